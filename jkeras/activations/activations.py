@@ -1,0 +1,94 @@
+"""Activation functions: the ops of `ops.nn`, and those that are no ops or have other defaults."""
+
+import jax
+import jax.numpy as jnp
+
+from jkeras import ops
+from jkeras.core.graph import op
+from jkeras.core.registry import public
+from jkeras.ops.nn import (
+    celu, elu, glu, hard_shrink, hard_sigmoid, hard_silu, hard_tanh, leaky_relu, log_sigmoid, log_softmax, relu6,
+    selu, sigmoid, silu, soft_shrink, softmax, softplus, softsign, sparse_plus, sparse_sigmoid, sparsemax,
+    squareplus, tanh_shrink, threshold,
+)
+
+MODULE = "keras.src.activations.activations"
+SAME_AS_OPS = (
+    celu, elu, glu, hard_shrink, hard_sigmoid, hard_silu, hard_tanh, leaky_relu, log_sigmoid, log_softmax, relu6,
+    selu, sigmoid, silu, soft_shrink, softmax, softplus, softsign, sparse_plus, sparse_sigmoid, sparsemax,
+    squareplus, tanh_shrink, threshold,
+)
+
+for _function in SAME_AS_OPS:
+    public(f"keras.activations.{_function.__name__}")(_function)
+public("keras.activations.swish")(silu)
+public("keras.activations.hard_swish")(hard_silu)
+
+
+@op(MODULE, "keras.activations.relu", inputs=1, class_name="ReLU")
+def relu(x, negative_slope=0.0, max_value=None, threshold=0.0):
+    """x above the threshold, at most `max_value`; negative_slope * (x - threshold) below it.
+
+    >>> relu([-4.0, 2.0, 8.0], negative_slope=0.25, max_value=6.0)
+    Array([-1.,  2.,  6.], dtype=float32)
+    """
+    x = jnp.asarray(x)
+    if negative_slope and max_value is None and not threshold:
+        return jax.nn.leaky_relu(x, negative_slope)
+    if threshold:
+        above = jnp.where(x > jnp.asarray(threshold, x.dtype), x, 0)
+    else:
+        above = jax.nn.relu(x)
+    if max_value is not None:
+        above = jnp.clip(above, jnp.asarray(0, x.dtype), jnp.asarray(max_value, x.dtype))
+    return above - negative_slope * jax.nn.relu(threshold - x) if negative_slope else above
+
+
+@public("keras.activations.gelu")
+def gelu(x, approximate=False):
+    """x * P(N(0, 1) <= x); unlike `ops.gelu` with the error function by default (arXiv:1606.08415).
+
+    >>> gelu([0.0, 10.0])
+    Array([ 0., 10.], dtype=float32)
+    """
+    return ops.gelu(x, approximate=approximate)
+
+
+@public("keras.activations.tanh")
+def tanh(x):
+    """The hyperbolic tangent.
+
+    >>> tanh([0.0, 100.0])
+    Array([0., 1.], dtype=float32)
+    """
+    return ops.tanh(x)
+
+
+@public("keras.activations.exponential")
+def exponential(x):
+    """exp(x).
+
+    >>> exponential([0.0])
+    Array([1.], dtype=float32)
+    """
+    return ops.exp(x)
+
+
+@public("keras.activations.linear")
+def linear(x):
+    """x itself.
+
+    >>> linear(3)
+    3
+    """
+    return x
+
+
+@op(MODULE, "keras.activations.mish")
+def mish(x):
+    """x * tanh(softplus(x)) (Misra 2019, arXiv:1908.08681).
+
+    >>> mish([0.0])
+    Array([0.], dtype=float32)
+    """
+    return jax.nn.mish(jnp.asarray(x))

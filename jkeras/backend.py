@@ -1,0 +1,39 @@
+"""The backend functions that programs call; the backend is JAX."""
+
+from jkeras.core.graph import is_symbolic as is_keras_tensor
+from jkeras.core.rng import global_generator
+from jkeras.core.settings import (
+    clear_session,
+    epsilon,
+    floatx,
+    get_uid,
+    image_data_format,
+    set_epsilon,
+    set_floatx,
+    set_image_data_format,
+)
+from jkeras.core.policy import is_float as is_float_dtype
+from jkeras.core.policy import standardize_dtype
+
+
+def backend():
+    """The name of the backend: "jax".
+
+    >>> backend()
+    'jax'
+    """
+    return "jax"
+
+
+def is_int_dtype(dtype):
+    """Whether a dtype is an integer type.
+
+    >>> is_int_dtype("uint8"), is_int_dtype("float32")
+    (True, False)
+    """
+    return standardize_dtype(dtype).startswith(("int", "uint"))
+
+
+__all__ = ["backend", "clear_session", "epsilon", "floatx", "get_uid", "global_generator", "image_data_format",
+           "is_float_dtype", "is_int_dtype", "is_keras_tensor", "set_epsilon", "set_floatx", "set_image_data_format",
+           "standardize_dtype"]

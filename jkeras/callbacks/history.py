@@ -1,0 +1,39 @@
+"""History: the results of each epoch, what `fit` returns."""
+
+from jkeras.callbacks.base import Callback
+from jkeras.core.registry import public
+
+
+@public("keras.callbacks.History")
+class History(Callback):
+    """Remembers the logs of each epoch: `history` has a list for each name, `epoch` the epochs' numbers.
+
+    >>> History().epoch
+    []
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.history, self.epoch = {}, []
+
+    def on_train_begin(self, logs=None):
+        """Starts anew, unless a checkpoint has just been restored."""
+        if self.__dict__.pop("_restored", False):
+            return
+        self.epoch = []
+        self.history = {}
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Adds an epoch."""
+        self.epoch.append(epoch)
+        for name, value in (logs or {}).items():
+            self.history.setdefault(name, []).append(value)
+        self.model.__dict__["history"] = self
+
+    def get_state(self):
+        """Both lists."""
+        return {"epoch": self.epoch, "history": {k: [float(x) for x in v] for k, v in self.history.items()}}
+
+    def set_state(self, state):
+        """Takes both lists back."""
+        self.epoch, self.history, self._restored = list(state["epoch"]), dict(state["history"]), True

@@ -1,0 +1,62 @@
+"""CSVLogger: the results of each epoch as rows of a text file."""
+
+import collections.abc
+import csv
+import os
+
+import numpy as np
+
+from jkeras.callbacks.base import Callback
+from jkeras.core.registry import public
+
+
+@public("keras.callbacks.CSVLogger")
+class CSVLogger(Callback):
+    """Writes the logs of each epoch as a row.
+
+    Args:
+        filename: the file.
+        separator: between the values.
+        append: go on with a file that is there.
+
+    >>> CSVLogger("log.csv", separator=";").sep
+    ';'
+    """
+
+    def __init__(self, filename, separator=",", append=False):
+        super().__init__()
+        self.filename, self.sep, self.append = os.fspath(filename), separator, append
+        self.file = self.writer = self.keys = None
+
+    def on_train_begin(self, logs=None):
+        """Opens the file."""
+        self.on_train_end()
+        has_rows = self.append and os.path.exists(self.filename) and os.path.getsize(self.filename) > 0
+        self.file, self.keys = open(self.filename, "a" if self.append else "w", newline=""), None  # noqa: SIM115
+        self._needs_header = not has_rows
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Writes a row."""
+        logs = logs or {}
+        if self.writer is None:
+            keys = sorted(logs)
+            if keys and not any(k.startswith("val_") for k in keys):
+                keys += [f"val_{k}" for k in keys]
+            self.keys = keys
+            self.writer = csv.DictWriter(self.file, ["epoch", *keys], delimiter=self.sep)
+            if self._needs_header:
+                self.writer.writeheader()
+        self.writer.writerow({"epoch": epoch, **{k: _cell(logs.get(k, "NA")) for k in self.keys}})
+        self.file.flush()
+
+    def on_train_end(self, logs=None):
+        """Closes the file."""
+        if self.file is not None and not self.file.closed:
+            self.file.close()
+        self.writer = None
+
+
+def _cell(value):
+    if isinstance(value, collections.abc.Iterable) and not isinstance(value, str) and np.ndim(value) > 0:
+        return f'"[{", ".join(map(str, value))}]"'
+    return value

@@ -1,0 +1,105 @@
+"""Callbacks that stop a training: EarlyStopping, TerminateOnNaN."""
+
+import numpy as np
+
+from jkeras.callbacks.base import Callback
+from jkeras.callbacks.monitor import MonitorCallback
+from jkeras.core.registry import public
+
+
+@public("keras.callbacks.EarlyStopping")
+class EarlyStopping(MonitorCallback):
+    """Stops when a value has not improved for some epochs.
+
+    Args:
+        monitor: name in the logs.
+        min_delta: a change smaller than this is no improvement.
+        patience: number of epochs without improvement to wait.
+        verbose: 1 prints a line when it stops.
+        mode: "min", "max" or "auto".
+        baseline: stop too unless the value gets better than this.
+        restore_best_weights: put the weights of the best epoch back at the end.
+        start_from_epoch: number of epochs before it begins to watch.
+
+    >>> EarlyStopping(monitor="loss", patience=3).patience
+    3
+    """
+
+    def __init__(self, monitor="val_loss", min_delta=0, patience=0, verbose=0, mode="auto", baseline=None,
+                 restore_best_weights=False, start_from_epoch=0):
+        super().__init__(monitor, mode, min_delta=min_delta)
+        self.patience, self.verbose, self.baseline = patience, verbose, baseline
+        self.restore_best_weights, self.start_from_epoch = restore_best_weights, start_from_epoch
+        self.wait = self.stopped_epoch = self.best_epoch = 0
+        self.best_weights = None
+
+    def on_train_begin(self, logs=None):
+        """Starts anew."""
+        if self.__dict__.pop("_restored", False):
+            return
+        self.wait = self.stopped_epoch = self.best_epoch = 0
+        self.best = self.best_weights = None
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Watches, remembers the best weights, asks to stop."""
+        value = self.current(logs, "Early stopping")
+        if value is None or epoch < self.start_from_epoch:
+            return
+        if self.restore_best_weights and self.best_weights is None:
+            self.best_weights, self.best_epoch = self.model.get_weights(), epoch
+        self.wait += 1
+        if self.is_better(value, self.best):
+            self.best, self.best_epoch = value, epoch
+            if self.restore_best_weights:
+                self.best_weights = self.model.get_weights()
+            if self.baseline is None or self.is_better(value, self.baseline):
+                self.wait = 0
+        elif self.wait >= self.patience and epoch > 0:
+            self.stopped_epoch = epoch
+            self.model.stop_training = True
+
+    def on_train_end(self, logs=None):
+        """Puts the best weights back."""
+        if self.stopped_epoch > 0 and self.verbose > 0:
+            print(f"Epoch {self.stopped_epoch + 1}: early stopping")
+        if self.restore_best_weights and self.best_weights is not None:
+            if self.verbose > 0:
+                print(f"Restoring model weights from the end of the best epoch: {self.best_epoch + 1}.")
+            self.model.set_weights(self.best_weights)
+
+    def get_state(self):
+        """Best value, patience used, best weights."""
+        weights = None if self.best_weights is None else [(w.tolist(), str(w.dtype)) for w in self.best_weights]
+        return {**super().get_state(), "wait": self.wait, "best_epoch": self.best_epoch, "best_weights": weights}
+
+    def set_state(self, state):
+        """Takes them back."""
+        weights = state["best_weights"]
+        super().set_state({**state, "best_weights": None if weights is None else [
+            np.asarray(values, dtype) for values, dtype in weights]})
+
+
+@public("keras.callbacks.TerminateOnNaN")
+class TerminateOnNaN(Callback):
+    """Stops when the loss of a batch is NaN or infinite.
+
+    Args:
+        raise_error: raise RuntimeError instead of stopping quietly.
+
+    >>> TerminateOnNaN().raise_error
+    False
+    """
+
+    def __init__(self, raise_error=False):
+        super().__init__()
+        self.raise_error = raise_error
+
+    def on_batch_end(self, batch, logs=None):
+        """Looks at the loss."""
+        loss = (logs or {}).get("loss")
+        if loss is not None and not np.isfinite(loss):
+            text = f"Batch {batch}: Invalid loss, terminating training"
+            if self.raise_error:
+                raise RuntimeError(f"NaN or Inf loss encountered at batch {batch}. Loss value: {loss}")
+            print(text)
+            self.model.stop_training = True

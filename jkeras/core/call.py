@@ -1,0 +1,167 @@
+"""One call of a layer: its arguments bound to names, inputs cast, `training` and masks filled in."""
+
+import functools
+import inspect
+
+import jax
+
+from jkeras.core import graph
+from jkeras.core.errors import explain
+from jkeras.core.weight import Spec
+
+KERNEL = ("self", "w", "sub", "ctx")  # what the kernel hands to `forward`; the rest is the caller's
+
+
+class Target:
+    """The function that a layer class runs, `forward` or the user's `call`, and what it takes."""
+
+    def __init__(self, cls):
+        self.lifted = cls.is_lifted()
+        function = cls.call if self.lifted else cls.forward
+        parameters = [p for p in inspect.signature(function).parameters.values() if p.name not in KERNEL]
+        if self.lifted:
+            self.context = {p.name: None if p.default is p.empty else p.default
+                            for p in parameters if p.name in ("training", "mask")}
+            self.open = any(p.kind is p.VAR_KEYWORD for p in parameters)
+        else:
+            self.context, self.open = dict(cls.call_context), False
+            parameters += [inspect.Parameter(n, inspect.Parameter.KEYWORD_ONLY, default=v)
+                           for n, v in self.context.items()]
+        self.signature = inspect.Signature(parameters)
+        self.names = [p.name for p in parameters]
+        self.star = next((p.name for p in parameters if p.kind is p.VAR_POSITIONAL), None)
+
+
+@functools.lru_cache(maxsize=None)
+def target_of(cls):
+    """The target of a layer class, looked up once."""
+    return Target(cls)
+
+
+def is_array(x):
+    """Whether x is a value that flows: an array or a symbolic tensor."""
+    return isinstance(x, (jax.Array, graph.KerasTensor, jax.ShapeDtypeStruct))
+
+
+def is_nested_arrays(value):
+    """Whether a value is an array or a structure of arrays (None allowed beside one)."""
+    if is_array(value):
+        return True
+    if isinstance(value, (list, tuple, dict)) and value:
+        leaves = graph.flatten(value)
+        return any(map(is_array, leaves)) and all(v is None or is_array(v) for v in leaves)
+    return False
+
+
+class Call:
+    """The arguments of one call of `layer`."""
+
+    def __init__(self, layer, args, kwargs):
+        self.layer, self.target = layer, target_of(type(layer))
+        convert = layer._convert
+        args = jax.tree_util.tree_map(convert, tuple(args), is_leaf=lambda v: v is None)
+        kwargs = {k: jax.tree_util.tree_map(convert, v, is_leaf=lambda v: v is None) for k, v in kwargs.items()}
+        self.user_training = kwargs.get("training")
+        self.extra = {}  # `training` and `mask` given to a layer that does not look at them
+        for name in ("training", "mask"):
+            if name in kwargs and name not in self.target.names and not self.target.open:
+                self.extra[name] = kwargs.pop(name)
+        try:
+            bound = self.target.signature.bind(*args, **kwargs)
+        except TypeError as error:
+            raise TypeError(explain(layer._where, f"arguments {self.target.signature}", str(error),
+                                    "check the call")) from None
+        self.positional = tuple(args)
+        bound.apply_defaults()
+        self.arguments = bound.arguments
+        self.args, self.kwargs = bound.args, bound.kwargs
+        self.tensors = {k: v for k, v in self.arguments.items() if k not in ("mask", "training") and is_nested_arrays(v)}
+        self._check_positional(args)
+
+    def _check_positional(self, args):
+        if self.layer.allow_non_tensor_positional_args:
+            return
+        for value in args:
+            for leaf in graph.flatten(value):
+                if leaf is not None and not is_array(leaf):
+                    raise ValueError(f"{self.layer._where}: only input tensors may be passed as positional arguments. "
+                                     f"Pass this one as a keyword argument: {leaf!r} (of type {type(leaf).__name__})")
+
+    @property
+    def first(self):
+        """The first argument."""
+        return next(iter(self.arguments.values()), None)
+
+    def training(self, outer):
+        """The training flag: given here, by the layer around, or the layer's own default."""
+        if self.user_training is not None:
+            return self.user_training
+        return self.target.context.get("training") if outer is None else outer
+
+    def populate(self, run, training):
+        """Fills in `training` and the masks that travel beside the inputs."""
+        mask_of = run.mask_of
+        self.mask = self.arguments.get("mask", self.extra.get("mask"))
+        if len(self.tensors) == 1 and self.mask is None:
+            (only,) = self.tensors.values()
+            self.mask = masks_of(only, mask_of)
+            if "mask" in self.target.context:
+                self._set("mask", self.mask)
+        elif len(self.tensors) > 1:
+            for name, value in self.tensors.items():
+                if f"{name}_mask" in self.target.names and self.arguments.get(f"{name}_mask") is None:
+                    self._set(f"{name}_mask", masks_of(value, mask_of))
+            if self.mask is None:
+                self.mask = masks_of(self.first, mask_of)
+        self.now_training = training
+        if "training" in self.target.context and training is not None:
+            self._set("training", training)
+
+    def _set(self, name, value):
+        self.arguments[name] = value
+        bound = inspect.BoundArguments(self.target.signature, self.arguments)
+        self.args, self.kwargs = bound.args, bound.kwargs
+
+    def as_called(self):
+        """(args, kwargs) with what was filled in, as one could call the layer with them."""
+        filled = {k: self.arguments[k] for k in self.target.names[len(self.positional):]
+                  if k in self.arguments and k != self.target.star and
+                  self.target.signature.parameters[k].kind is not inspect.Parameter.VAR_KEYWORD}
+        more = next((self.arguments.get(p.name, {}) for p in self.target.signature.parameters.values()
+                     if p.kind is p.VAR_KEYWORD), {})
+        return self.positional, {**self.extra, **filled, **more}
+
+    def forward_arguments(self):
+        """(args, kwargs) for `forward`: without what goes into `ctx`."""
+        return self.args, {k: v for k, v in self.kwargs.items() if k not in self.target.context}
+
+    # ------------------------------------------------------------ shapes for build
+
+    def inputs(self):
+        """The tensors that weights may depend on; masks given to a built-in layer are not among them."""
+        return {k: v for k, v in self.tensors.items() if self.target.lifted or not k.endswith("_mask")}
+
+    def specs(self):
+        """The inputs as `Spec`s, by name, in order."""
+        return {name: map_arrays(lambda v: Spec(tuple(v.shape), str(v.dtype)), value)
+                for name, value in self.inputs().items()}
+
+    def shapes(self):
+        """The shapes of the inputs, by name, in order."""
+        return {name: map_arrays(lambda v: tuple(v.shape), value) for name, value in self.inputs().items()}
+
+
+def map_arrays(function, structure):
+    """A structure with `function` applied to its arrays; None stays."""
+    return jax.tree_util.tree_map(lambda v: function(v) if is_array(v) else v, structure, is_leaf=lambda v: v is None)
+
+
+def masks_of(structure, mask_of):
+    """The masks beside a structure of arrays, in its structure; None where there is none at all."""
+    if is_array(structure):
+        return mask_of(structure)
+    masks = [mask_of(v) if is_array(v) else None for v in graph.flatten(structure)]
+    if all(m is None for m in masks):
+        return None
+    treedef = jax.tree_util.tree_structure(structure, is_leaf=lambda v: v is None)
+    return jax.tree_util.tree_unflatten(treedef, masks)

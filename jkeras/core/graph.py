@@ -1,0 +1,412 @@
+"""Graphs: symbolic tensors, the nodes that made them, ops on them, and running a graph.
+
+A `KerasTensor` has a shape (None: unknown), a dtype and a history: which node made it. Calling a layer or an op on
+one adds a node. Shapes come from `jax.eval_shape`, twice with two sizes in place of the unknown ones.
+"""
+
+import collections
+import functools
+import inspect
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jkeras.core.errors import GraphCallError
+from jkeras.core.policy import standardize_dtype
+from jkeras.core.registry import TensorReference, _named, public, serialize
+from jkeras.core.settings import auto_name
+
+UNKNOWN = (4013, 4027)  # two primes in place of an unknown size: what differs between the two is unknown
+
+
+@public("keras.KerasTensor")
+class KerasTensor:
+    """A symbolic tensor: the place of a value in a graph.
+
+    Args:
+        shape: tuple; None where the size is not known.
+        dtype: name of a dtype.
+
+    >>> x = KerasTensor((None, 4))
+    >>> (x + 1.0).shape
+    (None, 4)
+    """
+
+    def __init__(self, shape, dtype="float32", sparse=False, ragged=False, record_history=True, name=None, **kwargs):
+        self._shape = standardize_shape(shape)
+        self._dtype = standardize_dtype(dtype)
+        self.sparse, self.ragged, self.record_history = bool(sparse), bool(ragged), record_history
+        self.name = name or auto_name("keras_tensor")
+        self._keras_mask = None
+
+    shape = property(lambda self: self._shape, doc="The shape, None where not known.")
+    dtype = property(lambda self: self._dtype, doc="The dtype's name.")
+    ndim = property(lambda self: len(self._shape), doc="The number of axes.")
+
+    @property
+    def size(self):
+        """The number of elements; None if a size is unknown."""
+        return None if None in self._shape else int(np.prod(self._shape))
+
+    @property
+    def T(self):
+        """The transposed tensor."""
+        return _ops("transpose")(self)
+
+    def reshape(self, *shape):
+        """The tensor in another shape."""
+        return _ops("reshape")(self, shape[0] if len(shape) == 1 and isinstance(shape[0], (tuple, list)) else shape)
+
+    def squeeze(self, axis=None):
+        """The tensor without axes of length 1."""
+        return _ops("squeeze")(self, axis)
+
+    def __getitem__(self, key):
+        return _ops("get_item")(self, key)
+
+    def __array__(self, dtype=None, copy=None):
+        raise ValueError("A KerasTensor is symbolic: it is a placeholder for a shape and a dtype and has no value. "
+                         "numpy functions cannot be used on it; use `jkeras.ops` in a functional model.")
+
+    def __jax_array__(self):
+        raise ValueError("A KerasTensor cannot be used as input to a JAX function. It is a symbolic placeholder; use "
+                         "jkeras layers and `jkeras.ops`, or put the JAX code into the `call` of a layer.")
+
+    def __bool__(self):
+        raise TypeError("A symbolic KerasTensor cannot be used as a boolean.")
+
+    def __iter__(self):
+        raise TypeError("Iterating over a symbolic KerasTensor is not supported.")
+
+    def __repr__(self):
+        return f"<KerasTensor shape={self.shape}, dtype={self.dtype}, name={self.name}>"
+
+    __hash__ = object.__hash__
+
+
+def _ops(name):
+    from jkeras import ops
+
+    return getattr(ops, name)
+
+
+OPERATORS = {"add": "add", "sub": "subtract", "mul": "multiply", "truediv": "divide", "floordiv": "floor_divide",
+             "mod": "mod", "pow": "power", "matmul": "matmul", "and": "logical_and", "or": "logical_or",
+             "xor": "logical_xor", "eq": "equal", "ne": "not_equal", "lt": "less", "le": "less_equal",
+             "gt": "greater", "ge": "greater_equal"}
+
+
+def _add_operators():
+    for short, name in OPERATORS.items():
+        setattr(KerasTensor, f"__{short}__", lambda self, other, name=name: _ops(name)(self, other))
+        if short not in ("eq", "ne", "lt", "le", "gt", "ge"):
+            setattr(KerasTensor, f"__r{short}__", lambda self, other, name=name: _ops(name)(other, self))
+    for short, name in {"neg": "negative", "abs": "absolute", "invert": "logical_not"}.items():
+        setattr(KerasTensor, f"__{short}__", lambda self, name=name: _ops(name)(self))
+
+
+_add_operators()
+
+
+def standardize_shape(shape):
+    """A shape as a tuple of ints and None, checked."""
+    if shape is None:
+        raise ValueError("Undefined shapes are not supported.")
+    if isinstance(shape, int):
+        raise ValueError(f"Cannot convert '{shape}' to a shape: write ({shape},).")
+    shape = tuple(None if d is None else int(d) for d in shape)
+    if any(d is not None and d < 0 for d in shape):
+        raise ValueError(f"Cannot convert '{shape}' to a shape. Negative dimensions are not allowed.")
+    return shape
+
+
+def is_tensor(x):
+    """Whether x is an array of JAX (traced or not)."""
+    return isinstance(x, jax.Array)
+
+
+def is_symbolic(x):
+    """Whether x is a KerasTensor."""
+    return isinstance(x, KerasTensor)
+
+
+def any_symbolic(*structures):
+    """Whether a KerasTensor stands anywhere in the structures."""
+    for x in structures:
+        if isinstance(x, KerasTensor):
+            return True
+        if isinstance(x, (list, tuple)) and any_symbolic(*x) or isinstance(x, dict) and any_symbolic(*x.values()):
+            return True
+    return False
+
+
+def flatten(structure):
+    """All leaves of a structure, None and everything else included, in Keras's order."""
+    return jax.tree_util.tree_leaves(structure, is_leaf=lambda v: v is None)
+
+
+def map_tensors(function, structure):
+    """The structure with `function` applied to the KerasTensors in it."""
+    return jax.tree_util.tree_map(lambda v: function(v) if isinstance(v, KerasTensor) else v, structure,
+                                  is_leaf=lambda v: v is None)
+
+
+# ---------------------------------------------------------------- shapes
+
+def infer(function, structure):
+    """`function(structure)` on shapes alone: KerasTensors in, KerasTensors (without history) out."""
+    leaves, treedef = jax.tree_util.tree_flatten(structure, is_leaf=lambda v: v is None)
+    places = [i for i, leaf in enumerate(leaves) if isinstance(leaf, KerasTensor)]
+    unknown = any(None in leaves[i].shape for i in places)
+
+    def abstract(fill):
+        specs = [jax.ShapeDtypeStruct(tuple(fill if d is None else d for d in leaves[i].shape),
+                                      jax.dtypes.canonicalize_dtype(leaves[i].dtype)) for i in places]
+
+        def run(arrays):
+            given = list(leaves)
+            for place, array in zip(places, arrays):
+                given[place] = array
+            return function(jax.tree_util.tree_unflatten(treedef, given))
+        return _shapes(run, specs)
+
+    first = abstract(UNKNOWN[0])
+    second = abstract(UNKNOWN[1]) if unknown else first
+
+    def combine(a, b):
+        if not isinstance(a, jax.ShapeDtypeStruct):
+            return a
+        return KerasTensor(tuple(m if m == n else None for m, n in zip(a.shape, b.shape)), a.dtype)
+    return jax.tree_util.tree_map(combine, first, second, is_leaf=lambda v: v is None)
+
+
+def _shapes(run, specs):
+    """eval_shape for functions whose result may also hold None, numbers and the like."""
+    kept = []
+
+    def arrays_only(arrays):
+        leaves, treedef = jax.tree_util.tree_flatten(run(arrays), is_leaf=lambda v: v is None)
+        kept[:] = [treedef, [None if is_tensor(v) or isinstance(v, np.ndarray) else (v,) for v in leaves]]
+        return [v for v in leaves if is_tensor(v) or isinstance(v, np.ndarray)]
+
+    shapes = iter(jax.eval_shape(arrays_only, specs))
+    treedef, fixed = kept
+    return jax.tree_util.tree_unflatten(treedef, [next(shapes) if v is None else v[0] for v in fixed])
+
+
+# ---------------------------------------------------------------- nodes
+
+class Node:
+    """One call of an operation in a graph: its arguments and its outputs."""
+
+    def __init__(self, operation, args, kwargs, outputs):
+        self.operation, self.args, self.kwargs, self.outputs = operation, args, kwargs, outputs
+        self.input_tensors = [v for v in flatten((args, kwargs)) if isinstance(v, KerasTensor)]
+        self.output_tensors = [v for v in flatten(outputs) if isinstance(v, KerasTensor)]
+        nodes = operation.__dict__.setdefault("_inbound_nodes", [])
+        for index, tensor in enumerate(self.output_tensors):
+            tensor._keras_history = (operation, len(nodes), index)
+        nodes.append(self)
+
+    @property
+    def is_input(self):
+        """Whether this is the node of an `Input`."""
+        return not self.input_tensors
+
+    @property
+    def parents(self):
+        """The nodes that made the inputs."""
+        return [node_of(tensor) for tensor in self.input_tensors if hasattr(tensor, "_keras_history")]
+
+
+def node_of(tensor):
+    """The node that made a tensor."""
+    operation, index, _ = tensor._keras_history
+    return operation._inbound_nodes[index]
+
+
+# ---------------------------------------------------------------- ops
+
+class Operation:
+    """An op with its fixed arguments, as a node in a graph."""
+
+    def __init__(self, op, name=None, config=None):
+        self.op, self.config = op, config or {}
+        self.name = name or auto_name(op.class_name)
+        self.trainable = False
+
+    def __call__(self, *args, **kwargs):
+        if not any_symbolic(args, kwargs):
+            return self.op.function(*args, **kwargs, **self.config)
+        try:
+            if self.op.spec is not None:
+                outputs = self.op.spec(*args, **kwargs, **self.config)
+            else:
+                outputs = infer(lambda given: self.op.function(*given[0], **given[1], **self.config), (args, kwargs))
+        except TypeError as error:
+            tensors = ", ".join(f"{t.shape} {t.dtype}" for t in flatten((args, kwargs)) if is_symbolic(t))
+            raise GraphCallError(f"{self.op.class_name} cannot be applied to {tensors}: {error}") from error
+        Node(self, args, kwargs, outputs)
+        return outputs
+
+    def get_config(self):
+        """The name and the fixed arguments."""
+        return {"name": self.name, **{k: serialize(v) for k, v in self.config.items()}}
+
+
+class Op:
+    """What the graph knows of an op: its function, its name in files, which arguments are tensors.
+
+    Serves as the "class" of its nodes when a config is read.
+    """
+
+    def __init__(self, function, module, inputs, class_name, spec=None, keywords=()):
+        self.function, self.module, self.inputs = function, module, inputs
+        self.spec, self.keywords = spec, keywords
+        self.class_name = class_name or "".join(part.capitalize() for part in function.__name__.split("_"))
+        self.signature = inspect.signature(function)
+        _named[f"{module}.{self.class_name}"] = self
+
+    def from_config(self, config):
+        """The node that a config describes."""
+        config = dict(config)
+        name = config.pop("name", None)
+        known = {k: v for k, v in config.items() if k in self.signature.parameters}
+        return Operation(self, name, known)
+
+    def record(self, args, kwargs):
+        """Adds a node for a symbolic call and gives its outputs."""
+        bound = self.signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        names = list(self.signature.parameters)
+        given = dict(bound.arguments)
+        if self.signature.parameters[names[0]].kind is inspect.Parameter.VAR_POSITIONAL:
+            return Operation(self, config={k: given[k] for k in names[1:]})(*given[names[0]])
+        call = [given.pop(n) for n in names[:self.inputs]]
+        while call[-1] is None and self.signature.parameters[names[len(call) - 1]].default is None:
+            call.pop()
+        named = {n: given.pop(n) for n in self.keywords}
+        return Operation(self, config=given)(*call, **named)
+
+
+def op(module, *names, inputs=None, class_name=None, spec=None, keywords=()):
+    """Decorator: a function of arrays that also works on KerasTensors and Variables.
+
+    Args:
+        module: Keras's module of the op in files, such as "keras.src.ops.numpy".
+        names: public names, "keras.ops.mean".
+        inputs: how many leading arguments are tensors; by default those without a default value.
+        class_name: Keras's class of the op in files, by default the function's name in camel case.
+        spec: a function of the same arguments that gives the KerasTensors of the result, where the shape cannot be
+            found by tracing: sizes that depend on values, unknown sizes beside known ones.
+        keywords: further arguments that Keras gives to the call by name, and so keeps out of the config.
+    """
+    def decorate(function):
+        parameters = inspect.signature(function).parameters.values()
+        count = inputs if inputs is not None else max(1, sum(p.default is p.empty for p in parameters))
+        description = Op(function, module, count, class_name, spec, keywords)
+
+        @functools.wraps(function)
+        def wrapper(*args, **kwargs):
+            if any_symbolic(*args) or kwargs and any_symbolic(*kwargs.values()):
+                return description.record(args, kwargs)
+            return function(*map(_unwrap, args), **{k: _unwrap(v) for k, v in kwargs.items()})
+        wrapper.op = description
+        return public(*names)(wrapper) if names else wrapper
+    return decorate
+
+
+def _unwrap(x):
+    """Variables by their value; also one level into lists and tuples."""
+    if hasattr(x, "own_value"):
+        return x.value
+    if type(x) in (list, tuple) and any(hasattr(v, "own_value") for v in x):
+        return type(x)(_unwrap(v) for v in x)
+    return x
+
+
+# ---------------------------------------------------------------- a graph, sorted and run
+
+def sort(inputs, outputs):
+    """Nodes and operations between inputs and outputs, deepest first, in Keras's order.
+
+    Returns:
+        (nodes, operations): lists. An operation's depth is its longest way to an output.
+    Raises:
+        ValueError: for an output that does not follow from the inputs.
+    """
+    entry = {id(tensor) for tensor in inputs}
+    order, index, finished, running = [], {}, set(), set()
+
+    def visit(tensor):
+        if not hasattr(tensor, "_keras_history"):
+            raise ValueError(f"The tensor {tensor} was not made by a layer or op from an `Input`; graph disconnected.")
+        node = node_of(tensor)
+        if id(node) in finished:
+            return
+        if id(node) in running:
+            raise ValueError(f"Tensor {tensor} from operation '{node.operation.name}' is part of a cycle.")
+        index.setdefault(node.operation, len(index))
+        running.add(id(node))
+        if id(tensor) not in entry:
+            if not node.input_tensors:
+                raise ValueError(f"`inputs` not connected to `outputs`: tensor {tensor} of layer "
+                                 f"'{node.operation.name}' is needed but not among the inputs "
+                                 f"{[t.name for t in inputs]}.")
+            for parent in node.input_tensors:
+                visit(parent)
+        running.discard(id(node))
+        finished.add(id(node))
+        order.append(node)
+
+    for tensor in outputs:
+        visit(tensor)
+    return _by_depth(inputs, order, index)
+
+
+def _by_depth(inputs, order, index):
+    cut = {id(node_of(t)) for t in inputs}
+    depths, operation_depths = collections.defaultdict(int), collections.defaultdict(int)
+    for node in reversed(order):
+        depth = max(depths[id(node)], operation_depths[node.operation])
+        depths[id(node)] = operation_depths[node.operation] = depth
+        for parent in () if id(node) in cut else node.parents:
+            depths[id(parent)] = max(depth + 1, depths[id(parent)])
+    for tensor in inputs:
+        node = node_of(tensor)
+        if node.operation not in operation_depths:
+            operation_depths[node.operation], index[node.operation] = 0, -1
+            order.append(node)
+    nodes = sorted(order, key=lambda node: -depths[id(node)])
+    operations = sorted(operation_depths, key=lambda o: (-operation_depths[o], index[o]))
+    return nodes, operations
+
+
+def run(nodes, inputs, outputs, values, call):
+    """One straight loop over the nodes.
+
+    Args:
+        inputs: the graph's input tensors; `values`: their values, in order.
+        call: `(operation, args, kwargs) -> value`.
+    """
+    known = {id(tensor): value for tensor, value in zip(inputs, values)}
+    known_tensors = lambda structure: map_tensors(lambda t: known[id(t)], structure)  # noqa: E731
+    for node in nodes:
+        if all(id(t) in known for t in node.output_tensors):
+            continue
+        result = call(node.operation, known_tensors(node.args), known_tensors(node.kwargs))
+        for tensor, value in zip(flatten(node.outputs), flatten(result)):
+            if isinstance(tensor, KerasTensor) and id(tensor) not in known:
+                known[id(tensor)] = value
+    return map_tensors(lambda t: known[id(t)], outputs)
+
+
+def as_tensor(x):
+    """numpy arrays and variables as arrays of JAX; everything else as it is."""
+    if hasattr(x, "own_value"):
+        return x.value
+    return jnp.asarray(x) if isinstance(x, (np.ndarray, np.generic)) else x
+
+
+__all__ = ["KerasTensor", "Node", "Operation", "TensorReference", "op"]

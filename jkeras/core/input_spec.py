@@ -1,0 +1,94 @@
+"""`InputSpec`: what a layer asks of its input, checked before anything is computed."""
+
+import jax
+
+from jkeras.core import graph
+from jkeras.core.registry import public
+
+
+@public("keras.InputSpec", "keras.layers.InputSpec")
+class InputSpec:
+    """What an input must look like.
+
+    Args:
+        dtype, shape, ndim, max_ndim, min_ndim: what is given must hold; None in `shape` is any size.
+        axes: dict from an axis to its size.
+        allow_last_axis_squeeze: whether a last axis of size 1 may be missing or extra.
+        name: name of the input.
+
+    >>> InputSpec(min_ndim=2, axes={-1: 3}).axes
+    {-1: 3}
+    """
+
+    def __init__(self, dtype=None, shape=None, ndim=None, max_ndim=None, min_ndim=None, axes=None,
+                 allow_last_axis_squeeze=False, name=None, optional=False):
+        self.dtype, self.shape = dtype, None if shape is None else graph.standardize_shape(shape)
+        self.ndim = len(self.shape) if shape is not None else ndim
+        self.max_ndim, self.min_ndim, self.name, self.optional = max_ndim, min_ndim, name, optional
+        self.allow_last_axis_squeeze = allow_last_axis_squeeze
+        try:
+            self.axes = {int(k): v for k, v in (axes or {}).items()}
+        except (ValueError, TypeError):
+            raise TypeError(f"Argument `axes` must be a dict with integer keys. Received: axes={axes}") from None
+
+    def get_config(self):
+        """The constructor's arguments."""
+        return {"dtype": self.dtype, "shape": self.shape, "ndim": self.ndim, "max_ndim": self.max_ndim,
+                "min_ndim": self.min_ndim, "axes": self.axes}
+
+    @classmethod
+    def from_config(cls, config):
+        """The spec of a config."""
+        return cls(**config)
+
+    def __repr__(self):
+        parts = [f"{k}={v}" for k, v in vars(self).items() if v]
+        return f"InputSpec({', '.join(parts)})"
+
+
+def check(input_spec, inputs, where):
+    """Raises ValueError where `inputs` does not fit `input_spec`."""
+    specs = jax.tree_util.tree_leaves(input_spec, is_leaf=lambda v: isinstance(v, InputSpec))
+    if isinstance(input_spec, dict) and isinstance(inputs, dict):
+        values = [inputs.get(k) for k in sorted(input_spec)]
+    else:
+        values = list(inputs.values()) if isinstance(inputs, dict) else graph.flatten(inputs)
+    if len(values) != len(specs):
+        raise ValueError(f"{where} expects {len(specs)} input(s), but it received {len(values)} input tensors. "
+                         f"Inputs received: {[tuple(getattr(v, 'shape', ())) for v in values]}. Pass one array for "
+                         "each input.")
+    for index, (value, spec) in enumerate(zip(values, specs)):
+        if spec is not None and not (value is None and spec.optional):
+            _check_one(spec, value, index, where)
+
+
+def _check_one(spec, value, index, where):
+    if value is None or not hasattr(value, "shape"):
+        raise ValueError(f"{where}: inputs should be tensors. Received: {value!r} (of type {type(value).__name__}) as "
+                         f"input {index}. Convert it with `numpy.asarray`.")
+    shape = tuple(value.shape)
+
+    def fail(expected):
+        return ValueError(f"Input {index} of {where} is incompatible with the layer: expected {expected}, found "
+                          f"shape={shape}. Check the shape of the data, or the `Input(shape=…)` of the model.")
+    if spec.ndim is not None and not spec.allow_last_axis_squeeze and len(shape) != spec.ndim:
+        raise fail(f"ndim={spec.ndim}" + (f" (shape={spec.shape})" if spec.shape else ""))
+    if spec.max_ndim is not None and len(shape) > spec.max_ndim:
+        raise fail(f"max_ndim={spec.max_ndim}")
+    if spec.min_ndim is not None and len(shape) < spec.min_ndim:
+        raise fail(f"min_ndim={spec.min_ndim}")
+    for axis, size in spec.axes.items():
+        if size is not None and shape[axis] not in (size, None):
+            raise fail(f"axis {axis} of input shape to have value {size}")
+    if spec.shape is not None:
+        want = spec.shape
+        if spec.allow_last_axis_squeeze:
+            if shape and shape[-1] == 1 and len(shape) == len(want) + 1:
+                shape = shape[:-1]
+            elif want and want[-1] == 1 and len(want) == len(shape) + 1:
+                want = want[:-1]
+        if len(want) != len(shape) or any(w not in (s, None) and s is not None for w, s in zip(want, shape)):
+            raise fail(f"shape={spec.shape}")
+    if spec.dtype is not None and str(value.dtype) != spec.dtype:
+        raise ValueError(f"Input {index} of {where} is incompatible with the layer: expected dtype={spec.dtype}, "
+                         f"found dtype={value.dtype}. Cast the input.")

@@ -1,0 +1,722 @@
+"""The layer contract: a record of hyper-parameters and two pure methods, `init` and `apply`.
+
+A built-in layer writes `weight_specs` and `forward`. `init`, `apply`, `build`, calling on arrays and on symbolic
+tensors, counting, configs and files follow from these.
+"""
+
+import functools
+import typing
+import warnings
+
+import jax
+
+from jkeras.core import frame, graph, policy, record, registry, tree, weight
+from jkeras.core.call import Call, is_array, map_arrays, masks_of
+from jkeras.core.errors import explain
+from jkeras.core.module import Module, named_variables, walk
+from jkeras.core.rng import SeedGenerator
+from jkeras.core.settings import auto_name
+from jkeras.core.variable import Variable
+from jkeras.core.view import WeightView
+from jkeras.core.weight import Spec, Weight
+
+
+class Pair(typing.NamedTuple):
+    """A layer as a value: two pure functions.
+
+    init: `(key, x) -> (params, state)`; apply: `(params, state, x, ...) -> (y, state)`.
+    """
+
+    init: typing.Callable
+    apply: typing.Callable
+
+
+class Ctx:
+    """What a forward pass may look at besides its weights and inputs.
+
+    Attributes:
+        training: whether this is a training step.
+        frozen: whether the layer's `trainable` is False.
+        mask: the mask of the inputs, or None.
+        key: a random key of this call; another one each time it is read.
+    """
+
+    __slots__ = ("_layer", "_run", "frozen", "mask", "training")
+
+    def __init__(self, run, layer, call):
+        self._run, self._layer = run, layer
+        self.training, self.frozen, self.mask = bool(call.now_training), not layer.trainable, call.mask
+
+    @property
+    def key(self):
+        """The next random key."""
+        return self._layer.seed_generator.next()
+
+
+class Sub:
+    """A composite's children: `sub.query(x)` runs the child `query` on its slice of params, state and key."""
+
+    def __init__(self, run, layer):
+        self._run, self._layer = run, layer
+
+    def __getattr__(self, name):
+        child = getattr(self._layer, name)
+        return lambda *args, **kwargs: self._run.call(child, args, kwargs)
+
+    def run(self, child, *args, **kwargs):
+        """Runs a child given as an object."""
+        return self._run.call(child, args, kwargs)
+
+    def mask_of(self, value):
+        """The mask that a child left beside its output."""
+        return masks_of(value, self._run.mask_of)
+
+    def set_mask(self, value, mask):
+        """Lets a mask travel beside a value that a child will be given."""
+        self._run.set_mask(value, mask)
+
+
+class Layer(WeightView, Module, record.Record):
+    """A layer: hyper-parameters, the weights they need for an input, and a pure forward pass.
+
+    Built-in layers define `weight_specs(self, x)` and `forward(self, w, x, ctx)`. Layers of yours may be written the
+    same way, or as in Keras with `build`, `add_weight` and `call`.
+
+    Args:
+        activity_regularizer: penalty on the output.
+        trainable: whether gradients reach the weights.
+        dtype: name of a dtype or policy.
+        autocast: whether float inputs are cast to the compute dtype.
+        name: default from the class's name.
+
+    >>> import jax, jkeras
+    >>> layer = jkeras.layers.Dense(3)
+    >>> params, state = layer.init(jax.random.key(0), jax.ShapeDtypeStruct((1, 2), "float32"))
+    >>> y, state = layer.apply(params, state, jax.numpy.ones((5, 2)))
+    >>> y.shape
+    (5, 3)
+    """
+
+    call_context: typing.ClassVar = {}  # of `training` and `mask`, those `forward` looks at, with Keras's defaults
+    supports_masking: typing.ClassVar = False
+    allow_non_tensor_positional_args: typing.ClassVar = False
+    writes_activity_regularizer: typing.ClassVar = False  # to the config even when it is None
+    _computes_in_float: typing.ClassVar = True
+
+    def __init__(self, *, activity_regularizer=None, trainable=True, dtype=None, autocast=True, name=None, **kwargs):
+        Module.__init__(self)
+        if name is not None and (not isinstance(name, str) or "/" in name):
+            raise ValueError(f"Argument `name` must be a string and cannot contain character `/`. Received: name={name}")
+        if not isinstance(trainable, bool):
+            raise ValueError(f"Expected `trainable` to be a boolean. Received: trainable={trainable} "
+                             f"(of type {type(trainable)})")
+        self.__dict__.update(name=name or auto_name(type(self).__name__), _trainable=trainable, built=False,
+                             autocast=autocast, _scope="", _losses=[], _build_shapes=None, _inbound_nodes=[],
+                             _dtype_policy=policy.get(dtype), _state_kept=False, input_spec=None)
+        self.activity_regularizer = registry.families["regularizers"].get(activity_regularizer)
+        self._legacy_shape(kwargs)
+        if kwargs:
+            raise ValueError(f"Unrecognized keyword arguments passed to {type(self).__name__}: {kwargs}")
+
+    def _legacy_shape(self, kwargs):
+        """`input_dim`, `input_shape` and `batch_input_shape`, which people still type on a first layer."""
+        given = None
+        if kwargs.get("input_dim") is not None:
+            given = (None, kwargs["input_dim"])
+        if kwargs.get("input_shape") is not None:
+            shape = kwargs["input_shape"]
+            given = (None, *((shape,) if isinstance(shape, int) else shape))
+        if kwargs.get("batch_input_shape") is not None:
+            given = tuple(kwargs["batch_input_shape"])
+        if given is not None and kwargs.get("batch_size") is not None:
+            given = (kwargs["batch_size"], *given[1:])
+        for name in ("input_dim", "input_shape", "batch_input_shape", "batch_size"):
+            kwargs.pop(name, None)
+        if given is not None:
+            self.__dict__["_first_shape"] = given
+
+    def _base_init(self, **kwargs):
+        """What the constructor of a record hands its other keyword arguments to."""
+        Layer.__init__(self, **kwargs)
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        if "build" in cls.__dict__:
+            cls.build = _scoped(cls.__dict__["build"])
+        if "compute_mask" in cls.__dict__ and "supports_masking" not in cls.__dict__:
+            cls.supports_masking = True
+
+    def __new__(cls, *args, **kwargs):
+        self = super().__new__(cls)
+        if cls.__init__ is not cls._record_init:
+            self.__dict__["_given"] = (args, kwargs)  # for the automatic config of a class without `get_config`
+        return self
+
+    def __deepcopy__(self, memo):
+        return _copied(self, memo)
+
+    def _on_adopt(self, part):
+        if isinstance(part, Variable) and not self.trainable:
+            part.trainable = False  # a frozen layer's weights are frozen from the start
+
+    # ------------------------------------------------------------ what a layer writes
+
+    def weight_specs(self, *inputs):
+        """The layer's own weights for these inputs (`Spec`s): `{name: Weight}` in Keras's order."""
+        return {}
+
+    def forward(self, w, *inputs, ctx):
+        """The pure forward pass. `w`: own weights by name, in the compute dtype."""
+        raise NotImplementedError(f"{type(self).__name__} must define `forward(self, w, x, ctx)`, or `call(self, x)` "
+                                  "as in Keras.")
+
+    def call(self, *args, training=None, mask=None, **kwargs):
+        """Keras's name of the forward pass. On a built-in layer, inside `call` of a subclass: its `forward`."""
+        run = frame.current()
+        if run is None or not run.stack or run.stack[-1][0] is not self:
+            return self(*args, **kwargs, **({} if training is None else {"training": training}))
+        call = Call.__new__(Call)
+        call.now_training = run.training if training is None else training
+        call.mask = mask
+        return self._forward(run, call, args, kwargs)
+
+    @classmethod
+    def is_lifted(cls):
+        """Whether the class is written with `call`, as in Keras, rather than with `forward`."""
+        return cls.call is not Layer.call
+
+    def weight(self, name, shape, *, initializer=None, dtype=None, trainable=True, autocast=True):
+        """A weight spec with the initializer, regularizer and constraint that the fields give for this name."""
+        return Weight(tuple(shape), initializer or getattr(self, f"{name}_initializer"), dtype, trainable,
+                      getattr(self, f"{name}_regularizer", None), getattr(self, f"{name}_constraint", None), autocast)
+
+    # ------------------------------------------------------------ the pure interface
+
+    def init(self, key, *args, **kwargs):
+        """New weights for an input, from a key alone: `(params, state)`, nested dicts of arrays.
+
+        Args:
+            key: `jax.random.key(...)`, or an integer.
+            args: the inputs, as arrays or `jax.ShapeDtypeStruct`.
+        """
+        key = jax.random.key(key) if isinstance(key, int) else key
+        losses = self._trace_structure(args, kwargs, fresh=True)
+        named = list(_weights(self))
+        values = weight.create([v._initializer or _constant(v) for _, v in named], [v.shape for _, v in named],
+                               [v.dtype for _, v in named], [p for p, _ in named], key)
+        params = tree.unflatten((p, x) for (p, v), x in zip(named, values) if v.learnable)
+        state = tree.unflatten((p, x) for (p, v), x in zip(named, values) if not v.learnable)
+        if losses:
+            state["losses"] = {str(i): jax.numpy.zeros(s.shape, s.dtype) for i, s in enumerate(losses)}
+        return params, state
+
+    def apply(self, params, state, *args, training=None, rng=None, mask=None, **kwargs):
+        """The forward pass on given values: `(y, new_state)`. Safe under jit, grad, vmap, scan and shard_map.
+
+        Args:
+            params, state: as `init` gave them.
+            training: whether this is a training step.
+            rng: key for layers that draw random numbers in training; they derive theirs from it by path.
+            mask: mask of the first input.
+        """
+        if not self.built or (self.is_lifted() and not self._state_kept and not _all_built(self)):
+            self._trace_structure(args, kwargs)
+        named = list(_weights(self))
+        values = {}
+        for path, variable in named:
+            value = tree.get(params if variable.learnable else state, path)
+            if value is None:
+                raise ValueError(explain(self._where, f"an array at {'/'.join(path)!r} in "
+                                         f"{'params' if variable.learnable else 'state'}", "none",
+                                         "pass what `init` returned for this layer"))
+            values[id(variable)] = value
+        rng = jax.random.key(rng) if isinstance(rng, int) else rng
+        if mask is not None:
+            kwargs["mask"] = mask
+        with frame.Run(self, values, rng=rng, training=training) as run:
+            y = run.call(self, args, kwargs)
+        state = tree.unflatten((path, run.values[id(v)]) for path, v in named if not v.learnable)
+        if run.losses:
+            state["losses"] = {str(i): value for i, (_, value) in enumerate(run.losses)}
+        return y, state
+
+    def pair(self):
+        """`Pair(init, apply)`: the layer as two pure functions."""
+        return Pair(self.init, self.apply)
+
+    def _trace_structure(self, args, kwargs, fresh=False):
+        """Builds all layers below on abstract inputs; returns the shapes of the losses that the call adds."""
+        if fresh and self.built and not self.is_lifted() and not self._children and not self._state_kept:
+            self._unbuild()  # a plain layer that holds no values can be initialized for another shape
+        losses = []
+
+        def run_once(args, kwargs):
+            with frame.Run(self, abstract=True) as run:
+                run.call(self, args, kwargs)
+            losses[:] = [jax.ShapeDtypeStruct(v.shape, v.dtype) for _, v in run.losses]
+        _abstractly(run_once, tuple(args), dict(kwargs))
+        return losses
+
+    def _unbuild(self):
+        for name in list(self._own):
+            delattr(self, name) if name in self.__dict__ else self._own.pop(name)
+        self.__dict__["built"] = False
+
+    # ------------------------------------------------------------ building
+
+    def build(self, *shapes, **named):
+        """Makes the layer's weights for input shapes: tuples with None for sizes not known."""
+        given = [s for s in (*shapes, *named.values()) if s is not None]
+        specs = [_as_specs(s, self._input_type) for s in given]
+        self._make_weights(specs)
+        whole = type(self).build is Layer.build  # else a subclass goes on building after this
+        if specs and whole and (self.is_lifted() or isinstance(self, Composite)) and self._children:
+            self.__dict__["built"] = True
+            graph.infer(lambda inputs: self._run_abstract(inputs, {}), tuple(_as_tensors(s) for s in specs))
+
+    def _run_abstract(self, args, kwargs):
+        with frame.Run(self, abstract=True) as run:
+            return run.call(self, tuple(args), kwargs)
+
+    def _build_for(self, call):
+        """Builds for the arguments of a call."""
+        shapes = call.shapes()
+        if type(self).build is not Layer.build:
+            return _call_build(self, shapes)
+        with _build_scope(self, tuple(shapes.values()), shapes):
+            self._make_weights(list(call.specs().values()))
+
+    def _make_weights(self, specs):
+        for name, spec in self.weight_specs(*specs).items():
+            if any(d is None for d in spec.shape):
+                raise ValueError(explain(self._where, "an input whose size is known on the axes its weights depend on",
+                                         f"input {specs}", f"give the shape of weight '{name}' through `Input(shape=…)`"))
+            variable = Variable(spec.initializer, shape=spec.shape, dtype=spec.dtype or self.variable_dtype,
+                                trainable=spec.trainable, autocast=spec.autocast, name=name,
+                                regularizer=spec.regularizer, constraint=spec.constraint)
+            self._own[self._free_key(name)] = variable
+            self._on_adopt(variable)
+            if not hasattr(type(self), name):
+                object.__setattr__(self, name, variable)
+
+    # ------------------------------------------------------------ calling
+
+    def __call__(self, *args, **kwargs):
+        if "_scope" not in self.__dict__:
+            raise RuntimeError(f"In layer {type(self).__name__}, you forgot to call `super().__init__()` as the first "
+                               "statement in the `__init__()` method. Go add it!")
+        if graph.any_symbolic(args, kwargs):
+            return symbolic_call(self, args, kwargs)
+        run = frame.current()
+        if run is not None:
+            return run.call(self, args, kwargs)
+        return self._call_eagerly(args, kwargs)
+
+    def _call_eagerly(self, args, kwargs):
+        with frame.Run(self) as run:
+            outputs = run.call(self, args, kwargs)
+        for _, part in walk(self):
+            part.__dict__.get("_losses", []).clear()
+        for layer, value in run.losses:
+            layer._losses.append(value)
+        for value in jax.tree_util.tree_leaves(outputs):
+            mask = run.masks.get(id(value))
+            if mask is not None and isinstance(value, jax.Array) and not isinstance(value, jax.core.Tracer):
+                value._keras_mask = mask[1]  # for the next layer called by hand, as Keras does
+        self.__dict__["_state_kept"] = True
+        return outputs
+
+    def symbolic_call(self, *args, **kwargs):
+        """The outputs' shapes and dtypes, as KerasTensors without history."""
+        return self.compute_output_spec(*args, **kwargs)
+
+    def compute_output_spec(self, *args, **kwargs):
+        """The outputs' shapes and dtypes for KerasTensors, as KerasTensors."""
+        return graph.infer(lambda given: self._run_abstract(given[0], dict(given[1])), (tuple(args), kwargs))
+
+    def compute_output_shape(self, *shapes, **named):
+        """The output's shape for input shapes, None for sizes not known."""
+        tensors = [_as_tensors(_as_specs(s, self._input_type)) for s in shapes]
+        more = {k.removesuffix("_shape"): _as_tensors(_as_specs(s, self._input_type)) for k, s in named.items()}
+        out = self.compute_output_spec(*tensors, **more)
+        return jax.tree_util.tree_map(lambda t: t.shape, out, is_leaf=graph.is_symbolic)
+
+    def _bind(self, args, kwargs):
+        return Call(self, args, kwargs)
+
+    def _convert(self, x):
+        """An input as an array, floats in the layer's compute dtype."""
+        x = graph.as_tensor(x)
+        if isinstance(x, (jax.Array, graph.KerasTensor)) and self.autocast and self._computes_in_float and (
+                policy.is_float(x.dtype)) and str(x.dtype) != self.compute_dtype:
+            if isinstance(x, graph.KerasTensor):
+                return x
+            return _cast(x, self.compute_dtype)
+        return x
+
+    def _check_input(self, call):
+        """Raises for an input that `input_spec` forbids."""
+        if self.input_spec is not None and call.first is not None:
+            from jkeras.core.input_spec import check
+
+            check(self.input_spec, call.first, self._where)
+
+    def _execute(self, run, call):
+        if self.is_lifted():
+            return self.call(*call.args, **call.kwargs)
+        args, kwargs = call.forward_arguments()
+        return self._forward(run, call, args, kwargs)
+
+    def _forward(self, run, call, args, kwargs):
+        w = {name: self._read(run, variable) for name, variable in self._own.items()}
+        return self.forward(w, *args, ctx=Ctx(run, self, call), **kwargs)
+
+    def _read(self, run, variable):
+        value = run.read(variable)
+        dtype = run._cast_type(self) if variable.autocast else None
+        return value.astype(dtype) if dtype and policy.is_float(value.dtype) and value.dtype != dtype else value
+
+    def compute_mask(self, inputs, previous_mask):
+        """The mask of the output, given the input and its mask."""
+        return previous_mask
+
+    def _pass_masks(self, run, call, outputs):
+        if not self.supports_masking:
+            if call.mask is not None and not run.abstract and run.values is None:
+                warnings.warn(f"Layer '{self.name}' (of type {type(self).__name__}) was passed an input with a mask "
+                              "attached to it. However, this layer does not support masking and will therefore destroy "
+                              "the mask information. Downstream layers will not see the mask.", stacklevel=5)
+            return
+        flat = [v for v in graph.flatten(outputs) if v is not None]
+        if not flat or all(run.mask_of(v) is not None for v in flat):
+            return
+        masks = self.compute_mask(call.first, call.mask)
+        if masks is None:
+            return
+        masks = [masks] if is_array(masks) else list(graph.flatten(masks))
+        for value, mask in zip(flat, masks):
+            if mask is not None and run.mask_of(value) is None:
+                run.set_mask(value, mask)
+
+    # ------------------------------------------------------------ what Keras-style subclasses use
+
+    def add_weight(self, shape=None, initializer=None, dtype=None, trainable=True, autocast=True, regularizer=None,
+                   constraint=None, aggregation="none", layout=None, overwrite_with_gradient=False, name=None):
+        """Makes a weight of this layer, inside `build` or the constructor, and returns it as a `Variable`."""
+        dtype = policy.standardize_dtype(dtype) if dtype is not None else self.variable_dtype
+        initializers, regularizers = registry.families["initializers"], registry.families["regularizers"]
+        if initializer is None:
+            initializer = "glorot_uniform" if policy.is_float(dtype) else "zeros"
+        variable = Variable(initializers.get(initializer), shape=() if shape is None else graph.standardize_shape(
+            (shape,) if isinstance(shape, int) else shape), dtype=dtype, trainable=trainable, autocast=autocast,
+            aggregation=aggregation, layout=layout, name=name, regularizer=regularizers.get(regularizer),
+            constraint=registry.families["constraints"].get(constraint), overwrite=overwrite_with_gradient)
+        if not frame.scope_path():
+            variable.scope = self.path
+        self._own[self._free_key(variable.name)] = variable
+        self._on_adopt(variable)
+        return variable
+
+    add_variable = add_weight
+
+    def add_loss(self, loss):
+        """Adds scalar losses that were computed inside `call`; training minimizes them too."""
+        run = frame.current()
+        for value in jax.tree_util.tree_leaves(loss):
+            if run is None:
+                self._losses.append(value)
+            else:
+                run.losses.append((self, jax.numpy.asarray(value)))
+
+    # ------------------------------------------------------------ config
+
+    def get_config(self):
+        """The constructor's arguments as plain data."""
+        config = {"name": self.name, "trainable": self.trainable, "dtype": registry.serialize(self.dtype_policy)}
+        if self.activity_regularizer is not None or self.writes_activity_regularizer:
+            config["activity_regularizer"] = registry.serialize(self.activity_regularizer)
+        config |= self.field_config()
+        if "_given" in self.__dict__ and type(self).get_config is Layer.get_config:
+            config |= _automatic_config(self)
+        return config
+
+    @classmethod
+    def from_config(cls, config):
+        """A new layer from its config."""
+        config = dict(config)
+        if isinstance(config.get("dtype"), dict):
+            config["dtype"] = registry.deserialize(config["dtype"])
+        try:
+            return cls(**config)
+        except TypeError as error:
+            raise TypeError(f"Error when deserializing class '{cls.__name__}' using config={config}.\n\n"
+                            f"Exception encountered: {error}") from error
+
+    def get_build_config(self):
+        """The shapes the layer was built for."""
+        shapes = self._build_shapes
+        if not shapes:
+            return None
+        if len(shapes) == 1:
+            return {"input_shape": next(iter(shapes.values()))}
+        return {"shapes_dict": dict(shapes)}
+
+    def build_from_config(self, config):
+        """Builds for the shapes of `get_build_config()`."""
+        if config.get("input_shape") is not None:
+            self.build(_tuples(config["input_shape"]))
+        elif config.get("shapes_dict"):
+            self.build(**{k: _tuples(v) for k, v in config["shapes_dict"].items()})
+
+    def __repr__(self):
+        return f"<{type(self).__name__} name={self.name}, built={self.built}>"
+
+    __hash__ = object.__hash__
+
+
+class StatefulLayer(Layer):
+    """A layer whose forward pass changes its state: `forward` returns `(y, {name: new value})`, what changed only."""
+
+    def _forward(self, run, call, args, kwargs):
+        outputs, changed = super()._forward(run, call, args, kwargs)
+        for name, value in changed.items():
+            variable = self._own[name]
+            run.write(variable, value.astype(variable.dtype))
+        return outputs
+
+
+class Composite(Layer):
+    """A layer made of others: `forward(self, w, sub, x, ctx)` runs its children through the cursor `sub`.
+
+    Children are attributes, set in `__post_init__` or by `children(*inputs)` when the input is known.
+    """
+
+    def children(self, *inputs):
+        """Children that depend on the inputs (`Spec`s): `{attribute name: layer}`."""
+        return {}
+
+    def _make_weights(self, specs):
+        super()._make_weights(specs)
+        for name, child in self.children(*specs).items():
+            setattr(self, name, child)
+
+    def _forward(self, run, call, args, kwargs):
+        w = {name: self._read(run, variable) for name, variable in self._own.items()}
+        return self.forward(w, Sub(run, self), *args, ctx=Ctx(run, self, call), **kwargs)
+
+
+# ---------------------------------------------------------------- symbolic calls
+
+class _SymbolicRun:
+    """What `Call.populate` asks for, on KerasTensors."""
+
+    abstract, values = True, None
+
+    @staticmethod
+    def mask_of(tensor):
+        return tensor._keras_mask
+
+    @staticmethod
+    def set_mask(tensor, mask):
+        tensor._keras_mask = mask
+
+
+def symbolic_call(layer, args, kwargs):
+    """Calls a layer on KerasTensors: builds it, infers the outputs, adds a node."""
+    call = layer._bind(args, kwargs)
+    layer._check_input(call)
+    if not layer.built:
+        layer._build_for(call)
+        layer._check_input(call)
+    outer = frame.current()
+    training = call.training(None if outer is None else outer.training)
+    call.populate(_SymbolicRun, training)
+    given, named = call.as_called()
+    outputs = layer.compute_output_spec(*given, **named)
+    graph.Node(layer, args, _node_kwargs(layer, call, args, kwargs), outputs)
+    layer._pass_masks(_SymbolicRun, call, outputs)
+    return outputs
+
+
+def _node_kwargs(layer, call, args, kwargs):
+    """What a node remembers: what the caller gave; in the plainest call also what was filled in, as Keras does."""
+    plain = len(args) == 1 and not kwargs and isinstance(args[0], graph.KerasTensor) and (
+        args[0].dtype == layer.compute_dtype)
+    if not plain:
+        return kwargs
+    filled = {}
+    if "training" in call.target.context and call.now_training is not None:
+        filled["training"] = call.now_training
+    if "mask" in call.target.context:
+        filled["mask"] = call.mask
+    return filled
+
+
+# ---------------------------------------------------------------- building by hand
+
+class _build_scope:
+    """Inside this block a layer is being built; the outermost one records shapes and sets `built`."""
+
+    def __init__(self, layer, shapes, named):
+        self.layer, self.shapes, self.named = layer, shapes, named
+
+    def __enter__(self):
+        layer = self.layer
+        self.outer = layer.__dict__.get("_in_build", False)
+        if not self.outer:
+            layer.__dict__.update(_in_build=True, _scope=frame.scope_path())
+            self.scope = frame.building(layer)
+            self.scope.__enter__()
+        return self
+
+    def __exit__(self, kind, *exc):
+        if not self.outer:
+            self.scope.__exit__(kind, *exc)
+            self.layer.__dict__["_in_build"] = False
+            if kind is None:
+                names = [n if n.endswith("_shape") else f"{n}_shape" for n in self.named]
+                self.layer.__dict__.update(built=True, _build_shapes=dict(zip(names, self.shapes)))
+
+
+def _scoped(build):
+    """A `build` method inside a build scope."""
+    @functools.wraps(build)
+    def scoped(self, *args, **kwargs):
+        args = tuple(_tuples(a) for a in args)
+        names = [f"input{i or ''}" for i in range(len(args))] + list(kwargs)
+        with _build_scope(self, (*args, *kwargs.values()), names):
+            return build(self, *args, **kwargs)
+    return scoped
+
+
+Layer.build = _scoped(Layer.build)
+
+
+def _call_build(layer, shapes):
+    """Calls a user's `build` with the shapes it asks for."""
+    import inspect
+
+    build = getattr(type(layer).build, "__wrapped__", type(layer).build)
+    parameters = [p for p in list(inspect.signature(build).parameters.values())[1:] if p.kind is not p.VAR_KEYWORD]
+    if any(p.kind is p.VAR_POSITIONAL for p in parameters) or len(parameters) == 1:
+        first = next(iter(shapes.values()), None)
+        return layer.build(first)
+    named = {f"{k}_shape": v for k, v in shapes.items()}
+    if not parameters:
+        return layer.build()
+    given = {p.name: named[p.name] for p in parameters if p.name in named}
+    if not given:
+        return layer.build(*shapes.values())
+    return layer.build(**given)
+
+
+def _is_shape(value):
+    return isinstance(value, (tuple, list)) and all(d is None or isinstance(d, int) for d in value)
+
+
+def _tuples(shape):
+    """A shape, or a structure of shapes, with every shape as a tuple."""
+    if shape is None or isinstance(shape, int):
+        return shape
+    if _is_shape(shape):
+        return tuple(shape)
+    if isinstance(shape, dict):
+        return {k: _tuples(v) for k, v in shape.items()}
+    return [_tuples(s) for s in shape]
+
+
+def _as_specs(shape, dtype):
+    """Specs for a shape or a structure of shapes."""
+    if _is_shape(shape):
+        return Spec(tuple(shape), dtype)
+    if isinstance(shape, dict):
+        return {k: _as_specs(v, dtype) for k, v in shape.items()}
+    if isinstance(shape, (list, tuple)):
+        return [_as_specs(s, dtype) for s in shape]
+    raise ValueError(f"Cannot interpret {shape!r} as a shape: expected a tuple of integers and None.")
+
+
+def _as_tensors(specs):
+    """KerasTensors for a structure of specs."""
+    return jax.tree_util.tree_map(lambda s: graph.KerasTensor(s.shape, s.dtype), specs,
+                                  is_leaf=lambda s: isinstance(s, Spec))
+
+
+def _all_built(layer):
+    return all(part.built for _, part in walk(layer) if isinstance(part, Layer))
+
+
+def _weights(layer):
+    """(path, Variable) of all weights and metric variables; the states of seed generators are not among them."""
+    seen = set()
+    for path, part in walk(layer):
+        if not isinstance(part, SeedGenerator):
+            for key, variable in part._own.items():
+                if id(variable) not in seen:
+                    seen.add(id(variable))
+                    yield (*path, key), variable
+
+
+def _constant(variable):
+    value = variable.own_value()
+    return lambda shape, dtype=None: value
+
+
+def _abstractly(function, *structures):
+    """eval_shape where leaves that are no arrays stay as they are."""
+    leaves, treedef = jax.tree_util.tree_flatten(structures, is_leaf=lambda v: v is None)
+    flows = [hasattr(v, "shape") and hasattr(v, "dtype") for v in leaves]
+    specs = [jax.ShapeDtypeStruct(v.shape, jax.dtypes.canonicalize_dtype(v.dtype)) if f else None
+             for v, f in zip(leaves, flows)]
+
+    def run(arrays):
+        arrays = iter(arrays)
+        return function(*jax.tree_util.tree_unflatten(treedef, [next(arrays) if f else v
+                                                                 for v, f in zip(leaves, flows)]))
+    return jax.eval_shape(run, [s for s in specs if s is not None])
+
+
+def _cast(x, dtype):
+    mask = getattr(x, "_keras_mask", None)
+    run = frame.current()
+    mask = run.mask_of(x) if run is not None else mask
+    y = x.astype(dtype)
+    if mask is not None and run is not None:
+        run.set_mask(y, mask)
+    return y
+
+
+def _automatic_config(layer):
+    """The arguments that a class without its own `get_config` was made with, where they are plain data."""
+    import inspect
+
+    args, kwargs = layer._given
+    bound = inspect.signature(type(layer).__init__).bind(layer, *args, **kwargs).arguments
+    bound.pop("self", None)
+    for name, parameter in inspect.signature(type(layer).__init__).parameters.items():
+        if parameter.kind is parameter.VAR_KEYWORD:
+            bound |= bound.pop(name, {})
+    return {k: registry.serialize(v) for k, v in bound.items() if k not in ("name", "trainable", "dtype")}
+
+
+def _copied(layer, memo):
+    """A deep copy whose tracked lists belong to it."""
+    import copy
+
+    twin = type(layer).__new__(type(layer))
+    memo[id(layer)] = twin
+    for key, value in layer.__dict__.items():
+        twin.__dict__[key] = [] if key == "_inbound_nodes" else copy.deepcopy(value, memo)
+    for key, value in list(twin.__dict__.items()):
+        if type(value) in (list, dict) and not key.startswith("_"):
+            object.__setattr__(twin, key, twin._track(key, value))
+    return twin
+
+
+def layer(module="keras.layers", *aliases, **options):
+    """Decorator for layer classes: a `record` whose other keyword arguments are those of `Layer`."""
+    return record.record(module, *aliases, **options)
+
+
+registry.public("keras.layers.Layer", "keras.Layer")(Layer)
+__all__ = ["Composite", "Ctx", "Layer", "Pair", "StatefulLayer", "Sub", "layer", "map_arrays", "named_variables"]

@@ -1,0 +1,158 @@
+"""Modules: objects that own variables and other modules, found by attribute; paths and trees from that.
+
+Layers, metrics and seed generators are modules. An object has one canonical path in a tree, the first on the way
+down, however often it is used: that is weight sharing.
+"""
+
+from jkeras.core import tree
+from jkeras.core.variable import Variable
+
+
+class Module:
+    """Tracks the variables and modules set as attributes, also those in lists, tuples and dicts."""
+
+    def __new__(cls, *args, **kwargs):
+        self = super().__new__(cls)
+        object.__setattr__(self, "_own", {})  # key -> Variable
+        object.__setattr__(self, "_children", {})  # key -> Module
+        return self
+
+    def __init__(self):
+        pass
+
+    def __setattr__(self, name, value):
+        if "_own" not in self.__dict__:
+            raise RuntimeError(f"Call `super().__init__()` in the constructor of {type(self).__name__} before setting "
+                               f"the attribute `{name}`.")
+        if name in self.__dict__ or isinstance(value, (Module, Variable, list, tuple, dict)):
+            value = self._track(name, value)
+        object.__setattr__(self, name, value)
+
+    def __delattr__(self, name):
+        self._forget(name, ())
+        object.__delattr__(self, name)
+
+    def _track(self, name, value):
+        """Registers the modules and variables in an attribute's value; lists and dicts come back observed."""
+        if name.startswith("_tracked_free") or name in UNTRACKED:
+            return value
+        found = list(_parts(name, value, set()))
+        self._forget(name, {id(part) for _, part in found})
+        self._adopt(found)
+        if type(value) in (list, dict) and not isinstance(value, (TrackedList, TrackedDict)):
+            return (TrackedList if type(value) is list else TrackedDict)(value, self, name)
+        return value
+
+    def _adopt(self, found):
+        for key, part in found:
+            mine = self._children if isinstance(part, Module) else self._own
+            if not any(part is other for other in mine.values()):
+                mine[self._free_key(key)] = part
+                self._on_adopt(part)
+
+    def _on_adopt(self, part):
+        """Called when a variable or module becomes part of this one."""
+
+    def _free_key(self, key):
+        base, count = key, 1
+        while key in self._own or key in self._children:
+            key, count = f"{base}_{count}", count + 1
+        return key
+
+    def _forget(self, name, keep):
+        """Drops what the attribute's old value held and `keep` does not."""
+        for _, part in _parts(name, self.__dict__.get(name), set()):
+            mine = self._children if isinstance(part, Module) else self._own
+            if id(part) not in keep and not self._held_elsewhere(name, part):
+                for key in [k for k, v in mine.items() if v is part]:
+                    del mine[key]
+
+    def _held_elsewhere(self, name, part):
+        return any(part is other for key, value in self.__dict__.items() if key not in (name, *UNTRACKED)
+                   for _, other in _parts(key, value, set()))
+
+    def __getstate__(self):
+        return self.__dict__.copy()
+
+    def __setstate__(self, state):
+        self.__dict__.update(state)
+
+
+UNTRACKED = ("_own", "_children")
+
+
+def _parts(key, value, seen):
+    """(key, Module or Variable) pairs in a value; list items get "key_0", dict items "key_name"."""
+    if isinstance(value, (Module, Variable)):
+        yield key, value
+    elif isinstance(value, (list, tuple, dict)) and id(value) not in seen:
+        seen.add(id(value))
+        items = value.items() if isinstance(value, dict) else enumerate(value)
+        for name, item in items:
+            yield from _parts(f"{key}_{name}", item, seen)
+
+
+def _observed(base, methods):
+    """A list or dict class that tells its owner when its content changes."""
+    class Tracked(base):
+        def __init__(self, content, owner, name):
+            super().__init__(content)
+            self._owner, self._name = owner, name
+
+        def __reduce__(self):
+            return base, (base(self),)
+
+    def watch(method):
+        plain = getattr(base, method)
+
+        def changed(self, *args, **kwargs):
+            before = base(self)
+            result = plain(self, *args, **kwargs)
+            owner, name = self._owner, self._name
+            if owner.__dict__.get(name) is self:
+                owner.__dict__[name] = before
+                owner._forget(name, {id(part) for _, part in _parts(name, base(self), set())})
+                owner.__dict__[name] = self
+                owner._adopt(_parts(name, self, set()))
+            return result
+        changed.__name__ = method
+        return changed
+
+    for method in methods:
+        setattr(Tracked, method, watch(method))
+    return Tracked
+
+
+TrackedList = _observed(list, ("append", "extend", "insert", "remove", "pop", "clear", "__setitem__", "__delitem__",
+                               "__iadd__", "reverse", "sort"))
+TrackedDict = _observed(dict, ("update", "pop", "popitem", "clear", "setdefault", "__setitem__", "__delitem__",
+                               "__ior__"))
+TrackedList.__name__ = TrackedList.__qualname__ = "TrackedList"
+TrackedDict.__name__ = TrackedDict.__qualname__ = "TrackedDict"
+
+
+# ---------------------------------------------------------------- walking
+
+def walk(module, path=(), seen=None):
+    """(path, module) for a module and all below it, each once, at its canonical path, own order."""
+    seen = set() if seen is None else seen
+    if id(module) not in seen:
+        seen.add(id(module))
+        yield path, module
+        for key, child in module._children.items():
+            yield from walk(child, (*path, key), seen)
+
+
+def named_variables(module, select=None):
+    """(path, Variable) of all variables below a module, each once; `select(variable)` chooses."""
+    seen = set()
+    for path, part in walk(module):
+        for key, variable in part._own.items():
+            if id(variable) not in seen and (select is None or select(variable)):
+                seen.add(id(variable))
+                yield (*path, key), variable
+
+
+def tree_of(module, read, select=None):
+    """The nested dict of `read(variable)` over a module's variables."""
+    return tree.unflatten((path, read(variable)) for path, variable in named_variables(module, select))

@@ -1,0 +1,166 @@
+"""Records: a class body of annotated fields becomes a constructor, a config, a repr and a public name.
+
+    @record("keras.constraints")
+    class MaxNorm(Constraint):
+        max_value: Any = 2
+        axis: Any = 0
+
+Fields are the annotated names of the class and its bases, in order (`arguments` gives another order). A field
+without a default is required. An annotation that is a `Kind` converts the value on its way in and out of configs.
+"""
+
+import inspect
+import typing
+
+from jkeras.core.registry import families, public, serialize
+
+Any = typing.Any
+
+
+class Kind:
+    """How a field's value is read from an argument and written to a config; by default as it is."""
+
+    def read(self, value):
+        return value
+
+    def write(self, value):
+        return serialize(value)
+
+
+class FamilyKind(Kind):
+    """A value given as a name, config or object of a family, such as `Initializer`."""
+
+    def __init__(self, family):
+        self.family = family
+
+    def read(self, value):
+        return families[self.family].get(value)
+
+    def write(self, value):
+        return families[self.family].serialize(value)
+
+
+class Hidden(Kind):
+    """A field that is written to the config only when it is not None."""
+
+
+class HiddenFamily(Hidden, FamilyKind):
+    """A value of a family that is written to the config only when it is not None."""
+
+
+Activation = FamilyKind("activations")
+Initializer = FamilyKind("initializers")
+Regularizer = FamilyKind("regularizers")
+Constraint = FamilyKind("constraints")
+ActivityRegularizer = HiddenFamily("regularizers")
+HIDDEN = Hidden()
+OF_BASE = Kind()  # of an argument that only the constructor of the base takes, but that stands in the signature
+BASE_ARGUMENTS = ("name", "dtype", "trainable")
+
+
+class Field(typing.NamedTuple):
+    name: str
+    kind: Kind
+    default: typing.Any  # inspect.Parameter.empty: required
+
+
+PLAIN_KIND = Kind()
+
+
+def collect_fields(cls, arguments=None):
+    """The fields of a class: annotated names of its bases, then its own, or in the order of `arguments`."""
+    found = {}
+    for base in reversed(cls.__mro__):
+        for name, kind in inspect.get_annotations(base).items():
+            if not name.startswith("_") and kind is not typing.ClassVar and (
+                    typing.get_origin(kind) is not typing.ClassVar):
+                found[name] = kind if isinstance(kind, Kind) else PLAIN_KIND
+    if arguments is not None:
+        found = {name: OF_BASE if name in BASE_ARGUMENTS and name not in found else found[name]
+                 for name in arguments.replace(",", " ").split()}
+    defaults = {name: None if kind is OF_BASE else getattr(cls, name, inspect.Parameter.empty)
+                for name, kind in found.items()}
+    return tuple(Field(name, kind, defaults[name]) for name, kind in found.items())
+
+
+def signature_of(fields, base_init, keyword_only=()):
+    """The signature of the constructor that the fields describe."""
+    P = inspect.Parameter
+    parameters = [P("self", P.POSITIONAL_OR_KEYWORD)]
+    parameters += [P(f.name, P.POSITIONAL_OR_KEYWORD, default=f.default) for f in fields if f.name not in keyword_only]
+    parameters += [P(f.name, P.KEYWORD_ONLY, default=f.default) for f in fields if f.name in keyword_only]
+    if base_init is not None:
+        parameters.append(P("kwargs", P.VAR_KEYWORD))
+    return inspect.Signature(parameters)
+
+
+def make_init(cls, fields, base_init, keyword_only):
+    """The constructor: binds the arguments, hands the rest to `base_init`, converts and stores the fields."""
+    signature = signature_of(fields, base_init, keyword_only)
+
+    def __init__(self, *args, **kwargs):
+        try:
+            bound = signature.bind(self, *args, **kwargs)
+        except TypeError as error:
+            raise TypeError(f"{cls.__name__}(): {error}. Its arguments: {signature}") from None
+        given = bound.arguments
+        if base_init is not None:
+            base_init(self, **{f.name: given[f.name] for f in fields if f.kind is OF_BASE and f.name in given},
+                      **given.get("kwargs", {}))
+        for field in fields:
+            if field.kind is not OF_BASE:
+                setattr(self, field.name, field.kind.read(given.get(field.name, field.default)))
+        self.__post_init__()
+
+    __init__.__signature__, __init__.__qualname__ = signature, f"{cls.__qualname__}.__init__"
+    return __init__
+
+
+class Record:
+    """Base of all records: config, comparison and repr from the fields."""
+
+    _fields = ()
+    _record_init = None  # the generated constructor; a subclass with its own constructor is no record itself
+
+    def __post_init__(self):
+        """Checks and derived values; runs after the fields are set."""
+
+    def get_config(self):
+        """The constructor's arguments as plain data."""
+        return self.field_config()
+
+    def field_config(self):
+        """The part of the config that comes from the fields."""
+        return {f.name: f.kind.write(getattr(self, f.name)) for f in self._fields
+                if not (isinstance(f.kind, Hidden) and getattr(self, f.name) is None)}
+
+    @classmethod
+    def from_config(cls, config):
+        """A new instance from `get_config()`."""
+        return cls(**config)
+
+    def __repr__(self):
+        shown = (f"{f.name}={getattr(self, f.name)!r}" for f in self._fields
+                 if getattr(self, f.name, None) is not f.default)
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+
+def record(module, *aliases, name=None, arguments=None, keyword_only="", base_init=None):
+    """Decorator that makes a class a record and gives it its public names.
+
+    Args:
+        module: "keras.layers"; the public name is this and the class's name.
+        aliases: further full public names.
+        name: public class name where it differs from the Python one.
+        arguments: order of the constructor's arguments, as one string, where it is not the order of the fields; may
+            name "name", "dtype" and "trainable" where they stand in the signature but are the base's.
+        keyword_only: names of keyword-only arguments, as one string.
+        base_init: takes `self` and the keyword arguments that are not fields.
+    """
+    def decorate(cls):
+        fields = collect_fields(cls, arguments)
+        cls._fields = tuple(f for f in fields if f.kind is not OF_BASE)
+        init = base_init or getattr(cls, "_base_init", None)
+        cls.__init__ = cls._record_init = make_init(cls, fields, init, keyword_only.replace(",", " ").split())
+        return public(f"{module}.{name or cls.__name__}", *aliases)(cls)
+    return decorate

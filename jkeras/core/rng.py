@@ -1,0 +1,100 @@
+"""Random keys. In the pure interface a key follows from a path; under the Keras view a generator counts."""
+
+import zlib
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jkeras.core import frame
+from jkeras.core.module import Module
+from jkeras.core.registry import public
+from jkeras.core.settings import auto_name, default_seed, settings
+from jkeras.core.variable import Variable
+
+
+def key_of_path(key, path, index=0):
+    """The key of the `index`-th draw at a path: `fold_in` of a hash of "path#index".
+
+    The separator keeps ("ab", "c") and ("a", "bc") apart; the hash is the same on every machine.
+    """
+    return jax.random.fold_in(key, zlib.crc32(f"{path}#{index}".encode()))
+
+
+def as_key(seed):
+    """A raw threefry key (two uint32) from an integer, a key, or a `SeedGenerator`, which steps on."""
+    if seed is None:
+        return global_generator().next()
+    if isinstance(seed, SeedGenerator):
+        return seed.next()
+    if isinstance(seed, (int, np.integer)):
+        return jnp.array([int(seed) % 2**32, 0], "uint32")
+    if hasattr(seed, "dtype") and jax.dtypes.issubdtype(seed.dtype, jax.dtypes.prng_key):
+        return seed
+    try:
+        seed = jnp.asarray(seed)
+    except TypeError:
+        raise ValueError("Argument `seed` must be either an integer, an instance of `SeedGenerator`, or a JAX key. "
+                         f"Received: seed={seed!r} (of type {type(seed)})") from None
+    if seed.shape == ():
+        return jnp.array([0, 0], "uint32").at[0].set(seed.astype("uint32"))
+    if seed.shape != (2,):
+        raise ValueError("Argument `seed` must be either an integer, an instance of `SeedGenerator`, or a JAX key. "
+                         f"Received: seed={seed} (of type {type(seed)})")
+    return seed.astype("uint32")
+
+
+def key_from_seed(seed):
+    """The key that an integer seed stands for: `[seed, 0]`."""
+    return jnp.array([int(seed) % 2**32, 0], "uint32")
+
+
+@public("keras.random.SeedGenerator")
+class SeedGenerator(Module):
+    """A stream of keys for random functions: each `next()` gives another one.
+
+    Inside `apply(..., rng=key)` its keys follow from that key and its place in the model, and nothing is written.
+
+    Args:
+        seed: integer; None draws one from Python's `random`, which `set_random_seed` controls.
+
+    >>> SeedGenerator(seed=7).state.name
+    'seed_generator_state'
+    """
+
+    def __init__(self, seed=None, name=None, **kwargs):
+        super().__init__()
+        if kwargs:
+            raise ValueError(f"Unrecognized keyword arguments: {kwargs}")
+        self.name = auto_name(type(self).__name__) if name is None else name
+        seed = default_seed() if seed is None else seed
+        if not isinstance(seed, (int, np.integer)):
+            raise ValueError(f"Argument `seed` must be an integer. Received: seed={seed}")
+        self._initial_seed = int(seed)
+        self.state = Variable(np.array([seed % 2**32, 0], "uint32"), dtype="uint32", trainable=False,
+                              name="seed_generator_state")
+
+    def next(self, ordered=True):
+        """The next key. `ordered` is there for Keras's sake: it makes no difference under JAX."""
+        key = frame.draw(self)
+        if key is not None:
+            return key
+        state = self.state.value
+        self.state.assign(state + jnp.array([0, 1], "uint32"))
+        return state
+
+    def get_config(self):
+        """The seed it began with."""
+        return {"seed": self._initial_seed}
+
+    @classmethod
+    def from_config(cls, config):
+        """A generator that begins at the config's seed."""
+        return cls(**config)
+
+
+def global_generator():
+    """The generator behind random functions that are given no seed."""
+    if settings.seed_generator is None:
+        settings.seed_generator = SeedGenerator(settings.seed if settings.seed is not None else default_seed())
+    return settings.seed_generator

@@ -1,0 +1,171 @@
+"""The few global settings Keras users expect, kept in one place: names, seeds, float type, policy.
+
+Everything else in the library is a value that is passed along.
+"""
+
+import collections
+import random
+import re
+
+import numpy as np
+
+FLOAT_TYPES = ("float16", "bfloat16", "float32", "float64")
+
+
+class Settings:
+    """What the session is set to. One instance, `settings`, exists."""
+
+    def __init__(self):
+        self.floatx = "float32"
+        self.epsilon = 1e-7
+        self.image_data_format = "channels_last"
+        self.dtype_policy = None  # None: follows floatx
+        self.interactive_logging = True
+        self.seed = None
+        self.names = collections.Counter()
+        self.seed_generator = None  # of `jkeras.random` functions called without a seed
+
+    def clear(self):
+        """Forgets automatic names and the global seed generator, as `clear_session` does."""
+        self.names.clear()
+        self.seed_generator = None
+        self.seed = None
+
+
+settings = Settings()
+
+
+def floatx():
+    """The default float type, a string.
+
+    >>> floatx()
+    'float32'
+    """
+    return settings.floatx
+
+
+def set_floatx(value):
+    """Sets the default float type: "float16", "bfloat16", "float32" or "float64"."""
+    if value not in FLOAT_TYPES:
+        raise ValueError(f"Unknown `floatx` value: {value}. Expected one of {sorted(FLOAT_TYPES)}")
+    settings.floatx = str(value)
+
+
+def epsilon():
+    """The small number added to denominators, 1e-7 unless set.
+
+    >>> epsilon()
+    1e-07
+    """
+    return settings.epsilon
+
+
+def set_epsilon(value):
+    """Sets the small number that `epsilon()` returns."""
+    settings.epsilon = value
+
+
+def image_data_format():
+    """"channels_last" (the default) or "channels_first".
+
+    >>> image_data_format()
+    'channels_last'
+    """
+    return settings.image_data_format
+
+
+def set_image_data_format(data_format):
+    """Sets the default place of the channel axis: "channels_last" or "channels_first"."""
+    settings.image_data_format = standardize_data_format(data_format)
+
+
+def standardize_data_format(data_format):
+    """`data_format`, checked; the default one for None."""
+    if data_format is None:
+        return settings.image_data_format
+    data_format = str(data_format).lower()
+    if data_format not in ("channels_first", "channels_last"):
+        raise ValueError("The `data_format` argument must be one of {'channels_first', 'channels_last'}. "
+                         f"Received: data_format={data_format}")
+    return data_format
+
+
+def is_interactive_logging_enabled():
+    """Whether progress is shown as a bar rather than as plain lines."""
+    return settings.interactive_logging
+
+
+def enable_interactive_logging():
+    """Shows progress as a bar on the terminal (the default)."""
+    settings.interactive_logging = True
+
+
+def disable_interactive_logging():
+    """Shows progress as one plain line for each epoch."""
+    settings.interactive_logging = False
+
+
+def snake_case(name):
+    """ "Conv2DTranspose" -> "conv2d_transpose".
+
+    >>> snake_case("BatchNormalization")
+    'batch_normalization'
+    """
+    name = re.sub(r"\W+", "", name)
+    name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
+    return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
+
+
+def auto_name(prefix):
+    """A name not given before in this session: "dense", "dense_1", …"""
+    prefix = snake_case(prefix)
+    count = settings.names[prefix]
+    settings.names[prefix] += 1
+    return f"{prefix}_{count}" if count else prefix
+
+
+def get_uid(prefix=""):
+    """How often this prefix has been asked for, this time included.
+
+    >>> settings.clear(); get_uid("dense"), get_uid("dense")
+    (1, 2)
+    """
+    settings.names[prefix] += 1
+    return settings.names[prefix]
+
+
+def set_random_seed(seed):
+    """Seeds Python's `random`, numpy and the library: initial weights, dropout, shuffling.
+
+    Args:
+        seed: integer in [0, 2**32).
+    """
+    if not isinstance(seed, int):
+        raise ValueError(f"Expected `seed` argument to be an integer. Received: seed={seed} (of type {type(seed)})")
+    random.seed(seed)
+    np.random.seed(seed)
+    settings.seed = seed
+    settings.seed_generator = None
+
+
+def get_random_seed():
+    """The seed given to `set_random_seed`, or None."""
+    return settings.seed
+
+
+def default_seed():
+    """A seed for something that was given none: from Python's `random`, which `set_random_seed` controls."""
+    return random.randint(1, int(1e9))
+
+
+def clear_session(free_memory=True):
+    """Starts automatic names again ("dense", not "dense_17") and forgets the global seed generator.
+
+    Args:
+        free_memory: also collect garbage, so that the arrays of dropped models are released.
+    """
+    settings.clear()
+    if free_memory:
+        import gc
+
+        gc.collect()

@@ -1,0 +1,71 @@
+"""Trees of plain dicts: paths, partition, merge."""
+
+import jax
+
+
+def flatten(tree, prefix=()):
+    """(path, leaf) pairs of a nested dict, in its own order (JAX would sort the keys).
+
+    >>> list(flatten({"b": {"x": 1}, "a": 2}))
+    [(('b', 'x'), 1), (('a',), 2)]
+    """
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            yield from flatten(value, (*prefix, key))
+        else:
+            yield (*prefix, key), value
+
+
+def unflatten(pairs):
+    """The nested dict of (path, leaf) pairs.
+
+    >>> unflatten([(("b", "x"), 1), (("a",), 2)])
+    {'b': {'x': 1}, 'a': 2}
+    """
+    tree = {}
+    for path, leaf in pairs:
+        here = tree
+        for key in path[:-1]:
+            here = here.setdefault(key, {})
+        here[path[-1]] = leaf
+    return tree
+
+
+def get(tree, path, default=None):
+    """The leaf or subtree at a path."""
+    for key in path:
+        if not isinstance(tree, dict) or key not in tree:
+            return default
+        tree = tree[key]
+    return tree
+
+
+def merge(*trees):
+    """One nested dict with the leaves of all; later ones win.
+
+    >>> merge({"a": {"x": 1}}, {"a": {"y": 2}})
+    {'a': {'x': 1, 'y': 2}}
+    """
+    return unflatten(pair for tree in trees for pair in flatten(tree))
+
+
+def partition(tree, predicate):
+    """Two nested dicts: the leaves whose path satisfies the predicate, and the others.
+
+    >>> partition({"a": 1, "b": {"c": 2}}, lambda path: path[0] == "a")
+    ({'a': 1}, {'b': {'c': 2}})
+    """
+    chosen, rest = [], []
+    for path, leaf in flatten(tree):
+        (chosen if predicate(path) else rest).append((path, leaf))
+    return unflatten(chosen), unflatten(rest)
+
+
+def leaves(structure, is_leaf=None):
+    """The leaves of any nested structure (lists, tuples, dicts in sorted key order), None left out."""
+    return jax.tree_util.tree_leaves(structure, is_leaf=is_leaf)
+
+
+def map(function, *structures, is_leaf=None):  # noqa: A001 - `tree.map` is what one looks for
+    """The structure with `function` applied to its leaves."""
+    return jax.tree_util.tree_map(function, *structures, is_leaf=is_leaf)

@@ -1,0 +1,312 @@
+"""The Keras view of a layer: its weights as lists of variables, its dtypes, its losses. Nothing here computes outputs."""
+
+import numpy as np
+
+from jkeras.core import frame, policy, tree
+from jkeras.core.errors import NotBuiltError
+from jkeras.core.module import Module, walk
+from jkeras.core.rng import SeedGenerator
+
+
+class WeightView:
+    """What Keras users look at on a layer besides calling it."""
+
+    # ------------------------------------------------------------ names and dtypes
+
+    @property
+    def path(self):
+        """The names of the layers around it and its own: "net/dense"."""
+        return f"{self._scope}/{self.name}" if self._scope else self.name
+
+    @property
+    def _where(self):
+        return f"Layer '{self.path}' ({type(self).__name__})"
+
+    @property
+    def dtype_policy(self):
+        """In what type the layer computes and keeps its weights."""
+        return self._dtype_policy
+
+    @dtype_policy.setter
+    def dtype_policy(self, value):
+        self.__dict__["_dtype_policy"] = policy.get(value)
+
+    @property
+    def dtype(self):
+        """The type of the weights."""
+        return self._dtype_policy.variable_dtype
+
+    @property
+    def variable_dtype(self):
+        """The type of the weights."""
+        return self._dtype_policy.variable_dtype
+
+    @property
+    def compute_dtype(self):
+        """The type in which the layer computes."""
+        return self._dtype_policy.compute_dtype
+
+    @property
+    def input_dtype(self):
+        """The type that float inputs are cast to."""
+        return self.compute_dtype
+
+    @property
+    def _input_type(self):
+        return self.compute_dtype if policy.is_float(self.compute_dtype) else "float32"
+
+    @property
+    def quantization_mode(self):
+        """How the layer is quantized; None."""
+        return self._dtype_policy.quantization_mode
+
+    # ------------------------------------------------------------ trainable
+
+    @property
+    def trainable(self):
+        """Whether gradients reach the layer's weights. Setting it sets all layers below."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value):
+        value = bool(value)
+        for layer in self._flatten_layers():
+            layer.__dict__["_trainable"] = value
+            for variable in layer._own.values():
+                if variable.learnable:
+                    variable.trainable = value
+
+    # ------------------------------------------------------------ children
+
+    @property
+    def _layers(self):
+        return [child for child in self._children.values() if isinstance(child, WeightView)]
+
+    def _flatten_layers(self, include_self=True, recursive=True):
+        if not recursive:
+            return ([self] if include_self else []) + self._layers
+        found = [part for _, part in walk(self) if isinstance(part, WeightView)]
+        return found if include_self else found[1:]
+
+    @property
+    def metrics(self):
+        """The metrics that the layer and those below it own."""
+        return [part for _, part in walk(self) if not isinstance(part, (WeightView, SeedGenerator)) and
+                hasattr(part, "update_state")]
+
+    @property
+    def metrics_variables(self):
+        """The variables of `metrics`."""
+        return [v for metric in self.metrics for v in metric.variables]
+
+    # ------------------------------------------------------------ weights and variables
+
+    def _collect(self, with_seeds):
+        found, seen = [], set()
+
+        def add(variables):
+            for variable in variables:
+                if id(variable) not in seen:
+                    seen.add(id(variable))
+                    found.append(variable)
+
+        def visit(layer, visited):
+            if id(layer) in visited:
+                return
+            visited.add(id(layer))
+            own = layer._own.values()
+            add(v for v in own if v.learnable)
+            add(v for v in own if not v.learnable)
+            children = list(layer._children.values())
+            if with_seeds:
+                for child in children:
+                    if isinstance(child, SeedGenerator):
+                        add(child._own.values())
+            for child in children:
+                if isinstance(child, WeightView):
+                    visit(child, visited)
+        visit(self, set())
+        return found
+
+    @property
+    def variables(self):
+        """All variables, the states of seed generators too, in Keras's order."""
+        return self._collect(with_seeds=True)
+
+    @property
+    def weights(self):
+        """The weights, in Keras's order: own ones first, trainable before the others, then those of the children."""
+        return self._collect(with_seeds=False)
+
+    @property
+    def trainable_variables(self):
+        """The variables that gradients reach."""
+        return [v for v in self.variables if v.trainable] if self.trainable else []
+
+    @property
+    def non_trainable_variables(self):
+        """The variables that gradients do not reach."""
+        return [v for v in self.variables if not (v.trainable and self.trainable)]
+
+    @property
+    def trainable_weights(self):
+        """The weights that gradients reach."""
+        return [v for v in self.weights if v.trainable] if self.trainable else []
+
+    @property
+    def non_trainable_weights(self):
+        """The weights that gradients do not reach."""
+        return [v for v in self.weights if not (v.trainable and self.trainable)]
+
+    def get_weights(self):
+        """The values of `weights`, as numpy arrays."""
+        return [np.asarray(v.value) for v in self.weights]
+
+    def set_weights(self, weights):
+        """Sets the values of `weights`, from arrays in the same order.
+
+        Raises:
+            ValueError: another number of arrays, or another shape; then nothing is changed.
+        """
+        mine = self.weights
+        if len(mine) != len(weights):
+            raise ValueError(f"You called `set_weights(weights)` on layer '{self.name}' with a weight list of length "
+                             f"{len(weights)}, but the layer was expecting {len(mine)} weights.")
+        for variable, value in zip(mine, weights):
+            if tuple(variable.shape) != tuple(np.shape(value)):
+                raise ValueError(f"Layer {self.name} weight shape {tuple(variable.shape)} is not compatible with "
+                                 f"provided weight shape {tuple(np.shape(value))} (weight '{variable.path}').")
+        for variable, value in zip(mine, weights):
+            variable.assign(value)
+        self.__dict__["_state_kept"] = True
+
+    def count_params(self):
+        """The number of scalars in the weights."""
+        if not self.built:
+            raise NotBuiltError(f"You tried to call `count_params` on layer '{self.name}', but the layer isn't built. "
+                                "Build it with `layer.build(input_shape)` or by calling it on an input.")
+        return sum(v.size for v in self.weights)
+
+    # ------------------------------------------------------------ params and state as trees
+
+    def _tree(self, learnable):
+        from jkeras.core.layer import _weights
+
+        if not self.built:
+            raise NotBuiltError(f"{self._where} has no weights yet: it is not built. Call it on an input, or "
+                                "`layer.build(input_shape)`.")
+        return tree.unflatten((p, v.value) for p, v in _weights(self) if v.learnable is learnable)
+
+    def _set_tree(self, values, learnable):
+        from jkeras.core.layer import _weights
+
+        mine = dict((p, v) for p, v in _weights(self) if v.learnable is learnable)
+        given = dict(p for p in tree.flatten(values) if p[0][:1] != ("losses",))
+        missing, extra = [p for p in mine if p not in given], [p for p in given if p not in mine]
+        if missing or extra:
+            name = "params" if learnable else "state"
+            raise ValueError(f"{self._where}: the tree given as `{name}` does not fit. Missing: "
+                             f"{['/'.join(p) for p in missing]}; unexpected: {['/'.join(p) for p in extra]}.")
+        for path, variable in mine.items():
+            variable.assign(given[path])
+        self.__dict__["_state_kept"] = True
+
+    @property
+    def params(self):
+        """The arrays that a gradient may reach, as a nested dict. Assigning one distributes it."""
+        return self._tree(True)
+
+    @params.setter
+    def params(self, values):
+        self._set_tree(values, True)
+
+    @property
+    def state(self):
+        """The arrays that the forward pass itself updates, as a nested dict. Assigning one distributes it."""
+        return self._tree(False)
+
+    @state.setter
+    def state(self, values):
+        self._set_tree(values, False)
+
+    # ------------------------------------------------------------ losses
+
+    @property
+    def losses(self):
+        """What the last call added, and the penalties of the trainable weights."""
+        run, mine = frame.current(), self._flatten_layers()
+        found = []
+        for layer in mine:
+            found += layer._losses if run is None else [v for owner, v in run.losses if owner is layer]
+        return found + [v.regularizer(v.value) for v in self.trainable_weights if v.regularizer is not None]
+
+    # ------------------------------------------------------------ Keras's pure contract
+
+    def stateless_call(self, trainable_variables, non_trainable_variables, *args, return_losses=False, **kwargs):
+        """The forward pass on flat lists of values, as Keras has it.
+
+        Returns:
+            (outputs, new non-trainable values), and the losses where `return_losses` is set.
+        """
+        if not self.built:
+            raise NotBuiltError(f"To call stateless_call, {type(self).__name__} must be built (i.e. its variables must "
+                                "have been already created). You can build it by calling it on some data.")
+        groups = ((self.trainable_variables, trainable_variables, "trainable_variables"),
+                  (self.non_trainable_variables, non_trainable_variables, "non_trainable_variables"))
+        values = {}
+        for variables, given, name in groups:
+            given = list(given)
+            if len(variables) != len(given):
+                raise ValueError(f"Argument `{name}` must be a list of tensors corresponding 1:1 to "
+                                 f"{type(self).__name__}().{name}. Received list with length {len(given)}, but expected "
+                                 f"{len(variables)} variables.")
+            values |= {id(v): getattr(x, "value", x) for v, x in zip(variables, given)}
+        with frame.Run(self, values) as run:
+            outputs = run.call(self, args, kwargs)
+            losses = self.losses if return_losses else None
+        updated = [run.values[id(v)] for v in groups[1][0]]
+        return (outputs, updated, losses) if return_losses else (outputs, updated)
+
+    # ------------------------------------------------------------ the graph around a layer
+
+    def _tensors_of_calls(self, attribute):
+        nodes = self._inbound_nodes
+        if not nodes:
+            raise AttributeError(f"The layer {self.name} has never been called on a symbolic input and thus has no "
+                                 f"defined {attribute}.")
+        return nodes
+
+    @property
+    def input(self):
+        """The symbolic input of the layer's first call."""
+        node = self._tensors_of_calls("input")[0]
+        structure = node.args[0] if len(node.args) == 1 else node.args
+        return node.input_tensors[0] if len(node.input_tensors) == 1 else structure
+
+    @property
+    def output(self):
+        """The symbolic output of the layer's first call."""
+        return self._tensors_of_calls("output")[0].outputs
+
+    # ------------------------------------------------------------ own weights in files
+
+    def save_own_variables(self, store):
+        """Puts the layer's own weights into a dict-like store, numbered."""
+        own = self._own.values()
+        for i, variable in enumerate([v for v in own if v.learnable] + [v for v in own if not v.learnable]):
+            store[str(i)] = np.asarray(variable.value)
+
+    def load_own_variables(self, store):
+        """Takes the layer's own weights from a store that `save_own_variables` filled."""
+        own = self._own.values()
+        mine = [v for v in own if v.learnable] + [v for v in own if not v.learnable]
+        if len(store.keys()) != len(mine):
+            raise ValueError(f"{self._where} expected {len(mine)} variables, but received {len(store.keys())} variables "
+                             f"during loading. Expected: {[v.name for v in mine]}.")
+        for i, variable in enumerate(mine):
+            variable.assign(store[str(i)])
+
+
+def is_module(value):
+    """Whether a value is a tracked module."""
+    return isinstance(value, Module)

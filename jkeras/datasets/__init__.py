@@ -1,0 +1,5 @@
+"""Data sets."""
+
+from jkeras.datasets import digits
+
+__all__ = ["digits"]

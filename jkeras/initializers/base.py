@@ -1,0 +1,100 @@
+"""What all initializers share: how they are called, compared, and how a seed is kept."""
+
+import json
+
+import jax
+
+from jkeras.core.policy import standardize_dtype
+from jkeras.core.record import Kind, Record
+from jkeras.core.registry import deserialize, public, serialize
+from jkeras.core.rng import SeedGenerator, as_key
+from jkeras.core.settings import default_seed
+
+
+@public("keras.initializers.Initializer", "keras.Initializer")
+class Initializer(Record):
+    """Base of all initializers: `initializer(shape, dtype)` gives the first value of a weight.
+
+    A subclass of yours writes `__call__(shape, dtype=None)`, or `sample(key, shape, dtype)` where it draws random
+    numbers, which is the pure form that `layer.init(key, x)` uses.
+
+    >>> class Twos(Initializer):
+    ...     def __call__(self, shape, dtype=None):
+    ...         return 2 * jax.numpy.ones(shape, dtype)
+    >>> print(Twos()((2,)))
+    [2. 2.]
+    """
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        if "__call__" in cls.__dict__ and "sample" not in cls.__dict__:
+            cls.sample = lambda self, key, shape, dtype=None: self(shape, dtype=dtype)
+
+    def __call__(self, shape, dtype=None):
+        raise NotImplementedError(f"{type(self).__name__} must implement `__call__(shape, dtype=None)`.")
+
+    def sample(self, key, shape, dtype=None):
+        """The value under a given JAX key; without a key for what is not random."""
+        return self(shape, dtype=dtype)
+
+    def clone(self):
+        """Another initializer of the same config."""
+        return type(self).from_config(self.get_config())
+
+    def _identity(self):
+        """What makes two initializers equal: all fields of a record; for any other class the object itself."""
+        cls = type(self)
+        if cls._record_init is not None and cls.__init__ is cls._record_init or not self.__dict__:
+            return cls, json.dumps(self.field_config(), sort_keys=True, default=repr)
+        return cls, id(self)
+
+    def __eq__(self, other):
+        return type(self) is type(other) and self._identity() == other._identity()
+
+    def __hash__(self):
+        return hash(self._identity())
+
+
+class DrawnSeed(int):
+    """A seed that nobody gave: drawn once, not written to configs."""
+
+
+class Seed(Kind):
+    """An integer, a `SeedGenerator`, or None, which draws an integer."""
+
+    def read(self, value):
+        if value is None:
+            return DrawnSeed(default_seed())
+        if isinstance(value, dict):
+            value = deserialize(value)
+        if not isinstance(value, (int, SeedGenerator)):
+            raise ValueError("`seed` should be an integer or an instance of `jkeras.random.SeedGenerator`. "
+                             f"Received: seed={value!r} (of type {type(value).__name__})")
+        return value
+
+    def write(self, value):
+        return None if isinstance(value, DrawnSeed) else serialize(value)
+
+
+class RandomInitializer(Initializer):
+    """Base of the random ones: `sample` draws from a key, a call draws from the key of the seed.
+
+    With an integer seed every call gives the same values; with a `SeedGenerator` each call gives other ones.
+    """
+
+    seed: Seed() = None
+
+    def __call__(self, shape, dtype=None):
+        return self.sample(as_key(self.seed), tuple(shape), standardize_dtype(dtype))
+
+    sample = None  # each concrete class has its own
+
+
+def normal(key, shape, mean, stddev, dtype):
+    """Normal values."""
+    return jax.random.normal(key, shape, dtype) * stddev + mean
+
+
+def truncated_normal(key, shape, mean, stddev, dtype):
+    """Normal values within two standard deviations of the mean."""
+    return jax.random.truncated_normal(key, -2.0, 2.0, shape, dtype) * stddev + mean

@@ -1,0 +1,129 @@
+"""Initializers without randomness."""
+
+import jax.numpy as jnp
+
+from jkeras.core.policy import standardize_dtype
+from jkeras.core.record import Any, Kind, record
+from jkeras.core.registry import deserialize
+from jkeras.initializers.base import Initializer
+
+
+class Value(Kind):
+    """A number or an array, which a config holds as plain data."""
+
+    def read(self, value):
+        return deserialize(value) if isinstance(value, dict) else value
+
+
+@record("keras.initializers", "keras.initializers.zeros")
+class Zeros(Initializer):
+    """All elements 0.
+
+    >>> print(Zeros()((2,)))
+    [0. 0.]
+    """
+
+    def __call__(self, shape, dtype=None):
+        return jnp.zeros(shape, standardize_dtype(dtype))
+
+
+@record("keras.initializers", "keras.initializers.ones")
+class Ones(Initializer):
+    """All elements 1.
+
+    >>> print(Ones()((2,)))
+    [1. 1.]
+    """
+
+    def __call__(self, shape, dtype=None):
+        return jnp.ones(shape, standardize_dtype(dtype))
+
+
+@record("keras.initializers", "keras.initializers.constant")
+class Constant(Initializer):
+    """All elements `value`: a number, or an array that broadcasts to the shape.
+
+    >>> print(Constant(3.0)((2,)))
+    [3. 3.]
+    """
+
+    value: Value() = 0.0
+
+    def __call__(self, shape, dtype=None):
+        dtype = standardize_dtype(dtype)
+        return jnp.asarray(self.value).astype(dtype) * jnp.ones(shape, dtype)
+
+
+@record("keras.initializers", "keras.initializers.identity", "keras.initializers.IdentityInitializer")
+class Identity(Initializer):
+    """`gain` on the diagonal of a matrix, 0 elsewhere. Raises ValueError for a shape that is not 2D.
+
+    >>> print(Identity()((2, 3)))
+    [[1. 0. 0.]
+     [0. 1. 0.]]
+    """
+
+    gain: Any = 1.0
+
+    def __call__(self, shape, dtype=None):
+        if len(shape) != 2:
+            raise ValueError("Identity: expected a 2D shape, the rows and columns of a matrix. "
+                             f"Received: shape={tuple(shape)} of rank {len(shape)}")
+        return self.gain * jnp.eye(*shape, dtype=standardize_dtype(dtype))
+
+    def get_config(self):
+        """Empty, since Keras's files do not hold the gain either."""
+        return {}
+
+
+@record("keras.initializers", "keras.initializers.stft", "keras.initializers.STFTInitializer")
+class STFT(Initializer):
+    """The Fourier basis as a convolution kernel: shape (frame_length, 1, fft_length // 2 + 1).
+
+    Element (t, 0, f) is `window[t] * cos(-2 pi t f / fft_length) / norm`, or its sine.
+
+    Args:
+        side: "real" (cosine) or "imag" (sine).
+        window: name of a scipy window, an array of frame_length values, or None.
+        scaling: divide by the root of the window's energy ("density"), by its sum ("spectrum"), or not (None).
+        periodic: whether the window is made for periodic use; handed to scipy.
+
+    >>> STFT("real")((8, 1, 5)).shape
+    (8, 1, 5)
+    """
+
+    side: Any = "real"
+    window: Value() = "hann"
+    scaling: Any = "density"
+    periodic: Any = False
+
+    def __post_init__(self):
+        if self.side not in ("real", "imag"):
+            raise ValueError(f"STFT: `side` should be 'real' or 'imag'. Received: side={self.side!r}")
+        if self.scaling not in (None, "density", "spectrum"):
+            raise ValueError("STFT: `scaling` should be None, 'density' or 'spectrum'. "
+                             f"Received: scaling={self.scaling!r}")
+        if isinstance(self.window, str):
+            self._window(1)  # raises ValueError for an unknown name
+
+    def _window(self, length):
+        from scipy.signal import get_window
+
+        return get_window(self.window, length, self.periodic) if isinstance(self.window, str) else self.window
+
+    def __call__(self, shape, dtype=None):
+        dtype = standardize_dtype(dtype)
+        length, _, bins = shape
+        frequency = jnp.arange(bins, dtype=dtype).reshape(1, 1, bins) / ((bins - 1) * 2)
+        time = jnp.arange(length, dtype=dtype).reshape(length, 1, 1)
+        angle = -2 * time * frequency * jnp.arccos(jnp.asarray(-1, dtype))
+        kernel = (jnp.cos(angle) if self.side == "real" else jnp.sin(angle)).astype(dtype)
+        if self.window is None:
+            return kernel
+        window = jnp.asarray(self._window(length), dtype)
+        if window.shape != (length,):
+            raise ValueError(f"STFT: expected a window of shape ({length},), the frame length. "
+                             f"Received shape {window.shape}")
+        norm = {"density": lambda: jnp.sqrt(jnp.sum(jnp.square(window))),
+                "spectrum": lambda: jnp.sum(jnp.abs(window)), None: lambda: 1}[self.scaling]()
+        return kernel * window.reshape(length, 1, 1) / norm

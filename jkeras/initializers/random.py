@@ -1,0 +1,226 @@
+"""Initializers that draw random numbers."""
+
+import math
+
+import jax
+import jax.numpy as jnp
+
+from jkeras.core.policy import standardize_dtype
+from jkeras.core.record import Any, record
+from jkeras.initializers.base import RandomInitializer, normal, truncated_normal
+
+FANS = "seed, input_axes, output_axes"
+
+
+@record("keras.initializers", "keras.initializers.random_normal", arguments="mean, stddev, seed")
+class RandomNormal(RandomInitializer):
+    """Normal distribution.
+
+    >>> RandomNormal(stddev=0.1, seed=1)((2, 3)).shape
+    (2, 3)
+    """
+
+    mean: Any = 0.0
+    stddev: Any = 0.05
+
+    def sample(self, key, shape, dtype=None):
+        return normal(key, shape, self.mean, self.stddev, standardize_dtype(dtype))
+
+
+@record("keras.initializers", "keras.initializers.truncated_normal", arguments="mean, stddev, seed")
+class TruncatedNormal(RandomInitializer):
+    """Normal distribution cut off at two standard deviations from the mean.
+
+    >>> bool(abs(TruncatedNormal(seed=1)((100,))).max() <= 0.1)
+    True
+    """
+
+    mean: Any = 0.0
+    stddev: Any = 0.05
+
+    def sample(self, key, shape, dtype=None):
+        return truncated_normal(key, shape, self.mean, self.stddev, standardize_dtype(dtype))
+
+
+@record("keras.initializers", "keras.initializers.random_uniform", arguments="minval, maxval, seed")
+class RandomUniform(RandomInitializer):
+    """Uniform distribution on [minval, maxval).
+
+    >>> bool(RandomUniform(0.0, 1.0, seed=1)((100,)).min() >= 0)
+    True
+    """
+
+    minval: Any = -0.05
+    maxval: Any = 0.05
+
+    def sample(self, key, shape, dtype=None):
+        return jax.random.uniform(key, shape, standardize_dtype(dtype), self.minval, self.maxval)
+
+
+def compute_fans(shape, input_axes=None, output_axes=None):
+    """(fan_in, fan_out): how many inputs and outputs one element of a kernel connects.
+
+    Kernels are (in, out) or (*window, in, out); the axes may be named instead.
+
+    >>> compute_fans((3, 3, 8, 16))
+    (72, 144)
+    """
+    if input_axes is not None and output_axes is not None:
+        return math.prod(shape[a] for a in input_axes), math.prod(shape[a] for a in output_axes)
+    if len(shape) < 2:
+        return (shape[0], shape[0]) if shape else (1, 1)
+    window = math.prod(shape[:-2])
+    return shape[-2] * window, shape[-1] * window
+
+
+@record("keras.initializers", "keras.initializers.variance_scaling",
+        arguments="scale, mode, distribution, seed, input_axes, output_axes")
+class VarianceScaling(RandomInitializer):
+    """Random values of mean 0 and variance `scale / fan`, so that signals keep their size through a layer.
+
+    Args:
+        scale: positive number.
+        mode: "fan_in" (inputs of a unit), "fan_out" (outputs) or "fan_avg".
+        distribution: "truncated_normal" (or "normal"), "untruncated_normal" or "uniform".
+        input_axes, output_axes: the axes of the kernel that count as inputs and outputs, where it is not
+            (*window, in, out).
+    Raises:
+        ValueError: for any other value.
+
+    >>> VarianceScaling(2.0, "fan_in", "uniform", seed=1)((3, 2)).shape
+    (3, 2)
+    """
+
+    scale: Any = 1.0
+    mode: Any = "fan_in"
+    distribution: Any = "truncated_normal"
+    input_axes: Any = None
+    output_axes: Any = None
+
+    def __post_init__(self):
+        if self.scale <= 0.0:
+            raise ValueError(f"Argument `scale` must be a positive float. Received: scale={self.scale}")
+        if self.mode not in ("fan_in", "fan_out", "fan_avg"):
+            raise ValueError(f"`mode` should be 'fan_in', 'fan_out' or 'fan_avg'. Received: mode={self.mode!r}")
+        self.distribution = self.distribution.lower()
+        if self.distribution == "normal":
+            self.distribution = "truncated_normal"
+        if self.distribution not in ("uniform", "truncated_normal", "untruncated_normal"):
+            raise ValueError("`distribution` should be 'truncated_normal', 'untruncated_normal' or 'uniform'. "
+                             f"Received: distribution={self.distribution!r}")
+
+    def sample(self, key, shape, dtype=None):
+        fan_in, fan_out = compute_fans(shape, self.input_axes, self.output_axes)
+        fan = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2.0}[self.mode]
+        variance, dtype = self.scale / max(1.0, fan), standardize_dtype(dtype)
+        if self.distribution == "uniform":
+            limit = math.sqrt(3.0 * variance)
+            return jax.random.uniform(key, shape, dtype, -limit, limit)
+        if self.distribution == "untruncated_normal":
+            return normal(key, shape, 0.0, math.sqrt(variance), dtype)
+        # the standard deviation of a normal distribution cut off at two
+        return truncated_normal(key, shape, 0.0, math.sqrt(variance) / 0.87962566103423978, dtype)
+
+
+@record("keras.initializers", "keras.initializers.glorot_uniform", arguments=FANS)
+class GlorotUniform(VarianceScaling):
+    """Uniform on [-limit, limit) with limit = sqrt(6 / (fan_in + fan_out)), also called Xavier.
+
+    Reference: Glorot and Bengio, 2010, "Understanding the difficulty of training deep feedforward neural networks".
+
+    >>> bool(abs(GlorotUniform(seed=1)((3, 3))).max() <= 1.0)
+    True
+    """
+
+    mode, distribution = "fan_avg", "uniform"
+
+
+@record("keras.initializers", "keras.initializers.glorot_normal", arguments=FANS)
+class GlorotNormal(VarianceScaling):
+    """Truncated normal with variance 2 / (fan_in + fan_out), also called Xavier.
+
+    Reference: Glorot and Bengio, 2010, "Understanding the difficulty of training deep feedforward neural networks".
+
+    >>> GlorotNormal(seed=1)((3, 2)).shape
+    (3, 2)
+    """
+
+    mode = "fan_avg"
+
+
+@record("keras.initializers", "keras.initializers.lecun_normal", arguments=FANS)
+class LecunNormal(VarianceScaling):
+    """Truncated normal with variance 1 / fan_in.
+
+    Reference: Klambauer et al., 2017, "Self-Normalizing Neural Networks".
+
+    >>> LecunNormal(seed=1)((3, 2)).shape
+    (3, 2)
+    """
+
+
+@record("keras.initializers", "keras.initializers.lecun_uniform", arguments=FANS)
+class LecunUniform(VarianceScaling):
+    """Uniform on [-limit, limit) with limit = sqrt(3 / fan_in).
+
+    Reference: Klambauer et al., 2017, "Self-Normalizing Neural Networks".
+
+    >>> bool(abs(LecunUniform(seed=1)((3, 3))).max() <= 1.0)
+    True
+    """
+
+    distribution = "uniform"
+
+
+@record("keras.initializers", "keras.initializers.he_normal", arguments=FANS)
+class HeNormal(VarianceScaling):
+    """Truncated normal with variance 2 / fan_in, for layers followed by relu.
+
+    Reference: He et al., 2015, "Delving Deep into Rectifiers".
+
+    >>> HeNormal(seed=1)((3, 2)).shape
+    (3, 2)
+    """
+
+    scale = 2.0
+
+
+@record("keras.initializers", "keras.initializers.he_uniform", arguments=FANS)
+class HeUniform(VarianceScaling):
+    """Uniform on [-limit, limit) with limit = sqrt(6 / fan_in), for layers followed by relu.
+
+    Reference: He et al., 2015, "Delving Deep into Rectifiers".
+
+    >>> HeUniform(seed=1)((3, 2)).shape
+    (3, 2)
+    """
+
+    scale, distribution = 2.0, "uniform"
+
+
+@record("keras.initializers", "keras.initializers.orthogonal", "keras.initializers.OrthogonalInitializer",
+        arguments="gain, seed")
+class Orthogonal(RandomInitializer):
+    """A random matrix with orthonormal rows or columns, times `gain`; leading axes are taken together.
+
+    Raises ValueError for a shape of fewer than two axes. Reference: Saxe et al., 2014, "Exact solutions to the
+    nonlinear dynamics of learning in deep linear neural networks".
+
+    >>> q = Orthogonal(seed=1)((3, 3))
+    >>> bool(abs(q @ q.T - jnp.eye(3)).max() < 1e-5)
+    True
+    """
+
+    gain: Any = 1.0
+
+    def sample(self, key, shape, dtype=None):
+        if len(shape) < 2:
+            raise ValueError("Orthogonal: expected a shape of at least two axes. "
+                             f"Received: shape={tuple(shape)} of rank {len(shape)}")
+        dtype = jnp.dtype(standardize_dtype(dtype))
+        rows, columns = math.prod(shape[:-1]), shape[-1]
+        size = (max(rows, columns), min(rows, columns))
+        a = jax.random.normal(key, size, dtype if dtype.itemsize >= 4 else "float32")  # no QR in half precision
+        q, r = jnp.linalg.qr(a)
+        q = q * jnp.sign(jnp.diagonal(r))  # makes the distribution uniform
+        return (self.gain * (q.T if rows < columns else q).reshape(shape)).astype(dtype)

@@ -1,0 +1,180 @@
+"""Element-wise non-linearities as layers, and softmax."""
+
+import warnings
+
+import jax
+import jax.numpy as jnp
+
+from jkeras import activations
+from jkeras.core import graph, record
+from jkeras.core.errors import explain
+from jkeras.core.input_spec import InputSpec
+from jkeras.core.layer import Layer, layer
+from jkeras.layers.base import ReadyLayer
+
+
+@layer("keras.layers")
+class Activation(ReadyLayer):
+    """An activation function as a layer.
+
+    Args:
+        activation: name, config or function.
+
+    >>> import numpy as np
+    >>> print(Activation("relu")(np.array([-1.0, 2.0])))
+    [0. 2.]
+    """
+
+    activation: record.Activation
+
+    def forward(self, w, inputs, ctx):
+        return self.activation(inputs)
+
+    def compute_output_spec(self, inputs, **kwargs):
+        # Keras announces the input's shape, also for glu, which halves an axis
+        return graph.KerasTensor(inputs.shape, super().compute_output_spec(inputs, **kwargs).dtype)
+
+
+def _not_negative(layer, *names, none=False):
+    for name in names:
+        value = getattr(layer, name)
+        if value is None and none:
+            continue
+        if value is None or value < 0:
+            raise ValueError(explain(layer._where, f"`{name}` to be a number that is not negative", f"{name}={value}"))
+
+
+@layer("keras.layers")
+class ReLU(ReadyLayer):
+    """x above a threshold, `negative_slope * (x - threshold)` below it, at most `max_value`.
+
+    >>> import numpy as np
+    >>> print(ReLU(max_value=4.0, negative_slope=0.5)(np.array([-2.0, 3.0, 9.0])))
+    [-1.  3.  4.]
+    """
+
+    max_value: record.Any = None
+    negative_slope: float = 0.0
+    threshold: float = 0.0
+
+    def __post_init__(self):
+        super().__post_init__()
+        _not_negative(self, "max_value", none=True)
+        _not_negative(self, "negative_slope", "threshold")
+
+    def forward(self, w, inputs, ctx):
+        return activations.relu(inputs, negative_slope=self.negative_slope, max_value=self.max_value,
+                                threshold=self.threshold)
+
+
+@layer("keras.layers")
+class LeakyReLU(ReadyLayer):
+    """x where positive, `negative_slope * x` elsewhere.
+
+    >>> import numpy as np
+    >>> print(LeakyReLU(negative_slope=0.5)(np.array([-2.0, 3.0])))
+    [-1.  3.]
+    """
+
+    negative_slope: float = 0.3
+
+    def _base_init(self, alpha=None, **kwargs):
+        super()._base_init(**kwargs)
+        if alpha is not None:
+            warnings.warn("Argument `alpha` is deprecated. Use `negative_slope` instead.", stacklevel=4)
+        self.__dict__["_alpha"] = alpha
+
+    def __post_init__(self):
+        super().__post_init__()
+        self.negative_slope = self.negative_slope if self._alpha is None else self._alpha
+        _not_negative(self, "negative_slope")
+
+    def forward(self, w, inputs, ctx):
+        return activations.leaky_relu(inputs, negative_slope=self.negative_slope)
+
+
+@layer("keras.layers")
+class ELU(ReadyLayer):
+    """x where positive, `alpha * (exp(x) - 1)` elsewhere (Clevert et al. 2016, arXiv:1511.07289).
+
+    >>> import numpy as np
+    >>> print(ELU()(np.array([0.0, 3.0])))
+    [0. 3.]
+    """
+
+    alpha: float = 1.0
+
+    def forward(self, w, inputs, ctx):
+        return activations.elu(inputs, alpha=self.alpha)
+
+
+@layer("keras.layers")
+class PReLU(Layer):
+    """x where positive, `alpha * x` elsewhere, with a learned alpha for each feature.
+
+    He et al. 2015, arXiv:1502.01852.
+
+    Args:
+        shared_axes: axes along which alpha is the same, such as [1, 2] for one alpha in each channel of an image.
+
+    >>> import numpy as np
+    >>> print(PReLU(alpha_initializer="ones")(np.array([[-2.0, 3.0]])))
+    [[-2.  3.]]
+    """
+
+    alpha_initializer: record.Initializer = "Zeros"
+    alpha_regularizer: record.Regularizer = None
+    alpha_constraint: record.Constraint = None
+    shared_axes: record.Any = None
+    supports_masking = True
+
+    def __post_init__(self):
+        axes = self.shared_axes
+        self.shared_axes = axes if axes is None else list(axes) if isinstance(axes, (list, tuple)) else [axes]
+
+    def weight_specs(self, inputs):
+        shape, shared = list(inputs.shape[1:]), self.shared_axes or []
+        for axis in shared:
+            shape[axis - 1] = 1
+        fixed = {i: inputs.shape[i] for i in range(1, inputs.ndim) if i not in shared} if shared else {}
+        self.input_spec = InputSpec(ndim=inputs.ndim, axes=fixed)
+        return {"alpha": self.weight("alpha", shape)}
+
+    def forward(self, w, inputs, ctx):
+        return jax.nn.relu(inputs) - w["alpha"] * jax.nn.relu(-inputs)
+
+
+@layer("keras.layers")
+class Softmax(ReadyLayer):
+    """exp(x) divided by its sum along an axis, so that it sums to 1.
+
+    Args:
+        axis: the axis, or several that are normalized together.
+
+    Call arguments:
+        mask: True (or above 0.5) for the entries that count, of a shape that broadcasts to the input's; the others
+            get 0.
+
+    >>> import numpy as np
+    >>> print(Softmax()(np.array([1.0, 1.0, 9.0]), mask=np.array([True, True, False])))
+    [0.5 0.5 0. ]
+    """
+
+    axis: record.Any = -1
+    call_context = {"mask": None}
+
+    def forward(self, w, inputs, ctx):
+        axis = tuple(self.axis) if isinstance(self.axis, (list, tuple)) else self.axis
+        if ctx.mask is None:
+            return jax.nn.softmax(inputs, axis=axis)
+        mask = self._checked(ctx.mask, inputs)
+        lowest = -3e4 if inputs.dtype == "float16" else -1e9
+        return jnp.where(mask, jax.nn.softmax(jnp.where(mask, inputs, lowest), axis=axis), 0.0)
+
+    def _checked(self, mask, inputs):
+        mask = jnp.asarray(mask)
+        fits = mask.ndim <= inputs.ndim and all(m in (1, n) for m, n in zip(mask.shape[::-1], inputs.shape[::-1]))
+        if not fits:
+            raise ValueError(explain(self._where, f"a mask that broadcasts to the input's shape {inputs.shape}",
+                                     f"a mask of shape {mask.shape}"))
+        return mask if mask.dtype == bool else mask > 0.5

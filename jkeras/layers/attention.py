@@ -1,0 +1,133 @@
+"""Attention over sequences with one head: Attention (Luong) and AdditiveAttention (Bahdanau)."""
+
+import jax
+import jax.numpy as jnp
+
+from jkeras import ops
+from jkeras.core.errors import explain
+from jkeras.core.layer import Layer, layer
+from jkeras.core.record import Any
+from jkeras.core.rng import SeedGenerator
+from jkeras.initializers import GlorotUniform, Ones
+from jkeras.ops.attention import both, causal_mask
+from jkeras.random import dropout
+
+
+class SequenceAttention(Layer):
+    """Base: softmax over the scores of a query against keys, then the mean of the values under these weights.
+
+    Called on `[query, value]` or `[query, value, key]`: (batch, target, depth), (batch, source, width),
+    (batch, source, depth) -> (batch, target, width). The mask is `[query mask, value mask]`: values that are masked
+    have no weight, targets that are masked get zeros. A subclass writes `scores`.
+    """
+
+    use_scale: bool = False
+    dropout: Any = 0.0
+    seed: Any = None
+    call_context = {"training": False, "mask": None}
+
+    def __post_init__(self):
+        if self.dropout > 0:
+            self.seed_generator = SeedGenerator(self.seed)
+
+    def scores(self, w, query, key):
+        """The scores (batch, target, source) of queries against keys."""
+        raise NotImplementedError(f"{type(self).__name__} must define `scores(self, w, query, key)`.")
+
+    def _check_lists(self, inputs, mask=None):
+        for name, given in {"inputs": inputs, "mask": mask}.items():
+            if given is not None and (not isinstance(given, list) or not 2 <= len(given) <= 3):
+                raise ValueError(explain(self._where, f"`{name}` as a list [query, value] or [query, value, key]",
+                                         f"{type(given).__name__} {given}"))
+
+    def forward(self, w, inputs, *, return_attention_scores=False, use_causal_mask=False, ctx):
+        self._check_lists(inputs, ctx.mask)
+        query, value, key = (*inputs, inputs[1])[:3]
+        query_mask, value_mask = (ctx.mask or (None, None))[:2]
+        scores = self.scores(w, query, key)
+        mask = None if value_mask is None else value_mask.astype(bool)
+        mask = mask[:, None] if mask is not None and mask.ndim == 2 else mask  # (batch, 1, source)
+        if use_causal_mask:
+            mask = both(mask, causal_mask(*scores.shape[-2:]))
+        if mask is not None:
+            scores = jnp.where(mask, scores, scores - (65504.0 if scores.dtype == "float16" else 1e9))
+        weights = jax.nn.softmax(scores, axis=-1)
+        if ctx.training and self.dropout > 0:
+            weights = dropout(weights, self.dropout, seed=ctx.key)
+        y = jnp.matmul(weights, value)
+        if query_mask is not None:
+            y = jnp.where(query_mask.astype(bool)[..., None], y, 0)
+        return (y, weights) if return_attention_scores else y
+
+    def compute_mask(self, inputs, mask=None):
+        self._check_lists(inputs, mask)
+        return None if mask is None or mask[0] is None else ops.convert_to_tensor(mask[0])
+
+
+@layer("keras.layers", arguments="use_scale, score_mode, dropout, seed")
+class Attention(SequenceAttention):
+    """softmax(query key^T) value, on `[query, value]` or `[query, value, key]` (Luong et al. 2015, arXiv:1508.04025).
+
+    Args:
+        use_scale: multiply the scores (in mode "concat" the sum of query and key) by a learned scalar.
+        score_mode: "dot", or "concat": a learned scalar times the sum of tanh(query + key) over the depth.
+        dropout: the fraction of weights that is dropped in training.
+    Call arguments:
+        mask: `[query mask, value mask]`; either may be None.
+        return_attention_scores: return (output, weights).
+        use_causal_mask: target i sees only the sources up to i.
+    Raises:
+        ValueError: an unknown `score_mode`, or inputs or masks that are not lists of two or three.
+
+    >>> import numpy as np
+    >>> Attention()([np.ones((2, 4, 3)), np.ones((2, 5, 6)), np.ones((2, 5, 3))]).shape
+    (2, 4, 6)
+    """
+
+    score_mode: str = "dot"
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.score_mode not in ("dot", "concat"):
+            raise ValueError(f"{self._where}: expected 'dot' or 'concat' as `score_mode`. "
+                             f"Received: score_mode={self.score_mode!r}")
+
+    def weight_specs(self, inputs):
+        self._check_lists(inputs)
+        wanted = {"scale": self.use_scale, "concat_score_weight": self.score_mode == "concat"}
+        return {name: self.weight(name, (), initializer=Ones()) for name, present in wanted.items() if present}
+
+    def scores(self, w, query, key):
+        if self.score_mode == "dot":
+            scores = jnp.matmul(query, jnp.swapaxes(key, -2, -1))
+            return scores * w["scale"] if self.use_scale else scores
+        pairs = query[..., :, None, :] + key[..., None, :, :]  # (batch, target, source, depth)
+        pairs = w["scale"] * pairs if self.use_scale else pairs
+        return w["concat_score_weight"] * jnp.sum(jnp.tanh(pairs), axis=-1)
+
+
+@layer("keras.layers", arguments="use_scale, dropout, seed", keyword_only="seed")
+class AdditiveAttention(SequenceAttention):
+    """softmax(sum(scale * tanh(query + key))) value, on `[query, value]` or `[query, value, key]`.
+
+    Bahdanau, Cho and Bengio 2015, arXiv:1409.0473. Called like `Attention`.
+
+    Args:
+        use_scale: whether the sum over the depth has learned factors.
+        dropout: the fraction of weights that is dropped in training.
+
+    >>> import numpy as np
+    >>> AdditiveAttention()([np.ones((2, 4, 3)), np.ones((2, 5, 3))]).shape
+    (2, 4, 3)
+    """
+
+    use_scale: bool = True
+
+    def weight_specs(self, inputs):
+        self._check_lists(inputs)
+        depth = inputs[0].shape[-1]
+        return {"scale": self.weight("scale", (depth,), initializer=GlorotUniform())} if self.use_scale else {}
+
+    def scores(self, w, query, key):
+        terms = jnp.tanh(query[..., :, None, :] + key[..., None, :, :])  # (batch, target, source, depth)
+        return jnp.sum(w["scale"] * terms if self.use_scale else terms, axis=-1)

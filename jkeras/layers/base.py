@@ -1,0 +1,55 @@
+"""What several families of layers share."""
+
+from jkeras.core import registry
+from jkeras.core.errors import explain
+from jkeras.core.layer import Layer
+from jkeras.core.record import Kind
+
+
+class Value(Kind):
+    """A field that a config may hold as the config of an object: an array, a function."""
+
+    def read(self, value):
+        return registry.deserialize(value) if isinstance(value, dict) and "class_name" in value else value
+
+
+class ReadyLayer(Layer):
+    """Base of layers without weights that are built from the start, so that files record no input shape for them."""
+
+    supports_masking = True
+
+    def __post_init__(self):
+        if type(self).build is Layer.build:  # a subclass that builds something wants to be asked
+            self.built = True
+
+
+class DataLayer(Layer):
+    """Base of preprocessing layers, which may also be called on plain lists, outside of models."""
+
+    allow_non_tensor_positional_args = True
+
+    def convert_weight(self, weight):
+        """The weight as it is: there is one backend."""
+        return weight
+
+
+def sizes(value, n, name, where, zero=False):
+    """`n` integers from one integer or `n` of them.
+
+    Args:
+        name: the argument, for messages.
+        zero: whether 0 is allowed.
+
+    >>> sizes(2, 3, "size", "UpSampling3D")
+    (2, 2, 2)
+    """
+    given = (value,) * n if isinstance(value, int) else value
+    try:
+        given = tuple(given)
+        ok = len(given) == n and all(int(v) >= (0 if zero else 1) for v in given)
+    except (TypeError, ValueError):
+        ok = False
+    if not ok:
+        kind = "non-negative" if zero else "positive"
+        raise ValueError(explain(where, f"`{name}` to be one {kind} integer or {n} of them", f"{name}={value!r}"))
+    return given

@@ -1,0 +1,162 @@
+"""Recurrent layers whose products are convolutions: ConvLSTM1D, ConvLSTM2D, ConvLSTM3D."""
+
+import jax
+import jax.numpy as jnp
+
+from jkeras import ops
+from jkeras.core.errors import explain
+from jkeras.core.layer import layer
+from jkeras.core.record import Any
+from jkeras.core.rng import SeedGenerator
+from jkeras.core.settings import standardize_data_format
+from jkeras.layers.base import sizes
+from jkeras.layers.recurrent import CellLayer
+from jkeras.layers.recurrent_cells import (CONSTRAINTS, INITIALIZERS, RATES, REGULARIZERS, Cell, ForgetBias, GateFields,
+                                           gates)
+
+WINDOW = "filters kernel_size strides padding data_format dilation_rate activation recurrent_activation use_bias"
+ARGUMENTS = (f"{WINDOW} {INITIALIZERS} unit_forget_bias {REGULARIZERS} activity_regularizer {CONSTRAINTS} {RATES} seed "
+             "return_sequences return_state go_backwards stateful unroll zero_output_for_mask")
+
+
+class ConvFields(GateFields):
+    """The hyper-parameters of a convolutional cell."""
+
+    filters: int
+    kernel_size: Any
+    strides: Any = 1
+    padding: str = "valid"
+    data_format: Any = None
+    dilation_rate: Any = 1
+    unit_forget_bias: bool = True
+
+
+@layer("keras.src.layers.rnn.conv_lstm",
+       arguments=f"rank {WINDOW} {INITIALIZERS} unit_forget_bias {REGULARIZERS} {CONSTRAINTS} {RATES} seed")
+class ConvLSTMCell(ConvFields, Cell):
+    """One step of an LSTM over images: the gates are convolutions of the input and of the state h.
+
+    The convolution of the input has strides, padding and dilation; that of the state keeps its size.
+    """
+
+    rank: int
+    implementation = 1  # one dropout mask for each gate
+    _gate_count = 4
+    _hoist = True  # one large convolution; inside a loop its gradient is slow on a CPU
+
+    def __post_init__(self):
+        self.seed_generator = SeedGenerator(self.seed)
+        self._settle()
+        for name in ("kernel_size", "strides", "dilation_rate"):
+            setattr(self, name, sizes(getattr(self, name), self.rank, name, self._where))
+        self.padding, self.data_format = self.padding.lower(), standardize_data_format(self.data_format)
+        if self.padding not in ("valid", "same"):
+            raise ValueError(explain(self._where, "`padding` to be 'valid' or 'same'", f"padding={self.padding!r}"))
+        if max(self.strides) > 1 and max(self.dilation_rate) > 1:
+            raise ValueError(explain(self._where, "either `strides` or `dilation_rate` to be 1",
+                                     f"strides={self.strides} and dilation_rate={self.dilation_rate}"))
+
+    @property
+    def units(self):
+        """The number of filters."""
+        return self.filters
+
+    @property
+    def state_size(self):
+        """The numbers of channels of h and c."""
+        return [self.filters, self.filters]
+
+    @property
+    def _axis(self):
+        return 1 if self.data_format == "channels_first" else -1
+
+    @property
+    def _bias_initializer(self):
+        return ForgetBias(self.bias_initializer) if self.unit_forget_bias else self.bias_initializer
+
+    def _input_size(self, x):
+        if None in x.shape[1:]:
+            raise ValueError(explain(self._where, "images of known size", f"shape {x.shape}",
+                                     "give the whole shape to `Input(shape=…)`"))
+        self._image_shape = x.shape[1:]
+        return x.shape[self._axis]
+
+    def _kernel_shape(self, size):
+        return (*self.kernel_size, size, 4 * self.filters)
+
+    def get_initial_state(self, batch_size=None):
+        """Zeros for h and c."""
+        kernel = (*self.kernel_size, self._image_shape[-1 if self._axis == -1 else 0], self.filters)
+        shape = jax.eval_shape(self._slide, *(jax.ShapeDtypeStruct(s, self.compute_dtype) for s in (
+            (batch_size, *self._image_shape), kernel))).shape
+        return [jnp.zeros(shape, self.compute_dtype)] * 2
+
+    def _slide(self, x, kernel):
+        return ops.conv(x, kernel, self.strides, self.padding, self.data_format, self.dilation_rate)
+
+    def project(self, w, x, masks):
+        if x.ndim > self.rank + 2:  # all steps: (time, batch, ...)
+            return jax.vmap(lambda step: self.project(w, step, masks))(x)
+        z = gates(x, w["kernel"], masks, self._slide, self._axis)
+        if not self.use_bias:
+            return z
+        return z + (w["bias"] if self._axis == -1 else w["bias"].reshape(-1, *[1] * self.rank))
+
+    def advance(self, w, z, states, masks):
+        h, c = states
+        z = z + gates(h, w["recurrent_kernel"], masks,
+                      lambda h, kernel: ops.conv(h, kernel, 1, "same", self.data_format), self._axis)
+        i, f, candidate, o = jnp.split(z, 4, axis=self._axis)
+        c = self.recurrent_activation(f) * c + self.recurrent_activation(i) * self.activation(candidate)
+        h = self.recurrent_activation(o) * self.activation(c)
+        return h, (h, c)
+
+
+class ConvLSTM(ConvFields, CellLayer):
+    """Base of the three layers."""
+
+    _cell_class, _cell_name = ConvLSTMCell, "conv_lstm_cell"
+
+    @property
+    def _input_ndim(self):
+        return self.rank + 3
+
+
+@layer("keras.layers", arguments=ARGUMENTS, keyword_only="unroll zero_output_for_mask")
+class ConvLSTM1D(ConvLSTM):
+    """LSTM over sequences of lines: (batch, time, size, channels) -> (batch, size', filters), or with time.
+
+    As `LSTM`, with convolutions in place of the matrix products: that of the input as in `Conv1D`, that of the state
+    without strides and with "same" padding.
+
+    >>> ConvLSTM1D(2, 3)(jnp.ones((1, 4, 8, 3))).shape
+    (1, 6, 2)
+
+    Shi et al., 2015, arXiv:1506.04214.
+    """
+
+    rank = 1
+
+
+@layer("keras.layers", arguments=ARGUMENTS, keyword_only="unroll zero_output_for_mask")
+class ConvLSTM2D(ConvLSTM):
+    """LSTM over sequences of images: (batch, time, rows, cols, channels) -> (batch, rows', cols', filters), or with time.
+
+    See `ConvLSTM1D`.
+
+    >>> ConvLSTM2D(2, 3, padding="same", return_sequences=True)(jnp.ones((1, 4, 5, 5, 3))).shape
+    (1, 4, 5, 5, 2)
+    """
+
+    rank = 2
+
+
+@layer("keras.layers", arguments=ARGUMENTS, keyword_only="unroll zero_output_for_mask")
+class ConvLSTM3D(ConvLSTM):
+    """LSTM over sequences of volumes; see `ConvLSTM1D`.
+
+    >>> ConvLSTM3D(2, 2)(jnp.ones((1, 2, 3, 3, 3, 1))).shape
+    (1, 2, 2, 2, 2)
+    """
+
+    rank = 3

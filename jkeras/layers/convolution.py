@@ -1,0 +1,376 @@
+"""Convolution layers over 1, 2 and 3 spatial axes: plain, transposed, depthwise and separable."""
+
+import jax.numpy as jnp
+
+from jkeras import ops
+from jkeras.core.errors import explain
+from jkeras.core.input_spec import InputSpec
+from jkeras.core.layer import Layer, layer
+from jkeras.core.record import HIDDEN, Activation, Any, Constraint, Initializer, Regularizer
+from jkeras.core.settings import standardize_data_format
+from jkeras.layers.base import sizes
+from jkeras.layers.lora import LoraLayer
+
+KERNEL = ("kernel_initializer bias_initializer kernel_regularizer bias_regularizer activity_regularizer "
+          "kernel_constraint bias_constraint")
+
+
+class Sliding(Layer):
+    """Base of all convolutions: weights that meet the input at every place, then a bias and an activation."""
+
+    kernel_size: Any
+    strides: Any = 1
+    padding: Any = "valid"
+    data_format: Any = None
+    dilation_rate: Any = 1
+    activation: Activation = None
+    use_bias: bool = True
+    bias_initializer: Initializer = "zeros"
+    bias_regularizer: Regularizer = None
+    activity_regularizer: Regularizer = None
+    bias_constraint: Constraint = None
+    rank = 2  # the number of spatial axes
+    _counts = ()  # names of the arguments that count filters, groups, …
+    _paddings = ("valid", "same")
+    _stride_or_dilation = True  # at most one of the two may be larger than 1
+    _shrinks = True  # with "valid" padding the kernel must fit into the input
+
+    def __post_init__(self):
+        super().__post_init__()
+        where = self._where
+        for name in ("kernel_size", "strides", "dilation_rate"):
+            setattr(self, name, sizes(getattr(self, name), self.rank, name, where))
+        if not isinstance(self.padding, str) or self.padding.lower() not in self._paddings:
+            raise ValueError(explain(where, f"`padding` to be one of {self._paddings}", f"padding={self.padding!r}"))
+        for name in self._counts:
+            value = getattr(self, name)
+            if value is not None and value <= 0:
+                raise ValueError(explain(where, f"a positive integer for `{name}`", f"{name}={value}"))
+        if self._stride_or_dilation and max(self.strides) > 1 and max(self.dilation_rate) > 1:
+            raise ValueError(explain(where, "either `strides` or `dilation_rate` to be 1",
+                                     f"strides={self.strides} and dilation_rate={self.dilation_rate}"))
+        self.padding, self.data_format = self.padding.lower(), standardize_data_format(self.data_format)
+        self.input_spec = InputSpec(min_ndim=self.rank + 2)
+
+    @property
+    def _channel_axis(self):
+        return -1 if self.data_format == "channels_last" else 1
+
+    def _channels(self, x):
+        """The number of channels of the input, checked; from now on the layer takes no other."""
+        if x.ndim != self.rank + 2 or x.shape[self._channel_axis] is None:
+            raise ValueError(explain(self._where, f"an input with batch, channels of known number ({self.data_format}) "
+                                     f"and {self.rank} spatial axes", f"shape {x.shape}"))
+        space = x.shape[1:-1] if self.data_format == "channels_last" else x.shape[2:]
+        for size, k, dilation in zip(space, self.kernel_size, self.dilation_rate):
+            if self._shrinks and self.padding == "valid" and size is not None and size < (k - 1) * dilation + 1:
+                raise ValueError(explain(
+                    self._where, f"an input that a kernel of size {self.kernel_size} with dilation "
+                    f"{self.dilation_rate} fits into", f"shape {x.shape}: the output would be empty",
+                    "use a smaller kernel or padding='same'"))
+        channels = x.shape[self._channel_axis]
+        self.input_spec = InputSpec(min_ndim=self.rank + 2, axes={self._channel_axis: channels})
+        return channels
+
+    def _with_bias(self, specs, size):
+        return {**specs, "bias": self.weight("bias", (size,))} if self.use_bias else specs
+
+    def _options(self):
+        """What the functions of `ops` take."""
+        return {"strides": self.strides, "padding": self.padding, "data_format": self.data_format,
+                "dilation_rate": self.dilation_rate}
+
+    def _slide(self, w, x):
+        """The convolution itself."""
+        raise NotImplementedError
+
+    def forward(self, w, x, ctx):
+        y = self._slide(w, x)
+        if self.use_bias:
+            bias = w["bias"]
+            y = y + (bias if self.data_format == "channels_last" else bias.reshape(-1, *[1] * self.rank))
+        return self.activation(y)
+
+
+# ---------------------------------------------------------------- convolution
+
+class Convolution(Sliding, LoraLayer):
+    """Base of Conv1D, Conv2D and Conv3D."""
+
+    filters: Any
+    groups: Any = 1
+    kernel_initializer: Initializer = "glorot_uniform"
+    kernel_regularizer: Regularizer = None
+    kernel_constraint: Constraint = None
+    lora_rank: HIDDEN = None
+    lora_alpha: HIDDEN = None
+    _counts = ("filters", "groups")
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.filters is not None and self.filters % self.groups:
+            raise ValueError(explain(self._where, "`filters` to be divisible by `groups`",
+                                     f"filters={self.filters} and groups={self.groups}"))
+
+    def weight_specs(self, x):
+        channels = self._channels(x)
+        if channels % self.groups:
+            raise ValueError(explain(self._where, f"input channels divisible by groups={self.groups}",
+                                     f"{channels} channels in shape {x.shape}"))
+        kernel = self.weight("kernel", (*self.kernel_size, channels // self.groups, self.filters))
+        return self._with_bias({"kernel": kernel}, self.filters)
+
+    def convolution_op(self, inputs, kernel):
+        """The convolution without bias and activation, for subclasses that change the kernel first."""
+        options = self._options()
+        if self.padding == "causal":
+            ahead = (self.dilation_rate[0] * (self.kernel_size[0] - 1), 0)
+            inputs = jnp.pad(inputs, [(0, 0), ahead, (0, 0)] if self._channel_axis == -1 else [(0, 0), (0, 0), ahead])
+            options["padding"] = "valid"
+        return ops.conv(inputs, kernel, **options)
+
+    def _slide(self, w, x):
+        return self.convolution_op(x, self.adapted(w))
+
+
+CONVOLUTION = dict(arguments="filters kernel_size strides padding data_format dilation_rate groups activation use_bias "
+                             f"{KERNEL} lora_rank lora_alpha", keyword_only="lora_rank lora_alpha")
+
+
+@layer("keras.layers", "keras.layers.Convolution1D", **CONVOLUTION)
+class Conv1D(Convolution):
+    """Convolution over time: (batch, time, channels) -> (batch, new time, filters).
+
+    Arguments as of `Conv2D`; `padding` may also be "causal": zeros in front only, so that no output sees what is
+    later in the input.
+
+    >>> import numpy as np
+    >>> Conv1D(4, 3, padding="causal")(np.ones((2, 10, 5))).shape
+    (2, 10, 4)
+    """
+
+    rank, _paddings = 1, ("valid", "same", "causal")
+
+
+@layer("keras.layers", "keras.layers.Convolution2D", **CONVOLUTION)
+class Conv2D(Convolution):
+    """Convolution over images: (batch, height, width, channels) -> (batch, new height, new width, filters).
+
+    Args:
+        filters: the number of output channels.
+        kernel_size, strides, dilation_rate: int, or one for each spatial axis; one of the last two must be 1.
+        padding: "valid" (none) or "same" (zeros around, so that the output has the size of the input / strides).
+        data_format: "channels_last", or "channels_first" for (batch, channels, height, width).
+        groups: into how many groups the channels are cut; each gives its share of the filters.
+        lora_rank, lora_alpha: train a low-rank change of the kernel only, see `enable_lora`.
+    Raises:
+        ValueError: sizes that do not fit each other, or the input.
+
+    >>> import numpy as np
+    >>> Conv2D(8, 3, strides=2, padding="same", activation="relu")(np.ones((2, 28, 28, 1))).shape
+    (2, 14, 14, 8)
+    """
+
+    strides = dilation_rate = (1, 1)
+
+
+@layer("keras.layers", "keras.layers.Convolution3D", **CONVOLUTION)
+class Conv3D(Convolution):
+    """Convolution over volumes or video: (batch, depth, height, width, channels) -> (batch, *new sizes, filters).
+
+    Arguments as of `Conv2D`.
+
+    >>> import numpy as np
+    >>> Conv3D(4, (1, 3, 3))(np.ones((2, 5, 8, 8, 1))).shape
+    (2, 5, 6, 6, 4)
+    """
+
+    rank, strides, dilation_rate = 3, (1, 1, 1), (1, 1, 1)
+
+
+# ---------------------------------------------------------------- transposed convolution
+
+class TransposedConvolution(Sliding):
+    """Base of Conv1DTranspose, Conv2DTranspose and Conv3DTranspose."""
+
+    filters: Any
+    output_padding: Any = None
+    kernel_initializer: Initializer = "glorot_uniform"
+    kernel_regularizer: Regularizer = None
+    kernel_constraint: Constraint = None
+    _counts = ("filters",)
+    _shrinks = False
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.output_padding is not None:
+            self.output_padding = sizes(self.output_padding, self.rank, "output_padding", self._where, zero=True)
+            if any(p >= s for p, s in zip(self.output_padding, self.strides)):
+                raise ValueError(explain(self._where, "`output_padding` smaller than `strides` on each axis",
+                                         f"output_padding={self.output_padding} and strides={self.strides}"))
+
+    def weight_specs(self, x):
+        kernel = self.weight("kernel", (*self.kernel_size, self.filters, self._channels(x)))
+        return self._with_bias({"kernel": kernel}, self.filters)
+
+    def _slide(self, w, x):
+        return ops.conv_transpose(x, w["kernel"], output_padding=self.output_padding, **self._options())
+
+
+TRANSPOSED = ("filters kernel_size strides padding output_padding data_format dilation_rate activation use_bias "
+              f"{KERNEL}")
+
+
+@layer("keras.layers", "keras.layers.Convolution1DTranspose", arguments=TRANSPOSED)
+class Conv1DTranspose(TransposedConvolution):
+    """Transposed convolution over time: (batch, time, channels) -> (batch, longer time, filters).
+
+    Arguments as of `Conv2DTranspose`.
+
+    >>> import numpy as np
+    >>> Conv1DTranspose(4, 3, strides=2, padding="same")(np.ones((2, 10, 5))).shape
+    (2, 20, 4)
+    """
+
+    rank = 1
+
+
+@layer("keras.layers", "keras.layers.Convolution2DTranspose", arguments=TRANSPOSED)
+class Conv2DTranspose(TransposedConvolution):
+    """Transposed convolution of images, which makes them larger: what the gradient of a `Conv2D` does.
+
+    Args:
+        filters, kernel_size, strides, padding, data_format, dilation_rate: as of `Conv2D`.
+        output_padding: extra size on one side, less than `strides`; None: with "same" padding the output has the size
+            of the input * strides.
+
+    >>> import numpy as np
+    >>> Conv2DTranspose(8, 3, strides=2, padding="same")(np.ones((2, 7, 7, 4))).shape
+    (2, 14, 14, 8)
+    """
+
+    strides = dilation_rate = (1, 1)
+
+
+@layer("keras.layers", "keras.layers.Convolution3DTranspose",
+       arguments=TRANSPOSED.replace("output_padding data_format", "data_format output_padding"))
+class Conv3DTranspose(TransposedConvolution):
+    """Transposed convolution of volumes or video. Arguments as of `Conv2DTranspose`.
+
+    >>> import numpy as np
+    >>> Conv3DTranspose(2, 2, strides=2)(np.ones((2, 3, 4, 4, 1))).shape
+    (2, 6, 8, 8, 2)
+    """
+
+    rank, strides, dilation_rate = 3, (1, 1, 1), (1, 1, 1)
+
+
+# ---------------------------------------------------------------- channel by channel
+
+class ChannelByChannel(Sliding):
+    """Base of the layers that convolve each channel on its own."""
+
+    depth_multiplier: Any = 1
+    depthwise_initializer: Initializer = "glorot_uniform"
+    depthwise_regularizer: Regularizer = None
+    depthwise_constraint: Constraint = None
+    _counts = ("depth_multiplier",)
+    _stride_or_dilation = False
+
+    def weight_specs(self, x):
+        channels = self._channels(x)
+        kernel = self.weight("depthwise", (*self.kernel_size, channels, self.depth_multiplier))
+        return self._with_bias({"kernel": kernel}, channels * self.depth_multiplier)
+
+    def _slide(self, w, x):
+        return ops.depthwise_conv(x, w["kernel"], **self._options())
+
+
+DEPTHWISE = ("kernel_size strides padding depth_multiplier data_format dilation_rate activation use_bias "
+             "depthwise_initializer bias_initializer depthwise_regularizer bias_regularizer activity_regularizer "
+             "depthwise_constraint bias_constraint")
+
+
+@layer("keras.layers", arguments=DEPTHWISE)
+class DepthwiseConv1D(ChannelByChannel):
+    """Convolution over time of each channel on its own. Arguments as of `DepthwiseConv2D`.
+
+    >>> import numpy as np
+    >>> DepthwiseConv1D(3, depth_multiplier=2)(np.ones((2, 10, 5))).shape
+    (2, 8, 10)
+    """
+
+    rank = 1
+
+
+@layer("keras.layers", arguments=DEPTHWISE)
+class DepthwiseConv2D(ChannelByChannel):
+    """Convolution of each channel of images on its own: nothing mixes the channels.
+
+    Args:
+        kernel_size, strides, padding, data_format, dilation_rate: as of `Conv2D`.
+        depth_multiplier: how many output channels come from each input channel.
+
+    >>> import numpy as np
+    >>> DepthwiseConv2D(3, padding="same")(np.ones((2, 8, 8, 5))).shape
+    (2, 8, 8, 5)
+    """
+
+    strides = dilation_rate = (1, 1)
+
+
+class Separable(ChannelByChannel):
+    """Base of SeparableConv1D and SeparableConv2D."""
+
+    filters: Any
+    pointwise_initializer: Initializer = "glorot_uniform"
+    pointwise_regularizer: Regularizer = None
+    pointwise_constraint: Constraint = None
+    _counts = ("depth_multiplier", "filters")
+
+    def weight_specs(self, x):
+        channels = self._channels(x)
+        return self._with_bias({
+            "depthwise_kernel": self.weight("depthwise", (*self.kernel_size, channels, self.depth_multiplier)),
+            "pointwise_kernel": self.weight("pointwise", (*[1] * self.rank, channels * self.depth_multiplier,
+                                                          self.filters))}, self.filters)
+
+    def _slide(self, w, x):
+        return ops.separable_conv(x, w["depthwise_kernel"], w["pointwise_kernel"], **self._options())
+
+
+SEPARABLE = ("filters kernel_size strides padding data_format dilation_rate depth_multiplier activation use_bias "
+             "depthwise_initializer pointwise_initializer bias_initializer depthwise_regularizer "
+             "pointwise_regularizer bias_regularizer activity_regularizer depthwise_constraint pointwise_constraint "
+             "bias_constraint")
+
+
+@layer("keras.layers", "keras.layers.SeparableConvolution1D", arguments=SEPARABLE)
+class SeparableConv1D(Separable):
+    """Convolution over time of each channel on its own, then a mix of the channels. Arguments as of `SeparableConv2D`.
+
+    >>> import numpy as np
+    >>> SeparableConv1D(4, 3)(np.ones((2, 10, 5))).shape
+    (2, 8, 4)
+    """
+
+    rank = 1
+
+
+@layer("keras.layers", "keras.layers.SeparableConvolution2D", arguments=SEPARABLE)
+class SeparableConv2D(Separable):
+    """Convolution of each channel of images on its own, then a mix of the channels at each pixel.
+
+    Args:
+        filters: the number of output channels.
+        kernel_size, strides, padding, data_format, dilation_rate, depth_multiplier: of the first step, as of
+            `DepthwiseConv2D`.
+
+    Chollet 2016, arXiv:1610.02357.
+
+    >>> import numpy as np
+    >>> SeparableConv2D(4, 3, padding="same")(np.ones((2, 8, 8, 5))).shape
+    (2, 8, 8, 4)
+    """
+
+    strides = dilation_rate = (1, 1)

@@ -1,0 +1,227 @@
+"""Noise in training: dropout in its variants, Gaussian noise; and the penalty on activities."""
+
+import math
+
+import jax.numpy as jnp
+
+from jkeras import random
+from jkeras.core.errors import explain
+from jkeras.core.input_spec import InputSpec
+from jkeras.core.layer import layer
+from jkeras.core.record import Any
+from jkeras.core.rng import SeedGenerator
+from jkeras.core.settings import standardize_data_format
+from jkeras.layers.base import ReadyLayer
+from jkeras.regularizers import L1L2
+
+
+class _Noise(ReadyLayer):
+    """Base of layers that disturb their input in training and pass it on unchanged otherwise."""
+
+    _amount = "rate"  # name of the field, in [0, 1], that is 0 for no noise
+    call_context = {"training": False}
+
+    def __post_init__(self):
+        super().__post_init__()
+        amount = getattr(self, self._amount)
+        if not 0 <= amount <= 1:
+            raise ValueError(explain(self._where, f"`{self._amount}` between 0 and 1", f"{self._amount}={amount}"))
+        if amount > 0:
+            self.seed_generator = SeedGenerator(self.seed)
+
+    def forward(self, w, inputs, ctx):
+        return self.disturb(inputs, ctx.key) if ctx.training and getattr(self, self._amount) > 0 else inputs
+
+    def disturb(self, inputs, key):
+        """The input with noise from a key."""
+        raise NotImplementedError
+
+
+@layer("keras.layers")
+class Dropout(_Noise):
+    """In training sets entries to 0 at random and scales the others by `1 / (1 - rate)` (Srivastava et al. 2014, JMLR).
+
+    Args:
+        rate: the share of entries that are dropped.
+        noise_shape: shape of the random mask, 1 where an axis shares it, None where it is the input's.
+        seed: integer.
+
+    >>> import numpy as np
+    >>> print(Dropout(0.5)(np.ones(3)))
+    [1. 1. 1.]
+    """
+
+    rate: float
+    noise_shape: Any = None
+    seed: Any = None
+
+    def __post_init__(self):
+        super().__post_init__()
+        shape = self.noise_shape
+        if shape is None:
+            return
+        valid = isinstance(shape, (tuple, list)) and all(
+            d is None or isinstance(d, int) and d > 0 for d in shape)
+        if not valid:
+            raise ValueError(explain(self._where, "`noise_shape` to be a tuple of positive integers and None",
+                                     f"noise_shape={shape!r}"))
+        self.noise_shape = tuple(shape)
+
+    def disturb(self, inputs, key):
+        return random.dropout(inputs, self.rate, noise_shape=self.mask_shape(inputs.shape), seed=key)
+
+    def mask_shape(self, shape):
+        """The shape of the random mask for an input's shape."""
+        return self.noise_shape
+
+
+class _SpatialDropout(Dropout):
+    """Dropout of whole channels (Tompson et al. 2014, arXiv:1411.4280)."""
+
+    data_format: Any = None
+    _ndim = None
+
+    def __post_init__(self):
+        super().__post_init__()
+        self.data_format = standardize_data_format(self.data_format)
+        self.input_spec = InputSpec(ndim=self._ndim)
+
+    def mask_shape(self, shape):
+        ones = (1,) * (self._ndim - 2)
+        return (*shape[:2], *ones) if self.data_format == "channels_first" else (shape[0], *ones, shape[-1])
+
+    def get_config(self):
+        return {**self.field_config(), "name": self.name, "dtype": self.dtype}
+
+
+@layer("keras.layers", arguments="rate, seed, name, dtype")
+class SpatialDropout1D(_SpatialDropout):
+    """Dropout of whole channels: in training a channel is 0 at all steps, or scaled: (batch, time, channels).
+
+    >>> import numpy as np
+    >>> SpatialDropout1D(0.5)(np.ones((2, 4, 3)), training=True).shape
+    (2, 4, 3)
+    """
+
+    data_format = "channels_last"
+    _ndim = 3
+
+
+@layer("keras.layers", arguments="rate, data_format, seed, name, dtype")
+class SpatialDropout2D(_SpatialDropout):
+    """Dropout of whole feature maps: (batch, height, width, channels), or channels first.
+
+    >>> import numpy as np
+    >>> SpatialDropout2D(0.5)(np.ones((2, 4, 4, 3)), training=True).shape
+    (2, 4, 4, 3)
+    """
+
+    _ndim = 4
+
+
+@layer("keras.layers", arguments="rate, data_format, seed, name, dtype")
+class SpatialDropout3D(_SpatialDropout):
+    """Dropout of whole feature volumes: (batch, depth, height, width, channels), or channels first.
+
+    >>> import numpy as np
+    >>> SpatialDropout3D(0.5)(np.ones((1, 2, 4, 4, 3)), training=True).shape
+    (1, 2, 4, 4, 3)
+    """
+
+    _ndim = 5
+
+
+@layer("keras.layers")
+class GaussianDropout(_Noise):
+    """In training multiplies by noise of mean 1 and standard deviation `sqrt(rate / (1 - rate))`.
+
+    It has the first two moments of dropout (Srivastava et al. 2014, JMLR).
+
+    >>> import numpy as np
+    >>> print(GaussianDropout(0.5)(np.ones(3)))
+    [1. 1. 1.]
+    """
+
+    rate: float
+    seed: Any = None
+
+    def disturb(self, inputs, key):
+        deviation = math.sqrt(self.rate / (1.0 - self.rate))
+        return inputs * random.normal(inputs.shape, mean=1.0, stddev=deviation, dtype=self.compute_dtype, seed=key)
+
+
+@layer("keras.layers")
+class GaussianNoise(_Noise):
+    """In training adds noise of mean 0.
+
+    Args:
+        stddev: standard deviation of the noise, in [0, 1].
+
+    >>> import numpy as np
+    >>> print(GaussianNoise(0.5)(np.ones(3)))
+    [1. 1. 1.]
+    """
+
+    stddev: float
+    seed: Any = None
+    _amount = "stddev"
+
+    def disturb(self, inputs, key):
+        return inputs + random.normal(inputs.shape, stddev=self.stddev, dtype=self.compute_dtype, seed=key)
+
+
+ALPHA, SCALE = 1.6732632423543772, 1.0507009873554805  # of the selu function
+
+
+@layer("keras.layers")
+class AlphaDropout(_Noise):
+    """Dropout for selu networks: dropped entries take selu's lowest value, and mean and variance stay as they were.
+
+    Klambauer et al. 2017, arXiv:1706.02515.
+
+    Args:
+        rate, noise_shape, seed: as for `Dropout`.
+
+    >>> import numpy as np
+    >>> print(AlphaDropout(0.5)(np.ones(3)))
+    [1. 1. 1.]
+    """
+
+    rate: float
+    noise_shape: Any = None
+    seed: Any = None
+
+    def disturb(self, inputs, key):
+        given = inputs.shape if self.noise_shape is None else self.noise_shape
+        shape = tuple(n if d is None else d for d, n in zip(given, inputs.shape))
+        lowest = -ALPHA * SCALE
+        kept = random.uniform(shape, seed=key) >= self.rate
+        a = ((1 - self.rate) * (1 + self.rate * lowest**2)) ** -0.5
+        return a * jnp.where(kept, inputs, lowest).astype(inputs.dtype) - a * lowest * self.rate
+
+
+@layer("keras.layers")
+class ActivityRegularization(ReadyLayer):
+    """Its input, unchanged, with the penalty `l1 * sum(|x|) + l2 * sum(x ** 2)`, by batch size, added to the loss.
+
+    >>> import numpy as np
+    >>> layer = ActivityRegularization(l1=0.5)
+    >>> _ = layer(np.ones((2, 3)))
+    >>> print(layer.losses[0])
+    1.5
+    """
+
+    l1: float = 0.0
+    l2: float = 0.0
+
+    def __post_init__(self):
+        super().__post_init__()
+        self.activity_regularizer = L1L2(l1=self.l1, l2=self.l2)
+
+    def forward(self, w, inputs, ctx):
+        return inputs
+
+    def get_config(self):
+        config = super().get_config()
+        del config["activity_regularizer"]
+        return config

@@ -1,0 +1,141 @@
+"""Lookup tables: Embedding, ReversibleEmbedding."""
+
+import warnings
+
+import jax.numpy as jnp
+import numpy as np
+
+from jkeras import ops
+from jkeras.core import graph
+from jkeras.core.errors import explain
+from jkeras.core.layer import layer
+from jkeras.core.record import HIDDEN, OF_BASE, Any, Constraint, Initializer, Regularizer
+from jkeras.layers.lora import LoraLayer
+
+TABLE = "input_dim, output_dim, {}embeddings_initializer, embeddings_regularizer, embeddings_constraint, mask_zero, "
+REST = "weights, lora_rank, lora_alpha, quantization_config"
+
+
+class _Table(LoraLayer):
+    """The trainable table and its lookup."""
+
+    input_dim: int
+    output_dim: int
+    embeddings_initializer: Initializer = "uniform"
+    embeddings_regularizer: Regularizer = None
+    embeddings_constraint: Constraint = None
+    mask_zero: bool = False
+    weights: OF_BASE
+    lora_rank: HIDDEN = None
+    lora_alpha: HIDDEN = None
+    quantization_config: Any = None
+    activity_regularizer: Regularizer = None
+    _adapted = "embeddings"
+
+    def _base_init(self, weights=None, input_length=None, **kwargs):
+        super()._base_init(**kwargs)
+        if input_length is not None:
+            warnings.warn("Argument `input_length` is deprecated. Just remove it.", stacklevel=4)
+        self.__dict__["_first_table"] = weights[0] if isinstance(weights, list) and len(weights) == 1 else weights
+
+    def __post_init__(self):
+        super().__post_init__()
+        for name in ("input_dim", "output_dim"):
+            size = getattr(self, name)
+            if not isinstance(size, int) or isinstance(size, bool) or size <= 0:
+                raise ValueError(explain(self._where, f"a positive integer for `{name}`", f"{name}={size!r}"))
+        self.autocast = False  # ids stay as they are; the rows are cast when they have been looked up
+        if self._first_table is not None:
+            shape = np.shape(self._first_table)
+            if shape != (self.input_dim, self.output_dim):
+                raise ValueError(explain(self._where, f"`weights` of shape {(self.input_dim, self.output_dim)}",
+                                         f"shape {shape}"))
+            self.build()
+
+    def weight_specs(self, inputs=None):
+        table = self._first_table
+        first = None if table is None else lambda shape, dtype=None: jnp.asarray(table, dtype=dtype)
+        return {"embeddings": self.weight("embeddings", (self.input_dim, self.output_dim), initializer=first)}
+
+    def look_up(self, w, ids):
+        """The rows of the table for `ids`."""
+        ids = ids if ids.dtype in ("int32", "int64") else ids.astype("int32")
+        return jnp.take(self.adapted(w), ids, axis=0).astype(self.compute_dtype)
+
+    def mask_of_ids(self, ids):
+        """Where an id is not the padding 0; None without `mask_zero`."""
+        return ops.not_equal(ids, 0) if self.mask_zero else None
+
+
+@layer("keras.layers", arguments=f"{TABLE.format('')}{REST}, activity_regularizer", keyword_only="activity_regularizer")
+class Embedding(_Table):
+    """Vectors for integer ids, the rows of a trainable table: (...) -> (..., output_dim).
+
+    Args:
+        input_dim: the number of rows; ids are in [0, input_dim).
+        output_dim: size of a vector.
+        mask_zero: whether id 0 is padding, which layers further on leave out.
+        weights: array (input_dim, output_dim), or a list of it: the table to start from.
+        lora_rank, lora_alpha: if given, the table is frozen and a low-rank addition is trained; see `enable_lora`.
+
+    >>> import numpy as np
+    >>> Embedding(10, 4)(np.array([[1, 2, 3]])).shape
+    (1, 3, 4)
+    """
+
+    def __post_init__(self):
+        super().__post_init__()
+        self.supports_masking = bool(self.mask_zero)
+
+    def forward(self, w, inputs, ctx):
+        return self.look_up(w, inputs)
+
+    def compute_mask(self, inputs, mask=None):
+        return self.mask_of_ids(inputs)
+
+
+@layer("keras.layers", keyword_only=f"{REST}, activity_regularizer",
+       arguments=f"{TABLE.format('tie_weights, ')}reverse_dtype, logit_soft_cap, {REST}, activity_regularizer")
+class ReversibleEmbedding(_Table):
+    """Vectors for ids, and with `reverse=True` scores of all ids for vectors: (..., output_dim) -> (..., input_dim).
+
+    Args:
+        input_dim, output_dim, mask_zero, weights, lora_rank, lora_alpha: as for `Embedding`.
+        tie_weights: whether the way back uses the same table (transposed) or a table of its own.
+        reverse_dtype: dtype of the way back.
+        logit_soft_cap: c in `c * tanh(scores / c)`, which bounds the scores.
+
+    >>> import numpy as np
+    >>> embedding = ReversibleEmbedding(10, 4)
+    >>> vectors = embedding(np.array([[1, 2, 3]]))
+    >>> embedding(vectors, reverse=True).shape
+    (1, 3, 10)
+    """
+
+    tie_weights: bool = True
+    reverse_dtype: Any = None
+    logit_soft_cap: Any = None
+
+    def weight_specs(self, inputs=None):
+        specs = super().weight_specs(inputs)
+        if not self.tie_weights:
+            specs["reverse_embeddings"] = self.weight("reverse_embeddings", (self.output_dim, self.input_dim),
+                                                      initializer=self.embeddings_initializer)
+        return specs
+
+    def forward(self, w, inputs, *, reverse=False, ctx):
+        if not reverse:
+            return self.look_up(w, inputs)
+        kernel = self.adapted(w).T if self.tie_weights else w["reverse_embeddings"]  # (output_dim, input_dim)
+        if self.reverse_dtype is not None:
+            inputs, kernel = inputs.astype(self.reverse_dtype), kernel.astype(self.reverse_dtype)
+        logits = inputs @ kernel
+        return logits if self.logit_soft_cap is None else jnp.tanh(logits / self.logit_soft_cap) * self.logit_soft_cap
+
+    def compute_mask(self, inputs, mask=None):
+        return None  # it depends on the direction: see below
+
+    def _pass_masks(self, run, call, outputs):
+        forth = self.mask_zero and not call.arguments.get("reverse")
+        if forth and not graph.is_symbolic(outputs):
+            run.set_mask(outputs, self.mask_of_ids(call.first))

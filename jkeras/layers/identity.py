@@ -1,0 +1,17 @@
+"""The layer that does nothing."""
+
+from jkeras.core.layer import layer
+from jkeras.layers.base import ReadyLayer
+
+
+@layer("keras.layers")
+class Identity(ReadyLayer):
+    """Its input, unchanged: a placeholder.
+
+    >>> import numpy as np
+    >>> print(Identity()(np.array([1.0, 2.0])))
+    [1. 2.]
+    """
+
+    def forward(self, w, inputs, ctx):
+        return inputs

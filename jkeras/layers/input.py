@@ -1,0 +1,96 @@
+"""The entry of a graph: Input and InputLayer."""
+
+from jkeras.core import graph
+from jkeras.core.graph import KerasTensor, Node
+from jkeras.core.layer import Layer
+from jkeras.core.policy import standardize_dtype
+from jkeras.core.registry import public
+
+
+@public("keras.layers.InputLayer")
+class InputLayer(Layer):
+    """The entry point of a model: holds the symbolic input and passes values through unchanged.
+
+    Args:
+        shape: tuple without the batch axis; None for sizes not known.
+        batch_size: size of the batch axis, if fixed.
+        batch_shape: the whole shape, instead of the two above.
+        dtype: floatx by default.
+        input_tensor: a KerasTensor to use instead of a new one.
+        optional: whether None may be passed for this input.
+
+    >>> InputLayer(shape=(3,), name="x").output.shape
+    (None, 3)
+    """
+
+    def __init__(self, shape=None, batch_size=None, dtype=None, sparse=None, ragged=None, batch_shape=None,
+                 input_tensor=None, optional=False, name=None, **kwargs):
+        if "input_shape" in kwargs:
+            shape = kwargs.pop("input_shape")
+        if "batch_input_shape" in kwargs:
+            batch_shape = kwargs.pop("batch_input_shape")
+        super().__init__(name=name, **kwargs)
+        if input_tensor is not None:
+            if not isinstance(input_tensor, KerasTensor):
+                raise ValueError(f"Argument `input_tensor` must be a KerasTensor. Received: {input_tensor}")
+            batch_shape, dtype = input_tensor.shape, input_tensor.dtype
+        if shape is not None and batch_shape is not None:
+            raise ValueError("You cannot pass both `shape` and `batch_shape` at the same time. "
+                             f"Received: shape={shape}, batch_shape={batch_shape}")
+        if batch_size is not None and batch_shape is not None:
+            raise ValueError("You cannot pass both `batch_size` and `batch_shape` at the same time.")
+        if shape is None and batch_shape is None:
+            raise ValueError("You must pass a `shape` argument.")
+        if shape is not None:
+            batch_shape = (batch_size, *graph.standardize_shape(shape))
+        self.__dict__["batch_shape"] = graph.standardize_shape(batch_shape)
+        self.__dict__.update(_input_dtype=standardize_dtype(dtype), sparse=bool(sparse), ragged=bool(ragged),
+                             optional=bool(optional), built=True)
+        output = input_tensor if input_tensor is not None else KerasTensor(self.batch_shape, self._input_dtype,
+                                                                           name=self.name)
+        Node(self, (), {}, output)
+
+    dtype = property(lambda self: self._input_dtype, doc="The dtype of the input.")
+
+    def forward(self, w, x=None, *, ctx):
+        return x
+
+    def get_config(self):
+        """The constructor's arguments."""
+        return {"batch_shape": self.batch_shape, "dtype": self.dtype, "sparse": self.sparse, "ragged": self.ragged,
+                "name": self.name, "optional": self.optional}
+
+    @classmethod
+    def from_config(cls, config):
+        """The layer of a config."""
+        config = dict(config)
+        config.pop("trainable", None)
+        if isinstance(config.get("dtype"), dict):
+            config["dtype"] = config["dtype"]["config"]["name"]
+        return cls(**config)
+
+    def get_build_config(self):
+        """None: nothing to build."""
+        return None
+
+
+@public("keras.layers.Input", "keras.Input")
+def Input(shape=None, batch_size=None, dtype=None, sparse=None, ragged=None, batch_shape=None, name=None, tensor=None,
+          optional=False):
+    """A symbolic tensor that stands for one input of a model.
+
+    Args:
+        shape: tuple without the batch axis; None for sizes not known.
+        batch_size: size of the batch axis, if fixed.
+        dtype: floatx by default.
+        batch_shape: the whole shape, instead of `shape` and `batch_size`.
+        name: name of the input, the key under which data may be passed.
+        tensor: a KerasTensor to make an input of.
+        optional: whether None may be passed.
+
+    >>> Input((28, 28, 1)).shape
+    (None, 28, 28, 1)
+    """
+    layer = InputLayer(shape=shape, batch_size=batch_size, dtype=dtype, sparse=sparse, ragged=ragged,
+                       batch_shape=batch_shape, name=name, input_tensor=tensor, optional=optional)
+    return layer.output

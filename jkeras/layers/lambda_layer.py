@@ -1,0 +1,86 @@
+"""A function as a layer."""
+
+import inspect
+
+import jax
+
+from jkeras.core import graph
+from jkeras.core.errors import SerializationError, explain
+from jkeras.core.layer import Layer, layer
+from jkeras.core.record import Any, Hidden
+from jkeras.core.registry import serialize
+from jkeras.layers.base import Value
+
+
+class _Function(Value):
+    """A function, written to configs by name."""
+
+    def write(self, value):
+        if callable(value) and getattr(value, "__name__", None) == "<lambda>":
+            raise SerializationError(
+                "A Lambda layer of a Python lambda cannot be written to a config or file: a lambda is code without a "
+                "name, and jkeras never stores code. Define the function with `def`, register it with "
+                "`@jkeras.saving.register_keras_serializable()`, and pass that.")
+        return serialize(value)
+
+
+class _HiddenFunction(_Function, Hidden):
+    """A function, array or shape that is written only when given."""
+
+
+@layer("keras.layers")
+class Lambda(Layer):
+    """A function of the input as a layer.
+
+    Args:
+        function: takes the input, and `mask` and `training` if it has parameters of these names.
+        output_shape: shape of the output without the batch axis, or a function of the input's shape; only needed
+            where the shape does not follow from running `function` on shapes.
+        mask: the output's mask, or a function `(inputs, mask) -> mask`.
+        arguments: dict of further keyword arguments for `function`.
+
+    Raises:
+        ValueError: in `get_config`, for a Python lambda. A function defined with `def` and registered can be saved.
+
+    >>> import numpy as np
+    >>> print(Lambda(lambda x: x ** 2)(np.array([2.0, 3.0])))
+    [4. 9.]
+    """
+
+    function: _Function()
+    output_shape: _HiddenFunction() = None
+    mask: _HiddenFunction() = None
+    arguments: Any = None
+    call_context = {"mask": None, "training": None}
+
+    def __post_init__(self):
+        if not callable(self.function):
+            raise TypeError(explain(self._where, "a function", f"{self.function!r}"))
+        self.arguments = self.arguments or {}
+        if isinstance(self.output_shape, list) and graph.flatten(self.output_shape) == self.output_shape:
+            self.output_shape = tuple(self.output_shape)
+        self.supports_masking = self.mask is not None
+
+    def forward(self, w, inputs, ctx):
+        context = {"mask": ctx.mask, "training": ctx.training}
+        wanted = {k: v for k, v in context.items() if k in _parameters(self.function)}
+        return self.function(inputs, **self.arguments, **wanted)
+
+    def compute_mask(self, inputs, mask=None):
+        return self.mask(inputs, mask) if callable(self.mask) else self.mask
+
+    def compute_output_spec(self, inputs, **kwargs):
+        if self.output_shape is None:
+            return super().compute_output_spec(inputs, **kwargs)
+        shapes = jax.tree_util.tree_map(lambda t: t.shape, inputs, is_leaf=graph.is_symbolic)
+        if callable(self.output_shape):
+            return graph.KerasTensor(self.output_shape(shapes), self.compute_dtype)
+        batch = graph.flatten(inputs)[0].shape[0]
+        return graph.KerasTensor((batch, *self.output_shape), self.compute_dtype)
+
+
+def _parameters(function):
+    try:
+        return inspect.signature(function).parameters
+    except (TypeError, ValueError):  # a built-in without a readable signature
+        return ()

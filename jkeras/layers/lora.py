@@ -1,0 +1,87 @@
+"""Low-rank adaptation of a layer's main weight."""
+
+import numpy as np
+
+from jkeras.core.errors import explain
+from jkeras.core.layer import Layer
+from jkeras.core.registry import families
+
+
+class LoraLayer(Layer):
+    """Base of layers whose main weight may be adapted: `w + alpha / rank * a @ b`, where only a and b are trained.
+
+    `a` has the weight's shape with `rank` in place of its last axis, `b` is `(rank, last)`. A file holds the sum.
+    Hu et al. 2021, arXiv:2106.09685.
+    """
+
+    _adapted = "kernel"  # name of the weight
+
+    def __post_init__(self):
+        if self.lora_alpha is None:
+            self.lora_alpha = self.lora_rank
+
+    @property
+    def lora_enabled(self):
+        """Whether the weight is adapted."""
+        return f"lora_{self._adapted}_a" in self._own
+
+    def _make_weights(self, specs):
+        super()._make_weights(specs)
+        if self.lora_rank:
+            self._add_lora("he_uniform", "zeros")
+
+    def enable_lora(self, rank, lora_alpha=None, a_initializer="he_uniform", b_initializer="zeros"):
+        """Freezes the weight of a built layer and adds the two small matrices that are trained instead.
+
+        Args:
+            rank: the small size of both.
+            lora_alpha: scale of their product, which is divided by the rank; by default the rank.
+        """
+        if not self.built:
+            raise ValueError(explain(self._where, "a built layer", "one without weights", "call it on an input first"))
+        if self.lora_enabled:
+            raise ValueError(f"{self._where}: lora is already enabled. This can be done once only for a layer.")
+        self.lora_rank, self.lora_alpha = rank, rank if lora_alpha is None else lora_alpha
+        self._add_lora(a_initializer, b_initializer)
+
+    def _add_lora(self, a_initializer, b_initializer):
+        name, weight = self._adapted, self._own[self._adapted]
+        if getattr(self, f"{name}_constraint", None) is not None:
+            raise ValueError(explain(self._where, f"no `{name}_constraint` together with lora", "both",
+                                     "remove the constraint: it would not see the adapted weight"))
+        for part, shape, initializer in (("a", (*weight.shape[:-1], self.lora_rank), a_initializer),
+                                         ("b", (self.lora_rank, weight.shape[-1]), b_initializer)):
+            matrix = self.add_weight(shape, families["initializers"].get(initializer), dtype="float32",
+                                     regularizer=getattr(self, f"{name}_regularizer"), name=f"lora_{name}_{part}")
+            setattr(self, matrix.name, matrix)
+        weight.trainable = False
+
+    def adapted(self, w):
+        """The adapted weight, from the layer's weights by name."""
+        weight, a = w[self._adapted], w.get(f"lora_{self._adapted}_a")
+        if a is None:
+            return weight
+        return weight + (self.lora_alpha / self.lora_rank) * (a @ w[f"lora_{self._adapted}_b"])
+
+    # ------------------------------------------------------------ files hold the adapted weight alone
+
+    def _stored(self):
+        return {k: v for k, v in self._own.items() if not k.startswith(f"lora_{self._adapted}_")}
+
+    def save_own_variables(self, store):
+        """Puts the layer's own weights into a dict-like store, numbered; the adapted weight as the sum."""
+        values = {k: v.value for k, v in self._own.items()}
+        values[self._adapted] = self.adapted(values)
+        for i, key in enumerate(self._stored()):
+            store[str(i)] = np.asarray(values[key])
+
+    def load_own_variables(self, store):
+        """Takes the layer's own weights from a store; an adaptation starts again at zero."""
+        stored = self._stored()
+        if len(store.keys()) != len(stored):
+            raise ValueError(explain(self._where, f"{len(stored)} variables ({', '.join(stored)})",
+                                     f"{len(store.keys())} in the file", "load into a layer with the same arguments"))
+        for i, variable in enumerate(stored.values()):
+            variable.assign(store[str(i)])
+        for variable in [v for k, v in self._own.items() if k not in stored]:
+            variable.assign(np.zeros(variable.shape, variable.dtype))

@@ -1,0 +1,321 @@
+"""Layers that merge several inputs into one, and their function forms."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+
+from jkeras import ops
+from jkeras.core import graph
+from jkeras.core.errors import explain
+from jkeras.core.layer import Layer, layer
+from jkeras.core.record import Any
+from jkeras.core.registry import public
+from jkeras.core.weight import Spec
+
+
+class Merge(Layer):
+    """Base of merge layers: called on a list of inputs, `merge(inputs, masks)` makes one of them.
+
+    Inputs of fewer axes get axes of size 1 after the batch axis. An output's mask is True where any input's is, and
+    there is none if an input has none.
+    """
+
+    supports_masking = True
+
+    def __call__(self, inputs, *more, **kwargs):
+        return super().__call__([inputs, *more] if more else inputs, **kwargs)
+
+    def weight_specs(self, inputs=()):
+        if isinstance(inputs, Spec) or not inputs:
+            raise ValueError(explain(self._where, "a list of at least 1 input", f"{inputs or 'none'}",
+                                     "call it as `layer([a, b])`"))
+        self.check(inputs := [tuple(s.shape) for s in inputs])
+        return {}
+
+    def check(self, shapes):
+        """Raises ValueError for input shapes that do not go together."""
+        if len({s[0] for s in shapes if s} - {None}) > 1:
+            raise self._misfit("inputs of the same batch size", shapes)
+        rank = max(map(len, shapes)) - 1
+        for sizes in zip(*((1,) * (rank - len(s[1:])) + s[1:] for s in shapes)):
+            if len(set(sizes) - {1, None}) > 1:
+                raise self._misfit("inputs whose shapes broadcast to each other", shapes)
+
+    def _misfit(self, expected, shapes):
+        return ValueError(explain(self._where, expected, f"shapes {', '.join(map(str, shapes))}"))
+
+    def forward(self, w, inputs, ctx):
+        rank = max(x.ndim for x in inputs)
+        masks = [None] * len(inputs) if ctx.mask is None else ctx.mask
+        masks = [m if x.ndim == rank else None for x, m in zip(inputs, masks)]
+        inputs = [jnp.expand_dims(x, range(1, 1 + rank - x.ndim)) for x in inputs]
+        return self.merge(inputs, masks)
+
+    def merge(self, inputs, masks):
+        """One array from several of the same rank; `masks`: of each, None where there is none."""
+        raise NotImplementedError
+
+    def compute_output_spec(self, inputs, **kwargs):
+        # integers too are announced in the compute dtype, as Keras does
+        return graph.KerasTensor(super().compute_output_spec(inputs, **kwargs).shape, self.compute_dtype)
+
+    def compute_mask(self, inputs, mask=None):
+        masks = self._checked_masks(inputs, mask)
+        if masks is None or any(m is None for m in masks):
+            return None
+        return functools.reduce(ops.logical_or, masks)
+
+    def _checked_masks(self, inputs, mask):
+        if mask is None:
+            return None
+        for name, value in (("inputs", inputs), ("mask", mask)):
+            if not isinstance(value, (list, tuple)):
+                raise ValueError(explain(self._where, f"`{name}` to be a list", f"{value!r}"))
+        if len(mask) != len(inputs):
+            raise ValueError(explain(self._where, "as many masks as inputs", f"{len(mask)} and {len(inputs)}"))
+        return mask
+
+
+def _wide(mask, x):
+    """The mask of (batch, time) for all entries of x."""
+    return None if mask is None else jnp.broadcast_to(mask[..., None], x.shape)
+
+
+def _extremum(function, inputs, masks):
+    """A fold in which an entry that is masked on one side takes the other side's value."""
+    result, known = None, None
+    for x, mask in zip(inputs, map(_wide, masks, inputs)):
+        if result is None:
+            result, known = x, mask
+            continue
+        x = x if mask is None else jnp.where(mask, x, result)
+        result = result if known is None else jnp.where(known, result, x)
+        known = None if mask is None or known is None else known | mask
+        result = function(result, x)
+    return result
+
+
+@layer("keras.layers")
+class Add(Merge):
+    """The sum of the inputs.
+
+    >>> import numpy as np
+    >>> print(Add()([np.ones(2), np.ones(2)]))
+    [2. 2.]
+    """
+
+    def merge(self, inputs, masks):
+        return functools.reduce(jnp.add, inputs)
+
+
+@layer("keras.layers")
+class Subtract(Merge):
+    """The first of two inputs minus the second.
+
+    >>> import numpy as np
+    >>> print(Subtract()([np.ones(2), np.ones(2)]))
+    [0. 0.]
+    """
+
+    def check(self, shapes):
+        super().check(shapes)
+        if len(shapes) != 2:
+            raise self._misfit("exactly 2 inputs", shapes)
+
+    def merge(self, inputs, masks):
+        first, second = inputs
+        return first - second
+
+
+@layer("keras.layers")
+class Multiply(Merge):
+    """The product of the inputs. A masked entry counts as 1; where all inputs have masks and all say no, it is 0.
+
+    >>> import numpy as np
+    >>> print(Multiply()([np.full(2, 3.0), np.full(2, 2.0)]))
+    [6. 6.]
+    """
+
+    def merge(self, inputs, masks):
+        masks = list(map(_wide, masks, inputs))
+        product = functools.reduce(jnp.multiply, (x if m is None else jnp.where(m, x, jnp.ones((), x.dtype))
+                                                  for x, m in zip(inputs, masks)))
+        if any(m is None for m in masks):
+            return product
+        return jnp.where(functools.reduce(jnp.logical_or, masks), product, jnp.zeros((), product.dtype))
+
+
+@layer("keras.layers")
+class Average(Merge):
+    """The mean of the inputs.
+
+    >>> import numpy as np
+    >>> print(Average()([np.ones(2), np.zeros(2)]))
+    [0.5 0.5]
+    """
+
+    def merge(self, inputs, masks):
+        return functools.reduce(jnp.add, inputs) / len(inputs)
+
+
+@layer("keras.layers")
+class Maximum(Merge):
+    """The largest of the inputs, entry by entry; masked entries do not count.
+
+    >>> import numpy as np
+    >>> print(Maximum()([np.array([1.0, 4.0]), np.array([2.0, 3.0])]))
+    [2. 4.]
+    """
+
+    def merge(self, inputs, masks):
+        return _extremum(jnp.maximum, inputs, masks)
+
+
+@layer("keras.layers")
+class Minimum(Merge):
+    """The smallest of the inputs, entry by entry; masked entries do not count.
+
+    >>> import numpy as np
+    >>> print(Minimum()([np.array([1.0, 4.0]), np.array([2.0, 3.0])]))
+    [1. 3.]
+    """
+
+    def merge(self, inputs, masks):
+        return _extremum(jnp.minimum, inputs, masks)
+
+
+@layer("keras.layers")
+class Concatenate(Merge):
+    """The inputs one after the other along an axis; their other sizes are equal.
+
+    >>> import numpy as np
+    >>> Concatenate()([np.ones((2, 3)), np.ones((2, 4))]).shape
+    (2, 7)
+    """
+
+    axis: int = -1
+
+    def check(self, shapes):
+        rank = len(shapes[0])
+        if any(len(s) != rank for s in shapes):
+            raise self._misfit("inputs with the same number of axes", shapes)
+        for axis, sizes in enumerate(zip(*shapes)):
+            if axis != self.axis % rank and len(set(sizes) - {None}) > 1:
+                raise self._misfit(f"inputs whose shapes agree except on axis {self.axis}", shapes)
+
+    def forward(self, w, inputs, ctx):
+        return jnp.concatenate(inputs, axis=self.axis)
+
+    def compute_mask(self, inputs, mask=None):
+        masks = self._checked_masks(inputs, mask)
+        if masks is None or all(m is None for m in masks):
+            return None
+        wide = []
+        for x, m in zip(inputs, masks):
+            if m is None:
+                m = ops.ones_like(x, dtype="bool")
+            elif m.ndim < x.ndim:
+                m = ops.logical_or(ops.expand_dims(m, axis=-1), ops.zeros_like(x, dtype="bool"))
+            wide.append(m)
+        return ops.any(ops.concatenate(wide, axis=self.axis), axis=-1)
+
+
+@layer("keras.layers")
+class Dot(Merge):
+    """The dot product of two inputs along one axis of each, batch by batch.
+
+    (batch, *a, n) and (batch, n, *b) -> (batch, *a, *b); two vectors for each sample give (batch, 1).
+
+    Args:
+        axes: the axis, or one for each input.
+        normalize: whether the inputs are scaled to length 1 along it first, which gives the cosine of the angle.
+
+    >>> import numpy as np
+    >>> print(Dot(axes=1)([np.ones((1, 3)), np.ones((1, 3))]))
+    [[3.]]
+    """
+
+    axes: Any
+    normalize: bool = False
+
+    def __post_init__(self):
+        axes = self.axes
+        if not isinstance(axes, (int, list, tuple)):
+            raise TypeError(explain(self._where, "`axes` to be an integer or a list of two", f"axes={axes!r}"))
+        if not isinstance(axes, int) and (len(axes) != 2 or not all(isinstance(a, int) for a in axes)):
+            raise ValueError(explain(self._where, "`axes` to be an integer or a list of two", f"axes={axes!r}"))
+
+    def _axes_for(self, *shapes):
+        """The axes counted from the front, for shapes of these inputs."""
+        axes = (self.axes, self.axes) if isinstance(self.axes, int) else self.axes
+        axes = [a % len(s) if a < 0 else a for a, s in zip(axes, shapes)]
+        if 0 in axes or any(a >= len(s) for a, s in zip(axes, shapes)):
+            raise self._misfit(f"inputs that have the axes {self.axes}, other than the batch axis,", shapes)
+        return axes
+
+    def check(self, shapes):
+        if len(shapes) != 2:
+            raise self._misfit("exactly 2 inputs", shapes)
+        first, second = self._axes_for(*shapes)
+        if shapes[0][first] != shapes[1][second]:
+            raise self._misfit(f"the same size on axes {first} and {second}", shapes)
+
+    def forward(self, w, inputs, ctx):
+        x, y = inputs
+        first, second = self._axes_for(x.shape, y.shape)
+        if self.normalize:
+            x, y = ops.normalize(x, axis=first), ops.normalize(y, axis=second)
+        dtype = jnp.result_type(x, y)
+        result = jax.lax.dot_general(x.astype(dtype), y.astype(dtype), (((first,), (second,)), ((0,), (0,))))
+        return result[:, None] if result.ndim == 1 else result
+
+    def compute_mask(self, inputs, mask=None):
+        return None
+
+
+# ---------------------------------------------------------------- function forms
+
+def _function_of(cls, example, shown):
+    """The function form of a merge layer."""
+    def merge(inputs, **kwargs):
+        return cls(**kwargs)(inputs)
+
+    merge.__name__ = merge.__qualname__ = name = cls.__name__.lower()
+    merge.__doc__ = f"""`{cls.__name__}(**kwargs)(inputs)`.
+
+    >>> import numpy as np
+    >>> print({name}({example}))
+    {shown}
+    """
+    return public(f"keras.layers.{name}")(merge)
+
+
+add = _function_of(Add, "[np.ones(2), np.ones(2)]", "[2. 2.]")
+subtract = _function_of(Subtract, "[np.ones(2), np.ones(2)]", "[0. 0.]")
+multiply = _function_of(Multiply, "[np.full(2, 3.0), np.full(2, 2.0)]", "[6. 6.]")
+average = _function_of(Average, "[np.ones(2), np.zeros(2)]", "[0.5 0.5]")
+maximum = _function_of(Maximum, "[np.ones(2), np.zeros(2)]", "[1. 1.]")
+minimum = _function_of(Minimum, "[np.ones(2), np.zeros(2)]", "[0. 0.]")
+
+
+@public("keras.layers.concatenate")
+def concatenate(inputs, axis=-1, **kwargs):
+    """`Concatenate(axis, **kwargs)(inputs)`.
+
+    >>> import numpy as np
+    >>> concatenate([np.ones((2, 3)), np.ones((2, 4))]).shape
+    (2, 7)
+    """
+    return Concatenate(axis=axis, **kwargs)(inputs)
+
+
+@public("keras.layers.dot")
+def dot(inputs, axes=-1, **kwargs):
+    """`Dot(axes, **kwargs)(inputs)`.
+
+    >>> import numpy as np
+    >>> dot([np.ones((2, 3)), np.ones((2, 3))]).shape
+    (2, 1)
+    """
+    return Dot(axes=axes, **kwargs)(inputs)

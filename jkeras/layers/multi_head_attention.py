@@ -1,0 +1,315 @@
+"""Attention with many heads: MultiHeadAttention, GroupQueryAttention."""
+
+import functools
+import math
+import string
+
+import jax.numpy as jnp
+
+from jkeras.core.errors import explain
+from jkeras.core.layer import Composite, layer
+from jkeras.core.record import HIDDEN, Any, Constraint, Initializer, Regularizer
+from jkeras.core.registry import serialize
+from jkeras.layers.activation import Softmax
+from jkeras.layers.dense import EinsumDense
+from jkeras.layers.dropout import Dropout
+from jkeras.ops.attention import attention, both, causal_mask, window_mask
+
+
+class HeadedAttention(Composite):
+    """Base: projects query, key and value to heads, attends in each, projects the heads to the output.
+
+    Children are named as Keras names them, since files are written by these names. A subclass sets `_head_counts`
+    (of the query; of key and value) and `_head_sizes` (of query and key; of the value).
+    """
+
+    dropout: Any = 0.0
+    use_bias: bool = True
+    sliding_window: Any = None
+    flash_attention: HIDDEN = None
+    kernel_initializer: Initializer = "glorot_uniform"
+    bias_initializer: Initializer = "zeros"
+    kernel_regularizer: Regularizer = None
+    bias_regularizer: Regularizer = None
+    activity_regularizer: Regularizer = None
+    kernel_constraint: Constraint = None
+    bias_constraint: Constraint = None
+    use_gate: bool = False
+    seed: Any = None
+    supports_masking = True
+    call_context = {"training": None}
+    _dense_names = {}
+
+    def _check_shared(self):
+        """Checks the arguments that both layers have, and takes `flash_attention` out of the config."""
+        check_size(self._where, "sliding_window", self.sliding_window, optional=True)
+        self._flash_attention, self.flash_attention = self.flash_attention, None
+        if self._flash_attention and self.dropout > 0.0:
+            raise ValueError(explain(self._where, "no dropout where flash attention is demanded",
+                                     f"dropout={self.dropout}", "set dropout=0.0 or leave `flash_attention` out"))
+
+    # ------------------------------------------------------------ children
+
+    def children(self, query, value, key=None):
+        key = value if key is None else key
+        if value.shape[1:-1] != key.shape[1:-1]:
+            raise ValueError(explain(self._where, "value and key of the same shape but for the last axis",
+                                     f"value shape {value.shape} and key shape {key.shape}"))
+        (heads, groups), (key_size, value_size) = self._head_counts, self._head_sizes
+        names = self._dense_names
+        found = {names["query"]: self._projection("query", query.ndim - 1, 1, (heads, key_size)),
+                 names["key"]: self._projection("key", key.ndim - 1, 1, (groups, key_size))}
+        if self.use_gate:
+            found[names["gate"]] = self._projection("gate", query.ndim - 1, 1, (heads, value_size), "sigmoid")
+        return found | {
+            names["value"]: self._projection("value", value.ndim - 1, 1, (groups, value_size)),
+            "_softmax": Softmax(dtype=self.dtype_policy),
+            "_dropout_layer": Dropout(self.dropout, seed=self.seed, dtype=self.dtype_policy),
+            names["output"]: self._projection("attention_output", query.ndim - 1, 2, self._output_sizes(query))}
+
+    def _projection(self, name, free, bound, sizes, activation=None):
+        """An EinsumDense that keeps `free` axes, sums over the `bound` ones after them and ends in axes of `sizes`."""
+        letters = string.ascii_lowercase
+        inputs, outputs = letters[:free + bound], letters[free + bound:free + bound + len(sizes)]
+        return EinsumDense(f"{inputs},{inputs[free:]}{outputs}->{inputs[:free]}{outputs}",
+                           output_shape=(None,) * (free - 1) + tuple(sizes), activation=activation,
+                           bias_axes=outputs if self.use_bias else None, name=name,
+                           kernel_initializer=another(self.kernel_initializer),
+                           bias_initializer=another(self.bias_initializer),
+                           kernel_regularizer=self.kernel_regularizer, bias_regularizer=self.bias_regularizer,
+                           activity_regularizer=self._projection_penalty(), kernel_constraint=self.kernel_constraint,
+                           bias_constraint=self.bias_constraint, dtype=self.dtype_policy)
+
+    def _projection_penalty(self):
+        return self.activity_regularizer
+
+    def _output_sizes(self, query):
+        return query.shape[-1:]
+
+    def _attended_axes(self, rank):
+        """The axes that are attended over, of an input with `rank` axes."""
+        return (1,)
+
+    # ------------------------------------------------------------ the forward pass
+
+    def _run_heads(self, sub, query, value, key, mask, use_causal_mask, return_attention_scores):
+        """The output, and the weights where they are asked for, under a mask of what each query may see."""
+        if self._flash_attention and return_attention_scores:
+            raise ValueError(explain(self._where, "no `return_attention_scores` where flash attention is demanded",
+                                     "return_attention_scores=True", "leave `flash_attention` out"))
+        axes = self._attended_axes(query.ndim)
+
+        def dense(name, x):
+            return sub.run(getattr(self, self._dense_names[name]), x)
+        gate = dense("gate", query) if self.use_gate else None
+        query, key, value = dense("query", query), dense("key", key), dense("value", value)  # (batch, …, heads, size)
+        shape, sources = query.shape, tuple(key.shape[a] for a in axes)
+        targets = tuple(shape[a] for a in axes)
+        fused = not (self.dropout > 0.0 or return_attention_scores or query.ndim != 4)
+        query, key, value = (heads_first(x, axes) for x in (query, key, value))  # (batch, …, heads, time, size)
+        if mask is not None:
+            mask = spread(mask, query.ndim, targets, sources)
+        if self.sliding_window is not None:
+            mask = both(mask, window_mask(query.shape[-2], key.shape[-2], self.sliding_window))
+        if fused:
+            weights = None
+            y = attention(query, key, value, mask=mask, scale=self._scale, is_causal=use_causal_mask)
+        else:
+            mask = both(mask, causal_mask(query.shape[-2], key.shape[-2])) if use_causal_mask else mask
+            y, weights = self._attend_openly(sub, query, key, value, mask)
+            weights = weights.reshape(*weights.shape[:-2], *targets, *sources)
+        y = heads_last(y, axes, shape)
+        y = dense("output", y if gate is None else y * gate)
+        return (y, weights) if return_attention_scores else y
+
+    def _attend_openly(self, sub, query, key, value, mask):
+        """(output, weights), by way of the weights in the compute dtype, some of them dropped in training."""
+        repeats = query.shape[-3] // key.shape[-3]
+        key, value = (jnp.repeat(x, repeats, axis=-3) if repeats > 1 else x for x in (key, value))
+        scores = jnp.matmul(query * jnp.asarray(self._scale, query.dtype), jnp.swapaxes(key, -1, -2))
+        weights = sub._softmax(scores, mask=mask)
+        kept = sub._dropout_layer(weights) if self.dropout > 0.0 else weights
+        return jnp.matmul(kept, value), weights
+
+    @property
+    def _scale(self):
+        return 1.0 / math.sqrt(self._head_sizes[0])
+
+
+# ---------------------------------------------------------------- shapes and masks
+
+def check_size(where, name, value, optional=False):
+    """Raises ValueError unless a value is a positive integer, or None where that is allowed."""
+    if not (optional and value is None) and (not isinstance(value, int) or value <= 0):
+        raise ValueError(f"{where}: expected a positive integer{' or None' if optional else ''} as `{name}`. "
+                         f"Received: {name}={value}")
+
+
+def another(initializer):
+    """A copy of an initializer that draws its own values where it was given no seed."""
+    return initializer.clone() if hasattr(initializer, "clone") else initializer
+
+
+def padding_mask(query_mask, value_mask, key_mask, attention_mask):
+    """One mask (batch, target, source) of what may be seen, from those of the inputs; None for none."""
+    masks = [None if attention_mask is None else attention_mask.astype(bool)]
+    for mask, axis in ((query_mask, -1), (value_mask, -2), (key_mask, -2)):
+        masks.append(None if mask is None else jnp.expand_dims(mask.astype(bool), axis))
+    return functools.reduce(both, masks)
+
+
+def heads_first(x, axes):
+    """(batch, …, times of `axes`, heads, size) -> (batch, …, heads, time, size), all times in one axis."""
+    others = [a for a in range(x.ndim - 1) if a not in axes]
+    x = x.transpose(*others, *axes, x.ndim - 1)
+    return x.reshape(*x.shape[:len(others)], -1, x.shape[-1])
+
+
+def heads_last(y, axes, shape):
+    """Back from `heads_first` to the order of axes of the query, which had this shape."""
+    others = [a for a in range(len(shape) - 1) if a not in axes]
+    order = [*others, *axes, len(shape) - 1]
+    y = y.reshape(*(shape[a] for a in order[:-1]), y.shape[-1])
+    return y.transpose(*(order.index(a) for a in range(len(shape))))
+
+
+def spread(mask, rank, targets, sources):
+    """(batch, targets, sources) -> (batch, 1 …, target, source), with `rank` axes."""
+    count = len(targets) + len(sources)
+    lead = mask.shape[:-count]
+    if len(targets) > 1:
+        mask = jnp.broadcast_to(mask, (*lead, *targets, *sources))
+        mask = mask.reshape(*lead, math.prod(targets), math.prod(sources))
+    return mask.reshape(*lead, *[1] * (rank - 2 - len(lead)), *mask.shape[-2:])
+
+
+# ---------------------------------------------------------------- the layers
+
+@layer("keras.layers", arguments="num_heads, key_dim, value_dim, dropout, use_bias, output_shape, attention_axes, "
+       "sliding_window, flash_attention, kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer, "
+       "activity_regularizer, kernel_constraint, bias_constraint, use_gate, seed")
+class MultiHeadAttention(HeadedAttention):
+    """Each head's softmax(query key^T / sqrt(key_dim)) value, projected to the output (Vaswani et al. 2017).
+
+    (batch, target, features), (batch, source, …) -> (batch, target, features). arXiv:1706.03762; with `use_gate`:
+    arXiv:2505.06708.
+
+    Args:
+        key_dim: size of a head of query and key; `value_dim` that of the value, by default the same.
+        output_shape: size or sizes of the output's last axes, by default the query's last.
+        attention_axes: the axes attended over, by default all between batch and features.
+        sliding_window: see only sources that are less than this many places away.
+        flash_attention: demand the memory-saving form; it has neither dropout nor scores to return.
+        activity_regularizer: penalty on the projections.
+        use_gate: multiply the heads by a sigmoid of a projection of the query.
+        seed: of the dropout.
+    Call arguments:
+        query, value, key: the key is the value by default.
+        attention_mask: (batch, target, source), True where a target may look.
+        query_mask: without effect, as in Keras; the mask that travels with the query counts.
+        value_mask, key_mask: (batch, source), by default those that travel with the inputs.
+        return_attention_scores: return (output, weights of the heads).
+        use_causal_mask: target i sees only the sources up to i.
+    Raises:
+        ValueError: sizes that are not positive, or value and key of different length.
+
+    >>> import numpy as np
+    >>> MultiHeadAttention(num_heads=2, key_dim=3)(np.ones((1, 4, 6)), np.ones((1, 5, 6))).shape
+    (1, 4, 6)
+    """
+
+    num_heads: int
+    key_dim: int
+    value_dim: Any = None
+    output_shape: Any = None
+    attention_axes: Any = None
+    _dense_names = {name: f"{name}_dense" for name in ("query", "key", "value", "output")} | {"gate": "_gate_dense"}
+
+    def __post_init__(self):
+        check_size(self._where, "num_heads", self.num_heads)
+        check_size(self._where, "key_dim", self.key_dim)
+        check_size(self._where, "value_dim", self.value_dim, optional=True)
+        self.value_dim = self.value_dim or self.key_dim
+        self._check_shared()
+        self._head_counts = (self.num_heads, self.num_heads)
+        self._head_sizes = (self.key_dim, self.value_dim)
+        if self.output_shape:
+            self.output_shape = self._sequence("output_shape")
+        if self.attention_axes is not None:
+            self.attention_axes = self._sequence("attention_axes")
+        # the penalty is on the projections alone, so it must not stay where the layer's own would be
+        self._penalty, self.activity_regularizer = self.activity_regularizer, None
+
+    def _sequence(self, name):
+        value = getattr(self, name)
+        if not isinstance(value, (int, list, tuple)):
+            raise ValueError(f"{self._where}: expected an int, list or tuple as `{name}`. Received: {name}={value!r}")
+        return (value,) if isinstance(value, int) else tuple(value)
+
+    def get_config(self):
+        return super().get_config() | {"activity_regularizer": serialize(self._penalty)}
+
+    def children(self, query, value, key=None):
+        self.attention_axes = self._attended_axes(query.ndim)
+        return super().children(query, value, key)
+
+    def _projection_penalty(self):
+        return self._penalty
+
+    def _output_sizes(self, query):
+        return self.output_shape or query.shape[-1:]
+
+    def _attended_axes(self, rank):
+        axes = range(1, rank - 1) if self.attention_axes is None else self.attention_axes
+        return tuple(axis % rank for axis in axes)
+
+    def forward(self, w, sub, query, value, key=None, query_mask=None, value_mask=None, key_mask=None,
+                attention_mask=None, *, return_attention_scores=False, use_causal_mask=False, ctx):
+        key = value if key is None else key
+        mask = padding_mask(ctx.mask, value_mask, key_mask, attention_mask)
+        for x in (query, value, key):
+            sub.set_mask(x, None)  # as in Keras: whatever shares these inputs and runs later sees no mask
+        return self._run_heads(sub, query, value, key, mask, use_causal_mask, return_attention_scores)
+
+
+@layer("keras.layers", name="GroupQueryAttention",
+       arguments="head_dim, num_query_heads, num_key_value_heads, dropout, use_bias, sliding_window, flash_attention, "
+       "kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer, activity_regularizer, "
+       "kernel_constraint, bias_constraint, use_gate, seed")
+class GroupedQueryAttention(HeadedAttention):
+    """Attention where several heads of the query share one of key and value (Ainslie et al. 2023, arXiv:2305.13245).
+
+    (batch, target, features), (batch, source, …) -> (batch, target, features). Called like `MultiHeadAttention`; a
+    given `query_mask` counts here.
+
+    Args:
+        head_dim: size of a head.
+        num_query_heads: a multiple of `num_key_value_heads`, which is the number of groups.
+        sliding_window, flash_attention, use_gate: as in `MultiHeadAttention`.
+    Raises:
+        ValueError: the groups do not divide the heads.
+
+    >>> import numpy as np
+    >>> GroupedQueryAttention(3, num_query_heads=4, num_key_value_heads=2)(np.ones((1, 4, 6)), np.ones((1, 5, 6))).shape
+    (1, 4, 6)
+    """
+
+    head_dim: int
+    num_query_heads: int
+    num_key_value_heads: int
+    _dense_names = {name: f"_{name}_dense" for name in ("query", "key", "gate", "value", "output")}
+
+    def __post_init__(self):
+        if self.num_query_heads % self.num_key_value_heads:
+            raise ValueError(f"{self._where}: expected `num_query_heads` to be a multiple of `num_key_value_heads`. "
+                             f"Received: num_query_heads={self.num_query_heads}, "
+                             f"num_key_value_heads={self.num_key_value_heads}")
+        self._check_shared()
+        self._head_counts = (self.num_query_heads, self.num_key_value_heads)
+        self._head_sizes = (self.head_dim, self.head_dim)
+
+    def forward(self, w, sub, query, value, key=None, query_mask=None, value_mask=None, key_mask=None,
+                attention_mask=None, *, return_attention_scores=False, use_causal_mask=False, ctx):
+        mask = padding_mask(query_mask, value_mask, key_mask, attention_mask)
+        return self._run_heads(sub, query, value, value if key is None else key, mask, use_causal_mask,
+                               return_attention_scores)

@@ -1,0 +1,369 @@
+"""Pooling layers over 1, 2 and 3 spatial axes: windows, whole inputs, and windows of a given number."""
+
+from jkeras import ops
+from jkeras.core.errors import explain
+from jkeras.core.input_spec import InputSpec
+from jkeras.core.layer import Layer, layer
+from jkeras.core.record import Any
+from jkeras.core.settings import standardize_data_format
+from jkeras.layers.base import ReadyLayer, sizes
+
+# ---------------------------------------------------------------- windows of a given size
+
+
+class Pooling(ReadyLayer):
+    """Base of the layers that reduce windows of a given size."""
+
+    pool_size: Any
+    strides: Any = None
+    padding: Any = "valid"
+    data_format: Any = None
+    rank = 2  # the number of spatial axes
+    supports_masking = False
+
+    def __post_init__(self):
+        super().__post_init__()
+        self.strides = self.pool_size if self.strides is None else self.strides
+        for name in ("pool_size", "strides"):
+            setattr(self, name, sizes(getattr(self, name), self.rank, name, self._where))
+        if not isinstance(self.padding, str) or self.padding.lower() not in ("valid", "same"):
+            raise ValueError(explain(self._where, "`padding` to be 'valid' or 'same'", f"padding={self.padding!r}"))
+        self.padding, self.data_format = self.padding.lower(), standardize_data_format(self.data_format)
+        self.input_spec = InputSpec(ndim=self.rank + 2)
+
+    def forward(self, w, x, ctx):
+        space = x.shape[1:-1] if self.data_format == "channels_last" else x.shape[2:]
+        if self.padding == "valid" and any(n < size for n, size in zip(space, self.pool_size)):
+            raise ValueError(explain(self._where, f"an input that a window of size {self.pool_size} fits into",
+                                     f"shape {x.shape}", "use a smaller window, or padding='same'"))
+        return self._pool(x, self.pool_size, self.strides, self.padding, self.data_format)
+
+
+class MaxPooling(Pooling):
+    """Base of MaxPooling1D, MaxPooling2D and MaxPooling3D."""
+
+    _pool = staticmethod(ops.max_pool)
+
+
+class AveragePooling(Pooling):
+    """Base of AveragePooling1D, AveragePooling2D and AveragePooling3D."""
+
+    _pool = staticmethod(ops.average_pool)
+
+
+ARGUMENTS = "pool_size strides padding data_format name"
+
+
+@layer("keras.layers", "keras.layers.MaxPool1D", arguments=ARGUMENTS)
+class MaxPooling1D(MaxPooling):
+    """The maximum of each window in time: (batch, time, channels) -> (batch, windows, channels).
+
+    Arguments as of `MaxPooling2D`.
+
+    >>> import numpy as np
+    >>> MaxPooling1D(2)(np.arange(6.0).reshape(1, 6, 1))[0, :, 0]
+    Array([1., 3., 5.], dtype=float32)
+    """
+
+    rank, pool_size = 1, 2
+
+
+@layer("keras.layers", "keras.layers.MaxPool2D", arguments=ARGUMENTS)
+class MaxPooling2D(MaxPooling):
+    """The maximum of each window of images: (batch, height, width, channels) -> (batch, rows, columns, channels).
+
+    Of equal maxima in a window the first gets the gradient.
+
+    Args:
+        pool_size: size of the windows, int or one for each spatial axis.
+        strides: from one window to the next; by default windows do not overlap.
+        padding: "valid" (whole windows only) or "same" (windows at the edge are cut).
+        data_format: "channels_last", or "channels_first" for (batch, channels, height, width).
+
+    >>> import numpy as np
+    >>> MaxPooling2D()(np.ones((2, 28, 28, 8))).shape
+    (2, 14, 14, 8)
+    """
+
+    pool_size = (2, 2)
+
+
+@layer("keras.layers", "keras.layers.MaxPool3D", arguments=ARGUMENTS)
+class MaxPooling3D(MaxPooling):
+    """The maximum of each window of volumes or video. Arguments as of `MaxPooling2D`.
+
+    >>> import numpy as np
+    >>> MaxPooling3D((1, 2, 2))(np.ones((2, 5, 8, 8, 3))).shape
+    (2, 5, 4, 4, 3)
+    """
+
+    rank, pool_size = 3, (2, 2, 2)
+
+
+@layer("keras.layers", "keras.layers.AvgPool1D", arguments=ARGUMENTS)
+class AveragePooling1D(AveragePooling):
+    """The mean of each window in time: (batch, time, channels) -> (batch, windows, channels).
+
+    Arguments as of `AveragePooling2D`.
+
+    >>> import numpy as np
+    >>> AveragePooling1D(2)(np.arange(6.0).reshape(1, 6, 1))[0, :, 0]
+    Array([0.5, 2.5, 4.5], dtype=float32)
+    """
+
+    rank = 1
+
+
+@layer("keras.layers", "keras.layers.AvgPool2D", arguments=ARGUMENTS)
+class AveragePooling2D(AveragePooling):
+    """The mean of each window of images; of a window that "same" padding cuts, the mean of what is left.
+
+    Arguments as of `MaxPooling2D`.
+
+    >>> import numpy as np
+    >>> AveragePooling2D(3, strides=2, padding="same")(np.ones((2, 28, 28, 8))).shape
+    (2, 14, 14, 8)
+    """
+
+
+@layer("keras.layers", "keras.layers.AvgPool3D", arguments=ARGUMENTS)
+class AveragePooling3D(AveragePooling):
+    """The mean of each window of volumes or video. Arguments as of `AveragePooling2D`.
+
+    >>> import numpy as np
+    >>> AveragePooling3D(2)(np.ones((2, 4, 8, 8, 3))).shape
+    (2, 2, 4, 4, 3)
+    """
+
+    rank = 3
+
+
+# ---------------------------------------------------------------- the whole input
+
+class GlobalPooling(ReadyLayer):
+    """Base of the layers that reduce all spatial axes to one value for each channel."""
+
+    data_format: Any = None
+    keepdims: Any = False
+    rank = 2
+    supports_masking = False
+
+    def __post_init__(self):
+        super().__post_init__()
+        self.data_format = standardize_data_format(self.data_format)
+        self.input_spec = InputSpec(ndim=self.rank + 2)
+
+    def forward(self, w, x, ctx):
+        first = 1 if self.data_format == "channels_last" else 2
+        return self._reduce(x, axis=tuple(range(first, first + self.rank)), keepdims=self.keepdims)
+
+
+class GlobalMax(GlobalPooling):
+    """Base of GlobalMaxPooling1D, GlobalMaxPooling2D and GlobalMaxPooling3D."""
+
+    _reduce = staticmethod(ops.max)
+
+
+class GlobalAverage(GlobalPooling):
+    """Base of GlobalAveragePooling1D, GlobalAveragePooling2D and GlobalAveragePooling3D."""
+
+    _reduce = staticmethod(ops.mean)
+
+
+@layer("keras.layers", "keras.layers.GlobalMaxPool1D")
+class GlobalMaxPooling1D(GlobalMax):
+    """The maximum over time: (batch, time, channels) -> (batch, channels). Arguments as of `GlobalMaxPooling2D`.
+
+    >>> import numpy as np
+    >>> GlobalMaxPooling1D()(np.ones((2, 10, 3))).shape
+    (2, 3)
+    """
+
+    rank = 1
+
+
+@layer("keras.layers", "keras.layers.GlobalMaxPool2D")
+class GlobalMaxPooling2D(GlobalMax):
+    """The maximum of each channel of images: (batch, height, width, channels) -> (batch, channels).
+
+    Args:
+        data_format: "channels_last", or "channels_first" for (batch, channels, height, width).
+        keepdims: whether the spatial axes stay, with size 1.
+
+    >>> import numpy as np
+    >>> GlobalMaxPooling2D(keepdims=True)(np.ones((2, 8, 8, 3))).shape
+    (2, 1, 1, 3)
+    """
+
+
+@layer("keras.layers", "keras.layers.GlobalMaxPool3D")
+class GlobalMaxPooling3D(GlobalMax):
+    """The maximum of each channel of volumes or video. Arguments as of `GlobalMaxPooling2D`.
+
+    >>> import numpy as np
+    >>> GlobalMaxPooling3D()(np.ones((2, 4, 8, 8, 3))).shape
+    (2, 3)
+    """
+
+    rank = 3
+
+
+@layer("keras.layers", "keras.layers.GlobalAvgPool1D")
+class GlobalAveragePooling1D(GlobalAverage):
+    """The mean over time, of the steps that the mask leaves: (batch, time, channels) -> (batch, channels).
+
+    Arguments as of `GlobalMaxPooling2D`; called with `mask=`, (batch, time), it leaves out the steps where it is False.
+
+    >>> import numpy as np
+    >>> GlobalAveragePooling1D()(np.arange(3.0).reshape(1, 3, 1), mask=np.array([[True, True, False]]))
+    Array([[0.5]], dtype=float32)
+    """
+
+    rank = 1
+    supports_masking = True
+    call_context = {"mask": None}
+
+    def forward(self, w, x, ctx):
+        if ctx.mask is None:
+            return super().forward(w, x, ctx)
+        time, channels = (1, 2) if self.data_format == "channels_last" else (2, 1)
+        kept = ops.expand_dims(ops.cast(ctx.mask, "bool"), channels)
+        total = ops.sum(ops.where(kept, x, 0), axis=time, keepdims=self.keepdims)
+        return total / ops.sum(ops.cast(kept, x.dtype), axis=time, keepdims=self.keepdims)
+
+    def compute_mask(self, inputs, previous_mask=None):
+        """None: no time axis is left."""
+        return None
+
+
+@layer("keras.layers", "keras.layers.GlobalAvgPool2D")
+class GlobalAveragePooling2D(GlobalAverage):
+    """The mean of each channel of images: (batch, height, width, channels) -> (batch, channels).
+
+    Arguments as of `GlobalMaxPooling2D`.
+
+    >>> import numpy as np
+    >>> GlobalAveragePooling2D()(np.ones((2, 8, 8, 3))).shape
+    (2, 3)
+    """
+
+
+@layer("keras.layers", "keras.layers.GlobalAvgPool3D")
+class GlobalAveragePooling3D(GlobalAverage):
+    """The mean of each channel of volumes or video. Arguments as of `GlobalMaxPooling2D`.
+
+    >>> import numpy as np
+    >>> GlobalAveragePooling3D(keepdims=True)(np.ones((2, 4, 8, 8, 3))).shape
+    (2, 1, 1, 1, 3)
+    """
+
+    rank = 3
+
+
+# ---------------------------------------------------------------- windows of a given number
+
+class AdaptivePooling(Layer):
+    """Base of the layers that cover each spatial axis evenly with a given number of windows, which may overlap."""
+
+    output_size: Any
+    data_format: Any = None
+    rank = 2
+
+    def __post_init__(self):
+        size = self.output_size
+        if not isinstance(size, (int, list, tuple)):
+            raise TypeError(explain(self._where, f"`output_size` to be an integer or {self.rank} integers",
+                                    f"output_size={size!r} of type {type(size).__name__}"))
+        if not isinstance(size, int) and len(size) != self.rank:
+            error = ValueError if self.rank == 1 else TypeError  # as Keras has it
+            raise error(explain(self._where, f"`output_size` to be {self.rank} integers", f"output_size={size!r}"))
+        self.output_size = (size,) * self.rank if isinstance(size, int) else tuple(size)
+        self.data_format = standardize_data_format(self.data_format)
+
+    def forward(self, w, x, ctx):
+        return self._pool(x, self.output_size, self.data_format)
+
+
+class AdaptiveMax(AdaptivePooling):
+    """Base of AdaptiveMaxPooling1D, AdaptiveMaxPooling2D and AdaptiveMaxPooling3D."""
+
+    _pool = staticmethod(ops.adaptive_max_pool)
+
+
+class AdaptiveAverage(AdaptivePooling):
+    """Base of AdaptiveAveragePooling1D, AdaptiveAveragePooling2D and AdaptiveAveragePooling3D."""
+
+    _pool = staticmethod(ops.adaptive_average_pool)
+
+
+@layer("keras.layers")
+class AdaptiveMaxPooling1D(AdaptiveMax):
+    """The maxima of `output_size` windows in time. Arguments as of `AdaptiveAveragePooling2D`.
+
+    >>> import numpy as np
+    >>> AdaptiveMaxPooling1D(2)(np.arange(5.0).reshape(1, 5, 1))[0, :, 0]
+    Array([2., 4.], dtype=float32)
+    """
+
+    rank = 1
+
+
+@layer("keras.layers")
+class AdaptiveMaxPooling2D(AdaptiveMax):
+    """The maxima of `output_size` windows of images. Arguments as of `AdaptiveAveragePooling2D`.
+
+    >>> import numpy as np
+    >>> AdaptiveMaxPooling2D((2, 3))(np.ones((2, 7, 8, 4))).shape
+    (2, 2, 3, 4)
+    """
+
+
+@layer("keras.layers")
+class AdaptiveMaxPooling3D(AdaptiveMax):
+    """The maxima of `output_size` windows of volumes or video. Arguments as of `AdaptiveAveragePooling2D`.
+
+    >>> import numpy as np
+    >>> AdaptiveMaxPooling3D(2)(np.ones((2, 5, 7, 8, 4))).shape
+    (2, 2, 2, 2, 4)
+    """
+
+    rank = 3
+
+
+@layer("keras.layers")
+class AdaptiveAveragePooling1D(AdaptiveAverage):
+    """The means of `output_size` windows in time. Arguments as of `AdaptiveAveragePooling2D`.
+
+    >>> import numpy as np
+    >>> AdaptiveAveragePooling1D(2)(np.arange(5.0).reshape(1, 5, 1))[0, :, 0]
+    Array([1., 3.], dtype=float32)
+    """
+
+    rank = 1
+
+
+@layer("keras.layers")
+class AdaptiveAveragePooling2D(AdaptiveAverage):
+    """The means of windows of images, of which there are always as many: window i of k on an axis of size n goes from
+    floor(i n / k) to ceil((i + 1) n / k).
+
+    Args:
+        output_size: the number of windows, int or one for each spatial axis.
+        data_format: "channels_last", or "channels_first" for (batch, channels, height, width).
+
+    >>> import numpy as np
+    >>> AdaptiveAveragePooling2D(2)(np.ones((2, 7, 8, 4))).shape
+    (2, 2, 2, 4)
+    """
+
+
+@layer("keras.layers")
+class AdaptiveAveragePooling3D(AdaptiveAverage):
+    """The means of `output_size` windows of volumes or video. Arguments as of `AdaptiveAveragePooling2D`.
+
+    >>> import numpy as np
+    >>> AdaptiveAveragePooling3D((1, 2, 2))(np.ones((2, 5, 7, 8, 4))).shape
+    (2, 1, 2, 2, 4)
+    """
+
+    rank = 3

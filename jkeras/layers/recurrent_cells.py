@@ -1,0 +1,400 @@
+"""Recurrent cells, which compute one time step: SimpleRNNCell, GRUCell, LSTMCell, StackedRNNCells."""
+
+import dataclasses
+import typing
+
+import jax
+import jax.numpy as jnp
+
+from jkeras import random
+from jkeras.core import frame, registry
+from jkeras.core.layer import Composite, Layer, layer
+from jkeras.core.record import Activation, Any, Constraint, FamilyKind, Regularizer
+from jkeras.core.rng import SeedGenerator
+from jkeras.core.weight import draw
+from jkeras.layers.base import Value
+from jkeras.layers.recurrent_step import (Step, bind, build_cell, check_cell, initial_states, is_nested,
+                                          output_size)
+
+
+class LateInitializer(FamilyKind):
+    """An initializer that the cell looks up itself: default seeds are drawn in Keras's order then."""
+
+    def read(self, value):
+        return value
+
+
+class Cells(Value):
+    """A list of cells, as objects or as configs."""
+
+    def read(self, value):
+        return [Value.read(self, cell) for cell in value]
+
+
+INITIALIZER, CELLS = LateInitializer("initializers"), Cells()
+
+# Constructor arguments in Keras's order, shared by the cells and the layers made of them.
+INITIALIZERS = "kernel_initializer recurrent_initializer bias_initializer"
+REGULARIZERS = "kernel_regularizer recurrent_regularizer bias_regularizer"
+CONSTRAINTS = "kernel_constraint recurrent_constraint bias_constraint"
+RATES = "dropout recurrent_dropout"
+GATES = "units activation recurrent_activation use_bias"
+
+
+class CellFields:
+    """The hyper-parameters of a cell, which the layer that is made of it has too."""
+
+    units: int
+    activation: Activation = "tanh"
+    use_bias: bool = True
+    kernel_initializer: INITIALIZER = "glorot_uniform"
+    recurrent_initializer: INITIALIZER = "orthogonal"
+    bias_initializer: INITIALIZER = "zeros"
+    kernel_regularizer: Regularizer = None
+    recurrent_regularizer: Regularizer = None
+    bias_regularizer: Regularizer = None
+    kernel_constraint: Constraint = None
+    recurrent_constraint: Constraint = None
+    bias_constraint: Constraint = None
+    dropout: float = 0.0
+    recurrent_dropout: float = 0.0
+    seed: Any = None
+    _unwritten = ("implementation", "use_cudnn")
+
+    def get_config(self):
+        """The constructor's arguments as plain data, without those that change no number."""
+        return {k: v for k, v in super().get_config().items() if k not in self._unwritten}
+
+
+class GateFields(CellFields):
+    """Those of cells with gates."""
+
+    recurrent_activation: Activation = "sigmoid"
+    implementation: int = 2
+
+
+def gates(x, kernel, masks, product=jnp.matmul, axis=-1):
+    """`product(x, kernel)` with dropout masks on x: none, one, or one for each of the gates side by side in the kernel.
+
+    Args:
+        axis: the axis of the product along which the gates are.
+    """
+    if masks is None or len(masks) == 1:
+        return product(x if masks is None else x * masks[0], kernel)
+    parts = jnp.split(kernel, len(masks), axis=-1)
+    return jnp.concatenate([product(x * mask, part) for mask, part in zip(masks, parts)], axis=axis)
+
+
+class Cell(CellFields, Layer):
+    """Base of the cells: a subclass says how the input is projected and how the states advance."""
+
+    call_context = {"training": False}
+    implementation = 1
+    _gate_count = 1
+    _hoist = None  # whether the input is projected before the loop; None: by platform
+
+    def _settle(self):
+        """Checks the fields, brings them into range, and looks up the initializers."""
+        if not isinstance(self.units, int) or self.units <= 0:
+            raise ValueError(f"{self._where}: expected a positive integer for `units`. Received: units={self.units}")
+        self.dropout = min(1.0, max(0.0, self.dropout))
+        self.recurrent_dropout = min(1.0, max(0.0, self.recurrent_dropout))
+        for name in INITIALIZERS.split():
+            setattr(self, name, registry.families["initializers"].get(getattr(self, name)))
+
+    @property
+    def state_size(self):
+        """The size of the state, or a list of sizes."""
+        return self.units
+
+    @property
+    def output_size(self):
+        """The size of the output."""
+        return self.units
+
+    def get_initial_state(self, batch_size=None):
+        """Zeros for each state."""
+        sizes = self.state_size if is_nested(self.state_size) else [self.state_size]
+        return [jnp.zeros((batch_size, size), self.compute_dtype) for size in sizes]
+
+    def weight_specs(self, x, *states):
+        recurrent = self.weight("recurrent_kernel", self._kernel_shape(self.units),
+                                initializer=self.recurrent_initializer)
+        specs = {"kernel": self.weight("kernel", self._kernel_shape(self._input_size(x))),
+                 "recurrent_kernel": recurrent._replace(regularizer=self.recurrent_regularizer,
+                                                        constraint=self.recurrent_constraint)}
+        if self.use_bias:
+            specs["bias"] = self.weight("bias", self._bias_shape, initializer=self._bias_initializer)
+        return specs
+
+    def _input_size(self, x):
+        return x.shape[-1]
+
+    def _kernel_shape(self, size):
+        return (size, self.units * self._gate_count)
+
+    @property
+    def _bias_shape(self):
+        return (self.units * self._gate_count,)
+
+    @property
+    def _bias_initializer(self):
+        return self.bias_initializer
+
+    def project(self, w, x, masks):
+        """What a step needs of its input: x times the kernel."""
+        return gates(x, w["kernel"], masks)
+
+    def advance(self, w, z, states, masks):
+        """Output and new states of a step, from the projected input and a tuple of states."""
+        raise NotImplementedError
+
+    def forward(self, w, inputs, states, *, ctx):
+        nested = is_nested(states)
+        states = tuple(states) if nested else (states,)
+        x_masks, h_masks = self._masks(inputs, states[0]) if ctx.training else (None, None)
+        y, states = self.advance(w, self.project(w, inputs, x_masks), states, h_masks)
+        return y, (list(states) if nested else states[0])
+
+    def bind(self, x, states, training):
+        """See `recurrent_step.bind`."""
+        run = frame.current()
+        w = {name: self._read(run, variable) for name, variable in self._own.items()}
+        x_masks = h_masks = None
+        if training:
+            x_masks, h_masks = self._masks(x, jax.tree_util.tree_leaves(states)[0])
+        else:
+            self._count_unused_draws(run, x)
+
+        def advance(z, states, t):
+            return self.advance(w, z, tuple(states) if is_nested(states) else (states,), h_masks)
+        return Step(lambda x: self.project(w, self._convert(x), x_masks), advance, self._hoist)
+
+    # ------------------------------------------------------------ dropout: the same masks in all steps of a call
+
+    @property
+    def _mask_count(self):
+        return self._gate_count if self.implementation == 1 else 1
+
+    def _masks(self, x, h):
+        return tuple(None if rate == 0.0 else tuple(
+            random.dropout(jnp.ones_like(v), rate, seed=self.seed_generator) for _ in range(self._mask_count))
+            for v, rate in ((x, self.dropout), (h, self.recurrent_dropout)))
+
+    def _count_unused_draws(self, run, x):
+        """Keras draws the masks outside of training too; where its generator counts, it must come as far."""
+        variable, rates = self.seed_generator.state, (self.dropout, self.recurrent_dropout)
+        counted = run.rng is None and (id(variable) in run.values if run.values is not None
+                                       else not isinstance(x, jax.core.Tracer))
+        if counted and any(rates):
+            draws = self._mask_count * sum(rate > 0.0 for rate in rates)
+            variable.assign(variable.value + jnp.array([0, draws], "uint32"))
+
+    def reset_dropout_mask(self):
+        """Does nothing: dropout masks belong to one call."""
+
+    def reset_recurrent_dropout_mask(self):
+        """Does nothing: dropout masks belong to one call."""
+
+
+@layer("keras.layers", arguments=f"units activation use_bias {INITIALIZERS} {REGULARIZERS} {CONSTRAINTS} {RATES} seed")
+class SimpleRNNCell(Cell):
+    """One step of a fully connected recurrent net: `h' = activation(x @ kernel + bias + h @ recurrent_kernel)`.
+
+    Called on (batch, in) and the state or a list with it, returns the output (batch, units) and the new state.
+
+    >>> y, states = SimpleRNNCell(4)(jnp.ones((2, 3)), [jnp.zeros((2, 4))])
+    >>> y.shape, len(states)
+    ((2, 4), 1)
+    """
+
+    def __post_init__(self):
+        self.seed_generator = SeedGenerator(self.seed)
+        self._settle()
+
+    def project(self, w, x, masks):
+        z = super().project(w, x, masks)
+        return z + w["bias"] if self.use_bias else z
+
+    def advance(self, w, z, states, masks):
+        h = self.activation(z + gates(states[0], w["recurrent_kernel"], masks))
+        return h, (h,)
+
+
+class GatedCell(GateFields, Cell):
+    """Base of cells with gates."""
+
+    def __post_init__(self):
+        self._settle()
+        if self.recurrent_dropout != 0.0:
+            self.implementation = 1
+        self.seed_generator = SeedGenerator(self.seed)
+
+
+@layer("keras.layers", keyword_only="implementation",
+       arguments=f"{GATES} {INITIALIZERS} {REGULARIZERS} {CONSTRAINTS} {RATES} reset_after seed implementation")
+class GRUCell(GatedCell):
+    """One step of a gated recurrent unit. With update gate u and reset gate r, `h' = u * h + (1 - u) * candidate`.
+
+    Args:
+        reset_after: whether the reset gate acts after the product with the recurrent kernel (as on GPUs; the bias is
+            (2, 3 * units) then) or on the state before it.
+        implementation: 1 draws one dropout mask for each gate, 2 one for all.
+
+    >>> y, states = GRUCell(4)(jnp.ones((2, 3)), [jnp.zeros((2, 4))])
+    >>> y.shape, len(states)
+    ((2, 4), 1)
+
+    Cho et al., 2014, arXiv:1406.1078.
+    """
+
+    reset_after: bool = True
+    _gate_count = 3
+
+    @property
+    def _bias_shape(self):
+        return (2, 3 * self.units) if self.reset_after else (3 * self.units,)
+
+    def project(self, w, x, masks):
+        z = super().project(w, x, masks)
+        if not self.use_bias:
+            return z
+        return z + (w["bias"][0] if self.reset_after else w["bias"])
+
+    def advance(self, w, z, states, masks):
+        (h,), kernel, gated = states, w["recurrent_kernel"], 2 * self.units
+        if self.reset_after:
+            inner = gates(h, kernel, masks)
+            inner = inner + w["bias"][1] if self.use_bias else inner
+        else:
+            inner = gates(h, kernel[:, :gated], masks and masks[:2])
+        update, reset = jnp.split(self.recurrent_activation(z[..., :gated] + inner[..., :gated]), 2, axis=-1)
+        if self.reset_after:
+            candidate = reset * inner[..., gated:]
+        else:
+            candidate = gates(reset * h, kernel[:, gated:], masks and masks[2:])
+        h = update * h + (1 - update) * self.activation(z[..., gated:] + candidate)
+        return h, (h,)
+
+
+@layer("keras.layers", keyword_only="implementation", arguments=(
+    f"{GATES} {INITIALIZERS} unit_forget_bias {REGULARIZERS} {CONSTRAINTS} {RATES} seed implementation"))
+class LSTMCell(GatedCell):
+    """One step of a long short-term memory, with gates i, f, o: `c' = f * c + i * candidate`, `h' = o * tanh(c')`.
+
+    Called on (batch, in) and the states [h, c], returns h' and [h', c'].
+
+    Args:
+        unit_forget_bias: whether the bias of the forget gate begins at 1, which helps to remember early in training.
+        implementation: 1 draws one dropout mask for each gate, 2 one for all.
+
+    >>> y, (h, c) = LSTMCell(4)(jnp.ones((2, 3)), [jnp.zeros((2, 4)), jnp.zeros((2, 4))])
+    >>> y.shape, c.shape
+    ((2, 4), (2, 4))
+
+    Hochreiter and Schmidhuber, 1997, Long short-term memory.
+    """
+
+    unit_forget_bias: bool = True
+    _gate_count = 4
+
+    @property
+    def state_size(self):
+        """The sizes of h and c."""
+        return [self.units, self.units]
+
+    @property
+    def _bias_initializer(self):
+        return ForgetBias(self.bias_initializer) if self.unit_forget_bias else self.bias_initializer
+
+    def advance(self, w, z, states, masks):
+        h, c = states
+        z = z + gates(h, w["recurrent_kernel"], masks)
+        i, f, candidate, o = jnp.split(z + w["bias"] if self.use_bias else z, 4, axis=-1)
+        c = self.recurrent_activation(f) * c + self.recurrent_activation(i) * self.activation(candidate)
+        h = self.recurrent_activation(o) * self.activation(c)
+        return h, (h, c)
+
+
+@dataclasses.dataclass(frozen=True)
+class ForgetBias:
+    """Initializer of the bias of four gates: ones for the second, the forget gate, another initializer elsewhere."""
+
+    others: typing.Callable
+
+    def sample(self, key, shape, dtype):
+        """The array from a key."""
+        keys = jax.random.split(key)
+        return self._joined(lambda i, n: draw(self.others, keys[i], (n,), dtype), shape, dtype)
+
+    def __call__(self, shape, dtype=None):
+        return self._joined(lambda i, n: jnp.asarray(self.others((n,), dtype=dtype)), shape, dtype)
+
+    @staticmethod
+    def _joined(part, shape, dtype):
+        units = shape[0] // 4
+        return jnp.concatenate([part(0, units), jnp.ones((units,), dtype), part(1, 2 * units)])
+
+
+@layer("keras.layers")
+class StackedRNNCells(Composite):
+    """Cells on top of each other as one cell; the states are a list with those of each cell.
+
+    Args:
+        cells: list of cells, the lowest first.
+
+    >>> import jkeras
+    >>> cells = StackedRNNCells([LSTMCell(4), GRUCell(2)])
+    >>> jkeras.layers.RNN(cells)(jnp.ones((2, 3, 5))).shape
+    (2, 2)
+    """
+
+    cells: CELLS
+    call_context = {"training": False}
+
+    def __post_init__(self):
+        for cell in self.cells:
+            check_cell(cell, self._where)
+
+    @property
+    def state_size(self):
+        """The state sizes of the cells."""
+        return [cell.state_size for cell in self.cells]
+
+    @property
+    def output_size(self):
+        """The size of the last cell's output."""
+        return output_size(self.cells[-1])
+
+    def get_initial_state(self, batch_size=None):
+        """The initial states of the cells."""
+        return [initial_states(cell, batch_size) for cell in self.cells]
+
+    def build(self, input_shape):
+        """Builds each cell for the output of the one below it."""
+        for cell in self.cells:
+            build_cell(cell, input_shape)
+            input_shape = (input_shape[0], output_size(cell))
+
+    def forward(self, w, sub, inputs, states, *, ctx):
+        step = self.bind(inputs, states, ctx.training)
+        y, states = step.advance(inputs if step.project is None else step.project(inputs), states, 0)
+        return y, (states[0] if len(states) == 1 else states)
+
+    def bind(self, x, states, training):
+        """See `recurrent_step.bind`."""
+        steps = []
+        for cell, state in zip(self.cells, states):
+            steps.append(bind(cell, x, state, training))
+            x = jnp.ones((x.shape[0], output_size(cell)), x.dtype)
+
+        def advance(z, states, t):
+            new = []
+            for i, (step, state) in enumerate(zip(steps, states)):
+                if i > 0 and step.project is not None:
+                    z = step.project(z)
+                z, after = step.advance(z, state, t)
+                after = list(after) if is_nested(after) else [after]
+                new.append(after if is_nested(state) else after[0])
+            return z, new
+        return Step(steps[0].project, advance, steps[0].hoist)

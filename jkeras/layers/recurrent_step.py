@@ -1,0 +1,113 @@
+"""A recurrent cell's step as a pure function.
+
+A loop needs a step that neither reads variables nor draws keys. `bind(cell, ...)` gives it for every cell: for those
+of this library, for layers of the user's, and for any object with `call` and `state_size`.
+"""
+
+import typing
+
+import jax
+import jax.numpy as jnp
+
+from jkeras.core import frame
+from jkeras.core.layer import Layer, _all_built, _weights
+from jkeras.core.module import walk
+from jkeras.core.rng import SeedGenerator
+
+
+class Step(typing.NamedTuple):
+    """A cell's step as pure functions, its weights and dropout masks inside.
+
+    project: `x -> z`, what can be computed before the states are known; None: nothing.
+    advance: `(z, states, t) -> (output, new states)` for step number t.
+    hoist: whether `project` should run on all steps before the loop; None: as the platform likes it.
+    """
+
+    project: typing.Callable | None
+    advance: typing.Callable
+    hoist: bool | None = None
+
+
+def bind(cell, x, states, training):
+    """The step of any cell. Weights are read and keys are drawn now, so that a loop may run the step.
+
+    Args:
+        cell: a cell of this library, a layer of the user's with `call(inputs, states)`, or any such object.
+        x: input of one step (batch, ...); only its shape and dtype count.
+    """
+    if not isinstance(cell, Layer):
+        call = cell if callable(cell) else cell.call
+        return Step(None, lambda x, states, t: call(x, states if is_nested(states) else [states]))
+    if _gives_its_step(type(cell)):
+        return cell.bind(x, states, training)
+    return _bind_layer(cell, training)
+
+
+def _gives_its_step(cls):
+    """Whether a class has a `bind` that fits: no subclass further down has another forward pass."""
+    for base in cls.__mro__:
+        if "bind" in base.__dict__:
+            return True
+        if "forward" in base.__dict__ or "call" in base.__dict__:
+            return False
+    return False
+
+
+def _bind_layer(cell, training):
+    """The step of a cell written as a layer: it runs in a run of its own, which knows the weights' values.
+
+    Layers in it that draw random numbers get another key in each step. A write to its state raises.
+    """
+    run = frame.current()
+    generators = [part for _, part in walk(cell) if isinstance(part, SeedGenerator)]
+    key = generators[0].next() if training and generators else None
+    values = None if run.abstract else {id(v): run.read(v) for _, v in _weights(cell)}
+    inner = frame.Run(cell, values, training=training, abstract=run.abstract)
+
+    def advance(x, states, t):
+        inner.rng = None if key is None else jax.random.fold_in(key, t)
+        with inner:
+            return inner.call(cell, (x, states if is_nested(states) else [states]), {})
+    return Step(None, advance)
+
+
+def build_cell(cell, shape):
+    """Builds a cell for the shape of one step's input, also one whose layers are only built when it is called."""
+    if not isinstance(cell, Layer):
+        return
+    if not cell.built and not (cell.is_lifted() and type(cell).build is Layer.build):
+        cell.build(shape)
+    if not _all_built(cell):
+        batch = shape[0] or 1
+        x = jax.ShapeDtypeStruct((batch, *shape[1:]), cell._input_type)
+        cell._trace_structure((x, initial_states(cell, batch)), {})
+
+
+def initial_states(cell, batch_size):
+    """A cell's own initial states, else zeros of its `state_size`; as a list."""
+    make = getattr(cell, "get_initial_state", None)
+    if make is not None:
+        states = make(batch_size=batch_size)
+        return list(states) if is_nested(states) else [states]
+    dtype, sizes = getattr(cell, "compute_dtype", "float32"), cell.state_size
+    return [jnp.zeros((batch_size, n), dtype) for n in (sizes if is_nested(sizes) else [sizes])]
+
+
+def output_size(cell):
+    """The size of a cell's output: its `output_size`, else that of its first state."""
+    size = getattr(cell, "output_size", None)
+    size = cell.state_size if size is None else size
+    return size[0] if isinstance(size, (list, tuple)) else size
+
+
+def is_nested(states):
+    """Whether states are a list of arrays and not one array."""
+    return isinstance(states, (list, tuple))
+
+
+def check_cell(cell, where):
+    """Raises ValueError for what is no cell."""
+    for name in ("call", "state_size"):
+        if not hasattr(cell, name):
+            raise ValueError(f"{where}: expected a recurrent cell with `call(inputs, states)` and `state_size`. "
+                             f"Received an object without `{name}`: {cell!r}")

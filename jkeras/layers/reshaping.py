@@ -1,0 +1,399 @@
+"""Layers that move entries, add or drop them: flattening, cropping, padding, upsampling."""
+
+import math
+
+import jax
+import jax.numpy as jnp
+
+from jkeras.core.errors import explain
+from jkeras.core.graph import KerasTensor
+from jkeras.core.input_spec import InputSpec
+from jkeras.core.layer import Layer, layer
+from jkeras.core.record import Any
+from jkeras.core.settings import standardize_data_format
+from jkeras.layers.base import sizes
+
+
+@layer("keras.layers")
+class Flatten(Layer):
+    """All axes but the first as one: (batch, ...) -> (batch, product of the others).
+
+    Args:
+        data_format: with "channels_first" the channels are moved to the end before.
+
+    >>> import numpy as np
+    >>> Flatten()(np.ones((2, 3, 4))).shape
+    (2, 12)
+    """
+
+    data_format: Any = None
+
+    def __post_init__(self):
+        self.data_format = standardize_data_format(self.data_format)
+        self.input_spec = InputSpec(min_ndim=1)
+
+    def forward(self, w, inputs, ctx):
+        if self.data_format == "channels_first" and inputs.ndim > 1:
+            inputs = jnp.moveaxis(inputs, 1, -1)
+        return inputs.reshape(inputs.shape[0], math.prod(inputs.shape[1:]))
+
+
+@layer("keras.layers")
+class Reshape(Layer):
+    """Another shape for the same entries: (batch, ...) -> (batch, *target_shape).
+
+    Args:
+        target_shape: the shape without the batch axis; one size may be -1, it follows from the others.
+
+    >>> import numpy as np
+    >>> Reshape((-1, 2))(np.ones((3, 4))).shape
+    (3, 2, 2)
+    """
+
+    target_shape: tuple
+
+    def __post_init__(self):
+        self.target_shape = shape = tuple(self.target_shape)
+        if any(d < -1 for d in shape) or shape.count(-1) > 1:
+            raise ValueError(explain(self._where, "sizes that are not negative, at most one of them -1",
+                                     f"target_shape={shape}"))
+        self.built = True
+
+    def forward(self, w, inputs, ctx):
+        return inputs.reshape(inputs.shape[0], *self._resolved(inputs.shape[1:]))
+
+    def _resolved(self, shape):
+        """The target shape for an input shape without the batch axis."""
+        size, known = math.prod(shape), math.prod(d for d in self.target_shape if d != -1)
+        fits = known and size % known == 0 if -1 in self.target_shape else size == known
+        if not fits:
+            raise ValueError(explain(self._where, f"an input whose size fits target_shape={self.target_shape}",
+                                     f"input shape {(None, *shape)}"))
+        return tuple(size // known if d == -1 else d for d in self.target_shape)
+
+    def compute_output_spec(self, inputs, **kwargs):
+        shape = inputs.shape[1:]  # where a size is not known, -1 is not known either: nothing to trace
+        target = tuple(None if d == -1 else d for d in self.target_shape) if None in shape else self._resolved(shape)
+        return KerasTensor((inputs.shape[0], *target), inputs.dtype)
+
+
+@layer("keras.layers")
+class Permute(Layer):
+    """Another order of the axes after the batch axis.
+
+    Args:
+        dims: for each axis of the output, which axis of the input it is; counted from 1, without the batch axis.
+
+    >>> import numpy as np
+    >>> Permute((2, 1))(np.ones((5, 3, 4))).shape
+    (5, 4, 3)
+    """
+
+    dims: tuple
+
+    def __post_init__(self):
+        self.dims = tuple(self.dims)
+        if sorted(self.dims) != list(range(1, len(self.dims) + 1)):
+            raise ValueError(explain(self._where, "`dims` to hold each of 1, 2, … once", f"dims={self.dims}"))
+        self.input_spec = InputSpec(ndim=len(self.dims) + 1)
+
+    def forward(self, w, inputs, ctx):
+        return jnp.transpose(inputs, (0, *self.dims))
+
+
+def _positive_integer(layer, name):
+    value = getattr(layer, name)
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(explain(layer._where, f"an integer for `{name}`", f"{name}={value!r}"))
+    if value <= 0:
+        raise ValueError(explain(layer._where, f"a positive integer for `{name}`", f"{name}={value}"))
+
+
+@layer("keras.layers")
+class RepeatVector(Layer):
+    """A vector as the same vector at `n` steps: (batch, features) -> (batch, n, features).
+
+    >>> import numpy as np
+    >>> RepeatVector(3)(np.ones((2, 5))).shape
+    (2, 3, 5)
+    """
+
+    n: int
+
+    def __post_init__(self):
+        _positive_integer(self, "n")
+        self.input_spec = InputSpec(ndim=2)
+
+    def forward(self, w, inputs, ctx):
+        return jnp.repeat(inputs[:, None], self.n, axis=1)
+
+
+# ---------------------------------------------------------------- along the spatial axes
+
+class _Spatial(Layer):
+    """Base of layers that work along the axes between batch and channels."""
+
+    _rank = None  # the number of spatial axes
+
+    def __post_init__(self):
+        self.data_format = standardize_data_format(self.data_format)
+        self.input_spec = InputSpec(ndim=self._rank + 2)
+
+    @property
+    def _axes(self):
+        first = 2 if self.data_format == "channels_first" else 1
+        return range(first, first + self._rank)
+
+    def _pairs(self, name):
+        """The field `name` as (before, after) for each spatial axis, from one integer or one item for each axis."""
+        value = getattr(self, name)
+        items = sizes(value, self._rank, name, self._where, zero=True) if isinstance(value, int) else value
+        if not hasattr(items, "__len__") or len(items) != self._rank:
+            raise ValueError(explain(self._where, f"`{name}` to be an integer or {self._rank} items, each of them an "
+                                     "integer or a pair (before, after)", f"{name}={value!r}"))
+        return tuple(sizes(item, 2, name, self._where, zero=True) for item in items)
+
+
+class _Cropping(_Spatial):
+    """Drops entries at both ends of the spatial axes."""
+
+    cropping: Any
+    data_format: Any = None
+
+    def __post_init__(self):
+        super().__post_init__()
+        self.cropping = self._pairs("cropping")
+
+    def _margins(self):
+        return self.cropping
+
+    def weight_specs(self, inputs):
+        self._check(inputs.shape)
+        return {}
+
+    def _check(self, shape):
+        for axis, pair in zip(self._axes, self._margins()):
+            if shape[axis] is not None and sum(pair) >= shape[axis]:
+                raise ValueError(explain(self._where, f"`cropping` smaller than the input's axis {axis}",
+                                         f"cropping={self.cropping} for input shape {tuple(shape)}"))
+
+    def forward(self, w, inputs, ctx):
+        self._check(inputs.shape)
+        for axis, (before, after) in zip(self._axes, self._margins()):
+            inputs = jax.lax.slice_in_dim(inputs, before, inputs.shape[axis] - after, axis=axis)
+        return inputs
+
+
+@layer("keras.layers", arguments="cropping")
+class Cropping1D(_Cropping):
+    """Drops steps at the beginning and the end: (batch, time, features).
+
+    Args:
+        cropping: an integer, or (at the beginning, at the end).
+
+    >>> import numpy as np
+    >>> Cropping1D((1, 2))(np.ones((2, 7, 3))).shape
+    (2, 4, 3)
+    """
+
+    cropping = (1, 1)
+    data_format = "channels_last"
+    _rank = 1
+
+    def _pairs(self, name):
+        return sizes(self.cropping, 2, name, self._where, zero=True)
+
+    def _margins(self):
+        return (self.cropping,)
+
+
+@layer("keras.layers")
+class Cropping2D(_Cropping):
+    """Drops rows and columns at the edges of an image: (batch, height, width, channels), or channels first.
+
+    Args:
+        cropping: an integer; (height, width); or ((top, bottom), (left, right)).
+
+    >>> import numpy as np
+    >>> Cropping2D(((1, 2), 1))(np.ones((2, 8, 8, 3))).shape
+    (2, 5, 6, 3)
+    """
+
+    cropping = ((0, 0), (0, 0))
+    _rank = 2
+
+
+@layer("keras.layers")
+class Cropping3D(_Cropping):
+    """Drops entries at the edges of a volume: (batch, depth, height, width, channels), or channels first.
+
+    Args:
+        cropping: an integer; one for each axis; or a pair (before, after) for each axis.
+
+    >>> import numpy as np
+    >>> Cropping3D(1)(np.ones((2, 5, 6, 7, 3))).shape
+    (2, 3, 4, 5, 3)
+    """
+
+    cropping = ((1, 1), (1, 1), (1, 1))
+    _rank = 3
+
+
+class _ZeroPadding(_Spatial):
+    """Adds zeros at both ends of the spatial axes."""
+
+    padding: Any
+    data_format: Any = None
+
+    def __post_init__(self):
+        super().__post_init__()
+        self.padding = self._pairs("padding")
+
+    def _margins(self):
+        return self.padding
+
+    def forward(self, w, inputs, ctx):
+        margins = [(0, 0)] * inputs.ndim
+        for axis, pair in zip(self._axes, self._margins()):
+            margins[axis] = pair
+        return jnp.pad(inputs, margins)
+
+
+@layer("keras.layers")
+class ZeroPadding1D(_ZeroPadding):
+    """Adds steps of zeros at the beginning and the end: (batch, time, features), or channels first.
+
+    Args:
+        padding: an integer, or (at the beginning, at the end).
+
+    >>> import numpy as np
+    >>> ZeroPadding1D((1, 2))(np.ones((2, 4, 3))).shape
+    (2, 7, 3)
+    """
+
+    padding = 1
+    _rank = 1
+
+    def _pairs(self, name):
+        return sizes(self.padding, 2, name, self._where, zero=True)
+
+    def _margins(self):
+        return (self.padding,)
+
+
+@layer("keras.layers")
+class ZeroPadding2D(_ZeroPadding):
+    """Adds rows and columns of zeros around an image: (batch, height, width, channels), or channels first.
+
+    Args:
+        padding: an integer; (height, width); or ((top, bottom), (left, right)).
+
+    >>> import numpy as np
+    >>> ZeroPadding2D(((1, 2), 1))(np.ones((2, 5, 6, 3))).shape
+    (2, 8, 8, 3)
+    """
+
+    padding = (1, 1)
+    _rank = 2
+
+
+@layer("keras.layers")
+class ZeroPadding3D(_ZeroPadding):
+    """Adds zeros around a volume: (batch, depth, height, width, channels), or channels first.
+
+    Args:
+        padding: an integer; one for each axis; or a pair (before, after) for each axis.
+
+    >>> import numpy as np
+    >>> ZeroPadding3D(1)(np.ones((2, 3, 4, 5, 3))).shape
+    (2, 5, 6, 7, 3)
+    """
+
+    padding = ((1, 1), (1, 1), (1, 1))
+    _rank = 3
+
+
+class _UpSampling(_Spatial):
+    """Repeats entries along the spatial axes."""
+
+    size: Any
+    data_format: Any = None
+
+    def __post_init__(self):
+        super().__post_init__()
+        self.size = sizes(self.size, self._rank, "size", self._where)
+
+    def forward(self, w, inputs, ctx):
+        for axis, times in zip(self._axes, self.size):
+            inputs = jnp.repeat(inputs, times, axis=axis)
+        return inputs
+
+
+@layer("keras.layers", arguments="size")
+class UpSampling1D(_UpSampling):
+    """Each step `size` times: (batch, time, features) -> (batch, size * time, features).
+
+    >>> import numpy as np
+    >>> UpSampling1D(3)(np.ones((2, 4, 5))).shape
+    (2, 12, 5)
+    """
+
+    size = 2
+    data_format = "channels_last"
+    _rank = 1
+
+    def __post_init__(self):
+        _positive_integer(self, "size")
+        _Spatial.__post_init__(self)
+
+    def forward(self, w, inputs, ctx):
+        return jnp.repeat(inputs, self.size, axis=1)
+
+
+@layer("keras.layers")
+class UpSampling2D(_UpSampling):
+    """Enlarges images by whole factors: (batch, height, width, channels), or channels first.
+
+    Args:
+        size: the factor, or (of the height, of the width).
+        interpolation: "nearest" repeats; "bilinear", "bicubic", "lanczos3" and "lanczos5" interpolate.
+
+    >>> import numpy as np
+    >>> UpSampling2D((2, 3))(np.ones((1, 4, 4, 5))).shape
+    (1, 8, 12, 5)
+    """
+
+    size = (2, 2)
+    interpolation: str = "nearest"
+    _rank = 2
+
+    def __post_init__(self):
+        super().__post_init__()
+        self.interpolation = self.interpolation.lower()
+        known = ("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5")
+        if self.interpolation not in known:
+            raise ValueError(explain(self._where, f"`interpolation` to be one of {known}", repr(self.interpolation)))
+
+    def forward(self, w, inputs, ctx):
+        if self.interpolation == "nearest":
+            return super().forward(w, inputs, ctx)
+        shape = list(inputs.shape)
+        for axis, factor in zip(self._axes, self.size):
+            shape[axis] *= factor
+        return jax.image.resize(inputs, shape, method=self.interpolation, antialias=False)
+
+
+@layer("keras.layers")
+class UpSampling3D(_UpSampling):
+    """Enlarges volumes by whole factors: (batch, depth, height, width, channels), or channels first.
+
+    Args:
+        size: the factor, or one for each axis.
+
+    >>> import numpy as np
+    >>> UpSampling3D(2)(np.ones((1, 2, 3, 4, 5))).shape
+    (1, 4, 6, 8, 5)
+    """
+
+    size = (2, 2, 2)
+    _rank = 3

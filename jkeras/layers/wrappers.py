@@ -1,0 +1,250 @@
+"""Layers around another layer: Wrapper, TimeDistributed, Bidirectional."""
+
+import jax
+import jax.numpy as jnp
+
+from jkeras.core import frame, graph, registry
+from jkeras.core.call import target_of
+from jkeras.core.layer import Composite, Layer, StatefulLayer, layer
+from jkeras.core.module import named_variables, walk
+from jkeras.core.rng import SeedGenerator
+from jkeras.layers.base import Value
+
+
+def mask_argument(child, mask):
+    """The keyword argument that hands a mask to a child, if the child looks at masks."""
+    return {"mask": mask} if mask is not None and "mask" in target_of(type(child)).context else {}
+
+
+@layer("keras.layers")
+class Wrapper(Composite):
+    """Base of layers that hold another layer as `self.layer` and build it with themselves.
+
+    Args:
+        layer: the layer inside.
+
+    >>> import jkeras
+    >>> class Twice(Wrapper):
+    ...     def call(self, x):
+    ...         return self.layer(self.layer(x))
+    >>> Twice(jkeras.layers.Dense(2))(jnp.ones((1, 2))).shape
+    (1, 2)
+    """
+
+    layer: Value()
+
+    def __post_init__(self):
+        if not isinstance(self.layer, Layer):
+            raise ValueError(f"{self._where}: expected a layer object as `layer`. Received: {self.layer!r} "
+                             f"(of type {type(self.layer).__name__})")
+
+    def build(self, input_shape=None):
+        """Builds the layer inside for the shape."""
+        if not self.layer.built:
+            self.layer.build(input_shape)
+
+
+@layer("keras.layers")
+class TimeDistributed(Wrapper):
+    """Applies one layer to every step of the second axis: (batch, time, ...) -> (batch, time, ...).
+
+    All steps run at once. Only layers that change their own state or draw random numbers on the way (batch
+    normalization and dropout in training) go through the steps one after the other.
+
+    >>> import jkeras
+    >>> TimeDistributed(jkeras.layers.Dense(4))(jnp.ones((2, 3, 5))).shape
+    (2, 3, 4)
+    """
+
+    supports_masking = True
+    call_context = {"training": None, "mask": None}
+
+    def build(self, input_shape):
+        """Builds the layer inside for one step."""
+        if not isinstance(input_shape, (tuple, list)) or len(input_shape) < 3:
+            raise ValueError(f"{self._where}: expected an input of at least 3 dimensions (batch, time, ...). "
+                             f"Received: input_shape={input_shape}")
+        super().build((input_shape[0], *input_shape[2:]))
+
+    def forward(self, w, sub, inputs, *, ctx):
+        mask = ctx.mask
+        if mask is not None and (mask.ndim < 2 or mask.shape[:2] != inputs.shape[:2]):
+            raise ValueError(f"{self._where}: expected a mask whose shape begins with {tuple(inputs.shape[:2])}, the "
+                             f"input's batch size and number of steps. Received: shape {tuple(mask.shape)}")
+        run = frame.current()
+        if run.abstract or not _goes_step_by_step(self.layer, ctx.training):
+            return self._at_once(run, inputs, mask, ctx.training)
+        outputs = [sub.layer(inputs[:, i], **mask_argument(self.layer, None if mask is None else mask[:, i]))
+                   for i in range(inputs.shape[1])]
+        return jax.tree_util.tree_map(lambda *steps: jnp.stack(steps, axis=1), *outputs)
+
+    def _at_once(self, run, inputs, mask, training):
+        """The layer on all steps by one `vmap` over the time axis, in a run of its own."""
+        values = None if run.abstract else {id(v): run.read(v) for _, v in named_variables(self.layer)}
+        owners = []
+
+        def one_step(x, mask):
+            with frame.Run(self.layer, values, training=training, abstract=run.abstract) as inner:
+                y = inner.call(self.layer, (x,), mask_argument(self.layer, mask))
+            owners[:] = [owner for owner, _ in inner.losses]
+            return y, [value for _, value in inner.losses]
+
+        outputs, losses = jax.vmap(one_step, in_axes=1, out_axes=(1, 0))(inputs, mask)
+        run.losses += [(owner, value.sum()) for owner, value in zip(owners, losses)]
+        return outputs
+
+
+def _goes_step_by_step(child, training):
+    """Whether a step changes what the next one sees: state that is written, or keys that are counted."""
+    for _, part in walk(child):
+        if isinstance(part, SeedGenerator):
+            if training:
+                return True
+        elif any(not v.learnable for v in part._own.values()) and (training or not isinstance(part, StatefulLayer)):
+            return True
+    return False
+
+
+MERGES = {
+    "concat": lambda a, b: jnp.concatenate([a, b], axis=-1),
+    "sum": lambda a, b: a + b,
+    "ave": lambda a, b: (a + b) / 2,
+    "mul": lambda a, b: a * b,
+    None: lambda a, b: (a, b),
+}
+
+
+@registry.public("keras.layers.Bidirectional")
+class Bidirectional(Composite):
+    """Runs a recurrent layer forwards and a copy of it backwards, and merges the two outputs.
+
+    Args:
+        layer: an `RNN`, `LSTM`, `GRU`, `SimpleRNN`, or another layer with the attributes `go_backwards`,
+            `return_sequences`, `return_state` and `stateful`. It is copied; only its config counts.
+        merge_mode: "concat" (the last axis doubles), "sum", "mul", "ave", or None for both outputs.
+        weights: arrays for both directions, forward ones first; set when the layer is built.
+        backward_layer: the layer that runs backwards, if it is another one.
+    With `return_state` the states follow the output, forward ones first. `initial_state` has the same order.
+
+    >>> import jkeras
+    >>> Bidirectional(jkeras.layers.GRU(4))(jnp.ones((2, 3, 5))).shape
+    (2, 8)
+
+    Schuster and Paliwal, 1997, Bidirectional recurrent neural networks.
+    """
+
+    supports_masking = True
+    call_context = {"training": None, "mask": None}
+
+    def __init__(self, layer, merge_mode="concat", weights=None, backward_layer=None, **kwargs):
+        layer, backward_layer = Value().read(layer), Value().read(backward_layer)
+        for name, value in (("layer", layer), ("backward_layer", backward_layer)):
+            if not isinstance(value, Layer) and not (name == "backward_layer" and value is None):
+                raise ValueError(f"Bidirectional: expected a layer object as `{name}`. Received: {value!r}")
+        if merge_mode not in MERGES:
+            raise ValueError(f"Bidirectional: expected `merge_mode` to be one of {list(MERGES)}. "
+                             f"Received: merge_mode={merge_mode!r}")
+        super().__init__(**kwargs)
+        self.forward_layer = _twin(layer, "forward_")
+        self.backward_layer = _twin(layer, "backward_", go_backwards=True) if backward_layer is None else backward_layer
+        self._check_directions()
+        for direction in (self.forward_layer, self.backward_layer):
+            if getattr(direction, "zero_output_for_mask", None) is not None:
+                direction.zero_output_for_mask = direction.return_sequences
+        self.merge_mode, self._first_weights = merge_mode, weights
+        self.stateful, self.return_sequences = layer.stateful, layer.return_sequences
+        self.return_state, self.input_spec = layer.return_state, layer.input_spec
+
+    def _check_directions(self):
+        forward, backward = self.forward_layer, self.backward_layer
+        if forward.go_backwards == backward.go_backwards:
+            raise ValueError(f"{self._where}: forward and backward layer must run in different directions. Received: "
+                             f"go_backwards={forward.go_backwards} on both. Give `backward_layer` go_backwards=True.")
+        for name in ("stateful", "return_sequences", "return_state"):
+            if getattr(forward, name) != getattr(backward, name):
+                raise ValueError(f"{self._where}: forward and backward layer must agree on `{name}`. Received: "
+                                 f"{getattr(forward, name)} and {getattr(backward, name)}.")
+
+    def build(self, sequences_shape, initial_state_shape=None):
+        """Builds both directions."""
+        for direction in (self.forward_layer, self.backward_layer):
+            if not direction.built:
+                direction.build(sequences_shape)
+        if self._first_weights is not None:
+            self.set_weights(self._first_weights)
+
+    def forward(self, w, sub, sequences, initial_state=None, *, ctx):
+        forward, backward = self._halves(initial_state)
+        mask = mask_argument(self.forward_layer, ctx.mask)
+        y, *states = _as_list(sub.forward_layer(sequences, **forward, **mask), self.return_state)
+        y_back, *states_back = _as_list(sub.backward_layer(sequences, **backward, **mask), self.return_state)
+        y, y_back = y.astype(self.compute_dtype), y_back.astype(self.compute_dtype)
+        if self.return_sequences:
+            y_back = jnp.flip(y_back, axis=1)
+        output = MERGES[self.merge_mode](y, y_back)
+        if not self.return_state:
+            return output
+        return (*(output if self.merge_mode is None else (output,)), *states, *states_back)
+
+    @staticmethod
+    def _halves(initial_state):
+        if initial_state is None:
+            return {}, {}
+        half = len(initial_state) // 2
+        return {"initial_state": initial_state[:half]}, {"initial_state": initial_state[half:]}
+
+    def compute_output_spec(self, sequences, *args, **kwargs):
+        """The outputs' shapes and dtypes. Keras takes both directions to be as wide as the forward one."""
+        outputs = super().compute_output_spec(sequences, *args, **kwargs)
+        if self.merge_mode != "concat":
+            return outputs
+        first, *states = _as_list(outputs, self.return_state)
+        forward = _as_list(self.forward_layer.compute_output_spec(sequences), self.return_state)[0]
+        first = graph.KerasTensor((*first.shape[:-1], 2 * forward.shape[-1]), first.dtype)
+        return (first, *states) if self.return_state else first
+
+    def compute_mask(self, inputs, previous_mask):
+        mask = previous_mask[0] if isinstance(previous_mask, (list, tuple)) else previous_mask
+        mask = mask if self.return_sequences else None
+        return mask if self.merge_mode else (mask, mask)
+
+    @property
+    def states(self):
+        """The states that stateful directions keep, forward ones first; None without any."""
+        forward, backward = self.forward_layer.states, self.backward_layer.states
+        return (*forward, *backward) if forward and backward else None
+
+    def reset_state(self):
+        """Sets the kept states to zero.
+
+        Raises:
+            AttributeError: if the layer is not stateful.
+        """
+        if not self.stateful:
+            raise AttributeError(f"{self._where}: `reset_state` needs a layer with stateful=True.")
+        self.forward_layer.reset_state()
+        self.backward_layer.reset_state()
+
+    reset_states = reset_state
+
+    def get_config(self):
+        """The constructor's arguments as plain data."""
+        return {**super().get_config(), "merge_mode": self.merge_mode,
+                "layer": registry.serialize(self.forward_layer),
+                "backward_layer": registry.serialize(self.backward_layer)}
+
+
+def _as_list(outputs, several):
+    return list(outputs) if several else [outputs]
+
+
+def _twin(layer, prefix, **changes):
+    """A fresh layer of the same config, with another name; classes of the user's need not be registered for it."""
+    own = {type(part).__name__: type(part) for _, part in walk(layer) if registry.public_name(type(part)) is None}
+    name = prefix + layer.name.removeprefix(prefix)
+    with registry.CustomObjectScope(own):
+        config = registry.serialize(layer)
+        twin = type(layer).from_config({**config["config"], "name": name, **changes})
+        if config.get("build_config") and not twin.built:
+            twin.build_from_config(config["build_config"])
+    return twin

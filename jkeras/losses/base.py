@@ -1,0 +1,144 @@
+"""`Loss`: a reduced comparison of targets and predictions; `LossFunctionWrapper`: one made from a function."""
+
+import jax
+import jax.numpy as jnp
+
+from jkeras.core import policy
+from jkeras.core.record import Any, Record, record
+from jkeras.core.registry import deserialize, serialize
+from jkeras.core.settings import auto_name, floatx
+from jkeras.losses.reduction import (mask_beside, reduce_weighted_values, squeeze_or_expand_to_same_rank,
+                                     standardize_reduction)
+
+
+@record("keras", "keras.losses.Loss")
+class Loss(Record):
+    """Compares targets with predictions: `loss(y_true, y_pred, sample_weight=None)` is a number, or values by sample.
+
+    Subclasses define `call(self, y_true, y_pred)`, a pure function to values per sample (batch, …).
+
+    Args:
+        name: default from the class's name.
+        reduction: "sum_over_batch_size" or "mean" (sum / number of values), "sum", "mean_with_sample_weight"
+            (sum / sum of weights), "none" or None (values by sample).
+        dtype: of the computation; floatx by default. Of a policy, its compute dtype.
+
+    >>> class Signed(Loss):
+    ...     def call(self, y_true, y_pred):
+    ...         return jnp.mean(y_pred - y_true, axis=-1)
+    >>> print(Signed()([[0.0, 0.0]], [[1.0, 2.0]]))
+    1.5
+    """
+
+    name: Any = None
+    reduction: Any = "sum_over_batch_size"
+    dtype: Any = None
+    _unwritten = ()  # arguments that Keras leaves out of the config, beside `dtype`
+
+    def __post_init__(self):
+        self.name = self.name or auto_name(type(self).__name__)
+        standardize_reduction(self.reduction)
+        self.dtype = policy.get(self.dtype or floatx()).compute_dtype
+
+    def call(self, y_true, y_pred):
+        """Values per sample."""
+        raise NotImplementedError(f"{type(self).__name__} must define `call(self, y_true, y_pred)`.")
+
+    def call_with_mask(self, y_true, y_pred):
+        """Values per sample, and the mask of those that count or None."""
+        values = self.call(y_true, y_pred)
+        return values, mask_beside(values)
+
+    def __call__(self, y_true, y_pred, sample_weight=None, *, mask=None):
+        """The reduced loss.
+
+        Args:
+            y_true, y_pred: arrays, or nested structures of arrays for a `call` that takes them.
+            sample_weight: weights that broadcast to the values per sample.
+            mask: of `y_pred`; entries that are False do not count. Default: the mask beside `y_pred`, if any.
+        """
+        mask = mask_beside(y_pred) if mask is None else mask
+        y_true, y_pred = self._arrays(y_true), self._arrays(y_pred)
+        values, out_mask = self.call_with_mask(y_true, y_pred)
+        if mask is not None and out_mask is not None:
+            mask = jnp.asarray(mask) & out_mask
+        return reduce_weighted_values(values, sample_weight, out_mask if mask is None else mask, self.reduction,
+                                      self.dtype)
+
+    def _arrays(self, structure):
+        """A structure with its leaves as arrays; a nested list of numbers is one array."""
+        if isinstance(structure, (list, tuple)) and not any(map(_is_array, jax.tree_util.tree_leaves(structure))):
+            return jnp.asarray(structure, self.dtype)
+        return jax.tree_util.tree_map(lambda x: jnp.asarray(x, self.dtype), structure)
+
+    def get_config(self):
+        """The constructor's arguments as plain data, without `dtype`."""
+        config = self.field_config()
+        return {k: config[k] for k in ("name", "reduction", *config) if k not in ("dtype", *self._unwritten)}
+
+
+def _is_array(x):
+    return hasattr(x, "shape")
+
+
+@record("keras.src.losses.losses", arguments="fn, reduction, name, dtype",
+        base_init=lambda self, **kwargs: self.__dict__.update(_fn_kwargs=kwargs))
+class LossFunctionWrapper(Loss):
+    """The loss of a function `fn(y_true, y_pred, **kwargs)` to values per sample.
+
+    Before, a last axis of size 1 that only one of the two has is removed or added. Other keyword arguments go to `fn`.
+
+    >>> loss = LossFunctionWrapper(lambda y_true, y_pred: abs(y_true - y_pred), reduction="sum")
+    >>> print(loss([0.0, 0.0], [1.0, -2.0]))
+    3.0
+    """
+
+    fn: Any
+
+    def fn_kwargs(self):
+        """The arguments of `fn` beside the arrays: of a built-in loss, its own fields."""
+        given = self.__dict__.get("_fn_kwargs")
+        return {f.name: getattr(self, f.name) for f in self._fields
+                if f.name not in ("name", "reduction", "dtype")} if given is None else given
+
+    def call(self, y_true, y_pred):
+        """Values per sample."""
+        return self.fn(*_match(y_true, y_pred), **self.fn_kwargs())
+
+    def call_with_mask(self, y_true, y_pred):
+        """Values per sample, and the mask of those that count, where `fn` has an `output_mask`."""
+        values, mask = super().call_with_mask(y_true, y_pred)
+        output_mask = getattr(self.fn, "output_mask", None)
+        return values, mask if output_mask is None else output_mask(y_true, values, **self.fn_kwargs())
+
+    def get_config(self):
+        """The constructor's arguments as plain data, without `dtype`."""
+        config = super().get_config()
+        return {**config, **serialize(self._fn_kwargs)} if "_fn_kwargs" in self.__dict__ else config
+
+    @classmethod
+    def from_config(cls, config):
+        """A new instance from `get_config()`."""
+        if "fn" in config:
+            config = {**deserialize({k: v for k, v in config.items() if k != "fn"}),
+                      "fn": deserialize_function(config["fn"])}
+        return cls(**config)
+
+
+def _match(y_true, y_pred):
+    """Two equal structures with the arrays in the same place brought to the same rank."""
+    trues, structure = jax.tree_util.tree_flatten(y_true)
+    preds, other = jax.tree_util.tree_flatten(y_pred)
+    if structure != other:
+        raise ValueError(f"`y_true` and `y_pred` must have the same structure. Received: {structure} and {other}")
+    matched = [squeeze_or_expand_to_same_rank(t, p) for t, p in zip(trues, preds)]
+    return structure.unflatten([t for t, _ in matched]), structure.unflatten([p for _, p in matched])
+
+
+def deserialize_function(config):
+    """A function from its config or name. One of Keras's own is written without its module: a loss or metric, here."""
+    if isinstance(config, str):
+        config = {"class_name": "function", "config": config}
+    if config.get("class_name") == "function" and config.get("module") in (None, "builtins"):
+        config = {**config, "module": "keras.losses"}
+    return deserialize(config)

@@ -1,0 +1,288 @@
+"""Cross-entropies: binary, categorical, with integer labels, focal, generalized."""
+
+import warnings
+
+import jax
+import jax.numpy as jnp
+
+from jkeras.core.record import Any, record
+from jkeras.core.registry import public
+from jkeras.core.settings import epsilon
+from jkeras.losses.base import LossFunctionWrapper
+from jkeras.losses.margin import arrays
+from jkeras.losses.reduction import same_shape
+
+
+def _clip(probabilities):
+    return jnp.clip(probabilities, epsilon(), 1 - epsilon())
+
+
+def log_probabilities(y_pred, from_logits, axis):
+    """Log-probabilities of logits, or of probabilities made to sum to 1 and kept off 0 and 1."""
+    if from_logits:
+        return jax.nn.log_softmax(y_pred, axis=axis)
+    return jnp.log(_clip(y_pred / jnp.sum(y_pred, axis=axis, keepdims=True)))
+
+
+def elementwise_binary_crossentropy(y_true, y_pred, from_logits=False):
+    """-y_true log p - (1 - y_true) log(1 - p) for every element; the shapes must be equal."""
+    y_true, y_pred = same_shape(y_true, y_pred)
+    if from_logits:
+        return -y_true * jax.nn.log_sigmoid(y_pred) - (1 - y_true) * jax.nn.log_sigmoid(-y_pred)
+    p = _clip(y_pred)
+    return -(y_true * jnp.log(p) + (1 - y_true) * jnp.log(1 - p))
+
+
+def _smooth(y_true, label_smoothing, classes):
+    return y_true * (1 - label_smoothing) + label_smoothing / classes if label_smoothing else y_true
+
+
+def _categorical(name, y_true, y_pred, label_smoothing, axis):
+    """The arrays, labels smoothed, arguments checked."""
+    if isinstance(axis, bool):
+        raise ValueError(f"`axis` must be of type `int`. Received: axis={axis} of type {type(axis)}")
+    y_true, y_pred = arrays(y_true, y_pred)
+    if y_pred.ndim and y_pred.shape[-1] == 1:
+        warnings.warn(f"In loss {name}, expected y_pred.shape to be (batch_size, num_classes) with num_classes > 1. "
+                      f"Received: y_pred.shape={y_pred.shape}. Consider using 'binary_crossentropy' if you only have "
+                      "2 classes.", SyntaxWarning, stacklevel=3)
+    return _smooth(y_true, label_smoothing, y_true.shape[-1] if label_smoothing else 1), y_pred
+
+
+@public("keras.metrics.binary_crossentropy", "keras.losses.binary_crossentropy")
+def binary_crossentropy(y_true, y_pred, from_logits=False, label_smoothing=0.0, axis=-1):
+    """Mean over an axis of -y_true log p - (1 - y_true) log(1 - p).
+
+    Args:
+        from_logits: whether `y_pred` are logits rather than probabilities.
+        label_smoothing: in [0, 1]; targets are drawn towards 0.5 by this part.
+        axis: that is averaged.
+
+    >>> print(binary_crossentropy([[0.0, 1.0]], [[0.0, 0.0]], from_logits=True).round(3))
+    [0.693]
+    """
+    y_true, y_pred = arrays(y_true, y_pred)
+    y_true = _smooth(y_true, label_smoothing, 2)
+    return jnp.mean(elementwise_binary_crossentropy(y_true, y_pred, from_logits), axis=axis)
+
+
+@public("keras.metrics.binary_focal_crossentropy", "keras.losses.binary_focal_crossentropy")
+def binary_focal_crossentropy(y_true, y_pred, apply_class_balancing=False, alpha=0.25, gamma=2.0, from_logits=False,
+                              label_smoothing=0.0, axis=-1):
+    """Binary cross-entropy times (1 - p_t)^gamma, p_t being the probability of the right class; averaged over an axis.
+
+    Args:
+        apply_class_balancing: weigh class 1 by `alpha` and class 0 by 1 - `alpha`.
+        gamma: how strongly easy examples lose weight. (Lin et al. 2017, arXiv:1708.02002)
+        from_logits, label_smoothing, axis: as in `binary_crossentropy`.
+
+    >>> print(binary_focal_crossentropy([[0.0, 1.0]], [[0.5, 0.5]]).round(2))
+    [0.17]
+    """
+    y_true, y_pred = arrays(y_true, y_pred)
+    y_true = _smooth(y_true, label_smoothing, 2)
+    p = jax.nn.sigmoid(y_pred) if from_logits else y_pred
+    values = elementwise_binary_crossentropy(y_true, p)
+    values = values * jnp.power(1 - (y_true * p + (1 - y_true) * (1 - p)), gamma)
+    if apply_class_balancing:
+        values = values * (y_true * alpha + (1 - y_true) * (1 - alpha))
+    return jnp.mean(values, axis=axis)
+
+
+@public("keras.metrics.categorical_crossentropy", "keras.losses.categorical_crossentropy")
+def categorical_crossentropy(y_true, y_pred, from_logits=False, label_smoothing=0.0, axis=-1):
+    """-sum over the class axis of y_true log p, for one-hot or soft targets: (batch, …, classes) -> (batch, …).
+
+    Args:
+        from_logits: whether `y_pred` are logits; else they are divided by their sum.
+        label_smoothing: in [0, 1]; this part of each target is spread evenly over the classes.
+        axis: of the classes.
+
+    >>> print(categorical_crossentropy([[0.0, 1.0]], [[0.5, 0.5]]).round(3))
+    [0.693]
+    """
+    y_true, y_pred = _categorical("categorical_crossentropy", y_true, y_pred, label_smoothing, axis)
+    y_true, y_pred = same_shape(y_true, y_pred)
+    return -jnp.sum(y_true * log_probabilities(y_pred, from_logits, axis), axis=axis)
+
+
+@public("keras.metrics.categorical_focal_crossentropy", "keras.losses.categorical_focal_crossentropy")
+def categorical_focal_crossentropy(y_true, y_pred, alpha=0.25, gamma=2.0, from_logits=False, label_smoothing=0.0,
+                                   axis=-1):
+    """-sum over the class axis of alpha (1 - p)^gamma y_true log p.
+
+    Args:
+        alpha: weight, a number or one for each class.
+        gamma: how strongly easy examples lose weight. (Lin et al. 2017, arXiv:1708.02002)
+        from_logits, label_smoothing, axis: as in `categorical_crossentropy`.
+
+    >>> print(categorical_focal_crossentropy([[0.0, 1.0]], [[0.5, 0.5]]).round(3))
+    [0.043]
+    """
+    y_true, y_pred = _categorical("categorical_focal_crossentropy", y_true, y_pred, label_smoothing, axis)
+    y_pred = jax.nn.softmax(y_pred, axis=axis) if from_logits else y_pred
+    p = _clip(y_pred / jnp.sum(y_pred, axis=axis, keepdims=True))
+    return jnp.sum(jnp.power(1 - p, gamma) * jnp.asarray(alpha, p.dtype) * -y_true * jnp.log(p), axis=axis)
+
+
+@public("keras.metrics.sparse_categorical_crossentropy", "keras.losses.sparse_categorical_crossentropy")
+def sparse_categorical_crossentropy(y_true, y_pred, from_logits=False, ignore_class=None, axis=-1):
+    """-log p of the right class, for integer labels: (batch, …), (batch, …, classes) -> (batch, …).
+
+    Args:
+        from_logits: whether `y_pred` are logits; else they are divided by their sum.
+        ignore_class: a label whose entries give 0, and do not count in the mean of a `Loss`.
+        axis: of the classes.
+
+    >>> print(sparse_categorical_crossentropy([1, 0], [[0.5, 0.5], [1.0, 0.0]]).round(3))
+    [0.693 0.   ]
+    """
+    y_true, y_pred = _squeeze_labels(jnp.asarray(y_true), jnp.asarray(y_pred), axis)
+    expected = list(y_pred.shape)
+    del expected[axis]
+    if y_true.shape != tuple(expected):
+        raise ValueError("Arguments `y_true` and `y_pred` must have the same shape up to the class axis of `y_pred`: "
+                         f"y_true.shape={y_true.shape}, y_pred.shape={y_pred.shape}, axis={axis}")
+    if ignore_class is None:
+        return _label_crossentropy(y_true, y_pred, from_logits, axis)
+    valid = y_true != ignore_class
+    values = _label_crossentropy(jnp.where(valid, y_true, 0), jnp.where(jnp.expand_dims(valid, axis), y_pred, 0),
+                                 from_logits, axis)
+    return jnp.where(valid, values, 0)
+
+
+def _squeeze_labels(y_true, y_pred, axis):
+    if y_pred.ndim < 1:
+        raise ValueError(f"Argument `y_pred` must be at least rank 1. Received: y_pred.shape={y_pred.shape}")
+    return (jnp.squeeze(y_true, axis) if y_true.ndim == y_pred.ndim and y_true.shape[axis] == 1 else y_true), y_pred
+
+
+def _label_crossentropy(labels, y_pred, from_logits, axis):
+    # A sum over one-hot labels rather than a gather: labels out of range give 0, and it runs fast on accelerators.
+    one_hot = jax.nn.one_hot(labels.astype("int32"), y_pred.shape[axis], axis=axis)
+    return -jnp.sum(one_hot * log_probabilities(y_pred, from_logits, axis), axis=axis)
+
+
+def _not_ignored(y_true, values, ignore_class=None, axis=-1, **_):
+    """The mask of the labels that count."""
+    return None if ignore_class is None else (jnp.asarray(y_true) != ignore_class).reshape(values.shape)
+
+
+sparse_categorical_crossentropy.output_mask = _not_ignored
+
+
+@public("keras.losses.categorical_generalized_cross_entropy")
+def categorical_generalized_cross_entropy(y_true, y_pred, q):
+    """(1 - p^q) / q of the probability p of the right class, for integer labels; robust against wrong labels.
+
+    Args:
+        q: in (0, 1); near 0 it is the cross-entropy, at 1 the absolute error. (Zhang, Sabuncu 2018, arXiv:1805.07836)
+
+    >>> print(categorical_generalized_cross_entropy([1], [[0.75, 0.25]], 0.5))
+    [1.]
+    """
+    y_pred = jnp.asarray(y_pred)
+    one_hot = jax.nn.one_hot(jnp.asarray(y_true).astype("int32"), y_pred.shape[-1], dtype=y_pred.dtype)
+    return (1 - jnp.power(jnp.sum(y_pred * one_hot, axis=-1), q)) / q
+
+
+# ---------------------------------------------------------------- classes
+
+@record("keras.losses", arguments="from_logits, label_smoothing, axis, reduction, name, dtype")
+class BinaryCrossentropy(LossFunctionWrapper):
+    """Loss of `binary_crossentropy`.
+
+    >>> print(BinaryCrossentropy(from_logits=True)([[0.0, 1.0]], [[0.0, 0.0]]).round(3))
+    0.693
+    """
+
+    from_logits: Any = False
+    label_smoothing: Any = 0.0
+    axis: Any = -1
+    name = "binary_crossentropy"
+    fn = staticmethod(binary_crossentropy)
+
+
+@record("keras.losses", arguments="apply_class_balancing, alpha, gamma, from_logits, label_smoothing, axis, reduction, "
+                                  "name, dtype")
+class BinaryFocalCrossentropy(BinaryCrossentropy):
+    """Loss of `binary_focal_crossentropy`.
+
+    >>> print(BinaryFocalCrossentropy()([[0.0, 1.0]], [[0.5, 0.5]]).round(2))
+    0.17
+    """
+
+    apply_class_balancing: Any = False
+    alpha: Any = 0.25
+    gamma: Any = 2.0
+    name = "binary_focal_crossentropy"
+    fn = staticmethod(binary_focal_crossentropy)
+
+
+@record("keras.losses", arguments="from_logits, label_smoothing, axis, reduction, name, dtype")
+class CategoricalCrossentropy(LossFunctionWrapper):
+    """Loss of `categorical_crossentropy`.
+
+    >>> print(CategoricalCrossentropy()([[0.0, 1.0]], [[0.5, 0.5]]).round(3))
+    0.693
+    """
+
+    from_logits: Any = False
+    label_smoothing: Any = 0.0
+    axis: Any = -1
+    name = "categorical_crossentropy"
+    fn = staticmethod(categorical_crossentropy)
+
+
+@record("keras.losses", arguments="alpha, gamma, from_logits, label_smoothing, axis, reduction, name, dtype")
+class CategoricalFocalCrossentropy(CategoricalCrossentropy):
+    """Loss of `categorical_focal_crossentropy`.
+
+    >>> print(CategoricalFocalCrossentropy()([[0.0, 1.0]], [[0.5, 0.5]]).round(3))
+    0.043
+    """
+
+    alpha: Any = 0.25
+    gamma: Any = 2.0
+    name = "categorical_focal_crossentropy"
+    fn = staticmethod(categorical_focal_crossentropy)
+
+
+@record("keras.losses", arguments="from_logits, ignore_class, reduction, axis, name, dtype")
+class SparseCategoricalCrossentropy(LossFunctionWrapper):
+    """Loss of `sparse_categorical_crossentropy`.
+
+    >>> print(SparseCategoricalCrossentropy()([[1]], [[0.5, 0.5]]).round(3))
+    0.693
+    """
+
+    from_logits: Any = False
+    ignore_class: Any = None
+    axis: Any = -1
+    name = "sparse_categorical_crossentropy"
+    fn = staticmethod(sparse_categorical_crossentropy)
+    _unwritten = ("axis",)
+
+
+@record("keras.losses", arguments="q, reduction, name, dtype")
+class CategoricalGeneralizedCrossEntropy(LossFunctionWrapper):
+    """Loss of `categorical_generalized_cross_entropy`; `q` must lie in (0, 1).
+
+    >>> print(CategoricalGeneralizedCrossEntropy()([[1]], [[0.75, 0.25]]))
+    1.0
+    """
+
+    q: Any = 0.5
+    name = "categorical_generalized_cross_entropy"
+    fn = staticmethod(categorical_generalized_cross_entropy)
+
+    def __post_init__(self):
+        super().__post_init__()
+        if not 0 < self.q < 1:
+            raise ValueError(f"Argument `q` must be in the interval (0, 1). Received: q={self.q}")
+
+
+__all__ = ["BinaryCrossentropy", "BinaryFocalCrossentropy", "CategoricalCrossentropy", "CategoricalFocalCrossentropy",
+           "CategoricalGeneralizedCrossEntropy", "SparseCategoricalCrossentropy", "binary_crossentropy",
+           "binary_focal_crossentropy", "categorical_crossentropy", "categorical_focal_crossentropy",
+           "categorical_generalized_cross_entropy", "sparse_categorical_crossentropy"]

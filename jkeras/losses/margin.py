@@ -1,0 +1,141 @@
+"""Losses with a margin, and losses between distributions: hinges, KL divergence, Poisson."""
+
+import jax.numpy as jnp
+
+from jkeras.core.record import record
+from jkeras.core.registry import public
+from jkeras.core.settings import epsilon
+from jkeras.losses.base import LossFunctionWrapper
+
+
+def arrays(y_true, y_pred):
+    """Both as arrays of the dtype of `y_pred`."""
+    y_pred = jnp.asarray(y_pred)
+    return jnp.asarray(y_true, y_pred.dtype), y_pred
+
+
+def _distance_to_margin(y_true, y_pred):
+    """max(0, 1 - y_true y_pred); targets that are all 0 or 1 are read as -1 or 1."""
+    y_true, y_pred = arrays(y_true, y_pred)
+    binary = jnp.all((y_true == 0) | (y_true == 1))
+    return jnp.maximum(1 - jnp.where(binary, 2 * y_true - 1, y_true) * y_pred, 0)
+
+
+@public("keras.metrics.hinge", "keras.losses.hinge")
+def hinge(y_true, y_pred):
+    """Mean over the last axis of max(0, 1 - y_true y_pred), for targets -1 and 1 (or 0 and 1).
+
+    >>> print(hinge([[-1.0, 1.0]], [[-2.0, 0.5]]))
+    [0.25]
+    """
+    return jnp.mean(_distance_to_margin(y_true, y_pred), axis=-1)
+
+
+@public("keras.metrics.squared_hinge", "keras.losses.squared_hinge")
+def squared_hinge(y_true, y_pred):
+    """Mean over the last axis of max(0, 1 - y_true y_pred)^2, for targets -1 and 1 (or 0 and 1).
+
+    >>> print(squared_hinge([[-1.0, 1.0]], [[-2.0, 0.5]]))
+    [0.125]
+    """
+    return jnp.mean(jnp.square(_distance_to_margin(y_true, y_pred)), axis=-1)
+
+
+@public("keras.metrics.categorical_hinge", "keras.losses.categorical_hinge")
+def categorical_hinge(y_true, y_pred):
+    """max(0, 1 + the highest wrong score - the right score) over the last axis, for one-hot targets.
+
+    >>> print(categorical_hinge([[0.0, 1.0]], [[0.5, 0.25]]))
+    [1.25]
+    """
+    y_true, y_pred = arrays(y_true, y_pred)
+    right, wrong = jnp.sum(y_true * y_pred, axis=-1), jnp.max((1 - y_true) * y_pred, axis=-1)
+    return jnp.maximum(wrong - right + 1, 0)
+
+
+@public("keras.metrics.kl_divergence", "keras.losses.kl_divergence")
+def kl_divergence(y_true, y_pred):
+    """Kullback-Leibler divergence: sum over the last axis of y_true log(y_true / y_pred), both kept in [epsilon, 1].
+
+    >>> print(kl_divergence([[0.5, 0.5]], [[0.5, 0.5]]))
+    [0.]
+    """
+    y_true, y_pred = (jnp.clip(y, epsilon(), 1) for y in arrays(y_true, y_pred))
+    return jnp.sum(y_true * jnp.log(y_true / y_pred), axis=-1)
+
+
+@public("keras.metrics.poisson", "keras.losses.poisson")
+def poisson(y_true, y_pred):
+    """Mean over the last axis of y_pred - y_true log(y_pred), the Poisson log-likelihood up to a constant.
+
+    >>> print(poisson([[0.0, 0.0]], [[1.0, 3.0]]))
+    [2.]
+    """
+    y_true, y_pred = arrays(y_true, y_pred)
+    return jnp.mean(y_pred - y_true * jnp.log(y_pred + jnp.asarray(epsilon(), y_pred.dtype)), axis=-1)
+
+
+# ---------------------------------------------------------------- classes
+
+@record("keras.losses", arguments="reduction, name, dtype")
+class Hinge(LossFunctionWrapper):
+    """Loss of `hinge`.
+
+    >>> print(Hinge()([[-1.0, 1.0]], [[-2.0, 0.5]]))
+    0.25
+    """
+
+    name = "hinge"
+    fn = staticmethod(hinge)
+
+
+@record("keras.losses", arguments="reduction, name, dtype")
+class SquaredHinge(LossFunctionWrapper):
+    """Loss of `squared_hinge`.
+
+    >>> print(SquaredHinge()([[-1.0, 1.0]], [[-2.0, 0.5]]))
+    0.125
+    """
+
+    name = "squared_hinge"
+    fn = staticmethod(squared_hinge)
+
+
+@record("keras.losses", arguments="reduction, name, dtype")
+class CategoricalHinge(LossFunctionWrapper):
+    """Loss of `categorical_hinge`.
+
+    >>> print(CategoricalHinge()([[0.0, 1.0]], [[0.5, 0.25]]))
+    1.25
+    """
+
+    name = "categorical_hinge"
+    fn = staticmethod(categorical_hinge)
+
+
+@record("keras.losses", arguments="reduction, name, dtype")
+class KLDivergence(LossFunctionWrapper):
+    """Loss of `kl_divergence`.
+
+    >>> print(KLDivergence()([[0.5, 0.5]], [[0.5, 0.5]]))
+    0.0
+    """
+
+    name = "kl_divergence"
+    fn = staticmethod(kl_divergence)
+
+
+@record("keras.losses", arguments="reduction, name, dtype")
+class Poisson(LossFunctionWrapper):
+    """Loss of `poisson`.
+
+    >>> print(Poisson()([[0.0, 0.0]], [[1.0, 3.0]]))
+    2.0
+    """
+
+    name = "poisson"
+    fn = staticmethod(poisson)
+
+
+__all__ = ["CategoricalHinge", "Hinge", "KLDivergence", "Poisson", "SquaredHinge", "categorical_hinge", "hinge",
+           "kl_divergence", "poisson", "squared_hinge"]

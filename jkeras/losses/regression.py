@@ -1,0 +1,198 @@
+"""Losses between numbers: squared, absolute, relative, logarithmic and robust errors; cosine similarity."""
+
+import jax
+import jax.numpy as jnp
+
+from jkeras.core.record import Any, record
+from jkeras.core.registry import public
+from jkeras.core.settings import epsilon
+from jkeras.losses.base import LossFunctionWrapper
+from jkeras.losses.reduction import pair
+
+
+def normalize(x, axis=-1):
+    """x divided by its Euclidean norm along an axis; a zero vector stays zero."""
+    return x * jnp.minimum(jax.lax.rsqrt(jnp.sum(jnp.square(x), axis=axis, keepdims=True)), 1 / epsilon())
+
+
+@public("keras.metrics.mean_squared_error", "keras.losses.mean_squared_error")
+def mean_squared_error(y_true, y_pred):
+    """Mean over the last axis of (y_true - y_pred)^2: (batch, …, d) -> (batch, …).
+
+    >>> print(mean_squared_error([[0.0, 1.0]], [[1.0, 3.0]]))
+    [2.5]
+    """
+    y_true, y_pred = pair(y_true, y_pred)
+    return jnp.mean(jnp.square(y_true - y_pred), axis=-1)
+
+
+@public("keras.metrics.mean_absolute_error", "keras.losses.mean_absolute_error")
+def mean_absolute_error(y_true, y_pred):
+    """Mean over the last axis of |y_true - y_pred|: (batch, …, d) -> (batch, …).
+
+    >>> print(mean_absolute_error([[0.0, 1.0]], [[1.0, 3.0]]))
+    [1.5]
+    """
+    y_true, y_pred = pair(y_true, y_pred)
+    return jnp.mean(jnp.abs(y_true - y_pred), axis=-1)
+
+
+@public("keras.metrics.mean_absolute_percentage_error", "keras.losses.mean_absolute_percentage_error")
+def mean_absolute_percentage_error(y_true, y_pred):
+    """100 times the mean over the last axis of |y_true - y_pred| / max(|y_true|, epsilon).
+
+    >>> print(mean_absolute_percentage_error([[2.0, 4.0]], [[1.0, 4.0]]))
+    [25.]
+    """
+    y_true, y_pred = pair(y_true, y_pred)
+    scale = jnp.maximum(jnp.abs(y_true), jnp.asarray(epsilon(), y_pred.dtype))
+    return 100 * jnp.mean(jnp.abs((y_true - y_pred) / scale), axis=-1)
+
+
+@public("keras.metrics.mean_squared_logarithmic_error", "keras.losses.mean_squared_logarithmic_error")
+def mean_squared_logarithmic_error(y_true, y_pred):
+    """Mean over the last axis of (log(1 + y_true) - log(1 + y_pred))^2; negative values count as 0.
+
+    >>> print(mean_squared_logarithmic_error([[0.0, 3.0]], [[0.0, 3.0]]))
+    [0.]
+    """
+    y_true, y_pred = (jnp.log(jnp.maximum(y, jnp.asarray(epsilon())) + 1) for y in pair(y_true, y_pred))
+    return jnp.mean(jnp.square(y_pred - y_true), axis=-1)
+
+
+@public("keras.losses.huber", "keras.metrics.huber")
+def huber(y_true, y_pred, delta=1.0):
+    """Mean over the last axis of e^2 / 2 where |e| <= delta, else delta |e| - delta^2 / 2, of the error e.
+
+    Args:
+        delta: where the loss goes over from quadratic to linear. (Huber 1964)
+
+    >>> print(huber([[0.0, 0.0]], [[1.0, 3.0]]))
+    [1.5]
+    """
+    y_true, y_pred = pair(y_true, y_pred)
+    delta, error = jnp.asarray(delta, y_pred.dtype), y_pred - y_true
+    size = jnp.abs(error)
+    return jnp.mean(jnp.where(size <= delta, 0.5 * jnp.square(error), delta * size - 0.5 * jnp.square(delta)), axis=-1)
+
+
+@public("keras.losses.log_cosh", "keras.metrics.log_cosh")
+def log_cosh(y_true, y_pred):
+    """Mean over the last axis of log(cosh(y_pred - y_true)), computed without overflow.
+
+    >>> print(log_cosh([[0.0, 0.0]], [[0.0, 0.0]]))
+    [0.]
+    """
+    y_true, y_pred = pair(y_true, y_pred)
+    error = y_pred - y_true
+    return jnp.mean(error + jax.nn.softplus(-2 * error) - jnp.log(jnp.asarray(2, y_pred.dtype)), axis=-1)
+
+
+@public("keras.losses.cosine_similarity")
+def cosine_similarity(y_true, y_pred, axis=-1):
+    """Minus the cosine of the angle between two vectors: -1 for equal directions, 0 where one of them is zero.
+
+    Args:
+        axis: along which the vectors lie; it is summed away.
+
+    >>> print(cosine_similarity([[0.0, 1.0]], [[0.0, 2.0]]))
+    [-1.]
+    """
+    y_true, y_pred = pair(y_true, y_pred)
+    return -jnp.sum(normalize(y_true, axis) * normalize(y_pred, axis), axis=axis)
+
+
+# ---------------------------------------------------------------- classes
+
+@record("keras.losses", arguments="reduction, name, dtype")
+class MeanSquaredError(LossFunctionWrapper):
+    """Loss of `mean_squared_error`.
+
+    >>> print(MeanSquaredError()([[0.0, 1.0]], [[1.0, 3.0]]))
+    2.5
+    """
+
+    name = "mean_squared_error"
+    fn = staticmethod(mean_squared_error)
+
+
+@record("keras.losses", arguments="reduction, name, dtype")
+class MeanAbsoluteError(LossFunctionWrapper):
+    """Loss of `mean_absolute_error`.
+
+    >>> print(MeanAbsoluteError()([[0.0, 1.0]], [[1.0, 3.0]]))
+    1.5
+    """
+
+    name = "mean_absolute_error"
+    fn = staticmethod(mean_absolute_error)
+
+
+@record("keras.losses", arguments="reduction, name, dtype")
+class MeanAbsolutePercentageError(LossFunctionWrapper):
+    """Loss of `mean_absolute_percentage_error`.
+
+    >>> print(MeanAbsolutePercentageError()([[2.0, 4.0]], [[1.0, 4.0]]))
+    25.0
+    """
+
+    name = "mean_absolute_percentage_error"
+    fn = staticmethod(mean_absolute_percentage_error)
+
+
+@record("keras.losses", arguments="reduction, name, dtype")
+class MeanSquaredLogarithmicError(LossFunctionWrapper):
+    """Loss of `mean_squared_logarithmic_error`.
+
+    >>> print(MeanSquaredLogarithmicError()([[0.0, 3.0]], [[0.0, 3.0]]))
+    0.0
+    """
+
+    name = "mean_squared_logarithmic_error"
+    fn = staticmethod(mean_squared_logarithmic_error)
+
+
+@record("keras.losses", arguments="axis, reduction, name, dtype")
+class CosineSimilarity(LossFunctionWrapper):
+    """Loss of `cosine_similarity`.
+
+    >>> print(CosineSimilarity()([[0.0, 1.0]], [[0.0, 2.0]]))
+    -1.0
+    """
+
+    axis: Any = -1
+    name = "cosine_similarity"
+    fn = staticmethod(cosine_similarity)
+    _unwritten = ("axis",)
+
+
+@record("keras.losses", arguments="delta, reduction, name, dtype")
+class Huber(LossFunctionWrapper):
+    """Loss of `huber`.
+
+    >>> print(Huber()([[0.0, 0.0]], [[1.0, 3.0]]))
+    1.5
+    """
+
+    delta: Any = 1.0
+    name = "huber_loss"
+    fn = staticmethod(huber)
+    _unwritten = ("delta",)
+
+
+@record("keras.losses", arguments="reduction, name, dtype")
+class LogCosh(LossFunctionWrapper):
+    """Loss of `log_cosh`.
+
+    >>> print(LogCosh()([[0.0, 0.0]], [[0.0, 0.0]]))
+    0.0
+    """
+
+    name = "log_cosh"
+    fn = staticmethod(log_cosh)
+
+
+__all__ = ["CosineSimilarity", "Huber", "LogCosh", "MeanAbsoluteError", "MeanAbsolutePercentageError",
+           "MeanSquaredError", "MeanSquaredLogarithmicError", "cosine_similarity", "huber", "log_cosh",
+           "mean_absolute_error", "mean_absolute_percentage_error", "mean_squared_error",
+           "mean_squared_logarithmic_error"]

@@ -1,0 +1,166 @@
+"""Losses for whole images, embeddings and sequences: Dice, Tversky, circle, CTC."""
+
+import jax
+import jax.numpy as jnp
+
+from jkeras.core.record import Any, record
+from jkeras.core.registry import public
+from jkeras.core.settings import epsilon
+from jkeras.losses.base import LossFunctionWrapper
+from jkeras.losses.margin import arrays
+
+
+def _axes(axis):
+    return tuple(axis) if isinstance(axis, (list, tuple)) else axis
+
+
+@public("keras.losses.dice")
+def dice(y_true, y_pred, axis=None):
+    """1 - 2 |true and predicted| / (|true| + |predicted|), with |.| a sum over `axis` (all axes by default).
+
+    >>> print(dice([[1.0, 0.0]], [[1.0, 0.0]]).round(3))
+    0.0
+    """
+    y_true, y_pred = arrays(y_true, y_pred)
+    axis = _axes(axis)
+    both, sizes = jnp.sum(y_true * y_pred, axis=axis), jnp.sum(y_true, axis=axis) + jnp.sum(y_pred, axis=axis)
+    return 1 - 2 * both / (sizes + epsilon())
+
+
+@public("keras.losses.tversky")
+def tversky(y_true, y_pred, alpha=0.5, beta=0.5, axis=None):
+    """1 - B / (B + alpha T + beta P): B in both, T only in the targets, P only in the predictions.
+
+    Args:
+        alpha, beta: weights; both 0.5 give the Dice loss. (Salehi et al. 2017, arXiv:1706.05721)
+        axis: that is summed; all by default.
+
+    >>> print(tversky([[1.0, 0.0]], [[1.0, 0.0]]).round(3))
+    0.0
+    """
+    y_true, y_pred = arrays(y_true, y_pred)
+    axis = _axes(axis)
+    both = jnp.sum(y_true * y_pred, axis=axis)
+    only_true, only_pred = jnp.sum((1 - y_pred) * y_true, axis=axis), jnp.sum(y_pred * (1 - y_true), axis=axis)
+    return 1 - both / (both + only_true * alpha + only_pred * beta + epsilon())
+
+
+@public("keras.losses.circle")
+def circle(y_true, y_pred, ref_labels=None, ref_embeddings=None, remove_diagonal=True, gamma=80, margin=0.4):
+    """Circle loss of normalized embeddings: (batch,), (batch, d) -> (batch,); pairs of one class are drawn together.
+
+    Args:
+        y_true: integer labels.
+        ref_labels, ref_embeddings: what each embedding is compared with; the batch itself by default.
+        remove_diagonal: leave out the pair of an embedding with itself.
+        gamma: scale.
+        margin: how far similar pairs may lie apart. (Sun et al. 2020, arXiv:2002.10857)
+
+    >>> circle([0, 0, 1], [[1.0, 0.0], [0.6, 0.8], [0.0, 1.0]]).shape
+    (3,)
+    """
+    y_pred, labels = jnp.asarray(y_pred), jnp.asarray(y_true).astype("int32").reshape(-1)
+    others = y_pred if ref_embeddings is None else jnp.asarray(ref_embeddings)
+    other_labels = labels if ref_labels is None else jnp.asarray(ref_labels).astype("int32").reshape(-1)
+    distance = jnp.maximum(1 - y_pred @ others.T, 0)  # (batch, refs)
+    same = labels[:, None] == other_labels[None]
+    positive = same & ~jnp.eye(*same.shape, dtype=bool) if remove_diagonal else same
+    pull = -gamma * jnp.maximum(margin + distance, 0) * (margin - distance)
+    push = gamma * jnp.maximum(1 + margin - distance, 0) * (1 - margin - distance)
+    total = jax.nn.logsumexp(jnp.where(positive, pull, -jnp.inf), axis=1)
+    return jax.nn.softplus(total + jax.nn.logsumexp(jnp.where(same, -jnp.inf, push), axis=1))
+
+
+def _positive(y_true, values, **_):
+    """Only embeddings with a loss count."""
+    return values > 0
+
+
+circle.output_mask = _positive
+
+
+@public("keras.losses.ctc")
+def ctc(y_true, y_pred):
+    """Connectionist temporal classification: -log probability of a label sequence under logits without alignment.
+
+    Args:
+        y_true: integers (batch, length); 0 is padding, and the blank.
+        y_pred: logits (batch, time, classes). (Graves et al. 2006)
+
+    >>> ctc([[1, 2, 0]], jnp.zeros((1, 4, 3))).shape
+    (1,)
+    """
+    import optax  # slow to import, and only needed here
+
+    y_true, y_pred = jnp.asarray(y_true), jnp.asarray(y_pred)
+    if y_true.ndim != 2:
+        raise ValueError("Targets `y_true` are expected to be a tensor of shape `(batch_size, max_length)` in integer "
+                         f"format. Received: y_true.shape={y_true.shape}")
+    if y_pred.ndim != 3:
+        raise ValueError("Logits `y_pred` are expected to be a tensor of shape `(batch_size, max_length, num_classes)`."
+                         f" Received: y_pred.shape={y_pred.shape}")
+    logits = y_pred.astype(jnp.promote_types(y_pred.dtype, "float32"))
+    length = jnp.sum(y_true != 0, axis=-1)
+    padding = (jnp.arange(y_true.shape[1])[None] >= length[:, None]).astype(logits.dtype)
+    return optax.ctc_loss(logits, jnp.zeros(logits.shape[:2], logits.dtype), y_true.astype("int32"), padding,
+                          blank_id=0, log_epsilon=-1e5)
+
+
+# ---------------------------------------------------------------- classes
+
+@record("keras.losses", arguments="reduction, name, axis, dtype")
+class Dice(LossFunctionWrapper):
+    """Loss of `dice`.
+
+    >>> print(Dice()([[1.0, 0.0]], [[1.0, 0.0]]).round(3))
+    0.0
+    """
+
+    axis: Any = None
+    name = "dice"
+    fn = staticmethod(dice)
+
+
+@record("keras.losses", arguments="alpha, beta, reduction, name, axis, dtype")
+class Tversky(LossFunctionWrapper):
+    """Loss of `tversky`.
+
+    >>> print(Tversky()([[1.0, 0.0]], [[1.0, 0.0]]).round(3))
+    0.0
+    """
+
+    alpha: Any = 0.5
+    beta: Any = 0.5
+    axis: Any = None
+    name = "tversky"
+    fn = staticmethod(tversky)
+
+
+@record("keras.losses", arguments="gamma, margin, remove_diagonal, reduction, name, dtype")
+class Circle(LossFunctionWrapper):
+    """Loss of `circle`; embeddings without a loss do not count in the mean.
+
+    >>> Circle(reduction="sum")([0, 0, 1], [[1.0, 0.0], [0.6, 0.8], [0.0, 1.0]]).shape
+    ()
+    """
+
+    gamma: Any = 80.0
+    margin: Any = 0.4
+    remove_diagonal: Any = True
+    name = "circle"
+    fn = staticmethod(circle)
+
+
+@record("keras.losses", arguments="reduction, name, dtype")
+class CTC(LossFunctionWrapper):
+    """Loss of `ctc`.
+
+    >>> CTC()([[1, 2, 0]], jnp.zeros((1, 4, 3))).shape
+    ()
+    """
+
+    name = "ctc"
+    fn = staticmethod(ctc)
+
+
+__all__ = ["CTC", "Circle", "Dice", "Tversky", "circle", "ctc", "dice", "tversky"]

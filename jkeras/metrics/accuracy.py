@@ -1,0 +1,191 @@
+"""Accuracies: how often predictions equal labels, exactly, by threshold, by highest score, among the k highest."""
+
+import jax.numpy as jnp
+
+from jkeras.core.record import Any, record
+from jkeras.core.registry import public
+from jkeras.core.settings import floatx
+from jkeras.losses.reduction import pair, squeeze_or_expand_to_same_rank
+from jkeras.metrics.reduction import MeanMetricWrapper
+
+
+def accuracy(y_true, y_pred):
+    """1 where a prediction equals its label, else 0; element by element.
+
+    >>> print(accuracy([1, 2], [1, 3]))
+    [1. 0.]
+    """
+    y_true, y_pred = pair(y_true, y_pred)
+    return (y_true == y_pred).astype(floatx())
+
+
+@public("keras.metrics.binary_accuracy")
+def binary_accuracy(y_true, y_pred, threshold=0.5):
+    """1 where `y_pred > threshold` agrees with the label 0 or 1, else 0; element by element.
+
+    >>> print(binary_accuracy([[1.0, 0.0]], [[0.6, 0.8]]))
+    [[1. 0.]]
+    """
+    y_true, y_pred = squeeze_or_expand_to_same_rank(jnp.asarray(y_true), jnp.asarray(y_pred))
+    above = y_pred > jnp.asarray(threshold, floatx())
+    return (y_true == above.astype(y_true.dtype)).astype(floatx())
+
+
+def _hits(labels, y_pred):
+    """1 where the highest score is at the label: labels (batch, …) or (batch, …, 1), scores (batch, …, classes)."""
+    shape = labels.shape
+    if labels.ndim == y_pred.ndim and shape[-1] == 1:
+        labels = labels[..., 0]
+    return (labels == jnp.argmax(y_pred, axis=-1)).astype(floatx()).reshape(shape)
+
+
+@public("keras.metrics.categorical_accuracy")
+def categorical_accuracy(y_true, y_pred):
+    """1 where the highest score is at the highest target, else 0: (batch, …, classes) twice -> (batch, …).
+
+    >>> print(categorical_accuracy([[0, 1], [1, 0]], [[0.2, 0.8], [0.3, 0.7]]))
+    [1. 0.]
+    """
+    return _hits(jnp.argmax(jnp.asarray(y_true), axis=-1), jnp.asarray(y_pred))
+
+
+@public("keras.metrics.sparse_categorical_accuracy")
+def sparse_categorical_accuracy(y_true, y_pred):
+    """1 where the highest score is at the integer label, else 0: (batch, …), (batch, …, classes) -> (batch, …).
+
+    >>> print(sparse_categorical_accuracy([1, 0], [[0.2, 0.8], [0.3, 0.7]]))
+    [1. 0.]
+    """
+    hits = _hits(jnp.asarray(y_true), jnp.asarray(y_pred))
+    return hits[..., 0] if hits.ndim > 1 and hits.shape[-1] == 1 else hits
+
+
+def _among_top(labels, y_pred, k):
+    """1 where fewer than k scores are higher than the label's: labels (batch, …), scores (batch, …, classes)."""
+    flat = y_pred.reshape(-1, y_pred.shape[-1]) if y_pred.ndim > 2 else y_pred
+    score = jnp.take_along_axis(flat, labels.reshape(-1)[:, None], axis=-1)
+    score = jnp.where(jnp.isnan(score), -jnp.inf, score)
+    return (jnp.sum(flat > score, axis=-1) < k).astype(floatx()).reshape(labels.shape)
+
+
+@public("keras.metrics.top_k_categorical_accuracy")
+def top_k_categorical_accuracy(y_true, y_pred, k=5):
+    """1 where the highest target is among the k highest scores, else 0: (batch, …, classes) twice -> (batch, …).
+
+    >>> print(top_k_categorical_accuracy([[0, 0, 1]], [[0.1, 0.7, 0.2]], k=2))
+    [1.]
+    """
+    return _among_top(jnp.argmax(jnp.asarray(y_true), axis=-1), jnp.asarray(y_pred), k)
+
+
+@public("keras.metrics.sparse_top_k_categorical_accuracy")
+def sparse_top_k_categorical_accuracy(y_true, y_pred, k=5, from_sorted_ids=False):
+    """1 where the integer label is among the k highest scores, else 0: (batch, …), (batch, …, classes) -> (batch, …).
+
+    Args:
+        from_sorted_ids: `y_pred` holds class numbers, best first, instead of scores.
+
+    >>> print(sparse_top_k_categorical_accuracy([2], [[0.1, 0.7, 0.2]], k=2))
+    [1.]
+    """
+    y_true, y_pred = jnp.asarray(y_true), jnp.asarray(y_pred)
+    if not from_sorted_ids:
+        return _among_top(y_true.astype("int32"), y_pred, k)
+    best = y_pred.reshape(-1, y_pred.shape[-1])[:, :k]
+    return jnp.any(y_true.reshape(-1)[:, None] == best, axis=1).astype(floatx()).reshape(y_true.shape)
+
+
+# ---------------------------------------------------------------- classes
+
+@record("keras.metrics", arguments="name, dtype")
+class Accuracy(MeanMetricWrapper):
+    """How often predictions equal labels.
+
+    >>> print(Accuracy()([[1], [2]], [[1], [3]]))
+    0.5
+    """
+
+    name = "accuracy"
+    fn = staticmethod(accuracy)
+    _direction = "up"
+
+
+@record("keras.metrics", arguments="name, dtype, threshold")
+class BinaryAccuracy(MeanMetricWrapper):
+    """How often `y_pred > threshold` agrees with labels 0 and 1.
+
+    >>> print(BinaryAccuracy()([[1.0], [0.0]], [[0.6], [0.8]]))
+    0.5
+    """
+
+    threshold: Any = 0.5
+    name = "binary_accuracy"
+    fn = staticmethod(binary_accuracy)
+    _direction = "up"
+
+
+@record("keras.metrics", arguments="name, dtype")
+class CategoricalAccuracy(MeanMetricWrapper):
+    """How often the highest score is at the right class, with one-hot labels.
+
+    >>> print(CategoricalAccuracy()([[0, 1], [1, 0]], [[0.2, 0.8], [0.3, 0.7]]))
+    0.5
+    """
+
+    name = "categorical_accuracy"
+    fn = staticmethod(categorical_accuracy)
+    _direction = "up"
+
+
+@record("keras.metrics", arguments="name, dtype")
+class SparseCategoricalAccuracy(MeanMetricWrapper):
+    """How often the highest score is at the right class, with integer labels.
+
+    >>> print(SparseCategoricalAccuracy()([1, 0], [[0.2, 0.8], [0.3, 0.7]]))
+    0.5
+    """
+
+    name = "sparse_categorical_accuracy"
+    fn = staticmethod(sparse_categorical_accuracy)
+    _direction = "up"
+
+
+@record("keras.metrics", arguments="k, name, dtype")
+class TopKCategoricalAccuracy(MeanMetricWrapper):
+    """How often the right class is among the k highest scores, with one-hot labels.
+
+    >>> print(TopKCategoricalAccuracy(k=2)([[0, 0, 1]], [[0.1, 0.7, 0.2]]))
+    1.0
+    """
+
+    k: Any = 5
+    name = "top_k_categorical_accuracy"
+    fn = staticmethod(top_k_categorical_accuracy)
+    _direction = "up"
+
+
+@record("keras.metrics", arguments="k, name, dtype, from_sorted_ids")
+class SparseTopKCategoricalAccuracy(MeanMetricWrapper):
+    """How often the right class is among the k highest scores, with integer labels.
+
+    Args:
+        from_sorted_ids: `y_pred` holds class numbers, best first, instead of scores.
+
+    >>> print(SparseTopKCategoricalAccuracy(k=2)([2], [[0.1, 0.7, 0.2]]))
+    1.0
+    """
+
+    k: Any = 5
+    from_sorted_ids: Any = False
+    name = "sparse_top_k_categorical_accuracy"
+    fn = staticmethod(sparse_top_k_categorical_accuracy)
+    _direction = "up"
+
+    def field_config(self):
+        """The fields; `from_sorted_ids` is written only when it is set, as older files lack it."""
+        return {k: v for k, v in super().field_config().items() if k != "from_sorted_ids" or v}
+
+
+__all__ = ["Accuracy", "BinaryAccuracy", "CategoricalAccuracy", "SparseCategoricalAccuracy",
+           "SparseTopKCategoricalAccuracy", "TopKCategoricalAccuracy", "binary_accuracy", "categorical_accuracy",
+           "sparse_categorical_accuracy", "sparse_top_k_categorical_accuracy", "top_k_categorical_accuracy"]

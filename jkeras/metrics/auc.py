@@ -1,0 +1,144 @@
+"""The area under ROC, precision-recall and precision-recall-gain curves."""
+
+import jax
+import jax.numpy as jnp
+
+from jkeras.core.record import Any, record
+from jkeras.core.settings import epsilon, floatx
+from jkeras.losses.reduction import divide_no_nan
+from jkeras.metrics.base import Accumulator, StateSpec
+from jkeras.metrics.confusion import ALL, are_even, confusion, even_thresholds, precision, recall
+
+CURVES, METHODS = ("ROC", "PR", "PRGAIN"), ("interpolation", "majoring", "minoring")
+HEIGHTS = {"interpolation": lambda a, b: (a + b) / 2, "majoring": jnp.maximum, "minoring": jnp.minimum}
+
+
+def _one_of(noun, value, allowed):
+    value = getattr(value, "value", value)
+    for name in allowed:
+        if value in (name, name.lower(), name.capitalize() if noun != "curve" else name):
+            return name
+    raise ValueError(f'Invalid AUC {noun} value: "{value}". Expected one of {list(allowed)}')
+
+
+@record("keras.metrics", arguments="num_thresholds, curve, summation_method, name, dtype, thresholds, multi_label, "
+                                   "num_labels, label_weights, from_logits")
+class AUC(Accumulator):
+    """The area under a curve of rates over thresholds, as a Riemann sum.
+
+    Args:
+        num_thresholds: how many, evenly in [0, 1].
+        curve: "ROC" (recall over false positive rate), "PR" (precision over recall) or "PRGAIN" (precision gain over
+            recall gain; Flach, Kull 2015).
+        summation_method: "interpolation" (trapezoids; for "PR" the precision is interpolated by Davis, Goadrich 2006),
+            "minoring" or "majoring" (the lower or higher end).
+        thresholds: these in (0, 1) instead of even ones.
+        multi_label: an area for each label, averaged.
+        num_labels: with `multi_label`, to know the variables before the first batch.
+        label_weights: one for each label.
+        from_logits: whether `y_pred` are logits.
+
+    >>> print(AUC(num_thresholds=3)([0, 0, 1, 1], [0, 0.5, 0.3, 0.9]))
+    0.75
+    """
+
+    num_thresholds: Any = 200
+    curve: Any = "ROC"
+    summation_method: Any = "interpolation"
+    thresholds: Any = None
+    multi_label: Any = False
+    num_labels: Any = None
+    label_weights: Any = None
+    from_logits: Any = False
+    _direction = "up"
+
+    def __post_init__(self):
+        self.curve = _one_of("curve", self.curve, CURVES)
+        self.summation_method = _one_of("summation method", self.summation_method, METHODS)
+        self._given_thresholds = self.thresholds
+        if self.thresholds is not None:
+            inner = sorted(self.thresholds)
+            self.num_thresholds = len(inner) + 2
+        elif self.num_thresholds <= 1:
+            raise ValueError("Argument `num_thresholds` must be an integer > 1. Received: "
+                             f"num_thresholds={self.num_thresholds}")
+        else:
+            inner = even_thresholds(self.num_thresholds)[1:-1]
+        self._even = self.thresholds is None or are_even([0, *inner, 1])
+        self.thresholds = [-epsilon(), *inner, 1 + epsilon()]
+        if self.num_labels and not self.multi_label:
+            raise ValueError("`num_labels` is needed only when `multi_label` is True.")
+        super().__post_init__()
+
+    def state_specs(self, y_true=None, y_pred=None, sample_weight=None):
+        """Four counts: (thresholds,), or (thresholds, labels)."""
+        shape = (self.num_thresholds,)
+        if self.multi_label:
+            if y_pred is not None and jnp.ndim(y_pred) != 2:
+                raise ValueError("`y_pred` must have rank 2 when `multi_label=True`. Received: "
+                                 f"y_pred.shape={jnp.shape(y_pred)}")
+            labels = self.num_labels or (None if y_pred is None else jnp.shape(y_pred)[1])
+            shape = (self.num_thresholds, labels)
+        return {} if None in shape else {name: StateSpec(shape) for name in ALL}
+
+    def measure(self, y_true, y_pred, sample_weight=None):
+        """The counts of this batch."""
+        y_pred = jax.nn.sigmoid(jnp.asarray(y_pred)) if self.from_logits else y_pred
+        return confusion(y_true, y_pred, self.thresholds, even=self._even, sample_weight=sample_weight,
+                         multi_label=self.multi_label, label_weights=None if self.multi_label else self.label_weights)
+
+    def result_of(self, state):
+        """The area."""
+        if self.curve == "PR" and self.summation_method == "interpolation":
+            return self._over_labels(_interpolated_precision_recall(state))
+        if self.curve == "PRGAIN":
+            x, y = _gains(state)
+        else:
+            negatives = state["false_positives"] + state["true_negatives"]
+            x, y = ((divide_no_nan(state["false_positives"], negatives), recall(state)) if self.curve == "ROC"
+                    else (recall(state), precision(state)))
+        return self._over_labels((x[:-1] - x[1:]) * HEIGHTS[self.summation_method](y[:-1], y[1:]))
+
+    def _over_labels(self, terms):
+        """The sum of the terms; with `multi_label`, the weighted mean over labels."""
+        if not self.multi_label:
+            return jnp.sum(terms)
+        areas = jnp.sum(terms, axis=0)
+        if self.label_weights is None:
+            return jnp.mean(areas)
+        weights = jnp.asarray(self.label_weights, floatx())
+        return divide_no_nan(jnp.sum(areas * weights), jnp.sum(weights))
+
+    def interpolate_pr_auc(self):
+        """The area under the precision-recall curve with interpolated precision (Davis, Goadrich 2006)."""
+        return self._over_labels(_interpolated_precision_recall(self._read()))
+
+    def field_config(self):
+        """The fields; `thresholds` only if they were given."""
+        config = {**super().field_config(), "thresholds": self.thresholds[1:-1]}
+        if self._given_thresholds is None:
+            del config["thresholds"]
+        return config
+
+
+def _interpolated_precision_recall(state):
+    """Terms of the area: between two thresholds true positives grow in proportion to all that is called positive."""
+    tp, called = state["true_positives"], state["true_positives"] + state["false_positives"]
+    more = tp[:-1] - tp[1:]
+    slope = divide_no_nan(more, jnp.maximum(called[:-1] - called[1:], 0))
+    intercept = tp[1:] - slope * called[1:]
+    both = (called[:-1] > 0) & (called[1:] > 0)
+    ratio = jnp.where(both, divide_no_nan(called[:-1], jnp.maximum(called[1:], 0)), 1)
+    positives = jnp.maximum(tp[1:] + state["false_negatives"][1:], 0)
+    return divide_no_nan(slope * (more + intercept * jnp.log(ratio)), positives)
+
+
+def _gains(state):
+    """(recall gain, precision gain): rates on the scale where the baseline classifier is 0."""
+    tp, fp, tn, fn = (state[name] for name in ALL)
+    odds = divide_no_nan(tp + fn, tn + fp)
+    recall_gain = jnp.where(tp == 0, 0, 1 - odds * divide_no_nan(fn, tp))
+    return jnp.maximum(recall_gain, 0), jnp.where(tp == 0, 1, 1 - odds * divide_no_nan(fp, tp))
+
+
+__all__ = ["AUC"]

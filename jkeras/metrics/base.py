@@ -1,0 +1,356 @@
+"""`Metric`: a pure state machine (init, update, result_of, merge) and the object with variables that Keras users hold.
+
+A built-in metric is an `Accumulator`: it names its variables (`state_specs`), measures one batch (`measure`, numbers
+that are added to them) and reads the result off (`result_of`). A metric of yours may be written so, or as in Keras with
+`add_variable`, `update_state` and `result`; then its pure functions come from running those methods on given values.
+"""
+
+import functools
+import typing
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jkeras.core import frame, policy
+from jkeras.core.errors import explain
+from jkeras.core.module import Module
+from jkeras.core.record import Any, Record, record
+from jkeras.core.registry import families, public_name
+from jkeras.core.settings import auto_name, epsilon, floatx
+from jkeras.core.variable import Variable
+from jkeras.losses.reduction import mask_beside
+
+
+class StateSpec(typing.NamedTuple):
+    """One variable of a metric, zero at first."""
+
+    shape: tuple = ()
+    dtype: str | None = None  # floatx
+    attribute: str | None = None  # under which the metric holds it; its name by default
+
+
+@record("keras", "keras.metrics.Metric", arguments="dtype, name")
+class Metric(Module, Record):
+    """A number that is gathered over batches: `update_state`, `result`, `reset_state`.
+
+    The pure form, with states that are plain dicts `{variable name: array}`:
+    `state = m.init()`, `state = m.update(state, y_true, y_pred, sample_weight)`, `m.result_of(state)`,
+    `m.merge(state_a, state_b)`.
+
+    Args:
+        dtype: of the computation and the variables; floatx by default.
+        name: default from the class's name.
+
+    >>> class Largest(Metric):
+    ...     def __init__(self, name="largest"):
+    ...         super().__init__(name=name)
+    ...         self.value = self.add_weight(name="value", initializer="zeros")
+    ...     def update_state(self, x, sample_weight=None):
+    ...         self.value.assign(jnp.maximum(self.value.value, jnp.max(x)))
+    ...     def result(self):
+    ...         return self.value.value
+    >>> metric = Largest()
+    >>> metric.update(metric.init(), jnp.array([1.0, 5.0]))
+    {'value': Array(5., dtype=float32)}
+    """
+
+    name: Any = None
+    dtype: Any = None
+    default_dtype = None
+    _core_takes_mask = False
+    _direction = None  # "up" or "down": where better values lie
+    _core_update = _core_result = None  # the pure functions of the class that wrote them last
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        for pure, method, core, lifted in (("update", "update_state", "_core_update", _lifted_update),
+                                           ("result_of", "result", "_core_result", _lifted_result)):
+            if pure in cls.__dict__:
+                setattr(cls, core, cls.__dict__[pure])
+            elif method in cls.__dict__:
+                setattr(cls, pure, lifted)
+
+    def __post_init__(self):
+        self.name = self.name or auto_name(type(self).__name__)
+        self.dtype = policy.get(self.dtype or self.default_dtype or floatx()).compute_dtype
+        self._make_variables()
+
+    def __setattr__(self, name, value):
+        self.__dict__.pop("_compiled", None)
+        super().__setattr__(name, value)
+
+    def __getstate__(self):
+        return {k: v for k, v in self.__dict__.items() if k != "_compiled"}
+
+    # ------------------------------------------------------------ what a metric writes
+
+    def state_specs(self, *args, **kwargs):
+        """`{variable name: StateSpec}`; those that follow from the input's shapes are left out without `args`."""
+        return {}
+
+    def update(self, state, *args, **kwargs):
+        """The state after one more batch. Pure."""
+        raise NotImplementedError(f"{type(self).__name__} must define `update_state(self, ...)` as in Keras, or "
+                                  "`update(self, state, ...)`.")
+
+    def result_of(self, state):
+        """The metric's value in a state. Pure."""
+        raise NotImplementedError(f"{type(self).__name__} must define `result(self)` as in Keras, or "
+                                  "`result_of(self, state)`.")
+
+    @property
+    def takes_mask(self):
+        """Whether `update` takes a keyword `mask`, the one of `y_pred`."""
+        return self._core_takes_mask or self._is_lifted()
+
+    def merge(self, state, other):
+        """The state of both batches together. Pure. Each variable is joined by its `aggregation`, "sum" by default."""
+        join = {"sum": jnp.add, "mean": lambda a, b: (a + b) / 2, "only_first_replica": lambda a, b: a}
+        merged = {}
+        for key, variable in self._named():
+            if variable.aggregation not in join:
+                raise ValueError(explain(f"Merging states of metric '{self.name}'", f"aggregation {list(join)}",
+                                         f"'{variable.aggregation}' for variable '{variable.name}'"))
+            merged[key] = join[variable.aggregation](state[key], other[key])
+        return merged
+
+    def init(self, *args, **kwargs):
+        """The state before the first batch.
+
+        Args:
+            args, kwargs: what `update` will be given, arrays or `jax.ShapeDtypeStruct`s. Only a metric whose variables
+                follow from the shapes of its input needs them.
+        """
+        if args or kwargs:
+            self._build_for(args, kwargs)
+        values = {id(v): jnp.zeros(v.shape, v.dtype) for _, v in self._named()}
+        with frame.Run(self, values=values) as run:
+            self.reset_state()
+        return {key: run.values[id(v)] for key, v in self._named()}
+
+    # ------------------------------------------------------------ variables
+
+    def add_variable(self, shape, initializer, dtype=None, aggregation="sum", name=None):
+        """A new variable of the metric.
+
+        Args:
+            initializer: name, object or `(shape, dtype) -> array`; zeros for None.
+            aggregation: how the variables of two replicas are joined: "sum", "mean", "only_first_replica".
+        """
+        self._check_super_called()
+        if initializer in (None, "zeros"):
+            initializer = jnp.zeros
+        elif not callable(initializer) or isinstance(initializer, type):
+            initializer = families["initializers"].get(initializer)
+        variable = Variable(initializer, tuple(shape), dtype, trainable=False, autocast=False, aggregation=aggregation,
+                            synchronization="on_read", name=name)
+        variable.scope = self.name.replace("/", ">")
+        self._own[self._free_key(name or "variable")] = variable
+        return variable
+
+    def add_weight(self, shape=(), initializer=None, dtype=None, name=None):
+        """A new variable of the metric, `add_variable` in another order."""
+        return self.add_variable(shape, initializer, dtype, name=name)
+
+    def _make_variables(self, *args, mask=None, **kwargs):
+        for name, spec in self.state_specs(*args, **kwargs).items():
+            if name not in self._own:
+                variable = self.add_variable(spec.shape, jnp.zeros, spec.dtype, name=name)
+                setattr(self, spec.attribute or name, variable)
+
+    def _build_for(self, args, kwargs):
+        """Makes the variables that follow from the input, by an abstract update for a class in Keras's style."""
+        if not self._is_lifted():
+            self._make_variables(*args, **kwargs)
+        elif "_traced" not in self.__dict__:
+            with frame.Run(self, abstract=True):
+                jax.eval_shape(lambda a, k: (self.update_state(*a, **k), None)[1], args, kwargs)
+            self.__dict__["_traced"] = True
+
+    def _is_lifted(self):
+        """Whether the class is written with `update_state`, as in Keras."""
+        return type(self).update is _lifted_update
+
+    def _named(self):
+        """(key, variable) of its own variables, then of those of metrics in it; not of layers that it uses."""
+        named = list(self._own.items())
+        for key, child in self._children.items():
+            if isinstance(child, Metric):
+                named += [(f"{key}/{inner}", variable) for inner, variable in child._named()]
+        return named
+
+    @property
+    def variables(self):
+        """The metric's variables, then those of metrics in it."""
+        return [variable for _, variable in self._named()]
+
+    def _check_super_called(self):
+        if "name" not in self.__dict__:
+            raise RuntimeError(f"Call `super().__init__()` first in the constructor of {type(self).__name__}.")
+
+    # ------------------------------------------------------------ Keras's methods
+
+    def update_state(self, *args, **kwargs):
+        """Counts one more batch in."""
+        if self._core_update is None:
+            return Metric.update(self, None)
+        args = [_as_input(a) for a in args]
+        kwargs = {k: _as_input(v) for k, v in kwargs.items()}
+        if self._core_takes_mask and len(args) > 1 and "mask" not in kwargs:
+            kwargs["mask"] = mask_beside(args[1])
+        self._make_variables(*args, **kwargs)
+        new = self._pure("update")(self._read(), *args, **kwargs)
+        for key, variable in self._named():
+            if key in new:
+                frame.write(variable, new[key])
+
+    def result(self):
+        """The value over all batches since the last reset."""
+        if self._core_result is None:
+            return Metric.result_of(self, None)
+        return self._pure("result")(self._read())
+
+    def reset_state(self):
+        """Forgets all batches."""
+        for variable in self.variables:
+            frame.write(variable, jnp.zeros(variable.shape, variable.dtype))
+
+    def __call__(self, *args, **kwargs):
+        self._check_super_called()
+        self.update_state(*args, **kwargs)
+        return self.result()
+
+    def stateless_update_state(self, metric_variables, *args, **kwargs):
+        """`update` on a list of values, one for each of `variables`; returns such a list."""
+        return self._in_order(self.update(self._state_of(metric_variables), *args, **kwargs))
+
+    def stateless_result(self, metric_variables):
+        """`result_of` on a list of values, one for each of `variables`."""
+        return self.result_of(self._state_of(metric_variables))
+
+    def stateless_reset_state(self):
+        """The values before the first batch, one for each of `variables`."""
+        return self._in_order(self.init())
+
+    def _state_of(self, values):
+        keys = [key for key, _ in self._named()]
+        if len(values) != len(keys):
+            raise ValueError("Argument `metric_variables` must be a list of tensors corresponding 1:1 to "
+                             f"{type(self).__name__}().variables. Received list with length {len(values)}, but "
+                             f"expected {len(keys)} variables.")
+        return {key: jnp.asarray(value) for key, value in zip(keys, values)}
+
+    def _in_order(self, state):
+        return [state[key] for key, _ in self._named()]  # a state that came out of jit has its keys sorted
+
+    def _read(self):
+        return {key: frame.read(variable) for key, variable in self._named()}
+
+    def _pure(self, which):
+        """The pure function of Keras's method; compiled where it is a built-in metric with built-in functions."""
+        core = self._core_update if which == "update" else self._core_result
+        if "_compiled" not in self.__dict__:
+            known = public_name(type(self)) and self._can_compile()
+            self.__dict__["_compiled"] = _compile(_Snapshot(self)) if known else None
+        return core if self._compiled is None else self._compiled[which]
+
+    def _can_compile(self):
+        return True
+
+    def __repr__(self):
+        return f"<{type(self).__name__} name={self.name}>"
+
+
+# ---------------------------------------------------------------- classes in Keras's style
+
+def _run_on(self, state, method):
+    """`method(run)` with the metric's variables at a state; then the state."""
+    named = self._named()
+    with frame.Run(self, values={id(v): state[key] for key, v in named}) as run:
+        out = method(run)
+    return out, {key: run.values[id(v)] for key, v in named}
+
+
+def _lifted_update(self, state, *args, mask=None, **kwargs):
+    """The state after one more batch, by the class's `update_state`. Pure."""
+    def method(run):
+        if mask is not None and len(args) > 1:
+            run.set_mask(args[1], mask)
+        self.update_state(*args, **kwargs)
+    return _run_on(self, state, method)[1]
+
+
+def _lifted_result(self, state):
+    """The metric's value in a state, by the class's `result`. Pure."""
+    def method(run):
+        return jax.tree_util.tree_map(lambda v: v.value if isinstance(v, Variable) else v, self.result())
+    return _run_on(self, state, method)[0]
+
+
+# ---------------------------------------------------------------- built-in metrics
+
+class Accumulator(Metric):
+    """A metric whose state is a sum over batches: `measure` gives what one batch adds to each variable."""
+
+    def measure(self, *args, **kwargs):
+        """`{variable name: what this batch adds}`."""
+        raise NotImplementedError(f"{type(self).__name__} must define `measure(self, y_true, y_pred, sample_weight)`.")
+
+    def update(self, state, *args, **kwargs):
+        """The state after one more batch. Pure."""
+        added = self.measure(*args, **kwargs)
+        missing = [name for name in added if name not in state]
+        if missing:
+            raise ValueError(explain(f"Metric '{self.name}'", f"a state with {missing}", f"one with {list(state)}",
+                                     "make it with `metric.init(y_true, y_pred)`"))
+        for name, value in added.items():
+            if jnp.shape(value) != jnp.shape(state[name]):
+                raise ValueError(explain(f"Metric '{self.name}'", f"input that gives `{name}` shape "
+                                         f"{jnp.shape(state[name])}, as before", f"shape {jnp.shape(value)}"))
+        return {name: old + jnp.asarray(added[name], old.dtype) if name in added else old
+                for name, old in state.items()}
+
+
+def _as_input(x):
+    """An argument of `update_state` as an array; structures and None stay."""
+    if isinstance(x, Variable):
+        return frame.read(x)
+    if isinstance(x, (list, tuple, bool, int, float, np.generic)):
+        return jnp.asarray(x)
+    return x
+
+
+# ---------------------------------------------------------------- one compiled call for equal metrics
+
+class _Snapshot:
+    """A metric's hyper-parameters without its variables, as a key."""
+
+    def __init__(self, metric):
+        kept = {k: v for k, v in metric.__dict__.items()
+                if k not in ("name", "_own", "_children", "_compiled") and not isinstance(v, Variable)}
+        self.key = (type(metric), floatx(), epsilon(), *((k, _frozen(kept[k])) for k in sorted(kept)))
+        self.metric = object.__new__(type(metric))
+        self.metric.__dict__.update(kept, name=metric.name, _own={}, _children={})
+
+    def __hash__(self):
+        return hash(self.key)
+
+    def __eq__(self, other):
+        return self.key == other.key
+
+
+def _frozen(value):
+    if isinstance(value, (list, tuple)):
+        return (type(value).__name__, *map(_frozen, value))
+    if isinstance(value, dict):
+        return tuple((k, _frozen(value[k])) for k in sorted(value))
+    if isinstance(value, (np.ndarray, jax.Array)):
+        return str(value.dtype), value.shape, np.asarray(value).tobytes()
+    return type(value), value
+
+
+@functools.lru_cache(maxsize=512)
+def _compile(snapshot):
+    metric = snapshot.metric
+    return {"update": jax.jit(metric._core_update), "result": jax.jit(metric._core_result)}

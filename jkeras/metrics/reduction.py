@@ -1,0 +1,134 @@
+"""Means and sums of values, weighted; and the mean of any function of targets and predictions."""
+
+import jax.numpy as jnp
+
+from jkeras.core.record import Any, record
+from jkeras.core.registry import deserialize, families, public_name, serialize
+from jkeras.losses.base import deserialize_function
+from jkeras.losses.reduction import apply_mask, divide_no_nan, squeeze_or_expand_to_same_rank
+from jkeras.metrics.base import Accumulator, StateSpec
+
+
+def samplewise(values, sample_weight, reduce, dtype, mask=None):
+    """Values and weights with all axes but the batch reduced: `(values * weights, weights or None)`."""
+    values = jnp.asarray(values, dtype)
+    if sample_weight is not None:
+        weight = apply_mask(jnp.asarray(sample_weight, dtype), mask, dtype)
+        values, weight = squeeze_or_expand_to_same_rank(values, weight)
+        rank = weight.ndim
+        if values.ndim > rank:
+            values = reduce(values, axis=tuple(range(rank, values.ndim)))
+        sample_weight = jnp.broadcast_to(weight, values.shape)
+        values = values * sample_weight
+        if rank > 1:
+            sample_weight = reduce(sample_weight, axis=tuple(range(1, rank)))
+    if values.ndim > 1:
+        values = reduce(values, axis=tuple(range(1, values.ndim)))
+    return values, sample_weight
+
+
+@record("keras.metrics", arguments="name, dtype")
+class Sum(Accumulator):
+    """The weighted sum of all values.
+
+    >>> metric = Sum()
+    >>> metric.update_state([1, 3, 5])
+    >>> print(metric.result())
+    9.0
+    """
+
+    name = "sum"
+
+    def state_specs(self, *args, **kwargs):
+        """The variables: `total`."""
+        return {"total": StateSpec((), self.dtype)}
+
+    def measure(self, values, sample_weight=None):
+        """The sum of this batch."""
+        return {"total": jnp.sum(samplewise(values, sample_weight, jnp.sum, self.dtype)[0])}
+
+    def result_of(self, state):
+        """The sum."""
+        return state["total"]
+
+
+@record("keras.metrics", arguments="name, dtype")
+class Mean(Accumulator):
+    """The weighted mean of all values; 0 without any.
+
+    >>> metric = Mean()
+    >>> metric.update_state([1, 3, 5], sample_weight=[1, 1, 0])
+    >>> print(metric.result())
+    2.0
+    """
+
+    name = "mean"
+
+    def state_specs(self, *args, **kwargs):
+        """The variables: `total`, `count`."""
+        return {"total": StateSpec((), self.dtype), "count": StateSpec((), self.dtype)}
+
+    def measure(self, values, sample_weight=None, *, values_mask=None):
+        """Sum and count of this batch; `values_mask` is multiplied into given weights."""
+        values, weight = samplewise(values, sample_weight, jnp.mean, self.dtype, values_mask)
+        count = jnp.sum(weight) if weight is not None else values.shape[0] if values.ndim else 1
+        return {"total": jnp.sum(values), "count": count}
+
+    def result_of(self, state):
+        """The mean."""
+        return divide_no_nan(state["total"], state["count"])
+
+
+@record("keras.metrics", arguments="fn, name, dtype",
+        base_init=lambda self, **kwargs: self.__dict__.update(_fn_kwargs=kwargs))
+class MeanMetricWrapper(Mean):
+    """The mean of a function `fn(y_true, y_pred, **kwargs)` to values per sample.
+
+    Other keyword arguments go to `fn`. A mask beside `y_pred` is multiplied into the weights.
+
+    >>> metric = MeanMetricWrapper(lambda y_true, y_pred: abs(y_true - y_pred), name="error")
+    >>> print(metric([0.0, 0.0], [1.0, -2.0]))
+    1.5
+    """
+
+    fn: Any
+    name = None
+    _core_takes_mask = True
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self._direction is None and any(self.fn is loss for loss in families["losses"].aliases.values()):
+            self._direction = "down"
+
+    def fn_kwargs(self):
+        """The arguments of `fn` beside the arrays: of a built-in metric, its own fields."""
+        given = self.__dict__.get("_fn_kwargs")
+        return {f.name: getattr(self, f.name) for f in self._fields
+                if f.name not in ("name", "dtype")} if given is None else given
+
+    def measure(self, y_true, y_pred, sample_weight=None, *, mask=None):
+        """Sum and count of this batch."""
+        kwargs = self.fn_kwargs()
+        values = self.fn(y_true, y_pred, **kwargs)
+        output_mask = getattr(self.fn, "output_mask", None)
+        counted = None if output_mask is None else output_mask(y_true, values, **kwargs)
+        return Mean.measure(self, values, apply_mask(sample_weight, mask, self.dtype), values_mask=counted)
+
+    def _can_compile(self):
+        return "fn" not in self.__dict__ or public_name(self.fn) is not None  # a function of yours may not be pure
+
+    def get_config(self):
+        """The constructor's arguments as plain data."""
+        config = super().get_config()
+        return {**config, **serialize(self._fn_kwargs)} if "_fn_kwargs" in self.__dict__ else config
+
+    @classmethod
+    def from_config(cls, config):
+        """A new instance from `get_config()`."""
+        if "fn" in config:
+            config = {**deserialize({k: v for k, v in config.items() if k != "fn"}),
+                      "fn": deserialize_function(config["fn"])}
+        return cls(**config)
+
+
+__all__ = ["Mean", "MeanMetricWrapper", "Sum"]

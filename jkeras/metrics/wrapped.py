@@ -1,0 +1,292 @@
+"""Metrics that are means of a loss function: regression, cross-entropies, hinges; and correlations."""
+
+import jax.numpy as jnp
+
+from jkeras import losses
+from jkeras.core.record import Any, record
+from jkeras.core.registry import public
+from jkeras.core.settings import epsilon
+from jkeras.losses.reduction import pair
+from jkeras.losses.regression import normalize
+from jkeras.metrics.reduction import Mean, MeanMetricWrapper
+
+
+# ---------------------------------------------------------------- regression
+
+@record("keras.metrics", arguments="name, dtype")
+class MeanSquaredError(MeanMetricWrapper):
+    """Mean of (y_true - y_pred)^2.
+
+    >>> print(MeanSquaredError()([[0.0, 1.0]], [[1.0, 3.0]]))
+    2.5
+    """
+
+    name = "mean_squared_error"
+    fn = staticmethod(losses.mean_squared_error)
+
+
+@record("keras.metrics", arguments="name, dtype")
+class RootMeanSquaredError(Mean):
+    """Square root of the mean of (y_true - y_pred)^2.
+
+    >>> print(RootMeanSquaredError()([[0.0, 1.0]], [[2.0, 3.0]]))
+    2.0
+    """
+
+    name = "root_mean_squared_error"
+    _direction = "down"
+
+    def measure(self, y_true, y_pred, sample_weight=None):
+        """Sum and count of the squared errors of this batch."""
+        y_true, y_pred = pair(y_true, jnp.asarray(y_pred, self.dtype))
+        return Mean.measure(self, jnp.square(y_pred - y_true), sample_weight)
+
+    def result_of(self, state):
+        """The root of the mean."""
+        return jnp.sqrt(Mean.result_of(self, state))
+
+
+@record("keras.metrics", arguments="name, dtype")
+class MeanAbsoluteError(MeanMetricWrapper):
+    """Mean of |y_true - y_pred|.
+
+    >>> print(MeanAbsoluteError()([[0.0, 1.0]], [[1.0, 3.0]]))
+    1.5
+    """
+
+    name = "mean_absolute_error"
+    fn = staticmethod(losses.mean_absolute_error)
+
+
+@record("keras.metrics", arguments="name, dtype")
+class MeanAbsolutePercentageError(MeanMetricWrapper):
+    """100 times the mean of |y_true - y_pred| / |y_true|.
+
+    >>> print(MeanAbsolutePercentageError()([[2.0, 4.0]], [[1.0, 4.0]]))
+    25.0
+    """
+
+    name = "mean_absolute_percentage_error"
+    fn = staticmethod(losses.mean_absolute_percentage_error)
+
+
+@record("keras.metrics", arguments="name, dtype")
+class MeanSquaredLogarithmicError(MeanMetricWrapper):
+    """Mean of (log(1 + y_true) - log(1 + y_pred))^2.
+
+    >>> print(MeanSquaredLogarithmicError()([[0.0, 3.0]], [[0.0, 3.0]]))
+    0.0
+    """
+
+    name = "mean_squared_logarithmic_error"
+    fn = staticmethod(losses.mean_squared_logarithmic_error)
+
+
+@record("keras.metrics", arguments="name, dtype")
+class LogCoshError(MeanMetricWrapper):
+    """Mean of log(cosh(y_pred - y_true)).
+
+    >>> print(LogCoshError()([[0.0, 0.0]], [[0.0, 0.0]]))
+    0.0
+    """
+
+    name = "logcosh"
+    fn = staticmethod(losses.log_cosh)
+
+
+def cosine_similarity(y_true, y_pred, axis=-1):
+    """The cosine of the angle between two vectors."""
+    y_true, y_pred = pair(y_true, y_pred)
+    return jnp.sum(normalize(y_true, axis) * normalize(y_pred, axis), axis=axis)
+
+
+@record("keras.metrics", arguments="name, dtype, axis")
+class CosineSimilarity(MeanMetricWrapper):
+    """Mean cosine of the angle between targets and predictions: 1 for equal directions.
+
+    Args:
+        axis: along which the vectors lie.
+
+    >>> print(CosineSimilarity()([[0.0, 1.0]], [[0.0, 2.0]]))
+    1.0
+    """
+
+    axis: Any = -1
+    name = "cosine_similarity"
+    fn = staticmethod(cosine_similarity)
+    _direction = "up"
+
+    def field_config(self):
+        """The fields without `axis`, which Keras does not write."""
+        return {k: v for k, v in super().field_config().items() if k != "axis"}
+
+
+# ---------------------------------------------------------------- distributions and margins
+
+@record("keras.metrics", arguments="name, dtype")
+class KLDivergence(MeanMetricWrapper):
+    """Mean Kullback-Leibler divergence.
+
+    >>> print(KLDivergence()([[0.5, 0.5]], [[0.5, 0.5]]))
+    0.0
+    """
+
+    name = "kl_divergence"
+    fn = staticmethod(losses.kl_divergence)
+
+
+@record("keras.metrics", arguments="name, dtype")
+class Poisson(MeanMetricWrapper):
+    """Mean Poisson loss, y_pred - y_true log(y_pred).
+
+    >>> print(Poisson()([[0.0, 0.0]], [[1.0, 3.0]]))
+    2.0
+    """
+
+    name = "poisson"
+    fn = staticmethod(losses.poisson)
+
+
+@record("keras.metrics", arguments="name, dtype, from_logits, label_smoothing")
+class BinaryCrossentropy(MeanMetricWrapper):
+    """Mean binary cross-entropy; arguments as in `jkeras.losses.binary_crossentropy`.
+
+    >>> print(BinaryCrossentropy(from_logits=True)([[0.0, 1.0]], [[0.0, 0.0]]).round(3))
+    0.693
+    """
+
+    from_logits: Any = False
+    label_smoothing: Any = 0
+    name = "binary_crossentropy"
+    fn = staticmethod(losses.binary_crossentropy)
+
+
+@record("keras.metrics", arguments="name, dtype, from_logits, label_smoothing, axis")
+class CategoricalCrossentropy(MeanMetricWrapper):
+    """Mean cross-entropy with one-hot targets; arguments as in `jkeras.losses.categorical_crossentropy`.
+
+    >>> print(CategoricalCrossentropy()([[0.0, 1.0]], [[0.5, 0.5]]).round(3))
+    0.693
+    """
+
+    from_logits: Any = False
+    label_smoothing: Any = 0
+    axis: Any = -1
+    name = "categorical_crossentropy"
+    fn = staticmethod(losses.categorical_crossentropy)
+
+
+@record("keras.metrics", arguments="name, dtype, from_logits, ignore_class, axis")
+class SparseCategoricalCrossentropy(MeanMetricWrapper):
+    """Mean cross-entropy with integer labels; arguments as in `jkeras.losses.sparse_categorical_crossentropy`.
+
+    >>> print(SparseCategoricalCrossentropy()([[1]], [[0.5, 0.5]]).round(3))
+    0.693
+    """
+
+    from_logits: Any = False
+    ignore_class: Any = None
+    axis: Any = -1
+    name = "sparse_categorical_crossentropy"
+    fn = staticmethod(losses.sparse_categorical_crossentropy)
+
+
+@record("keras.metrics", arguments="name, dtype")
+class Hinge(MeanMetricWrapper):
+    """Mean of max(0, 1 - y_true y_pred).
+
+    >>> print(Hinge()([[-1.0, 1.0]], [[-2.0, 0.5]]))
+    0.25
+    """
+
+    name = "hinge"
+    fn = staticmethod(losses.hinge)
+
+
+@record("keras.metrics", arguments="name, dtype")
+class SquaredHinge(MeanMetricWrapper):
+    """Mean of max(0, 1 - y_true y_pred)^2.
+
+    >>> print(SquaredHinge()([[-1.0, 1.0]], [[-2.0, 0.5]]))
+    0.125
+    """
+
+    name = "squared_hinge"
+    fn = staticmethod(losses.squared_hinge)
+
+
+@record("keras.metrics", arguments="name, dtype")
+class CategoricalHinge(MeanMetricWrapper):
+    """Mean of max(0, 1 + the highest wrong score - the right score).
+
+    >>> print(CategoricalHinge()([[0.0, 1.0]], [[0.5, 0.25]]))
+    1.25
+    """
+
+    name = "categorical_hinge"
+    fn = staticmethod(losses.categorical_hinge)
+
+
+# ---------------------------------------------------------------- correlations
+
+@public("keras.metrics.pearson_correlation")
+def pearson_correlation(y_true, y_pred, axis=-1):
+    """Pearson's correlation of two sets of values along an axis: 1 for y_pred = a y_true + b with a > 0.
+
+    >>> print(pearson_correlation([[0.0, 1.0, 0.5]], [[1.0, 3.0, 2.0]]).round(3))
+    [1.]
+    """
+    y_true, y_pred = (y - jnp.mean(y, axis=axis, keepdims=True) for y in pair(y_true, y_pred))
+    y_true, y_pred = (y / jnp.std(y, axis=axis, keepdims=True) for y in (y_true, y_pred))
+    return jnp.mean(y_true * y_pred, axis=axis)
+
+
+@public("keras.metrics.concordance_correlation")
+def concordance_correlation(y_true, y_pred, axis=-1):
+    """Lin's concordance correlation along an axis: 1 only for y_pred = y_true. (Lin 1989)
+
+    2 covariance / (variance of y_true + variance of y_pred + (difference of the means)^2).
+
+    >>> print(concordance_correlation([[0.0, 1.0]], [[0.0, 1.0]]).round(3))
+    [1.]
+    """
+    y_true, y_pred = pair(y_true, y_pred)
+    mean_true, mean_pred = jnp.mean(y_true, axis=axis, keepdims=True), jnp.mean(y_pred, axis=axis, keepdims=True)
+    y_true, y_pred = y_true - mean_true, y_pred - mean_pred
+    spread = [jnp.var(y, axis=axis, keepdims=True) for y in (y_true, y_pred)]
+    return jnp.mean(2 * y_true * y_pred / (sum(spread) + jnp.square(mean_true - mean_pred) + epsilon()), axis=axis)
+
+
+@record("keras.metrics", arguments="name, dtype, axis")
+class PearsonCorrelation(MeanMetricWrapper):
+    """Mean of `pearson_correlation` over samples.
+
+    >>> print(PearsonCorrelation()([[0.0, 1.0, 0.5]], [[1.0, 3.0, 2.0]]).round(3))
+    1.0
+    """
+
+    axis: Any = -1
+    name = "pearson_correlation"
+    fn = staticmethod(pearson_correlation)
+    _direction = "up"
+
+
+@record("keras.metrics", arguments="name, dtype, axis")
+class ConcordanceCorrelation(MeanMetricWrapper):
+    """Mean of `concordance_correlation` over samples.
+
+    >>> print(ConcordanceCorrelation()([[0.0, 1.0]], [[0.0, 1.0]]).round(3))
+    1.0
+    """
+
+    axis: Any = -1
+    name = "concordance_correlation"
+    fn = staticmethod(concordance_correlation)
+    _direction = "up"
+
+
+__all__ = ["BinaryCrossentropy", "CategoricalCrossentropy", "CategoricalHinge", "ConcordanceCorrelation",
+           "CosineSimilarity", "Hinge", "KLDivergence", "LogCoshError", "MeanAbsoluteError",
+           "MeanAbsolutePercentageError", "MeanSquaredError", "MeanSquaredLogarithmicError", "PearsonCorrelation",
+           "Poisson", "RootMeanSquaredError", "SparseCategoricalCrossentropy", "SquaredHinge",
+           "concordance_correlation", "pearson_correlation"]

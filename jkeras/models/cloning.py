@@ -1,0 +1,99 @@
+"""`clone_model`: the same architecture with new weights."""
+
+from jkeras.core import registry
+from jkeras.core.graph import KerasTensor, Operation, flatten
+from jkeras.core.layer import Layer
+from jkeras.layers.input import Input, InputLayer
+from jkeras.models.functional import Functional, rebuild
+from jkeras.models.sequential import Sequential
+
+
+@registry.public("keras.models.clone_model")
+def clone_model(model, input_tensors=None, clone_function=None, call_function=None, recursive=False, **kwargs):
+    """A new model with the same layers and new weights; the original shares nothing with it.
+
+    Args:
+        input_tensors: KerasTensors to build the clone on.
+        clone_function: `layer -> layer`, used for every layer but inputs; by default from its config.
+        call_function: `(layer, *args, **kwargs) -> output`, used instead of calling the new layer.
+        recursive: apply `clone_function` inside nested models too.
+
+    >>> from jkeras import Sequential, layers, Input
+    >>> a = Sequential([Input((2,)), layers.Dense(3)])
+    >>> clone_model(a).count_params()
+    9
+    """
+    if kwargs:
+        raise ValueError(f"Unexpected keyword argument(s): {tuple(kwargs)}")
+    clone = _cloner(clone_function, recursive)
+    if isinstance(model, Sequential):
+        return _clone_sequential(model, input_tensors, clone)
+    if isinstance(model, Functional):
+        return _clone_functional(model, input_tensors, clone, call_function)
+    if input_tensors is not None or clone_function is not None or call_function is not None:
+        raise ValueError("Arguments `clone_function`, `call_function` and `input_tensors` are only supported for "
+                         f"Sequential models or Functional models. Received model of type '{type(model).__name__}'.")
+    return type(model).from_config(model.get_config())
+
+
+def _cloner(clone_function, recursive):
+    """One layer's copy."""
+    def clone(layer):
+        if recursive and isinstance(layer, (Sequential, Functional)):
+            return clone_model(layer, clone_function=clone_function, recursive=True)
+        if clone_function is not None:
+            return clone_function(layer)
+        if isinstance(layer, (Sequential, Functional)):
+            return clone_model(layer)
+        return type(layer).from_config(layer.get_config())
+    return clone
+
+
+def _clone_sequential(model, input_tensors, clone):
+    layers = [clone(layer) for layer in model.layers]
+    first = model._all_layers[:1]
+    if input_tensors is not None:
+        (tensor,) = input_tensors if isinstance(input_tensors, (list, tuple)) else (input_tensors,)
+        layers = [_as_input(tensor)._keras_history[0], *layers]
+    elif first and isinstance(first[0], InputLayer):
+        layers = [InputLayer.from_config(first[0].get_config()), *layers]
+    copy = Sequential(layers, name=model.name)
+    copy.__dict__["_trainable"] = model.trainable
+    return copy
+
+
+def _as_input(tensor):
+    if isinstance(tensor, KerasTensor) and isinstance(getattr(tensor, "_keras_history", [None])[0], InputLayer):
+        return tensor
+    return Input(batch_shape=tuple(tensor.shape), dtype=str(tensor.dtype), name=getattr(tensor, "name", None))
+
+
+def _clone_functional(model, input_tensors, clone, call_function):
+    given = None if input_tensors is None else dict(zip([t._keras_history[0].name for t in model.inputs],
+                                                        map(_as_input, flatten(input_tensors))))
+    known, copies = {}, {}
+    for tensor in model.inputs:
+        name = tensor._keras_history[0].name
+        known[id(tensor)] = given[name] if given else Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=name)
+
+    def fill(structure):
+        from jkeras.core.graph import map_tensors
+
+        return map_tensors(lambda t: known[id(t)], structure)
+
+    for node in model._nodes:
+        if all(id(t) in known for t in node.output_tensors):
+            continue
+        operation = node.operation
+        if operation not in copies:
+            copies[operation] = clone(operation) if isinstance(operation, Layer) else Operation(
+                operation.op, operation.name, operation.config)
+        args, kwargs, copy = fill(node.args), fill(node.kwargs), copies[operation]
+        out = copy(*args, **kwargs) if call_function is None or not isinstance(operation, Layer) else call_function(
+            copy, *args, **kwargs)
+        known.update(zip(map(id, node.output_tensors), flatten(out)))
+    cls = type(model) if type(model).__init__ is Functional.__init__ else Functional
+    return cls(fill(model._inputs_struct), fill(model._outputs_struct), name=model.name)
+
+
+__all__ = ["clone_model", "rebuild"]

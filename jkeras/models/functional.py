@@ -1,0 +1,343 @@
+"""Functional: a model that is a graph from inputs to outputs."""
+
+import jax
+
+from jkeras.core import graph, registry
+from jkeras.core.errors import explain
+from jkeras.core.graph import KerasTensor, TensorReference
+from jkeras.core.layer import Composite, Layer
+from jkeras.layers.input import InputLayer
+from jkeras.models.model import Model
+
+
+class Functional(Composite, Model):
+    """A graph of layers and ops; `Model(inputs, outputs)` makes one.
+
+    Args:
+        inputs: a KerasTensor, or a list or dict of them; not only `Input`s, any tensor of a graph.
+        outputs: likewise; must follow from the inputs.
+    """
+
+    call_context = {"training": None, "mask": None}
+    _config_module = "keras.src.models.functional"
+
+    def __init__(self, inputs=None, outputs=None, name=None, trainable=True, **kwargs):
+        Model.__init__(self, name=name, **kwargs)
+        self._set_graph(inputs, outputs)
+        if trainable is not True:
+            self.trainable = trainable
+
+    def _set_graph(self, inputs, outputs):
+        flat_inputs, flat_outputs = graph.flatten(inputs), graph.flatten(outputs)
+        for role, tensors in (("inputs", flat_inputs), ("outputs", flat_outputs)):
+            for tensor in tensors:
+                if not isinstance(tensor, KerasTensor):
+                    raise ValueError(f"All `{role}` values must be KerasTensors. Received: {role}={tensor!r} of type "
+                                     f"{type(tensor).__name__}. Start the graph with `Input(shape=…)`.")
+        if len({id(t) for t in flat_inputs}) != len(flat_inputs):
+            raise ValueError("Your model has the same tensor more than once among its inputs.")
+        nodes, operations = graph.sort(flat_inputs, flat_outputs)
+        names = [o.name for o in operations]
+        for name in names:
+            if names.count(name) > 1:
+                raise ValueError(f'The name "{name}" is used {names.count(name)} times in the model. All operation '
+                                 "names should be unique. Pass another `name=` to one of these layers.")
+        self.__dict__.update(_inputs_struct=inputs, _outputs_struct=outputs, _nodes=nodes, _operations=operations,
+                             built=True, _build_shapes={"input_shape": None})
+        self._children.update((o.name, o) for o in operations if isinstance(o, Layer))
+
+    # ------------------------------------------------------------ running
+
+    def _convert(self, x):
+        return graph.as_tensor(x)
+
+    def forward(self, w, sub, inputs, *, ctx):
+        flat = self._standardize_inputs(inputs)
+        if ctx.mask is not None:
+            for value, mask in zip(flat, graph.flatten(ctx.mask)):
+                if mask is not None:
+                    sub.set_mask(value, mask)
+
+        def call(operation, args, kwargs):
+            if isinstance(operation, Layer):
+                return sub.run(operation, *args, **self._with_context(operation, kwargs, ctx))
+            return operation(*args)
+        return graph.run(self._nodes, graph.flatten(self._inputs_struct), self._outputs_struct, flat, call)
+
+    @staticmethod
+    def _with_context(operation, kwargs, ctx):
+        """A recorded `training` default gives way to the model's own flag, a recorded True or False does not."""
+        node_default = operation.call_context.get("training")
+        if "training" in kwargs and kwargs["training"] is node_default:
+            return {k: v for k, v in kwargs.items() if k != "training"}
+        return kwargs
+
+    def compute_mask(self, inputs, previous_mask):
+        """None: masks of the outputs already travel beside them."""
+
+    def _standardize_inputs(self, inputs):
+        """The values in the order of the graph's inputs, with the rank and dtype that these have."""
+        struct, flat_inputs = self._inputs_struct, graph.flatten(self._inputs_struct)
+        if isinstance(inputs, dict) and isinstance(struct, dict):
+            missing = [k for k in struct if k not in inputs]
+            if missing:
+                raise ValueError(explain(self._where, f"inputs {list(struct)}", f"inputs {list(inputs)}",
+                                         f"pass {missing} too"))
+            values = [inputs[k] for k in sorted(struct)]
+            if any(isinstance(v, (dict, list, tuple)) for v in values):
+                values = graph.flatten({k: inputs[k] for k in struct})
+        elif isinstance(inputs, dict):
+            names = [t.name for t in flat_inputs]
+            values = [inputs[n] for n in names] if all(n in inputs for n in names) else graph.flatten(inputs)
+        else:
+            values = graph.flatten(inputs)
+        if len(values) != len(flat_inputs):
+            raise ValueError(explain(self._where, f"{len(flat_inputs)} input(s) {[t.name for t in flat_inputs]}",
+                                     f"{len(values)}", "pass one array for each input"))
+        return [self._fit(v, t) for v, t in zip(values, flat_inputs)]
+
+    def _fit(self, value, tensor):
+        """One value with the rank and dtype of its input; an axis of length 1 at the end may come or go."""
+        if value is None:
+            if getattr(tensor._keras_history[0], "optional", False):
+                return None
+            raise ValueError(explain(self._where, f"an array for input '{tensor.name}'", "None"))
+        want, shape = tensor.shape, tuple(value.shape)
+        if len(shape) == len(want) + 1 and shape[-1] == 1:
+            value = value[..., 0]
+        elif len(shape) == len(want) - 1 and want and want[-1] == 1:
+            value = value[..., None]
+        shape = tuple(value.shape)
+        if len(shape) != len(want) or any(w not in (None, s) for w, s in zip(want, shape)):
+            raise ValueError(explain(f"Input '{tensor.name}' of {self._where}", f"shape {want}", f"shape {shape}",
+                                     "reshape the data, or change the shape given to `Input`"))
+        dtype = jax.dtypes.canonicalize_dtype(tensor.dtype)
+        return value if value.dtype == dtype else value.astype(dtype)
+
+    # ------------------------------------------------------------ looking
+
+    @property
+    def layers(self):
+        """The layers, deepest first, in Keras's order."""
+        return [o for o in self._operations if isinstance(o, Layer)]
+
+    @property
+    def operations(self):
+        """Layers and ops, deepest first."""
+        return self._operations[:]
+
+    @property
+    def inputs(self):
+        """The input tensors, as a flat list."""
+        return graph.flatten(self._inputs_struct)
+
+    @property
+    def outputs(self):
+        """The output tensors, as a flat list."""
+        return graph.flatten(self._outputs_struct)
+
+    @property
+    def input(self):
+        """The input tensors, in the structure they were given in."""
+        return self._inputs_struct
+
+    @property
+    def output(self):
+        """The output tensors, in the structure they were given in."""
+        return self._outputs_struct
+
+    @property
+    def input_shape(self):
+        """The shape of the input, or the list of the inputs' shapes."""
+        return _shapes_of(self.inputs)
+
+    @property
+    def output_shape(self):
+        """The shape of the output, or the list of the outputs' shapes."""
+        return _shapes_of(self.outputs)
+
+    @property
+    def input_names(self):
+        """The names of the inputs."""
+        return [t.name for t in self.inputs]
+
+    @property
+    def output_names(self):
+        """The names of the layers that make the outputs; "y_1" where a name comes again."""
+        names, counts = [], {}
+        for tensor in self.outputs:
+            name = tensor._keras_history[0].name
+            counts[name] = counts.get(name, 0) + 1
+            names.append(name if counts[name] == 1 else f"{name}_{counts[name] - 1}")
+        return names
+
+    # ------------------------------------------------------------ config
+
+    def get_config(self):
+        """The graph as plain data, in Keras's form."""
+        if not _is_plain(type(self)):
+            return Model.get_config(self)
+        numbers = self._node_numbers()
+        config = {"name": self.name, "trainable": self.trainable, "layers": []}
+        for operation in self._operations:
+            nodes = [n for n in operation._inbound_nodes if id(n) in numbers]
+            entry = registry.serialize(operation) if isinstance(operation, Layer) else _serialize_op(operation)
+            config["layers"].append({**entry, "name": operation.name, "inbound_nodes": [
+                _serialize_node(n, numbers) for n in nodes if n.input_tensors and not self._starts_at(n)]})
+        for key, struct in (("input_layers", self._inputs_struct), ("output_layers", self._outputs_struct)):
+            config[key] = graph.map_tensors(lambda t: _end(t, numbers), struct)
+        return config
+
+    def _starts_at(self, node):
+        """Whether the graph begins at this node, so that what lies before it is not part of the model."""
+        return any(t is own for t in self.inputs for own in node.output_tensors) and not isinstance(
+            node.operation, InputLayer)
+
+    def _node_numbers(self):
+        """{id(node): its number among the nodes of its operation in this graph}."""
+        mine = {id(n) for n in self._nodes}
+        return {id(n): i for o in self._operations
+                for i, n in enumerate(n for n in o._inbound_nodes if id(n) in mine)}
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        """The model of a config."""
+        with registry.CustomObjectScope(custom_objects):
+            inputs, outputs, _ = rebuild(config)
+            if cls in (Functional, Model):
+                cls = Functional
+            return cls(inputs=inputs, outputs=outputs, name=config.get("name"), trainable=config.get("trainable", True))
+
+    def get_build_config(self):
+        """The graph already knows its shapes."""
+        return {"input_shape": None}
+
+
+def _is_plain(cls):
+    """Whether a model can be described as a graph: its class has no constructor of its own that another one needs."""
+    import inspect
+
+    return cls is Functional or cls.__init__ is Functional.__init__ or list(
+        inspect.signature(cls.__init__).parameters)[1:3] == ["inputs", "outputs"] or cls.__init__ is Model.__init__
+
+
+def _shapes_of(tensors):
+    return tensors[0].shape if len(tensors) == 1 else [t.shape for t in tensors]
+
+
+def _end(tensor, numbers):
+    """The place of an input or output. Keras counts a node more for nested graphs there, but not in calls."""
+    name, index, position = _place(tensor, numbers)
+    return [name, index + isinstance(tensor._keras_history[0], Functional), position]
+
+
+def _place(tensor, numbers):
+    operation, index, position = tensor._keras_history
+    return [operation.name, numbers[id(operation._inbound_nodes[index])], position]
+
+
+def _serialize_op(operation):
+    name = operation.op.class_name
+    return {"module": operation.op.module, "class_name": name, "config": operation.get_config(), "registered_name": name}
+
+
+def _serialize_node(node, numbers):
+    def write(value):
+        if isinstance(value, KerasTensor):
+            return {"class_name": "__keras_tensor__", "config": {
+                "shape": value.shape, "dtype": value.dtype, "keras_history": _place(value, numbers)}}
+        if isinstance(value, (list, tuple)):
+            return type(value)(map(write, value)) if type(value) in (list, tuple) else [write(v) for v in value]
+        if isinstance(value, dict):
+            return {k: write(v) for k, v in value.items()}
+        return registry.serialize(value)
+    return {"args": [write(v) for v in node.args], "kwargs": {k: write(v) for k, v in node.kwargs.items()}}
+
+
+# ---------------------------------------------------------------- a graph from its config
+
+def rebuild(config, make=registry.deserialize):
+    """(inputs, outputs, operations by name) of a graph's config.
+
+    Args:
+        make: gives the layer or op of one entry; another one clones layers instead.
+    """
+    operations, waiting = {}, {}
+    for entry in config["layers"]:
+        operation = make({k: v for k, v in entry.items() if k not in ("name", "inbound_nodes")})
+        operations[entry["name"]] = operation
+        offset = len(operation._inbound_nodes) if not isinstance(operation, InputLayer) and hasattr(
+            operation, "_inbound_nodes") else 0
+        waiting[entry["name"]] = (offset, list(entry["inbound_nodes"]))
+    offsets = {name: offset for name, (offset, _) in waiting.items()}
+    while any(nodes for _, nodes in waiting.values()):
+        progress = False
+        for name, (_, nodes) in waiting.items():
+            while nodes and _ready(nodes[0], operations, offsets):
+                _call_node(operations[name], nodes.pop(0), operations, offsets)
+                progress = True
+        if not progress:
+            left = [name for name, (_, nodes) in waiting.items() if nodes]
+            raise registry.SerializationError(f"The config of model '{config.get('name')}' has calls of {left} whose "
+                                              "inputs are made by no layer in it.")
+    def find(place):
+        name, index, position = place[:3]
+        return _tensor((name, index - isinstance(operations.get(name), Functional), position), operations, offsets)
+    return _tensors_at(config["input_layers"], find), _tensors_at(config["output_layers"], find), operations
+
+
+def _tensor(place, operations, offsets):
+    """The tensor at [layer name, node number, position], or None if not made yet."""
+    name, index, position = place[:3]
+    operation = operations.get(name)
+    nodes = operation.__dict__.get("_inbound_nodes", []) if operation is not None else []
+    index += offsets.get(name, 0)
+    return nodes[index].output_tensors[position] if index < len(nodes) else None
+
+
+def _tensors_at(places, find):
+    """The tensors at a structure of places; a single place in a list stands for itself."""
+    def is_place(p):
+        return isinstance(p, (list, tuple)) and len(p) in (3, 4) and isinstance(p[0], str) and isinstance(p[1], int)
+    if is_place(places):
+        return find(places)
+    if isinstance(places, dict):
+        return {k: _tensors_at(v, find) for k, v in places.items()}
+    found = [_tensors_at(p, find) for p in places]
+    return found[0] if len(found) == 1 and is_place(places[0]) else found
+
+
+def _references(value):
+    if isinstance(value, dict):
+        if value.get("class_name") == "__keras_tensor__":
+            yield value["config"]["keras_history"]
+        else:
+            for v in value.values():
+                yield from _references(v)
+    elif isinstance(value, (list, tuple)):
+        for v in value:
+            yield from _references(v)
+
+
+def _ready(node, operations, offsets):
+    return all(_tensor(place, operations, offsets) is not None for place in _references([node["args"], node["kwargs"]]))
+
+
+def _call_node(operation, node, operations, offsets):
+    def fill(value):
+        if isinstance(value, TensorReference):
+            return _tensor(value.history, operations, offsets)
+        if isinstance(value, list):
+            return [fill(v) for v in value]
+        if isinstance(value, tuple):
+            return tuple(map(fill, value))
+        return {k: fill(v) for k, v in value.items()} if isinstance(value, dict) else value
+
+    args, kwargs = fill(registry.deserialize(node["args"])), fill(registry.deserialize(node["kwargs"]))
+    if not isinstance(operation, Layer):  # ops take tuples where JSON has lists: x[:, 0]
+        args = [args[0], *(tuple(a) if isinstance(a, list) and not graph.any_symbolic(a) else a for a in args[1:])]
+    operation(*args, **kwargs)
+
+
+registry._named["keras.src.models.functional.Functional"] = Functional
+registry._named["keras.models.Functional"] = Functional

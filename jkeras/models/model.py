@@ -1,0 +1,197 @@
+"""Model: a layer that can be compiled, fitted, saved; graphs and subclasses are both models."""
+
+import json
+
+from jkeras.core import graph, registry
+from jkeras.core.errors import explain
+from jkeras.core.layer import Layer, _tuples
+from jkeras.training.trainer import Trainer
+
+
+@registry.public("keras.Model", "keras.models.Model")
+class Model(Trainer, Layer):
+    """Layers grouped into something that can be trained.
+
+    Three ways: `Model(inputs, outputs)` for a graph, `Sequential` for a list, or a subclass with `call`. Every model
+    is a layer too: it nests, it is shared, and `init` / `apply` are its pure form.
+
+    Args:
+        inputs, outputs: KerasTensors, or lists or dicts of them.
+        name: name of the model.
+
+    >>> from jkeras import Input, layers
+    >>> x = Input((4,))
+    >>> model = Model(x, layers.Dense(2)(x))
+    >>> model.count_params()
+    10
+    """
+
+    def __new__(cls, *args, **kwargs):
+        if _is_graph(args, kwargs) and cls is Model:
+            from jkeras.models.functional import Functional
+
+            return Layer.__new__(Functional)
+        return Layer.__new__(cls, *args, **kwargs)
+
+    def __init__(self, *args, **kwargs):
+        from jkeras.models.functional import Functional
+
+        if _is_graph(args, kwargs) and not isinstance(self, Functional):
+            # a subclass that hands a graph to its base becomes a graph with the subclass's methods
+            self.__class__ = _graph_class(type(self), Functional)
+            return Functional.__init__(self, *args, **kwargs)
+        if isinstance(self, Functional) and type(self).__init__ is Functional.__init__ and args:
+            return Functional.__init__(self, *args, **kwargs)
+        Trainer.__init__(self)
+        Layer.__init__(self, **kwargs)
+
+    def call(self, *args, **kwargs):
+        """The forward pass; a subclass defines it."""
+        if type(self).is_lifted():
+            raise NotImplementedError(f"Model {type(self).__name__} does not have a `call()` method implemented.")
+        return Layer.call(self, *args, **kwargs)
+
+    @classmethod
+    def is_lifted(cls):
+        """Whether the class is written with `call`, as in Keras."""
+        return cls.call not in (Model.call, Layer.call)
+
+    @property
+    def layers(self):
+        """The layers directly below."""
+        return self._flatten_layers(include_self=False, recursive=False)
+
+    def get_layer(self, name=None, index=None):
+        """A layer by its name or its number.
+
+        Raises:
+            ValueError: if there is none; the message lists those there are.
+        """
+        if name is not None and index is not None:
+            raise ValueError(f"Provide only a layer name or a layer index. Received: index={index}, name={name}.")
+        if index is not None:
+            if len(self.layers) <= index:
+                raise ValueError(f"Was asked to retrieve layer at index {index} but model only has {len(self.layers)} "
+                                 "layers.")
+            return self.layers[index]
+        if name is None:
+            raise ValueError("Provide either a layer name or layer index at `get_layer`.")
+        for layer in self.layers:
+            if layer.name == name:
+                return layer
+        raise ValueError(f"No such layer: {name}. Existing layers are: {[layer.name for layer in self.layers]}.")
+
+    def build_from_config(self, config):
+        """Builds a subclass for the shapes of `get_build_config()`."""
+        shape = config.get("input_shape") or config.get("shapes_dict")
+        if shape is None or self.built:
+            return
+        if isinstance(shape, dict) and "shapes_dict" in config:
+            self.build(**{k: _tuples(v) for k, v in shape.items()})
+        else:
+            self.build(_tuples(shape))
+
+    def summary(self, line_length=None, positions=None, print_fn=None, expand_nested=False, show_trainable=False,
+                layer_range=None):
+        """Prints a table of the layers: shapes, parameter counts, and totals.
+
+        Args:
+            line_length: width of the table.
+            print_fn: takes the text instead of `print`.
+            expand_nested: list the layers of nested models too.
+            show_trainable: add a column that says whether a layer is trainable.
+            layer_range: (first, last) names, as regular expressions, of the layers to show.
+        """
+        from jkeras.models.summary import print_summary
+
+        print_summary(self, line_length=line_length, positions=positions, print_fn=print_fn,
+                      expand_nested=expand_nested, show_trainable=show_trainable, layer_range=layer_range)
+
+    # ------------------------------------------------------------ config and files
+
+    def get_config(self):
+        """The constructor's arguments as plain data."""
+        config = Layer.get_config(self)
+        if type(self).get_config is Model.get_config and "_given" in self.__dict__:
+            from jkeras.core.layer import _automatic_config
+
+            config |= _automatic_config(self)
+        return config
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        """The model of a config: a graph's, or the arguments of a subclass."""
+        graph_keys = ("name", "layers", "input_layers", "output_layers")
+        if all(k in config for k in graph_keys):
+            from jkeras.models.functional import Functional, rebuild
+
+            if cls is Model:
+                return Functional.from_config(config, custom_objects=custom_objects)
+            with registry.CustomObjectScope(custom_objects):
+                inputs, outputs, _ = rebuild(config)
+                return cls(inputs=inputs, outputs=outputs, name=config.get("name"))
+        with registry.CustomObjectScope(custom_objects):
+            return super().from_config(config)
+
+    def to_json(self, **kwargs):
+        """The model's architecture as JSON text; read by `model_from_json`.
+
+        Args:
+            kwargs: for `json.dumps`.
+        """
+        return json.dumps(registry.serialize(self), **kwargs)
+
+    def save(self, filepath, overwrite=True, zipped=None, **kwargs):
+        """Saves architecture, weights, optimizer and compile arguments to one file."""
+        from jkeras.saving import save_model
+
+        return save_model(self, filepath, overwrite=overwrite, zipped=zipped, **kwargs)
+
+    def save_weights(self, filepath, overwrite=True, **kwargs):
+        """Saves the weights to a `.weights.h5` file."""
+        from jkeras.saving import save_weights
+
+        return save_weights(self, filepath, overwrite=overwrite, **kwargs)
+
+    def load_weights(self, filepath, skip_mismatch=False, **kwargs):
+        """Loads weights from a file that `save_weights` or `save` wrote, here or in Keras."""
+        from jkeras.saving import load_weights
+
+        return load_weights(self, filepath, skip_mismatch=skip_mismatch, **kwargs)
+
+    def _check_input(self, call):
+        super()._check_input(call)
+        if call.first is None:
+            raise ValueError(explain(self._where, "an array, or a structure of arrays, as first argument", "None"))
+
+
+def _is_graph(args, kwargs):
+    """Whether constructor arguments describe a graph."""
+    if len(args) >= 2 and graph.any_symbolic(args[0]) or len(args) == 1 and "outputs" in kwargs:
+        return True
+    return "inputs" in kwargs and "outputs" in kwargs
+
+
+_graph_classes = {}
+
+
+def _graph_class(cls, functional):
+    """`cls` with the methods of a graph below its own; made once for each class."""
+    if cls not in _graph_classes:
+        made = type(cls.__name__, (cls, functional), {"__module__": cls.__module__, "__qualname__": cls.__qualname__})
+        made._config_module = cls.__module__
+        if registry.public_name(cls) is None and cls in registry._custom_names:
+            registry._custom_names[made] = registry._custom_names[cls]
+        _graph_classes[cls] = made
+    return _graph_classes[cls]
+
+
+@registry.public("keras.models.model_from_json")
+def model_from_json(json_string, custom_objects=None):
+    """The model of a JSON text that `to_json` made, with new weights.
+
+    >>> from jkeras import Sequential, layers, Input
+    >>> model_from_json(Sequential([Input((2,)), layers.Dense(3)]).to_json()).output_shape
+    (None, 3)
+    """
+    return registry.deserialize(json.loads(json_string), custom_objects=custom_objects)

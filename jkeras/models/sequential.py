@@ -1,0 +1,205 @@
+"""Sequential: the graph with one path."""
+
+from jkeras.core import graph, registry
+from jkeras.core.layer import Composite, Layer, _tuples
+from jkeras.layers.input import Input, InputLayer
+from jkeras.models.functional import Functional
+from jkeras.models.model import Model
+
+
+@registry.public("keras.Sequential", "keras.models.Sequential")
+class Sequential(Composite, Model):
+    """Layers one after the other.
+
+    Its shapes are known when it begins with an `Input`, or when the first layer is given an `input_shape`; otherwise
+    from the first data it sees.
+
+    Args:
+        layers: list of layers.
+        trainable: whether gradients reach the weights.
+        name: name of the model.
+
+    >>> import numpy as np
+    >>> from jkeras import layers
+    >>> model = Sequential([layers.Dense(4, activation="relu"), layers.Dense(2)])
+    >>> model(np.ones((3, 5))).shape
+    (3, 2)
+    """
+
+    call_context = {"training": None, "mask": None}
+
+    def __init__(self, layers=None, trainable=True, name=None, **kwargs):
+        Model.__init__(self, name=name, trainable=trainable, **kwargs)
+        self.__dict__.update(_all_layers=[], _functional=None)
+        for item in layers or ():
+            self.add(item, rebuild=False)
+        self._maybe_rebuild()
+
+    # ------------------------------------------------------------ the list
+
+    def add(self, layer, rebuild=True):
+        """Adds a layer at the end."""
+        if not isinstance(layer, Layer):
+            if hasattr(layer, "_keras_history"):
+                layer = layer._keras_history[0]
+            elif callable(layer) and not isinstance(layer, type):
+                from jkeras.layers import Lambda
+
+                layer = Lambda(layer)
+            else:
+                raise ValueError(f"Only instances of `jkeras.Layer` can be added to a Sequential model. Received: "
+                                 f"{layer} (of type {type(layer)})")
+        if not self._is_layer_name_unique(layer):
+            raise ValueError(f"All layers added to a Sequential model should have unique names. Name '{layer.name}' is "
+                             f"already the name of a layer in this model. Update the `name` argument to pass a unique "
+                             "name.")
+        if isinstance(layer, InputLayer) and self._all_layers and isinstance(self._all_layers[0], InputLayer):
+            raise ValueError(f"Sequential model '{self.name}' has already been configured to use input shape "
+                             f"{self._all_layers[0].batch_shape}. You cannot add a different Input layer to it.")
+        if not self._all_layers and getattr(layer, "_first_shape", None) is not None:
+            shape = layer._first_shape
+            self._all_layers.append(Input(batch_shape=shape, dtype=_first_dtype(layer))._keras_history[0])
+        grown = None
+        if rebuild and self._functional is not None:  # one more step on the path that is there
+            grown = Functional(self._functional.input, layer(self._functional.output), name=self.name)
+        self._all_layers.append(layer)
+        self._children[layer.name] = layer
+        if grown is None and rebuild:
+            self._maybe_rebuild()
+        else:
+            self.__dict__.update(built=grown is not None, _functional=grown)
+
+    def pop(self, rebuild=True):
+        """Removes the last layer and returns it."""
+        if not self._all_layers:
+            raise TypeError("There are no layers in the model.")
+        layer = self._all_layers.pop()
+        del self._children[layer.name]
+        self.__dict__.update(built=False, _functional=None)
+        if rebuild:
+            self._maybe_rebuild()
+        return layer
+
+    def _is_layer_name_unique(self, layer):
+        return all(other is layer or other.name != layer.name for other in self._all_layers)
+
+    def _maybe_rebuild(self):
+        self.__dict__.update(built=False, _functional=None)
+        layers = self._all_layers
+        if len(layers) > 1 and isinstance(layers[0], InputLayer):
+            self.build(layers[0].batch_shape)
+        elif len(layers) == 1 and isinstance(layers[0], Functional):
+            self.build(layers[0].input_shape)
+        elif layers and isinstance(layers[0], (Functional, Sequential)) and getattr(layers[0], "inputs", None) and len(
+                layers[0].inputs) == 1:
+            self.build(layers[0].inputs[0].shape)
+
+    def build(self, input_shape=None):
+        """Builds the graph for a shape with the batch axis."""
+        if not isinstance(input_shape, tuple) or not self._all_layers:
+            return  # several inputs, or nothing to build: runs layer by layer
+        layers = self._all_layers
+        if not isinstance(layers[0], InputLayer):
+            layers.insert(0, Input(batch_shape=input_shape, dtype=_first_dtype(layers[0]))._keras_history[0])
+            self.__dict__["_children"] = {layers[0].name: layers[0], **self._children}
+        x = inputs = layers[0].output
+        for layer in layers[1:]:
+            x = layer(x)
+        self.__dict__["_functional"] = Functional(inputs, x, name=self.name)
+
+    def _build_for(self, call):
+        shapes = list(call.shapes().values())
+        shape = shapes[0] if shapes else None
+        if isinstance(shape, tuple):
+            shape = (None, *shape[1:])
+            if not isinstance(self._all_layers[0], InputLayer) and str(call.first.dtype) != _first_dtype(
+                    self._all_layers[0]):
+                layers = self._all_layers
+                layers.insert(0, Input(batch_shape=shape, dtype=str(call.first.dtype))._keras_history[0])
+                self.__dict__["_children"] = {layers[0].name: layers[0], **self._children}
+        self.build(shape)
+        self.__dict__["built"] = True
+
+    # ------------------------------------------------------------ running
+
+    def _convert(self, x):
+        return graph.as_tensor(x)
+
+    def forward(self, w, sub, inputs, *, ctx):
+        if self._functional is not None:
+            (inputs,) = self._functional._standardize_inputs(inputs)
+        if ctx.mask is not None:
+            sub.set_mask(inputs, ctx.mask)
+        for layer in self.layers:
+            inputs = sub.run(layer, inputs)
+        return inputs
+
+    def compute_mask(self, inputs, previous_mask):
+        """None: masks of the outputs already travel beside them."""
+
+    # ------------------------------------------------------------ looking
+
+    @property
+    def layers(self):
+        """The layers in order, without the input."""
+        layers = self._all_layers
+        return layers[1:] if layers and isinstance(layers[0], InputLayer) else layers[:]
+
+    def _graph(self, name):
+        if self._functional is None:
+            raise ValueError(f"Sequential model '{self.name}' has no defined {name} yet: its input shape is not known. "
+                             "Begin it with `Input(shape=…)`, or call it on data.")
+        return getattr(self._functional, name)
+
+    inputs = property(lambda self: self._graph("inputs"), doc="The input tensors.")
+    outputs = property(lambda self: self._graph("outputs"), doc="The output tensors.")
+    input = property(lambda self: self._graph("input"), doc="The input tensor.")
+    output = property(lambda self: self._graph("output"), doc="The output tensor.")
+    input_shape = property(lambda self: self._graph("input_shape"), doc="The shape of the input.")
+    output_shape = property(lambda self: self._graph("output_shape"), doc="The shape of the output.")
+    input_names = property(lambda self: self._graph("input_names"), doc="The name of the input.")
+
+    @property
+    def output_names(self):
+        """The names under which outputs appear in logs."""
+        return self._functional.output_names if self._functional is not None else None
+
+    @property
+    def input_dtype(self):
+        """The dtype of the first layer's input."""
+        layers = self._all_layers
+        return layers[0].dtype if layers and isinstance(layers[0], InputLayer) else super().input_dtype
+
+    # ------------------------------------------------------------ config
+
+    def get_config(self):
+        """The layers as plain data, in Keras's form."""
+        config = {"name": self.name, "trainable": self.trainable, "dtype": registry.serialize(self.dtype_policy),
+                  "layers": [registry.serialize(layer) for layer in self._all_layers]}
+        if self._functional is not None:
+            config["build_input_shape"] = self._all_layers[0].batch_shape
+        return config
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        """The model of a config."""
+        model = cls(name=config.get("name"), trainable=True)
+        with registry.CustomObjectScope(custom_objects):
+            for entry in config["layers"]:
+                model.add(registry.deserialize(entry), rebuild=False)
+        model._maybe_rebuild()
+        shape = config.get("build_input_shape")
+        if not model.built and model._functional is None and isinstance(shape, (tuple, list)):
+            model.build(_tuples(shape))
+        if config.get("trainable") is False:
+            model.trainable = False
+        return model
+
+    def get_build_config(self):
+        """The shape the model was built for."""
+        return {"input_shape": self._all_layers[0].batch_shape} if self._functional is not None else None
+
+
+def _first_dtype(layer):
+    """The dtype of the `Input` that is made for a first layer: whole numbers for an Embedding, as Keras has it."""
+    return layer.input_dtype

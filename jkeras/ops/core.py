@@ -1,0 +1,338 @@
+"""Conversion, scattering and slicing, control flow, custom gradients."""
+
+import jax
+import jax.numpy as jnp
+import ml_dtypes
+import numpy as np
+from jax import lax
+
+from jkeras.core import graph
+from jkeras.core.graph import op
+from jkeras.core.policy import is_float, standardize_dtype
+from jkeras.core.registry import public
+
+MODULE = "keras.src.ops.core"
+
+
+def core_op(inputs=None):
+    """`op` for a function of this file, which is public under its own name."""
+    return lambda function: op(MODULE, f"keras.ops.{function.__name__}", inputs=inputs)(function)
+
+
+# ---------------------------------------------------------------- conversion
+
+@core_op()
+def convert_to_tensor(x, dtype=None, sparse=None, ragged=None):
+    """x (a number, nested list, numpy array, Variable …) as a JAX array.
+
+    Args:
+        dtype: of the result; x's own by default.
+        sparse: False turns a JAX sparse array into a dense one.
+    Raises:
+        ValueError: `ragged=True`, which JAX does not have.
+
+    >>> convert_to_tensor([1, 2], dtype="float32")
+    Array([1., 2.], dtype=float32)
+    """
+    if ragged:
+        raise ValueError("`ragged=True` is not supported: JAX has no ragged arrays.")
+    if hasattr(x, "todense"):
+        if sparse is not False:
+            return x if dtype is None else x.astype(standardize_dtype(dtype))
+        x = x.todense()
+    return jnp.asarray(x) if dtype is None else jnp.asarray(x).astype(standardize_dtype(dtype))
+
+
+@public("keras.ops.convert_to_numpy")
+def convert_to_numpy(x):
+    """x as a new numpy array.
+
+    >>> convert_to_numpy([1, 2])
+    array([1, 2])
+    """
+    return np.array(x.todense() if hasattr(x, "todense") else x)
+
+
+@core_op(inputs=1)
+def cast(x, dtype):
+    """x in another dtype.
+
+    >>> cast([1.7, -1.7], "int32")
+    Array([ 1, -1], dtype=int32)
+    """
+    return convert_to_tensor(x, dtype=standardize_dtype(dtype))
+
+
+def _limits(dtype):
+    if dtype == "bool":
+        return 0, 1
+    info = ml_dtypes.iinfo(dtype) if "int" in dtype else ml_dtypes.finfo(dtype)
+    return info.min, info.max
+
+
+@core_op(inputs=1)
+def saturate_cast(x, dtype):
+    """x in another dtype; what does not fit becomes the nearest value that does.
+
+    >>> saturate_cast([-5.0, 300.0], "uint8")
+    Array([  0, 255], dtype=uint8)
+    """
+    x, dtype = jnp.asarray(x), standardize_dtype(dtype)
+    if x.dtype == bool:
+        return x.astype(dtype)
+    (low, high), (own_low, own_high) = _limits(dtype), _limits(x.dtype.name)
+    bounds = [np.asarray(bound).astype(x.dtype) for bound in (max(low, own_low), min(high, own_high))]
+    if is_float(dtype):  # x's dtype may round a bound to a value outside; a conversion to integers saturates by itself
+        bounds = [b if low <= b.item() <= high else np.nextafter(b, np.zeros_like(b)) for b in bounds]
+    return jnp.clip(x, *bounds).astype(dtype)
+
+
+@public("keras.ops.shape")
+def shape(x):
+    """The shape as a tuple; with None for what a symbolic tensor does not know.
+
+    >>> shape(jnp.ones((2, 3)))
+    (2, 3)
+    """
+    return tuple(x.shape)
+
+
+@public("keras.ops.dtype")
+def dtype(x):
+    """The dtype's name.
+
+    >>> dtype(jnp.ones(2))
+    'float32'
+    """
+    return standardize_dtype(x.dtype)
+
+
+@public("keras.ops.is_tensor")
+def is_tensor(x):
+    """Whether x is a JAX array, traced or not.
+
+    >>> is_tensor(jnp.ones(2)), is_tensor([1.0])
+    (True, False)
+    """
+    return graph.is_tensor(x) or hasattr(x, "todense")
+
+
+@core_op()
+def stop_gradient(variable):
+    """The same value, a constant for differentiation.
+
+    >>> float(jax.grad(lambda x: x * stop_gradient(x))(3.0))
+    3.0
+    """
+    return lax.stop_gradient(variable)
+
+
+# ---------------------------------------------------------------- scattering and slicing
+
+@core_op(inputs=2)
+def scatter(indices, values, shape):
+    """Zeros of a shape with values added at indices.
+
+    Args:
+        indices: (n, k), integers: places in the first k axes.
+        values: (n, *shape[k:]).
+
+    >>> scatter([[1], [3]], [2.0, 5.0], shape=(4,))
+    Array([0., 2., 0., 5.], dtype=float32)
+    """
+    values = jnp.asarray(values)
+    return jnp.zeros(shape, values.dtype).at[tuple(jnp.moveaxis(jnp.asarray(indices), -1, 0))].add(values)
+
+
+@core_op(inputs=3)
+def scatter_update(inputs, indices, updates, reduction=None):
+    """The inputs with updates at indices.
+
+    Args:
+        indices: (n, k), integers: places in the first k axes.
+        updates: (n, *inputs.shape[k:]).
+        reduction: None (the update replaces), "add", "max", "min" or "mul" (it is combined with what was there).
+
+    >>> scatter_update([1.0, 1.0, 1.0], [[0], [2]], [5.0, 7.0])
+    Array([5., 1., 7.], dtype=float32)
+    """
+    methods = {None: "set", "add": "add", "max": "max", "min": "min", "mul": "multiply"}
+    reduction = reduction.lower() if isinstance(reduction, str) else reduction
+    if reduction not in methods:
+        raise ValueError(f"Unknown reduction {reduction!r}. Expected one of None, 'add', 'max', 'min', 'mul'.")
+    place = jnp.asarray(inputs).at[tuple(jnp.asarray(indices).T)]
+    return getattr(place, methods[reduction])(jnp.asarray(updates))
+
+
+@core_op(inputs=2)
+def slice(inputs, start_indices, shape):
+    """The block of a given shape that begins at the given indices.
+
+    Args:
+        start_indices: may be traced; a block that would leave the array is moved back into it.
+        shape: -1 stands for all that is left; the index of that axis must then be known.
+
+    >>> slice(jnp.arange(5), [1], [3])
+    Array([1, 2, 3], dtype=int32)
+    """
+    inputs = jnp.asarray(inputs)
+    sizes = [inputs.shape[i] - int(start_indices[i]) if n == -1 else n for i, n in enumerate(shape)]
+    return lax.dynamic_slice(inputs, start_indices, sizes)
+
+
+@core_op()
+def slice_update(inputs, start_indices, updates):
+    """The inputs with a block replaced that begins at the given indices.
+
+    >>> slice_update(jnp.zeros(4), [1], jnp.ones(2))
+    Array([0., 1., 1., 0.], dtype=float32)
+    """
+    return lax.dynamic_update_slice(jnp.asarray(inputs), jnp.asarray(updates), start_indices)
+
+
+@op(MODULE, inputs=1, class_name="Unstack")
+def _unstack(x, num=None, axis=0):
+    x = jnp.asarray(x)
+    return [lax.index_in_dim(x, i, axis, keepdims=False) for i in range(x.shape[axis] if num is None else num)]
+
+
+@public("keras.ops.unstack")
+def unstack(x, num=None, axis=0):
+    """The list of all slices along an axis.
+
+    Args:
+        num: their number, needed only where a symbolic tensor does not know it.
+
+    >>> [v.tolist() for v in unstack(jnp.arange(4).reshape(2, 2))]
+    [[0, 1], [2, 3]]
+    """
+    if graph.is_symbolic(x) and num is None and x.shape[axis] is None:
+        raise ValueError(f"Cannot infer `num` from shape {x.shape}: axis {axis} has no known size. Pass `num`.")
+    return _unstack(x, num, axis)
+
+
+# ---------------------------------------------------------------- control flow
+
+@core_op()
+def map(f, xs):
+    """f for each element along the first axis, one after the other, stacked; xs and results may be nested.
+
+    >>> map(lambda x: x * x, jnp.arange(3))
+    Array([0, 1, 4], dtype=int32)
+    """
+    return lax.map(f, xs)
+
+
+@core_op()
+def vectorized_map(function, elements):
+    """`function` for each element along the first axis, all at once (`jax.vmap`), stacked.
+
+    >>> vectorized_map(lambda x: x * x, jnp.arange(3))
+    Array([0, 1, 4], dtype=int32)
+    """
+    return jax.vmap(function)(elements)
+
+
+@core_op(inputs=3)
+def scan(f, init, xs=None, length=None, reverse=False, unroll=1):
+    """Runs `carry, y = f(carry, x)` along the first axis; returns the last carry and all y, stacked.
+
+    Args:
+        length: the number of steps, needed where xs is None.
+        unroll: how many steps the compiled loop takes at once; True for all.
+
+    >>> carry, ys = scan(lambda c, x: (c + x, c), 0, jnp.arange(4))
+    >>> int(carry), ys.tolist()
+    (6, [0, 0, 1, 3])
+    """
+    if not isinstance(unroll, int) or unroll < 1 and not isinstance(unroll, bool):
+        raise ValueError(f"`unroll` must be a positive integer or a boolean. Received: unroll={unroll}")
+    return lax.scan(f, init, xs, length=length, reverse=reverse, unroll=unroll)
+
+
+@core_op()
+def associative_scan(f, elems, reverse=False, axis=0):
+    """All partial results of an associative f, in parallel (Blelloch 1990): [a, f(a, b), f(f(a, b), c), …].
+
+    >>> associative_scan(lambda a, b: a + b, jnp.arange(4))
+    Array([0, 1, 3, 6], dtype=int32)
+    """
+    return lax.associative_scan(f, elems, reverse, axis)
+
+
+@core_op()
+def while_loop(cond, body, loop_vars, maximum_iterations=None):
+    """Repeats `loop_vars = body(*loop_vars)` as long as `cond(*loop_vars)`.
+
+    Args:
+        loop_vars: a tuple or list of values; or one value, which body then takes and returns as it is.
+        maximum_iterations: stops at the latest after so many rounds.
+
+    >>> int(while_loop(lambda i: i < 10, lambda i: i + 3, 0))
+    12
+    """
+    single = not isinstance(loop_vars, (tuple, list))
+    first = (loop_vars,) if single else tuple(loop_vars)
+
+    def go_on(state):
+        more = cond(*state[1])
+        return more if maximum_iterations is None else more & (state[0] < maximum_iterations)
+
+    def step(state):
+        values = body(*state[1])
+        return state[0] + 1, (values,) if single else tuple(values)
+
+    _, values = lax.while_loop(go_on, step, (0, first))
+    return values[0] if single else values
+
+
+@core_op()
+def fori_loop(lower, upper, body_fun, init_val):
+    """Repeats `value = body_fun(i, value)` for i from lower to upper - 1.
+
+    >>> int(fori_loop(0, 5, lambda i, x: x + i, 0))
+    10
+    """
+    return lax.fori_loop(lower, upper, body_fun, init_val)
+
+
+@core_op()
+def cond(pred, true_fn, false_fn):
+    """`true_fn()` if pred holds, `false_fn()` otherwise; both must give values of the same shapes and dtypes.
+
+    >>> int(cond(True, lambda: 1, lambda: 2))
+    1
+    """
+    return lax.cond(pred, true_fn, false_fn)
+
+
+@op(MODULE, inputs=3, class_name="Switch")
+def _switch(index, branches, operands):
+    return lax.switch(index, branches, *operands)
+
+
+@public("keras.ops.switch")
+def switch(index, branches, *operands):
+    """`branches[index](*operands)`, with the index moved into the range of the branches.
+
+    >>> int(switch(1, [lambda x: x, lambda x: 2 * x], 5))
+    10
+    """
+    return _switch(index, branches, operands)
+
+
+@public("keras.ops.custom_gradient")
+def custom_gradient(f):
+    """Decorator: f returns its value and a function from the gradient by the value to those by the arguments.
+
+    >>> @custom_gradient
+    ... def clipped(x):
+    ...     return x, lambda upstream: jnp.clip(upstream, -1.0, 1.0)
+    >>> float(jax.grad(lambda x: 5.0 * clipped(x))(2.0))
+    1.0
+    """
+    inner = jax.custom_gradient(f)
+
+    def with_gradient(*args, **kwargs):
+        return inner(*jax.tree.map(graph.as_tensor, args), **jax.tree.map(graph.as_tensor, kwargs))
+    return with_gradient

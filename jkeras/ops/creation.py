@@ -1,0 +1,225 @@
+"""New arrays: constants, ranges, identity matrices, and diagonals and triangles of given ones."""
+
+import jax.numpy as jnp
+
+from jkeras.core.graph import KerasTensor, infer
+from jkeras.core.policy import standardize_dtype
+from jkeras.core.registry import public
+from jkeras.ops.promotion import (both_names, describe, is_integer, numpy_op, operand, optional_dtype, result_type,
+                                  tensor)
+
+
+def _maker(function):
+    """An op without tensor arguments: it has public names but never becomes a node."""
+    return public(*both_names(function.__name__))(function)
+
+
+# ---------------------------------------------------------------- constants
+
+def _constant(name, compute, doc, shown):
+    def function(shape, dtype=None):
+        return compute(shape, dtype=standardize_dtype(dtype))
+    return _maker(describe(function, name, __name__, doc + "; of the default float type unless `dtype` says other.",
+                           "(2,)", shown))
+
+
+def _like(name, compute, doc, shown):
+    def function(x, dtype=None):
+        return compute(tensor(x), dtype=optional_dtype(dtype))
+    doc = f"An array of {doc} with the shape of x, and its dtype unless `dtype` says other."
+    return numpy_op(inputs=1)(describe(function, name, __name__, doc, "[7, 8]", shown))
+
+
+zeros = _constant("zeros", jnp.zeros, "An array of zeros", "[0. 0.]")
+ones = _constant("ones", jnp.ones, "An array of ones", "[1. 1.]")
+empty = _constant("empty", jnp.empty, "An array to be filled (JAX fills it with zeros)", "[0. 0.]")
+zeros_like = _like("zeros_like", jnp.zeros_like, "zeros", "[0 0]")
+ones_like = _like("ones_like", jnp.ones_like, "ones", "[1 1]")
+empty_like = _like("empty_like", jnp.empty_like, "zeros, to be filled,", "[0 0]")
+
+
+@numpy_op(inputs=1, class_name="Full", public_names=False)
+def _full(fill_value, shape, dtype=None):
+    return jnp.full(shape, operand(fill_value), dtype=standardize_dtype(dtype))
+
+
+@_maker
+def full(shape, fill_value, dtype=None):
+    """An array of one value; of the default float type unless `dtype` says other.
+
+    >>> print(full((2,), 7))
+    [7. 7.]
+    """
+    return _full(fill_value, shape, dtype)
+
+
+@numpy_op(inputs=2)
+def full_like(x, fill_value, dtype=None):
+    """An array of one value with the shape of x, and its dtype unless `dtype` says other.
+
+    >>> print(full_like([1, 2], 7))
+    [7 7]
+    """
+    return jnp.full_like(tensor(x), operand(fill_value), dtype=optional_dtype(dtype))
+
+
+@numpy_op(inputs=1)
+def array(x, dtype=None):
+    """A new array of the elements of x.
+
+    >>> print(array([1, 2], "float32"))
+    [1. 2.]
+    """
+    return jnp.array(x, dtype=optional_dtype(dtype))
+
+
+@_maker
+def eye(N, M=None, k=0, dtype=None):
+    """N rows and M columns (default N) of zeros, with ones on the k-th diagonal.
+
+    >>> print(eye(2, k=1))
+    [[0. 1.]
+     [0. 0.]]
+    """
+    for name, value in (("N", N), ("M", M)):
+        if isinstance(value, float) or hasattr(value, "dtype") and not is_integer(value.dtype):
+            raise TypeError(f"`{name}` must be an integer. Received: {name}={value}")
+    return jnp.eye(N, M=M, k=k, dtype=standardize_dtype(dtype))
+
+
+@_maker
+def identity(n, dtype=None):
+    """The n by n identity matrix.
+
+    >>> print(identity(2))
+    [[1. 0.]
+     [0. 1.]]
+    """
+    return jnp.identity(n, dtype=standardize_dtype(dtype))
+
+
+@_maker
+def tri(N, M=None, k=0, dtype=None):
+    """N rows and M columns (default N) with ones on and below the k-th diagonal.
+
+    >>> print(tri(2))
+    [[1. 0.]
+     [1. 1.]]
+    """
+    return jnp.tri(N, M=M, k=k, dtype=standardize_dtype(dtype))
+
+
+# ---------------------------------------------------------------- ranges
+
+@numpy_op(inputs=3)
+def arange(start, stop=None, step=None, dtype=None):
+    """start, start + step, … up to but without stop; with one argument: 0, 1, … below it.
+
+    Args:
+        dtype: by default that of the arguments: int32 for Python integers, the default float type for floats.
+
+    >>> print(arange(3), arange(1, 2, 0.5))
+    [0 1 2] [1.  1.5]
+    """
+    if dtype is None:
+        dtype = result_type(*(getattr(v, "dtype", type(v)) for v in (start, stop, step) if v is not None))
+    return jnp.arange(start, stop, step=step, dtype=standardize_dtype(dtype))
+
+
+@numpy_op(inputs=2)
+def linspace(start, stop, num=50, endpoint=True, retstep=False, dtype=None, axis=0):
+    """`num` numbers at equal distances.
+
+    Args:
+        endpoint: whether `stop` is the last one.
+        retstep: also return the distance.
+        axis: the new axis, where start and stop are arrays.
+
+    >>> print(linspace(0, 1, 3))
+    [0.  0.5 1. ]
+    """
+    return jnp.linspace(operand(start), operand(stop), num=num, endpoint=endpoint, retstep=retstep,
+                        dtype=optional_dtype(dtype), axis=axis)
+
+
+@numpy_op(inputs=2)
+def logspace(start, stop, num=50, endpoint=True, base=10, dtype=None, axis=0):
+    """`num` numbers from base^start to base^stop, each the same factor larger.
+
+    >>> print(logspace(0, 2, 3))
+    [  1.  10. 100.]
+    """
+    return jnp.logspace(operand(start), operand(stop), num=num, endpoint=endpoint, base=base,
+                        dtype=optional_dtype(dtype), axis=axis)
+
+
+@numpy_op(inputs=2)
+def geomspace(start, stop, num=50, endpoint=True, dtype=None, axis=0):
+    """`num` numbers from start to stop, each the same factor larger.
+
+    >>> print(geomspace(1, 4, 3).round(4))
+    [1. 2. 4.]
+    """
+    return jnp.geomspace(operand(start), operand(stop), num=num, endpoint=endpoint, dtype=optional_dtype(dtype),
+                         axis=axis)
+
+
+@numpy_op()
+def meshgrid(*x, indexing="xy"):
+    """Coordinate arrays of a grid from coordinate vectors, as a list.
+
+    Args:
+        indexing: "ij": the i-th vector runs along axis i; "xy": the first two axes are exchanged.
+
+    >>> [grid.tolist() for grid in meshgrid([1, 2], [3])]
+    [[[1, 2]], [[3, 3]]]
+    """
+    return jnp.meshgrid(*map(tensor, x), indexing=indexing)
+
+
+@numpy_op(inputs=1)
+def vander(x, N=None, increasing=False):
+    """Vandermonde matrix: the powers of a vector's elements as rows.
+
+    Args:
+        N: the number of columns, by default as many as rows.
+        increasing: whether powers grow from left to right.
+
+    >>> print(vander([2, 3], N=3))
+    [[4 2 1]
+     [9 3 1]]
+    """
+    x = tensor(x)
+    if x.ndim != 1:
+        raise ValueError(f"vander takes a vector. Received: x.shape={x.shape}")
+    if N is not None and not isinstance(N, int):
+        raise TypeError(f"`N` must be an integer. Received: N={N} (of type {type(N)})")
+    if N is not None and N < 0:
+        raise ValueError(f"`N` must not be negative. Received: N={N}")
+    if not isinstance(increasing, bool):
+        raise TypeError(f"`increasing` must be a bool. Received: increasing={increasing} (of type {type(increasing)})")
+    return jnp.vander(x, N=N, increasing=increasing)
+
+
+# ---------------------------------------------------------------- diagonals and triangles
+
+def _diag_spec(x, k=0):
+    if x.ndim == 2 and None in x.shape:
+        return KerasTensor((None,), x.dtype)
+    return infer(lambda given: jnp.diag(given, k), x)
+
+
+def _diagonal_op(name, compute, doc, example, shown, spec=None):
+    def function(x, k=0):
+        return compute(tensor(x), k=k)
+    return numpy_op(inputs=1, spec=spec)(describe(function, name, __name__, doc, example, shown))
+
+
+diag = _diagonal_op("diag", jnp.diag, "A matrix with a vector on its k-th diagonal, or the k-th diagonal of a matrix.",
+                    "[1, 2]", "[[1 0]\n [0 2]]", _diag_spec)
+diagflat = _diagonal_op("diagflat", jnp.diagflat, "A matrix with all elements of x on its k-th diagonal.",
+                        "[[1], [2]]", "[[1 0]\n [0 2]]")
+tril = _diagonal_op("tril", jnp.tril, "Matrices with zeros above the k-th diagonal.", "[[1, 2], [3, 4]]",
+                    "[[1 0]\n [3 4]]")
+triu = _diagonal_op("triu", jnp.triu, "Matrices with zeros below the k-th diagonal.", "[[1, 2], [3, 4]]",
+                    "[[1 2]\n [0 4]]")

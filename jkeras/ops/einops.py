@@ -1,0 +1,51 @@
+"""`rearrange`: reshape and transpose by a pattern of axis names."""
+
+import math
+import re
+
+import jax.numpy as jnp
+
+from jkeras.core.graph import op
+from jkeras.core.registry import public
+
+
+def _groups(side):
+    """"b (h w) c" -> [["b"], ["h", "w"], ["c"]]."""
+    return [token.strip("()").split() for token in re.findall(r"\w+|\([^)]*\)", side)]
+
+
+@op("keras.src.ops.einops", inputs=1, class_name="Rearrange")
+def _rearrange(tensor, pattern, axes_lengths):
+    x = jnp.asarray(tensor)
+    if pattern.count("->") != 1:
+        raise ValueError(f"Expected a pattern with one '->', such as 'b h w c -> b (h w) c'. Received: {pattern!r}")
+    given, wanted = map(_groups, pattern.split("->"))
+    if len(given) != x.ndim or sorted(sum(given, [])) != sorted(sum(wanted, [])):
+        raise ValueError(f"The pattern {pattern!r} must name each of the {x.ndim} axes of x on the left, and the same "
+                         f"names on both sides. Received: x.shape={x.shape}")
+    sizes = dict(axes_lengths)
+    for group, size in zip(given, x.shape):
+        unknown = [name for name in group if name not in sizes]
+        if len(unknown) > 1:
+            raise ValueError(f"Pass the sizes of all but one of the axes {group} in {pattern!r}.")
+        if unknown:
+            sizes[unknown[0]] = size // math.prod(sizes[name] for name in group if name not in unknown)
+    names = sum(given, [])
+    x = x.reshape([sizes[name] for name in names]).transpose([names.index(name) for name in sum(wanted, [])])
+    return x.reshape([math.prod(sizes[name] for name in group) for group in wanted])
+
+
+@public("keras.ops.rearrange")
+def rearrange(tensor, pattern, **axes_lengths):
+    """Splits, reorders and joins axes by name, as in einops.
+
+    Args:
+        pattern: "b (h w) c -> b h w c": brackets stand for one axis made of several.
+        axes_lengths: sizes of axes that a split does not determine.
+    Raises:
+        ValueError: a pattern that does not fit.
+
+    >>> rearrange(jnp.ones((2, 12, 3)), "b (h w) c -> b c h w", h=4).shape
+    (2, 3, 4, 3)
+    """
+    return _rearrange(tensor, pattern, axes_lengths)

@@ -1,0 +1,278 @@
+"""Choosing elements: by index, by condition, by order."""
+
+import jax.numpy as jnp
+
+from jkeras.core.graph import KerasTensor, infer
+from jkeras.core.registry import public
+from jkeras.ops.promotion import both_names, broadcasting, numpy_op, operand, tensor
+
+# ---------------------------------------------------------------- by index
+
+
+def _get_item_spec(x, key):
+    """Unlike tracing: a slice of an unknown size is unknown, and an index beyond the end is an error."""
+    keys = tuple(key) if isinstance(key, (tuple, list)) else (key,)
+    if not all(k is None or k is Ellipsis or isinstance(k, (int, slice)) and not isinstance(k, bool) for k in keys):
+        return infer(lambda given: given[keys], x)
+    if Ellipsis not in keys:
+        keys = (*keys, Ellipsis)
+    at, rest = keys.index(Ellipsis), x.ndim - sum(k is not None and k is not Ellipsis for k in keys)
+    if rest < 0 or keys.count(Ellipsis) > 1:
+        raise ValueError(f"An array of shape {x.shape} cannot be indexed by {key}: too many indices.")
+    sizes, shape = iter(x.shape), []
+    for k in (*keys[:at], *[slice(None)] * rest, *keys[at + 1:]):
+        if k is None:
+            shape.append(1)
+            continue
+        size = next(sizes)
+        if isinstance(k, slice):
+            shape.append(None if size is None else len(range(*k.indices(size))))
+        elif size is not None and not -size <= k < size:
+            raise ValueError(f"Index {k} is out of bounds for an axis of size {size}: shape {x.shape}, key {key}.")
+    return KerasTensor(tuple(shape), x.dtype)
+
+
+@numpy_op(inputs=2, spec=_get_item_spec)
+def get_item(x, key):
+    """x[key].
+
+    Args:
+        key: an int, slice, None (a new axis), Ellipsis, or a tuple (from a file: list) of them.
+
+    >>> print(get_item([[1, 2], [3, 4]], (slice(None), 0)))
+    [1 3]
+    """
+    return tensor(x)[tuple(key) if isinstance(key, list) else key]
+
+
+@numpy_op(inputs=2)
+def take(x, indices, axis=None):
+    """The elements at indices along an axis; None: of the flat array. An index beyond the end gives NaN.
+
+    >>> print(take([[1, 2], [3, 4]], [1, 1], axis=1))
+    [[2 2]
+     [4 4]]
+    """
+    return jnp.take(tensor(x), tensor(indices), axis=axis)
+
+
+@numpy_op(inputs=2)
+def take_along_axis(x, indices, axis=None):
+    """For each place the element that its own index names, along an axis.
+
+    Args:
+        indices: of x's shape but for that axis, such as `argsort(x)`.
+
+    >>> print(take_along_axis([[5, 6], [7, 8]], [[1], [0]], axis=1))
+    [[6]
+     [7]]
+    """
+    return jnp.take_along_axis(tensor(x), tensor(indices), axis=axis)
+
+
+@numpy_op(inputs=1)
+def unravel_index(indices, shape):
+    """Indices of the flat array as a tuple of indices, one array for each axis of `shape`.
+
+    >>> print(*unravel_index([1, 5], (2, 3)))
+    [0 1] [1 2]
+    """
+    return jnp.unravel_index(tensor(indices), shape)
+
+
+def _diagonal_spec(x, offset=0, axis1=0, axis2=1):
+    out = infer(lambda given: diagonal.__wrapped__(given, offset, axis1, axis2), x)
+    return KerasTensor((*out.shape[:-1], None), x.dtype) if None in (x.shape[axis1], x.shape[axis2]) else out
+
+
+@numpy_op(inputs=1, spec=_diagonal_spec)
+def diagonal(x, offset=0, axis1=0, axis2=1):
+    """The diagonals of the matrices in two axes, as the last axis.
+
+    >>> print(diagonal([[1, 2], [3, 4]]))
+    [1 4]
+    """
+    x = tensor(x)
+    if not all(-x.ndim <= a < x.ndim for a in (axis1, axis2)) or axis1 % x.ndim == axis2 % x.ndim:
+        raise ValueError("`axis1` and `axis2` must be two different axes of x. "
+                         f"Received: axis1={axis1}, axis2={axis2}, x.shape={x.shape}")
+    return jnp.diagonal(x, offset=offset, axis1=axis1, axis2=axis2)
+
+
+@numpy_op(inputs=1)
+def trace(x, offset=0, axis1=0, axis2=1):
+    """The sum along the diagonal of the matrices in two axes.
+
+    >>> print(trace([[1, 2], [3, 4]]))
+    5
+    """
+    return jnp.trace(tensor(x), offset=offset, axis1=axis1, axis2=axis2)
+
+
+# ---------------------------------------------------------------- by condition
+
+def _check_where(x1, x2):
+    if (x1 is None) != (x2 is None):
+        missing = "x1" if x1 is None else "x2"
+        raise ValueError(f"`where` takes both x1 and x2, or neither of them. Received: no {missing}")
+
+
+def _where_spec(condition, x1=None, x2=None):
+    _check_where(x1, x2)
+    return _nonzero_spec(condition) if x1 is None else broadcasting(jnp.where)(condition, x1, x2)
+
+
+def _nonzero_spec(x):
+    return tuple(KerasTensor((None,), "int32") for _ in x.shape)
+
+
+@numpy_op(inputs=3, spec=_where_spec)
+def where(condition, x1=None, x2=None):
+    """x1 where the condition holds, else x2; without them: `nonzero(condition)`.
+
+    >>> print(where([True, False], [1, 2], 0))
+    [1 0]
+    """
+    _check_where(x1, x2)
+    condition = operand(condition)
+    return jnp.where(condition) if x1 is None else jnp.where(condition, operand(x1), operand(x2))
+
+
+@numpy_op(inputs=3)
+def select(condlist, choicelist, default=0):
+    """For each place the element of the first choice whose condition holds, else `default`.
+
+    >>> print(select([jnp.array([True, False]), jnp.array([True, True])], [jnp.array([1, 2]), jnp.array([3, 4])]))
+    [1 4]
+    """
+    for name, value in (("condlist", condlist), ("choicelist", choicelist)):
+        if not isinstance(value, (list, tuple)) or not value:
+            raise ValueError(f"`{name}` must be a list that is not empty. Received: {name}={value}")
+    return jnp.select([tensor(c) for c in condlist], [tensor(c) for c in choicelist], default=operand(default))
+
+
+@numpy_op(spec=_nonzero_spec)
+def nonzero(x):
+    """Where the elements are not 0: a tuple of index arrays, one for each axis. Outside jit only.
+
+    >>> print(*nonzero([[0, 1], [2, 0]]))
+    [0 1] [1 0]
+    """
+    return jnp.nonzero(tensor(x))
+
+
+@numpy_op(inputs=2, class_name="IsIn")
+def isin(x1, x2, assume_unique=False, invert=False):
+    """Whether each element of x1 occurs in x2 (`invert`: does not occur).
+
+    >>> print(isin([1, 2, 3], [3, 1]))
+    [ True False  True]
+    """
+    return jnp.isin(tensor(x1), tensor(x2), assume_unique=assume_unique, invert=invert)
+
+
+# ---------------------------------------------------------------- by order
+
+@numpy_op(inputs=1)
+def sort(x, axis=-1):
+    """The elements in rising order along an axis; None: of the flat array.
+
+    >>> print(sort([3, 1, 2]))
+    [1 2 3]
+    """
+    return jnp.sort(tensor(x), axis=axis)
+
+
+@numpy_op(inputs=1)
+def argsort(x, axis=-1):
+    """The indices that put the elements into rising order along an axis; None: of the flat array.
+
+    >>> print(argsort([3, 1, 2]))
+    [1 2 0]
+    """
+    x = tensor(x)
+    return jnp.argsort(x, axis=axis if x.ndim else None)
+
+
+@numpy_op(inputs=1)
+def argpartition(x, kth, axis=-1):
+    """Indices that bring the kth element to its place in the order, smaller ones before it; None: of the flat array.
+
+    >>> print(argpartition([3, 1, 2], 1)[1])
+    2
+    """
+    x = tensor(x)
+    return jnp.argpartition(jnp.ravel(x), kth) if axis is None else jnp.argpartition(x, kth, axis=axis)
+
+
+@numpy_op(inputs=2, class_name="SearchSorted")
+def searchsorted(sorted_sequence, values, side="left"):
+    """Where values would have to stand in a rising vector.
+
+    Args:
+        side: whether an equal element is before ("right") or after ("left") the place.
+
+    >>> print(searchsorted([1, 3, 5], [3, 4]))
+    [1 2]
+    """
+    sorted_sequence = tensor(sorted_sequence)
+    if sorted_sequence.ndim != 1:
+        raise ValueError("`searchsorted` takes a vector as its sorted sequence; use `vectorized_map` for more axes. "
+                         f"Received: sorted_sequence.shape={sorted_sequence.shape}")
+    return jnp.searchsorted(sorted_sequence, tensor(values), side=side)
+
+
+@numpy_op(inputs=2)
+def digitize(x, bins):
+    """For each element the number of the bin it lies in; `bins` are the rising edges.
+
+    >>> print(digitize([0.5, 1.5, 9.0], [1.0, 2.0]))
+    [0 1 2]
+    """
+    return jnp.digitize(tensor(x), tensor(bins))
+
+
+def _unique_spec(x, sorted=True, return_index=False, return_inverse=False, return_counts=False, axis=None, size=None,
+                 fill_value=None):
+    shape = (size,)
+    if axis is not None:
+        shape = list(x.shape)
+        shape[axis] = size
+    inverse = x.shape if axis is None else (x.shape[axis],)
+    more = ((return_index, (size,)), (return_inverse, inverse), (return_counts, (size,)))
+    outputs = (KerasTensor(shape, x.dtype), *(KerasTensor(s, "int32") for wanted, s in more if wanted))
+    return outputs if len(outputs) > 1 else outputs[0]
+
+
+@numpy_op(inputs=1, spec=_unique_spec)
+def unique(x, sorted=True, return_index=False, return_inverse=False, return_counts=False, axis=None, size=None,
+           fill_value=None):
+    """The different elements of an array, in rising order.
+
+    Args:
+        return_index, return_inverse, return_counts: also give where each first occurs, which one each element is,
+            how often each occurs.
+        axis: compare slices along this axis; None: single elements.
+        size: length of the result, filled up with `fill_value`; needed under jit.
+
+    >>> print(unique([3, 1, 3]))
+    [1 3]
+    """
+    return jnp.unique(tensor(x), return_index=return_index, return_inverse=return_inverse, return_counts=return_counts,
+                      axis=axis, equal_nan=False, size=size, sorted=sorted, fill_value=fill_value)
+
+
+# ---------------------------------------------------------------- functions of elements
+
+@public(*both_names("vectorize"))
+def vectorize(pyfunc, *, excluded=None, signature=None):
+    """A function of single elements (or of the core axes in `signature`) made one of whole arrays.
+
+    Args:
+        excluded: numbers or names of arguments that are passed as they are.
+        signature: such as "(n),(n)->()".
+
+    >>> print(vectorize(lambda a, b: a + b)(jnp.arange(2), jnp.arange(2)))
+    [0 2]
+    """
+    return jnp.vectorize(pyfunc, excluded=excluded or set(), signature=signature)

@@ -1,0 +1,224 @@
+"""`keras.ops.linalg`: decompositions, solvers and norms of matrices in the last two axes."""
+
+import jax
+import jax.numpy as jnp
+import jax.scipy as jsp
+
+from jkeras.core.policy import is_float
+from jkeras.core.settings import settings
+from jkeras.ops.naming import linalg_op
+
+
+def matrix(x, square=False):
+    """x as an array, checked to be a matrix or a stack of them.
+
+    Raises:
+        ValueError: fewer than two axes, or not square where it has to be.
+    """
+    x = jnp.asarray(x)
+    if x.ndim < 2:
+        raise ValueError(f"Expected an input with at least two axes. Received an input of shape {x.shape}")
+    if square and x.shape[-1] != x.shape[-2]:
+        raise ValueError(f"Expected a square matrix. Received an input of shape {x.shape}")
+    return x
+
+
+def equations(a, b):
+    """Both sides of a x = b as arrays, checked; b is a vector or a matrix."""
+    a, b = matrix(a, square=True), jnp.asarray(b)
+    rows = b.shape[-2 if a.ndim == b.ndim else -1] if b.ndim else None
+    if rows is None or a.ndim in (b.ndim, b.ndim - 1) and rows != a.shape[-1]:
+        raise ValueError(f"The shapes of `a` and `b` do not fit. Received: a.shape={a.shape}, b.shape={b.shape}")
+    return a, b
+
+
+@linalg_op()
+def cholesky(x, upper=False):
+    """The triangular factor L with L L^T = x (or U with U^T U = x) of a positive definite matrix.
+
+    Raises:
+        ValueError: not square, or, outside jit, not positive definite.
+
+    >>> cholesky(4.0 * jnp.eye(2))
+    Array([[2., 0.],
+           [0., 2.]], dtype=float32)
+    """
+    factor = jnp.linalg.cholesky(matrix(x, square=True), upper=upper)
+    if not isinstance(factor, jax.core.Tracer) and bool(jnp.any(jnp.isnan(factor))):
+        raise ValueError("Cholesky decomposition failed: the input is not a positive definite matrix.")
+    return factor
+
+
+@linalg_op()
+def cholesky_inverse(x, upper=False):
+    """The inverse of the matrix whose Cholesky factor is x.
+
+    >>> cholesky_inverse(2.0 * jnp.eye(2))
+    Array([[0.25, 0.  ],
+           [0.  , 0.25]], dtype=float32)
+    """
+    x = matrix(x, square=True)
+    inverse = jsp.linalg.solve_triangular(x, jnp.eye(x.shape[-1], dtype=x.dtype), lower=not upper)
+    return inverse @ inverse.T if upper else inverse.T @ inverse
+
+
+@linalg_op()
+def det(x):
+    """The determinant.
+
+    >>> float(det(2.0 * jnp.eye(2)))
+    4.0
+    """
+    return jnp.linalg.det(matrix(x, square=True))
+
+
+@linalg_op()
+def eig(x):
+    """(eigenvalues, eigenvectors in columns) of a square matrix, complex; only on the CPU.
+
+    >>> eig(2.0 * jnp.eye(1))[0]
+    Array([2.+0.j], dtype=complex64)
+    """
+    return tuple(jnp.linalg.eig(matrix(x, square=True)))
+
+
+@linalg_op()
+def eigh(x):
+    """(eigenvalues in rising order, eigenvectors in columns) of a symmetric or Hermitian matrix.
+
+    >>> eigh(jnp.diag(jnp.array([3.0, 1.0])))[0]
+    Array([1., 3.], dtype=float32)
+    """
+    return tuple(jnp.linalg.eigh(matrix(x, square=True)))
+
+
+@linalg_op()
+def inv(x):
+    """The inverse.
+
+    >>> inv(2.0 * jnp.eye(1))
+    Array([[0.5]], dtype=float32)
+    """
+    return jnp.linalg.inv(matrix(x, square=True))
+
+
+@linalg_op()
+def lu_factor(x):
+    """(both triangular factors in one matrix, row exchanges) of the LU decomposition with pivoting.
+
+    >>> lu_factor(2.0 * jnp.eye(2))[1]
+    Array([0, 1], dtype=int32)
+    """
+    return tuple(jsp.linalg.lu_factor(matrix(x)))
+
+
+@linalg_op(inputs=1)
+def norm(x, ord=None, axis=None, keepdims=False):
+    """The norm of a vector (one axis) or matrix (two axes); of all elements for None.
+
+    Args:
+        ord: as in `numpy.linalg.norm`: a number, "fro" or "nuc".
+    Raises:
+        ValueError: an `ord` that the number of axes does not have.
+
+    >>> float(norm([3.0, 4.0]))
+    5.0
+    """
+    x = jnp.asarray(x)
+    x = x if is_float(x.dtype) or jnp.iscomplexobj(x) else x.astype(settings.floatx)
+    axis = tuple(axis) if isinstance(axis, list) else axis
+    return jnp.linalg.norm(x, ord=ord, axis=axis, keepdims=keepdims)
+
+
+@linalg_op()
+def qr(x, mode="reduced"):
+    """(Q, R) with orthonormal columns in Q and R upper triangular.
+
+    Args:
+        mode: "reduced" (Q as wide as the smaller side) or "complete" (Q square).
+
+    >>> [v.shape for v in qr(jnp.ones((3, 2)))]
+    [(3, 2), (2, 2)]
+    """
+    if mode not in ("reduced", "complete"):
+        raise ValueError(f"Argument `mode` must be 'reduced' or 'complete'. Received: mode={mode!r}")
+    return tuple(jnp.linalg.qr(matrix(x), mode=mode))
+
+
+@linalg_op()
+def solve(a, b):
+    """x with a x = b.
+
+    >>> solve(2.0 * jnp.eye(2), jnp.array([2.0, 4.0]))
+    Array([1., 2.], dtype=float32)
+    """
+    return jnp.linalg.solve(*equations(a, b))
+
+
+@linalg_op()
+def solve_triangular(a, b, lower=False):
+    """x with a x = b, where only the upper (or lower) triangle of a counts.
+
+    >>> solve_triangular(2.0 * jnp.eye(2), jnp.array([2.0, 4.0]))
+    Array([1., 2.], dtype=float32)
+    """
+    return jsp.linalg.solve_triangular(*equations(a, b), lower=lower)
+
+
+@linalg_op(class_name="SVD")
+def svd(x, full_matrices=True, compute_uv=True):
+    """(U, singular values, V^T) with x = U diag(s) V^T; only the singular values without `compute_uv`.
+
+    >>> svd(jnp.diag(jnp.array([1.0, 2.0])), compute_uv=False)
+    Array([2., 1.], dtype=float32)
+    """
+    result = jnp.linalg.svd(matrix(x), full_matrices=full_matrices, compute_uv=compute_uv)
+    return tuple(result) if compute_uv else result
+
+
+@linalg_op()
+def lstsq(a, b, rcond=None):
+    """x that minimizes the norm of a x - b.
+
+    Args:
+        a: (m, n); b: (m,) or (m, k).
+        rcond: singular values below rcond times the largest count as 0.
+
+    >>> lstsq(jnp.array([[2.0], [2.0]]), jnp.array([2.0, 4.0])).shape
+    (1,)
+    """
+    return jnp.linalg.lstsq(jnp.asarray(a), jnp.asarray(b), rcond=rcond)[0]
+
+
+@linalg_op()
+def matrix_rank(x, tol=None):
+    """The number of singular values above `tol`, int32.
+
+    >>> int(matrix_rank(jnp.ones((2, 2))))
+    1
+    """
+    return jnp.linalg.matrix_rank(matrix(x), tol=tol).astype("int32")
+
+
+@linalg_op()
+def pinv(x, rcond=None):
+    """The Moore-Penrose pseudo-inverse.
+
+    >>> pinv(2.0 * jnp.eye(1))
+    Array([[0.5]], dtype=float32)
+    """
+    return jnp.linalg.pinv(matrix(x), rcond=rcond)
+
+
+@linalg_op(inputs=3, class_name="JVP")
+def jvp(fun, primals, tangents, has_aux=False):
+    """(fun(*primals), its derivative in the direction of the tangents); with `has_aux` also what fun returns besides.
+
+    >>> [float(v) for v in jvp(jnp.square, (3.0,), (1.0,))]
+    [9.0, 6.0]
+    """
+    return jax.jvp(fun, primals, tangents, has_aux=has_aux)
+
+
+__all__ = ["cholesky", "cholesky_inverse", "det", "eig", "eigh", "inv", "jvp", "lstsq", "lu_factor", "matrix_rank",
+           "norm", "pinv", "qr", "solve", "solve_triangular", "svd"]

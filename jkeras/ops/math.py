@@ -1,0 +1,372 @@
+"""Segments, rankings, Fourier transforms, special functions."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from jkeras.core.graph import op
+from jkeras.ops import linalg
+
+
+def math_op(inputs=None, class_name=None):
+    """`op` for a function of this file, which is public under its own name."""
+    return lambda function: op("keras.src.ops.math", f"keras.ops.{function.__name__}", inputs=inputs,
+                               class_name=class_name)(function)
+
+
+# ---------------------------------------------------------------- segments
+
+def _segments(reduce, data, segment_ids, num_segments, sorted):
+    data, segment_ids = jnp.asarray(data), jnp.asarray(segment_ids)
+    if segment_ids.ndim != 1 or segment_ids.shape[0] != data.shape[0]:
+        raise ValueError("Argument `segment_ids` must be a vector as long as the first axis of `data`. Received: "
+                         f"segment_ids.shape={segment_ids.shape}, data.shape={data.shape}")
+    if num_segments is None:
+        raise ValueError("Argument `num_segments` must be set: under JAX the size of the result has to be known.")
+    return reduce(data, segment_ids, num_segments, indices_are_sorted=sorted)
+
+
+@math_op(inputs=2)
+def segment_sum(data, segment_ids, num_segments=None, sorted=False):
+    """The sum of all rows with the same id: row i of the result is that of id i.
+
+    Args:
+        data: (n, ...); segment_ids: (n,), integers.
+        num_segments: the number of rows of the result; must be given.
+        sorted: whether the ids come in rising order, which is faster.
+
+    >>> segment_sum([1.0, 2.0, 4.0], [0, 1, 0], num_segments=2)
+    Array([5., 2.], dtype=float32)
+    """
+    return _segments(jax.ops.segment_sum, data, segment_ids, num_segments, sorted)
+
+
+@math_op(inputs=2)
+def segment_max(data, segment_ids, num_segments=None, sorted=False):
+    """The maximum of all rows with the same id; -inf for an id without rows. Arguments as in `segment_sum`.
+
+    >>> segment_max([1.0, 2.0, 4.0], [0, 1, 0], num_segments=2)
+    Array([4., 2.], dtype=float32)
+    """
+    return _segments(jax.ops.segment_max, data, segment_ids, num_segments, sorted)
+
+
+@math_op(inputs=2)
+def segment_min(data, segment_ids, num_segments=None, sorted=False):
+    """The minimum of all rows with the same id; inf for an id without rows. Arguments as in `segment_sum`.
+
+    >>> segment_min([1.0, 2.0, 4.0], [0, 1, 0], num_segments=2)
+    Array([1., 2.], dtype=float32)
+    """
+    return _segments(jax.ops.segment_min, data, segment_ids, num_segments, sorted)
+
+
+@math_op(inputs=2)
+def segment_prod(data, segment_ids, num_segments=None, sorted=False):
+    """The product of all rows with the same id; 1 for an id without rows. Arguments as in `segment_sum`.
+
+    >>> segment_prod([3.0, 2.0, 4.0], [0, 1, 0], num_segments=2)
+    Array([12.,  2.], dtype=float32)
+    """
+    return _segments(jax.ops.segment_prod, data, segment_ids, num_segments, sorted)
+
+
+# ---------------------------------------------------------------- rankings, distances, special functions
+
+@math_op(inputs=1, class_name="TopK")
+def top_k(x, k, sorted=True):
+    """(values, indices) of the k largest entries along the last axis, largest first; `sorted` makes no difference.
+
+    >>> top_k(jnp.array([1.0, 3.0, 2.0]), 2)[1]
+    Array([1, 2], dtype=int32)
+    """
+    return tuple(lax.top_k(jnp.asarray(x), k))
+
+
+@math_op(inputs=2, class_name="InTopK")
+def in_top_k(targets, predictions, k):
+    """Whether fewer than k classes have a larger prediction than the target; a target with NaN comes last.
+
+    Args:
+        targets: (batch,), integers; predictions: (batch, classes).
+
+    >>> in_top_k(jnp.array([1]), jnp.array([[0.1, 0.5, 0.4]]), 1)
+    Array([ True], dtype=bool)
+    """
+    targets, predictions = jnp.asarray(targets), jnp.asarray(predictions)
+    own = jnp.take_along_axis(predictions, targets[..., None], axis=-1)
+    own = jnp.where(jnp.isnan(own), -jnp.inf, own)
+    return jnp.sum(predictions > own, axis=-1) < k
+
+
+@math_op()
+def logsumexp(x, axis=None, keepdims=False):
+    """log(sum(exp(x))) over some axes, without overflow.
+
+    >>> float(logsumexp([100.0, -100.0]))
+    100.0
+    """
+    axis = tuple(axis) if isinstance(axis, list) else axis
+    return jax.nn.logsumexp(jnp.asarray(x), axis=axis, keepdims=keepdims)
+
+
+@math_op(class_name="CDist")
+def cdist(x, y):
+    """All Euclidean distances between the rows of two matrices: (..., n, d), (..., m, d) -> (..., n, m).
+
+    Raises:
+        ValueError: fewer than two axes, or rows of different length.
+
+    >>> cdist(jnp.zeros((1, 2)), jnp.array([[3.0, 4.0]]))
+    Array([[5.]], dtype=float32)
+    """
+    x, y = linalg.matrix(x), linalg.matrix(y)
+    if x.shape[-1] != y.shape[-1]:
+        raise ValueError(f"The last axes must agree. Received: x.shape={x.shape}, y.shape={y.shape}")
+    return jnp.sqrt(jnp.sum(jnp.square(x[..., :, None, :] - y[..., None, :, :]), axis=-1))
+
+
+@math_op()
+def rsqrt(x):
+    """1 / sqrt(x).
+
+    >>> rsqrt([4.0])
+    Array([0.5], dtype=float32)
+    """
+    return lax.rsqrt(jnp.asarray(x))
+
+
+@math_op()
+def erf(x):
+    """The error function.
+
+    >>> erf([0.0, 10.0])
+    Array([0., 1.], dtype=float32)
+    """
+    return lax.erf(jnp.asarray(x))
+
+
+@math_op()
+def erfc(x):
+    """1 - erf(x), without cancellation.
+
+    >>> erfc([0.0])
+    Array([1.], dtype=float32)
+    """
+    return jax.scipy.special.erfc(jnp.asarray(x))
+
+
+@math_op()
+def erfinv(x):
+    """The inverse of `erf`, for x in (-1, 1).
+
+    >>> erfinv([0.0, 1.0])
+    Array([ 0., inf], dtype=float32)
+    """
+    return jax.scipy.special.erfinv(jnp.asarray(x))
+
+
+@math_op()
+def logdet(x):
+    """log(|det(x)|) of square matrices.
+
+    >>> float(logdet(jnp.eye(3)))
+    0.0
+    """
+    return jnp.linalg.slogdet(jnp.asarray(x))[1]
+
+
+# ---------------------------------------------------------------- Fourier transforms
+
+def _complex(x):
+    """A pair (real, imaginary) as one complex array, checked."""
+    if not isinstance(x, (tuple, list)) or len(x) != 2:
+        raise ValueError(f"Input `x` should be a tuple of two tensors, real and imaginary. Received: x={x}")
+    real, imaginary = map(jnp.asarray, x)
+    if real.shape != imaginary.shape:
+        raise ValueError("The real and the imaginary part should have the same shape. Received: "
+                         f"x[0].shape={real.shape}, x[1].shape={imaginary.shape}")
+    if not all(jnp.issubdtype(v.dtype, jnp.floating) for v in (real, imaginary)):
+        raise ValueError(f"Both parts should be of a float type. Received: {real.dtype} and {imaginary.dtype}")
+    return lax.complex(real, imaginary)
+
+
+def _parts(z):
+    return jnp.real(z), jnp.imag(z)
+
+
+@math_op(class_name="FFT")
+def fft(x):
+    """The Fourier transform along the last axis; input and output are pairs (real, imaginary).
+
+    >>> fft((jnp.ones(2), jnp.zeros(2)))[0]
+    Array([2., 0.], dtype=float32)
+    """
+    return _parts(jnp.fft.fft(_complex(x)))
+
+
+@math_op(class_name="FFT2")
+def fft2(x):
+    """The Fourier transform over the last two axes; input and output are pairs (real, imaginary).
+
+    >>> fft2((jnp.ones((1, 2)), jnp.zeros((1, 2))))[0]
+    Array([[2., 0.]], dtype=float32)
+    """
+    return _parts(jnp.fft.fft2(_complex(x)))
+
+
+@math_op(class_name="IFFT2")
+def ifft2(x):
+    """The inverse of `fft2`.
+
+    >>> ifft2((jnp.array([[2.0, 0.0]]), jnp.zeros((1, 2))))[0]
+    Array([[1., 1.]], dtype=float32)
+    """
+    return _parts(jnp.fft.ifft2(_complex(x)))
+
+
+@math_op(class_name="RFFT")
+def rfft(x, fft_length=None):
+    """The non-redundant half of the Fourier transform of real numbers, as a pair (real, imaginary).
+
+    Args:
+        fft_length: x is cut or filled with zeros to this length first.
+
+    >>> rfft(jnp.ones(2))[0]
+    Array([2., 0.], dtype=float32)
+    """
+    return _parts(jnp.fft.rfft(jnp.asarray(x), n=fft_length))
+
+
+@math_op(class_name="IRFFT")
+def irfft(x, fft_length=None):
+    """The inverse of `rfft`.
+
+    >>> irfft((jnp.array([2.0, 0.0]), jnp.zeros(2)))
+    Array([1., 1.], dtype=float32)
+    """
+    return jnp.fft.irfft(_complex(x), n=fft_length)
+
+
+def _frames(x, length, stride):
+    """All windows of the last axis: (..., n) -> (..., windows, length)."""
+    starts = jnp.arange(max(0, 1 + (x.shape[-1] - length) // stride)) * stride
+    return x[..., starts[:, None] + jnp.arange(length)]
+
+
+@math_op(inputs=1)
+def extract_sequences(x, sequence_length, sequence_stride):
+    """All windows of the last axis: (..., n) -> (..., windows, sequence_length).
+
+    >>> extract_sequences(jnp.arange(4), 2, 1).tolist()
+    [[0, 1], [1, 2], [2, 3]]
+    """
+    return _frames(jnp.asarray(x), sequence_length, sequence_stride)
+
+
+def _window(window, length, fft_length, dtype):
+    """The window, zeros around it up to `fft_length`; a name stands for a periodic window, None for all ones."""
+    if window is None:
+        return jnp.ones(fft_length, dtype)
+    if isinstance(window, str):
+        if window not in ("hann", "hamming"):
+            raise ValueError(f"Expected `window` to be 'hann', 'hamming' or a tensor. Received: window={window!r}")
+        floor = {"hann": 0.5, "hamming": 0.54}[window]
+        angle = 2 * np.pi * np.arange(length) / length
+        window = floor - (1 - floor) * np.cos(angle) if length > 1 else np.ones(1)
+    window = jnp.asarray(window, dtype)
+    if window.shape != (length,):
+        raise ValueError(f"The shape of `window` must be ({length},), the sequence_length. Received: {window.shape}")
+    left = (fft_length - length) // 2
+    return jnp.pad(window, (left, fft_length - length - left))
+
+
+def _check_stride(stride):
+    if not isinstance(stride, int) or stride <= 0:
+        raise ValueError(f"`sequence_stride` must be a positive integer. Received: sequence_stride={stride}")
+
+
+@math_op(inputs=1, class_name="STFT")
+def stft(x, sequence_length, sequence_stride, fft_length, window="hann", center=True):
+    """The short-time Fourier transform: `rfft` of windows of the last axis, (..., n) -> (..., windows, bins).
+
+    Args:
+        sequence_length: of a window, at most `fft_length`; zeros fill the rest.
+        window: "hann", "hamming", a tensor, or None for a rectangle.
+        center: reflect `fft_length // 2` values at both ends first.
+    Returns:
+        A pair (real, imaginary).
+
+    >>> stft(jnp.ones(16), 4, 2, 8)[0].shape
+    (9, 5)
+    """
+    _check_stride(sequence_stride)
+    x = jnp.asarray(x)
+    if x.dtype not in ("float32", "float64"):
+        raise TypeError(f"`stft` takes float32 or float64. Received: {x.dtype}")
+    if fft_length < sequence_length:
+        raise ValueError(f"`fft_length` must be at least `sequence_length`. Received: fft_length={fft_length}, "
+                         f"sequence_length={sequence_length}")
+    window = _window(window, sequence_length, fft_length, x.dtype)
+    if center:
+        x = jnp.pad(x, [(0, 0)] * (x.ndim - 1) + [(fft_length // 2,) * 2], mode="reflect")
+    return _parts(jnp.fft.rfft(_frames(x, fft_length, sequence_stride) * window))
+
+
+def _overlap_add(frames, stride):
+    """Windows put back at their places and added: (..., windows, length) -> (..., n)."""
+    count, length = frames.shape[-2:]
+    places = jnp.arange(count)[:, None] * stride + jnp.arange(length)
+    return jnp.zeros((*frames.shape[:-2], (count - 1) * stride + length), frames.dtype).at[..., places].add(frames)
+
+
+@math_op(inputs=1, class_name="ISTFT")
+def istft(x, sequence_length, sequence_stride, fft_length, length=None, window="hann", center=True):
+    """The inverse of `stft` with the same arguments, in the sense of least squares.
+
+    Args:
+        x: a pair (real, imaginary), (..., windows, bins).
+        length: of the result, which is cut to it.
+
+    >>> [float(v) for v in istft(stft(jnp.ones(8), 4, 2, 4), 4, 2, 4).round(4)[:3]]
+    [1.0, 1.0, 1.0]
+    """
+    _check_stride(sequence_stride)
+    x = _complex(x)
+    if x.ndim < 2:
+        raise ValueError(f"Input `x` must have at least two axes. Received: shape {x.shape}")
+    weights = _window(window, sequence_length, fft_length, jnp.real(x).dtype)
+    frames = jnp.fft.irfft(x, n=fft_length)
+    total = _overlap_add(jnp.broadcast_to(jnp.square(weights), frames.shape[-2:]), sequence_stride)
+    signal = _overlap_add(frames * weights, sequence_stride) / jnp.where(total > 1e-10, total, 1.0)
+    if window is None:  # Keras scales a rectangle by its overlap
+        signal = signal * (fft_length / sequence_stride)
+    start = fft_length // 2 if center else 0
+    end = start + length if length is not None else signal.shape[-1] - start
+    return signal[..., start:end]
+
+
+# ---------------------------------------------------------------- complex numbers and pairs of real ones
+
+@math_op()
+def view_as_complex(x):
+    """Complex numbers from real and imaginary parts in a last axis of size 2.
+
+    >>> view_as_complex([[1.0, 2.0]])
+    Array([1.+2.j], dtype=complex64)
+    """
+    x = jnp.asarray(x)
+    if x.ndim < 1 or x.shape[-1] != 2:
+        raise ValueError(f"The last axis must have size 2, real and imaginary. Received: x.shape={x.shape}")
+    return x[..., 0].astype("complex64") + 1j * x[..., 1].astype("complex64")
+
+
+@math_op()
+def view_as_real(x):
+    """The real and imaginary parts in a new last axis.
+
+    >>> view_as_real([1.0 + 2.0j])
+    Array([[1., 2.]], dtype=float32)
+    """
+    return jnp.stack(_parts(jnp.asarray(x)), axis=-1)

@@ -1,0 +1,24 @@
+"""Decorators for the ops that Keras exports twice: as `keras.ops.NAME` and in a submodule."""
+
+from jkeras.core.graph import op
+
+
+def exported(part):
+    """The decorator maker for one submodule of `keras.ops`, such as "nn".
+
+    `@nn_op("swish")` on `silu` gives four names: `keras.ops.silu`, `keras.ops.nn.silu` and both for "swish".
+    """
+    def op_of_part(*aliases, inputs=None, class_name=None):
+        def decorate(function):
+            return op(f"keras.src.ops.{part}", *public_names(part, function.__name__, *aliases), inputs=inputs,
+                      class_name=class_name)(function)
+        return decorate
+    return op_of_part
+
+
+def public_names(part, *names):
+    """Both public names of each op: `keras.ops.NAME` and `keras.ops.PART.NAME`."""
+    return [f"keras.ops.{prefix}{name}" for name in names for prefix in ("", f"{part}.")]
+
+
+nn_op, linalg_op = exported("nn"), exported("linalg")

@@ -1,0 +1,307 @@
+"""Element-wise non-linearities, softmax and its relatives."""
+
+import warnings
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from jkeras.core.graph import op
+from jkeras.core.registry import public
+from jkeras.ops.naming import nn_op, public_names
+
+
+@nn_op()
+def relu(x):
+    """max(x, 0).
+
+    >>> relu([-1.0, 2.0])
+    Array([0., 2.], dtype=float32)
+    """
+    return jax.nn.relu(jnp.asarray(x))
+
+
+@nn_op()
+def relu6(x):
+    """min(max(x, 0), 6).
+
+    >>> relu6([-1.0, 2.0, 8.0])
+    Array([0., 2., 6.], dtype=float32)
+    """
+    return jax.nn.relu6(jnp.asarray(x))
+
+
+@nn_op()
+def leaky_relu(x, negative_slope=0.2):
+    """x where positive, negative_slope * x elsewhere.
+
+    >>> leaky_relu([-1.0, 2.0], negative_slope=0.5)
+    Array([-0.5,  2. ], dtype=float32)
+    """
+    return jax.nn.leaky_relu(jnp.asarray(x), negative_slope=negative_slope)
+
+
+@nn_op()
+def elu(x, alpha=1.0):
+    """x where positive, alpha * (exp(x) - 1) elsewhere (Clevert et al. 2016, arXiv:1511.07289).
+
+    >>> elu([0.0, 2.0])
+    Array([0., 2.], dtype=float32)
+    """
+    return jax.nn.elu(jnp.asarray(x), alpha=alpha)
+
+
+@nn_op()
+def selu(x):
+    """The self-normalizing 1.0507 * elu(x, 1.67326) (Klambauer et al. 2017, arXiv:1706.02515).
+
+    >>> selu([0.0, 1.0])
+    Array([0.      , 1.050701], dtype=float32)
+    """
+    return jax.nn.selu(jnp.asarray(x))
+
+
+@nn_op()
+def celu(x, alpha=1.0):
+    """max(x, 0) + min(alpha * (exp(x / alpha) - 1), 0) (Barron 2017, arXiv:1704.07483).
+
+    >>> celu([0.0, 2.0])
+    Array([0., 2.], dtype=float32)
+    """
+    return jax.nn.celu(jnp.asarray(x), alpha=alpha)
+
+
+@nn_op()
+def gelu(x, approximate=True):
+    """x * P(N(0, 1) <= x) (Hendrycks and Gimpel 2016, arXiv:1606.08415).
+
+    Args:
+        approximate: use the tanh formula instead of the error function.
+
+    >>> gelu([0.0, 10.0])
+    Array([ 0., 10.], dtype=float32)
+    """
+    return jax.nn.gelu(jnp.asarray(x), approximate)
+
+
+@nn_op("swish")
+def silu(x):
+    """x * sigmoid(x), also named swish (Ramachandran et al. 2017, arXiv:1710.05941).
+
+    >>> silu([0.0, 20.0])
+    Array([ 0., 20.], dtype=float32)
+    """
+    return jax.nn.silu(jnp.asarray(x))
+
+
+@nn_op("hard_swish")
+def hard_silu(x):
+    """x * relu6(x + 3) / 6, also named hard swish (Howard et al. 2019, arXiv:1905.02244).
+
+    >>> hard_silu([-3.0, 3.0])
+    Array([-0.,  3.], dtype=float32)
+    """
+    return jax.nn.hard_silu(jnp.asarray(x))
+
+
+@nn_op()
+def sigmoid(x):
+    """1 / (1 + exp(-x)).
+
+    >>> sigmoid([0.0, 100.0])
+    Array([0.5, 1. ], dtype=float32)
+    """
+    return jax.nn.sigmoid(jnp.asarray(x))
+
+
+@nn_op()
+def hard_sigmoid(x):
+    """relu6(x + 3) / 6, a piecewise linear sigmoid.
+
+    >>> hard_sigmoid([-3.0, 0.0, 3.0])
+    Array([0. , 0.5, 1. ], dtype=float32)
+    """
+    return jax.nn.hard_sigmoid(jnp.asarray(x))
+
+
+@nn_op()
+def sparse_sigmoid(x):
+    """0 below -1, 1 above 1, (x + 1) / 2 between (Blondel et al. 2019, arXiv:1901.02324).
+
+    >>> sparse_sigmoid([-2.0, 0.0, 2.0])
+    Array([0. , 0.5, 1. ], dtype=float32)
+    """
+    return jax.nn.sparse_sigmoid(jnp.asarray(x))
+
+
+@nn_op()
+def log_sigmoid(x):
+    """log(sigmoid(x)), without overflow.
+
+    >>> log_sigmoid([-100.0])
+    Array([-100.], dtype=float32)
+    """
+    return jax.nn.log_sigmoid(jnp.asarray(x))
+
+
+@nn_op()
+def softplus(x):
+    """log(exp(x) + 1), without overflow.
+
+    >>> softplus([100.0])
+    Array([100.], dtype=float32)
+    """
+    return jax.nn.softplus(jnp.asarray(x))
+
+
+@nn_op()
+def sparse_plus(x):
+    """0 below -1, x above 1, (x + 1)**2 / 4 between: the integral of `sparse_sigmoid`.
+
+    >>> sparse_plus([-2.0, 1.0, 3.0])
+    Array([0., 1., 3.], dtype=float32)
+    """
+    return jax.nn.sparse_plus(jnp.asarray(x))
+
+
+@nn_op()
+def squareplus(x, b=4):
+    """(x + sqrt(x**2 + b)) / 2, a smooth relu (Barron 2021, arXiv:2112.11687).
+
+    >>> squareplus([0.0])
+    Array([1.], dtype=float32)
+    """
+    return jax.nn.squareplus(jnp.asarray(x), b=b)
+
+
+@nn_op()
+def softsign(x):
+    """x / (|x| + 1).
+
+    >>> softsign([-1.0, 1.0])
+    Array([-0.5,  0.5], dtype=float32)
+    """
+    return jax.nn.soft_sign(jnp.asarray(x))
+
+
+@nn_op()
+def soft_shrink(x, threshold=0.5):
+    """x moved towards 0 by the threshold, and 0 within it.
+
+    >>> soft_shrink([-1.0, 0.2, 2.0])
+    Array([-0.5,  0. ,  1.5], dtype=float32)
+    """
+    x = jnp.asarray(x)
+    return jnp.where(jnp.abs(x) > threshold, x - jnp.sign(x) * threshold, 0.0)
+
+
+@nn_op()
+def hard_shrink(x, threshold=0.5):
+    """x where |x| exceeds the threshold, 0 elsewhere.
+
+    >>> hard_shrink([-1.0, 0.2, 2.0])
+    Array([-1.,  0.,  2.], dtype=float32)
+    """
+    x = jnp.asarray(x)
+    return jnp.where(jnp.abs(x) > threshold, x, 0.0)
+
+
+@nn_op()
+def hard_tanh(x):
+    """x clipped to [-1, 1].
+
+    >>> hard_tanh([-3.0, 0.5, 2.0])
+    Array([-1. ,  0.5,  1. ], dtype=float32)
+    """
+    return jax.nn.hard_tanh(jnp.asarray(x))
+
+
+@nn_op()
+def tanh_shrink(x):
+    """x - tanh(x).
+
+    >>> tanh_shrink([0.0])
+    Array([0.], dtype=float32)
+    """
+    x = jnp.asarray(x)
+    return x - jnp.tanh(x)
+
+
+@nn_op(inputs=1)
+def threshold(x, threshold, default_value):
+    """x where it exceeds the threshold, `default_value` elsewhere.
+
+    >>> threshold([1.0, 3.0], 2.0, -1.0)
+    Array([-1.,  3.], dtype=float32)
+    """
+    x = jnp.asarray(x)
+    return jnp.where(x > threshold, x, default_value)
+
+
+@op("keras.src.ops.nn", inputs=1, class_name="Glu")
+def _glu(x, axis=-1):
+    x = jnp.asarray(x)
+    half = x.shape[axis] // 2
+    return lax.slice_in_dim(x, 0, half, axis=axis) * jax.nn.sigmoid(lax.slice_in_dim(x, half, 2 * half, axis=axis))
+
+
+@public(*public_names("nn", "glu"))
+def glu(x, axis=-1):
+    """a * sigmoid(b), where a and b are the two halves of x along an axis (Dauphin et al. 2016, arXiv:1612.08083).
+
+    Raises:
+        ValueError: the axis has an odd size.
+
+    >>> glu([3.0, 0.0])
+    Array([1.5], dtype=float32)
+    """
+    shape = x.shape if hasattr(x, "shape") else jnp.shape(x)
+    if (shape[axis] or 0) % 2:
+        raise ValueError(f"glu splits axis {axis} in halves, so its size must be even. Received: x.shape={shape}")
+    return _glu(x, axis=axis)
+
+
+@nn_op()
+def softmax(x, axis=-1):
+    """exp(x) / sum(exp(x)) along an axis (int, tuple, or None for all).
+
+    >>> softmax([0.0, 0.0])
+    Array([0.5, 0.5], dtype=float32)
+    """
+    x = jnp.asarray(x)
+    if isinstance(axis, int) and -x.ndim <= axis < x.ndim and x.shape[axis] == 1:
+        warnings.warn(f"softmax over axis {axis} of a tensor of shape {x.shape}: that axis has size 1, so the result "
+                      "is always 1. Did you mean sigmoid?", stacklevel=3)
+    return jax.nn.softmax(x, axis=axis)
+
+
+@nn_op()
+def log_softmax(x, axis=-1):
+    """log(softmax(x)) along an axis (int, tuple, or None for all), without overflow.
+
+    >>> log_softmax([0.0, 100.0])
+    Array([-100.,    0.], dtype=float32)
+    """
+    return jax.nn.log_softmax(jnp.asarray(x), axis=axis)
+
+
+@nn_op()
+def sparsemax(x, axis=-1):
+    """max(x - tau, 0) with tau from the largest entries, so that small ones become 0 (arXiv:1602.02068).
+
+    As in Keras, tau is taken from the sum of all partial sums in the support; with one entry in the support that is
+    the projection on the simplex that the paper defines.
+
+    >>> sparsemax([3.0, 0.0])
+    Array([1., 0.], dtype=float32)
+    """
+    x = jnp.asarray(x)
+    shape = [1] * x.ndim
+    shape[axis] = -1
+    largest = -jnp.sort(-x, axis=axis)
+    sums = jnp.cumsum(largest, axis=axis)
+    rank = jnp.arange(1, x.shape[axis] + 1).reshape(shape)
+    support = largest > (sums - 1) / rank
+    size = jnp.sum(support, axis=axis, keepdims=True)
+    tau = (jnp.sum(sums, axis=axis, keepdims=True, where=support) - 1) / size
+    return jnp.maximum(x - tau, 0.0)

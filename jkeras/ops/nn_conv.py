@@ -1,0 +1,242 @@
+"""Convolutions, their transposes, and what rearranges windows and blocks of images."""
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from jkeras.core.settings import standardize_data_format
+from jkeras.ops import kernels
+from jkeras.ops.naming import nn_op
+
+
+def per_axis(value, count):
+    """A number for each spatial axis: one given number stands for all.
+
+    >>> per_axis(2, 3), per_axis((1, 2), 2)
+    ((2, 2, 2), (1, 2))
+    """
+    return (value,) * count if isinstance(value, int) else tuple(value)
+
+
+def dimension_numbers(ndim, data_format):
+    """Which axes are batch, channels and space, for `lax`; kernels are (*space, in, out)."""
+    spatial = tuple(range(1, ndim - 1)) if data_format == "channels_last" else tuple(range(2, ndim))
+    channels = ndim - 1 if data_format == "channels_last" else 1
+    kernel = (ndim - 1, ndim - 2, *range(ndim - 2))
+    return lax.ConvDimensionNumbers((0, channels, *spatial), kernel, (0, channels, *spatial))
+
+
+def count_channels(x, data_format):
+    """The size of the channel axis."""
+    return x.shape[-1 if data_format == "channels_last" else 1]
+
+
+def check_channels(inputs, expected, kernel, data_format):
+    """Raises ValueError where the number of channels is not what the kernel takes."""
+    channels = count_channels(inputs, data_format)
+    if channels != expected:
+        raise ValueError(f"The inputs have {channels} channels and the kernel takes {expected}. Received: "
+                         f"inputs.shape={inputs.shape}, kernel.shape={kernel.shape}, data_format={data_format!r}")
+
+
+def _lax_arguments(inputs, strides, padding, data_format, dilation_rate):
+    """(strides, padding, dilation, dimension numbers) as `lax` and `kernels` take them."""
+    count = inputs.ndim - 2
+    return (per_axis(strides, count), padding.upper(), per_axis(dilation_rate, count),
+            dimension_numbers(inputs.ndim, data_format))
+
+
+@nn_op()
+def conv(inputs, kernel, strides=1, padding="valid", data_format=None, dilation_rate=1):
+    """Cross-correlation over 1, 2 or 3 spatial axes; grouped where the kernel takes fewer channels than there are.
+
+    Args:
+        inputs: (batch, *space, channels), or (batch, channels, *space) for "channels_first".
+        kernel: (*size, channels / groups, filters); the inputs are cast to its dtype.
+        strides, dilation_rate: int, or one for each spatial axis.
+        padding: "valid" (none) or "same" (zeros, output size = ceil(size / stride)).
+    Raises:
+        ValueError: channels not divisible into groups, or an empty result.
+
+    >>> conv(jnp.ones((1, 5, 2)), jnp.ones((3, 2, 4))).shape
+    (1, 3, 4)
+    """
+    data_format = standardize_data_format(data_format)
+    kernel = jnp.asarray(kernel)
+    inputs = jnp.asarray(inputs, dtype=kernel.dtype)
+    channels, taken = count_channels(inputs, data_format), kernel.shape[-2]
+    if channels % taken:
+        raise ValueError(f"The number of input channels must be divisible by the number that the kernel takes. "
+                         f"Received: inputs.shape={inputs.shape}, kernel.shape={kernel.shape}")
+    result = kernels.convolve(inputs, kernel, *_lax_arguments(inputs, strides, padding, data_format, dilation_rate),
+                              channels // taken)
+    if result.size == 0 and inputs.size:
+        raise ValueError(f"The convolution has an empty result of shape {result.shape}: inputs of shape {inputs.shape} "
+                         f"are too small for a kernel of shape {kernel.shape} with strides={strides}, "
+                         f"dilation_rate={dilation_rate} and padding={padding!r}")
+    return result
+
+
+@nn_op()
+def depthwise_conv(inputs, kernel, strides=1, padding="valid", data_format=None, dilation_rate=1):
+    """A convolution of each channel on its own.
+
+    Args:
+        kernel: (*size, channels, multiplier); gives channels * multiplier channels.
+
+    >>> depthwise_conv(jnp.ones((1, 5, 2)), jnp.ones((3, 2, 4))).shape
+    (1, 3, 8)
+    """
+    data_format = standardize_data_format(data_format)
+    inputs, kernel = jnp.asarray(inputs), jnp.asarray(kernel)
+    check_channels(inputs, kernel.shape[-2], kernel, data_format)
+    return kernels.depthwise(inputs, kernel, *_lax_arguments(inputs, strides, padding, data_format, dilation_rate))
+
+
+@nn_op()
+def separable_conv(inputs, depthwise_kernel, pointwise_kernel, strides=1, padding="valid", data_format=None,
+                   dilation_rate=1):
+    """A depthwise convolution, then one of size 1 that mixes the channels.
+
+    >>> separable_conv(jnp.ones((1, 5, 2)), jnp.ones((3, 2, 4)), jnp.ones((1, 8, 6))).shape
+    (1, 3, 6)
+    """
+    x = depthwise_conv(inputs, depthwise_kernel, strides, padding, data_format, dilation_rate)
+    return conv(x, pointwise_kernel, 1, "valid", data_format, dilation_rate)
+
+
+def transposed_padding(size, stride, dilation, padding, output_padding):
+    """Zeros on both sides of a stretched input so that the output has Keras's size.
+
+    That is, for the dilated kernel size k: "valid" (n - 1) * stride + max(k, stride), "same" n * stride; with an
+    `output_padding` p, (n - 1) * stride + k + p and (n - 1) * stride + k % 2 + p.
+    """
+    k = (size - 1) * dilation + 1
+    if padding == "valid":
+        return k - 1, k - 1 + (max(stride - k, 0) if output_padding is None else output_padding)
+    if padding != "same":
+        raise ValueError(f"The `padding` argument must be 'valid' or 'same'. Received: padding={padding!r}")
+    total = k - 2 + (stride if output_padding is None else k % 2 + output_padding)
+    left = min(-(-total // 2), k - 1)
+    return left, total - left
+
+
+@nn_op()
+def conv_transpose(inputs, kernel, strides=1, padding="valid", output_padding=None, data_format=None, dilation_rate=1):
+    """The transpose of `conv`: what its gradient does to an output.
+
+    Args:
+        kernel: (*size, filters, channels).
+        output_padding: int, one for each spatial axis, or None for Keras's default output size.
+
+    >>> conv_transpose(jnp.ones((1, 5, 2)), jnp.ones((3, 4, 2)), strides=2, padding="same").shape
+    (1, 10, 4)
+    """
+    data_format = standardize_data_format(data_format)
+    inputs, kernel = jnp.asarray(inputs), jnp.asarray(kernel)
+    check_channels(inputs, kernel.shape[-1], kernel, data_format)
+    count = inputs.ndim - 2
+    strides, dilation_rate = per_axis(strides, count), per_axis(dilation_rate, count)
+    extra = (None,) * count if output_padding is None else per_axis(output_padding, count)
+    pads = [transposed_padding(k, s, d, padding.lower(), p)
+            for k, s, d, p in zip(kernel.shape, strides, dilation_rate, extra)]
+    return lax.conv_transpose(inputs, kernel, strides, pads, rhs_dilation=dilation_rate, transpose_kernel=True,
+                              dimension_numbers=dimension_numbers(inputs.ndim, data_format))
+
+
+# ---------------------------------------------------------------- windows and blocks of images
+
+def check_rank(name, x, rank):
+    """Raises ValueError where x does not have `rank` axes."""
+    if len(x.shape) != rank:
+        raise ValueError(f"`{name}` takes a {rank}D tensor. Received: x.shape={tuple(x.shape)}")
+
+
+@nn_op(inputs=1)
+def unfold(x, kernel_size, dilation=1, padding=0, stride=1):
+    """All windows of an image, side by side: (n, c, h, w) -> (n, c * kh * kw, windows).
+
+    Args:
+        kernel_size, dilation, padding, stride: int, or a pair for height and width.
+
+    >>> unfold(jnp.arange(9.0).reshape(1, 1, 3, 3), 2)[0, :, 0]
+    Array([0., 1., 3., 4.], dtype=float32)
+    """
+    x = jnp.asarray(x)
+    check_rank("unfold", x, 4)
+    (kh, kw), (ph, pw) = per_axis(kernel_size, 2), per_axis(padding, 2)
+    x = jnp.pad(x, ((0, 0), (0, 0), (ph, ph), (pw, pw)))
+    rows, columns = (
+        jnp.arange((size - d * (k - 1) - 1) // s + 1)[:, None] * s + jnp.arange(k) * d
+        for size, k, d, s in zip(x.shape[2:], (kh, kw), per_axis(dilation, 2), per_axis(stride, 2)))
+    windows = x[:, :, rows[:, None, :, None], columns[None, :, None, :]]  # (n, c, oh, ow, kh, kw)
+    n, c, oh, ow = windows.shape[:4]
+    return windows.transpose(0, 1, 4, 5, 2, 3).reshape(n, c * kh * kw, oh * ow)
+
+
+@nn_op(inputs=1)
+def fold(x, output_size, kernel_size, dilation=1, padding=0, stride=1):
+    """The transpose of `unfold`: puts windows back at their places and adds where they overlap.
+
+    >>> fold(unfold(jnp.ones((1, 1, 2, 3)), (2, 2)), (2, 3), (2, 2))[0, 0, 0]
+    Array([1., 2., 1.], dtype=float32)
+    """
+    x = jnp.asarray(x)
+    check_rank("fold", x, 3)
+    kh, kw = per_axis(kernel_size, 2)
+    if x.shape[1] % (kh * kw):
+        raise ValueError(f"The second axis of the input must be divisible by the window size {kh} * {kw}. Received: "
+                         f"x.shape={x.shape}")
+    image = jax.ShapeDtypeStruct((x.shape[0], x.shape[1] // (kh * kw), *per_axis(output_size, 2)), x.dtype)
+    transpose = jax.linear_transpose(lambda v: unfold(v, (kh, kw), dilation, padding, stride), image)
+    return transpose(x)[0]
+
+
+def _block_arguments(name, x, block_size, data_format):
+    x = jnp.asarray(x)
+    if block_size < 2:
+        raise ValueError(f"`block_size` must be at least 2. Received: block_size={block_size}")
+    check_rank(name, x, 4)
+    return x, standardize_data_format(data_format)
+
+
+@nn_op(inputs=1)
+def depth_to_space(x, block_size, data_format="channels_last"):
+    """Moves channels into blocks of pixels (pixel shuffle): (n, h, w, c) -> (n, h * b, w * b, c / b**2).
+
+    >>> depth_to_space(jnp.ones((1, 2, 3, 8)), 2).shape
+    (1, 4, 6, 2)
+    """
+    x, data_format = _block_arguments("depth_to_space", x, block_size, data_format)
+    b, channels = block_size, count_channels(x, data_format)
+    if channels % b**2:
+        raise ValueError(f"The number of channels must be divisible by block_size**2 = {b**2}. Received: "
+                         f"x.shape={x.shape}")
+    if data_format == "channels_last":
+        n, h, w, c = x.shape
+        x = x.reshape(n, h, w, b, b, c // b**2).transpose(0, 1, 3, 2, 4, 5)  # (n, h, b, w, b, c)
+        return x.reshape(n, h * b, w * b, c // b**2)
+    n, c, h, w = x.shape
+    x = x.reshape(n, c // b**2, b, b, h, w).transpose(0, 1, 4, 2, 5, 3)  # (n, c, h, b, w, b)
+    return x.reshape(n, c // b**2, h * b, w * b)
+
+
+@nn_op(inputs=1)
+def space_to_depth(x, block_size, data_format="channels_last"):
+    """The inverse of `depth_to_space`: (n, h, w, c) -> (n, h / b, w / b, c * b**2).
+
+    >>> space_to_depth(jnp.ones((1, 4, 6, 2)), 2).shape
+    (1, 2, 3, 8)
+    """
+    x, data_format = _block_arguments("space_to_depth", x, block_size, data_format)
+    b = block_size
+    h, w = x.shape[1:3] if data_format == "channels_last" else x.shape[2:]
+    if h % b or w % b:
+        raise ValueError(f"Height and width must be divisible by block_size={b}. Received: x.shape={x.shape}")
+    if data_format == "channels_last":
+        n, h, w, c = x.shape
+        x = x.reshape(n, h // b, b, w // b, b, c).transpose(0, 1, 3, 2, 4, 5)  # (n, h, w, b, b, c)
+        return x.reshape(n, h // b, w // b, c * b**2)
+    n, c, h, w = x.shape
+    x = x.reshape(n, c, h // b, b, w // b, b).transpose(0, 1, 3, 5, 2, 4)  # (n, c, b, b, h, w)
+    return x.reshape(n, c * b**2, h // b, w // b)

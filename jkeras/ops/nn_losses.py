@@ -1,0 +1,208 @@
+"""Crossentropies and connectionist temporal classification (CTC)."""
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from jkeras.core.settings import settings
+from jkeras.ops.naming import nn_op
+
+
+def _same_shape(target, output):
+    if target.shape != output.shape:
+        raise ValueError("Arguments `target` and `output` must have the same shape. Received: "
+                         f"target.shape={target.shape}, output.shape={output.shape}")
+
+
+def _clip_probabilities(p):
+    return jnp.clip(p, settings.epsilon, 1.0 - settings.epsilon)
+
+
+def _log_probabilities(output, from_logits, axis):
+    if from_logits:
+        return jax.nn.log_softmax(output, axis=axis)
+    return jnp.log(_clip_probabilities(output / jnp.sum(output, axis, keepdims=True)))
+
+
+@nn_op()
+def binary_crossentropy(target, output, from_logits=False):
+    """-target * log(p) - (1 - target) * log(1 - p) for each element.
+
+    Args:
+        output: probabilities p, or with `from_logits` log(p / (1 - p)).
+    Raises:
+        ValueError: different shapes.
+
+    >>> binary_crossentropy([1.0], [0.5])
+    Array([0.6931472], dtype=float32)
+    """
+    target, output = jnp.asarray(target), jnp.asarray(output)
+    _same_shape(target, output)
+    if from_logits:
+        return -(target * jax.nn.log_sigmoid(output) + (1.0 - target) * jax.nn.log_sigmoid(-output))
+    output = _clip_probabilities(output)
+    return -(target * jnp.log(output) + (1.0 - target) * jnp.log(1.0 - output))
+
+
+@nn_op()
+def categorical_crossentropy(target, output, from_logits=False, axis=-1):
+    """-sum(target * log(p)) along the axis of the classes; p is scaled to the sum 1 first.
+
+    Raises:
+        ValueError: different shapes, or scalars.
+
+    >>> categorical_crossentropy([[0.0, 1.0]], [[0.5, 0.5]])
+    Array([0.6931472], dtype=float32)
+    """
+    target, output = jnp.asarray(target), jnp.asarray(output)
+    _same_shape(target, output)
+    if not output.ndim:
+        raise ValueError("Arguments `target` and `output` must have at least one axis. Received two scalars.")
+    return -jnp.sum(target * _log_probabilities(output, from_logits, axis), axis=axis)
+
+
+@nn_op()
+def sparse_categorical_crossentropy(target, output, from_logits=False, axis=-1):
+    """-log(p[target]): `categorical_crossentropy` with the number of the true class as target.
+
+    Args:
+        target: integers, in the shape of `output` without the axis of the classes (or with a last axis of size 1).
+            A class that does not exist, such as -1, has the loss 0.
+
+    >>> sparse_categorical_crossentropy([1], [[0.5, 0.5]])
+    Array([0.6931472], dtype=float32)
+    """
+    target, output = jnp.asarray(target, "int32"), jnp.asarray(output)
+    if not output.ndim:
+        raise ValueError(f"Argument `output` must have at least one axis. Received: output.shape={output.shape}")
+    if target.ndim == output.ndim and target.shape[-1] == 1:
+        target = jnp.squeeze(target, axis=-1)
+    place = axis % output.ndim
+    expected = output.shape[:place] + output.shape[place + 1:]
+    if target.shape != expected:
+        raise ValueError(f"`target` must have the shape of `output` without the axis of the classes, {expected}. "
+                         f"Received: target.shape={target.shape}, output.shape={output.shape}")
+    log_p = _log_probabilities(output, from_logits, axis)
+    return -jnp.sum(jax.nn.one_hot(target, output.shape[axis], axis=axis) * log_p, axis=axis)
+
+
+# ---------------------------------------------------------------- CTC
+
+@nn_op(class_name="CTCLoss")
+def ctc_loss(target, output, target_length, output_length, mask_index=0):
+    """-log P(target | output), summed over all alignments (Graves et al. 2006).
+
+    Args:
+        target: labels, (batch, max labels).
+        output: logits, (batch, time, classes).
+        target_length, output_length: (batch,), how much of each row counts.
+        mask_index: the class that stands for "no label".
+    Returns:
+        One number for each row.
+
+    >>> ctc_loss(jnp.array([[1]]), jnp.zeros((1, 1, 2)), jnp.array([1]), jnp.array([1]))
+    Array([0.6931472], dtype=float32)
+    """
+    import optax  # takes long to import, and only this function needs it
+
+    target, output = jnp.asarray(target, "int32"), jnp.asarray(output)
+    output = output.astype(jnp.promote_types(output.dtype, "float32"))
+
+    def padding(lengths, size):  # 1.0 behind the end of each row
+        return (jnp.arange(size) >= jnp.asarray(lengths, "int32")[:, None]).astype(output.dtype)
+
+    return optax.ctc_loss(output, padding(output_length, output.shape[1]), target,
+                          padding(target_length, target.shape[1]), blank_id=mask_index)
+
+
+@nn_op(class_name="CTCDecode")
+def ctc_decode(inputs, sequence_lengths, strategy="greedy", beam_width=100, top_paths=1, merge_repeated=True,
+               mask_index=0):
+    """The most likely label sequences for CTC outputs.
+
+    Args:
+        inputs: logits, (batch, time, classes).
+        strategy: "greedy", or "beam_search" with `beam_width` beams and `top_paths` results.
+        merge_repeated: whether the greedy search takes equal labels in a row as one.
+        mask_index: the class that stands for "no label"; the last one for None.
+    Returns:
+        (labels, scores): labels (paths, batch, time), padded with -1; scores (batch, paths), for "greedy" the
+        negative sum of the largest logits, for "beam_search" log-probabilities.
+    Raises:
+        ValueError: unknown strategy.
+
+    >>> ctc_decode(jnp.array([[[0.0, 3.0], [3.0, 0.0]]]), jnp.array([2]))[0]
+    Array([[[ 1, -1]]], dtype=int32)
+    """
+    inputs, lengths = jnp.asarray(inputs), jnp.asarray(sequence_lengths, "int32")
+    inputs = inputs.astype(jnp.promote_types(inputs.dtype, "float32"))
+    blank = inputs.shape[-1] - 1 if mask_index is None else mask_index
+    if strategy == "greedy":
+        return _greedy_search(inputs, lengths, merge_repeated, blank)
+    if strategy == "beam_search":
+        return jax.vmap(lambda x, n: _beam_search(x, n, beam_width, top_paths, blank), out_axes=(1, 0))(inputs, lengths)
+    raise ValueError(f"Unknown strategy {strategy!r}. Expected 'greedy' or 'beam_search'.")
+
+
+def _greedy_search(inputs, lengths, merge_repeated, blank):
+    ended = jnp.arange(inputs.shape[1]) >= lengths[:, None]  # (batch, time)
+    labels = jnp.where(ended, blank, jnp.argmax(inputs, axis=-1))
+    scores = -jnp.sum(jnp.where(ended, 0.0, jnp.max(inputs, axis=-1)), axis=1, keepdims=True)
+    dropped = labels == blank
+    if merge_repeated:
+        dropped = dropped.at[:, 1:].max(labels[:, 1:] == labels[:, :-1])
+    order = jnp.argsort(dropped, axis=-1, stable=True)  # kept labels first, in their order
+    labels = jnp.take_along_axis(jnp.where(dropped, -1, labels), order, axis=-1)
+    return labels[None].astype("int32"), scores
+
+
+def _beam_search(logits, length, width, top_paths, blank):
+    """Prefix beam search over one sequence, (time, classes).
+
+    A beam is a prefix with two log-probabilities: of all alignments that end in its last label, and in the blank.
+    """
+    time, classes = logits.shape
+    log_p = jax.nn.log_softmax(logits)
+
+    def merge(prefixes, scores):
+        """Equal prefixes become one, at the place of the first; the others get the probability 0."""
+        _, groups = jnp.unique(prefixes, axis=0, size=len(prefixes), fill_value=-2, return_inverse=True)
+        groups = groups.reshape(-1)
+        places = jnp.arange(len(prefixes))
+        first = jax.ops.segment_min(places, groups, len(prefixes))[groups] == places
+        largest = jax.ops.segment_max(scores, groups, len(prefixes))
+        largest = jnp.where(jnp.isfinite(largest), largest, 0.0)
+        sums = jnp.log(jax.ops.segment_sum(jnp.exp(scores - largest[groups]), groups, len(prefixes))) + largest
+        return jnp.where(first[:, None], sums[groups], -jnp.inf)
+
+    def best(prefixes, scores, count):
+        total = jnp.logaddexp(scores[:, 0], scores[:, 1])
+        chosen = jnp.lexsort((jnp.arange(len(total)), -total))[:count]
+        return prefixes[chosen], scores[chosen]
+
+    def step(state, now):
+        prefixes, lengths, scores = state  # (width, time), (width,), (width, 2): ends in label, ends in blank
+        x, active = now
+        last = jnp.where(lengths > 0, jnp.take_along_axis(prefixes, jnp.maximum(lengths - 1, 0)[:, None], 1)[:, 0], -1)
+        total = jnp.logaddexp(scores[:, 0], scores[:, 1])
+        again = jnp.where(last >= 0, scores[:, 0] + x[last], -jnp.inf)
+        stay = jnp.stack([again, total + x[blank]], axis=-1)
+        labels = jnp.arange(classes)
+        # the same label once more is a new one only behind a blank
+        source = jnp.where(labels == last[:, None], scores[:, 1:], total[:, None])
+        grown = jnp.where(labels == blank, -jnp.inf, source + x)  # (width, classes)
+        longer = jnp.repeat(prefixes[:, None], classes, axis=1)
+        longer = jnp.where(jnp.arange(time) == lengths[:, None, None], labels[:, None], longer)
+        candidates = jnp.concatenate([prefixes, longer.reshape(-1, time)])
+        added = jnp.stack([grown.reshape(-1), jnp.full(width * classes, -jnp.inf)], axis=-1)
+        merged = merge(candidates, jnp.concatenate([stay, added]))
+        new, new_scores = best(candidates, merged, width)
+        new_state = new, jnp.sum(new >= 0, axis=1), new_scores
+        return jax.tree.map(lambda a, b: jnp.where(active, a, b), new_state, state), None
+
+    prefixes = jnp.full((width, time), -1)
+    scores = jnp.full((width, 2), -jnp.inf, log_p.dtype).at[0, 1].set(0.0)
+    state = prefixes, jnp.zeros(width, int), scores
+    (prefixes, _, scores), _ = lax.scan(step, state, (log_p, jnp.arange(time) < jnp.maximum(length, 1)))
+    prefixes, scores = best(prefixes, scores, top_paths)
+    return prefixes.astype("int32"), jnp.logaddexp(scores[:, 0], scores[:, 1])

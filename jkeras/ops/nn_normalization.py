@@ -1,0 +1,140 @@
+"""Moments and the normalizations built on them."""
+
+import warnings
+
+import jax.numpy as jnp
+from jax import lax
+
+from jkeras.core.graph import op
+from jkeras.core.registry import public
+from jkeras.core.settings import settings
+from jkeras.ops import linalg
+from jkeras.ops.naming import nn_op, public_names
+
+
+@nn_op(inputs=1)
+def moments(x, axes, keepdims=False, synchronized=False):
+    """Mean and variance over some axes; half precision is summed in float32 and clipped to float16's range.
+
+    Raises:
+        NotImplementedError: `synchronized`; under JAX a sharded array has its moments over all devices anyway.
+
+    >>> [float(v) for v in moments([1.0, 3.0], axes=[0])]
+    [2.0, 1.0]
+    """
+    if synchronized:
+        raise NotImplementedError("Argument synchronized=True is not supported with JAX.")
+    x = jnp.asarray(x)
+    axes = tuple(axes) if isinstance(axes, list) else axes
+    wide = x.astype("float32") if x.dtype in ("float16", "bfloat16") else x
+    results = jnp.mean(wide, axes, keepdims=keepdims), jnp.var(wide, axes, keepdims=keepdims)
+    if wide is not x:
+        limit = float(jnp.finfo("float16").max)
+        results = tuple(jnp.clip(v, -limit, limit).astype(x.dtype) for v in results)
+    return results
+
+
+@op("keras.src.ops.nn", inputs=5, class_name="BatchNorm")
+def _batch_normalization(x, mean, variance, offset=None, scale=None, axis=-1, epsilon=1e-3):
+    x = jnp.asarray(x)
+    size, shape = x.shape[axis], [1] * x.ndim
+    for name, v in {"mean": mean, "variance": variance, "offset": offset, "scale": scale}.items():
+        if v is not None and v.shape not in ((size,), (1,)):
+            raise ValueError(f"`{name}` must be a vector of length x.shape[{axis}] = {size}. Received: "
+                             f"{name}.shape={v.shape}, x.shape={x.shape}")
+    shape[axis] = -1
+    factor = lax.rsqrt(variance + epsilon)
+    factor = factor if scale is None else factor * scale
+    shift = -mean * factor
+    shift = shift if offset is None else shift + offset
+    return x * factor.reshape(shape) + shift.reshape(shape)
+
+
+@public(*public_names("nn", "batch_normalization"))
+def batch_normalization(x, mean, variance, axis, offset=None, scale=None, epsilon=1e-3):
+    """(x - mean) / sqrt(variance + epsilon) * scale + offset, each a vector along one axis.
+
+    >>> batch_normalization(jnp.ones((2, 1)), jnp.ones(1), jnp.ones(1), axis=-1)
+    Array([[0.],
+           [0.]], dtype=float32)
+    """
+    return _batch_normalization(x, mean, variance, offset, scale, axis=axis, epsilon=epsilon)
+
+
+@op("keras.src.ops.nn", inputs=3, class_name="LayerNorm")
+def _layer_normalization(x, gamma=None, beta=None, axis=-1, epsilon=None, rms_scaling=False):
+    x = jnp.asarray(x)
+    dtype, wide = x.dtype, jnp.promote_types(x.dtype, "float32")
+    x = x.astype(wide)
+    axes = tuple(sorted(a % x.ndim for a in ((axis,) if isinstance(axis, int) else axis)))
+    shape = [n if i in axes else 1 for i, n in enumerate(x.shape)]
+
+    def weight(v):
+        v = jnp.asarray(v, wide)
+        return v.reshape(shape) if v.ndim != x.ndim and axes != (x.ndim - 1,) else v
+
+    mean, variance = moments(x, axes, keepdims=True)
+    factor = lax.rsqrt(variance + (settings.epsilon if epsilon is None else epsilon))
+    factor = factor if gamma is None else factor * weight(gamma)
+    if rms_scaling:
+        return (x * factor).astype(dtype)
+    shift = -mean * factor
+    shift = shift if beta is None else shift + weight(beta)
+    return (x * factor + shift).astype(dtype)
+
+
+@public(*public_names("nn", "layer_normalization"))
+def layer_normalization(x, gamma=None, beta=None, axis=-1, epsilon=None, **kwargs):
+    """(x - mean) / sqrt(variance + epsilon) * gamma + beta over the given axes (Ba et al. 2016, arXiv:1607.06450).
+
+    Computed in float32 at least, returned in x's dtype.
+
+    Args:
+        axis: int or a sequence; gamma and beta have their sizes.
+        rms_scaling: the deprecated x / sqrt(variance + epsilon) * gamma.
+
+    >>> layer_normalization([[1.0, 3.0]], epsilon=0.0)
+    Array([[-1.,  1.]], dtype=float32)
+    """
+    rms_scaling = kwargs.pop("rms_scaling", False)
+    if rms_scaling:
+        warnings.warn("`rms_scaling=True` is deprecated: it divides by the standard deviation, not the root mean "
+                      "square. Use `ops.rms_normalization`.", stacklevel=2)
+    return _layer_normalization(x, gamma, beta, axis=axis, epsilon=epsilon, rms_scaling=rms_scaling)
+
+
+@nn_op(inputs=2, class_name="RMSNorm")
+def rms_normalization(x, scale=None, axis=-1, epsilon=None):
+    """x / sqrt(mean(x**2) + epsilon) * scale (Zhang and Sennrich 2019, arXiv:1910.07467).
+
+    Computed in float32 at least, returned in x's dtype.
+
+    >>> rms_normalization([[3.0, 3.0]], epsilon=0.0)
+    Array([[1., 1.]], dtype=float32)
+    """
+    x = jnp.asarray(x)
+    dtype, wide = x.dtype, jnp.promote_types(x.dtype, "float32")
+    x = jnp.atleast_1d(x).astype(wide)
+    axis = tuple(axis) if isinstance(axis, list) else axis
+    square = jnp.mean(jnp.square(x), axis=axis, keepdims=True)
+    x = x * lax.rsqrt(square + (settings.epsilon if epsilon is None else epsilon))
+    return (x if scale is None else x * jnp.asarray(scale, wide)).astype(dtype)
+
+
+@nn_op(inputs=1)
+def normalize(x, axis=-1, order=2, epsilon=None):
+    """x divided by its norm along an axis; a norm below epsilon counts as epsilon.
+
+    Raises:
+        ValueError: `order` is not an int from 1 on.
+
+    >>> normalize([3.0, 4.0])
+    Array([0.6, 0.8], dtype=float32)
+    """
+    if not isinstance(order, int) or order < 1:
+        raise ValueError(f"Argument `order` must be an int >= 1. Received: order={order}")
+    x = jnp.atleast_1d(jnp.asarray(x))
+    epsilon = settings.epsilon if epsilon is None else epsilon
+    if order == 2:
+        return x * jnp.minimum(lax.rsqrt(jnp.sum(jnp.square(x), axis=axis, keepdims=True)), 1.0 / epsilon)
+    return x / jnp.maximum(linalg.norm(x, ord=order, axis=axis, keepdims=True), epsilon)

@@ -1,0 +1,103 @@
+"""Pooling: the maximum or mean of windows, of a given size or of a given number."""
+
+import math
+
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from jkeras.core.settings import standardize_data_format
+from jkeras.ops import kernels
+from jkeras.ops.naming import nn_op
+from jkeras.ops.nn_conv import per_axis
+
+
+def _window(value, ndim, data_format):
+    """A window or stride over all axes: 1 for batch and channels."""
+    spatial = per_axis(value, ndim - 2)
+    return (1, *spatial, 1) if data_format == "channels_last" else (1, 1, *spatial)
+
+
+def _pool_arguments(inputs, pool_size, strides, padding, data_format):
+    """(window, strides, padding) as `lax.reduce_window` takes them."""
+    data_format, padding = standardize_data_format(data_format), padding.lower()
+    if inputs.ndim < 3:
+        raise ValueError("Pooling takes inputs with batch, channels and at least one spatial axis. Received: "
+                         f"inputs.shape={inputs.shape}")
+    if padding not in ("valid", "same"):
+        raise ValueError(f"The `padding` argument must be 'valid' or 'same'. Received: padding={padding!r}")
+    window = _window(pool_size, inputs.ndim, data_format)
+    return window, window if strides is None else _window(strides, inputs.ndim, data_format), padding.upper()
+
+
+@nn_op(inputs=1)
+def max_pool(inputs, pool_size, strides=None, padding="valid", data_format=None):
+    """The maximum of each window.
+
+    Args:
+        inputs: (batch, *space, channels), or (batch, channels, *space) for "channels_first".
+        pool_size: int, or one for each spatial axis; `strides` is the same unless given.
+        padding: "valid" (whole windows only) or "same" (windows at the edge are cut).
+
+    >>> max_pool(jnp.arange(6.0).reshape(1, 6, 1), 2)[0, :, 0]
+    Array([1., 3., 5.], dtype=float32)
+    """
+    inputs = jnp.asarray(inputs)
+    return kernels.max_pool(inputs, *_pool_arguments(inputs, pool_size, strides, padding, data_format))
+
+
+@nn_op(inputs=1)
+def average_pool(inputs, pool_size, strides=None, padding="valid", data_format=None):
+    """The mean of each window; with "same" padding, of the elements that are really there.
+
+    >>> average_pool(jnp.arange(5.0).reshape(1, 5, 1), 2, padding="same")[0, :, 0]
+    Array([0.5, 2.5, 4. ], dtype=float32)
+    """
+    inputs = jnp.asarray(inputs)
+    window, strides, padding = _pool_arguments(inputs, pool_size, strides, padding, data_format)
+    sums = lax.reduce_window(inputs, 0.0, lax.add, window, strides, padding)
+    if padding == "VALID":
+        return sums / math.prod(window)
+    ones = jnp.ones([1 if size == 1 else n for n, size in zip(inputs.shape, window)], inputs.dtype)
+    return sums / lax.reduce_window(ones, 0.0, lax.add, window, strides, padding)
+
+
+def _adaptive_pool(name, inputs, output_size, data_format, reduce_windows):
+    """Reduces one spatial axis after the other to `output_size` windows from floor(i n / k) to ceil((i + 1) n / k)."""
+    inputs, data_format = jnp.asarray(inputs), standardize_data_format(data_format)
+    if inputs.ndim not in (3, 4, 5):
+        raise ValueError(f"`{name}` takes inputs with 1, 2 or 3 spatial axes. Received: inputs.shape={inputs.shape}")
+    first = 1 if data_format == "channels_last" else 2
+    for axis, count in enumerate(per_axis(output_size, inputs.ndim - 2), first):
+        size = inputs.shape[axis]
+        starts = np.arange(count) * size // count
+        ends = -(-np.arange(1, count + 1) * size // count)
+        places = starts[:, None] + np.arange((ends - starts).max())  # (count, window)
+        shape = [*places.shape, *[1] * (inputs.ndim - axis - 1)]
+        inside = (places < ends[:, None]).reshape(shape)
+        windows = jnp.take(inputs, np.minimum(places, size - 1), axis=axis)
+        inputs = reduce_windows(windows, axis + 1, inside)
+    return inputs
+
+
+@nn_op(inputs=1)
+def adaptive_average_pool(inputs, output_size, data_format=None):
+    """The means of `output_size` windows that cover each spatial axis evenly.
+
+    >>> adaptive_average_pool(jnp.arange(5.0).reshape(1, 5, 1), 2)[0, :, 0]
+    Array([1., 3.], dtype=float32)
+    """
+    def means(x, axis, inside):
+        return jnp.sum(x, axis, where=inside) / inside.sum(1).astype(x.dtype)
+    return _adaptive_pool("adaptive_average_pool", inputs, output_size, data_format, means)
+
+
+@nn_op(inputs=1)
+def adaptive_max_pool(inputs, output_size, data_format=None):
+    """The maxima of `output_size` windows that cover each spatial axis evenly.
+
+    >>> adaptive_max_pool(jnp.arange(5.0).reshape(1, 5, 1), 2)[0, :, 0]
+    Array([2., 4.], dtype=float32)
+    """
+    return _adaptive_pool("adaptive_max_pool", inputs, output_size, data_format,
+                          lambda x, axis, inside: jnp.max(x, axis, initial=-jnp.inf, where=inside))

@@ -1,0 +1,62 @@
+"""`keras.ops.numpy`: the part of `keras.ops` that numpy has too."""
+
+from jkeras.ops.binary import (  # noqa: A004
+    add, allclose, arctan2, bitwise_and, bitwise_left_shift, bitwise_or, bitwise_right_shift, bitwise_xor, divide,
+    divide_no_nan, equal, floor_divide, fmax, fmin, fmod, gcd, greater, greater_equal, heaviside, hypot, isclose,
+    lcm, ldexp, left_shift, less, less_equal, logaddexp, logaddexp2, logical_and, logical_or, logical_xor, maximum,
+    minimum, mod, multiply, nextafter, not_equal, power, right_shift, subtract, true_divide,
+)
+from jkeras.ops.creation import (  # noqa: A004
+    arange, array, diag, diagflat, empty, empty_like, eye, full, full_like, geomspace, identity, linspace, logspace,
+    meshgrid, ones, ones_like, tri, tril, triu, vander, zeros, zeros_like,
+)
+from jkeras.ops.elementwise import (  # noqa: A004
+    abs, absolute, angle, arccos, arccosh, arcsin, arcsinh, arctan, arctanh, bartlett, bitwise_invert, bitwise_not,
+    blackman, cbrt, ceil, clip, conj, conjugate, copy, cos, cosh, deg2rad, exp, exp2, expm1, fabs, floor, hamming,
+    hanning, i0, imag, isfinite, isinf, isnan, isneginf, isposinf, isreal, kaiser, log, log10, log1p, log2,
+    logical_not, nan_to_num, negative, rad2deg, real, reciprocal, round, sign, signbit, sin, sinc, sinh, sqrt,
+    square, tan, tanh, trunc, view,
+)
+from jkeras.ops.indexing import (  # noqa: A004
+    argpartition, argsort, diagonal, digitize, get_item, isin, nonzero, searchsorted, select, sort, take,
+    take_along_axis, trace, unique, unravel_index, vectorize, where,
+)
+from jkeras.ops.products import (  # noqa: A004
+    cross, dot, einsum, inner, kron, matmul, outer, slogdet, tensordot, vdot,
+)
+from jkeras.ops.reductions import (  # noqa: A004
+    all, amax, amin, any, argmax, argmin, average, bincount, corrcoef, correlate, count_nonzero, cumprod, cumsum,
+    diff, histogram, max, mean, median, min, nanargmax, nanargmin, nancumprod, nancumsum, nanmax, nanmean,
+    nanmedian, nanmin, nanpercentile, nanprod, nanquantile, nanstd, nansum, nanvar, percentile, prod, ptp, quantile,
+    std, sum, trapezoid, var,
+)
+from jkeras.ops.shaping import (  # noqa: A004
+    append, array_split, broadcast_to, concatenate, dsplit, dstack, expand_dims, flip, fliplr, flipud, hsplit,
+    hstack, moveaxis, ndim, pad, ravel, repeat, reshape, roll, rot90, size, split, squeeze, stack, swapaxes, tile,
+    transpose, vsplit, vstack,
+)
+
+__all__ = [
+    "abs", "absolute", "add", "all", "allclose", "amax", "amin", "angle", "any", "append", "arange", "arccos",
+    "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "argmax", "argmin", "argpartition", "argsort",
+    "array", "array_split", "average", "bartlett", "bincount", "bitwise_and", "bitwise_invert",
+    "bitwise_left_shift", "bitwise_not", "bitwise_or", "bitwise_right_shift", "bitwise_xor", "blackman",
+    "broadcast_to", "cbrt", "ceil", "clip", "concatenate", "conj", "conjugate", "copy", "corrcoef", "correlate",
+    "cos", "cosh", "count_nonzero", "cross", "cumprod", "cumsum", "deg2rad", "diag", "diagflat", "diagonal", "diff",
+    "digitize", "divide", "divide_no_nan", "dot", "dsplit", "dstack", "einsum", "empty", "empty_like", "equal",
+    "exp", "exp2", "expand_dims", "expm1", "eye", "fabs", "flip", "fliplr", "flipud", "floor", "floor_divide",
+    "fmax", "fmin", "fmod", "full", "full_like", "gcd", "geomspace", "get_item", "greater", "greater_equal",
+    "hamming", "hanning", "heaviside", "histogram", "hsplit", "hstack", "hypot", "i0", "identity", "imag", "inner",
+    "isclose", "isfinite", "isin", "isinf", "isnan", "isneginf", "isposinf", "isreal", "kaiser", "kron", "lcm",
+    "ldexp", "left_shift", "less", "less_equal", "linspace", "log", "log10", "log1p", "log2", "logaddexp",
+    "logaddexp2", "logical_and", "logical_not", "logical_or", "logical_xor", "logspace", "matmul", "max", "maximum",
+    "mean", "median", "meshgrid", "min", "minimum", "mod", "moveaxis", "multiply", "nan_to_num", "nanargmax",
+    "nanargmin", "nancumprod", "nancumsum", "nanmax", "nanmean", "nanmedian", "nanmin", "nanpercentile", "nanprod",
+    "nanquantile", "nanstd", "nansum", "nanvar", "ndim", "negative", "nextafter", "nonzero", "not_equal", "ones",
+    "ones_like", "outer", "pad", "percentile", "power", "prod", "ptp", "quantile", "rad2deg", "ravel", "real",
+    "reciprocal", "repeat", "reshape", "right_shift", "roll", "rot90", "round", "searchsorted", "select", "sign",
+    "signbit", "sin", "sinc", "sinh", "size", "slogdet", "sort", "split", "sqrt", "square", "squeeze", "stack",
+    "std", "subtract", "sum", "swapaxes", "take", "take_along_axis", "tan", "tanh", "tensordot", "tile", "trace",
+    "transpose", "trapezoid", "tri", "tril", "triu", "true_divide", "trunc", "unique", "unravel_index", "vander",
+    "var", "vdot", "vectorize", "view", "vsplit", "vstack", "where", "zeros", "zeros_like",
+]

@@ -1,0 +1,365 @@
+"""Other shapes of the same elements: reshape, join, split, repeat, pad, flip."""
+
+import jax.numpy as jnp
+import numpy as np
+
+from jkeras.core.graph import KerasTensor, infer
+from jkeras.core.registry import public
+from jkeras.ops.promotion import both_names, broadcast_shapes, describe, numpy_op, shape_of, sized, tensor
+
+# ---------------------------------------------------------------- axes
+
+
+def _reshape_spec(x, newshape):
+    if None in x.shape:
+        return KerasTensor(tuple(None if d == -1 else d for d in newshape), x.dtype)
+    if -1 not in newshape and np.prod(newshape) != x.size:
+        raise ValueError(f"Shape {x.shape} cannot be reshaped to {newshape}: the number of elements differs.")
+    return infer(lambda given: jnp.reshape(given, newshape), x)
+
+
+@numpy_op(inputs=1, class_name="Reshape", spec=_reshape_spec, public_names=False)
+def _reshape(x, newshape):
+    return jnp.reshape(tensor(x), newshape)
+
+
+@public(*both_names("reshape"))
+def reshape(x, newshape):
+    """The elements in their order, in another shape.
+
+    Args:
+        newshape: int or tuple; one size may be -1, to be worked out from the others.
+
+    >>> print(reshape([1, 2, 3, 4], (2, -1)))
+    [[1 2]
+     [3 4]]
+    """
+    newshape = (newshape,) if isinstance(newshape, (int, np.integer)) else tuple(newshape)
+    sizes = [d for d in newshape if isinstance(d, (int, np.integer))]
+    if None in newshape or sizes.count(-1) > 1 or any(d < -1 for d in sizes):
+        raise ValueError("`newshape` must hold sizes, of which at most one may be -1 (to be worked out). "
+                         f"Received: newshape={newshape}")
+    return _reshape(x, newshape)
+
+
+@numpy_op()
+def ravel(x):
+    """All elements as a vector.
+
+    >>> print(ravel([[1, 2], [3, 4]]))
+    [1 2 3 4]
+    """
+    return jnp.ravel(tensor(x))
+
+
+@numpy_op(inputs=1)
+def transpose(x, axes=None):
+    """The axes in another order; None: reversed.
+
+    >>> print(transpose([[1, 2], [3, 4]]))
+    [[1 3]
+     [2 4]]
+    """
+    return jnp.transpose(tensor(x), axes=axes)
+
+
+@numpy_op(inputs=1)
+def swapaxes(x, axis1, axis2):
+    """Two axes exchanged.
+
+    >>> swapaxes(jnp.zeros((2, 3, 4)), 0, 2).shape
+    (4, 3, 2)
+    """
+    return jnp.swapaxes(tensor(x), axis1, axis2)
+
+
+@numpy_op(inputs=1)
+def moveaxis(x, source, destination):
+    """Axes moved to new places, the others kept in order.
+
+    >>> moveaxis(jnp.zeros((2, 3, 4)), 0, -1).shape
+    (3, 4, 2)
+    """
+    return jnp.moveaxis(tensor(x), source, destination)
+
+
+@numpy_op(inputs=1)
+def expand_dims(x, axis):
+    """New axes of length 1 at the given places of the result.
+
+    >>> expand_dims(jnp.zeros((2, 3)), (0, -1)).shape
+    (1, 2, 3, 1)
+    """
+    return jnp.expand_dims(tensor(x), axis)
+
+
+@numpy_op(inputs=1)
+def squeeze(x, axis=None):
+    """Without axes of length 1; None: all of them.
+
+    >>> squeeze(jnp.zeros((1, 2, 1)), axis=0).shape
+    (2, 1)
+    """
+    return jnp.squeeze(tensor(x), axis=tuple(axis) if isinstance(axis, list) else axis)
+
+
+def _broadcast_to_spec(x, shape):
+    broadcast_shapes(x.shape, shape)
+    return KerasTensor(shape, x.dtype)
+
+
+@numpy_op(inputs=1, spec=_broadcast_to_spec)
+def broadcast_to(x, shape):
+    """x repeated along axes of length 1 and new leading axes, up to a shape.
+
+    >>> print(broadcast_to([1, 2], (2, 2)))
+    [[1 2]
+     [1 2]]
+    """
+    return jnp.broadcast_to(tensor(x), shape)
+
+
+@numpy_op(spec=lambda x: KerasTensor((), "int32"))
+def size(x):
+    """The number of elements.
+
+    >>> size([[1, 2], [3, 4]])
+    4
+    """
+    return jnp.size(tensor(x))
+
+
+@numpy_op(spec=lambda x: KerasTensor((x.ndim,)))
+def ndim(x):
+    """The number of axes.
+
+    >>> ndim([[1, 2], [3, 4]])
+    2
+    """
+    return jnp.ndim(tensor(x))
+
+
+# ---------------------------------------------------------------- joining
+
+def _concatenate_spec(xs, axis=0):
+    """An unknown size stands beside a known one; the first array's sizes count."""
+    shapes = [shape_of(x) for x in xs]
+    if not any(None in s for s in shapes):
+        return infer(lambda given: jnp.concatenate(given, axis=axis), list(xs))
+    first = list(shapes[0])
+    place = axis % len(first)
+    for shape in shapes:
+        if len(shape) != len(first) or any(a != b and None not in (a, b) for i, (a, b) in enumerate(zip(shape, first))
+                                           if i != place):
+            raise ValueError(f"Arrays to concatenate must agree on all axes but axis {axis}. Received shapes: {shapes}")
+    along = [s[place] for s in shapes]
+    first[place] = None if None in along else sum(along)
+    ones = [sized(x, (1,) * len(first)) for x in xs]
+    return KerasTensor(first, infer(jnp.concatenate, ones).dtype)
+
+
+@numpy_op(inputs=1, spec=_concatenate_spec)
+def concatenate(xs, axis=0):
+    """Arrays joined along an axis that they have.
+
+    >>> print(concatenate([[1, 2], [3]]))
+    [1 2 3]
+    """
+    return jnp.concatenate([tensor(x) for x in xs], axis=axis)
+
+
+@numpy_op(inputs=1)
+def stack(x, axis=0):
+    """Arrays of one shape joined along a new axis.
+
+    >>> print(stack([[1, 2], [3, 4]], axis=1))
+    [[1 3]
+     [2 4]]
+    """
+    return jnp.stack([tensor(v) for v in x], axis=axis)
+
+
+def _stacking(name, compute, doc, example, shown):
+    def function(xs):
+        return compute([tensor(x) for x in xs])
+    return numpy_op()(describe(function, name, __name__, doc, example, shown))
+
+
+hstack = _stacking("hstack", jnp.hstack, "Arrays joined along their second axis, vectors along their only one.",
+                   "[[1, 2], [3]]", "[1 2 3]")
+vstack = _stacking("vstack", jnp.vstack, "Arrays joined along their first axis, vectors as rows.",
+                   "[[1, 2], [3, 4]]", "[[1 2]\n [3 4]]")
+dstack = _stacking("dstack", jnp.dstack, "Arrays joined along their third axis.", "[[1, 2], [3, 4]]",
+                   "[[[1 3]\n  [2 4]]]")
+
+
+@numpy_op(inputs=2)
+def append(x1, x2, axis=None):
+    """x2 after x1 along an axis; None: both made flat.
+
+    >>> print(append([1, 2], [[3], [4]]))
+    [1 2 3 4]
+    """
+    return jnp.append(tensor(x1), tensor(x2), axis=axis)
+
+
+# ---------------------------------------------------------------- splitting
+
+def _split_spec(x, indices_or_sections, axis=0):
+    """A number of parts of an unknown size; sizes between given indices stay known."""
+    size, parts = x.shape[axis], indices_or_sections
+    if size is not None:
+        return infer(lambda given: jnp.split(given, parts, axis=axis), x)
+    if isinstance(parts, int):
+        sizes = [None] * parts
+    else:
+        sizes = [b - a for a, b in zip([0, *parts], parts)] + [None]
+    place = axis % len(x.shape)
+    return [KerasTensor((*x.shape[:place], s, *x.shape[place + 1:]), x.dtype) for s in sizes]
+
+
+@numpy_op(inputs=1, spec=_split_spec)
+def split(x, indices_or_sections, axis=0):
+    """The parts of an array along an axis, as a list.
+
+    Args:
+        indices_or_sections: the number of equal parts, or where to cut.
+
+    >>> [part.tolist() for part in split([1, 2, 3, 4], [1, 3])]
+    [[1], [2, 3], [4]]
+    """
+    return jnp.split(tensor(x), indices_or_sections, axis=axis)
+
+
+@numpy_op(inputs=1)
+def array_split(x, indices_or_sections, axis=0):
+    """Like `split` into a number of parts, of which the first may be longer by one.
+
+    >>> [part.tolist() for part in array_split([1, 2, 3], 2)]
+    [[1, 2], [3]]
+    """
+    if not isinstance(indices_or_sections, int) or not isinstance(axis, int):
+        raise TypeError("`indices_or_sections` and `axis` must be integers. "
+                        f"Received: indices_or_sections={indices_or_sections}, axis={axis}")
+    if indices_or_sections <= 0:
+        raise ValueError(f"`indices_or_sections` must be positive. Received: {indices_or_sections}")
+    return jnp.array_split(tensor(x), indices_or_sections, axis=axis)
+
+
+def _splitting(name, compute, axis, words, example, shown):
+    def function(x, indices_or_sections):
+        return compute(tensor(x), indices_or_sections)
+
+    def spec(x, indices_or_sections):
+        return _split_spec(x, indices_or_sections, min(axis, x.ndim - 1))
+    doc = f"The parts of an array along its {words} axis, as a list; see `split`."
+    return numpy_op(inputs=1, spec=spec)(describe(function, name, __name__, doc, example, shown))
+
+
+hsplit = _splitting("hsplit", jnp.hsplit, 1, "second (of a vector: only)", "[1, 2], 2",
+                    "[Array([1], dtype=int32), Array([2], dtype=int32)]")
+vsplit = _splitting("vsplit", jnp.vsplit, 0, "first", "[[1], [2]], 2",
+                    "[Array([[1]], dtype=int32), Array([[2]], dtype=int32)]")
+dsplit = _splitting("dsplit", jnp.dsplit, 2, "third", "[[[1, 2]]], 2",
+                    "[Array([[[1]]], dtype=int32), Array([[[2]]], dtype=int32)]")
+
+
+# ---------------------------------------------------------------- repeating, padding, turning
+
+@numpy_op(inputs=1)
+def tile(x, repeats):
+    """The whole array repeated along each axis.
+
+    >>> print(tile([1, 2], 2))
+    [1 2 1 2]
+    """
+    return jnp.tile(tensor(x), repeats)
+
+
+@numpy_op(inputs=1)
+def repeat(x, repeats, axis=None):
+    """Each element repeated along an axis; None: of the flat array.
+
+    Args:
+        repeats: a number for all, or one for each element.
+
+    >>> print(repeat([1, 2], [1, 3]))
+    [1 2 2 2]
+    """
+    return jnp.repeat(tensor(x), np.asarray(repeats) if isinstance(repeats, (list, tuple)) else repeats, axis=axis)
+
+
+@numpy_op(inputs=1, keywords=("constant_values",))
+def pad(x, pad_width, mode="constant", constant_values=None):
+    """Elements added at both ends of each axis.
+
+    Args:
+        pad_width: `((before, after), …)` for each axis, one pair or one number for all.
+        mode: "constant", "edge", "reflect", "symmetric", "wrap", "linear_ramp", "maximum", "mean", "minimum", "median".
+        constant_values: what to add in mode "constant", by default 0.
+
+    >>> print(pad([1, 2], (1, 2), constant_values=9))
+    [9 1 2 9 9]
+    """
+    if constant_values is None:
+        return jnp.pad(tensor(x), pad_width, mode=mode)
+    if mode != "constant":
+        raise ValueError(f"`constant_values` goes with mode 'constant' only. Received: mode={mode}")
+    return jnp.pad(tensor(x), pad_width, mode=mode, constant_values=constant_values)
+
+
+@numpy_op(inputs=1)
+def flip(x, axis=None):
+    """The elements in reverse order along axes; None: all.
+
+    >>> print(flip([[1, 2], [3, 4]], axis=1))
+    [[2 1]
+     [4 3]]
+    """
+    return jnp.flip(tensor(x), axis=tuple(axis) if isinstance(axis, list) else axis)
+
+
+@numpy_op()
+def fliplr(x):
+    """The columns in reverse order.
+
+    >>> print(fliplr([[1, 2]]))
+    [[2 1]]
+    """
+    return jnp.fliplr(tensor(x))
+
+
+@numpy_op()
+def flipud(x):
+    """The rows in reverse order.
+
+    >>> print(flipud([1, 2]))
+    [2 1]
+    """
+    return jnp.flipud(tensor(x))
+
+
+@numpy_op(inputs=1)
+def roll(x, shift, axis=None):
+    """The elements moved round along an axis; None: of the flat array.
+
+    >>> print(roll([1, 2, 3], 1))
+    [3 1 2]
+    """
+    return jnp.roll(tensor(x), shift, axis=axis)
+
+
+@numpy_op(inputs=1)
+def rot90(array, k=1, axes=(0, 1)):
+    """The array turned k times by 90 degrees in the plane of two axes, from the first to the second.
+
+    >>> print(rot90([[1, 2], [3, 4]]))
+    [[2 4]
+     [1 3]]
+    """
+    array = tensor(array)
+    if array.ndim < 2:
+        raise ValueError(f"rot90 takes an array with 2 or more axes. Received: array.ndim={array.ndim}")
+    if len(axes) != 2 or axes[0] == axes[1]:
+        raise ValueError(f"`axes` must be two different axes. Received: axes={axes}")
+    return jnp.rot90(array, k=k, axes=tuple(axes))

@@ -1,0 +1,207 @@
+"""Adam and its relatives: steps scaled by running moments of the gradient."""
+
+import jax.numpy as jnp
+
+from jkeras.core.record import Any
+from jkeras.optimizers.base import Optimizer, optimizer
+
+
+def power(base, t, like):
+    """`base ** t` in the dtype of an array."""
+    return jnp.power(jnp.asarray(base, like.dtype), t.astype(like.dtype))
+
+
+def moments(g, s, beta_1, beta_2):
+    """The running means of the gradient and of its square."""
+    m, v = s["momentum"], s["velocity"]
+    return m + (g - m) * (1 - beta_1), v + (jnp.square(g) - v) * (1 - beta_2)
+
+
+def corrected(lr, beta_1, beta_2, t):
+    """The learning rate that makes up for moments that began at zero."""
+    return lr * jnp.sqrt(1 - power(beta_2, t, lr)) / (1 - power(beta_1, t, lr))
+
+
+@optimizer()
+class Adam(Optimizer):
+    """`p -= lr_t * m / (sqrt(v) + epsilon)`, m and v running means of the gradient and of its square.
+
+    Args:
+        beta_1, beta_2: decay of m and v.
+        epsilon: added to the root (the paper's epsilon-hat).
+        amsgrad: divide by the largest v so far.
+
+    Reference: Kingma and Ba, 2014, "Adam: A Method for Stochastic Optimization"; Reddi et al., 2018 for amsgrad.
+
+    >>> adam, params = Adam(0.5), {"w": jnp.array([1.0])}
+    >>> params, state = adam.step({"w": jnp.array([3.0])}, adam.init(params), params)
+    >>> print(params["w"].round(3))
+    [0.5]
+    """
+
+    learning_rate: Any = 0.001
+    beta_1: Any = 0.9
+    beta_2: Any = 0.999
+    epsilon: Any = 1e-7
+    amsgrad: Any = False
+
+    def slot_groups(self):
+        return (("momentum", "velocity"), ("velocity_hat",)) if self.amsgrad else (("momentum", "velocity"),)
+
+    def rule(self, g, p, s, lr, t):
+        m, v = moments(g, s, self.beta_1, self.beta_2)
+        new = {"momentum": m, "velocity": v}
+        if self.amsgrad:
+            new["velocity_hat"] = v = jnp.maximum(s["velocity_hat"], v)
+        return p - m * corrected(lr, self.beta_1, self.beta_2, t) / (jnp.sqrt(v) + self.epsilon), new
+
+
+@optimizer(arguments="weight_decay")
+class AdamW(Adam):
+    """Adam with decoupled weight decay: each step first takes `lr * weight_decay * p` off.
+
+    Raises ValueError for `weight_decay=None`. Reference: Loshchilov and Hutter, 2019, "Decoupled Weight Decay
+    Regularization".
+
+    >>> AdamW().weight_decay
+    0.004
+    """
+
+    learning_rate: Any = 0.001
+    weight_decay: Any = 0.004
+
+    def check(self):
+        if self.weight_decay is None:
+            raise ValueError("AdamW: `weight_decay` must be a float. Received: weight_decay=None. Use `Adam` instead.")
+
+
+@optimizer()
+class Nadam(Optimizer):
+    """Adam with Nesterov momentum.
+
+    Reference: Dozat, 2016, "Incorporating Nesterov Momentum into Adam".
+
+    >>> Nadam(beta_1=0.8).beta_1
+    0.8
+    """
+
+    learning_rate: Any = 0.001
+    beta_1: Any = 0.9
+    beta_2: Any = 0.999
+    epsilon: Any = 1e-7
+
+    def slot_groups(self):
+        return (("momentum", "velocity"),)
+
+    scalar_names = ("u_product",)
+
+    def scalars(self, leaves):
+        return {"u_product": jnp.ones((), leaves[0].dtype if leaves else "float32")}
+
+    def advance(self, scalars, t):
+        u = scalars["u_product"]
+        return {**scalars, "u_product": u * self._mu(t, u)}
+
+    def _mu(self, t, like):
+        """The momentum of step t, which grows towards beta_1."""
+        return jnp.asarray(self.beta_1, like.dtype) * (1.0 - 0.5 * power(0.96, t, like))
+
+    def _label(self, address):
+        return None if address[0] == "scalars" else super()._label(address)  # Keras names it "variable"
+
+    def rule(self, g, p, s, lr, t):
+        m, v = moments(g, s, self.beta_1, self.beta_2)
+        now, after, product = self._mu(t, p), self._mu(t + 1, p), s["u_product"].astype(p.dtype)
+        m_hat = after * m / (1 - product * after) + (1 - now) * g / (1 - product)
+        v_hat = v / (1 - power(self.beta_2, t, p))
+        return p - m_hat * lr / (jnp.sqrt(v_hat) + self.epsilon), {"momentum": m, "velocity": v}
+
+
+@optimizer()
+class Adamax(Optimizer):
+    """Adam with the largest absolute gradient in place of the root mean square.
+
+    Reference: Kingma and Ba, 2014, "Adam: A Method for Stochastic Optimization", section 7.
+
+    >>> Adamax(beta_1=0.8).beta_1
+    0.8
+    """
+
+    learning_rate: Any = 0.001
+    beta_1: Any = 0.9
+    beta_2: Any = 0.999
+    epsilon: Any = 1e-7
+
+    def slot_groups(self):
+        return (("momentum", "norm"),)
+
+    def rule(self, g, p, s, lr, t):
+        m = s["momentum"] + (g - s["momentum"]) * (1 - self.beta_1)
+        u = jnp.maximum(self.beta_2 * s["norm"], jnp.abs(g))
+        return p - lr * m / ((1 - power(self.beta_1, t, p)) * (u + self.epsilon)), {"momentum": m, "norm": u}
+
+
+@optimizer()
+class Lamb(Optimizer):
+    """Adam whose step for each parameter is as long as the parameter's norm; for very large batches.
+
+    Reference: You et al., 2019, "Large Batch Optimization for Deep Learning: Training BERT in 76 minutes".
+
+    >>> Lamb(beta_1=0.8).beta_1
+    0.8
+    """
+
+    learning_rate: Any = 0.001
+    beta_1: Any = 0.9
+    beta_2: Any = 0.999
+    epsilon: Any = 1e-7
+
+    def slot_groups(self):
+        return (("momentum", "velocity"),)
+
+    def rule(self, g, p, s, lr, t):
+        m, v = moments(g, s, self.beta_1, self.beta_2)
+        root = jnp.sqrt(v / (1.0 - power(self.beta_2, t, p))) + self.epsilon
+        update = m / (1.0 - power(self.beta_1, t, p)) / root
+        length, size = jnp.sqrt(jnp.sum(jnp.square(p))), jnp.sqrt(jnp.sum(jnp.square(update)))
+        ratio = jnp.where((length > 0) & (size > 0), length / size, 1.0)
+        return p - ratio * lr * update, {"momentum": m, "velocity": v}
+
+
+@optimizer()
+class ScheduleFreeAdamW(Optimizer):
+    """AdamW that needs no schedule: gradients are taken between the fast iterate and its average.
+
+    Args:
+        beta_1: how close to the average the parameters are kept.
+        warmup_steps: the rate rises linearly for so many steps.
+
+    Reference: Defazio et al., 2024, "The Road Less Scheduled".
+
+    >>> ScheduleFreeAdamW(warmup_steps=10).warmup_steps
+    10
+    """
+
+    learning_rate: Any = 0.0025
+    beta_1: Any = 0.9
+    beta_2: Any = 0.999
+    epsilon: Any = 1e-8
+    warmup_steps: Any = 0
+    keeps_values = True
+
+    def slot_groups(self):
+        return (("momentum", "velocity"),)
+
+    def slot(self, name, p, leaf):
+        return jnp.array(p) if name == "momentum" else super().slot(name, p, leaf)
+
+    def rule(self, g, p, s, lr, t):
+        z, step = s["momentum"], t.astype(p.dtype)  # z: the fast iterate
+        if self.warmup_steps > 0:
+            lr = lr * jnp.minimum(step / self.warmup_steps, 1.0)
+        beta = jnp.asarray(self.beta_1, p.dtype)
+        v = s["velocity"] + (jnp.square(g) - s["velocity"]) * (1 - jnp.asarray(self.beta_2, p.dtype))
+        average = (p - (1 - beta) * z) / beta  # since p = (1 - beta) z + beta average
+        z = z - lr * g / (jnp.sqrt(v / (1 - power(self.beta_2, t, p))) + self.epsilon)
+        average = (1 - 1.0 / step) * average + 1.0 / step * z
+        return (1 - beta) * z + beta * average, {"momentum": z, "velocity": v}

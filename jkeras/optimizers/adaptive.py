@@ -1,0 +1,154 @@
+"""Optimizers whose rate for each element follows from its past gradients."""
+
+import jax.numpy as jnp
+
+from jkeras.core.record import Any
+from jkeras.optimizers.base import Optimizer, optimizer
+
+
+@optimizer()
+class RMSprop(Optimizer):
+    """`p -= lr * g / sqrt(v + epsilon)`, v a running mean of the squared gradient.
+
+    Args:
+        rho: decay of v.
+        momentum: of the steps; 0 keeps no slot.
+        epsilon: added under the root.
+        centered: divide by the root of the variance of the gradient instead.
+
+    Reference: Tieleman and Hinton, 2012, "Lecture 6.5: rmsprop".
+
+    >>> RMSprop(rho=0.8).rho
+    0.8
+    """
+
+    learning_rate: Any = 0.001
+    rho: Any = 0.9
+    momentum: Any = 0.0
+    epsilon: Any = 1e-7
+    centered: Any = False
+
+    def slot_groups(self):
+        return (("velocity",), *([("momentum",)] if self.momentum > 0 else []),
+                *([("average_gradient",)] if self.centered else []))
+
+    def rule(self, g, p, s, lr, t):
+        v = self.rho * s["velocity"] + (1 - self.rho) * jnp.square(g)
+        new, spread = {"velocity": v}, v + self.epsilon
+        if self.centered:
+            new["average_gradient"] = mean = self.rho * s["average_gradient"] + (1 - self.rho) * g
+            spread = v - jnp.square(mean) + self.epsilon
+        step = lr * g / jnp.sqrt(spread)
+        if self.momentum > 0:
+            new["momentum"] = step = self.momentum * s["momentum"] + step
+        return p - step, new
+
+
+@optimizer()
+class Adagrad(Optimizer):
+    """`p -= lr * g / sqrt(a + epsilon)`, a the sum of the squared gradients so far.
+
+    Args:
+        initial_accumulator_value: what the sum starts from.
+        epsilon: added under the root.
+
+    Reference: Duchi et al., 2011, "Adaptive Subgradient Methods for Online Learning and Stochastic Optimization".
+
+    >>> Adagrad(epsilon=1e-5).epsilon
+    1e-05
+    """
+
+    learning_rate: Any = 0.001
+    initial_accumulator_value: Any = 0.1
+    epsilon: Any = 1e-7
+
+    def slot_groups(self):
+        return (("accumulator",),)
+
+    def slot(self, name, p, leaf):
+        return jnp.full(p.shape, self.initial_accumulator_value, p.dtype)
+
+    def rule(self, g, p, s, lr, t):
+        a = s["accumulator"] + jnp.square(g)
+        return p - lr * g / jnp.sqrt(a + self.epsilon), {"accumulator": a}
+
+
+@optimizer()
+class Adadelta(Optimizer):
+    """Steps in the units of the parameter: `g * rms(past steps) / rms(past gradients)`, times the learning rate.
+
+    Args:
+        rho: decay of the running means.
+        epsilon: added under the roots.
+
+    Reference: Zeiler, 2012, "ADADELTA: An Adaptive Learning Rate Method"; the paper's rate is 1.0.
+
+    >>> Adadelta(1.0).rho
+    0.95
+    """
+
+    learning_rate: Any = 0.001
+    rho: Any = 0.95
+    epsilon: Any = 1e-7
+
+    def slot_groups(self):
+        return (("accumulated_grad", "accumulated_delta_var"),)
+
+    def rule(self, g, p, s, lr, t):
+        def mean(old, x):
+            return self.rho * old + (1 - self.rho) * jnp.square(x)
+
+        squares = mean(s["accumulated_grad"], g)
+        step = -jnp.sqrt(s["accumulated_delta_var"] + self.epsilon) * g / jnp.sqrt(squares + self.epsilon)
+        return p + lr * step, {"accumulated_grad": squares,
+                               "accumulated_delta_var": mean(s["accumulated_delta_var"], step)}
+
+
+@optimizer()
+class Ftrl(Optimizer):
+    """Follow the regularized leader: sparse weights for large linear models.
+
+    Args:
+        learning_rate_power: zero or negative; -0.5 gives the rate of Adagrad.
+        initial_accumulator_value: zero or positive.
+        l1_regularization_strength, l2_regularization_strength: zero or positive.
+        l2_shrinkage_regularization_strength: l2 penalty on the gradient only, not on the accumulators.
+        beta: of the paper.
+
+    Reference: McMahan et al., 2013, "Ad Click Prediction: a View from the Trenches".
+
+    >>> Ftrl(l1_regularization_strength=0.1).l1_regularization_strength
+    0.1
+    """
+
+    learning_rate: Any = 0.001
+    learning_rate_power: Any = -0.5
+    initial_accumulator_value: Any = 0.1
+    l1_regularization_strength: Any = 0.0
+    l2_regularization_strength: Any = 0.0
+    l2_shrinkage_regularization_strength: Any = 0.0
+    beta: Any = 0.0
+
+    def check(self):
+        if self.learning_rate_power > 0.0:
+            raise ValueError("Ftrl: `learning_rate_power` must be negative or zero. "
+                             f"Received: learning_rate_power={self.learning_rate_power}")
+        for name in ("initial_accumulator_value", "l1_regularization_strength", "l2_regularization_strength",
+                     "l2_shrinkage_regularization_strength"):
+            if getattr(self, name) < 0.0:
+                raise ValueError(f"Ftrl: `{name}` must be positive or zero. Received: {name}={getattr(self, name)}")
+
+    def slot_groups(self):
+        return (("accumulator", "linear"),)
+
+    def slot(self, name, p, leaf):
+        return jnp.full(p.shape, self.initial_accumulator_value if name == "accumulator" else 0.0, p.dtype)
+
+    def rule(self, g, p, s, lr, t):
+        old, l1 = s["accumulator"], self.l1_regularization_strength
+        new = old + jnp.square(g)
+        root, old_root = (jnp.power(a, -self.learning_rate_power) for a in (new, old))
+        g = g + 2 * self.l2_shrinkage_regularization_strength * p
+        linear = s["linear"] + g - (root - old_root) / lr * p
+        quadratic = root / lr + 2 * (self.l2_regularization_strength + self.beta / (2.0 * lr))
+        return (jnp.clip(linear, -l1, l1) - linear) / quadratic, {"accumulator": new, "linear": linear}

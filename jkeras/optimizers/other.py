@@ -1,0 +1,177 @@
+"""Lion, Adafactor and Muon."""
+
+import re
+
+import jax.numpy as jnp
+
+from jkeras.core.record import Any
+from jkeras.optimizers.adam import corrected, moments
+from jkeras.optimizers.base import Optimizer, optimizer
+
+
+@optimizer()
+class Lion(Optimizer):
+    """`p -= lr * sign(beta_1 * m + (1 - beta_1) * g)`, m a running mean of the gradient with decay beta_2.
+
+    Wants a learning rate 3 to 10 times smaller than Adam's. Raises ValueError unless 0 < beta_1 <= 1. Reference:
+    Chen et al., 2023, "Symbolic Discovery of Optimization Algorithms".
+
+    >>> Lion(1e-4).beta_2
+    0.99
+    """
+
+    learning_rate: Any = 0.001
+    beta_1: Any = 0.9
+    beta_2: Any = 0.99
+
+    def check(self):
+        if not 0 < self.beta_1 <= 1:
+            raise ValueError(f"Lion: `beta_1` must be in (0, 1]; 0 would be sign descent. Received: {self.beta_1}")
+
+    def slot_groups(self):
+        return (("momentum",),)
+
+    def rule(self, g, p, s, lr, t):
+        m, beta_1, beta_2 = s["momentum"], jnp.asarray(self.beta_1, p.dtype), jnp.asarray(self.beta_2, p.dtype)
+        return p - lr * jnp.sign(m * beta_1 + g * (1.0 - beta_1)), {"momentum": m * beta_2 + g * (1.0 - beta_2)}
+
+
+def rms(x):
+    """The root mean square."""
+    return jnp.sqrt(jnp.mean(jnp.square(x)))
+
+
+@optimizer()
+class Adafactor(Optimizer):
+    """Adam without momentum whose second moments of a matrix are kept as those of its rows and columns only.
+
+    Args:
+        beta_2_decay: the decay of step t is `1 - t ** beta_2_decay`.
+        epsilon_1: added to squared gradients.
+        epsilon_2: lower bound of a parameter's root mean square, which scales its step.
+        clip_threshold: largest root mean square of an update.
+        relative_step: let the rate fall with 1 / sqrt(t).
+
+    Reference: Shazeer and Stern, 2018, "Adafactor: Adaptive Learning Rates with Sublinear Memory Cost".
+
+    >>> Adafactor(clip_threshold=2.0).clip_threshold
+    2.0
+    """
+
+    learning_rate: Any = 0.001
+    beta_2_decay: Any = -0.8
+    epsilon_1: Any = 1e-30
+    epsilon_2: Any = 1e-3
+    clip_threshold: Any = 1.0
+    relative_step: Any = True
+
+    def slot_groups(self):
+        return (("r", "c", "velocity"),)
+
+    def slot(self, name, p, leaf):
+        if name == "velocity":
+            return jnp.zeros(p.shape, p.dtype)
+        if len(p.shape) < 2:
+            return jnp.zeros((), "int32")  # not used; Keras keeps it, so files hold it
+        return jnp.zeros(p.shape[:-1] if name == "r" else (*p.shape[:-2], p.shape[-1]), p.dtype)
+
+    def slot_label(self, name, variable):
+        return variable.name if name in ("r", "c") else super().slot_label(name, variable)
+
+    def rule(self, g, p, s, lr, t):
+        t, new = t.astype(p.dtype), {}
+        if self.relative_step and not callable(self._learning_rate):
+            lr = jnp.minimum(lr, 1 / jnp.sqrt(t))
+        size = jnp.maximum(jnp.asarray(self.epsilon_2, p.dtype), rms(p)) * jnp.minimum(lr, 1 / jnp.sqrt(t))
+        squares, beta = jnp.square(g) + self.epsilon_1, 1 - jnp.power(t, self.beta_2_decay)
+        if p.ndim < 2:
+            v = beta * s["velocity"] + (1 - beta) * squares
+        else:
+            new["r"] = r = beta * s["r"] + (1 - beta) * jnp.mean(squares, axis=-1)
+            new["c"] = c = beta * s["c"] + (1 - beta) * jnp.mean(squares, axis=-2)
+            v = (r / jnp.mean(r, axis=-1, keepdims=True))[..., None] * c[..., None, :]
+        update = g / jnp.sqrt(v)
+        return p - size * update / jnp.maximum(1.0, rms(update) / self.clip_threshold), {**new, "velocity": v}
+
+
+@optimizer(arguments="adam_beta_1, adam_beta_2, adam_weight_decay, epsilon, weight_decay",
+           after="exclude_layers, exclude_embeddings, muon_a, muon_b, muon_c, adam_lr_ratio, momentum, ns_steps, "
+                 "nesterov, rms_rate")
+class Muon(Optimizer):
+    """Momentum whose update of a matrix is replaced by the nearest orthogonal matrix; AdamW for all else.
+
+    Args:
+        adam_beta_1, adam_beta_2, adam_weight_decay, epsilon: of AdamW, for what is no matrix or is excluded.
+        weight_decay: of the matrices.
+        exclude_layers: regular expressions; matrices whose path has one of them get AdamW.
+        exclude_embeddings: whether matrices with "embedding" in their path get AdamW.
+        muon_a, muon_b, muon_c: coefficients of the Newton-Schulz iteration.
+        adam_lr_ratio: AdamW's rate is so many times the learning rate.
+        momentum, nesterov: of the matrices.
+        ns_steps: number of Newton-Schulz iterations.
+        rms_rate: root mean square of an update, to match AdamW's; None leaves it.
+
+    Reference: Jordan et al., 2024, "Muon: An optimizer for hidden layers in neural networks"; Liu et al., 2025,
+    "Muon is Scalable for LLM Training".
+
+    >>> Muon(exclude_layers=["head"]).ns_steps
+    5
+    """
+
+    learning_rate: Any = 0.001
+    adam_beta_1: Any = 0.9
+    adam_beta_2: Any = 0.999
+    adam_weight_decay: Any = 0.004
+    epsilon: Any = 1e-7
+    weight_decay: Any = 0.004
+    exclude_layers: Any = None
+    exclude_embeddings: Any = True
+    muon_a: Any = 3.4445
+    muon_b: Any = -4.7750
+    muon_c: Any = 2.0315
+    adam_lr_ratio: Any = 1
+    momentum: Any = 0.95
+    ns_steps: Any = 5
+    nesterov: Any = True
+    rms_rate: Any = 0.2
+
+    def check(self):
+        self.exclude_layers = self.exclude_layers or []
+
+    def slot_groups(self):
+        return (("momentum", "velocity"),)
+
+    def slot(self, name, p, leaf):
+        return None if name == "velocity" and not self._by_adam(p, leaf) else super().slot(name, p, leaf)
+
+    def _by_adam(self, p, leaf):
+        return (len(p.shape) != 2 or self.exclude_embeddings and "embedding" in leaf.path.lower()
+                or any(re.search(pattern, leaf.path) for pattern in self.exclude_layers))
+
+    def decay_of(self, row):
+        return self.adam_weight_decay if "velocity" in row else self.weight_decay
+
+    def rule(self, g, p, s, lr, t):
+        if "velocity" in s:
+            m, v = moments(g, s, self.adam_beta_1, self.adam_beta_2)
+            rate = corrected(lr * self.adam_lr_ratio, self.adam_beta_1, self.adam_beta_2, t)
+            return p - m * rate / (jnp.sqrt(v) + self.epsilon), {"momentum": m, "velocity": v}
+        m = s["momentum"] + g + s["momentum"] * (self.momentum - 1)
+        direction = g + self.momentum * m if self.nesterov else m
+        return p - self.lr_adjust(lr * self.zeropower_via_newtonschulz5(direction, self.ns_steps)), {"momentum": m}
+
+    def lr_adjust(self, x):
+        """An update scaled to a root mean square of `rms_rate`."""
+        return x if self.rms_rate is None else x * jnp.sqrt(jnp.asarray(max(x.shape), x.dtype)) * self.rms_rate
+
+    def zeropower_via_newtonschulz5(self, x, steps):
+        """About the orthogonal factor of a matrix: its singular values come near 1."""
+        if x.ndim < 2:
+            raise ValueError(f"Muon: expected a matrix. Received: shape={x.shape}")
+        tall = x.shape[-2] > x.shape[-1]
+        x = x.mT if tall else x
+        x = x / (jnp.linalg.norm(x, axis=(-2, -1), keepdims=True) + 1e-7)
+        for _ in range(steps):
+            gram = x @ x.mT
+            x = self.muon_a * x + (self.muon_b * gram + self.muon_c * gram @ gram) @ x
+        return x.mT if tall else x

@@ -1,0 +1,210 @@
+"""Learning rates as functions of the step: pure, and safe under jit with a traced step."""
+
+import math
+
+import jax.numpy as jnp
+
+from jkeras.core.record import Any, Record, record
+from jkeras.core.registry import public
+
+
+@public("keras.optimizers.schedules.LearningRateSchedule")
+class LearningRateSchedule(Record):
+    """Base of all schedules: `schedule(step)` gives the learning rate of a step. Write `__call__` and `get_config`.
+
+    >>> class Warmup(LearningRateSchedule):
+    ...     def __call__(self, step):
+    ...         return jnp.minimum(step / 10, 1.0)
+    >>> print(Warmup()(5))
+    0.5
+    """
+
+    def __call__(self, step):
+        raise NotImplementedError(f"{type(self).__name__} must implement `__call__(self, step)`.")
+
+    def get_config(self):
+        if not self._fields:
+            raise NotImplementedError(f"{type(self).__name__} must implement `get_config()` to be saved.")
+        return super().get_config()
+
+
+class Decay(LearningRateSchedule):
+    """Base of what starts at a rate and takes a number of steps."""
+
+    initial_learning_rate: Any
+    decay_steps: Any
+
+    def __post_init__(self):
+        name = "decay_steps" if "decay_steps" in self.__dict__ else "first_decay_steps"
+        if getattr(self, name) <= 0:
+            raise ValueError(f"{type(self).__name__}: `{name}` must be > 0. Received: {name}={getattr(self, name)}")
+
+    def _start(self, step):
+        """The initial rate and the step, both of its dtype."""
+        initial = jnp.asarray(self.initial_learning_rate, dtype=None if hasattr(
+            self.initial_learning_rate, "dtype") else "float32")
+        return initial, jnp.asarray(step).astype(initial.dtype)
+
+
+@record("keras.optimizers.schedules")
+class ExponentialDecay(Decay):
+    """`initial_learning_rate * decay_rate ** (step / decay_steps)`; `staircase` rounds the exponent down.
+
+    >>> print(ExponentialDecay(0.5, decay_steps=10, decay_rate=0.5)(10))
+    0.25
+    """
+
+    decay_rate: Any
+    staircase: Any = False
+    name: Any = "ExponentialDecay"
+
+    def __call__(self, step):
+        initial, step = self._start(step)
+        done = step / jnp.asarray(self.decay_steps, initial.dtype)
+        return initial * jnp.power(jnp.asarray(self.decay_rate, initial.dtype),
+                                   jnp.floor(done) if self.staircase else done)
+
+
+@record("keras.optimizers.schedules")
+class InverseTimeDecay(Decay):
+    """`initial_learning_rate / (1 + decay_rate * step / decay_steps)`; `staircase` rounds the quotient down.
+
+    >>> print(InverseTimeDecay(0.5, decay_steps=10, decay_rate=1.0)(10))
+    0.25
+    """
+
+    decay_rate: Any
+    staircase: Any = False
+    name: Any = "InverseTimeDecay"
+
+    def __call__(self, step):
+        initial, step = self._start(step)
+        done = step / jnp.asarray(self.decay_steps, initial.dtype)
+        return initial / (1 + jnp.asarray(self.decay_rate, initial.dtype)
+                          * (jnp.floor(done) if self.staircase else done))
+
+
+@record("keras.optimizers.schedules")
+class PolynomialDecay(Decay):
+    """From the initial to the end rate along `(1 - step / decay_steps) ** power`.
+
+    Args:
+        cycle: past `decay_steps`, stretch them to the next multiple instead of staying at the end rate.
+
+    >>> print(PolynomialDecay(1.0, decay_steps=10, end_learning_rate=0.0)(5))
+    0.5
+    """
+
+    end_learning_rate: Any = 0.0001
+    power: Any = 1.0
+    cycle: Any = False
+    name: Any = "PolynomialDecay"
+
+    def __call__(self, step):
+        initial, step = self._start(step)
+        end, power, steps = (jnp.asarray(v, initial.dtype) for v in (
+            self.end_learning_rate, self.power, self.decay_steps))
+        if self.cycle:
+            steps = steps * jnp.where(step == 0, 1.0, jnp.ceil(step / self.decay_steps))
+        else:
+            step = jnp.minimum(step, steps)
+        return (initial - end) * jnp.power(1 - step / steps, power) + end
+
+
+@record("keras.optimizers.schedules")
+class PiecewiseConstantDecay(LearningRateSchedule):
+    """`values[i]` from after `boundaries[i - 1]` up to and including `boundaries[i]`.
+
+    Raises ValueError unless there is one value more than boundaries.
+
+    >>> print(PiecewiseConstantDecay([10, 20], [1.0, 0.5, 0.25])(11))
+    0.5
+    """
+
+    boundaries: Any
+    values: Any
+    name: Any = "PiecewiseConstant"
+
+    def __post_init__(self):
+        if len(self.boundaries) != len(self.values) - 1:
+            raise ValueError("PiecewiseConstantDecay: expected one boundary fewer than values. Received: "
+                             f"boundaries={self.boundaries} of length {len(self.boundaries)} and "
+                             f"values={self.values} of length {len(self.values)}")
+
+    def __call__(self, step):
+        step = jnp.asarray(step)
+        bounds = jnp.asarray(self.boundaries).astype(step.dtype)
+        passed = jnp.sum(step[..., None] > bounds, axis=-1)
+        return jnp.take(jnp.asarray(self.values), passed)
+
+
+@record("keras.optimizers.schedules")
+class CosineDecay(Decay):
+    """Half a cosine from the initial rate down to `alpha` times it, after an optional linear warmup.
+
+    Args:
+        alpha: the final rate as a fraction of the rate the cosine starts from.
+        warmup_target: with it, the rate first rises linearly from the initial rate to this one.
+        warmup_steps: how long it rises; `decay_steps` count from then.
+
+    Reference: Loshchilov and Hutter, 2017, "SGDR: Stochastic Gradient Descent with Warm Restarts".
+
+    >>> print(CosineDecay(1.0, decay_steps=10)(10))
+    0.0
+    """
+
+    alpha: Any = 0.0
+    name: Any = "CosineDecay"
+    warmup_target: Any = None
+    warmup_steps: Any = 0
+
+    def _cosine(self, rate, step, steps):
+        wave = 0.5 * (1.0 + jnp.cos(jnp.asarray(math.pi, rate.dtype) * (step / steps)))
+        return rate * ((1 - self.alpha) * wave + self.alpha)
+
+    def __call__(self, step):
+        initial, step = self._start(step)
+        steps = jnp.asarray(self.decay_steps, initial.dtype)
+        if self.warmup_target is None:
+            return self._cosine(initial, jnp.minimum(step, steps), steps)
+        target, warmup = (jnp.asarray(v, initial.dtype) for v in (self.warmup_target, self.warmup_steps))
+        step = jnp.minimum(step, steps + warmup)
+        rising = (target - initial) * (step / warmup) + initial
+        return jnp.where(step < warmup, rising, self._cosine(target, step - warmup, steps))
+
+
+@record("keras.optimizers.schedules",
+        arguments="initial_learning_rate, first_decay_steps, t_mul, m_mul, alpha, name")
+class CosineDecayRestarts(Decay):
+    """Cosine decay that starts again and again.
+
+    Args:
+        first_decay_steps: length of the first period.
+        t_mul: each period is this many times as long as the one before.
+        m_mul: each period starts at this many times the rate of the one before.
+        alpha: the lowest rate as a fraction of the initial rate.
+
+    Reference: Loshchilov and Hutter, 2017, "SGDR: Stochastic Gradient Descent with Warm Restarts".
+
+    >>> print(CosineDecayRestarts(1.0, first_decay_steps=10)(10))
+    1.0
+    """
+
+    first_decay_steps: Any
+    t_mul: Any = 2.0
+    m_mul: Any = 1.0
+    alpha: Any = 0.0
+    name: Any = "SGDRDecay"
+
+    def __call__(self, step):
+        initial, step = self._start(step)
+        t_mul, m_mul, alpha = (jnp.asarray(v, initial.dtype) for v in (self.t_mul, self.m_mul, self.alpha))
+        done = step / jnp.asarray(self.first_decay_steps, initial.dtype)
+        if self.t_mul == 1.0:
+            period = jnp.floor(done)
+            done = done - period
+        else:  # periods 1, t, t^2, …: the sum of the first n is (1 - t^n) / (1 - t)
+            period = jnp.floor(jnp.log(1.0 - done * (1.0 - t_mul)) / jnp.log(t_mul))
+            done = (done - (1.0 - jnp.power(t_mul, period)) / (1.0 - t_mul)) / jnp.power(t_mul, period)
+        wave = 0.5 * jnp.power(m_mul, period) * (1.0 + jnp.cos(jnp.asarray(math.pi, initial.dtype) * done))
+        return initial * ((1 - alpha) * wave + alpha)

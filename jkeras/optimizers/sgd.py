@@ -1,0 +1,37 @@
+"""Stochastic gradient descent."""
+
+from jkeras.core.record import Any
+from jkeras.optimizers.base import Optimizer, optimizer
+
+
+@optimizer()
+class SGD(Optimizer):
+    """`p -= lr * g`; with momentum `m = momentum * m - lr * g; p += m`.
+
+    Args:
+        momentum: float in [0, 1]; 0 keeps no slot.
+        nesterov: step as if the momentum had been followed already: `p += momentum * m - lr * g`.
+
+    >>> import jax.numpy as jnp
+    >>> sgd, params = SGD(0.5), {"w": jnp.array([1.0])}
+    >>> params, state = sgd.step({"w": jnp.array([1.0])}, sgd.init(params), params)
+    >>> print(params["w"])
+    [0.5]
+    """
+
+    learning_rate: Any = 0.01
+    momentum: Any = 0.0
+    nesterov: Any = False
+
+    def check(self):
+        if not isinstance(self.momentum, float) or not 0 <= self.momentum <= 1:
+            raise ValueError(f"SGD: `momentum` must be a float between 0 and 1. Received: momentum={self.momentum!r}")
+
+    def slot_groups(self):
+        return (("momentum",),) if self.momentum else ()
+
+    def rule(self, g, p, s, lr, t):
+        if not self.momentum:
+            return p - g * lr, {}
+        m = s["momentum"] * self.momentum - g * lr
+        return (p + m * self.momentum - g * lr if self.nesterov else p + m), {"momentum": m}

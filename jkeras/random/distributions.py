@@ -1,0 +1,141 @@
+"""Draws from distributions, dropout and shuffling, all from the key that a seed stands for."""
+
+import jax
+import jax.numpy as jnp
+
+from jkeras.core.policy import is_float, standardize_dtype
+from jkeras.core.registry import public
+from jkeras.core.rng import as_key
+
+
+@public("keras.random.normal")
+def normal(shape, mean=0.0, stddev=1.0, dtype=None, seed=None):
+    """From the normal distribution.
+
+    >>> normal((2,), seed=3).shape
+    (2,)
+    """
+    return jax.random.normal(as_key(seed), shape, standardize_dtype(dtype)) * stddev + mean
+
+
+@public("keras.random.truncated_normal")
+def truncated_normal(shape, mean=0.0, stddev=1.0, dtype=None, seed=None):
+    """From the normal distribution, within two standard deviations of the mean.
+
+    >>> bool(abs(truncated_normal((99,), seed=3)).max() <= 2)
+    True
+    """
+    return jax.random.truncated_normal(as_key(seed), -2.0, 2.0, shape, standardize_dtype(dtype)) * stddev + mean
+
+
+@public("keras.random.uniform")
+def uniform(shape, minval=0.0, maxval=1.0, dtype=None, seed=None):
+    """Floats from [minval, maxval), all equally likely.
+
+    Raises:
+        ValueError: `dtype` is not a float type.
+
+    >>> uniform((2,), seed=3).dtype.name
+    'float32'
+    """
+    dtype = standardize_dtype(dtype)
+    if not is_float(dtype):
+        raise ValueError("`random.uniform` needs a float `dtype`; for integers use `random.randint`. "
+                         f"Received: dtype={dtype}")
+    return jax.random.uniform(as_key(seed), shape, dtype, minval, maxval)
+
+
+@public("keras.random.randint")
+def randint(shape, minval, maxval, dtype="int32", seed=None):
+    """Integers from minval to maxval - 1, all equally likely.
+
+    Raises:
+        ValueError: `dtype` is not an integer type.
+
+    >>> randint((3,), 4, 5, seed=3)
+    Array([4, 4, 4], dtype=int32)
+    """
+    dtype = standardize_dtype(dtype)
+    if "int" not in dtype:
+        raise ValueError("`random.randint` needs an integer `dtype`; for floats use `random.uniform`. "
+                         f"Received: dtype={dtype}")
+    return jax.random.randint(as_key(seed), shape, minval, maxval, dtype)
+
+
+@public("keras.random.beta")
+def beta(shape, alpha, beta, dtype=None, seed=None):
+    """From the beta distribution; alpha and beta broadcast to the shape.
+
+    >>> beta((2,), 1.0, 2.0, seed=3).shape
+    (2,)
+    """
+    return jax.random.beta(as_key(seed), jnp.asarray(alpha), jnp.asarray(beta), shape, standardize_dtype(dtype))
+
+
+@public("keras.random.gamma")
+def gamma(shape, alpha, dtype=None, seed=None):
+    """From the gamma distribution with scale 1.
+
+    >>> gamma((2,), 1.0, seed=3).shape
+    (2,)
+    """
+    return jax.random.gamma(as_key(seed), alpha, shape, standardize_dtype(dtype))
+
+
+@public("keras.random.binomial")
+def binomial(shape, counts, probabilities, dtype=None, seed=None):
+    """The number of successes in `counts` trials, floats; counts and probabilities broadcast to the shape.
+
+    >>> binomial((2,), 5, 1.0, seed=3)
+    Array([5., 5.], dtype=float32)
+    """
+    return jax.random.binomial(as_key(seed), jnp.asarray(counts), jnp.asarray(probabilities), shape,
+                               standardize_dtype(dtype))
+
+
+@public("keras.random.categorical")
+def categorical(logits, num_samples, dtype="int32", seed=None):
+    """Classes drawn with unnormalized log-probabilities: (batch, classes) -> (batch, num_samples).
+
+    Raises:
+        ValueError: logits without exactly two axes.
+
+    >>> categorical(jnp.array([[-100.0, 0.0]]), 3, seed=3)
+    Array([[1, 1, 1]], dtype=int32)
+    """
+    logits = jnp.asarray(logits)
+    if logits.ndim != 2:
+        raise ValueError(f"`logits` should have the shape (batch, classes). Received: logits.shape={logits.shape}")
+    drawn = jax.random.categorical(as_key(seed), logits[..., None], axis=1, shape=(logits.shape[0], num_samples))
+    return drawn.astype(standardize_dtype(dtype))
+
+
+@public("keras.random.dropout")
+def dropout(inputs, rate, noise_shape=None, seed=None):
+    """The inputs with a share of `rate` of them set to 0 and the others scaled so that the mean stays.
+
+    Args:
+        noise_shape: the shape of the mask, which broadcasts to the inputs; None in it stands for the inputs' size.
+
+    >>> dropout(jnp.ones(3), rate=0.0)
+    Array([1., 1., 1.], dtype=float32)
+    """
+    inputs = jnp.asarray(inputs)
+    if rate == 0.0:
+        return inputs
+    if rate == 1.0:
+        return jnp.zeros_like(inputs)
+    shape = inputs.shape if noise_shape is None else [
+        n if given is None else given for given, n in zip(noise_shape, inputs.shape, strict=True)]
+    kept = jax.random.bernoulli(as_key(seed), 1.0 - rate, shape)
+    return jnp.where(kept, inputs / (1.0 - rate), jnp.zeros_like(inputs))
+
+
+@public("keras.random.shuffle")
+def shuffle(x, axis=0, seed=None):
+    """The elements along an axis in another order; each line along the axis gets its own.
+
+    >>> sorted(shuffle(jnp.arange(3), seed=3).tolist())
+    [0, 1, 2]
+    """
+    return jax.random.permutation(as_key(seed), x, axis, independent=True)

@@ -1,0 +1,314 @@
+"""What `compile` was given, resolved for the model's outputs: which loss, weight and metrics each output has."""
+
+import jax
+import jax.numpy as jnp
+
+from jkeras import losses, metrics
+from jkeras.core import frame
+from jkeras.core.graph import flatten
+from jkeras.core.settings import snake_case
+
+
+def is_nested(value):
+    """Whether a value is a list, tuple or dict."""
+    return isinstance(value, (list, tuple, dict))
+
+
+def kind_of_labels(y_true, y_pred):
+    """ "binary", "sparse" or "categorical": what "accuracy" and "crossentropy" stand for."""
+    if y_pred.shape[-1:] == (1,):
+        return "binary"
+    sparse = len(y_true.shape) < len(y_pred.shape) or y_true.shape[-1] == 1 and y_pred.shape[-1] > 1
+    return "sparse" if sparse else "categorical"
+
+
+ACCURACY = {"binary": "BinaryAccuracy", "sparse": "SparseCategoricalAccuracy", "categorical": "CategoricalAccuracy"}
+CROSSENTROPY = {"binary": "binary_crossentropy", "sparse": "sparse_categorical_crossentropy",
+                "categorical": "categorical_crossentropy"}
+
+
+def object_name(thing):
+    """The name under which a loss or metric object appears in logs."""
+    return getattr(thing, "name", None) or snake_case(getattr(thing, "__name__", type(thing).__name__))
+
+
+def resolve_metric(identifier, y_true, y_pred):
+    """The metric of an identifier; "accuracy" by the shapes of labels and predictions."""
+    if identifier is None:
+        raise ValueError("Expected metric, received `None`")
+    if isinstance(identifier, str) and identifier.lower() in ("accuracy", "acc"):
+        found = getattr(metrics, ACCURACY[kind_of_labels(y_true, y_pred)])()
+    else:
+        found = metrics.get(identifier)
+    name = identifier if isinstance(identifier, str) else object_name(found)
+    if not isinstance(found, metrics.Metric):
+        found = metrics.MeanMetricWrapper(found)
+    found.name = name
+    return found
+
+
+def resolve_loss(identifier, y_true, y_pred):
+    """The `Loss` of an identifier; "crossentropy" by the shapes of labels and predictions."""
+    if isinstance(identifier, str) and identifier.lower() in ("crossentropy", "ce"):
+        found = losses.get(CROSSENTROPY[kind_of_labels(y_true, y_pred)])
+    else:
+        found = losses.get(identifier)
+    if isinstance(found, losses.Loss):
+        return found
+    name = identifier if isinstance(identifier, str) else object_name(found)
+    return losses.LossFunctionWrapper(found, name=name)
+
+
+# ---------------------------------------------------------------- outputs as a flat list
+
+class Outputs:
+    """The outputs of a model as a flat list, and how labels, weights and the like are lined up with them.
+
+    Args:
+        y_pred: a structure of arrays or shapes.
+        names: names of the flat outputs, or None.
+    """
+
+    def __init__(self, y_pred, names):
+        self.flat = isinstance(y_pred, (list, tuple)) and not any(map(is_nested, y_pred))
+        self.keys = list(y_pred) if isinstance(y_pred, dict) and not any(map(is_nested, y_pred.values())) else None
+        self.count = len(flatten(y_pred))
+        if self.keys is not None:
+            known = names is not None and set(names) == set(self.keys)
+            self.keys = list(names) if known else sorted(self.keys)
+            self.names = self.keys
+        else:
+            self.names = list(names) if names is not None and len(names) == self.count else [None] * self.count
+
+    def pick(self, y, what="y", missing_is_none=False):
+        """A structure given for the outputs, as a flat list."""
+        if isinstance(y, dict) and (self.keys or any(self.names)):
+            unknown = [k for k in y if k not in self.names]
+            missing = [k for k in self.names if k not in y]
+            if not unknown and (missing_is_none or not missing):
+                return [y.get(k) for k in self.names]
+            if unknown or not missing_is_none:
+                raise ValueError(f"`{what}` is a dict with the keys {list(y)}; the outputs are {self.names}. "
+                                 f"Unknown: {unknown}; missing: {[] if missing_is_none else missing}.")
+        if not is_nested(y):
+            return [y] * self.count if what in ("sample_weight", "loss_weights") else [y]
+        return flatten(y) if what in ("y", "y_pred") or not isinstance(y, (list, tuple)) else list(y)
+
+
+# ---------------------------------------------------------------- losses
+
+class CompileLoss:
+    """The total loss of a model: for each output its loss and weight; with several, a mean of each for the logs."""
+
+    def __init__(self, loss, loss_weights=None, output_names=None):
+        if loss_weights and not isinstance(loss_weights, (list, tuple, dict, float, int)):
+            raise ValueError("Expected `loss_weights` argument to be a float (single output case) or a list, tuple, or "
+                             f"dict (multiple output case). Received instead: loss_weights={loss_weights}")
+        self.loss, self.loss_weights, self.output_names = loss, loss_weights, output_names
+        self.built, self.metrics = False, []
+
+    def build(self, y_true, y_pred):
+        """Resolves names and shapes once the outputs are known."""
+        self.outputs = outputs = Outputs(y_pred, self.output_names)
+        given = self._per_output(self.loss, outputs)
+        weights = self._weights(given, outputs)
+        predictions = outputs.pick(y_pred, "y_pred")
+        labels = self._labels(y_true, given)
+        self.entries = []  # (output number, loss, weight, name)
+        for i, (losses_here, y_t, y_p) in enumerate(zip(given, labels, predictions)):
+            for j, one in enumerate(losses_here):
+                if one is not None:
+                    found = resolve_loss(one, y_t, y_p)
+                    weight = weights[i][j] if isinstance(weights[i], (list, tuple)) else weights[i]
+                    self.entries.append((i, found, weight, outputs.names[i] or found.name))
+        if len(self.entries) > 1:
+            self.metrics = [metrics.Mean(name=f"{name}_loss") for *_, name in self.entries]
+        self.built = True
+
+    def _per_output(self, loss, outputs):
+        """For each output the list of its losses."""
+        if isinstance(loss, dict):
+            if outputs.keys is None and any(outputs.names) and set(loss) != set(outputs.names):
+                raise ValueError(f"Expected keys {outputs.names} in loss dict, but found loss.keys()={list(loss)}")
+            unknown = [k for k in loss if k not in outputs.names]
+            if unknown:
+                raise KeyError(f"The path: {tuple(unknown)} in the `loss` argument, can't be found in the model's "
+                               f"output (`y_pred`), whose names are {outputs.names}.")
+            return [_as_list(loss.get(name)) for name in outputs.names]
+        if isinstance(loss, (list, tuple)):
+            if outputs.count == 1:
+                return [list(loss)]
+            flat = flatten(loss)
+            if len(flat) != outputs.count:
+                raise ValueError(f"`loss` is a list of {len(loss)}; the model has {outputs.count} outputs "
+                                 f"{outputs.names}. Give one loss for each output, None for an output without.")
+            return [[one] for one in flat]
+        return [[loss]] * outputs.count
+
+    def _weights(self, given, outputs):
+        weights = self.loss_weights
+        if weights is None or isinstance(weights, (int, float)):
+            return [weights] * outputs.count
+        if isinstance(weights, dict):
+            return outputs.pick(weights, "loss_weights", missing_is_none=True)
+        count = sum(one is not None for here in given for one in here)
+        if outputs.count == 1 and len(weights) == len(given[0]):
+            return [list(weights)]
+        if len(weights) != outputs.count:
+            raise ValueError(f"`loss_weights` must match the number of losses, got {count} losses and {len(weights)} "
+                             "weights.")
+        return list(weights)
+
+    def _labels(self, y_true, given):
+        """The labels in the order of the outputs; those of outputs without a loss may be left out."""
+        labels = self.outputs.pick(y_true, "y", missing_is_none=True)
+        active = [i for i, here in enumerate(given) if any(one is not None for one in here)]
+        if len(labels) == self.outputs.count:
+            return labels
+        if len(labels) == len(active):
+            filled = [None] * self.outputs.count
+            for i, label in zip(active, labels):
+                filled[i] = label
+            return filled
+        raise ValueError("y_true and y_pred have different structures: "
+                         f"{len(labels)} array(s) of labels for {self.outputs.count} output(s) {self.outputs.names}. "
+                         "Give one array for each output, in the outputs' order or as a dict by their names.")
+
+    def __call__(self, y_true, y_pred, sample_weight=None):
+        """The weighted sum of the losses; updates the means of the single ones."""
+        if not self.built:
+            self.build(y_true, y_pred)
+        given = [[1]] * self.outputs.count
+        active = {i for i, *_ in self.entries}
+        labels = self._labels(y_true, [g if i in active else [None] for i, g in enumerate(given)])
+        predictions = self.outputs.pick(y_pred, "y_pred")
+        weights = self.outputs.pick(sample_weight, "sample_weight", missing_is_none=True)
+        weights = weights * self.outputs.count if len(weights) == 1 else weights
+        total = []
+        for number, (i, loss, weight, _) in enumerate(self.entries):
+            check_labels(labels[i], predictions[i], loss, self.outputs.names[i])
+            value = jnp.asarray(loss(labels[i], predictions[i], weights[i]), "float32")
+            if self.metrics:
+                self.metrics[number].update_state(value, sample_weight=predictions[i].shape[0])
+            total.append(value if weight is None else value * weight)
+        return sum(total) if total else None
+
+
+def _as_list(value):
+    return list(value) if isinstance(value, (list, tuple)) else [value]
+
+
+def check_labels(y_true, y_pred, loss, name):
+    """Raises ValueError where labels cannot belong to the predictions."""
+    where = f"The labels{f' of output {name!r}' if name else ''}"
+    if y_true is None:
+        raise ValueError(f"{where} are missing (y is None), and the loss '{loss.name}' needs them. Pass `y`, or give "
+                         "no `loss` and use `add_loss`.")
+    if y_true.ndim and y_pred.ndim and y_true.shape[0] != y_pred.shape[0]:
+        raise ValueError(f"{where} have {y_true.shape[0]} rows and the predictions {y_pred.shape[0]}.")
+    if "categorical_crossentropy" in str(loss.name) and not str(loss.name).startswith(("sparse", "binary")):
+        if y_true.ndim == y_pred.ndim and y_true.shape[-1] != y_pred.shape[-1] or y_true.ndim < y_pred.ndim:
+            raise ValueError(f"{where} have shape {y_true.shape} and the predictions {y_pred.shape}: "
+                             f"'{loss.name}' takes one-hot labels. Use 'sparse_categorical_crossentropy' for whole "
+                             "numbers, or `to_categorical` on the labels.")
+
+
+# ---------------------------------------------------------------- metrics
+
+class CompileMetrics(metrics.Metric):
+    """The metrics given to `compile`, as one metric whose result is a dict."""
+
+    def __init__(self, user_metrics, weighted_metrics, name="compile_metrics", output_names=None):
+        super().__init__(name=name)
+        for argument, value in (("metrics", user_metrics), ("weighted_metrics", weighted_metrics)):
+            if value and not isinstance(value, (list, tuple, dict)):
+                raise ValueError(f"Expected `{argument}` argument to be a list, tuple, or dict. "
+                                 f"Received instead: {argument}={value} of type {type(value)}")
+        self.__dict__.update(_given=(user_metrics, weighted_metrics), output_names=output_names, built=False,
+                             _groups=[])  # _groups: (output number, prefix or None, [metrics], weighted)
+
+    @property
+    def metrics(self):
+        """All metrics in one list."""
+        return [m for *_, found, _ in self._groups for m in found]
+
+    @property
+    def variables(self):
+        """The variables of all metrics."""
+        return [v for m in self.metrics for v in m.variables]
+
+    def build(self, y_true, y_pred):
+        """Resolves names and shapes once the outputs are known."""
+        outputs = Outputs(y_pred, self.output_names)
+        predictions = outputs.pick(y_pred, "y_pred")
+        labels = outputs.pick(y_true, "y", missing_is_none=True)
+        labels = labels + [None] * (outputs.count - len(labels))
+        groups = []
+        for weighted, given in enumerate(self._given):
+            per_output = self._per_output(given, outputs, ("metrics", "weighted_metrics")[weighted])
+            for i, wanted in enumerate(per_output):
+                if wanted:
+                    found = [resolve_metric(m, labels[i], predictions[i]) for m in wanted]
+                    groups.append((i, outputs.names[i] if outputs.count > 1 else None, found, bool(weighted)))
+        self.__dict__.update(_groups=groups, _outputs=outputs, built=True)
+
+    @staticmethod
+    def _per_output(given, outputs, argument):
+        if not given:
+            return [None] * outputs.count
+        if outputs.count == 1:
+            flat = [m for value in (given.values() if isinstance(given, dict) else given) for m in _as_list(value)]
+            return [flat]
+        if isinstance(given, dict) and set(given) <= set(outputs.names):
+            return [_as_list(given[n]) if given.get(n) is not None else None for n in outputs.names]
+        if isinstance(given, (list, tuple)) and len(given) == outputs.count:
+            return [_as_list(m) if m is not None else None for m in given]
+        raise ValueError(f"Invalid `{argument}`. `{argument}` should contain metrics objects and either be a dict or a "
+                         f"list matching the outputs of the model {outputs.names}. Received: {argument}={given}")
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        """Updates every metric; the weighted ones with the sample weights."""
+        if not self.built:
+            self.build(y_true, y_pred)
+        outputs = self._outputs
+        labels, predictions = outputs.pick(y_true, "y", missing_is_none=True), outputs.pick(y_pred, "y_pred")
+        labels = labels + [None] * (outputs.count - len(labels))
+        weights = outputs.pick(sample_weight, "sample_weight", missing_is_none=True)
+        weights = weights * outputs.count if len(weights) == 1 else weights
+        for i, _, found, weighted in self._groups:
+            for metric in found:
+                metric.update_state(labels[i], predictions[i], **({"sample_weight": weights[i]} if weighted else {}))
+
+    def reset_state(self):
+        """Forgets everything."""
+        for metric in self.metrics:
+            metric.reset_state()
+
+    def result(self):
+        """{name: value}; a name that comes again gets a number, a weighted one the prefix "weighted_"."""
+        if not self.built:
+            raise ValueError("Cannot get result() since the metric has not yet been built.")
+        results, seen = {}, {}
+        for _, prefix, found, weighted in self._groups:
+            for metric in found:
+                name = f"{prefix}_{metric.name}" if prefix else metric.name
+                if name in seen and weighted:
+                    name = f"{prefix}_weighted_{metric.name}" if prefix else f"weighted_{metric.name}"
+                if name in seen:
+                    seen[name] += 1
+                    name = f"{name}_{seen[name] - 1}"
+                else:
+                    seen[name] = 1
+                results[name] = metric.result()
+        return results
+
+
+def mask_of(array):
+    """The mask beside a prediction in the run that is going on."""
+    run = frame.current()
+    return None if run is None else run.mask_of(array)
+
+
+def shapes_like(structure):
+    """The structure as shapes."""
+    return jax.tree_util.tree_map(lambda v: jax.ShapeDtypeStruct(v.shape, v.dtype), structure)

@@ -1,0 +1,157 @@
+"""Keras's own contract for JAX: a model's `train_step(self, state, data)` over flat lists of values.
+
+`state` is (trainable, non-trainable, optimizer, metrics variables); a step returns `(logs, state)`. Models that
+override a step are run through here; the default steps below serve those that call `super()`.
+"""
+
+import jax
+
+from jkeras.core import frame, tree
+from jkeras.core.rng import key_of_path
+from jkeras.training.state import TrainState
+
+
+def overrides(model, name):
+    """Whether the model's class has a step of its own."""
+    from jkeras.training.trainer import Trainer
+
+    return getattr(type(model), name) is not getattr(Trainer, name)
+
+
+class Lists:
+    """A `TrainState` as Keras's flat lists, and back."""
+
+    def __init__(self, model, plan):
+        self.model, self.plan = model, plan
+        self.trainable, self.fixed = model.trainable_variables, model.non_trainable_variables
+        self.metrics = model.metrics_variables
+
+    def values(self, state):
+        """All variables' values; seed generators start from the step's key."""
+        values = self.plan.values(state.params, state.frozen, state.state, state.metrics)
+        rng = jax.random.fold_in(state.rng, state.step)
+        for path, generator in self.plan.generators:
+            key = key_of_path(rng, "/".join(path))
+            values[id(generator.state)] = jax.random.key_data(key) if jax.dtypes.issubdtype(
+                key.dtype, jax.dtypes.prng_key) else key
+        return values
+
+    def split(self, values, opt_state):
+        """(trainable, non-trainable, optimizer, metrics) lists."""
+        optimizer = self.model.optimizer
+        slots = [] if optimizer is None else optimizer.state_to_variables(opt_state, self.plan.order)
+        pick = lambda variables: [values[id(v)] for v in variables]  # noqa: E731
+        return pick(self.trainable), pick(self.fixed), slots, pick(self.metrics)
+
+    def join(self, state, trainable, fixed, metrics, slots=None, step=0):
+        """The state with the lists' values in it."""
+        values = {id(v): x for variables, new in ((self.trainable, trainable), (self.fixed, fixed),
+                                                  (self.metrics, metrics)) for v, x in zip(variables, new)}
+        trees = [tree.unflatten((p, values.get(id(v), tree.get(old, p))) for p, v in named)
+                 for named, old in self.plan.groups(state)]
+        opt_state = state.opt_state
+        if slots is not None:
+            shapes = tree.unflatten((p, jax.ShapeDtypeStruct(v.shape, v.dtype))
+                                    for p, v in zip(self.plan.order, self.plan.optimized))
+            opt_state = self.model.optimizer.variables_to_state(slots, shapes, self.plan.order, self.plan.variable_tree)
+        return TrainState(state.step + step, *trees[:3], opt_state, trees[3], state.rng)
+
+
+def train_step(model, plan):
+    """The pure step of a model that overrides `train_step`."""
+    lists = Lists(model, plan)
+
+    def step(state, batch):
+        from jkeras.training.step import flat_logs
+
+        values = lists.values(state)
+        with frame.Run(model, dict(values), training=True):
+            logs, (trainable, fixed, slots, metrics) = model.train_step(lists.split(values, state.opt_state), batch)
+        return lists.join(state, trainable, fixed, metrics, slots, step=1), flat_logs(logs)
+    return step
+
+
+def test_step(model, plan):
+    """The pure step of a model that overrides `test_step`."""
+    lists = Lists(model, plan)
+
+    def step(state, batch):
+        from jkeras.training.step import flat_logs
+
+        values = lists.values(state)
+        trainable, fixed, _, metrics = lists.split(values, state.opt_state)
+        with frame.Run(model, dict(values), training=False):
+            logs, (trainable, fixed, metrics) = model.test_step((trainable, fixed, metrics), batch)
+        return lists.join(state, trainable, fixed, metrics), flat_logs(logs)
+    return step
+
+
+# ---------------------------------------------------------------- the default steps, on lists
+
+def default_train_step(model, state, data):
+    """What `super().train_step(state, data)` does."""
+    from jkeras.training.step import unpack
+
+    trainable, fixed, slots, metrics = state
+    x, y, sample_weight = unpack(data)
+
+    def loss_of(trainable):
+        return loss_and_updates(model, trainable, fixed, metrics, x, y, sample_weight, training=True)
+    grads, (loss, y_pred, fixed, metrics) = jax.grad(loss_of, has_aux=True)(trainable)
+    trainable, slots = model.optimizer.stateless_apply(slots, grads, trainable)
+    logs, metrics = metric_updates(model, metrics, loss, x, y, y_pred, sample_weight)
+    return logs, (trainable, fixed, slots, metrics)
+
+
+def default_test_step(model, state, data):
+    """What `super().test_step(state, data)` does."""
+    from jkeras.training.step import unpack
+
+    trainable, fixed, metrics = state
+    x, y, sample_weight = unpack(data)
+    _, (loss, y_pred, fixed, metrics) = loss_and_updates(model, trainable, fixed, metrics, x, y, sample_weight,
+                                                         training=False)
+    logs, metrics = metric_updates(model, metrics, loss, x, y, y_pred, sample_weight)
+    return logs, (trainable, fixed, metrics)
+
+
+def loss_and_updates(model, trainable, fixed, metrics, x, y, sample_weight, training=False):
+    """The loss on flat lists: `(loss, (loss, y_pred, non-trainable values, metric values))`."""
+    from jkeras.training.step import compute_loss
+
+    values = mapping((model.trainable_variables, trainable), (model.non_trainable_variables, fixed),
+                     (model.metrics_variables, metrics))
+    with frame.Run(model, values, training=training) as run:
+        y_pred = run.call(model, (x,), {})
+        loss = compute_loss(model, x, y, y_pred, sample_weight, training)
+    kept = [run.values[id(v)] for v in model.non_trainable_variables]
+    return loss, (loss, y_pred, kept, [run.values[id(v)] for v in model.metrics_variables])
+
+
+def metric_updates(model, metrics, loss, x, y, y_pred, sample_weight):
+    """(logs, metric values) after a batch."""
+    from jkeras.training.step import update_metrics
+
+    outer = frame.current()
+    values = {**(outer.values if outer is not None and outer.values else {}),
+              **mapping((model.metrics_variables, metrics))}
+    logs, run = update_metrics(model, values, loss, x, y, y_pred, None, sample_weight)
+    return logs, [run.values[id(v)] for v in model.metrics_variables]
+
+
+def mapping(*pairs):
+    """`{id(variable): value}` of lists of variables and values."""
+    return {id(v): x for variables, values in pairs for v, x in zip(variables, values)}
+
+
+def stateless_compute_loss(model, trainable, fixed, metrics, x=None, y=None, y_pred=None, sample_weight=None,
+                           training=True):
+    """`compute_loss` on flat lists: `(loss, (trainable, non-trainable, metrics))`."""
+    from jkeras.training.step import compute_loss
+
+    values = mapping((model.trainable_variables, trainable), (model.non_trainable_variables, fixed),
+                     (model.metrics_variables, metrics))
+    with frame.Run(model, values, training=training) as run:
+        loss = compute_loss(model, x, y, y_pred, sample_weight, training)
+    return loss, (list(trainable), [run.values[id(v)] for v in model.non_trainable_variables],
+                  [run.values[id(v)] for v in model.metrics_variables])

@@ -1,0 +1,124 @@
+"""A running training: one `TrainState` owns the arrays, the model's variables read through it."""
+
+import contextlib
+import signal
+import threading
+
+import jax
+
+from jkeras.core.variable import Lent
+
+
+class Live:
+    """Owns the `TrainState` of a model while it is trained.
+
+    The variables hold a marker instead of arrays. Whoever looks at one pulls the whole state back into them; the next
+    step starts from copies of what they then hold, so nothing that somebody has seen is ever consumed.
+    """
+
+    def __init__(self, plan):
+        self.plan, self.lock = plan, threading.RLock()
+        self.state = plan.gather()
+        self._lend()
+
+    def _lend(self):
+        self.marker = Lent(self.pull)
+        for variable in self.plan.variables():
+            variable._value = self.marker
+
+    def pull(self):
+        """Puts the state's arrays into the variables."""
+        with self.lock:
+            if self.state is not None:
+                self.plan.scatter(self.state)
+                self.state = None
+
+    def take(self):
+        """The state to go on from; what variables were set to in between counts."""
+        if self.state is None or any(v._value is not self.marker for v in self.plan.variables()):
+            self.pull_rest()
+            self.state = self.plan.gather()
+            self._lend()
+        return self.state
+
+    def pull_rest(self):
+        """Like `pull`, but keeps what was assigned since the last step."""
+        with self.lock:
+            if self.state is not None:
+                assigned = [(v, v._value) for v in self.plan.variables() if v._value is not self.marker]
+                self.plan.scatter(self.state)
+                for variable, value in assigned:
+                    variable._value = value
+                self.state = None
+
+    def advance(self, function, *args):
+        """`state, logs = function(state, *args)`, and the new state takes the old one's place at once."""
+        with self.lock:
+            state, logs = function(self.take(), *args)
+            self.state = state
+        return logs
+
+    def replace(self, change):
+        """Replaces the state by `change(state)`."""
+        with self.lock:
+            self.state = change(self.take())
+
+    def peek(self):
+        """The state as it is, for reading; it must not be consumed."""
+        with self.lock:
+            return self.take()
+
+    def close(self):
+        """Gives the arrays back to the variables."""
+        self.pull_rest()
+
+
+class Interrupts:
+    """Holds Ctrl-C back until the end of a step, in the main thread. A second one is immediate."""
+
+    def __init__(self):
+        self.pending = False
+
+    def __enter__(self):
+        self.previous = None
+        if threading.current_thread() is threading.main_thread():
+            self.previous = signal.getsignal(signal.SIGINT)
+            if callable(self.previous):
+                signal.signal(signal.SIGINT, self._note)
+        return self
+
+    def _note(self, number, frame):
+        if self.pending:
+            raise KeyboardInterrupt
+        self.pending = True
+
+    def check(self):
+        """Raises the KeyboardInterrupt that was held back."""
+        if self.pending:
+            self.pending = False
+            raise KeyboardInterrupt
+
+    def __exit__(self, *exc):
+        if callable(self.previous):
+            signal.signal(signal.SIGINT, self.previous)
+        if exc[0] is None:
+            self.check()
+
+
+@contextlib.contextmanager
+def lent_to(plan):
+    """A `Live` for the length of a block; the arrays come back whatever happens."""
+    live = Live(plan)
+    try:
+        yield live
+    finally:
+        live.close()
+
+
+def compiled(model, kind, key, make, donate=()):
+    """The jitted function of a kind, kept with the model for as long as its structure stays the same."""
+    functions = model.__dict__.setdefault("_functions", {})
+    if (kind, key) not in functions:
+        function = make()
+        functions[kind, key] = function if model.run_eagerly else jax.jit(function, donate_argnums=donate)
+    return functions[kind, key]

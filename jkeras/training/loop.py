@@ -1,0 +1,139 @@
+"""The loop: a source's batches in chunks of several steps, one dispatch for each chunk, no waiting for the device."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jkeras.core import frame
+from jkeras.core.graph import flatten
+from jkeras.core.module import walk
+from jkeras.training import keras_contract
+from jkeras.training.data import ArraySource
+from jkeras.training.live import compiled
+from jkeras.training.step import flat_logs, make_eval_step, make_train_step
+
+AUTO_CHUNK = 32  # steps in one dispatch, where nobody looks at single batches
+
+
+def chunk_size(model, kind, every_batch):
+    """How many steps go into one dispatch.
+
+    One where callbacks look at every batch, the user's own step returns logs of its own, or convolutions would run
+    inside a loop on a CPU, where XLA computes their weight gradient ten times slower.
+    """
+    if model.steps_per_execution > 1:
+        return model.steps_per_execution
+    custom = keras_contract.overrides(model, f"{kind}_step") or hasattr(model, "pure_train_step")
+    if model.run_eagerly or every_batch or custom:
+        return 1
+    if jax.default_backend() == "cpu" and any("Conv" in type(part).__name__ for _, part in walk(model)):
+        return 1
+    return AUTO_CHUNK
+
+
+class Runner:
+    """Runs one epoch after another of training or evaluation steps on a `Live` state.
+
+    Args:
+        kind: "train" or "test".
+        every_batch: whether somebody wants to know of every single batch.
+    """
+
+    def __init__(self, model, plan, kind, every_batch):
+        self.model, self.plan, self.kind = model, plan, kind
+        self.chunk = chunk_size(model, kind, every_batch)
+        self.make_step = make_train_step if kind == "train" else make_eval_step
+        self.donate = (0,) if kind == "train" else ()
+
+    # ------------------------------------------------------------ compiled functions
+
+    def single(self):
+        """One step on one batch."""
+        return compiled(self.model, f"{self.kind}_one", self.plan.key, lambda: self.make_step(self.model), self.donate)
+
+    def many(self):
+        """`count` steps on rows of data that lie on the device."""
+        return compiled(self.model, f"{self.kind}_many", self.plan.key, self._make_many, self.donate)
+
+    def _make_many(self):
+        step, plan, model = self.make_step(self.model), self.plan, self.model
+
+        def many(state, data, rows, count):
+            def body(i, state):
+                batch = jax.tree_util.tree_map(lambda v: v[rows[i]], data)
+                return step(state, batch)[0]
+            state = jax.lax.fori_loop(0, count, body, state)
+            return state, metric_logs(model, plan, state)
+        return many
+
+    # ------------------------------------------------------------ one epoch
+
+    def epoch(self, live, source, seed, epoch, limit, before):
+        """Yields (number of the last step, logs on the device) after each dispatch; calls `before(step)` ahead of it."""
+        if self.chunk > 1 and isinstance(source, ArraySource) and source.fits_on_device:
+            yield from self._epoch_on_device(live, source, seed, epoch, limit, before)
+        else:
+            step, batches, done = self.single(), iter(source.batches(seed, epoch)), 0
+            while limit is None or done < limit:
+                batch = next(batches, None)
+                if batch is None:
+                    break
+                if done % self.chunk == 0:
+                    before(done)
+                logs = live.advance(step, batch)
+                done += 1
+                if done % self.chunk == 0 or done == (limit or source.num_batches):
+                    yield done - 1, logs
+            if done and done % self.chunk and (limit or source.num_batches) is None:
+                yield done - 1, logs
+
+    def _epoch_on_device(self, live, source, seed, epoch, limit, before):
+        rows, size, data = source.order(seed, epoch), source.batch_size, source.on_device()
+        whole = min(source.size // size, limit if limit is not None else source.num_batches)
+        total = whole + (limit is None or whole < limit) * (source.size % size > 0)
+        many = self.many() if whole else None
+        for start in range(0, whole, self.chunk):
+            count = min(self.chunk, whole - start)
+            mine = rows[start * size:(start + count) * size].reshape(count, size)
+            if count < self.chunk:
+                mine = np.concatenate([mine, np.zeros((self.chunk - count, size), "int32")])
+            before(start)
+            yield start + count - 1, live.advance(many, data, mine, np.int32(count))
+        if total > whole:
+            rest = rows[whole * size:]
+            batch = jax.tree_util.tree_map(lambda v: v[rest], source.data)
+            before(whole)
+            yield total - 1, live.advance(self.single(), batch)
+
+
+def metric_logs(model, plan, state):
+    """The logs that a state's metrics give."""
+    values = plan.values(state.params, state.frozen, state.state, state.metrics)
+    with frame.Run(model, values):
+        return flat_logs(model.get_metrics_result())
+
+
+def as_numbers(logs):
+    """Logs as Python numbers, in sorted order; arrays that are no scalars stay arrays."""
+    def number(value):
+        value = np.asarray(value)
+        return value.item() if value.ndim == 0 else value
+    return {k: number(v) for k, v in flat_logs(logs).items()}
+
+
+def concatenate(outputs):
+    """The outputs of several batches as one structure of numpy arrays."""
+    if len(outputs) == 1:
+        return jax.tree_util.tree_map(np.asarray, outputs[0])
+    return jax.tree_util.tree_map(lambda *parts: np.concatenate([np.asarray(p) for p in parts]), *outputs)
+
+
+def first_shapes(batch):
+    """A batch as shapes, for building."""
+    return jax.tree_util.tree_map(lambda v: jax.ShapeDtypeStruct(jnp.shape(v), jax.dtypes.canonicalize_dtype(
+        v.dtype)), batch)
+
+
+def rows_in(batch):
+    """The number of rows of a batch."""
+    return next(v for v in flatten(batch) if v is not None).shape[0]

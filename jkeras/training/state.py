@@ -1,0 +1,219 @@
+"""`TrainState`: everything a training changes, as one value; and which variable lives where in it."""
+
+import collections
+import typing
+
+import jax
+import jax.numpy as jnp
+
+from jkeras.core import tree, weight
+from jkeras.core.layer import _constant, _weights
+from jkeras.core.module import walk
+from jkeras.core.rng import SeedGenerator, key_from_seed, key_of_path
+from jkeras.core.settings import default_seed
+
+
+class TrainState(typing.NamedTuple):
+    """A training at one moment: a pytree.
+
+    Attributes:
+        step: number of steps taken, an int32 scalar.
+        params: nested dict of the trainable arrays; only these have gradients and optimizer state.
+        frozen: nested dict of the arrays of layers whose `trainable` is False.
+        state: nested dict of what the forward pass updates.
+        opt_state: the optimizer's state.
+        metrics: nested dict of the metrics' totals.
+        rng: the key (two uint32) from which each step's keys follow.
+    """
+
+    step: typing.Any
+    params: typing.Any
+    frozen: typing.Any
+    state: typing.Any
+    opt_state: typing.Any
+    metrics: typing.Any
+    rng: typing.Any
+
+
+class Plan:
+    """Which variable of a model is which leaf of its `TrainState`. Made anew when `trainable` flags may have changed."""
+
+    def __init__(self, model):
+        self.model = model
+        named = list(_weights(model))
+        self.trainable = model.trainable_variables  # in Keras's order, the optimizer's
+        chosen = {id(v) for v in self.trainable}
+        self.params = [(p, v) for p, v in named if id(v) in chosen]
+        self.frozen = [(p, v) for p, v in named if v.learnable and id(v) not in chosen]
+        self.state = [(p, v) for p, v in named if not v.learnable]
+        inside = {id(v) for _, v in named}
+        self.metrics, counts = [], collections.Counter()
+        for metric in getattr(model, "_flat_metrics", lambda: [])():
+            counts[metric.name] += 1
+            name = metric.name if counts[metric.name] == 1 else f"{metric.name}_{counts[metric.name] - 1}"
+            self.metrics += [((name, v.name), v) for v in metric.variables if id(v) not in inside]
+        self.generators = [(p, m) for p, m in walk(model) if isinstance(m, SeedGenerator)]
+        self._line_up_optimizer(dict((id(v), p) for p, v in named))
+        self.key = (tuple(self.order), tuple(p for p, _ in self.params), tuple(p for p, _ in self.frozen),
+                    tuple(p for p, _ in self.state), tuple(p for p, _ in self.metrics))
+
+    def _line_up_optimizer(self, paths):
+        """`order`: the paths of the optimizer's variables; `resting`: those of them that are frozen now."""
+        optimizer = self.optimizer
+        known = self.trainable
+        if optimizer is not None and not self.model._has_own_opt_state and optimizer.built:
+            known = optimizer._trainable_variables
+            if not {id(v) for v in self.trainable} <= {id(v) for v in known}:
+                optimizer.rebuild(self.trainable)  # layers were unfrozen since it was built
+                known = self.trainable
+        self.optimized = [v for v in known if id(v) in paths]
+        self.order = [paths[id(v)] for v in self.optimized]
+        now = {id(v) for v in self.trainable}
+        self.resting = [(paths[id(v)], v) for v in self.optimized if id(v) not in now]
+        self.variable_tree = tree.unflatten(zip(self.order, self.optimized))
+
+    @property
+    def optimizer(self):
+        """The compiled optimizer."""
+        return self.model.optimizer
+
+    def groups(self, state):
+        """((path, variable) pairs, tree) for each part of a state that holds variables."""
+        return ((self.params, state.params), (self.frozen, state.frozen), (self.state, state.state),
+                (self.metrics, state.metrics))
+
+    def values(self, params, frozen, state, metrics):
+        """`{id(variable): array}` for a run."""
+        groups = ((self.params, params), (self.frozen, frozen), (self.state, state), (self.metrics, metrics))
+        return {id(v): tree.get(values, path) for named, values in groups for path, v in named}
+
+    def read(self, named, run):
+        """The tree of what a run made of some variables."""
+        return tree.unflatten((path, run.values[id(v)]) for path, v in named)
+
+    # ------------------------------------------------------------ variables <-> state
+
+    def gather(self, copies=True):
+        """The state that the model's variables hold now; as copies, which a step may consume."""
+        mine = lambda named: tree.unflatten((p, v.own_value()) for p, v in named)  # noqa: E731
+        state = TrainState(jnp.asarray(self.model._step, "int32"), mine(self.params), mine(self.frozen),
+                           mine(self.state), self._gather_optimizer(), mine(self.metrics), self.model._key())
+        return jax.tree_util.tree_map(jnp.copy, state) if copies else state
+
+    def _gather_optimizer(self):
+        model = self.model
+        if self.optimizer is None:
+            return ()
+        if model._has_own_opt_state:
+            if model._opt_state is None:
+                model._opt_state = model.init_opt_state(tree.unflatten((p, v.own_value()) for p, v in self.params))
+            return model._opt_state
+        optimizer = self.optimizer
+        optimizer.build(self.optimized)
+        shapes = tree.unflatten((p, jax.ShapeDtypeStruct(v.shape, v.dtype)) for p, v in zip(self.order, self.optimized))
+        return optimizer.variables_to_state([v.own_value() for v in optimizer.variables], shapes, self.order,
+                                            self.variable_tree)
+
+    def scatter(self, state):
+        """Puts a state's arrays into the variables."""
+        for named, values in self.groups(state):
+            for path, variable in named:
+                variable._value = tree.get(values, path)
+        self.model._step = state.step
+        self.model._train_key = state.rng
+        if self.optimizer is not None:
+            if self.model._has_own_opt_state:
+                self.model._opt_state = state.opt_state
+            else:
+                values = self.optimizer.state_to_variables(state.opt_state, self.order)
+                for variable, value in zip(self.optimizer.variables, values, strict=True):
+                    variable._value = value
+
+    def variables(self):
+        """All variables whose arrays a state owns."""
+        mine = [v for named in (self.params, self.frozen, self.state, self.metrics) for _, v in named]
+        if self.optimizer is not None and not self.model._has_own_opt_state:
+            mine += self.optimizer.variables
+        return mine
+
+    def initial_opt_state(self, params):
+        """The optimizer's state before the first step."""
+        if self.model._has_own_opt_state:
+            return self.model.init_opt_state(params)
+        resting = tree.unflatten((p, v.own_value()) for p, v in self.resting)
+        return self.optimizer.init(tree.merge(params, resting), self.variable_tree)
+
+    def update(self, grads, state):
+        """(new params, new optimizer state) for gradients of a state's params; frozen arrays that the optimizer knows
+        stay as they are."""
+        if not self.resting:
+            return self.optimizer.step(grads, state.opt_state, state.params, self.variable_tree)
+        still = tree.unflatten((p, tree.get(state.frozen, p)) for p, _ in self.resting)
+        none = tree.unflatten((p, None) for p, _ in self.resting)
+        params, opt_state = self.optimizer.step(tree.merge(grads, none), state.opt_state,
+                                                tree.merge(state.params, still), self.variable_tree)
+        return tree.unflatten((p, tree.get(params, p)) for p, _ in self.params), opt_state
+
+    def initial_metrics(self):
+        """The totals of metrics that have seen nothing."""
+        return tree.unflatten((p, first_value(v)) for p, v in self.metrics)
+
+    def reset_metrics(self, state):
+        """The state with all metrics as if they had seen nothing, those inside layers too."""
+        inner = {id(v) for m in self.model.metrics for v in m.variables}
+        values = tree.unflatten((p, first_value(v) if id(v) in inner else tree.get(state.state, p))
+                                for p, v in self.state)
+        return state._replace(metrics=self.initial_metrics(), state=values)
+
+
+def first_value(variable):
+    """What a metric's variable holds before any update."""
+    if variable._initializer is not None:
+        return jnp.asarray(variable._initializer(variable.shape, dtype=variable.dtype), variable.dtype)
+    return jnp.zeros(variable.shape, variable.dtype)
+
+
+def as_raw_key(key):
+    """A key as two uint32, from an integer or any kind of JAX key."""
+    if isinstance(key, int):
+        return key_from_seed(key)
+    if jax.dtypes.issubdtype(key.dtype, jax.dtypes.prng_key):
+        return jax.random.key_data(key)
+    return key
+
+
+def init_train_state(model, key=None, batch=None):
+    """A `TrainState` for a compiled model.
+
+    Args:
+        model: compiled, and built (called once, or given an input shape) unless `batch` is given.
+        key: fresh weights and a fresh random stream from this key; None: the values that the model holds.
+        batch: `(x, y)` or `(x, y, sample_weight)` to learn shapes from, as arrays or `jax.ShapeDtypeStruct`; needed
+            where labels have another shape than the outputs suggest.
+
+    Returns:
+        A pytree; `jax.vmap` over keys makes a stack of them.
+
+    >>> import jkeras, jax
+    >>> model = jkeras.Sequential([jkeras.Input((3,)), jkeras.layers.Dense(1)])
+    >>> model.compile("sgd", "mse")
+    >>> int(init_train_state(model, jax.random.key(0)).step)
+    0
+    """
+    model._build_for_training(batch)
+    plan = Plan(model)
+    if key is None:
+        return plan.gather()
+    key = as_raw_key(key)
+    fresh = lambda named: tree.unflatten(zip((p for p, _ in named), weight.create(  # noqa: E731
+        [v._initializer or _constant(v) for _, v in named], [v.shape for _, v in named],
+        [v.dtype for _, v in named], [p for p, _ in named], key))) if named else {}
+    params = fresh(plan.params)
+    opt_state = () if model.optimizer is None else plan.initial_opt_state(params)
+    return TrainState(jnp.zeros((), "int32"), params, fresh(plan.frozen), fresh(plan.state), opt_state,
+                      plan.initial_metrics(), key_of_path(key, "train"))
+
+
+def new_key():
+    """A raw key for a training that was given none, from the session's seed."""
+    return key_from_seed(default_seed())

@@ -1,0 +1,182 @@
+"""The pure steps: `(TrainState, batch) -> (TrainState, logs)`. jit, vmap, scan, differentiate and shard them."""
+
+import inspect
+
+import jax
+import jax.numpy as jnp
+
+from jkeras.core import call as calls
+from jkeras.core import frame
+from jkeras.core.graph import flatten
+from jkeras.training import keras_contract
+from jkeras.training.state import Plan
+
+
+def unpack(batch):
+    """(x, y, sample_weight) of a batch given as x, (x,), (x, y) or (x, y, sample_weight)."""
+    if isinstance(batch, list):
+        batch = tuple(batch)
+    if not isinstance(batch, tuple):
+        return batch, None, None
+    if not 1 <= len(batch) <= 3:
+        raise ValueError("Data is expected to be in format `x`, `(x,)`, `(x, y)`, or `(x, y, sample_weight)`, found a "
+                         f"tuple of length {len(batch)}.")
+    return (*batch, None, None)[:3]
+
+
+def rows_of(x):
+    """The number of rows of a batch."""
+    return next(v for v in flatten(x) if v is not None).shape[0]
+
+
+def make_train_step(model):
+    """The training step of a compiled model, as a pure function.
+
+    The model's `trainable` flags are read now. Overridden `compute_loss`, `compute_metrics` and `train_step` count.
+
+    Returns:
+        `step(state, batch) -> (state, logs)`: `batch` is `(x, y)` or `(x, y, sample_weight)`; `logs` a dict of device
+        scalars with "loss" and each metric, which are means since the metrics were reset.
+
+    >>> import jkeras, jax, jax.numpy as jnp
+    >>> model = jkeras.Sequential([jkeras.Input((3,)), jkeras.layers.Dense(1)])
+    >>> model.compile("sgd", "mse")
+    >>> state = jkeras.training.init_train_state(model, jax.random.key(0))
+    >>> state, logs = jax.jit(make_train_step(model))(state, (jnp.ones((4, 3)), jnp.ones((4, 1))))
+    >>> sorted(logs), int(state.step)
+    (['loss'], 1)
+    """
+    _require(model, optimizer=True)
+    own = getattr(model, "pure_train_step", None)
+    if own is not None:
+        return own
+    if keras_contract.overrides(model, "train_step"):
+        return keras_contract.train_step(model, Plan(model))
+    return TrainStep(Plan(model))
+
+
+class TrainStep:
+    """One step: gradients of `compute_loss`, the optimizer's update, constraints, metrics."""
+
+    def __init__(self, plan):
+        self.plan, self.model = plan, plan.model
+        self.constraints = [(p, v.constraint) for p, v in plan.params if v.constraint is not None]
+
+    def __call__(self, state, batch):
+        x, y, sample_weight = unpack(batch)
+        rng = jax.random.fold_in(state.rng, state.step)
+
+        def loss_of(params):
+            return self.loss(state._replace(params=params), x, y, sample_weight, rng)
+        grads, (loss, y_pred, masks, kept, metrics) = jax.grad(loss_of, has_aux=True)(state.params)
+        params, opt_state = self.plan.update(grads, state)
+        params = self._constrain(params)
+        values = self.plan.values(params, state.frozen, kept, metrics)
+        logs, run = update_metrics(self.model, values, loss, x, y, y_pred, masks, sample_weight)
+        metrics, kept = self.plan.read(self.plan.metrics, run), self.plan.read(self.plan.state, run)
+        return state._replace(step=state.step + 1, params=params, state=kept, opt_state=opt_state,
+                              metrics=metrics), logs
+
+    def loss(self, state, x, y, sample_weight, rng, training=True):
+        """The loss to differentiate, and what the forward pass left behind."""
+        plan, model = self.plan, self.model
+        values = plan.values(state.params, state.frozen, state.state, state.metrics)
+        with frame.Run(model, values, rng=rng, training=training) as run:
+            y_pred = run.call(model, (x,), {})
+            masks = calls.masks_of(y_pred, run.mask_of)
+            loss = compute_loss(model, x, y, y_pred, sample_weight, training)
+            scaled = loss if not training else model.optimizer.scale_loss(loss, state.opt_state)
+        return scaled, (loss, y_pred, masks, plan.read(plan.state, run), plan.read(plan.metrics, run))
+
+    def _constrain(self, params):
+        if not self.constraints:
+            return params
+        from jkeras.core import tree
+
+        leaves = dict(tree.flatten(params))
+        for path, constraint in self.constraints:
+            leaves[path] = constraint(leaves[path]).astype(leaves[path].dtype)
+        return tree.unflatten(leaves.items())
+
+
+def compute_loss(model, x, y, y_pred, sample_weight, training):
+    """The model's `compute_loss`, also one written before it had the `training` argument."""
+    parameters = inspect.signature(model.compute_loss).parameters
+    more = {"training": training} if "training" in parameters or any(
+        p.kind is p.VAR_KEYWORD for p in parameters.values()) else {}
+    loss = model.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, **more)
+    return jnp.zeros(()) if loss is None else loss
+
+
+def update_metrics(model, values, loss, x, y, y_pred, masks, sample_weight):
+    """(logs, run): the metrics after this batch."""
+    with frame.Run(model, values) as run:
+        if masks is not None:
+            for value, mask in zip(flatten(y_pred), flatten(masks)):
+                if mask is not None:
+                    run.set_mask(value, mask)
+        if model._loss_tracker is not None:
+            model._loss_tracker.update_state(loss, sample_weight=rows_of(x))
+        logs = model.compute_metrics(x, y, y_pred, sample_weight)
+    return flat_logs(logs), run
+
+
+def flat_logs(logs):
+    """Logs as one flat dict in the order of the names; a metric whose result is a dict is taken apart."""
+    flat = {}
+    for key in sorted(logs):
+        flat |= logs[key] if isinstance(logs[key], dict) else {key: logs[key]}
+    return flat
+
+
+def make_eval_step(model):
+    """The evaluation step of a compiled model: `step(state, batch) -> (state, logs)`, which changes metrics only.
+
+    >>> import jkeras, jax, jax.numpy as jnp
+    >>> model = jkeras.Sequential([jkeras.Input((3,)), jkeras.layers.Dense(1)])
+    >>> model.compile("sgd", "mse")
+    >>> state = jkeras.training.init_train_state(model, jax.random.key(0))
+    >>> state, logs = make_eval_step(model)(state, (jnp.ones((4, 3)), jnp.ones((4, 1))))
+    >>> sorted(logs)
+    ['loss']
+    """
+    _require(model)
+    if keras_contract.overrides(model, "test_step"):
+        return keras_contract.test_step(model, Plan(model))
+    step, plan = TrainStep(Plan(model)), Plan(model)
+
+    def eval_step(state, batch):
+        x, y, sample_weight = unpack(batch)
+        rng = jax.random.fold_in(state.rng, state.step)
+        _, (loss, y_pred, masks, kept, metrics) = step.loss(state, x, y, sample_weight, rng, training=False)
+        values = plan.values(state.params, state.frozen, kept, metrics)
+        logs, run = update_metrics(model, values, loss, x, y, y_pred, masks, sample_weight)
+        return state._replace(state=plan.read(plan.state, run), metrics=plan.read(plan.metrics, run)), logs
+    return eval_step
+
+
+def make_predict_step(model):
+    """The forward pass of a model in inference: `step(state, x) -> y`.
+
+    >>> import jkeras, jax, jax.numpy as jnp
+    >>> model = jkeras.Sequential([jkeras.Input((3,)), jkeras.layers.Dense(1)])
+    >>> model.compile("sgd", "mse")
+    >>> make_predict_step(model)(jkeras.training.init_train_state(model), jnp.ones((4, 3))).shape
+    (4, 1)
+    """
+    plan = Plan(model)
+
+    def predict_step(state, x):
+        values = plan.values(state.params, state.frozen, state.state, state.metrics)
+        with frame.Run(model, values, rng=jax.random.fold_in(state.rng, state.step), training=False) as run:
+            return run.call(model, (x,), {})
+    return predict_step
+
+
+def _require(model, optimizer=False):
+    """Raises unless the model is compiled."""
+    from jkeras.core.errors import NotCompiledError
+
+    if not model.compiled or optimizer and model.optimizer is None:
+        raise NotCompiledError(f"Model '{model.name}' must be compiled before training or evaluation: call "
+                               "`model.compile(optimizer=…, loss=…)`.")

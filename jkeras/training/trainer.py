@@ -1,0 +1,573 @@
+"""The shell of training on a model: compile, fit, evaluate, predict and the `*_on_batch` methods. It never computes."""
+
+import warnings
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jkeras import losses as losses_module
+from jkeras import metrics as metrics_module
+from jkeras import optimizers
+from jkeras.callbacks import CallbackList
+from jkeras.core import frame, registry, tree
+from jkeras.core.errors import NotCompiledError
+from jkeras.core.graph import flatten
+from jkeras.core.layer import _all_built
+from jkeras.core.policy import is_float
+from jkeras.core.settings import default_seed, floatx, is_interactive_logging_enabled
+from jkeras.training import data, keras_contract
+from jkeras.training.compiled import CompileLoss, CompileMetrics
+from jkeras.training.live import Interrupts, compiled, lent_to
+from jkeras.training.loop import Runner, as_numbers, concatenate, first_shapes
+from jkeras.training.resume import Resume
+from jkeras.training.state import Plan, new_key
+
+
+class Trainer:
+    """What makes a layer a model: it can be compiled and fitted."""
+
+    optimizer = None
+    compiled = False
+    stop_training = False
+    _compile_loss = _compile_metrics = _loss_tracker = None
+    _compile_arguments = _opt_state = _train_key = None
+    _has_own_opt_state = run_eagerly = False
+    _step, steps_per_execution = 0, 1
+
+    # ------------------------------------------------------------ compile
+
+    def compile(self, optimizer="rmsprop", loss=None, loss_weights=None, metrics=None, weighted_metrics=None,
+                run_eagerly=False, steps_per_execution=1, jit_compile="auto", auto_scale_loss=True):
+        """Sets what training minimizes, with what, and what it reports.
+
+        Args:
+            optimizer: name, `Optimizer`, or an optax `GradientTransformation`.
+            loss: name, function or `Loss`; for several outputs a list or a dict by their names.
+            loss_weights: factor of each output's loss.
+            metrics: list of names, functions or `Metric`s; for several outputs a list or dict of lists.
+            weighted_metrics: likewise; these take sample weights into account.
+            run_eagerly: run steps without compiling, to step through your own code.
+            steps_per_execution: steps in one dispatch; 1 lets `fit` choose, more than 1 is taken as it is.
+            jit_compile: False is the same as `run_eagerly`.
+            auto_scale_loss: scale the loss where the model computes in float16.
+        """
+        optimizer = optimizers.get(optimizer)
+        if auto_scale_loss and self.dtype_policy.name == "mixed_float16" and optimizer is not None:
+            if not isinstance(optimizer, optimizers.LossScaleOptimizer):
+                optimizer = optimizers.LossScaleOptimizer(optimizer, name="loss_scale_optimizer")
+        if not isinstance(steps_per_execution, int) or steps_per_execution < 1:
+            raise ValueError("`steps_per_execution` must be a positive integer. "
+                             f"Received: steps_per_execution={steps_per_execution}")
+        names = getattr(self, "output_names", None)
+        arguments = dict(optimizer=optimizer, loss=loss, loss_weights=loss_weights, metrics=metrics,
+                         weighted_metrics=weighted_metrics, run_eagerly=run_eagerly,
+                         steps_per_execution=steps_per_execution, jit_compile=jit_compile)
+        with_metrics = metrics is not None or weighted_metrics is not None
+        self.__dict__.update(
+            optimizer=optimizer, loss=loss, compiled=True, stop_training=False, _compile_arguments=arguments,
+            _compile_loss=None if loss is None else CompileLoss(loss, loss_weights, names),
+            _compile_metrics=CompileMetrics(metrics, weighted_metrics, output_names=names) if with_metrics else None,
+            _loss_tracker=metrics_module.Mean(name="loss"), _functions={}, _opt_state=None,
+            _has_own_opt_state=type(self).init_opt_state is not Trainer.init_opt_state,
+            run_eagerly=bool(run_eagerly) or jit_compile is False, steps_per_execution=steps_per_execution)
+
+    def init_opt_state(self, params):
+        """The optimizer's state for a tree of trainable arrays. A model with several optimizers overrides it and
+        `pure_train_step`."""
+        return self.optimizer.init(params)
+
+    def get_compile_config(self):
+        """The arguments of `compile`, as plain data; {} where there are none or they cannot be written."""
+        if not self.compiled:
+            return {}
+        return {k: registry.serialize(v) for k, v in self._compile_arguments.items()}
+
+    def compile_from_config(self, config):
+        """Compiles with the arguments of `get_compile_config()`."""
+        if type(self).compile is not Trainer.compile and self.get_compile_config.__func__ is Trainer.get_compile_config:
+            warnings.warn("`compile()` was not called as part of model loading because the model's `compile()` method "
+                          "is custom. Override `get_compile_config()` and `compile_from_config()` too.", stacklevel=2)
+            return
+        config = dict(config)
+        optimizer = config.pop("optimizer", None)
+        loss, metrics = _named(losses_module, config.pop("loss", None)), config.pop("metrics", None)
+        weighted = config.pop("weighted_metrics", None)
+        self.compile(optimizer=registry.deserialize(optimizer) if isinstance(optimizer, dict) else optimizer, loss=loss,
+                     metrics=_named(metrics_module, metrics), weighted_metrics=_named(metrics_module, weighted),
+                     **config)
+        if self.built and self.optimizer is not None:
+            self.optimizer.build(self.trainable_variables)
+
+    # ------------------------------------------------------------ losses and metrics
+
+    @property
+    def metrics(self):
+        """The loss tracker, the compiled metrics, those of single outputs, then the metrics that layers own."""
+        found = []
+        if self.compiled:
+            found = [m for m in (self._loss_tracker, self._compile_metrics) if m is not None]
+            found += self._compile_loss.metrics if self._compile_loss is not None else []
+        return found + self._layer_metrics()
+
+    def _layer_metrics(self):
+        own = [m for m in self._children.values() if isinstance(m, metrics_module.Metric)]
+        for layer in self._flatten_layers(include_self=False):
+            if not isinstance(layer, Trainer):
+                own += [m for m in layer._children.values() if isinstance(m, metrics_module.Metric)]
+        return own
+
+    def _flat_metrics(self):
+        """The single metrics that `compile` made."""
+        found = [self._loss_tracker] if self._loss_tracker is not None else []
+        found += self._compile_metrics.metrics if self._compile_metrics is not None else []
+        return found + (self._compile_loss.metrics if self._compile_loss is not None else [])
+
+    @property
+    def metrics_names(self):
+        """The names of `metrics`."""
+        return [m.name for m in self.metrics]
+
+    def reset_metrics(self):
+        """Lets all metrics forget what they have seen."""
+        for metric in self.metrics:
+            metric.reset_state()
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """The total loss of a batch: the compiled loss and what layers added. Override it for a loss of your own."""
+        total = [] if self._compile_loss is None else [self._compile_loss(y, y_pred, sample_weight)]
+        for loss in self.losses:
+            loss = jnp.asarray(loss)
+            total.append(jnp.sum(loss if is_float(loss.dtype) else loss.astype(floatx())))
+        total = [v for v in total if v is not None]
+        return sum(total[1:], total[0]) if total else jnp.zeros(())
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        """Updates the compiled metrics and returns all results. Override it for metrics of your own."""
+        if self._compile_metrics is not None:
+            self._compile_metrics.update_state(y, y_pred, sample_weight)
+        return self.get_metrics_result()
+
+    def get_metrics_result(self):
+        """{name: value} of all metrics."""
+        results = {}
+        for metric in self.metrics:
+            value = metric.result()
+            results |= value if isinstance(value, dict) else {metric.name: value}
+        return results
+
+    def stateless_compute_loss(self, trainable_variables, non_trainable_variables, metrics_variables, x=None, y=None,
+                               y_pred=None, sample_weight=None, training=True):
+        """`compute_loss` on flat lists: `(loss, (trainable, non-trainable, metrics values))`."""
+        return keras_contract.stateless_compute_loss(self, trainable_variables, non_trainable_variables,
+                                                     metrics_variables, x, y, y_pred, sample_weight, training)
+
+    def compute_loss_and_updates(self, trainable_variables, non_trainable_variables, metrics_variables, x, y,
+                                 sample_weight, training=False, optimizer_variables=None):
+        """Loss and new values on flat lists, for `jax.grad` in a `train_step` of yours."""
+        loss, aux = keras_contract.loss_and_updates(self, trainable_variables, non_trainable_variables,
+                                                    metrics_variables, x, y, sample_weight, training)
+        return loss, aux
+
+    def train_step(self, state, data):
+        """One training step in Keras's contract for JAX: flat lists in, `(logs, state)` out."""
+        return keras_contract.default_train_step(self, state, data)
+
+    def test_step(self, state, data):
+        """One evaluation step in Keras's contract for JAX."""
+        return keras_contract.default_test_step(self, state, data)
+
+    def predict_step(self, state, data):
+        """One prediction in Keras's contract for JAX: `(outputs, non-trainable values)`."""
+        trainable, fixed = state
+        x = data[0] if isinstance(data, tuple) else data
+        return self.stateless_call(trainable, fixed, x, training=False)
+
+    # ------------------------------------------------------------ what training needs
+
+    def _key(self):
+        if self._train_key is None:
+            self.__dict__["_train_key"] = new_key()
+        return self._train_key
+
+    def _assert_compiled(self, method):
+        if not self.compiled:
+            raise NotCompiledError(f"You must call `compile()` before calling `{method}()` on model '{self.name}'.")
+
+    def _build_for_training(self, batch=None):
+        """Builds layers, losses and metrics for a batch `(x, y, sample_weight)`; afterwards shapes are known."""
+        from jkeras.training.step import unpack
+
+        ready = self.built and _all_built(self)
+        waiting = [c for c in (self._compile_loss, self._compile_metrics) if c is not None and not c.built]
+        if ready and not waiting:
+            return
+        x, y, _ = unpack(first_shapes(batch)) if batch is not None else (self._input_shapes(), None, None)
+        y_pred = self._predicted_shapes(x)
+        for container in waiting:
+            if y is None and batch is not None:
+                continue  # the step explains that labels are missing
+            container.build(_guess_labels(self, y_pred) if y is None else y, y_pred)
+
+    def _input_shapes(self):
+        if not self.built or getattr(self, "inputs", None) is None:
+            shapes = (self._build_shapes or {}).get("input_shape") or next(iter((self._build_shapes or {}).values()),
+                                                                           None)
+            if shapes is None:
+                raise ValueError(f"Model '{self.name}' is not built, so its shapes are not known: call it on data once, "
+                                 "or pass `batch=(x, y)`.")
+            from jkeras.core.layer import _as_specs
+
+            specs = _as_specs(shapes, self._input_type)
+        else:
+            specs = self.input
+        return jax.tree_util.tree_map(lambda s: jax.ShapeDtypeStruct([1 if d is None else d for d in s.shape], s.dtype),
+                                      specs, is_leaf=lambda s: hasattr(s, "dtype"))
+
+    def _predicted_shapes(self, x):
+        """The shapes of the outputs for shapes of inputs; builds layers on the way."""
+        def forward(x):
+            with frame.Run(self, abstract=True, training=False) as run:
+                return run.call(self, (x,), {})
+        return jax.eval_shape(forward, x)
+
+    # ------------------------------------------------------------ fit
+
+    def fit(self, x=None, y=None, batch_size=None, epochs=1, verbose="auto", callbacks=None, validation_split=0.0,
+            validation_data=None, shuffle=True, class_weight=None, sample_weight=None, initial_epoch=0,
+            steps_per_epoch=None, validation_steps=None, validation_batch_size=None, validation_freq=1, *,
+            checkpoint=None):
+        """Trains the model.
+
+        Args:
+            x, y: arrays, lists or dicts of arrays; or `x` a source of batches `(x, y)` or `(x, y, sample_weight)`.
+            batch_size: rows of a batch, 32 by default.
+            epochs: number of the last epoch.
+            verbose: 0 silent, 1 progress bar, 2 one line for each epoch, "auto".
+            validation_split: fraction of the rows, taken from the end, to validate on.
+            validation_data: `(x, y)`, `(x, y, sample_weight)` or a source of batches.
+            class_weight: {class: weight}.
+            sample_weight: weight of each row.
+            initial_epoch: number of the first epoch.
+            steps_per_epoch: batches of an epoch, for sources without an end.
+            validation_freq: validate every so many epochs, or the list of epochs after which to.
+            checkpoint: a folder; the training state is saved there after each epoch, and a run that finds one there
+                goes on from it, to the same bits.
+
+        Returns:
+            The `History` callback; `history.history` has one list for each name.
+        """
+        self._assert_compiled("fit")
+        if validation_split and validation_data is None:
+            (x, y, sample_weight), validation_data = data.split_validation((x, y, sample_weight), validation_split)
+        source = data.make_source(x, y, sample_weight, batch_size, shuffle, class_weight)
+        validation = None
+        if validation_data is not None:
+            validation = _validation_source(validation_data, validation_batch_size or batch_size)
+        source, first = _peek(source)
+        self._build_for_training(first)
+        self.stop_training = False
+        steps = steps_per_epoch or source.num_batches
+        verbose = _verbosity(verbose)
+        if not isinstance(callbacks, CallbackList):
+            callbacks = CallbackList(callbacks, add_history=True, add_progbar=verbose != 0, verbose=verbose,
+                                     epochs=epochs, steps=steps, model=self)
+        plan = Plan(self)
+        runner = Runner(self, plan, "train", callbacks.looks_at_batches("train"))
+        tester = None if validation is None else Runner(self, plan, "test", callbacks.looks_at_batches("test"))
+        seed = default_seed()
+        with Interrupts() as interrupts, lent_to(plan) as live:
+            resume = Resume(checkpoint, live, callbacks, seed)
+            initial_epoch, seed = resume.start(initial_epoch)
+            callbacks.on_train_begin()
+            logs = {}
+            try:
+                for epoch in range(initial_epoch, epochs):
+                    logs = self._one_epoch(runner, live, source, seed, epoch, steps_per_epoch, callbacks, interrupts)
+                    if validation is not None and _validates(epoch, validation_freq):
+                        logs |= {f"val_{k}": v for k, v in self._evaluate(
+                            tester, live, validation, validation_steps, callbacks, interrupts).items()}
+                    callbacks.on_epoch_end(epoch, logs)
+                    resume.save(epoch)
+                    if self.stop_training:
+                        break
+            finally:
+                resume.close()
+                source.close()
+            callbacks.on_train_end(logs)
+        return self.history
+
+    def _one_epoch(self, runner, live, source, seed, epoch, limit, callbacks, interrupts):
+        live.replace(runner.plan.reset_metrics)
+        callbacks.on_epoch_begin(epoch)
+        last, logs = -1, {}
+        for last, logs in runner.epoch(live, source, seed, epoch, limit, callbacks.on_train_batch_begin):
+            interrupts.check()
+            callbacks.on_train_batch_end(last, logs)
+            if self.stop_training:
+                break
+        else:
+            expected = limit or source.num_batches
+            if last < 0:
+                raise ValueError("The data gave no batch for this epoch. An iterator can be used once: pass a data set "
+                                 "that starts again, or `steps_per_epoch` and an endless generator.")
+            if expected is not None and last + 1 < expected:
+                warnings.warn(f"Your input ran out of data after {last + 1} of {expected} steps; the epoch ends here. "
+                              "Make sure that your dataset or generator can generate at least `steps_per_epoch * epochs`"
+                              " batches.", stacklevel=3)
+        return as_numbers(logs)
+
+    # ------------------------------------------------------------ evaluate
+
+    def evaluate(self, x=None, y=None, batch_size=None, verbose="auto", sample_weight=None, steps=None, callbacks=None,
+                 return_dict=False, **kwargs):
+        """The loss and metrics on data.
+
+        Args:
+            x, y, batch_size, sample_weight: as for `fit`.
+            steps: number of batches, for sources without an end.
+            return_dict: return {name: value} instead of a list in the order of `metrics_names`.
+        """
+        self._assert_compiled("evaluate")
+        if kwargs:
+            raise ValueError(f"Arguments not recognized: {kwargs}")
+        source, first = _peek(data.make_source(x, y, sample_weight, batch_size))
+        self._build_for_training(first)
+        verbose = _verbosity(verbose)
+        if not isinstance(callbacks, CallbackList):
+            callbacks = CallbackList(callbacks, add_progbar=verbose != 0, verbose=verbose, epochs=1,
+                                     steps=steps or source.num_batches, model=self)
+        plan = Plan(self)
+        runner = Runner(self, plan, "test", callbacks.looks_at_batches("test"))
+        live = _Snapshot(plan)
+        logs = self._evaluate(runner, live, source, steps, callbacks)
+        live.store()
+        return logs if return_dict else self._in_order(logs)
+
+    def _evaluate(self, runner, live, source, steps, callbacks, interrupts=None):
+        live.replace(runner.plan.reset_metrics)
+        callbacks.on_test_begin()
+        logs, last = {}, -1
+        for last, logs in runner.epoch(live, source, 0, 0, steps, callbacks.on_test_batch_begin):
+            if interrupts is not None:
+                interrupts.check()
+            callbacks.on_test_batch_end(last, logs)
+        if last < 0:
+            raise ValueError("The data gave no batch to evaluate.")
+        logs = as_numbers(logs)
+        callbacks.on_test_end(logs)
+        return logs
+
+    def _in_order(self, logs):
+        """Logs as a list: in the order of the metrics, then the rest; a single value alone."""
+        names = []
+        for metric in self.metrics:
+            names += [m.name for m in metric.metrics] if isinstance(metric, CompileMetrics) else [metric.name]
+        values = [logs[n] for n in dict.fromkeys(names) if n in logs]
+        values += [logs[k] for k in sorted(logs) if k not in names]
+        return values[0] if len(values) == 1 else values
+
+    # ------------------------------------------------------------ predict
+
+    def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None):
+        """The outputs for data, as numpy arrays.
+
+        Args:
+            x: as for `fit`.
+            batch_size: rows of a batch, 32 by default.
+            steps: number of batches, for sources without an end.
+        """
+        source, first = _peek(data.make_source(x, batch_size=batch_size))
+        self._build_for_prediction(first)
+        verbose = _verbosity(verbose)
+        if not isinstance(callbacks, CallbackList):
+            callbacks = CallbackList(callbacks, add_progbar=verbose != 0, verbose=verbose, epochs=1,
+                                     steps=steps or source.num_batches, model=self)
+        predict, outputs = self._predictor(), []
+        callbacks.on_predict_begin()
+        for step, (rows, *_) in enumerate(source.batches()):
+            callbacks.on_predict_batch_begin(step)
+            outputs.append(predict(rows))
+            callbacks.on_predict_batch_end(step, {"outputs": outputs[-1]})
+            if steps is not None and step + 1 >= steps:
+                break
+        callbacks.on_predict_end()
+        if not outputs:
+            raise ValueError("The data gave no batch to predict.")
+        return concatenate(outputs)
+
+    def predict_on_batch(self, x):
+        """The outputs for one batch."""
+        x = data.as_arrays(x)
+        self._build_for_prediction((x,))
+        return jax.tree_util.tree_map(np.asarray, self._predictor()(x))
+
+    def _build_for_prediction(self, batch):
+        if not self.built or not _all_built(self):
+            self._predicted_shapes(first_shapes(batch)[0])
+
+    def _predictor(self):
+        """`x -> y`, compiled, on the values that the variables hold now; changed state is kept."""
+        variables = self.variables
+        changing = [i for i, v in enumerate(variables) if not v.learnable]
+
+        def make():
+            if keras_contract.overrides(self, "predict_step"):
+                return self._keras_predict(variables)
+
+            def forward(values, x):
+                with frame.Run(self, {id(v): a for v, a in zip(variables, values)}, training=False) as run:
+                    y = run.call(self, (x,), {})
+                    return y, [run.values[id(variables[i])] for i in changing]
+            return forward
+        function = compiled(self, "predict", tuple(map(id, variables)), make)
+
+        def predict(x):
+            values = [v.own_value() for v in variables]
+            y, new = function(values, x)
+            for i, value in zip(changing, new):
+                if value is not values[i]:
+                    frame.own_write(variables[i], value)
+            return y
+        return predict
+
+    def _keras_predict(self, variables):
+        chosen = {id(v) for v in self.trainable_variables}
+
+        def forward(values, x):
+            trainable = [a for v, a in zip(variables, values) if id(v) in chosen]
+            fixed = [a for v, a in zip(variables, values) if id(v) not in chosen]
+            with frame.Run(self, {id(v): a for v, a in zip(variables, values)}, training=False):
+                y, fixed = self.predict_step((trainable, fixed), (x,))
+            new = {id(v): a for v, a in zip([v for v in variables if id(v) not in chosen], fixed)}
+            return y, [new.get(id(v), a) for v, a in zip(variables, values) if not v.learnable]
+        return forward
+
+    # ------------------------------------------------------------ one batch
+
+    def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):
+        """One training step on one batch; returns loss and metrics since the last `reset_metrics()`."""
+        self._assert_compiled("train_on_batch")
+        batch = self._single_batch(x, y, sample_weight, class_weight)
+        self._build_for_training(batch)
+        plan = Plan(self)
+        with lent_to(plan) as live:
+            logs = live.advance(Runner(self, plan, "train", True).single(), batch)
+        return self._batch_logs(logs, return_dict)
+
+    def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
+        """Loss and metrics with one more batch."""
+        self._assert_compiled("test_on_batch")
+        batch = self._single_batch(x, y, sample_weight, None)
+        self._build_for_training(batch)
+        plan = Plan(self)
+        live = _Snapshot(plan)
+        logs = live.advance(Runner(self, plan, "test", True).single(), batch)
+        live.store()
+        return self._batch_logs(logs, return_dict)
+
+    @staticmethod
+    def _single_batch(x, y, sample_weight, class_weight):
+        source = data.make_source(x, y, sample_weight, batch_size=2**30, class_weight=class_weight)
+        return source.data
+
+    def _batch_logs(self, logs, return_dict):
+        logs = as_numbers(logs)
+        if return_dict:
+            return logs
+        values = self._in_order(logs)
+        return [np.float32(v) if isinstance(v, float) else v for v in values] if isinstance(values, list) else (
+            np.float32(values) if isinstance(values, float) else values)
+
+    def load_train_state(self, state):
+        """Puts the arrays of a `TrainState` under the Keras view of this model."""
+        self._build_for_training() if self.built else None
+        plan = Plan(self)
+        plan.scatter(jax.tree_util.tree_map(jnp.copy, state))
+
+
+class _Snapshot:
+    """The `Live` of an evaluation outside `fit`: the model keeps its arrays, only metrics and state are written back."""
+
+    def __init__(self, plan):
+        self.plan, self.state = plan, plan.gather(copies=False)
+
+    def replace(self, change):
+        """Replaces the state by `change(state)`."""
+        self.state = change(self.state)
+
+    def advance(self, function, *args):
+        """`state, logs = function(state, *args)`."""
+        self.state, logs = function(self.state, *args)
+        return logs
+
+    def store(self):
+        """Writes metrics and state back into the variables."""
+        for named, values in ((self.plan.metrics, self.state.metrics), (self.plan.state, self.state.state)):
+            for path, variable in named:
+                frame.own_write(variable, tree.get(values, path))
+
+
+def _validates(epoch, frequency):
+    if isinstance(frequency, int):
+        return (epoch + 1) % frequency == 0
+    if isinstance(frequency, (list, tuple, set)):
+        return epoch + 1 in frequency
+    raise ValueError(f"Expected `validation_freq` to be a list or int. Received: validation_freq={frequency} of the type "
+                     f"{type(frequency)}.")
+
+
+def _validation_source(validation_data, batch_size):
+    if isinstance(validation_data, (tuple, list)) and 1 <= len(validation_data) <= 3:
+        x, y, sample_weight = (*validation_data, None, None)[:3]
+        return data.make_source(x, y, sample_weight, batch_size)
+    return data.make_source(validation_data, batch_size=batch_size)
+
+
+def _verbosity(verbose):
+    if verbose == "auto":
+        return 1 if is_interactive_logging_enabled() else 2
+    return int(verbose)
+
+
+def _peek(source):
+    """(source, its first batch), nothing lost."""
+    if isinstance(source, data.ArraySource):
+        take = slice(0, source.batch_size)
+        return source, jax.tree_util.tree_map(lambda v: v[take], source.data)
+    inner = getattr(source, "source", source)
+    if isinstance(inner, data.IteratorSource) and inner.endless:
+        import itertools
+
+        first = next(inner.iterator, None)
+        if first is None:
+            raise ValueError("The data is empty: the iterator gave no batch.")
+        inner.iterator = itertools.chain([first], inner.iterator)
+        return source, data.as_batch(first)
+    first = next(iter(source.batches()), None)
+    if first is None:
+        raise ValueError("The data is empty: the source gave no batch.")
+    return source, first
+
+
+def _guess_labels(model, y_pred):
+    """Shapes of labels that suit the losses: whole numbers for sparse ones, the outputs' shapes for the others."""
+    loss = model._compile_loss.loss if model._compile_loss is not None else None
+    many = flatten(loss) if isinstance(loss, (list, tuple, dict)) else None
+
+    def guess(i, prediction):
+        one = many[i] if many is not None and i < len(many) else loss
+        name = str(getattr(one, "name", getattr(one, "__name__", one)))
+        sparse = "sparse" in name or "Sparse" in name
+        return jax.ShapeDtypeStruct(prediction.shape[:-1], "int32") if sparse else prediction
+    leaves, treedef = jax.tree_util.tree_flatten(y_pred)
+    return jax.tree_util.tree_unflatten(treedef, [guess(i, p) for i, p in enumerate(leaves)])
+
+
+def _named(module, config):
+    """Losses or metrics of a compile config: names stay names, configs become objects."""
+    if isinstance(config, dict) and "class_name" not in config:
+        return {k: _named(module, v) for k, v in config.items()}
+    if isinstance(config, (list, tuple)):
+        return [_named(module, v) for v in config]
+    return registry.deserialize(config) if isinstance(config, dict) else config

@@ -1,0 +1,75 @@
+"""Data sets of whole batches: PyDataset, and batches as tuples."""
+
+from jkeras.core.registry import public
+
+
+@public("keras.utils.PyDataset", "keras.utils.Sequence")
+class PyDataset:
+    """Base of data sets that give whole batches: a subclass defines `__getitem__(index)` and `__len__`.
+
+    Args:
+        workers, use_multiprocessing, max_queue_size: how batches are fetched ahead; they are read, and batches are
+            made one after the other.
+
+    >>> class Squares(PyDataset):
+    ...     def __len__(self):
+    ...         return 2
+    ...     def __getitem__(self, i):
+    ...         return [i], [i * i]
+    >>> Squares().num_batches
+    2
+    """
+
+    def __init__(self, workers=1, use_multiprocessing=False, max_queue_size=10):
+        self.workers, self.use_multiprocessing, self.max_queue_size = workers, use_multiprocessing, max_queue_size
+
+    def __getitem__(self, index):
+        raise NotImplementedError(f"{type(self).__name__} must define `__getitem__(self, index)`: one batch.")
+
+    @property
+    def num_batches(self):
+        """The number of batches; None if it is not known."""
+        if type(self).__len__ is PyDataset.__len__:
+            raise NotImplementedError(f"{type(self).__name__} must define `__len__` or the property `num_batches`.")
+        return len(self)
+
+    def __len__(self):
+        return self.num_batches
+
+    def on_epoch_begin(self):
+        """Before an epoch."""
+
+    def on_epoch_end(self):
+        """After an epoch."""
+
+
+Sequence = PyDataset
+
+
+@public("keras.utils.pack_x_y_sample_weight")
+def pack_x_y_sample_weight(x, y=None, sample_weight=None):
+    """The tuple that `fit` understands, without what is None.
+
+    >>> pack_x_y_sample_weight(1, 2)
+    (1, 2)
+    """
+    if y is None:
+        return x if not isinstance(x, (tuple, list)) else (x,)
+    return (x, y) if sample_weight is None else (x, y, sample_weight)
+
+
+@public("keras.utils.unpack_x_y_sample_weight")
+def unpack_x_y_sample_weight(data):
+    """(x, y, sample_weight) of a batch, None where there is none.
+
+    >>> unpack_x_y_sample_weight((1, 2))
+    (1, 2, None)
+    """
+    if isinstance(data, list):
+        data = tuple(data)
+    if not isinstance(data, tuple):
+        return data, None, None
+    if not 1 <= len(data) <= 3:
+        raise ValueError(f"Data is expected to be in format `x`, `(x,)`, `(x, y)`, or `(x, y, sample_weight)`, "
+                         f"found: {data}")
+    return (*data, None, None)[:3]

@@ -1,0 +1,106 @@
+"""The forms of jkeras.ops.kernels for CPU against the plain forms: values, gradients in both modes, vmap, ties."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax import lax
+
+from jkeras.ops import kernels
+
+POOLS = [  # shape, window, strides, padding
+    ((2, 6, 6, 3), (1, 2, 2, 1), (1, 2, 2, 1), "VALID"),
+    ((2, 7, 6, 3), (1, 3, 3, 1), (1, 2, 2, 1), "VALID"),
+    ((2, 7, 5, 3), (1, 3, 2, 1), (1, 2, 1, 1), "SAME"),
+    ((2, 3, 7, 7), (1, 1, 2, 3), (1, 1, 3, 2), "SAME"),
+    ((2, 9, 4), (1, 4, 1), (1, 1, 1), "SAME"),
+    ((1, 4, 5, 6, 2), (1, 2, 2, 3, 1), (1, 2, 1, 2, 1), "VALID"),
+    ((2, 5, 5, 1), (1, 1, 2, 1), (1, 2, 2, 1), "VALID"),
+]
+CONVS = [  # shape, kernel size, filters or multiplier, strides, padding, dilation, channels first
+    ((2, 6, 7, 3), (3, 3), 4, (1, 1), "VALID", (1, 1), False),
+    ((2, 6, 7, 3), (3, 2), 2, (2, 1), "SAME", (1, 1), False),
+    ((2, 9, 8, 2), (2, 3), 3, (1, 1), "SAME", (2, 2), False),
+    ((2, 3, 6, 7), (2, 2), 4, (2, 2), "VALID", (1, 1), True),
+    ((2, 9, 3), (4,), 1, (2,), "SAME", (1,), False),
+    ((1, 4, 5, 4, 2), (2, 2, 2), 3, (1, 2, 1), "SAME", (1, 1, 1), False),
+    ((1, 5, 5, 2), (1, 1), 1, (2, 2), "VALID", (1, 1), False),
+]
+
+
+def dims(ndim, channels_first):
+    space = tuple(range(2, ndim)) if channels_first else tuple(range(1, ndim - 1))
+    data = (0, 1 if channels_first else ndim - 1, *space)
+    return lax.ConvDimensionNumbers(data, (ndim - 1, ndim - 2, *range(ndim - 2)), data)
+
+
+def assert_same(fast, plain, *arguments):
+    """Equal values, vjp, jvp, second derivative, and both under jit, vmap and scan."""
+    close = lambda a, b: jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-4, atol=1e-5), a, b)
+    tangents = tuple(jnp.cos(jnp.arange(a.size, dtype=a.dtype)).reshape(a.shape) for a in arguments)
+    weight = jnp.sin(jnp.arange(plain(*arguments).size, dtype="float32")).reshape(plain(*arguments).shape)
+    everything = tuple(range(len(arguments)))
+
+    def results(f):
+        loss = lambda *a: jnp.vdot(f(*a) ** 2, weight)
+        gradient = jax.grad(loss, everything)
+        return (f(*arguments), gradient(*arguments), jax.jvp(f, arguments, tangents),
+                jax.jvp(gradient, arguments, tangents), jax.jit(gradient)(*arguments),
+                [jax.grad(loss, i)(*arguments) for i in everything],
+                jax.vmap(gradient)(*[jnp.stack([a, b]) for a, b in zip(arguments, tangents)]),
+                lax.map(lambda a: gradient(*a), [a[None] for a in arguments]))
+    close(jax.jit(lambda: results(fast))(), jax.jit(lambda: results(plain))())
+
+
+@pytest.mark.parametrize("shape, window, strides, padding", POOLS)
+def test_max_pool(shape, window, strides, padding):
+    x = jax.random.normal(jax.random.key(0), shape)
+    assert_same(lambda x: kernels.max_pool_slices(x, window, strides, padding),
+                lambda x: kernels.max_pool_plain(x, window, strides, padding), x)
+
+
+@pytest.mark.parametrize("shape, window, strides, padding", POOLS)
+def test_the_first_maximum_gets_the_gradient(shape, window, strides, padding):
+    x = jax.random.randint(jax.random.key(0), shape, 0, 3).astype("float32")  # ties in nearly every window
+
+    def gradient(pool):
+        y, pullback = jax.vjp(lambda x: pool(x, window, strides, padding), x)
+        return pullback((jnp.arange(y.size) % 7).astype(y.dtype).reshape(y.shape))[0]  # small integers: sums are exact
+    np.testing.assert_array_equal(gradient(kernels.max_pool_slices), gradient(kernels.max_pool_plain))
+
+
+@pytest.mark.parametrize("shape, size, filters, strides, padding, dilation, first", CONVS)
+def test_convolve(shape, size, filters, strides, padding, dilation, first):
+    numbers = dims(len(shape), first)
+    x = jax.random.normal(jax.random.key(0), shape)
+    kernel = jax.random.normal(jax.random.key(1), (*size, shape[numbers.lhs_spec[1]], filters))
+    assert_same(lambda x, k: kernels._convolve(x, k, strides, padding, dilation, numbers),
+                lambda x, k: kernels.convolve_plain(x, k, strides, padding, dilation, numbers), x, kernel)
+
+
+@pytest.mark.parametrize("shape, size, multiplier, strides, padding, dilation, first", CONVS)
+def test_depthwise(shape, size, multiplier, strides, padding, dilation, first):
+    numbers = dims(len(shape), first)
+    x = jax.random.normal(jax.random.key(0), shape)
+    kernel = jax.random.normal(jax.random.key(1), (*size, shape[numbers.lhs_spec[1]], multiplier))
+    assert_same(lambda x, k: kernels.depthwise_taps(x, k, strides, padding, dilation, numbers),
+                lambda x, k: kernels.depthwise_plain(x, k, strides, padding, dilation, numbers), x, kernel)
+
+
+def test_half_precision_is_rounded_once():
+    x = jax.random.normal(jax.random.key(0), (2, 6, 6, 4), jnp.bfloat16)
+    kernel = jax.random.normal(jax.random.key(1), (3, 3, 4, 2), jnp.bfloat16)
+    arguments = (x, kernel, (1, 1), "SAME", (1, 1), dims(4, False))
+    fast, plain = kernels.depthwise_taps(*arguments), kernels.depthwise_plain(*arguments)
+    assert fast.dtype == jnp.bfloat16
+    np.testing.assert_allclose(fast.astype("float32"), plain.astype("float32"), rtol=1e-2)
+
+
+def test_what_the_fast_forms_do_not_take_goes_to_the_plain_ones():
+    x = jnp.ones((1, 3, 3, 2))
+    window = (1, 4, 4, 1)
+    assert kernels.max_pool(x, window, window, "VALID").size == 0
+    assert kernels.depthwise(x, jnp.ones((4, 4, 2, 1)), (1, 1), "VALID", (1, 1), dims(4, False)).size == 0
+    assert kernels.convolve(x, jnp.ones((2, 2, 1, 4)), (1, 1), "VALID", (1, 1), dims(4, False), 2).shape == (1, 2, 2, 4)
+    wide = (1, 20, 1)
+    assert kernels.max_pool(jnp.ones((1, 40, 1)), wide, wide, "VALID").shape == (1, 2, 1)
