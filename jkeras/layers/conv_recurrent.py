@@ -124,7 +124,7 @@ class ConvLSTM(ConvFields, CellLayer):
 
 @layer("keras.layers", arguments=ARGUMENTS, keyword_only="unroll zero_output_for_mask")
 class ConvLSTM1D(ConvLSTM):
-    """LSTM over sequences of lines: (batch, time, size, channels) -> (batch, size', filters), or with time.
+    """LSTM over sequences of lines: (batch, time, size, channels) -> (batch, size', filters).
 
     As `LSTM`, with convolutions in place of the matrix products: that of the input as in `Conv1D`, that of the state
     without strides and with "same" padding.
@@ -140,9 +140,9 @@ class ConvLSTM1D(ConvLSTM):
 
 @layer("keras.layers", arguments=ARGUMENTS, keyword_only="unroll zero_output_for_mask")
 class ConvLSTM2D(ConvLSTM):
-    """LSTM over sequences of images: (batch, time, rows, cols, channels) -> (batch, rows', cols', filters), or with time.
+    """LSTM over sequences of images: (batch, time, rows, cols, channels) -> (batch, rows', cols', filters).
 
-    See `ConvLSTM1D`.
+    With `return_sequences` the output has a time axis too. See `ConvLSTM1D`.
 
     >>> ConvLSTM2D(2, 3, padding="same", return_sequences=True)(jnp.ones((1, 4, 5, 5, 3))).shape
     (1, 4, 5, 5, 2)

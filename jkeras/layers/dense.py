@@ -1,5 +1,6 @@
 """Dense layers: Dense, EinsumDense."""
 
+import copy
 import re
 
 import jax.numpy as jnp
@@ -9,6 +10,7 @@ from jkeras.core.graph import KerasTensor
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import layer
 from jkeras.core.record import HIDDEN, Activation, ActivityRegularizer, Any, Constraint, Initializer, Regularizer
+from jkeras.initializers import VarianceScaling
 from jkeras.layers.lora import LoraLayer
 
 
@@ -97,10 +99,22 @@ class EinsumDense(LoraLayer):
 
     def weight_specs(self, x):
         kernel, bias = einsum_weight_shapes(self.equation, self.bias_axes, x.shape, self.output_shape, self._where)
-        specs = {"kernel": self.weight("kernel", kernel)}
+        specs = {"kernel": self.weight("kernel", kernel, initializer=self._scaled_initializer())}
         if bias is not None:
             specs["bias"] = self.weight("bias", bias)
         return specs
+
+    def _scaled_initializer(self):
+        """The kernel's initializer; where it scales by fans, with the equation's axes of input and output."""
+        initializer = self.kernel_initializer
+        if not isinstance(initializer, VarianceScaling) or None not in (initializer.input_axes,
+                                                                        initializer.output_axes):
+            return initializer
+        _, kernel, outputs = re.split(",|->", self.equation)
+        scaled = copy.copy(initializer)
+        scaled.input_axes = [i for i, letter in enumerate(kernel) if letter not in outputs]
+        scaled.output_axes = [i for i, letter in enumerate(kernel) if letter in outputs]
+        return scaled
 
     def compute_output_spec(self, x, **kwargs):
         """A size that `output_shape` leaves open stays open, even where the input has it: so do Keras's shapes."""

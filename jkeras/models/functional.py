@@ -3,6 +3,7 @@
 import jax
 
 from jkeras.core import graph, registry
+from jkeras.core.call import target_of
 from jkeras.core.errors import explain
 from jkeras.core.graph import KerasTensor, TensorReference
 from jkeras.core.layer import Composite, Layer
@@ -67,7 +68,7 @@ class Functional(Composite, Model):
     @staticmethod
     def _with_context(operation, kwargs, ctx):
         """A recorded `training` default gives way to the model's own flag, a recorded True or False does not."""
-        node_default = operation.call_context.get("training")
+        node_default = target_of(type(operation)).context.get("training")
         if "training" in kwargs and kwargs["training"] is node_default:
             return {k: v for k, v in kwargs.items() if k != "training"}
         return kwargs

@@ -232,10 +232,8 @@ class CompileMetrics(metrics.Metric):
         """All metrics in one list."""
         return [m for *_, found, _ in self._groups for m in found]
 
-    @property
-    def variables(self):
-        """The variables of all metrics."""
-        return [v for m in self.metrics for v in m.variables]
+    def _named(self):
+        return [(f"{i}/{key}", v) for i, m in enumerate(self.metrics) for key, v in m._named()]
 
     def build(self, y_true, y_pred):
         """Resolves names and shapes once the outputs are known."""
@@ -249,6 +247,7 @@ class CompileMetrics(metrics.Metric):
             for i, wanted in enumerate(per_output):
                 if wanted:
                     found = [resolve_metric(m, labels[i], predictions[i]) for m in wanted]
+                    _make_variables(found, labels[i], predictions[i])
                     groups.append((i, outputs.names[i] if outputs.count > 1 else None, found, bool(weighted)))
         self.__dict__.update(_groups=groups, _outputs=outputs, built=True)
 
@@ -303,12 +302,8 @@ class CompileMetrics(metrics.Metric):
         return results
 
 
-def mask_of(array):
-    """The mask beside a prediction in the run that is going on."""
-    run = frame.current()
-    return None if run is None else run.mask_of(array)
-
-
-def shapes_like(structure):
-    """The structure as shapes."""
-    return jax.tree_util.tree_map(lambda v: jax.ShapeDtypeStruct(v.shape, v.dtype), structure)
+def _make_variables(found, y_true, y_pred):
+    """Makes the variables that follow from the shapes of labels and predictions."""
+    if y_true is not None and frame.current() is None:
+        for metric in found:
+            jax.eval_shape(lambda t, p, metric=metric: metric.init(t, p), y_true, y_pred)

@@ -62,12 +62,10 @@ def train_step(model, plan):
     lists = Lists(model, plan)
 
     def step(state, batch):
-        from jkeras.training.step import flat_logs
-
         values = lists.values(state)
         with frame.Run(model, dict(values), training=True):
-            logs, (trainable, fixed, slots, metrics) = model.train_step(lists.split(values, state.opt_state), batch)
-        return lists.join(state, trainable, fixed, metrics, slots, step=1), flat_logs(logs)
+            logs, (trainable, fixed, slots, metrics) = model.train_step(lists.split(values, state.opt_state), _shortest(batch))
+        return lists.join(state, trainable, fixed, metrics, slots, step=1), logs
     return step
 
 
@@ -76,14 +74,20 @@ def test_step(model, plan):
     lists = Lists(model, plan)
 
     def step(state, batch):
-        from jkeras.training.step import flat_logs
-
         values = lists.values(state)
         trainable, fixed, _, metrics = lists.split(values, state.opt_state)
         with frame.Run(model, dict(values), training=False):
-            logs, (trainable, fixed, metrics) = model.test_step((trainable, fixed, metrics), batch)
-        return lists.join(state, trainable, fixed, metrics), flat_logs(logs)
+            logs, (trainable, fixed, metrics) = model.test_step((trainable, fixed, metrics), _shortest(batch))
+        return lists.join(state, trainable, fixed, metrics), logs
     return step
+
+
+def _shortest(batch):
+    """A batch as the user's step expects it: `(x, y)` where there are no weights, `(x,)` where there are no labels."""
+    batch = tuple(batch)
+    while len(batch) > 1 and batch[-1] is None:
+        batch = batch[:-1]
+    return batch
 
 
 # ---------------------------------------------------------------- the default steps, on lists
@@ -135,7 +139,7 @@ def metric_updates(model, metrics, loss, x, y, y_pred, sample_weight):
     outer = frame.current()
     values = {**(outer.values if outer is not None and outer.values else {}),
               **mapping((model.metrics_variables, metrics))}
-    logs, run = update_metrics(model, values, loss, x, y, y_pred, None, sample_weight)
+    logs, run = update_metrics(model, values, loss, x, y, y_pred, sample_weight)
     return logs, [run.values[id(v)] for v in model.metrics_variables]
 
 

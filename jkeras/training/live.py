@@ -5,6 +5,7 @@ import signal
 import threading
 
 import jax
+import jax.numpy as jnp
 
 from jkeras.core.variable import Lent
 
@@ -18,7 +19,7 @@ class Live:
 
     def __init__(self, plan):
         self.plan, self.lock = plan, threading.RLock()
-        self.state = plan.gather()
+        self.state, self.busy, self.seen = plan.gather(), False, False
         self._lend()
 
     def _lend(self):
@@ -27,9 +28,15 @@ class Live:
             variable._value = self.marker
 
     def pull(self):
-        """Puts the state's arrays into the variables."""
+        """Puts the state's arrays into the variables; while a step is traced, copies, since the step consumes them."""
         with self.lock:
-            if self.state is not None:
+            if self.state is None:
+                return
+            if self.busy:
+                with jax.ensure_compile_time_eval():
+                    self.plan.scatter(jax.tree_util.tree_map(jnp.copy, self.state))
+                self.seen = True
+            else:
                 self.plan.scatter(self.state)
                 self.state = None
 
@@ -54,8 +61,14 @@ class Live:
     def advance(self, function, *args):
         """`state, logs = function(state, *args)`, and the new state takes the old one's place at once."""
         with self.lock:
-            state, logs = function(self.take(), *args)
-            self.state = state
+            state = self.take()
+            self.busy, self.seen = True, False
+            try:
+                self.state, logs = function(state, *args)
+            finally:
+                self.busy = False
+            if self.seen:  # somebody looked at a variable while the step was traced
+                self._lend()
         return logs
 
     def replace(self, change):

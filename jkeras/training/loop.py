@@ -5,7 +5,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.core import frame
-from jkeras.core.graph import flatten
 from jkeras.core.module import walk
 from jkeras.training import keras_contract
 from jkeras.training.data import ArraySource
@@ -44,6 +43,7 @@ class Runner:
         self.chunk = chunk_size(model, kind, every_batch)
         self.make_step = make_train_step if kind == "train" else make_eval_step
         self.donate = (0,) if kind == "train" else ()
+        self._batches, self._seen = None, 0
 
     # ------------------------------------------------------------ compiled functions
 
@@ -69,28 +69,45 @@ class Runner:
     # ------------------------------------------------------------ one epoch
 
     def epoch(self, live, source, seed, epoch, limit, before):
-        """Yields (number of the last step, logs on the device) after each dispatch; calls `before(step)` ahead of it."""
-        if self.chunk > 1 and isinstance(source, ArraySource) and source.fits_on_device:
-            yield from self._epoch_on_device(live, source, seed, epoch, limit, before)
-        else:
-            step, batches, done = self.single(), iter(source.batches(seed, epoch)), 0
-            while limit is None or done < limit:
-                batch = next(batches, None)
-                if batch is None:
-                    break
-                if done % self.chunk == 0:
-                    before(done)
-                logs = live.advance(step, batch)
-                done += 1
-                if done % self.chunk == 0 or done == (limit or source.num_batches):
-                    yield done - 1, logs
-            if done and done % self.chunk and (limit or source.num_batches) is None:
-                yield done - 1, logs
+        """Yields (number of the last step, logs on the device) after each dispatch; calls `before(step)` ahead of it.
 
-    def _epoch_on_device(self, live, source, seed, epoch, limit, before):
+        With a `limit` below the source's length the next epoch goes on where this one stopped.
+        """
+        short = limit is not None and (source.num_batches is None or limit != source.num_batches)
+        if self.chunk > 1 and not short and isinstance(source, ArraySource) and source.fits_on_device:
+            yield from self._epoch_on_device(live, source, seed, epoch, before)
+            return
+        step, done = self.single(), 0
+        batches = self._resumed(source, seed, epoch) if short else source.batches(seed, epoch)
+        while limit is None or done < limit:
+            batch = next(batches, None)
+            if batch is None:
+                self._batches = None
+                break
+            if done % self.chunk == 0:
+                before(done)
+            logs = live.advance(step, batch)
+            done += 1
+            if done % self.chunk == 0 or done == (limit or source.num_batches):
+                yield done - 1, logs
+        if done and done % self.chunk and done != (limit or source.num_batches):
+            yield done - 1, logs
+
+    def _resumed(self, source, seed, epoch):
+        """The batches that the last epoch left over, else all."""
+        total = source.num_batches
+        if self._batches is None or total is not None and self._seen >= total:
+            self._batches, self._seen = self._counted(source, seed, epoch), 0
+        return self._batches
+
+    def _counted(self, source, seed, epoch):
+        for batch in source.batches(seed, epoch):
+            self._seen += 1
+            yield batch
+
+    def _epoch_on_device(self, live, source, seed, epoch, before):
         rows, size, data = source.order(seed, epoch), source.batch_size, source.on_device()
-        whole = min(source.size // size, limit if limit is not None else source.num_batches)
-        total = whole + (limit is None or whole < limit) * (source.size % size > 0)
+        whole = source.size // size
         many = self.many() if whole else None
         for start in range(0, whole, self.chunk):
             count = min(self.chunk, whole - start)
@@ -99,11 +116,11 @@ class Runner:
                 mine = np.concatenate([mine, np.zeros((self.chunk - count, size), "int32")])
             before(start)
             yield start + count - 1, live.advance(many, data, mine, np.int32(count))
-        if total > whole:
+        if source.num_batches > whole:
             rest = rows[whole * size:]
             batch = jax.tree_util.tree_map(lambda v: v[rest], source.data)
             before(whole)
-            yield total - 1, live.advance(self.single(), batch)
+            yield whole, live.advance(self.single(), batch)
 
 
 def metric_logs(model, plan, state):
@@ -132,8 +149,3 @@ def first_shapes(batch):
     """A batch as shapes, for building."""
     return jax.tree_util.tree_map(lambda v: jax.ShapeDtypeStruct(jnp.shape(v), jax.dtypes.canonicalize_dtype(
         v.dtype)), batch)
-
-
-def rows_in(batch):
-    """The number of rows of a batch."""
-    return next(v for v in flatten(batch) if v is not None).shape[0]

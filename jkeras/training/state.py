@@ -44,8 +44,11 @@ class Plan:
         self.trainable = model.trainable_variables  # in Keras's order, the optimizer's
         chosen = {id(v) for v in self.trainable}
         self.params = [(p, v) for p, v in named if id(v) in chosen]
-        self.frozen = [(p, v) for p, v in named if v.learnable and id(v) not in chosen]
-        self.state = [(p, v) for p, v in named if not v.learnable]
+        carried = {id(v) for v in model.variables} | {id(v) for m in model.metrics for v in m.variables}
+        moves = lambda v: not v.learnable and id(v) in carried  # noqa: E731
+        self.state = [(p, v) for p, v in named if moves(v)]
+        # what a stateful RNN remembers is given to every step and not carried on, as in Keras on JAX
+        self.frozen = [(p, v) for p, v in named if id(v) not in chosen and not moves(v)]
         inside = {id(v) for _, v in named}
         self.metrics, counts = [], collections.Counter()
         for metric in getattr(model, "_flat_metrics", lambda: [])():

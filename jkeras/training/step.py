@@ -5,8 +5,8 @@ import inspect
 import jax
 import jax.numpy as jnp
 
-from jkeras.core import call as calls
 from jkeras.core import frame
+from jkeras.core.call import masks_of
 from jkeras.core.graph import flatten
 from jkeras.training import keras_contract
 from jkeras.training.state import Plan
@@ -68,11 +68,11 @@ class TrainStep:
 
         def loss_of(params):
             return self.loss(state._replace(params=params), x, y, sample_weight, rng)
-        grads, (loss, y_pred, masks, kept, metrics) = jax.grad(loss_of, has_aux=True)(state.params)
+        grads, (loss, y_pred, _, kept, metrics) = jax.grad(loss_of, has_aux=True)(state.params)
         params, opt_state = self.plan.update(grads, state)
         params = self._constrain(params)
         values = self.plan.values(params, state.frozen, kept, metrics)
-        logs, run = update_metrics(self.model, values, loss, x, y, y_pred, masks, sample_weight)
+        logs, run = update_metrics(self.model, values, loss, x, y, y_pred, sample_weight)
         metrics, kept = self.plan.read(self.plan.metrics, run), self.plan.read(self.plan.state, run)
         return state._replace(step=state.step + 1, params=params, state=kept, opt_state=opt_state,
                               metrics=metrics), logs
@@ -83,7 +83,7 @@ class TrainStep:
         values = plan.values(state.params, state.frozen, state.state, state.metrics)
         with frame.Run(model, values, rng=rng, training=training) as run:
             y_pred = run.call(model, (x,), {})
-            masks = calls.masks_of(y_pred, run.mask_of)
+            masks = masks_of(y_pred, run.mask_of)
             loss = compute_loss(model, x, y, y_pred, sample_weight, training)
             scaled = loss if not training else model.optimizer.scale_loss(loss, state.opt_state)
         return scaled, (loss, y_pred, masks, plan.read(plan.state, run), plan.read(plan.metrics, run))
@@ -108,13 +108,12 @@ def compute_loss(model, x, y, y_pred, sample_weight, training):
     return jnp.zeros(()) if loss is None else loss
 
 
-def update_metrics(model, values, loss, x, y, y_pred, masks, sample_weight):
-    """(logs, run): the metrics after this batch."""
+def update_metrics(model, values, loss, x, y, y_pred, sample_weight, masks=None):
+    """(logs, run): the metrics after this batch. In training they see no masks, only the loss does, as in Keras on JAX."""
     with frame.Run(model, values) as run:
-        if masks is not None:
-            for value, mask in zip(flatten(y_pred), flatten(masks)):
-                if mask is not None:
-                    run.set_mask(value, mask)
+        for value, mask in zip(flatten(y_pred), flatten(masks)) if masks is not None else ():
+            if mask is not None:
+                run.set_mask(value, mask)
         if model._loss_tracker is not None:
             model._loss_tracker.update_state(loss, sample_weight=rows_of(x))
         logs = model.compute_metrics(x, y, y_pred, sample_weight)
@@ -150,7 +149,7 @@ def make_eval_step(model):
         rng = jax.random.fold_in(state.rng, state.step)
         _, (loss, y_pred, masks, kept, metrics) = step.loss(state, x, y, sample_weight, rng, training=False)
         values = plan.values(state.params, state.frozen, kept, metrics)
-        logs, run = update_metrics(model, values, loss, x, y, y_pred, masks, sample_weight)
+        logs, run = update_metrics(model, values, loss, x, y, y_pred, sample_weight, masks)
         return state._replace(state=plan.read(plan.state, run), metrics=plan.read(plan.metrics, run)), logs
     return eval_step
 

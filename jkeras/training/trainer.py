@@ -13,7 +13,7 @@ from jkeras.callbacks import CallbackList
 from jkeras.core import frame, registry, tree
 from jkeras.core.errors import NotCompiledError
 from jkeras.core.graph import flatten
-from jkeras.core.layer import _all_built
+from jkeras.core.layer import _all_built, _weights
 from jkeras.core.policy import is_float
 from jkeras.core.settings import default_seed, floatx, is_interactive_logging_enabled
 from jkeras.training import data, keras_contract
@@ -287,6 +287,8 @@ class Trainer:
                     if validation is not None and _validates(epoch, validation_freq):
                         logs |= {f"val_{k}": v for k, v in self._evaluate(
                             tester, live, validation, validation_steps, callbacks, interrupts).items()}
+                        if not keras_contract.overrides(self, "train_step"):
+                            logs = dict(sorted(logs.items()))
                     callbacks.on_epoch_end(epoch, logs)
                     resume.save(epoch)
                     if self.stop_training:
@@ -294,7 +296,9 @@ class Trainer:
             finally:
                 resume.close()
                 source.close()
-            callbacks.on_train_end(logs)
+        if epochs > 0 and self.optimizer is not None and not self._has_own_opt_state:
+            self.optimizer.finalize_variable_values(plan.trainable)
+        callbacks.on_train_end(logs)
         return self.history
 
     def _one_epoch(self, runner, live, source, seed, epoch, limit, callbacks, interrupts):
@@ -410,6 +414,8 @@ class Trainer:
         """`x -> y`, compiled, on the values that the variables hold now; changed state is kept."""
         variables = self.variables
         changing = [i for i, v in enumerate(variables) if not v.learnable]
+        carried = set(map(id, variables))
+        variables = variables + [v for _, v in _weights(self) if id(v) not in carried]
 
         def make():
             if keras_contract.overrides(self, "predict_step"):
@@ -446,22 +452,24 @@ class Trainer:
     # ------------------------------------------------------------ one batch
 
     def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):
-        """One training step on one batch; returns loss and metrics since the last `reset_metrics()`."""
+        """One training step on one batch; returns its loss and metrics."""
         self._assert_compiled("train_on_batch")
         batch = self._single_batch(x, y, sample_weight, class_weight)
         self._build_for_training(batch)
         plan = Plan(self)
         with lent_to(plan) as live:
+            live.replace(plan.reset_metrics)
             logs = live.advance(Runner(self, plan, "train", True).single(), batch)
         return self._batch_logs(logs, return_dict)
 
     def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
-        """Loss and metrics with one more batch."""
+        """Loss and metrics of one batch."""
         self._assert_compiled("test_on_batch")
         batch = self._single_batch(x, y, sample_weight, None)
         self._build_for_training(batch)
         plan = Plan(self)
         live = _Snapshot(plan)
+        live.replace(plan.reset_metrics)
         logs = live.advance(Runner(self, plan, "test", True).single(), batch)
         live.store()
         return self._batch_logs(logs, return_dict)

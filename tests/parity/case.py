@@ -1,4 +1,4 @@
-"""The row of a live parity table."""
+"""The rows of a live parity table."""
 
 import typing
 
@@ -8,8 +8,15 @@ class Case(typing.NamedTuple):
 
     layer: str
     kwargs: dict
-    inputs: list  # shapes
-    call: dict = {}
+    inputs: list  # shapes; a list of shapes for an argument that is a list of arrays
+    call: dict = {}  # further arguments of the call; lists stand for arrays
     training: bool | None = None
-    dtype: str = "float32"
+    dtype: str = "float32"  # of the layer: a dtype or the name of a policy
     ints: int | None = None  # integer inputs in [0, ints)
+
+
+class Part(typing.NamedTuple):
+    """A layer as an argument of another: `Part("LSTM", dict(units=3))`."""
+
+    layer: str
+    kwargs: dict

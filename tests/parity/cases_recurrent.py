@@ -21,4 +21,9 @@ CASES = [
          inputs=[(2, 4, 5)]),
     Case("LSTM", dict(units=3, stateful=True), inputs=[(2, 4, 5)]),
     Case("LSTM", dict(units=4, return_sequences=True), inputs=[(2, 4, 5)], dtype="mixed_bfloat16"),
+    Case("ConvLSTM1D", dict(filters=2, kernel_size=3, strides=2, padding="same"), inputs=[(2, 3, 7, 2)]),
+    Case("ConvLSTM2D", dict(filters=2, kernel_size=2, return_sequences=True, return_state=True),
+         inputs=[(2, 3, 4, 5, 2)]),
+    Case("ConvLSTM2D", dict(filters=2, kernel_size=2, dilation_rate=2, go_backwards=True), inputs=[(2, 3, 5, 5, 2)]),
+    Case("ConvLSTM3D", dict(filters=2, kernel_size=2, padding="same"), inputs=[(1, 2, 3, 3, 3, 2)]),
 ]

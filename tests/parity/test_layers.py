@@ -1,0 +1,122 @@
+"""Every layer of the tables `cases_*.py`, in both libraries: weights, numbers, state, gradients, configs, shapes."""
+
+import importlib
+import pathlib
+
+import jax
+import jax.numpy as jnp
+import keras
+import numpy as np
+import pytest
+
+import jkeras
+
+from tests.parity.both import (BFLOAT16, GRADIENTS, LIBRARIES, TOLERANCE, agree, clear, fill, find, is_float, make,
+                               plain, table, weighted_sum)
+
+FAMILIES = sorted(p.stem for p in pathlib.Path(__file__).parent.glob("cases_*.py"))
+
+
+def rows():
+    """All cases, each with an id that says what is tested."""
+    for family in FAMILIES:
+        for i, case in enumerate(importlib.import_module(f"tests.parity.{family}").CASES):
+            yield pytest.param(case, id=f"{family.removeprefix('cases_')}-{i}-{case.layer}")
+
+
+def is_shape(value):
+    return isinstance(value, tuple)
+
+
+def map_shapes(function, shapes):
+    return jax.tree_util.tree_map(function, shapes, is_leaf=is_shape)
+
+
+def arrays_of(case):
+    """The inputs of a case."""
+    rng = np.random.default_rng(3)
+
+    def array(shape):
+        return rng.integers(0, case.ints, shape) if case.ints else rng.normal(size=shape).astype("float32")
+    return map_shapes(array, list(case.inputs))
+
+
+class Run:
+    """One library's layer of a case, and all that is compared of it."""
+
+    def __init__(self, library, case, inputs):
+        more = {} if case.dtype == "float32" else {"dtype": case.dtype}
+        self.layer = find(library.layers, case.layer)(**{k: make(library, v) for k, v in case.kwargs.items()}, **more)
+        self.inputs = inputs
+        self.kwargs = {k: np.array(v) if isinstance(v, list) else v for k, v in case.call.items()}
+        if case.training is not None:
+            self.kwargs["training"] = case.training
+        self.layer(*inputs, **self.kwargs)
+
+    def stateless_call(self, weights, fixed, inputs):
+        """`layer.stateless_call`. Keras's own does not cast to the compute dtype, a plain call does."""
+        layer = self.layer
+        if isinstance(layer, jkeras.Layer) or layer.compute_dtype == layer.variable_dtype:
+            return layer.stateless_call(weights, fixed, *inputs, **self.kwargs)
+        variables = [*layer.trainable_variables, *layer.non_trainable_variables]
+        with keras.StatelessScope(state_mapping=list(zip(variables, [*weights, *fixed]))) as scope:
+            outputs = layer(*inputs, **self.kwargs)
+        return outputs, [scope.get_current_value(v) for v in layer.non_trainable_variables]
+
+    def gradients(self):
+        """(outputs, state after, gradients by weights and float inputs), in one compiled call."""
+        layer, leaves = self.layer, jax.tree_util.tree_leaves(self.inputs)
+        treedef = jax.tree_util.tree_structure(self.inputs)
+        fixed = [v.value for v in layer.non_trainable_variables]
+
+        def loss(weights, floats):
+            floats = iter(floats)
+            inputs = jax.tree_util.tree_unflatten(treedef, [next(floats) if is_float(x) else x for x in leaves])
+            outputs, state = self.stateless_call(weights, fixed, inputs)
+            return weighted_sum(outputs), (outputs, state)
+        weights, floats = [v.value for v in layer.trainable_variables], [jnp.asarray(x) for x in leaves if is_float(x)]
+        (_, aux), gradients = jax.jit(jax.value_and_grad(loss, (0, 1), has_aux=True))(weights, floats)
+        return *aux, gradients
+
+
+@pytest.mark.parametrize("case", list(rows()))
+def test_layer(case):
+    inputs = arrays_of(case)
+    made = []
+    for library in LIBRARIES:
+        clear()
+        made.append(Run(library, case, inputs))
+    mine, theirs = made
+    half = "16" in case.dtype or "16" in str(case.kwargs.get("dtype", ""))
+    values, slopes = (BFLOAT16, BFLOAT16) if half else (TOLERANCE, GRADIENTS)
+
+    assert table(mine.layer) == table(theirs.layer)
+    assert [w.path for w in mine.layer.weights] == [w.path for w in theirs.layer.weights]
+    agree(mine.layer.get_weights(), theirs.layer.get_weights(), "initial weights", **values)
+    assert plain(mine.layer.get_config()) == plain(theirs.layer.get_config())
+    if not case.layer.endswith(("Cell", "Cells")):  # Keras's cells have no such method
+        assert plain(mine.layer.compute_output_shape(*case.inputs)) == plain(
+            theirs.layer.compute_output_shape(*case.inputs))
+
+    # the same weights and the same state of the seed generators
+    new = fill(mine.layer.get_weights())
+    for run in made:
+        run.layer.set_weights(new)
+    for a, b in zip(mine.layer.non_trainable_variables, theirs.layer.non_trainable_variables):
+        assert tuple(a.shape) == tuple(b.shape)
+        a.assign(np.asarray(b.value))
+    outputs, state, gradients = theirs.gradients()
+    my_outputs, my_state, my_gradients = mine.gradients()
+    eager = mine.layer(*inputs, **mine.kwargs)
+    agree(eager, outputs, "output", **values)
+    agree(my_outputs, outputs, "compiled output", **values)
+    agree(my_state, state, "state after the call", **values)
+    agree([v.value for v in mine.layer.non_trainable_variables], state, "own state after the call", **values)
+    agree(my_gradients, gradients, "gradients", **slopes)
+    agree(mine.layer.losses, _losses_after_call(theirs), "losses", **values)
+
+
+def _losses_after_call(run):
+    if run.layer.losses:
+        run.layer(*run.inputs, **run.kwargs)
+    return run.layer.losses
