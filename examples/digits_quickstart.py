@@ -11,12 +11,15 @@ def build_model(steps):
         jkeras.Input((8, 8, 1)),
         layers.Rescaling(1 / 16),
         layers.Conv2D(32, 3, padding="same", activation="relu"),
+        layers.Conv2D(32, 3, padding="same", activation="relu"),
         layers.MaxPooling2D(2),
+        layers.Dropout(0.25),
         layers.Conv2D(64, 3, padding="same", activation="relu"),
+        layers.MaxPooling2D(2),
         layers.Flatten(),
-        layers.Dropout(0.4),
+        layers.Dropout(0.5),
         layers.Dense(128, activation="relu"),
-        layers.Dropout(0.4),
+        layers.Dropout(0.5),
         layers.Dense(10, activation="softmax"),
     ])
     model.compile(

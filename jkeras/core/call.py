@@ -56,9 +56,9 @@ def is_nested_arrays(value):
 class Call:
     """The arguments of one call of `layer`."""
 
-    def __init__(self, layer, args, kwargs):
+    def __init__(self, layer, args, kwargs, cast=True):
         self.layer, self.target = layer, target_of(type(layer))
-        convert = layer._convert
+        convert = layer._convert if cast else graph.as_tensor
         args = jax.tree_util.tree_map(convert, tuple(args), is_leaf=lambda v: v is None)
         kwargs = {k: jax.tree_util.tree_map(convert, v, is_leaf=lambda v: v is None) for k, v in kwargs.items()}
         self.user_training = kwargs.get("training")

@@ -38,6 +38,7 @@ class Run:
 
     def __init__(self, root=None, values=None, rng=None, training=None, abstract=False):
         self.root, self.values, self.rng, self.training, self.abstract = root, values, rng, training, abstract
+        self.bare = False  # the root is run as Keras's `stateless_call` does: inputs uncast, no activity penalty
         self.losses = []  # (layer, value), in the order they were added
         self.masks = {}  # id(array) -> (array, mask)
         self.stack = []  # (layer, dtype that variables are cast to)
@@ -112,7 +113,8 @@ class Run:
 
     def call(self, layer, args, kwargs):
         """Runs one layer on its slice of the values: inputs cast, built where that is allowed, masks passed on."""
-        call = layer._bind(args, kwargs)
+        bare = self.bare and not self.stack
+        call = layer._bind(args, kwargs, cast=not bare)
         if not layer.built:
             self.build(layer, call)
         layer._check_input(call)
@@ -123,7 +125,7 @@ class Run:
         try:
             with building(layer):
                 outputs = layer._execute(self, call)
-            if layer.activity_regularizer is not None:
+            if layer.activity_regularizer is not None and not bare:
                 self._activity_losses(layer, outputs)
         finally:
             self.stack.pop()

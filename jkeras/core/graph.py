@@ -17,7 +17,7 @@ from jkeras.core.policy import standardize_dtype
 from jkeras.core.registry import TensorReference, _named, public, serialize
 from jkeras.core.settings import auto_name
 
-UNKNOWN = (4013, 4027)  # two primes in place of an unknown size: what differs between the two is unknown
+UNKNOWN = (208, 304)  # in place of an unknown size, with many divisors: what differs between the two is unknown
 
 
 @public("keras.KerasTensor")

@@ -326,6 +326,10 @@ class Layer(WeightView, Module, record.Record):
         self.__dict__["_state_kept"] = True
         return outputs
 
+    def rematerialized_call(self, layer_call, *args, **kwargs):
+        """`layer_call(*args, **kwargs)`, computed again for its gradient instead of being kept in memory."""
+        return jax.checkpoint(lambda *given: layer_call(*given, **kwargs))(*args)
+
     def symbolic_call(self, *args, **kwargs):
         """The outputs' shapes and dtypes, as KerasTensors without history."""
         return self.compute_output_spec(*args, **kwargs)
@@ -341,8 +345,8 @@ class Layer(WeightView, Module, record.Record):
         out = self.compute_output_spec(*tensors, **more)
         return jax.tree_util.tree_map(lambda t: t.shape, out, is_leaf=graph.is_symbolic)
 
-    def _bind(self, args, kwargs):
-        return Call(self, args, kwargs)
+    def _bind(self, args, kwargs, cast=True):
+        return Call(self, args, kwargs, cast)
 
     def _convert(self, x):
         """An input as an array, floats in the layer's compute dtype."""
@@ -575,7 +579,22 @@ class _build_scope:
             self.layer.__dict__["_in_build"] = False
             if kind is None:
                 names = [n if n.endswith("_shape") else f"{n}_shape" for n in self.named]
-                self.layer.__dict__.update(built=True, _build_shapes=dict(zip(names, self.shapes)))
+                shapes = _known(self.shapes) if _is_abstract() else self.shapes
+                self.layer.__dict__.update(built=True, _build_shapes=dict(zip(names, shapes)))
+
+
+def _is_abstract():
+    run = frame.current()
+    return run is not None and run.abstract
+
+
+def _known(shapes):
+    """Shapes met in an abstract run, with None again where a stand-in was put for it."""
+    if isinstance(shapes, dict):
+        return {k: _known(v) for k, v in shapes.items()}
+    if isinstance(shapes, (list, tuple)):
+        return type(shapes)(_known(v) for v in shapes)
+    return None if shapes in graph.UNKNOWN else shapes
 
 
 def _scoped(build):

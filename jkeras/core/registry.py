@@ -23,6 +23,7 @@ _unsafe = contextvars.ContextVar("unsafe_deserialization", default=False)
 _shared = contextvars.ContextVar("shared_objects", default=None)
 families = {}  # "initializers" -> Family
 
+FUNCTION_PACKAGES = ("activations", "constraints", "initializers", "losses", "metrics", "optimizers", "regularizers")
 PLAIN = (str, int, float, bool, type(None))
 
 
@@ -175,10 +176,8 @@ def _serialize_special(obj):
 
 
 def _serialize_function(obj):
-    name = public_name(obj)
-    if name:
-        return {"module": name.rpartition(".")[0], "class_name": "function", "config": obj.__name__,
-                "registered_name": obj.__name__}
+    if public_name(obj):
+        return {"module": "builtins", "class_name": "function", "config": obj.__name__, "registered_name": "function"}
     registered = get_registered_name(obj)
     return {"module": getattr(obj, "__module__", None), "class_name": "function", "config": registered,
             "registered_name": registered}
@@ -292,6 +291,10 @@ def find(name, config, custom_objects=None):
         custom = get_registered_object(key, custom_objects) if key else None
         if custom is not None:
             return custom
+    if module == "builtins":  # how Keras writes its own functions: the module has to be guessed
+        for package in FUNCTION_PACKAGES:
+            if f"keras.{package}.{name}" in _named:
+                return _named[f"keras.{package}.{name}"]
     if module is not None and f"{module}.{name}" in _named:
         return _named[f"{module}.{name}"]
     if module is None or module.split(".")[0] in ("keras", "keras_core", "tf_keras", "builtins"):

@@ -24,7 +24,7 @@ def key_of_path(key, path, index=0):
 def as_key(seed):
     """A raw threefry key (two uint32) from an integer, a key, or a `SeedGenerator`, which steps on."""
     if seed is None:
-        return global_generator().next()
+        return global_generator().next(ordered=False)
     if isinstance(seed, SeedGenerator):
         return seed.next()
     if isinstance(seed, (int, np.integer)):
@@ -67,25 +67,27 @@ class SeedGenerator(Module):
         if kwargs:
             raise ValueError(f"Unrecognized keyword arguments: {kwargs}")
         self.name = auto_name(type(self).__name__) if name is None else name
+        self._given_seed = seed
         seed = default_seed() if seed is None else seed
         if not isinstance(seed, (int, np.integer)):
             raise ValueError(f"Argument `seed` must be an integer. Received: seed={seed}")
         self._initial_seed = int(seed)
-        self.state = Variable(np.array([seed % 2**32, 0], "uint32"), dtype="uint32", trainable=False,
-                              name="seed_generator_state")
+        self.state = state = Variable(np.array([seed % 2**32, 0], "uint32"), dtype="uint32", trainable=False,
+                                      name="seed_generator_state")
+        state.scope = f"{state.scope}/{self.name}".lstrip("/")
 
     def next(self, ordered=True):
-        """The next key. `ordered` is there for Keras's sake: it makes no difference under JAX."""
+        """The next key. Where `ordered` is False the state jumps, as it does for functions called without a seed."""
         key = frame.draw(self)
         if key is not None:
             return key
         state = self.state.value
-        self.state.assign(state + jnp.array([0, 1], "uint32"))
+        self.state.assign(state + jnp.array([0, 1], "uint32") if ordered else (state + 1) * 5387 % 933199)
         return state
 
     def get_config(self):
-        """The seed it began with."""
-        return {"seed": self._initial_seed}
+        """The constructor's arguments."""
+        return {"name": self.name, "seed": self._given_seed}
 
     @classmethod
     def from_config(cls, config):
@@ -96,5 +98,5 @@ class SeedGenerator(Module):
 def global_generator():
     """The generator behind random functions that are given no seed."""
     if settings.seed_generator is None:
-        settings.seed_generator = SeedGenerator(settings.seed if settings.seed is not None else default_seed())
+        settings.seed_generator = SeedGenerator()
     return settings.seed_generator

@@ -4,7 +4,7 @@ import numpy as np
 
 from jkeras.core import frame, policy, tree
 from jkeras.core.errors import NotBuiltError
-from jkeras.core.module import Module, walk
+from jkeras.core.module import walk
 from jkeras.core.rng import SeedGenerator
 
 
@@ -262,6 +262,7 @@ class WeightView:
                                  f"{len(variables)} variables.")
             values |= {id(v): getattr(x, "value", x) for v, x in zip(variables, given)}
         with frame.Run(self, values) as run:
+            run.bare = True
             outputs = run.call(self, args, kwargs)
             losses = self.losses if return_losses else None
         updated = [run.values[id(v)] for v in groups[1][0]]
@@ -305,8 +306,3 @@ class WeightView:
                              f"during loading. Expected: {[v.name for v in mine]}.")
         for i, variable in enumerate(mine):
             variable.assign(store[str(i)])
-
-
-def is_module(value):
-    """Whether a value is a tracked module."""
-    return isinstance(value, Module)

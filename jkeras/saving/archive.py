@@ -1,32 +1,146 @@
-"""Model files: written and read by the modules of each format; this one chooses by the ending."""
+"""Model files: `.keras` archives (config, weights) and `.weights.h5`, as Keras writes and reads them."""
 
+import datetime
+import io
+import json
+import os
+import zipfile
+
+from jkeras.core import registry
+from jkeras.core.errors import SerializationError
 from jkeras.core.registry import public
+from jkeras.saving import weights
+from jkeras.saving.files import check_target, replacing
 
-
-def _not_yet(what):
-    raise NotImplementedError(f"{what}: model files are not there yet. Use `jkeras.saving.Checkpointer`, or "
-                              "`fit(checkpoint=folder)`.")
+KERAS_VERSION = "3.15.1"  # whose format this is
+MEMBERS = ("metadata.json", "config.json", "model.weights.h5")
+WHEN = (1980, 1, 1, 0, 0, 0)
 
 
 @public("keras.saving.save_model", "keras.models.save_model")
 def save_model(model, filepath, overwrite=True, zipped=None, **kwargs):
-    """Saves a model to a file."""
-    _not_yet(f"save_model({filepath!r})")
+    """Saves a model, architecture, weights and optimizer, to a `.keras` file that Keras reads too.
+
+    Args:
+        overwrite: replace a file that is there; it stays whole until the new one is.
+
+    Raises:
+        ValueError: another ending than ".keras", or the model is not built.
+    """
+    if kwargs:
+        raise ValueError(f"The following argument(s) are not supported: {list(kwargs)}")
+    path = os.fspath(filepath)
+    if not path.endswith(".keras") or zipped is False:
+        raise ValueError(f"Invalid filepath extension for saving: {path}. Add the ending `.keras`; folders and `.h5` "
+                         "files are not written by this version.")
+    check_target(path, overwrite)
+    _check_built(model)
+    with registry.sharing():
+        config = json.dumps(registry.serialize(model))
+    metadata = json.dumps({"keras_version": KERAS_VERSION,
+                           "date_saved": datetime.datetime.now().strftime("%Y-%m-%d@%H:%M:%S")})
+    buffer = _weights_as_bytes(model)
+    with replacing(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+        for name, content in zip(MEMBERS, (metadata, config, buffer)):
+            archive.writestr(zipfile.ZipInfo(name, WHEN), content)
+
+
+def _check_built(model):
+    if not model.built:
+        raise ValueError(f"Model '{model.name}' cannot be saved because it has not yet been built: call it on data "
+                         "once, or give it an `Input`.")
+
+
+def _weights_as_bytes(model):
+    import h5py
+
+    buffer = io.BytesIO()
+    with h5py.File(buffer, "w") as file:
+        weights.write(model, file)
+    return buffer.getvalue()
 
 
 @public("keras.saving.load_model", "keras.models.load_model")
 def load_model(filepath, custom_objects=None, compile=True, safe_mode=True):
-    """Loads a model from a file."""
-    _not_yet(f"load_model({filepath!r})")
+    """Loads a model from a `.keras` file, written here or by Keras.
+
+    Args:
+        custom_objects: dict from names to classes and functions of yours.
+        compile: compile as it was, and restore the optimizer.
+        safe_mode: has no effect: code in a file is never run.
+
+    Raises:
+        ValueError: no `.keras` file, or one that is damaged, names unknown classes, or holds code.
+    """
+    path = os.fspath(filepath)
+    if not path.endswith(".keras"):
+        raise ValueError(f"File format not supported: filepath={path}. This version loads `.keras` files, and "
+                         "`.weights.h5` files with `model.load_weights`.")
+    if not os.path.isfile(path):
+        raise ValueError(f"File not found: filepath={path}. Please ensure the file is an accessible `.keras` file.")
+    config, content = _read_archive(path)
+    if not compile:
+        config.pop("compile_config", None)
+    with registry.sharing():
+        model = registry.deserialize(config, custom_objects)
+    _read_weights(model, content, path)
+    return model
+
+
+def _read_archive(path):
+    """(config, bytes of the weights) of an archive that has just the known members, once each."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+            if sorted(names) != sorted(MEMBERS):
+                raise SerializationError(f"{path} is not a `.keras` file: it holds {names}, expected {list(MEMBERS)}.")
+            return json.loads(archive.read("config.json")), archive.read("model.weights.h5")
+    except (zipfile.BadZipFile, json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise SerializationError(f"{path} is damaged or no `.keras` file: {error}") from error
+
+
+def _read_weights(model, content, path, skip_mismatch=False):
+    import h5py
+
+    try:
+        with h5py.File(io.BytesIO(content) if isinstance(content, bytes) else content, "r") as file:
+            weights.read(model, file, skip_mismatch, path)
+    except OSError as error:
+        raise SerializationError(f"The weights in {path} cannot be read: {error}") from error
 
 
 @public("keras.saving.save_weights")
 def save_weights(model, filepath, overwrite=True, **kwargs):
-    """Saves a model's weights to a file."""
-    _not_yet(f"save_weights({filepath!r})")
+    """Saves the weights of a model, and its optimizer's state, to a `.weights.h5` file.
+
+    Raises:
+        ValueError: another ending, or the model is not built.
+    """
+    path = os.fspath(filepath)
+    if not path.endswith(".weights.h5"):
+        raise ValueError(f"The filename must end in `.weights.h5`. Received: filepath={path}")
+    check_target(path, overwrite)
+    _check_built(model)
+    content = _weights_as_bytes(model)
+    with replacing(path) as temporary, open(temporary, "wb") as file:
+        file.write(content)
 
 
 @public("keras.saving.load_weights")
 def load_weights(model, filepath, skip_mismatch=False, **kwargs):
-    """Loads a model's weights from a file."""
-    _not_yet(f"load_weights({filepath!r})")
+    """Loads the weights of a `.weights.h5` or `.keras` file into a built model.
+
+    Args:
+        skip_mismatch: leave layers alone whose weights do not fit, instead of raising.
+
+    Raises:
+        ValueError: the file does not fit; the message lists where.
+    """
+    path = os.fspath(filepath)
+    _check_built(model)
+    if path.endswith(".keras"):
+        return _read_weights(model, _read_archive(path)[1], path, skip_mismatch)
+    if not path.endswith(".weights.h5"):
+        raise ValueError(f"File format not supported: filepath={path}. Weights are loaded from `.weights.h5` and "
+                         "`.keras` files.")
+    return _read_weights(model, path, path, skip_mismatch)

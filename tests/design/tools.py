@@ -34,9 +34,14 @@ def both(make, *arguments):
     return mine, theirs
 
 
+def weights_of(model):
+    """The arrays of a model's weights, in order (Keras's own `get_weights` warns under numpy 2)."""
+    return [np.asarray(v.value) for v in model.weights]
+
+
 def assert_same_weights(mine, theirs, rtol=2e-5, atol=2e-6):
     """Two models have equal weights, in order."""
-    mine, theirs = mine.get_weights(), theirs.get_weights()
+    mine, theirs = weights_of(mine), weights_of(theirs)
     assert [w.shape for w in mine] == [w.shape for w in theirs]
     for a, b in zip(mine, theirs):
         np.testing.assert_allclose(a, b, rtol=rtol, atol=atol)

@@ -1,0 +1,51 @@
+"""Files written whole or not at all."""
+
+import contextlib
+import os
+import tempfile
+
+
+@contextlib.contextmanager
+def replacing(path):
+    """Yields the path of a temporary file beside `path`, which takes its place when the block ends without an error.
+
+    The content is on the disk before the name changes, so a kill or power cut leaves the old file or the new one.
+    """
+    path = os.path.realpath(os.fspath(path))
+    folder = os.path.dirname(path)
+    handle, temporary = tempfile.mkstemp(dir=folder, prefix=f".{os.path.basename(path)}.", suffix=".partial")
+    os.close(handle)
+    try:
+        yield temporary
+        mode = os.stat(path).st_mode & 0o777 if os.path.exists(path) else 0o666 & ~_umask()
+        os.chmod(temporary, mode)
+        _sync(temporary)
+        os.replace(temporary, path)
+        _sync(folder)
+    except BaseException:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(temporary)
+        raise
+
+
+def _umask():
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _sync(path):
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def check_target(path, overwrite):
+    """Raises FileExistsError where a file is there and must stay, FileNotFoundError where the folder is not."""
+    if os.path.exists(path) and not overwrite:
+        raise FileExistsError(f"{path} exists, and `overwrite=False` was given. Choose another name, or remove it.")
+    folder = os.path.dirname(os.path.realpath(path))
+    if not os.path.isdir(folder):
+        raise FileNotFoundError(f"The folder {folder} does not exist, so {os.path.basename(path)} cannot be saved there.")
