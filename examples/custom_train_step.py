@@ -64,6 +64,7 @@ def train_pure_way(x, y, epochs, batch_size=32):
     """The same with nothing but functions: the batch is changed, then the ready step takes it."""
     model = jkeras.Model(*network())
     model.compile("adam", jkeras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
+    state = jkeras.training.init_train_state(model, jax.random.key(0))
     step = jkeras.training.make_train_step(model)
 
     @jax.jit
@@ -71,7 +72,6 @@ def train_pure_way(x, y, epochs, batch_size=32):
         noise = NOISE * jax.random.normal(jax.random.fold_in(state.rng, state.step), x.shape)
         return step(state, (jnp.concatenate([x, x + noise]), jnp.concatenate([y, y])))
 
-    state = jkeras.training.init_train_state(model, jax.random.key(0))
     rows = np.random.default_rng(0)
     for epoch in range(epochs):
         order = rows.permutation(len(x))[: len(x) // batch_size * batch_size]

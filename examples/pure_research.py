@@ -16,10 +16,10 @@ def ensemble(members=8, steps=300):
     y, y_test = y.astype("int32"), y_test.astype("int32")
     model = jkeras.Sequential([jkeras.Input((64,)), layers.Dense(64, "relu"), layers.Dense(10)])
     model.compile("adam", jkeras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
-    step, evaluate = jkeras.training.make_train_step(model), jkeras.training.make_eval_step(model)
 
     keys = jax.random.split(jax.random.key(0), members)
     states = jax.vmap(lambda key: jkeras.training.init_train_state(model, key))(keys)
+    step, evaluate = jkeras.training.make_train_step(model), jkeras.training.make_eval_step(model)
     states = with_learning_rates(states, np.geomspace(1e-4, 1e-1, members).astype("float32"))
     rows = np.random.default_rng(0).integers(0, len(x), (steps, 64))
     many = jax.jit(jax.vmap(lambda state, batches: jax.lax.scan(step, state, batches), in_axes=(0, None)))

@@ -31,13 +31,14 @@ class Classifier(jkeras.Model):
 
     def __init__(self, units=64, depth=2, classes=10):
         super().__init__()
+        self.flatten = layers.Flatten()
         self.first = layers.Dense(units, activation="relu")
         self.blocks = [Gated(units) for _ in range(depth)]
         self.dropout = layers.Dropout(0.2)
         self.head = layers.Dense(classes)
 
     def call(self, x, training=False):
-        x = self.first(layers.Flatten()(x))
+        x = self.first(self.flatten(x))
         for block in self.blocks:
             x = x + block(x)
         return self.head(self.dropout(x, training=training))

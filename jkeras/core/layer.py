@@ -4,21 +4,22 @@ A built-in layer writes `weight_specs` and `forward`. `init`, `apply`, `build`, 
 tensors, counting, configs and files follow from these.
 """
 
-import functools
 import typing
 import warnings
 
 import jax
 
 from jkeras.core import frame, graph, policy, record, registry, tree, weight
-from jkeras.core.call import Call, is_array, map_arrays, masks_of
+from jkeras.core.building import as_specs, as_tensors, as_tuples, build_scope, call_build, scoped
+from jkeras.core.call import Call, is_array, masks_of
 from jkeras.core.errors import explain
-from jkeras.core.module import Module, named_variables, walk
-from jkeras.core.rng import SeedGenerator
+from jkeras.core.module import Module, walk
 from jkeras.core.settings import auto_name
+from jkeras.core.structure import abstractly, all_built, constant_initializer, named_weights
+from jkeras.core.symbolic import symbolic_call
 from jkeras.core.variable import Variable
 from jkeras.core.view import WeightView
-from jkeras.core.weight import Spec, Weight
+from jkeras.core.weight import Weight
 
 
 class Pair(typing.NamedTuple):
@@ -142,7 +143,7 @@ class Layer(WeightView, Module, record.Record):
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
         if "build" in cls.__dict__:
-            cls.build = _scoped(cls.__dict__["build"])
+            cls.build = scoped(cls.__dict__["build"])
         if "compute_mask" in cls.__dict__ and "supports_masking" not in cls.__dict__:
             cls.supports_masking = True
 
@@ -151,9 +152,6 @@ class Layer(WeightView, Module, record.Record):
         if cls.__init__ is not cls._record_init:
             self.__dict__["_given"] = (args, kwargs)  # for the automatic config of a class without `get_config`
         return self
-
-    def __deepcopy__(self, memo):
-        return _copied(self, memo)
 
     def _on_adopt(self, part):
         if isinstance(part, Variable) and not self.trainable:
@@ -201,8 +199,8 @@ class Layer(WeightView, Module, record.Record):
         """
         key = jax.random.key(key) if isinstance(key, int) else key
         losses = self._trace_structure(args, kwargs, fresh=True)
-        named = list(_weights(self))
-        values = weight.create([v._initializer or _constant(v) for _, v in named], [v.shape for _, v in named],
+        named = list(named_weights(self))
+        values = weight.create([v._initializer or constant_initializer(v) for _, v in named], [v.shape for _, v in named],
                                [v.dtype for _, v in named], [p for p, _ in named], key)
         params = tree.unflatten((p, x) for (p, v), x in zip(named, values) if v.learnable)
         state = tree.unflatten((p, x) for (p, v), x in zip(named, values) if not v.learnable)
@@ -219,9 +217,9 @@ class Layer(WeightView, Module, record.Record):
             rng: key for layers that draw random numbers in training; they derive theirs from it by path.
             mask: mask of the first input.
         """
-        if not self.built or (self.is_lifted() and not self._state_kept and not _all_built(self)):
+        if not self.built or (self.is_lifted() and not self._state_kept and not all_built(self)):
             self._trace_structure(args, kwargs)
-        named = list(_weights(self))
+        named = list(named_weights(self))
         values = {}
         for path, variable in named:
             value = tree.get(params if variable.learnable else state, path)
@@ -254,7 +252,7 @@ class Layer(WeightView, Module, record.Record):
             with frame.Run(self, abstract=True) as run:
                 run.call(self, args, kwargs)
             losses[:] = [jax.ShapeDtypeStruct(v.shape, v.dtype) for _, v in run.losses]
-        _abstractly(run_once, tuple(args), dict(kwargs))
+        abstractly(run_once, tuple(args), dict(kwargs))
         return losses
 
     def _unbuild(self):
@@ -267,12 +265,12 @@ class Layer(WeightView, Module, record.Record):
     def build(self, *shapes, **named):
         """Makes the layer's weights for input shapes: tuples with None for sizes not known."""
         given = [s for s in (*shapes, *named.values()) if s is not None]
-        specs = [_as_specs(s, self._input_type) for s in given]
+        specs = [as_specs(s, self._input_type) for s in given]
         self._make_weights(specs)
         whole = type(self).build is Layer.build  # else a subclass goes on building after this
         if specs and whole and (self.is_lifted() or isinstance(self, Composite)) and self._children:
             self.__dict__["built"] = True
-            graph.infer(lambda inputs: self._run_abstract(inputs, {}), tuple(_as_tensors(s) for s in specs))
+            graph.infer(lambda inputs: self._run_abstract(inputs, {}), tuple(as_tensors(s) for s in specs))
 
     def _run_abstract(self, args, kwargs):
         with frame.Run(self, abstract=True) as run:
@@ -282,8 +280,8 @@ class Layer(WeightView, Module, record.Record):
         """Builds for the arguments of a call."""
         shapes = call.shapes()
         if type(self).build is not Layer.build:
-            return _call_build(self, shapes)
-        with _build_scope(self, tuple(shapes.values()), shapes):
+            return call_build(self, shapes)
+        with build_scope(self, tuple(shapes.values()), shapes):
             self._make_weights(list(call.specs().values()))
 
     def _make_weights(self, specs):
@@ -340,8 +338,8 @@ class Layer(WeightView, Module, record.Record):
 
     def compute_output_shape(self, *shapes, **named):
         """The output's shape for input shapes, None for sizes not known."""
-        tensors = [_as_tensors(_as_specs(s, self._input_type)) for s in shapes]
-        more = {k.removesuffix("_shape"): _as_tensors(_as_specs(s, self._input_type)) for k, s in named.items()}
+        tensors = [as_tensors(as_specs(s, self._input_type)) for s in shapes]
+        more = {k.removesuffix("_shape"): as_tensors(as_specs(s, self._input_type)) for k, s in named.items()}
         out = self.compute_output_spec(*tensors, **more)
         return jax.tree_util.tree_map(lambda t: t.shape, out, is_leaf=graph.is_symbolic)
 
@@ -355,7 +353,7 @@ class Layer(WeightView, Module, record.Record):
                 policy.is_float(x.dtype)) and str(x.dtype) != self.compute_dtype:
             if isinstance(x, graph.KerasTensor):
                 return x
-            return _cast(x, self.compute_dtype)
+            return cast_with_mask(x, self.compute_dtype)
         return x
 
     def _check_input(self, call):
@@ -441,7 +439,7 @@ class Layer(WeightView, Module, record.Record):
             config["activity_regularizer"] = registry.serialize(self.activity_regularizer)
         config |= self.field_config()
         if "_given" in self.__dict__ and type(self).get_config is Layer.get_config:
-            config |= _automatic_config(self)
+            config |= record.automatic_config(self)
         return config
 
     @classmethod
@@ -468,9 +466,9 @@ class Layer(WeightView, Module, record.Record):
     def build_from_config(self, config):
         """Builds for the shapes of `get_build_config()`."""
         if config.get("input_shape") is not None:
-            self.build(_tuples(config["input_shape"]))
+            self.build(as_tuples(config["input_shape"]))
         elif config.get("shapes_dict"):
-            self.build(**{k: _tuples(v) for k, v in config["shapes_dict"].items()})
+            self.build(**{k: as_tuples(v) for k, v in config["shapes_dict"].items()})
 
     def __repr__(self):
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
@@ -509,193 +507,10 @@ class Composite(Layer):
         return self.forward(w, Sub(run, self), *args, ctx=Ctx(run, self, call), **kwargs)
 
 
-# ---------------------------------------------------------------- symbolic calls
-
-class _SymbolicRun:
-    """What `Call.populate` asks for, on KerasTensors."""
-
-    abstract, values = True, None
-
-    @staticmethod
-    def mask_of(tensor):
-        return tensor._keras_mask
-
-    @staticmethod
-    def set_mask(tensor, mask):
-        tensor._keras_mask = mask
+Layer.build = scoped(Layer.build)
 
 
-def symbolic_call(layer, args, kwargs):
-    """Calls a layer on KerasTensors: builds it, infers the outputs, adds a node."""
-    call = layer._bind(args, kwargs)
-    layer._check_input(call)
-    if not layer.built:
-        layer._build_for(call)
-        layer._check_input(call)
-    outer = frame.current()
-    training = call.training(None if outer is None else outer.training)
-    call.populate(_SymbolicRun, training)
-    given, named = call.as_called()
-    outputs = layer.compute_output_spec(*given, **named)
-    graph.Node(layer, args, _node_kwargs(layer, call, args, kwargs), outputs)
-    layer._pass_masks(_SymbolicRun, call, outputs)
-    return outputs
-
-
-def _node_kwargs(layer, call, args, kwargs):
-    """What a node remembers: what the caller gave; in the plainest call also what was filled in, as Keras does."""
-    plain = len(args) == 1 and not kwargs and isinstance(args[0], graph.KerasTensor) and (
-        args[0].dtype == layer.compute_dtype)
-    if not plain:
-        return kwargs
-    filled = {}
-    if "training" in call.target.context and call.now_training is not None:
-        filled["training"] = call.now_training
-    if "mask" in call.target.context:
-        filled["mask"] = call.mask
-    return filled
-
-
-# ---------------------------------------------------------------- building by hand
-
-class _build_scope:
-    """Inside this block a layer is being built; the outermost one records shapes and sets `built`."""
-
-    def __init__(self, layer, shapes, named):
-        self.layer, self.shapes, self.named = layer, shapes, named
-
-    def __enter__(self):
-        layer = self.layer
-        self.outer = layer.__dict__.get("_in_build", False)
-        if not self.outer:
-            layer.__dict__.update(_in_build=True, _scope=frame.scope_path())
-            self.scope = frame.building(layer)
-            self.scope.__enter__()
-        return self
-
-    def __exit__(self, kind, *exc):
-        if not self.outer:
-            self.scope.__exit__(kind, *exc)
-            self.layer.__dict__["_in_build"] = False
-            if kind is None:
-                names = [n if n.endswith("_shape") else f"{n}_shape" for n in self.named]
-                shapes = _known(self.shapes) if _is_abstract() else self.shapes
-                self.layer.__dict__.update(built=True, _build_shapes=dict(zip(names, shapes)))
-
-
-def _is_abstract():
-    run = frame.current()
-    return run is not None and run.abstract
-
-
-def _known(shapes):
-    """Shapes met in an abstract run, with None again where a stand-in was put for it."""
-    if isinstance(shapes, dict):
-        return {k: _known(v) for k, v in shapes.items()}
-    if isinstance(shapes, (list, tuple)):
-        return type(shapes)(_known(v) for v in shapes)
-    return None if shapes in graph.UNKNOWN else shapes
-
-
-def _scoped(build):
-    """A `build` method inside a build scope."""
-    @functools.wraps(build)
-    def scoped(self, *args, **kwargs):
-        args = tuple(_tuples(a) for a in args)
-        names = [f"input{i or ''}" for i in range(len(args))] + list(kwargs)
-        with _build_scope(self, (*args, *kwargs.values()), names):
-            return build(self, *args, **kwargs)
-    return scoped
-
-
-Layer.build = _scoped(Layer.build)
-
-
-def _call_build(layer, shapes):
-    """Calls a user's `build` with the shapes it asks for."""
-    import inspect
-
-    build = getattr(type(layer).build, "__wrapped__", type(layer).build)
-    parameters = [p for p in list(inspect.signature(build).parameters.values())[1:] if p.kind is not p.VAR_KEYWORD]
-    if any(p.kind is p.VAR_POSITIONAL for p in parameters) or len(parameters) == 1:
-        first = next(iter(shapes.values()), None)
-        return layer.build(first)
-    named = {f"{k}_shape": v for k, v in shapes.items()}
-    if not parameters:
-        return layer.build()
-    given = {p.name: named[p.name] for p in parameters if p.name in named}
-    if not given:
-        return layer.build(*shapes.values())
-    return layer.build(**given)
-
-
-def _is_shape(value):
-    return isinstance(value, (tuple, list)) and all(d is None or isinstance(d, int) for d in value)
-
-
-def _tuples(shape):
-    """A shape, or a structure of shapes, with every shape as a tuple."""
-    if shape is None or isinstance(shape, int):
-        return shape
-    if _is_shape(shape):
-        return tuple(shape)
-    if isinstance(shape, dict):
-        return {k: _tuples(v) for k, v in shape.items()}
-    return [_tuples(s) for s in shape]
-
-
-def _as_specs(shape, dtype):
-    """Specs for a shape or a structure of shapes."""
-    if _is_shape(shape):
-        return Spec(tuple(shape), dtype)
-    if isinstance(shape, dict):
-        return {k: _as_specs(v, dtype) for k, v in shape.items()}
-    if isinstance(shape, (list, tuple)):
-        return [_as_specs(s, dtype) for s in shape]
-    raise ValueError(f"Cannot interpret {shape!r} as a shape: expected a tuple of integers and None.")
-
-
-def _as_tensors(specs):
-    """KerasTensors for a structure of specs."""
-    return jax.tree_util.tree_map(lambda s: graph.KerasTensor(s.shape, s.dtype), specs,
-                                  is_leaf=lambda s: isinstance(s, Spec))
-
-
-def _all_built(layer):
-    return all(part.built for _, part in walk(layer) if isinstance(part, Layer))
-
-
-def _weights(layer):
-    """(path, Variable) of all weights and metric variables; the states of seed generators are not among them."""
-    seen = set()
-    for path, part in walk(layer):
-        if not isinstance(part, SeedGenerator):
-            for key, variable in part._own.items():
-                if id(variable) not in seen:
-                    seen.add(id(variable))
-                    yield (*path, key), variable
-
-
-def _constant(variable):
-    value = variable.own_value()
-    return lambda shape, dtype=None: value
-
-
-def _abstractly(function, *structures):
-    """eval_shape where leaves that are no arrays stay as they are."""
-    leaves, treedef = jax.tree_util.tree_flatten(structures, is_leaf=lambda v: v is None)
-    flows = [hasattr(v, "shape") and hasattr(v, "dtype") for v in leaves]
-    specs = [jax.ShapeDtypeStruct(v.shape, jax.dtypes.canonicalize_dtype(v.dtype)) if f else None
-             for v, f in zip(leaves, flows)]
-
-    def run(arrays):
-        arrays = iter(arrays)
-        return function(*jax.tree_util.tree_unflatten(treedef, [next(arrays) if f else v
-                                                                 for v, f in zip(leaves, flows)]))
-    return jax.eval_shape(run, [s for s in specs if s is not None])
-
-
-def _cast(x, dtype):
+def cast_with_mask(x, dtype):
     mask = getattr(x, "_keras_mask", None)
     run = frame.current()
     mask = run.mask_of(x) if run is not None else mask
@@ -705,37 +520,10 @@ def _cast(x, dtype):
     return y
 
 
-def _automatic_config(layer):
-    """The arguments that a class without its own `get_config` was made with, where they are plain data."""
-    import inspect
-
-    args, kwargs = layer._given
-    bound = inspect.signature(type(layer).__init__).bind(layer, *args, **kwargs).arguments
-    bound.pop("self", None)
-    for name, parameter in inspect.signature(type(layer).__init__).parameters.items():
-        if parameter.kind is parameter.VAR_KEYWORD:
-            bound |= bound.pop(name, {})
-    return {k: registry.serialize(v) for k, v in bound.items() if k not in ("name", "trainable", "dtype")}
-
-
-def _copied(layer, memo):
-    """A deep copy whose tracked lists belong to it."""
-    import copy
-
-    twin = type(layer).__new__(type(layer))
-    memo[id(layer)] = twin
-    for key, value in layer.__dict__.items():
-        twin.__dict__[key] = [] if key == "_inbound_nodes" else copy.deepcopy(value, memo)
-    for key, value in list(twin.__dict__.items()):
-        if type(value) in (list, dict) and not key.startswith("_"):
-            object.__setattr__(twin, key, twin._track(key, value))
-    return twin
-
-
 def layer(module="keras.layers", *aliases, **options):
     """Decorator for layer classes: a `record` whose other keyword arguments are those of `Layer`."""
     return record.record(module, *aliases, **options)
 
 
 registry.public("keras.layers.Layer", "keras.Layer")(Layer)
-__all__ = ["Composite", "Ctx", "Layer", "Pair", "StatefulLayer", "Sub", "layer", "map_arrays", "named_variables"]
+__all__ = ["Composite", "Ctx", "Layer", "Pair", "StatefulLayer", "Sub", "layer"]

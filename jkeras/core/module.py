@@ -4,6 +4,8 @@ Layers, metrics and seed generators are modules. An object has one canonical pat
 down, however often it is used: that is weight sharing.
 """
 
+import copy
+
 from jkeras.core import tree
 from jkeras.core.variable import Variable
 
@@ -70,6 +72,16 @@ class Module:
     def _held_elsewhere(self, name, part):
         return any(part is other for key, value in self.__dict__.items() if key not in (name, *UNTRACKED)
                    for _, other in _parts(key, value, set()))
+
+    def __deepcopy__(self, memo):
+        twin = type(self).__new__(type(self))
+        memo[id(self)] = twin
+        for key, value in self.__dict__.items():
+            twin.__dict__[key] = [] if key == "_inbound_nodes" else copy.deepcopy(value, memo)
+        for key, value in list(twin.__dict__.items()):
+            if type(value) in (list, dict) and not key.startswith("_"):
+                object.__setattr__(twin, key, twin._track(key, value))  # observed by the copy, not by the original
+        return twin
 
     def __getstate__(self):
         return self.__dict__.copy()

@@ -164,3 +164,14 @@ def record(module, *aliases, name=None, arguments=None, keyword_only="", base_in
         cls.__init__ = cls._record_init = make_init(cls, fields, init, keyword_only.replace(",", " ").split())
         return public(f"{module}.{name or cls.__name__}", *aliases)(cls)
     return decorate
+
+
+def automatic_config(obj):
+    """The arguments that a class without its own `get_config` was made with, where they are plain data."""
+    args, kwargs = obj._given
+    bound = inspect.signature(type(obj).__init__).bind(obj, *args, **kwargs).arguments
+    bound.pop("self", None)
+    for name, parameter in inspect.signature(type(obj).__init__).parameters.items():
+        if parameter.kind is parameter.VAR_KEYWORD:
+            bound |= bound.pop(name, {})
+    return {k: serialize(v) for k, v in bound.items() if k not in ("name", "trainable", "dtype")}

@@ -190,17 +190,17 @@ class WeightView:
     # ------------------------------------------------------------ params and state as trees
 
     def _tree(self, learnable):
-        from jkeras.core.layer import _weights
+        from jkeras.core.structure import named_weights
 
         if not self.built:
             raise NotBuiltError(f"{self._where} has no weights yet: it is not built. Call it on an input, or "
                                 "`layer.build(input_shape)`.")
-        return tree.unflatten((p, v.value) for p, v in _weights(self) if v.learnable is learnable)
+        return tree.unflatten((p, v.value) for p, v in named_weights(self) if v.learnable is learnable)
 
     def _set_tree(self, values, learnable):
-        from jkeras.core.layer import _weights
+        from jkeras.core.structure import named_weights
 
-        mine = dict((p, v) for p, v in _weights(self) if v.learnable is learnable)
+        mine = dict((p, v) for p, v in named_weights(self) if v.learnable is learnable)
         given = dict(p for p in tree.flatten(values) if p[0][:1] != ("losses",))
         missing, extra = [p for p in mine if p not in given], [p for p in given if p not in mine]
         if missing or extra:

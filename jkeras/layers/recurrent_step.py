@@ -10,7 +10,8 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.core import frame
-from jkeras.core.layer import Layer, _all_built, _weights
+from jkeras.core.layer import Layer
+from jkeras.core.structure import all_built, named_weights
 from jkeras.core.module import walk
 from jkeras.core.rng import SeedGenerator
 
@@ -61,7 +62,7 @@ def _bind_layer(cell, training):
     run = frame.current()
     generators = [part for _, part in walk(cell) if isinstance(part, SeedGenerator)]
     key = generators[0].next() if training and generators else None
-    values = None if run.abstract else {id(v): run.read(v) for _, v in _weights(cell)}
+    values = None if run.abstract else {id(v): run.read(v) for _, v in named_weights(cell)}
     inner = frame.Run(cell, values, training=training, abstract=run.abstract)
 
     def advance(x, states, t):
@@ -77,7 +78,7 @@ def build_cell(cell, shape):
         return
     if not cell.built and not (cell.is_lifted() and type(cell).build is Layer.build):
         cell.build(shape)
-    if not _all_built(cell):
+    if not all_built(cell):
         batch = shape[0] or 1
         x = jax.ShapeDtypeStruct((batch, *shape[1:]), cell._input_type)
         cell._trace_structure((x, initial_states(cell, batch)), {})

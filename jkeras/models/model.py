@@ -4,7 +4,8 @@ import json
 
 from jkeras.core import graph, registry
 from jkeras.core.errors import explain
-from jkeras.core.layer import Layer, _tuples
+from jkeras.core.building import as_tuples
+from jkeras.core.layer import Layer
 from jkeras.training.trainer import Trainer
 
 
@@ -87,9 +88,9 @@ class Model(Trainer, Layer):
         if shape is None or self.built:
             return
         if isinstance(shape, dict) and "shapes_dict" in config:
-            self.build(**{k: _tuples(v) for k, v in shape.items()})
+            self.build(**{k: as_tuples(v) for k, v in shape.items()})
         else:
-            self.build(_tuples(shape))
+            self.build(as_tuples(shape))
 
     def summary(self, line_length=None, positions=None, print_fn=None, expand_nested=False, show_trainable=False,
                 layer_range=None):
@@ -113,9 +114,9 @@ class Model(Trainer, Layer):
         """The constructor's arguments as plain data."""
         config = Layer.get_config(self)
         if type(self).get_config is Model.get_config and "_given" in self.__dict__:
-            from jkeras.core.layer import _automatic_config
+            from jkeras.core.record import automatic_config
 
-            config |= _automatic_config(self)
+            config |= automatic_config(self)
         return config
 
     @classmethod

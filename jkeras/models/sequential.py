@@ -1,7 +1,8 @@
 """Sequential: the graph with one path."""
 
 from jkeras.core import graph, registry
-from jkeras.core.layer import Composite, Layer, _tuples
+from jkeras.core.building import as_tuples
+from jkeras.core.layer import Composite, Layer
 from jkeras.layers.input import Input, InputLayer
 from jkeras.models.functional import Functional
 from jkeras.models.model import Model
@@ -190,7 +191,7 @@ class Sequential(Composite, Model):
         model._maybe_rebuild()
         shape = config.get("build_input_shape")
         if not model.built and model._functional is None and isinstance(shape, (tuple, list)):
-            model.build(_tuples(shape))
+            model.build(as_tuples(shape))
         if config.get("trainable") is False:
             model.trainable = False
         return model

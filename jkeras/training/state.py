@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.core import tree, weight
-from jkeras.core.layer import _constant, _weights
+from jkeras.core.structure import constant_initializer, named_weights
 from jkeras.core.module import walk
 from jkeras.core.rng import SeedGenerator, key_from_seed, key_of_path
 from jkeras.core.settings import default_seed
@@ -40,7 +40,7 @@ class Plan:
 
     def __init__(self, model):
         self.model = model
-        named = list(_weights(model))
+        named = list(named_weights(model))
         self.trainable = model.trainable_variables  # in Keras's order, the optimizer's
         chosen = {id(v) for v in self.trainable}
         self.params = [(p, v) for p, v in named if id(v) in chosen]
@@ -209,7 +209,7 @@ def init_train_state(model, key=None, batch=None):
         return plan.gather()
     key = as_raw_key(key)
     fresh = lambda named: tree.unflatten(zip((p for p, _ in named), weight.create(  # noqa: E731
-        [v._initializer or _constant(v) for _, v in named], [v.shape for _, v in named],
+        [v._initializer or constant_initializer(v) for _, v in named], [v.shape for _, v in named],
         [v.dtype for _, v in named], [p for p, _ in named], key))) if named else {}
     params = fresh(plan.params)
     opt_state = () if model.optimizer is None else plan.initial_opt_state(params)

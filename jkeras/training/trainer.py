@@ -13,7 +13,7 @@ from jkeras.callbacks import CallbackList
 from jkeras.core import frame, registry, tree
 from jkeras.core.errors import NotCompiledError
 from jkeras.core.graph import flatten
-from jkeras.core.layer import _all_built, _weights
+from jkeras.core.structure import all_built, named_weights
 from jkeras.core.policy import is_float
 from jkeras.core.settings import default_seed, floatx, is_interactive_logging_enabled
 from jkeras.training import data, keras_contract
@@ -198,7 +198,7 @@ class Trainer:
         """Builds layers, losses and metrics for a batch `(x, y, sample_weight)`; afterwards shapes are known."""
         from jkeras.training.step import unpack
 
-        ready = self.built and _all_built(self)
+        ready = self.built and all_built(self)
         waiting = [c for c in (self._compile_loss, self._compile_metrics) if c is not None and not c.built]
         if ready and not waiting:
             return
@@ -216,9 +216,9 @@ class Trainer:
             if shapes is None:
                 raise ValueError(f"Model '{self.name}' is not built, so its shapes are not known: call it on data once, "
                                  "or pass `batch=(x, y)`.")
-            from jkeras.core.layer import _as_specs
+            from jkeras.core.building import as_specs
 
-            specs = _as_specs(shapes, self._input_type)
+            specs = as_specs(shapes, self._input_type)
         else:
             specs = self.input
         return jax.tree_util.tree_map(lambda s: jax.ShapeDtypeStruct([1 if d is None else d for d in s.shape], s.dtype),
@@ -407,7 +407,7 @@ class Trainer:
         return jax.tree_util.tree_map(np.asarray, self._predictor()(x))
 
     def _build_for_prediction(self, batch):
-        if not self.built or not _all_built(self):
+        if not self.built or not all_built(self):
             self._predicted_shapes(first_shapes(batch)[0])
 
     def _predictor(self):
@@ -415,7 +415,7 @@ class Trainer:
         variables = self.variables
         changing = [i for i, v in enumerate(variables) if not v.learnable]
         carried = set(map(id, variables))
-        variables = variables + [v for _, v in _weights(self) if id(v) not in carried]
+        variables = variables + [v for _, v in named_weights(self) if id(v) not in carried]
 
         def make():
             if keras_contract.overrides(self, "predict_step"):

@@ -1,0 +1,107 @@
+"""Building: shapes as users write them, and the scope in which a layer's variables are made."""
+
+import functools
+import inspect
+
+import jax
+
+from jkeras.core import frame, graph
+from jkeras.core.weight import Spec
+
+
+class build_scope:
+    """Inside this block a layer is being built; the outermost one records shapes and sets `built`."""
+
+    def __init__(self, layer, shapes, named):
+        self.layer, self.shapes, self.named = layer, shapes, named
+
+    def __enter__(self):
+        layer = self.layer
+        self.outer = layer.__dict__.get("_in_build", False)
+        if not self.outer:
+            layer.__dict__.update(_in_build=True, _scope=frame.scope_path())
+            self.scope = frame.building(layer)
+            self.scope.__enter__()
+        return self
+
+    def __exit__(self, kind, *exc):
+        if not self.outer:
+            self.scope.__exit__(kind, *exc)
+            self.layer.__dict__["_in_build"] = False
+            if kind is None:
+                names = [n if n.endswith("_shape") else f"{n}_shape" for n in self.named]
+                shapes = known(self.shapes) if is_abstract() else self.shapes
+                self.layer.__dict__.update(built=True, _build_shapes=dict(zip(names, shapes)))
+
+
+def is_abstract():
+    run = frame.current()
+    return run is not None and run.abstract
+
+
+def known(shapes):
+    """Shapes met in an abstract run, with None again where a stand-in was put for it."""
+    if isinstance(shapes, dict):
+        return {k: known(v) for k, v in shapes.items()}
+    if isinstance(shapes, (list, tuple)):
+        return type(shapes)(known(v) for v in shapes)
+    return None if shapes in graph.UNKNOWN else shapes
+
+
+def scoped(build):
+    """A `build` method inside a build scope."""
+    @functools.wraps(build)
+    def in_scope(self, *args, **kwargs):
+        args = tuple(as_tuples(a) for a in args)
+        names = [f"input{i or ''}" for i in range(len(args))] + list(kwargs)
+        with build_scope(self, (*args, *kwargs.values()), names):
+            return build(self, *args, **kwargs)
+    return in_scope
+
+
+def call_build(layer, shapes):
+    """Calls a user's `build` with the shapes it asks for."""
+    build = getattr(type(layer).build, "__wrapped__", type(layer).build)
+    parameters = [p for p in list(inspect.signature(build).parameters.values())[1:] if p.kind is not p.VAR_KEYWORD]
+    if any(p.kind is p.VAR_POSITIONAL for p in parameters) or len(parameters) == 1:
+        first = next(iter(shapes.values()), None)
+        return layer.build(first)
+    named = {f"{k}_shape": v for k, v in shapes.items()}
+    if not parameters:
+        return layer.build()
+    given = {p.name: named[p.name] for p in parameters if p.name in named}
+    if not given:
+        return layer.build(*shapes.values())
+    return layer.build(**given)
+
+
+def is_shape(value):
+    return isinstance(value, (tuple, list)) and all(d is None or isinstance(d, int) for d in value)
+
+
+def as_tuples(shape):
+    """A shape, or a structure of shapes, with every shape as a tuple."""
+    if shape is None or isinstance(shape, int):
+        return shape
+    if is_shape(shape):
+        return tuple(shape)
+    if isinstance(shape, dict):
+        return {k: as_tuples(v) for k, v in shape.items()}
+    return [as_tuples(s) for s in shape]
+
+
+def as_specs(shape, dtype):
+    """Specs for a shape or a structure of shapes."""
+    if is_shape(shape):
+        return Spec(tuple(shape), dtype)
+    if isinstance(shape, dict):
+        return {k: as_specs(v, dtype) for k, v in shape.items()}
+    if isinstance(shape, (list, tuple)):
+        return [as_specs(s, dtype) for s in shape]
+    raise ValueError(f"Cannot interpret {shape!r} as a shape: expected a tuple of integers and None.")
+
+
+def as_tensors(specs):
+    """KerasTensors for a structure of specs."""
+    return jax.tree_util.tree_map(lambda s: graph.KerasTensor(s.shape, s.dtype), specs,
+                                  is_leaf=lambda s: isinstance(s, Spec))

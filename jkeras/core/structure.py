@@ -1,0 +1,40 @@
+"""What lies below a layer: its weights by path, and abstract runs that find them."""
+
+import jax
+
+from jkeras.core.module import walk
+from jkeras.core.rng import SeedGenerator
+
+
+def all_built(layer):
+    return all(part.built for _, part in walk(layer) if hasattr(part, "built"))
+
+
+def named_weights(layer):
+    """(path, Variable) of all weights and metric variables; the states of seed generators are not among them."""
+    seen = set()
+    for path, part in walk(layer):
+        if not isinstance(part, SeedGenerator):
+            for key, variable in part._own.items():
+                if id(variable) not in seen:
+                    seen.add(id(variable))
+                    yield (*path, key), variable
+
+
+def constant_initializer(variable):
+    value = variable.own_value()
+    return lambda shape, dtype=None: value
+
+
+def abstractly(function, *structures):
+    """eval_shape where leaves that are no arrays stay as they are."""
+    leaves, treedef = jax.tree_util.tree_flatten(structures, is_leaf=lambda v: v is None)
+    flows = [hasattr(v, "shape") and hasattr(v, "dtype") for v in leaves]
+    specs = [jax.ShapeDtypeStruct(v.shape, jax.dtypes.canonicalize_dtype(v.dtype)) if f else None
+             for v, f in zip(leaves, flows)]
+
+    def run(arrays):
+        arrays = iter(arrays)
+        return function(*jax.tree_util.tree_unflatten(treedef, [next(arrays) if f else v
+                                                                 for v, f in zip(leaves, flows)]))
+    return jax.eval_shape(run, [s for s in specs if s is not None])

@@ -1,0 +1,48 @@
+"""Calling a layer on symbolic tensors: it is built, its outputs are inferred, a node is added to the graph."""
+
+from jkeras.core import frame, graph
+
+
+class SymbolicRun:
+    """What `Call.populate` asks for, on KerasTensors."""
+
+    abstract, values = True, None
+
+    @staticmethod
+    def mask_of(tensor):
+        return tensor._keras_mask
+
+    @staticmethod
+    def set_mask(tensor, mask):
+        tensor._keras_mask = mask
+
+
+def symbolic_call(layer, args, kwargs):
+    """Calls a layer on KerasTensors: builds it, infers the outputs, adds a node."""
+    call = layer._bind(args, kwargs)
+    layer._check_input(call)
+    if not layer.built:
+        layer._build_for(call)
+        layer._check_input(call)
+    outer = frame.current()
+    training = call.training(None if outer is None else outer.training)
+    call.populate(SymbolicRun, training)
+    given, named = call.as_called()
+    outputs = layer.compute_output_spec(*given, **named)
+    graph.Node(layer, args, node_kwargs(layer, call, args, kwargs), outputs)
+    layer._pass_masks(SymbolicRun, call, outputs)
+    return outputs
+
+
+def node_kwargs(layer, call, args, kwargs):
+    """What a node remembers: what the caller gave; in the plainest call also what was filled in, as Keras does."""
+    plain = len(args) == 1 and not kwargs and isinstance(args[0], graph.KerasTensor) and (
+        args[0].dtype == layer.compute_dtype)
+    if not plain:
+        return kwargs
+    filled = {}
+    if "training" in call.target.context and call.now_training is not None:
+        filled["training"] = call.now_training
+    if "mask" in call.target.context:
+        filled["mask"] = call.mask
+    return filled

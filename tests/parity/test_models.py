@@ -1,0 +1,132 @@
+"""Whole models in both libraries: weights in order, predictions, gradients, JSON and copies."""
+
+import json
+import re
+
+import jax
+import jax.numpy as jnp
+import keras
+import numpy as np
+import pytest
+
+import jkeras
+from tests.parity import builders
+from tests.parity.both import GRADIENTS, LIBRARIES, agree, clear, fill, is_float, plain, table, weighted_sum
+from tests.parity.builders import BUILDERS, inputs_of
+
+LOOSE = dict(rtol=5e-5, atol=5e-6)
+GRAPHS = [b for b in BUILDERS if b is not builders.subclass]
+
+
+def models_of(builder):
+    """The model by jkeras and by Keras, with the same weights."""
+    made = []
+    for library in LIBRARIES:
+        clear()
+        model = builder(library)
+        if not model.built:
+            model(inputs_of(builder))
+        made.append(model)
+    for model in made:
+        model.set_weights(fill(made[0].get_weights()))
+    return made
+
+
+def named(builder):
+    return pytest.param(builder, id=builder.__name__)
+
+
+@pytest.mark.parametrize("builder", map(named, BUILDERS))
+def test_model(builder):
+    mine, theirs = models_of(builder)
+    x = inputs_of(builder)
+    assert table(mine) == table(theirs)
+    assert [w.path for w in mine.weights] == [w.path for w in theirs.weights]
+    assert [layer.name for layer in mine.layers] == [layer.name for layer in theirs.layers]
+    assert mine.count_params() == theirs.count_params()
+    agree(mine.predict(x, batch_size=2, verbose=0), theirs.predict(x, batch_size=2, verbose=0), "predict", **LOOSE)
+    agree(mine(x), theirs(x), "call", **LOOSE)
+    agree(gradients(mine, x), gradients(theirs, x), "stateless call and gradients", **GRADIENTS)
+
+
+def gradients(model, x):
+    """Outputs, state, losses and gradients of a stateless call in training."""
+    fixed = [v.value for v in model.non_trainable_variables]
+
+    def loss(weights, x):
+        outputs, state, losses = model.stateless_call(weights, fixed, x, training=True, return_losses=True)
+        return weighted_sum(outputs) + sum(losses), (outputs, state, losses)
+    x = jax.tree_util.tree_map(jnp.asarray, x)
+    by = (0, 1) if all(map(is_float, jax.tree_util.tree_leaves(x))) else 0
+    return jax.jit(jax.value_and_grad(loss, by, has_aux=True))([v.value for v in model.trainable_variables], x)
+
+
+@pytest.mark.parametrize("builder", map(named, GRAPHS))
+def test_json(builder):
+    mine, theirs = models_of(builder)
+    x, want = inputs_of(builder), theirs(inputs_of(builder))
+    assert json.loads(plain(json.loads(mine.to_json()))) == json.loads(theirs.to_json())
+    assert plain(mine.get_config()) == plain(theirs.get_config())
+    for read in (jkeras.models.model_from_json(theirs.to_json()), keras.models.model_from_json(mine.to_json())):
+        read.set_weights(mine.get_weights())
+        agree(read(x), want, "after reading", **LOOSE)
+    assert plain(json.loads(jkeras.models.model_from_json(theirs.to_json()).to_json())) == plain(
+        json.loads(theirs.to_json()))
+
+
+@pytest.mark.parametrize("builder", map(named, GRAPHS))
+def test_clone(builder):
+    mine, theirs = models_of(builder)
+    x = inputs_of(builder)
+    clones = [library.models.clone_model(model) for library, model in zip(LIBRARIES, (mine, theirs))]
+    assert table(clones[0]) == table(clones[1])
+    assert plain(clones[0].get_config()) == plain(clones[1].get_config())
+    clones[0].set_weights(mine.get_weights())
+    agree(clones[0](x), theirs(x), "clone", **LOOSE)
+    assert not {id(w) for w in clones[0].weights} & {id(w) for w in mine.weights}
+    again = type(mine).from_config(mine.get_config())
+    again.set_weights(mine.get_weights())
+    agree(again(x), theirs(x), "from_config", **LOOSE)
+
+
+@pytest.mark.parametrize("builder", map(named, [builders.two_ways, builders.nested, builders.regularized]))
+def test_summary_counts(builder):
+    totals = []
+    for model in models_of(builder):
+        lines = []
+        model.layers[-1].trainable = False
+        model.summary(print_fn=lambda text, **_: lines.append(str(text)))  # noqa: B023 - called at once
+        totals.append(re.findall(r"(\w+) params:\s*([\d,]+)", "\n".join(lines)))
+    assert totals[0] == totals[1]
+
+
+def test_clone_function_and_submodel():
+    """`clone_function` changes layers on the way; a model up to an inner layer shares its weights."""
+    got = []
+    for library, model in zip(LIBRARIES, models_of(builders.two_ways)):
+        def wider(layer, dense=library.layers.Dense):
+            return dense.from_config({**layer.get_config(), "units": 7}) if layer.name == "left" else (
+                type(layer).from_config(layer.get_config()))
+        clone = library.models.clone_model(model, clone_function=wider)
+        part = library.Model(model.inputs, model.get_layer("left").output)
+        got.append((table(clone), part(inputs_of(builders.two_ways)), [w.path for w in part.weights]))
+    assert got[0][0] == got[1][0] and got[0][2] == got[1][2]
+    agree(got[0][1], got[1][1], "inner layer", **LOOSE)
+
+
+def test_sequential_grows_and_shrinks():
+    """`add` and `pop`, before and after the first call."""
+    seen = []
+    for library in LIBRARIES:
+        clear()
+        model = library.Sequential(name="grown")
+        model.add(library.layers.Dense(4, input_shape=(3,)))
+        model.add(library.layers.Dense(2))
+        shapes = [model.output_shape]
+        model.pop()
+        model.add(library.layers.Dense(5, activation="relu"))
+        late = library.Sequential([library.layers.Dense(2), library.layers.Dense(1)])
+        late.build((None, 3))
+        seen.append((shapes, model.output_shape, table(model), table(late), model.get_weights(), late(np.ones((2, 3)))))
+    assert seen[0][:4] == seen[1][:4]
+    agree(seen[0][4:], seen[1][4:], "default initial weights from the same seed")

@@ -1,0 +1,279 @@
+"""Training in both libraries from the same weights: histories with the order of their keys, evaluation, weights."""
+
+import typing
+import warnings
+
+import numpy as np
+import pytest
+
+from tests.parity import builders
+from tests.parity.both import LIBRARIES, agree, clear, fill
+from tests.parity.builders import inputs_of
+
+TRAINED = dict(rtol=1e-4, atol=1e-5)
+ROWS = 26  # the last batch of 8 has two rows
+
+
+class Setting(typing.NamedTuple):
+    """One way to train."""
+
+    name: str
+    builder: typing.Callable
+    compile: typing.Callable  # library -> arguments of compile
+    fit: typing.Callable = lambda k: {}  # library -> further arguments of fit
+    labels: str = "classes"
+
+
+def labels_of(kind, rows=ROWS):
+    """Labels for a kind of output."""
+    rng = np.random.default_rng(5)
+    classes, numbers = rng.integers(0, 3, (rows, 1)), rng.normal(size=(rows, 1)).astype("float32")
+    return {"classes": classes, "one_hot": np.eye(3, dtype="float32")[classes[:, 0]], "numbers": numbers,
+            "binary": (classes > 0).astype("float32"), "two": [classes, numbers],
+            "named": {"kind": classes, "size": numbers}}[kind]
+
+
+def weights_of(rows=ROWS):
+    return np.linspace(0.2, 2.0, rows).astype("float32")
+
+
+def sparse(optimizer, **more):
+    """Arguments of `compile` for classes; the optimizer is `(name, arguments)`."""
+    def arguments(k):
+        name, given = optimizer
+        return dict(optimizer=getattr(k.optimizers, name)(**given), loss="sparse_categorical_crossentropy",
+                    metrics=["accuracy"], **more)
+    return arguments
+
+
+def plain_loss(loss, metrics=None, **more):
+    return lambda k: dict(optimizer="sgd", loss=loss, metrics=metrics, **more)
+
+
+def optimizer(name, **given):
+    text = ",".join(f"{k}={v}" for k, v in given.items())
+    return Setting(f"{name}({text})", builders.mlp, sparse((name, given)))
+
+
+OPTIMIZERS = [
+    optimizer("SGD", learning_rate=0.1), optimizer("SGD", momentum=0.9, nesterov=True, weight_decay=0.01),
+    optimizer("SGD", clipnorm=0.1, use_ema=True, ema_momentum=0.9), optimizer("Adam", learning_rate=0.01),
+    optimizer("Adam", amsgrad=True, clipvalue=0.01), optimizer("Adam", gradient_accumulation_steps=2),
+    optimizer("AdamW", learning_rate=0.01, weight_decay=0.1), optimizer("RMSprop", momentum=0.5, centered=True),
+    optimizer("RMSprop"), optimizer("Adagrad", learning_rate=0.1), optimizer("Nadam", global_clipnorm=0.5),
+    optimizer("Lion", learning_rate=0.005), optimizer("Adadelta", learning_rate=0.5), optimizer("Adamax"),
+    optimizer("Ftrl", learning_rate=0.1, l2_regularization_strength=0.1), optimizer("Adafactor"), optimizer("Lamb"),
+    optimizer("Adam", use_ema=True, ema_overwrite_frequency=3),
+    Setting("schedule", builders.mlp, lambda k: dict(
+        optimizer=k.optimizers.Adam(k.optimizers.schedules.ExponentialDecay(0.1, 2, 0.5, staircase=True)),
+        loss="sparse_categorical_crossentropy")),
+]
+
+LOSSES = [
+    Setting("one hot", builders.mlp, plain_loss("categorical_crossentropy", ["acc", "AUC", "Precision"]),
+            labels="one_hot"),
+    Setting("smoothed", builders.mlp, lambda k: dict(
+        optimizer="sgd", loss=k.losses.CategoricalCrossentropy(label_smoothing=0.1),
+        metrics=[k.metrics.TopKCategoricalAccuracy(2), "categorical_crossentropy", "mse"]), labels="one_hot"),
+    Setting("logits", builders.convolution, lambda k: dict(
+        optimizer="adam", loss=k.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])),
+    Setting("regression", builders.regression, plain_loss("mse", ["mae", "RootMeanSquaredError", "R2Score"]),
+            labels="numbers"),
+    Setting("huber", builders.regression, lambda k: dict(
+        optimizer="sgd", loss=k.losses.Huber(0.5, reduction="sum"), metrics=[k.metrics.MeanSquaredError(name="error")]),
+        labels="numbers"),
+    Setting("mean with sample weight", builders.regression, lambda k: dict(
+        optimizer="sgd", loss=k.losses.MeanSquaredError(reduction="mean_with_sample_weight")),
+        lambda k: dict(sample_weight=weights_of()), "numbers"),
+    Setting("function", builders.regression, lambda k: dict(
+        optimizer="sgd", loss=lambda y, p: k.ops.abs(y - p) ** 3, metrics=[mean_difference(k)]), labels="numbers"),
+    Setting("binary", builders.probability, plain_loss(
+        "binary_crossentropy", ["accuracy", "AUC", "Recall", "FalsePositives", "binary_crossentropy"]),
+        labels="binary"),
+    Setting("hinge", builders.regression, plain_loss("squared_hinge", ["hinge", "cosine_similarity"]), labels="binary"),
+]
+
+
+def mean_difference(k):
+    def difference(y_true, y_pred):
+        return k.ops.mean(y_true - y_pred, axis=-1)
+    return difference
+
+
+def named(**more):
+    return lambda k: dict(optimizer="adam", loss={"kind": "sparse_categorical_crossentropy", "size": "mse"}, **more)
+
+
+OUTPUTS = [
+    Setting("lists", builders.two_ways, lambda k: dict(
+        optimizer="adam", loss=["sparse_categorical_crossentropy", "mse"], loss_weights=[0.3, 2.0],
+        metrics=[["accuracy"], ["mae", "mse"]]), labels="two"),
+    Setting("one loss", builders.two_ways, lambda k: dict(optimizer="sgd", loss="mae"), labels="two"),
+    Setting("loss of one output", builders.two_ways, lambda k: dict(
+        optimizer="sgd", loss=["sparse_categorical_crossentropy", None], metrics=[None, "mae"]), labels="two"),
+    Setting("dicts", builders.by_name, named(
+        loss_weights={"kind": 0.5, "size": 3.0}, metrics={"kind": "accuracy", "size": ["mae"]}), labels="named"),
+    Setting("dicts for lists", builders.two_ways, named(metrics={"size": "mae"}), labels="named"),
+    Setting("weighted metrics of outputs", builders.by_name, named(
+        metrics={"kind": ["accuracy"]}, weighted_metrics={"kind": ["accuracy"], "size": ["mae"]}),
+        lambda k: dict(sample_weight={"kind": weights_of(), "size": weights_of()[::-1].copy()}), "named"),
+    Setting("list of sample weights", builders.two_ways, lambda k: dict(
+        optimizer="sgd", loss=["sparse_categorical_crossentropy", "mse"], weighted_metrics=[["accuracy"], ["mae"]]),
+        lambda k: dict(sample_weight=[weights_of(), weights_of()[::-1].copy()]), "two"),
+]
+
+FITS = [
+    ("sample weight", dict(weighted_metrics=["accuracy"]), lambda k: dict(sample_weight=weights_of())),
+    ("class weight", dict(weighted_metrics=["sparse_categorical_crossentropy"]),
+     lambda k: dict(class_weight={0: 0.5, 1: 2.0, 2: 1.5})),
+    ("validation split", {}, lambda k: dict(validation_split=0.3)),
+    ("validation split with weights", {}, lambda k: dict(validation_split=0.3, sample_weight=weights_of())),
+    ("validation data", {}, lambda k: dict(validation_data=validation(), validation_batch_size=3)),
+    ("validation with weights", {}, lambda k: dict(validation_data=(*validation(), weights_of(7)))),
+    ("validation every other epoch", {}, lambda k: dict(validation_data=validation(), validation_freq=2, epochs=4)),
+    ("validation after some epochs", {}, lambda k: dict(validation_data=validation(), validation_freq=[1, 3], epochs=3)),
+    ("validation steps", {}, lambda k: dict(validation_data=validation(), validation_batch_size=2, validation_steps=2)),
+    ("initial epoch", {}, lambda k: dict(initial_epoch=2, epochs=4)),
+    ("steps per epoch", {}, lambda k: dict(steps_per_epoch=2)),
+    ("one batch", {}, lambda k: dict(batch_size=64)),
+    ("learning rate scheduler", {}, lambda k: dict(
+        callbacks=[k.callbacks.LearningRateScheduler(lambda epoch, rate: rate * 0.5 if epoch else rate)], epochs=3)),
+    ("reduce on plateau", {}, lambda k: dict(callbacks=[k.callbacks.ReduceLROnPlateau(
+        monitor="loss", factor=0.1, patience=1, min_delta=10.0)], epochs=4)),
+    ("early stopping", {}, lambda k: dict(callbacks=[k.callbacks.EarlyStopping(
+        monitor="val_loss", patience=1, min_delta=10.0, restore_best_weights=True)], validation_data=validation(),
+        epochs=5)),
+    ("several steps", dict(steps_per_execution=3), lambda k: {}),
+]
+
+SETTINGS = [*OPTIMIZERS, *LOSSES, *OUTPUTS,
+            *(Setting(name, builders.mlp, sparse(("Adam", dict(learning_rate=0.01)), **more), fit)
+              for name, more, fit in FITS),
+            Setting("penalties and moving statistics", builders.regularized, sparse(("Adam", {}))),
+            Setting("subclass", builders.subclass, sparse(("SGD", dict(learning_rate=0.1)))),
+            Setting("frozen layer", lambda k: frozen(k), sparse(("Adam", {}))),
+            Setting("text", builders.text, lambda k: dict(
+                optimizer="adam", loss=k.losses.SparseCategoricalCrossentropy(from_logits=True)), labels="binary")]
+
+
+def frozen(k):
+    model = builders.regularized(k)
+    model.layers[0].trainable = False
+    return model
+
+
+def validation():
+    x = inputs_of(builders.mlp, 7)
+    return x, labels_of("classes", 7)
+
+
+def compiled(setting):
+    """The model by jkeras and by Keras, with the same weights, compiled."""
+    made = []
+    for library in LIBRARIES:
+        clear()
+        model = setting.builder(library)
+        if not model.built:
+            model(inputs_of(setting.builder, ROWS))
+        model.compile(**setting.compile(library))
+        made.append(model)
+    start = fill(made[0].get_weights())
+    for model in made:
+        model.set_weights(start)
+    return made
+
+
+@pytest.mark.parametrize("setting", [pytest.param(s, id=s.name.replace(" ", "-")) for s in SETTINGS])
+@pytest.mark.filterwarnings("ignore:Your input ran out of data")
+def test_fit(setting):
+    x, y = inputs_of(setting.builder, ROWS), labels_of(setting.labels)
+    results = []
+    for library, model in zip(LIBRARIES, compiled(setting)):
+        arguments = dict(batch_size=8, epochs=2, shuffle=False, verbose=0) | setting.fit(library)
+        history = model.fit(x, y, **arguments)
+        weights = arguments.get("sample_weight")
+        named = model.evaluate(x, y, batch_size=8, verbose=0, return_dict=True, sample_weight=weights)
+        results.append((history.epoch, history.history, model.evaluate(x, y, batch_size=8, verbose=0), named,
+                        model.predict(x, batch_size=8, verbose=0), model.get_weights(),
+                        int(model.optimizer.iterations), float(model.optimizer.learning_rate)))
+    mine, theirs = results
+    assert mine[0] == theirs[0]
+    assert list(mine[1]) == list(theirs[1]), "keys of the history"
+    for name in theirs[1]:
+        agree(mine[1][name], theirs[1][name], f"history of {name}", rtol=2e-4, atol=2e-5)
+    agree(mine[2], theirs[2], "evaluate", **TRAINED)
+    assert list(mine[3]) == list(theirs[3])
+    agree(list(mine[3].values()), list(theirs[3].values()), "evaluate as dict", **TRAINED)
+    agree(mine[4], theirs[4], "predict", **TRAINED)
+    agree(mine[5], theirs[5], "weights", **TRAINED)
+    assert mine[6] == theirs[6], "steps of the optimizer"
+    assert mine[7] == pytest.approx(theirs[7])
+
+
+SEQUENCE = Setting("", builders.mlp, sparse(("Adam", dict(learning_rate=0.01)), weighted_metrics=["accuracy"]))
+
+
+def test_on_batch_methods():
+    """Sequences of train_on_batch, test_on_batch and predict_on_batch, with weights, metrics reset or not."""
+    x, y, w = inputs_of(builders.mlp, ROWS), labels_of("classes"), weights_of()
+    results = []
+    for _, model in zip(LIBRARIES, compiled(SEQUENCE)):
+        seen = [model.train_on_batch(x[:8], y[:8]), model.train_on_batch(x[8:16], y[8:16], sample_weight=w[8:16]),
+                model.train_on_batch(x[16:], y[16:], class_weight={0: 1.0, 1: 3.0, 2: 0.5}),
+                model.test_on_batch(x[:8], y[:8]), model.test_on_batch(x[:4], y[:4], sample_weight=w[:4])]
+        model.reset_metrics()
+        named = model.train_on_batch(x[:8], y[:8], return_dict=True)
+        tested = model.test_on_batch(x[8:], y[8:], return_dict=True)
+        seen += [list(named.values()), list(tested.values()), model.predict_on_batch(x[:3]), model.get_weights()]
+        results.append((list(named), list(tested), model.metrics_names, seen))
+    assert results[0][:3] == results[1][:3]
+    agree(results[0][3], results[1][3], "on batch", dtypes=False, **TRAINED)
+
+
+def test_program_of_the_readme():
+    """The program that everybody types, with only the import chosen."""
+    rng = np.random.default_rng(0)
+    x, y = rng.random((100, 100)).astype("float32"), np.eye(10, dtype="float32")[rng.integers(0, 10, 100)]
+    results, start = [], None
+    for library in LIBRARIES:
+        clear()
+        Sequential, Dense = library.models.Sequential, library.layers.Dense
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Keras advises against `input_dim`
+            model = Sequential()
+            model.add(Dense(units=64, activation="relu", input_dim=100))
+            model.add(Dense(units=10, activation="softmax"))
+        start = model.get_weights() if start is None else start
+        model.set_weights(start)
+        model.compile(loss="categorical_crossentropy", optimizer="sgd", metrics=["accuracy"])
+        history = model.fit(x, y, epochs=5, batch_size=32, shuffle=False, verbose=0).history
+        results.append((history["loss"], history["accuracy"], model.evaluate(x, y, batch_size=128, verbose=0),
+                        model.predict(x, batch_size=128, verbose=0)))
+    agree(results[0], results[1], "program", **TRAINED)
+
+
+def test_same_seed_same_run():
+    """With default weights, dropout and shuffling left to the seed, both draw the same initial weights."""
+    weights = []
+    for library in LIBRARIES:
+        clear()
+        weights.append(builders.convolution(library).get_weights())
+    agree(weights[0], weights[1], "initial weights")
+
+
+def test_generator_and_unshuffled_dataset():
+    """A Python generator with `steps_per_epoch` and validation from another one."""
+    x, y = inputs_of(builders.mlp, ROWS), labels_of("classes")
+
+    def batches():
+        while True:
+            for i in range(0, 24, 8):
+                yield x[i:i + 8], y[i:i + 8]
+    results = []
+    for _, model in zip(LIBRARIES, compiled(SEQUENCE)):
+        history = model.fit(batches(), steps_per_epoch=3, epochs=2, validation_data=batches(), validation_steps=2,
+                            verbose=0).history
+        results.append((history, model.evaluate(batches(), steps=3, verbose=0),
+                        model.predict(batches(), steps=2, verbose=0)))
+    assert list(results[0][0]) == list(results[1][0])
+    agree(results[0], results[1], "generator", dtypes=False, **TRAINED)
