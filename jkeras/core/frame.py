@@ -38,7 +38,7 @@ class Run:
 
     def __init__(self, root=None, values=None, rng=None, training=None, abstract=False):
         self.root, self.values, self.rng, self.training, self.abstract = root, values, rng, training, abstract
-        self.bare = False  # the root is run as Keras's `stateless_call` does: inputs uncast, no activity penalty
+        self.bare = False  # the root is run as Keras's `stateless_call` does: nothing is cast, no activity penalty
         self.losses = []  # (layer, value), in the order they were added
         self.masks = {}  # id(array) -> (array, mask)
         self.stack = []  # (layer, dtype that variables are cast to)
@@ -121,7 +121,7 @@ class Run:
         training = call.training(self.training)
         call.populate(self, training)
         outer, self.training = self.training, training
-        self.stack.append((layer, self._cast_type(layer)))
+        self.stack.append((layer, None if bare else self._cast_type(layer)))
         try:
             with building(layer):
                 outputs = layer._execute(self, call)

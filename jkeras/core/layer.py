@@ -375,7 +375,7 @@ class Layer(WeightView, Module, record.Record):
 
     def _read(self, run, variable):
         value = run.read(variable)
-        dtype = run._cast_type(self) if variable.autocast else None
+        dtype = run.stack[-1][1] if variable.autocast else None
         return value.astype(dtype) if dtype and policy.is_float(value.dtype) and value.dtype != dtype else value
 
     def compute_mask(self, inputs, previous_mask):

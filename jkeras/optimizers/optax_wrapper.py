@@ -47,8 +47,15 @@ class OptaxOptimizer(Optimizer):
         return new, {"iterations": state["iterations"] + 1, "optax": inner}
 
     def addresses(self, state, order):
-        for path, _ in jax.tree_util.tree_flatten_with_path({"iterations": 0, "optax": state["optax"]})[0]:
-            yield keys_of(path)
+        """Paths of all arrays; those of a tree like the parameters in the order of the parameters, as JAX's own
+        depends on whether they are a list or a dict."""
+        places, groups, found = {path: i for i, path in enumerate(order)}, {}, []
+        for keys, _ in jax.tree_util.tree_flatten_with_path({"iterations": 0, "optax": state["optax"]})[0]:
+            path = keys_of(keys)
+            cut = next((k for k in range(1, len(path)) if path[k:] in places), len(path))
+            group = groups.setdefault(path[:cut], len(groups))
+            found.append((group, places.get(path[cut:], 0), path))
+        return [path for *_, path in sorted(found, key=lambda entry: entry[:2])]
 
     def _rate_address(self, state):
         """Where an injected learning rate stands in the state."""

@@ -34,7 +34,8 @@ class Checkpointer:
 
         self.folder = pathlib.Path(folder).expanduser().resolve()
         self._ocp = ocp
-        self._manager = ocp.CheckpointManager(self.folder, options=ocp.CheckpointManagerOptions(
+        handlers = {"state": ocp.StandardCheckpointHandler(), "extra": ocp.JsonCheckpointHandler()}  # to read metadata
+        self._manager = ocp.CheckpointManager(self.folder, item_handlers=handlers, options=ocp.CheckpointManagerOptions(
             max_to_keep=max_to_keep, create=True, enable_async_checkpointing=False))
 
     def latest_step(self):

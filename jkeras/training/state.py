@@ -128,6 +128,7 @@ class Plan:
             if self.model._has_own_opt_state:
                 self.model._opt_state = state.opt_state
             else:
+                self.optimizer.build(self.optimized)
                 values = self.optimizer.state_to_variables(state.opt_state, self.order)
                 for variable, value in zip(self.optimizer.variables, values, strict=True):
                     variable._value = value

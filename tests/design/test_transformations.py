@@ -130,7 +130,7 @@ def test_batchnorm_inside_scan_is_an_explained_error(use):
            "fit": lambda: model.fit(x, x, verbose=0), "eager": lambda: model(x, training=True)}[use]
     with pytest.raises(StateWriteError, match="moving_(mean|variance)") as error:
         run()
-    for word in ("scan", "apply", "carry"):
+    for word in ("apply",) if use == "eager" else ("scan", "apply", "carry"):
         assert word in str(error.value)
     y, _ = model.apply(params, state, x, training=False)  # inference writes nothing and works
     np.testing.assert_allclose(y, x / np.sqrt(1 + 1e-3), rtol=1e-5, atol=1e-6)

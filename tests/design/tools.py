@@ -72,6 +72,20 @@ def sgd_by_hand(loss, params, batches, rate):
     return params
 
 
+def adam_by_hand(loss, params, batches, rate):
+    """Adam as Keras writes it: epsilon beside the uncorrected root."""
+    def zeros():
+        return jax.tree_util.tree_map(jnp.zeros_like, params)
+    m, v = zeros(), zeros()
+    for t, batch in enumerate(batches, start=1):
+        grads = jax.grad(loss)(params, *batch)
+        m = jax.tree_util.tree_map(lambda m, g: 0.9 * m + 0.1 * g, m, grads)
+        v = jax.tree_util.tree_map(lambda v, g: 0.999 * v + 0.001 * g**2, v, grads)
+        now = rate * (1 - 0.999**t) ** 0.5 / (1 - 0.9**t)
+        params = jax.tree_util.tree_map(lambda p, m, v, now=now: p - now * m / (jnp.sqrt(v) + 1e-7), params, m, v)
+    return params
+
+
 def assert_trees_close(a, b, rtol=2e-5, atol=2e-6):
     """Two trees have one structure and equal numbers."""
     assert jax.tree_util.tree_structure(a) == jax.tree_util.tree_structure(b)

@@ -36,7 +36,7 @@ def named(builder):
     return pytest.param(builder, id=builder.__name__)
 
 
-@pytest.mark.parametrize("builder", map(named, BUILDERS))
+@pytest.mark.parametrize("builder", [named(b) for b in BUILDERS])
 def test_model(builder):
     mine, theirs = models_of(builder)
     x = inputs_of(builder)
@@ -61,7 +61,7 @@ def gradients(model, x):
     return jax.jit(jax.value_and_grad(loss, by, has_aux=True))([v.value for v in model.trainable_variables], x)
 
 
-@pytest.mark.parametrize("builder", map(named, GRAPHS))
+@pytest.mark.parametrize("builder", [named(b) for b in GRAPHS])
 def test_json(builder):
     mine, theirs = models_of(builder)
     x, want = inputs_of(builder), theirs(inputs_of(builder))
@@ -74,7 +74,7 @@ def test_json(builder):
         json.loads(theirs.to_json()))
 
 
-@pytest.mark.parametrize("builder", map(named, GRAPHS))
+@pytest.mark.parametrize("builder", [named(b) for b in GRAPHS])
 def test_clone(builder):
     mine, theirs = models_of(builder)
     x = inputs_of(builder)
@@ -89,7 +89,7 @@ def test_clone(builder):
     agree(again(x), theirs(x), "from_config", **LOOSE)
 
 
-@pytest.mark.parametrize("builder", map(named, [builders.two_ways, builders.nested, builders.regularized]))
+@pytest.mark.parametrize("builder", [named(b) for b in [builders.two_ways, builders.nested, builders.regularized]])
 def test_summary_counts(builder):
     totals = []
     for model in models_of(builder):
