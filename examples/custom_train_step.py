@@ -18,6 +18,12 @@ def network():
     return x, layers.Dense(10)(h)
 
 
+def compile_for_digits(model):
+    """What both ways minimize, and with what."""
+    loss = jkeras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(jkeras.optimizers.Adam(3e-3), loss, metrics=["accuracy"])
+
+
 class Noisy(jkeras.Model):
     """Keras's contract: `train_step(state, data)` over flat lists of arrays; everything else of `fit` stays."""
 
@@ -55,7 +61,7 @@ class Noisy(jkeras.Model):
 def train_keras_way(x, y, epochs):
     """A trained model, through `fit`."""
     model = Noisy(*network())
-    model.compile("adam", jkeras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
+    compile_for_digits(model)
     model.fit(x, y, epochs=epochs, verbose=2)
     return model
 
@@ -63,7 +69,7 @@ def train_keras_way(x, y, epochs):
 def train_pure_way(x, y, epochs, batch_size=32):
     """The same with nothing but functions: the batch is changed, then the ready step takes it."""
     model = jkeras.Model(*network())
-    model.compile("adam", jkeras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
+    compile_for_digits(model)
     state = jkeras.training.init_train_state(model, jax.random.key(0))
     step = jkeras.training.make_train_step(model)
 

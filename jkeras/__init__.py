@@ -16,10 +16,12 @@ from jkeras import (
     models,
     ops,
     optimizers,
+    preprocessing,
     random,
     regularizers,
     saving,
     training,
+    tree,
     utils,
 )
 from jkeras.core.graph import KerasTensor
@@ -50,5 +52,6 @@ def version():
 __all__ = ["DTypePolicy", "Functional", "Initializer", "Input", "InputSpec", "KerasTensor", "Layer", "Loss", "Metric",
            "Model", "Optimizer", "Regularizer", "Sequential", "Variable", "activations", "backend", "callbacks",
            "config", "constraints", "datasets", "dtype_policies", "initializers", "layers", "losses", "metrics",
-           "mixed_precision", "models", "ops", "optimizers", "random", "regularizers", "saving", "training", "utils",
+           "mixed_precision", "models", "ops", "optimizers", "preprocessing", "random", "regularizers", "saving", "training", "tree",
+           "utils",
            "version"]

@@ -83,6 +83,16 @@ class Run:
         else:
             own_write(variable, value)
 
+    def add_loss(self, layer, value):
+        """Takes a loss that a layer adds."""
+        inner = _trace() != self._where if self._where is not None else isinstance(value, jax.core.Tracer)
+        if inner:
+            raise StateWriteError(
+                f"{_describe(layer)} called `add_loss` inside an inner jax transformation (scan, cond, grad, vmap or "
+                "checkpoint), from where the loss cannot come out. Use `y, state = layer.apply(params, state, x)` "
+                "inside it, return `state[\"losses\"]`, and add their sum outside.")
+        self.losses.append((layer, value))
+
     # ------------------------------------------------------------ random keys
 
     def draw(self, generator):
@@ -152,7 +162,7 @@ class Run:
     def _activity_losses(self, layer, outputs):
         for output in jax.tree_util.tree_leaves(outputs):
             loss = layer.activity_regularizer(output)
-            self.losses.append((layer, loss / output.shape[0] if output.ndim and output.shape[0] else loss))
+            self.add_loss(layer, loss / output.shape[0] if output.ndim and output.shape[0] else loss)
 
     # ------------------------------------------------------------ masks
 

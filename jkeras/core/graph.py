@@ -86,9 +86,7 @@ class KerasTensor:
 
 
 def _ops(name):
-    from jkeras import ops
-
-    return getattr(ops, name)
+    return _named[f"keras.ops.{name}"]  # ops come later, and register themselves
 
 
 OPERATORS = {"add": "add", "sub": "subtract", "mul": "multiply", "truediv": "divide", "floordiv": "floor_divide",
@@ -127,7 +125,11 @@ def is_tensor(x):
 
 
 def is_symbolic(x):
-    """Whether x is a KerasTensor."""
+    """Whether x is a KerasTensor.
+
+    >>> is_symbolic(KerasTensor((None, 2))), is_symbolic(jnp.ones(2))
+    (True, False)
+    """
     return isinstance(x, KerasTensor)
 
 

@@ -101,6 +101,7 @@ class Layer(WeightView, Module, record.Record):
     call_context: typing.ClassVar = {}  # of `training` and `mask`, those `forward` looks at, with Keras's defaults
     supports_masking: typing.ClassVar = False
     allow_non_tensor_positional_args: typing.ClassVar = False
+    casts_inputs: typing.ClassVar = True  # False: a model, whose layers cast for themselves
     writes_activity_regularizer: typing.ClassVar = False  # to the config even when it is None
     _computes_in_float: typing.ClassVar = True
 
@@ -428,7 +429,7 @@ class Layer(WeightView, Module, record.Record):
             if run is None:
                 self._losses.append(value)
             else:
-                run.losses.append((self, jax.numpy.asarray(value)))
+                run.add_loss(self, jax.numpy.asarray(value))
 
     # ------------------------------------------------------------ config
 

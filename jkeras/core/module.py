@@ -6,6 +6,8 @@ down, however often it is used: that is weight sharing.
 
 import copy
 
+import jax
+
 from jkeras.core import tree
 from jkeras.core.variable import Variable
 
@@ -141,6 +143,11 @@ TrackedDict = _observed(dict, ("update", "pop", "popitem", "clear", "setdefault"
                                "__ior__"))
 TrackedList.__name__ = TrackedList.__qualname__ = "TrackedList"
 TrackedDict.__name__ = TrackedDict.__qualname__ = "TrackedDict"
+
+jax.tree_util.register_pytree_node(TrackedList, lambda v: (tuple(v), None), lambda _, v: list(v))
+jax.tree_util.register_pytree_with_keys(
+    TrackedDict, lambda d: ([(jax.tree_util.DictKey(k), d[k]) for k in sorted(d)], tuple(sorted(d))),
+    lambda keys, values: dict(zip(keys, values)))
 
 
 # ---------------------------------------------------------------- walking

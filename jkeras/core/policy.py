@@ -40,7 +40,11 @@ def _numpy_name(dtype):
 
 
 def is_float(dtype):
-    """Whether a dtype is a float type (half precision and float8 too)."""
+    """Whether a dtype is a float type (half precision and float8 too).
+
+    >>> is_float("bfloat16"), is_float("int32")
+    (True, False)
+    """
     return dtype is not None and jnp.issubdtype(np.dtype(dtype) if not isinstance(dtype, str) else jnp.dtype(dtype),
                                                 jnp.floating)
 
@@ -115,21 +119,39 @@ class DTypePolicy:
 
 @public("keras.dtype_policies.FloatDTypePolicy")
 class FloatDTypePolicy(DTypePolicy):
-    """A `DTypePolicy` under its older name."""
+    """A `DTypePolicy` under its older name.
+
+    >>> FloatDTypePolicy("mixed_bfloat16").compute_dtype
+    'bfloat16'
+    """
 
 
 def dtype_policy():
-    """The policy of layers that are given no `dtype`."""
+    """The policy of layers that are given no `dtype`.
+
+    >>> dtype_policy().name
+    'float32'
+    """
     return settings.dtype_policy or DTypePolicy(settings.floatx)
 
 
 def set_dtype_policy(policy):
-    """Sets the default policy, by name or as a `DTypePolicy`."""
+    """Sets the default policy, by name or as a `DTypePolicy`.
+
+    >>> set_dtype_policy("mixed_bfloat16")
+    >>> dtype_policy().variable_dtype
+    'float32'
+    >>> set_dtype_policy("float32")
+    """
     settings.dtype_policy = get(policy) if not isinstance(policy, DTypePolicy) else policy
 
 
 def get(identifier):
-    """The policy that a name, dtype, config or policy stands for; the default one for None."""
+    """The policy that a name, dtype, config or policy stands for; the default one for None.
+
+    >>> get("mixed_float16").compute_dtype
+    'float16'
+    """
     from jkeras.core import registry
 
     if identifier is None:

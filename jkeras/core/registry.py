@@ -70,12 +70,21 @@ def register_keras_serializable(package="Custom", name=None):
 
 
 def get_registered_name(thing):
-    """The name that a class or function was registered under; else its own."""
+    """The name that a class or function was registered under; else its own.
+
+    >>> get_registered_name(dict)
+    'dict'
+    """
     return _custom_names.get(thing, getattr(thing, "__name__", None))
 
 
 def get_registered_object(name, custom_objects=None, module_objects=None):
-    """The object registered under a name, looked up in the scopes, the registry, then the two dicts; None if nowhere."""
+    """The object registered under a name, looked up in the scopes, the registry, then the two dicts; None if nowhere.
+
+    >>> with CustomObjectScope({"Mine": dict}):
+    ...     get_registered_object("Mine")
+    <class 'dict'>
+    """
     for table in (*reversed(_scopes.get()), _custom, custom_objects or {}, module_objects or {}):
         if name in table:
             return table[name]
@@ -83,7 +92,12 @@ def get_registered_object(name, custom_objects=None, module_objects=None):
 
 
 def get_custom_objects():
-    """The dict of custom objects of the outermost scope; what is put in it is known everywhere in this process."""
+    """The dict of custom objects of the outermost scope; what is put in it is known everywhere in this process.
+
+    >>> get_custom_objects()["Mine"] = dict
+    >>> get_custom_objects().pop("Mine")
+    <class 'dict'>
+    """
     return _scopes.get()[0]
 
 
@@ -95,7 +109,7 @@ class CustomObjectScope:
     <class 'dict'>
     """
 
-    def __init__(self, custom_objects=None, **more):
+    def __init__(self, custom_objects, **more):
         self.custom_objects = {**(custom_objects or {}), **more}
         self.tokens = []
 
@@ -108,7 +122,11 @@ class CustomObjectScope:
 
 
 def enable_unsafe_deserialization():
-    """Allows configs that hold code (lambdas) to be read, for the rest of this context."""
+    """Allows configs that hold code (lambdas) to be read, for the rest of this context.
+
+    >>> import contextvars
+    >>> contextvars.copy_context().run(enable_unsafe_deserialization)  # in a copy: this one goes on refusing code
+    """
     _unsafe.set(True)
 
 
@@ -133,6 +151,10 @@ def serialize(obj):
         For objects `{"module", "class_name", "config", "registered_name"}`, as Keras writes it.
     Raises:
         TypeError: for an object without `get_config`.
+
+    >>> import jkeras
+    >>> serialize(jkeras.initializers.Zeros())["class_name"]
+    'Zeros'
     """
     if isinstance(obj, PLAIN):
         return obj
@@ -218,6 +240,10 @@ def deserialize(config, custom_objects=None, safe_mode=True):
     Raises:
         SerializationError (a ValueError): unknown class or function, or code in safe mode.
         TypeError: not a config.
+
+    >>> import jkeras
+    >>> deserialize(serialize(jkeras.layers.Dense(3))).units
+    3
     """
     if isinstance(config, PLAIN):
         return config

@@ -96,7 +96,11 @@ class SeedGenerator(Module):
 
 
 def global_generator():
-    """The generator behind random functions that are given no seed."""
+    """The generator behind random functions that are given no seed.
+
+    >>> global_generator() is global_generator()
+    True
+    """
     if settings.seed_generator is None:
         settings.seed_generator = SeedGenerator()
     return settings.seed_generator

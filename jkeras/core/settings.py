@@ -45,7 +45,13 @@ def floatx():
 
 
 def set_floatx(value):
-    """Sets the default float type: "float16", "bfloat16", "float32" or "float64"."""
+    """Sets the default float type: "float16", "bfloat16", "float32" or "float64".
+
+    >>> set_floatx("bfloat16")
+    >>> floatx()
+    'bfloat16'
+    >>> set_floatx("float32")
+    """
     if value not in FLOAT_TYPES:
         raise ValueError(f"Unknown `floatx` value: {value}. Expected one of {sorted(FLOAT_TYPES)}")
     settings.floatx = str(value)
@@ -61,7 +67,14 @@ def epsilon():
 
 
 def set_epsilon(value):
-    """Sets the small number that `epsilon()` returns."""
+    """Sets the small number that `epsilon()` returns.
+
+    >>> old = epsilon()
+    >>> set_epsilon(1e-5)
+    >>> epsilon()
+    1e-05
+    >>> set_epsilon(old)
+    """
     settings.epsilon = value
 
 
@@ -75,7 +88,13 @@ def image_data_format():
 
 
 def set_image_data_format(data_format):
-    """Sets the default place of the channel axis: "channels_last" or "channels_first"."""
+    """Sets the default place of the channel axis: "channels_last" or "channels_first".
+
+    >>> set_image_data_format("channels_first")
+    >>> image_data_format()
+    'channels_first'
+    >>> set_image_data_format("channels_last")
+    """
     settings.image_data_format = standardize_data_format(data_format)
 
 
@@ -91,17 +110,34 @@ def standardize_data_format(data_format):
 
 
 def is_interactive_logging_enabled():
-    """Whether progress is shown as a bar rather than as plain lines."""
+    """Whether progress is shown as a bar rather than as plain lines.
+
+    >>> disable_interactive_logging()
+    >>> is_interactive_logging_enabled()
+    False
+    >>> enable_interactive_logging()
+    """
     return settings.interactive_logging
 
 
 def enable_interactive_logging():
-    """Shows progress as a bar on the terminal (the default)."""
+    """Shows progress as a bar on the terminal (the default).
+
+    >>> enable_interactive_logging()
+    >>> is_interactive_logging_enabled()
+    True
+    """
     settings.interactive_logging = True
 
 
 def disable_interactive_logging():
-    """Shows progress as one plain line for each epoch."""
+    """Shows progress as one plain line for each epoch.
+
+    >>> disable_interactive_logging()
+    >>> is_interactive_logging_enabled()
+    False
+    >>> enable_interactive_logging()
+    """
     settings.interactive_logging = False
 
 
@@ -139,6 +175,12 @@ def set_random_seed(seed):
 
     Args:
         seed: integer in [0, 2**32).
+
+    >>> set_random_seed(1)
+    >>> first = np.random.rand()
+    >>> set_random_seed(1)
+    >>> first == np.random.rand()
+    True
     """
     if not isinstance(seed, int):
         raise ValueError(f"Expected `seed` argument to be an integer. Received: seed={seed} (of type {type(seed)})")
@@ -163,6 +205,11 @@ def clear_session(free_memory=True):
 
     Args:
         free_memory: also collect garbage, so that the arrays of dropped models are released.
+
+    >>> import jkeras
+    >>> clear_session()
+    >>> jkeras.layers.Dense(1).name
+    'dense'
     """
     settings.clear()
     if free_memory:

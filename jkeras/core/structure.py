@@ -1,9 +1,26 @@
 """What lies below a layer: its weights by path, and abstract runs that find them."""
 
+import re
+
 import jax
 
 from jkeras.core.module import walk
 from jkeras.core.rng import SeedGenerator
+from jkeras.core.settings import snake_case
+
+
+def graph_keys(layers):
+    """{key: layer} for the layers of a graph: their names, but where a name is the automatic one ("dense_17"), its class
+    and a number counted in this graph alone, so that keys and random draws do not depend on what was made before."""
+    keys = {}
+    for layer in layers:
+        base = snake_case(type(layer).__name__)
+        key = first = base if re.fullmatch(rf"{re.escape(base)}(_\d+)?", layer.name) else layer.name
+        count = 1
+        while key in keys:
+            key, count = f"{first}_{count}", count + 1
+        keys[key] = layer
+    return keys
 
 
 def all_built(layer):

@@ -35,14 +35,15 @@ def symbolic_call(layer, args, kwargs):
 
 
 def node_kwargs(layer, call, args, kwargs):
-    """What a node remembers: what the caller gave; in the plainest call also what was filled in, as Keras does."""
+    """What a node remembers: what the caller gave; in the plainest calls also what was filled in, as Keras does."""
     plain = len(args) == 1 and not kwargs and isinstance(args[0], graph.KerasTensor) and (
         args[0].dtype == layer.compute_dtype)
-    if not plain:
+    if not plain and layer.casts_inputs:
         return kwargs
-    filled = {}
+    filled = dict(kwargs)
     if "training" in call.target.context and call.now_training is not None:
         filled["training"] = call.now_training
-    if "mask" in call.target.context:
-        filled["mask"] = call.mask
+    if "mask" in call.target.context and len(call.tensors) == 1 and filled.get("mask") is None:
+        (only,) = call.tensors.values()
+        filled["mask"] = graph.map_tensors(SymbolicRun.mask_of, only)
     return filled

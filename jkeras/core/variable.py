@@ -14,10 +14,22 @@ AGGREGATIONS = (None, "none", "mean", "sum", "only_first_replica")
 
 
 class Lent:
-    """Stands in a variable for an array that a running `fit` owns; `pull` puts copies back into the variables."""
+    """Stands in a variable for an array that a running `fit` owns; `pull` puts the arrays back into the variables."""
 
-    def __init__(self, pull):
-        self.pull = pull
+    def __init__(self, pull, lock):
+        self.pull, self.lock = pull, lock
+
+
+def values_of(variables):
+    """The arrays that variables hold themselves, all of the same moment, also while another thread trains them."""
+    while True:
+        lock = next((v._value.lock for v in variables if isinstance(v._value, Lent)), None)
+        if lock is not None:
+            with lock:
+                return [v.own_value() for v in variables]
+        values = [v._value for v in variables]
+        if not any(isinstance(value, Lent) for value in values):
+            return [v.own_value() if value is None else value for v, value in zip(variables, values)]
 
 
 @public("keras.Variable")

@@ -6,6 +6,7 @@ from jkeras.core import frame, policy, tree
 from jkeras.core.errors import NotBuiltError
 from jkeras.core.module import walk
 from jkeras.core.rng import SeedGenerator
+from jkeras.core.variable import values_of
 
 
 class WeightView:
@@ -160,7 +161,8 @@ class WeightView:
 
     def get_weights(self):
         """The values of `weights`, as numpy arrays."""
-        return [np.asarray(v.value) for v in self.weights]
+        mine = self.weights
+        return [np.asarray(v) for v in (values_of(mine) if frame.current() is None else [v.value for v in mine])]
 
     def set_weights(self, weights):
         """Sets the values of `weights`, from arrays in the same order.

@@ -47,7 +47,7 @@ class InputLayer(Layer):
         self.__dict__.update(_input_dtype=standardize_dtype(dtype), sparse=bool(sparse), ragged=bool(ragged),
                              optional=bool(optional), built=True)
         output = input_tensor if input_tensor is not None else KerasTensor(self.batch_shape, self._input_dtype,
-                                                                           name=self.name)
+                                                                           name=name)
         Node(self, (), {}, output)
 
     dtype = property(lambda self: self._input_dtype, doc="The dtype of the input.")

@@ -23,7 +23,11 @@ from jkeras.losses.reduction import mask_beside
 
 
 class StateSpec(typing.NamedTuple):
-    """One variable of a metric, zero at first."""
+    """One variable of a metric, zero at first.
+
+    >>> StateSpec(shape=(3,))
+    StateSpec(shape=(3,), dtype=None, attribute=None)
+    """
 
     shape: tuple = ()
     dtype: str | None = None  # floatx
@@ -291,7 +295,18 @@ def _lifted_result(self, state):
 # ---------------------------------------------------------------- built-in metrics
 
 class Accumulator(Metric):
-    """A metric whose state is a sum over batches: `measure` gives what one batch adds to each variable."""
+    """A metric whose state is a sum over batches: `measure` gives what one batch adds to each variable.
+
+    >>> class Rows(Accumulator):
+    ...     def state_specs(self, *args, **kwargs):
+    ...         return {"rows": StateSpec()}
+    ...     def measure(self, y_true, y_pred, sample_weight=None):
+    ...         return {"rows": len(y_true)}
+    ...     def result_of(self, state):
+    ...         return state["rows"]
+    >>> float(Rows()([0, 1, 1], [0, 1, 0]))
+    3.0
+    """
 
     def measure(self, *args, **kwargs):
         """`{variable name: what this batch adds}`."""

@@ -26,10 +26,12 @@ def clone_model(model, input_tensors=None, clone_function=None, call_function=No
     if kwargs:
         raise ValueError(f"Unexpected keyword argument(s): {tuple(kwargs)}")
     clone = _cloner(clone_function, recursive)
-    if isinstance(model, Sequential):
-        return _clone_sequential(model, input_tensors, clone)
-    if isinstance(model, Functional):
-        return _clone_functional(model, input_tensors, clone, call_function)
+    if isinstance(model, (Sequential, Functional)):
+        copy = _clone_sequential(model, input_tensors, clone) if isinstance(model, Sequential) else _clone_functional(
+            model, input_tensors, clone, call_function)
+        if model.compiled:
+            copy.compile_from_config(model.get_compile_config())
+        return copy
     if input_tensors is not None or clone_function is not None or call_function is not None:
         raise ValueError("Arguments `clone_function`, `call_function` and `input_tensors` are only supported for "
                          f"Sequential models or Functional models. Received model of type '{type(model).__name__}'.")
@@ -43,8 +45,6 @@ def _cloner(clone_function, recursive):
             return clone_model(layer, clone_function=clone_function, recursive=True)
         if clone_function is not None:
             return clone_function(layer)
-        if isinstance(layer, (Sequential, Functional)):
-            return clone_model(layer)
         return type(layer).from_config(layer.get_config())
     return clone
 
@@ -69,12 +69,10 @@ def _as_input(tensor):
 
 
 def _clone_functional(model, input_tensors, clone, call_function):
-    given = None if input_tensors is None else dict(zip([t._keras_history[0].name for t in model.inputs],
-                                                        map(_as_input, flatten(input_tensors))))
+    given = [None] * len(model.inputs) if input_tensors is None else map(_as_input, flatten(input_tensors))
     known, copies = {}, {}
-    for tensor in model.inputs:
-        name = tensor._keras_history[0].name
-        known[id(tensor)] = given[name] if given else Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=name)
+    for tensor, other in zip(model.inputs, given, strict=True):
+        known[id(tensor)] = Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=tensor.name) if other is None else other
 
     def fill(structure):
         from jkeras.core.graph import map_tensors

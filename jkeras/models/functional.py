@@ -7,6 +7,7 @@ from jkeras.core.call import target_of
 from jkeras.core.errors import explain
 from jkeras.core.graph import KerasTensor, TensorReference
 from jkeras.core.layer import Composite, Layer
+from jkeras.core.structure import graph_keys
 from jkeras.layers.input import InputLayer
 from jkeras.models.model import Model
 
@@ -17,9 +18,16 @@ class Functional(Composite, Model):
     Args:
         inputs: a KerasTensor, or a list or dict of them; not only `Input`s, any tensor of a graph.
         outputs: likewise; must follow from the inputs.
+
+    >>> import jkeras
+    >>> x = jkeras.Input((4,))
+    >>> model = Functional(x, jkeras.layers.Dense(2)(x) * 2.0)
+    >>> model.output_shape
+    (None, 2)
     """
 
     call_context = {"training": None, "mask": None}
+    casts_inputs = False
     _config_module = "keras.src.models.functional"
 
     def __init__(self, inputs=None, outputs=None, name=None, trainable=True, **kwargs):
@@ -45,7 +53,7 @@ class Functional(Composite, Model):
                                  "names should be unique. Pass another `name=` to one of these layers.")
         self.__dict__.update(_inputs_struct=inputs, _outputs_struct=outputs, _nodes=nodes, _operations=operations,
                              built=True, _build_shapes={"input_shape": None})
-        self._children.update((o.name, o) for o in operations if isinstance(o, Layer))
+        self._children.update(graph_keys([o for o in operations if isinstance(o, Layer)]))
 
     # ------------------------------------------------------------ running
 
@@ -88,12 +96,12 @@ class Functional(Composite, Model):
             if any(isinstance(v, (dict, list, tuple)) for v in values):
                 values = graph.flatten({k: inputs[k] for k in struct})
         elif isinstance(inputs, dict):
-            names = [t.name for t in flat_inputs]
+            names = self.input_names
             values = [inputs[n] for n in names] if all(n in inputs for n in names) else graph.flatten(inputs)
         else:
             values = graph.flatten(inputs)
         if len(values) != len(flat_inputs):
-            raise ValueError(explain(self._where, f"{len(flat_inputs)} input(s) {[t.name for t in flat_inputs]}",
+            raise ValueError(explain(self._where, f"{len(flat_inputs)} input(s) {self.input_names}",
                                      f"{len(values)}", "pass one array for each input"))
         return [self._fit(v, t) for v, t in zip(values, flat_inputs)]
 
@@ -102,7 +110,7 @@ class Functional(Composite, Model):
         if value is None:
             if getattr(tensor._keras_history[0], "optional", False):
                 return None
-            raise ValueError(explain(self._where, f"an array for input '{tensor.name}'", "None"))
+            raise ValueError(explain(self._where, f"an array for input '{_input_name(tensor)}'", "None"))
         want, shape = tensor.shape, tuple(value.shape)
         if len(shape) == len(want) + 1 and shape[-1] == 1:
             value = value[..., 0]
@@ -110,7 +118,7 @@ class Functional(Composite, Model):
             value = value[..., None]
         shape = tuple(value.shape)
         if len(shape) != len(want) or any(w not in (None, s) for w, s in zip(want, shape)):
-            raise ValueError(explain(f"Input '{tensor.name}' of {self._where}", f"shape {want}", f"shape {shape}",
+            raise ValueError(explain(f"Input '{_input_name(tensor)}' of {self._where}", f"shape {want}", f"shape {shape}",
                                      "reshape the data, or change the shape given to `Input`"))
         dtype = jax.dtypes.canonicalize_dtype(tensor.dtype)
         return value if value.dtype == dtype else value.astype(dtype)
@@ -160,7 +168,7 @@ class Functional(Composite, Model):
     @property
     def input_names(self):
         """The names of the inputs."""
-        return [t.name for t in self.inputs]
+        return [_input_name(t) for t in self.inputs]
 
     @property
     def output_names(self):
@@ -220,6 +228,11 @@ def _is_plain(cls):
 
     return cls is Functional or cls.__init__ is Functional.__init__ or list(
         inspect.signature(cls.__init__).parameters)[1:3] == ["inputs", "outputs"] or cls.__init__ is Model.__init__
+
+
+def _input_name(tensor):
+    """The name under which data for an input may be passed: that of its layer."""
+    return tensor._keras_history[0].name if hasattr(tensor, "_keras_history") else tensor.name
 
 
 def _shapes_of(tensors):

@@ -3,6 +3,7 @@
 from jkeras.core import graph, registry
 from jkeras.core.building import as_tuples
 from jkeras.core.layer import Composite, Layer
+from jkeras.core.structure import graph_keys
 from jkeras.layers.input import Input, InputLayer
 from jkeras.models.functional import Functional
 from jkeras.models.model import Model
@@ -62,9 +63,9 @@ class Sequential(Composite, Model):
             self._all_layers.append(Input(batch_shape=shape, dtype=_first_dtype(layer))._keras_history[0])
         grown = None
         if rebuild and self._functional is not None:  # one more step on the path that is there
-            grown = Functional(self._functional.input, layer(self._functional.output), name=self.name)
+            grown = Functional(self._functional.input, layer(self._functional.output))
         self._all_layers.append(layer)
-        self._children[layer.name] = layer
+        self._adopt_layers()
         if grown is None and rebuild:
             self._maybe_rebuild()
         else:
@@ -75,11 +76,15 @@ class Sequential(Composite, Model):
         if not self._all_layers:
             raise TypeError("There are no layers in the model.")
         layer = self._all_layers.pop()
-        del self._children[layer.name]
+        self._adopt_layers()
         self.__dict__.update(built=False, _functional=None)
         if rebuild:
             self._maybe_rebuild()
         return layer
+
+    def _adopt_layers(self):
+        others = {k: v for k, v in self._children.items() if not isinstance(v, Layer)}
+        self.__dict__["_children"] = graph_keys(self._all_layers) | others
 
     def _is_layer_name_unique(self, layer):
         return all(other is layer or other.name != layer.name for other in self._all_layers)
@@ -102,11 +107,11 @@ class Sequential(Composite, Model):
         layers = self._all_layers
         if not isinstance(layers[0], InputLayer):
             layers.insert(0, Input(batch_shape=input_shape, dtype=_first_dtype(layers[0]))._keras_history[0])
-            self.__dict__["_children"] = {layers[0].name: layers[0], **self._children}
+            self._adopt_layers()
         x = inputs = layers[0].output
         for layer in layers[1:]:
             x = layer(x)
-        self.__dict__["_functional"] = Functional(inputs, x, name=self.name)
+        self.__dict__["_functional"] = Functional(inputs, x)
 
     def _build_for(self, call):
         shapes = list(call.shapes().values())
@@ -117,7 +122,6 @@ class Sequential(Composite, Model):
                     self._all_layers[0]):
                 layers = self._all_layers
                 layers.insert(0, Input(batch_shape=shape, dtype=str(call.first.dtype))._keras_history[0])
-                self.__dict__["_children"] = {layers[0].name: layers[0], **self._children}
         self.build(shape)
         self.__dict__["built"] = True
 

@@ -36,7 +36,7 @@ from jkeras.ops.shaping import (  # noqa: A004
     hstack, moveaxis, ndim, pad, ravel, repeat, reshape, roll, rot90, size, split, squeeze, stack, swapaxes, tile,
     transpose, vsplit, vstack,
 )
-from jkeras.ops import linalg, nn
+from jkeras.ops import image, linalg, nn
 from jkeras.ops.core import (  # noqa: A004
     associative_scan, cast, cond, convert_to_numpy, convert_to_tensor, custom_gradient, dtype, fori_loop,
     is_tensor, map, saturate_cast, scan, scatter, scatter_update, shape, slice, slice_update, stop_gradient,
@@ -87,7 +87,7 @@ __all__ = [
     "var", "vdot", "vectorize", "view", "vsplit", "vstack", "where", "zeros", "zeros_like",
 ]
 __all__ += [
-    "linalg", "nn",
+    "image", "linalg", "nn",
     "adaptive_average_pool", "adaptive_max_pool", "associative_scan", "average_pool", "batch_normalization",
     "binary_crossentropy", "cast", "categorical_crossentropy", "cdist", "celu", "cholesky", "cholesky_inverse",
     "cond", "conv", "conv_transpose", "convert_to_numpy", "convert_to_tensor", "ctc_decode", "ctc_loss",

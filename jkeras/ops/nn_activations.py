@@ -4,6 +4,7 @@ import warnings
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from jkeras.core.graph import op
@@ -255,7 +256,7 @@ def glu(x, axis=-1):
     >>> glu([3.0, 0.0])
     Array([1.5], dtype=float32)
     """
-    shape = x.shape if hasattr(x, "shape") else jnp.shape(x)
+    shape = x.shape if hasattr(x, "shape") else np.shape(x)
     if (shape[axis] or 0) % 2:
         raise ValueError(f"glu splits axis {axis} in halves, so its size must be even. Received: x.shape={shape}")
     return _glu(x, axis=axis)

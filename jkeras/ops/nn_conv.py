@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from jkeras.core.graph import KerasTensor, infer
 from jkeras.core.settings import standardize_data_format
 from jkeras.ops import kernels
 from jkeras.ops.naming import nn_op
@@ -93,7 +94,14 @@ def depthwise_conv(inputs, kernel, strides=1, padding="valid", data_format=None,
     return kernels.depthwise(inputs, kernel, *_lax_arguments(inputs, strides, padding, data_format, dilation_rate))
 
 
-@nn_op()
+def _separable_spec(inputs, depthwise_kernel, pointwise_kernel, **options):
+    """The result's place in a graph; the pointwise kernel has size 1 even where that is not known."""
+    shape = pointwise_kernel.shape
+    pointwise_kernel = KerasTensor([1] * (len(shape) - 2) + list(shape[-2:]), pointwise_kernel.dtype)
+    return infer(lambda given: separable_conv(*given, **options), (inputs, depthwise_kernel, pointwise_kernel))
+
+
+@nn_op(spec=_separable_spec)
 def separable_conv(inputs, depthwise_kernel, pointwise_kernel, strides=1, padding="valid", data_format=None,
                    dilation_rate=1):
     """A depthwise convolution, then one of size 1 that mixes the channels.

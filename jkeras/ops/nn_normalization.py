@@ -5,7 +5,7 @@ import warnings
 import jax.numpy as jnp
 from jax import lax
 
-from jkeras.core.graph import op
+from jkeras.core.graph import KerasTensor, op
 from jkeras.core.registry import public
 from jkeras.core.settings import settings
 from jkeras.ops import linalg
@@ -32,6 +32,11 @@ def moments(x, axes, keepdims=False, synchronized=False):
         limit = float(jnp.finfo("float16").max)
         results = tuple(jnp.clip(v, -limit, limit).astype(x.dtype) for v in results)
     return results
+
+
+def _as_x(x, *args, **kwargs):
+    """The result's place in a graph: shape and dtype of x, whatever is not known of the other arguments."""
+    return KerasTensor(x.shape, x.dtype)
 
 
 @op("keras.src.ops.nn", inputs=5, class_name="BatchNorm")
@@ -61,7 +66,7 @@ def batch_normalization(x, mean, variance, axis, offset=None, scale=None, epsilo
     return _batch_normalization(x, mean, variance, offset, scale, axis=axis, epsilon=epsilon)
 
 
-@op("keras.src.ops.nn", inputs=3, class_name="LayerNorm")
+@op("keras.src.ops.nn", inputs=3, class_name="LayerNorm", spec=_as_x)
 def _layer_normalization(x, gamma=None, beta=None, axis=-1, epsilon=None, rms_scaling=False):
     x = jnp.asarray(x)
     dtype, wide = x.dtype, jnp.promote_types(x.dtype, "float32")
@@ -103,7 +108,7 @@ def layer_normalization(x, gamma=None, beta=None, axis=-1, epsilon=None, **kwarg
     return _layer_normalization(x, gamma, beta, axis=axis, epsilon=epsilon, rms_scaling=rms_scaling)
 
 
-@nn_op(inputs=2, class_name="RMSNorm")
+@nn_op(inputs=2, class_name="RMSNorm", spec=_as_x)
 def rms_normalization(x, scale=None, axis=-1, epsilon=None):
     """x / sqrt(mean(x**2) + epsilon) * scale (Zhang and Sennrich 2019, arXiv:1910.07467).
 

@@ -194,6 +194,20 @@ class Optimizer(Lifted):
                 self._at[address] = self._own(value, self._label(address), spec.shape, spec.dtype)
         self.built = True
 
+    def rebuild(self, variables):
+        """Builds for other trainable variables; what is known of those it was built for stays."""
+        old = {(a[:-1], id(self._trainable_variables[a[-1]])): v for a, v in self._at.items()
+               if a[0] in ("ema", "accumulators", "slots")}
+        dropped = set(map(id, old.values()))
+        self._variables = [v for v in self._variables if id(v) not in dropped]
+        self.built, self._at = False, {}
+        self.build(variables)
+        for address, variable in self._at.items():
+            if address[0] in ("ema", "accumulators", "slots"):
+                known = old.get((address[:-1], id(self._trainable_variables[address[-1]])))
+                if known is not None:
+                    variable.assign(known.value)
+
     keeps_values = False  # whether first values of slots depend on the parameters' values
 
     def _first(self, address, shape, dtype=None):

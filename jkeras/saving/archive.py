@@ -26,6 +26,14 @@ def save_model(model, filepath, overwrite=True, zipped=None, **kwargs):
 
     Raises:
         ValueError: another ending than ".keras", or the model is not built.
+
+    >>> import tempfile, jkeras
+    >>> model = jkeras.Sequential([jkeras.Input((2,)), jkeras.layers.Dense(1, kernel_initializer="ones")])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_model(model, f"{folder}/model.keras")
+    ...     again = load_model(f"{folder}/model.keras")
+    >>> again.count_params()
+    3
     """
     if kwargs:
         raise ValueError(f"The following argument(s) are not supported: {list(kwargs)}")
@@ -71,6 +79,14 @@ def load_model(filepath, custom_objects=None, compile=True, safe_mode=True):
 
     Raises:
         ValueError: no `.keras` file, or one that is damaged, names unknown classes, or holds code.
+
+    >>> import tempfile, jkeras
+    >>> model = jkeras.Sequential([jkeras.Input((2,)), jkeras.layers.Dense(1, kernel_initializer="ones")])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     model.save(f"{folder}/model.keras")
+    ...     again = load_model(f"{folder}/model.keras")
+    >>> again.predict([[1.0, 2.0]], verbose=0).tolist()
+    [[3.0]]
     """
     path = os.fspath(filepath)
     if not path.endswith(".keras"):
@@ -115,6 +131,14 @@ def save_weights(model, filepath, overwrite=True, **kwargs):
 
     Raises:
         ValueError: another ending, or the model is not built.
+
+    >>> import tempfile, jkeras
+    >>> model = jkeras.Sequential([jkeras.Input((2,)), jkeras.layers.Dense(1, kernel_initializer="ones")])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_weights(model, f"{folder}/model.weights.h5")
+    ...     load_weights(model, f"{folder}/model.weights.h5")
+    >>> model.get_weights()[0].tolist()
+    [[1.0], [1.0]]
     """
     path = os.fspath(filepath)
     if not path.endswith(".weights.h5"):
@@ -135,6 +159,15 @@ def load_weights(model, filepath, skip_mismatch=False, **kwargs):
 
     Raises:
         ValueError: the file does not fit; the message lists where.
+
+    >>> import tempfile, jkeras
+    >>> model = jkeras.Sequential([jkeras.Input((2,)), jkeras.layers.Dense(1, kernel_initializer="ones")])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     model.save_weights(f"{folder}/model.weights.h5")
+    ...     model.set_weights([2 * w for w in model.get_weights()])
+    ...     load_weights(model, f"{folder}/model.weights.h5")
+    >>> model.get_weights()[0].tolist()
+    [[1.0], [1.0]]
     """
     path = os.fspath(filepath)
     _check_built(model)

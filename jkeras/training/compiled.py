@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jkeras import losses, metrics
 from jkeras.core import frame
@@ -123,6 +124,7 @@ class CompileLoss:
                     self.entries.append((i, found, weight, outputs.names[i] or found.name))
         if len(self.entries) > 1:
             self.metrics = [metrics.Mean(name=f"{name}_loss") for *_, name in self.entries]
+        self._shapes = [tuple(p.shape) for p in predictions]
         self.built = True
 
     def _per_output(self, loss, outputs):
@@ -174,6 +176,21 @@ class CompileLoss:
                          f"{len(labels)} array(s) of labels for {self.outputs.count} output(s) {self.outputs.names}. "
                          "Give one array for each output, in the outputs' order or as a dict by their names.")
 
+    def check_values(self, y_true, sample_weight=None):
+        """Raises ValueError for whole-number labels that name no class, where the labels lie on the host.
+
+        Those of the class that a loss ignores, and those with weight 0, may be anything.
+        """
+        if not self.built or y_true is None or not any(_is_sparse(loss) for _, loss, *_ in self.entries):
+            return
+        active = {i for i, *_ in self.entries}
+        labels = self._labels(y_true, [[1] if i in active else [None] for i in range(self.outputs.count)])
+        weights = self.outputs.pick(sample_weight, "sample_weight", missing_is_none=True)
+        weights = weights * self.outputs.count if len(weights) == 1 else weights
+        for i, loss, _, _ in self.entries:
+            if _is_sparse(loss) and isinstance(labels[i], np.ndarray):
+                check_range(labels[i], weights[i], loss, self._shapes[i], self.outputs.names[i])
+
     def __call__(self, y_true, y_pred, sample_weight=None):
         """The weighted sum of the losses; updates the means of the single ones."""
         if not self.built:
@@ -206,11 +223,45 @@ def check_labels(y_true, y_pred, loss, name):
                          "no `loss` and use `add_loss`.")
     if y_true.ndim and y_pred.ndim and y_true.shape[0] != y_pred.shape[0]:
         raise ValueError(f"{where} have {y_true.shape[0]} rows and the predictions {y_pred.shape[0]}.")
+    if _is_sparse(loss) and y_true.ndim == y_pred.ndim and y_true.shape[-1] != 1 and (
+            loss.fn_kwargs().get("axis", -1) in (-1, y_pred.ndim - 1)):
+        raise ValueError(f"{where} have shape {y_true.shape} and the predictions {y_pred.shape}: "
+                         "'sparse_categorical_crossentropy' takes whole numbers, of the predictions' shape without the "
+                         "axis of classes. Use 'categorical_crossentropy' for one-hot labels.")
     if "categorical_crossentropy" in str(loss.name) and not str(loss.name).startswith(("sparse", "binary")):
         if y_true.ndim == y_pred.ndim and y_true.shape[-1] != y_pred.shape[-1] or y_true.ndim < y_pred.ndim:
             raise ValueError(f"{where} have shape {y_true.shape} and the predictions {y_pred.shape}: "
                              f"'{loss.name}' takes one-hot labels. Use 'sparse_categorical_crossentropy' for whole "
                              "numbers, or `to_categorical` on the labels.")
+
+
+def _is_sparse(loss):
+    """Whether a loss takes classes as whole numbers."""
+    return getattr(loss, "fn", None) is losses.sparse_categorical_crossentropy
+
+
+def check_range(y_true, sample_weight, loss, shape, name):
+    """Raises ValueError where labels on the host lie outside [0, classes).
+
+    Args:
+        shape: of the predictions.
+        name: of the output, or None.
+    """
+    arguments = loss.fn_kwargs()
+    classes = shape[arguments.get("axis", -1)]
+    outside = (y_true < 0) | (y_true >= classes)
+    if not outside.any():
+        return
+    if arguments.get("ignore_class") is not None:
+        outside &= y_true != arguments["ignore_class"]
+    if sample_weight is not None:
+        weight = np.asarray(sample_weight)
+        outside &= weight.reshape(weight.shape + (1,) * (y_true.ndim - weight.ndim)) != 0
+    if outside.any():
+        raise ValueError(f"The labels{f' of output {name!r}' if name else ''} must be classes in [0, {classes}), the "
+                         f"size of the predictions' last axis, for the loss '{loss.name}'. Received the label "
+                         f"{y_true[outside][0]} ({outside.sum()} of {y_true.size} lie outside). Give the output more "
+                         "units, count the classes from 0, or set the loss's `ignore_class`.")
 
 
 # ---------------------------------------------------------------- metrics

@@ -1,6 +1,7 @@
 """Data sources: arrays, sequences of batches, generators, all as batches `(x, y, sample_weight)` of one epoch."""
 
 import collections.abc
+import itertools
 
 import jax
 import numpy as np
@@ -33,6 +34,9 @@ def as_array(value, what="x"):
         except (ValueError, TypeError) as error:
             raise ValueError(f"`{what}` has dtype object: expected an array of numbers, received values such as "
                              f"{np.ravel(array)[:1]}. Convert it to a numeric array of one shape.") from error
+    if array.dtype.kind in "USM":
+        raise ValueError(f"`{what}` has dtype {array.dtype}: expected numbers. Turn text into numbers before, with "
+                         "`StringLookup` or `TextVectorization`.")
     if array.dtype.kind == "f" and array.dtype.itemsize > 4:
         array = array.astype(floatx())
     return array
@@ -122,6 +126,10 @@ class ArraySource:
                 mine = slice(start, start + self.batch_size)
             yield jax.tree_util.tree_map(lambda v: v[mine], self.data)
 
+    def peek(self):
+        """The first batch."""
+        return jax.tree_util.tree_map(lambda v: v[:self.batch_size], self.data)
+
     def close(self):
         """Nothing to release."""
 
@@ -148,17 +156,29 @@ class BatchSource:
         if hasattr(self.dataset, "on_epoch_end"):
             self.dataset.on_epoch_end()
 
+    def peek(self):
+        """The first batch."""
+        return as_batch(self.dataset[0])
+
     def close(self):
         """Nothing to release."""
 
 
 class IteratorSource:
-    """A generator or iterator of batches, or an iterable that starts again for each epoch."""
+    """A generator or iterator of batches, or an iterable that starts again for each epoch.
 
-    def __init__(self, iterable):
-        self.iterable = iterable
-        self.endless = isinstance(iterable, collections.abc.Iterator)  # goes on where the last epoch stopped
-        self.iterator = iter(iterable) if self.endless else None
+    Args:
+        replays: whether a new pass over a generator begins with its first two batches again, as validation in Keras
+            does: those are what Keras looks at ahead. Otherwise it goes on where the last pass stopped.
+    """
+
+    def __init__(self, iterable, replays=False):
+        self.iterable, self.replays, self.fresh = iterable, replays, True
+        self.endless = isinstance(iterable, collections.abc.Iterator)
+        if self.endless:
+            self.first = list(itertools.islice(iterable, 2))
+            if not self.first:
+                raise ValueError("The data is empty: the iterator gave no batch.")
         try:
             self.num_batches = None if self.endless else len(iterable)
         except TypeError:
@@ -166,8 +186,19 @@ class IteratorSource:
 
     def batches(self, seed=0, epoch=0):
         """The batches of an epoch."""
-        for batch in self.iterator if self.endless else self.iterable:
+        again, self.fresh = self.fresh or self.replays, False
+        parts = ((self.first if again else ()), self.iterable) if self.endless else (self.iterable,)
+        for batch in itertools.chain(*parts):
             yield as_batch(batch)
+
+    def peek(self):
+        """The first batch, which stays the first."""
+        if self.endless:
+            return as_batch(self.first[0])
+        first = next(iter(self.iterable), None)
+        if first is None:
+            raise ValueError("The data is empty: the source gave no batch.")
+        return as_batch(first)
 
     def close(self):
         """Nothing to release."""
@@ -190,8 +221,11 @@ def _numpy(value):
     return value.detach().cpu().numpy() if hasattr(value, "detach") else value
 
 
-def make_source(x, y=None, sample_weight=None, batch_size=None, shuffle=False, class_weight=None):
+def make_source(x, y=None, sample_weight=None, batch_size=None, shuffle=False, class_weight=None, replays=False):
     """The source of what `fit`, `evaluate` or `predict` was given.
+
+    Args:
+        replays: of an `IteratorSource`.
 
     Raises:
         ValueError: unknown kind of data, or arguments that go with arrays only.
@@ -212,7 +246,7 @@ def make_source(x, y=None, sample_weight=None, batch_size=None, shuffle=False, c
             x, "num_batches")):
         source = BatchSource(x, shuffle)
     elif isinstance(x, collections.abc.Iterable):
-        source = IteratorSource(x)
+        source = IteratorSource(x, replays)
     else:
         raise ValueError(f"Unrecognized data type: x={x} (of type {type(x)}). Pass arrays, a list or dict of arrays, a "
                          "PyDataset, or an iterable of batches.")
@@ -229,6 +263,36 @@ class Weighted:
         """The batches of an epoch."""
         for x, y, sample_weight in self.source.batches(seed, epoch):
             yield x, y, class_weights(y, sample_weight, self.class_weight)
+
+    def peek(self):
+        """The first batch."""
+        x, y, sample_weight = self.source.peek()
+        return x, y, class_weights(y, sample_weight, self.class_weight)
+
+    def close(self):
+        """Releases the source."""
+        self.source.close()
+
+
+def checked(source, check):
+    """A source whose labels and weights are given to `check(y, sample_weight)` first: arrays once, else each batch."""
+    if isinstance(source, ArraySource):
+        check(*source.data[1:])
+        return source
+    return Checked(source, check)
+
+
+class Checked:
+    """A source whose batches are checked as they come."""
+
+    def __init__(self, source, check):
+        self.source, self.check, self.num_batches = source, check, source.num_batches
+
+    def batches(self, seed=0, epoch=0):
+        """The batches of an epoch."""
+        for batch in self.source.batches(seed, epoch):
+            self.check(*batch[1:])
+            yield batch
 
     def close(self):
         """Releases the source."""

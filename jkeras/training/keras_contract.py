@@ -8,7 +8,6 @@ import jax
 
 from jkeras.core import frame, tree
 from jkeras.core.rng import key_of_path
-from jkeras.training.state import TrainState
 
 
 def overrides(model, name):
@@ -54,14 +53,15 @@ class Lists:
             shapes = tree.unflatten((p, jax.ShapeDtypeStruct(v.shape, v.dtype))
                                     for p, v in zip(self.plan.order, self.plan.optimized))
             opt_state = self.model.optimizer.variables_to_state(slots, shapes, self.plan.order, self.plan.variable_tree)
-        return TrainState(state.step + step, *trees[:3], opt_state, trees[3], state.rng)
+        params, frozen, kept, metrics = trees
+        return state._replace(step=state.step + step, params=params, frozen=frozen, state=kept, opt_state=opt_state,
+                              metrics=metrics)
 
 
-def train_step(model, plan):
+def train_step(model, planned):
     """The pure step of a model that overrides `train_step`."""
-    lists = Lists(model, plan)
-
     def step(state, batch):
+        lists = Lists(model, planned.of(batch))
         values = lists.values(state)
         with frame.Run(model, dict(values), training=True):
             logs, (trainable, fixed, slots, metrics) = model.train_step(lists.split(values, state.opt_state), _shortest(batch))
@@ -69,11 +69,10 @@ def train_step(model, plan):
     return step
 
 
-def test_step(model, plan):
+def test_step(model, planned):
     """The pure step of a model that overrides `test_step`."""
-    lists = Lists(model, plan)
-
     def step(state, batch):
+        lists = Lists(model, planned.of(batch))
         values = lists.values(state)
         trainable, fixed, _, metrics = lists.split(values, state.opt_state)
         with frame.Run(model, dict(values), training=False):

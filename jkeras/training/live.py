@@ -23,7 +23,7 @@ class Live:
         self._lend()
 
     def _lend(self):
-        self.marker = Lent(self.pull)
+        self.marker = Lent(self.pull, self.lock)
         for variable in self.plan.variables():
             variable._value = self.marker
 

@@ -43,7 +43,7 @@ class Runner:
         self.chunk = chunk_size(model, kind, every_batch)
         self.make_step = make_train_step if kind == "train" else make_eval_step
         self.donate = (0,) if kind == "train" else ()
-        self._batches, self._seen = None, 0
+        self.restart()
 
     # ------------------------------------------------------------ compiled functions
 
@@ -92,6 +92,10 @@ class Runner:
                 yield done - 1, logs
         if done and done % self.chunk and done != (limit or source.num_batches):
             yield done - 1, logs
+
+    def restart(self):
+        """Lets the next epoch begin at the first batch."""
+        self._batches, self._seen = None, 0
 
     def _resumed(self, source, seed, epoch):
         """The batches that the last epoch left over, else all."""

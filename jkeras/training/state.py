@@ -7,10 +7,11 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.core import tree, weight
-from jkeras.core.structure import constant_initializer, named_weights
 from jkeras.core.module import walk
 from jkeras.core.rng import SeedGenerator, key_from_seed, key_of_path
 from jkeras.core.settings import default_seed
+from jkeras.core.structure import constant_initializer, named_weights
+from jkeras.training import keras_contract
 
 
 class TrainState(typing.NamedTuple):
@@ -24,6 +25,13 @@ class TrainState(typing.NamedTuple):
         opt_state: the optimizer's state.
         metrics: nested dict of the metrics' totals.
         rng: the key (two uint32) from which each step's keys follow.
+
+    >>> import jkeras
+    >>> model = jkeras.Sequential([jkeras.Input((3,)), jkeras.layers.Dense(1)])
+    >>> model.compile("sgd", "mse")
+    >>> state = init_train_state(model, jax.random.key(0))
+    >>> state.params["dense"]["kernel"].shape
+    (3, 1)
     """
 
     step: typing.Any
@@ -66,7 +74,8 @@ class Plan:
         known = self.trainable
         if optimizer is not None and not self.model._has_own_opt_state and optimizer.built:
             known = optimizer._trainable_variables
-            if not {id(v) for v in self.trainable} <= {id(v) for v in known}:
+            by_hand = keras_contract.overrides(self.model, "train_step")  # then it was built by hand as well
+            if not by_hand and not {id(v) for v in self.trainable} <= {id(v) for v in known}:
                 optimizer.rebuild(self.trainable)  # layers were unfrozen since it was built
                 known = self.trainable
         self.optimized = [v for v in known if id(v) in paths]
@@ -109,7 +118,8 @@ class Plan:
             return ()
         if model._has_own_opt_state:
             if model._opt_state is None:
-                model._opt_state = model.init_opt_state(tree.unflatten((p, v.own_value()) for p, v in self.params))
+                model.__dict__["_opt_state"] = model.init_opt_state(tree.unflatten(
+                    (p, v.own_value()) for p, v in self.params))
             return model._opt_state
         optimizer = self.optimizer
         optimizer.build(self.optimized)
@@ -122,11 +132,10 @@ class Plan:
         for named, values in self.groups(state):
             for path, variable in named:
                 variable._value = tree.get(values, path)
-        self.model._step = state.step
-        self.model._train_key = state.rng
+        self.model.__dict__.update(_step=state.step, _train_key=state.rng)
         if self.optimizer is not None:
             if self.model._has_own_opt_state:
-                self.model._opt_state = state.opt_state
+                self.model.__dict__["_opt_state"] = state.opt_state
             else:
                 self.optimizer.build(self.optimized)
                 values = self.optimizer.state_to_variables(state.opt_state, self.order)
@@ -150,6 +159,8 @@ class Plan:
     def update(self, grads, state):
         """(new params, new optimizer state) for gradients of a state's params; frozen arrays that the optimizer knows
         stay as they are."""
+        if not self.params:
+            return state.params, state.opt_state
         if not self.resting:
             return self.optimizer.step(grads, state.opt_state, state.params, self.variable_tree)
         still = tree.unflatten((p, tree.get(state.frozen, p)) for p, _ in self.resting)

@@ -5,9 +5,10 @@ import inspect
 import jax
 import jax.numpy as jnp
 
-from jkeras.core import frame
+from jkeras.core import frame, tree
 from jkeras.core.call import masks_of
 from jkeras.core.graph import flatten
+from jkeras.core.structure import all_built
 from jkeras.training import keras_contract
 from jkeras.training.state import Plan
 
@@ -51,18 +52,35 @@ def make_train_step(model):
     if own is not None:
         return own
     if keras_contract.overrides(model, "train_step"):
-        return keras_contract.train_step(model, Plan(model))
-    return TrainStep(Plan(model))
+        return keras_contract.train_step(model, Planned(model))
+    return TrainStep(Planned(model))
+
+
+class Planned:
+    """The `Plan` of a model: made at once where its shapes are known, else with the first batch."""
+
+    def __init__(self, model):
+        self.model, self.plan = model, None
+        if model.built and all_built(model):
+            model._build_for_training()
+            self.plan = Plan(model)
+
+    def of(self, batch):
+        """The plan, for a batch of this form."""
+        if self.plan is None:
+            self.model._build_for_training(batch)
+            self.plan = Plan(self.model)
+        return self.plan
 
 
 class TrainStep:
     """One step: gradients of `compute_loss`, the optimizer's update, constraints, metrics."""
 
-    def __init__(self, plan):
-        self.plan, self.model = plan, plan.model
-        self.constraints = [(p, v.constraint) for p, v in plan.params if v.constraint is not None]
+    def __init__(self, planned):
+        self.planned, self.model = planned, planned.model
 
     def __call__(self, state, batch):
+        self.plan = self.planned.of(batch)
         x, y, sample_weight = unpack(batch)
         rng = jax.random.fold_in(state.rng, state.step)
 
@@ -89,12 +107,11 @@ class TrainStep:
         return scaled, (loss, y_pred, masks, plan.read(plan.state, run), plan.read(plan.metrics, run))
 
     def _constrain(self, params):
-        if not self.constraints:
+        constraints = [(p, v.constraint) for p, v in self.plan.params if v.constraint is not None]
+        if not constraints:
             return params
-        from jkeras.core import tree
-
         leaves = dict(tree.flatten(params))
-        for path, constraint in self.constraints:
+        for path, constraint in constraints:
             leaves[path] = constraint(leaves[path]).astype(leaves[path].dtype)
         return tree.unflatten(leaves.items())
 
@@ -141,10 +158,11 @@ def make_eval_step(model):
     """
     _require(model)
     if keras_contract.overrides(model, "test_step"):
-        return keras_contract.test_step(model, Plan(model))
-    step, plan = TrainStep(Plan(model)), Plan(model)
+        return keras_contract.test_step(model, Planned(model))
+    step = TrainStep(Planned(model))
 
     def eval_step(state, batch):
+        step.plan = plan = step.planned.of(batch)
         x, y, sample_weight = unpack(batch)
         rng = jax.random.fold_in(state.rng, state.step)
         _, (loss, y_pred, masks, kept, metrics) = step.loss(state, x, y, sample_weight, rng, training=False)

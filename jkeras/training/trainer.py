@@ -16,6 +16,7 @@ from jkeras.core.graph import flatten
 from jkeras.core.structure import all_built, named_weights
 from jkeras.core.policy import is_float
 from jkeras.core.settings import default_seed, floatx, is_interactive_logging_enabled
+from jkeras.core.variable import values_of
 from jkeras.training import data, keras_contract
 from jkeras.training.compiled import CompileLoss, CompileMetrics
 from jkeras.training.live import Interrupts, compiled, lent_to
@@ -264,8 +265,7 @@ class Trainer:
         validation = None
         if validation_data is not None:
             validation = _validation_source(validation_data, validation_batch_size or batch_size)
-        source, first = _peek(source)
-        self._build_for_training(first)
+        self._build_for_training(source.peek())
         self.stop_training = False
         steps = steps_per_epoch or source.num_batches
         verbose = _verbosity(verbose)
@@ -335,8 +335,8 @@ class Trainer:
         self._assert_compiled("evaluate")
         if kwargs:
             raise ValueError(f"Arguments not recognized: {kwargs}")
-        source, first = _peek(data.make_source(x, y, sample_weight, batch_size))
-        self._build_for_training(first)
+        source = data.make_source(x, y, sample_weight, batch_size)
+        self._build_for_training(source.peek())
         verbose = _verbosity(verbose)
         if not isinstance(callbacks, CallbackList):
             callbacks = CallbackList(callbacks, add_progbar=verbose != 0, verbose=verbose, epochs=1,
@@ -349,6 +349,7 @@ class Trainer:
         return logs if return_dict else self._in_order(logs)
 
     def _evaluate(self, runner, live, source, steps, callbacks, interrupts=None):
+        runner.restart()
         live.replace(runner.plan.reset_metrics)
         callbacks.on_test_begin()
         logs, last = {}, -1
@@ -367,7 +368,7 @@ class Trainer:
         names = []
         for metric in self.metrics:
             names += [m.name for m in metric.metrics] if isinstance(metric, CompileMetrics) else [metric.name]
-        values = [logs[n] for n in dict.fromkeys(names) if n in logs]
+        values = [logs[n] for n in names if n in logs]
         values += [logs[k] for k in sorted(logs) if k not in names]
         return values[0] if len(values) == 1 else values
 
@@ -381,8 +382,8 @@ class Trainer:
             batch_size: rows of a batch, 32 by default.
             steps: number of batches, for sources without an end.
         """
-        source, first = _peek(data.make_source(x, batch_size=batch_size))
-        self._build_for_prediction(first)
+        source = data.make_source(x, batch_size=batch_size)
+        self._build_for_prediction(source.peek())
         verbose = _verbosity(verbose)
         if not isinstance(callbacks, CallbackList):
             callbacks = CallbackList(callbacks, add_progbar=verbose != 0, verbose=verbose, epochs=1,
@@ -411,11 +412,12 @@ class Trainer:
             self._predicted_shapes(first_shapes(batch)[0])
 
     def _predictor(self):
-        """`x -> y`, compiled, on the values that the variables hold now; changed state is kept."""
+        """`x -> y`, compiled, on the values that the variables hold now; state that the forward pass changes is kept."""
         variables = self.variables
-        changing = [i for i, v in enumerate(variables) if not v.learnable]
         carried = set(map(id, variables))
         variables = variables + [v for _, v in named_weights(self) if id(v) not in carried]
+        key = tuple(map(id, variables))
+        changing = self.__dict__.setdefault("_changing", {}).setdefault(key, [])
 
         def make():
             if keras_contract.overrides(self, "predict_step"):
@@ -424,16 +426,16 @@ class Trainer:
             def forward(values, x):
                 with frame.Run(self, {id(v): a for v, a in zip(variables, values)}, training=False) as run:
                     y = run.call(self, (x,), {})
-                    return y, [run.values[id(variables[i])] for i in changing]
+                changing[:] = [i for i, (v, a) in enumerate(zip(variables, values))
+                               if id(v) in carried and run.values[id(v)] is not a]
+                return y, [run.values[id(variables[i])] for i in changing]
             return forward
-        function = compiled(self, "predict", tuple(map(id, variables)), make)
+        function = compiled(self, "predict", key, make)
 
         def predict(x):
-            values = [v.own_value() for v in variables]
-            y, new = function(values, x)
+            y, new = function(values_of(variables), x)
             for i, value in zip(changing, new):
-                if value is not values[i]:
-                    frame.own_write(variables[i], value)
+                frame.own_write(variables[i], value)
             return y
         return predict
 
@@ -444,9 +446,7 @@ class Trainer:
             trainable = [a for v, a in zip(variables, values) if id(v) in chosen]
             fixed = [a for v, a in zip(variables, values) if id(v) not in chosen]
             with frame.Run(self, {id(v): a for v, a in zip(variables, values)}, training=False):
-                y, fixed = self.predict_step((trainable, fixed), (x,))
-            new = {id(v): a for v, a in zip([v for v in variables if id(v) not in chosen], fixed)}
-            return y, [new.get(id(v), a) for v, a in zip(variables, values) if not v.learnable]
+                return self.predict_step((trainable, fixed), (x,))[0], []
         return forward
 
     # ------------------------------------------------------------ one batch
@@ -529,33 +529,13 @@ def _validation_source(validation_data, batch_size):
     if isinstance(validation_data, (tuple, list)) and 1 <= len(validation_data) <= 3:
         x, y, sample_weight = (*validation_data, None, None)[:3]
         return data.make_source(x, y, sample_weight, batch_size)
-    return data.make_source(validation_data, batch_size=batch_size)
+    return data.make_source(validation_data, batch_size=batch_size, replays=True)
 
 
 def _verbosity(verbose):
     if verbose == "auto":
         return 1 if is_interactive_logging_enabled() else 2
     return int(verbose)
-
-
-def _peek(source):
-    """(source, its first batch), nothing lost."""
-    if isinstance(source, data.ArraySource):
-        take = slice(0, source.batch_size)
-        return source, jax.tree_util.tree_map(lambda v: v[take], source.data)
-    inner = getattr(source, "source", source)
-    if isinstance(inner, data.IteratorSource) and inner.endless:
-        import itertools
-
-        first = next(inner.iterator, None)
-        if first is None:
-            raise ValueError("The data is empty: the iterator gave no batch.")
-        inner.iterator = itertools.chain([first], inner.iterator)
-        return source, data.as_batch(first)
-    first = next(iter(source.batches()), None)
-    if first is None:
-        raise ValueError("The data is empty: the source gave no batch.")
-    return source, first
 
 
 def _guess_labels(model, y_pred):

@@ -1,5 +1,7 @@
-"""Utilities: seeds, labels, data sets of batches, configs."""
+"""Utilities: seeds, labels, files, images, data sets of batches, pictures of models, configs."""
 
+from jkeras.core.graph import is_symbolic as is_keras_tensor
+from jkeras.core.policy import standardize_dtype
 from jkeras.core.registry import (
     CustomObjectScope,
     get_custom_objects,
@@ -7,17 +9,36 @@ from jkeras.core.registry import (
     get_registered_object,
     register_keras_serializable,
 )
-from jkeras.core.settings import clear_session, set_random_seed
-from jkeras.saving import custom_object_scope, deserialize_keras_object, serialize_keras_object
-from jkeras.utils.batches import (
-    PyDataset,
-    Sequence,
-    pack_x_y_sample_weight,
-    unpack_x_y_sample_weight,
+from jkeras.core.settings import (
+    clear_session,
+    disable_interactive_logging,
+    enable_interactive_logging,
+    is_interactive_logging_enabled,
+    set_random_seed,
 )
-from jkeras.utils.labels import to_categorical
+from jkeras.saving import custom_object_scope, deserialize_keras_object, serialize_keras_object
+from jkeras.utils import bounding_boxes
+from jkeras.utils.arrays import normalize, pad_sequences, to_categorical
+from jkeras.utils.batches import PyDataset, Sequence, pack_x_y_sample_weight, unpack_x_y_sample_weight
+from jkeras.utils.config import Config
+from jkeras.utils.datasets import split_dataset, timeseries_dataset_from_array
+from jkeras.utils.files import get_file
+from jkeras.utils.folders import (
+    audio_dataset_from_directory,
+    image_dataset_from_directory,
+    text_dataset_from_directory,
+)
+from jkeras.utils.images import array_to_img, img_to_array, load_img, save_img
+from jkeras.utils.plotting import model_to_dot, plot_model
+from jkeras.utils.progbar import Progbar
+from jkeras.utils.tensors import get_source_inputs
 
-__all__ = ["CustomObjectScope", "PyDataset", "Sequence", "clear_session", "custom_object_scope",
-           "deserialize_keras_object", "get_custom_objects", "get_registered_name", "get_registered_object",
-           "pack_x_y_sample_weight", "register_keras_serializable", "serialize_keras_object", "set_random_seed",
-           "to_categorical", "unpack_x_y_sample_weight"]
+__all__ = ["Config", "CustomObjectScope", "Progbar", "PyDataset", "Sequence", "array_to_img",
+           "audio_dataset_from_directory", "bounding_boxes", "clear_session", "custom_object_scope",
+           "deserialize_keras_object", "disable_interactive_logging", "enable_interactive_logging",
+           "get_custom_objects", "get_file", "get_registered_name", "get_registered_object", "get_source_inputs",
+           "image_dataset_from_directory", "img_to_array", "is_interactive_logging_enabled", "is_keras_tensor",
+           "load_img", "model_to_dot", "normalize", "pack_x_y_sample_weight", "pad_sequences", "plot_model",
+           "register_keras_serializable", "save_img", "serialize_keras_object", "set_random_seed", "split_dataset",
+           "standardize_dtype", "text_dataset_from_directory", "timeseries_dataset_from_array", "to_categorical",
+           "unpack_x_y_sample_weight"]

@@ -138,8 +138,8 @@ def test_a_layer_made_frozen_stays_frozen_when_built():
     assert set(init_train_state(model).frozen) == {"a"}
 
 
-def test_optimizer_state_survives_unfreezing_after_a_fresh_compile_only():
-    """Unfreezing without compiling again: the step reads the flags, and nothing breaks."""
+def test_unfreezing_without_compiling_again():
+    """The next `fit` reads the flags, and nothing breaks."""
     model, x, y = three(jkeras), normal(8, 4), normal(8, 1)
     model.get_layer("low").trainable = False
     model.compile("adam", "mse")

@@ -108,16 +108,22 @@ def test_paths_are_separated():
     np.testing.assert_array_equal(parts("a", "bc"), parts("a", "bc"))
 
 
-def test_keys_do_not_depend_on_names_or_on_other_models():
+@pytest.mark.parametrize("kind", ["subclass", "sequential", "functional"])
+def test_keys_do_not_depend_on_how_many_layers_there_were_before(kind):
+    """Made twice in one process, a model draws the same numbers and has the same parameters from the same key."""
     def output():
-        inputs = Input((1000,))
-        model = Twice(name=None)
-        del inputs
-        return model.apply({}, {}, ONES, training=True, rng=jax.random.key(4))[0]
-    first = output()
-    for _ in range(3):
-        layers.Dropout(0.1)
-    np.testing.assert_array_equal(first, output())
+        if kind == "subclass":
+            model = Twice()
+        elif kind == "sequential":
+            model = Sequential([Input((1000,)), layers.Dense(2), layers.Dropout(0.5)])
+        else:
+            inputs = Input((1000,))
+            model = Model(inputs, layers.Dropout(0.5)(layers.Dense(2)(inputs)))
+        params, state = model.init(jax.random.key(0), ONES)
+        return params, model.apply(params, state, ONES, training=True, rng=jax.random.key(4))[0]
+    (first, a), (second, b) = output(), output()
+    assert jax.tree_util.tree_structure(first) == jax.tree_util.tree_structure(second)
+    np.testing.assert_array_equal(a, b)
 
 
 def test_training_without_a_key_is_explained():
@@ -138,14 +144,10 @@ def test_vmap_over_keys():
 
 
 def test_every_training_step_draws_anew():
-    model = Sequential([Input((1000,)), layers.Dropout(0.5)])
-
-    class Watch(jkeras.losses.Loss):
-        def call(self, y_true, y_pred):
-            return jnp.mean(jnp.sum(y_pred, -1) * y_true[:, 0])
-    model.compile("sgd", Watch())
-    step = jax.jit(make_train_step(model)) if model.built else None
+    model = Sequential([Input((1000,)), layers.Dropout(0.5), layers.Dense(1, kernel_initializer="ones")])
+    model.compile(jkeras.optimizers.SGD(0.0), lambda y, p: jnp.mean(p, -1))
     state = init_train_state(model, jax.random.key(0))
+    step = jax.jit(make_train_step(model))
     losses = []
     for _ in range(4):
         state = state._replace(metrics=jax.tree_util.tree_map(jnp.zeros_like, state.metrics))
@@ -208,7 +210,7 @@ def test_random_layers_of_a_users_own():
     layer = Noise()
     a, _ = layer.apply({}, {}, ONES, training=True, rng=jax.random.key(0))
     b, _ = jax.jit(lambda k: layer.apply({}, {}, ONES, training=True, rng=k))(jax.random.key(0))
-    np.testing.assert_allclose(a, b, rtol=1e-6)
+    np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-5)
     noise = np.asarray(a) - 1
     assert abs(noise.mean()) < 0.05 and abs(noise.std() - 1) < 0.05
     assert not np.array_equal(layer(ONES, training=True), layer(ONES, training=True))

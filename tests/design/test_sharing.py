@@ -8,11 +8,20 @@ import pytest
 import jkeras
 from jkeras import Input, Model, Sequential, layers, ops
 from tests.design.tools import (
-    assert_same_history, assert_same_weights, assert_trees_close, both, dense, mse, normal, sgd_by_hand, slices,
+    assert_same_history,
+    assert_same_weights,
+    assert_trees_close,
+    both,
+    dense,
+    mse,
+    normal,
+    real_keras,
+    sgd_by_hand,
+    slices,
 )
 
 
-class Untied(layers.Layer):
+class Transposed(layers.Layer):
     """Maps back through the transposed kernel of a dense layer, with a bias of its own."""
 
     def __init__(self, source, **kwargs):
@@ -29,7 +38,7 @@ class Untied(layers.Layer):
 def tied():
     x = Input((6,))
     encoder = layers.Dense(3, activation="tanh", name="encoder")
-    return Model(x, Untied(encoder, name="decoder")(encoder(x)))
+    return Model(x, Transposed(encoder, name="decoder")(encoder(x)))
 
 
 def test_tied_autoencoder_has_one_kernel_with_both_gradients():
@@ -154,8 +163,6 @@ def two_heads(k):
 
 
 def test_two_models_share_an_encoder_and_train_in_turn():
-    from tests.design.tools import real_keras
-
     mine, theirs = two_heads(jkeras), two_heads(real_keras())
     for a, b in zip(mine, theirs):
         b.set_weights(a.get_weights())

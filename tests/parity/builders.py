@@ -38,6 +38,12 @@ def text(k):
         layers.Bidirectional(layers.LSTM(3, return_sequences=True)), layers.GRU(3), layers.Dense(2)])
 
 
+def sentences(k):
+    """Padded sentences: the mask of the embedding reaches the recurrent layer."""
+    return k.Sequential([k.Input((5,), dtype="int32"), k.layers.Embedding(9, 4, mask_zero=True), k.layers.GRU(3),
+                         k.layers.Dense(2)])
+
+
 def two_ways(k):
     """Two inputs, two outputs, as lists."""
     layers = k.layers
@@ -126,7 +132,7 @@ def inputs_of(builder, rows=5):
     """Arrays for a builder's model, in the structure that it takes."""
     rng = np.random.default_rng(1)
     shapes = BUILDERS.get(builder, FLOATS)
-    if builder is text:
+    if builder in (text, sentences):
         return rng.integers(0, 9, (rows, 5))
     arrays = [rng.normal(size=(rows, *shape)).astype("float32") for shape in shapes]
     if builder is by_name:

@@ -81,7 +81,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--parity", type=pathlib.Path, default=ROOT.parent / "shared" / "parity")
     parser.add_argument("--list", type=pathlib.Path, default=HERE / "not_built.txt")
-    parser.add_argument("--only", help="regular expression searched in the case id; the list is then not asked to shrink")
+    parser.add_argument("--only", help="regular expression searched in the id; the list then need not shrink")
     parser.add_argument("--failing", type=pathlib.Path, help="write the ids of failing cases here")
     options = parser.parse_args()
     runners = [options.parity / name for name in RUNNERS]

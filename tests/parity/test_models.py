@@ -114,6 +114,15 @@ def test_clone_function_and_submodel():
     agree(got[0][1], got[1][1], "inner layer", **LOOSE)
 
 
+def test_clone_is_compiled():
+    """The clone of a compiled model is compiled alike, with an optimizer of its own."""
+    for library, model in zip(LIBRARIES, models_of(builders.mlp)):
+        model.compile(optimizer=library.optimizers.Adam(0.03), loss="mse", metrics=["mae"])
+        clone = library.models.clone_model(model)
+        assert clone.compiled and clone.optimizer is not model.optimizer
+        assert float(clone.optimizer.learning_rate) == pytest.approx(0.03)
+
+
 def test_sequential_grows_and_shrinks():
     """`add` and `pop`, before and after the first call."""
     seen = []

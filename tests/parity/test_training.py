@@ -123,7 +123,9 @@ OUTPUTS = [
 ]
 
 FITS = [
-    ("sample weight", dict(weighted_metrics=["accuracy"]), lambda k: dict(sample_weight=weights_of())),
+    ("sample weight", dict(weighted_metrics=["mse"]), lambda k: dict(sample_weight=weights_of())),
+    ("weighted metric of the same name", dict(weighted_metrics=["accuracy"]),
+     lambda k: dict(sample_weight=weights_of())),
     ("class weight", dict(weighted_metrics=["sparse_categorical_crossentropy"]),
      lambda k: dict(class_weight={0: 0.5, 1: 2.0, 2: 1.5})),
     ("validation split", {}, lambda k: dict(validation_split=0.3)),
@@ -152,7 +154,7 @@ SETTINGS = [*OPTIMIZERS, *LOSSES, *OUTPUTS,
             Setting("penalties and moving statistics", builders.regularized, sparse(("Adam", {}))),
             Setting("subclass", builders.subclass, sparse(("SGD", dict(learning_rate=0.1)))),
             Setting("frozen layer", lambda k: frozen(k), sparse(("Adam", {}))),
-            Setting("text", builders.text, lambda k: dict(
+            Setting("text", builders.sentences, lambda k: dict(
                 optimizer="adam", loss=k.losses.SparseCategoricalCrossentropy(from_logits=True)), labels="binary")]
 
 
@@ -210,7 +212,7 @@ def test_fit(setting):
     assert mine[7] == pytest.approx(theirs[7])
 
 
-SEQUENCE = Setting("", builders.mlp, sparse(("Adam", dict(learning_rate=0.01)), weighted_metrics=["accuracy"]))
+SEQUENCE = Setting("", builders.mlp, sparse(("Adam", dict(learning_rate=0.01)), weighted_metrics=["sparse_categorical_crossentropy"]))
 
 
 def test_on_batch_methods():

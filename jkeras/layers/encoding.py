@@ -1,0 +1,316 @@
+"""Numbers as categories: CategoryEncoding, Discretization, Hashing, HashedCrossing."""
+
+import bisect
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jkeras.core import graph
+from jkeras.core.errors import explain
+from jkeras.core.layer import layer
+from jkeras.core.policy import standardize_dtype
+from jkeras.core.record import Any
+from jkeras.layers.base import DataLayer
+from jkeras.layers.host import HostLayer, check_output_mode, encoded, encoded_shape, texts
+from jkeras.ops.fingerprint import farmhash64, fingerprint_cat, siphash64
+
+CROSS_KEY = 0xDECAFCAFFE  # TensorFlow's start of the hash of a cross
+
+
+@layer("keras.layers", arguments="num_tokens, output_mode, sparse")
+class CategoryEncoding(DataLayer):
+    """Whole numbers below `num_tokens` as rows of zeros and ones, or of counts.
+
+    Args:
+        output_mode: "one_hot": a row for each number, (..., 1) -> (..., num_tokens) or (...) -> (..., num_tokens);
+            "multi_hot", "count": a row for each sample, (batch, n) -> (batch, num_tokens).
+        sparse: only False.
+
+    >>> CategoryEncoding(4)(np.array([[0, 1], [3, 3]])).tolist()
+    [[1.0, 1.0, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0]]
+    """
+
+    num_tokens: Any = None
+    output_mode: str = "multi_hot"
+    sparse: bool = False
+    _computes_in_float = False
+
+    def __post_init__(self):
+        if self.output_mode == "binary":
+            self.output_mode = "multi_hot"
+        check_output_mode(self, ("count", "one_hot", "multi_hot"))
+        if self.num_tokens is None or self.num_tokens < 1:
+            raise ValueError(explain(self._where, "`num_tokens` of 1 or more", f"num_tokens={self.num_tokens}",
+                                     "use IntegerLookup if it is not known beforehand"))
+
+    def forward(self, w, inputs, count_weights=None, *, ctx=None):
+        if count_weights is not None:
+            if self.output_mode != "count":
+                raise ValueError(explain(self._where, "`count_weights` with `output_mode='count'` only",
+                                         f"output_mode={self.output_mode!r}"))
+            count_weights = jnp.asarray(count_weights, self.compute_dtype)
+        return encoded(jnp.asarray(inputs), self.output_mode, self.num_tokens, self.compute_dtype, count_weights)
+
+    def get_config(self):
+        return {k: v for k, v in super().get_config().items() if k != "sparse"}
+
+
+# ---------------------------------------------------------------- bins of numbers
+
+@layer("keras.layers", arguments="bin_boundaries, num_bins, epsilon, output_mode, sparse, dtype, name")
+class Discretization(DataLayer):
+    """Numbers as the numbers of the bins they fall in.
+
+    Args:
+        bin_boundaries: sorted; a boundary belongs to the bin above it.
+        num_bins: of bins with about the same number of values each, learnt by `adapt`.
+        epsilon: the error in the ranks that `adapt` may make.
+        output_mode: "int", "one_hot", "multi_hot" or "count"; see `CategoryEncoding`.
+        sparse: only False.
+
+    >>> Discretization([0.0, 1.0])(np.array([-1.0, 0.0, 3.0])).tolist()
+    [0, 1, 2]
+    """
+
+    bin_boundaries: Any = None
+    num_bins: Any = None
+    epsilon: float = 0.01
+    output_mode: str = "int"
+    sparse: bool = False
+
+    def __post_init__(self):
+        check_output_mode(self)
+        if (self.num_bins is None) == (self.bin_boundaries is None):
+            raise ValueError(explain(self._where, "one of `num_bins` and `bin_boundaries`",
+                                     f"num_bins={self.num_bins} and bin_boundaries={self.bin_boundaries}"))
+        if self.num_bins is not None and self.num_bins < 0:
+            raise ValueError(explain(self._where, "`num_bins` of 0 or more", f"num_bins={self.num_bins}"))
+        self.summary = None if self.bin_boundaries else np.zeros((2, 0), "float32")  # values, and how many each is for
+
+    def forward(self, w, inputs, ctx):
+        if self.bin_boundaries is None:
+            raise ValueError(explain(self._where, "bins", "none yet", "pass `bin_boundaries` or call `adapt(data)`"))
+        dtype = "int32" if self.output_mode == "int" else self.compute_dtype
+        bins = jnp.digitize(jnp.asarray(inputs), jnp.asarray(self.bin_boundaries, "float32"))
+        return encoded(bins, self.output_mode, len(self.bin_boundaries) + 1, dtype)
+
+    def compute_output_spec(self, inputs):
+        depth = self.num_bins if self.bin_boundaries is None else len(self.bin_boundaries) + 1
+        return graph.KerasTensor(encoded_shape(inputs.shape, self.output_mode, depth),
+                                 "int32" if self.output_mode == "int" else self.compute_dtype)
+
+    def get_config(self):
+        return {**self.field_config(), "name": self.name, "dtype": self.variable_dtype}
+
+    @classmethod
+    def from_config(cls, config):
+        boundaries = config.get("bin_boundaries")
+        if boundaries is None or config.get("num_bins") is None:
+            return cls(**config)
+        made = cls(**{**config, "bin_boundaries": None})  # was adapted
+        made.bin_boundaries = boundaries
+        return made
+
+    # ------------------------------------------------------------ learning the bins
+
+    def adapt(self, data, steps=None):
+        """Sets the boundaries so that the values of `data` fall into the bins evenly.
+
+        Args:
+            data: an array, or an iterable of batches.
+            steps: number of batches to look at.
+        """
+        if self.num_bins is None:
+            raise ValueError(explain(self._where, "a layer made with `num_bins`", "one made with `bin_boundaries`"))
+        self.reset_state()
+        for batch in [data] if hasattr(data, "shape") else _first(data, steps):
+            self.update_state(batch)
+        self.finalize_state()
+
+    def update_state(self, data):
+        """Takes another batch into account."""
+        values = np.sort(np.asarray(data, "float32").ravel())
+        step = max(values.size * self.epsilon, 1)
+        kept = values[int(step - 1)::int(step)]
+        both = np.concatenate([np.stack([kept, np.full_like(kept, step)]), self.summary], axis=1)
+        self.summary = _compressed(both[:, np.argsort(both[0])], self.epsilon)
+
+    def finalize_state(self):
+        """Makes the boundaries from what was seen."""
+        if self.num_bins is not None:
+            self.bin_boundaries = _compressed(self.summary, 1.0 / self.num_bins)[0, :-1].tolist()
+
+    def reset_state(self):
+        """Forgets what was seen."""
+        if self.num_bins is not None:
+            self.summary = np.zeros((2, 0), "float32")
+
+    def save_own_variables(self, store):
+        """Nothing: the boundaries are in the config."""
+
+    def load_own_variables(self, store):
+        """Takes the summary from files of older versions of Keras."""
+        if len(store) == 1:
+            self.summary = np.asarray(store["0"])
+
+
+def _first(batches, count):
+    for i, batch in enumerate(batches):
+        if i == count:
+            return
+        yield batch[0] if isinstance(batch, tuple) else batch
+
+
+def _compressed(summary, epsilon):
+    """About 1 / epsilon values that stand for all: their ranks are evenly spaced, interpolated between those known."""
+    if summary.shape[1] * epsilon < 1:
+        return summary
+    values, weights = summary
+    wanted = epsilon + np.arange(0.0, 1.0, epsilon)
+    ranks = weights.cumsum()
+    shares = ranks / ranks[-1]
+    new_ranks = np.interp(wanted, shares, ranks)
+    return np.stack([np.interp(wanted, shares, values), np.diff(new_ranks, prepend=0)]).astype("float32")
+
+
+# ---------------------------------------------------------------- hashes
+
+def as_salt(salt, where):
+    """A salt as a list of two integers, or None."""
+    if salt is None:
+        return None
+    if isinstance(salt, int):
+        return [salt, salt]
+    if isinstance(salt, (list, tuple)) and len(salt) == 2:
+        return list(salt)
+    raise ValueError(explain(where, "`salt` to be an integer or two of them", f"salt={salt!r}"))
+
+
+def hashed(values, bins, salt=None, encoding="utf-8"):
+    """Texts or whole numbers as numbers below `bins`, by FarmHash64, with a salt by SipHash.
+
+    >>> hashed(np.array(["A", "B", "C"]), 3).tolist()
+    [1, 0, 1]
+    """
+    array = np.asarray(values)
+    if array.dtype.kind == "f":
+        array = array.astype("int64")
+    function = farmhash64 if salt is None else lambda text: siphash64(text, salt)
+    unique, places = np.unique(texts(array, encoding), return_inverse=True)
+    found = np.array([function(text.encode(encoding)) % bins for text in unique], "int64")
+    return found[places].reshape(array.shape)
+
+
+@layer("keras.layers", arguments="num_bins, mask_value, salt, output_mode, sparse")
+class Hashing(HostLayer):
+    """Texts or whole numbers as the numbers of bins, by a hash that is the same on every machine.
+
+    Args:
+        num_bins: of bins, that of `mask_value` included.
+        mask_value: the value that gets bin 0, alone.
+        salt: an integer or two: hash with SipHash under this key, instead of with FarmHash64.
+        output_mode: "int", "one_hot", "multi_hot" or "count"; see `CategoryEncoding`.
+        sparse: only False.
+
+    >>> Hashing(3)([["A"], ["B"], ["E"]]).tolist()
+    [[1], [0], [2]]
+    """
+
+    num_bins: int
+    mask_value: Any = None
+    salt: Any = None
+    output_mode: str = "int"
+    sparse: bool = False
+
+    def _base_init(self, dtype=None, **kwargs):
+        super()._base_init(dtype=dtype, **kwargs)
+        self.__dict__["_own_dtype"] = dtype is not None
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.num_bins is None or self.num_bins <= 0:
+            raise ValueError(explain(self._where, "`num_bins` of 1 or more", f"num_bins={self.num_bins}"))
+        check_output_mode(self)
+        if not self._own_dtype and self.output_mode == "int":
+            self.dtype_policy = "int64"
+        if self.output_mode == "int" and self.compute_dtype not in ("int32", "int64"):
+            raise ValueError(explain(self._where, "`dtype` 'int32' or 'int64' for `output_mode='int'`",
+                                     f"dtype={self.compute_dtype!r}"))
+        self.salt = as_salt(self.salt, self._where)
+
+    def encode(self, inputs):
+        array = np.asarray(inputs)
+        if self.mask_value is None or self.num_bins == 1:
+            bins = hashed(array, self.num_bins, self.salt)
+        else:
+            masked = texts(array) == str(self.mask_value) if array.dtype.kind in "OSU" else array == self.mask_value
+            bins = np.where(masked, 0, hashed(array, self.num_bins - 1, self.salt) + 1)
+        return encoded(jnp.asarray(bins, "int32"), self.output_mode, self.num_bins, _now(self.compute_dtype))
+
+    def compute_output_spec(self, inputs):
+        return graph.KerasTensor(encoded_shape(inputs.shape, self.output_mode, self.num_bins), self.compute_dtype)
+
+
+def _now(dtype):
+    """A dtype as JAX has it now: int64 is int32 unless 64-bit types are on."""
+    return jax.dtypes.canonicalize_dtype(dtype)
+
+
+@layer("keras.layers", arguments="num_bins, output_mode, sparse, name, dtype")
+class HashedCrossing(HostLayer):
+    """Two or more features together as the numbers of bins: a hash of their values, in order.
+
+    Takes a list of arrays of texts or whole numbers of the shape (), (batch,) or (batch, 1).
+
+    Args:
+        output_mode: "int" or "one_hot".
+        sparse: only False.
+
+    >>> HashedCrossing(5)((np.array(["A", "B"]), np.array([101, 101]))).tolist()
+    [1, 4]
+    """
+
+    num_bins: int
+    output_mode: str = "int"
+    sparse: bool = False
+
+    def _base_init(self, dtype=None, **kwargs):
+        super()._base_init(dtype=dtype, **kwargs)
+        self.__dict__["_own_dtype"] = dtype is not None
+
+    def __post_init__(self):
+        super().__post_init__()
+        check_output_mode(self, ("int", "one_hot"))
+        if not self._own_dtype and self.output_mode == "int":
+            self.dtype_policy = "int64"
+
+    def encode(self, inputs):
+        columns = self._columns(inputs)
+        flat = zip(*(column.ravel().tolist() for column in columns))
+        bins = np.array([self._bin(row) for row in flat], "int32").reshape(columns[0].shape)
+        return encoded(jnp.asarray(bins), self.output_mode, self.num_bins, _now(self.compute_dtype))
+
+    def _bin(self, row):
+        result = CROSS_KEY
+        for value in row:
+            result = fingerprint_cat(result, value % 2**64 if isinstance(value, int) else farmhash64(value.encode()))
+        return result % self.num_bins
+
+    def _columns(self, inputs):
+        if not isinstance(inputs, (list, tuple)) or len(inputs) < 2:
+            raise ValueError(explain(self._where, "a list of two or more features", f"{inputs!r}"))
+        columns = [np.asarray(v) for v in inputs]
+        shapes = [c.shape for c in columns]
+        if len(set(shapes)) > 1 or columns[0].ndim > 2 or columns[0].ndim == 2 and shapes[0][1] != 1:
+            raise ValueError(explain(self._where, "features of one shape: (), (batch,) or (batch, 1)", f"{shapes}"))
+        if any(c.dtype.kind not in "iuOSU" for c in columns):
+            raise ValueError(explain(self._where, "features of texts or whole numbers",
+                                     f"dtypes {[str(c.dtype) for c in columns]}"))
+        return [c if c.dtype.kind in "iu" else texts(c) for c in columns]
+
+    def compute_output_spec(self, inputs):
+        return graph.KerasTensor(encoded_shape(inputs[0].shape, self.output_mode, self.num_bins), self.compute_dtype)
+
+    def get_config(self):
+        return {**self.field_config(), "name": self.name, "dtype": self.variable_dtype}

@@ -1,0 +1,116 @@
+"""Layers that compute on the host with numpy and plain Python, since they look at texts or tables of tokens."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jkeras.core import graph
+from jkeras.core.errors import explain
+from jkeras.layers.base import DataLayer
+from jkeras.ops import multi_hot, one_hot
+
+OUTPUT_MODES = ("int", "one_hot", "multi_hot", "count")
+
+
+class HostLayer(DataLayer):
+    """Base of layers that run on the host: they take texts (arrays, lists) and numbers, and are never compiled.
+
+    A subclass defines `encode(inputs)`, from numpy to numpy, and `compute_output_spec`. Inside `jax.jit` numbers are
+    handed to the host by a callback; texts cannot get there.
+    """
+
+    runs_on_host = True
+    _computes_in_float = False
+
+    def __post_init__(self):
+        self.built = True
+
+    def _convert(self, x):
+        return x
+
+    def encode(self, inputs):
+        """The outputs for numpy arrays or lists."""
+        raise NotImplementedError
+
+    def forward(self, w, inputs, ctx):
+        if not any(isinstance(leaf, jax.core.Tracer) for leaf in graph.flatten(inputs)):
+            return on_device(self.encode(jax.tree_util.tree_map(on_host, inputs)))
+        specs = jax.tree_util.tree_map(lambda v: graph.KerasTensor(v.shape, v.dtype), inputs)
+        out = self.compute_output_spec(specs)
+        if any(d is None for d in out.shape):
+            raise ValueError(explain(self._where, "an output of known shape inside jax.jit", f"shape {out.shape}",
+                                     "set the size of its axes in the constructor, or call the layer outside"))
+        place = jax.ShapeDtypeStruct(out.shape, jax.dtypes.canonicalize_dtype(out.dtype))
+        return jax.pure_callback(lambda *given: np.asarray(self.encode(*given), place.dtype), place,
+                                 jax.tree_util.tree_map(jnp.asarray, inputs), vmap_method="sequential")
+
+
+def on_host(x):
+    """Arrays of JAX as numpy arrays; everything else as it is."""
+    return np.asarray(x) if isinstance(x, jax.Array) else x
+
+
+def on_device(x):
+    """Numbers as arrays of JAX; texts as they are."""
+    return x if isinstance(x, np.ndarray) and x.dtype.kind in "OSU" else jnp.asarray(x)
+
+
+def texts(inputs, encoding="utf-8"):
+    """Texts in any form as an array of `str` objects.
+
+    >>> texts([b"a", "b"]).tolist(), texts(np.array([["x"]])).shape
+    (['a', 'b'], (1, 1))
+    """
+    array = inputs if isinstance(inputs, np.ndarray) else np.array(inputs, dtype=object)
+    flat = [v.decode(encoding) if isinstance(v, bytes) else str(v) for v in array.ravel().tolist()]
+    out = np.empty(len(flat), object)
+    out[:] = flat
+    return out.reshape(array.shape)
+
+
+def check_output_mode(layer, modes=OUTPUT_MODES):
+    """Raises ValueError for an output mode that a layer does not have, or a sparse one that cannot be."""
+    if layer.output_mode not in modes:
+        raise ValueError(explain(layer._where, f"`output_mode` among {modes}", f"output_mode={layer.output_mode!r}"))
+    if layer.sparse:
+        raise ValueError(explain(layer._where, "sparse=False", "sparse=True",
+                                 "use the dense output; JAX has no sparse tensors that layers could go on with"))
+
+
+def encoded(indices, output_mode, depth, dtype, weights=None):
+    """Numbers below `depth` as they are ("int"), each as a row ("one_hot"), or each sample as a row.
+
+    Args:
+        output_mode: "multi_hot" marks which numbers are in a sample, "count" says how often. The axis of a sample is
+            axis 1, for one axis this one.
+        weights: what each number counts, instead of 1.
+
+    >>> encoded(jnp.array([[0, 2, 2]]), "count", 3, "float32").tolist()
+    [[1.0, 0.0, 2.0]]
+    """
+    if output_mode == "int":
+        return indices.astype(dtype)
+    indices = jnp.atleast_1d(indices)
+    if output_mode == "multi_hot":
+        return multi_hot(indices, depth, dtype=dtype)
+    if output_mode == "one_hot":
+        if indices.ndim > 1 and indices.shape[-1] == 1:
+            indices = indices[..., 0]
+        return one_hot(indices, depth, dtype=dtype)
+    rows = one_hot(indices, depth, dtype=dtype if weights is None else weights.dtype)
+    rows = rows if weights is None else rows * weights[..., None]
+    return rows.sum(1 if indices.ndim > 1 else 0)
+
+
+def encoded_shape(shape, output_mode, depth):
+    """The shape of `encoded` for indices of a shape.
+
+    >>> encoded_shape((None, 1), "one_hot", 4), encoded_shape((None, 5), "count", 4)
+    ((None, 4), (None, 4))
+    """
+    shape = tuple(shape)
+    if output_mode == "int":
+        return shape
+    if output_mode == "one_hot":
+        return (*(shape[:-1] if len(shape) > 1 and shape[-1] == 1 else shape or (1,)), depth)
+    return (*shape[:1], *shape[2:], depth) if len(shape) > 1 else (depth,)

@@ -1,0 +1,322 @@
+"""Images flipped, rotated, shifted, zoomed, sheared, seen from another side and distorted, at random in training."""
+
+import math
+
+import jax.numpy as jnp
+
+from jkeras import random
+from jkeras.core.errors import explain
+from jkeras.core.layer import layer
+from jkeras.core.record import Any
+from jkeras.layers.image_base import ImageLayer, MovingLayer, bounds, chosen, per_image
+from jkeras.ops.boxes import clip_to_image_size, convert_format, transform_corners
+from jkeras.ops.image_warp import distort, homography, kernel_size_for, warp
+
+INTERPOLATIONS = ("nearest", "bilinear")
+FILL_MODES = ("reflect", "wrap", "constant", "nearest")
+
+
+@layer("keras.layers", arguments="mode, seed, data_format")
+class RandomFlip(ImageLayer):
+    """In training each image is flipped with probability 1/2.
+
+    Args:
+        mode: "horizontal", "vertical" or "horizontal_and_vertical" (both at once).
+        seed: integer.
+
+    >>> import numpy as np
+    >>> RandomFlip("horizontal", seed=3)(np.ones((2, 4, 4, 3)), training=True).shape
+    (2, 4, 4, 3)
+    """
+
+    mode: str = "horizontal_and_vertical"
+    seed: Any = None
+    data_format: Any = None
+
+    def __post_init__(self):
+        super().__post_init__()
+        known = ("horizontal", "vertical", "horizontal_and_vertical")
+        if self.mode not in known:
+            raise ValueError(explain(self._where, f"`mode` to be one of {known}", f"mode={self.mode!r}"))
+
+    def draw(self, images, key):
+        flips = random.uniform((images.shape[0], 1, 1, 1), seed=key()) <= 0.5
+        return {"flips": flips, "size": self.size_of(images)}
+
+    def change_images(self, images, drawn):
+        flipped = images
+        if "horizontal" in self.mode:
+            flipped = jnp.flip(flipped, self.axes.width)
+        if "vertical" in self.mode:
+            flipped = jnp.flip(flipped, self.axes.height)
+        return jnp.where(drawn["flips"], flipped, images)
+
+    def change_masks(self, masks, drawn):
+        return self.change_images(masks, drawn)
+
+    def change_boxes(self, bounding_boxes, drawn):
+        relative = convert_format(bounding_boxes, self.bounding_box_format, "rel_xyxy", *drawn["size"])
+        x1, y1, x2, y2 = jnp.split(relative["boxes"], 4, -1)
+        if "horizontal" in self.mode:
+            x1, x2 = 1 - x2, 1 - x1
+        if "vertical" in self.mode:
+            y1, y2 = 1 - y2, 1 - y1
+        flipped = jnp.where(drawn["flips"][..., 0], jnp.concatenate([x1, y1, x2, y2], -1), relative["boxes"])
+        clipped = clip_to_image_size({**relative, "boxes": flipped}, bounding_box_format="rel_xyxy")
+        return convert_format(clipped, "rel_xyxy", self.bounding_box_format, *drawn["size"])
+
+
+class _Warp(MovingLayer):
+    """Base of layers that read images at other places, given by `drawn["matrix"]` (batch, 8); see `ops.image_warp`."""
+
+    fill_mode = "constant"  # where it is no field
+    _choices = {"fill_mode": FILL_MODES, "interpolation": INTERPOLATIONS}
+
+    def move(self, images, drawn, interpolation):
+        return warp(images, drawn["matrix"], interpolation, self.fill_mode, self.fill_value, self.data_format)
+
+    def move_boxes(self, boxes, drawn):
+        matrix = jnp.concatenate([drawn["matrix"], jnp.ones_like(drawn["matrix"][:, :1])], -1).reshape(-1, 3, 3)
+        inverse = jnp.linalg.inv(matrix)[:, None, None]  # images are read through the matrix, boxes go the other way
+
+        def forth(x, y):
+            x, y, k = (inverse[..., i, 0] * x + inverse[..., i, 1] * y + inverse[..., i, 2] for i in range(3))
+            return x / k, y / k
+        return transform_corners(boxes, forth)
+
+
+def affine(a0, a1, a2, b0, b1, b2):
+    """Rows of `warp`'s matrices from numbers and arrays (batch,)."""
+    parts = jnp.broadcast_arrays(*(jnp.asarray(v, "float32") for v in (a0, a1, a2, b0, b1, b2, 0, 0)))
+    return jnp.stack(parts, -1)
+
+
+@layer("keras.layers")
+class RandomRotation(_Warp):
+    """In training each image is rotated about its middle.
+
+    Args:
+        factor: range of the angle, in full turns: 0.1 is from -36 to 36 degrees; positive is counter-clockwise.
+        fill_mode: what lies outside: "reflect", "wrap", "constant" (`fill_value`) or "nearest".
+        interpolation: "nearest" or "bilinear".
+        seed: integer.
+
+    >>> import numpy as np
+    >>> RandomRotation(0.1, seed=3)(np.ones((2, 4, 4, 3)), training=True).shape
+    (2, 4, 4, 3)
+    """
+
+    factor: Any
+    fill_mode: str = "reflect"
+    interpolation: str = "bilinear"
+    seed: Any = None
+    fill_value: float = 0.0
+    data_format: Any = None
+    _ranges = {"factor": (-1, 1)}
+
+    def draw(self, images, key):
+        height, width = self.size_of(images)
+        degrees = random.uniform((images.shape[0],), *(f * 360.0 for f in self.factor), seed=key())
+        cos, sin = jnp.cos(degrees * (math.pi / 180)), jnp.sin(degrees * (math.pi / 180))
+        x, y = 0.5 * (width - 1), 0.5 * (height - 1)
+        return {"matrix": affine(cos, -sin, x - x * cos + y * sin, sin, cos, y - x * sin - y * cos),
+                "size": (height, width)}
+
+
+@layer("keras.layers")
+class RandomTranslation(_Warp):
+    """In training each image is shifted.
+
+    Args:
+        height_factor, width_factor: ranges of the shift down and to the right, in shares of the size, within [-1, 1].
+        fill_mode: what lies outside: "reflect", "wrap", "constant" (`fill_value`) or "nearest".
+        interpolation: "nearest" or "bilinear".
+        seed: integer.
+
+    >>> import numpy as np
+    >>> RandomTranslation(0.1, (0.0, 0.2), seed=3)(np.ones((2, 4, 4, 3)), training=True).shape
+    (2, 4, 4, 3)
+    """
+
+    height_factor: Any
+    width_factor: Any
+    fill_mode: str = "reflect"
+    interpolation: str = "bilinear"
+    seed: Any = None
+    fill_value: float = 0.0
+    data_format: Any = None
+
+    def __post_init__(self):
+        super().__post_init__()
+        for name in ("height", "width"):
+            factor = getattr(self, f"{name}_factor")
+            if factor is not None:
+                lower, upper = bounds(factor, -1.0, 1.0, f"{name}_factor", self._where, strict=True)
+                self.__dict__.update({f"{name}_lower": lower, f"{name}_upper": upper})
+
+    def draw(self, images, key):
+        shape, (height, width) = (images.shape[0],), self.size_of(images)
+        down = height * random.uniform(shape, self.height_lower, self.height_upper, seed=key())
+        right = width * random.uniform(shape, self.width_lower, self.width_upper, seed=key())
+        return {"matrix": affine(1, 0, -right, 0, 1, -down), "size": (height, width)}
+
+
+@layer("keras.layers")
+class RandomZoom(RandomTranslation):
+    """In training each image is zoomed about its middle.
+
+    Args:
+        height_factor, width_factor: ranges of the change, within (-1, 1]: positive shows more (zooms out), negative
+            shows less. Without `width_factor` the aspect ratio stays.
+        fill_mode: what lies outside: "reflect", "wrap", "constant" (`fill_value`) or "nearest".
+        interpolation: "nearest" or "bilinear".
+        seed: integer.
+
+    >>> import numpy as np
+    >>> RandomZoom((-0.2, 0.0), seed=3)(np.ones((2, 4, 4, 3)), training=True).shape
+    (2, 4, 4, 3)
+    """
+
+    width_factor = None
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.height_lower <= -1 or self.width_factor is not None and self.width_lower <= -1:
+            raise ValueError(explain(self._where, "factors above -1", f"height_factor={self.height_factor} and "
+                                     f"width_factor={self.width_factor}"))
+
+    def draw(self, images, key):
+        shape, (height, width) = (images.shape[0],), self.size_of(images)
+        down = across = random.uniform(shape, 1.0 + self.height_lower, 1.0 + self.height_upper, seed=key())
+        if self.width_factor is not None:
+            across = random.uniform(shape, 1.0 + self.width_lower, 1.0 + self.width_upper, seed=key())
+        return {"matrix": affine(across, 0, (width - 1) / 2 * (1 - across), 0, down, (height - 1) / 2 * (1 - down)),
+                "size": (height, width)}
+
+
+@layer("keras.layers")
+class RandomShear(_Warp):
+    """In training each image is sheared, from its upper left corner.
+
+    Args:
+        x_factor, y_factor: ranges of the shear along the two axes, within [0, 1]; the direction is drawn, too.
+        interpolation: "nearest" or "bilinear".
+        fill_mode: what lies outside: "reflect", "wrap", "constant" (`fill_value`) or "nearest".
+        seed: integer.
+
+    >>> import numpy as np
+    >>> RandomShear(0.2, 0.1, seed=3)(np.ones((2, 4, 4, 3)), training=True).shape
+    (2, 4, 4, 3)
+    """
+
+    x_factor: Any = 0.0
+    y_factor: Any = 0.0
+    interpolation: str = "bilinear"
+    fill_mode: str = "reflect"
+    fill_value: float = 0.0
+    data_format: Any = None
+    seed: Any = None
+
+    def __post_init__(self):
+        super().__post_init__()
+        for name in ("x_factor", "y_factor"):
+            value = getattr(self, name)
+            low = -1 if isinstance(value, (tuple, list)) else 0  # a config holds (-f, f)
+            lower, upper = bounds(value, low, 1, name, self._where, strict=True)
+            setattr(self, name, (lower, upper) if low else (-upper, upper))
+
+    def draw(self, images, key):
+        shape = (images.shape[0],)
+        sign = jnp.where(random.uniform(shape, seed=key(), dtype=self.compute_dtype) > 0.5, -1.0, 1.0)
+        y = sign * random.uniform(shape, *self.y_factor, seed=key(), dtype=self.compute_dtype)
+        x = sign * random.uniform(shape, *self.x_factor, seed=key(), dtype=self.compute_dtype)
+        return {"matrix": affine(1, x, 0, y, 1, 0), "size": self.size_of(images)}
+
+
+@layer("keras.layers")
+class RandomPerspective(_Warp):
+    """In training images are seen from another side: their corners are moved.
+
+    Args:
+        factor: range of the probability that an image is changed.
+        scale: how far corners move, in shares of their coordinates, in [0, 1].
+        interpolation: "nearest" or "bilinear".
+        fill_value: what lies outside.
+        seed: integer.
+
+    >>> import numpy as np
+    >>> RandomPerspective(seed=3)(np.ones((2, 4, 4, 3)), training=True).shape
+    (2, 4, 4, 3)
+    """
+
+    factor: Any = 1.0
+    scale: float = 1.0
+    interpolation: str = "bilinear"
+    fill_value: float = 0.0
+    seed: Any = None
+    data_format: Any = None
+    _ranges = {"factor": (0, 1)}
+    _choices = {"interpolation": INTERPOLATIONS}
+
+    def __post_init__(self):
+        super().__post_init__()
+        if not 0 <= self.scale <= 1:
+            raise ValueError(explain(self._where, "`scale` between 0 and 1", f"scale={self.scale}"))
+
+    def draw(self, images, key):
+        height, width = self.size_of(images)
+        apply = chosen(images, self.factor, key)
+        shifts = random.uniform((images.shape[0], 4, 2), -0.5 * self.scale, 0.5 * self.scale, seed=key(),
+                                dtype=self.compute_dtype).astype("float32")
+        corners = jnp.array([[0, 0], [width - 1, 0], [0, height - 1], [width - 1, height - 1]], "float32")
+        corners = jnp.broadcast_to(corners, shifts.shape)
+        moved = homography(corners, corners * (1 + shifts))
+        return {"matrix": jnp.where(apply[:, None], moved, affine(1, 0, 0, 0, 1, 0)), "size": (height, width)}
+
+
+@layer("keras.layers")
+class RandomElasticTransform(ImageLayer):
+    """In training the pixels of images are displaced by smooth random fields (Simard et al. 2003, ICDAR).
+
+    Args:
+        factor: range of the probability that an image is changed.
+        scale: range of the strength, within [0, 1].
+        interpolation: "nearest" or "bilinear".
+        fill_mode: what lies outside: "reflect", "wrap", "constant" (`fill_value`), "nearest" or "mirror".
+        value_range: the range of the values, which results are clipped to.
+        seed: integer.
+
+    >>> import numpy as np
+    >>> RandomElasticTransform(seed=3)(np.ones((2, 8, 8, 3)), training=True).shape
+    (2, 8, 8, 3)
+    """
+
+    factor: Any = 1.0
+    scale: Any = 1.0
+    interpolation: str = "bilinear"
+    fill_mode: str = "reflect"
+    fill_value: float = 0.0
+    value_range: Any = (0, 255)
+    seed: Any = None
+    data_format: Any = None
+    _ranges = {"factor": (0, 1), "scale": (0, 1)}
+    _choices = {"fill_mode": (*FILL_MODES, "mirror"), "interpolation": INTERPOLATIONS}
+
+    def draw(self, images, key):
+        apply = chosen(images, self.factor, key)
+        strength = random.uniform((), *self.scale, seed=key(), dtype=self.compute_dtype)
+        return {"apply": apply, "strength": strength, "key": key()}
+
+    def _distort(self, images, drawn, interpolation):
+        height, width = self.size_of(images)
+        distorted = distort(images, drawn["key"], 0.1 * max(height, width) * drawn["strength"],
+                            0.05 * min(height, width) * drawn["strength"] + 1e-6,
+                            kernel_size_for(0.05 * min(height, width) * self.scale[1]), interpolation, self.fill_mode,
+                            self.fill_value, self.data_format)
+        return jnp.where(per_image(drawn["apply"]), distorted, images)
+
+    def change_images(self, images, drawn):
+        return jnp.clip(self._distort(images, drawn, self.interpolation), *self.value_range)
+
+    def change_masks(self, masks, drawn):
+        return self._distort(masks, drawn, "nearest")

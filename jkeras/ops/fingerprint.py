@@ -1,0 +1,136 @@
+"""Hashes of texts that are the same on every machine: FarmHash64 and SipHash-2-4, in plain Python.
+
+>>> farmhash64(b"Hello"), fingerprint_cat(farmhash64(b"Hello"), farmhash64(b"World"))
+(15404698994557526151, 16877292868973613377)
+"""
+
+import struct
+
+MASK = (1 << 64) - 1
+K0, K1, K2 = 0xC3A5C85C97CB3127, 0xB492B66FBE98F273, 0x9AE16A3B2F90404F
+
+
+def _at(text, place):
+    return int.from_bytes(text[place:place + 8], "little")
+
+
+def _rotate(value, bits):
+    """Rotation to the right."""
+    value &= MASK
+    return (value >> bits | value << (64 - bits)) & MASK
+
+
+def _mix(value):
+    value &= MASK
+    return value ^ value >> 47
+
+
+def _join(u, v, mul):
+    a = _mix((u ^ v) * mul)
+    return _mix((v & MASK ^ a) * mul) * mul & MASK
+
+
+def farmhash64(text):
+    """The 64-bit fingerprint of bytes by FarmHash (farmhashna; Pike 2014), which TensorFlow hashes strings with.
+
+    >>> farmhash64(b"World")
+    18308117990299812472
+    """
+    size = len(text)
+    if size <= 16:
+        return _short(text, size)
+    mul = K2 + 2 * size
+    if size <= 64:
+        a, b, c, d = _at(text, 0) * (K1 if size <= 32 else K2), _at(text, 8), _at(text, size - 8) * mul, _at(
+            text, size - 16) * K2
+        y = _rotate(a + b, 43) + _rotate(c, 30) + d
+        z = _join(y & MASK, a + _rotate(b + K2, 18) + c & MASK, mul)
+        if size <= 32:
+            return z
+        e, f = _at(text, 16) * mul, _at(text, 24)
+        g, h = (y + _at(text, size - 32)) * mul, (z + _at(text, size - 24)) * mul
+        return _join(_rotate(e + f, 43) + _rotate(g, 30) + h & MASK, e + _rotate(f + a, 18) + g & MASK, mul)
+    return _long(text, size)
+
+
+def _short(text, size):
+    mul = K2 + 2 * size
+    if size >= 8:
+        a, b = _at(text, 0) + K2, _at(text, size - 8)
+        return _join(_rotate(b, 37) * mul + a & MASK, (_rotate(a, 25) + b) * mul & MASK, mul)
+    if size >= 4:
+        first, last = struct.unpack("<I", text[:4])[0], struct.unpack("<I", text[-4:])[0]
+        return _join(size + (first << 3), last, mul)
+    if size > 0:
+        y, z = text[0] + (text[size >> 1] << 8), size + (text[-1] << 2)
+        return _mix(y * K2 ^ z * K0) * K2 & MASK
+    return K2
+
+
+def _weak(text, place, a, b):
+    """32 bytes and two seeds as two numbers."""
+    w, x, y, z = (_at(text, place + 8 * i) for i in range(4))
+    a += w
+    b, c = _rotate(b + a + z, 21), a
+    a += x + y
+    return a + z & MASK, b + _rotate(a, 44) + c & MASK
+
+
+def _long(text, size):
+    x, y = 81, 81 * K1 + 113 & MASK
+    z = _mix(y * K2 + 113) * K2 & MASK
+    v, w = (0, 0), (0, 0)
+    x = x * K2 + _at(text, 0)
+
+    def block(place, x, y, z, v, w, mul, last):
+        x = _rotate(x + y + v[0] + _at(text, place + 8), 37) * mul & MASK
+        y = _rotate(y + v[1] + _at(text, place + 48), 42) * mul
+        x ^= w[1] * (9 if last else 1) & MASK
+        y = y + v[0] * (9 if last else 1) + _at(text, place + 40) & MASK
+        z = _rotate(z + w[0], 33) * mul & MASK
+        v = _weak(text, place, v[1] * mul & MASK, x + w[0])
+        w = _weak(text, place + 32, z + w[1], y + _at(text, place + 16))
+        return z, y, x, v, w
+
+    for place in range(0, (size - 1) // 64 * 64, 64):
+        x, y, z, v, w = block(place, x, y, z, v, w, K1, False)
+    mul = K1 + ((z & 0xFF) << 1)
+    w = w[0] + (size - 1 & 63), w[1]
+    v = v[0] + w[0] & MASK, v[1]
+    w = w[0] + v[0] & MASK, w[1]
+    x, y, z, v, w = block(size - 64, x, y, z, v, w, mul, True)
+    return _join(_join(v[0], w[0], mul) + _mix(y) * K0 + z & MASK, _join(v[1], w[1], mul) + x & MASK, mul)
+
+
+def fingerprint_cat(first, second):
+    """One fingerprint from two, as TensorFlow combines those of crossed features."""
+    k = 0xC6A4A7935BD1E995
+    result = (first ^ k ^ _mix(second * k) * k) * k
+    return _mix(_mix(result) * k)
+
+
+def siphash64(text, key):
+    """The 64-bit SipHash-2-4 of bytes under a key of two integers (Aumasson and Bernstein 2012).
+
+    >>> hex(siphash64(bytes(range(15)), (0x0706050403020100, 0x0F0E0D0C0B0A0908)))
+    '0xa129ca6149be45e5'
+    """
+    v0, v1, v2, v3 = (k ^ c for k, c in zip((*key, *key), (
+        0x736F6D6570736575, 0x646F72616E646F6D, 0x6C7967656E657261, 0x7465646279746573)))
+
+    def rounds(count, v0, v1, v2, v3):
+        for _ in range(count):
+            v0, v2 = v0 + v1 & MASK, v2 + v3 & MASK
+            v1, v3 = _rotate(v1, 64 - 13) ^ v0, _rotate(v3, 64 - 16) ^ v2
+            v0 = _rotate(v0, 32)
+            v2, v0 = v2 + v1 & MASK, v0 + v3 & MASK
+            v1, v3 = _rotate(v1, 64 - 17) ^ v2, _rotate(v3, 64 - 21) ^ v0
+            v2 = _rotate(v2, 32)
+        return v0, v1, v2, v3
+
+    padded = text + bytes(7 - len(text) % 8) + bytes([len(text) & 0xFF])
+    for (word,) in struct.iter_unpack("<Q", padded):
+        v0, v1, v2, v3 = rounds(2, v0, v1, v2, v3 ^ word)
+        v0 ^= word
+    v0, v1, v2, v3 = rounds(4, v0, v1, v2 ^ 0xFF, v3)
+    return v0 ^ v1 ^ v2 ^ v3

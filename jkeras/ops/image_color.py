@@ -1,0 +1,79 @@
+"""Color spaces: RGB to gray, RGB to HSV and back."""
+
+import jax.numpy as jnp
+
+from jkeras.core.policy import is_float
+from jkeras.ops.image_common import axes_of, check_rank, image_op
+from jkeras.ops.promotion import result_type
+
+LUMINANCE = (0.2989, 0.5870, 0.1140)  # of red, green and blue, as in ITU-R BT.601
+
+
+@image_op(class_name="RGBToGrayscale")
+def rgb_to_grayscale(images, data_format=None):
+    """The luminance `0.2989 R + 0.587 G + 0.114 B` as the only channel; gray images as they are.
+
+    Raises:
+        ValueError: not 3 or 4 axes, or neither 1 nor 3 channels.
+
+    >>> print(rgb_to_grayscale(jnp.array([[[1.0, 0.0, 0.0]]])))
+    [[[0.2989]]]
+    """
+    images, axis = jnp.asarray(images), axes_of(data_format).channels
+    check_rank(images)
+    if images.shape[axis] not in (1, 3):
+        raise ValueError(f"Images must have 3 channels (RGB) or 1 (gray). Received: images.shape={images.shape}")
+    if images.shape[axis] == 1:
+        return images
+    floats = images.astype(result_type(images.dtype, float))
+    gray = jnp.tensordot(floats, jnp.asarray(LUMINANCE, floats.dtype), (axis, 0))
+    return jnp.expand_dims(gray, axis).astype(images.dtype)
+
+
+def _planes(images, data_format):
+    """(the three channels, the channel axis) of float images."""
+    images, axis = jnp.asarray(images), axes_of(data_format).channels
+    check_rank(images)
+    if not is_float(images.dtype):
+        raise ValueError("Images must have a float dtype; divide integers by 255 first. Received: "
+                         f"images.dtype={images.dtype}")
+    return [jnp.take(images, i, axis=axis) for i in range(3)], axis
+
+
+@image_op(class_name="RGBToHSV")
+def rgb_to_hsv(images, data_format=None):
+    """Hue in [0, 1), saturation in [0, 1] and value (the largest of R, G and B), for each pixel.
+
+    Raises:
+        ValueError: not 3 or 4 axes, or an integer dtype.
+
+    >>> print(rgb_to_hsv(jnp.array([[[0.0, 0.5, 0.0]]])))
+    [[[0.33333334 1.         0.5       ]]]
+    """
+    planes, axis = _planes(images, data_format)
+    tiny = jnp.finfo(planes[0].dtype).eps
+    r, g, b = (jnp.where(abs(p) < tiny, 0.0, p) for p in planes)
+    value = jnp.maximum(jnp.maximum(r, g), b)
+    spread = value - jnp.minimum(jnp.minimum(r, g), b)
+    unit = 1 / (6 * jnp.where(spread > 0, spread, 1.0))
+    hue = jnp.where(value == r, unit * (g - b),
+                    jnp.where(value == g, unit * (b - r) + 2 / 6, unit * (r - g) + 4 / 6))
+    hue = jnp.where(spread > 0, hue, 0.0) + (hue < 0)
+    saturation = jnp.where(value > 0, spread / jnp.where(value > 0, value, 1.0), 0.0)
+    return jnp.stack([hue, saturation, value], axis)
+
+
+@image_op(class_name="HSVToRGB")
+def hsv_to_rgb(images, data_format=None):
+    """The inverse of `rgb_to_hsv`; hues that differ by a whole number are the same.
+
+    Raises:
+        ValueError: not 3 or 4 axes, or an integer dtype.
+
+    >>> print(hsv_to_rgb(jnp.array([[[0.0, 1.0, 0.5]]])))
+    [[[0.5 0.  0. ]]]
+    """
+    (hue, saturation, value), axis = _planes(images, data_format)
+    sector = hue % 1.0 * 6
+    shares = (abs(sector - 3) - 1, 2 - abs(sector - 2), 2 - abs(sector - 4))
+    return jnp.stack([value * (1 - saturation + saturation * jnp.clip(s, 0, 1)) for s in shares], axis)

@@ -1,0 +1,44 @@
+"""What the ops of images share: their names in files, ranks, axes."""
+
+import typing
+
+from jkeras.core.graph import op
+from jkeras.core.settings import standardize_data_format
+
+
+class Axes(typing.NamedTuple):
+    """The axes of images, counted from the end, so that they hold for one image and for a batch."""
+
+    height: int
+    width: int
+    channels: int
+
+
+def axes_of(data_format):
+    """The axes for a data format; None: the default one.
+
+    >>> axes_of("channels_last")
+    Axes(height=-3, width=-2, channels=-1)
+    """
+    return Axes(-3, -2, -1) if standardize_data_format(data_format) == "channels_last" else Axes(-2, -1, -3)
+
+
+def check_rank(images, name="images"):
+    """Raises ValueError unless `images` is one image or a batch of them."""
+    if len(images.shape) not in (3, 4):
+        raise ValueError(f"`{name}` must be one image (3 axes) or a batch of images (4 axes). Received: "
+                         f"{name}.shape={tuple(images.shape)}")
+
+
+def check_choice(name, value, known):
+    """Raises ValueError unless `value` is one of the known ones."""
+    if value not in known:
+        raise ValueError(f"`{name}` must be one of {tuple(known)}. Received: {name}={value!r}")
+
+
+def image_op(inputs=1, class_name=None, spec=None):
+    """The decorator of an op `keras.ops.image.NAME`; arguments as those of `core.graph.op`."""
+    def decorate(function):
+        return op("keras.src.ops.image", f"keras.ops.image.{function.__name__}", inputs=inputs, class_name=class_name,
+                  spec=spec)(function)
+    return decorate

@@ -1,0 +1,185 @@
+"""Images read at other places: affine and projective maps, elastic distortion."""
+
+import jax
+import jax.numpy as jnp
+from jax.scipy.ndimage import map_coordinates as read_at
+
+from jkeras.core.rng import as_key
+from jkeras.core.settings import standardize_data_format
+from jkeras.ops.image_common import axes_of, check_choice, check_rank, image_op
+from jkeras.ops.image_filter import blur
+from jkeras.ops.promotion import result_type
+
+ORDERS = {"nearest": 0, "bilinear": 1}
+FILL_MODES = ("constant", "nearest", "wrap", "mirror", "reflect")
+
+
+@image_op(inputs=2)
+def map_coordinates(inputs, coordinates, order, fill_mode="constant", fill_value=0):
+    """The values of an array at any places: result[i] = inputs[coordinates[0][i], coordinates[1][i], ...].
+
+    Args:
+        coordinates: (number of axes of `inputs`, *shape of the result).
+        order: 0 takes the nearest value, 1 interpolates linearly.
+        fill_mode: what lies outside: "constant" (`fill_value`), "nearest", "wrap", "mirror" or "reflect".
+    Raises:
+        ValueError: coordinates that do not fit, or another order or mode.
+
+    >>> print(map_coordinates(jnp.arange(4.0), jnp.array([[0.5, 2.0]]), order=1))
+    [0.5 2. ]
+    """
+    inputs, coordinates = jnp.asarray(inputs), jnp.asarray(coordinates)
+    if coordinates.ndim < 2 or coordinates.shape[0] != inputs.ndim:
+        raise ValueError("`coordinates` must have the shape (number of axes of `inputs`, ...). Received: "
+                         f"inputs.shape={inputs.shape}, coordinates.shape={coordinates.shape}")
+    check_choice("fill_mode", fill_mode, FILL_MODES)
+    check_choice("order", order, (0, 1))
+    return read_at(inputs, coordinates, order, fill_mode, fill_value)
+
+
+def sample(images, places, interpolation, fill_mode, fill_value, data_format):
+    """A batch of images read at `places`: (batch, 2, height, width), rows and columns, or one set for each channel."""
+    channels = axes_of(data_format).channels
+
+    def channel(plane, places):
+        return read_at(plane, places, ORDERS[interpolation], fill_mode, fill_value)
+    return jax.vmap(jax.vmap(channel, (channels, None if places.ndim == 4 else 0), channels))(images, places)
+
+
+def places_of(images, transform, data_format):
+    """Where a batch of images is read under projective maps (batch, 8): a0, a1, a2, b0, b1, b2, c0, c1.
+
+    The pixel (x, y) is read at ((a0 x + a1 y + a2) / k, (b0 x + b1 y + b2) / k), k = c0 x + c1 y + 1.
+    """
+    axes = axes_of(data_format)
+    y, x = jnp.meshgrid(*(jnp.arange(images.shape[a], dtype="float32") for a in axes[:2]), indexing="ij")
+    transform = jnp.broadcast_to(transform, (images.shape[0], 8)).astype("float32")
+    a0, a1, a2, b0, b1, b2, c0, c1 = jnp.moveaxis(transform, -1, 0)[:, :, None, None]
+    k = c0 * x + c1 * y + 1
+    return jnp.stack([(b0 * x + b1 * y + b2) / k, (a0 * x + a1 * y + a2) / k], 1)  # (batch, 2, height, width)
+
+
+def warp(images, transform, interpolation, fill_mode, fill_value, data_format):
+    """A batch of images under projective maps (batch, 8); see `places_of`."""
+    return sample(images, places_of(images, transform, data_format), interpolation, fill_mode, fill_value, data_format)
+
+
+def _on_batch(function, images):
+    """`function` on a batch of images; one image becomes a batch of one."""
+    check_rank(images)
+    return function(images) if images.ndim == 4 else function(images[None])[0]
+
+
+@image_op(inputs=2)
+def affine_transform(images, transform, interpolation="bilinear", fill_mode="constant", fill_value=0,
+                     data_format=None):
+    """Images under affine maps: the pixel (x, y) is read at (a0 x + a1 y + a2, b0 x + b1 y + b2).
+
+    Args:
+        images: one image or a batch of them.
+        transform: a0, a1, a2, b0, b1, b2, c0, c1: (8,) or (batch, 8). c0 and c1 should be 0; as in Keras on JAX,
+            channel i is read c0 * i rows and c1 * i columns further on.
+        interpolation: "nearest" or "bilinear".
+        fill_mode: what lies outside: "constant" (`fill_value`), "nearest", "wrap", "mirror" or "reflect".
+    Raises:
+        ValueError: ranks that do not fit, or an unknown mode.
+
+    >>> shift = jnp.array([1.0, 0, 1, 0, 1, 0, 0, 0])
+    >>> print(affine_transform(jnp.arange(3.0).reshape(1, 3, 1), shift).ravel())
+    [1. 2. 0.]
+    """
+    images, transform = jnp.asarray(images), jnp.asarray(transform)
+    check_choice("interpolation", interpolation, ORDERS)
+    check_choice("fill_mode", fill_mode, FILL_MODES)
+    if transform.ndim not in (1, 2):
+        raise ValueError("`transform` must have the shape (8,) or (batch, 8). Received: "
+                         f"transform.shape={transform.shape}")
+    transform = jnp.atleast_2d(transform).astype("float32")
+    channels = jnp.arange(images.shape[axes_of(data_format).channels])
+    drift = channels[:, None] * transform[:, None, 6:]  # (batch, channels, 2)
+
+    def read(images):
+        places = places_of(images, transform.at[:, 6:].set(0), data_format)[:, None] + drift[..., None, None]
+        return sample(images, places, interpolation, fill_mode, fill_value, data_format)
+    return _on_batch(read, images)
+
+
+def homography(start_points, end_points):
+    """The maps that take four end points to four start points: (batch, 4, 2) twice -> (batch, 8), as `warp` has them.
+
+    Each pair of points gives two linear equations in the eight numbers.
+    """
+    (u, v), (x, y) = (jnp.moveaxis(p, -1, 0) for p in (start_points, end_points))  # (batch, 4) each
+    one, zero = jnp.ones_like(x), jnp.zeros_like(x)
+    rows = jnp.concatenate([jnp.stack([x, y, one, zero, zero, zero, -u * x, -u * y], -1),
+                            jnp.stack([zero, zero, zero, x, y, one, -v * x, -v * y], -1)], 1)  # (batch, 8, 8)
+    return jnp.linalg.solve(rows, jnp.concatenate([u, v], -1)[..., None])[..., 0]
+
+
+@image_op(inputs=3)
+def perspective_transform(images, start_points, end_points, interpolation="bilinear", fill_value=0, data_format=None):
+    """Images under the projective maps that take four points to four others.
+
+    Args:
+        images: one image or a batch of them.
+        start_points, end_points: the points before and after, (x, y): (4, 2) or (batch, 4, 2).
+        interpolation: "nearest" or "bilinear".
+        fill_value: what lies outside.
+    Raises:
+        ValueError: ranks that do not fit, or an unknown interpolation.
+
+    >>> corners = jnp.array([[0.0, 0], [3, 0], [0, 3], [3, 3]])
+    >>> perspective_transform(jnp.ones((4, 4, 1)), corners, corners * 0.5).shape
+    (4, 4, 1)
+    """
+    images, start, end = jnp.asarray(images), jnp.asarray(start_points), jnp.asarray(end_points)
+    check_choice("interpolation", interpolation, ORDERS)
+    check_rank(images)
+    if start.shape[-2:] != (4, 2) or start.ndim not in (2, 3) or start.shape != end.shape:
+        raise ValueError("`start_points` and `end_points` must both have the shape (4, 2) or (batch, 4, 2). Received: "
+                         f"start_points.shape={start.shape}, end_points.shape={end.shape}")
+    start, end = (p.reshape(-1, 4, 2).astype("float32") for p in (start, end))
+    return _on_batch(lambda x: warp(x, homography(start, end), interpolation, "constant", fill_value, data_format),
+                     images)
+
+
+def distort(images, key, alpha, sigma, kernel_size, interpolation, fill_mode, fill_value, data_format):
+    """A batch of images with every pixel displaced by smooth noise; `kernel_size` is of the smoothing."""
+    axes = axes_of(data_format)
+    height, width = images.shape[axes.height], images.shape[axes.width]
+    dtype = result_type(images.dtype, float)
+    noise = jax.random.normal(key, (images.shape[0], height, width, 2), dtype) * sigma
+    noise = alpha * jnp.moveaxis(blur(noise, (kernel_size,) * 2, (sigma,) * 2, "channels_last"), -1, 1)
+    grid = jnp.stack(jnp.meshgrid(jnp.arange(height), jnp.arange(width), indexing="ij"))
+    return sample(images, grid + noise, interpolation, fill_mode, fill_value, data_format)
+
+
+@image_op()
+def elastic_transform(images, alpha=20.0, sigma=5.0, interpolation="bilinear", fill_mode="reflect", fill_value=0.0,
+                      seed=None, data_format=None):
+    """Images with each pixel displaced by a smooth random field (Simard et al. 2003, ICDAR).
+
+    Args:
+        alpha: strength of the displacement.
+        sigma: standard deviation of the noise and of the Gaussian that smooths it, a Python number.
+        seed: an integer, a JAX key or a `SeedGenerator`.
+    Raises:
+        ValueError: not 3 or 4 axes, or an unknown mode.
+
+    >>> elastic_transform(jnp.ones((2, 8, 8, 3)), alpha=2.0, sigma=1.0, seed=3).shape
+    (2, 8, 8, 3)
+    """
+    images, data_format = jnp.asarray(images), standardize_data_format(data_format)
+    check_choice("interpolation", interpolation, ORDERS)
+    check_choice("fill_mode", fill_mode, FILL_MODES)
+    return _on_batch(lambda x: distort(x, as_key(seed), alpha, sigma, kernel_size_for(sigma), interpolation, fill_mode,
+                                       fill_value, data_format), images)
+
+
+def kernel_size_for(sigma):
+    """The odd size of a Gaussian kernel that reaches three standard deviations.
+
+    >>> kernel_size_for(1.0)
+    7
+    """
+    return int(6 * sigma) | 1

@@ -1,0 +1,259 @@
+"""`keras.tree`: nested structures of lists, tuples, named tuples, dicts and deques.
+
+The leaves of a dict come in the order of its sorted keys, those of an `OrderedDict` in its own order. None is a leaf.
+"""
+
+import collections
+import typing
+import warnings
+
+from jkeras.core.module import TrackedDict, TrackedList
+from jkeras.core.registry import public
+
+SEQUENCES = (list, tuple, collections.deque, TrackedList)
+MAPPINGS = (dict, collections.OrderedDict, collections.defaultdict, TrackedDict)
+MISMATCH = "Structures don't have the same nested structure"
+
+
+@public("keras.tree.MAP_TO_NONE")
+class MAP_TO_NONE:  # noqa: N801 - Keras's name
+    """What the function of `traverse` returns to put None in the place of a part.
+
+    >>> traverse(lambda part: MAP_TO_NONE if part == 2 else None, [1, 2])
+    [1, None]
+    """
+
+
+class Parts(typing.NamedTuple):
+    """One level of a structure: what kind it is, the keys of its parts, the parts, and how to make it again."""
+
+    kind: typing.Any
+    keys: tuple
+    values: tuple
+    remake: typing.Callable
+
+
+def _parts(structure):
+    """The parts of a structure; None for a leaf."""
+    cls = type(structure)
+    if cls in MAPPINGS:
+        keys = tuple(structure) if cls is collections.OrderedDict else _sorted(structure)
+        return Parts(dict, keys, tuple(structure[k] for k in keys), lambda values: _mapping(structure, keys, values))
+    if cls in SEQUENCES:
+        kind = list if cls is TrackedList else cls
+        more = {"maxlen": structure.maxlen} if cls is collections.deque else {}
+        return Parts(kind, tuple(range(len(structure))), tuple(structure), lambda values: kind(values, **more))
+    if isinstance(structure, tuple) and hasattr(cls, "_fields"):
+        return Parts(cls, tuple(range(len(structure))), tuple(structure), lambda values: cls(*values))
+    return None
+
+
+def _sorted(mapping):
+    try:
+        return tuple(sorted(mapping))
+    except TypeError:  # keys of several types
+        try:
+            return tuple(sorted(mapping, key=lambda k: (f"{type(k).__module__}.{type(k).__qualname__}", k)))
+        except TypeError:
+            return tuple(mapping)
+
+
+def _mapping(like, keys, values):
+    """A dict of the class and order of `like`."""
+    found = dict(zip(keys, values))
+    ordered = {k: found[k] for k in like}
+    if isinstance(like, collections.defaultdict):
+        return collections.defaultdict(like.default_factory, ordered)
+    return collections.OrderedDict(ordered) if isinstance(like, collections.OrderedDict) else ordered
+
+
+@public("keras.tree.is_nested")
+def is_nested(structure):
+    """Whether a value is a structure rather than a leaf.
+
+    >>> is_nested({"a": 1}), is_nested("text"), is_nested([])
+    (True, False, True)
+    """
+    return _parts(structure) is not None
+
+
+@public("keras.tree.flatten")
+def flatten(structure):
+    """The leaves of a structure, a list.
+
+    >>> flatten({"b": (1, None), "a": 3})
+    [3, 1, None]
+    """
+    return [leaf for _, leaf in flatten_with_path(structure)]
+
+
+@public("keras.tree.flatten_with_path")
+def flatten_with_path(structure):
+    """(path, leaf) pairs of a structure; a path is a tuple of keys and positions.
+
+    >>> flatten_with_path([{"a": 42}])
+    [((0, 'a'), 42)]
+    """
+    return list(_leaves(structure, ()))
+
+
+def _leaves(structure, path):
+    parts = _parts(structure)
+    if parts is None:
+        yield path, structure
+        return
+    for key, value in zip(parts.keys, parts.values):
+        yield from _leaves(value, (*path, key))
+
+
+@public("keras.tree.map_structure")
+def map_structure(func, *structures, none_is_leaf=True):
+    """A structure with `func` applied to the leaves of one structure, or to those of several in the same places.
+
+    Args:
+        none_is_leaf: whether `func` gets to see None.
+
+    Raises:
+        ValueError: no structure, or structures that differ.
+
+    >>> map_structure(lambda x, y: x + y, {"a": 1, "b": [2]}, {"a": 10, "b": [20]})
+    {'a': 11, 'b': [22]}
+    """
+    _check(func, structures)
+    return _map(func, structures[0], structures[1:], none_is_leaf)
+
+
+def _check(func, structures):
+    if not callable(func):
+        raise TypeError(f"`func` must be callable. Received: {func!r}")
+    if not structures:
+        raise ValueError("Must provide at least one structure.")
+
+
+def _map(func, first, others, none_is_leaf=True, deeper=False):
+    """`func` of the leaves; with `deeper`, parts of the others below a leaf of the first are handed over whole."""
+    parts = _parts(first)
+    if parts is None:
+        if first is None and not none_is_leaf:
+            if any(other is not None for other in others):
+                raise ValueError(f"{MISMATCH}: None and {others}.")
+            return None
+        if not deeper and any(map(is_nested, others)):
+            raise ValueError(f"{MISMATCH}: the leaf {first!r} and {others}.")
+        return func(first, *others)
+    columns = [_matching(parts, first, other) for other in others]
+    return parts.remake([_map(func, value, row, none_is_leaf, deeper)
+                         for value, *row in zip(parts.values, *columns)])
+
+
+def _matching(parts, first, other):
+    """The parts of `other` in the order of those of `first`."""
+    theirs = _parts(other)
+    if theirs is None or theirs.kind is not parts.kind or set(theirs.keys) != set(parts.keys):
+        raise ValueError(f"{MISMATCH}: {first!r} and {other!r}.")
+    found = dict(zip(theirs.keys, theirs.values))
+    return [found[key] for key in parts.keys]
+
+
+@public("keras.tree.map_structure_up_to")
+def map_structure_up_to(shallow_structure, func, *structures):
+    """`map_structure` where what lies below the leaves of `shallow_structure` is handed to `func` whole.
+
+    >>> map_structure_up_to([1, 1], len, [[1, 2], [3, 4, 5]])
+    [2, 3]
+    """
+    _check(func, structures)
+    return _map(lambda _, *parts: func(*parts), shallow_structure, structures, deeper=True)
+
+
+@public("keras.tree.assert_same_structure")
+def assert_same_structure(a, b, check_types=None):
+    """Raises ValueError unless two structures have the same form and the same kinds of containers.
+
+    Dicts of all kinds are the same where their keys are.
+
+    >>> assert_same_structure([(0, 1)], [(2, 3)])
+    """
+    if check_types is not None:
+        warnings.warn("The `check_types` argument of `assert_same_structure` no longer has any effect. For a check "
+                      "that takes lists for tuples use `assert_same_paths`.", DeprecationWarning, stacklevel=2)
+    _map(lambda *leaves: None, a, (b,))
+
+
+@public("keras.tree.assert_same_paths")
+def assert_same_paths(a, b):
+    """Raises ValueError unless two structures have leaves in the same places; lists and tuples count as the same.
+
+    >>> assert_same_paths([0, 1], (2, 3))
+    """
+    ours, theirs = ({path for path, _ in flatten_with_path(s)} for s in (a, b))
+    if ours != theirs:
+        raise ValueError(f"`a` and `b` don't have the same paths. Only in `a`: {ours - theirs}; only in `b`: "
+                         f"{theirs - ours}.")
+
+
+@public("keras.tree.pack_sequence_as")
+def pack_sequence_as(structure, flat_sequence):
+    """The leaves `flat_sequence`, in the order of `flatten`, in the form of `structure`.
+
+    Raises:
+        ValueError: too few or too many leaves.
+
+    >>> pack_sequence_as({"b": 0, "a": (0, 0)}, [1, 2, 3])
+    {'b': 3, 'a': (1, 2)}
+    """
+    leaves = list(flat_sequence)
+    count = len(flatten(structure))
+    if len(leaves) != count:
+        raise ValueError(f"The structure has {count} leaves, but `flat_sequence` has {len(leaves)}.")
+    following = iter(leaves)
+    return _map(lambda _: next(following), structure, ())
+
+
+@public("keras.tree.lists_to_tuples")
+def lists_to_tuples(structure):
+    """The structure with tuples in place of lists.
+
+    >>> lists_to_tuples([1, {"a": [2]}])
+    (1, {'a': (2,)})
+    """
+    return traverse(lambda part: tuple(part) if isinstance(part, list) else None, structure, top_down=False)
+
+
+@public("keras.tree.map_shape_structure")
+def map_shape_structure(func, structure):
+    """The structure with `func` applied to its shapes: lists and tuples of ints and None.
+
+    >>> map_shape_structure(len, {"x": (None, 3), "y": [(2,)]})
+    {'x': 2, 'y': [1]}
+    """
+    if isinstance(structure, (list, tuple)) and all(isinstance(d, (int, type(None))) for d in structure):
+        return func(structure)
+    parts = _parts(structure)
+    return func(structure) if parts is None else parts.remake([map_shape_structure(func, v) for v in parts.values])
+
+
+@public("keras.tree.traverse")
+def traverse(func, structure, top_down=True):
+    """A structure with the parts replaced for which `func` returns something, `MAP_TO_NONE` standing for None.
+
+    Args:
+        top_down: ask for a part before those inside it, and leave those alone when it was replaced; otherwise after.
+
+    >>> traverse(lambda part: tuple(part) if isinstance(part, list) else None, [[1], 2], top_down=False)
+    ((1,), 2)
+    """
+    def inside(part):
+        parts = _parts(part)
+        return part if parts is None else parts.remake([traverse(func, v, top_down) for v in parts.values])
+
+    done = structure if top_down else inside(structure)
+    found = func(done)
+    if found is None:
+        return inside(structure) if top_down else done
+    return None if found is MAP_TO_NONE else found
+
+
+__all__ = ["MAP_TO_NONE", "assert_same_paths", "assert_same_structure", "flatten", "flatten_with_path", "is_nested",
+           "lists_to_tuples", "map_shape_structure", "map_structure", "map_structure_up_to", "pack_sequence_as",
+           "traverse"]

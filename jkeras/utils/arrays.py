@@ -1,0 +1,94 @@
+"""Arrays in other forms: one-hot labels, unit norms, padded sequences."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jkeras import ops
+from jkeras.core.registry import public
+
+
+@public("keras.utils.to_categorical")
+def to_categorical(x, num_classes=None):
+    """Whole numbers as one-hot rows: (…,) -> (…, num_classes). A last axis of size 1 is dropped first.
+
+    Args:
+        x: array-like of whole numbers; for an array of JAX the result is one too, in float32, else float64 of numpy.
+        num_classes: by default the largest number plus one; needed for an array of JAX.
+
+    >>> to_categorical([0, 2], 3).tolist()
+    [[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]
+    """
+    if isinstance(x, jax.Array):
+        return ops.one_hot(x.reshape(x.shape[:-1]) if x.ndim > 1 and x.shape[-1] == 1 else x, num_classes)
+    x = np.asarray(x, dtype="int64")
+    shape = x.shape[:-1] if x.ndim > 1 and x.shape[-1] == 1 else x.shape
+    x = x.reshape(-1)
+    classes = int(x.max()) + 1 if not num_classes else num_classes
+    rows = np.zeros((x.size, classes))
+    try:
+        rows[np.arange(x.size), x] = 1.0
+    except IndexError:
+        raise IndexError(f"The labels must be below num_classes={classes}. Received labels from {x.min()} to "
+                         f"{x.max()}.") from None
+    return rows.reshape(*shape, classes)
+
+
+@public("keras.utils.normalize")
+def normalize(x, axis=-1, order=2):
+    """x divided by its norm along an axis; rows of zeros stay.
+
+    Args:
+        order: of the norm; 2 is the Euclidean one.
+
+    >>> normalize(np.array([[3.0, 4.0], [0.0, 0.0]])).tolist()
+    [[0.6, 0.8], [0.0, 0.0]]
+    """
+    if not isinstance(x, np.ndarray):
+        return ops.normalize(jnp.asarray(x), axis=axis, order=order)
+    norm = np.atleast_1d(np.linalg.norm(x, order, axis))
+    norm[norm == 0] = 1
+    return x / np.expand_dims(norm, axis or -1)
+
+
+@public("keras.utils.pad_sequences", "keras.preprocessing.sequence.pad_sequences")
+def pad_sequences(sequences, maxlen=None, dtype="int32", padding="pre", truncating="pre", value=0.0):
+    """Lists of different lengths as the rows of one array: (rows, maxlen, …).
+
+    Args:
+        sequences: list of lists or arrays; beyond the first axis all have the same shape.
+        maxlen: by default the length of the longest.
+        dtype: of the result; `object` for strings.
+        padding, truncating: "pre" or "post", the end at which values are added or cut off.
+        value: what is added.
+
+    Raises:
+        ValueError: something that is not a list in `sequences`, rows of other shapes, a wrong argument.
+
+    >>> pad_sequences([[1], [2, 3], [4, 5, 6]], maxlen=2).tolist()
+    [[0, 1], [2, 3], [5, 6]]
+    """
+    if not hasattr(sequences, "__len__"):
+        raise ValueError(f"`sequences` must be a list of sequences. Received: {sequences!r}")
+    for row in sequences:
+        if not hasattr(row, "__len__"):
+            raise ValueError(f"`sequences` must be a list of sequences. Found one that has no length: {row!r}")
+    text = dtype is object or np.issubdtype(dtype, np.str_) or np.issubdtype(dtype, np.bytes_)
+    if isinstance(value, str) and not text:
+        raise ValueError(f"The string value={value!r} does not go with dtype={dtype}; use dtype=object.")
+    if padding not in ("pre", "post") or truncating not in ("pre", "post"):
+        raise ValueError("`padding` and `truncating` must be 'pre' or 'post'. Received: "
+                         f"padding={padding!r}, truncating={truncating!r}")
+    maxlen = max(map(len, sequences)) if maxlen is None else maxlen
+    shape = next((np.asarray(row).shape[1:] for row in sequences if len(row)), ())
+    padded = np.full((len(sequences), maxlen, *shape), value, dtype=dtype)
+    for i, row in enumerate(sequences):
+        if not len(row):
+            continue
+        kept = np.asarray(row[-maxlen:] if truncating == "pre" else row[:maxlen], dtype=dtype)
+        if kept.shape[1:] != shape:
+            raise ValueError(f"The sequence at position {i} has items of shape {kept.shape[1:]}, those before it of "
+                             f"shape {shape}.")
+        place = slice(0, len(kept)) if padding == "post" else slice(maxlen - len(kept), maxlen)
+        padded[i, place] = kept
+    return padded

@@ -1,0 +1,101 @@
+"""Config: named settings that can be frozen."""
+
+import difflib
+import json
+
+from jkeras.core.registry import public
+
+
+@public("keras.utils.Config")
+class Config:
+    """A dict whose entries are also attributes, and which can be frozen.
+
+    Raises:
+        AttributeError: an entry that is not there; the message names the one with the most similar name.
+        ValueError: a change after `freeze()`.
+
+    >>> config = Config(learning_rate=0.1)
+    >>> config.seed = 3
+    >>> config["seed"], config.learning_rate, list(config)
+    (3, 0.1, ['learning_rate', 'seed'])
+    """
+
+    def __init__(self, **kwargs):
+        self.__dict__.update(_config=dict(kwargs), _frozen=False)
+
+    frozen = property(lambda self: self._frozen, doc="Whether changes are refused.")
+
+    def freeze(self):
+        """Refuses changes from now on."""
+        self.__dict__["_frozen"] = True
+
+    def unfreeze(self):
+        """Allows changes again."""
+        self.__dict__["_frozen"] = False
+
+    def _changing(self):
+        if self._frozen:
+            raise ValueError("The config is frozen, so its entries cannot be changed. Call `unfreeze()` first.")
+        return self._config
+
+    def as_dict(self):
+        """The entries as a plain dict."""
+        return dict(self._config)
+
+    def to_json(self):
+        """The entries as a JSON string."""
+        return json.dumps(self._config)
+
+    def keys(self):
+        """The names."""
+        return self._config.keys()
+
+    def values(self):
+        """The values."""
+        return self._config.values()
+
+    def items(self):
+        """(name, value) pairs."""
+        return self._config.items()
+
+    def get(self, keyname, value=None):
+        """The value of a name, or `value`."""
+        return self._config.get(keyname, value)
+
+    def pop(self, *args):
+        """Takes an entry out and returns its value."""
+        return self._changing().pop(*args)
+
+    def update(self, *args, **kwargs):
+        """Sets several entries, as `dict.update`."""
+        self._changing().update(*args, **kwargs)
+
+    def __getattr__(self, name):
+        if name in self.__dict__.get("_config", ()):
+            return self._config[name]
+        near = difflib.get_close_matches(name, self.__dict__.get("_config", ()), n=1, cutoff=0.7)
+        raise AttributeError(f"The config has no entry '{name}'." + (f" Did you mean '{near[0]}'?" if near else ""))
+
+    def __setattr__(self, name, value):
+        self._changing()[name] = value
+
+    def __getitem__(self, key):
+        return self._config[key]
+
+    def __setitem__(self, key, value):
+        self._changing()[key] = value
+
+    def __delitem__(self, key):
+        del self._changing()[key]
+
+    def __contains__(self, key):
+        return key in self._config
+
+    def __iter__(self):
+        return iter(sorted(self._config))
+
+    def __len__(self):
+        return len(self._config)
+
+    def __repr__(self):
+        return f"<Config {self._config}>"

@@ -1,0 +1,222 @@
+"""Images as arrays and files, through Pillow, which is imported when it is first needed."""
+
+import io
+import os
+import pathlib
+import warnings
+
+import numpy as np
+
+from jkeras import ops
+from jkeras.core.registry import public
+from jkeras.core.settings import floatx, standardize_data_format
+
+MODES = {"grayscale": "L", "rgb": "RGB", "rgba": "RGBA"}
+GRAY_MODES = ("L", "I;16", "I")  # kept as they are where grayscale is asked for
+
+
+def pillow(user):
+    """Pillow's module `Image`.
+
+    Raises:
+        ImportError: it is not installed.
+    """
+    try:
+        from PIL import Image
+    except ImportError as error:
+        raise ImportError(f"`{user}` needs Pillow. Install it with `pip install pillow`.") from error
+    return Image
+
+
+@public("keras.utils.array_to_img", "keras.preprocessing.image.array_to_img")
+def array_to_img(x, data_format=None, scale=True, dtype=None):
+    """An array (height, width, channels) as an image of Pillow.
+
+    Args:
+        x: 1, 3 or 4 channels: gray, RGB, RGBA.
+        scale: stretch the values to 0 … 255.
+
+    >>> try:
+    ...     size = array_to_img(np.ones((2, 3, 1))).size
+    ... except ImportError:
+    ...     size = (3, 2)
+    >>> size
+    (3, 2)
+    """
+    image = pillow("array_to_img")
+    data_format = standardize_data_format(data_format)
+    x = np.asarray(x, dtype=dtype or floatx())
+    if x.ndim != 3:
+        raise ValueError(f"Expected one image, an array of rank 3. Received shape {x.shape}.")
+    if data_format == "channels_first":
+        x = x.transpose(1, 2, 0)
+    if scale:
+        x = x - x.min()
+        x = x / (x.max() or 1) * 255
+    if x.shape[2] not in (1, 3, 4):
+        raise ValueError(f"Expected 1, 3 or 4 channels. Received shape {x.shape}.")
+    if x.shape[2] == 1:
+        x = x[:, :, 0]
+        return image.fromarray(x.astype("int32" if x.max() > 255 else "uint8"))
+    return image.fromarray(x.astype("uint8"))
+
+
+@public("keras.utils.img_to_array", "keras.preprocessing.image.img_to_array")
+def img_to_array(img, data_format=None, dtype=None):
+    """An image of Pillow as an array (height, width, channels), values 0 … 255.
+
+    >>> img_to_array(np.zeros((2, 3), "uint8")).shape
+    (2, 3, 1)
+    """
+    data_format = standardize_data_format(data_format)
+    x = np.asarray(img, dtype=dtype or floatx())
+    if x.ndim not in (2, 3):
+        raise ValueError(f"Expected an image of rank 2 or 3. Received shape {x.shape}.")
+    x = x[:, :, None] if x.ndim == 2 else x
+    return x.transpose(2, 0, 1) if data_format == "channels_first" else x
+
+
+@public("keras.utils.save_img", "keras.preprocessing.image.save_img")
+def save_img(path, x, data_format=None, file_format=None, scale=True, **kwargs):
+    """Writes an array as an image file.
+
+    Args:
+        path: a name or an open file.
+        file_format: "png", "jpeg", …; by default from the name's ending.
+        scale: stretch the values to 0 … 255.
+        **kwargs: for `PIL.Image.save`.
+    """
+    if file_format is None and isinstance(path, (str, os.PathLike)):
+        file_format = pathlib.Path(path).suffix[1:].lower()
+    if file_format and file_format.lower() == "jpg":
+        file_format = "jpeg"
+    img = array_to_img(x, data_format=standardize_data_format(data_format), scale=scale)
+    if img.mode == "RGBA" and file_format == "jpeg":
+        warnings.warn("JPEG has no transparency: the image is saved as RGB.", stacklevel=2)
+        img = img.convert("RGB")
+    img.save(path, format=file_format, **kwargs)
+
+
+@public("keras.utils.load_img", "keras.preprocessing.image.load_img")
+def load_img(path, color_mode="rgb", target_size=None, interpolation="nearest", keep_aspect_ratio=False):
+    """An image of Pillow from a file.
+
+    Args:
+        path: a name or `io.BytesIO`.
+        color_mode: "rgb", "rgba" or "grayscale".
+        target_size: (height, width) to which it is resized.
+        interpolation: "nearest", "bilinear", "bicubic", "hamming", "box" or "lanczos".
+        keep_aspect_ratio: cut the image in the middle to the target's proportions first.
+    """
+    image = pillow("load_img")
+    if isinstance(path, io.BytesIO):
+        img = image.open(path)
+    elif isinstance(path, (str, bytes, os.PathLike)):
+        with open(path, "rb") as file:
+            img = image.open(io.BytesIO(file.read()))
+    else:
+        raise TypeError(f"`path` must be a path or io.BytesIO. Received: {path!r} (of type {type(path)})")
+    if color_mode not in MODES:
+        raise ValueError(f"`color_mode` must be one of {list(MODES)}. Received: color_mode={color_mode!r}")
+    if img.mode != MODES[color_mode] and not (color_mode == "grayscale" and img.mode in GRAY_MODES):
+        img = img.convert(MODES[color_mode])
+    if target_size is None or img.size == (target_size[1], target_size[0]):
+        return img
+    methods = {name: getattr(image.Resampling, name.upper())
+               for name in ("nearest", "bilinear", "bicubic", "hamming", "box", "lanczos")}
+    if interpolation not in methods:
+        raise ValueError(f"`interpolation` must be one of {list(methods)}. Received: {interpolation!r}")
+    top, left, height, width = crop_box(img.size[1], img.size[0], *target_size) if keep_aspect_ratio else (
+        0, 0, img.size[1], img.size[0])
+    return img.resize((target_size[1], target_size[0]), methods[interpolation],
+                      box=(left, top, left + width, top + height))
+
+
+def crop_box(height, width, target_height, target_width):
+    """(top, left, height, width) of the largest part in the middle of an image with the target's proportions.
+
+    >>> crop_box(340, 500, 200, 200)
+    (0, 80, 340, 340)
+    """
+    cut_height = max(min(height, width * target_height // target_width), 1)
+    cut_width = max(min(width, height * target_width // target_height), 1)
+    return (height - cut_height) // 2, (width - cut_width) // 2, cut_height, cut_width
+
+
+@public("keras.preprocessing.image.smart_resize")
+def smart_resize(x, size, interpolation="bilinear", data_format="channels_last", **kwargs):
+    """Images resized without distortion: cut in the middle to the target's proportions, then resized.
+
+    Args:
+        x: (height, width, channels), or a batch of such.
+        size: (height, width) of the result.
+
+    >>> smart_resize(np.ones((4, 8, 3), "float32"), (2, 2)).shape
+    (2, 2, 3)
+    """
+    kwargs.pop("backend_module", None)
+    if kwargs:
+        raise TypeError(f"smart_resize() got unexpected keyword arguments: {list(kwargs)}")
+    if len(size) != 2:
+        raise ValueError(f"Expected `size` to be (height, width). Received: size={size}")
+    if np.ndim(x) not in (3, 4):
+        raise ValueError(f"Expected an image (height, width, channels) or a batch of them. Received shape {np.shape(x)}")
+    first = np.ndim(x) - (3 if data_format == "channels_last" else 2)  # the axis of the height
+    top, left, height, width = crop_box(*np.shape(x)[first:first + 2], *size)
+    cut = x[(slice(None),) * first + (slice(top, top + height), slice(left, left + width))]
+    resized = ops.image.resize(cut, size=tuple(size), interpolation=interpolation, data_format=data_format)
+    return np.asarray(resized) if isinstance(x, np.ndarray) else resized
+
+
+# ---------------------------------------------------------------- resizing on the host
+
+def _cubic(a, b):
+    """The cubic of Mitchell and Netravali (1988) with parameters a and b; (0, 0.5) is Catmull-Rom."""
+    def kernel(t):
+        near = ((12 - 9 * a - 6 * b) * t**3 + (-18 + 12 * a + 6 * b) * t**2 + 6 - 2 * a) / 6
+        far = ((-a - 6 * b) * t**3 + (6 * a + 30 * b) * t**2 + (-12 * a - 48 * b) * t + 8 * a + 24 * b) / 6
+        return np.where(t < 1, near, np.where(t < 2, far, 0))
+    return kernel
+
+
+def _lanczos(radius):
+    return lambda t: np.where(t < radius, np.sinc(t) * np.sinc(t / radius), 0)
+
+
+KERNELS = {"bilinear": lambda t: np.maximum(1 - t, 0), "bicubic": _cubic(0, 0.5), "mitchellcubic": _cubic(1 / 3, 1 / 3),
+           "lanczos3": _lanczos(3), "lanczos5": _lanczos(5),
+           "gaussian": lambda t: np.where(t < 1.5, np.exp(-2 * t**2), 0)}
+INTERPOLATIONS = ("nearest", "area", *KERNELS)
+
+
+def resize_weights(size, target, interpolation):
+    """The matrix (target, size) that resizes one axis.
+
+    >>> resize_weights(4, 2, "bilinear").tolist()
+    [[0.5, 0.5, 0.0, 0.0], [0.0, 0.0, 0.5, 0.5]]
+    """
+    places = np.arange(size)
+    if interpolation == "area":
+        edges = np.arange(target + 1)[:, None] * size / target
+        weights = np.clip(np.minimum(places + 1, edges[1:]) - np.maximum(places, edges[:-1]), 0, None)
+    else:
+        centers = (np.arange(target)[:, None] + 0.5) * size / target - 0.5
+        if interpolation == "nearest":
+            weights = (np.minimum(np.floor(centers + 0.5), size - 1) == places).astype(float)
+        else:
+            weights = KERNELS[interpolation](np.abs(centers - places))
+    return (weights / weights.sum(1, keepdims=True)).astype("float32")
+
+
+def resize_on_host(img, size, interpolation):
+    """An array (height, width, channels) resized by numpy, so that images of many sizes need no compiling.
+
+    >>> resize_on_host(np.ones((4, 6, 3)), (2, 2), "bilinear").shape
+    (2, 2, 3)
+    """
+    img = np.asarray(img, "float32")
+    if img.shape[:2] == tuple(size):
+        return img
+    down, across = (resize_weights(n, m, interpolation) for n, m in zip(img.shape, size))
+    wide = np.tensordot(down, img, (1, 0))  # (target height, width, channels)
+    return np.einsum("ow,hwc->hoc", across, wide, optimize=True)

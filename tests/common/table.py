@@ -1,0 +1,101 @@
+"""One row for each layer class; `test_layers.py` runs the shared checks on every row."""
+
+import inspect
+import typing
+
+import jax.numpy as jnp
+
+import jkeras
+from tests.parity.case import Part
+
+LEFT_OUT = {"Layer": "the base class", "Wrapper": "the base class of wrappers", "InputLayer": "is never called"}
+
+
+class Row(typing.NamedTuple):
+    """One layer with small inputs."""
+
+    layer: str
+    kwargs: dict
+    inputs: list  # shapes with a batch of 2; a list of shapes for an argument that is a list of arrays
+    ints: int | None = None  # integer inputs in [0, ints)
+    changes: bool = False  # its state changes in training
+    expected: dict = {}  # check -> reason why it fails
+
+
+def double(x):
+    """The function of the Lambda layer."""
+    return 2.0 * x + jnp.sin(x)
+
+
+def _dimensions(names, kwargs, sizes=(5, 4, 3), channels=2):
+    """A row for each of three dimensions; `names` has "{d}" for the number."""
+    return [Row(names.format(d=d), kwargs, [(2, *sizes[:d], channels)]) for d in (1, 2, 3)
+            if hasattr(jkeras.layers, names.format(d=d))]
+
+
+VECTOR, SEQUENCE, IMAGE = [(2, 4)], [(2, 4, 3)], [(2, 5, 4, 3)]
+TWO = [[(2, 4, 3), (2, 4, 3)]]
+KEY_BIAS = "adding a constant to all scores of a query changes no softmax, so the key's bias has no gradient"
+
+ROWS = [
+    Row("Dense", dict(units=3, activation="tanh"), VECTOR),
+    Row("EinsumDense", dict(equation="abc,cd->abd", output_shape=(4, 5), bias_axes="d"), SEQUENCE),
+    Row("Embedding", dict(input_dim=7, output_dim=3), VECTOR, ints=7),
+    Row("ReversibleEmbedding", dict(input_dim=7, output_dim=3, tie_weights=True), VECTOR, ints=7),
+    Row("Identity", {}, VECTOR),
+    Row("Lambda", dict(function=double), VECTOR),
+    Row("Masking", {}, SEQUENCE),
+    Row("Normalization", dict(mean=(0.0, 1.0, 2.0), variance=(1.0, 2.0, 0.5)), SEQUENCE),
+    Row("Rescaling", dict(scale=0.5, offset=1.0), VECTOR),
+    Row("Activation", dict(activation="gelu"), VECTOR),
+    *(Row(name, {}, SEQUENCE) for name in ("ELU", "LeakyReLU", "PReLU", "ReLU", "Softmax")),
+    Row("ActivityRegularization", dict(l1=0.1), VECTOR),
+    *(Row(name, dict(rate=0.4), SEQUENCE) for name in ("AlphaDropout", "Dropout", "GaussianDropout")),
+    Row("GaussianNoise", dict(stddev=0.3), SEQUENCE),
+    *_dimensions("SpatialDropout{d}D", dict(rate=0.4)),
+    *(Row(name, {}, TWO) for name in ("Add", "Average", "Concatenate", "Maximum", "Minimum", "Multiply", "Subtract")),
+    Row("Dot", dict(axes=2), TWO),
+    Row("BatchNormalization", {}, SEQUENCE, changes=True),
+    Row("GroupNormalization", dict(groups=3), SEQUENCE),
+    Row("LayerNormalization", {}, SEQUENCE),
+    Row("RMSNormalization", {}, SEQUENCE),
+    Row("UnitNormalization", {}, SEQUENCE),
+    Row("SpectralNormalization", dict(layer=Part("Dense", dict(units=3))), VECTOR, changes=True),
+    Row("AdditiveAttention", {}, TWO),
+    Row("Attention", dict(use_scale=True), TWO),
+    Row("GroupQueryAttention", dict(head_dim=3, num_query_heads=4, num_key_value_heads=2), [(2, 4, 3), (2, 5, 3)],
+        expected={"gradients": KEY_BIAS}),
+    Row("MultiHeadAttention", dict(num_heads=2, key_dim=3), [(2, 4, 3), (2, 5, 3)],
+        expected={"gradients": KEY_BIAS}),
+    *_dimensions("Conv{d}D", dict(filters=3, kernel_size=2, padding="same")),
+    *_dimensions("Conv{d}DTranspose", dict(filters=3, kernel_size=2, strides=2)),
+    *_dimensions("DepthwiseConv{d}D", dict(kernel_size=2, depth_multiplier=2)),
+    *_dimensions("SeparableConv{d}D", dict(filters=3, kernel_size=2)),
+    *_dimensions("MaxPooling{d}D", {}),
+    *_dimensions("AveragePooling{d}D", dict(pool_size=2, padding="same")),
+    *_dimensions("GlobalMaxPooling{d}D", {}), *_dimensions("GlobalAveragePooling{d}D", dict(keepdims=True)),
+    *_dimensions("AdaptiveMaxPooling{d}D", dict(output_size=2)),
+    *_dimensions("AdaptiveAveragePooling{d}D", dict(output_size=2)),
+    *_dimensions("Cropping{d}D", dict(cropping=1)), *_dimensions("ZeroPadding{d}D", dict(padding=1)),
+    *_dimensions("UpSampling{d}D", dict(size=2)),
+    Row("Flatten", {}, IMAGE),
+    Row("Permute", dict(dims=(2, 1)), SEQUENCE),
+    Row("RepeatVector", dict(n=3), VECTOR),
+    Row("Reshape", dict(target_shape=(-1, 2)), SEQUENCE),
+    *(Row(name, dict(units=3), SEQUENCE) for name in ("GRU", "LSTM", "SimpleRNN")),
+    Row("GRUCell", dict(units=3), [(2, 4), (2, 3)]),
+    Row("SimpleRNNCell", dict(units=3), [(2, 4), (2, 3)]),
+    Row("LSTMCell", dict(units=3), [(2, 4), [(2, 3), (2, 3)]]),
+    Row("StackedRNNCells", dict(cells=[Part("LSTMCell", dict(units=3)), Part("GRUCell", dict(units=2))]),
+        [(2, 4), [[(2, 3), (2, 3)], [(2, 2)]]]),
+    Row("RNN", dict(cell=Part("LSTMCell", dict(units=3)), return_sequences=True, return_state=True), SEQUENCE),
+    *(Row(f"ConvLSTM{d}D", dict(filters=2, kernel_size=2), [(2, 2, *(3, 3, 3)[:d], 2)]) for d in (1, 2, 3)),
+    Row("Bidirectional", dict(layer=Part("GRU", dict(units=2, return_sequences=True))), SEQUENCE),
+    Row("TimeDistributed", dict(layer=Part("Dense", dict(units=3))), SEQUENCE),
+]
+
+
+def layer_classes():
+    """The classes in `jkeras.layers` that are layers to be called."""
+    values = [getattr(jkeras.layers, name) for name in jkeras.layers.__all__ if name not in LEFT_OUT]
+    return {v for v in values if inspect.isclass(v) and issubclass(v, jkeras.Layer)}

@@ -1,0 +1,136 @@
+"""One model in several threads: predicting beside each other, and while it is trained."""
+
+import threading
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jkeras
+from jkeras import Input, Sequential, layers
+from tests.design.tools import dense, normal
+
+
+def in_threads(count, work):
+    """Runs `work(i)` in threads and raises what one of them raised."""
+    errors, start = [], threading.Barrier(count)
+
+    def run(i):
+        try:
+            start.wait()
+            work(i)
+        except BaseException as error:
+            errors.append(error)
+    threads = [threading.Thread(target=run, args=(i,)) for i in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if errors:
+        raise errors[0]
+
+
+def network():
+    return Sequential([Input((4,)), layers.Dense(8, activation="tanh", name="a"),
+                       layers.BatchNormalization(name="n"), layers.Dropout(0.5, name="d"), layers.Dense(1, name="b")])
+
+
+def by_hand(model, x):
+    p, s = model.params, model.state["n"]
+    h = dense(p["a"], x, jnp.tanh)
+    h = (h - s["moving_mean"]) / jnp.sqrt(s["moving_variance"] + 1e-3) * p["n"]["gamma"] + p["n"]["beta"]
+    return np.asarray(dense(p["b"], h))
+
+
+@pytest.mark.parametrize("how", ["predict", "call", "apply"])
+def test_two_threads_predict(how):
+    model = network()
+    params, state = model.params, model.state
+    data = [normal(10 + i, 4, seed=i) for i in range(4)]
+    expected = [by_hand(model, x) for x in data]
+
+    def work(i):
+        for _ in range(20):
+            y = {"predict": lambda: model.predict(data[i], verbose=0), "call": lambda: model(data[i]),
+                 "apply": lambda: model.apply(params, state, data[i])[0]}[how]()
+            np.testing.assert_allclose(y, expected[i], rtol=1e-4, atol=1e-6)
+    in_threads(4, work)
+
+
+def test_keras_style_models_in_threads():
+    class Own(jkeras.Model):
+        def __init__(self):
+            super().__init__()
+            self.blocks = [layers.Dense(4, activation="tanh") for _ in range(3)]
+
+        def call(self, x):
+            for block in self.blocks:
+                x = block(x)
+            return x
+    model, data = Own(), [normal(3 + i, 4, seed=i) for i in range(4)]
+    model(data[0])
+    expected = []
+    for x in data:
+        for i in range(3):
+            x = dense(model.params[f"blocks_{i}"], x, jnp.tanh)
+        expected.append(x)
+
+    def work(i):
+        for _ in range(5):
+            np.testing.assert_allclose(jax.jit(lambda x: model(x))(data[i]), expected[i], rtol=1e-4, atol=1e-6)
+            np.testing.assert_allclose(model.predict(data[i], verbose=0), expected[i], rtol=1e-4, atol=1e-6)
+    in_threads(4, work)
+
+
+def trained(model, looks):
+    x, y = normal(64, 4), normal(64, 1)
+    model.compile(jkeras.optimizers.Adam(0.01), "mse")
+    callbacks = [jkeras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: None)] if looks else []
+    model.fit(x, y, batch_size=8, epochs=40, shuffle=False, verbose=0, callbacks=callbacks)
+    return model.get_weights()
+
+
+@pytest.mark.parametrize("look", ["predict", "weights", "call"])
+def test_looking_at_a_model_while_another_thread_trains_it(look):
+    model, twin = network(), network()
+    twin.set_weights(model.get_weights())
+    twin.__dict__["_train_key"] = model._key()
+    x, done, count = normal(5, 4), threading.Event(), []
+
+    def work(i):
+        if i == 0:
+            try:
+                trained(model, True)
+            finally:
+                done.set()
+        else:
+            while not done.is_set() or not count:
+                if look == "predict":
+                    y = model.predict(x, verbose=0)
+                elif look == "call":
+                    y = model(x)
+                else:
+                    y = model.get_weights()[0]
+                assert np.isfinite(y).all()
+                count.append(1)
+    in_threads(3, work)
+    for a, b in zip(model.get_weights(), trained(twin, True)):
+        np.testing.assert_array_equal(a, b)
+    np.testing.assert_allclose(model.predict(x, verbose=0), by_hand(model, x), rtol=1e-4, atol=1e-5)
+
+
+def test_two_models_train_in_two_threads():
+    models = [network(), network()]
+    twins = [network(), network()]
+    for model, twin in zip(models, twins):
+        twin.set_weights(model.get_weights())
+        twin.__dict__["_train_key"] = model._key()
+    found = [None, None]
+
+    def work(i):
+        found[i] = trained(models[i], False)
+    in_threads(2, work)
+    for mine, twin in zip(found, twins):
+        for a, b in zip(mine, trained(twin, False)):
+            np.testing.assert_array_equal(a, b)

@@ -1,0 +1,112 @@
+"""The rules of the project: which package may import which, what `import jkeras` loads, what is documented."""
+
+import ast
+import inspect
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import jkeras
+
+ROOT = pathlib.Path(jkeras.__file__).parent
+
+# Each line may import from its own packages and from those of earlier lines. Why in this order: see
+# docs/decisions/0001-import-order.md.
+ORDER = [
+    {"core"},
+    {"backend", "config", "dtype_policies", "mixed_precision", "tree"},
+    {"ops"},
+    {"random"},
+    {"initializers", "activations", "regularizers", "constraints"},
+    {"losses", "metrics", "optimizers"},
+    {"layers"},
+    {"callbacks"},
+    {"saving"},
+    {"training"},
+    {"models"},
+    {"applications", "datasets", "preprocessing", "utils", "visualization"},
+]
+RANK = {package: rank for rank, packages in enumerate(ORDER) for package in packages}
+HEAVY = ["orbax", "tensorstore", "h5py", "matplotlib", "rich", "tensorflow", "torch", "pandas", "keras", "IPython"]
+
+
+def package_of(path):
+    """The package (or single module) right under jkeras that a file belongs to."""
+    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+def imported(tree):
+    """(line, package) for every import of jkeras in a file, in functions too."""
+    for node in ast.walk(tree):
+        names = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"line {node.lineno}: relative imports are not used here"
+            names = [f"jkeras.{alias.name}" for alias in node.names] if node.module == "jkeras" else [node.module]
+        for name in names:
+            parts = name.split(".")
+            if parts[0] == "jkeras":
+                yield node.lineno, parts[1] if len(parts) > 1 else ""
+
+
+def test_imports_go_downwards():
+    wrong = []
+    for path in sorted(ROOT.rglob("*.py")):
+        mine = package_of(path)
+        if mine == "__init__":
+            continue
+        for line, other in imported(ast.parse(path.read_text())):
+            place = f"jkeras/{path.relative_to(ROOT)}:{line}"
+            if other not in RANK:
+                wrong.append(f"{place} imports jkeras.{other}, which has no place in the order")
+            elif RANK[other] > RANK[mine]:
+                wrong.append(f"{place}: {mine} imports {other}, which comes later")
+    assert not wrong, "\n" + "\n".join(wrong)
+
+
+def test_every_package_has_its_place():
+    found = {package_of(path) for path in ROOT.rglob("*.py")} - {"__init__"}
+    assert found <= set(RANK), found - set(RANK)
+
+
+def test_import_loads_no_heavy_module():
+    code = "import sys, jkeras; print(*sorted({name.split('.')[0] for name in sys.modules}))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT.parent)
+    assert not set(done.stdout.split()) & set(HEAVY)
+
+
+def public_objects():
+    """(name, object) of all classes and functions in the `__all__` of jkeras's packages."""
+    seen = {}
+    modules = [m for name, m in sorted(sys.modules.items()) if name.split(".")[0] == "jkeras"]
+    for module in [m for m in modules if hasattr(m, "__path__") or m.__name__.count(".") == 1]:
+        for name in getattr(module, "__all__", ()):
+            thing = getattr(module, name)
+            if (inspect.isclass(thing) or inspect.isfunction(thing)) and (thing.__module__ or "").startswith("jkeras"):
+                seen.setdefault(id(thing), (f"{module.__name__}.{name}", thing))
+    return sorted(seen.values())
+
+
+@pytest.mark.parametrize("what", ["docstring", "example"])
+def test_every_public_object_is_documented(what):
+    text = {name: inspect.getdoc(thing) if not inspect.isclass(thing) else thing.__doc__
+            for name, thing in public_objects()}
+    wanted = "" if what == "docstring" else ">>> "
+    assert len(text) > 100
+    missing = [name for name, doc in text.items() if not doc or wanted not in doc]
+    assert not missing, f"{len(missing)} without {what}: {', '.join(missing)}"
+
+
+def test_programs_of_the_readme_run():
+    text = (ROOT.parent / "README.md").read_text()
+    programs = [part.split("```")[0] for part in text.split("```python\n")[1:]]
+    rows = np.random.default_rng(0)
+    labels = np.eye(10, dtype="float32")[rows.integers(0, 10, 64)]
+    names = {"x": rows.normal(size=(64, 100)).astype("float32"), "y": labels}
+    for program in programs:
+        exec(program, names)  # each goes on where the one before it stopped
+    assert names["logs"]["loss"].shape == (8,)
