@@ -185,7 +185,8 @@ def own_write(variable, value):
     if isinstance(value, jax.core.Tracer):
         raise StateWriteError(
             f"Variable '{variable.path}' was assigned a traced value outside `apply`, as in a function of yours under "
-            "jax.jit or jax.grad. Use the pure form there: `y, state = layer.apply(params, state, x)`.")
+            "jax.jit, jax.grad or jax.lax.scan. Use the pure form there, with the state in the carry: `y, state = "
+            "layer.apply(params, state, x)`; of a metric `state = metric.update(state, y_true, y_pred)`.")
     variable._value = value
 
 

@@ -69,7 +69,8 @@ class KerasTensor:
         raise ValueError("A KerasTensor is symbolic: it is a placeholder for a shape and a dtype and has no value. "
                          "numpy functions cannot be used on it; use `jkeras.ops` in a functional model.")
 
-    def __jax_array__(self):
+    @property
+    def __jax_array__(self):  # a property: JAX asks whether there is one and would then give its own message
         raise ValueError("A KerasTensor cannot be used as input to a JAX function. It is a symbolic placeholder; use "
                          "jkeras layers and `jkeras.ops`, or put the JAX code into the `call` of a layer.")
 

@@ -228,6 +228,9 @@ class Layer(WeightView, Module, record.Record):
                 raise ValueError(explain(self._where, f"an array at {'/'.join(path)!r} in "
                                          f"{'params' if variable.learnable else 'state'}", "none",
                                          "pass what `init` returned for this layer"))
+            if jax.numpy.shape(value) != tuple(variable.shape):
+                raise ValueError(explain(self._where, f"shape {tuple(variable.shape)} at {'/'.join(path)!r}",
+                                         f"shape {jax.numpy.shape(value)}", "pass what `init` returned for this layer"))
             values[id(variable)] = value
         rng = jax.random.key(rng) if isinstance(rng, int) else rng
         if mask is not None:

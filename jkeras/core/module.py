@@ -79,20 +79,22 @@ class Module:
         twin = type(self).__new__(type(self))
         memo[id(self)] = twin
         for key, value in self.__dict__.items():
-            twin.__dict__[key] = [] if key == "_inbound_nodes" else copy.deepcopy(value, memo)
+            if key not in FLEETING:
+                twin.__dict__[key] = [] if key == "_inbound_nodes" else copy.deepcopy(value, memo)
         for key, value in list(twin.__dict__.items()):
             if type(value) in (list, dict) and not key.startswith("_"):
                 object.__setattr__(twin, key, twin._track(key, value))  # observed by the copy, not by the original
         return twin
 
     def __getstate__(self):
-        return self.__dict__.copy()
+        return {k: v for k, v in self.__dict__.items() if k not in FLEETING}
 
     def __setstate__(self, state):
         self.__dict__.update(state)
 
 
 UNTRACKED = ("_own", "_children")
+FLEETING = ("_functions", "_last_plan")  # compiled functions and the like: made again when needed
 
 
 def _parts(key, value, seen):

@@ -105,9 +105,11 @@ class Variable:
             if tuple(self._value.shape) != self.shape:
                 raise ValueError(explain(f"Variable '{self.path}'", f"an initializer that returns shape {self.shape}",
                                          f"shape {tuple(self._value.shape)} from {self._initializer}"))
-        if isinstance(self._value, Lent):
-            self._value.pull()
-        return self._value
+        value = self._value
+        while isinstance(value, Lent):  # again where another thread's training lent it in between
+            value.pull()
+            value = self._value
+        return value
 
     def assign(self, value):
         """Sets the value; its shape must stay. Returns the variable."""

@@ -11,9 +11,21 @@ from jkeras.layers.dense import Dense, EinsumDense
 from jkeras.layers.dropout import (ActivityRegularization, AlphaDropout, Dropout, GaussianDropout, GaussianNoise,
                                    SpatialDropout1D, SpatialDropout2D, SpatialDropout3D)
 from jkeras.layers.embedding import Embedding, ReversibleEmbedding
+from jkeras.layers.encoding import CategoryEncoding, Discretization, HashedCrossing, Hashing
 from jkeras.layers.identity import Identity
+from jkeras.layers.image_color import (RandomBrightness, RandomColorDegeneration, RandomColorJitter, RandomContrast,
+                                       RandomGrayscale, RandomHue, RandomInvert, RandomPosterization,
+                                       RandomSaturation, Solarization)
+from jkeras.layers.image_filter import (AutoContrast, ContrastLimitedAdaptiveHistogramEqualization, Equalization,
+                                        RandomErasing, RandomGaussianBlur, RandomSharpness)
+from jkeras.layers.image_geometry import (RandomElasticTransform, RandomFlip, RandomPerspective, RandomRotation,
+                                          RandomShear, RandomTranslation, RandomZoom)
+from jkeras.layers.image_mix import AugMix, CutMix, MixUp, RandAugment
+from jkeras.layers.image_size import CenterCrop, MaxNumBoundingBoxes, RandomCrop, Resizing
 from jkeras.layers.input import Input, InputLayer
+from jkeras.layers.jax_layer import FlaxLayer, JaxLayer
 from jkeras.layers.lambda_layer import Lambda
+from jkeras.layers.lookup import IntegerLookup, StringLookup
 from jkeras.layers.masking import Masking
 from jkeras.layers.merge import (Add, Average, Concatenate, Dot, Maximum, Minimum, Multiply, Subtract, add, average,
                                  concatenate, dot, maximum, minimum, multiply, subtract)
@@ -21,6 +33,7 @@ from jkeras.layers.multi_head_attention import GroupedQueryAttention as GroupQue
 from jkeras.layers.multi_head_attention import MultiHeadAttention
 from jkeras.layers.normalization import (BatchNormalization, GroupNormalization, LayerNormalization, RMSNormalization,
                                          SpectralNormalization, UnitNormalization)
+from jkeras.layers.pipeline import Pipeline
 from jkeras.layers.pooling import (AdaptiveAveragePooling1D, AdaptiveAveragePooling2D, AdaptiveAveragePooling3D,
                                    AdaptiveMaxPooling1D, AdaptiveMaxPooling2D, AdaptiveMaxPooling3D, AveragePooling1D,
                                    AveragePooling2D, AveragePooling3D, GlobalAveragePooling1D, GlobalAveragePooling2D,
@@ -32,6 +45,9 @@ from jkeras.layers.recurrent_cells import GRUCell, LSTMCell, SimpleRNNCell, Stac
 from jkeras.layers.reshaping import (Cropping1D, Cropping2D, Cropping3D, Flatten, Permute, RepeatVector, Reshape,
                                      UpSampling1D, UpSampling2D, UpSampling3D, ZeroPadding1D, ZeroPadding2D,
                                      ZeroPadding3D)
+from jkeras.layers.spectrogram import MelSpectrogram, STFTSpectrogram
+from jkeras.layers.text_vectorization import TextVectorization
+from jkeras.layers.serialization import deserialize, serialize
 from jkeras.layers.wrappers import Bidirectional, TimeDistributed, Wrapper
 
 Convolution1D, Convolution2D, Convolution3D = Conv1D, Conv2D, Conv3D
@@ -48,7 +64,11 @@ __all__ = [
     # core
     "InputSpec", "Input", "InputLayer", "Layer", "Dense", "EinsumDense",
     # lookup, masks, functions, preprocessing of features
-    "Embedding", "ReversibleEmbedding", "Identity", "Lambda", "Masking", "Normalization", "Rescaling",
+    "Embedding", "ReversibleEmbedding", "FlaxLayer", "Identity", "JaxLayer", "Lambda", "Masking", "Normalization",
+    "Rescaling",
+    # numbers and texts as categories
+    "CategoryEncoding", "Discretization", "HashedCrossing", "Hashing", "IntegerLookup", "StringLookup",
+    "MelSpectrogram", "STFTSpectrogram", "TextVectorization",
     # activations
     "Activation", "ELU", "LeakyReLU", "PReLU", "ReLU", "Softmax",
     # noise
@@ -80,4 +100,13 @@ __all__ = [
     # recurrent layers and wrappers
     "Bidirectional", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D", "GRU", "GRUCell", "LSTM", "LSTMCell", "RNN",
     "SimpleRNN", "SimpleRNNCell", "StackedRNNCells", "TimeDistributed", "Wrapper",
+    # configs
+    "deserialize", "serialize",
+    # images
+    "AugMix", "AutoContrast", "CenterCrop", "ContrastLimitedAdaptiveHistogramEqualization", "CutMix", "Equalization",
+    "MaxNumBoundingBoxes", "MixUp", "Pipeline", "RandAugment", "RandomBrightness", "RandomColorDegeneration",
+    "RandomColorJitter", "RandomContrast", "RandomCrop", "RandomElasticTransform", "RandomErasing", "RandomFlip",
+    "RandomGaussianBlur", "RandomGrayscale", "RandomHue", "RandomInvert", "RandomPerspective", "RandomPosterization",
+    "RandomRotation", "RandomSaturation", "RandomSharpness", "RandomShear", "RandomTranslation", "RandomZoom",
+    "Resizing", "Solarization",
 ]

@@ -1,7 +1,5 @@
 """Numbers as categories: CategoryEncoding, Discretization, Hashing, HashedCrossing."""
 
-import bisect
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,7 +7,6 @@ import numpy as np
 from jkeras.core import graph
 from jkeras.core.errors import explain
 from jkeras.core.layer import layer
-from jkeras.core.policy import standardize_dtype
 from jkeras.core.record import Any
 from jkeras.layers.base import DataLayer
 from jkeras.layers.host import HostLayer, check_output_mode, encoded, encoded_shape, texts
@@ -202,8 +199,31 @@ def hashed(values, bins, salt=None, encoding="utf-8"):
     return found[places].reshape(array.shape)
 
 
+class HashLayer(HostLayer):
+    """Base of layers whose numbers of bins are int64 unless a dtype is given."""
+
+    num_bins: int
+    output_mode: str = "int"
+    sparse: bool = False
+
+    def _base_init(self, dtype=None, **kwargs):
+        super()._base_init(dtype=dtype, **kwargs)
+        self.__dict__["_own_dtype"] = dtype is not None
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.num_bins is None or self.num_bins <= 0:
+            raise ValueError(explain(self._where, "`num_bins` of 1 or more", f"num_bins={self.num_bins}"))
+        if not self._own_dtype and self.output_mode == "int":
+            self.dtype_policy = "int64"
+
+    def rows(self, indices):
+        dtype = jax.dtypes.canonicalize_dtype(self.compute_dtype)  # int64 is int32 unless 64-bit types are on
+        return encoded(indices, self.output_mode, self.num_bins, dtype)
+
+
 @layer("keras.layers", arguments="num_bins, mask_value, salt, output_mode, sparse")
-class Hashing(HostLayer):
+class Hashing(HashLayer):
     """Texts or whole numbers as the numbers of bins, by a hash that is the same on every machine.
 
     Args:
@@ -217,48 +237,30 @@ class Hashing(HostLayer):
     [[1], [0], [2]]
     """
 
-    num_bins: int
     mask_value: Any = None
     salt: Any = None
-    output_mode: str = "int"
-    sparse: bool = False
-
-    def _base_init(self, dtype=None, **kwargs):
-        super()._base_init(dtype=dtype, **kwargs)
-        self.__dict__["_own_dtype"] = dtype is not None
 
     def __post_init__(self):
         super().__post_init__()
-        if self.num_bins is None or self.num_bins <= 0:
-            raise ValueError(explain(self._where, "`num_bins` of 1 or more", f"num_bins={self.num_bins}"))
         check_output_mode(self)
-        if not self._own_dtype and self.output_mode == "int":
-            self.dtype_policy = "int64"
         if self.output_mode == "int" and self.compute_dtype not in ("int32", "int64"):
             raise ValueError(explain(self._where, "`dtype` 'int32' or 'int64' for `output_mode='int'`",
                                      f"dtype={self.compute_dtype!r}"))
         self.salt = as_salt(self.salt, self._where)
 
-    def encode(self, inputs):
+    def indices(self, inputs):
         array = np.asarray(inputs)
         if self.mask_value is None or self.num_bins == 1:
-            bins = hashed(array, self.num_bins, self.salt)
-        else:
-            masked = texts(array) == str(self.mask_value) if array.dtype.kind in "OSU" else array == self.mask_value
-            bins = np.where(masked, 0, hashed(array, self.num_bins - 1, self.salt) + 1)
-        return encoded(jnp.asarray(bins, "int32"), self.output_mode, self.num_bins, _now(self.compute_dtype))
+            return hashed(array, self.num_bins, self.salt)
+        masked = texts(array) == str(self.mask_value) if array.dtype.kind in "OSU" else array == self.mask_value
+        return np.where(masked, 0, hashed(array, self.num_bins - 1, self.salt) + 1)
 
     def compute_output_spec(self, inputs):
         return graph.KerasTensor(encoded_shape(inputs.shape, self.output_mode, self.num_bins), self.compute_dtype)
 
 
-def _now(dtype):
-    """A dtype as JAX has it now: int64 is int32 unless 64-bit types are on."""
-    return jax.dtypes.canonicalize_dtype(dtype)
-
-
 @layer("keras.layers", arguments="num_bins, output_mode, sparse, name, dtype")
-class HashedCrossing(HostLayer):
+class HashedCrossing(HashLayer):
     """Two or more features together as the numbers of bins: a hash of their values, in order.
 
     Takes a list of arrays of texts or whole numbers of the shape (), (batch,) or (batch, 1).
@@ -271,25 +273,14 @@ class HashedCrossing(HostLayer):
     [1, 4]
     """
 
-    num_bins: int
-    output_mode: str = "int"
-    sparse: bool = False
-
-    def _base_init(self, dtype=None, **kwargs):
-        super()._base_init(dtype=dtype, **kwargs)
-        self.__dict__["_own_dtype"] = dtype is not None
-
     def __post_init__(self):
         super().__post_init__()
         check_output_mode(self, ("int", "one_hot"))
-        if not self._own_dtype and self.output_mode == "int":
-            self.dtype_policy = "int64"
 
-    def encode(self, inputs):
+    def indices(self, inputs):
         columns = self._columns(inputs)
         flat = zip(*(column.ravel().tolist() for column in columns))
-        bins = np.array([self._bin(row) for row in flat], "int32").reshape(columns[0].shape)
-        return encoded(jnp.asarray(bins), self.output_mode, self.num_bins, _now(self.compute_dtype))
+        return np.array([self._bin(row) for row in flat]).reshape(columns[0].shape)
 
     def _bin(self, row):
         result = CROSS_KEY

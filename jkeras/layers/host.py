@@ -13,10 +13,10 @@ OUTPUT_MODES = ("int", "one_hot", "multi_hot", "count")
 
 
 class HostLayer(DataLayer):
-    """Base of layers that run on the host: they take texts (arrays, lists) and numbers, and are never compiled.
+    """Base of layers that run on the host: they take texts (arrays, lists) and numbers.
 
-    A subclass defines `encode(inputs)`, from numpy to numpy, and `compute_output_spec`. Inside `jax.jit` numbers are
-    handed to the host by a callback; texts cannot get there.
+    A subclass defines `indices(inputs)`, from numpy to numpy, `rows(indices)`, what is made of them on the device, and
+    `compute_output_spec`. Inside `jax.jit` numbers are handed to the host by a callback; texts cannot get there.
     """
 
     runs_on_host = True
@@ -28,21 +28,23 @@ class HostLayer(DataLayer):
     def _convert(self, x):
         return x
 
-    def encode(self, inputs):
-        """The outputs for numpy arrays or lists."""
+    def indices(self, inputs):
+        """The numbers for arrays of numpy or lists, one for each element of the (first) input."""
         raise NotImplementedError
 
+    def rows(self, indices):
+        """The outputs for the numbers."""
+        return indices
+
     def forward(self, w, inputs, ctx):
-        if not any(isinstance(leaf, jax.core.Tracer) for leaf in graph.flatten(inputs)):
-            return on_device(self.encode(jax.tree_util.tree_map(on_host, inputs)))
-        specs = jax.tree_util.tree_map(lambda v: graph.KerasTensor(v.shape, v.dtype), inputs)
-        out = self.compute_output_spec(specs)
-        if any(d is None for d in out.shape):
-            raise ValueError(explain(self._where, "an output of known shape inside jax.jit", f"shape {out.shape}",
-                                     "set the size of its axes in the constructor, or call the layer outside"))
-        place = jax.ShapeDtypeStruct(out.shape, jax.dtypes.canonicalize_dtype(out.dtype))
-        return jax.pure_callback(lambda *given: np.asarray(self.encode(*given), place.dtype), place,
-                                 jax.tree_util.tree_map(jnp.asarray, inputs), vmap_method="sequential")
+        leaves = graph.flatten(inputs)
+        if not any(isinstance(leaf, jax.core.Tracer) for leaf in leaves):
+            return self.rows(on_device(self.indices(jax.tree_util.tree_map(on_host, inputs))))
+        place = jax.ShapeDtypeStruct(leaves[0].shape, "int32")
+        found = jax.pure_callback(lambda given: np.asarray(self.indices(jax.tree_util.tree_map(np.asarray, given)),
+                                                           "int32"),
+                                  place, jax.tree_util.tree_map(jnp.asarray, inputs), vmap_method="sequential")
+        return self.rows(found)
 
 
 def on_host(x):

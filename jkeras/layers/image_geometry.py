@@ -320,3 +320,7 @@ class RandomElasticTransform(ImageLayer):
 
     def change_masks(self, masks, drawn):
         return self._distort(masks, drawn, "nearest")
+
+    def change_boxes(self, bounding_boxes, drawn):
+        raise NotImplementedError(explain(self._where, "no 'bounding_boxes'", "some", "boxes have no shape after this: "
+                                          "leave the layer out where there are some"))

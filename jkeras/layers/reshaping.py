@@ -12,6 +12,7 @@ from jkeras.core.layer import Layer, layer
 from jkeras.core.record import Any
 from jkeras.core.settings import standardize_data_format
 from jkeras.layers.base import sizes
+from jkeras.ops.image import resize
 
 
 @layer("keras.layers")
@@ -377,10 +378,8 @@ class UpSampling2D(_UpSampling):
     def forward(self, w, inputs, ctx):
         if self.interpolation == "nearest":
             return super().forward(w, inputs, ctx)
-        shape = list(inputs.shape)
-        for axis, factor in zip(self._axes, self.size):
-            shape[axis] *= factor
-        return jax.image.resize(inputs, shape, method=self.interpolation, antialias=False)
+        size = [inputs.shape[axis] * factor for axis, factor in zip(self._axes, self.size)]
+        return resize(inputs, size, self.interpolation, data_format=self.data_format)
 
 
 @layer("keras.layers")

@@ -84,13 +84,14 @@ class Functional(Composite, Model):
     def compute_mask(self, inputs, previous_mask):
         """None: masks of the outputs already travel beside them."""
 
-    def _standardize_inputs(self, inputs):
+    def _standardize_inputs(self, inputs, where=None):
         """The values in the order of the graph's inputs, with the rank and dtype that these have."""
+        where = where or self._where
         struct, flat_inputs = self._inputs_struct, graph.flatten(self._inputs_struct)
         if isinstance(inputs, dict) and isinstance(struct, dict):
             missing = [k for k in struct if k not in inputs]
             if missing:
-                raise ValueError(explain(self._where, f"inputs {list(struct)}", f"inputs {list(inputs)}",
+                raise ValueError(explain(where, f"inputs {list(struct)}", f"inputs {list(inputs)}",
                                          f"pass {missing} too"))
             values = [inputs[k] for k in sorted(struct)]
             if any(isinstance(v, (dict, list, tuple)) for v in values):
@@ -101,16 +102,16 @@ class Functional(Composite, Model):
         else:
             values = graph.flatten(inputs)
         if len(values) != len(flat_inputs):
-            raise ValueError(explain(self._where, f"{len(flat_inputs)} input(s) {self.input_names}",
+            raise ValueError(explain(where, f"{len(flat_inputs)} input(s) {self.input_names}",
                                      f"{len(values)}", "pass one array for each input"))
-        return [self._fit(v, t) for v, t in zip(values, flat_inputs)]
+        return [self._fit(v, t, where) for v, t in zip(values, flat_inputs)]
 
-    def _fit(self, value, tensor):
+    def _fit(self, value, tensor, where):
         """One value with the rank and dtype of its input; an axis of length 1 at the end may come or go."""
         if value is None:
             if getattr(tensor._keras_history[0], "optional", False):
                 return None
-            raise ValueError(explain(self._where, f"an array for input '{_input_name(tensor)}'", "None"))
+            raise ValueError(explain(where, f"an array for input '{_input_name(tensor)}'", "None"))
         want, shape = tensor.shape, tuple(value.shape)
         if len(shape) == len(want) + 1 and shape[-1] == 1:
             value = value[..., 0]
@@ -118,7 +119,7 @@ class Functional(Composite, Model):
             value = value[..., None]
         shape = tuple(value.shape)
         if len(shape) != len(want) or any(w not in (None, s) for w, s in zip(want, shape)):
-            raise ValueError(explain(f"Input '{_input_name(tensor)}' of {self._where}", f"shape {want}", f"shape {shape}",
+            raise ValueError(explain(f"Input '{_input_name(tensor)}' of {where}", f"shape {want}", f"shape {shape}",
                                      "reshape the data, or change the shape given to `Input`"))
         dtype = jax.dtypes.canonicalize_dtype(tensor.dtype)
         return value if value.dtype == dtype else value.astype(dtype)

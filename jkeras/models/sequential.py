@@ -132,7 +132,7 @@ class Sequential(Composite, Model):
 
     def forward(self, w, sub, inputs, *, ctx):
         if self._functional is not None:
-            (inputs,) = self._functional._standardize_inputs(inputs)
+            (inputs,) = self._functional._standardize_inputs(inputs, self._where)
         if ctx.mask is not None:
             sub.set_mask(inputs, ctx.mask)
         for layer in self.layers:

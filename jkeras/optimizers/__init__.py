@@ -1,6 +1,7 @@
 """Optimizers: pure transformations of trees with Keras's interface."""
 
-from jkeras.core.registry import Family, deserialize as _deserialize, public
+from jkeras.core.registry import Family, get_registered_object, public
+from jkeras.core.registry import deserialize as _deserialize
 from jkeras.optimizers import schedules
 from jkeras.optimizers.adam import Adam, Adamax, AdamW, Lamb, Nadam, ScheduleFreeAdamW
 from jkeras.optimizers.adaptive import Adadelta, Adagrad, Ftrl, RMSprop
@@ -28,6 +29,9 @@ class OptimizerFamily(Family):
         if identifier is None or isinstance(identifier, Optimizer):
             return identifier
         if isinstance(identifier, str):
+            if identifier.lower() not in self.aliases and get_registered_object(identifier) is None:
+                raise ValueError(f"Could not interpret optimizer identifier: {identifier!r}. Known names: "
+                                 f"{', '.join(sorted(self.aliases))}")
             identifier = {"class_name": identifier, "config": {}}
         if isinstance(identifier, dict):
             found = self.deserialize(identifier)

@@ -63,7 +63,7 @@ def _attributes(thing):
 
 SKIPPED = ("_loss_tracker", "_compile_metrics", "_compile_loss", "_own", "_children", "_nodes", "_operations", "_all_layers", "_functional", "_inbound_nodes", "_functions",
            "_inputs_struct", "_outputs_struct", "history", "_given", "_compile_arguments", "loss", "_variables",
-           "_trainable_variables", "_at", "_index", "_losses", "_build_shapes", "_layers")
+           "_trainable_variables", "_at", "_index", "_losses", "_build_shapes", "_layers", "_last_plan")
 
 
 class Group:

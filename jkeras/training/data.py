@@ -294,6 +294,10 @@ class Checked:
             self.check(*batch[1:])
             yield batch
 
+    def peek(self):
+        """The first batch."""
+        return self.source.peek()
+
     def close(self):
         """Releases the source."""
         self.source.close()

@@ -5,6 +5,7 @@ import typing
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jkeras.core import tree, weight
 from jkeras.core.module import walk
@@ -58,6 +59,7 @@ class Plan:
         # what a stateful RNN remembers is given to every step and not carried on, as in Keras on JAX
         self.frozen = [(p, v) for p, v in named if id(v) not in chosen and not moves(v)]
         inside = {id(v) for _, v in named}
+        self._places = self._initial = None
         self.metrics, counts = [], collections.Counter()
         for metric in getattr(model, "_flat_metrics", lambda: [])():
             counts[metric.name] += 1
@@ -88,6 +90,13 @@ class Plan:
     def optimizer(self):
         """The compiled optimizer."""
         return self.model.optimizer
+
+    @staticmethod
+    def signature(model):
+        """What a plan depends on: the same signature, the same plan."""
+        optimizer = model.optimizer
+        return (tuple((id(v), v.trainable) for _, v in named_weights(model)), model._trainable, id(optimizer),
+                getattr(optimizer, "built", False), tuple(map(id, model._flat_metrics())))
 
     def groups(self, state):
         """((path, variable) pairs, tree) for each part of a state that holds variables."""
@@ -123,9 +132,12 @@ class Plan:
             return model._opt_state
         optimizer = self.optimizer
         optimizer.build(self.optimized)
-        shapes = tree.unflatten((p, jax.ShapeDtypeStruct(v.shape, v.dtype)) for p, v in zip(self.order, self.optimized))
-        return optimizer.variables_to_state([v.own_value() for v in optimizer.variables], shapes, self.order,
-                                            self.variable_tree)
+        variables = optimizer.variables
+        if self._places is None:  # which variable stands where in the state: found by placing numbers instead of values
+            shapes = tree.unflatten((p, jax.ShapeDtypeStruct(v.shape, v.dtype))
+                                    for p, v in zip(self.order, self.optimized))
+            self._places = optimizer.variables_to_state(range(len(variables)), shapes, self.order, self.variable_tree)
+        return jax.tree_util.tree_map(lambda i: variables[i].own_value(), self._places)
 
     def scatter(self, state):
         """Puts a state's arrays into the variables."""
@@ -171,14 +183,19 @@ class Plan:
 
     def initial_metrics(self):
         """The totals of metrics that have seen nothing."""
-        return tree.unflatten((p, first_value(v)) for p, v in self.metrics)
+        if self._initial is None:
+            with jax.ensure_compile_time_eval():
+                self._initial = tree.unflatten((p, np.asarray(first_value(v))) for p, v in self.metrics)
+        return self._initial
 
     def reset_metrics(self, state):
         """The state with all metrics as if they had seen nothing, those inside layers too."""
-        inner = {id(v) for m in self.model.metrics for v in m.variables}
-        values = tree.unflatten((p, first_value(v) if id(v) in inner else tree.get(state.state, p))
-                                for p, v in self.state)
-        return state._replace(metrics=self.initial_metrics(), state=values)
+        state = state._replace(metrics=self.initial_metrics())
+        inner = {id(v) for m in self.model._layer_metrics() for v in m.variables}
+        if not inner:
+            return state
+        return state._replace(state=tree.unflatten(
+            (p, first_value(v) if id(v) in inner else tree.get(state.state, p)) for p, v in self.state))
 
 
 def first_value(variable):

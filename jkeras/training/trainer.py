@@ -23,6 +23,7 @@ from jkeras.training.live import Interrupts, compiled, lent_to
 from jkeras.training.loop import Runner, as_numbers, concatenate, first_shapes
 from jkeras.training.resume import Resume
 from jkeras.training.state import Plan, new_key
+from jkeras.training.step import make_train_step
 
 
 class Trainer:
@@ -34,7 +35,7 @@ class Trainer:
     _compile_loss = _compile_metrics = _loss_tracker = None
     _compile_arguments = _opt_state = _train_key = None
     _has_own_opt_state = run_eagerly = False
-    _step, steps_per_execution = 0, 1
+    _step, steps_per_execution, _last_plan = 0, 1, None
 
     # ------------------------------------------------------------ compile
 
@@ -266,13 +267,14 @@ class Trainer:
         if validation_data is not None:
             validation = _validation_source(validation_data, validation_batch_size or batch_size)
         self._build_for_training(source.peek())
+        source, validation = self._checked(source), validation and self._checked(validation)
         self.stop_training = False
         steps = steps_per_epoch or source.num_batches
         verbose = _verbosity(verbose)
         if not isinstance(callbacks, CallbackList):
             callbacks = CallbackList(callbacks, add_history=True, add_progbar=verbose != 0, verbose=verbose,
                                      epochs=epochs, steps=steps, model=self)
-        plan = Plan(self)
+        plan = self._plan()
         runner = Runner(self, plan, "train", callbacks.looks_at_batches("train"))
         tester = None if validation is None else Runner(self, plan, "test", callbacks.looks_at_batches("test"))
         seed = default_seed()
@@ -337,11 +339,12 @@ class Trainer:
             raise ValueError(f"Arguments not recognized: {kwargs}")
         source = data.make_source(x, y, sample_weight, batch_size)
         self._build_for_training(source.peek())
+        source = self._checked(source)
         verbose = _verbosity(verbose)
         if not isinstance(callbacks, CallbackList):
             callbacks = CallbackList(callbacks, add_progbar=verbose != 0, verbose=verbose, epochs=1,
                                      steps=steps or source.num_batches, model=self)
-        plan = Plan(self)
+        plan = self._plan()
         runner = Runner(self, plan, "test", callbacks.looks_at_batches("test"))
         live = _Snapshot(plan)
         logs = self._evaluate(runner, live, source, steps, callbacks)
@@ -416,8 +419,6 @@ class Trainer:
         variables = self.variables
         carried = set(map(id, variables))
         variables = variables + [v for _, v in named_weights(self) if id(v) not in carried]
-        key = tuple(map(id, variables))
-        changing = self.__dict__.setdefault("_changing", {}).setdefault(key, [])
 
         def make():
             if keras_contract.overrides(self, "predict_step"):
@@ -426,15 +427,14 @@ class Trainer:
             def forward(values, x):
                 with frame.Run(self, {id(v): a for v, a in zip(variables, values)}, training=False) as run:
                     y = run.call(self, (x,), {})
-                changing[:] = [i for i, (v, a) in enumerate(zip(variables, values))
-                               if id(v) in carried and run.values[id(v)] is not a]
-                return y, [run.values[id(variables[i])] for i in changing]
+                return y, {i: run.values[id(v)] for i, (v, a) in enumerate(zip(variables, values))
+                           if id(v) in carried and run.values[id(v)] is not a}
             return forward
-        function = compiled(self, "predict", key, make)
+        function = compiled(self, "predict", tuple(map(id, variables)), make)
 
         def predict(x):
             y, new = function(values_of(variables), x)
-            for i, value in zip(changing, new):
+            for i, value in new.items():
                 frame.own_write(variables[i], value)
             return y
         return predict
@@ -446,7 +446,7 @@ class Trainer:
             trainable = [a for v, a in zip(variables, values) if id(v) in chosen]
             fixed = [a for v, a in zip(variables, values) if id(v) not in chosen]
             with frame.Run(self, {id(v): a for v, a in zip(variables, values)}, training=False):
-                return self.predict_step((trainable, fixed), (x,))[0], []
+                return self.predict_step((trainable, fixed), (x,))[0], {}
         return forward
 
     # ------------------------------------------------------------ one batch
@@ -455,29 +455,43 @@ class Trainer:
         """One training step on one batch; returns its loss and metrics."""
         self._assert_compiled("train_on_batch")
         batch = self._single_batch(x, y, sample_weight, class_weight)
-        self._build_for_training(batch)
-        plan = Plan(self)
-        with lent_to(plan) as live:
-            live.replace(plan.reset_metrics)
-            logs = live.advance(Runner(self, plan, "train", True).single(), batch)
+        plan = self._plan()
+        step = compiled(self, "train_on_batch", plan.key, lambda: make_train_step(self))  # consumes nothing: no copies
+        state, logs = step(plan.reset_metrics(plan.gather(copies=False)), batch)
+        plan.scatter(state)
         return self._batch_logs(logs, return_dict)
+
+    def _plan(self):
+        signature = Plan.signature(self)
+        if self._last_plan is None or self._last_plan[0] != signature:
+            plan = Plan(self)
+            if self.optimizer is not None and not self._has_own_opt_state:
+                self.optimizer.build(plan.optimized)
+            self.__dict__["_last_plan"] = Plan.signature(self), plan
+        return self._last_plan[1]
 
     def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
         """Loss and metrics of one batch."""
         self._assert_compiled("test_on_batch")
         batch = self._single_batch(x, y, sample_weight, None)
-        self._build_for_training(batch)
-        plan = Plan(self)
+        plan = self._plan()
         live = _Snapshot(plan)
         live.replace(plan.reset_metrics)
         logs = live.advance(Runner(self, plan, "test", True).single(), batch)
         live.store()
         return self._batch_logs(logs, return_dict)
 
-    @staticmethod
-    def _single_batch(x, y, sample_weight, class_weight):
+    def _single_batch(self, x, y, sample_weight, class_weight):
         source = data.make_source(x, y, sample_weight, batch_size=2**30, class_weight=class_weight)
-        return source.data
+        self._build_for_training(source.data)
+        return self._checked(source).data
+
+    def _checked(self, source):
+        """The source, its labels checked against the losses where these are what training minimizes."""
+        own = any(getattr(type(self), n) is not getattr(Trainer, n) for n in ("compute_loss", "train_step", "test_step"))
+        if self._compile_loss is None or own or hasattr(self, "pure_train_step"):
+            return source
+        return data.checked(source, self._compile_loss.check_values)
 
     def _batch_logs(self, logs, return_dict):
         logs = as_numbers(logs)

@@ -22,6 +22,7 @@ from jkeras.utils.arrays import normalize, pad_sequences, to_categorical
 from jkeras.utils.batches import PyDataset, Sequence, pack_x_y_sample_weight, unpack_x_y_sample_weight
 from jkeras.utils.config import Config
 from jkeras.utils.datasets import split_dataset, timeseries_dataset_from_array
+from jkeras.utils.feature_space import FeatureSpace
 from jkeras.utils.files import get_file
 from jkeras.utils.folders import (
     audio_dataset_from_directory,
@@ -33,7 +34,7 @@ from jkeras.utils.plotting import model_to_dot, plot_model
 from jkeras.utils.progbar import Progbar
 from jkeras.utils.tensors import get_source_inputs
 
-__all__ = ["Config", "CustomObjectScope", "Progbar", "PyDataset", "Sequence", "array_to_img",
+__all__ = ["Config", "CustomObjectScope", "FeatureSpace", "Progbar", "PyDataset", "Sequence", "array_to_img",
            "audio_dataset_from_directory", "bounding_boxes", "clear_session", "custom_object_scope",
            "deserialize_keras_object", "disable_interactive_logging", "enable_interactive_logging",
            "get_custom_objects", "get_file", "get_registered_name", "get_registered_object", "get_source_inputs",

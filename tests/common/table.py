@@ -8,7 +8,13 @@ import jax.numpy as jnp
 import jkeras
 from tests.parity.case import Part
 
-LEFT_OUT = {"Layer": "the base class", "Wrapper": "the base class of wrappers", "InputLayer": "is never called"}
+LEFT_OUT = {
+    "Layer": "the base class", "Wrapper": "the base class of wrappers", "InputLayer": "is never called",
+    "FlaxLayer": "needs flax", "JaxLayer": "holds functions: tested by itself",
+    **dict.fromkeys(("Hashing", "HashedCrossing", "IntegerLookup", "StringLookup", "TextVectorization"),
+                    "looks up strings on the host: tested by itself"),
+    **dict.fromkeys(("CutMix", "MixUp", "MaxNumBoundingBoxes"), "takes a dict of images, labels and boxes"),
+}
 
 
 class Row(typing.NamedTuple):
@@ -20,6 +26,7 @@ class Row(typing.NamedTuple):
     ints: int | None = None  # integer inputs in [0, ints)
     changes: bool = False  # its state changes in training
     expected: dict = {}  # check -> reason why it fails
+    pixels: bool = False  # inputs in [0, 255)
 
 
 def double(x):
@@ -90,6 +97,23 @@ ROWS = [
         [(2, 4), [[(2, 3), (2, 3)], [(2, 2)]]]),
     Row("RNN", dict(cell=Part("LSTMCell", dict(units=3)), return_sequences=True, return_state=True), SEQUENCE),
     *(Row(f"ConvLSTM{d}D", dict(filters=2, kernel_size=2), [(2, 2, *(3, 3, 3)[:d], 2)]) for d in (1, 2, 3)),
+    Row("CategoryEncoding", dict(num_tokens=7), VECTOR, ints=7),
+    Row("Discretization", dict(bin_boundaries=[-0.5, 0.5]), VECTOR),
+    Row("STFTSpectrogram", dict(frame_length=8, frame_step=4, mode="magnitude"), [(2, 20, 2)]),
+    Row("MelSpectrogram", dict(fft_length=16, sequence_stride=8, num_mel_bins=4), [(2, 40)]),
+    Row("Pipeline", dict(layers=[Part("Rescaling", dict(scale=0.5)), Part("RandomFlip", {})]), IMAGE),
+    *(Row(name, dict(height=3, width=2), IMAGE, pixels=True) for name in ("CenterCrop", "RandomCrop", "Resizing")),
+    *(Row(name, {}, IMAGE, pixels=True) for name in (
+        "AugMix", "AutoContrast", "ContrastLimitedAdaptiveHistogramEqualization", "Equalization", "RandAugment",
+        "RandomColorJitter", "RandomElasticTransform", "RandomErasing", "RandomFlip", "RandomGaussianBlur",
+        "RandomGrayscale", "RandomInvert", "RandomPerspective", "RandomShear")),
+    *(Row(name, dict(factor=0.3), IMAGE, pixels=True) for name in (
+        "RandomBrightness", "RandomColorDegeneration", "RandomContrast", "RandomHue", "RandomRotation",
+        "RandomSaturation", "RandomSharpness")),
+    Row("RandomPosterization", dict(factor=4), IMAGE, pixels=True),
+    Row("RandomTranslation", dict(height_factor=0.2, width_factor=0.2), IMAGE, pixels=True),
+    Row("RandomZoom", dict(height_factor=0.2), IMAGE, pixels=True),
+    Row("Solarization", dict(threshold_factor=0.5), IMAGE, pixels=True),
     Row("Bidirectional", dict(layer=Part("GRU", dict(units=2, return_sequences=True))), SEQUENCE),
     Row("TimeDistributed", dict(layer=Part("Dense", dict(units=3))), SEQUENCE),
 ]

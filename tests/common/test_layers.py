@@ -16,6 +16,7 @@ from tests.common.table import ROWS, layer_classes
 from tests.parity.both import agree, make, plain, weighted_sum
 
 KEY = jax.random.key(3)
+INFERENCE = dict(training=False)  # image layers augment unless told otherwise
 
 
 def is_shape(value):
@@ -32,9 +33,12 @@ class Bench:
     def __init__(self, row):
         self.row = row
         rng = np.random.default_rng(0)
-        self.inputs = jax.tree_util.tree_map(
-            lambda s: rng.integers(0, row.ints, s).astype("int32") if row.ints else rng.normal(size=s).astype("float32"),
-            list(row.inputs), is_leaf=is_shape)
+
+        def array(shape):
+            if row.ints:
+                return rng.integers(0, row.ints, shape, "int32")
+            return (rng.random(shape) * 255 if row.pixels else rng.normal(size=shape)).astype("float32")
+        self.inputs = jax.tree_util.tree_map(array, list(row.inputs), is_leaf=is_shape)
         self.layer = self.make()
         self.params, self.state = self.layer.init(jax.random.key(1), *self.inputs)
 
@@ -52,9 +56,9 @@ class Bench:
         def run(params, state, inputs):
             traces.append(1)
             def one(inputs):
-                y, _ = layer.apply(params, state, *jax.tree_util.tree_map(lambda v: v[None], inputs))
+                y, _ = layer.apply(params, state, *jax.tree_util.tree_map(lambda v: v[None], inputs), **INFERENCE)
                 return jax.tree_util.tree_map(lambda v: v[0], y)
-            return *layer.apply(params, state, *inputs), jax.vmap(one)(inputs)
+            return *layer.apply(params, state, *inputs, **INFERENCE), jax.vmap(one)(inputs)
         outputs = run(self.params, self.state, self.inputs)
         run(jax.tree_util.tree_map(lambda v: v * 2, self.params), outputs[1], self.inputs)
         return *outputs, len(traces)
@@ -102,7 +106,7 @@ def test_config_round_trip(bench):
         again = type(bench.layer).from_config(config)
     assert plain(again.get_config()) == plain(bench.layer.get_config())
     again.init(0, *bench.inputs)
-    agree(again.apply(bench.params, bench.state, *bench.inputs)[0], bench.compiled[0], "output")
+    agree(again.apply(bench.params, bench.state, *bench.inputs, **INFERENCE)[0], bench.compiled[0], "output")
 
 
 def test_init(bench):
@@ -123,7 +127,7 @@ def test_eager_is_jit_is_vmap(bench):
     if bench.params:
         layer.params = bench.params
     layer.state = {k: v for k, v in bench.state.items() if k != "losses"}
-    agree(layer(*bench.inputs), y, "eager call")
+    agree(layer(*bench.inputs, **INFERENCE), y, "eager call")
     agree(mapped, y, "vmap")
 
 
@@ -153,7 +157,7 @@ def test_bfloat16(bench, half_precision):
     layer = bench.make()
     params, state = layer.init(jax.random.key(1), *bench.inputs)
     agree(params, bench.params, "the weights stay float32", rtol=0, atol=0)
-    y, _ = jax.jit(layer.apply)(params, state, *bench.inputs)
+    y, _ = jax.jit(lambda p, s, x: layer.apply(p, s, *x, **INFERENCE))(params, state, bench.inputs)
     for mine, exact in zip(jax.tree_util.tree_leaves(y), jax.tree_util.tree_leaves(bench.compiled[0])):
         assert mine.dtype == jnp.bfloat16
         np.testing.assert_allclose(np.asarray(mine, "float32"), exact, rtol=4e-2, atol=4e-2)
@@ -184,7 +188,7 @@ def test_no_tracer_stays(bench):
     params, state = layer.init(0, *bench.inputs)
     with jax.checking_leaks():
         jax.make_jaxpr(lambda p, s, x: layer.apply(p, s, *x, training=True, rng=KEY))(params, state, bench.inputs)
-        jax.make_jaxpr(lambda p, s, x: layer.apply(p, s, *x))(params, state, bench.inputs)
+        jax.make_jaxpr(lambda p, s, x: layer.apply(p, s, *x, **INFERENCE))(params, state, bench.inputs)
     for _, part in walk(layer):
         for name, value in part.__dict__.items():
             leaves = jax.tree_util.tree_leaves([value, [v._value for v in getattr(part, "_own", {}).values()]])
@@ -192,9 +196,9 @@ def test_no_tracer_stays(bench):
 
 
 def test_numpy_input(bench):
-    y, _ = bench.layer.apply(bench.params, bench.state, *bench.inputs)
+    y, _ = bench.layer.apply(bench.params, bench.state, *bench.inputs, **INFERENCE)
     arrays = jax.tree_util.tree_map(jnp.asarray, bench.inputs)
-    agree(bench.layer.apply(bench.params, bench.state, *arrays)[0], y, "jax arrays", rtol=0, atol=0)
+    agree(bench.layer.apply(bench.params, bench.state, *arrays, **INFERENCE)[0], y, "jax arrays", rtol=0, atol=0)
     agree(y, bench.compiled[0], "numpy arrays")
 
 
@@ -202,7 +206,7 @@ def test_pair(bench):
     init, apply = bench.make().pair()
     params, state = init(jax.random.key(1), *bench.inputs)
     agree((params, state), (bench.params, bench.state), "init", rtol=0, atol=0)
-    y, new_state = apply(params, state, *bench.inputs)
+    y, new_state = apply(params, state, *bench.inputs, **INFERENCE)
     agree(y, bench.compiled[0], "apply")
     assert jax.tree_util.tree_structure(new_state) == jax.tree_util.tree_structure(state)
 
@@ -210,9 +214,9 @@ def test_pair(bench):
 def test_copies(bench):
     """A deep copy and an unpickled layer give the same outputs and share nothing."""
     layer = bench.make()
-    y = layer(*bench.inputs)
+    y = layer(*bench.inputs, **INFERENCE)
     for twin in (copy.deepcopy(layer), pickle.loads(pickle.dumps(layer))):
-        agree(twin(*bench.inputs), y, "copy", rtol=0, atol=0)
+        agree(twin(*bench.inputs, **INFERENCE), y, "copy", rtol=0, atol=0)
         assert not {id(w) for w in twin.weights} & {id(w) for w in layer.weights}
         assert plain(twin.get_config()) == plain(layer.get_config())
 

@@ -1,4 +1,4 @@
-"""Losses, metrics, initializers, schedules, regularizers, constraints, activations, random: numbers of both libraries."""
+"""Losses, metrics, initializers, schedules, penalties, constraints, activations, random: both libraries' numbers."""
 
 import functools
 import inspect
@@ -153,7 +153,8 @@ METRICS = [
     ("AUC", dict(multi_label=True, num_thresholds=10, summation_method="minoring"), "binary"),
     ("AUC", dict(curve="PR", summation_method="majoring", thresholds=[0.25, 0.5]), "binary"),
     ("AUC", dict(from_logits=True), "binary logits"), ("F1Score", {}, "binary"),
-    ("F1Score", dict(average="macro", threshold=0.5), "binary"), ("FBetaScore", dict(beta=2.0, average="micro"), "binary"),
+    ("F1Score", dict(average="macro", threshold=0.5), "binary"),
+    ("FBetaScore", dict(beta=2.0, average="micro"), "binary"),
     ("FBetaScore", dict(average="weighted"), "one hot"), ("PrecisionAtRecall", dict(recall=0.5), "binary"),
     ("RecallAtPrecision", dict(precision=0.6), "binary"), ("SensitivityAtSpecificity", dict(specificity=0.5), "binary"),
     ("SpecificityAtSensitivity", dict(sensitivity=0.4, num_thresholds=30), "binary"),

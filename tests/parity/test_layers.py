@@ -48,7 +48,8 @@ class Run:
         self.kwargs = {k: np.array(v) if isinstance(v, list) else v for k, v in case.call.items()}
         if case.training is not None:
             self.kwargs["training"] = case.training
-        self.layer(*inputs, **self.kwargs)
+        outputs = jax.tree_util.tree_leaves(self.layer(*inputs, **self.kwargs))
+        self.masks = [getattr(y, "_keras_mask", None) for y in outputs]
 
     def gradients(self):
         """(outputs, state after, gradients by weights and float inputs), in one compiled call."""
@@ -78,6 +79,8 @@ def test_layer(case):
     half = "16" in case.dtype or "16" in str(case.kwargs.get("dtype", ""))
     values, slopes = (BFLOAT16, BFLOAT16) if half else (TOLERANCE, GRADIENTS)
 
+    agree([m is None for m in mine.masks], [m is None for m in theirs.masks], "which outputs have masks")
+    agree(mine.masks, theirs.masks, "masks")
     assert table(mine.layer) == table(theirs.layer)
     assert [w.path for w in mine.layer.weights] == [w.path for w in theirs.layer.weights]
     agree(mine.layer.get_weights(), theirs.layer.get_weights(), "initial weights", **values)

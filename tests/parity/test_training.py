@@ -133,7 +133,7 @@ FITS = [
     ("validation data", {}, lambda k: dict(validation_data=validation(), validation_batch_size=3)),
     ("validation with weights", {}, lambda k: dict(validation_data=(*validation(), weights_of(7)))),
     ("validation every other epoch", {}, lambda k: dict(validation_data=validation(), validation_freq=2, epochs=4)),
-    ("validation after some epochs", {}, lambda k: dict(validation_data=validation(), validation_freq=[1, 3], epochs=3)),
+    ("validation after epochs", {}, lambda k: dict(validation_data=validation(), validation_freq=[1, 3], epochs=3)),
     ("validation steps", {}, lambda k: dict(validation_data=validation(), validation_batch_size=2, validation_steps=2)),
     ("initial epoch", {}, lambda k: dict(initial_epoch=2, epochs=4)),
     ("steps per epoch", {}, lambda k: dict(steps_per_epoch=2)),
@@ -212,7 +212,8 @@ def test_fit(setting):
     assert mine[7] == pytest.approx(theirs[7])
 
 
-SEQUENCE = Setting("", builders.mlp, sparse(("Adam", dict(learning_rate=0.01)), weighted_metrics=["sparse_categorical_crossentropy"]))
+SEQUENCE = Setting("", builders.mlp, sparse(("Adam", dict(learning_rate=0.01)),
+                                            weighted_metrics=["sparse_categorical_crossentropy"]))
 
 
 def test_on_batch_methods():
@@ -254,8 +255,8 @@ def test_program_of_the_readme():
     agree(results[0], results[1], "program", **TRAINED)
 
 
-def test_same_seed_same_run():
-    """With default weights, dropout and shuffling left to the seed, both draw the same initial weights."""
+def test_same_seed_same_weights():
+    """After `set_random_seed`, both draw the same initial weights for a model."""
     weights = []
     for library in LIBRARIES:
         clear()
@@ -263,7 +264,7 @@ def test_same_seed_same_run():
     agree(weights[0], weights[1], "initial weights")
 
 
-def test_generator_and_unshuffled_dataset():
+def test_generators():
     """A Python generator with `steps_per_epoch` and validation from another one."""
     x, y = inputs_of(builders.mlp, ROWS), labels_of("classes")
 

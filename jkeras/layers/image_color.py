@@ -1,0 +1,329 @@
+"""Colors changed at random in training: brightness, contrast, hue, saturation and others, pixel by pixel."""
+
+import jax.numpy as jnp
+
+from jkeras import random
+from jkeras.core.layer import layer
+from jkeras.core.record import Any
+from jkeras.core.settings import epsilon
+from jkeras.layers.image_base import ImageLayer, bounds, chosen, per_image
+from jkeras.ops.image import hsv_to_rgb, rgb_to_grayscale, rgb_to_hsv
+
+
+def rescale(images, source, target):
+    """Values of one range brought to another."""
+    if tuple(source) == tuple(target):
+        return images
+    return (images - source[0]) / (source[1] - source[0]) * (target[1] - target[0]) + target[0]
+
+
+class _Color(ImageLayer):
+    """Base of layers that draw one number for each image from the range `factor`."""
+
+    factor: Any
+    value_range: Any = (0, 255)
+    data_format: Any = None
+    seed: Any = None
+    _ranges = {"factor": (-1, 1)}
+
+    def draw(self, images, key):
+        return {"factor": random.uniform((images.shape[0],), *self.factor, seed=key())}
+
+    def change_images(self, images, drawn):
+        changed = self.recolor(images, per_image(drawn["factor"]).astype(images.dtype))
+        return jnp.clip(changed, *self.value_range)
+
+    def recolor(self, images, factor):
+        """The images, given one number for each; what leaves the range of values is clipped afterwards."""
+        raise NotImplementedError
+
+
+@layer("keras.layers", arguments="factor, value_range, seed")
+class RandomBrightness(_Color):
+    """In training adds a number to all values of each image.
+
+    Args:
+        factor: range of the number, in shares of the range of the values, within [-1, 1].
+        value_range: the range of the values, which results are clipped to.
+        seed: integer.
+
+    >>> import numpy as np
+    >>> print(RandomBrightness((0.1, 0.1))(np.zeros((1, 1, 1, 3)), training=True).ravel())
+    [25.5 25.5 25.5]
+    """
+
+    def recolor(self, images, factor):
+        return images + factor * (self.value_range[1] - self.value_range[0])
+
+
+@layer("keras.layers", arguments="factor, value_range, seed")
+class RandomContrast(_Color):
+    """In training moves all values of each image away from their mean, channel by channel, or towards it.
+
+    Args:
+        factor: (a, b): distances from the mean are multiplied by a number from [1 - a, 1 + b]; one number f is (0, f).
+        value_range: the range of the values, which results are clipped to.
+        seed: integer.
+
+    >>> import numpy as np
+    >>> print(RandomContrast(0.0)(np.full((1, 1, 1, 3), 7.0), training=True).ravel())
+    [7. 7. 7.]
+    """
+
+    _ranges = {"factor": (0, 1)}
+
+    def draw(self, images, key):
+        lower, upper = self.factor
+        return {"factor": random.uniform((images.shape[0],), 1.0 - lower, 1.0 + upper, seed=key(),
+                                         dtype=self.compute_dtype)}
+
+    def recolor(self, images, factor):
+        mean = jnp.mean(images, self.axes[:2], keepdims=True)
+        return (images - mean) * factor + mean
+
+
+class _HSV(_Color):
+    """Base of layers that change one of hue, saturation and value."""
+
+    _plane = 0
+
+    def change_plane(self, images, factor, change):
+        """RGB images whose hue (0) or saturation (1) is changed by a function."""
+        planes = list(jnp.split(rgb_to_hsv(images, self.data_format), 3, self.axes.channels))
+        planes[self._plane] = change(planes[self._plane], factor)
+        return hsv_to_rgb(jnp.concatenate(planes, self.axes.channels), self.data_format)
+
+
+@layer("keras.layers", arguments="factor, value_range, data_format, seed")
+class RandomHue(_HSV):
+    """In training turns the hue of each image, in either direction.
+
+    Args:
+        factor: range of the turn, within [0, 1]; 1 is half of the color circle.
+        value_range: the range of the values.
+        seed: integer.
+
+    >>> import numpy as np
+    >>> RandomHue(0.2, seed=3)(np.ones((2, 4, 4, 3)), training=True).shape
+    (2, 4, 4, 3)
+    """
+
+    _ranges = {"factor": (0, 1)}
+
+    def draw(self, images, key):
+        shape = (images.shape[0],)
+        sign = jnp.where(random.uniform(shape, seed=key()) > 0.5, -1.0, 1.0)
+        return {"factor": sign * random.uniform(shape, *self.factor, seed=key()) * 0.5}
+
+    def recolor(self, images, factor):
+        turned = self.change_plane(rescale(images, self.value_range, (0, 1)), factor, lambda hue, f: (hue + f) % 1.0)
+        return rescale(jnp.clip(turned, 0, 1), (0, 1), self.value_range)
+
+
+@layer("keras.layers", arguments="factor, value_range, data_format, seed")
+class RandomSaturation(_HSV):
+    """In training multiplies the saturation of each image by `f / (1 - f)`: 0.5 keeps it, 0 gives gray.
+
+    Args:
+        factor: range of f, within [-1, 1].
+        value_range: the range of the values.
+        seed: integer.
+
+    >>> import numpy as np
+    >>> RandomSaturation((0.4, 0.6), seed=3)(np.ones((2, 4, 4, 3)), training=True).shape
+    (2, 4, 4, 3)
+    """
+
+    _plane = 1
+
+    def draw(self, images, key):
+        factor = super().draw(images, key)["factor"]
+        return {"factor": factor / (1 - factor + epsilon())}
+
+    def change_images(self, images, drawn):
+        return self.change_plane(images, per_image(drawn["factor"]).astype(images.dtype),
+                                 lambda saturation, f: jnp.clip(saturation * f, *self.value_range))
+
+
+@layer("keras.layers", arguments="factor, value_range, data_format, seed")
+class RandomColorDegeneration(_Color):
+    """In training mixes each image with its gray version.
+
+    Args:
+        factor: range of the share of gray, within [-1, 1]; negative makes colors stronger.
+        value_range: the range of the values, which results are clipped to.
+        seed: integer.
+
+    >>> import numpy as np
+    >>> RandomColorDegeneration(0.5, seed=3)(np.ones((2, 4, 4, 3)), training=True).shape
+    (2, 4, 4, 3)
+    """
+
+    def recolor(self, images, factor):
+        return images + factor * (rgb_to_grayscale(images, self.data_format) - images)
+
+
+@layer("keras.layers", arguments="factor, value_range, data_format, seed")
+class RandomPosterization(_Color):
+    """In training keeps only some of the 8 bits of every value.
+
+    Args:
+        factor: range of the number of bits, from 1 to 8.
+        value_range: the range of the values.
+        seed: integer.
+
+    >>> import numpy as np
+    >>> print(RandomPosterization((1, 1))(np.array([[[[100.0, 200.0, 255.0]]]]), training=True).ravel())
+    [  0. 128. 128.]
+    """
+
+    _ranges = {"factor": (1, 8)}
+
+    def draw(self, images, key):
+        shape, (low, high) = (images.shape[0],), self.factor
+        bits = random.randint(shape, low, high, "uint8", key()) if low != high else jnp.full(shape, low, "uint8")
+        return {"shift": 8 - bits}
+
+    def change_images(self, images, drawn):
+        shift = per_image(drawn["shift"])
+        bits = rescale(images, self.value_range, (0, 255)).astype("uint8") >> shift << shift
+        return rescale(bits.astype(self.compute_dtype), (0, 255), self.value_range)
+
+
+@layer("keras.layers", arguments="factor, data_format, seed")
+class RandomGrayscale(ImageLayer):
+    """In training makes images gray, with three equal channels.
+
+    Args:
+        factor: probability of that, for each image.
+        seed: integer.
+
+    >>> import numpy as np
+    >>> print(RandomGrayscale(1.0)(np.array([[[[100.0, 0.0, 0.0]]]]), training=True).ravel().round(1))
+    [29.9 29.9 29.9]
+    """
+
+    factor: float = 0.5
+    data_format: Any = None
+    seed: Any = None
+    _gives_float = False
+
+    def __post_init__(self):
+        super().__post_init__()
+        bounds(self.factor, 0, 1, "factor", self._where)
+
+    def draw(self, images, key):
+        return {"apply": random.uniform((images.shape[0],), seed=key()) < self.factor}
+
+    def change_images(self, images, drawn):
+        return jnp.where(per_image(drawn["apply"]), rgb_to_grayscale(images, self.data_format), images)
+
+    def get_config(self):
+        config = super().get_config()
+        if self.seed is None:  # Keras never writes it; without it a given seed would not come back
+            del config["seed"]
+        return config
+
+
+@layer("keras.layers", arguments="factor, value_range, seed, data_format")
+class RandomInvert(_Color):
+    """In training replaces values of images by the largest value minus them.
+
+    Args:
+        factor: range of the probability that an image is changed.
+        value_range: the range of the values.
+        seed: integer.
+
+    >>> import numpy as np
+    >>> print(RandomInvert((1.0, 1.0))(np.full((1, 1, 1, 3), 55.0), training=True).ravel())
+    [200. 200. 200.]
+    """
+
+    factor = 1.0
+    _ranges = {"factor": (0, 1)}
+
+    def draw(self, images, key):
+        return {"apply": chosen(images, self.factor, key)}
+
+    def change_images(self, images, drawn):
+        return jnp.where(per_image(drawn["apply"]), self.value_range[1] - images, images)
+
+
+@layer("keras.layers", arguments="addition_factor, threshold_factor, value_range, seed")
+class Solarization(ImageLayer):
+    """In training adds a number to all values of each image, then inverts those above a threshold.
+
+    Args:
+        addition_factor, threshold_factor: ranges of both, in shares of 255, within [0, 1]; one number f is (0, f).
+        value_range: the range of the values.
+        seed: integer.
+
+    >>> import numpy as np
+    >>> print(Solarization()(np.array([[[[0.0, 100.0, 255.0]]]]), training=True).ravel())
+    [255. 155.   0.]
+    """
+
+    addition_factor: Any = 0.0
+    threshold_factor: Any = 0.0
+    value_range: Any = (0, 255)
+    seed: Any = None
+
+    def __post_init__(self):
+        super().__post_init__()
+        for name in ("addition_factor", "threshold_factor"):
+            setattr(self, name, bounds(getattr(self, name), 0, 1, name, self._where, strict=True))
+
+    def draw(self, images, key):
+        return {name: random.uniform((images.shape[0],), low, high * 255, seed=key(), dtype=self.compute_dtype)
+                for name, (low, high) in (("additions", self.addition_factor), ("thresholds", self.threshold_factor))}
+
+    def change_images(self, images, drawn):
+        lighter = rescale(images, self.value_range, (0, 255)) + per_image(drawn["additions"])
+        lighter = jnp.clip(lighter, 0, 255)
+        changed = jnp.where(lighter < per_image(drawn["thresholds"]), lighter, 255 - lighter)
+        return rescale(changed, (0, 255), self.value_range)
+
+
+@layer("keras.layers", arguments="value_range, brightness_factor, contrast_factor, saturation_factor, hue_factor, seed, "
+                                 "data_format")
+class RandomColorJitter(ImageLayer):
+    """In training changes brightness, contrast, saturation and hue of each image, in this order.
+
+    Args:
+        brightness_factor, contrast_factor, saturation_factor, hue_factor: as `factor` of RandomBrightness and so on;
+            None leaves that out.
+        value_range: the range of the values.
+        seed: integer.
+
+    >>> import numpy as np
+    >>> RandomColorJitter(brightness_factor=0.2, hue_factor=0.1, seed=3)(np.ones((2, 4, 4, 3)), training=True).shape
+    (2, 4, 4, 3)
+    """
+
+    value_range: Any = (0, 255)
+    brightness_factor: Any = None
+    contrast_factor: Any = None
+    saturation_factor: Any = None
+    hue_factor: Any = None
+    seed: Any = None
+    data_format: Any = None
+
+    def __post_init__(self):
+        super().__post_init__()
+        for kind in (RandomBrightness, RandomContrast, RandomSaturation, RandomHue):
+            what = kind.__name__.removeprefix("Random").lower()
+            factor = getattr(self, f"{what}_factor")
+            setattr(self, f"random_{what}", None if factor is None else kind(
+                factor, self.value_range, seed=self.seed, data_format=self.data_format, dtype=self.dtype_policy))
+
+    def _steps(self):
+        steps = (self.random_brightness, self.random_contrast, self.random_saturation, self.random_hue)
+        return [step for step in steps if step is not None]
+
+    def draw(self, images, key):
+        return [step.draw(images, key) for step in self._steps()]
+
+    def change_images(self, images, drawn):
+        for step, numbers in zip(self._steps(), drawn):
+            images = step.change_images(images, numbers)
+        return images

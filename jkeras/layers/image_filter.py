@@ -1,0 +1,267 @@
+"""Images blurred, sharpened, partly erased, or with another distribution of values."""
+
+import jax
+import jax.numpy as jnp
+
+from jkeras import random
+from jkeras.core.errors import explain
+from jkeras.core.layer import layer
+from jkeras.core.record import Any
+from jkeras.layers.image_base import ImageLayer, chosen, per_image
+from jkeras.layers.image_color import _Color, rescale
+from jkeras.ops.image import gaussian_blur
+from jkeras.ops.nn import depthwise_conv
+
+
+@layer("keras.layers", arguments="factor, value_range, data_format, seed")
+class RandomSharpness(_Color):
+    """In training blurs or sharpens each image.
+
+    Args:
+        factor: range of the strength, within [0, 1]: 0 blurs, 0.5 changes nothing, 1 sharpens.
+        value_range: the range of the values, which results are clipped to.
+        seed: integer.
+
+    >>> import numpy as np
+    >>> print(RandomSharpness((0.5, 0.5))(np.ones((1, 2, 2, 1)), training=True).ravel())
+    [1. 1. 1. 1.]
+    """
+
+    _ranges = {"factor": (0, 1)}
+
+    def recolor(self, images, factor):
+        kernel = jnp.full((3, 3, 1, 1), 1 / 13, images.dtype).at[1, 1].set(5 / 13)
+        kernel = jnp.tile(kernel, (1, 1, images.shape[self.axes.channels], 1))
+        smooth = depthwise_conv(images, kernel, 1, "same", self.data_format)
+        return images + (1 - 2 * factor) * (smooth - images)
+
+
+@layer("keras.layers")
+class RandomGaussianBlur(ImageLayer):
+    """In training smooths images with a Gaussian.
+
+    Args:
+        factor: range of the probability that an image is changed.
+        kernel_size: odd number of points, or one along the width and one along the height.
+        sigma: range of the standard deviation, within [0, 1]; one is drawn for each axis.
+        value_range: the range of the values, which results are clipped to.
+        seed: integer.
+
+    >>> import numpy as np
+    >>> RandomGaussianBlur(seed=3)(np.ones((2, 4, 4, 3)), training=True).shape
+    (2, 4, 4, 3)
+    """
+
+    factor: Any = 1.0
+    kernel_size: Any = 3
+    sigma: Any = 1.0
+    value_range: Any = (0, 255)
+    data_format: Any = None
+    seed: Any = None
+    _ranges = {"factor": (0, 1), "sigma": (0, 1)}
+
+    def __post_init__(self):
+        super().__post_init__()
+        size = self.kernel_size
+        size = tuple(size) if isinstance(size, (tuple, list)) else (size, size)
+        if len(size) != 2 or not all(isinstance(n, (int, float)) and n % 2 == 1 for n in size):
+            raise ValueError(explain(self._where, "`kernel_size` to be one odd number or two",
+                                     f"kernel_size={self.kernel_size!r}"))
+        self.kernel_size = size
+
+    def draw(self, images, key):
+        apply = chosen(images, self.factor, key)
+        sigma = random.uniform((2,), *self.sigma, seed=key(), dtype=self.compute_dtype)
+        return {"apply": apply, "sigma": sigma + 1e-6}
+
+    def change_images(self, images, drawn):
+        blurred = gaussian_blur(images, self.kernel_size, drawn["sigma"], self.data_format)
+        return jnp.clip(jnp.where(per_image(drawn["apply"]), blurred, images), *self.value_range)
+
+
+def draw_interval(size, share, key, dtype):
+    """(start, end) of an interval of `share * size` somewhere in [0, size), for each share (batch,)."""
+    length = share * size
+    start = random.uniform(share.shape, seed=key(), dtype=dtype) * (size - length)
+    return start, start + length
+
+
+def draw_rectangle(images, axes, shares, key, dtype):
+    """(mask of the pixels inside, area as a share of the image) for random rectangles.
+
+    Args:
+        shares: their width and height as shares of the image's, (batch,) each.
+    """
+    height, width = images.shape[axes.height], images.shape[axes.width]
+    (x0, x1), (y0, y1) = (draw_interval(n, share, key, dtype) for n, share in zip((width, height), shares))
+    inside = []
+    for axis, low, high in ((axes.height, y0, y1), (axes.width, x0, x1)):
+        shape = [1] * 4
+        shape[axis] = images.shape[axis]
+        places = jnp.arange(images.shape[axis], dtype=dtype).reshape(shape)
+        inside.append((places >= per_image(low)) & (places < per_image(high)))
+    return inside[0] & inside[1], (x1 - x0) * (y1 - y0) / (width * height)
+
+
+@layer("keras.layers")
+class RandomErasing(ImageLayer):
+    """In training overwrites a rectangle in images (Zhong et al. 2017, arXiv:1708.04896).
+
+    Args:
+        factor: range of the probability that an image is changed.
+        scale: range of the share of the area, within [0, 1].
+        fill_value: a number or one for each of three channels; None: noise.
+        value_range: the range of the values, which fillings are clipped to.
+        seed: integer.
+
+    >>> import numpy as np
+    >>> RandomErasing(seed=3)(np.ones((2, 4, 4, 3)), training=True).shape
+    (2, 4, 4, 3)
+    """
+
+    factor: Any = 1.0
+    scale: Any = (0.02, 0.33)
+    fill_value: Any = None
+    value_range: Any = (0, 255)
+    seed: Any = None
+    data_format: Any = None
+    _ranges = {"factor": (0, 1), "scale": (0, 1)}
+
+    def __post_init__(self):
+        super().__post_init__()
+        value = self.fill_value
+        if not (value is None or isinstance(value, (int, float)) or
+                isinstance(value, (tuple, list)) and len(value) == 3):
+            raise ValueError(explain(self._where, "`fill_value` to be a number, three numbers or None",
+                                     f"fill_value={value!r}"))
+
+    def draw(self, images, key):
+        dtype = self.compute_dtype
+        sides = jnp.sqrt(random.uniform((images.shape[0], 2), *self.scale, seed=key(), dtype=dtype))
+        mask, _ = draw_rectangle(images, self.axes, sides.T, key, dtype)
+        mask = mask & per_image(chosen(images, self.factor, key))
+        return {"mask": mask, "filling": jnp.clip(self._filling(images.shape, key), *self.value_range)}
+
+    def _filling(self, shape, key):
+        if self.fill_value is None:
+            return random.normal(shape, dtype=self.compute_dtype, seed=key()) * self.value_range[1]
+        value = jnp.asarray(self.fill_value, self.compute_dtype)
+        return value.reshape(-1, 1, 1) if value.ndim and self.data_format == "channels_first" else value
+
+    def change_images(self, images, drawn):
+        return jnp.where(drawn["mask"], drawn["filling"], images)
+
+
+# ---------------------------------------------------------------- distributions of values
+
+@layer("keras.layers", arguments="value_range")
+class AutoContrast(ImageLayer):
+    """Each channel of each image stretched to the whole range of values, in training and outside.
+
+    Args:
+        value_range: the range of the values.
+
+    >>> import numpy as np
+    >>> print(AutoContrast()(np.array([[[[100.0], [120.0], [150.0]]]])).ravel())
+    [  0. 102. 255.]
+    """
+
+    value_range: Any = (0, 255)
+    _always = True
+
+    def change_images(self, images, drawn):
+        wide = rescale(images, self.value_range, (0, 255))
+        low, high = (f(wide, self.axes[:2], keepdims=True) for f in (jnp.min, jnp.max))
+        scale = 255 / jnp.where(high > low, high - low, 1)
+        stretched = rescale(jnp.clip(wide * scale - low * scale, 0, 255), (0, 255), self.value_range)
+        return jnp.where(high > low, stretched, images)
+
+
+@layer("keras.layers", arguments="value_range, bins, data_format")
+class Equalization(ImageLayer):
+    """In training spreads values so that all are about equally frequent, in each channel of the whole batch.
+
+    Args:
+        value_range: the range of the values.
+        bins: of the histogram.
+
+    >>> import numpy as np
+    >>> print(Equalization()(np.array([[[[100.0], [101.0], [102.0]]]]), training=True).ravel())
+    [  0. 128. 255.]
+    """
+
+    value_range: Any = (0, 255)
+    bins: int = 256
+    data_format: Any = None
+
+    def change_images(self, images, drawn):
+        channels = jnp.moveaxis(rescale(images, self.value_range, (0, 255)), self.axes.channels, 0)
+        equalized = jnp.moveaxis(jax.vmap(self._equalize)(channels), 0, self.axes.channels)
+        return rescale(equalized.astype(images.dtype), (0, 255), self.value_range)
+
+    def _equalize(self, values):
+        top = self.bins - 1
+        bins = jnp.clip((values.astype("float32") * top / 255).astype("int32"), 0, top)
+        counts = jnp.zeros(self.bins, "int32").at[bins.ravel()].add(1)
+        below = jnp.cumsum(counts)
+        first = below[jnp.argmax(below > 0)]
+        table = jnp.round((below - first) * 255 / jnp.maximum(below[-1] - first, 1))
+        equalized = table[jnp.clip(values / 255.0 * top, 0, top).astype("int32")]
+        return jnp.where(jnp.count_nonzero(counts) <= 1, values, equalized)
+
+
+@layer("keras.layers", arguments="value_range, clip_limit, tile_grid_size, data_format")
+class ContrastLimitedAdaptiveHistogramEqualization(ImageLayer):
+    """CLAHE: values equalized in tiles, blended between tiles, with limited contrast (Zuiderveld 1994, Graphics Gems IV).
+
+    Args:
+        value_range: the range of the values.
+        clip_limit: the most that a bin may hold, in mean bin contents; what is above is spread over all bins; 0: no
+            limit.
+        tile_grid_size: the number of tiles, (down, across).
+
+    >>> import numpy as np
+    >>> ContrastLimitedAdaptiveHistogramEqualization(tile_grid_size=(2, 2))(np.ones((1, 8, 8, 3))).shape
+    (1, 8, 8, 3)
+    """
+
+    value_range: Any = (0, 255)
+    clip_limit: float = 4.0
+    tile_grid_size: Any = (8, 8)
+    data_format: Any = None
+    _always = True
+    _gives_float = False
+
+    def change_images(self, images, drawn):
+        planes = jnp.moveaxis(rescale(images.astype("float32"), self.value_range, (0, 255)), self.axes.channels, 1)
+        planes = jax.vmap(jax.vmap(self._equalize))(planes)
+        changed = rescale(jnp.moveaxis(planes, 1, self.axes.channels), (0, 255), self.value_range)
+        return changed.astype(images.dtype)
+
+    def _equalize(self, plane):
+        """One channel of one image: (height, width)."""
+        (down, across), (height, width) = self.tile_grid_size, plane.shape
+        rows, columns = -(-height // down), -(-width // across)  # of a tile
+        padded = jnp.pad(plane, ((0, rows * down - height), (0, columns * across - width)), mode="symmetric")
+        values = jnp.clip(padded, 0, 255).astype("int32")
+        tiles = values.reshape(down, rows, across, columns).swapaxes(1, 2).reshape(down, across, -1)
+        tables = jnp.pad(jax.vmap(jax.vmap(self._table))(tiles), ((1, 1), (1, 1), (0, 0)), mode="edge")
+
+        def neighbors(size, length):
+            """The tile before each pixel, counted with the padding, and the weight of the one after it."""
+            place = (jnp.arange(size * length) - length / 2) / length + 1
+            return jnp.floor(place).astype("int32"), place - jnp.floor(place)
+        (y, wy), (x, wx) = neighbors(down, rows), neighbors(across, columns)
+        y, wy = y[:, None], wy[:, None]
+        upper, lower = (tables[y + i, x, values] * (1 - wx) + tables[y + i, x + 1, values] * wx for i in (0, 1))
+        return (upper * (1 - wy) + lower * wy)[:height, :width]
+
+    def _table(self, values):
+        """The new value for each of 256 values in a tile."""
+        counts = jnp.zeros(256, "float32").at[values].add(1)
+        if self.clip_limit > 0:
+            kept = jnp.minimum(counts, self.clip_limit * values.size / 256)
+            counts = kept + jnp.sum(counts - kept) / 256
+        below = jnp.cumsum(counts)
+        rest = values.size - below[0]
+        return jnp.clip((below - below[0]) * 255 / jnp.where(rest == 0, 1, rest), 0, 255)

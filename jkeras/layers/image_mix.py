@@ -1,0 +1,259 @@
+"""Images mixed with others of the batch, and augmentation by chains of other layers."""
+
+import jax
+import jax.numpy as jnp
+
+from jkeras import random
+from jkeras.core.errors import explain
+from jkeras.core.layer import layer
+from jkeras.core.record import Any
+from jkeras.layers.image_base import ImageLayer, per_image
+from jkeras.layers.image_color import (RandomBrightness, RandomColorDegeneration, RandomContrast, RandomPosterization,
+                                       Solarization)
+from jkeras.layers.image_filter import AutoContrast, Equalization, RandomSharpness, draw_rectangle
+from jkeras.layers.image_geometry import RandomRotation, RandomShear, RandomTranslation
+
+
+def mix(values, drawn):
+    """Each entry of a batch mixed with its partner: `weight * own + (1 - weight) * partner`."""
+    weight = jnp.reshape(drawn["weight"], (-1,) + (1,) * (values.ndim - 1))
+    return weight * values + (1 - weight) * values[drawn["order"]]
+
+
+@layer("keras.layers", arguments="alpha, data_format, seed")
+class MixUp(ImageLayer):
+    """In training mixes each image, its label and its masks with those of another image (Zhang et al. 2017).
+
+    Boxes of both images are kept.
+
+    Args:
+        alpha: parameter of the Beta distribution of the weight.
+        seed: integer.
+
+    arXiv:1710.09412
+
+    >>> import numpy as np
+    >>> MixUp(seed=3)({"images": np.ones((2, 4, 4, 3)), "labels": np.eye(2)}, training=True)["labels"].shape
+    (2, 2)
+    """
+
+    alpha: float = 0.2
+    data_format: Any = None
+    seed: Any = None
+
+    def draw(self, images, key):
+        order = random.shuffle(jnp.arange(images.shape[0]), seed=key())
+        return {"order": order, "weight": random.beta((images.shape[0],), self.alpha, self.alpha, seed=key())}
+
+    def change_images(self, images, drawn):
+        return mix(images, {**drawn, "weight": drawn["weight"].astype(images.dtype)})
+
+    def change_labels(self, labels, drawn):
+        return mix(labels, drawn)
+
+    def change_masks(self, masks, drawn):
+        return mix(masks, drawn)
+
+    def change_boxes(self, bounding_boxes, drawn):
+        return {k: jnp.concatenate([bounding_boxes[k], bounding_boxes[k][drawn["order"]]], 1)
+                for k in ("boxes", "labels")}
+
+
+@layer("keras.layers", arguments="factor, seed, data_format")
+class CutMix(ImageLayer):
+    """In training puts a rectangle of another image into each image, and mixes labels accordingly (Yun et al. 2019).
+
+    Single images stay as they are.
+
+    Args:
+        factor: range of the parameter of the Beta distribution of the rectangle's area, within [0, 1].
+        seed: integer.
+
+    arXiv:1905.04899
+
+    >>> import numpy as np
+    >>> CutMix(seed=3)({"images": np.ones((2, 4, 4, 3)), "labels": np.eye(2)}, training=True)["labels"].shape
+    (2, 2)
+    """
+
+    factor: Any = 1.0
+    seed: Any = None
+    data_format: Any = None
+    _ranges = {"factor": (0, 1)}
+
+    def draw(self, images, key):
+        alpha = random.uniform((), *self.factor, seed=key(), dtype=self.compute_dtype) + 1e-6
+        weight = random.beta((images.shape[0],), alpha, alpha, dtype=self.compute_dtype, seed=key())
+        mask, area = draw_rectangle(images, self.axes, [jnp.sqrt(1 - weight)] * 2, key, self.compute_dtype)
+        order = random.shuffle(jnp.arange(images.shape[0]), seed=key())
+        return {"order": order, "mask": mask, "weight": 1 - area}
+
+    def change_images(self, images, drawn):
+        return jnp.where(drawn["mask"], images[drawn["order"]], images)
+
+    def change_masks(self, masks, drawn):
+        return self.change_images(masks, drawn)
+
+    def change_labels(self, labels, drawn):
+        return mix(labels, drawn)
+
+    def change_boxes(self, bounding_boxes, drawn):
+        raise NotImplementedError(explain(self._where, "no 'bounding_boxes'", "some", "use MixUp, which keeps the boxes "
+                                          "of both images"))
+
+
+class _Chained(ImageLayer):
+    """Base of layers that choose among other layers. All draw from this layer's keys; only what is chosen runs."""
+
+    GEOMETRIC = ("random_shear", "random_translation", "random_rotation")
+    COLOR = ("random_brightness", "random_color_degeneration", "random_contrast", "random_sharpness")
+    VALUES = ("random_posterization", "solarization", "auto_contrast", "equalization")
+
+    def _make(self, names):
+        """The layers of these names as attributes, in the order in which Keras makes them."""
+        factor, interpolation = self.factor, {"interpolation": self.interpolation}
+        values, seed = {"value_range": self.value_range}, {"seed": self.seed}
+        makers = {
+            "random_shear": lambda **k: RandomShear(factor, factor, **interpolation, **seed, **k),
+            "random_translation": lambda **k: RandomTranslation(factor, factor, **interpolation, **seed, **k),
+            "random_rotation": lambda **k: RandomRotation(factor, **interpolation, **seed, **k),
+            "random_brightness": lambda **k: RandomBrightness(factor, **values, **seed, **k),
+            "random_color_degeneration": lambda **k: RandomColorDegeneration(factor, **values, **seed, **k),
+            "random_contrast": lambda **k: RandomContrast(factor, **values, **seed, **k),
+            "random_sharpness": lambda **k: RandomSharpness(factor, **values, **seed, **k),
+            "solarization": lambda **k: Solarization(factor, factor, **values, **seed, **k),
+            "random_posterization": lambda **k: RandomPosterization(max(1, int(8 * factor[1])), **values, **seed, **k),
+            "auto_contrast": lambda **k: AutoContrast(**values, **k),
+            "equalization": lambda **k: Equalization(**values, **k),
+        }
+        for name in names:
+            setattr(self, name, makers[name](data_format=self.data_format, dtype=self.dtype_policy,
+                                             bounding_box_format=self.bounding_box_format))
+
+    def _apply(self, index, numbers, part, values):
+        """The layer number `index` on one part of the input ("images", "boxes" or "masks"); beyond the last: nothing."""
+        branches = [lambda v, name=name: getattr(getattr(self, name), f"change_{part}")(v, numbers[name])
+                    for name in numbers]
+        return jax.lax.switch(index, [*branches, lambda v: v], values)
+
+
+@layer("keras.layers")
+class RandAugment(_Chained):
+    """In training applies `num_ops` layers, chosen at random for the batch, to all images (Cubuk et al. 2019).
+
+    Args:
+        value_range: the range of the values.
+        num_ops: how many.
+        factor: range of their strength, within [0, 1].
+        interpolation: "nearest" or "bilinear".
+        seed: integer.
+
+    arXiv:1909.13719
+
+    >>> import numpy as np
+    >>> RandAugment(seed=3)(np.ones((2, 8, 8, 3)), training=True).shape
+    (2, 8, 8, 3)
+    """
+
+    value_range: Any = (0, 255)
+    num_ops: int = 2
+    factor: Any = 0.5
+    interpolation: str = "bilinear"
+    seed: Any = None
+    data_format: Any = None
+    _ranges = {"factor": (0, 1)}
+    _NAMES = (*_Chained.GEOMETRIC, *_Chained.COLOR, *_Chained.VALUES)
+
+    def __post_init__(self):
+        super().__post_init__()
+        self._make((*self.GEOMETRIC, *self.COLOR, "solarization", "random_posterization", "auto_contrast",
+                    "equalization"))
+
+    def draw(self, images, key):
+        chosen = random.randint((self.num_ops,), 0, len(self._NAMES), seed=key())
+        return {"chosen": chosen, "numbers": {name: getattr(self, name).draw(images, key) for name in self._NAMES}}
+
+    def _chain(self, part, values, drawn):
+        for i in range(self.num_ops):
+            values = self._apply(drawn["chosen"][i], drawn["numbers"], part, values)
+        return values
+
+    def change_images(self, images, drawn):
+        return self._chain("images", images, drawn)
+
+    def change_boxes(self, bounding_boxes, drawn):
+        return self._chain("boxes", bounding_boxes, drawn)
+
+    def change_masks(self, masks, drawn):
+        return self._chain("masks", masks, drawn)
+
+
+@layer("keras.layers")
+class AugMix(_Chained):
+    """In training mixes images with several chains of augmentations of themselves (Hendrycks et al. 2019).
+
+    Args:
+        value_range: the range of the values, which results are clipped to.
+        num_chains, chain_depth: how many chains of how many layers; layers are chosen at random for the batch.
+        factor: range of their strength, within [0, 1].
+        alpha: parameter of the distributions of the weights.
+        all_ops: whether brightness, contrast, color and sharpness are among them.
+        interpolation: "nearest" or "bilinear".
+        seed: integer.
+
+    arXiv:1912.02781
+
+    >>> import numpy as np
+    >>> AugMix(seed=3)(np.ones((2, 8, 8, 3)), training=True).shape
+    (2, 8, 8, 3)
+    """
+
+    value_range: Any = (0, 255)
+    num_chains: int = 3
+    chain_depth: int = 3
+    factor: Any = 0.3
+    alpha: float = 1.0
+    all_ops: bool = True
+    interpolation: str = "bilinear"
+    seed: Any = None
+    data_format: Any = None
+    _ranges = {"factor": (0, 1)}
+
+    def __post_init__(self):
+        super().__post_init__()
+        self._make((*self.GEOMETRIC, "solarization", "random_posterization", "auto_contrast", "equalization",
+                    *(self.COLOR if self.all_ops else ())))
+
+    def draw(self, images, key):
+        names = (*self.GEOMETRIC, *self.VALUES, *(self.COLOR if self.all_ops else ()))
+        weights = random.gamma((self.num_chains,), self.alpha, seed=key())
+        own = random.beta((), self.alpha, self.alpha, seed=key())
+        shape = (self.num_chains, self.chain_depth)
+        keys = jax.random.split(key(), shape)
+
+        def step(key):
+            following = iter(jax.random.split(key, 4 * len(names)))
+            return {name: getattr(self, name).draw(images, lambda: next(following)) for name in names}
+        chosen = random.randint(shape, 0, len(names) + 1, seed=key())  # the last one: nothing
+        return {"weights": weights / jnp.sum(weights), "own": own, "chosen": chosen,
+                "numbers": jax.vmap(jax.vmap(step))(keys)}
+
+    def _mixed(self, part, values, drawn):
+        def chain(total, inputs):
+            weight, steps = inputs
+
+            def link(x, step):
+                return self._apply(*step, part, x), None
+            changed, _ = jax.lax.scan(link, values, steps)
+            return total + (weight * changed).astype(total.dtype), None
+        dtype = jnp.result_type(values.dtype, self.compute_dtype)
+        total, _ = jax.lax.scan(chain, jnp.zeros(values.shape, dtype),
+                                (drawn["weights"], (drawn["chosen"], drawn["numbers"])))
+        own = drawn["own"].astype(dtype)
+        return own * values + (1 - own) * total
+
+    def change_images(self, images, drawn):
+        return jnp.clip(self._mixed("images", images, drawn), *self.value_range)
+
+    def change_masks(self, masks, drawn):
+        return self._mixed("masks", masks, drawn)

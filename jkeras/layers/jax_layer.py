@@ -1,0 +1,239 @@
+"""Functions of JAX and modules of flax as layers: JaxLayer, FlaxLayer."""
+
+import inspect
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jkeras.core import policy
+from jkeras.core.errors import explain
+from jkeras.core.layer import StatefulLayer, layer
+from jkeras.core.record import OF_BASE, Any
+from jkeras.core.registry import deserialize, serialize
+from jkeras.core.rng import SeedGenerator, as_key
+from jkeras.core.weight import Weight
+from jkeras.layers.lambda_layer import _Function
+
+CALL_ARGUMENTS = ("params", "state", "rng", "inputs", "training")
+INIT_ARGUMENTS = ("rng", "inputs", "training")
+
+
+class Leaf:
+    """The initializer of one array among those that a function makes together from one key."""
+
+    def __init__(self, value, make=None, index=None):
+        self.value, self.make, self.index = value, make, index
+
+    def __call__(self, shape, dtype=None):
+        return jnp.asarray(self.value, dtype)
+
+    def sample(self, key, shape, dtype=None):
+        """The array under a given key."""
+        return self(shape, dtype) if self.make is None else jnp.asarray(
+            jax.tree_util.tree_leaves(self.make(key))[self.index], dtype)
+
+
+class Structure:
+    """Where weights stand in a pytree; leaves that are no arrays and numbers stay as they are."""
+
+    def __init__(self, tree, names):
+        leaves, self.treedef = jax.tree_util.tree_flatten_with_path(tree)
+        self.leaves = [value for _, value in leaves]
+        self.names = [None] * len(leaves)
+        for i, (path, value) in enumerate(leaves):
+            if isinstance(value, (np.ndarray, np.generic, jax.Array, bool, int, float)):
+                self.names[i] = _free("_".join(_part(key) for key in path) or "value", names)
+
+    def fill(self, values):
+        """The pytree with the values of weights by name."""
+        return jax.tree_util.tree_unflatten(self.treedef, [v if name is None else values[name]
+                                                           for name, v in zip(self.names, self.leaves)])
+
+
+def _part(key):
+    return str(getattr(key, "key", getattr(key, "name", getattr(key, "idx", key)))).replace("/", "_")
+
+
+def _free(name, names):
+    count, base = 1, name
+    while name in names:
+        name, count = f"{base}_{count}", count + 1
+    names.add(name)
+    return name
+
+
+@layer("keras.layers", arguments="call_fn, init_fn, params, state, seed, native_serialization_platforms")
+class JaxLayer(StatefulLayer):
+    """A function of JAX as a layer.
+
+    `call_fn` takes arguments of these names: `inputs`, and where it needs them `params` (trained), `state` (changed by
+    the call), `rng` (a key in training, else None) and `training`. It returns the outputs, or `(outputs, new_state)`
+    if it takes `state`.
+
+    Args:
+        init_fn: takes `rng`, `inputs` (placeholders) and perhaps `training`; returns `params`, or `(params, state)` if
+            `call_fn` takes `state`.
+        params, state: pytrees, instead of `init_fn`.
+        seed: of the keys.
+        native_serialization_platforms: ignored.
+
+    >>> def call(params, inputs):
+    ...     return inputs @ params["w"]
+    >>> def init(rng, inputs):
+    ...     return {"w": jax.random.normal(rng, (inputs.shape[-1], 3))}
+    >>> JaxLayer(call, init)(np.ones((2, 5), "float32")).shape
+    (2, 3)
+    """
+
+    call_fn: _Function()
+    init_fn: _Function() = None
+    params: OF_BASE
+    state: OF_BASE
+    seed: Any = None
+    native_serialization_platforms: Any = None
+    call_context = {"training": False}
+
+    def _base_init(self, params=None, state=None, **kwargs):
+        super()._base_init(**kwargs)
+        self.__dict__.update(_given_arrays=(params, state), _structures=None)
+
+    def __post_init__(self):
+        self.__dict__["_call_names"] = self._names(self.call_fn, "call_fn", CALL_ARGUMENTS)
+        if self.init_fn is not None:
+            self.__dict__["_init_names"] = self._names(self.init_fn, "init_fn", INIT_ARGUMENTS)
+        given = any(v is not None for v in self._given_arrays)
+        if self.init_fn is None and not given and {"params", "state"} & set(self._call_names):
+            raise ValueError(explain(self._where, "`init_fn`, or `params` and `state`", "none of them"))
+        if "rng" in self._call_names:
+            self.seed_generator = SeedGenerator(self.seed)
+        if given:
+            self.build()
+
+    def _names(self, function, role, allowed):
+        names = list(inspect.signature(function).parameters)
+        wrong = [name for name in names if name not in allowed]
+        if wrong or "inputs" not in names:
+            raise ValueError(explain(self._where, f"`{role}` with the argument `inputs` and no others than {allowed}",
+                                     f"{names}"))
+        return names
+
+    def weight_specs(self, *inputs):
+        trees, make = self._given_arrays, None
+        if trees == (None, None) and self.init_fn is not None:
+            make = lambda key: self._made(key, inputs[0])  # noqa: E731
+            trees = make(as_key(None))
+        names, specs, index = set(), {}, 0
+        self.__dict__["_structures"] = [Structure(tree, names) for tree in trees]
+        for structure, trainable in zip(self._structures, (True, False)):
+            for name, value in zip(structure.names, structure.leaves):
+                if name is not None:
+                    dtype = getattr(value, "dtype", None) or policy.standardize_dtype(type(value))
+                    specs[name] = Weight(np.shape(value), Leaf(value, make, index), trainable=trainable,
+                                         dtype=None if policy.is_float(str(dtype)) else str(dtype))
+                index += 1
+        return specs
+
+    def _made(self, key, inputs):
+        """(params, state) from `init_fn`, on placeholders of the inputs."""
+        ones = jax.tree_util.tree_map(lambda s: jnp.ones([1 if d is None else d for d in s.shape], s.dtype), inputs,
+                                      is_leaf=lambda s: hasattr(s, "dtype"))
+        given = {"rng": self._init_keys(key), "inputs": ones, "training": True}
+        made = self.init_fn(**{name: given[name] for name in self._init_names})
+        return made if "state" in self._call_names else (made, None)
+
+    def _init_keys(self, key):
+        return key
+
+    def _call_keys(self, ctx):
+        return ctx.key if ctx.training else None
+
+    def forward(self, w, inputs, ctx):
+        params, state = (structure.fill(w) for structure in self._structures)
+        values = {"params": params, "state": state, "inputs": inputs, "training": ctx.training,
+                  "rng": self._call_keys(ctx) if "rng" in self._call_names else None}
+        out = self.call_fn(**{name: values[name] for name in self._call_names})
+        if "state" not in self._call_names:
+            return out, {}
+        out, new = out
+        old, leaves = self._structures[1], jax.tree_util.tree_leaves(new)
+        if jax.tree_util.tree_structure(new) != old.treedef:
+            raise ValueError(explain(self._where, f"a new state of the structure {old.treedef}",
+                                     f"{jax.tree_util.tree_structure(new)}", "return all of it from `call_fn`"))
+        return out, {name: jnp.asarray(value) for name, value in zip(old.names, leaves) if name is not None}
+
+    def get_config(self):
+        return {k: v for k, v in super().get_config().items() if k != "seed"}
+
+    @classmethod
+    def from_config(cls, config):
+        return super().from_config({**config, **{k: deserialize(config[k]) for k in ("call_fn", "init_fn")}})
+
+
+@layer("keras.layers", arguments="module, method, variables")
+class FlaxLayer(JaxLayer):
+    """A module of `flax.linen` as a layer. Its collection "params" is trained, all others are state.
+
+    Args:
+        module: an instance of `flax.linen.Module`.
+        method: instead of `__call__`: a method of the module, or a function of the module. Takes `inputs` and perhaps
+            `training`.
+        variables: what `module.init` returned; by default the layer calls it.
+
+    >>> FlaxLayer.__mro__[1].__name__
+    'JaxLayer'
+    """
+
+    module: Any
+    method: Any = None
+    variables: OF_BASE
+
+    def _base_init(self, variables=None, seed=None, native_serialization_platforms=None, **kwargs):
+        params, state = (None, None) if variables is None else self._parted(variables)
+        super()._base_init(params=params, state=state, **kwargs)
+        self.__dict__.update(seed=seed, native_serialization_platforms=native_serialization_platforms)
+
+    @staticmethod
+    def _parted(variables):
+        """(params, state): the collection "params", and the others."""
+        variables = dict(variables)
+        return ({k: v for k, v in variables.items() if k == "params"},
+                {k: v for k, v in variables.items() if k != "params"})
+
+    def __post_init__(self):
+        from flax.linen import DenyList
+
+        def run(params, state, rng, inputs, **training):
+            return self.module.apply({**params, **state}, inputs, rngs=rng, method=self.method,
+                                     mutable=DenyList(["params"]), **training)
+
+        def make(rng, inputs, **training):
+            return self._parted(self.module.init(rng, inputs, method=self.method, **training))
+
+        if "training" in inspect.signature(self.method or self.module.__call__).parameters:
+            self.call_fn = lambda params, state, rng, inputs, training: run(params, state, rng, inputs,
+                                                                            training=training)
+            self.init_fn = lambda rng, inputs, training: make(rng, inputs, training=training)
+        else:
+            self.call_fn = lambda params, state, rng, inputs: run(params, state, rng, inputs)
+            self.init_fn = lambda rng, inputs: make(rng, inputs)
+        super().__post_init__()
+
+    def _init_keys(self, key):
+        first, second = jax.random.split(key)
+        return {"params": first, "dropout": second}
+
+    def _call_keys(self, ctx):
+        return {"dropout": ctx.key} if ctx.training else {}
+
+    def get_config(self):
+        bound = getattr(self.method, "__self__", None) is self.module
+        config = {k: v for k, v in StatefulLayer.get_config(self).items() if k not in ("module", "method")}
+        return {**config, "native_serialization_platforms": self.native_serialization_platforms,
+                "module": serialize(self.module), "method": self.method.__name__ if bound else serialize(self.method)}
+
+    @classmethod
+    def from_config(cls, config):
+        module, method = deserialize(config["module"]), config["method"]
+        method = getattr(module, method) if isinstance(method, str) else deserialize(method)
+        return cls(**{**config, "module": module, "method": method})

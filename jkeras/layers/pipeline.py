@@ -1,0 +1,39 @@
+"""Pipeline: layers one after the other, for preprocessing."""
+
+from jkeras.core.layer import Composite, layer
+from jkeras.core.record import Any
+from jkeras.core.registry import deserialize, serialize
+
+
+@layer("keras.layers", arguments="layers, name")
+class Pipeline(Composite):
+    """Applies layers one after the other. It is called on arrays or dicts, alone or in a data pipeline.
+
+    Args:
+        layers: a list of layers.
+
+    >>> import jkeras, numpy as np
+    >>> pipeline = Pipeline([jkeras.layers.Rescaling(1 / 255), jkeras.layers.CenterCrop(2, 2)])
+    >>> pipeline(np.ones((1, 4, 4, 3))).shape
+    (1, 2, 2, 3)
+    """
+
+    layers: Any
+    allow_non_tensor_positional_args = True
+    call_context = {"training": True, "mask": None}
+    _computes_in_float = False
+
+    def forward(self, w, sub, inputs, ctx):
+        for step in self.layers:
+            inputs = sub.run(step, inputs, training=ctx.training)
+        return inputs
+
+    def get_config(self):
+        return {"layers": [serialize(step) for step in self.layers], "name": self.name}
+
+    @classmethod
+    def from_config(cls, config):
+        steps = config.get("layers")
+        if not isinstance(steps, (list, tuple)):
+            raise ValueError(f"The config of a Pipeline needs a list of layers under 'layers'. Received: {steps!r}")
+        return cls(**{**config, "layers": [deserialize(step) for step in steps]})

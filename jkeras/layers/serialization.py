@@ -1,0 +1,32 @@
+"""Layers to configs and back."""
+
+from jkeras.core import registry
+from jkeras.core.layer import Layer
+
+
+@registry.public("keras.layers.serialize")
+def serialize(layer):
+    """The config of a layer, with its class.
+
+    >>> from jkeras.layers import Dense
+    >>> serialize(Dense(3))["class_name"]
+    'Dense'
+    """
+    return registry.serialize(layer)
+
+
+@registry.public("keras.layers.deserialize")
+def deserialize(config, custom_objects=None):
+    """The layer of a config.
+
+    Raises:
+        ValueError: the config is that of something else, or of an unknown class.
+
+    >>> deserialize({"class_name": "Dense", "config": {"units": 3}}).units
+    3
+    """
+    made = registry.deserialize(config, custom_objects)
+    if not isinstance(made, Layer):
+        raise ValueError(f"`jkeras.layers.deserialize` was given a config that is no layer's: {config}. "
+                         f"It made a {type(made).__name__}.")
+    return made

@@ -1,0 +1,203 @@
+"""TextVectorization: texts as the numbers of their words."""
+
+import re
+import string
+
+import numpy as np
+
+from jkeras.core import graph
+from jkeras.core.errors import explain
+from jkeras.core.layer import layer
+from jkeras.core.record import Any
+from jkeras.core.settings import floatx
+from jkeras.layers.base import Value
+from jkeras.layers.host import HostLayer, check_output_mode, texts
+from jkeras.layers.lookup import LOOKUP_MODES, Listed, Ragged, StringLookup, batches_of
+
+LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)  # as TensorFlow: letters of ASCII only
+STRIP = str.maketrans("", "", string.punctuation)
+TABLES = {"lower": LOWER, "strip_punctuation": STRIP, "lower_and_strip_punctuation": LOWER | STRIP}
+WORD = re.compile(r"[^ \t\n\r\f\v]+")
+SPLITS = {"whitespace": WORD.findall, "character": list}
+
+
+@layer("keras.layers", arguments="max_tokens, standardize, split, ngrams, output_mode, output_sequence_length, "
+       "pad_to_max_tokens, vocabulary, idf_weights, sparse, ragged, encoding, name")
+class TextVectorization(HostLayer):
+    """Texts as the numbers of their words in a vocabulary: (batch,) or (batch, 1) -> (batch, words).
+
+    A text is made uniform, split, put together to n-grams, and looked up: 0 fills up short texts, 1 is for words that
+    are not in the vocabulary.
+
+    Args:
+        max_tokens: size of the vocabulary, these two included.
+        standardize: "lower_and_strip_punctuation", "lower", "strip_punctuation", None, or a function from an array of
+            texts to one.
+        split: "whitespace", "character", None, or a function from an array of texts to lists of words.
+        ngrams: also put up to so many words together; a tuple says which numbers of words.
+        output_mode: "int", or a row for each text: "multi_hot", "count", "tf_idf".
+        output_sequence_length: cut and fill up all texts to this length.
+        pad_to_max_tokens, vocabulary, idf_weights: see `IndexLookup`.
+        sparse, ragged: only False.
+        encoding: of bytes.
+
+    >>> layer = TextVectorization(output_sequence_length=4)
+    >>> layer.adapt(["foo bar", "bar baz", "baz bada boom"])
+    >>> layer([["foo qux bar"], ["qux baz"]]).tolist()
+    [[4, 1, 3, 0], [1, 2, 0, 0]]
+    """
+
+    max_tokens: Any = None
+    standardize: Value() = "lower_and_strip_punctuation"
+    split: Value() = "whitespace"
+    ngrams: Any = None
+    output_mode: str = "int"
+    output_sequence_length: Any = None
+    pad_to_max_tokens: bool = False
+    vocabulary: Listed() = None
+    idf_weights: Listed() = None
+    sparse: bool = False
+    ragged: bool = False
+    encoding: str = "utf-8"
+
+    def _base_init(self, vocabulary_size=None, has_input_vocabulary=None, **kwargs):
+        super()._base_init(**kwargs)
+        self.__dict__["_of_lookup"] = {"vocabulary_size": vocabulary_size, "has_input_vocabulary": has_input_vocabulary}
+
+    def __post_init__(self):
+        super().__post_init__()
+        self.ngrams = tuple(self.ngrams) if isinstance(self.ngrams, list) else self.ngrams
+        self.output_mode = {"binary": "multi_hot", "tf-idf": "tf_idf"}.get(self.output_mode, self.output_mode)
+        check_output_mode(self, LOOKUP_MODES)
+        self._check_arguments()
+        self._lookup_layer = StringLookup(
+            max_tokens=self.max_tokens, vocabulary=self.vocabulary, idf_weights=self.idf_weights, mask_token="",
+            pad_to_max_tokens=self.pad_to_max_tokens, output_mode=self.output_mode, encoding=self.encoding,
+            **self._of_lookup)
+        self.vocabulary = self._lookup_layer.vocabulary
+        self.__dict__["_has_input_vocabulary"] = self._lookup_layer._has_input_vocabulary
+
+    def _check_arguments(self):
+        ngrams, length = self.ngrams, self.output_sequence_length
+        for wrong, expected, received in (
+                (not (self.standardize is None or callable(self.standardize) or self.standardize in TABLES),
+                 f"`standardize` among {list(TABLES)}, None or a function", f"standardize={self.standardize!r}"),
+                (not (self.split is None or callable(self.split) or self.split in SPLITS),
+                 f"`split` among {list(SPLITS)}, None or a function", f"split={self.split!r}"),
+                (not (ngrams is None or isinstance(ngrams, int) or isinstance(ngrams, tuple) and all(
+                    isinstance(n, int) for n in ngrams)), "`ngrams` to be None, an integer or a tuple of them",
+                 f"ngrams={ngrams!r}"),
+                (not (length is None or isinstance(length, int) and self.output_mode == "int"),
+                 "`output_sequence_length` to be None, or an integer with `output_mode='int'`",
+                 f"output_sequence_length={length!r} and output_mode={self.output_mode!r}"),
+                (self.ragged, "ragged=False", "ragged=True")):
+            if wrong:
+                raise ValueError(explain(self._where, expected, received))
+
+    # ------------------------------------------------------------ words
+
+    def words(self, inputs):
+        """The words of texts: `Ragged`, or an array where they are not split."""
+        array = texts(inputs, self.encoding)
+        if callable(self.standardize):
+            array = texts(self.standardize(array.astype(str)))
+        elif self.standardize is not None:
+            array = texts([text.translate(TABLES[self.standardize]) for text in array.ravel()]).reshape(array.shape)
+        if self.split is not None:
+            if array.ndim > 1:
+                if array.shape[-1] != 1:
+                    raise ValueError(explain(self._where, "texts of shape (batch,) or (batch, 1) to split",
+                                             f"shape {array.shape}"))
+                array = array[..., 0]
+            split = self.split(np.atleast_1d(array).astype(str)) if callable(self.split) else map(
+                SPLITS[self.split], np.atleast_1d(array))
+            array = Ragged(texts(list(row)) for row in split)
+        return array if self.ngrams is None else self._joined(array)
+
+    def _joined(self, rows):
+        """The n-grams of each row of words."""
+        sizes = range(1, self.ngrams + 1) if isinstance(self.ngrams, int) else self.ngrams
+        return Ragged(texts([" ".join(row[i:i + n]) for n in sizes for i in range(len(row) - n + 1)])
+                      for row in (rows if isinstance(rows, Ragged) else np.atleast_2d(rows)))
+
+    def indices(self, inputs):
+        lookup, words, length = self._lookup_layer, self.words(inputs), self.output_sequence_length
+        if not isinstance(words, Ragged):
+            found = lookup.indices(words)
+        else:
+            sizes = np.array([len(row) for row in words])
+            in_int = self.output_mode == "int"
+            found = np.full((len(words), max(sizes.max(initial=0), not in_int)), 0 if in_int else -1, "int32")
+            found[np.arange(found.shape[1]) < sizes[:, None]] = lookup.indices(np.concatenate(words))
+        if length is not None:
+            cut = found[..., :length]
+            found = np.pad(cut, [(0, 0)] * (cut.ndim - 1) + [(0, length - cut.shape[-1])])
+        return found[0] if np.ndim(inputs) == 0 and isinstance(words, Ragged) else found
+
+    def rows(self, indices):
+        return self._lookup_layer.rows(indices)
+
+    def compute_output_spec(self, inputs):
+        if self.output_mode == "int":
+            return graph.KerasTensor((inputs.shape[0], self.output_sequence_length), "int64")
+        shape = tuple(inputs.shape)
+        shape = (*shape[:1], None) if self.split is not None else shape if len(shape) > 1 else (*shape, 1)
+        return graph.KerasTensor(self._lookup_layer.compute_output_spec(graph.KerasTensor(shape)).shape, floatx())
+
+    # ------------------------------------------------------------ the vocabulary
+
+    def adapt(self, data, batch_size=None, steps=None):
+        """Learns the vocabulary: the words of `data`, the most frequent ones first.
+
+        Args:
+            data: an array or list of texts, or an iterable of batches of texts.
+            batch_size: ignored.
+            steps: number of batches to look at.
+        """
+        self.reset_state()
+        for batch in batches_of(data, steps):
+            self.update_state(batch)
+        self.finalize_state()
+
+    def update_state(self, data):
+        """Counts the words of a batch of texts."""
+        self._lookup_layer.update_state(self.words(data))
+
+    def finalize_state(self):
+        """Makes the vocabulary from what was counted."""
+        self._lookup_layer.finalize_state()
+
+    def reset_state(self):
+        """Forgets what was counted."""
+        self._lookup_layer.reset_state()
+
+    def get_vocabulary(self, include_special_tokens=True):
+        """The words in the order of their numbers, a list."""
+        return self._lookup_layer.get_vocabulary(include_special_tokens)
+
+    def vocabulary_size(self):
+        """The number of words, those for filling up and for unknown words included."""
+        return self._lookup_layer.vocabulary_size()
+
+    def set_vocabulary(self, vocabulary, idf_weights=None):
+        """Sets the vocabulary, and for "tf_idf" the weights; see `IndexLookup.set_vocabulary`."""
+        self._lookup_layer.set_vocabulary(vocabulary, idf_weights=idf_weights)
+
+    def get_config(self):
+        return {**super().get_config(), "vocabulary_size": self.vocabulary_size()}
+
+    def save_own_variables(self, store):
+        """Writes the weights of "tf_idf"."""
+        self._lookup_layer.save_own_variables(store)
+
+    def load_own_variables(self, store):
+        """Reads the weights of "tf_idf"."""
+        self._lookup_layer.load_own_variables(store)
+
+    def save_assets(self, dir_path):
+        """Writes the vocabulary that was learnt to "vocabulary.txt"."""
+        self._lookup_layer.save_assets(dir_path)
+
+    def load_assets(self, dir_path):
+        """Reads "vocabulary.txt"."""
+        self._lookup_layer.load_assets(dir_path)

@@ -1,0 +1,326 @@
+"""FeatureSpace: tables of floats, whole numbers and texts as vectors."""
+
+import jax.numpy as jnp
+import numpy as np
+
+from jkeras import layers, tree
+from jkeras.core.errors import explain
+from jkeras.core.graph import any_symbolic, is_symbolic
+from jkeras.core.layer import Layer, layer
+from jkeras.core.record import Any, Record, record
+from jkeras.core.registry import public, serialize
+from jkeras.core.settings import auto_name
+from jkeras.layers.base import DataLayer, Value
+
+MODULE = "keras.src.layers.preprocessing.feature_space"  # where Keras's files look for the classes of this file
+KINDS = ("float", "float_rescaled", "float_normalized", "float_discretized", "integer_categorical",
+         "string_categorical", "integer_hashed", "string_hashed")
+
+
+def _check(name, value, allowed):
+    if value not in allowed:
+        raise ValueError(f"`{name}` must be one of {allowed}. Received: {name}={value!r}")
+
+
+@record(MODULE)
+class Cross(Record):
+    """Features that are hashed together.
+
+    Args:
+        output_mode: "one_hot" or "int".
+    """
+
+    feature_names: Any
+    crossing_dim: int
+    output_mode: str = "one_hot"
+
+    def __post_init__(self):
+        _check("output_mode", self.output_mode, ("int", "one_hot"))
+        self.feature_names = tuple(self.feature_names)
+
+    name = property(lambda self: "_X_".join(self.feature_names), doc="The names of the features, joined.")
+
+
+@record(MODULE)
+class Feature(Record):
+    """One column of a table.
+
+    Args:
+        dtype: of its values: "float32", "int32", "string".
+        preprocessor: a layer.
+        output_mode: "one_hot", "int" or "float".
+    """
+
+    dtype: str
+    preprocessor: Value()
+    output_mode: str
+
+    def __post_init__(self):
+        _check("output_mode", self.output_mode, ("int", "one_hot", "float"))
+
+
+@layer(MODULE, name="TFDIdentity")
+class Unchanged(DataLayer):
+    """The input."""
+
+    def forward(self, w, x, ctx):
+        return jnp.asarray(x)
+
+
+@public("keras.utils.FeatureSpace")
+class FeatureSpace(Layer):
+    """A dict of columns as one vector for each row, or as a dict of encoded columns.
+
+    Args:
+        features: dict from names to kinds of features: a name such as "float_normalized", "string_categorical" or
+            "integer_hashed", or what the method of this name returns, such as
+            `FeatureSpace.string_categorical(max_tokens=10)`.
+        output_mode: "concat": one array, the columns in the order of their names, crosses last; or "dict".
+        crosses: list of tuples of names, or of `FeatureSpace.cross(...)`: features that are hashed together.
+        crossing_dim, hashing_dim, num_discretization_bins: sizes where only the name of a kind is given.
+
+    >>> data = {"x": [0.0, 1.0], "color": ["red", "blue"]}
+    >>> space = FeatureSpace({"x": "float", "color": "string_categorical"})
+    >>> space.adapt(data)
+    >>> space(data).tolist()
+    [[0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 1.0]]
+    """
+
+    def __init__(self, features, output_mode="concat", crosses=None, crossing_dim=32, hashing_dim=32,
+                 num_discretization_bins=32, name=None):
+        super().__init__(name=name)
+        if not features:
+            raise ValueError(explain(self._where, "`features` with at least one feature", f"{features}"))
+        _check("output_mode", output_mode, ("concat", "dict"))
+        self.crossing_dim, self.hashing_dim, self.num_discretization_bins = (crossing_dim, hashing_dim,
+                                                                             num_discretization_bins)
+        self.output_mode = output_mode
+        self.features = {name: self._feature(name, value) for name, value in features.items()}
+        self.crosses = [self._cross(cross) for cross in crosses or ()]
+        self.preprocessors = {name: feature.preprocessor for name, feature in self.features.items()}
+        self.crossers = {cross.name: layers.HashedCrossing(cross.crossing_dim, name=cross.name)
+                         for cross in self.crosses}
+        self.__dict__.update(inputs={name: layers.Input((1,), dtype=feature.dtype, name=name)
+                                     for name, feature in self.features.items()},
+                             encoded_features=None, _is_adapted=not self._adaptable())
+
+    def _feature(self, name, value):
+        if isinstance(value, dict):
+            value = Value().read(value)
+        if isinstance(value, Feature):
+            return value
+        if value not in KINDS:
+            raise ValueError(explain(self._where, f"a feature of a kind among {KINDS}", f"{name}={value!r}"))
+        size = {"float_discretized": self.num_discretization_bins, "integer_hashed": self.hashing_dim,
+                "string_hashed": self.hashing_dim}.get(value)
+        return getattr(self, value)(*(() if size is None else (size,)), name=name)
+
+    def _cross(self, value):
+        value = Value().read(value) if isinstance(value, dict) else value
+        if isinstance(value, Cross):
+            return value
+        unknown = [name for name in value if name not in self.features]
+        if unknown or not self.crossing_dim:
+            raise ValueError(explain(self._where, "`crosses` of names in `features`, and a `crossing_dim`",
+                                     f"crosses={value}, crossing_dim={self.crossing_dim}"))
+        return Cross(value, self.crossing_dim)
+
+    # ------------------------------------------------------------ kinds of features
+
+    @classmethod
+    def cross(cls, feature_names, crossing_dim, output_mode="one_hot"):
+        """Features that are hashed together into `crossing_dim` bins."""
+        return Cross(feature_names, crossing_dim, output_mode=output_mode)
+
+    @classmethod
+    def feature(cls, dtype, preprocessor, output_mode):
+        """A feature with a preprocessing layer of one's own."""
+        return Feature(dtype, preprocessor, output_mode)
+
+    @classmethod
+    def _kind(cls, kind, name, values, output_mode, make, /, **options):
+        name = name or auto_name(kind)
+        return Feature(values, make(name=f"{name}_preprocessor", **options), output_mode)
+
+    @classmethod
+    def float(cls, name=None):
+        """Floats as they are."""
+        return cls._kind("float", name, "float32", "float", Unchanged, dtype="float32")
+
+    @classmethod
+    def float_rescaled(cls, scale=1.0, offset=0.0, name=None):
+        """`x * scale + offset`."""
+        return cls._kind("float_rescaled", name, "float32", "float", layers.Rescaling, scale=scale, offset=offset)
+
+    @classmethod
+    def float_normalized(cls, name=None):
+        """Floats shifted and scaled to mean 0 and variance 1."""
+        return cls._kind("float_normalized", name, "float32", "float", layers.Normalization, axis=-1)
+
+    @classmethod
+    def float_discretized(cls, num_bins, bin_boundaries=None, output_mode="one_hot", name=None):
+        """Floats as the bins they fall in."""
+        return cls._kind("float_discretized", name, "float32", output_mode, layers.Discretization, num_bins=num_bins,
+                         bin_boundaries=bin_boundaries)
+
+    @classmethod
+    def integer_categorical(cls, max_tokens=None, num_oov_indices=1, output_mode="one_hot", name=None):
+        """Whole numbers as their places in a vocabulary."""
+        return cls._kind("integer_categorical", name, "int32", output_mode, layers.IntegerLookup,
+                         max_tokens=max_tokens, num_oov_indices=num_oov_indices)
+
+    @classmethod
+    def string_categorical(cls, max_tokens=None, num_oov_indices=1, output_mode="one_hot", name=None):
+        """Texts as their places in a vocabulary."""
+        return cls._kind("string_categorical", name, "string", output_mode, layers.StringLookup,
+                         max_tokens=max_tokens, num_oov_indices=num_oov_indices)
+
+    @classmethod
+    def string_hashed(cls, num_bins, output_mode="one_hot", name=None):
+        """Texts as hashes."""
+        return cls._kind("string_hashed", name, "string", output_mode, layers.Hashing, num_bins=num_bins)
+
+    @classmethod
+    def integer_hashed(cls, num_bins, output_mode="one_hot", name=None):
+        """Whole numbers as hashes."""
+        return cls._kind("integer_hashed", name, "int32", output_mode, layers.Hashing, num_bins=num_bins)
+
+    # ------------------------------------------------------------ learning
+
+    def _adaptable(self):
+        """The features whose layers have something to learn."""
+        return [name for name, part in self.preprocessors.items() if hasattr(part, "adapt") and not _knows(part)]
+
+    def adapt(self, dataset):
+        """Lets the layers of the features learn vocabularies, means and bins.
+
+        Args:
+            dataset: a dict of columns, or an iterable of rows or batches that are such dicts.
+        """
+        if not isinstance(dataset, dict):
+            if not hasattr(dataset, "__iter__") or isinstance(dataset, (list, tuple, np.ndarray)):
+                raise ValueError(explain(self._where, "a dict of columns or a data set of such dicts",
+                                         f"{type(dataset).__name__}"))
+            rows = [row[0] if isinstance(row, tuple) else row for row in dataset]
+            dataset = {name: np.concatenate([np.atleast_1d(np.asarray(row[name])) for row in rows]) for name in rows[0]}
+        for name in self._adaptable():
+            self.preprocessors[name].adapt(_column(dataset[name])[0])
+        self.__dict__.update(_is_adapted=True, encoded_features=None)
+        self.get_encoded_features()
+
+    def get_inputs(self):
+        """The `Input`s of the features, a dict."""
+        self.get_encoded_features()
+        return self.inputs
+
+    def get_encoded_features(self):
+        """What the features become, as symbolic tensors that follow from `get_inputs()`."""
+        if self.encoded_features is None:
+            self.__dict__["encoded_features"] = self._encoded(self.inputs)
+            self.built = True
+        return self.encoded_features
+
+    # ------------------------------------------------------------ encoding
+
+    def __call__(self, data):
+        if not isinstance(data, dict):
+            raise ValueError(explain(self._where, "a dict of features", f"{data!r} (of type {type(data).__name__})"))
+        if any_symbolic(data):
+            return self._encoded(data)
+        columns = {name: _column(value) for name, value in data.items()}
+        out = self._encoded({name: column for name, (column, _) in columns.items()})
+        if any(single for _, single in columns.values()):
+            out = tree.map_structure(lambda v: v[0] if v.shape[0] == 1 else v, out)
+        return out
+
+    def _encoded(self, columns):
+        if not self._is_adapted:
+            raise ValueError("You need to call `.adapt(dataset)` on the FeatureSpace before you can start using it.")
+        indexed = {name: self.preprocessors[name](column) for name, column in columns.items()}
+        crossed = {c.name: self.crossers[c.name]([indexed[name] for name in c.feature_names]) for c in self.crosses}
+        specs = {**self.features, **{c.name: c for c in self.crosses}}
+        out = {name: self._rows(name, value, specs[name].output_mode)
+               for part in (indexed, crossed) for name, value in sorted(part.items())}
+        if self.output_mode == "dict":
+            return out
+        for name, value in out.items():
+            if not str(value.dtype).startswith("float"):
+                raise ValueError(f"Cannot concatenate features because feature '{name}' has not been encoded (it has "
+                                 f"dtype {value.dtype}). Consider using `output_mode='dict'`.")
+        parts = list(out.values())
+        symbolic = is_symbolic(parts[0])
+        return parts[0] if len(parts) == 1 else layers.Concatenate(axis=-1)(parts) if symbolic else jnp.concatenate(
+            parts, axis=-1)
+
+    def _rows(self, name, value, output_mode):
+        if output_mode != "one_hot":
+            return value
+        if not str(value.dtype).startswith("int"):
+            raise ValueError(f"Feature '{name}' has `output_mode='one_hot'`. Thus its preprocessor should return an "
+                             f"integer dtype. Instead it returns a {value.dtype} dtype.")
+        if name not in self.__dict__.setdefault("one_hot_encoders", {}):
+            self.one_hot_encoders[name] = layers.CategoryEncoding(self._size(name), output_mode="multi_hot")
+        return self.one_hot_encoders[name](value)
+
+    def _size(self, name):
+        """How many different numbers a feature or cross has."""
+        part = self.preprocessors.get(name) or self.crossers.get(name)
+        if isinstance(part, layers.Discretization):
+            return len(part.bin_boundaries) + 1
+        for attribute in ("vocabulary_size", "num_tokens", "num_bins"):
+            if hasattr(part, attribute):
+                size = getattr(part, attribute)
+                return size() if callable(size) else size
+        raise ValueError(f"Feature '{name}' has `output_mode='one_hot'`. However it isn't a standard feature and the "
+                         "dimensionality of its output space is not known, thus it cannot be one-hot encoded. Try "
+                         "using `output_mode='int'`.")
+
+    # ------------------------------------------------------------ files
+
+    def get_config(self):
+        return {"features": serialize(dict(self.features)), "output_mode": self.output_mode,
+                "crosses": serialize(list(self.crosses)), "crossing_dim": self.crossing_dim,
+                "hashing_dim": self.hashing_dim, "num_discretization_bins": self.num_discretization_bins}
+
+    @classmethod
+    def from_config(cls, config):
+        """The space of a config."""
+        return cls(**config)
+
+    def get_build_config(self):
+        """The shapes that the features' layers were built for."""
+        return {name: part.get_build_config() for name, part in self.preprocessors.items()}
+
+    def build_from_config(self, config):
+        """Builds the features' layers."""
+        for name, shapes in config.items():
+            if not self.preprocessors[name].built and shapes:
+                self.preprocessors[name].build_from_config(shapes)
+        self.__dict__["_is_adapted"] = True
+
+    def save(self, filepath):
+        """Saves the space to a `.keras` file, which `load_model` reads."""
+        from jkeras.saving import save_model
+
+        save_model(self, filepath)
+
+    def save_own_variables(self, store):
+        """Nothing: what was learnt is the layers'."""
+
+    def load_own_variables(self, store):
+        """Nothing."""
+
+
+def _knows(part):
+    """Whether a layer was given what it would learn by `adapt`."""
+    return getattr(part, "_has_input_vocabulary", False) or getattr(part, "input_mean", None) is not None or (
+        isinstance(part, layers.Discretization) and part.num_bins is None)
+
+
+def _column(value):
+    """(a column of shape (batch, 1) or more, whether it was a single value)."""
+    if not hasattr(value, "dtype"):
+        value = np.asarray(value)
+    if value.ndim == 0:
+        return value.reshape(1, 1), True
+    return (value[:, None] if value.ndim == 1 else value), False

@@ -1,0 +1,89 @@
+"""JaxLayer and FlaxLayer: parameters, state, keys, training, files of configs."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import jkeras
+from jkeras import layers
+from jkeras.saving import register_keras_serializable
+
+X = np.random.default_rng(0).normal(size=(8, 5)).astype("float32")
+
+
+@register_keras_serializable("test_jax_layer")
+def call(params, inputs):
+    return inputs @ params["dense"]["w"] + params["b"]
+
+
+@register_keras_serializable("test_jax_layer")
+def init(rng, inputs):
+    return {"dense": {"w": jax.random.normal(rng, (inputs.shape[-1], 3))}, "b": jnp.zeros(3)}
+
+
+def noisy(params, state, rng, inputs, training):
+    y = inputs * params[0] + state["count"]
+    if training:
+        y = y + jax.random.normal(rng, y.shape)
+    return y, {"count": state["count"] + training}
+
+
+def test_params_are_weights():
+    layer = layers.JaxLayer(call, init)
+    y = layer(X)
+    assert [w.shape for w in layer.weights] == [(3,), (5, 3)]
+    b, w = layer.get_weights()
+    np.testing.assert_allclose(y, X @ w + b, rtol=1e-5)
+    params, state = layer.init(1, X)
+    other, _ = layer.init(2, X)
+    assert state == {} and not np.allclose(params["dense_w"], other["dense_w"])
+    np.testing.assert_array_equal(layer.init(1, X)[0]["dense_w"], params["dense_w"])
+    assert layers.JaxLayer.from_config(layer.get_config())(X).shape == (8, 3)
+
+
+def test_training_moves_them():
+    model = jkeras.Sequential([jkeras.Input((5,)), layers.JaxLayer(call, init), layers.Dense(1)])
+    before = model.layers[0].get_weights()
+    model.compile("sgd", "mse")
+    losses = model.fit(X, X.sum(1), epochs=3, verbose=0).history["loss"]
+    assert losses[-1] < losses[0] and not np.allclose(before[1], model.layers[0].get_weights()[1])
+
+
+def test_state_and_keys():
+    layer = layers.JaxLayer(noisy, params=[np.float32(2.0)], state={"count": 0}, seed=1)
+    assert layer.built and len(layer.trainable_weights) == 1
+    np.testing.assert_array_equal(layer(X), 2 * X)
+    first, second = layer(X, training=True), layer(X, training=True)
+    assert int(layer.non_trainable_variables[0].value) == 2 and not np.allclose(first, second - 1)
+    params, state = layer.init(0, X)
+    y, state = layer.apply(params, state, X, training=True, rng=jax.random.key(0))
+    assert int(state["count"]) == 1
+
+
+def test_wrong_functions():
+    for arguments in ((lambda x: x,), (lambda params, inputs: inputs,), (call, lambda shape: 1)):
+        with pytest.raises(ValueError):
+            layers.JaxLayer(*arguments)
+
+
+def test_flax():
+    linen = pytest.importorskip("flax.linen")
+
+    class Net(linen.Module):
+        @linen.compact
+        def __call__(self, inputs, training):
+            x = linen.BatchNorm(use_running_average=not training)(linen.Dense(4)(inputs))
+            return linen.Dropout(0.5, deterministic=not training)(x)
+
+    layer = layers.FlaxLayer(Net())
+    assert layer(X).shape == (8, 4) and len(layer.trainable_weights) == 4 and len(layer.non_trainable_weights) >= 2
+    before = [np.asarray(w) for w in layer.non_trainable_weights]
+    layer(X, training=True)
+    assert not all(np.allclose(a, w) for a, w in zip(before, layer.non_trainable_weights))
+    variables = Net().init(jax.random.key(0), X, training=False)
+    given = layers.FlaxLayer(Net(), variables=variables)
+    np.testing.assert_allclose(given(X), Net().apply(variables, X, training=False), rtol=1e-5)
+    model = jkeras.Sequential([jkeras.Input((5,)), layers.FlaxLayer(Net()), layers.Dense(1)])
+    model.compile("adam", "mse")
+    assert len(model.fit(X, X.sum(1), epochs=2, verbose=0).history["loss"]) == 2
