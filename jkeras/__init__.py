@@ -23,6 +23,7 @@ from jkeras import (
     training,
     tree,
     utils,
+    wrappers,
 )
 from jkeras.core.graph import KerasTensor
 from jkeras.core.input_spec import InputSpec
@@ -52,6 +53,5 @@ def version():
 __all__ = ["DTypePolicy", "Functional", "Initializer", "Input", "InputSpec", "KerasTensor", "Layer", "Loss", "Metric",
            "Model", "Optimizer", "Regularizer", "Sequential", "Variable", "activations", "backend", "callbacks",
            "config", "constraints", "datasets", "dtype_policies", "initializers", "layers", "losses", "metrics",
-           "mixed_precision", "models", "ops", "optimizers", "preprocessing", "random", "regularizers", "saving", "training", "tree",
-           "utils",
-           "version"]
+           "mixed_precision", "models", "ops", "optimizers", "preprocessing", "random", "regularizers", "saving",
+           "training", "tree", "utils", "version", "wrappers"]

@@ -1,13 +1,18 @@
 """Callbacks: what is told of the course of a training."""
 
+from jkeras.callbacks.averages import SwapEMAWeights
+from jkeras.callbacks.backup import BackupAndRestore, OrbaxCheckpoint
 from jkeras.callbacks.base import Callback, CallbackList
 from jkeras.callbacks.checkpoint import ModelCheckpoint
 from jkeras.callbacks.functions import LambdaCallback
 from jkeras.callbacks.history import History
 from jkeras.callbacks.logging import CSVLogger
 from jkeras.callbacks.progress import ProgbarLogger
+from jkeras.callbacks.remote import RemoteMonitor
 from jkeras.callbacks.schedule import LearningRateScheduler, ReduceLROnPlateau
 from jkeras.callbacks.stopping import EarlyStopping, TerminateOnNaN
+from jkeras.callbacks.tensorboard import TensorBoard
 
-__all__ = ["CSVLogger", "Callback", "CallbackList", "EarlyStopping", "History", "LambdaCallback",
-           "LearningRateScheduler", "ModelCheckpoint", "ProgbarLogger", "ReduceLROnPlateau", "TerminateOnNaN"]
+__all__ = ["BackupAndRestore", "CSVLogger", "Callback", "CallbackList", "EarlyStopping", "History", "LambdaCallback",
+           "LearningRateScheduler", "ModelCheckpoint", "OrbaxCheckpoint", "ProgbarLogger", "ReduceLROnPlateau",
+           "RemoteMonitor", "SwapEMAWeights", "TensorBoard", "TerminateOnNaN"]

@@ -9,8 +9,78 @@ from jkeras.callbacks.monitor import MonitorCallback
 from jkeras.core.registry import public
 
 
+class Every:
+    """Says when so many batches have gone by since the last time.
+
+    >>> every = Every(2)
+    >>> [every.due(batch) for batch in (0, 1, 2, 0, 3)]
+    [False, True, False, True, True]
+    """
+
+    def __init__(self, count):
+        self.count, self.seen, self.last = count, 0, None
+
+    def due(self, batch):
+        """Takes note of a batch; its number starts again at 0 with each epoch."""
+        self.seen += batch + 1 if self.last is None or batch <= self.last else batch - self.last
+        self.last = batch
+        if self.seen < self.count:
+            return False
+        self.seen = 0
+        return True
+
+
+def check_save_freq(save_freq):
+    """Raises ValueError for what is neither "epoch" nor a number of batches."""
+    if save_freq != "epoch" and not isinstance(save_freq, int):
+        raise ValueError(f"Unrecognized save_freq: {save_freq}. Expected save_freq are 'epoch' or integer values")
+
+
+class SavingCallback(MonitorCallback):
+    """Base of callbacks that save the model after epochs or batches; a subclass defines `_save(epoch, batch, logs)`."""
+
+    def __init__(self, monitor, verbose, save_best_only, mode, save_freq, initial_value_threshold):
+        super().__init__(monitor, mode, initial_value_threshold)
+        check_save_freq(save_freq)
+        self.verbose, self.save_best_only, self.save_freq = verbose, save_best_only, save_freq
+        self.every_batch = save_freq != "epoch"
+        self._every, self._epoch = Every(save_freq), 0
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Remembers the epoch."""
+        self._epoch = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Saves where enough batches have gone by."""
+        if self.save_freq != "epoch" and self._every.due(batch):
+            self._save(self._epoch, batch, dict((logs or {}).items()))
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Saves after an epoch."""
+        if self.save_freq == "epoch":
+            self._save(epoch, None, dict((logs or {}).items()))
+
+    def _wanted(self, epoch, logs, path):
+        """Whether to save now, by the watched value."""
+        say = print if self.verbose > 0 else lambda text: None
+        if not self.save_best_only:
+            say(f"\nEpoch {epoch + 1}: saving model to {path}")
+            return True
+        value = logs.get(self.monitor)
+        if value is None or np.ndim(value) > 0:
+            warnings.warn(f"Can save best model only with {self.monitor} available, as a single number.", stacklevel=4)
+            return True
+        best = "None" if self.best is None else f"{self.best:.5f}"
+        if not self.is_better(value, self.best):
+            say(f"\nEpoch {epoch + 1}: {self.monitor} did not improve from {best}")
+            return False
+        say(f"\nEpoch {epoch + 1}: {self.monitor} improved from {best} to {value:.5f}, saving model to {path}")
+        self.best = value
+        return True
+
+
 @public("keras.callbacks.ModelCheckpoint")
-class ModelCheckpoint(MonitorCallback):
+class ModelCheckpoint(SavingCallback):
     """Saves the model, or only its weights, after epochs or every so many batches.
 
     Args:
@@ -33,47 +103,21 @@ class ModelCheckpoint(MonitorCallback):
 
     def __init__(self, filepath, monitor="val_loss", verbose=0, save_best_only=False, save_weights_only=False,
                  mode="auto", save_freq="epoch", initial_value_threshold=None):
-        super().__init__(monitor, mode, initial_value_threshold)
-        self.filepath, self.verbose = os.fspath(filepath), verbose
-        self.save_best_only, self.save_weights_only, self.save_freq = save_best_only, save_weights_only, save_freq
-        self.every_batch = save_freq != "epoch"
-        self._since_last, self._last_batch, self._epoch = 0, None, 0
-        if save_freq != "epoch" and not isinstance(save_freq, int):
-            raise ValueError(f"Unrecognized save_freq: {save_freq}. Expected save_freq are 'epoch' or integer values")
+        super().__init__(monitor, verbose, save_best_only, mode, save_freq, initial_value_threshold)
+        self.filepath, self.save_weights_only = os.fspath(filepath), save_weights_only
         endings = (".weights.h5",) if save_weights_only else (".keras", ".h5")
         if not self.filepath.endswith(endings):
             raise ValueError(f"The filepath of ModelCheckpoint must end in {' or '.join(endings)}"
                              f"{' when save_weights_only=True' if save_weights_only else ''}. "
                              f"Received: filepath={self.filepath}")
 
-    def on_epoch_begin(self, epoch, logs=None):
-        """Remembers the epoch."""
-        self._epoch = epoch
-
-    def on_train_batch_end(self, batch, logs=None):
-        """Saves where enough batches have gone by."""
-        if self.save_freq == "epoch":
-            return
-        self._since_last += batch + 1 if self._last_batch is None or batch <= self._last_batch else (
-            batch - self._last_batch)
-        self._last_batch = batch
-        if self._since_last >= self.save_freq:
-            self._since_last = 0
-            self._save(self._epoch, batch, logs)
-
-    def on_epoch_end(self, epoch, logs=None):
-        """Saves after an epoch."""
-        if self.save_freq == "epoch":
-            self._save(epoch, None, logs)
-
     def _save(self, epoch, batch, logs):
-        logs = dict((logs or {}).items())
         path = self._path(epoch, batch, logs)
         if not self._wanted(epoch, logs, path):
             return
         os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
         if os.path.isdir(path):
-            raise IOError(f"Please specify a non-directory filepath for ModelCheckpoint. Filepath used is an existing "
+            raise OSError(f"Please specify a non-directory filepath for ModelCheckpoint. Filepath used is an existing "
                           f"directory: {path}")
         (self.model.save_weights if self.save_weights_only else self.model.save)(path, overwrite=True)
 
@@ -84,20 +128,3 @@ class ModelCheckpoint(MonitorCallback):
         except KeyError as error:
             raise KeyError(f'Failed to format this callback filepath: "{self.filepath}". Reason: {error}; the logs '
                            f"have {list(logs)}") from error
-
-    def _wanted(self, epoch, logs, path):
-        say = print if self.verbose > 0 else lambda text: None
-        if not self.save_best_only:
-            say(f"\nEpoch {epoch + 1}: saving model to {path}")
-            return True
-        value = logs.get(self.monitor)
-        if value is None or np.ndim(value) > 0:
-            warnings.warn(f"Can save best model only with {self.monitor} available, as a single number.", stacklevel=4)
-            return True
-        best = "None" if self.best is None else f"{self.best:.5f}"
-        if not self.is_better(value, self.best):
-            say(f"\nEpoch {epoch + 1}: {self.monitor} did not improve from {best}")
-            return False
-        say(f"\nEpoch {epoch + 1}: {self.monitor} improved from {best} to {value:.5f}, saving model to {path}")
-        self.best = value
-        return True

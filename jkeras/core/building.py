@@ -35,6 +35,7 @@ class build_scope:
 
 
 def is_abstract():
+    """Whether layers are met in a run on shapes alone."""
     run = frame.current()
     return run is not None and run.abstract
 
@@ -76,6 +77,7 @@ def call_build(layer, shapes):
 
 
 def is_shape(value):
+    """Whether a value is one shape, rather than a structure of shapes."""
     return isinstance(value, (tuple, list)) and all(d is None or isinstance(d, int) for d in value)
 
 

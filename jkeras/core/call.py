@@ -32,7 +32,7 @@ class Target:
         self.star = next((p.name for p in parameters if p.kind is p.VAR_POSITIONAL), None)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def target_of(cls):
     """The target of a layer class, looked up once."""
     return Target(cls)
@@ -75,7 +75,8 @@ class Call:
         bound.apply_defaults()
         self.arguments = bound.arguments
         self.args, self.kwargs = bound.args, bound.kwargs
-        self.tensors = {k: v for k, v in self.arguments.items() if k not in ("mask", "training") and is_nested_arrays(v)}
+        self.tensors = {k: v for k, v in self.arguments.items()
+                        if k not in ("mask", "training") and is_nested_arrays(v)}
         self._check_positional(args)
 
     def _check_positional(self, args):

@@ -10,7 +10,6 @@ import contextvars
 
 import jax
 import jax.numpy as jnp
-from jax.extend.core import get_opaque_trace_state
 
 from jkeras.core.errors import NotBuiltError, RandomKeyError, StateWriteError
 
@@ -24,6 +23,8 @@ def current():
 
 
 def _trace():
+    from jax.extend.core import get_opaque_trace_state  # heavy to import
+
     return get_opaque_trace_state(convention="flax")
 
 
@@ -145,13 +146,15 @@ class Run:
 
     def build(self, layer, call):
         """Builds a layer met for the first time."""
-        if self.values is not None and not self.abstract:
+        traced = self.values is not None and not self.abstract
+        with jax.ensure_compile_time_eval():
+            layer._build_for(call)
+        if traced and layer.weights:
+            layer.built = False
             raise NotBuiltError(
                 f"{_describe(layer)} is used inside {_describe(self.root)} but was not built with it, so it has no "
                 "weights here. Make it an attribute of the layer that calls it, and call `init` (or the model once) "
                 "on an input that reaches it.")
-        with jax.ensure_compile_time_eval():
-            layer._build_for(call)
 
     def _cast_type(self, layer):
         if not layer.autocast or not layer._computes_in_float:

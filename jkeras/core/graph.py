@@ -265,11 +265,21 @@ class Op:
     """
 
     def __init__(self, function, module, inputs, class_name, spec=None, keywords=()):
-        self.function, self.module, self.inputs = function, module, inputs
+        self.function, self.module, self._inputs = function, module, inputs
         self.spec, self.keywords = spec, keywords
         self.class_name = class_name or "".join(part.capitalize() for part in function.__name__.split("_"))
-        self.signature = inspect.signature(function)
         _named[f"{module}.{self.class_name}"] = self
+
+    @functools.cached_property
+    def signature(self):
+        """The function's signature; looked at on first use, since there are hundreds of ops."""
+        return inspect.signature(self.function)
+
+    @functools.cached_property
+    def inputs(self):
+        """How many leading arguments are tensors."""
+        required = sum(p.default is p.empty for p in self.signature.parameters.values())
+        return max(1, required) if self._inputs is None else self._inputs
 
     def from_config(self, config):
         """The node that a config describes."""
@@ -306,9 +316,7 @@ def op(module, *names, inputs=None, class_name=None, spec=None, keywords=()):
         keywords: further arguments that Keras gives to the call by name, and so keeps out of the config.
     """
     def decorate(function):
-        parameters = inspect.signature(function).parameters.values()
-        count = inputs if inputs is not None else max(1, sum(p.default is p.empty for p in parameters))
-        description = Op(function, module, count, class_name, spec, keywords)
+        description = Op(function, module, inputs, class_name, spec, keywords)
 
         @functools.wraps(function)
         def wrapper(*args, **kwargs):

@@ -108,7 +108,8 @@ class Layer(WeightView, Module, record.Record):
     def __init__(self, *, activity_regularizer=None, trainable=True, dtype=None, autocast=True, name=None, **kwargs):
         Module.__init__(self)
         if name is not None and (not isinstance(name, str) or "/" in name):
-            raise ValueError(f"Argument `name` must be a string and cannot contain character `/`. Received: name={name}")
+            raise ValueError("Argument `name` must be a string and cannot contain character `/`. "
+                             f"Received: name={name}")
         if not isinstance(trainable, bool):
             raise ValueError(f"Expected `trainable` to be a boolean. Received: trainable={trainable} "
                              f"(of type {type(trainable)})")
@@ -201,8 +202,8 @@ class Layer(WeightView, Module, record.Record):
         key = jax.random.key(key) if isinstance(key, int) else key
         losses = self._trace_structure(args, kwargs, fresh=True)
         named = list(named_weights(self))
-        values = weight.create([v._initializer or constant_initializer(v) for _, v in named], [v.shape for _, v in named],
-                               [v.dtype for _, v in named], [p for p, _ in named], key)
+        values = weight.create([v._initializer or constant_initializer(v) for _, v in named],
+                               [v.shape for _, v in named], [v.dtype for _, v in named], [p for p, _ in named], key)
         params = tree.unflatten((p, x) for (p, v), x in zip(named, values) if v.learnable)
         state = tree.unflatten((p, x) for (p, v), x in zip(named, values) if not v.learnable)
         if losses:
@@ -292,7 +293,7 @@ class Layer(WeightView, Module, record.Record):
         for name, spec in self.weight_specs(*specs).items():
             if any(d is None for d in spec.shape):
                 raise ValueError(explain(self._where, "an input whose size is known on the axes its weights depend on",
-                                         f"input {specs}", f"give the shape of weight '{name}' through `Input(shape=…)`"))
+                                         f"input {specs}", f"give the size that '{name}' needs: `Input(shape=…)`"))
             variable = Variable(spec.initializer, shape=spec.shape, dtype=spec.dtype or self.variable_dtype,
                                 trainable=spec.trainable, autocast=spec.autocast, name=name,
                                 regularizer=spec.regularizer, constraint=spec.constraint)

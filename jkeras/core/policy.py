@@ -77,7 +77,8 @@ class DTypePolicy:
             dtype = standardize_dtype(name)
         except ValueError:
             raise ValueError(f"Cannot convert '{name}' to a mixed precision DTypePolicy. Valid policies include "
-                             "'mixed_float16', 'mixed_bfloat16', and the name of any dtype such as 'float32'.") from None
+                             "'mixed_float16', 'mixed_bfloat16', and the name of any dtype, such as 'float32'."
+                             ) from None
         return dtype, dtype
 
     name = property(lambda self: self._name, doc="The policy's name.")

@@ -59,6 +59,8 @@ BASE_ARGUMENTS = ("name", "dtype", "trainable")
 
 
 class Field(typing.NamedTuple):
+    """One argument of a record's constructor."""
+
     name: str
     kind: Kind
     default: typing.Any  # inspect.Parameter.empty: required
@@ -71,7 +73,7 @@ def collect_fields(cls, arguments=None):
     """The fields of a class: annotated names of its bases, then its own, or in the order of `arguments`."""
     found = {}
     for base in reversed(cls.__mro__):
-        for name, kind in inspect.get_annotations(base).items():
+        for name, kind in base.__dict__.get("__annotations__", {}).items():
             if not name.startswith("_") and kind is not typing.ClassVar and (
                     typing.get_origin(kind) is not typing.ClassVar):
                 found[name] = kind if isinstance(kind, Kind) else PLAIN_KIND

@@ -10,8 +10,11 @@ from jkeras.core.settings import snake_case
 
 
 def graph_keys(layers):
-    """{key: layer} for the layers of a graph: their names, but where a name is the automatic one ("dense_17"), its class
-    and a number counted in this graph alone, so that keys and random draws do not depend on what was made before."""
+    """{key: layer} for the layers of a graph.
+
+    The key is the name, but where that is the automatic one ("dense_17") it is the class and a number counted in this
+    graph alone: keys and random draws do not depend on what was made before.
+    """
     keys = {}
     for layer in layers:
         base = snake_case(type(layer).__name__)
@@ -24,6 +27,7 @@ def graph_keys(layers):
 
 
 def all_built(layer):
+    """Whether a layer and all below it have their weights."""
     return all(part.built for _, part in walk(layer) if hasattr(part, "built"))
 
 
@@ -39,6 +43,7 @@ def named_weights(layer):
 
 
 def constant_initializer(variable):
+    """An initializer for a variable that was made from a value: that value, whatever the key."""
     value = variable.own_value()
     return lambda shape, dtype=None: value
 

@@ -1,4 +1,4 @@
-"""The Keras view of a layer: its weights as lists of variables, its dtypes, its losses. Nothing here computes outputs."""
+"""The Keras view of a layer: its weights as lists of variables, its dtypes, its losses. It computes no outputs."""
 
 import numpy as np
 
@@ -260,8 +260,8 @@ class WeightView:
             given = list(given)
             if len(variables) != len(given):
                 raise ValueError(f"Argument `{name}` must be a list of tensors corresponding 1:1 to "
-                                 f"{type(self).__name__}().{name}. Received list with length {len(given)}, but expected "
-                                 f"{len(variables)} variables.")
+                                 f"{type(self).__name__}().{name}. Received list with length {len(given)}, but "
+                                 f"expected {len(variables)} variables.")
             values |= {id(v): getattr(x, "value", x) for v, x in zip(variables, given)}
         with frame.Run(self, values) as run:
             run.bare = True
@@ -304,7 +304,7 @@ class WeightView:
         own = self._own.values()
         mine = [v for v in own if v.learnable] + [v for v in own if not v.learnable]
         if len(store.keys()) != len(mine):
-            raise ValueError(f"{self._where} expected {len(mine)} variables, but received {len(store.keys())} variables "
-                             f"during loading. Expected: {[v.name for v in mine]}.")
+            raise ValueError(f"{self._where} expected {len(mine)} variables, but received {len(store.keys())} "
+                             f"variables during loading. Expected: {[v.name for v in mine]}.")
         for i, variable in enumerate(mine):
             variable.assign(store[str(i)])

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jkeras import random
 from jkeras.core.errors import explain
 from jkeras.core.graph import is_symbolic
+from jkeras.core.policy import is_float
 from jkeras.core.rng import SeedGenerator, as_key
 from jkeras.core.settings import standardize_data_format
 from jkeras.layers.base import DataLayer
@@ -167,7 +168,8 @@ class ImageLayer(DataLayer):
         return self._cast(self.change_images(images, transformation)) if self._changes(training) else images
 
     def _cast(self, images):
-        return jnp.asarray(images, self.compute_dtype) if self._gives_float else jnp.asarray(images)
+        images = jnp.asarray(images)
+        return images.astype(self.compute_dtype) if self._gives_float or is_float(images.dtype) else images
 
     def transform_labels(self, labels, transformation=None, training=True):
         """The labels that belong to the changed images."""

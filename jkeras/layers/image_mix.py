@@ -7,7 +7,7 @@ from jkeras import random
 from jkeras.core.errors import explain
 from jkeras.core.layer import layer
 from jkeras.core.record import Any
-from jkeras.layers.image_base import ImageLayer, per_image
+from jkeras.layers.image_base import ImageLayer, keys_from
 from jkeras.layers.image_color import (RandomBrightness, RandomColorDegeneration, RandomContrast, RandomPosterization,
                                        Solarization)
 from jkeras.layers.image_filter import AutoContrast, Equalization, RandomSharpness, draw_rectangle
@@ -130,11 +130,15 @@ class _Chained(ImageLayer):
             setattr(self, name, makers[name](data_format=self.data_format, dtype=self.dtype_policy,
                                              bounding_box_format=self.bounding_box_format))
 
-    def _apply(self, index, numbers, part, values):
-        """The layer number `index` on one part of the input ("images", "boxes" or "masks"); beyond the last: nothing."""
-        branches = [lambda v, name=name: getattr(getattr(self, name), f"change_{part}")(v, numbers[name])
-                    for name in numbers]
-        return jax.lax.switch(index, [*branches, lambda v: v], values)
+    def _apply(self, index, names, numbers_of, part, values):
+        """The layer `names[index]` on one part of the input ("images", "boxes" or "masks"); beyond the last: nothing.
+
+        Args:
+            numbers_of: `(name, values)` -> the random numbers of that layer.
+        """
+        def branch(name):
+            return lambda v: getattr(getattr(self, name), f"change_{part}")(v, numbers_of(name, v))
+        return jax.lax.switch(index, [*map(branch, names), lambda v: v], values)
 
 
 @layer("keras.layers")
@@ -175,7 +179,7 @@ class RandAugment(_Chained):
 
     def _chain(self, part, values, drawn):
         for i in range(self.num_ops):
-            values = self._apply(drawn["chosen"][i], drawn["numbers"], part, values)
+            values = self._apply(drawn["chosen"][i], self._NAMES, lambda name, _: drawn["numbers"][name], part, values)
         return values
 
     def change_images(self, images, drawn):
@@ -225,30 +229,29 @@ class AugMix(_Chained):
                     *(self.COLOR if self.all_ops else ())))
 
     def draw(self, images, key):
-        names = (*self.GEOMETRIC, *self.VALUES, *(self.COLOR if self.all_ops else ()))
         weights = random.gamma((self.num_chains,), self.alpha, seed=key())
         own = random.beta((), self.alpha, self.alpha, seed=key())
         shape = (self.num_chains, self.chain_depth)
-        keys = jax.random.split(key(), shape)
-
-        def step(key):
-            following = iter(jax.random.split(key, 4 * len(names)))
-            return {name: getattr(self, name).draw(images, lambda: next(following)) for name in names}
-        chosen = random.randint(shape, 0, len(names) + 1, seed=key())  # the last one: nothing
+        chosen = random.randint(shape, 0, len(self._names()) + 1, seed=key())  # the last one: nothing
         return {"weights": weights / jnp.sum(weights), "own": own, "chosen": chosen,
-                "numbers": jax.vmap(jax.vmap(step))(keys)}
+                "keys": jax.random.split(key(), shape)}
+
+    def _names(self):
+        return (*self.GEOMETRIC, *self.VALUES, *(self.COLOR if self.all_ops else ()))
 
     def _mixed(self, part, values, drawn):
+        def link(x, step):
+            index, key = step
+            return self._apply(index, self._names(), lambda name, v: getattr(self, name).draw(v, keys_from(key)), part,
+                               x), None
+
         def chain(total, inputs):
             weight, steps = inputs
-
-            def link(x, step):
-                return self._apply(*step, part, x), None
             changed, _ = jax.lax.scan(link, values, steps)
             return total + (weight * changed).astype(total.dtype), None
         dtype = jnp.result_type(values.dtype, self.compute_dtype)
         total, _ = jax.lax.scan(chain, jnp.zeros(values.shape, dtype),
-                                (drawn["weights"], (drawn["chosen"], drawn["numbers"])))
+                                (drawn["weights"], (drawn["chosen"], drawn["keys"])))
         own = drawn["own"].astype(dtype)
         return own * values + (1 - own) * total
 

@@ -72,7 +72,8 @@ def _clone_functional(model, input_tensors, clone, call_function):
     given = [None] * len(model.inputs) if input_tensors is None else map(_as_input, flatten(input_tensors))
     known, copies = {}, {}
     for tensor, other in zip(model.inputs, given, strict=True):
-        known[id(tensor)] = Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=tensor.name) if other is None else other
+        known[id(tensor)] = other if other is not None else Input(batch_shape=tensor.shape, dtype=tensor.dtype,
+                                                                  name=tensor.name)
 
     def fill(structure):
         from jkeras.core.graph import map_tensors

@@ -253,7 +253,8 @@ def _place(tensor, numbers):
 
 def _serialize_op(operation):
     name = operation.op.class_name
-    return {"module": operation.op.module, "class_name": name, "config": operation.get_config(), "registered_name": name}
+    return {"module": operation.op.module, "class_name": name, "config": operation.get_config(),
+            "registered_name": name}
 
 
 def _serialize_node(node, numbers):

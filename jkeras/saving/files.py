@@ -48,4 +48,4 @@ def check_target(path, overwrite):
         raise FileExistsError(f"{path} exists, and `overwrite=False` was given. Choose another name, or remove it.")
     folder = os.path.dirname(os.path.realpath(path))
     if not os.path.isdir(folder):
-        raise FileNotFoundError(f"The folder {folder} does not exist, so {os.path.basename(path)} cannot be saved there.")
+        raise FileNotFoundError(f"The folder {folder} does not exist: {os.path.basename(path)} cannot be saved there.")

@@ -40,8 +40,9 @@ def _visit_value(value, path, seen):
 
 
 def _is_saved(value):
-    optimizer = hasattr(value, "apply_gradients") and hasattr(value, "variables")
-    return isinstance(value, Module) and not isinstance(value, SeedGenerator) or optimizer and not isinstance(value, type)
+    if isinstance(value, (type, SeedGenerator)):
+        return False
+    return isinstance(value, Module) or hasattr(value, "apply_gradients") and hasattr(value, "variables")
 
 
 def _attributes(thing):
@@ -61,9 +62,11 @@ def _attributes(thing):
         yield name, found[name]
 
 
-SKIPPED = ("_loss_tracker", "_compile_metrics", "_compile_loss", "_own", "_children", "_nodes", "_operations", "_all_layers", "_functional", "_inbound_nodes", "_functions",
-           "_inputs_struct", "_outputs_struct", "history", "_given", "_compile_arguments", "loss", "_variables",
-           "_trainable_variables", "_at", "_index", "_losses", "_build_shapes", "_layers", "_last_plan")
+SKIPPED = (  # attributes of the kernel's own, and what `compile` made
+    "_all_layers", "_at", "_build_shapes", "_children", "_compile_arguments", "_compile_loss", "_compile_metrics",
+    "_functional", "_functions", "_given", "_inbound_nodes", "_index", "_inputs_struct", "_last_plan", "_layers",
+    "_loss_tracker", "_losses", "_nodes", "_operations", "_outputs_struct", "_own", "_trainable_variables",
+    "_variables", "history", "loss")
 
 
 class Group:

@@ -69,6 +69,11 @@ def is_array_like(x):
     return hasattr(x, "__array__") or hasattr(x, "toarray")
 
 
+def take(structure, rows):
+    """The rows of a structure of arrays."""
+    return jax.tree_util.tree_map(lambda v: v[rows], structure)
+
+
 class ArraySource:
     """Arrays in memory, cut into batches; a new order each epoch where `shuffle` is set."""
 
@@ -124,11 +129,11 @@ class ArraySource:
             mine = rows[start:start + self.batch_size]
             if not self.shuffle:
                 mine = slice(start, start + self.batch_size)
-            yield jax.tree_util.tree_map(lambda v: v[mine], self.data)
+            yield take(self.data, mine)
 
     def peek(self):
         """The first batch."""
-        return jax.tree_util.tree_map(lambda v: v[:self.batch_size], self.data)
+        return take(self.data, slice(self.batch_size))
 
     def close(self):
         """Nothing to release."""
@@ -335,8 +340,8 @@ def split_validation(arrays, fraction):
     size = next(v for v in flatten(arrays) if v is not None).shape[0]
     at = int(np.floor(size * (1.0 - fraction)))
     if at in (0, size):
-        raise ValueError(f"Training data contains {size} samples, which is not sufficient to split it into a validation "
-                         f"and training set as specified by `validation_split={fraction}`. Either provide more data, "
-                         "or a different value for the `validation_split` argument.")
+        raise ValueError(f"Training data contains {size} samples, which is not sufficient to split it into a "
+                         f"validation and training set as specified by `validation_split={fraction}`. Either provide more "
+                         "data, or a different value for the `validation_split` argument.")
     first = jax.tree_util.tree_map(lambda v: v[:at], arrays)
     return first, jax.tree_util.tree_map(lambda v: v[at:], arrays)

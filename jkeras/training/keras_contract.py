@@ -64,7 +64,8 @@ def train_step(model, planned):
         lists = Lists(model, planned.of(batch))
         values = lists.values(state)
         with frame.Run(model, dict(values), training=True):
-            logs, (trainable, fixed, slots, metrics) = model.train_step(lists.split(values, state.opt_state), _shortest(batch))
+            logs, (trainable, fixed, slots, metrics) = model.train_step(lists.split(values, state.opt_state),
+                                                                        _shortest(batch))
         return lists.join(state, trainable, fixed, metrics, slots, step=1), logs
     return step
 

@@ -45,7 +45,7 @@ class TrainState(typing.NamedTuple):
 
 
 class Plan:
-    """Which variable of a model is which leaf of its `TrainState`. Made anew when `trainable` flags may have changed."""
+    """Which variable of a model is which leaf of its `TrainState`. Made anew when `trainable` flags changed."""
 
     def __init__(self, model):
         self.model = model

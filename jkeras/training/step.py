@@ -126,7 +126,7 @@ def compute_loss(model, x, y, y_pred, sample_weight, training):
 
 
 def update_metrics(model, values, loss, x, y, y_pred, sample_weight, masks=None):
-    """(logs, run): the metrics after this batch. In training they see no masks, only the loss does, as in Keras on JAX."""
+    """(logs, run): the metrics after this batch. In training only the loss sees masks, as in Keras on JAX."""
     with frame.Run(model, values) as run:
         for value, mask in zip(flatten(y_pred), flatten(masks)) if masks is not None else ():
             if mask is not None:

@@ -216,8 +216,8 @@ class Trainer:
             shapes = (self._build_shapes or {}).get("input_shape") or next(iter((self._build_shapes or {}).values()),
                                                                            None)
             if shapes is None:
-                raise ValueError(f"Model '{self.name}' is not built, so its shapes are not known: call it on data once, "
-                                 "or pass `batch=(x, y)`.")
+                raise ValueError(f"Model '{self.name}' is not built, so its shapes are not known: call it on data "
+                                 "once, or pass `batch=(x, y)`.")
             from jkeras.core.building import as_specs
 
             specs = as_specs(shapes, self._input_type)
@@ -319,8 +319,8 @@ class Trainer:
                                  "that starts again, or `steps_per_epoch` and an endless generator.")
             if expected is not None and last + 1 < expected:
                 warnings.warn(f"Your input ran out of data after {last + 1} of {expected} steps; the epoch ends here. "
-                              "Make sure that your dataset or generator can generate at least `steps_per_epoch * epochs`"
-                              " batches.", stacklevel=3)
+                              "Make sure that your dataset or generator can generate at least `steps_per_epoch * "
+                              "epochs` batches.", stacklevel=3)
         return as_numbers(logs)
 
     # ------------------------------------------------------------ evaluate
@@ -415,7 +415,7 @@ class Trainer:
             self._predicted_shapes(first_shapes(batch)[0])
 
     def _predictor(self):
-        """`x -> y`, compiled, on the values that the variables hold now; state that the forward pass changes is kept."""
+        """`x -> y`, compiled, on the values that the variables hold now; state that it changes is kept."""
         variables = self.variables
         carried = set(map(id, variables))
         variables = variables + [v for _, v in named_weights(self) if id(v) not in carried]
@@ -488,7 +488,8 @@ class Trainer:
 
     def _checked(self, source):
         """The source, its labels checked against the losses where these are what training minimizes."""
-        own = any(getattr(type(self), n) is not getattr(Trainer, n) for n in ("compute_loss", "train_step", "test_step"))
+        own = any(getattr(type(self), name) is not getattr(Trainer, name)
+                  for name in ("compute_loss", "train_step", "test_step"))
         if self._compile_loss is None or own or hasattr(self, "pure_train_step"):
             return source
         return data.checked(source, self._compile_loss.check_values)
@@ -509,7 +510,7 @@ class Trainer:
 
 
 class _Snapshot:
-    """The `Live` of an evaluation outside `fit`: the model keeps its arrays, only metrics and state are written back."""
+    """The `Live` of an evaluation outside `fit`: the model keeps its arrays; metrics and state are written back."""
 
     def __init__(self, plan):
         self.plan, self.state = plan, plan.gather(copies=False)
@@ -535,8 +536,8 @@ def _validates(epoch, frequency):
         return (epoch + 1) % frequency == 0
     if isinstance(frequency, (list, tuple, set)):
         return epoch + 1 in frequency
-    raise ValueError(f"Expected `validation_freq` to be a list or int. Received: validation_freq={frequency} of the type "
-                     f"{type(frequency)}.")
+    raise ValueError(f"Expected `validation_freq` to be a list or int. Received: validation_freq={frequency} of the "
+                     f"type {type(frequency)}.")
 
 
 def _validation_source(validation_data, batch_size):

@@ -49,7 +49,9 @@ class Run:
         if case.training is not None:
             self.kwargs["training"] = case.training
         outputs = jax.tree_util.tree_leaves(self.layer(*inputs, **self.kwargs))
-        self.masks = [getattr(y, "_keras_mask", None) for y in outputs]
+        masks = [getattr(y, "_keras_mask", None) for y in outputs]  # that of attention scores may lack axes of size 1
+        self.masks = [m if m is None else m.reshape((1,) * (y.ndim - m.ndim) + m.shape) if m.shape[0] != y.shape[0]
+                      else m for m, y in zip(masks, outputs)]
 
     def gradients(self):
         """(outputs, state after, gradients by weights and float inputs), in one compiled call."""

@@ -1,0 +1,83 @@
+"""SwapEMAWeights: the moving averages of the weights in their place while a model is evaluated."""
+
+from jkeras.callbacks.base import Callback
+from jkeras.core.registry import public
+
+
+@public("keras.callbacks.SwapEMAWeights")
+class SwapEMAWeights(Callback):
+    """Exchanges the weights and their moving averages for evaluation, prediction and, if wanted, after epochs.
+
+    The optimizer keeps the averages: make it with `use_ema=True`.
+
+    Args:
+        swap_on_epoch: also from the end of an epoch to the begin of the next, so that callbacks after this one, such
+            as `ModelCheckpoint`, see the averages.
+
+    Raises:
+        ValueError: in training, an optimizer without averages.
+
+    >>> SwapEMAWeights(swap_on_epoch=True).swap_on_epoch
+    True
+    """
+
+    every_batch = False
+
+    def __init__(self, swap_on_epoch=False):
+        super().__init__()
+        self.swap_on_epoch, self._averages_in_model = swap_on_epoch, False
+
+    def _pairs(self):
+        """(weight, its average) for all weights that have one."""
+        found = [o for o in _optimizers(self.model.optimizer) if getattr(o, "use_ema", False)]
+        if not found:
+            raise ValueError("SwapEMAWeights must be used when `use_ema=True` is set on the optimizer. Received: "
+                             f"optimizer={self.model.optimizer!r}")
+        return [(v, optimizer._at["ema", i]) for optimizer in found
+                for i, v in enumerate(optimizer._trainable_variables)]
+
+    def _swap(self, to_averages):
+        if self._averages_in_model != to_averages:
+            for weight, average in self._pairs():
+                value = weight.value
+                weight.assign(average.value)
+                average.assign(value)
+            self._averages_in_model = to_averages
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Puts the weights back."""
+        if self.swap_on_epoch:
+            self._swap(False)
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Puts the averages in."""
+        if self.swap_on_epoch and not self._averages_in_model:
+            self._swap(True)
+            if epoch == self.params["epochs"] - 1:  # training ends with the averages anyway
+                for weight, average in self._pairs():
+                    average.assign(weight.value)
+
+    def on_test_begin(self, logs=None):
+        """Puts the averages in."""
+        self._swap(True)
+
+    def on_test_end(self, logs=None):
+        """Puts the weights back."""
+        self._swap(False)
+
+    def on_predict_begin(self, logs=None):
+        """Puts the averages in."""
+        self._swap(True)
+
+    def on_predict_end(self, logs=None):
+        """Puts the weights back."""
+        self._swap(False)
+
+
+def _optimizers(optimizer):
+    """An optimizer, or those that it is made of."""
+    inner = getattr(optimizer, "inner_optimizer", None)
+    parts = [inner] if inner is not None else getattr(optimizer, "optimizers", None)
+    if parts is None:
+        return [optimizer]
+    return [o for part in parts for o in _optimizers(part)]

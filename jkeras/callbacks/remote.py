@@ -1,0 +1,49 @@
+"""RemoteMonitor: the results of each epoch, sent to a server."""
+
+import json
+import urllib.error
+import urllib.parse
+import urllib.request
+import warnings
+
+import numpy as np
+
+from jkeras.callbacks.base import Callback
+from jkeras.core.registry import public
+
+
+@public("keras.callbacks.RemoteMonitor")
+class RemoteMonitor(Callback):
+    """Sends the logs of each epoch to a server by HTTP POST. A server that does not answer is only warned of.
+
+    Args:
+        root, path: the address.
+        field: name of the form field that holds the JSON.
+        headers: dict of HTTP headers.
+        send_as_json: send the JSON as the body instead of in a form.
+
+    >>> RemoteMonitor(root="http://localhost:8000").path
+    '/publish/epoch/end/'
+    """
+
+    def __init__(self, root="http://localhost:9000", path="/publish/epoch/end/", field="data", headers=None,
+                 send_as_json=False):
+        super().__init__()
+        self.root, self.path, self.field = root, path, field
+        self.headers, self.send_as_json = headers, send_as_json
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Sends the logs."""
+        logs = {"epoch": epoch, **{k: v.item() if isinstance(v, (np.ndarray, np.generic)) else v
+                                   for k, v in (logs or {}).items()}}
+        text = json.dumps(logs)
+        body = text if self.send_as_json else urllib.parse.urlencode({self.field: text})
+        kind = "application/json" if self.send_as_json else "application/x-www-form-urlencoded"
+        address = self.root + self.path
+        if urllib.parse.urlsplit(address).scheme not in ("http", "https"):
+            raise ValueError(f"RemoteMonitor: `root` must be an http or https address. Received: root={self.root!r}")
+        request = urllib.request.Request(address, body.encode(), {"Content-Type": kind, **(self.headers or {})})
+        try:
+            urllib.request.urlopen(request, timeout=10).close()
+        except (urllib.error.URLError, OSError) as error:
+            warnings.warn(f"RemoteMonitor could not reach {address}: {error}", stacklevel=2)
