@@ -17,12 +17,14 @@ from jkeras import (
     ops,
     optimizers,
     preprocessing,
+    quantizers,
     random,
     regularizers,
     saving,
     training,
     tree,
     utils,
+    visualization,
     wrappers,
 )
 from jkeras.core.graph import KerasTensor
@@ -36,6 +38,7 @@ from jkeras.losses import Loss
 from jkeras.metrics import Metric
 from jkeras.models import Functional, Model, Sequential
 from jkeras.optimizers import Optimizer
+from jkeras.quantizers import Quantizer
 from jkeras.regularizers import Regularizer
 
 __version__ = "0.1.0"
@@ -51,7 +54,8 @@ def version():
 
 
 __all__ = ["DTypePolicy", "Functional", "Initializer", "Input", "InputSpec", "KerasTensor", "Layer", "Loss", "Metric",
-           "Model", "Optimizer", "Regularizer", "Sequential", "Variable", "activations", "backend", "callbacks",
+           "Model", "Optimizer", "Quantizer", "Regularizer", "Sequential", "Variable", "activations", "backend", "callbacks",
            "config", "constraints", "datasets", "dtype_policies", "initializers", "layers", "losses", "metrics",
-           "mixed_precision", "models", "ops", "optimizers", "preprocessing", "random", "regularizers", "saving",
-           "training", "tree", "utils", "version", "wrappers"]
+           "mixed_precision", "models", "ops", "optimizers", "preprocessing", "quantizers", "random", "regularizers", "saving",
+           "training", "tree", "utils", "version", "visualization",
+           "wrappers"]

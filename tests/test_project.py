@@ -20,17 +20,18 @@ ORDER = [
     {"backend", "config", "dtype_policies", "mixed_precision", "tree"},
     {"ops"},
     {"random"},
-    {"initializers", "activations", "regularizers", "constraints"},
+    {"initializers", "activations", "regularizers", "constraints", "quantizers"},
     {"losses", "metrics", "optimizers"},
     {"layers"},
     {"callbacks"},
     {"saving"},
     {"training"},
     {"models"},
-    {"applications", "datasets", "preprocessing", "utils", "visualization"},
+    {"applications", "datasets", "preprocessing", "utils", "visualization", "wrappers"},
 ]
 RANK = {package: rank for rank, packages in enumerate(ORDER) for package in packages}
-HEAVY = ["orbax", "tensorstore", "h5py", "matplotlib", "rich", "tensorflow", "torch", "pandas", "keras", "IPython"]
+HEAVY = ["orbax", "tensorstore", "h5py", "matplotlib", "rich", "tensorflow", "torch", "pandas", "keras", "IPython",
+         "sklearn", "PIL", "flax"]
 
 # Their examples would need Pillow, graphviz, a network or folders full of files; their tests make what they need.
 WITHOUT_EXAMPLE = {"audio_dataset_from_directory", "get_file", "image_dataset_from_directory", "load_img", "plot_model",

@@ -188,7 +188,7 @@ class ImageLayer(DataLayer):
     def __call__(self, data, *args, **kwargs):
         if isinstance(data, dict) and "bounding_boxes" in data:
             if not self.bounding_box_format:
-                raise ValueError(explain(self._where, "a `bounding_box_format` where there are 'bounding_boxes'", "none",
+                raise ValueError(explain(self._where, "a `bounding_box_format` for 'bounding_boxes'", "none",
                                          'pass one to the layer, such as `bounding_box_format="xyxy"`'))
             data = {**data, "bounding_boxes": densify(data["bounding_boxes"])}
         return super().__call__(data, *args, **kwargs)

@@ -17,7 +17,7 @@ def rescale(images, source, target):
     return (images - source[0]) / (source[1] - source[0]) * (target[1] - target[0]) + target[0]
 
 
-class _Color(ImageLayer):
+class ColorLayer(ImageLayer):
     """Base of layers that draw one number for each image from the range `factor`."""
 
     factor: Any
@@ -39,7 +39,7 @@ class _Color(ImageLayer):
 
 
 @layer("keras.layers", arguments="factor, value_range, seed")
-class RandomBrightness(_Color):
+class RandomBrightness(ColorLayer):
     """In training adds a number to all values of each image.
 
     Args:
@@ -57,7 +57,7 @@ class RandomBrightness(_Color):
 
 
 @layer("keras.layers", arguments="factor, value_range, seed")
-class RandomContrast(_Color):
+class RandomContrast(ColorLayer):
     """In training moves all values of each image away from their mean, channel by channel, or towards it.
 
     Args:
@@ -82,7 +82,7 @@ class RandomContrast(_Color):
         return (images - mean) * factor + mean
 
 
-class _HSV(_Color):
+class _HSV(ColorLayer):
     """Base of layers that change one of hue, saturation and value."""
 
     _plane = 0
@@ -146,7 +146,7 @@ class RandomSaturation(_HSV):
 
 
 @layer("keras.layers", arguments="factor, value_range, data_format, seed")
-class RandomColorDegeneration(_Color):
+class RandomColorDegeneration(ColorLayer):
     """In training mixes each image with its gray version.
 
     Args:
@@ -164,7 +164,7 @@ class RandomColorDegeneration(_Color):
 
 
 @layer("keras.layers", arguments="factor, value_range, data_format, seed")
-class RandomPosterization(_Color):
+class RandomPosterization(ColorLayer):
     """In training keeps only some of the 8 bits of every value.
 
     Args:
@@ -226,7 +226,7 @@ class RandomGrayscale(ImageLayer):
 
 
 @layer("keras.layers", arguments="factor, value_range, seed, data_format")
-class RandomInvert(_Color):
+class RandomInvert(ColorLayer):
     """In training replaces values of images by the largest value minus them.
 
     Args:
@@ -284,8 +284,8 @@ class Solarization(ImageLayer):
         return rescale(changed, (0, 255), self.value_range)
 
 
-@layer("keras.layers", arguments="value_range, brightness_factor, contrast_factor, saturation_factor, hue_factor, seed, "
-                                 "data_format")
+@layer("keras.layers", arguments="value_range, brightness_factor, contrast_factor, saturation_factor, hue_factor, "
+                                 "seed, data_format")
 class RandomColorJitter(ImageLayer):
     """In training changes brightness, contrast, saturation and hue of each image, in this order.
 

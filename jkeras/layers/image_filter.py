@@ -8,13 +8,13 @@ from jkeras.core.errors import explain
 from jkeras.core.layer import layer
 from jkeras.core.record import Any
 from jkeras.layers.image_base import ImageLayer, chosen, per_image
-from jkeras.layers.image_color import _Color, rescale
+from jkeras.layers.image_color import ColorLayer, rescale
 from jkeras.ops.image import gaussian_blur
 from jkeras.ops.nn import depthwise_conv
 
 
 @layer("keras.layers", arguments="factor, value_range, data_format, seed")
-class RandomSharpness(_Color):
+class RandomSharpness(ColorLayer):
     """In training blurs or sharpens each image.
 
     Args:
@@ -212,7 +212,9 @@ class Equalization(ImageLayer):
 
 @layer("keras.layers", arguments="value_range, clip_limit, tile_grid_size, data_format")
 class ContrastLimitedAdaptiveHistogramEqualization(ImageLayer):
-    """CLAHE: values equalized in tiles, blended between tiles, with limited contrast (Zuiderveld 1994, Graphics Gems IV).
+    """CLAHE: values equalized in tiles and blended between them, with limited contrast.
+
+    Zuiderveld 1994, Graphics Gems IV.
 
     Args:
         value_range: the range of the values.

@@ -145,12 +145,13 @@ class RandomTranslation(_Warp):
     seed: Any = None
     fill_value: float = 0.0
     data_format: Any = None
+    _optional = ()
 
     def __post_init__(self):
         super().__post_init__()
         for name in ("height", "width"):
             factor = getattr(self, f"{name}_factor")
-            if factor is not None:
+            if factor is not None or name not in self._optional:
                 lower, upper = bounds(factor, -1.0, 1.0, f"{name}_factor", self._where, strict=True)
                 self.__dict__.update({f"{name}_lower": lower, f"{name}_upper": upper})
 
@@ -178,6 +179,7 @@ class RandomZoom(RandomTranslation):
     """
 
     width_factor = None
+    _optional = ("width",)
 
     def __post_init__(self):
         super().__post_init__()

@@ -98,8 +98,8 @@ class CutMix(ImageLayer):
         return mix(labels, drawn)
 
     def change_boxes(self, bounding_boxes, drawn):
-        raise NotImplementedError(explain(self._where, "no 'bounding_boxes'", "some", "use MixUp, which keeps the boxes "
-                                          "of both images"))
+        raise NotImplementedError(explain(self._where, "no 'bounding_boxes'", "some", "use MixUp, which keeps the "
+                                          "boxes of both images"))
 
 
 class _Chained(ImageLayer):

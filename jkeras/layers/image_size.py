@@ -124,10 +124,9 @@ class RandomCrop(_Sized):
     _always = False
 
     def __post_init__(self):
-        given = self.seed
-        drawn = default_seed() if given is None else given  # Keras draws one for the config, then one to use
+        recorded = default_seed() if self.seed is None else self.seed  # Keras draws this one, then one to use
         super().__post_init__()
-        self.seed = drawn
+        self.seed = recorded
 
     def draw(self, images, key):
         height, width = self.size_of(images)

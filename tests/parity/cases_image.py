@@ -14,7 +14,6 @@ DRAWN = [  # layers that draw, trained with a given seed
     ("RandomGaussianBlur", dict(kernel_size=(5, 3), sigma=(0.3, 1.0), value_range=(-2, 2))),
     ("RandomInvert", dict(factor=0.7, value_range=(0, 1))),
     ("RandomColorDegeneration", dict(factor=0.6, value_range=(-2, 2))),
-    ("MixUp", {}),
 ]
 
 CASES = [
@@ -29,7 +28,6 @@ CASES = [
     Case("AutoContrast", dict(value_range=(-1, 1)), inputs=IMAGES),
     Case("ContrastLimitedAdaptiveHistogramEqualization", dict(tile_grid_size=(2, 2), value_range=(-1, 1)),
          inputs=[(1, 5, 6, 1)]),
-    Case("RandomHue", dict(factor=0.2), inputs=IMAGES, training=False),
     Case("RandomPerspective", dict(scale=0.3), inputs=IMAGES, training=False),
     Case("RandAugment", {}, inputs=IMAGES, training=False),
     Case("RandomColorJitter", dict(brightness_factor=0.2, hue_factor=0.1), inputs=IMAGES, training=False),

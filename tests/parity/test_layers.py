@@ -2,9 +2,11 @@
 
 import importlib
 import pathlib
+import warnings
 
 import jax
 import jax.numpy as jnp
+import keras
 import numpy as np
 import pytest
 
@@ -48,7 +50,10 @@ class Run:
         self.kwargs = {k: np.array(v) if isinstance(v, list) else v for k, v in case.call.items()}
         if case.training is not None:
             self.kwargs["training"] = case.training
-        outputs = jax.tree_util.tree_leaves(self.layer(*inputs, **self.kwargs))
+        with warnings.catch_warnings():
+            if library is keras:
+                warnings.simplefilter("ignore")
+            outputs = jax.tree_util.tree_leaves(self.layer(*inputs, **self.kwargs))
         masks = [getattr(y, "_keras_mask", None) for y in outputs]  # that of attention scores may lack axes of size 1
         self.masks = [m if m is None else m.reshape((1,) * (y.ndim - m.ndim) + m.shape) if m.shape[0] != y.shape[0]
                       else m for m, y in zip(masks, outputs)]

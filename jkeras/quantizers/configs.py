@@ -1,0 +1,218 @@
+"""How `model.quantize` is told what to do."""
+
+from jkeras.core.record import Any, Record, record
+from jkeras.core.registry import deserialize, public, serialize
+from jkeras.quantizers.quantizers import AbsMaxQuantizer
+
+
+@public("keras.quantizers.QuantizationConfig")
+class QuantizationConfig(Record):
+    """Base of configurations: which quantizers weights and activations get.
+
+    Args:
+        weight_quantizer, activation_quantizer: quantizers, or None.
+
+    >>> Int8QuantizationConfig().mode
+    'int8'
+    """
+
+    def __init__(self, weight_quantizer=None, activation_quantizer=None):
+        self.weight_quantizer, self.activation_quantizer = weight_quantizer, activation_quantizer
+
+    @property
+    def mode(self):
+        """The mode's name."""
+        raise NotImplementedError("QuantizationConfig is a base; use one of its subclasses, such as "
+                                  "Int8QuantizationConfig.")
+
+    def get_config(self):
+        """The constructor's arguments."""
+        return {"weight_quantizer": serialize(self.weight_quantizer),
+                "activation_quantizer": serialize(self.activation_quantizer)}
+
+    @classmethod
+    def from_config(cls, config):
+        """The configuration of a config."""
+        return cls(**{k: deserialize(v) if k.endswith("quantizer") else v for k, v in config.items()})
+
+    @staticmethod
+    def weight_quantizer_or_default(config, default):
+        """The weight quantizer of a configuration, or `default`."""
+        return default if config is None or config.weight_quantizer is None else config.weight_quantizer
+
+    @staticmethod
+    def activation_quantizer_or_default(config, default):
+        """The activation quantizer of a configuration; `default` without one."""
+        return default if config is None else config.activation_quantizer
+
+
+def _check_weights(config, value_range=None):
+    quantizer = config.weight_quantizer
+    if quantizer is not None and (quantizer.output_dtype != "int8" or value_range is not None and (
+            tuple(quantizer.value_range) != value_range)):
+        wanted = "output_dtype='int8'" + (f" and value_range={value_range}" if value_range else "")
+        raise ValueError(f"{type(config).__name__} requires a weight_quantizer with {wanted}. Received: {quantizer!r}")
+
+
+@public("keras.quantizers.Int8QuantizationConfig")
+class Int8QuantizationConfig(QuantizationConfig):
+    """8-bit integers for weights, and for activations by an `AbsMaxQuantizer` unless another or None is given.
+
+    >>> type(Int8QuantizationConfig().activation_quantizer).__name__
+    'AbsMaxQuantizer'
+    """
+
+    mode = "int8"
+
+    def __init__(self, weight_quantizer=None, activation_quantizer="default"):
+        super().__init__(weight_quantizer, AbsMaxQuantizer() if activation_quantizer == "default"
+                         else activation_quantizer)
+        _check_weights(self)
+
+
+@public("keras.quantizers.Int4QuantizationConfig")
+class Int4QuantizationConfig(QuantizationConfig):
+    """4-bit integers for weights; activations stay as they are by default.
+
+    Args:
+        block_size: inputs that share a scale; None or -1: all.
+
+    >>> Int4QuantizationConfig().block_size
+    128
+    """
+
+    mode = "int4"
+
+    def __init__(self, weight_quantizer=None, activation_quantizer="default", block_size=128):
+        super().__init__(weight_quantizer, None if activation_quantizer == "default" else activation_quantizer)
+        if block_size not in (None, -1) and block_size <= 0:
+            raise ValueError(f"block_size must be None, -1, or a positive integer. Received: block_size={block_size}")
+        self.block_size = block_size
+        if block_size not in (None, -1) and (self.weight_quantizer or self.activation_quantizer) is not None:
+            raise ValueError("Quantizers of one's own go with block_size=None or -1 only. Received: "
+                             f"block_size={block_size}")
+        _check_weights(self, (-8, 7))
+
+    def get_config(self):
+        """The constructor's arguments."""
+        return {**super().get_config(), "block_size": self.block_size}
+
+    @classmethod
+    def from_config(cls, config):
+        """The configuration of a config; older ones have no `block_size`."""
+        return super().from_config({"block_size": None, **config})
+
+
+@public("keras.quantizers.Float8QuantizationConfig")
+class Float8QuantizationConfig(QuantizationConfig):
+    """8-bit floats, also for training.
+
+    >>> Float8QuantizationConfig().get_config()
+    {}
+    """
+
+    mode = "float8"
+
+    def __init__(self):
+        super().__init__(None, None)
+
+    def get_config(self):
+        """Nothing."""
+        return {}
+
+
+class CalibratedConfig(QuantizationConfig):
+    """Base of configurations that need data.
+
+    Args: those that both share.
+        dataset, tokenizer: the data; not written to configs.
+        weight_bits, num_samples, sequence_length: sizes.
+        group_size: weights that share a scale; -1: a whole channel.
+        quantization_layer_structure: which layers belong together.
+    """
+
+    dataset: Any
+    tokenizer: Any
+    weight_bits: int = 4
+    num_samples: int = 128
+    sequence_length: int = 512
+    group_size: int = 128
+    quantization_layer_structure: Any = None
+    allowed_bits = (2, 3, 4, 8)
+
+    def __post_init__(self):
+        self.weight_quantizer = self.activation_quantizer = None
+        for wrong, expected, received in (
+                (self.weight_bits not in self.allowed_bits, f"weight_bits among {self.allowed_bits}",
+                 f"{self.weight_bits}"),
+                (self.num_samples <= 0, "a positive num_samples", f"{self.num_samples}"),
+                (self.sequence_length <= 0, "a positive sequence_length", f"{self.sequence_length}"),
+                (self.group_size < -1 or self.group_size == 0, "a group_size of -1 or a positive one",
+                 f"{self.group_size}")):
+            if wrong:
+                raise ValueError(f"{type(self).__name__}: expected {expected}. Received: {received}")
+
+    def dtype_policy_string(self):
+        """The name of the policy: mode, bits, group size."""
+        return f"{self.mode}/{self.weight_bits}/{self.group_size}"
+
+    def get_config(self):
+        """The constructor's arguments, without the data."""
+        return {f.name: None if f.name in ("dataset", "tokenizer") else getattr(self, f.name) for f in self._fields}
+
+    @classmethod
+    def from_config(cls, config):
+        """The configuration of a config."""
+        return cls(**config)
+
+
+@record("keras.quantizers", arguments="dataset, tokenizer, weight_bits, num_samples, per_channel, sequence_length, "
+        "hessian_damping, group_size, symmetric, activation_order, quantization_layer_structure",
+        keyword_only="weight_bits, num_samples, per_channel, sequence_length, hessian_damping, group_size, symmetric, "
+        "activation_order, quantization_layer_structure")
+class GPTQConfig(CalibratedConfig):
+    """GPTQ: weights rounded one after the other, each making up for the errors before it (Frantar et al. 2022).
+
+    Args: see `CalibratedConfig`.
+        per_channel, symmetric: of the scales.
+        hessian_damping: added to the Hessian's diagonal, in [0, 1].
+        activation_order: the most important columns first.
+
+    >>> GPTQConfig(None, None).dtype_policy_string()
+    'gptq/4/128'
+    """
+
+    per_channel: bool = True
+    hessian_damping: float = 0.01
+    symmetric: bool = False
+    activation_order: bool = False
+    mode = "gptq"
+
+    def __post_init__(self):
+        super().__post_init__()
+        if not 0 <= self.hessian_damping <= 1:
+            raise ValueError(f"GPTQConfig: expected hessian_damping between 0 and 1. Received: {self.hessian_damping}")
+
+
+@record("keras.quantizers", arguments="dataset, tokenizer, weight_bits, num_samples, sequence_length, group_size, "
+        "num_grid_points, quantization_layer_structure",
+        keyword_only="weight_bits, num_samples, sequence_length, group_size, num_grid_points, "
+        "quantization_layer_structure")
+class AWQConfig(CalibratedConfig):
+    """AWQ: weights scaled by how large their activations are before they are rounded (Lin et al. 2023).
+
+    Args: see `CalibratedConfig`.
+        num_grid_points: scales that are tried.
+
+    >>> AWQConfig(None, None).mode
+    'awq'
+    """
+
+    num_grid_points: int = 20
+    mode = "awq"
+    allowed_bits = (4,)
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.num_grid_points <= 0:
+            raise ValueError(f"AWQConfig: expected a positive num_grid_points. Received: {self.num_grid_points}")

@@ -1,0 +1,277 @@
+"""Numbers as integers of few bits with a scale, and the 8-bit floats."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from jkeras.core.graph import KerasTensor, op
+from jkeras.core.record import Record
+from jkeras.core.registry import public
+
+EPSILON = 1e-7
+
+
+@public("keras.Quantizer", "keras.quantizers.Quantizer")
+class Quantizer(Record):
+    """Base of quantizers: a call gives the quantized array; here the array itself.
+
+    Args:
+        output_dtype: of the quantized array.
+
+    >>> Quantizer()(jnp.ones(2)).tolist()
+    [1.0, 1.0]
+    """
+
+    def __init__(self, output_dtype="int8"):
+        self.output_dtype = output_dtype
+
+    def __call__(self, x):
+        return x
+
+    def get_config(self):
+        """The constructor's arguments; a subclass defines it."""
+        raise NotImplementedError(f"{type(self).__name__} does not implement get_config().")
+
+
+@public("keras.quantizers.AbsMaxQuantizer")
+class AbsMaxQuantizer(Quantizer):
+    """Integers from numbers divided by the largest magnitude along some axes; see `abs_max_quantize`.
+
+    Args:
+        axis: axes that share a scale; better given in the call.
+        value_range: smallest and largest integer.
+        epsilon: added to the magnitude.
+
+    >>> q, scale = AbsMaxQuantizer()(jnp.array([[1.0, -2.0]]))
+    >>> q.tolist(), scale.tolist()
+    ([[63, -127]], [[63.5]])
+    """
+
+    def __init__(self, axis=None, value_range=(-127, 127), epsilon=EPSILON, output_dtype="int8"):
+        super().__init__(output_dtype)
+        self.axis = None if axis is None else (axis,) if isinstance(axis, int) else tuple(axis)
+        self.value_range, self.epsilon = tuple(value_range), epsilon
+        if output_dtype == "int8" and not -128 <= value_range[0] <= value_range[1] <= 127:
+            raise ValueError("Quantizer with output_dtype='int8' requires value_range to be within the interval "
+                             f"[-128, 127]. Received: value_range={value_range}")
+
+    def __call__(self, x, axis=None, to_numpy=False):
+        axis = self.axis if axis is None else axis
+        return abs_max_quantize(x, -1 if axis is None else axis, self.value_range, self.output_dtype, self.epsilon,
+                                to_numpy)
+
+    def get_config(self):
+        """The constructor's arguments."""
+        config = {"value_range": self.value_range, "epsilon": self.epsilon, "output_dtype": self.output_dtype}
+        return config if self.axis is None else {**config, "axis": self.axis}
+
+
+def _where(function, inputs, to_numpy):
+    """`function(inputs)`, computed on the host's memory where `to_numpy` is set."""
+    if not to_numpy:
+        return function(jnp.asarray(inputs))
+    with jax.default_device(jax.devices("cpu")[0]):
+        result = [np.asarray(v) for v in function(jnp.asarray(np.asarray(inputs)))]
+    return tuple(map(jnp.asarray, result))
+
+
+@public("keras.quantizers.abs_max_quantize")
+def abs_max_quantize(inputs, axis, value_range=(-127, 127), dtype="int8", epsilon=EPSILON, to_numpy=False):
+    """(integers, scale): `round(inputs * scale)` with `scale = value_range[1] / max(abs(inputs))` along some axes.
+
+    Args:
+        axis: axes that share a scale.
+        to_numpy: compute on the host, to save memory of the device.
+
+    >>> q, scale = abs_max_quantize(jnp.array([0.5, -1.0]), axis=0)
+    >>> q.tolist()
+    [64, -127]
+    """
+    axis = tuple(axis) if isinstance(axis, (list, tuple)) else axis
+
+    def quantize(x):
+        scale = (value_range[1] / (jnp.max(jnp.abs(x), axis=axis, keepdims=True) + epsilon)).astype(x.dtype)
+        return jnp.clip(jnp.round(x * scale), *value_range).astype(dtype), scale
+    return _where(quantize, inputs, to_numpy)
+
+
+@public("keras.quantizers.abs_max_quantize_grouped_with_zero_point")
+def abs_max_quantize_grouped_with_zero_point(inputs, block_size, value_range=(-8, 7), dtype="int8", epsilon=EPSILON,
+                                             to_numpy=False):
+    """(integers, scale, zero point) of a matrix, with a scale and a zero point for each column of each block of rows.
+
+    `inputs` is about `(integers - zero_point) * scale`; the last two have the shape (blocks, columns).
+
+    Args:
+        block_size: rows of a block.
+
+    >>> q, scale, zero = abs_max_quantize_grouped_with_zero_point(jnp.arange(4.0)[:, None], 2)
+    >>> scale.shape, zero.tolist()
+    ((2, 1), [[-8], [-8]])
+    """
+    low, high = value_range
+
+    def quantize(x):
+        rows, columns = x.shape
+        blocks = -(-rows // block_size)
+        whole = jnp.pad(x, ((0, blocks * block_size - rows), (0, 0))).reshape(blocks, block_size, columns)
+        seen = whole if blocks > 1 else x[None]
+        smallest, largest = seen.min(1, keepdims=True), seen.max(1, keepdims=True)
+        flat = smallest == largest
+        smallest, largest = jnp.where(flat, smallest - 1, smallest), jnp.where(flat, largest + 1, largest)
+        scale = (largest - smallest + epsilon) / (high - low)
+        zero = jnp.clip(jnp.round(-smallest / scale) + low, low, high)
+        q = jnp.clip(jnp.round(whole / scale) + zero, low, high).astype(dtype)
+        return q.reshape(-1, columns)[:rows], scale[:, 0].astype(x.dtype), zero[:, 0].astype("int8")
+    return _where(quantize, inputs, to_numpy)
+
+
+# ---------------------------------------------------------------- training with quantized values
+
+def _nudged(smallest, largest, bits, narrow):
+    """(smallest, largest, scale, 1 / scale) moved so that 0 is one of the quantized values."""
+    wide = jnp.promote_types(smallest.dtype, "float32")
+    smallest, largest = smallest.astype(wide), largest.astype(wide)
+    low, high = int(narrow), 2**bits - 1
+    scale = (largest - smallest) / (high - low)
+    zero = jnp.round(jnp.clip(low - smallest / scale, low, high))
+    return (low - zero) * scale, (high - zero) * scale, scale, (high - low) / (largest - smallest)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(3, 4, 5))
+def _fake_quant(x, smallest, largest, bits, narrow, axis):
+    low, high, scale, inverse = _nudged(smallest, largest, bits, narrow)
+    zero = jnp.floor(-low * inverse + 0.5)
+    steps = jnp.floor((jnp.clip(x.astype(low.dtype), low, high) - low) * inverse - zero + 0.5)
+    return (steps * scale).astype(x.dtype)
+
+
+def _fake_quant_forward(x, smallest, largest, bits, narrow, axis):
+    return _fake_quant(x, smallest, largest, bits, narrow, axis), (x, smallest, largest)
+
+
+def _fake_quant_backward(bits, narrow, axis, kept, upstream):
+    x, smallest, largest = kept
+    low, high, _, _ = _nudged(smallest, largest, bits, narrow)
+    others = None if axis is None else tuple(i for i in range(x.ndim) if i != axis)
+
+    def of(mask, like):
+        return jnp.where(mask, upstream, 0).sum(others).reshape(like.shape).astype(like.dtype)
+    inside = jnp.where((x >= low) & (x <= high), upstream, 0).astype(x.dtype)
+    return inside, of(x <= low, smallest), of(x >= high, largest)
+
+
+_fake_quant.defvjp(_fake_quant_forward, _fake_quant_backward)
+
+
+@op("keras.src.quantizers.quantizers", "keras.quantizers.fake_quant_with_min_max_vars", inputs=3,
+    spec=lambda inputs, *args, **kwargs: KerasTensor(inputs.shape, inputs.dtype))
+def fake_quant_with_min_max_vars(inputs, min_vals, max_vals, num_bits=8, narrow_range=False, axis=None):
+    """Numbers rounded to the values that `num_bits` bits can tell apart between two bounds (Jacob et al. 2017).
+
+    Gradients go through inside the bounds, and to a bound from what lies beyond it.
+
+    Args:
+        min_vals, max_vals: the bounds; numbers, or one for each index of `axis`.
+        narrow_range: leave the lowest value out.
+
+    >>> fake_quant_with_min_max_vars(jnp.array([0.1, 0.4, 2.0]), 0.0, 1.0, num_bits=1).tolist()
+    [0.0, 0.0, 1.0]
+    """
+    x = jnp.asarray(inputs)
+    bounds = [jnp.asarray(v, None if hasattr(v, "dtype") else "float32") for v in (min_vals, max_vals)]
+    return _fake_quant(x, *bounds, int(num_bits), bool(narrow_range), None if axis is None else axis % x.ndim)
+
+
+# ---------------------------------------------------------------- 8-bit floats
+
+@public("keras.quantizers.compute_float8_scale")
+def compute_float8_scale(amax, scale, dtype_max, margin=0):
+    """The scale with which magnitudes up to `amax` fill a float8 type; the old one where `amax` is 0 or infinite.
+
+    >>> float(compute_float8_scale(jnp.array(2.0), jnp.array(1.0), 448.0))
+    0.0044642859138548374
+    """
+    amax, old = jnp.asarray(amax), 1 / jnp.asarray(scale)
+    new = dtype_max / amax / 2**margin
+    return 1 / jnp.where((amax > 0) & jnp.isfinite(amax), new, old)
+
+
+@public("keras.quantizers.compute_float8_amax_history")
+def compute_float8_amax_history(x, amax_history):
+    """The history of largest magnitudes, moved on by one, with that of `x` in front.
+
+    >>> compute_float8_amax_history(jnp.array([-3.0]), jnp.array([0.0, 1.0, 2.0])).tolist()
+    [3.0, 2.0, 0.0]
+    """
+    history = jnp.asarray(amax_history)
+    return jnp.roll(history, -1).at[0].set(jnp.max(jnp.abs(x)).astype(history.dtype))
+
+
+@public("keras.quantizers.quantize_and_dequantize")
+def quantize_and_dequantize(inputs, scale, quantized_dtype, compute_dtype):
+    """Numbers as they come back from a float8 type with a scale.
+
+    >>> quantize_and_dequantize(jnp.array([0.3]), 1.0, "float8_e4m3fn", "float32").tolist()
+    [0.3125]
+    """
+    scale, limit = jnp.asarray(scale, compute_dtype), float(jnp.finfo(quantized_dtype).max)
+    x = jnp.clip(jnp.asarray(inputs) / scale, -limit, limit).astype(quantized_dtype)
+    return x.astype(compute_dtype) * scale
+
+
+# ---------------------------------------------------------------- two numbers of 4 bits in a byte
+
+def _check_int4(dtype):
+    if dtype not in ("int8", "uint8"):
+        raise ValueError(f"Expected dtype to be 'int8' or 'uint8', but got '{dtype}'.")
+
+
+@public("keras.quantizers.pack_int4")
+def pack_int4(arr, axis=0, dtype="int8"):
+    """(packed, its shape, length of the axis): two neighbours along an axis in one byte, the first in the low half.
+
+    Args:
+        arr: int8 in [-8, 7], or uint8 in [0, 15].
+
+    Raises:
+        ValueError: another `dtype`. TypeError: `arr` has not this dtype.
+
+    >>> packed, shape, length = pack_int4(jnp.array([[-3, 7], [2, -8], [1, 0]], "int8"))
+    >>> packed.tolist(), shape, length
+    ([[45, -121], [1, 0]], (2, 2), 3)
+    """
+    _check_int4(dtype)
+    arr = jnp.asarray(arr)
+    if str(arr.dtype) != dtype:
+        raise TypeError(f"Expected {dtype} tensor for packing, got {arr.dtype}.")
+    front = jnp.moveaxis(arr, axis, 0).astype("uint8")
+    length = front.shape[0]
+    front = jnp.pad(front, [(0, length % 2)] + [(0, 0)] * (front.ndim - 1)) & 0x0F
+    packed = lax.bitcast_convert_type(front[::2] | front[1::2] << 4, jnp.dtype(dtype))
+    packed = jnp.moveaxis(packed, 0, axis)
+    return packed, tuple(packed.shape), length
+
+
+@public("keras.quantizers.unpack_int4")
+def unpack_int4(packed, orig_len, axis=0, dtype="int8"):
+    """What `pack_int4` packed.
+
+    Args:
+        orig_len: length of the axis.
+
+    >>> unpack_int4(jnp.array([[45, -121], [1, 0]], "int8"), 3).tolist()
+    [[-3, 7], [2, -8], [1, 0]]
+    """
+    _check_int4(dtype)
+    packed = jnp.asarray(packed)
+    if str(packed.dtype) not in ("int8", "uint8"):
+        raise TypeError(f"Expected int8 or uint8 tensor for unpacking, got {packed.dtype}")
+    front = lax.bitcast_convert_type(jnp.moveaxis(packed, axis, 0), jnp.uint8)
+    both = jnp.stack([front & 0x0F, front >> 4], axis=1).reshape(-1, *front.shape[1:])[:orig_len]
+    both = both.astype(dtype)
+    both = (both ^ 8) - 8 if dtype == "int8" else both  # 8 … 15 stand for -8 … -1
+    return jnp.moveaxis(both, 0, axis)

@@ -1,0 +1,80 @@
+"""Quantizers against Keras: integers, scales, gradients, configs."""
+
+import jax
+import keras
+import numpy as np
+import pytest
+
+import jkeras
+
+X = np.random.default_rng(0).normal(size=(6, 4)).astype("float32")
+LIBRARIES = (keras, jkeras)
+
+
+def same(function, rtol=1e-6):
+    want, got = (jax.tree_util.tree_leaves(function(library)) for library in LIBRARIES)
+    assert len(want) == len(got)
+    for w, g in zip(want, got):
+        w, g = np.asarray(w), np.asarray(g)
+        assert w.dtype == g.dtype and w.shape == g.shape
+        np.testing.assert_allclose(g.astype("float64"), w.astype("float64"), rtol=rtol, atol=1e-7)
+
+
+@pytest.mark.parametrize("to_numpy", [False, True])
+def test_integers(to_numpy):
+    same(lambda k: k.quantizers.abs_max_quantize(X, axis=0, to_numpy=to_numpy))
+    same(lambda k: k.quantizers.abs_max_quantize(X, axis=(0, 1), value_range=(-8, 7), to_numpy=to_numpy))
+    same(lambda k: k.quantizers.AbsMaxQuantizer(axis=1)(X, to_numpy=to_numpy))
+    for size in (2, 4, 16):
+        same(lambda k: k.quantizers.abs_max_quantize_grouped_with_zero_point(X, size, to_numpy=to_numpy), 1e-5)
+
+
+@pytest.mark.parametrize("axis", [None, 1])
+@pytest.mark.parametrize("narrow", [False, True])
+def test_fake_quantization(axis, narrow):
+    low, high = (-0.5, 0.7) if axis is None else (-np.arange(1, 5) / 4, np.arange(1, 5) / 5)
+    low, high = np.float32(low), np.float32(high)
+    options = dict(num_bits=4, narrow_range=narrow, axis=axis)
+    same(lambda k: k.quantizers.fake_quant_with_min_max_vars(X, low, high, **options))
+    same(lambda k: jax.grad(lambda *given: (k.quantizers.fake_quant_with_min_max_vars(*given, **options) * X).sum(),
+                            argnums=(0, 1, 2))(X, low, high), 1e-5)
+
+
+def test_float8_and_int4():
+    same(lambda k: k.quantizers.compute_float8_scale(np.float32([0, 2, np.inf]), np.float32([1, 2, 3]), 448.0, 1))
+    same(lambda k: k.quantizers.compute_float8_amax_history(X, np.arange(4, dtype="float32")))
+    for dtype in ("float8_e4m3fn", "float8_e5m2"):
+        same(lambda k: k.quantizers.quantize_and_dequantize(X * 1000, np.float32(2), dtype, "float32"))
+    for dtype, low in (("int8", -8), ("uint8", 0)):
+        x = np.random.default_rng(1).integers(low, low + 16, (3, 4, 5)).astype(dtype)
+        for axis in (0, 1, -1):
+            same(lambda k: k.quantizers.pack_int4(x, axis, dtype)[0])
+            packed, _, size = jkeras.quantizers.pack_int4(x, axis, dtype)
+            np.testing.assert_array_equal(jkeras.quantizers.unpack_int4(packed, size, axis, dtype), x)
+            np.testing.assert_array_equal(jax.jit(lambda p: jkeras.quantizers.unpack_int4(p, size, axis, dtype))(packed), x)
+
+
+def test_configs():
+    for make in (lambda q: q.AbsMaxQuantizer(axis=0), lambda q: q.Int8QuantizationConfig(),
+                 lambda q: q.Int4QuantizationConfig(block_size=-1), lambda q: q.Float8QuantizationConfig(),
+                 lambda q: q.GPTQConfig(None, None, symmetric=True), lambda q: q.AWQConfig(None, None)):
+        want, got = (make(k.quantizers) for k in LIBRARIES)
+        assert set(got.get_config()) == set(want.get_config())
+        again = type(got).from_config(got.get_config())
+        assert again.get_config() == got.get_config()
+    quantizer = jkeras.quantizers.AbsMaxQuantizer(axis=1)
+    assert jkeras.quantizers.get(jkeras.quantizers.serialize(quantizer)).axis == (1,)
+    assert jkeras.quantizers.get(None) is None and jkeras.quantizers.get(quantizer) is quantizer
+
+
+def test_wrong_arguments():
+    q = jkeras.quantizers
+    for make in (lambda: q.AbsMaxQuantizer(value_range=(-300, 300)), lambda: q.Int4QuantizationConfig(block_size=0),
+                 lambda: q.Int4QuantizationConfig(q.AbsMaxQuantizer(), block_size=-1), lambda: q.get("x"),
+                 lambda: q.Int4QuantizationConfig(q.AbsMaxQuantizer(value_range=(-8, 7))),
+                 lambda: q.GPTQConfig(None, None, weight_bits=5), lambda: q.AWQConfig(None, None, weight_bits=8),
+                 lambda: q.pack_int4(np.ones(2, "int8"), dtype="int4"), lambda: q.GPTQConfig(None, None, group_size=0)):
+        with pytest.raises(ValueError):
+            make()
+    with pytest.raises(TypeError):
+        q.pack_int4(np.ones(2, "float32"))
