@@ -7,7 +7,8 @@ from jkeras.layers.attention import AdditiveAttention, Attention
 from jkeras.layers.conv_recurrent import ConvLSTM1D, ConvLSTM2D, ConvLSTM3D
 from jkeras.layers.convolution import (Conv1D, Conv1DTranspose, Conv2D, Conv2DTranspose, Conv3D, Conv3DTranspose,
                                        DepthwiseConv1D, DepthwiseConv2D, SeparableConv1D, SeparableConv2D)
-from jkeras.layers.dense import Dense, EinsumDense
+from jkeras.layers.dense import Dense
+from jkeras.layers.einsum_dense import EinsumDense
 from jkeras.layers.dropout import (ActivityRegularization, AlphaDropout, Dropout, GaussianDropout, GaussianNoise,
                                    SpatialDropout1D, SpatialDropout2D, SpatialDropout3D)
 from jkeras.layers.embedding import Embedding, ReversibleEmbedding

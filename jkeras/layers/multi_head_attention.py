@@ -11,7 +11,7 @@ from jkeras.core.layer import Composite, layer
 from jkeras.core.record import HIDDEN, Any, Constraint, Initializer, Regularizer
 from jkeras.core.registry import serialize
 from jkeras.layers.activation import Softmax
-from jkeras.layers.dense import EinsumDense
+from jkeras.layers.einsum_dense import EinsumDense
 from jkeras.layers.dropout import Dropout
 from jkeras.ops.attention import attention, both, causal_mask, window_mask
 

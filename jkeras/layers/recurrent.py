@@ -12,7 +12,7 @@ from jkeras.core.variable import Variable
 from jkeras.layers.base import Value
 from jkeras.layers.recurrent_cells import (CONSTRAINTS, GATES, INITIALIZERS, RATES, REGULARIZERS, CellFields,
                                            GateFields, GRUCell, LSTMCell, SimpleRNNCell, StackedRNNCells)
-from jkeras.layers.recurrent_step import bind, build_cell, check_cell, initial_states, is_nested
+from jkeras.layers.recurrent_step import StateShapes, bind, build_cell, check_cell, initial_states, is_nested
 from jkeras.ops.recurrent import scan
 
 FLOW = "return_sequences return_state go_backwards stateful unroll"
@@ -32,7 +32,7 @@ class Memory(Module):
 
 
 @layer("keras.layers")
-class RNN(Composite):
+class RNN(StateShapes, Composite):
     """Runs a cell over the second axis: (batch, time, ...) -> (batch, units), or (batch, time, units).
 
     Args:
@@ -127,13 +127,6 @@ class RNN(Composite):
         for variable, value in zip(self.memory.rnn_state, jax.tree_util.tree_leaves(states)):
             if run.values is None or id(variable) in run.values:  # Keras's `stateless_call` leaves them out
                 run.write(variable, value.astype(variable.dtype))
-
-    def compute_output_spec(self, *args, **kwargs):
-        """The outputs' shapes and dtypes; the state of a stacked cell with one state is no list here, as in Keras."""
-        outputs = super().compute_output_spec(*args, **kwargs)
-        if not self.return_state:
-            return outputs
-        return tuple(v[0] if is_nested(v) and len(v) == 1 else v for v in outputs)
 
     def compute_mask(self, inputs, previous_mask):
         mask = previous_mask[0] if is_nested(previous_mask) else previous_mask

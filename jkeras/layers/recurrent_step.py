@@ -112,3 +112,14 @@ def check_cell(cell, where):
         if not hasattr(cell, name):
             raise ValueError(f"{where}: expected a recurrent cell with `call(inputs, states)` and `state_size`. "
                              f"Received an object without `{name}`: {cell!r}")
+
+
+class StateShapes:
+    """What Keras announces of the states that follow an output, which differs from what comes."""
+
+    def compute_output_spec(self, *args, **kwargs):
+        """The outputs' shapes and dtypes; the state of a stacked cell with one state is no list here, as in Keras."""
+        outputs = super().compute_output_spec(*args, **kwargs)
+        if not self.return_state:
+            return outputs
+        return tuple(v[0] if is_nested(v) and len(v) == 1 else v for v in outputs)

@@ -341,7 +341,7 @@ def split_validation(arrays, fraction):
     at = int(np.floor(size * (1.0 - fraction)))
     if at in (0, size):
         raise ValueError(f"Training data contains {size} samples, which is not sufficient to split it into a "
-                         f"validation and training set as specified by `validation_split={fraction}`. Either provide more "
-                         "data, or a different value for the `validation_split` argument.")
+                         f"validation and training set as specified by `validation_split={fraction}`. Either provide "
+                         "more data, or a different value for the `validation_split` argument.")
     first = jax.tree_util.tree_map(lambda v: v[:at], arrays)
     return first, jax.tree_util.tree_map(lambda v: v[at:], arrays)

@@ -12,9 +12,9 @@ from jkeras.core.rng import key_of_path
 
 def overrides(model, name):
     """Whether the model's class has a step of its own."""
-    from jkeras.training.trainer import Trainer
+    from jkeras.training.objective import Objective
 
-    return getattr(type(model), name) is not getattr(Trainer, name)
+    return getattr(type(model), name) is not getattr(Objective, name)
 
 
 class Lists:

@@ -6,6 +6,7 @@ import pytest
 
 import jkeras
 from jkeras import layers
+from jkeras.models.host import has_texts, split
 
 WORDS = ["a", "b", "c", "d"]
 DATA = [["a", "c", "d", "d"], ["d", "z", "b", "z"]]
@@ -193,3 +194,20 @@ def test_bins_of_the_documented_example():
     for options in (dict(), dict(num_bins=2, bin_boundaries=[1.0]), dict(num_bins=-1), dict(num_bins=1, output_mode="x")):
         with pytest.raises(ValueError):
             layers.Discretization(**options)
+
+
+# ---------------------------------------------------------------- models that begin with texts
+
+def test_the_part_of_a_model_that_looks_at_texts():
+    text, number = jkeras.Input((1,), dtype="string", name="text"), jkeras.Input((2,), name="number")
+    words = vectorization(output_sequence_length=3)
+    vectors = layers.Flatten()(layers.Embedding(10, 2)(words(text)))
+    model = jkeras.Model({"text": text, "number": number}, layers.Dense(2)(layers.Concatenate()([vectors, number])))
+    prepare, rest = split(model)
+    prepared = prepare({"text": np.array(["wind fire", "and"]), "number": np.ones((2, 2), "float32")})
+    assert prepared[0].tolist() == [[3, 5, 0], [4, 0, 0]] and rest.predict(prepared, verbose=0).shape == (2, 2)
+    assert all(a is b for a, b in zip(rest.weights, model.weights))
+    listed = jkeras.Sequential([words, layers.Embedding(10, 2), layers.GlobalAveragePooling1D()])
+    prepare, rest = split(listed)
+    assert rest.predict(prepare(["wind fire", "and"]), verbose=0).shape == (2, 2)
+    assert has_texts(np.array(["a"], object)) and not has_texts([np.ones(2)])

@@ -25,7 +25,7 @@ RUNNERS = ("run_functions.py", "run_models.py")
 
 def replay(runner, out, only):
     """Runs one of the recorded sets; returns {case id: reason it fails, or None}."""
-    command = [sys.executable, str(runner), "--module", "jkeras", "--out", str(out)]
+    command = [sys.executable, str(runner.resolve()), "--module", "jkeras", "--out", str(out)]
     command += ["--only", only] if only else []
     environment = dict(os.environ, JAX_PLATFORMS="cpu", PYTHONPATH=str(ROOT), PYTHONDONTWRITEBYTECODE="1")
     done = subprocess.run(command, env=environment, cwd=out.parent, text=True, stdout=subprocess.PIPE,

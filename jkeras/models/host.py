@@ -1,0 +1,81 @@
+"""Models that begin with texts: the layers that look at texts run on the host, before the compiled rest."""
+
+import jax
+import numpy as np
+
+from jkeras.core import graph
+from jkeras.core.layer import Layer
+
+
+def has_texts(x):
+    """Whether there are texts among the arrays of a structure.
+
+    >>> has_texts({"a": np.array(["x"])}), has_texts([np.ones(2)])
+    (True, False)
+    """
+    leaves = jax.tree_util.tree_leaves(x)
+    return any(isinstance(v.flat[0] if isinstance(v, np.ndarray) and v.size else v, (str, bytes)) for v in leaves)
+
+
+def split(model):
+    """(prepare, rest) of a model that takes texts: `model(x)` is `rest(prepare(x))`.
+
+    `prepare` runs the layers on the host and gives the inputs of `rest`, a model of the same layers, and so weights.
+    None for a model whose graph is not known.
+    """
+    found = model.__dict__.get("_host_split")
+    if found is None:
+        functional = model.__dict__.get("_functional") or model
+        if hasattr(functional, "_nodes"):
+            found = _split_graph(functional)
+        elif hasattr(model, "_all_layers"):
+            found = _split_list(model)
+        model.__dict__["_host_split"] = found
+    return found
+
+
+def _split_graph(model):
+    from jkeras.models.functional import Functional
+
+    inputs, outputs = graph.flatten(model._inputs_struct), graph.flatten(model._outputs_struct)
+    hosted, first, others = set(), [], []  # the outputs of the host's nodes; these nodes; all others
+    for node in model._nodes:
+        tensors = node.input_tensors
+        on_host = any(t.dtype == "string" for t in tensors) or getattr(node.operation, "runs_on_host", False) and all(
+            id(t) in hosted for t in tensors)
+        if tensors and on_host:
+            first.append(node)
+            hosted |= {id(t) for t in node.output_tensors}
+        elif tensors:
+            others.append(node)
+    needed = [t for node in others for t in node.input_tensors] + outputs
+    known = hosted | {id(t) for t in inputs}
+    cut = list({id(t): t for t in needed if id(t) in known}.values())
+
+    def prepare(x):
+        values = model._standardize_inputs(x) if not has_texts(x) else _in_order(model, inputs, x)
+        return graph.run(first, inputs, cut, values, lambda operation, args, kwargs: operation(*args, **kwargs))
+
+    return prepare, Functional(cut, model._outputs_struct)
+
+
+def _in_order(model, inputs, x):
+    """The values of the graph's inputs, texts as they are."""
+    names = [t._keras_history[0].name for t in inputs]
+    values = [x[name] for name in names] if isinstance(x, dict) else [x] if not isinstance(x, (list, tuple)) or isinstance(
+        x[0], (str, bytes)) else list(x)
+    values = [np.asarray(v) if not hasattr(v, "dtype") else v for v in values]
+    return [v[:, None] if v.ndim == len(t.shape) - 1 else v for v, t in zip(values, inputs)]
+
+
+def _split_list(model):
+    from jkeras.models.sequential import Sequential
+
+    layers = model.layers
+    count = next((i for i, layer in enumerate(layers) if not getattr(layer, "runs_on_host", False)), len(layers))
+
+    def prepare(x):
+        for layer in layers[:count]:
+            x = layer(x)
+        return x
+    return (prepare, Sequential(layers[count:])) if isinstance(model, Layer) and 0 < count < len(layers) else None

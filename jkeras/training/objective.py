@@ -1,0 +1,184 @@
+"""What training minimizes and reports: `compile`, losses, metrics, and Keras's contract for steps of one's own."""
+
+import warnings
+
+import jax.numpy as jnp
+
+from jkeras import losses as losses_module
+from jkeras import metrics as metrics_module
+from jkeras import optimizers
+from jkeras.core import registry
+from jkeras.core.policy import is_float
+from jkeras.core.settings import floatx
+from jkeras.training import keras_contract
+from jkeras.training.compiled import CompileLoss, CompileMetrics
+
+
+class Objective:
+    """The part of a model that `compile` makes. `Trainer` adds the loops."""
+
+    optimizer = None
+    compiled = False
+    stop_training = False
+    _compile_loss = _compile_metrics = _loss_tracker = None
+    _compile_arguments = _opt_state = _train_key = None
+    _has_own_opt_state = run_eagerly = False
+    _step, steps_per_execution, _last_plan = 0, 1, None
+
+    # ------------------------------------------------------------ compile
+
+    def compile(self, optimizer="rmsprop", loss=None, loss_weights=None, metrics=None, weighted_metrics=None,
+                run_eagerly=False, steps_per_execution=1, jit_compile="auto", auto_scale_loss=True):
+        """Sets what training minimizes, with what, and what it reports.
+
+        Args:
+            optimizer: name, `Optimizer`, or an optax `GradientTransformation`.
+            loss: name, function or `Loss`; for several outputs a list or a dict by their names.
+            loss_weights: factor of each output's loss.
+            metrics: list of names, functions or `Metric`s; for several outputs a list or dict of lists.
+            weighted_metrics: likewise; these take sample weights into account.
+            run_eagerly: run steps without compiling, to step through your own code.
+            steps_per_execution: steps in one dispatch; 1 lets `fit` choose, more than 1 is taken as it is.
+            jit_compile: False is the same as `run_eagerly`.
+            auto_scale_loss: scale the loss where the model computes in float16.
+        """
+        optimizer = optimizers.get(optimizer)
+        if auto_scale_loss and self.dtype_policy.name == "mixed_float16" and optimizer is not None:
+            if not isinstance(optimizer, optimizers.LossScaleOptimizer):
+                optimizer = optimizers.LossScaleOptimizer(optimizer, name="loss_scale_optimizer")
+        if not isinstance(steps_per_execution, int) or steps_per_execution < 1:
+            raise ValueError("`steps_per_execution` must be a positive integer. "
+                             f"Received: steps_per_execution={steps_per_execution}")
+        names = getattr(self, "output_names", None)
+        arguments = dict(optimizer=optimizer, loss=loss, loss_weights=loss_weights, metrics=metrics,
+                         weighted_metrics=weighted_metrics, run_eagerly=run_eagerly,
+                         steps_per_execution=steps_per_execution, jit_compile=jit_compile)
+        with_metrics = metrics is not None or weighted_metrics is not None
+        self.__dict__.update(
+            optimizer=optimizer, loss=loss, compiled=True, stop_training=False, _compile_arguments=arguments,
+            _compile_loss=None if loss is None else CompileLoss(loss, loss_weights, names),
+            _compile_metrics=CompileMetrics(metrics, weighted_metrics, output_names=names) if with_metrics else None,
+            _loss_tracker=metrics_module.Mean(name="loss"), _functions={}, _opt_state=None,
+            _has_own_opt_state=type(self).init_opt_state is not Objective.init_opt_state,
+            run_eagerly=bool(run_eagerly) or jit_compile is False, steps_per_execution=steps_per_execution)
+
+    def init_opt_state(self, params):
+        """The optimizer's state for a tree of trainable arrays. A model with several optimizers overrides it and
+        `pure_train_step`."""
+        return self.optimizer.init(params)
+
+    def get_compile_config(self):
+        """The arguments of `compile`, as plain data; {} where there are none or they cannot be written."""
+        if not self.compiled:
+            return {}
+        return {k: registry.serialize(v) for k, v in self._compile_arguments.items()}
+
+    def compile_from_config(self, config):
+        """Compiles with the arguments of `get_compile_config()`."""
+        cls = type(self)
+        if cls.compile is not Objective.compile and cls.get_compile_config is Objective.get_compile_config:
+            warnings.warn("`compile()` was not called as part of model loading because the model's `compile()` method "
+                          "is custom. Override `get_compile_config()` and `compile_from_config()` too.", stacklevel=2)
+            return
+        config = dict(config)
+        optimizer = config.pop("optimizer", None)
+        loss, metrics = _named(losses_module, config.pop("loss", None)), config.pop("metrics", None)
+        weighted = config.pop("weighted_metrics", None)
+        self.compile(optimizer=registry.deserialize(optimizer) if isinstance(optimizer, dict) else optimizer, loss=loss,
+                     metrics=_named(metrics_module, metrics), weighted_metrics=_named(metrics_module, weighted),
+                     **config)
+        if self.built and self.optimizer is not None:
+            self.optimizer.build(self.trainable_variables)
+
+    # ------------------------------------------------------------ losses and metrics
+
+    @property
+    def metrics(self):
+        """The loss tracker, the compiled metrics, those of single outputs, then the metrics that layers own."""
+        found = []
+        if self.compiled:
+            found = [m for m in (self._loss_tracker, self._compile_metrics) if m is not None]
+            found += self._compile_loss.metrics if self._compile_loss is not None else []
+        return found + self._layer_metrics()
+
+    def _layer_metrics(self):
+        own = [m for m in self._children.values() if isinstance(m, metrics_module.Metric)]
+        for layer in self._flatten_layers(include_self=False):
+            if not isinstance(layer, Objective):
+                own += [m for m in layer._children.values() if isinstance(m, metrics_module.Metric)]
+        return own
+
+    def _flat_metrics(self):
+        """The single metrics that `compile` made."""
+        found = [self._loss_tracker] if self._loss_tracker is not None else []
+        found += self._compile_metrics.metrics if self._compile_metrics is not None else []
+        return found + (self._compile_loss.metrics if self._compile_loss is not None else [])
+
+    @property
+    def metrics_names(self):
+        """The names of `metrics`."""
+        return [m.name for m in self.metrics]
+
+    def reset_metrics(self):
+        """Lets all metrics forget what they have seen."""
+        for metric in self.metrics:
+            metric.reset_state()
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """The total loss of a batch: the compiled loss and what layers added. Override it for a loss of your own."""
+        total = [] if self._compile_loss is None else [self._compile_loss(y, y_pred, sample_weight)]
+        for loss in self.losses:
+            loss = jnp.asarray(loss)
+            total.append(jnp.sum(loss if is_float(loss.dtype) else loss.astype(floatx())))
+        total = [v for v in total if v is not None]
+        return sum(total[1:], total[0]) if total else jnp.zeros(())
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        """Updates the compiled metrics and returns all results. Override it for metrics of your own."""
+        if self._compile_metrics is not None:
+            self._compile_metrics.update_state(y, y_pred, sample_weight)
+        return self.get_metrics_result()
+
+    def get_metrics_result(self):
+        """{name: value} of all metrics."""
+        results = {}
+        for metric in self.metrics:
+            value = metric.result()
+            results |= value if isinstance(value, dict) else {metric.name: value}
+        return results
+
+    def stateless_compute_loss(self, trainable_variables, non_trainable_variables, metrics_variables, x=None, y=None,
+                               y_pred=None, sample_weight=None, training=True):
+        """`compute_loss` on flat lists: `(loss, (trainable, non-trainable, metrics values))`."""
+        return keras_contract.stateless_compute_loss(self, trainable_variables, non_trainable_variables,
+                                                     metrics_variables, x, y, y_pred, sample_weight, training)
+
+    def compute_loss_and_updates(self, trainable_variables, non_trainable_variables, metrics_variables, x, y,
+                                 sample_weight, training=False, optimizer_variables=None):
+        """Loss and new values on flat lists, for `jax.grad` in a `train_step` of yours."""
+        loss, aux = keras_contract.loss_and_updates(self, trainable_variables, non_trainable_variables,
+                                                    metrics_variables, x, y, sample_weight, training)
+        return loss, aux
+
+    def train_step(self, state, data):
+        """One training step in Keras's contract for JAX: flat lists in, `(logs, state)` out."""
+        return keras_contract.default_train_step(self, state, data)
+
+    def test_step(self, state, data):
+        """One evaluation step in Keras's contract for JAX."""
+        return keras_contract.default_test_step(self, state, data)
+
+    def predict_step(self, state, data):
+        """One prediction in Keras's contract for JAX: `(outputs, non-trainable values)`."""
+        trainable, fixed = state
+        x = data[0] if isinstance(data, tuple) else data
+        return self.stateless_call(trainable, fixed, x, training=False)
+
+
+def _named(module, config):
+    """Losses or metrics of a compile config: names stay names, configs become objects."""
+    if isinstance(config, dict) and "class_name" not in config:
+        return {k: _named(module, v) for k, v in config.items()}
+    if isinstance(config, (list, tuple)):
+        return [_named(module, v) for v in config]
+    return registry.deserialize(config) if isinstance(config, dict) else config
