@@ -54,8 +54,7 @@ def version():
 
 
 __all__ = ["DTypePolicy", "Functional", "Initializer", "Input", "InputSpec", "KerasTensor", "Layer", "Loss", "Metric",
-           "Model", "Optimizer", "Quantizer", "Regularizer", "Sequential", "Variable", "activations", "backend", "callbacks",
-           "config", "constraints", "datasets", "dtype_policies", "initializers", "layers", "losses", "metrics",
-           "mixed_precision", "models", "ops", "optimizers", "preprocessing", "quantizers", "random", "regularizers", "saving",
-           "training", "tree", "utils", "version", "visualization",
-           "wrappers"]
+           "Model", "Optimizer", "Quantizer", "Regularizer", "Sequential", "Variable", "activations", "backend",
+           "callbacks", "config", "constraints", "datasets", "dtype_policies", "initializers", "layers", "losses",
+           "metrics", "mixed_precision", "models", "ops", "optimizers", "preprocessing", "quantizers", "random",
+           "regularizers", "saving", "training", "tree", "utils", "version", "visualization", "wrappers"]

@@ -47,8 +47,8 @@ class BackupAndRestore(Callback):
     def on_train_begin(self, logs=None):
         """Restores the newest backup that can be read."""
         if not self.model.built:
-            raise ValueError(f"BackupAndRestore needs a model that is built before `fit`. The model '{self.model.name}' "
-                             "is not: call it on a batch of data, or give its shape with `Input`.")
+            raise ValueError(f"BackupAndRestore needs a model that is built before `fit`. '{self.model.name}' is "
+                             "not: call it on a batch of data, or give its shape with `Input`.")
         backups = self._read()
         for i, backup in enumerate(backups):
             if self.model.optimizer is not None and not self.model.optimizer.built:

@@ -24,7 +24,7 @@ class ProgbarLogger(Callback):
 
     def __init__(self):
         super().__init__()
-        self._in_epoch = False
+        self._in_epoch, self.screen = False, None
 
     def set_params(self, params):
         """Takes epochs, steps and verbosity."""
@@ -34,12 +34,16 @@ class ProgbarLogger(Callback):
 
     # ------------------------------------------------------------ training
 
+    def on_train_begin(self, logs=None):
+        """One screen for the whole training: in a notebook all epochs share one display."""
+        self.screen = screen()
+
     def on_epoch_begin(self, epoch, logs=None):
         """Starts the line of an epoch."""
         self._in_epoch = True
-        self._start()
+        self._start(self.screen)
         if self.verbose and self.epochs and self.epochs > 1:
-            if self.screen.live:
+            if self.verbose == 1 and self.screen.live:
                 self.screen.write(f"Epoch {epoch + 1}/{self.epochs}\n")
             self.prefix = f"Epoch {epoch + 1}/{self.epochs} - "
 
@@ -83,8 +87,8 @@ class ProgbarLogger(Callback):
 
     # ------------------------------------------------------------ the line
 
-    def _start(self):
-        self.screen, self.prefix, self.seen = screen(), "", 0
+    def _start(self, shown_on=None):
+        self.screen, self.prefix, self.seen = shown_on or screen(), "", 0
         self.started = self.shown = time.time()
 
     def _update(self, seen, logs):

@@ -151,8 +151,8 @@ class TensorBoard(Callback):
 
     def on_test_end(self, logs=None):
         """Writes the results of an evaluation by the number of updates so far."""
-        self._scalars(self._validation, {f"evaluation_{k}_vs_iterations": v for k, v in dict((logs or {}).items()).items()},
-                      self._iterations())
+        values = {f"evaluation_{k}_vs_iterations": v for k, v in (logs or {}).items()}
+        self._scalars(self._validation, values, self._iterations())
         self._validation.flush()
 
     def on_train_end(self, logs=None):

@@ -69,13 +69,13 @@ def register_keras_serializable(package="Custom", name=None):
     return register
 
 
-def get_registered_name(thing):
+def get_registered_name(obj):
     """The name that a class or function was registered under; else its own.
 
     >>> get_registered_name(dict)
     'dict'
     """
-    return _custom_names.get(thing, getattr(thing, "__name__", None))
+    return _custom_names.get(obj, getattr(obj, "__name__", None))
 
 
 def get_registered_object(name, custom_objects=None, module_objects=None):

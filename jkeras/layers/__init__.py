@@ -13,6 +13,7 @@ from jkeras.layers.dropout import (ActivityRegularization, AlphaDropout, Dropout
                                    SpatialDropout1D, SpatialDropout2D, SpatialDropout3D)
 from jkeras.layers.embedding import Embedding, ReversibleEmbedding
 from jkeras.layers.encoding import CategoryEncoding, Discretization, HashedCrossing, Hashing
+from jkeras.layers.foreign import TFSMLayer, TorchModuleWrapper
 from jkeras.layers.identity import Identity
 from jkeras.layers.image_color import (RandomBrightness, RandomColorDegeneration, RandomColorJitter, RandomContrast,
                                        RandomGrayscale, RandomHue, RandomInvert, RandomPosterization,
@@ -70,6 +71,8 @@ __all__ = [
     # numbers and texts as categories
     "CategoryEncoding", "Discretization", "HashedCrossing", "Hashing", "IntegerLookup", "StringLookup",
     "MelSpectrogram", "STFTSpectrogram", "TextVectorization",
+    # of other frameworks: they say what to use instead
+    "TFSMLayer", "TorchModuleWrapper",
     # activations
     "Activation", "ELU", "LeakyReLU", "PReLU", "ReLU", "Softmax",
     # noise

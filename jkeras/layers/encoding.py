@@ -47,7 +47,8 @@ class CategoryEncoding(DataLayer):
                 raise ValueError(explain(self._where, "`count_weights` with `output_mode='count'` only",
                                          f"output_mode={self.output_mode!r}"))
             count_weights = jnp.asarray(count_weights, self.compute_dtype)
-        return encoded(jnp.asarray(inputs), self.output_mode, self.num_tokens, self.compute_dtype, count_weights)
+        indices = jnp.asarray(inputs).astype("int32")  # they may come as floats
+        return encoded(indices, self.output_mode, self.num_tokens, self.compute_dtype, count_weights)
 
     def get_config(self):
         return {k: v for k, v in super().get_config().items() if k != "sparse"}

@@ -4,7 +4,6 @@ import jax
 import numpy as np
 
 from jkeras.core import graph
-from jkeras.core.layer import Layer
 
 
 def has_texts(x):
@@ -21,16 +20,17 @@ def split(model):
     """(prepare, rest) of a model that takes texts: `model(x)` is `rest(prepare(x))`.
 
     `prepare` runs the layers on the host and gives the inputs of `rest`, a model of the same layers, and so weights.
-    None for a model whose graph is not known.
+    None for a model whose graph is not known, or which has no such layers, or gives texts.
     """
-    found = model.__dict__.get("_host_split")
-    if found is None:
+    key = tuple(map(id, model.layers))
+    known, found = model.__dict__.get("_host_split", (None, None))
+    if known != key:
         functional = model.__dict__.get("_functional") or model
         if hasattr(functional, "_nodes"):
             found = _split_graph(functional)
-        elif hasattr(model, "_all_layers"):
-            found = _split_list(model)
-        model.__dict__["_host_split"] = found
+        else:
+            found = _split_list(model) if hasattr(model, "_all_layers") else None
+        model.__dict__["_host_split"] = key, found
     return found
 
 
@@ -51,6 +51,8 @@ def _split_graph(model):
     needed = [t for node in others for t in node.input_tensors] + outputs
     known = hosted | {id(t) for t in inputs}
     cut = list({id(t): t for t in needed if id(t) in known}.values())
+    if not first or any(t.dtype == "string" for t in cut):
+        return None
 
     def prepare(x):
         values = model._standardize_inputs(x) if not has_texts(x) else _in_order(model, inputs, x)
@@ -61,9 +63,11 @@ def _split_graph(model):
 
 def _in_order(model, inputs, x):
     """The values of the graph's inputs, texts as they are."""
-    names = [t._keras_history[0].name for t in inputs]
-    values = [x[name] for name in names] if isinstance(x, dict) else [x] if not isinstance(x, (list, tuple)) or isinstance(
-        x[0], (str, bytes)) else list(x)
+    if isinstance(x, dict):
+        values = [x[t._keras_history[0].name] for t in inputs]
+    else:
+        several = isinstance(x, (list, tuple)) and not isinstance(x[0], (str, bytes))
+        values = list(x) if several else [x]
     values = [np.asarray(v) if not hasattr(v, "dtype") else v for v in values]
     return [v[:, None] if v.ndim == len(t.shape) - 1 else v for v, t in zip(values, inputs)]
 
@@ -78,4 +82,4 @@ def _split_list(model):
         for layer in layers[:count]:
             x = layer(x)
         return x
-    return (prepare, Sequential(layers[count:])) if isinstance(model, Layer) and 0 < count < len(layers) else None
+    return (prepare, Sequential(layers[count:])) if 0 < count < len(layers) else None

@@ -24,7 +24,7 @@ def to_categorical(x, num_classes=None):
     x = np.asarray(x, dtype="int64")
     shape = x.shape[:-1] if x.ndim > 1 and x.shape[-1] == 1 else x.shape
     x = x.reshape(-1)
-    classes = int(x.max()) + 1 if not num_classes else num_classes
+    classes = num_classes or int(x.max()) + 1
     rows = np.zeros((x.size, classes))
     try:
         rows[np.arange(x.size), x] = 1.0

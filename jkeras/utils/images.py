@@ -160,7 +160,7 @@ def smart_resize(x, size, interpolation="bilinear", data_format="channels_last",
     if len(size) != 2:
         raise ValueError(f"Expected `size` to be (height, width). Received: size={size}")
     if np.ndim(x) not in (3, 4):
-        raise ValueError(f"Expected an image (height, width, channels) or a batch of them. Received shape {np.shape(x)}")
+        raise ValueError(f"Expected an image (height, width, channels) or a batch. Received shape {np.shape(x)}")
     first = np.ndim(x) - (3 if data_format == "channels_last" else 2)  # the axis of the height
     top, left, height, width = crop_box(*np.shape(x)[first:first + 2], *size)
     cut = x[(slice(None),) * first + (slice(top, top + height), slice(left, left + width))]

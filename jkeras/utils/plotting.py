@@ -54,8 +54,8 @@ class Picture:
             lines = [f"digraph {_quoted(self.name)} {{", f"rankdir={self.rankdir}; dpi={self.dpi}; "
                      f"splines={self.splines}; concentrate=true; node [shape=plain, fontname=Helvetica];"]
         for group in sorted({box.group for box in self.boxes}):
-            opened = [f"subgraph {_quoted('cluster_' + '_'.join(group[:i + 1]))} {{ label={_quoted(name)}; style=dashed;"
-                      for i, name in enumerate(group)]
+            opened = [f"subgraph {_quoted('_'.join(('cluster', *group[:i + 1])))} {{ label={_quoted(name)};"
+                      "style=dashed;" for i, name in enumerate(group)]
             lines += [*opened, *(f"{_quoted(box.key)} [label=<{_table(box)}>];" for box in self.boxes
                                  if box.group == group), *"}" * len(group)]
         lines += [f"{_quoted(a)} -> {_quoted(b)};" for a, b in self.edges]

@@ -38,7 +38,7 @@ def draw_bounding_boxes(images, bounding_boxes, bounding_box_format, class_mappi
     """
     check_batch(images)
     if not isinstance(bounding_boxes, dict):
-        raise TypeError(f"`bounding_boxes` must be a dict. Received: {bounding_boxes!r} (of type {type(bounding_boxes)})")
+        raise TypeError(f"`bounding_boxes` must be a dict. Received: {bounding_boxes!r}")
     if "boxes" not in bounding_boxes or "labels" not in bounding_boxes:
         raise ValueError(f"`bounding_boxes` must have the keys 'boxes' and 'labels'. Received: {list(bounding_boxes)}")
     last = standardize_data_format(data_format) == "channels_last"

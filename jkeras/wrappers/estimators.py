@@ -51,8 +51,8 @@ class ModelEstimator(BaseEstimator):
             RuntimeError: metadata routing is not switched on in scikit-learn.
         """
         if not sklearn.get_config().get("enable_metadata_routing", False):
-            raise RuntimeError("This method is only available when metadata routing is enabled. You can enable it using "
-                               "sklearn.set_config(enable_metadata_routing=True).")
+            raise RuntimeError("This method is only available when metadata routing is enabled. Switch it on with "
+                               "`sklearn.set_config(enable_metadata_routing=True)`.")
         self._metadata_request = MetadataRequest(owner=self)
         for name, alias in kwargs.items():
             self._metadata_request.fit.add_request(param=name, alias=alias)

@@ -14,6 +14,7 @@ LEFT_OUT = {
     **dict.fromkeys(("Hashing", "HashedCrossing", "IntegerLookup", "StringLookup", "TextVectorization"),
                     "looks up strings on the host: tested by itself"),
     **dict.fromkeys(("CutMix", "MixUp", "MaxNumBoundingBoxes"), "takes a dict of images, labels and boxes"),
+    **dict.fromkeys(("TFSMLayer", "TorchModuleWrapper"), "of another framework: only says what to use instead"),
 }
 
 

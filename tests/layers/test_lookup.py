@@ -7,6 +7,7 @@ import pytest
 import jkeras
 from jkeras import layers
 from jkeras.models.host import has_texts, split
+from jkeras.saving import assets
 
 WORDS = ["a", "b", "c", "d"]
 DATA = [["a", "c", "d", "d"], ["d", "z", "b", "z"]]
@@ -191,7 +192,8 @@ def test_bins_of_the_documented_example():
     large = np.random.default_rng(0).normal(size=20_000)
     layer.adapt([large[:7000], large[7000:]])
     np.testing.assert_allclose(layer.bin_boundaries, np.quantile(large, [0.25, 0.5, 0.75]), atol=0.05)
-    for options in (dict(), dict(num_bins=2, bin_boundaries=[1.0]), dict(num_bins=-1), dict(num_bins=1, output_mode="x")):
+    for options in (dict(), dict(num_bins=2, bin_boundaries=[1.0]), dict(num_bins=-1),
+                    dict(num_bins=1, output_mode="x")):
         with pytest.raises(ValueError):
             layers.Discretization(**options)
 
@@ -211,3 +213,14 @@ def test_the_part_of_a_model_that_looks_at_texts():
     prepare, rest = split(listed)
     assert rest.predict(prepare(["wind fire", "and"]), verbose=0).shape == (2, 2)
     assert has_texts(np.array(["a"], object)) and not has_texts([np.ones(2)])
+
+
+def test_vocabularies_as_files_of_an_archive():
+    learnt = layers.TextVectorization(output_sequence_length=2)
+    learnt.adapt(["b a", "a"])
+    model = jkeras.Sequential([jkeras.Input((1,), dtype="string"), learnt, layers.Embedding(5, 2)])
+    files = assets.collect(model)
+    assert files["assets/layers/text_vectorization/vocabulary.txt"] == b"\n[UNK]\na\nb"
+    other = jkeras.Sequential.from_config(model.get_config())
+    assets.restore(other, {**files, "assets/layers/text_vectorization/../../x": b"", "assets/other/y": b""})
+    assert other.layers[0].get_vocabulary() == ["", "[UNK]", "a", "b"]

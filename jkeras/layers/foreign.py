@@ -1,0 +1,43 @@
+"""Layers of other frameworks, which cannot run under JAX: making one says what to use instead."""
+
+from jkeras.core.layer import Layer
+from jkeras.core.registry import public
+
+
+@public("keras.layers.TorchModuleWrapper")
+class TorchModuleWrapper(Layer):
+    """A module of PyTorch as a layer: not possible under JAX.
+
+    Raises:
+        NotImplementedError: always.
+
+    >>> try:
+    ...     TorchModuleWrapper(None)
+    ... except NotImplementedError:
+    ...     print("use JaxLayer")
+    use JaxLayer
+    """
+
+    def __init__(self, module, name=None, output_shape=None, **kwargs):
+        raise NotImplementedError("A module of PyTorch cannot run inside a compiled JAX program. Write the module with "
+                                  "jkeras layers, or wrap a JAX version of it in `JaxLayer` or `FlaxLayer`.")
+
+
+@public("keras.layers.TFSMLayer")
+class TFSMLayer(Layer):
+    """A SavedModel of TensorFlow as a layer: not possible under JAX.
+
+    Raises:
+        NotImplementedError: always.
+
+    >>> try:
+    ...     TFSMLayer("folder")
+    ... except NotImplementedError:
+    ...     print("use a .keras file")
+    use a .keras file
+    """
+
+    def __init__(self, filepath, call_endpoint="serve", call_training_endpoint=None, trainable=True, name=None,
+                 dtype=None):
+        raise NotImplementedError("A SavedModel of TensorFlow cannot run inside a compiled JAX program. Save the model "
+                                  "as a `.keras` file with Keras and load that with `jkeras.models.load_model`.")

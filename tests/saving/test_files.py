@@ -1,0 +1,140 @@
+"""`.keras` and `.weights.h5`: read by real Keras, written by it, and never half written."""
+
+import os
+
+import keras
+import numpy as np
+import pytest
+
+import jkeras
+
+RNG = np.random.default_rng(0)
+X, Y = RNG.normal(size=(16, 6)).astype("float32"), RNG.integers(0, 3, 16)
+
+
+def graph(k):
+    x = k.Input((6,), name="x")
+    y = k.layers.Dense(4, activation="relu", name="a")(x)
+    y = k.layers.BatchNormalization(name="bn")(y)
+    inner = k.Sequential([k.Input((4,)), k.layers.Dense(4, kernel_regularizer="l2"), k.layers.Dropout(0.0)], name="inner")
+    return k.Model(x, k.layers.Dense(3, activation="softmax", name="out")(k.layers.Add()([inner(y), y])), name="net")
+
+
+def sequence(k):
+    return k.Sequential([k.Input((6,)), k.layers.Reshape((3, 2)), k.layers.Bidirectional(k.layers.LSTM(3)),
+                         k.layers.Dense(3, activation="softmax")])
+
+
+def subclassed(k):
+    class Net(k.Model):
+        def __init__(self):
+            super().__init__(name="net")
+            self.wide = k.layers.Dense(5, activation="tanh")
+            self.blocks = [k.layers.Dense(5), {"inner": k.layers.Dense(5)}]
+            self.attention = k.layers.MultiHeadAttention(1, 2)
+            self.out = k.layers.Dense(3, activation="softmax")
+
+        def call(self, x):
+            x = self.wide(x)
+            x = self.blocks[1]["inner"](self.blocks[0](x))
+            return self.out(self.attention(x[:, None], x[:, None])[:, 0])
+    model = Net()
+    model(np.zeros((1, 6), "float32"))
+    return model
+
+
+BUILDERS = [graph, sequence, subclassed]
+
+
+def trained(k, builder):
+    model = builder(k)
+    model.compile(k.optimizers.Adam(0.01), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    model.fit(X, Y, epochs=1, batch_size=8, verbose=0)
+    return model
+
+
+@pytest.mark.parametrize("writer, reader", [(jkeras, keras), (keras, jkeras), (jkeras, jkeras)],
+                         ids=["to-keras", "from-keras", "own"])
+@pytest.mark.parametrize("builder", [graph, sequence], ids=lambda b: b.__name__)
+def test_whole_models(tmp_path, writer, reader, builder):
+    model, path = trained(writer, builder), tmp_path / "model.keras"
+    model.save(path)
+    read = reader.saving.load_model(path)
+    np.testing.assert_allclose(read.predict(X, verbose=0), model.predict(X, verbose=0), rtol=1e-5, atol=1e-6)
+    assert int(read.optimizer.iterations) == 2
+    more = [m.fit(X, Y, epochs=2, batch_size=8, shuffle=False, verbose=0).history for m in (model, read)]
+    assert list(more[0]) == list(more[1])
+    for name in more[0]:
+        np.testing.assert_allclose(more[0][name], more[1][name], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("writer, reader", [(jkeras, keras), (keras, jkeras)], ids=["to-keras", "from-keras"])
+@pytest.mark.parametrize("builder", BUILDERS, ids=lambda b: b.__name__)
+def test_weights(tmp_path, writer, reader, builder):
+    model, path = trained(writer, builder), tmp_path / "model.weights.h5"
+    model.save_weights(path)
+    other = builder(reader)
+    other.load_weights(path)
+    for a, b in zip(model.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_bfloat16_weights_come_back(tmp_path):
+    model = jkeras.Sequential([jkeras.Input((6,)), jkeras.layers.Dense(3, dtype="bfloat16")])
+    model.save(tmp_path / "half.keras")
+    for a, b in zip(model.get_weights(), jkeras.saving.load_model(tmp_path / "half.keras").get_weights(), strict=True):
+        assert a.dtype == b.dtype and (a == b).all()
+
+
+def test_weights_of_another_model_change_nothing(tmp_path):
+    model, path = trained(jkeras, graph), tmp_path / "model.weights.h5"
+    model.save_weights(path)
+    other = jkeras.Sequential([jkeras.Input((6,)), jkeras.layers.Dense(5), jkeras.layers.Dense(3)])
+    before = other.get_weights()
+    with pytest.raises(ValueError, match="do not fit model 'sequential'.*layers/dense"):
+        other.load_weights(path)
+    for a, b in zip(before, other.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("fails_at", ["fsync", "replace"])
+def test_a_save_that_fails_leaves_the_old_file(tmp_path, monkeypatch, fails_at):
+    model, path = sequence(jkeras), tmp_path / "model.keras"
+    model.save(path)
+    old = path.read_bytes()
+
+    def no_space(*args):
+        raise OSError(28, "No space left on device")
+    monkeypatch.setattr(os, fails_at, no_space)
+    with pytest.raises(OSError, match="No space"):
+        model.save(path)
+    monkeypatch.undo()
+    assert path.read_bytes() == old and os.listdir(tmp_path) == ["model.keras"]
+
+
+def test_errors_name_the_way_out(tmp_path):
+    model = sequence(jkeras)
+    with pytest.raises(ValueError, match="Add the ending `.keras`"):
+        model.save(tmp_path / "model.bin")
+    with pytest.raises(ValueError, match="File not found"):
+        jkeras.saving.load_model(tmp_path / "none.keras")
+    model.save(tmp_path / "model.keras")
+    with pytest.raises(FileExistsError, match="overwrite=False"):
+        model.save(tmp_path / "model.keras", overwrite=False)
+    (tmp_path / "bad.keras").write_bytes((tmp_path / "model.keras").read_bytes()[:200])
+    with pytest.raises(ValueError, match="damaged"):
+        jkeras.saving.load_model(tmp_path / "bad.keras")
+    with pytest.raises(ValueError, match="not yet been built"):
+        jkeras.Sequential([jkeras.layers.Dense(2)]).save(tmp_path / "unbuilt.keras")
+
+
+def test_a_class_of_ones_own_must_be_registered_or_passed(tmp_path):
+    class Twice(jkeras.layers.Layer):
+        def call(self, x):
+            return 2 * x
+    model = jkeras.Sequential([jkeras.Input((6,)), Twice(name="twice")])
+    model.save(tmp_path / "own.keras")
+    with pytest.raises(ValueError, match="'Twice'.*register_keras_serializable"):
+        jkeras.saving.load_model(tmp_path / "own.keras")
+    read = jkeras.saving.load_model(tmp_path / "own.keras", custom_objects={"Twice": Twice})
+    np.testing.assert_array_equal(read.predict(X, verbose=0), 2 * X)
