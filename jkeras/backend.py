@@ -14,6 +14,7 @@ from jkeras.core.settings import (
 )
 from jkeras.core.policy import is_float as is_float_dtype
 from jkeras.core.policy import standardize_dtype
+from jkeras.ops.promotion import result_type
 
 
 def backend():
@@ -35,5 +36,5 @@ def is_int_dtype(dtype):
 
 
 __all__ = ["backend", "clear_session", "epsilon", "floatx", "get_uid", "global_generator", "image_data_format",
-           "is_float_dtype", "is_int_dtype", "is_keras_tensor", "set_epsilon", "set_floatx", "set_image_data_format",
-           "standardize_dtype"]
+           "is_float_dtype", "is_int_dtype", "is_keras_tensor", "result_type", "set_epsilon", "set_floatx",
+           "set_image_data_format", "standardize_dtype"]

@@ -17,17 +17,19 @@ ROOT = pathlib.Path(jkeras.__file__).parent
 # docs/decisions/0001-import-order.md.
 ORDER = [
     {"core"},
-    {"backend", "config", "dtype_policies", "mixed_precision", "tree"},
+    {"dtype_policies", "tree"},
     {"ops"},
+    {"backend", "config"},
     {"random"},
     {"initializers", "activations", "regularizers", "constraints", "quantizers"},
     {"losses", "metrics", "optimizers"},
+    {"mixed_precision"},
     {"layers"},
     {"callbacks"},
     {"saving"},
     {"training"},
     {"models"},
-    {"applications", "datasets", "preprocessing", "utils", "visualization", "wrappers"},
+    {"applications", "datasets", "distillation", "preprocessing", "utils", "visualization", "wrappers"},
 ]
 RANK = {package: rank for rank, packages in enumerate(ORDER) for package in packages}
 HEAVY = ["orbax", "tensorstore", "h5py", "matplotlib", "rich", "tensorflow", "torch", "pandas", "keras", "IPython",

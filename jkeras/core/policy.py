@@ -61,7 +61,7 @@ class DTypePolicy:
     'bfloat16'
     """
 
-    def __init__(self, name=None, source_name=None):
+    def __init__(self, name=None, *, source_name=None):
         name = settings.floatx if name is None else name
         if not isinstance(name, str):
             raise TypeError(f"'name' must be a string, such as 'mixed_float16'. Received: name={name} "

@@ -4,12 +4,19 @@ Everything else in the library is a value that is passed along.
 """
 
 import collections
+import os
 import random
 import re
 
+import jax
 import numpy as np
 
 FLOAT_TYPES = ("float16", "bfloat16", "float32", "float64")
+
+
+def _limit(name):
+    value = os.environ.get(name)
+    return None if value is None else int(value)
 
 
 class Settings:
@@ -21,6 +28,9 @@ class Settings:
         self.image_data_format = "channels_last"
         self.dtype_policy = None  # None: follows floatx
         self.interactive_logging = True
+        self.flash_attention = None  # None: nobody has asked
+        self.max_epochs = _limit("KERAS_MAX_EPOCHS")
+        self.max_steps_per_epoch = _limit("KERAS_MAX_STEPS_PER_EPOCH")
         self.seed = None
         self.names = collections.Counter()
         self.seed_generator = None  # of `jkeras.random` functions called without a seed
@@ -139,6 +149,116 @@ def disable_interactive_logging():
     >>> enable_interactive_logging()
     """
     settings.interactive_logging = False
+
+
+def is_flash_attention_enabled():
+    """Whether attention layers demand the fused kernel: True, False, or None where nobody has asked.
+
+    >>> enable_flash_attention()
+    >>> is_flash_attention_enabled()
+    True
+    >>> disable_flash_attention()
+    """
+    return settings.flash_attention
+
+
+def enable_flash_attention():
+    """Lets attention layers made from now on demand the fused kernel (`flash_attention=True`).
+
+    >>> enable_flash_attention()
+    >>> is_flash_attention_enabled()
+    True
+    >>> disable_flash_attention()
+    """
+    settings.flash_attention = True
+
+
+def disable_flash_attention():
+    """Lets attention layers compute as XLA compiles them.
+
+    >>> disable_flash_attention()
+    >>> is_flash_attention_enabled()
+    False
+    """
+    settings.flash_attention = False
+
+
+def is_traceback_filtering_enabled():
+    """Whether tracebacks leave out the frames of the machinery.
+
+    >>> is_traceback_filtering_enabled()
+    True
+    """
+    return jax.config.jax_traceback_filtering != "off"
+
+
+def enable_traceback_filtering():
+    """Leaves JAX's own frames out of tracebacks (the default). The setting is JAX's `jax_traceback_filtering`.
+
+    >>> enable_traceback_filtering()
+    >>> is_traceback_filtering_enabled()
+    True
+    """
+    jax.config.update("jax_traceback_filtering", "auto")
+
+
+def disable_traceback_filtering():
+    """Shows whole tracebacks.
+
+    >>> disable_traceback_filtering()
+    >>> is_traceback_filtering_enabled()
+    False
+    >>> enable_traceback_filtering()
+    """
+    jax.config.update("jax_traceback_filtering", "off")
+
+
+def max_epochs():
+    """The largest number of epochs of any `fit`, or None.
+
+    >>> set_max_epochs(2)
+    >>> max_epochs()
+    2
+    >>> set_max_epochs(None)
+    """
+    return settings.max_epochs
+
+
+def set_max_epochs(max_epochs):
+    """Lets no `fit` run longer than this, to try a script quickly; None lifts the limit.
+
+    The environment variable KERAS_MAX_EPOCHS sets it from outside.
+
+    >>> set_max_epochs(1)
+    >>> max_epochs()
+    1
+    >>> set_max_epochs(None)
+    """
+    settings.max_epochs = max_epochs
+
+
+def max_steps_per_epoch():
+    """The largest number of batches in an epoch of `fit`, `evaluate` and `predict`, or None.
+
+    >>> set_max_steps_per_epoch(10)
+    >>> max_steps_per_epoch()
+    10
+    >>> set_max_steps_per_epoch(None)
+    """
+    return settings.max_steps_per_epoch
+
+
+def set_max_steps_per_epoch(max_steps_per_epoch):
+    """Lets no epoch take more batches than this; None lifts the limit.
+
+    The environment variable KERAS_MAX_STEPS_PER_EPOCH sets it from outside.
+
+    >>> set_max_steps_per_epoch(3)
+    >>> max_steps_per_epoch()
+    3
+    >>> set_max_steps_per_epoch(None)
+    """
+    settings.max_steps_per_epoch = max_steps_per_epoch
 
 
 def snake_case(name):

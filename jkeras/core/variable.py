@@ -52,7 +52,7 @@ class Variable:
     """
 
     def __init__(self, initializer, shape=None, dtype=None, trainable=True, autocast=True, aggregation="none",
-                 synchronization="auto", layout=None, name=None, *, regularizer=None, constraint=None, overwrite=None):
+                 synchronization="auto", name=None, layout=None, *, regularizer=None, constraint=None, overwrite=None):
         if name is not None and (not isinstance(name, str) or "/" in name):
             raise ValueError("Argument `name` must be a string and cannot contain character `/`. "
                              f"Received: name={name} (of type {type(name)})")

@@ -10,6 +10,7 @@ from jkeras.core.errors import explain
 from jkeras.core.layer import Composite, layer
 from jkeras.core.record import HIDDEN, Any, Constraint, Initializer, Regularizer
 from jkeras.core.registry import serialize
+from jkeras.core.settings import settings
 from jkeras.layers.activation import Softmax
 from jkeras.layers.einsum_dense import EinsumDense
 from jkeras.layers.dropout import Dropout
@@ -43,7 +44,7 @@ class HeadedAttention(Composite):
     def _check_shared(self):
         """Checks the arguments that both layers have, and takes `flash_attention` out of the config."""
         check_size(self._where, "sliding_window", self.sliding_window, optional=True)
-        self._flash_attention, self.flash_attention = self.flash_attention, None
+        self._flash_attention, self.flash_attention = self.flash_attention or settings.flash_attention, None
         if self._flash_attention and self.dropout > 0.0:
             raise ValueError(explain(self._where, "no dropout where flash attention is demanded",
                                      f"dropout={self.dropout}", "set dropout=0.0 or leave `flash_attention` out"))

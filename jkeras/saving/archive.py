@@ -126,10 +126,14 @@ def _read_weights(model, content, path, skip_mismatch=False):
 
 
 @public("keras.saving.save_weights")
-def save_weights(model, filepath, overwrite=True, **kwargs):
+def save_weights(model, filepath, overwrite=True, max_shard_size=None, **kwargs):
     """Saves the weights of a model, and its optimizer's state, to a `.weights.h5` file.
 
+    Args:
+        max_shard_size: None; files are written in one piece.
+
     Raises:
+        NotImplementedError: a `max_shard_size`.
         ValueError: another ending, or the model is not built.
 
     >>> import tempfile, jkeras
@@ -140,6 +144,9 @@ def save_weights(model, filepath, overwrite=True, **kwargs):
     >>> model.get_weights()[0].tolist()
     [[1.0], [1.0]]
     """
+    if max_shard_size is not None:
+        raise NotImplementedError("Weights are written to one file. Leave `max_shard_size` out; for arrays that lie on "
+                                  f"several devices use `jkeras.saving.Checkpointer`. Received: {max_shard_size=}")
     path = os.fspath(filepath)
     if not path.endswith(".weights.h5"):
         raise ValueError(f"The filename must end in `.weights.h5`. Received: filepath={path}")

@@ -118,15 +118,28 @@ class Trainer(Objective):
         plan = self._plan()
         runner = Runner(self, plan, "train", callbacks.looks_at_batches("train"))
         tester = None if validation is None else Runner(self, plan, "test", callbacks.looks_at_batches("test"))
-        seed = default_seed()
-        with Interrupts() as interrupts, lent_to(plan) as live:
-            resume = Resume(checkpoint, live, callbacks, seed)
+        try:
+            logs = self._epochs(runner, tester, source, validation, callbacks, initial_epoch, epochs, steps_per_epoch,
+                                validation_steps, validation_freq, checkpoint)
+        except KeyboardInterrupt:  # the model holds its last finished step
+            callbacks.on_train_end({})
+            raise
+        if epochs > 0 and self.optimizer is not None and not self._has_own_opt_state:
+            self.optimizer.finalize_variable_values(plan.trainable)
+        callbacks.on_train_end(logs)
+        return self.history
+
+    def _epochs(self, runner, tester, source, validation, callbacks, initial_epoch, epochs, steps, validation_steps,
+                validation_freq, checkpoint):
+        """All epochs of a `fit`; the results of the last one."""
+        logs = {}
+        with Interrupts() as interrupts, lent_to(runner.plan) as live:
+            resume = Resume(checkpoint, live, callbacks, default_seed())
             initial_epoch, seed = resume.start(initial_epoch)
             callbacks.on_train_begin()
-            logs = {}
             try:
                 for epoch in range(initial_epoch, epochs):
-                    logs = self._one_epoch(runner, live, source, seed, epoch, steps_per_epoch, callbacks, interrupts)
+                    logs = self._one_epoch(runner, live, source, seed, epoch, steps, callbacks, interrupts)
                     if validation is not None and _validates(epoch, validation_freq):
                         logs |= {f"val_{k}": v for k, v in self._evaluate(
                             tester, live, validation, validation_steps, callbacks, interrupts).items()}
@@ -139,10 +152,7 @@ class Trainer(Objective):
             finally:
                 resume.close()
                 source.close()
-        if epochs > 0 and self.optimizer is not None and not self._has_own_opt_state:
-            self.optimizer.finalize_variable_values(plan.trainable)
-        callbacks.on_train_end(logs)
-        return self.history
+        return logs
 
     def _one_epoch(self, runner, live, source, seed, epoch, limit, callbacks, interrupts):
         live.replace(runner.plan.reset_metrics)

@@ -567,3 +567,20 @@ def test_train_on_batch_equals_the_pure_step():
     assert_trees_close(model.params, state.params, rtol=1e-5)
     assert_trees_equal(jax.tree_util.tree_map(jnp.shape, weights_of(model)),
                        jax.tree_util.tree_map(jnp.shape, model.get_weights()))
+
+
+def test_ctrl_c_ends_the_training_for_callbacks_too():
+    ended = []
+
+    class Stop(jkeras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if batch == 1:
+                raise KeyboardInterrupt
+
+        def on_train_end(self, logs=None):
+            ended.append(int(self.model.optimizer.iterations))
+    model = jkeras.Sequential([jkeras.Input((3,)), jkeras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(np.ones((64, 3)), np.ones((64, 1)), batch_size=8, verbose=0, callbacks=[Stop()])
+    assert ended == [2]

@@ -1,0 +1,171 @@
+"""Operations of users: stateless functions as classes, and graphs as functions."""
+
+import abc
+
+import jax
+
+from jkeras.core import graph, record
+from jkeras.core.errors import explain
+from jkeras.core.layer import Layer
+from jkeras.core.registry import public
+from jkeras.core.remat import remat
+from jkeras.core.settings import auto_name
+
+
+@public("keras.Operation")
+class Operation(metaclass=abc.ABCMeta):
+    """A function without weights that can stand in a graph. A subclass defines `call`; layers count as operations.
+
+    Args:
+        name: default from the class's name.
+
+    >>> class Double(Operation):
+    ...     def call(self, x):
+    ...         return x * 2
+    >>> Double()(graph.KerasTensor((None, 3))).shape
+    (None, 3)
+    """
+
+    def __new__(cls, *args, **kwargs):
+        self = super().__new__(cls)
+        self._given = (args, kwargs)
+        return self
+
+    def __init__(self, name=None):
+        if name is not None and (not isinstance(name, str) or "/" in name):
+            raise ValueError("Argument `name` must be a string and cannot contain character `/`. "
+                             f"Received: name={name}")
+        self.name, self._inbound_nodes, self.trainable = name or auto_name(type(self).__name__), [], False
+
+    def __call__(self, *args, **kwargs):
+        if not graph.any_symbolic(args, kwargs):
+            return self.call(*args, **kwargs)
+        return self.symbolic_call(*args, **kwargs)
+
+    def symbolic_call(self, *args, **kwargs):
+        """Adds a node to the graph and gives its outputs."""
+        outputs = self.compute_output_spec(*args, **kwargs)
+        graph.Node(self, args, kwargs, outputs)
+        return outputs
+
+    def call(self, *args, **kwargs):
+        """What the operation computes."""
+        raise NotImplementedError(f"{type(self).__name__} must define `call`.")
+
+    def compute_output_spec(self, *args, **kwargs):
+        """The outputs for KerasTensors, as KerasTensors: `call` on shapes alone."""
+        return graph.infer(lambda given: self.call(*given[0], **given[1]), (args, kwargs))
+
+    def rematerialized_call(self, fn, *args, **kwargs):
+        """`fn` (such as `call`), computed again for its gradient instead of being kept in memory."""
+        return remat(fn)
+
+    @property
+    def input(self):
+        """The symbolic input of the first call."""
+        return _one(self._node().input_tensors)
+
+    @property
+    def output(self):
+        """The symbolic output of the first call."""
+        return self._node().outputs
+
+    def _node(self):
+        if not self._inbound_nodes:
+            raise AttributeError(f"The operation '{self.name}' has never been called on a symbolic tensor.")
+        return self._inbound_nodes[0]
+
+    def get_config(self):
+        """The name, and for a class without its own `get_config` the constructor's arguments."""
+        plain = type(self).get_config is Operation.get_config
+        return {"name": self.name, **(record.automatic_config(self) if plain else {})}
+
+    @classmethod
+    def from_config(cls, config):
+        """A new operation from its config."""
+        try:
+            return cls(**config)
+        except TypeError as error:
+            raise TypeError(f"Error when deserializing class '{cls.__name__}' using config={config}.\n\n"
+                            f"Exception encountered: {error}") from error
+
+    def __repr__(self):
+        return f"<{type(self).__name__} name={self.name}>"
+
+
+Operation.register(Layer)
+Operation.register(graph.Operation)
+
+
+@public("keras.Function")
+class Function(Operation):
+    """A graph from inputs to outputs as a function, without the training of a `Model`.
+
+    Args:
+        inputs, outputs: KerasTensors, or structures of them.
+
+    >>> x = graph.KerasTensor((None, 2))
+    >>> class Double(Operation):
+    ...     def call(self, x):
+    ...         return x * 2
+    >>> print(Function(x, Double()(x))(jax.numpy.ones((1, 2))))
+    [[2. 2.]]
+    """
+
+    def __init__(self, inputs, outputs, name=None):
+        super().__init__(name=name)
+        self._inputs_struct, self._outputs_struct = inputs, outputs
+        for tensor in self.inputs + self.outputs:
+            if not graph.is_symbolic(tensor):
+                raise ValueError("`inputs` and `outputs` of a Function must be KerasTensors or structures of them. "
+                                 f"Received: {tensor!r}")
+        _give_history(self.inputs)
+        self._nodes, self._operations = graph.sort(self.inputs, self.outputs)
+
+    inputs = property(lambda self: graph.flatten(self._inputs_struct), doc="The input tensors, as a flat list.")
+    outputs = property(lambda self: graph.flatten(self._outputs_struct), doc="The output tensors, as a flat list.")
+    operations = property(lambda self: self._operations[:], doc="The operations, deepest first.")
+
+    def call(self, inputs):
+        """The outputs for arrays in the structure of `inputs`."""
+        values = [graph.as_tensor(v) for v in graph.flatten(inputs)]
+        shapes = [tuple(v.shape) for v in values]
+        if len(values) != len(self.inputs) or any(len(s) != t.ndim or any(
+                n not in (None, m) for n, m in zip(t.shape, s)) for s, t in zip(shapes, self.inputs)):
+            raise ValueError(explain(f"Function '{self.name}'", f"inputs of shapes {[t.shape for t in self.inputs]}",
+                                     f"shapes {shapes}"))
+        return graph.run(self._nodes, self.inputs, self._outputs_struct, values,
+                         lambda operation, args, kwargs: operation(*args, **kwargs))
+
+    def compute_output_shape(self, input_shape):
+        """The outputs' shapes for the inputs' shapes."""
+        flat = jax.tree_util.tree_leaves(input_shape, is_leaf=_is_shape)
+        tensors = [graph.KerasTensor(s, t.dtype) for s, t in zip(flat, self.inputs)]
+        treedef = jax.tree_util.tree_structure(self._inputs_struct)
+        return graph.map_tensors(lambda t: t.shape,
+                                 self.compute_output_spec(jax.tree_util.tree_unflatten(treedef, tensors)))
+
+    def get_config(self):
+        """A function is not written as a config: a `Model` of the same tensors is."""
+        raise NotImplementedError("A Function has no config. Save `Model(inputs, outputs)` instead.")
+
+
+class _Start:
+    """What stands at the beginning of a graph whose input is no `Input`."""
+
+    def __init__(self, name):
+        self.name, self._inbound_nodes = name, []
+
+
+def _give_history(tensors):
+    for tensor in tensors:
+        if not hasattr(tensor, "_keras_history"):
+            graph.Node(_Start(tensor.name), (), {}, tensor)
+
+
+def _is_shape(value):
+    return isinstance(value, (tuple, list)) and all(d is None or isinstance(d, int) for d in value)
+
+
+def _one(values):
+    return values[0] if len(values) == 1 else values

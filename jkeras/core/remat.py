@@ -1,0 +1,131 @@
+"""Rematerialization: layers whose inner values are computed again for the gradient instead of being kept."""
+
+import collections
+import contextvars
+import functools
+
+import jax
+import numpy as np
+
+from jkeras.core import frame, graph
+from jkeras.core.module import walk
+from jkeras.core.registry import public
+
+MODES = ("full", "activations", "larger_than", "list_of_layers", None)
+_scope = contextvars.ContextVar("jkeras_remat", default=None)
+
+
+@public("keras.RematScope")
+class RematScope:
+    """Layers made in this block save memory in training: what they compute inside is computed again for gradients.
+
+    Args:
+        mode: "full": all layers; "activations": only the activation functions of layers; "larger_than": layers with
+            more output elements than `output_size_threshold`; "list_of_layers": those named in `layer_names`;
+            None: none, inside another scope.
+
+    Chen et al., Training Deep Nets with Sublinear Memory Cost (2016).
+
+    >>> import jkeras
+    >>> with RematScope(mode="larger_than", output_size_threshold=512):
+    ...     layer = jkeras.layers.Dense(1024, activation="relu")
+    """
+
+    def __init__(self, mode="full", output_size_threshold=1024, layer_names=None):
+        if mode not in MODES:
+            raise ValueError(f"Invalid mode '{mode}'. Supported modes are: {MODES}.")
+        self.mode, self.output_size_threshold, self.layer_names = mode, output_size_threshold, layer_names or []
+
+    def __enter__(self):
+        self._token = _scope.set(self)
+        return self
+
+    def __exit__(self, *exc):
+        _scope.reset(self._token)
+        del self._token  # it cannot be copied, and layers that hold the scope can
+
+
+def scope():
+    """The scope in which code runs now, None where there is none."""
+    found = _scope.get()
+    return None if found is None or found.mode is None else RematScope(found.mode, found.output_size_threshold,
+                                                                       found.layer_names)
+
+
+@public("keras.remat")
+def remat(f):
+    """`f`, whose inner values are computed again for the gradient instead of being kept: `jax.checkpoint`.
+
+    Arguments that are not arrays are passed as they are.
+
+    >>> import jax
+    >>> float(jax.grad(remat(lambda x, power: x ** power))(3.0, 2))
+    6.0
+    """
+    @functools.wraps(f)
+    def again(*args, **kwargs):
+        if graph.any_symbolic(args, kwargs):
+            return f(*args, **kwargs)
+        leaves, treedef = jax.tree_util.tree_flatten((args, kwargs))
+        places = [i for i, leaf in enumerate(leaves) if isinstance(leaf, (jax.Array, np.ndarray))]
+
+        def on_arrays(arrays):
+            given = list(leaves)
+            for place, array in zip(places, arrays):
+                given[place] = array
+            args, kwargs = jax.tree_util.tree_unflatten(treedef, given)
+            return f(*args, **kwargs)
+        return jax.checkpoint(on_arrays)([leaves[i] for i in places])
+    return again
+
+
+def execute(run, layer, call):
+    """Runs a layer that was made in a `RematScope`. Only a traced run keeps anything that could be saved."""
+    wish = layer._remat
+    if run.values is None or run.abstract or (wish.mode == "list_of_layers" and layer.name not in wish.layer_names):
+        return layer._execute(run, call)
+    if wish.mode == "activations":
+        return _with_activation(run, layer, call)
+    body = _Body(run, layer, call)
+    values = {id(v): run.values[id(v)] for _, part in walk(layer) for v in part._own.values() if id(v) in run.values}
+    if wish.mode == "larger_than":
+        outputs = jax.eval_shape(body, values)[0]
+        if sum(np.prod(v.shape) for v in jax.tree_util.tree_leaves(outputs)) <= wish.output_size_threshold:
+            return layer._execute(run, call)
+    outputs, changed, losses, masks = jax.checkpoint(body)(values)
+    run.values.update(changed)
+    run.losses.extend(zip(body.owners, losses))
+    run._draws = body.draws
+    for output, mask in zip(jax.tree_util.tree_leaves(outputs), masks):
+        if mask is not None:
+            run.set_mask(output, mask)
+    return outputs
+
+
+class _Body:
+    """A layer's call as a pure function of the values of its variables: state, losses and masks come out."""
+
+    def __init__(self, run, layer, call):
+        self.run, self.layer, self.call = run, layer, call
+
+    def __call__(self, values):
+        outer = self.run
+        inner = frame.Run(outer.root, {**outer.values, **values}, outer.rng, outer.training)
+        inner.bare, inner.stack, inner.masks = outer.bare, list(outer.stack), dict(outer.masks)
+        inner._draws = collections.Counter(outer._draws)
+        with inner:
+            outputs = self.layer._execute(inner, self.call)
+        self.draws, self.owners = inner._draws, [owner for owner, _ in inner.losses]
+        masks = [inner.mask_of(v) for v in jax.tree_util.tree_leaves(outputs)]
+        return outputs, {k: inner.values[k] for k in values}, [value for _, value in inner.losses], masks
+
+
+def _with_activation(run, layer, call):
+    activation = layer.__dict__.get("activation")
+    if activation is None:
+        return layer._execute(run, call)
+    layer.__dict__["activation"] = remat(activation)
+    try:
+        return layer._execute(run, call)
+    finally:
+        layer.__dict__["activation"] = activation

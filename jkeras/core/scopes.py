@@ -1,0 +1,197 @@
+"""Blocks in which code runs otherwise: without touching variables, on shapes alone, under a name, on a device."""
+
+import jax
+import jax.numpy as jnp
+
+from jkeras.core import frame
+from jkeras.core.registry import public
+from jkeras.core.variable import Variable
+
+
+class Mapped(frame.Run):
+    """A run on the values of a mapping: what is assigned goes into it, what is not in it is read from outside."""
+
+    def __init__(self, values):
+        super().__init__(values=values)
+        self.kept = []  # the variables that were assigned, so that their ids stay theirs
+
+    def __enter__(self):
+        self.outer, self._where = frame.current(), frame._trace()
+        if self.outer is not None:
+            self.stack, self.masks, self.training = list(self.outer.stack), self.outer.masks, self.outer.training
+        return super().__enter__()
+
+    def read(self, variable):
+        """The mapped value, else that of the run around, else the variable's own."""
+        if id(variable) in self.values or self.outer is None:
+            return super().read(variable)
+        return self.outer.read(variable)
+
+    def write(self, variable, value):
+        """Puts the value into the mapping."""
+        if id(variable) not in self.values:
+            self.values[id(variable)] = self.read(variable)
+            self.kept.append(variable)
+        super().write(variable, value)
+
+    def draw(self, generator):
+        """The key of the run around; None, the generator's own count, where there is none."""
+        return None if self.outer is None else self.outer.draw(generator)
+
+    def build(self, layer, call):
+        """Builds a layer met for the first time: its new variables have values of their own."""
+        with jax.ensure_compile_time_eval():
+            layer._build_for(call)
+
+
+@public("keras.StatelessScope")
+class StatelessScope:
+    """A block in which no variable changes: values come from a mapping, and updates go into it.
+
+    Args:
+        state_mapping: `(variable, value)` pairs to start with.
+        collect_losses: keep what layers add with `add_loss` in `losses`.
+        initialize_variables: taken as Keras does; values are made when they are first read.
+    Raises:
+        ValueError: a key that is no `Variable`, or a value of another shape.
+
+    >>> v = Variable([1.0, 2.0])
+    >>> with StatelessScope([(v, [3.0, 4.0])]) as scope:
+    ...     v.assign_add([1.0, 1.0]) is v
+    True
+    >>> scope.get_current_value(v).tolist(), v.numpy().tolist()
+    ([4.0, 5.0], [1.0, 2.0])
+    """
+
+    def __init__(self, state_mapping=None, collect_losses=False, initialize_variables=True):
+        self.collect_losses, self.initialize_variables = collect_losses, initialize_variables
+        values, self._variables = {}, []
+        for variable, value in state_mapping or ():
+            if not isinstance(variable, Variable):
+                raise ValueError("The keys of `state_mapping` must be Variables: expected (variable, value) pairs. "
+                                 f"Received the key: {variable!r}")
+            value = jnp.asarray(getattr(value, "value", value) if isinstance(value, Variable) else value)
+            if value.shape != tuple(variable.shape):
+                raise ValueError(f"The value given for variable '{variable.path}' in `state_mapping` must have its "
+                                 f"shape {tuple(variable.shape)}. Received: shape {value.shape}")
+            values[id(variable)] = value.astype(variable.dtype)
+            self._variables.append(variable)
+        self._run = Mapped(values)
+
+    def __enter__(self):
+        self._run.__enter__()
+        return self
+
+    def __exit__(self, *exc):
+        self._run.__exit__(*exc)
+
+    @property
+    def state_mapping(self):
+        """`{id(variable): value}` of all variables given or assigned."""
+        return self._run.values
+
+    @property
+    def losses(self):
+        """The losses added inside the block, where `collect_losses` is set."""
+        return [value for _, value in self._run.losses] if self.collect_losses else []
+
+    def add_loss(self, loss):
+        """Adds a loss."""
+        self._run.losses.append((None, loss))
+
+    def add_update(self, update):
+        """Takes a `(variable, value)` pair as the variable's new value."""
+        variable, value = update
+        self._variables.append(variable)
+        self._run.values[id(variable)] = value
+
+    def get_current_value(self, variable):
+        """The value of a variable in the block; None if it was neither given nor assigned."""
+        return self._run.values.get(id(variable))
+
+
+@public("keras.SymbolicScope")
+class SymbolicScope:
+    """A block in which only shapes count: variables read as zeros, keep what they hold, and no key is used up.
+
+    >>> v = Variable([1.0, 2.0])
+    >>> with SymbolicScope():
+    ...     v.assign([3.0, 4.0]).shape
+    (2,)
+    >>> v.numpy().tolist()
+    [1.0, 2.0]
+    """
+
+    def __enter__(self):
+        self._run = frame.Run(abstract=True)
+        self._run.__enter__()
+        return self
+
+    def __exit__(self, *exc):
+        self._run.__exit__(*exc)
+
+
+@public("keras.name_scope")
+class name_scope:  # noqa: N801 - Keras's name
+    """A block whose name stands in the paths of the variables and layers built inside.
+
+    Args:
+        name: a part of the path, without "/".
+        caller, deduplicate: entering the scope that the same caller has just opened changes nothing.
+        override_parent: the path around, instead of that of the scopes around.
+    Raises:
+        ValueError: a name with "/" or not a string.
+
+    >>> with name_scope("encoder"):
+    ...     v = Variable(1.0, name="scale")
+    >>> v.path
+    'encoder/scale'
+    """
+
+    def __init__(self, name, **kwargs):
+        unknown = set(kwargs) - {"caller", "deduplicate", "override_parent"}
+        if unknown:
+            raise TypeError(f"name_scope got unknown arguments: {sorted(unknown)}")
+        if not isinstance(name, str) or "/" in name:
+            raise ValueError("Argument `name` must be a string and cannot contain character `/`. "
+                             f"Received: name={name}")
+        self.name, self.caller, self.deduplicate = name, kwargs.get("caller"), kwargs.get("deduplicate", True)
+        self.override_parent = kwargs.get("override_parent")
+
+    def __enter__(self):
+        parent = frame._scope.get()[-1] if frame._scope.get() else None
+        again = self.deduplicate and self.caller is not None and isinstance(parent, name_scope) and (
+            parent.caller is self.caller and parent.name == self.name)
+        around = frame.scope_path() if self.override_parent is None else self.override_parent
+        self.path = parent.path if again else f"{around}/{self.name}".lstrip("/")
+        self._building = frame.building(self)
+        self._building.__enter__()
+        return self
+
+    def __exit__(self, *exc):
+        self._building.__exit__(*exc)
+
+
+@public("keras.device")
+def device(device_name):
+    """A context manager that puts the arrays made inside on a device.
+
+    Args:
+        device_name: "cpu", "gpu:0", or a device of JAX.
+    Raises:
+        ValueError: neither, or there is no such device.
+
+    >>> with device("cpu:0"):
+    ...     print(jnp.ones(2).device)
+    TFRT_CPU_0
+    """
+    if isinstance(device_name, jax.Device):
+        return jax.default_device(device_name)
+    if not isinstance(device_name, str):
+        raise ValueError("Invalid value for argument `device_name`. Expected a string like 'gpu:0' or a `jax.Device`. "
+                         f"Received: device_name={device_name!r}")
+    kind, _, number = device_name.lower().partition(":")
+    try:
+        return jax.default_device(jax.devices(kind)[int(number or 0)])
+    except (RuntimeError, IndexError, ValueError) as error:
+        raise ValueError(f"There is no device {device_name!r} here. Available: {jax.devices()}") from error
