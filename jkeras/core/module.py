@@ -94,7 +94,7 @@ class Module:
 
 
 UNTRACKED = ("_own", "_children")
-FLEETING = ("_functions", "_last_plan")  # compiled functions and the like: made again when needed
+FLEETING = ("_functions", "_last_plan", "_host_split")  # compiled functions and the like: made again when needed
 
 
 def _parts(key, value, seen):

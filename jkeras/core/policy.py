@@ -9,6 +9,7 @@ from jkeras.core.settings import settings
 ALLOWED_DTYPES = ("bool", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64", "float16",
                   "bfloat16", "float32", "float64", "complex64", "complex128", "int4", "uint4", "float8_e4m3fn",
                   "float8_e5m2")
+QUANTIZATION_MODES = ("int8", "float8", "int4", "gptq", "awq")
 PYTHON_DTYPES = {bool: "bool", int: "int32", float: "float32", complex: "complex64", str: "string"}
 
 
@@ -86,6 +87,14 @@ class DTypePolicy:
     variable_dtype = property(lambda self: self._variable_dtype, doc="The type in which weights are kept.")
     quantization_mode = property(lambda self: None, doc="None: not a quantized policy.")
 
+    def at(self, path):
+        """The policy of the layer at a path: this one, but for a `DTypePolicyMap`."""
+        return self
+
+    def changed(self, path, new):
+        """What a layer at a path that had this policy has when it is given another one."""
+        return new
+
     def convert_input(self, x, autocast, dtype):
         """An input as an array; a float one in `dtype` where `autocast` is on."""
         from jkeras.core.graph import KerasTensor, is_tensor
@@ -162,6 +171,10 @@ def get(identifier):
     if isinstance(identifier, dict):
         return registry.deserialize(identifier)
     if isinstance(identifier, str):
+        if identifier.startswith(QUANTIZATION_MODES) and identifier not in ALLOWED_DTYPES:
+            from jkeras.core.quantized_policy import of_name
+
+            return of_name(identifier)
         return DTypePolicy(identifier)
     try:
         return DTypePolicy(standardize_dtype(identifier))

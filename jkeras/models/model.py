@@ -1,11 +1,13 @@
 """Model: a layer that can be compiled, fitted, saved; graphs and subclasses are both models."""
 
+import functools
 import json
 
 from jkeras.core import graph, registry
 from jkeras.core.errors import explain
 from jkeras.core.building import as_tuples
 from jkeras.core.layer import Layer
+from jkeras.models import host
 from jkeras.training.trainer import Trainer
 
 
@@ -51,6 +53,20 @@ class Model(Trainer, Layer):
         if type(self).is_lifted():
             raise NotImplementedError(f"Model {type(self).__name__} does not have a `call()` method implemented.")
         return Layer.call(self, *args, **kwargs)
+
+    def __call__(self, *args, **kwargs):
+        if args and host.has_texts(args[0]) and (parts := host.split(self)) is not None:
+            prepare, rest = parts
+            return rest(prepare(args[0]), *args[1:], **kwargs)
+        return super().__call__(*args, **kwargs)
+
+    @functools.wraps(Trainer.predict)
+    def predict(self, x, *args, **kwargs):
+        parts = host.split(self) if host.has_texts(x) else None
+        if parts is None:
+            return super().predict(x, *args, **kwargs)
+        prepare, rest = parts
+        return rest.predict(prepare(x), *args, **kwargs)
 
     @classmethod
     def is_lifted(cls):

@@ -55,7 +55,7 @@ def tensor(x):
     return x if isinstance(x, jax.Array) else jnp.asarray(x)
 
 
-@functools.lru_cache(maxsize=None)  # asked at every call of an op
+@functools.cache  # asked at every call of an op
 def is_integer(dtype):
     """Whether a dtype is an integer type or bool."""
     return not jnp.issubdtype(dtype, jnp.inexact)

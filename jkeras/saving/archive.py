@@ -9,7 +9,7 @@ import zipfile
 from jkeras.core import registry
 from jkeras.core.errors import SerializationError
 from jkeras.core.registry import public
-from jkeras.saving import weights
+from jkeras.saving import assets, weights
 from jkeras.saving.files import check_target, replacing
 
 KERAS_VERSION = "3.15.1"  # whose format this is
@@ -50,6 +50,8 @@ def save_model(model, filepath, overwrite=True, zipped=None, **kwargs):
     buffer = _weights_as_bytes(model)
     with replacing(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         for name, content in zip(MEMBERS, (metadata, config, buffer)):
+            archive.writestr(zipfile.ZipInfo(name, WHEN), content)
+        for name, content in assets.collect(model).items():
             archive.writestr(zipfile.ZipInfo(name, WHEN), content)
 
 
@@ -94,23 +96,26 @@ def load_model(filepath, custom_objects=None, compile=True, safe_mode=True):
                          "`.weights.h5` files with `model.load_weights`.")
     if not os.path.isfile(path):
         raise ValueError(f"File not found: filepath={path}. Please ensure the file is an accessible `.keras` file.")
-    config, content = _read_archive(path)
+    config, content, files = _read_archive(path)
     if not compile:
         config.pop("compile_config", None)
     with registry.sharing():
         model = registry.deserialize(config, custom_objects)
     _read_weights(model, content, path)
+    assets.restore(model, files)
     return model
 
 
 def _read_archive(path):
-    """(config, bytes of the weights) of an archive that has just the known members, once each."""
+    """(config, bytes of the weights, assets) of an archive that has just the known members, once each."""
     try:
         with zipfile.ZipFile(path) as archive:
-            names = archive.namelist()
-            if sorted(names) != sorted(MEMBERS):
+            every = archive.namelist()
+            names = [name for name in every if not name.startswith(assets.PREFIX)]
+            if len(set(every)) != len(every) or sorted(names) != sorted(MEMBERS):
                 raise SerializationError(f"{path} is not a `.keras` file: it holds {names}, expected {list(MEMBERS)}.")
-            return json.loads(archive.read("config.json")), archive.read("model.weights.h5")
+            files = {name: archive.read(name) for name in every if name.startswith(assets.PREFIX)}
+            return json.loads(archive.read("config.json")), archive.read("model.weights.h5"), files
     except (zipfile.BadZipFile, json.JSONDecodeError, UnicodeDecodeError) as error:
         raise SerializationError(f"{path} is damaged or no `.keras` file: {error}") from error
 

@@ -137,6 +137,7 @@ class Trainer(Objective):
             resume = Resume(checkpoint, live, callbacks, default_seed())
             initial_epoch, seed = resume.start(initial_epoch)
             callbacks.on_train_begin()
+            initial_epoch = self.__dict__.pop("_initial_epoch", initial_epoch)  # from BackupAndRestore
             try:
                 for epoch in range(initial_epoch, epochs):
                     logs = self._one_epoch(runner, live, source, seed, epoch, steps, callbacks, interrupts)

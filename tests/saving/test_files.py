@@ -16,7 +16,8 @@ def graph(k):
     x = k.Input((6,), name="x")
     y = k.layers.Dense(4, activation="relu", name="a")(x)
     y = k.layers.BatchNormalization(name="bn")(y)
-    inner = k.Sequential([k.Input((4,)), k.layers.Dense(4, kernel_regularizer="l2"), k.layers.Dropout(0.0)], name="inner")
+    inner = [k.Input((4,)), k.layers.Dense(4, kernel_regularizer="l2"), k.layers.Dropout(0.0)]
+    inner = k.Sequential(inner, name="inner")
     return k.Model(x, k.layers.Dense(3, activation="softmax", name="out")(k.layers.Add()([inner(y), y])), name="net")
 
 
