@@ -5,7 +5,8 @@
     python tests/parity/run_recorded.py --failing failing.txt # also writes the ids that fail, one a line
 
 Exit status 0: every case that fails is on the list, and every line of the list still has a case that fails.
-Each line of the list is a case id or a regular expression that the whole id must match.
+Each line of the list is a case id or a regular expression that the whole id must match. A line that begins with "~" names
+cases whose result depends on the machine: they may fail and may pass.
 """
 
 import argparse
@@ -56,7 +57,7 @@ def first_reason(reasons):
 def read_list(path):
     """[(line, compiled regular expression)] of the list, comments left out."""
     lines = [line.split(" #")[0].strip() for line in path.read_text().splitlines()]
-    return [(line, compile_line(line)) for line in lines if line and not line.startswith("#")]
+    return [(line, compile_line(line.removeprefix("~"))) for line in lines if line and not line.startswith("#")]
 
 
 def compile_line(line):
@@ -71,8 +72,9 @@ def judge(found, listed):
     """(unexpected failures, list lines without a failing case, ids on the list that pass)."""
     covers = {name: [line for line, pattern in listed if pattern.fullmatch(name)] for name in found}
     unexpected = {name: reason for name, reason in found.items() if reason and not covers[name]}
-    passing = [name for name, reason in found.items() if not reason and covers[name]]
-    needed = {line for name, reason in found.items() if reason for line in covers[name]}
+    passing = [name for name, reason in found.items()
+               if not reason and any(not line.startswith("~") for line in covers[name])]
+    needed = {line for name, reason in found.items() for line in covers[name] if reason or line.startswith("~")}
     return unexpected, [line for line, _ in listed if line not in needed], passing
 
 
