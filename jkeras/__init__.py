@@ -7,6 +7,7 @@ from jkeras import (
     config,
     constraints,
     datasets,
+    distillation,
     dtype_policies,
     initializers,
     layers,
@@ -30,7 +31,10 @@ from jkeras import (
 from jkeras.core.graph import KerasTensor
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Layer
-from jkeras.core.policy import DTypePolicy
+from jkeras.core.operation import Function, Operation
+from jkeras.core.policy import DTypePolicy, FloatDTypePolicy
+from jkeras.core.remat import RematScope, remat
+from jkeras.core.scopes import StatelessScope, SymbolicScope, device, name_scope
 from jkeras.core.variable import Variable
 from jkeras.initializers import Initializer
 from jkeras.layers import Input
@@ -53,8 +57,11 @@ def version():
     return __version__
 
 
-__all__ = ["DTypePolicy", "Functional", "Initializer", "Input", "InputSpec", "KerasTensor", "Layer", "Loss", "Metric",
-           "Model", "Optimizer", "Quantizer", "Regularizer", "Sequential", "Variable", "activations", "backend",
-           "callbacks", "config", "constraints", "datasets", "dtype_policies", "initializers", "layers", "losses",
-           "metrics", "mixed_precision", "models", "ops", "optimizers", "preprocessing", "quantizers", "random",
-           "regularizers", "saving", "training", "tree", "utils", "version", "visualization", "wrappers"]
+__all__ = ["DTypePolicy", "FloatDTypePolicy", "Function", "Functional", "Initializer", "Input", "InputSpec",
+           "KerasTensor", "Layer", "Loss", "Metric", "Model", "Operation", "Optimizer", "Quantizer",
+           "Regularizer", "RematScope", "Sequential", "StatelessScope", "SymbolicScope", "Variable",
+           "activations", "backend", "callbacks", "config", "constraints", "datasets", "device",
+           "distillation", "dtype_policies", "initializers", "layers", "losses", "metrics",
+           "mixed_precision", "models", "name_scope", "ops", "optimizers", "preprocessing", "quantizers",
+           "random", "regularizers", "remat", "saving", "training", "tree", "utils", "version",
+           "visualization", "wrappers"]

@@ -1,5 +1,6 @@
 """Dtype policies: in what type layers compute and keep their weights."""
 
+from jkeras.core import registry
 from jkeras.core.policy import DTypePolicy, FloatDTypePolicy, get
 from jkeras.core.quantized_policy import (
     AWQDTypePolicy,
@@ -9,7 +10,27 @@ from jkeras.core.quantized_policy import (
     QuantizedDTypePolicy,
     QuantizedFloat8DTypePolicy,
 )
-from jkeras.core.registry import deserialize, serialize
+
+
+@registry.public("keras.dtype_policies.serialize")
+def serialize(dtype_policy):
+    """The config of a policy.
+
+    >>> serialize(DTypePolicy("mixed_bfloat16"))["config"]
+    {'name': 'mixed_bfloat16'}
+    """
+    return registry.serialize(dtype_policy)
+
+
+@registry.public("keras.dtype_policies.deserialize")
+def deserialize(config, custom_objects=None):
+    """The policy of a config.
+
+    >>> deserialize(serialize(DTypePolicy("mixed_bfloat16"))).compute_dtype
+    'bfloat16'
+    """
+    return registry.deserialize(config, custom_objects)
+
 
 __all__ = ["AWQDTypePolicy", "DTypePolicy", "DTypePolicyMap", "FloatDTypePolicy", "GPTQDTypePolicy", "Int4DTypePolicy",
            "QuantizedDTypePolicy", "QuantizedFloat8DTypePolicy", "deserialize", "get", "serialize"]

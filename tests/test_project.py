@@ -110,6 +110,12 @@ def test_every_public_object_is_documented(what):
     assert not missing, f"{len(missing)} without {what}: {', '.join(missing)}"
 
 
+@pytest.mark.skipif(not (ROOT.parent.parent / "shared" / "parity").exists(), reason="needs ../shared/parity")
+def test_tables_from_check_api_are_up_to_date():
+    done = subprocess.run([sys.executable, ROOT.parent / "docs" / "make_gaps.py", "--check"], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 def test_programs_of_the_readme_run():
     text = (ROOT.parent / "README.md").read_text()
     programs = [part.split("```")[0] for part in text.split("```python\n")[1:]]

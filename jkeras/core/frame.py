@@ -135,7 +135,7 @@ class Run:
         self.stack.append((layer, None if bare else self._cast_type(layer)))
         try:
             with building(layer):
-                outputs = layer._execute(self, call)
+                outputs = layer._compute(self, call)
             if layer.activity_regularizer is not None and not bare:
                 self._activity_losses(layer, outputs)
         finally:

@@ -9,7 +9,7 @@ import warnings
 
 import jax
 
-from jkeras.core import frame, graph, policy, record, registry
+from jkeras.core import frame, graph, policy, record, registry, remat
 from jkeras.core.building import as_specs, as_tensors, as_tuples, build_scope, call_build, scoped
 from jkeras.core.call import Call, is_array, masks_of
 from jkeras.core.errors import explain
@@ -105,7 +105,8 @@ class Layer(PureInterface, WeightView, Module, record.Record):
                              f"(of type {type(trainable)})")
         self.__dict__.update(name=name or auto_name(type(self).__name__), _trainable=trainable, built=False,
                              autocast=autocast, _scope="", _losses=[], _build_shapes=None, _inbound_nodes=[],
-                             _dtype_policy=policy.get(dtype), _state_kept=False, input_spec=None)
+                             _dtype_policy=policy.get(dtype), _state_kept=False, input_spec=None,
+                             _remat=remat.scope())
         self.activity_regularizer = registry.families["regularizers"].get(activity_regularizer)
         self._legacy_shape(kwargs)
         if kwargs:
@@ -245,8 +246,8 @@ class Layer(PureInterface, WeightView, Module, record.Record):
         return outputs
 
     def rematerialized_call(self, layer_call, *args, **kwargs):
-        """`layer_call(*args, **kwargs)`, computed again for its gradient instead of being kept in memory."""
-        return jax.checkpoint(lambda *given: layer_call(*given, **kwargs))(*args)
+        """`layer_call` as a function whose inner values are computed again for its gradient instead of being kept."""
+        return remat.remat(layer_call)
 
     def symbolic_call(self, *args, **kwargs):
         """The outputs' shapes and dtypes, as KerasTensors without history."""
@@ -282,6 +283,9 @@ class Layer(PureInterface, WeightView, Module, record.Record):
             from jkeras.core.input_spec import check
 
             check(self.input_spec, call.first, self._where)
+
+    def _compute(self, run, call):
+        return self._execute(run, call) if self._remat is None else remat.execute(run, self, call)
 
     def _execute(self, run, call):
         if self.is_lifted():

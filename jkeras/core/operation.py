@@ -4,7 +4,7 @@ import abc
 
 import jax
 
-from jkeras.core import graph, record
+from jkeras.core import frame, graph, record
 from jkeras.core.errors import explain
 from jkeras.core.layer import Layer
 from jkeras.core.registry import public
@@ -54,7 +54,8 @@ class Operation(metaclass=abc.ABCMeta):
 
     def compute_output_spec(self, *args, **kwargs):
         """The outputs for KerasTensors, as KerasTensors: `call` on shapes alone."""
-        return graph.infer(lambda given: self.call(*given[0], **given[1]), (args, kwargs))
+        with frame.Run(abstract=True):
+            return graph.infer(lambda given: self.call(*given[0], **given[1]), (args, kwargs))
 
     def rematerialized_call(self, fn, *args, **kwargs):
         """`fn` (such as `call`), computed again for its gradient instead of being kept in memory."""
@@ -124,7 +125,8 @@ class Function(Operation):
 
     inputs = property(lambda self: graph.flatten(self._inputs_struct), doc="The input tensors, as a flat list.")
     outputs = property(lambda self: graph.flatten(self._outputs_struct), doc="The output tensors, as a flat list.")
-    operations = property(lambda self: self._operations[:], doc="The operations, deepest first.")
+    operations = property(lambda self: [o for o in self._operations if not isinstance(o, _Start)],
+                          doc="The operations, deepest first.")
 
     def call(self, inputs):
         """The outputs for arrays in the structure of `inputs`."""

@@ -36,6 +36,8 @@ def public(*names):
         for name in names:
             _named[name] = thing
             _short.setdefault(name.rpartition(".")[2], []).append(thing)
+        if inspect.isclass(thing):
+            _short.setdefault(thing.__name__, []).append(thing)  # older files have the class's own name
         _canonical.setdefault(thing, names[0])
         return thing
     return register

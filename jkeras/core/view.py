@@ -30,22 +30,29 @@ class WeightView:
 
     @dtype_policy.setter
     def dtype_policy(self, value):
-        self.__dict__["_dtype_policy"] = policy.get(value)
+        new = policy.get(value)
+        self.__dict__["_dtype_policy"] = self._dtype_policy.changed(self.path, new)
+        if new.quantization_mode is not None and self.built and not self.is_quantized:
+            self.quantize(new.quantization_mode)
+
+    @property
+    def _policy(self):
+        return self._dtype_policy.at(self.path)
 
     @property
     def dtype(self):
         """The type of the weights."""
-        return self._dtype_policy.variable_dtype
+        return self._policy.variable_dtype
 
     @property
     def variable_dtype(self):
         """The type of the weights."""
-        return self._dtype_policy.variable_dtype
+        return self._policy.variable_dtype
 
     @property
     def compute_dtype(self):
         """The type in which the layer computes."""
-        return self._dtype_policy.compute_dtype
+        return self._policy.compute_dtype
 
     @property
     def input_dtype(self):
@@ -58,8 +65,21 @@ class WeightView:
 
     @property
     def quantization_mode(self):
-        """How the layer is quantized; None."""
-        return self._dtype_policy.quantization_mode
+        """How the layer is quantized: "int8", "int4", "float8", or None."""
+        return self._policy.quantization_mode
+
+    @property
+    def is_quantized(self):
+        """Whether the weights are kept in few bits now."""
+        return False
+
+    def quantize(self, mode=None, config=None, type_check=True):
+        """Puts the weights into few bits; layers that can be quantized define it.
+
+        Raises:
+            NotImplementedError: this layer cannot.
+        """
+        raise NotImplementedError(f"Layer {type(self).__name__} does not have a `quantize` method implemented.")
 
     # ------------------------------------------------------------ trainable
 

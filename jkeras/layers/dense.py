@@ -4,8 +4,9 @@ import jax.numpy as jnp
 
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import layer
-from jkeras.core.record import HIDDEN, Activation, ActivityRegularizer, Any, Constraint, Initializer, Regularizer
+from jkeras.core.record import HIDDEN, Activation, ActivityRegularizer, Constraint, Initializer, Regularizer
 from jkeras.layers.lora import LoraLayer
+from jkeras.layers.quantized import Quantization
 
 
 @layer("keras.layers")
@@ -17,6 +18,7 @@ class Dense(LoraLayer):
         activation: function of the result, by default none.
         use_bias: whether a vector is added.
         lora_rank, lora_alpha: if given, the kernel is frozen and a low-rank addition is trained; see `enable_lora`.
+        quantization_config: how the kernel is kept in few bits; see `quantize`.
 
     >>> import numpy as np
     >>> Dense(3, activation="relu")(np.ones((2, 5))).shape
@@ -35,7 +37,7 @@ class Dense(LoraLayer):
     bias_constraint: Constraint = None
     lora_rank: HIDDEN = None
     lora_alpha: HIDDEN = None
-    quantization_config: Any = None
+    quantization_config: Quantization = None
     supports_masking = True
 
     def __post_init__(self):
@@ -51,6 +53,8 @@ class Dense(LoraLayer):
         self.input_spec = InputSpec(min_ndim=2, axes={-1: x.shape[-1]})
         return specs
 
+    contract = staticmethod(jnp.matmul)
+
     def forward(self, w, x, ctx):
-        y = jnp.matmul(x, self.adapted(w))
+        y = self.product(x, w, ctx)  # x @ kernel
         return self.activation(y + w["bias"] if self.use_bias else y)

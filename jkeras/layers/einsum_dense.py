@@ -1,7 +1,9 @@
 """EinsumDense: an affine map along the axes that an equation names."""
 
 import copy
+import math
 import re
+import string
 
 import jax.numpy as jnp
 
@@ -11,6 +13,8 @@ from jkeras.core.layer import layer
 from jkeras.core.record import HIDDEN, Activation, Any, Constraint, Initializer, Regularizer
 from jkeras.initializers import VarianceScaling
 from jkeras.layers.lora import LoraLayer
+from jkeras.layers.quantized import Quantization
+from jkeras.quantizers.coding import Coding
 
 
 @layer("keras.layers")
@@ -40,7 +44,7 @@ class EinsumDense(LoraLayer):
     lora_rank: HIDDEN = None
     lora_alpha: HIDDEN = None
     gptq_unpacked_column_size: HIDDEN = None
-    quantization_config: Any = None
+    quantization_config: Quantization = None
     writes_activity_regularizer = True
 
     def __post_init__(self):
@@ -50,6 +54,7 @@ class EinsumDense(LoraLayer):
 
     def weight_specs(self, x):
         kernel, bias = einsum_weight_shapes(self.equation, self.bias_axes, x.shape, self.output_shape, self._where)
+        self.__dict__["_axes"] = spelled(self.equation, len(x.shape))
         specs = {"kernel": self.weight("kernel", kernel, initializer=self._scaled_initializer())}
         if bias is not None:
             specs["bias"] = self.weight("bias", bias)
@@ -74,9 +79,66 @@ class EinsumDense(LoraLayer):
                      if d is None}
         return KerasTensor([None if i in open_axes else d for i, d in enumerate(out.shape)], out.dtype)
 
+    def contract(self, x, kernel, preferred_element_type=None):
+        return jnp.einsum(self.equation, x, kernel, preferred_element_type=preferred_element_type)
+
     def forward(self, w, x, ctx):
-        y = jnp.einsum(self.equation, x, self.adapted(w))
+        y = self.product(x, w, ctx)
         return self.activation(y + w["bias"] if self.bias_axes is not None else y)
+
+    # ------------------------------------------------------------ in few bits
+
+    def _summed(self):
+        """The kernel's axes that products sum over, and the letters of its other axes."""
+        _, kernel, outputs = self._axes
+        return tuple(i for i, c in enumerate(kernel) if c not in outputs), "".join(c for c in kernel if c in outputs)
+
+    def codings(self, bits, block):
+        """8 bits: a scale for each index of the output; 4 bits: the kernel as (summed, other) matrix."""
+        summed, _ = self._summed()
+        columns = math.prod(d for i, d in enumerate(self._float_shapes["kernel"]) if i not in summed)
+        return {"kernel": Coding(8, summed, -1, None) if bits == 8 else Coding(4, 0, -1, columns, block, whole=False)}
+
+    def encode(self, name, value, quantizer=None):
+        """The arrays that stand for the kernel; a scale of 8 bits has the axes of the output."""
+        if self._codings[name].bits == 4:
+            return super().encode(name, value.reshape(-1, self._codings[name].length))
+        found = super().encode(name, value, quantizer)
+        return {**found, "kernel_scale": relabel(found["kernel_scale"], self._summed()[1], self._axes[2])}
+
+    def decode(self, name, w):
+        """The float kernel that the layer's arrays stand for."""
+        if self._codings[name].bits == 8:
+            w = {**w, "kernel_scale": relabel(w["kernel_scale"], self._axes[2], self._summed()[1])}
+        return super().decode(name, w).reshape(self._float_shapes[name])
+
+    def round_inputs(self, x, quantizer):
+        """(rounded inputs, their scale with the axes of the output)."""
+        inputs, _, outputs = self._axes
+        x, scale = quantizer(x, axis=tuple(i for i, c in enumerate(inputs) if c not in outputs))
+        return x, relabel(scale, inputs, outputs)
+
+
+def spelled(equation, ndim):
+    """The letters of an equation's inputs, kernel and outputs for inputs of `ndim` axes, with letters for "...".
+
+    >>> spelled("...b,bc->...c", 3)
+    ('ABb', 'bc', 'ABc')
+    """
+    inputs, kernel, outputs = re.split(",|->", equation.replace("...", "0"))
+    free = [c for c in string.ascii_uppercase + string.ascii_lowercase if c not in inputs + kernel + outputs]
+    batch = "".join(free[:ndim - len(inputs.replace("0", ""))])
+    return inputs.replace("0", batch), kernel, outputs.replace("0", batch)
+
+
+def relabel(x, source, target):
+    """x with axes named by the letters of `target`: axes only in `source`, of size 1, go; others of size 1 come.
+
+    >>> relabel(jnp.ones((3, 1)), "ab", "cda").shape
+    (1, 1, 3)
+    """
+    kept = jnp.einsum(f"{source}->{''.join(c for c in target if c in source)}", x)
+    return jnp.expand_dims(kept, [i for i, c in enumerate(target) if c not in source])
 
 
 def einsum_weight_shapes(equation, bias_axes, input_shape, output_shape, where):

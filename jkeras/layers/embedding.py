@@ -11,6 +11,10 @@ from jkeras.core.errors import explain
 from jkeras.core.layer import layer
 from jkeras.core.record import HIDDEN, OF_BASE, Any, Constraint, Initializer, Regularizer
 from jkeras.layers.lora import LoraLayer
+from jkeras.layers.quantized import Quantization
+from jkeras.quantizers.coding import Coding
+from jkeras.quantizers.configs import QuantizationConfig
+from jkeras.quantizers.quantizers import AbsMaxQuantizer
 
 TABLE = "input_dim, output_dim, {}embeddings_initializer, embeddings_regularizer, embeddings_constraint, mask_zero, "
 REST = "weights, lora_rank, lora_alpha, quantization_config"
@@ -28,9 +32,10 @@ class _Table(LoraLayer):
     weights: OF_BASE
     lora_rank: HIDDEN = None
     lora_alpha: HIDDEN = None
-    quantization_config: Any = None
+    quantization_config: Quantization = None
     activity_regularizer: Regularizer = None
     _adapted = "embeddings"
+    quantization_modes = ("int8", "int4")
 
     def _base_init(self, weights=None, input_length=None, **kwargs):
         super()._base_init(**kwargs)
@@ -60,7 +65,17 @@ class _Table(LoraLayer):
     def look_up(self, w, ids):
         """The rows of the table for `ids`."""
         ids = ids if ids.dtype in ("int32", "int64") else ids.astype("int32")
-        return jnp.take(self.adapted(w), ids, axis=0).astype(self.compute_dtype)
+        if not self.is_quantized:
+            return jnp.take(self.adapted(w), ids, axis=0).astype(self.compute_dtype)
+        parts = {k: v if k == "g_idx" else jnp.take(v, ids, axis=0) for k, v in self.parts("embeddings", w).items()}
+        rows = self._codings["embeddings"].decode(parts, self.compute_dtype)
+        if self.lora_enabled:
+            rows += self._delta(w, jnp.take(w["lora_embeddings_a"], ids, axis=0))
+        return rows.astype(self.compute_dtype)
+
+    def codings(self, bits, block):
+        """A row shares a scale, or each of its blocks."""
+        return {"embeddings": Coding(bits, -1, -1, self.output_dim, block)}
 
     def mask_of_ids(self, ids):
         """Where an id is not the padding 0; None without `mask_zero`."""
@@ -126,11 +141,36 @@ class ReversibleEmbedding(_Table):
     def forward(self, w, inputs, *, reverse=False, ctx):
         if not reverse:
             return self.look_up(w, inputs)
+        logits = self._score(w, inputs)
+        return logits if self.logit_soft_cap is None else jnp.tanh(logits / self.logit_soft_cap) * self.logit_soft_cap
+
+    def _score(self, w, vectors):
+        if self.is_quantized:
+            name = "embeddings" if self.tie_weights else "reverse_embeddings"
+            return self.quantized_product(vectors, w, _times_rows if self.tie_weights else jnp.matmul, name)
         kernel = self.adapted(w).T if self.tie_weights else w["reverse_embeddings"]  # (output_dim, input_dim)
         if self.reverse_dtype is not None:
-            inputs, kernel = inputs.astype(self.reverse_dtype), kernel.astype(self.reverse_dtype)
-        logits = inputs @ kernel
-        return logits if self.logit_soft_cap is None else jnp.tanh(logits / self.logit_soft_cap) * self.logit_soft_cap
+            vectors, kernel = vectors.astype(self.reverse_dtype), kernel.astype(self.reverse_dtype)
+        return vectors @ kernel
+
+    # ------------------------------------------------------------ in few bits
+
+    @property
+    def quantized_weights(self):
+        """The names of the weights that integers stand for."""
+        return ("embeddings",) if self.tie_weights else ("embeddings", "reverse_embeddings")
+
+    def codings(self, bits, block):
+        """The table of the way back has its scales along the other axis."""
+        return {**super().codings(bits, block), "reverse_embeddings": Coding(bits, 0, 0, self.output_dim, block)}
+
+    def _part_dtype(self, key, part):
+        return None if key == "reverse_embeddings_zero" else part.dtype  # Keras keeps these as floats
+
+    @property
+    def activation_quantizer(self):
+        """What rounds the vectors whose scores are asked for."""
+        return QuantizationConfig.activation_quantizer_or_default(self.quantization_config, AbsMaxQuantizer())
 
     def compute_mask(self, inputs, mask=None):
         return None  # it depends on the direction: see below
@@ -139,3 +179,7 @@ class ReversibleEmbedding(_Table):
         forth = self.mask_zero and not call.arguments.get("reverse")
         if forth and not graph.is_symbolic(outputs):
             run.set_mask(outputs, self.mask_of_ids(call.first))
+
+
+def _times_rows(x, table, preferred_element_type=None):
+    return jnp.matmul(x, table.T, preferred_element_type=preferred_element_type)

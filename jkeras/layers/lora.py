@@ -3,18 +3,16 @@
 import numpy as np
 
 from jkeras.core.errors import explain
-from jkeras.core.layer import Layer
 from jkeras.core.registry import families
+from jkeras.layers.quantized import QuantizedLayer
 
 
-class LoraLayer(Layer):
+class LoraLayer(QuantizedLayer):
     """Base of layers whose main weight may be adapted: `w + alpha / rank * a @ b`, where only a and b are trained.
 
     `a` has the weight's shape with `rank` in place of its last axis, `b` is `(rank, last)`. A file holds the sum.
     Hu et al. 2021, arXiv:2106.09685.
     """
-
-    _adapted = "kernel"  # name of the weight
 
     def __post_init__(self):
         if self.lora_alpha is None:
@@ -46,12 +44,13 @@ class LoraLayer(Layer):
 
     def _add_lora(self, a_initializer, b_initializer):
         name, weight = self._adapted, self._own[self._adapted]
+        shape = self._float_shapes[name] if name in self._codings else tuple(weight.shape)
         if getattr(self, f"{name}_constraint", None) is not None:
             raise ValueError(explain(self._where, f"no `{name}_constraint` together with lora", "both",
                                      "remove the constraint: it would not see the adapted weight"))
-        for part, shape, initializer in (("a", (*weight.shape[:-1], self.lora_rank), a_initializer),
-                                         ("b", (self.lora_rank, weight.shape[-1]), b_initializer)):
-            matrix = self.add_weight(shape, families["initializers"].get(initializer), dtype="float32",
+        for part, size, initializer in (("a", (*shape[:-1], self.lora_rank), a_initializer),
+                                        ("b", (self.lora_rank, shape[-1]), b_initializer)):
+            matrix = self.add_weight(size, families["initializers"].get(initializer), dtype="float32",
                                      regularizer=getattr(self, f"{name}_regularizer"), name=f"lora_{name}_{part}")
             setattr(self, matrix.name, matrix)
         weight.trainable = False
@@ -61,17 +60,40 @@ class LoraLayer(Layer):
         weight, a = w[self._adapted], w.get(f"lora_{self._adapted}_a")
         if a is None:
             return weight
-        return weight + (self.lora_alpha / self.lora_rank) * (a @ w[f"lora_{self._adapted}_b"])
+        return weight + self._delta(w)
+
+    def _delta(self, w, a=None):
+        a = w[f"lora_{self._adapted}_a"] if a is None else a
+        return (self.lora_alpha / self.lora_rank) * (a @ w[f"lora_{self._adapted}_b"])
+
+    def contract(self, x, kernel, preferred_element_type=None):
+        """The product that the layer is made of."""
+        raise NotImplementedError
+
+    def product(self, x, w, ctx):
+        """`contract(x, kernel)` with the adapted kernel, be it in floats or in few bits."""
+        if not self.is_quantized:
+            return self.contract(x, self.adapted(w))
+        y = self.quantized_product(x, w, self.contract, training=ctx.training)
+        if not self.lora_enabled:
+            return y
+        if self.quantization_mode == "float8":
+            raise NotImplementedError(f"{self._where}: lora and float8 do not go together. Quantize to 'int8'.")
+        return (y + self._delta(w, self.contract(x, w["lora_kernel_a"]))).astype(self.compute_dtype)
 
     # ------------------------------------------------------------ files hold the adapted weight alone
 
     def _stored(self):
-        return {k: v for k, v in self._own.items() if not k.startswith(f"lora_{self._adapted}_")}
+        mine = {k: v for k, v in self._own.items() if not k.startswith(f"lora_{self._adapted}_")}
+        return {k: mine[k] for k in sorted(mine, key=lambda k: (k != self._adapted, k != "bias"))}
 
     def save_own_variables(self, store):
         """Puts the layer's own weights into a dict-like store, numbered; the adapted weight as the sum."""
         values = {k: v.value for k, v in self._own.items()}
-        values[self._adapted] = self.adapted(values)
+        if self.lora_enabled and self._codings:
+            values |= self.encode(self._adapted, self.decode(self._adapted, values) + self._delta(values))
+        elif not self.is_quantized:
+            values[self._adapted] = self.adapted(values)
         for i, key in enumerate(self._stored()):
             store[str(i)] = np.asarray(values[key])
 

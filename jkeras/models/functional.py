@@ -70,7 +70,7 @@ class Functional(Composite, Model):
         def call(operation, args, kwargs):
             if isinstance(operation, Layer):
                 return sub.run(operation, *args, **self._with_context(operation, kwargs, ctx))
-            return operation(*args)
+            return operation(*args, **kwargs)
         return graph.run(self._nodes, graph.flatten(self._inputs_struct), self._outputs_struct, flat, call)
 
     @staticmethod
@@ -191,7 +191,8 @@ class Functional(Composite, Model):
         config = {"name": self.name, "trainable": self.trainable, "layers": []}
         for operation in self._operations:
             nodes = [n for n in operation._inbound_nodes if id(n) in numbers]
-            entry = registry.serialize(operation) if isinstance(operation, Layer) else _serialize_op(operation)
+            write = _serialize_op if isinstance(operation, graph.Operation) else registry.serialize
+            entry = write(operation)
             config["layers"].append({**entry, "name": operation.name, "inbound_nodes": [
                 _serialize_node(n, numbers) for n in nodes if n.input_tensors and not self._starts_at(n)]})
         for key, struct in (("input_layers", self._inputs_struct), ("output_layers", self._outputs_struct)):
@@ -284,7 +285,7 @@ def rebuild(config, make=registry.deserialize):
         operations[entry["name"]] = operation
         offset = len(operation._inbound_nodes) if not isinstance(operation, InputLayer) and hasattr(
             operation, "_inbound_nodes") else 0
-        waiting[entry["name"]] = (offset, list(entry["inbound_nodes"]))
+        waiting[entry["name"]] = (offset, [_as_keras_3(node) for node in entry["inbound_nodes"]])
     offsets = {name: offset for name, (offset, _) in waiting.items()}
     while any(nodes for _, nodes in waiting.values()):
         progress = False
@@ -300,6 +301,17 @@ def rebuild(config, make=registry.deserialize):
         name, index, position = place[:3]
         return _tensor((name, index - isinstance(operations.get(name), Functional), position), operations, offsets)
     return _tensors_at(config["input_layers"], find), _tensors_at(config["output_layers"], find), operations
+
+
+def _as_keras_3(node):
+    """A call as Keras 2 wrote it, a list of [layer, node, tensor, kwargs], in the form of Keras 3."""
+    if isinstance(node, dict):
+        return node
+    node = [node] if node and isinstance(node[0], str) else node
+    tensors = [{"class_name": "__keras_tensor__", "config": {"shape": (), "dtype": None, "keras_history": place[:3]}}
+               for place in node]
+    kwargs = next((place[3] for place in node if len(place) > 3), {})
+    return {"args": tensors if len(tensors) == 1 else [tensors], "kwargs": kwargs}
 
 
 def _tensor(place, operations, offsets):
@@ -357,3 +369,4 @@ def _call_node(operation, node, operations, offsets):
 
 registry._named["keras.src.models.functional.Functional"] = Functional
 registry._named["keras.models.Functional"] = Functional
+registry._short.setdefault("Functional", []).append(Functional)

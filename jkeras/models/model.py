@@ -3,7 +3,9 @@
 import functools
 import json
 
-from jkeras.core import graph, registry
+import numpy as np
+
+from jkeras.core import graph, registry, tree
 from jkeras.core.errors import explain
 from jkeras.core.building import as_tuples
 from jkeras.core.layer import Layer
@@ -175,6 +177,46 @@ class Model(Trainer, Layer):
         from jkeras.saving import load_weights
 
         return load_weights(self, filepath, skip_mismatch=skip_mismatch, **kwargs)
+
+    def get_state_tree(self, value_format="backend_tensor"):
+        """All values as nested dicts by path: "trainable_variables", "non_trainable_variables", "optimizer_variables",
+        "metrics_variables".
+
+        Args:
+            value_format: "backend_tensor" or "numpy_array".
+        Raises:
+            ValueError: another format, or two variables of the same path.
+        """
+        if value_format not in ("backend_tensor", "numpy_array"):
+            raise ValueError("Invalid `value_format` argument. Expected 'numpy_array' or 'backend_tensor'. Received: "
+                             f"value_format={value_format}")
+        read = np.asarray if value_format == "numpy_array" else lambda value: value
+        found = {}
+        for group, variables in self._state_groups().items():
+            paths = [v.path for v in variables]
+            twice = sorted({path for path in paths if paths.count(path) > 1})
+            if twice:
+                raise ValueError(f"These variable paths stand for more than one variable: {twice}. `get_state_tree()` "
+                                 "needs unique ones: give the layers different names.")
+            found[group] = tree.unflatten((v.path.split("/"), read(v.value)) for v in variables)
+        return found
+
+    def set_state_tree(self, state_tree):
+        """Sets the values of variables from a tree of `get_state_tree()`, or a part of one."""
+        groups = self._state_groups()
+        for group, values in state_tree.items():
+            if group not in groups:
+                raise ValueError(f"Unknown variable name: {group}. Expected one of {list(groups)}.")
+            given = {"/".join(path): value for path, value in tree.flatten(values)}
+            for variable in groups[group]:
+                if variable.path in given:
+                    variable.assign(given[variable.path])
+
+    def _state_groups(self):
+        return {"trainable_variables": self.trainable_variables,
+                "non_trainable_variables": self.non_trainable_variables,
+                "optimizer_variables": [] if self.optimizer is None else self.optimizer.variables,
+                "metrics_variables": self.metrics_variables}
 
     def _check_input(self, call):
         super()._check_input(call)

@@ -193,7 +193,7 @@ def soft_shrink(x, threshold=0.5):
     Array([-0.5,  0. ,  1.5], dtype=float32)
     """
     x = jnp.asarray(x)
-    return jnp.where(jnp.abs(x) > threshold, x - jnp.sign(x) * threshold, 0.0)
+    return jnp.where(x > threshold, x - threshold, jnp.where(x < -threshold, x + threshold, 0.0))
 
 
 @nn_op()

@@ -40,7 +40,7 @@ def result_type(*dtypes):
                          f"Received: {dtypes}")
     if "uint64" in strong and any(str(d).startswith("int") for d in strong if isinstance(d, str)):
         strong.append(float)  # no integer type holds both
-    name = str(jnp.result_type(*strong))
+    name = str(jnp.result_type(*(BITS_32.get(d, d) for d in strong)))
     if "float" in name and not any(d is not float and "float" in str(d) for d in strong):
         name = f"float{settings.floatx[-2:]}"  # no array is of a float type: the default precision
     return BITS_32.get(name, name)

@@ -1,5 +1,6 @@
 """How `model.quantize` is told what to do."""
 
+from jkeras.core.policy import QUANTIZATION_MODES
 from jkeras.core.record import Any, Record, record
 from jkeras.core.registry import deserialize, public, serialize
 from jkeras.quantizers.quantizers import AbsMaxQuantizer
@@ -216,3 +217,32 @@ class AWQConfig(CalibratedConfig):
         super().__post_init__()
         if self.num_grid_points <= 0:
             raise ValueError(f"AWQConfig: expected a positive num_grid_points. Received: {self.num_grid_points}")
+
+
+def resolve(mode, config):
+    """The configuration that `quantize(mode, config)` means.
+
+    Raises:
+        ValueError: neither is given, the mode is unknown, or the two contradict each other.
+        NotImplementedError: GPTQ or AWQ.
+
+    >>> resolve("int4", None).block_size
+    128
+    """
+    mode, config = (config, None) if isinstance(config, str) else (mode, config)
+    if mode is not None and mode not in QUANTIZATION_MODES:
+        raise ValueError(f"Invalid quantization mode. Expected one of {QUANTIZATION_MODES}. Received: mode={mode}")
+    defaults = {"int8": Int8QuantizationConfig, "int4": Int4QuantizationConfig, "float8": Float8QuantizationConfig}
+    if config is None and mode not in defaults:
+        raise ValueError("You must provide either `mode` or `config` to `quantize`." if mode is None else
+                         f"For {mode.upper()}, you must pass a `{mode.upper()}Config` object in the `config` argument.")
+    config = defaults[mode]() if config is None else config
+    if not isinstance(config, QuantizationConfig):
+        raise ValueError("Argument `config` must be an instance of `QuantizationConfig`. "
+                         f"Received: config={config} (of type {type(config)})")
+    if mode is not None and config.mode != mode:
+        raise ValueError(f"Contradictory arguments: mode='{mode}' but config.mode='{config.mode}'")
+    if config.mode not in defaults:
+        raise NotImplementedError(f"{config.mode.upper()} calibrates weights on data, which jkeras does not do. Use "
+                                  "mode 'int4' or 'int8', or quantize with Keras and keep the float model here.")
+    return config

@@ -1,4 +1,4 @@
-"""Model files: `.keras` archives (config, weights) and `.weights.h5`, as Keras writes and reads them."""
+"""Model files: `.keras` archives, `.weights.h5` and legacy `.h5`, as Keras writes and reads them."""
 
 import datetime
 import io
@@ -9,7 +9,7 @@ import zipfile
 from jkeras.core import registry
 from jkeras.core.errors import SerializationError
 from jkeras.core.registry import public
-from jkeras.saving import assets, weights
+from jkeras.saving import assets, legacy_h5, weights
 from jkeras.saving.files import check_target, replacing
 
 KERAS_VERSION = "3.15.1"  # whose format this is
@@ -19,13 +19,13 @@ WHEN = (1980, 1, 1, 0, 0, 0)
 
 @public("keras.saving.save_model", "keras.models.save_model")
 def save_model(model, filepath, overwrite=True, zipped=None, **kwargs):
-    """Saves a model, architecture, weights and optimizer, to a `.keras` file that Keras reads too.
+    """Saves a model, architecture, weights and optimizer, to a `.keras` (or older `.h5`) file that Keras reads too.
 
     Args:
         overwrite: replace a file that is there; it stays whole until the new one is.
 
     Raises:
-        ValueError: another ending than ".keras", or the model is not built.
+        ValueError: another ending, or the model is not built.
 
     >>> import tempfile, jkeras
     >>> model = jkeras.Sequential([jkeras.Input((2,)), jkeras.layers.Dense(1, kernel_initializer="ones")])
@@ -38,21 +38,28 @@ def save_model(model, filepath, overwrite=True, zipped=None, **kwargs):
     if kwargs:
         raise ValueError(f"The following argument(s) are not supported: {list(kwargs)}")
     path = os.fspath(filepath)
-    if not path.endswith(".keras") or zipped is False:
-        raise ValueError(f"Invalid filepath extension for saving: {path}. Add the ending `.keras`; folders and `.h5` "
-                         "files are not written by this version.")
+    if not path.endswith((".keras", ".h5", ".hdf5")) or path.endswith(".weights.h5") or zipped is False:
+        raise ValueError(f"Invalid filepath extension for saving: {path}. Add the ending `.keras` for a whole model "
+                         "(or `.h5`, its older form); `save_weights` writes `.weights.h5`. Folders are not written.")
     check_target(path, overwrite)
     _check_built(model)
+    if not path.endswith(".keras"):
+        return _replace(path, _hdf5(lambda file: legacy_h5.write(model, file, KERAS_VERSION)))
     with registry.sharing():
         config = json.dumps(registry.serialize(model))
     metadata = json.dumps({"keras_version": KERAS_VERSION,
                            "date_saved": datetime.datetime.now().strftime("%Y-%m-%d@%H:%M:%S")})
-    buffer = _weights_as_bytes(model)
+    buffer = _hdf5(lambda file: weights.write(model, file))
     with replacing(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
         for name, content in zip(MEMBERS, (metadata, config, buffer)):
             archive.writestr(zipfile.ZipInfo(name, WHEN), content)
         for name, content in assets.collect(model).items():
             archive.writestr(zipfile.ZipInfo(name, WHEN), content)
+
+
+def _replace(path, content):
+    with replacing(path) as temporary, open(temporary, "wb") as file:
+        file.write(content)
 
 
 def _check_built(model):
@@ -61,18 +68,19 @@ def _check_built(model):
                          "once, or give it an `Input`.")
 
 
-def _weights_as_bytes(model):
+def _hdf5(fill):
+    """The bytes of an HDF5 file that `fill(file)` writes."""
     import h5py
 
     buffer = io.BytesIO()
     with h5py.File(buffer, "w") as file:
-        weights.write(model, file)
+        fill(file)
     return buffer.getvalue()
 
 
 @public("keras.saving.load_model", "keras.models.load_model")
 def load_model(filepath, custom_objects=None, compile=True, safe_mode=True):
-    """Loads a model from a `.keras` file, written here or by Keras.
+    """Loads a model from a `.keras` or whole-model `.h5` file, written here or by Keras.
 
     Args:
         custom_objects: dict from names to classes and functions of yours.
@@ -80,7 +88,7 @@ def load_model(filepath, custom_objects=None, compile=True, safe_mode=True):
         safe_mode: has no effect: code in a file is never run.
 
     Raises:
-        ValueError: no `.keras` file, or one that is damaged, names unknown classes, or holds code.
+        ValueError: no such file, or one that is damaged, names unknown classes, or holds code.
 
     >>> import tempfile, jkeras
     >>> model = jkeras.Sequential([jkeras.Input((2,)), jkeras.layers.Dense(1, kernel_initializer="ones")])
@@ -91,11 +99,13 @@ def load_model(filepath, custom_objects=None, compile=True, safe_mode=True):
     [[3.0]]
     """
     path = os.fspath(filepath)
-    if not path.endswith(".keras"):
-        raise ValueError(f"File format not supported: filepath={path}. This version loads `.keras` files, and "
-                         "`.weights.h5` files with `model.load_weights`.")
+    if not path.endswith((".keras", ".h5", ".hdf5")) or path.endswith(".weights.h5"):
+        raise ValueError(f"File format not supported: filepath={path}. Whole models are loaded from `.keras` and `.h5` "
+                         "files; weights from `.weights.h5` files with `model.load_weights`.")
     if not os.path.isfile(path):
         raise ValueError(f"File not found: filepath={path}. Please ensure the file is an accessible `.keras` file.")
+    if not path.endswith(".keras"):
+        return _open(path, path, lambda file: legacy_h5.read(file, custom_objects, compile, path))
     config, content, files = _read_archive(path)
     if not compile:
         config.pop("compile_config", None)
@@ -121,13 +131,19 @@ def _read_archive(path):
 
 
 def _read_weights(model, content, path, skip_mismatch=False):
+    _open(io.BytesIO(content) if isinstance(content, bytes) else content, path,
+          lambda file: weights.read(model, file, skip_mismatch, path))
+
+
+def _open(source, path, read):
+    """`read(file)` on an open HDF5 file; one that cannot be read is explained."""
     import h5py
 
     try:
-        with h5py.File(io.BytesIO(content) if isinstance(content, bytes) else content, "r") as file:
-            weights.read(model, file, skip_mismatch, path)
+        with h5py.File(source, "r") as file:
+            return read(file)
     except OSError as error:
-        raise SerializationError(f"The weights in {path} cannot be read: {error}") from error
+        raise SerializationError(f"{path} is damaged or no HDF5 file: {error}") from error
 
 
 @public("keras.saving.save_weights")
@@ -157,17 +173,16 @@ def save_weights(model, filepath, overwrite=True, max_shard_size=None, **kwargs)
         raise ValueError(f"The filename must end in `.weights.h5`. Received: filepath={path}")
     check_target(path, overwrite)
     _check_built(model)
-    content = _weights_as_bytes(model)
-    with replacing(path) as temporary, open(temporary, "wb") as file:
-        file.write(content)
+    _replace(path, _hdf5(lambda file: weights.write(model, file)))
 
 
 @public("keras.saving.load_weights")
-def load_weights(model, filepath, skip_mismatch=False, **kwargs):
-    """Loads the weights of a `.weights.h5` or `.keras` file into a built model.
+def load_weights(model, filepath, skip_mismatch=False, by_name=False, **kwargs):
+    """Loads the weights of a `.weights.h5`, `.keras` or older `.h5` file into a built model.
 
     Args:
         skip_mismatch: leave layers alone whose weights do not fit, instead of raising.
+        by_name: of an older `.h5` file, match layers by their names instead of their order.
 
     Raises:
         ValueError: the file does not fit; the message lists where.
@@ -185,7 +200,12 @@ def load_weights(model, filepath, skip_mismatch=False, **kwargs):
     _check_built(model)
     if path.endswith(".keras"):
         return _read_weights(model, _read_archive(path)[1], path, skip_mismatch)
-    if not path.endswith(".weights.h5"):
-        raise ValueError(f"File format not supported: filepath={path}. Weights are loaded from `.weights.h5` and "
-                         "`.keras` files.")
-    return _read_weights(model, path, path, skip_mismatch)
+    if by_name and (path.endswith(".weights.h5") or not path.endswith((".h5", ".hdf5"))):
+        raise ValueError(f"`by_name=True` is there for older `.h5` files only. Received: filepath={path}")
+    if path.endswith(".weights.h5"):
+        return _read_weights(model, path, path, skip_mismatch)
+    if not path.endswith((".h5", ".hdf5")):
+        raise ValueError(f"File format not supported: filepath={path}. Weights are loaded from `.weights.h5`, `.keras` "
+                         "and `.h5` files.")
+    return _open(path, path, lambda file: legacy_h5.read_weights(
+        model, file.get("model_weights", file), skip_mismatch, by_name, path))

@@ -1,5 +1,6 @@
 """`.keras` and `.weights.h5`: read by real Keras, written by it, and never half written."""
 
+import json
 import os
 
 import keras
@@ -78,6 +79,41 @@ def test_weights(tmp_path, writer, reader, builder):
     other.load_weights(path)
     for a, b in zip(model.get_weights(), other.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("writer, reader", [(jkeras, keras), (keras, jkeras), (jkeras, jkeras)],
+                         ids=["to-keras", "from-keras", "own"])
+@pytest.mark.parametrize("builder", [graph, sequence], ids=lambda b: b.__name__)
+@pytest.mark.filterwarnings("ignore:.*legacy")
+def test_the_older_format(tmp_path, writer, reader, builder):
+    model, path = trained(writer, builder), str(tmp_path / "model.h5")
+    model.save(path)
+    read = reader.saving.load_model(path, compile=reader is jkeras)
+    np.testing.assert_allclose(read.predict(X, verbose=0), model.predict(X, verbose=0), rtol=1e-5, atol=1e-6)
+    other = builder(reader)
+    other.load_weights(path)
+    for a, b in zip(model.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    if writer is reader:
+        more = [m.fit(X, Y, epochs=1, batch_size=8, shuffle=False, verbose=0).history["loss"] for m in (model, read)]
+        assert more[0] == more[1] and int(read.optimizer.iterations) == 4
+
+
+def test_a_config_of_keras_2(tmp_path):
+    """Calls as lists, shapes as `batch_input_shape`, classes without modules."""
+    dense = {"class_name": "Dense", "name": "d", "inbound_nodes": [[["x", 0, 0, {}]]],
+             "config": {"name": "d", "trainable": True, "dtype": "float32", "units": 2, "activation": "linear",
+                        "use_bias": True,
+                        "kernel_initializer": {"class_name": "GlorotUniform", "config": {"seed": None}},
+                        "bias_initializer": {"class_name": "Zeros", "config": {}}}}
+    add = {"class_name": "Add", "name": "a", "config": {"name": "a", "trainable": True, "dtype": "float32"},
+           "inbound_nodes": [[["d", 0, 0, {}], ["d", 0, 0, {}]]]}
+    entry = {"class_name": "InputLayer", "name": "x", "inbound_nodes": [],
+             "config": {"batch_input_shape": [None, 3], "dtype": "float32", "sparse": False, "name": "x"}}
+    model = jkeras.models.model_from_json(json.dumps({"class_name": "Functional", "config": {
+        "name": "m", "layers": [entry, dense, add], "input_layers": [["x", 0, 0]], "output_layers": [["a", 0, 0]]}}))
+    w, b = model.get_weights()
+    np.testing.assert_allclose(model.predict(X[:, :3], verbose=0), 2 * (X[:, :3] @ w + b), rtol=1e-5)
 
 
 def test_bfloat16_weights_come_back(tmp_path):

@@ -1,0 +1,128 @@
+"""Writes docs/gaps.md and the feature table of README.md from what `check_api.py` finds.
+
+    python docs/make_gaps.py [--check]
+
+`check_api.py` lies in ../shared/parity beside this repository. With --check nothing is written: exit status 1 says that
+the files are out of date. A difference from Keras that has no reason here stops the script.
+"""
+
+import collections
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+PARITY = ROOT.parent / "shared" / "parity"
+BEGIN, END = "<!-- features: begin, by docs/make_gaps.py -->", "<!-- features: end -->"
+
+# Modules, and methods of models, that later issues build.
+LATER = {
+    "applications": "pretrained architectures: issue 6",
+    "datasets": "data sets to download: issue 6",
+    "distribution": "meshes and layouts over devices: issue 4",
+    "export": "`ExportArchive` and `model.export`, on StableHLO: issue 5",
+    "saving": "`KerasFileEditor`, and whatever else of files is not there: issue 5",
+}
+LATER_METHODS = {"export": "export"}
+
+# Names that are there and raise an error that says what to use, and names that are not there, with the reason.
+REASONS = {
+    "keras.layers.TorchModuleWrapper": "raises: a module of PyTorch cannot run inside a compiled JAX program; `JaxLayer` "
+                                       "or `FlaxLayer` wrap a version in JAX",
+    "keras.layers.TFSMLayer": "raises: a SavedModel of TensorFlow cannot run inside a compiled JAX program; save the "
+                              "model as `.keras` instead",
+    "keras.quantizers.GPTQConfig": "the config is there; `quantize` with it raises, since it calibrates on data; "
+                                   "\"int8\", \"int4\" and \"float8\" need none",
+    "keras.quantizers.AWQConfig": "as `GPTQConfig`",
+    "keras.Model.get_quantization_layer_structure": "asked for by GPTQ and AWQ alone",
+}
+MOST = 15
+
+
+def checked():
+    """({module: [same, all]}, {name: what differs}) as `check_api.py` prints them."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
+    done = subprocess.run([sys.executable, "check_api.py", "--module", "jkeras", "--all"], cwd=PARITY, text=True,
+                          capture_output=True, env=environment)
+    table, _, differences = done.stdout.partition("\n\n")
+    if "\ntogether" not in table:
+        sys.exit(f"check_api.py failed:\n{done.stdout}{done.stderr}")
+    counts = collections.defaultdict(lambda: [0, 0])
+    for line in table.splitlines()[1:]:
+        module, same, _, every = line.split()
+        group = ".".join(module.split(".")[:2])
+        counts[group][0] += int(same)
+        counts[group][1] += int(every)
+    return dict(counts), dict(line.split(": ", 1) for line in differences.splitlines())
+
+
+def split(differences):
+    """({later module: number of names}, {name: (what differs, reason)}) of the differences."""
+    later, here = collections.Counter(), {name: ("", reason) for name, reason in REASONS.items()}
+    missing_methods = {name.rpartition(".")[2] for name in REASONS}
+    unexplained = {}
+    for name, text in differences.items():
+        module = (name.split(".") + [""])[1]
+        left = text
+        if module in LATER:
+            later[module] += 1
+            continue
+        found = re.fullmatch(r"no method (.*)", text)
+        if found:
+            methods = found[1].split(", ")
+            for method in methods:
+                if method in LATER_METHODS:
+                    later[LATER_METHODS[method]] += 1
+            left = [m for m in methods if m not in LATER_METHODS and m not in missing_methods]
+        if left and name not in REASONS:
+            unexplained[name] = text
+        elif name in REASONS:
+            here[name] = (text, REASONS[name])
+    if unexplained:
+        sys.exit("Differences from Keras without a reason in docs/make_gaps.py:\n"
+                 + "\n".join(f"{name}: {text}" for name, text in unexplained.items()))
+    if len(here) > MOST:
+        sys.exit(f"{len(here)} names without an implementation; {MOST} are allowed.")
+    return later, here
+
+
+def gaps(differences):
+    """The text of docs/gaps.md."""
+    later, here = split(differences)
+    lines = ["# What Keras 3.15.1 has and jkeras has not", "",
+             "Written by `docs/make_gaps.py` from the output of `check_api.py`; everything else is there, with the same",
+             "signature.", "", "| name | why, and what to use |", "|---|---|"]
+    lines += [f"| `{name}` | {reason}{f' ({text})' if text else ''} |" for name, (text, reason) in here.items()]
+    if later:
+        lines += ["", "Still to come, with the names and methods that are open:", "", "| module | open | what |",
+                  "|---|---:|---|"]
+        lines += [f"| `keras.{module}` | {later[module]} | {what} |" for module, what in LATER.items() if later[module]]
+    return "\n".join(lines) + "\n"
+
+
+def features(counts):
+    """The feature table of the README."""
+    lines = ["| module | names of Keras 3.15.1 | the same in jkeras |", "|---|---:|---:|"]
+    lines += [f"| `{module}` | {every} | {same} |" for module, (same, every) in sorted(counts.items())]
+    return "\n".join([BEGIN, "", *lines, "", END])
+
+
+def main(check=False):
+    """Writes the files, or only says whether they are up to date."""
+    counts, differences = checked()
+    readme = (ROOT / "README.md").read_text()
+    before, found, rest = readme.partition(BEGIN)
+    if not found or END not in rest:
+        sys.exit(f"README.md has no place for the table: expected {BEGIN} … {END}")
+    texts = {"docs/gaps.md": gaps(differences), "README.md": before + features(counts) + rest.partition(END)[2]}
+    old = [name for name, text in texts.items() if not (ROOT / name).exists() or (ROOT / name).read_text() != text]
+    if check and old:
+        sys.exit(f"Out of date: {', '.join(old)}. Run `python docs/make_gaps.py`.")
+    for name in old:
+        (ROOT / name).write_text(texts[name])
+
+
+if __name__ == "__main__":
+    main(check="--check" in sys.argv[1:])

@@ -1,0 +1,198 @@
+"""Layers whose weights can be kept in few bits: how they get there, and what they compute from there."""
+
+import functools
+from types import MappingProxyType
+
+import jax
+import jax.numpy as jnp
+
+from jkeras.core import registry
+from jkeras.core.errors import explain
+from jkeras.core.layer import Layer
+from jkeras.core.record import Kind
+from jkeras.quantizers.coding import Coding, float8_product, integer_product, straight_through
+from jkeras.quantizers.configs import Int4QuantizationConfig, QuantizationConfig, resolve
+from jkeras.quantizers.quantizers import AbsMaxQuantizer
+
+
+class _ConfigKind(Kind):
+    """A `QuantizationConfig`, or its config."""
+
+    def read(self, value):
+        return registry.deserialize(value) if isinstance(value, dict) else value
+
+
+Quantization = _ConfigKind()
+STEPS = ("inputs", "kernel", "outputs_grad")  # what float8 has a scale and a history of largest magnitudes for
+
+
+class QuantizedLayer(Layer):
+    """Base of layers with a weight that `quantize` puts into integers ("int8", "int4") or float8.
+
+    Integers take the weight's place under its name; beside it come `<name>_scale`, and for blocks of 4-bit numbers
+    `<name>_zero` and `g_idx`. A subclass says in `codings` how each weight is kept.
+    """
+
+    _adapted = "kernel"  # name of the main weight
+    _codings = MappingProxyType({})  # of the weights that integers stand for now
+    quantization_modes = ("int8", "int4", "float8")
+
+    def codings(self, bits, block):
+        """How the weights are kept: `{name: Coding}`."""
+        return {"kernel": Coding(bits, 0, -1, self._float_shapes["kernel"][-1], block)}
+
+    @property
+    def is_quantized(self):
+        """Whether the weights are kept in few bits now."""
+        return f"{self._adapted}_scale" in self._own
+
+    # ------------------------------------------------------------ on the way there
+
+    def quantize(self, mode=None, config=None, type_check=True):
+        """Puts the weights of a built layer into few bits; its dtype policy then says so.
+
+        Args:
+            mode: "int8", "int4" or "float8" (products of 8-bit floats on weights that stay as they are).
+            config: a `jkeras.quantizers.QuantizationConfig` instead of the mode's own.
+            type_check: refuse a subclass, which may compute something else from the weights.
+
+        Raises:
+            ValueError: not built, quantized already, or mode and config do not fit.
+            NotImplementedError: the layer has not this mode, or is of a subclass.
+        """
+        config = resolve(mode, config)
+        mode = config.mode
+        if not self.built:
+            raise ValueError(explain(self._where, "a built layer to quantize", "one without weights",
+                                     "call it on an input first"))
+        if self.is_quantized:
+            raise ValueError(f"{self._where} is already quantized, with dtype_policy='{self._policy.name}'. Received: "
+                             f"mode={mode}")
+        if (mode, self.compute_dtype) == ("int8", "float16"):
+            raise ValueError(explain(self._where, "a layer that computes in float32 or bfloat16 for mode 'int8'",
+                                     "compute_dtype='float16'", "load it with another dtype policy first"))
+        if type_check and registry.public_name(type(self)) is None:
+            raise NotImplementedError(f"Layer {type(self).__name__} does not have a `quantize` method implemented; it "
+                                      "may be inherited: pass `type_check=False` to quantize it all the same.")
+        self._check_mode(mode)
+        self.quantization_config = config
+        weights = {name: self._own[name].value for name in self.quantized_weights} if mode != "float8" else {}
+        self._make_quantized(mode)
+        for name, value in weights.items():
+            for key, part in self.encode(name, value, config.weight_quantizer).items():
+                self._own[key].assign(part)
+        if self._policy.quantization_mode is None:
+            block = self._block()
+            full = f"int4/{-1 if block is None else block}" if mode == "int4" else mode
+            self.dtype_policy = f"{full}_from_{self._policy.name}"
+
+    def _check_mode(self, mode):
+        if mode not in self.quantization_modes:
+            raise NotImplementedError(f"{self._where}: invalid quantization mode. Expected one of "
+                                      f"{self.quantization_modes}. Received: quantization_mode={mode}")
+
+    def _make_weights(self, specs):
+        super()._make_weights(specs)
+        if self.quantization_mode:
+            self._check_mode(self.quantization_mode)
+            self._make_quantized(self.quantization_mode)
+
+    @property
+    def quantized_weights(self):
+        """The names of the weights that integers stand for."""
+        return (self._adapted,)
+
+    def _block(self):
+        config = self.quantization_config
+        of = config if isinstance(config, Int4QuantizationConfig) else self._policy
+        size = getattr(of, "block_size", None)
+        return None if size == -1 else size
+
+    def _make_quantized(self, mode):
+        """Puts variables for a mode in the place of the float ones; values come later."""
+        if mode == "float8":
+            length = getattr(self._policy, "amax_history_length", 1024)
+            for step in STEPS:
+                for name, shape, first in (("scale", (), "ones"), ("amax_history", (length,), "zeros")):
+                    self._put(f"{step}_{name}", shape, first, dtype="float32", autocast=False,
+                              overwrite_with_gradient=True)
+            return
+        names = self.quantized_weights
+        self.__dict__["_float_shapes"] = {name: tuple(self._own[name].shape) for name in names}
+        self.__dict__["_codings"] = self.codings(8 if mode == "int8" else 4, self._block() if mode == "int4" else None)
+        for name in names:
+            like = jax.ShapeDtypeStruct(self._float_shapes[name], self.variable_dtype)
+            delattr(self, name)
+            for key, part in jax.eval_shape(functools.partial(self.encode, name), like).items():
+                if key not in self._own:  # `g_idx` is shared
+                    first = self._places if key == "g_idx" else "ones" if key.endswith("_scale") else "zeros"
+                    self._put(key, part.shape, first, dtype=self._part_dtype(key, part), trainable=False)
+
+    def _put(self, name, shape, initializer, **options):
+        setattr(self, name, self.add_weight(shape, initializer, name=name, **options))
+
+    def _part_dtype(self, key, part):
+        return part.dtype
+
+    def _places(self, shape, dtype=None):
+        return jnp.floor_divide(jnp.arange(shape[0], dtype=dtype), self._block())
+
+    # ------------------------------------------------------------ between the two forms
+
+    def encode(self, name, value, quantizer=None):
+        """The arrays that stand for a float weight, by the names of their variables."""
+        parts = self._codings[name].encode(value, quantizer)
+        return {self._key(name, part): array for part, array in parts.items()}
+
+    def decode(self, name, w):
+        """The float weight that the layer's arrays stand for."""
+        return self._codings[name].decode(self.parts(name, w), self.compute_dtype)
+
+    def parts(self, name, w):
+        """What stands for a weight, by the names that its `Coding` has for it."""
+        keys = {part: self._key(name, part) for part in ("integers", "scale", "zero", "g_idx")}
+        return {part: w[key] for part, key in keys.items() if key in w}
+
+    @staticmethod
+    def _key(name, part):
+        return {"integers": name, "g_idx": part}.get(part, f"{name}_{part}")
+
+    # ------------------------------------------------------------ computing
+
+    @property
+    def activation_quantizer(self):
+        """What rounds the inputs of products; None: they stay as they are."""
+        default = AbsMaxQuantizer() if self.quantization_mode == "int8" else None
+        return QuantizationConfig.activation_quantizer_or_default(self.quantization_config, default)
+
+    def round_inputs(self, x, quantizer):
+        """(rounded inputs, their scale as a product's output has it)."""
+        return quantizer(x, axis=-1)
+
+    def quantized_product(self, x, w, contract, name="kernel", training=False):
+        """`contract(x, weight)` with a weight in few bits, and inputs rounded where the configuration says so."""
+        if self.quantization_mode == "float8":
+            return float8_product(contract, x, w[name], w, training)
+        quantizer, coding = self.activation_quantizer, self._codings[name]
+
+        def rounded(x, w):
+            x, scale = (x, None) if quantizer is None else self.round_inputs(x, quantizer)
+            if coding.outer:  # one scale for each output: it can wait
+                kernel = coding.integers(self.parts(name, w))
+                scale = w[f"{name}_scale"] if scale is None else scale * w[f"{name}_scale"]
+            else:
+                kernel = self.decode(name, w)
+            y = integer_product(contract, x, kernel).astype(self.compute_dtype)
+            return y if scale is None else y / scale
+
+        return straight_through(rounded, lambda x, w: contract(x, self.decode(name, w)), x,
+                                {key: w[key] for key in w if key in self._parts_of(name)})
+
+    def _parts_of(self, name):
+        return [self._key(name, part) for part in ("integers", "scale", "zero", "g_idx")]
+
+    def _read(self, run, variable):
+        value = super()._read(run, variable)
+        if variable.name == "bias" and self.quantization_mode == "float8" and value.dtype == "float32":
+            return value.astype("bfloat16").astype("float32")  # as the hardware's fused product and sum has it
+        return value
