@@ -44,8 +44,8 @@ def set_backend(backend):
     >>> set_backend("jax")
     """
     if backend != "jax":
-        raise ValueError(f"jkeras runs on JAX alone. Expected backend='jax', received: backend={backend!r}. For another "
-                         "backend use Keras itself: files and configs go both ways.")
+        raise ValueError(f"jkeras runs on JAX alone. Expected backend='jax', received: backend={backend!r}. For "
+                         "another backend use Keras itself: files and configs go both ways.")
 
 
 __all__ = ["backend", "disable_flash_attention", "disable_interactive_logging", "disable_traceback_filtering",

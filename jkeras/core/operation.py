@@ -13,7 +13,7 @@ from jkeras.core.settings import auto_name
 
 
 @public("keras.Operation")
-class Operation(metaclass=abc.ABCMeta):
+class Operation(metaclass=abc.ABCMeta):  # noqa: B024 - for `register` below
     """A function without weights that can stand in a graph. A subclass defines `call`; layers count as operations.
 
     Args:

@@ -123,10 +123,11 @@ class QuantizedLayer(Layer):
         for name in names:
             like = jax.ShapeDtypeStruct(self._float_shapes[name], self.variable_dtype)
             delattr(self, name)
-            for key, part in jax.eval_shape(functools.partial(self.encode, name), like).items():
-                if key not in self._own:  # `g_idx` is shared
-                    first = self._places if key == "g_idx" else "ones" if key.endswith("_scale") else "zeros"
-                    self._put(key, part.shape, first, dtype=self._part_dtype(key, part), trainable=False)
+            found = jax.eval_shape(functools.partial(self.encode, name), like)
+            for part, key in self._keys(name).items():
+                if key in found and key not in self._own:  # `g_idx` is shared
+                    first = {"scale": "ones", "g_idx": self._places}.get(part, "zeros")
+                    self._put(key, found[key].shape, first, dtype=self._part_dtype(key, found[key]), trainable=False)
 
     def _put(self, name, shape, initializer, **options):
         setattr(self, name, self.add_weight(shape, initializer, name=name, **options))
@@ -141,8 +142,8 @@ class QuantizedLayer(Layer):
 
     def encode(self, name, value, quantizer=None):
         """The arrays that stand for a float weight, by the names of their variables."""
-        parts = self._codings[name].encode(value, quantizer)
-        return {self._key(name, part): array for part, array in parts.items()}
+        parts, keys = self._codings[name].encode(value, quantizer), self._keys(name)
+        return {keys[part]: array for part, array in parts.items()}
 
     def decode(self, name, w):
         """The float weight that the layer's arrays stand for."""
@@ -150,12 +151,11 @@ class QuantizedLayer(Layer):
 
     def parts(self, name, w):
         """What stands for a weight, by the names that its `Coding` has for it."""
-        keys = {part: self._key(name, part) for part in ("integers", "scale", "zero", "g_idx")}
-        return {part: w[key] for part, key in keys.items() if key in w}
+        return {part: w[key] for part, key in self._keys(name).items() if key in w}
 
     @staticmethod
-    def _key(name, part):
-        return {"integers": name, "g_idx": part}.get(part, f"{name}_{part}")
+    def _keys(name):
+        return {"integers": name, "scale": f"{name}_scale", "zero": f"{name}_zero", "g_idx": "g_idx"}
 
     # ------------------------------------------------------------ computing
 
@@ -186,10 +186,7 @@ class QuantizedLayer(Layer):
             return y if scale is None else y / scale
 
         return straight_through(rounded, lambda x, w: contract(x, self.decode(name, w)), x,
-                                {key: w[key] for key in w if key in self._parts_of(name)})
-
-    def _parts_of(self, name):
-        return [self._key(name, part) for part in ("integers", "scale", "zero", "g_idx")]
+                                {key: w[key] for key in self._keys(name).values() if key in w})
 
     def _read(self, run, variable):
         value = super()._read(run, variable)

@@ -2,6 +2,8 @@
 
 import functools
 import json
+import re
+import warnings
 
 import numpy as np
 
@@ -10,6 +12,7 @@ from jkeras.core.errors import explain
 from jkeras.core.building import as_tuples
 from jkeras.core.layer import Layer
 from jkeras.models import host
+from jkeras.quantizers.configs import resolve
 from jkeras.training.trainer import Trainer
 
 
@@ -125,6 +128,40 @@ class Model(Trainer, Layer):
 
         print_summary(self, line_length=line_length, positions=positions, print_fn=print_fn,
                       expand_nested=expand_nested, show_trainable=show_trainable, layer_range=layer_range)
+
+    # ------------------------------------------------------------ weights in few bits
+
+    def quantize(self, mode=None, config=None, filters=None, *, type_check=True):
+        """Quantizes the layers below that can be, and warns of those that cannot.
+
+        Args:
+            mode: "int8", "int4" or "float8".
+            config: a `jkeras.quantizers.QuantizationConfig`; decides the mode where none is given.
+            filters: which layers: a regular expression found in their names, a list of such, or a function of a layer.
+            type_check: leave subclasses of the built-in layers as they are.
+
+        Raises:
+            ValueError: mode, config or filters are not what they should be; a layer is not built or quantized already.
+            NotImplementedError: GPTQ and AWQ.
+        """
+        if filters is not None and not callable(filters) and not isinstance(filters, (str, list, tuple)):
+            raise ValueError("The `filters` argument must be a regex string, a list of regex strings, or a callable. "
+                             f"Received: {type(filters)}")
+        config = resolve(mode, config)
+        patterns = [filters] if isinstance(filters, str) else filters
+        for layer in self._flatten_layers():
+            wanted = filters is None or (filters(layer) if callable(filters) else
+                                         any(re.search(pattern, layer.name) for pattern in patterns))
+            if wanted and len(layer._flatten_layers()) == 1:
+                try:
+                    layer.quantize(config=config, type_check=type_check)
+                except NotImplementedError as error:
+                    warnings.warn(str(error), stacklevel=2)
+        self.__dict__.pop("_functions", None)  # they were compiled for the old weights
+
+    def get_quantization_layer_structure(self, mode=None):
+        """Which layers calibrating modes take together, for a model to define; None."""
+        return None
 
     # ------------------------------------------------------------ config and files
 

@@ -24,6 +24,11 @@ class Leaf(typing.NamedTuple):
     path: str
     variable: typing.Any = None
 
+    @property
+    def overwritten(self):
+        """Whether the "gradient" is the new value itself, as for the scales of float8."""
+        return getattr(self.variable, "overwrite_with_gradient", False)
+
 
 class Transform(Record):
     """An optimizer as a gradient transformation. A concrete one says which slots it has, and gives one `rule`."""
@@ -96,7 +101,8 @@ class Transform(Record):
             state["ema"] = jax.tree_util.tree_map(lambda p: jnp.zeros(p.shape, p.dtype), params)
         if self.gradient_accumulation_steps:
             state["accumulators"] = jax.tree_util.tree_map(lambda p: jnp.zeros(p.shape, p.dtype), params)
-        state["slots"] = {name: treedef.unflatten([self.slot(name, p, leaf) for p, leaf in zip(leaves, infos)])
+        state["slots"] = {name: treedef.unflatten([None if leaf.overwritten else self.slot(name, p, leaf)
+                                                   for p, leaf in zip(leaves, infos)])
                           for group in self.slot_groups() for name in group}
         scalars = self.scalars(leaves)
         return {**state, "scalars": scalars} if scalars else state
@@ -115,6 +121,8 @@ class Transform(Record):
         grads, infos = treedef.flatten_up_to(grads), describe(params, variables)
         if all(g is None for g in grads):
             raise ValueError(f"{self.name}: No gradients provided for any variable.")
+        overwritten = {i: g for i, (g, leaf) in enumerate(zip(grads, infos)) if leaf.overwritten and g is not None}
+        grads = [None if i in overwritten else g for i, g in enumerate(grads)]
         if self.loss_scale_factor is not None:
             grads = [None if g is None else g / self.loss_scale_factor for g in grads]
         columns = {name: treedef.flatten_up_to(tree) for name, tree in state["slots"].items()}
@@ -139,7 +147,7 @@ class Transform(Record):
             averages, leaves = self._average(treedef.flatten_up_to(state["ema"]), leaves, count)
             state["ema"] = treedef.unflatten(averages)
         state["iterations"] = state["iterations"] + 1
-        return treedef.unflatten(leaves), state
+        return treedef.unflatten([overwritten.get(i, p) for i, p in enumerate(leaves)]), state
 
     def update(self, grads, state, params, **extra):
         """optax's interface: (updates, new state), where new params = params + updates."""

@@ -67,7 +67,9 @@ def _write_names(group, attribute, names):
 def _plain_layers(described):
     """A model's config in which its layers, and those of models in it, have class name and config alone."""
     kept = {k: described[k] for k in ("class_name", "config", "name", "inbound_nodes") if k in described}
-    if described.get("registered_name") and not str(described.get("module")).startswith("keras"):
+    if str(described.get("module")).startswith("keras"):
+        kept["class_name"] = registry.find(described["class_name"], described).__name__  # not the public name
+    elif described.get("registered_name"):
         kept["class_name"] = described["registered_name"]
     layers = described["config"].get("layers")
     if isinstance(layers, list):
