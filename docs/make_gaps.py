@@ -27,17 +27,18 @@ LATER = {
 }
 LATER_METHODS = {"export": "export"}
 
-# Names that are there and raise an error that says what to use, and names that are not there, with the reason.
-REASONS = {
-    "keras.layers.TorchModuleWrapper": "raises: a module of PyTorch cannot run inside a compiled JAX program; `JaxLayer` "
-                                       "or `FlaxLayer` wrap a version in JAX",
-    "keras.layers.TFSMLayer": "raises: a SavedModel of TensorFlow cannot run inside a compiled JAX program; save the "
-                              "model as `.keras` instead",
-    "keras.quantizers.GPTQConfig": "the config is there; `quantize` with it raises, since it calibrates on data; "
-                                   "\"int8\", \"int4\" and \"float8\" need none",
+# Names that are there and raise an error that says what to use.
+RAISES = {
+    "keras.layers.TorchModuleWrapper": "a module of PyTorch cannot run inside a compiled JAX program: wrap a version "
+                                       "in JAX with `JaxLayer` or `FlaxLayer`",
+    "keras.layers.TFSMLayer": "a SavedModel of TensorFlow cannot run inside a compiled JAX program: save the model as "
+                              "`.keras` instead",
+    "keras.quantizers.GPTQConfig": "`quantize` with this config raises, since it calibrates on data: \"int8\", "
+                                   "\"int4\" and \"float8\" need none",
     "keras.quantizers.AWQConfig": "as `GPTQConfig`",
-    "keras.Model.get_quantization_layer_structure": "asked for by GPTQ and AWQ alone",
 }
+# Names, and methods of classes by their name alone, that are not there.
+MISSING = {}
 MOST = 15
 
 
@@ -59,44 +60,38 @@ def checked():
 
 
 def split(differences):
-    """({later module: number of names}, {name: (what differs, reason)}) of the differences."""
-    later, here = collections.Counter(), {name: ("", reason) for name, reason in REASONS.items()}
-    missing_methods = {name.rpartition(".")[2] for name in REASONS}
-    unexplained = {}
+    """({later module: number of open names and methods}, the names in MISSING that are indeed missing).
+
+    Exits where another name differs, or too many names have no implementation.
+    """
+    later, missing, unexplained = collections.Counter(), {}, []
     for name, text in differences.items():
-        module = (name.split(".") + [""])[1]
-        left = text
-        if module in LATER:
-            later[module] += 1
-            continue
-        found = re.fullmatch(r"no method (.*)", text)
-        if found:
-            methods = found[1].split(", ")
-            for method in methods:
-                if method in LATER_METHODS:
-                    later[LATER_METHODS[method]] += 1
-            left = [m for m in methods if m not in LATER_METHODS and m not in missing_methods]
-        if left and name not in REASONS:
-            unexplained[name] = text
-        elif name in REASONS:
-            here[name] = (text, REASONS[name])
+        module = name.split(".")[1]
+        methods = text.removeprefix("no method ").split(", ") if re.fullmatch(r"no method [\w, ]+", text) else []
+        for part in methods or [name]:
+            if module in LATER or part in LATER_METHODS:
+                later[LATER_METHODS.get(part, module)] += 1
+            elif part in MISSING:
+                missing[part] = MISSING[part]
+            else:
+                unexplained.append(f"{name}: {text}")
     if unexplained:
-        sys.exit("Differences from Keras without a reason in docs/make_gaps.py:\n"
-                 + "\n".join(f"{name}: {text}" for name, text in unexplained.items()))
-    if len(here) > MOST:
-        sys.exit(f"{len(here)} names without an implementation; {MOST} are allowed.")
-    return later, here
+        sys.exit("Differences from Keras without a reason in docs/make_gaps.py:\n" + "\n".join(unexplained))
+    if len(RAISES) + len(missing) > MOST:
+        sys.exit(f"{len(RAISES) + len(missing)} names without an implementation; {MOST} are allowed.")
+    return later, missing
 
 
 def gaps(differences):
     """The text of docs/gaps.md."""
-    later, here = split(differences)
+    later, missing = split(differences)
     lines = ["# What Keras 3.15.1 has and jkeras has not", "",
-             "Written by `docs/make_gaps.py` from the output of `check_api.py`; everything else is there, with the same",
-             "signature.", "", "| name | why, and what to use |", "|---|---|"]
-    lines += [f"| `{name}` | {reason}{f' ({text})' if text else ''} |" for name, (text, reason) in here.items()]
+             "Written by `docs/make_gaps.py` from what `check_api.py` finds. All else has the same signature.",
+             "", "| name | | why, and what to use |", "|---|---|---|"]
+    lines += [f"| `{name}` | raises | {reason} |" for name, reason in RAISES.items()]
+    lines += [f"| `{name}` | not there | {reason} |" for name, reason in missing.items()]
     if later:
-        lines += ["", "Still to come, with the names and methods that are open:", "", "| module | open | what |",
+        lines += ["", "Still to come:", "", "| module | open | what |",
                   "|---|---:|---|"]
         lines += [f"| `keras.{module}` | {later[module]} | {what} |" for module, what in LATER.items() if later[module]]
     return "\n".join(lines) + "\n"

@@ -32,7 +32,8 @@ def test_losses(name):
 
 
 def test_several_outputs():
-    values = [lib.distillation.FeatureDistillation(["mse", None]).compute_loss([A, A], [B, B]) for lib in (keras, jkeras)]
+    values = [lib.distillation.FeatureDistillation(["mse", None]).compute_loss([A, A], [B, B])
+              for lib in (keras, jkeras)]
     np.testing.assert_allclose(*values, rtol=1e-5)
 
 

@@ -112,7 +112,8 @@ def test_every_public_object_is_documented(what):
 
 @pytest.mark.skipif(not (ROOT.parent.parent / "shared" / "parity").exists(), reason="needs ../shared/parity")
 def test_tables_from_check_api_are_up_to_date():
-    done = subprocess.run([sys.executable, ROOT.parent / "docs" / "make_gaps.py", "--check"], capture_output=True, text=True)
+    done = subprocess.run([sys.executable, ROOT.parent / "docs" / "make_gaps.py", "--check"], capture_output=True,
+                          text=True)
     assert done.returncode == 0, done.stderr
 
 

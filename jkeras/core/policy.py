@@ -87,8 +87,8 @@ class DTypePolicy:
     variable_dtype = property(lambda self: self._variable_dtype, doc="The type in which weights are kept.")
     quantization_mode = property(lambda self: None, doc="None: not a quantized policy.")
 
-    def at(self, path):
-        """The policy of the layer at a path: this one, but for a `DTypePolicyMap`."""
+    def of(self, layer):
+        """The policy of a layer that was given this one: itself, but for a `DTypePolicyMap`."""
         return self
 
     def changed(self, path, new):

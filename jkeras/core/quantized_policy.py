@@ -186,9 +186,9 @@ class DTypePolicyMap(DTypePolicy, collections.abc.MutableMapping):
     variable_dtype = property(lambda self: self._default.variable_dtype, doc="The default policy's.")
     quantization_mode = property(lambda self: self._default.quantization_mode, doc="The default policy's.")
 
-    def at(self, path):
-        """The policy of the layer at a path."""
-        return self[path] if path else self._default
+    def of(self, layer):
+        """The policy of a layer, by its path."""
+        return self[layer.path]
 
     def changed(self, path, new):
         """This map, where the layer at a path now has another policy."""

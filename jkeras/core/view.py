@@ -32,27 +32,27 @@ class WeightView:
     def dtype_policy(self, value):
         new = policy.get(value)
         self.__dict__["_dtype_policy"] = self._dtype_policy.changed(self.path, new)
-        if new.quantization_mode is not None and self.built and not self.is_quantized:
+        if new.quantization_mode is not None and self.built and not self._is_quantized:
             self.quantize(new.quantization_mode)
 
     @property
-    def _policy(self):
-        return self._dtype_policy.at(self.path)
+    def _own_policy(self):
+        return self._dtype_policy.of(self)
 
     @property
     def dtype(self):
         """The type of the weights."""
-        return self._policy.variable_dtype
+        return self._own_policy.variable_dtype
 
     @property
     def variable_dtype(self):
         """The type of the weights."""
-        return self._policy.variable_dtype
+        return self._own_policy.variable_dtype
 
     @property
     def compute_dtype(self):
         """The type in which the layer computes."""
-        return self._policy.compute_dtype
+        return self._own_policy.compute_dtype
 
     @property
     def input_dtype(self):
@@ -66,10 +66,10 @@ class WeightView:
     @property
     def quantization_mode(self):
         """How the layer is quantized: "int8", "int4", "float8", or None."""
-        return self._policy.quantization_mode
+        return self._own_policy.quantization_mode
 
     @property
-    def is_quantized(self):
+    def _is_quantized(self):
         """Whether the weights are kept in few bits now."""
         return False
 

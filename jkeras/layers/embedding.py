@@ -65,7 +65,7 @@ class _Table(LoraLayer):
     def look_up(self, w, ids):
         """The rows of the table for `ids`."""
         ids = ids if ids.dtype in ("int32", "int64") else ids.astype("int32")
-        if not self.is_quantized:
+        if not self._is_quantized:
             return jnp.take(self.adapted(w), ids, axis=0).astype(self.compute_dtype)
         parts = {k: v if k == "g_idx" else jnp.take(v, ids, axis=0) for k, v in self.parts("embeddings", w).items()}
         rows = self._codings["embeddings"].decode(parts, self.compute_dtype)
@@ -145,7 +145,7 @@ class ReversibleEmbedding(_Table):
         return logits if self.logit_soft_cap is None else jnp.tanh(logits / self.logit_soft_cap) * self.logit_soft_cap
 
     def _score(self, w, vectors):
-        if self.is_quantized:
+        if self._is_quantized:
             name = "embeddings" if self.tie_weights else "reverse_embeddings"
             return self.quantized_product(vectors, w, _times_rows if self.tie_weights else jnp.matmul, name)
         kernel = self.adapted(w).T if self.tie_weights else w["reverse_embeddings"]  # (output_dim, input_dim)

@@ -72,7 +72,7 @@ class LoraLayer(QuantizedLayer):
 
     def product(self, x, w, ctx):
         """`contract(x, kernel)` with the adapted kernel, be it in floats or in few bits."""
-        if not self.is_quantized:
+        if not self._is_quantized:
             return self.contract(x, self.adapted(w))
         y = self.quantized_product(x, w, self.contract, training=ctx.training)
         if not self.lora_enabled:
@@ -92,7 +92,7 @@ class LoraLayer(QuantizedLayer):
         values = {k: v.value for k, v in self._own.items()}
         if self.lora_enabled and self._codings:
             values |= self.encode(self._adapted, self.decode(self._adapted, values) + self._delta(values))
-        elif not self.is_quantized:
+        elif not self._is_quantized:
             values[self._adapted] = self.adapted(values)
         for i, key in enumerate(self._stored()):
             store[str(i)] = np.asarray(values[key])

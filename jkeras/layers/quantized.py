@@ -42,7 +42,7 @@ class QuantizedLayer(Layer):
         return {"kernel": Coding(bits, 0, -1, self._float_shapes["kernel"][-1], block)}
 
     @property
-    def is_quantized(self):
+    def _is_quantized(self):
         """Whether the weights are kept in few bits now."""
         return f"{self._adapted}_scale" in self._own
 
@@ -65,9 +65,9 @@ class QuantizedLayer(Layer):
         if not self.built:
             raise ValueError(explain(self._where, "a built layer to quantize", "one without weights",
                                      "call it on an input first"))
-        if self.is_quantized:
-            raise ValueError(f"{self._where} is already quantized, with dtype_policy='{self._policy.name}'. Received: "
-                             f"mode={mode}")
+        if self._is_quantized:
+            raise ValueError(f"{self._where} is already quantized, with dtype_policy='{self._own_policy.name}'. "
+                             f"Received: mode={mode}")
         if (mode, self.compute_dtype) == ("int8", "float16"):
             raise ValueError(explain(self._where, "a layer that computes in float32 or bfloat16 for mode 'int8'",
                                      "compute_dtype='float16'", "load it with another dtype policy first"))
@@ -81,10 +81,12 @@ class QuantizedLayer(Layer):
         for name, value in weights.items():
             for key, part in self.encode(name, value, config.weight_quantizer).items():
                 self._own[key].assign(part)
-        if self._policy.quantization_mode is None:
+                self._own[key]._initializer = None  # `init` finds this value again
+        self.__dict__["_state_kept"] = True
+        if self._own_policy.quantization_mode is None:
             block = self._block()
             full = f"int4/{-1 if block is None else block}" if mode == "int4" else mode
-            self.dtype_policy = f"{full}_from_{self._policy.name}"
+            self.dtype_policy = f"{full}_from_{self._own_policy.name}"
 
     def _check_mode(self, mode):
         if mode not in self.quantization_modes:
@@ -92,10 +94,14 @@ class QuantizedLayer(Layer):
                                       f"{self.quantization_modes}. Received: quantization_mode={mode}")
 
     def _make_weights(self, specs):
+        mode = self.quantization_mode
+        if mode is not None:
+            self._check_mode(mode)
+        if mode == "float8":
+            self._make_quantized(mode)  # before the other weights, as in Keras
         super()._make_weights(specs)
-        if self.quantization_mode:
-            self._check_mode(self.quantization_mode)
-            self._make_quantized(self.quantization_mode)
+        if mode not in (None, "float8"):
+            self._make_quantized(mode)
 
     @property
     def quantized_weights(self):
@@ -104,14 +110,14 @@ class QuantizedLayer(Layer):
 
     def _block(self):
         config = self.quantization_config
-        of = config if isinstance(config, Int4QuantizationConfig) else self._policy
+        of = config if isinstance(config, Int4QuantizationConfig) else self._own_policy
         size = getattr(of, "block_size", None)
         return None if size == -1 else size
 
     def _make_quantized(self, mode):
         """Puts variables for a mode in the place of the float ones; values come later."""
         if mode == "float8":
-            length = getattr(self._policy, "amax_history_length", 1024)
+            length = getattr(self._own_policy, "amax_history_length", 1024)
             for step in STEPS:
                 for name, shape, first in (("scale", (), "ones"), ("amax_history", (length,), "zeros")):
                     self._put(f"{step}_{name}", shape, first, dtype="float32", autocast=False,

@@ -12,6 +12,8 @@ def has_texts(x):
     >>> has_texts({"a": np.array(["x"])}), has_texts([np.ones(2)])
     (True, False)
     """
+    if not isinstance(x, (str, list, tuple, dict)) and not hasattr(x, "__array__"):
+        return False  # a generator or data set
     leaves = jax.tree_util.tree_leaves(x)
     return any(isinstance(v.flat[0] if isinstance(v, np.ndarray) and v.size else v, (str, bytes)) for v in leaves)
 

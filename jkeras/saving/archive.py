@@ -177,7 +177,7 @@ def save_weights(model, filepath, overwrite=True, max_shard_size=None, **kwargs)
 
 
 @public("keras.saving.load_weights")
-def load_weights(model, filepath, skip_mismatch=False, by_name=False, **kwargs):
+def load_weights(model, filepath, skip_mismatch=False, *, by_name=False, **kwargs):
     """Loads the weights of a `.weights.h5`, `.keras` or older `.h5` file into a built model.
 
     Args:

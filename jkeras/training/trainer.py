@@ -11,7 +11,7 @@ from jkeras.core import frame, tree
 from jkeras.core.errors import NotCompiledError
 from jkeras.core.graph import flatten
 from jkeras.core.structure import all_built, named_weights
-from jkeras.core.settings import default_seed, is_interactive_logging_enabled
+from jkeras.core.settings import default_seed, is_interactive_logging_enabled, settings
 from jkeras.core.variable import values_of
 from jkeras.training import data, keras_contract
 from jkeras.training.compiled import CompileMetrics
@@ -101,6 +101,7 @@ class Trainer(Objective):
             The `History` callback; `history.history` has one list for each name.
         """
         self._assert_compiled("fit")
+        epochs = min(epochs, settings.max_epochs or epochs)
         if validation_split and validation_data is None:
             (x, y, sample_weight), validation_data = data.split_validation((x, y, sample_weight), validation_split)
         source = data.make_source(x, y, sample_weight, batch_size, shuffle, class_weight)
@@ -110,6 +111,7 @@ class Trainer(Objective):
         self._build_for_training(source.peek())
         source, validation = self._checked(source), validation and self._checked(validation)
         self.stop_training = False
+        steps_per_epoch, validation_steps = _capped(steps_per_epoch), _capped(validation_steps)
         steps = steps_per_epoch or source.num_batches
         verbose = _verbosity(verbose)
         if not isinstance(callbacks, CallbackList):
@@ -191,7 +193,7 @@ class Trainer(Objective):
             raise ValueError(f"Arguments not recognized: {kwargs}")
         source = data.make_source(x, y, sample_weight, batch_size)
         self._build_for_training(source.peek())
-        source = self._checked(source)
+        source, steps = self._checked(source), _capped(steps)
         verbose = _verbosity(verbose)
         if not isinstance(callbacks, CallbackList):
             callbacks = CallbackList(callbacks, add_progbar=verbose != 0, verbose=verbose, epochs=1,
@@ -239,6 +241,7 @@ class Trainer(Objective):
         """
         source = data.make_source(x, batch_size=batch_size)
         self._build_for_prediction(source.peek())
+        steps = _capped(steps)
         verbose = _verbosity(verbose)
         if not isinstance(callbacks, CallbackList):
             callbacks = CallbackList(callbacks, add_progbar=verbose != 0, verbose=verbose, epochs=1,
@@ -390,6 +393,12 @@ def _validates(epoch, frequency):
         return epoch + 1 in frequency
     raise ValueError(f"Expected `validation_freq` to be a list or int. Received: validation_freq={frequency} of the "
                      f"type {type(frequency)}.")
+
+
+def _capped(steps):
+    """The number of steps of an epoch, below the session's limit for trial runs where one is set."""
+    limit = settings.max_steps_per_epoch
+    return steps if limit is None or steps is not None and steps <= limit else limit
 
 
 def _validation_source(validation_data, batch_size):

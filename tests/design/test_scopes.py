@@ -1,4 +1,4 @@
-"""StatelessScope, SymbolicScope, name_scope, device, RematScope, Operation, Function, state trees, settings: as Keras's."""
+"""Scopes, operations, functions, state trees and settings: as Keras's."""
 
 import jax
 import jax.numpy as jnp

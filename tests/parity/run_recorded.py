@@ -5,8 +5,8 @@
     python tests/parity/run_recorded.py --failing failing.txt # also writes the ids that fail, one a line
 
 Exit status 0: every case that fails is on the list, and every line of the list still has a case that fails.
-Each line of the list is a case id or a regular expression that the whole id must match. A line that begins with "~" names
-cases whose result depends on the machine: they may fail and may pass.
+Each line of the list is a case id or a regular expression that the whole id must match. A line that begins with "~"
+names cases whose result depends on the machine: they may fail and may pass.
 """
 
 import argparse
