@@ -237,7 +237,8 @@ class Layer(PureInterface, WeightView, Module, record.Record):
         for _, part in walk(self):
             part.__dict__.get("_losses", []).clear()
         for layer, value in run.losses:
-            layer._losses.append(value)
+            if not isinstance(value, jax.core.Tracer):  # under a jit of the user's nothing may stay behind
+                layer._losses.append(value)
         for value in jax.tree_util.tree_leaves(outputs):
             mask = run.masks.get(id(value))
             if mask is not None and isinstance(value, jax.Array) and not isinstance(value, jax.core.Tracer):
