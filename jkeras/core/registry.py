@@ -21,6 +21,7 @@ _custom, _custom_names = {}, {}  # registered by the user: name -> object and ba
 _scopes = contextvars.ContextVar("custom_objects", default=({},))
 _unsafe = contextvars.ContextVar("unsafe_deserialization", default=False)
 _shared = contextvars.ContextVar("shared_objects", default=None)
+_process = contextvars.ContextVar("in_process", default=None)
 families = {}  # "initializers" -> Family
 
 FUNCTION_PACKAGES = ("activations", "constraints", "initializers", "losses", "metrics", "optimizers", "regularizers")
@@ -133,6 +134,22 @@ def enable_unsafe_deserialization():
 
 
 @contextlib.contextmanager
+def in_process():
+    """Inside this block configs are for this process alone: functions in them stay what they are, and classes that were
+    met are found again, registered or not. For copies, never for files."""
+    token = _process.set({})
+    try:
+        yield
+    finally:
+        _process.reset(token)
+
+
+def is_in_process():
+    """Whether configs are for this process alone."""
+    return _process.get() is not None
+
+
+@contextlib.contextmanager
 def sharing():
     """Inside this block an object met twice is written once and read back as one object."""
     token = _shared.set({})
@@ -200,6 +217,8 @@ def _serialize_special(obj):
 
 
 def _serialize_function(obj):
+    if is_in_process():
+        return obj
     if public_name(obj):
         return {"module": "builtins", "class_name": "function", "config": obj.__name__, "registered_name": "function"}
     registered = get_registered_name(obj)
@@ -222,6 +241,8 @@ def _serialize_object(obj):
         extra = getattr(obj, getter, lambda: None)()
         if extra is not None:
             out[key] = serialize(extra)
+    if is_in_process():
+        _process.get()[cls.__name__] = cls
     seen = _shared.get()
     if seen is not None:
         first = seen.setdefault(id(obj), (out, obj))[0]
@@ -247,7 +268,7 @@ def deserialize(config, custom_objects=None, safe_mode=True):
     >>> deserialize(serialize(jkeras.layers.Dense(3))).units
     3
     """
-    if isinstance(config, PLAIN):
+    if isinstance(config, PLAIN) or is_in_process() and callable(config):
         return config
     if isinstance(config, (list, tuple)):
         return [deserialize(v, custom_objects, safe_mode) for v in config]
@@ -316,7 +337,7 @@ def find(name, config, custom_objects=None):
     """The class or function that a config names; from the closed table, or from what the caller registered."""
     registered, module = config.get("registered_name"), config.get("module")
     for key in (registered, name):
-        custom = get_registered_object(key, custom_objects) if key else None
+        custom = get_registered_object(key, custom_objects, _process.get()) if key else None
         if custom is not None:
             return custom
     if module == "builtins":  # how Keras writes its own functions: the module has to be guessed

@@ -8,7 +8,7 @@ from jkeras.core import graph
 from jkeras.core.errors import SerializationError, explain
 from jkeras.core.layer import Layer, layer
 from jkeras.core.record import Any, Hidden
-from jkeras.core.registry import serialize
+from jkeras.core.registry import is_in_process, serialize
 from jkeras.layers.base import Value
 
 
@@ -16,7 +16,7 @@ class _Function(Value):
     """A function, written to configs by name."""
 
     def write(self, value):
-        if callable(value) and getattr(value, "__name__", None) == "<lambda>":
+        if callable(value) and getattr(value, "__name__", None) == "<lambda>" and not is_in_process():
             raise SerializationError(
                 "A Lambda layer of a Python lambda cannot be written to a config or file: a lambda is code without a "
                 "name, and jkeras never stores code. Define the function with `def`, register it with "

@@ -26,6 +26,11 @@ def clone_model(model, input_tensors=None, clone_function=None, call_function=No
     if kwargs:
         raise ValueError(f"Unexpected keyword argument(s): {tuple(kwargs)}")
     clone = _cloner(clone_function, recursive)
+    with registry.in_process():
+        return _cloned(model, input_tensors, clone_function, call_function, clone)
+
+
+def _cloned(model, input_tensors, clone_function, call_function, clone):
     if isinstance(model, (Sequential, Functional)):
         copy = _clone_sequential(model, input_tensors, clone) if isinstance(model, Sequential) else _clone_functional(
             model, input_tensors, clone, call_function)

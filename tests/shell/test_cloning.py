@@ -1,0 +1,47 @@
+"""`clone_model` where a file could not be written: functions and classes that nobody registered."""
+
+import numpy as np
+import pytest
+
+import jkeras
+from jkeras import layers
+
+X = np.random.default_rng(0).normal(size=(4, 3)).astype("float32")
+
+
+class Shift(layers.Layer):
+    def call(self, x):
+        return x + 1.0
+
+
+def squared(y_true, y_pred):
+    return (y_true - y_pred) ** 2
+
+
+def nested():
+    x = jkeras.Input((3,))
+    y = layers.Lambda(lambda t: 2.0 * t)(layers.Dense(2, activation=lambda v: v - 1.0)(x))
+    inner = jkeras.Model(x, Shift()(y), name="inner")
+    z = jkeras.Input((3,))
+    model = jkeras.Model(z, inner(z))
+    model.compile("sgd", squared, metrics=[squared])
+    return model
+
+
+def test_functions_and_classes_of_this_process_are_cloned():
+    model = nested()
+    clone = jkeras.models.clone_model(model)
+    clone.set_weights(model.get_weights())
+    w, b = model.get_weights()
+    np.testing.assert_allclose(clone.predict(X, verbose=0), 2.0 * (X @ w + b - 1.0) + 1.0, rtol=1e-5)
+    wanted = np.mean((model.predict(X, verbose=0) - 1.0) ** 2)
+    loss, metric = clone.evaluate(X, np.ones((4, 2), "float32"), verbose=0)
+    np.testing.assert_allclose([loss, metric], [wanted, wanted], rtol=1e-5)
+
+
+def test_a_file_is_still_refused(tmp_path):
+    with pytest.raises(ValueError, match="lambda"):
+        nested().to_json()
+    with pytest.raises(ValueError, match="lambda"):
+        nested().save(tmp_path / "model.keras")
+    assert not list(tmp_path.iterdir())
