@@ -210,7 +210,7 @@ class DTypePolicyMap(DTypePolicy, collections.abc.MutableMapping):
                              "sure to not use duplicated keys.")
         try:
             self._policies[key] = policy.get(value)
-        except Exception as error:
+        except (TypeError, ValueError) as error:
             raise ValueError(f"Cannot interpret the assigned value as a policy. Received: {value} of type "
                              f"{type(value)}") from error
 
