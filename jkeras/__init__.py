@@ -28,6 +28,7 @@ from jkeras import (
     visualization,
     wrappers,
 )
+from jkeras.core.exports import exported
 from jkeras.core.graph import KerasTensor
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Layer
@@ -57,11 +58,4 @@ def version():
     return __version__
 
 
-__all__ = ["DTypePolicy", "FloatDTypePolicy", "Function", "Functional", "Initializer", "Input", "InputSpec",
-           "KerasTensor", "Layer", "Loss", "Metric", "Model", "Operation", "Optimizer", "Quantizer",
-           "Regularizer", "RematScope", "Sequential", "StatelessScope", "SymbolicScope", "Variable",
-           "activations", "backend", "callbacks", "config", "constraints", "datasets", "device",
-           "distillation", "dtype_policies", "initializers", "layers", "losses", "metrics",
-           "mixed_precision", "models", "name_scope", "ops", "optimizers", "preprocessing", "quantizers",
-           "random", "regularizers", "remat", "saving", "training", "tree", "utils", "version",
-           "visualization", "wrappers"]
+__all__ = exported(globals(), *(globals().keys() - {"core"}))  # core is for jkeras itself

@@ -1,5 +1,6 @@
 """The backend functions that programs call; the backend is JAX."""
 
+from jkeras.core.exports import exported
 from jkeras.core.graph import is_symbolic as is_keras_tensor
 from jkeras.core.rng import global_generator
 from jkeras.core.settings import (
@@ -35,6 +36,4 @@ def is_int_dtype(dtype):
     return standardize_dtype(dtype).startswith(("int", "uint"))
 
 
-__all__ = ["backend", "clear_session", "epsilon", "floatx", "get_uid", "global_generator", "image_data_format",
-           "is_float_dtype", "is_int_dtype", "is_keras_tensor", "result_type", "set_epsilon", "set_floatx",
-           "set_image_data_format", "standardize_dtype"]
+__all__ = exported(globals())

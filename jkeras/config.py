@@ -1,5 +1,6 @@
 """The settings of a session."""
 
+from jkeras.core.exports import exported
 from jkeras.backend import backend
 from jkeras.core.policy import dtype_policy, set_dtype_policy
 from jkeras.core.registry import enable_unsafe_deserialization
@@ -35,7 +36,7 @@ def is_nnx_enabled():
     return False
 
 
-def set_backend(backend):
+def set_backend(backend):  # noqa: F811 (Keras's name for it)
     """Takes "jax", the only backend there is.
 
     Raises:
@@ -48,10 +49,4 @@ def set_backend(backend):
                          "another backend use Keras itself: files and configs go both ways.")
 
 
-__all__ = ["backend", "disable_flash_attention", "disable_interactive_logging", "disable_traceback_filtering",
-           "dtype_policy", "enable_flash_attention", "enable_interactive_logging",
-           "enable_traceback_filtering", "enable_unsafe_deserialization", "epsilon", "floatx",
-           "image_data_format", "is_flash_attention_enabled", "is_interactive_logging_enabled",
-           "is_nnx_enabled", "is_traceback_filtering_enabled", "max_epochs", "max_steps_per_epoch",
-           "set_backend", "set_dtype_policy", "set_epsilon", "set_floatx", "set_image_data_format",
-           "set_max_epochs", "set_max_steps_per_epoch"]
+__all__ = exported(globals())

@@ -1,5 +1,6 @@
 """Callbacks: what is told of the course of a training."""
 
+from jkeras.core.exports import exported
 from jkeras.callbacks.averages import SwapEMAWeights
 from jkeras.callbacks.backup import BackupAndRestore, OrbaxCheckpoint
 from jkeras.callbacks.base import Callback, CallbackList
@@ -13,6 +14,4 @@ from jkeras.callbacks.schedule import LearningRateScheduler, ReduceLROnPlateau
 from jkeras.callbacks.stopping import EarlyStopping, TerminateOnNaN
 from jkeras.callbacks.tensorboard import TensorBoard
 
-__all__ = ["BackupAndRestore", "CSVLogger", "Callback", "CallbackList", "EarlyStopping", "History", "LambdaCallback",
-           "LearningRateScheduler", "ModelCheckpoint", "OrbaxCheckpoint", "ProgbarLogger", "ReduceLROnPlateau",
-           "RemoteMonitor", "SwapEMAWeights", "TensorBoard", "TerminateOnNaN"]
+__all__ = exported(globals())

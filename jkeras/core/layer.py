@@ -13,6 +13,7 @@ from jkeras.core import frame, graph, policy, record, registry, remat
 from jkeras.core.building import as_specs, as_tensors, as_tuples, build_scope, call_build, scoped
 from jkeras.core.call import Call, is_array, masks_of
 from jkeras.core.errors import explain
+from jkeras.core.family import families
 from jkeras.core.module import Module, walk
 from jkeras.core.pure import Pair, PureInterface
 from jkeras.core.settings import auto_name
@@ -107,7 +108,7 @@ class Layer(PureInterface, WeightView, Module, record.Record):
                              autocast=autocast, _scope="", _losses=[], _build_shapes=None, _inbound_nodes=[],
                              _dtype_policy=policy.get(dtype), _state_kept=False, input_spec=None,
                              _remat=remat.scope())
-        self.activity_regularizer = registry.families["regularizers"].get(activity_regularizer)
+        self.activity_regularizer = families["regularizers"].get(activity_regularizer)
         self._legacy_shape(kwargs)
         if kwargs:
             raise ValueError(f"Unrecognized keyword arguments passed to {type(self).__name__}: {kwargs}")
@@ -331,13 +332,13 @@ class Layer(PureInterface, WeightView, Module, record.Record):
                    constraint=None, aggregation="none", layout=None, overwrite_with_gradient=False, name=None):
         """Makes a weight of this layer, inside `build` or the constructor, and returns it as a `Variable`."""
         dtype = policy.standardize_dtype(dtype) if dtype is not None else self.variable_dtype
-        initializers, regularizers = registry.families["initializers"], registry.families["regularizers"]
+        initializers, regularizers = families["initializers"], families["regularizers"]
         if initializer is None:
             initializer = "glorot_uniform" if policy.is_float(dtype) else "zeros"
         variable = Variable(initializers.get(initializer), shape=() if shape is None else graph.standardize_shape(
             (shape,) if isinstance(shape, int) else shape), dtype=dtype, trainable=trainable, autocast=autocast,
             aggregation=aggregation, layout=layout, name=name, regularizer=regularizers.get(regularizer),
-            constraint=registry.families["constraints"].get(constraint), overwrite=overwrite_with_gradient)
+            constraint=families["constraints"].get(constraint), overwrite=overwrite_with_gradient)
         if not frame.scope_path():
             variable.scope = self.path
         self._own[self._free_key(variable.name)] = variable

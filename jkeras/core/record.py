@@ -12,7 +12,8 @@ without a default is required. An annotation that is a `Kind` converts the value
 import inspect
 import typing
 
-from jkeras.core.registry import families, public, serialize
+from jkeras.core.family import families
+from jkeras.core.registry import public, serialize
 
 Any = typing.Any
 

@@ -22,7 +22,6 @@ _scopes = contextvars.ContextVar("custom_objects", default=({},))
 _unsafe = contextvars.ContextVar("unsafe_deserialization", default=False)
 _shared = contextvars.ContextVar("shared_objects", default=None)
 _process = contextvars.ContextVar("in_process", default=None)
-families = {}  # "initializers" -> Family
 
 FUNCTION_PACKAGES = ("activations", "constraints", "initializers", "losses", "metrics", "optimizers", "regularizers")
 PLAIN = (str, int, float, bool, type(None))
@@ -50,6 +49,11 @@ def public_name(thing):
         return _canonical.get(thing)
     except TypeError:  # not hashable
         return None
+
+
+def members(package):
+    """The public things right in a package, by name: {"Dense": Dense, …} for "keras.layers"."""
+    return {name.rpartition(".")[2]: thing for name, thing in _named.items() if name.rpartition(".")[0] == package}
 
 
 # ---------------------------------------------------------------- custom objects
@@ -161,6 +165,7 @@ def sharing():
 
 # ---------------------------------------------------------------- objects -> JSON
 
+@public("keras.saving.serialize_keras_object", "keras.utils.serialize_keras_object")
 def serialize(obj):
     """An object as plain data: dicts, lists, strings, numbers, None.
 
@@ -253,6 +258,7 @@ def _serialize_object(obj):
 
 # ---------------------------------------------------------------- JSON -> objects
 
+@public("keras.saving.deserialize_keras_object", "keras.utils.deserialize_keras_object")
 def deserialize(config, custom_objects=None, safe_mode=True):
     """The object that `serialize` described.
 
@@ -363,56 +369,3 @@ class TensorReference:
 
     def __init__(self, shape, dtype, history):
         self.shape, self.dtype, self.history = tuple(shape), dtype, tuple(history)
-
-
-# ---------------------------------------------------------------- families: get / serialize / deserialize by identifier
-
-class Family:
-    """What a string, config, class or function may stand for in one argument: initializers, losses, …
-
-    Args:
-        noun: the word for messages, "initializer".
-        aliases: dict from every accepted string to a class or function.
-        none: what `get(None)` returns.
-    """
-
-    def __init__(self, name, noun, aliases, none=None):
-        self.noun, self.aliases, self.none = noun, aliases, none
-        families[name] = self
-
-    def deserialize(self, config, custom_objects=None):
-        """The object from its config or name."""
-        if isinstance(config, dict) and "module" not in config and config.get("class_name") in self.aliases:
-            target = self.aliases[config["class_name"]]
-            return target.from_config(config.get("config") or {}) if inspect.isclass(target) else target
-        if isinstance(config, str):
-            return self._by_name(config, custom_objects)
-        return deserialize(config, custom_objects)
-
-    def _by_name(self, name, custom_objects=None):
-        found = get_registered_object(name, custom_objects)
-        found = self.aliases.get(name) if found is None else found
-        if found is None:
-            raise ValueError(f"Could not interpret {self.noun} identifier: {name}. "
-                             f"Known names: {', '.join(sorted(map(str, self.aliases)))}")
-        return found
-
-    def get(self, identifier):
-        """The object that an identifier stands for: None, a name, a config, a class, or the object itself."""
-        if identifier is None:
-            return self.none
-        if isinstance(identifier, dict):
-            found = self.deserialize(identifier)
-        elif isinstance(identifier, str):
-            found = self._by_name(identifier)
-        else:
-            found = identifier
-        if inspect.isclass(found):
-            found = found()
-        if callable(found):
-            return found
-        raise ValueError(f"Could not interpret {self.noun} identifier: {identifier}")
-
-    def serialize(self, obj):
-        """The config of an object of this family."""
-        return serialize(obj)

@@ -1,6 +1,7 @@
 """Distillation: a small model learns from a large one."""
 
+from jkeras.core.exports import exported
 from jkeras.distillation.distiller import Distiller
 from jkeras.distillation.losses import DistillationLoss, FeatureDistillation, LogitsDistillation
 
-__all__ = ["DistillationLoss", "Distiller", "FeatureDistillation", "LogitsDistillation"]
+__all__ = exported(globals())

@@ -3,7 +3,7 @@
 import numpy as np
 
 from jkeras.core.errors import explain
-from jkeras.core.registry import families
+from jkeras.core.family import families
 from jkeras.layers.quantized import QuantizedLayer
 
 

@@ -7,7 +7,8 @@ import jax
 import jax.numpy as jnp
 
 from jkeras import random
-from jkeras.core import frame, registry
+from jkeras.core import frame
+from jkeras.core.family import families
 from jkeras.core.layer import Composite, Layer, layer
 from jkeras.core.record import Activation, Any, Constraint, FamilyKind, Regularizer
 from jkeras.core.rng import SeedGenerator
@@ -100,7 +101,7 @@ class Cell(CellFields, Layer):
         self.dropout = min(1.0, max(0.0, self.dropout))
         self.recurrent_dropout = min(1.0, max(0.0, self.recurrent_dropout))
         for name in INITIALIZERS.split():
-            setattr(self, name, registry.families["initializers"].get(getattr(self, name)))
+            setattr(self, name, families["initializers"].get(getattr(self, name)))
 
     @property
     def state_size(self):

@@ -280,9 +280,3 @@ class CategoricalGeneralizedCrossEntropy(LossFunctionWrapper):
         super().__post_init__()
         if not 0 < self.q < 1:
             raise ValueError(f"Argument `q` must be in the interval (0, 1). Received: q={self.q}")
-
-
-__all__ = ["BinaryCrossentropy", "BinaryFocalCrossentropy", "CategoricalCrossentropy", "CategoricalFocalCrossentropy",
-           "CategoricalGeneralizedCrossEntropy", "SparseCategoricalCrossentropy", "binary_crossentropy",
-           "binary_focal_crossentropy", "categorical_crossentropy", "categorical_focal_crossentropy",
-           "categorical_generalized_cross_entropy", "sparse_categorical_crossentropy"]

@@ -135,7 +135,3 @@ class Poisson(LossFunctionWrapper):
 
     name = "poisson"
     fn = staticmethod(poisson)
-
-
-__all__ = ["CategoricalHinge", "Hinge", "KLDivergence", "Poisson", "SquaredHinge", "categorical_hinge", "hinge",
-           "kl_divergence", "poisson", "squared_hinge"]

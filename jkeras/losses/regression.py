@@ -190,9 +190,3 @@ class LogCosh(LossFunctionWrapper):
 
     name = "log_cosh"
     fn = staticmethod(log_cosh)
-
-
-__all__ = ["CosineSimilarity", "Huber", "LogCosh", "MeanAbsoluteError", "MeanAbsolutePercentageError",
-           "MeanSquaredError", "MeanSquaredLogarithmicError", "cosine_similarity", "huber", "log_cosh",
-           "mean_absolute_error", "mean_absolute_percentage_error", "mean_squared_error",
-           "mean_squared_logarithmic_error"]

@@ -161,6 +161,3 @@ class CTC(LossFunctionWrapper):
 
     name = "ctc"
     fn = staticmethod(ctc)
-
-
-__all__ = ["CTC", "Circle", "Dice", "Tversky", "circle", "ctc", "dice", "tversky"]

@@ -184,8 +184,3 @@ class SparseTopKCategoricalAccuracy(MeanMetricWrapper):
     def field_config(self):
         """The fields; `from_sorted_ids` is written only when it is set, as older files lack it."""
         return {k: v for k, v in super().field_config().items() if k != "from_sorted_ids" or v}
-
-
-__all__ = ["Accuracy", "BinaryAccuracy", "CategoricalAccuracy", "SparseCategoricalAccuracy",
-           "SparseTopKCategoricalAccuracy", "TopKCategoricalAccuracy", "binary_accuracy", "categorical_accuracy",
-           "sparse_categorical_accuracy", "sparse_top_k_categorical_accuracy", "top_k_categorical_accuracy"]

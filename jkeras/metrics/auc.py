@@ -139,6 +139,3 @@ def _gains(state):
     odds = divide_no_nan(tp + fn, tn + fp)
     recall_gain = jnp.where(tp == 0, 0, 1 - odds * divide_no_nan(fn, tp))
     return jnp.maximum(recall_gain, 0), jnp.where(tp == 0, 1, 1 - odds * divide_no_nan(fp, tp))
-
-
-__all__ = ["AUC"]

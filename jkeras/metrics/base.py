@@ -14,9 +14,10 @@ import numpy as np
 
 from jkeras.core import frame, policy
 from jkeras.core.errors import explain
+from jkeras.core.family import families
 from jkeras.core.module import Module
 from jkeras.core.record import Any, Record, record
-from jkeras.core.registry import families, public_name
+from jkeras.core.registry import public_name
 from jkeras.core.settings import auto_name, epsilon, floatx
 from jkeras.core.variable import Variable
 from jkeras.losses.reduction import mask_beside

@@ -304,7 +304,3 @@ class RecallAtPrecision(BestUnderConstraint):
 
     precision: Any
     _constrained, _maximized, _bound = precision, recall, "precision"
-
-
-__all__ = ["FalseNegatives", "FalsePositives", "Precision", "PrecisionAtRecall", "Recall", "RecallAtPrecision",
-           "SensitivityAtSpecificity", "SpecificityAtSensitivity", "TrueNegatives", "TruePositives"]

@@ -136,6 +136,3 @@ class OneHotMeanIoU(MeanIoU):
 
     sparse_y_true = False
     sparse_y_pred = False
-
-
-__all__ = ["BinaryIoU", "IoU", "MeanIoU", "OneHotIoU", "OneHotMeanIoU"]

@@ -2,8 +2,9 @@
 
 import jax.numpy as jnp
 
+from jkeras.core.family import families
 from jkeras.core.record import Any, record
-from jkeras.core.registry import deserialize, families, public_name, serialize
+from jkeras.core.registry import deserialize, public_name, serialize
 from jkeras.losses.base import deserialize_function
 from jkeras.losses.reduction import apply_mask, divide_no_nan, squeeze_or_expand_to_same_rank
 from jkeras.metrics.base import Accumulator, StateSpec
@@ -129,6 +130,3 @@ class MeanMetricWrapper(Mean):
             config = {**deserialize({k: v for k, v in config.items() if k != "fn"}),
                       "fn": deserialize_function(config["fn"])}
         return cls(**config)
-
-
-__all__ = ["Mean", "MeanMetricWrapper", "Sum"]

@@ -174,6 +174,3 @@ class R2Score(Accumulator):
             warnings.warn("The adjusted R2 score needs more samples than explaining variables by 2 at least; the plain "
                           "score is given.", stacklevel=2)
         return super().result()
-
-
-__all__ = ["F1Score", "FBetaScore", "R2Score"]

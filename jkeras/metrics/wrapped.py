@@ -283,10 +283,3 @@ class ConcordanceCorrelation(MeanMetricWrapper):
     name = "concordance_correlation"
     fn = staticmethod(concordance_correlation)
     _direction = "up"
-
-
-__all__ = ["BinaryCrossentropy", "CategoricalCrossentropy", "CategoricalHinge", "ConcordanceCorrelation",
-           "CosineSimilarity", "Hinge", "KLDivergence", "LogCoshError", "MeanAbsoluteError",
-           "MeanAbsolutePercentageError", "MeanSquaredError", "MeanSquaredLogarithmicError", "PearsonCorrelation",
-           "Poisson", "RootMeanSquaredError", "SparseCategoricalCrossentropy", "SquaredHinge",
-           "concordance_correlation", "pearson_correlation"]

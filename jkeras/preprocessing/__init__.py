@@ -1,8 +1,8 @@
 """`keras.preprocessing`: older names of utilities."""
 
+from jkeras.core.exports import exported
 from jkeras.preprocessing import image, sequence
 from jkeras.utils.datasets import timeseries_dataset_from_array
 from jkeras.utils.folders import image_dataset_from_directory, text_dataset_from_directory
 
-__all__ = ["image", "image_dataset_from_directory", "sequence", "text_dataset_from_directory",
-           "timeseries_dataset_from_array"]
+__all__ = exported(globals(), "image", "sequence")

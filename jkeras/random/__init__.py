@@ -4,9 +4,9 @@ An integer seed gives the same array each time, the very numbers of Keras on JAX
 each time. Without a seed a generator of the session is used, which `set_random_seed` controls.
 """
 
+from jkeras.core.exports import exported
 from jkeras.core.rng import SeedGenerator
 from jkeras.random.distributions import (beta, binomial, categorical, dropout, gamma, normal, randint, shuffle,
                                          truncated_normal, uniform)
 
-__all__ = ["SeedGenerator", "beta", "binomial", "categorical", "dropout", "gamma", "normal", "randint", "shuffle",
-           "truncated_normal", "uniform"]
+__all__ = exported(globals())

@@ -1,23 +1,18 @@
 """Saving and loading: configs, custom objects, checkpoints, model files."""
 
+from jkeras.core.exports import exported
 from jkeras.core.registry import (
     CustomObjectScope,
-    deserialize,
     get_custom_objects,
     get_registered_name,
     get_registered_object,
-    public,
     register_keras_serializable,
-    serialize,
 )
+from jkeras.core.registry import deserialize as deserialize_keras_object
+from jkeras.core.registry import serialize as serialize_keras_object
 from jkeras.saving.archive import load_model, load_weights, save_model, save_weights
 from jkeras.saving.checkpointer import Checkpointer
 
-serialize_keras_object = public("keras.saving.serialize_keras_object", "keras.utils.serialize_keras_object")(serialize)
-deserialize_keras_object = public("keras.saving.deserialize_keras_object",
-                                  "keras.utils.deserialize_keras_object")(deserialize)
 custom_object_scope = CustomObjectScope
 
-__all__ = ["Checkpointer", "CustomObjectScope", "custom_object_scope", "deserialize_keras_object",
-           "get_custom_objects", "get_registered_name", "get_registered_object", "load_model", "load_weights",
-           "register_keras_serializable", "save_model", "save_weights", "serialize_keras_object"]
+__all__ = exported(globals())

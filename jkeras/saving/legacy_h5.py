@@ -10,6 +10,7 @@ import numpy as np
 
 from jkeras.core import registry
 from jkeras.core.errors import SerializationError
+from jkeras.core.family import families
 
 ATTRIBUTE_LIMIT = 64512  # bytes that HDF5 lets one attribute have
 
@@ -107,7 +108,7 @@ def read(file, custom_objects=None, compile=True, where="the file"):
 
 
 def _compile(model, training, file, custom_objects):
-    families, optimizer = registry.families, training.pop("optimizer_config", None)
+    optimizer = training.pop("optimizer_config", None)
     known = ("loss", "loss_weights", "metrics", "weighted_metrics", "run_eagerly", "steps_per_execution")
     arguments = {k: training[k] for k in known if training.get(k) is not None}
     with registry.CustomObjectScope(custom_objects):

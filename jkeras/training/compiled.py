@@ -8,6 +8,7 @@ from jkeras import losses, metrics
 from jkeras.core import frame
 from jkeras.core.graph import flatten
 from jkeras.core.settings import snake_case
+from jkeras.losses.base import LossFunctionWrapper
 
 
 def is_nested(value):
@@ -57,7 +58,7 @@ def resolve_loss(identifier, y_true, y_pred):
     if isinstance(found, losses.Loss):
         return found
     name = identifier if isinstance(identifier, str) else object_name(found)
-    return losses.LossFunctionWrapper(found, name=name)
+    return LossFunctionWrapper(found, name=name)
 
 
 # ---------------------------------------------------------------- outputs as a flat list

@@ -1,5 +1,6 @@
 """Utilities: seeds, labels, files, images, data sets of batches, pictures of models, configs."""
 
+from jkeras.core.exports import exported
 from jkeras.core.graph import is_symbolic as is_keras_tensor
 from jkeras.core.policy import standardize_dtype
 from jkeras.core.registry import (
@@ -34,12 +35,4 @@ from jkeras.utils.plotting import model_to_dot, plot_model
 from jkeras.utils.progbar import Progbar
 from jkeras.utils.tensors import get_source_inputs
 
-__all__ = ["Config", "CustomObjectScope", "FeatureSpace", "Progbar", "PyDataset", "Sequence", "array_to_img",
-           "audio_dataset_from_directory", "bounding_boxes", "clear_session", "custom_object_scope",
-           "deserialize_keras_object", "disable_interactive_logging", "enable_interactive_logging",
-           "get_custom_objects", "get_file", "get_registered_name", "get_registered_object", "get_source_inputs",
-           "image_dataset_from_directory", "img_to_array", "is_interactive_logging_enabled", "is_keras_tensor",
-           "load_img", "model_to_dot", "normalize", "pack_x_y_sample_weight", "pad_sequences", "plot_model",
-           "register_keras_serializable", "save_img", "serialize_keras_object", "set_random_seed", "split_dataset",
-           "standardize_dtype", "text_dataset_from_directory", "timeseries_dataset_from_array", "to_categorical",
-           "unpack_x_y_sample_weight"]
+__all__ = exported(globals(), "bounding_boxes")

@@ -1,0 +1,54 @@
+"""Activation functions from names and configs, and back."""
+
+from jkeras.activations.activations import linear
+from jkeras.core.family import Family
+from jkeras.core.registry import public
+
+
+class Activations(Family):
+    """The family of activation functions: a built-in one is written as its bare name."""
+
+    def serialize(self, obj):
+        """The name of a built-in function, the config of anything else."""
+        name = getattr(obj, "__name__", None)
+        if self.aliases.get(name) is obj:
+            return name
+        return super().serialize(obj)
+
+
+_family = Activations("activations", "activation function", spellings=lambda name, thing: (name,), none=linear)
+
+
+@public("keras.activations.get")
+def get(identifier):
+    """The activation function that a name, config, function or None (linear) stands for.
+
+    Raises:
+        ValueError: nothing of that name, or not callable.
+
+    >>> get("relu")([-1.0, 1.0])
+    Array([0., 1.], dtype=float32)
+    """
+    return _family.get(identifier)
+
+
+@public("keras.activations.serialize")
+def serialize(activation):
+    """The name of a built-in activation function, or the config of another.
+
+    >>> from jkeras.activations import relu
+    >>> serialize(relu)
+    'relu'
+    """
+    return _family.serialize(activation)
+
+
+@public("keras.activations.deserialize")
+def deserialize(config, custom_objects=None):
+    """The activation function of a name or config.
+
+    >>> from jkeras.activations import relu
+    >>> deserialize("relu") is relu
+    True
+    """
+    return _family.deserialize(config, custom_objects)

@@ -1,0 +1,37 @@
+"""Constraints from names and configs, and back."""
+
+from jkeras.core.family import Family
+from jkeras.core.registry import public
+
+_family = Family("constraints", "constraint")
+
+
+@public("keras.constraints.get")
+def get(identifier):
+    """The constraint that a name, config, class or callable stands for; None for None.
+
+    >>> get("non_neg")
+    NonNeg()
+    """
+    return _family.get(identifier)
+
+
+@public("keras.constraints.serialize")
+def serialize(constraint):
+    """The config of a constraint, with its class.
+
+    >>> from jkeras.constraints import UnitNorm
+    >>> serialize(UnitNorm(1))["config"]
+    {'axis': 1}
+    """
+    return _family.serialize(constraint)
+
+
+@public("keras.constraints.deserialize")
+def deserialize(config, custom_objects=None):
+    """The constraint of a config.
+
+    >>> deserialize({"class_name": "UnitNorm", "config": {"axis": 1}})
+    UnitNorm(axis=1)
+    """
+    return _family.deserialize(config, custom_objects)

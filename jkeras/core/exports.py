@@ -1,0 +1,19 @@
+"""`__all__` of a package from its imports, so that a public name stands in one list."""
+
+import types
+
+
+def exported(namespace, *modules):
+    """The public names among a module's globals: all but those with a leading underscore and modules.
+
+    A package whose `__init__.py` imports nothing but what users may have ends with `__all__ = exported(globals())`.
+
+    Args:
+        namespace: dict of names and values.
+        modules: names of the submodules that are public too.
+
+    >>> exported({"Dense": int, "_family": {}, "types": types, "schedules": types}, "schedules")
+    ['Dense', 'schedules']
+    """
+    return sorted(name for name, value in namespace.items() if value is not exported and not name.startswith("_")
+                  and (name in modules or not isinstance(value, types.ModuleType)))

@@ -1,0 +1,75 @@
+"""Families: what an argument such as `kernel_initializer` takes, be it a name, a config, a class or an object."""
+
+import functools
+import inspect
+
+from jkeras.core import registry
+from jkeras.core.settings import snake_case
+
+families = {}  # "initializers" -> Family
+
+
+def spellings_of_class(name, thing):
+    """How a class may be named in an argument: "HeNormal" and "he_normal"; functions not at all."""
+    return (name, snake_case(name)) if inspect.isclass(thing) else ()
+
+
+class Family:
+    """What a string, config, class or function may stand for in one argument: initializers, losses, …
+
+    Its members are the public names of the package `keras.NAME`.
+
+    Args:
+        noun: the word for messages, "initializer".
+        short: dict from further accepted strings to a class or function.
+        spellings: function `(name, thing)` that gives the accepted strings for a member.
+        none: what `get(None)` returns.
+    """
+
+    def __init__(self, name, noun, short=None, spellings=spellings_of_class, none=None):
+        self.name, self.noun, self.short, self.spellings, self.none = name, noun, short or {}, spellings, none
+        families[name.rpartition(".")[2]] = self
+
+    @functools.cached_property
+    def aliases(self):
+        """Dict from every accepted string to a class or function."""
+        found = registry.members(f"keras.{self.name}").items()
+        return {alias: thing for name, thing in found if name not in ("get", "serialize", "deserialize")
+                for alias in self.spellings(name, thing)} | self.short
+
+    def deserialize(self, config, custom_objects=None):
+        """The object from its config or name."""
+        if isinstance(config, dict) and "module" not in config and config.get("class_name") in self.aliases:
+            target = self.aliases[config["class_name"]]
+            return target.from_config(config.get("config") or {}) if inspect.isclass(target) else target
+        if isinstance(config, str):
+            return self._by_name(config, custom_objects)
+        return registry.deserialize(config, custom_objects)
+
+    def _by_name(self, name, custom_objects=None):
+        found = registry.get_registered_object(name, custom_objects)
+        found = self.aliases.get(name) if found is None else found
+        if found is None:
+            raise ValueError(f"Could not interpret {self.noun} identifier: {name}. "
+                             f"Known names: {', '.join(sorted(map(str, self.aliases)))}")
+        return found
+
+    def get(self, identifier):
+        """The object that an identifier stands for: None, a name, a config, a class, or the object itself."""
+        if identifier is None:
+            return self.none
+        if isinstance(identifier, dict):
+            found = self.deserialize(identifier)
+        elif isinstance(identifier, str):
+            found = self._by_name(identifier)
+        else:
+            found = identifier
+        if inspect.isclass(found):
+            found = found()
+        if callable(found):
+            return found
+        raise ValueError(f"Could not interpret {self.noun} identifier: {identifier}")
+
+    def serialize(self, obj):
+        """The config of an object of this family."""
+        return registry.serialize(obj)

@@ -1,0 +1,61 @@
+"""Initializers from names, configs and arrays, and back."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jkeras.core.family import Family
+from jkeras.core.policy import standardize_dtype
+from jkeras.core.registry import public
+from jkeras.initializers.fixed import Ones, Zeros
+from jkeras.initializers.random import RandomNormal, RandomUniform
+
+
+class InitializerFamily(Family):
+    """Also takes an array: the value itself."""
+
+    def get(self, identifier):
+        if not isinstance(identifier, (jax.Array, np.ndarray, np.generic)):
+            return super().get(identifier)
+
+        def initialize_fn(shape, dtype=None):
+            if tuple(shape) != tuple(identifier.shape):
+                raise ValueError(f"An array of shape {identifier.shape} was given as the initial value. "
+                                 f"Expected that `shape`, received: shape={tuple(shape)}")
+            return jnp.asarray(identifier).astype(standardize_dtype(dtype))
+        return initialize_fn
+
+
+_family = InitializerFamily("initializers", "initializer", {"normal": RandomNormal, "uniform": RandomUniform,
+                                                           "one": Ones, "zero": Zeros})
+
+
+@public("keras.initializers.get")
+def get(identifier):
+    """The initializer that a name, config, class, array or callable `(shape, dtype)` stands for; None for None.
+
+    >>> get("zeros")
+    Zeros()
+    """
+    return _family.get(identifier)
+
+
+@public("keras.initializers.serialize")
+def serialize(initializer):
+    """The config of an initializer, with its class.
+
+    >>> from jkeras.initializers import Zeros
+    >>> serialize(Zeros())["class_name"]
+    'Zeros'
+    """
+    return _family.serialize(initializer)
+
+
+@public("keras.initializers.deserialize")
+def deserialize(config, custom_objects=None):
+    """The initializer of a config.
+
+    >>> deserialize({"class_name": "Constant", "config": {"value": 2.0}})
+    Constant(value=2.0)
+    """
+    return _family.deserialize(config, custom_objects)

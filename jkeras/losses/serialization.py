@@ -1,0 +1,56 @@
+"""Losses from names and configs, and back."""
+
+import inspect
+
+from jkeras.core.family import Family
+from jkeras.core.registry import public
+from jkeras.losses.base import LossFunctionWrapper
+from jkeras.losses.crossentropy import binary_crossentropy
+from jkeras.losses.margin import kl_divergence
+from jkeras.losses.regression import (mean_absolute_error, mean_absolute_percentage_error, mean_squared_error,
+                                      mean_squared_logarithmic_error)
+
+_short = {"bce": binary_crossentropy, "kld": kl_divergence, "mae": mean_absolute_error, "mse": mean_squared_error,
+          "mape": mean_absolute_percentage_error, "msle": mean_squared_logarithmic_error}
+_family = Family("losses", "loss", {"LossFunctionWrapper": LossFunctionWrapper, **_short,
+                                    **{name.upper(): function for name, function in _short.items()}},
+                 spellings=lambda name, thing: (name,))
+
+
+@public("keras.losses.get")
+def get(identifier):
+    """The loss that a name, config, class or function stands for; None for None.
+
+    Args:
+        identifier: "mse", "mean_squared_error" (functions), "MeanSquaredError" (an object), a config, a callable.
+
+    >>> get("mse").__name__, get("Huber").name
+    ('mean_squared_error', 'huber_loss')
+    """
+    return _family.get(identifier)
+
+
+@public("keras.losses.serialize")
+def serialize(loss):
+    """The config of a loss object or function.
+
+    >>> from jkeras.losses import Hinge
+    >>> serialize(Hinge())["class_name"]
+    'Hinge'
+    """
+    return _family.serialize(loss)
+
+
+@public("keras.losses.deserialize")
+def deserialize(name, custom_objects=None):
+    """The loss object or function of a config or name.
+
+    Args:
+        custom_objects: dict from names to losses of yours.
+
+    >>> from jkeras.losses import Hinge
+    >>> deserialize(serialize(Hinge(reduction="sum"))).reduction
+    'sum'
+    """
+    found = _family.deserialize(name, custom_objects)
+    return found() if inspect.isclass(found) else found

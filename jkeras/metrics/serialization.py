@@ -1,0 +1,51 @@
+"""Metrics from names and configs, and back."""
+
+import inspect
+
+from jkeras.core.family import Family
+from jkeras.core.registry import public
+from jkeras.metrics.wrapped import (BinaryCrossentropy, MeanAbsoluteError, MeanAbsolutePercentageError,
+                                    MeanSquaredError, MeanSquaredLogarithmicError)
+
+_short = {"bce": BinaryCrossentropy, "mse": MeanSquaredError, "mae": MeanAbsoluteError,
+          "mape": MeanAbsolutePercentageError, "msle": MeanSquaredLogarithmicError}
+_family = Family("metrics", "metric", {**_short, **{name.upper(): cls for name, cls in _short.items()}})
+
+
+@public("keras.metrics.get")
+def get(identifier):
+    """The metric that a name, config, class or function stands for; None for None.
+
+    Args:
+        identifier: "mse", "mean_squared_error", "MeanSquaredError", a config, a `Metric`, a function.
+
+    >>> type(get("mse")).__name__
+    'MeanSquaredError'
+    """
+    return _family.get(identifier)
+
+
+@public("keras.metrics.serialize")
+def serialize(metric):
+    """The config of a metric object or function.
+
+    >>> from jkeras.metrics import Mean
+    >>> serialize(Mean())["config"]
+    {'name': 'mean', 'dtype': 'float32'}
+    """
+    return _family.serialize(metric)
+
+
+@public("keras.metrics.deserialize")
+def deserialize(config, custom_objects=None):
+    """The metric object or function of a config or name.
+
+    Args:
+        custom_objects: dict from names to metrics of yours.
+
+    >>> from jkeras.metrics import Mean
+    >>> deserialize(serialize(Mean(name="m"))).name
+    'm'
+    """
+    found = _family.deserialize(config, custom_objects)
+    return found() if inspect.isclass(found) else found

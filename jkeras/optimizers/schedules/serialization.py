@@ -1,0 +1,28 @@
+"""Learning rate schedules from configs, and back."""
+
+from jkeras.core.family import Family
+from jkeras.core.registry import public
+
+_family = Family("optimizers.schedules", "learning rate schedule", spellings=lambda name, thing: (name,))
+
+
+@public("keras.optimizers.schedules.serialize")
+def serialize(learning_rate_schedule):
+    """The config of a schedule, with its class.
+
+    >>> from jkeras.optimizers.schedules import CosineDecay
+    >>> serialize(CosineDecay(0.1, 10))["class_name"]
+    'CosineDecay'
+    """
+    return _family.serialize(learning_rate_schedule)
+
+
+@public("keras.optimizers.schedules.deserialize")
+def deserialize(config, custom_objects=None):
+    """The schedule of a config.
+
+    >>> from jkeras.optimizers.schedules import CosineDecay
+    >>> deserialize(serialize(CosineDecay(0.1, 10)))
+    CosineDecay(initial_learning_rate=0.1, decay_steps=10)
+    """
+    return _family.deserialize(config, custom_objects)

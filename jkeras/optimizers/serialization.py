@@ -1,0 +1,68 @@
+"""Optimizers from names, configs and optax transformations, and back."""
+
+from jkeras.core.family import Family
+from jkeras.core.registry import deserialize as _deserialize
+from jkeras.core.registry import get_registered_object, public
+from jkeras.optimizers.base import Optimizer
+from jkeras.optimizers.optax_wrapper import OptaxOptimizer
+
+
+class OptimizerFamily(Family):
+    """Names in any case; optax transformations are wrapped."""
+
+    def deserialize(self, config, custom_objects=None):
+        known = self.aliases.get(config["class_name"].lower())
+        if known is not None and (config.get("module") or "keras").startswith("keras"):
+            return known.from_config(dict(config.get("config") or {}), custom_objects)
+        return _deserialize(config, custom_objects)
+
+    def get(self, identifier):
+        if identifier is None or isinstance(identifier, Optimizer):
+            return identifier
+        if isinstance(identifier, str):
+            if identifier.lower() not in self.aliases and get_registered_object(identifier) is None:
+                raise ValueError(f"Could not interpret optimizer identifier: {identifier!r}. Known names: "
+                                 f"{', '.join(sorted(self.aliases))}")
+            identifier = {"class_name": identifier, "config": {}}
+        if isinstance(identifier, dict):
+            found = self.deserialize(identifier)
+            if isinstance(found, Optimizer):
+                return found
+        if isinstance(identifier, tuple) and hasattr(identifier, "init") and hasattr(identifier, "update"):
+            return OptaxOptimizer(identifier)
+        raise ValueError(f"Could not interpret optimizer identifier: {identifier}. Expected a name such as 'adam', a "
+                         "config, an Optimizer or an optax transformation.")
+
+
+_family = OptimizerFamily("optimizers", "optimizer", spellings=lambda name, thing: (name.lower(),))
+
+
+@public("keras.optimizers.get")
+def get(identifier):
+    """The optimizer that a name, config or optax transformation stands for; None for None.
+
+    >>> get("Adam").beta_1
+    0.9
+    """
+    return _family.get(identifier)
+
+
+@public("keras.optimizers.serialize")
+def serialize(optimizer):
+    """The config of an optimizer, with its class.
+
+    >>> from jkeras.optimizers import SGD
+    >>> serialize(SGD())["class_name"]
+    'SGD'
+    """
+    return _family.serialize(optimizer)
+
+
+@public("keras.optimizers.deserialize")
+def deserialize(config, custom_objects=None):
+    """The optimizer of a config.
+
+    >>> deserialize({"class_name": "sgd", "config": {"momentum": 0.5}}).momentum
+    0.5
+    """
+    return _family.deserialize(config, custom_objects)

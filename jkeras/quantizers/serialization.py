@@ -1,0 +1,50 @@
+"""Quantizers and their configurations from names and configs, and back."""
+
+import inspect
+
+from jkeras.core.family import Family
+from jkeras.core.registry import public
+from jkeras.quantizers.configs import QuantizationConfig
+
+_family = Family("quantizers", "quantizer")
+
+
+@public("keras.quantizers.get")
+def get(identifier, **kwargs):
+    """The quantizer or configuration that a name, config, class or object stands for; None for None.
+
+    Args:
+        **kwargs: the constructor's arguments, for a name or class.
+
+    >>> get("abs_max_quantizer", axis=0).axis
+    (0,)
+    """
+    if isinstance(identifier, str) and identifier in _family.aliases:
+        identifier = _family.aliases[identifier]
+    if inspect.isclass(identifier):
+        return identifier(**kwargs)
+    if identifier is None or callable(identifier) or isinstance(identifier, QuantizationConfig):
+        return identifier
+    return deserialize(identifier) if isinstance(identifier, dict) else _family.get(identifier)
+
+
+@public("keras.quantizers.serialize")
+def serialize(initializer):
+    """The config of a quantizer.
+
+    >>> from jkeras.quantizers import AbsMaxQuantizer
+    >>> serialize(AbsMaxQuantizer())["class_name"]
+    'AbsMaxQuantizer'
+    """
+    return _family.serialize(initializer)
+
+
+@public("keras.quantizers.deserialize")
+def deserialize(config, custom_objects=None):
+    """The quantizer of a config.
+
+    >>> from jkeras.quantizers import AbsMaxQuantizer
+    >>> deserialize(serialize(AbsMaxQuantizer(axis=1))).axis
+    (1,)
+    """
+    return _family.deserialize(config, custom_objects)

@@ -1,0 +1,129 @@
+"""Regularizers: a penalty on a weight or an output, a number added to the loss."""
+
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jkeras.core.record import Any, Kind, Record, record
+from jkeras.core.registry import public
+from jkeras.core.settings import epsilon
+
+
+class Factor(Kind):
+    """A non-negative number; `default` for None; `single`: kept in single precision, as Keras writes it."""
+
+    def __init__(self, name, default=None, single=False):
+        self.name, self.default, self.single = name, default, single
+
+    def read(self, value):
+        value = self.default if value is None else value
+        if not isinstance(value, (float, int)) or not math.isfinite(value) or value < 0:
+            raise ValueError(f"Invalid value for argument {self.name}: expected a non-negative float. "
+                             f"Received: {self.name}={value!r}")
+        return float(np.float32(value)) if self.single else float(value)
+
+
+@public("keras.regularizers.Regularizer", "keras.Regularizer")
+class Regularizer(Record):
+    """Base of all regularizers: `regularizer(x)` gives a scalar.
+
+    >>> class Energy(Regularizer):
+    ...     def __call__(self, x):
+    ...         return jnp.sum(x ** 2)
+    >>> print(Energy()(jnp.array([1.0, 2.0])))
+    5.0
+    """
+
+    def __call__(self, x):
+        return 0.0
+
+    def get_config(self):
+        if not self._fields:
+            raise NotImplementedError(f"{type(self).__name__} must implement `get_config()` to be saved.")
+        return super().get_config()
+
+
+@record("keras.regularizers", "keras.regularizers.l1_l2")
+class L1L2(Regularizer):
+    """`l1 * sum(|x|) + l2 * sum(x ** 2)`.
+
+    >>> print(L1L2(l1=1.0, l2=1.0)(jnp.array([1.0, -2.0])))
+    8.0
+    """
+
+    l1: Factor("l1", 0.0) = 0.0
+    l2: Factor("l2", 0.0) = 0.0
+
+    def __call__(self, x):
+        x = jnp.asarray(x)
+        penalty = jnp.zeros((), x.dtype)
+        if self.l1:
+            penalty += jnp.asarray(self.l1, x.dtype) * jnp.sum(jnp.abs(x))
+        if self.l2:
+            penalty += jnp.asarray(self.l2, x.dtype) * jnp.sum(jnp.square(x))
+        return penalty
+
+
+@record("keras.regularizers", "keras.regularizers.l1")
+class L1(Regularizer):
+    """`l1 * sum(|x|)`.
+
+    >>> print(L1(0.5)(jnp.array([1.0, -3.0])))
+    2.0
+    """
+
+    l1: Factor("l1", 0.01, single=True) = 0.01
+
+    def __call__(self, x):
+        x = jnp.asarray(x)
+        return jnp.asarray(self.l1, x.dtype) * jnp.sum(jnp.abs(x))
+
+
+@record("keras.regularizers", "keras.regularizers.l2")
+class L2(Regularizer):
+    """`l2 * sum(x ** 2)`.
+
+    >>> print(L2(0.5)(jnp.array([1.0, -3.0])))
+    5.0
+    """
+
+    l2: Factor("l2", 0.01) = 0.01
+
+    def __call__(self, x):
+        x = jnp.asarray(x)
+        return jnp.asarray(self.l2, x.dtype) * jnp.sum(jnp.square(x))
+
+
+@record("keras.regularizers", "keras.regularizers.orthogonal_regularizer")
+class OrthogonalRegularizer(Regularizer):
+    """`factor` times the mean absolute cosine between different rows (or columns) of a matrix.
+
+    Args:
+        factor: non-negative number.
+        mode: "rows" or "columns": which vectors should be orthogonal.
+    Raises:
+        ValueError: for another mode, or an input that is not a matrix.
+
+    >>> print(OrthogonalRegularizer(1.0)(jnp.eye(3)))
+    0.0
+    """
+
+    factor: Factor("factor", single=True) = 0.01
+    mode: Any = "rows"
+
+    def __post_init__(self):
+        if self.mode not in ("rows", "columns"):
+            raise ValueError(f"`mode` should be 'rows' or 'columns'. Received: mode={self.mode!r}")
+
+    def __call__(self, x):
+        x = jnp.asarray(x)
+        if x.ndim != 2:
+            raise ValueError(f"OrthogonalRegularizer: expected a matrix (2 axes). Received an input of shape {x.shape}")
+        rows = x if self.mode == "rows" else x.T
+        inverse_norm = jnp.minimum(jax.lax.rsqrt(jnp.sum(jnp.square(rows), axis=1, keepdims=True)), 1 / epsilon())
+        rows = rows * inverse_norm
+        size = rows.shape[0]
+        cosines = rows @ rows.T * (1.0 - jnp.eye(size, dtype=x.dtype))  # (size, size)
+        return self.factor * 0.5 * jnp.sum(jnp.abs(cosines)) / (size * (size - 1.0) / 2.0)
