@@ -1,5 +1,6 @@
 """Functions of JAX and modules of flax as layers: JaxLayer, FlaxLayer."""
 
+import functools
 import inspect
 
 import jax
@@ -121,7 +122,7 @@ class JaxLayer(StatefulLayer):
     def weight_specs(self, *inputs):
         trees, make = self._given_arrays, None
         if trees == (None, None) and self.init_fn is not None:
-            make = lambda key: self._made(key, inputs[0])  # noqa: E731
+            make = functools.partial(self._made, inputs[0])
             trees = make(as_key(None))
         names, specs, index = set(), {}, 0
         self.__dict__["_structures"] = [Structure(tree, names) for tree in trees]
@@ -134,7 +135,7 @@ class JaxLayer(StatefulLayer):
                 index += 1
         return specs
 
-    def _made(self, key, inputs):
+    def _made(self, inputs, key):
         """(params, state) from `init_fn`, on placeholders of the inputs."""
         ones = jax.tree_util.tree_map(lambda s: jnp.ones([1 if d is None else d for d in s.shape], s.dtype), inputs,
                                       is_leaf=lambda s: hasattr(s, "dtype"))
@@ -201,23 +202,34 @@ class FlaxLayer(JaxLayer):
                 {k: v for k, v in variables.items() if k != "params"})
 
     def __post_init__(self):
+        if "training" in inspect.signature(self.method or self.module.__call__).parameters:
+            self.call_fn, self.init_fn = self._run_in_mode, self._make_in_mode
+        else:
+            self.call_fn, self.init_fn = self._plain_run, self._plain_make
+        super().__post_init__()
+
+    def _run(self, params, state, rng, inputs, **training):
         from flax.linen import DenyList
 
-        def run(params, state, rng, inputs, **training):
-            return self.module.apply({**params, **state}, inputs, rngs=rng, method=self.method,
-                                     mutable=DenyList(["params"]), **training)
+        return self.module.apply({**params, **state}, inputs, rngs=rng, method=self.method,
+                                 mutable=DenyList(["params"]), **training)
 
-        def make(rng, inputs, **training):
-            return self._parted(self.module.init(rng, inputs, method=self.method, **training))
+    def _make(self, rng, inputs, **training):
+        return self._parted(self.module.init(rng, inputs, method=self.method, **training))
 
-        if "training" in inspect.signature(self.method or self.module.__call__).parameters:
-            self.call_fn = lambda params, state, rng, inputs, training: run(params, state, rng, inputs,
-                                                                            training=training)
-            self.init_fn = lambda rng, inputs, training: make(rng, inputs, training=training)
-        else:
-            self.call_fn = lambda params, state, rng, inputs: run(params, state, rng, inputs)
-            self.init_fn = lambda rng, inputs: make(rng, inputs)
-        super().__post_init__()
+    # `call_fn` and `init_fn` are given what their signatures name
+
+    def _plain_run(self, params, state, rng, inputs):
+        return self._run(params, state, rng, inputs)
+
+    def _run_in_mode(self, params, state, rng, inputs, training):
+        return self._run(params, state, rng, inputs, training=training)
+
+    def _plain_make(self, rng, inputs):
+        return self._make(rng, inputs)
+
+    def _make_in_mode(self, rng, inputs, training):
+        return self._make(rng, inputs, training=training)
 
     def _init_keys(self, key):
         first, second = jax.random.split(key)

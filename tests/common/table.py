@@ -3,6 +3,8 @@
 import inspect
 import typing
 
+import flax.linen
+import jax
 import jax.numpy as jnp
 
 import jkeras
@@ -10,10 +12,6 @@ from tests.parity.case import Part
 
 LEFT_OUT = {
     "Layer": "the base class", "Wrapper": "the base class of wrappers", "InputLayer": "is never called",
-    "FlaxLayer": "needs flax", "JaxLayer": "holds functions: tested by itself",
-    **dict.fromkeys(("Hashing", "HashedCrossing", "IntegerLookup", "StringLookup", "TextVectorization"),
-                    "looks up strings on the host: tested by itself"),
-    **dict.fromkeys(("CutMix", "MixUp", "MaxNumBoundingBoxes"), "takes a dict of images, labels and boxes"),
     **dict.fromkeys(("TFSMLayer", "TorchModuleWrapper"), "of another framework: only says what to use instead"),
 }
 
@@ -23,16 +21,44 @@ class Row(typing.NamedTuple):
 
     layer: str
     kwargs: dict
-    inputs: list  # shapes with a batch of 2; a list of shapes for an argument that is a list of arrays
+    inputs: list  # shapes with a batch of 2; lists and dicts of shapes for an argument that is one of arrays
     ints: int | None = None  # integer inputs in [0, ints)
     changes: bool = False  # its state changes in training
     expected: dict = {}  # check -> reason why it fails
     pixels: bool = False  # inputs in [0, 255)
+    texts: tuple = ()  # inputs are texts among these; they stay on the host, so no jit and vmap
 
 
 def double(x):
     """The function of the Lambda layer."""
     return 2.0 * x + jnp.sin(x)
+
+
+def affine(params, inputs):
+    """The function of JaxLayer."""
+    return inputs @ params["w"]
+
+
+def affine_params(rng, inputs):
+    """The parameters of `affine`."""
+    return {"w": jax.random.normal(rng, (inputs.shape[-1], 3))}
+
+
+class Affine(flax.linen.Module):
+    """The module of FlaxLayer, with what configs ask for."""
+
+    size: int = 3
+
+    @flax.linen.compact
+    def __call__(self, x):
+        return flax.linen.Dense(self.size)(x)
+
+    def get_config(self):
+        return {"size": self.size}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)
 
 
 def _dimensions(names, kwargs, sizes=(5, 4, 3), channels=2):
@@ -52,6 +78,8 @@ ROWS = [
     Row("ReversibleEmbedding", dict(input_dim=7, output_dim=3, tie_weights=True), VECTOR, ints=7),
     Row("Identity", {}, VECTOR),
     Row("Lambda", dict(function=double), VECTOR),
+    Row("JaxLayer", dict(call_fn=affine, init_fn=affine_params), VECTOR),
+    Row("FlaxLayer", dict(module=Affine()), VECTOR),
     Row("Masking", {}, SEQUENCE),
     Row("Normalization", dict(mean=(0.0, 1.0, 2.0), variance=(1.0, 2.0, 0.5)), SEQUENCE),
     Row("Rescaling", dict(scale=0.5, offset=1.0), VECTOR),
@@ -100,6 +128,11 @@ ROWS = [
     *(Row(f"ConvLSTM{d}D", dict(filters=2, kernel_size=2), [(2, 2, *(3, 3, 3)[:d], 2)]) for d in (1, 2, 3)),
     Row("CategoryEncoding", dict(num_tokens=7), VECTOR, ints=7),
     Row("Discretization", dict(bin_boundaries=[-0.5, 0.5]), VECTOR),
+    Row("Hashing", dict(num_bins=5), VECTOR, ints=50),
+    Row("HashedCrossing", dict(num_bins=5), [[(2, 1), (2, 1)]], ints=50),
+    Row("IntegerLookup", dict(vocabulary=[3, 1, 4]), VECTOR, ints=6),
+    Row("StringLookup", dict(vocabulary=["a", "b"]), VECTOR, texts=("a", "b", "c")),
+    Row("TextVectorization", dict(vocabulary=["a", "b"], output_sequence_length=3), [(2,)], texts=("a b", "B. c")),
     Row("STFTSpectrogram", dict(frame_length=8, frame_step=4, mode="magnitude"), [(2, 20, 2)],
         expected={"init": "the kernels are windows, not random", "bfloat16": "as in Keras, no bfloat16 signals"}),
     Row("MelSpectrogram", dict(fft_length=16, sequence_stride=8, num_mel_bins=4), [(2, 40)]),
@@ -114,6 +147,11 @@ ROWS = [
     *(Row(name, dict(factor=0.3), IMAGE, pixels=True) for name in (
         "RandomBrightness", "RandomColorDegeneration", "RandomContrast", "RandomHue", "RandomRotation",
         "RandomSaturation", "RandomSharpness")),
+    *(Row(name, {}, [dict(images=(2, 5, 4, 3), labels=(2, 3))], pixels=True,
+          expected={"bfloat16": "as in Keras, labels keep their type"}) for name in ("CutMix", "MixUp")),
+    Row("MaxNumBoundingBoxes", dict(max_number=2, bounding_box_format="xyxy"),
+        [dict(images=(2, 5, 4, 3), bounding_boxes=dict(boxes=(2, 3, 4), labels=(2, 3)))], pixels=True,
+        expected={"bfloat16": "as in Keras, boxes and labels keep their type"}),
     Row("RandomPosterization", dict(factor=4), IMAGE, pixels=True),
     Row("RandomTranslation", dict(height_factor=0.2, width_factor=0.2), IMAGE, pixels=True),
     Row("RandomZoom", dict(height_factor=0.2), IMAGE, pixels=True),
