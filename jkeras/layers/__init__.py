@@ -12,6 +12,7 @@ from jkeras.layers.dense import Dense
 from jkeras.layers.einsum_dense import EinsumDense
 from jkeras.layers.dropout import (ActivityRegularization, AlphaDropout, Dropout, GaussianDropout, GaussianNoise,
                                    SpatialDropout1D, SpatialDropout2D, SpatialDropout3D)
+from jkeras.layers.equinox_layer import EquinoxLayer
 from jkeras.layers.embedding import Embedding, ReversibleEmbedding
 from jkeras.layers.encoding import CategoryEncoding, Discretization, HashedCrossing, Hashing
 from jkeras.layers.foreign import TFSMLayer, TorchModuleWrapper

@@ -11,6 +11,7 @@ import jkeras
 from tests.parity.case import Part
 
 LEFT_OUT = {
+    "EquinoxLayer": "has no config: tested by itself",
     "Layer": "the base class", "Wrapper": "the base class of wrappers", "InputLayer": "is never called",
     **dict.fromkeys(("TFSMLayer", "TorchModuleWrapper"), "of another framework: only says what to use instead"),
 }

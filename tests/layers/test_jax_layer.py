@@ -1,5 +1,6 @@
 """JaxLayer and FlaxLayer: parameters, state, keys, training, files of configs."""
 
+import equinox
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -87,3 +88,29 @@ def test_flax():
     model = jkeras.Sequential([jkeras.Input((5,)), layers.FlaxLayer(Net()), layers.Dense(1)])
     model.compile("adam", "mse")
     assert len(model.fit(X, X.sum(1), epochs=2, verbose=0).history["loss"]) == 2
+
+
+class WithDropout(equinox.Module):
+    """A module with everything: arrays, a function, dropout."""
+
+    inner: equinox.nn.MLP
+    dropout: equinox.nn.Dropout
+
+    def __call__(self, x, key=None):
+        return self.dropout(self.inner(x), key=key)
+
+
+def test_equinox():
+    module = WithDropout(equinox.nn.MLP(5, 3, 4, 1, key=jax.random.key(0)), equinox.nn.Dropout(0.5))
+    layer = layers.EquinoxLayer(module, seed=1)
+    np.testing.assert_allclose(layer(X), jax.vmap(module.inner)(X), rtol=1e-5)
+    assert sorted(w.shape for w in layer.trainable_weights) == [(3,), (3, 4), (4,), (4, 5)]
+    first, second = layer(X, training=True), layer(X, training=True)
+    assert (first == 0).any() and not np.allclose(first, second)
+    model = jkeras.Sequential([jkeras.Input((5,)), layer, layers.Dense(1)])
+    before = layer.get_weights()
+    model.compile("sgd", "mse")
+    losses = model.fit(X, X.sum(1), epochs=3, verbose=0).history["loss"]
+    assert losses[-1] < losses[0] and not np.allclose(before[0], layer.get_weights()[0])
+    with pytest.raises(NotImplementedError, match="save_weights"):
+        layer.get_config()

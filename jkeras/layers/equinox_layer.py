@@ -1,0 +1,69 @@
+"""Modules of Equinox as layers."""
+
+import inspect
+
+import jax
+import numpy as np
+
+from jkeras.core.errors import explain
+from jkeras.core.layer import layer
+from jkeras.core.policy import is_float
+from jkeras.core.record import Any
+from jkeras.layers.jax_layer import JaxLayer
+
+
+def parted(module):
+    """(floats, rest): a module twice, with None in place of what the other has; floats are what is trained."""
+    def is_trained(leaf):
+        return isinstance(leaf, (np.ndarray, jax.Array)) and is_float(str(leaf.dtype))
+    return (jax.tree_util.tree_map(lambda leaf: leaf if is_trained(leaf) else None, module),
+            jax.tree_util.tree_map(lambda leaf: None if is_trained(leaf) else leaf, module))
+
+
+def joined(floats, rest):
+    """The module of `parted`."""
+    return jax.tree_util.tree_map(lambda a, b: b if a is None else a, floats, rest, is_leaf=lambda leaf: leaf is None)
+
+
+@layer("keras.layers", arguments="module, mapped, seed")
+class EquinoxLayer(JaxLayer):
+    """A module of Equinox as a layer; its float arrays are trained, from the values that they have.
+
+    In training a module whose call has the argument `key` gets one; else it runs in Equinox's inference mode. Modules
+    that need Equinox's `State` (BatchNorm, SpectralNorm) are not for this layer: use those of jkeras.
+
+    Args:
+        module: an instance of `equinox.Module`.
+        mapped: whether the module takes one sample, as those of Equinox do, and is mapped over the batch.
+        seed: of the keys.
+
+    >>> import equinox
+    >>> EquinoxLayer(equinox.nn.Linear(4, 3, key=jax.random.key(0)))(np.ones((2, 4), "float32")).shape
+    (2, 3)
+    """
+
+    module: Any
+    mapped: bool = True
+    seed: Any = None
+
+    def __post_init__(self):
+        floats, rest = parted(self.module)
+        self.__dict__.update(_given_arrays=(floats, None), _rest=rest)
+        self.__dict__["_takes_key"] = "key" in inspect.signature(type(self.module).__call__).parameters
+        self.call_fn = self._run
+        super().__post_init__()
+
+    def _run(self, params, rng, inputs, training):
+        import equinox
+
+        module = equinox.nn.inference_mode(joined(params, self._rest), value=not training)
+        if not (training and self._takes_key):
+            return jax.vmap(module)(inputs) if self.mapped else module(inputs)
+        if not self.mapped:
+            return module(inputs, key=rng)
+        keys = jax.random.split(rng, jax.tree_util.tree_leaves(inputs)[0].shape[0])
+        return jax.vmap(lambda x, key: module(x, key=key))(inputs, keys)
+
+    def get_config(self):
+        raise NotImplementedError(explain(self._where, "a layer whose config says all", "an Equinox module, which has "
+                                          "no config", "save its weights with `save_weights` and build it again"))
