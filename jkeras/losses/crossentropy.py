@@ -5,6 +5,7 @@ import warnings
 import jax
 import jax.numpy as jnp
 
+from jkeras.core.errors import ShapeError
 from jkeras.core.record import Any, record
 from jkeras.core.registry import public
 from jkeras.core.settings import epsilon
@@ -141,7 +142,7 @@ def sparse_categorical_crossentropy(y_true, y_pred, from_logits=False, ignore_cl
     expected = list(y_pred.shape)
     del expected[axis]
     if y_true.shape != tuple(expected):
-        raise ValueError("Arguments `y_true` and `y_pred` must have the same shape up to the class axis of `y_pred`: "
+        raise ShapeError("Arguments `y_true` and `y_pred` must have the same shape up to the class axis of `y_pred`: "
                          f"y_true.shape={y_true.shape}, y_pred.shape={y_pred.shape}, axis={axis}")
     if ignore_class is None:
         return _label_crossentropy(y_true, y_pred, from_logits, axis)
@@ -154,6 +155,9 @@ def sparse_categorical_crossentropy(y_true, y_pred, from_logits=False, ignore_cl
 def _squeeze_labels(y_true, y_pred, axis):
     if y_pred.ndim < 1:
         raise ValueError(f"Argument `y_pred` must be at least rank 1. Received: y_pred.shape={y_pred.shape}")
+    if not -y_pred.ndim <= axis < y_pred.ndim:
+        raise ValueError(f"Argument `axis` must be an axis of `y_pred`. Received: axis={axis}, "
+                         f"y_pred.shape={y_pred.shape}")
     return (jnp.squeeze(y_true, axis) if y_true.ndim == y_pred.ndim and y_true.shape[axis] == 1 else y_true), y_pred
 
 

@@ -50,7 +50,7 @@ def categorical_hinge(y_true, y_pred):
     """
     y_true, y_pred = arrays(y_true, y_pred)
     right, wrong = jnp.sum(y_true * y_pred, axis=-1), jnp.max((1 - y_true) * y_pred, axis=-1)
-    return jnp.maximum(wrong - right + 1, 0)
+    return jnp.maximum(wrong - right + 1.0, 0)
 
 
 @public("keras.metrics.kl_divergence", "keras.losses.kl_divergence")

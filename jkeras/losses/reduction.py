@@ -2,7 +2,7 @@
 
 import jax.numpy as jnp
 
-from jkeras.core.errors import explain
+from jkeras.core.errors import ShapeError, explain
 from jkeras.core.frame import current
 
 REDUCTIONS = ("sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none", None)
@@ -47,7 +47,7 @@ def pair(y_true, y_pred):
     try:
         jnp.broadcast_shapes(y_true.shape, y_pred.shape)
     except ValueError:
-        raise ValueError(explain("Comparing `y_true` and `y_pred`", "shapes that fit", f"y_true.shape={y_true.shape} "
+        raise ShapeError(explain("Comparing `y_true` and `y_pred`", "shapes that fit", f"y_true.shape={y_true.shape} "
                                  f"and y_pred.shape={y_pred.shape}", "give one target for each output")) from None
     return y_true, y_pred
 
@@ -57,7 +57,7 @@ def same_shape(y_true, y_pred):
     y_pred = jnp.asarray(y_pred)
     y_true = jnp.asarray(y_true, y_pred.dtype)
     if y_true.shape != y_pred.shape:
-        raise ValueError(f"Arguments `y_true` and `y_pred` must have the same shape. Received: "
+        raise ShapeError(f"Arguments `y_true` and `y_pred` must have the same shape. Received: "
                          f"y_true.shape={y_true.shape}, y_pred.shape={y_pred.shape}")
     return y_true, y_pred
 

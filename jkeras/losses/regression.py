@@ -11,7 +11,8 @@ from jkeras.losses.reduction import pair
 
 
 def normalize(x, axis=-1):
-    """x divided by its Euclidean norm along an axis; a zero vector stays zero."""
+    """x divided by its Euclidean norm along an axis; a zero vector stays zero, a number is a vector of one."""
+    x = jnp.atleast_1d(x)
     return x * jnp.minimum(jax.lax.rsqrt(jnp.sum(jnp.square(x), axis=axis, keepdims=True)), 1 / epsilon())
 
 

@@ -62,7 +62,7 @@ def sparse_categorical_accuracy(y_true, y_pred):
 
 def _among_top(labels, y_pred, k):
     """1 where fewer than k scores are higher than the label's: labels (batch, …), scores (batch, …, classes)."""
-    flat = y_pred.reshape(-1, y_pred.shape[-1]) if y_pred.ndim > 2 else y_pred
+    flat = y_pred.reshape(-1, y_pred.shape[-1])
     score = jnp.take_along_axis(flat, labels.reshape(-1)[:, None], axis=-1)
     score = jnp.where(jnp.isnan(score), -jnp.inf, score)
     return (jnp.sum(flat > score, axis=-1) < k).astype(floatx()).reshape(labels.shape)

@@ -106,8 +106,8 @@ class Optimizer(Lifted):
         self.check()
 
     def _check_common(self):
-        if not isinstance(self.name, (str, type(None))):
-            raise ValueError(f"Argument `name` should be a string. Received: name={self.name!r}")
+        if self.name is not None and (not isinstance(self.name, str) or "/" in self.name):
+            raise ValueError(f"Argument `name` should be a string without '/'. Received: name={self.name!r}")
         if sum(v is not None for v in (self.clipnorm, self.clipvalue, self.global_clipnorm)) > 1:
             raise ValueError("Only one of `clipnorm`, `clipvalue` and `global_clipnorm` can be set. Received: "
                              f"clipnorm={self.clipnorm}, clipvalue={self.clipvalue}, "

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import jkeras
-from tests.parity.both import GRADIENTS, LIBRARIES, agree, plain
+from tests.parity.both import GRADIENTS, LIBRARIES, agree, find, plain
 
 
 def row_id(row):
@@ -369,3 +369,56 @@ def test_ops_of_numbers():
     assert float(jkeras.losses.BinaryCrossentropy()([1.0], [0.5])) == pytest.approx(math.log(2), abs=1e-6)
     assert float(jkeras.metrics.AUC()([0, 1, 0, 1], [0.1, 0.9, 0.2, 0.8])) == pytest.approx(1.0)
     np.testing.assert_allclose(jkeras.activations.softmax(jnp.zeros((1, 4))), 0.25)
+
+
+# ---------------------------------------------------------------- odd inputs and mistakes
+
+ROWS = np.linspace(0.1, 0.9, 12, dtype="float32").reshape(4, 3)
+ODD = [
+    ("losses.categorical_hinge", {}, (np.eye(3, dtype="int32"), np.arange(9, dtype="int32").reshape(3, 3))),
+    ("losses.cosine_similarity", {}, (np.float32(0.5), ROWS[0])),
+    ("losses.cosine_similarity", {}, (ROWS[0], np.float32(-0.5))),
+    ("losses.CosineSimilarity", dict(reduction="none"), (np.float32(2.0), np.float32(3.0))),
+    ("metrics.CosineSimilarity", {}, (np.float32(0.5), ROWS[0])),
+    ("metrics.top_k_categorical_accuracy", dict(k=2), (np.eye(4)[1], np.array([0.1, 0.3, 0.4, 0.2], "float32"))),
+    ("metrics.R2Score", {}, (ROWS[:1], ROWS[1:2])),
+    ("metrics.R2Score", dict(class_aggregation=None), (ROWS[:1].repeat(3, 0), ROWS[:3])),
+]
+MISTAKES = [
+    *((f"losses.{name}", {}, (ROWS[:2], ROWS[:, :2][:3])) for name in (
+        "mean_squared_error", "huber", "log_cosh", "cosine_similarity", "MeanAbsoluteError")),
+    ("losses.sparse_categorical_crossentropy", dict(axis=5), (np.array([0, 1, 2, 0]), ROWS)),
+    ("metrics.MeanSquaredError", {}, (ROWS[:2], ROWS[:, :2][:3])), ("metrics.Recall", {}, (np.ones(3), np.ones(4))),
+    ("metrics.TruePositives", {}, (np.ones(4), ROWS)), ("metrics.MeanIoU", dict(num_classes=3), ([0, 1, 2], [0, 1])),
+    ("metrics.FBetaScore", {}, (np.eye(3), ROWS[:3], 0.5)), ("optimizers.SGD", dict(name="a/b"), None),
+    ("optimizers.schedules.deserialize", {}, ("CosineDecay",)), ("losses.deserialize", {}, ({},)),
+    ("metrics.deserialize", {}, ({"config": {}},)), ("optimizers.schedules.deserialize", {}, ({},)),
+]
+
+
+def outcome(library, path, kwargs, args):
+    """What a function gives, or an object made with `kwargs` and called with `args`."""
+    thing = find(library, path)
+    if inspect.isclass(thing):
+        made = thing(**kwargs)
+        return made if args is None else made(*args)
+    return thing(*args, **kwargs)
+
+
+def numbered(table):
+    return [pytest.param(*row, id=f"{row[0]}-{i}") for i, row in enumerate(table)]
+
+
+@pytest.mark.parametrize(("path", "kwargs", "args"), numbered(ODD))
+def test_odd_input(path, kwargs, args):
+    mine, theirs = (outcome(library, path, kwargs, args) for library in LIBRARIES)
+    agree(mine, theirs, path)
+
+
+@pytest.mark.parametrize(("path", "kwargs", "args"), numbered(MISTAKES))
+def test_mistake(path, kwargs, args):
+    """An `except` clause that catches Keras's exception catches ours."""
+    with pytest.raises(Exception) as theirs:
+        outcome(keras, path, kwargs, args)
+    with pytest.raises(theirs.type):
+        outcome(jkeras, path, kwargs, args)

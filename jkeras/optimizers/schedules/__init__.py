@@ -1,5 +1,7 @@
 """Learning rate schedules."""
 
+import inspect
+
 from jkeras.core.registry import Family, public
 from jkeras.optimizers.schedules.decays import (CosineDecay, CosineDecayRestarts, ExponentialDecay, InverseTimeDecay,
                                                 LearningRateSchedule, PiecewiseConstantDecay, PolynomialDecay)
@@ -25,7 +27,8 @@ def deserialize(config, custom_objects=None):
     >>> deserialize(serialize(CosineDecay(0.1, 10)))
     CosineDecay(initial_learning_rate=0.1, decay_steps=10)
     """
-    return _family.deserialize(config, custom_objects)
+    found = _family.deserialize(config, custom_objects)
+    return found() if inspect.isclass(found) else found
 
 
 __all__ = ["CosineDecay", "CosineDecayRestarts", "ExponentialDecay", "InverseTimeDecay", "LearningRateSchedule",
