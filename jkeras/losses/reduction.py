@@ -4,8 +4,17 @@ import jax.numpy as jnp
 
 from jkeras.core.errors import ShapeError, explain
 from jkeras.core.frame import current
+from jkeras.core.graph import op
 
 REDUCTIONS = ("sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none", None)
+
+
+def comparison(*names):
+    """Decorator: a public function of targets and predictions, which also takes KerasTensors.
+
+    In a file a graph holds it under our own module, since the class of that name in Keras's is the loss object.
+    """
+    return op("jkeras.losses", *names, inputs=2)
 
 
 def standardize_reduction(reduction):

@@ -8,6 +8,7 @@ import warnings
 import jax
 import numpy as np
 
+from jkeras.core.graph import standardize_shape
 from jkeras.core.record import collect_fields, make_init
 from jkeras.core.registry import CustomObjectScope, deserialize, public, serialize
 from jkeras.core.settings import auto_name, floatx
@@ -235,7 +236,7 @@ class Optimizer(Lifted):
 
     def add_variable(self, shape, initializer="zeros", dtype=None, aggregation="none", layout=None, name=None):
         """A new variable of the optimizer, for `build` of a subclass."""
-        return self._own(get_initializer(initializer), name, tuple(shape), dtype)
+        return self._own(get_initializer(initializer), name, standardize_shape(shape), dtype)
 
     def add_variable_from_reference(self, reference_variable, name=None, initializer="zeros"):
         """A new variable like a trainable one, named after it."""

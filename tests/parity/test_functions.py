@@ -422,3 +422,30 @@ def test_mistake(path, kwargs, args):
         outcome(keras, path, kwargs, args)
     with pytest.raises(theirs.type):
         outcome(jkeras, path, kwargs, args)
+
+
+@pytest.mark.parametrize("shape", [3, None])
+def test_mistaken_shape_of_a_variable_of_a_metric(shape):
+    for library in LIBRARIES:
+        with pytest.raises(ValueError):
+            library.metrics.Mean().add_variable(shape, "zeros")
+
+
+SYMBOLIC = ["losses.binary_crossentropy", "losses.categorical_focal_crossentropy", "losses.mean_squared_error",
+            "losses.kl_divergence", "losses.dice", "losses.categorical_hinge", "metrics.categorical_accuracy",
+            "metrics.pearson_correlation"]
+
+
+@pytest.mark.parametrize("path", SYMBOLIC)
+def test_in_a_graph(path):
+    """A function of KerasTensors is a node, also after the model went through its config."""
+    y_true, y_pred, _ = data("one hot")
+    seen = []
+    for library in LIBRARIES:
+        inputs = [library.Input((4,)), library.Input((4,))]
+        output = find(library, path)(*inputs)
+        model = library.Model(inputs, output)
+        again = library.Model.from_config(model.get_config())
+        seen.append((tuple(output.shape), [model([y_true, y_pred]), again([y_true, y_pred])]))
+    assert seen[0][0] == seen[1][0]
+    agree(seen[0][1], seen[1][1], path)
