@@ -6,6 +6,7 @@ import re
 import warnings
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from jkeras.core.graph import standardize_shape
@@ -81,7 +82,6 @@ class Optimizer(Lifted):
     Raises:
         ValueError: for unknown arguments or values outside these ranges.
 
-    >>> import jax.numpy as jnp
     >>> class Plain(Optimizer):
     ...     def update_step(self, gradient, variable, learning_rate):
     ...         self.assign_sub(variable, learning_rate * gradient)
@@ -297,7 +297,7 @@ class Optimizer(Lifted):
                           "`model.compile()`, did you forget to provide a `loss` argument?", stacklevel=2)
         full = [None] * len(self._trainable_variables)
         for g, v in zip(grads, known):
-            full[self._index[id(v)]] = g
+            full[self._index[id(v)]] = jnp.asarray(g) if isinstance(g, (list, tuple)) else g
         new, variables = self._run()(full, [v.value for v in self.variables],
                                      [v.value for v in self._trainable_variables])
         for variable, value in zip(self._trainable_variables + self.variables, new + variables):

@@ -449,3 +449,46 @@ def test_in_a_graph(path):
         seen.append((tuple(output.shape), [model([y_true, y_pred]), again([y_true, y_pred])]))
     assert seen[0][0] == seen[1][0]
     agree(seen[0][1], seen[1][1], path)
+
+
+# ---------------------------------------------------------------- optimizers
+
+STEPS = [
+    ("SGD", dict(momentum=0.9), "lists"), ("Adam", dict(clipnorm=0.5), "lists"),
+    ("Nadam", dict(gradient_accumulation_steps=2, weight_decay=0.1), "missing"),
+    ("Lamb", dict(use_ema=True), "missing"),
+    ("Ftrl", dict(learning_rate_power=0.0, beta=0.2), "arrays"), ("Muon", dict(weight_decay=None), "arrays"),
+]
+
+
+@pytest.mark.parametrize(("name", "kwargs", "form"), rows(STEPS))
+@pytest.mark.filterwarnings("ignore:Gradients do not exist:UserWarning")
+def test_optimizer_steps(name, kwargs, form):
+    """Gradients as arrays, as nested lists, or None for one of the variables in every second step."""
+    values, seen = (ROWS, ROWS[0]), []
+    for library in LIBRARIES:
+        optimizer = getattr(library.optimizers, name)(0.1, **kwargs)
+        variables = [library.Variable(v) for v in values]
+        for step in range(4):
+            grads = [v * (step - 1) + 0.1 for v in values]
+            if form == "lists":
+                grads = [g.tolist() for g in grads]
+            optimizer.apply([None, grads[1]] if form == "missing" and step % 2 else grads, variables)
+        seen.append([v.value for v in variables + optimizer.variables])
+    agree(seen[0], seen[1], name, **GRADIENTS)
+
+
+def test_several_optimizers_of_which_some_average_or_accumulate():
+    seen = []
+    for library in LIBRARIES:
+        library.utils.clear_session(free_memory=False)
+        kinds = library.optimizers
+        optimizer = kinds.MultiOptimizer(kinds.OptimizerMap(
+            kinds.Adam(0.1, use_ema=True, ema_overwrite_frequency=2),
+            {"bias": kinds.SGD(0.1, gradient_accumulation_steps=2)}))
+        variables = [library.Variable(ROWS, name="kernel"), library.Variable(ROWS[0], name="bias")]
+        for step in range(4):
+            optimizer.apply([v.value * (step - 1) + 0.1 for v in variables], variables)
+        seen.append(([v.path for v in optimizer.variables], [v.value for v in variables + optimizer.variables]))
+    assert seen[0][0] == seen[1][0]
+    agree(seen[0][1], seen[1][1], **GRADIENTS)
