@@ -492,3 +492,23 @@ def test_several_optimizers_of_which_some_average_or_accumulate():
         seen.append(([v.path for v in optimizer.variables], [v.value for v in variables + optimizer.variables]))
     assert seen[0][0] == seen[1][0]
     agree(seen[0][1], seen[1][1], **GRADIENTS)
+
+
+def constant_rate():
+    return 0.03
+
+
+def test_config_of_a_function_of_yours():
+    seen = []
+    for library in LIBRARIES:
+        @library.saving.register_keras_serializable("mine", "registered")
+        def doubled(x):
+            return 2 * x
+        configs = [library.layers.Dense(2, activation=f, name="dense").get_config() for f in (doubled, row_id)]
+        optimizer = library.optimizers.SGD(constant_rate, name="sgd")
+        assert library.layers.Dense.from_config(configs[0]).activation is doubled
+        again = library.optimizers.deserialize(library.optimizers.serialize(optimizer),
+                                               {"constant_rate": constant_rate})
+        assert float(again.learning_rate) == pytest.approx(0.03)
+        seen.append(plain([*configs, optimizer.get_config()]))
+    assert seen[0] == seen[1]
