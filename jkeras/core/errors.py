@@ -21,6 +21,10 @@ class SerializationError(ValueError):
     """A config names something unknown, or holds what is not allowed."""
 
 
+class ShapeError(ValueError, TypeError):
+    """Arrays were given together whose shapes do not fit."""
+
+
 class GraphCallError(ValueError, TypeError):
     """An op was called on symbolic tensors whose shapes or dtypes it does not take."""
 

@@ -39,6 +39,8 @@ class Family:
 
     def deserialize(self, config, custom_objects=None):
         """The object from its config or name."""
+        if isinstance(config, dict) and "class_name" not in config:
+            raise ValueError(f"Expected the config of a {self.noun}, a dict with 'class_name'. Received: {config}")
         if isinstance(config, dict) and "module" not in config and config.get("class_name") in self.aliases:
             target = self.aliases[config["class_name"]]
             return target.from_config(config.get("config") or {}) if inspect.isclass(target) else target

@@ -224,9 +224,9 @@ def _serialize_special(obj):
 def _serialize_function(obj):
     if is_in_process():
         return obj
-    if public_name(obj):
-        return {"module": "builtins", "class_name": "function", "config": obj.__name__, "registered_name": "function"}
     registered = get_registered_name(obj)
+    if public_name(obj) or isinstance(obj, types.FunctionType):  # Keras writes the module of the function's class
+        return {"module": "builtins", "class_name": "function", "config": registered, "registered_name": "function"}
     return {"module": getattr(obj, "__module__", None), "class_name": "function", "config": registered,
             "registered_name": registered}
 

@@ -5,12 +5,12 @@ import warnings
 import jax
 import jax.numpy as jnp
 
+from jkeras.core.errors import ShapeError
 from jkeras.core.record import Any, record
-from jkeras.core.registry import public
 from jkeras.core.settings import epsilon
 from jkeras.losses.base import LossFunctionWrapper
 from jkeras.losses.margin import arrays
-from jkeras.losses.reduction import same_shape
+from jkeras.losses.reduction import comparison, same_shape
 
 
 def _clip(probabilities):
@@ -49,7 +49,7 @@ def _categorical(name, y_true, y_pred, label_smoothing, axis):
     return _smooth(y_true, label_smoothing, y_true.shape[-1] if label_smoothing else 1), y_pred
 
 
-@public("keras.metrics.binary_crossentropy", "keras.losses.binary_crossentropy")
+@comparison("keras.metrics.binary_crossentropy", "keras.losses.binary_crossentropy")
 def binary_crossentropy(y_true, y_pred, from_logits=False, label_smoothing=0.0, axis=-1):
     """Mean over an axis of -y_true log p - (1 - y_true) log(1 - p).
 
@@ -66,7 +66,7 @@ def binary_crossentropy(y_true, y_pred, from_logits=False, label_smoothing=0.0, 
     return jnp.mean(elementwise_binary_crossentropy(y_true, y_pred, from_logits), axis=axis)
 
 
-@public("keras.metrics.binary_focal_crossentropy", "keras.losses.binary_focal_crossentropy")
+@comparison("keras.metrics.binary_focal_crossentropy", "keras.losses.binary_focal_crossentropy")
 def binary_focal_crossentropy(y_true, y_pred, apply_class_balancing=False, alpha=0.25, gamma=2.0, from_logits=False,
                               label_smoothing=0.0, axis=-1):
     """Binary cross-entropy times (1 - p_t)^gamma, p_t being the probability of the right class; averaged over an axis.
@@ -89,7 +89,7 @@ def binary_focal_crossentropy(y_true, y_pred, apply_class_balancing=False, alpha
     return jnp.mean(values, axis=axis)
 
 
-@public("keras.metrics.categorical_crossentropy", "keras.losses.categorical_crossentropy")
+@comparison("keras.metrics.categorical_crossentropy", "keras.losses.categorical_crossentropy")
 def categorical_crossentropy(y_true, y_pred, from_logits=False, label_smoothing=0.0, axis=-1):
     """-sum over the class axis of y_true log p, for one-hot or soft targets: (batch, …, classes) -> (batch, …).
 
@@ -106,7 +106,7 @@ def categorical_crossentropy(y_true, y_pred, from_logits=False, label_smoothing=
     return -jnp.sum(y_true * log_probabilities(y_pred, from_logits, axis), axis=axis)
 
 
-@public("keras.metrics.categorical_focal_crossentropy", "keras.losses.categorical_focal_crossentropy")
+@comparison("keras.metrics.categorical_focal_crossentropy", "keras.losses.categorical_focal_crossentropy")
 def categorical_focal_crossentropy(y_true, y_pred, alpha=0.25, gamma=2.0, from_logits=False, label_smoothing=0.0,
                                    axis=-1):
     """-sum over the class axis of alpha (1 - p)^gamma y_true log p.
@@ -125,7 +125,7 @@ def categorical_focal_crossentropy(y_true, y_pred, alpha=0.25, gamma=2.0, from_l
     return jnp.sum(jnp.power(1 - p, gamma) * jnp.asarray(alpha, p.dtype) * -y_true * jnp.log(p), axis=axis)
 
 
-@public("keras.metrics.sparse_categorical_crossentropy", "keras.losses.sparse_categorical_crossentropy")
+@comparison("keras.metrics.sparse_categorical_crossentropy", "keras.losses.sparse_categorical_crossentropy")
 def sparse_categorical_crossentropy(y_true, y_pred, from_logits=False, ignore_class=None, axis=-1):
     """-log p of the right class, for integer labels: (batch, …), (batch, …, classes) -> (batch, …).
 
@@ -141,7 +141,7 @@ def sparse_categorical_crossentropy(y_true, y_pred, from_logits=False, ignore_cl
     expected = list(y_pred.shape)
     del expected[axis]
     if y_true.shape != tuple(expected):
-        raise ValueError("Arguments `y_true` and `y_pred` must have the same shape up to the class axis of `y_pred`: "
+        raise ShapeError("Arguments `y_true` and `y_pred` must have the same shape up to the class axis of `y_pred`: "
                          f"y_true.shape={y_true.shape}, y_pred.shape={y_pred.shape}, axis={axis}")
     if ignore_class is None:
         return _label_crossentropy(y_true, y_pred, from_logits, axis)
@@ -154,6 +154,9 @@ def sparse_categorical_crossentropy(y_true, y_pred, from_logits=False, ignore_cl
 def _squeeze_labels(y_true, y_pred, axis):
     if y_pred.ndim < 1:
         raise ValueError(f"Argument `y_pred` must be at least rank 1. Received: y_pred.shape={y_pred.shape}")
+    if not -y_pred.ndim <= axis < y_pred.ndim:
+        raise ValueError(f"Argument `axis` must be an axis of `y_pred`. Received: axis={axis}, "
+                         f"y_pred.shape={y_pred.shape}")
     return (jnp.squeeze(y_true, axis) if y_true.ndim == y_pred.ndim and y_true.shape[axis] == 1 else y_true), y_pred
 
 
@@ -171,7 +174,7 @@ def _not_ignored(y_true, values, ignore_class=None, axis=-1, **_):
 sparse_categorical_crossentropy.output_mask = _not_ignored
 
 
-@public("keras.losses.categorical_generalized_cross_entropy")
+@comparison("keras.losses.categorical_generalized_cross_entropy")
 def categorical_generalized_cross_entropy(y_true, y_pred, q):
     """(1 - p^q) / q of the probability p of the right class, for integer labels; robust against wrong labels.
 

@@ -3,9 +3,9 @@
 import jax.numpy as jnp
 
 from jkeras.core.record import record
-from jkeras.core.registry import public
 from jkeras.core.settings import epsilon
 from jkeras.losses.base import LossFunctionWrapper
+from jkeras.losses.reduction import comparison
 
 
 def arrays(y_true, y_pred):
@@ -21,7 +21,7 @@ def _distance_to_margin(y_true, y_pred):
     return jnp.maximum(1 - jnp.where(binary, 2 * y_true - 1, y_true) * y_pred, 0)
 
 
-@public("keras.metrics.hinge", "keras.losses.hinge")
+@comparison("keras.metrics.hinge", "keras.losses.hinge")
 def hinge(y_true, y_pred):
     """Mean over the last axis of max(0, 1 - y_true y_pred), for targets -1 and 1 (or 0 and 1).
 
@@ -31,7 +31,7 @@ def hinge(y_true, y_pred):
     return jnp.mean(_distance_to_margin(y_true, y_pred), axis=-1)
 
 
-@public("keras.metrics.squared_hinge", "keras.losses.squared_hinge")
+@comparison("keras.metrics.squared_hinge", "keras.losses.squared_hinge")
 def squared_hinge(y_true, y_pred):
     """Mean over the last axis of max(0, 1 - y_true y_pred)^2, for targets -1 and 1 (or 0 and 1).
 
@@ -41,7 +41,7 @@ def squared_hinge(y_true, y_pred):
     return jnp.mean(jnp.square(_distance_to_margin(y_true, y_pred)), axis=-1)
 
 
-@public("keras.metrics.categorical_hinge", "keras.losses.categorical_hinge")
+@comparison("keras.metrics.categorical_hinge", "keras.losses.categorical_hinge")
 def categorical_hinge(y_true, y_pred):
     """max(0, 1 + the highest wrong score - the right score) over the last axis, for one-hot targets.
 
@@ -50,10 +50,10 @@ def categorical_hinge(y_true, y_pred):
     """
     y_true, y_pred = arrays(y_true, y_pred)
     right, wrong = jnp.sum(y_true * y_pred, axis=-1), jnp.max((1 - y_true) * y_pred, axis=-1)
-    return jnp.maximum(wrong - right + 1, 0)
+    return jnp.maximum(wrong - right + 1.0, 0)
 
 
-@public("keras.metrics.kl_divergence", "keras.losses.kl_divergence")
+@comparison("keras.metrics.kl_divergence", "keras.losses.kl_divergence")
 def kl_divergence(y_true, y_pred):
     """Kullback-Leibler divergence: sum over the last axis of y_true log(y_true / y_pred), both kept in [epsilon, 1].
 
@@ -64,7 +64,7 @@ def kl_divergence(y_true, y_pred):
     return jnp.sum(y_true * jnp.log(y_true / y_pred), axis=-1)
 
 
-@public("keras.metrics.poisson", "keras.losses.poisson")
+@comparison("keras.metrics.poisson", "keras.losses.poisson")
 def poisson(y_true, y_pred):
     """Mean over the last axis of y_pred - y_true log(y_pred), the Poisson log-likelihood up to a constant.
 

@@ -2,10 +2,19 @@
 
 import jax.numpy as jnp
 
-from jkeras.core.errors import explain
+from jkeras.core.errors import ShapeError, explain
 from jkeras.core.frame import current
+from jkeras.core.graph import op
 
 REDUCTIONS = ("sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none", None)
+
+
+def comparison(*names):
+    """Decorator: a public function of targets and predictions, which also takes KerasTensors.
+
+    In a file a graph holds it under our own module, since the class of that name in Keras's is the loss object.
+    """
+    return op("jkeras.losses", *names, inputs=2)
 
 
 def standardize_reduction(reduction):
@@ -47,7 +56,7 @@ def pair(y_true, y_pred):
     try:
         jnp.broadcast_shapes(y_true.shape, y_pred.shape)
     except ValueError:
-        raise ValueError(explain("Comparing `y_true` and `y_pred`", "shapes that fit", f"y_true.shape={y_true.shape} "
+        raise ShapeError(explain("Comparing `y_true` and `y_pred`", "shapes that fit", f"y_true.shape={y_true.shape} "
                                  f"and y_pred.shape={y_pred.shape}", "give one target for each output")) from None
     return y_true, y_pred
 
@@ -57,7 +66,7 @@ def same_shape(y_true, y_pred):
     y_pred = jnp.asarray(y_pred)
     y_true = jnp.asarray(y_true, y_pred.dtype)
     if y_true.shape != y_pred.shape:
-        raise ValueError(f"Arguments `y_true` and `y_pred` must have the same shape. Received: "
+        raise ShapeError(f"Arguments `y_true` and `y_pred` must have the same shape. Received: "
                          f"y_true.shape={y_true.shape}, y_pred.shape={y_pred.shape}")
     return y_true, y_pred
 

@@ -4,18 +4,18 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.core.record import Any, record
-from jkeras.core.registry import public
 from jkeras.core.settings import epsilon
 from jkeras.losses.base import LossFunctionWrapper
-from jkeras.losses.reduction import pair
+from jkeras.losses.reduction import comparison, pair
 
 
 def normalize(x, axis=-1):
-    """x divided by its Euclidean norm along an axis; a zero vector stays zero."""
+    """x divided by its Euclidean norm along an axis; a zero vector stays zero, a number is a vector of one."""
+    x = jnp.atleast_1d(x)
     return x * jnp.minimum(jax.lax.rsqrt(jnp.sum(jnp.square(x), axis=axis, keepdims=True)), 1 / epsilon())
 
 
-@public("keras.metrics.mean_squared_error", "keras.losses.mean_squared_error")
+@comparison("keras.metrics.mean_squared_error", "keras.losses.mean_squared_error")
 def mean_squared_error(y_true, y_pred):
     """Mean over the last axis of (y_true - y_pred)^2: (batch, …, d) -> (batch, …).
 
@@ -26,7 +26,7 @@ def mean_squared_error(y_true, y_pred):
     return jnp.mean(jnp.square(y_true - y_pred), axis=-1)
 
 
-@public("keras.metrics.mean_absolute_error", "keras.losses.mean_absolute_error")
+@comparison("keras.metrics.mean_absolute_error", "keras.losses.mean_absolute_error")
 def mean_absolute_error(y_true, y_pred):
     """Mean over the last axis of |y_true - y_pred|: (batch, …, d) -> (batch, …).
 
@@ -37,7 +37,7 @@ def mean_absolute_error(y_true, y_pred):
     return jnp.mean(jnp.abs(y_true - y_pred), axis=-1)
 
 
-@public("keras.metrics.mean_absolute_percentage_error", "keras.losses.mean_absolute_percentage_error")
+@comparison("keras.metrics.mean_absolute_percentage_error", "keras.losses.mean_absolute_percentage_error")
 def mean_absolute_percentage_error(y_true, y_pred):
     """100 times the mean over the last axis of |y_true - y_pred| / max(|y_true|, epsilon).
 
@@ -49,7 +49,7 @@ def mean_absolute_percentage_error(y_true, y_pred):
     return 100 * jnp.mean(jnp.abs((y_true - y_pred) / scale), axis=-1)
 
 
-@public("keras.metrics.mean_squared_logarithmic_error", "keras.losses.mean_squared_logarithmic_error")
+@comparison("keras.metrics.mean_squared_logarithmic_error", "keras.losses.mean_squared_logarithmic_error")
 def mean_squared_logarithmic_error(y_true, y_pred):
     """Mean over the last axis of (log(1 + y_true) - log(1 + y_pred))^2; negative values count as 0.
 
@@ -60,7 +60,7 @@ def mean_squared_logarithmic_error(y_true, y_pred):
     return jnp.mean(jnp.square(y_pred - y_true), axis=-1)
 
 
-@public("keras.losses.huber", "keras.metrics.huber")
+@comparison("keras.losses.huber", "keras.metrics.huber")
 def huber(y_true, y_pred, delta=1.0):
     """Mean over the last axis of e^2 / 2 where |e| <= delta, else delta |e| - delta^2 / 2, of the error e.
 
@@ -76,7 +76,7 @@ def huber(y_true, y_pred, delta=1.0):
     return jnp.mean(jnp.where(size <= delta, 0.5 * jnp.square(error), delta * size - 0.5 * jnp.square(delta)), axis=-1)
 
 
-@public("keras.losses.log_cosh", "keras.metrics.log_cosh")
+@comparison("keras.losses.log_cosh", "keras.metrics.log_cosh")
 def log_cosh(y_true, y_pred):
     """Mean over the last axis of log(cosh(y_pred - y_true)), computed without overflow.
 
@@ -88,7 +88,7 @@ def log_cosh(y_true, y_pred):
     return jnp.mean(error + jax.nn.softplus(-2 * error) - jnp.log(jnp.asarray(2, y_pred.dtype)), axis=-1)
 
 
-@public("keras.losses.cosine_similarity")
+@comparison("keras.losses.cosine_similarity")
 def cosine_similarity(y_true, y_pred, axis=-1):
     """Minus the cosine of the angle between two vectors: -1 for equal directions, 0 where one of them is zero.
 

@@ -4,17 +4,17 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.core.record import Any, record
-from jkeras.core.registry import public
 from jkeras.core.settings import epsilon
 from jkeras.losses.base import LossFunctionWrapper
 from jkeras.losses.margin import arrays
+from jkeras.losses.reduction import comparison
 
 
 def _axes(axis):
     return tuple(axis) if isinstance(axis, (list, tuple)) else axis
 
 
-@public("keras.losses.dice")
+@comparison("keras.losses.dice")
 def dice(y_true, y_pred, axis=None):
     """1 - 2 |true and predicted| / (|true| + |predicted|), with |.| a sum over `axis` (all axes by default).
 
@@ -27,7 +27,7 @@ def dice(y_true, y_pred, axis=None):
     return 1 - 2 * both / (sizes + epsilon())
 
 
-@public("keras.losses.tversky")
+@comparison("keras.losses.tversky")
 def tversky(y_true, y_pred, alpha=0.5, beta=0.5, axis=None):
     """1 - B / (B + alpha T + beta P): B in both, T only in the targets, P only in the predictions.
 
@@ -45,7 +45,7 @@ def tversky(y_true, y_pred, alpha=0.5, beta=0.5, axis=None):
     return 1 - both / (both + only_true * alpha + only_pred * beta + epsilon())
 
 
-@public("keras.losses.circle")
+@comparison("keras.losses.circle")
 def circle(y_true, y_pred, ref_labels=None, ref_embeddings=None, remove_diagonal=True, gamma=80, margin=0.4):
     """Circle loss of normalized embeddings: (batch,), (batch, d) -> (batch,); pairs of one class are drawn together.
 
@@ -79,7 +79,7 @@ def _positive(y_true, values, **_):
 circle.output_mask = _positive
 
 
-@public("keras.losses.ctc")
+@comparison("keras.losses.ctc")
 def ctc(y_true, y_pred):
     """Connectionist temporal classification: -log probability of a label sequence under logits without alignment.
 

@@ -3,9 +3,8 @@
 import jax.numpy as jnp
 
 from jkeras.core.record import Any, record
-from jkeras.core.registry import public
 from jkeras.core.settings import floatx
-from jkeras.losses.reduction import pair, squeeze_or_expand_to_same_rank
+from jkeras.losses.reduction import comparison, pair, squeeze_or_expand_to_same_rank
 from jkeras.metrics.reduction import MeanMetricWrapper
 
 
@@ -19,7 +18,7 @@ def accuracy(y_true, y_pred):
     return (y_true == y_pred).astype(floatx())
 
 
-@public("keras.metrics.binary_accuracy")
+@comparison("keras.metrics.binary_accuracy")
 def binary_accuracy(y_true, y_pred, threshold=0.5):
     """1 where `y_pred > threshold` agrees with the label 0 or 1, else 0; element by element.
 
@@ -39,7 +38,7 @@ def _hits(labels, y_pred):
     return (labels == jnp.argmax(y_pred, axis=-1)).astype(floatx()).reshape(shape)
 
 
-@public("keras.metrics.categorical_accuracy")
+@comparison("keras.metrics.categorical_accuracy")
 def categorical_accuracy(y_true, y_pred):
     """1 where the highest score is at the highest target, else 0: (batch, …, classes) twice -> (batch, …).
 
@@ -49,7 +48,7 @@ def categorical_accuracy(y_true, y_pred):
     return _hits(jnp.argmax(jnp.asarray(y_true), axis=-1), jnp.asarray(y_pred))
 
 
-@public("keras.metrics.sparse_categorical_accuracy")
+@comparison("keras.metrics.sparse_categorical_accuracy")
 def sparse_categorical_accuracy(y_true, y_pred):
     """1 where the highest score is at the integer label, else 0: (batch, …), (batch, …, classes) -> (batch, …).
 
@@ -62,13 +61,13 @@ def sparse_categorical_accuracy(y_true, y_pred):
 
 def _among_top(labels, y_pred, k):
     """1 where fewer than k scores are higher than the label's: labels (batch, …), scores (batch, …, classes)."""
-    flat = y_pred.reshape(-1, y_pred.shape[-1]) if y_pred.ndim > 2 else y_pred
+    flat = y_pred.reshape(-1, y_pred.shape[-1])
     score = jnp.take_along_axis(flat, labels.reshape(-1)[:, None], axis=-1)
     score = jnp.where(jnp.isnan(score), -jnp.inf, score)
     return (jnp.sum(flat > score, axis=-1) < k).astype(floatx()).reshape(labels.shape)
 
 
-@public("keras.metrics.top_k_categorical_accuracy")
+@comparison("keras.metrics.top_k_categorical_accuracy")
 def top_k_categorical_accuracy(y_true, y_pred, k=5):
     """1 where the highest target is among the k highest scores, else 0: (batch, …, classes) twice -> (batch, …).
 
@@ -78,7 +77,7 @@ def top_k_categorical_accuracy(y_true, y_pred, k=5):
     return _among_top(jnp.argmax(jnp.asarray(y_true), axis=-1), jnp.asarray(y_pred), k)
 
 
-@public("keras.metrics.sparse_top_k_categorical_accuracy")
+@comparison("keras.metrics.sparse_top_k_categorical_accuracy")
 def sparse_top_k_categorical_accuracy(y_true, y_pred, k=5, from_sorted_ids=False):
     """1 where the integer label is among the k highest scores, else 0: (batch, …), (batch, …, classes) -> (batch, …).
 

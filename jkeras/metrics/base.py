@@ -15,6 +15,7 @@ import numpy as np
 from jkeras.core import frame, policy
 from jkeras.core.errors import explain
 from jkeras.core.family import families
+from jkeras.core.graph import standardize_shape
 from jkeras.core.module import Module
 from jkeras.core.record import Any, Record, record
 from jkeras.core.registry import public_name
@@ -148,8 +149,8 @@ class Metric(Module, Record):
             initializer = jnp.zeros
         elif not callable(initializer) or isinstance(initializer, type):
             initializer = families["initializers"].get(initializer)
-        variable = Variable(initializer, tuple(shape), dtype, trainable=False, autocast=False, aggregation=aggregation,
-                            synchronization="on_read", name=name)
+        variable = Variable(initializer, standardize_shape(shape), dtype, trainable=False, autocast=False,
+                            aggregation=aggregation, synchronization="on_read", name=name)
         variable.scope = self.name.replace("/", ">")
         self._own[self._free_key(name or "variable")] = variable
         return variable

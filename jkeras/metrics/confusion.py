@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jkeras.core.errors import ShapeError
 from jkeras.core.record import Any, record
 from jkeras.core.settings import epsilon, floatx
 from jkeras.losses.reduction import divide_no_nan, squeeze_or_expand_to_same_rank
@@ -53,7 +54,7 @@ def confusion(y_true, y_pred, thresholds, *, even=False, sample_weight=None, top
                              f"Received: y_pred.shape={y_pred.shape}")
         y_true, y_pred = y_true[..., class_id, None], y_pred[..., class_id, None]
     if y_true.shape != y_pred.shape:
-        raise ValueError(f"`y_true` and `y_pred` must have the same shape. Received: y_true.shape={y_true.shape}, "
+        raise ShapeError(f"`y_true` and `y_pred` must have the same shape. Received: y_true.shape={y_true.shape}, "
                          f"y_pred.shape={y_pred.shape}")
     if label_weights is not None:
         weight = weight * jnp.asarray(label_weights, floatx())

@@ -4,6 +4,7 @@ import warnings
 
 import jax.numpy as jnp
 
+from jkeras.core.errors import ShapeError
 from jkeras.core.record import Any, record
 from jkeras.core.settings import epsilon
 from jkeras.metrics.base import Accumulator, StateSpec
@@ -60,7 +61,7 @@ class IoU(Accumulator):
         y_pred = jnp.asarray(y_pred) if self.sparse_y_pred else jnp.argmax(jnp.asarray(y_pred), axis=self.axis)
         y_true, y_pred = (y.astype("int32").reshape(-1) for y in (y_true, y_pred))
         if y_true.shape != y_pred.shape:
-            raise ValueError(f"{type(self).__name__}: `y_true` and `y_pred` must hold equally many labels. Received: "
+            raise ShapeError(f"{type(self).__name__}: `y_true` and `y_pred` must hold equally many labels. Received: "
                              f"{y_true.size} and {y_pred.size}")
         weight = jnp.asarray(1 if sample_weight is None else sample_weight)
         if jnp.issubdtype(weight.dtype, jnp.floating) and jnp.issubdtype(self.dtype, jnp.integer):

@@ -67,6 +67,9 @@ class FBetaScore(Accumulator):
         else:
             called = y_pred > self.threshold
         called = called.astype(self.dtype)
+        if sample_weight is not None and not jnp.ndim(sample_weight):
+            raise ValueError(f"{type(self).__name__} expects one weight for each sample. Received: "
+                             f"sample_weight={sample_weight}")
         weight = 1 if sample_weight is None else jnp.asarray(sample_weight, self.dtype)[:, None]
         axis = None if self.average == "micro" else 0
         return {"true_positives": jnp.sum(called * y_true * weight, axis=axis),
@@ -149,6 +152,9 @@ class R2Score(Accumulator):
         return {"num_samples": y_true.size, "squared_sum": jnp.sum(y_true * y_true * weight, axis=0),
                 "sum": jnp.sum(y_true * weight, axis=0), "count": jnp.sum(weight, axis=0),
                 "residual": jnp.sum(jnp.square(y_true - y_pred) * weight, axis=0)}
+
+    def _can_compile(self):
+        return False  # a fused multiply-add leaves a rest where targets do not vary, by which the score is divided
 
     def result_of(self, state):
         """The score, or one for each output. Adjusted only where there are enough samples."""

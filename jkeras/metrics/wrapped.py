@@ -4,9 +4,8 @@ import jax.numpy as jnp
 
 from jkeras import losses
 from jkeras.core.record import Any, record
-from jkeras.core.registry import public
 from jkeras.core.settings import epsilon
-from jkeras.losses.reduction import pair
+from jkeras.losses.reduction import comparison, pair
 from jkeras.losses.regression import normalize
 from jkeras.metrics.reduction import Mean, MeanMetricWrapper
 
@@ -229,7 +228,7 @@ class CategoricalHinge(MeanMetricWrapper):
 
 # ---------------------------------------------------------------- correlations
 
-@public("keras.metrics.pearson_correlation")
+@comparison("keras.metrics.pearson_correlation")
 def pearson_correlation(y_true, y_pred, axis=-1):
     """Pearson's correlation of two sets of values along an axis: 1 for y_pred = a y_true + b with a > 0.
 
@@ -241,7 +240,7 @@ def pearson_correlation(y_true, y_pred, axis=-1):
     return jnp.mean(y_true * y_pred, axis=axis)
 
 
-@public("keras.metrics.concordance_correlation")
+@comparison("keras.metrics.concordance_correlation")
 def concordance_correlation(y_true, y_pred, axis=-1):
     """Lin's concordance correlation along an axis: 1 only for y_pred = y_true. (Lin 1989)
 

@@ -6,8 +6,10 @@ import re
 import warnings
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
+from jkeras.core.graph import standardize_shape
 from jkeras.core.record import collect_fields, make_init
 from jkeras.core.registry import CustomObjectScope, deserialize, public, serialize
 from jkeras.core.settings import auto_name, floatx
@@ -80,7 +82,6 @@ class Optimizer(Lifted):
     Raises:
         ValueError: for unknown arguments or values outside these ranges.
 
-    >>> import jax.numpy as jnp
     >>> class Plain(Optimizer):
     ...     def update_step(self, gradient, variable, learning_rate):
     ...         self.assign_sub(variable, learning_rate * gradient)
@@ -106,8 +107,8 @@ class Optimizer(Lifted):
         self.check()
 
     def _check_common(self):
-        if not isinstance(self.name, (str, type(None))):
-            raise ValueError(f"Argument `name` should be a string. Received: name={self.name!r}")
+        if self.name is not None and (not isinstance(self.name, str) or "/" in self.name):
+            raise ValueError(f"Argument `name` should be a string without '/'. Received: name={self.name!r}")
         if sum(v is not None for v in (self.clipnorm, self.clipvalue, self.global_clipnorm)) > 1:
             raise ValueError("Only one of `clipnorm`, `clipvalue` and `global_clipnorm` can be set. Received: "
                              f"clipnorm={self.clipnorm}, clipvalue={self.clipvalue}, "
@@ -235,7 +236,7 @@ class Optimizer(Lifted):
 
     def add_variable(self, shape, initializer="zeros", dtype=None, aggregation="none", layout=None, name=None):
         """A new variable of the optimizer, for `build` of a subclass."""
-        return self._own(get_initializer(initializer), name, tuple(shape), dtype)
+        return self._own(get_initializer(initializer), name, standardize_shape(shape), dtype)
 
     def add_variable_from_reference(self, reference_variable, name=None, initializer="zeros"):
         """A new variable like a trainable one, named after it."""
@@ -296,7 +297,7 @@ class Optimizer(Lifted):
                           "`model.compile()`, did you forget to provide a `loss` argument?", stacklevel=2)
         full = [None] * len(self._trainable_variables)
         for g, v in zip(grads, known):
-            full[self._index[id(v)]] = g
+            full[self._index[id(v)]] = jnp.asarray(g) if isinstance(g, (list, tuple)) else g
         new, variables = self._run()(full, [v.value for v in self.variables],
                                      [v.value for v in self._trainable_variables])
         for variable, value in zip(self._trainable_variables + self.variables, new + variables):

@@ -249,7 +249,8 @@ class Transform(Record):
             yield ("learning_rate",)
         for part in ("ema", "accumulators"):
             for path in order if part in state else ():
-                yield (part, *path)
+                if at(state[part], path) is not None:
+                    yield (part, *path)
         for group in self.slot_groups():
             for path in order:
                 for name in group:

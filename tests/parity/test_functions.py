@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import jkeras
-from tests.parity.both import GRADIENTS, LIBRARIES, agree, plain
+from tests.parity.both import GRADIENTS, LIBRARIES, agree, find, plain
 
 
 def row_id(row):
@@ -369,3 +369,146 @@ def test_ops_of_numbers():
     assert float(jkeras.losses.BinaryCrossentropy()([1.0], [0.5])) == pytest.approx(math.log(2), abs=1e-6)
     assert float(jkeras.metrics.AUC()([0, 1, 0, 1], [0.1, 0.9, 0.2, 0.8])) == pytest.approx(1.0)
     np.testing.assert_allclose(jkeras.activations.softmax(jnp.zeros((1, 4))), 0.25)
+
+
+# ---------------------------------------------------------------- odd inputs and mistakes
+
+ROWS = np.linspace(0.1, 0.9, 12, dtype="float32").reshape(4, 3)
+ODD = [
+    ("losses.categorical_hinge", {}, (np.eye(3, dtype="int32"), np.arange(9, dtype="int32").reshape(3, 3))),
+    ("losses.cosine_similarity", {}, (np.float32(0.5), ROWS[0])),
+    ("losses.cosine_similarity", {}, (ROWS[0], np.float32(-0.5))),
+    ("losses.CosineSimilarity", dict(reduction="none"), (np.float32(2.0), np.float32(3.0))),
+    ("metrics.CosineSimilarity", {}, (np.float32(0.5), ROWS[0])),
+    ("metrics.top_k_categorical_accuracy", dict(k=2), (np.eye(4)[1], np.array([0.1, 0.3, 0.4, 0.2], "float32"))),
+    ("metrics.R2Score", {}, (ROWS[:1], ROWS[1:2])),
+    ("metrics.R2Score", dict(class_aggregation=None), (ROWS[:1].repeat(3, 0), ROWS[:3])),
+]
+MISTAKES = [
+    *((f"losses.{name}", {}, (ROWS[:2], ROWS[:, :2][:3])) for name in (
+        "mean_squared_error", "huber", "log_cosh", "cosine_similarity", "MeanAbsoluteError")),
+    ("losses.sparse_categorical_crossentropy", dict(axis=5), (np.array([0, 1, 2, 0]), ROWS)),
+    ("metrics.MeanSquaredError", {}, (ROWS[:2], ROWS[:, :2][:3])), ("metrics.Recall", {}, (np.ones(3), np.ones(4))),
+    ("metrics.TruePositives", {}, (np.ones(4), ROWS)), ("metrics.MeanIoU", dict(num_classes=3), ([0, 1, 2], [0, 1])),
+    ("metrics.FBetaScore", {}, (np.eye(3), ROWS[:3], 0.5)), ("optimizers.SGD", dict(name="a/b"), None),
+    ("optimizers.schedules.deserialize", {}, ("CosineDecay",)), ("losses.deserialize", {}, ({},)),
+    ("metrics.deserialize", {}, ({"config": {}},)), ("optimizers.schedules.deserialize", {}, ({},)),
+]
+
+
+def outcome(library, path, kwargs, args):
+    """What a function gives, or an object made with `kwargs` and called with `args`."""
+    thing = find(library, path)
+    if inspect.isclass(thing):
+        made = thing(**kwargs)
+        return made if args is None else made(*args)
+    return thing(*args, **kwargs)
+
+
+def numbered(table):
+    return [pytest.param(*row, id=f"{row[0]}-{i}") for i, row in enumerate(table)]
+
+
+@pytest.mark.parametrize(("path", "kwargs", "args"), numbered(ODD))
+def test_odd_input(path, kwargs, args):
+    mine, theirs = (outcome(library, path, kwargs, args) for library in LIBRARIES)
+    agree(mine, theirs, path)
+
+
+@pytest.mark.parametrize(("path", "kwargs", "args"), numbered(MISTAKES))
+def test_mistake(path, kwargs, args):
+    """An `except` clause that catches Keras's exception catches ours."""
+    with pytest.raises(Exception) as theirs:
+        outcome(keras, path, kwargs, args)
+    with pytest.raises(theirs.type):
+        outcome(jkeras, path, kwargs, args)
+
+
+@pytest.mark.parametrize("shape", [3, None])
+def test_mistaken_shape_of_a_variable_of_a_metric(shape):
+    for library in LIBRARIES:
+        with pytest.raises(ValueError):
+            library.metrics.Mean().add_variable(shape, "zeros")
+
+
+SYMBOLIC = ["losses.binary_crossentropy", "losses.categorical_focal_crossentropy", "losses.mean_squared_error",
+            "losses.kl_divergence", "losses.dice", "losses.categorical_hinge", "metrics.categorical_accuracy",
+            "metrics.pearson_correlation"]
+
+
+@pytest.mark.parametrize("path", SYMBOLIC)
+def test_in_a_graph(path):
+    """A function of KerasTensors is a node, also after the model went through its config."""
+    y_true, y_pred, _ = data("one hot")
+    seen = []
+    for library in LIBRARIES:
+        inputs = [library.Input((4,)), library.Input((4,))]
+        output = find(library, path)(*inputs)
+        model = library.Model(inputs, output)
+        again = library.Model.from_config(model.get_config())
+        seen.append((tuple(output.shape), [model([y_true, y_pred]), again([y_true, y_pred])]))
+    assert seen[0][0] == seen[1][0]
+    agree(seen[0][1], seen[1][1], path)
+
+
+# ---------------------------------------------------------------- optimizers
+
+STEPS = [
+    ("SGD", dict(momentum=0.9), "lists"), ("Adam", dict(clipnorm=0.5), "lists"),
+    ("Nadam", dict(gradient_accumulation_steps=2, weight_decay=0.1), "missing"),
+    ("Lamb", dict(use_ema=True), "missing"),
+    ("Ftrl", dict(learning_rate_power=0.0, beta=0.2), "arrays"), ("Muon", dict(weight_decay=None), "arrays"),
+]
+
+
+@pytest.mark.parametrize(("name", "kwargs", "form"), rows(STEPS))
+@pytest.mark.filterwarnings("ignore:Gradients do not exist:UserWarning")
+def test_optimizer_steps(name, kwargs, form):
+    """Gradients as arrays, as nested lists, or None for one of the variables in every second step."""
+    values, seen = (ROWS, ROWS[0]), []
+    for library in LIBRARIES:
+        optimizer = getattr(library.optimizers, name)(0.1, **kwargs)
+        variables = [library.Variable(v) for v in values]
+        for step in range(4):
+            grads = [v * (step - 1) + 0.1 for v in values]
+            if form == "lists":
+                grads = [g.tolist() for g in grads]
+            optimizer.apply([None, grads[1]] if form == "missing" and step % 2 else grads, variables)
+        seen.append([v.value for v in variables + optimizer.variables])
+    agree(seen[0], seen[1], name, **GRADIENTS)
+
+
+def test_several_optimizers_of_which_some_average_or_accumulate():
+    seen = []
+    for library in LIBRARIES:
+        library.utils.clear_session(free_memory=False)
+        kinds = library.optimizers
+        optimizer = kinds.MultiOptimizer(kinds.OptimizerMap(
+            kinds.Adam(0.1, use_ema=True, ema_overwrite_frequency=2),
+            {"bias": kinds.SGD(0.1, gradient_accumulation_steps=2)}))
+        variables = [library.Variable(ROWS, name="kernel"), library.Variable(ROWS[0], name="bias")]
+        for step in range(4):
+            optimizer.apply([v.value * (step - 1) + 0.1 for v in variables], variables)
+        seen.append(([v.path for v in optimizer.variables], [v.value for v in variables + optimizer.variables]))
+    assert seen[0][0] == seen[1][0]
+    agree(seen[0][1], seen[1][1], **GRADIENTS)
+
+
+def constant_rate():
+    return 0.03
+
+
+def test_config_of_a_function_of_yours():
+    seen = []
+    for library in LIBRARIES:
+        @library.saving.register_keras_serializable("mine", "registered")
+        def doubled(x):
+            return 2 * x
+        configs = [library.layers.Dense(2, activation=f, name="dense").get_config() for f in (doubled, row_id)]
+        optimizer = library.optimizers.SGD(constant_rate, name="sgd")
+        assert library.layers.Dense.from_config(configs[0]).activation is doubled
+        again = library.optimizers.deserialize(library.optimizers.serialize(optimizer),
+                                               {"constant_rate": constant_rate})
+        assert float(again.learning_rate) == pytest.approx(0.03)
+        seen.append(plain([*configs, optimizer.get_config()]))
+    assert seen[0] == seen[1]

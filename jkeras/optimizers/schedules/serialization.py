@@ -1,5 +1,7 @@
 """Learning rate schedules from configs, and back."""
 
+import inspect
+
 from jkeras.core.family import Family
 from jkeras.core.registry import public
 
@@ -25,4 +27,5 @@ def deserialize(config, custom_objects=None):
     >>> deserialize(serialize(CosineDecay(0.1, 10)))
     CosineDecay(initial_learning_rate=0.1, decay_steps=10)
     """
-    return _family.deserialize(config, custom_objects)
+    found = _family.deserialize(config, custom_objects)
+    return found() if inspect.isclass(found) else found
