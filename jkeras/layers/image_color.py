@@ -24,6 +24,7 @@ class ColorLayer(ImageLayer):
     value_range: Any = (0, 255)
     data_format: Any = None
     seed: Any = None
+    _rests = True
     _ranges = {"factor": (-1, 1)}
 
     def draw(self, images, key):
@@ -210,7 +211,7 @@ class RandomGrayscale(ImageLayer):
 
     def __post_init__(self):
         super().__post_init__()
-        bounds(self.factor, 0, 1, "factor", self._where)
+        bounds(float(self.factor), 0, 1, "factor", self._where)
 
     def draw(self, images, key):
         return {"apply": random.uniform((images.shape[0],), seed=key()) < self.factor}
@@ -307,6 +308,7 @@ class RandomColorJitter(ImageLayer):
     hue_factor: Any = None
     seed: Any = None
     data_format: Any = None
+    _rests = True
 
     def __post_init__(self):
         super().__post_init__()
