@@ -51,6 +51,13 @@ def test_dtype_of_images_that_are_not_changed(name, kwargs, dtype):
     np.testing.assert_array_equal(mine, theirs)
 
 
+def test_the_factor_of_gray_is_one_number():
+    assert jkeras.layers.RandomGrayscale(np.float32(0.5)).get_config()["factor"] == 0.5
+    for factor, error in (((0, 1), TypeError), (None, TypeError), (1.5, ValueError)):
+        with pytest.raises(error, match="factor"):
+            jkeras.layers.RandomGrayscale(factor)
+
+
 def test_the_number_1_as_a_factor_of_zoom():
     assert jkeras.layers.RandomZoom(1).get_config()["height_factor"] == 1
     for factor in (-1, (-1, 0.5)):
