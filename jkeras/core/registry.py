@@ -237,8 +237,9 @@ def _serialize_object(obj):
         raise TypeError(f"The `get_config()` method of {obj} should return a dict. It returned: {config}")
     config, name = {k: serialize(v) for k, v in config.items()}, public_name(cls)
     if name:
-        out = {"module": name.rpartition(".")[0], "class_name": name.rpartition(".")[2], "config": config,
-               "registered_name": None}
+        module, _, short = name.rpartition(".")  # classes that are not of the public API have a registered name
+        out = {"module": module, "class_name": short, "config": config,
+               "registered_name": short if module.startswith("keras.src.") else None}
     else:
         out = {"module": getattr(cls, "_config_module", cls.__module__), "class_name": cls.__name__, "config": config,
                "registered_name": get_registered_name(cls)}

@@ -192,8 +192,8 @@ def hashed(values, bins, salt=None, encoding="utf-8"):
     [1, 0, 1]
     """
     array = np.asarray(values)
-    if array.dtype.kind == "f":
-        array = array.astype("int64")
+    if array.dtype.kind in "fb":  # TensorFlow writes truth values in small letters
+        array = array.astype("int64") if array.dtype.kind == "f" else np.where(array, "true", "false")
     function = farmhash64 if salt is None else lambda text: siphash64(text, salt)
     unique, places = np.unique(texts(array, encoding), return_inverse=True)
     found = np.array([function(text.encode(encoding)) % bins for text in unique], "int64")

@@ -35,7 +35,7 @@ def bounds(value, low, high, name, where, strict=False):
     if not valid or (strict or pair is not value) and not low <= min(pair) <= max(pair) <= high:
         raise ValueError(explain(where, f"`{name}` to be a number, or two numbers, from {low} to {high}",
                                  f"{name}={value!r}"))
-    return tuple(sorted(pair)) if pair is value else (max(-abs(value), low), abs(value))
+    return tuple(sorted(pair)) if pair is value else (max(low, -abs(value)), abs(value))
 
 
 def densify(bounding_boxes):
@@ -83,6 +83,7 @@ class ImageLayer(DataLayer):
     _computes_in_float = False  # images are cast here, labels and boxes are not
     _always = False  # whether images are changed outside of training, too
     _gives_float = True  # whether integer images become floats
+    _rests = False  # whether integer images stay as they are where they are not changed
     _ranges = {}  # fields that are ranges: name -> (low, high)
     _choices = {}  # fields that are one of several: name -> choices
 
@@ -164,12 +165,13 @@ class ImageLayer(DataLayer):
 
     def transform_images(self, images, transformation=None, training=True):
         """The images as this layer changes them in training."""
-        images = self._cast(images)
-        return self._cast(self.change_images(images, transformation)) if self._changes(training) else images
+        if not self._changes(training):
+            return self._cast(images, self._gives_float and not self._rests)
+        return self._cast(self.change_images(self._cast(images, self._gives_float), transformation), self._gives_float)
 
-    def _cast(self, images):
+    def _cast(self, images, gives_float):
         images = jnp.asarray(images)
-        return images.astype(self.compute_dtype) if self._gives_float or is_float(images.dtype) else images
+        return images.astype(self.compute_dtype) if gives_float or is_float(images.dtype) else images
 
     def transform_labels(self, labels, transformation=None, training=True):
         """The labels that belong to the changed images."""

@@ -1,8 +1,11 @@
 """Colors changed at random in training: brightness, contrast, hue, saturation and others, pixel by pixel."""
 
+import numbers
+
 import jax.numpy as jnp
 
 from jkeras import random
+from jkeras.core.errors import explain
 from jkeras.core.layer import layer
 from jkeras.core.record import Any
 from jkeras.core.settings import epsilon
@@ -24,6 +27,7 @@ class ColorLayer(ImageLayer):
     value_range: Any = (0, 255)
     data_format: Any = None
     seed: Any = None
+    _rests = True
     _ranges = {"factor": (-1, 1)}
 
     def draw(self, images, key):
@@ -210,7 +214,9 @@ class RandomGrayscale(ImageLayer):
 
     def __post_init__(self):
         super().__post_init__()
-        bounds(self.factor, 0, 1, "factor", self._where)
+        if not isinstance(self.factor, numbers.Real):
+            raise TypeError(explain(self._where, "`factor` to be one number from 0 to 1", f"factor={self.factor!r}"))
+        bounds(float(self.factor), 0, 1, "factor", self._where)
 
     def draw(self, images, key):
         return {"apply": random.uniform((images.shape[0],), seed=key()) < self.factor}
@@ -307,6 +313,7 @@ class RandomColorJitter(ImageLayer):
     hue_factor: Any = None
     seed: Any = None
     data_format: Any = None
+    _rests = True
 
     def __post_init__(self):
         super().__post_init__()
@@ -324,6 +331,6 @@ class RandomColorJitter(ImageLayer):
         return [step.draw(images, key) for step in self._steps()]
 
     def change_images(self, images, drawn):
-        for step, numbers in zip(self._steps(), drawn):
-            images = step.change_images(images, numbers)
+        for step, own in zip(self._steps(), drawn):
+            images = step.change_images(images, own)
         return images

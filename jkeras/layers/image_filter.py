@@ -27,6 +27,7 @@ class RandomSharpness(ColorLayer):
     [1. 1. 1. 1.]
     """
 
+    _rests = False
     _ranges = {"factor": (0, 1)}
 
     def recolor(self, images, factor):
@@ -193,6 +194,7 @@ class Equalization(ImageLayer):
     value_range: Any = (0, 255)
     bins: int = 256
     data_format: Any = None
+    _rests = True
 
     def change_images(self, images, drawn):
         channels = jnp.moveaxis(rescale(images, self.value_range, (0, 255)), self.axes.channels, 0)

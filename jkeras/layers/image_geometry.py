@@ -3,6 +3,7 @@
 import math
 
 import jax.numpy as jnp
+import numpy as np
 
 from jkeras import random
 from jkeras.core.errors import explain
@@ -183,7 +184,8 @@ class RandomZoom(RandomTranslation):
 
     def __post_init__(self):
         super().__post_init__()
-        if self.height_lower <= -1 or self.width_factor is not None and self.width_lower <= -1:
+        given = np.hstack([f for f in (self.height_factor, self.width_factor) if f is not None])
+        if given.min() <= -1:  # the number 1, which stands for (-1, 1), is fine, as in Keras
             raise ValueError(explain(self._where, "factors above -1", f"height_factor={self.height_factor} and "
                                      f"width_factor={self.width_factor}"))
 

@@ -40,6 +40,7 @@ class MixUp(ImageLayer):
     alpha: float = 0.2
     data_format: Any = None
     seed: Any = None
+    _rests = True
 
     def draw(self, images, key):
         order = random.shuffle(jnp.arange(images.shape[0]), seed=key())

@@ -137,6 +137,10 @@ class RandomCrop(_Sized):
         top, left, _, _ = aspect_window(height, width, self.height, self.width)
         return {"size": (height, width), "top": top, "left": left}
 
+    def transform_images(self, images, transformation=None, training=True):
+        """The window of the images; outside of training they stay as they are, in their dtype."""
+        return super().transform_images(images, transformation, training) if training else jnp.asarray(images)
+
     def move(self, images, drawn, interpolation):
         height, width = self.size_of(images)
         if height > self.height and width > self.width:

@@ -21,7 +21,7 @@ class Listed(Kind):
     """A field whose arrays are written to configs as lists."""
 
     def write(self, value):
-        return np.asarray(value).tolist() if value is not None else None
+        return value.tolist() if hasattr(value, "tolist") else value if value is None else list(value)
 
 
 class IndexLookup(HostLayer):
@@ -59,8 +59,8 @@ class IndexLookup(HostLayer):
     salt: Any = None
     vocabulary_dtype: str = "int64"
 
-    def _base_init(self, vocabulary_size=None, has_input_vocabulary=None, **kwargs):
-        super()._base_init(**kwargs)
+    def _base_init(self, vocabulary_size=None, has_input_vocabulary=None, trainable=True, dtype=None, **kwargs):
+        super()._base_init(**kwargs)  # a lookup has no weights and computes in whole numbers: the two change nothing
         self.__dict__.update(_frozen_size=vocabulary_size, _given=has_input_vocabulary, _tokens=np.array([]),
                              _table={}, _weights=None)
         self.reset_state()
@@ -139,15 +139,14 @@ class IndexLookup(HostLayer):
         if (idf_weights is None) == (self.output_mode == "tf_idf"):
             raise ValueError(explain(self._where, "`idf_weights` for `output_mode='tf_idf'`, and only then",
                                      f"output_mode={self.output_mode!r} and idf_weights={idf_weights}"))
-        if isinstance(vocabulary, (str, os.PathLike)):
-            vocabulary = self._read(vocabulary)
-        given = self._as_tokens(vocabulary)
+        from_file = isinstance(vocabulary, (str, os.PathLike))
+        given = self._as_tokens(self._read(vocabulary) if from_file else vocabulary)
         if given.size == 0:
             raise ValueError(explain(self._where, "a vocabulary of at least one token", "an empty one"))
         special = [self.mask_token] * self._first_oov + [self.oov_token] * self.num_oov_indices
-        has_special = given[:len(special)].tolist() == special
+        has_special = not from_file and given[:len(special)].tolist() == special  # in a file each line is a token
         tokens = given[len(special):] if has_special else given
-        self._check_tokens(tokens, special)
+        self._check_tokens(tokens, None if from_file else special)
         self._set_tokens(tokens)
         if self.output_mode == "tf_idf":
             weights = np.asarray(idf_weights, floatx())
@@ -162,14 +161,15 @@ class IndexLookup(HostLayer):
             raise ValueError(explain(self._where, "a text file with one token in each line, and not 'tf_idf'",
                                      f"{path!r} with output_mode={self.output_mode!r}"))
         with open(path, encoding=getattr(self, "encoding", "utf-8")) as file:
-            return file.read().splitlines()
+            lines = file.read().split("\n")  # `splitlines` would split at other signs, too
+        return lines[:-1] if lines[-1] == "" else lines
 
     def _check_tokens(self, tokens, special):
         repeated = [token for token, count in collections.Counter(tokens.tolist()).items() if count > 1]
         if repeated:
             raise ValueError(explain(self._where, "a vocabulary of tokens that differ", f"several times: {repeated}"))
         for name, token, matters in (("mask_token", self.mask_token, True), ("oov_token", self.oov_token, self.invert)):
-            if matters and token is not None and token in tokens.tolist():
+            if special is not None and matters and token is not None and token in tokens.tolist():
                 raise ValueError(explain(self._where, "special tokens at the start of the vocabulary, in the order "
                                          f"{special}, or left out", f"{name}={token!r} at another place"))
         size = len(tokens) + self._first_token
@@ -284,7 +284,8 @@ class IndexLookup(HostLayer):
         known[self._first_token:-1] = self._tokens
         if self._first_oov:
             known[0] = self.mask_token
-        return known[np.where((indices >= 0) & (indices < len(known)), indices, -1).astype(int)]
+        places = np.where((indices >= 0) & (indices < len(known)), indices, -1).astype(int)
+        return known[places.ravel()].reshape(places.shape)
 
     def compute_output_spec(self, inputs):
         shape = tuple(inputs.shape)
@@ -363,10 +364,10 @@ class StringLookup(IndexLookup):
     oov_token: Any = "[UNK]"
     encoding: str = "utf-8"
     vocabulary_dtype = "string"
-    oov_method = "floormod"
 
     def _base_init(self, oov_method="floormod", **kwargs):
         super()._base_init(**kwargs)
+        self.__dict__["oov_method"] = oov_method  # changes nothing for texts, but configs have it
 
     def get_config(self):
         return {**super().get_config(), "oov_method": self.oov_method}
@@ -389,4 +390,6 @@ class IntegerLookup(IndexLookup):
     def __post_init__(self):
         if self.vocabulary_dtype != "int64":
             raise ValueError(explain(self._where, "vocabulary_dtype='int64'", f"{self.vocabulary_dtype!r}"))
+        if isinstance(self.vocabulary, (list, tuple)):
+            self.vocabulary = [int(token) for token in self.vocabulary]
         super().__post_init__()

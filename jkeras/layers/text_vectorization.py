@@ -115,20 +115,21 @@ class TextVectorization(HostLayer):
         return array if self.ngrams is None else self._joined(array)
 
     def _joined(self, rows):
-        """The n-grams of each row of words."""
+        """The n-grams of each row of words; of texts that are not split along their only axis."""
         sizes = range(1, self.ngrams + 1) if isinstance(self.ngrams, int) else self.ngrams
-        return Ragged(texts([" ".join(row[i:i + n]) for n in sizes for i in range(len(row) - n + 1)])
-                      for row in (rows if isinstance(rows, Ragged) else np.atleast_2d(rows)))
+
+        def joined(row):
+            return texts([" ".join(row[i:i + n]) for n in sizes for i in range(len(row) - n + 1)])
+        return Ragged(map(joined, rows)) if isinstance(rows, Ragged) or rows.ndim > 1 else joined(np.atleast_1d(rows))
 
     def indices(self, inputs):
         lookup, words, length = self._lookup_layer, self.words(inputs), self.output_sequence_length
         if not isinstance(words, Ragged):
             found = lookup.indices(words)
         else:
-            sizes = np.array([len(row) for row in words])
-            in_int = self.output_mode == "int"
-            found = np.full((len(words), max(sizes.max(initial=0), not in_int)), 0 if in_int else -1, "int32")
-            found[np.arange(found.shape[1]) < sizes[:, None]] = lookup.indices(np.concatenate(words))
+            sizes, in_int = np.array([len(row) for row in words], int), self.output_mode == "int"
+            found = np.full((len(words), int(sizes.max(initial=int(not in_int)))), 0 if in_int else -1, "int32")
+            found[np.arange(found.shape[1]) < sizes[:, None]] = lookup.indices(np.concatenate([texts([]), *words]))
         if length is not None:
             cut = found[..., :length]
             found = np.pad(cut, [(0, 0)] * (cut.ndim - 1) + [(0, length - cut.shape[-1])])

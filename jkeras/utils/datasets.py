@@ -167,7 +167,8 @@ def timeseries_dataset_from_array(data, targets, sequence_length, sequence_strid
     """
     check_format(format)
     size = len(data)
-    for name, value, low, high in (("start_index", start_index or 0, 0, size), ("end_index", end_index, 1, size),
+    for name, value, low, high in (("start_index", start_index or 0, 0, size),
+                                   ("end_index", end_index or None, 1, size),
                                    ("sampling_rate", sampling_rate, 1, size),
                                    ("sequence_stride", sequence_stride, 1, size)):
         if value is not None and not low <= value < high:
@@ -241,11 +242,14 @@ def _as_dataset(dataset):
     if isinstance(dataset, np.ndarray) or isinstance(dataset, (list, tuple, dict)) and len(dataset):
         arrays = tree.map_structure(np.asarray, dataset) if not isinstance(dataset, np.ndarray) else dataset
         arrays = tuple(arrays) if isinstance(arrays, list) else arrays
+        if not all(np.ndim(leaf) for leaf in tree.flatten(arrays)):
+            raise ValueError(f"A {type(dataset).__name__} of arrays with one entry for each sample is expected. "
+                             f"Received: {dataset!r}. One column of numbers is `np.asarray(...)`.")
         sizes = {len(leaf) for leaf in tree.flatten(arrays)}
         if len(sizes) > 1:
             raise ValueError(f"The arrays must have the same length. Received lengths {sorted(sizes)}.")
         return Dataset(lambda numbers: tree.map_structure(lambda v: v[numbers], arrays), np.arange(sizes.pop()), None)
-    if not hasattr(dataset, "__iter__") and not hasattr(dataset, "__getitem__"):
+    if isinstance(dataset, (str, bytes)) or not hasattr(dataset, "__iter__") and not hasattr(dataset, "__getitem__"):
         raise TypeError("`dataset` must be an array, a list or tuple of arrays, or a data set. Received: "
                         f"{dataset} (of type {type(dataset)})")
     batches = [dataset[i] for i in range(len(dataset))] if hasattr(dataset, "num_batches") else list(dataset)

@@ -191,9 +191,10 @@ def _fitted(img, size, interpolation, crop, pad):
         img = img[top:top + height, left:left + width]
     if not pad:
         return images.resize_on_host(img, size, interpolation)
-    ratio = max(height / size[0], width / size[1])
-    inner = images.resize_on_host(img, (max(int(height / ratio), 1), max(int(width / ratio), 1)), interpolation)
-    top, left = ((n - m) // 2 for n, m in zip(size, inner.shape))
+    whole, wanted = np.float32((height, width)), np.float32(size)
+    scaled = whole / (whole / wanted).max()  # float32 and its roundings decide about pixels here, as in TensorFlow
+    inner = images.resize_on_host(img, np.maximum(scaled.astype(int), 1), interpolation)
+    top, left = np.maximum((wanted - scaled) // 2, 0).astype(int)
     padded = np.zeros((*size, img.shape[2]), "float32")
     padded[top:top + inner.shape[0], left:left + inner.shape[1]] = inner
     return padded

@@ -8,6 +8,8 @@ import warnings
 import numpy as np
 
 from jkeras import ops
+from jkeras.core.graph import is_symbolic
+from jkeras.core.policy import is_float
 from jkeras.core.registry import public
 from jkeras.core.settings import floatx, standardize_data_format
 
@@ -147,6 +149,8 @@ def crop_box(height, width, target_height, target_width):
 def smart_resize(x, size, interpolation="bilinear", data_format="channels_last", **kwargs):
     """Images resized without distortion: cut in the middle to the target's proportions, then resized.
 
+    Whole numbers become float32, unless values are only picked ("nearest").
+
     Args:
         x: (height, width, channels), or a batch of such.
         size: (height, width) of the result.
@@ -161,11 +165,15 @@ def smart_resize(x, size, interpolation="bilinear", data_format="channels_last",
         raise ValueError(f"Expected `size` to be (height, width). Received: size={size}")
     if np.ndim(x) not in (3, 4):
         raise ValueError(f"Expected an image (height, width, channels) or a batch. Received shape {np.shape(x)}")
+    was_host = isinstance(x, np.ndarray)
+    x = x if is_symbolic(x) else ops.convert_to_tensor(x)
     first = np.ndim(x) - (3 if data_format == "channels_last" else 2)  # the axis of the height
     top, left, height, width = crop_box(*np.shape(x)[first:first + 2], *size)
     cut = x[(slice(None),) * first + (slice(top, top + height), slice(left, left + width))]
+    if interpolation != "nearest" and not is_float(cut.dtype):
+        cut = ops.cast(cut, "float32")
     resized = ops.image.resize(cut, size=tuple(size), interpolation=interpolation, data_format=data_format)
-    return np.asarray(resized) if isinstance(x, np.ndarray) else resized
+    return np.asarray(resized) if was_host else resized
 
 
 # ---------------------------------------------------------------- resizing on the host

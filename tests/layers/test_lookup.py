@@ -53,6 +53,7 @@ def test_the_documented_hashes():
     for options, want in ((dict(), [1, 0, 1, 1, 2]), (dict(salt=[133, 137]), [1, 2, 1, 0, 2]),
                           (dict(salt=133), [0, 0, 2, 1, 0])):
         assert layers.Hashing(3, **options)(letters)[:, 0].tolist() == want
+    assert layers.Hashing(1000003)(np.array([True, False])).tolist() == [577534, 206339]
     assert layers.Hashing(3, mask_value="")([["A"], ["B"], [""], ["C"], ["D"]])[:, 0].tolist() == [1, 1, 0, 2, 2]
     features = np.array(list("ABABA")), np.array([101, 101, 101, 102, 102])
     assert layers.HashedCrossing(5)(features).tolist() == [1, 4, 1, 1, 3]
@@ -66,6 +67,8 @@ def test_there_and_back():
     assert back(layer(DATA)).tolist() == [["a", "c", "d", "d"], ["d", "[UNK]", "b", "[UNK]"]]
     numbers = layers.IntegerLookup(vocabulary=NUMBERS, invert=True)
     assert numbers(np.array([[1, 3, 4], [4, 0, 2]])).tolist() == [[12, 1138, 42], [42, -1, 36]]
+    one = string(invert=True)(np.array(3))
+    assert one.shape == () and one.tolist() == "c"
     masked = layers.IntegerLookup(vocabulary=NUMBERS, invert=True, mask_token=0)
     assert masked([0, 1, 2]).tolist() == [0, -1, 12]
 
@@ -113,6 +116,27 @@ def test_wrong_vocabularies(tmp_path):
         layers.IntegerLookup(salt=3)
 
 
+@pytest.mark.parametrize("lines, options, vocabulary", [
+    ("[UNK]\na b\n c\n", {}, ["[UNK]", "[UNK]", "a b", " c"]),
+    ("[UNK]\na", dict(invert=True), ["[UNK]", "[UNK]", "a"]),
+    ("é\nü\u2028x\nb\n", dict(mask_token=""), ["", "[UNK]", "é", "ü\u2028x", "b"]),
+    ("a\r\nb\r\n", {}, ["[UNK]", "a", "b"])])
+def test_each_line_of_a_file_is_a_token(tmp_path, lines, options, vocabulary):
+    (tmp_path / "v.txt").write_text(lines, encoding="utf-8", newline="")
+    assert layers.StringLookup(vocabulary=tmp_path / "v.txt", **options).get_vocabulary() == vocabulary
+
+
+def test_arguments_that_change_nothing_but_the_config():
+    layer = string(oov_method="farmhash", dtype="int64", trainable=False)
+    config = layer.get_config()
+    assert config["oov_method"] == "farmhash" and config["trainable"] and config["dtype"]["config"]["name"] == "float32"
+    assert layers.StringLookup.from_config(config).get_config() == config
+    with pytest.raises(ValueError, match="oov_method"):
+        layers.StringLookup(oov_method="x")
+    assert layers.IntegerLookup(vocabulary=["4", 5.0]).get_config()["vocabulary"] == [4, 5]
+    assert layers.StringLookup(vocabulary=["a", 1]).get_config()["vocabulary"] == ["a", 1]
+
+
 def test_configs_and_assets(tmp_path):
     for layer in (string(mask_token="", num_oov_indices=2), layers.IntegerLookup(vocabulary=NUMBERS),
                   layers.TextVectorization(vocabulary=WORDS, ngrams=2), layers.Hashing(3, salt=1),
@@ -155,6 +179,10 @@ def test_texts():
     assert vectorization(output_mode="count")(["fire fire x"]).tolist() == [[1, 0, 0, 0, 2]]
     assert vectorization(output_mode="multi_hot")(["fire fire", ""]).tolist() == [[0, 0, 0, 0, 1], [0] * 5]
     assert vectorization(split=None)([["earth", "x"]]).tolist() == [[2, 1]]
+    assert layer(np.array([], str)).shape == (0, 0) and layer(["", " "]).shape == (2, 0)
+    assert vectorization(output_sequence_length=2)(np.array([], str)).shape == (0, 2)
+    assert vectorization(output_mode="count")(["", " "]).tolist() == [[0] * 5] * 2
+    assert vectorization(output_mode="multi_hot")(np.array([], str)).shape == (0, 5)
     with pytest.raises(ValueError, match="batch, 1"):
         layer([["a", "b"]])
 
@@ -166,6 +194,8 @@ def test_ways_to_make_words():
     assert pairs(["a b"]).tolist() == [[2, 1, 3]]
     only = layers.TextVectorization(ngrams=(2,), vocabulary=["a b"])
     assert only(["a b c", "a"]).tolist() == [[2, 1], [0, 0]]
+    whole = layers.TextVectorization(ngrams=2, split=None, vocabulary=["a", "a b"])
+    assert whole(["a", "b"]).tolist() == [2, 1, 3] and whole([["a", "b"]]).tolist() == [[2, 1, 3]]
     own = layers.TextVectorization(standardize=np.char.upper, split=lambda x: np.char.split(x, "-"), vocabulary=["A"])
     assert own(["a-b"]).tolist() == [[2, 1]]
 

@@ -36,6 +36,35 @@ def test_as_keras(name, kwargs):
     jax.tree_util.tree_map(lambda a, b: np.testing.assert_allclose(b, a, rtol=1e-3, atol=2e-3), theirs, mine)
 
 
+@pytest.mark.parametrize("name, kwargs", [
+    ("RandomBrightness", dict(factor=0.2)), ("RandomContrast", dict(factor=0.2)), ("RandomHue", dict(factor=0.2)),
+    ("RandomSaturation", dict(factor=0.2)), ("RandomColorDegeneration", dict(factor=0.2)),
+    ("RandomPosterization", dict(factor=2)), ("RandomInvert", {}), ("RandomGrayscale", {}), ("RandomColorJitter", {}),
+    ("RandomSharpness", dict(factor=0.2)), ("RandomErasing", {}), ("Equalization", {}), ("MixUp", {}), ("CutMix", {}),
+    ("RandomCrop", dict(height=4, width=4)), ("RandomFlip", {}), ("RandAugment", {}), ("Solarization", {})])
+@pytest.mark.parametrize("dtype", ["uint8", "float16"])
+@pytest.mark.filterwarnings("ignore:.*Explicitly requested dtype")
+def test_dtype_of_images_that_are_not_changed(name, kwargs, dtype):
+    images = batch()["images"].astype(dtype)
+    theirs, mine = (getattr(library.layers, name)(**kwargs)(images, training=False) for library in (keras, jkeras))
+    assert str(mine.dtype) == str(theirs.dtype)
+    np.testing.assert_array_equal(mine, theirs)
+
+
+def test_the_factor_of_gray_is_one_number():
+    assert jkeras.layers.RandomGrayscale(np.float32(0.5)).get_config()["factor"] == 0.5
+    for factor, error in (((0, 1), TypeError), (None, TypeError), (1.5, ValueError)):
+        with pytest.raises(error, match="factor"):
+            jkeras.layers.RandomGrayscale(factor)
+
+
+def test_the_number_1_as_a_factor_of_zoom():
+    assert jkeras.layers.RandomZoom(1).get_config()["height_factor"] == 1
+    for factor in (-1, (-1, 0.5)):
+        with pytest.raises(ValueError, match="above -1"):
+            jkeras.layers.RandomZoom(factor)
+
+
 def _center_of_bright(image):
     """The rectangle around what is bright."""
     rows, columns = (np.flatnonzero(image[..., 0].max(axis) > 100) for axis in (1, 0))

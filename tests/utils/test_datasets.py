@@ -37,8 +37,11 @@ def test_split():
     for sizes in (dict(left_size=0.6, right_size=0.6), dict(left_size=11), dict()):
         with pytest.raises(ValueError):
             utils.split_dataset(np.arange(10), **sizes)
-    with pytest.raises(TypeError):
-        utils.split_dataset(np.arange(10), left_size="3")
+    for wrong in (dict(dataset=np.arange(10), left_size="3"), dict(dataset="abc", left_size=1)):
+        with pytest.raises(TypeError):
+            utils.split_dataset(**wrong)
+    with pytest.raises(ValueError, match="asarray"):
+        utils.split_dataset(list(range(10)), left_size=3)
 
 
 def test_data_sets_made_from_others():
@@ -117,4 +120,6 @@ def test_images(tmp_path):
     assert utils.image_dataset_from_directory(tmp_path, crop_to_aspect_ratio=True, **options)[0][0].shape == (
         10, 1, 4, 4)
     padded = utils.image_dataset_from_directory(tmp_path, pad_to_aspect_ratio=True, **options)[0][0]
-    assert np.allclose(padded[9, 0, 0], [161] * 3 + [0]) and padded[5, 0, 0].tolist() == [0] * 4
+    odd = utils.image_dataset_from_directory(tmp_path, image_size=(20, 39), pad_to_aspect_ratio=True, shuffle=False)
+    assert np.flatnonzero(odd[0][0][1, 10, :, 0])[[0, -1]].tolist() == [6, 30]  # 25.7 wide: 6.6 pixels left free
+    assert np.allclose(padded[9, 0, 0], [161] * 3 + [0]) and padded[5, 0, :, 0].tolist() == [1, 1, 0, 0]

@@ -26,6 +26,9 @@ def test_widths_of_all_kinds():
     np.testing.assert_allclose(single, out[1], rtol=1e-6)
     again = FeatureSpace.from_config(space.get_config())
     assert again.get_config()["features"].keys() == space.get_config()["features"].keys()
+    written = space.get_config()["features"]["a"]  # classes that are not public have a registered name, as in Keras
+    assert written["registered_name"] == "Feature"
+    assert written["config"]["preprocessor"]["registered_name"] == "TFDIdentity"
 
 
 def test_numbers_in_a_dict():

@@ -49,6 +49,12 @@ def test_resize_weights():
         np.testing.assert_allclose(resize_on_host(x, (4, 9), ours), want, rtol=1e-4, atol=1e-5)
 
 
+def test_smart_resize_of_whole_numbers_and_lists():
+    x = np.arange(32, dtype="uint8").reshape(4, 8, 1)
+    assert smart_resize(x, (2, 2)).dtype == "float32" and smart_resize(x, (2, 2), "nearest").dtype == "uint8"
+    np.testing.assert_array_equal(smart_resize(x.tolist(), (2, 2)), smart_resize(x, (2, 2)))
+
+
 def test_smart_resize_cuts():
     x = np.zeros((4, 8, 1), "float32")
     x[:, 2:6] = 1
