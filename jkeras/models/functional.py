@@ -101,7 +101,13 @@ class Functional(Composite, Model):
                 values = graph.flatten({k: inputs[k] for k in struct})
         elif isinstance(inputs, dict):
             names = self.input_names
-            values = [inputs[n] for n in names] if all(n in inputs for n in names) else graph.flatten(inputs)
+            unknown = [n for n in names if n not in inputs]
+            if unknown:
+                raise ValueError(explain(where, f"inputs {names}", f"a dict of {list(inputs)}", f"pass {unknown} too"))
+            values = [inputs[n] for n in names]
+        elif isinstance(struct, dict) and list(struct) != sorted(struct):
+            raise ValueError(explain(where, f"a dict of the inputs {list(struct)}", f"a {type(inputs).__name__}",
+                                     "pass the inputs by their names: their order is not that of the alphabet"))
         else:
             values = graph.flatten(inputs)
         if len(values) != len(flat_inputs):
@@ -176,13 +182,8 @@ class Functional(Composite, Model):
 
     @property
     def output_names(self):
-        """The names of the layers that make the outputs; "y_1" where a name comes again."""
-        names, counts = [], {}
-        for tensor in self.outputs:
-            name = tensor._keras_history[0].name
-            counts[name] = counts.get(name, 0) + 1
-            names.append(name if counts[name] == 1 else f"{name}_{counts[name] - 1}")
-        return names
+        """The names of the layers that make the outputs."""
+        return [tensor._keras_history[0].name for tensor in self.outputs]
 
     # ------------------------------------------------------------ config
 
