@@ -183,3 +183,14 @@ def test_call_may_name_its_arguments_freely():
                 return me.scaled(w, w=3.0)
         got.append((Scaled()(np.ones((2, 3))), Net().predict(np.ones((2, 3)), verbose=0)))
     agree(got[0], got[1], "call")
+
+
+@pytest.mark.parametrize("arguments", [{}, dict(run_eagerly=True), dict(jit_compile=False), dict(
+    run_eagerly=True, jit_compile=True), dict(jit_compile=True, steps_per_execution=2)], ids=str)
+def test_compile_config(arguments):
+    seen = []
+    for model in models_of(builders.mlp):
+        before = model.jit_compile
+        model.compile("sgd", "mse", metrics=["mae"], **arguments)
+        seen.append((plain(model.get_compile_config()), before, model.jit_compile, bool(model.run_eagerly)))
+    assert seen[0] == seen[1]
