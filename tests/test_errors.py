@@ -233,6 +233,18 @@ MISTAKES = {
                                  ValueError, ["'c'", "'b'"]),
     "loss weights of another number": (lambda: two_outputs(["mse", "mse"], loss_weights=[1.0]).fit(
         data(2, 3), [data(2, 1)] * 2, **FIT), ValueError, ["loss_weights", "1", "2"]),
+    "a weight for one of two losses": (lambda: two_outputs({"a": "mse", "b": "mse"}, loss_weights={"a": 1.0}).fit(
+        data(2, 3), [data(2, 1)] * 2, **FIT), KeyError, ["loss_weights", "'b'"]),
+    "sample weights of another structure": (lambda: two_outputs().fit(
+        data(2, 3), [data(2, 1)] * 2, sample_weight={"a": data(2), "b": data(2)}, **FIT), ValueError,
+        ["sample_weight", "per output", "structure"]),
+    "a generator for one batch": (lambda: dense().train_on_batch(iter([(data(2, 3), data(2, 2))])), TypeError,
+                                  ["on_batch", "fit"]),
+    "inputs under another name": (lambda: dense().predict({"other": data(2, 3)}, verbose=0), ValueError, ["other"]),
+    "another shape for a built model": (lambda: dense().build((None, 7)), ValueError, ["(None, 3)", "(None, 7)"]),
+    "a loss that is no tensor": (lambda: dense().add_loss("mse"), ValueError, ["add_loss", "'mse'"]),
+    "weights of a file that is not there": (lambda: dense().load_weights("nowhere.weights.h5"), FileNotFoundError,
+                                            ["nowhere.weights.h5"]),
     "class weights for two outputs": (lambda: two_outputs().fit(data(2, 3), [data(2, 1)] * 2, class_weight={0: 2.0},
                                                                 **FIT), ValueError, ["class_weight", "single output"]),
     "class and sample weights": (lambda: dense().fit(data(2, 3), data(2, 2), class_weight={0: 1.0},

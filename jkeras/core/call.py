@@ -18,18 +18,25 @@ class Target:
     def __init__(self, cls):
         self.lifted = cls.is_lifted()
         function = cls.call if self.lifted else cls.forward
-        parameters = [p for p in inspect.signature(function).parameters.values() if p.name not in KERNEL]
+        parameters = list(inspect.signature(function).parameters.values())
         if self.lifted:
+            parameters = parameters[takes_self(cls):]
             self.context = {p.name: None if p.default is p.empty else p.default
                             for p in parameters if p.name in ("training", "mask")}
             self.open = any(p.kind is p.VAR_KEYWORD for p in parameters)
         else:
             self.context, self.open = dict(cls.call_context), False
+            parameters = [p for p in parameters if p.name not in KERNEL]
             parameters += [inspect.Parameter(n, inspect.Parameter.KEYWORD_ONLY, default=v)
                            for n, v in self.context.items()]
         self.signature = inspect.Signature(parameters)
         self.names = [p.name for p in parameters]
         self.star = next((p.name for p in parameters if p.kind is p.VAR_POSITIONAL), None)
+
+
+def takes_self(cls):
+    """Whether the first parameter of a user's `call` is the layer, whatever its name."""
+    return not isinstance(inspect.getattr_static(cls, "call"), staticmethod)
 
 
 @functools.cache

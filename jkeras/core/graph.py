@@ -150,9 +150,17 @@ def flatten(structure):
 
 
 def map_tensors(function, structure):
-    """The structure with `function` applied to the KerasTensors in it."""
-    return jax.tree_util.tree_map(lambda v: function(v) if isinstance(v, KerasTensor) else v, structure,
-                                  is_leaf=lambda v: v is None)
+    """The structure with `function` applied to the KerasTensors in it; dicts keep their order."""
+    if isinstance(structure, KerasTensor):
+        return function(structure)
+    if type(structure) is dict:
+        return {k: map_tensors(function, v) for k, v in structure.items()}
+    if type(structure) in (list, tuple):
+        return type(structure)([map_tensors(function, v) for v in structure])
+    if isinstance(structure, (list, tuple, dict)):  # named tuples and the like
+        return jax.tree_util.tree_map(lambda v: function(v) if isinstance(v, KerasTensor) else v, structure,
+                                      is_leaf=lambda v: v is None)
+    return structure
 
 
 # ---------------------------------------------------------------- shapes

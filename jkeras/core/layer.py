@@ -351,6 +351,8 @@ class Layer(PureInterface, WeightView, Module, record.Record):
         """Adds scalar losses that were computed inside `call`; training minimizes them too."""
         run = frame.current()
         for value in jax.tree_util.tree_leaves(loss):
+            if not hasattr(value, "dtype"):
+                raise ValueError(explain(f"add_loss of {self._where}", "a tensor that `call` computed", f"{value!r}"))
             if run is None:
                 self._losses.append(value)
             else:

@@ -8,7 +8,7 @@ from jkeras.core.errors import explain
 from jkeras.core.graph import KerasTensor, TensorReference
 from jkeras.core.layer import Composite, Layer
 from jkeras.core.structure import graph_keys
-from jkeras.layers.input import InputLayer
+from jkeras.layers.input import Input, InputLayer
 from jkeras.models.model import Model
 
 
@@ -45,6 +45,9 @@ class Functional(Composite, Model):
                                      f"{type(tensor).__name__}. Start the graph with `Input(shape=…)`.")
         if len({id(t) for t in flat_inputs}) != len(flat_inputs):
             raise ValueError("Your model has the same tensor more than once among its inputs.")
+        if not all(_is_input(t) for t in flat_inputs):
+            inputs, outputs = _begun_at(inputs, outputs)
+            flat_inputs, flat_outputs = graph.flatten(inputs), graph.flatten(outputs)
         nodes, operations = graph.sort(flat_inputs, flat_outputs)
         names = [o.name for o in operations]
         for name in names:
@@ -98,7 +101,13 @@ class Functional(Composite, Model):
                 values = graph.flatten({k: inputs[k] for k in struct})
         elif isinstance(inputs, dict):
             names = self.input_names
-            values = [inputs[n] for n in names] if all(n in inputs for n in names) else graph.flatten(inputs)
+            unknown = [n for n in names if n not in inputs]
+            if unknown:
+                raise ValueError(explain(where, f"inputs {names}", f"a dict of {list(inputs)}", f"pass {unknown} too"))
+            values = [inputs[n] for n in names]
+        elif isinstance(struct, dict) and list(struct) != sorted(struct):
+            raise ValueError(explain(where, f"a dict of the inputs {list(struct)}", f"a {type(inputs).__name__}",
+                                     "pass the inputs by their names: their order is not that of the alphabet"))
         else:
             values = graph.flatten(inputs)
         if len(values) != len(flat_inputs):
@@ -173,13 +182,8 @@ class Functional(Composite, Model):
 
     @property
     def output_names(self):
-        """The names of the layers that make the outputs; "y_1" where a name comes again."""
-        names, counts = [], {}
-        for tensor in self.outputs:
-            name = tensor._keras_history[0].name
-            counts[name] = counts.get(name, 0) + 1
-            names.append(name if counts[name] == 1 else f"{name}_{counts[name] - 1}")
-        return names
+        """The names of the layers that make the outputs."""
+        return [tensor._keras_history[0].name for tensor in self.outputs]
 
     # ------------------------------------------------------------ config
 
@@ -194,15 +198,10 @@ class Functional(Composite, Model):
             write = _serialize_op if isinstance(operation, graph.Operation) else registry.serialize
             entry = write(operation)
             config["layers"].append({**entry, "name": operation.name, "inbound_nodes": [
-                _serialize_node(n, numbers) for n in nodes if n.input_tensors and not self._starts_at(n)]})
+                _serialize_node(n, numbers) for n in nodes if n.input_tensors]})
         for key, struct in (("input_layers", self._inputs_struct), ("output_layers", self._outputs_struct)):
             config[key] = graph.map_tensors(lambda t: _end(t, numbers), struct)
         return config
-
-    def _starts_at(self, node):
-        """Whether the graph begins at this node, so that what lies before it is not part of the model."""
-        return any(t is own for t in self.inputs for own in node.output_tensors) and not isinstance(
-            node.operation, InputLayer)
 
     def _node_numbers(self):
         """{id(node): its number among the nodes of its operation in this graph}."""
@@ -235,6 +234,25 @@ def _is_plain(cls):
 def _input_name(tensor):
     """The name under which data for an input may be passed: that of its layer."""
     return tensor._keras_history[0].name if hasattr(tensor, "_keras_history") else tensor.name
+
+
+def _is_input(tensor):
+    return isinstance(getattr(tensor, "_keras_history", [None])[0], InputLayer)
+
+
+def _begun_at(inputs, outputs):
+    """(inputs, outputs) of a copy of the graph between the two that begins with `Input`s, with the same layers."""
+    given = graph.flatten(inputs)
+    known = {id(t): t if _is_input(t) else Input(batch_shape=t.shape, dtype=t.dtype, name=f"{t.name}CLONE")
+             for t in given}
+    fill = lambda structure: graph.map_tensors(lambda t: known[id(t)], structure)  # noqa: E731
+    starts = {id(graph.node_of(t)) for t in given}
+    for node in graph.sort(given, graph.flatten(outputs))[0]:
+        if id(node) not in starts:
+            copies = graph.map_tensors(lambda t: KerasTensor(t.shape, t.dtype, name=t.name), node.outputs)
+            copy = graph.Node(node.operation, fill(node.args), fill(node.kwargs), copies)
+            known.update(zip(map(id, node.output_tensors), copy.output_tensors))
+    return fill(inputs), fill(outputs)
 
 
 def _shapes_of(tensors):

@@ -105,6 +105,9 @@ class Sequential(Composite, Model):
         if not isinstance(input_shape, tuple) or not self._all_layers:
             return  # several inputs, or nothing to build: runs layer by layer
         layers = self._all_layers
+        if isinstance(layers[0], InputLayer) and layers[0].batch_shape != input_shape:
+            raise ValueError(f"Sequential model '{self.name}' has already been configured to use input shape "
+                             f"{layers[0].batch_shape}. You cannot build it with input_shape {input_shape}.")
         if not isinstance(layers[0], InputLayer):
             layers.insert(0, Input(batch_shape=input_shape, dtype=_first_dtype(layers[0]))._keras_history[0])
             self._adopt_layers()

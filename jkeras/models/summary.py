@@ -1,9 +1,22 @@
 """`summary()`: a model as a table of layers, shapes and counts."""
 
+import io
 import re
+import shutil
 
-from jkeras.core.graph import is_symbolic, node_of
+import jax
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from jkeras.core.graph import Operation, node_of
+from jkeras.core.layer import Layer
+from jkeras.core.settings import is_interactive_logging_enabled
 from jkeras.core.weight import size_of
+
+PATH = (88, (0.45, 0.80, 1.0), ("Layer (type)", "Output Shape", "Param #"))  # width, ends of columns, titles
+GRAPH = (108, (0.3, 0.56, 0.74, 1.0), (*PATH[2], "Connected to"))
+JUSTIFY = {"Param #": "right", "Trainable": "center"}
 
 
 def count_params(weights):
@@ -14,8 +27,8 @@ def count_params(weights):
 def readable_memory(weights):
     """The size of a list of weights as text, such as "4.50 KB"."""
     size = sum(size_of(w.shape) * dtype_size(w.dtype) for w in weights)
-    for unit in ("B", "KB", "MB", "GB", "TB"):
-        if size < 1024 or unit == "TB":
+    for unit in ("B", "KB", "MB", "GB", "TB", "PB"):
+        if size < 1024 or unit == "PB":
             return f"{size:.2f} {unit}"
         size /= 1024
     return None
@@ -27,89 +40,93 @@ def dtype_size(dtype):
     >>> dtype_size("bfloat16"), dtype_size("float32")
     (2, 4)
     """
-    import jax.numpy as jnp
-
-    return jnp.dtype(dtype).itemsize
+    return jax.numpy.dtype(dtype).itemsize
 
 
 def format_shape(layer):
-    """The shape of a layer's output as text."""
-    nodes = layer.__dict__.get("_inbound_nodes", [])
+    """The shape of a layer's output as text: of its last call in a graph, else what follows from its own inputs."""
+    nodes, built_for = layer.__dict__.get("_inbound_nodes"), layer.__dict__.get("_build_shapes")
+    by_user = not isinstance(layer, Operation) and layer.is_lifted() and (
+        type(layer).compute_output_shape is Layer.compute_output_shape)
+    if not nodes and (not built_for or by_user):
+        return "?"
     if nodes:
-        tensors = nodes[-1].output_tensors
-        shapes = [str(tuple(t.shape)) for t in tensors]
-        return shapes[0] if len(shapes) == 1 else ", ".join(shapes)
-    return "?" if layer.built else "? (unbuilt)"
+        shapes = [t.shape for t in nodes[-1].output_tensors]
+    else:
+        try:
+            shapes = layer.output_shape if hasattr(layer, "output_shape") else layer.compute_output_shape(**built_for)
+        except NotImplementedError:
+            return "?"
+    is_shape = lambda s: isinstance(s, tuple) and all(n is None or isinstance(n, int) for n in s)  # noqa: E731
+    texts = jax.tree_util.tree_map(lambda s: f"({', '.join(map(str, s))})", shapes, is_leaf=is_shape)
+    flat = jax.tree_util.tree_leaves(texts)
+    return flat[0] if len(flat) == 1 else str(texts).replace("'", "")
 
 
 def _connections(layer, relevant):
     """ "conv[0][0]" for each input of a layer in a graph."""
     return ", ".join(f"{t._keras_history[0].name}[{t._keras_history[1]}][{t._keras_history[2]}]"
-                     for node in layer._inbound_nodes if id(node) in relevant
-                     for t in node.input_tensors if is_symbolic(t) and node_of(t))
+                     for node in layer._inbound_nodes if id(node) in relevant for t in node.input_tensors) or "-"
 
 
-def _is_path(model):
-    """Whether a graph has one path, so that a column of connections would say nothing."""
-    nodes = getattr(model, "_nodes", None)
-    return nodes is None or all(len(n.input_tensors) <= 1 for n in nodes) and len(
-        {id(t) for n in nodes for t in n.input_tensors}) == sum(len(n.input_tensors) for n in nodes)
+def _is_path(nodes):
+    """Whether a graph is one path without a layer used twice, so that a column of connections would say nothing."""
+    follows = all(len(b.input_tensors) == 1 and node_of(b.input_tensors[0]) is a for a, b in zip(nodes, nodes[1:]))
+    return follows and len({n.operation for n in nodes}) == len(nodes)
 
 
 def print_summary(model, line_length=None, positions=None, print_fn=None, expand_nested=False, show_trainable=False,
                   layer_range=None):
     """Prints the table; `Model.summary` describes the arguments."""
-    import io
-
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(width=line_length, show_lines=True)
-    connected = not _is_path(model)
-    for title in ("Layer (type)", "Output Shape"):
-        table.add_column(title)
-    table.add_column("Param #", justify="right")
-    if connected:
-        table.add_column("Connected to")
+    nodes = getattr(model, "_nodes", ())
+    connected = bool(nodes) and not _is_path(nodes)
+    default, ends, titles = GRAPH if connected else PATH
+    ends = list(positions or ends)
     if show_trainable:
-        table.add_column("Trainable", justify="center")
-    for row in _rows(model, expand_nested, show_trainable, connected, layer_range):
-        table.add_row(*row)
-    buffer = io.StringIO()
-    console = Console(file=buffer, width=line_length or _width(print_fn), force_terminal=False, highlight=False)
-    console.print(f'Model: "{model.name}"', markup=False)
-    console.print(table)
-    for line in totals(model):
-        console.print(line, markup=False)
-    text = buffer.getvalue().rstrip("\n")
-    (print_fn or print)(text)
+        default, ends, titles = default + 12, [*(0.9 * end for end in ends), 1.0], (*titles, "Trainable")
+    width = line_length or min(default, shutil.get_terminal_size().columns - 4)
+    table = Table(width=width, show_lines=True)
+    for title, columns in zip(titles, _widths(ends, width)):
+        table.add_column(title, justify=JUSTIFY.get(title, "left"), width=columns)
+    layers = _in_range(getattr(model, "operations", model.layers), layer_range)
+    relevant = {id(n) for n in nodes} if connected else None
+    for row in _rows(layers, expand_nested, show_trainable, relevant):
+        table.add_row(*map(escape, row))
+    captured = print_fn is not None or not is_interactive_logging_enabled()
+    buffer = io.StringIO() if captured else None
+    console = Console(file=buffer, highlight=False, **dict(force_terminal=False, color_system=None) if captured else {})
+    console.width = max(console.width, width)
+    for text in (f'Model: "{escape(model.name)}"', table, *totals(model)):
+        console.print(text if text is table else f"[bold]{text}[/]")
+    if captured:
+        (print_fn or (lambda text: print(text, end="")))(buffer.getvalue())
 
 
-def _width(print_fn):
-    import shutil
+def _widths(ends, width):
+    """The widths of columns that end at fractions of the table's width."""
+    stops = [int(end * width) for end in ends]
+    widths = [stop - start for start, stop in zip([0, *stops], stops)]
+    if min(widths) < 4:
+        raise ValueError(f"Insufficient console width to print summary: the columns of a line of {width} characters "
+                         f"are {widths} wide and need 4 at least. Pass a larger `line_length`.")
+    return widths
 
-    return max(80, min(shutil.get_terminal_size().columns, 120)) if print_fn is None else 100
 
-
-def _rows(model, expand_nested, show_trainable, connected, layer_range):
-    relevant = {id(n) for n in getattr(model, "_nodes", ())}
-    layers = _in_range(model.layers, layer_range)
-
-    def rows(layers, depth):
-        for layer in layers:
-            prefix = "└ " * bool(depth) + "  " * max(depth - 1, 0)
-            row = [f"{prefix}{layer.name} ({type(layer).__name__})", format_shape(layer),
-                   f"{layer.count_params():,}" if layer.built else "0 (unbuilt)"]
-            if connected:
-                row.append("" if depth else _connections(layer, relevant) or "-")
-            if show_trainable:
-                row.append("-" if not layer.weights else "Y" if layer.trainable else "N")
-            from rich.markup import escape
-
-            yield [escape(cell) for cell in row]
-            if expand_nested and hasattr(layer, "layers"):
-                yield from rows(layer.layers, depth + 1)
-    return rows(layers, 0)
+def _rows(layers, expand_nested, show_trainable, relevant, depth=0):
+    """The cells of each layer or op; `relevant`: the graph's nodes, None without a column of connections."""
+    for layer in layers:
+        is_op = isinstance(layer, Operation)
+        prefix = f"{'   ' * depth}└ " if depth else ""
+        params = "0" if is_op else f"{layer.count_params():,}" if layer.built else "0 (unbuilt)"
+        row = [f"{prefix}{layer.name} ({layer.op.class_name if is_op else type(layer).__name__})", format_shape(layer),
+               params]
+        if relevant is not None:
+            row.append(_connections(layer, relevant))
+        if show_trainable:
+            row.append("-" if is_op or not layer.weights else "Y" if layer.trainable else "N")
+        yield row
+        if expand_nested:
+            yield from _rows(getattr(layer, "layers", ()), expand_nested, show_trainable, relevant, depth + 1)
 
 
 def _in_range(layers, layer_range):
@@ -117,22 +134,22 @@ def _in_range(layers, layer_range):
         return layers
     if len(layer_range) != 2 or not all(isinstance(v, str) for v in layer_range):
         raise ValueError(f"layer_range must contain two strings, the first and the last name. Received: {layer_range}")
-    first, last = ([i for i, layer in enumerate(layers) if re.fullmatch(pattern, layer.name)]
-                   for pattern in layer_range)
+    first, last = ([i for i, layer in enumerate(layers) if re.match(pattern, layer.name)] for pattern in layer_range)
     if not first or not last:
         raise ValueError(f"Passed layer_names do not match the layer names in the model. Received: {layer_range}; "
                          f"layers: {[layer.name for layer in layers]}")
+    if min(first) > max(last):
+        first, last = last, first
     return layers[min(first):max(last) + 1]
 
 
 def totals(model):
     """The lines below the table."""
-    if not model.built:
-        return ["Total params: 0 (unbuilt)", "Trainable params: 0", "Non-trainable params: 0"]
     trainable, fixed = model.trainable_weights, model.non_trainable_weights
-    optimizer = getattr(model, "optimizer", None)
+    optimizer = model.optimizer
     slots = list(optimizer.variables) if optimizer is not None and getattr(optimizer, "built", False) else []
-    lines = [(" Total", [*trainable, *fixed, *slots]), (" Trainable", trainable), (" Non-trainable", fixed)]
+    groups = {"Total": [*trainable, *fixed, *slots], "Trainable": trainable, "Non-trainable": fixed}
     if slots:
-        lines.append((" Optimizer", slots))
-    return [f"{label} params: {count_params(weights):,} ({readable_memory(weights)})" for label, weights in lines]
+        groups["Optimizer"] = slots
+    return [f" {label} params: [/]{count_params(weights):,} ({readable_memory(weights)})[bold]"
+            for label, weights in groups.items()]

@@ -52,7 +52,7 @@ class Coding(typing.NamedTuple):
             parts = {"scale": jnp.squeeze(scale, self.axis)}
         else:
             upright = matrix.T if self.axis == -1 else matrix  # blocks lie along axis 0
-            found = abs_max_quantize_grouped_with_zero_point(upright, self.block)
+            found = abs_max_quantize_grouped_with_zero_point(upright, self.block, to_numpy=True)
             integers, scale, zero = (v.T if self.axis == -1 else v for v in found)
             places = jnp.floor_divide(jnp.arange(matrix.shape[self.axis], dtype="float32"), self.block)
             parts = {"scale": scale, "zero": zero, "g_idx": places}

@@ -71,7 +71,7 @@ class AbsMaxQuantizer(Quantizer):
 
 def _where(function, inputs, to_numpy):
     """`function(inputs)`, computed on the host's memory where `to_numpy` is set."""
-    if not to_numpy:
+    if not to_numpy or isinstance(inputs, jax.core.Tracer):
         return function(jnp.asarray(inputs))
     with jax.default_device(jax.devices("cpu")[0]):
         result = [np.asarray(v) for v in function(jnp.asarray(np.asarray(inputs)))]
@@ -107,6 +107,8 @@ def abs_max_quantize_grouped_with_zero_point(inputs, block_size, value_range=(-8
 
     Args:
         block_size: rows of a block.
+        to_numpy: compute on the host. As in Keras, the zeros that fill up a last block then count as its numbers even
+            where it is the only one, and the scale of equal numbers is nearly 0.
 
     >>> q, scale, zero = abs_max_quantize_grouped_with_zero_point(jnp.arange(4.0)[:, None], 2)
     >>> scale.shape, zero.tolist()
@@ -118,9 +120,9 @@ def abs_max_quantize_grouped_with_zero_point(inputs, block_size, value_range=(-8
         rows, columns = x.shape
         blocks = -(-rows // block_size)
         whole = jnp.pad(x, ((0, blocks * block_size - rows), (0, 0))).reshape(blocks, block_size, columns)
-        seen = whole if blocks > 1 else x[None]
+        seen = whole if blocks > 1 or to_numpy else x[None]
         smallest, largest = seen.min(1, keepdims=True), seen.max(1, keepdims=True)
-        flat = smallest == largest
+        flat = (smallest == largest) & (not to_numpy)
         smallest, largest = jnp.where(flat, smallest - 1, smallest), jnp.where(flat, largest + 1, largest)
         scale = (largest - smallest + epsilon) / (high - low)
         zero = jnp.clip(jnp.round(-smallest / scale) + low, low, high)

@@ -142,6 +142,8 @@ def _open(source, path, read):
     try:
         with h5py.File(source, "r") as file:
             return read(file)
+    except FileNotFoundError:
+        raise FileNotFoundError(f"There is no file {path} to load.") from None
     except OSError as error:
         raise SerializationError(f"{path} is damaged or no HDF5 file: {error}") from error
 

@@ -1,5 +1,8 @@
 """What `compile` was given, resolved for the model's outputs: which loss, weight and metrics each output has."""
 
+import dataclasses
+import typing
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -75,6 +78,7 @@ class Outputs:
         self.flat = isinstance(y_pred, (list, tuple)) and not any(map(is_nested, y_pred))
         self.keys = list(y_pred) if isinstance(y_pred, dict) and not any(map(is_nested, y_pred.values())) else None
         self.count = len(flatten(y_pred))
+        self.nested = self.keys is None and is_nested(y_pred) and not self.flat
         if self.keys is not None:
             known = names is not None and set(names) == set(self.keys)
             self.keys = list(names) if known else sorted(self.keys)
@@ -82,8 +86,18 @@ class Outputs:
         else:
             self.names = list(names) if names is not None and len(names) == self.count else [None] * self.count
 
+    def numbers(self, y_pred):
+        """The numbers of the outputs, in the structure of the outputs."""
+        if self.count == 1 and self.keys is None:
+            return 0
+        if self.keys is not None:
+            return {key: i for i, key in enumerate(self.keys)}
+        return jax.tree_util.tree_unflatten(jax.tree_util.tree_structure(y_pred), range(self.count))
+
     def pick(self, y, what="y", missing_is_none=False):
         """A structure given for the outputs, as a flat list."""
+        if self.nested and is_nested(y):
+            return flatten(y)
         if isinstance(y, dict) and (self.keys or any(self.names)):
             unknown = [k for k in y if k not in self.names]
             missing = [k for k in self.names if k not in y]
@@ -93,11 +107,36 @@ class Outputs:
                 raise ValueError(f"`{what}` is a dict with the keys {list(y)}; the outputs are {self.names}. "
                                  f"Unknown: {unknown}; missing: {[] if missing_is_none else missing}.")
         if not is_nested(y):
-            return [y] * self.count if what in ("sample_weight", "loss_weights") else [y]
+            return [y] * self.count if what == "sample_weight" else [y]
         return flatten(y) if what in ("y", "y_pred") or not isinstance(y, (list, tuple)) else list(y)
 
 
 # ---------------------------------------------------------------- losses
+
+@dataclasses.dataclass(frozen=True)
+class WeightedLoss:
+    """A loss as the user gave it, and its weight or None."""
+
+    loss: typing.Any
+    weight: typing.Any
+
+
+def with_weights(loss, weights):
+    """The losses with the weights that an iterator gives; names of a dict take theirs in alphabetical order."""
+    if isinstance(loss, dict):
+        made = {k: with_weights(loss[k], weights) for k in sorted(loss)}
+        return {k: made[k] for k in loss}
+    if isinstance(loss, (list, tuple)):
+        return [with_weights(one, weights) for one in loss]
+    return WeightedLoss(loss, next(weights))
+
+
+def _entry_name(path, name):
+    """The name of a loss in logs: the path to its output, whose own name stands for a number at the end."""
+    if not path:
+        return name
+    return "/".join(map(str, (*path[:-1], name) if isinstance(path[-1], int) else path))
+
 
 class CompileLoss:
     """The total loss of a model: for each output its loss and weight; with several, a mean of each for the logs."""
@@ -112,60 +151,73 @@ class CompileLoss:
     def build(self, y_true, y_pred):
         """Resolves names and shapes once the outputs are known."""
         self.outputs = outputs = Outputs(y_pred, self.output_names)
-        given = self._per_output(self.loss, outputs)
-        weights = self._weights(given, outputs)
-        predictions = outputs.pick(y_pred, "y_pred")
-        labels = self._labels(y_true, given)
+        wanted = list(self._walk(self._weighted_losses(outputs), outputs.numbers(y_pred), ()))
+        self._active = {i for i, *_ in wanted}
+        predictions, labels = outputs.pick(y_pred, "y_pred"), self._labels(y_true)
         self.entries = []  # (output number, loss, weight, name)
-        for i, (losses_here, y_t, y_p) in enumerate(zip(given, labels, predictions)):
-            for j, one in enumerate(losses_here):
-                if one is not None:
-                    found = resolve_loss(one, y_t, y_p)
-                    weight = weights[i][j] if isinstance(weights[i], (list, tuple)) else weights[i]
-                    self.entries.append((i, found, weight, outputs.names[i] or found.name))
+        for i, one, path in wanted:
+            found = resolve_loss(one.loss, labels[i], predictions[i])
+            self.entries.append((i, found, one.weight, _entry_name(path, outputs.names[i] or found.name)))
         if len(self.entries) > 1:
             self.metrics = [metrics.Mean(name=f"{name}_loss") for *_, name in self.entries]
         self._shapes = [tuple(p.shape) for p in predictions]
         self.built = True
 
-    def _per_output(self, loss, outputs):
-        """For each output the list of its losses."""
-        if isinstance(loss, dict):
-            if outputs.keys is None and any(outputs.names) and set(loss) != set(outputs.names):
+    def _weighted_losses(self, outputs):
+        """The losses in the structure they were given in, each with its weight."""
+        loss, weights = self.loss, self.loss_weights
+        if isinstance(loss, dict) and outputs.keys is None and any(outputs.names) and not outputs.nested:
+            if set(loss) != set(outputs.names):
                 raise ValueError(f"Expected keys {outputs.names} in loss dict, but found loss.keys()={list(loss)}")
-            unknown = [k for k in loss if k not in outputs.names]
-            if unknown:
-                raise KeyError(f"The path: {tuple(unknown)} in the `loss` argument, can't be found in the model's "
-                               f"output (`y_pred`), whose names are {outputs.names}.")
-            return [_as_list(loss.get(name)) for name in outputs.names]
-        if isinstance(loss, (list, tuple)):
-            if outputs.count == 1:
-                return [list(loss)]
-            flat = flatten(loss)
-            if len(flat) != outputs.count:
-                raise ValueError(f"`loss` is a list of {len(loss)}; the model has {outputs.count} outputs "
-                                 f"{outputs.names}. Give one loss for each output, None for an output without.")
-            return [[one] for one in flat]
-        return [[loss]] * outputs.count
+            loss = [loss[name] for name in outputs.names]
+            if isinstance(weights, dict):
+                missing = [name for name in outputs.names if name not in weights]
+                if missing:
+                    raise KeyError(f"`loss_weights` has no weight for {missing}: the outputs are {outputs.names}.")
+                weights = [weights[name] for name in outputs.names]
+        count, flat = len(flatten(loss)), flatten(weights)
+        if weights is not None and len(flat) != count:
+            raise ValueError(f"`loss_weights` must match the number of losses, got {count} losses and {len(flat)} "
+                             f"weights: loss={loss}, loss_weights={weights}.")
+        return with_weights(loss, iter([None] * count if weights is None else flat))
 
-    def _weights(self, given, outputs):
-        weights = self.loss_weights
-        if weights is None or isinstance(weights, (int, float)):
-            return [weights] * outputs.count
-        if isinstance(weights, dict):
-            return outputs.pick(weights, "loss_weights", missing_is_none=True)
-        count = sum(one is not None for here in given for one in here)
-        if outputs.count == 1 and len(weights) == len(given[0]):
-            return [list(weights)]
-        if len(weights) != outputs.count:
-            raise ValueError(f"`loss_weights` must match the number of losses, got {count} losses and {len(weights)} "
-                             "weights.")
-        return list(weights)
+    def _walk(self, losses, outputs, path):
+        """(number of the output, weighted loss, path to the output) of each loss, in the order of the losses.
 
-    def _labels(self, y_true, given):
+        Args:
+            outputs: the numbers of the outputs, in their structure.
+        """
+        flat = flatten(outputs)
+        if isinstance(losses, (list, tuple)) and not any(map(is_nested, losses)):
+            if len(losses) == len(flat):
+                losses = jax.tree_util.tree_unflatten(jax.tree_util.tree_structure(outputs), losses)
+            elif not isinstance(outputs, (list, tuple)):
+                for one in losses:
+                    yield from self._walk(one, outputs, path)
+                return
+        if not is_nested(losses):
+            if is_nested(outputs) and path:
+                raise ValueError(f"The one loss '{losses.loss}' stands for {len(flat)} outputs at {path}. Give each "
+                                 "output its own.")
+            if is_nested(outputs):
+                losses = jax.tree_util.tree_map(lambda _: losses, outputs)
+            elif losses.loss is not None:
+                yield outputs, losses, path
+        if is_nested(losses):
+            if isinstance(losses, (list, tuple)) and len(losses) < len(outputs):
+                raise ValueError(f"`loss` is a list of {len(losses)}; the model has {len(outputs)} outputs "
+                                 f"{self.outputs.names}. Give one loss for each output, None for an output without.")
+            for key, one in losses.items() if isinstance(losses, dict) else enumerate(losses):
+                inside = isinstance(outputs, dict) and key in outputs if isinstance(losses, dict) else (
+                    isinstance(outputs, (list, tuple)) and key < len(outputs))
+                if not inside:
+                    raise KeyError(f"The path {(*path, key)} in the `loss` argument can't be found in the model's "
+                                   f"output (`y_pred`), whose names are {self.outputs.names}.")
+                yield from self._walk(one, outputs[key], (*path, key))
+
+    def _labels(self, y_true):
         """The labels in the order of the outputs; those of outputs without a loss may be left out."""
-        labels = self.outputs.pick(y_true, "y", missing_is_none=True)
-        active = [i for i, here in enumerate(given) if any(one is not None for one in here)]
+        labels, active = self.outputs.pick(y_true, "y", missing_is_none=True), sorted(self._active)
         if len(labels) == self.outputs.count:
             return labels
         if len(labels) == len(active):
@@ -184,8 +236,7 @@ class CompileLoss:
         """
         if not self.built or y_true is None or not any(_is_sparse(loss) for _, loss, *_ in self.entries):
             return
-        active = {i for i, *_ in self.entries}
-        labels = self._labels(y_true, [[1] if i in active else [None] for i in range(self.outputs.count)])
+        labels = self._labels(y_true)
         weights = self.outputs.pick(sample_weight, "sample_weight", missing_is_none=True)
         weights = weights * self.outputs.count if len(weights) == 1 else weights
         for i, loss, _, _ in self.entries:
@@ -196,10 +247,7 @@ class CompileLoss:
         """The weighted sum of the losses; updates the means of the single ones."""
         if not self.built:
             self.build(y_true, y_pred)
-        given = [[1]] * self.outputs.count
-        active = {i for i, *_ in self.entries}
-        labels = self._labels(y_true, [g if i in active else [None] for i, g in enumerate(given)])
-        predictions = self.outputs.pick(y_pred, "y_pred")
+        labels, predictions = self._labels(y_true), self.outputs.pick(y_pred, "y_pred")
         weights = self.outputs.pick(sample_weight, "sample_weight", missing_is_none=True)
         weights = weights * self.outputs.count if len(weights) == 1 else weights
         total = []

@@ -75,9 +75,13 @@ def take(structure, rows):
 
 
 class ArraySource:
-    """Arrays in memory, cut into batches; a new order each epoch where `shuffle` is set."""
+    """Arrays in memory, cut into batches; a new order each epoch where `shuffle` is set.
 
-    def __init__(self, x, y=None, sample_weight=None, batch_size=None, shuffle=False):
+    Args:
+        batch_size: 32 by default, or as many rows as make `steps` batches.
+    """
+
+    def __init__(self, x, y=None, sample_weight=None, batch_size=None, shuffle=False, steps=None):
         self.data = (as_arrays(x, "x"), as_arrays(y, "y"), as_arrays(sample_weight, "sample_weight"))
         leaves = [(name, v) for name, part in zip(("x", "y", "sample_weight"), self.data) for v in flatten(part)
                   if v is not None]
@@ -90,12 +94,13 @@ class ArraySource:
             raise ValueError("Data cardinality is ambiguous: make sure all arrays contain the same number of samples. "
                              f"Received: {shapes}.")
         self.size = sizes.pop() if sizes else 0
+        check_weights(*self.data[1:])
         if self.size == 0:
             raise ValueError("The data is empty: expected at least one sample, received "
                              f"{[tuple(leaf.shape) for _, leaf in leaves]}.")
-        if batch_size is not None and (not isinstance(batch_size, (int, np.integer)) or batch_size < 1):
+        if batch_size and (not isinstance(batch_size, (int, np.integer)) or batch_size < 1):
             raise ValueError(f"`batch_size` must be a positive integer. Received: batch_size={batch_size}")
-        self.batch_size, self.shuffle = int(batch_size or 32), shuffle
+        self.batch_size, self.shuffle = int(batch_size or (-(-self.size // steps) if steps else 32)), shuffle
         self.num_batches = -(-self.size // self.batch_size)
         self._on_device = None
 
@@ -137,6 +142,21 @@ class ArraySource:
 
     def close(self):
         """Nothing to release."""
+
+
+def check_weights(y, sample_weight):
+    """Raises ValueError for sample weights that cannot belong to several outputs."""
+    if sample_weight is None or not isinstance(y, (list, tuple, dict)):
+        return
+    if isinstance(sample_weight, (list, tuple, dict)):
+        structures = [jax.tree_util.tree_structure(v, is_leaf=lambda leaf: leaf is None) for v in (y, sample_weight)]
+        if structures[0] != structures[1]:
+            raise ValueError("You should provide one `sample_weight` array per output in `y`, in the same structure. "
+                             f"Received: y of structure {structures[0]}, sample_weight of {structures[1]}.")
+    elif sample_weight.ndim != 1 and sample_weight.shape[1:] != (1,):
+        raise ValueError("For a model with multiple outputs a single `sample_weight` array needs one number per "
+                         f"sample, shape (samples,). Received the shape {sample_weight.shape}. Give one array per "
+                         "output for other weights.")
 
 
 class BatchSource:
@@ -226,11 +246,13 @@ def _numpy(value):
     return value.detach().cpu().numpy() if hasattr(value, "detach") else value
 
 
-def make_source(x, y=None, sample_weight=None, batch_size=None, shuffle=False, class_weight=None, replays=False):
+def make_source(x, y=None, sample_weight=None, batch_size=None, shuffle=False, class_weight=None, replays=False,
+                steps=None):
     """The source of what `fit`, `evaluate` or `predict` was given.
 
     Args:
         replays: of an `IteratorSource`.
+        steps: of an `ArraySource`.
 
     Raises:
         ValueError: unknown kind of data, or arguments that go with arrays only.
@@ -239,7 +261,7 @@ def make_source(x, y=None, sample_weight=None, batch_size=None, shuffle=False, c
         raise ValueError("Missing data: `x` is None. Pass arrays, or a source of batches.")
     if is_array_like(x) and not (hasattr(x, "__getitem__") and not hasattr(x, "__array__") and hasattr(
             x, "on_epoch_end")):
-        source = ArraySource(x, y, sample_weight, batch_size, shuffle)
+        source = ArraySource(x, y, sample_weight, batch_size, shuffle, steps)
         if class_weight is not None:
             source.data = (*source.data[:2], class_weights(source.data[1], source.data[2], class_weight))
         return source

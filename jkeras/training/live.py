@@ -133,5 +133,5 @@ def compiled(model, kind, key, make, donate=()):
     functions = model.__dict__.setdefault("_functions", {})
     if (kind, key) not in functions:
         function = make()
-        functions[kind, key] = function if model.run_eagerly else jax.jit(function, donate_argnums=donate)
+        functions[kind, key] = jax.jit(function, donate_argnums=donate) if model.jit_compile else function
     return functions[kind, key]

@@ -23,7 +23,7 @@ def chunk_size(model, kind, every_batch):
     if model.steps_per_execution > 1:
         return model.steps_per_execution
     custom = keras_contract.overrides(model, f"{kind}_step") or hasattr(model, "pure_train_step")
-    if model.run_eagerly or every_batch or custom:
+    if not model.jit_compile or every_batch or custom:
         return 1
     if jax.default_backend() == "cpu" and any("Conv" in type(part).__name__ for _, part in walk(model)):
         return 1

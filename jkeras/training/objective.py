@@ -23,6 +23,7 @@ class Objective:
     _compile_loss = _compile_metrics = _loss_tracker = None
     _compile_arguments = _opt_state = _train_key = None
     _has_own_opt_state = run_eagerly = False
+    jit_compile = True
     _step, steps_per_execution, _last_plan = 0, 1, None
 
     # ------------------------------------------------------------ compile
@@ -50,6 +51,7 @@ class Objective:
             raise ValueError("`steps_per_execution` must be a positive integer. "
                              f"Received: steps_per_execution={steps_per_execution}")
         names = getattr(self, "output_names", None)
+        jit_compile = not run_eagerly and (jit_compile == "auto" or bool(jit_compile))
         arguments = dict(optimizer=optimizer, loss=loss, loss_weights=loss_weights, metrics=metrics,
                          weighted_metrics=weighted_metrics, run_eagerly=run_eagerly,
                          steps_per_execution=steps_per_execution, jit_compile=jit_compile)
@@ -60,7 +62,7 @@ class Objective:
             _compile_metrics=CompileMetrics(metrics, weighted_metrics, output_names=names) if with_metrics else None,
             _loss_tracker=metrics_module.Mean(name="loss"), _functions={}, _opt_state=None,
             _has_own_opt_state=type(self).init_opt_state is not Objective.init_opt_state,
-            run_eagerly=bool(run_eagerly) or jit_compile is False, steps_per_execution=steps_per_execution)
+            run_eagerly=run_eagerly, steps_per_execution=steps_per_execution, jit_compile=jit_compile)
 
     def init_opt_state(self, params):
         """The optimizer's state for a tree of trainable arrays. A model with several optimizers overrides it and

@@ -104,10 +104,10 @@ class Trainer(Objective):
         epochs = min(epochs, settings.max_epochs or epochs)
         if validation_split and validation_data is None:
             (x, y, sample_weight), validation_data = data.split_validation((x, y, sample_weight), validation_split)
-        source = data.make_source(x, y, sample_weight, batch_size, shuffle, class_weight)
+        source = data.make_source(x, y, sample_weight, batch_size, shuffle, class_weight, steps=steps_per_epoch)
         validation = None
         if validation_data is not None:
-            validation = _validation_source(validation_data, validation_batch_size or batch_size)
+            validation = _validation_source(validation_data, validation_batch_size or batch_size, validation_steps)
         self._build_for_training(source.peek())
         source, validation = self._checked(source), validation and self._checked(validation)
         self.stop_training = False
@@ -191,7 +191,7 @@ class Trainer(Objective):
         self._assert_compiled("evaluate")
         if kwargs:
             raise ValueError(f"Arguments not recognized: {kwargs}")
-        source = data.make_source(x, y, sample_weight, batch_size)
+        source = data.make_source(x, y, sample_weight, batch_size, steps=steps)
         self._build_for_training(source.peek())
         source, steps = self._checked(source), _capped(steps)
         verbose = _verbosity(verbose)
@@ -239,7 +239,7 @@ class Trainer(Objective):
             batch_size: rows of a batch, 32 by default.
             steps: number of batches, for sources without an end.
         """
-        source = data.make_source(x, batch_size=batch_size)
+        source = data.make_source(x, batch_size=batch_size, steps=steps)
         self._build_for_prediction(source.peek())
         steps = _capped(steps)
         verbose = _verbosity(verbose)
@@ -337,6 +337,9 @@ class Trainer(Objective):
         return self._batch_logs(logs, return_dict)
 
     def _single_batch(self, x, y, sample_weight, class_weight):
+        if x is not None and not data.is_array_like(x):
+            raise TypeError(f"The `*_on_batch` methods of model '{self.name}' take the arrays of one batch. Received: "
+                            f"x of type {type(x).__name__}. Pass sources of batches to `fit`, `evaluate` or `predict`.")
         source = data.make_source(x, y, sample_weight, batch_size=2**30, class_weight=class_weight)
         self._build_for_training(source.data)
         return self._checked(source).data
@@ -389,23 +392,23 @@ class _Snapshot:
 def _validates(epoch, frequency):
     if isinstance(frequency, int):
         return (epoch + 1) % frequency == 0
-    if isinstance(frequency, (list, tuple, set)):
+    if isinstance(frequency, list):
         return epoch + 1 in frequency
     raise ValueError(f"Expected `validation_freq` to be a list or int. Received: validation_freq={frequency} of the "
                      f"type {type(frequency)}.")
 
 
 def _capped(steps):
-    """The number of steps of an epoch, below the session's limit for trial runs where one is set."""
-    limit = settings.max_steps_per_epoch
+    """The number of steps of an epoch, 0 being all; below the session's limit for trial runs where one is set."""
+    limit, steps = settings.max_steps_per_epoch, steps or None
     return steps if limit is None or steps is not None and steps <= limit else limit
 
 
-def _validation_source(validation_data, batch_size):
+def _validation_source(validation_data, batch_size, steps):
     if isinstance(validation_data, (tuple, list)) and 1 <= len(validation_data) <= 3:
         x, y, sample_weight = (*validation_data, None, None)[:3]
-        return data.make_source(x, y, sample_weight, batch_size)
-    return data.make_source(validation_data, batch_size=batch_size, replays=True)
+        return data.make_source(x, y, sample_weight, batch_size, steps=steps)
+    return data.make_source(validation_data, batch_size=batch_size, replays=True, steps=steps)
 
 
 def _verbosity(verbose):

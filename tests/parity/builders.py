@@ -62,6 +62,19 @@ def by_name(k):
     return k.Model({"a": a, "b": b}, outputs)
 
 
+def inside_out(k):
+    """A list of outputs inside a dict."""
+    a, dense = k.Input((6,)), k.layers.Dense
+    return k.Model(a, {"pair": [dense(3, activation="softmax", name="kind")(a), dense(1, name="size")(a)],
+                       "one": dense(1, name="one")(a)})
+
+
+def twice(k):
+    """One layer gives both outputs."""
+    a, kind = k.Input((6,)), k.layers.Dense(3, activation="softmax", name="kind")
+    return k.Model(a, [kind(a), kind(k.layers.Dense(6)(a))])
+
+
 def shared(k):
     """One layer used on two inputs."""
     layers = k.layers

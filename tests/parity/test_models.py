@@ -139,3 +139,58 @@ def test_sequential_grows_and_shrinks():
         seen.append((shapes, model.output_shape, table(model), table(late), model.get_weights(), late(np.ones((2, 3)))))
     assert seen[0][:4] == seen[1][:4]
     agree(seen[0][4:], seen[1][4:], "default initial weights from the same seed")
+
+
+def test_model_from_an_inner_tensor():
+    """It begins with an input of its own and has the layers behind that tensor only, which it shares."""
+    seen, values = [], []
+    for library, model in zip(LIBRARIES, models_of(builders.attention)):
+        inner = [layer for layer in model.layers if "norm" in layer.name][0].output
+        part = library.Model(inner, [model.output, inner * 2.0], name="part")
+        config = part.get_config()
+        seen.append((table(part), [type(layer).__name__ for layer in part.layers], part.count_params(),
+                     [len(entry["inbound_nodes"]) for entry in config["layers"]]))
+        values.append((part(np.ones((2, 4, 6))), type(part).from_config(config).count_params(),
+                       model(inputs_of(builders.attention))))
+    assert seen[0] == seen[1]
+    agree(values[0], values[1], "inner part", **LOOSE)
+
+
+def test_outputs_keep_the_order_of_their_dict():
+    orders = []
+    for library in LIBRARIES:
+        x = library.Input((2,), name="x")
+        model = library.Model({"x": x}, {"z": x * 2.0, "a": x + 1.0})
+        orders.append((list(model({"x": np.ones((1, 2))})), list(model.output),
+                       list(model.get_config()["output_layers"])))
+    assert orders[0] == orders[1]
+
+
+def test_call_may_name_its_arguments_freely():
+    """`self` under another name, and inputs with names that built-in layers use inside."""
+    got = []
+    for library in LIBRARIES:
+        class Scaled(library.layers.Layer):
+            def call(this, x, w=2.0):
+                return x * w
+
+        class Net(library.Model):
+            def __init__(me):
+                super().__init__()
+                me.scaled = Scaled()
+
+            def call(me, w, training=None):
+                return me.scaled(w, w=3.0)
+        got.append((Scaled()(np.ones((2, 3))), Net().predict(np.ones((2, 3)), verbose=0)))
+    agree(got[0], got[1], "call")
+
+
+@pytest.mark.parametrize("arguments", [{}, dict(run_eagerly=True), dict(jit_compile=False), dict(
+    run_eagerly=True, jit_compile=True), dict(jit_compile=True, steps_per_execution=2)], ids=str)
+def test_compile_config(arguments):
+    seen = []
+    for model in models_of(builders.mlp):
+        before = model.jit_compile
+        model.compile("sgd", "mse", metrics=["mae"], **arguments)
+        seen.append((plain(model.get_compile_config()), before, model.jit_compile, bool(model.run_eagerly)))
+    assert seen[0] == seen[1]

@@ -69,6 +69,19 @@ def equal_outputs(ours, theirs, x, tolerance=1e-5):
         np.testing.assert_allclose(a.astype("float32"), b.astype("float32"), rtol=tolerance, atol=tolerance)
 
 
+@pytest.mark.parametrize("name", ["Dense", "EinsumDense, heads in", "Embedding"])
+def test_int4_of_weights_of_one_sign(name):
+    """The zeros that fill up the one block count among its numbers."""
+    layers = []
+    for library in (jkeras, keras):
+        layer, x = made(library, name)
+        layer.set_weights([np.abs(w) + 1 for w in layer.get_weights()])
+        layer.quantize("int4")
+        layers.append(layer)
+    equal_weights(*layers)
+    equal_outputs(*layers, x)
+
+
 CASES = [(name, mode) for name in LAYERS for mode in MODES if "Embedding" not in name or mode != "float8"]
 
 

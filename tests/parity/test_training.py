@@ -30,7 +30,8 @@ def labels_of(kind, rows=ROWS):
     classes, numbers = rng.integers(0, 3, (rows, 1)), rng.normal(size=(rows, 1)).astype("float32")
     return {"classes": classes, "one_hot": np.eye(3, dtype="float32")[classes[:, 0]], "numbers": numbers,
             "binary": (classes > 0).astype("float32"), "two": [classes, numbers],
-            "named": {"kind": classes, "size": numbers}}[kind]
+            "named": {"kind": classes, "size": numbers}, "both": [classes, classes],
+            "nested": {"pair": [classes, numbers], "one": numbers}}[kind]
 
 
 def weights_of(rows=ROWS):
@@ -122,6 +123,30 @@ OUTPUTS = [
         lambda k: dict(sample_weight=[weights_of(), weights_of()[::-1].copy()]), "two"),
 ]
 
+SPARSE = "sparse_categorical_crossentropy"
+FORMS = [  # how losses are given for several outputs: only the order, names and weights of the logs are of interest
+    ("losses in another order", builders.by_name, lambda k: dict(
+        loss={"size": "mse", "kind": SPARSE}, loss_weights=[0.5, 2.0], metrics={"size": ["mae"]}), "named"),
+    ("nested outputs", builders.inside_out, lambda k: dict(
+        loss={"pair": [SPARSE, "mse"], "one": "mae"}, loss_weights={"pair": [1.0, 0.5], "one": 2.0}), "nested"),
+    ("flat losses for nested outputs", builders.inside_out, lambda k: dict(loss=["mae", SPARSE, None]), "nested"),
+    ("one layer gives both outputs", builders.twice, lambda k: dict(
+        loss=[SPARSE, SPARSE], metrics=[["accuracy"], ["accuracy"]]), "both"),
+    ("one name for both outputs", builders.twice, lambda k: dict(loss={"kind": SPARSE}), "both")]
+
+
+@pytest.mark.parametrize("name, builder, form, labels", FORMS, ids=[form[0].replace(" ", "-") for form in FORMS])
+def test_forms_of_losses(name, builder, form, labels):
+    results = []
+    for model in compiled(Setting(name, builder, lambda k: dict(optimizer="sgd", **form(k)))):
+        x, y = inputs_of(builder, ROWS), labels_of(labels)
+        logs = model.fit(x, y, batch_size=ROWS, verbose=0).history
+        results.append((list(logs), model.metrics_names, list(logs.values()),
+                        model.evaluate(x, y, batch_size=ROWS, verbose=0)))
+    assert results[0][:2] == results[1][:2]
+    agree(results[0][2:], results[1][2:], name, dtypes=False, **TRAINED)
+
+
 FITS = [
     ("sample weight", dict(weighted_metrics=["mse"]), lambda k: dict(sample_weight=weights_of())),
     ("weighted metric of the same name", dict(weighted_metrics=["accuracy"]),
@@ -137,6 +162,9 @@ FITS = [
     ("validation steps", {}, lambda k: dict(validation_data=validation(), validation_batch_size=2, validation_steps=2)),
     ("initial epoch", {}, lambda k: dict(initial_epoch=2, epochs=4)),
     ("steps per epoch", {}, lambda k: dict(steps_per_epoch=2)),
+    ("batch size from the steps", {}, lambda k: dict(
+        batch_size=None, steps_per_epoch=4, validation_data=validation(), validation_steps=3)),
+    ("no steps is all steps", {}, lambda k: dict(batch_size=0, steps_per_epoch=0)),
     ("one batch", {}, lambda k: dict(batch_size=64)),
     ("learning rate scheduler", {}, lambda k: dict(
         callbacks=[k.callbacks.LearningRateScheduler(lambda epoch, rate: rate * 0.5 if epoch else rate)], epochs=3)),

@@ -3,6 +3,7 @@
 import re
 
 import keras
+import numpy as np
 import pytest
 
 import jkeras
@@ -21,6 +22,55 @@ def text_of(model, **kwargs):
     lines = []
     model.summary(print_fn=lambda text, **_: lines.append(str(text)), **kwargs)
     return "\n".join(lines)
+
+
+def shared(k):
+    """A layer used twice, ops between layers, two inputs and an output that is an inner tensor."""
+    x, z = k.Input((3,), name="x"), k.Input((2, 3), name="z")
+    dense = k.layers.Dense(3, name="dense")
+    y = k.ops.sum(z * 2.0, axis=1) + dense(dense(x))
+    return k.Model([x, z], [y, *k.layers.LSTM(2, return_state=True, name="lstm")(z)], name="a[b]")
+
+
+def path(k):
+    return k.Sequential([k.Input((3,)), k.layers.Dense(2000), k.layers.Dropout(0.1), k.layers.Dense(1)], name="path")
+
+
+def unbuilt(k):
+    return k.Sequential([k.layers.Dense(3), k.layers.LSTM(2)], name="unbuilt")
+
+
+def subclass(k):
+    class Net(k.Model):
+        def __init__(self):
+            super().__init__(name="net")
+            self.lstm, self.own = k.layers.LSTM(4, return_state=True), Own()
+
+        def call(self, x):
+            return self.own(self.lstm(x)[0])
+
+    class Own(k.layers.Layer):
+        def call(self, x):
+            return x * 2.0
+    net = Net()
+    net(np.ones((1, 2, 3)))
+    return net
+
+
+@pytest.mark.parametrize("kwargs", [
+    {}, dict(expand_nested=True, show_trainable=True), dict(line_length=64), dict(positions=[0.5, 0.7, 0.9, 1.0]),
+    dict(line_length=76, show_trainable=True), dict(layer_range=("d", "flat")), dict(line_length=12)],
+    ids=lambda kwargs: "-".join(kwargs) or "plain")
+@pytest.mark.parametrize("build", [network, shared, path, unbuilt, subclass])
+def test_text_is_kerass(build, kwargs):
+    texts = []
+    for library in (jkeras, keras):
+        library.utils.clear_session(free_memory=False)
+        try:
+            texts.append(text_of(build(library), **kwargs))
+        except ValueError:
+            texts.append("ValueError")
+    assert texts[0] == texts[1]
 
 
 def totals(text):
