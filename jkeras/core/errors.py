@@ -21,8 +21,11 @@ class SerializationError(ValueError):
     """A config names something unknown, or holds what is not allowed."""
 
 
-class GraphCallError(ValueError, TypeError):
-    """An op was called on symbolic tensors whose shapes or dtypes it does not take."""
+class GraphCallError(ValueError, TypeError, IndexError):
+    """An op was called on symbolic tensors whose shapes or dtypes it does not take.
+
+    Keras's own rules for such calls raise one of the three, now this, now that; whoever catches it, catches this one.
+    """
 
 
 def explain(where, expected, received, fix=None):
