@@ -21,6 +21,10 @@ class SerializationError(ValueError):
     """A config names something unknown, or holds what is not allowed."""
 
 
+class DtypeError(ValueError, TypeError):
+    """What was given as a dtype is none. Keras raises the one or the other, depending on who looks at it first."""
+
+
 class GraphCallError(ValueError, TypeError, IndexError):
     """An op was called on symbolic tensors whose shapes or dtypes it does not take.
 

@@ -41,7 +41,9 @@ def convert_to_tensor(x, dtype=None, sparse=None, ragged=None):
         if sparse is not False:
             return x if dtype is None else x.astype(standardize_dtype(dtype))
         x = x.todense()
-    return jnp.asarray(x) if dtype is None else jnp.asarray(x).astype(standardize_dtype(dtype))
+    if isinstance(x, jax.Array) and dtype is not None:
+        return x.astype(standardize_dtype(dtype))
+    return jnp.asarray(x, None if dtype is None else standardize_dtype(dtype))  # not by int32, which int64 may exceed
 
 
 @public("keras.ops.convert_to_numpy")

@@ -80,7 +80,8 @@ MISTAKES = [
     ("reshape", (Sym(2, 3), (0, -1)), {}), ("reshape", (Sym(2, 3), (4, -1)), {}), ("unstack", (Sym(None, 3),), {}),
     ("vsplit", (Sym(None), 2), {}), ("hsplit", (Sym(), 1), {}),
     ("scatter_update", (Sym(None, 4), [[0], [1]], Sym(2, 4)), dict(reduction="foo")),
-    ("qr", (jnp.ones(3),), {}), ("stft", (jnp.ones(4), 2, 1, 8), dict(center=False)),
+    ("qr", (jnp.ones(3),), {}), ("zeros", (3,), dict(dtype="foo")), ("cast", (jnp.ones(3), "foo"), {}),
+    ("linspace", (0, 1), dict(dtype="foo")), ("stft", (jnp.ones(4), 2, 1, 8), dict(center=False)),
 ]
 
 
@@ -101,3 +102,16 @@ def test_associative_scan_reversed_from_the_last_axis():
     x = np.arange(6.0, dtype="float32").reshape(2, 3)
     scanned = jkeras.ops.associative_scan(jnp.add, x, reverse=True, axis=-1)
     np.testing.assert_array_equal(scanned, np.cumsum(x[:, ::-1], axis=1)[:, ::-1])
+
+
+CASTS = [(2**40, "float32"), (np.array([2**40, -2**33]), "float32"), (np.array([2**40, 3]), "bool"),
+         ([1.7, -1.7], "int32"), (np.array([1.7, -1.7]), "int8"), (True, "float32"),
+         (np.arange(3), None), ([[1, 2], [3, 4.5]], "bfloat16"), (jnp.array([2.5, -3.5]), "int32"), (7, "bool")]
+
+
+@pytest.mark.parametrize(("value", "dtype"), CASTS, ids=[f"{i}-{dtype}" for i, (_, dtype) in enumerate(CASTS)])
+def test_cast_of_numbers_beyond_int32(value, dtype):
+    for name in ("cast", "convert_to_tensor"):
+        mine, theirs = (getattr(k.ops, name)(value, dtype) for k in LIBRARIES)
+        assert mine.dtype == theirs.dtype
+        np.testing.assert_array_equal(mine, theirs)
