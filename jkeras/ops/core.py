@@ -181,7 +181,7 @@ def scatter_update(inputs, indices, updates, reduction=None):
 
 def _slice_spec(inputs, start_indices, shape):
     """The sizes are the shape's, whatever the indices."""
-    if graph.is_symbolic(start_indices) and -1 not in shape:
+    if graph.is_symbolic(start_indices) and -1 not in shape and len(shape) == len(inputs.shape):
         return KerasTensor(shape, standardize_dtype(inputs.dtype))
     return graph.infer(lambda x: slice.__wrapped__(x, start_indices, shape), inputs)
 

@@ -81,7 +81,8 @@ MISTAKES = [
     ("vsplit", (Sym(None), 2), {}), ("hsplit", (Sym(), 1), {}),
     ("scatter_update", (Sym(None, 4), [[0], [1]], Sym(2, 4)), dict(reduction="foo")),
     ("qr", (jnp.ones(3),), {}), ("zeros", (3,), dict(dtype="foo")), ("cast", (jnp.ones(3), "foo"), {}),
-    ("linspace", (0, 1), dict(dtype="foo")), ("stft", (jnp.ones(4), 2, 1, 8), dict(center=False)),
+    ("linspace", (0, 1), dict(dtype="foo")), ("slice", (Sym(2, 3), IDS, (2,)), {}),
+    ("stft", (jnp.ones(4), 2, 1, 8), dict(center=False)),
 ]
 
 
