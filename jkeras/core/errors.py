@@ -25,8 +25,15 @@ class ShapeError(ValueError, TypeError):
     """Arrays were given together whose shapes do not fit."""
 
 
-class GraphCallError(ValueError, TypeError):
-    """An op was called on symbolic tensors whose shapes or dtypes it does not take."""
+class DtypeError(ValueError, TypeError):
+    """What was given as a dtype is none. Keras raises the one or the other, depending on who looks at it first."""
+
+
+class GraphCallError(ValueError, TypeError, IndexError):
+    """An op was called on symbolic tensors whose shapes or dtypes it does not take.
+
+    Keras's own rules for such calls raise one of the three, now this, now that; whoever catches it, catches this one.
+    """
 
 
 def explain(where, expected, received, fix=None):

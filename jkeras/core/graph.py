@@ -166,8 +166,36 @@ def map_tensors(function, structure):
 # ---------------------------------------------------------------- shapes
 
 def infer(function, structure):
-    """`function(structure)` on shapes alone: KerasTensors in, KerasTensors (without history) out."""
+    """`function(structure)` on shapes alone: KerasTensors in, KerasTensors (without history) out.
+
+    Unknown sizes stay unknown if the function takes them so, else they are those of the arrays beside them.
+    """
     leaves, treedef = jax.tree_util.tree_flatten(structure, is_leaf=lambda v: v is None)
+    try:
+        return _infer(function, leaves, treedef)
+    except (TypeError, ValueError):
+        completed = _completed(leaves)
+        if completed is None:
+            raise
+        return _infer(function, completed, treedef)
+
+
+def _completed(leaves):
+    """The leaves with unknown sizes of KerasTensors taken from the others, axes aligned at the end; None: no change."""
+    shapes = [leaf.shape for leaf in leaves if hasattr(leaf, "shape")]
+    known = {-i: d for shape in shapes for i, d in enumerate(reversed(shape)) if d not in (1, None)}
+
+    def complete(leaf):
+        if not isinstance(leaf, KerasTensor):
+            return leaf
+        last = len(leaf.shape) - 1
+        return KerasTensor([known.get(i - last) if d is None else d for i, d in enumerate(leaf.shape)], leaf.dtype)
+    completed = [complete(leaf) for leaf in leaves]
+    changed = any(a.shape != b.shape for a, b in zip(leaves, completed) if isinstance(a, KerasTensor))
+    return completed if changed else None
+
+
+def _infer(function, leaves, treedef):
     places = [i for i, leaf in enumerate(leaves) if isinstance(leaf, KerasTensor)]
     unknown = any(None in leaves[i].shape for i in places)
 
@@ -255,7 +283,7 @@ class Operation:
                 outputs = self.op.spec(*args, **kwargs, **self.config)
             else:
                 outputs = infer(lambda given: self.op.function(*given[0], **given[1], **self.config), (args, kwargs))
-        except TypeError as error:
+        except (TypeError, ValueError, LookupError, ArithmeticError) as error:
             tensors = ", ".join(f"{t.shape} {t.dtype}" for t in flatten((args, kwargs)) if is_symbolic(t))
             raise GraphCallError(f"{self.op.class_name} cannot be applied to {tensors}: {error}") from error
         Node(self, args, kwargs, outputs)

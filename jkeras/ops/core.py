@@ -5,18 +5,19 @@ import jax.numpy as jnp
 import ml_dtypes
 import numpy as np
 from jax import lax
+from numpy.lib.array_utils import normalize_axis_index
 
 from jkeras.core import graph
-from jkeras.core.graph import op
+from jkeras.core.graph import KerasTensor, op
 from jkeras.core.policy import is_float, standardize_dtype
 from jkeras.core.registry import public
 
 MODULE = "keras.src.ops.core"
 
 
-def core_op(inputs=None):
+def core_op(inputs=None, spec=None):
     """`op` for a function of this file, which is public under its own name."""
-    return lambda function: op(MODULE, f"keras.ops.{function.__name__}", inputs=inputs)(function)
+    return lambda function: op(MODULE, f"keras.ops.{function.__name__}", inputs=inputs, spec=spec)(function)
 
 
 # ---------------------------------------------------------------- conversion
@@ -40,7 +41,9 @@ def convert_to_tensor(x, dtype=None, sparse=None, ragged=None):
         if sparse is not False:
             return x if dtype is None else x.astype(standardize_dtype(dtype))
         x = x.todense()
-    return jnp.asarray(x) if dtype is None else jnp.asarray(x).astype(standardize_dtype(dtype))
+    if isinstance(x, jax.Array) and dtype is not None:
+        return x.astype(standardize_dtype(dtype))
+    return jnp.asarray(x, None if dtype is None else standardize_dtype(dtype))  # not by int32, which int64 may exceed
 
 
 @public("keras.ops.convert_to_numpy")
@@ -144,7 +147,22 @@ def scatter(indices, values, shape):
     return jnp.zeros(shape, values.dtype).at[tuple(jnp.moveaxis(jnp.asarray(indices), -1, 0))].add(values)
 
 
-@core_op(inputs=3)
+_COMBINED = {None: "set", "add": "add", "max": "max", "min": "min", "mul": "multiply"}
+
+
+def _combination(reduction):
+    reduction = reduction.lower() if isinstance(reduction, str) else reduction
+    if reduction not in _COMBINED:
+        raise ValueError(f"Unknown reduction {reduction!r}. Expected one of None, 'add', 'max', 'min', 'mul'.")
+    return _COMBINED[reduction]
+
+
+def _scatter_update_spec(inputs, indices, updates, reduction=None):
+    _combination(reduction)
+    return KerasTensor(inputs.shape, standardize_dtype(inputs.dtype))
+
+
+@core_op(inputs=3, spec=_scatter_update_spec)
 def scatter_update(inputs, indices, updates, reduction=None):
     """The inputs with updates at indices.
 
@@ -156,15 +174,19 @@ def scatter_update(inputs, indices, updates, reduction=None):
     >>> scatter_update([1.0, 1.0, 1.0], [[0], [2]], [5.0, 7.0])
     Array([5., 1., 7.], dtype=float32)
     """
-    methods = {None: "set", "add": "add", "max": "max", "min": "min", "mul": "multiply"}
-    reduction = reduction.lower() if isinstance(reduction, str) else reduction
-    if reduction not in methods:
-        raise ValueError(f"Unknown reduction {reduction!r}. Expected one of None, 'add', 'max', 'min', 'mul'.")
+    combine = _combination(reduction)
     place = jnp.asarray(inputs).at[tuple(jnp.asarray(indices).T)]
-    return getattr(place, methods[reduction])(jnp.asarray(updates))
+    return getattr(place, combine)(jnp.asarray(updates))
 
 
-@core_op(inputs=2)
+def _slice_spec(inputs, start_indices, shape):
+    """The sizes are the shape's, whatever the indices."""
+    if graph.is_symbolic(start_indices) and -1 not in shape and len(shape) == len(inputs.shape):
+        return KerasTensor(shape, standardize_dtype(inputs.dtype))
+    return graph.infer(lambda x: slice.__wrapped__(x, start_indices, shape), inputs)
+
+
+@core_op(inputs=2, spec=_slice_spec)
 def slice(inputs, start_indices, shape):
     """The block of a given shape that begins at the given indices.
 
@@ -180,7 +202,7 @@ def slice(inputs, start_indices, shape):
     return lax.dynamic_slice(inputs, start_indices, sizes)
 
 
-@core_op()
+@core_op(spec=lambda inputs, start_indices, updates: KerasTensor(inputs.shape, standardize_dtype(inputs.dtype)))
 def slice_update(inputs, start_indices, updates):
     """The inputs with a block replaced that begins at the given indices.
 
@@ -190,10 +212,18 @@ def slice_update(inputs, start_indices, updates):
     return lax.dynamic_update_slice(jnp.asarray(inputs), jnp.asarray(updates), start_indices)
 
 
-@op(MODULE, inputs=1, class_name="Unstack")
+def _unstack_spec(x, num=None, axis=0):
+    place = normalize_axis_index(axis, x.ndim)
+    count = num if x.shape[place] is None else x.shape[place]
+    if count is None:
+        raise ValueError(f"Cannot infer `num` from shape {x.shape}: axis {axis} has no known size. Pass `num`.")
+    return [KerasTensor((*x.shape[:place], *x.shape[place + 1:]), x.dtype) for _ in range(count)]
+
+
+@op(MODULE, inputs=1, class_name="Unstack", spec=_unstack_spec)
 def _unstack(x, num=None, axis=0):
     x = jnp.asarray(x)
-    return [lax.index_in_dim(x, i, axis, keepdims=False) for i in range(x.shape[axis] if num is None else num)]
+    return [lax.index_in_dim(x, i, axis, keepdims=False) for i in range(x.shape[normalize_axis_index(axis, x.ndim)])]
 
 
 @public("keras.ops.unstack")
@@ -206,8 +236,6 @@ def unstack(x, num=None, axis=0):
     >>> [v.tolist() for v in unstack(jnp.arange(4).reshape(2, 2))]
     [[0, 1], [2, 3]]
     """
-    if graph.is_symbolic(x) and num is None and x.shape[axis] is None:
-        raise ValueError(f"Cannot infer `num` from shape {x.shape}: axis {axis} has no known size. Pass `num`.")
     return _unstack(x, num, axis)
 
 
@@ -257,6 +285,8 @@ def associative_scan(f, elems, reverse=False, axis=0):
     >>> associative_scan(lambda a, b: a + b, jnp.arange(4))
     Array([0, 1, 3, 6], dtype=int32)
     """
+    ndim = jnp.ndim(jax.tree.leaves(elems)[0])
+    axis = axis % ndim if -ndim <= axis < 0 else axis  # lax cannot reverse along a negative one
     return lax.associative_scan(f, elems, reverse, axis)
 
 

@@ -1,5 +1,7 @@
 """New arrays: constants, ranges, identity matrices, and diagonals and triangles of given ones."""
 
+import math
+
 import jax.numpy as jnp
 
 from jkeras.core.graph import KerasTensor, infer
@@ -53,7 +55,11 @@ def full(shape, fill_value, dtype=None):
     return _full(fill_value, shape, dtype)
 
 
-@numpy_op(inputs=2)
+def _full_like_spec(x, fill_value, dtype=None):
+    return KerasTensor(x.shape, standardize_dtype(dtype or x.dtype))
+
+
+@numpy_op(inputs=2, spec=_full_like_spec)
 def full_like(x, fill_value, dtype=None):
     """An array of one value with the shape of x, and its dtype unless `dtype` says other.
 
@@ -209,6 +215,11 @@ def _diag_spec(x, k=0):
     return infer(lambda given: jnp.diag(given, k), x)
 
 
+def _diagflat_spec(x, k=0):
+    size = None if None in x.shape else math.prod(x.shape) + abs(k)
+    return KerasTensor((size, size), x.dtype)
+
+
 def _diagonal_op(name, compute, doc, example, shown, spec=None):
     def function(x, k=0):
         return compute(tensor(x), k=k)
@@ -218,7 +229,7 @@ def _diagonal_op(name, compute, doc, example, shown, spec=None):
 diag = _diagonal_op("diag", jnp.diag, "A matrix with a vector on its k-th diagonal, or the k-th diagonal of a matrix.",
                     "[1, 2]", "[[1 0]\n [0 2]]", _diag_spec)
 diagflat = _diagonal_op("diagflat", jnp.diagflat, "A matrix with all elements of x on its k-th diagonal.",
-                        "[[1], [2]]", "[[1 0]\n [0 2]]")
+                        "[[1], [2]]", "[[1 0]\n [0 2]]", _diagflat_spec)
 tril = _diagonal_op("tril", jnp.tril, "Matrices with zeros above the k-th diagonal.", "[[1, 2], [3, 4]]",
                     "[[1 0]\n [3 4]]")
 triu = _diagonal_op("triu", jnp.triu, "Matrices with zeros below the k-th diagonal.", "[[1, 2], [3, 4]]",

@@ -142,7 +142,10 @@ def qr(x, mode="reduced"):
     """
     if mode not in ("reduced", "complete"):
         raise ValueError(f"Argument `mode` must be 'reduced' or 'complete'. Received: mode={mode!r}")
-    return tuple(jnp.linalg.qr(matrix(x), mode=mode))
+    x = jnp.asarray(x)
+    if x.ndim < 2:
+        raise TypeError(f"`qr` takes an input with at least two axes. Received an input of shape {x.shape}")
+    return tuple(jnp.linalg.qr(x, mode=mode))
 
 
 @linalg_op()

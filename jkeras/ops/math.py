@@ -5,14 +5,15 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jkeras.core.graph import op
+from jkeras.core.graph import KerasTensor, infer, op
 from jkeras.ops import linalg
+from jkeras.ops.promotion import shape_of, sized
 
 
-def math_op(inputs=None, class_name=None):
+def math_op(inputs=None, class_name=None, spec=None):
     """`op` for a function of this file, which is public under its own name."""
     return lambda function: op("keras.src.ops.math", f"keras.ops.{function.__name__}", inputs=inputs,
-                               class_name=class_name)(function)
+                               class_name=class_name, spec=spec)(function)
 
 
 # ---------------------------------------------------------------- segments
@@ -27,7 +28,15 @@ def _segments(reduce, data, segment_ids, num_segments, sorted):
     return reduce(data, segment_ids, num_segments, indices_are_sorted=sorted)
 
 
-@math_op(inputs=2)
+def _segments_spec(data, segment_ids, num_segments=None, sorted=False):
+    """A length that only one of the two knows is that of the other."""
+    (rows, *rest), (ids, *more) = shape_of(data), shape_of(segment_ids)
+    data = sized(data, (ids if rows is None else rows, *rest))
+    segment_ids = sized(segment_ids, (rows if ids is None else ids, *more))
+    return infer(lambda given: _segments(jax.ops.segment_sum, *given, num_segments, sorted), (data, segment_ids))
+
+
+@math_op(inputs=2, spec=_segments_spec)
 def segment_sum(data, segment_ids, num_segments=None, sorted=False):
     """The sum of all rows with the same id: row i of the result is that of id i.
 
@@ -42,7 +51,7 @@ def segment_sum(data, segment_ids, num_segments=None, sorted=False):
     return _segments(jax.ops.segment_sum, data, segment_ids, num_segments, sorted)
 
 
-@math_op(inputs=2)
+@math_op(inputs=2, spec=_segments_spec)
 def segment_max(data, segment_ids, num_segments=None, sorted=False):
     """The maximum of all rows with the same id; -inf for an id without rows. Arguments as in `segment_sum`.
 
@@ -52,7 +61,7 @@ def segment_max(data, segment_ids, num_segments=None, sorted=False):
     return _segments(jax.ops.segment_max, data, segment_ids, num_segments, sorted)
 
 
-@math_op(inputs=2)
+@math_op(inputs=2, spec=_segments_spec)
 def segment_min(data, segment_ids, num_segments=None, sorted=False):
     """The minimum of all rows with the same id; inf for an id without rows. Arguments as in `segment_sum`.
 
@@ -62,7 +71,7 @@ def segment_min(data, segment_ids, num_segments=None, sorted=False):
     return _segments(jax.ops.segment_min, data, segment_ids, num_segments, sorted)
 
 
-@math_op(inputs=2)
+@math_op(inputs=2, spec=_segments_spec)
 def segment_prod(data, segment_ids, num_segments=None, sorted=False):
     """The product of all rows with the same id; 1 for an id without rows. Arguments as in `segment_sum`.
 
@@ -84,7 +93,7 @@ def top_k(x, k, sorted=True):
     return tuple(lax.top_k(jnp.asarray(x), k))
 
 
-@math_op(inputs=2, class_name="InTopK")
+@math_op(inputs=2, class_name="InTopK", spec=lambda targets, predictions, k: KerasTensor(targets.shape, "bool"))
 def in_top_k(targets, predictions, k):
     """Whether fewer than k classes have a larger prediction than the target; a target with NaN comes last.
 
@@ -311,6 +320,9 @@ def stft(x, sequence_length, sequence_stride, fft_length, window="hann", center=
     window = _window(window, sequence_length, fft_length, x.dtype)
     if center:
         x = jnp.pad(x, [(0, 0)] * (x.ndim - 1) + [(fft_length // 2,) * 2], mode="reflect")
+    if x.shape[-1] < fft_length:
+        raise ValueError(f"`stft` takes signals at least as long as `fft_length`. Received: fft_length={fft_length}, "
+                         f"a signal of length {x.shape[-1]}")
     return _parts(jnp.fft.rfft(_frames(x, fft_length, sequence_stride) * window))
 
 

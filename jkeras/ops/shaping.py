@@ -2,6 +2,7 @@
 
 import jax.numpy as jnp
 import numpy as np
+from numpy.lib.array_utils import normalize_axis_index
 
 from jkeras.core.graph import KerasTensor, infer
 from jkeras.core.registry import public
@@ -13,7 +14,8 @@ from jkeras.ops.promotion import both_names, broadcast_shapes, describe, numpy_o
 def _reshape_spec(x, newshape):
     if None in x.shape:
         return KerasTensor(tuple(None if d == -1 else d for d in newshape), x.dtype)
-    if -1 not in newshape and np.prod(newshape) != x.size:
+    rest = abs(int(np.prod(newshape)))  # without the size to be worked out, if there is one
+    if x.size != rest and (-1 not in newshape or rest == 0 or x.size % rest):
         raise ValueError(f"Shape {x.shape} cannot be reshaped to {newshape}: the number of elements differs.")
     return infer(lambda given: jnp.reshape(given, newshape), x)
 
@@ -142,20 +144,23 @@ def ndim(x):
 # ---------------------------------------------------------------- joining
 
 def _concatenate_spec(xs, axis=0):
-    """An unknown size stands beside a known one; the first array's sizes count."""
     shapes = [shape_of(x) for x in xs]
     if not any(None in s for s in shapes):
         return infer(lambda given: jnp.concatenate(given, axis=axis), list(xs))
+    return _joined(xs, shapes, axis)
+
+
+def _joined(xs, shapes, axis):
+    """Arrays taken as of these shapes, joined. An unknown size stands beside a known one; the first array's count."""
     first = list(shapes[0])
-    place = axis % len(first)
+    place = normalize_axis_index(axis, len(first))
     for shape in shapes:
         if len(shape) != len(first) or any(a != b and None not in (a, b) for i, (a, b) in enumerate(zip(shape, first))
                                            if i != place):
             raise ValueError(f"Arrays to concatenate must agree on all axes but axis {axis}. Received shapes: {shapes}")
     along = [s[place] for s in shapes]
     first[place] = None if None in along else sum(along)
-    ones = [sized(x, (1,) * len(first)) for x in xs]
-    return KerasTensor(first, infer(jnp.concatenate, ones).dtype)
+    return KerasTensor(first, infer(jnp.concatenate, [sized(x, (1,)) for x in xs]).dtype)
 
 
 @numpy_op(inputs=1, spec=_concatenate_spec)
@@ -168,7 +173,15 @@ def concatenate(xs, axis=0):
     return jnp.concatenate([tensor(x) for x in xs], axis=axis)
 
 
-@numpy_op(inputs=1)
+def _stack_spec(x, axis=0):
+    shapes = [shape_of(v) for v in x]
+    if not any(None in s for s in shapes):
+        return infer(lambda given: jnp.stack(given, axis=axis), list(x))
+    place = normalize_axis_index(axis, len(shapes[0]) + 1)
+    return _joined(x, [(*s[:place], 1, *s[place:]) for s in shapes], axis)
+
+
+@numpy_op(inputs=1, spec=_stack_spec)
 def stack(x, axis=0):
     """Arrays of one shape joined along a new axis.
 
@@ -179,21 +192,45 @@ def stack(x, axis=0):
     return jnp.stack([tensor(v) for v in x], axis=axis)
 
 
-def _stacking(name, compute, doc, example, shown):
+def _stacking(name, compute, axis, padded, doc, example, shown):
     def function(xs):
         return compute([tensor(x) for x in xs])
-    return numpy_op()(describe(function, name, __name__, doc, example, shown))
+
+    def spec(xs):
+        shapes = [padded(shape_of(x)) for x in xs]
+        if not any(None in s for s in shapes):
+            return infer(compute, list(xs))
+        return _joined(xs, shapes, min(axis, len(shapes[0]) - 1))
+    return numpy_op(spec=spec)(describe(function, name, __name__, doc, example, shown))
 
 
-hstack = _stacking("hstack", jnp.hstack, "Arrays joined along their second axis, vectors along their only one.",
-                   "[[1, 2], [3]]", "[1 2 3]")
-vstack = _stacking("vstack", jnp.vstack, "Arrays joined along their first axis, vectors as rows.",
+def _with_1_axis(shape):
+    return shape or (1,)
+
+
+def _with_2_axes(shape):
+    return (1,) * (2 - len(shape)) + shape
+
+
+def _with_3_axes(shape):
+    return (1, *shape, 1) if len(shape) == 1 else (*shape, *(1,) * (3 - len(shape)))
+
+
+hstack = _stacking("hstack", jnp.hstack, 1, _with_1_axis,
+                   "Arrays joined along their second axis, vectors along their only one.", "[[1, 2], [3]]", "[1 2 3]")
+vstack = _stacking("vstack", jnp.vstack, 0, _with_2_axes, "Arrays joined along their first axis, vectors as rows.",
                    "[[1, 2], [3, 4]]", "[[1 2]\n [3 4]]")
-dstack = _stacking("dstack", jnp.dstack, "Arrays joined along their third axis.", "[[1, 2], [3, 4]]",
+dstack = _stacking("dstack", jnp.dstack, 2, _with_3_axes, "Arrays joined along their third axis.", "[[1, 2], [3, 4]]",
                    "[[[1 3]\n  [2 4]]]")
 
 
-@numpy_op(inputs=2)
+def _append_spec(x1, x2, axis=None):
+    if axis is None:
+        return infer(lambda given: jnp.append(*map(tensor, given)), (x1, x2))
+    return _concatenate_spec((x1, x2), axis)
+
+
+@numpy_op(inputs=2, spec=_append_spec)
 def append(x1, x2, axis=None):
     """x2 after x1 along an axis; None: both made flat.
 
@@ -207,14 +244,14 @@ def append(x1, x2, axis=None):
 
 def _split_spec(x, indices_or_sections, axis=0):
     """A number of parts of an unknown size; sizes between given indices stay known."""
-    size, parts = x.shape[axis], indices_or_sections
+    place, parts = normalize_axis_index(axis, x.ndim), indices_or_sections
+    size = x.shape[place]
     if size is not None:
         return infer(lambda given: jnp.split(given, parts, axis=axis), x)
     if isinstance(parts, int):
         sizes = [None] * parts
     else:
         sizes = [b - a for a, b in zip([0, *parts], parts)] + [None]
-    place = axis % len(x.shape)
     return [KerasTensor((*x.shape[:place], s, *x.shape[place + 1:]), x.dtype) for s in sizes]
 
 
@@ -246,21 +283,23 @@ def array_split(x, indices_or_sections, axis=0):
     return jnp.array_split(tensor(x), indices_or_sections, axis=axis)
 
 
-def _splitting(name, compute, axis, words, example, shown):
+def _splitting(name, compute, axis, least, words, example, shown):
     def function(x, indices_or_sections):
         return compute(tensor(x), indices_or_sections)
 
     def spec(x, indices_or_sections):
+        if x.ndim < least:
+            raise ValueError(f"{name} takes an array with {least} or more axes. Received: x.shape={x.shape}")
         return _split_spec(x, indices_or_sections, min(axis, x.ndim - 1))
     doc = f"The parts of an array along its {words} axis, as a list; see `split`."
     return numpy_op(inputs=1, spec=spec)(describe(function, name, __name__, doc, example, shown))
 
 
-hsplit = _splitting("hsplit", jnp.hsplit, 1, "second (of a vector: only)", "[1, 2], 2",
+hsplit = _splitting("hsplit", jnp.hsplit, 1, 1, "second (of a vector: only)", "[1, 2], 2",
                     "[Array([1], dtype=int32), Array([2], dtype=int32)]")
-vsplit = _splitting("vsplit", jnp.vsplit, 0, "first", "[[1], [2]], 2",
+vsplit = _splitting("vsplit", jnp.vsplit, 0, 2, "first", "[[1], [2]], 2",
                     "[Array([[1]], dtype=int32), Array([[2]], dtype=int32)]")
-dsplit = _splitting("dsplit", jnp.dsplit, 2, "third", "[[[1, 2]]], 2",
+dsplit = _splitting("dsplit", jnp.dsplit, 2, 3, "third", "[[[1, 2]]], 2",
                     "[Array([[[1]]], dtype=int32), Array([[[2]]], dtype=int32)]")
 
 
@@ -276,7 +315,15 @@ def tile(x, repeats):
     return jnp.tile(tensor(x), repeats)
 
 
-@numpy_op(inputs=1)
+def _repeat_spec(x, repeats, axis=None):
+    """One number of repeats for each element of an unknown size gives an unknown size."""
+    shape = [None if None in x.shape else x.size] if axis is None else list(x.shape)
+    if np.size(repeats) > 1 and shape[0 if axis is None else normalize_axis_index(axis, x.ndim)] is None:
+        return KerasTensor(shape, x.dtype)
+    return infer(lambda given: repeat.__wrapped__(given, repeats, axis), x)
+
+
+@numpy_op(inputs=1, spec=_repeat_spec)
 def repeat(x, repeats, axis=None):
     """Each element repeated along an axis; None: of the flat array.
 
