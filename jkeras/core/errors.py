@@ -21,6 +21,14 @@ class SerializationError(ValueError):
     """A config names something unknown, or holds what is not allowed."""
 
 
+class UnknownNameError(SerializationError, TypeError):
+    """A config names a class or function that is not known."""
+
+
+class ShapeError(ValueError, TypeError, IndexError):
+    """An op got shapes, or sequences of numbers for the axes, that do not go together."""
+
+
 class GraphCallError(ValueError, TypeError):
     """An op was called on symbolic tensors whose shapes or dtypes it does not take."""
 

@@ -12,7 +12,7 @@ import types
 import jax
 import numpy as np
 
-from jkeras.core.errors import SerializationError
+from jkeras.core.errors import SerializationError, UnknownNameError
 
 _named = {}  # "keras.layers.Dense" -> class or function; several names may lead to one object
 _canonical = {}  # object -> its first name
@@ -321,6 +321,8 @@ def _deserialize_object(class_name, inner, config, custom_objects, safe_mode):
     with CustomObjectScope(custom_objects):
         try:
             instance = cls.from_config(inner)
+        except SerializationError:
+            raise
         except TypeError as error:
             raise TypeError(f"{cls} could not be made from its config {inner}: {error}. An object inside the config "
                             "must be deserialized in the class's `from_config()`.") from error
@@ -353,7 +355,7 @@ def find(name, config, custom_objects=None):
             candidates.sort(key=lambda c: -len(parts & set((public_name(c) or "").split("."))))
         if candidates:
             return candidates[0]
-    raise SerializationError(
+    raise UnknownNameError(
         f"Could not locate class or function '{name}' of module {module!r}. If it is yours, register it with "
         f"`@jkeras.saving.register_keras_serializable()` or pass `custom_objects={{{name!r}: …}}`. Config: {config}")
 
@@ -387,6 +389,8 @@ class Family:
             return target.from_config(config.get("config") or {}) if inspect.isclass(target) else target
         if isinstance(config, str):
             return self._by_name(config, custom_objects)
+        if isinstance(config, dict) and "class_name" not in config:
+            raise ValueError(f"The config of one {self.noun} has a 'class_name'. Received: config={config}")
         return deserialize(config, custom_objects)
 
     def _by_name(self, name, custom_objects=None):

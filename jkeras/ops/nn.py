@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jkeras.core.graph import op
+from jkeras.core.graph import KerasTensor, infer, op
 from jkeras.core.policy import standardize_dtype
 from jkeras.core.registry import public
 from jkeras.ops.naming import nn_op, public_names
@@ -32,7 +32,15 @@ def _sparse(x, entries):
     return BCOO.fromdense(x, nse=entries)
 
 
-@nn_op(inputs=1)
+def _encoded(function):
+    """The place in a graph of what `function()`, an op made later, gives: tracing does not know sparse arrays."""
+    def spec(x, *args, sparse=False, **options):
+        dense = infer(lambda given: function()(given, *args, **options), x)
+        return KerasTensor(dense.shape, dense.dtype, sparse=sparse)
+    return spec
+
+
+@nn_op(inputs=1, spec=_encoded(lambda: one_hot))
 def one_hot(x, num_classes, axis=-1, dtype=None, sparse=False):
     """1 at the place that each integer names, 0 elsewhere; nothing but 0 for an integer out of range.
 
@@ -45,12 +53,12 @@ def one_hot(x, num_classes, axis=-1, dtype=None, sparse=False):
     Array([[0., 0., 1.],
            [1., 0., 0.]], dtype=float32)
     """
-    x = jnp.asarray(x)
+    x = jnp.asarray(x, "int32" if sparse else None)
     result = jax.nn.one_hot(x, num_classes, axis=axis, dtype=standardize_dtype(dtype))
     return _sparse(result, x.size) if sparse else result
 
 
-@op("keras.src.ops.nn", inputs=1, class_name="MultiHot")
+@op("keras.src.ops.nn", inputs=1, class_name="MultiHot", spec=_encoded(lambda: _multi_hot))
 def _multi_hot(inputs, num_classes=None, axis=-1, dtype=None, sparse=False):
     inputs = jnp.asarray(inputs)
     result = one_hot(inputs.astype("int32"), num_classes, axis=axis, dtype=dtype)
