@@ -29,6 +29,10 @@ class ShapeError(ValueError, TypeError, IndexError):
     """An op got shapes, or sequences of numbers for the axes, that do not go together."""
 
 
+class DtypeError(ValueError, TypeError):
+    """Something is not the name of a dtype."""
+
+
 class GraphCallError(ValueError, TypeError):
     """An op was called on symbolic tensors whose shapes or dtypes it does not take."""
 

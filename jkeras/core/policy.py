@@ -3,6 +3,7 @@
 import jax.numpy as jnp
 import numpy as np
 
+from jkeras.core.errors import DtypeError
 from jkeras.core.registry import public
 from jkeras.core.settings import settings
 
@@ -29,7 +30,7 @@ def standardize_dtype(dtype):
     else:
         name = getattr(dtype, "name", None) or _numpy_name(dtype)
     if name not in ALLOWED_DTYPES and name != "string":
-        raise ValueError(f"Invalid dtype: {dtype}")
+        raise DtypeError(f"Invalid dtype: {dtype}")
     return name
 
 
@@ -37,7 +38,7 @@ def _numpy_name(dtype):
     try:
         return np.dtype(dtype).name
     except TypeError:
-        raise ValueError(f"Invalid dtype: {dtype}") from None
+        raise DtypeError(f"Invalid dtype: {dtype}") from None
 
 
 def is_float(dtype):

@@ -388,7 +388,8 @@ class Family:
             target = self.aliases[config["class_name"]]
             return target.from_config(config.get("config") or {}) if inspect.isclass(target) else target
         if isinstance(config, str):
-            return self._by_name(config, custom_objects)
+            found = self._by_name(config, custom_objects)
+            return found() if inspect.isclass(found) else found
         if isinstance(config, dict) and "class_name" not in config:
             raise ValueError(f"The config of one {self.noun} has a 'class_name'. Received: config={config}")
         return deserialize(config, custom_objects)

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from jkeras.core.errors import ShapeError
 from jkeras.core.graph import KerasTensor, infer, op
 from jkeras.core.policy import standardize_dtype
 from jkeras.core.registry import public
@@ -88,11 +89,22 @@ def multi_hot(inputs, num_classes=None, axis=-1, dtype=None, sparse=False, **kwa
 
 # ---------------------------------------------------------------- attention
 
-def _to_heads(x, heads):
-    """A mask or bias with fewer axes as (batch, heads, target, source); 3 axes may be (batch, heads, source)."""
-    if x.ndim == 3:
-        return x[:, :, None] if x.shape[1] == heads else x[:, None]
-    return x.reshape((1,) * (4 - x.ndim) + x.shape)
+def _fits(shape, full):
+    return len(shape) == len(full) and all(size in (1, whole) for size, whole in zip(shape, full))
+
+
+def _to_heads(name, x, full):
+    """A mask or bias with fewer axes as one of four, `full` being (batch, heads, target, source).
+
+    Three axes are (heads, target, source) where that fits, else (batch, heads, source), else (batch, target, source).
+    """
+    if x.ndim == 3 and not _fits(x.shape, full[1:]):
+        x = x[:, :, None] if x.shape[1] == full[1] else x[:, None]
+    x = x.reshape((1,) * (4 - x.ndim) + x.shape)
+    if not _fits(x.shape, full):
+        raise ShapeError(f"`{name}` must be broadcastable to (batch, heads, target, source) = {full}. Received: "
+                         f"{name}.shape={x.shape}")
+    return x
 
 
 @nn_op(inputs=6)
@@ -103,7 +115,9 @@ def dot_product_attention(query, key, value, bias=None, mask=None, scale=None, i
     Args:
         query: (batch, target, heads, depth); heads may be a multiple of the heads of key and value.
         key, value: (batch, source, heads, depth); value may have another depth.
-        bias, mask: broadcastable to (batch, heads, target, source); where the mask is False nothing is seen.
+        bias, mask: broadcastable to (batch, heads, target, source), also without some of the first axes, or with three
+            axes that stand for batch, heads and source or batch, target and source; where the mask is False nothing is
+            seen.
         scale: by default 1 / sqrt(depth).
         is_causal: a target sees only sources that do not come after it.
         flash_attention: True demands cuDNN's fused kernel, anything else lets XLA fuse.
@@ -128,8 +142,9 @@ def dot_product_attention(query, key, value, bias=None, mask=None, scale=None, i
                          f"query.shape={query.shape}, key.shape={key.shape}, value.shape={value.shape}")
     dtype = jnp.promote_types(jnp.promote_types(query.dtype, key.dtype), value.dtype)
     query, key, value = (x.astype(dtype) for x in (query, key, value))
-    bias = None if bias is None else _to_heads(jnp.asarray(bias, dtype), heads)
-    mask = None if mask is None else _to_heads(jnp.asarray(mask, bool), heads)
+    full = (query.shape[0], heads, query.shape[1], key.shape[1])
+    bias = None if bias is None else _to_heads("bias", jnp.asarray(bias, dtype), full)
+    mask = None if mask is None else _to_heads("mask", jnp.asarray(mask, bool), full)
     if flash_attention:
         return jax.nn.dot_product_attention(query, key, value, bias, mask, scale=scale, is_causal=is_causal,
                                             implementation="cudnn")

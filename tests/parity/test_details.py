@@ -11,6 +11,8 @@ from tests.parity.both import GRADIENTS, LIBRARIES, agree, find
 
 X = np.linspace(-3.0, 4.0, 12, dtype="float32").reshape(3, 4)
 IMAGE = np.linspace(-1.0, 1.0, 120, dtype="float32").reshape(1, 6, 5, 4)
+HEADS = np.linspace(-2.0, 2.0, 48, dtype="float32").reshape(2, 3, 2, 4)  # (batch, time, heads, depth)
+SCORES = np.cos(np.arange(18.0, dtype="float32")).reshape(2, 3, 3)
 KERNEL = np.linspace(0.5, -1.0, 32, dtype="float32").reshape(2, 2, 4, 2)
 
 
@@ -29,6 +31,13 @@ VALUES = [
     ("ops.sparsemax", [X > 0], {}), ("ops.sparsemax", [X.astype("int8")], dict(axis=0)),
     ("ops.adaptive_max_pool", [IMAGE], dict(output_size=(4, 2))),
     ("ops.adaptive_average_pool", [IMAGE], dict(output_size=(4, 2))),
+    ("ops.dot_product_attention", [HEADS] * 3, dict(bias=SCORES)),  # as many batches as heads
+    ("ops.dot_product_attention", [HEADS[:1]] * 3, dict(bias=SCORES)),
+    ("ops.dot_product_attention", [HEADS] * 3, dict(mask=SCORES[:, :2] > 0)),
+    ("ops.dot_product_attention", [HEADS] * 3, dict(mask=SCORES[0] > 0, bias=SCORES[1, 0])),
+    ("random.randint", [(3,), 0, 9], dict(dtype=None, seed=3)),
+    ("random.dropout", [X, 0.5], dict(noise_shape=(4,), seed=3)),
+    ("random.dropout", [X, 0.5], dict(noise_shape=(), seed=3)),
     ("DTypePolicy('float32').convert_input", [np.float64(2.0), True, "float16"], {}),
     ("DTypePolicy('float32').convert_input", [X, True, "int32"], {}),
 ]
@@ -57,6 +66,8 @@ MISTAKES = [
     ("ops.conv", [IMAGE, KERNEL[0]], {}), ("ops.depthwise_conv", [IMAGE, KERNEL[0]], {}),
     ("ops.conv_transpose", [IMAGE, KERNEL[0]], {}), ("ops.conv_transpose", [IMAGE, KERNEL], dict(dilation_rate=(1,))),
     ("ops.layer_normalization", [np.float32(2.0)], {}),
+    ("ops.dot_product_attention", [HEADS] * 3, dict(mask=np.ones((7, 7), bool))),
+    ("random.normal", [(2,)], dict(seed=1.5)), ("random.normal", [(2,)], dict(dtype="real", seed=1)),
     ("ops.batch_normalization", [X, X[0, :3], X[0, :3]], dict(axis=-1)),
     ("ops.batch_normalization", [X, np.float32(1), np.float32(2)], dict(axis=-1)),
     ("config.set_image_data_format", [None], {}), ("config.set_dtype_policy", [None], {}),
@@ -103,6 +114,14 @@ def test_gradient_of_equal_maxima(size):
     """The first of equal elements gets it."""
     x = np.round(IMAGE * 2)
     agree(*(jax.grad(lambda v, k=k: jnp.sum(k.ops.adaptive_max_pool(v, size) ** 2))(x) for k in LIBRARIES), **GRADIENTS)
+
+
+@pytest.mark.parametrize(("family", "name"), [("initializers", "zeros"), ("regularizers", "l2"),
+                                              ("constraints", "non_neg"), ("quantizers", "abs_max_quantizer")])
+def test_name_deserialized(family, name):
+    """A name gives an object, not its class."""
+    mine, theirs = (getattr(k, family).deserialize(name) for k in LIBRARIES)
+    assert type(mine).__name__ == type(theirs).__name__
 
 
 def test_none_where_it_is_no_leaf():
