@@ -137,7 +137,7 @@ def dot_product_attention(query, key, value, bias=None, mask=None, scale=None, i
                          f"query.shape={query.shape}, key.shape={key.shape}, value.shape={value.shape}")
     heads, groups = query.shape[2], key.shape[2]
     if query.shape[::3] != key.shape[::3] or key.shape[:3] != value.shape[:3] or heads % groups:
-        raise ValueError("The shapes of query, key and value do not fit: batch and depth must agree, key and value "
+        raise ShapeError("The shapes of query, key and value do not fit: batch and depth must agree, key and value "
                          "must have the same length and heads, and the query a multiple of these heads. Received: "
                          f"query.shape={query.shape}, key.shape={key.shape}, value.shape={value.shape}")
     dtype = jnp.promote_types(jnp.promote_types(query.dtype, key.dtype), value.dtype)

@@ -216,7 +216,15 @@ def unfold(x, kernel_size, dilation=1, padding=0, stride=1):
     return windows.transpose(0, 1, 4, 5, 2, 3).reshape(n, c * kh * kw, oh * ow)
 
 
-@nn_op(inputs=1)
+def _folded_spec(x, output_size, kernel_size, *args, **options):
+    """The place of a folded image in a graph; how many windows there are need not be known."""
+    check_rank("fold", x, 3)
+    kh, kw = per_axis(kernel_size, 2)
+    channels = None if x.shape[1] is None else x.shape[1] // (kh * kw)
+    return KerasTensor((x.shape[0], channels, *per_axis(output_size, 2)), x.dtype)
+
+
+@nn_op(inputs=1, spec=_folded_spec)
 def fold(x, output_size, kernel_size, dilation=1, padding=0, stride=1):
     """The transpose of `unfold`: puts windows back at their places and adds where they overlap.
 
@@ -227,11 +235,16 @@ def fold(x, output_size, kernel_size, dilation=1, padding=0, stride=1):
     check_rank("fold", x, 3)
     kh, kw = per_axis(kernel_size, 2)
     if x.shape[1] % (kh * kw):
-        raise ValueError(f"The second axis of the input must be divisible by the window size {kh} * {kw}. Received: "
+        raise ShapeError(f"The second axis of the input must be divisible by the window size {kh} * {kw}. Received: "
                          f"x.shape={x.shape}")
     image = jax.ShapeDtypeStruct((x.shape[0], x.shape[1] // (kh * kw), *per_axis(output_size, 2)), x.dtype)
-    transpose = jax.linear_transpose(lambda v: unfold(v, (kh, kw), dilation, padding, stride), image)
-    return transpose(x)[0]
+    def windows(v):
+        return unfold(v, (kh, kw), dilation, padding, stride)
+    count = jax.eval_shape(windows, image).shape[2]
+    if x.shape[2] != count:
+        raise ShapeError(f"An image of size {output_size} has {count} windows of size {kernel_size} with "
+                         f"dilation={dilation}, padding={padding} and stride={stride}. Received: x.shape={x.shape}")
+    return jax.linear_transpose(windows, image)(x)[0]
 
 
 def _block_arguments(name, x, block_size, data_format):
@@ -252,7 +265,7 @@ def depth_to_space(x, block_size, data_format="channels_last"):
     x, data_format = _block_arguments("depth_to_space", x, block_size, data_format)
     b, channels = block_size, count_channels(x, data_format)
     if channels % b**2:
-        raise ValueError(f"The number of channels must be divisible by block_size**2 = {b**2}. Received: "
+        raise ShapeError(f"The number of channels must be divisible by block_size**2 = {b**2}. Received: "
                          f"x.shape={x.shape}")
     if data_format == "channels_last":
         n, h, w, c = x.shape
@@ -274,7 +287,7 @@ def space_to_depth(x, block_size, data_format="channels_last"):
     b = block_size
     h, w = x.shape[1:3] if data_format == "channels_last" else x.shape[2:]
     if h % b or w % b:
-        raise ValueError(f"Height and width must be divisible by block_size={b}. Received: x.shape={x.shape}")
+        raise ShapeError(f"Height and width must be divisible by block_size={b}. Received: x.shape={x.shape}")
     if data_format == "channels_last":
         n, h, w, c = x.shape
         x = x.reshape(n, h // b, b, w // b, b, c).transpose(0, 1, 3, 2, 4, 5)  # (n, h, w, b, b, c)

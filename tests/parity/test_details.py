@@ -67,6 +67,10 @@ MISTAKES = [
     ("ops.conv_transpose", [IMAGE, KERNEL[0]], {}), ("ops.conv_transpose", [IMAGE, KERNEL], dict(dilation_rate=(1,))),
     ("ops.layer_normalization", [np.float32(2.0)], {}),
     ("ops.dot_product_attention", [HEADS] * 3, dict(mask=np.ones((7, 7), bool))),
+    ("ops.dot_product_attention", [HEADS[:1], HEADS, HEADS], {}),
+    ("ops.dot_product_attention", [np.repeat(HEADS, 2, 2), *[np.concatenate([HEADS, HEADS[:, :, :1]], 2)] * 2], {}),
+    ("ops.fold", [IMAGE[0, :, :4], (5, 5), 2], {}), ("ops.fold", [IMAGE[0, :, :3], (3, 3), 2], {}),
+    ("ops.depth_to_space", [IMAGE, 3], {}), ("ops.space_to_depth", [IMAGE, 4], {}),
     ("random.normal", [(2,)], dict(seed=1.5)), ("random.normal", [(2,)], dict(dtype="real", seed=1)),
     ("ops.batch_normalization", [X, X[0, :3], X[0, :3]], dict(axis=-1)),
     ("ops.batch_normalization", [X, np.float32(1), np.float32(2)], dict(axis=-1)),
@@ -92,6 +96,8 @@ SYMBOLIC = [
     ("ops.depthwise_conv", [(None, None, 6, 5), (3, 2, 4, 3)], dict(data_format="channels_first")),
     ("ops.separable_conv", [(2, 6, 5, None), (3, 2, 4, 3), (1, 1, 12, 2)], {}),
     ("ops.conv_transpose", [(2, 6, 5, None), (3, 2, 3, 4)], dict(strides=2, output_padding=1)),
+    ("ops.fold", [(None, 12, None)], dict(output_size=(6, 7), kernel_size=2)),
+    ("ops.space_to_depth", [(None, None, None, None)], dict(block_size=3)),
 ]
 
 
