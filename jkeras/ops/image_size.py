@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from jkeras.core.errors import ShapeError
 from jkeras.core.graph import KerasTensor
 from jkeras.core.policy import is_float
 from jkeras.core.settings import standardize_data_format
@@ -127,7 +128,7 @@ def _edges(verb, sides, size, before, after, target):
     else:
         after = sign * (target - size) - before
     if min(before, after, target) < 0:
-        raise ValueError(f"{', '.join(sides)} must not be negative. Received: {given} for images of size {size}, which "
+        raise ShapeError(f"{', '.join(sides)} must not be negative. Received: {given} for images of size {size}, which "
                          f"gives {before}, {after}, {target}")
     return before, after, target
 

@@ -70,6 +70,7 @@ MISTAKES = [
     ("ops.dot_product_attention", [HEADS[:1], HEADS, HEADS], {}),
     ("ops.dot_product_attention", [np.repeat(HEADS, 2, 2), *[np.concatenate([HEADS, HEADS[:, :, :1]], 2)] * 2], {}),
     ("ops.fold", [IMAGE[0, :, :4], (5, 5), 2], {}), ("ops.fold", [IMAGE[0, :, :3], (3, 3), 2], {}),
+    ("ops.image.crop_images", [IMAGE, 1, 2], dict(target_height=9, target_width=2)),
     ("ops.depth_to_space", [IMAGE, 3], {}), ("ops.space_to_depth", [IMAGE, 4], {}),
     ("random.normal", [(2,)], dict(seed=1.5)), ("random.normal", [(2,)], dict(dtype="real", seed=1)),
     ("ops.batch_normalization", [X, X[0, :3], X[0, :3]], dict(axis=-1)),
