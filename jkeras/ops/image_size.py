@@ -208,7 +208,7 @@ def extract_patches(images, size, strides=None, dilation_rate=1, padding="valid"
     """
     if not isinstance(size, (int, tuple, list)):
         raise TypeError(f"`size` must be an int or a tuple. Received: size={size!r} (of type {type(size).__name__})")
-    size = per_axis(size, 2)
+    size = (size, size) if isinstance(size, int) else tuple(size)
     count = len(size)
     if count not in (2, 3):
         raise ValueError(f"`size` must have 2 entries, or 3 for volumes. Received: size={size}")

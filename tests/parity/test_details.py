@@ -35,6 +35,7 @@ VALUES = [
     ("ops.dot_product_attention", [HEADS[:1]] * 3, dict(bias=SCORES)),
     ("ops.dot_product_attention", [HEADS] * 3, dict(mask=SCORES[:, :2] > 0)),
     ("ops.dot_product_attention", [HEADS] * 3, dict(mask=SCORES[0] > 0, bias=SCORES[1, 0])),
+    ("ops.image.extract_patches", [np.stack([IMAGE] * 2, 1), (2, 3, 2)], dict(strides=2)),
     ("random.randint", [(3,), 0, 9], dict(dtype=None, seed=3)),
     ("random.dropout", [X, 0.5], dict(noise_shape=(4,), seed=3)),
     ("random.dropout", [X, 0.5], dict(noise_shape=(), seed=3)),
