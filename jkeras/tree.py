@@ -134,9 +134,10 @@ def _map(func, first, others, none_is_leaf=True, deeper=False):
     """`func` of the leaves; with `deeper`, parts of the others below a leaf of the first are handed over whole."""
     parts = _parts(first)
     if parts is None:
-        if first is None and not none_is_leaf:
-            if any(other is not None for other in others):
-                raise ValueError(f"{MISMATCH}: None and {others}.")
+        leaves = (first, *others)
+        if not none_is_leaf and any(leaf is None for leaf in leaves):
+            if any(leaf is not None for leaf in leaves):
+                raise ValueError(f"{MISMATCH}: None beside something else in {leaves}.")
             return None
         if not deeper and any(map(is_nested, others)):
             raise ValueError(f"{MISMATCH}: the leaf {first!r} and {others}.")

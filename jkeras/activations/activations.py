@@ -37,6 +37,8 @@ def relu(x, negative_slope=0.0, max_value=None, threshold=0.0):
         return jax.nn.leaky_relu(x, negative_slope)
     if threshold:
         above = jnp.where(x > jnp.asarray(threshold, x.dtype), x, 0)
+    elif max_value == 6:
+        above = jax.nn.relu6(x)  # makes floats of integers, which the clip below does not
     else:
         above = jax.nn.relu(x)
     if max_value is not None:

@@ -21,8 +21,12 @@ class SerializationError(ValueError):
     """A config names something unknown, or holds what is not allowed."""
 
 
-class ShapeError(ValueError, TypeError):
-    """Arrays were given together whose shapes do not fit."""
+class UnknownNameError(SerializationError, TypeError):
+    """A config names a class or function that is not known."""
+
+
+class ShapeError(ValueError, TypeError, IndexError):
+    """Shapes, or sequences of numbers for axes, that do not go together. Keras raises one of the three, by accident."""
 
 
 class DtypeError(ValueError, TypeError):

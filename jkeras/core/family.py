@@ -45,7 +45,8 @@ class Family:
             target = self.aliases[config["class_name"]]
             return target.from_config(config.get("config") or {}) if inspect.isclass(target) else target
         if isinstance(config, str):
-            return self._by_name(config, custom_objects)
+            found = self._by_name(config, custom_objects)
+            return found() if inspect.isclass(found) else found
         return registry.deserialize(config, custom_objects)
 
     def _by_name(self, name, custom_objects=None):

@@ -17,7 +17,7 @@ from jkeras.core.policy import standardize_dtype
 from jkeras.core.registry import TensorReference, _named, public, serialize
 from jkeras.core.settings import auto_name
 
-UNKNOWN = (208, 304)  # in place of an unknown size, with many divisors: what differs between the two is unknown
+UNKNOWN = (528, 624)  # in place of an unknown size, with many divisors: what differs between the two is unknown
 
 
 @public("keras.KerasTensor")

@@ -104,9 +104,9 @@ class DTypePolicy:
             if autocast and is_float(x.dtype) and x.dtype != dtype:
                 return KerasTensor(x.shape, dtype, name=x.name)
             return x
-        if is_tensor(x) or isinstance(x, np.ndarray):
+        if is_tensor(x) or isinstance(x, (np.ndarray, np.generic)):
             x = jnp.asarray(x)
-            return x.astype(dtype) if autocast and is_float(x.dtype) and is_float(dtype) and x.dtype != dtype else x
+            return x.astype(dtype) if autocast and is_float(x.dtype) and x.dtype != dtype else x
         return x
 
     def get_config(self):
@@ -154,6 +154,9 @@ def set_dtype_policy(policy):
     'float32'
     >>> set_dtype_policy("float32")
     """
+    if policy is None:
+        raise ValueError("`policy` must be the name of a policy, such as 'mixed_float16', or a `DTypePolicy`. "
+                         "Received: policy=None")
     settings.dtype_policy = get(policy) if not isinstance(policy, DTypePolicy) else policy
 
 

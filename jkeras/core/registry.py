@@ -12,7 +12,7 @@ import types
 import jax
 import numpy as np
 
-from jkeras.core.errors import SerializationError
+from jkeras.core.errors import SerializationError, UnknownNameError
 
 _named = {}  # "keras.layers.Dense" -> class or function; several names may lead to one object
 _canonical = {}  # object -> its first name
@@ -328,6 +328,8 @@ def _deserialize_object(class_name, inner, config, custom_objects, safe_mode):
     with CustomObjectScope(custom_objects):
         try:
             instance = cls.from_config(inner)
+        except SerializationError:
+            raise
         except TypeError as error:
             raise TypeError(f"{cls} could not be made from its config {inner}: {error}. An object inside the config "
                             "must be deserialized in the class's `from_config()`.") from error
@@ -360,7 +362,7 @@ def find(name, config, custom_objects=None):
             candidates.sort(key=lambda c: -len(parts & set((public_name(c) or "").split("."))))
         if candidates:
             return candidates[0]
-    raise SerializationError(
+    raise UnknownNameError(
         f"Could not locate class or function '{name}' of module {module!r}. If it is yours, register it with "
         f"`@jkeras.saving.register_keras_serializable()` or pass `custom_objects={{{name!r}: …}}`. Config: {config}")
 

@@ -36,9 +36,10 @@ def as_key(seed):
     except TypeError:
         raise ValueError("Argument `seed` must be either an integer, an instance of `SeedGenerator`, or a JAX key. "
                          f"Received: seed={seed!r} (of type {type(seed)})") from None
-    if seed.shape == ():
+    whole = jnp.issubdtype(seed.dtype, jnp.integer)
+    if seed.shape == () and whole:
         return jnp.array([0, 0], "uint32").at[0].set(seed.astype("uint32"))
-    if seed.shape != (2,):
+    if seed.shape != (2,) or not whole:
         raise ValueError("Argument `seed` must be either an integer, an instance of `SeedGenerator`, or a JAX key. "
                          f"Received: seed={seed} (of type {type(seed)})")
     return seed.astype("uint32")
@@ -72,7 +73,7 @@ class SeedGenerator(Module):
         if not isinstance(seed, (int, np.integer)):
             raise ValueError(f"Argument `seed` must be an integer. Received: seed={seed}")
         self._initial_seed = int(seed)
-        self.state = state = Variable(np.array([seed % 2**32, 0], "uint32"), dtype="uint32", trainable=False,
+        self.state = state = Variable(np.array([int(seed) % 2**32, 0], "uint32"), dtype="uint32", trainable=False,
                                       name="seed_generator_state")
         state.scope = f"{state.scope}/{self.name}".lstrip("/")
 

@@ -105,7 +105,7 @@ def set_image_data_format(data_format):
     'channels_first'
     >>> set_image_data_format("channels_last")
     """
-    settings.image_data_format = standardize_data_format(data_format)
+    settings.image_data_format = standardize_data_format(str(data_format))
 
 
 def standardize_data_format(data_format):

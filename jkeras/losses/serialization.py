@@ -1,7 +1,5 @@
 """Losses from names and configs, and back."""
 
-import inspect
-
 from jkeras.core.family import Family
 from jkeras.core.registry import public
 from jkeras.losses.base import LossFunctionWrapper
@@ -52,5 +50,4 @@ def deserialize(name, custom_objects=None):
     >>> deserialize(serialize(Hinge(reduction="sum"))).reduction
     'sum'
     """
-    found = _family.deserialize(name, custom_objects)
-    return found() if inspect.isclass(found) else found
+    return _family.deserialize(name, custom_objects)

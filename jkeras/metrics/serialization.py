@@ -1,7 +1,5 @@
 """Metrics from names and configs, and back."""
 
-import inspect
-
 from jkeras.core.family import Family
 from jkeras.core.registry import public
 from jkeras.metrics.wrapped import (BinaryCrossentropy, MeanAbsoluteError, MeanAbsolutePercentageError,
@@ -47,5 +45,4 @@ def deserialize(config, custom_objects=None):
     >>> deserialize(serialize(Mean(name="m"))).name
     'm'
     """
-    found = _family.deserialize(config, custom_objects)
-    return found() if inspect.isclass(found) else found
+    return _family.deserialize(config, custom_objects)

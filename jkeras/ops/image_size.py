@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from jkeras.core.errors import ShapeError
 from jkeras.core.graph import KerasTensor
 from jkeras.core.policy import is_float
 from jkeras.core.settings import standardize_data_format
@@ -127,7 +128,7 @@ def _edges(verb, sides, size, before, after, target):
     else:
         after = sign * (target - size) - before
     if min(before, after, target) < 0:
-        raise ValueError(f"{', '.join(sides)} must not be negative. Received: {given} for images of size {size}, which "
+        raise ShapeError(f"{', '.join(sides)} must not be negative. Received: {given} for images of size {size}, which "
                          f"gives {before}, {after}, {target}")
     return before, after, target
 
@@ -207,7 +208,7 @@ def extract_patches(images, size, strides=None, dilation_rate=1, padding="valid"
     """
     if not isinstance(size, (int, tuple, list)):
         raise TypeError(f"`size` must be an int or a tuple. Received: size={size!r} (of type {type(size).__name__})")
-    size = per_axis(size, 2)
+    size = (size, size) if isinstance(size, int) else tuple(size)
     count = len(size)
     if count not in (2, 3):
         raise ValueError(f"`size` must have 2 entries, or 3 for volumes. Received: size={size}")

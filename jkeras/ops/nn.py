@@ -4,7 +4,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jkeras.core.graph import op
+from jkeras.core.errors import ShapeError
+from jkeras.core.graph import KerasTensor, infer, op
 from jkeras.core.policy import standardize_dtype
 from jkeras.core.registry import public
 from jkeras.ops.naming import nn_op, public_names
@@ -32,7 +33,15 @@ def _sparse(x, entries):
     return BCOO.fromdense(x, nse=entries)
 
 
-@nn_op(inputs=1)
+def _encoded(function):
+    """The place in a graph of what `function()`, an op made later, gives: tracing does not know sparse arrays."""
+    def spec(x, *args, sparse=False, **options):
+        dense = infer(lambda given: function()(given, *args, **options), x)
+        return KerasTensor(dense.shape, dense.dtype, sparse=sparse)
+    return spec
+
+
+@nn_op(inputs=1, spec=_encoded(lambda: one_hot))
 def one_hot(x, num_classes, axis=-1, dtype=None, sparse=False):
     """1 at the place that each integer names, 0 elsewhere; nothing but 0 for an integer out of range.
 
@@ -45,12 +54,12 @@ def one_hot(x, num_classes, axis=-1, dtype=None, sparse=False):
     Array([[0., 0., 1.],
            [1., 0., 0.]], dtype=float32)
     """
-    x = jnp.asarray(x)
+    x = jnp.asarray(x, "int32" if sparse else None)
     result = jax.nn.one_hot(x, num_classes, axis=axis, dtype=standardize_dtype(dtype))
     return _sparse(result, x.size) if sparse else result
 
 
-@op("keras.src.ops.nn", inputs=1, class_name="MultiHot")
+@op("keras.src.ops.nn", inputs=1, class_name="MultiHot", spec=_encoded(lambda: _multi_hot))
 def _multi_hot(inputs, num_classes=None, axis=-1, dtype=None, sparse=False):
     inputs = jnp.asarray(inputs)
     result = one_hot(inputs.astype("int32"), num_classes, axis=axis, dtype=dtype)
@@ -80,11 +89,22 @@ def multi_hot(inputs, num_classes=None, axis=-1, dtype=None, sparse=False, **kwa
 
 # ---------------------------------------------------------------- attention
 
-def _to_heads(x, heads):
-    """A mask or bias with fewer axes as (batch, heads, target, source); 3 axes may be (batch, heads, source)."""
-    if x.ndim == 3:
-        return x[:, :, None] if x.shape[1] == heads else x[:, None]
-    return x.reshape((1,) * (4 - x.ndim) + x.shape)
+def _fits(shape, full):
+    return len(shape) == len(full) and all(size in (1, whole) for size, whole in zip(shape, full))
+
+
+def _to_heads(name, x, full):
+    """A mask or bias with fewer axes as one of four, `full` being (batch, heads, target, source).
+
+    Three axes are (heads, target, source) where that fits, else (batch, heads, source), else (batch, target, source).
+    """
+    if x.ndim == 3 and not _fits(x.shape, full[1:]):
+        x = x[:, :, None] if x.shape[1] == full[1] else x[:, None]
+    x = x.reshape((1,) * (4 - x.ndim) + x.shape)
+    if not _fits(x.shape, full):
+        raise ShapeError(f"`{name}` must be broadcastable to (batch, heads, target, source) = {full}. Received: "
+                         f"{name}.shape={x.shape}")
+    return x
 
 
 @nn_op(inputs=6)
@@ -95,7 +115,9 @@ def dot_product_attention(query, key, value, bias=None, mask=None, scale=None, i
     Args:
         query: (batch, target, heads, depth); heads may be a multiple of the heads of key and value.
         key, value: (batch, source, heads, depth); value may have another depth.
-        bias, mask: broadcastable to (batch, heads, target, source); where the mask is False nothing is seen.
+        bias, mask: broadcastable to (batch, heads, target, source), also without some of the first axes, or with three
+            axes that stand for batch, heads and source or batch, target and source; where the mask is False nothing is
+            seen.
         scale: by default 1 / sqrt(depth).
         is_causal: a target sees only sources that do not come after it.
         flash_attention: True demands cuDNN's fused kernel, anything else lets XLA fuse.
@@ -115,13 +137,14 @@ def dot_product_attention(query, key, value, bias=None, mask=None, scale=None, i
                          f"query.shape={query.shape}, key.shape={key.shape}, value.shape={value.shape}")
     heads, groups = query.shape[2], key.shape[2]
     if query.shape[::3] != key.shape[::3] or key.shape[:3] != value.shape[:3] or heads % groups:
-        raise ValueError("The shapes of query, key and value do not fit: batch and depth must agree, key and value "
+        raise ShapeError("The shapes of query, key and value do not fit: batch and depth must agree, key and value "
                          "must have the same length and heads, and the query a multiple of these heads. Received: "
                          f"query.shape={query.shape}, key.shape={key.shape}, value.shape={value.shape}")
     dtype = jnp.promote_types(jnp.promote_types(query.dtype, key.dtype), value.dtype)
     query, key, value = (x.astype(dtype) for x in (query, key, value))
-    bias = None if bias is None else _to_heads(jnp.asarray(bias, dtype), heads)
-    mask = None if mask is None else _to_heads(jnp.asarray(mask, bool), heads)
+    full = (query.shape[0], heads, query.shape[1], key.shape[1])
+    bias = None if bias is None else _to_heads("bias", jnp.asarray(bias, dtype), full)
+    mask = None if mask is None else _to_heads("mask", jnp.asarray(mask, bool), full)
     if flash_attention:
         return jax.nn.dot_product_attention(query, key, value, bias, mask, scale=scale, is_causal=is_causal,
                                             implementation="cudnn")

@@ -4,12 +4,9 @@ import warnings
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import lax
 
-from jkeras.core.graph import op
-from jkeras.core.registry import public
-from jkeras.ops.naming import nn_op, public_names
+from jkeras.ops.naming import nn_op
 
 
 @nn_op()
@@ -239,14 +236,7 @@ def threshold(x, threshold, default_value):
     return jnp.where(x > threshold, x, default_value)
 
 
-@op("keras.src.ops.nn", inputs=1, class_name="Glu")
-def _glu(x, axis=-1):
-    x = jnp.asarray(x)
-    half = x.shape[axis] // 2
-    return lax.slice_in_dim(x, 0, half, axis=axis) * jax.nn.sigmoid(lax.slice_in_dim(x, half, 2 * half, axis=axis))
-
-
-@public(*public_names("nn", "glu"))
+@nn_op()
 def glu(x, axis=-1):
     """a * sigmoid(b), where a and b are the two halves of x along an axis (Dauphin et al. 2016, arXiv:1612.08083).
 
@@ -256,10 +246,11 @@ def glu(x, axis=-1):
     >>> glu([3.0, 0.0])
     Array([1.5], dtype=float32)
     """
-    shape = x.shape if hasattr(x, "shape") else np.shape(x)
-    if (shape[axis] or 0) % 2:
-        raise ValueError(f"glu splits axis {axis} in halves, so its size must be even. Received: x.shape={shape}")
-    return _glu(x, axis=axis)
+    x = jnp.asarray(x)
+    half, odd = divmod(x.shape[axis], 2)
+    if odd:
+        raise ValueError(f"glu splits axis {axis} in halves, so its size must be even. Received: x.shape={x.shape}")
+    return lax.slice_in_dim(x, 0, half, axis=axis) * jax.nn.sigmoid(lax.slice_in_dim(x, half, 2 * half, axis=axis))
 
 
 @nn_op()
@@ -297,9 +288,9 @@ def sparsemax(x, axis=-1):
     Array([1., 0.], dtype=float32)
     """
     x = jnp.asarray(x)
+    largest = -jnp.sort(-1 * x, axis=axis)  # -1 * x, since booleans have no negative
     shape = [1] * x.ndim
     shape[axis] = -1
-    largest = -jnp.sort(-x, axis=axis)
     sums = jnp.cumsum(largest, axis=axis)
     rank = jnp.arange(1, x.shape[axis] + 1).reshape(shape)
     support = largest > (sums - 1) / rank

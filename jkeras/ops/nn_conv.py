@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from jkeras.core.errors import ShapeError
 from jkeras.core.graph import KerasTensor, infer
 from jkeras.core.settings import standardize_data_format
 from jkeras.ops import kernels
@@ -13,10 +14,17 @@ from jkeras.ops.naming import nn_op
 def per_axis(value, count):
     """A number for each spatial axis: one given number stands for all.
 
+    Raises:
+        ShapeError: a sequence of another length.
+
     >>> per_axis(2, 3), per_axis((1, 2), 2)
     ((2, 2, 2), (1, 2))
     """
-    return (value,) * count if isinstance(value, int) else tuple(value)
+    if isinstance(value, int):
+        return (value,) * count
+    if len(value) != count:
+        raise ShapeError(f"Expected one number for each of the {count} spatial axes, or one for all. Received: {value}")
+    return tuple(value)
 
 
 def dimension_numbers(ndim, data_format):
@@ -40,6 +48,29 @@ def check_channels(inputs, expected, kernel, data_format):
                          f"inputs.shape={inputs.shape}, kernel.shape={kernel.shape}, data_format={data_format!r}")
 
 
+def check_kernel(inputs, kernel):
+    """Raises ShapeError unless the kernel has as many axes as the inputs."""
+    if len(kernel.shape) != len(inputs.shape):
+        raise ShapeError("A kernel has as many axes as the inputs: two for channels, the others for space. Received: "
+                         f"inputs.shape={inputs.shape}, kernel.shape={kernel.shape}")
+
+
+def _with_channels(function, axis):
+    """The place in a graph of a convolution's result; unknown channels of the inputs are those its kernel takes.
+
+    Args:
+        function: names the op, which is made later.
+        axis: of the kernel, that of the channels taken.
+    """
+    def spec(inputs, kernel, *others, data_format=None, **options):
+        shape, place = list(inputs.shape), -1 if standardize_data_format(data_format) == "channels_last" else 1
+        if shape[place] is None:
+            shape[place] = kernel.shape[axis]
+            inputs = KerasTensor(shape, inputs.dtype)
+        return infer(lambda given: function()(*given, data_format=data_format, **options), (inputs, kernel, *others))
+    return spec
+
+
 def _lax_arguments(inputs, strides, padding, data_format, dilation_rate):
     """(strides, padding, dilation, dimension numbers) as `lax` and `kernels` take them."""
     count = inputs.ndim - 2
@@ -47,7 +78,7 @@ def _lax_arguments(inputs, strides, padding, data_format, dilation_rate):
             dimension_numbers(inputs.ndim, data_format))
 
 
-@nn_op()
+@nn_op(spec=_with_channels(lambda: conv, -2))
 def conv(inputs, kernel, strides=1, padding="valid", data_format=None, dilation_rate=1):
     """Cross-correlation over 1, 2 or 3 spatial axes; grouped where the kernel takes fewer channels than there are.
 
@@ -65,6 +96,7 @@ def conv(inputs, kernel, strides=1, padding="valid", data_format=None, dilation_
     data_format = standardize_data_format(data_format)
     kernel = jnp.asarray(kernel)
     inputs = jnp.asarray(inputs, dtype=kernel.dtype)
+    check_kernel(inputs, kernel)
     channels, taken = count_channels(inputs, data_format), kernel.shape[-2]
     if channels % taken:
         raise ValueError(f"The number of input channels must be divisible by the number that the kernel takes. "
@@ -78,7 +110,7 @@ def conv(inputs, kernel, strides=1, padding="valid", data_format=None, dilation_
     return result
 
 
-@nn_op()
+@nn_op(spec=_with_channels(lambda: depthwise_conv, -2))
 def depthwise_conv(inputs, kernel, strides=1, padding="valid", data_format=None, dilation_rate=1):
     """A convolution of each channel on its own.
 
@@ -90,6 +122,7 @@ def depthwise_conv(inputs, kernel, strides=1, padding="valid", data_format=None,
     """
     data_format = standardize_data_format(data_format)
     inputs, kernel = jnp.asarray(inputs), jnp.asarray(kernel)
+    check_kernel(inputs, kernel)
     check_channels(inputs, kernel.shape[-2], kernel, data_format)
     return kernels.depthwise(inputs, kernel, *_lax_arguments(inputs, strides, padding, data_format, dilation_rate))
 
@@ -98,7 +131,7 @@ def _separable_spec(inputs, depthwise_kernel, pointwise_kernel, **options):
     """The result's place in a graph; the pointwise kernel has size 1 even where that is not known."""
     shape = pointwise_kernel.shape
     pointwise_kernel = KerasTensor([1] * (len(shape) - 2) + list(shape[-2:]), pointwise_kernel.dtype)
-    return infer(lambda given: separable_conv(*given, **options), (inputs, depthwise_kernel, pointwise_kernel))
+    return _with_channels(lambda: separable_conv, -2)(inputs, depthwise_kernel, pointwise_kernel, **options)
 
 
 @nn_op(spec=_separable_spec)
@@ -129,7 +162,7 @@ def transposed_padding(size, stride, dilation, padding, output_padding):
     return left, total - left
 
 
-@nn_op()
+@nn_op(spec=_with_channels(lambda: conv_transpose, -1))
 def conv_transpose(inputs, kernel, strides=1, padding="valid", output_padding=None, data_format=None, dilation_rate=1):
     """The transpose of `conv`: what its gradient does to an output.
 
@@ -142,6 +175,7 @@ def conv_transpose(inputs, kernel, strides=1, padding="valid", output_padding=No
     """
     data_format = standardize_data_format(data_format)
     inputs, kernel = jnp.asarray(inputs), jnp.asarray(kernel)
+    check_kernel(inputs, kernel)
     check_channels(inputs, kernel.shape[-1], kernel, data_format)
     count = inputs.ndim - 2
     strides, dilation_rate = per_axis(strides, count), per_axis(dilation_rate, count)
@@ -182,7 +216,15 @@ def unfold(x, kernel_size, dilation=1, padding=0, stride=1):
     return windows.transpose(0, 1, 4, 5, 2, 3).reshape(n, c * kh * kw, oh * ow)
 
 
-@nn_op(inputs=1)
+def _folded_spec(x, output_size, kernel_size, *args, **options):
+    """The place of a folded image in a graph; how many windows there are need not be known."""
+    check_rank("fold", x, 3)
+    kh, kw = per_axis(kernel_size, 2)
+    channels = None if x.shape[1] is None else x.shape[1] // (kh * kw)
+    return KerasTensor((x.shape[0], channels, *per_axis(output_size, 2)), x.dtype)
+
+
+@nn_op(inputs=1, spec=_folded_spec)
 def fold(x, output_size, kernel_size, dilation=1, padding=0, stride=1):
     """The transpose of `unfold`: puts windows back at their places and adds where they overlap.
 
@@ -193,11 +235,16 @@ def fold(x, output_size, kernel_size, dilation=1, padding=0, stride=1):
     check_rank("fold", x, 3)
     kh, kw = per_axis(kernel_size, 2)
     if x.shape[1] % (kh * kw):
-        raise ValueError(f"The second axis of the input must be divisible by the window size {kh} * {kw}. Received: "
+        raise ShapeError(f"The second axis of the input must be divisible by the window size {kh} * {kw}. Received: "
                          f"x.shape={x.shape}")
     image = jax.ShapeDtypeStruct((x.shape[0], x.shape[1] // (kh * kw), *per_axis(output_size, 2)), x.dtype)
-    transpose = jax.linear_transpose(lambda v: unfold(v, (kh, kw), dilation, padding, stride), image)
-    return transpose(x)[0]
+    def windows(v):
+        return unfold(v, (kh, kw), dilation, padding, stride)
+    count = jax.eval_shape(windows, image).shape[2]
+    if x.shape[2] != count:
+        raise ShapeError(f"An image of size {output_size} has {count} windows of size {kernel_size} with "
+                         f"dilation={dilation}, padding={padding} and stride={stride}. Received: x.shape={x.shape}")
+    return jax.linear_transpose(windows, image)(x)[0]
 
 
 def _block_arguments(name, x, block_size, data_format):
@@ -218,7 +265,7 @@ def depth_to_space(x, block_size, data_format="channels_last"):
     x, data_format = _block_arguments("depth_to_space", x, block_size, data_format)
     b, channels = block_size, count_channels(x, data_format)
     if channels % b**2:
-        raise ValueError(f"The number of channels must be divisible by block_size**2 = {b**2}. Received: "
+        raise ShapeError(f"The number of channels must be divisible by block_size**2 = {b**2}. Received: "
                          f"x.shape={x.shape}")
     if data_format == "channels_last":
         n, h, w, c = x.shape
@@ -240,7 +287,7 @@ def space_to_depth(x, block_size, data_format="channels_last"):
     b = block_size
     h, w = x.shape[1:3] if data_format == "channels_last" else x.shape[2:]
     if h % b or w % b:
-        raise ValueError(f"Height and width must be divisible by block_size={b}. Received: x.shape={x.shape}")
+        raise ShapeError(f"Height and width must be divisible by block_size={b}. Received: x.shape={x.shape}")
     if data_format == "channels_last":
         n, h, w, c = x.shape
         x = x.reshape(n, h // b, b, w // b, b, c).transpose(0, 1, 3, 2, 4, 5)  # (n, h, w, b, b, c)

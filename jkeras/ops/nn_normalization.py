@@ -5,6 +5,7 @@ import warnings
 import jax.numpy as jnp
 from jax import lax
 
+from jkeras.core.errors import ShapeError
 from jkeras.core.graph import KerasTensor, op
 from jkeras.core.registry import public
 from jkeras.core.settings import settings
@@ -45,7 +46,7 @@ def _batch_normalization(x, mean, variance, offset=None, scale=None, axis=-1, ep
     size, shape = x.shape[axis], [1] * x.ndim
     for name, v in {"mean": mean, "variance": variance, "offset": offset, "scale": scale}.items():
         if v is not None and v.shape not in ((size,), (1,)):
-            raise ValueError(f"`{name}` must be a vector of length x.shape[{axis}] = {size}. Received: "
+            raise ShapeError(f"`{name}` must be a vector of length x.shape[{axis}] = {size}. Received: "
                              f"{name}.shape={v.shape}, x.shape={x.shape}")
     shape[axis] = -1
     factor = lax.rsqrt(variance + epsilon)
@@ -69,6 +70,8 @@ def batch_normalization(x, mean, variance, axis, offset=None, scale=None, epsilo
 @op("keras.src.ops.nn", inputs=3, class_name="LayerNorm", spec=_as_x)
 def _layer_normalization(x, gamma=None, beta=None, axis=-1, epsilon=None, rms_scaling=False):
     x = jnp.asarray(x)
+    if not x.ndim:
+        raise ShapeError("`layer_normalization` takes inputs with at least one axis. Received: x.shape=()")
     dtype, wide = x.dtype, jnp.promote_types(x.dtype, "float32")
     x = x.astype(wide)
     axes = tuple(sorted(a % x.ndim for a in ((axis,) if isinstance(axis, int) else axis)))

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from jkeras.core.errors import ShapeError
 from jkeras.core.settings import standardize_data_format
 from jkeras.ops import kernels
 from jkeras.ops.naming import nn_op
@@ -22,7 +23,7 @@ def _pool_arguments(inputs, pool_size, strides, padding, data_format):
     """(window, strides, padding) as `lax.reduce_window` takes them."""
     data_format, padding = standardize_data_format(data_format), padding.lower()
     if inputs.ndim < 3:
-        raise ValueError("Pooling takes inputs with batch, channels and at least one spatial axis. Received: "
+        raise ShapeError("Pooling takes inputs with batch, channels and at least one spatial axis. Received: "
                          f"inputs.shape={inputs.shape}")
     if padding not in ("valid", "same"):
         raise ValueError(f"The `padding` argument must be 'valid' or 'same'. Received: padding={padding!r}")
@@ -75,7 +76,7 @@ def _adaptive_pool(name, inputs, output_size, data_format, reduce_windows):
         places = starts[:, None] + np.arange((ends - starts).max())  # (count, window)
         shape = [*places.shape, *[1] * (inputs.ndim - axis - 1)]
         inside = (places < ends[:, None]).reshape(shape)
-        windows = jnp.take(inputs, np.minimum(places, size - 1), axis=axis)
+        windows = jnp.take(inputs, np.minimum(places, ends[:, None] - 1), axis=axis)  # shorter ones repeat their end
         inputs = reduce_windows(windows, axis + 1, inside)
     return inputs
 
@@ -99,5 +100,6 @@ def adaptive_max_pool(inputs, output_size, data_format=None):
     >>> adaptive_max_pool(jnp.arange(5.0).reshape(1, 5, 1), 2)[0, :, 0]
     Array([2., 4.], dtype=float32)
     """
-    return _adaptive_pool("adaptive_max_pool", inputs, output_size, data_format,
-                          lambda x, axis, inside: jnp.max(x, axis, initial=-jnp.inf, where=inside))
+    def maxima(x, axis, inside):  # by place: the gradient goes to the first of equal elements, as in `max_pool`
+        return jnp.take_along_axis(x, jnp.argmax(x, axis, keepdims=True), axis).squeeze(axis)
+    return _adaptive_pool("adaptive_max_pool", inputs, output_size, data_format, maxima)

@@ -55,7 +55,7 @@ def randint(shape, minval, maxval, dtype="int32", seed=None):
     >>> randint((3,), 4, 5, seed=3)
     Array([4, 4, 4], dtype=int32)
     """
-    dtype = standardize_dtype(dtype)
+    dtype = "int32" if dtype is None else standardize_dtype(dtype)
     if "int" not in dtype:
         raise ValueError("`random.randint` needs an integer `dtype`; for floats use `random.uniform`. "
                          f"Received: dtype={dtype}")
@@ -126,7 +126,7 @@ def dropout(inputs, rate, noise_shape=None, seed=None):
     if rate == 1.0:
         return jnp.zeros_like(inputs)
     shape = inputs.shape if noise_shape is None else [
-        n if given is None else given for given, n in zip(noise_shape, inputs.shape, strict=True)]
+        inputs.shape[axis] if given is None else given for axis, given in enumerate(noise_shape)]
     kept = jax.random.bernoulli(as_key(seed), 1.0 - rate, shape)
     return jnp.where(kept, inputs / (1.0 - rate), jnp.zeros_like(inputs))
 

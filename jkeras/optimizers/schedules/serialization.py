@@ -1,7 +1,5 @@
 """Learning rate schedules from configs, and back."""
 
-import inspect
-
 from jkeras.core.family import Family
 from jkeras.core.registry import public
 
@@ -27,5 +25,4 @@ def deserialize(config, custom_objects=None):
     >>> deserialize(serialize(CosineDecay(0.1, 10)))
     CosineDecay(initial_learning_rate=0.1, decay_steps=10)
     """
-    found = _family.deserialize(config, custom_objects)
-    return found() if inspect.isclass(found) else found
+    return _family.deserialize(config, custom_objects)

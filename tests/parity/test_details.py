@@ -1,0 +1,141 @@
+"""Arguments that are rarely given, dtypes that rarely come, and mistakes: what both libraries do with each call."""
+
+import jax
+import jax.numpy as jnp
+import keras
+import numpy as np
+import pytest
+
+import jkeras
+from tests.parity.both import GRADIENTS, LIBRARIES, agree, find
+
+X = np.linspace(-3.0, 4.0, 12, dtype="float32").reshape(3, 4)
+IMAGE = np.linspace(-1.0, 1.0, 120, dtype="float32").reshape(1, 6, 5, 4)
+HEADS = np.linspace(-2.0, 2.0, 48, dtype="float32").reshape(2, 3, 2, 4)  # (batch, time, heads, depth)
+SCORES = np.cos(np.arange(18.0, dtype="float32")).reshape(2, 3, 3)
+KERNEL = np.linspace(0.5, -1.0, 32, dtype="float32").reshape(2, 2, 4, 2)
+
+
+def case_id(case):
+    name, args, *_ = case
+    return name if not args else f"{name}-{getattr(args[0], 'dtype', type(args[0]).__name__)}"
+
+
+def cases(table):
+    return [pytest.param(*case, id=f"{i}-{case_id(case)}") for i, case in enumerate(table)]
+
+
+VALUES = [
+    ("activations.relu", [X.astype("int8")], dict(max_value=6)),
+    ("activations.relu", [np.abs(X).astype("uint8")], dict(max_value=6)),
+    ("ops.sparsemax", [X > 0], {}), ("ops.sparsemax", [X.astype("int8")], dict(axis=0)),
+    ("ops.adaptive_max_pool", [IMAGE], dict(output_size=(4, 2))),
+    ("ops.adaptive_average_pool", [IMAGE], dict(output_size=(4, 2))),
+    ("ops.dot_product_attention", [HEADS] * 3, dict(bias=SCORES)),  # as many batches as heads
+    ("ops.dot_product_attention", [HEADS[:1]] * 3, dict(bias=SCORES)),
+    ("ops.dot_product_attention", [HEADS] * 3, dict(mask=SCORES[:, :2] > 0)),
+    ("ops.dot_product_attention", [HEADS] * 3, dict(mask=SCORES[0] > 0, bias=SCORES[1, 0])),
+    ("ops.image.extract_patches", [np.stack([IMAGE] * 2, 1), (2, 3, 2)], dict(strides=2)),
+    ("random.randint", [(3,), 0, 9], dict(dtype=None, seed=3)),
+    ("random.dropout", [X, 0.5], dict(noise_shape=(4,), seed=3)),
+    ("random.dropout", [X, 0.5], dict(noise_shape=(), seed=3)),
+    ("DTypePolicy('float32').convert_input", [np.float64(2.0), True, "float16"], {}),
+    ("DTypePolicy('float32').convert_input", [X, True, "int32"], {}),
+]
+
+
+@pytest.mark.parametrize(("name", "args", "kwargs"), cases(VALUES))
+def test_value(name, args, kwargs):
+    def function(library):
+        if name.startswith("DTypePolicy"):
+            return library.DTypePolicy("float32").convert_input
+        return find(library, name)
+    mine, theirs = (function(k)(*args, **kwargs) for k in LIBRARIES)
+    agree(mine, theirs, name)
+
+
+@pytest.mark.parametrize("x", [[0.0, 1.0, 2.7], [True, False], [2, 0]], ids=str)
+def test_sparse_one_hot(x):
+    mine, theirs = (k.ops.one_hot(np.array(x), 4, sparse=True).todense() for k in LIBRARIES)
+    agree(mine, theirs)
+
+
+MISTAKES = [
+    ("ops.sparsemax", [1.5], {}), ("ops.sparsemax", [X], dict(axis=4)),
+    ("ops.max_pool", [X, 2], {}), ("ops.average_pool", [X[0], 2], {}), ("ops.max_pool", [IMAGE, (2,)], {}),
+    ("ops.max_pool", [IMAGE, 2], dict(strides=(1, 2, 1))), ("ops.conv", [IMAGE, KERNEL], dict(strides=(2,))),
+    ("ops.conv", [IMAGE, KERNEL[0]], {}), ("ops.depthwise_conv", [IMAGE, KERNEL[0]], {}),
+    ("ops.conv_transpose", [IMAGE, KERNEL[0]], {}), ("ops.conv_transpose", [IMAGE, KERNEL], dict(dilation_rate=(1,))),
+    ("ops.layer_normalization", [np.float32(2.0)], {}),
+    ("ops.dot_product_attention", [HEADS] * 3, dict(mask=np.ones((7, 7), bool))),
+    ("ops.dot_product_attention", [HEADS[:1], HEADS, HEADS], {}),
+    ("ops.dot_product_attention", [np.repeat(HEADS, 2, 2), *[np.concatenate([HEADS, HEADS[:, :, :1]], 2)] * 2], {}),
+    ("ops.fold", [IMAGE[0, :, :4], (5, 5), 2], {}), ("ops.fold", [IMAGE[0, :, :3], (3, 3), 2], {}),
+    ("ops.image.crop_images", [IMAGE, 1, 2], dict(target_height=9, target_width=2)),
+    ("ops.depth_to_space", [IMAGE, 3], {}), ("ops.space_to_depth", [IMAGE, 4], {}),
+    ("random.normal", [(2,)], dict(seed=1.5)), ("random.normal", [(2,)], dict(dtype="real", seed=1)),
+    ("ops.batch_normalization", [X, X[0, :3], X[0, :3]], dict(axis=-1)),
+    ("ops.batch_normalization", [X, np.float32(1), np.float32(2)], dict(axis=-1)),
+    ("config.set_image_data_format", [None], {}), ("config.set_dtype_policy", [None], {}),
+    ("regularizers.deserialize", [{}], {}), ("quantizers.get", [{}], {}),
+    ("activations.get", [dict(class_name="Unknown", config={})], {}),
+    ("saving.deserialize_keras_object", [dict(module="mine", class_name="Unknown", config={}, registered_name="x")],
+     {}),
+]
+
+
+@pytest.mark.parametrize(("name", "args", "kwargs"), cases(MISTAKES))
+def test_mistake(name, args, kwargs):
+    with pytest.raises(Exception) as theirs:  # noqa: PT011 - whatever Keras raises
+        find(keras, name)(*args, **kwargs)
+    builtin = next(c for c in theirs.type.__mro__ if c.__module__ == "builtins")
+    with pytest.raises(builtin):
+        find(jkeras, name)(*args, **kwargs)
+
+
+SYMBOLIC = [
+    ("ops.conv", [(2, 6, 5, None), (3, 2, 4, 3)], dict(strides=2, padding="same")),
+    ("ops.depthwise_conv", [(None, None, 6, 5), (3, 2, 4, 3)], dict(data_format="channels_first")),
+    ("ops.separable_conv", [(2, 6, 5, None), (3, 2, 4, 3), (1, 1, 12, 2)], {}),
+    ("ops.conv_transpose", [(2, 6, 5, None), (3, 2, 3, 4)], dict(strides=2, output_padding=1)),
+    ("ops.fold", [(None, 12, None)], dict(output_size=(6, 7), kernel_size=2)),
+    ("ops.space_to_depth", [(None, None, None, None)], dict(block_size=3)),
+]
+
+
+@pytest.mark.parametrize(("name", "shapes", "kwargs"), cases(SYMBOLIC))
+def test_shape(name, shapes, kwargs):
+    mine, theirs = (find(k, name)(*map(k.KerasTensor, shapes), **kwargs) for k in LIBRARIES)
+    assert (mine.shape, mine.dtype) == (theirs.shape, theirs.dtype)
+
+
+@pytest.mark.parametrize("name", ["one_hot", "multi_hot"])
+@pytest.mark.parametrize("sparse", [False, True])
+def test_symbolic_encoding(name, sparse):
+    mine, theirs = (find(k.ops, name)(k.KerasTensor((None, 3), "int32"), 4, dtype="int32", sparse=sparse)
+                    for k in LIBRARIES)
+    assert (mine.shape, mine.dtype, mine.sparse) == (theirs.shape, theirs.dtype, theirs.sparse)
+
+
+@pytest.mark.parametrize("size", [2, 4])
+def test_gradient_of_equal_maxima(size):
+    """The first of equal elements gets it."""
+    x = np.round(IMAGE * 2)
+    agree(*(jax.grad(lambda v, k=k: jnp.sum(k.ops.adaptive_max_pool(v, size) ** 2))(x) for k in LIBRARIES), **GRADIENTS)
+
+
+@pytest.mark.parametrize(("family", "name"), [("initializers", "zeros"), ("regularizers", "l2"),
+                                              ("constraints", "non_neg"), ("quantizers", "abs_max_quantizer")])
+def test_name_deserialized(family, name):
+    """A name gives an object, not its class."""
+    mine, theirs = (getattr(k, family).deserialize(name) for k in LIBRARIES)
+    assert type(mine).__name__ == type(theirs).__name__
+
+
+def test_none_where_it_is_no_leaf():
+    for structures in ([1, 2], [None, 1]), (1, None), ([None], [3]):
+        for library in LIBRARIES:
+            with pytest.raises(ValueError):  # noqa: PT011
+                library.tree.map_structure(lambda *x: x, *structures, none_is_leaf=False)
+    mine, theirs = (k.tree.map_structure(lambda *x: x, [1, None], [2, None], none_is_leaf=False) for k in LIBRARIES)
+    assert mine == theirs == [(1, 2), None]
