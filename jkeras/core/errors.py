@@ -25,6 +25,10 @@ class GraphCallError(ValueError, TypeError):
     """An op was called on symbolic tensors whose shapes or dtypes it does not take."""
 
 
+class AxisError(ValueError, IndexError):
+    """An axis lies outside of the input's."""
+
+
 def explain(where, expected, received, fix=None):
     """The common form of a message.
 
