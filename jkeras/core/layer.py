@@ -93,6 +93,7 @@ class Layer(PureInterface, WeightView, Module, record.Record):
     allow_non_tensor_positional_args: typing.ClassVar = False
     casts_inputs: typing.ClassVar = True  # False: a model, whose layers cast for themselves
     writes_activity_regularizer: typing.ClassVar = False  # to the config even when it is None
+    says_output_shape: typing.ClassVar = False  # whether a class of the user's has a `compute_output_shape` of its own
     announces_compute_dtype: typing.ClassVar = False  # for symbolic inputs of any dtype, as Keras's layers do
     _computes_in_float: typing.ClassVar = True
 
@@ -138,6 +139,8 @@ class Layer(PureInterface, WeightView, Module, record.Record):
         super().__init_subclass__(**kwargs)
         if "build" in cls.__dict__:
             cls.build = scoped(cls.__dict__["build"])
+        if "compute_output_shape" in cls.__dict__:
+            cls.says_output_shape = "compute_output_spec" not in cls.__dict__
         if "compute_mask" in cls.__dict__ and "supports_masking" not in cls.__dict__:
             cls.supports_masking = True
 

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 
 from jkeras.core import frame, graph
 from jkeras.core.building import is_abstract
+from jkeras.core.errors import explain
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Composite, layer
 from jkeras.core.module import Module
@@ -117,6 +118,9 @@ class RNN(StateShapes, Composite):
             states = self.get_initial_state(batch)
         dtype = getattr(self.cell, "compute_dtype", self.compute_dtype)
         states = list(states) if is_nested(states) else [states]
+        if initial_state is not None and (len(states) != len(self.state_size) or any(s is None for s in states)):
+            raise ValueError(explain(self._where, f"`initial_state` with {len(self.state_size)} arrays, of the sizes "
+                                     f"{self.state_size}", f"{len(states)}: {initial_state}"))
         return jax.tree_util.tree_map(lambda v: jnp.asarray(v, dtype), states)
 
     def _remember(self, run, states):

@@ -75,6 +75,12 @@ MISTAKES = [  # layer, arguments, inputs, what the message says
 ]
 
 
+@pytest.mark.parametrize("states", [[], [None], [np.ones((2, 3), FLOAT)] * 2])
+def test_the_number_of_initial_states_is_checked(states):
+    with pytest.raises(ValueError, match="expected `initial_state` with 1 arrays"):
+        run(LIBRARIES[0], "GRU", dict(units=3), [X], dict(initial_state=states))
+
+
 @pytest.mark.parametrize(("layer", "kwargs", "inputs", "says"), MISTAKES)
 def test_mistakes_raise_what_keras_raises(layer, kwargs, inputs, says):
     with pytest.raises(Exception) as theirs:  # noqa: PT011 - whatever it is
@@ -82,3 +88,44 @@ def test_mistakes_raise_what_keras_raises(layer, kwargs, inputs, says):
     builtin = next(c for c in type(theirs.value).__mro__ if c.__module__ == "builtins")
     with pytest.raises(builtin, match=says):
         run(LIBRARIES[0], layer, kwargs, inputs, {})
+
+
+def own_shape(k, function, shape_of):
+    """A layer of the user's that says what shape comes out."""
+    class Own(k.layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.inner = k.layers.Dense(3)
+
+        def call(self, a, b):
+            return function(self.inner(a), b)
+
+        def compute_output_shape(self, a_shape, b_shape):
+            return shape_of(a_shape, b_shape)
+    layer = Own()
+    outputs = layer(k.KerasTensor((None, 4)), k.KerasTensor((None, 5)))
+    return k.tree.map_structure(lambda t: (t.shape, t.dtype), outputs), [w.path for w in layer.weights]
+
+
+@pytest.mark.parametrize(("function", "shape_of"), [
+    (lambda a, b: {"a": a, "b": b}, lambda a, b: {"a": (*a[:-1], 3), "b": b}),
+    (lambda a, b: (a, b), lambda a, b: ([a[0], 3], b)),
+    (lambda a, b: a.argmax(-1), lambda a, b: a[:1]),
+])
+def test_a_users_own_output_shape_counts(function, shape_of):
+    mine, theirs = (own_shape(k, function, shape_of) for k in LIBRARIES)
+    assert mine == theirs
+
+
+def test_a_call_that_cannot_be_traced_needs_only_its_output_shape():
+    def on_host(k):
+        class Host(k.layers.Layer):
+            def call(self, x):
+                return np.asarray(x) * 2
+
+            def compute_output_shape(self, input_shape):
+                return input_shape
+        x = k.Input((3,))
+        return k.Model(x, Host()(x))
+    for k in LIBRARIES:
+        assert on_host(k).output_shape == (None, 3)
