@@ -62,18 +62,18 @@ def scoped(build):
 
 def call_build(layer, shapes):
     """Calls a user's `build` with the shapes it asks for."""
-    build = getattr(type(layer).build, "__wrapped__", type(layer).build)
-    parameters = [p for p in list(inspect.signature(build).parameters.values())[1:] if p.kind is not p.VAR_KEYWORD]
+    args, kwargs = shape_arguments(getattr(type(layer).build, "__wrapped__", type(layer).build), shapes)
+    return layer.build(*args, **kwargs)
+
+
+def shape_arguments(method, shapes):
+    """(args, kwargs): the shapes of a call's arguments, `{name: shape}`, as a method of the user's asks for them."""
+    parameters = [p for p in list(inspect.signature(method).parameters.values())[1:] if p.kind is not p.VAR_KEYWORD]
     if any(p.kind is p.VAR_POSITIONAL for p in parameters) or len(parameters) == 1:
-        first = next(iter(shapes.values()), None)
-        return layer.build(first)
-    named = {f"{k}_shape": v for k, v in shapes.items()}
-    if not parameters:
-        return layer.build()
-    given = {p.name: named[p.name] for p in parameters if p.name in named}
-    if not given:
-        return layer.build(*shapes.values())
-    return layer.build(**given)
+        return (next(iter(shapes.values()), None),), {}
+    given = {p.name: shapes[p.name.removesuffix("_shape")] for p in parameters
+             if p.name.endswith("_shape") and p.name.removesuffix("_shape") in shapes}
+    return ((), given) if given or not parameters else (tuple(shapes.values()), {})
 
 
 def is_shape(value):
@@ -101,6 +101,15 @@ def as_specs(shape, dtype):
     if isinstance(shape, (list, tuple)):
         return [as_specs(s, dtype) for s in shape]
     raise ValueError(f"Cannot interpret {shape!r} as a shape: expected a tuple of integers and None.")
+
+
+def map_shapes(function, shapes):
+    """A structure of shapes with `function` applied to each of them."""
+    if is_shape(shapes):
+        return function(tuple(shapes))
+    if isinstance(shapes, dict):
+        return {k: map_shapes(function, v) for k, v in shapes.items()}
+    return type(shapes)(map_shapes(function, s) for s in shapes)
 
 
 def as_tensors(specs):

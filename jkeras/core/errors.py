@@ -40,6 +40,10 @@ class GraphCallError(ValueError, TypeError, IndexError):
     """
 
 
+class AxisError(ValueError, IndexError):
+    """An axis lies outside of the input's."""
+
+
 def explain(where, expected, received, fix=None):
     """The common form of a message.
 

@@ -126,9 +126,10 @@ class Run:
         """Runs one layer on its slice of the values: inputs cast, built where that is allowed, masks passed on."""
         bare = self.bare and not self.stack
         call = layer._bind(args, kwargs, cast=not bare)
+        layer._check_input(call)
         if not layer.built:
             self.build(layer, call)
-        layer._check_input(call)
+            layer._check_input(call)  # now the layer knows more of its input
         training = call.training(self.training)
         call.populate(self, training)
         outer, self.training = self.training, training

@@ -114,6 +114,10 @@ def standardize_shape(shape):
         raise ValueError("Undefined shapes are not supported.")
     if isinstance(shape, int):
         raise ValueError(f"Cannot convert '{shape}' to a shape: write ({shape},).")
+    for d in shape:
+        if d is not None and not hasattr(d, "__index__"):
+            raise ValueError(f"Cannot convert '{shape}' to a shape: expected integers and None. Received: {d!r} (of "
+                             f"type {type(d).__name__}).")
     shape = tuple(None if d is None else int(d) for d in shape)
     if any(d is not None and d < 0 for d in shape):
         raise ValueError(f"Cannot convert '{shape}' to a shape. Negative dimensions are not allowed.")

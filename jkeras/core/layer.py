@@ -94,6 +94,8 @@ class Layer(PureInterface, WeightView, Module, record.Record):
     allow_non_tensor_positional_args: typing.ClassVar = False
     casts_inputs: typing.ClassVar = True  # False: a model, whose layers cast for themselves
     writes_activity_regularizer: typing.ClassVar = False  # to the config even when it is None
+    says_output_shape: typing.ClassVar = False  # whether a class of the user's has a `compute_output_shape` of its own
+    announces_compute_dtype: typing.ClassVar = False  # for symbolic inputs of any dtype, as Keras's layers do
     _computes_in_float: typing.ClassVar = True
 
     def __init__(self, *, activity_regularizer=None, trainable=True, dtype=None, autocast=True, name=None, **kwargs):
@@ -138,6 +140,8 @@ class Layer(PureInterface, WeightView, Module, record.Record):
         super().__init_subclass__(**kwargs)
         if "build" in cls.__dict__:
             cls.build = scoped(cls.__dict__["build"])
+        if "compute_output_shape" in cls.__dict__:
+            cls.says_output_shape = "compute_output_spec" not in cls.__dict__
         if "compute_mask" in cls.__dict__ and "supports_masking" not in cls.__dict__:
             cls.supports_masking = True
 
@@ -211,9 +215,10 @@ class Layer(PureInterface, WeightView, Module, record.Record):
             if any(d is None for d in spec.shape):
                 raise ValueError(explain(self._where, "an input whose size is known on the axes its weights depend on",
                                          f"input {specs}", f"give the size that '{name}' needs: `Input(shape=…)`"))
-            variable = Variable(spec.initializer, shape=spec.shape, dtype=spec.dtype or self.variable_dtype,
-                                trainable=spec.trainable, autocast=spec.autocast, name=name,
-                                regularizer=spec.regularizer, constraint=spec.constraint)
+            variable = Variable(spec.initializer, shape=graph.standardize_shape(spec.shape),
+                                dtype=spec.dtype or self.variable_dtype, trainable=spec.trainable,
+                                autocast=spec.autocast, name=name, regularizer=spec.regularizer,
+                                constraint=spec.constraint)
             self._own[self._free_key(name)] = variable
             self._on_adopt(variable)
             if not hasattr(type(self), name):
@@ -257,7 +262,10 @@ class Layer(PureInterface, WeightView, Module, record.Record):
 
     def compute_output_spec(self, *args, **kwargs):
         """The outputs' shapes and dtypes for KerasTensors, as KerasTensors."""
-        return graph.infer(lambda given: self._run_abstract(given[0], dict(given[1])), (tuple(args), kwargs))
+        outputs = graph.infer(lambda given: self._run_abstract(given[0], dict(given[1])), (tuple(args), kwargs))
+        if not self.announces_compute_dtype:
+            return outputs
+        return graph.map_tensors(lambda t: graph.KerasTensor(t.shape, self.compute_dtype), outputs)
 
     def compute_output_shape(self, *shapes, **named):
         """The output's shape for input shapes, None for sizes not known."""
@@ -281,7 +289,7 @@ class Layer(PureInterface, WeightView, Module, record.Record):
 
     def _check_input(self, call):
         """Raises for an input that `input_spec` forbids."""
-        if self.input_spec is not None and call.first is not None:
+        if self.input_spec is not None and call.arguments:
             from jkeras.core.input_spec import check
 
             check(self.input_spec, call.first, self._where)

@@ -1,6 +1,8 @@
 """Calling a layer on symbolic tensors: it is built, its outputs are inferred, a node is added to the graph."""
 
 from jkeras.core import frame, graph
+from jkeras.core.building import map_shapes, shape_arguments
+from jkeras.core.structure import all_built
 
 
 class SymbolicRun:
@@ -27,11 +29,22 @@ def symbolic_call(layer, args, kwargs):
     outer = frame.current()
     training = call.training(None if outer is None else outer.training)
     call.populate(SymbolicRun, training)
-    given, named = call.as_called()
-    outputs = layer.compute_output_spec(*given, **named)
+    outputs = announced(layer, call)
     graph.Node(layer, args, node_kwargs(layer, call, args, kwargs), outputs)
     layer._pass_masks(SymbolicRun, call, outputs)
     return outputs
+
+
+def announced(layer, call):
+    """The outputs of a call, inferred, or as the user's class says in `compute_output_shape`: it counts as in Keras."""
+    args, kwargs = call.as_called()
+    if not layer.says_output_shape:
+        return layer.compute_output_spec(*args, **kwargs)
+    if not all_built(layer):
+        layer.compute_output_spec(*args, **kwargs)
+    args, kwargs = shape_arguments(type(layer).compute_output_shape, call.shapes())
+    shapes = layer.compute_output_shape(*args, **kwargs)
+    return map_shapes(lambda shape: graph.KerasTensor(shape, layer.compute_dtype), shapes)
 
 
 def node_kwargs(layer, call, args, kwargs):

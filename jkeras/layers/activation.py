@@ -127,6 +127,7 @@ class PReLU(Layer):
     alpha_constraint: record.Constraint = None
     shared_axes: record.Any = None
     supports_masking = True
+    announces_compute_dtype = True
 
     def __post_init__(self):
         axes = self.shared_axes

@@ -17,6 +17,7 @@ class ReadyLayer(Layer):
     """Base of layers without weights that are built from the start, so that files record no input shape for them."""
 
     supports_masking = True
+    announces_compute_dtype = True
 
     def __post_init__(self):
         if type(self).build is Layer.build:  # a subclass that builds something wants to be asked

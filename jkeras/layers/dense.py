@@ -17,7 +17,8 @@ class Dense(LoraLayer):
         units: size of the output's last axis.
         activation: function of the result, by default none.
         use_bias: whether a vector is added.
-        lora_rank, lora_alpha: if given, the kernel is frozen and a low-rank addition is trained; see `enable_lora`.
+        lora_rank, lora_alpha: if given, the kernel is frozen and a low-rank addition is trained; see `enable_lora`,
+            which takes an alpha that is not the rank (the one given here counts for nothing, as in Keras).
         quantization_config: how the kernel is kept in few bits; see `quantize`.
 
     >>> import numpy as np
@@ -39,6 +40,8 @@ class Dense(LoraLayer):
     lora_alpha: HIDDEN = None
     quantization_config: Quantization = None
     supports_masking = True
+    _keeps_alpha = False
+    announces_compute_dtype = True
 
     def __post_init__(self):
         super().__post_init__()

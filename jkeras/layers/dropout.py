@@ -6,6 +6,7 @@ import jax.numpy as jnp
 
 from jkeras import random
 from jkeras.core.errors import explain
+from jkeras.core.graph import KerasTensor
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import layer
 from jkeras.core.record import Any
@@ -31,6 +32,10 @@ class _Noise(ReadyLayer):
 
     def forward(self, w, inputs, ctx):
         return self.disturb(inputs, ctx.key) if ctx.training and getattr(self, self._amount) > 0 else inputs
+
+    def compute_output_spec(self, inputs, **kwargs):
+        """The input's shape: nothing to trace, a `noise_shape` for one batch size need not fit another."""
+        return KerasTensor(inputs.shape, self.compute_dtype)
 
     def disturb(self, inputs, key):
         """The input with noise from a key."""

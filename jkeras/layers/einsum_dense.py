@@ -46,6 +46,7 @@ class EinsumDense(LoraLayer):
     gptq_unpacked_column_size: HIDDEN = None
     quantization_config: Quantization = None
     writes_activity_regularizer = True
+    announces_compute_dtype = True
 
     def __post_init__(self):
         super().__post_init__()
@@ -167,11 +168,15 @@ def einsum_weight_shapes(equation, bias_axes, input_shape, output_shape, where):
         if letter not in sizes:
             raise ValueError(explain(where, f"every axis of the kernel '{kernel}' in the input or the output",
                                      f"'{letter}' in neither"))
-    return tuple(sizes[c] for c in kernel), _bias_shape(bias_axes, outputs, sizes, where)
+    elided = len(input_shape) - len(inputs.replace("0", "")) if outputs.endswith("0") else 0
+    return tuple(sizes[c] for c in kernel), _bias_shape(bias_axes, outputs, sizes, elided, where)
 
 
-def _bias_shape(bias_axes, outputs, sizes, where):
-    """The bias has the size of its axes, and 1 on the output's axes to the right of the first of them."""
+def _bias_shape(bias_axes, outputs, sizes, elided, where):
+    """The bias has the size of its axes, and 1 on the output's axes to the right of the first of them.
+
+    `elided`: the number of axes that "..." at the end stands for.
+    """
     if bias_axes is None:
         return None
     letters = outputs.replace("0", "")
@@ -179,4 +184,4 @@ def _bias_shape(bias_axes, outputs, sizes, where):
         if letter not in letters:
             raise ValueError(explain(where, f"bias axes among those of the output '{letters}'", repr(bias_axes)))
     first = min(letters.index(letter) for letter in bias_axes)
-    return tuple(sizes[c] if c in bias_axes else 1 for c in letters[first:])
+    return tuple(sizes[c] if c in bias_axes else 1 for c in letters[first:]) + (1,) * elided

@@ -35,6 +35,8 @@ class _Table(LoraLayer):
     quantization_config: Quantization = None
     activity_regularizer: Regularizer = None
     _adapted = "embeddings"
+    _keeps_alpha = False
+    announces_compute_dtype = True
     quantization_modes = ("int8", "int4")
 
     def _base_init(self, weights=None, input_length=None, **kwargs):
@@ -49,6 +51,7 @@ class _Table(LoraLayer):
             size = getattr(self, name)
             if not isinstance(size, int) or isinstance(size, bool) or size <= 0:
                 raise ValueError(explain(self._where, f"a positive integer for `{name}`", f"{name}={size!r}"))
+        self.supports_masking = bool(self.mask_zero)
         self.autocast = False  # ids stay as they are; the rows are cast when they have been looked up
         if self._first_table is not None:
             shape = np.shape(self._first_table)
@@ -97,10 +100,6 @@ class Embedding(_Table):
     >>> Embedding(10, 4)(np.array([[1, 2, 3]])).shape
     (1, 3, 4)
     """
-
-    def __post_init__(self):
-        super().__post_init__()
-        self.supports_masking = bool(self.mask_zero)
 
     def forward(self, w, inputs, ctx):
         return self.look_up(w, inputs)

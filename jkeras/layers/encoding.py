@@ -76,6 +76,7 @@ class Discretization(DataLayer):
     epsilon: float = 0.01
     output_mode: str = "int"
     sparse: bool = False
+    _computes_in_float = False  # the dtype is that of the output; the inputs meet the boundaries as they are
 
     def __post_init__(self):
         check_output_mode(self)

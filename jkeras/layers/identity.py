@@ -13,5 +13,7 @@ class Identity(ReadyLayer):
     [1. 2.]
     """
 
+    announces_compute_dtype = False
+
     def forward(self, w, inputs, ctx):
         return inputs

@@ -14,6 +14,8 @@ class LoraLayer(QuantizedLayer):
     Hu et al. 2021, arXiv:2106.09685.
     """
 
+    _keeps_alpha = True  # Keras's Dense and Embedding forget the constructor's `lora_alpha` when they are built
+
     def __post_init__(self):
         if self.lora_alpha is None:
             self.lora_alpha = self.lora_rank
@@ -26,6 +28,7 @@ class LoraLayer(QuantizedLayer):
     def _make_weights(self, specs):
         super()._make_weights(specs)
         if self.lora_rank:
+            self.lora_alpha = self.lora_alpha if self._keeps_alpha else self.lora_rank
             self._add_lora("he_uniform", "zeros")
 
     def enable_lora(self, rank, lora_alpha=None, a_initializer="he_uniform", b_initializer="zeros"):

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 from jkeras import ops
 from jkeras.core import graph
-from jkeras.core.errors import explain
+from jkeras.core.errors import AxisError, explain
 from jkeras.core.layer import Layer, layer
 from jkeras.core.record import Any
 from jkeras.core.registry import public
@@ -22,6 +22,7 @@ class Merge(Layer):
     """
 
     supports_masking = True
+    announces_compute_dtype = True
 
     def __call__(self, inputs, *more, **kwargs):
         return super().__call__([inputs, *more] if more else inputs, **kwargs)
@@ -57,8 +58,20 @@ class Merge(Layer):
         raise NotImplementedError
 
     def compute_output_spec(self, inputs, **kwargs):
-        # integers too are announced in the compute dtype, as Keras does
-        return graph.KerasTensor(super().compute_output_spec(inputs, **kwargs).shape, self.compute_dtype)
+        """The merged shape by rule: a size that one input leaves open may be known of another."""
+        shapes = [tuple(x.shape) for x in inputs] if isinstance(inputs, (list, tuple)) else []
+        if not shapes or not all(shapes):
+            return super().compute_output_spec(inputs, **kwargs)
+        self.check(shapes)
+        return graph.KerasTensor(self.merged_shape(shapes), self.compute_dtype)
+
+    def merged_shape(self, shapes):
+        """The output's shape for shapes with a batch axis that go together."""
+        rank = max(map(len, shapes)) - 1
+        batch = {s[0] for s in shapes} - {None}
+        aligned = zip(*((1,) * (rank - len(s[1:])) + s[1:] for s in shapes))
+        sizes = (None if None in axis else next((n for n in axis if n != 1), 1) for axis in aligned)
+        return (batch.pop() if batch else None, *sizes)
 
     def compute_mask(self, inputs, mask=None):
         masks = self._checked_masks(inputs, mask)
@@ -200,9 +213,16 @@ class Concatenate(Merge):
         rank = len(shapes[0])
         if any(len(s) != rank for s in shapes):
             raise self._misfit("inputs with the same number of axes", shapes)
+        if not -rank <= self.axis < rank:
+            raise AxisError(explain(self._where, f"inputs that have the axis {self.axis}", f"shapes {shapes}"))
         for axis, sizes in enumerate(zip(*shapes)):
             if axis != self.axis % rank and len(set(sizes) - {None}) > 1:
                 raise self._misfit(f"inputs whose shapes agree except on axis {self.axis}", shapes)
+
+    def merged_shape(self, shapes):
+        sizes, along = list(shapes[0]), [s[self.axis] for s in shapes]
+        sizes[self.axis] = None if None in along else sum(along)
+        return tuple(sizes)
 
     def forward(self, w, inputs, ctx):
         return jnp.concatenate(inputs, axis=self.axis)
@@ -251,7 +271,8 @@ class Dot(Merge):
         axes = (self.axes, self.axes) if isinstance(self.axes, int) else self.axes
         axes = [a % len(s) if a < 0 else a for a, s in zip(axes, shapes)]
         if 0 in axes or any(a >= len(s) for a, s in zip(axes, shapes)):
-            raise self._misfit(f"inputs that have the axes {self.axes}, other than the batch axis,", shapes)
+            raise AxisError(explain(self._where, f"inputs that have the axes {self.axes}, other than the batch axis",
+                                    f"shapes {', '.join(map(str, shapes))}"))
         return axes
 
     def check(self, shapes):
@@ -260,6 +281,12 @@ class Dot(Merge):
         first, second = self._axes_for(*shapes)
         if shapes[0][first] != shapes[1][second]:
             raise self._misfit(f"the same size on axes {first} and {second}", shapes)
+
+    def merged_shape(self, shapes):
+        first, second = self._axes_for(*shapes)
+        sizes = [n for i, n in enumerate(shapes[0]) if i != first]
+        sizes += [n for i, n in enumerate(shapes[1]) if i not in (0, second)]
+        return (*sizes, 1) if len(sizes) == 1 else tuple(sizes)
 
     def forward(self, w, inputs, ctx):
         x, y = inputs

@@ -6,7 +6,7 @@ import string
 
 import jax.numpy as jnp
 
-from jkeras.core.errors import explain
+from jkeras.core.errors import AxisError, explain
 from jkeras.core.layer import Composite, layer
 from jkeras.core.record import HIDDEN, Any, Constraint, Initializer, Regularizer
 from jkeras.core.registry import serialize
@@ -38,6 +38,7 @@ class HeadedAttention(Composite):
     use_gate: bool = False
     seed: Any = None
     supports_masking = True
+    announces_compute_dtype = True
     call_context = {"training": None}
     _dense_names = {}
 
@@ -262,6 +263,9 @@ class MultiHeadAttention(HeadedAttention):
 
     def _attended_axes(self, rank):
         axes = range(1, rank - 1) if self.attention_axes is None else self.attention_axes
+        if any(not -rank <= axis < rank for axis in axes):
+            raise AxisError(explain(self._where, f"`attention_axes` of an input with {rank} axes",
+                                    f"attention_axes={self.attention_axes}"))
         return tuple(axis % rank for axis in axes)
 
     def forward(self, w, sub, query, value, key=None, query_mask=None, value_mask=None, key_mask=None,
@@ -301,6 +305,7 @@ class GroupedQueryAttention(HeadedAttention):
     _dense_names = {name: f"_{name}_dense" for name in ("query", "key", "gate", "value", "output")}
 
     def __post_init__(self):
+        check_size(self._where, "head_dim", self.head_dim)
         if self.num_query_heads % self.num_key_value_heads:
             raise ValueError(f"{self._where}: expected `num_query_heads` to be a multiple of `num_key_value_heads`. "
                              f"Received: num_query_heads={self.num_query_heads}, "

@@ -3,12 +3,12 @@
 Statistics are computed in float32 at least, also where the layer computes in half precision.
 """
 
-import jax
+import math
+
 import jax.numpy as jnp
 from jax import lax
 
-from jkeras.core.errors import explain
-from jkeras.core.graph import KerasTensor
+from jkeras.core.errors import AxisError, explain
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Layer, StatefulLayer, layer
 from jkeras.core.record import Any, Constraint, Initializer, Regularizer
@@ -33,6 +33,7 @@ class ScaleAndShift(Layer):
     beta_constraint: Constraint = None
     gamma_constraint: Constraint = None
     supports_masking = True
+    announces_compute_dtype = True
 
     def _scale_and_shift(self, shape):
         """The specs of `gamma` and `beta`, as far as the layer has them."""
@@ -47,7 +48,7 @@ def sizes_along(where, axes, shape):
     (3, 4)
     """
     if any(not -len(shape) <= axis < len(shape) for axis in axes):
-        raise ValueError(explain(where, f"axes within an input of {len(shape)} axes", f"axis={axes}, shape={shape}"))
+        raise AxisError(explain(where, f"axes within an input of {len(shape)} axes", f"axis={axes}, shape={shape}"))
     return tuple(shape[axis] for axis in axes)
 
 
@@ -290,6 +291,7 @@ class RMSNormalization(Layer):
 
     axis: Any = -1
     epsilon: Any = 1e-6
+    announces_compute_dtype = True
 
     def weight_specs(self, x):
         self.axis = sorted(self.axis) if isinstance(self.axis, (list, tuple)) else [self.axis]
@@ -297,6 +299,9 @@ class RMSNormalization(Layer):
 
     def forward(self, w, x, ctx):
         axes = {axis % x.ndim for axis in self.axis}
+        if math.prod(x.shape[axis] for axis in axes) != w["scale"].size:
+            raise ValueError(explain(self._where, f"an input of the sizes {w['scale'].shape} on the axes {self.axis}",
+                                     f"shape {x.shape}", "name each axis once, give the sizes it was built for"))
         scale = w["scale"].reshape([size if axis in axes else 1 for axis, size in enumerate(x.shape)])
         return rms_normalization(x, scale=scale, axis=self.axis, epsilon=self.epsilon)
 
@@ -348,6 +353,7 @@ class SpectralNormalization(StatefulLayer, Wrapper):
 
     power_iterations: int = 1
     call_context = {"training": False}
+    announces_compute_dtype = True
 
     def __post_init__(self):
         super().__post_init__()
@@ -367,12 +373,6 @@ class SpectralNormalization(StatefulLayer, Wrapper):
         self.kernel = kernel
         self.vector_u = self.add_weight((1, kernel.shape[-1]), TruncatedNormal(stddev=0.02), dtype=kernel.dtype,
                                         trainable=False, name="vector_u")
-
-    def compute_output_spec(self, *args, **kwargs):
-        """The shape of the layer inside. The dtype is the compute dtype, also for inputs of integers, as in Keras."""
-        spec = super().compute_output_spec(*args, **kwargs)
-        return jax.tree_util.tree_map(lambda x: KerasTensor(x.shape, self.compute_dtype), spec,
-                                      is_leaf=lambda x: isinstance(x, KerasTensor))
 
     def normalized_weights(self):
         """(vector, kernel) after the power iterations of one call."""

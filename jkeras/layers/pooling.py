@@ -268,6 +268,7 @@ class AdaptivePooling(Layer):
     output_size: Any
     data_format: Any = None
     rank = 2
+    announces_compute_dtype = True
 
     def __post_init__(self):
         size = self.output_size

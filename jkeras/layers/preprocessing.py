@@ -28,6 +28,7 @@ class Rescaling(DataLayer):
     scale: Value()
     offset: Value() = 0.0
     supports_masking = True
+    announces_compute_dtype = True
 
     def forward(self, w, inputs, ctx):
         inputs, scale, offset = (jnp.asarray(v, self.compute_dtype) for v in (inputs, self.scale, self.offset))
@@ -57,6 +58,7 @@ class Normalization(DataLayer):
     variance: OF_BASE
     invert: bool = False
     supports_masking = True
+    announces_compute_dtype = True
 
     def _base_init(self, mean=None, variance=None, **kwargs):
         super()._base_init(**kwargs)

@@ -4,6 +4,8 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.core import frame, graph
+from jkeras.core.building import is_abstract
+from jkeras.core.errors import explain
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Composite, layer
 from jkeras.core.module import Module
@@ -43,7 +45,7 @@ class RNN(StateShapes, Composite):
         return_state: the last states follow the output.
         go_backwards: from the end to the beginning; the outputs are in that order too.
         stateful: begin where the last call ended, until `reset_state()`. The batch size must be known and stay.
-        unroll: a Python loop instead of a compiled one; the number of steps must be known.
+        unroll: a Python loop instead of a compiled one.
         zero_output_for_mask: the output of masked steps is zero, not the one before.
     Called with `initial_state=[...]` it begins with these states. Masked steps are passed over.
 
@@ -61,6 +63,7 @@ class RNN(StateShapes, Composite):
     zero_output_for_mask: bool = False
     supports_masking = True
     call_context = {"training": False, "mask": None}
+    announces_compute_dtype = True
     memory = None
 
     def __post_init__(self):
@@ -82,14 +85,13 @@ class RNN(StateShapes, Composite):
         batch = sequences_shape[0]
         build_cell(self.cell, (batch, *sequences_shape[2:]))
         if self.stateful:
-            if batch is None or batch in graph.UNKNOWN:
+            if batch is None or is_abstract() and batch in graph.UNKNOWN:
                 raise ValueError(f"{self._where}: stateful=True needs a batch size that is known. Received: "
                                  f"sequences of shape {tuple(sequences_shape)}. Give `Input(batch_shape=...)`.")
             self.memory = Memory(self.get_initial_state(batch), self.variable_dtype)
 
     def forward(self, w, sub, sequences, initial_state=None, *, ctx):
         run = frame.current()
-        self._check_length(sequences)
         states = self._first_states(run, sequences.shape[0], initial_state)
         step = bind(self.cell, sequences[:, 0], states, ctx.training)
         mask = ctx.mask[0] if is_nested(ctx.mask) else ctx.mask
@@ -102,11 +104,6 @@ class RNN(StateShapes, Composite):
         if self.memory is not None:
             self._remember(run, states)
         return (y, *states) if self.return_state else y
-
-    def _check_length(self, sequences):
-        if self.unroll and sequences.shape[1] in graph.UNKNOWN:
-            raise ValueError(f"{self._where}: unroll=True needs a number of time steps that is known. Give it through "
-                             "`Input(shape=(steps, ...))`.")
 
     def _first_states(self, run, batch, initial_state):
         """The states to begin with, as a list, in the cell's dtype."""
@@ -121,6 +118,9 @@ class RNN(StateShapes, Composite):
             states = self.get_initial_state(batch)
         dtype = getattr(self.cell, "compute_dtype", self.compute_dtype)
         states = list(states) if is_nested(states) else [states]
+        if initial_state is not None and (len(states) != len(self.state_size) or any(s is None for s in states)):
+            raise ValueError(explain(self._where, f"`initial_state` with {len(self.state_size)} arrays, of the sizes "
+                                     f"{self.state_size}", f"{len(states)}: {initial_state}"))
         return jax.tree_util.tree_map(lambda v: jnp.asarray(v, dtype), states)
 
     def _remember(self, run, states):

@@ -9,6 +9,7 @@ from jkeras.core.errors import explain
 from jkeras.core.graph import KerasTensor
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Layer, layer
+from jkeras.core.policy import is_float
 from jkeras.core.record import Any
 from jkeras.core.settings import standardize_data_format
 from jkeras.layers.base import sizes
@@ -75,7 +76,8 @@ class Reshape(Layer):
     def compute_output_spec(self, inputs, **kwargs):
         shape = inputs.shape[1:]  # where a size is not known, -1 is not known either: nothing to trace
         target = tuple(None if d == -1 else d for d in self.target_shape) if None in shape else self._resolved(shape)
-        return KerasTensor((inputs.shape[0], *target), inputs.dtype)
+        cast = self.autocast and is_float(inputs.dtype)
+        return KerasTensor((inputs.shape[0], *target), self.compute_dtype if cast else inputs.dtype)
 
 
 @layer("keras.layers")
@@ -120,6 +122,7 @@ class RepeatVector(Layer):
     """
 
     n: int
+    announces_compute_dtype = True
 
     def __post_init__(self):
         _positive_integer(self, "n")
@@ -135,6 +138,7 @@ class _Spatial(Layer):
     """Base of layers that work along the axes between batch and channels."""
 
     _rank = None  # the number of spatial axes
+    announces_compute_dtype = True
 
     def __post_init__(self):
         self.data_format = standardize_data_format(self.data_format)

@@ -58,6 +58,7 @@ class TimeDistributed(Wrapper):
 
     supports_masking = True
     call_context = {"training": None, "mask": None}
+    announces_compute_dtype = True
 
     def build(self, input_shape):
         """Builds the layer inside for one step."""
@@ -135,6 +136,7 @@ class Bidirectional(Composite):
 
     supports_masking = True
     call_context = {"training": None, "mask": None}
+    announces_compute_dtype = True
 
     def __init__(self, layer, merge_mode="concat", weights=None, backward_layer=None, **kwargs):
         layer, backward_layer = Value().read(layer), Value().read(backward_layer)

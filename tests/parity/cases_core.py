@@ -7,7 +7,7 @@ CASES = [
     Case("Embedding", dict(input_dim=7, output_dim=3, mask_zero=True), inputs=[(2, 4)], ints=7),
     Case("Embedding", dict(input_dim=7, output_dim=3, embeddings_regularizer="l2", dtype="mixed_bfloat16"),
          inputs=[(2, 4, 2)], ints=7),
-    Case("Embedding", dict(input_dim=7, output_dim=3, lora_rank=2), inputs=[(2, 4)], ints=7),
+    Case("Embedding", dict(input_dim=7, output_dim=3, lora_rank=2, lora_alpha=3), inputs=[(2, 4)], ints=7),
     Case("ReversibleEmbedding", dict(input_dim=7, output_dim=3, mask_zero=True), inputs=[(2, 4)], ints=7),
     Case("ReversibleEmbedding", dict(input_dim=7, output_dim=3, tie_weights=False, logit_soft_cap=2.0),
          inputs=[(2, 4, 3)], call=dict(reverse=True)),

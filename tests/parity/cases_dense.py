@@ -15,4 +15,6 @@ CASES = [
     Case("EinsumDense", dict(equation="...x,xy->...y", output_shape=4, activation="tanh"), inputs=[(2, 3, 5)]),
     Case("EinsumDense", dict(equation="abc,cde->abde", output_shape=(None, 2, 3), bias_axes="de"), inputs=[(2, 3, 4)]),
     Case("EinsumDense", dict(equation="ab,bc->ac", output_shape=3, lora_rank=1, lora_alpha=4), inputs=[(2, 4)]),
+    Case("EinsumDense", dict(equation="ab...,bc->ac...", output_shape=(4,), bias_axes="c"), inputs=[(2, 3, 5)]),
+    Case("Dense", dict(units=3, lora_rank=2, lora_alpha=5), inputs=[(2, 4)]),
 ]

@@ -9,6 +9,7 @@ CASES = [
     Case("CategoryEncoding", dict(num_tokens=5, output_mode="count"), inputs=[(3, 6)], ints=5),
     Case("CategoryEncoding", dict(num_tokens=5, output_mode="count"), inputs=[(4,)], ints=5),
     Case("Discretization", dict(bin_boundaries=(-0.5, 0.0, 0.5)), inputs=[(3, 4)]),
+    Case("Discretization", dict(bin_boundaries=(-0.5, 0.0, 0.5), dtype="int64"), inputs=[(3, 4)]),
     Case("Discretization", dict(bin_boundaries=(0.0,), output_mode="one_hot"), inputs=[(3, 1)]),
     Case("Discretization", dict(bin_boundaries=(0.0, 0.2), output_mode="multi_hot"), inputs=[(3, 4)]),
     Case("Discretization", dict(bin_boundaries=(0.0, 0.2), output_mode="count"), inputs=[(3, 4)]),

@@ -20,6 +20,7 @@ CASES = [
     Case("LSTM", dict(units=3, implementation=1, kernel_regularizer="l2", recurrent_constraint="max_norm"),
          inputs=[(2, 4, 5)]),
     Case("LSTM", dict(units=3, stateful=True), inputs=[(2, 4, 5)]),
+    Case("SimpleRNN", dict(units=1, stateful=True), inputs=[(208, 1, 1)]),  # a size that stands for unknown ones
     Case("LSTM", dict(units=4, return_sequences=True), inputs=[(2, 4, 5)], dtype="mixed_bfloat16"),
     Case("ConvLSTM1D", dict(filters=2, kernel_size=3, strides=2, padding="same"), inputs=[(2, 3, 7, 2)]),
     Case("ConvLSTM2D", dict(filters=2, kernel_size=2, return_sequences=True, return_state=True),

@@ -1,0 +1,131 @@
+"""What layers announce for symbolic inputs, and the mistakes they refuse, beside real Keras."""
+
+import keras
+import numpy as np
+import pytest
+
+from tests.parity.both import LIBRARIES, clear, find, make
+
+FLOAT, INT = "float32", "int32"
+HEADS = dict(num_heads=2, key_dim=3)
+ANNOUNCED = [  # layer, arguments, inputs (shape, dtype), arguments of the call
+    ("Dense", dict(units=3, dtype="float64"), [((None, 4), FLOAT)], {}),
+    ("EinsumDense", dict(equation="ab,bc->ac", output_shape=3, dtype="float64"), [((None, 4), FLOAT)], {}),
+    ("Masking", {}, [((None, 4, 3), INT)], {}),
+    ("MaxPooling1D", {}, [((None, 4, 3), INT)], {}),
+    ("GlobalMaxPooling1D", dict(dtype="mixed_bfloat16"), [((None, 4, 3), INT)], {}),
+    ("AdaptiveMaxPooling1D", dict(output_size=2, dtype="float64"), [((None, 4, 3), FLOAT)], {}),
+    ("RMSNormalization", {}, [((None, 4), INT)], {}),
+    ("Cropping1D", {}, [((None, 4, 3), INT)], {}),
+    ("RepeatVector", dict(n=2), [((None, 4), INT)], {}),
+    ("Identity", {}, [((None, 4), INT)], {}),
+    ("Reshape", dict(target_shape=(2, -1), dtype="mixed_float16"), [((None, 4), FLOAT)], {}),
+    ("Reshape", dict(target_shape=(2, -1)), [((None, 4), INT)], {}),
+    ("ReversibleEmbedding", dict(input_dim=5, output_dim=3, reverse_dtype="bfloat16"), [((None, 3), FLOAT)],
+     dict(reverse=True)),
+    ("MultiHeadAttention", dict(**HEADS, dtype="float64"), [((None, 4, 6), FLOAT)] * 2, {}),
+    ("LSTM", dict(units=3, dtype="float64", return_state=True), [((None, 4, 6), FLOAT)], {}),
+    ("GRU", dict(units=3, unroll=True, return_sequences=True), [((None, None, 6), FLOAT)], {}),
+    ("AlphaDropout", dict(rate=0.5, noise_shape=(2, 1, 3)), [((None, 4, 3), FLOAT)], dict(training=True)),
+    ("Add", {}, [[((None, None, 4), FLOAT), ((None, 3, 1), FLOAT)]], {}),
+    ("Multiply", {}, [[((2, 3, 4), FLOAT), ((None, 3, 4), FLOAT)]], {}),
+    ("Average", {}, [[((None, 3, 4), FLOAT), ((None, 4), FLOAT), ((None, None, 1), FLOAT)]], {}),
+    ("Concatenate", {}, [[((None, None, 4), FLOAT), ((None, 3, 1), FLOAT)]], {}),
+    ("Concatenate", dict(axis=1), [[((2, None, 4), FLOAT), ((None, 3, 4), FLOAT)]], {}),
+    ("Dot", dict(axes=-1), [[((2, 3, 4), FLOAT), ((None, None, 4), FLOAT)]], {}),
+]
+
+
+def run(library, layer, kwargs, inputs, call):
+    clear()
+    return find(library.layers, layer)(**make(library, kwargs))(*inputs, **call)
+
+
+@pytest.mark.filterwarnings("ignore:Explicitly requested dtype float64")
+@pytest.mark.parametrize(("layer", "kwargs", "inputs", "call"), ANNOUNCED)
+def test_announced_shape_and_dtype(layer, kwargs, inputs, call):
+    def tensors(library, value):
+        if isinstance(value, list):
+            return [tensors(library, v) for v in value]
+        return library.KerasTensor(*value)
+    mine, theirs = ([(tuple(t.shape), t.dtype) for t in _flat(run(k, layer, kwargs, tensors(k, inputs), call))]
+                    for k in LIBRARIES)
+    assert mine == theirs
+
+
+def _flat(outputs):
+    return list(outputs) if isinstance(outputs, (list, tuple)) else [outputs]
+
+
+X = np.ones((2, 4, 3), "float32")
+MISTAKES = [  # layer, arguments, inputs, what the message says
+    ("Dense", dict(units=3), [np.float32(1)], "min_ndim=2"),
+    ("Dense", dict(units=3), [None], "should be tensors"),
+    ("Conv1D", dict(filters=2, kernel_size=2), [None], "should be tensors"),
+    ("Conv1D", dict(filters=2.0, kernel_size=2), [X], "integers"),
+    ("Cropping1D", {}, [np.ones(2)], "ndim=3"),
+    ("BatchNormalization", dict(axis=5), [X], "axes within"),
+    ("LayerNormalization", dict(axis=7), [X], "axes within"),
+    ("RMSNormalization", dict(axis=[1, 1]), [X], "each axis once"),
+    ("GroupNormalization", dict(groups=1, axis=9), [X], "axes within"),
+    ("MultiHeadAttention", dict(**HEADS, attention_axes=(5,)), [X, X], "attention_axes"),
+    ("GroupQueryAttention", dict(head_dim=-1, num_query_heads=4, num_key_value_heads=2), [X, X], "head_dim=-1"),
+    ("Concatenate", dict(axis=-4), [[X, X]], "the axis -4"),
+    ("Dot", dict(axes=3), [[X, X]], "the axes 3"),
+]
+
+
+@pytest.mark.parametrize("states", [[], [None], [np.ones((2, 3), FLOAT)] * 2])
+def test_the_number_of_initial_states_is_checked(states):
+    with pytest.raises(ValueError, match="expected `initial_state` with 1 arrays"):
+        run(LIBRARIES[0], "GRU", dict(units=3), [X], dict(initial_state=states))
+
+
+@pytest.mark.parametrize(("layer", "kwargs", "inputs", "says"), MISTAKES)
+def test_mistakes_raise_what_keras_raises(layer, kwargs, inputs, says):
+    with pytest.raises(Exception) as theirs:  # noqa: PT011 - whatever it is
+        run(keras, layer, kwargs, inputs, {})
+    builtin = next(c for c in type(theirs.value).__mro__ if c.__module__ == "builtins")
+    with pytest.raises(builtin, match=says):
+        run(LIBRARIES[0], layer, kwargs, inputs, {})
+
+
+def own_shape(k, function, shape_of):
+    """A layer of the user's that says what shape comes out."""
+    class Own(k.layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.inner = k.layers.Dense(3)
+
+        def call(self, a, b):
+            return function(self.inner(a), b)
+
+        def compute_output_shape(self, a_shape, b_shape):
+            return shape_of(a_shape, b_shape)
+    layer = Own()
+    outputs = layer(k.KerasTensor((None, 4)), k.KerasTensor((None, 5)))
+    return k.tree.map_structure(lambda t: (t.shape, t.dtype), outputs), [w.path for w in layer.weights]
+
+
+@pytest.mark.parametrize(("function", "shape_of"), [
+    (lambda a, b: {"a": a, "b": b}, lambda a, b: {"a": (*a[:-1], 3), "b": b}),
+    (lambda a, b: (a, b), lambda a, b: ([a[0], 3], b)),
+    (lambda a, b: a.argmax(-1), lambda a, b: a[:1]),
+])
+def test_a_users_own_output_shape_counts(function, shape_of):
+    mine, theirs = (own_shape(k, function, shape_of) for k in LIBRARIES)
+    assert mine == theirs
+
+
+def test_a_call_that_cannot_be_traced_needs_only_its_output_shape():
+    def on_host(k):
+        class Host(k.layers.Layer):
+            def call(self, x):
+                return np.asarray(x) * 2
+
+            def compute_output_shape(self, input_shape):
+                return input_shape
+        x = k.Input((3,))
+        return k.Model(x, Host()(x))
+    for k in LIBRARIES:
+        assert on_host(k).output_shape == (None, 3)
