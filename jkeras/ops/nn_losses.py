@@ -1,4 +1,4 @@
-"""Crossentropies and connectionist temporal classification (CTC)."""
+"""Crossentropies, connectionist temporal classification (CTC), the signal-to-noise ratio of images."""
 
 import jax
 import jax.numpy as jnp
@@ -206,3 +206,22 @@ def _beam_search(logits, length, width, top_paths, blank):
     (prefixes, _, scores), _ = lax.scan(step, state, (log_p, jnp.arange(time) < jnp.maximum(length, 1)))
     prefixes, scores = best(prefixes, scores, top_paths)
     return prefixes.astype("int32"), jnp.logaddexp(scores[:, 0], scores[:, 1])
+
+
+# ---------------------------------------------------------------- images
+
+@nn_op(inputs=2, class_name="PSNR")
+def psnr(x1, x2, max_val):
+    """The peak signal-to-noise ratio 20 log10(max_val) - 10 log10(mean((x1 - x2)**2)), in decibels.
+
+    Raises:
+        ValueError: different shapes.
+
+    >>> float(psnr(jnp.zeros(4), jnp.ones(4), max_val=10.0))
+    20.0
+    """
+    x1, x2 = jnp.asarray(x1), jnp.asarray(x2)
+    if x1.shape != x2.shape:
+        raise ValueError(f"The shapes of both inputs must agree. Received: x1.shape={x1.shape}, x2.shape={x2.shape}")
+    peak = jnp.asarray(max_val, x2.dtype)
+    return 20 * jnp.log10(peak) - 10 * jnp.log10(jnp.mean(jnp.square(x1 - x2)))

@@ -22,8 +22,19 @@ def corrected(lr, beta_1, beta_2, t):
     return lr * jnp.sqrt(1 - power(beta_2, t, lr)) / (1 - power(beta_1, t, lr))
 
 
+class Moments(Optimizer):
+    """Base of optimizers with running means of the gradient (decay `beta_1`) and of its square (`beta_2`)."""
+
+    beta_1: Any = 0.9
+    beta_2: Any = 0.999
+    epsilon: Any = 1e-7
+
+    def slot_groups(self):
+        return (("momentum", "velocity"),)
+
+
 @optimizer()
-class Adam(Optimizer):
+class Adam(Moments):
     """`p -= lr_t * m / (sqrt(v) + epsilon)`, m and v running means of the gradient and of its square.
 
     Args:
@@ -40,13 +51,10 @@ class Adam(Optimizer):
     """
 
     learning_rate: Any = 0.001
-    beta_1: Any = 0.9
-    beta_2: Any = 0.999
-    epsilon: Any = 1e-7
     amsgrad: Any = False
 
     def slot_groups(self):
-        return (("momentum", "velocity"), ("velocity_hat",)) if self.amsgrad else (("momentum", "velocity"),)
+        return (*super().slot_groups(), ("velocity_hat",)) if self.amsgrad else super().slot_groups()
 
     def rule(self, g, p, s, lr, t):
         m, v = moments(g, s, self.beta_1, self.beta_2)
@@ -76,7 +84,7 @@ class AdamW(Adam):
 
 
 @optimizer()
-class Nadam(Optimizer):
+class Nadam(Moments):
     """Adam with Nesterov momentum.
 
     Reference: Dozat, 2016, "Incorporating Nesterov Momentum into Adam".
@@ -86,12 +94,6 @@ class Nadam(Optimizer):
     """
 
     learning_rate: Any = 0.001
-    beta_1: Any = 0.9
-    beta_2: Any = 0.999
-    epsilon: Any = 1e-7
-
-    def slot_groups(self):
-        return (("momentum", "velocity"),)
 
     scalar_names = ("u_product",)
 
@@ -118,7 +120,7 @@ class Nadam(Optimizer):
 
 
 @optimizer()
-class Adamax(Optimizer):
+class Adamax(Moments):
     """Adam with the largest absolute gradient in place of the root mean square.
 
     Reference: Kingma and Ba, 2014, "Adam: A Method for Stochastic Optimization", section 7.
@@ -128,9 +130,6 @@ class Adamax(Optimizer):
     """
 
     learning_rate: Any = 0.001
-    beta_1: Any = 0.9
-    beta_2: Any = 0.999
-    epsilon: Any = 1e-7
 
     def slot_groups(self):
         return (("momentum", "norm"),)
@@ -142,7 +141,7 @@ class Adamax(Optimizer):
 
 
 @optimizer()
-class Lamb(Optimizer):
+class Lamb(Moments):
     """Adam whose step for each parameter is as long as the parameter's norm; for very large batches.
 
     Reference: You et al., 2019, "Large Batch Optimization for Deep Learning: Training BERT in 76 minutes".
@@ -152,12 +151,6 @@ class Lamb(Optimizer):
     """
 
     learning_rate: Any = 0.001
-    beta_1: Any = 0.9
-    beta_2: Any = 0.999
-    epsilon: Any = 1e-7
-
-    def slot_groups(self):
-        return (("momentum", "velocity"),)
 
     def rule(self, g, p, s, lr, t):
         m, v = moments(g, s, self.beta_1, self.beta_2)
@@ -169,7 +162,7 @@ class Lamb(Optimizer):
 
 
 @optimizer()
-class ScheduleFreeAdamW(Optimizer):
+class ScheduleFreeAdamW(Moments):
     """AdamW that needs no schedule: gradients are taken between the fast iterate and its average.
 
     Args:
@@ -183,14 +176,9 @@ class ScheduleFreeAdamW(Optimizer):
     """
 
     learning_rate: Any = 0.0025
-    beta_1: Any = 0.9
-    beta_2: Any = 0.999
     epsilon: Any = 1e-8
     warmup_steps: Any = 0
     keeps_values = True
-
-    def slot_groups(self):
-        return (("momentum", "velocity"),)
 
     def slot(self, name, p, leaf):
         return jnp.array(p) if name == "momentum" else super().slot(name, p, leaf)

@@ -1,0 +1,81 @@
+"""Integers as rows of zeros and ones, polar coordinates as complex numbers."""
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from jkeras.core.graph import KerasTensor, infer, op
+from jkeras.core.policy import standardize_dtype
+from jkeras.core.registry import public
+from jkeras.ops.naming import nn_op, public_names
+
+
+def _sparse(x, entries):
+    from jax.experimental.sparse import BCOO  # takes long to import
+
+    return BCOO.fromdense(x, nse=entries)
+
+
+def _encoded(function):
+    """The place in a graph of what `function()`, an op made later, gives: tracing does not know sparse arrays."""
+    def spec(x, *args, sparse=False, **options):
+        dense = infer(lambda given: function()(given, *args, **options), x)
+        return KerasTensor(dense.shape, dense.dtype, sparse=sparse)
+    return spec
+
+
+@nn_op(inputs=1, spec=_encoded(lambda: one_hot))
+def one_hot(x, num_classes, axis=-1, dtype=None, sparse=False):
+    """1 at the place that each integer names, 0 elsewhere; nothing but 0 for an integer out of range.
+
+    Args:
+        axis: where the new axis of size `num_classes` goes.
+        dtype: floatx by default.
+        sparse: return a JAX BCOO array.
+
+    >>> one_hot([2, 0], 3)
+    Array([[0., 0., 1.],
+           [1., 0., 0.]], dtype=float32)
+    """
+    x = jnp.asarray(x, "int32" if sparse else None)
+    result = jax.nn.one_hot(x, num_classes, axis=axis, dtype=standardize_dtype(dtype))
+    return _sparse(result, x.size) if sparse else result
+
+
+@op("keras.src.ops.nn", inputs=1, class_name="MultiHot", spec=_encoded(lambda: _multi_hot))
+def _multi_hot(inputs, num_classes=None, axis=-1, dtype=None, sparse=False):
+    inputs = jnp.asarray(inputs)
+    result = one_hot(inputs.astype("int32"), num_classes, axis=axis, dtype=dtype)
+    result = jnp.max(result, axis=1 if inputs.ndim > 1 else 0)
+    return _sparse(result, inputs.size) if sparse else result
+
+
+@public(*public_names("nn", "multi_hot"))
+def multi_hot(inputs, num_classes=None, axis=-1, dtype=None, sparse=False, **kwargs):
+    """1 at all places that the integers of a row name, 0 elsewhere: (batch, n) -> (batch, num_classes).
+
+    Args:
+        dtype: floatx by default.
+        sparse: return a JAX BCOO array.
+        num_tokens: older name of `num_classes`.
+    Raises:
+        ValueError: no `num_classes`.
+
+    >>> multi_hot([[2, 0]], 4)
+    Array([[1., 0., 1., 0.]], dtype=float32)
+    """
+    num_classes = kwargs.pop("num_tokens", None) if num_classes is None else num_classes
+    if num_classes is None:
+        raise ValueError("Argument `num_classes` must be specified.")
+    return _multi_hot(inputs, num_classes=num_classes, axis=axis, dtype=dtype, sparse=sparse)
+
+
+@nn_op()
+def polar(abs_, angle):
+    """The complex numbers of given absolute values and angles (in radians).
+
+    >>> polar([2.0], [0.0])
+    Array([2.+0.j], dtype=complex64)
+    """
+    abs_, angle = jnp.asarray(abs_), jnp.asarray(angle)
+    return lax.complex(abs_ * jnp.cos(angle), abs_ * jnp.sin(angle))
