@@ -8,6 +8,7 @@ from jkeras import (
     constraints,
     datasets,
     distillation,
+    distribution,
     dtype_policies,
     initializers,
     layers,

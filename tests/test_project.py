@@ -17,7 +17,7 @@ ROOT = pathlib.Path(jkeras.__file__).parent
 # docs/decisions/0001-import-order.md.
 ORDER = [
     {"core"},
-    {"dtype_policies", "tree"},
+    {"distribution", "dtype_policies", "tree"},
     {"ops"},
     {"backend", "config"},
     {"random"},

@@ -191,7 +191,7 @@ def own_write(variable, value):
             f"Variable '{variable.path}' was assigned a traced value outside `apply`, as in a function of yours under "
             "jax.jit, jax.grad or jax.lax.scan. Use the pure form there, with the state in the carry: `y, state = "
             "layer.apply(params, state, x)`; of a metric `state = metric.update(state, y_true, y_pred)`.")
-    variable._value = value
+    variable._value = variable.placed(value)
 
 
 # ---------------------------------------------------------------- what variables and generators ask

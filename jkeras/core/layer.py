@@ -16,7 +16,7 @@ from jkeras.core.errors import explain
 from jkeras.core.family import families
 from jkeras.core.module import Module, walk
 from jkeras.core.pure import Pair, PureInterface
-from jkeras.core.settings import auto_name
+from jkeras.core.settings import auto_name, settings
 from jkeras.core.symbolic import symbolic_call
 from jkeras.core.variable import Variable
 from jkeras.core.view import WeightView
@@ -295,7 +295,13 @@ class Layer(PureInterface, WeightView, Module, record.Record):
             check(self.input_spec, call.first, self._where)
 
     def _compute(self, run, call):
-        return self._execute(run, call) if self._remat is None else remat.execute(run, self, call)
+        y = self._execute(run, call) if self._remat is None else remat.execute(run, self, call)
+        return y if settings.distribution is None else self._laid_out(y)
+
+    def _laid_out(self, y):
+        """The outputs as the session's distribution wants them."""
+        layout = settings.distribution.get_tensor_layout(f"{self.path}/output")
+        return y if layout is None else jax.lax.with_sharding_constraint(y, layout.backend_layout)
 
     def _execute(self, run, call):
         if self.is_lifted():

@@ -34,6 +34,7 @@ class Settings:
         self.seed = None
         self.names = collections.Counter()
         self.seed_generator = None  # of `jkeras.random` functions called without a seed
+        self.distribution = None  # where variables and batches lie; None: on the first device
 
     def clear(self):
         """Forgets automatic names and the global seed generator, as `clear_session` does."""

@@ -8,7 +8,7 @@ from jkeras.core import frame
 from jkeras.core.errors import explain
 from jkeras.core.policy import is_float, standardize_dtype
 from jkeras.core.registry import public
-from jkeras.core.settings import auto_name
+from jkeras.core.settings import auto_name, settings
 
 AGGREGATIONS = (None, "none", "mean", "sum", "only_first_replica")
 
@@ -73,6 +73,10 @@ class Variable:
             self.shape = tuple(shape)
         else:
             self._hold(initializer, dtype)
+        if settings.distribution is not None:
+            self.layout = settings.distribution.get_variable_layout(self)
+        if self._value is not None:
+            self._value = self.placed(self._value)
 
     def _hold(self, value, dtype):
         value = getattr(value, "value", value) if isinstance(value, Variable) else value
@@ -97,11 +101,25 @@ class Variable:
         dtype = frame.autocast_dtype() if self.autocast else None
         return value.astype(dtype) if dtype and is_float(self.dtype) and value.dtype != dtype else value
 
+    @property
+    def sharding(self):
+        """How the array lies over devices, as JAX knows it; None: on one, as JAX likes it."""
+        return getattr(self.layout, "backend_layout", self.layout)
+
+    def placed(self, value):
+        """The array, laid out as this variable's are."""
+        return value if self.layout is None else jax.device_put(value, self.sharding)
+
+    def _first_value(self):
+        """The initializer's array; made where it will lie, so that no device ever has all of it."""
+        make = lambda: jnp.asarray(self._initializer(self.shape, dtype=self.dtype), dtype=self.dtype)  # noqa: E731
+        return make() if self.layout is None else jax.jit(make, out_shardings=self.sharding)()
+
     def own_value(self):
         """The array that this variable holds itself, made or pulled in when needed."""
         if self._value is None:
             with jax.ensure_compile_time_eval():
-                self._value = jnp.asarray(self._initializer(self.shape, dtype=self.dtype), dtype=self.dtype)
+                self._value = self._first_value()
             if tuple(self._value.shape) != self.shape:
                 raise ValueError(explain(f"Variable '{self.path}'", f"an initializer that returns shape {self.shape}",
                                          f"shape {tuple(self._value.shape)} from {self._initializer}"))

@@ -139,8 +139,8 @@ class Optimizer(Lifted):
         if not any(variable is v for v in self._variables):
             self._variables.append(variable)
 
-    def _own(self, value, name, shape=None, dtype=None):
-        variable = Variable(value, shape=shape, dtype=dtype, trainable=False, name=name, autocast=False)
+    def _own(self, value, name, shape=None, dtype=None, layout=None):
+        variable = Variable(value, shape=shape, dtype=dtype, trainable=False, name=name, autocast=False, layout=layout)
         variable.scope = self.name if name else ""
         self._track(variable)
         return variable
@@ -192,7 +192,8 @@ class Optimizer(Lifted):
             if address not in self._at and address[0] != "inner":
                 spec = at(template, address)
                 value = at(first, address) if first else functools.partial(self._first, address)
-                self._at[address] = self._own(value, self._label(address), spec.shape, spec.dtype)
+                self._at[address] = self._own(value, self._label(address), spec.shape, spec.dtype,
+                                              self._layout(address, spec.shape))
         self.built = True
 
     def rebuild(self, variables):
@@ -225,6 +226,11 @@ class Optimizer(Lifted):
         """The name of the variable of a slot."""
         return f"{variable.path.replace('/', '_')}_{name}"
 
+    def _layout(self, address, shape):
+        """The layout of a slot: that of its parameter, where it has the same shape."""
+        of = self._trainable_variables[address[-1]] if address[0] in ("ema", "accumulators", "slots") else None
+        return of.layout if of is not None and tuple(of.shape) == tuple(shape) else None
+
     def _specs(self):
         return [jax.ShapeDtypeStruct(tuple(v.shape), v.dtype) for v in self._trainable_variables]
 
@@ -236,11 +242,12 @@ class Optimizer(Lifted):
 
     def add_variable(self, shape, initializer="zeros", dtype=None, aggregation="none", layout=None, name=None):
         """A new variable of the optimizer, for `build` of a subclass."""
-        return self._own(get_initializer(initializer), name, standardize_shape(shape), dtype)
+        return self._own(get_initializer(initializer), name, standardize_shape(shape), dtype, layout)
 
     def add_variable_from_reference(self, reference_variable, name=None, initializer="zeros"):
         """A new variable like a trainable one, named after it."""
         return self.add_variable(reference_variable.shape, initializer, reference_variable.dtype,
+                                 layout=reference_variable.layout,
                                  name=self.slot_label(name or "var", reference_variable))
 
     def add_optimizer_variables(self, trainable_variables, name, initializer="zeros"):

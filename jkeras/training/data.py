@@ -8,6 +8,7 @@ import numpy as np
 
 from jkeras.core.graph import flatten
 from jkeras.core.settings import floatx
+from jkeras.training import placement
 
 ON_DEVICE_LIMIT = 2**28  # bytes of a data set that are put on the device once
 
@@ -124,7 +125,7 @@ class ArraySource:
     def on_device(self):
         """The data as arrays on the device, put there once."""
         if self._on_device is None:
-            self._on_device = jax.tree_util.tree_map(jax.numpy.asarray, self.data)
+            self._on_device = placement.everywhere(self.data)
         return self._on_device
 
     def batches(self, seed=0, epoch=0):

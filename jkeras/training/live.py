@@ -7,7 +7,9 @@ import threading
 import jax
 import jax.numpy as jnp
 
+from jkeras.core.settings import settings
 from jkeras.core.variable import Lent
+from jkeras.training import placement
 
 
 class Live:
@@ -74,7 +76,7 @@ class Live:
     def replace(self, change):
         """Replaces the state by `change(state)`."""
         with self.lock:
-            self.state = change(self.take())
+            self.state = placement.spread(change(self.take()))
 
     def peek(self):
         """The state as it is, for reading; it must not be consumed."""
@@ -128,10 +130,16 @@ def lent_to(plan):
         live.close()
 
 
-def compiled(model, kind, key, make, donate=()):
-    """The jitted function of a kind, kept with the model for as long as its structure stays the same."""
+def compiled(model, kind, key, make, donate=(), state=None):
+    """The jitted function of a kind, kept with the model for as long as its structure stays the same.
+
+    Args:
+        state: of a function `(state, ...) -> (state, logs)`: what it will be given; its arrays stay where they are.
+    """
     functions = model.__dict__.setdefault("_functions", {})
-    if (kind, key) not in functions:
-        function = make()
-        functions[kind, key] = jax.jit(function, donate_argnums=donate) if model.jit_compile else function
-    return functions[kind, key]
+    key = kind, key, settings.distribution
+    if key not in functions:
+        function, out = make(), placement.shardings(state)
+        functions[key] = function if not model.jit_compile else jax.jit(
+            function, donate_argnums=donate, out_shardings=None if out is None else (out, None))
+    return functions[key]

@@ -6,7 +6,7 @@ import numpy as np
 
 from jkeras.core import frame
 from jkeras.core.module import walk
-from jkeras.training import keras_contract
+from jkeras.training import keras_contract, placement
 from jkeras.training.data import ArraySource
 from jkeras.training.live import compiled
 from jkeras.training.step import flat_logs, make_eval_step, make_train_step
@@ -47,20 +47,21 @@ class Runner:
 
     # ------------------------------------------------------------ compiled functions
 
-    def single(self):
+    def single(self, live):
         """One step on one batch."""
-        return compiled(self.model, f"{self.kind}_one", self.plan.key, lambda: self.make_step(self.model), self.donate)
+        return compiled(self.model, f"{self.kind}_one", self.plan.key, lambda: self.make_step(self.model), self.donate,
+                        live.peek())
 
-    def many(self):
+    def many(self, live):
         """`count` steps on rows of data that lie on the device."""
-        return compiled(self.model, f"{self.kind}_many", self.plan.key, self._make_many, self.donate)
+        return compiled(self.model, f"{self.kind}_many", self.plan.key, self._make_many, self.donate, live.peek())
 
     def _make_many(self):
         step, plan, model = self.make_step(self.model), self.plan, self.model
 
         def many(state, data, rows, count):
             def body(i, state):
-                batch = jax.tree_util.tree_map(lambda v: v[rows[i]], data)
+                batch = placement.constrain(jax.tree_util.tree_map(lambda v: v[rows[i]], data))
                 return step(state, batch)[0]
             state = jax.lax.fori_loop(0, count, body, state)
             return state, metric_logs(model, plan, state)
@@ -74,10 +75,11 @@ class Runner:
         With a `limit` below the source's length the next epoch goes on where this one stopped.
         """
         short = limit is not None and (source.num_batches is None or limit != source.num_batches)
-        if self.chunk > 1 and not short and isinstance(source, ArraySource) and source.fits_on_device:
+        if self.chunk > 1 and not short and isinstance(source, ArraySource) and source.fits_on_device and (
+                jax.process_count() == 1):
             yield from self._epoch_on_device(live, source, seed, epoch, before)
             return
-        step, done = self.single(), 0
+        step, done = self.single(live), 0
         batches = self._resumed(source, seed, epoch) if short else source.batches(seed, epoch)
         while limit is None or done < limit:
             batch = next(batches, None)
@@ -86,7 +88,7 @@ class Runner:
                 break
             if done % self.chunk == 0:
                 before(done)
-            logs = live.advance(step, batch)
+            logs = live.advance(step, placement.place(batch, whole=isinstance(source, ArraySource)))
             done += 1
             if done % self.chunk == 0 or done == (limit or source.num_batches):
                 yield done - 1, logs
@@ -112,7 +114,7 @@ class Runner:
     def _epoch_on_device(self, live, source, seed, epoch, before):
         rows, size, data = source.order(seed, epoch), source.batch_size, source.on_device()
         whole = source.size // size
-        many = self.many() if whole else None
+        many = self.many(live) if whole else None
         for start in range(0, whole, self.chunk):
             count = min(self.chunk, whole - start)
             mine = rows[start * size:(start + count) * size].reshape(count, size)
@@ -124,7 +126,7 @@ class Runner:
             rest = rows[whole * size:]
             batch = jax.tree_util.tree_map(lambda v: v[rest], source.data)
             before(whole)
-            yield whole, live.advance(self.single(), batch)
+            yield whole, live.advance(self.single(live), placement.place(batch))
 
 
 def metric_logs(model, plan, state):
@@ -137,7 +139,7 @@ def metric_logs(model, plan, state):
 def as_numbers(logs):
     """Logs as Python numbers, in sorted order; arrays that are no scalars stay arrays."""
     def number(value):
-        value = np.asarray(value)
+        value = placement.to_host(value)
         return value.item() if value.ndim == 0 else value
     return {k: number(v) for k, v in flat_logs(logs).items()}
 
@@ -145,8 +147,8 @@ def as_numbers(logs):
 def concatenate(outputs):
     """The outputs of several batches as one structure of numpy arrays."""
     if len(outputs) == 1:
-        return jax.tree_util.tree_map(np.asarray, outputs[0])
-    return jax.tree_util.tree_map(lambda *parts: np.concatenate([np.asarray(p) for p in parts]), *outputs)
+        return jax.tree_util.tree_map(placement.to_host, outputs[0])
+    return jax.tree_util.tree_map(lambda *parts: np.concatenate([placement.to_host(p) for p in parts]), *outputs)
 
 
 def first_shapes(batch):

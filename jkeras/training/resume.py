@@ -1,6 +1,7 @@
 """Going on where a training stopped: the state, epoch, callbacks and shuffle seed in a checkpoint folder."""
 
 from jkeras.saving.checkpointer import Checkpointer
+from jkeras.training import placement
 
 
 class Resume:
@@ -23,7 +24,7 @@ class Resume:
             self._save(initial_epoch)
             return initial_epoch, self.seed
         state, extra = self.checkpointer.restore(self.live.peek())
-        self.live.replace(lambda old: state)
+        self.live.replace(lambda old: placement.like(state, old))
         self.callbacks.set_state(extra["callbacks"])
         self.seed = extra["seed"]
         return extra["epoch"], self.seed

@@ -12,7 +12,7 @@ from jkeras.core.module import walk
 from jkeras.core.rng import SeedGenerator, key_from_seed, key_of_path
 from jkeras.core.settings import default_seed
 from jkeras.core.structure import constant_initializer, named_weights
-from jkeras.training import keras_contract
+from jkeras.training import keras_contract, placement
 
 
 class TrainState(typing.NamedTuple):
@@ -119,6 +119,7 @@ class Plan:
         mine = lambda named: tree.unflatten((p, v.own_value()) for p, v in named)  # noqa: E731
         state = TrainState(jnp.asarray(self.model._step, "int32"), mine(self.params), mine(self.frozen),
                            mine(self.state), self._gather_optimizer(), mine(self.metrics), self.model._key())
+        state = placement.spread(state)
         return jax.tree_util.tree_map(jnp.copy, state) if copies else state
 
     def _gather_optimizer(self):

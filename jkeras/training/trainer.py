@@ -13,7 +13,7 @@ from jkeras.core.graph import flatten
 from jkeras.core.structure import all_built, named_weights
 from jkeras.core.settings import default_seed, is_interactive_logging_enabled, settings
 from jkeras.core.variable import values_of
-from jkeras.training import data, keras_contract
+from jkeras.training import data, keras_contract, placement
 from jkeras.training.compiled import CompileMetrics
 from jkeras.training.live import Interrupts, compiled, lent_to
 from jkeras.training.loop import Runner, as_numbers, concatenate, first_shapes
@@ -250,7 +250,7 @@ class Trainer(Objective):
         callbacks.on_predict_begin()
         for step, (rows, *_) in enumerate(source.batches()):
             callbacks.on_predict_batch_begin(step)
-            outputs.append(predict(rows))
+            outputs.append(predict(placement.place(rows)))
             callbacks.on_predict_batch_end(step, {"outputs": outputs[-1]})
             if steps is not None and step + 1 >= steps:
                 break
@@ -263,7 +263,7 @@ class Trainer(Objective):
         """The outputs for one batch."""
         x = data.as_arrays(x)
         self._build_for_prediction((x,))
-        return jax.tree_util.tree_map(np.asarray, self._predictor()(x))
+        return jax.tree_util.tree_map(placement.to_host, self._predictor()(placement.place(x)))
 
     def _build_for_prediction(self, batch):
         if not self.built or not all_built(self):
@@ -311,8 +311,9 @@ class Trainer(Objective):
         self._assert_compiled("train_on_batch")
         batch = self._single_batch(x, y, sample_weight, class_weight)
         plan = self._plan()
-        step = compiled(self, "train_on_batch", plan.key, lambda: make_train_step(self))  # consumes nothing: no copies
-        state, logs = step(plan.reset_metrics(plan.gather(copies=False)), batch)
+        state = placement.spread(plan.reset_metrics(plan.gather(copies=False)))
+        step = compiled(self, "train_on_batch", plan.key, lambda: make_train_step(self), state=state)
+        state, logs = step(state, placement.place(batch))
         plan.scatter(state)
         return self._batch_logs(logs, return_dict)
 
@@ -332,7 +333,7 @@ class Trainer(Objective):
         plan = self._plan()
         live = _Snapshot(plan)
         live.replace(plan.reset_metrics)
-        logs = live.advance(Runner(self, plan, "test", True).single(), batch)
+        logs = live.advance(Runner(self, plan, "test", True).single(live), placement.place(batch))
         live.store()
         return self._batch_logs(logs, return_dict)
 
@@ -375,7 +376,11 @@ class _Snapshot:
 
     def replace(self, change):
         """Replaces the state by `change(state)`."""
-        self.state = change(self.state)
+        self.state = placement.spread(change(self.state))
+
+    def peek(self):
+        """The state."""
+        return self.state
 
     def advance(self, function, *args):
         """`state, logs = function(state, *args)`."""

@@ -1,0 +1,198 @@
+"""Meshes of devices, and how an array lies on one."""
+
+import collections.abc
+import math
+import re
+
+import jax
+import numpy as np
+
+from jkeras.core.registry import public
+
+
+@public("keras.distribution.list_devices")
+def list_devices(device_type=None):
+    """The names of the devices of all processes: "cpu:0", "gpu:0", …
+
+    Args:
+        device_type: "cpu", "gpu" or "tpu"; by default the best kind there is.
+
+    >>> list_devices("cpu")[0]
+    'cpu:0'
+    """
+    return [f"{device.platform}:{device.id}" for device in _devices(device_type)]
+
+
+@public("keras.distribution.get_device_count")
+def get_device_count(device_type=None):
+    """The number of devices of all processes; argument as for `list_devices`.
+
+    >>> get_device_count("cpu") == len(list_devices("cpu"))
+    True
+    """
+    return len(_devices(device_type))
+
+
+def _devices(device_type):
+    return jax.devices(device_type.lower() if device_type else None)
+
+
+def as_device(device):
+    """A JAX device from its name or itself.
+
+    >>> as_device("cpu:0").id
+    0
+    """
+    if isinstance(device, jax.Device):
+        return device
+    platform, _, number = str(device).partition(":")
+    for candidate in jax.devices(platform):
+        if candidate.id == int(number or 0):
+            return candidate
+    raise ValueError(f"There is no device {device!r}. Expected one of {list_devices(platform)}.")
+
+
+@public("keras.distribution.DeviceMesh")
+class DeviceMesh:
+    """Devices in a grid whose axes have names, such as 4 for parts of the batch times 2 for parts of the model.
+
+    Args:
+        shape: tuple of the axes' sizes; their product is the number of devices.
+        axis_names: list of the axes' names.
+        devices: names or JAX devices; by default all.
+    Raises:
+        ValueError: sizes and names, or sizes and devices, that do not fit.
+
+    >>> DeviceMesh((1,), ["batch"], ["cpu:0"])
+    <DeviceMesh shape=(1,), axis_names=['batch']>
+    """
+
+    def __init__(self, shape, axis_names, devices=None):
+        if not shape or not axis_names:
+            raise ValueError(f"Expected a shape and names of axes. Received: shape={shape}, axis_names={axis_names}")
+        if len(shape) != len(axis_names):
+            raise ValueError("Expected one name for each axis of the mesh. Received: "
+                             f"shape={shape}, axis_names={axis_names}")
+        devices = np.array(list_devices() if devices is None else devices)
+        if math.prod(shape) != devices.size:
+            raise ValueError(f"A mesh of shape {tuple(shape)} takes {math.prod(shape)} devices. "
+                             f"Received: {devices.size} devices")
+        self.shape, self.axis_names, self.devices = shape, axis_names, devices.reshape(shape)
+        self._mesh = None
+
+    @property
+    def backend_mesh(self):
+        """The mesh as JAX knows it."""
+        if self._mesh is None:
+            found = np.array([as_device(device) for device in self.devices.ravel()]).reshape(self.devices.shape)
+            self._mesh = jax.sharding.Mesh(found, tuple(self.axis_names))
+        return self._mesh
+
+    def __getstate__(self):
+        return {**self.__dict__, "_mesh": None}  # JAX's devices cannot be copied
+
+    def __repr__(self):
+        return f"<{type(self).__name__} shape={self.shape}, axis_names={self.axis_names}>"
+
+
+@public("keras.distribution.TensorLayout")
+class TensorLayout:
+    """Along which axes of a mesh the axes of an array are cut.
+
+    Args:
+        axes: for each axis of the array the name of an axis of the mesh (or a tuple of names), or None: not cut.
+        device_mesh: a `DeviceMesh`; may be set later, once.
+    Raises:
+        ValueError: for a name that the mesh does not have.
+
+    >>> TensorLayout((None, "model")).axes
+    (None, 'model')
+    """
+
+    def __init__(self, axes, device_mesh=None):
+        self.axes, self._device_mesh = tuple(axes), device_mesh
+        self._check()
+
+    @property
+    def device_mesh(self):
+        """The mesh, or None."""
+        return self._device_mesh
+
+    @device_mesh.setter
+    def device_mesh(self, device_mesh):
+        if self._device_mesh is not None:
+            raise ValueError(f"The mesh of a layout can be set once. It is {self._device_mesh}")
+        self._device_mesh = device_mesh
+        self._check()
+
+    def _check(self):
+        if self._device_mesh is None:
+            return
+        known = set(self._device_mesh.axis_names)
+        axes = [axis if isinstance(axis, tuple) else (axis,) for axis in self.axes if axis is not None]
+        used = {name for names in axes for name in names}
+        if used - known:
+            raise ValueError(f"Invalid axis names for a layout: expected names among {sorted(known)}, "
+                             f"received {sorted(used)}")
+
+    @property
+    def backend_layout(self):
+        """The layout as JAX knows it: a `NamedSharding`."""
+        if self._device_mesh is None:
+            raise ValueError("A layout without a mesh says nothing yet: set its `device_mesh`.")
+        return jax.sharding.NamedSharding(self._device_mesh.backend_mesh, jax.sharding.PartitionSpec(*self.axes))
+
+    def __repr__(self):
+        return f"<{type(self).__name__} axes={self.axes}, device_mesh={self.device_mesh}>"
+
+
+@public("keras.distribution.LayoutMap")
+class LayoutMap(collections.abc.MutableMapping):
+    """Layouts by the paths of variables or tensors; a key is a path or a regular expression of whole paths.
+
+    Args:
+        device_mesh: the mesh of layouts that come without one.
+
+    >>> layouts = LayoutMap(DeviceMesh((1,), ["model"], ["cpu:0"]))
+    >>> layouts[".*dense.*kernel"] = (None, "model")
+    >>> layouts["net/dense_1/kernel"].axes, layouts["net/conv/kernel"]
+    ((None, 'model'), None)
+    """
+
+    def __init__(self, device_mesh):
+        self._layouts, self.device_mesh = {}, device_mesh
+
+    def __getitem__(self, key):
+        """The layout for a path, or None.
+
+        Raises:
+            ValueError: several keys match.
+        """
+        if key in self._layouts:
+            return self._layouts[key]
+        matching = [pattern for pattern in self._layouts if re.fullmatch(pattern, key)]
+        if len(matching) > 1:
+            raise ValueError(f"The path '{key}' matches several keys of the LayoutMap: {matching}. Make them so that "
+                             "each path matches one at most.")
+        return self._layouts[matching[0]] if matching else None
+
+    def __setitem__(self, key, layout):
+        if key in self._layouts:
+            raise ValueError(f"{key} is already in the LayoutMap, with the value {self._layouts[key]}.")
+        if isinstance(layout, tuple):
+            layout = TensorLayout(layout)
+        if not isinstance(layout, TensorLayout):
+            raise ValueError(f"Expected a TensorLayout or a tuple of names for the key {key}. Received: {layout} of "
+                             f"type {type(layout)}")
+        if layout.device_mesh is None and self.device_mesh is not None:
+            layout.device_mesh = self.device_mesh
+        self._layouts[key] = layout
+
+    def __delitem__(self, key):
+        del self._layouts[key]
+
+    def __len__(self):
+        return len(self._layouts)
+
+    def __iter__(self):
+        return iter(self._layouts)

@@ -1,0 +1,226 @@
+"""Distributions: where each variable and each batch lies. One of them may be the session's."""
+
+import contextlib
+import warnings
+
+import jax
+import numpy as np
+
+from jkeras.core.graph import is_symbolic
+from jkeras.core.registry import public
+from jkeras.core.settings import settings
+from jkeras.distribution.mesh import DeviceMesh, LayoutMap, TensorLayout, list_devices
+
+
+@public("keras.distribution.distribution")
+def distribution():
+    """The distribution of the session, or None.
+
+    >>> distribution() is None
+    True
+    """
+    return settings.distribution
+
+
+@public("keras.distribution.set_distribution")
+def set_distribution(value):
+    """Makes a distribution that of the session: of variables made from now on, and of the batches they are trained on.
+
+    Args:
+        value: a `DataParallel`, `ModelParallel` or `FSDP`; None for none.
+
+    >>> set_distribution(DataParallel(devices=["cpu:0"]))
+    >>> distribution()
+    <DataParallel device_mesh=<DeviceMesh shape=(1,), axis_names=['batch']>>
+    >>> set_distribution(None)
+    """
+    settings.distribution = value
+
+
+@public("keras.distribution.distribute_tensor")
+def distribute_tensor(tensor, layout):
+    """An array laid out over a mesh; inside `jax.jit` a demand on the compiler.
+
+    Args:
+        tensor: array; a `KerasTensor` is returned as it is.
+        layout: a `TensorLayout` or one of JAX's shardings.
+
+    >>> mesh = DeviceMesh((1,), ["batch"], ["cpu:0"])
+    >>> distribute_tensor(np.ones((4, 2)), TensorLayout(("batch", None), mesh)).sharding.spec == jax.P("batch", None)
+    True
+    """
+    if is_symbolic(tensor):
+        return tensor
+    layout = getattr(layout, "backend_layout", layout)
+    if isinstance(tensor, jax.core.Tracer):
+        return jax.lax.with_sharding_constraint(tensor, layout)
+    return jax.device_put(tensor, layout)
+
+
+class Distribution:
+    """Base of distributions: a mesh, one of whose axes cuts batches.
+
+    Args:
+        device_mesh: a `DeviceMesh`.
+        batch_dim_name: the axis of the mesh along which batches are cut.
+        auto_shard_dataset: whether each process takes its own part of a data set.
+    """
+
+    def __init__(self, device_mesh, batch_dim_name=None, auto_shard_dataset=True):
+        self.device_mesh, self.batch_dim_name = device_mesh, batch_dim_name
+        self.auto_shard_dataset = auto_shard_dataset
+        self.num_processes = jax.process_count()
+
+    @property
+    def num_model_replicas(self):
+        """In how many parts a batch is cut."""
+        return self.device_mesh.devices.shape[list(self.device_mesh.axis_names).index(self.batch_dim_name)]
+
+    @property
+    def data_shard_id(self):
+        """Which part of a data set is this process's: processes that hold parts of one replica share it."""
+        return jax.process_index() // max(self.num_processes // self.num_model_replicas, 1)
+
+    def get_data_layout(self, data_shape):
+        """The layout of an array whose first axis is the batch."""
+        return TensorLayout([self.batch_dim_name] + [None] * (len(data_shape) - 1), self.device_mesh)
+
+    def get_variable_layout(self, variable):
+        """The layout of a variable: the one it was made with, that of its path, or a copy on each device."""
+        own = variable.layout if variable.layout is not None else self._layout_of(variable)
+        return TensorLayout([None] * len(variable.shape), self.device_mesh) if own is None else own
+
+    def _layout_of(self, variable):
+        """The layout that the distribution has for a variable, or None: a copy on each device."""
+
+    def get_tensor_layout(self, path):
+        """The layout of what a layer returns, by its path with "/output"; None: the compiler's choice."""
+
+    def distribute_dataset(self, dataset):
+        """The part of a data set that is for this process; with one process all of it.
+
+        Raises:
+            ValueError: a data set that cannot be cut.
+        """
+        if self.num_processes == 1 or not self.auto_shard_dataset:
+            return dataset
+        if not hasattr(dataset, "shard"):
+            raise ValueError(f"A data set of the type {type(dataset)} cannot be cut into a part for each process. "
+                             "Expected a method `shard(num_shards, index)`, as those of tf.data and Hugging Face have. "
+                             "Or give each process its own part, and pass `auto_shard_dataset=False`.")
+        return dataset.shard(num_shards=min(self.num_model_replicas, self.num_processes), index=self.data_shard_id)
+
+    @contextlib.contextmanager
+    def scope(self):
+        """A `with` block in which this is the session's distribution."""
+        before = distribution()
+        set_distribution(self)
+        try:
+            yield
+        finally:
+            set_distribution(before)
+
+    def __repr__(self):
+        return f"<{type(self).__name__} device_mesh={self.device_mesh}>"
+
+
+def _mesh_of(device_mesh, devices):
+    """A mesh with one axis, "batch", unless one is given."""
+    if device_mesh is None:
+        devices = np.array(devices if devices else list_devices())
+        return DeviceMesh(devices.shape, ["batch"], devices)
+    if not isinstance(device_mesh, DeviceMesh):
+        raise ValueError(f"Expected `device_mesh` to be a DeviceMesh. Received: {device_mesh} of type "
+                         f"{type(device_mesh)}")
+    return device_mesh
+
+
+@public("keras.distribution.DataParallel")
+class DataParallel(Distribution):
+    """Each device takes a part of each batch; all have the whole model.
+
+    Args:
+        device_mesh: a `DeviceMesh` of one axis; of several the first counts.
+        devices: names of devices, instead; by default all.
+        auto_shard_dataset: see `distribute_dataset`.
+
+    >>> DataParallel(devices=["cpu:0"]).num_model_replicas
+    1
+    """
+
+    def __init__(self, device_mesh=None, devices=None, auto_shard_dataset=True):
+        mesh = _mesh_of(device_mesh, devices)
+        super().__init__(mesh, mesh.axis_names[0], auto_shard_dataset)
+        if mesh.devices.ndim != 1:
+            warnings.warn(f"DataParallel: expected a mesh of one axis, received {mesh}. Batches are cut along the "
+                          "first.", stacklevel=2)
+
+
+@public("keras.distribution.ModelParallel")
+class ModelParallel(Distribution):
+    """Variables are cut along axes of the mesh as a `LayoutMap` says, batches along another one.
+
+    Args:
+        layout_map: a `LayoutMap` by the paths of variables (`variable.path`) and of layers' outputs ("PATH/output").
+        batch_dim_name: the axis of the mesh that cuts batches; by default the first.
+        auto_shard_dataset: see `distribute_dataset`.
+
+    >>> layouts = LayoutMap(DeviceMesh((1, 1), ["batch", "model"], ["cpu:0"]))
+    >>> layouts["dense.*kernel"] = (None, "model")
+    >>> ModelParallel(layout_map=layouts).batch_dim_name
+    'batch'
+    """
+
+    def __init__(self, *, layout_map=None, batch_dim_name=None, auto_shard_dataset=True, **kwargs):
+        if layout_map is None:
+            raise ValueError("ModelParallel: expected a `layout_map`. Received: None")
+        if not isinstance(layout_map, LayoutMap):
+            raise ValueError("ModelParallel: expected `layout_map` to be a LayoutMap. Received: "
+                             f"layout_map={layout_map}")
+        mesh = layout_map.device_mesh
+        super().__init__(mesh, batch_dim_name or mesh.axis_names[0], auto_shard_dataset)
+        self._layout_map = layout_map
+        processes, replicas = self.num_processes, self.num_model_replicas
+        if processes > replicas and processes % replicas:
+            raise ValueError("ModelParallel: expected the number of processes to be a multiple of the number of model "
+                             f"replicas. Received: {processes} processes, {replicas} replicas")
+
+    def _layout_of(self, variable):
+        return self._layout_map[variable.path]
+
+    def get_tensor_layout(self, path):
+        """The layout that the map has for a path, or None."""
+        return self._layout_map[path]
+
+
+@public("keras.distribution.FSDP")
+class FSDP(Distribution):
+    """Each device takes a part of each batch and holds a part of each variable, which is gathered where it is used.
+
+    A variable is cut along its longest axis among those whose length is a multiple of the number of devices.
+
+    Args:
+        device_mesh: a `DeviceMesh` of one axis.
+        devices: names of devices, instead; by default all.
+        min_size: variables with fewer elements are kept whole on each device.
+        auto_shard_dataset: see `distribute_dataset`.
+
+    References: Rajbhandari et al. 2020, arXiv:1910.02054; Xu et al. 2021, arXiv:2105.04663.
+
+    >>> FSDP(devices=["cpu:0"]).batch_dim_name
+    'batch'
+    """
+
+    def __init__(self, device_mesh=None, devices=None, min_size=1024, auto_shard_dataset=True):
+        mesh = _mesh_of(device_mesh, devices)
+        super().__init__(mesh, mesh.axis_names[0], auto_shard_dataset)
+        self.min_size = min_size
+
+    def _layout_of(self, variable):
+        parts, shape = self.num_model_replicas, variable.shape
+        whole = [axis for axis, size in enumerate(shape) if size % parts == 0]
+        if not whole or np.prod(shape) < self.min_size:
+            return None
+        longest = max(whole, key=lambda axis: shape[axis])
+        return TensorLayout([self.batch_dim_name if axis == longest else None for axis in range(len(shape))],
+                            self.device_mesh)

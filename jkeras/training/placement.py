@@ -1,0 +1,95 @@
+"""Where the arrays of a training lie when the session has a distribution; without one nothing here does anything."""
+
+import jax
+import numpy as np
+
+from jkeras.core.settings import settings
+
+
+def _replicated():
+    """The sharding with a whole copy on each device."""
+    return jax.sharding.NamedSharding(settings.distribution.device_mesh.backend_mesh, jax.sharding.PartitionSpec())
+
+
+def _is_placed(value):
+    mesh = settings.distribution.device_mesh.backend_mesh
+    return isinstance(getattr(value, "sharding", None), jax.sharding.NamedSharding) and value.sharding.mesh == mesh
+
+
+def spread(state):
+    """A state on the mesh: what lies there stays as it is, everything else gets a copy on each device."""
+    if settings.distribution is None:
+        return state
+    everywhere = _replicated()
+    return jax.tree_util.tree_map(lambda v: v if _is_placed(v) else jax.device_put(v, everywhere), state)
+
+
+def shardings(state):
+    """How the arrays of a state lie, for the outputs of a step that it goes through; None: as the compiler likes."""
+    return None if settings.distribution is None else jax.tree_util.tree_map(lambda v: v.sharding, state)
+
+
+def like(state, other):
+    """A state with its arrays where those of another lie."""
+    return jax.tree_util.tree_map(lambda v, o: jax.device_put(v, o.sharding) if _lies_on_many(o) else v, state, other)
+
+
+def _lies_on_many(value):
+    return len(getattr(value, "devices", set)()) > 1
+
+
+def layout_of(shape):
+    """The sharding of an array whose first axis is the batch; whole copies where it cannot be cut evenly."""
+    distribution = settings.distribution
+    if not shape or shape[0] % distribution.num_model_replicas:
+        return _replicated()
+    return distribution.get_data_layout(shape).backend_layout
+
+
+def place(batch, whole=True):
+    """A batch of the host, cut along its first axis over the devices.
+
+    Args:
+        whole: with several processes: whether each of them has the whole batch, or its own part of it.
+    """
+    if settings.distribution is None:
+        return batch
+    return jax.tree_util.tree_map(_place_whole if whole else _place_part, batch)
+
+
+def _place_whole(value):
+    sharding = layout_of(np.shape(value))
+    if jax.process_count() == 1:
+        return jax.device_put(value, sharding)
+    value = np.asarray(value)
+    return jax.make_array_from_callback(value.shape, sharding, lambda index: value[index])
+
+
+def _place_part(value):
+    value = np.asarray(value)
+    parts = jax.process_count()
+    sharding = layout_of((value.shape[0] * parts, *value.shape[1:]))
+    return jax.make_array_from_process_local_data(sharding, value)
+
+
+def constrain(batch):
+    """Inside a compiled step: a batch cut over the devices."""
+    if settings.distribution is None:
+        return batch
+    return jax.tree_util.tree_map(lambda v: jax.lax.with_sharding_constraint(v, layout_of(v.shape)), batch)
+
+
+def everywhere(data):
+    """Data as arrays on the device, with a distribution on each device of the mesh."""
+    if settings.distribution is None:
+        return jax.tree_util.tree_map(jax.numpy.asarray, data)
+    return jax.tree_util.tree_map(lambda v: jax.device_put(v, _replicated()), data)
+
+
+def to_host(value):
+    """An array as a numpy array, also one whose parts lie with other processes."""
+    if isinstance(value, jax.Array) and not value.is_fully_addressable and not value.is_fully_replicated:
+        from jax.experimental import multihost_utils
+
+        value = multihost_utils.process_allgather(value, tiled=True)
+    return np.asarray(value)

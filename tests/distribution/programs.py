@@ -1,0 +1,104 @@
+"""What the distribution tests run in processes of their own, since JAX fixes its devices once: `python -m … KIND`.
+
+Prints one JSON object.
+"""
+
+import json
+import re
+import sys
+
+import jax
+import numpy as np
+
+import jkeras
+from jkeras import distribution as dist
+from jkeras import layers, losses
+
+X = np.random.default_rng(0).normal(size=(40, 16)).astype("float32")
+Y = (X.sum(1) > 0).astype("int32")
+TOKENS = np.random.default_rng(1).integers(0, 20, (16, 8)).astype("int32")
+
+
+def mlp():
+    """Everything that has state or draws numbers."""
+    return jkeras.Sequential([jkeras.Input((16,)), layers.Dense(32, "relu"), layers.BatchNormalization(),
+                              layers.Dropout(0.3), layers.Dense(2)])
+
+
+def transformer():
+    tokens = jkeras.Input((8,), dtype="int32")
+    x = layers.Embedding(20, 16, name="embedding")(tokens)
+    x = layers.Add()([x, layers.MultiHeadAttention(4, 4, name="attention")(x, x, use_causal_mask=True)])
+    x = layers.LayerNormalization()(x)
+    x = layers.Add()([x, layers.Dense(16, name="down")(layers.Dense(64, "gelu", name="up")(x))])
+    return jkeras.Model(tokens, layers.Dense(20, name="head")(x))
+
+
+def tensor_parallel():
+    """The heads and the hidden units cut over 4 devices, the batch over 2 (Shoeybi et al. 2019, arXiv:1909.08053)."""
+    layouts = dist.LayoutMap(dist.DeviceMesh((2, 4), ["batch", "model"]))
+    layouts[".*attention/(query|key|value)/kernel"] = (None, "model", None)
+    layouts[".*attention/attention_output/kernel"] = ("model", None, None)
+    layouts[".*up/kernel"] = (None, "model")
+    layouts[".*up/bias"] = ("model",)
+    layouts[".*down/kernel"] = ("model", None)
+    layouts[".*up/output"] = ("batch", None, "model")
+    return dist.ModelParallel(layout_map=layouts, batch_dim_name="batch")
+
+
+def trained(build, x, y, batch_size, layout=None):
+    """What a training gives, and where its arrays lie."""
+    jkeras.utils.clear_session()
+    jkeras.utils.set_random_seed(3)
+    dist.set_distribution(layout)
+    model = build()
+    model.compile("adam", losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
+    history = model.fit(x, y, batch_size=batch_size, epochs=2, verbose=0, validation_data=(x, y)).history
+    prediction = model.predict(x, verbose=0)
+    single = jax.process_count() == 1
+    out = {"history": history, "prediction": prediction.ravel().tolist(),
+           "losses": [float(v) for v in (*model.evaluate(x, y, verbose=0), *model.train_on_batch(x, y))],
+           "traces": {key[0]: f._cache_size() for key, f in model._functions.items()}}
+    if single:
+        out["weights"] = np.concatenate([w.ravel() for w in model.get_weights()]).tolist()
+        arrays = [v.value for v in model.variables + model.optimizer.variables]
+        out["bytes"] = sum(a.addressable_shards[0].data.nbytes for a in arrays)
+        out["traffic"] = traffic(model, (x[:16], y[:16]))
+    dist.set_distribution(None)
+    return out
+
+
+def traffic(model, batch):
+    """How many collectives of each kind the compiled step has."""
+    from jkeras.training import placement
+
+    state = jkeras.training.init_train_state(model)
+    step = jax.jit(jkeras.training.make_train_step(model))
+    text = step.lower(state, placement.place(batch)).compile().as_text()
+    return {kind: len(re.findall(rf" {kind}(?:-start)?\(", text))
+            for kind in ("all-reduce", "all-gather", "reduce-scatter", "all-to-all", "collective-permute")}
+
+
+def eight():
+    assert jax.device_count() == 8
+    tokens = (TOKENS, np.roll(TOKENS, -1, 1), 16)
+    return {"one": trained(mlp, X, Y, 16), "data": trained(mlp, X, Y, 16, dist.DataParallel()),
+            "fsdp": trained(mlp, X, Y, 16, dist.FSDP(min_size=8)),
+            "one transformer": trained(transformer, *tokens),
+            "tensor": trained(transformer, *tokens, tensor_parallel()),
+            "fsdp transformer": trained(transformer, *tokens, dist.FSDP())}
+
+
+def process(address, index):
+    """One of two processes with two devices each; each has all of the data."""
+    dist.initialize(address, 2, int(index))
+    assert jax.device_count() == 4 and jax.local_device_count() == 2
+    return trained(mlp, X, Y, 16, dist.DataParallel())
+
+
+def alone():
+    return trained(mlp, X, Y, 16)
+
+
+if __name__ == "__main__":
+    print(json.dumps({"eight": eight, "process": process, "alone": alone}[sys.argv[1]](*sys.argv[2:])))

@@ -1,0 +1,76 @@
+"""Distributions on eight virtual devices and two processes: the same training as on one, with less memory on each."""
+
+import json
+import os
+import pathlib
+import socket
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+pytestmark = pytest.mark.slow  # processes that compile everything anew
+ROOT = pathlib.Path(__file__).parents[2]
+COPIES = {"data": "one", "fsdp": "one", "tensor": "one transformer", "fsdp transformer": "one transformer"}
+
+
+def start(devices, *arguments):
+    """A process of `programs.py` with so many virtual devices."""
+    environment = {**os.environ, "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}",
+                   "JAX_PLATFORMS": "cpu", "PYTHONPATH": str(ROOT)}
+    return subprocess.Popen([sys.executable, "-m", "tests.distribution.programs", *arguments], cwd=ROOT,
+                            env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def result(process):
+    out, errors = process.communicate(timeout=600)
+    assert process.returncode == 0, errors[-3000:]
+    return json.loads(out.splitlines()[-1])
+
+
+@pytest.fixture(scope="module")
+def eight():
+    return result(start(8, "eight"))
+
+
+def same(mine, other):
+    for name in mine["history"]:
+        np.testing.assert_allclose(mine["history"][name], other["history"][name], rtol=1e-5, atol=1e-6, err_msg=name)
+    np.testing.assert_allclose(mine["prediction"], other["prediction"], rtol=1e-3, atol=2e-4)
+    np.testing.assert_allclose(mine["losses"], other["losses"], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", COPIES)
+def test_as_on_one_device(eight, name):
+    mine, other = eight[name], eight[COPIES[name]]
+    same(mine, other)
+    np.testing.assert_allclose(mine["weights"], other["weights"], rtol=1e-3, atol=2e-4)
+    assert mine["traces"] == other["traces"]
+
+
+def test_memory_falls_with_the_mesh(eight):
+    """FSDP keeps an eighth of nearly everything on each device, data parallelism all."""
+    share = {name: eight[name]["bytes"] / eight[of]["bytes"] for name, of in COPIES.items()}
+    assert share["data"] == 1
+    assert 0.125 < share["fsdp"] < 0.2 and 0.125 < share["tensor"] < 0.6 and share["fsdp transformer"] < 0.5
+
+
+def test_collectives(eight):
+    """Data parallelism sums gradients; FSDP gathers weights; cut layers sum what their parts give."""
+    traffic = {name: eight[name]["traffic"] for name in eight}
+    assert not any(traffic["one"].values()) and not any(traffic["one transformer"].values())
+    assert traffic["data"]["all-reduce"] and not traffic["data"]["all-gather"]
+    assert traffic["fsdp"]["all-gather"]
+    assert traffic["tensor"]["all-reduce"]
+
+
+def test_two_processes():
+    """Two processes that pass batches and gradients through gloo end where one ends."""
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        address = f"localhost:{free.getsockname()[1]}"
+    processes = [start(2, "process", address, str(i)) for i in range(2)] + [start(1, "alone")]
+    first, second, alone = map(result, processes)
+    same(first, alone)
+    assert first["history"] == second["history"] and first["prediction"] == second["prediction"]
