@@ -21,7 +21,6 @@ BEGIN, END = "<!-- features: begin, by docs/make_gaps.py -->", "<!-- features: e
 LATER = {
     "applications": "pretrained architectures: issue 6",
     "datasets": "data sets to download: issue 6",
-    "distribution": "meshes and layouts over devices: issue 4",
     "export": "`ExportArchive` and `model.export`, on StableHLO: issue 5",
     "saving": "`KerasFileEditor`, and whatever else of files is not there: issue 5",
 }

@@ -3,7 +3,7 @@
 from jkeras.core.exports import exported
 from jkeras.distribution.mesh import DeviceMesh, LayoutMap, TensorLayout, get_device_count, list_devices
 from jkeras.distribution.processes import initialize
-from jkeras.distribution.strategies import (FSDP, DataParallel, Distribution, ModelParallel, distribute_tensor,
-                                            distribution, set_distribution)
+from jkeras.distribution.strategies import (FSDP, DataParallel, ModelParallel, distribute_tensor, distribution,
+                                            set_distribution)
 
 __all__ = exported(globals())
