@@ -5,6 +5,8 @@ channel, and the weight gradient of any convolution inside a loop. On CPU these 
 parts of the input. All forms can be differentiated in both modes and any number of times.
 """
 
+import contextlib
+import contextvars
 import functools
 import math
 
@@ -19,9 +21,27 @@ MOST_TAPS = 9  # elements of a kernel whose weight gradient is one matmul for ea
 MOST_DEPTHWISE_TAPS = 49
 
 
+_platform = contextvars.ContextVar("platform", default=None)
+
+
+@contextlib.contextmanager
+def traced_for(platform):
+    """A `with` block in which functions are traced for another platform than the one at hand: "cpu", "cuda", "tpu".
+
+    >>> with traced_for("tpu"):
+    ...     on_cpu()
+    False
+    """
+    token = _platform.set(platform)
+    try:
+        yield
+    finally:
+        _platform.reset(token)
+
+
 def on_cpu():
-    """Whether what is traced now will run on CPU by default."""
-    return jax.default_backend() == "cpu"
+    """Whether what is traced now will run on CPU."""
+    return (_platform.get() or jax.default_backend()) == "cpu"
 
 
 # ---------------------------------------------------------------- max pooling

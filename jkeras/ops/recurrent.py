@@ -4,6 +4,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from jkeras.ops.kernels import on_cpu
+
 
 def scan(step, inputs, states, *, project=None, mask=None, go_backwards=False, unroll=False,
          zero_output_for_mask=False, hoist=None):
@@ -29,7 +31,7 @@ def scan(step, inputs, states, *, project=None, mask=None, go_backwards=False, u
     """
     kept = None if mask is None else _kept(mask)
     if project is not None:
-        if jax.default_backend() != "cpu" if hoist is None else hoist:
+        if not on_cpu() if hoist is None else hoist:
             inputs = project(inputs)
         else:
             inner = step

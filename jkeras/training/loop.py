@@ -6,6 +6,7 @@ import numpy as np
 
 from jkeras.core import frame
 from jkeras.core.module import walk
+from jkeras.ops.kernels import on_cpu
 from jkeras.training import keras_contract, placement
 from jkeras.training.data import ArraySource
 from jkeras.training.live import compiled
@@ -25,7 +26,7 @@ def chunk_size(model, kind, every_batch):
     custom = keras_contract.overrides(model, f"{kind}_step") or hasattr(model, "pure_train_step")
     if not model.jit_compile or every_batch or custom:
         return 1
-    if jax.default_backend() == "cpu" and any("Conv" in type(part).__name__ for _, part in walk(model)):
+    if on_cpu() and any("Conv" in type(part).__name__ for _, part in walk(model)):
         return 1
     return AUTO_CHUNK
 
