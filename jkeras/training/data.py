@@ -9,6 +9,7 @@ import numpy as np
 from jkeras.core.graph import flatten
 from jkeras.core.settings import floatx
 from jkeras.training import placement
+from jkeras.training.workers import made_ahead
 
 ON_DEVICE_LIMIT = 2**28  # bytes of a data set that are put on the device once
 
@@ -164,9 +165,8 @@ class BatchSource:
     """An object with `__len__` and `__getitem__` that gives whole batches, such as a `PyDataset`."""
 
     def __init__(self, dataset, shuffle=False):
-        self.dataset, self.shuffle = dataset, shuffle
-        count = getattr(dataset, "num_batches", None)
-        self.num_batches = len(dataset) if count is None else count
+        self.dataset, self.shuffle, self._running = dataset, shuffle, None
+        self.num_batches = dataset.num_batches if hasattr(dataset, "num_batches") else len(dataset)
         if self.num_batches == 0:
             raise ValueError(f"The data set {type(dataset).__name__} is empty: its length is 0.")
 
@@ -174,20 +174,33 @@ class BatchSource:
         """The batches of an epoch."""
         if hasattr(self.dataset, "on_epoch_begin"):
             self.dataset.on_epoch_begin()
-        order = np.arange(self.num_batches)
-        if self.shuffle:
-            order = np.random.default_rng((seed, epoch)).permutation(order)
-        for i in order:
-            yield as_batch(self.dataset[int(i)])
+        self.close()
+        self._running = self._items(self._order(seed, epoch))
+        yield from map(as_batch, self._running)
         if hasattr(self.dataset, "on_epoch_end"):
             self.dataset.on_epoch_end()
+
+    def _order(self, seed, epoch):
+        if self.num_batches is None:
+            return itertools.count()
+        numbers = range(self.num_batches)
+        return np.random.default_rng((seed, epoch)).permutation(numbers).tolist() if self.shuffle else numbers
+
+    def _items(self, numbers):
+        """The batches of these numbers; made ahead where the data set asks for workers."""
+        workers, processes = getattr(self.dataset, "workers", 1), getattr(self.dataset, "use_multiprocessing", False)
+        if workers > 1 or workers == 1 and processes:
+            return made_ahead(self.dataset, numbers, workers, self.dataset.max_queue_size, processes)
+        return (self.dataset[i] for i in numbers)
 
     def peek(self):
         """The first batch."""
         return as_batch(self.dataset[0])
 
     def close(self):
-        """Nothing to release."""
+        """Stops workers that are still at it."""
+        if self._running is not None:
+            self._running.close()
 
 
 class IteratorSource:

@@ -1,5 +1,6 @@
 """The shell of training on a model: fit, evaluate, predict and the `*_on_batch` methods. It never computes."""
 
+import contextlib
 import warnings
 
 import jax
@@ -155,6 +156,8 @@ class Trainer(Objective):
             finally:
                 resume.close()
                 source.close()
+                if validation is not None:
+                    validation.close()
         return logs
 
     def _one_epoch(self, runner, live, source, seed, epoch, limit, callbacks, interrupts):
@@ -201,7 +204,8 @@ class Trainer(Objective):
         plan = self._plan()
         runner = Runner(self, plan, "test", callbacks.looks_at_batches("test"))
         live = _Snapshot(plan)
-        logs = self._evaluate(runner, live, source, steps, callbacks)
+        with contextlib.closing(source):
+            logs = self._evaluate(runner, live, source, steps, callbacks)
         live.store()
         return logs if return_dict else self._in_order(logs)
 
@@ -248,12 +252,13 @@ class Trainer(Objective):
                                      steps=steps or source.num_batches, model=self)
         predict, outputs = self._predictor(), []
         callbacks.on_predict_begin()
-        for step, (rows, *_) in enumerate(source.batches()):
-            callbacks.on_predict_batch_begin(step)
-            outputs.append(predict(placement.place(rows)))
-            callbacks.on_predict_batch_end(step, {"outputs": outputs[-1]})
-            if steps is not None and step + 1 >= steps:
-                break
+        with contextlib.closing(source):
+            for step, (rows, *_) in enumerate(source.batches()):
+                callbacks.on_predict_batch_begin(step)
+                outputs.append(predict(placement.place(rows)))
+                callbacks.on_predict_batch_end(step, {"outputs": outputs[-1]})
+                if steps is not None and step + 1 >= steps:
+                    break
         callbacks.on_predict_end()
         if not outputs:
             raise ValueError("The data gave no batch to predict.")

@@ -8,8 +8,10 @@ class PyDataset:
     """Base of data sets that give whole batches: a subclass defines `__getitem__(index)` and `__len__`.
 
     Args:
-        workers, use_multiprocessing, max_queue_size: how batches are fetched ahead; they are read, and batches are
-            made one after the other.
+        workers: threads that make batches ahead; 1 makes each when it is needed.
+        use_multiprocessing: processes instead of threads. They are started as `multiprocessing` does by default, by a
+            fork on Linux, and get the data set once an epoch; `__getitem__` must use numpy there, not JAX.
+        max_queue_size: how many batches are made ahead at most.
 
     >>> class Squares(PyDataset):
     ...     def __len__(self):
