@@ -5,9 +5,11 @@ from jkeras.backend import backend
 from jkeras.core.policy import dtype_policy, set_dtype_policy
 from jkeras.core.registry import enable_unsafe_deserialization
 from jkeras.core.settings import (
+    disable_compilation_cache,
     disable_flash_attention,
     disable_interactive_logging,
     disable_traceback_filtering,
+    enable_compilation_cache,
     enable_flash_attention,
     enable_interactive_logging,
     enable_traceback_filtering,

@@ -214,6 +214,34 @@ def disable_traceback_filtering():
     jax.config.update("jax_traceback_filtering", "off")
 
 
+def enable_compilation_cache(folder="~/.cache/jkeras/xla", min_seconds=0.5):
+    """Keeps compiled programs in a folder, so that a later process need not compile the same ones again.
+
+    On Colab a folder on a mounted Drive outlives the machine.
+
+    Args:
+        min_seconds: programs that compile faster are not kept.
+
+    >>> import tempfile
+    >>> enable_compilation_cache(tempfile.mkdtemp())
+    >>> disable_compilation_cache()
+    """
+    from jax.experimental.compilation_cache import compilation_cache
+
+    jax.config.update("jax_compilation_cache_dir", os.path.expanduser(folder))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", min_seconds)
+    jax.config.update("jax_persistent_cache_min_entry_size_bytes", -1)
+    compilation_cache.reset_cache()  # JAX looks at the folder once
+
+
+def disable_compilation_cache():
+    """Keeps compiled programs in this process only."""
+    from jax.experimental.compilation_cache import compilation_cache
+
+    jax.config.update("jax_compilation_cache_dir", None)
+    compilation_cache.reset_cache()
+
+
 def max_epochs():
     """The largest number of epochs of any `fit`, or None.
 

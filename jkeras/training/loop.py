@@ -8,7 +8,7 @@ from jkeras.core import frame
 from jkeras.core.module import walk
 from jkeras.ops.kernels import on_cpu
 from jkeras.training import keras_contract, placement
-from jkeras.training.data import ArraySource
+from jkeras.training.data import ArraySource, take
 from jkeras.training.live import compiled
 from jkeras.training.step import flat_logs, make_eval_step, make_train_step
 
@@ -76,8 +76,7 @@ class Runner:
         With a `limit` below the source's length the next epoch goes on where this one stopped.
         """
         short = limit is not None and (source.num_batches is None or limit != source.num_batches)
-        if self.chunk > 1 and not short and isinstance(source, ArraySource) and source.fits_on_device and (
-                jax.process_count() == 1):
+        if not short and self._runs_on_device(source):
             yield from self._epoch_on_device(live, source, seed, epoch, before)
             return
         step, done = self.single(live), 0
@@ -95,6 +94,22 @@ class Runner:
                 yield done - 1, logs
         if done and done % self.chunk and done != (limit or source.num_batches):
             yield done - 1, logs
+
+    def _runs_on_device(self, source):
+        return self.chunk > 1 and isinstance(source, ArraySource) and source.fits_on_device and jax.process_count() == 1
+
+    def compile(self, live, source):
+        """Compiles what an epoch on a source runs, by running it; `live` is to be thrown away."""
+        if self._runs_on_device(source) and source.size >= source.batch_size:
+            rows = np.zeros((self.chunk, source.batch_size), "int32")
+            live.advance(self.many(live), source.on_device(), rows, np.int32(0))
+            first = source.size - source.size % source.batch_size  # the rows of the last batch, if it is another size
+            batch = None if first == source.size else take(source.data, slice(first, None))
+        else:
+            batch = source.peek()
+        if batch is not None:
+            live.advance(self.single(live), placement.place(batch, whole=isinstance(source, ArraySource)))
+        jax.block_until_ready(live.peek())
 
     def restart(self):
         """Lets the next epoch begin at the first batch."""
@@ -125,9 +140,8 @@ class Runner:
             yield start + count - 1, live.advance(many, data, mine, np.int32(count))
         if source.num_batches > whole:
             rest = rows[whole * size:]
-            batch = jax.tree_util.tree_map(lambda v: v[rest], source.data)
             before(whole)
-            yield whole, live.advance(self.single(live), placement.place(batch))
+            yield whole, live.advance(self.single(live), placement.place(take(source.data, rest)))
 
 
 def metric_logs(model, plan, state):

@@ -1,6 +1,7 @@
 """The shell of training on a model: fit, evaluate, predict and the `*_on_batch` methods. It never computes."""
 
 import contextlib
+import time
 import warnings
 
 import jax
@@ -309,6 +310,36 @@ class Trainer(Objective):
                 return self.predict_step((trainable, fixed), (x,))[0], {}
         return forward
 
+    # ------------------------------------------------------------ compiling ahead
+
+    def precompile(self, x, y=None, sample_weight=None, batch_size=None, kinds=("train", "test", "predict")):
+        """Compiles ahead what `fit`, `evaluate` and `predict` run on data like this; changes nothing in the model.
+
+        With a compilation cache (`jkeras.config.enable_compilation_cache`) a later process finds it compiled, too.
+
+        Args:
+            x, y, sample_weight, batch_size: as for `fit`.
+            kinds: which of the three.
+
+        Returns:
+            {kind: seconds}, the time it took.
+        """
+        self._assert_compiled("precompile")
+        seconds = {}
+        with contextlib.closing(data.make_source(x, y, sample_weight, batch_size)) as source:
+            self._build_for_training(source.peek())
+            for kind in kinds:
+                begin = time.perf_counter()
+                if kind == "predict":
+                    jax.block_until_ready(self._predictor()(placement.place(source.peek()[0])))
+                else:
+                    plan = self._plan()
+                    live = _Snapshot(plan, copies=True)
+                    live.replace(plan.reset_metrics)
+                    Runner(self, plan, kind, every_batch=False).compile(live, source)
+                seconds[kind] = time.perf_counter() - begin
+        return seconds
+
     # ------------------------------------------------------------ one batch
 
     def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):
@@ -374,10 +405,14 @@ class Trainer(Objective):
 
 
 class _Snapshot:
-    """The `Live` of an evaluation outside `fit`: the model keeps its arrays; metrics and state are written back."""
+    """The `Live` of an evaluation outside `fit`: the model keeps its arrays; metrics and state are written back.
 
-    def __init__(self, plan):
-        self.plan, self.state = plan, plan.gather(copies=False)
+    Args:
+        copies: whether steps may consume the arrays.
+    """
+
+    def __init__(self, plan, copies=False):
+        self.plan, self.state = plan, plan.gather(copies)
 
     def replace(self, change):
         """Replaces the state by `change(state)`."""

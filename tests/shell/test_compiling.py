@@ -1,0 +1,82 @@
+"""Compiling ahead, and the cache of compiled programs."""
+
+import subprocess
+import sys
+
+import jax
+import numpy as np
+import pytest
+
+import jkeras
+
+X = np.random.default_rng(0).normal(size=(40, 4)).astype("float32")
+Y = X.sum(1, keepdims=True)
+
+
+def model():
+    jkeras.utils.set_random_seed(2)
+    net = jkeras.Sequential([jkeras.Input((4,)), jkeras.layers.Dense(3), jkeras.layers.Dropout(0.2),
+                             jkeras.layers.BatchNormalization(), jkeras.layers.Dense(1)])
+    net.compile("adam", "mse", metrics=["mae"])
+    return net
+
+
+def sizes(net):
+    return {key[0]: function._cache_size() for key, function in net._functions.items()}
+
+
+@pytest.mark.parametrize("batch_size", [10, 16, 64])
+def test_precompile(batch_size):
+    other = model()
+    theirs = other.fit(X, Y, batch_size=batch_size, epochs=2, verbose=0, validation_data=(X, Y)).history
+    ready = model()
+    weights = ready.get_weights()
+    seconds = ready.precompile(X, Y, batch_size=batch_size)
+    assert list(seconds) == ["train", "test", "predict"] and min(seconds.values()) > 0
+    np.testing.assert_equal(ready.get_weights(), weights)
+    compiled = sizes(ready)
+    mine = ready.fit(X, Y, batch_size=batch_size, epochs=2, verbose=0, validation_data=(X, Y)).history
+    ready.predict(X[:batch_size], batch_size=batch_size, verbose=0)
+    assert sizes(ready) == compiled, "nothing was left to compile"
+    assert mine == theirs
+
+
+def test_precompile_for_a_source_of_batches():
+    traces = []
+    net = jkeras.Sequential([jkeras.Input((4,)), jkeras.layers.Lambda(lambda x: (traces.append(1), x)[1]),
+                             jkeras.layers.Dense(1)])
+    net.compile("sgd", "mse")
+    batches = [(X[:8], Y[:8])] * 3
+    net.precompile(iter(batches), kinds=["train"])
+    before = len(traces)
+    net.fit(iter(batches), verbose=0)
+    assert len(traces) == before
+
+
+PROGRAM = """
+import sys, time, numpy as np, jax, jkeras
+jkeras.config.enable_compilation_cache(sys.argv[1], min_seconds=0)
+found = []
+jax.monitoring.register_event_listener(lambda event, **_: found.append(event))
+net = jkeras.Sequential([jkeras.Input((4,)), jkeras.layers.Dense(3)])
+net.compile("sgd", "mse")
+net.precompile(np.ones((8, 4), "float32"), np.ones((8, 3), "float32"), kinds=["train"])
+print(sum(event.endswith("cache_hits") for event in found))
+"""
+
+
+def test_the_cache_outlives_the_process(tmp_path):
+    hits = [int(subprocess.run([sys.executable, "-c", PROGRAM, str(tmp_path)], check=True, capture_output=True,
+                               text=True).stdout.splitlines()[-1]) for _ in range(2)]
+    assert hits[1] > hits[0] and any(tmp_path.iterdir())
+
+
+def test_a_cache_can_be_switched_off(tmp_path):
+    before = jax.config.jax_compilation_cache_dir
+    try:
+        jkeras.config.enable_compilation_cache(str(tmp_path))
+        assert jax.config.jax_compilation_cache_dir == str(tmp_path)
+        jkeras.config.disable_compilation_cache()
+        assert jax.config.jax_compilation_cache_dir is None
+    finally:
+        jax.config.update("jax_compilation_cache_dir", before)
