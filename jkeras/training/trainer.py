@@ -15,14 +15,14 @@ from jkeras.core.graph import flatten
 from jkeras.core.structure import all_built, named_weights
 from jkeras.core.settings import default_seed, is_interactive_logging_enabled, settings
 from jkeras.core.variable import values_of
-from jkeras.training import data, keras_contract, placement
+from jkeras.training import data, keras_contract, placement, rows
 from jkeras.training.compiled import CompileMetrics
 from jkeras.training.live import Interrupts, compiled, lent_to
 from jkeras.training.loop import Runner, as_numbers, concatenate, first_shapes
 from jkeras.training.objective import Objective
 from jkeras.training.resume import Resume
 from jkeras.training.state import Plan, new_key
-from jkeras.training.step import make_train_step
+from jkeras.training.step import make_train_step, rows_of
 
 
 class Trainer(Objective):
@@ -254,9 +254,10 @@ class Trainer(Objective):
         predict, outputs = self._predictor(), []
         callbacks.on_predict_begin()
         with contextlib.closing(source):
-            for step, (rows, *_) in enumerate(source.batches()):
+            size = source.batch_size if isinstance(source, data.ArraySource) and source.num_batches > 1 else None
+            for step, (batch, *_) in enumerate(source.batches()):
                 callbacks.on_predict_batch_begin(step)
-                outputs.append(predict(placement.place(rows)))
+                outputs.append(predict(placement.place(batch), size))
                 callbacks.on_predict_batch_end(step, {"outputs": outputs[-1]})
                 if steps is not None and step + 1 >= steps:
                     break
@@ -291,13 +292,28 @@ class Trainer(Objective):
                 return y, {i: run.values[id(v)] for i, (v, a) in enumerate(zip(variables, values))
                            if id(v) in carried and run.values[id(v)] is not a}
             return forward
-        function = compiled(self, "predict", tuple(map(id, variables)), make)
+        key = tuple(map(id, variables))
+        function = compiled(self, "predict", key, make)
 
-        def predict(x):
+        def run(x):
             y, new = function(values_of(variables), x)
             for i, value in new.items():
                 frame.own_write(variables[i], value)
             return y
+
+        def predict(x, size=None):
+            """The outputs for a batch. It is run with `size` rows, or the next power of two, where that changes nothing:
+            then few sizes are compiled."""
+            count = rows_of(x)
+            size = size or rows.bucket(count)
+            if size <= count or not self.jit_compile or settings.distribution is not None:
+                return run(x)
+            known = self._functions.setdefault(("rows", key), [])
+            if not known:
+                known.append(rows.are_independent(function, values_of(variables), batch=x))
+            if not known[0]:
+                return run(x)
+            return jax.tree_util.tree_map(lambda v: np.asarray(v)[:count], run(rows.padded(x, size)))
         return predict
 
     def _keras_predict(self, variables):

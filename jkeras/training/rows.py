@@ -1,0 +1,292 @@
+"""Whether a compiled function treats the rows of a batch one by one, so that rows may be added and cut off again.
+
+A function is read as a jaxpr, twice, for two sizes of the batch. Each value in it has the batch along one axis, or not
+at all; an operation that brings rows together, or that is not known here, makes the answer no.
+"""
+
+import math
+
+import jax
+import numpy as np
+
+SIZES = (11, 13)  # primes, so that a size that has to do with the batch shows
+ELEMENTWISE = {
+    "abs", "acos", "acosh", "add", "add_any", "and", "asin", "asinh", "atan", "atan2", "atanh", "bessel_i0e",
+    "bessel_i1e", "bitcast_convert_type", "cbrt", "ceil", "clamp", "conj", "convert_element_type", "copy", "cos",
+    "cosh", "digamma", "div", "eq", "erf", "erf_inv", "erfc", "exp", "exp2", "expm1", "floor", "ge", "gt", "igamma",
+    "igammac", "imag", "integer_pow", "is_finite", "le", "lgamma", "log", "log1p", "logistic", "lt", "max", "min",
+    "mul", "name", "ne", "neg", "nextafter", "not", "optimization_barrier", "or", "pow", "real", "reduce_precision",
+    "regularized_incomplete_beta", "rem", "round", "rsqrt", "select_n", "sharding_constraint", "shift_left",
+    "shift_right_arithmetic", "shift_right_logical", "sign", "sin", "sinh", "sqrt", "square", "stop_gradient", "sub",
+    "tan", "tanh", "xor"
+}
+REDUCTIONS = {"argmax", "argmin", "reduce_and", "reduce_max", "reduce_min", "reduce_or", "reduce_prod", "reduce_sum",
+              "reduce_xor"}
+ALONG_AN_AXIS = {"cumsum", "cumprod", "cummax", "cummin", "cumlogsumexp"}
+WINDOWS = {"reduce_window", "reduce_window_max", "reduce_window_min", "reduce_window_sum"}
+
+
+class Mixed(Exception):
+    """Rows of the batch come together."""
+
+
+def are_independent(function, *arguments, batch):
+    """Whether each row of the outputs follows from the same row of a batch alone.
+
+    Args:
+        function: `(*arguments, batch) -> outputs`, all of whose outputs have the batch first.
+        batch: a structure of arrays or shapes with the batch first.
+
+    >>> are_independent(lambda x: jax.nn.softmax(x @ x.T), batch=np.ones((4, 4))), are_independent(
+    ...     jax.nn.softmax, batch=np.ones((4, 4)))
+    (False, True)
+    """
+    try:
+        jaxprs = [_jaxpr(function, arguments, batch, size) for size in SIZES]
+        if _outline(jaxprs[0].jaxpr) != _outline(jaxprs[1].jaxpr):
+            return False
+        fixed = len(jax.tree_util.tree_leaves(arguments))
+        axes = [None] * fixed + [0] * (len(jaxprs[0].in_avals) - fixed)
+        found = _walk(jaxprs[0].jaxpr, axes)
+        return all(axis == 0 and aval.shape[0] == SIZES[0] for axis, aval in zip(found, jaxprs[0].out_avals))
+    except (Mixed, TypeError, ValueError):  # or made for one size of the batch
+        return False
+
+
+def padded(batch, size):
+    """A batch on the host with its last row repeated up to so many rows."""
+    return jax.tree_util.tree_map(lambda v: np.concatenate([v, np.repeat(v[-1:], size - v.shape[0], 0)]), batch)
+
+
+def bucket(rows):
+    """The size that a batch is padded to: the next power of two.
+
+    >>> [bucket(n) for n in range(1, 9)]
+    [1, 2, 4, 4, 8, 8, 8, 8]
+    """
+    return 2 ** (rows - 1).bit_length()
+
+
+def _jaxpr(function, arguments, batch, size):
+    shapes = jax.tree_util.tree_map(lambda v: jax.ShapeDtypeStruct(
+        (size, *np.shape(v)[1:]), jax.dtypes.canonicalize_dtype(v.dtype)), batch)
+    return jax.make_jaxpr(function)(*arguments, shapes)
+
+
+def _outline(jaxpr):
+    """What a jaxpr does, without its sizes: its operations and the numbers in it."""
+    return [(eqn.primitive.name, [str(v.val) for v in eqn.invars if hasattr(v, "val")],
+             [_outline(inner) for inner in _inner(eqn.params)]) for eqn in jaxpr.eqns]
+
+
+def _inner(params):
+    for value in params.values():
+        for part in value if isinstance(value, (tuple, list)) else (value,):
+            if hasattr(part, "eqns"):
+                yield part
+            elif hasattr(part, "jaxpr"):
+                yield part.jaxpr
+
+
+def _walk(jaxpr, axes):
+    """The axes of the batch of a jaxpr's outputs, None without it, from those of its inputs."""
+    known = dict(zip(jaxpr.invars, axes))
+    known.update((v, None) for v in jaxpr.constvars)
+    read = lambda v: None if hasattr(v, "val") else known[v]  # noqa: E731
+    for eqn in jaxpr.eqns:
+        given = [read(v) for v in eqn.invars]
+        found = [None] * len(eqn.outvars)
+        if any(axis is not None for axis in given):
+            found = _rule(eqn.primitive.name)(eqn, given)
+        known.update(zip(eqn.outvars, found))
+    return [read(v) for v in jaxpr.outvars]
+
+
+def _rule(name):
+    if name in ELEMENTWISE:
+        return _elementwise
+    if name in REDUCTIONS:
+        return _reduction
+    if name in ALONG_AN_AXIS:
+        return _along
+    if name in WINDOWS:
+        return _window
+    if name not in RULES:
+        raise Mixed(name)
+    return RULES[name]
+
+
+def _need(condition):
+    if not condition:
+        raise Mixed
+
+
+def _one(axes):
+    """The one axis that several values have the batch along."""
+    found = {axis for axis in axes if axis is not None}
+    _need(len(found) == 1)
+    return found.pop()
+
+
+# ---------------------------------------------------------------- a rule for each kind of operation
+
+def _elementwise(eqn, axes):
+    axis, rank = _one(axes), len(eqn.outvars[0].aval.shape)
+    _need(all(a is None or len(v.aval.shape) == rank for v, a in zip(eqn.invars, axes)))
+    return [axis] * len(eqn.outvars)
+
+
+def _reduction(eqn, axes):
+    axis, gone = _one(axes), eqn.params["axes"]
+    _need(axis not in gone)
+    return [axis - sum(g < axis for g in gone)] * len(eqn.outvars)
+
+
+def _along(eqn, axes):
+    _need(eqn.params["axis"] != axes[0])
+    return axes
+
+
+def _window(eqn, axes):
+    axis, params = axes[0], eqn.params
+    _need(axis is not None and params["window_dimensions"][axis] == params["window_strides"][axis] == 1)
+    _need(tuple(params["padding"][axis]) == (0, 0))
+    return [axis] * len(eqn.outvars)
+
+
+def _broadcast(eqn, axes):
+    place = eqn.params["broadcast_dimensions"][axes[0]]
+    _need(eqn.invars[0].aval.shape[axes[0]] == eqn.outvars[0].aval.shape[place])
+    return [place]
+
+
+def _reshape(eqn, axes):
+    """The batch stays where as much stands before it; it may be joined with axes behind it only where they are one."""
+    old, new, axis = eqn.invars[0].aval.shape, eqn.outvars[0].aval.shape, axes[0]
+    places = [i for i, size in enumerate(new) if math.prod(new[:i]) == math.prod(old[:axis]) and size == old[axis]]
+    _need(places and eqn.params.get("dimensions") is None)
+    return [places[0]]
+
+
+def _transpose(eqn, axes):
+    return [eqn.params["permutation"].index(axes[0])]
+
+
+def _squeeze(eqn, axes):
+    gone = eqn.params["dimensions"]
+    _need(axes[0] not in gone)
+    return [axes[0] - sum(g < axes[0] for g in gone)]
+
+
+def _reverse(eqn, axes):
+    _need(axes[0] not in eqn.params["dimensions"])
+    return axes
+
+
+def _sort(eqn, axes):
+    axis = _one(axes)
+    _need(eqn.params["dimension"] != axis)
+    return [axis] * len(eqn.outvars)
+
+
+def _top_k(eqn, axes):
+    _need(eqn.params.get("axis", -1) % len(eqn.invars[0].aval.shape) != axes[0])
+    return [axes[0]] * 2
+
+
+def _concatenate(eqn, axes):
+    axis = _one(axes)
+    _need(eqn.params["dimension"] != axis)
+    return [axis]
+
+
+def _split(eqn, axes):
+    _need(eqn.params["axis"] != axes[0])
+    return [axes[0]] * len(eqn.outvars)
+
+
+def _pad(eqn, axes):
+    _need(axes[0] is not None and axes[1] is None and tuple(eqn.params["padding_config"][axes[0]]) == (0, 0, 0))
+    return [axes[0]]
+
+
+def _slice(eqn, axes):
+    _need(eqn.outvars[0].aval.shape[axes[0]] == eqn.invars[0].aval.shape[axes[0]])
+    return [axes[0]]
+
+
+def _dynamic_slice(eqn, axes):
+    _need(axes[0] is not None and all(axis is None for axis in axes[1:]))
+    return _slice(eqn, axes)
+
+
+def _dot(eqn, axes):
+    (contracted, batched), (left, right) = eqn.params["dimension_numbers"], axes
+    _need(all(axis not in part for axis, part in zip(axes, contracted)))
+    in_batch = [axis in part for axis, part in zip(axes, batched)]
+    if any(in_batch):
+        _need(all(in_batch) and batched[0].index(left) == batched[1].index(right))
+        return [batched[0].index(left)]
+    _need(left is None or right is None)
+    side = 0 if right is None else 1
+    free = [[i for i in range(len(v.aval.shape)) if i not in (*c, *b)]
+            for v, c, b in zip(eqn.invars, contracted, batched)]
+    return [len(batched[0]) + side * len(free[0]) + free[side].index(axes[side])]
+
+
+def _convolution(eqn, axes):
+    dims = eqn.params["dimension_numbers"]
+    _need(axes[1] is None and axes[0] == dims.lhs_spec[0] and eqn.params["batch_group_count"] == 1)
+    return [dims.out_spec[0]]
+
+
+def _gather(eqn, axes):
+    """Rows of a table by indices of the batch, or the same places of each row."""
+    operand, indices = axes
+    dims, rank = eqn.params["dimension_numbers"], len(eqn.outvars[0].aval.shape)
+    outer = [i for i in range(rank) if i not in dims.offset_dims]
+    if operand is None:
+        return [outer[indices]]
+    if operand in dims.operand_batching_dims:
+        place = dims.start_indices_batching_dims[dims.operand_batching_dims.index(operand)]
+        _need(indices in (None, place))
+        return [outer[place]]
+    _need(indices is None and operand not in (*dims.collapsed_slice_dims, *dims.start_index_map))
+    _need(eqn.params["slice_sizes"][operand] == eqn.invars[0].aval.shape[operand])
+    kept = [i for i in range(len(eqn.invars[0].aval.shape))
+            if i not in (*dims.collapsed_slice_dims, *dims.operand_batching_dims)]
+    return [dims.offset_dims[kept.index(operand)]]
+
+
+def _call(eqn, axes):
+    inner = next(_inner(eqn.params))
+    _need(len(inner.invars) == len(axes))
+    return _walk(inner, axes)
+
+
+def _scan(eqn, axes):
+    params, inner = eqn.params, eqn.params["jaxpr"].jaxpr
+    consts, carried = params["num_consts"], params["num_consts"] + params["num_carry"]
+    _need(0 not in axes[carried:])  # a loop over the rows
+    steps = [None if axis is None else axis - 1 for axis in axes[carried:]]
+    carry = axes[consts:carried]
+    for _ in range(len(carry) + 1):
+        found = _walk(inner, [*axes[:consts], *carry, *steps])
+        after = [_joined(a, b) for a, b in zip(carry, found)]
+        if after == carry:
+            return [*carry, *(None if axis is None else axis + 1 for axis in found[len(carry):])]
+        carry = after
+    raise Mixed
+
+
+def _joined(before, after):
+    _need(before is None or after is None or before == after)
+    return after if before is None else before
+
+
+RULES = {
+    "broadcast_in_dim": _broadcast, "reshape": _reshape, "transpose": _transpose, "squeeze": _squeeze, "rev": _reverse,
+    "sort": _sort, "top_k": _top_k, "concatenate": _concatenate, "split": _split, "pad": _pad, "slice": _slice,
+    "dynamic_slice": _dynamic_slice, "dot_general": _dot, "conv_general_dilated": _convolution, "gather": _gather,
+    "scan": _scan, **dict.fromkeys(("jit", "pjit", "closed_call", "core_call", "remat", "checkpoint", "remat2",
+                                    "custom_jvp_call", "custom_vjp_call", "custom_vjp_call_jaxpr"), _call)}
