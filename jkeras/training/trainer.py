@@ -302,8 +302,7 @@ class Trainer(Objective):
             return y
 
         def predict(x, size=None):
-            """The outputs for a batch. It is run with `size` rows, or the next power of two, where that changes nothing:
-            then few sizes are compiled."""
+            """The outputs for a batch; run with `size` rows, or the next power of two, where the others change nothing."""
             count = rows_of(x)
             size = size or rows.bucket(count)
             if size <= count or not self.jit_compile or settings.distribution is not None:
