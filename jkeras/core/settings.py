@@ -235,7 +235,10 @@ def enable_compilation_cache(folder="~/.cache/jkeras/xla", min_seconds=0.5):
 
 
 def disable_compilation_cache():
-    """Keeps compiled programs in this process only."""
+    """Keeps compiled programs in this process only, as JAX does by itself.
+
+    >>> disable_compilation_cache()
+    """
     from jax.experimental.compilation_cache import compilation_cache
 
     jax.config.update("jax_compilation_cache_dir", None)

@@ -130,16 +130,17 @@ def lent_to(plan):
         live.close()
 
 
-def compiled(model, kind, key, make, donate=(), state=None):
+def compiled(model, kind, key, make, donate=(), state=None, jit=True):
     """The jitted function of a kind, kept with the model for as long as its structure stays the same.
 
     Args:
+        jit: False keeps what `make` gives as it is.
         state: of a function `(state, ...) -> (state, logs)`: what it will be given; its arrays stay where they are.
     """
     functions = model.__dict__.setdefault("_functions", {})
     key = kind, key, settings.distribution
     if key not in functions:
         function, out = make(), placement.shardings(state)
-        functions[key] = function if not model.jit_compile else jax.jit(
+        functions[key] = function if not (jit and model.jit_compile) else jax.jit(
             function, donate_argnums=donate, out_shardings=None if out is None else (out, None))
     return functions[key]

@@ -12,17 +12,17 @@ from jkeras.callbacks import CallbackList
 from jkeras.core import frame, tree
 from jkeras.core.errors import NotCompiledError
 from jkeras.core.graph import flatten
-from jkeras.core.structure import all_built, named_weights
+from jkeras.core.structure import all_built
 from jkeras.core.settings import default_seed, is_interactive_logging_enabled, settings
-from jkeras.core.variable import values_of
-from jkeras.training import data, keras_contract, placement, rows
+from jkeras.training import data, keras_contract, placement
 from jkeras.training.compiled import CompileMetrics
 from jkeras.training.live import Interrupts, compiled, lent_to
 from jkeras.training.loop import Runner, as_numbers, concatenate, first_shapes
 from jkeras.training.objective import Objective
+from jkeras.training.predictor import Predictor
 from jkeras.training.resume import Resume
 from jkeras.training.state import Plan, new_key
-from jkeras.training.step import make_train_step, rows_of
+from jkeras.training.step import make_train_step
 
 
 class Trainer(Objective):
@@ -251,7 +251,7 @@ class Trainer(Objective):
         if not isinstance(callbacks, CallbackList):
             callbacks = CallbackList(callbacks, add_progbar=verbose != 0, verbose=verbose, epochs=1,
                                      steps=steps or source.num_batches, model=self)
-        predict, outputs = self._predictor(), []
+        predict, outputs = Predictor(self), []
         callbacks.on_predict_begin()
         with contextlib.closing(source):
             size = source.batch_size if isinstance(source, data.ArraySource) and source.num_batches > 1 else None
@@ -270,60 +270,11 @@ class Trainer(Objective):
         """The outputs for one batch."""
         x = data.as_arrays(x)
         self._build_for_prediction((x,))
-        return jax.tree_util.tree_map(placement.to_host, self._predictor()(placement.place(x)))
+        return jax.tree_util.tree_map(placement.to_host, Predictor(self)(placement.place(x)))
 
     def _build_for_prediction(self, batch):
         if not self.built or not all_built(self):
             self._predicted_shapes(first_shapes(batch)[0])
-
-    def _predictor(self):
-        """`x -> y`, compiled, on the values that the variables hold now; state that it changes is kept."""
-        variables = self.variables
-        carried = set(map(id, variables))
-        variables = variables + [v for _, v in named_weights(self) if id(v) not in carried]
-
-        def make():
-            if keras_contract.overrides(self, "predict_step"):
-                return self._keras_predict(variables)
-
-            def forward(values, x):
-                with frame.Run(self, {id(v): a for v, a in zip(variables, values)}, training=False) as run:
-                    y = run.call(self, (x,), {})
-                return y, {i: run.values[id(v)] for i, (v, a) in enumerate(zip(variables, values))
-                           if id(v) in carried and run.values[id(v)] is not a}
-            return forward
-        key = tuple(map(id, variables))
-        function = compiled(self, "predict", key, make)
-
-        def run(x):
-            y, new = function(values_of(variables), x)
-            for i, value in new.items():
-                frame.own_write(variables[i], value)
-            return y
-
-        def predict(x, size=None):
-            """The outputs for a batch; run with `size` rows, or the next power of two, where the others change nothing."""
-            count = rows_of(x)
-            size = size or rows.bucket(count)
-            if size <= count or not self.jit_compile or settings.distribution is not None:
-                return run(x)
-            known = self._functions.setdefault(("rows", key), [])
-            if not known:
-                known.append(rows.are_independent(function, values_of(variables), batch=x))
-            if not known[0]:
-                return run(x)
-            return jax.tree_util.tree_map(lambda v: np.asarray(v)[:count], run(rows.padded(x, size)))
-        return predict
-
-    def _keras_predict(self, variables):
-        chosen = {id(v) for v in self.trainable_variables}
-
-        def forward(values, x):
-            trainable = [a for v, a in zip(variables, values) if id(v) in chosen]
-            fixed = [a for v, a in zip(variables, values) if id(v) not in chosen]
-            with frame.Run(self, {id(v): a for v, a in zip(variables, values)}, training=False):
-                return self.predict_step((trainable, fixed), (x,))[0], {}
-        return forward
 
     # ------------------------------------------------------------ compiling ahead
 
@@ -346,7 +297,7 @@ class Trainer(Objective):
             for kind in kinds:
                 begin = time.perf_counter()
                 if kind == "predict":
-                    jax.block_until_ready(self._predictor()(placement.place(source.peek()[0])))
+                    jax.block_until_ready(Predictor(self)(placement.place(source.peek()[0])))
                 else:
                     plan = self._plan()
                     live = _Snapshot(plan, copies=True)

@@ -1,0 +1,64 @@
+"""Predictions on the values that a model's variables hold now, compiled for few sizes of a batch."""
+
+import jax
+import numpy as np
+
+from jkeras.core import frame
+from jkeras.core.settings import settings
+from jkeras.core.structure import named_weights
+from jkeras.core.variable import values_of
+from jkeras.training import keras_contract, rows
+from jkeras.training.live import compiled
+from jkeras.training.step import rows_of
+
+
+class Predictor:
+    """`x -> y` of a built model; state that the forward pass changes is kept in the model."""
+
+    def __init__(self, model):
+        self.model, variables = model, model.variables
+        self.carried = set(map(id, variables))
+        self.variables = variables + [v for _, v in named_weights(model) if id(v) not in self.carried]
+        self.key = tuple(map(id, self.variables))
+        forward = self._of_predict_step if keras_contract.overrides(model, "predict_step") else self._forward
+        self.function = compiled(model, "predict", self.key, lambda: forward)
+
+    def __call__(self, x, size=None):
+        """The outputs for a batch.
+
+        It is run with `size` rows, or the next power of two, if more rows change nothing for those that are there.
+        """
+        count = rows_of(x)
+        size = size or rows.bucket(count)
+        if size <= count or not self._keeps_rows_apart(x):
+            return self._run(x)
+        return jax.tree_util.tree_map(lambda v: np.asarray(v)[:count], self._run(rows.padded(x, size)))
+
+    def _keeps_rows_apart(self, x):
+        if not self.model.jit_compile or settings.distribution is not None:
+            return False
+        return compiled(self.model, "rows", self.key, lambda: rows.are_independent(
+            self.function, values_of(self.variables), batch=x), jit=False)
+
+    def _run(self, x):
+        y, new = self.function(values_of(self.variables), x)
+        for i, value in new.items():
+            frame.own_write(self.variables[i], value)
+        return y
+
+    def _values(self, values):
+        return {id(v): a for v, a in zip(self.variables, values)}
+
+    def _forward(self, values, x):
+        with frame.Run(self.model, self._values(values), training=False) as run:
+            y = run.call(self.model, (x,), {})
+        return y, {i: run.values[id(v)] for i, (v, a) in enumerate(zip(self.variables, values))
+                   if id(v) in self.carried and run.values[id(v)] is not a}
+
+    def _of_predict_step(self, values, x):
+        """The same by the user's `predict_step`, as Keras on JAX calls it."""
+        chosen = {id(v) for v in self.model.trainable_variables}
+        trainable = [a for v, a in zip(self.variables, values) if id(v) in chosen]
+        fixed = [a for v, a in zip(self.variables, values) if id(v) not in chosen]
+        with frame.Run(self.model, self._values(values), training=False):
+            return self.model.predict_step((trainable, fixed), (x,))[0], {}
