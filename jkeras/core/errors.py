@@ -29,6 +29,10 @@ class ShapeError(ValueError, TypeError, IndexError):
     """Shapes, or sequences of numbers for axes, that do not go together. Keras raises one of the three, by accident."""
 
 
+class PaddingError(ValueError, RuntimeError):
+    """A padding that does not exist. Keras raises the first where it looks at it, and leaves the second to XLA."""
+
+
 class DtypeError(ValueError, TypeError):
     """What was given as a dtype is none. Keras raises the one or the other, depending on who looks at it first."""
 

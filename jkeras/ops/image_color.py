@@ -2,6 +2,7 @@
 
 import jax.numpy as jnp
 
+from jkeras.core.graph import KerasTensor
 from jkeras.core.policy import is_float
 from jkeras.ops.image_common import axes_of, check_rank, image_op
 from jkeras.ops.promotion import result_type
@@ -9,7 +10,23 @@ from jkeras.ops.promotion import result_type
 LUMINANCE = (0.2989, 0.5870, 0.1140)  # of red, green and blue, as in ITU-R BT.601
 
 
-@image_op(class_name="RGBToGrayscale")
+def _channel_axis(images, data_format, counts):
+    """The axis of channels, of which there are as many as one of `counts`, or a number not yet known."""
+    check_rank(images)
+    axis = axes_of(data_format).channels
+    if images.shape[axis] not in (None, *counts):
+        raise ValueError(f"Images must have {' or '.join(map(str, counts))} channels in the axis {axis}. Received: "
+                         f"images.shape={tuple(images.shape)}")
+    return axis
+
+
+def _gray_spec(images, data_format=None):
+    shape = list(images.shape)
+    shape[_channel_axis(images, data_format, (3, 1))] = 1
+    return KerasTensor(shape, images.dtype)
+
+
+@image_op(class_name="RGBToGrayscale", spec=_gray_spec)
 def rgb_to_grayscale(images, data_format=None):
     """The luminance `0.2989 R + 0.587 G + 0.114 B` as the only channel; gray images as they are.
 
@@ -19,10 +36,8 @@ def rgb_to_grayscale(images, data_format=None):
     >>> print(rgb_to_grayscale(jnp.array([[[1.0, 0.0, 0.0]]])))
     [[[0.2989]]]
     """
-    images, axis = jnp.asarray(images), axes_of(data_format).channels
-    check_rank(images)
-    if images.shape[axis] not in (1, 3):
-        raise ValueError(f"Images must have 3 channels (RGB) or 1 (gray). Received: images.shape={images.shape}")
+    images = jnp.asarray(images)
+    axis = _channel_axis(images, data_format, (3, 1))
     if images.shape[axis] == 1:
         return images
     floats = images.astype(result_type(images.dtype, float))
@@ -30,22 +45,32 @@ def rgb_to_grayscale(images, data_format=None):
     return jnp.expand_dims(gray, axis).astype(images.dtype)
 
 
-def _planes(images, data_format):
-    """(the three channels, the channel axis) of float images."""
-    images, axis = jnp.asarray(images), axes_of(data_format).channels
-    check_rank(images)
+def _color_axis(images, data_format):
+    """The axis of the three channels of float images."""
     if not is_float(images.dtype):
         raise ValueError("Images must have a float dtype; divide integers by 255 first. Received: "
                          f"images.dtype={images.dtype}")
+    return _channel_axis(images, data_format, (3,))
+
+
+def _color_spec(images, data_format=None):
+    _color_axis(images, data_format)
+    return KerasTensor(images.shape, images.dtype)
+
+
+def _planes(images, data_format):
+    """(the three channels, the channel axis) of float images."""
+    images = jnp.asarray(images)
+    axis = _color_axis(images, data_format)
     return [jnp.take(images, i, axis=axis) for i in range(3)], axis
 
 
-@image_op(class_name="RGBToHSV")
+@image_op(class_name="RGBToHSV", spec=_color_spec)
 def rgb_to_hsv(images, data_format=None):
     """Hue in [0, 1), saturation in [0, 1] and value (the largest of R, G and B), for each pixel.
 
     Raises:
-        ValueError: not 3 or 4 axes, or an integer dtype.
+        ValueError: not 3 or 4 axes, not 3 channels, or an integer dtype.
 
     >>> print(rgb_to_hsv(jnp.array([[[0.0, 0.5, 0.0]]])))
     [[[0.33333334 1.         0.5       ]]]
@@ -63,12 +88,12 @@ def rgb_to_hsv(images, data_format=None):
     return jnp.stack([hue, saturation, value], axis)
 
 
-@image_op(class_name="HSVToRGB")
+@image_op(class_name="HSVToRGB", spec=_color_spec)
 def hsv_to_rgb(images, data_format=None):
     """The inverse of `rgb_to_hsv`; hues that differ by a whole number are the same.
 
     Raises:
-        ValueError: not 3 or 4 axes, or an integer dtype.
+        ValueError: not 3 or 4 axes, not 3 channels, or an integer dtype.
 
     >>> print(hsv_to_rgb(jnp.array([[[0.0, 1.0, 0.5]]])))
     [[[0.5 0.  0. ]]]

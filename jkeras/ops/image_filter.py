@@ -2,7 +2,8 @@
 
 import jax.numpy as jnp
 
-from jkeras.core.graph import is_symbolic, op
+from jkeras.core.errors import ShapeError
+from jkeras.core.graph import KerasTensor, is_symbolic, op
 from jkeras.core.policy import is_float
 from jkeras.core.registry import public
 from jkeras.core.settings import standardize_data_format
@@ -36,7 +37,8 @@ def _gaussian_blur(images, kernel_size=(3, 3), sigma=(1.0, 1.0), data_format=Non
     images = jnp.asarray(images)
     check_rank(images)
     floats = images.astype(result_type(images.dtype, float))
-    floats = blur(floats.reshape(-1, *images.shape[-3:]), kernel_size, sigma, data_format).reshape(images.shape)
+    batch = floats if floats.ndim == 4 else floats[None]
+    floats = blur(batch, kernel_size, sigma, data_format).reshape(images.shape)
     return (floats if is_float(images.dtype) else jnp.round(floats)).astype(images.dtype)
 
 
@@ -77,7 +79,13 @@ def sobel_edges(images, data_format=None):
     return jnp.stack([_per_channel(images, kernel, "same", data_format) for kernel in (down, down.T)], -1)
 
 
-@image_op(inputs=2, class_name="SSIM")
+def _ssim_spec(image1, image2, **config):
+    check_rank(image1, "image1")
+    check_rank(image2, "image2")
+    return KerasTensor(image1.shape[:-3], image1.dtype)
+
+
+@image_op(inputs=2, class_name="SSIM", spec=_ssim_spec)
 def ssim(image1, image2, max_val=1.0, filter_size=11, filter_sigma=1.5, k1=0.01, k2=0.03, data_format=None):
     """The structural similarity of images, 1 for equal ones: one number for each pair (Wang et al. 2004, IEEE TIP).
 
@@ -86,7 +94,7 @@ def ssim(image1, image2, max_val=1.0, filter_size=11, filter_sigma=1.5, k1=0.01,
         filter_size, filter_sigma: of the Gaussian window in which means and variances are taken.
         k1, k2: small numbers that keep denominators away from 0.
     Raises:
-        ValueError: not 3 or 4 axes.
+        ValueError: not 3 or 4 axes, two different shapes, or images smaller than the window.
 
     >>> x = jnp.ones((2, 12, 12, 3))
     >>> ssim(x, x)
@@ -95,8 +103,13 @@ def ssim(image1, image2, max_val=1.0, filter_size=11, filter_sigma=1.5, k1=0.01,
     image1, image2, data_format = jnp.asarray(image1), jnp.asarray(image2), standardize_data_format(data_format)
     check_rank(image1, "image1")
     check_rank(image2, "image2")
+    axes = axes_of(data_format)
+    if image1.shape != image2.shape or min(image1.shape[a] for a in (axes.height, axes.width)) < filter_size:
+        raise ShapeError("`image1` and `image2` must have the same shape, at least `filter_size` high and wide. "
+                         f"Received: image1.shape={image1.shape}, image2.shape={image2.shape}, "
+                         f"filter_size={filter_size}, data_format={data_format!r}")
     dtype = result_type(image1.dtype, float)
-    a, b = (x.astype(dtype).reshape(-1, *x.shape[-3:]) for x in (image1, image2))
+    a, b = (x.astype(dtype) if x.ndim == 4 else x.astype(dtype)[None] for x in (image1, image2))
 
     def local_mean(x):
         return blur(x, (filter_size,) * 2, (filter_sigma,) * 2, data_format, "valid")

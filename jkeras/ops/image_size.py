@@ -1,5 +1,7 @@
 """Other sizes: resizing, cropping, padding, and cutting into patches."""
 
+import math
+
 import jax
 import jax.numpy as jnp
 from jax import lax
@@ -10,7 +12,7 @@ from jkeras.core.policy import is_float
 from jkeras.core.settings import standardize_data_format
 from jkeras.ops.core import saturate_cast
 from jkeras.ops.image_common import axes_of, check_choice, check_rank, image_op
-from jkeras.ops.nn_conv import dimension_numbers, per_axis
+from jkeras.ops.nn_conv import dimension_numbers, padding_type, per_axis
 
 INTERPOLATIONS = ("bilinear", "nearest", "lanczos3", "lanczos5", "bicubic")
 SCALINGS = ("linear", "bilinear", "trilinear", "cubic", "bicubic", "tricubic", "lanczos3", "lanczos5")
@@ -201,7 +203,7 @@ def extract_patches(images, size, strides=None, dilation_rate=1, padding="valid"
         padding: "valid" or "same".
     Raises:
         TypeError: `size` is no int and no tuple.
-        ValueError: `size` has not 2 or 3 entries.
+        ValueError: `size` has not 2 or 3 entries, the images are smaller or have other axes, or an unknown `padding`.
 
     >>> extract_patches(jnp.ones((2, 8, 6, 3)), 2).shape
     (2, 4, 3, 12)
@@ -215,13 +217,20 @@ def extract_patches(images, size, strides=None, dilation_rate=1, padding="valid"
     images, data_format = jnp.asarray(images), standardize_data_format(data_format)
     if images.ndim == count + 1:
         return extract_patches(images[None], size, strides, dilation_rate, padding, data_format)[0]
+    if images.ndim != count + 2:
+        raise ShapeError(f"Images for patches of the size {size} must have {count + 1} axes, a batch of them "
+                         f"{count + 2}. Received: images.shape={images.shape}")
     axis = -1 if data_format == "channels_last" else 1
     patches = lax.conv_general_dilated_patches(
-        images, size, per_axis(strides or size, count), padding.upper(), rhs_dilation=per_axis(dilation_rate, count),
-        dimension_numbers=dimension_numbers(count + 2, data_format), precision=lax.Precision.HIGHEST)
+        images, size, per_axis(strides or size, count), padding_type(padding),
+        rhs_dilation=per_axis(dilation_rate, count), dimension_numbers=dimension_numbers(count + 2, data_format),
+        precision=lax.Precision.HIGHEST)
     patches = jnp.moveaxis(patches, axis, -1)  # (batch, *space, channels * window)
-    patches = patches.reshape(*patches.shape[:-1], images.shape[axis], -1)
-    patches = jnp.swapaxes(patches, -1, -2).reshape(*patches.shape[:-2], -1)
+    if images.size and not patches.size:
+        raise ShapeError(f"The images are smaller than the patches. Received: images.shape={images.shape}, "
+                         f"size={size}, dilation_rate={dilation_rate}, data_format={data_format!r}")
+    patches = patches.reshape(*patches.shape[:-1], images.shape[axis], math.prod(size))
+    patches = jnp.swapaxes(patches, -1, -2).reshape(*patches.shape[:-2], math.prod(patches.shape[-2:]))
     return jnp.moveaxis(patches, -1, axis)
 
 

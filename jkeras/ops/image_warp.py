@@ -4,6 +4,8 @@ import jax
 import jax.numpy as jnp
 from jax.scipy.ndimage import map_coordinates as read_at
 
+from jkeras.core.errors import ShapeError
+from jkeras.core.graph import KerasTensor
 from jkeras.core.rng import as_key
 from jkeras.core.settings import standardize_data_format
 from jkeras.ops.image_common import axes_of, check_choice, check_rank, image_op
@@ -70,7 +72,19 @@ def _on_batch(function, images):
     return function(images) if images.ndim == 4 else function(images[None])[0]
 
 
-@image_op(inputs=2)
+def _affine_spec(images, transform, **config):
+    check_rank(images)
+    _check_rank_of_maps(transform)
+    return KerasTensor(images.shape, images.dtype)
+
+
+def _check_rank_of_maps(transform):
+    if len(transform.shape) not in (1, 2):
+        raise ValueError("`transform` must have the shape (8,) or (batch, 8). Received: "
+                         f"transform.shape={tuple(transform.shape)}")
+
+
+@image_op(inputs=2, spec=_affine_spec)
 def affine_transform(images, transform, interpolation="bilinear", fill_mode="constant", fill_value=0,
                      data_format=None):
     """Images under affine maps: the pixel (x, y) is read at (a0 x + a1 y + a2, b0 x + b1 y + b2).
@@ -91,9 +105,11 @@ def affine_transform(images, transform, interpolation="bilinear", fill_mode="con
     images, transform = jnp.asarray(images), jnp.asarray(transform)
     check_choice("interpolation", interpolation, ORDERS)
     check_choice("fill_mode", fill_mode, FILL_MODES)
-    if transform.ndim not in (1, 2):
-        raise ValueError("`transform` must have the shape (8,) or (batch, 8). Received: "
-                         f"transform.shape={transform.shape}")
+    check_rank(images)
+    _check_rank_of_maps(transform)
+    if transform.shape not in ((8,), (1, 8), (*images.shape[:-3], 8)):
+        raise ShapeError("`transform` must have the shape (8,) or (batch, 8), one map for each image. Received: "
+                         f"images.shape={images.shape}, transform.shape={transform.shape}")
     transform = jnp.atleast_2d(transform).astype("float32")
     channels = jnp.arange(images.shape[axes_of(data_format).channels])
     drift = channels[:, None] * transform[:, None, 6:]  # (batch, channels, 2)
@@ -116,7 +132,19 @@ def homography(start_points, end_points):
     return jnp.linalg.solve(rows, jnp.concatenate([u, v], -1)[..., None])[..., 0]
 
 
-@image_op(inputs=3)
+def _check_points(start, end):
+    if tuple(start.shape[-2:]) != (4, 2) or len(start.shape) not in (2, 3) or start.shape != end.shape:
+        raise ValueError("`start_points` and `end_points` must both have the shape (4, 2) or (batch, 4, 2). Received: "
+                         f"start_points.shape={tuple(start.shape)}, end_points.shape={tuple(end.shape)}")
+
+
+def _perspective_spec(images, start_points, end_points, **config):
+    check_rank(images)
+    _check_points(start_points, end_points)
+    return KerasTensor(images.shape, images.dtype)
+
+
+@image_op(inputs=3, spec=_perspective_spec)
 def perspective_transform(images, start_points, end_points, interpolation="bilinear", fill_value=0, data_format=None):
     """Images under the projective maps that take four points to four others.
 
@@ -135,9 +163,7 @@ def perspective_transform(images, start_points, end_points, interpolation="bilin
     images, start, end = jnp.asarray(images), jnp.asarray(start_points), jnp.asarray(end_points)
     check_choice("interpolation", interpolation, ORDERS)
     check_rank(images)
-    if start.shape[-2:] != (4, 2) or start.ndim not in (2, 3) or start.shape != end.shape:
-        raise ValueError("`start_points` and `end_points` must both have the shape (4, 2) or (batch, 4, 2). Received: "
-                         f"start_points.shape={start.shape}, end_points.shape={end.shape}")
+    _check_points(start, end)
     start, end = (p.reshape(-1, 4, 2).astype("float32") for p in (start, end))
     return _on_batch(lambda x: warp(x, homography(start, end), interpolation, "constant", fill_value, data_format),
                      images)
@@ -154,7 +180,12 @@ def distort(images, key, alpha, sigma, kernel_size, interpolation, fill_mode, fi
     return sample(images, grid + noise, interpolation, fill_mode, fill_value, data_format)
 
 
-@image_op()
+def _elastic_spec(images, **config):
+    check_rank(images)  # without a look at the seed: a generator must not step on while a graph is made
+    return KerasTensor(images.shape, images.dtype)
+
+
+@image_op(spec=_elastic_spec)
 def elastic_transform(images, alpha=20.0, sigma=5.0, interpolation="bilinear", fill_mode="reflect", fill_value=0.0,
                       seed=None, data_format=None):
     """Images with each pixel displaced by a smooth random field (Simard et al. 2003, ICDAR).

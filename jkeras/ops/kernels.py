@@ -173,7 +173,8 @@ def depthwise(x, kernel, strides, padding, dilation, dims):
     """
     whole = [(k - 1) * d + 1 for k, d in zip(kernel.shape, dilation)]
     fits = padding == "SAME" or all(x.shape[axis] >= k for axis, k in zip(dims.lhs_spec[2:], whole))
-    if on_cpu() and fits and x.size and math.prod(kernel.shape[:-2]) <= MOST_DEPTHWISE_TAPS:
+    floats = jnp.issubdtype(x.dtype, jnp.inexact)  # sums of integers wrap around and are exact
+    if on_cpu() and floats and fits and x.size and math.prod(kernel.shape[:-2]) <= MOST_DEPTHWISE_TAPS:
         return depthwise_taps(x, kernel, strides, padding, dilation, dims)
     return depthwise_plain(x, kernel, strides, padding, dilation, dims)
 

@@ -58,8 +58,9 @@ def cholesky_inverse(x, upper=False):
            [0.  , 0.25]], dtype=float32)
     """
     x = matrix(x, square=True)
-    inverse = jsp.linalg.solve_triangular(x, jnp.eye(x.shape[-1], dtype=x.dtype), lower=not upper)
-    return inverse @ inverse.T if upper else inverse.T @ inverse
+    identity = jnp.broadcast_to(jnp.eye(x.shape[-1], dtype=x.dtype), x.shape)
+    inverse = jsp.linalg.solve_triangular(x, identity, lower=not upper)
+    return inverse @ inverse.mT if upper else inverse.mT @ inverse
 
 
 @linalg_op()

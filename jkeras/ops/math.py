@@ -5,9 +5,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from jkeras.core.errors import ShapeError
 from jkeras.core.graph import KerasTensor, infer, op
 from jkeras.ops import linalg
-from jkeras.ops.promotion import shape_of, sized
+from jkeras.ops.promotion import broadcast_shapes, shape_of, sized
 
 
 def math_op(inputs=None, class_name=None, spec=None):
@@ -20,8 +21,8 @@ def math_op(inputs=None, class_name=None, spec=None):
 
 def _segments(reduce, data, segment_ids, num_segments, sorted):
     data, segment_ids = jnp.asarray(data), jnp.asarray(segment_ids)
-    if segment_ids.ndim != 1 or segment_ids.shape[0] != data.shape[0]:
-        raise ValueError("Argument `segment_ids` must be a vector as long as the first axis of `data`. Received: "
+    if segment_ids.ndim != 1 or segment_ids.shape != data.shape[:1]:
+        raise ShapeError("Argument `segment_ids` must be a vector as long as the first axis of `data`. Received: "
                          f"segment_ids.shape={segment_ids.shape}, data.shape={data.shape}")
     if num_segments is None:
         raise ValueError("Argument `num_segments` must be set: under JAX the size of the result has to be known.")
@@ -30,6 +31,8 @@ def _segments(reduce, data, segment_ids, num_segments, sorted):
 
 def _segments_spec(data, segment_ids, num_segments=None, sorted=False):
     """A length that only one of the two knows is that of the other."""
+    if num_segments is None:
+        return KerasTensor((None, *shape_of(data)[1:]), data.dtype)
     (rows, *rest), (ids, *more) = shape_of(data), shape_of(segment_ids)
     data = sized(data, (ids if rows is None else rows, *rest))
     segment_ids = sized(segment_ids, (rows if ids is None else ids, *more))
@@ -120,7 +123,15 @@ def logsumexp(x, axis=None, keepdims=False):
     return jax.nn.logsumexp(jnp.asarray(x), axis=axis, keepdims=keepdims)
 
 
-@math_op(class_name="CDist")
+def _cdist_spec(x, y):
+    (*batch, rows, size), (*more, others, length) = shape_of(x), shape_of(y)
+    if None not in (size, length) and size != length:
+        raise ValueError(f"The last axes must agree. Received: x.shape={shape_of(x)}, y.shape={shape_of(y)}")
+    dtype = infer(lambda given: cdist.__wrapped__(*given), (sized(x, (1, 1)), sized(y, (1, 1)))).dtype
+    return KerasTensor((*broadcast_shapes(batch, more), rows, others), dtype)
+
+
+@math_op(class_name="CDist", spec=_cdist_spec)
 def cdist(x, y):
     """All Euclidean distances between the rows of two matrices: (..., n, d), (..., m, d) -> (..., n, m).
 
@@ -271,6 +282,9 @@ def extract_sequences(x, sequence_length, sequence_stride):
     >>> extract_sequences(jnp.arange(4), 2, 1).tolist()
     [[0, 1], [1, 2], [2, 3]]
     """
+    if sequence_length <= 0 or sequence_stride <= 0:
+        raise ShapeError("`sequence_length` and `sequence_stride` must be positive. Received: "
+                         f"sequence_length={sequence_length}, sequence_stride={sequence_stride}")
     return _frames(jnp.asarray(x), sequence_length, sequence_stride)
 
 
@@ -361,7 +375,11 @@ def istft(x, sequence_length, sequence_stride, fft_length, length=None, window="
 
 # ---------------------------------------------------------------- complex numbers and pairs of real ones
 
-@math_op()
+def _view_as_complex_spec(x):
+    return infer(view_as_complex.__wrapped__, sized(x, (*x.shape[:-1], 2)) if x.shape and x.shape[-1] is None else x)
+
+
+@math_op(spec=_view_as_complex_spec)
 def view_as_complex(x):
     """Complex numbers from real and imaginary parts in a last axis of size 2.
 

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jkeras.core.errors import ShapeError
+from jkeras.core.errors import PaddingError, ShapeError
 from jkeras.core.graph import KerasTensor, infer
 from jkeras.core.settings import standardize_data_format
 from jkeras.ops import kernels
@@ -25,6 +25,21 @@ def per_axis(value, count):
     if len(value) != count:
         raise ShapeError(f"Expected one number for each of the {count} spatial axes, or one for all. Received: {value}")
     return tuple(value)
+
+
+def padding_type(padding):
+    """The padding as `lax` names it.
+
+    Raises:
+        PaddingError: neither "valid" nor "same".
+
+    >>> padding_type("same")
+    'SAME'
+    """
+    name = padding.upper()
+    if name not in ("VALID", "SAME"):
+        raise PaddingError(f"`padding` must be 'valid' or 'same'. Received: padding={padding!r}")
+    return name
 
 
 def dimension_numbers(ndim, data_format):
@@ -74,7 +89,7 @@ def _with_channels(function, axis):
 def _lax_arguments(inputs, strides, padding, data_format, dilation_rate):
     """(strides, padding, dilation, dimension numbers) as `lax` and `kernels` take them."""
     count = inputs.ndim - 2
-    return (per_axis(strides, count), padding.upper(), per_axis(dilation_rate, count),
+    return (per_axis(strides, count), padding_type(padding), per_axis(dilation_rate, count),
             dimension_numbers(inputs.ndim, data_format))
 
 

@@ -36,6 +36,10 @@ VALUES = [
     ("ops.dot_product_attention", [HEADS] * 3, dict(mask=SCORES[:, :2] > 0)),
     ("ops.dot_product_attention", [HEADS] * 3, dict(mask=SCORES[0] > 0, bias=SCORES[1, 0])),
     ("ops.image.extract_patches", [np.stack([IMAGE] * 2, 1), (2, 3, 2)], dict(strides=2)),
+    ("ops.image.extract_patches", [IMAGE[:0], 2], {}), ("ops.image.extract_patches", [IMAGE[:, :0], 2], {}),
+    ("ops.image.gaussian_blur", [IMAGE[:, :0]], dict(data_format="channels_last")),
+    ("ops.depthwise_conv", [(IMAGE * 127).astype("int8"), (KERNEL * 9).astype("int8")], {}),  # it wraps around
+    ("ops.depthwise_conv", [(IMAGE * 2**28).astype("int32"), np.full((2, 2, 4, 1), 3)], {}),
     ("random.randint", [(3,), 0, 9], dict(dtype=None, seed=3)),
     ("random.dropout", [X, 0.5], dict(noise_shape=(4,), seed=3)),
     ("random.dropout", [X, 0.5], dict(noise_shape=(), seed=3)),
@@ -72,6 +76,13 @@ MISTAKES = [
     ("ops.dot_product_attention", [np.repeat(HEADS, 2, 2), *[np.concatenate([HEADS, HEADS[:, :, :1]], 2)] * 2], {}),
     ("ops.fold", [IMAGE[0, :, :4], (5, 5), 2], {}), ("ops.fold", [IMAGE[0, :, :3], (3, 3), 2], {}),
     ("ops.image.crop_images", [IMAGE, 1, 2], dict(target_height=9, target_width=2)),
+    ("ops.image.rgb_to_hsv", [IMAGE], {}), ("ops.image.hsv_to_rgb", [IMAGE[..., :2]], {}),
+    ("ops.image.extract_patches", [IMAGE, 7], {}), ("ops.image.extract_patches", [X, 2], {}),
+    ("ops.image.extract_patches", [IMAGE, 2], dict(padding="foo")),
+    ("ops.image.affine_transform", [IMAGE, np.ones((3, 8))], {}), ("ops.image.affine_transform", [IMAGE, X[0]], {}),
+    ("ops.image.affine_transform", [np.float32(3), np.ones(8)], {}),
+    ("ops.image.ssim", [IMAGE, IMAGE], {}), ("ops.image.ssim", [np.repeat(IMAGE, 2, 0), IMAGE], dict(filter_size=3)),
+    ("ops.extract_sequences", [X, -1, 2], {}),
     ("ops.depth_to_space", [IMAGE, 3], {}), ("ops.space_to_depth", [IMAGE, 4], {}),
     ("random.normal", [(2,)], dict(seed=1.5)), ("random.normal", [(2,)], dict(dtype="real", seed=1)),
     ("ops.batch_normalization", [X, X[0, :3], X[0, :3]], dict(axis=-1)),
@@ -100,6 +111,12 @@ SYMBOLIC = [
     ("ops.conv_transpose", [(2, 6, 5, None), (3, 2, 3, 4)], dict(strides=2, output_padding=1)),
     ("ops.fold", [(None, 12, None)], dict(output_size=(6, 7), kernel_size=2)),
     ("ops.space_to_depth", [(None, None, None, None)], dict(block_size=3)),
+    ("ops.image.rgb_to_grayscale", [(None, 6, 5, None)], {}), ("ops.image.rgb_to_hsv", [(None, None, None, None)], {}),
+    ("ops.image.hsv_to_rgb", [(None, None, 5)], dict(data_format="channels_first")),
+    ("ops.image.affine_transform", [(2, 6, None, 3), (None, 8)], {}),
+    ("ops.image.perspective_transform", [(2, 6, None, 3), (None, 4, 2), (None, 4, 2)], {}),
+    ("ops.image.elastic_transform", [(None, 6, None, 3)], {}), ("ops.image.ssim", [(None, 14, 14, 3)] * 2, {}),
+    ("ops.image.ssim", [(None, 14, 14, 3), (2, 14, 14, 3)], {}),
 ]
 
 

@@ -60,6 +60,9 @@ SYMBOLIC = [
     ("scatter_update", (Sym(None, 4), [[0], [1]], Sym(None, 4, dtype="int32")), dict(reduction="ADD")),
     ("scatter_update", (Sym(None, None), Sym(None, None, dtype="int32"), IDS), {}),
     ("in_top_k", (IDS, jnp.ones((3, 4)), 1), {}), ("in_top_k", (jnp.array([0, 1, 0]), Sym(None, 4), 1), {}),
+    ("cdist", (Sym(2, None, 4), Sym(None, 5, 4)), {}), ("cdist", (Sym(2, None, None), Sym(None, 5, 4)), {}),
+    ("segment_sum", (Sym(None, 4), IDS), {}), ("segment_max", (Sym(6), IDS), {}),
+    ("view_as_complex", (Sym(None, None),), {}), ("cholesky_inverse", (Sym(None, 3, 3),), {}),
     ("slice_update", (jnp.ones((3, 4)), (0, 0), Sym(None, 2)), {}), ("slice", (Sym(None, 4), IDS, (1, 2)), {}),
 ]
 
@@ -82,7 +85,10 @@ MISTAKES = [
     ("scatter_update", (Sym(None, 4), [[0], [1]], Sym(2, 4)), dict(reduction="foo")),
     ("qr", (jnp.ones(3),), {}), ("zeros", (3,), dict(dtype="foo")), ("cast", (jnp.ones(3), "foo"), {}),
     ("linspace", (0, 1), dict(dtype="foo")), ("slice", (Sym(2, 3), IDS, (2,)), {}),
-    ("stft", (jnp.ones(4), 2, 1, 8), dict(center=False)),
+    ("stft", (jnp.ones(4), 2, 1, 8), dict(center=False)), ("cdist", (Sym(None, 4), Sym(2, 3)), {}),
+    ("segment_sum", (jnp.ones(()), jnp.zeros((), "int32")), dict(num_segments=2)),
+    ("conv", (Sym(None, 5, 3), jnp.ones((2, 3, 4))), dict(padding="foo")),
+    ("depthwise_conv", (Sym(None, 5, 3), jnp.ones((2, 3, 1))), dict(padding="foo")),
 ]
 
 
@@ -116,3 +122,12 @@ def test_cast_of_numbers_beyond_int32(value, dtype):
         mine, theirs = (getattr(k.ops, name)(value, dtype) for k in LIBRARIES)
         assert mine.dtype == theirs.dtype
         np.testing.assert_array_equal(mine, theirs)
+
+
+@pytest.mark.parametrize("upper", [False, True])
+def test_cholesky_inverse_of_a_stack(upper):
+    """As documented; Keras on JAX takes single matrices only."""
+    factors = jnp.tril(jnp.arange(18.0).reshape(2, 3, 3) + 1)
+    factors = factors.mT if upper else factors
+    each = jnp.stack([jkeras.ops.cholesky_inverse(f, upper) for f in factors])
+    np.testing.assert_allclose(jkeras.ops.cholesky_inverse(factors, upper), each, rtol=1e-5)
