@@ -1,7 +1,7 @@
 """Sequential: the graph with one path."""
 
 from jkeras.core import graph, registry
-from jkeras.core.building import as_tuples
+from jkeras.core.building import as_tuples, is_abstract, known
 from jkeras.core.layer import Composite, Layer
 from jkeras.core.structure import graph_keys
 from jkeras.layers.input import Input, InputLayer
@@ -102,14 +102,28 @@ class Sequential(Composite, Model):
 
     def build(self, input_shape=None):
         """Builds the graph for a shape with the batch axis."""
+        self._build_on(input_shape)
+
+    def _build_on(self, input_shape, dtype=None):
         if not isinstance(input_shape, tuple) or not self._all_layers:
             return  # several inputs, or nothing to build: runs layer by layer
+        candidates = _without_stand_ins(input_shape) if is_abstract() else [input_shape]
+        before = list(self._all_layers)
+        for shape in candidates:
+            try:
+                return self._build_graph(shape, dtype or _first_dtype(before[0]))
+            except ValueError:
+                if shape == candidates[-1]:
+                    raise
+                self._all_layers[:] = before
+
+    def _build_graph(self, input_shape, dtype):
         layers = self._all_layers
         if isinstance(layers[0], InputLayer) and layers[0].batch_shape != input_shape:
             raise ValueError(f"Sequential model '{self.name}' has already been configured to use input shape "
                              f"{layers[0].batch_shape}. You cannot build it with input_shape {input_shape}.")
         if not isinstance(layers[0], InputLayer):
-            layers.insert(0, Input(batch_shape=input_shape, dtype=_first_dtype(layers[0]))._keras_history[0])
+            layers.insert(0, Input(batch_shape=input_shape, dtype=dtype)._keras_history[0])
             self._adopt_layers()
         x = inputs = layers[0].output
         for layer in layers[1:]:
@@ -121,11 +135,7 @@ class Sequential(Composite, Model):
         shape = shapes[0] if shapes else None
         if isinstance(shape, tuple):
             shape = (None, *shape[1:])
-            if not isinstance(self._all_layers[0], InputLayer) and str(call.first.dtype) != _first_dtype(
-                    self._all_layers[0]):
-                layers = self._all_layers
-                layers.insert(0, Input(batch_shape=shape, dtype=str(call.first.dtype))._keras_history[0])
-        self.build(shape)
+        self._build_on(shape, str(call.first.dtype) if shapes else None)
         self.__dict__["built"] = True
 
     # ------------------------------------------------------------ running
@@ -206,6 +216,14 @@ class Sequential(Composite, Model):
     def get_build_config(self):
         """The shape the model was built for."""
         return {"input_shape": self._all_layers[0].batch_shape} if self._functional is not None else None
+
+
+def _without_stand_ins(shape):
+    """What a shape met in a run on shapes may mean: a size that stands for unknown ones may also be just a size.
+
+    The most general one that the layers can be built for is right, since no weight depends on the other sizes.
+    """
+    return [known(shape), (*known(shape[:-1]), *shape[-1:]), (*known(shape[:1]), *shape[1:])]
 
 
 def _first_dtype(layer):

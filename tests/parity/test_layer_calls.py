@@ -129,3 +129,45 @@ def test_a_call_that_cannot_be_traced_needs_only_its_output_shape():
         return k.Model(x, Host()(x))
     for k in LIBRARIES:
         assert on_host(k).output_shape == (None, 3)
+
+
+INNER = [  # a layer for a layer of the user's to run, by what shapes
+    (lambda k: k.Sequential([k.layers.Dense(2), k.layers.Dense(3)]), (None, None, 4)),
+    (lambda k: k.Sequential([k.layers.Embedding(5, 2), k.layers.LSTM(3)]), (2, None)),
+    (lambda k: k.Sequential([k.layers.Dense(2)]), (None, None, 528)),  # a size that stands for unknown ones
+    (lambda k: k.Sequential([k.layers.Conv1D(2, 1, data_format="channels_first")]), (None, 528, 4)),
+    (lambda k: k.layers.TimeDistributed(k.Sequential([k.layers.Dense(3)])), (None, 3, 4)),
+    (lambda k: k.layers.TimeDistributed(k.Sequential([k.layers.Dense(3)])), (None, 3, 528)),
+]
+
+
+@pytest.mark.parametrize("dtype", [FLOAT, INT])
+@pytest.mark.parametrize(("make_inner", "shape"), INNER)
+def test_a_layer_first_met_in_another_one_on_unknown_sizes(make_inner, shape, dtype):
+    def built(k):
+        clear()
+
+        class Own(k.layers.Layer):
+            def __init__(self):
+                super().__init__()
+                self.inner = make_inner(k)
+
+            def call(self, x):
+                return self.inner(x)
+        own = Own()
+        shapes = [own(k.KerasTensor(shape, dtype)).shape, *[tuple(w.shape) for w in own.weights]]
+        return [*shapes, own(np.ones([d or 7 for d in shape], dtype)).shape, make_inner(k).compute_output_shape(shape)]
+    mine, theirs = map(built, LIBRARIES)
+    assert mine == theirs
+
+
+@pytest.mark.parametrize(("kwargs", "dtype"), [
+    (dict(activity_regularizer="l2", kernel_regularizer="l1"), FLOAT),
+    ({}, "mixed_bfloat16"), (dict(dtype="bfloat16"), FLOAT), (dict(dtype="mixed_float16"), "bfloat16")])
+def test_the_layer_in_a_time_distributed_one_has_its_dtype_and_no_activity_penalty(kwargs, dtype):
+    def output(k):
+        layer = k.layers.TimeDistributed(k.layers.Dense(3, kernel_initializer="ones", **kwargs), dtype=dtype)
+        y = layer(X)
+        return y.dtype, [float(v) for v in layer.losses], np.asarray(y, FLOAT).tolist()
+    mine, theirs = map(output, LIBRARIES)
+    assert mine == theirs
