@@ -102,7 +102,7 @@ MISTAKES = {
                                      ValueError, ["head", "axis -1", "3", "(2, 4)"]),
     "too low a rank": (lambda: layers.Dense(2, name="head")(data(3)), ValueError, ["head", "min_ndim=2", "(3,)"]),
     "convolution of a matrix": (lambda: layers.Conv2D(2, 3, name="c")(data(4, 5, 1)), ValueError,
-                                ["c", "2 spatial axes", "(4, 5, 1)"]),
+                                ["c", "min_ndim=4", "(4, 5, 1)"]),
     "kernel larger than the image": (lambda: layers.Conv2D(2, 5, name="c")(data(1, 3, 3, 1)), ValueError,
                                      ["c", "kernel", "padding"]),
     "pool larger than the image": (lambda: layers.MaxPooling2D(5, name="p")(data(1, 3, 3, 1)), ValueError,

@@ -265,7 +265,7 @@ class Layer(PureInterface, WeightView, Module, record.Record):
         outputs = graph.infer(lambda given: self._run_abstract(given[0], dict(given[1])), (tuple(args), kwargs))
         if not self.announces_compute_dtype:
             return outputs
-        return graph.map_tensors(lambda t: graph.KerasTensor(t.shape, self.compute_dtype), outputs)
+        return graph.map_tensors(lambda t: graph.KerasTensor(t.shape, self.compute_dtype, name=t.name), outputs)
 
     def compute_output_shape(self, *shapes, **named):
         """The output's shape for input shapes, None for sizes not known."""
