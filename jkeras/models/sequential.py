@@ -1,7 +1,7 @@
 """Sequential: the graph with one path."""
 
 from jkeras.core import graph, registry
-from jkeras.core.building import as_tuples, is_abstract, known
+from jkeras.core.building import as_tuples, build_scope, is_abstract, known
 from jkeras.core.layer import Composite, Layer
 from jkeras.core.structure import graph_keys
 from jkeras.layers.input import Input, InputLayer
@@ -94,11 +94,8 @@ class Sequential(Composite, Model):
         layers = self._all_layers
         if len(layers) > 1 and isinstance(layers[0], InputLayer):
             self.build(layers[0].batch_shape)
-        elif len(layers) == 1 and isinstance(layers[0], Functional):
+        elif len(layers) > 1 and hasattr(layers[0], "input_shape"):  # a model
             self.build(layers[0].input_shape)
-        elif layers and isinstance(layers[0], (Functional, Sequential)) and getattr(layers[0], "inputs", None) and len(
-                layers[0].inputs) == 1:
-            self.build(layers[0].inputs[0].shape)
 
     def build(self, input_shape=None):
         """Builds the graph for a shape with the batch axis."""
@@ -135,7 +132,8 @@ class Sequential(Composite, Model):
         shape = shapes[0] if shapes else None
         if isinstance(shape, tuple):
             shape = (None, *shape[1:])
-        self._build_on(shape, str(call.first.dtype) if shapes else None)
+        with build_scope(self, (shape,), ["input"]):
+            self._build_on(shape, str(call.first.dtype) if shapes else None)
         self.__dict__["built"] = True
 
     # ------------------------------------------------------------ running
@@ -165,8 +163,8 @@ class Sequential(Composite, Model):
 
     def _graph(self, name):
         if self._functional is None:
-            raise ValueError(f"Sequential model '{self.name}' has no defined {name} yet: its input shape is not known. "
-                             "Begin it with `Input(shape=…)`, or call it on data.")
+            raise AttributeError(f"Sequential model '{self.name}' has no defined {name} yet: its input shape is not "
+                                 "known. Begin it with `Input(shape=…)`, or call it on data.")
         return getattr(self._functional, name)
 
     inputs = property(lambda self: self._graph("inputs"), doc="The input tensors.")
