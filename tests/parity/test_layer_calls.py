@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from tests.parity.both import LIBRARIES, clear, find, make
+from tests.parity.both import LIBRARIES, clear, find, make, plain
 
 FLOAT, INT = "float32", "int32"
 HEADS = dict(num_heads=2, key_dim=3)
@@ -171,3 +171,55 @@ def test_the_layer_in_a_time_distributed_one_has_its_dtype_and_no_activity_penal
         return y.dtype, [float(v) for v in layer.losses], np.asarray(y, FLOAT).tolist()
     mine, theirs = map(output, LIBRARIES)
     assert mine == theirs
+
+
+def small_model(k):
+    a = k.Input((5, 4))
+    return k.Model(a, k.layers.Concatenate()([a, k.layers.Dense(2)(a)]))
+
+
+def merging_model(k):
+    a, b = k.Input((5, 4)), k.Input((None, 4))
+    return k.Model([a, b], k.layers.Add()([a, b]))
+
+
+BEYOND = [  # a model or a built layer, called where sizes are not known that it knows
+    (small_model, [(2, None, 4)]), (small_model, [(None, None, None)]), (small_model, [(2, 5, 4)]),
+    (merging_model, [(None, None, 4), (None, 5, 4)]), (merging_model, [(None, None, 4)] * 2),
+    (lambda k: k.Sequential([k.Input((5, 4)), k.layers.Flatten(), k.layers.Dense(3)]), [(None, None, 4)]),
+    (lambda k: k.Sequential([k.Input((4,)), k.layers.Dense(3)]).layers[0], [(2, None)]),
+]
+
+
+@pytest.mark.parametrize(("build", "shapes"), BEYOND)
+def test_sizes_unknown_to_the_caller(build, shapes):
+    def announced(k):
+        tensors = [k.KerasTensor(s) for s in shapes]
+        return build(k)(tensors if len(tensors) > 1 else tensors[0]).shape
+    mine, theirs = map(announced, LIBRARIES)
+    assert mine == theirs
+
+
+@pytest.mark.filterwarnings("ignore:jax.nn.one_hot input")
+@pytest.mark.parametrize(("layer", "kwargs", "x"), [
+    ("GroupNormalization", dict(groups=2, axis=0), np.arange(24.0).reshape(2, 4, 3) ** 2),
+    ("GroupNormalization", dict(groups=2, axis=-2), np.arange(24.0).reshape(2, 4, 3) ** 2),
+    ("CategoryEncoding", dict(num_tokens=3, output_mode="one_hot"), [0.0, 1.5, 2.0, -1.0]),
+    ("CategoryEncoding", dict(num_tokens=3, output_mode="count"), [[0.0, 1.5, 2.0]]),
+    ("CategoryEncoding", dict(num_tokens=3, output_mode="multi_hot"), [[0.0, 1.5]]),
+    ("Reshape", dict(target_shape=(None, 3)), np.ones((2, 4, 6))), ("Reshape", dict(target_shape=(2, None)), X),
+    ("Dense", dict(units=2, lora_rank=0), X), ("Embedding", dict(input_dim=3, output_dim=2, lora_alpha=3), [0, 1]),
+])
+def test_unusual_arguments(layer, kwargs, x):
+    def of(k):
+        clear()
+        made = find(k.layers, layer)(**kwargs)
+        y = np.asarray(made(np.asarray(x, FLOAT)))
+        return plain(made.get_config()), y if layer in ("GroupNormalization", "CategoryEncoding") else y.shape
+    (mine, a), (theirs, b) = map(of, LIBRARIES)
+    assert mine == theirs
+    np.testing.assert_allclose(a, b, rtol=2e-5, atol=1e-5)
+
+
+def test_a_model_tells_that_it_leaves_masks_to_its_layers():
+    assert [small_model(k).supports_masking for k in LIBRARIES] == [False, False]
