@@ -4,6 +4,7 @@ from jkeras.core import graph, registry
 from jkeras.core.building import as_tuples, build_scope, is_abstract, known
 from jkeras.core.layer import Composite, Layer
 from jkeras.core.structure import graph_keys
+from jkeras.core.symbolic import spec_of
 from jkeras.layers.input import Input, InputLayer
 from jkeras.models.functional import Functional
 from jkeras.models.model import Model
@@ -150,8 +151,15 @@ class Sequential(Composite, Model):
             inputs = sub.run(layer, inputs)
         return inputs
 
-    def compute_mask(self, inputs, previous_mask):
-        """None: masks of the outputs already travel beside them."""
+    def compute_output_spec(self, inputs, training=None, mask=None):
+        """The output's shape and dtype for a KerasTensor, found layer by layer."""
+        if self.is_lifted():
+            return super().compute_output_spec(inputs, **({} if training is None else {"training": training}))
+        if self._functional is not None:
+            return self._functional.compute_output_spec(inputs, training)
+        for layer in self.layers:
+            inputs = spec_of(layer, (inputs,), {}, training)
+        return inputs
 
     # ------------------------------------------------------------ looking
 
