@@ -9,6 +9,7 @@ from jkeras.core.layer import Composite, Layer, StatefulLayer, layer
 from jkeras.core.module import named_variables, walk
 from jkeras.core.rng import SeedGenerator
 from jkeras.layers.base import Value
+from jkeras.layers.recurrent_step import StateShapes
 
 
 def mask_argument(child, mask):
@@ -119,7 +120,7 @@ MERGES = {
 
 
 @registry.public("keras.layers.Bidirectional")
-class Bidirectional(Composite):
+class Bidirectional(StateShapes, Composite):
     """Runs a recurrent layer forwards and a copy of it backwards, and merges the two outputs.
 
     Args:

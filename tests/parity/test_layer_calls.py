@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from tests.parity.both import LIBRARIES, clear, find, make, plain
+from tests.parity.case import Part
 
 FLOAT, INT = "float32", "int32"
 HEADS = dict(num_heads=2, key_dim=3)
@@ -26,6 +27,9 @@ ANNOUNCED = [  # layer, arguments, inputs (shape, dtype), arguments of the call
     ("MultiHeadAttention", dict(**HEADS, dtype="float64"), [((None, 4, 6), FLOAT)] * 2, {}),
     ("LSTM", dict(units=3, dtype="float64", return_state=True), [((None, 4, 6), FLOAT)], {}),
     ("GRU", dict(units=3, unroll=True, return_sequences=True), [((None, None, 6), FLOAT)], {}),
+    ("Bidirectional", dict(layer=Part("RNN", dict(return_state=True, cell=[Part("LSTMCell", dict(units=2)),
+                                                                           Part("GRUCell", dict(units=3))]))),
+     [((None, None, 6), FLOAT)], {}),
     ("AlphaDropout", dict(rate=0.5, noise_shape=(2, 1, 3)), [((None, 4, 3), FLOAT)], dict(training=True)),
     ("Add", {}, [[((None, None, 4), FLOAT), ((None, 3, 1), FLOAT)]], {}),
     ("Multiply", {}, [[((2, 3, 4), FLOAT), ((None, 3, 4), FLOAT)]], {}),
@@ -38,7 +42,7 @@ ANNOUNCED = [  # layer, arguments, inputs (shape, dtype), arguments of the call
 
 def run(library, layer, kwargs, inputs, call):
     clear()
-    return find(library.layers, layer)(**make(library, kwargs))(*inputs, **call)
+    return make(library, Part(layer, kwargs))(*inputs, **call)
 
 
 @pytest.mark.filterwarnings("ignore:Explicitly requested dtype float64")
@@ -48,8 +52,8 @@ def test_announced_shape_and_dtype(layer, kwargs, inputs, call):
         if isinstance(value, list):
             return [tensors(library, v) for v in value]
         return library.KerasTensor(*value)
-    mine, theirs = ([(tuple(t.shape), t.dtype) for t in _flat(run(k, layer, kwargs, tensors(k, inputs), call))]
-                    for k in LIBRARIES)
+    mine, theirs = (k.tree.map_structure(lambda t: (tuple(t.shape), t.dtype), _flat(run(
+        k, layer, kwargs, tensors(k, inputs), call))) for k in LIBRARIES)
     assert mine == theirs
 
 
