@@ -191,7 +191,7 @@ MISTAKES = {
     "params of an unbuilt layer": (lambda: layers.Dense(2, name="head").params, ValueError, ["head", "built", "input"]),
     "counting an unbuilt layer": (lambda: layers.Dense(2, name="head").count_params(), ValueError, ["head", "built"]),
     "kernel of an unbuilt layer": (lambda: layers.Dense(2, name="head").kernel, AttributeError, ["kernel"]),
-    "inputs of an unbuilt model": (lambda: Sequential([layers.Dense(1)], name="net").inputs, ValueError,
+    "inputs of an unbuilt model": (lambda: Sequential([layers.Dense(1)], name="net").inputs, AttributeError,
                                    ["net", "Input"]),
     "state of an unbuilt model": (lambda: (lambda m: (m.compile("sgd", "mse"), jkeras.training.init_train_state(m)))(
         Sequential([layers.Dense(1)], name="net")), ValueError, ["net", "built", "batch="]),

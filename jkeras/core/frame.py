@@ -122,9 +122,13 @@ class Run:
 
     # ------------------------------------------------------------ layers
 
-    def call(self, layer, args, kwargs):
-        """Runs one layer on its slice of the values: inputs cast, built where that is allowed, masks passed on."""
-        bare = self.bare and not self.stack
+    def call(self, layer, args, kwargs, bare=False):
+        """Runs one layer on its slice of the values: inputs cast, built where that is allowed, masks passed on.
+
+        Args:
+            bare: runs it as Keras's `layer.call` does: in the dtype of the layer around, without activity penalty.
+        """
+        bare = bare or self.bare and not self.stack
         call = layer._bind(args, kwargs, cast=not bare)
         layer._check_input(call)
         if not layer.built:
@@ -133,7 +137,7 @@ class Run:
         training = call.training(self.training)
         call.populate(self, training)
         outer, self.training = self.training, training
-        self.stack.append((layer, None if bare else self._cast_type(layer)))
+        self.stack.append((layer, self.cast_type() if bare else self._cast_type(layer)))
         try:
             with building(layer):
                 outputs = layer._compute(self, call)
@@ -156,6 +160,10 @@ class Run:
                 f"{_describe(layer)} is used inside {_describe(self.root)} but was not built with it, so it has no "
                 "weights here. Make it an attribute of the layer that calls it, and call `init` (or the model once) "
                 "on an input that reaches it.")
+
+    def cast_type(self):
+        """The dtype that variables are cast to where they are read now, or None."""
+        return self.stack[-1][1] if self.stack else None
 
     def _cast_type(self, layer):
         if not layer.autocast or not layer._computes_in_float:
@@ -217,7 +225,7 @@ def draw(generator):
 def autocast_dtype():
     """The dtype that variables are cast to where they are read now, or None."""
     run = _current.get()
-    return run.stack[-1][1] if run is not None and run.stack else None
+    return None if run is None else run.cast_type()
 
 
 class building:

@@ -282,16 +282,19 @@ class Operation:
     def __call__(self, *args, **kwargs):
         if not any_symbolic(args, kwargs):
             return self.op.function(*args, **kwargs, **self.config)
+        outputs = self.compute_output_spec(*args, **kwargs)
+        Node(self, args, kwargs, outputs)
+        return outputs
+
+    def compute_output_spec(self, *args, **kwargs):
+        """The outputs as KerasTensors without history."""
         try:
             if self.op.spec is not None:
-                outputs = self.op.spec(*args, **kwargs, **self.config)
-            else:
-                outputs = infer(lambda given: self.op.function(*given[0], **given[1], **self.config), (args, kwargs))
+                return self.op.spec(*args, **kwargs, **self.config)
+            return infer(lambda given: self.op.function(*given[0], **given[1], **self.config), (args, kwargs))
         except (TypeError, ValueError, LookupError, ArithmeticError) as error:
             tensors = ", ".join(f"{t.shape} {t.dtype}" for t in flatten((args, kwargs)) if is_symbolic(t))
             raise GraphCallError(f"{self.op.class_name} cannot be applied to {tensors}: {error}") from error
-        Node(self, args, kwargs, outputs)
-        return outputs
 
     def get_config(self):
         """The name and the fixed arguments."""

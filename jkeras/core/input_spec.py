@@ -46,6 +46,15 @@ class InputSpec:
         return f"InputSpec({', '.join(parts)})"
 
 
+def completed(input_spec, value):
+    """A KerasTensor with the sizes that a spec fixes where it does not know them; anything else as it is."""
+    if not isinstance(input_spec, InputSpec) or not graph.is_symbolic(value) or None not in value.shape:
+        return value
+    fixed = {axis % len(value.shape): size for axis, size in input_spec.axes.items()}
+    shape = [fixed.get(i) if d is None else d for i, d in enumerate(value.shape)]
+    return graph.KerasTensor(shape, value.dtype, name=value.name)
+
+
 def check(input_spec, inputs, where):
     """Raises ValueError where `inputs` does not fit `input_spec`."""
     specs = jax.tree_util.tree_leaves(input_spec, is_leaf=lambda v: isinstance(v, InputSpec))

@@ -262,6 +262,10 @@ class Layer(PureInterface, WeightView, Module, record.Record):
 
     def compute_output_spec(self, *args, **kwargs):
         """The outputs' shapes and dtypes for KerasTensors, as KerasTensors."""
+        if self.input_spec is not None:
+            from jkeras.core.input_spec import completed
+
+            args = tuple(completed(self.input_spec, value) for value in args[:1]) + args[1:]
         outputs = graph.infer(lambda given: self._run_abstract(given[0], dict(given[1])), (tuple(args), kwargs))
         if not self.announces_compute_dtype:
             return outputs
@@ -324,7 +328,8 @@ class Layer(PureInterface, WeightView, Module, record.Record):
 
     def _pass_masks(self, run, call, outputs):
         if not self.supports_masking:
-            if call.mask is not None and not run.abstract and run.values is None:
+            masked = any(mask is not None for mask in graph.flatten(call.mask))
+            if masked and not run.abstract and run.values is None:
                 warnings.warn(f"Layer '{self.name}' (of type {type(self).__name__}) was passed an input with a mask "
                               "attached to it. However, this layer does not support masking and will therefore destroy "
                               "the mask information. Downstream layers will not see the mask.", stacklevel=5)

@@ -47,6 +47,17 @@ def announced(layer, call):
     return map_shapes(lambda shape: graph.KerasTensor(shape, layer.compute_dtype), shapes)
 
 
+def spec_of(operation, args, kwargs, training=None):
+    """The outputs of a layer or an op on KerasTensors, without a node in the graph."""
+    if isinstance(operation, graph.Operation):
+        if graph.any_symbolic(args, kwargs):
+            return operation.compute_output_spec(*args, **kwargs)
+        return operation(*args, **kwargs)
+    call = operation._bind(args, kwargs)
+    call.populate(SymbolicRun, call.training(training))
+    return announced(operation, call)
+
+
 def node_kwargs(layer, call, args, kwargs):
     """What a node remembers: what the caller gave; in the plainest calls also what was filled in, as Keras does."""
     plain = len(args) == 1 and not kwargs and isinstance(args[0], graph.KerasTensor) and (

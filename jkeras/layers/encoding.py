@@ -47,8 +47,10 @@ class CategoryEncoding(DataLayer):
                 raise ValueError(explain(self._where, "`count_weights` with `output_mode='count'` only",
                                          f"output_mode={self.output_mode!r}"))
             count_weights = jnp.asarray(count_weights, self.compute_dtype)
-        indices = jnp.asarray(inputs).astype("int32")  # they may come as floats
-        return encoded(indices, self.output_mode, self.num_tokens, self.compute_dtype, count_weights)
+        indices = jnp.asarray(inputs)  # they may come as floats; 1.5 is no token then, as in Keras
+        if self.output_mode != "multi_hot":
+            indices = jnp.where(indices == indices.astype("int32"), indices, -1)
+        return encoded(indices.astype("int32"), self.output_mode, self.num_tokens, self.compute_dtype, count_weights)
 
     def get_config(self):
         return {k: v for k, v in super().get_config().items() if k != "sparse"}

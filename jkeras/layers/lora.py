@@ -20,6 +20,11 @@ class LoraLayer(QuantizedLayer):
         if self.lora_alpha is None:
             self.lora_alpha = self.lora_rank
 
+    def get_config(self):
+        """The constructor's arguments as plain data; the scale only beside a rank."""
+        config = super().get_config()
+        return config if self.lora_rank else {k: v for k, v in config.items() if k not in ("lora_rank", "lora_alpha")}
+
     @property
     def lora_enabled(self):
         """Whether the weight is adapted."""

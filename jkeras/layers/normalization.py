@@ -267,7 +267,8 @@ class GroupNormalization(ScaleAndShift):
         grouped = x.reshape(x.shape[:axis] + split + x.shape[axis + 1:])  # (batch, …, groups, channels of a group, …)
         grouped = grouped.astype(jnp.promote_types(x.dtype, "float32"))
         shape = [1] * axis + [*split] + [1] * (x.ndim - axis - 1)
-        mean, variance = moments(grouped, [a for a in range(1, x.ndim + 1) if a != axis], keepdims=True)
+        kept = axis or x.ndim  # where the groups are; with axis=0 Keras leaves out the last axis instead
+        mean, variance = moments(grouped, [a for a in range(1, x.ndim + 1) if a != kept], keepdims=True)
         factor = lax.rsqrt(variance + self.epsilon)
         if self.scale:
             factor = factor * w["gamma"].astype(factor.dtype).reshape(shape)

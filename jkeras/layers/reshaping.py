@@ -45,7 +45,7 @@ class Reshape(Layer):
     """Another shape for the same entries: (batch, ...) -> (batch, *target_shape).
 
     Args:
-        target_shape: the shape without the batch axis; one size may be -1, it follows from the others.
+        target_shape: the shape without the batch axis; one size may be -1 or None, it follows from the others.
 
     >>> import numpy as np
     >>> Reshape((-1, 2))(np.ones((3, 4))).shape
@@ -56,8 +56,9 @@ class Reshape(Layer):
 
     def __post_init__(self):
         self.target_shape = shape = tuple(self.target_shape)
-        if any(d < -1 for d in shape) or shape.count(-1) > 1:
-            raise ValueError(explain(self._where, "sizes that are not negative, at most one of them -1",
+        if any(d is not None and (not hasattr(d, "__index__") or d < -1) for d in shape) or sum(
+                d in (-1, None) for d in shape) > 1:
+            raise ValueError(explain(self._where, "whole sizes that are not negative, at most one of them -1 or None",
                                      f"target_shape={shape}"))
         self.built = True
 
@@ -66,16 +67,17 @@ class Reshape(Layer):
 
     def _resolved(self, shape):
         """The target shape for an input shape without the batch axis."""
-        size, known = math.prod(shape), math.prod(d for d in self.target_shape if d != -1)
-        fits = known and size % known == 0 if -1 in self.target_shape else size == known
+        size, known = math.prod(shape), math.prod(d for d in self.target_shape if d not in (-1, None))
+        fits = known and size % known == 0 if {-1, None} & {*self.target_shape} else size == known
         if not fits:
             raise ValueError(explain(self._where, f"an input whose size fits target_shape={self.target_shape}",
                                      f"input shape {(None, *shape)}"))
-        return tuple(size // known if d == -1 else d for d in self.target_shape)
+        return tuple(size // known if d in (-1, None) else d for d in self.target_shape)
 
     def compute_output_spec(self, inputs, **kwargs):
         shape = inputs.shape[1:]  # where a size is not known, -1 is not known either: nothing to trace
-        target = tuple(None if d == -1 else d for d in self.target_shape) if None in shape else self._resolved(shape)
+        sizes = self.target_shape if None in shape else self._resolved(shape)
+        target = tuple(None if d is None or size == -1 else size for d, size in zip(self.target_shape, sizes))
         cast = self.autocast and is_float(inputs.dtype)
         return KerasTensor((inputs.shape[0], *target), self.compute_dtype if cast else inputs.dtype)
 

@@ -9,6 +9,7 @@ from jkeras.core.layer import Composite, Layer, StatefulLayer, layer
 from jkeras.core.module import named_variables, walk
 from jkeras.core.rng import SeedGenerator
 from jkeras.layers.base import Value
+from jkeras.layers.recurrent_step import StateShapes
 
 
 def mask_argument(child, mask):
@@ -49,7 +50,8 @@ class TimeDistributed(Wrapper):
     """Applies one layer to every step of the second axis: (batch, time, ...) -> (batch, time, ...).
 
     All steps run at once. Only layers that change their own state or draw random numbers on the way (batch
-    normalization and dropout in training) go through the steps one after the other.
+    normalization and dropout in training) go through the steps one after the other. As in Keras the layer computes in
+    the dtype of this one, and its own activity regularizer does not count.
 
     >>> import jkeras
     >>> TimeDistributed(jkeras.layers.Dense(4))(jnp.ones((2, 3, 5))).shape
@@ -75,7 +77,8 @@ class TimeDistributed(Wrapper):
         run = frame.current()
         if run.abstract or not _goes_step_by_step(self.layer, ctx.training):
             return self._at_once(run, inputs, mask, ctx.training)
-        outputs = [sub.layer(inputs[:, i], **mask_argument(self.layer, None if mask is None else mask[:, i]))
+        masks = [None] * inputs.shape[1] if mask is None else jnp.swapaxes(mask, 0, 1)
+        outputs = [run.call(self.layer, (inputs[:, i],), mask_argument(self.layer, masks[i]), bare=True)
                    for i in range(inputs.shape[1])]
         return jax.tree_util.tree_map(lambda *steps: jnp.stack(steps, axis=1), *outputs)
 
@@ -86,7 +89,8 @@ class TimeDistributed(Wrapper):
 
         def one_step(x, mask):
             with frame.Run(self.layer, values, training=training, abstract=run.abstract) as inner:
-                y = inner.call(self.layer, (x,), mask_argument(self.layer, mask))
+                inner.stack = list(run.stack)
+                y = inner.call(self.layer, (x,), mask_argument(self.layer, mask), bare=True)
             owners[:] = [owner for owner, _ in inner.losses]
             return y, [value for _, value in inner.losses]
 
@@ -116,7 +120,7 @@ MERGES = {
 
 
 @registry.public("keras.layers.Bidirectional")
-class Bidirectional(Composite):
+class Bidirectional(StateShapes, Composite):
     """Runs a recurrent layer forwards and a copy of it backwards, and merges the two outputs.
 
     Args:

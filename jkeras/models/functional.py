@@ -3,11 +3,13 @@
 import jax
 
 from jkeras.core import graph, registry
+from jkeras.core.building import is_abstract
 from jkeras.core.call import target_of
 from jkeras.core.errors import explain
 from jkeras.core.graph import KerasTensor, TensorReference
 from jkeras.core.layer import Composite, Layer
 from jkeras.core.structure import graph_keys
+from jkeras.core.symbolic import spec_of
 from jkeras.layers.input import Input, InputLayer
 from jkeras.models.model import Model
 
@@ -72,20 +74,35 @@ class Functional(Composite, Model):
 
         def call(operation, args, kwargs):
             if isinstance(operation, Layer):
-                return sub.run(operation, *args, **self._with_context(operation, kwargs, ctx))
+                return sub.run(operation, *args, **self._with_context(operation, kwargs))
             return operation(*args, **kwargs)
         return graph.run(self._nodes, graph.flatten(self._inputs_struct), self._outputs_struct, flat, call)
 
+    def compute_output_spec(self, inputs, training=None, mask=None):
+        """The outputs' shapes and dtypes for KerasTensors: those of the graph, or found layer by layer.
+
+        A size of an input may be unknown where that of the graph is known.
+        """
+        if self.is_lifted():
+            return super().compute_output_spec(inputs, **({} if training is None else {"training": training}))
+        flat = self._standardize_inputs(inputs)
+        own = graph.flatten(self._inputs_struct)
+        if all(given is None or given.shape == tensor.shape for given, tensor in zip(flat, own)):
+            return graph.map_tensors(lambda t: KerasTensor(t.shape, t.dtype), self._outputs_struct)
+
+        def call(operation, args, kwargs):
+            if isinstance(operation, Layer):
+                kwargs = self._with_context(operation, kwargs)
+            return spec_of(operation, args, kwargs, training)
+        return graph.run(self._nodes, own, self._outputs_struct, flat, call)
+
     @staticmethod
-    def _with_context(operation, kwargs, ctx):
+    def _with_context(operation, kwargs):
         """A recorded `training` default gives way to the model's own flag, a recorded True or False does not."""
         node_default = target_of(type(operation)).context.get("training")
         if "training" in kwargs and kwargs["training"] is node_default:
             return {k: v for k, v in kwargs.items() if k != "training"}
         return kwargs
-
-    def compute_mask(self, inputs, previous_mask):
-        """None: masks of the outputs already travel beside them."""
 
     def _standardize_inputs(self, inputs, where=None):
         """The values in the order of the graph's inputs, with the rank and dtype that these have."""
@@ -123,14 +140,16 @@ class Functional(Composite, Model):
             raise ValueError(explain(where, f"an array for input '{_input_name(tensor)}'", "None"))
         want, shape = tensor.shape, tuple(value.shape)
         if len(shape) == len(want) + 1 and shape[-1] == 1:
-            value = value[..., 0]
+            shape = shape[:-1]
         elif len(shape) == len(want) - 1 and want and want[-1] == 1:
-            value = value[..., None]
-        shape = tuple(value.shape)
-        if len(shape) != len(want) or any(w not in (None, s) for w, s in zip(want, shape)):
+            shape = (*shape, 1)
+        if len(shape) != len(want) or not all(map(_may_be, shape, want)):
             raise ValueError(explain(f"Input '{_input_name(tensor)}' of {where}", f"shape {want}", f"shape {shape}",
                                      "reshape the data, or change the shape given to `Input`"))
+        if isinstance(value, KerasTensor):
+            return KerasTensor(shape, tensor.dtype, name=value.name)
         dtype = jax.dtypes.canonicalize_dtype(tensor.dtype)
+        value = value if value.shape == shape else value.reshape(shape)
         return value if value.dtype == dtype else value.astype(dtype)
 
     # ------------------------------------------------------------ looking
@@ -229,6 +248,11 @@ def _is_plain(cls):
 
     return cls is Functional or cls.__init__ is Functional.__init__ or list(
         inspect.signature(cls.__init__).parameters)[1:3] == ["inputs", "outputs"] or cls.__init__ is Model.__init__
+
+
+def _may_be(size, wanted):
+    """Whether a size fits that of an input: also one that is not known, or in a run on shapes stands for it."""
+    return wanted in (None, size) or size is None or size in graph.UNKNOWN and is_abstract()
 
 
 def _input_name(tensor):

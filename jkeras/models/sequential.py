@@ -1,9 +1,10 @@
 """Sequential: the graph with one path."""
 
 from jkeras.core import graph, registry
-from jkeras.core.building import as_tuples
+from jkeras.core.building import as_tuples, build_scope, is_abstract, known
 from jkeras.core.layer import Composite, Layer
 from jkeras.core.structure import graph_keys
+from jkeras.core.symbolic import spec_of
 from jkeras.layers.input import Input, InputLayer
 from jkeras.models.functional import Functional
 from jkeras.models.model import Model
@@ -94,22 +95,33 @@ class Sequential(Composite, Model):
         layers = self._all_layers
         if len(layers) > 1 and isinstance(layers[0], InputLayer):
             self.build(layers[0].batch_shape)
-        elif len(layers) == 1 and isinstance(layers[0], Functional):
+        elif len(layers) > 1 and hasattr(layers[0], "input_shape"):  # a model
             self.build(layers[0].input_shape)
-        elif layers and isinstance(layers[0], (Functional, Sequential)) and getattr(layers[0], "inputs", None) and len(
-                layers[0].inputs) == 1:
-            self.build(layers[0].inputs[0].shape)
 
     def build(self, input_shape=None):
         """Builds the graph for a shape with the batch axis."""
+        self._build_on(input_shape)
+
+    def _build_on(self, input_shape, dtype=None):
         if not isinstance(input_shape, tuple) or not self._all_layers:
             return  # several inputs, or nothing to build: runs layer by layer
+        candidates = _without_stand_ins(input_shape) if is_abstract() else [input_shape]
+        before = list(self._all_layers)
+        for shape in candidates:
+            try:
+                return self._build_graph(shape, dtype or _first_dtype(before[0]))
+            except ValueError:
+                if shape == candidates[-1]:
+                    raise
+                self._all_layers[:] = before
+
+    def _build_graph(self, input_shape, dtype):
         layers = self._all_layers
         if isinstance(layers[0], InputLayer) and layers[0].batch_shape != input_shape:
             raise ValueError(f"Sequential model '{self.name}' has already been configured to use input shape "
                              f"{layers[0].batch_shape}. You cannot build it with input_shape {input_shape}.")
         if not isinstance(layers[0], InputLayer):
-            layers.insert(0, Input(batch_shape=input_shape, dtype=_first_dtype(layers[0]))._keras_history[0])
+            layers.insert(0, Input(batch_shape=input_shape, dtype=dtype)._keras_history[0])
             self._adopt_layers()
         x = inputs = layers[0].output
         for layer in layers[1:]:
@@ -121,11 +133,8 @@ class Sequential(Composite, Model):
         shape = shapes[0] if shapes else None
         if isinstance(shape, tuple):
             shape = (None, *shape[1:])
-            if not isinstance(self._all_layers[0], InputLayer) and str(call.first.dtype) != _first_dtype(
-                    self._all_layers[0]):
-                layers = self._all_layers
-                layers.insert(0, Input(batch_shape=shape, dtype=str(call.first.dtype))._keras_history[0])
-        self.build(shape)
+        with build_scope(self, (shape,), ["input"]):
+            self._build_on(shape, str(call.first.dtype) if shapes else None)
         self.__dict__["built"] = True
 
     # ------------------------------------------------------------ running
@@ -142,8 +151,15 @@ class Sequential(Composite, Model):
             inputs = sub.run(layer, inputs)
         return inputs
 
-    def compute_mask(self, inputs, previous_mask):
-        """None: masks of the outputs already travel beside them."""
+    def compute_output_spec(self, inputs, training=None, mask=None):
+        """The output's shape and dtype for a KerasTensor, found layer by layer."""
+        if self.is_lifted():
+            return super().compute_output_spec(inputs, **({} if training is None else {"training": training}))
+        if self._functional is not None:
+            return self._functional.compute_output_spec(inputs, training)
+        for layer in self.layers:
+            inputs = spec_of(layer, (inputs,), {}, training)
+        return inputs
 
     # ------------------------------------------------------------ looking
 
@@ -155,8 +171,8 @@ class Sequential(Composite, Model):
 
     def _graph(self, name):
         if self._functional is None:
-            raise ValueError(f"Sequential model '{self.name}' has no defined {name} yet: its input shape is not known. "
-                             "Begin it with `Input(shape=…)`, or call it on data.")
+            raise AttributeError(f"Sequential model '{self.name}' has no defined {name} yet: its input shape is not "
+                                 "known. Begin it with `Input(shape=…)`, or call it on data.")
         return getattr(self._functional, name)
 
     inputs = property(lambda self: self._graph("inputs"), doc="The input tensors.")
@@ -206,6 +222,14 @@ class Sequential(Composite, Model):
     def get_build_config(self):
         """The shape the model was built for."""
         return {"input_shape": self._all_layers[0].batch_shape} if self._functional is not None else None
+
+
+def _without_stand_ins(shape):
+    """What a shape met in a run on shapes may mean: a size that stands for unknown ones may also be just a size.
+
+    The most general one that the layers can be built for is right, since no weight depends on the other sizes.
+    """
+    return [known(shape), (*known(shape[:-1]), *shape[-1:]), (*known(shape[:1]), *shape[1:])]
 
 
 def _first_dtype(layer):

@@ -4,7 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from tests.parity.both import LIBRARIES, clear, find, make
+from tests.parity.both import LIBRARIES, clear, find, make, plain
+from tests.parity.case import Part
 
 FLOAT, INT = "float32", "int32"
 HEADS = dict(num_heads=2, key_dim=3)
@@ -26,6 +27,9 @@ ANNOUNCED = [  # layer, arguments, inputs (shape, dtype), arguments of the call
     ("MultiHeadAttention", dict(**HEADS, dtype="float64"), [((None, 4, 6), FLOAT)] * 2, {}),
     ("LSTM", dict(units=3, dtype="float64", return_state=True), [((None, 4, 6), FLOAT)], {}),
     ("GRU", dict(units=3, unroll=True, return_sequences=True), [((None, None, 6), FLOAT)], {}),
+    ("Bidirectional", dict(layer=Part("RNN", dict(return_state=True, cell=[Part("LSTMCell", dict(units=2)),
+                                                                           Part("GRUCell", dict(units=3))]))),
+     [((None, None, 6), FLOAT)], {}),
     ("AlphaDropout", dict(rate=0.5, noise_shape=(2, 1, 3)), [((None, 4, 3), FLOAT)], dict(training=True)),
     ("Add", {}, [[((None, None, 4), FLOAT), ((None, 3, 1), FLOAT)]], {}),
     ("Multiply", {}, [[((2, 3, 4), FLOAT), ((None, 3, 4), FLOAT)]], {}),
@@ -38,7 +42,7 @@ ANNOUNCED = [  # layer, arguments, inputs (shape, dtype), arguments of the call
 
 def run(library, layer, kwargs, inputs, call):
     clear()
-    return find(library.layers, layer)(**make(library, kwargs))(*inputs, **call)
+    return make(library, Part(layer, kwargs))(*inputs, **call)
 
 
 @pytest.mark.filterwarnings("ignore:Explicitly requested dtype float64")
@@ -48,8 +52,8 @@ def test_announced_shape_and_dtype(layer, kwargs, inputs, call):
         if isinstance(value, list):
             return [tensors(library, v) for v in value]
         return library.KerasTensor(*value)
-    mine, theirs = ([(tuple(t.shape), t.dtype) for t in _flat(run(k, layer, kwargs, tensors(k, inputs), call))]
-                    for k in LIBRARIES)
+    mine, theirs = (k.tree.map_structure(lambda t: (tuple(t.shape), t.dtype), _flat(run(
+        k, layer, kwargs, tensors(k, inputs), call))) for k in LIBRARIES)
     assert mine == theirs
 
 
@@ -129,3 +133,97 @@ def test_a_call_that_cannot_be_traced_needs_only_its_output_shape():
         return k.Model(x, Host()(x))
     for k in LIBRARIES:
         assert on_host(k).output_shape == (None, 3)
+
+
+INNER = [  # a layer for a layer of the user's to run, by what shapes
+    (lambda k: k.Sequential([k.layers.Dense(2), k.layers.Dense(3)]), (None, None, 4)),
+    (lambda k: k.Sequential([k.layers.Embedding(5, 2), k.layers.LSTM(3)]), (2, None)),
+    (lambda k: k.Sequential([k.layers.Dense(2)]), (None, None, 528)),  # a size that stands for unknown ones
+    (lambda k: k.Sequential([k.layers.Conv1D(2, 1, data_format="channels_first")]), (None, 528, 4)),
+    (lambda k: k.layers.TimeDistributed(k.Sequential([k.layers.Dense(3)])), (None, 3, 4)),
+    (lambda k: k.layers.TimeDistributed(k.Sequential([k.layers.Dense(3)])), (None, 3, 528)),
+]
+
+
+@pytest.mark.parametrize("dtype", [FLOAT, INT])
+@pytest.mark.parametrize(("make_inner", "shape"), INNER)
+def test_a_layer_first_met_in_another_one_on_unknown_sizes(make_inner, shape, dtype):
+    def built(k):
+        clear()
+
+        class Own(k.layers.Layer):
+            def __init__(self):
+                super().__init__()
+                self.inner = make_inner(k)
+
+            def call(self, x):
+                return self.inner(x)
+        own = Own()
+        shapes = [own(k.KerasTensor(shape, dtype)).shape, *[tuple(w.shape) for w in own.weights]]
+        return [*shapes, own(np.ones([d or 7 for d in shape], dtype)).shape, make_inner(k).compute_output_shape(shape)]
+    mine, theirs = map(built, LIBRARIES)
+    assert mine == theirs
+
+
+@pytest.mark.parametrize(("kwargs", "dtype"), [
+    (dict(activity_regularizer="l2", kernel_regularizer="l1"), FLOAT),
+    ({}, "mixed_bfloat16"), (dict(dtype="bfloat16"), FLOAT), (dict(dtype="mixed_float16"), "bfloat16")])
+def test_the_layer_in_a_time_distributed_one_has_its_dtype_and_no_activity_penalty(kwargs, dtype):
+    def output(k):
+        layer = k.layers.TimeDistributed(k.layers.Dense(3, kernel_initializer="ones", **kwargs), dtype=dtype)
+        y = layer(X)
+        return y.dtype, [float(v) for v in layer.losses], np.asarray(y, FLOAT).tolist()
+    mine, theirs = map(output, LIBRARIES)
+    assert mine == theirs
+
+
+def small_model(k):
+    a = k.Input((5, 4))
+    return k.Model(a, k.layers.Concatenate()([a, k.layers.Dense(2)(a)]))
+
+
+def merging_model(k):
+    a, b = k.Input((5, 4)), k.Input((None, 4))
+    return k.Model([a, b], k.layers.Add()([a, b]))
+
+
+BEYOND = [  # a model or a built layer, called where sizes are not known that it knows
+    (small_model, [(2, None, 4)]), (small_model, [(None, None, None)]), (small_model, [(2, 5, 4)]),
+    (merging_model, [(None, None, 4), (None, 5, 4)]), (merging_model, [(None, None, 4)] * 2),
+    (lambda k: k.Sequential([k.Input((5, 4)), k.layers.Flatten(), k.layers.Dense(3)]), [(None, None, 4)]),
+    (lambda k: k.Sequential([k.Input((4,)), k.layers.Dense(3)]).layers[0], [(2, None)]),
+]
+
+
+@pytest.mark.parametrize(("build", "shapes"), BEYOND)
+def test_sizes_unknown_to_the_caller(build, shapes):
+    def announced(k):
+        tensors = [k.KerasTensor(s) for s in shapes]
+        return build(k)(tensors if len(tensors) > 1 else tensors[0]).shape
+    mine, theirs = map(announced, LIBRARIES)
+    assert mine == theirs
+
+
+@pytest.mark.filterwarnings("ignore:jax.nn.one_hot input")
+@pytest.mark.parametrize(("layer", "kwargs", "x"), [
+    ("GroupNormalization", dict(groups=2, axis=0), np.arange(24.0).reshape(2, 4, 3) ** 2),
+    ("GroupNormalization", dict(groups=2, axis=-2), np.arange(24.0).reshape(2, 4, 3) ** 2),
+    ("CategoryEncoding", dict(num_tokens=3, output_mode="one_hot"), [0.0, 1.5, 2.0, -1.0]),
+    ("CategoryEncoding", dict(num_tokens=3, output_mode="count"), [[0.0, 1.5, 2.0]]),
+    ("CategoryEncoding", dict(num_tokens=3, output_mode="multi_hot"), [[0.0, 1.5]]),
+    ("Reshape", dict(target_shape=(None, 3)), np.ones((2, 4, 6))), ("Reshape", dict(target_shape=(2, None)), X),
+    ("Dense", dict(units=2, lora_rank=0), X), ("Embedding", dict(input_dim=3, output_dim=2, lora_alpha=3), [0, 1]),
+])
+def test_unusual_arguments(layer, kwargs, x):
+    def of(k):
+        clear()
+        made = find(k.layers, layer)(**kwargs)
+        y = np.asarray(made(np.asarray(x, FLOAT)))
+        return plain(made.get_config()), y if layer in ("GroupNormalization", "CategoryEncoding") else y.shape
+    (mine, a), (theirs, b) = map(of, LIBRARIES)
+    assert mine == theirs
+    np.testing.assert_allclose(a, b, rtol=2e-5, atol=1e-5)
+
+
+def test_a_model_tells_that_it_leaves_masks_to_its_layers():
+    assert [small_model(k).supports_masking for k in LIBRARIES] == [False, False]

@@ -141,6 +141,22 @@ def test_sequential_grows_and_shrinks():
     agree(seen[0][4:], seen[1][4:], "default initial weights from the same seed")
 
 
+@pytest.mark.parametrize("build", [
+    lambda k: k.Sequential([k.Sequential([k.layers.Dense(2)]), k.layers.Dense(3)]),
+    lambda k: k.Sequential([k.layers.Dense(2), k.Sequential([k.layers.Dense(2)])]),
+    lambda k: k.Sequential([k.Sequential([k.Input((6,)), k.layers.Dense(2)]), k.layers.Dense(3)]),
+    lambda k: k.Sequential([k.Sequential([k.Input((6,)), k.layers.Dense(2)])]),
+])
+def test_sequential_in_a_sequential(build):
+    def of(k):
+        clear()
+        model = build(k)
+        built = model.built, hasattr(model, "inputs"), len(model.weights)
+        return built, model(np.ones((2, 6), "float32")).shape, [w.path for w in model.weights]
+    mine, theirs = map(of, LIBRARIES)
+    assert mine == theirs
+
+
 def test_model_from_an_inner_tensor():
     """It begins with an input of its own and has the layers behind that tensor only, which it shares."""
     seen, values = [], []
