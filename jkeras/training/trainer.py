@@ -160,6 +160,8 @@ class Trainer(Objective):
     def _one_epoch(self, runner, live, source, seed, epoch, limit, callbacks, interrupts):
         live.replace(runner.plan.reset_metrics)
         callbacks.on_epoch_begin(epoch)
+        if self.stop_training:
+            limit = 1  # as Keras, which looks after each step
         last, logs = -1, {}
         for last, logs in runner.epoch(live, source, seed, epoch, limit, callbacks.on_train_batch_begin):
             interrupts.check()
