@@ -199,3 +199,57 @@ def test_dtype_of_a_variable_in_a_mixed_layer():
         layer(np.ones((1, 2)))
         seen[-1] += [layer.w.dtype, layer.w.value.dtype.name]
     assert seen[len(seen) // 2 - 1] == seen[-1]
+
+
+SYMBOL = dict(shape=(None, 3), dtype="int32")
+SYMBOLIC = {  # KerasTensor -> what is compared
+    "round": lambda t: [round(t).shape, round(t, 1).dtype], "text": lambda t: repr(t).split(", name")[0],
+    "equality is identity": lambda t: [t == t, t in [t + 1, t], t == (t + 1), t == None, t == "a"],  # noqa: E711
+    "integer": int, "number": float, "iteration": iter, "truth": bool,
+    "unknown argument": lambda t: type(t)((2,), colour=1),
+}
+
+
+@pytest.mark.parametrize("name", SYMBOLIC)
+def test_symbol(name):
+    results = []
+    for library in LIBRARIES:
+        try:
+            results.append(SYMBOLIC[name](library.KerasTensor(**SYMBOL)))
+        except (TypeError, ValueError, NotImplementedError) as error:
+            results.append(type(error))
+    assert results[0] == results[1]
+
+
+@pytest.mark.parametrize("arguments", [
+    lambda k: dict(call_function=lambda layer, x: layer(x)), lambda k: dict(input_tensors=np.ones((2, 3))),
+    lambda k: dict(input_tensors={"a": k.Input((3,)), "b": k.Input((3,))})])
+def test_mistake_in_cloning(arguments):
+    for library in LIBRARIES:
+        model = library.Sequential([library.Input((3,)), library.layers.Dense(2)])
+        with pytest.raises(ValueError):
+            library.models.clone_model(model, **arguments(library))
+
+
+def test_automatic_config():
+    """The config of a class without `get_config` has its arguments' defaults too."""
+    configs = []
+    for library in LIBRARIES:
+        class Scale(library.layers.Layer):
+            def __init__(self, factor, offset=0.5, mode=None, **kwargs):
+                super().__init__(**kwargs)
+        configs.append(Scale(3).get_config())
+    assert {"factor": 3, "offset": 0.5, "mode": None}.items() <= configs[1].items()
+    assert {k: v for k, v in configs[1].items() if k != "dtype"}.items() <= configs[0].items()
+
+
+def test_numbers_of_a_batch():
+    """`train_on_batch` and `test_on_batch` give Python numbers, alone or in a list."""
+    for metrics in (None, ["mae"]):
+        kinds = []
+        for library in LIBRARIES:
+            model = library.Sequential([library.Input((4,)), library.layers.Dense(1)])
+            model.compile("sgd", "mse", metrics=metrics)
+            found = [model.train_on_batch(X, X[:, :1]), model.test_on_batch(X, X[:, :1])]
+            kinds.append([type(v) for v in jax.tree_util.tree_leaves(found)])
+        assert kinds[0] == kinds[1]
