@@ -17,7 +17,7 @@ from jkeras.training.compiled import CompileLoss, CompileMetrics
 class Objective:
     """The part of a model that `compile` makes. `Trainer` adds the loops."""
 
-    optimizer = None
+    optimizer = loss = None
     compiled = False
     stop_training = False
     _compile_loss = _compile_metrics = _loss_tracker = None

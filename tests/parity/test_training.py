@@ -378,6 +378,7 @@ def test_logs_of_hooks():
 def test_compiled_again_without_metrics():
     """Keras keeps the loss and the metrics of the `compile` before where the new one names none."""
     results = []
+    assert all(builders.mlp(library).loss is None for library in LIBRARIES), "before any `compile`"
     for _, model in zip(LIBRARIES, compiled(SEQUENCE)):
         model.compile(optimizer="sgd")
         results.append(model.evaluate(inputs_of(builders.mlp, ROWS), labels_of("classes"), verbose=0, return_dict=True))
