@@ -281,7 +281,7 @@ MISTAKES = {
     "numpy on a KerasTensor": (lambda: np.mean(Input((3,))), ValueError, ["KerasTensor", "ops"]),
     "jnp on a KerasTensor": (lambda: jnp.sum(Input((3,))), ValueError, ["KerasTensor", "ops"]),
     "if on a KerasTensor": (lambda: bool(Input((3,)) > 0), TypeError, ["KerasTensor", "boolean"]),
-    "for on a KerasTensor": (lambda: list(Input((3,))), TypeError, ["KerasTensor"]),
+    "for on a KerasTensor": (lambda: list(Input((3,))), NotImplementedError, ["KerasTensor"]),
     "graph disconnected": (disconnected, ValueError, ["not connected", "'b'", "'a'"]),
     "output that is an array": (lambda: Model(Input((3,)), data(2, 3)), ValueError, ["outputs", "KerasTensor"]),
     "input that is an array": (lambda: Model(inputs=data(2, 3), outputs=layers.Dense(1)(Input((3,)))), ValueError,

@@ -213,37 +213,39 @@ class CallbackList:
     def on_train_batch_begin(self, batch, logs=None):
         """Tells those that look at training batches."""
         for callback in self._train:
-            callback.on_train_batch_begin(batch, logs=logs)
+            callback.on_train_batch_begin(batch, logs or {})
 
     def on_train_batch_end(self, batch, logs=None):
         """Tells those that look at training batches; logs are fetched when somebody reads them."""
         if self._train:
             logs = Logs(logs or {})
             for callback in self._train:
-                callback.on_train_batch_end(batch, logs=logs)
+                callback.on_train_batch_end(batch, logs)
 
     def on_test_batch_begin(self, batch, logs=None):
         """Tells those that look at evaluation batches."""
         for callback in self._test:
-            callback.on_test_batch_begin(batch, logs=logs)
+            callback.on_test_batch_begin(batch, logs or {})
 
     def on_test_batch_end(self, batch, logs=None):
         """Tells those that look at evaluation batches."""
         if self._test:
             logs = Logs(logs or {})
             for callback in self._test:
-                callback.on_test_batch_end(batch, logs=logs)
+                callback.on_test_batch_end(batch, logs)
 
 
 def _forward(name, numbered):
     if numbered:
         def hook(self, number, logs=None):
+            logs = logs or {}
             for callback in self.callbacks:
-                getattr(callback, name)(number, logs=logs)
+                getattr(callback, name)(number, logs)
     else:
         def hook(self, logs=None):
+            logs = logs or {}
             for callback in self.callbacks:
-                getattr(callback, name)(logs=logs)
+                getattr(callback, name)(logs)
     hook.__name__, hook.__doc__ = name, "Tells every callback."
     return hook
 

@@ -60,13 +60,17 @@ class SavingCallback(MonitorCallback):
         if self.save_freq == "epoch":
             self._save(epoch, None, dict((logs or {}).items()))
 
+    def _say(self, text):
+        if self.verbose > 0:
+            print(text)
+
     def _wanted(self, epoch, logs, path):
         """Whether to save now, by the watched value."""
-        say = print if self.verbose > 0 else lambda text: None
+        say = self._say
         if not self.save_best_only:
             say(f"\nEpoch {epoch + 1}: saving model to {path}")
             return True
-        value = logs.get(self.monitor)
+        value = self.found(logs)
         if value is None or np.ndim(value) > 0:
             warnings.warn(f"Can save best model only with {self.monitor} available, as a single number.", stacklevel=4)
             return True
@@ -120,6 +124,7 @@ class ModelCheckpoint(SavingCallback):
             raise OSError(f"Please specify a non-directory filepath for ModelCheckpoint. Filepath used is an existing "
                           f"directory: {path}")
         (self.model.save_weights if self.save_weights_only else self.model.save)(path, overwrite=True)
+        self._say(f"\nEpoch {epoch + 1}: finished saving model to {path}")
 
     def _path(self, epoch, batch, logs):
         more = {} if batch is None or "batch" in logs else {"batch": batch + 1}

@@ -15,9 +15,13 @@ class MonitorCallback(Callback):
         mode: "min", "max" or "auto": by the metric's own direction, else by its name.
         initial_value_threshold: best value to begin with.
         min_delta: by how much a value must be better.
+
+    Raises:
+        ValueError: in training, mode "auto" where neither the model's metrics nor the name tell the direction.
     """
 
     HIGHER = ("acc", "auc", "precision", "recall", "iou", "f1", "fbeta", "score", "similarity", "coefficient")
+    LOWER = ("loss", "error", "mae", "mse", "divergence", "entropy")
 
     def __init__(self, monitor="val_loss", mode="auto", initial_value_threshold=None, min_delta=0):
         super().__init__()
@@ -34,10 +38,21 @@ class MonitorCallback(Callback):
         name = self.monitor.removeprefix("val_")
         if name == "loss":
             return False
-        for metric in getattr(self.model, "_flat_metrics", lambda: [])():
-            if metric.name == name and getattr(metric, "_direction", None) in ("up", "down"):
-                return metric._direction == "up"
-        return any(word in name.lower() for word in self.HIGHER)
+        for metric in self._metrics():
+            if metric.name == name:
+                return getattr(metric, "_direction", None) == "up"
+        higher = any(word in name.lower() for word in self.HIGHER)
+        if not higher and not any(word in name.lower() for word in self.LOWER):
+            self._explain()
+        return higher
+
+    def _metrics(self):
+        return getattr(self.model, "_flat_metrics", lambda: [])()
+
+    def _explain(self):
+        raise ValueError(f"{type(self).__name__} watches '{self.monitor}', and whether lower or higher is better there "
+                         f"cannot be told from the model's metrics {[m.name for m in self._metrics()]}. Pass "
+                         "`mode='min'` or `mode='max'`, or the `monitor` that was meant.")
 
     def is_better(self, value, reference):
         """Whether a value beats a reference by more than `min_delta`; anything beats None."""
@@ -47,9 +62,17 @@ class MonitorCallback(Callback):
             return np.greater(value - self.min_delta, reference)
         return np.less(value + self.min_delta, reference)
 
+    def found(self, logs):
+        """The watched value, or None; an error where neither the logs nor the model's metrics have the name."""
+        value = (logs or {}).get(self.monitor)
+        known = {"loss", *(metric.name for metric in self._metrics())}
+        if value is None and self.mode == "auto" and self.monitor.removeprefix("val_") not in known:
+            self._explain()
+        return value
+
     def current(self, logs, consequence):
         """The watched value; None, with a warning, where the logs lack it."""
-        value = (logs or {}).get(self.monitor)
+        value = self.found(logs)
         if value is None:
             warnings.warn(f"{consequence} conditioned on metric `{self.monitor}` which is not available. "
                           f"Available metrics are: {','.join(logs or {})}", stacklevel=3)

@@ -118,7 +118,7 @@ class TensorBoard(Callback):
         self._epoch_started, self._steps_before = time.time(), self._iterations()
 
     def _iterations(self):
-        return int(getattr(self.model.optimizer, "iterations", 0) or 0)
+        return int(getattr(self.model.optimizer, "iterations", 0))
 
     def on_epoch_end(self, epoch, logs=None):
         """Writes the results of an epoch; now and then the weights."""

@@ -61,7 +61,7 @@ class Run:
         if self.values is not None and id(variable) in self.values:
             return self.values[id(variable)]
         if self.abstract:
-            return jnp.zeros(variable.shape, variable.dtype)
+            return jnp.zeros(variable.shape, variable.own_dtype)
         return variable.own_value()
 
     def write(self, variable, value):

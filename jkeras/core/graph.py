@@ -34,6 +34,8 @@ class KerasTensor:
     """
 
     def __init__(self, shape, dtype="float32", sparse=False, ragged=False, record_history=True, name=None, **kwargs):
+        if kwargs:
+            raise TypeError(f"KerasTensor got unexpected keyword arguments: {', '.join(kwargs)}")
         self._shape = standardize_shape(shape)
         self._dtype = standardize_dtype(dtype)
         self.sparse, self.ragged, self.record_history = bool(sparse), bool(ragged), record_history
@@ -77,11 +79,25 @@ class KerasTensor:
     def __bool__(self):
         raise TypeError("A symbolic KerasTensor cannot be used as a boolean.")
 
+    def __int__(self):
+        raise ValueError(f"{self!r} is symbolic: it has no value that could become an integer.")
+
+    def __float__(self):
+        raise ValueError(f"{self!r} is symbolic: it has no value that could become a number.")
+
     def __iter__(self):
-        raise TypeError("Iterating over a symbolic KerasTensor is not supported.")
+        raise NotImplementedError("Iterating over a symbolic KerasTensor is not supported. Use `jkeras.ops.unstack`.")
+
+    def __round__(self, ndigits=None):
+        return _ops("round")(self, ndigits or 0)
+
+    def __eq__(self, other):  # of two symbols it says whether they are one, as lists of tensors need it
+        return _ops("equal")(self, other) if hasattr(other, "__array__") and not isinstance(
+            other, KerasTensor) or isinstance(other, (int, float)) else self is other
 
     def __repr__(self):
-        return f"<KerasTensor shape={self.shape}, dtype={self.dtype}, name={self.name}>"
+        return (f"<KerasTensor shape={self.shape}, dtype={self.dtype}, sparse={self.sparse}, ragged={self.ragged}, "
+                f"name={self.name}>")
 
     __hash__ = object.__hash__
 
@@ -98,8 +114,10 @@ OPERATORS = {"add": "add", "sub": "subtract", "mul": "multiply", "truediv": "div
 
 def _add_operators():
     for short, name in OPERATORS.items():
+        if short == "eq":
+            continue
         setattr(KerasTensor, f"__{short}__", lambda self, other, name=name: _ops(name)(self, other))
-        if short not in ("eq", "ne", "lt", "le", "gt", "ge"):
+        if short not in ("ne", "lt", "le", "gt", "ge"):
             setattr(KerasTensor, f"__r{short}__", lambda self, other, name=name: _ops(name)(other, self))
     for short, name in {"neg": "negative", "abs": "absolute", "invert": "logical_not"}.items():
         setattr(KerasTensor, f"__{short}__", lambda self, name=name: _ops(name)(self))

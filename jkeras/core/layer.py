@@ -430,7 +430,7 @@ class StatefulLayer(Layer):
         outputs, changed = super()._forward(run, call, args, kwargs)
         for name, value in changed.items():
             variable = self._own[name]
-            run.write(variable, value.astype(variable.dtype))
+            run.write(variable, value.astype(variable.own_dtype))
         return outputs
 
 

@@ -170,11 +170,14 @@ def record(module, *aliases, name=None, arguments=None, keyword_only="", base_in
 
 
 def automatic_config(obj):
-    """The arguments that a class without its own `get_config` was made with, where they are plain data."""
+    """The arguments of a class without its own `get_config`, given or by default, where they are plain data."""
     args, kwargs = obj._given
-    bound = inspect.signature(type(obj).__init__).bind(obj, *args, **kwargs).arguments
+    signature = inspect.signature(type(obj).__init__)
+    plain = {k: p.default for k, p in signature.parameters.items()
+             if isinstance(p.default, (str, int, float, bool, type(None)))}
+    bound = plain | signature.bind(obj, *args, **kwargs).arguments
     bound.pop("self", None)
-    for name, parameter in inspect.signature(type(obj).__init__).parameters.items():
+    for name, parameter in signature.parameters.items():
         if parameter.kind is parameter.VAR_KEYWORD:
             bound |= bound.pop(name, {})
     return {k: serialize(v) for k, v in bound.items() if k not in ("name", "trainable", "dtype")}

@@ -57,8 +57,8 @@ class StatelessScope:
 
     >>> v = Variable([1.0, 2.0])
     >>> with StatelessScope([(v, [3.0, 4.0])]) as scope:
-    ...     v.assign_add([1.0, 1.0]) is v
-    True
+    ...     v.assign_add([1.0, 1.0]).tolist()
+    [4.0, 5.0]
     >>> scope.get_current_value(v).tolist(), v.numpy().tolist()
     ([4.0, 5.0], [1.0, 2.0])
     """
@@ -74,7 +74,7 @@ class StatelessScope:
             if value.shape != tuple(variable.shape):
                 raise ValueError(f"The value given for variable '{variable.path}' in `state_mapping` must have its "
                                  f"shape {tuple(variable.shape)}. Received: shape {value.shape}")
-            values[id(variable)] = value.astype(variable.dtype)
+            values[id(variable)] = value.astype(variable.own_dtype)
             self._variables.append(variable)
         self._run = Mapped(values)
 

@@ -6,11 +6,14 @@ import numpy as np
 
 from jkeras.core import frame
 from jkeras.core.errors import explain
+from jkeras.core.family import families
+from jkeras.core.graph import OPERATORS, _ops, standardize_shape
 from jkeras.core.policy import is_float, standardize_dtype
 from jkeras.core.registry import public
 from jkeras.core.settings import auto_name, settings
 
 AGGREGATIONS = (None, "none", "mean", "sum", "only_first_replica")
+SYNCHRONIZATIONS = (None, "none", "on_read", "on_write", "auto")
 
 
 class Lent:
@@ -32,45 +35,65 @@ def values_of(variables):
             return [v.own_value() if value is None else value for v, value in zip(variables, values)]
 
 
+def _check_choice(argument, value, allowed):
+    if value not in allowed:
+        raise ValueError(f"Invalid value for argument `{argument}`. Expected one of {allowed}. "
+                         f"Received: {argument}={value}")
+
+
+def _hook(name, doc):
+    """A property that takes a function of the variable's value, or None."""
+    def change(self, value):
+        if value is not None and not callable(value):
+            raise ValueError(f"Invalid value for attribute `{name}` of variable '{self.path}'. Expected a callable, "
+                             f"such as those of `jkeras.{name}s`, or None. Received: {name}={value!r}")
+        self.__dict__[name] = value
+    return property(lambda self: self.__dict__[name], change, doc=doc)
+
+
 @public("keras.Variable")
 class Variable:
     """An array with a name that can be assigned.
 
     Args:
-        initializer: an array, number or list: the first value; or a callable `(shape, dtype) -> array`, run when the
-            value is first looked at.
-        shape: needed with a callable.
-        dtype: of the array; floatx by default.
+        initializer: an array, number or list: the first value; or a callable `(shape, dtype) -> array` or the name
+            of an initializer, run when the value is first looked at.
+        shape: needed with an initializer.
+        dtype: of the array; by default that of the value, with an initializer floatx.
         trainable: whether gradients reach it.
         name: default "variable", "variable_1", …
 
     >>> v = Variable([1.0, 2.0])
-    >>> v.assign_add([1.0, 1.0]).shape
-    (2,)
+    >>> print(v.assign_add([1.0, 1.0]))
+    [2. 3.]
     >>> print(v * 2)
     [4. 6.]
     """
 
     def __init__(self, initializer, shape=None, dtype=None, trainable=True, autocast=True, aggregation="none",
                  synchronization="auto", name=None, layout=None, *, regularizer=None, constraint=None, overwrite=None):
-        if name is not None and (not isinstance(name, str) or "/" in name):
+        name = name or auto_name(type(self).__name__)
+        if not isinstance(name, str) or "/" in name:
             raise ValueError("Argument `name` must be a string and cannot contain character `/`. "
                              f"Received: name={name} (of type {type(name)})")
-        if aggregation not in AGGREGATIONS:
-            raise ValueError(f"Invalid value for argument `aggregation`. Expected one of {AGGREGATIONS}. "
-                             f"Received: aggregation={aggregation}")
-        self.name = auto_name("variable") if name is None else name
-        self.scope, self.trainable, self.autocast, self.layout = frame.scope_path(), bool(trainable), autocast, layout
-        self.aggregation, self.synchronization = aggregation or "none", synchronization
+        _check_choice("aggregation", aggregation, AGGREGATIONS)
+        _check_choice("synchronization", synchronization, SYNCHRONIZATIONS)
+        self.name, self.scope, self.layout = name, frame.scope_path(), layout
+        self.trainable, self.autocast = trainable, bool(autocast)
+        self.aggregation, self.synchronization = aggregation or "none", synchronization or "none"
         self.learnable = self.trainable  # whether it lives in `params`; `trainable` may be switched off later
         self.regularizer, self.constraint, self.overwrite_with_gradient = regularizer, constraint, bool(overwrite)
         self._initializer, self._value = None, None
+        if isinstance(initializer, str):
+            initializer = families["initializers"].get(initializer)
         if callable(initializer) and not hasattr(initializer, "__array__"):
             if shape is None:
                 raise ValueError("When creating a Variable from an initializer, the `shape` argument should be "
                                  f"specified. Received: initializer={initializer} and shape={shape}")
-            self._initializer, self.dtype = initializer, standardize_dtype(dtype)
-            self.shape = tuple(shape)
+            self._initializer, self.own_dtype = initializer, standardize_dtype(dtype)
+            self.shape = standardize_shape(shape)
+            if None in self.shape:
+                raise ValueError(f"Variable '{self.path}' needs a shape without None. Received: shape={self.shape}")
         else:
             self._hold(initializer, dtype)
         if settings.distribution is not None:
@@ -79,13 +102,35 @@ class Variable:
             self._value = self.placed(self._value)
 
     def _hold(self, value, dtype):
-        value = getattr(value, "value", value) if isinstance(value, Variable) else value
-        if dtype is None:
-            kept = getattr(value, "dtype", None)
-            dtype = kept if kept is not None else standardize_dtype(None)
+        value = value.value if isinstance(value, Variable) else value
         with jax.ensure_compile_time_eval():
-            value = jnp.asarray(value, dtype=jax.dtypes.canonicalize_dtype(standardize_dtype(dtype)))
-        self._value, self.shape, self.dtype = value, value.shape, value.dtype.name
+            value = jnp.asarray(value, dtype=None if dtype is None else jax.dtypes.canonicalize_dtype(
+                standardize_dtype(dtype)))
+        self._value, self.shape, self.own_dtype = value, value.shape, value.dtype.name
+
+    regularizer = _hook("regularizer", "The penalty on the value, or None.")
+    constraint = _hook("constraint", "What maps the value back after an update, or None.")
+
+    @property
+    def trainable(self):
+        """Whether gradients reach the variable."""
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, value):
+        self._trainable = bool(value)
+
+    @property
+    def overwrite_with_gradient(self):
+        """Whether an update puts the gradient in the place of the value, as for the scales of float8."""
+        return self._overwrite_with_gradient
+
+    @overwrite_with_gradient.setter
+    def overwrite_with_gradient(self, value):
+        if not isinstance(value, bool):
+            raise TypeError(f"`overwrite_with_gradient` of variable '{self.path}' must be a boolean. "
+                            f"Received: {value!r}")
+        self._overwrite_with_gradient = value
 
     # ------------------------------------------------------------ the value
 
@@ -97,9 +142,16 @@ class Variable:
     @property
     def value(self):
         """The array now; in the compute dtype while a layer of a mixed policy runs."""
-        value = frame.read(self)
-        dtype = frame.autocast_dtype() if self.autocast else None
-        return value.astype(dtype) if dtype and is_float(self.dtype) and value.dtype != dtype else value
+        value, dtype = frame.read(self), self._cast_dtype()
+        return value.astype(dtype) if dtype and value.dtype != dtype else value
+
+    @property
+    def dtype(self):
+        """The dtype of `value`: `own_dtype`, or the compute dtype while a layer of a mixed policy runs."""
+        return self._cast_dtype() or self.own_dtype
+
+    def _cast_dtype(self):
+        return frame.autocast_dtype() if self.autocast and is_float(self.own_dtype) else None
 
     @property
     def sharding(self):
@@ -112,7 +164,7 @@ class Variable:
 
     def _first_value(self):
         """The initializer's array; made where it will lie, so that no device ever has all of it."""
-        make = lambda: jnp.asarray(self._initializer(self.shape, dtype=self.dtype), dtype=self.dtype)  # noqa: E731
+        make = lambda: jnp.asarray(self._initializer(self.shape, dtype=self.own_dtype), self.own_dtype)  # noqa: E731
         return make() if self.layout is None else jax.jit(make, out_shardings=self.sharding)()
 
     def own_value(self):
@@ -130,22 +182,25 @@ class Variable:
         return value
 
     def assign(self, value):
-        """Sets the value; its shape must stay. Returns the variable."""
-        value = jnp.asarray(getattr(value, "value", value) if isinstance(value, Variable) else value)
+        """Sets the value; its shape must stay. Returns the new value."""
+        value = frame.read(value) if isinstance(value, Variable) else value
+        if not isinstance(value, jax.Array) and self.own_dtype == "bfloat16":
+            value = jnp.asarray(value)  # numpy's lists know no bfloat16
+        value = jnp.asarray(value, dtype=jax.dtypes.canonicalize_dtype(self.own_dtype))
         if tuple(value.shape) != tuple(self.shape):
             raise ValueError("The shape of the target variable and the shape of the target value in `variable.assign` "
                              f"must match. variable.shape={self.shape}, Received: value.shape={tuple(value.shape)}. "
                              f"Target variable: {self.path}")
-        frame.write(self, value.astype(self.dtype))
-        return self
+        frame.write(self, value)
+        return value
 
     def assign_add(self, value):
-        """Adds to the value. Returns the variable."""
-        return self.assign(frame.read(self) + jnp.asarray(value, dtype=self.dtype))
+        """Adds to the value. Returns the new value."""
+        return self.assign(_ops("add")(frame.read(self), value))
 
     def assign_sub(self, value):
-        """Subtracts from the value. Returns the variable."""
-        return self.assign(frame.read(self) - jnp.asarray(value, dtype=self.dtype))
+        """Subtracts from the value. Returns the new value."""
+        return self.assign(_ops("subtract")(frame.read(self), value))
 
     def numpy(self):
         """The value as a numpy array."""
@@ -200,7 +255,8 @@ class Variable:
         return iter(self.value)
 
     def __bool__(self):
-        return bool(self.value)
+        raise TypeError(f"Variable '{self.path}' cannot be used as a boolean. Compare its `value`, or use "
+                        "`jkeras.ops.where` and `jkeras.ops.cond`.")
 
     def __int__(self):
         return int(self.value)
@@ -220,22 +276,17 @@ class Variable:
     def __invert__(self):
         return ~self.value
 
+    def __round__(self, ndigits=None):
+        return _ops("round")(self.value, ndigits or 0)
+
     __hash__ = object.__hash__  # __eq__ compares elements; as a key a variable is itself
 
 
-def _binary(name):
-    def method(self, other):
-        from jkeras.core.graph import KerasTensor
-
-        if isinstance(other, KerasTensor):
-            return NotImplemented
-        return getattr(self.value, name)(other.value if isinstance(other, Variable) else jnp.asarray(other)
-                                         if isinstance(other, (np.ndarray, list)) else other)
-    method.__name__ = name
-    return method
+def _add_operators():
+    for short, name in OPERATORS.items():
+        setattr(Variable, f"__{short}__", lambda self, other, name=name: _ops(name)(self.value, other))
+        if short not in ("eq", "ne", "lt", "le", "gt", "ge"):
+            setattr(Variable, f"__r{short}__", lambda self, other, name=name: _ops(name)(other, self.value))
 
 
-for _name in ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "and", "or", "xor",
-              "radd", "rsub", "rmul", "rtruediv", "rfloordiv", "rmod", "rpow", "rmatmul", "rand", "ror", "rxor",
-              "eq", "ne", "lt", "le", "gt", "ge"):
-    setattr(Variable, f"__{_name}__", _binary(f"__{_name}__"))
+_add_operators()

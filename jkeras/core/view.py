@@ -282,7 +282,12 @@ class WeightView:
                 raise ValueError(f"Argument `{name}` must be a list of tensors corresponding 1:1 to "
                                  f"{type(self).__name__}().{name}. Received list with length {len(given)}, but "
                                  f"expected {len(variables)} variables.")
-            values |= {id(v): getattr(x, "value", x) for v, x in zip(variables, given)}
+            given = [getattr(x, "value", x) for x in given]
+            for v, x in zip(variables, given):
+                if np.shape(x) != tuple(v.shape):
+                    raise ValueError(f"stateless_call of {self._where}: the value for '{v.path}' in `{name}` must have "
+                                     f"its shape {tuple(v.shape)}. Received: shape {np.shape(x)}.")
+            values |= {id(v): x for v, x in zip(variables, given)}
         with frame.Run(self, values) as run:
             run.bare = True
             outputs = run.call(self, args, kwargs)

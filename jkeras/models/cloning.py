@@ -25,6 +25,13 @@ def clone_model(model, input_tensors=None, clone_function=None, call_function=No
     """
     if kwargs:
         raise ValueError(f"Unexpected keyword argument(s): {tuple(kwargs)}")
+    if call_function is not None and isinstance(model, Sequential):
+        raise ValueError(f"`call_function` is for Functional models. Received the Sequential model '{model.name}', "
+                         "whose layers are not called when it is made. Use `clone_function`.")
+    for tensor in flatten(input_tensors):
+        if input_tensors is not None and not isinstance(tensor, KerasTensor):
+            raise ValueError("`input_tensors` must be KerasTensors in the structure of the inputs of model "
+                             f"'{model.name}'. Received: {tensor!r}")
     clone = _cloner(clone_function, recursive)
     with registry.in_process():
         return _cloned(model, input_tensors, clone_function, call_function, clone)
@@ -58,7 +65,7 @@ def _clone_sequential(model, input_tensors, clone):
     layers = [clone(layer) for layer in model.layers]
     first = model._all_layers[:1]
     if input_tensors is not None:
-        (tensor,) = input_tensors if isinstance(input_tensors, (list, tuple)) else (input_tensors,)
+        (tensor,) = flatten(input_tensors)
         layers = [_as_input(tensor)._keras_history[0], *layers]
     elif first and isinstance(first[0], InputLayer):
         layers = [InputLayer.from_config(first[0].get_config()), *layers]

@@ -129,7 +129,7 @@ def loss_and_updates(model, trainable, fixed, metrics, x, y, sample_weight, trai
         y_pred = run.call(model, (x,), {})
         loss = compute_loss(model, x, y, y_pred, sample_weight, training)
     kept = [run.values[id(v)] for v in model.non_trainable_variables]
-    return loss, (loss, y_pred, kept, [run.values[id(v)] for v in model.metrics_variables])
+    return loss, (loss, y_pred, kept, metric_values(model, run))
 
 
 def metric_updates(model, metrics, loss, x, y, y_pred, sample_weight):
@@ -140,7 +140,17 @@ def metric_updates(model, metrics, loss, x, y, y_pred, sample_weight):
     values = {**(outer.values if outer is not None and outer.values else {}),
               **mapping((model.metrics_variables, metrics))}
     logs, run = update_metrics(model, values, loss, x, y, y_pred, sample_weight)
-    return logs, [run.values[id(v)] for v in model.metrics_variables]
+    return logs, metric_values(model, run)
+
+
+def metric_values(model, run):
+    """The values of the metrics after a run."""
+    variables = model.metrics_variables
+    if any(id(v) not in run.values for v in variables):
+        raise ValueError(f"The metrics of model '{model.name}' were made only in this step, so the state that it was "
+                         f"given lacks their values: it has {len(variables)} `metrics_variables` now. Call "
+                         "`test_on_batch` once before the state is collected.")
+    return [run.values[id(v)] for v in variables]
 
 
 def mapping(*pairs):

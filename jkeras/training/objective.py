@@ -17,7 +17,7 @@ from jkeras.training.compiled import CompileLoss, CompileMetrics
 class Objective:
     """The part of a model that `compile` makes. `Trainer` adds the loops."""
 
-    optimizer = None
+    optimizer = loss = None
     compiled = False
     stop_training = False
     _compile_loss = _compile_metrics = _loss_tracker = None
@@ -55,11 +55,14 @@ class Objective:
         arguments = dict(optimizer=optimizer, loss=loss, loss_weights=loss_weights, metrics=metrics,
                          weighted_metrics=weighted_metrics, run_eagerly=run_eagerly,
                          steps_per_execution=steps_per_execution, jit_compile=jit_compile)
-        with_metrics = metrics is not None or weighted_metrics is not None
+        compile_loss, compile_metrics = self._compile_loss, self._compile_metrics
+        if loss is not None:  # as in Keras, compiling again without one keeps the one before, and so for metrics
+            compile_loss = CompileLoss(loss, loss_weights, names)
+        if metrics is not None or weighted_metrics is not None:
+            compile_metrics = CompileMetrics(metrics, weighted_metrics, output_names=names)
         self.__dict__.update(
             optimizer=optimizer, loss=loss, compiled=True, stop_training=False, _compile_arguments=arguments,
-            _compile_loss=None if loss is None else CompileLoss(loss, loss_weights, names),
-            _compile_metrics=CompileMetrics(metrics, weighted_metrics, output_names=names) if with_metrics else None,
+            _compile_loss=compile_loss, _compile_metrics=compile_metrics,
             _loss_tracker=metrics_module.Mean(name="loss"), _functions={}, _opt_state=None,
             _has_own_opt_state=type(self).init_opt_state is not Objective.init_opt_state,
             run_eagerly=run_eagerly, steps_per_execution=steps_per_execution, jit_compile=jit_compile)

@@ -148,8 +148,7 @@ class Trainer(Objective):
                     if validation is not None and _validates(epoch, validation_freq):
                         logs |= {f"val_{k}": v for k, v in self._evaluate(
                             tester, live, validation, validation_steps, callbacks, interrupts).items()}
-                        if not keras_contract.overrides(self, "train_step"):
-                            logs = dict(sorted(logs.items()))
+                        logs = dict(sorted(logs.items()))
                     callbacks.on_epoch_end(epoch, logs)
                     resume.save(epoch)
                     if self.stop_training:
@@ -164,6 +163,8 @@ class Trainer(Objective):
     def _one_epoch(self, runner, live, source, seed, epoch, limit, callbacks, interrupts):
         live.replace(runner.plan.reset_metrics)
         callbacks.on_epoch_begin(epoch)
+        if self.stop_training:
+            limit = 1  # as Keras, which looks after each step
         last, logs = -1, {}
         for last, logs in runner.epoch(live, source, seed, epoch, limit, callbacks.on_train_batch_begin):
             interrupts.check()
@@ -357,11 +358,7 @@ class Trainer(Objective):
 
     def _batch_logs(self, logs, return_dict):
         logs = as_numbers(logs)
-        if return_dict:
-            return logs
-        values = self._in_order(logs)
-        return [np.float32(v) if isinstance(v, float) else v for v in values] if isinstance(values, list) else (
-            np.float32(values) if isinstance(values, float) else values)
+        return logs if return_dict else self._in_order(logs)
 
     def load_train_state(self, state):
         """Puts the arrays of a `TrainState` under the Keras view of this model."""

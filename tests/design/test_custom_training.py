@@ -584,3 +584,19 @@ def test_ctrl_c_ends_the_training_for_callbacks_too():
     with pytest.raises(KeyboardInterrupt):
         model.fit(np.ones((64, 3)), np.ones((64, 1)), batch_size=8, verbose=0, callbacks=[Stop()])
     assert ended == [2]
+
+
+def test_states_that_do_not_fit_are_explained():
+    """Flat lists of another shape, and a state collected before the metrics had their variables."""
+    model = jkeras.Sequential([jkeras.Input((3,)), jkeras.layers.Dense(2)])
+    model.compile("sgd", "mse", metrics=["mae"])
+    x, y = np.ones((4, 3), "float32"), np.ones((4, 2), "float32")
+    kernel, bias = (v.value for v in model.trainable_variables)
+    with pytest.raises(ValueError, match="kernel"):
+        model.stateless_call([kernel.T, bias], [], x)
+    state = [kernel, bias], [], [v.value for v in model.metrics_variables]
+    with pytest.raises(ValueError, match="metrics_variables"):
+        model.test_step(state, (x, y))
+    model.test_on_batch(x, y)
+    logs, _ = model.test_step((*state[:2], [v.value for v in model.metrics_variables]), (x, y))
+    assert set(logs) == {"loss", "mae"}

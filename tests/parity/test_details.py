@@ -156,3 +156,117 @@ def test_none_where_it_is_no_leaf():
                 library.tree.map_structure(lambda *x: x, *structures, none_is_leaf=False)
     mine, theirs = (k.tree.map_structure(lambda *x: x, [1, None], [2, None], none_is_leaf=False) for k in LIBRARIES)
     assert mine == theirs == [(1, 2), None]
+
+
+VECTOR = [1.5, -2.0, 3.0]
+VARIABLES = {  # library -> what is compared
+    "whole numbers keep their dtype": lambda k: [k.Variable(v).value for v in (3, True, [1, 2], [True, False], 2.5)],
+    "initializer by name": lambda k: k.Variable("ones", shape=[2, 3], dtype="int32").value,
+    "operators promote as ops": lambda k: [f(v) for v in (k.Variable([1, 0, 3]), k.Variable([1, 0, 3], dtype="uint8"))
+                                           for f in (lambda v: v / 2, lambda v: v & [1, 1, 0], lambda v: 2.5 - v,
+                                                     lambda v: (1, 2, 3) * v, lambda v: v > 0.5, lambda v: v ^ True)],
+    "int8 product": lambda k: k.Variable([[100, 100]], dtype="int8") @ k.Variable([[100], [100]], dtype="int8"),
+    "round": lambda k: [round(k.Variable(VECTOR)), round(k.Variable([1.26, 2.0]), 1)],
+    "result of assign": lambda k: [k.Variable(VECTOR).assign([1, 2, 3]), k.Variable(VECTOR).assign_add(1.0),
+                                   k.Variable(VECTOR, dtype="bfloat16").assign_sub([0.1, 0.2, 0.3])],
+    "assign to whole numbers": lambda k: [k.Variable([1, 0, 3], dtype=dtype).assign_sub(value)
+                                          for dtype in ("int32", "uint8", "bool") for value in (2.5, [4.0, 5.0, 6.0])],
+}
+
+
+@pytest.mark.parametrize("name", VARIABLES)
+def test_variable(name):
+    agree(*(VARIABLES[name](k) for k in LIBRARIES), name)
+
+
+@pytest.mark.parametrize(("make", "change"), [
+    (dict(initializer="zeros"), None), (dict(initializer="zeros", shape=(None, 2)), None),
+    (dict(initializer="zeros", shape=(-1, 2)), None), (dict(initializer="zeros", shape=(2.0,)), None),
+    (dict(initializer="nothing", shape=(2,)), None), (dict(initializer=1.0, synchronization="never"), None),
+    (dict(initializer=1.0), bool), (dict(initializer=1), lambda v: v.assign(float("nan"))),
+    (dict(initializer=1.0), lambda v: v.assign("a")), (dict(initializer=1.0), lambda v: v.assign([1.0])),
+    (dict(initializer=1.0), lambda v: setattr(v, "regularizer", "l2")),
+    (dict(initializer=1.0), lambda v: setattr(v, "constraint", 3)),
+    (dict(initializer=1.0), lambda v: setattr(v, "overwrite_with_gradient", 1)),
+])
+def test_mistake_with_a_variable(make, change):
+    errors = []
+    for library in LIBRARIES:
+        with pytest.raises(Exception) as error:
+            made = library.Variable(**make)
+            change(made)
+        errors.append(error.type)
+    assert issubclass(errors[0], errors[1])
+
+
+def test_dtype_of_a_variable_in_a_mixed_layer():
+    """Inside a layer a weight has the compute dtype, and what is assigned to it the dtype it is kept in."""
+    seen = []
+    for library in LIBRARIES:
+        class Counting(library.layers.Layer):
+            def build(self, shape):
+                self.w = self.add_weight(shape=(2,), name="w")
+                self.count = self.add_weight(shape=(), dtype="int32", initializer="zeros", trainable=False)
+
+            def call(self, x):
+                seen.append([self.w.dtype, self.w.value.dtype.name, self.count.dtype])
+                self.w.assign(x[0])
+                return x * self.w
+        layer = Counting(dtype="mixed_bfloat16")
+        layer(np.ones((1, 2)))
+        seen[-1] += [layer.w.dtype, layer.w.value.dtype.name]
+    assert seen[len(seen) // 2 - 1] == seen[-1]
+
+
+SYMBOL = dict(shape=(None, 3), dtype="int32")
+SYMBOLIC = {  # KerasTensor -> what is compared
+    "round": lambda t: [round(t).shape, round(t, 1).dtype], "text": lambda t: repr(t).split(", name")[0],
+    "equality is identity": lambda t: [t == t, t in [t + 1, t], t == (t + 1), t == None, t == "a"],  # noqa: E711
+    "integer": int, "number": float, "iteration": iter, "truth": bool,
+    "unknown argument": lambda t: type(t)((2,), colour=1),
+}
+
+
+@pytest.mark.parametrize("name", SYMBOLIC)
+def test_symbol(name):
+    results = []
+    for library in LIBRARIES:
+        try:
+            results.append(SYMBOLIC[name](library.KerasTensor(**SYMBOL)))
+        except (TypeError, ValueError, NotImplementedError) as error:
+            results.append(type(error))
+    assert results[0] == results[1]
+
+
+@pytest.mark.parametrize("arguments", [
+    lambda k: dict(call_function=lambda layer, x: layer(x)), lambda k: dict(input_tensors=np.ones((2, 3))),
+    lambda k: dict(input_tensors={"a": k.Input((3,)), "b": k.Input((3,))})])
+def test_mistake_in_cloning(arguments):
+    for library in LIBRARIES:
+        model = library.Sequential([library.Input((3,)), library.layers.Dense(2)])
+        with pytest.raises(ValueError):
+            library.models.clone_model(model, **arguments(library))
+
+
+def test_automatic_config():
+    """The config of a class without `get_config` has its arguments' defaults too."""
+    configs = []
+    for library in LIBRARIES:
+        class Scale(library.layers.Layer):
+            def __init__(self, factor, offset=0.5, mode=None, **kwargs):
+                super().__init__(**kwargs)
+        configs.append(Scale(3).get_config())
+    assert {"factor": 3, "offset": 0.5, "mode": None}.items() <= configs[1].items()
+    assert {k: v for k, v in configs[1].items() if k != "dtype"}.items() <= configs[0].items()
+
+
+def test_numbers_of_a_batch():
+    """`train_on_batch` and `test_on_batch` give Python numbers, alone or in a list."""
+    for metrics in (None, ["mae"]):
+        kinds = []
+        for library in LIBRARIES:
+            model = library.Sequential([library.Input((4,)), library.layers.Dense(1)])
+            model.compile("sgd", "mse", metrics=metrics)
+            found = [model.train_on_batch(X, X[:, :1]), model.test_on_batch(X, X[:, :1])]
+            kinds.append([type(v) for v in jax.tree_util.tree_leaves(found)])
+        assert kinds[0] == kinds[1]

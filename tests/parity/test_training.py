@@ -308,3 +308,79 @@ def test_generators():
                         model.predict(batches(), steps=2, verbose=0)))
     assert list(results[0][0]) == list(results[1][0])
     agree(results[0], results[1], "generator", dtypes=False, **TRAINED)
+
+
+def watching(**arguments):
+    return lambda k, path: k.callbacks.EarlyStopping(**arguments)
+
+
+def stopping(hook):
+    """A callback that asks for the end of the training at a moment."""
+    def make(k, path):
+        made = k.callbacks.Callback()
+        setattr(made, hook, lambda *args, logs=None: setattr(made.model, "stop_training", True))
+        return made
+    return make
+
+
+CALLBACKS = {  # name: (library, folder) -> callback
+    "stop before": stopping("on_train_begin"), "stop in the first epoch": stopping("on_epoch_begin"),
+    "stop after a batch": stopping("on_train_batch_end"),
+    "unknown name": watching(monitor="nope"), "unknown name with a mode": watching(monitor="nope", mode="min"),
+    "known name that is missing": watching(), "known metric that is missing": watching(monitor="val_accuracy"),
+    "checkpoint of an unknown name": lambda k, path: k.callbacks.ModelCheckpoint(
+        path / "m.keras", monitor="nope", save_best_only=True),
+    "checkpoints": lambda k, path: k.callbacks.ModelCheckpoint(path / "m.keras", monitor="loss", verbose=1,
+                                                               save_best_only=True),
+}
+
+
+@pytest.mark.parametrize("name", CALLBACKS)
+@pytest.mark.filterwarnings("ignore")
+def test_callback(name, tmp_path, capsys):
+    x, y, results = inputs_of(builders.mlp, ROWS), labels_of("classes"), []
+    for library, model in zip(LIBRARIES, compiled(SEQUENCE)):
+        callback = CALLBACKS[name](library, tmp_path)
+        try:
+            history = model.fit(x, y, batch_size=8, epochs=2, shuffle=False, verbose=0, callbacks=[callback])
+            results.append((history.epoch, capsys.readouterr().out, [history.history, int(model.optimizer.iterations)]))
+        except ValueError as error:
+            results.append((type(error), "", []))
+    assert results[0][:2] == results[1][:2]
+    agree(results[0][2], results[1][2], name, dtypes=False, **TRAINED)
+
+
+class Telling:
+    """A callback's hooks, each of which notes what it is given; the logs may have any name."""
+
+    def __init__(self, callback):
+        self.told = []
+        for hook in [name for name in dir(callback) if name.startswith("on_") and "predict" not in name]:
+            setattr(callback, hook, self.note(hook))
+
+    def note(self, hook):
+        if "batch" in hook:
+            return lambda batch, logs: self.told.append((hook, batch, list(logs)))
+        return lambda *args: self.told.append((hook, *args[:-1], list(args[-1])))
+
+
+def test_logs_of_hooks():
+    """What each hook is told: a dict, {} where there are no results yet."""
+    seen, x, y = [], inputs_of(builders.mlp, ROWS), labels_of("classes")
+    for library, model in zip(LIBRARIES, compiled(SEQUENCE)):
+        callback = library.callbacks.Callback()
+        telling = Telling(callback)
+        model.fit(x, y, batch_size=16, verbose=0, callbacks=[callback], validation_data=(x, y))
+        seen.append(telling.told)
+    assert seen[0] == seen[1]
+
+
+def test_compiled_again_without_metrics():
+    """Keras keeps the loss and the metrics of the `compile` before where the new one names none."""
+    results = []
+    assert all(builders.mlp(library).loss is None for library in LIBRARIES), "before any `compile`"
+    for _, model in zip(LIBRARIES, compiled(SEQUENCE)):
+        model.compile(optimizer="sgd")
+        results.append(model.evaluate(inputs_of(builders.mlp, ROWS), labels_of("classes"), verbose=0, return_dict=True))
+    assert list(results[0]) == list(results[1])
+    agree(*results, "evaluate", dtypes=False, **TRAINED)
