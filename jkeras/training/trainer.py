@@ -6,7 +6,6 @@ import warnings
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from jkeras.callbacks import CallbackList
 from jkeras.core import frame, tree
@@ -14,7 +13,7 @@ from jkeras.core.errors import NotCompiledError
 from jkeras.core.graph import flatten
 from jkeras.core.structure import all_built
 from jkeras.core.settings import default_seed, is_interactive_logging_enabled, settings
-from jkeras.training import data, keras_contract, placement
+from jkeras.training import data, placement
 from jkeras.training.compiled import CompileMetrics
 from jkeras.training.live import Interrupts, compiled, lent_to
 from jkeras.training.loop import Runner, as_numbers, concatenate, first_shapes
