@@ -57,8 +57,8 @@ def cut_layers():
     """The batch along one axis, the heads and the hidden units of each block along the other."""
     mesh = distribution.DeviceMesh((options.devices // options.model, options.model), ["batch", "model"])
     layouts = distribution.LayoutMap(mesh)
-    layouts[".*/attention_(query|key|value)_kernel"] = (None, "batch", "model", None)
-    layouts[".*/attention_attention_output_kernel"] = (None, "model", None, "batch")
+    layouts[".*/attention_(query|key|value)_dense_kernel"] = (None, "batch", "model", None)
+    layouts[".*/attention_output_dense_kernel"] = (None, "model", None, "batch")
     layouts[".*/up_kernel"] = (None, "batch", "model")
     layouts[".*/down_kernel"] = (None, "model", "batch")
     layouts["embedding/.*"] = ("model", "batch")

@@ -55,6 +55,7 @@ class Stack(StatefulLayer):
     remat: bool = False
     seed: Any = None
     supports_masking = True
+    uses_weights_whole = False  # a block's turn comes in the loop
     call_context = {"training": None, "mask": None}
 
     def __post_init__(self):
@@ -78,8 +79,16 @@ class Stack(StatefulLayer):
                                        v.dtype, v.learnable, each(v.regularizer), each(v.constraint), v.autocast)
                 for path, v in named_weights(self.layer)}
 
+    def _lay_out(self):
+        """Lets the pattern's weights lie as ours do, without the axis of the blocks."""
+        for path, variable in named_weights(self.layer):
+            ours = self._own["_".join(path)].layout
+            if ours is not None:
+                variable.layout = type(ours)(ours.axes[1:], ours.device_mesh)
+
     def forward(self, w, inputs, ctx):
         learnable = {path: v.learnable for path, v in named_weights(self.layer)}
+        self._lay_out()
         pick = lambda kind: tree.unflatten((path, w[name]) for name, path in self._paths.items()  # noqa: E731
                                            if learnable[path] is kind)
         more = {"mask": ctx.mask} if ctx.mask is not None and "mask" in target_of(type(self.layer)).context else {}
