@@ -95,6 +95,7 @@ class Layer(PureInterface, WeightView, Module, record.Record):
     casts_inputs: typing.ClassVar = True  # False: a model, whose layers cast for themselves
     writes_activity_regularizer: typing.ClassVar = False  # to the config even when it is None
     says_output_shape: typing.ClassVar = False  # whether a class of the user's has a `compute_output_shape` of its own
+    uses_weights_whole: typing.ClassVar = True  # False: they are handed on in parts, to a loop over them
     announces_compute_dtype: typing.ClassVar = False  # for symbolic inputs of any dtype, as Keras's layers do
     _computes_in_float: typing.ClassVar = True
 
@@ -320,7 +321,8 @@ class Layer(PureInterface, WeightView, Module, record.Record):
     def _read(self, run, variable):
         value = run.read(variable)
         dtype = run.stack[-1][1] if variable.autocast else None
-        return value.astype(dtype) if dtype and policy.is_float(value.dtype) and value.dtype != dtype else value
+        value = value.astype(dtype) if dtype and policy.is_float(value.dtype) and value.dtype != dtype else value
+        return variable.whole(value) if self.uses_weights_whole else value
 
     def compute_mask(self, inputs, previous_mask):
         """The mask of the output, given the input and its mask."""

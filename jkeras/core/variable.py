@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import NamedSharding, PartitionSpec
 
 from jkeras.core import frame
 from jkeras.core.errors import explain
@@ -143,7 +144,7 @@ class Variable:
     def value(self):
         """The array now; in the compute dtype while a layer of a mixed policy runs."""
         value, dtype = frame.read(self), self._cast_dtype()
-        return value.astype(dtype) if dtype and value.dtype != dtype else value
+        return self.whole(value.astype(dtype) if dtype and value.dtype != dtype else value)
 
     @property
     def dtype(self):
@@ -161,6 +162,17 @@ class Variable:
     def placed(self, value):
         """The array, laid out as this variable's are."""
         return value if self.layout is None else jax.device_put(value, self.sharding)
+
+    def whole(self, value):
+        """The value as it is used in a compiled step: a part of it on each device that has a part of the batch is for
+        rest alone, and is put together here; parts along other axes of the mesh stay."""
+        distribution, sharding = settings.distribution, None if self.layout is None else self.sharding
+        if distribution is None or not isinstance(sharding, NamedSharding) or not isinstance(value, jax.core.Tracer):
+            return value
+        kept = [None if axis == distribution.batch_dim_name else axis for axis in sharding.spec]
+        if kept == list(sharding.spec):
+            return value
+        return jax.lax.with_sharding_constraint(value, NamedSharding(sharding.mesh, PartitionSpec(*kept)))
 
     def _first_value(self):
         """The initializer's array; made where it will lie, so that no device ever has all of it."""

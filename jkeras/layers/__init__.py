@@ -49,6 +49,7 @@ from jkeras.layers.recurrent_cells import GRUCell, LSTMCell, SimpleRNNCell, Stac
 from jkeras.layers.reshaping import (Cropping1D, Cropping2D, Cropping3D, Flatten, Permute, RepeatVector, Reshape,
                                      UpSampling1D, UpSampling2D, UpSampling3D, ZeroPadding1D, ZeroPadding2D,
                                      ZeroPadding3D)
+from jkeras.layers.stack import Stack
 from jkeras.layers.spectrogram import MelSpectrogram, STFTSpectrogram
 from jkeras.layers.text_vectorization import TextVectorization
 from jkeras.layers.serialization import deserialize, serialize

@@ -1,10 +1,13 @@
 """The loop: a source's batches in chunks of several steps, one dispatch for each chunk, no waiting for the device."""
 
+import warnings
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from jkeras.core import frame
+from jkeras.core.graph import flatten
 from jkeras.core.module import walk
 from jkeras.ops.kernels import on_cpu
 from jkeras.training import keras_contract, placement
@@ -44,6 +47,7 @@ class Runner:
         self.chunk = chunk_size(model, kind, every_batch)
         self.make_step = make_train_step if kind == "train" else make_eval_step
         self.donate = (0,) if kind == "train" else ()
+        self._shapes = []  # that batches had; None: the user knows
         self.restart()
 
     # ------------------------------------------------------------ compiled functions
@@ -88,6 +92,7 @@ class Runner:
                 break
             if done % self.chunk == 0:
                 before(done)
+            self._notice(batch)
             logs = live.advance(step, placement.place(batch, whole=isinstance(source, ArraySource)))
             done += 1
             if done % self.chunk == 0 or done == (limit or source.num_batches):
@@ -110,6 +115,20 @@ class Runner:
         if batch is not None:
             live.advance(self.single(live), placement.place(batch, whole=isinstance(source, ArraySource)))
         jax.block_until_ready(live.peek())
+
+    def _notice(self, batch):
+        """Warns once where batches come in ever new shapes: two are one size and a smaller end."""
+        if self._shapes is None:
+            return
+        shapes = tuple(v.shape for v in flatten(batch) if v is not None)
+        if shapes not in self._shapes:
+            self._shapes.append(shapes)
+        if len(self._shapes) > 2:
+            shapes = "; then ".join(map(str, self._shapes))
+            warnings.warn(f"Model '{self.model.name}': its step is compiled anew for each new shape of a batch, which "
+                          f"takes time. The shapes so far: {shapes}. Pad all batches to one shape, or to a few.",
+                          stacklevel=2)
+            self._shapes = None
 
     def restart(self):
         """Lets the next epoch begin at the first batch."""

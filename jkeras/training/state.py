@@ -116,13 +116,19 @@ class Plan:
 
     def gather(self, copies=True):
         """The state that the model's variables hold now; as copies, which a step may consume."""
-        mine = lambda named: tree.unflatten((p, v.own_value()) for p, v in named)  # noqa: E731
-        state = TrainState(jnp.asarray(self.model._step, "int32"), mine(self.params), mine(self.frozen),
-                           mine(self.state), self._gather_optimizer(), mine(self.metrics), self.model._key())
-        state = placement.spread(state)
+        state = placement.spread(self._collect(lambda v: v.own_value()))
         return jax.tree_util.tree_map(jnp.copy, state) if copies else state
 
-    def _gather_optimizer(self):
+    def abstract(self):
+        """The state as shapes, with how they lie over devices: for compiling without making any array."""
+        return self._collect(lambda v: jax.ShapeDtypeStruct(v.shape, v.dtype, sharding=v.sharding))
+
+    def _collect(self, read):
+        mine = lambda named: tree.unflatten((p, read(v)) for p, v in named)  # noqa: E731
+        return TrainState(jnp.asarray(self.model._step, "int32"), mine(self.params), mine(self.frozen),
+                          mine(self.state), self._collect_optimizer(read), mine(self.metrics), self.model._key())
+
+    def _collect_optimizer(self, read):
         model = self.model
         if self.optimizer is None:
             return ()
@@ -138,7 +144,7 @@ class Plan:
             shapes = tree.unflatten((p, jax.ShapeDtypeStruct(v.shape, v.dtype))
                                     for p, v in zip(self.order, self.optimized))
             self._places = optimizer.variables_to_state(range(len(variables)), shapes, self.order, self.variable_tree)
-        return jax.tree_util.tree_map(lambda i: variables[i].own_value(), self._places)
+        return jax.tree_util.tree_map(lambda i: read(variables[i]), self._places)
 
     def scatter(self, state):
         """Puts a state's arrays into the variables."""

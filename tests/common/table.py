@@ -159,6 +159,7 @@ ROWS = [
     Row("RandomZoom", dict(height_factor=0.2), IMAGE, pixels=True),
     Row("Solarization", dict(threshold_factor=0.5), IMAGE, pixels=True),
     Row("Bidirectional", dict(layer=Part("GRU", dict(units=2, return_sequences=True))), SEQUENCE),
+    Row("Stack", dict(layer=Part("Dense", dict(units=3, activation="tanh")), count=4), SEQUENCE),
     Row("TimeDistributed", dict(layer=Part("Dense", dict(units=3))), SEQUENCE),
 ]
 

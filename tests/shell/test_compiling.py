@@ -80,3 +80,17 @@ def test_a_cache_can_be_switched_off(tmp_path):
         assert jax.config.jax_compilation_cache_dir is None
     finally:
         jax.config.update("jax_compilation_cache_dir", before)
+
+
+def lengths(*sizes):
+    """Batches of sequences of these lengths."""
+    return [(np.ones((4, n, 2), "float32"), np.ones((4, 1), "float32")) for n in sizes]
+
+
+def test_ever_new_shapes_are_told_once():
+    net = jkeras.Sequential([jkeras.Input((None, 2)), jkeras.layers.GlobalAveragePooling1D(), jkeras.layers.Dense(1)])
+    net.compile("sgd", "mse")
+    with pytest.warns(UserWarning, match=r"\(4, 5, 2\).*then.*\(4, 6, 2\).*\(4, 7, 2\)") as told:
+        net.fit(iter(lengths(5, 6, 7, 8, 9)), verbose=0)
+    assert len(told) == 1
+    net.fit(iter(lengths(5, 5, 6)), verbose=0)  # two are nothing to speak of: warnings are errors in these tests
