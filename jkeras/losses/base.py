@@ -81,9 +81,32 @@ def _is_array(x):
     return hasattr(x, "shape")
 
 
+class OfFunction:
+    """Mixin of losses and metrics that wrap a function `fn(y_true, y_pred, **kwargs)`: its further arguments."""
+
+    def fn_kwargs(self):
+        """The arguments of `fn` beside the arrays: of a built-in loss or metric, its own fields."""
+        given = self.__dict__.get("_fn_kwargs")
+        return {f.name: getattr(self, f.name) for f in self._fields
+                if f.name not in ("name", "reduction", "dtype")} if given is None else given
+
+    def get_config(self):
+        """The constructor's arguments as plain data."""
+        config = super().get_config()
+        return {**config, **serialize(self._fn_kwargs)} if "_fn_kwargs" in self.__dict__ else config
+
+    @classmethod
+    def from_config(cls, config):
+        """A new instance from `get_config()`."""
+        if "fn" in config:
+            config = {**deserialize({k: v for k, v in config.items() if k != "fn"}),
+                      "fn": deserialize_function(config["fn"])}
+        return cls(**config)
+
+
 @record("keras.src.losses.losses", arguments="fn, reduction, name, dtype",
         base_init=lambda self, **kwargs: self.__dict__.update(_fn_kwargs=kwargs))
-class LossFunctionWrapper(Loss):
+class LossFunctionWrapper(OfFunction, Loss):
     """The loss of a function `fn(y_true, y_pred, **kwargs)` to values per sample.
 
     Before, a last axis of size 1 that only one of the two has is removed or added. Other keyword arguments go to `fn`.
@@ -95,12 +118,6 @@ class LossFunctionWrapper(Loss):
 
     fn: Any
 
-    def fn_kwargs(self):
-        """The arguments of `fn` beside the arrays: of a built-in loss, its own fields."""
-        given = self.__dict__.get("_fn_kwargs")
-        return {f.name: getattr(self, f.name) for f in self._fields
-                if f.name not in ("name", "reduction", "dtype")} if given is None else given
-
     def call(self, y_true, y_pred):
         """Values per sample."""
         return self.fn(*_match(y_true, y_pred), **self.fn_kwargs())
@@ -110,19 +127,6 @@ class LossFunctionWrapper(Loss):
         values, mask = super().call_with_mask(y_true, y_pred)
         output_mask = getattr(self.fn, "output_mask", None)
         return values, mask if output_mask is None else output_mask(y_true, values, **self.fn_kwargs())
-
-    def get_config(self):
-        """The constructor's arguments as plain data, without `dtype`."""
-        config = super().get_config()
-        return {**config, **serialize(self._fn_kwargs)} if "_fn_kwargs" in self.__dict__ else config
-
-    @classmethod
-    def from_config(cls, config):
-        """A new instance from `get_config()`."""
-        if "fn" in config:
-            config = {**deserialize({k: v for k, v in config.items() if k != "fn"}),
-                      "fn": deserialize_function(config["fn"])}
-        return cls(**config)
 
 
 def _match(y_true, y_pred):

@@ -4,8 +4,8 @@ import jax.numpy as jnp
 
 from jkeras.core.family import families
 from jkeras.core.record import Any, record
-from jkeras.core.registry import deserialize, public_name, serialize
-from jkeras.losses.base import deserialize_function
+from jkeras.core.registry import public_name
+from jkeras.losses.base import OfFunction
 from jkeras.losses.reduction import apply_mask, divide_no_nan, squeeze_or_expand_to_same_rank
 from jkeras.metrics.base import Accumulator, StateSpec
 
@@ -82,7 +82,7 @@ class Mean(Accumulator):
 
 @record("keras.metrics", arguments="fn, name, dtype",
         base_init=lambda self, **kwargs: self.__dict__.update(_fn_kwargs=kwargs))
-class MeanMetricWrapper(Mean):
+class MeanMetricWrapper(OfFunction, Mean):
     """The mean of a function `fn(y_true, y_pred, **kwargs)` to values per sample.
 
     Other keyword arguments go to `fn`. A mask beside `y_pred` is multiplied into the weights.
@@ -101,12 +101,6 @@ class MeanMetricWrapper(Mean):
         if self._direction is None and any(self.fn is loss for loss in families["losses"].aliases.values()):
             self._direction = "down"
 
-    def fn_kwargs(self):
-        """The arguments of `fn` beside the arrays: of a built-in metric, its own fields."""
-        given = self.__dict__.get("_fn_kwargs")
-        return {f.name: getattr(self, f.name) for f in self._fields
-                if f.name not in ("name", "dtype")} if given is None else given
-
     def measure(self, y_true, y_pred, sample_weight=None, *, mask=None):
         """Sum and count of this batch."""
         kwargs = self.fn_kwargs()
@@ -117,16 +111,3 @@ class MeanMetricWrapper(Mean):
 
     def _can_compile(self):
         return "fn" not in self.__dict__ or public_name(self.fn) is not None  # a function of yours may not be pure
-
-    def get_config(self):
-        """The constructor's arguments as plain data."""
-        config = super().get_config()
-        return {**config, **serialize(self._fn_kwargs)} if "_fn_kwargs" in self.__dict__ else config
-
-    @classmethod
-    def from_config(cls, config):
-        """A new instance from `get_config()`."""
-        if "fn" in config:
-            config = {**deserialize({k: v for k, v in config.items() if k != "fn"}),
-                      "fn": deserialize_function(config["fn"])}
-        return cls(**config)
