@@ -21,8 +21,10 @@ class Live:
 
     def __init__(self, plan):
         self.plan, self.lock = plan, threading.RLock()
-        self.state, self.busy, self.seen = plan.gather(), False, False
-        self._lend()
+        self.busy = self.seen = False
+        with self.lock:  # other threads may look at variables while they are lent one after the other
+            self.state = plan.gather()
+            self._lend()
 
     def _lend(self):
         self.marker = Lent(self.pull, self.lock)
