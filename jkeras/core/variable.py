@@ -164,8 +164,11 @@ class Variable:
         return value if self.layout is None else jax.device_put(value, self.sharding)
 
     def whole(self, value):
-        """The value as it is used in a compiled step: a part of it on each device that has a part of the batch is for
-        rest alone, and is put together here; parts along other axes of the mesh stay."""
+        """The value as a compiled step uses it.
+
+        Parts along the axis of the mesh that cuts batches, which save memory at rest, are put together; parts along
+        other axes stay.
+        """
         distribution, sharding = settings.distribution, None if self.layout is None else self.sharding
         if distribution is None or not isinstance(sharding, NamedSharding) or not isinstance(value, jax.core.Tracer):
             return value
