@@ -15,7 +15,7 @@ from jkeras.layers.base import Value
 
 
 class EachOf:
-    """An initializer, regularizer or constraint of one block's weight, for the weights of all blocks in one array."""
+    """An initializer or constraint of one block's weight, for the weights of all blocks in one array."""
 
     def __init__(self, one):
         self.one = one
@@ -23,12 +23,18 @@ class EachOf:
     def __call__(self, first, dtype=None):
         if isinstance(first, tuple):  # as an initializer, of a shape
             return jnp.stack([jnp.asarray(self.one(first[1:], dtype=dtype)) for _ in range(first[0])])
-        result = jax.vmap(self.one)(first)
-        return result.sum() if result.ndim == 1 < first.ndim else result
+        return jax.vmap(self.one)(first)
 
     def sample(self, key, shape, dtype=None):
         """The first values under a given key, another one for each block."""
         return jax.vmap(lambda k: draw(self.one, k, shape[1:], dtype))(jax.random.split(key, shape[0]))
+
+
+class SumOfEach(EachOf):
+    """A regularizer of one block's weight, for the weights of all blocks in one array."""
+
+    def __call__(self, values):
+        return super().__call__(values).sum()
 
 
 @layer("keras.layers", arguments="layer, count, remat, seed")
@@ -74,10 +80,10 @@ class Stack(StatefulLayer):
             raise ValueError(explain(self._where, f"blocks that give what they take, {given.dtype}{list(given.shape)}",
                                      f"{y}", "put layers that change the shape before or behind the stack"))
         self.__dict__["_paths"] = {"_".join(path): path for path, _ in named_weights(self.layer)}
-        each = lambda one: None if one is None else EachOf(one)  # noqa: E731
-        return {"_".join(path): Weight((self.count, *v.shape), EachOf(v._initializer or constant_initializer(v)),
-                                       v.dtype, v.learnable, each(v.regularizer), each(v.constraint), v.autocast)
-                for path, v in named_weights(self.layer)}
+        return {"_".join(path): Weight(
+            (self.count, *v.shape), EachOf(v._initializer or constant_initializer(v)), v.dtype, v.learnable,
+            v.regularizer and SumOfEach(v.regularizer), v.constraint and EachOf(v.constraint), v.autocast)
+            for path, v in named_weights(self.layer)}
 
     def _lay_out(self):
         """Lets the pattern's weights lie as ours do, without the axis of the blocks."""
