@@ -1,13 +1,11 @@
 """Predictions on the values that a model's variables hold now, compiled for few sizes of a batch."""
 
 import jax
-import numpy as np
 
 from jkeras.core import frame
-from jkeras.core.settings import settings
 from jkeras.core.structure import named_weights
 from jkeras.core.variable import values_of
-from jkeras.training import keras_contract, rows
+from jkeras.training import keras_contract, placement, rows
 from jkeras.training.live import compiled
 from jkeras.training.step import rows_of
 
@@ -24,7 +22,7 @@ class Predictor:
         self.function = compiled(model, "predict", self.key, lambda: forward)
 
     def __call__(self, x, size=None):
-        """The outputs for a batch.
+        """The outputs for a batch that lies on the host.
 
         It is run with `size` rows, or the next power of two, if more rows change nothing for those that are there.
         """
@@ -32,16 +30,16 @@ class Predictor:
         size = size or rows.bucket(count)
         if size <= count or not self._keeps_rows_apart(x):
             return self._run(x)
-        return jax.tree_util.tree_map(lambda v: np.asarray(v)[:count], self._run(rows.padded(x, size)))
+        return jax.tree_util.tree_map(lambda v: placement.to_host(v)[:count], self._run(rows.padded(x, size)))
 
     def _keeps_rows_apart(self, x):
-        if not self.model.jit_compile or settings.distribution is not None:
+        if not self.model.jit_compile:
             return False
         return compiled(self.model, "rows", self.key, lambda: rows.are_independent(
             self.function, values_of(self.variables), batch=x), jit=False)
 
     def _run(self, x):
-        y, new = self.function(values_of(self.variables), x)
+        y, new = self.function(values_of(self.variables), placement.place(x))
         for i, value in new.items():
             frame.own_write(self.variables[i], value)
         return y

@@ -257,7 +257,7 @@ class Trainer(Objective):
             size = source.batch_size if isinstance(source, data.ArraySource) and source.num_batches > 1 else None
             for step, (batch, *_) in enumerate(source.batches()):
                 callbacks.on_predict_batch_begin(step)
-                outputs.append(predict(placement.place(batch), size))
+                outputs.append(predict(batch, size))
                 callbacks.on_predict_batch_end(step, {"outputs": outputs[-1]})
                 if steps is not None and step + 1 >= steps:
                     break
@@ -270,7 +270,7 @@ class Trainer(Objective):
         """The outputs for one batch."""
         x = data.as_arrays(x)
         self._build_for_prediction((x,))
-        return jax.tree_util.tree_map(placement.to_host, Predictor(self)(placement.place(x)))
+        return jax.tree_util.tree_map(placement.to_host, Predictor(self)(x))
 
     def _build_for_prediction(self, batch):
         if not self.built or not all_built(self):
@@ -297,7 +297,7 @@ class Trainer(Objective):
             for kind in kinds:
                 begin = time.perf_counter()
                 if kind == "predict":
-                    jax.block_until_ready(Predictor(self)(placement.place(source.peek()[0])))
+                    jax.block_until_ready(Predictor(self)(source.peek()[0]))
                 else:
                     plan = self._plan()
                     live = _Snapshot(plan, copies=True)

@@ -87,7 +87,7 @@ def eight():
             "fsdp": trained(mlp, X, Y, 16, dist.FSDP(min_size=8)),
             "one transformer": trained(transformer, *tokens),
             "tensor": trained(transformer, *tokens, tensor_parallel()),
-            "fsdp transformer": trained(transformer, *tokens, dist.FSDP())}
+            "fsdp transformer": trained(transformer, *tokens, dist.FSDP(min_size=64))}
 
 
 def process(address, index):

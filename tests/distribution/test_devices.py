@@ -53,7 +53,7 @@ def test_memory_falls_with_the_mesh(eight):
     """FSDP keeps an eighth of nearly everything on each device, data parallelism all."""
     share = {name: eight[name]["bytes"] / eight[of]["bytes"] for name, of in COPIES.items()}
     assert share["data"] == 1
-    assert 0.125 < share["fsdp"] < 0.2 and 0.125 < share["tensor"] < 0.6 and share["fsdp transformer"] < 0.5
+    assert 0.125 < share["fsdp"] < 0.2 and 0.125 < share["tensor"] < 0.6 and share["fsdp transformer"] < 0.3
 
 
 def test_collectives(eight):
