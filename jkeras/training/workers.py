@@ -43,7 +43,7 @@ def _result(dataset, number, future):
         raise RuntimeError(f"A worker process died while batch {number} of {type(dataset).__name__} was made, perhaps "
                            "for want of memory. Use fewer `workers`, or threads (`use_multiprocessing=False`)."
                            ) from error
-    except Exception as error:
+    except Exception as error:  # whatever the data set raises: it goes on, with where it happened
         error.add_note(f"This happened in a worker, in batch {number} of {type(dataset).__name__}.")
         raise
 
