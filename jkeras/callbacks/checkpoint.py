@@ -66,9 +66,8 @@ class SavingCallback(MonitorCallback):
 
     def _wanted(self, epoch, logs, path):
         """Whether to save now, by the watched value."""
-        say = self._say
         if not self.save_best_only:
-            say(f"\nEpoch {epoch + 1}: saving model to {path}")
+            self._say(f"\nEpoch {epoch + 1}: saving model to {path}")
             return True
         value = self.found(logs)
         if value is None or np.ndim(value) > 0:
@@ -76,9 +75,9 @@ class SavingCallback(MonitorCallback):
             return True
         best = "None" if self.best is None else f"{self.best:.5f}"
         if not self.is_better(value, self.best):
-            say(f"\nEpoch {epoch + 1}: {self.monitor} did not improve from {best}")
+            self._say(f"\nEpoch {epoch + 1}: {self.monitor} did not improve from {best}")
             return False
-        say(f"\nEpoch {epoch + 1}: {self.monitor} improved from {best} to {value:.5f}, saving model to {path}")
+        self._say(f"\nEpoch {epoch + 1}: {self.monitor} improved from {best} to {value:.5f}, saving model to {path}")
         self.best = value
         return True
 
