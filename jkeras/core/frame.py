@@ -35,10 +35,12 @@ class Run:
         values: `{id(variable): array}`, the values to run on; None: eagerly, on the variables' own values.
         rng: a key from which every draw follows by its path; None: seed generators count.
         abstract: nothing is computed, layers that are not built are built on the way.
+        rows: which rows of the batch are real, booleans (batch,), where some are padding; see `core.rows`.
     """
 
-    def __init__(self, root=None, values=None, rng=None, training=None, abstract=False):
+    def __init__(self, root=None, values=None, rng=None, training=None, abstract=False, rows=None):
         self.root, self.values, self.rng, self.training, self.abstract = root, values, rng, training, abstract
+        self.rows = rows
         self.bare = False  # the root is run as Keras's `stateless_call` does: nothing is cast, no activity penalty
         self.losses = []  # (layer, value), in the order they were added
         self.masks = {}  # id(array) -> (array, mask)

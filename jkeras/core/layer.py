@@ -30,14 +30,16 @@ class Ctx:
         training: whether this is a training step.
         frozen: whether the layer's `trainable` is False.
         mask: the mask of the inputs, or None.
+        rows: which rows of the batch are real, where some are padding, else None; for `core.rows.over_real_rows`.
         key: a random key of this call; another one each time it is read.
     """
 
-    __slots__ = ("_layer", "_run", "frozen", "mask", "training")
+    __slots__ = ("_layer", "_run", "frozen", "mask", "rows", "training")
 
     def __init__(self, run, layer, call):
         self._run, self._layer = run, layer
         self.training, self.frozen, self.mask = bool(call.now_training), not layer.trainable, call.mask
+        self.rows = run.rows
 
     @property
     def key(self):

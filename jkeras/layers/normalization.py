@@ -12,6 +12,7 @@ from jkeras.core.errors import AxisError, explain
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Layer, StatefulLayer, layer
 from jkeras.core.record import Any, Constraint, Initializer, Regularizer
+from jkeras.core.rows import beside, over_real_rows
 from jkeras.core.settings import settings
 from jkeras.initializers import Ones, TruncatedNormal
 from jkeras.layers.base import ReadyLayer
@@ -130,7 +131,7 @@ class BatchNormalization(StatefulLayer, ScaleAndShift):
         gamma, beta, changed = w.get("gamma"), w.get("beta"), {}
         mean, variance = w["moving_mean"], w["moving_variance"]
         if ctx.training and not ctx.frozen:
-            mean, variance = self._moments(x, ctx.mask)
+            mean, variance = self._moments(x, ctx.mask, ctx.rows)
             if self.renorm:
                 gamma, beta, changed = self._renormalized(w, mean, variance)
             else:
@@ -139,16 +140,17 @@ class BatchNormalization(StatefulLayer, ScaleAndShift):
         y = batch_normalization(x, mean, variance, self.axis, offset=beta, scale=gamma, epsilon=self.epsilon)
         return y.astype(self.compute_dtype), changed
 
-    def _moments(self, x, mask):
-        """Mean and variance of the features, over the unmasked places."""
+    def _moments(self, x, mask, rows):
+        """Mean and variance of the features, over the unmasked places of the real rows."""
         axes = tuple(a for a in range(x.ndim) if a != self.axis % x.ndim)
-        if mask is None:
+        if mask is None and rows is None:
             return moments(x, axes)
-        mask = jnp.broadcast_to(mask[..., None].astype(bool), x.shape)
-        count = jnp.sum(mask.astype(x.dtype), axes, keepdims=True) + settings.epsilon
-        mean = jnp.sum(jnp.where(mask, x, 0), axes, keepdims=True) / count
-        variance = jnp.sum(jnp.where(mask, jnp.square(x - mean), 0), axes, keepdims=True) / count
-        return mean.reshape(-1), variance.reshape(-1)
+        if rows is None:
+            return masked_moments(x, mask[..., None].astype(bool), axes, settings.epsilon)
+        if mask is None:
+            return over_real_rows(lambda rows, x: masked_moments(x, beside(rows, x), axes), rows, x)
+        return over_real_rows(lambda rows, x, mask: masked_moments(
+            x, (mask.astype(bool) & beside(rows, mask))[..., None], axes, settings.epsilon), rows, x, mask)
 
     def _renormalized(self, w, mean, variance):
         """(gamma, beta) that also correct the batch's statistics towards the moving ones, and the new state."""
@@ -168,6 +170,19 @@ class BatchNormalization(StatefulLayer, ScaleAndShift):
             "moving_mean": toward(mean, w["moving_mean"], self.momentum),
             "moving_stddev": moving_stddev,
             "moving_variance": jnp.maximum(jnp.square(moving_stddev) - self.epsilon, 0)}
+
+
+def masked_moments(x, mask, axes, epsilon=0.0):
+    """Mean and variance over some axes, each flat, of the places where a mask is True.
+
+    Args:
+        epsilon: added to the number of places.
+    """
+    mask = jnp.broadcast_to(mask, x.shape)
+    count = jnp.sum(mask.astype(x.dtype), axes, keepdims=True) + epsilon
+    mean = jnp.sum(jnp.where(mask, x, 0), axes, keepdims=True) / count
+    variance = jnp.sum(jnp.where(mask, jnp.square(x - mean), 0), axes, keepdims=True) / count
+    return mean.reshape(-1), variance.reshape(-1)
 
 
 def toward(value, moving, momentum):

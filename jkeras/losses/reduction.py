@@ -5,6 +5,7 @@ import jax.numpy as jnp
 from jkeras.core.errors import ShapeError, explain
 from jkeras.core.frame import current
 from jkeras.core.graph import op
+from jkeras.core.rows import beside, over_real_rows, real_rows
 
 REDUCTIONS = ("sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none", None)
 
@@ -123,6 +124,17 @@ def reduce_weighted_values(values, sample_weight=None, mask=None, reduction="sum
     standardize_reduction(reduction)
     values = jnp.asarray(values, dtype)
     weight = None if sample_weight is None else jnp.asarray(sample_weight, dtype)
+    rows = real_rows()
+    if rows is None or reduction in (None, "none"):
+        return _reduced(values, weight, mask, reduction)
+    mask = jnp.ones(values.shape[:1], bool) if mask is None else jnp.asarray(mask, bool)
+
+    def reduced(rows, values, mask, weight=None):
+        return _reduced(values, weight, mask & beside(rows, mask), reduction)
+    return over_real_rows(reduced, rows, values, mask, *([] if weight is None else [weight]))
+
+
+def _reduced(values, weight, mask, reduction):
     weight = apply_mask(weight, mask, values.dtype, reduction)
     if weight is not None:
         values, weight = squeeze_or_expand_to_same_rank(values, weight.astype(values.dtype))

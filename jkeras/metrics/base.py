@@ -310,6 +310,10 @@ class Accumulator(Metric):
     3.0
     """
 
+    def weight_of_rows(self, rows, y_true):
+        """Weights for a batch without weights some of whose rows are not real; None if there are none to say so."""
+        return rows.astype("int32")
+
     def measure(self, *args, **kwargs):
         """`{variable name: what this batch adds}`."""
         raise NotImplementedError(f"{type(self).__name__} must define `measure(self, y_true, y_pred, sample_weight)`.")

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 
 from jkeras.core.errors import ShapeError
 from jkeras.core.record import Any, record
+from jkeras.core.rows import beside
 from jkeras.core.settings import epsilon
 from jkeras.metrics.base import Accumulator, StateSpec
 
@@ -54,6 +55,11 @@ class IoU(Accumulator):
     def state_specs(self, *args, **kwargs):
         """The confusion matrix."""
         return {"total_confusion_matrix": StateSpec((self.num_classes,) * 2, self.dtype, "total_cm")}
+
+    def weight_of_rows(self, rows, y_true):
+        """One weight for each label."""
+        y_true = y_true if self.sparse_y_true else jnp.argmax(y_true, axis=self.axis)
+        return jnp.broadcast_to(beside(rows, y_true), y_true.shape).astype("int32")
 
     def measure(self, y_true, y_pred, sample_weight=None):
         """The confusion matrix of this batch."""

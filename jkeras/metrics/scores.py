@@ -5,6 +5,7 @@ import warnings
 import jax.numpy as jnp
 
 from jkeras.core.record import Any, record
+from jkeras.core.rows import count
 from jkeras.core.settings import epsilon
 from jkeras.losses.reduction import pair
 from jkeras.metrics.base import Accumulator, StateSpec
@@ -149,8 +150,8 @@ class R2Score(Accumulator):
         _outputs(self, y_true, y_pred)
         weight = jnp.asarray(1 if sample_weight is None else sample_weight, self.dtype)
         weight = jnp.broadcast_to(weight[:, None] if weight.ndim == 1 else weight, y_true.shape)
-        return {"num_samples": y_true.size, "squared_sum": jnp.sum(y_true * y_true * weight, axis=0),
-                "sum": jnp.sum(y_true * weight, axis=0), "count": jnp.sum(weight, axis=0),
+        return {"num_samples": count(y_true.shape[0]) * y_true.shape[1], "sum": jnp.sum(y_true * weight, axis=0),
+                "squared_sum": jnp.sum(y_true * y_true * weight, axis=0), "count": jnp.sum(weight, axis=0),
                 "residual": jnp.sum(jnp.square(y_true - y_pred) * weight, axis=0)}
 
     def _can_compile(self):

@@ -10,8 +10,10 @@ import numpy as np
 from jkeras import losses, metrics
 from jkeras.core import frame
 from jkeras.core.graph import flatten
+from jkeras.core.rows import beside, count, real_rows
 from jkeras.core.settings import snake_case
 from jkeras.losses.base import LossFunctionWrapper
+from jkeras.losses.reduction import mask_beside
 
 
 def is_nested(value):
@@ -255,7 +257,7 @@ class CompileLoss:
             check_labels(labels[i], predictions[i], loss, self.outputs.names[i])
             value = jnp.asarray(loss(labels[i], predictions[i], weights[i]), "float32")
             if self.metrics:
-                self.metrics[number].update_state(value, sample_weight=predictions[i].shape[0])
+                self.metrics[number].update_state(value, sample_weight=count(predictions[i].shape[0]))
             total.append(value if weight is None else value * weight)
         return sum(total) if total else None
 
@@ -369,14 +371,19 @@ class CompileMetrics(metrics.Metric):
         """Updates every metric; the weighted ones with the sample weights."""
         if not self.built:
             self.build(y_true, y_pred)
-        outputs = self._outputs
-        labels, predictions = outputs.pick(y_true, "y", missing_is_none=True), outputs.pick(y_pred, "y_pred")
-        labels = labels + [None] * (outputs.count - len(labels))
-        weights = outputs.pick(sample_weight, "sample_weight", missing_is_none=True)
-        weights = weights * outputs.count if len(weights) == 1 else weights
-        for i, _, found, weighted in self._groups:
-            for metric in found:
-                metric.update_state(labels[i], predictions[i], **({"sample_weight": weights[i]} if weighted else {}))
+        weights = self._outputs.pick(sample_weight, "sample_weight", missing_is_none=True)
+        weights = weights * self._outputs.count if len(weights) == 1 else weights
+        for metric, i, truth, prediction, weighted in self.compared(y_true, y_pred):
+            weight = _of_real_rows(metric, weights[i] if weighted else None, truth, prediction)
+            kwargs = {"sample_weight": weight} if weighted or weight is not None else {}
+            metric.update_state(truth, prediction, **kwargs)
+
+    def compared(self, y_true, y_pred):
+        """(metric, number of the output, its labels, its predictions, whether weighted) of each metric."""
+        labels = self._outputs.pick(y_true, "y", missing_is_none=True)
+        labels, predictions = labels + [None] * self._outputs.count, self._outputs.pick(y_pred, "y_pred")
+        return [(metric, i, labels[i], predictions[i], weighted) for i, _, found, weighted in self._groups
+                for metric in found]
 
     def reset_state(self):
         """Forgets everything."""
@@ -400,6 +407,14 @@ class CompileMetrics(metrics.Metric):
                     seen[name] = 1
                 results[name] = metric.result()
         return results
+
+
+def _of_real_rows(metric, weight, y_true, y_pred):
+    """The weights of a metric's update, 0 for rows that are padding; a mask that it takes leaves these out already."""
+    rows = real_rows()
+    if rows is None or weight is None and metric.takes_mask and mask_beside(y_pred) is not None:
+        return weight
+    return metric.weight_of_rows(rows, y_true) if weight is None else weight * beside(rows, weight)
 
 
 def _make_variables(found, y_true, y_pred):

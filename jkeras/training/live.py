@@ -7,7 +7,6 @@ import threading
 import jax
 import jax.numpy as jnp
 
-from jkeras.core.settings import settings
 from jkeras.core.variable import Lent
 from jkeras.training import placement
 
@@ -130,19 +129,3 @@ def lent_to(plan):
         yield live
     finally:
         live.close()
-
-
-def compiled(model, kind, key, make, donate=(), state=None, jit=True):
-    """The jitted function of a kind, kept with the model for as long as its structure stays the same.
-
-    Args:
-        jit: False keeps what `make` gives as it is.
-        state: of a function `(state, ...) -> (state, logs)`: what it will be given; its arrays stay where they are.
-    """
-    functions = model.__dict__.setdefault("_functions", {})
-    key = kind, key, settings.distribution
-    if key not in functions:
-        function, out = make(), placement.shardings(state)
-        functions[key] = function if not (jit and model.jit_compile) else jax.jit(
-            function, donate_argnums=donate, out_shardings=None if out is None else (out, None))
-    return functions[key]

@@ -1,37 +1,24 @@
-"""The loop: a source's batches in chunks of several steps, one dispatch for each chunk, no waiting for the device."""
+"""The loop: a source's batches, several steps in one dispatch, no waiting for the device.
 
+`Runner.epoch` is one epoch, in order. The data comes in a pass: `OnDevice`, where it lies on the device and steps take
+rows by number, or `FromHost`, which hands over one batch after another.
+"""
+
+import time
 import warnings
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jkeras.core import frame
-from jkeras.core.graph import flatten
-from jkeras.core.module import walk
-from jkeras.ops.kernels import on_cpu
-from jkeras.training import keras_contract, placement
+from jkeras.training import placement
+from jkeras.training.compilation import compiled
 from jkeras.training.data import ArraySource, take
-from jkeras.training.live import compiled
-from jkeras.training.step import flat_logs, make_eval_step, make_train_step
-
-AUTO_CHUNK = 32  # steps in one dispatch, where nobody looks at single batches
-
-
-def chunk_size(model, kind, every_batch):
-    """How many steps go into one dispatch.
-
-    One where callbacks look at every batch, the user's own step returns logs of its own, or convolutions would run
-    inside a loop on a CPU, where XLA computes their weight gradient ten times slower.
-    """
-    if model.steps_per_execution > 1:
-        return model.steps_per_execution
-    custom = keras_contract.overrides(model, f"{kind}_step") or hasattr(model, "pure_train_step")
-    if not model.jit_compile or every_batch or custom:
-        return 1
-    if on_cpu() and any("Conv" in type(part).__name__ for _, part in walk(model)):
-        return 1
-    return AUTO_CHUNK
+from jkeras.training.pace import Pace, fixed_steps
+from jkeras.training.padding import may_pad
+from jkeras.training.results import first_shapes, metric_logs
+from jkeras.training.rows import padded, size_of
+from jkeras.training.step import make_eval_step, make_train_step
 
 
 class Runner:
@@ -40,152 +27,204 @@ class Runner:
     Args:
         kind: "train" or "test".
         every_batch: whether somebody wants to know of every single batch.
+
+    Attributes:
+        compile_seconds: what tracing and compiling took, which no epoch's steps should be blamed for.
     """
 
     def __init__(self, model, plan, kind, every_batch):
         self.model, self.plan, self.kind = model, plan, kind
-        self.chunk = chunk_size(model, kind, every_batch)
-        self.make_step = make_train_step if kind == "train" else make_eval_step
-        self.donate = (0,) if kind == "train" else ()
-        self._shapes = []  # that batches had; None: the user knows
+        self.compile_seconds, self._met, self._smaller, self._told = 0.0, set(), False, False
+        steps = fixed_steps(model, kind, every_batch)
+        self.in_a_loop = steps != 1  # several steps are one dispatch
+        self.pace = Pace(steps) if steps else compiled(model, f"{kind}_pace", plan.key, Pace, jit=False)
+        self._pads = self.full_size = None
+        self._functions = {}  # found once, since finding them costs as much as a small step
         self.restart()
 
-    # ------------------------------------------------------------ compiled functions
-
-    def single(self, live):
-        """One step on one batch."""
-        return compiled(self.model, f"{self.kind}_one", self.plan.key, lambda: self.make_step(self.model), self.donate,
-                        live.peek())
-
-    def many(self, live):
-        """`count` steps on rows of data that lie on the device."""
-        return compiled(self.model, f"{self.kind}_many", self.plan.key, self._make_many, self.donate, live.peek())
-
-    def _make_many(self):
-        step, plan, model = self.make_step(self.model), self.plan, self.model
-
-        def many(state, data, rows, count):
-            def body(i, state):
-                batch = placement.constrain(jax.tree_util.tree_map(lambda v: v[rows[i]], data))
-                return step(state, batch)[0]
-            state = jax.lax.fori_loop(0, count, body, state)
-            return state, metric_logs(model, plan, state)
-        return many
-
     # ------------------------------------------------------------ one epoch
+
+    def restart(self):
+        """Lets the next epoch begin at the first batch."""
+        self._pass = None
 
     def epoch(self, live, source, seed, epoch, limit, before):
         """Yields (number of the last step, logs on the device) after each dispatch; calls `before(step)` ahead of it.
 
         With a `limit` below the source's length the next epoch goes on where this one stopped.
         """
-        short = limit is not None and (source.num_batches is None or limit != source.num_batches)
-        if not short and self._runs_on_device(source):
-            yield from self._epoch_on_device(live, source, seed, epoch, before)
-            return
-        step, done = self.single(live), 0
-        batches = self._resumed(source, seed, epoch) if short else source.batches(seed, epoch)
-        while limit is None or done < limit:
-            batch = next(batches, None)
-            if batch is None:
-                self._batches = None
-                break
-            if done % self.chunk == 0:
-                before(done)
-            self._notice(batch)
-            logs = live.advance(step, placement.place(batch, whole=isinstance(source, ArraySource)))
-            done += 1
-            if done % self.chunk == 0 or done == (limit or source.num_batches):
-                yield done - 1, logs
-        if done and done % self.chunk and done != (limit or source.num_batches):
+        if self._pass is None or limit in (None, source.num_batches) or self._pass.at == source.num_batches:
+            self._pass = self._new_pass(live, source, seed, epoch)
+        done = 0
+        while (limit is None or done < limit) and self._pass.more():
+            before(done)
+            begin, compiling = time.perf_counter(), self.compile_seconds
+            count, logs = self._pass.advance(live, min(self.pace.steps, (limit or done + self.pace.steps) - done))
+            if not self.pace.settled and count == 1 and self.compile_seconds == compiling:
+                jax.block_until_ready(logs)
+                self.pace.took(time.perf_counter() - begin)
+            done += count
             yield done - 1, logs
+        if limit is None or done < limit:
+            self._pass = None  # the data came to its end
 
-    def _runs_on_device(self, source):
-        return self.chunk > 1 and isinstance(source, ArraySource) and source.fits_on_device and jax.process_count() == 1
+    def _new_pass(self, live, source, seed, epoch):
+        rows_stay = isinstance(source, ArraySource) and source.size % min(source.batch_size, source.size) == 0
+        if self._pads is None:
+            first = first_shapes(source.peek())
+            self._pads = not rows_stay and compiled(
+                self.model, f"{self.kind}_pads", (self.plan.key, str(first)),
+                lambda: may_pad(self.model, self.kind, live.peek(), first), jit=False)
+            self.full_size = size_of(first[0]) if self._pads else None
+        on_device = isinstance(source, ArraySource) and source.fits_on_device and jax.process_count() == 1
+        make = OnDevice if on_device and self.model.jit_compile else FromHost
+        return make(self, source, seed, epoch, self._pads)
+
+    def dispatch(self, live, function, *arguments):
+        """The logs of a compiled function of the state, which takes a step or more; a new trace is noticed."""
+        traces, begin = function.traces, time.perf_counter()
+        logs = live.advance(function, *arguments)
+        if function.traces > traces:
+            self.compile_seconds += time.perf_counter() - begin
+            if function in self._met:
+                self._explain(function)
+        self._met.add(function)
+        return logs
+
+    def _explain(self, function):
+        """Warns, once, of a step that is compiled once more; a smaller last batch is no news."""
+        if self._told or function.only_fewer_rows() and not self._smaller:
+            self._smaller = True
+            return
+        self._told = True
+        warnings.warn(f"Model '{self.model.name}': its {self.kind} step is compiled once more, which takes time, "
+                      f"because of {function.what_changed()}. Give all batches one shape, or few.", stacklevel=2)
+
+    # ------------------------------------------------------------ compiled functions
+
+    def single(self, live):
+        """`(state, batch, rows) -> (state, logs)`: one step on one batch; `rows` are None where all are real."""
+        def make():
+            step = self._make_step()
+            return lambda state, batch, rows: step(state, batch) if rows is None else step(state, batch, rows)
+        return self._compiled("one", make, live)
+
+    def many(self, live):
+        """`(state, data, order, first, count) -> (state, logs)`: `count` steps on data that lies on the device.
+
+        `order` has a row for each step, the numbers of the rows in its batch; numbers past the end are padding.
+        """
+        return self._compiled("many" if self.in_a_loop else "straight", self._make_many, live)
+
+    def _compiled(self, form, make, live):
+        if form not in self._functions:
+            donate = (0,) if self.kind == "train" else ()
+            self._functions[form] = compiled(self.model, f"{self.kind}_{form}", self.plan.key, make, donate,
+                                             live.peek())
+        return self._functions[form]
+
+    def _make_step(self):
+        return (make_train_step if self.kind == "train" else make_eval_step)(self.model)
+
+    def _make_many(self):
+        step, plan, model = self._make_step(), self.plan, self.model
+
+        def one(state, data, order, i):
+            """The step number i of the pass."""
+            size = jax.tree_util.tree_leaves(data)[0].shape[0]
+            batch = placement.constrain(jax.tree_util.tree_map(lambda v: v[jnp.minimum(order[i], size - 1)], data))
+            if order.size <= size:
+                return step(state, batch)
+            return step(state, batch, placement.constrain(order[i] < size))
+
+        def many(state, data, order, first, count):
+            state = jax.lax.fori_loop(first, first + count, lambda i, state: one(state, data, order, i)[0], state)
+            return state, metric_logs(model, plan, state)
+        return many if self.in_a_loop else lambda state, data, order, first, _: one(state, data, order, first)
 
     def compile(self, live, source):
         """Compiles what an epoch on a source runs, by running it; `live` is to be thrown away."""
-        if self._runs_on_device(source) and source.size >= source.batch_size:
-            rows = np.zeros((self.chunk, source.batch_size), "int32")
-            live.advance(self.many(live), source.on_device(), rows, np.int32(0))
-            first = source.size - source.size % source.batch_size  # the rows of the last batch, if it is another size
-            batch = None if first == source.size else take(source.data, slice(first, None))
-        else:
-            batch = source.peek()
-        if batch is not None:
-            live.advance(self.single(live), placement.place(batch, whole=isinstance(source, ArraySource)))
+        rest = self._new_pass(live, source, 0, 0)
+        if isinstance(rest, OnDevice):
+            rest.at = max(rest.whole - 1, 0)
+        while rest.more():
+            rest.advance(live, 1)
+            if not isinstance(rest, OnDevice):
+                break
+        rest.close()
         jax.block_until_ready(live.peek())
 
-    def _notice(self, batch):
-        """Warns once where batches come in ever new shapes: two are one size and a smaller end."""
-        if self._shapes is None:
-            return
-        shapes = tuple(v.shape for v in flatten(batch) if v is not None)
-        if shapes not in self._shapes:
-            self._shapes.append(shapes)
-        if len(self._shapes) > 2:
-            shapes = "; then ".join(map(str, self._shapes))
-            warnings.warn(f"Model '{self.model.name}': its step is compiled anew for each new shape of a batch, which "
-                          f"takes time. The shapes so far: {shapes}. Pad all batches to one shape, or to a few.",
-                          stacklevel=2)
-            self._shapes = None
 
-    def restart(self):
-        """Lets the next epoch begin at the first batch."""
-        self._batches, self._seen = None, 0
+class OnDevice:
+    """A pass over arrays that lie on the device, in an order of rows that is put there once.
 
-    def _resumed(self, source, seed, epoch):
-        """The batches that the last epoch left over, else all."""
-        total = source.num_batches
-        if self._batches is None or total is not None and self._seen >= total:
-            self._batches, self._seen = self._counted(source, seed, epoch), 0
-        return self._batches
+    Attributes:
+        at: number of the next step.
+        whole: number of steps that `Runner.many` takes; a smaller batch behind them, if it may not be padded, is not
+            among them.
+    """
 
-    def _counted(self, source, seed, epoch):
-        for batch in source.batches(seed, epoch):
-            self._seen += 1
-            yield batch
+    def __init__(self, runner, source, seed, epoch, pads):
+        self.runner, self.source, self.at = runner, source, 0
+        rows, size = source.order(seed, epoch), min(source.batch_size, source.size)
+        self.whole = -(-len(rows) // size) if pads else len(rows) // size
+        self.rest = rows[self.whole * size:]
+        rows = np.concatenate([rows, np.arange(len(rows), self.whole * size, dtype=rows.dtype)])
+        self.order = placement.everywhere(rows[:self.whole * size].reshape(self.whole, size))
 
-    def _epoch_on_device(self, live, source, seed, epoch, before):
-        rows, size, data = source.order(seed, epoch), source.batch_size, source.on_device()
-        whole = source.size // size
-        many = self.many(live) if whole else None
-        for start in range(0, whole, self.chunk):
-            count = min(self.chunk, whole - start)
-            mine = rows[start * size:(start + count) * size].reshape(count, size)
-            if count < self.chunk:
-                mine = np.concatenate([mine, np.zeros((self.chunk - count, size), "int32")])
-            before(start)
-            yield start + count - 1, live.advance(many, data, mine, np.int32(count))
-        if source.num_batches > whole:
-            rest = rows[whole * size:]
-            before(whole)
-            yield whole, live.advance(self.single(live), placement.place(take(source.data, rest)))
+    def more(self):
+        """Whether there is another batch."""
+        return self.at < self.whole + bool(len(self.rest))
+
+    def advance(self, live, most):
+        """(number of steps taken, at most so many, their logs)."""
+        if self.at < self.whole:
+            count = min(most, self.whole - self.at)
+            logs = self.runner.dispatch(live, self.runner.many(live), self.source.on_device(), self.order,
+                                        np.int32(self.at), np.int32(count))
+        else:
+            count, batch = 1, placement.place(take(self.source.data, self.rest))
+            logs = self.runner.dispatch(live, self.runner.single(live), batch, None)
+        self.at += count
+        return count, logs
+
+    def close(self):
+        """Nothing to release."""
 
 
-def metric_logs(model, plan, state):
-    """The logs that a state's metrics give."""
-    values = plan.values(state.params, state.frozen, state.state, state.metrics)
-    with frame.Run(model, values):
-        return flat_logs(model.get_metrics_result())
+class FromHost:
+    """A pass over a source that gives one batch after another; smaller ones are padded where that is allowed."""
 
+    def __init__(self, runner, source, seed, epoch, pads):
+        self.runner, self.at, self.next = runner, 0, None
+        self.whole_batches = isinstance(source, ArraySource)  # with several processes: each has all of a batch
+        self.size = runner.full_size if pads else None
+        self.batches = source.batches(seed, epoch)
 
-def as_numbers(logs):
-    """Logs as Python numbers, in sorted order; arrays that are no scalars stay arrays."""
-    def number(value):
-        value = placement.to_host(value)
-        return value.item() if value.ndim == 0 else value
-    return {k: number(v) for k, v in flat_logs(logs).items()}
+    def more(self):
+        """Whether there is another batch, which is taken from the source and kept."""
+        if self.next is None:
+            self.next = next(self.batches, None)
+        return self.next is not None
 
+    def advance(self, live, most):
+        """(number of steps taken, at most so many, the logs of the last)."""
+        count = 0
+        while count < most and self.more():
+            batch, self.next = self.next, None
+            logs = self.runner.dispatch(live, self.runner.single(live), *placement.place(
+                self._filled(batch), self.whole_batches))
+            count += 1
+        self.at += count
+        return count, logs
 
-def concatenate(outputs):
-    """The outputs of several batches as one structure of numpy arrays."""
-    if len(outputs) == 1:
-        return jax.tree_util.tree_map(placement.to_host, outputs[0])
-    return jax.tree_util.tree_map(lambda *parts: np.concatenate([placement.to_host(p) for p in parts]), *outputs)
+    def _filled(self, batch):
+        """A batch at its full size, and which of its rows are real."""
+        if self.size is None:
+            return batch, None
+        rows = size_of(batch[0])
+        return batch if rows >= self.size else padded(batch, self.size), np.arange(max(rows, self.size)) < rows
 
-
-def first_shapes(batch):
-    """A batch as shapes, for building."""
-    return jax.tree_util.tree_map(lambda v: jax.ShapeDtypeStruct(jnp.shape(v), jax.dtypes.canonicalize_dtype(
-        v.dtype)), batch)
+    def close(self):
+        """Stops what makes batches."""
+        self.batches.close()

@@ -6,8 +6,7 @@ from jkeras.core import frame
 from jkeras.core.structure import named_weights
 from jkeras.core.variable import values_of
 from jkeras.training import keras_contract, placement, rows
-from jkeras.training.live import compiled
-from jkeras.training.step import rows_of
+from jkeras.training.compilation import compiled
 
 
 class Predictor:
@@ -26,7 +25,7 @@ class Predictor:
 
         It is run with `size` rows, or the next power of two, if more rows change nothing for those that are there.
         """
-        count = rows_of(x)
+        count = rows.size_of(x)
         size = size or rows.bucket(count)
         if size <= count or not self._keeps_rows_apart(x):
             return self._run(x)
@@ -36,7 +35,7 @@ class Predictor:
         if not self.model.jit_compile:
             return False
         return compiled(self.model, "rows", self.key, lambda: rows.are_independent(
-            self.function, values_of(self.variables), batch=x), jit=False)
+            self.function.function, values_of(self.variables), batch=x), jit=False)
 
     def _run(self, x):
         y, new = self.function(values_of(self.variables), placement.place(x))

@@ -9,6 +9,9 @@ import math
 import jax
 import numpy as np
 
+from jkeras.core.graph import flatten
+from jkeras.core.rows import NAME
+
 SIZES = (11, 13)  # primes, so that a size that has to do with the batch shows
 ELEMENTWISE = {
     "abs", "acos", "acosh", "add", "add_any", "and", "asin", "asinh", "atan", "atan2", "atanh", "bessel_i0e",
@@ -41,6 +44,25 @@ def are_independent(function, *arguments, batch):
     ...     jax.nn.softmax, batch=np.ones((4, 4)))
     (False, True)
     """
+    return _axes_out(function, arguments, batch, 0)
+
+
+def leaves_out_padding(function, *arguments, batch):
+    """Whether rows come together only where padding is left out (`core.rows.over_real_rows`).
+
+    Args:
+        function: `(*arguments, batch) -> outputs`, none of which has the batch in it.
+
+    >>> from jkeras.core.rows import over_real_rows
+    >>> total = lambda both: over_real_rows(lambda real, x: jax.numpy.where(real, x, 0).sum(), *both)
+    >>> leaves_out_padding(total, batch=(np.ones(4, bool), np.ones(4))), leaves_out_padding(np.sum, batch=np.ones(4))
+    (True, False)
+    """
+    return _axes_out(function, arguments, batch, None)
+
+
+def _axes_out(function, arguments, batch, wanted):
+    """Whether each output of a function has the batch along this axis."""
     try:
         jaxprs = [_jaxpr(function, arguments, batch, size) for size in SIZES]
         if _outline(jaxprs[0].jaxpr) != _outline(jaxprs[1].jaxpr):
@@ -48,9 +70,15 @@ def are_independent(function, *arguments, batch):
         fixed = len(jax.tree_util.tree_leaves(arguments))
         axes = [None] * fixed + [0] * (len(jaxprs[0].in_avals) - fixed)
         found = _walk(jaxprs[0].jaxpr, axes)
-        return all(axis == 0 and aval.shape[0] == SIZES[0] for axis, aval in zip(found, jaxprs[0].out_avals))
     except (Mixed, TypeError, ValueError):  # or made for one size of the batch
         return False
+    return all(axis == wanted and (axis is None or aval.shape[0] == SIZES[0])
+               for axis, aval in zip(found, jaxprs[0].out_avals))
+
+
+def size_of(x):
+    """The number of rows of a batch."""
+    return next(v for v in flatten(x) if v is not None).shape[0]
 
 
 def padded(batch, size):
@@ -76,7 +104,12 @@ def _jaxpr(function, arguments, batch, size):
 def _outline(jaxpr):
     """What a jaxpr does, without its sizes: its operations and the numbers in it."""
     return [(eqn.primitive.name, [str(v.val) for v in eqn.invars if hasattr(v, "val")],
-             [_outline(inner) for inner in _inner(eqn.params)]) for eqn in jaxpr.eqns]
+             [] if _is_marked(eqn) else [_outline(inner) for inner in _inner(eqn.params)]) for eqn in jaxpr.eqns]
+
+
+def _is_marked(eqn):
+    """Whether an operation is `over_real_rows`, which knows which rows are real."""
+    return eqn.params.get("name") == NAME
 
 
 def _inner(params):
@@ -97,7 +130,7 @@ def _walk(jaxpr, axes):
         given = [read(v) for v in eqn.invars]
         found = [None] * len(eqn.outvars)
         if any(axis is not None for axis in given):
-            found = _rule(eqn.primitive.name)(eqn, given)
+            found = _together(eqn, given) if _is_marked(eqn) else _rule(eqn.primitive.name)(eqn, given)
         known.update(zip(eqn.outvars, found))
     return [read(v) for v in jaxpr.outvars]
 
@@ -129,6 +162,11 @@ def _one(axes):
 
 
 # ---------------------------------------------------------------- a rule for each kind of operation
+
+def _together(eqn, axes):
+    _need(set(axes) <= {0, None})
+    return [None] * len(eqn.outvars)
+
 
 def _elementwise(eqn, axes):
     axis, rank = _one(axes), len(eqn.outvars[0].aval.shape)

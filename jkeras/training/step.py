@@ -8,8 +8,10 @@ import jax.numpy as jnp
 from jkeras.core import frame, tree
 from jkeras.core.call import masks_of
 from jkeras.core.graph import flatten
+from jkeras.core.rows import beside, count
 from jkeras.core.structure import all_built
 from jkeras.training import keras_contract
+from jkeras.training.rows import size_of
 from jkeras.training.state import Plan
 
 
@@ -25,19 +27,15 @@ def unpack(batch):
     return (*batch, None, None)[:3]
 
 
-def rows_of(x):
-    """The number of rows of a batch."""
-    return next(v for v in flatten(x) if v is not None).shape[0]
-
-
 def make_train_step(model):
     """The training step of a compiled model, as a pure function.
 
     The model's `trainable` flags are read now. Overridden `compute_loss`, `compute_metrics` and `train_step` count.
 
     Returns:
-        `step(state, batch) -> (state, logs)`: `batch` is `(x, y)` or `(x, y, sample_weight)`; `logs` a dict of device
-        scalars with "loss" and each metric, which are means since the metrics were reset.
+        `step(state, batch, rows=None) -> (state, logs)`: `batch` is `(x, y)` or `(x, y, sample_weight)`; `logs` a dict
+        of device scalars with "loss" and each metric, which are means since the metrics were reset. `rows`: which rows
+        of the batch are real, booleans, where some are padding; not for a `train_step` of your own.
 
     >>> import jkeras, jax, jax.numpy as jnp
     >>> model = jkeras.Sequential([jkeras.Input((3,)), jkeras.layers.Dense(1)])
@@ -79,27 +77,27 @@ class TrainStep:
     def __init__(self, planned):
         self.planned, self.model = planned, planned.model
 
-    def __call__(self, state, batch):
+    def __call__(self, state, batch, rows=None):
         self.plan = self.planned.of(batch)
         x, y, sample_weight = unpack(batch)
         rng = jax.random.fold_in(state.rng, state.step)
 
         def loss_of(params):
-            return self.loss(state._replace(params=params), x, y, sample_weight, rng)
+            return self.loss(state._replace(params=params), x, y, sample_weight, rng, rows=rows)
         grads, (loss, y_pred, _, kept, metrics) = jax.grad(loss_of, has_aux=True)(state.params)
         params, opt_state = self.plan.update(grads, state)
         params = self._constrain(params)
         values = self.plan.values(params, state.frozen, kept, metrics)
-        logs, run = update_metrics(self.model, values, loss, x, y, y_pred, sample_weight)
+        logs, run = update_metrics(self.model, values, loss, x, y, y_pred, sample_weight, rows=rows)
         metrics, kept = self.plan.read(self.plan.metrics, run), self.plan.read(self.plan.state, run)
         return state._replace(step=state.step + 1, params=params, state=kept, opt_state=opt_state,
                               metrics=metrics), logs
 
-    def loss(self, state, x, y, sample_weight, rng, training=True):
+    def loss(self, state, x, y, sample_weight, rng, training=True, rows=None):
         """The loss to differentiate, and what the forward pass left behind."""
         plan, model = self.plan, self.model
         values = plan.values(state.params, state.frozen, state.state, state.metrics)
-        with frame.Run(model, values, rng=rng, training=training) as run:
+        with frame.Run(model, values, rng=rng, training=training, rows=rows) as run:
             y_pred = run.call(model, (x,), {})
             masks = masks_of(y_pred, run.mask_of)
             loss = compute_loss(model, x, y, y_pred, sample_weight, training)
@@ -125,14 +123,14 @@ def compute_loss(model, x, y, y_pred, sample_weight, training):
     return jnp.zeros(()) if loss is None else loss
 
 
-def update_metrics(model, values, loss, x, y, y_pred, sample_weight, masks=None):
+def update_metrics(model, values, loss, x, y, y_pred, sample_weight, masks=None, rows=None):
     """(logs, run): the metrics after this batch. In training only the loss sees masks, as in Keras on JAX."""
-    with frame.Run(model, values) as run:
+    with frame.Run(model, values, rows=rows) as run:
         for value, mask in zip(flatten(y_pred), flatten(masks)) if masks is not None else ():
             if mask is not None:
-                run.set_mask(value, mask)
+                run.set_mask(value, mask if rows is None else mask & beside(rows, mask))
         if model._loss_tracker is not None:
-            model._loss_tracker.update_state(loss, sample_weight=rows_of(x))
+            model._loss_tracker.update_state(loss, sample_weight=count(size_of(x)))
         logs = model.compute_metrics(x, y, y_pred, sample_weight)
     return flat_logs(logs), run
 
@@ -146,7 +144,8 @@ def flat_logs(logs):
 
 
 def make_eval_step(model):
-    """The evaluation step of a compiled model: `step(state, batch) -> (state, logs)`, which changes metrics only.
+    """The evaluation step of a compiled model: `step(state, batch, rows=None) -> (state, logs)`, which changes
+    metrics only. `rows` as of `make_train_step`.
 
     >>> import jkeras, jax, jax.numpy as jnp
     >>> model = jkeras.Sequential([jkeras.Input((3,)), jkeras.layers.Dense(1)])
@@ -161,13 +160,13 @@ def make_eval_step(model):
         return keras_contract.test_step(model, Planned(model))
     step = TrainStep(Planned(model))
 
-    def eval_step(state, batch):
+    def eval_step(state, batch, rows=None):
         step.plan = plan = step.planned.of(batch)
         x, y, sample_weight = unpack(batch)
         rng = jax.random.fold_in(state.rng, state.step)
-        _, (loss, y_pred, masks, kept, metrics) = step.loss(state, x, y, sample_weight, rng, training=False)
+        _, (loss, y_pred, masks, kept, metrics) = step.loss(state, x, y, sample_weight, rng, False, rows)
         values = plan.values(state.params, state.frozen, kept, metrics)
-        logs, run = update_metrics(model, values, loss, x, y, y_pred, sample_weight, masks)
+        logs, run = update_metrics(model, values, loss, x, y, y_pred, sample_weight, masks, rows)
         return state._replace(state=plan.read(plan.state, run), metrics=plan.read(plan.metrics, run)), logs
     return eval_step
 

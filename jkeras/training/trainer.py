@@ -15,10 +15,12 @@ from jkeras.core.structure import all_built
 from jkeras.core.settings import default_seed, is_interactive_logging_enabled, settings
 from jkeras.training import data, placement
 from jkeras.training.compiled import CompileMetrics
-from jkeras.training.live import Interrupts, compiled, lent_to
-from jkeras.training.loop import Runner, as_numbers, concatenate, first_shapes
+from jkeras.training.compilation import compiled
+from jkeras.training.live import Interrupts, lent_to
+from jkeras.training.loop import Runner
 from jkeras.training.objective import Objective
 from jkeras.training.predictor import Predictor
+from jkeras.training.results import as_numbers, concatenate, first_shapes
 from jkeras.training.resume import Resume
 from jkeras.training.state import Plan, new_key
 from jkeras.training.step import make_train_step
@@ -335,7 +337,7 @@ class Trainer(Objective):
         plan = self._plan()
         live = _Snapshot(plan)
         live.replace(plan.reset_metrics)
-        logs = live.advance(Runner(self, plan, "test", True).single(live), placement.place(batch))
+        logs = live.advance(Runner(self, plan, "test", True).single(live), placement.place(batch), None)
         live.store()
         return self._batch_logs(logs, return_dict)
 

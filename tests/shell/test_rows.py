@@ -79,14 +79,14 @@ def test_few_sizes_are_compiled():
         y = jkeras.layers.BatchNormalization()(jkeras.layers.Dense(3, "softmax")(x))
         return jkeras.Model(x, {"a": y, "b": jkeras.layers.Flatten()(jkeras.layers.Reshape((3, 2))(x))})
     model = predicted(build, range(1, 9))
-    assert model._functions["predict", key_of(model), None]._cache_size() == 4
+    assert model._functions["predict", key_of(model), None].traces == 4
 
 
 def test_a_ragged_end_is_no_new_size():
     model = jkeras.Sequential([jkeras.Input((6,)), jkeras.layers.Dense(2)])
     x = np.ones((21, 6), "float32")
     assert model.predict(x, batch_size=8, verbose=0).shape == (21, 2)
-    assert model._functions["predict", key_of(model), None]._cache_size() == 1
+    assert model._functions["predict", key_of(model), None].traces == 1
 
 
 def key_of(model):

@@ -1,0 +1,96 @@
+"""Compiled functions of a model: kept as long as its structure stays the same, and what they were traced for."""
+
+import inspect
+
+import jax
+
+from jkeras.core.settings import settings
+from jkeras.training import placement
+
+
+class Compiled:
+    """A jitted function that remembers the shapes and dtypes it was traced for.
+
+    Args:
+        donate: numbers of the arguments that it may consume.
+        out_shardings: where its results lie; None: as the compiler likes.
+        jit: False runs the function as it is.
+
+    >>> import numpy as np
+    >>> double = Compiled(lambda x: 2 * x)
+    >>> _ = double(np.ones(3, "float32")), double(np.ones(4, "float32")), double(np.zeros(4, "float32"))
+    >>> double.traces, double.what_changed()
+    (2, 'x from float32[3] to float32[4]')
+    """
+
+    def __init__(self, function, donate=(), out_shardings=None, jit=True):
+        self.function, self.names, self.signatures = function, list(inspect.signature(function).parameters), []
+        self.run = jax.jit(self._traced, donate_argnums=donate, out_shardings=out_shardings) if jit else function
+
+    def __call__(self, *arguments):
+        return self.run(*arguments)
+
+    def _traced(self, *arguments):
+        leaves = jax.tree_util.tree_leaves_with_path(arguments)
+        self.signatures.append({self._name(path): _Kind(v) for path, v in leaves})
+        return self.function(*arguments)
+
+    def _name(self, path):
+        first, *rest = path
+        name = self.names[first.idx]
+        if name == "batch":
+            place, *rest = rest
+            name = ("x", "y", "sample_weight")[place.idx]
+        return "/".join([name, *(jax.tree_util.keystr((part,), simple=True) for part in rest)])
+
+    @property
+    def traces(self):
+        """How often the function was traced."""
+        return len(self.signatures)
+
+    def what_changed(self):
+        """The arguments that made the last trace necessary, in words."""
+        before, now = self.signatures[-2:]
+        changed = [f"{name} from {before.get(name, 'nothing')} to {now.get(name, 'nothing')}"
+                   for name in {**before, **now} if before.get(name) != now.get(name)]
+        more = f", and {len(changed) - 3} more" if len(changed) > 3 else ""
+        return ", ".join(changed[:3]) + more if changed else "the sharding, or a setting of JAX"
+
+    def only_fewer_rows(self):
+        """Whether the last trace differs from the one before by a smaller first axis of some arguments alone."""
+        before, now = self.signatures[-2:]
+        return before.keys() == now.keys() and all(
+            a == b or a.dtype == b.dtype and a.shape[1:] == b.shape[1:] and b.shape[:1] < a.shape[:1]
+            for a, b in ((before[name], now[name]) for name in now))
+
+
+class _Kind:
+    """Shape, dtype and weakness of the type of an array."""
+
+    def __init__(self, value):
+        aval = jax.typeof(value)
+        self.shape, self.dtype, self.weak = tuple(aval.shape), aval.dtype, getattr(aval, "weak_type", False)
+
+    def __eq__(self, other):
+        return isinstance(other, _Kind) and str(self) == str(other)
+
+    def __str__(self):
+        return f"{self.dtype}[{','.join(map(str, self.shape))}]" + (" (weak)" if self.weak else "")
+
+    __format__ = lambda self, spec: str(self)  # noqa: E731
+
+
+def compiled(model, kind, key, make, donate=(), state=None, jit=True):
+    """The compiled function of a kind, kept with the model for as long as its structure stays the same.
+
+    Args:
+        jit: False keeps what `make` gives as it is.
+        state: of a function `(state, ...) -> (state, logs)`: what it will be given; its arrays stay where they are.
+    """
+    functions = model.__dict__.setdefault("_functions", {})
+    key = kind, key, settings.distribution
+    if key not in functions:
+        out = placement.shardings(state)
+        functions[key] = make() if not jit else Compiled(make(), donate, None if out is None else (out, None),
+                                                         model.jit_compile)
+    return functions[key]

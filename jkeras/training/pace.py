@@ -1,0 +1,46 @@
+"""How many steps go into one dispatch: as many as fill a moment, by what one of them takes."""
+
+from jkeras.core.module import walk
+from jkeras.ops.kernels import on_cpu
+from jkeras.training import keras_contract
+
+MOMENT = 0.05  # seconds of one dispatch: its cost is lost in them, and a bar or Ctrl-C need not wait
+MOST = 4096
+
+
+class Pace:
+    """The number of steps of a dispatch.
+
+    Args:
+        steps: as many, always; None: found out by measuring.
+
+    >>> pace = Pace()
+    >>> pace.steps
+    1
+    >>> pace.took(0.001)
+    >>> pace.steps, pace.settled
+    (50, True)
+    """
+
+    def __init__(self, steps=None):
+        self.steps, self.settled = steps or 1, steps is not None
+
+    def took(self, seconds):
+        """Decides by the time that one step took, once it was compiled."""
+        self.steps, self.settled = max(1, min(MOST, round(MOMENT / max(seconds, 1e-6)))), True
+
+
+def fixed_steps(model, kind, every_batch):
+    """The number of steps of a dispatch where there is nothing to measure, else None.
+
+    It is the user's `steps_per_execution` above 1; and 1 where callbacks look at every batch, where the user's own step
+    returns logs of its own, and where convolutions would run inside a loop on a CPU, where their weight gradient is
+    slower than all that a dispatch costs.
+    """
+    if model.steps_per_execution > 1:
+        return model.steps_per_execution
+    own = keras_contract.overrides(model, f"{kind}_step") or hasattr(model, "pure_train_step")
+    if not model.jit_compile or every_batch or own:
+        return 1
+    convolves = any("Conv" in type(part).__name__ for _, part in walk(model))
+    return 1 if on_cpu() and convolves else None

@@ -1,0 +1,37 @@
+"""What steps give back: logs from metrics, logs as numbers, outputs of batches as one."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jkeras.core import frame
+from jkeras.training import placement
+from jkeras.training.step import flat_logs
+
+
+def metric_logs(model, plan, state):
+    """The logs that a state's metrics give."""
+    values = plan.values(state.params, state.frozen, state.state, state.metrics)
+    with frame.Run(model, values):
+        return flat_logs(model.get_metrics_result())
+
+
+def as_numbers(logs):
+    """Logs as Python numbers, in sorted order; arrays that are no scalars stay arrays."""
+    def number(value):
+        value = placement.to_host(value)
+        return value.item() if value.ndim == 0 else value
+    return {k: number(v) for k, v in flat_logs(logs).items()}
+
+
+def concatenate(outputs):
+    """The outputs of several batches as one structure of numpy arrays."""
+    if len(outputs) == 1:
+        return jax.tree_util.tree_map(placement.to_host, outputs[0])
+    return jax.tree_util.tree_map(lambda *parts: np.concatenate([placement.to_host(p) for p in parts]), *outputs)
+
+
+def first_shapes(batch):
+    """A batch as shapes, for building."""
+    return jax.tree_util.tree_map(lambda v: jax.ShapeDtypeStruct(jnp.shape(v), jax.dtypes.canonicalize_dtype(
+        v.dtype)), batch)
