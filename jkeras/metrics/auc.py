@@ -7,7 +7,7 @@ from jkeras.core.record import Any, record
 from jkeras.core.settings import epsilon, floatx
 from jkeras.losses.reduction import divide_no_nan
 from jkeras.metrics.base import Accumulator, StateSpec
-from jkeras.metrics.confusion import ALL, are_even, confusion, even_thresholds, precision, recall
+from jkeras.metrics.confusion import ALL, are_even, confusion, even_thresholds, precision, recall, weight_of_rows
 
 CURVES, METHODS = ("ROC", "PR", "PRGAIN"), ("interpolation", "majoring", "minoring")
 HEIGHTS = {"interpolation": lambda a, b: (a + b) / 2, "majoring": jnp.maximum, "minoring": jnp.minimum}
@@ -80,6 +80,10 @@ class AUC(Accumulator):
             labels = self.num_labels or (None if y_pred is None else jnp.shape(y_pred)[1])
             shape = (self.num_thresholds, labels)
         return {} if None in shape else {name: StateSpec(shape) for name in ALL}
+
+    def weight_of_rows(self, rows, y_true):
+        """One weight for each row of scores."""
+        return weight_of_rows(rows, y_true)
 
     def measure(self, y_true, y_pred, sample_weight=None):
         """The counts of this batch."""

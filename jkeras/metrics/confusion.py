@@ -101,6 +101,16 @@ def specificity(state):
 ALL = ("true_positives", "false_positives", "true_negatives", "false_negatives")
 
 
+def weight_of_rows(rows, y_true):
+    """Weights, 0 for rows that are not real, in the shape that `confusion` takes: (batch, …) for labels (batch, …, n).
+
+    >>> weight_of_rows(jnp.array([True, False]), jnp.zeros((2, 3, 4))).shape
+    (2, 3)
+    """
+    shape = y_true.shape[:max(y_true.ndim - 1, 1)]
+    return jnp.broadcast_to(rows.reshape(rows.shape + (1,) * (len(shape) - 1)), shape).astype("int32")
+
+
 class ConfusionMetric(Accumulator):
     """Base: counts at `self.thresholds`, in the variables that `_counts` maps to counts."""
 
@@ -110,6 +120,10 @@ class ConfusionMetric(Accumulator):
     def state_specs(self, *args, **kwargs):
         """One entry for each threshold in each variable."""
         return {name: StateSpec((len(self.thresholds),)) for name in self._counts}
+
+    def weight_of_rows(self, rows, y_true):
+        """One weight for each row of scores."""
+        return weight_of_rows(rows, y_true)
 
     def measure(self, y_true, y_pred, sample_weight=None):
         """The counts of this batch."""

@@ -2,6 +2,7 @@
 
 import warnings
 
+import jax
 import jax.numpy as jnp
 
 from jkeras.core.record import Any, record
@@ -177,7 +178,7 @@ class R2Score(Accumulator):
         if "sum" not in self._own:
             raise AttributeError("R2Score has no result before the first `update_state`.")
         free = self.num_samples.value - self.num_regressors - 1
-        if self.num_regressors and free <= 0:
+        if self.num_regressors and not isinstance(free, jax.core.Tracer) and free <= 0:
             warnings.warn("The adjusted R2 score needs more samples than explaining variables by 2 at least; the plain "
                           "score is given.", stacklevel=2)
         return super().result()
