@@ -12,6 +12,7 @@ from jkeras.core.rng import SeedGenerator
 from jkeras.core.structure import constant_initializer, named_weights
 from jkeras.core.weight import Weight, draw
 from jkeras.layers.base import Value
+from jkeras.ops.kernels import inside_loop
 
 
 class EachOf:
@@ -105,7 +106,7 @@ class Stack(StatefulLayer):
             losses = sum(jax.tree_util.tree_leaves(state.pop("losses", {})), jnp.zeros(()))
             return y, (state, losses)
         keys = jax.random.split(ctx.key, self.count) if ctx.training else None
-        step = jax.checkpoint(block) if self.remat else block
+        step = inside_loop(jax.checkpoint(block) if self.remat else block)
         y, (state, losses) = jax.lax.scan(step, inputs, (pick(True), pick(False), keys))
         self.add_loss(losses.sum())
         return y, {name: tree.get(state, path) for name, path in self._paths.items() if not learnable[path]}

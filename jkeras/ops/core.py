@@ -11,6 +11,7 @@ from jkeras.core import graph
 from jkeras.core.graph import KerasTensor, op
 from jkeras.core.policy import is_float, standardize_dtype
 from jkeras.core.registry import public
+from jkeras.ops.kernels import inside_loop
 
 MODULE = "keras.src.ops.core"
 
@@ -248,7 +249,7 @@ def map(f, xs):
     >>> map(lambda x: x * x, jnp.arange(3))
     Array([0, 1, 4], dtype=int32)
     """
-    return lax.map(f, xs)
+    return lax.map(inside_loop(f), xs)
 
 
 @core_op()
@@ -275,7 +276,7 @@ def scan(f, init, xs=None, length=None, reverse=False, unroll=1):
     """
     if not isinstance(unroll, int) or unroll < 1 and not isinstance(unroll, bool):
         raise ValueError(f"`unroll` must be a positive integer or a boolean. Received: unroll={unroll}")
-    return lax.scan(f, init, xs, length=length, reverse=reverse, unroll=unroll)
+    return lax.scan(inside_loop(f), init, xs, length=length, reverse=reverse, unroll=unroll)
 
 
 @core_op()
@@ -312,7 +313,7 @@ def while_loop(cond, body, loop_vars, maximum_iterations=None):
         values = body(*state[1])
         return state[0] + 1, (values,) if single else tuple(values)
 
-    _, values = lax.while_loop(go_on, step, (0, first))
+    _, values = lax.while_loop(go_on, inside_loop(step), (0, first))
     return values[0] if single else values
 
 
@@ -323,7 +324,7 @@ def fori_loop(lower, upper, body_fun, init_val):
     >>> int(fori_loop(0, 5, lambda i, x: x + i, 0))
     10
     """
-    return lax.fori_loop(lower, upper, body_fun, init_val)
+    return lax.fori_loop(lower, upper, inside_loop(body_fun), init_val)
 
 
 @core_op()

@@ -1,27 +1,22 @@
-"""Convolution and max pooling in the form that is fast where they run; everywhere the numbers of the plain form.
+"""The platform that is traced for, and max pooling in the form that is fast there, with the numbers of the plain form.
 
-XLA:CPU runs three things slowly: the gradient of `reduce_window` with a maximum, convolutions with one group for each
-channel, and the weight gradient of any convolution inside a loop. On CPU these are written as operations on shifted
-parts of the input. All forms can be differentiated in both modes and any number of times.
+XLA:CPU is slow at the gradient of `reduce_window` with a maximum. There windows are compared as shifted parts of the
+input, which can be differentiated in both modes and any number of times. Convolutions are in `kernels_conv`.
 """
 
 import contextlib
 import contextvars
 import functools
-import math
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax import lax
-from jax.custom_derivatives import SymbolicZero
 
 LARGEST_WINDOW = 16  # along one axis; larger windows, where the plain form catches up, would compile slowly
-MOST_TAPS = 9  # elements of a kernel whose weight gradient is one matmul for each; beyond, that costs outside loops
-MOST_DEPTHWISE_TAPS = 49
 
 
 _platform = contextvars.ContextVar("platform", default=None)
+_loops = contextvars.ContextVar("loops", default=True)
 
 
 @contextlib.contextmanager
@@ -42,6 +37,36 @@ def traced_for(platform):
 def on_cpu():
     """Whether what is traced now will run on CPU."""
     return (_platform.get() or jax.default_backend()) == "cpu"
+
+
+def outside_loops(function):
+    """The function, traced for running in no loop: some forms are fast there alone, and are not used elsewhere."""
+    return _traced_with(function, loops=False)
+
+
+def inside_loop(function):
+    """The function, traced for running in a loop, the body of one."""
+    return _traced_with(function, loops=True)
+
+
+def _traced_with(function, loops):
+    @functools.wraps(function)
+    def traced(*args, **kwargs):
+        token = _loops.set(loops)
+        try:
+            return function(*args, **kwargs)
+        finally:
+            _loops.reset(token)
+    return traced
+
+
+def may_loop():
+    """Whether what is traced now may run in a loop; so it may where nobody said that it does not.
+
+    >>> may_loop(), outside_loops(may_loop)()
+    (True, False)
+    """
+    return _loops.get()
 
 
 # ---------------------------------------------------------------- max pooling
@@ -99,100 +124,3 @@ def _max_along_jvp(axis, window, stride, primals, tangents):
         best = jnp.maximum(best, part)
     moved = [jnp.where(winner == place, part, 0) for place, part in enumerate(_slices(dx, axis, window, stride))]
     return best, functools.reduce(jnp.add, moved)
-
-
-# ---------------------------------------------------------------- convolution
-
-def convolve(x, kernel, strides, padding, dilation, dims, groups):
-    """`lax.conv_general_dilated`, with a weight gradient that stays fast inside loops on CPU.
-
-    Args:
-        kernel: (*size, channels / groups, filters).
-        strides, dilation: one for each spatial axis.
-        padding: "VALID" or "SAME".
-        dims: `lax.ConvDimensionNumbers`.
-    """
-    if on_cpu() and groups == 1 and math.prod(kernel.shape[:-2]) <= MOST_TAPS and x.size:
-        return _convolve(x, kernel, strides, padding, dilation, dims)
-    return convolve_plain(x, kernel, strides, padding, dilation, dims, groups)
-
-
-def convolve_plain(x, kernel, strides, padding, dilation, dims, groups=1):
-    """`lax.conv_general_dilated` and nothing else."""
-    return lax.conv_general_dilated(x, kernel, strides, padding, rhs_dilation=dilation, dimension_numbers=dims,
-                                    feature_group_count=groups)
-
-
-@functools.partial(jax.custom_jvp, nondiff_argnums=(2, 3, 4, 5))
-def _convolve(x, kernel, strides, padding, dilation, dims):
-    return convolve_plain(x, kernel, strides, padding, dilation, dims)
-
-
-def _convolve_jvp(strides, padding, dilation, dims, primals, tangents):
-    """The tangent by the kernel is a sum of matmuls, and so is its transpose, the weight gradient."""
-    (x, kernel), (dx, dkernel) = primals, tangents
-    y = convolve_plain(x, kernel, strides, padding, dilation, dims)
-    dy = jnp.zeros_like(y)
-    if not isinstance(dx, SymbolicZero):
-        dy = convolve_plain(dx, kernel, strides, padding, dilation, dims)
-    if not isinstance(dkernel, SymbolicZero) and y.size:
-        by_taps = functools.partial(_matmuls_of_taps, strides=strides, padding=padding, dilation=dilation, dims=dims)
-        dy = dy + jax.checkpoint(by_taps, prevent_cse=False)(x, dkernel)  # keeps x, not a slice of it for each tap
-    return y, dy
-
-
-_convolve.defjvp(_convolve_jvp, symbolic_zeros=True)
-
-
-def _taps(x, size, strides, padding, dilation):
-    """(place in the kernel, what it meets of x), for x of shape (batch, *space, channels)."""
-    whole = [(k - 1) * d + 1 for k, d in zip(size, dilation)]
-    pads = lax.padtype_to_pads(x.shape[1:-1], whole, strides, padding)
-    x = jnp.pad(x, ((0, 0), *pads, (0, 0)))
-    spans = [(n - k) // s * s + 1 for n, k, s in zip(x.shape[1:-1], whole, strides)]
-    for place in np.ndindex(*size):
-        starts = [i * d for i, d in zip(place, dilation)]
-        ends = [start + span for start, span in zip(starts, spans)]
-        yield place, lax.slice(x, (0, *starts, 0), (x.shape[0], *ends, x.shape[-1]), (1, *strides, 1))
-
-
-def _matmuls_of_taps(x, kernel, strides, padding, dilation, dims):
-    x = jnp.moveaxis(x, dims.lhs_spec[1], -1)
-    y = sum(part @ kernel[place] for place, part in _taps(x, kernel.shape[:-2], strides, padding, dilation))
-    return jnp.moveaxis(y, -1, dims.out_spec[1])
-
-
-# ---------------------------------------------------------------- depthwise convolution
-
-def depthwise(x, kernel, strides, padding, dilation, dims):
-    """A convolution of each channel on its own.
-
-    Args:
-        kernel: (*size, channels, multiplier).
-        strides, padding, dilation, dims: as of `convolve`.
-    """
-    whole = [(k - 1) * d + 1 for k, d in zip(kernel.shape, dilation)]
-    fits = padding == "SAME" or all(x.shape[axis] >= k for axis, k in zip(dims.lhs_spec[2:], whole))
-    floats = jnp.issubdtype(x.dtype, jnp.inexact)  # sums of integers wrap around and are exact
-    if on_cpu() and floats and fits and x.size and math.prod(kernel.shape[:-2]) <= MOST_DEPTHWISE_TAPS:
-        return depthwise_taps(x, kernel, strides, padding, dilation, dims)
-    return depthwise_plain(x, kernel, strides, padding, dilation, dims)
-
-
-def depthwise_plain(x, kernel, strides, padding, dilation, dims):
-    """`depthwise` by a grouped convolution."""
-    merged = kernel.reshape(*kernel.shape[:-2], 1, -1)  # (*size, 1, channels * multiplier)
-    return convolve_plain(x, merged, strides, padding, dilation, dims, x.shape[dims.lhs_spec[1]])
-
-
-def depthwise_taps(x, kernel, strides, padding, dilation, dims):
-    """`depthwise` as a sum of products, one for each element of the kernel, added up in at least float32."""
-    dtype, wide = x.dtype, jnp.promote_types(x.dtype, jnp.float32)
-    x, kernel = jnp.moveaxis(x, dims.lhs_spec[1], -1).astype(wide), kernel.astype(wide)
-    taps = _taps(x, kernel.shape[:-2], strides, padding, dilation)
-    if kernel.shape[-1] == 1:
-        y = sum(part * kernel[place][:, 0] for place, part in taps)
-    else:
-        y = sum(part[..., None] * kernel[place] for place, part in taps)  # (batch, *space, channels, multiplier)
-        y = y.reshape(*y.shape[:-2], -1)
-    return jnp.moveaxis(y.astype(dtype), -1, dims.out_spec[1])

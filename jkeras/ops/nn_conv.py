@@ -7,7 +7,7 @@ from jax import lax
 from jkeras.core.errors import PaddingError, ShapeError
 from jkeras.core.graph import KerasTensor, infer
 from jkeras.core.settings import standardize_data_format
-from jkeras.ops import kernels
+from jkeras.ops import kernels_conv
 from jkeras.ops.naming import nn_op
 
 
@@ -116,8 +116,8 @@ def conv(inputs, kernel, strides=1, padding="valid", data_format=None, dilation_
     if channels % taken:
         raise ValueError(f"The number of input channels must be divisible by the number that the kernel takes. "
                          f"Received: inputs.shape={inputs.shape}, kernel.shape={kernel.shape}")
-    result = kernels.convolve(inputs, kernel, *_lax_arguments(inputs, strides, padding, data_format, dilation_rate),
-                              channels // taken)
+    arguments = _lax_arguments(inputs, strides, padding, data_format, dilation_rate)
+    result = kernels_conv.convolve(inputs, kernel, *arguments, channels // taken)
     if result.size == 0 and inputs.size:
         raise ValueError(f"The convolution has an empty result of shape {result.shape}: inputs of shape {inputs.shape} "
                          f"are too small for a kernel of shape {kernel.shape} with strides={strides}, "
@@ -139,7 +139,8 @@ def depthwise_conv(inputs, kernel, strides=1, padding="valid", data_format=None,
     inputs, kernel = jnp.asarray(inputs), jnp.asarray(kernel)
     check_kernel(inputs, kernel)
     check_channels(inputs, kernel.shape[-2], kernel, data_format)
-    return kernels.depthwise(inputs, kernel, *_lax_arguments(inputs, strides, padding, data_format, dilation_rate))
+    arguments = _lax_arguments(inputs, strides, padding, data_format, dilation_rate)
+    return kernels_conv.depthwise(inputs, kernel, *arguments)
 
 
 def _separable_spec(inputs, depthwise_kernel, pointwise_kernel, **options):

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jkeras.ops.kernels import on_cpu
+from jkeras.ops.kernels import inside_loop, on_cpu
 
 
 def scan(step, inputs, states, *, project=None, mask=None, go_backwards=False, unroll=False,
@@ -51,7 +51,7 @@ def scan(step, inputs, states, *, project=None, mask=None, go_backwards=False, u
     times = jnp.arange(inputs.shape[0])
     if go_backwards:
         times = times[::-1]
-    states, outputs = lax.scan(body, states, (inputs, kept, times), reverse=go_backwards)
+    states, outputs = lax.scan(inside_loop(body), states, (inputs, kept, times), reverse=go_backwards)
     return (outputs[::-1] if go_backwards else outputs), states
 
 

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jkeras.ops.kernels import outside_loops
 from jkeras.training import placement
 from jkeras.training.compilation import compiled
 from jkeras.training.data import ArraySource, take
@@ -105,7 +106,7 @@ class Runner:
     def single(self, live):
         """`(state, batch, rows) -> (state, logs)`: one step on one batch; `rows` are None where all are real."""
         def make():
-            step = self._make_step()
+            step = outside_loops(self._make_step())
             return lambda state, batch, rows: step(state, batch) if rows is None else step(state, batch, rows)
         return self._compiled("one", make, live)
 
@@ -140,7 +141,8 @@ class Runner:
         def many(state, data, order, first, count):
             state = jax.lax.fori_loop(first, first + count, lambda i, state: one(state, data, order, i)[0], state)
             return state, metric_logs(model, plan, state)
-        return many if self.in_a_loop else lambda state, data, order, first, _: one(state, data, order, first)
+        straight = outside_loops(one)
+        return many if self.in_a_loop else lambda state, data, order, first, _: straight(state, data, order, first)
 
     def compile(self, live, source):
         """Compiles what an epoch on a source runs, by running it; `live` is to be thrown away."""

@@ -13,6 +13,7 @@ from jkeras.core.errors import NotCompiledError
 from jkeras.core.graph import flatten
 from jkeras.core.structure import all_built
 from jkeras.core.settings import default_seed, is_interactive_logging_enabled, settings
+from jkeras.ops.kernels import outside_loops
 from jkeras.training import data, placement
 from jkeras.training.compiled import CompileMetrics
 from jkeras.training.compilation import compiled
@@ -316,7 +317,8 @@ class Trainer(Objective):
         batch = self._single_batch(x, y, sample_weight, class_weight)
         plan = self._plan()
         state = placement.spread(plan.reset_metrics(plan.gather(copies=False)))
-        step = compiled(self, "train_on_batch", plan.key, lambda: make_train_step(self), state=state)
+        step = compiled(self, "train_on_batch", plan.key, lambda: outside_loops(make_train_step(self)),
+                        state=state)
         state, logs = step(state, placement.place(batch))
         plan.scatter(state)
         return self._batch_logs(logs, return_dict)

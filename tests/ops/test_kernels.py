@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from jax import lax
 
-from jkeras.ops import kernels
+from jkeras.ops import kernels, kernels_conv
 
 POOLS = [  # shape, window, strides, padding
     ((2, 6, 6, 3), (1, 2, 2, 1), (1, 2, 2, 1), "VALID"),
@@ -25,6 +25,7 @@ CONVS = [  # shape, kernel size, filters or multiplier, strides, padding, dilati
     ((2, 9, 3), (4,), 1, (2,), "SAME", (1,), False),
     ((1, 4, 5, 4, 2), (2, 2, 2), 3, (1, 2, 1), "SAME", (1, 1, 1), False),
     ((1, 5, 5, 2), (1, 1), 1, (2, 2), "VALID", (1, 1), False),
+    ((19, 4, 4, 2), (3, 3), 2, (1, 1), "VALID", (1, 1), False),  # more images than are convolved at once
 ]
 
 
@@ -69,13 +70,14 @@ def test_the_first_maximum_gets_the_gradient(shape, window, strides, padding):
     np.testing.assert_array_equal(gradient(kernels.max_pool_slices), gradient(kernels.max_pool_plain))
 
 
-@pytest.mark.parametrize("shape, size, filters, strides, padding, dilation, first", CONVS)
-def test_convolve(shape, size, filters, strides, padding, dilation, first):
+@pytest.mark.parametrize("shape, size, filters, strides, padding, dilation, first, in_loop", [
+    *[(*conv, True) for conv in CONVS], (*CONVS[-1], False)])
+def test_convolve(shape, size, filters, strides, padding, dilation, first, in_loop):
     numbers = dims(len(shape), first)
     x = jax.random.normal(jax.random.key(0), shape)
     kernel = jax.random.normal(jax.random.key(1), (*size, shape[numbers.lhs_spec[1]], filters))
-    assert_same(lambda x, k: kernels._convolve(x, k, strides, padding, dilation, numbers),
-                lambda x, k: kernels.convolve_plain(x, k, strides, padding, dilation, numbers), x, kernel)
+    assert_same(lambda x, k: kernels_conv._convolve(x, k, strides, padding, dilation, numbers, in_loop),
+                lambda x, k: kernels_conv.convolve_plain(x, k, strides, padding, dilation, numbers), x, kernel)
 
 
 @pytest.mark.parametrize("shape, size, multiplier, strides, padding, dilation, first", CONVS)
@@ -83,15 +85,15 @@ def test_depthwise(shape, size, multiplier, strides, padding, dilation, first):
     numbers = dims(len(shape), first)
     x = jax.random.normal(jax.random.key(0), shape)
     kernel = jax.random.normal(jax.random.key(1), (*size, shape[numbers.lhs_spec[1]], multiplier))
-    assert_same(lambda x, k: kernels.depthwise_taps(x, k, strides, padding, dilation, numbers),
-                lambda x, k: kernels.depthwise_plain(x, k, strides, padding, dilation, numbers), x, kernel)
+    assert_same(lambda x, k: kernels_conv.depthwise_taps(x, k, strides, padding, dilation, numbers),
+                lambda x, k: kernels_conv.depthwise_plain(x, k, strides, padding, dilation, numbers), x, kernel)
 
 
 def test_half_precision_is_rounded_once():
     x = jax.random.normal(jax.random.key(0), (2, 6, 6, 4), jnp.bfloat16)
     kernel = jax.random.normal(jax.random.key(1), (3, 3, 4, 2), jnp.bfloat16)
     arguments = (x, kernel, (1, 1), "SAME", (1, 1), dims(4, False))
-    fast, plain = kernels.depthwise_taps(*arguments), kernels.depthwise_plain(*arguments)
+    fast, plain = kernels_conv.depthwise_taps(*arguments), kernels_conv.depthwise_plain(*arguments)
     assert fast.dtype == jnp.bfloat16
     np.testing.assert_allclose(fast.astype("float32"), plain.astype("float32"), rtol=1e-2)
 
@@ -100,7 +102,25 @@ def test_what_the_fast_forms_do_not_take_goes_to_the_plain_ones():
     x = jnp.ones((1, 3, 3, 2))
     window = (1, 4, 4, 1)
     assert kernels.max_pool(x, window, window, "VALID").size == 0
-    assert kernels.depthwise(x, jnp.ones((4, 4, 2, 1)), (1, 1), "VALID", (1, 1), dims(4, False)).size == 0
-    assert kernels.convolve(x, jnp.ones((2, 2, 1, 4)), (1, 1), "VALID", (1, 1), dims(4, False), 2).shape == (1, 2, 2, 4)
+    assert kernels_conv.depthwise(x, jnp.ones((4, 4, 2, 1)), (1, 1), "VALID", (1, 1), dims(4, False)).size == 0
+    grouped = kernels_conv.convolve(x, jnp.ones((2, 2, 1, 4)), (1, 1), "VALID", (1, 1), dims(4, False), 2)
+    assert grouped.shape == (1, 2, 2, 4)
     wide = (1, 20, 1)
     assert kernels.max_pool(jnp.ones((1, 40, 1)), wide, wide, "VALID").shape == (1, 2, 1)
+
+
+def test_many_large_images_go_in_pieces(monkeypatch):
+    monkeypatch.setattr(kernels_conv, "LARGE", 0)
+    x, kernel = jnp.arange(400.0).reshape(25, 4, 4, 1), jnp.arange(8.0).reshape(2, 2, 1, 2)
+    arguments = (x, kernel, (1, 1), "VALID", (1, 1), dims(4, False))
+    text = str(jax.make_jaxpr(lambda: kernels_conv.convolve(*arguments, 1))())
+    assert text.count("= conv_general_dilated") == 4
+    np.testing.assert_allclose(kernels_conv.convolve(*arguments, 1), kernels_conv.convolve_plain(*arguments))
+
+
+def test_the_weight_gradient_knows_where_it_runs():
+    def loops(traced):
+        kernel, x = jnp.ones((2, 2, 1, 2)), jnp.ones((9, 4, 4, 1))
+        gradient = jax.grad(lambda k: kernels_conv.convolve(x, k, (1, 1), "SAME", (1, 1), dims(4, False), 1).sum())
+        return "scan" in str(jax.make_jaxpr(traced(gradient))(kernel))
+    assert loops(kernels.inside_loop) and loops(lambda f: f) and not loops(kernels.outside_loops)

@@ -1,0 +1,151 @@
+"""Convolutions in the form that is fast where they run; everywhere the numbers of the plain form.
+
+XLA:CPU runs three things slowly: convolutions with one group for each channel; the weight gradient of a convolution of
+many images at once (up to five times), and of any convolution inside a loop (ten times and more). On CPU these are sums
+over parts of the input, or over a few images at a time. All forms can be differentiated in both modes, any number of
+times.
+"""
+
+import functools
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jax.custom_derivatives import SymbolicZero
+
+from jkeras.ops.kernels import may_loop, on_cpu
+
+MOST_TAPS = 49  # elements of a kernel; for larger ones, where the plain forms catch up, these would compile slowly
+IMAGES = 8  # that are convolved at once, where that pays
+MOST_PIECES = 16  # of a batch, each of which is compiled
+LARGE = 8 * 2**20  # bytes of all windows of a batch from which on even the forward pass pays in pieces
+TOO_LARGE = 3 * LARGE  # bytes of the windows of one piece above which images go one by one
+
+
+# ---------------------------------------------------------------- convolution
+
+def convolve(x, kernel, strides, padding, dilation, dims, groups):
+    """`lax.conv_general_dilated`, with a weight gradient that is fast on CPU.
+
+    Args:
+        kernel: (*size, channels / groups, filters).
+        strides, dilation: one for each spatial axis.
+        padding: "VALID" or "SAME".
+        dims: `lax.ConvDimensionNumbers`.
+    """
+    full = x.dtype in (jnp.float32, jnp.float64)  # sums of pieces would round half precision again and again
+    if on_cpu() and groups == 1 and math.prod(kernel.shape[:-2]) <= MOST_TAPS and x.size and full:
+        return _convolve(x, kernel, strides, padding, dilation, dims, may_loop())
+    return convolve_plain(x, kernel, strides, padding, dilation, dims, groups)
+
+
+def convolve_plain(x, kernel, strides, padding, dilation, dims, groups=1):
+    """`lax.conv_general_dilated` and nothing else."""
+    return lax.conv_general_dilated(x, kernel, strides, padding, rhs_dilation=dilation, dimension_numbers=dims,
+                                    feature_group_count=groups)
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(2, 3, 4, 5, 6))
+def _convolve(x, kernel, strides, padding, dilation, dims, in_loop):
+    pieces = _number_of_pieces(x.shape[0])
+    if padding == "VALID" and _bytes_of_windows(x, kernel, strides) >= LARGE:
+        return _in_pieces(x, kernel, strides, padding, dilation, dims, pieces)
+    return convolve_plain(x, kernel, strides, padding, dilation, dims)
+
+
+def _convolve_jvp(strides, padding, dilation, dims, in_loop, primals, tangents):
+    """The tangent by the kernel is taken of a few images at a time, and so is its transpose, the weight gradient."""
+    (x, kernel), (dx, dkernel) = primals, tangents
+    y = _convolve(x, kernel, strides, padding, dilation, dims, in_loop)
+    dy = jnp.zeros_like(y)
+    if not isinstance(dx, SymbolicZero):
+        dy = convolve_plain(dx, kernel, strides, padding, dilation, dims)
+    if not isinstance(dkernel, SymbolicZero) and y.size:
+        pieces = _number_of_pieces(x.shape[0])
+        if in_loop or _bytes_of_windows(x, kernel, strides) > TOO_LARGE * pieces:
+            dy = dy + _image_by_image(x, dkernel, strides, padding, dilation, dims)
+        else:
+            dy = dy + _in_pieces(x, dkernel, strides, padding, dilation, dims, pieces)
+    return y, dy
+
+
+_convolve.defjvp(_convolve_jvp, symbolic_zeros=True)
+
+
+def _number_of_pieces(images):
+    return min(MOST_PIECES, -(-images // IMAGES))
+
+
+def _bytes_of_windows(x, kernel, strides):
+    """About the size of the matrix whose rows are the parts of the input that the kernel meets."""
+    return x.size * x.dtype.itemsize * math.prod(kernel.shape[:-2]) // math.prod(strides)
+
+
+def _in_pieces(x, kernel, strides, padding, dilation, dims, pieces):
+    """The plain form, of one piece of the batch after the other."""
+    bounds = [round(i * x.shape[0] / pieces) for i in range(pieces + 1)]
+    return jnp.concatenate([convolve_plain(x[low:high], kernel, strides, padding, dilation, dims)
+                            for low, high in zip(bounds, bounds[1:])])
+
+
+def _image_by_image(x, kernel, strides, padding, dilation, dims):
+    """A matmul for each image, of the parts that the kernel meets with the kernel; fast inside loops too."""
+    x = jnp.moveaxis(x, dims.lhs_spec[1], -1)
+    size, matrix = kernel.shape[:-2], kernel.reshape(-1, kernel.shape[-1])
+
+    @functools.partial(jax.checkpoint, prevent_cse=False)  # keeps the image, not a copy for each place of the kernel
+    def one(matrix, image):
+        parts = [part[0] for _, part in _taps(image[None], size, strides, padding, dilation)]
+        return jnp.concatenate(parts, -1) @ matrix
+    y = lax.map(lambda image: one(matrix, image), x)
+    return jnp.moveaxis(y, -1, dims.out_spec[1])
+
+
+def _taps(x, size, strides, padding, dilation):
+    """(place in the kernel, what it meets of x), for x of shape (batch, *space, channels)."""
+    whole = [(k - 1) * d + 1 for k, d in zip(size, dilation)]
+    pads = lax.padtype_to_pads(x.shape[1:-1], whole, strides, padding)
+    x = jnp.pad(x, ((0, 0), *pads, (0, 0)))
+    spans = [(n - k) // s * s + 1 for n, k, s in zip(x.shape[1:-1], whole, strides)]
+    for place in np.ndindex(*size):
+        starts = [i * d for i, d in zip(place, dilation)]
+        ends = [start + span for start, span in zip(starts, spans)]
+        yield place, lax.slice(x, (0, *starts, 0), (x.shape[0], *ends, x.shape[-1]), (1, *strides, 1))
+
+
+# ---------------------------------------------------------------- depthwise convolution
+
+def depthwise(x, kernel, strides, padding, dilation, dims):
+    """A convolution of each channel on its own.
+
+    Args:
+        kernel: (*size, channels, multiplier).
+        strides, padding, dilation, dims: as of `convolve`.
+    """
+    whole = [(k - 1) * d + 1 for k, d in zip(kernel.shape, dilation)]
+    fits = padding == "SAME" or all(x.shape[axis] >= k for axis, k in zip(dims.lhs_spec[2:], whole))
+    floats = jnp.issubdtype(x.dtype, jnp.inexact)  # sums of integers wrap around and are exact
+    if on_cpu() and floats and fits and x.size and math.prod(kernel.shape[:-2]) <= MOST_TAPS:
+        return depthwise_taps(x, kernel, strides, padding, dilation, dims)
+    return depthwise_plain(x, kernel, strides, padding, dilation, dims)
+
+
+def depthwise_plain(x, kernel, strides, padding, dilation, dims):
+    """`depthwise` by a grouped convolution."""
+    merged = kernel.reshape(*kernel.shape[:-2], 1, -1)  # (*size, 1, channels * multiplier)
+    return convolve_plain(x, merged, strides, padding, dilation, dims, x.shape[dims.lhs_spec[1]])
+
+
+def depthwise_taps(x, kernel, strides, padding, dilation, dims):
+    """`depthwise` as a sum of products, one for each element of the kernel, added up in at least float32."""
+    dtype, wide = x.dtype, jnp.promote_types(x.dtype, jnp.float32)
+    x, kernel = jnp.moveaxis(x, dims.lhs_spec[1], -1).astype(wide), kernel.astype(wide)
+    taps = _taps(x, kernel.shape[:-2], strides, padding, dilation)
+    if kernel.shape[-1] == 1:
+        y = sum(part * kernel[place][:, 0] for place, part in taps)
+    else:
+        y = sum(part[..., None] * kernel[place] for place, part in taps)  # (batch, *space, channels, multiplier)
+        y = y.reshape(*y.shape[:-2], -1)
+    return jnp.moveaxis(y.astype(dtype), -1, dims.out_spec[1])
