@@ -410,8 +410,9 @@ def sort(inputs, outputs):
     """
     entry = {id(tensor) for tensor in inputs}
     order, index, finished, running = [], {}, set(), set()
+    path = []  # (node, its parents still to come): a list of ours, since a graph may be deeper than Python's stack
 
-    def visit(tensor):
+    def enter(tensor):
         if not hasattr(tensor, "_keras_history"):
             raise ValueError(f"The tensor {tensor} was not made by a layer or op from an `Input`; graph disconnected.")
         node = node_of(tensor)
@@ -421,19 +422,23 @@ def sort(inputs, outputs):
             raise ValueError(f"Tensor {tensor} from operation '{node.operation.name}' is part of a cycle.")
         index.setdefault(node.operation, len(index))
         running.add(id(node))
-        if id(tensor) not in entry:
-            if not node.input_tensors:
-                raise ValueError(f"`inputs` not connected to `outputs`: tensor {tensor} of layer "
-                                 f"'{node.operation.name}' is needed but not among the inputs "
-                                 f"{[t.name for t in inputs]}.")
-            for parent in node.input_tensors:
-                visit(parent)
-        running.discard(id(node))
-        finished.add(id(node))
-        order.append(node)
+        if id(tensor) not in entry and not node.input_tensors:
+            raise ValueError(f"`inputs` not connected to `outputs`: tensor {tensor} of layer '{node.operation.name}' "
+                             f"is needed but not among the inputs {[t.name for t in inputs]}.")
+        path.append((node, iter(() if id(tensor) in entry else node.input_tensors)))
 
     for tensor in outputs:
-        visit(tensor)
+        enter(tensor)
+        while path:
+            node, parents = path[-1]
+            parent = next(parents, None)
+            if parent is not None:
+                enter(parent)
+                continue
+            path.pop()
+            running.discard(id(node))
+            finished.add(id(node))
+            order.append(node)
     return _by_depth(inputs, order, index)
 
 

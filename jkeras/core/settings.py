@@ -4,6 +4,7 @@ Everything else in the library is a value that is passed along.
 """
 
 import collections
+import functools
 import os
 import random
 import re
@@ -293,6 +294,7 @@ def set_max_steps_per_epoch(max_steps_per_epoch):
     settings.max_steps_per_epoch = max_steps_per_epoch
 
 
+@functools.lru_cache(maxsize=4096)
 def snake_case(name):
     """ "Conv2DTranspose" -> "conv2d_transpose".
 

@@ -1,5 +1,6 @@
 """What lies below a layer: its weights by path, and abstract runs that find them."""
 
+import collections
 import re
 
 import jax
@@ -15,13 +16,13 @@ def graph_keys(layers):
     The key is the name, but where that is the automatic one ("dense_17") it is the class and a number counted in this
     graph alone: keys and random draws do not depend on what was made before.
     """
-    keys = {}
+    keys, counts = {}, collections.Counter()
     for layer in layers:
         base = snake_case(type(layer).__name__)
         key = first = base if re.fullmatch(rf"{re.escape(base)}(_\d+)?", layer.name) else layer.name
-        count = 1
         while key in keys:
-            key, count = f"{first}_{count}", count + 1
+            counts[first] += 1
+            key = f"{first}_{counts[first]}"
         keys[key] = layer
     return keys
 

@@ -35,13 +35,30 @@ class Sequential(Composite, Model):
         Model.__init__(self, name=name, trainable=trainable, **kwargs)
         self.__dict__.update(_all_layers=[], _functional=None)
         for item in layers or ():
-            self.add(item, rebuild=False)
+            self._append(item)
+        self._adopt_layers()
         self._maybe_rebuild()
 
     # ------------------------------------------------------------ the list
 
     def add(self, layer, rebuild=True):
         """Adds a layer at the end."""
+        layer = self._append(layer)
+        grown = None
+        if rebuild and self._functional is not None:  # one more step on the path that is there
+            try:
+                grown = Functional(self._functional.input, layer(self._functional.output))
+            except Exception:
+                self._all_layers.pop()
+                raise
+        self._adopt_layers()
+        if grown is None and rebuild:
+            self._maybe_rebuild()
+        else:
+            self.__dict__.update(built=grown is not None, _functional=grown)
+
+    def _append(self, layer):
+        """Checks a layer and puts it at the end of the list."""
         if not isinstance(layer, Layer):
             if hasattr(layer, "_keras_history"):
                 layer = layer._keras_history[0]
@@ -62,15 +79,8 @@ class Sequential(Composite, Model):
         if not self._all_layers and getattr(layer, "_first_shape", None) is not None:
             shape = layer._first_shape
             self._all_layers.append(Input(batch_shape=shape, dtype=_first_dtype(layer))._keras_history[0])
-        grown = None
-        if rebuild and self._functional is not None:  # one more step on the path that is there
-            grown = Functional(self._functional.input, layer(self._functional.output))
         self._all_layers.append(layer)
-        self._adopt_layers()
-        if grown is None and rebuild:
-            self._maybe_rebuild()
-        else:
-            self.__dict__.update(built=grown is not None, _functional=grown)
+        return layer
 
     def pop(self, rebuild=True):
         """Removes the last layer and returns it."""

@@ -17,7 +17,7 @@ from jkeras.core.variable import Variable
 from jkeras.initializers import get as get_initializer
 from jkeras.optimizers.lifting import Lifted
 from jkeras.optimizers.schedules import LearningRateSchedule
-from jkeras.optimizers.transform import at
+from jkeras.optimizers.transform import Leaf, at
 
 COMMON = ("weight_decay", "clipnorm", "clipvalue", "global_clipnorm", "use_ema", "ema_momentum",
           "ema_overwrite_frequency", "loss_scale_factor", "gradient_accumulation_steps", "name")
@@ -213,7 +213,13 @@ class Optimizer(Lifted):
     keeps_values = False  # whether first values of slots depend on the parameters' values
 
     def _first(self, address, shape, dtype=None):
-        """A variable's first value, made when it is first looked at: in `fit` that may be never."""
+        """A variable's first value, made when it is first looked at."""
+        if address[0] in ("ema", "accumulators"):
+            return jnp.zeros(shape, dtype)
+        if address[0] == "slots":  # it alone, since making all for each would take the square of their number
+            variable = self._trainable_variables[address[-1]]
+            spec = jax.ShapeDtypeStruct(tuple(variable.shape), variable.dtype)
+            return self.slot(address[1], spec, Leaf(variable.name, variable.path, variable))
         return at(self._init(self._specs(), self._trainable_variables), address)
 
     def _label(self, address):

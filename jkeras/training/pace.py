@@ -6,6 +6,7 @@ from jkeras.training import keras_contract
 
 MOMENT = 0.05  # seconds of one dispatch: its cost is lost in them, and a bar or Ctrl-C need not wait
 MOST = 4096
+MOST_WEIGHTS = 1000  # with 600 of them a loop takes 1.7 times as long to compile as a step
 
 
 class Pace:
@@ -34,8 +35,8 @@ def fixed_steps(model, kind, every_batch):
     """The number of steps of a dispatch where there is nothing to measure, else None.
 
     It is the user's `steps_per_execution` above 1; and 1 where callbacks look at every batch, where the user's own step
-    returns logs of its own, and where convolutions would run inside a loop on a CPU, where their weight gradient is
-    slower than all that a dispatch costs.
+    returns logs of its own; where convolutions would run inside a loop on a CPU, where their weight gradient is slower
+    than all that a dispatch costs; and for very many weights, where a loop takes too long to compile.
     """
     if model.steps_per_execution > 1:
         return model.steps_per_execution
@@ -43,4 +44,4 @@ def fixed_steps(model, kind, every_batch):
     if not model.jit_compile or every_batch or own:
         return 1
     convolves = any("Conv" in type(part).__name__ for _, part in walk(model))
-    return 1 if on_cpu() and convolves else None
+    return 1 if on_cpu() and convolves or len(model.weights) > MOST_WEIGHTS else None
