@@ -193,7 +193,8 @@ class Transform(Record):
         """Clips, decays and applies the rule: (new leaves, new rows, new scalars)."""
         t = count + 1
         scalars = self.advance(scalars, t)
-        done = [(p, row) if g is None else self._move_leaf(g, p, row, scalars, lr, t)
+        move = jax.jit(lambda *leaf: self._move_leaf(*leaf))  # traced once for all parameters of one shape
+        done = [(p, row) if g is None else move(g, p, row, scalars, lr, t)
                 for g, p, row in zip(self._clip(grads), self._decay(grads, leaves, rows, lr, infos), rows)]
         return [p for p, _ in done], [row for _, row in done], scalars
 
