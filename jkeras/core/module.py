@@ -12,13 +12,46 @@ from jkeras.core import tree
 from jkeras.core.variable import Variable
 
 
+class Parts(dict):
+    """The variables or modules of a module, by key. Changes are counted, over all modules.
+
+    What was found by walking over modules holds as long as `Parts.changes` stays the same number.
+
+    >>> before = Parts.changes
+    >>> parts = Parts(a=1)
+    >>> parts["b"] = 2
+    >>> Parts.changes - before
+    2
+    """
+
+    changes = 0
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        Parts.changes += 1
+
+
+def _counting(name):
+    plain = getattr(dict, name)
+
+    def changed(self, *args, **kwargs):
+        Parts.changes += 1
+        return plain(self, *args, **kwargs)
+    changed.__name__ = name
+    return changed
+
+
+for _name in ("__setitem__", "__delitem__", "__ior__", "pop", "popitem", "clear", "update", "setdefault"):
+    setattr(Parts, _name, _counting(_name))
+
+
 class Module:
     """Tracks the variables and modules set as attributes, also those in lists, tuples and dicts."""
 
     def __new__(cls, *args, **kwargs):
         self = super().__new__(cls)
-        object.__setattr__(self, "_own", {})  # key -> Variable
-        object.__setattr__(self, "_children", {})  # key -> Module
+        object.__setattr__(self, "_own", Parts())  # key -> Variable
+        object.__setattr__(self, "_children", Parts())  # key -> Module
         return self
 
     def __init__(self):
@@ -94,7 +127,8 @@ class Module:
 
 
 UNTRACKED = ("_own", "_children")
-FLEETING = ("_functions", "_last_plan", "_host_split")  # compiled functions and the like: made again when needed
+# compiled functions and the like, made again when needed
+FLEETING = ("_functions", "_last_plan", "_host_split", "_predictor")
 
 
 def _parts(key, value, seen):

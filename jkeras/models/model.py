@@ -157,7 +157,8 @@ class Model(Trainer, Layer):
                     layer.quantize(config=config, type_check=type_check)
                 except NotImplementedError as error:
                     warnings.warn(str(error), stacklevel=2)
-        self.__dict__.pop("_functions", None)  # they were compiled for the old weights
+        for compiled in ("_functions", "_predictor"):  # for the old weights
+            self.__dict__.pop(compiled, None)
 
     def get_quantization_layer_structure(self, mode=None):
         """Which layers calibrating modes take together, for a model to define; None."""

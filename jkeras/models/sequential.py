@@ -3,6 +3,7 @@
 from jkeras.core import graph, registry
 from jkeras.core.building import as_tuples, build_scope, is_abstract, known
 from jkeras.core.layer import Composite, Layer
+from jkeras.core.module import Parts
 from jkeras.core.structure import graph_keys
 from jkeras.core.symbolic import spec_of
 from jkeras.layers.input import Input, InputLayer
@@ -95,7 +96,7 @@ class Sequential(Composite, Model):
 
     def _adopt_layers(self):
         others = {k: v for k, v in self._children.items() if not isinstance(v, Layer)}
-        self.__dict__["_children"] = graph_keys(self._all_layers) | others
+        self.__dict__["_children"] = Parts(graph_keys(self._all_layers) | others)
 
     def _is_layer_name_unique(self, layer):
         return all(other is layer or other.name != layer.name for other in self._all_layers)

@@ -64,7 +64,7 @@ def _attributes(thing):
 
 SKIPPED = (  # attributes of the kernel's own, and what `compile` made
     "_all_layers", "_at", "_build_shapes", "_children", "_compile_arguments", "_compile_loss", "_compile_metrics",
-    "_functional", "_functions", "_given", "_host_split", "_inbound_nodes", "_index", "_inputs_struct",
+    "_functional", "_functions", "_given", "_host_split", "_predictor", "_inbound_nodes", "_index", "_inputs_struct",
     "_last_plan", "_layers", "_loss_tracker", "_losses", "_nodes", "_operations", "_outputs_struct", "_own",
     "_trainable_variables", "_variables", "history", "loss")
 

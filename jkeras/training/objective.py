@@ -63,7 +63,7 @@ class Objective:
         self.__dict__.update(
             optimizer=optimizer, loss=loss, compiled=True, stop_training=False, _compile_arguments=arguments,
             _compile_loss=compile_loss, _compile_metrics=compile_metrics,
-            _loss_tracker=metrics_module.Mean(name="loss"), _functions={}, _opt_state=None,
+            _loss_tracker=metrics_module.Mean(name="loss"), _functions={}, _predictor=None, _opt_state=None,
             _has_own_opt_state=type(self).init_opt_state is not Objective.init_opt_state,
             run_eagerly=run_eagerly, steps_per_execution=steps_per_execution, jit_compile=jit_compile)
 

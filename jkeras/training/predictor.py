@@ -1,12 +1,40 @@
 """Predictions on the values that a model's variables hold now, compiled for few sizes of a batch."""
 
 import jax
+import numpy as np
 
 from jkeras.core import frame
+from jkeras.core.module import Parts
+from jkeras.core.settings import settings
 from jkeras.core.structure import named_weights
 from jkeras.core.variable import values_of
 from jkeras.training import keras_contract, placement, rows
 from jkeras.training.compilation import compiled
+
+
+def predictor_of(model):
+    """The `Predictor` of a built model; the last one where no module changed its parts since."""
+    now = Parts.changes, settings.distribution
+    known = model.__dict__.get("_predictor")
+    if known is None or known[0] != now or known[1].model is not model:
+        known = model.__dict__["_predictor"] = now, Predictor(model)
+    return known[1]
+
+
+def predict_at_once(model, x, batch_size):
+    """The outputs for an array of few rows, straight from the compiled function; None where that does not do.
+
+    It does where numpy's array is what the function takes, one batch, and nobody watches.
+    """
+    if type(x) is not np.ndarray or x.dtype.kind not in "fiub" or x.dtype.itemsize > 4 or not model.built or not x.ndim:
+        return None
+    if not 0 < len(x) <= (batch_size or 32):
+        return None
+    known = model.__dict__.get("_predictor")
+    if known is None or known[0] != (Parts.changes, settings.distribution):
+        return None
+    y = known[1](x)
+    return placement.to_host(y) if isinstance(y, jax.Array) else jax.tree_util.tree_map(placement.to_host, y)
 
 
 class Predictor:

@@ -20,7 +20,7 @@ from jkeras.training.compilation import compiled
 from jkeras.training.live import Interrupts, lent_to
 from jkeras.training.loop import Runner
 from jkeras.training.objective import Objective
-from jkeras.training.predictor import Predictor
+from jkeras.training.predictor import predict_at_once, predictor_of
 from jkeras.training.results import as_numbers, concatenate, first_shapes
 from jkeras.training.resume import Resume
 from jkeras.training.state import Plan, new_key
@@ -247,6 +247,9 @@ class Trainer(Objective):
             batch_size: rows of a batch, 32 by default.
             steps: number of batches, for sources without an end.
         """
+        if verbose == 0 and callbacks is None and steps is None and (
+                outputs := predict_at_once(self, x, batch_size)) is not None:
+            return outputs
         source = data.make_source(x, batch_size=batch_size, steps=steps)
         self._build_for_prediction(source.peek())
         steps = _capped(steps)
@@ -254,7 +257,7 @@ class Trainer(Objective):
         if not isinstance(callbacks, CallbackList):
             callbacks = CallbackList(callbacks, add_progbar=verbose != 0, verbose=verbose, epochs=1,
                                      steps=steps or source.num_batches, model=self)
-        predict, outputs = Predictor(self), []
+        predict, outputs = predictor_of(self), []
         callbacks.on_predict_begin()
         with contextlib.closing(source):
             size = source.batch_size if isinstance(source, data.ArraySource) and source.num_batches > 1 else None
@@ -273,7 +276,7 @@ class Trainer(Objective):
         """The outputs for one batch."""
         x = data.as_arrays(x)
         self._build_for_prediction((x,))
-        return jax.tree_util.tree_map(placement.to_host, Predictor(self)(x))
+        return jax.tree_util.tree_map(placement.to_host, predictor_of(self)(x))
 
     def _build_for_prediction(self, batch):
         if not self.built or not all_built(self):
@@ -300,7 +303,7 @@ class Trainer(Objective):
             for kind in kinds:
                 begin = time.perf_counter()
                 if kind == "predict":
-                    jax.block_until_ready(Predictor(self)(source.peek()[0]))
+                    jax.block_until_ready(predictor_of(self)(source.peek()[0]))
                 else:
                     plan = self._plan()
                     live = _Snapshot(plan, copies=True)

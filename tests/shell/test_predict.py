@@ -1,0 +1,92 @@
+"""`predict` of one batch goes straight to a function that was found before: it must notice whatever changes."""
+
+import copy
+
+import numpy as np
+import pytest
+
+import jkeras
+from jkeras import layers
+
+X = np.random.default_rng(0).normal(size=(3, 4)).astype("float32")
+
+
+class Chain(jkeras.Model):
+    def __init__(self):
+        super().__init__()
+        self.steps = [layers.Dense(4, "tanh"), layers.Dense(4, "tanh")]
+
+    def call(self, x):
+        for step in self.steps:
+            x = step(x)
+        return x
+
+
+def sequential():
+    return jkeras.Sequential([jkeras.Input((4,)), layers.Dense(4, "tanh"), layers.Dense(4)])
+
+
+def append(model):
+    model.steps.append(layers.Dense(2))
+    model(X)
+
+
+def replace(model):
+    model.layers[0].kernel = jkeras.Variable(np.eye(4, dtype="float32"))
+
+
+def eager(model):
+    model.compile("sgd", "mse", run_eagerly=True)
+
+
+def trained(model):
+    model.compile("sgd", "mse")
+    model.fit(X, X, verbose=0)
+
+
+CHANGES = {
+    "weights": (sequential, lambda model: model.set_weights([w + 1 for w in model.get_weights()])),
+    "add": (sequential, lambda model: model.add(layers.Dense(3))),
+    "pop": (sequential, lambda model: model.pop()),
+    "variable": (sequential, replace),
+    "appended": (Chain, append),
+    "lora": (sequential, lambda model: model.layers[0].enable_lora(2)),
+    "int8": (sequential, lambda model: model.quantize("int8", filters="dense")),
+    "eager": (sequential, eager),
+    "trained": (sequential, trained),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_changed_model_predicts_as_it_is(change):
+    build, alter = CHANGES[change]
+    model = build()
+    for _ in range(2):
+        np.testing.assert_allclose(model.predict(X, verbose=0), model(X), rtol=1e-5, atol=1e-6)
+    alter(model)
+    for _ in range(2):
+        np.testing.assert_allclose(model.predict(X, verbose=0), model(X), rtol=1e-5, atol=1e-6)
+
+
+def test_a_copy_predicts_with_its_own_weights():
+    model = sequential()
+    model.predict(X, verbose=0), model.predict(X, verbose=0)
+    twin = copy.deepcopy(model)
+    twin.set_weights([0 * w for w in twin.get_weights()])
+    assert not twin.predict(X, verbose=0).any() and model.predict(X, verbose=0).any()
+
+
+@pytest.mark.parametrize("x", [X.astype("float64"), X.tolist(), X > 0, (X * 3).astype("int8")], ids=str)
+def test_other_arrays_come_out_as_by_the_longer_way(x):
+    model = sequential()
+    model.predict(X, verbose=0), model.predict(X, verbose=0)
+    np.testing.assert_allclose(model.predict(x, verbose=0), model.predict(x, verbose=0, callbacks=[]), rtol=1e-6)
+
+
+def test_more_rows_than_a_batch_are_cut():
+    model = sequential()
+    x = np.tile(X, (30, 1))
+    for _ in range(2):
+        assert model.predict(x, verbose=0, batch_size=8).shape == (90, 4)
+    with pytest.raises(ValueError, match="empty"):
+        model.predict(X[:0], verbose=0)
