@@ -10,7 +10,7 @@ from jkeras.core.registry import public
 
 
 class Every:
-    """Says when so many batches have gone by since the last time.
+    """Says when so many batches have gone by since the last time; `total` counts all.
 
     >>> every = Every(2)
     >>> [every.due(batch) for batch in (0, 1, 2, 0, 3)]
@@ -18,12 +18,12 @@ class Every:
     """
 
     def __init__(self, count):
-        self.count, self.seen, self.last = count, 0, None
+        self.count, self.seen, self.last, self.total = count, 0, None, 0
 
     def due(self, batch):
         """Takes note of a batch; its number starts again at 0 with each epoch."""
-        self.seen += batch + 1 if self.last is None or batch <= self.last else batch - self.last
-        self.last = batch
+        new = batch + 1 if self.last is None or batch <= self.last else batch - self.last
+        self.seen, self.total, self.last = self.seen + new, self.total + new, batch
         if self.seen < self.count:
             return False
         self.seen = 0
@@ -38,6 +38,8 @@ def check_save_freq(save_freq):
 
 class SavingCallback(MonitorCallback):
     """Base of callbacks that save the model after epochs or batches; a subclass defines `_save(epoch, batch, logs)`."""
+
+    saves_without_value = True  # with `save_best_only`, where the watched value is not there
 
     def __init__(self, monitor, verbose, save_best_only, mode, save_freq, initial_value_threshold):
         super().__init__(monitor, mode, initial_value_threshold)
@@ -71,8 +73,10 @@ class SavingCallback(MonitorCallback):
             return True
         value = self.found(logs)
         if value is None or np.ndim(value) > 0:
-            warnings.warn(f"Can save best model only with {self.monitor} available, as a single number.", stacklevel=4)
-            return True
+            so = "saving it nevertheless" if self.saves_without_value else "skipping it"
+            warnings.warn(f"Can save best model only with {self.monitor} available, as a single number: {so}.",
+                          stacklevel=4)
+            return self.saves_without_value
         best = "None" if self.best is None else f"{self.best:.5f}"
         if not self.is_better(value, self.best):
             self._say(f"\nEpoch {epoch + 1}: {self.monitor} did not improve from {best}")

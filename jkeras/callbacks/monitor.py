@@ -40,7 +40,9 @@ class MonitorCallback(Callback):
             return False
         for metric in self._metrics():
             if metric.name == name:
-                return getattr(metric, "_direction", None) == "up"
+                if metric._direction is None:
+                    self._explain()
+                return metric._direction == "up"
         higher = any(word in name.lower() for word in self.HIGHER)
         if not higher and not any(word in name.lower() for word in self.LOWER):
             self._explain()
