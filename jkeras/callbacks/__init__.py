@@ -9,6 +9,7 @@ from jkeras.callbacks.functions import LambdaCallback
 from jkeras.callbacks.history import History
 from jkeras.callbacks.logging import CSVLogger
 from jkeras.callbacks.orbax_checkpoint import OrbaxCheckpoint
+from jkeras.callbacks.profiler import ProfilerTrace
 from jkeras.callbacks.progress import ProgbarLogger
 from jkeras.callbacks.remote import RemoteMonitor
 from jkeras.callbacks.schedule import LearningRateScheduler, ReduceLROnPlateau

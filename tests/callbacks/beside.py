@@ -30,8 +30,11 @@ def script(k, values, name="val_loss"):
     return Script()
 
 
-def both(run, *folders):
-    """What `run(library, folder)` gives with jkeras and with Keras and how often it warns; an error is its type."""
+def same(run, *folders, errors=()):
+    """What `run(library, folder)` gives; with jkeras the same as with Keras, with as many warnings.
+
+    An error that is one of `errors`, in both, is given as its type.
+    """
     results = []
     for k, folder in zip(LIBRARIES, folders or (None, None)):
         clear()
@@ -39,13 +42,8 @@ def both(run, *folders):
             warnings.simplefilter("always")
             try:
                 results.append((run(k, folder), sum(issubclass(w.category, UserWarning) for w in caught)))
-            except Exception as error:  # noqa: BLE001 - whatever Keras raises, we should
+            except errors as error:
                 results.append((type(error), None))
-    return results
-
-
-def same(run, *folders):
-    """The result, after checking that both libraries have the same."""
-    mine, theirs = both(run, *folders)
+    mine, theirs = results
     assert mine == theirs
     return mine[0]

@@ -3,7 +3,6 @@
 import http.server
 import json
 import os
-import struct
 import threading
 import urllib.parse
 
@@ -12,7 +11,6 @@ import pytest
 
 import jkeras
 from jkeras import callbacks, layers
-from jkeras.callbacks import event_file
 
 X = np.random.default_rng(0).normal(size=(16, 4)).astype("float32")
 Y = X.sum(1, keepdims=True)
@@ -141,50 +139,3 @@ def test_remote_monitor():
     assert got[0][0] == "/publish/epoch/end/" and got[1][0] == "/p" and got[0][1]["X-Key"] == "1"
     with pytest.warns(UserWarning, match="could not reach"):
         callbacks.RemoteMonitor("http://127.0.0.1:9").on_epoch_end(0, {"loss": np.float32(1.0)})
-
-
-def _records(folder):
-    """The records of the event files in a folder; their checksums must be right."""
-    found = []
-    for name in os.listdir(folder):
-        data, place = (folder / name).read_bytes(), 0
-        while place < len(data):
-            (size,), crc = struct.unpack_from("<Q", data, place), struct.unpack_from("<I", data, place + 8)[0]
-            assert crc == event_file.masked_crc(data[place:place + 8])
-            body = data[place + 12:place + 12 + size]
-            assert struct.unpack_from("<I", data, place + 12 + size)[0] == event_file.masked_crc(body)
-            found.append(body)
-            place += size + 16
-    return found
-
-
-def test_tensorboard_files(tmp_path):
-    board = callbacks.TensorBoard(tmp_path, histogram_freq=1, write_images=True, update_freq=2,
-                                  write_steps_per_second=True)
-    model().fit(X, Y, batch_size=4, epochs=2, verbose=0, validation_data=(X, Y), callbacks=[board])
-    train, validation = (b"".join(_records(tmp_path / name)) for name in ("train", "validation"))
-    for tag in (b"epoch_loss", b"epoch_mae", b"epoch_learning_rate", b"batch_loss", b"batch_steps_per_second",
-                b"sequential/dense/kernel/histogram", b"sequential/dense/kernel/image", b"graph_keras_model"):
-        assert tag in train
-    assert b"epoch_loss" in validation and b"evaluation_loss_vs_iterations" in validation
-    for options in (dict(profile_batch=-1), dict(profile_batch="a"), dict(profile_batch=(3, 2)), dict(update_freq="x")):
-        with pytest.raises(ValueError):
-            callbacks.TensorBoard(tmp_path, **options)
-
-
-def test_tensorboard_reads_them(tmp_path):
-    pytest.importorskip("tensorboard")
-    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
-    board = callbacks.TensorBoard(tmp_path, histogram_freq=1, write_images=True)
-    history = model().fit(X, Y, epochs=3, verbose=0, callbacks=[board]).history
-    read = accumulator.EventAccumulator(str(tmp_path / "train"), size_guidance={"tensors": 0})
-    read.Reload()
-    assert "epoch_loss" in str(read.Tags())
-    if "epoch_loss" in read.Tags()["scalars"]:
-        np.testing.assert_allclose([e.value for e in read.Scalars("epoch_loss")], history["loss"], rtol=1e-6)
-        assert [e.step for e in read.Scalars("epoch_loss")] == [0, 1, 2]
-
-
-def test_tensorboard_profiles(tmp_path):
-    model().fit(X, Y, batch_size=4, verbose=0, callbacks=[callbacks.TensorBoard(tmp_path, profile_batch=(2, 3))])
-    assert (tmp_path / "train" / "plugins").is_dir()
