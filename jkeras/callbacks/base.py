@@ -105,6 +105,7 @@ class CallbackList(Callback):
         add_history: add a `History` and set `model.history`.
         add_progbar: add a `ProgbarLogger`.
         model: the model they are told about.
+        rows: of an epoch, where they are known: the `ProgbarLogger` shows rows per second.
         params: "epochs", "steps", "verbose".
 
     Raises:
@@ -114,7 +115,7 @@ class CallbackList(Callback):
     {}
     """
 
-    def __init__(self, callbacks=None, add_history=False, add_progbar=False, model=None, **params):
+    def __init__(self, callbacks=None, add_history=False, add_progbar=False, model=None, *, rows=None, **params):
         from jkeras.callbacks.history import History
         from jkeras.callbacks.progress import ProgbarLogger
 
@@ -128,6 +129,9 @@ class CallbackList(Callback):
             given.append(History())
         if add_progbar and not any(isinstance(c, ProgbarLogger) for c in given):
             given.append(ProgbarLogger())
+        for callback in given:
+            if isinstance(callback, ProgbarLogger):
+                callback.rows = rows
         self.callbacks = given
         self._sort()
         self.set_params(params)
