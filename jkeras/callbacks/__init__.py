@@ -7,6 +7,7 @@ from jkeras.callbacks.base import Callback, CallbackList
 from jkeras.callbacks.checkpoint import ModelCheckpoint
 from jkeras.callbacks.functions import LambdaCallback
 from jkeras.callbacks.history import History
+from jkeras.callbacks.live_plot import LivePlot
 from jkeras.callbacks.logging import CSVLogger
 from jkeras.callbacks.orbax_checkpoint import OrbaxCheckpoint
 from jkeras.callbacks.profiler import ProfilerTrace

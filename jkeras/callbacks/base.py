@@ -163,9 +163,8 @@ class CallbackList(Callback):
 
     def _sort(self):
         """Who looks at batches of which kind; the others are not told of them."""
-        self._looking = {kind: [c for c in self.callbacks if any(
-            getattr(type(c), h, None) is not getattr(Callback, h) or h in vars(c) for h in hooks)]
-            for kind, hooks in HOOKS.items()}
+        self._looking = {kind: [c for c in self.callbacks if any(_overrides(c, h) for h in hooks)]
+                         for kind, hooks in HOOKS.items()}
 
     def looks_at_batches(self, kind):
         """Whether a callback wants to be told of every batch of training ("train") or evaluation ("test")."""
@@ -181,6 +180,12 @@ class CallbackList(Callback):
         for callback, state in zip(self.callbacks, states):
             if state:
                 callback.set_state(state)
+
+
+def _overrides(callback, hook):
+    """Whether a callback has a method of its own; those that Keras's `Callback` comes with are marked."""
+    method = getattr(callback, hook)
+    return getattr(method, "__func__", method) is not getattr(Callback, hook) and not hasattr(method, "_is_default")
 
 
 def _of_batches(kind, name):

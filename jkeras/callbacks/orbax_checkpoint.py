@@ -69,7 +69,7 @@ class OrbaxCheckpoint(SavingCallback):
         """Whether this process is the first one."""
         return jax.process_index() == 0
 
-    def _save(self, epoch, batch, logs):
+    def _save_model(self, epoch, batch, logs):
         import orbax.checkpoint as ocp
 
         step = epoch if batch is None else self._updates_before + self._every.total

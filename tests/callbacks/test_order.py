@@ -5,6 +5,7 @@ import json
 import pickle
 
 import jax.numpy as jnp
+import keras
 import numpy as np
 import pytest
 
@@ -226,6 +227,23 @@ def test_a_list_is_a_callback():
     assert told == [(3, 0.5), 1]
     with pytest.raises(ValueError, match="instances of Callback"):
         jkeras.callbacks.CallbackList([print])
+
+
+def test_callbacks_that_were_made_for_keras():
+    """A subclass of Keras's own base works here; what it does not override costs nothing."""
+    class Epochs(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            self.params["seen"] = sorted(logs)
+
+    class Batches(keras.callbacks.Callback):
+        def on_batch_end(self, batch, logs=None):
+            told.append((batch, logs["loss"]))
+    told = []
+    epochs = Epochs()
+    assert not jkeras.callbacks.CallbackList([epochs]).looks_at_batches("train")
+    history = fit(model_of(jkeras), [epochs, Batches()]).history
+    assert epochs.params["seen"] == sorted(history) and [batch for batch, _ in told] == [*range(6)] * 2
+    assert told[-1][1] == history["loss"][-1]
 
 
 READS = {

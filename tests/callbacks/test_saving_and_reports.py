@@ -1,16 +1,19 @@
 """Callbacks that save, average and report: what is on the disk or the wire afterwards."""
 
+import contextlib
 import http.server
 import json
 import os
 import threading
 import urllib.parse
 
+import keras
 import numpy as np
 import pytest
 
 import jkeras
 from jkeras import callbacks, layers
+from tests.callbacks import beside
 
 X = np.random.default_rng(0).normal(size=(16, 4)).astype("float32")
 Y = X.sum(1, keepdims=True)
@@ -80,16 +83,48 @@ def test_a_backup_restores_weights_optimizer_and_epoch(tmp_path, double):
     assert not folder.exists()
 
 
-def test_backups_of_batches_and_wrong_arguments(tmp_path):
-    backup = callbacks.BackupAndRestore(tmp_path / "b", save_freq=3, delete_checkpoint=False)
-    model().fit(X, Y, batch_size=4, epochs=2, verbose=0, callbacks=[backup])
-    assert json.loads((tmp_path / "b" / "training_metadata.json").read_text())["backups"][0] == {
-        "epoch": 1, "batch": 2, "weights": "epoch_1_batch_2.weights.h5"}
-    for arguments in (("",), ("x", "batch")):
+def interrupted(k, folder, error, **options):
+    """The epochs and weights of a training that breaks off in its third epoch and is started again."""
+    found = []
+    for attempt in range(2):
+        k.utils.clear_session()
+        trained = k.Sequential([k.Input((4,)), k.layers.Dense(1)])
+        trained.compile(k.optimizers.Adam(0.1), "mse")
+        trained.set_weights([np.ones((4, 1)), np.zeros(1)])
+
+        seen = []
+
+        def stop(batch, logs, attempt=attempt, seen=seen):
+            seen.append(batch)
+            if not attempt and len(seen) == 11:
+                raise error
+        hooks = [k.callbacks.BackupAndRestore(folder, **options), k.callbacks.LambdaCallback(on_train_batch_end=stop)]
+        with contextlib.suppress(type(error)):
+            found.append(trained.fit(X, Y, batch_size=4, epochs=5, shuffle=False, verbose=0, callbacks=hooks).epoch)
+        found += [folder.exists(), int(trained.optimizer.iterations), trained.get_weights()[0].round(4).tolist()]
+    return found
+
+
+@pytest.mark.parametrize("options", [dict(), dict(save_freq=3), dict(double_checkpoint=True, delete_checkpoint=False)],
+                         ids=str)
+def test_an_interrupted_training_goes_on_as_in_keras(options, tmp_path):
+    found = beside.same(lambda k, folder: interrupted(k, folder, RuntimeError("broken"), **options),
+                        tmp_path / "mine", tmp_path / "theirs")
+    assert found[0] is True and found[3][0] == 2  # the backup outlived the error; the second attempt began there
+
+
+def test_ctrl_c_leaves_the_backup(tmp_path):
+    found = interrupted(jkeras, tmp_path / "backup", KeyboardInterrupt())
+    assert found[0] is True and found[3:5] == [[2, 3, 4], False]
+
+
+def test_wrong_arguments_of_backups(tmp_path):
+    for arguments in (("",), (None,), ("x", "batch"), ("x", 1.5)):
+        beside.same(lambda k, folder, arguments=arguments: k.callbacks.BackupAndRestore(*arguments), errors=ValueError)
         with pytest.raises(ValueError):
             callbacks.BackupAndRestore(*arguments)
-    unbuilt = jkeras.Sequential([layers.Dense(1)])
-    backup.set_model(unbuilt)
+    backup = callbacks.BackupAndRestore(tmp_path / "b")
+    backup.set_model(jkeras.Sequential([layers.Dense(1)]))
     with pytest.raises(ValueError, match="built"):
         backup.on_train_begin()
 
@@ -106,10 +141,52 @@ def test_orbax(tmp_path, weights_only):
     again.restore()
     assert same(trained, fresh)
     again.on_train_end()
-    best = callbacks.OrbaxCheckpoint(tmp_path / "best", monitor="loss", save_best_only=True, save_freq=2,
-                                     save_on_background=False)
-    model().fit(X, Y, batch_size=4, epochs=2, verbose=0, callbacks=[best])
-    assert {int(name) for name in os.listdir(tmp_path / "best") if name.isdigit()} <= {2, 4, 6, 8}
+
+
+ORBAX = [dict(max_to_keep=None), dict(save_freq=2, max_to_keep=None), dict(save_freq=3, max_to_keep=2),
+         dict(save_best_only=True, monitor="loss", max_to_keep=None, save_on_background=False),
+         dict(save_best_only=True, monitor="nope", mode="min"),
+         dict(save_best_only=True, monitor="loss", mode="max", max_to_keep=None, initial_value_threshold=1e9)]
+
+
+@pytest.mark.parametrize("options", ORBAX, ids=str)
+def test_which_checkpoints_orbax_writes(options, tmp_path):
+    """As Keras, in a model that has been trained before."""
+    def run(k, folder):
+        trained = k.Sequential([k.Input((4,)), k.layers.Dense(1)])
+        trained.compile("sgd", "mse")
+        trained.fit(X, Y, batch_size=4, verbose=0)
+        trained.fit(X, Y, batch_size=4, epochs=2, verbose=0, callbacks=[k.callbacks.OrbaxCheckpoint(folder, **options)])
+        return sorted(int(name) for name in os.listdir(folder) if name.isdigit()) if folder.exists() else []
+    beside.same(run, tmp_path / "mine", tmp_path / "theirs")
+
+
+@pytest.mark.filterwarnings("ignore:Sharding info not provided")
+def test_orbax_checkpoints_are_read_by_both(tmp_path):
+    models = []
+    for k in (jkeras, keras):
+        made = k.Sequential([k.Input((4,)), k.layers.Dense(3), k.layers.BatchNormalization(), k.layers.Dense(1)])
+        made.compile(k.optimizers.SGD(0.1, momentum=0.9), "mse", metrics=["mae"])
+        made.fit(X, Y, verbose=0, callbacks=[k.callbacks.OrbaxCheckpoint(str(tmp_path / k.__name__))])
+        models.append(made)
+    mine, theirs = models
+    weights = [model.get_weights() for model in models]
+    theirs.load_weights(str(tmp_path / "jkeras"))
+    restoring = callbacks.OrbaxCheckpoint(tmp_path / "keras")
+    restoring.set_model(mine)
+    restoring.restore()
+    for model, wanted in zip(models, reversed(weights)):
+        for a, b in zip(model.get_weights(), wanted, strict=True):
+            np.testing.assert_array_equal(a, b)
+    restoring.set_model(model_of_another_size := jkeras.Sequential([jkeras.Input((4,)), layers.Dense(2)]))
+    with pytest.raises(ValueError, match="another model"):
+        restoring.restore()
+    restoring.on_train_end()
+    nothing = callbacks.OrbaxCheckpoint(tmp_path / "nothing")
+    nothing.set_model(model_of_another_size)
+    with pytest.raises(FileNotFoundError):
+        nothing.restore()
+    nothing.on_train_end()
 
 
 # ---------------------------------------------------------------- reports
