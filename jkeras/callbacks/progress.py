@@ -8,6 +8,7 @@ from jkeras.callbacks.base import Callback
 from jkeras.core.registry import public
 
 INTERVAL = 0.1  # seconds between two looks at the device
+PLAIN = str.maketrans("━─", "=.")
 
 
 @public("keras.callbacks.ProgbarLogger")
@@ -196,7 +197,10 @@ class Terminal:
 
     def write(self, text):
         """Writes text."""
-        sys.stdout.write(text)
+        try:
+            sys.stdout.write(text)
+        except UnicodeEncodeError:  # a terminal that cannot draw lines
+            sys.stdout.write(text.translate(PLAIN).encode("ascii", "replace").decode())
         sys.stdout.flush()
 
     def redraw(self, line, end=False):

@@ -191,28 +191,59 @@ def test_orbax_checkpoints_are_read_by_both(tmp_path):
 
 # ---------------------------------------------------------------- reports
 
-def test_remote_monitor():
+@pytest.fixture
+def server():
+    """(address, what was posted) of a server that answers."""
     got = []
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_POST(self):
-            got.append((self.path, self.headers, self.rfile.read(int(self.headers["Content-Length"])).decode()))
+            text = self.rfile.read(int(self.headers["Content-Length"])).decode()
+            got.append((self.path, self.headers["Content-Type"], self.headers["X-Key"], text))
             self.send_response(200)
             self.end_headers()
 
         def log_message(self, *args):
             pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
+        thread = threading.Thread(target=running.serve_forever, daemon=True)
         thread.start()
-        root = f"http://127.0.0.1:{server.server_address[1]}"
-        model().fit(X, Y, verbose=0, callbacks=[callbacks.RemoteMonitor(root, headers={"X-Key": "1"}),
-                                                callbacks.RemoteMonitor(root, path="/p", send_as_json=True)])
-        server.shutdown()
+        yield f"http://127.0.0.1:{running.server_address[1]}", got
+        running.shutdown()
         thread.join()
-    form = json.loads(urllib.parse.parse_qs(got[0][2])["data"][0])
-    assert form == json.loads(got[1][2]) and form["epoch"] == 0 and set(form) == {"epoch", "loss", "mae"}
-    assert got[0][0] == "/publish/epoch/end/" and got[1][0] == "/p" and got[0][1]["X-Key"] == "1"
+
+
+REMOTE = [dict(headers={"X-Key": "1"}), dict(path="/p", send_as_json=True), dict(field="f")]
+
+
+def send(k, root, options):
+    """One epoch of results of several types, sent."""
+    k.callbacks.RemoteMonitor(root, **options).on_epoch_end(3, {
+        "loss": 0.5, "mae": np.float32(0.25), "count": np.array(2), "name": "a b&c"})
+
+
+@pytest.mark.parametrize("options", REMOTE, ids=str)
+def test_remote_monitor(options, server):
+    root, got = server
+    send(jkeras, root, options)
+    path, kind, key, text = got[0]
+    body = text if kind == "application/json" else urllib.parse.parse_qs(text)[options.get("field", "data")][0]
+    assert json.loads(body) == {"epoch": 3, "loss": 0.5, "mae": 0.25, "count": 2, "name": "a b&c"}
+    assert path == options.get("path", "/publish/epoch/end/") and key == options.get("headers", {}).get("X-Key")
+    model().fit(X, Y, verbose=0, callbacks=[callbacks.RemoteMonitor(root, send_as_json=True)])
+    assert set(json.loads(got[1][-1])) == {"epoch", "loss", "mae"}
+
+
+@pytest.mark.parametrize("options", REMOTE, ids=str)
+def test_what_is_sent_is_keras_s(options, server):
+    pytest.importorskip("requests", reason="Keras sends with it")
+    root, got = server
+    for k in (jkeras, keras):
+        send(k, root, options)
+    assert got[0] == got[1]
+
+
+@pytest.mark.parametrize("root", ["http://127.0.0.1:9", "127.0.0.1:9", "file:///tmp", "http://[", "http://127.0.0.1:x"])
+def test_an_address_that_does_not_answer(root):
     with pytest.warns(UserWarning, match="could not reach"):
-        callbacks.RemoteMonitor("http://127.0.0.1:9").on_epoch_end(0, {"loss": np.float32(1.0)})
+        send(jkeras, root, {})

@@ -130,3 +130,16 @@ def test_a_line_is_no_wider_than_the_terminal(monkeypatch):
     monkeypatch.setattr(progress, "_values", lambda logs: " - a: 1.0" * 20)
     first, *_, last = drawn(monkeypatch, Terminal(), [(0, 1.0), (1, 2.0)], steps=2).split("\r\x1b[2K")[1:]
     assert len(first) == 69 and len(last) > 200
+
+
+def test_a_terminal_that_cannot_draw_lines(monkeypatch):
+    class Plain(io.TextIOWrapper):
+        def isatty(self):
+            return True
+
+        def getvalue(self):
+            return self.buffer.getvalue().decode()
+    text = drawn(monkeypatch, Plain(io.BytesIO(), encoding="cp1252", newline=""), [(0, 1.0), (1, 2.0)], steps=2)
+    assert text.split("\r\x1b[2K")[1:] == [f"1/2 {10 * '='}{10 * '.'} 1s 1s/step - loss: 0.5000",
+                                          f"2/2 {20 * '='} 0s 2s/step - loss: 0.5000",
+                                          f"2/2 {20 * '='} 3s 2s/step - loss: 0.5000\n"]
