@@ -45,7 +45,7 @@ class BackupAndRestore(Callback):
         if not self.model.built:
             raise ValueError(f"BackupAndRestore needs a model that is built before `fit`. '{self.model.name}' is "
                              "not: call it on a batch of data, or give its shape with `Input`.")
-        backups = self._read()
+        backups, self._epoch = self._read(), 0
         for i, backup in enumerate(backups):
             if self.model.optimizer is not None and not self.model.optimizer.built:
                 self.model.optimizer.build(self.model.trainable_variables)
@@ -95,6 +95,7 @@ class BackupAndRestore(Callback):
 
     def on_train_end(self, logs=None):
         """Removes the folder, unless the training was interrupted."""
-        ended = self.model is None or self.model.stop_training or self._epoch >= self.params["epochs"]
+        epochs = (self.params or {}).get("epochs", 0)
+        ended = self.model is None or self.model.stop_training or self._epoch >= epochs
         if self.delete_checkpoint and ended and os.path.isdir(self.backup_dir):
             shutil.rmtree(self.backup_dir)

@@ -40,9 +40,10 @@ class MonitorCallback(Callback):
             return False
         for metric in self._metrics():
             if metric.name == name:
-                if metric._direction is None:
+                direction = getattr(metric, "_direction", None)
+                if direction is None:
                     self._explain()
-                return metric._direction == "up"
+                return direction == "up"
         higher = any(word in name.lower() for word in self.HIGHER)
         if not higher and not any(word in name.lower() for word in self.LOWER):
             self._explain()

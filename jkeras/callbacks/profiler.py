@@ -37,11 +37,11 @@ class Trace:
             self._step.__enter__()
 
     def end(self, step, logs):
-        """After a step, whose results are waited for: what has not run yet would not be in the trace."""
+        """After a step; the results of the last one are waited for, since what has not run yet is not in the trace."""
         if self.running:
-            dict(logs or {})
             self._leave()
             if step >= self.last:
+                dict(logs or {})
                 self.stop()
 
     def _leave(self):

@@ -150,12 +150,12 @@ class TensorBoard(Callback):
 
 
 def _batches(profile_batch):
-    """(first batch to profile, how many); (0, 0): none."""
+    """(first batch to profile, how many)."""
     try:
         given = profile_batch.split(",") if isinstance(profile_batch, str) else profile_batch
         first, last = (given, given) if isinstance(given, int) else map(int, given)
         if 0 <= first <= last:
-            return first, last - first + 1 if last else 0
+            return max(first, 1), last - max(first, 1) + 1  # of (0, 0) none
     except (TypeError, ValueError):
         pass
     raise ValueError("`profile_batch` must be a number of a batch, or two in order. Received: "
