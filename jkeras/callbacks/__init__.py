@@ -2,12 +2,15 @@
 
 from jkeras.core.exports import exported
 from jkeras.callbacks.averages import SwapEMAWeights
-from jkeras.callbacks.backup import BackupAndRestore, OrbaxCheckpoint
+from jkeras.callbacks.backup import BackupAndRestore
 from jkeras.callbacks.base import Callback, CallbackList
 from jkeras.callbacks.checkpoint import ModelCheckpoint
 from jkeras.callbacks.functions import LambdaCallback
 from jkeras.callbacks.history import History
+from jkeras.callbacks.live_plot import LivePlot
 from jkeras.callbacks.logging import CSVLogger
+from jkeras.callbacks.orbax_checkpoint import OrbaxCheckpoint
+from jkeras.callbacks.profiler import ProfilerTrace
 from jkeras.callbacks.progress import ProgbarLogger
 from jkeras.callbacks.remote import RemoteMonitor
 from jkeras.callbacks.schedule import LearningRateScheduler, ReduceLROnPlateau

@@ -1,11 +1,11 @@
 """Callbacks: what is told of the course of a training, and the list that tells them."""
 
-import numpy as np
-
+from jkeras.callbacks.logs import Logs
 from jkeras.core.registry import public
 
-TRAIN_HOOKS = ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end")
-TEST_HOOKS = ("on_test_batch_begin", "on_test_batch_end")
+HOOKS = {"train": ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end"),
+         "test": ("on_test_batch_begin", "on_test_batch_end"),
+         "predict": ("on_predict_batch_begin", "on_predict_batch_end")}
 
 
 @public("keras.callbacks.Callback")
@@ -96,44 +96,8 @@ class Callback:
         """After a prediction."""
 
 
-class Logs(dict):
-    """Logs whose values are on the device until somebody looks."""
-
-    def __init__(self, values):
-        super().__init__(values)
-        self.fetched = False
-
-    def fetch(self):
-        """The values as Python numbers."""
-        if not self.fetched:
-            for key, value in dict.items(self):
-                value = np.asarray(value) if hasattr(value, "dtype") else value
-                super().__setitem__(key, value.item() if getattr(value, "ndim", None) == 0 else value)
-            self.fetched = True
-        return self
-
-    def __getitem__(self, key):
-        return dict.__getitem__(self.fetch(), key)
-
-    def get(self, key, default=None):
-        """The value of a name, fetched."""
-        return dict.get(self.fetch(), key, default)
-
-    def items(self):
-        """(name, value) pairs, fetched."""
-        return dict.items(self.fetch())
-
-    def values(self):
-        """The values, fetched."""
-        return dict.values(self.fetch())
-
-    def copy(self):
-        """A plain dict of the fetched values."""
-        return dict(self.items())
-
-
 @public("keras.callbacks.CallbackList")
-class CallbackList:
+class CallbackList(Callback):
     """Several callbacks as one.
 
     Args:
@@ -141,64 +105,71 @@ class CallbackList:
         add_history: add a `History` and set `model.history`.
         add_progbar: add a `ProgbarLogger`.
         model: the model they are told about.
+        rows: of an epoch, where they are known: the `ProgbarLogger` shows rows per second.
         params: "epochs", "steps", "verbose".
+
+    Raises:
+        ValueError: something that is no callback.
 
     >>> CallbackList([Callback()], add_history=True).callbacks[1].history
     {}
     """
 
-    def __init__(self, callbacks=None, add_history=False, add_progbar=False, model=None, **params):
+    def __init__(self, callbacks=None, add_history=False, add_progbar=False, model=None, *, rows=None, **params):
         from jkeras.callbacks.history import History
         from jkeras.callbacks.progress import ProgbarLogger
 
+        super().__init__()
         given = [] if callbacks is None else list(callbacks) if isinstance(callbacks, (list, tuple)) else [callbacks]
         for callback in given:
             if not hasattr(callback, "on_epoch_end"):
                 raise ValueError("All elements of `callbacks` must be instances of Callback. Received: "
                                  f"{callback!r} (of type {type(callback).__name__})")
-        if add_progbar and not any(isinstance(c, ProgbarLogger) for c in given):
-            given.append(ProgbarLogger())
         if add_history and not any(isinstance(c, History) for c in given):
             given.append(History())
-        self.callbacks, self.params, self.model = given, params, model
+        if add_progbar and not any(isinstance(c, ProgbarLogger) for c in given):
+            given.append(ProgbarLogger())
         for callback in given:
-            callback.set_params(params)
-            if model is not None:
-                callback.set_model(model)
+            if isinstance(callback, ProgbarLogger):
+                callback.rows = rows
+        self.callbacks = given
+        self._sort()
+        self.set_params(params)
         if model is not None:
+            self.set_model(model)
             for callback in given:
                 if isinstance(callback, History):
                     model.__dict__["history"] = callback
-        self._train, self._test = (self._looking(kind) for kind in ("train", "test"))
 
     def append(self, callback):
         """Adds a callback."""
         self.callbacks.append(callback)
+        self._sort()
         callback.set_params(self.params)
         if self.model is not None:
             callback.set_model(self.model)
-        self._train, self._test = (self._looking(kind) for kind in ("train", "test"))
 
     def set_params(self, params):
         """Hands the parameters on."""
-        self.params = params
+        super().set_params(params)
         for callback in self.callbacks:
             callback.set_params(params)
 
     def set_model(self, model):
         """Hands the model on."""
-        self.model = model
+        super().set_model(model)
         for callback in self.callbacks:
             callback.set_model(model)
 
-    def _looking(self, kind):
-        hooks = TRAIN_HOOKS if kind == "train" else TEST_HOOKS
-        return [c for c in self.callbacks if any(
-            getattr(type(c), h, None) is not getattr(Callback, h) or h in vars(c) for h in hooks)]
+    def _sort(self):
+        """Who looks at batches of which kind; the others are not told of them."""
+        self._looking = {kind: [c for c in self.callbacks if any(_overrides(c, h) for h in hooks)]
+                         for kind, hooks in HOOKS.items()}
 
     def looks_at_batches(self, kind):
         """Whether a callback wants to be told of every batch of training ("train") or evaluation ("test")."""
-        return any(getattr(c, "every_batch", True) for c in (self._train if kind == "train" else self._test))
+        return any(c.looks_at_batches(kind) if isinstance(c, CallbackList) else getattr(c, "every_batch", True)
+                   for c in self._looking[kind])
 
     def get_state(self):
         """What a checkpoint must remember."""
@@ -210,48 +181,49 @@ class CallbackList:
             if state:
                 callback.set_state(state)
 
-    def on_train_batch_begin(self, batch, logs=None):
-        """Tells those that look at training batches."""
-        for callback in self._train:
-            callback.on_train_batch_begin(batch, logs or {})
 
-    def on_train_batch_end(self, batch, logs=None):
-        """Tells those that look at training batches; logs are fetched when somebody reads them."""
-        if self._train:
-            logs = Logs(logs or {})
-            for callback in self._train:
-                callback.on_train_batch_end(batch, logs)
-
-    def on_test_batch_begin(self, batch, logs=None):
-        """Tells those that look at evaluation batches."""
-        for callback in self._test:
-            callback.on_test_batch_begin(batch, logs or {})
-
-    def on_test_batch_end(self, batch, logs=None):
-        """Tells those that look at evaluation batches."""
-        if self._test:
-            logs = Logs(logs or {})
-            for callback in self._test:
-                callback.on_test_batch_end(batch, logs)
+def _overrides(callback, hook):
+    """Whether a callback has a method of its own; those that Keras's `Callback` comes with are marked."""
+    method = getattr(callback, hook)
+    return getattr(method, "__func__", method) is not getattr(Callback, hook) and not hasattr(method, "_is_default")
 
 
-def _forward(name, numbered):
-    if numbered:
-        def hook(self, number, logs=None):
-            logs = logs or {}
-            for callback in self.callbacks:
-                getattr(callback, name)(number, logs)
-    else:
-        def hook(self, logs=None):
-            logs = logs or {}
-            for callback in self.callbacks:
-                getattr(callback, name)(logs)
-    hook.__name__, hook.__doc__ = name, "Tells every callback."
+def _of_batches(kind, name):
+    """A method that tells those that look at batches of a kind; results are fetched when one of them reads them."""
+    def hook(self, batch, logs=None):
+        if self._looking[kind]:
+            logs = Logs(logs) if logs else {}
+            for callback in self._looking[kind]:
+                getattr(callback, name)(batch, logs=logs)
     return hook
 
 
-for _name in ("on_epoch_begin", "on_epoch_end", "on_predict_batch_begin", "on_predict_batch_end", "on_batch_begin",
-              "on_batch_end"):
-    setattr(CallbackList, _name, _forward(_name, True))
-for _name in ("on_train_begin", "on_train_end", "on_test_begin", "on_test_end", "on_predict_begin", "on_predict_end"):
-    setattr(CallbackList, _name, _forward(_name, False))
+def _of_epochs(name):
+    """A method with a number that tells every callback."""
+    def hook(self, number, logs=None):
+        logs = {} if logs is None else logs
+        for callback in self.callbacks:
+            getattr(callback, name)(number, logs)
+    return hook
+
+
+def _of_all(name):
+    """A method that tells every callback."""
+    def hook(self, logs=None):
+        logs = {} if logs is None else logs
+        for callback in self.callbacks:
+            getattr(callback, name)(logs)
+    return hook
+
+
+def _define():
+    """Gives `CallbackList` its hooks."""
+    hooks = {name: _of_batches(kind, name) for kind, names in HOOKS.items() for name in names}
+    hooks |= {name: _of_epochs(name) for name in ("on_epoch_begin", "on_epoch_end")}
+    hooks |= {f"on_{kind}_{end}": _of_all(f"on_{kind}_{end}") for kind in HOOKS for end in ("begin", "end")}
+    for name, hook in hooks.items():
+        hook.__name__, hook.__doc__ = name, "Tells the callbacks."
+        setattr(CallbackList, name, hook)
+
+
+_define()

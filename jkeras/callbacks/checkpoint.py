@@ -10,7 +10,7 @@ from jkeras.core.registry import public
 
 
 class Every:
-    """Says when so many batches have gone by since the last time.
+    """Says when so many batches have gone by since the last time; `total` counts all.
 
     >>> every = Every(2)
     >>> [every.due(batch) for batch in (0, 1, 2, 0, 3)]
@@ -18,12 +18,12 @@ class Every:
     """
 
     def __init__(self, count):
-        self.count, self.seen, self.last = count, 0, None
+        self.count, self.seen, self.last, self.total = count, 0, None, 0
 
     def due(self, batch):
         """Takes note of a batch; its number starts again at 0 with each epoch."""
-        self.seen += batch + 1 if self.last is None or batch <= self.last else batch - self.last
-        self.last = batch
+        new = batch + 1 if self.last is None or batch <= self.last else batch - self.last
+        self.seen, self.total, self.last = self.seen + new, self.total + new, batch
         if self.seen < self.count:
             return False
         self.seen = 0
@@ -37,28 +37,36 @@ def check_save_freq(save_freq):
 
 
 class SavingCallback(MonitorCallback):
-    """Base of callbacks that save the model after epochs or batches; a subclass defines `_save(epoch, batch, logs)`."""
+    """Base of callbacks that save the model after epochs or batches; a subclass defines `_save_model`.
+
+    The names with an underscore are Keras's: subclasses of others, such as W&B's, call them.
+    """
+
+    saves_without_value = True  # with `save_best_only`, where the watched value is not there
 
     def __init__(self, monitor, verbose, save_best_only, mode, save_freq, initial_value_threshold):
         super().__init__(monitor, mode, initial_value_threshold)
         check_save_freq(save_freq)
         self.verbose, self.save_best_only, self.save_freq = verbose, save_best_only, save_freq
         self.every_batch = save_freq != "epoch"
-        self._every, self._epoch = Every(save_freq), 0
+        self._every, self._current_epoch = Every(save_freq), 0
 
     def on_epoch_begin(self, epoch, logs=None):
         """Remembers the epoch."""
-        self._epoch = epoch
+        self._current_epoch = epoch
 
     def on_train_batch_end(self, batch, logs=None):
         """Saves where enough batches have gone by."""
-        if self.save_freq != "epoch" and self._every.due(batch):
-            self._save(self._epoch, batch, dict((logs or {}).items()))
+        if self._should_save_on_batch(batch):
+            self._save_model(self._current_epoch, batch, logs)
 
     def on_epoch_end(self, epoch, logs=None):
         """Saves after an epoch."""
         if self.save_freq == "epoch":
-            self._save(epoch, None, dict((logs or {}).items()))
+            self._save_model(epoch, None, logs)
+
+    def _should_save_on_batch(self, batch):
+        return self.save_freq != "epoch" and self._every.due(batch)
 
     def _say(self, text):
         if self.verbose > 0:
@@ -71,8 +79,10 @@ class SavingCallback(MonitorCallback):
             return True
         value = self.found(logs)
         if value is None or np.ndim(value) > 0:
-            warnings.warn(f"Can save best model only with {self.monitor} available, as a single number.", stacklevel=4)
-            return True
+            so = "saving it nevertheless" if self.saves_without_value else "skipping it"
+            warnings.warn(f"Can save best model only with {self.monitor} available, as a single number: {so}.",
+                          stacklevel=4)
+            return self.saves_without_value
         best = "None" if self.best is None else f"{self.best:.5f}"
         if not self.is_better(value, self.best):
             self._say(f"\nEpoch {epoch + 1}: {self.monitor} did not improve from {best}")
@@ -114,8 +124,8 @@ class ModelCheckpoint(SavingCallback):
                              f"{' when save_weights_only=True' if save_weights_only else ''}. "
                              f"Received: filepath={self.filepath}")
 
-    def _save(self, epoch, batch, logs):
-        path = self._path(epoch, batch, logs)
+    def _save_model(self, epoch, batch, logs):
+        path = self._get_file_path(epoch, batch, logs)
         if not self._wanted(epoch, logs, path):
             return
         os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
@@ -125,7 +135,8 @@ class ModelCheckpoint(SavingCallback):
         (self.model.save_weights if self.save_weights_only else self.model.save)(path, overwrite=True)
         self._say(f"\nEpoch {epoch + 1}: finished saving model to {path}")
 
-    def _path(self, epoch, batch, logs):
+    def _get_file_path(self, epoch, batch, logs):
+        logs = logs or {}
         more = {} if batch is None or "batch" in logs else {"batch": batch + 1}
         try:
             return self.filepath.format(epoch=epoch + 1, **more, **logs)

@@ -58,76 +58,96 @@ def field(number, value):
     return _varint(number << 3 | 2) + _varint(len(value)) + value
 
 
+FLOAT, DOUBLE, STRING = 1, 2, 7  # TensorFlow's numbers for dtypes
+
+
+def _summary(tag, plugin, dtype, shape, content, about=b""):
+    """A summary value: a tensor for one of TensorBoard's plugins, as TensorFlow 2 writes it."""
+    dimensions = b"".join(field(2, field(1, size)) for size in shape)
+    tensor = field(1, dtype) + field(2, dimensions) + content
+    return field(1, tag) + field(9, field(1, field(1, plugin) + field(2, about))) + field(8, tensor)
+
+
 def scalar(tag, value):
     """A summary value: one number."""
-    return field(1, tag) + _varint(2 << 3 | 5) + struct.pack("<f", float(value))
+    return _summary(tag, "scalars", FLOAT, (), field(4, struct.pack("<f", float(value))))
 
 
 def histogram(tag, values, bins=30):
-    """A summary value: how the numbers of an array are spread."""
+    """A summary value: how the finite numbers of an array are spread, as rows (left edge, right edge, count)."""
     values = np.asarray(values, "float64").ravel()
-    counts, edges = np.histogram(values, bins)
-    data = b"".join(field(i, float(v)) for i, v in enumerate(
-        (values.min(), values.max(), values.size, values.sum(), np.square(values).sum()), 1))
-    packed = (np.asarray(a, "<f8").tobytes() for a in (edges[1:], counts))
-    return field(1, tag) + field(5, data + b"".join(field(i, a) for i, a in enumerate(packed, 6)))
+    values = values[np.isfinite(values)]
+    rows = np.zeros((bins, 3))
+    if values.size and values.min() == values.max():
+        rows[:, :2], rows[-1, 2] = values[0], values.size
+    elif values.size:
+        counts, edges = np.histogram(values, bins)
+        rows = np.stack([edges[:-1], edges[1:], counts], axis=1)
+    return _summary(tag, "histograms", DOUBLE, rows.shape, field(4, rows.astype("<f8").tobytes()))
 
 
-def image(tag, pixels):
-    """A summary value: a picture, uint8 (height, width, channels)."""
+def images(tag, pictures):
+    """A summary value: pictures of one size, uint8 (height, width, channels)."""
+    height, width, _ = pictures[0].shape
+    texts = [str(width), str(height), *map(_png, pictures)]
+    return _summary(tag, "images", STRING, (len(texts),), b"".join(field(8, text) for text in texts))
+
+
+def _png(pixels):
+    """A picture as the bytes of a PNG file."""
     height, width, channels = pixels.shape
     rows = b"".join(b"\0" + row.tobytes() for row in pixels)
 
     def chunk(kind, data):
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
     header = struct.pack(">IIBBBBB", width, height, 8, {1: 0, 3: 2, 4: 6}[channels], 0, 0, 0)
-    png = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
-    return field(1, tag) + field(4, field(1, height) + field(2, width) + field(3, channels) + field(4, png))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
 
 
 def keras_graph(text):
     """A summary value: the JSON of a model, from which TensorBoard draws it."""
-    plugin = field(1, field(1, "graph_keras_model") + field(2, b"1"))
-    return field(1, "keras") + field(9, plugin) + field(8, field(1, 7) + field(2, b"") + field(8, text))
+    return _summary("keras", "graph_keras_model", STRING, (), field(8, text), b"1")
 
 
 # ---------------------------------------------------------------- the file
 
+SECONDS = 2.0  # that events wait at most for the next one
+
+
 class EventFile:
-    """A file of events in a folder, opened when the first event is written.
+    """A file of events in a folder, made with the first event; it is open only while it is written to.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     events = EventFile(folder)
     ...     events.write(3, [scalar("loss", 0.5)])
-    ...     events.close()
+    ...     events.flush()
     ...     len(os.listdir(folder))
     1
     """
 
     def __init__(self, folder):
-        self.folder, self.file = folder, None
+        self.folder, self.path, self._waiting, self._written = folder, None, [], time.monotonic()
 
     def write(self, step, values):
-        """Writes one event with summary values."""
-        if self.file is None:
-            os.makedirs(self.folder, exist_ok=True)
+        """Writes one event with summary values; readers see it within seconds, or after `flush`."""
+        if self.path is None:
             name = f"events.out.tfevents.{time.time():.6f}.{socket.gethostname()}.{os.getpid()}.{id(self)}.v2"
-            self.file = open(os.path.join(self.folder, name), "wb")  # noqa: SIM115
+            self.path = os.path.join(self.folder, name)
             self._record(field(1, time.time()) + field(3, "brain.Event:2"))
         self._record(field(1, time.time()) + field(2, int(step)) + field(5, b"".join(field(1, v) for v in values)))
+        if time.monotonic() - self._written > SECONDS:
+            self.flush()
 
     def _record(self, data):
         size = struct.pack("<Q", len(data))
-        self.file.write(size + struct.pack("<I", masked_crc(size)) + data + struct.pack("<I", masked_crc(data)))
+        self._waiting += [size, struct.pack("<I", masked_crc(size)), data, struct.pack("<I", masked_crc(data))]
 
     def flush(self):
         """Lets readers see what was written."""
-        if self.file is not None:
-            self.file.flush()
-
-    def close(self):
-        """Closes the file."""
-        if self.file is not None:
-            self.file.close()
-            self.file = None
+        self._written = time.monotonic()
+        if self._waiting:
+            os.makedirs(self.folder, exist_ok=True)
+            with open(self.path, "ab") as file:
+                file.write(b"".join(self._waiting))
+            self._waiting = []

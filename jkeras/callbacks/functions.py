@@ -1,6 +1,6 @@
 """LambdaCallback: functions as a callback."""
 
-from jkeras.callbacks.base import TEST_HOOKS, TRAIN_HOOKS, Callback
+from jkeras.callbacks.base import HOOKS, Callback
 from jkeras.core.registry import public
 
 
@@ -11,7 +11,7 @@ class LambdaCallback(Callback):
     Args:
         on_epoch_begin, on_epoch_end: `(epoch, logs)`.
         on_train_begin, on_train_end: `(logs)`.
-        on_train_batch_begin, on_train_batch_end: `(batch, logs)`.
+        on_train_batch_begin, on_train_batch_end: `(batch, logs)`; the second has this name.
         kwargs: further methods of `Callback`.
 
     >>> LambdaCallback(on_train_begin=lambda logs: print("begin")).on_train_begin(None)
@@ -24,20 +24,6 @@ class LambdaCallback(Callback):
         functions = dict(on_epoch_begin=on_epoch_begin, on_epoch_end=on_epoch_end, on_train_begin=on_train_begin,
                          on_train_end=on_train_end, on_train_batch_begin=on_train_batch_begin,
                          on_train_batch_end=on_train_batch_end, **kwargs)
-        for name, function in functions.items():
-            if function is not None:
-                setattr(self, name, _positional(function))
-        self.every_batch = any(functions.get(h) is not None for h in (*TRAIN_HOOKS, *TEST_HOOKS))
-
-
-def _positional(function):
-    """Callbacks are told `logs` by name; functions of the user take it by position."""
-    def told(*args, logs=None):
-        return function(*args) if logs is None and _takes(function) == len(args) else function(*args, logs)
-    return told
-
-
-def _takes(function):
-    import inspect
-
-    return len(inspect.signature(function).parameters)
+        given = {name: function for name, function in functions.items() if function is not None}
+        self.__dict__.update(given)
+        self.every_batch = any(hook in given for hook in (*HOOKS["train"], *HOOKS["test"]))

@@ -8,6 +8,8 @@ from jkeras.core.registry import public
 class History(Callback):
     """Remembers the logs of each epoch: `history` has a list for each name, `epoch` the epochs' numbers.
 
+    Given to a second `fit`, the lists of `history` go on, and `epoch` starts anew, as in Keras.
+
     >>> History().epoch
     []
     """
@@ -17,11 +19,9 @@ class History(Callback):
         self.history, self.epoch = {}, []
 
     def on_train_begin(self, logs=None):
-        """Starts anew, unless a checkpoint has just been restored."""
-        if self.__dict__.pop("_restored", False):
-            return
-        self.epoch = []
-        self.history = {}
+        """Counts anew, unless a checkpoint has just been restored."""
+        if not self.__dict__.pop("_restored", False):
+            self.epoch = []
 
     def on_epoch_end(self, epoch, logs=None):
         """Adds an epoch."""

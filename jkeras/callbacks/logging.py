@@ -26,14 +26,14 @@ class CSVLogger(Callback):
     def __init__(self, filename, separator=",", append=False):
         super().__init__()
         self.filename, self.sep, self.append = os.fspath(filename), separator, append
-        self.file = self.writer = self.keys = None
+        self.csv_file = self.writer = self.keys = None
 
     def on_train_begin(self, logs=None):
         """Opens the file."""
         self.on_train_end()
         has_rows = self.append and os.path.exists(self.filename) and os.path.getsize(self.filename) > 0
-        self.file, self.keys = open(self.filename, "a" if self.append else "w", newline=""), None  # noqa: SIM115
-        self._needs_header = not has_rows
+        self.csv_file, self.keys = open(self.filename, "a" if self.append else "w", newline=""), None  # noqa: SIM115
+        self.append_header = not has_rows
 
     def on_epoch_end(self, epoch, logs=None):
         """Writes a row."""
@@ -43,16 +43,16 @@ class CSVLogger(Callback):
             if keys and not any(k.startswith("val_") for k in keys):
                 keys += [f"val_{k}" for k in keys]
             self.keys = keys
-            self.writer = csv.DictWriter(self.file, ["epoch", *keys], delimiter=self.sep)
-            if self._needs_header:
+            self.writer = csv.DictWriter(self.csv_file, ["epoch", *keys], delimiter=self.sep)
+            if self.append_header:
                 self.writer.writeheader()
         self.writer.writerow({"epoch": epoch, **{k: _cell(logs.get(k, "NA")) for k in self.keys}})
-        self.file.flush()
+        self.csv_file.flush()
 
     def on_train_end(self, logs=None):
         """Closes the file."""
-        if self.file is not None and not self.file.closed:
-            self.file.close()
+        if self.csv_file is not None and not self.csv_file.closed:
+            self.csv_file.close()
         self.writer = None
 
 

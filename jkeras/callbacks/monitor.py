@@ -40,7 +40,10 @@ class MonitorCallback(Callback):
             return False
         for metric in self._metrics():
             if metric.name == name:
-                return getattr(metric, "_direction", None) == "up"
+                direction = getattr(metric, "_direction", None)
+                if direction is None:
+                    self._explain()
+                return direction == "up"
         higher = any(word in name.lower() for word in self.HIGHER)
         if not higher and not any(word in name.lower() for word in self.LOWER):
             self._explain()

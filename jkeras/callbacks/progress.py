@@ -1,5 +1,6 @@
 """ProgbarLogger: a bar on a terminal, one updating display in a notebook, plain lines in a file."""
 
+import shutil
 import sys
 import time
 
@@ -7,6 +8,7 @@ from jkeras.callbacks.base import Callback
 from jkeras.core.registry import public
 
 INTERVAL = 0.1  # seconds between two looks at the device
+PLAIN = str.maketrans("━─", "=.")
 
 
 @public("keras.callbacks.ProgbarLogger")
@@ -14,7 +16,9 @@ class ProgbarLogger(Callback):
     """Shows the progress of `fit`, `evaluate` and `predict`.
 
     On a terminal a bar is drawn at most ten times a second; in a notebook one display is updated; into a file or pipe
-    goes one line for each epoch.
+    goes one line for each epoch. Shown are the time that is left (in the end: that it took), the time of a step and,
+    where the number of rows is known, rows per second. The first dispatch, which compiles, counts for neither of these
+    where there is a second one.
 
     >>> ProgbarLogger().every_batch
     False
@@ -24,7 +28,7 @@ class ProgbarLogger(Callback):
 
     def __init__(self):
         super().__init__()
-        self._in_epoch, self.screen = False, None
+        self._in_epoch, self.screen, self.rows = False, None, None
 
     def set_params(self, params):
         """Takes epochs, steps and verbosity."""
@@ -90,10 +94,11 @@ class ProgbarLogger(Callback):
     def _start(self, shown_on=None):
         self.screen, self.prefix, self.seen = shown_on or screen(), "", 0
         self.started = self.shown = time.time()
+        self.first = None  # (time, steps) after the first dispatch
 
     def _update(self, seen, logs):
-        self.seen = seen
-        now = time.time()
+        self.seen, now = seen, time.time()
+        self.first = self.first or (now, seen)
         if self.verbose == 1 and self.screen.live and now - self.shown >= INTERVAL:
             self.shown = now
             self.screen.redraw(self._bar(now) + _values(logs))
@@ -106,20 +111,48 @@ class ProgbarLogger(Callback):
             self.screen.redraw(self._bar(now, done=True) + _values(logs), end=True)
         else:
             steps = f"{self.seen}/{self.total or self.seen}"
-            self.screen.write(f"{self.prefix}{steps} - {now - self.started:.0f}s{_values(logs)}\n")
+            pace = "".join(f" - {text}" for text in self._pace(now))
+            self.screen.write(f"{self.prefix}{steps} - {duration(now - self.started)}{pace}{_values(logs)}\n")
         self.total = self.total or self.seen
 
     def _bar(self, now, done=False):
-        elapsed, seen, total = now - self.started, self.seen, self.total
+        seen, total = self.seen, self.total
         if total is None:
             text = f"{seen}/Unknown"
         else:
             filled = min(20, 20 * seen // max(total, 1))
             text = f"{seen:>{len(str(total))}}/{total} {'━' * filled}{'─' * (20 - filled)}"
-        step = elapsed / max(seen, 1)
-        if done or total is None:
-            return f"{text} {elapsed:.0f}s {_short(step)}/step"
-        return f"{text} {step * (total - seen):.0f}s {_short(step)}/step"
+        left = now - self.started if done or total is None else self._step(now) * (total - seen)
+        return " ".join([text, duration(left), *self._pace(now)])
+
+    def _step(self, now):
+        """Seconds of a step."""
+        began, before = self.first or (self.started, 0)
+        if self.seen <= before:
+            began, before = self.started, 0
+        return (now - began) / max(self.seen - before, 1)
+
+    def _pace(self, now):
+        """["12ms/step", "2.7k rows/s"]"""
+        step = self._step(now)
+        pace = [f"{_short(step)}/step"]
+        if self.rows and self.total and step > 0:
+            pace.append(f"{_thousands(self.rows / self.total / step)} rows/s")
+        return pace
+
+
+def duration(seconds):
+    """A time to wait: "59s", "2:05", "1:00:09".
+
+    >>> duration(59.2), duration(125), duration(3609)
+    ('59s', '2:05', '1:00:09')
+    """
+    seconds = int(seconds)
+    if seconds < 60:
+        return f"{seconds}s"
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
 
 
 def _short(seconds):
@@ -131,6 +164,18 @@ def _short(seconds):
     if seconds >= 1:
         return f"{seconds:.0f}s"
     return f"{seconds * 1e3:.0f}ms" if seconds >= 1e-3 else f"{seconds * 1e6:.0f}us"
+
+
+def _thousands(number):
+    """A rate with three digits: "2.67k".
+
+    >>> _thousands(12.34), _thousands(2666.7), _thousands(3.1e6)
+    ('12.3', '2.67k', '3.1M')
+    """
+    for letter, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if number >= 0.9995 * size:
+            return f"{number / size:.3g}{letter}"
+    return f"{number:.3g}"
 
 
 def _values(logs):
@@ -152,12 +197,16 @@ class Terminal:
 
     def write(self, text):
         """Writes text."""
-        sys.stdout.write(text)
+        try:
+            sys.stdout.write(text)
+        except UnicodeEncodeError:  # a terminal that cannot draw lines
+            sys.stdout.write(text.translate(PLAIN).encode("ascii", "replace").decode())
         sys.stdout.flush()
 
     def redraw(self, line, end=False):
-        """Draws the line in place of the last one."""
-        self.write(f"\r\x1b[2K{line}" + ("\n" if end else ""))
+        """Draws the line in place of the last one; while it is to be drawn again, no longer than a row."""
+        line = f"{line}\n" if end else line[:shutil.get_terminal_size().columns - 1]
+        self.write(f"\r\x1b[2K{line}")
 
 
 class File(Terminal):

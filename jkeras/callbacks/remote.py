@@ -1,7 +1,7 @@
 """RemoteMonitor: the results of each epoch, sent to a server."""
 
+import http.client
 import json
-import urllib.error
 import urllib.parse
 import urllib.request
 import warnings
@@ -14,7 +14,7 @@ from jkeras.core.registry import public
 
 @public("keras.callbacks.RemoteMonitor")
 class RemoteMonitor(Callback):
-    """Sends the logs of each epoch to a server by HTTP POST. A server that does not answer is only warned of.
+    """Sends the logs of each epoch to a server by HTTP POST. An address that does not answer is only warned of.
 
     Args:
         root, path: the address.
@@ -40,10 +40,10 @@ class RemoteMonitor(Callback):
         body = text if self.send_as_json else urllib.parse.urlencode({self.field: text})
         kind = "application/json" if self.send_as_json else "application/x-www-form-urlencoded"
         address = self.root + self.path
-        if urllib.parse.urlsplit(address).scheme not in ("http", "https"):
-            raise ValueError(f"RemoteMonitor: `root` must be an http or https address. Received: root={self.root!r}")
-        request = urllib.request.Request(address, body.encode(), {"Content-Type": kind, **(self.headers or {})})
         try:
+            if urllib.parse.urlsplit(address).scheme not in ("http", "https"):
+                raise ValueError("`root` must begin with http:// or https://")
+            request = urllib.request.Request(address, body.encode(), {"Content-Type": kind, **(self.headers or {})})
             urllib.request.urlopen(request, timeout=10).close()
-        except (urllib.error.URLError, OSError) as error:
+        except (OSError, ValueError, http.client.HTTPException) as error:
             warnings.warn(f"RemoteMonitor could not reach {address}: {error}", stacklevel=2)

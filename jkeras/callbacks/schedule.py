@@ -1,12 +1,32 @@
 """Callbacks that change the learning rate: LearningRateScheduler, ReduceLROnPlateau."""
 
 import inspect
+import warnings
 
 import numpy as np
 
 from jkeras.callbacks.base import Callback
 from jkeras.callbacks.monitor import MonitorCallback
 from jkeras.core.registry import public
+
+
+def rate_of(optimizer):
+    """An optimizer's learning rate as a number."""
+    return float(np.asarray(optimizer.learning_rate))
+
+
+def named_rates(optimizer):
+    """{name in the logs: learning rate}, of each optimizer where there are several."""
+    several = getattr(optimizer, "optimizers", None)
+    if several is None:
+        return {"learning_rate": rate_of(optimizer)}
+    return {f"learning_rate_{o.name}": rate_of(o) for o in several}
+
+
+def with_words(optimizer):
+    """(optimizer, what a printed line calls it) of each optimizer."""
+    several = getattr(optimizer, "optimizers", None)
+    return [(optimizer, "")] if several is None else [(o, f"{o.name} ") for o in several]
 
 
 @public("keras.callbacks.LearningRateScheduler")
@@ -17,6 +37,9 @@ class LearningRateScheduler(Callback):
         schedule: `(epoch, rate) -> rate`, or `epoch -> rate`.
         verbose: 1 prints a line for each epoch.
 
+    Raises:
+        ValueError: in training, a rate that is no float, or an optimizer without a learning rate.
+
     >>> LearningRateScheduler(lambda epoch, rate: rate * 0.9).verbose
     0
     """
@@ -26,14 +49,17 @@ class LearningRateScheduler(Callback):
         self.schedule, self.verbose = schedule, verbose
 
     def on_epoch_begin(self, epoch, logs=None):
-        """Sets the rate."""
-        optimizer = self.model.optimizer
-        rate = self._next(epoch, float(np.asarray(optimizer.learning_rate)))
-        if not isinstance(rate, (float, np.floating)):
-            raise ValueError(f"The output of the `schedule` function should be a float. Got: {rate}")
-        optimizer.learning_rate = rate
-        if self.verbose > 0:
-            print(f"\nEpoch {epoch + 1}: LearningRateScheduler setting learning rate to {rate}.")
+        """Sets the rate, with several optimizers of each."""
+        for optimizer, word in with_words(self.model.optimizer):
+            if not hasattr(optimizer, "learning_rate"):
+                raise ValueError("LearningRateScheduler needs an optimizer with a `learning_rate`. "
+                                 f"Received: {optimizer!r}")
+            rate = self._next(epoch, rate_of(optimizer))
+            if not isinstance(rate, (float, np.floating)):
+                raise ValueError(f"The output of the `schedule` function should be a float. Got: {rate}")
+            optimizer.learning_rate = rate
+            if self.verbose > 0:
+                print(f"\nEpoch {epoch + 1}: LearningRateScheduler setting {word}learning rate to {rate}.")
 
     def _next(self, epoch, rate):
         try:
@@ -47,7 +73,7 @@ class LearningRateScheduler(Callback):
     def on_epoch_end(self, epoch, logs=None):
         """Puts the rate into the logs."""
         if logs is not None:
-            logs["learning_rate"] = float(np.asarray(self.model.optimizer.learning_rate))
+            logs.update(named_rates(self.model.optimizer))
 
 
 @public("keras.callbacks.ReduceLROnPlateau")
@@ -63,6 +89,7 @@ class ReduceLROnPlateau(MonitorCallback):
         min_delta: a change smaller than this is no improvement.
         cooldown: number of epochs to wait after a change before watching again.
         min_lr: the rate goes no lower.
+        kwargs: ignored with a warning; Keras ignores them in silence.
 
     Raises:
         ValueError: `factor` of 1 or more.
@@ -75,7 +102,8 @@ class ReduceLROnPlateau(MonitorCallback):
                  min_lr=0.0, **kwargs):
         super().__init__(monitor, mode, min_delta=min_delta)
         if kwargs:
-            raise TypeError(f"ReduceLROnPlateau got unexpected keyword arguments: {list(kwargs)}")
+            warnings.warn(f"ReduceLROnPlateau ignores the arguments {list(kwargs)}, which it does not have.",
+                          stacklevel=2)
         if factor >= 1.0:
             raise ValueError(f"ReduceLROnPlateau does not support a factor >= 1.0. Received factor={factor}")
         self.factor, self.min_lr, self.patience = factor, min_lr, patience
@@ -94,8 +122,7 @@ class ReduceLROnPlateau(MonitorCallback):
     def on_epoch_end(self, epoch, logs=None):
         """Watches and reduces; puts the rate into the logs."""
         logs = {} if logs is None else logs
-        optimizer = self.model.optimizer
-        logs["learning_rate"] = rate = float(np.asarray(optimizer.learning_rate))
+        logs.update(named_rates(self.model.optimizer))
         value = self.current(logs, "Learning rate reduction is")
         if value is None:
             return
@@ -106,12 +133,18 @@ class ReduceLROnPlateau(MonitorCallback):
             self.best, self.wait = value, 0
         elif not self.in_cooldown():
             self.wait += 1
-            if self.wait >= self.patience and rate > np.float32(self.min_lr):
-                rate = max(rate * self.factor, self.min_lr)
-                optimizer.learning_rate = rate
-                if self.verbose > 0:
-                    print(f"\nEpoch {epoch + 1}: ReduceLROnPlateau reducing learning rate to {rate}.")
+            if self.wait >= self.patience and self._reduce(epoch):
                 self.cooldown_counter, self.wait = self.cooldown, 0
+
+    def _reduce(self, epoch):
+        """Reduces each optimizer's rate that is not at `min_lr` yet; whether there was one."""
+        above = [(o, word) for o, word in with_words(self.model.optimizer) if rate_of(o) > np.float32(self.min_lr)]
+        for optimizer, word in above:
+            rate = max(rate_of(optimizer) * self.factor, self.min_lr)
+            optimizer.learning_rate = rate
+            if self.verbose > 0:
+                print(f"\nEpoch {epoch + 1}: ReduceLROnPlateau reducing {word}learning rate to {rate}.")
+        return bool(above)
 
     def get_state(self):
         """Best value, patience and cooldown used."""

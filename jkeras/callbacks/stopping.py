@@ -42,7 +42,7 @@ class EarlyStopping(MonitorCallback):
 
     def on_epoch_end(self, epoch, logs=None):
         """Watches, remembers the best weights, asks to stop."""
-        value = self.current(logs, "Early stopping")
+        value = self.get_monitor_value(logs)
         if value is None or epoch < self.start_from_epoch:
             return
         if self.restore_best_weights and self.best_weights is None:
@@ -57,6 +57,10 @@ class EarlyStopping(MonitorCallback):
         elif self.wait >= self.patience and epoch > 0:
             self.stopped_epoch = epoch
             self.model.stop_training = True
+
+    def get_monitor_value(self, logs):
+        """The watched value; None, with a warning, where the logs lack it."""
+        return self.current(logs, "Early stopping")
 
     def on_train_end(self, logs=None):
         """Puts the best weights back."""

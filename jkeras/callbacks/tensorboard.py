@@ -1,13 +1,15 @@
 """TensorBoard: results, weights and the model's graph in files that TensorBoard shows."""
 
+import contextlib
 import os
 import time
 
-import jax
 import numpy as np
 
-from jkeras.callbacks import event_file
+from jkeras.callbacks import event_file, projector
 from jkeras.callbacks.base import Callback
+from jkeras.callbacks.profiler import Trace
+from jkeras.callbacks.schedule import named_rates
 from jkeras.core.registry import public
 
 
@@ -19,15 +21,16 @@ class TensorBoard(Callback):
         log_dir: the folder; "train" and "validation" lie in it.
         histogram_freq: every so many epochs, how each weight is spread; 0: never.
         write_graph: the model's graph.
-        write_images: with the histograms, weights as pictures.
+        write_images: with the histograms, weights as pictures, the lowest value black and the highest white.
         write_steps_per_second: steps per second, of epochs and batches.
         update_freq: "epoch", "batch", or a number: every so many batches, their results too.
         profile_batch: the number of a batch, or two: what JAX's profiler sees from the one to the other; 0: none.
-        embeddings_freq: every so many epochs, the weights for the projector.
+        embeddings_freq: every so many epochs, the weights, and embeddings for the projector.
         embeddings_metadata: file with the names of an embedding's rows, or a dict from layers' names to files.
 
     Raises:
-        ValueError: wrong `profile_batch` or `update_freq`.
+        ValueError: wrong `profile_batch` or `update_freq`; in training, names in `embeddings_metadata` that are no
+            Embedding layers.
 
     >>> TensorBoard("logs", histogram_freq=1).histogram_freq
     1
@@ -44,12 +47,16 @@ class TensorBoard(Callback):
         self.embeddings_freq, self.embeddings_metadata = embeddings_freq, embeddings_metadata
         if self.update_freq != "epoch" and not isinstance(self.update_freq, int):
             raise ValueError(f"`update_freq` must be 'epoch', 'batch' or an integer. Received: {update_freq!r}")
-        self._first, self._last = _batches(profile_batch)
-        self.every_batch = self.update_freq != "epoch" or self._first > 0
+        self._profiled = _batches(profile_batch)
+        self.every_batch = self.update_freq != "epoch" or self._profiled[1] > 0
         self._train_dir = os.path.join(self.log_dir, "train")
         self._train = event_file.EventFile(self._train_dir)
         self._validation = event_file.EventFile(os.path.join(self.log_dir, "validation"))
-        self._batch, self._tracing, self._graph_written = 0, False, False
+        self._graph_written = False
+        self._count_from_0()
+
+    def _count_from_0(self):
+        self._batch, self._trace = 0, Trace(self._train_dir, *self._profiled)
 
     def set_model(self, model):
         """Takes the model, and writes its graph and the projector's settings."""
@@ -61,35 +68,20 @@ class TensorBoard(Callback):
             except (TypeError, ValueError, NotImplementedError):
                 pass  # a model that has no config has no picture either
         if self.embeddings_freq:
-            self._write_projector()
-
-    def _write_projector(self):
-        """The file that tells the projector which weights are embeddings."""
-        names = [layer.name for layer in self.model.layers if type(layer).__name__ == "Embedding"]
-        files = self.embeddings_metadata
-        files = files if isinstance(files, dict) else dict.fromkeys(names, files)
-        unknown = set(files) - set(names)
-        if unknown:
-            raise ValueError(f"`embeddings_metadata` names {sorted(unknown)}, which are no Embedding layers: {names}")
-        os.makedirs(self._train_dir, exist_ok=True)
-        with open(os.path.join(self.log_dir, "projector_config.pbtxt"), "w") as file:
-            for name, path in files.items():
-                metadata = "" if path is None else f'  metadata_path: "{path}"\n'
-                file.write(f'embeddings {{\n  tensor_name: "{name}/embeddings"\n{metadata}}}\n')
+            projector.write_config(self.log_dir, list(projector.embeddings_of(model)), self.embeddings_metadata)
 
     # ------------------------------------------------------------ batches
 
     def on_train_begin(self, logs=None):
         """Starts counting."""
-        self._batch = 0
+        self._trace.stop()  # of a training that broke off
+        self._count_from_0()
 
     def on_train_batch_begin(self, batch, logs=None):
         """Starts the clock, and the profiler where it is time."""
         self._batch += 1
         self._batch_started = time.time()
-        if self._batch == self._first and not self._tracing:
-            jax.profiler.start_trace(self._train_dir)
-            self._tracing = True
+        self._trace.begin(self._batch)
 
     def on_train_batch_end(self, batch, logs=None):
         """Writes the results of a batch."""
@@ -98,12 +90,7 @@ class TensorBoard(Callback):
             if self.write_steps_per_second:
                 values["batch_steps_per_second"] = 1 / max(time.time() - self._batch_started, 1e-9)
             self._scalars(self._train, values, self._batch)
-        if self._tracing and self._batch >= self._last:
-            self._stop_trace()
-
-    def _stop_trace(self):
-        jax.profiler.stop_trace()
-        self._tracing = False
+        self._trace.end(self._batch, logs)
 
     @staticmethod
     def _scalars(file, values, step):
@@ -115,7 +102,8 @@ class TensorBoard(Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         """Starts the clock."""
-        self._epoch_started, self._steps_before = time.time(), self._iterations()
+        if self.write_steps_per_second:
+            self._epoch_started, self._steps_before = time.time(), self._iterations()
 
     def _iterations(self):
         return int(getattr(self.model.optimizer, "iterations", 0))
@@ -124,9 +112,8 @@ class TensorBoard(Callback):
         """Writes the results of an epoch; now and then the weights."""
         logs = dict((logs or {}).items())
         train = {f"epoch_{k}": v for k, v in logs.items() if not k.startswith("val_")}
-        rate = getattr(self.model.optimizer, "learning_rate", None)
-        if rate is not None:
-            train["epoch_learning_rate"] = float(np.asarray(rate))
+        with contextlib.suppress(AttributeError):  # the rate may be hidden in an optax transformation
+            train |= {f"epoch_{k}": v for k, v in named_rates(self.model.optimizer).items()}
         if self.write_steps_per_second:
             elapsed = max(time.time() - self._epoch_started, 1e-9)
             train["epoch_steps_per_second"] = (self._iterations() - self._steps_before) / elapsed
@@ -137,17 +124,17 @@ class TensorBoard(Callback):
         if self.embeddings_freq and epoch % self.embeddings_freq == 0:
             os.makedirs(self._train_dir, exist_ok=True)
             self.model.save_weights(os.path.join(self._train_dir, f"keras_embedding.ckpt-{epoch}.weights.h5"))
+            projector.write_vectors(self.log_dir, projector.embeddings_of(self.model))
         self._train.flush()
         self._validation.flush()
 
     def _write_weights(self, epoch):
         for weight in self.model.weights:
-            name, values = weight.path.replace(":", "_"), np.asarray(weight.value)
-            if values.size and np.isfinite(values).all():
-                self._train.write(epoch, [event_file.histogram(f"{name}/histogram", values)])
-                picture = _picture(values) if self.write_images else None
-                if picture is not None:
-                    self._train.write(epoch, [event_file.image(f"{name}/image", picture)])
+            name, values = weight.path.replace(":", "_"), np.asarray(weight.value, "float64")
+            self._train.write(epoch, [event_file.histogram(f"{name}/histogram", values)])
+            pictures = _pictures(values) if self.write_images else []
+            if pictures:
+                self._train.write(epoch, [event_file.images(f"{name}/image", pictures)])
 
     def on_test_end(self, logs=None):
         """Writes the results of an evaluation by the number of updates so far."""
@@ -156,34 +143,46 @@ class TensorBoard(Callback):
         self._validation.flush()
 
     def on_train_end(self, logs=None):
-        """Closes the files."""
-        if self._tracing:
-            self._stop_trace()
-        self._train.close()
-        self._validation.close()
+        """Completes the files."""
+        self._trace.stop()
+        self._train.flush()
+        self._validation.flush()
 
 
 def _batches(profile_batch):
-    """(first, last) batch to profile; (0, 0): none."""
-    given = profile_batch
+    """(first batch to profile, how many)."""
     try:
-        given = [int(v) for v in given.split(",")] if isinstance(given, str) else given
-        first, last = (given, given) if isinstance(given, int) else (int(v) for v in (
-            given if len(given) == 2 else (given[0], given[0])))
+        given = profile_batch.split(",") if isinstance(profile_batch, str) else profile_batch
+        first, last = (given, given) if isinstance(given, int) else map(int, given)
         if 0 <= first <= last:
-            return first, last
-    except (TypeError, ValueError, IndexError):
+            return max(first, 1), last - max(first, 1) + 1  # of (0, 0) none
+    except (TypeError, ValueError):
         pass
     raise ValueError("`profile_batch` must be a number of a batch, or two in order. Received: "
                      f"profile_batch={profile_batch!r}")
 
 
-def _picture(values):
-    """A weight as uint8 (height, width, 1): a kernel's matrix, the long side across; None for other weights."""
+MOST = 3  # pictures of one weight, as TensorFlow
+
+
+def _pictures(values):
+    """A weight as at most three pictures, uint8 (height, width, channels); [] where its shape allows none.
+
+    Of a matrix the long side lies across; of a convolution's kernel each filter is a picture, in gray or, where it
+    sees 3 or 4 channels, in color.
+    """
     values = np.squeeze(values)
-    if not 1 <= values.ndim <= 2:
-        return None
-    values = np.atleast_2d(values)
-    values = values.T if values.shape[0] > values.shape[1] else values
+    if values.ndim == 1:
+        values = values[None, None, :, None]
+    elif values.ndim == 2:
+        values = (values.T if values.shape[0] > values.shape[1] else values)[None, :, :, None]
+    elif values.ndim == 3:
+        values = np.moveaxis(values, -1, 0)[..., None]
+    elif values.ndim == 4 and values.shape[2] in (3, 4):
+        values = np.moveaxis(values, -1, 0)
+    else:
+        return []
+    if not values.size or not np.isfinite(values).all():
+        return []
     low, high = values.min(), values.max()
-    return ((values - low) / ((high - low) or 1) * 255).astype("uint8")[:, :, None]
+    return list(((values[:MOST] - low) / ((high - low) or 1) * 255).astype("uint8"))

@@ -1,18 +1,19 @@
 """Callbacks that save, average and report: what is on the disk or the wire afterwards."""
 
+import contextlib
 import http.server
 import json
 import os
-import struct
 import threading
 import urllib.parse
 
+import keras
 import numpy as np
 import pytest
 
 import jkeras
 from jkeras import callbacks, layers
-from jkeras.callbacks import event_file
+from tests.callbacks import beside
 
 X = np.random.default_rng(0).normal(size=(16, 4)).astype("float32")
 Y = X.sum(1, keepdims=True)
@@ -82,16 +83,48 @@ def test_a_backup_restores_weights_optimizer_and_epoch(tmp_path, double):
     assert not folder.exists()
 
 
-def test_backups_of_batches_and_wrong_arguments(tmp_path):
-    backup = callbacks.BackupAndRestore(tmp_path / "b", save_freq=3, delete_checkpoint=False)
-    model().fit(X, Y, batch_size=4, epochs=2, verbose=0, callbacks=[backup])
-    assert json.loads((tmp_path / "b" / "training_metadata.json").read_text())["backups"][0] == {
-        "epoch": 1, "batch": 2, "weights": "epoch_1_batch_2.weights.h5"}
-    for arguments in (("",), ("x", "batch")):
+def interrupted(k, folder, error, **options):
+    """The epochs and weights of a training that breaks off in its third epoch and is started again."""
+    found = []
+    for attempt in range(2):
+        k.utils.clear_session()
+        trained = k.Sequential([k.Input((4,)), k.layers.Dense(1)])
+        trained.compile(k.optimizers.Adam(0.1), "mse")
+        trained.set_weights([np.ones((4, 1)), np.zeros(1)])
+
+        seen = []
+
+        def stop(batch, logs, attempt=attempt, seen=seen):
+            seen.append(batch)
+            if not attempt and len(seen) == 11:
+                raise error
+        hooks = [k.callbacks.BackupAndRestore(folder, **options), k.callbacks.LambdaCallback(on_train_batch_end=stop)]
+        with contextlib.suppress(type(error)):
+            found.append(trained.fit(X, Y, batch_size=4, epochs=5, shuffle=False, verbose=0, callbacks=hooks).epoch)
+        found += [folder.exists(), int(trained.optimizer.iterations), trained.get_weights()[0].round(4).tolist()]
+    return found
+
+
+@pytest.mark.parametrize("options", [dict(), dict(save_freq=3), dict(double_checkpoint=True, delete_checkpoint=False)],
+                         ids=str)
+def test_an_interrupted_training_goes_on_as_in_keras(options, tmp_path):
+    found = beside.same(lambda k, folder: interrupted(k, folder, RuntimeError("broken"), **options),
+                        tmp_path / "mine", tmp_path / "theirs")
+    assert found[0] is True and found[3][0] == 2  # the backup outlived the error; the second attempt began there
+
+
+def test_ctrl_c_leaves_the_backup(tmp_path):
+    found = interrupted(jkeras, tmp_path / "backup", KeyboardInterrupt())
+    assert found[0] is True and found[3:5] == [[2, 3, 4], False]
+
+
+def test_wrong_arguments_of_backups(tmp_path):
+    for arguments in (("",), (None,), ("x", "batch"), ("x", 1.5)):
+        beside.same(lambda k, folder, arguments=arguments: k.callbacks.BackupAndRestore(*arguments), errors=ValueError)
         with pytest.raises(ValueError):
             callbacks.BackupAndRestore(*arguments)
-    unbuilt = jkeras.Sequential([layers.Dense(1)])
-    backup.set_model(unbuilt)
+    backup = callbacks.BackupAndRestore(tmp_path / "b")
+    backup.set_model(jkeras.Sequential([layers.Dense(1)]))
     with pytest.raises(ValueError, match="built"):
         backup.on_train_begin()
 
@@ -108,83 +141,109 @@ def test_orbax(tmp_path, weights_only):
     again.restore()
     assert same(trained, fresh)
     again.on_train_end()
-    best = callbacks.OrbaxCheckpoint(tmp_path / "best", monitor="loss", save_best_only=True, save_freq=2,
-                                     save_on_background=False)
-    model().fit(X, Y, batch_size=4, epochs=2, verbose=0, callbacks=[best])
-    assert {int(name) for name in os.listdir(tmp_path / "best") if name.isdigit()} <= {2, 4, 6, 8}
+
+
+ORBAX = [dict(max_to_keep=None), dict(save_freq=2, max_to_keep=None), dict(save_freq=3, max_to_keep=2),
+         dict(save_best_only=True, monitor="loss", max_to_keep=None, save_on_background=False),
+         dict(save_best_only=True, monitor="nope", mode="min"),
+         dict(save_best_only=True, monitor="loss", mode="max", max_to_keep=None, initial_value_threshold=1e9)]
+
+
+@pytest.mark.parametrize("options", ORBAX, ids=str)
+def test_which_checkpoints_orbax_writes(options, tmp_path):
+    """As Keras, in a model that has been trained before."""
+    def run(k, folder):
+        trained = k.Sequential([k.Input((4,)), k.layers.Dense(1)])
+        trained.compile("sgd", "mse")
+        trained.fit(X, Y, batch_size=4, verbose=0)
+        trained.fit(X, Y, batch_size=4, epochs=2, verbose=0, callbacks=[k.callbacks.OrbaxCheckpoint(folder, **options)])
+        return sorted(int(name) for name in os.listdir(folder) if name.isdigit()) if folder.exists() else []
+    beside.same(run, tmp_path / "mine", tmp_path / "theirs")
+
+
+@pytest.mark.filterwarnings("ignore:Sharding info not provided")
+def test_orbax_checkpoints_are_read_by_both(tmp_path):
+    models = []
+    for k in (jkeras, keras):
+        made = k.Sequential([k.Input((4,)), k.layers.Dense(3), k.layers.BatchNormalization(), k.layers.Dense(1)])
+        made.compile(k.optimizers.SGD(0.1, momentum=0.9), "mse", metrics=["mae"])
+        made.fit(X, Y, verbose=0, callbacks=[k.callbacks.OrbaxCheckpoint(str(tmp_path / k.__name__))])
+        models.append(made)
+    mine, theirs = models
+    weights = [model.get_weights() for model in models]
+    theirs.load_weights(str(tmp_path / "jkeras"))
+    restoring = callbacks.OrbaxCheckpoint(tmp_path / "keras")
+    restoring.set_model(mine)
+    restoring.restore()
+    for model, wanted in zip(models, reversed(weights)):
+        for a, b in zip(model.get_weights(), wanted, strict=True):
+            np.testing.assert_array_equal(a, b)
+    restoring.set_model(model_of_another_size := jkeras.Sequential([jkeras.Input((4,)), layers.Dense(2)]))
+    with pytest.raises(ValueError, match="another model"):
+        restoring.restore()
+    restoring.on_train_end()
+    nothing = callbacks.OrbaxCheckpoint(tmp_path / "nothing")
+    nothing.set_model(model_of_another_size)
+    with pytest.raises(FileNotFoundError):
+        nothing.restore()
+    nothing.on_train_end()
 
 
 # ---------------------------------------------------------------- reports
 
-def test_remote_monitor():
+@pytest.fixture
+def server():
+    """(address, what was posted) of a server that answers."""
     got = []
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_POST(self):
-            got.append((self.path, self.headers, self.rfile.read(int(self.headers["Content-Length"])).decode()))
+            text = self.rfile.read(int(self.headers["Content-Length"])).decode()
+            got.append((self.path, self.headers["Content-Type"], self.headers["X-Key"], text))
             self.send_response(200)
             self.end_headers()
 
         def log_message(self, *args):
             pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
+        thread = threading.Thread(target=running.serve_forever, daemon=True)
         thread.start()
-        root = f"http://127.0.0.1:{server.server_address[1]}"
-        model().fit(X, Y, verbose=0, callbacks=[callbacks.RemoteMonitor(root, headers={"X-Key": "1"}),
-                                                callbacks.RemoteMonitor(root, path="/p", send_as_json=True)])
-        server.shutdown()
+        yield f"http://127.0.0.1:{running.server_address[1]}", got
+        running.shutdown()
         thread.join()
-    form = json.loads(urllib.parse.parse_qs(got[0][2])["data"][0])
-    assert form == json.loads(got[1][2]) and form["epoch"] == 0 and set(form) == {"epoch", "loss", "mae"}
-    assert got[0][0] == "/publish/epoch/end/" and got[1][0] == "/p" and got[0][1]["X-Key"] == "1"
+
+
+REMOTE = [dict(headers={"X-Key": "1"}), dict(path="/p", send_as_json=True), dict(field="f")]
+
+
+def send(k, root, options):
+    """One epoch of results of several types, sent."""
+    k.callbacks.RemoteMonitor(root, **options).on_epoch_end(3, {
+        "loss": 0.5, "mae": np.float32(0.25), "count": np.array(2), "name": "a b&c"})
+
+
+@pytest.mark.parametrize("options", REMOTE, ids=str)
+def test_remote_monitor(options, server):
+    root, got = server
+    send(jkeras, root, options)
+    path, kind, key, text = got[0]
+    body = text if kind == "application/json" else urllib.parse.parse_qs(text)[options.get("field", "data")][0]
+    assert json.loads(body) == {"epoch": 3, "loss": 0.5, "mae": 0.25, "count": 2, "name": "a b&c"}
+    assert path == options.get("path", "/publish/epoch/end/") and key == options.get("headers", {}).get("X-Key")
+    model().fit(X, Y, verbose=0, callbacks=[callbacks.RemoteMonitor(root, send_as_json=True)])
+    assert set(json.loads(got[1][-1])) == {"epoch", "loss", "mae"}
+
+
+@pytest.mark.parametrize("options", REMOTE, ids=str)
+def test_what_is_sent_is_keras_s(options, server):
+    pytest.importorskip("requests", reason="Keras sends with it")
+    root, got = server
+    for k in (jkeras, keras):
+        send(k, root, options)
+    assert got[0] == got[1]
+
+
+@pytest.mark.parametrize("root", ["http://127.0.0.1:9", "127.0.0.1:9", "file:///tmp", "http://[", "http://127.0.0.1:x"])
+def test_an_address_that_does_not_answer(root):
     with pytest.warns(UserWarning, match="could not reach"):
-        callbacks.RemoteMonitor("http://127.0.0.1:9").on_epoch_end(0, {"loss": np.float32(1.0)})
-
-
-def _records(folder):
-    """The records of the event files in a folder; their checksums must be right."""
-    found = []
-    for name in os.listdir(folder):
-        data, place = (folder / name).read_bytes(), 0
-        while place < len(data):
-            (size,), crc = struct.unpack_from("<Q", data, place), struct.unpack_from("<I", data, place + 8)[0]
-            assert crc == event_file.masked_crc(data[place:place + 8])
-            body = data[place + 12:place + 12 + size]
-            assert struct.unpack_from("<I", data, place + 12 + size)[0] == event_file.masked_crc(body)
-            found.append(body)
-            place += size + 16
-    return found
-
-
-def test_tensorboard_files(tmp_path):
-    board = callbacks.TensorBoard(tmp_path, histogram_freq=1, write_images=True, update_freq=2,
-                                  write_steps_per_second=True)
-    model().fit(X, Y, batch_size=4, epochs=2, verbose=0, validation_data=(X, Y), callbacks=[board])
-    train, validation = (b"".join(_records(tmp_path / name)) for name in ("train", "validation"))
-    for tag in (b"epoch_loss", b"epoch_mae", b"epoch_learning_rate", b"batch_loss", b"batch_steps_per_second",
-                b"sequential/dense/kernel/histogram", b"sequential/dense/kernel/image", b"graph_keras_model"):
-        assert tag in train
-    assert b"epoch_loss" in validation and b"evaluation_loss_vs_iterations" in validation
-    for options in (dict(profile_batch=-1), dict(profile_batch="a"), dict(profile_batch=(3, 2)), dict(update_freq="x")):
-        with pytest.raises(ValueError):
-            callbacks.TensorBoard(tmp_path, **options)
-
-
-def test_tensorboard_reads_them(tmp_path):
-    pytest.importorskip("tensorboard")
-    accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
-    board = callbacks.TensorBoard(tmp_path, histogram_freq=1, write_images=True)
-    history = model().fit(X, Y, epochs=3, verbose=0, callbacks=[board]).history
-    read = accumulator.EventAccumulator(str(tmp_path / "train"), size_guidance={"tensors": 0})
-    read.Reload()
-    assert "epoch_loss" in str(read.Tags())
-    if "epoch_loss" in read.Tags()["scalars"]:
-        np.testing.assert_allclose([e.value for e in read.Scalars("epoch_loss")], history["loss"], rtol=1e-6)
-        assert [e.step for e in read.Scalars("epoch_loss")] == [0, 1, 2]
-
-
-def test_tensorboard_profiles(tmp_path):
-    model().fit(X, Y, batch_size=4, verbose=0, callbacks=[callbacks.TensorBoard(tmp_path, profile_batch=(2, 3))])
-    assert (tmp_path / "train" / "plugins").is_dir()
+        send(jkeras, root, {})

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import jkeras
+from jkeras.callbacks import progress
 
 X, Y = np.ones((64, 4), "float32"), np.ones((64, 2), "float32")
 
@@ -43,8 +44,8 @@ def test_a_file_gets_one_line_for_each_epoch(monkeypatch):
     lines = text.splitlines()
     assert len(lines) == 3 and "\x1b" not in text and "\r" not in text
     for i, line in enumerate(lines):
-        assert re.fullmatch(rf"Epoch {i + 1}/3 - 2/2 - \d+s - loss: [\d.e-]+ - mae: [\d.e-]+ - val_loss: [\d.e-]+ - "
-                            r"val_mae: [\d.e-]+", line)
+        assert re.fullmatch(rf"Epoch {i + 1}/3 - 2/2 - \d+s - \d+[mu]?s/step - loss: [\d.e-]+ - mae: [\d.e-]+ - "
+                            r"val_loss: [\d.e-]+ - val_mae: [\d.e-]+", line)
 
 
 def test_a_terminal_gets_a_bar_that_is_drawn_in_place(monkeypatch):
@@ -62,7 +63,7 @@ def test_verbose(monkeypatch, verbose, lines):
 def test_logging_can_be_made_plain_for_the_session(monkeypatch):
     jkeras.config.disable_interactive_logging()
     text = shown(monkeypatch, Terminal(), lambda: small().evaluate(X, Y))
-    assert re.fullmatch(r"2/2 - \d+s - loss: .* - mae: .*\n", text)
+    assert re.fullmatch(r"2/2 - \d+s - \d+[mu]?s/step - loss: .* - mae: .*\n", text)
 
 
 def test_a_notebook_has_one_display_that_is_updated():
@@ -72,3 +73,73 @@ def test_a_notebook_has_one_display_that_is_updated():
     nbclient.NotebookClient(notebook, kernel_name="python3", timeout=300).execute()
     displays = [o for o in notebook.cells[0].outputs if o.output_type == "display_data"]
     assert len(displays) == 1 and displays[0]["data"]["text/plain"].count("Epoch") == 3
+
+
+class Clock:
+    """Time that passes only when a test says so."""
+
+    def __init__(self):
+        self.now = 1000.0
+
+    def time(self):
+        return self.now
+
+
+def drawn(monkeypatch, stream, dispatches, steps, rows=None, verbose=1):
+    """What an epoch shows whose dispatches `(last step, seconds)` take these times."""
+    clock, logs = Clock(), {"loss": 0.5}
+    monkeypatch.setattr(progress, "time", clock)
+    monkeypatch.setenv("COLUMNS", "70")
+    monkeypatch.setattr(sys, "stdout", stream)
+    told = jkeras.callbacks.CallbackList(add_progbar=True, epochs=1, steps=steps, verbose=verbose, rows=rows)
+    told.on_train_begin()
+    told.on_epoch_begin(0)
+    for last, seconds in dispatches:
+        clock.now += seconds
+        told.on_train_batch_end(last, logs)
+    told.on_epoch_end(0, logs)
+    monkeypatch.undo()
+    return stream.getvalue()
+
+
+def test_time_left_and_throughput(monkeypatch):
+    """The first dispatch compiles: its 90 seconds are in the total alone."""
+    dispatches = [(1, 90.0), (3, 0.05), (5, 0.15), (7, 0.2), (9, 0.2)]
+    lines = drawn(monkeypatch, Terminal(), dispatches, steps=10, rows=640).split("\r\x1b[2K")[1:]
+    dash = " - loss: 0.5000"
+    assert lines == [
+        f" 2/10 {4 * '━'}{16 * '─'} 6:00 45s/step 1.42 rows/s{dash}",  # nothing else is known yet
+        f" 6/10 {12 * '━'}{8 * '─'} 0s 50ms/step 1.28k rows/s{dash}",  # the one before came too soon to be drawn
+        f" 8/10 {16 * '━'}{4 * '─'} 0s 67ms/step 960 rows/s{dash}",
+        f"10/10 {20 * '━'} 0s 75ms/step 853 rows/s{dash}",
+        f"10/10 {20 * '━'} 1:30 75ms/step 853 rows/s{dash}\n"]
+
+
+def test_a_file_has_the_same_times(monkeypatch):
+    text = drawn(monkeypatch, io.StringIO(), [(0, 4000.0), (4, 2.0)], steps=5, rows=10)
+    assert text == "5/5 - 1:06:42 - 500ms/step - 4 rows/s - loss: 0.5000\n"
+
+
+def test_without_a_length_nothing_is_foretold(monkeypatch):
+    lines = drawn(monkeypatch, Terminal(), [(0, 1.0), (1, 2.0)], steps=None).split("\r\x1b[2K")[1:]
+    assert lines[:2] == ["1/Unknown 1s 1s/step - loss: 0.5000", "2/Unknown 3s 2s/step - loss: 0.5000"]
+    assert lines[2] == "2/Unknown 3s 2s/step - loss: 0.5000\n"
+
+
+def test_a_line_is_no_wider_than_the_terminal(monkeypatch):
+    monkeypatch.setattr(progress, "_values", lambda logs: " - a: 1.0" * 20)
+    first, *_, last = drawn(monkeypatch, Terminal(), [(0, 1.0), (1, 2.0)], steps=2).split("\r\x1b[2K")[1:]
+    assert len(first) == 69 and len(last) > 200
+
+
+def test_a_terminal_that_cannot_draw_lines(monkeypatch):
+    class Plain(io.TextIOWrapper):
+        def isatty(self):
+            return True
+
+        def getvalue(self):
+            return self.buffer.getvalue().decode()
+    text = drawn(monkeypatch, Plain(io.BytesIO(), encoding="cp1252", newline=""), [(0, 1.0), (1, 2.0)], steps=2)
+    assert text.split("\r\x1b[2K")[1:] == [f"1/2 {10 * '='}{10 * '.'} 1s 1s/step - loss: 0.5000",
+                                          f"2/2 {20 * '='} 0s 2s/step - loss: 0.5000",
+                                          f"2/2 {20 * '='} 3s 2s/step - loss: 0.5000\n"]

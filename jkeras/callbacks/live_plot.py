@@ -1,0 +1,90 @@
+"""LivePlot: curves in a notebook that grow while the model is trained."""
+
+import io
+import time
+import warnings
+
+from jkeras.callbacks.base import Callback
+from jkeras.callbacks.progress import in_notebook
+from jkeras.core.registry import public
+
+WIDTH, HEIGHT = 4.5, 3.2  # inches of one picture
+ACROSS = 3  # pictures side by side
+
+
+@public("jkeras.callbacks.LivePlot")
+class LivePlot(Callback):
+    """Draws the results of the epochs in one display of a Jupyter or Colab notebook; needs matplotlib there.
+
+    Each name gets a picture with two curves, training and validation. Elsewhere nothing is drawn, and one warning says
+    so.
+
+    Args:
+        names: which results to draw, without "val_"; None: all.
+        interval: draw at most once in so many seconds, and at the end.
+
+    >>> LivePlot(["loss"]).names
+    ['loss']
+    """
+
+    def __init__(self, names=None, interval=1.0):
+        super().__init__()
+        self.names, self.interval = names, interval
+        self.display, self._warned = None, False
+
+    def on_train_begin(self, logs=None):
+        """A new display for a new training."""
+        self.epochs, self.curves, self.display, self._drawn = [], {}, None, 0.0
+        self._shows = in_notebook()
+        if not self._shows and not self._warned:
+            self._warned = True
+            warnings.warn("LivePlot draws in Jupyter and Colab notebooks only, and this is none: nothing is drawn. "
+                          "The results are in the `history` that `fit` returns.", stacklevel=2)
+
+    def on_epoch_end(self, epoch, logs=None):
+        """Adds a point to each curve."""
+        if not self._shows:
+            return
+        self.epochs.append(epoch + 1)
+        for name, value in (logs or {}).items():
+            self.curves.setdefault(name, {})[epoch + 1] = value
+        if time.monotonic() - self._drawn >= self.interval:
+            self._show()
+
+    def on_train_end(self, logs=None):
+        """Draws the whole curves."""
+        if self._shows and self.epochs:
+            self._show()
+
+    def _show(self):
+        from IPython.display import Image, display
+
+        picture = Image(data=self._png())
+        if self.display is None:
+            self.display = display(picture, display_id=True)
+        else:
+            self.display.update(picture)
+        self._drawn = time.monotonic()
+
+    def _png(self):
+        stream = io.BytesIO()
+        self.figure().savefig(stream, format="png")
+        return stream.getvalue()
+
+    def figure(self):
+        """The curves so far, as a matplotlib figure."""
+        from matplotlib.figure import Figure  # without pyplot: the user's own figures stay as they are
+
+        found = dict.fromkeys(name.removeprefix("val_") for name in self.curves)
+        names = [name for name in found if self.names is None or name in self.names]
+        across = min(len(names), ACROSS)
+        down = -(-len(names) // ACROSS)
+        figure = Figure((WIDTH * max(across, 1), HEIGHT * max(down, 1)), layout="constrained")
+        for i, name in enumerate(names, 1):
+            axes = figure.add_subplot(down, across, i)
+            for key, label in ((name, "training"), (f"val_{name}", "validation")):
+                if key in self.curves:
+                    axes.plot(*zip(*self.curves[key].items()), marker=".", label=label)
+            axes.set(title=name, xlabel="epoch")
+            axes.legend()
+        return figure

@@ -1,0 +1,55 @@
+"""Logs that wait for the device only when somebody reads them."""
+
+import jax
+import numpy as np
+
+
+class Logs(dict):
+    """Logs whose values are on the device until somebody looks at one; then all become Python numbers.
+
+    >>> logs = Logs({"loss": jax.numpy.float32(0.5)})
+    >>> logs.fetched, dict(logs), logs.fetched
+    (False, {'loss': 0.5}, True)
+    """
+
+    def __init__(self, values):
+        super().__init__(values)
+        self.fetched = False
+
+    def fetch(self):
+        """The values on the host: scalars as Python numbers, arrays as numpy arrays."""
+        if not self.fetched:
+            self.fetched = True
+            for key, value in dict.items(self):
+                super().__setitem__(key, _on_host(value) if hasattr(value, "dtype") else jax.tree_util.tree_map(
+                    _on_host, value))
+        return self
+
+    def __iter__(self):  # without a method of its own, `dict(logs)` and `{**logs}` would copy past `__getitem__`
+        return super().__iter__()
+
+    def copy(self):
+        """A plain dict of the fetched values."""
+        return dict(self)
+
+
+def _on_host(value):
+    """An array as a number or numpy array, unless parts of it lie with other processes."""
+    if not hasattr(value, "dtype") or not getattr(value, "is_fully_addressable", True):
+        return value
+    value = np.asarray(value)
+    return value.item() if value.ndim == 0 else value
+
+
+def _reading(name):
+    method = getattr(dict, name)
+
+    def read(self, *args):
+        return method(self.fetch(), *args)
+    read.__name__, read.__doc__ = name, method.__doc__
+    return read
+
+
+for _name in ("__getitem__", "get", "items", "values", "pop", "popitem", "setdefault", "__eq__", "__ne__", "__or__",
+              "__ror__", "__repr__"):
+    setattr(Logs, _name, _reading(_name))

@@ -1,0 +1,117 @@
+"""ProfilerTrace: some steps of a training, as JAX's profiler sees them."""
+
+import os
+import warnings
+
+import jax
+
+from jkeras.callbacks.base import Callback
+from jkeras.core.registry import public
+
+
+class Trace:
+    """JAX's profiler over some steps, which are counted from 1 over the whole training.
+
+    Args:
+        folder: where the trace is written.
+        first: it begins with this step, or a later one where several run together.
+        count: how many steps; 0 switches it off.
+    """
+
+    def __init__(self, folder, first, count):
+        self.folder, self.first, self.count = os.fspath(folder), first, count
+        self.running, self.ended, self._step = False, count == 0, None
+
+    def begin(self, step):
+        """Before a step, or before several of which this is the first."""
+        if not self.ended and not self.running and step >= self.first:
+            try:
+                jax.profiler.start_trace(self.folder)
+            except RuntimeError as error:  # another profiler is at work: the training is worth more than the trace
+                warnings.warn(f"There will be no profile in {self.folder}: {error}", stacklevel=3)
+                self.ended = True
+                return
+            self.running, self.last = True, step + self.count - 1
+        if self.running:
+            self._step = jax.profiler.StepTraceAnnotation("train", step_num=step)
+            self._step.__enter__()
+
+    def end(self, step, logs):
+        """After a step; the results of the last one are waited for, since what has not run yet is not in the trace."""
+        if self.running:
+            self._leave()
+            if step >= self.last:
+                dict(logs or {})
+                self.stop()
+
+    def _leave(self):
+        if self._step is not None:
+            self._step.__exit__(None, None, None)
+            self._step = None
+
+    def stop(self):
+        """Writes the trace, if one is running."""
+        if self.running:
+            self._leave()
+            self.running, self.ended = False, True
+            jax.profiler.stop_trace()
+
+
+@public("jkeras.callbacks.ProfilerTrace")
+class ProfilerTrace(Callback):
+    """Writes what JAX's profiler sees of some steps of a training.
+
+    The steps run as they do without it, several in one dispatch: the trace begins with the first dispatch that starts
+    at `start_step` or later, and ends with the one that has all `steps`. `TensorBoard(profile_batch=...)` traces
+    single batches.
+
+    Args:
+        logdir: a folder; look at it with TensorBoard's profile plugin (`pip install tensorboard-plugin-profile`),
+            or at the `.trace.json.gz` in it on https://ui.perfetto.dev.
+        start_step: the first step to trace, counted from 1 over all epochs; late enough that all is compiled.
+        steps: how many.
+
+    Raises:
+        ValueError: `start_step` or `steps` below 1.
+
+    >>> ProfilerTrace("profile", start_step=100).steps
+    20
+    """
+
+    every_batch = False
+
+    def __init__(self, logdir, start_step=10, steps=20):
+        super().__init__()
+        if start_step < 1 or steps < 1:
+            raise ValueError("ProfilerTrace counts steps from 1. Received: "
+                             f"start_step={start_step}, steps={steps}")
+        self.logdir, self.start_step, self.steps = os.fspath(logdir), start_step, steps
+        self._trace = None
+
+    def on_train_begin(self, logs=None):
+        """Starts counting."""
+        if self._trace is not None:
+            self._trace.stop()  # of a training that broke off
+        self._trace, self._before, self._seen = Trace(self.logdir, self.start_step, self.steps), 0, 0
+
+    def on_epoch_begin(self, epoch, logs=None):
+        """Counts on."""
+        self._before += self._seen
+        self._seen = 0
+
+    def on_train_batch_begin(self, batch, logs=None):
+        """Starts the profiler where it is time."""
+        self._trace.begin(self._before + batch + 1)
+
+    def on_train_batch_end(self, batch, logs=None):
+        """Stops it where it is time."""
+        self._seen = batch + 1
+        self._trace.end(self._before + self._seen, logs)
+
+    def on_train_end(self, logs=None):
+        """Writes what there is; warns where the training had too few steps."""
+        if not self._trace.running and not self._trace.ended:
+            warnings.warn(f"ProfilerTrace: the training had {self._before + self._seen} steps and no dispatch that "
+                          f"starts at step {self.start_step} or later, so there is no trace. Choose an earlier "
+                          "`start_step`, or train for more epochs.", stacklevel=2)
+        self._trace.stop()
