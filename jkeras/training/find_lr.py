@@ -9,8 +9,9 @@ import jax
 import numpy as np
 
 from jkeras.training import data, placement
+from jkeras.training.rows import size_of
 from jkeras.training.state import Plan, init_train_state
-from jkeras.training.step import make_train_step, rows_of
+from jkeras.training.step import make_train_step
 
 SMOOTHING = 0.9  # of the moving average of the losses
 DIVERGED = 4.0  # times the lowest smoothed loss, and the test ends
@@ -91,7 +92,7 @@ def find_lr(model, x, y=None, sample_weight=None, batch_size=None, start=1e-7, e
     with contextlib.closing(data.make_source(x, y, sample_weight, batch_size, shuffle=True)) as source:
         first = source.peek()
         state = placement.spread(init_train_state(model, batch=first))
-        losses = _losses(_make_step(model, state), state, rates, _batches(source, rows_of(first[0])))
+        losses = _losses(_make_step(model, state), state, rates, _batches(source, size_of(first[0])))
     smoothed = smooth(losses)
     return RangeTest(rates[:len(losses)], losses, smoothed, steepest(rates[:len(losses)], smoothed))
 
@@ -119,7 +120,7 @@ def _batches(source, rows):
     for epoch in itertools.count():
         found = False
         for batch in source.batches(0, epoch):
-            if rows_of(batch[0]) == rows:
+            if size_of(batch[0]) == rows:
                 found = True
                 yield placement.place(batch)
         if not found:

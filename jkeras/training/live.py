@@ -40,8 +40,7 @@ class Live:
                     self.plan.scatter(jax.tree_util.tree_map(jnp.copy, self.state))
                 self.seen = True
             else:
-                self.plan.scatter(self.state)
-                self.state = None
+                self.pull_rest()
 
     def take(self):
         """The state to go on from; what variables were set to in between counts."""
@@ -52,7 +51,7 @@ class Live:
         return self.state
 
     def pull_rest(self):
-        """Like `pull`, but keeps what was assigned since the last step."""
+        """Puts the state's arrays into the variables, but for those that were assigned since the last step."""
         with self.lock:
             if self.state is not None:
                 assigned = [(v, v._value) for v in self.plan.variables() if v._value is not self.marker]

@@ -19,7 +19,7 @@ class Objective:
 
     optimizer = loss = None
     compiled = False
-    stop_training = False
+    stop_training = stop_evaluating = stop_predicting = False
     _compile_loss = _compile_metrics = _loss_tracker = None
     _compile_arguments = _opt_state = _train_key = None
     _has_own_opt_state = run_eagerly = False

@@ -1,6 +1,7 @@
 """The shell of training on a model: fit, evaluate, predict and the `*_on_batch` methods. It never computes."""
 
 import contextlib
+import itertools
 import time
 import warnings
 
@@ -120,7 +121,7 @@ class Trainer(Objective):
         verbose = _verbosity(verbose)
         if not isinstance(callbacks, CallbackList):
             callbacks = CallbackList(callbacks, add_history=True, add_progbar=verbose != 0, verbose=verbose,
-                                     epochs=epochs, steps=steps, model=self)
+                                     epochs=epochs, steps=steps, model=self, rows=_rows(source, steps))
         plan = self._plan()
         runner = Runner(self, plan, "train", callbacks.looks_at_batches("train"))
         tester = None if validation is None else Runner(self, plan, "test", callbacks.looks_at_batches("test"))
@@ -215,13 +216,16 @@ class Trainer(Objective):
 
     def _evaluate(self, runner, live, source, steps, callbacks, interrupts=None):
         runner.restart()
-        live.replace(runner.plan.reset_metrics)
         callbacks.on_test_begin()
+        live.replace(runner.plan.reset_metrics)
+        self.stop_evaluating = False
         logs, last = {}, -1
         for last, logs in runner.epoch(live, source, 0, 0, steps, callbacks.on_test_batch_begin):
             if interrupts is not None:
                 interrupts.check()
             callbacks.on_test_batch_end(last, logs)
+            if self.stop_evaluating:
+                break
         if last < 0:
             raise ValueError("The data gave no batch to evaluate.")
         logs = as_numbers(logs)
@@ -261,12 +265,13 @@ class Trainer(Objective):
         callbacks.on_predict_begin()
         with contextlib.closing(source):
             size = source.batch_size if isinstance(source, data.ArraySource) and source.num_batches > 1 else None
-            for step, (batch, *_) in enumerate(source.batches()):
+            batches, step = itertools.islice(source.batches(), steps), 0
+            self.stop_predicting = False
+            while not self.stop_predicting and (several := list(itertools.islice(batches, self.steps_per_execution))):
                 callbacks.on_predict_batch_begin(step)
-                outputs.append(predict(batch, size))
-                callbacks.on_predict_batch_end(step, {"outputs": outputs[-1]})
-                if steps is not None and step + 1 >= steps:
-                    break
+                outputs.append(concatenate([predict(batch, size) for batch, *_ in several]))
+                step += len(several)
+                callbacks.on_predict_batch_end(step - 1, {"outputs": outputs[-1]})
         callbacks.on_predict_end()
         if not outputs:
             raise ValueError("The data gave no batch to predict.")
@@ -423,6 +428,11 @@ def _validation_source(validation_data, batch_size, steps):
         x, y, sample_weight = (*validation_data, None, None)[:3]
         return data.make_source(x, y, sample_weight, batch_size, steps=steps)
     return data.make_source(validation_data, batch_size=batch_size, replays=True, steps=steps)
+
+
+def _rows(source, steps):
+    """The number of rows of an epoch, where it is known."""
+    return getattr(source, "size", None) if steps == source.num_batches else None
 
 
 def _verbosity(verbose):

@@ -159,7 +159,6 @@ def test_what_callbacks_read():
             np.testing.assert_allclose(x, y, atol=2e-4)
 
 
-@pytest.mark.xfail(reason="training/live.py: `pull` writes over what was assigned since the last step", strict=True)
 def test_a_look_at_another_variable_keeps_what_was_assigned():
     model, seen = model_of(jkeras), []
     write = jkeras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: model.layers[0].kernel.assign(
@@ -170,8 +169,6 @@ def test_a_look_at_another_variable_keeps_what_was_assigned():
     assert [kernel for _, kernel in seen] == [2.0, 2.0]
 
 
-@pytest.mark.xfail(reason="training/trainer.py resets the metrics of an evaluation before `on_test_begin`, Keras after",
-                   strict=True)
 def test_metrics_before_a_validation_are_those_of_the_training():
     def run(k, folder):
         model, seen = model_of(k), []
@@ -182,7 +179,6 @@ def test_metrics_before_a_validation_are_those_of_the_training():
     same(run)
 
 
-@pytest.mark.xfail(reason="training/trainer.py does not look at `stop_evaluating` and `stop_predicting`", strict=True)
 @pytest.mark.parametrize("kind", ["evaluating", "predicting"])
 def test_stop_of_evaluation_and_prediction(kind):
     def run(k, folder):
@@ -197,8 +193,6 @@ def test_stop_of_evaluation_and_prediction(kind):
     same(run)
 
 
-@pytest.mark.xfail(reason="training/trainer.py: `predict` runs single batches whatever `steps_per_execution`",
-                   strict=True)
 def test_order_of_calls_of_predict_with_several_steps_in_one():
     def run(k, folder):
         told = []
