@@ -93,7 +93,7 @@ class Runner:
             if done % self.chunk == 0:
                 before(done)
             self._notice(batch)
-            logs = live.advance(step, placement.place(batch, whole=isinstance(source, ArraySource)))
+            logs = live.advance(step, placement.place(batch))
             done += 1
             if done % self.chunk == 0 or done == (limit or source.num_batches):
                 yield done - 1, logs
@@ -113,7 +113,7 @@ class Runner:
         else:
             batch = source.peek()
         if batch is not None:
-            live.advance(self.single(live), placement.place(batch, whole=isinstance(source, ArraySource)))
+            live.advance(self.single(live), placement.place(batch))
         jax.block_until_ready(live.peek())
 
     def _notice(self, batch):
