@@ -1,21 +1,24 @@
 """What the tests of data share: one small model, and a look at what they leave behind."""
 
 import multiprocessing
+import re
 import threading
 
 import pytest
 
 import jkeras
 
-OF_LIBRARIES = ("TMonitor", "zarr_io")  # threads that tqdm and zarr keep for the whole process
+# Threads that zarr, tqdm and grain keep for the whole process.
+OF_LIBRARIES = re.compile(r"zarr_io|asyncio_|Thread-\d+ \((worker|_handle_)")
+
 
 @pytest.fixture(autouse=True)
 def nothing_stays():
     """No thread or process that a test started is there after it."""
     before = set(threading.enumerate())
     yield
-    left = [t for t in threading.enumerate() if t not in before
-            and not {type(t).__name__, t.name}.intersection(OF_LIBRARIES)]
+    left = [t for t in threading.enumerate() if t not in before and not OF_LIBRARIES.match(t.name)
+            and type(t).__name__ != "TMonitor"]
     for thread in left:
         thread.join(5)
     assert not [t.name for t in left if t.is_alive()] and not multiprocessing.active_children()

@@ -57,4 +57,4 @@ class Streamed:
 
 def streamed(dataset, batch_size):
     """The source of an `IterableDataset`."""
-    return IterableSource(Streamed(dataset, batch_size or 32))
+    return IterableSource(Streamed(dataset, batch_size or 32), type(dataset).__name__)

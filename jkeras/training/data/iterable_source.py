@@ -13,10 +13,13 @@ class IterableSource(Source):
     """An iterable that starts again for each epoch, such as a data set of tf.data, torch, grain.
 
     Where it, or its sampler, has a method `set_epoch`, that is told the number of each epoch.
+
+    Args:
+        name: for messages; that of its class by default.
     """
 
-    def __init__(self, iterable):
-        self.iterable, self.name = iterable, type(iterable).__name__
+    def __init__(self, iterable, name=None):
+        self.iterable, self.name = iterable, name or type(iterable).__name__
         self._iterator, self._ahead = None, []
         try:
             self.num_batches = len(iterable) if len(iterable) < sys.maxsize else None  # the length of endless ones
@@ -51,14 +54,17 @@ class IterableSource(Source):
 
     def peek(self):
         """The first batch. The next epoch uses the same iterator, since it may be dear to start one."""
-        if not self._ahead:
-            self._start()
-            with noted(0, self.name):
-                self._ahead = list(itertools.islice(self._iterator, 1))
+        try:
             if not self._ahead:
-                raise ValueError(f"The data is empty: the {self.name} gave no batch.")
-        with noted(0, self.name):
-            return as_batch(self._ahead[0])
+                self._start()
+            with noted(0, self.name):
+                self._ahead = self._ahead or list(itertools.islice(self._iterator, 1))
+                if not self._ahead:
+                    raise ValueError(f"The data is empty: the {self.name} gave no batch.")
+                return as_batch(self._ahead[0])
+        except Exception:
+            self.close()
+            raise
 
     def close(self):
         """Stops what works for the last iterator."""
@@ -79,8 +85,10 @@ class IteratorSource(Source):
 
     def __init__(self, iterator, replays=False):
         self.iterator, self.replays, self.fresh, self.name = iterator, replays, True, type(iterator).__name__
-        with noted(0, self.name):
-            self.first = list(itertools.islice(iterator, 2))
+        self.first = []
+        for number in range(2):
+            with noted(number, self.name):
+                self.first += itertools.islice(iterator, 1)
         if not self.first:
             raise ValueError("The data is empty: the iterator gave no batch.")
 

@@ -40,6 +40,9 @@ class Stored:
         self.shape, self.dtype = (len(self.span), *first.shape[1:]), first.dtype
         self.ndim, self.nbytes = first.ndim, int(np.prod(self.shape, dtype=object)) * first.dtype.itemsize
 
+    def __len__(self):
+        return len(self.span)
+
     def __getitem__(self, rows):
         """The rows of a slice, or of an array of numbers in any order: they are read in the order of the file."""
         if isinstance(rows, slice):
@@ -60,6 +63,8 @@ class Stored:
 
 def array_or_stored(value, what="x"):
     """`as_array`, but `Stored` where the rows lie elsewhere."""
+    if isinstance(value, Stored):
+        return value
     return Stored(value, what) if is_stored(value) else as_array(value, what)
 
 
