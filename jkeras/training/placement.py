@@ -46,17 +46,20 @@ def layout_of(shape):
     return distribution.get_data_layout(shape).backend_layout
 
 
+def in_parts():
+    """Whether each of several processes has rows of its own, rather than the same batches as the others."""
+    distribution = settings.distribution
+    return distribution is not None and not distribution.auto_shard_dataset and jax.process_count() > 1
+
+
 def place(batch):
     """A batch of the host, cut along its first axis over the devices.
 
-    With several processes each has the whole batch and puts the rows on its devices that belong there; or, if the
-    distribution has `auto_shard_dataset=False`, each has rows of its own.
+    Of a batch that all processes have each puts the rows on its devices that belong there.
     """
-    distribution = settings.distribution
-    if distribution is None:
+    if settings.distribution is None:
         return batch
-    whole = jax.process_count() == 1 or distribution.auto_shard_dataset
-    return jax.tree_util.tree_map(_place_whole if whole else _place_part, batch)
+    return jax.tree_util.tree_map(_place_part if in_parts() else _place_whole, batch)
 
 
 def _place_whole(value):
