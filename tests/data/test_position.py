@@ -2,11 +2,13 @@
 
 import hypothesis
 import numpy as np
+import pytest
 from hypothesis import strategies as st
 
 import jkeras
 from jkeras.training.data import make_source
 from jkeras.training.data.mapped import Mapped
+from tests.data.kinds import BATCH, Rows, X, Y
 
 
 class Numbers(jkeras.utils.PyDataset):
@@ -87,3 +89,21 @@ def test_a_look_ahead_starts_no_second_iterator():
     assert [flat([source.peek()]) for _ in range(2)] == [[[0]]] * 2
     assert flat(source.batches()) == [[0], [1]] and data.started == 1
     assert flat(source.batches()) == [[0], [1]] and data.started == 2
+
+
+@pytest.mark.filterwarnings("ignore:'set_vital'")  # of torchdata, at import
+def test_a_loader_with_a_state_of_its_own():
+    """torchdata's loader: batches are passed over, and give what its own saved state gives."""
+    stateful = pytest.importorskip("torchdata.stateful_dataloader")
+
+    def loader():
+        return stateful.StatefulDataLoader(Rows((X, Y)), batch_size=BATCH)
+    first, second = loader(), loader()
+    iterator = iter(first)
+    next(iterator)
+    second.load_state_dict(first.state_dict())
+    expected = [x.numpy() for x, _ in second]
+    mine = [x for x, *_ in make_source(loader()).batches(skip=1)]
+    assert len(mine) == len(expected) == 2
+    for one, other in zip(mine, expected):
+        np.testing.assert_array_equal(one, other)
