@@ -9,14 +9,23 @@ import traceback
 import warnings
 
 
-@contextlib.contextmanager
-def noted(number, name):
-    """A `with` block whose errors get a note: in which batch of what they happened."""
-    try:
-        yield
-    except Exception as error:  # whatever the data raises: it goes on, with where it happened
-        error.add_note(f"This happened in batch {number} of {name}.")
-        raise
+class noted:
+    """A `with` block whose errors get a note: in which batch of what they happened.
+
+    A class since it is there around each batch: a generator would take a microsecond.
+    """
+
+    __slots__ = ("number", "name")
+
+    def __init__(self, number, name):
+        self.number, self.name = number, name
+
+    def __enter__(self):
+        """Nothing to do."""
+
+    def __exit__(self, kind, error, trace):
+        if isinstance(error, Exception):
+            error.add_note(f"This happened in batch {self.number} of {self.name}.")
 
 
 def made_ahead(get, numbers, workers, depth, processes):
@@ -38,7 +47,8 @@ def made_ahead(get, numbers, workers, depth, processes):
     waiting = collections.deque()
     try:
         for i in numbers:
-            waiting.append((i, _submitted(pool, call, i, get.__name__)))
+            with _deaths_explained(i, get.__name__), forks_allowed() if processes else contextlib.nullcontext():
+                waiting.append((i, pool.submit(call, i)))
             if len(waiting) >= max(depth, workers):
                 yield _result(*waiting.popleft(), get.__name__)
         while waiting:
@@ -53,12 +63,6 @@ def forks_allowed():
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", r"os\.fork\(\) was called", RuntimeWarning)
         yield
-
-
-def _submitted(pool, call, number, name):
-    """The future of an item."""
-    with forks_allowed(), _deaths_explained(number, name):
-        return pool.submit(call, number)
 
 
 def _result(number, future, name):

@@ -151,8 +151,7 @@ def test_nested_structures():
 
 
 @pytest.mark.parametrize("x, y", [(None, None), ("text", None), (len, None), ({}, None), (X[:0], Y[:0]), (X, Y[:5]),
-                                  ([X, Y[:5]], Y), (X, "y"), (iter([]), None), (object(), None)],
-                         ids=str)
+                                  ([X, Y[:5]], Y), (X, "y"), (iter([]), None), (object(), None)])
 def test_mistakes_raise(x, y):
     """What Keras refuses is refused here, with an error that says what was expected."""
     models = new_models()  # a model of Keras is of no use after some of these

@@ -150,3 +150,37 @@ def test_what_stops_a_training_stops_the_workers(kind, model):
     model.fit(RUNNING[kind](), steps_per_epoch=2, verbose=0)
     model.evaluate(RUNNING[kind](), steps=1, verbose=0)
     model.predict(RUNNING[kind](), steps=1, verbose=0)
+
+
+class Row:
+    """A single sample by number; no data by itself."""
+
+    def __getitem__(self, i):
+        return i
+
+
+@pytest.mark.parametrize("wrong, advice", [
+    (lambda: batches((X, Y)), "Call it"), (Row(), "DataLoader"), ({"a": Row()}, "it holds Row"),
+    ([], "it holds nothing"), ("rows.csv", "Pass arrays"), (3, "Pass arrays")])
+def test_what_is_no_data(wrong, advice):
+    """The error says what to do instead."""
+    with pytest.raises(ValueError, match=f"Unrecognized data type.*{advice}"):
+        make_source(wrong)
+
+
+def test_rows_that_cannot_be_read(monkeypatch, model):
+    """An array in a file that is damaged from its fifth row on."""
+    class Damaged:
+        shape, dtype = X.shape, X.dtype
+
+        def __len__(self):
+            return len(X)
+
+        def __getitem__(self, rows):
+            if rows.stop > 5:
+                raise OSError("damaged")
+            return X[rows]
+    monkeypatch.setattr("jkeras.training.data.array_source.ON_DEVICE_LIMIT", 0)
+    with pytest.raises(OSError, match="damaged") as error:
+        model.fit(Damaged(), Y, batch_size=BATCH, shuffle=False, verbose=0)
+    assert error.value.__notes__ == ["This happened in batch 1 of the rows."]

@@ -8,6 +8,7 @@ from jkeras.training.data.arrays import as_arrays, take
 from jkeras.training.data.source import Source
 from jkeras.training.data.stored import array_or_stored, in_memory
 from jkeras.training.data.weights import check_weights
+from jkeras.training.workers import noted
 
 ON_DEVICE_LIMIT = 2**28  # bytes of a data set that are put on the device once
 
@@ -63,9 +64,11 @@ class ArraySource(Source):
     def batches(self, seed=0, epoch=0, skip=0):
         """The batches of an epoch, from number `skip` on."""
         rows = self.order(seed, epoch)
-        for start in range(skip * self.batch_size, self.size, self.batch_size):
-            mine = slice(start, start + self.batch_size)
-            yield take(self.data, rows[mine] if self.shuffle else mine)
+        for number in range(skip, self.num_batches):
+            mine = slice(number * self.batch_size, min((number + 1) * self.batch_size, self.size))
+            with noted(number, "the rows"):
+                batch = take(self.data, rows[mine] if self.shuffle else mine)
+            yield batch
 
     def peek(self):
         """The first batch."""

@@ -1,6 +1,7 @@
 """Batches that come one after another: from iterables, which start again each epoch, and iterators, which do not."""
 
 import collections.abc
+import contextlib
 import itertools
 import sys
 
@@ -21,10 +22,9 @@ class IterableSource(Source):
     def __init__(self, iterable, name=None):
         self.iterable, self.name = iterable, name or type(iterable).__name__
         self._iterator, self._ahead = None, []
-        try:
-            self.num_batches = len(iterable) if len(iterable) < sys.maxsize else None  # the length of endless ones
-        except (TypeError, OverflowError):
-            self.num_batches = None
+        with contextlib.suppress(TypeError, OverflowError):  # which a data set raises that does not know
+            length = len(iterable)
+            self.num_batches = length if length < sys.maxsize else None  # an endless one of grain
         if self.num_batches == 0:
             raise ValueError(f"The data set {self.name} is empty: its length is 0.")
 

@@ -84,7 +84,7 @@ def _unknown(x):
         advice = f"Expected arrays in it, all with the same number of rows; it holds {', '.join(kinds) or 'nothing'}."
     elif callable(x):
         advice = "Call it, and pass the generator that it returns."
-    elif hasattr(x, "__getitem__"):
+    elif hasattr(x, "__getitem__") and not isinstance(x, (str, bytes)):
         advice = "If it gives single samples, pass a `torch.utils.data.DataLoader` of it; if batches, a `PyDataset`."
     else:
         advice = "Pass arrays, a list or dict of arrays, a PyDataset, or an iterable of batches."
