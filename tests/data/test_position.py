@@ -107,3 +107,41 @@ def test_a_loader_with_a_state_of_its_own():
     assert len(mine) == len(expected) == 2
     for one, other in zip(mine, expected):
         np.testing.assert_array_equal(one, other)
+
+
+def test_an_iterator_of_ones_own_is_closed():
+    """It may have threads; a generator that its owner still holds is left to him."""
+    class Mine:
+        closed = 0
+
+        def __init__(self):
+            self.items = iter([np.zeros((1, 1))] * 3)
+
+        def __iter__(self):
+            return self
+
+        def __next__(self):
+            return next(self.items)
+
+        def close(self):
+            Mine.closed += 1
+
+    class Makes:
+        def __iter__(self):
+            return Mine()
+    source = make_source(Makes())
+    assert len(flat(source.batches())) == 3 and Mine.closed == 1
+    batches = source.batches()
+    next(batches)
+    batches.close()
+    assert Mine.closed == 2
+    source.close()
+    assert Mine.closed == 2
+
+    class Holds:
+        kept = (np.full((1, 1), i) for i in range(4))
+
+        def __iter__(self):
+            return self.kept
+    source = make_source(Holds())
+    assert next(source.batches())[0] == 0 and next(source.batches())[0] == 1

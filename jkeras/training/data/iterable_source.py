@@ -4,6 +4,7 @@ import collections.abc
 import contextlib
 import itertools
 import sys
+import types
 
 from jkeras.training.data.arrays import as_batch
 from jkeras.training.data.source import Source
@@ -40,7 +41,8 @@ class IterableSource(Source):
             raw = itertools.islice(itertools.chain(ahead, iterator), skip, None)
             yield from converted(raw, self.name, skip)
         finally:
-            release(iterator)
+            if iterator is self._iterator:
+                self.close()
 
     def _listeners(self):
         found = (self.iterable, getattr(self.iterable, "sampler", None))
@@ -130,9 +132,10 @@ def converted(iterator, name, first=0):
 
 def release(iterator):
     """Stops the threads and processes of an iterator of grain, of torch or of one's own."""
-    if getattr(iterator, "_persistent_workers", False):
-        return  # torch keeps them for the next epoch, as the user asked
-    for one in (iterator, getattr(iterator, "_iterator", None)):  # grain's loader has another inside
-        for name in ("close", "_shutdown_workers"):  # the latter is torch's
-            if hasattr(one, name):
-                getattr(one, name)()
+    if isinstance(iterator, types.GeneratorType) or getattr(iterator, "_persistent_workers", False):
+        return  # Python closes the one when nobody holds it; torch keeps the other's for the next epoch, as was asked
+    if type(iterator).__module__.startswith("grain."):
+        iterator = getattr(iterator, "_iterator", iterator)  # that of a loader has another inside
+    for name in ("close", "_shutdown_workers"):  # the latter is torch's
+        if hasattr(iterator, name):
+            getattr(iterator, name)()

@@ -48,7 +48,7 @@ class Stored:
         if isinstance(rows, slice):
             rows = self.span[rows]
             return self._read(rows.start, rows.stop)
-        numbers, places = np.unique(np.asarray(rows) + self.span.start, return_inverse=True)
+        numbers, places = np.unique(np.asarray(rows, "int64") + self.span.start, return_inverse=True)
         if numbers[-1] - numbers[0] + 1 == len(numbers):
             return self._read(int(numbers[0]), int(numbers[-1]) + 1)[places]
         return as_array(self.value[numbers], self.what)[places]
