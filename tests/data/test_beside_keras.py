@@ -113,10 +113,11 @@ def iter_of(items):
     yield from items
 
 
-def test_columns_by_name(models):
-    """A dict of pandas columns for a model with named inputs: each column is (rows, 1), as in Keras."""
-    pandas = pytest.importorskip("pandas")
+def test_columns_by_name():
+    """Inputs by name: pandas columns, each (rows, 1) as in Keras, and batches of dicts from torch."""
+    pandas, torch = pytest.importorskip("pandas"), pytest.importorskip("torch")
     frame = pandas.DataFrame({"a": X[:, 0], "b": X[:, 1], "y": Y[:, 0]})
+    rows = [({"a": X[i, :1], "b": X[i, 1:2]}, Y[i]) for i in range(len(X))]
     results = []
     for library in LIBRARIES:
         inputs = {name: library.Input((1,), name=name) for name in ("a", "b")}
@@ -125,6 +126,8 @@ def test_columns_by_name(models):
         model.compile("sgd", "mse")
         data = {name: frame[name] for name in ("a", "b")}
         history = model.fit(data, frame["y"], batch_size=BATCH, epochs=2, shuffle=False, verbose=0).history["loss"]
+        loader = torch.utils.data.DataLoader(rows, batch_size=BATCH)
+        history += model.fit(loader, epochs=2, verbose=0).history["loss"]
         results.append((history, model.evaluate(data, frame["y"], verbose=0), model.predict(data, verbose=0)))
     for mine, theirs in zip(*results):
         np.testing.assert_allclose(mine, theirs, 2e-5, 1e-6)
