@@ -18,7 +18,7 @@ class ProgbarLogger(Callback):
     On a terminal a bar is drawn at most ten times a second; in a notebook one display is updated; into a file or pipe
     goes one line for each epoch. Shown are the time that is left (in the end: that it took), the time of a step and,
     where the number of rows is known, rows per second. The first dispatch, which compiles, counts for neither of these
-    where there is a second one.
+    where there is a second one; what compiling took is shown apart at the end of an epoch.
 
     >>> ProgbarLogger().every_batch
     False
@@ -95,6 +95,7 @@ class ProgbarLogger(Callback):
         self.screen, self.prefix, self.seen = shown_on or screen(), "", 0
         self.started = self.shown = time.time()
         self.first = None  # (time, steps) after the first dispatch
+        self.compiled = self._compile_seconds()
 
     def _update(self, seen, logs):
         self.seen, now = seen, time.time()
@@ -108,12 +109,20 @@ class ProgbarLogger(Callback):
             return
         now = time.time()
         if self.verbose == 1 and self.screen.live:
-            self.screen.redraw(self._bar(now, done=True) + _values(logs), end=True)
+            self.screen.redraw(self._bar(now, done=True) + self._compiling() + _values(logs), end=True)
         else:
             steps = f"{self.seen}/{self.total or self.seen}"
-            pace = "".join(f" - {text}" for text in self._pace(now))
+            pace = "".join(f" - {text}" for text in self._pace(now)) + self._compiling()
             self.screen.write(f"{self.prefix}{steps} - {duration(now - self.started)}{pace}{_values(logs)}\n")
         self.total = self.total or self.seen
+
+    def _compile_seconds(self):
+        return getattr(self.model, "compile_seconds", 0.0)
+
+    def _compiling(self):
+        """ " - compiled in 1.2s", where it took time in this epoch."""
+        seconds = self._compile_seconds() - self.compiled
+        return f" - compiled in {seconds:.1f}s" if seconds >= 0.05 else ""
 
     def _bar(self, now, done=False):
         seen, total = self.seen, self.total

@@ -63,7 +63,8 @@ class Distribution:
     Args:
         device_mesh: a `DeviceMesh`.
         batch_dim_name: the axis of the mesh along which batches are cut.
-        auto_shard_dataset: whether each process takes its own part of a data set.
+        auto_shard_dataset: with several processes: whether each is given the same data, of which it takes its part.
+            False: each is given rows of its own, which together are the data.
     """
 
     def __init__(self, device_mesh, batch_dim_name=None, auto_shard_dataset=True):
@@ -97,18 +98,24 @@ class Distribution:
         """The layout of what a layer returns, by its path with "/output"; None: the compiler's choice."""
 
     def distribute_dataset(self, dataset):
-        """The part of a data set that is for this process; with one process all of it.
+        """The part of a data set that is for this process, in a loop of one's own; with one process all of it.
+
+        `fit`, `evaluate` and `predict` are given the whole data set: with `auto_shard_dataset` they take the rows of a
+        process out of each batch, whatever the kind of data.
 
         Raises:
             ValueError: a data set that cannot be cut.
         """
-        if self.num_processes == 1 or not self.auto_shard_dataset:
+        parts = min(self.num_model_replicas, self.num_processes)
+        if parts == 1 or not self.auto_shard_dataset:
             return dataset
         if not hasattr(dataset, "shard"):
             raise ValueError(f"A data set of the type {type(dataset)} cannot be cut into a part for each process. "
                              "Expected a method `shard(num_shards, index)`, as those of tf.data and Hugging Face have. "
                              "Or give each process its own part, and pass `auto_shard_dataset=False`.")
-        return dataset.shard(num_shards=min(self.num_model_replicas, self.num_processes), index=self.data_shard_id)
+        if hasattr(dataset, "rebatch"):  # tf.data: the processes' batches together are one batch of before
+            dataset = dataset.rebatch(_share_of_batch(dataset, parts))
+        return dataset.shard(num_shards=parts, index=self.data_shard_id)
 
     @contextlib.contextmanager
     def scope(self):
@@ -122,6 +129,16 @@ class Distribution:
 
     def __repr__(self):
         return f"<{type(self).__name__} device_mesh={self.device_mesh}>"
+
+
+def _share_of_batch(dataset, parts):
+    """How many rows of each batch of a data set of tf.data go to each of so many processes."""
+    sizes = {spec.shape[0] if len(spec.shape) else None for spec in jax.tree_util.tree_leaves(dataset.element_spec)}
+    size = sizes.pop()
+    if sizes or size is None or size % parts:
+        raise ValueError(f"Expected batches of one known size, a multiple of {parts}, to give each process its part. "
+                         f"Received: batches of {size}. Call `dataset.batch(size, drop_remainder=True)`.")
+    return size // parts
 
 
 def _mesh_of(device_mesh, devices):

@@ -17,6 +17,7 @@ from jkeras.training.compilation import compiled
 from jkeras.training.data import ArraySource, take
 from jkeras.training.pace import Pace, fixed_steps
 from jkeras.training.padding import may_pad
+from jkeras.training.prefetch import Prefetched
 from jkeras.training.results import first_shapes, metric_logs
 from jkeras.training.rows import padded, size_of
 from jkeras.training.step import make_eval_step, make_train_step
@@ -28,25 +29,24 @@ class Runner:
     Args:
         kind: "train" or "test".
         every_batch: whether somebody wants to know of every single batch.
-
-    Attributes:
-        compile_seconds: what tracing and compiling took, which no epoch's steps should be blamed for.
     """
 
     def __init__(self, model, plan, kind, every_batch):
         self.model, self.plan, self.kind = model, plan, kind
-        self.compile_seconds, self._met, self._smaller, self._told = 0.0, set(), False, False
+        self._met, self._smaller, self._told = set(), False, False
         steps = fixed_steps(model, kind, every_batch)
         self.in_a_loop = steps != 1  # several steps are one dispatch
         self.pace = Pace(steps) if steps else compiled(model, f"{kind}_pace", plan.key, Pace, jit=False)
         self._pads = self.full_size = None
         self._functions = {}  # found once, since finding them costs as much as a small step
-        self.restart()
+        self._pass = None
 
     # ------------------------------------------------------------ one epoch
 
     def restart(self):
-        """Lets the next epoch begin at the first batch."""
+        """Lets the next epoch begin at the first batch, and stops what makes batches."""
+        if self._pass is not None:
+            self._pass.close()
         self._pass = None
 
     def epoch(self, live, source, seed, epoch, limit, before):
@@ -55,19 +55,20 @@ class Runner:
         With a `limit` below the source's length the next epoch goes on where this one stopped.
         """
         if self._pass is None or limit in (None, source.num_batches) or self._pass.at == source.num_batches:
+            self.restart()
             self._pass = self._new_pass(live, source, seed, epoch)
         done = 0
         while (limit is None or done < limit) and self._pass.more():
             before(done)
-            begin, compiling = time.perf_counter(), self.compile_seconds
+            begin, compiling = time.perf_counter(), self.model.compile_seconds
             count, logs = self._pass.advance(live, min(self.pace.steps, (limit or done + self.pace.steps) - done))
-            if not self.pace.settled and count == 1 and self.compile_seconds == compiling:
+            if not self.pace.settled and count == 1 and self.model.compile_seconds == compiling:
                 jax.block_until_ready(logs)
                 self.pace.took(time.perf_counter() - begin)
             done += count
             yield done - 1, logs
         if limit is None or done < limit:
-            self._pass = None  # the data came to its end
+            self.restart()  # the data came to its end
 
     def _new_pass(self, live, source, seed, epoch):
         rows_stay = isinstance(source, ArraySource) and source.size % min(source.batch_size, source.size) == 0
@@ -86,7 +87,7 @@ class Runner:
         traces, begin = function.traces, time.perf_counter()
         logs = live.advance(function, *arguments)
         if function.traces > traces:
-            self.compile_seconds += time.perf_counter() - begin
+            self.model.compile_seconds += time.perf_counter() - begin
             if function in self._met:
                 self._explain(function)
         self._met.add(function)
@@ -195,13 +196,18 @@ class OnDevice:
 
 
 class FromHost:
-    """A pass over a source that gives one batch after another; smaller ones are padded where that is allowed."""
+    """A pass over a source that gives one batch after another; smaller ones are padded where that is allowed.
+
+    A thread makes batches ahead where the source says that it may.
+    """
 
     def __init__(self, runner, source, seed, epoch, pads):
         self.runner, self.at, self.next = runner, 0, None
-        self.whole_batches = isinstance(source, ArraySource)  # with several processes: each has all of a batch
         self.size = runner.full_size if pads else None
-        self.batches = source.batches(seed, epoch)
+        batches = source.batches(seed, epoch)
+        ahead = source.from_any_thread and runner.model.jit_compile
+        self.batches = Prefetched(batches, self._filled) if ahead else map(self._filled, batches)
+        self._stop = self.batches.close if ahead else batches.close
 
     def more(self):
         """Whether there is another batch, which is taken from the source and kept."""
@@ -214,19 +220,20 @@ class FromHost:
         count = 0
         while count < most and self.more():
             batch, self.next = self.next, None
-            logs = self.runner.dispatch(live, self.runner.single(live), *placement.place(
-                self._filled(batch), self.whole_batches))
+            logs = self.runner.dispatch(live, self.runner.single(live), *batch)
             count += 1
         self.at += count
         return count, logs
 
     def _filled(self, batch):
-        """A batch at its full size, and which of its rows are real."""
+        """A batch at its full size and which of its rows are real, on the devices as far as that can be done ahead."""
         if self.size is None:
-            return batch, None
+            return placement.ahead((batch, None))
         rows = size_of(batch[0])
-        return batch if rows >= self.size else padded(batch, self.size), np.arange(max(rows, self.size)) < rows
+        full = batch if rows >= self.size else padded(batch, self.size)
+        return placement.ahead((full, np.arange(max(rows, self.size)) < rows))
 
     def close(self):
         """Stops what makes batches."""
-        self.batches.close()
+        self.next = None
+        self._stop()

@@ -20,6 +20,7 @@ class Objective:
     optimizer = loss = None
     compiled = False
     stop_training = stop_evaluating = stop_predicting = False
+    compile_seconds = 0.0  # what tracing and compiling took in the last `fit` or `evaluate`
     _compile_loss = _compile_metrics = _loss_tracker = None
     _compile_arguments = _opt_state = _train_key = None
     _has_own_opt_state = run_eagerly = False

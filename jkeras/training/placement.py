@@ -4,6 +4,7 @@ import jax
 import numpy as np
 
 from jkeras.core.settings import settings
+from jkeras.ops.kernels import on_cpu
 
 
 def _replicated():
@@ -46,15 +47,28 @@ def layout_of(shape):
     return distribution.get_data_layout(shape).backend_layout
 
 
-def place(batch, whole=True):
+def in_parts():
+    """Whether each of several processes has rows of its own, rather than the same batches as the others."""
+    distribution = settings.distribution
+    return distribution is not None and not distribution.auto_shard_dataset and jax.process_count() > 1
+
+
+def place(batch):
     """A batch of the host, cut along its first axis over the devices.
 
-    Args:
-        whole: with several processes: whether each of them has the whole batch, or its own part of it.
+    Of a batch that all processes have each puts the rows on its devices that belong there.
     """
     if settings.distribution is None:
         return batch
-    return jax.tree_util.tree_map(_place_whole if whole else _place_part, batch)
+    return jax.tree_util.tree_map(_place_part if in_parts() else _place_whole, batch)
+
+
+def ahead(batch):
+    """A batch of the host for a step to come: on the devices, where bringing it there costs less than it saves.
+
+    On a CPU the compiled step takes numpy's arrays as they are, for less.
+    """
+    return place(batch) if settings.distribution is not None or on_cpu() else jax.device_put(batch)
 
 
 def _place_whole(value):
@@ -67,9 +81,29 @@ def _place_whole(value):
 
 def _place_part(value):
     value = np.asarray(value)
-    parts = jax.process_count()
-    sharding = layout_of((value.shape[0] * parts, *value.shape[1:]))
-    return jax.make_array_from_process_local_data(sharding, value)
+    shape = whole_shape(value.shape, settings.distribution.num_model_replicas, jax.process_count())
+    return jax.make_array_from_process_local_data(layout_of(shape), value, shape)
+
+
+def whole_shape(part, replicas, processes):
+    """The shape of a batch of which each process has a part.
+
+    Args:
+        part: shape of the part.
+        replicas: in how many parts the mesh cuts a batch; processes that hold parts of one replica have the same rows.
+        processes: how many there are.
+    Raises:
+        ValueError: the rows cannot be cut evenly.
+
+    >>> whole_shape((6, 3), replicas=4, processes=2), whole_shape((6, 3), replicas=2, processes=8)
+    ((12, 3), (12, 3))
+    """
+    rows = part[0] * min(replicas, processes)
+    if rows % replicas:
+        raise ValueError(f"A process gave {part[0]} rows of a batch, which makes {rows} rows of all processes: "
+                         f"expected a multiple of {replicas}, the parts in which the mesh cuts a batch. Give each "
+                         "process batches of one such size, and drop or fill up a smaller one at the end.")
+    return (rows, *part[1:])
 
 
 def constrain(batch):

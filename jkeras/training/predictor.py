@@ -55,7 +55,7 @@ class Predictor:
         """
         count = rows.size_of(x)
         size = size or rows.bucket(count)
-        if size <= count or not self._keeps_rows_apart(x):
+        if size <= count or placement.in_parts() or not self._keeps_rows_apart(x):
             return self._run(x)
         return jax.tree_util.tree_map(lambda v: placement.to_host(v)[:count], self._run(rows.padded(x, size)))
 

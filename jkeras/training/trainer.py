@@ -12,6 +12,7 @@ from jkeras.callbacks import CallbackList
 from jkeras.core import frame, tree
 from jkeras.core.errors import NotCompiledError
 from jkeras.core.graph import flatten
+from jkeras.core.rng import key_from_seed
 from jkeras.core.structure import all_built
 from jkeras.core.settings import default_seed, is_interactive_logging_enabled, settings
 from jkeras.ops.kernels import outside_loops
@@ -83,7 +84,7 @@ class Trainer(Objective):
 
     def fit(self, x=None, y=None, batch_size=None, epochs=1, verbose="auto", callbacks=None, validation_split=0.0,
             validation_data=None, shuffle=True, class_weight=None, sample_weight=None, initial_epoch=0,
-            steps_per_epoch=None, validation_steps=None, validation_batch_size=None, validation_freq=1, *,
+            steps_per_epoch=None, validation_steps=None, validation_batch_size=None, validation_freq=1, *, seed=None,
             checkpoint=None):
         """Trains the model.
 
@@ -99,6 +100,8 @@ class Trainer(Objective):
             initial_epoch: number of the first epoch.
             steps_per_epoch: batches of an epoch, for sources without an end.
             validation_freq: validate every so many epochs, or the list of epochs after which to.
+            seed: an integer from which shuffling and dropout follow; by default the session's, see
+                `jkeras.utils.set_random_seed`.
             checkpoint: a folder; the training state is saved there after each epoch, and a run that finds one there
                 goes on from it, to the same bits.
 
@@ -109,13 +112,24 @@ class Trainer(Objective):
         epochs = min(epochs, settings.max_epochs or epochs)
         if validation_split and validation_data is None:
             (x, y, sample_weight), validation_data = data.split_validation((x, y, sample_weight), validation_split)
-        source = data.make_source(x, y, sample_weight, batch_size, shuffle, class_weight, steps=steps_per_epoch)
-        validation = None
-        if validation_data is not None:
-            validation = _validation_source(validation_data, validation_batch_size or batch_size, validation_steps)
-        self._build_for_training(source.peek())
-        source, validation = self._checked(source), validation and self._checked(validation)
-        self.stop_training = False
+        if seed is not None:
+            self.__dict__["_train_key"] = key_from_seed(seed)
+        with contextlib.ExitStack() as opened:
+            source = opened.enter_context(contextlib.closing(data.make_source(
+                x, y, sample_weight, batch_size, shuffle, class_weight, steps=steps_per_epoch)))
+            validation = None
+            if validation_data is not None:
+                validation = opened.enter_context(contextlib.closing(_validation_source(
+                    validation_data, validation_batch_size or batch_size, validation_steps)))
+            self._build_for_training(source.peek())
+            source, validation = self._checked(source), validation and self._checked(validation)
+            return self._fit(source, validation, verbose, callbacks, initial_epoch, epochs, steps_per_epoch,
+                             validation_steps, validation_freq, checkpoint, default_seed() if seed is None else seed)
+
+    def _fit(self, source, validation, verbose, callbacks, initial_epoch, epochs, steps_per_epoch, validation_steps,
+             validation_freq, checkpoint, seed):
+        """`fit` on sources."""
+        self.stop_training, self.compile_seconds = False, 0.0
         steps_per_epoch, validation_steps = _capped(steps_per_epoch), _capped(validation_steps)
         steps = steps_per_epoch or source.num_batches
         verbose = _verbosity(verbose)
@@ -127,7 +141,7 @@ class Trainer(Objective):
         tester = None if validation is None else Runner(self, plan, "test", callbacks.looks_at_batches("test"))
         try:
             logs = self._epochs(runner, tester, source, validation, callbacks, initial_epoch, epochs, steps_per_epoch,
-                                validation_steps, validation_freq, checkpoint)
+                                validation_steps, validation_freq, checkpoint, seed)
         except KeyboardInterrupt:  # the model holds its last finished step
             callbacks.on_train_end({})
             raise
@@ -137,11 +151,11 @@ class Trainer(Objective):
         return self.history
 
     def _epochs(self, runner, tester, source, validation, callbacks, initial_epoch, epochs, steps, validation_steps,
-                validation_freq, checkpoint):
+                validation_freq, checkpoint, seed):
         """All epochs of a `fit`; the results of the last one."""
         logs = {}
         with Interrupts() as interrupts, lent_to(runner.plan) as live:
-            resume = Resume(checkpoint, live, callbacks, default_seed())
+            resume = Resume(checkpoint, live, callbacks, seed)
             initial_epoch, seed = resume.start(initial_epoch)
             callbacks.on_train_begin()
             initial_epoch = self.__dict__.pop("_initial_epoch", initial_epoch)  # from BackupAndRestore
@@ -157,10 +171,8 @@ class Trainer(Objective):
                     if self.stop_training:
                         break
             finally:
+                runner.restart()
                 resume.close()
-                source.close()
-                if validation is not None:
-                    validation.close()
         return logs
 
     def _one_epoch(self, runner, live, source, seed, epoch, limit, callbacks, interrupts):
@@ -199,33 +211,35 @@ class Trainer(Objective):
         self._assert_compiled("evaluate")
         if kwargs:
             raise ValueError(f"Arguments not recognized: {kwargs}")
-        source = data.make_source(x, y, sample_weight, batch_size, steps=steps)
-        self._build_for_training(source.peek())
-        source, steps = self._checked(source), _capped(steps)
-        verbose = _verbosity(verbose)
-        if not isinstance(callbacks, CallbackList):
-            callbacks = CallbackList(callbacks, add_progbar=verbose != 0, verbose=verbose, epochs=1,
-                                     steps=steps or source.num_batches, model=self)
-        plan = self._plan()
-        runner = Runner(self, plan, "test", callbacks.looks_at_batches("test"))
-        live = _Snapshot(plan)
-        with contextlib.closing(source):
+        self.compile_seconds = 0.0
+        with contextlib.closing(data.make_source(x, y, sample_weight, batch_size, steps=steps)) as source:
+            self._build_for_training(source.peek())
+            source, steps = self._checked(source), _capped(steps)
+            verbose = _verbosity(verbose)
+            if not isinstance(callbacks, CallbackList):
+                callbacks = CallbackList(callbacks, add_progbar=verbose != 0, verbose=verbose, epochs=1,
+                                         steps=steps or source.num_batches, model=self)
+            plan = self._plan()
+            runner = Runner(self, plan, "test", callbacks.looks_at_batches("test"))
+            live = _Snapshot(plan)
             logs = self._evaluate(runner, live, source, steps, callbacks)
         live.store()
         return logs if return_dict else self._in_order(logs)
 
     def _evaluate(self, runner, live, source, steps, callbacks, interrupts=None):
-        runner.restart()
         callbacks.on_test_begin()
         live.replace(runner.plan.reset_metrics)
         self.stop_evaluating = False
         logs, last = {}, -1
-        for last, logs in runner.epoch(live, source, 0, 0, steps, callbacks.on_test_batch_begin):
-            if interrupts is not None:
-                interrupts.check()
-            callbacks.on_test_batch_end(last, logs)
-            if self.stop_evaluating:
-                break
+        try:
+            for last, logs in runner.epoch(live, source, 0, 0, steps, callbacks.on_test_batch_begin):
+                if interrupts is not None:
+                    interrupts.check()
+                callbacks.on_test_batch_end(last, logs)
+                if self.stop_evaluating:
+                    break
+        finally:
+            runner.restart()
         if last < 0:
             raise ValueError("The data gave no batch to evaluate.")
         logs = as_numbers(logs)

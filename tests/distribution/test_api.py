@@ -109,14 +109,18 @@ def test_a_distributed_model_can_be_copied():
 
 
 def test_a_data_set_for_each_process():
-    """What a process of several gets of a data set: its part, or all if it is asked to leave it alone."""
+    """What a process of several gets of a data set: its part; all, with one replica of the model or if asked."""
     class Shards:
         def shard(self, num_shards, index):
             return num_shards, index
 
-    parallel = jkeras.distribution.DataParallel(devices=ONE)
-    parallel.num_processes = 2
-    assert parallel.distribute_dataset(Shards()) == (1, 0)
+    class OfTwo(jkeras.distribution.DataParallel):
+        num_model_replicas = 2
+
+    parallel, single = OfTwo(devices=ONE), jkeras.distribution.DataParallel(devices=ONE)
+    parallel.num_processes = single.num_processes = 2
+    assert parallel.distribute_dataset(Shards()) == (2, 0)
+    assert single.distribute_dataset([1, 2]) == [1, 2]
     with pytest.raises(ValueError, match="auto_shard_dataset"):
         parallel.distribute_dataset([1, 2])
     parallel.auto_shard_dataset = False

@@ -1,0 +1,95 @@
+"""The source of rows that can be reached by number: arrays, in memory or stored elsewhere."""
+
+import numpy as np
+
+from jkeras.core.graph import flatten
+from jkeras.training import placement
+from jkeras.training.data.arrays import as_arrays, take
+from jkeras.training.data.source import Source
+from jkeras.training.data.stored import array_or_stored, in_memory
+from jkeras.training.data.weights import check_weights
+from jkeras.training.workers import noted
+
+ON_DEVICE_LIMIT = 2**28  # bytes of a data set that are put on the device once
+
+
+class ArraySource(Source):
+    """Arrays cut into batches; a new order each epoch where `shuffle` is set.
+
+    What is stored elsewhere (a memory map, say) and larger than `ON_DEVICE_LIMIT` is read batch by batch.
+
+    Args:
+        batch_size: 32 by default, or as many rows as make `steps` batches.
+        shuffle: True for rows in a new order each epoch, "batch" for batches of neighbours in a new order.
+    Raises:
+        ValueError: no rows, or parts that do not have the same number of them.
+    """
+
+    from_any_thread = True
+
+    def __init__(self, x, y=None, sample_weight=None, batch_size=None, shuffle=False, steps=None):
+        self.data = tuple(as_arrays(part, name, array_or_stored) for part, name in
+                          ((x, "x"), (y, "y"), (sample_weight, "sample_weight")))
+        self.size = _common_size(self.data)
+        check_weights(*self.data[1:])
+        if batch_size and (not isinstance(batch_size, (int, np.integer)) or batch_size < 1):
+            raise ValueError(f"`batch_size` must be a positive integer. Received: batch_size={batch_size}")
+        self.batch_size, self.shuffle = int(batch_size or (-(-self.size // steps) if steps else 32)), shuffle
+        self.num_batches = -(-self.size // self.batch_size)
+        if self.fits_on_device or self.num_batches == 1:
+            self.data = in_memory(self.data)
+        self._on_device = None
+
+    def order(self, seed, epoch):
+        """The rows of an epoch, in order."""
+        rows = np.arange(self.size, dtype="int32" if self.size < 2**31 else "int64")
+        if not self.shuffle:
+            return rows
+        rng = np.random.default_rng((seed, epoch))
+        if self.shuffle == "batch":
+            whole = self.size // self.batch_size * self.batch_size
+            batches = rng.permutation(rows[:whole].reshape(-1, self.batch_size)).ravel()
+            return np.concatenate([batches, rows[whole:]])
+        return rng.permutation(rows)
+
+    @property
+    def fits_on_device(self):
+        """Whether the data is small enough to be put on the device once."""
+        return sum(v.nbytes for v in flatten(self.data) if v is not None) <= ON_DEVICE_LIMIT
+
+    def on_device(self):
+        """The data as arrays on the device, put there once."""
+        if self._on_device is None:
+            self._on_device = placement.everywhere(self.data)
+        return self._on_device
+
+    def batches(self, seed=0, epoch=0, skip=0):
+        """The batches of an epoch, from number `skip` on."""
+        rows = self.order(seed, epoch)
+        for number in range(skip, self.num_batches):
+            mine = slice(number * self.batch_size, min((number + 1) * self.batch_size, self.size))
+            with noted(number, "the rows"):
+                batch = take(self.data, rows[mine] if self.shuffle else mine)
+            yield batch
+
+    def peek(self):
+        """The first batch."""
+        return take(self.data, slice(self.batch_size))
+
+
+def _common_size(data):
+    """The number of rows that all arrays of `(x, y, sample_weight)` have."""
+    leaves = [(name, v) for name, part in zip(("x", "y", "sample_weight"), data) for v in flatten(part)
+              if v is not None]
+    for name, leaf in leaves:
+        if leaf.ndim == 0:
+            raise ValueError(f"`{name}` must have a batch axis; received a single number.")
+    sizes = {leaf.shape[0] for _, leaf in leaves}
+    if len(sizes) > 1:
+        shapes = ", ".join(f"{name} {tuple(leaf.shape)}" for name, leaf in leaves)
+        raise ValueError("Data cardinality is ambiguous: make sure all arrays contain the same number of samples. "
+                         f"Received: {shapes}.")
+    if sizes in (set(), {0}):
+        raise ValueError("The data is empty: expected at least one sample, received "
+                         f"{[tuple(leaf.shape) for _, leaf in leaves]}.")
+    return sizes.pop()

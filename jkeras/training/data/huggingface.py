@@ -1,0 +1,60 @@
+"""Data sets of Hugging Face: tables whose columns are the parts of a batch."""
+
+from jkeras.training.data.iterable_source import IterableSource
+
+LABELS = ("label", "labels", "target", "targets")  # names by which a column of labels can be known
+
+
+def kind_of(value):
+    """"Dataset", "IterableDataset", "DatasetDict" … of the library `datasets`, or None."""
+    for parent in type(value).__mro__:
+        if parent.__module__.split(".")[0] == "datasets" and parent.__name__.endswith(("Dataset", "DatasetDict")):
+            return parent.__name__
+    return None
+
+
+def parts(columns, names):
+    """(x, y, sample_weight) from a mapping of columns.
+
+    The columns "y" and "sample_weight" are these; x is the column "x", or a dict of all others.
+
+    Raises:
+        ValueError: a column of labels under another name, or columns beside "x".
+    """
+    names = list(names)
+    inputs = [name for name in names if name not in ("y", "sample_weight")]
+    for name in inputs:
+        if name in LABELS and "y" not in names:
+            raise ValueError(f"The data set has the columns {names}: expected the labels in a column 'y', and the "
+                             "inputs in 'x' or in columns by the names of the model's inputs. Call "
+                             f"`.rename_column({name!r}, 'y')`; to predict, `.remove_columns({name!r})`.")
+    if "x" in inputs and len(inputs) > 1:
+        raise ValueError(f"The data set has the columns {names}: expected nothing beside 'x', 'y' and 'sample_weight'. "
+                         f"Call `.remove_columns({[name for name in inputs if name != 'x']})`.")
+    x = columns["x"] if "x" in inputs else {name: columns[name] for name in inputs}
+    return x, *(columns[name] if name in names else None for name in ("y", "sample_weight"))
+
+
+def table_parts(dataset):
+    """(x, y, sample_weight) of a `Dataset`: columns that are read batch by batch."""
+    arrays = dataset.with_format("numpy")
+    return parts({name: arrays[name] for name in arrays.column_names}, arrays.column_names)
+
+
+class Streamed:
+    """The batches of an `IterableDataset`, again for each epoch."""
+
+    def __init__(self, dataset, batch_size):
+        self.dataset, self.batch_size = dataset.with_format("numpy"), batch_size
+
+    def __iter__(self):
+        return (parts(rows, rows) for rows in self.dataset.iter(self.batch_size))
+
+    def set_epoch(self, epoch):
+        """Where the data set shuffles, the order follows from the epoch."""
+        self.dataset.set_epoch(epoch)
+
+
+def streamed(dataset, batch_size):
+    """The source of an `IterableDataset`."""
+    return IterableSource(Streamed(dataset, batch_size or 32), type(dataset).__name__)

@@ -1,0 +1,149 @@
+"""Batches that come one after another: from iterables, which start again each epoch, and iterators, which do not."""
+
+import collections.abc
+import contextlib
+import itertools
+import sys
+import types
+
+from jkeras.training.data.arrays import as_batch
+from jkeras.training.data.source import Source
+from jkeras.training.workers import forks_allowed, noted
+
+
+THREADED = ("tensorflow", "torch", "torchdata", "grain", "datasets")
+
+
+class IterableSource(Source):
+    """An iterable that starts again for each epoch, such as a data set of tf.data, torch, grain.
+
+    Where it, or its sampler, has a method `set_epoch`, that is told the number of each epoch.
+
+    Args:
+        name: for messages; that of its class by default.
+    """
+
+    def __init__(self, iterable, name=None):
+        self.iterable, self.name = iterable, name or type(iterable).__name__
+        self._iterator, self._ahead = None, []
+        with contextlib.suppress(TypeError, OverflowError):  # which a data set raises that does not know
+            length = len(iterable)
+            self.num_batches = length if length < sys.maxsize else None  # an endless one of grain
+        if self.num_batches == 0:
+            raise ValueError(f"The data set {self.name} is empty: its length is 0.")
+
+    @property
+    def from_any_thread(self):
+        """Whether it is a data set of a library that is known for it."""
+        return type(self.iterable).__module__.split(".")[0] in THREADED
+
+    def batches(self, seed=0, epoch=0, skip=0):
+        """The batches of an epoch, from number `skip` on; those before are made, and passed over."""
+        listeners = self._listeners()
+        for listener in listeners:
+            listener.set_epoch(epoch)
+        if listeners or not self._ahead:
+            self._start()
+        iterator, ahead, self._ahead = self._iterator, self._ahead, []
+        try:
+            raw = itertools.islice(itertools.chain(ahead, iterator), skip, None)
+            yield from converted(raw, self.name, skip)
+        finally:
+            if iterator is self._iterator:
+                self.close()
+
+    def _listeners(self):
+        found = (self.iterable, getattr(self.iterable, "sampler", None))
+        return [one for one in found if hasattr(one, "set_epoch")]
+
+    def _start(self):
+        """Makes a new iterator; the last one stops."""
+        self.close()
+        with noted(0, self.name), forks_allowed():
+            self._iterator = iter(self.iterable)
+
+    def peek(self):
+        """The first batch. The next epoch uses the same iterator, since it may be dear to start one."""
+        try:
+            if not self._ahead:
+                self._start()
+            with noted(0, self.name):
+                self._ahead = self._ahead or list(itertools.islice(self._iterator, 1))
+                if not self._ahead:
+                    raise ValueError(f"The data is empty: the {self.name} gave no batch.")
+                return as_batch(self._ahead[0])
+        except Exception:
+            self.close()
+            raise
+
+    def close(self):
+        """Stops what works for the last iterator."""
+        if self._iterator is not None:
+            release(self._iterator)
+        self._iterator, self._ahead = None, []
+
+
+class IteratorSource(Source):
+    """A generator or another iterator of batches: what it has given is gone.
+
+    Args:
+        replays: whether a new pass begins with its first two batches again, as validation in Keras does: those are what
+            Keras looks at ahead. Otherwise it goes on where the last pass stopped.
+    """
+
+    resumable = False
+
+    def __init__(self, iterator, replays=False):
+        self.iterator, self.replays, self.fresh, self.name = iterator, replays, True, type(iterator).__name__
+        self.first = []
+        for number in range(2):
+            with noted(number, self.name):
+                self.first += itertools.islice(iterator, 1)
+        if not self.first:
+            raise ValueError("The data is empty: the iterator gave no batch.")
+
+    def batches(self, seed=0, epoch=0, skip=0):
+        """The batches that are left.
+
+        Raises:
+            ValueError: `skip` is not 0.
+        """
+        if skip:
+            raise ValueError(f"A {self.name} gives its batches once: an epoch cannot begin at its batch {skip}. To go "
+                             "on in the middle of an epoch pass data that starts again: arrays, a `PyDataset`, or an "
+                             "object whose `__iter__` makes a new iterator.")
+        again, self.fresh = self.fresh or self.replays, False
+        return converted(itertools.chain(self.first if again else (), self.iterator), self.name)
+
+    def peek(self):
+        """The first batch, which stays the first."""
+        with noted(0, self.name):
+            return as_batch(self.first[0])
+
+
+def is_iterator(value):
+    """Whether a value can be iterated once only."""
+    return isinstance(value, collections.abc.Iterator)
+
+
+def converted(iterator, name, first=0):
+    """Batches as arrays; an error in them gets a note about which one it was, counted from `first` on."""
+    for number in itertools.count(first):
+        with noted(number, name):
+            try:
+                batch = next(iterator)
+            except StopIteration:
+                return
+            batch = as_batch(batch)
+        yield batch
+
+
+def release(iterator):
+    """Stops the threads and processes of an iterator of grain, of torch or of one's own."""
+    if isinstance(iterator, types.GeneratorType) or getattr(iterator, "_persistent_workers", False):
+        return  # Python closes the one when nobody holds it; torch keeps the other's for the next epoch, as was asked
+    if type(iterator).__module__.startswith("grain."):
+        iterator = getattr(iterator, "_iterator", iterator)  # that of a loader has another inside
+    for name in ("close", "_shutdown_workers"):  # the latter is torch's
+        if hasattr(iterator, name):
+            getattr(iterator, name)()

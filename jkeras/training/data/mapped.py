@@ -1,0 +1,57 @@
+"""Sources whose batches are changed or looked at on their way: weights of classes, checks of labels."""
+
+from jkeras.training.data.array_source import ArraySource
+from jkeras.training.data.source import Source
+from jkeras.training.data.stored import has_stored
+from jkeras.training.data.weights import class_weights
+
+
+class Mapped(Source):
+    """A source whose batches go through a function."""
+
+    def __init__(self, source, function):
+        self.source, self.function, self.num_batches = source, function, source.num_batches
+
+    @property
+    def resumable(self):
+        """That of the source."""
+        return self.source.resumable
+
+    @property
+    def from_any_thread(self):
+        """That of the source."""
+        return self.source.from_any_thread
+
+    def batches(self, seed=0, epoch=0, skip=0):
+        """The batches of an epoch, from number `skip` on."""
+        yield from map(self.function, self.source.batches(seed, epoch, skip))
+
+    def peek(self):
+        """The first batch."""
+        return self.function(self.source.peek())
+
+    def close(self):
+        """Stops what works for the source."""
+        self.source.close()
+
+
+def checked(source, check):
+    """A source whose labels and weights are given to `check(y, sample_weight)` first: arrays once, else each batch."""
+    if isinstance(source, ArraySource) and not has_stored(source.data[1:]):
+        check(*source.data[1:])
+        return source
+
+    def look(batch):
+        check(*batch[1:])
+        return batch
+    return Mapped(source, look)
+
+
+def weighted(source, class_weight):
+    """A source whose samples have the weights of their classes: arrays once, else each batch."""
+    def weigh(batch):
+        return *batch[:2], class_weights(*batch[1:], class_weight)
+    if not isinstance(source, ArraySource) or has_stored(source.data[1:]):
+        return Mapped(source, weigh)
+    source.data = weigh(source.data)
+    return source

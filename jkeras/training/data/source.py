@@ -1,0 +1,31 @@
+"""What every source of batches has."""
+
+
+class Source:
+    """Batches `(x, y, sample_weight)` of one epoch after another.
+
+    Attributes:
+        num_batches: of an epoch; None if that is not known.
+        resumable: whether `batches` can begin in the middle of an epoch.
+        from_any_thread: whether another thread than the user's may make the batches. Code of the user's own, such as a
+            generator, is left in his thread: what it holds may belong there.
+    """
+
+    num_batches, resumable, from_any_thread = None, True, False
+
+    def batches(self, seed=0, epoch=0, skip=0):
+        """The batches of an epoch, from number `skip` on: those that the whole epoch would give there.
+
+        Args:
+            seed, epoch: from these follows the order, where the source decides on it.
+        Raises:
+            ValueError: `skip` for a source that is not `resumable`.
+        """
+        raise NotImplementedError
+
+    def peek(self):
+        """The first batch, without using it up."""
+        raise NotImplementedError
+
+    def close(self):
+        """Stops what works for the source."""

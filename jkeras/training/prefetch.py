@@ -1,0 +1,69 @@
+"""Batches made ahead by a thread, a few at most, while the device works on those before."""
+
+import contextvars
+import queue
+import threading
+
+DEPTH = 2  # batches that wait at most; one more is being made
+
+
+class Prefetched:
+    """An iterator over the items of another, which a thread takes from it ahead of time.
+
+    Errors of the iterator are raised where their item would have come. `close` stops the thread, which closes the
+    iterator; until then nobody else may use it.
+
+    Args:
+        prepare: function of an item, run by the thread too.
+
+    >>> ahead = Prefetched(iter([1, 2]), lambda item: 10 * item)
+    >>> list(ahead), ahead.thread.is_alive()
+    ([10, 20], False)
+    """
+
+    def __init__(self, iterator, prepare=lambda item: item, depth=DEPTH):
+        self.iterator, self.prepare = iterator, prepare
+        self.ready, self.stopped, self.ended = queue.Queue(depth), threading.Event(), False
+        context = contextvars.copy_context()  # scopes that are open where the items are wanted hold for making them
+        self.thread = threading.Thread(target=context.run, args=(self._work,), name="jkeras-prefetch", daemon=True)
+        self.thread.start()
+
+    def _work(self):
+        try:
+            for item in self.iterator:
+                self._put((self.prepare(item), None))
+                if self.stopped.is_set():
+                    break
+            else:
+                self._put((None, StopIteration()))
+        except BaseException as error:  # whatever it is, it belongs to the one who waits for the item
+            self._put((None, error))
+        finally:
+            if hasattr(self.iterator, "close"):
+                self.iterator.close()
+
+    def _put(self, found):
+        while not self.stopped.is_set():
+            try:
+                return self.ready.put(found, timeout=0.1)
+            except queue.Full:
+                continue
+
+    def __iter__(self):
+        return self
+
+    def __next__(self):
+        if self.ended:
+            raise StopIteration
+        item, error = self.ready.get()
+        if error is not None:
+            self.ended = True
+            self.close()
+            raise error
+        return item
+
+    def close(self):
+        """Stops the thread, after the item that it is making."""
+        self.stopped.set()
+        if threading.current_thread() is not self.thread:
+            self.thread.join()

@@ -1,0 +1,86 @@
+"""What `test_processes.py` runs in processes of their own: `python -m … INDEX ADDRESS`, or without arguments alone.
+
+Prints one JSON object.
+"""
+
+import json
+import sys
+
+import jax
+import numpy as np
+
+import jkeras
+from jkeras import distribution as dist
+
+X = np.random.default_rng(0).normal(size=(44, 4)).astype("float32")
+Y = X.sum(1, keepdims=True)
+BATCH = 8
+
+
+class Batches(jkeras.utils.PyDataset):
+    """Batches of the first `size` rows; of each the part number `index` of `parts`."""
+
+    def __init__(self, size, parts=1, index=0):
+        super().__init__()
+        self.size, self.rows, self.index = size, BATCH // parts, index
+
+    def __len__(self):
+        return -(-self.size // BATCH)
+
+    def __getitem__(self, i):
+        rows = slice(i * BATCH + self.index * self.rows, min(i * BATCH + (self.index + 1) * self.rows, self.size))
+        return X[rows], Y[rows]
+
+
+def trained(data, steps=None):
+    jkeras.utils.clear_session()
+    jkeras.utils.set_random_seed(3)
+    model = jkeras.Sequential([jkeras.Input((4,)), jkeras.layers.Dense(1)])
+    model.compile(jkeras.optimizers.SGD(0.1), "mse")
+    losses = model.fit(data, epochs=2, steps_per_epoch=steps, verbose=0).history["loss"]
+    return losses + np.concatenate([w.ravel() for w in model.get_weights()]).tolist()
+
+
+def endless():
+    batches = Batches(40)
+    while True:
+        for i in range(len(batches)):
+            yield batches[i]
+
+
+def run(index=None, address=None):
+    """The results of all kinds; process `index` of two has two of four devices."""
+    out, processes = {}, 1
+    if index is not None:
+        dist.initialize(address, 2, int(index))
+        processes = jax.process_count()
+        assert processes == 2 and jax.device_count() == 4
+        dist.set_distribution(dist.DataParallel())
+    for size in (40, 44):  # at the end four rows, one for each device
+        out[f"batches {size}"] = trained(Batches(size))
+    out["generator"] = trained(endless(), steps=5)
+    out["iterable"] = trained(Again())
+    if index is not None:
+        dist.set_distribution(dist.DataParallel(auto_shard_dataset=False))
+    out["own"] = trained(Batches(40, processes, int(index or 0)))
+    parts = np.split(X[:12], processes)  # six rows for each process, in batches of four and of two
+    order = slice(None) if processes == 2 else [0, 1, 2, 3, 6, 7, 8, 9, 4, 5, 10, 11]
+    out["prediction"] = predicted(parts[int(index or 0)][order], 4 if processes == 2 else 12)
+    return out
+
+
+class Again:
+    """An iterable that starts again."""
+
+    def __iter__(self):
+        batches = Batches(40)
+        return (batches[i] for i in range(len(batches)))
+
+
+def predicted(data, batch_size):
+    model = jkeras.Sequential([jkeras.Input((4,)), jkeras.layers.Dense(1, kernel_initializer="ones")])
+    return model.predict(data, batch_size, verbose=0).ravel().tolist()
+
+
+if __name__ == "__main__":
+    print(json.dumps(run(*sys.argv[1:])))
