@@ -18,7 +18,7 @@ from jkeras.training.data import ArraySource, take
 from jkeras.training.pace import Pace, fixed_steps
 from jkeras.training.padding import may_pad
 from jkeras.training.prefetch import Prefetched
-from jkeras.training.results import first_shapes, metric_logs
+from jkeras.training.results import metric_logs
 from jkeras.training.rows import padded, size_of
 from jkeras.training.step import make_eval_step, make_train_step
 
@@ -73,7 +73,7 @@ class Runner:
     def _new_pass(self, live, source, seed, epoch):
         rows_stay = isinstance(source, ArraySource) and source.size % min(source.batch_size, source.size) == 0
         if self._pads is None:
-            first = first_shapes(source.peek())
+            first = source.shapes()
             self._pads = not rows_stay and compiled(
                 self.model, f"{self.kind}_pads", (self.plan.key, str(first)),
                 lambda: may_pad(self.model, self.kind, live.peek(), first), jit=False)

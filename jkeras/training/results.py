@@ -1,7 +1,6 @@
 """What steps give back: logs from metrics, logs as numbers, outputs of batches as one."""
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from jkeras.core import frame
@@ -29,9 +28,3 @@ def concatenate(outputs):
     if len(outputs) == 1:
         return jax.tree_util.tree_map(placement.to_host, outputs[0])
     return jax.tree_util.tree_map(lambda *parts: np.concatenate([placement.to_host(p) for p in parts]), *outputs)
-
-
-def first_shapes(batch):
-    """A batch as shapes, for building."""
-    return jax.tree_util.tree_map(lambda v: jax.ShapeDtypeStruct(jnp.shape(v), jax.dtypes.canonicalize_dtype(
-        v.dtype)), batch)

@@ -23,7 +23,7 @@ from jkeras.training.live import Interrupts, lent_to
 from jkeras.training.loop import Runner
 from jkeras.training.objective import Objective
 from jkeras.training.predictor import predict_at_once, predictor_of
-from jkeras.training.results import as_numbers, concatenate, first_shapes
+from jkeras.training.results import as_numbers, concatenate
 from jkeras.training.resume import Resume
 from jkeras.training.state import Plan, new_key
 from jkeras.training.step import make_train_step
@@ -51,7 +51,7 @@ class Trainer(Objective):
         waiting = [c for c in (self._compile_loss, self._compile_metrics) if c is not None and not c.built]
         if ready and not waiting:
             return
-        x, y, _ = unpack(first_shapes(batch)) if batch is not None else (self._input_shapes(), None, None)
+        x, y, _ = unpack(data.shapes_of(batch)) if batch is not None else (self._input_shapes(), None, None)
         y_pred = self._predicted_shapes(x)
         for container in waiting:
             if y is None and batch is not None:
@@ -121,13 +121,13 @@ class Trainer(Objective):
             if validation_data is not None:
                 validation = opened.enter_context(contextlib.closing(_validation_source(
                     validation_data, validation_batch_size or batch_size, validation_steps)))
-            self._build_for_training(source.peek())
+            self._build_for_training(source.shapes())
             source, validation = self._checked(source), validation and self._checked(validation)
-            return self._fit(source, validation, verbose, callbacks, initial_epoch, epochs, steps_per_epoch,
-                             validation_steps, validation_freq, checkpoint, default_seed() if seed is None else seed)
+            return self._fit_on(source, validation, verbose, callbacks, initial_epoch, epochs, steps_per_epoch,
+                                validation_steps, validation_freq, checkpoint, seed)
 
-    def _fit(self, source, validation, verbose, callbacks, initial_epoch, epochs, steps_per_epoch, validation_steps,
-             validation_freq, checkpoint, seed):
+    def _fit_on(self, source, validation, verbose, callbacks, initial_epoch, epochs, steps_per_epoch, validation_steps,
+                validation_freq, checkpoint, seed):
         """`fit` on sources."""
         self.stop_training, self.compile_seconds = False, 0.0
         steps_per_epoch, validation_steps = _capped(steps_per_epoch), _capped(validation_steps)
@@ -155,7 +155,7 @@ class Trainer(Objective):
         """All epochs of a `fit`; the results of the last one."""
         logs = {}
         with Interrupts() as interrupts, lent_to(runner.plan) as live:
-            resume = Resume(checkpoint, live, callbacks, seed)
+            resume = Resume(checkpoint, live, callbacks, default_seed() if seed is None else seed)
             initial_epoch, seed = resume.start(initial_epoch)
             callbacks.on_train_begin()
             initial_epoch = self.__dict__.pop("_initial_epoch", initial_epoch)  # from BackupAndRestore
@@ -213,7 +213,7 @@ class Trainer(Objective):
             raise ValueError(f"Arguments not recognized: {kwargs}")
         self.compile_seconds = 0.0
         with contextlib.closing(data.make_source(x, y, sample_weight, batch_size, steps=steps)) as source:
-            self._build_for_training(source.peek())
+            self._build_for_training(source.shapes())
             source, steps = self._checked(source), _capped(steps)
             verbose = _verbosity(verbose)
             if not isinstance(callbacks, CallbackList):
@@ -299,7 +299,7 @@ class Trainer(Objective):
 
     def _build_for_prediction(self, batch):
         if not self.built or not all_built(self):
-            self._predicted_shapes(first_shapes(batch)[0])
+            self._predicted_shapes(data.shapes_of(batch)[0])
 
     # ------------------------------------------------------------ compiling ahead
 

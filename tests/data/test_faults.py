@@ -135,10 +135,10 @@ RUNNING = {
 @pytest.mark.parametrize("kind", RUNNING)
 def test_what_stops_a_training_stops_the_workers(kind, model):
     """A callback that stops it or raises, at the first batch or after an epoch; `nothing_stays` looks."""
-    def stop(*_):
+    def stop(*_, logs=None):
         model.stop_training = True
 
-    def fail(*_):
+    def fail(*_, logs=None):
         raise OverflowError("from a callback")
     make = jkeras.callbacks.LambdaCallback
     for callback in (make(on_train_batch_end=stop), make(on_epoch_end=stop), make(on_train_batch_end=fail)):

@@ -7,10 +7,14 @@ from jkeras.training.data.weights import class_weights
 
 
 class Mapped(Source):
-    """A source whose batches go through a function."""
+    """A source whose batches go through a function.
 
-    def __init__(self, source, function):
-        self.source, self.function, self.num_batches = source, function, source.num_batches
+    Args:
+        shapes: of the first batch, if they are known.
+    """
+
+    def __init__(self, source, function, shapes=None):
+        self.source, self.function, self.num_batches, self._shapes = source, function, source.num_batches, shapes
 
     @property
     def resumable(self):
@@ -44,7 +48,7 @@ def checked(source, check):
     def look(batch):
         check(*batch[1:])
         return batch
-    return Mapped(source, look)
+    return Mapped(source, look, source.shapes())
 
 
 def weighted(source, class_weight):

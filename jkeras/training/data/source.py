@@ -1,5 +1,13 @@
 """What every source of batches has."""
 
+import jax
+
+
+def shapes_of(batch):
+    """A batch as shapes."""
+    return jax.tree_util.tree_map(
+        lambda v: jax.ShapeDtypeStruct(v.shape, jax.dtypes.canonicalize_dtype(v.dtype)), batch)
+
 
 class Source:
     """Batches `(x, y, sample_weight)` of one epoch after another.
@@ -12,6 +20,7 @@ class Source:
     """
 
     num_batches, resumable, from_any_thread = None, True, False
+    _shapes = None
 
     def batches(self, seed=0, epoch=0, skip=0):
         """The batches of an epoch, from number `skip` on: those that the whole epoch would give there.
@@ -26,6 +35,12 @@ class Source:
     def peek(self):
         """The first batch, without using it up."""
         raise NotImplementedError
+
+    def shapes(self):
+        """The first batch as shapes; it is made once for this."""
+        if self._shapes is None:
+            self._shapes = shapes_of(self.peek())
+        return self._shapes
 
     def close(self):
         """Stops what works for the source."""
