@@ -44,6 +44,7 @@ class Run:
         self.bare = False  # the root is run as Keras's `stateless_call` does: nothing is cast, no activity penalty
         self.losses = []  # (layer, value), in the order they were added
         self.masks = {}  # id(array) -> (array, mask)
+        self.logits = {}  # id(probabilities) -> (probabilities, logits, axis)
         self.stack = []  # (layer, dtype that variables are cast to)
         self._draws = collections.Counter()
         self._paths = None
@@ -188,6 +189,22 @@ class Run:
     def set_mask(self, array, mask):
         """Lets a mask travel beside an array."""
         self.masks[id(array)] = (array, mask)
+
+
+# ---------------------------------------------------------------- what travels beside probabilities
+
+def note_logits(probabilities, logits, axis):
+    """Lets a loss of this run know of what probabilities are the softmax."""
+    run = _current.get()
+    if run is not None and isinstance(axis, int):
+        run.logits[id(probabilities)] = probabilities, logits, axis % logits.ndim
+
+
+def logits_beside(probabilities, axis):
+    """The logits whose softmax along an axis these probabilities are, if the run knows; else None."""
+    run = _current.get()
+    found = None if run is None else run.logits.get(id(probabilities))
+    return found[1] if found is not None and found[2] == axis % probabilities.ndim else None
 
 
 def _describe(layer):

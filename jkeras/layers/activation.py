@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jkeras import activations
 from jkeras.core import graph, record
 from jkeras.core.errors import explain
+from jkeras.core.frame import note_logits
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Layer, layer
 from jkeras.layers.base import ReadyLayer
@@ -167,7 +168,9 @@ class Softmax(ReadyLayer):
     def forward(self, w, inputs, ctx):
         axis = tuple(self.axis) if isinstance(self.axis, (list, tuple)) else self.axis
         if ctx.mask is None:
-            return jax.nn.softmax(inputs, axis=axis)
+            y = jax.nn.softmax(inputs, axis=axis)
+            note_logits(y, inputs, axis)
+            return y
         mask = self._checked(ctx.mask, inputs)
         lowest = -3e4 if inputs.dtype == "float16" else -1e9
         return jnp.where(mask, jax.nn.softmax(jnp.where(mask, inputs, lowest), axis=axis), 0.0)

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
+from jkeras.core.frame import note_logits
 from jkeras.ops.naming import nn_op
 
 
@@ -264,7 +265,9 @@ def softmax(x, axis=-1):
     if isinstance(axis, int) and -x.ndim <= axis < x.ndim and x.shape[axis] == 1:
         warnings.warn(f"softmax over axis {axis} of a tensor of shape {x.shape}: that axis has size 1, so the result "
                       "is always 1. Did you mean sigmoid?", stacklevel=3)
-    return jax.nn.softmax(x, axis=axis)
+    y = jax.nn.softmax(x, axis=axis)
+    note_logits(y, x, axis)
+    return y
 
 
 @nn_op()
