@@ -36,11 +36,12 @@ class Run:
         rng: a key from which every draw follows by its path; None: seed generators count.
         abstract: nothing is computed, layers that are not built are built on the way.
         rows: which rows of the batch are real, booleans (batch,), where some are padding; see `core.rows`.
+        shares: of a piece of a batch; see `core.shares`.
     """
 
-    def __init__(self, root=None, values=None, rng=None, training=None, abstract=False, rows=None):
+    def __init__(self, root=None, values=None, rng=None, training=None, abstract=False, rows=None, shares=None):
         self.root, self.values, self.rng, self.training, self.abstract = root, values, rng, training, abstract
-        self.rows = rows
+        self.rows, self.shares = rows, shares
         self.bare = False  # the root is run as Keras's `stateless_call` does: nothing is cast, no activity penalty
         self.losses = []  # (layer, value), in the order they were added
         self.masks = {}  # id(array) -> (array, mask)

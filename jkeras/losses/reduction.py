@@ -6,6 +6,7 @@ from jkeras.core.errors import ShapeError, explain
 from jkeras.core.frame import current
 from jkeras.core.graph import op
 from jkeras.core.rows import beside, over_real_rows, real_rows
+from jkeras.core.shares import evenly, shares
 
 REDUCTIONS = ("sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none", None)
 
@@ -124,14 +125,34 @@ def reduce_weighted_values(values, sample_weight=None, mask=None, reduction="sum
     standardize_reduction(reduction)
     values = jnp.asarray(values, dtype)
     weight = None if sample_weight is None else jnp.asarray(sample_weight, dtype)
-    rows = real_rows()
-    if rows is None or reduction in (None, "none"):
+    rows, piece = real_rows(), shares()
+    if reduction in (None, "none") or rows is None and piece is None:
         return _reduced(values, weight, mask, reduction)
+    if piece is not None:
+        return _reduced_piece(piece, values, weight, mask, rows, reduction)
     mask = jnp.ones(values.shape[:1], bool) if mask is None else jnp.asarray(mask, bool)
 
     def reduced(rows, values, mask, weight=None):
         return _reduced(values, weight, mask & beside(rows, mask), reduction)
     return over_real_rows(reduced, rows, values, mask, *([] if weight is None else [weight]))
+
+
+def _reduced_piece(piece, values, weight, mask, rows, reduction):
+    """The part that a piece of a batch has in the loss of the whole batch."""
+    if values.shape in ((), (0,)):
+        return evenly(values)
+    if rows is not None:
+        mask = rows if mask is None else jnp.asarray(mask, bool) & beside(rows, mask)
+    weighted, weight = values, apply_mask(weight, mask, values.dtype, "sum")
+    if weight is not None:
+        weighted, weight = squeeze_or_expand_to_same_rank(values, weight.astype(values.dtype))
+        weighted = weighted * weight
+    if reduction == "sum":
+        return jnp.sum(weighted)
+    if reduction == "mean_with_sample_weight" and weight is not None:
+        return piece.mean(jnp.sum(weighted), jnp.sum(weight))
+    counted = 1 if mask is None else jnp.mean(jnp.asarray(mask, "float32"))
+    return piece.mean(jnp.sum(weighted), counted * values.size)
 
 
 def _reduced(values, weight, mask, reduction):

@@ -11,6 +11,7 @@ from jkeras import losses, metrics
 from jkeras.core import frame
 from jkeras.core.graph import flatten
 from jkeras.core.rows import beside, count, real_rows
+from jkeras.core.shares import shares
 from jkeras.core.settings import snake_case
 from jkeras.losses.base import LossFunctionWrapper
 from jkeras.losses.reduction import mask_beside
@@ -257,9 +258,19 @@ class CompileLoss:
             check_labels(labels[i], predictions[i], loss, self.outputs.names[i])
             value = jnp.asarray(loss(labels[i], predictions[i], weights[i]), "float32")
             if self.metrics:
-                self.metrics[number].update_state(value, sample_weight=count(predictions[i].shape[0]))
+                self._update_mean(self.metrics[number], value, predictions[i].shape[0])
             total.append(value if weight is None else value * weight)
         return sum(total) if total else None
+
+
+    @staticmethod
+    def _update_mean(metric, value, size):
+        """Counts a loss in; that of a piece of a batch so that all pieces make what the batch would."""
+        piece = shares()
+        if piece is None:
+            metric.update_state(value, sample_weight=count(size))
+        elif piece.rows is not None:
+            metric.update_state(value * piece.pieces, sample_weight=piece.rows / piece.pieces)
 
 
 def _as_list(value):

@@ -10,6 +10,7 @@ from jkeras import optimizers
 from jkeras.core import registry
 from jkeras.core.policy import is_float
 from jkeras.core.settings import floatx
+from jkeras.core.shares import evenly
 from jkeras.training import keras_contract
 from jkeras.training.compiled import CompileLoss, CompileMetrics
 
@@ -25,12 +26,12 @@ class Objective:
     _compile_arguments = _opt_state = _train_key = None
     _has_own_opt_state = run_eagerly = False
     jit_compile = True
-    _step, steps_per_execution, _last_plan = 0, 1, None
+    _step, steps_per_execution, microbatches, _last_plan = 0, 1, 1, None
 
     # ------------------------------------------------------------ compile
 
     def compile(self, optimizer="rmsprop", loss=None, loss_weights=None, metrics=None, weighted_metrics=None,
-                run_eagerly=False, steps_per_execution=1, jit_compile="auto", auto_scale_loss=True):
+                run_eagerly=False, steps_per_execution=1, jit_compile="auto", auto_scale_loss=True, *, microbatches=1):
         """Sets what training minimizes, with what, and what it reports.
 
         Args:
@@ -43,6 +44,9 @@ class Objective:
             steps_per_execution: steps in one dispatch; 1 lets `fit` choose, more than 1 is taken as it is.
             jit_compile: False is the same as `run_eagerly`.
             auto_scale_loss: scale the loss where the model computes in float16.
+            microbatches: in how many pieces, one after the other, a training step takes its batch: the gradient is
+                that of the whole batch, with its weights and masks, in the memory of a piece. Batch statistics are
+                those of a piece. Not written to files, which Keras could not read.
         """
         optimizer = optimizers.get(optimizer)
         if auto_scale_loss and self.dtype_policy.name == "mixed_float16" and optimizer is not None:
@@ -51,6 +55,8 @@ class Objective:
         if not isinstance(steps_per_execution, int) or steps_per_execution < 1:
             raise ValueError("`steps_per_execution` must be a positive integer. "
                              f"Received: steps_per_execution={steps_per_execution}")
+        if not isinstance(microbatches, int) or microbatches < 1:
+            raise ValueError(f"`microbatches` must be a positive integer. Received: microbatches={microbatches}")
         names = getattr(self, "output_names", None)
         jit_compile = not run_eagerly and (jit_compile == "auto" or bool(jit_compile))
         arguments = dict(optimizer=optimizer, loss=loss, loss_weights=loss_weights, metrics=metrics,
@@ -66,7 +72,8 @@ class Objective:
             _compile_loss=compile_loss, _compile_metrics=compile_metrics,
             _loss_tracker=metrics_module.Mean(name="loss"), _functions={}, _predictor=None, _opt_state=None,
             _has_own_opt_state=type(self).init_opt_state is not Objective.init_opt_state,
-            run_eagerly=run_eagerly, steps_per_execution=steps_per_execution, jit_compile=jit_compile)
+            run_eagerly=run_eagerly, steps_per_execution=steps_per_execution, jit_compile=jit_compile,
+            microbatches=microbatches)
 
     def init_opt_state(self, params):
         """The optimizer's state for a tree of trainable arrays. A model with several optimizers overrides it and
@@ -135,7 +142,7 @@ class Objective:
         total = [] if self._compile_loss is None else [self._compile_loss(y, y_pred, sample_weight)]
         for loss in self.losses:
             loss = jnp.asarray(loss)
-            total.append(jnp.sum(loss if is_float(loss.dtype) else loss.astype(floatx())))
+            total.append(evenly(jnp.sum(loss if is_float(loss.dtype) else loss.astype(floatx()))))
         total = [v for v in total if v is not None]
         return sum(total[1:], total[0]) if total else jnp.zeros(())
 

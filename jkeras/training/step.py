@@ -51,7 +51,9 @@ def make_train_step(model):
         return own
     if keras_contract.overrides(model, "train_step"):
         return keras_contract.train_step(model, Planned(model))
-    return TrainStep(Planned(model))
+    from jkeras.training.pieces import StepInPieces
+
+    return (TrainStep if model.microbatches == 1 else StepInPieces)(Planned(model))
 
 
 class Planned:
@@ -93,11 +95,11 @@ class TrainStep:
         return state._replace(step=state.step + 1, params=params, state=kept, opt_state=opt_state,
                               metrics=metrics), logs
 
-    def loss(self, state, x, y, sample_weight, rng, training=True, rows=None):
+    def loss(self, state, x, y, sample_weight, rng, training=True, rows=None, shares=None):
         """The loss to differentiate, and what the forward pass left behind."""
         plan, model = self.plan, self.model
         values = plan.values(state.params, state.frozen, state.state, state.metrics)
-        with frame.Run(model, values, rng=rng, training=training, rows=rows) as run:
+        with frame.Run(model, values, rng=rng, training=training, rows=rows, shares=shares) as run:
             y_pred = run.call(model, (x,), {})
             masks = masks_of(y_pred, run.mask_of)
             loss = compute_loss(model, x, y, y_pred, sample_weight, training)
@@ -129,7 +131,7 @@ def update_metrics(model, values, loss, x, y, y_pred, sample_weight, masks=None,
         for value, mask in zip(flatten(y_pred), flatten(masks)) if masks is not None else ():
             if mask is not None:
                 run.set_mask(value, mask if rows is None else mask & beside(rows, mask))
-        if model._loss_tracker is not None:
+        if model._loss_tracker is not None and loss is not None:
             model._loss_tracker.update_state(loss, sample_weight=count(size_of(x)))
         logs = model.compute_metrics(x, y, y_pred, sample_weight)
     return flat_logs(logs), run

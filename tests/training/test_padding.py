@@ -37,9 +37,10 @@ def by_step(rows):
     return RNG.integers(0, 5, (rows, 7)), RNG.integers(0, 3, (rows, 7))
 
 
-def two_outputs():
+def two_outputs(batch_norm=True):
     x = jkeras.Input((6,))
-    h = layers.BatchNormalization()(layers.Dense(5, "tanh")(x))
+    h = layers.Dense(5, "tanh")(x)
+    h = layers.BatchNormalization()(h) if batch_norm else h
     model = jkeras.Model(x, {"a": layers.Dense(1, name="a")(h), "b": layers.Dense(3, "softmax", name="b")(h)})
     model.compile("sgd", {"a": "mse", "b": "sparse_categorical_crossentropy"}, loss_weights={"a": 0.3, "b": 2.0},
                   metrics={"a": ["mae"], "b": ["accuracy"]}, weighted_metrics={"b": ["accuracy"]})
