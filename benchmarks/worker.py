@@ -17,6 +17,7 @@ from benchmarks.works import WORKS
 
 def settle():
     """One core, before any library looks how many there are; JAX on CPU, its compiled programs kept nowhere."""
+    sys.setrecursionlimit(100_000)  # Keras walks through a model of a thousand layers by recursion
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     os.environ |= dict(KERAS_BACKEND="jax", JAX_PLATFORMS="cpu", XLA_FLAGS="--xla_cpu_multi_thread_eigen=false",
                        OMP_NUM_THREADS="1")

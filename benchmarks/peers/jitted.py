@@ -11,7 +11,7 @@ from benchmarks.peers.plain import forward, make_step, start
 def fit(work, x, y):
     optimizer = optax.adam(1e-3)
     step = jax.jit(make_step(work, optimizer), donate_argnums=0)
-    params, stats = jax.jit(lambda: start(work))()
+    params, stats = start(work)
     state = params, stats, optimizer.init(params)
     rng = np.random.default_rng(0)
 
@@ -28,6 +28,6 @@ def fit(work, x, y):
 
 
 def predict(work):
-    params, stats = jax.jit(lambda: start(work))()
+    params, stats = start(work)
     function = jax.jit(lambda params, x: forward(work, params, stats, x)[0])
     return lambda x: np.asarray(function(params, x))

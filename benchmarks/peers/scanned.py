@@ -11,7 +11,7 @@ from benchmarks.peers.plain import make_step, start
 def fit(work, x, y):
     optimizer = optax.adam(1e-3)
     step = make_step(work, optimizer)
-    params, stats = jax.jit(lambda: start(work))()
+    params, stats = start(work)
     state = params, stats, optimizer.init(params)
     x, y = jnp.asarray(x), jnp.asarray(y)
 
