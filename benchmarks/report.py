@@ -5,6 +5,7 @@ import importlib.metadata
 import os
 import platform
 import statistics
+import subprocess
 
 from benchmarks import targets
 from benchmarks.works import WORKS
@@ -33,7 +34,7 @@ How it is measured
 
 
 def machine():
-    """Lines that name the machine, the versions and how busy it is."""
+    """Lines that name the machine, the versions, jkeras's commit, and how busy the machine is."""
     with open("/proc/cpuinfo") as file:
         model = next((line.partition(":")[2].strip() for line in file if line.startswith("model name")), "?")
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
@@ -43,9 +44,11 @@ def machine():
             versions.append(f"{name} {importlib.metadata.version(name)}")
         except importlib.metadata.PackageNotFoundError:
             versions.append(f"no {name}")
+    command = ["git", "describe", "--always", "--dirty"]
+    state = subprocess.run(command, cwd=os.path.dirname(__file__), capture_output=True, text=True).stdout.strip()
     load = ", ".join(f"{n:.1f}" for n in os.getloadavg())
     return (f"- Machine: {model}, {os.cpu_count()} cores, {memory:.0f} GiB, {platform.system()} {platform.release()}\n"
-            f"- Versions: Python {platform.python_version()}, {', '.join(versions)}\n"
+            f"- jkeras at {state or 'an unknown commit'}\n- Versions: Python {platform.python_version()}, {', '.join(versions)}\n"
             f"- {datetime.date.today()}, load before the run (1, 5, 15 minutes): {load}\n")
 
 
