@@ -48,7 +48,8 @@ def machine():
     state = subprocess.run(command, cwd=os.path.dirname(__file__), capture_output=True, text=True).stdout.strip()
     load = ", ".join(f"{n:.1f}" for n in os.getloadavg())
     return (f"- Machine: {model}, {os.cpu_count()} cores, {memory:.0f} GiB, {platform.system()} {platform.release()}\n"
-            f"- jkeras at {state or 'an unknown commit'}\n- Versions: Python {platform.python_version()}, {', '.join(versions)}\n"
+            f"- jkeras at {state or 'an unknown commit'}\n"
+            f"- Versions: Python {platform.python_version()}, {', '.join(versions)}\n"
             f"- {datetime.date.today()}, load before the run (1, 5, 15 minutes): {load}\n")
 
 

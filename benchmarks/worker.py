@@ -52,25 +52,33 @@ def timed(function):
     return {"cpu_s": time.process_time() - cpu, "wall_s": time.perf_counter() - wall}, result
 
 
+def calls(call, batches):
+    """Predictions of batches one after the other, as a function that has no results worth telling."""
+    def run():
+        for batch in batches:
+            call(batch)
+        return {}
+    return run
+
+
 def make(peer, work):
-    """A round of the work, as a function that returns what is measured; what a model's building takes comes first."""
+    """(a round of the work, as a function that returns its times and results; what building the model took)."""
     x, y = work.data()
     if work.kind == "fit":
         built, run = timed(lambda: peer.fit(work, x, y))
         return lambda: timed(run), built
     if work.kind == "predict":
         built, call = timed(lambda: peer.predict(work))
-        return lambda: timed(lambda: [call(x[:1]) for _ in range(work.steps)] and {}), built
+        return lambda: timed(calls(call, [x[:1]] * work.steps)), built
 
-    def fresh():  # a new model each round: what is measured is its first use
+    def first_use():  # of a new model in each round, whose building does not count
         if work.kind == "ragged":
-            first = peer.fit(work, x, y)
+            run = peer.fit(work, x, y)
         else:
-            call = peer.predict(work)
-            first = lambda: [call(x[:n]) for n in range(1, 9)] and {}
+            run = calls(peer.predict(work), [x[:n] for n in range(1, 9)])
         COMPILES.take()
-        return timed(first)
-    return fresh, {}
+        return timed(run)
+    return first_use, {}
 
 
 def one_round(round_):
