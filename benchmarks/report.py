@@ -69,8 +69,9 @@ def number(value, digits=3):
 
 
 def spread(ratio):
-    """"0.52 (0.50..0.55)"."""
-    return "-" if ratio is None else f"{ratio.median:.2f} ({ratio.low:.2f}..{ratio.high:.2f})"
+    """"0.52 (0.50..0.55)"; small ones with a digit more."""
+    digits = 3 if ratio is not None and ratio.median < 0.2 else 2
+    return "-" if ratio is None else f"{ratio.median:.{digits}f} ({ratio.low:.{digits}f}..{ratio.high:.{digits}f})"
 
 
 # ---------------------------------------------------------------- targets

@@ -30,7 +30,7 @@ TARGETS = [Target(*row) for row in [
 
 # Where the time goes, as profiled: printed with a work that misses a target, or that torch does faster.
 WHY = {
-    "tiny": "what is left is XLA's: the row \"scanned\" below is the same without any `fit` around it.",
+    "tiny": "the least that XLA takes for it is in the row \"scanned\" below, which has no `fit` around it.",
     "cnn": "convolutions in XLA:CPU are most of the step; torch's are oneDNN's.",
     "resnet": "convolutions in XLA:CPU; in their plain form the step costs what Keras's does, and a dispatch, all that "
               "`fit` could save, is under 1 ms of it.",
