@@ -1,0 +1,1 @@
+"""jkeras beside its peers, work for work: `python -m benchmarks`."""

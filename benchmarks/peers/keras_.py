@@ -1,0 +1,72 @@
+"""Keras and jkeras: `compile`, `fit`, `predict`."""
+
+
+def cnn(layers, x, work):
+    x = layers.Conv2D(32, 3, activation="relu")(x)
+    x = layers.Conv2D(64, 3, activation="relu")(x)
+    return layers.Flatten()(layers.MaxPooling2D(2)(x))
+
+
+def separable(layers, x, work):
+    x = layers.Conv2D(32, 3, padding="same", activation="relu")(x)
+    for filters in (32, 64):
+        x = layers.SeparableConv2D(filters, 3, padding="same", activation="relu")(x)
+    return layers.GlobalAveragePooling2D()(x)
+
+
+def resnet(layers, x, work):
+    def convolution(x, filters, size=3, strides=1):
+        x = layers.Conv2D(filters, size, strides, padding="same", use_bias=False)(x)
+        return layers.BatchNormalization()(x)
+
+    x = layers.ReLU()(convolution(x, 16))
+    for filters, strides in ((16, 1), (32, 2), (64, 2)):
+        y = layers.ReLU()(convolution(x, filters, strides=strides))
+        y = convolution(y, filters)
+        if strides > 1:
+            x = convolution(x, filters, 1, strides)
+        x = layers.ReLU()(layers.add([x, y]))
+    return layers.GlobalAveragePooling2D()(x)
+
+
+def lstm(layers, x, work):
+    return layers.LSTM(64)(layers.Embedding(work.vocabulary, 64)(x))
+
+
+def transformer(layers, x, work):
+    for _ in range(2):
+        y = layers.LayerNormalization()(x)
+        x = layers.add([x, layers.MultiHeadAttention(4, 32)(y, y)])
+        y = layers.Dense(512, activation="gelu")(layers.LayerNormalization()(x))
+        x = layers.add([x, layers.Dense(128)(y)])
+    return layers.GlobalAveragePooling1D()(x)
+
+
+def mlp(layers, x, work):
+    for units in work.units:
+        x = layers.Dense(units, activation="relu")(x)
+    return x
+
+
+def network(library, work):
+    """The model of a work."""
+    inputs = library.Input(work.shape, dtype="float32" if work.vocabulary is None else "int32")
+    x = globals()[work.network](library.layers, inputs, work)
+    outputs = library.layers.Dense(work.classes, activation="softmax" if work.softmax else None)(x)
+    return library.Model(inputs, outputs)
+
+
+def fit(library, work, x, y):
+    model = network(library, work)
+    model.compile(library.optimizers.Adam(1e-3),
+                  library.losses.SparseCategoricalCrossentropy(from_logits=not work.softmax), metrics=["accuracy"])
+
+    def run():
+        history = model.fit(x, y, batch_size=work.batch, epochs=work.epochs, verbose=0).history
+        return {name: values[-1] for name, values in history.items()}
+    return run
+
+
+def predict(library, work):
+    model = network(library, work)
+    return lambda x: model.predict(x, verbose=0)

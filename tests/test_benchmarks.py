@@ -1,0 +1,89 @@
+"""The benchmarks run, report every work, and judge made-up numbers rightly."""
+
+import subprocess
+import sys
+
+import pytest
+
+from benchmarks import report, runner, targets
+from benchmarks.works import QUICK, WORKS
+
+
+def rounds(*seconds, **more):
+    return [{"cpu_s": s, "wall_s": 2 * s, "compiles": 0, **more} for s in seconds]
+
+
+def found(works, what, against):
+    return next(one for one in targets.compare(works) if one.target.what == what and one.target.against == against)
+
+
+def test_ratios_are_medians_of_ratios_side_by_side():
+    work = {"jkeras": {"rounds": rounds(1.0, 20.0, 3.0)}, "keras": {"rounds": rounds(10.0, 100.0, 10.0)}}
+    assert targets.ratio(work, "jkeras", "keras") == pytest.approx((0.2, 0.1, 0.3))
+    assert targets.ratio(work, "jkeras", "torch") is None
+
+
+@pytest.mark.parametrize("seconds, expected", [(0.12, True), (0.13, False)])
+def test_a_ratio_is_reached_up_to_its_limit(seconds, expected):
+    works = {"tiny": {"jkeras": {"rounds": rounds(seconds)}, "keras": {"rounds": rounds(1.0)}}}
+    assert targets.reached(found(works, "tiny", "keras")) is expected
+    assert targets.reached(found(works, "tiny", "jitted")) is None  # not measured
+
+
+def test_ratios_without_a_limit_are_only_shown():
+    works = {"cnn": {"jkeras": {"rounds": rounds(3.0)}, "torch": {"rounds": rounds(1.0)}}}
+    one = found(works, "cnn", "torch")
+    assert one.value == 3.0 and targets.reached(one) is None
+
+
+@pytest.mark.parametrize("compiles, expected", [(4, True), (5, False)])
+def test_compiles_count_the_worst_round(compiles, expected):
+    works = {"sizes": {"jkeras": {"rounds": rounds(1.0, compiles=3) + rounds(1.0, compiles=compiles)}}}
+    assert targets.reached(found(works, "sizes", "compiles")) is expected
+
+
+def test_a_thousand_layers_count_build_and_first_step():
+    works = {"depth1000": {"jkeras": {"build": {"cpu_s": 1.0}, "first": {"cpu_s": 2.0}},
+                           "keras": {"build": {"cpu_s": 4.0}, "first": {"cpu_s": 6.0}}}}
+    assert found(works, "depth1000", "keras").value == pytest.approx(0.3)
+
+
+def test_every_target_is_about_a_work_that_measures_its_peers():
+    for target in targets.TARGETS:
+        if target.what != "import":
+            assert target.against in (*WORKS[target.what].peers, "compiles")
+
+
+def test_a_peer_that_fails_has_a_row_that_says_so():
+    results = {"tiny": {"jkeras": {"failed": "took over 300 s"}}}
+    assert "failed: took over 300 s" in report.report({"works": results, "imports": {}, "kernels": []}, "", 1)
+
+
+def test_a_worker_that_dies_fails_alone():
+    reports = runner.measure([WORKS["tiny"]], ["no such peer"], 1)
+    assert reports == {"tiny": {}}  # it has no such work
+    worker, kept = runner.Worker("no such peer"), {}
+    worker.ask(WORKS["tiny"], kept)
+    worker.ask(WORKS["tiny"], kept)
+    worker.close()
+    assert kept == {"failed": "ended with exit status 1"}
+
+
+@pytest.mark.slow
+def test_the_quick_run_reports_every_work():
+    done = subprocess.run([sys.executable, "-m", "benchmarks", "--quick"], cwd=runner.ROOT, capture_output=True,
+                          text=True)
+    assert done.returncode == 0, done.stderr
+    for name in QUICK:
+        assert WORKS[name].title in done.stdout
+    for heading in ("## Targets", "## Import", "## Forms by platform"):
+        assert heading in done.stdout
+    assert "failed" not in done.stdout
+
+
+def test_peers_train_alike_and_compile_once():
+    """On random labels the loss is near that of guessing, and falls when the rounds go on."""
+    for one in runner.measure([WORKS["tiny"]], ["jkeras", "jitted", "scanned"], 3)["tiny"].values():
+        losses = [r["loss"] for r in one["rounds"]]
+        assert 2.1 < losses[-1] < losses[0] < 2.4
+        assert [r["compiles"] for r in one["rounds"]] == [0, 0, 0]
