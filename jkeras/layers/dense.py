@@ -1,12 +1,11 @@
 """Dense: an affine map of the last axis."""
 
-import jax.numpy as jnp
-
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import layer
 from jkeras.core.record import HIDDEN, Activation, ActivityRegularizer, Constraint, Initializer, Regularizer
 from jkeras.layers.lora import LoraLayer
 from jkeras.layers.quantized import Quantization
+from jkeras.ops.kernels_dot import contract_last
 
 
 @layer("keras.layers")
@@ -56,7 +55,7 @@ class Dense(LoraLayer):
         self.input_spec = InputSpec(min_ndim=2, axes={-1: x.shape[-1]})
         return specs
 
-    contract = staticmethod(jnp.matmul)
+    contract = staticmethod(contract_last)
 
     def forward(self, w, x, ctx):
         y = self.product(x, w, ctx)  # x @ kernel

@@ -14,6 +14,7 @@ from jkeras.core.record import HIDDEN, Activation, Any, Constraint, Initializer,
 from jkeras.initializers import VarianceScaling
 from jkeras.layers.lora import LoraLayer
 from jkeras.layers.quantized import Quantization
+from jkeras.ops.kernels_dot import einsum_with_kernel
 from jkeras.quantizers.coding import Coding
 
 
@@ -81,7 +82,7 @@ class EinsumDense(LoraLayer):
         return KerasTensor([None if i in open_axes else d for i, d in enumerate(out.shape)], out.dtype)
 
     def contract(self, x, kernel, preferred_element_type=None):
-        return jnp.einsum(self.equation, x, kernel, preferred_element_type=preferred_element_type)
+        return einsum_with_kernel(self.equation, x, kernel, preferred_element_type)
 
     def forward(self, w, x, ctx):
         y = self.product(x, w, ctx)

@@ -62,9 +62,10 @@ class Runner:
             before(done)
             begin, compiling = time.perf_counter(), self.model.compile_seconds
             count, logs = self._pass.advance(live, min(self.pace.steps, (limit or done + self.pace.steps) - done))
-            if not self.pace.settled and count == 1 and self.model.compile_seconds == compiling:
+            if not self.pace.settled:
                 jax.block_until_ready(logs)
-                self.pace.took(time.perf_counter() - begin)
+                if self.model.compile_seconds == compiling:
+                    self.pace.took((time.perf_counter() - begin) / count)
             done += count
             yield done - 1, logs
         if limit is None or done < limit:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from jax import lax
 
-from jkeras.ops import kernels, kernels_conv
+from jkeras.ops import kernels, kernels_conv, kernels_dot
 
 POOLS = [  # shape, window, strides, padding
     ((2, 6, 6, 3), (1, 2, 2, 1), (1, 2, 2, 1), "VALID"),
@@ -124,3 +124,12 @@ def test_the_weight_gradient_knows_where_it_runs():
         gradient = jax.grad(lambda k: kernels_conv.convolve(x, k, (1, 1), "SAME", (1, 1), dims(4, False), 1).sum())
         return "scan" in str(jax.make_jaxpr(traced(gradient))(kernel))
     assert loops(kernels.inside_loop) and loops(lambda f: f) and not loops(kernels.outside_loops)
+
+
+@pytest.mark.parametrize("equation, shape, size", [
+    ("abc,cde->abde", (2, 3, 4), (4, 2, 3)), ("abcd,cde->abe", (2, 3, 4, 2), (4, 2, 3)),
+    ("abc,cd->abd", (2, 3, 4), (4, 5)), ("abcd,d->abc", (2, 2, 3, 4), (4,)), ("abc,bd->acd", (2, 3, 4), (3, 2))])
+def test_products_with_kernels(equation, shape, size):
+    x, kernel = jax.random.normal(jax.random.key(0), shape), jax.random.normal(jax.random.key(1), size)
+    assert_same(lambda x, k: kernels_dot.einsum_with_kernel(equation, x, k), lambda x, k: jnp.einsum(equation, x, k),
+                x, kernel)
