@@ -2,8 +2,7 @@
 
 import json
 
-import jax
-
+from jkeras.core import draws
 from jkeras.core.policy import standardize_dtype
 from jkeras.core.record import Kind, Record
 from jkeras.core.registry import deserialize, public, serialize
@@ -92,9 +91,9 @@ class RandomInitializer(Initializer):
 
 def normal(key, shape, mean, stddev, dtype):
     """Normal values."""
-    return jax.random.normal(key, shape, dtype) * stddev + mean
+    return draws.normal(key, shape, dtype) * stddev + mean
 
 
 def truncated_normal(key, shape, mean, stddev, dtype):
     """Normal values within two standard deviations of the mean."""
-    return jax.random.truncated_normal(key, -2.0, 2.0, shape, dtype) * stddev + mean
+    return draws.truncated_normal(key, shape, -2.0, 2.0, dtype) * stddev + mean

@@ -5,6 +5,7 @@ import math
 import jax
 import jax.numpy as jnp
 
+from jkeras.core import draws
 from jkeras.core.policy import standardize_dtype
 from jkeras.core.record import Any, record
 from jkeras.initializers.base import RandomInitializer, normal, truncated_normal
@@ -54,7 +55,7 @@ class RandomUniform(RandomInitializer):
     maxval: Any = 0.05
 
     def sample(self, key, shape, dtype=None):
-        return jax.random.uniform(key, shape, standardize_dtype(dtype), self.minval, self.maxval)
+        return draws.uniform(key, shape, self.minval, self.maxval, standardize_dtype(dtype))
 
 
 def compute_fans(shape, input_axes=None, output_axes=None):
@@ -115,7 +116,7 @@ class VarianceScaling(RandomInitializer):
         variance, dtype = self.scale / max(1.0, fan), standardize_dtype(dtype)
         if self.distribution == "uniform":
             limit = math.sqrt(3.0 * variance)
-            return jax.random.uniform(key, shape, dtype, -limit, limit)
+            return draws.uniform(key, shape, -limit, limit, dtype)
         if self.distribution == "untruncated_normal":
             return normal(key, shape, 0.0, math.sqrt(variance), dtype)
         # the standard deviation of a normal distribution cut off at two

@@ -1,0 +1,79 @@
+"""Random numbers for first values, from programs of a fixed size: the bits of `jax.random`, no compiling for shapes.
+
+XLA takes a fifth of a second and more to compile a random number generator for a shape, and a model has many shapes.
+With a counter-based generator (Salmon et al. 2011, Threefry) the bits of an element depend on the key and its number
+alone, so that a few programs serve all shapes.
+"""
+
+import functools
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+SIZES = (2**14, 2**20)  # elements that a program makes
+LARGEST = 2**24  # elements up to which it pays
+
+
+def uniform(key, shape, low, high, dtype):
+    """`jax.random.uniform`: in [low, high)."""
+    return _draw("uniform", key, shape, dtype, low, high)
+
+
+def normal(key, shape, dtype):
+    """`jax.random.normal`."""
+    return _draw("normal", key, shape, dtype)
+
+
+def truncated_normal(key, shape, low, high, dtype):
+    """`jax.random.truncated_normal`."""
+    return _draw("truncated_normal", key, shape, dtype, low, high)
+
+
+def _draw(kind, key, shape, dtype, low=0.0, high=1.0):
+    size = math.prod(map(int, shape))
+    if not _is_plain(key) or jnp.dtype(dtype) != jnp.float32 or not 0 < size <= LARGEST:
+        limits = {"uniform": dict(minval=low, maxval=high), "normal": {}}.get(kind, dict(lower=low, upper=high))
+        return getattr(jax.random, kind)(key, shape=tuple(shape), dtype=dtype, **limits)
+    chunk = SIZES[size > 16 * SIZES[0]]
+    key = np.asarray(jax.random.key_data(key) if jnp.issubdtype(key.dtype, jax.dtypes.prng_key) else key)
+    limits = np.float32(low), np.float32(high)
+    with jax.ensure_compile_time_eval():
+        parts = [np.asarray(_part(kind, chunk, key, np.uint32(start), *limits)) for start in range(0, size, chunk)]
+        return jax.device_put(np.concatenate(parts)[:size].reshape(shape))
+
+
+def _is_plain(key):
+    """Whether a key is known now, and of the generator whose bits can be had one by one."""
+    if isinstance(key, jax.core.Tracer) or not jax.config.jax_threefry_partitionable:
+        return False
+    if jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
+        return str(jax.random.key_impl(key)) in ("threefry2x32", "fry")
+    return key.shape == (2,) and jax.config.jax_default_prng_impl == "threefry2x32"
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _part(kind, size, key, start, low, high):
+    """The elements from number `start` on, so many, as `jax.random` makes them of the bits."""
+    from jax.extend.random import threefry2x32_p
+
+    numbers = start + jnp.arange(size, dtype="uint32")
+    first, second = threefry2x32_p.bind(*(jnp.broadcast_to(word, numbers.shape) for word in key),
+                                        jnp.zeros_like(numbers), numbers)
+    if kind == "uniform":
+        return _between(first ^ second, low, high)
+    root = np.float32(np.sqrt(2))
+    if kind == "normal":
+        return root * jax.lax.erf_inv(_between(first ^ second, np.nextafter(np.float32(-1), np.float32(0)),
+                                               np.float32(1)))
+    value = root * jax.lax.erf_inv(_between(first ^ second, *(jax.lax.erf(limit / root) for limit in (low, high))))
+    inside = jnp.nextafter(low, jnp.float32(np.inf)), jnp.nextafter(high, jnp.float32(-np.inf))
+    return jnp.clip(value, *inside)
+
+
+def _between(bits, low, high):
+    """Floats in [low, high) whose mantissa are the upper 23 of 32 bits."""
+    mantissa = (bits >> np.uint32(9)) | np.uint32(0x3F800000)  # those of a number in [1, 2)
+    floats = jax.lax.bitcast_convert_type(mantissa, jnp.float32) - np.float32(1)
+    return jnp.maximum(low, floats * (high - low) + low)
