@@ -87,12 +87,12 @@ def padded(batch, size):
 
 
 def bucket(rows):
-    """The size that a batch is padded to: the next power of two.
+    """The size that a batch is padded to: 1, or the next power of two from 4 on; what compiles for 4 serves for 2.
 
-    >>> [bucket(n) for n in range(1, 9)]
-    [1, 2, 4, 4, 8, 8, 8, 8]
+    >>> [bucket(n) for n in range(1, 10)]
+    [1, 4, 4, 4, 8, 8, 8, 8, 16]
     """
-    return 2 ** (rows - 1).bit_length()
+    return 1 if rows == 1 else max(4, 2 ** (rows - 1).bit_length())
 
 
 def _jaxpr(function, arguments, batch, size):

@@ -109,6 +109,17 @@ def test_what_the_fast_forms_do_not_take_goes_to_the_plain_ones():
     assert kernels.max_pool(jnp.ones((1, 40, 1)), wide, wide, "VALID").shape == (1, 2, 1)
 
 
+@pytest.mark.parametrize("shape, size, filters, strides, padding, dilation, first", [
+    ((1, 5, 5, 2), (1, 1), 1, (2, 2), "SAME", (1, 1), False), ((2, 3, 6, 7), (1, 1), 4, (1, 2), "VALID", (1, 1), True),
+    ((2, 9, 3), (1,), 2, (1,), "SAME", (1,), False)])
+def test_pointwise(shape, size, filters, strides, padding, dilation, first):
+    numbers = dims(len(shape), first)
+    x = jax.random.normal(jax.random.key(0), shape)
+    kernel = jax.random.normal(jax.random.key(1), (*size, shape[numbers.lhs_spec[1]], filters))
+    assert_same(lambda x, k: kernels_conv.pointwise(x, k, strides, numbers),
+                lambda x, k: kernels_conv.convolve_plain(x, k, strides, padding, dilation, numbers), x, kernel)
+
+
 def test_many_large_images_go_in_pieces(monkeypatch):
     monkeypatch.setattr(kernels_conv, "LARGE", 0)
     x, kernel = jnp.arange(400.0).reshape(25, 4, 4, 1), jnp.arange(8.0).reshape(2, 2, 1, 2)
