@@ -149,13 +149,42 @@ def depthwise_plain(x, kernel, strides, padding, dilation, dims):
 
 
 def depthwise_taps(x, kernel, strides, padding, dilation, dims):
-    """`depthwise` as a sum of products, one for each element of the kernel, added up in at least float32."""
-    dtype, wide = x.dtype, jnp.promote_types(x.dtype, jnp.float32)
-    x, kernel = jnp.moveaxis(x, dims.lhs_spec[1], -1).astype(wide), kernel.astype(wide)
+    """`depthwise` as a sum of products, one for each element of the kernel, added up in at least float32.
+
+    The kernel's gradient is taken image by image: over all at once XLA computes anew what is before, for each element.
+    """
+    wide = jnp.promote_types(x.dtype, jnp.float32)
+    return _depthwise(x.astype(wide), kernel.astype(wide), strides, padding, dilation, dims).astype(x.dtype)
+
+
+@functools.partial(jax.custom_jvp, nondiff_argnums=(2, 3, 4, 5))
+def _depthwise(x, kernel, strides, padding, dilation, dims):
+    return _sum_of_taps(x, kernel, strides, padding, dilation, dims)
+
+
+def _depthwise_jvp(strides, padding, dilation, dims, primals, tangents):
+    (x, kernel), (dx, dkernel) = primals, tangents
+    y = _depthwise(x, kernel, strides, padding, dilation, dims)
+    dy = jnp.zeros_like(y)
+    if not isinstance(dx, SymbolicZero):
+        dy = _depthwise(dx, kernel, strides, padding, dilation, dims)
+    if not isinstance(dkernel, SymbolicZero):
+        @functools.partial(jax.checkpoint, prevent_cse=False)
+        def one(kernel, image):
+            return _sum_of_taps(image[None], kernel, strides, padding, dilation, dims)[0]
+        dy = dy + lax.map(lambda image: one(dkernel, image), x)
+    return y, dy
+
+
+_depthwise.defjvp(_depthwise_jvp, symbolic_zeros=True)
+
+
+def _sum_of_taps(x, kernel, strides, padding, dilation, dims):
+    x = jnp.moveaxis(x, dims.lhs_spec[1], -1)
     taps = _taps(x, kernel.shape[:-2], strides, padding, dilation)
     if kernel.shape[-1] == 1:
         y = sum(part * kernel[place][:, 0] for place, part in taps)
     else:
         y = sum(part[..., None] * kernel[place] for place, part in taps)  # (batch, *space, channels, multiplier)
         y = y.reshape(*y.shape[:-2], -1)
-    return jnp.moveaxis(y.astype(dtype), -1, dims.out_spec[1])
+    return jnp.moveaxis(y, -1, dims.out_spec[1])
