@@ -5,10 +5,10 @@ import signal
 import threading
 
 import jax
-import jax.numpy as jnp
 
 from jkeras.core.variable import Lent
 from jkeras.training import placement
+from jkeras.training.state import copied
 
 
 class Live:
@@ -37,7 +37,7 @@ class Live:
                 return
             if self.busy:
                 with jax.ensure_compile_time_eval():
-                    self.plan.scatter(jax.tree_util.tree_map(jnp.copy, self.state))
+                    self.plan.scatter(copied(self.state))
                 self.seen = True
             else:
                 self.pull_rest()

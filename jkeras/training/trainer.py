@@ -6,7 +6,6 @@ import time
 import warnings
 
 import jax
-import jax.numpy as jnp
 
 from jkeras.callbacks import CallbackList
 from jkeras.core import frame, tree
@@ -25,7 +24,7 @@ from jkeras.training.objective import Objective
 from jkeras.training.predictor import predict_at_once, predictor_of
 from jkeras.training.results import as_numbers, concatenate
 from jkeras.training.resume import Resume
-from jkeras.training.state import Plan, new_key
+from jkeras.training.state import Plan, copied, new_key
 from jkeras.training.step import make_train_step
 
 
@@ -389,7 +388,7 @@ class Trainer(Objective):
         """Puts the arrays of a `TrainState` under the Keras view of this model."""
         self._build_for_training() if self.built else None
         plan = Plan(self)
-        plan.scatter(jax.tree_util.tree_map(jnp.copy, state))
+        plan.scatter(copied(state))
 
 
 class _Snapshot:
