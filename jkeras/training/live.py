@@ -2,9 +2,11 @@
 
 import contextlib
 import signal
+import sys
 import threading
 
 import jax
+import jax.numpy as jnp
 
 from jkeras.core.variable import Lent
 from jkeras.training import placement
@@ -15,15 +17,20 @@ class Live:
     """Owns the `TrainState` of a model while it is trained.
 
     The variables hold a marker instead of arrays. Whoever looks at one pulls the whole state back into them; the next
-    step starts from copies of what they then hold, so nothing that somebody has seen is ever consumed.
+    step takes copies of the arrays that somebody holds then, so nothing that is in somebody's hands is ever consumed.
     """
 
     def __init__(self, plan):
         self.plan, self.lock = plan, threading.RLock()
         self.busy = self.seen = False
         with self.lock:  # other threads may look at variables while they are lent one after the other
-            self.state = plan.gather()
-            self._lend()
+            self._take_over()
+
+    def _take_over(self):
+        """Makes the arrays of the variables the state's; those that somebody else holds stay his."""
+        state = self.plan.gather(copies=False)
+        self._lend()  # from here on nobody can get hold of another one
+        self.state = owned(state, keep=self.plan.model._has_own_opt_state)
 
     def _lend(self):
         self.marker = Lent(self.pull, self.lock)
@@ -46,8 +53,7 @@ class Live:
         """The state to go on from; what variables were set to in between counts."""
         if self.state is None or any(v._value is not self.marker for v in self.plan.variables()):
             self.pull_rest()
-            self.state = self.plan.gather()
-            self._lend()
+            self._take_over()
         return self.state
 
     def pull_rest(self):
@@ -86,6 +92,27 @@ class Live:
     def close(self):
         """Gives the arrays back to the variables."""
         self.pull_rest()
+
+
+def owned(state, keep=False):
+    """The state in arrays that a step may consume: its own ones, and copies of those that others refer to.
+
+    A numpy view of an array needs no copy: JAX does not consume what has one.
+
+    Args:
+        keep: the model refers to the optimizer's state.
+    """
+    if not getattr(sys, "_is_gil_enabled", lambda: True)():
+        return copied(state)  # references are not counted exactly
+    alone = {"state": object()}
+    leaves, treedef = jax.tree_util.tree_flatten(alone)
+    count = sys.getrefcount(leaves[0])
+    leaves, treedef = jax.tree_util.tree_flatten(state)
+    for i in range(len(leaves)):
+        if isinstance(leaves[i], jax.Array) and sys.getrefcount(leaves[i]) > count:
+            leaves[i] = jnp.copy(leaves[i])
+    state = treedef.unflatten(leaves)
+    return state._replace(opt_state=copied(state.opt_state)) if keep else state
 
 
 class Interrupts:

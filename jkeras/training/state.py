@@ -13,7 +13,6 @@ from jkeras.core.rng import SeedGenerator, key_from_seed, key_of_path
 from jkeras.core.settings import default_seed
 from jkeras.core.structure import constant_initializer, named_weights
 from jkeras.training import keras_contract, placement
-from jkeras.training.compilation import compiled
 
 
 class TrainState(typing.NamedTuple):
@@ -43,9 +42,6 @@ class TrainState(typing.NamedTuple):
     opt_state: typing.Any
     metrics: typing.Any
     rng: typing.Any
-
-
-AT_ONCE = 200  # arrays that are copied by one compiled program
 
 
 def copied(state):
@@ -126,10 +122,7 @@ class Plan:
     def gather(self, copies=True):
         """The state that the model's variables hold now; as copies, which a step may consume."""
         state = placement.spread(self._collect(lambda v: v.own_value()))
-        if not copies:
-            return state
-        few = len(jax.tree_util.tree_leaves(state)) <= AT_ONCE
-        return compiled(self.model, "copy", self.key, lambda: copied)(state) if few else copied(state)
+        return copied(state) if copies else state
 
     def abstract(self):
         """The state as shapes, with how they lie over devices: for compiling without making any array."""
