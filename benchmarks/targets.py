@@ -30,7 +30,9 @@ TARGETS = [Target(*row) for row in [
 
 # Where the time goes, as profiled: printed with a work that misses a target, or that torch does faster.
 WHY = {
-    "tiny": "the least that XLA takes for it is in the row \"scanned\" below, which has no `fit` around it.",
+    "tiny": "the least that XLA takes for it is in the row \"scanned\" below; a step of `fit` takes that, and its share of "
+            "the millisecond that a `fit` costs once and of a fifth of one for each epoch.",
+    "mlp": "two products of matrices are the step, and they are the same for all.",
     "cnn": "convolutions in XLA:CPU are most of the step; torch's are oneDNN's.",
     "resnet": "convolutions in XLA:CPU; in their plain form the step costs what Keras's does, and a dispatch, all that "
               "`fit` could save, is under 1 ms of it.",
@@ -39,7 +41,7 @@ WHY = {
     "transformer": "XLA:CPU takes twice as long for the blocks in one program as for their parts alone (matrix "
                    "products, attention, normalization), which add up to about what torch takes.",
     "predict1": "about a third of a call is the compiled function; the rest is Python around it.",
-    "sizes": "the time is that of compiling, four programs against eight.",
+    "sizes": "the time is that of compiling, three programs against eight, and of reading the jaxpr.",
     "depth1000": "the hand-written loop takes as long as Keras: nearly all is XLA compiling, three quarters of that "
                  "the update of each array by Adam (measured at 300 layers).",
 }
