@@ -24,6 +24,7 @@ from jax import lax
 
 import jkeras
 from jkeras.ops import recurrent
+from jkeras.ops.kernels import outside_loops
 
 ROUND_S = 0.02  # a fast form is called again and again until a round takes about this long
 
@@ -68,10 +69,19 @@ def pooling(gradient, shape):
     return forms, (draw(*shape),)
 
 
-def convolution(shape, filters, padding="SAME", wrap=lambda f: with_gradient(f, 0, 1)):
-    forms = {"lax": wrap(lambda x, k: conv_plain(x, k, padding=padding)),
-             "jkeras": wrap(lambda x, k: conv_ours(x, k, padding.lower()))}
-    return forms, (draw(*shape), draw(3, 3, shape[-1], filters) / 10)
+def convolution(shape, filters, padding="SAME", wrap=lambda f: with_gradient(f, 0, 1), size=3):
+    ours = lambda x, k: conv_ours(x, k, padding.lower())
+    forms = {"lax": wrap(lambda x, k: conv_plain(x, k, padding=padding)), "jkeras": wrap(ours)}
+    if wrap is not twice and size > 1:
+        forms["jkeras, as in fit"] = outside_loops(wrap(ours))
+    return forms, (draw(*shape), draw(size, size, shape[-1], filters) / 10)
+
+
+def dense(shape, units):
+    layer = jkeras.layers.Dense(units, use_bias=False)
+    layer.build(shape)
+    forms = {"matmul": jnp.matmul, "jkeras": lambda x, kernel: layer.apply({"kernel": kernel}, {}, x)[0]}
+    return {name: with_gradient(f, 0, 1) for name, f in forms.items()}, (draw(*shape), draw(shape[-1], units) / 10)
 
 
 def depthwise(shape):
@@ -146,7 +156,10 @@ EXPERIMENTS = {
     "convolution 3x3, 32x32x32x16 -> 16, forward and gradients": lambda n: convolution((32 // n, 32, 32, 16), 16),
     "convolution 3x3, 16x18x18x16 -> 16, two steps in a scan":
         lambda n: convolution((16 // n, 18, 18, 16), 16, wrap=twice),
+    "convolution 1x1, 32x32x32x32 -> 64, forward and gradients":
+        lambda n: convolution((32 // n, 32, 32, 32), 64, size=1),
     "depthwise 3x3, 32x24x24x32, forward and gradients": lambda n: depthwise((32 // n, 24, 24, 32)),
+    "Dense 512 on 32x64x128, forward and gradients": lambda n: dense((32 // n, 64, 128), 512),
     "LSTM 64, 32x80, forward and weight gradients": lambda n: lstm(80 // n, 32, 64),
     "attention 32x64, 4 heads of 32, forward and gradients": lambda n: attention(32 // n, 64),
     "attention 2x512, 4 heads of 32, forward and gradients": lambda n: attention(2, 512 // n),

@@ -30,8 +30,8 @@ TARGETS = [Target(*row) for row in [
 
 # Where the time goes, as profiled: printed with a work that misses a target, or that torch does faster.
 WHY = {
-    "tiny": "the least that XLA takes for it is in the row \"scanned\" below; a step of `fit` takes that, and its share of "
-            "the millisecond that a `fit` costs once and of a fifth of one for each epoch.",
+    "tiny": "the least that XLA takes for it is in the row \"scanned\" below; a step of `fit` takes that, and a share "
+            "of the millisecond that a `fit` costs once and of a fifth of one for each epoch.",
     "mlp": "two products of matrices are the step, and they are the same for all.",
     "cnn": "convolutions in XLA:CPU are most of the step; torch's are oneDNN's.",
     "resnet": "convolutions in XLA:CPU; in their plain form the step costs what Keras's does, and a dispatch, all that "
