@@ -1,12 +1,12 @@
 """Replays the recorded trainings of ../shared/parity in every way in which `fit` can run them.
 
     python tests/parity/run_modes.py                      # all modes
-    python tests/parity/run_modes.py --modes one,host     # some of them
+    python tests/parity/run_modes.py --modes one,host     # some of them; two at a time, each takes one or two minutes
     python tests/parity/run_modes.py --only '^training/optimizer/'
 
 `run_recorded.py` replays them as a user's program would. Here each mode is a process of its own in which jkeras is
-made to take another way, before the runner, untouched, takes over. Prints a line for each mode. Exit status 0: nothing
-fails in any mode but what `not_built.txt` names.
+made to take another way, before the runner, untouched, takes over. Prints a line for each mode. Exit status 0: in
+each mode those fail, and only those, that are known to: `not_built.txt` and `KNOWN` name them.
 """
 
 import argparse
@@ -70,6 +70,16 @@ def eager():
 
 
 MODES = {f.__name__: f for f in (one, three, host, host_unpadded, eager)}
+KNOWN = {  # what a mode changes in the results, rightly or not
+    "three": {
+        "training/callback/recorder": "it counts the calls of a callback, which there are fewer of, as in Keras",
+        "training/custom/train-step": "what an own train_step returns is lost where a dispatch is several steps",
+    },
+    "eager": {
+        "training/fit/ragged-batch-norm": "a bias before BatchNormalization, whose exact gradient is 0, is moved by "
+                                          "rounding; real Keras gives the same digits in this mode",
+    },
+}
 
 
 def _no_padding():
@@ -122,16 +132,21 @@ def main():
     with tempfile.TemporaryDirectory() as name, concurrent.futures.ThreadPoolExecutor(2) as pool:
         outs = [pathlib.Path(name) / f"{mode}.json" for mode in modes]
         results = list(pool.map(replay, modes, [runner] * len(modes), outs, [options.only] * len(modes)))
-    bad = 0
-    for mode, (found, seconds) in zip(modes, results):
-        failed = {case: reason for case, reason in found.items() if reason}
-        unexpected = {case: reason for case, reason in failed.items() if not any(p.fullmatch(case) for _, p in listed)}
-        for case, reason in unexpected.items():
-            print(f"FAIL {mode} {case}: {reason[:300]}")
-        print(f"mode {mode}: {len(found) - len(failed)} of {len(found)} trainings as recorded, "
-              f"{len(failed) - len(unexpected)} on the list, {len(unexpected)} fail, {seconds:.0f} s", flush=True)
-        bad += len(unexpected) + (not found)
-    return 1 if bad else 0
+    return max(report(mode, found, seconds, listed) for mode, (found, seconds) in zip(modes, results))
+
+
+def report(mode, found, seconds, listed):
+    """Prints what a mode gave; returns whether it is other than known."""
+    failed, known = {case: reason for case, reason in found.items() if reason}, KNOWN.get(mode, {})
+    unexpected = [case for case in failed if case not in known and not any(p.fullmatch(case) for _, p in listed)]
+    passing = [case for case in known if case in found and case not in failed]
+    for case in unexpected:
+        print(f"FAIL {mode} {case}: {failed[case][:300]}")
+    for case in passing:
+        print(f"passes, though KNOWN[{mode!r}] names it; remove it there: {case}")
+    print(f"mode {mode}: {len(found) - len(failed)} of {len(found)} trainings as recorded, "
+          f"{len(failed) - len(unexpected)} known to fail, {len(unexpected)} fail, {seconds:.0f} s", flush=True)
+    return int(bool(unexpected or passing or not found))
 
 
 if __name__ == "__main__":
