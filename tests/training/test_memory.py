@@ -120,11 +120,9 @@ def broken_data():
     raise OSError("no more")
 
 
-def breaks(error, *arguments, **more):
-    def run(model):
-        with pytest.raises(error):
-            model.fit(*arguments, batch_size=None if len(arguments) == 1 else 8, verbose=0, **more)
-    return run
+def breaks(error, model, *data, callbacks=()):
+    with pytest.raises(error):
+        model.fit(*data, batch_size=8, verbose=0, callbacks=list(callbacks))
 
 
 def pure(model):
@@ -137,10 +135,10 @@ USES = {
     "generator": REPEATED["generator"], "evaluate": REPEATED["evaluate"], "train_on_batch": REPEATED["train_on_batch"],
     "predict": lambda model: [model.predict(X[:n], verbose=0) for n in (20, 1, 3)],
     "precompile": lambda model: model.precompile(X, Y, batch_size=8),
-    "broken callback": breaks(ValueError, X, Y, callbacks=[Broken(ValueError)]),
-    "Ctrl-C": breaks(KeyboardInterrupt, X, Y, callbacks=[Broken(KeyboardInterrupt)]),
-    "broken data": lambda model: breaks(OSError, broken_data())(model),
-    "pure": lambda model: pure(model),
+    "broken callback": lambda model: breaks(ValueError, model, X, Y, callbacks=[Broken(ValueError)]),
+    "Ctrl-C": lambda model: breaks(KeyboardInterrupt, model, X, Y, callbacks=[Broken(KeyboardInterrupt)]),
+    "broken data": lambda model: breaks(OSError, model, broken_data()),
+    "pure": pure,
 }
 
 
