@@ -11,6 +11,7 @@ from jkeras.core import frame, graph
 from jkeras.core.module import walk
 from jkeras.core.registry import public
 
+POLICIES = ("everything_saveable", "nothing_saveable", "dots_saveable", "dots_with_no_batch_dims_saveable")
 MODES = ("full", "activations", "larger_than", "list_of_layers", None)
 _scope = contextvars.ContextVar("jkeras_remat", default=None)
 
@@ -23,6 +24,7 @@ class RematScope:
         mode: "full": all layers; "activations": only the activation functions of layers; "larger_than": layers with
             more output elements than `output_size_threshold`; "list_of_layers": those named in `layer_names`;
             None: none, inside another scope.
+        policy: what is kept all the same: a `jax.checkpoint_policies` or its name; by default nothing.
 
     Chen et al., Training Deep Nets with Sublinear Memory Cost (2016).
 
@@ -31,10 +33,11 @@ class RematScope:
     ...     layer = jkeras.layers.Dense(1024, activation="relu")
     """
 
-    def __init__(self, mode="full", output_size_threshold=1024, layer_names=None):
+    def __init__(self, mode="full", output_size_threshold=1024, layer_names=None, *, policy=None):
         if mode not in MODES:
             raise ValueError(f"Invalid mode '{mode}'. Supported modes are: {MODES}.")
         self.mode, self.output_size_threshold, self.layer_names = mode, output_size_threshold, layer_names or []
+        self.policy = policy_of(policy)
 
     def __enter__(self):
         self._token = _scope.set(self)
@@ -48,20 +51,39 @@ class RematScope:
 def scope():
     """The scope in which code runs now, None where there is none."""
     found = _scope.get()
-    return None if found is None or found.mode is None else RematScope(found.mode, found.output_size_threshold,
-                                                                       found.layer_names)
+    return None if found is None or found.mode is None else RematScope(
+        found.mode, found.output_size_threshold, found.layer_names, policy=found.policy)
+
+
+def policy_of(given):
+    """A checkpoint policy of JAX: given as itself, by its name, or None.
+
+    Raises:
+        ValueError: no such name, or the name of what must be called to make a policy.
+    """
+    if given is None or callable(given):
+        return given
+    if given not in POLICIES:
+        raise ValueError(f"`policy` must be a function of `jax.checkpoint_policies`, or a name among {POLICIES}. "
+                         f"Received: policy={given!r}")
+    return getattr(jax.checkpoint_policies, given)
 
 
 @public("keras.remat")
-def remat(f):
+def remat(f, policy=None):
     """`f`, whose inner values are computed again for the gradient instead of being kept: `jax.checkpoint`.
 
     Arguments that are not arrays are passed as they are.
+
+    Args:
+        policy: as of `RematScope`.
 
     >>> import jax
     >>> float(jax.grad(remat(lambda x, power: x ** power))(3.0, 2))
     6.0
     """
+    policy = policy_of(policy)
+
     @functools.wraps(f)
     def again(*args, **kwargs):
         if graph.any_symbolic(args, kwargs):
@@ -75,7 +97,7 @@ def remat(f):
                 given[place] = array
             args, kwargs = jax.tree_util.tree_unflatten(treedef, given)
             return f(*args, **kwargs)
-        return jax.checkpoint(on_arrays)([leaves[i] for i in places])
+        return jax.checkpoint(on_arrays, policy=policy)([leaves[i] for i in places])
     return again
 
 
@@ -92,7 +114,7 @@ def execute(run, layer, call):
         outputs = jax.eval_shape(body, values)[0]
         if sum(np.prod(v.shape) for v in jax.tree_util.tree_leaves(outputs)) <= wish.output_size_threshold:
             return layer._execute(run, call)
-    outputs, changed, losses, masks = jax.checkpoint(body)(values)
+    outputs, changed, losses, masks = jax.checkpoint(body, policy=wish.policy)(values)
     run.values.update(changed)
     run.losses.extend(zip(body.owners, losses))
     run._draws = body.draws
@@ -124,7 +146,7 @@ def _with_activation(run, layer, call):
     activation = layer.__dict__.get("activation")
     if activation is None:
         return layer._execute(run, call)
-    layer.__dict__["activation"] = remat(activation)
+    layer.__dict__["activation"] = remat(activation, layer._remat.policy)
     try:
         return layer._execute(run, call)
     finally:

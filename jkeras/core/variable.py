@@ -201,7 +201,8 @@ class Variable:
         value = frame.read(value) if isinstance(value, Variable) else value
         if not isinstance(value, jax.Array) and self.own_dtype == "bfloat16":
             value = jnp.asarray(value)  # numpy's lists know no bfloat16
-        value = jnp.asarray(value, dtype=jax.dtypes.canonicalize_dtype(self.own_dtype))
+        make = jnp.asarray if isinstance(value, jax.Array) else jnp.array  # numpy's array may be written to later
+        value = make(value, dtype=jax.dtypes.canonicalize_dtype(self.own_dtype))
         if tuple(value.shape) != tuple(self.shape):
             raise ValueError("The shape of the target variable and the shape of the target value in `variable.assign` "
                              f"must match. variable.shape={self.shape}, Received: value.shape={tuple(value.shape)}. "

@@ -1,5 +1,6 @@
 """Element-wise non-linearities as layers, and softmax."""
 
+import functools
 import warnings
 
 import jax
@@ -12,6 +13,7 @@ from jkeras.core.frame import note_logits
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Layer, layer
 from jkeras.layers.base import ReadyLayer
+from jkeras.ops.promotion import in_float32
 
 
 @layer("keras.layers")
@@ -167,13 +169,14 @@ class Softmax(ReadyLayer):
 
     def forward(self, w, inputs, ctx):
         axis = tuple(self.axis) if isinstance(self.axis, (list, tuple)) else self.axis
+        shares = functools.partial(in_float32, lambda x: jax.nn.softmax(x, axis=axis))
         if ctx.mask is None:
-            y = jax.nn.softmax(inputs, axis=axis)
+            y = shares(inputs)
             note_logits(y, inputs, axis)
             return y
         mask = self._checked(ctx.mask, inputs)
         lowest = -3e4 if inputs.dtype == "float16" else -1e9
-        return jnp.where(mask, jax.nn.softmax(jnp.where(mask, inputs, lowest), axis=axis), 0.0)
+        return jnp.where(mask, shares(jnp.where(mask, inputs, lowest)), 0.0)
 
     def _checked(self, mask, inputs):
         mask = jnp.asarray(mask)

@@ -10,6 +10,7 @@ from jkeras.core.record import Any
 from jkeras.core.rng import SeedGenerator
 from jkeras.initializers import GlorotUniform, Ones
 from jkeras.ops.attention import both, causal_mask
+from jkeras.ops.promotion import in_float32
 from jkeras.random import dropout
 
 
@@ -51,7 +52,7 @@ class SequenceAttention(Layer):
             mask = both(mask, causal_mask(*scores.shape[-2:]))
         if mask is not None:
             scores = jnp.where(mask, scores, scores - (65504.0 if scores.dtype == "float16" else 1e9))
-        weights = jax.nn.softmax(scores, axis=-1)
+        weights = in_float32(jax.nn.softmax, scores)
         if ctx.training and self.dropout > 0:
             weights = dropout(weights, self.dropout, seed=ctx.key)
         y = jnp.matmul(weights, value)

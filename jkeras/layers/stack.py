@@ -8,6 +8,7 @@ from jkeras.core.call import target_of
 from jkeras.core.errors import explain
 from jkeras.core.layer import Layer, StatefulLayer, layer
 from jkeras.core.record import Any
+from jkeras.core.remat import policy_of
 from jkeras.core.rng import SeedGenerator
 from jkeras.core.structure import constant_initializer, named_weights
 from jkeras.core.weight import Weight, draw
@@ -48,7 +49,8 @@ class Stack(StatefulLayer):
     Args:
         layer: the block; it is used as a pattern, its own weights play no part.
         count: how many blocks.
-        remat: whether what is inside a block is computed again for the gradient instead of being kept.
+        remat: whether what is inside a block is computed again for the gradient instead of being kept; the name of a
+            policy of `jax.checkpoint_policies`, such as "dots_saveable", keeps some of it.
         seed: integer, of the keys that blocks draw from in training.
 
     >>> import jkeras
@@ -59,7 +61,7 @@ class Stack(StatefulLayer):
 
     layer: Value()
     count: int
-    remat: bool = False
+    remat: Any = False  # or the name of a policy
     seed: Any = None
     supports_masking = True
     uses_weights_whole = False  # a block's turn comes in the loop
@@ -70,6 +72,8 @@ class Stack(StatefulLayer):
             raise ValueError(explain(self._where, "`layer` to be a layer", f"{self.layer!r}"))
         if not isinstance(self.count, int) or self.count < 1:
             raise ValueError(explain(self._where, "`count` of 1 or more", f"count={self.count!r}"))
+        if not isinstance(self.remat, bool):
+            policy_of(self.remat)
         self._forget("layer", ())  # its weights are none of ours
         self.seed_generator = SeedGenerator(self.seed)
 
@@ -106,7 +110,8 @@ class Stack(StatefulLayer):
             losses = sum(jax.tree_util.tree_leaves(state.pop("losses", {})), jnp.zeros(()))
             return y, (state, losses)
         keys = jax.random.split(ctx.key, self.count) if ctx.training else None
-        step = inside_loop(jax.checkpoint(block) if self.remat else block)
+        policy = policy_of(self.remat if isinstance(self.remat, str) else None)
+        step = inside_loop(jax.checkpoint(block, policy=policy) if self.remat else block)
         y, (state, losses) = jax.lax.scan(step, inputs, (pick(True), pick(False), keys))
         self.add_loss(losses.sum())
         return y, {name: tree.get(state, path) for name, path in self._paths.items() if not learnable[path]}

@@ -1,5 +1,6 @@
 """Means and sums of values, weighted; and the mean of any function of targets and predictions."""
 
+import jax
 import jax.numpy as jnp
 
 from jkeras.core.family import families
@@ -104,10 +105,15 @@ class MeanMetricWrapper(OfFunction, Mean):
     def measure(self, y_true, y_pred, sample_weight=None, *, mask=None):
         """Sum and count of this batch."""
         kwargs = self.fn_kwargs()
+        y_true, y_pred = jax.tree_util.tree_map(self._wide, (y_true, y_pred))
         values = self.fn(y_true, y_pred, **kwargs)
         output_mask = getattr(self.fn, "output_mask", None)
         counted = None if output_mask is None else output_mask(y_true, values, **kwargs)
         return Mean.measure(self, values, apply_mask(sample_weight, mask, self.dtype), values_mask=counted)
+
+    def _wide(self, x):
+        """Half precision in the metric's own dtype: a square may be beyond float16."""
+        return jnp.asarray(x, self.dtype) if getattr(x, "dtype", None) in ("float16", "bfloat16") else x
 
     def _can_compile(self):
         return "fn" not in self.__dict__ or public_name(self.fn) is not None  # a function of yours may not be pure

@@ -8,7 +8,7 @@ from jax import lax
 from jkeras.core.errors import ShapeError
 from jkeras.core.graph import KerasTensor, infer, op
 from jkeras.ops import linalg
-from jkeras.ops.promotion import broadcast_shapes, shape_of, sized
+from jkeras.ops.promotion import broadcast_shapes, in_float32, shape_of, sized
 
 
 def math_op(inputs=None, class_name=None, spec=None):
@@ -120,7 +120,7 @@ def logsumexp(x, axis=None, keepdims=False):
     100.0
     """
     axis = tuple(axis) if isinstance(axis, list) else axis
-    return jax.nn.logsumexp(jnp.asarray(x), axis=axis, keepdims=keepdims)
+    return in_float32(lambda x: jax.nn.logsumexp(x, axis=axis, keepdims=keepdims), jnp.asarray(x))
 
 
 def _cdist_spec(x, y):

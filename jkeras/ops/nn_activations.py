@@ -8,6 +8,7 @@ from jax import lax
 
 from jkeras.core.frame import note_logits
 from jkeras.ops.naming import nn_op
+from jkeras.ops.promotion import in_float32
 
 
 @nn_op()
@@ -265,7 +266,7 @@ def softmax(x, axis=-1):
     if isinstance(axis, int) and -x.ndim <= axis < x.ndim and x.shape[axis] == 1:
         warnings.warn(f"softmax over axis {axis} of a tensor of shape {x.shape}: that axis has size 1, so the result "
                       "is always 1. Did you mean sigmoid?", stacklevel=3)
-    y = jax.nn.softmax(x, axis=axis)
+    y = in_float32(lambda x: jax.nn.softmax(x, axis=axis), x)
     note_logits(y, x, axis)
     return y
 
@@ -277,7 +278,7 @@ def log_softmax(x, axis=-1):
     >>> log_softmax([0.0, 100.0])
     Array([-100.,    0.], dtype=float32)
     """
-    return jax.nn.log_softmax(jnp.asarray(x), axis=axis)
+    return in_float32(lambda x: jax.nn.log_softmax(x, axis=axis), jnp.asarray(x))
 
 
 @nn_op()

@@ -11,6 +11,7 @@ from jkeras.core.registry import public
 from jkeras.core.settings import settings
 from jkeras.ops import linalg
 from jkeras.ops.naming import nn_op, public_names
+from jkeras.ops.promotion import in_float32
 
 
 @nn_op(inputs=1)
@@ -143,6 +144,9 @@ def normalize(x, axis=-1, order=2, epsilon=None):
         raise ValueError(f"Argument `order` must be an int >= 1. Received: order={order}")
     x = jnp.atleast_1d(jnp.asarray(x))
     epsilon = settings.epsilon if epsilon is None else epsilon
-    if order == 2:
-        return x * jnp.minimum(lax.rsqrt(jnp.sum(jnp.square(x), axis=axis, keepdims=True)), 1.0 / epsilon)
-    return x / jnp.maximum(linalg.norm(x, ord=order, axis=axis, keepdims=True), epsilon)
+
+    def normalized(x):
+        if order == 2:
+            return x * jnp.minimum(lax.rsqrt(jnp.sum(jnp.square(x), axis=axis, keepdims=True)), 1.0 / epsilon)
+        return x / jnp.maximum(linalg.norm(x, ord=order, axis=axis, keepdims=True), epsilon)
+    return in_float32(normalized, x)

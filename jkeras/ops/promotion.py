@@ -76,6 +76,16 @@ def to_float(x):
     return x.astype(result_type(x.dtype, float)) if is_integer(x.dtype) else x
 
 
+def in_float32(function, x):
+    """`function(x)`, of x's dtype but computed in float32 where that is half precision, whose sums overflow.
+
+    >>> float(in_float32(jnp.linalg.norm, jnp.full(4, 300, "float16")))
+    600.0
+    """
+    half = x.dtype in ("float16", "bfloat16")
+    return function(x.astype("float32")).astype(x.dtype) if half else function(x)
+
+
 def to_floats(*xs):
     """Arrays in their common float type."""
     xs = [tensor(x) for x in xs]

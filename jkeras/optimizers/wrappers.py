@@ -61,8 +61,8 @@ class LossScaleOptimizer(Optimizer):
         counter, scale = state["scalars"]["step_counter"], state["scalars"]["dynamic_scale"]
 
         def good():
-            new, inner = self.inner_optimizer.step(jax.tree_util.tree_map(lambda g: g / scale, grads), state["inner"],
-                                                   params, variables)
+            new, inner = self.inner_optimizer.step(_unscaled(grads, scale, params, variables), state["inner"], params,
+                                                   variables)
             grow = counter == self.dynamic_growth_steps - 1
             return new, inner, jnp.where(grow, 0, counter + 1), jnp.where(grow, scale * 2.0, scale)
 
@@ -122,6 +122,13 @@ class LossScaleOptimizer(Optimizer):
 
     def get_config(self):
         return self.field_config()
+
+
+def _unscaled(grads, scale, params, variables):
+    """Gradients divided by the scale, but for those that are no gradients of the loss but new values."""
+    treedef = jax.tree_util.tree_structure(params)
+    return treedef.unflatten([g if g is None or leaf.overwritten else g / scale for g, leaf in zip(
+        treedef.flatten_up_to(grads), describe(params, variables))])
 
 
 @record("keras.optimizers")

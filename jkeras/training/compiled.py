@@ -11,8 +11,8 @@ from jkeras import losses, metrics
 from jkeras.core import frame
 from jkeras.core.graph import flatten
 from jkeras.core.rows import beside, count, real_rows
+from jkeras.core.settings import floatx, snake_case
 from jkeras.core.shares import shares
-from jkeras.core.settings import snake_case
 from jkeras.losses.base import LossFunctionWrapper
 from jkeras.losses.reduction import mask_beside
 
@@ -256,7 +256,7 @@ class CompileLoss:
         total = []
         for number, (i, loss, weight, _) in enumerate(self.entries):
             check_labels(labels[i], predictions[i], loss, self.outputs.names[i])
-            value = jnp.asarray(loss(labels[i], predictions[i], weights[i]), "float32")
+            value = jnp.asarray(loss(labels[i], predictions[i], weights[i]), jnp.promote_types(floatx(), "float32"))
             if self.metrics:
                 self._update_mean(self.metrics[number], value, predictions[i].shape[0])
             total.append(value if weight is None else value * weight)

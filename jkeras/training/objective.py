@@ -40,7 +40,8 @@ class Objective:
             loss_weights: factor of each output's loss.
             metrics: list of names, functions or `Metric`s; for several outputs a list or dict of lists.
             weighted_metrics: likewise; these take sample weights into account.
-            run_eagerly: run steps without compiling, to step through your own code.
+            run_eagerly: run steps without compiling, to step through your own code. Where a gradient is taken, values
+                can be printed and compared; `float` and numpy take `ops.stop_gradient(x)`.
             steps_per_execution: steps in one dispatch; 1 lets `fit` choose, more than 1 is taken as it is.
             jit_compile: False is the same as `run_eagerly`.
             auto_scale_loss: scale the loss where the model computes in float16.

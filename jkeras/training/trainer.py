@@ -6,6 +6,7 @@ import time
 import warnings
 
 import jax
+import jax.numpy as jnp
 
 from jkeras.callbacks import CallbackList
 from jkeras.core import frame, tree
@@ -77,7 +78,13 @@ class Trainer(Objective):
         def forward(x):
             with frame.Run(self, abstract=True, training=False) as run:
                 return run.call(self, (x,), {})
-        return jax.eval_shape(forward, x)
+        try:
+            return jax.eval_shape(forward, x)
+        except (jax.errors.ConcretizationTypeError, jax.errors.TracerArrayConversionError):
+            if self.jit_compile:
+                raise
+            # run eagerly, user code may do what depends on values: it is given some
+            return data.shapes_of(self(jax.tree_util.tree_map(lambda v: jnp.zeros(v.shape, v.dtype), x)))
 
     # ------------------------------------------------------------ fit
 
