@@ -70,7 +70,7 @@ def policy_of(given):
 
 
 @public("keras.remat")
-def remat(f, policy=None):
+def remat(f, *, policy=None):
     """`f`, whose inner values are computed again for the gradient instead of being kept: `jax.checkpoint`.
 
     Arguments that are not arrays are passed as they are.
@@ -146,7 +146,7 @@ def _with_activation(run, layer, call):
     activation = layer.__dict__.get("activation")
     if activation is None:
         return layer._execute(run, call)
-    layer.__dict__["activation"] = remat(activation, layer._remat.policy)
+    layer.__dict__["activation"] = remat(activation, policy=layer._remat.policy)
     try:
         return layer._execute(run, call)
     finally:

@@ -110,7 +110,7 @@ class Stack(StatefulLayer):
             losses = sum(jax.tree_util.tree_leaves(state.pop("losses", {})), jnp.zeros(()))
             return y, (state, losses)
         keys = jax.random.split(ctx.key, self.count) if ctx.training else None
-        policy = policy_of(self.remat if isinstance(self.remat, str) else None)
+        policy = None if isinstance(self.remat, bool) else policy_of(self.remat)
         step = inside_loop(jax.checkpoint(block, policy=policy) if self.remat else block)
         y, (state, losses) = jax.lax.scan(step, inputs, (pick(True), pick(False), keys))
         self.add_loss(losses.sum())

@@ -58,6 +58,7 @@ def run(name, monkeypatch):
     return jitted.calls, models
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(path.stem for path in EXAMPLES.glob("*.py")))
 def test_examples_lower(name, monkeypatch):
     calls, models = run(name, monkeypatch)

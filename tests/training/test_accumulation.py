@@ -6,7 +6,7 @@ import pytest
 
 import jkeras
 from jkeras import layers
-from tests.design.tools import assert_same_history, assert_same_weights, both, normal, weights_of
+from tests.design.tools import assert_same_history, assert_same_weights, both, normal, some_slow, weights_of
 
 STEPS, SIZE = 3, 4
 ROWS = 4 * STEPS * SIZE  # four updates an epoch
@@ -49,8 +49,8 @@ def trained(model, optimizer, size, weighted=False, rows=ROWS, epochs=2, **argum
     return model
 
 
-@pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize("weighted", some_slow([False, True], True))
+@pytest.mark.parametrize("name", some_slow(OPTIMIZERS, "momentum", "adam", "global_clipnorm"))
 def test_small_batches_are_the_large_one(name, weighted):
     large, small = network(jkeras), network(jkeras)
     small.set_weights(large.get_weights())
@@ -62,8 +62,8 @@ def test_small_batches_are_the_large_one(name, weighted):
     assert int(small.optimizer.iterations) == int(large.optimizer.iterations) == 8
 
 
-@pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("name", {**OPTIMIZERS, **AVERAGED})
+@pytest.mark.parametrize("weighted", some_slow([False, True], False))
+@pytest.mark.parametrize("name", some_slow({**OPTIMIZERS, **AVERAGED}, "decay", "ema overwrites", "schedule"))
 def test_through_fit_as_keras(name, weighted):
     """Ten batches and a smaller one an epoch: the sums go on over the end of the epoch."""
     mine, theirs = both(network)
@@ -92,7 +92,7 @@ def test_between_updates_nothing_moves():
 
 def sentences(k):
     return k.Sequential([k.Input((6,), dtype="int32"), k.layers.Embedding(9, 4, mask_zero=True),
-                         k.layers.GRU(3, return_sequences=True), k.layers.Dense(3, activation="softmax")])
+                         k.layers.Dense(3, activation="softmax")])
 
 
 def test_masks_of_different_counts_as_keras_which_is_not_the_large_batch():
@@ -131,6 +131,7 @@ def test_a_resumed_training_keeps_the_sums(tmp_path):
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.slow  # tests/parity/test_training.py has most of it
 @pytest.mark.parametrize("arguments", [
     dict(use_ema=True, ema_momentum=0.7), dict(use_ema=True, ema_momentum=0.7, ema_overwrite_frequency=3),
     dict(clipnorm=0.02), dict(global_clipnorm=0.02), dict(clipvalue=0.003)], ids=str)
@@ -166,6 +167,7 @@ def test_averages_go_on_in_a_second_fit():
         plain.set_weights(average)
 
 
+@pytest.mark.slow
 def test_batch_statistics_follow_the_small_batches():
     """BatchNormalization sees the batches one by one: its statistics move once for each, as in Keras."""
     def build(k):

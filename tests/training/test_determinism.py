@@ -11,6 +11,7 @@ import pytest
 
 import jkeras
 from jkeras.training.data import array_source
+from tests.design.tools import some_slow
 from tests.training.hashed import bits, network, trained
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
@@ -37,6 +38,7 @@ def test_in_other_processes():
     assert found[0][0].split()[-1] == bits(*trained(3))
 
 
+@pytest.mark.slow
 def test_the_sessions_seed_does_the_same():
     found = []
     for seed in (5, 5, 6):
@@ -57,7 +59,7 @@ def test_made_ahead_by_a_thread_or_lying_on_the_device(monkeypatch):
     assert "jkeras-prefetch" in names
 
 
-@pytest.mark.parametrize("form", ["every batch", "three steps", "generator"])
+@pytest.mark.parametrize("form", some_slow(["every batch", "three steps", "generator"], "three steps"))
 def test_however_steps_are_dispatched(form):
     """A generator gives the same batches one after the other, without a thread."""
     rng = np.random.default_rng(0)
@@ -83,6 +85,7 @@ def test_however_steps_are_dispatched(form):
     assert other == plain
 
 
+@pytest.mark.slow
 def test_training_in_two_calls_as_in_one():
     """Epochs 0 to 3 at once, or in two calls that say where they begin; shuffling follows seed and epoch."""
     whole, parts = network(), network()

@@ -7,10 +7,10 @@ import pytest
 
 import jkeras
 from jkeras import layers, losses, metrics, ops
-from tests.design.tools import assert_same_history, assert_same_weights, normal
+from tests.design.tools import assert_same_history, assert_same_weights, normal, some_slow
 
 ROWS, SIZE = 20, 8  # two whole batches and a smaller one
-WAYS = [dict(run_eagerly=True), dict(jit_compile=False)]
+WAYS = [dict(run_eagerly=True), pytest.param(dict(jit_compile=False), marks=pytest.mark.slow)]
 COMPILED = dict()
 
 
@@ -105,7 +105,7 @@ def test_user_code_runs_at_every_batch(way, step):
     assert watch.calls("call") == watch.calls("weight") == 3
 
 
-@pytest.mark.parametrize("step", [False, True], ids=["plain", "own steps"])
+@pytest.mark.parametrize("step", some_slow([False, True], True), ids=["plain", "own steps"])
 def test_compiled_it_runs_once(step):
     """What the tests here would see without eager steps."""
     model, watch = compiled(COMPILED, step)
@@ -116,7 +116,7 @@ def test_compiled_it_runs_once(step):
 
 
 @pytest.mark.parametrize("way", WAYS, ids=str)
-@pytest.mark.parametrize("step", [False, True], ids=["plain", "own steps"])
+@pytest.mark.parametrize("step", some_slow([False, True], True), ids=["plain", "own steps"])
 def test_the_same_numbers_as_compiled(way, step):
     found = []
     for arguments in (COMPILED, way):

@@ -11,7 +11,7 @@ import pytest
 import jkeras
 from jkeras import layers
 from jkeras.training.data import array_source
-from tests.design.tools import normal
+from tests.design.tools import normal, some_slow
 
 TIMES = 300
 X, Y = normal(20, 4), np.arange(20) % 3
@@ -57,7 +57,7 @@ REPEATED = {
 }
 
 
-@pytest.mark.parametrize("name", REPEATED)
+@pytest.mark.parametrize("name", some_slow(REPEATED, "fit", "validation", "predict", "weights read and set"))
 def test_repeating_keeps_nothing(name):
     model, again = network(), REPEATED[name]
     for _ in range(3):
@@ -82,12 +82,14 @@ def test_weights_are_copies_of_what_they_are_set_to():
     assert not np.any(layer.get_weights()[0]) and not np.any(variable.value)
 
 
+@pytest.mark.slow
 def test_repeating_on_the_host_keeps_nothing(monkeypatch):
     """With the thread that makes batches ahead."""
     monkeypatch.setattr(array_source, "ON_DEVICE_LIMIT", 0)
     test_repeating_keeps_nothing("validation")
 
 
+@pytest.mark.slow
 def test_compiling_again_keeps_nothing():
     model = network()
 
@@ -142,8 +144,8 @@ USES = {
 }
 
 
-@pytest.mark.parametrize("host", [False, True], ids=["device", "host"])
-@pytest.mark.parametrize("name", USES)
+@pytest.mark.parametrize("host", some_slow([False, True], True), ids=["device", "host"])
+@pytest.mark.parametrize("name", some_slow(USES, "validation", "predict", "broken callback", "broken data"))
 def test_a_deleted_model_frees_everything(name, host, monkeypatch):
     if host:
         monkeypatch.setattr(array_source, "ON_DEVICE_LIMIT", 0)

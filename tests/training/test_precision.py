@@ -11,7 +11,7 @@ import pytest
 import jkeras
 from jkeras import layers, ops
 from jkeras.training import init_train_state, make_train_step
-from tests.design.tools import assert_same_weights, both, normal, weights_of
+from tests.design.tools import assert_same_weights, both, normal, some_slow, weights_of
 
 HALF = ("float16", "bfloat16")
 
@@ -190,8 +190,8 @@ def batches(infinite):
 
 
 @with_policy("mixed_float16")
-@pytest.mark.parametrize("arguments", [{}, dict(clipnorm=0.1), dict(use_ema=True, ema_momentum=0.5),
-                                       dict(gradient_accumulation_steps=2)], ids=str)
+@pytest.mark.parametrize("arguments", some_slow([{}, dict(clipnorm=0.1), dict(use_ema=True, ema_momentum=0.5), dict(
+    gradient_accumulation_steps=2)], dict(gradient_accumulation_steps=2)), ids=str)
 def test_the_scale_as_in_keras_step_by_step(policy, arguments):
     mine, theirs = both(classifier)
     scaled(jkeras, mine, **arguments), scaled(keras, theirs, **arguments)

@@ -8,7 +8,7 @@ import pytest
 
 import jkeras
 from jkeras import layers
-from tests.design.tools import assert_trees_close, normal
+from tests.design.tools import assert_trees_close, normal, some_slow
 
 DEPTH, WIDTH, ROWS = 3, 16, 64
 
@@ -53,7 +53,7 @@ SCOPES = {  # name: (arguments, is a layer like `i` computed again?)
 }
 
 
-@pytest.mark.parametrize("name", SCOPES)
+@pytest.mark.parametrize("name", some_slow(SCOPES, "full", "activations", "none is larger", "by name"))
 def test_the_same_numbers_from_less(name):
     arguments, count = SCOPES[name]
     plain, model = network(jkeras, PLAIN), network(jkeras, jkeras.RematScope(**arguments))
@@ -80,7 +80,7 @@ def test_how_much_each_way_keeps():
     assert dots - full >= DEPTH * layer  # what comes out of the products
 
 
-@pytest.mark.parametrize("name", SCOPES)
+@pytest.mark.parametrize("name", some_slow(SCOPES, "dots"))
 def test_through_fit_as_without(name):
     x, y = normal(40, WIDTH), normal(40, 1, seed=1)
     histories = []
@@ -126,7 +126,7 @@ def test_a_policy_that_is_none():
             make()
 
 
-@pytest.mark.parametrize("remat", [True, "dots_saveable"])
+@pytest.mark.parametrize("remat", some_slow([True, "dots_saveable"], True))
 def test_stack(remat):
     def build(remat):
         block = jkeras.Sequential([jkeras.Input((WIDTH,)), layers.Dense(32, activation="gelu"), layers.Dense(WIDTH)])
