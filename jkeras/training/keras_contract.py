@@ -10,6 +10,11 @@ from jkeras.core import frame, tree
 from jkeras.core.rng import key_of_path
 
 
+def has_own_step(model, kind):
+    """Whether a model's step of a kind, "train" or "test", is the user's own, whose logs may be any."""
+    return overrides(model, f"{kind}_step") or hasattr(model, "pure_train_step")
+
+
 def overrides(model, name):
     """Whether the model's class has a step of its own."""
     from jkeras.training.objective import Objective

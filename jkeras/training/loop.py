@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.ops.kernels import outside_loops
-from jkeras.training import placement
+from jkeras.training import keras_contract, placement
 from jkeras.training.compilation import compiled
 from jkeras.training.data import ArraySource, take
 from jkeras.training.pace import Pace, fixed_steps
@@ -143,8 +143,16 @@ class Runner:
         def many(state, data, order, first, count):
             state = jax.lax.fori_loop(first, first + count, lambda i, state: one(state, data, order, i)[0], state)
             return state, metric_logs(model, plan, state)
-        straight = outside_loops(one)
-        return many if self.in_a_loop else lambda state, data, order, first, _: straight(state, data, order, first)
+
+        def many_own(state, data, order, first, count):
+            """The logs are those of the last step, which may be no metrics."""
+            logs = jax.tree_util.tree_map(lambda v: jnp.zeros(v.shape, v.dtype), jax.eval_shape(
+                lambda: one(state, data, order, first)[1]))
+            return jax.lax.fori_loop(first, first + count, lambda i, both: one(both[0], data, order, i), (state, logs))
+        if not self.in_a_loop:
+            straight = outside_loops(one)
+            return lambda state, data, order, first, _: straight(state, data, order, first)
+        return many_own if keras_contract.has_own_step(model, self.kind) else many
 
     def compile(self, live, source):
         """Compiles what an epoch on a source runs, by running it; `live` is to be thrown away."""

@@ -42,8 +42,7 @@ def fixed_steps(model, kind, every_batch):
     """
     if model.steps_per_execution > 1:
         return model.steps_per_execution
-    own = keras_contract.overrides(model, f"{kind}_step") or hasattr(model, "pure_train_step")
-    if not model.jit_compile or every_batch or own:
+    if not model.jit_compile or every_batch or keras_contract.has_own_step(model, kind):
         return 1
     convolves = any("Conv" in type(part).__name__ for _, part in walk(model))
     return 1 if on_cpu() and convolves or len(model.weights) > MOST_WEIGHTS else None

@@ -44,7 +44,7 @@ def may_pad(model, kind, state, batch):
 def _has_own_step(model, kind):
     own = any(getattr(type(model), name) is not getattr(Objective, name)
               for name in ("compute_loss", "compute_metrics"))
-    return own or keras_contract.overrides(model, f"{kind}_step") or hasattr(model, "pure_train_step")
+    return own or keras_contract.has_own_step(model, kind)
 
 
 def _weighs(metric, y_true, y_pred):

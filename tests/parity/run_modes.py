@@ -73,7 +73,6 @@ MODES = {f.__name__: f for f in (one, three, host, host_unpadded, eager)}
 KNOWN = {  # what a mode changes in the results, rightly or not
     "three": {
         "training/callback/recorder": "it counts the calls of a callback, which there are fewer of, as in Keras",
-        "training/custom/train-step": "what an own train_step returns is lost where a dispatch is several steps",
     },
     "eager": {
         "training/fit/ragged-batch-norm": "a bias before BatchNormalization, whose exact gradient is 0, is moved by "

@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import keras
 import numpy as np
 import pytest
 
@@ -191,3 +192,23 @@ def test_a_debugger_sees_the_line(way):
     with pytest.raises(RuntimeError, match=r"seen \(8, 4\)") as caught:
         model.fit(normal(16, 4), normal(16, 2), batch_size=8, verbose=0)
     assert caught.traceback[-1].name == "call"
+
+
+@pytest.mark.parametrize("k", [keras, jkeras])
+def test_logs_of_an_own_step_survive_several_steps_in_one(k):
+    """Those of the last step, as Keras has them."""
+    class Counting(k.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = k.layers.Dense(1)
+
+        def call(self, x):
+            return self.dense(x)
+
+        def train_step(self, state, data):
+            logs, state = super().train_step(state, data)
+            return {"mine": 7.0 + 0 * logs["loss"]}, state
+    model = Counting()
+    model.compile("sgd", "mse", steps_per_execution=3)
+    history = model.fit(np.ones((24, 2), "float32"), np.ones((24, 1), "float32"), batch_size=4, verbose=0).history
+    np.testing.assert_allclose(history["mine"], [7.0])
