@@ -17,6 +17,7 @@ class Initializer(Record):
     A subclass of yours writes `__call__(shape, dtype=None)`, or `sample(key, shape, dtype)` where it draws random
     numbers, which is the pure form that `layer.init(key, x)` uses.
 
+    >>> import jax
     >>> class Twos(Initializer):
     ...     def __call__(self, shape, dtype=None):
     ...         return 2 * jax.numpy.ones(shape, dtype)

@@ -58,8 +58,7 @@ def trained(build, x, y, batch_size, layout=None):
     single = jax.process_count() == 1
     out = {"history": history, "prediction": prediction.ravel().tolist(),
            "losses": [float(v) for v in (*model.evaluate(x, y, verbose=0), *model.train_on_batch(x, y))],
-           "traces": {key[0]: f._cache_size() for key, f in model._functions.items()
-                       if key[0] != "rows"}}
+           "traces": {key[0]: f.traces for key, f in model._functions.items() if hasattr(f, "traces")}}
     if single:
         out["weights"] = np.concatenate([w.ravel() for w in model.get_weights()]).tolist()
         arrays = [v.value for v in model.variables + model.optimizer.variables]
