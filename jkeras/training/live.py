@@ -6,7 +6,6 @@ import sys
 import threading
 
 import jax
-import jax.numpy as jnp
 
 from jkeras.core.variable import Lent
 from jkeras.training import placement
@@ -110,7 +109,7 @@ def owned(state, keep=False):
     leaves, treedef = jax.tree_util.tree_flatten(state)
     for i in range(len(leaves)):
         if isinstance(leaves[i], jax.Array) and sys.getrefcount(leaves[i]) > count:
-            leaves[i] = jnp.copy(leaves[i])
+            leaves[i] = copied(leaves[i])
     state = treedef.unflatten(leaves)
     return state._replace(opt_state=copied(state.opt_state)) if keep else state
 

@@ -45,8 +45,8 @@ class TrainState(typing.NamedTuple):
 
 
 def copied(state):
-    """A state in arrays of its own."""
-    return jax.tree_util.tree_map(jnp.copy, state)
+    """A state in arrays of its own; unlike `jnp.copy` this compiles nothing."""
+    return jax.device_put(state, may_alias=False)
 
 
 class Plan:
