@@ -32,7 +32,8 @@ TARGETS = [Target(*row) for row in [
 WHY = {
     "tiny": "the least that XLA takes for it is in the row \"scanned\" below; a step of `fit` takes that, and a share "
             "of the millisecond that a `fit` costs once and of a fifth of one for each epoch.",
-    "mlp": "two products of matrices are the step, and they are the same for all.",
+    "mlp": "the products of matrices are the step, and they are the same for all: side by side in one process a `fit` "
+           "took 0.99 of the hand-written loop.",
     "cnn": "convolutions in XLA:CPU are most of the step; torch's are oneDNN's.",
     "resnet": "convolutions in XLA:CPU; in their plain form the step costs what Keras's does, and a dispatch, all that "
               "`fit` could save, is under 1 ms of it.",
