@@ -501,7 +501,6 @@ def test_after_an_exception_the_model_holds_the_last_completed_step(moment, erro
 
 
 def test_ctrl_c_ends_at_a_step_boundary():
-    import os
     import signal
 
     x, y, steps = normal(64, 3), normal(64, 1), []
@@ -512,7 +511,7 @@ def test_ctrl_c_ends_at_a_step_boundary():
     class Press(jkeras.callbacks.Callback):
         def on_train_batch_begin(self, batch, logs=None):
             if batch == 5:
-                os.kill(os.getpid(), signal.SIGINT)
+                signal.raise_signal(signal.SIGINT)
 
         def on_train_batch_end(self, batch, logs=None):
             steps.append(batch)

@@ -11,7 +11,7 @@ from jkeras.training.data.source import Source
 from jkeras.training.workers import forks_allowed, noted
 
 
-THREADED = ("tensorflow", "torch", "torchdata", "grain", "datasets")
+THREADED = ("tensorflow", "grain", "datasets")  # torch has workers of its own, which it watches in the main thread
 
 
 class IterableSource(Source):
