@@ -57,7 +57,7 @@ REPEATED = {
 }
 
 
-@pytest.mark.parametrize("name", some_slow(REPEATED, "fit", "validation", "predict", "weights read and set"))
+@pytest.mark.parametrize("name", some_slow(REPEATED, "fit", "predict"))
 def test_repeating_keeps_nothing(name):
     model, again = network(), REPEATED[name]
     for _ in range(3):
@@ -145,7 +145,7 @@ USES = {
 
 
 @pytest.mark.parametrize("host", some_slow([False, True], True), ids=["device", "host"])
-@pytest.mark.parametrize("name", some_slow(USES, "validation", "predict", "broken callback", "broken data"))
+@pytest.mark.parametrize("name", some_slow(USES, "validation", "broken data"))
 def test_a_deleted_model_frees_everything(name, host, monkeypatch):
     if host:
         monkeypatch.setattr(array_source, "ON_DEVICE_LIMIT", 0)
