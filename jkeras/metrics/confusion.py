@@ -6,6 +6,7 @@ import numpy as np
 
 from jkeras.core.errors import ShapeError
 from jkeras.core.record import Any, record
+from jkeras.core.rows import beside
 from jkeras.core.settings import epsilon, floatx
 from jkeras.losses.reduction import divide_no_nan, squeeze_or_expand_to_same_rank
 from jkeras.metrics.base import Accumulator, StateSpec
@@ -108,7 +109,7 @@ def weight_of_rows(rows, y_true):
     (2, 3)
     """
     shape = y_true.shape[:max(y_true.ndim - 1, 1)]
-    return jnp.broadcast_to(rows.reshape(rows.shape + (1,) * (len(shape) - 1)), shape).astype("int32")
+    return jnp.broadcast_to(beside(rows, y_true[..., 0] if y_true.ndim > 1 else y_true), shape).astype("int32")
 
 
 class ConfusionMetric(Accumulator):

@@ -36,7 +36,7 @@ class Sequential(Composite, Model):
         Model.__init__(self, name=name, trainable=trainable, **kwargs)
         self.__dict__.update(_all_layers=[], _functional=None)
         for item in layers or ():
-            self._append(item)
+            self._all_layers.append(self._checked_layer(item))
         self._adopt_layers()
         self._maybe_rebuild()
 
@@ -44,22 +44,18 @@ class Sequential(Composite, Model):
 
     def add(self, layer, rebuild=True):
         """Adds a layer at the end."""
-        layer = self._append(layer)
-        grown = None
+        layer, grown = self._checked_layer(layer), None
         if rebuild and self._functional is not None:  # one more step on the path that is there
-            try:
-                grown = Functional(self._functional.input, layer(self._functional.output))
-            except Exception:
-                self._all_layers.pop()
-                raise
+            grown = Functional(self._functional.input, layer(self._functional.output))
+        self._all_layers.append(layer)
         self._adopt_layers()
         if grown is None and rebuild:
             self._maybe_rebuild()
         else:
             self.__dict__.update(built=grown is not None, _functional=grown)
 
-    def _append(self, layer):
-        """Checks a layer and puts it at the end of the list."""
+    def _checked_layer(self, layer):
+        """What `add` was given, as a layer that may stand at the end; before the first one its input is put."""
         if not isinstance(layer, Layer):
             if hasattr(layer, "_keras_history"):
                 layer = layer._keras_history[0]
@@ -80,7 +76,6 @@ class Sequential(Composite, Model):
         if not self._all_layers and getattr(layer, "_first_shape", None) is not None:
             shape = layer._first_shape
             self._all_layers.append(Input(batch_shape=shape, dtype=_first_dtype(layer))._keras_history[0])
-        self._all_layers.append(layer)
         return layer
 
     def pop(self, rebuild=True):

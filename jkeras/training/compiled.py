@@ -262,7 +262,6 @@ class CompileLoss:
             total.append(value if weight is None else value * weight)
         return sum(total) if total else None
 
-
     @staticmethod
     def _update_mean(metric, value, size):
         """Counts a loss in; that of a piece of a batch so that all pieces make what the batch would."""

@@ -104,7 +104,7 @@ def owned(state, keep=False):
     if not getattr(sys, "_is_gil_enabled", lambda: True)():
         return copied(state)  # references are not counted exactly
     alone = {"state": object()}
-    leaves, treedef = jax.tree_util.tree_flatten(alone)
+    leaves = jax.tree_util.tree_leaves(alone)
     count = sys.getrefcount(leaves[0])
     leaves, treedef = jax.tree_util.tree_flatten(state)
     for i in range(len(leaves)):

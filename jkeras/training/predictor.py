@@ -51,7 +51,7 @@ class Predictor:
     def __call__(self, x, size=None):
         """The outputs for a batch that lies on the host.
 
-        It is run with `size` rows, or the next power of two, if more rows change nothing for those that are there.
+        It is run with `size` rows, or those of its `rows.bucket`, if more rows change nothing for those that are there.
         """
         count = rows.size_of(x)
         size = size or rows.bucket(count)
