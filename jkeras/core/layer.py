@@ -402,8 +402,8 @@ class Layer(PureInterface, WeightView, Module, record.Record):
         try:
             return cls(**config)
         except TypeError as error:
-            raise TypeError(f"Error when deserializing class '{cls.__name__}' using config={config}.\n\n"
-                            f"Exception encountered: {error}") from error
+            raise TypeError(f"Error when deserializing class '{cls.__name__}' using config={registry.shown(config)}."
+                            f"\n\nException encountered: {error}") from error
 
     def get_build_config(self):
         """The shapes the layer was built for."""

@@ -4,10 +4,14 @@ The table of names is closed: a config can only name what the library exports or
 or passed in this process. Nothing is imported, evaluated or looked up on a module by name.
 """
 
+import base64
+import builtins
 import contextlib
 import contextvars
 import inspect
+import marshal
 import types
+import warnings
 
 import jax
 import numpy as np
@@ -19,11 +23,13 @@ _canonical = {}  # object -> its first name
 _short = {}  # "Dense" -> [objects]: for module paths of other Keras versions
 _custom, _custom_names = {}, {}  # registered by the user: name -> object and back
 _scopes = contextvars.ContextVar("custom_objects", default=({},))
-_unsafe = contextvars.ContextVar("unsafe_deserialization", default=False)
+_loading = contextvars.ContextVar("loading", default=None)  # of a config being read: whether it is to be trusted
 _shared = contextvars.ContextVar("shared_objects", default=None)
 _process = contextvars.ContextVar("in_process", default=None)
 
 FUNCTION_PACKAGES = ("activations", "constraints", "initializers", "losses", "metrics", "optimizers", "regularizers")
+PURE_PACKAGES = (*FUNCTION_PACKAGES, "ops")  # whose functions a config may name; others read files, say
+NUMBERS = "fiub"  # kinds of dtypes that a config may name
 PLAIN = (str, int, float, bool, type(None))
 
 
@@ -129,12 +135,42 @@ class CustomObjectScope:
 
 
 def enable_unsafe_deserialization():
-    """Allows configs that hold code (lambdas) to be read, for the rest of this context.
+    """Does nothing but warn: whether a file is trusted is said to the call that loads it, with `safe_mode=False`.
 
-    >>> import contextvars
-    >>> contextvars.copy_context().run(enable_unsafe_deserialization)  # in a copy: this one goes on refusing code
+    >>> with warnings.catch_warnings(record=True) as said:
+    ...     warnings.simplefilter("always")
+    ...     enable_unsafe_deserialization()
+    >>> "safe_mode=False" in str(said[0].message)
+    True
     """
-    _unsafe.set(True)
+    warnings.warn("`enable_unsafe_deserialization()` has no effect: pass `safe_mode=False` to the call that loads the "
+                  "file you trust.", stacklevel=2)
+
+
+@contextlib.contextmanager
+def loading(safe_mode=True):
+    """Inside this block a config is read; with `safe_mode=False`, here or further out, one that is trusted."""
+    token = _loading.set("trusted" if not safe_mode or _loading.get() == "trusted" else "strange")
+    try:
+        yield
+    finally:
+        _loading.reset(token)
+
+
+def is_strange():
+    """Whether what is being made comes from a config that may be anybody's."""
+    return _loading.get() == "strange" and not is_in_process()
+
+
+def refuse_from_strangers(what, way_out):
+    """Raises where a config that may be anybody's asks for something that reaches beyond it.
+
+    Raises:
+        SerializationError: says what it was, and the way out.
+    """
+    if is_strange():
+        raise SerializationError(f"It asks for {what}, which is not done for a file that may be anybody's. {way_out} "
+                                 "If you trust it as you trust a program, load it with `safe_mode=False`.")
 
 
 @contextlib.contextmanager
@@ -225,6 +261,10 @@ def _serialize_function(obj):
     if is_in_process():
         return obj
     registered = get_registered_name(obj)
+    if is_lambda(obj):
+        warnings.warn("The object being serialized includes a `lambda`. It is written as bytecode, which only "
+                      "`safe_mode=False` loads: give it a name with `def`, and register it.", stacklevel=4)
+        return {"class_name": "__lambda__", "config": {"value": list(function_to_code(obj).values())}}
     if public_name(obj) or isinstance(obj, types.FunctionType):  # Keras writes the module of the function's class
         return {"module": "builtins", "class_name": "function", "config": registered, "registered_name": "function"}
     return {"module": getattr(obj, "__module__", None), "class_name": "function", "config": registered,
@@ -275,47 +315,98 @@ def deserialize(config, custom_objects=None, safe_mode=True):
     >>> deserialize(serialize(jkeras.layers.Dense(3))).units
     3
     """
+    with loading(safe_mode):
+        return _deserialize(config, custom_objects)
+
+
+def _deserialize(config, custom_objects):
     if isinstance(config, PLAIN) or is_in_process() and callable(config):
         return config
     if isinstance(config, (list, tuple)):
-        return [deserialize(v, custom_objects, safe_mode) for v in config]
+        return [_deserialize(v, custom_objects) for v in config]
     if not isinstance(config, dict):
         raise TypeError(f"Could not parse config: {config}")
     if "class_name" not in config or "config" not in config:
-        return {k: deserialize(v, custom_objects, safe_mode) for k, v in config.items()}
+        return {k: _deserialize(v, custom_objects) for k, v in config.items()}
     class_name, inner = config["class_name"], config["config"] if config["config"] is not None else {}
+    if not isinstance(class_name, str):
+        raise SerializationError(f"Expected 'class_name' to be a name. Received: {class_name!r}")
     if class_name.startswith("__") and class_name.endswith("__"):
-        return _deserialize_special(class_name, inner, custom_objects, safe_mode)
+        return _deserialize_special(class_name, inner, custom_objects)
     if class_name == "function":
         if not isinstance(inner, str):
             raise TypeError(f"Expected the config of a function to be its name. Received: {inner}")
         return find(inner, config, custom_objects)
     if not isinstance(inner, dict):
         raise TypeError(f"Expected 'config' to be a dict for {class_name}. Received: {inner} (of type {type(inner)})")
-    return _deserialize_object(class_name, inner, config, custom_objects, safe_mode)
+    return _deserialize_object(class_name, inner, config, custom_objects)
 
 
-def _deserialize_special(class_name, inner, custom_objects, safe_mode):
+def _deserialize_special(class_name, inner, custom_objects):
     if class_name == "__keras_tensor__":
         return TensorReference(inner["shape"], inner["dtype"], inner["keras_history"])
-    if class_name == "__tensor__":
-        return jax.numpy.asarray(np.array(inner["value"]), dtype=inner["dtype"])
-    if class_name == "__numpy__":
-        return np.array(inner["value"], dtype=inner["dtype"])
+    if class_name in ("__tensor__", "__numpy__"):
+        value = np.array(inner["value"], dtype=_number_dtype(inner["dtype"]))
+        return value if class_name == "__numpy__" else jax.numpy.asarray(value)
     if class_name == "__bytes__":
         return inner["value"].encode("utf-8")
     if class_name == "__ellipsis__":
         return Ellipsis
     if class_name == "__slice__":
-        return slice(*(deserialize(inner[k], custom_objects, safe_mode) for k in ("start", "stop", "step")))
+        return slice(*(_deserialize(inner[k], custom_objects) for k in ("start", "stop", "step")))
     if class_name == "__lambda__":
-        raise SerializationError(
-            "The config holds a Python lambda, that is code, which jkeras never runs from a file. Define the function "
-            "by name, register it with `@jkeras.saving.register_keras_serializable()`, and save the model again.")
+        return code_to_function(inner)
     raise SerializationError(f"Unknown kind of value in a config: {class_name}")
 
 
-def _deserialize_object(class_name, inner, config, custom_objects, safe_mode):
+def _number_dtype(name):
+    dtype = np.dtype(jax.numpy.dtype(name)) if isinstance(name, str) else None
+    if dtype is None or dtype.kind not in NUMBERS and dtype != jax.numpy.bfloat16:
+        raise SerializationError(f"An array in a config must hold numbers. Received: dtype={name!r}")
+    return dtype
+
+
+# ---------------------------------------------------------------- lambdas, which are code
+
+def is_lambda(thing):
+    """Whether a function has no name that a file could call it by."""
+    return isinstance(thing, types.LambdaType) and thing.__name__ == "<lambda>" and thing not in _custom_names
+
+
+def function_to_code(function):
+    """A Python lambda as Keras writes it: its bytecode, defaults and closure."""
+    code = base64.encodebytes(marshal.dumps(function.__code__)).decode("ascii")
+    closure = tuple(cell.cell_contents for cell in function.__closure__) if function.__closure__ else None
+    return {"code": code, "defaults": serialize(function.__defaults__), "closure": serialize(closure)}
+
+
+def code_to_function(described):
+    """The lambda of what `function_to_code` gave, or of Keras's list (code, defaults, closure).
+
+    Raises:
+        SerializationError: unless the config is trusted.
+    """
+    if _loading.get() != "trusted":
+        raise SerializationError(
+            "It holds a Python lambda, that is code, and loading it could run anything. Define the function by name, "
+            "register it with `@jkeras.saving.register_keras_serializable()`, and save the model again. If you trust "
+            "the file as you trust a program, load it with `safe_mode=False`.")
+    if isinstance(described, dict) and "value" in described:
+        described = described["value"]
+    if isinstance(described, dict):
+        described = [described.get(key) for key in ("code", "defaults", "closure")]
+    code, defaults, closure = described
+    try:
+        code = marshal.loads(base64.b64decode(code.encode("ascii")))
+        cells = None if closure is None else tuple(types.CellType(value) for value in _deserialize(closure, None))
+        defaults = None if defaults is None else tuple(_deserialize(defaults, None))
+        return types.FunctionType(code, {"__builtins__": builtins}, code.co_name, defaults, cells)
+    except (ValueError, TypeError, EOFError, AttributeError) as error:
+        raise SerializationError(f"It holds a Python lambda that this Python cannot read: {error}. Bytecode goes with "
+                                 "the version of Python that wrote it.") from error
+
+
+def _deserialize_object(class_name, inner, config, custom_objects):
     seen, shared_id = _shared.get(), config.get("shared_object_id")
     if seen is not None and shared_id in seen:
         return seen[shared_id]
@@ -324,15 +415,15 @@ def _deserialize_object(class_name, inner, config, custom_objects, safe_mode):
         return cls
     if not hasattr(cls, "from_config"):
         raise TypeError(f"Unable to reconstruct an instance of '{class_name}' because the class is missing a "
-                        f"`from_config()` method. Full object config: {config}")
+                        f"`from_config()` method. Its config: {shown(config)}")
     with CustomObjectScope(custom_objects):
         try:
             instance = cls.from_config(inner)
         except SerializationError:
             raise
         except TypeError as error:
-            raise TypeError(f"{cls} could not be made from its config {inner}: {error}. An object inside the config "
-                            "must be deserialized in the class's `from_config()`.") from error
+            raise TypeError(f"{cls} could not be made from its config {shown(inner)}: {error}. An object inside the "
+                            "config must be deserialized in the class's `from_config()`.") from error
         if config.get("build_config") and not instance.built:
             instance.build_from_config(config["build_config"])
         if config.get("compile_config"):
@@ -342,9 +433,17 @@ def _deserialize_object(class_name, inner, config, custom_objects, safe_mode):
     return instance
 
 
+def shown(config):
+    """A config in a message: as much as can be read."""
+    text = str(config)
+    return text if len(text) < 500 else f"{text[:500]} …"
+
+
 def find(name, config, custom_objects=None):
     """The class or function that a config names; from the closed table, or from what the caller registered."""
     registered, module = config.get("registered_name"), config.get("module")
+    if not all(isinstance(part, str | None) for part in (registered, module, name)):
+        raise SerializationError(f"A class or function is named by texts. Received: {name!r} of module {module!r}")
     for key in (registered, name):
         custom = get_registered_object(key, custom_objects, _process.get()) if key else None
         if custom is not None:
@@ -353,10 +452,10 @@ def find(name, config, custom_objects=None):
         for package in FUNCTION_PACKAGES:
             if f"keras.{package}.{name}" in _named:
                 return _named[f"keras.{package}.{name}"]
-    if module is not None and f"{module}.{name}" in _named:
+    if module is not None and _may_be_named(_named.get(f"{module}.{name}")):
         return _named[f"{module}.{name}"]
     if module is None or module.split(".")[0] in ("keras", "keras_core", "tf_keras", "builtins"):
-        candidates = list(dict.fromkeys(_short.get(name, ())))
+        candidates = list(filter(_may_be_named, dict.fromkeys(_short.get(name, ()))))
         if len(candidates) > 1 and module:  # "keras.src.layers.core.dense" -> the one whose module shares most parts
             parts = set(module.split("."))
             candidates.sort(key=lambda c: -len(parts & set((public_name(c) or "").split("."))))
@@ -364,7 +463,15 @@ def find(name, config, custom_objects=None):
             return candidates[0]
     raise UnknownNameError(
         f"Could not locate class or function '{name}' of module {module!r}. If it is yours, register it with "
-        f"`@jkeras.saving.register_keras_serializable()` or pass `custom_objects={{{name!r}: …}}`. Config: {config}")
+        f"`@jkeras.saving.register_keras_serializable()` or pass `custom_objects={{{name!r}: …}}`. Config: "
+        f"{shown(config)}")
+
+
+def _may_be_named(thing):
+    """Whether a config may name a public class or function: a class that has configs, or a function that computes."""
+    if hasattr(thing, "from_config"):
+        return True
+    return thing is not None and (public_name(thing) or "").split(".")[1:2] in [[p] for p in PURE_PACKAGES]
 
 
 class TensorReference:

@@ -318,18 +318,25 @@ class WeightView:
 
     # ------------------------------------------------------------ own weights in files
 
+    def _stored(self):
+        """{key: variable} of the layer's own weights, in the order in which files have them."""
+        mine = self._own
+        return {k: v for k, v in mine.items() if v.learnable} | {k: v for k, v in mine.items() if not v.learnable}
+
     def save_own_variables(self, store):
         """Puts the layer's own weights into a dict-like store, numbered."""
-        own = self._own.values()
-        for i, variable in enumerate([v for v in own if v.learnable] + [v for v in own if not v.learnable]):
+        for i, variable in enumerate(self._stored().values()):
             store[str(i)] = np.asarray(variable.value)
 
     def load_own_variables(self, store):
         """Takes the layer's own weights from a store that `save_own_variables` filled."""
-        own = self._own.values()
-        mine = [v for v in own if v.learnable] + [v for v in own if not v.learnable]
+        mine = self._stored()
         if len(store.keys()) != len(mine):
             raise ValueError(f"{self._where} expected {len(mine)} variables, but received {len(store.keys())} "
-                             f"variables during loading. Expected: {[v.name for v in mine]}.")
-        for i, variable in enumerate(mine):
+                             f"variables during loading. Expected: {', '.join(mine)}.")
+        for i, variable in enumerate(mine.values()):
             variable.assign(store[str(i)])
+        self._after_loading(mine)
+
+    def _after_loading(self, stored):
+        """What is left to do when the stored weights have been read."""

@@ -5,22 +5,19 @@ import inspect
 import jax
 
 from jkeras.core import graph
-from jkeras.core.errors import SerializationError, explain
+from jkeras.core.errors import explain
 from jkeras.core.layer import Layer, layer
 from jkeras.core.record import Any, Hidden
-from jkeras.core.registry import is_in_process, serialize
+from jkeras.core.registry import function_to_code, is_in_process, is_lambda, serialize
 from jkeras.layers.base import Value
 
 
 class _Function(Value):
-    """A function, written to configs by name."""
+    """A function, written to configs by name, or as code where it has none."""
 
     def write(self, value):
-        if callable(value) and getattr(value, "__name__", None) == "<lambda>" and not is_in_process():
-            raise SerializationError(
-                "A Lambda layer of a Python lambda cannot be written to a config or file: a lambda is code without a "
-                "name, and jkeras never stores code. Define the function with `def`, register it with "
-                "`@jkeras.saving.register_keras_serializable()`, and pass that.")
+        if is_lambda(value) and not is_in_process():
+            return {"class_name": "__lambda__", "config": function_to_code(value)}
         return serialize(value)
 
 
@@ -39,8 +36,8 @@ class Lambda(Layer):
         mask: the output's mask, or a function `(inputs, mask) -> mask`.
         arguments: dict of further keyword arguments for `function`.
 
-    Raises:
-        ValueError: in `get_config`, for a Python lambda. A function defined with `def` and registered can be saved.
+    A file holds a function by the name it was registered under; a Python lambda has none and is written as code, which
+    only `load_model(..., safe_mode=False)` reads.
 
     >>> import numpy as np
     >>> print(Lambda(lambda x: x ** 2)(np.array([2.0, 3.0])))

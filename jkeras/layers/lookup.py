@@ -9,6 +9,7 @@ from jkeras.core import graph
 from jkeras.core.errors import explain
 from jkeras.core.layer import layer
 from jkeras.core.record import Any, Kind
+from jkeras.core.registry import refuse_from_strangers
 from jkeras.core.settings import floatx
 from jkeras.layers.encoding import as_salt, hashed
 from jkeras.layers.host import HostLayer, check_output_mode, encoded, texts
@@ -140,6 +141,9 @@ class IndexLookup(HostLayer):
             raise ValueError(explain(self._where, "`idf_weights` for `output_mode='tf_idf'`, and only then",
                                      f"output_mode={self.output_mode!r} and idf_weights={idf_weights}"))
         from_file = isinstance(vocabulary, (str, os.PathLike))
+        if from_file:
+            refuse_from_strangers(f"the file {os.fspath(vocabulary)!r} of this machine, as the vocabulary of "
+                                  f"{self._where}", "Save the model with the tokens in it.")
         given = self._as_tokens(self._read(vocabulary) if from_file else vocabulary)
         if given.size == 0:
             raise ValueError(explain(self._where, "a vocabulary of at least one token", "an empty one"))

@@ -105,13 +105,7 @@ class LoraLayer(QuantizedLayer):
         for i, key in enumerate(self._stored()):
             store[str(i)] = np.asarray(values[key])
 
-    def load_own_variables(self, store):
-        """Takes the layer's own weights from a store; an adaptation starts again at zero."""
-        stored = self._stored()
-        if len(store.keys()) != len(stored):
-            raise ValueError(explain(self._where, f"{len(stored)} variables ({', '.join(stored)})",
-                                     f"{len(store.keys())} in the file", "load into a layer with the same arguments"))
-        for i, variable in enumerate(stored.values()):
-            variable.assign(store[str(i)])
+    def _after_loading(self, stored):
+        """An adaptation starts again at zero."""
         for variable in [v for k, v in self._own.items() if k not in stored]:
             variable.assign(np.zeros(variable.shape, variable.dtype))

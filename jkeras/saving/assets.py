@@ -21,22 +21,19 @@ def collect(model):
     return found
 
 
-def restore(model, members):
-    """Hands each layer its files, through `load_assets(folder)`.
+def restore(model, members, read):
+    """Hands each layer its files, through `load_assets(folder)`; those of no layer are left alone.
 
     Args:
-        members: {member of the archive: content}. Only files right in the folder of a layer of the model are looked at.
+        members: names in the archive. Only files right in the folder of a layer of the model are looked at.
+        read: gives the content of one.
     """
     for path, thing in weights.parts(model):
         prefix = "/".join(filter(None, (PREFIX[:-1], path))) + "/"
-        mine = {name.removeprefix(prefix): content for name, content in members.items() if name.startswith(prefix)
-                and _is_plain(name.removeprefix(prefix))}
+        mine = [name for name in members if name.startswith(prefix)
+                and name != prefix and "/" not in name.removeprefix(prefix)]
         if mine and hasattr(thing, "load_assets"):
             with tempfile.TemporaryDirectory() as folder:
-                for name, content in mine.items():
-                    pathlib.Path(folder, name).write_bytes(content)
+                for name in mine:
+                    pathlib.Path(folder, name.removeprefix(prefix)).write_bytes(read(name))
                 thing.load_assets(folder)
-
-
-def _is_plain(name):
-    return bool(name) and not {"/", "\\", ":"} & set(name) and name not in (".", "..")

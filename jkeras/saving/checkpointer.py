@@ -1,25 +1,66 @@
-"""Checkpointer: a training state in a folder, through orbax; the newest complete one is found again."""
+"""Checkpointer: training states in a folder, written in the background, checked when they are read."""
 
+import fnmatch
 import json
-import pathlib
+import typing
 
 import jax
 import numpy as np
 
 from jkeras.core.registry import public
-from jkeras.core.tree import flatten
+from jkeras.saving import arrays
+from jkeras.saving.background import Background
+from jkeras.saving.steps import Misfit, StepFolder
+
+STATE, EXTRA = "state", "extra"
+
+
+class Report(typing.NamedTuple):
+    """What a restore did, path by path.
+
+    Attributes:
+        step: the number of the checkpoint.
+        restored: paths that were read.
+        kept: paths that were not wanted, or not there, and stayed as they were.
+        missing: of those the ones that were not there.
+        unexpected: paths of the checkpoint that nothing here stands for.
+
+    >>> print(Report(7, ["params/a"], ["params/b"], ["params/b"], []))
+    step 7: 1 restored, 1 kept; missing: params/b
+    """
+
+    step: int
+    restored: list
+    kept: list
+    missing: list
+    unexpected: list
+
+    def __str__(self):
+        text = f"step {self.step}: {len(self.restored)} restored, {len(self.kept)} kept"
+        for name, paths in (("missing", self.missing), ("unexpected", self.unexpected)):
+            text += f"; {name}: {', '.join(paths)}" if paths else ""
+        return text
 
 
 @public("jkeras.saving.Checkpointer")
 class Checkpointer:
-    """Saves and restores a `TrainState` (or any pytree of arrays) at any step.
+    """Saves and restores a `TrainState`, or any pytree of arrays, under numbers.
 
-    A save is complete or not there at all: orbax writes beside and renames. Killed at any moment, the folder holds
-    the checkpoints that were complete before.
+    A save is there as a whole or not at all, whenever the process is killed. It is written while the training goes on;
+    what goes wrong is raised by the next call. When a checkpoint is read, all its files are compared with the checksums
+    that were written with them; the newest one that is whole is taken, and a warning says which are not.
 
     Args:
-        folder: made if it is not there.
-        max_to_keep: how many checkpoints stay; the oldest are removed.
+        folder: made with the first save. One process at a time writes to it.
+        max_to_keep: how many of the newest checkpoints stay; None: all.
+        keep_every: checkpoints whose number is a multiple of this stay as well.
+        keep_best: name of a value given to `save(metrics=…)`, as "val_loss": the checkpoint with the best one stays.
+        mode: whether "min" or "max" is the best.
+        every: of a `fit` that is given the checkpointer: save after each "epoch", or after so many steps.
+        background: write while the training goes on; several processes always write together, and wait.
+
+    Raises:
+        ValueError: wrong arguments.
 
     >>> import tempfile, jax.numpy as jnp
     >>> with tempfile.TemporaryDirectory() as folder, Checkpointer(folder) as checkpointer:
@@ -29,78 +70,186 @@ class Checkpointer:
     (1.0, 3)
     """
 
-    def __init__(self, folder, max_to_keep=3):
-        import orbax.checkpoint as ocp
-
-        self.folder = pathlib.Path(folder).expanduser().resolve()
-        self._ocp = ocp
-        handlers = {"state": ocp.StandardCheckpointHandler(), "extra": ocp.JsonCheckpointHandler()}  # to read metadata
-        self._manager = ocp.CheckpointManager(self.folder, item_handlers=handlers, options=ocp.CheckpointManagerOptions(
-            max_to_keep=max_to_keep, create=True, enable_async_checkpointing=False))
-
-    def latest_step(self):
-        """The number of the newest complete checkpoint, or None."""
-        return self._manager.latest_step()
+    def __init__(self, folder, max_to_keep=3, *, keep_every=None, keep_best=None, mode="min", every="epoch",
+                 background=True):
+        whole = {"max_to_keep": max_to_keep, "keep_every": keep_every, "every": None if every == "epoch" else every}
+        for name, value in whole.items():
+            if value is not None and (type(value) is not int or value < 1):
+                raise ValueError(f"Checkpointer: `{name}` must be a positive integer"
+                                 f"{' or ' + repr('epoch') if name == 'every' else ''}. Received: {name}={value!r}")
+        if mode not in ("min", "max"):
+            raise ValueError(f"Checkpointer: `mode` must be 'min' or 'max'. Received: mode={mode!r}")
+        self._steps = StepFolder(folder)
+        self.folder = self._steps.path
+        self.max_to_keep, self.keep_every, self.keep_best, self.mode = max_to_keep, keep_every, keep_best, mode
+        self.every, self.background = every, background
+        self.report = None  # of the last restore
+        self._background, self._best = Background(f"A checkpoint in {self.folder}"), None
 
     def steps(self):
-        """The numbers of all complete checkpoints, in order."""
-        return sorted(self._manager.all_steps())
+        """The numbers of all checkpoints, in order."""
+        self.wait()
+        return self._steps.steps()
 
-    def save(self, state, extra=None, step=None):
-        """Saves a state, and JSON data beside it, under a step number (the state's own by default)."""
-        step = int(state.step) if step is None else int(step)
-        arrays = jax.tree_util.tree_map(lambda v: np.array(v, copy=True), _as_dict(state))
-        if step in self._manager.all_steps():
-            self._manager.delete(step)
-        self._manager.save(step, args=self._ocp.args.Composite(
-            state=self._ocp.args.StandardSave(_without_empty(arrays)),
-            extra=self._ocp.args.JsonSave(json.loads(json.dumps(extra or {})))))
-        self._manager.wait_until_finished()
+    def latest_step(self):
+        """The number of the newest checkpoint that is whole, or None."""
+        return next((step for step in reversed(self.steps()) if self._steps.problem(step) is None), None)
 
-    def restore(self, like, step=None):
-        """(state, extra) of a step, by default the newest.
+    # ------------------------------------------------------------ saving
+
+    def save(self, state, extra=None, step=None, metrics=None):
+        """Saves a state, and JSON data beside it, under a number (the state's own `step` by default).
+
+        The arrays are copied at once: a training may go on and consume them.
 
         Args:
-            like: a state of the same structure, whose arrays (or shapes) say what is expected.
+            metrics: {name: number}, for `keep_best`.
+
+        Raises:
+            RuntimeError: the save before this one failed, or another process writes to the folder.
+        """
+        self.wait()
+        step = int(state.step) if step is None else int(step)
+        if step < 0:
+            raise ValueError(f"Checkpoints have numbers from 0 on. Received: step={step}")
+        self._steps.lock()
+        value = None if self.keep_best is None else (metrics or {}).get(self.keep_best)
+        texts = {EXTRA: {"data": json.loads(json.dumps(extra or {})), "value": None if value is None else float(value)}}
+        tree = _without_empty(_as_dict(state))
+        if not self.background or jax.process_count() > 1:
+            return self._write(step, tree, texts)
+        copies = jax.tree_util.tree_map(lambda v: np.array(v, copy=True), tree)
+        self._background.start(self._write, step, copies, texts)
+
+    def _write(self, step, tree, texts):
+        with self._steps.writing(step) as folder:
+            arrays.write(folder, {STATE: tree}, texts)
+        if jax.process_index() == 0:
+            self._clean(step, texts[EXTRA]["value"])
+
+    def _clean(self, step, value):
+        """Removes the checkpoints that need not stay."""
+        better = np.less if self.mode == "min" else np.greater
+        if value is not None:
+            known = self._best_known() if self._best is None else self._best
+            if known is None or better(value, known[1]):
+                self._best = step, value
+        kept = [] if self._best is None else [self._best[0]]
+        self._steps.keep(step, self.max_to_keep, lambda old: old in kept or (
+            self.keep_every is not None and old % self.keep_every == 0))
+
+    def _best_known(self):
+        """(step, value) of the best checkpoint in the folder; None if none has a value."""
+        found = []
+        for step in self._steps.steps():
+            if self._steps.problem(step) is None:
+                value = arrays.read_text(self._steps.place(step), EXTRA)["value"]
+                found += [] if value is None else [(value, step)]
+        if not found:
+            return None
+        value, step = (min if self.mode == "min" else max)(found)
+        return step, value
+
+    def wait(self):
+        """Waits for what is being written.
+
+        Raises:
+            RuntimeError: it could not be written; the cause is with it.
+        """
+        self._background.wait()
+
+    def check(self):
+        """Raises RuntimeError if the last save has failed by now."""
+        self._background.check()
+
+    # ------------------------------------------------------------ restoring
+
+    def restore(self, like, step=None, *, only=None, missing="error", unexpected="error"):
+        """(state, extra) of a checkpoint, by default of the newest that is whole. `report` says what was done.
+
+        Args:
+            like: a state of the same structure, whose arrays (or shapes) say what is expected; arrays come to lie over
+                devices as these do, however they lay when they were saved.
+            step: the number of the checkpoint.
+            only: a pattern, or several, of the paths to restore, as "encoder/*"; the others stay as in `like`.
+            missing: of what the checkpoint lacks: "error", or "init": it stays as in `like`.
+            unexpected: of what only the checkpoint has: "error" or "ignore".
 
         Raises:
             FileNotFoundError: no checkpoint.
+            SerializationError (a ValueError): none that is whole.
             ValueError: a checkpoint of another structure; the message lists what is missing, extra or other.
         """
-        step = self.latest_step() if step is None else step
+        for name, value, known in (("missing", missing, ("error", "init")), ("unexpected", unexpected,
+                                                                             ("error", "ignore"))):
+            if value not in known:
+                raise ValueError(f"`{name}` must be one of {known}. Received: {name}={value!r}")
+        self.wait()
+        wanted = dict(_leaves(like))
+        read = lambda number: self._read(number, like, wanted, only, missing, unexpected)  # noqa: E731
         if step is None:
-            raise FileNotFoundError(f"There is no complete checkpoint in {self.folder}.")
-        wanted = _without_empty(_as_dict(like))
-        self._check(wanted, step)
-        target = jax.tree_util.tree_map(lambda v: jax.ShapeDtypeStruct(np.shape(v), v.dtype), wanted)
-        found = self._manager.restore(step, args=self._ocp.args.Composite(
-            state=self._ocp.args.StandardRestore(target), extra=self._ocp.args.JsonRestore()))
-        arrays = dict(flatten(jax.tree_util.tree_map(jax.numpy.asarray, found["state"])))
-        return _fill(like, _as_dict(like), arrays), found["extra"]
+            return self._steps.read_newest(read)
+        return self._steps.read_one(step, read)
 
-    def _check(self, wanted, step):
-        metadata = self._manager.item_metadata(step)["state"]
-        saved = {path: (tuple(m.shape), str(np.dtype(m.dtype))) for path, m in flatten(_plain(metadata))}
-        mine = {path: (tuple(np.shape(v)), str(np.dtype(v.dtype))) for path, v in flatten(wanted)}
-        name = lambda paths: ["/".join(p) for p in paths]  # noqa: E731
-        missing, extra = [p for p in mine if p not in saved], [p for p in saved if p not in mine]
-        other = [f"{'/'.join(p)}: saved {saved[p]}, expected {mine[p]}" for p in mine
-                 if p in saved and saved[p] != mine[p]]
-        if missing or extra or other:
-            raise ValueError(f"The checkpoint of step {step} in {self.folder} does not fit this model and optimizer. "
-                             f"Missing: {name(missing)}; unexpected: {name(extra)}; other shape or dtype: {other}. "
-                             "Restore into the model it was saved from, or use another folder.")
+    def _read(self, step, like, wanted, only, missing, unexpected):
+        folder = self._steps.place(step)
+        saved = arrays.shapes(folder, STATE)
+        chosen = {path: leaf for path, leaf in wanted.items() if _matches(path, only)}
+        lacks = [path for path in chosen if path not in saved]
+        extra = [path for path in saved if path not in wanted]
+        self._compare(step, chosen, saved, lacks if missing == "error" else [], extra if unexpected == "error"
+                      and only is None else [])
+        got = [path for path in chosen if path in saved]
+        plan = {path: (*saved[path], _sharding(wanted[path]) if path in got else None) for path in saved}
+        found = arrays.read(folder, STATE, plan)
+        name = lambda paths: ["/".join(path) for path in paths]  # noqa: E731
+        self.report = Report(step, name(got), name(p for p in wanted if p not in got), name(lacks), name(extra))
+        values = {path: jax.numpy.asarray(found[path]) for path in got}
+        return _fill(like, _as_dict(like), values), arrays.read_text(folder, EXTRA)["data"]
+
+    def _compare(self, step, mine, saved, missing, unexpected):
+        name = lambda paths: ["/".join(path) for path in paths]  # noqa: E731
+        kinds = {path: (tuple(np.shape(v)), str(np.dtype(v.dtype))) for path, v in mine.items()}
+        other = [f"{'/'.join(path)}: saved {saved[path]}, expected {kinds[path]}" for path in mine
+                 if path in saved and saved[path] != kinds[path]]
+        if missing or unexpected or other:
+            raise Misfit(f"The checkpoint of step {step} in {self.folder} does not fit this model and optimizer. "
+                         f"Missing: {name(missing)}; unexpected: {name(unexpected)}; other shape or dtype: {other}. "
+                         "Restore into the model it was saved from, use another folder, or restore a part of it with "
+                         "`only`, `missing` and `unexpected`.")
 
     def close(self):
         """Waits for what is being written and releases the folder."""
-        self._manager.wait_until_finished()
-        self._manager.close()
+        try:
+            self.wait()
+        finally:
+            self._steps.unlock()
 
     def __enter__(self):
         return self
 
     def __exit__(self, *exc):
         self.close()
+
+
+def _matches(path, only):
+    """Whether a path is wanted; "encoder/*" stands for "params/encoder/kernel" too."""
+    patterns = [only] if isinstance(only, str) else only
+    return patterns is None or any(fnmatch.fnmatchcase("/".join(part), pattern) for pattern in patterns
+                                   for part in (path, path[1:]))
+
+
+def _sharding(leaf):
+    """How an array is to lie, where it is more than one device that it lies on."""
+    sharding = getattr(leaf, "sharding", None)
+    return sharding if sharding is not None and len(sharding.device_set) > 1 else None
+
+
+def _leaves(state):
+    """(path, array) pairs of what a store keeps of a state."""
+    from jkeras.core.tree import flatten
+
+    return flatten(_without_empty(_as_dict(state)))
 
 
 def _as_dict(state):
@@ -114,28 +263,22 @@ def _as_dict(state):
     return state
 
 
-def _plain(metadata):
-    """orbax's metadata as nested dicts of leaves with shape and dtype."""
-    tree = getattr(metadata, "tree", metadata)
-    return _as_dict(tree)
-
-
 def _without_empty(tree):
     """The nested dict without empty dicts and None, of which orbax keeps no trace."""
     kept = {k: _without_empty(v) if isinstance(v, dict) else v for k, v in tree.items()}
     return {k: v for k, v in kept.items() if v is not None and not (isinstance(v, dict) and not v)}
 
 
-def _fill(like, described, arrays, path=()):
-    """A state in the structure of `like` with the arrays by path."""
+def _fill(like, described, values, path=()):
+    """A state in the structure of `like` with the arrays by path; the others stay."""
     if isinstance(described, dict):
-        parts = {k: _fill(v, described[str(k)], arrays, (*path, str(k))) for k, v in _items(like)}
+        parts = {k: _fill(v, described[str(k)], values, (*path, str(k))) for k, v in _items(like)}
         if hasattr(like, "_fields"):
             return type(like)(**parts)
         if isinstance(like, (list, tuple)):
             return type(like)(parts.values())
         return parts
-    return arrays.get(path, like)
+    return values.get(path, like)
 
 
 def _items(value):

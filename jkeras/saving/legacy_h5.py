@@ -5,12 +5,13 @@ The file's attributes hold the configs as JSON; the group `model_weights` has a 
 """
 
 import json
-
-import numpy as np
+import warnings
 
 from jkeras.core import registry
 from jkeras.core.errors import SerializationError
 from jkeras.core.family import families
+from jkeras.saving import dialects, hdf5, safe_json
+from jkeras.saving.weights import listed
 
 ATTRIBUTE_LIMIT = 64512  # bytes that HDF5 lets one attribute have
 
@@ -50,7 +51,7 @@ def _write_list(group, variables):
         while name in names:
             name, count = f"{variable.path}_{count}", count + 1
         names.append(name)
-        group.create_dataset(name, data=np.asarray(variable.value))
+        hdf5.write_array(group, name, variable.value)
     _write_names(group, "weight_names", names)
 
 
@@ -91,37 +92,55 @@ def _short(value):
 
 # ---------------------------------------------------------------- reading
 
-def read(file, custom_objects=None, compile=True, where="the file"):
+def read(file, custom_objects=None, compile=True, safe_mode=True):
     """The model of an open HDF5 file.
 
     Raises:
         SerializationError: the file has no architecture in it, or an unknown class.
     """
-    if "model_config" not in file.attrs:
-        raise SerializationError(f"{where} holds no architecture, only weights: build the model and use "
+    described = hdf5.text(file, "model_config")
+    if described is None:
+        raise SerializationError("it holds no architecture, only weights: build the model and use "
                                  "`model.load_weights`.")
-    model = registry.deserialize(json.loads(_text(file.attrs["model_config"])), custom_objects)
-    read_weights(model, file["model_weights"], where=where)
-    if compile and "training_config" in file.attrs:
-        _compile(model, json.loads(_text(file.attrs["training_config"])), file, custom_objects)
+    with registry.loading(safe_mode):
+        config = dialects.modern(safe_json.loads(described, "its `model_config`", finite=safe_mode))
+        model = registry.deserialize(config, custom_objects, safe_mode)
+        if not hasattr(model, "layers"):
+            raise SerializationError(f"its `model_config` describes a {type(model).__name__}, no model.")
+        read_weights(model, hdf5.descend(file, "model_weights"))
+        training = hdf5.text(file, "training_config") if compile else None
+        if training is not None:
+            _compile(model, safe_json.loads(training, "its `training_config`", finite=safe_mode), file, custom_objects)
     return model
 
 
 def _compile(model, training, file, custom_objects):
     optimizer = training.pop("optimizer_config", None)
     known = ("loss", "loss_weights", "metrics", "weighted_metrics", "run_eagerly", "steps_per_execution")
-    arguments = {k: training[k] for k in known if training.get(k) is not None}
+    arguments = {k: dialects.modern_training(training[k]) for k in known if training.get(k) is not None}
     with registry.CustomObjectScope(custom_objects):
         for name, family in (("loss", "losses"), ("metrics", "metrics"), ("weighted_metrics", "metrics")):
             if name in arguments:
                 arguments[name] = _objects(arguments[name], families[family])
-        model.compile(optimizer=families["optimizers"].get(optimizer), **arguments)
-    if "optimizer_weights" in file:
+        model.compile(optimizer=families["optimizers"].get(dialects.modern_optimizer(optimizer)), **arguments)
+    saved = hdf5.descend(file, "optimizer_weights")
+    if saved is not None:
         model.optimizer.build(model.trainable_variables)
-        values = _read_list(file["optimizer_weights"])
-        if len(values) == len(model.optimizer.variables):
-            for variable, value in zip(model.optimizer.variables, values):
-                variable.assign(value)
+        _restore_optimizer(model, saved)
+
+
+def _restore_optimizer(model, group):
+    """Sets the optimizer's variables; where they are of another optimizer, a warning says so, as in Keras."""
+    names, variables = hdf5.names(group, "weight_names") or [], model.optimizer.variables
+    order = dialects.optimizer_order(model.optimizer, len(names))
+    if order is None:
+        warnings.warn(f"The optimizer of model '{model.name}' begins afresh: it has {len(variables)} variables, the "
+                      f"file {len(names)}.", stacklevel=6)
+        return
+    pairs = [(variable, names[i]) for variable, i in zip(variables, order) if i is not None]
+    values = [hdf5.read_array(_find(group, name), variable.shape) for variable, name in pairs]
+    for (variable, _), value in zip(pairs, values):
+        variable.assign(value)
 
 
 def _objects(value, family):
@@ -133,52 +152,70 @@ def _objects(value, family):
     return [_objects(v, family) for v in value] if isinstance(value, list) else value
 
 
-def read_weights(model, group, skip_mismatch=False, by_name=False, where="the file"):
+def read_weights(model, group, skip_mismatch=False, by_name=False):
     """Sets a model's weights from a group, layer by layer in order, or by the layers' names.
 
     Raises:
-        ValueError: other numbers or shapes of weights; all such places are listed, and nothing is changed.
+        SerializationError: other numbers or shapes of weights; all such places are listed, and nothing is changed.
     """
-    saved = [name for name in _read_names(group, "layer_names") if _read_names(group[name], "weight_names")]
+    named = None if group is None else hdf5.names(group, "layer_names")
+    if named is None:
+        raise SerializationError("it has no list of layers with weights: it is damaged, or a file of another kind.")
+    counts = {name: _count(group, name) for name in named}
+    saved = [name for name in named if counts[name]]
     if by_name:
         mine = {layer.name: layer for layer in model.layers}
         pairs = [(mine[name], name) for name in saved if name in mine]
     else:
         layers = [layer for layer in model.layers if layer.weights]
         if len(layers) != len(saved):
-            raise ValueError(f"Layer count mismatch when loading weights from {where}: model '{model.name}' has "
-                             f"{len(layers)} layers with weights {[layer.name for layer in layers]}, the file "
-                             f"{len(saved)}: {saved}.")
+            raise SerializationError(f"Layer count mismatch: model '{model.name}' has {len(layers)} layers with "
+                                     f"weights {[layer.name for layer in layers]}, the file {len(saved)}: {saved}.")
         pairs = list(zip(layers, saved))
     new, problems = [], []
     for layer, name in pairs:
-        variables, values = _in_order(layer), _read_list(group[name])
-        shapes = [tuple(v.shape) for v in variables], [v.shape for v in values]
-        if shapes[0] == shapes[1]:
-            new += zip(variables, values)
-        else:
-            problems.append(f"layer '{layer.name}' has weights of shapes {shapes[0]}, the file's '{name}' {shapes[1]}")
+        try:
+            new += _layer_values(layer, hdf5.descend(group, name))
+        except SerializationError as error:
+            problems.append(f"layer '{layer.name}', in the file '{name}': {error}")
     if problems and not skip_mismatch:
-        raise ValueError(f"The weights in {where} do not fit model '{model.name}': " + "; ".join(problems))
-    if not by_name and "top_level_model_weights" in group:
-        new += zip(model._own.values(), _read_list(group["top_level_model_weights"]))
+        raise SerializationError(f"The weights do not fit model '{model.name}': {listed(problems)}")
+    if problems:
+        warnings.warn(f"Some weights were not loaded into model '{model.name}', which keeps its own there: "
+                      f"{listed(problems)}", stacklevel=4)
+    top = hdf5.descend(group, "top_level_model_weights")
+    own = list(model._own.values())
+    if own and not by_name and top is not None:
+        names = hdf5.names(top, "weight_names") or []
+        dialects.check_count(model, own, names)
+        new += [(v, hdf5.read_array(_find(top, name), v.shape)) for v, name in zip(own, names)]
     for variable, value in new:
         variable.assign(value)
 
 
-def _read_list(group):
-    return [np.asarray(group[name]) for name in _read_names(group, "weight_names")]
+def _count(group, name):
+    inside = hdf5.descend(group, name)
+    if inside is None:
+        raise SerializationError(f"it lists the layer '{name}', and has nothing of it: it is damaged.")
+    return len(hdf5.names(inside, "weight_names") or ())
 
 
-def _read_names(group, attribute):
-    """The list of names of an attribute, which may be cut into several numbered ones."""
-    if attribute in group.attrs:
-        return [_text(name) for name in group.attrs[attribute]]
-    names, i = [], 0
-    while f"{attribute}{i}" in group.attrs:
-        names, i = names + [_text(name) for name in group.attrs[f"{attribute}{i}"]], i + 1
-    return names
+def _layer_values(layer, group):
+    """(variable, array) pairs for a layer, from its group."""
+    variables, names = _in_order(layer), hdf5.names(group, "weight_names")
+    dialects.check_count(layer, variables, names)
+    other = dialects.cudnn_biases(layer)
+    values = []
+    for variable, name in zip(variables, names):
+        data = _find(group, name)
+        shape = tuple(variable.shape)
+        values.append(hdf5.read_array(data, other[id(variable)] if other.get(id(variable)) == getattr(
+            data, "shape", None) else shape))
+    return list(zip(variables, dialects.from_cudnn(layer, variables, values)))
 
 
-def _text(value):
-    return value.decode("utf8") if isinstance(value, bytes) else str(value)
+def _find(group, name):
+    """The array of a name with "/" in it, in a group."""
+    folder, _, last = name.rpartition("/")
+    inside = hdf5.descend(group, folder)
+    return None if inside is None or last in ("", ".", "..") else hdf5.child(inside, last)

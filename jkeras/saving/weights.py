@@ -1,12 +1,16 @@
 """Weights in HDF5 files, in Keras's layout: a group for each layer by attribute, its arrays under `vars`, numbered."""
 
+import warnings
+
 import numpy as np
 
+from jkeras.core.errors import SerializationError
 from jkeras.core.layer import Layer
 from jkeras.core.module import Module
 from jkeras.core.rng import SeedGenerator
 from jkeras.core.settings import snake_case
 from jkeras.core.variable import Variable
+from jkeras.saving import hdf5
 
 
 def parts(owner):
@@ -69,105 +73,145 @@ SKIPPED = (  # attributes of the kernel's own, and what `compile` made
     "_trainable_variables", "_variables", "history", "loss")
 
 
-class Group:
-    """The `vars` group of one object, as a dict of arrays by number."""
+class Slots:
+    """The `vars` group of one object, as a dict of arrays by number.
 
-    def __init__(self, group):
-        self.group = group
+    Args:
+        groups: where they are; several, if they are spread over files.
+        shapes: {key: shape} of those that are known.
+    """
 
-    def __setitem__(self, key, value):
-        value = np.asarray(value)
-        if value.dtype.name == "bfloat16":  # HDF5 has no such type
-            data = self.group.create_dataset(key, data=value.view("uint16"))
-            data.attrs["dtype"] = "bfloat16"
-        else:
-            self.group.create_dataset(key, data=value)
+    def __init__(self, groups, shapes):
+        self.groups, self.shapes = groups, shapes
 
     def __getitem__(self, key):
-        data = self.group[key]
-        value = np.asarray(data)
-        if data.attrs.get("dtype") == "bfloat16":
-            import ml_dtypes
-
-            value = value.view(ml_dtypes.bfloat16)
-        return value
+        for group in self.groups:
+            if key in group:
+                return hdf5.read_array(hdf5.child(group, key), self.shapes.get(key))
+        raise KeyError(f"no array '{key}'")
 
     def __contains__(self, key):
-        return key in self.group
+        return key in self.keys()
 
     def __len__(self):
-        return len(self.group)
+        return len(self.keys())
 
     def keys(self):
-        """The numbers that are there."""
-        return self.group.keys()
+        """The keys that are there."""
+        return [key for group in self.groups for key in group]
 
 
-def write(model, file):
-    """Writes the variables of a model, and of its optimizer where it has one, into an open HDF5 file."""
-    for path, thing in parts(model):
-        group = file.create_group(f"{path}/vars" if path else "vars")
-        name = getattr(thing, "name", None)
-        if isinstance(name, str):
+class OneFile:
+    """An open HDF5 file of weights, read and written."""
+
+    def __init__(self, file):
+        self.file = file
+
+    def find(self, path):
+        """The groups of the variables of the object at a path; none if there is nothing."""
+        for place in (path, path.replace("layers", "_layer_checkpoint_dependencies")):  # the latter in Keras 2.13
+            group = hdf5.descend(self.file, f"{place}/vars")
+            if group is not None:
+                return [group]
+        return []
+
+    def make(self, path, name):
+        """A dict-like store for the variables of the object at a path."""
+        group = self.file.create_group(f"{path}/vars" if path else "vars")
+        if name is not None:
             group.attrs["name"] = name
-        _save_own(thing, Group(group))
+        return Writer(lambda key, value: hdf5.write_array(group, key, value))
 
 
-def _save_own(thing, store):
-    if hasattr(thing, "save_own_variables"):
-        thing.save_own_variables(store)
-    else:
-        for i, variable in enumerate(v for v in getattr(thing, "_own", {}).values() if isinstance(v, Variable)):
-            store[str(i)] = np.asarray(variable.value)
+class Writer:
+    """What `save_own_variables` puts arrays in."""
+
+    def __init__(self, put):
+        self.put = put
+
+    def __setitem__(self, key, value):
+        self.put(key, value)
 
 
-def read(model, file, skip_mismatch=False, where=""):
-    """Reads the variables of a model from an open HDF5 file.
+def write(model, store):
+    """Writes the variables of a model, and of its optimizer where it has one, to a store."""
+    for path, thing in parts(model):
+        name = getattr(thing, "name", None)
+        slots = store.make(path, name if isinstance(name, str) else None)
+        if hasattr(thing, "save_own_variables"):
+            thing.save_own_variables(slots)
+        else:
+            for i, variable in enumerate(v for v in getattr(thing, "_own", {}).values() if isinstance(v, Variable)):
+                slots[str(i)] = np.asarray(variable.value)
+
+
+def read(model, store, skip_mismatch=False):
+    """Reads the variables of a model from a store.
 
     Raises:
-        ValueError: the file lacks a layer's group, or has other arrays in it; all such places are listed, and nothing
-            is changed. With `skip_mismatch` these layers keep their values.
+        SerializationError: the file lacks a layer, or has other arrays for it; all such places are listed, and nothing
+            is changed. With `skip_mismatch` these layers keep their values, and a warning lists them.
     """
-    problems, found = [], []
-    for path, thing in parts(model):
-        place = f"{path}/vars" if path else "vars"
-        if place not in file:
-            if _needs_values(thing):
-                problems.append(f"{path or 'the model'}: nothing in the file")
-            continue
-        found.append((path, thing, Group(file[place])))
-    before = []
-    for path, thing, store in found:
-        variables = _variables_of(thing)
-        before.append([(v, v._value) for v in variables])
-        try:
-            _load_own(thing, store)
-        except (ValueError, KeyError) as error:
-            problems.append(f"{path or 'the model'} ({type(thing).__name__}): {error}")
-            for variable, value in before[-1]:
-                variable._value = value
-    if problems and not skip_mismatch:
-        for pairs in before:
-            for variable, value in pairs:
-                variable._value = value
-        raise ValueError(f"The weights in {where or 'the file'} do not fit model '{model.name}': " + "; ".join(problems)
-                         + ". Build the model that was saved, or pass `skip_mismatch=True` to load what fits.")
+    things = [(path, thing, store.find(path)) for path, thing in parts(model)]
+    problems, before = [], []
+    try:
+        for path, thing, groups in things:
+            if not groups:
+                if isinstance(thing, Layer) and thing._own:
+                    problems.append(f"{path or 'the model'}: nothing in the file")
+                continue
+            mine = [(v, v._value) for v in _variables_of(thing)]
+            before += mine
+            try:
+                _load_own(thing, Slots(groups, _shapes(thing)))
+            except (ValueError, KeyError) as error:
+                problems.append(f"{path or 'the model'} ({type(thing).__name__} '{getattr(thing, 'name', '')}'): "
+                                f"{error}")
+                _put_back(mine)
+        if problems and not skip_mismatch:
+            raise SerializationError(f"The weights do not fit model '{model.name}': {listed(problems)}. Build the "
+                                     "model that was saved, or pass `skip_mismatch=True` to load what fits.")
+    except BaseException:
+        _put_back(before)
+        raise
+    if problems:
+        warnings.warn(f"Some weights were not loaded into model '{model.name}', which keeps its own there: "
+                      f"{listed(problems)}", stacklevel=4)
+
+
+def listed(problems, most=20):
+    """Problems in one line, and how many more there are.
+
+    >>> listed(["a", "b", "c"], 2)
+    'a; b; and 1 more'
+    """
+    more = [f"and {len(problems) - most} more"] if len(problems) > most else []
+    return "; ".join(problems[:most] + more)
+
+
+def _put_back(before):
+    for variable, value in before:
+        variable._value = value
 
 
 def _variables_of(thing):
+    return list(thing._own.values()) if isinstance(thing, Layer) else list(getattr(thing, "variables", ()))
+
+
+def _shapes(thing):
+    """{key: shape} for what keeps its variables in the common way."""
+    how = getattr(type(thing), "load_own_variables", None)
     if isinstance(thing, Layer):
-        return list(thing._own.values())
-    return list(getattr(thing, "variables", ()))
+        mine = thing._stored().values() if how is Layer.load_own_variables else []
+    else:
+        mine = thing.variables if hasattr(thing, "variables") else []
+    return {str(i): tuple(variable.shape) for i, variable in enumerate(mine)}
 
 
-def _needs_values(thing):
-    return isinstance(thing, Layer) and bool(thing._own)
-
-
-def _load_own(thing, store):
+def _load_own(thing, slots):
     if hasattr(thing, "load_own_variables"):
-        if isinstance(thing, Layer) or len(store):
-            thing.load_own_variables(store)
+        if isinstance(thing, Layer) or len(slots):
+            thing.load_own_variables(slots)
         return
     for i, variable in enumerate(getattr(thing, "_own", {}).values()):
-        variable.assign(store[str(i)])
+        variable.assign(slots[str(i)])

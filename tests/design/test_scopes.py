@@ -268,5 +268,3 @@ def test_other_settings():
     assert not jkeras.config.is_traceback_filtering_enabled()
     jkeras.config.enable_traceback_filtering()
     assert jkeras.config.is_traceback_filtering_enabled() and not jkeras.config.is_nnx_enabled()
-    with pytest.raises(NotImplementedError, match="max_shard_size"):
-        jkeras.saving.save_weights(network(jkeras), "x.weights.h5", max_shard_size=1)

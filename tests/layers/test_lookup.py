@@ -252,5 +252,6 @@ def test_vocabularies_as_files_of_an_archive():
     files = assets.collect(model)
     assert files["assets/layers/text_vectorization/vocabulary.txt"] == b"\n[UNK]\na\nb"
     other = jkeras.Sequential.from_config(model.get_config())
-    assets.restore(other, {**files, "assets/layers/text_vectorization/../../x": b"", "assets/other/y": b""})
+    files |= {"assets/layers/text_vectorization/../../x": b"", "assets/other/y": b""}
+    assets.restore(other, files, files.get)
     assert other.layers[0].get_vocabulary() == ["", "[UNK]", "a", "b"]

@@ -1,0 +1,77 @@
+"""Trees of arrays, and JSON beside them, in a folder that orbax writes: of one or many devices and processes."""
+
+import os
+
+import jax
+import numpy as np
+
+from jkeras.core.tree import flatten, unflatten
+
+
+def write(folder, trees, texts):
+    """Writes into an empty folder.
+
+    Args:
+        trees: {name: nested dict of arrays}; arrays of several processes are written by all of them.
+        texts: {name: JSON data}.
+    """
+    import orbax.checkpoint as ocp
+
+    items = {name: ocp.args.StandardSave(tree) for name, tree in trees.items()}
+    items |= {name: ocp.args.JsonSave(data) for name, data in texts.items()}
+    with _checkpointer(trees, texts) as checkpointer:
+        checkpointer.save(folder, args=ocp.args.Composite(**items), force=True)
+
+
+def shapes(folder, name):
+    """{path: (shape, dtype)} of the arrays of a tree."""
+    with _checkpointer([name], []) as checkpointer:
+        found = checkpointer.metadata(folder).item_metadata[name]
+    tree = _plain(getattr(found, "tree", found))
+    return {path: (tuple(m.shape), str(np.dtype(m.dtype))) for path, m in flatten(tree)}
+
+
+def read(folder, name, like):
+    """The arrays of a tree.
+
+    Args:
+        like: {path: (shape, dtype, sharding)} of all that the tree has; a sharding of None reads a numpy array.
+
+    Returns:
+        {path: array}
+    """
+    import orbax.checkpoint as ocp
+
+    target = unflatten((path, jax.ShapeDtypeStruct(shape, np.dtype(dtype), sharding=sharding))
+                       for path, (shape, dtype, sharding) in like.items())
+    with _checkpointer([name], []) as checkpointer:
+        found = checkpointer.restore(folder, args=ocp.args.Composite(**{name: ocp.args.StandardRestore(target)}))
+    return dict(flatten(_plain(found[name])))
+
+
+def read_text(folder, name):
+    """JSON data."""
+    import orbax.checkpoint as ocp
+
+    with _checkpointer([], [name]) as checkpointer:
+        return checkpointer.restore(folder, args=ocp.args.Composite(**{name: ocp.args.JsonRestore()}))[name]
+
+
+def has(folder, name):
+    """Whether a folder has a tree or text of this name."""
+    return os.path.isdir(os.path.join(folder, name))
+
+
+def _checkpointer(trees, texts):
+    import orbax.checkpoint as ocp
+
+    handlers = {name: ocp.StandardCheckpointHandler() for name in trees}
+    handlers |= {name: ocp.JsonCheckpointHandler() for name in texts}
+    return ocp.Checkpointer(ocp.CompositeCheckpointHandler(**handlers))
+
+
+def _plain(tree):
+    """Nested dicts with string keys, where a store has lists or tuples."""
+    if isinstance(tree, (list, tuple)):
+        tree = dict(enumerate(tree))
+    return {str(k): _plain(v) for k, v in tree.items()} if isinstance(tree, dict) else tree

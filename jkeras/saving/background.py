@@ -1,0 +1,53 @@
+"""Writing beside a training: one thing at a time, whose failure is raised by the next call."""
+
+import threading
+
+
+class Background:
+    """Runs one function after the other in a thread.
+
+    Args:
+        what: says in messages what is written, and where.
+
+    >>> background = Background("a checkpoint")
+    >>> background.start(print, "written")
+    >>> background.wait()
+    written
+    """
+
+    def __init__(self, what):
+        self.what, self._thread, self._error = what, None, None
+
+    def start(self, function, *args):
+        """Starts a function, once the one before it has ended.
+
+        Raises:
+            RuntimeError: the one before it failed.
+        """
+        self.wait()
+
+        def run():
+            try:
+                function(*args)
+            except BaseException as error:  # raised by `check`
+                self._error = error
+        self._thread = threading.Thread(target=run, name="jkeras-saving")
+        self._thread.start()
+
+    def wait(self):
+        """Waits for the end.
+
+        Raises:
+            RuntimeError: it failed; the cause is with it.
+        """
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+        self.check()
+
+    def check(self):
+        """Raises RuntimeError if the last function has failed by now."""
+        error, self._error = self._error, None
+        if error is not None:
+            raise RuntimeError(f"{self.what} could not be written: {type(error).__name__}: {error}. What was written "
+                               "before is there as it was.") from error

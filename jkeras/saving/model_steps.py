@@ -1,0 +1,161 @@
+"""Models in a folder of steps, in the form that Keras's `OrbaxCheckpoint` writes and reads."""
+
+import json
+
+import jax
+import numpy as np
+
+from jkeras.core import registry, tree
+from jkeras.core.errors import SerializationError
+from jkeras.saving import arrays, assets, safe_json
+from jkeras.saving.background import Background
+from jkeras.saving.steps import Misfit, StepFolder
+
+PYTREE, ORDER, CONFIG, ASSETS = "pytree", "order", "model_config", "assets"
+GROUPS = ("trainable_variables", "non_trainable_variables", "optimizer_variables", "metrics_variables")
+
+
+class ModelSteps:
+    """Saves and restores the variables of models, their configs and assets, under numbers.
+
+    Args:
+        folder: made with the first save.
+        max_to_keep: how many checkpoints stay; None: all.
+        background: write while the training goes on.
+    """
+
+    def __init__(self, folder, max_to_keep=None, background=True):
+        self._steps, self.max_to_keep, self.background = StepFolder(folder), max_to_keep, background
+        self._background = Background(f"A checkpoint in {self._steps.path}")
+
+    def all_steps(self):
+        """The numbers of the checkpoints, in order."""
+        self.wait()
+        return self._steps.steps()
+
+    def save(self, step, model, weights_only=False):
+        """Saves a model under a number.
+
+        Args:
+            weights_only: without the optimizer, the metrics and the config.
+        """
+        self.wait()
+        self._steps.lock()
+        state = model.get_state_tree()
+        order = {group: [v.path for v in variables] for group, variables in model._state_groups().items()}
+        texts = {ORDER: order}
+        if weights_only:
+            state = {group: state[group] for group in GROUPS[:2]}
+        else:
+            with registry.sharing():
+                texts[CONFIG] = {"config": json.dumps(registry.serialize(model))}
+        trees = {PYTREE: {group: values for group, values in state.items() if values}}
+        files = {} if weights_only else assets.collect(model)
+        if files:
+            trees[ASSETS] = tree.unflatten((tuple(name.split("/")[1:]), np.frombuffer(content, np.uint8))
+                                           for name, content in files.items())
+        if not self.background or jax.process_count() > 1:
+            return self._write(step, trees, texts)
+        copies = jax.tree_util.tree_map(lambda v: np.array(v, copy=True), trees)
+        self._background.start(self._write, step, copies, texts)
+
+    def _write(self, step, trees, texts):
+        with self._steps.writing(step) as folder:
+            arrays.write(folder, trees, texts)
+        if jax.process_index() == 0:
+            self._steps.keep(step, self.max_to_keep, lambda old: False)
+
+    def restore(self, model, step=None):
+        """Puts the variables of a checkpoint, by default of the newest that is whole, into a model.
+
+        Variables are found by their order, whatever their names; in checkpoints of Keras by their paths.
+
+        Raises:
+            FileNotFoundError: no checkpoint.
+            SerializationError (a ValueError): none that is whole.
+            ValueError: the checkpoint of another model.
+        """
+        self.wait()
+        if model.optimizer is not None and not model.optimizer.built:
+            model.optimizer.build(model.trainable_variables)
+        read = lambda number: self._restore(model, number)  # noqa: E731
+        return self._steps.read_newest(read) if step is None else self._steps.read_one(step, read)
+
+    def _restore(self, model, step):
+        folder = self._steps.place(step)
+        saved = arrays.shapes(folder, PYTREE)
+        order = arrays.read_text(folder, ORDER) if arrays.has(folder, ORDER) else None
+        plan, targets = {path: (*kind, None) for path, kind in saved.items()}, {}
+        for group in GROUPS[:3]:
+            mine = {path[1:]: path for path in saved if path[0] == group}
+            if mine:
+                targets |= self._match(step, model, group, mine, None if order is None else order[group])
+        for path, variable in targets.items():
+            if saved[path][0] != tuple(variable.shape):
+                raise self._of_another(step, model, f"{'/'.join(path[1:])} has the shape {saved[path][0]}, "
+                                                    f"'{variable.path}' {tuple(variable.shape)}")
+        found = arrays.read(folder, PYTREE, plan)
+        for path, variable in targets.items():
+            variable.assign(found[path])
+
+    def _match(self, step, model, group, mine, order):
+        """{path in the checkpoint: variable} for a group."""
+        variables = model._state_groups()[group]
+        paths = [v.path for v in variables] if order is None else order
+        parts = [tuple(path.split("/")) for path in paths]
+        if len(paths) != len(variables) or set(parts) != set(mine):
+            if group == GROUPS[2]:
+                return {}  # of another optimizer, or none: the weights count
+            raise self._of_another(step, model, f"its {group} are {sorted('/'.join(p) for p in mine)}, those of the "
+                                                f"model {sorted(v.path for v in variables)}")
+        return {mine[part]: variable for part, variable in zip(parts, variables)}
+
+    def _of_another(self, step, model, why):
+        return Misfit(f"The checkpoint of step {step} in {self._steps.path} belongs to another model than "
+                      f"'{model.name}': {why}.")
+
+    def load_model(self, custom_objects=None, compile=True, safe_mode=True):
+        """The model of the newest checkpoint that is whole."""
+        return self._steps.read_newest(lambda step: self._load(step, custom_objects, compile, safe_mode), "model")
+
+    def _load(self, step, custom_objects, compile, safe_mode):
+        folder = self._steps.place(step)
+        if not arrays.has(folder, CONFIG):
+            raise SerializationError("it has the weights alone, no architecture: build the model and use "
+                                     "`model.load_weights`")
+        described = arrays.read_text(folder, CONFIG)
+        if not isinstance(described, dict) or not isinstance(described.get("config"), str):
+            raise SerializationError("its architecture is damaged")
+        config = safe_json.loads(described["config"], "its config", finite=safe_mode)
+        if not compile:
+            config.pop("compile_config", None)
+        with registry.loading(safe_mode):
+            with registry.sharing():
+                model = registry.deserialize(config, custom_objects, safe_mode)
+            self._restore(model, step)
+            if arrays.has(folder, ASSETS):
+                kinds = {path: (*kind, None) for path, kind in arrays.shapes(folder, ASSETS).items()}
+                files = {assets.PREFIX + "/".join(path): value
+                         for path, value in arrays.read(folder, ASSETS, kinds).items()}
+                assets.restore(model, files, lambda name: np.asarray(files[name], np.uint8).tobytes())
+        return model
+
+    def wait(self):
+        """Waits for what is being written.
+
+        Raises:
+            RuntimeError: it could not be written.
+        """
+        self._background.wait()
+
+    def close(self):
+        """Waits for what is being written, and releases the folder."""
+        try:
+            self.wait()
+        finally:
+            self._steps.unlock()
+
+
+def is_steps(path):
+    """Whether a path is a folder of steps."""
+    return bool(StepFolder(path).steps())

@@ -1,0 +1,95 @@
+"""Whole models in files: `.keras` archives, and `.h5`, the older form."""
+
+import os
+
+from jkeras.core.registry import public
+from jkeras.saving import archive, hdf5, legacy_h5
+from jkeras.saving.files import check_target, replacing
+from jkeras.saving.model_steps import ModelSteps
+from jkeras.saving.reading import explained, opened
+
+ENDINGS = (".keras", ".h5", ".hdf5")
+
+
+@public("keras.saving.save_model", "keras.models.save_model")
+def save_model(model, filepath, overwrite=True, zipped=None, **kwargs):
+    """Saves a model, architecture, weights and optimizer, to a `.keras` (or older `.h5`) file that Keras reads too.
+
+    Killed at any moment, or on a full disk, the file is the old one or the new one, whole.
+
+    Args:
+        overwrite: replace a file that is there.
+
+    Raises:
+        ValueError: another ending, or the model is not built.
+
+    >>> import tempfile, jkeras
+    >>> model = jkeras.Sequential([jkeras.Input((2,)), jkeras.layers.Dense(1, kernel_initializer="ones")])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save_model(model, f"{folder}/model.keras")
+    ...     again = load_model(f"{folder}/model.keras")
+    >>> again.count_params()
+    3
+    """
+    if kwargs:
+        raise ValueError(f"The following argument(s) are not supported: {list(kwargs)}")
+    path = os.fspath(filepath)
+    if not path.endswith(ENDINGS) or path.endswith(".weights.h5") or zipped is False:
+        raise ValueError(f"Invalid filepath extension for saving: {path}. Add the ending `.keras` for a whole model "
+                         "(or `.h5`, its older form); `save_weights` writes `.weights.h5`. Folders are not written.")
+    check_target(path, overwrite)
+    check_built(model)
+    with replacing(path) as temporary:
+        if path.endswith(".keras"):
+            return archive.write(model, temporary)
+        import h5py
+
+        with h5py.File(temporary, "w") as file:
+            legacy_h5.write(model, file, archive.KERAS_VERSION)
+
+
+def check_built(model):
+    """Raises ValueError for a model without weights."""
+    if not model.built:
+        raise ValueError(f"Model '{model.name}' cannot be saved because it has not yet been built: call it on data "
+                         "once, or give it an `Input`.")
+
+
+@public("keras.saving.load_model", "keras.models.load_model")
+def load_model(filepath, custom_objects=None, compile=True, safe_mode=True):
+    """Loads a model from a `.keras` or whole-model `.h5` file, written here or by any Keras from 2.3 on.
+
+    Args:
+        filepath: the file; or the folder of an `OrbaxCheckpoint`, of which the newest checkpoint that is whole counts.
+        custom_objects: dict from names to classes and functions of yours.
+        compile: compile as it was, and restore the optimizer.
+        safe_mode: False lets the file bring code (Python lambdas) and files of this machine (vocabularies named by
+            path) into the process: for files that you trust as you trust a program.
+
+    Raises:
+        ValueError: no such file.
+        SerializationError (a ValueError): it is damaged, names unknown classes, or holds what is not allowed; the
+            message has the path and the reason.
+
+    >>> import tempfile, jkeras
+    >>> model = jkeras.Sequential([jkeras.Input((2,)), jkeras.layers.Dense(1, kernel_initializer="ones")])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     model.save(f"{folder}/model.keras")
+    ...     again = load_model(f"{folder}/model.keras")
+    >>> again.predict([[1.0, 2.0]], verbose=0).tolist()
+    [[3.0]]
+    """
+    path = os.fspath(filepath)
+    if os.path.isdir(path) and not path.endswith(ENDINGS):
+        with explained(path):
+            return ModelSteps(path).load_model(custom_objects, compile, safe_mode)
+    if not path.endswith(ENDINGS) or path.endswith(".weights.h5"):
+        raise ValueError(f"File format not supported: filepath={path}. Whole models are loaded from `.keras` and `.h5` "
+                         "files; weights from `.weights.h5` files with `model.load_weights`.")
+    if not os.path.exists(path):
+        raise ValueError(f"File not found: filepath={path}. Please ensure the file is an accessible `.keras` file.")
+    with explained(path), opened(path) as file:
+        if path.endswith(".keras"):
+            return archive.read(file, custom_objects, compile, safe_mode)
+        with hdf5.reading(file) as content:
+            return legacy_h5.read(content, custom_objects, compile, safe_mode)

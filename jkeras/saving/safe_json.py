@@ -1,0 +1,88 @@
+"""JSON from strangers: no deeper than a model can be, no key twice, no number that is none."""
+
+import json
+import math
+
+from jkeras.core.errors import SerializationError
+
+DEEPEST = 500  # levels; a model in a model takes four
+LONGEST = 2**26  # characters; 3,000 layers take two and a half million
+MOST_DIGITS = 20
+
+
+def loads(text, what, finite=True):
+    """The value of a JSON text.
+
+    Args:
+        text: str, or bytes in UTF-8.
+        what: names the text in messages.
+        finite: refuse NaN and infinity.
+
+    Raises:
+        SerializationError: it is no JSON, or breaks one of the rules above.
+
+    >>> loads('{"a": [1, 2.5, null]}', "config")
+    {'a': [1, 2.5, None]}
+    >>> loads('{"a": 1, "a": 2}', "config")
+    Traceback (most recent call last):
+        ...
+    jkeras.core.errors.SerializationError: config is not valid: the key 'a' comes twice in one object.
+    """
+    if len(text) > LONGEST:
+        raise SerializationError(f"{what} is too long: {len(text)} characters, at most {LONGEST} are read.")
+    try:
+        value = json.loads(text, object_pairs_hook=_object, parse_int=_integer, parse_float=_number(finite),
+                           parse_constant=_constant(finite))
+    except RecursionError:
+        raise SerializationError(f"{what} is nested too deeply.") from None
+    except UnicodeDecodeError as error:
+        raise SerializationError(f"{what} is damaged: it is no text in UTF-8 ({error}).") from error
+    except json.JSONDecodeError as error:
+        raise SerializationError(f"{what} is damaged: it is no JSON ({error}).") from error
+    except ValueError as error:
+        raise SerializationError(f"{what} is not valid: {error}") from None
+    if _depth(value) > DEEPEST:
+        raise SerializationError(f"{what} is nested too deeply: at most {DEEPEST} levels are read.")
+    return value
+
+
+def _object(pairs):
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        twice = next(key for i, (key, _) in enumerate(pairs) if key in dict(pairs[:i]))
+        raise ValueError(f"the key {twice!r} comes twice in one object.")
+    return found
+
+
+def _integer(digits):
+    if len(digits) > MOST_DIGITS:
+        raise ValueError(f"a number of {len(digits)} digits.")
+    return int(digits)
+
+
+def _number(finite):
+    def parse(text):
+        value = float(text)
+        if finite and not math.isfinite(value):
+            raise ValueError(f"the number {text[:30]} is too large.")
+        return value
+    return parse
+
+
+def _constant(finite):
+    def parse(name):
+        if finite:
+            raise ValueError(f"it holds {name}, where numbers must be finite. If you trust it, load it with "
+                             "`safe_mode=False`.")
+        return float(name)
+    return parse
+
+
+def _depth(value):
+    """How many lists and objects lie inside one another."""
+    deepest, level = 0, [value]
+    while level:
+        level = [inner for outer in level if isinstance(outer, (dict, list))
+                 for inner in (outer.values() if isinstance(outer, dict) else outer)]
+        deepest += bool(level)
+    return deepest

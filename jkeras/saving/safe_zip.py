@@ -1,0 +1,153 @@
+"""Zip archives from strangers: every member once, under a plain name, inflated no further than it may be."""
+
+import io
+import stat
+import struct
+import zipfile
+import zlib
+
+from jkeras.core.errors import SerializationError
+
+MOST_MEMBERS = 10_000
+RATIO, FREE = 100, 2**24  # a member may inflate to so many times its size, and to so many bytes in any case
+BLOCK = 2**20
+METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+
+
+class SafeZip:
+    """A zip archive that has been looked over, for reading.
+
+    Args:
+        file: a seekable file open for reading bytes.
+
+    Attributes:
+        members: {name: `zipfile.ZipInfo`}.
+
+    Raises:
+        SerializationError: it is damaged, or has what an archive of ours never has.
+    """
+
+    def __init__(self, file):
+        self.file = file
+        if file.read(4) != b"PK\x03\x04":
+            raise SerializationError("it is no zip archive, which begins with PK: it is damaged or something else.")
+        try:
+            self._zip = zipfile.ZipFile(file)
+        except (zipfile.BadZipFile, NotImplementedError, ValueError, OverflowError) as error:
+            raise SerializationError(f"it is damaged or no zip archive: {error}") from error
+        entries = self._zip.infolist()
+        if len(entries) > MOST_MEMBERS:
+            raise SerializationError(f"the archive has {len(entries)} members; at most {MOST_MEMBERS} are read.")
+        self.members = {}
+        for info in entries:
+            _check(info)
+            if self.members.setdefault(info.filename, info) is not info:
+                raise SerializationError(f"the archive has the member {info.filename!r} twice.")
+        _check_places(entries)
+
+    def open(self, name):
+        """A member as a seekable file: a view of the archive where it is stored as it is, else inflated to memory.
+
+        It has been read to its end, and its checksum is right.
+        """
+        info = self.members[name]
+        try:
+            with self._zip.open(info) as member:
+                stored = info.compress_type == zipfile.ZIP_STORED
+                content, size = None if stored else io.BytesIO(), 0
+                while block := member.read(BLOCK):
+                    size += len(block)
+                    if size > info.file_size:
+                        raise SerializationError(f"the member {name!r} is larger than the archive says.")
+                    if content is not None:
+                        content.write(block)
+        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
+            if isinstance(error, SerializationError):
+                raise
+            raise SerializationError(f"the member {name!r} is damaged: {error}") from error
+        if size != info.file_size:
+            raise SerializationError(f"the member {name!r} is cut off: {size} of {info.file_size} bytes are there.")
+        if content is not None:
+            content.seek(0)
+            return content
+        return Window(self.file, self._start(info), size)
+
+    def _start(self, info):
+        """Where the bytes of a member begin: behind its header, whose name and extra field have any length."""
+        self.file.seek(info.header_offset + 26)
+        return info.header_offset + 30 + sum(struct.unpack("<HH", self.file.read(4)))
+
+    def read(self, name, limit):
+        """The bytes of a member that has at most `limit` of them."""
+        if self.members[name].file_size > limit:
+            raise SerializationError(f"the member {name!r} is too large: {self.members[name].file_size} bytes, at most "
+                                     f"{limit} are read.")
+        return self.open(name).read()
+
+
+def _check(info):
+    """Raises for a member that is no plain file, or would take more than it may."""
+    name = info.filename
+    parts = name.split("/")
+    if name != info.orig_filename or not name or name.startswith("/") or ".." in parts or any(
+            c in name for c in "\\\0:") or max(map(len, parts)) > 255:
+        raise SerializationError(f"the archive has a member with the forbidden name {info.orig_filename[:80]!r}.")
+    if stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG, stat.S_IFDIR):
+        raise SerializationError(f"the member {name!r} of the archive is a link or special file.")
+    if info.flag_bits & 0x1:
+        raise SerializationError(f"the member {name!r} of the archive is encrypted.")
+    if info.compress_type not in METHODS:
+        raise SerializationError(f"the member {name!r} is compressed by the method {info.compress_type}, which is not "
+                                 "read.")
+    if info.file_size > FREE + RATIO * info.compress_size:
+        raise SerializationError(f"the member {name!r} would inflate from {info.compress_size} to {info.file_size} "
+                                 "bytes.")
+
+
+def _check_places(entries):
+    """Raises where members share bytes, as in an archive that inflates to more than it is."""
+    at = 0
+    for info in sorted(entries, key=lambda info: info.header_offset):
+        if info.header_offset < at:
+            raise SerializationError(f"the member {info.filename!r} of the archive overlaps with another.")
+        at = info.header_offset + 30 + len(info.filename.encode()) + info.compress_size
+    total = sum(info.file_size for info in entries)
+    if total > FREE + RATIO * sum(info.compress_size for info in entries):
+        raise SerializationError(f"the archive would inflate to {total} bytes.")
+
+
+class Window(io.RawIOBase):
+    """A part of a file, as a file of its own for reading.
+
+    >>> Window(io.BytesIO(b"abcdef"), 2, 3).read()
+    b'cde'
+    """
+
+    def __init__(self, file, start, size):
+        super().__init__()
+        self.file, self.start, self.size, self.at = file, start, size, 0
+
+    def readable(self):
+        """True."""
+        return True
+
+    def seekable(self):
+        """True."""
+        return True
+
+    def tell(self):
+        """The position."""
+        return self.at
+
+    def seek(self, offset, whence=io.SEEK_SET):
+        """Moves the position."""
+        self.at = max(0, offset + {io.SEEK_SET: 0, io.SEEK_CUR: self.at, io.SEEK_END: self.size}[whence])
+        return self.at
+
+    def readinto(self, buffer):
+        """Fills a buffer as far as there is something."""
+        view = memoryview(buffer).cast("B")[:max(0, self.size - self.at)]
+        self.file.seek(self.start + self.at)
+        count = self.file.readinto(view)
+        self.at += count
+        return count

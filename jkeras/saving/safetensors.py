@@ -1,0 +1,122 @@
+"""`.safetensors` files, read through a memory map (github.com/huggingface/safetensors).
+
+Eight bytes with the length of a header, the header as JSON, the arrays one after the other.
+"""
+
+import json
+import math
+
+import jax.numpy as jnp
+import numpy as np
+
+from jkeras.core.errors import SerializationError
+from jkeras.saving import safe_json
+from jkeras.saving.flat import Stored
+from jkeras.saving.hdf5 import checksum
+
+DTYPES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16", "I64": "int64", "I32": "int32",
+          "I16": "int16", "I8": "int8", "U64": "uint64", "U32": "uint32", "U16": "uint16", "U8": "uint8",
+          "BOOL": "bool", "F8_E4M3": "float8_e4m3fn", "F8_E5M2": "float8_e5m2"}
+CODES = {name: code for code, name in DTYPES.items()}
+CHECKSUMS = "jkeras.crc32"  # in the metadata: eight hexadecimal digits for each array, in the order of their places
+LONGEST_HEADER = 100_000_000  # bytes, the format's own limit
+
+
+def write(variables, path):
+    """Writes variables by name to a new file.
+
+    Raises:
+        ValueError: a dtype that the format does not have.
+    """
+    order = sorted(variables, key=lambda n: (-jnp.dtype(variables[n].own_dtype).itemsize, n))
+    entries, at = {}, 0
+    for name in order:
+        shape, dtype = tuple(variables[name].shape), variables[name].own_dtype
+        if dtype not in CODES:
+            raise ValueError(f"The weight '{name}' has the dtype {dtype}, which `.safetensors` does not have: save to "
+                             "`.weights.h5`.")
+        size = math.prod(shape) * jnp.dtype(dtype).itemsize
+        entries[name] = {"dtype": CODES[dtype], "shape": list(shape), "data_offsets": [at, at + size]}
+        at += size
+    with open(path, "wb") as file:
+        file.write(_header(entries, [0] * len(order)))
+        sums = []
+        for name in order:
+            value = np.ascontiguousarray(variables[name].own_value())
+            file.write(value.reshape(-1).view(np.uint8))
+            sums.append(checksum(value))
+        file.seek(0)
+        file.write(_header(entries, sums))
+
+
+def _header(entries, sums):
+    """The header's bytes; its length does not depend on the checksums."""
+    digits = "".join(f"{value:08x}" for value in sums)
+    text = json.dumps({"__metadata__": {"format": "np", CHECKSUMS: digits}, **entries}).encode()
+    text += b" " * (-(len(text) + 8) % 64)
+    return len(text).to_bytes(8, "little") + text
+
+
+def read(file):
+    """{name: `Stored`} of an open file; an array is a view of the file, which is looked at when it is read.
+
+    Raises:
+        SerializationError: the file is damaged, or its arrays overlap or lie outside of it.
+    """
+    size = file.seek(0, 2)
+    file.seek(0)
+    length = int.from_bytes(file.read(8), "little")
+    if size < 8 or length > min(LONGEST_HEADER, size - 8):
+        raise SerializationError("it is cut off, or no `.safetensors` file: its header does not fit into it.")
+    header = safe_json.loads(file.read(length), "its header")
+    if not isinstance(header, dict) or not all(isinstance(entry, dict) for entry in header.values()):
+        raise SerializationError("its header should be an object of objects.")
+    metadata = header.pop("__metadata__", {})
+    places = {name: _place(name, entry, size - 8 - length) for name, entry in header.items()}
+    order = sorted(places, key=lambda name: (places[name][2], places[name][3]))
+    at = 0
+    for name in order:
+        if places[name][2] != at:
+            raise SerializationError(f"'{name}' begins at byte {places[name][2]}; the array before it ends at {at}.")
+        at = places[name][3]
+    if at != size - 8 - length:
+        raise SerializationError(f"it is cut off or has something behind its arrays, which end at byte {at} of "
+                                 f"{size - 8 - length}.")
+    data = np.memmap(file, np.uint8, "r", offset=8 + length, shape=(at,)) if at else np.zeros(0, np.uint8)
+    sums = _checksums(metadata, header)
+    return {name: Stored(shape, dtype, _reader(name, data[start:end], shape, dtype, sums.get(name)))
+            for name, (shape, dtype, start, end) in places.items()}
+
+
+def _place(name, entry, size):
+    """(shape, dtype, first byte, byte behind the last) of an entry."""
+    code, shape, place = entry.get("dtype"), entry.get("shape"), entry.get("data_offsets")
+    whole = lambda values: isinstance(values, list) and all(type(v) is int and v >= 0 for v in values)  # noqa: E731
+    if not (isinstance(code, str) and whole(shape) and whole(place) and len(place) == 2):
+        raise SerializationError(f"the header's entry for '{name}' is not valid: {str(entry)[:200]}")
+    if code not in DTYPES:
+        raise SerializationError(f"'{name}' has the dtype {code}: expected one of {', '.join(DTYPES)}.")
+    dtype = jnp.dtype(DTYPES[code])
+    if place[1] > size or place[1] - place[0] != math.prod(shape) * dtype.itemsize:
+        raise SerializationError(f"'{name}' with the shape {tuple(shape)} and dtype {code} does not fit into the bytes "
+                                 f"{place} of {size}.")
+    return tuple(shape), dtype, *place
+
+
+def _checksums(metadata, header):
+    """{name: checksum} where there are some."""
+    digits = metadata.get(CHECKSUMS)
+    if digits is None:
+        return {}
+    names = list(header)
+    if not isinstance(digits, str) or len(digits) != 8 * len(names) or set(digits) - set("0123456789abcdef"):
+        raise SerializationError("its checksums are damaged.")
+    return {name: int(digits[8 * i:8 * i + 8], 16) for i, name in enumerate(names)}
+
+
+def _reader(name, data, shape, dtype, saved):
+    def read():
+        if saved is not None and checksum(data) != saved:
+            raise SerializationError(f"'{name}' is damaged: its checksum is not the one that was written with it.")
+        return data.view(dtype).reshape(shape)
+    return read

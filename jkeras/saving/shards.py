@@ -1,0 +1,169 @@
+"""Weights spread over several HDF5 files, and a `.weights.json` beside them that says where each is, as in Keras."""
+
+import contextlib
+import json
+import os
+
+from jkeras.core.errors import SerializationError
+from jkeras.saving import hdf5, safe_json, weights
+from jkeras.saving.files import replacing
+from jkeras.saving.reading import explained, opened
+
+GIGABYTE = 2**30
+ENDING = ".weights.json"
+
+
+def write(model, path, max_shard_size):
+    """Writes the weights of a model.
+
+    The list of files is replaced last: until then the old one, and the files that it names, are there as they were. New
+    files take names that no other has.
+
+    Args:
+        max_shard_size: gigabytes of one file.
+
+    Raises:
+        ValueError: a weight is larger, or the size is not positive.
+    """
+    if not max_shard_size > 0:
+        raise ValueError(f"`max_shard_size` must be a positive number of gigabytes. Received: {max_shard_size}")
+    with _Shards(path, max_shard_size * GIGABYTE) as files:
+        weights.write(model, files)
+        files.finish()
+
+
+class _Shards:
+    """The store that `weights.write` fills."""
+
+    def __init__(self, path, limit):
+        self.folder, name = os.path.split(os.path.realpath(path))
+        self.path, self.base, self.limit = path, name.removesuffix(ENDING), limit
+        self.places, self.written, self.total, self.number = {}, [], 0, 0
+        self.open, self.group, self.size, self.file = contextlib.ExitStack(), None, 0, None
+
+    def __enter__(self):
+        self._next()
+        return self
+
+    def __exit__(self, *exc):
+        self.open.close()
+        if exc[0] is not None:
+            for name in self.written:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(os.path.join(self.folder, name))
+
+    def _name(self):
+        """The next name that is free."""
+        while True:
+            name = f"{self.base}_{self.number:05}.weights.h5"
+            self.number += 1
+            if not os.path.lexists(os.path.join(self.folder, name)):
+                return name
+
+    def _next(self):
+        """Begins another file."""
+        import h5py
+
+        self.open.close()
+        name = self._name()
+        temporary = self.open.enter_context(replacing(os.path.join(self.folder, name)))
+        self.file = self.open.enter_context(h5py.File(temporary, "w"))
+        self.written.append(name)
+        self.size = 0
+
+    def make(self, path, name):
+        """A dict-like store for the variables of the object at a path."""
+        place = f"{path}/vars" if path else "vars"
+        return weights.Writer(lambda key, value: self._put(place, name, key, value))
+
+    def _put(self, place, name, key, value):
+        size = value.nbytes
+        if size > self.limit:
+            raise ValueError(f"The array '{key}' of '{place}' has {size} bytes, more than a file of {int(self.limit)} "
+                             "may have: give a larger `max_shard_size`.")
+        if self.size and self.size + size > self.limit:
+            self._next()
+        self.size, self.total = self.size + size, self.total + size
+        if place not in self.file and name is not None:
+            self.file.create_group(place).attrs["name"] = name
+        hdf5.write_array(self.file.require_group(place), key, value)
+        here = self.places.setdefault(f"/{place}", [])
+        if self.written[-1] not in here:
+            here.append(self.written[-1])
+
+    def finish(self):
+        """Puts the list of files in its place; then those of the list before go."""
+        self.open.close()
+        old = _old_files(self.path)
+        content = {"metadata": {"total_size": self.total}, "weight_map": {
+            place: files[0] if len(files) == 1 else files for place, files in self.places.items()}}
+        with replacing(self.path) as temporary, open(temporary, "w") as file:
+            json.dump(content, file, indent=4)
+        self._keep_first(old)
+        for name in old - set(self.written):
+            if name != f"{self.base}_{0:05}.weights.h5":
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(os.path.join(self.folder, name))
+
+    def _keep_first(self, old):
+        """Leaves the first name there, empty where it is not used: Keras opens it first, whatever the list says."""
+        import h5py
+
+        first = f"{self.base}_{0:05}.weights.h5"
+        if first not in self.written and first in old:
+            with replacing(os.path.join(self.folder, first)) as temporary:
+                h5py.File(temporary, "w").close()
+
+
+def _old_files(path):
+    """The files that an older list names."""
+    try:
+        with opened(path) as file:
+            return {name for names in _weight_map(file.read(safe_json.LONGEST)).values() for name in names}
+    except (FileNotFoundError, SerializationError):
+        return set()
+
+
+def _weight_map(text):
+    """{group: names of its files}.
+
+    Raises:
+        SerializationError: it is no list of files in the same folder.
+    """
+    content = safe_json.loads(text, "the list of its files")
+    found = content.get("weight_map") if isinstance(content, dict) else None
+    if not isinstance(found, dict):
+        raise SerializationError("it has no `weight_map`: it is no list of files of weights.")
+    found = {place: [names] if isinstance(names, str) else names for place, names in found.items()}
+    for place, names in found.items():
+        if not isinstance(names, list) or not all(isinstance(n, str) and n.endswith(".h5") and os.path.basename(n) == n
+                                                  and "\\" not in n and "\0" not in n for n in names):
+            raise SerializationError(f"for '{place}' it names {str(names)[:100]}: expected files in the same folder.")
+    return found
+
+
+def read(model, file, path, skip_mismatch=False):
+    """Reads the weights of a model from an open list of files, and the files."""
+    with contextlib.ExitStack() as stack:
+        weights.read(model, _Files(_weight_map(file.read(safe_json.LONGEST + 1)), os.path.dirname(path), stack),
+                     skip_mismatch)
+
+
+class _Files:
+    """The store that `weights.read` reads: files are opened when they are needed."""
+
+    def __init__(self, places, folder, stack):
+        self.places, self.folder, self.stack, self.files = places, folder, stack, {}
+
+    def find(self, path):
+        """The groups of the variables of the object at a path."""
+        place = f"/{path}/vars" if path else "/vars"
+        groups = [hdf5.descend(self._file(name), place) for name in self.places.get(place, ())]
+        return [group for group in groups if group is not None]
+
+    def _file(self, name):
+        if name not in self.files:
+            path = os.path.join(self.folder, name)
+            with explained(path):
+                self.files[name] = self.stack.enter_context(hdf5.reading(self.stack.enter_context(opened(path))))
+        return self.files[name]

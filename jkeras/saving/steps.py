@@ -1,0 +1,299 @@
+"""A folder of numbered steps, each there as a whole or not at all, and checked before it is read.
+
+A step is written beside its place, with a list of its files, their sizes and checksums; all is on the disk before the
+folder gets its name. What a step's list says is compared with what lies there before anything of it is opened.
+"""
+
+import contextlib
+import json
+import os
+import re
+import secrets
+import shutil
+import stat
+import warnings
+import zlib
+
+import jax
+
+from jkeras.core.errors import SerializationError
+from jkeras.saving.files import sync
+
+MANIFEST = "files.json"
+LOCK = ".lock"
+NUMBER = re.compile(r"0|[1-9][0-9]{0,17}", re.ASCII)
+OLD = re.compile(r"\.([0-9]+)\.[0-9a-f]+\.old", re.ASCII)
+BLOCK = 2**22
+
+
+class StepFolder:
+    """The folder.
+
+    Args:
+        path: made with the first step.
+    """
+
+    def __init__(self, path):
+        self.path, self._lock = os.path.abspath(os.path.expanduser(os.fspath(path))), None
+
+    def place(self, step):
+        """The path of a step; where a newer one was about to take its place, the old one's."""
+        path = os.path.join(self.path, str(step))
+        return path if os.path.lexists(path) else self._replaced().get(step, path)
+
+    def steps(self):
+        """The numbers of the steps that are there, whole or not, in order. Links and files are none."""
+        try:
+            names = os.listdir(self.path)
+        except FileNotFoundError:
+            return []
+        found = {int(n) for n in names if NUMBER.fullmatch(n) and _is_folder(os.path.join(self.path, n))}
+        return sorted(found | self._replaced().keys())
+
+    def _replaced(self):
+        """{step: path} of old steps that were put aside."""
+        with contextlib.suppress(FileNotFoundError):
+            return {int(m[1]): os.path.join(self.path, m[0]) for m in map(OLD.fullmatch, os.listdir(self.path)) if m}
+        return {}
+
+    # ------------------------------------------------------------ writing
+
+    def lock(self):
+        """Makes this the one that writes here, until `unlock` or the end of the process.
+
+        Raises:
+            RuntimeError: another one does.
+        """
+        if self._lock is not None or jax.process_index() > 0:
+            return
+        os.makedirs(self.path, exist_ok=True)
+        handle = os.open(os.path.join(self.path, LOCK), os.O_RDWR | os.O_CREAT, 0o666)
+        with contextlib.suppress(ImportError):
+            import fcntl
+
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                other = os.pread(handle, 100, 0).decode("ascii", "replace") or "another process"
+                os.close(handle)
+                raise RuntimeError(f"{self.path} is being written by {other}: two trainings cannot keep their "
+                                   "checkpoints in one folder. Wait for it, or choose another folder.") from None
+            os.ftruncate(handle, 0)
+            os.pwrite(handle, f"process {os.getpid()}".encode(), 0)
+        self._lock = handle
+        self._tidy()
+
+    def unlock(self):
+        """Lets others write here."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    @contextlib.contextmanager
+    def writing(self, step):
+        """Yields the path of a new folder, which becomes the step when the block ends without an error.
+
+        Of several processes all write into it, and the first one sees to the rest.
+        """
+        os.makedirs(self.path, exist_ok=True)
+        together, first = jax.process_count() > 1, jax.process_index() == 0
+        temporary = os.path.join(self.path, f".{step}.{'together' if together else secrets.token_hex(4)}.partial")
+        try:
+            if first:
+                shutil.rmtree(temporary, ignore_errors=True)
+                os.mkdir(temporary)
+            _meet(f"begin {step}")
+            yield temporary
+            _meet(f"written {step}")
+            if first:
+                self._seal(temporary)
+                self._put(temporary, step)
+            _meet(f"there {step}")
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
+
+    def _seal(self, folder):
+        """Lists the files, and sees to it that all is on the disk."""
+        files = {name: _measured(os.path.join(folder, name)) for name in _walk(folder)}
+        with open(os.path.join(folder, MANIFEST), "w") as file:
+            json.dump({"files": files, "check": _check_of(files)}, file)
+        for base, _, names in os.walk(folder, topdown=False):
+            for name in names:
+                sync(os.path.join(base, name))
+            sync(base)
+
+    def _put(self, temporary, step):
+        place, aside = os.path.join(self.path, str(step)), None
+        if os.path.lexists(place):
+            aside = os.path.join(self.path, f".{step}.{secrets.token_hex(4)}.old")
+            os.rename(place, aside)
+        os.rename(temporary, place)
+        sync(self.path)
+        if aside is not None:
+            _remove(aside)
+
+    def remove(self, step):
+        """Removes a step; half removed it is none."""
+        aside = os.path.join(self.path, f".{step}.{secrets.token_hex(4)}.gone")
+        with contextlib.suppress(FileNotFoundError):
+            os.rename(self.place(step), aside)
+            _remove(aside)
+
+    def keep(self, step, newest, also):
+        """Removes steps, but a given one, so many of the newest, and those for which `also(step)` holds.
+
+        Args:
+            newest: None: all.
+        """
+        steps = self.steps()
+        for old in [] if newest is None else steps[:-newest]:
+            if old != step and not also(old):
+                self.remove(old)
+
+    def _tidy(self):
+        """Removes what killed processes left; only for the one that holds the lock."""
+        for name in os.listdir(self.path):
+            old = OLD.fullmatch(name)
+            if name.endswith((".partial", ".gone")) and name.startswith(".") or old and _is_folder(
+                    os.path.join(self.path, old[1])):
+                _remove(os.path.join(self.path, name))
+
+    # ------------------------------------------------------------ checking
+
+    def problem(self, step):
+        """What is wrong with a step, in words; None if nothing is.
+
+        A step without a list, as others write them, can only be looked over.
+        """
+        folder = self.place(step)
+        try:
+            present = list(_walk(folder))
+            if not present:
+                return "it is empty"
+            listed = _listed(folder) if MANIFEST in present else None
+        except (SerializationError, OSError) as error:
+            return str(error)
+        if listed is None:
+            return None
+        for name, (size, checksum) in listed.items():
+            path = os.path.join(folder, name)
+            if name not in present:
+                return f"its file {name} is missing"
+            if os.path.getsize(path) != size:
+                return f"its file {name} has {os.path.getsize(path)} bytes, and had {size}"
+            if _measured(path)[1] != checksum:
+                return f"its file {name} has changed: its checksum is not the one that was written"
+        extra = set(present) - set(listed) - {MANIFEST}
+        return f"it has a file that does not belong to it: {min(extra)}" if extra else None
+
+    def read_one(self, step, read):
+        """`read(step)` of one step.
+
+        Raises:
+            FileNotFoundError: there is none.
+            SerializationError: it is damaged.
+        """
+        if step not in self.steps():
+            raise FileNotFoundError(f"There is no checkpoint of step {step} in {self.path}: there are {self.steps()}.")
+        problem = self.problem(step)
+        if problem is not None:
+            raise SerializationError(f"The checkpoint of step {step} in {self.path} is damaged: {problem}. Restore "
+                                     f"another one of {self.steps()}.")
+        return read(step)
+
+    def read_newest(self, read, what="checkpoint"):
+        """`read(step)` of the newest step that is whole; a warning says which newer ones are not, and why.
+
+        Args:
+            read: gives what the step holds; a `SerializationError` or an error of the store means that it is damaged.
+
+        Raises:
+            FileNotFoundError: there is none.
+            SerializationError: all are damaged; lists each.
+        """
+        bad = []
+        for step in reversed(self.steps()):
+            problem = self.problem(step)
+            if problem is None:
+                try:
+                    found = read(step)
+                except Misfit:
+                    raise
+                except Exception as error:  # what the store says of files that it cannot read is of any kind
+                    problem = f"{type(error).__name__}: {str(error)[:300]}"
+                else:
+                    if bad:
+                        warnings.warn(f"{self.path}: step {step} was restored, since newer ones are damaged: "
+                                      + "; ".join(bad), stacklevel=4)
+                    return found
+            bad.append(f"step {step}: {problem}")
+        if not bad:
+            raise FileNotFoundError(f"There is no complete checkpoint in {self.path}.")
+        raise SerializationError(f"{self.path} has no {what} that can be restored. {'; '.join(bad)}. Take another copy "
+                                 "of the folder, or begin afresh in an empty one.")
+
+
+def _meet(where):
+    """Waits until all processes have come here."""
+    if jax.process_count() > 1:
+        from jax.experimental import multihost_utils
+
+        multihost_utils.sync_global_devices(f"jkeras checkpoint: {where}")
+
+
+class Misfit(ValueError):
+    """A step is whole, and belongs to something else."""
+
+
+def _is_folder(path):
+    try:
+        return stat.S_ISDIR(os.lstat(path).st_mode)
+    except FileNotFoundError:
+        return False
+
+
+def _walk(folder):
+    """The paths of the files below a folder, relative to it.
+
+    Raises:
+        SerializationError: something that is neither a folder nor a file.
+    """
+    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
+        kind = entry.stat(follow_symlinks=False).st_mode
+        if stat.S_ISDIR(kind):
+            yield from (f"{entry.name}/{name}" for name in _walk(entry.path))
+        elif stat.S_ISREG(kind):
+            yield entry.name
+        else:
+            raise SerializationError(f"{entry.name} is a link or special file")
+
+
+def _measured(path):
+    """[size, CRC-32] of a file."""
+    size = checksum = 0
+    with open(path, "rb") as file:
+        while block := file.read(BLOCK):
+            size, checksum = size + len(block), zlib.crc32(block, checksum)
+    return [size, checksum]
+
+
+def _check_of(files):
+    return zlib.crc32(json.dumps(files, sort_keys=True).encode())
+
+
+def _listed(folder):
+    """{file: [size, CRC-32]} as the list of a step has it."""
+    from jkeras.saving import safe_json
+
+    with open(os.path.join(folder, MANIFEST), "rb") as file:
+        content = safe_json.loads(file.read(safe_json.LONGEST + 1), f"its list {MANIFEST}")
+    files = content.get("files") if isinstance(content, dict) else None
+    if not isinstance(files, dict) or not all(isinstance(v, list) and len(v) == 2 for v in files.values()) or (
+            content.get("check") != _check_of(files)):
+        raise SerializationError(f"its list {MANIFEST} is damaged")
+    return files
+
+
+def _remove(path):
+    shutil.rmtree(path, ignore_errors=True)
