@@ -1,21 +1,19 @@
 """BackupAndRestore: a training that was interrupted goes on where it was."""
 
-import json
 import os
 import shutil
 
 from jkeras.callbacks.base import Callback
-from jkeras.callbacks.checkpoint import Every, check_save_freq
+from jkeras.callbacks.checkpoint import check_save_freq
 from jkeras.core.registry import public
-
-METADATA = "training_metadata.json"
 
 
 @public("keras.callbacks.BackupAndRestore")
 class BackupAndRestore(Callback):
-    """Saves weights, optimizer and epoch while a model is trained, and goes on from there when `fit` starts again.
+    """Saves the state of a training while it runs, and lets the next `fit` go on from there, to the same bits.
 
-    A backup counts when it is complete: the metadata file is replaced last and names the file of its weights.
+    It is `fit(checkpoint=…)` by Keras's name: see `jkeras.saving.Checkpointer`. Where a `checkpoint` is given too, that
+    one counts.
 
     Args:
         backup_dir: a folder for this training alone.
@@ -37,64 +35,44 @@ class BackupAndRestore(Callback):
         check_save_freq(save_freq)
         self.backup_dir, self.save_freq = os.fspath(backup_dir), save_freq
         self.double_checkpoint, self.delete_checkpoint = double_checkpoint, delete_checkpoint
-        self.every_batch = save_freq != "epoch" and save_freq is not False
-        self._every, self._epoch = Every(save_freq), 0
+        self._epoch, self._checkpointer = 0, None
+
+    def checkpointer(self):
+        """What `fit` saves with; None where `save_freq` is False."""
+        from jkeras.saving import Checkpointer
+
+        if self.save_freq is not False:
+            self._checkpointer = Checkpointer(self.backup_dir, max_to_keep=1 + bool(self.double_checkpoint),
+                                              every=self.save_freq if self.save_freq == "epoch" else
+                                              int(self.save_freq))
+        return self._checkpointer
 
     def on_train_begin(self, logs=None):
-        """Restores the newest backup that can be read."""
+        """Sees that there is something to restore into."""
+        self._epoch = 0
         if not self.model.built:
             raise ValueError(f"BackupAndRestore needs a model that is built before `fit`. '{self.model.name}' is "
                              "not: call it on a batch of data, or give its shape with `Input`.")
-        backups, self._epoch = self._read(), 0
-        for i, backup in enumerate(backups):
-            if self.model.optimizer is not None and not self.model.optimizer.built:
-                self.model.optimizer.build(self.model.trainable_variables)
-            try:
-                self.model.load_weights(os.path.join(self.backup_dir, backup["weights"]))
-            except (OSError, ValueError):
-                if i == len(backups) - 1:
-                    raise
-                continue
-            self.model._initial_epoch = self._epoch = backup["epoch"]
-            return
+        history = self.model.history
+        if self.__dict__.pop("_restored", False) and history is not None:  # as in Keras it tells of this `fit` alone
+            history.epoch, history.history = [], {}
 
-    def _read(self):
-        """The descriptions of the backups, newest first."""
-        try:
-            with open(os.path.join(self.backup_dir, METADATA)) as file:
-                return json.load(file)["backups"]
-        except FileNotFoundError:
-            return []
+    def get_state(self):
+        """That there is something to restore."""
+        return {"backup": True}
 
-    def on_train_batch_end(self, batch, logs=None):
-        """Saves where enough batches have gone by."""
-        if self.every_batch and self._every.due(batch):
-            self._save(batch + 1)
+    def set_state(self, state):
+        """Remembers that it was restored."""
+        self._restored = True
 
     def on_epoch_end(self, epoch, logs=None):
-        """Saves after an epoch."""
+        """Counts."""
         self._epoch = epoch + 1
-        if self.save_freq == "epoch":
-            self._save(0)
-
-    def _save(self, batch):
-        os.makedirs(self.backup_dir, exist_ok=True)
-        name = f"epoch_{self._epoch}_batch_{batch}.weights.h5"
-        self.model.save_weights(os.path.join(self.backup_dir, name), overwrite=True)
-        old = [backup for backup in self._read() if backup["weights"] != name]
-        kept = [{"epoch": self._epoch, "batch": batch, "weights": name}, *old[:int(self.double_checkpoint)]]
-        path = os.path.join(self.backup_dir, METADATA)
-        with open(f"{path}.partial", "w") as file:
-            json.dump({"backups": kept}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(f"{path}.partial", path)
-        for other in os.listdir(self.backup_dir):
-            if other.endswith(".weights.h5") and all(other != backup["weights"] for backup in kept):
-                os.remove(os.path.join(self.backup_dir, other))
 
     def on_train_end(self, logs=None):
-        """Removes the folder, unless the training was interrupted."""
+        """Lets go of the folder, and removes it unless the training was interrupted."""
+        if self._checkpointer is not None:
+            self._checkpointer.close()
         epochs = (self.params or {}).get("epochs", 0)
         ended = self.model is None or self.model.stop_training or self._epoch >= epochs
         if self.delete_checkpoint and ended and os.path.isdir(self.backup_dir):

@@ -171,6 +171,14 @@ class CallbackList(Callback):
         return any(c.looks_at_batches(kind) if isinstance(c, CallbackList) else getattr(c, "every_batch", True)
                    for c in self._looking[kind])
 
+    def end_after(self, error):
+        """Tells the callbacks of the end of a training that an error ended; what they raise becomes a note of it."""
+        for callback in self.callbacks:
+            try:
+                callback.on_train_end({})
+            except Exception as another:
+                error.add_note(f"{type(callback).__name__}.on_train_end: {type(another).__name__}: {another}")
+
     def get_state(self):
         """What a checkpoint must remember."""
         return [callback.get_state() if hasattr(callback, "get_state") else {} for callback in self.callbacks]

@@ -1,7 +1,6 @@
 """A running training: one `TrainState` owns the arrays, the model's variables read through it."""
 
 import contextlib
-import signal
 import sys
 import threading
 
@@ -112,38 +111,6 @@ def owned(state, keep=False):
             leaves[i] = copied(leaves[i])
     state = treedef.unflatten(leaves)
     return state._replace(opt_state=copied(state.opt_state)) if keep else state
-
-
-class Interrupts:
-    """Holds Ctrl-C back until the end of a step, in the main thread. A second one is immediate."""
-
-    def __init__(self):
-        self.pending = False
-
-    def __enter__(self):
-        self.previous = None
-        if threading.current_thread() is threading.main_thread():
-            self.previous = signal.getsignal(signal.SIGINT)
-            if callable(self.previous):
-                signal.signal(signal.SIGINT, self._note)
-        return self
-
-    def _note(self, number, frame):
-        if self.pending:
-            raise KeyboardInterrupt
-        self.pending = True
-
-    def check(self):
-        """Raises the KeyboardInterrupt that was held back."""
-        if self.pending:
-            self.pending = False
-            raise KeyboardInterrupt
-
-    def __exit__(self, *exc):
-        if callable(self.previous):
-            signal.signal(signal.SIGINT, self.previous)
-        if exc[0] is None:
-            self.check()
 
 
 @contextlib.contextmanager

@@ -1,7 +1,7 @@
 """The loop: a source's batches, several steps in one dispatch, no waiting for the device.
 
 `Runner.epoch` is one epoch, in order. The data comes in a pass: `OnDevice`, where it lies on the device and steps take
-rows by number, or `FromHost`, which hands over one batch after another.
+rows by number, or `FromHost`, which hands over one batch after another; both are in `passes.py`.
 """
 
 import time
@@ -9,17 +9,16 @@ import warnings
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from jkeras.ops.kernels import outside_loops
 from jkeras.training import keras_contract, placement
 from jkeras.training.compilation import compiled
-from jkeras.training.data import ArraySource, take
+from jkeras.training.data import ArraySource
 from jkeras.training.pace import Pace, fixed_steps
 from jkeras.training.padding import may_pad
-from jkeras.training.prefetch import Prefetched
+from jkeras.training.passes import FromHost, OnDevice
 from jkeras.training.results import metric_logs
-from jkeras.training.rows import padded, size_of
+from jkeras.training.rows import size_of
 from jkeras.training.step import make_eval_step, make_train_step
 
 
@@ -39,7 +38,8 @@ class Runner:
         self.pace = Pace(steps) if steps else compiled(model, f"{kind}_pace", plan.key, Pace, jit=False)
         self._pads = self.full_size = None
         self._functions = {}  # found once, since finding them costs as much as a small step
-        self._pass = None
+        self._pass, self._begun, self._begin = None, 0, None
+        self.taken = 0  # batches, over all epochs
 
     # ------------------------------------------------------------ one epoch
 
@@ -49,19 +49,39 @@ class Runner:
             self._pass.close()
         self._pass = None
 
-    def epoch(self, live, source, seed, epoch, limit, before):
+    close = restart
+
+    def position(self):
+        """(epoch in which the pass over the data began, batches of it that were taken), or None between passes."""
+        return None if self._pass is None else (self._begun, self._pass.at)
+
+    def go_to(self, position):
+        """Lets the first pass begin at a `position`."""
+        self._begin = position
+
+    def epoch(self, live, source, seed, epoch, limit, before, done=0, left=lambda: None):
         """Yields (number of the last step, logs on the device) after each dispatch; calls `before(step)` ahead of it.
 
         With a `limit` below the source's length the next epoch goes on where this one stopped.
+
+        Args:
+            done: number of steps of this epoch that were done before.
+            left: the number of steps until somebody wants to look at the state.
         """
-        if self._pass is None or limit in (None, source.num_batches) or self._pass.at == source.num_batches:
+        whole = limit in (None, source.num_batches)
+        if self._pass is None or not done and (whole or self._pass.at == source.num_batches):
             self.restart()
-            self._pass = self._new_pass(live, source, seed, epoch)
-        done = 0
+            begin, self._begin = self._begin, None
+            if begin is None or not done and (whole or begin[1] == source.num_batches):
+                begin = epoch, 0
+            self._begun = begin[0]
+            self._pass = self._new_pass(live, source, seed, *begin)
         while (limit is None or done < limit) and self._pass.more():
             before(done)
             begin, compiling = time.perf_counter(), self.model.compile_seconds
-            count, logs = self._pass.advance(live, min(self.pace.steps, (limit or done + self.pace.steps) - done))
+            most = min(self.pace.steps, left() or self.pace.steps, (limit or done + self.pace.steps) - done)
+            count, logs = self._pass.advance(live, most)
+            self.taken += count
             if not self.pace.settled:
                 jax.block_until_ready(logs)
                 if self.model.compile_seconds == compiling:
@@ -71,7 +91,7 @@ class Runner:
         if limit is None or done < limit:
             self.restart()  # the data came to its end
 
-    def _new_pass(self, live, source, seed, epoch):
+    def _new_pass(self, live, source, seed, epoch, at=0):
         rows_stay = isinstance(source, ArraySource) and source.size % min(source.batch_size, source.size) == 0
         if self._pads is None:
             first = source.shapes()
@@ -81,7 +101,7 @@ class Runner:
             self.full_size = size_of(first[0]) if self._pads else None
         on_device = isinstance(source, ArraySource) and source.fits_on_device and jax.process_count() == 1
         make = OnDevice if on_device and self.model.jit_compile else FromHost
-        return make(self, source, seed, epoch, self._pads)
+        return make(self, source, seed, epoch, self._pads, at)
 
     def dispatch(self, live, function, *arguments):
         """The logs of a compiled function of the state, which takes a step or more; a new trace is noticed."""
@@ -165,84 +185,3 @@ class Runner:
                 break
         rest.close()
         jax.block_until_ready(live.peek())
-
-
-class OnDevice:
-    """A pass over arrays that lie on the device, in an order of rows that is put there once.
-
-    Attributes:
-        at: number of the next step.
-        whole: number of steps that `Runner.many` takes; a smaller batch behind them, if it may not be padded, is not
-            among them.
-    """
-
-    def __init__(self, runner, source, seed, epoch, pads):
-        self.runner, self.source, self.at = runner, source, 0
-        rows, size = source.order(seed, epoch), min(source.batch_size, source.size)
-        self.whole = -(-len(rows) // size) if pads else len(rows) // size
-        self.rest = rows[self.whole * size:]
-        rows = np.concatenate([rows, np.arange(len(rows), self.whole * size, dtype=rows.dtype)])
-        self.order = placement.everywhere(rows[:self.whole * size].reshape(self.whole, size))
-
-    def more(self):
-        """Whether there is another batch."""
-        return self.at < self.whole + bool(len(self.rest))
-
-    def advance(self, live, most):
-        """(number of steps taken, at most so many, their logs)."""
-        if self.at < self.whole:
-            count = min(most, self.whole - self.at)
-            logs = self.runner.dispatch(live, self.runner.many(live), self.source.on_device(), self.order,
-                                        np.int32(self.at), np.int32(count))
-        else:
-            count, batch = 1, placement.place(take(self.source.data, self.rest))
-            logs = self.runner.dispatch(live, self.runner.single(live), batch, None)
-        self.at += count
-        return count, logs
-
-    def close(self):
-        """Nothing to release."""
-
-
-class FromHost:
-    """A pass over a source that gives one batch after another; smaller ones are padded where that is allowed.
-
-    A thread makes batches ahead where the source says that it may.
-    """
-
-    def __init__(self, runner, source, seed, epoch, pads):
-        self.runner, self.at, self.next = runner, 0, None
-        self.size = runner.full_size if pads else None
-        batches = source.batches(seed, epoch)
-        ahead = source.from_any_thread and runner.model.jit_compile
-        self.batches = Prefetched(batches, self._filled) if ahead else map(self._filled, batches)
-        self._stop = self.batches.close if ahead else batches.close
-
-    def more(self):
-        """Whether there is another batch, which is taken from the source and kept."""
-        if self.next is None:
-            self.next = next(self.batches, None)
-        return self.next is not None
-
-    def advance(self, live, most):
-        """(number of steps taken, at most so many, the logs of the last)."""
-        count = 0
-        while count < most and self.more():
-            batch, self.next = self.next, None
-            logs = self.runner.dispatch(live, self.runner.single(live), *batch)
-            count += 1
-        self.at += count
-        return count, logs
-
-    def _filled(self, batch):
-        """A batch at its full size and which of its rows are real, on the devices as far as that can be done ahead."""
-        if self.size is None:
-            return placement.ahead((batch, None))
-        rows = size_of(batch[0])
-        full = batch if rows >= self.size else padded(batch, self.size)
-        return placement.ahead((full, np.arange(max(rows, self.size)) < rows))
-
-    def close(self):
-        """Stops what makes batches."""
-        self.next = None
-        self._stop()

@@ -13,6 +13,7 @@ from jkeras.core.settings import floatx
 from jkeras.core.shares import evenly
 from jkeras.training import keras_contract
 from jkeras.training.compiled import CompileLoss, CompileMetrics
+from jkeras.training.nonfinite import check_policy, counter
 
 
 class Objective:
@@ -27,11 +28,13 @@ class Objective:
     _has_own_opt_state = run_eagerly = False
     jit_compile = True
     _step, steps_per_execution, microbatches, _last_plan = 0, 1, 1, None
+    nonfinite = _nonfinite_steps = None
 
     # ------------------------------------------------------------ compile
 
     def compile(self, optimizer="rmsprop", loss=None, loss_weights=None, metrics=None, weighted_metrics=None,
-                run_eagerly=False, steps_per_execution=1, jit_compile="auto", auto_scale_loss=True, *, microbatches=1):
+                run_eagerly=False, steps_per_execution=1, jit_compile="auto", auto_scale_loss=True, *, microbatches=1,
+                nonfinite=None):
         """Sets what training minimizes, with what, and what it reports.
 
         Args:
@@ -48,6 +51,9 @@ class Objective:
             microbatches: in how many pieces, one after the other, a training step takes its batch: the gradient is
                 that of the whole batch, with its weights and masks, in the memory of a piece. Batch statistics are
                 those of a piece. Not written to files, which Keras could not read.
+            nonfinite: what to do at a step that would bring NaN or infinity into the model: "raise" an error, "stop"
+                the training, or "skip" the step and go on; in each case the model stays what it was before the step,
+                optimizer and metrics too. None: go on with them. Not written to files.
         """
         optimizer = optimizers.get(optimizer)
         if auto_scale_loss and self.dtype_policy.name == "mixed_float16" and optimizer is not None:
@@ -58,6 +64,7 @@ class Objective:
                              f"Received: steps_per_execution={steps_per_execution}")
         if not isinstance(microbatches, int) or microbatches < 1:
             raise ValueError(f"`microbatches` must be a positive integer. Received: microbatches={microbatches}")
+        check_policy(nonfinite)
         names = getattr(self, "output_names", None)
         jit_compile = not run_eagerly and (jit_compile == "auto" or bool(jit_compile))
         arguments = dict(optimizer=optimizer, loss=loss, loss_weights=loss_weights, metrics=metrics,
@@ -74,7 +81,7 @@ class Objective:
             _loss_tracker=metrics_module.Mean(name="loss"), _functions={}, _predictor=None, _opt_state=None,
             _has_own_opt_state=type(self).init_opt_state is not Objective.init_opt_state,
             run_eagerly=run_eagerly, steps_per_execution=steps_per_execution, jit_compile=jit_compile,
-            microbatches=microbatches)
+            microbatches=microbatches, nonfinite=nonfinite, _nonfinite_steps=nonfinite and counter())
 
     def init_opt_state(self, params):
         """The optimizer's state for a tree of trainable arrays. A model with several optimizers overrides it and

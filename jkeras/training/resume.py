@@ -1,44 +1,128 @@
-"""Going on where a training stopped: the state, epoch, callbacks and shuffle seed in a checkpoint folder."""
+"""Going on where a training stopped, in the middle of an epoch too: what a checkpoint holds, and when one is made."""
+
+import typing
+
+import numpy as np
 
 from jkeras.saving.checkpointer import Checkpointer
 from jkeras.training import placement
+from jkeras.training.results import as_numbers
+
+
+class Position(typing.NamedTuple):
+    """How far a training has come.
+
+    Attributes:
+        epoch: the number of the epoch.
+        step: how many of its steps are done.
+        logs: their results.
+        ended: whether there are no more steps, and only the end of the epoch is to come.
+    """
+
+    epoch: int
+    step: int = 0
+    logs: typing.Any = {}
+    ended: bool = False
 
 
 class Resume:
-    """Saves a running `fit` into a folder after each epoch and starts from what it finds there.
+    """Saves a running `fit` into a folder, and lets it start from what it finds there.
 
     Args:
-        folder: None switches it off.
+        checkpoint: a folder or `Checkpointer`; None switches it off.
+        resume: True: go on from the newest checkpoint; "skip": also with data whose position cannot be restored, which
+            is passed over; False: the folder must be empty.
         seed: of the shuffling, where the folder has none.
     """
 
-    def __init__(self, folder, live, callbacks, seed):
-        self.live, self.callbacks, self.seed = live, callbacks, seed
-        self.checkpointer = None if folder is None else Checkpointer(folder)
+    def __init__(self, checkpoint, resume, runner, source, live, callbacks, seed):
+        self.runner, self.source, self.live, self.callbacks, self.seed = runner, source, live, callbacks, seed
+        self.resume, self.own = resume, not isinstance(checkpoint, Checkpointer)
+        self.checkpointer = Checkpointer(checkpoint) if checkpoint is not None and self.own else checkpoint
+        self._saved, self._steps = None, 0
 
     def start(self, initial_epoch):
-        """(first epoch, seed): restores the newest checkpoint, or makes one of the beginning."""
+        """The position to begin at: that of the newest checkpoint, or the first epoch, of which one is made."""
         if self.checkpointer is None:
-            return initial_epoch, self.seed
-        if self.checkpointer.latest_step() is None:
-            self._save(initial_epoch)
-            return initial_epoch, self.seed
+            return Position(initial_epoch)
+        if not self.checkpointer.steps():
+            self.save(Position(initial_epoch))
+            return Position(initial_epoch)
+        if not self.resume:
+            raise FileExistsError(f"{self.checkpointer.folder} has checkpoints of the steps "
+                                  f"{self.checkpointer.steps()}, and `resume=False` was given. Remove them, choose "
+                                  "another folder, or go on from them with `resume=True`.")
         state, extra = self.checkpointer.restore(self.live.peek())
+        position = Position(*extra["position"])
+        self._find(position, extra)
         self.live.replace(lambda old: placement.like(state, old))
         self.callbacks.set_state(extra["callbacks"])
         self.seed = extra["seed"]
-        return extra["epoch"], self.seed
+        return position
 
-    def save(self, epoch):
-        """Saves after an epoch."""
-        if self.checkpointer is not None:
-            self._save(epoch + 1)
+    def _find(self, position, extra):
+        """Lets the data go on where it was.
 
-    def _save(self, next_epoch):
-        self.checkpointer.save(self.live.peek(), {"epoch": next_epoch, "seed": self.seed,
-                                                  "callbacks": self.callbacks.get_state()}, step=next_epoch)
+        Raises:
+            ValueError: that cannot be done.
+        """
+        taken = extra["taken"]
+        if self.source.resumable:
+            if position.step and not position.ended and extra["batches"] != self.source.num_batches:
+                raise ValueError(f"The checkpoint in {self.checkpointer.folder} was made in the middle of an epoch of "
+                                 f"{extra['batches']} batches; the data has {self.source.num_batches} now. Go on with "
+                                 "the same data and batch size, or begin afresh in another folder.")
+            self.runner.go_to(extra["pass"])
+        elif taken:
+            if self.resume != "skip":
+                raise ValueError(f"The checkpoint in {self.checkpointer.folder} was made after {taken} batches of data "
+                                 f"whose position cannot be restored: {self.source.name} gives its batches once. Pass "
+                                 "`resume='skip'` to have as many passed over, or data that starts again: arrays, a "
+                                 "`PyDataset`, an object whose `__iter__` makes a new iterator.")
+            self.source.skip(taken)
+        self.runner.taken = taken
 
-    def close(self):
-        """Waits for the last save."""
-        if self.checkpointer is not None:
-            self.checkpointer.close()
+    def left(self):
+        """The number of steps until the next checkpoint; None: it is not made for steps."""
+        if self.checkpointer is None or self.checkpointer.every == "epoch":
+            return None
+        return self.checkpointer.every - self._steps
+
+    def after_steps(self, count, position):
+        """Takes note of steps; saves where enough have gone by."""
+        self._steps += count
+        if self.checkpointer is None:
+            return
+        self.checkpointer.check()
+        if self.left() is not None and self.left() <= 0:
+            self.save(position)
+
+    def after_epoch(self, epoch, last, logs):
+        """Saves after an epoch, where that is asked for, or it was the last one."""
+        if self.checkpointer is not None and (last or self.checkpointer.every == "epoch"):
+            self.save(Position(epoch + 1), metrics=logs)
+
+    def save(self, position, state=None, metrics=None):
+        """Saves now: a state, by default the one that the training has."""
+        state = self.live.peek() if state is None else state
+        logs = {name: value.tolist() if isinstance(value, np.ndarray) else value
+                for name, value in as_numbers(position.logs).items()}
+        extra = {"position": position._replace(logs=logs), "seed": self.seed, "taken": self.runner.taken,
+                 "pass": self.runner.position(), "batches": self.source.num_batches,
+                 "callbacks": self.callbacks.get_state()}
+        self.checkpointer.save(state, extra, metrics=metrics)
+        self._steps = 0
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, trace):
+        """Waits for the last save; if it failed, an error that is under way says so too."""
+        if self.checkpointer is None:
+            return
+        try:
+            (self.checkpointer.close if self.own else self.checkpointer.wait)()
+        except RuntimeError as failure:
+            if error is None:
+                raise
+            error.add_note(str(failure))

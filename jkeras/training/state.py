@@ -12,7 +12,7 @@ from jkeras.core.module import walk
 from jkeras.core.rng import SeedGenerator, key_from_seed, key_of_path
 from jkeras.core.settings import default_seed
 from jkeras.core.structure import constant_initializer, named_weights
-from jkeras.training import keras_contract, placement
+from jkeras.training import keras_contract, nonfinite, placement
 
 
 class TrainState(typing.NamedTuple):
@@ -70,6 +70,8 @@ class Plan:
             counts[metric.name] += 1
             name = metric.name if counts[metric.name] == 1 else f"{metric.name}_{counts[metric.name] - 1}"
             self.metrics += [((name, v.name), v) for v in metric.variables if id(v) not in inside]
+        if getattr(model, "nonfinite", None) is not None:
+            self.metrics.append((nonfinite.COUNT, model._nonfinite_steps))
         self.generators = [(p, m) for p, m in walk(model) if isinstance(m, SeedGenerator)]
         self._line_up_optimizer(dict((id(v), p) for p, v in named))
         self.key = (tuple(self.order), tuple(p for p, _ in self.params), tuple(p for p, _ in self.frozen),
@@ -101,6 +103,7 @@ class Plan:
         """What a plan depends on: the same signature, the same plan."""
         optimizer = model.optimizer
         return (tuple((id(v), v.trainable) for _, v in named_weights(model)), model._trainable, id(optimizer),
+                id(model._nonfinite_steps),
                 getattr(optimizer, "built", False), tuple(map(id, model._flat_metrics())))
 
     def groups(self, state):

@@ -11,6 +11,7 @@ from jkeras.core.graph import flatten
 from jkeras.core.rows import beside, count
 from jkeras.core.structure import all_built
 from jkeras.training import keras_contract
+from jkeras.training.nonfinite import guarded
 from jkeras.training.rows import size_of
 from jkeras.training.state import Plan
 
@@ -46,6 +47,10 @@ def make_train_step(model):
     (['loss'], 1)
     """
     _require(model, optimizer=True)
+    return guarded(_unguarded(model), model)
+
+
+def _unguarded(model):
     own = getattr(model, "pure_train_step", None)
     if own is not None:
         return own

@@ -3,28 +3,27 @@
 import contextlib
 import itertools
 import time
-import warnings
 
 import jax
 import jax.numpy as jnp
 
-from jkeras.callbacks import CallbackList
+from jkeras.callbacks import BackupAndRestore, CallbackList
 from jkeras.core import frame, tree
 from jkeras.core.errors import NotCompiledError
 from jkeras.core.graph import flatten
 from jkeras.core.rng import key_from_seed
 from jkeras.core.structure import all_built
-from jkeras.core.settings import default_seed, is_interactive_logging_enabled, settings
+from jkeras.core.settings import is_interactive_logging_enabled, settings
 from jkeras.ops.kernels import outside_loops
 from jkeras.training import data, placement
 from jkeras.training.compiled import CompileMetrics
 from jkeras.training.compilation import compiled
-from jkeras.training.live import Interrupts, lent_to
+from jkeras.training.fitting import Fitting
 from jkeras.training.loop import Runner
 from jkeras.training.objective import Objective
 from jkeras.training.predictor import predict_at_once, predictor_of
 from jkeras.training.results import as_numbers, concatenate
-from jkeras.training.resume import Resume
+from jkeras.training.signals import Signals, whole
 from jkeras.training.state import Plan, copied, new_key
 from jkeras.training.step import make_train_step
 
@@ -43,6 +42,7 @@ class Trainer(Objective):
         if not self.compiled:
             raise NotCompiledError(f"You must call `compile()` before calling `{method}()` on model '{self.name}'.")
 
+    @whole
     def _build_for_training(self, batch=None):
         """Builds layers, losses and metrics for a batch `(x, y, sample_weight)`; afterwards shapes are known."""
         from jkeras.training.step import unpack
@@ -91,7 +91,7 @@ class Trainer(Objective):
     def fit(self, x=None, y=None, batch_size=None, epochs=1, verbose="auto", callbacks=None, validation_split=0.0,
             validation_data=None, shuffle=True, class_weight=None, sample_weight=None, initial_epoch=0,
             steps_per_epoch=None, validation_steps=None, validation_batch_size=None, validation_freq=1, *, seed=None,
-            checkpoint=None):
+            checkpoint=None, resume=True):
         """Trains the model.
 
         Args:
@@ -108,8 +108,11 @@ class Trainer(Objective):
             validation_freq: validate every so many epochs, or the list of epochs after which to.
             seed: an integer from which shuffling and dropout follow; by default the session's, see
                 `jkeras.utils.set_random_seed`.
-            checkpoint: a folder; the training state is saved there after each epoch, and a run that finds one there
-                goes on from it, to the same bits.
+            checkpoint: a folder, or a `jkeras.saving.Checkpointer`: the training is saved there after each epoch, or
+                as often as the checkpointer says, and when SIGTERM asks it to end. A run that finds one there goes on
+                from it, in the middle of an epoch too, to the same bits.
+            resume: with `checkpoint`: False begins afresh, in an empty folder; "skip" lets data whose position cannot
+                be restored, such as a generator, go on by passing over the batches that were taken.
 
         Returns:
             The `History` callback; `history.history` has one list for each name.
@@ -130,10 +133,10 @@ class Trainer(Objective):
             self._build_for_training(source.shapes())
             source, validation = self._checked(source), validation and self._checked(validation)
             return self._fit_on(source, validation, verbose, callbacks, initial_epoch, epochs, steps_per_epoch,
-                                validation_steps, validation_freq, checkpoint, seed)
+                                validation_steps, validation_freq, checkpoint, resume, seed)
 
     def _fit_on(self, source, validation, verbose, callbacks, initial_epoch, epochs, steps_per_epoch, validation_steps,
-                validation_freq, checkpoint, seed):
+                validation_freq, checkpoint, resume, seed):
         """`fit` on sources."""
         self.stop_training, self.compile_seconds = False, 0.0
         steps_per_epoch, validation_steps = _capped(steps_per_epoch), _capped(validation_steps)
@@ -142,66 +145,20 @@ class Trainer(Objective):
         if not isinstance(callbacks, CallbackList):
             callbacks = CallbackList(callbacks, add_history=True, add_progbar=verbose != 0, verbose=verbose,
                                      epochs=epochs, steps=steps, model=self, rows=_rows(source, steps))
-        plan = self._plan()
-        runner = Runner(self, plan, "train", callbacks.looks_at_batches("train"))
-        tester = None if validation is None else Runner(self, plan, "test", callbacks.looks_at_batches("test"))
+        if checkpoint is None:
+            checkpoint = next(filter(None, (c.checkpointer() for c in callbacks.callbacks
+                                            if isinstance(c, BackupAndRestore))), None)
+        fitting = Fitting(self, source, validation, callbacks, epochs, steps_per_epoch, validation_steps,
+                          validation_freq)
         try:
-            logs = self._epochs(runner, tester, source, validation, callbacks, initial_epoch, epochs, steps_per_epoch,
-                                validation_steps, validation_freq, checkpoint, seed)
-        except KeyboardInterrupt:  # the model holds its last finished step
-            callbacks.on_train_end({})
+            logs = fitting.run(initial_epoch, seed, checkpoint, resume)
+        except BaseException as error:  # the model holds its last finished step
+            callbacks.end_after(error)
             raise
         if epochs > 0 and self.optimizer is not None and not self._has_own_opt_state:
-            self.optimizer.finalize_variable_values(plan.trainable)
+            self.optimizer.finalize_variable_values(fitting.plan.trainable)
         callbacks.on_train_end(logs)
         return self.history
-
-    def _epochs(self, runner, tester, source, validation, callbacks, initial_epoch, epochs, steps, validation_steps,
-                validation_freq, checkpoint, seed):
-        """All epochs of a `fit`; the results of the last one."""
-        logs = {}
-        with Interrupts() as interrupts, lent_to(runner.plan) as live:
-            resume = Resume(checkpoint, live, callbacks, default_seed() if seed is None else seed)
-            initial_epoch, seed = resume.start(initial_epoch)
-            callbacks.on_train_begin()
-            initial_epoch = self.__dict__.pop("_initial_epoch", initial_epoch)  # from BackupAndRestore
-            try:
-                for epoch in range(initial_epoch, epochs):
-                    logs = self._one_epoch(runner, live, source, seed, epoch, steps, callbacks, interrupts)
-                    if validation is not None and _validates(epoch, validation_freq):
-                        logs |= {f"val_{k}": v for k, v in self._evaluate(
-                            tester, live, validation, validation_steps, callbacks, interrupts).items()}
-                        logs = dict(sorted(logs.items()))
-                    callbacks.on_epoch_end(epoch, logs)
-                    resume.save(epoch)
-                    if self.stop_training:
-                        break
-            finally:
-                runner.restart()
-                resume.close()
-        return logs
-
-    def _one_epoch(self, runner, live, source, seed, epoch, limit, callbacks, interrupts):
-        live.replace(runner.plan.reset_metrics)
-        callbacks.on_epoch_begin(epoch)
-        if self.stop_training:
-            limit = 1  # as Keras, which looks after each step
-        last, logs = -1, {}
-        for last, logs in runner.epoch(live, source, seed, epoch, limit, callbacks.on_train_batch_begin):
-            interrupts.check()
-            callbacks.on_train_batch_end(last, logs)
-            if self.stop_training:
-                break
-        else:
-            expected = limit or source.num_batches
-            if last < 0:
-                raise ValueError("The data gave no batch for this epoch. An iterator can be used once: pass a data set "
-                                 "that starts again, or `steps_per_epoch` and an endless generator.")
-            if expected is not None and last + 1 < expected:
-                warnings.warn(f"Your input ran out of data after {last + 1} of {expected} steps; the epoch ends here. "
-                              "Make sure that your dataset or generator can generate at least `steps_per_epoch * "
-                              "epochs` batches.", stacklevel=3)
-        return as_numbers(logs)
 
     # ------------------------------------------------------------ evaluate
 
@@ -228,19 +185,19 @@ class Trainer(Objective):
             plan = self._plan()
             runner = Runner(self, plan, "test", callbacks.looks_at_batches("test"))
             live = _Snapshot(plan)
-            logs = self._evaluate(runner, live, source, steps, callbacks)
-        live.store()
+            with Signals() as signals:
+                logs = self._evaluate(runner, live, source, steps, callbacks, signals)
+                live.store()
         return logs if return_dict else self._in_order(logs)
 
-    def _evaluate(self, runner, live, source, steps, callbacks, interrupts=None):
+    def _evaluate(self, runner, live, source, steps, callbacks, signals):
         callbacks.on_test_begin()
         live.replace(runner.plan.reset_metrics)
         self.stop_evaluating = False
         logs, last = {}, -1
         try:
             for last, logs in runner.epoch(live, source, 0, 0, steps, callbacks.on_test_batch_begin):
-                if interrupts is not None:
-                    interrupts.check()
+                signals.check()
                 callbacks.on_test_batch_end(last, logs)
                 if self.stop_evaluating:
                     break
@@ -351,6 +308,7 @@ class Trainer(Objective):
         plan.scatter(state)
         return self._batch_logs(logs, return_dict)
 
+    @whole
     def _plan(self):
         signature = Plan.signature(self)
         if self._last_plan is None or self._last_plan[0] != signature:
@@ -426,15 +384,6 @@ class _Snapshot:
         for named, values in ((self.plan.metrics, self.state.metrics), (self.plan.state, self.state.state)):
             for path, variable in named:
                 frame.own_write(variable, tree.get(values, path))
-
-
-def _validates(epoch, frequency):
-    if isinstance(frequency, int):
-        return (epoch + 1) % frequency == 0
-    if isinstance(frequency, list):
-        return epoch + 1 in frequency
-    raise ValueError(f"Expected `validation_freq` to be a list or int. Received: validation_freq={frequency} of the "
-                     f"type {type(frequency)}.")
 
 
 def _capped(steps):

@@ -224,8 +224,8 @@ def test_terminate_on_nan(raise_error, loss, capsys):
             history = model.fit(x, Y, epochs=3, batch_size=2, shuffle=False, verbose=0,
                                 callbacks=[k.callbacks.TerminateOnNaN(raise_error=raise_error), note])
             return history.epoch, ends, capsys.readouterr().out
-        except RuntimeError as error:
-            return str(error).split(".")[0], ends
+        except RuntimeError as error:  # here callbacks are told of the end then too, in Keras they are not
+            return str(error).split(".")[0], [batch for batch in ends if batch != "end"]
     same(run)
 
 

@@ -27,7 +27,7 @@ def test_table(tmp_path):
     assert sorted(rows) == callbacks.__all__
     plain = {"BackupAndRestore": [tmp_path], "CSVLogger": [tmp_path / "a"], "LearningRateScheduler": [float],
              "ModelCheckpoint": ["m.keras"], "OrbaxCheckpoint": [tmp_path], "ProfilerTrace": [tmp_path]}
-    more = {"BackupAndRestore": dict(save_freq=2), "LambdaCallback": dict(on_test_batch_end=None, on_batch_end=print),
+    more = {"LambdaCallback": dict(on_test_batch_end=None, on_batch_end=print),
             "ModelCheckpoint": dict(save_freq=2), "OrbaxCheckpoint": dict(save_freq=2),
             "TensorBoard": dict(update_freq=2)}
     for name, text in rows.items():

@@ -96,11 +96,28 @@ class IteratorSource(Source):
     def __init__(self, iterator, replays=False):
         self.iterator, self.replays, self.fresh, self.name = iterator, replays, True, type(iterator).__name__
         self.first = []
-        for number in range(2):
-            with noted(number, self.name):
-                self.first += itertools.islice(iterator, 1)
+        self._look()
         if not self.first:
             raise ValueError("The data is empty: the iterator gave no batch.")
+
+    def _look(self):
+        """Takes the first two batches that are left."""
+        for number in range(2):
+            with noted(number, self.name):
+                self.first += itertools.islice(self.iterator, 1)
+
+    def skip(self, count):
+        """Passes over batches, before the first pass.
+
+        Raises:
+            ValueError: there are not so many.
+        """
+        passed = sum(1 for _ in itertools.islice(itertools.chain(self.first, self.iterator), count))
+        if passed < count:
+            raise ValueError(f"The {self.name} has {passed} batches; {count} were to be passed over.")
+        self.first = self.first[count:]
+        if not self.first:
+            self._look()
 
     def batches(self, seed=0, epoch=0, skip=0):
         """The batches that are left.

@@ -22,6 +22,15 @@ class Mapped(Source):
         return self.source.resumable
 
     @property
+    def name(self):
+        """That of the source."""
+        return self.source.name
+
+    def skip(self, count):
+        """Passes over batches of a source that gives them once."""
+        self.source.skip(count)
+
+    @property
     def from_any_thread(self):
         """That of the source."""
         return self.source.from_any_thread

@@ -1,0 +1,115 @@
+"""One `fit`: epochs of steps and validations, from where a checkpoint left off, and who is told of them."""
+
+import contextlib
+import warnings
+
+
+from jkeras.core.settings import default_seed
+from jkeras.training.live import lent_to
+from jkeras.training.loop import Runner
+from jkeras.training.nonfinite import Watch
+from jkeras.training.results import as_numbers
+from jkeras.training.resume import Position, Resume
+from jkeras.training.signals import Signals, Terminated
+
+
+class Fitting:
+    """A training that has been prepared; `run` runs it.
+
+    Args:
+        source, validation: of batches; the second may be None.
+        epochs: number of the last epoch.
+        steps, validation_steps: at most so many of an epoch.
+        validation_freq: as of `fit`.
+    """
+
+    def __init__(self, model, source, validation, callbacks, epochs, steps, validation_steps, validation_freq):
+        self.model, self.source, self.validation, self.callbacks = model, source, validation, callbacks
+        self.epochs, self.steps, self.validation_steps = epochs, steps, validation_steps
+        self.validation_freq, self.plan = validation_freq, model._plan()
+        self.runner = Runner(model, self.plan, "train", callbacks.looks_at_batches("train"))
+        self.tester = None if validation is None else Runner(model, self.plan, "test",
+                                                             callbacks.looks_at_batches("test"))
+
+    def run(self, initial_epoch, seed, checkpoint, resume):
+        """The results of the last epoch. The model holds its last finished step, whatever happens."""
+        logs = {}
+        with Signals(terminate=checkpoint is not None) as self.signals, lent_to(self.plan) as self.live:
+            self.resume = Resume(checkpoint, resume, self.runner, self.source, self.live, self.callbacks,
+                                 default_seed() if seed is None else seed)
+            with self.resume, contextlib.closing(self.runner):
+                position = self.resume.start(initial_epoch)
+                self.callbacks.on_train_begin()
+                self.signals.check()
+                for epoch in range(position.epoch, self.epochs):
+                    logs = self._one_epoch(position if epoch == position.epoch else Position(epoch))
+                    self.callbacks.on_epoch_end(epoch, logs)
+                    stopped = self.model.stop_training
+                    self.resume.after_epoch(epoch, stopped or epoch == self.epochs - 1, logs)
+                    self.signals.check()
+                    if stopped:
+                        break
+        return logs
+
+    def _one_epoch(self, position):
+        """The results of an epoch, those of its validation among them."""
+        if not position.step:
+            self.live.replace(self.plan.reset_metrics)
+        self.callbacks.on_epoch_begin(position.epoch)
+        try:
+            position = self._steps(position)
+        except Terminated:
+            self.resume.save(self._reached)
+            raise
+        logs = position.logs
+        if self.validation is None or not _validates(position.epoch, self.validation_freq):
+            return logs
+        before = self.live.peek()
+        try:
+            logs = logs | {f"val_{k}": v for k, v in self.model._evaluate(
+                self.tester, self.live, self.validation, self.validation_steps, self.callbacks,
+                self.signals).items()}
+        except Terminated:
+            self.resume.save(position, before)
+            raise
+        return dict(sorted(logs.items()))
+
+    def _steps(self, position):
+        """Takes the steps of an epoch that are left; the position at its end."""
+        epoch, done, logs, ended = self._reached = position
+        watch = Watch(self.model, self.live)
+        limit = 1 if self.model.stop_training else self.steps  # as Keras, which looks after each step
+        dispatches = () if ended else self.runner.epoch(self.live, self.source, self.resume.seed, epoch, limit,
+                                                        self.callbacks.on_train_batch_begin, done, self.resume.left)
+        for last, logs in dispatches:
+            count, done = last + 1 - done, last + 1
+            self._reached = Position(epoch, done, logs)
+            watch.look(epoch, done)
+            self.callbacks.on_train_batch_end(last, logs)
+            self.resume.after_steps(count, self._reached)
+            self.signals.check()
+            if self.model.stop_training:
+                break
+        else:
+            self._check_length(done, limit or self.source.num_batches)
+        watch.end_epoch(epoch, done)
+        return Position(epoch, done, as_numbers(logs), True)
+
+    def _check_length(self, done, expected):
+        """Sees whether the data gave as much as was expected."""
+        if not done:
+            raise ValueError("The data gave no batch for this epoch. An iterator can be used once: pass a data set "
+                             "that starts again, or `steps_per_epoch` and an endless generator.")
+        if expected is not None and done < expected:
+            warnings.warn(f"Your input ran out of data after {done} of {expected} steps; the epoch ends here. Make "
+                          "sure that your dataset or generator can generate at least `steps_per_epoch * epochs` "
+                          "batches.", stacklevel=5)
+
+
+def _validates(epoch, frequency):
+    if isinstance(frequency, int):
+        return (epoch + 1) % frequency == 0
+    if isinstance(frequency, list):
+        return epoch + 1 in frequency
+    raise ValueError(f"Expected `validation_freq` to be a list or int. Received: validation_freq={frequency} of the "
+                     f"type {type(frequency)}.")

@@ -1,0 +1,93 @@
+"""What a training does about NaN and infinity: a step that brings them in is left out, and somebody is told."""
+
+import warnings
+
+import jax
+import jax.numpy as jnp
+
+from jkeras.core import tree
+from jkeras.core.variable import Variable
+from jkeras.optimizers import LossScaleOptimizer
+
+POLICIES = (None, "raise", "stop", "skip")
+COUNT = ("nonfinite", "steps")  # where among the metrics the number of such steps is
+
+
+def check_policy(value):
+    """Raises ValueError for what is no policy."""
+    if value not in POLICIES:
+        raise ValueError(f"`nonfinite` must be one of {POLICIES}. Received: nonfinite={value!r}")
+
+
+def counter():
+    """The variable that counts such steps."""
+    return Variable(jnp.zeros((), "int32"), trainable=False, name="nonfinite_steps", autocast=False)
+
+
+def guarded(step, model):
+    """A training step that leaves the state as it is where the step would bring NaN or infinity into it.
+
+    Loss, gradients and the optimizer's numbers all end up in the state: it is enough to look there. Where the policy is
+    to end the training, the steps after the first such one do nothing either, as several may be in one dispatch.
+    """
+    if model.nonfinite is None:
+        return step
+    scaled = isinstance(model.optimizer, LossScaleOptimizer)  # it leaves out updates itself, and learns from them
+
+    def guarded_step(state, batch, rows=None):
+        new, logs = step(state, batch) if rows is None else step(state, batch, rows)
+        before = tree.get(state.metrics, COUNT)
+        fine = ~_brought_in(_watched(state, scaled), _watched(new, scaled))
+        if model.nonfinite != "skip":
+            fine &= before == 0
+        merged = jax.tree_util.tree_map(lambda a, b: jnp.where(fine, b, a), state, new)
+        metrics = tree.merge(merged.metrics, tree.unflatten([(COUNT, before + ~fine)]))
+        return merged._replace(step=new.step, metrics=metrics), logs
+    return guarded_step
+
+
+def _watched(state, scaled):
+    return (state.params, state.state) if scaled else (state.params, state.state, state.opt_state, state.metrics)
+
+
+def _brought_in(old, new):
+    """Whether a number is not finite now that was before."""
+    found = [jnp.any(jnp.isfinite(a) & ~jnp.isfinite(b)) for a, b in zip(*map(jax.tree_util.tree_leaves, (old, new)))
+             if jnp.issubdtype(jnp.asarray(b).dtype, jnp.inexact)]
+    return jnp.any(jnp.stack(found)) if found else jnp.zeros((), bool)
+
+
+class Watch:
+    """Looks, after each dispatch, whether there was such a step, and does what the model's policy says.
+
+    Args:
+        live: of the training.
+    """
+
+    def __init__(self, model, live):
+        self.model, self.live = model, live
+
+    def look(self, epoch, done):
+        """Ends the training where the policy is to.
+
+        Raises:
+            FloatingPointError: the policy is "raise".
+        """
+        if self.model.nonfinite not in ("raise", "stop") or not self._count():
+            return
+        about = (f"Model '{self.model.name}': NaN or infinity at step {done - self._count()} of epoch {epoch + 1} "
+                 "(steps count from 0). The model holds what it was before this step. Look at the data of the step, "
+                 "lower the learning rate, or clip gradients.")
+        if self.model.nonfinite == "raise":
+            raise FloatingPointError(about)
+        warnings.warn(about, stacklevel=6)
+        self.model.stop_training = True
+
+    def end_epoch(self, epoch, done):
+        """Says how many steps were left out."""
+        if self.model.nonfinite == "skip" and (count := self._count()):
+            warnings.warn(f"Model '{self.model.name}': {count} of {done} steps of epoch {epoch + 1} would have brought "
+                          "in NaN or infinity, and were left out.", stacklevel=6)
+
+    def _count(self):
+        return int(tree.get(self.live.peek().metrics, COUNT))

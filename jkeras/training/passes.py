@@ -1,0 +1,89 @@
+"""Passes over the data of an epoch: rows of what lies on the device, or one batch of the host after another."""
+
+import numpy as np
+
+from jkeras.training import placement
+from jkeras.training.data import take
+from jkeras.training.prefetch import Prefetched
+from jkeras.training.rows import padded, size_of
+
+
+class OnDevice:
+    """A pass over arrays that lie on the device, in an order of rows that is put there once.
+
+    Attributes:
+        at: number of the next step.
+        whole: number of steps that `Runner.many` takes; a smaller batch behind them, if it may not be padded, is not
+            among them.
+    """
+
+    def __init__(self, runner, source, seed, epoch, pads, at):
+        self.runner, self.source, self.at = runner, source, at
+        rows, size = source.order(seed, epoch), min(source.batch_size, source.size)
+        self.whole = -(-len(rows) // size) if pads else len(rows) // size
+        self.rest = rows[self.whole * size:]
+        rows = np.concatenate([rows, np.arange(len(rows), self.whole * size, dtype=rows.dtype)])
+        self.order = placement.everywhere(rows[:self.whole * size].reshape(self.whole, size))
+
+    def more(self):
+        """Whether there is another batch."""
+        return self.at < self.whole + bool(len(self.rest))
+
+    def advance(self, live, most):
+        """(number of steps taken, at most so many, their logs)."""
+        if self.at < self.whole:
+            count = min(most, self.whole - self.at)
+            logs = self.runner.dispatch(live, self.runner.many(live), self.source.on_device(), self.order,
+                                        np.int32(self.at), np.int32(count))
+        else:
+            count, batch = 1, placement.place(take(self.source.data, self.rest))
+            logs = self.runner.dispatch(live, self.runner.single(live), batch, None)
+        self.at += count
+        return count, logs
+
+    def close(self):
+        """Nothing to release."""
+
+
+class FromHost:
+    """A pass over a source that gives one batch after another; smaller ones are padded where that is allowed.
+
+    A thread makes batches ahead where the source says that it may.
+    """
+
+    def __init__(self, runner, source, seed, epoch, pads, at):
+        self.runner, self.at, self.next = runner, at, None
+        self.size = runner.full_size if pads else None
+        batches = source.batches(seed, epoch, at)
+        ahead = source.from_any_thread and runner.model.jit_compile
+        self.batches = Prefetched(batches, self._filled) if ahead else map(self._filled, batches)
+        self._stop = self.batches.close if ahead else batches.close
+
+    def more(self):
+        """Whether there is another batch, which is taken from the source and kept."""
+        if self.next is None:
+            self.next = next(self.batches, None)
+        return self.next is not None
+
+    def advance(self, live, most):
+        """(number of steps taken, at most so many, the logs of the last)."""
+        count = 0
+        while count < most and self.more():
+            batch, self.next = self.next, None
+            logs = self.runner.dispatch(live, self.runner.single(live), *batch)
+            count += 1
+        self.at += count
+        return count, logs
+
+    def _filled(self, batch):
+        """A batch at its full size and which of its rows are real, on the devices as far as that can be done ahead."""
+        if self.size is None:
+            return placement.ahead((batch, None))
+        rows = size_of(batch[0])
+        full = batch if rows >= self.size else padded(batch, self.size)
+        return placement.ahead((full, np.arange(max(rows, self.size)) < rows))
+
+    def close(self):
+        """Stops what makes batches."""
+        self.next = None
+        self._stop()
