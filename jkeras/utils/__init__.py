@@ -24,7 +24,7 @@ from jkeras.utils.batches import PyDataset, Sequence, pack_x_y_sample_weight, un
 from jkeras.utils.config import Config
 from jkeras.utils.datasets import split_dataset, timeseries_dataset_from_array
 from jkeras.utils.feature_space import FeatureSpace
-from jkeras.utils.files import get_file
+from jkeras.utils.files import extract_archive, get_file
 from jkeras.utils.folders import (
     audio_dataset_from_directory,
     image_dataset_from_directory,

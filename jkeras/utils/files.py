@@ -65,7 +65,7 @@ def get_file(fname=None, origin=None, untar=False, md5_hash=None, file_hash=None
         _download(origin, target, file_hash, hash_algorithm)
     if unpacked is None:
         return str(target)
-    if not extract_archive(target, unpacked, "tar" if untar else archive_format):
+    if not unpack(target, unpacked, "tar" if untar else archive_format):
         warnings.warn(f"{target} is not an archive of the format {archive_format!r}.", stacklevel=2)
     return str(unpacked)
 
@@ -190,19 +190,23 @@ def extract_archive(file_path, path=".", archive_format="auto"):
         path: the folder.
         archive_format: "tar", "zip", "auto", or a list.
 
-    Returns:
-        Whether the file was an archive of one of the formats.
-
     Raises:
-        ValueError: it is damaged, or would unpack to far more than it is.
+        ValueError: it is no archive of one of the formats, damaged, or would unpack to far more than it is.
 
     >>> import io, pathlib, tempfile, zipfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     with zipfile.ZipFile(f"{folder}/a.zip", "w") as archive:
     ...         archive.writestr("b/c.txt", "hello")
-    ...     extract_archive(f"{folder}/a.zip", f"{folder}/out"), pathlib.Path(folder, "out/b/c.txt").read_text()
-    (True, 'hello')
+    ...     extract_archive(f"{folder}/a.zip", f"{folder}/out")
+    ...     pathlib.Path(folder, "out/b/c.txt").read_text()
+    'hello'
     """
+    if not unpack(file_path, path, archive_format):
+        raise ValueError(f"{file_path} is not an archive of the format {archive_format!r}: expected a tar or zip file.")
+
+
+def unpack(file_path, path, archive_format="auto"):
+    """As `extract_archive`, but returns whether the file was an archive of one of the formats."""
     formats = ["tar", "zip"] if archive_format == "auto" else [archive_format] if isinstance(
         archive_format, str) else list(archive_format or [])
     for name in formats:
