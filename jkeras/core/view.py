@@ -334,8 +334,9 @@ class WeightView:
         if len(store.keys()) != len(mine):
             raise ValueError(f"{self._where} expected {len(mine)} variables, but received {len(store.keys())} "
                              f"variables during loading. Expected: {', '.join(mine)}.")
+        take = getattr(store, "take", store.__getitem__)  # a file's arrays are nobody else's
         for i, variable in enumerate(mine.values()):
-            variable.assign(store[str(i)])
+            variable.assign(take(str(i)))
         self._after_loading(mine)
 
     def _after_loading(self, stored):

@@ -440,8 +440,9 @@ class Optimizer(Lifted):
                           f"{len(self.variables)} variables whereas the saved optimizer has {len(store.keys())}. "
                           "Build the optimizer for the model's variables first.", stacklevel=2)
             return
+        take = getattr(store, "take", store.__getitem__)  # a file's arrays are nobody else's
         for i, variable in enumerate(self.variables):
-            variable.assign(store[str(i)])
+            variable.assign(take(str(i)))
 
     def __getstate__(self):
         return {**self.__dict__, "_compiled": None}

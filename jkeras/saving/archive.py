@@ -1,8 +1,6 @@
 """`.keras` archives: a zip of a model's config, its weights in HDF5, and the assets of its layers."""
 
-import contextlib
 import datetime
-import io
 import json
 import math
 import warnings
@@ -11,7 +9,7 @@ import zipfile
 from jkeras.core import registry
 from jkeras.core.errors import SerializationError
 from jkeras.saving import assets, hdf5, safe_json, weights
-from jkeras.saving.safe_zip import SafeZip
+from jkeras.saving.safe_zip import SafeZip, written_in_place
 
 KERAS_VERSION = "3.15.1"  # whose format this is
 METADATA, CONFIG, WEIGHTS = MEMBERS = ("metadata.json", "config.json", "model.weights.h5")
@@ -27,15 +25,12 @@ def write(model, path):
         described = registry.serialize(model)
     _warn_of_odd_numbers(described)
     metadata = {"keras_version": KERAS_VERSION, "date_saved": datetime.datetime.now().strftime("%Y-%m-%d@%H:%M:%S")}
-    buffer = io.BytesIO()
-    with h5py.File(buffer, "w") as file:
-        weights.write(model, weights.OneFile(file))
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr(zipfile.ZipInfo(METADATA, WHEN), json.dumps(metadata))
-        archive.writestr(zipfile.ZipInfo(CONFIG, WHEN), json.dumps(described))
-        archive.writestr(zipfile.ZipInfo(WEIGHTS, WHEN), buffer.getbuffer())
-        for name, content in assets.collect(model).items():
+    with open(path, "wb+") as file, zipfile.ZipFile(file, "w") as archive:
+        texts = {METADATA: json.dumps(metadata), CONFIG: json.dumps(described), **assets.collect(model)}
+        for name, content in texts.items():
             archive.writestr(zipfile.ZipInfo(name, WHEN), content)
+        with written_in_place(archive, WEIGHTS, WHEN) as member, h5py.File(member, "w") as content:
+            weights.write(model, weights.OneFile(content))
 
 
 def _warn_of_odd_numbers(described):
@@ -62,7 +57,11 @@ def read(file, custom_objects=None, compile=True, safe_mode=True):
     Raises:
         SerializationError: it is damaged, or breaks a rule.
     """
-    archive = _opened(file)
+    with _opened(file) as archive:
+        return _read(archive, custom_objects, compile, safe_mode)
+
+
+def _read(archive, custom_objects, compile, safe_mode):
     config = safe_json.loads(archive.read(CONFIG, safe_json.LONGEST), "its config.json", finite=safe_mode)
     if not isinstance(config, dict) or "class_name" not in config:
         raise SerializationError("its config.json describes no model.")
@@ -73,16 +72,21 @@ def read(file, custom_objects=None, compile=True, safe_mode=True):
             model = registry.deserialize(config, custom_objects, safe_mode)
         if not hasattr(model, "load_own_variables"):
             raise SerializationError(f"its config.json describes a {type(model).__name__}, no model.")
-        with _weights_of(archive) as store:
-            weights.read(model, store)
+        _read_weights(model, archive)
         assets.restore(model, archive.members, lambda name: archive.read(name, LARGEST_ASSET))
     return model
 
 
 def read_weights(model, file, skip_mismatch=False):
     """Sets the weights of a model from those of an archive."""
-    with _weights_of(_opened(file)) as store:
-        weights.read(model, store, skip_mismatch)
+    with _opened(file) as archive:
+        _read_weights(model, archive, skip_mismatch)
+
+
+def _read_weights(model, archive, skip_mismatch=False):
+    member, verify = archive.open(WEIGHTS)
+    with hdf5.reading(member) as content:
+        weights.read(model, weights.OneFile(content), skip_mismatch, verify)
 
 
 def _opened(file):
@@ -95,9 +99,3 @@ def _opened(file):
     if not isinstance(metadata, dict):
         raise SerializationError("its metadata.json holds no metadata.")
     return archive
-
-
-@contextlib.contextmanager
-def _weights_of(archive):
-    with hdf5.reading(archive.open(WEIGHTS)) as content:
-        yield weights.OneFile(content)

@@ -7,10 +7,13 @@ The file's attributes hold the configs as JSON; the group `model_weights` has a 
 import json
 import warnings
 
+import jax
+
 from jkeras.core import registry
 from jkeras.core.errors import SerializationError
 from jkeras.core.family import families
 from jkeras.saving import dialects, hdf5, safe_json
+from jkeras.saving.checksums import Checksums
 from jkeras.saving.weights import listed
 
 ATTRIBUTE_LIMIT = 64512  # bytes that HDF5 lets one attribute have
@@ -18,7 +21,7 @@ ATTRIBUTE_LIMIT = 64512  # bytes that HDF5 lets one attribute have
 
 # ---------------------------------------------------------------- writing
 
-def write(model, file, version):
+def write(model, file, version, sums=None):
     """Writes architecture, weights, compile arguments and optimizer into an open HDF5 file."""
     file.attrs["keras_version"], file.attrs["backend"] = version, "jax"
     file.attrs["model_config"] = json.dumps(_plain_layers(registry.serialize(model)))
@@ -26,32 +29,32 @@ def write(model, file, version):
         training = {k: _short(v) for k, v in model.get_compile_config().items()}
         training["optimizer_config"] = training.pop("optimizer")
         file.attrs["training_config"] = json.dumps(training)
-    write_weights(model, file.create_group("model_weights"), version)
+    write_weights(model, file.create_group("model_weights"), version, sums)
     if model.compiled and getattr(model.optimizer, "built", False):
-        _write_list(file.create_group("optimizer_weights"), model.optimizer.variables)
+        _write_list(file.create_group("optimizer_weights"), model.optimizer.variables, sums)
 
 
-def write_weights(model, group, version):
+def write_weights(model, group, version, sums):
     """Writes the weights of a model's layers, and those the model has itself, into a group."""
     _write_names(group, "layer_names", [layer.name for layer in model.layers])
     group.attrs["keras_version"], group.attrs["backend"] = version, "jax"
     for layer in model.layers:
-        _write_list(group.create_group(layer.name), _in_order(layer))
-    _write_list(group.create_group("top_level_model_weights"), list(model._own.values()))
+        _write_list(group.create_group(layer.name), _in_order(layer), sums)
+    _write_list(group.create_group("top_level_model_weights"), list(model._own.values()), sums)
 
 
 def _in_order(layer):
     return layer.trainable_weights + layer.non_trainable_weights
 
 
-def _write_list(group, variables):
+def _write_list(group, variables, sums):
     names = []
     for variable in variables:
         name, count = variable.path, 1
         while name in names:
             name, count = f"{variable.path}_{count}", count + 1
         names.append(name)
-        hdf5.write_array(group, name, variable.value)
+        hdf5.write_array(group, name, variable.value, sums)
     _write_names(group, "weight_names", names)
 
 
@@ -138,9 +141,11 @@ def _restore_optimizer(model, group):
                       f"file {len(names)}.", stacklevel=6)
         return
     pairs = [(variable, names[i]) for variable, i in zip(variables, order) if i is not None]
-    values = [hdf5.read_array(_find(group, name), variable.shape) for variable, name in pairs]
+    with Checksums() as sums:
+        values = [hdf5.read_array(_find(group, name), variable.shape, sums) for variable, name in pairs]
+        sums.finish()
     for (variable, _), value in zip(pairs, values):
-        variable.assign(value)
+        variable.assign(jax.device_put(value))
 
 
 def _objects(value, family):
@@ -173,24 +178,21 @@ def read_weights(model, group, skip_mismatch=False, by_name=False):
                                      f"weights {[layer.name for layer in layers]}, the file {len(saved)}: {saved}.")
         pairs = list(zip(layers, saved))
     new, problems = [], []
-    for layer, name in pairs:
-        try:
-            new += _layer_values(layer, hdf5.descend(group, name))
-        except SerializationError as error:
-            problems.append(f"layer '{layer.name}', in the file '{name}': {error}")
+    with Checksums() as sums:
+        for layer, name in pairs:
+            try:
+                new += _layer_values(layer, hdf5.descend(group, name), sums)
+            except SerializationError as error:
+                problems.append(f"layer '{layer.name}', in the file '{name}': {error}")
+        new += [] if by_name else _top_values(model, hdf5.descend(group, "top_level_model_weights"), sums)
+        sums.finish()
     if problems and not skip_mismatch:
         raise SerializationError(f"The weights do not fit model '{model.name}': {listed(problems)}")
     if problems:
         warnings.warn(f"Some weights were not loaded into model '{model.name}', which keeps its own there: "
                       f"{listed(problems)}", stacklevel=4)
-    top = hdf5.descend(group, "top_level_model_weights")
-    own = list(model._own.values())
-    if own and not by_name and top is not None:
-        names = hdf5.names(top, "weight_names") or []
-        dialects.check_count(model, own, names)
-        new += [(v, hdf5.read_array(_find(top, name), v.shape)) for v, name in zip(own, names)]
     for variable, value in new:
-        variable.assign(value)
+        variable.assign(jax.device_put(value))
 
 
 def _count(group, name):
@@ -200,7 +202,17 @@ def _count(group, name):
     return len(hdf5.names(inside, "weight_names") or ())
 
 
-def _layer_values(layer, group):
+def _top_values(model, group, sums):
+    """(variable, array) pairs for the weights that the model has itself."""
+    own = list(model._own.values())
+    if group is None or not own:
+        return []
+    names = hdf5.names(group, "weight_names") or []
+    dialects.check_count(model, own, names)
+    return [(v, hdf5.read_array(_find(group, name), v.shape, sums)) for v, name in zip(own, names)]
+
+
+def _layer_values(layer, group, sums):
     """(variable, array) pairs for a layer, from its group."""
     variables, names = _in_order(layer), hdf5.names(group, "weight_names")
     dialects.check_count(layer, variables, names)
@@ -210,7 +222,7 @@ def _layer_values(layer, group):
         data = _find(group, name)
         shape = tuple(variable.shape)
         values.append(hdf5.read_array(data, other[id(variable)] if other.get(id(variable)) == getattr(
-            data, "shape", None) else shape))
+            data, "shape", None) else shape, sums))
     return list(zip(variables, dialects.from_cudnn(layer, variables, values)))
 
 

@@ -4,6 +4,7 @@ import os
 
 from jkeras.core.registry import public
 from jkeras.saving import archive, hdf5, legacy_h5
+from jkeras.saving.checksums import Checksums
 from jkeras.saving.files import check_target, replacing
 from jkeras.saving.model_steps import ModelSteps
 from jkeras.saving.reading import explained, opened
@@ -44,8 +45,9 @@ def save_model(model, filepath, overwrite=True, zipped=None, **kwargs):
             return archive.write(model, temporary)
         import h5py
 
-        with h5py.File(temporary, "w") as file:
-            legacy_h5.write(model, file, archive.KERAS_VERSION)
+        with h5py.File(temporary, "w") as file, Checksums() as sums:
+            legacy_h5.write(model, file, archive.KERAS_VERSION, sums)
+            sums.finish()
 
 
 def check_built(model):

@@ -10,6 +10,7 @@ import numpy as np
 
 from jkeras.core.errors import SerializationError
 from jkeras.saving.flat import Stored
+from jkeras.saving.hdf5 import aligned
 from jkeras.saving.safe_zip import SafeZip
 
 MAGIC = b"\x93NUMPY"
@@ -39,7 +40,7 @@ def read(file):
 
 def _stored(archive, name):
     """An array, of which only the header has been read; its bytes are there as many as it says."""
-    member = archive.open(name)
+    member, verify = archive.open(name)
     start = member.read(12)
     wide = start[6:7] in (b"\2", b"\3")
     if start[:6] != MAGIC or start[6:7] not in (b"\1", b"\2", b"\3"):
@@ -56,8 +57,11 @@ def _stored(archive, name):
                                  f"{math.prod(shape) * dtype.itemsize} bytes; {size} are there.")
 
     def get():
+        value = aligned(shape[::-1] if order == "F" else shape, dtype)
         member.seek(begin)
-        return np.frombuffer(member.read(size), dtype).reshape(shape, order=order)
+        member.readinto(value.reshape(-1).view(np.uint8))
+        verify()
+        return value.T if order == "F" else value
     return Stored(shape, dtype, get)
 
 

@@ -1,6 +1,9 @@
 """Zip archives from strangers: every member once, under a plain name, inflated no further than it may be."""
 
+import concurrent.futures
+import contextlib
 import io
+import os
 import stat
 import struct
 import zipfile
@@ -44,33 +47,45 @@ class SafeZip:
             if self.members.setdefault(info.filename, info) is not info:
                 raise SerializationError(f"the archive has the member {info.filename!r} twice.")
         _check_places(entries)
+        self._beside = concurrent.futures.ThreadPoolExecutor(1)
 
     def open(self, name):
-        """A member as a seekable file: a view of the archive where it is stored as it is, else inflated to memory.
+        """(the member as a seekable file, verify): a view of the archive where it is stored as it is, else inflated.
 
-        It has been read to its end, and its checksum is right.
+        `verify()` raises SerializationError where its checksum is not right; it has been looked at since.
         """
         info = self.members[name]
+        if info.compress_type != zipfile.ZIP_STORED:
+            return self._inflated(info), lambda: None
+        start = self._start(info)
+        if info.compress_size != info.file_size or start + info.file_size > self.file.seek(0, 2):
+            raise SerializationError(f"the member {name!r} is cut off.")
+        found = self._beside.submit(_crc, self.file, start, info.file_size)
+
+        def verify():
+            if found.result() != info.CRC:
+                raise SerializationError(f"the member {name!r} is damaged: its checksum is not the one that was "
+                                         "written.")
+        return Window(self.file, start, info.file_size), verify
+
+    def _inflated(self, info):
+        """The content of a compressed member, whose checksum has been looked at."""
+        name, content, size = info.filename, io.BytesIO(), 0
         try:
             with self._zip.open(info) as member:
-                stored = info.compress_type == zipfile.ZIP_STORED
-                content, size = None if stored else io.BytesIO(), 0
                 while block := member.read(BLOCK):
                     size += len(block)
                     if size > info.file_size:
                         raise SerializationError(f"the member {name!r} is larger than the archive says.")
-                    if content is not None:
-                        content.write(block)
+                    content.write(block)
+        except SerializationError:
+            raise
         except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
-            if isinstance(error, SerializationError):
-                raise
             raise SerializationError(f"the member {name!r} is damaged: {error}") from error
         if size != info.file_size:
             raise SerializationError(f"the member {name!r} is cut off: {size} of {info.file_size} bytes are there.")
-        if content is not None:
-            content.seek(0)
-            return content
-        return Window(self.file, self._start(info), size)
+        content.seek(0)
+        return content
 
     def _start(self, info):
         """Where the bytes of a member begin: behind its header, whose name and extra field have any length."""
@@ -82,7 +97,19 @@ class SafeZip:
         if self.members[name].file_size > limit:
             raise SerializationError(f"the member {name!r} is too large: {self.members[name].file_size} bytes, at most "
                                      f"{limit} are read.")
-        return self.open(name).read()
+        member, verify = self.open(name)
+        verify()
+        return member.read()
+
+    def close(self):
+        """Waits for what is being looked at."""
+        self._beside.shutdown(wait=True, cancel_futures=True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.close()
 
 
 def _check(info):
@@ -116,8 +143,43 @@ def _check_places(entries):
         raise SerializationError(f"the archive would inflate to {total} bytes.")
 
 
+def _crc(file, start, size):
+    """The CRC-32 of a part of a file; of a file on the disk without touching its position."""
+    try:
+        handle = file.fileno()
+    except OSError:
+        return zlib.crc32(file.getbuffer()[start:start + size])
+    found, end = 0, start + size
+    while start < end and (block := os.pread(handle, min(BLOCK, end - start), start)):
+        found, start = zlib.crc32(block, found), start + len(block)
+    return found
+
+
+@contextlib.contextmanager
+def written_in_place(archive, name, when):
+    """Yields a file for a new member that is written in any order, as HDF5 does; it is not compressed.
+
+    Args:
+        archive: a `zipfile.ZipFile` of an open file, with members in it.
+    """
+    file, info = archive.fp, zipfile.ZipInfo(name, when)
+    file.seek(archive.start_dir)
+    info.header_offset, info.CRC, info.file_size, info.compress_size = archive.start_dir, 0, 0, 0
+    file.write(info.FileHeader(zip64=True))  # its numbers come later, in as many bytes
+    member = Window(file, file.tell(), 0)
+    yield member
+    file.flush()
+    info.file_size = info.compress_size = member.size
+    info.CRC = _crc(file, member.start, member.size)
+    file.seek(info.header_offset)
+    file.write(info.FileHeader(zip64=True))
+    archive.filelist.append(info)
+    archive.NameToInfo[name] = info
+    archive.start_dir = member.start + member.size
+
+
 class Window(io.RawIOBase):
-    """A part of a file, as a file of its own for reading.
+    """A part of a file, as a file of its own. Written to, it grows: then it is the last part.
 
     >>> Window(io.BytesIO(b"abcdef"), 2, 3).read()
     b'cde'
@@ -135,6 +197,8 @@ class Window(io.RawIOBase):
         """True."""
         return True
 
+    writable = seekable
+
     def tell(self):
         """The position."""
         return self.at
@@ -151,3 +215,17 @@ class Window(io.RawIOBase):
         count = self.file.readinto(view)
         self.at += count
         return count
+
+    def write(self, data):
+        """Writes, and grows where it goes beyond the end."""
+        self.file.seek(self.start + self.at)
+        count = self.file.write(data)
+        self.at += count
+        self.size = max(self.size, self.at)
+        return count
+
+    def truncate(self, size=None):
+        """Sets the size."""
+        self.size = self.at if size is None else size
+        self.file.truncate(self.start + self.size)
+        return self.size

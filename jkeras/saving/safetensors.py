@@ -12,7 +12,7 @@ import numpy as np
 from jkeras.core.errors import SerializationError
 from jkeras.saving import safe_json
 from jkeras.saving.flat import Stored
-from jkeras.saving.hdf5 import checksum
+from jkeras.saving.checksums import checksum
 
 DTYPES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16", "I64": "int64", "I32": "int32",
           "I16": "int16", "I8": "int8", "U64": "uint64", "U32": "uint32", "U16": "uint16", "U8": "uint8",

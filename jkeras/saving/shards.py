@@ -6,6 +6,7 @@ import os
 
 from jkeras.core.errors import SerializationError
 from jkeras.saving import hdf5, safe_json, weights
+from jkeras.saving.checksums import Checksums
 from jkeras.saving.files import replacing
 from jkeras.saving.reading import explained, opened
 
@@ -39,7 +40,7 @@ class _Shards:
         self.folder, name = os.path.split(os.path.realpath(path))
         self.path, self.base, self.limit = path, name.removesuffix(ENDING), limit
         self.places, self.written, self.total, self.number = {}, [], 0, 0
-        self.open, self.group, self.size, self.file = contextlib.ExitStack(), None, 0, None
+        self.open, self.sums, self.size, self.file = contextlib.ExitStack(), Checksums(), 0, None
 
     def __enter__(self):
         self._next()
@@ -47,6 +48,7 @@ class _Shards:
 
     def __exit__(self, *exc):
         self.open.close()
+        self.sums.close()
         if exc[0] is not None:
             for name in self.written:
                 with contextlib.suppress(FileNotFoundError):
@@ -64,12 +66,17 @@ class _Shards:
         """Begins another file."""
         import h5py
 
-        self.open.close()
+        self._end()
         name = self._name()
         temporary = self.open.enter_context(replacing(os.path.join(self.folder, name)))
         self.file = self.open.enter_context(h5py.File(temporary, "w"))
         self.written.append(name)
         self.size = 0
+
+    def _end(self):
+        """Ends the file that is being written."""
+        self.sums.finish()
+        self.open.close()
 
     def make(self, path, name):
         """A dict-like store for the variables of the object at a path."""
@@ -86,14 +93,14 @@ class _Shards:
         self.size, self.total = self.size + size, self.total + size
         if place not in self.file and name is not None:
             self.file.create_group(place).attrs["name"] = name
-        hdf5.write_array(self.file.require_group(place), key, value)
+        hdf5.write_array(self.file.require_group(place), key, value, self.sums)
         here = self.places.setdefault(f"/{place}", [])
         if self.written[-1] not in here:
             here.append(self.written[-1])
 
     def finish(self):
         """Puts the list of files in its place; then those of the list before go."""
-        self.open.close()
+        self._end()
         old = _old_files(self.path)
         content = {"metadata": {"total_size": self.total}, "weight_map": {
             place: files[0] if len(files) == 1 else files for place, files in self.places.items()}}

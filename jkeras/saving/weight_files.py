@@ -4,6 +4,7 @@ import os
 
 from jkeras.core.registry import public
 from jkeras.saving import archive, flat, hdf5, legacy_h5, npz, safetensors, shards, weights
+from jkeras.saving.checksums import Checksums
 from jkeras.saving.files import check_target, replacing
 from jkeras.saving.model_steps import ModelSteps
 from jkeras.saving.models import check_built
@@ -52,8 +53,9 @@ def save_weights(model, filepath, overwrite=True, max_shard_size=None, *, key_ma
             return FLAT[ending].write(flat.collect(model, key_map), temporary)
         import h5py
 
-        with h5py.File(temporary, "w") as file:
-            weights.write(model, weights.OneFile(file))
+        with h5py.File(temporary, "w") as file, Checksums() as sums:
+            weights.write(model, weights.OneFile(file, sums))
+            sums.finish()
 
 
 @public("keras.saving.load_weights")

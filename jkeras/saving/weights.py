@@ -2,6 +2,7 @@
 
 import warnings
 
+import jax
 import numpy as np
 
 from jkeras.core.errors import SerializationError
@@ -11,6 +12,7 @@ from jkeras.core.rng import SeedGenerator
 from jkeras.core.settings import snake_case
 from jkeras.core.variable import Variable
 from jkeras.saving import hdf5
+from jkeras.saving.checksums import Checksums
 
 
 def parts(owner):
@@ -81,14 +83,18 @@ class Slots:
         shapes: {key: shape} of those that are known.
     """
 
-    def __init__(self, groups, shapes):
-        self.groups, self.shapes = groups, shapes
+    def __init__(self, groups, shapes, sums):
+        self.groups, self.shapes, self.sums = groups, shapes, sums
 
     def __getitem__(self, key):
         for group in self.groups:
             if key in group:
-                return hdf5.read_array(hdf5.child(group, key), self.shapes.get(key))
+                return hdf5.read_array(hdf5.child(group, key), self.shapes.get(key), self.sums)
         raise KeyError(f"no array '{key}'")
+
+    def take(self, key):
+        """The array as one of JAX's, which on a CPU takes over the memory."""
+        return jax.device_put(self[key])
 
     def __contains__(self, key):
         return key in self.keys()
@@ -102,10 +108,14 @@ class Slots:
 
 
 class OneFile:
-    """An open HDF5 file of weights, read and written."""
+    """An open HDF5 file of weights, read and written.
 
-    def __init__(self, file):
-        self.file = file
+    Args:
+        sums: `Checksums` for what is written; None where the file is in something that has one of the whole.
+    """
+
+    def __init__(self, file, sums=None):
+        self.file, self.sums = file, sums
 
     def find(self, path):
         """The groups of the variables of the object at a path; none if there is nothing."""
@@ -120,7 +130,7 @@ class OneFile:
         group = self.file.create_group(f"{path}/vars" if path else "vars")
         if name is not None:
             group.attrs["name"] = name
-        return Writer(lambda key, value: hdf5.write_array(group, key, value))
+        return Writer(lambda key, value: hdf5.write_array(group, key, value, self.sums))
 
 
 class Writer:
@@ -145,15 +155,18 @@ def write(model, store):
                 slots[str(i)] = np.asarray(variable.value)
 
 
-def read(model, store, skip_mismatch=False):
+def read(model, store, skip_mismatch=False, verify=lambda: None):
     """Reads the variables of a model from a store.
+
+    Args:
+        verify: called at the end, raises where the store turns out to be damaged.
 
     Raises:
         SerializationError: the file lacks a layer, or has other arrays for it; all such places are listed, and nothing
             is changed. With `skip_mismatch` these layers keep their values, and a warning lists them.
     """
     things = [(path, thing, store.find(path)) for path, thing in parts(model)]
-    problems, before = [], []
+    problems, before, sums = [], [], Checksums()
     try:
         for path, thing, groups in things:
             if not groups:
@@ -163,17 +176,21 @@ def read(model, store, skip_mismatch=False):
             mine = [(v, v._value) for v in _variables_of(thing)]
             before += mine
             try:
-                _load_own(thing, Slots(groups, _shapes(thing)))
+                _load_own(thing, Slots(groups, _shapes(thing), sums))
             except (ValueError, KeyError) as error:
                 problems.append(f"{path or 'the model'} ({type(thing).__name__} '{getattr(thing, 'name', '')}'): "
                                 f"{error}")
                 _put_back(mine)
+        sums.finish()
+        verify()
         if problems and not skip_mismatch:
             raise SerializationError(f"The weights do not fit model '{model.name}': {listed(problems)}. Build the "
                                      "model that was saved, or pass `skip_mismatch=True` to load what fits.")
     except BaseException:
         _put_back(before)
         raise
+    finally:
+        sums.close()
     if problems:
         warnings.warn(f"Some weights were not loaded into model '{model.name}', which keeps its own there: "
                       f"{listed(problems)}", stacklevel=4)
@@ -214,4 +231,4 @@ def _load_own(thing, slots):
             thing.load_own_variables(slots)
         return
     for i, variable in enumerate(getattr(thing, "_own", {}).values()):
-        variable.assign(slots[str(i)])
+        variable.assign(slots.take(str(i)))

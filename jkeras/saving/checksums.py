@@ -1,0 +1,66 @@
+"""Checksums of arrays, computed in a thread beside what reads or writes them."""
+
+import concurrent.futures
+import zlib
+
+import numpy as np
+
+from jkeras.core.errors import SerializationError
+
+
+def checksum(value):
+    """The CRC-32 of an array's bytes, in the machine's order.
+
+    >>> checksum(np.zeros(2, "uint8"))
+    1104745215
+    """
+    return zlib.crc32(np.ascontiguousarray(value).reshape(-1).view(np.uint8)) if value.size else 0
+
+
+class Checksums:
+    """Computes and compares checksums; `finish` waits for them.
+
+    >>> with Checksums() as sums:
+    ...     sums.expect("a", np.zeros(2, "uint8"), 7)
+    ...     sums.finish()
+    Traceback (most recent call last):
+        ...
+    jkeras.core.errors.SerializationError: damaged, by their checksums: 'a'
+    """
+
+    def __init__(self):
+        self._pool, self._expected, self._wanted = concurrent.futures.ThreadPoolExecutor(1), [], []
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.close()
+
+    def close(self):
+        """Ends the thread."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def expect(self, name, value, wanted):
+        """Compares the checksum of an array with what it must be."""
+        self._expected.append((name, self._pool.submit(checksum, value), int(wanted)))
+
+    def give(self, value, take):
+        """Calls `take(checksum)` at the end; an array that may still be written to is looked at now."""
+        now = self._pool.submit(checksum, value)
+        if value.flags.writeable:
+            now.result()
+        self._wanted.append((now, take))
+
+    def finish(self):
+        """Waits for all.
+
+        Raises:
+            SerializationError: arrays do not have the checksums that were expected.
+        """
+        damaged = [name for name, found, wanted in self._expected if found.result() != wanted]
+        if damaged:
+            raise SerializationError(f"damaged, by their checksums: {', '.join(map(repr, damaged[:10]))}")
+        for found, take in self._wanted:
+            take(found.result())
+        self._expected, self._wanted = [], []
