@@ -3,9 +3,11 @@
 Most print one JSON object.
 """
 
+import itertools
 import json
 import os
 import random
+import shutil
 import signal
 import sys
 import tempfile
@@ -13,10 +15,12 @@ import threading
 import time
 import traceback
 
+import jax
 import numpy as np
 
 import jkeras
-from jkeras.saving import arrays
+from jkeras.saving import Checkpointer, arrays
+from jkeras.training import init_train_state
 from tests.faults.tools import BATCH, STEPS, X, Y, assert_usable, everything, fill, plain
 
 # ---------------------------------------------------------------- SIGTERM at chosen points
@@ -175,6 +179,84 @@ class Interrupts:
 def interrupts(count, seed):
     signal.signal(signal.SIGINT, signal.default_int_handler)
     return Interrupts(int(seed)).run(int(count))
+
+
+# ---------------------------------------------------------------- kill -9 while something is saved
+
+FORMATS = (".keras", ".weights.h5", ".weights.json", ".safetensors", "checkpoints")
+SHARD = 60 / 2**30  # gigabytes: of the two layers' four arrays each file takes one or two
+
+
+class Saving:
+    """A process that saves two models by turns, until it is killed.
+
+    It is forked from this one: so it lives after milliseconds, and it needs nothing of JAX but the arrays.
+    """
+
+    def __init__(self, format, folder):
+        self.format, self.path = format, os.path.join(folder, f"model{format}")
+        self.folder, self.models = folder, [plain(), plain()]
+        for model in self.models:
+            model.optimizer.build(model.trainable_variables)
+
+    def killed(self, numbers, delay):
+        """Saves models whose weights are all the one number or the other, until a time after the first was there.
+
+        Returns:
+            The number of the last model that was saved whole, and of the next.
+        """
+        for model, number in zip(self.models, numbers):
+            fill(model, number)
+        states = jax.block_until_ready([init_train_state(model) for model in self.models])  # no thread is at work now
+        reader, writer = os.pipe()
+        process = os.fork()
+        if not process:
+            self._save_on(numbers, states, writer)
+        os.close(writer)
+        with os.fdopen(reader) as told:
+            first = told.readline()
+            time.sleep(delay)
+            os.kill(process, signal.SIGKILL)
+            os.waitpid(process, 0)
+            last = int([first, *(line for line in told if line.endswith("\n"))][-1])
+        return last, sum(numbers) - last
+
+    def _save_on(self, numbers, states, told):
+        """Saves without end, and tells the number after each time."""
+        signal.alarm(60)
+        try:
+            checkpointer = Checkpointer(self.folder, max_to_keep=2) if self.format == "checkpoints" else None
+            for step in itertools.count(100 * numbers[0]):
+                i = step % 2
+                if checkpointer is not None:
+                    checkpointer.save(states[i], step=step)
+                    checkpointer.wait()
+                elif self.format == ".keras":
+                    self.models[i].save(self.path)
+                else:
+                    self.models[i].save_weights(self.path, **({"max_shard_size": SHARD}
+                                                              if self.format == ".weights.json" else {}))
+                os.write(told, f"{numbers[i]}\n".encode())
+        finally:
+            traceback.print_exc()
+            os._exit(1)
+
+
+def kills(count, seed, folder):
+    """Kills so many processes for each format, and keeps the folder that each left.
+
+    Returns:
+        {format: for each what `Saving.killed` gives}.
+    """
+    moments, found = random.Random(int(seed)), {}
+    for format in FORMATS:
+        live = os.path.join(folder, format, "live")
+        os.makedirs(live)
+        saving, found[format] = Saving(format, live), []
+        for i in range(int(count)):
+            found[format].append(saving.killed((2 * i + 2, 2 * i + 3), moments.uniform(0, 0.1)))
+            shutil.copytree(live, os.path.join(folder, format, str(i)))
+    return found
 
 
 if __name__ == "__main__":
