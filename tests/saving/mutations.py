@@ -1,8 +1,18 @@
-"""Good files, changed at random as bad disks, cut transfers and bad people change them; what a loader makes of them."""
+"""Good files, changed at random as bad disks, cut transfers and bad people change them; what loaders make of them.
 
+    python -m tests.saving.mutations FORMAT FIRST COUNT   # prints what went wrong; fails if a load takes too long
+"""
+
+import faulthandler
 import io
 import json
+import os
+import pathlib
 import random
+import resource
+import sys
+import tempfile
+import warnings
 import zipfile
 
 import h5py
@@ -221,5 +231,36 @@ def judge(path, model, good):
     return None if same else "other weights"
 
 
-def rng_of(*seed):
-    return random.Random("/".join(map(str, seed)))
+def problems(name, first, count):
+    """What goes wrong with so many mutations of a file of a format, from a number on: (number, change, what)."""
+    model, found = network(), []
+    rng = np.random.default_rng(1)
+    model.set_weights([rng.normal(size=w.shape) ** 2 for w in model.get_weights()])
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+        files = write(folder, name, model)
+        contents, there = [file.read_bytes() for file in files], sorted(os.listdir(folder))
+        for number in range(first, first + count):
+            faulthandler.dump_traceback_later(PATIENCE, exit=True)
+            rng = random.Random(f"{name}/{number}")
+            at = rng.randrange(len(files))
+            content, change = mutated(files[at].name, contents[at], rng)
+            files[at].write_bytes(content)
+            wrong = judge(files[0], network(), model.get_weights())
+            if wrong is None and sorted(os.listdir(folder)) != there:
+                wrong = f"it wrote beside the file: {os.listdir(folder)}"
+            if wrong is not None:
+                found.append((number, change, wrong))
+            files[at].write_bytes(contents[at])
+        faulthandler.cancel_dump_traceback_later()
+    return found
+
+
+PATIENCE, MEMORY = 30, 3 * 2**30  # seconds and bytes for one load
+
+
+if __name__ == "__main__":
+    warnings.simplefilter("ignore")
+    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
+    wrong = problems(sys.argv[1], *map(int, sys.argv[2:]))
+    print(*wrong, sep="\n")
