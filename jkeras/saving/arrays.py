@@ -35,14 +35,15 @@ def read(folder, name, like):
     """The arrays of a tree.
 
     Args:
-        like: {path: (shape, dtype, sharding)} of all that the tree has; a sharding of None reads a numpy array.
+        like: {path: (shape, dtype, sharding)} of all that the tree has; None: whole, on this process's first device.
 
     Returns:
         {path: array}
     """
     import orbax.checkpoint as ocp
 
-    target = unflatten((path, jax.ShapeDtypeStruct(shape, np.dtype(dtype), sharding=sharding))
+    here = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])  # else orbax wants the devices that wrote it
+    target = unflatten((path, jax.ShapeDtypeStruct(shape, np.dtype(dtype), sharding=sharding or here))
                        for path, (shape, dtype, sharding) in like.items())
     with _reader(folder) as checkpointer:
         found = checkpointer.restore(folder, args=ocp.args.Composite(**{name: ocp.args.StandardRestore(target)}))

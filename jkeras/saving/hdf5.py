@@ -1,7 +1,7 @@
 """HDF5 files: those of strangers read with care, ours written with checksums.
 
 Only hard links are followed, so nothing leads out of the file; nothing is read whose shape, kind and stored size have
-not been looked at before.
+not been looked at before; texts are read by `hdf5_texts.py`.
 """
 
 import contextlib
@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.core.errors import SerializationError
+from jkeras.saving.hdf5_texts import texts
 
 KINDS = "fiub"  # floats, integers, truth values
 FILTERS = {1: "deflate", 2: "shuffle", 3: "fletcher32", 32000: "lzf"}
@@ -17,7 +18,7 @@ SQUEEZING = {1, 32000}  # those that make data smaller
 RATIO, FREE = 200, 2**24  # compressed data may be so many times its stored size, and so many bytes in any case
 LONGEST_ATTRIBUTE = 2**26  # bytes
 CHECKSUM = "crc32"
-HALF = (np.dtype("V2"), np.dtype("uint16"))  # as which bfloat16 is stored, which HDF5 does not have
+HALF = np.dtype("V2")  # as which bfloat16 is stored, which HDF5 does not have
 
 
 @contextlib.contextmanager
@@ -86,17 +87,14 @@ def read_array(data, shape=None, sums=None):
         SerializationError: another shape, a kind of data that weights do not have, or bytes that are elsewhere or
             missing.
     """
-    half = isinstance(data, _dataset_class()) and _attribute(data, "dtype", 64) in ("bfloat16", b"bfloat16")
-    _check(data, shape, half)
+    _check(data, shape)
     value = aligned(data.shape, data.dtype.newbyteorder("="))
     if value.size:
         data.read_direct(value)
-    saved = None if sums is None else _attribute(data, CHECKSUM, 64)
+    saved = None if sums is None else _number(data, CHECKSUM)
     if saved is not None:
-        if np.ndim(saved) or np.asarray(saved).dtype.kind not in "iu":
-            raise SerializationError(f"'{data.name}' has a checksum that is no number.")
         sums.expect(data.name, value, saved)
-    return value.view(jnp.bfloat16) if half else value
+    return value.view(jnp.bfloat16) if value.dtype == HALF else value
 
 
 def _dataset_class():
@@ -105,17 +103,15 @@ def _dataset_class():
     return h5py.Dataset
 
 
-def _check(data, shape, half):
+def _check(data, shape):
     name = getattr(data, "name", "it")
     if not isinstance(data, _dataset_class()):
         raise SerializationError(f"'{name}' should be an array, and is "
                                  f"{'missing' if data is None else 'a ' + type(data).__name__}.")
     if data.is_virtual or data.external:
         raise SerializationError(f"the bytes of '{name}' lie in another file, which is not read.")
-    numbers = data.dtype in HALF if half else data.dtype.kind in KINDS
-    if data.shape is None or not numbers:
-        raise SerializationError(f"'{name}' holds {'nothing' if data.shape is None else data.dtype}: expected "
-                                 f"{'bfloat16' if half else 'numbers'}.")
+    if data.shape is None or data.dtype.kind not in KINDS and data.dtype != HALF:
+        raise SerializationError(f"'{name}' holds {'nothing' if data.shape is None else data.dtype}: expected numbers.")
     if shape is not None and tuple(data.shape) != tuple(shape):
         raise SerializationError(f"'{name}' has the shape {tuple(data.shape)}: expected {tuple(shape)}.")
     plist = data.id.get_create_plist()
@@ -151,57 +147,61 @@ def write_array(group, name, value, sums=None):
 
 # ---------------------------------------------------------------- attributes
 
-def _attribute(thing, name, longest=LONGEST_ATTRIBUTE):
-    """An attribute's value; None if there is none.
+def _number(data, name):
+    """An attribute that is one number; None if there is none."""
+    if name not in data.attrs:
+        return None
+    attribute = data.attrs.get_id(name)
+    if attribute.shape != () or attribute.dtype.kind not in "iu":
+        raise SerializationError(f"the attribute '{name}' of '{data.name}' is no number.")
+    return data.attrs[name]
 
-    Raises:
-        SerializationError: it is longer than that.
+
+def text(thing, name, raw):
+    """An attribute that is a text; None if there is none.
+
+    Args:
+        raw: the file, open for reading bytes.
     """
-    if name not in thing.attrs:
-        return None
-    attribute = thing.attrs.get_id(name)
-    size = attribute.get_space().get_simple_extent_npoints() * attribute.get_type().get_size()
-    if size > longest:
-        raise SerializationError(f"the attribute '{name}' of '{thing.name}' has {size} bytes; at most {longest} are "
-                                 "read.")
-    return thing.attrs[name]
+    found = _texts(thing, name, raw)
+    if found is not None and (isinstance(found, list) and len(found) != 1):
+        raise SerializationError(f"the attribute '{name}' of '{thing.name}' should be one text.")
+    return None if found is None else found[0]
 
 
-def text(thing, name):
-    """An attribute that is a text; None if there is none."""
-    value = _attribute(thing, name)
-    if value is None:
-        return None
-    if not isinstance(value, (str, bytes)):
-        raise SerializationError(f"the attribute '{name}' of '{thing.name}' should be a text, and is a "
-                                 f"{type(value).__name__}.")
-    return _decoded(value, name)
-
-
-def names(thing, attribute):
+def names(thing, attribute, raw):
     """The list of names of an attribute, which may be cut into several numbered ones; None if there is none."""
-    if attribute in thing.attrs:
-        return _names(thing, attribute)
-    if f"{attribute}0" not in thing.attrs:
-        return None
-    found, i = [], 0
-    while f"{attribute}{i}" in thing.attrs:
-        found, i = found + _names(thing, f"{attribute}{i}"), i + 1
-    return found
-
-
-def _names(thing, attribute):
-    value = np.asarray(_attribute(thing, attribute))
-    if value.ndim != 1 or value.size and not isinstance(value[0], (str, bytes)):
-        raise SerializationError(f"the attribute '{attribute}' of '{thing.name}' should be a list of names.")
-    found = [_decoded(name, attribute) for name in value.tolist()]
+    found = _texts(thing, attribute, raw)
+    if found is None:
+        part, i = _texts(thing, f"{attribute}0", raw), 0
+        if part is None:
+            return None
+        found = []
+        while part is not None:
+            found, i = found + part, i + 1
+            part = _texts(thing, f"{attribute}{i}", raw)
     if len(set(found)) != len(found):
         raise SerializationError(f"the attribute '{attribute}' of '{thing.name}' has a name twice.")
     return found
 
 
-def _decoded(value, name):
+def _texts(thing, name, raw):
+    """The texts of an attribute, as a list; None if there is none."""
+    import h5py
+
+    if name not in thing.attrs:
+        return None
+    attribute = thing.attrs.get_id(name)
+    kind, count = attribute.dtype, attribute.get_space().get_simple_extent_npoints()
+    if h5py.check_string_dtype(kind) is not None and kind.hasobject:
+        found = texts(raw, h5py.h5o.get_info(thing.id).addr, name)
+    elif kind.kind == "S" and kind.itemsize * count <= LONGEST_ATTRIBUTE or count == 0:
+        found = [bytes(value) for value in np.asarray(thing.attrs[name]).reshape(-1)] if count else []
+    else:
+        found = None
+    if found is None:
+        raise SerializationError(f"the attribute '{name}' of '{thing.name}' holds no text, or too much of it.")
     try:
-        return value.decode("utf8") if isinstance(value, bytes) else value
+        return [value.decode("utf8") for value in found]
     except UnicodeDecodeError as error:
         raise SerializationError(f"the attribute '{name}' is no text in UTF-8: {error}") from error

@@ -95,13 +95,16 @@ def _short(value):
 
 # ---------------------------------------------------------------- reading
 
-def read(file, custom_objects=None, compile=True, safe_mode=True):
+def read(file, raw, custom_objects=None, compile=True, safe_mode=True):
     """The model of an open HDF5 file.
+
+    Args:
+        raw: the same file, open for reading bytes.
 
     Raises:
         SerializationError: the file has no architecture in it, or an unknown class.
     """
-    described = hdf5.text(file, "model_config")
+    described = hdf5.text(file, "model_config", raw)
     if described is None:
         raise SerializationError("it holds no architecture, only weights: build the model and use "
                                  "`model.load_weights`.")
@@ -110,14 +113,15 @@ def read(file, custom_objects=None, compile=True, safe_mode=True):
         model = registry.deserialize(config, custom_objects, safe_mode)
         if not hasattr(model, "layers"):
             raise SerializationError(f"its `model_config` describes a {type(model).__name__}, no model.")
-        read_weights(model, hdf5.descend(file, "model_weights"))
-        training = hdf5.text(file, "training_config") if compile else None
+        read_weights(model, hdf5.descend(file, "model_weights"), raw)
+        training = hdf5.text(file, "training_config", raw) if compile else None
         if training is not None:
-            _compile(model, safe_json.loads(training, "its `training_config`", finite=safe_mode), file, custom_objects)
+            training = safe_json.loads(training, "its `training_config`", finite=safe_mode)
+            _compile(model, training, file, raw, custom_objects)
     return model
 
 
-def _compile(model, training, file, custom_objects):
+def _compile(model, training, file, raw, custom_objects):
     optimizer = training.pop("optimizer_config", None)
     known = ("loss", "loss_weights", "metrics", "weighted_metrics", "run_eagerly", "steps_per_execution")
     arguments = {k: dialects.modern_training(training[k]) for k in known if training.get(k) is not None}
@@ -129,12 +133,12 @@ def _compile(model, training, file, custom_objects):
     saved = hdf5.descend(file, "optimizer_weights")
     if saved is not None:
         model.optimizer.build(model.trainable_variables)
-        _restore_optimizer(model, saved)
+        _restore_optimizer(model, saved, raw)
 
 
-def _restore_optimizer(model, group):
+def _restore_optimizer(model, group, raw):
     """Sets the optimizer's variables; where they are of another optimizer, a warning says so, as in Keras."""
-    names, variables = hdf5.names(group, "weight_names") or [], model.optimizer.variables
+    names, variables = hdf5.names(group, "weight_names", raw) or [], model.optimizer.variables
     order = dialects.optimizer_order(model.optimizer, len(names))
     if order is None:
         warnings.warn(f"The optimizer of model '{model.name}' begins afresh: it has {len(variables)} variables, the "
@@ -157,16 +161,16 @@ def _objects(value, family):
     return [_objects(v, family) for v in value] if isinstance(value, list) else value
 
 
-def read_weights(model, group, skip_mismatch=False, by_name=False):
+def read_weights(model, group, raw, skip_mismatch=False, by_name=False):
     """Sets a model's weights from a group, layer by layer in order, or by the layers' names.
 
     Raises:
         SerializationError: other numbers or shapes of weights; all such places are listed, and nothing is changed.
     """
-    named = None if group is None else hdf5.names(group, "layer_names")
+    named = None if group is None else hdf5.names(group, "layer_names", raw)
     if named is None:
         raise SerializationError("it has no list of layers with weights: it is damaged, or a file of another kind.")
-    counts = {name: _count(group, name) for name in named}
+    counts = {name: _count(group, name, raw) for name in named}
     saved = [name for name in named if counts[name]]
     if by_name:
         mine = {layer.name: layer for layer in model.layers}
@@ -181,10 +185,11 @@ def read_weights(model, group, skip_mismatch=False, by_name=False):
     with Checksums() as sums:
         for layer, name in pairs:
             try:
-                new += _layer_values(layer, hdf5.descend(group, name), sums)
+                new += _layer_values(layer, hdf5.descend(group, name), raw, sums)
             except SerializationError as error:
                 problems.append(f"layer '{layer.name}', in the file '{name}': {error}")
-        new += [] if by_name else _top_values(model, hdf5.descend(group, "top_level_model_weights"), sums)
+        new += [] if by_name else _top_values(model, hdf5.descend(group, "top_level_model_weights"), raw,
+                                                 sums)
         sums.finish()
     if problems and not skip_mismatch:
         raise SerializationError(f"The weights do not fit model '{model.name}': {listed(problems)}")
@@ -195,26 +200,26 @@ def read_weights(model, group, skip_mismatch=False, by_name=False):
         variable.assign(jax.device_put(value))
 
 
-def _count(group, name):
+def _count(group, name, raw):
     inside = hdf5.descend(group, name)
     if inside is None:
         raise SerializationError(f"it lists the layer '{name}', and has nothing of it: it is damaged.")
-    return len(hdf5.names(inside, "weight_names") or ())
+    return len(hdf5.names(inside, "weight_names", raw) or ())
 
 
-def _top_values(model, group, sums):
+def _top_values(model, group, raw, sums):
     """(variable, array) pairs for the weights that the model has itself."""
     own = list(model._own.values())
     if group is None or not own:
         return []
-    names = hdf5.names(group, "weight_names") or []
+    names = hdf5.names(group, "weight_names", raw) or []
     dialects.check_count(model, own, names)
     return [(v, hdf5.read_array(_find(group, name), v.shape, sums)) for v, name in zip(own, names)]
 
 
-def _layer_values(layer, group, sums):
+def _layer_values(layer, group, raw, sums):
     """(variable, array) pairs for a layer, from its group."""
-    variables, names = _in_order(layer), hdf5.names(group, "weight_names")
+    variables, names = _in_order(layer), hdf5.names(group, "weight_names", raw)
     dialects.check_count(layer, variables, names)
     other = dialects.cudnn_biases(layer)
     values = []

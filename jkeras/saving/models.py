@@ -94,4 +94,4 @@ def load_model(filepath, custom_objects=None, compile=True, safe_mode=True):
         if path.endswith(".keras"):
             return archive.read(file, custom_objects, compile, safe_mode)
         with hdf5.reading(file) as content:
-            return legacy_h5.read(content, custom_objects, compile, safe_mode)
+            return legacy_h5.read(content, file, custom_objects, compile, safe_mode)

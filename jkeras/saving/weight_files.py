@@ -105,5 +105,5 @@ def load_weights(model, filepath, skip_mismatch=False, *, by_name=False, key_map
         with hdf5.reading(file) as content:
             if ending == ".weights.h5":
                 return weights.read(model, weights.OneFile(content), skip_mismatch)
-            legacy_h5.read_weights(model, content["model_weights"] if hdf5.child(content, "model_weights") is not None
-                                   else content, skip_mismatch, by_name)
+            group = hdf5.descend(content, "model_weights") or content
+            legacy_h5.read_weights(model, group, file, skip_mismatch, by_name)

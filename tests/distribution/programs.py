@@ -3,6 +3,7 @@
 Prints one JSON object.
 """
 
+import hashlib
 import json
 import re
 import sys
@@ -13,6 +14,7 @@ import numpy as np
 import jkeras
 from jkeras import distribution as dist
 from jkeras import layers, losses
+from jkeras.training import placement
 
 X = np.random.default_rng(0).normal(size=(40, 16)).astype("float32")
 Y = (X.sum(1) > 0).astype("int32")
@@ -70,8 +72,6 @@ def trained(build, x, y, batch_size, layout=None):
 
 def traffic(model, batch):
     """How many collectives of each kind the compiled step has."""
-    from jkeras.training import placement
-
     state = jkeras.training.init_train_state(model)
     step = jax.jit(jkeras.training.make_train_step(model))
     text = step.lower(state, placement.place(batch)).compile().as_text()
@@ -100,5 +100,36 @@ def alone():
     return trained(mlp, X, Y, 16)
 
 
+def kept(folder):
+    """What a model has after two epochs with checkpoints in a folder: a digest of all its numbers, and where they lie.
+
+    Where the folder has them already, nothing is trained.
+    """
+    jkeras.utils.clear_session()
+    jkeras.utils.set_random_seed(3)
+    model = mlp()
+    model.compile("adam", losses.SparseCategoricalCrossentropy(from_logits=True))
+    steps = model.fit(X, Y, batch_size=8, epochs=2, verbose=0, checkpoint=folder)
+    arrays = [v.value for v in model.variables + model.optimizer.variables]
+    whole = [placement.to_host(a) for a in arrays]
+    return {"digest": hashlib.sha256(b"".join(a.tobytes() for a in whole)).hexdigest(), "epochs": steps.epoch,
+            "bytes": sum(a.addressable_shards[0].data.nbytes for a in arrays)}
+
+
+def checkpoints(*folders):
+    """`kept` for each folder, cut over all devices."""
+    dist.set_distribution(dist.FSDP(min_size=8) if jax.device_count() > 1 else None)
+    return [kept(folder) for folder in folders]
+
+
+def checkpoint_of_process(address, index, folder):
+    """`kept` in one of two processes, each of which holds a part of the arrays."""
+    dist.initialize(address, 2, int(index))
+    return checkpoints(folder)
+
+
+PROGRAMS = {"eight": eight, "process": process, "alone": alone, "checkpoints": checkpoints,
+            "checkpoint_of_process": checkpoint_of_process}
+
 if __name__ == "__main__":
-    print(json.dumps({"eight": eight, "process": process, "alone": alone}[sys.argv[1]](*sys.argv[2:])))
+    print(json.dumps(PROGRAMS[sys.argv[1]](*sys.argv[2:])))

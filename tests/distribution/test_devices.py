@@ -65,12 +65,33 @@ def test_collectives(eight):
     assert traffic["tensor"]["all-reduce"]
 
 
-def test_two_processes():
-    """Two processes that pass batches and gradients through gloo end where one ends."""
+def two_places():
+    """(address, number) for two processes that meet."""
     with socket.socket() as free:
         free.bind(("localhost", 0))
         address = f"localhost:{free.getsockname()[1]}"
-    processes = [start(2, "process", address, str(i)) for i in range(2)] + [start(1, "alone")]
+    return [(address, "0"), (address, "1")]
+
+
+def test_checkpoints_go_from_one_mesh_to_another(tmp_path):
+    """Written on one device, on two, on eight, by two processes: the same numbers on one, two and eight."""
+    folders = {str(devices): tmp_path / str(devices) for devices in (1, 2, 8)} | {"processes": tmp_path / "processes"}
+    saving = {name: start(int(name), "checkpoints", str(folders[name])) for name in ("1", "2", "8")}
+    written = {name: result(process)[0] for name, process in saving.items()}
+    both = [start(2, "checkpoint_of_process", *place, str(folders["processes"])) for place in two_places()]
+    written["processes"], other = (result(process)[0] for process in both)
+    assert written["processes"] == other and all(w["epochs"] == [0, 1] for w in written.values())
+    for devices in (1, 2, 8):
+        restored = result(start(devices, "checkpoints", *map(str, folders.values())))
+        for name, found in zip(folders, restored, strict=True):
+            assert found["digest"] == written[name]["digest"], (name, devices)
+        sizes = {found["bytes"] for found in restored}  # they lie as the live model's do, whoever wrote them
+        assert len(sizes) == 1 and (devices == 1 or sizes.pop() < written["1"]["bytes"])
+
+
+def test_two_processes():
+    """Two processes that pass batches and gradients through gloo end where one ends."""
+    processes = [start(2, "process", *place) for place in two_places()] + [start(1, "alone")]
     first, second, alone = map(result, processes)
     same(first, alone)
     assert first["history"] == second["history"] and first["prediction"] == second["prediction"]

@@ -1,0 +1,173 @@
+"""Files beside the libraries they go through: time for the same bytes, and memory to load them.
+
+    python -m benchmarks.files [--layers 50] [--rounds 5] [--folder /tmp]
+
+Each format is written and read in turns with plain h5py, safetensors, numpy and orbax, which then wait until the bytes
+are on the disk, as we do. Memory is the largest of a process of its own that loads the file, over what it took before.
+"""
+
+import argparse
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+
+import numpy as np
+
+WIDTH = 1000
+FORMATS = {".weights.h5": "h5py", ".keras": "h5py", ".h5": "h5py", ".weights.json": "h5py",
+           ".safetensors": "safetensors", ".npz": "numpy", "checkpoint": "orbax"}
+
+
+def network(layers):
+    """A model of a million parameters for each layer."""
+    import jkeras
+
+    return jkeras.Sequential([jkeras.Input((WIDTH,))] + [jkeras.layers.Dense(WIDTH) for _ in range(layers)])
+
+
+def synced(path):
+    """Waits until a file, or all in a folder, is on the disk."""
+    for place in [path, *path.rglob("*")] if path.is_dir() else [path]:
+        handle = os.open(place, os.O_RDONLY)
+        os.fsync(handle)
+        os.close(handle)
+
+
+class Plain:
+    """What the libraries do for arrays by name."""
+
+    def __init__(self, arrays, folder):
+        self.arrays, self.folder = arrays, folder
+
+    def write(self, library):
+        """Writes all arrays; returns where."""
+        path = self.folder / f"plain.{library}"
+        if library == "h5py":
+            import h5py
+
+            with h5py.File(path, "w") as file:
+                for name, value in self.arrays.items():
+                    file[name] = value
+        elif library == "safetensors":
+            from safetensors.numpy import save_file
+
+            save_file(self.arrays, path)
+        elif library == "numpy":
+            np.savez(path.with_suffix(".npz"), **self.arrays)
+            path = path.with_suffix(".npz")
+        else:
+            import orbax.checkpoint as ocp
+
+            shutil.rmtree(path, ignore_errors=True)
+            ocp.Checkpointer(ocp.StandardCheckpointHandler()).save(path, args=ocp.args.StandardSave(self.arrays))
+        synced(path)
+        return path
+
+    def read(self, library, path):
+        """Reads all arrays."""
+        if library == "h5py":
+            import h5py
+
+            with h5py.File(path) as file:
+                return [file[name][()] for name in self.arrays]
+        if library == "safetensors":
+            from safetensors.numpy import load_file
+
+            return load_file(path)
+        if library == "numpy":
+            with np.load(path) as file:
+                return [file[name] for name in file.files]
+        import orbax.checkpoint as ocp
+
+        return ocp.Checkpointer(ocp.StandardCheckpointHandler()).restore(path)
+
+
+class Ours:
+    """What jkeras does."""
+
+    def __init__(self, model, folder):
+        self.model, self.folder = model, folder
+
+    def write(self, form):
+        """Writes the model; returns where."""
+        from jkeras.saving import Checkpointer
+
+        path = self.folder / ("checkpoint" if form == "checkpoint" else f"ours{form}")
+        if form == "checkpoint":
+            with Checkpointer(path, background=False) as checkpointer:
+                checkpointer.save(self.model.params, step=1)
+        elif form == ".weights.json":
+            self.model.save_weights(path, max_shard_size=0.05)
+        else:
+            (self.model.save if form in (".keras", ".h5") else self.model.save_weights)(path)
+        return path
+
+    def read(self, form, path):
+        """Reads the weights."""
+        from jkeras.saving import Checkpointer
+
+        if form == "checkpoint":
+            with Checkpointer(path) as checkpointer:
+                return checkpointer.restore(self.model.params)
+        return self.model.load_weights(path)
+
+
+def seconds(function, *arguments):
+    """(how long a call took, what it gave)."""
+    begin = time.perf_counter()
+    result = function(*arguments)
+    return time.perf_counter() - begin, result
+
+
+def measure(layers, rounds, folder):
+    """{format: (seconds to write, of the library, seconds to read, of the library)}, each the least of the rounds."""
+    model = network(layers)
+    ours, plain = Ours(model, folder), Plain({v.path.replace("/", "."): v.numpy() for v in model.weights}, folder)
+    found = {}
+    for _ in range(rounds):
+        for form, library in FORMATS.items():
+            write, path = seconds(ours.write, form)
+            other_write, other = seconds(plain.write, library)
+            times = [write, other_write, seconds(ours.read, form, path)[0], seconds(plain.read, library, other)[0]]
+            found[form] = np.minimum(times, found.get(form, times))
+    return found
+
+
+def memory(form, path, layers):
+    """The largest memory of a process that loads a file, over what it took before, in bytes."""
+    code = ("import re, benchmarks.files as f, jkeras\n"
+            "status = lambda: open('/proc/self/status').read()\n"
+            "peak = lambda: int(re.search(r'VmHWM:\\s+(\\d+)', status())[1]) * 1024\n"
+            f"form, path = {form!r}, {str(path)!r}\n"
+            "jkeras.Sequential([jkeras.Input((2,)), jkeras.layers.Dense(1)]).get_weights()\n"
+            "import h5py\nbefore = peak()\n"
+            "if form in ('.keras', '.h5'):\n    model = jkeras.saving.load_model(path)\n"
+            f"else:\n    model = f.network({layers}); model.load_weights(path)\n"
+            "print(peak() - before)\n")
+    return int(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
+
+
+def main():
+    """Measures and prints."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--layers", type=int, default=50)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--folder", default=None)
+    chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory(dir=chosen.folder) as folder:
+        folder = pathlib.Path(folder)
+        size = 4 * chosen.layers * (WIDTH**2 + WIDTH)
+        print(f"{size / 4e6:.0f} million parameters, {size / 1e6:.0f} MB")
+        print("| format | write s | of plain | read s | of plain | memory to load / size |")
+        print("|---|---:|---:|---:|---:|---:|")
+        for form, (w, pw, r, pr) in measure(chosen.layers, chosen.rounds, folder).items():
+            taken = "" if form == "checkpoint" else f"{memory(form, folder / f'ours{form}', chosen.layers) / size:.2f}"
+            print(f"| `{form}` | {w:.2f} | {w / pw:.2f} x {FORMATS[form]} | {r:.2f} | {r / pr:.2f} | {taken} |")
+
+
+if __name__ == "__main__":
+    main()
