@@ -21,11 +21,13 @@ def replacing(path):
         os.chmod(temporary, mode)
         sync(temporary)
         os.replace(temporary, path)
-        sync(folder)
-    except BaseException:
+    except BaseException as error:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
+        if isinstance(error, OSError):
+            error.add_note(f"{path} could not be saved; what was there before is as it was.")
         raise
+    sync(folder)
 
 
 def _umask():
@@ -41,6 +43,15 @@ def sync(path):
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def make_folder(path):
+    """Makes a folder where there is none, and those it lies in; their names are on the disk then."""
+    if not os.path.isdir(path):
+        parent = os.path.dirname(path)
+        make_folder(parent)
+        os.makedirs(path, exist_ok=True)  # another process may make it now
+        sync(parent)
 
 
 def check_target(path, overwrite):

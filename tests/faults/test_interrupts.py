@@ -9,7 +9,7 @@ import pytest
 
 import jkeras
 from jkeras.saving import Checkpointer
-from jkeras.training.signals import Signals
+from jkeras.core.signals import Signals
 from tests.faults import programs
 from tests.faults.tools import BATCH, STEPS, X, Y, assert_usable, plain, result, run, start
 
