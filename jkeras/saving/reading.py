@@ -22,8 +22,9 @@ def explained(path):
         raise SerializationError(f"{path} cannot be loaded: what it describes is nested too deeply. A model of yours "
                                  "that is that deep can be made by code, and its weights loaded.") from error
     except Exception as error:
-        raise SerializationError(f"{path} cannot be loaded: {error or 'it is damaged'} ({type(error).__name__}). It is "
-                                 "damaged, or not what its name says: take another copy of it.") from error
+        raise SerializationError(f"{path} cannot be loaded: {error or 'it is damaged'} ({type(error).__name__}). The "
+                                 "file is damaged, not what its name says, or a class of yours does not take what it "
+                                 "holds.") from error
 
 
 @contextlib.contextmanager
