@@ -1,5 +1,7 @@
 """Callbacks: what is told of the course of a training, and the list that tells them."""
 
+import collections
+
 from jkeras.callbacks.logs import Logs
 from jkeras.core.registry import public
 
@@ -180,14 +182,21 @@ class CallbackList(Callback):
                 error.add_note(f"{type(callback).__name__}.on_train_end: {type(another).__name__}: {another}")
 
     def get_state(self):
-        """What a checkpoint must remember."""
-        return [callback.get_state() if hasattr(callback, "get_state") else {} for callback in self.callbacks]
+        """What a checkpoint must remember, by the names of the callbacks' classes."""
+        return {name: callback.get_state() for name, callback in self._by_name() if hasattr(callback, "get_state")}
 
     def set_state(self, states):
-        """Takes back what `get_state` gave."""
-        for callback, state in zip(self.callbacks, states):
-            if state:
-                callback.set_state(state)
+        """Takes back what `get_state` gave, also where other callbacks stand beside it now."""
+        for name, callback in self._by_name():
+            if states.get(name):
+                callback.set_state(states[name])
+
+    def _by_name(self):
+        counts = collections.Counter()
+        for callback in self.callbacks:
+            name = type(callback).__name__
+            counts[name] += 1
+            yield f"{name}_{counts[name]}", callback
 
 
 def _overrides(callback, hook):

@@ -25,7 +25,7 @@ def write(folder, trees, texts):
 
 def shapes(folder, name):
     """{path: (shape, dtype)} of the arrays of a tree."""
-    with _checkpointer([name], []) as checkpointer:
+    with _reader(folder) as checkpointer:
         found = checkpointer.metadata(folder).item_metadata[name]
     tree = _plain(getattr(found, "tree", found))
     return {path: (tuple(m.shape), str(np.dtype(m.dtype))) for path, m in flatten(tree)}
@@ -45,7 +45,7 @@ def read(folder, name, like):
     here = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])  # else orbax wants the devices that wrote it
     target = unflatten((path, jax.ShapeDtypeStruct(shape, np.dtype(dtype), sharding=sharding or here))
                        for path, (shape, dtype, sharding) in like.items())
-    with _checkpointer([name], []) as checkpointer:
+    with _reader(folder) as checkpointer:
         found = checkpointer.restore(folder, args=ocp.args.Composite(**{name: ocp.args.StandardRestore(target)}))
     return dict(flatten(_plain(found[name])))
 
@@ -54,13 +54,20 @@ def read_text(folder, name):
     """JSON data."""
     import orbax.checkpoint as ocp
 
-    with _checkpointer([], [name]) as checkpointer:
+    with _reader(folder) as checkpointer:
         return checkpointer.restore(folder, args=ocp.args.Composite(**{name: ocp.args.JsonRestore()}))[name]
 
 
 def has(folder, name):
     """Whether a folder has a tree or text of this name."""
     return os.path.isdir(os.path.join(folder, name))
+
+
+def _reader(folder):
+    """A checkpointer that knows all that a folder has: orbax logs warnings about what it does not know."""
+    names = [entry.name for entry in os.scandir(folder) if entry.is_dir()]
+    texts = [name for name in names if os.path.exists(os.path.join(folder, name, "metadata"))]
+    return _checkpointer([name for name in names if name not in texts], texts)
 
 
 def _checkpointer(trees, texts):

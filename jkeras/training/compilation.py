@@ -6,10 +6,11 @@ import jax
 
 from jkeras.core.settings import settings
 from jkeras.training import placement
+from jkeras.training.signals import Signals
 
 
 class Compiled:
-    """A jitted function that remembers the shapes and dtypes it was traced for.
+    """A jitted function that remembers the shapes and dtypes it was traced for. Ctrl-C does not break into a trace.
 
     Args:
         donate: numbers of the arguments that it may consume.
@@ -33,7 +34,8 @@ class Compiled:
     def _traced(self, *arguments):
         leaves = jax.tree_util.tree_leaves_with_path(arguments)
         self.signatures.append({self._name(path): _Kind(v) for path, v in leaves})
-        return self.function(*arguments)
+        with Signals():
+            return self.function(*arguments)
 
     def _name(self, path):
         first, *rest = path

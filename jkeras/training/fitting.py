@@ -33,22 +33,33 @@ class Fitting:
 
     def run(self, initial_epoch, seed, checkpoint, resume):
         """The results of the last epoch. The model holds its last finished step, whatever happens."""
-        logs = {}
         with Signals(terminate=checkpoint is not None) as self.signals, lent_to(self.plan) as self.live:
             self.resume = Resume(checkpoint, resume, self.runner, self.source, self.live, self.callbacks,
                                  default_seed() if seed is None else seed)
             with self.resume, contextlib.closing(self.runner):
                 position = self.resume.start(initial_epoch)
-                self.callbacks.on_train_begin()
-                self.signals.check()
-                for epoch in range(position.epoch, self.epochs):
-                    logs = self._one_epoch(position if epoch == position.epoch else Position(epoch))
-                    self.callbacks.on_epoch_end(epoch, logs)
-                    stopped = self.model.stop_training
-                    self.resume.after_epoch(epoch, stopped or epoch == self.epochs - 1, logs)
-                    self.signals.check()
-                    if stopped:
-                        break
+                self._reached = position, None
+                try:
+                    return self._epochs(position)
+                except Terminated:
+                    self.resume.save(*self._reached)
+                    raise
+
+    def _epochs(self, position):
+        """The results of the last epoch. `_reached` is what to save when the training is to end: (position, state),
+        None for the state of the moment."""
+        logs = {}
+        self.callbacks.on_train_begin()
+        self.signals.check()
+        for epoch in range(position.epoch, self.epochs):
+            logs = self._one_epoch(position if epoch == position.epoch else Position(epoch))
+            self.callbacks.on_epoch_end(epoch, logs)
+            stopped = self.model.stop_training
+            self.resume.after_epoch(epoch, stopped or epoch == self.epochs - 1, logs)
+            self._reached = Position(epoch + 1), None
+            self.signals.check()
+            if stopped:
+                break
         return logs
 
     def _one_epoch(self, position):
@@ -56,37 +67,29 @@ class Fitting:
         if not position.step:
             self.live.replace(self.plan.reset_metrics)
         self.callbacks.on_epoch_begin(position.epoch)
-        try:
-            position = self._steps(position)
-        except Terminated:
-            self.resume.save(self._reached)
-            raise
+        position = self._steps(position)
         logs = position.logs
         if self.validation is None or not _validates(position.epoch, self.validation_freq):
             return logs
-        before = self.live.peek()
-        try:
-            logs = logs | {f"val_{k}": v for k, v in self.model._evaluate(
-                self.tester, self.live, self.validation, self.validation_steps, self.callbacks,
-                self.signals).items()}
-        except Terminated:
-            self.resume.save(position, before)
-            raise
+        self._reached = position, self.live.peek()
+        logs = logs | {f"val_{k}": v for k, v in self.model._evaluate(
+            self.tester, self.live, self.validation, self.validation_steps, self.callbacks, self.signals).items()}
         return dict(sorted(logs.items()))
 
     def _steps(self, position):
         """Takes the steps of an epoch that are left; the position at its end."""
-        epoch, done, logs, ended = self._reached = position
+        epoch, done, logs, ended = position
+        self._reached = position, None
         watch = Watch(self.model, self.live)
         limit = 1 if self.model.stop_training else self.steps  # as Keras, which looks after each step
         dispatches = () if ended else self.runner.epoch(self.live, self.source, self.resume.seed, epoch, limit,
                                                         self.callbacks.on_train_batch_begin, done, self.resume.left)
         for last, logs in dispatches:
             count, done = last + 1 - done, last + 1
-            self._reached = Position(epoch, done, logs)
+            self._reached = Position(epoch, done, logs), None
             watch.look(epoch, done)
             self.callbacks.on_train_batch_end(last, logs)
-            self.resume.after_steps(count, self._reached)
+            self.resume.after_steps(count, self._reached[0])
             self.signals.check()
             if self.model.stop_training:
                 break
@@ -103,7 +106,7 @@ class Fitting:
         if expected is not None and done < expected:
             warnings.warn(f"Your input ran out of data after {done} of {expected} steps; the epoch ends here. Make "
                           "sure that your dataset or generator can generate at least `steps_per_epoch * epochs` "
-                          "batches.", stacklevel=5)
+                          "batches.", stacklevel=8)
 
 
 def _validates(epoch, frequency):

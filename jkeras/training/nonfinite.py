@@ -80,14 +80,14 @@ class Watch:
                  "lower the learning rate, or clip gradients.")
         if self.model.nonfinite == "raise":
             raise FloatingPointError(about)
-        warnings.warn(about, stacklevel=6)
+        warnings.warn(about, stacklevel=8)
         self.model.stop_training = True
 
     def end_epoch(self, epoch, done):
         """Says how many steps were left out."""
         if self.model.nonfinite == "skip" and (count := self._count()):
             warnings.warn(f"Model '{self.model.name}': {count} of {done} steps of epoch {epoch + 1} would have brought "
-                          "in NaN or infinity, and were left out.", stacklevel=6)
+                          "in NaN or infinity, and were left out.", stacklevel=8)
 
     def _count(self):
         return int(tree.get(self.live.peek().metrics, COUNT))

@@ -33,13 +33,18 @@ class Resume:
         resume: True: go on from the newest checkpoint; "skip": also with data whose position cannot be restored, which
             is passed over; False: the folder must be empty.
         seed: of the shuffling, where the folder has none.
+
+    Raises:
+        ValueError: another `resume`.
     """
 
     def __init__(self, checkpoint, resume, runner, source, live, callbacks, seed):
+        if resume not in (True, False, "skip"):
+            raise ValueError(f"`resume` must be True, False or 'skip'. Received: resume={resume!r}")
         self.runner, self.source, self.live, self.callbacks, self.seed = runner, source, live, callbacks, seed
         self.resume, self.own = resume, not isinstance(checkpoint, Checkpointer)
         self.checkpointer = Checkpointer(checkpoint) if checkpoint is not None and self.own else checkpoint
-        self._saved, self._steps = None, 0
+        self._steps = 0  # since the last save
 
     def start(self, initial_epoch):
         """The position to begin at: that of the newest checkpoint, or the first epoch, of which one is made."""

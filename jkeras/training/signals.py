@@ -5,8 +5,6 @@ import os
 import signal
 import threading
 
-_held = None  # the `Signals` that hold them now, in the main thread
-
 
 class Terminated(SystemExit):
     """SIGTERM came: the process ends with the status 143 that a shell gives for it."""
@@ -16,7 +14,7 @@ class Terminated(SystemExit):
 
 
 class Signals:
-    """Holds Ctrl-C back inside a `with` block, in the main thread; `check` raises it.
+    """Holds Ctrl-C back inside a `with` block, in the main thread; `check`, and the end of the block, raise it.
 
     Blocks in blocks leave it to the outermost.
 
@@ -29,26 +27,31 @@ class Signals:
         self.pending, self._before = set(), {}
 
     def __enter__(self):
-        global _held
-        if threading.current_thread() is not threading.main_thread():
-            return self
-        self._outer, self._is_held = _held, True
-        _held = self
-        for kind in self.kinds:
-            before = signal.getsignal(kind)
-            if callable(before) or kind == signal.SIGTERM and before == signal.SIG_DFL:
-                self._before[kind] = before
-                signal.signal(kind, self._note)
+        if threading.current_thread() is threading.main_thread():
+            for kind in self.kinds:
+                before = signal.getsignal(kind)
+                if callable(before) or kind == signal.SIGTERM and before == signal.SIG_DFL:
+                    self._before[kind] = before
+                    signal.signal(kind, self._note)
         return self
 
     def _note(self, number, frame):
-        if number in self.pending:
+        if self._is_pending(number):
             if number == signal.SIGTERM:
                 signal.signal(signal.SIGTERM, signal.SIG_DFL)
                 os.kill(os.getpid(), signal.SIGTERM)
             self.pending.discard(number)
             raise KeyboardInterrupt
         self.pending.add(number)
+
+    def _outer(self, number):
+        """The block around this one that holds a signal too."""
+        outer = getattr(self._before.get(number), "__self__", None)
+        return outer if isinstance(outer, Signals) else None
+
+    def _is_pending(self, number):
+        outer = self._outer(number)
+        return number in self.pending or outer is not None and outer._is_pending(number)
 
     def check(self):
         """Raises what was held back: `Terminated`, or KeyboardInterrupt."""
@@ -59,17 +62,14 @@ class Signals:
             self.pending.clear()
             raise KeyboardInterrupt
 
-    def __exit__(self, kind, *exc):
-        global _held
-        if not getattr(self, "_is_held", False):
-            return
-        for number, before in self._before.items():
+    def __exit__(self, *exc):
+        for number, before in reversed(self._before.items()):  # SIGINT last: from there on it is raised anywhere
+            outer = self._outer(number)
             signal.signal(number, before)
-        _held = self._outer
-        if kind is None and self._outer is None:
-            self.check()
-        elif self._outer is not None:
-            self._outer.pending |= self.pending
+            if outer is not None and number in self.pending:
+                self.pending.discard(number)
+                outer.pending.add(number)
+        self.check()
 
 
 def whole(function):
