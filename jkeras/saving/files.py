@@ -22,9 +22,12 @@ def replacing(path):
         sync(temporary)
         os.replace(temporary, path)
         sync(folder)
-    except BaseException:
+    except BaseException as error:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
+        if isinstance(error, OSError) and error.errno is not None:
+            raise type(error)(error.errno, f"{path} could not be written: {os.strerror(error.errno)}. What was there "
+                                           "before is there as it was.") from error
         raise
 
 

@@ -91,17 +91,18 @@ class StepFolder:
 
     @contextlib.contextmanager
     def writing(self, step):
-        """Yields the path of a new folder, which becomes the step when the block ends without an error.
+        """Yields the path of a new folder to make, which becomes the step when the block ends without an error.
 
         Of several processes all write into it, and the first one sees to the rest.
         """
         os.makedirs(self.path, exist_ok=True)
         together, first = jax.process_count() > 1, jax.process_index() == 0
-        temporary = os.path.join(self.path, f".{step}.{'together' if together else secrets.token_hex(4)}.partial")
+        around = os.path.join(self.path, f".{step}.{'together' if together else secrets.token_hex(4)}.partial")
+        temporary = os.path.join(around, str(step))  # what the store writes beside it goes with the folder around it
         try:
             if first:
-                shutil.rmtree(temporary, ignore_errors=True)
-                os.mkdir(temporary)
+                _remove(around)
+                os.mkdir(around)
             _meet(f"begin {step}")
             yield temporary
             _meet(f"written {step}")
@@ -109,9 +110,9 @@ class StepFolder:
                 self._seal(temporary)
                 self._put(temporary, step)
             _meet(f"there {step}")
-        except BaseException:
-            shutil.rmtree(temporary, ignore_errors=True)
-            raise
+        finally:
+            if first:
+                _remove(around)
 
     def _seal(self, folder):
         """Lists the files, and sees to it that all is on the disk."""
