@@ -216,6 +216,30 @@ class Model(Trainer, Layer):
 
         return load_weights(self, filepath, skip_mismatch=skip_mismatch, **kwargs)
 
+    def export(self, filepath, format="stablehlo", verbose=None, input_signature=None,
+               platforms=("cpu", "cuda", "tpu"), **kwargs):
+        """Writes the forward pass at inference, with the weights, as a program that needs JAX alone to run.
+
+        `jkeras.export.load(filepath)` gives it back as a function; docs/export.md shows how to do without jkeras.
+
+        Args:
+            filepath: of the file; what is there is replaced.
+            format: "stablehlo", or "onnx" through the converter jax2onnx. Keras's others need TensorFlow or PyTorch.
+            verbose: print what was exported; by default where interactive logging is on.
+            input_signature: list of the arguments, each a structure of `InputSpec`, `KerasTensor`,
+                `jax.ShapeDtypeStruct` or arrays; by default what the model was built for, any batch size.
+            platforms: where the program shall run, among "cpu", "cuda", "rocm" and "tpu"; the same file for all.
+            kwargs: `opset_version` for "onnx".
+
+        Raises:
+            ValueError: another format, or a forward pass that no program can have: texts, layers that run on the host,
+                state that is written, random numbers at inference.
+            NotImplementedError: a format of Keras's that is not written here.
+        """
+        from jkeras.export.formats import export_model
+
+        export_model(self, filepath, format, verbose, input_signature, platforms, **kwargs)
+
     def get_state_tree(self, value_format="backend_tensor"):
         """All values as nested dicts by path: "trainable_variables", "non_trainable_variables", "optimizer_variables",
         "metrics_variables".

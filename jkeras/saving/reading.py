@@ -40,8 +40,10 @@ def opened(path):
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     except FileNotFoundError:
         raise FileNotFoundError(f"There is no file {path} to load.") from None
+    mode = os.fstat(handle).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(handle)
+        kind = "a folder" if stat.S_ISDIR(mode) else "no regular file"
+        raise SerializationError(f"{path} is {kind}, and cannot be loaded. Give the path of a file.")
     with os.fdopen(handle, "rb") as file:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            kind = "a folder" if stat.S_ISDIR(os.fstat(handle).st_mode) else "no regular file"
-            raise SerializationError(f"{path} is {kind}, and cannot be loaded. Give the path of a file.")
         yield file
