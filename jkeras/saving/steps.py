@@ -131,8 +131,8 @@ class StepFolder:
             os.rename(place, aside)
         os.rename(temporary, place)
         sync(self.path)
-        if aside is not None:
-            _remove(aside)
+        for old in filter(None, (aside, self._replaced().get(step))):
+            _remove(old)
 
     def remove(self, step):
         """Removes a step; half removed it is none."""
