@@ -10,7 +10,7 @@ import zipfile
 
 from jkeras.core import registry
 from jkeras.core.errors import SerializationError
-from jkeras.saving import assets, hdf5, safe_json, weights
+from jkeras.saving import assets, dialects, hdf5, safe_json, weights
 from jkeras.saving.safe_zip import SafeZip
 
 KERAS_VERSION = "3.15.1"  # whose format this is
@@ -62,12 +62,16 @@ def read(file, custom_objects=None, compile=True, safe_mode=True):
     Raises:
         SerializationError: it is damaged, or breaks a rule.
     """
-    archive = _opened(file)
+    archive, version = _opened(file)
     config = safe_json.loads(archive.read(CONFIG, safe_json.LONGEST), "its config.json", finite=safe_mode)
     if not isinstance(config, dict) or "class_name" not in config:
         raise SerializationError("its config.json describes no model.")
-    if not compile:
-        config.pop("compile_config", None)
+    compiled = config.pop("compile_config", None)
+    if dialects.is_old(version):
+        config = dialects.modern(config)
+        compiled = compiled and dialects.modern_training(compiled, config)
+    if compile and compiled:
+        config["compile_config"] = compiled
     with registry.loading(safe_mode):
         with registry.sharing():
             model = registry.deserialize(config, custom_objects, safe_mode)
@@ -81,12 +85,12 @@ def read(file, custom_objects=None, compile=True, safe_mode=True):
 
 def read_weights(model, file, skip_mismatch=False):
     """Sets the weights of a model from those of an archive."""
-    with _weights_of(_opened(file)) as store:
+    with _weights_of(_opened(file)[0]) as store:
         weights.read(model, store, skip_mismatch)
 
 
 def _opened(file):
-    """The archive, which has the known members, and assets beside them."""
+    """The archive, which has the known members, and assets beside them; and the version of Keras that it names."""
     archive = SafeZip(file)
     names = [name for name in archive.members if not name.startswith(assets.PREFIX)]
     if sorted(names) != sorted(MEMBERS):
@@ -94,7 +98,7 @@ def _opened(file):
     metadata = safe_json.loads(archive.read(METADATA, 2**16), "its metadata.json")
     if not isinstance(metadata, dict):
         raise SerializationError("its metadata.json holds no metadata.")
-    return archive
+    return archive, metadata.get("keras_version")
 
 
 @contextlib.contextmanager
