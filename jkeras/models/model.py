@@ -13,6 +13,7 @@ from jkeras.core.building import as_tuples
 from jkeras.core.layer import Layer
 from jkeras.models import host
 from jkeras.quantizers.configs import resolve
+from jkeras.saving import dialects
 from jkeras.training.trainer import Trainer
 
 
@@ -309,10 +310,12 @@ def _graph_class(cls, functional):
 
 @registry.public("keras.models.model_from_json")
 def model_from_json(json_string, custom_objects=None):
-    """The model of a JSON text that `to_json` made, with new weights.
+    """The model of a JSON text that `to_json` made, here or in any Keras from 2.3 on, with new weights.
 
     >>> from jkeras import Sequential, layers, Input
     >>> model_from_json(Sequential([Input((2,)), layers.Dense(3)]).to_json()).output_shape
     (None, 3)
     """
-    return registry.deserialize(json.loads(json_string), custom_objects=custom_objects)
+    config = json.loads(json_string)
+    old = isinstance(config, dict) and "module" not in config
+    return registry.deserialize(dialects.modern(config) if old else config, custom_objects=custom_objects)
