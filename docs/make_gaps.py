@@ -17,14 +17,12 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 PARITY = ROOT.parent / "shared" / "parity"
 BEGIN, END = "<!-- features: begin, by docs/make_gaps.py -->", "<!-- features: end -->"
 
-# Modules, and methods of models, that later issues build.
+# Modules that later issues build.
 LATER = {
     "applications": "pretrained architectures: issue 6",
     "datasets": "data sets to download: issue 6",
-    "export": "`ExportArchive` and `model.export`, on StableHLO: issue 5",
     "saving": "`KerasFileEditor`, and whatever else of files is not there: issue 5",
 }
-LATER_METHODS = {"export": "export"}
 
 # Names that are there and raise an error that says what to use.
 RAISES = {
@@ -35,6 +33,8 @@ RAISES = {
     "keras.quantizers.GPTQConfig": "`quantize` with this config raises, since it calibrates on data: \"int8\", "
                                    "\"int4\" and \"float8\" need none",
     "keras.quantizers.AWQConfig": "as `GPTQConfig`",
+    "keras.Model.export(format=\"tf_saved_model\")": "also \"litert\", \"openvino\" and \"torch\": they need other "
+                                                     "libraries; use \"stablehlo\", the default, or \"onnx\"",
 }
 # Names, and methods of classes by their name alone, that are not there.
 MISSING = {}
@@ -59,7 +59,7 @@ def checked():
 
 
 def split(differences):
-    """({later module: number of open names and methods}, the names in MISSING that are indeed missing).
+    """({later module: number of open names}, the names in MISSING that are indeed missing).
 
     Exits where another name differs, or too many names have no implementation.
     """
@@ -68,8 +68,8 @@ def split(differences):
         module = name.split(".")[1]
         methods = text.removeprefix("no method ").split(", ") if re.fullmatch(r"no method [\w, ]+", text) else []
         for part in methods or [name]:
-            if module in LATER or part in LATER_METHODS:
-                later[LATER_METHODS.get(part, module)] += 1
+            if module in LATER:
+                later[module] += 1
             elif part in MISSING:
                 missing[part] = MISSING[part]
             else:

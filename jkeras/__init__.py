@@ -10,6 +10,7 @@ from jkeras import (
     distillation,
     distribution,
     dtype_policies,
+    export,
     initializers,
     layers,
     losses,

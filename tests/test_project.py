@@ -26,6 +26,7 @@ ORDER = [
     {"mixed_precision"},
     {"layers"},
     {"saving"},
+    {"export"},
     {"callbacks"},
     {"training"},
     {"models"},
@@ -33,7 +34,7 @@ ORDER = [
 ]
 RANK = {package: rank for rank, packages in enumerate(ORDER) for package in packages}
 HEAVY = ["orbax", "tensorstore", "h5py", "matplotlib", "rich", "tensorflow", "torch", "pandas", "keras", "IPython",
-         "sklearn", "PIL", "flax", "equinox"]
+         "sklearn", "PIL", "flax", "equinox", "jax2onnx", "onnx"]
 
 # Their examples would need Pillow, graphviz, a network or folders full of files; their tests make what they need.
 WITHOUT_EXAMPLE = {"audio_dataset_from_directory", "get_file", "image_dataset_from_directory", "load_img", "plot_model",

@@ -21,6 +21,10 @@ class SerializationError(ValueError):
     """A config names something unknown, or holds what is not allowed."""
 
 
+class ExportError(ValueError):
+    """What no program of arrays can do was to be exported: texts, state, random numbers, Python on the host."""
+
+
 class UnknownNameError(SerializationError, TypeError):
     """A config names a class or function that is not known."""
 

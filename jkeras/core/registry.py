@@ -407,7 +407,7 @@ def code_to_function(described):
 
 
 def _deserialize_object(class_name, inner, config, custom_objects):
-    seen, shared_id = _shared.get(), config.get("shared_object_id")
+    seen, shared_id = _shared.get(), ("made", config.get("shared_object_id"))  # ids of a file are apart from our own
     if seen is not None and shared_id in seen:
         return seen[shared_id]
     cls = find(class_name, config, custom_objects)
@@ -428,7 +428,7 @@ def _deserialize_object(class_name, inner, config, custom_objects):
             instance.build_from_config(config["build_config"])
         if config.get("compile_config"):
             instance.compile_from_config(config["compile_config"])
-    if seen is not None and shared_id is not None:
+    if seen is not None and shared_id[1] is not None:
         seen[shared_id] = instance
     return instance
 

@@ -7,6 +7,7 @@ from jkeras.core.layer import Layer, layer
 from jkeras.core.record import Any
 from jkeras.core.settings import standardize_data_format
 from jkeras.layers.base import ReadyLayer, sizes
+from jkeras.ops.kernels import is_known
 
 # ---------------------------------------------------------------- windows of a given size
 
@@ -33,7 +34,8 @@ class Pooling(ReadyLayer):
 
     def forward(self, w, x, ctx):
         space = x.shape[1:-1] if self.data_format == "channels_last" else x.shape[2:]
-        if self.padding == "valid" and any(n < size for n, size in zip(space, self.pool_size)):
+        small = any(is_known((n,)) and n < size for n, size in zip(space, self.pool_size))
+        if self.padding == "valid" and small:
             raise ValueError(explain(self._where, f"an input that a window of size {self.pool_size} fits into",
                                      f"shape {x.shape}", "use a smaller window, or padding='same'"))
         return self._pool(x, self.pool_size, self.strides, self.padding, self.data_format)

@@ -12,6 +12,7 @@ from jkeras.core.structure import graph_keys
 from jkeras.core.symbolic import spec_of
 from jkeras.layers.input import Input, InputLayer
 from jkeras.models.model import Model
+from jkeras.saving.dialects import modern_graph
 
 
 class Functional(Composite, Model):
@@ -232,7 +233,7 @@ class Functional(Composite, Model):
     def from_config(cls, config, custom_objects=None):
         """The model of a config."""
         with registry.CustomObjectScope(custom_objects):
-            inputs, outputs, _ = rebuild(config)
+            inputs, outputs, _ = rebuild(modern_graph(config))
             if cls in (Functional, Model):
                 cls = Functional
             return cls(inputs=inputs, outputs=outputs, name=config.get("name"), trainable=config.get("trainable", True))
@@ -327,7 +328,7 @@ def rebuild(config, make=registry.deserialize):
         operations[entry["name"]] = operation
         offset = len(operation._inbound_nodes) if not isinstance(operation, InputLayer) and hasattr(
             operation, "_inbound_nodes") else 0
-        waiting[entry["name"]] = (offset, [_as_keras_3(node) for node in entry["inbound_nodes"]])
+        waiting[entry["name"]] = (offset, list(entry["inbound_nodes"]))
     offsets = {name: offset for name, (offset, _) in waiting.items()}
     while any(nodes for _, nodes in waiting.values()):
         progress = False
@@ -343,17 +344,6 @@ def rebuild(config, make=registry.deserialize):
         name, index, position = place[:3]
         return _tensor((name, index - isinstance(operations.get(name), Functional), position), operations, offsets)
     return _tensors_at(config["input_layers"], find), _tensors_at(config["output_layers"], find), operations
-
-
-def _as_keras_3(node):
-    """A call as Keras 2 wrote it, a list of [layer, node, tensor, kwargs], in the form of Keras 3."""
-    if isinstance(node, dict):
-        return node
-    node = [node] if node and isinstance(node[0], str) else node
-    tensors = [{"class_name": "__keras_tensor__", "config": {"shape": (), "dtype": None, "keras_history": place[:3]}}
-               for place in node]
-    kwargs = next((place[3] for place in node if len(place) > 3), {})
-    return {"args": tensors if len(tensors) == 1 else [tensors], "kwargs": kwargs}
 
 
 def _tensor(place, operations, offsets):

@@ -13,6 +13,7 @@ from jkeras.core.building import as_tuples
 from jkeras.core.layer import Layer
 from jkeras.models import host
 from jkeras.quantizers.configs import resolve
+from jkeras.saving import dialects
 from jkeras.training.trainer import Trainer
 
 
@@ -216,6 +217,30 @@ class Model(Trainer, Layer):
 
         return load_weights(self, filepath, skip_mismatch=skip_mismatch, **kwargs)
 
+    def export(self, filepath, format="stablehlo", verbose=None, input_signature=None,
+               platforms=("cpu", "cuda", "tpu"), **kwargs):
+        """Writes the forward pass at inference, with the weights, as a program that needs JAX alone to run.
+
+        `jkeras.export.load(filepath)` gives it back as a function; docs/export.md shows how to do without jkeras.
+
+        Args:
+            filepath: of the file; what is there is replaced.
+            format: "stablehlo", or "onnx" through the converter jax2onnx. Keras's others need TensorFlow or PyTorch.
+            verbose: print what was exported; by default where interactive logging is on.
+            input_signature: list of the arguments, each a structure of `InputSpec`, `KerasTensor`,
+                `jax.ShapeDtypeStruct` or arrays; by default what the model was built for, any batch size.
+            platforms: where the program shall run, among "cpu", "cuda", "rocm" and "tpu"; the same file for all.
+            kwargs: `opset_version` for "onnx".
+
+        Raises:
+            ValueError: another format, or a forward pass that no program can have: texts, layers that run on the host,
+                state that is written, random numbers at inference.
+            NotImplementedError: a format of Keras's that is not written here.
+        """
+        from jkeras.export.formats import export_model
+
+        export_model(self, filepath, format, verbose, input_signature, platforms, **kwargs)
+
     def get_state_tree(self, value_format="backend_tensor"):
         """All values as nested dicts by path: "trainable_variables", "non_trainable_variables", "optimizer_variables",
         "metrics_variables".
@@ -285,10 +310,12 @@ def _graph_class(cls, functional):
 
 @registry.public("keras.models.model_from_json")
 def model_from_json(json_string, custom_objects=None):
-    """The model of a JSON text that `to_json` made, with new weights.
+    """The model of a JSON text that `to_json` made, here or in any Keras from 2.3 on, with new weights.
 
     >>> from jkeras import Sequential, layers, Input
     >>> model_from_json(Sequential([Input((2,)), layers.Dense(3)]).to_json()).output_shape
     (None, 3)
     """
-    return registry.deserialize(json.loads(json_string), custom_objects=custom_objects)
+    config = json.loads(json_string)
+    old = isinstance(config, dict) and "module" not in config
+    return registry.deserialize(dialects.modern(config) if old else config, custom_objects=custom_objects)

@@ -21,7 +21,10 @@ _loops = contextvars.ContextVar("loops", default=True)
 
 @contextlib.contextmanager
 def traced_for(platform):
-    """A `with` block in which functions are traced for another platform than the one at hand: "cpu", "cuda", "tpu".
+    """A `with` block in which functions are traced for another platform than the one at hand.
+
+    Args:
+        platform: "cpu", "cuda", "rocm", "tpu" or "onnx".
 
     >>> with traced_for("tpu"):
     ...     on_cpu()
@@ -37,6 +40,16 @@ def traced_for(platform):
 def on_cpu():
     """Whether what is traced now will run on CPU."""
     return (_platform.get() or jax.default_backend()) == "cpu"
+
+
+def for_onnx():
+    """Whether what is traced now is converted to ONNX, where windows lie on space alone and loops run forwards.
+
+    >>> with traced_for("onnx"):
+    ...     for_onnx()
+    True
+    """
+    return _platform.get() == "onnx"
 
 
 def outside_loops(function):
@@ -69,6 +82,15 @@ def may_loop():
     return _loops.get()
 
 
+def is_known(shape):
+    """Whether all sizes are numbers: in a function that is exported some may be symbols, which cannot be compared.
+
+    >>> is_known((2, 3)), is_known(jax.export.symbolic_shape("b, 3"))
+    (True, False)
+    """
+    return all(isinstance(size, int) for size in shape)
+
+
 # ---------------------------------------------------------------- max pooling
 
 def max_pool(x, window, strides, padding):
@@ -81,8 +103,8 @@ def max_pool(x, window, strides, padding):
     >>> max_pool(jnp.arange(6.0).reshape(1, 6, 1), (1, 2, 1), (1, 2, 1), "VALID")[0, :, 0]
     Array([1., 3., 5.], dtype=float32)
     """
-    fits = all(size >= w for size, w in zip(x.shape, window)) and x.size
-    if on_cpu() and fits and max(window) <= LARGEST_WINDOW and jnp.issubdtype(x.dtype, jnp.floating):
+    fits = all(w == 1 or is_known((size,)) and size >= w for size, w in zip(x.shape, window)) and 0 not in x.shape
+    if (on_cpu() or for_onnx()) and fits and max(window) <= LARGEST_WINDOW and jnp.issubdtype(x.dtype, jnp.floating):
         return max_pool_slices(x, window, strides, padding)
     return max_pool_plain(x, window, strides, padding)
 
@@ -96,7 +118,7 @@ def max_pool_slices(x, window, strides, padding):
     """`max_pool` along one axis after the other, the last first, so that the first maximum in reading order wins."""
     pads = lax.padtype_to_pads(x.shape, window, strides, padding)
     if any(sum(pad) for pad in pads):
-        x = lax.pad(x, jnp.array(-jnp.inf, x.dtype), [(low, high, 0) for low, high in pads])
+        x = jnp.pad(x, pads, constant_values=-jnp.inf)
     for axis in reversed(range(x.ndim)):
         if window[axis] > 1 or strides[axis] > 1:
             x = _max_along(x, axis, window[axis], strides[axis])

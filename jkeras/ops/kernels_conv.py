@@ -15,7 +15,7 @@ import numpy as np
 from jax import lax
 from jax.custom_derivatives import SymbolicZero
 
-from jkeras.ops.kernels import may_loop, on_cpu
+from jkeras.ops.kernels import is_known, may_loop, on_cpu
 from jkeras.ops.kernels_dot import contract_last
 
 MOST_TAPS = 49  # elements of a kernel; for larger ones, where the plain forms catch up, these would compile slowly
@@ -37,10 +37,11 @@ def convolve(x, kernel, strides, padding, dilation, dims, groups):
         dims: `lax.ConvDimensionNumbers`.
     """
     full = x.dtype in (jnp.float32, jnp.float64)  # sums of pieces would round half precision again and again
-    if on_cpu() and groups == 1 and math.prod(kernel.shape[:-2]) <= MOST_TAPS and x.size and full:
+    if on_cpu() and groups == 1 and math.prod(kernel.shape[:-2]) <= MOST_TAPS and 0 not in x.shape and full:
         if math.prod(kernel.shape[:-2]) == 1:
             return pointwise(x, kernel, strides, dims)
-        return _convolve(x, kernel, strides, padding, dilation, dims, may_loop())
+        if is_known(x.shape):
+            return _convolve(x, kernel, strides, padding, dilation, dims, may_loop())
     return convolve_plain(x, kernel, strides, padding, dilation, dims, groups)
 
 
@@ -135,9 +136,10 @@ def depthwise(x, kernel, strides, padding, dilation, dims):
         strides, padding, dilation, dims: as of `convolve`.
     """
     whole = [(k - 1) * d + 1 for k, d in zip(kernel.shape, dilation)]
-    fits = padding == "SAME" or all(x.shape[axis] >= k for axis, k in zip(dims.lhs_spec[2:], whole))
+    space = [x.shape[axis] for axis in dims.lhs_spec[2:]]
+    fits = is_known(space) and (padding == "SAME" or all(size >= k for size, k in zip(space, whole)))
     floats = jnp.issubdtype(x.dtype, jnp.inexact)  # sums of integers wrap around and are exact
-    if on_cpu() and floats and fits and x.size and math.prod(kernel.shape[:-2]) <= MOST_TAPS:
+    if on_cpu() and floats and fits and 0 not in x.shape and math.prod(kernel.shape[:-2]) <= MOST_TAPS:
         return depthwise_taps(x, kernel, strides, padding, dilation, dims)
     return depthwise_plain(x, kernel, strides, padding, dilation, dims)
 

@@ -2,9 +2,10 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
-from jkeras.ops.kernels import inside_loop, on_cpu
+from jkeras.ops.kernels import for_onnx, inside_loop, on_cpu
 
 
 def scan(step, inputs, states, *, project=None, mask=None, go_backwards=False, unroll=False,
@@ -48,6 +49,9 @@ def scan(step, inputs, states, *, project=None, mask=None, go_backwards=False, u
             new = jax.tree_util.tree_map(lambda a, b: _where(keep, a, b), new, states)
         return new, y
 
+    if go_backwards and for_onnx():
+        inputs, kept = jax.tree_util.tree_map(lambda v: v[::-1], (inputs, kept))
+        go_backwards = False
     times = jnp.arange(inputs.shape[0])
     if go_backwards:
         times = times[::-1]
@@ -89,9 +93,10 @@ def _checked(step):
         y, new = step(x, states, t)
         old, treedef = jax.tree_util.tree_flatten(states)
         new = jax.tree_util.tree_leaves(new)
-        if [jnp.shape(a) for a in new] != [jnp.shape(b) for b in old]:
+        expected, received = [np.shape(b) for b in old], [np.shape(a) for a in new]
+        if received != expected:
             raise ValueError("A recurrent cell must return new states like those it was given. Expected shapes "
-                             f"{[jnp.shape(b) for b in old]}; received {[jnp.shape(a) for a in new]}. Check the cell's "
-                             "`state_size` and the states that its `call` returns.")
+                             f"{expected}; received {received}. Check the cell's `state_size` and the states that its "
+                             "`call` returns.")
         return y, jax.tree_util.tree_unflatten(treedef, [a.astype(b.dtype) for a, b in zip(new, old)])
     return checked

@@ -8,7 +8,7 @@ import zipfile
 
 from jkeras.core import registry
 from jkeras.core.errors import SerializationError
-from jkeras.saving import assets, hdf5, safe_json, weights
+from jkeras.saving import assets, dialects, hdf5, safe_json, weights
 from jkeras.saving.hdf5_writing import writing
 from jkeras.saving.safe_zip import SafeZip, written_in_place
 
@@ -61,11 +61,16 @@ def read(file, custom_objects=None, compile=True, safe_mode=True):
 
 
 def _read(archive, custom_objects, compile, safe_mode):
+    version = _version(archive)
     config = safe_json.loads(archive.read(CONFIG, safe_json.LONGEST), "its config.json", finite=safe_mode)
     if not isinstance(config, dict) or "class_name" not in config:
         raise SerializationError("its config.json describes no model.")
-    if not compile:
-        config.pop("compile_config", None)
+    compiled = config.pop("compile_config", None)
+    if dialects.is_old(version):
+        config = dialects.modern(config)
+        compiled = compiled and dialects.modern_training(compiled, config)
+    if compile and compiled:
+        config["compile_config"] = compiled
     with registry.loading(safe_mode):
         with registry.sharing():
             model = registry.deserialize(config, custom_objects, safe_mode)
@@ -94,7 +99,12 @@ def _opened(file):
     names = [name for name in archive.members if not name.startswith(assets.PREFIX)]
     if sorted(names) != sorted(MEMBERS):
         raise SerializationError(f"it is no `.keras` file: it holds {names[:10]}, expected {list(MEMBERS)}.")
+    return archive
+
+
+def _version(archive):
+    """The version of Keras that wrote an archive."""
     metadata = safe_json.loads(archive.read(METADATA, 2**16), "its metadata.json")
     if not isinstance(metadata, dict):
         raise SerializationError("its metadata.json holds no metadata.")
-    return archive
+    return metadata.get("keras_version")

@@ -1,5 +1,7 @@
 """Trees of arrays, and JSON beside them, in a folder that orbax writes: of one or many devices and processes."""
 
+import contextlib
+import logging
 import os
 
 import jax
@@ -9,7 +11,7 @@ from jkeras.core.tree import flatten, unflatten
 
 
 def write(folder, trees, texts):
-    """Writes into an empty folder.
+    """Writes into a new folder.
 
     Args:
         trees: {name: nested dict of arrays}; arrays of several processes are written by all of them.
@@ -19,8 +21,8 @@ def write(folder, trees, texts):
 
     items = {name: ocp.args.StandardSave(tree) for name, tree in trees.items()}
     items |= {name: ocp.args.JsonSave(data) for name, data in texts.items()}
-    with _checkpointer(trees, texts) as checkpointer:
-        checkpointer.save(folder, args=ocp.args.Composite(**items), force=True)
+    with _checkpointer(trees, texts) as checkpointer, _silent():
+        checkpointer.save(folder, args=ocp.args.Composite(**items))
 
 
 def shapes(folder, name):
@@ -61,6 +63,18 @@ def read_text(folder, name):
 def has(folder, name):
     """Whether a folder has a tree or text of this name."""
     return os.path.isdir(os.path.join(folder, name))
+
+
+@contextlib.contextmanager
+def _silent():
+    """Keeps orbax's threads from logging the errors that they raise, each several times."""
+    log = logging.getLogger("absl")
+    quiet = lambda record: "_SignalingThread" not in record.getMessage()  # noqa: E731
+    log.addFilter(quiet)
+    try:
+        yield
+    finally:
+        log.removeFilter(quiet)
 
 
 def _reader(folder):

@@ -97,6 +97,14 @@ class Checkpointer:
 
     # ------------------------------------------------------------ saving
 
+    def lock(self):
+        """Makes this the one that writes to the folder, until `close`; the first save does so too.
+
+        Raises:
+            RuntimeError: another process does.
+        """
+        self._steps.lock()
+
     def save(self, state, extra=None, step=None, metrics=None):
         """Saves a state, and JSON data beside it, under a number (the state's own `step` by default).
 
@@ -112,7 +120,7 @@ class Checkpointer:
         step = int(state.step) if step is None else int(step)
         if step < 0:
             raise ValueError(f"Checkpoints have numbers from 0 on. Received: step={step}")
-        self._steps.lock()
+        self.lock()
         value = None if self.keep_best is None else (metrics or {}).get(self.keep_best)
         texts = {EXTRA: {"data": json.loads(json.dumps(extra or {})), "value": None if value is None else float(value)}}
         tree = _without_empty(_as_dict(state))
@@ -130,10 +138,10 @@ class Checkpointer:
     def _clean(self, step, value):
         """Removes the checkpoints that need not stay."""
         better = np.less if self.mode == "min" else np.greater
-        if value is not None:
-            known = self._best_known() if self._best is None else self._best
-            if known is None or better(value, known[1]):
-                self._best = step, value
+        if self.keep_best is not None and self._best is None:
+            self._best = self._best_known()
+        elif value is not None and better(value, self._best[1]):
+            self._best = step, value
         kept = [] if self._best is None else [self._best[0]]
         self._steps.keep(step, self.max_to_keep, lambda old: old in kept or (
             self.keep_every is not None and old % self.keep_every == 0))

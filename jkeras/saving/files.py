@@ -24,8 +24,9 @@ def replacing(path):
     except BaseException as error:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
-        if isinstance(error, OSError):
-            error.add_note(f"{path} could not be saved; what was there before is as it was.")
+        if isinstance(error, OSError) and error.errno is not None:
+            raise type(error)(error.errno, f"{path} could not be written: {os.strerror(error.errno)}. What was there "
+                                           "before is there as it was.") from error
         raise
     sync(folder)
 

@@ -20,6 +20,7 @@ RATIO, FREE = 200, 2**24  # compressed data may be so many times its stored size
 LONGEST_ATTRIBUTE = 2**26  # bytes
 CHECKSUM = "crc32"
 HALF = np.dtype("V2")  # as which bfloat16 is stored, which HDF5 does not have
+SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
 @contextlib.contextmanager
@@ -36,8 +37,21 @@ def reading(file):
             yield content
     except SerializationError:
         raise
-    except (OSError, RuntimeError, KeyError, ValueError, TypeError, OverflowError) as error:
+    except (OSError, RuntimeError, KeyError) as error:  # others may be of the model that is made of it
         raise SerializationError(f"it is damaged or no HDF5 file: {error}") from error
+
+
+def is_hdf5(file):
+    """Whether a file begins as HDF5 files do; it stays where it is.
+
+    >>> import io
+    >>> is_hdf5(io.BytesIO(b"PK"))
+    False
+    """
+    start = file.tell()
+    found = file.read(len(SIGNATURE)) == SIGNATURE
+    file.seek(start)
+    return found
 
 
 def child(group, name):

@@ -11,7 +11,6 @@ import jax
 
 from jkeras.core import registry
 from jkeras.core.errors import SerializationError
-from jkeras.core.family import families
 from jkeras.saving import dialects, hdf5, safe_json
 from jkeras.saving.checksums import Checksums
 from jkeras.saving.weights import listed
@@ -117,48 +116,27 @@ def read(file, raw, custom_objects=None, compile=True, safe_mode=True):
         training = hdf5.text(file, "training_config", raw) if compile else None
         if training is not None:
             training = safe_json.loads(training, "its `training_config`", finite=safe_mode)
-            _compile(model, training, file, raw, custom_objects)
+            with registry.CustomObjectScope(custom_objects):
+                model.compile_from_config(dialects.modern_training(training, config))
+            saved = hdf5.descend(file, "optimizer_weights")
+            if saved is not None:
+                model.optimizer.build(model.trainable_variables)
+                _restore_optimizer(model, saved, dialects.is_old(hdf5.text(file, "keras_version", raw)), raw)
     return model
 
 
-def _compile(model, training, file, raw, custom_objects):
-    optimizer = training.pop("optimizer_config", None)
-    known = ("loss", "loss_weights", "metrics", "weighted_metrics", "run_eagerly", "steps_per_execution")
-    arguments = {k: dialects.modern_training(training[k]) for k in known if training.get(k) is not None}
-    with registry.CustomObjectScope(custom_objects):
-        for name, family in (("loss", "losses"), ("metrics", "metrics"), ("weighted_metrics", "metrics")):
-            if name in arguments:
-                arguments[name] = _objects(arguments[name], families[family])
-        model.compile(optimizer=families["optimizers"].get(dialects.modern_optimizer(optimizer)), **arguments)
-    saved = hdf5.descend(file, "optimizer_weights")
-    if saved is not None:
-        model.optimizer.build(model.trainable_variables)
-        _restore_optimizer(model, saved, raw)
-
-
-def _restore_optimizer(model, group, raw):
+def _restore_optimizer(model, group, old, raw):
     """Sets the optimizer's variables; where they are of another optimizer, a warning says so, as in Keras."""
     names, variables = hdf5.names(group, "weight_names", raw) or [], model.optimizer.variables
-    order = dialects.optimizer_order(model.optimizer, len(names))
-    if order is None:
+    pairs = dialects.by_name(model.optimizer, names) if old else list(zip(variables, names))
+    if pairs is None or not old and len(names) != len(variables):
         warnings.warn(f"The optimizer of model '{model.name}' begins afresh: it has {len(variables)} variables, the "
                       f"file {len(names)}.", stacklevel=6)
         return
-    pairs = [(variable, names[i]) for variable, i in zip(variables, order) if i is not None]
     with Checksums() as sums:
-        values = [hdf5.read_array(_find(group, name), variable.shape, sums) for variable, name in pairs]
+        values = {name: hdf5.read_array(_find(group, name), tuple(variable.shape), sums) for variable, name in pairs}
         sums.finish()
-    for (variable, _), value in zip(pairs, values):
-        variable.assign(jax.device_put(value))
-
-
-def _objects(value, family):
-    """Configs in a structure as objects; names stay names."""
-    if isinstance(value, dict) and "class_name" in value:
-        return family.deserialize(value)
-    if isinstance(value, dict):
-        return {k: _objects(v, family) for k, v in value.items()}
-    return [_objects(v, family) for v in value] if isinstance(value, list) else value
+    dialects.assign(model.optimizer, pairs, lambda name, shape: jax.device_put(values[name]))
 
 
 def read_weights(model, group, raw, skip_mismatch=False, by_name=False):
@@ -213,14 +191,14 @@ def _top_values(model, group, raw, sums):
     if group is None or not own:
         return []
     names = hdf5.names(group, "weight_names", raw) or []
-    dialects.check_count(model, own, names)
+    _check_count(model, own, names)
     return [(v, hdf5.read_array(_find(group, name), v.shape, sums)) for v, name in zip(own, names)]
 
 
 def _layer_values(layer, group, raw, sums):
     """(variable, array) pairs for a layer, from its group."""
     variables, names = _in_order(layer), hdf5.names(group, "weight_names", raw)
-    dialects.check_count(layer, variables, names)
+    _check_count(layer, variables, names)
     other = dialects.cudnn_biases(layer)
     values = []
     for variable, name in zip(variables, names):
@@ -229,6 +207,13 @@ def _layer_values(layer, group, raw, sums):
         values.append(hdf5.read_array(data, other[id(variable)] if other.get(id(variable)) == getattr(
             data, "shape", None) else shape, sums))
     return list(zip(variables, dialects.from_cudnn(layer, variables, values)))
+
+
+def _check_count(layer, variables, names):
+    """Raises where a file has another number of arrays for a layer."""
+    if len(variables) != len(names):
+        raise SerializationError(f"it has {len(variables)} weights {[tuple(v.shape) for v in variables]}, the file "
+                                 f"{len(names)}: {names}")
 
 
 def _find(group, name):

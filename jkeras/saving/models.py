@@ -90,7 +90,7 @@ def load_model(filepath, custom_objects=None, compile=True, safe_mode=True):
     if not os.path.exists(path):
         raise ValueError(f"File not found: filepath={path}. Please ensure the file is an accessible `.keras` file.")
     with explained(path), opened(path) as file:
-        if path.endswith(".keras"):
+        if path.endswith(".keras") and not hdf5.is_hdf5(file):  # which Keras 2 wrote under this name too
             return archive.read(file, custom_objects, compile, safe_mode)
         with hdf5.reading(file) as content:
             return legacy_h5.read(content, file, custom_objects, compile, safe_mode)

@@ -15,17 +15,20 @@ from jkeras.saving.safe_zip import SafeZip
 
 MAGIC = b"\x93NUMPY"
 LONGEST_HEADER = 10_000
-HALF = "|V2"  # as which numpy writes bfloat16
 
 
 def write(variables, path):
-    """Writes variables by name to a new file; bfloat16, which numpy does not have, as two bytes without a meaning."""
+    """Writes variables by name to a new file."""
     with zipfile.ZipFile(path, "w", allowZip64=True) as archive:
         for name, variable in variables.items():
-            value = np.asarray(variable.own_value())
-            with archive.open(zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0)), "w", force_zip64=True) as member:
-                np.lib.format.write_array(member, value.view("V2") if value.dtype == jnp.bfloat16 else value,
-                                          allow_pickle=False)
+            put(archive, name, np.asarray(variable.own_value()))
+
+
+def put(archive, name, value):
+    """Writes an array to an open zip archive; one of a dtype that numpy does not have as bytes without a meaning."""
+    with archive.open(zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0)), "w", force_zip64=True) as member:
+        np.lib.format.write_array(member, value.view(f"V{value.itemsize}") if value.dtype.isbuiltin == 2 else value,
+                                  allow_pickle=False)
 
 
 def read(file):
@@ -35,11 +38,16 @@ def read(file):
         SerializationError: the file is damaged, or holds something else than plain arrays.
     """
     archive = SafeZip(file)
-    return {name.removesuffix(".npy"): _stored(archive, name) for name in archive.members}
+    return {name.removesuffix(".npy"): stored(archive, name) for name in archive.members}
 
 
-def _stored(archive, name):
-    """An array, of which only the header has been read; its bytes are there as many as it says."""
+def stored(archive, name, other=jnp.bfloat16):
+    """An array, of which only the header has been read; its bytes are there as many as it says.
+
+    Args:
+        archive: a `SafeZip`.
+        other: the dtype of bytes without a meaning.
+    """
     member, verify = archive.open(name)
     start = member.read(12)
     wide = start[6:7] in (b"\2", b"\3")
@@ -50,7 +58,7 @@ def _stored(archive, name):
         raise SerializationError(f"the header of '{name}' is too long: {length} bytes.")
     begin = (12 if wide else 10) + length
     member.seek(12 if wide else 10)
-    shape, dtype, order = _parsed(name, member.read(length))
+    shape, dtype, order = _parsed(name, member.read(length), jnp.dtype(other))
     size = member.seek(0, 2) - begin
     if size != math.prod(shape) * dtype.itemsize:
         raise SerializationError(f"'{name}' with the shape {shape} and dtype {dtype} should have "
@@ -65,15 +73,15 @@ def _stored(archive, name):
     return Stored(shape, dtype, get)
 
 
-def _parsed(name, header):
+def _parsed(name, header, other):
     """(shape, dtype, order) of the header, a Python dict in text."""
     try:
         found = ast.literal_eval(header.decode("latin1").strip())
         shape, descr, fortran = found["shape"], found["descr"], found["fortran_order"]
-        dtype = jnp.dtype("bfloat16") if descr == HALF else np.dtype(str(descr))
+        dtype = other if descr == f"|V{other.itemsize}" else np.dtype(str(descr))
     except (ValueError, SyntaxError, KeyError, TypeError, MemoryError, RecursionError) as error:
         raise SerializationError(f"the header of '{name}' is damaged: {error}") from error
     if not isinstance(shape, tuple) or not all(type(d) is int and d >= 0 for d in shape) or (
-            dtype.kind not in "fiub" and descr != HALF):
+            dtype.kind not in "fiub" and dtype != other):
         raise SerializationError(f"'{name}' is no array of numbers: dtype {descr}, shape {shape}.")
     return shape, dtype, "F" if fortran else "C"

@@ -22,8 +22,9 @@ def explained(path):
         raise SerializationError(f"{path} cannot be loaded: what it describes is nested too deeply. A model of yours "
                                  "that is that deep can be made by code, and its weights loaded.") from error
     except Exception as error:
-        raise SerializationError(f"{path} cannot be loaded: {error or 'it is damaged'} ({type(error).__name__}). It is "
-                                 "damaged, or not what its name says: take another copy of it.") from error
+        raise SerializationError(f"{path} cannot be loaded: {error or 'it is damaged'} ({type(error).__name__}). The "
+                                 "file is damaged, not what its name says, or a class of yours does not take what it "
+                                 "holds.") from error
 
 
 @contextlib.contextmanager
@@ -39,8 +40,10 @@ def opened(path):
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
     except FileNotFoundError:
         raise FileNotFoundError(f"There is no file {path} to load.") from None
+    mode = os.fstat(handle).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(handle)
+        kind = "a folder" if stat.S_ISDIR(mode) else "no regular file"
+        raise SerializationError(f"{path} is {kind}, and cannot be loaded. Give the path of a file.")
     with os.fdopen(handle, "rb") as file:
-        if not stat.S_ISREG(os.fstat(handle).st_mode):
-            kind = "a folder" if stat.S_ISDIR(os.fstat(handle).st_mode) else "no regular file"
-            raise SerializationError(f"{path} is {kind}, and cannot be loaded. Give the path of a file.")
         yield file

@@ -158,6 +158,8 @@ def read(model, file, path, skip_mismatch=False):
 class _Files:
     """The store that `weights.read` reads: files are opened when they are needed."""
 
+    layers = "layers"
+
     def __init__(self, places, folder, stack):
         self.places, self.folder, self.stack, self.files = places, folder, stack, {}
 

@@ -87,17 +87,18 @@ class StepFolder:
 
     @contextlib.contextmanager
     def writing(self, step):
-        """Yields the path of a new folder, which becomes the step when the block ends without an error.
+        """Yields the path of a new folder to make, which becomes the step when the block ends without an error.
 
         For the one that holds the lock. Of several processes all write into the folder, the first one sees to the rest.
         """
         make_folder(self.path)
         together, first = jax.process_count() > 1, jax.process_index() == 0
-        temporary = os.path.join(self.path, f".{step}.{'together' if together else secrets.token_hex(4)}.partial")
+        around = os.path.join(self.path, f".{step}.{'together' if together else secrets.token_hex(4)}.partial")
+        temporary = os.path.join(around, str(step))  # what the store writes beside it goes with the folder around it
         try:
             if first:
                 self._tidy()
-                os.mkdir(temporary)
+                os.mkdir(around)
             _meet(f"begin {step}")
             yield temporary
             _meet(f"written {step}")
@@ -105,9 +106,9 @@ class StepFolder:
                 self._seal(temporary)
                 self._put(temporary, step)
             _meet(f"there {step}")
-        except BaseException:
-            self._remove_all(lambda name: name.startswith(os.path.basename(temporary)))  # the store puts more beside it
-            raise
+        finally:
+            if first:
+                _remove(around)
 
     def _seal(self, folder):
         """Lists the files, and sees to it that all is on the disk."""
@@ -131,8 +132,8 @@ class StepFolder:
                 os.rename(aside, place)
             raise
         sync(self.path)
-        if aside is not None:
-            _remove(aside)
+        for old in filter(None, (aside, self._replaced().get(step))):
+            _remove(old)
 
     def remove(self, step):
         """Removes a step; half removed it is none."""
@@ -154,14 +155,10 @@ class StepFolder:
 
     def _tidy(self):
         """Removes what killed processes left, and what a store that failed wrote after that."""
-        def is_left(name):
+        for name in os.listdir(self.path):
             old = OLD.fullmatch(name)
-            return LEFT.match(name) or old and _is_folder(os.path.join(self.path, old[1]))
-        self._remove_all(is_left)
-
-    def _remove_all(self, chosen):
-        for name in filter(chosen, os.listdir(self.path)):
-            _remove(os.path.join(self.path, name))
+            if LEFT.fullmatch(name) or old and _is_folder(os.path.join(self.path, old[1])):
+                _remove(os.path.join(self.path, name))
 
     # ------------------------------------------------------------ checking
 

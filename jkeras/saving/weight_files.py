@@ -90,19 +90,19 @@ def load_weights(model, filepath, skip_mismatch=False, *, by_name=False, key_map
     if not ending:
         raise ValueError(f"File format not supported: filepath={path}. Weights are loaded from `.weights.h5`, "
                          "`.weights.json`, `.safetensors`, `.npz`, `.keras` and `.h5` files.")
-    if by_name and ending not in (".h5", ".hdf5"):
+    if by_name and not ending.endswith((".h5", ".hdf5")):
         raise ValueError(f"`by_name=True` is there for older `.h5` files only. Received: filepath={path}")
     if key_map is not None and ending not in FLAT:
         raise ValueError(f"`key_map` goes with {' and '.join(FLAT)} files. Received: filepath={path}")
     with explained(path), opened(path) as file:
         if ending in FLAT:
             return flat.assign(model, FLAT[ending].read(file), key_map, skip_mismatch)
-        if ending == ".keras":
+        if ending == ".keras" and not hdf5.is_hdf5(file):
             return archive.read_weights(model, file, skip_mismatch)
         if ending == ".weights.json":
             return shards.read(model, file, path, skip_mismatch)
         with hdf5.reading(file) as content:
-            if ending == ".weights.h5":
+            inside = hdf5.descend(content, "model_weights")
+            if ending == ".weights.h5" and inside is None and hdf5.names(content, "layer_names", file) is None:
                 return weights.read(model, weights.OneFile(content), skip_mismatch)
-            group = hdf5.descend(content, "model_weights") or content
-            legacy_h5.read_weights(model, group, file, skip_mismatch, by_name)
+            legacy_h5.read_weights(model, content if inside is None else inside, file, skip_mismatch, by_name)

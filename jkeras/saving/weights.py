@@ -11,38 +11,41 @@ from jkeras.core.module import Module
 from jkeras.core.rng import SeedGenerator
 from jkeras.core.settings import snake_case
 from jkeras.core.variable import Variable
-from jkeras.saving import hdf5
+from jkeras.saving import dialects, hdf5
 from jkeras.saving.checksums import Checksums
 
 
-def parts(owner):
+def parts(owner, layers="layers"):
     """(path, object) of everything that has variables of its own in a model file: layers, metrics, the optimizer.
 
     An attribute is a step of the path; in a list or dict the class's name is, with a number where it comes again.
+
+    Args:
+        layers: the step to a model's layers, which was `OLD_LAYERS` once; there a layer with weights counted twice.
     """
-    yield from _visit(owner, "", set())
+    yield from _visit(owner, "", set(), layers)
 
 
-def _visit(thing, path, seen):
+def _visit(thing, path, seen, layers):
     if id(thing) in seen:
         return
     seen.add(id(thing))
     yield path, thing
     for name, value in _attributes(thing):
-        yield from _visit_value(value, f"{path}/{name}" if path else name, seen)
+        yield from _visit_value(value, "/".join(filter(None, (path, layers if name == "layers" else name))), seen, layers)
 
 
-def _visit_value(value, path, seen):
+def _visit_value(value, path, seen, layers):
     if _is_saved(value):
-        yield from _visit(value, path, seen)
+        yield from _visit(value, path, seen, layers)
     elif isinstance(value, (list, tuple, dict)):
-        counts = {}
+        counts, twice = {}, path.endswith(OLD_LAYERS)
         for item in value.values() if isinstance(value, dict) else value:
             if _is_saved(item) or isinstance(item, (list, tuple, dict)):
                 name = snake_case(type(item).__name__) if _is_saved(item) else "container"
-                counts[name] = counts.get(name, -1) + 1
-                yield from _visit_value(item, f"{path}/{name}_{counts[name]}" if counts[name] else f"{path}/{name}",
-                                        seen)
+                number = counts.get(name, 0)
+                counts[name] = number + 1 + bool(twice and getattr(item, "weights", ()))
+                yield from _visit_value(item, f"{path}/{name}_{number}" if number else f"{path}/{name}", seen, layers)
 
 
 def _is_saved(value):
@@ -68,6 +71,7 @@ def _attributes(thing):
         yield name, found[name]
 
 
+OLD_LAYERS = "_layer_checkpoint_dependencies"  # in files of Keras 2.12 to 2.14
 SKIPPED = (  # attributes of the kernel's own, and what `compile` made
     "_all_layers", "_at", "_build_shapes", "_children", "_compile_arguments", "_compile_loss", "_compile_metrics",
     "_functional", "_functions", "_given", "_host_split", "_predictor", "_inbound_nodes", "_index", "_inputs_struct",
@@ -87,9 +91,13 @@ class Slots:
         self.groups, self.shapes, self.sums = groups, shapes, sums
 
     def __getitem__(self, key):
+        return self.read(key, self.shapes.get(key))
+
+    def read(self, key, shape):
+        """The array of a key, which must have a shape; of any where that is None."""
         for group in self.groups:
             if key in group:
-                return hdf5.read_array(hdf5.child(group, key), self.shapes.get(key), self.sums)
+                return hdf5.read_array(hdf5.child(group, key), shape, self.sums)
         raise KeyError(f"no array '{key}'")
 
     def take(self, key):
@@ -101,6 +109,11 @@ class Slots:
 
     def __len__(self):
         return len(self.keys())
+
+    def all_shapes(self):
+        """The shapes of "0", "1" and so on; those of a strange file, which are only compared."""
+        found = {key: getattr(hdf5.child(group, key), "shape", None) for group in self.groups for key in group}
+        return [found.get(str(i)) for i in range(len(found))]
 
     def keys(self):
         """The keys that are there."""
@@ -119,11 +132,17 @@ class OneFile:
 
     def find(self, path):
         """The groups of the variables of the object at a path; none if there is nothing."""
-        for place in (path, path.replace("layers", "_layer_checkpoint_dependencies")):  # the latter in Keras 2.13
+        before, _, last = path.rpartition("/")
+        for place in (path, f"{before}/_{last}"):  # the latter for the parts of MultiHeadAttention in Keras 2
             group = hdf5.descend(self.file, f"{place}/vars")
             if group is not None:
                 return [group]
         return []
+
+    @property
+    def layers(self):
+        """The step of paths to a model's layers."""
+        return OLD_LAYERS if OLD_LAYERS in self.file else "layers"
 
     def make(self, path, name):
         """A dict-like store for the variables of the object at a path."""
@@ -165,7 +184,7 @@ def read(model, store, skip_mismatch=False, verify=lambda: None):
         SerializationError: the file lacks a layer, or has other arrays for it; all such places are listed, and nothing
             is changed. With `skip_mismatch` these layers keep their values, and a warning lists them.
     """
-    things = [(path, thing, store.find(path)) for path, thing in parts(model)]
+    things = [(path, thing, store.find(path)) for path, thing in parts(model, store.layers)]
     problems, before, sums = [], [], Checksums()
     try:
         for path, thing, groups in things:
@@ -226,6 +245,11 @@ def _shapes(thing):
 
 
 def _load_own(thing, slots):
+    if hasattr(thing, "apply_gradients") and hasattr(thing, "_at") and len(slots):
+        pairs = dialects.by_number(thing, slots.all_shapes())
+        if pairs is not None:
+            return dialects.assign(thing, pairs, lambda number, shape: jax.device_put(
+                slots.read(str(number), shape)))
     if hasattr(thing, "load_own_variables"):
         if isinstance(thing, Layer) or len(slots):
             thing.load_own_variables(slots)

@@ -3,6 +3,8 @@
 import contextlib
 import warnings
 
+import jax
+
 
 from jkeras.core.settings import default_seed
 from jkeras.training.live import lent_to
@@ -42,7 +44,8 @@ class Fitting:
                 try:
                     return self._epochs(position)
                 except Terminated:
-                    self.resume.save(*self._reached)
+                    if jax.process_count() == 1:  # several would have to agree on a step first
+                        self.resume.save(*self._reached)
                     raise
 
     def _epochs(self, position):

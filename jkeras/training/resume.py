@@ -50,6 +50,7 @@ class Resume:
         """The position to begin at: that of the newest checkpoint, or the first epoch, of which one is made."""
         if self.checkpointer is None:
             return Position(initial_epoch)
+        self.checkpointer.lock()
         if not self.checkpointer.steps():
             self.save(Position(initial_epoch))
             return Position(initial_epoch)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from jax import lax
 
-from jkeras.ops import kernels, kernels_conv, kernels_dot
+from jkeras.ops import kernels, kernels_conv, kernels_dot, recurrent
 
 POOLS = [  # shape, window, strides, padding
     ((2, 6, 6, 3), (1, 2, 2, 1), (1, 2, 2, 1), "VALID"),
@@ -144,3 +144,47 @@ def test_products_with_kernels(equation, shape, size):
     x, kernel = jax.random.normal(jax.random.key(0), shape), jax.random.normal(jax.random.key(1), size)
     assert_same(lambda x, k: kernels_dot.einsum_with_kernel(equation, x, k), lambda x, k: jnp.einsum(equation, x, k),
                 x, kernel)
+
+
+FORMS = {  # of functions whose shapes may hold symbols, with shapes of their arguments and for what the symbols stand
+    "convolve": (lambda x, k: kernels_conv.convolve(x, k, (1, 1), "VALID", (1, 1), dims(4, False), 1),
+                 "(b, h, w, 2), (3, 3, 2, 4)", [dict(b=2, h=5, w=6), dict(b=1, h=3, w=3)]),
+    "pointwise": (lambda x, k: kernels_conv.convolve(x, k, (2, 1), "VALID", (1, 1), dims(4, False), 1),
+                  "(b, h, w, 2), (1, 1, 2, 4)", [dict(b=2, h=5, w=6)]),
+    "depthwise": (lambda x, k: kernels_conv.depthwise(x, k, (1, 1), "SAME", (1, 1), dims(4, False)),
+                  "(b, 5, 6, 2), (3, 3, 2, 2)", [dict(b=2), dict(b=9)]),
+    "depthwise anywhere": (lambda x, k: kernels_conv.depthwise(x, k, (1, 1), "VALID", (1, 1), dims(4, False)),
+                           "(b, h, w, 2), (3, 3, 2, 2)", [dict(b=2, h=5, w=6)]),
+    "max_pool": (lambda x: kernels.max_pool(x, (1, 2, 2, 1), (1, 2, 2, 1), "SAME"), "(b, 5, 6, 2)", [dict(b=3)]),
+    "max_pool anywhere": (lambda x: kernels.max_pool(x, (1, 2, 2, 1), (1, 2, 2, 1), "VALID"), "(b, h, w, 2)",
+                          [dict(b=3, h=5, w=6)]),
+    "product": (lambda x, k: kernels_dot.contract_last(x, k), "(b, t, 4), (4, 3)", [dict(b=2, t=5)]),
+}
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_forms_take_symbols(name):
+    function, text, sizes = FORMS[name]
+    scope = jax.export.SymbolicScope(["h >= 3", "w >= 3"] if "h" in text else [])
+    specs = [jax.ShapeDtypeStruct(jax.export.symbolic_shape(part.strip("() "), scope=scope), "float32")
+             for part in text.split("), (")]
+    exported = jax.export.export(jax.jit(function), platforms=["cpu"])(*specs)
+    for given in sizes:
+        shapes = [tuple(given.get(str(d), d) for d in spec.shape) for spec in specs]
+        arguments = [jax.random.normal(jax.random.key(i), shape) for i, shape in enumerate(shapes)]
+        np.testing.assert_allclose(exported.call(*arguments), function(*arguments), rtol=1e-5, atol=1e-5)
+
+
+def test_forms_for_onnx():
+    x = jax.random.normal(jax.random.key(0), (2, 6, 5, 3))
+    pool = lambda x: kernels.max_pool(x, (1, 3, 2, 1), (1, 2, 2, 1), "SAME")
+    mask = jnp.array([[True, True], [True, False], [False, True], [True, True], [True, False], [True, True]])
+    step = lambda x, s, t: (x + 0.5 * s + t, x - s)
+    loop = lambda x: recurrent.scan(step, x, jnp.ones(x.shape[1:]), mask=mask, go_backwards=True)
+    for function, argument, unknown in ((pool, x, "reduce_window"), (loop, x.reshape(6, 2, -1), "reverse=True")):
+        with kernels.traced_for("tpu"):
+            assert unknown in str(jax.make_jaxpr(lambda x, f=function: f(x))(argument))
+        with kernels.traced_for("onnx"):
+            assert unknown not in str(jax.make_jaxpr(lambda x, f=function: f(x))(argument))
+            y = function(argument)
+        jax.tree.map(np.testing.assert_array_equal, y, function(argument))

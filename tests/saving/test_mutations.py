@@ -29,4 +29,4 @@ def test_some_mutations(name, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", mutations.FORMATS)
 def test_many_mutations(name, tmp_path):
-    assert run(tmp_path, name, 40, 5000) == ""
+    assert run(tmp_path, name, 40, 900) == ""

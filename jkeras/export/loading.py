@@ -1,0 +1,126 @@
+"""Exported programs, read back: functions of arrays."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+
+from jkeras.core.errors import explain
+from jkeras.core.registry import public
+from jkeras.export import artifact
+from jkeras.saving.reading import explained, opened
+
+
+class Endpoint:
+    """One function of an artifact.
+
+    Attributes:
+        input_signature: list of the arguments, with `jax.ShapeDtypeStruct` in the place of arrays.
+        output_signature: the same for what it returns.
+        platforms: where it runs: "cpu", "cuda", "rocm", "tpu".
+    """
+
+    def __init__(self, exported, weights):
+        self._exported, self._weights = exported, weights
+        (_, *arguments), _ = jax.tree_util.tree_unflatten(exported.in_tree, map(_spec, exported.in_avals))
+        self.input_signature, self.platforms = arguments, tuple(exported.platforms)
+        self.output_signature = jax.tree_util.tree_unflatten(exported.out_tree, map(_spec, exported.out_avals))
+
+    def call(self, *args):
+        """The outputs, for functions of yours that are compiled as a whole."""
+        return self._exported.call(self._weights, *self._arrays(args))
+
+    def __call__(self, *args):
+        return self._compiled(self._weights, *self._arrays(args))
+
+    @functools.cached_property
+    def _compiled(self):
+        return jax.jit(self._exported.call)
+
+    def _arrays(self, args):
+        """The arguments as arrays of the dtypes that the program takes, as a model converts its inputs."""
+        specs, treedef = jax.tree_util.tree_flatten(self.input_signature)
+        try:
+            values = treedef.flatten_up_to(list(args))
+        except (ValueError, TypeError):
+            raise ValueError(explain("An exported program", f"the arguments {text_of(tuple(self.input_signature))}",
+                                     f"the structure {jax.tree_util.tree_structure(args)}")) from None
+        return treedef.unflatten(jnp.asarray(value, spec.dtype) for value, spec in zip(values, specs))
+
+    def __repr__(self):
+        return f"<Endpoint {text_of(tuple(self.input_signature))} -> {text_of(self.output_signature)}>"
+
+
+class Artifact:
+    """What `load` gives: endpoints by name, and the first of them as the artifact itself.
+
+    Attributes:
+        endpoints: {name: `Endpoint`}.
+        collections: {name: {path of a variable: array}}, of `ExportArchive.add_variable_collection`.
+        input_signature, output_signature, platforms: of the first endpoint.
+
+    >>> import tempfile, jkeras
+    >>> model = jkeras.Sequential([jkeras.Input((2,)), jkeras.layers.Dense(1, kernel_initializer="ones")])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     model.export(f"{folder}/model", verbose=False)
+    ...     artifact = load(f"{folder}/model")
+    >>> artifact.endpoints
+    {'serve': <Endpoint (float32[b,2]) -> float32[b,1]>}
+    """
+
+    def __init__(self, endpoints, collections):
+        self.endpoints, self.collections = endpoints, collections
+        first = next(iter(endpoints.values()))
+        self.input_signature, self.output_signature = first.input_signature, first.output_signature
+        self.platforms, self.call, self._first = first.platforms, first.call, first
+
+    def __call__(self, *args):
+        return self._first(*args)
+
+
+@public("jkeras.export.load")
+def load(filepath, safe_mode=True):
+    """Reads what `Model.export` or `ExportArchive` wrote.
+
+    Args:
+        filepath: the file.
+        safe_mode: False lets its programs call kernels that are not JAX's own; a file that asks for that can run
+            whatever it likes.
+
+    Returns:
+        An `Artifact`: a function of the inputs.
+
+    Raises:
+        SerializationError (a ValueError): the file is damaged, or something else; the message has the path.
+
+    >>> import tempfile, jkeras
+    >>> model = jkeras.Sequential([jkeras.Input((2,)), jkeras.layers.Dense(1, kernel_initializer="ones")])
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     model.export(f"{folder}/model", verbose=False)
+    ...     serve = load(f"{folder}/model")
+    >>> serve([[1.0, 2.0], [3.0, 4.0]]).tolist()
+    [[3.0], [7.0]]
+    """
+    artifact.check_library()
+    with explained(filepath), opened(filepath) as file:
+        contents = artifact.read(file, safe_mode)
+        return Artifact({name: Endpoint(*program) for name, program in contents.programs.items()},
+                        contents.collections)
+
+
+def _spec(aval):
+    return jax.ShapeDtypeStruct(aval.shape, aval.dtype)
+
+
+def text_of(structure):
+    """A structure of specs in short.
+
+    >>> text_of({"a": jax.ShapeDtypeStruct((2, 3), "float32"), "b": [jax.ShapeDtypeStruct((), "int32")]})
+    '{a: float32[2,3], b: [int32[]]}'
+    """
+    if isinstance(structure, dict):
+        return "{" + ", ".join(f"{k}: {text_of(v)}" for k, v in structure.items()) + "}"
+    if isinstance(structure, (list, tuple)):
+        inner = ", ".join(map(text_of, structure))
+        return f"[{inner}]" if isinstance(structure, list) else f"({inner})"
+    return structure if structure is None else f"{structure.dtype}[{','.join(map(str, structure.shape))}]"

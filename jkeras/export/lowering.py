@@ -1,0 +1,147 @@
+"""A function on layers as a pure program on their weights, lowered for several platforms at once."""
+
+import contextlib
+import functools
+import typing
+
+import jax
+from jax import export, lax
+
+from jkeras.core import frame
+from jkeras.core.errors import ExportError, explain
+from jkeras.core.settings import settings
+from jkeras.ops.kernels import is_known, traced_for
+
+PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
+
+
+class Program(typing.NamedTuple):
+    """What `lower` gives.
+
+    Attributes:
+        exported: of a function of the list of weights and the arguments.
+        variables: whose values are the weights.
+    """
+
+    exported: export.Exported
+    variables: list
+
+
+class Inference(frame.Run):
+    """A run that remembers which variables are read, and refuses what a program without state cannot do.
+
+    Args:
+        values: {id(variable): array}; variables that are not there have their own values.
+    """
+
+    def __init__(self, values=()):
+        super().__init__(values=dict(values), training=False)
+        self.used = {}
+
+    def read(self, variable):
+        self.used[id(variable)] = variable
+        return super().read(variable)
+
+    def write(self, variable, value):
+        raise ExportError(explain(self._layer(), "a forward pass that keeps nothing",
+                                  f"one that writes to the variable '{variable.path}'",
+                                  "export a function that takes the state and returns it"))
+
+    def draw(self, generator):
+        raise ExportError(explain(self._layer(), "a forward pass without random numbers",
+                                  "one that draws some at inference", "draw them outside and pass them as an input"))
+
+    def call(self, layer, args, kwargs, bare=False):
+        if getattr(layer, "runs_on_host", False) and any(
+                isinstance(v, jax.core.Tracer) for v in jax.tree_util.tree_leaves((args, kwargs))):
+            raise ExportError(host_layer(layer))
+        return super().call(layer, args, kwargs, bare)
+
+    def _layer(self):
+        return self.stack[-1][0]._where if self.stack else "The function"
+
+
+def host_layer(layer):
+    """The message for a layer that looks at its inputs in Python."""
+    return explain(layer._where, "layers that run on the device", "one that looks at texts or tables on the host",
+                   "export the layers behind it, `Model(layer.output, model.output)`, and call this one before the "
+                   "program")
+
+
+def lower(function, arguments, platforms, where):
+    """The program of a function of arrays, at inference.
+
+    The weights that it reads are its first argument, not constants inside: XLA takes seconds and copies for these.
+
+    Args:
+        arguments: structures of `jax.ShapeDtypeStruct`, one for each.
+        platforms: names among "cpu", "cuda", "rocm" and "tpu".
+        where: names the endpoint in notes to errors.
+    """
+    function = function.__wrapped__ if isinstance(function, jax.stages.Wrapped) else function  # no trace of old weights
+    with explained(arguments, where), on_one_device():
+        variables = _variables_of(function, arguments)
+
+        def run(weights, *args):
+            with Inference(zip(map(id, variables), weights)):
+                return function(*args)
+        weights = [jax.ShapeDtypeStruct(v.shape, v.own_dtype) for v in variables]
+        return Program(export.export(jax.jit(_for_platforms(run, platforms)), platforms=platforms)(weights, *arguments),
+                       variables)
+
+
+def _variables_of(function, arguments):
+    """The variables that a function reads."""
+    used = {}
+
+    def run(*args):
+        with Inference() as inference:
+            y = function(*args)
+        used.update(inference.used)
+        return y
+    jax.eval_shape(run, *arguments)
+    return list(used.values())
+
+
+def _for_platforms(run, platforms):
+    """The function, traced for each kind of platform: the CPU has forms of its own."""
+    def form(platform):
+        def traced(*args):
+            with traced_for(platform):
+                return run(*args)
+        return traced
+    others = [p for p in platforms if p != "cpu"]
+    if not others or others == list(platforms):
+        return form(platforms[0])
+    return functools.partial(lax.platform_dependent, cpu=form("cpu"), default=form(others[0]))
+
+
+@contextlib.contextmanager
+def on_one_device():
+    """Inside this block nothing is laid out over a mesh, which the machine that runs the program may not have."""
+    before, settings.distribution = settings.distribution, None
+    try:
+        yield
+    finally:
+        settings.distribution = before
+
+
+@contextlib.contextmanager
+def explained(arguments, where):
+    """Adds to an error for which shapes the function was traced, since letters among them may be the reason."""
+    try:
+        yield
+    except ExportError:
+        raise
+    except Exception as error:
+        if isinstance(error, NotImplementedError) and "callback" in str(error):
+            raise ExportError(explain(where, "a function that runs on the device", "one that calls back into Python "
+                                      "(`jax.pure_callback`, `io_callback` or `jax.debug.print`)")) from error
+        shapes = [v.shape for v in jax.tree_util.tree_leaves(arguments)]
+        if not all(map(is_known, shapes)):
+            error.add_note(
+                f"{where} was traced for inputs of the shapes {', '.join(map(str, shapes))}, where a letter is any "
+                "size. If it depends on a size, say so: `input_signature=[InputSpec(shape=…, dtype=…)]` with numbers; "
+                "or, if on two being equal or one being large enough, `jax.ShapeDtypeStruct` with a shape like "
+                "`jax.export.symbolic_shape(\"b, h, w, 3\", constraints=[\"h >= 32\", \"w >= 32\"])`.")
+        raise

@@ -1,0 +1,62 @@
+"""ONNX files, through the converter jax2onnx."""
+
+import warnings
+
+import jax
+
+from jkeras.core.errors import explain
+from jkeras.export.archive import check_texts
+from jkeras.export.lowering import Inference, explained, on_one_device
+from jkeras.export.signature import names_of, signature_of, standardized
+from jkeras.ops.kernels import traced_for
+from jkeras.saving.files import check_target, replacing
+
+OPSET = 21  # read by onnxruntime from 1.20 on
+
+
+def write(model, filepath, input_signature=None, opset_version=OPSET):
+    """Writes the forward pass of a model at inference, with the weights inside.
+
+    Args:
+        input_signature: as of `Model.export`.
+        opset_version: of ONNX's operators.
+
+    Raises:
+        ImportError: the converter is not installed.
+        ValueError: what the converter cannot do.
+    """
+    try:
+        from jax2onnx import to_onnx
+    except ImportError as error:
+        raise ImportError("`format=\"onnx\"` needs the converter jax2onnx: `pip install 'jkeras[onnx]'`.") from error
+    check_target(filepath, overwrite=True)
+    signature = signature_of(model) if input_signature is None else input_signature
+    check_texts(model, signature)
+    arguments = standardized(signature, model._where)
+    leaves, treedef = jax.tree_util.tree_flatten(arguments)
+
+    def run(*values):
+        with Inference():
+            return model(*treedef.unflatten(values))
+    with explained(arguments, model._where), on_one_device(), traced_for("onnx"), warnings.catch_warnings():
+        outputs = jax.eval_shape(run, *leaves)  # makes the weights, before the converter puts its own into jax.numpy
+        warnings.simplefilter("ignore")  # of dtypes, from the converter's own code
+        try:
+            converted = to_onnx(lambda *values: tuple(jax.tree_util.tree_leaves(run(*values))), leaves,
+                                model_name=model.name, opset=opset_version, input_names=names_of(signature),
+                                output_names=_names(outputs))
+        except NotImplementedError as error:
+            raise ValueError(explain(model._where, "operations that jax2onnx converts", str(error),
+                                     "export to \"stablehlo\"")) from error
+    with replacing(filepath) as temporary, open(temporary, "wb") as file:
+        file.write(converted.SerializeToString())
+
+
+def _names(outputs):
+    """A name for each output: its place in the structure, or "output".
+
+    >>> _names({"a": 1.0, "b": [2.0]}), _names(1.0)
+    (['a', 'b/0'], ['output'])
+    """
+    paths = [path for path, _ in jax.tree_util.tree_leaves_with_path(outputs)]
+    return [jax.tree_util.keystr(path, simple=True, separator="/") or "output" for path in paths]

@@ -1,0 +1,85 @@
+"""Graphs as Keras 2 and tf.keras wrote them, as Keras 3 does.
+
+There a call is a list of places `[layer, call, output, arguments]`, one for each tensor of the first argument. Models
+in models count one call more than was made: the first is their own graph's.
+"""
+
+RECURRENT = ("RNN", "SimpleRNN", "LSTM", "GRU", "Bidirectional", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D")
+
+
+def modern_graph(config):
+    """The config of a model; the same one where it is no graph of Keras 2.
+
+    >>> modern_graph({"layers": [{"class_name": "ReLU", "config": {}, "name": "r", "inbound_nodes": [[["x", 0, 0, {}]]]}],
+    ...               "input_layers": [], "output_layers": []})["layers"][0]["inbound_nodes"][0]["kwargs"]
+    {}
+    """
+    layers = config.get("layers")
+    if "input_layers" not in config or not isinstance(layers, list) or not any(map(_is_old, layers)):
+        return config
+    shifts = {entry["name"]: int("layers" in entry["config"]) for entry in layers}
+    ends = {entry["name"]: shift and int("input_layers" not in entry["config"])  # as graphs in graphs have in Keras 3
+            for entry, shift in zip(layers, shifts.values())}
+    return {**config, "layers": [_entry(entry, shifts) for entry in layers],
+            **{key: _moved(config[key], ends) for key in ("input_layers", "output_layers")}}
+
+
+def _is_old(entry):
+    return any(isinstance(node, list) for node in entry.get("inbound_nodes", ()))
+
+
+def _entry(entry, shifts):
+    inner, more = dict(entry["config"]), {}
+    if entry["class_name"] in ("Attention", "AdditiveAttention") and inner.pop("causal", False):
+        more["use_causal_mask"] = True
+    nodes = [_node(node, entry, more, shifts) for node in entry["inbound_nodes"]]
+    entry = {key: value for key, value in entry.items() if key != "build_config"}  # the calls build it
+    return {**entry, "config": inner, "inbound_nodes": nodes}
+
+
+def _node(node, entry, more, shifts):
+    """One call, in the form of Keras 3."""
+    if not isinstance(node, list):
+        return node
+    places = [node] if _is_place(node, shifts) else node
+    given = next((place[3] for place in _places(places, shifts) if len(place) > 3 and place[3]), {})
+    kwargs = {key: _tensors(value, shifts) for key, value in {**given, **more}.items()}
+    first = _tensors(places, shifts)
+    first = first[0] if isinstance(first, list) and len(first) == 1 else first
+    if entry["class_name"] in RECURRENT and isinstance(first, list):
+        first, kwargs["initial_state"] = first[0], first[1:]
+    return {"args": [first], "kwargs": kwargs}
+
+
+def _is_place(value, shifts):
+    return isinstance(value, list) and len(value) in (3, 4) and isinstance(value[0], str) and value[0] in shifts and all(
+        isinstance(number, int) for number in value[1:3])
+
+
+def _places(value, shifts):
+    """All places in a structure."""
+    if _is_place(value, shifts):
+        yield value
+    elif isinstance(value, (list, dict)):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from _places(part, shifts)
+
+
+def _tensors(value, shifts):
+    """A structure with references to tensors where it had places."""
+    if _is_place(value, shifts):
+        name, call, output = value[:3]
+        return {"class_name": "__keras_tensor__", "config": {
+            "shape": (), "dtype": None, "keras_history": [name, call - shifts[name], output]}}
+    if isinstance(value, list):
+        return [_tensors(part, shifts) for part in value]
+    return {key: _tensors(part, shifts) for key, part in value.items()} if isinstance(value, dict) else value
+
+
+def _moved(value, shifts):
+    """The places of inputs or outputs."""
+    if _is_place(value, shifts):
+        return [value[0], value[1] - shifts[value[0]], *value[2:]]
+    if isinstance(value, dict):
+        return {key: _moved(part, shifts) for key, part in value.items()}
+    return [_moved(part, shifts) for part in value] if isinstance(value, list) else value

@@ -1,0 +1,88 @@
+"""The variables of optimizers of Keras 2 and tf.keras, by the names or order they have in files, as those of ours."""
+
+import re
+
+import numpy as np
+
+SAME = {  # names of slots there: names here, of which an optimizer has one
+    "moment": ("momentum",), "m": ("momentum",), "v": ("velocity", "norm"), "u": ("norm",), "vhat": ("velocity_hat",),
+    "rms": ("velocity",), "mg": ("average_gradient",), "accumulator": ("accumulated_grad", "velocity"),
+    "delta_accumulator": ("accumulated_delta_var",), "accum_grad": ("accumulated_grad",),
+    "accum_var": ("accumulated_delta_var",), "average": ("ema",)}
+SCALARS = {"iterations": "iterations", "iter": "iterations", "iteration": "iterations", "learning_rate": "learning_rate",
+           "current_learning_rate": "learning_rate", "m_schedule": "u_product", "momentum_cache": "u_product",
+           "loss_scale": "dynamic_scale", "current_loss_scale": "dynamic_scale", "good_steps": "step_counter"}
+
+
+def by_name(optimizer, names):
+    """[(variable, name)] for the variables that are in a file; None where slots are missing there.
+
+    Args:
+        names: of all arrays. Those of one slot are in the order of the parameters.
+    """
+    found = {}
+    for slot, name in zip(_slots(names), names):
+        found.setdefault(slot, []).append(name)
+    pairs = []
+    for address, variable in _addresses(optimizer):
+        number = address[-1] if isinstance(address[-1], int) else 0
+        old = next((there for slot, there in found.items() if _is_same(slot, address) and number < len(there)), None)
+        if old is not None:
+            pairs.append((variable, old[number]))
+        elif address[0] in ("iterations", "slots", "ema"):
+            return None
+    return pairs
+
+
+def _slots(names):
+    """For each name that of its slot, or of the scalar: it comes last, with a number, or second, as the times were."""
+    parts = [name.partition(":")[0].split("/") for name in names]
+    second = ["iteration"] in parts  # 2.11 and later: "Adam/m/dense/kernel"
+    for path in parts:
+        if path[-1] in SCALARS:
+            yield path[-1]
+        elif second and len(path) > 2:
+            yield path[1]
+        else:
+            yield re.sub(r"(_\d+)+$", "", path[-1])
+
+
+def _addresses(optimizer):
+    """(address, variable) of all variables of an optimizer, and of one that it wraps."""
+    yield from optimizer._at.items()
+    inner = getattr(optimizer, "inner_optimizer", None)
+    if inner is not None:
+        yield from inner._at.items()
+
+
+def _is_same(slot, address):
+    """Whether a name there is that of an address here."""
+    here = address[1] if address[0] in ("slots", "scalars") else address[0]
+    return slot == here or SCALARS.get(slot) == here or here in SAME.get(slot, ())
+
+
+def by_number(optimizer, shapes):
+    """[(variable, number)] where the arrays of a file have an order only, and these shapes; None if they do not fit.
+
+    There is no learning rate, nor Nadam's product; SGD has momenta also where its momentum is 0.
+    """
+    kept = [variable for address, variable in _addresses(optimizer) if address[0] in ("iterations", "slots", "ema")]
+    mine = [tuple(variable.shape) for variable in kept]
+    momenta = [tuple(variable.shape) for variable in optimizer._trainable_variables] if len(kept) == 1 else []
+    return [(variable, i) for i, variable in enumerate(kept)] if shapes in (mine, mine + momenta) else None
+
+
+def assign(optimizer, pairs, read):
+    """Sets variables of an optimizer.
+
+    Args:
+        pairs: of `by_name` or `by_number`.
+        read: gives the array of a name or number, which must have a shape.
+    """
+    values = [read(place, tuple(variable.shape)) for variable, place in pairs]
+    for (variable, _), value in zip(pairs, values):
+        variable.assign(value)
+    product = optimizer._at.get(("scalars", "u_product"))
+    if product is not None and not any(variable is product for variable, _ in pairs):  # it follows from the steps
+        steps = np.arange(1, int(optimizer.iterations) + 1)
+        product.assign(np.prod(optimizer.beta_1 * (1.0 - 0.5 * 0.96 ** steps)))

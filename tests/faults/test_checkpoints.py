@@ -1,0 +1,333 @@
+"""Folders of checkpoints: damaged ones, ones of another model, saves that fail, two that write, what is kept."""
+
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import threading
+
+import jax
+import numpy as np
+import pytest
+
+import jkeras
+from jkeras import layers
+from jkeras.core.errors import SerializationError
+from jkeras.saving import Checkpointer, arrays
+from jkeras.training import init_train_state
+from tests.faults.tools import ROOT, X, Y, plain
+
+LIKE = {"a": np.zeros((2, 3), "float32"), "b": {"c": np.zeros(4, "int32")}}
+
+
+def state(value):
+    return jax.tree_util.tree_map(lambda v: np.full_like(v, value), LIKE)
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory):
+    """A folder with two steps, 1 and 2, whose arrays are full of these numbers."""
+    folder = tmp_path_factory.mktemp("good") / "run"
+    with Checkpointer(folder, background=False) as checkpointer:
+        for step in (1, 2):
+            checkpointer.save(state(step), {"step": step}, step=step)
+    return folder
+
+
+FILES = 16  # of a step, at most; those that are not there are skipped
+
+
+def files_of(folder, step=2):
+    return sorted(path for path in (folder / str(step)).rglob("*") if path.is_file())
+
+
+def truncate(path):
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def empty(path):
+    os.truncate(path, 0)
+
+
+def flip(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def remove(path):
+    path.unlink()
+
+
+def grow(path):
+    path.write_bytes(path.read_bytes() + b"\0")
+
+
+def link(path):
+    """The same content, through a link: nothing that a link leads to is read."""
+    path.rename(path.with_name("elsewhere"))
+    os.symlink("elsewhere", path)
+
+
+DAMAGES = (truncate, empty, flip, remove, grow, link)
+
+
+def restored(folder):
+    found, extra = Checkpointer(folder).restore(LIKE)
+    values = {float(v) for leaf in jax.tree_util.tree_leaves(found) for v in np.unique(leaf)}
+    assert len(values) == 1 and extra["step"] in values
+    return values.pop()
+
+
+@pytest.mark.parametrize("number", [0, 3, 7, *(pytest.param(i, marks=pytest.mark.slow) for i in range(FILES)
+                                              if i not in (0, 3, 7))])
+def test_every_file_in_every_way(good, tmp_path, number):
+    """The step before is taken, and a warning says which was damaged and how; without one there, an error does."""
+    if number >= len(files_of(good)):
+        assert number >= 8
+        return
+    for damage in DAMAGES:
+        folder = tmp_path / damage.__name__
+        shutil.copytree(good, folder)
+        path = files_of(folder)[number]
+        if damage in (truncate, empty, flip) and not path.stat().st_size:
+            continue
+        damage(path)
+        with pytest.warns(UserWarning, match="step 1 was restored.*step 2") as said:
+            assert restored(folder) == 1
+        name = path.name if damage is not flip else ""
+        assert name in str(said[0].message) or "files.json" in str(said[0].message)
+        shutil.rmtree(folder / "1")
+        with pytest.raises(SerializationError, match="step 2") as error:
+            Checkpointer(folder).restore(LIKE)
+        assert str(folder) in str(error.value)
+
+
+@pytest.mark.parametrize("what", ["empty folder", "file", "link", "odd names", "half written"])
+def test_strange_things_beside_the_steps(good, tmp_path, what):
+    folder = shutil.copytree(good, tmp_path / "run")
+    if what == "empty folder":
+        (folder / "3").mkdir()
+        with pytest.warns(UserWarning, match="step 3: it is empty"):
+            assert restored(folder) == 2
+        return
+    if what == "file":
+        (folder / "3").write_text("x")
+    elif what == "link":
+        shutil.copytree(folder / "2", tmp_path / "other")
+        (folder / "3").symlink_to(tmp_path / "other")
+    elif what == "odd names":
+        for name in ("-1", "1e9", "..x", "٣", "2 ", "007", "9" * 40):
+            (folder / name).mkdir()
+    else:
+        shutil.copytree(folder / "2", folder / "3.orbax-checkpoint-tmp-17")
+        shutil.copytree(folder / "2", folder / ".3.abcdef12.partial")
+    assert restored(folder) == 2 and Checkpointer(folder).steps() == [1, 2]
+
+
+def test_all_damaged_is_one_error_that_lists_each(good, tmp_path):
+    folder = shutil.copytree(good, tmp_path / "run")
+    for step in (1, 2):
+        truncate(files_of(folder, step)[-1])
+    with pytest.raises(SerializationError, match="step 2: .*step 1: ") as error:
+        restored(folder)
+    assert "begin afresh" in str(error.value)
+    with pytest.raises(SerializationError, match="step 1 .*is damaged"):
+        Checkpointer(folder).restore(LIKE, step=1)
+    with pytest.raises(FileNotFoundError, match="no checkpoint of step 9"):
+        Checkpointer(folder).restore(LIKE, step=9)
+
+
+def test_a_step_that_was_being_replaced(good, tmp_path):
+    """Killed between the two renames, the old one is still found."""
+    folder = shutil.copytree(good, tmp_path / "run")
+    os.rename(folder / "2", folder / ".2.0123abcd.old")
+    assert restored(folder) == 2
+    with Checkpointer(folder, background=False) as checkpointer:
+        checkpointer.save(state(5), {"step": 5}, step=2)
+    assert restored(folder) == 5 and not [n for n in os.listdir(folder) if n.startswith(".2")]
+
+
+# ---------------------------------------------------------------- saves in the background
+
+def failing(monkeypatch, times=1):
+    left = [times]
+    write = arrays.write
+
+    def fails(*args):
+        if left[0]:
+            left[0] -= 1
+            raise OSError(28, "No space left on device")
+        return write(*args)
+    monkeypatch.setattr(arrays, "write", fails)
+
+
+def test_a_failure_is_raised_by_the_next_call(tmp_path, monkeypatch):
+    for call in ("save", "wait", "restore", "steps", "close"):
+        failing(monkeypatch)
+        checkpointer = Checkpointer(tmp_path / call)
+        checkpointer.save(state(1), step=1)
+        arguments = {"save": (state(2), None, 2), "restore": (LIKE,)}.get(call, ())
+        with pytest.raises(RuntimeError, match="could not be written.*No space left") as error:
+            getattr(checkpointer, call)(*arguments)
+        assert isinstance(error.value.__cause__, OSError)
+        checkpointer.save(state(3), {"step": 3}, step=3)
+        checkpointer.close()
+        assert restored(tmp_path / call) == 3
+
+
+def test_a_failure_ends_a_training_at_the_next_step(tmp_path, monkeypatch):
+    failing(monkeypatch)
+    model, seen = plain(), []
+
+    def count(batch, logs):
+        seen.append(batch)
+        if len(seen) == 1:
+            for thread in threading.enumerate():
+                if thread.name == "jkeras-saving":
+                    thread.join()
+    with pytest.raises(RuntimeError, match="could not be written"):
+        model.fit(X, Y, batch_size=8, epochs=50, verbose=0, checkpoint=tmp_path,
+                  callbacks=[jkeras.callbacks.LambdaCallback(on_train_batch_end=count)])
+    assert len(seen) == 1
+    model.fit(X, Y, verbose=0)
+
+
+def test_a_failure_of_the_last_save_is_raised_at_the_end(tmp_path, monkeypatch):
+    model = plain()
+    model.fit(X, Y, verbose=0, checkpoint=tmp_path)
+    failing(monkeypatch, 9)
+    with pytest.raises(RuntimeError, match="could not be written"):
+        model.fit(X, Y, epochs=2, verbose=0, checkpoint=tmp_path)
+
+
+HOLD = """
+import sys, jkeras, numpy as np
+checkpointer = jkeras.saving.Checkpointer(sys.argv[1])
+checkpointer.save({"a": np.ones(2)}, step=1)
+checkpointer.wait()
+print("holds", flush=True)
+sys.stdin.readline()
+"""
+
+
+def test_two_processes_and_one_folder(tmp_path):
+    """The second one may read, and is refused when it writes; when the first one is killed, nothing stays locked."""
+    other = subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path)], cwd=ROOT, stdin=subprocess.PIPE,
+                             stdout=subprocess.PIPE, text=True,
+                             env={**os.environ, "JAX_PLATFORMS": "cpu", "PYTHONPATH": str(ROOT)})
+    assert other.stdout.readline() == "holds\n"
+    checkpointer = Checkpointer(tmp_path)
+    assert checkpointer.restore({"a": np.zeros(2)})[0]["a"].tolist() == [1, 1]
+    with pytest.raises(RuntimeError, match=f"is being written by process {other.pid}"):
+        checkpointer.save({"a": np.zeros(2)}, step=2)
+    with pytest.raises(RuntimeError, match="two trainings"):
+        plain().fit(X, Y, verbose=0, checkpoint=tmp_path / ".")
+    other.kill()
+    other.communicate()
+    checkpointer.save({"a": np.zeros(2)}, step=2)
+    checkpointer.close()
+
+
+# ---------------------------------------------------------------- what is kept
+
+@pytest.mark.parametrize("options, values, kept", [
+    (dict(max_to_keep=2), [5, 4, 3, 2, 1], [4, 5]), (dict(max_to_keep=None), [5, 4, 3, 2, 1], [1, 2, 3, 4, 5]),
+    (dict(max_to_keep=1, keep_every=2), [5, 4, 3, 2, 1], [2, 4, 5]),
+    (dict(max_to_keep=1, keep_best="loss"), [3, 1, 2, 5, 4], [2, 5]),
+    (dict(max_to_keep=1, keep_best="loss", mode="max"), [3, 1, 2, 5, 4], [4, 5]),
+    (dict(max_to_keep=1, keep_best="loss"), [3, None, None, 5, 4], [1, 5])])
+def test_what_is_kept(tmp_path, options, values, kept):
+    for step, value in enumerate(values, 1):  # each by a process of its own, which must find the best one again
+        with Checkpointer(tmp_path, background=False, **options) as checkpointer:
+            checkpointer.save({"a": np.zeros(1)}, step=step, metrics={} if value is None else {"loss": value})
+    assert Checkpointer(tmp_path).steps() == kept
+
+
+def test_the_best_epoch_of_a_training_is_kept(tmp_path):
+    model = plain(jkeras.optimizers.SGD(0.3))
+    history = model.fit(X, Y, batch_size=8, epochs=6, verbose=0, validation_data=(X, Y),
+                        checkpoint=Checkpointer(tmp_path, max_to_keep=1, keep_best="val_loss")).history["val_loss"]
+    steps = [4 * (i + 1) for i in range(6)]
+    assert Checkpointer(tmp_path).steps() == sorted({steps[int(np.argmin(history))], steps[-1]})
+
+
+@pytest.mark.parametrize("options", [dict(max_to_keep=0), dict(max_to_keep=1.5), dict(keep_every=-1), dict(mode="best"),
+                                     dict(every="batch"), dict(every=0)])
+def test_wrong_arguments(tmp_path, options):
+    with pytest.raises(ValueError, match=next(iter(options))):
+        Checkpointer(tmp_path, **options)
+
+
+# ---------------------------------------------------------------- into a changed model
+
+def network(units=3, head="head", more=False, optimizer="adam"):
+    parts = [layers.Dense(4, name="encoder"), layers.Dense(units, name="middle")]
+    parts += [layers.Dense(2, name="more")] if more else []
+    model = jkeras.Sequential([jkeras.Input((4,)), *parts, layers.Dense(1, name=head)])
+    model.compile(optimizer, "mse")
+    return model
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("saved")
+    model = network()
+    model.fit(X, Y, verbose=0, checkpoint=folder)
+    return folder, model
+
+
+CHANGES = {"add": (dict(more=True), ["Missing", "params/more/kernel"]),
+           "rename": (dict(head="top"), ["Missing", "params/top/kernel", "unexpected", "params/head/kernel"]),
+           "reshape": (dict(units=5), ["params/middle/kernel: saved ((4, 3), 'float32'), expected ((4, 5)"]),
+           "another optimizer": (dict(optimizer="sgd"), ["unexpected", "opt_state"])}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_changed_model(saved, change):
+    folder, _ = saved
+    options, words = CHANGES[change]
+    with pytest.raises(ValueError) as error:
+        Checkpointer(folder).restore(init_train_state(network(**options)))
+    for word in (*words, str(folder), "only"):
+        assert word in str(error.value)
+
+
+def test_a_part_of_it(saved):
+    folder, old = saved
+    new = network(head="top", optimizer="sgd")
+    first = init_train_state(new)
+    checkpointer = Checkpointer(folder)
+    found, _ = checkpointer.restore(first, only=["encoder/*", "middle/*", "top/*"], missing="init")
+    report = checkpointer.report
+    assert sorted(report.restored) == ["params/encoder/bias", "params/encoder/kernel", "params/middle/bias",
+                                       "params/middle/kernel"]
+    assert sorted(report.missing) == ["params/top/bias", "params/top/kernel"]
+    assert "params/head/kernel" in report.unexpected
+    assert "4 restored" in str(report) and "missing: params/top/" in str(report)
+    new.load_train_state(found)
+    for name in ("encoder", "middle"):
+        for a, b in zip(new.get_layer(name).get_weights(), old.get_layer(name).get_weights(), strict=True):
+            np.testing.assert_array_equal(a, b)
+    np.testing.assert_array_equal(found.params["top"]["kernel"], first.params["top"]["kernel"])
+    new.fit(X, Y, verbose=0)
+
+
+def test_all_that_fits(saved):
+    folder, old = saved
+    like = init_train_state(network(more=True, optimizer="sgd"))
+    found, _ = Checkpointer(folder).restore(like, only="encoder/*", unexpected="ignore")
+    np.testing.assert_array_equal(found.params["encoder"]["kernel"], old.get_layer("encoder").get_weights()[0])
+    with pytest.raises(ValueError, match="`missing` must be one of"):
+        Checkpointer(folder).restore(like, missing="ignore")
+
+
+def test_a_checkpoint_without_a_list_is_read_as_it_is(good, tmp_path):
+    """As orbax alone writes them."""
+    folder = pathlib.Path(shutil.copytree(good, tmp_path / "run"))
+    listed = json.loads((folder / "2" / "files.json").read_text())
+    assert {"files", "check"} == set(listed)
+    (folder / "2" / "files.json").unlink()
+    assert restored(folder) == 2

@@ -1,0 +1,189 @@
+"""Threads, forks and copies: predictions while `fit` runs; pickle, copy, deepcopy and clone of all that is held."""
+
+import copy
+import os
+import pickle
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+
+import jkeras
+from jkeras import layers
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(jkeras.__file__)))
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(32, 4)).astype("float32")
+Y = (X[:, :1] * X[:, 1:2] > 0).astype("float32")
+
+
+def made(optimizer="adam"):
+    model = jkeras.Sequential([jkeras.Input((4,)), layers.Dense(5, "tanh"), layers.BatchNormalization(),
+                               layers.Dropout(0.2), layers.Dense(1)])
+    model.compile(optimizer, "mse", metrics=["mae"])
+    return model
+
+
+def trained(**options):
+    model = made(**options)
+    model.fit(X, Y, batch_size=8, verbose=0)
+    return model
+
+
+def test_eight_threads_predict_while_fit_runs():
+    """With a rate of 0 the model stays what it is: 400 predictions are equal, whenever they are made."""
+    model = jkeras.Sequential([jkeras.Input((4,)), layers.Dense(5, "tanh"), layers.Dense(1)])
+    model.compile(jkeras.optimizers.SGD(0.0), "mse")
+    wanted, wrong, counts = model.predict(X, verbose=0), [], [0] * 8
+    ready = threading.Barrier(9)
+
+    def predict(number):
+        ready.wait()
+        for _ in range(50):
+            try:
+                if not np.array_equal(model.predict(X, verbose=0), wanted):
+                    wrong.append("other numbers")
+            except Exception as error:  # any is wrong here
+                wrong.append(f"{type(error).__name__}: {error}")
+            counts[number] += 1
+    threads = [threading.Thread(target=predict, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    ready.wait()
+    while any(thread.is_alive() for thread in threads):
+        model.fit(X, Y, batch_size=8, epochs=3, verbose=0)
+    assert counts == [50] * 8 and not wrong, wrong[:3]
+
+
+FORK = """
+import os, signal, sys, time, warnings
+import numpy as np
+import jkeras
+model = jkeras.Sequential([jkeras.Input((4,)), jkeras.layers.Dense(1)])
+model.predict(np.ones((2, 4), "float32"), verbose=0)
+with warnings.catch_warnings(record=True) as said:
+    warnings.simplefilter("always")
+    child = os.fork()
+    if child == 0:
+        time.sleep(0.1)
+        os._exit(0)
+os.waitpid(child, 0)
+print(any("fork" in str(w.message) for w in said))
+"""
+
+
+def test_a_fork_is_warned_of():
+    done = subprocess.run([sys.executable, "-c", FORK], cwd=ROOT, capture_output=True, text=True, timeout=120,
+                          env={**os.environ, "JAX_PLATFORMS": "cpu", "PYTHONPATH": ROOT}, check=True)
+    assert done.stdout.strip() == "True", done.stderr
+
+
+# ---------------------------------------------------------------- copies
+
+WAYS = {"pickle": lambda thing: pickle.loads(pickle.dumps(thing)), "deepcopy": copy.deepcopy}
+
+
+def numbers(model):
+    return [np.asarray(v) for v in model.weights + model.optimizer.variables]
+
+
+def step(model):
+    return model.train_on_batch(X[:8], Y[:8])
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_models(way):
+    model = trained()
+    twin = WAYS[way](model)
+    np.testing.assert_array_equal(twin.predict(X, verbose=0), model.predict(X, verbose=0))
+    assert int(twin.optimizer.iterations) == int(model.optimizer.iterations) == 4
+    before = numbers(model)
+    assert step(twin) == step(WAYS[way](model))  # the optimizer's state and the keys came along
+    for mine, kept in zip(numbers(model), before, strict=True):
+        np.testing.assert_array_equal(mine, kept)
+    assert not np.array_equal(twin.get_weights()[0], model.get_weights()[0])
+
+
+def test_a_shallow_copy_shares_its_layers():
+    model = trained()
+    twin = copy.copy(model)
+    assert twin.layers[0] is model.layers[0]
+    np.testing.assert_array_equal(twin.predict(X, verbose=0), model.predict(X, verbose=0))
+
+
+def test_a_clone_has_weights_of_its_own():
+    model = trained()
+    twin = jkeras.models.clone_model(model)
+    twin.set_weights(model.get_weights())
+    np.testing.assert_array_equal(twin.predict(X, verbose=0), model.predict(X, verbose=0))
+    twin.set_weights([0 * w for w in twin.get_weights()])
+    assert np.any(model.predict(X, verbose=0))
+
+
+LAYERS = {"dense": lambda: layers.Dense(3), "batch norm": lambda: layers.BatchNormalization(),
+          "dropout": lambda: layers.Dropout(0.5, seed=3),
+          "rnn": lambda: layers.Bidirectional(layers.LSTM(2, return_sequences=True)),
+          "attention": lambda: layers.MultiHeadAttention(2, 3)}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("kind", LAYERS)
+def test_layers(kind, way):
+    layer = LAYERS[kind]()
+    x = RNG.normal(size=(2, 5, 4)).astype("float32")
+    given = (x, x) if kind == "attention" else (x,)
+    wanted = np.asarray(layer(*given))
+    twin = WAYS[way](layer)
+    np.testing.assert_array_equal(twin(*given), wanted)
+    assert twin.get_config() == layer.get_config()
+    if layer.weights:
+        twin.set_weights([w + 1 for w in twin.get_weights()])
+        np.testing.assert_array_equal(layer(*given), wanted)
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("name", ["sgd", "adam", "rmsprop", "lion", "adafactor"])
+def test_optimizers(name, way):
+    variable = jkeras.Variable([1.0, 2.0])
+    optimizer = jkeras.optimizers.get(name)
+    optimizer.apply_gradients([(np.array([0.5, -1.0], "float32"), variable)])
+    twin = WAYS[way](optimizer)
+    for mine, other in zip(twin.variables, optimizer.variables, strict=True):
+        np.testing.assert_array_equal(mine.value, other.value)
+        assert mine is not other
+    grads, values = [np.array([0.25, 1.0], "float32")], [np.array([1.0, 2.0], "float32")]
+    states = [[v.value for v in o.variables] for o in (twin, optimizer)]
+    results = [o.stateless_apply(state, grads, values) for o, state in zip((twin, optimizer), states)]
+    for a, b in zip(*results):
+        for mine, other in zip(a, b, strict=True):
+            np.testing.assert_array_equal(mine, other)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_metrics_losses_schedules(way):
+    metric = jkeras.metrics.MeanAbsoluteError()
+    metric.update_state([1.0, 2.0], [2.0, 4.0])
+    twin = WAYS[way](metric)
+    assert float(twin.result()) == float(metric.result()) == 1.5
+    twin.reset_state()
+    assert float(metric.result()) == 1.5
+    loss = WAYS[way](jkeras.losses.Huber(delta=0.5))
+    assert float(loss([1.0], [3.0])) == float(jkeras.losses.Huber(delta=0.5)([1.0], [3.0]))
+    schedule = WAYS[way](jkeras.optimizers.schedules.CosineDecay(0.1, 10))
+    assert float(schedule(5)) == pytest.approx(0.05)
+
+
+def test_a_model_in_a_process_that_was_spawned(tmp_path):
+    """A pickle is read by a process that knows nothing."""
+    model = trained()
+    (tmp_path / "m.pickle").write_bytes(pickle.dumps(model))
+    np.save(tmp_path / "x.npy", X)
+    code = ("import pickle, sys, numpy as np\n"
+            "model = pickle.load(open(sys.argv[1] + '/m.pickle', 'rb'))\n"
+            "np.save(sys.argv[1] + '/y.npy', model.predict(np.load(sys.argv[1] + '/x.npy'), verbose=0))\n"
+            "model.train_on_batch(np.load(sys.argv[1] + '/x.npy'), np.ones((32, 1)))\n")
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, check=True, timeout=300,
+                   env={**os.environ, "JAX_PLATFORMS": "cpu", "PYTHONPATH": ROOT})
+    np.testing.assert_allclose(np.load(tmp_path / "y.npy"), model.predict(X, verbose=0), rtol=1e-6)
