@@ -26,9 +26,9 @@ class Live:
 
     def _take_over(self):
         """Makes the arrays of the variables the state's; those that somebody else holds stay his."""
-        state = self.plan.gather(copies=False)
+        self.state = self.plan.gather(copies=False)  # first of all: whatever happens now, it can be pulled
         self._lend()  # from here on nobody can get hold of another one
-        self.state = owned(state, keep=self.plan.model._has_own_opt_state)
+        self.state = owned(self.state, keep=self.plan.model._has_own_opt_state)
 
     def _lend(self):
         self.marker = Lent(self.pull, self.lock)

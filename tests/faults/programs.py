@@ -96,7 +96,7 @@ def twice(folder):
 class Interrupts:
     """Does what users do, over and over, until Ctrl-C comes at a random time, and looks at what is left."""
 
-    kinds = ("fit", "evaluate", "predict", "save", "compile")
+    kinds = ("fit", "evaluate", "predict", "save", "compile", "twice")
 
     def __init__(self, seed):
         self.random, self.lost = random.Random(seed), 0
@@ -114,7 +114,8 @@ class Interrupts:
             kind = self.kinds[number % len(self.kinds)]
             try:
                 self.again(self.model)
-                self.interrupt(getattr(self, kind), self.random.uniform(0, 1.2 if kind == "compile" else 0.15))
+                delay = self.random.uniform(0, 1.2 if kind == "compile" else 0.15)
+                self.interrupt(getattr(self, kind), self.press_twice if kind == "twice" else self.press, delay)
                 self.look(kind)
             except BaseException:
                 wrong.append(f"{number}, {kind}: {traceback.format_exc()}")
@@ -127,21 +128,34 @@ class Interrupts:
             v.assign(np.zeros(v.shape))
         model.__dict__["_step"] = 0
 
-    def interrupt(self, work, delay):
+    def interrupt(self, work, press, delay):
         """Runs `work` until Ctrl-C comes; once more, where Python's memory management swallowed it."""
         try:
-            while True:
-                timer = threading.Timer(delay, os.kill, (os.getpid(), signal.SIGINT))
-                timer.start()
-                end = time.monotonic() + 5
-                while time.monotonic() < end:
-                    work()
-                self.lost += 1
+            try:
+                while True:
+                    timer = threading.Timer(delay, press)
+                    timer.start()
+                    end = time.monotonic() + 5
+                    while time.monotonic() < end:
+                        work()
+                    self.lost += 1
+            finally:
+                timer.join()
         except KeyboardInterrupt:
             timer.join()
 
+    def press(self):
+        os.kill(os.getpid(), signal.SIGINT)
+
+    def press_twice(self):
+        self.press()
+        time.sleep(self.random.choice((0, 0.0002, 0.001, 0.005)))
+        self.press()
+
     def fit(self):
         self.model.fit(X, Y, batch_size=BATCH, epochs=3, shuffle=False, verbose=0)
+
+    twice = fit
 
     def evaluate(self):
         self.model.evaluate(X, Y, batch_size=BATCH, verbose=0)
@@ -163,7 +177,7 @@ class Interrupts:
         if kind == "compile":
             return assert_usable(self.other)
         steps = int(self.model._step)
-        assert int(self.model.optimizer.iterations) == steps and (steps > 0) <= (kind == "fit")
+        assert int(self.model.optimizer.iterations) == steps and (steps > 0) <= (kind in ("fit", "twice"))
         self.again(self.twin)
         if steps >= STEPS:
             self.twin.fit(X, Y, batch_size=BATCH, epochs=steps // STEPS, shuffle=False, verbose=0)
