@@ -9,6 +9,7 @@ import zipfile
 from jkeras.core import registry
 from jkeras.core.errors import SerializationError
 from jkeras.saving import assets, dialects, hdf5, safe_json, weights
+from jkeras.saving.hdf5_writing import writing
 from jkeras.saving.safe_zip import SafeZip, written_in_place
 
 KERAS_VERSION = "3.15.1"  # whose format this is
@@ -19,8 +20,6 @@ WHEN = (1980, 1, 1, 0, 0, 0)
 
 def write(model, path):
     """Writes a model to a new archive."""
-    import h5py
-
     with registry.sharing():
         described = registry.serialize(model)
     _warn_of_odd_numbers(described)
@@ -29,7 +28,7 @@ def write(model, path):
         texts = {METADATA: json.dumps(metadata), CONFIG: json.dumps(described), **assets.collect(model)}
         for name, content in texts.items():
             archive.writestr(zipfile.ZipInfo(name, WHEN), content)
-        with written_in_place(archive, WEIGHTS, WHEN) as member, h5py.File(member, "w") as content:
+        with written_in_place(archive, WEIGHTS, WHEN) as member, writing(member) as content:
             weights.write(model, weights.OneFile(content))
 
 

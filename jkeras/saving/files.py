@@ -21,7 +21,6 @@ def replacing(path):
         os.chmod(temporary, mode)
         sync(temporary)
         os.replace(temporary, path)
-        sync(folder)
     except BaseException as error:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
@@ -29,6 +28,7 @@ def replacing(path):
             raise type(error)(error.errno, f"{path} could not be written: {os.strerror(error.errno)}. What was there "
                                            "before is there as it was.") from error
         raise
+    sync(folder)
 
 
 def _umask():
@@ -44,6 +44,15 @@ def sync(path):
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def make_folder(path):
+    """Makes a folder where there is none, and those it lies in; their names are on the disk then."""
+    if not os.path.isdir(path):
+        parent = os.path.dirname(path)
+        make_folder(parent)
+        os.makedirs(path, exist_ok=True)  # another process may make it now
+        sync(parent)
 
 
 def check_target(path, overwrite):

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.core.errors import SerializationError
+from jkeras.core.signals import Signals
 from jkeras.saving.hdf5_texts import texts
 
 KINDS = "fiub"  # floats, integers, truth values
@@ -24,7 +25,7 @@ SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 @contextlib.contextmanager
 def reading(file):
-    """An open `h5py.File` on a file-like object; what HDF5 says of a damaged one is explained.
+    """An open `h5py.File` on a file-like object; what HDF5 says of a damaged one is explained. Ctrl-C waits.
 
     Raises:
         SerializationError: it is damaged, or no HDF5 file.
@@ -32,7 +33,7 @@ def reading(file):
     import h5py
 
     try:
-        with h5py.File(file, "r") as content:
+        with Signals(), h5py.File(file, "r") as content:
             yield content
     except SerializationError:
         raise

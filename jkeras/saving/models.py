@@ -6,6 +6,7 @@ from jkeras.core.registry import public
 from jkeras.saving import archive, hdf5, legacy_h5
 from jkeras.saving.checksums import Checksums
 from jkeras.saving.files import check_target, replacing
+from jkeras.saving.hdf5_writing import writing
 from jkeras.saving.model_steps import ModelSteps
 from jkeras.saving.reading import explained, opened
 
@@ -43,9 +44,7 @@ def save_model(model, filepath, overwrite=True, zipped=None, **kwargs):
     with replacing(path) as temporary:
         if path.endswith(".keras"):
             return archive.write(model, temporary)
-        import h5py
-
-        with h5py.File(temporary, "w") as file, Checksums() as sums:
+        with writing(temporary) as file, Checksums() as sums:
             legacy_h5.write(model, file, archive.KERAS_VERSION, sums)
             sums.finish()
 

@@ -12,7 +12,7 @@ def explained(path):
     """Inside this block whatever goes wrong becomes a `SerializationError` that begins with the path."""
     try:
         yield
-    except (FileNotFoundError, PermissionError, IsADirectoryError):
+    except (FileNotFoundError, PermissionError, IsADirectoryError, Warning):
         raise
     except SerializationError as error:
         if str(path) not in str(error):

@@ -8,6 +8,7 @@ from jkeras.core.errors import SerializationError
 from jkeras.saving import hdf5, safe_json, weights
 from jkeras.saving.checksums import Checksums
 from jkeras.saving.files import replacing
+from jkeras.saving.hdf5_writing import writing
 from jkeras.saving.reading import explained, opened
 
 GIGABYTE = 2**30
@@ -39,6 +40,7 @@ class _Shards:
     def __init__(self, path, limit):
         self.folder, name = os.path.split(os.path.realpath(path))
         self.path, self.base, self.limit = path, name.removesuffix(ENDING), limit
+        self.first = f"{self.base}_{0:05}.weights.h5"
         self.places, self.written, self.total, self.number = {}, [], 0, 0
         self.open, self.sums, self.size, self.file = contextlib.ExitStack(), Checksums(), 0, None
 
@@ -46,13 +48,18 @@ class _Shards:
         self._next()
         return self
 
-    def __exit__(self, *exc):
-        self.open.close()
-        self.sums.close()
-        if exc[0] is not None:
-            for name in self.written:
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(os.path.join(self.folder, name))
+    def __exit__(self, kind, *exc):
+        try:
+            self.open.__exit__(kind, *exc)
+        finally:
+            self.sums.close()
+            if kind is not None:  # whatever went wrong, what the list names stays
+                self._remove(set(self.written) - _listed(self.path))
+
+    def _remove(self, names):
+        for name in names:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(os.path.join(self.folder, name))
 
     def _name(self):
         """The next name that is free."""
@@ -64,12 +71,10 @@ class _Shards:
 
     def _next(self):
         """Begins another file."""
-        import h5py
-
         self._end()
         name = self._name()
         temporary = self.open.enter_context(replacing(os.path.join(self.folder, name)))
-        self.file = self.open.enter_context(h5py.File(temporary, "w"))
+        self.file = self.open.enter_context(writing(temporary))
         self.written.append(name)
         self.size = 0
 
@@ -101,29 +106,23 @@ class _Shards:
     def finish(self):
         """Puts the list of files in its place; then those of the list before go."""
         self._end()
-        old = _old_files(self.path)
+        old = _listed(self.path)
         content = {"metadata": {"total_size": self.total}, "weight_map": {
             place: files[0] if len(files) == 1 else files for place, files in self.places.items()}}
         with replacing(self.path) as temporary, open(temporary, "w") as file:
             json.dump(content, file, indent=4)
         self._keep_first(old)
-        for name in old - set(self.written):
-            if name != f"{self.base}_{0:05}.weights.h5":
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(os.path.join(self.folder, name))
+        self._remove(old - set(self.written) - {self.first})
 
     def _keep_first(self, old):
         """Leaves the first name there, empty where it is not used: Keras opens it first, whatever the list says."""
-        import h5py
-
-        first = f"{self.base}_{0:05}.weights.h5"
-        if first not in self.written and first in old:
-            with replacing(os.path.join(self.folder, first)) as temporary:
-                h5py.File(temporary, "w").close()
+        if self.first not in self.written and self.first in old:
+            with replacing(os.path.join(self.folder, self.first)) as temporary, writing(temporary):
+                pass
 
 
-def _old_files(path):
-    """The files that an older list names."""
+def _listed(path):
+    """The files that the list names that is there now."""
     try:
         with opened(path) as file:
             return {name for names in _weight_map(file.read(safe_json.LONGEST)).values() for name in names}

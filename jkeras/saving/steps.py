@@ -17,12 +17,13 @@ import zlib
 import jax
 
 from jkeras.core.errors import SerializationError
-from jkeras.saving.files import sync
+from jkeras.saving.files import make_folder, sync
 
 MANIFEST = "files.json"
 LOCK = ".lock"
 NUMBER = re.compile(r"0|[1-9][0-9]{0,17}", re.ASCII)
 OLD = re.compile(r"\.([0-9]+)\.[0-9a-f]+\.old", re.ASCII)
+LEFT = re.compile(r"\.[0-9]+\.[0-9a-z]+\.(partial|gone)", re.ASCII)
 BLOCK = 2**22
 
 
@@ -66,22 +67,17 @@ class StepFolder:
         """
         if self._lock is not None or jax.process_index() > 0:
             return
-        os.makedirs(self.path, exist_ok=True)
+        make_folder(self.path)
         handle = os.open(os.path.join(self.path, LOCK), os.O_RDWR | os.O_CREAT, 0o666)
-        with contextlib.suppress(ImportError):
-            import fcntl
-
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                other = os.pread(handle, 100, 0).decode("ascii", "replace") or "another process"
-                os.close(handle)
-                raise RuntimeError(f"{self.path} is being written by {other}: two trainings cannot keep their "
-                                   "checkpoints in one folder. Wait for it, or choose another folder.") from None
+        if not _locked(handle):
+            other = os.pread(handle, 100, 0).decode("ascii", "replace") or "another process"
+            os.close(handle)
+            raise RuntimeError(f"{self.path} is being written by {other}: two trainings cannot keep their checkpoints "
+                               "in one folder. Wait for it, or choose another folder.")
+        self._lock = handle
+        with contextlib.suppress(OSError):  # a disk that is full
             os.ftruncate(handle, 0)
             os.pwrite(handle, f"process {os.getpid()}".encode(), 0)
-        self._lock = handle
-        self._tidy()
 
     def unlock(self):
         """Lets others write here."""
@@ -93,15 +89,15 @@ class StepFolder:
     def writing(self, step):
         """Yields the path of a new folder to make, which becomes the step when the block ends without an error.
 
-        Of several processes all write into it, and the first one sees to the rest.
+        For the one that holds the lock. Of several processes all write into the folder, the first one sees to the rest.
         """
-        os.makedirs(self.path, exist_ok=True)
+        make_folder(self.path)
         together, first = jax.process_count() > 1, jax.process_index() == 0
         around = os.path.join(self.path, f".{step}.{'together' if together else secrets.token_hex(4)}.partial")
         temporary = os.path.join(around, str(step))  # what the store writes beside it goes with the folder around it
         try:
             if first:
-                _remove(around)
+                self._tidy()
                 os.mkdir(around)
             _meet(f"begin {step}")
             yield temporary
@@ -129,7 +125,12 @@ class StepFolder:
         if os.path.lexists(place):
             aside = os.path.join(self.path, f".{step}.{secrets.token_hex(4)}.old")
             os.rename(place, aside)
-        os.rename(temporary, place)
+        try:
+            os.rename(temporary, place)
+        except BaseException:
+            if aside is not None:
+                os.rename(aside, place)
+            raise
         sync(self.path)
         for old in filter(None, (aside, self._replaced().get(step))):
             _remove(old)
@@ -153,11 +154,10 @@ class StepFolder:
                 self.remove(old)
 
     def _tidy(self):
-        """Removes what killed processes left; only for the one that holds the lock."""
+        """Removes what killed processes left, and what a store that failed wrote after that."""
         for name in os.listdir(self.path):
             old = OLD.fullmatch(name)
-            if name.endswith((".partial", ".gone")) and name.startswith(".") or old and _is_folder(
-                    os.path.join(self.path, old[1])):
+            if LEFT.fullmatch(name) or old and _is_folder(os.path.join(self.path, old[1])):
                 _remove(os.path.join(self.path, name))
 
     # ------------------------------------------------------------ checking
@@ -233,6 +233,19 @@ class StepFolder:
             raise FileNotFoundError(f"There is no complete checkpoint in {self.path}.")
         raise SerializationError(f"{self.path} has no {what} that can be restored. {'; '.join(bad)}. Take another copy "
                                  "of the folder, or begin afresh in an empty one.")
+
+
+def _locked(handle):
+    """Locks an open file; False where another one has. File systems that know no locks lock nothing."""
+    try:
+        import fcntl
+
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except (ImportError, OSError):
+        return True
+    return True
 
 
 def _meet(where):

@@ -6,6 +6,7 @@ from jkeras.core.registry import public
 from jkeras.saving import archive, flat, hdf5, legacy_h5, npz, safetensors, shards, weights
 from jkeras.saving.checksums import Checksums
 from jkeras.saving.files import check_target, replacing
+from jkeras.saving.hdf5_writing import writing
 from jkeras.saving.model_steps import ModelSteps
 from jkeras.saving.models import check_built
 from jkeras.saving.reading import explained, opened
@@ -51,9 +52,7 @@ def save_weights(model, filepath, overwrite=True, max_shard_size=None, *, key_ma
     with replacing(path) as temporary:
         if ending is not None:
             return FLAT[ending].write(flat.collect(model, key_map), temporary)
-        import h5py
-
-        with h5py.File(temporary, "w") as file, Checksums() as sums:
+        with writing(temporary) as file, Checksums() as sums:
             weights.write(model, weights.OneFile(file, sums))
             sums.finish()
 

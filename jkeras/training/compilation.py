@@ -6,7 +6,7 @@ import jax
 
 from jkeras.core.settings import settings
 from jkeras.training import placement
-from jkeras.training.signals import Signals
+from jkeras.core.signals import Signals
 
 
 class Compiled:

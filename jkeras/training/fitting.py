@@ -12,7 +12,7 @@ from jkeras.training.loop import Runner
 from jkeras.training.nonfinite import Watch
 from jkeras.training.results import as_numbers
 from jkeras.training.resume import Position, Resume
-from jkeras.training.signals import Signals, Terminated
+from jkeras.core.signals import Signals, Terminated
 
 
 class Fitting:

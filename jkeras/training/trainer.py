@@ -23,7 +23,7 @@ from jkeras.training.loop import Runner
 from jkeras.training.objective import Objective
 from jkeras.training.predictor import predict_at_once, predictor_of
 from jkeras.training.results import as_numbers, concatenate
-from jkeras.training.signals import Signals, whole
+from jkeras.core.signals import Signals, whole
 from jkeras.training.state import Plan, copied, new_key
 from jkeras.training.step import make_train_step
 

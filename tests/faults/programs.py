@@ -7,6 +7,7 @@ import itertools
 import json
 import os
 import random
+import resource
 import shutil
 import signal
 import sys
@@ -184,7 +185,7 @@ def interrupts(count, seed):
 # ---------------------------------------------------------------- kill -9 while something is saved
 
 FORMATS = (".keras", ".weights.h5", ".weights.json", ".safetensors", "checkpoints")
-SHARD = 60 / 2**30  # gigabytes: of the two layers' four arrays each file takes one or two
+SHARD = 60 / 2**30  # gigabytes: each file takes one or two arrays of the small model
 
 
 class Saving:
@@ -257,6 +258,86 @@ def kills(count, seed, folder):
             found[format].append(saving.killed((2 * i + 2, 2 * i + 3), moments.uniform(0, 0.1)))
             shutil.copytree(live, os.path.join(folder, format, str(i)))
     return found
+
+
+# ---------------------------------------------------------------- a disk that is full
+
+def wide():
+    """A model of 50 kB with its optimizer's state."""
+    model = jkeras.Sequential([jkeras.Input((4,)), jkeras.layers.Dense(900, name="a"), jkeras.layers.Dense(1)])
+    model.compile("adam", "mse")
+    model.optimizer.build(model.trainable_variables)
+    return model
+
+
+class Room:
+    """How many bytes may still be written: to a small disk, whose rest a file fills, or to any one file."""
+
+    def __init__(self, folder, kind):
+        self.filler, self.kind = os.path.join(folder, "filler"), kind
+
+    def leave(self, size):
+        """Leaves so many bytes; None: all."""
+        if self.kind == "file":
+            hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+            return resource.setrlimit(resource.RLIMIT_FSIZE, (hard if size is None else size, hard))
+        with open(self.filler, "wb") as file:
+            if size is not None:
+                free = os.statvfs(self.filler)
+                os.posix_fallocate(file.fileno(), 0, max(free.f_bavail * free.f_frsize - size, 1))
+
+
+def full(kind, folder):
+    """Saves in every format while there is room for ever more bytes, until it succeeds.
+
+    Returns:
+        {format: [what each attempt left: its error, the number in the model that can be loaded, hidden files]}.
+    """
+    room, model, found = Room(folder, kind), wide(), {}
+    for format in (*FORMATS, ".npz", ".h5"):
+        place, found[format] = os.path.join(folder, format), []
+        os.mkdir(place)
+        fill(model, 1)
+        save(model, format, place)
+        fill(model, 2)
+        sizes, why = itertools.count(0, 400 if kind == "file" and format == "checkpoints" else 8000), None
+        while why != "":
+            room.leave(next(sizes))
+            try:
+                why = save(model, format, place) or ""
+            except Exception as error:
+                why = repr(error.__cause__ or error if format == "checkpoints" else error)
+            room.leave(None)
+            hidden = [name for name in os.listdir(place) if name.startswith(".") and name != ".lock"]
+            found[format].append([why, loaded(format, place), hidden])
+        shutil.rmtree(place)
+    return found
+
+
+def save(model, format, place):
+    """Saves a model in a format into a folder."""
+    path = os.path.join(place, f"model{format}")
+    if format == "checkpoints":
+        with Checkpointer(place, max_to_keep=1) as checkpointer:
+            checkpointer.save(init_train_state(model), step=int(model.get_weights()[0].flat[0]))
+    elif format in (".keras", ".h5"):
+        model.save(path)
+    else:
+        model.save_weights(path, **({"max_shard_size": 250 * SHARD} if format == ".weights.json" else {}))
+
+
+def loaded(format, place, model=None):
+    """The number that all weights are that can be loaded from a folder; None if they differ."""
+    path, model = os.path.join(place, f"model{format}"), model or wide()
+    if format == "checkpoints":
+        with Checkpointer(place) as checkpointer:
+            model.load_train_state(checkpointer.restore(init_train_state(model))[0])
+    elif format in (".keras", ".h5"):
+        model = jkeras.saving.load_model(path)
+    else:
+        model.load_weights(path)
+    numbers = {float(number) for value in model.get_weights() for number in value.flat}
+    return numbers.pop() if len(numbers) == 1 else None
 
 
 if __name__ == "__main__":

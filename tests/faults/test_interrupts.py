@@ -1,5 +1,6 @@
 """Ctrl-C and SIGTERM: the step is finished, the model whole, the training saved; a second one is immediate."""
 
+import io
 import os
 import signal
 import threading
@@ -8,8 +9,10 @@ import numpy as np
 import pytest
 
 import jkeras
+from jkeras.core.signals import Signals
 from jkeras.saving import Checkpointer
-from jkeras.training.signals import Signals
+from jkeras.saving.hdf5 import reading
+from jkeras.saving.hdf5_writing import writing
 from tests.faults import programs
 from tests.faults.tools import BATCH, STEPS, X, Y, assert_usable, plain, result, run, start
 
@@ -144,6 +147,37 @@ def test_between_the_steps(method):
     for value, v in zip(before, model.variables + model.metrics_variables, strict=True):
         np.testing.assert_array_equal(value, v.value)
     assert_usable(model)
+
+
+class Pressing(io.BytesIO):
+    """A file in whose methods Ctrl-C comes, which HDF5 calls from C."""
+
+    pressed = False
+
+    def press(self):
+        if not self.pressed:
+            self.pressed = True
+            signal.raise_signal(signal.SIGINT)
+
+    def write(self, data):
+        self.press()
+        return super().write(data)
+
+    def readinto(self, buffer):
+        self.press()
+        return super().readinto(buffer)
+
+
+def test_hdf5_is_not_broken_into():
+    """It takes an error in the middle for a damaged file, and one while it closes a file ends the process."""
+    file, done = Pressing(), []
+    with pytest.raises(KeyboardInterrupt), writing(file) as content:
+        content["a"] = np.ones(3)
+        done.append("written")
+    file = Pressing(file.getvalue())
+    with pytest.raises(KeyboardInterrupt), reading(file) as content:
+        done.append(content["a"][0])
+    assert done == ["written", 1.0]
 
 
 def test_another_thread_leaves_signals_alone():
