@@ -9,10 +9,11 @@ class Background:
     Args:
         what: says in messages what is written, and where.
 
-    >>> background = Background("a checkpoint")
-    >>> background.start(print, "written")
+    >>> background, done = Background("a checkpoint"), []
+    >>> background.start(done.append, "written")
     >>> background.wait()
-    written
+    >>> done
+    ['written']
     """
 
     def __init__(self, what):
