@@ -79,7 +79,7 @@ class Checkpointer:
                                  f"{' or ' + repr('epoch') if name == 'every' else ''}. Received: {name}={value!r}")
         if mode not in ("min", "max"):
             raise ValueError(f"Checkpointer: `mode` must be 'min' or 'max'. Received: mode={mode!r}")
-        self._steps = StepFolder(folder)
+        self._steps = StepFolder(folder, EXTRA)
         self.folder = self._steps.path
         self.max_to_keep, self.keep_every, self.keep_best, self.mode = max_to_keep, keep_every, keep_best, mode
         self.every, self.background = every, background

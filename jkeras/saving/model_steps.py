@@ -25,7 +25,7 @@ class ModelSteps:
     """
 
     def __init__(self, folder, max_to_keep=None, background=True):
-        self._steps, self.max_to_keep, self.background = StepFolder(folder), max_to_keep, background
+        self._steps, self.max_to_keep, self.background = StepFolder(folder, ORDER), max_to_keep, background
         self._background = Background(f"A checkpoint in {self._steps.path}")
 
     def all_steps(self):

@@ -32,9 +32,11 @@ class StepFolder:
 
     Args:
         path: made with the first step.
+        own: name of a folder that the steps have that were written here, and so have a list.
     """
 
-    def __init__(self, path):
+    def __init__(self, path, own=None):
+        self.own = own
         self.path, self._lock = os.path.abspath(os.path.expanduser(os.fspath(path))), None
 
     def place(self, step):
@@ -176,7 +178,7 @@ class StepFolder:
         except (SerializationError, OSError) as error:
             return str(error)
         if listed is None:
-            return None
+            return f"its list {MANIFEST} is missing" if any(n.startswith(f"{self.own}/") for n in present) else None
         for name, (size, checksum) in listed.items():
             path = os.path.join(folder, name)
             if name not in present:
