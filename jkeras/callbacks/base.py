@@ -175,11 +175,25 @@ class CallbackList(Callback):
 
     def end_after(self, error):
         """Tells the callbacks of the end of a training that an error ended; what they raise becomes a note of it."""
+        self._tell_of_end({}, error)
+
+    def on_train_end(self, logs=None):
+        """Tells the callbacks, all of them; what the first one raises comes out then."""
+        error = self._tell_of_end({} if logs is None else logs)
+        if error is not None:
+            raise error
+
+    def _tell_of_end(self, logs, error=None):
+        """The error, or the first that a callback raises; further ones become notes of it."""
         for callback in self.callbacks:
             try:
-                callback.on_train_end({})
+                callback.on_train_end(logs)
             except Exception as another:
-                error.add_note(f"{type(callback).__name__}.on_train_end: {type(another).__name__}: {another}")
+                if error is None:
+                    error = another
+                else:
+                    error.add_note(f"{type(callback).__name__}.on_train_end: {type(another).__name__}: {another}")
+        return error
 
     def get_state(self):
         """What a checkpoint must remember, by the names of the callbacks' classes."""
@@ -238,6 +252,7 @@ def _define():
     hooks = {name: _of_batches(kind, name) for kind, names in HOOKS.items() for name in names}
     hooks |= {name: _of_epochs(name) for name in ("on_epoch_begin", "on_epoch_end")}
     hooks |= {f"on_{kind}_{end}": _of_all(f"on_{kind}_{end}") for kind in HOOKS for end in ("begin", "end")}
+    del hooks["on_train_end"]  # it has its own
     for name, hook in hooks.items():
         hook.__name__, hook.__doc__ = name, "Tells the callbacks."
         setattr(CallbackList, name, hook)

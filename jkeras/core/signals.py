@@ -20,11 +20,16 @@ class Signals:
 
     Args:
         terminate: hold SIGTERM back too.
+
+    Attributes:
+        busy: a function that says whether even a second Ctrl-C must wait now, for something short; a third does not.
     """
+
+    busy = staticmethod(lambda: False)
 
     def __init__(self, terminate=False):
         self.kinds = (signal.SIGINT, signal.SIGTERM) if terminate else (signal.SIGINT,)
-        self.pending, self._before = set(), {}
+        self.pending, self._before, self._waits = set(), {}, False
 
     def __enter__(self):
         if threading.current_thread() is threading.main_thread():
@@ -36,13 +41,16 @@ class Signals:
         return self
 
     def _note(self, number, frame):
-        if self._is_pending(number):
-            if number == signal.SIGTERM:
-                signal.signal(signal.SIGTERM, signal.SIG_DFL)
-                os.kill(os.getpid(), signal.SIGTERM)
+        if not self._is_pending(number):
+            self.pending.add(number)
+        elif number == signal.SIGTERM:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+            os.kill(os.getpid(), signal.SIGTERM)
+        elif self.busy() and not self._waits:
+            self._waits = True
+        else:
             self.pending.discard(number)
             raise KeyboardInterrupt
-        self.pending.add(number)
 
     def _outer(self, number):
         """The block around this one that holds a signal too."""

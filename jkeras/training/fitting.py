@@ -36,6 +36,7 @@ class Fitting:
     def run(self, initial_epoch, seed, checkpoint, resume):
         """The results of the last epoch. The model holds its last finished step, whatever happens."""
         with Signals(terminate=checkpoint is not None) as self.signals, lent_to(self.plan) as self.live:
+            self.signals.busy = lambda: self.live.busy
             self.resume = Resume(checkpoint, resume, self.runner, self.source, self.live, self.callbacks,
                                  default_seed() if seed is None else seed)
             with self.resume, contextlib.closing(self.runner):

@@ -42,8 +42,18 @@ def guarded(step, model):
             fine &= before == 0
         merged = jax.tree_util.tree_map(lambda a, b: jnp.where(fine, b, a), state, new)
         metrics = tree.merge(merged.metrics, tree.unflatten([(COUNT, before + ~fine)]))
-        return merged._replace(step=new.step, metrics=metrics), logs
+        merged = merged._replace(step=new.step, metrics=metrics)
+        return merged, _logs(model, merged, logs, fine)
     return guarded_step
+
+
+def _logs(model, state, logs, fine):
+    """The logs of a step; those of the metrics as they are where it was left out."""
+    from jkeras.training.results import metric_logs
+    from jkeras.training.state import Plan
+
+    kept = metric_logs(model, Plan(model), state)
+    return {name: jnp.where(fine, value, kept[name]) if name in kept else value for name, value in logs.items()}
 
 
 def _watched(state, scaled):
@@ -55,6 +65,24 @@ def _brought_in(old, new):
     found = [jnp.any(jnp.isfinite(a) & ~jnp.isfinite(b)) for a, b in zip(*map(jax.tree_util.tree_leaves, (old, new)))
              if jnp.issubdtype(jnp.asarray(b).dtype, jnp.inexact)]
     return jnp.any(jnp.stack(found)) if found else jnp.zeros((), bool)
+
+
+def look_at_batch(model, state):
+    """Says that a single step was left out.
+
+    Args:
+        state: after it, metrics having been reset before.
+
+    Raises:
+        FloatingPointError: the policy is "raise".
+    """
+    if model.nonfinite is None or not int(tree.get(state.metrics, COUNT)):
+        return
+    about = (f"Model '{model.name}': the batch would have brought in NaN or infinity. The model holds what it was "
+             "before this step.")
+    if model.nonfinite == "raise":
+        raise FloatingPointError(about)
+    warnings.warn(about, stacklevel=3)
 
 
 class Watch:

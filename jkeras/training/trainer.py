@@ -20,6 +20,7 @@ from jkeras.training.compiled import CompileMetrics
 from jkeras.training.compilation import compiled
 from jkeras.training.fitting import Fitting
 from jkeras.training.loop import Runner
+from jkeras.training.nonfinite import look_at_batch
 from jkeras.training.objective import Objective
 from jkeras.training.predictor import predict_at_once, predictor_of
 from jkeras.training.results import as_numbers, concatenate
@@ -306,6 +307,7 @@ class Trainer(Objective):
                         state=state)
         state, logs = step(state, placement.place(batch))
         plan.scatter(state)
+        look_at_batch(self, state)
         return self._batch_logs(logs, return_dict)
 
     @whole

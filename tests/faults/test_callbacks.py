@@ -51,11 +51,11 @@ def class_with(hook):
 
 @pytest.mark.parametrize("hook", STEPS)
 def test_the_model_holds_the_last_finished_step(hook):
-    model, ends, threads = made(), Ends(), set(threading.enumerate())
+    model, ends, threads = made(), [Ends(), Ends()], set(threading.enumerate())
     with pytest.raises(OSError, match=f"broken in {hook}"):
         model.fit(X, Y, batch_size=8, epochs=2, shuffle=False, verbose=0, validation_data=(X, Y),
-                  callbacks=[ends, class_with(hook)])
-    assert ends.count >= 1 and set(threading.enumerate()) <= threads
+                  callbacks=[ends[0], class_with(hook), ends[1]])
+    assert [end.count for end in ends] == [1, 1] and set(threading.enumerate()) <= threads
     assert int(model.optimizer.iterations) == STEPS[hook]
     other = made()
     for start in range(STEPS[hook]):
@@ -65,6 +65,13 @@ def test_the_model_holds_the_last_finished_step(hook):
         np.testing.assert_allclose(mine, wanted, rtol=1e-5, atol=1e-6)
     model.fit(X, Y, batch_size=8, verbose=0)
     assert np.isfinite(model.predict(X, verbose=0)).all()
+
+
+def test_several_that_raise_at_the_end():
+    """The first error comes out, with the others as notes."""
+    with pytest.raises(OSError, match="broken in on_train_end") as error:
+        made().fit(X, Y, verbose=0, callbacks=[class_with("on_train_end"), class_with("on_train_end")])
+    assert error.value.__notes__ == ["Raises.on_train_end: OSError: broken in on_train_end"]
 
 
 @pytest.mark.parametrize("hook", ["on_test_begin", "on_test_batch_end", "on_test_end"])

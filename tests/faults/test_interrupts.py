@@ -13,6 +13,7 @@ from jkeras.core.signals import Signals
 from jkeras.saving import Checkpointer
 from jkeras.saving.hdf5 import reading
 from jkeras.saving.hdf5_writing import writing
+from jkeras.training.compilation import Compiled
 from tests.faults import programs
 from tests.faults.tools import BATCH, STEPS, X, Y, assert_usable, plain, result, run, start
 
@@ -125,6 +126,26 @@ def test_a_second_ctrl_c_is_immediate():
                   callbacks=[jkeras.callbacks.LambdaCallback(on_train_batch_end=press)])
     assert reached == ["held"] and model._step == 1
     assert_usable(model)
+
+
+@pytest.mark.parametrize("times", [2, 3])
+def test_pressed_again_while_a_step_is_under_way(monkeypatch, times):
+    """Its arrays are consumed by then: the second one waits until the new ones are there, a third one does not."""
+    call = Compiled.__call__
+
+    def pressed(self, *arguments):
+        found = call(self, *arguments)
+        for _ in range(times):
+            signal.raise_signal(signal.SIGINT)
+        return found
+    model = plain()
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Compiled, "__call__", pressed)
+        model.fit(X, Y, batch_size=BATCH, verbose=0,
+                  callbacks=[jkeras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: None)])
+    if times == 2:
+        assert model._step == 1
+        assert_usable(model)
 
 
 @pytest.mark.parametrize("method", ["evaluate", "predict"])

@@ -122,3 +122,45 @@ def test_a_step_of_ones_own():
     with pytest.raises(FloatingPointError):
         model.fit(x, y, batch_size=BATCH, shuffle=False, verbose=0)
     assert all(np.isfinite(w).all() for w in model.get_weights())
+
+
+def watching(batch, logs):
+    """A callback that looks at each batch has it dispatched alone."""
+
+
+@pytest.mark.parametrize("alone", [False, True])
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_logs_are_those_of_the_steps_that_count(kind, alone):
+    """Also where the step left out is the last one."""
+    x, y = poisoned(kind)
+    rows = np.r_[(BAD + 1) * BATCH:32, 0:(BAD + 1) * BATCH]
+    callbacks = [jkeras.callbacks.LambdaCallback(on_train_batch_end=watching)] if alone else []
+    histories = []
+    for policy, used in (("skip", rows), (None, rows[:-BATCH])):
+        model, _ = trained(policy, x, y)
+        fit = lambda model, used: model.fit(x[used], y[used], batch_size=BATCH, shuffle=False, verbose=0,  # noqa: E731
+                                            callbacks=callbacks).history
+        if policy is None:
+            histories.append(fit(model, used))
+            continue
+        with pytest.warns(UserWarning, match="1 of 8 steps of epoch 1") as said:
+            histories.append(fit(model, used))
+        assert said[0].filename == __file__
+    for name in histories[1]:
+        np.testing.assert_allclose(histories[0][name], histories[1][name], rtol=1e-6)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_single_batch(kind):
+    x, y = poisoned(kind)
+    bad = slice(BAD * BATCH, (BAD + 1) * BATCH)
+    for policy in ("raise", "stop", "skip"):
+        model, _ = trained(policy, x, y)
+        model.train_on_batch(x[:BATCH], y[:BATCH])
+        before = numbers(model)
+        with pytest.raises(FloatingPointError, match="the batch") if policy == "raise" else pytest.warns(
+                UserWarning, match="the batch"):
+            model.train_on_batch(x[bad], y[bad])
+        for mine, wanted in zip(numbers(model), before, strict=True):
+            np.testing.assert_array_equal(mine, wanted)
+        assert np.isfinite(model.train_on_batch(x[:BATCH], y[:BATCH])).all()
