@@ -1,5 +1,7 @@
 """History: the results of each epoch, what `fit` returns."""
 
+import numpy as np
+
 from jkeras.callbacks.base import Callback
 from jkeras.core.registry import public
 
@@ -32,7 +34,8 @@ class History(Callback):
 
     def get_state(self):
         """Both lists."""
-        return {"epoch": self.epoch, "history": {k: [float(x) for x in v] for k, v in self.history.items()}}
+        return {"epoch": self.epoch,
+                "history": {k: [np.asarray(x).tolist() for x in v] for k, v in self.history.items()}}
 
     def set_state(self, state):
         """Takes both lists back."""

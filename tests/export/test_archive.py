@@ -1,6 +1,10 @@
 """`ExportArchive`: functions and variables in one file."""
 
 import json
+import os
+import pathlib
+import subprocess
+import sys
 
 import jax
 import jax.numpy as jnp
@@ -13,6 +17,7 @@ from jkeras.core.errors import ExportError
 from jkeras.export import ExportArchive
 from tests.export.families import assert_same, data_for, trained
 
+ROOT = pathlib.Path(jkeras.__file__).parents[1]
 SPEC = jkeras.InputSpec("float32", (None, 5))
 
 
@@ -95,15 +100,26 @@ def test_arguments_of_subclasses(tmp_path):
     assert_same(loaded(x, y), expected)
 
 
-def test_cuts_over_devices_stay_at_home(tmp_path):
-    with jkeras.distribution.DataParallel(devices=jax.devices()[:1]).scope():
-        model = jkeras.Sequential([jkeras.Input((5,)), layers.Dense(3)])
-        archive = ExportArchive()
-        archive.add_endpoint("serve", model)
-        assert jkeras.distribution.distribution() is not None
-    loaded, x = written(archive, tmp_path), np.ones((3, 5), "float32")
-    assert loaded._first._exported.nr_devices == 1
-    np.testing.assert_allclose(loaded(x), model(x), rtol=1e-6)
+EIGHT = """
+import numpy as np
+import jkeras
+
+with jkeras.distribution.FSDP().scope():
+    model = jkeras.Sequential([jkeras.Input((16,)), jkeras.layers.Dense(64, "relu"), jkeras.layers.Dense(8)])
+    model.export("archive")
+    assert len(model.layers[0].kernel.value.devices()) == 8
+    np.save("y.npy", model.predict(np.ones((3, 16), "float32")))
+"""
+
+
+@pytest.mark.slow
+def test_a_model_on_eight_devices_runs_on_one(tmp_path):
+    environment = {**os.environ, "XLA_FLAGS": "--xla_force_host_platform_device_count=8"}
+    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), environment.get("PYTHONPATH")]))
+    done = subprocess.run([sys.executable, "-c", EIGHT], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    loaded = jkeras.export.load(tmp_path / "archive")
+    np.testing.assert_allclose(loaded(np.ones((3, 16))), np.load(tmp_path / "y.npy"), rtol=1e-6, atol=1e-6)
 
 
 def test_mistakes(tmp_path):
