@@ -62,14 +62,11 @@ def read(file, custom_objects=None, compile=True, safe_mode=True):
     Raises:
         SerializationError: it is damaged, or breaks a rule.
     """
-    archive, version = _opened(file)
-    config = safe_json.loads(archive.read(CONFIG, safe_json.LONGEST), "its config.json", finite=safe_mode)
-    if not isinstance(config, dict) or "class_name" not in config:
-        raise SerializationError("its config.json describes no model.")
+    archive = Archive(file)
+    config = dialects.modern(archive.config(finite=safe_mode))
     compiled = config.pop("compile_config", None)
-    if dialects.is_old(version):
-        config = dialects.modern(config)
-        compiled = compiled and dialects.modern_training(compiled, config)
+    if compiled and dialects.is_old(archive.metadata.get("keras_version")):
+        compiled = dialects.modern_training(compiled, config)
     if compile and compiled:
         config["compile_config"] = compiled
     with registry.loading(safe_mode):
@@ -77,31 +74,50 @@ def read(file, custom_objects=None, compile=True, safe_mode=True):
             model = registry.deserialize(config, custom_objects, safe_mode)
         if not hasattr(model, "load_own_variables"):
             raise SerializationError(f"its config.json describes a {type(model).__name__}, no model.")
-        with _weights_of(archive) as store:
+        with archive.weights() as store:
             weights.read(model, store)
-        assets.restore(model, archive.members, lambda name: archive.read(name, LARGEST_ASSET))
+        assets.restore(model, archive.zip.members, lambda name: archive.zip.read(name, LARGEST_ASSET))
     return model
 
 
 def read_weights(model, file, skip_mismatch=False):
     """Sets the weights of a model from those of an archive."""
-    with _weights_of(_opened(file)[0]) as store:
+    with Archive(file).weights() as store:
         weights.read(model, store, skip_mismatch)
 
 
-def _opened(file):
-    """The archive, which has the known members, and assets beside them; and the version of Keras that it names."""
-    archive = SafeZip(file)
-    names = [name for name in archive.members if not name.startswith(assets.PREFIX)]
-    if sorted(names) != sorted(MEMBERS):
-        raise SerializationError(f"it is no `.keras` file: it holds {names[:10]}, expected {list(MEMBERS)}.")
-    metadata = safe_json.loads(archive.read(METADATA, 2**16), "its metadata.json")
-    if not isinstance(metadata, dict):
-        raise SerializationError("its metadata.json holds no metadata.")
-    return archive, metadata.get("keras_version")
+class Archive:
+    """An archive that has the known members, and assets beside them.
 
+    Args:
+        file: open for reading bytes.
 
-@contextlib.contextmanager
-def _weights_of(archive):
-    with hdf5.reading(archive.open(WEIGHTS)) as content:
-        yield weights.OneFile(content)
+    Attributes:
+        zip: the `SafeZip`.
+        metadata: dict with the version of Keras and the date.
+
+    Raises:
+        SerializationError: it is damaged, or breaks a rule.
+    """
+
+    def __init__(self, file):
+        self.zip = SafeZip(file)
+        names = [name for name in self.zip.members if not name.startswith(assets.PREFIX)]
+        if sorted(names) != sorted(MEMBERS):
+            raise SerializationError(f"it is no `.keras` file: it holds {names[:10]}, expected {list(MEMBERS)}.")
+        self.metadata = safe_json.loads(self.zip.read(METADATA, 2**16), "its metadata.json")
+        if not isinstance(self.metadata, dict):
+            raise SerializationError("its metadata.json holds no metadata.")
+
+    def config(self, finite=True):
+        """The config of the model."""
+        config = safe_json.loads(self.zip.read(CONFIG, safe_json.LONGEST), "its config.json", finite=finite)
+        if not isinstance(config, dict) or "class_name" not in config:
+            raise SerializationError("its config.json describes no model.")
+        return config
+
+    @contextlib.contextmanager
+    def weights(self):
+        """The store of its weights, open in a `with` block."""
+        with hdf5.reading(self.zip.open(WEIGHTS)) as content:
+            yield weights.OneFile(content)

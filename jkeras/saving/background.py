@@ -9,10 +9,11 @@ class Background:
     Args:
         what: says in messages what is written, and where.
 
-    >>> background = Background("a checkpoint")
-    >>> background.start(print, "written")
+    >>> background, written = Background("a checkpoint"), []
+    >>> background.start(written.append, "all")
     >>> background.wait()
-    written
+    >>> written
+    ['all']
     """
 
     def __init__(self, what):

@@ -122,12 +122,15 @@ def read(file, custom_objects=None, compile=True, safe_mode=True):
 def _restore_optimizer(model, group, old):
     """Sets the optimizer's variables; where they are of another optimizer, a warning says so, as in Keras."""
     names, variables = hdf5.names(group, "weight_names") or [], model.optimizer.variables
-    pairs = dialects.by_name(model.optimizer, names) if old else list(zip(variables, names))
-    if pairs is None or not old and len(names) != len(variables):
+    places = [_find(group, name) for name in names]
+    pairs = dialects.by_name(model.optimizer, names) if old else dialects.by_number(
+        model.optimizer, [getattr(place, "shape", None) for place in places])
+    if pairs is None:
         warnings.warn(f"The optimizer of model '{model.name}' begins afresh: it has {len(variables)} variables, the "
                       f"file {len(names)}.", stacklevel=6)
         return
-    dialects.assign(model.optimizer, pairs, lambda name, shape: hdf5.read_array(_find(group, name), shape))
+    dialects.assign(model.optimizer, pairs, lambda place, shape: hdf5.read_array(
+        places[names.index(place) if old else place], shape))
 
 
 def read_weights(model, group, skip_mismatch=False, by_name=False):

@@ -10,6 +10,7 @@ from jkeras.core.module import Module
 from jkeras.core.rng import SeedGenerator
 from jkeras.core.settings import snake_case
 from jkeras.core.variable import Variable
+from jkeras.optimizers import Optimizer
 from jkeras.saving import dialects, hdf5
 
 
@@ -228,7 +229,7 @@ def _shapes(thing):
 
 
 def _load_own(thing, slots):
-    if hasattr(thing, "apply_gradients") and hasattr(thing, "_at") and len(slots):
+    if getattr(type(thing), "load_own_variables", None) is Optimizer.load_own_variables:
         pairs = dialects.by_number(thing, slots.all_shapes())
         if pairs is not None:
             return dialects.assign(thing, pairs, lambda number, shape: slots.read(str(number), shape))
