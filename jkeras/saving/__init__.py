@@ -11,6 +11,7 @@ from jkeras.core.registry import (
 from jkeras.core.registry import deserialize as deserialize_keras_object
 from jkeras.core.registry import serialize as serialize_keras_object
 from jkeras.saving.checkpointer import Checkpointer
+from jkeras.saving.file_editor import KerasFileEditor
 from jkeras.saving.models import load_model, save_model
 from jkeras.saving.weight_files import load_weights, save_weights
 

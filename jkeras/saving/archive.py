@@ -1,5 +1,6 @@
 """`.keras` archives: a zip of a model's config, its weights in HDF5, and the assets of its layers."""
 
+import contextlib
 import datetime
 import json
 import math
@@ -56,19 +57,15 @@ def read(file, custom_objects=None, compile=True, safe_mode=True):
     Raises:
         SerializationError: it is damaged, or breaks a rule.
     """
-    with _opened(file) as archive:
+    with Archive(file) as archive:
         return _read(archive, custom_objects, compile, safe_mode)
 
 
 def _read(archive, custom_objects, compile, safe_mode):
-    version = _version(archive)
-    config = safe_json.loads(archive.read(CONFIG, safe_json.LONGEST), "its config.json", finite=safe_mode)
-    if not isinstance(config, dict) or "class_name" not in config:
-        raise SerializationError("its config.json describes no model.")
+    config = dialects.modern(archive.config(finite=safe_mode))
     compiled = config.pop("compile_config", None)
-    if dialects.is_old(version):
-        config = dialects.modern(config)
-        compiled = compiled and dialects.modern_training(compiled, config)
+    if compiled and dialects.is_old(archive.metadata.get("keras_version")):
+        compiled = dialects.modern_training(compiled, config)
     if compile and compiled:
         config["compile_config"] = compiled
     with registry.loading(safe_mode):
@@ -76,35 +73,57 @@ def _read(archive, custom_objects, compile, safe_mode):
             model = registry.deserialize(config, custom_objects, safe_mode)
         if not hasattr(model, "load_own_variables"):
             raise SerializationError(f"its config.json describes a {type(model).__name__}, no model.")
-        _read_weights(model, archive)
-        assets.restore(model, archive.members, lambda name: archive.read(name, LARGEST_ASSET))
+        with archive.weights() as store:
+            weights.read(model, store)
+        assets.restore(model, archive.zip.members, lambda name: archive.zip.read(name, LARGEST_ASSET))
     return model
 
 
 def read_weights(model, file, skip_mismatch=False):
     """Sets the weights of a model from those of an archive."""
-    with _opened(file) as archive:
-        _read_weights(model, archive, skip_mismatch)
+    with Archive(file) as archive, archive.weights() as store:
+        weights.read(model, store, skip_mismatch)
 
 
-def _read_weights(model, archive, skip_mismatch=False):
-    member, verify = archive.open(WEIGHTS)
-    with hdf5.reading(member) as content:
-        weights.read(model, weights.OneFile(content), skip_mismatch, verify)
+class Archive:
+    """An archive that has the known members, and assets beside them.
 
+    Args:
+        file: open for reading bytes.
 
-def _opened(file):
-    """The archive, which has the known members, and assets beside them."""
-    archive = SafeZip(file)
-    names = [name for name in archive.members if not name.startswith(assets.PREFIX)]
-    if sorted(names) != sorted(MEMBERS):
-        raise SerializationError(f"it is no `.keras` file: it holds {names[:10]}, expected {list(MEMBERS)}.")
-    return archive
+    Attributes:
+        zip: the `SafeZip`.
+        metadata: dict with the version of Keras and the date.
 
+    Raises:
+        SerializationError: it is damaged, or breaks a rule.
+    """
 
-def _version(archive):
-    """The version of Keras that wrote an archive."""
-    metadata = safe_json.loads(archive.read(METADATA, 2**16), "its metadata.json")
-    if not isinstance(metadata, dict):
-        raise SerializationError("its metadata.json holds no metadata.")
-    return metadata.get("keras_version")
+    def __init__(self, file):
+        self.zip = SafeZip(file)
+        names = [name for name in self.zip.members if not name.startswith(assets.PREFIX)]
+        if sorted(names) != sorted(MEMBERS):
+            raise SerializationError(f"it is no `.keras` file: it holds {names[:10]}, expected {list(MEMBERS)}.")
+        self.metadata = safe_json.loads(self.zip.read(METADATA, 2**16), "its metadata.json")
+        if not isinstance(self.metadata, dict):
+            raise SerializationError("its metadata.json holds no metadata.")
+
+    def config(self, finite=True):
+        """The config of the model."""
+        config = safe_json.loads(self.zip.read(CONFIG, safe_json.LONGEST), "its config.json", finite=finite)
+        if not isinstance(config, dict) or "class_name" not in config:
+            raise SerializationError("its config.json describes no model.")
+        return config
+
+    @contextlib.contextmanager
+    def weights(self):
+        """The store of its weights, open in a `with` block."""
+        member, verify = self.zip.open(WEIGHTS)
+        with hdf5.reading(member) as content:
+            yield weights.OneFile(content, verify=verify)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.zip.close()

@@ -128,15 +128,18 @@ def read(file, raw, custom_objects=None, compile=True, safe_mode=True):
 def _restore_optimizer(model, group, old, raw):
     """Sets the optimizer's variables; where they are of another optimizer, a warning says so, as in Keras."""
     names, variables = hdf5.names(group, "weight_names", raw) or [], model.optimizer.variables
-    pairs = dialects.by_name(model.optimizer, names) if old else list(zip(variables, names))
-    if pairs is None or not old and len(names) != len(variables):
+    places = [_find(group, name) for name in names]
+    pairs = dialects.by_name(model.optimizer, names) if old else dialects.by_number(
+        model.optimizer, [getattr(place, "shape", None) for place in places])
+    if pairs is None:
         warnings.warn(f"The optimizer of model '{model.name}' begins afresh: it has {len(variables)} variables, the "
                       f"file {len(names)}.", stacklevel=6)
         return
     with Checksums() as sums:
-        values = {name: hdf5.read_array(_find(group, name), tuple(variable.shape), sums) for variable, name in pairs}
+        values = {place: hdf5.read_array(places[names.index(place) if old else place], tuple(variable.shape), sums)
+                  for variable, place in pairs}
         sums.finish()
-    dialects.assign(model.optimizer, pairs, lambda name, shape: jax.device_put(values[name]))
+    dialects.assign(model.optimizer, pairs, lambda place, shape: jax.device_put(values[place]))
 
 
 def read_weights(model, group, raw, skip_mismatch=False, by_name=False):

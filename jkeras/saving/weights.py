@@ -11,6 +11,7 @@ from jkeras.core.module import Module
 from jkeras.core.rng import SeedGenerator
 from jkeras.core.settings import snake_case
 from jkeras.core.variable import Variable
+from jkeras.optimizers import Optimizer
 from jkeras.saving import dialects, hdf5
 from jkeras.saving.checksums import Checksums
 
@@ -125,10 +126,11 @@ class OneFile:
 
     Args:
         sums: `Checksums` for what is written; None where the file is in something that has one of the whole.
+        verify: raises where that one is not right; called when all has been read.
     """
 
-    def __init__(self, file, sums=None):
-        self.file, self.sums = file, sums
+    def __init__(self, file, sums=None, verify=lambda: None):
+        self.file, self.sums, self.verify = file, sums, verify
 
     def find(self, path):
         """The groups of the variables of the object at a path; none if there is nothing."""
@@ -174,11 +176,8 @@ def write(model, store):
                 slots[str(i)] = np.asarray(variable.value)
 
 
-def read(model, store, skip_mismatch=False, verify=lambda: None):
+def read(model, store, skip_mismatch=False):
     """Reads the variables of a model from a store.
-
-    Args:
-        verify: called at the end, raises where the store turns out to be damaged.
 
     Raises:
         SerializationError: the file lacks a layer, or has other arrays for it; all such places are listed, and nothing
@@ -201,7 +200,7 @@ def read(model, store, skip_mismatch=False, verify=lambda: None):
                                 f"{error}")
                 _put_back(mine)
         sums.finish()
-        verify()
+        store.verify()
         if problems and not skip_mismatch:
             raise SerializationError(f"The weights do not fit model '{model.name}': {listed(problems)}. Build the "
                                      "model that was saved, or pass `skip_mismatch=True` to load what fits.")
@@ -245,7 +244,7 @@ def _shapes(thing):
 
 
 def _load_own(thing, slots):
-    if hasattr(thing, "apply_gradients") and hasattr(thing, "_at") and len(slots):
+    if getattr(type(thing), "load_own_variables", None) is Optimizer.load_own_variables:
         pairs = dialects.by_number(thing, slots.all_shapes())
         if pairs is not None:
             return dialects.assign(thing, pairs, lambda number, shape: jax.device_put(

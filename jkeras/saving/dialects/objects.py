@@ -19,9 +19,12 @@ DROPPED = {  # arguments that are gone; they had no effect on numbers at these v
     "Conv1DTranspose": {"groups": 1}, "Conv2DTranspose": {"groups": 1}, "Conv3DTranspose": {"groups": 1},
     "SpatialDropout1D": {"noise_shape": None}, "SpatialDropout2D": {"noise_shape": None},
     "SpatialDropout3D": {"noise_shape": None},
+    "RandomRotation": {"value_range": ...},  # in Keras 3.0
     "Attention": {"causal": False}, "AdditiveAttention": {"causal": False},
-    "MultiHeadAttention": dict.fromkeys(("query_shape", "key_shape", "value_shape"), ...)}
-OF_ALL = {"batch_size": None, "time_major": False, "_expects_training_arg": ..., "_expects_mask_arg": ...}
+    "MultiHeadAttention": {**dict.fromkeys(("query_shape", "key_shape", "value_shape"), ...),
+                           "softmax_robust_masking": False}}
+OF_ALL = {"batch_size": None, "time_major": False, "_expects_training_arg": ..., "_expects_mask_arg": ...,
+          "rng_type": ...}
 ONE_AXIS = ("BatchNormalization", "LayerNormalization")  # whose `axis` may be a list of one
 INITIALIZERS = ("Zeros", "Ones", "Constant", "RandomNormal", "RandomUniform", "TruncatedNormal", "VarianceScaling",
                 "GlorotUniform", "GlorotNormal", "HeUniform", "HeNormal", "LecunUniform", "LecunNormal", "Orthogonal",

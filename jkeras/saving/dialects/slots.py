@@ -64,12 +64,17 @@ def _is_same(slot, address):
 def by_number(optimizer, shapes):
     """[(variable, number)] where the arrays of a file have an order only, and these shapes; None if they do not fit.
 
-    There is no learning rate, nor Nadam's product; SGD has momenta also where its momentum is 0.
+    Keras 2 kept no learning rate, nor Nadam's product, and momenta of SGD also where its momentum is 0. Early versions
+    of Keras 3 had the product before the slots.
     """
-    kept = [variable for address, variable in _addresses(optimizer) if address[0] in ("iterations", "slots", "ema")]
-    mine = [tuple(variable.shape) for variable in kept]
-    momenta = [tuple(variable.shape) for variable in optimizer._trainable_variables] if len(kept) == 1 else []
-    return [(variable, i) for i, variable in enumerate(kept)] if shapes in (mine, mine + momenta) else None
+    known = list(_addresses(optimizer))
+    kept = [variable for address, variable in known if address[0] in ("iterations", "slots", "ema")]
+    early = [variable for _, variable in sorted(known, key=lambda pair: pair[0][0] in ("slots", "ema", "accumulators"))]
+    momenta = optimizer._trainable_variables if len(kept) == 1 else []
+    for order in (optimizer.variables, kept, [*kept, *momenta], early):
+        if [tuple(variable.shape) for variable in order] == shapes:
+            return [(variable, i) for i, variable in enumerate(order) if not any(variable is v for v in momenta)]
+    return None
 
 
 def assign(optimizer, pairs, read):
