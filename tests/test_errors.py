@@ -311,7 +311,8 @@ MISTAKES = {
     # ------------------------------------------------------------ config and files
     "config of an unknown class": (lambda: layers.deserialize({"class_name": "Dens", "config": {}}),
                                    (ValueError, TypeError), ["Dens"]),
-    "config of a lambda": (lambda: layers.Lambda(lambda x: x).get_config(), ValueError, ["lambda", "def"]),
+    "config of a lambda": (lambda: layers.Lambda.from_config(layers.Lambda(lambda x: x).get_config()), ValueError,
+                           ["lambda", "safe_mode=False", "register_keras_serializable"]),
     "custom class that is not registered": (lambda: jkeras.models.model_from_json(
         '{"module": "mine", "class_name": "Mine", "config": {}, "registered_name": "Mine"}'), (ValueError, TypeError),
         ["Mine", "custom_objects"]),
