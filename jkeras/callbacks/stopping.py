@@ -34,8 +34,12 @@ class EarlyStopping(MonitorCallback):
         self.best_weights = None
 
     def on_train_begin(self, logs=None):
-        """Starts anew."""
+        """Starts anew; where a checkpoint has just been restored, goes on, or asks to stop once more."""
         if self.__dict__.pop("_restored", False):
+            if self.stopped_epoch > 0 and self.wait >= self.patience:
+                self.model.stop_training = True
+            else:
+                self.stopped_epoch = 0
             return
         self.wait = self.stopped_epoch = self.best_epoch = 0
         self.best = self.best_weights = None
@@ -74,7 +78,8 @@ class EarlyStopping(MonitorCallback):
     def get_state(self):
         """Best value, patience used, best weights."""
         weights = None if self.best_weights is None else [(w.tolist(), str(w.dtype)) for w in self.best_weights]
-        return {**super().get_state(), "wait": self.wait, "best_epoch": self.best_epoch, "best_weights": weights}
+        return {**super().get_state(), "wait": self.wait, "best_epoch": self.best_epoch, "best_weights": weights,
+                "stopped_epoch": self.stopped_epoch}
 
     def set_state(self, state):
         """Takes them back."""

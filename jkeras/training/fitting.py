@@ -55,6 +55,8 @@ class Fitting:
         logs = {}
         self.callbacks.on_train_begin()
         self.signals.check()
+        if self.resume.found and self.model.stop_training:
+            return logs
         for epoch in range(position.epoch, self.epochs):
             logs = self._one_epoch(position if epoch == position.epoch else Position(epoch))
             self.callbacks.on_epoch_end(epoch, logs)

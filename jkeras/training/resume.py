@@ -44,6 +44,7 @@ class Resume:
         self.runner, self.source, self.live, self.callbacks, self.seed = runner, source, live, callbacks, seed
         self.resume, self.own = resume, not isinstance(checkpoint, Checkpointer)
         self.checkpointer = Checkpointer(checkpoint) if checkpoint is not None and self.own else checkpoint
+        self.found = False  # whether it goes on from a checkpoint
         self._steps = 0  # since the last save
 
     def start(self, initial_epoch):
@@ -63,7 +64,7 @@ class Resume:
         self._find(position, extra)
         self.live.replace(lambda old: placement.like(state, old))
         self.callbacks.set_state(extra["callbacks"])
-        self.seed = extra["seed"]
+        self.seed, self.found = extra["seed"], True
         return position
 
     def _find(self, position, extra):

@@ -159,3 +159,16 @@ def test_beginning_afresh_needs_an_empty_folder(model, tmp_path):
     fit(model, "arrays", tmp_path / "other", resume=False)
     with pytest.raises(ValueError, match="resume"):
         fit(model, "arrays", tmp_path, resume="no")
+
+
+def test_a_training_that_was_stopped_early_stays_stopped(model, tmp_path):
+    """Started again it changes nothing; with more patience it goes on."""
+    def stopped(patience):
+        stop = jkeras.callbacks.EarlyStopping("loss", patience=patience, min_delta=100, restore_best_weights=True)
+        state, history = fit(model, "arrays", tmp_path, [stop])
+        return state, len(history["loss"])
+    state, epochs = stopped(1)
+    again, same = stopped(1)
+    assert_same(again, state)
+    assert epochs == same == 2
+    assert stopped(2)[1] == 3
