@@ -33,7 +33,8 @@ def _visit(thing, path, seen, layers):
     seen.add(id(thing))
     yield path, thing
     for name, value in _attributes(thing):
-        yield from _visit_value(value, "/".join(filter(None, (path, layers if name == "layers" else name))), seen, layers)
+        step = layers if name == "layers" else name
+        yield from _visit_value(value, f"{path}/{step}" if path else step, seen, layers)
 
 
 def _visit_value(value, path, seen, layers):

@@ -2,8 +2,8 @@
 
     RECORD_WITH=tf python tests/saving/record_old.py FOLDER
 
-writes VERSION.zip: the files that `KEPT` names, `expected.json` and `expected.npz`. With `--all` it becomes a folder with
-all cases in all formats. RECORD_WITH is "tf", "tf_keras" or nothing, for the package keras. Runs under Python 3.7 with
+writes VERSION.zip: the files that `KEPT` names, `expected.json` and `expected.npz`. With `--all` it becomes a folder
+with all cases in all formats. RECORD_WITH is "tf", "tf_keras" or nothing, for the package keras. Runs under Python 3.7 with
 Keras 2.3.1 (and TensorFlow 1.15), under TensorFlow 2.1 to 2.15, tf_keras and Keras 3.
 """
 
@@ -23,7 +23,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import old_models
 
 ROWS, BATCH = 4, 2
-ENDINGS = (".keras", ".weights.h5", ".h5", ".only.h5")  # in this order: Keras 3 forgets the optimizer while writing .h5
+ENDINGS = (".keras", ".weights.h5", ".h5", ".only.h5")  # in this order: .h5 makes Keras 3 forget the optimizer
 KEPT = {
     "keras-2.3.1": "sequential.h5 branches.h5 nested.only.h5 images.h5 gru.h5 both_directions.h5 activations.h5 noise.h5 "
                    "initial_state.h5 frozen.h5 opt_nesterov.h5 opt_adadelta.h5 one_dimension.keras",

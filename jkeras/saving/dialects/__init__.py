@@ -13,4 +13,4 @@ def is_old(version):
     >>> is_old("2.15.0"), is_old("3.0.5"), is_old(None)
     (True, False, True)
     """
-    return not str(version or "").split(".")[0] in map(str, range(3, 10))
+    return str(version or "").split(".")[0] not in map(str, range(3, 10))

@@ -10,9 +10,11 @@ RECURRENT = ("RNN", "SimpleRNN", "LSTM", "GRU", "Bidirectional", "ConvLSTM1D", "
 def modern_graph(config):
     """The config of a model; the same one where it is no graph of Keras 2.
 
-    >>> modern_graph({"layers": [{"class_name": "ReLU", "config": {}, "name": "r", "inbound_nodes": [[["x", 0, 0, {}]]]}],
-    ...               "input_layers": [], "output_layers": []})["layers"][0]["inbound_nodes"][0]["kwargs"]
-    {}
+    >>> x = {"class_name": "InputLayer", "config": {}, "name": "x", "inbound_nodes": []}
+    >>> relu = {"class_name": "ReLU", "config": {}, "name": "r", "inbound_nodes": [[["x", 0, 0, {}]]]}
+    >>> new = modern_graph({"layers": [x, relu], "input_layers": [["x", 0, 0]], "output_layers": [["r", 0, 0]]})
+    >>> new["layers"][1]["inbound_nodes"][0]["args"][0]["config"]["keras_history"]
+    ['x', 0, 0]
     """
     layers = config.get("layers")
     if "input_layers" not in config or not isinstance(layers, list) or not any(map(_is_old, layers)):
@@ -52,8 +54,8 @@ def _node(node, entry, more, shifts):
 
 
 def _is_place(value, shifts):
-    return isinstance(value, list) and len(value) in (3, 4) and isinstance(value[0], str) and value[0] in shifts and all(
-        isinstance(number, int) for number in value[1:3])
+    return isinstance(value, list) and len(value) in (3, 4) and isinstance(value[0], str) and value[0] in shifts and (
+        all(isinstance(number, int) for number in value[1:3]))
 
 
 def _places(value, shifts):

@@ -9,8 +9,9 @@ SAME = {  # names of slots there: names here, of which an optimizer has one
     "rms": ("velocity",), "mg": ("average_gradient",), "accumulator": ("accumulated_grad", "velocity"),
     "delta_accumulator": ("accumulated_delta_var",), "accum_grad": ("accumulated_grad",),
     "accum_var": ("accumulated_delta_var",), "average": ("ema",)}
-SCALARS = {"iterations": "iterations", "iter": "iterations", "iteration": "iterations", "learning_rate": "learning_rate",
-           "current_learning_rate": "learning_rate", "m_schedule": "u_product", "momentum_cache": "u_product",
+SCALARS = {"iterations": "iterations", "iter": "iterations", "iteration": "iterations",
+           "learning_rate": "learning_rate", "current_learning_rate": "learning_rate",
+           "m_schedule": "u_product", "momentum_cache": "u_product",
            "loss_scale": "dynamic_scale", "current_loss_scale": "dynamic_scale", "good_steps": "step_counter"}
 
 
