@@ -7,6 +7,7 @@ with all cases in all formats. RECORD_WITH is "tf", "tf_keras" or nothing, for t
 Keras 2.3.1 (and TensorFlow 1.15), under TensorFlow 2.1 to 2.15, tf_keras and Keras 3.
 """
 
+import contextlib
 import json
 import os
 import shutil
@@ -25,7 +26,8 @@ import old_models
 ROWS, BATCH = 4, 2
 ENDINGS = (".keras", ".weights.h5", ".h5", ".only.h5")  # in this order: .h5 makes Keras 3 forget the optimizer
 KEPT = {
-    "keras-2.3.1": "sequential.h5 branches.h5 nested.only.h5 images.h5 gru.h5 both_directions.h5 activations.h5 noise.h5 "
+    "keras-2.3.1": "sequential.h5 branches.h5 nested.only.h5 images.h5 gru.h5 both_directions.h5 activations.h5 "
+                   "noise.h5 "
                    "initial_state.h5 frozen.h5 opt_nesterov.h5 opt_adadelta.h5 one_dimension.keras",
     "tf-2.3.0-tf": "nested.h5 initializers.h5 attention.h5 conv_lstm.h5 cudnn.h5 opt_rmsprop_more.h5 opt_amsgrad.h5 "
                    "loss_probabilities.h5 stateful.h5 volumes.h5",
@@ -53,11 +55,8 @@ def library():
 
         tf.keras.compat_v1 = tf.compat.v1.keras
         from tensorflow.python import keras as inside
-        try:
+        with contextlib.suppress(ImportError):
             import keras as inside  # noqa: F811 - from 2.6 on it is there
-
-        except ImportError:
-            pass
         return tf.keras, "tf-" + inside.__version__
     if which == "tf_keras":
         import tf_keras
@@ -144,7 +143,7 @@ def main(out, everything):
             facts[name]["files"] = [file for file in facts[name]["files"] if file in kept]
         for what, values in found.items():
             for i, value in enumerate(values):
-                arrays["%s/%s/%d" % (name, what, i)] = value.astype("U") if value.dtype == object else value
+                arrays[f"{name}/{what}/{i}"] = value.astype("U") if value.dtype == object else value
     with open(os.path.join(folder, "expected.json"), "w") as file:
         json.dump(facts, file, indent=0, sort_keys=True)
     np.savez(os.path.join(folder, "expected.npz"), **arrays)
