@@ -3,8 +3,8 @@
     RECORD_WITH=tf python tests/saving/record_old.py FOLDER
 
 writes VERSION.zip: the files that `KEPT` names, `expected.json` and `expected.npz`. With `--all` it becomes a folder
-with all cases in all formats. RECORD_WITH is "tf", "tf_keras" or nothing, for the package keras. Runs under Python 3.7 with
-Keras 2.3.1 (and TensorFlow 1.15), under TensorFlow 2.1 to 2.15, tf_keras and Keras 3.
+with all cases in all formats. RECORD_WITH is "tf", "tf_keras" or nothing, for the package keras. Runs with Python 3.7,
+Keras 2.3.1 and TensorFlow 1.15, under TensorFlow 2.1 to 2.15, tf_keras and Keras 3.
 """
 
 import contextlib
