@@ -120,7 +120,7 @@ class Archive:
         """The store of its weights, open in a `with` block."""
         member, verify = self.zip.open(WEIGHTS)
         with hdf5.reading(member) as content:
-            yield weights.OneFile(content, verify=verify)
+            yield weights.OneFile(content, raw=member, verify=verify)
 
     def __enter__(self):
         return self

@@ -239,7 +239,7 @@ class _Walk:
         own = hdf5.child(group, VARIABLES) if path != VARIABLES else None
         if isinstance(own, h5py.Group) and len(own):
             yield path, hdf5.text(own, "name", self.raw), {
-                name: hdf5.read_array(hdf5.child(own, name), None, self.sums) for name in own}
+                name: hdf5.read_array(hdf5.child(own, name), None, self.sums, self.raw) for name in own}
         for name in group:
             inside = hdf5.child(group, name)
             if name != VARIABLES and isinstance(inside, h5py.Group):

@@ -90,13 +90,14 @@ def descend(group, path):
     return group
 
 
-def read_array(data, shape=None, sums=None):
+def read_array(data, shape=None, sums=None, raw=None):
     """The content of a dataset as a new array.
 
     Args:
         data: a dataset, or what stands in its place.
         shape: what it must be, looked at before any memory is taken.
         sums: `Checksums` that compare the one that was written with it, if any.
+        raw: the file, open for reading bytes: what lies in it as it is, is read without HDF5, which is slower.
 
     Raises:
         SerializationError: another shape, a kind of data that weights do not have, or bytes that are elsewhere or
@@ -104,12 +105,24 @@ def read_array(data, shape=None, sums=None):
     """
     _check(data, shape)
     value = aligned(data.shape, data.dtype.newbyteorder("="))
-    if value.size:
+    if value.size and not _read_in_place(data, value, raw):
         data.read_direct(value)
     saved = None if sums is None else _number(data, CHECKSUM)
     if saved is not None:
         sums.expect(data.name, value, saved)
     return value.view(jnp.bfloat16) if value.dtype == HALF else value
+
+
+def _read_in_place(data, value, raw):
+    """Fills an array with the bytes where they lie in the file; False where they do not lie there as they are."""
+    place = None if raw is None or data.dtype != value.dtype else data.id.get_offset()
+    if place is None:
+        return False
+    view = value.reshape(-1).view(np.uint8)
+    raw.seek(place)
+    if raw.readinto(view) != len(view):
+        raise SerializationError(f"'{data.name}' is cut off.")
+    return True
 
 
 def _dataset_class():

@@ -136,7 +136,7 @@ def _restore_optimizer(model, group, old, raw):
                       f"file {len(names)}.", stacklevel=6)
         return
     with Checksums() as sums:
-        values = {place: hdf5.read_array(places[names.index(place) if old else place], tuple(variable.shape), sums)
+        values = {place: hdf5.read_array(places[names.index(place) if old else place], tuple(variable.shape), sums, raw)
                   for variable, place in pairs}
         sums.finish()
     dialects.assign(model.optimizer, pairs, lambda place, shape: jax.device_put(values[place]))
@@ -195,7 +195,7 @@ def _top_values(model, group, raw, sums):
         return []
     names = hdf5.names(group, "weight_names", raw) or []
     _check_count(model, own, names)
-    return [(v, hdf5.read_array(_find(group, name), v.shape, sums)) for v, name in zip(own, names)]
+    return [(v, hdf5.read_array(_find(group, name), v.shape, sums, raw)) for v, name in zip(own, names)]
 
 
 def _layer_values(layer, group, raw, sums):
@@ -208,7 +208,7 @@ def _layer_values(layer, group, raw, sums):
         data = _find(group, name)
         shape = tuple(variable.shape)
         values.append(hdf5.read_array(data, other[id(variable)] if other.get(id(variable)) == getattr(
-            data, "shape", None) else shape, sums))
+            data, "shape", None) else shape, sums, raw))
     return list(zip(variables, dialects.from_cudnn(layer, variables, values)))
 
 

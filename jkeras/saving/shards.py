@@ -166,12 +166,13 @@ class _Files:
     def find(self, path):
         """The groups of the variables of the object at a path."""
         place = f"/{path}/vars" if path else "/vars"
-        groups = [hdf5.descend(self._file(name), place) for name in self.places.get(place, ())]
-        return [group for group in groups if group is not None]
+        groups = [(hdf5.descend(file, place), raw) for file, raw in map(self._file, self.places.get(place, ()))]
+        return [(group, raw) for group, raw in groups if group is not None]
 
     def _file(self, name):
         if name not in self.files:
             path = os.path.join(self.folder, name)
             with explained(path):
-                self.files[name] = self.stack.enter_context(hdf5.reading(self.stack.enter_context(opened(path))))
+                raw = self.stack.enter_context(opened(path))
+                self.files[name] = self.stack.enter_context(hdf5.reading(raw)), raw
         return self.files[name]

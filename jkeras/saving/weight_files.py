@@ -104,5 +104,5 @@ def load_weights(model, filepath, skip_mismatch=False, *, by_name=False, key_map
         with hdf5.reading(file) as content:
             inside = hdf5.descend(content, "model_weights")
             if ending == ".weights.h5" and inside is None and hdf5.names(content, "layer_names", file) is None:
-                return weights.read(model, weights.OneFile(content), skip_mismatch)
+                return weights.read(model, weights.OneFile(content, raw=file), skip_mismatch)
             legacy_h5.read_weights(model, content if inside is None else inside, file, skip_mismatch, by_name)

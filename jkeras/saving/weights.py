@@ -85,7 +85,7 @@ class Slots:
     """The `vars` group of one object, as a dict of arrays by number.
 
     Args:
-        groups: where they are; several, if they are spread over files.
+        groups: (group, file open for reading bytes) where they are; several, if they are spread over files.
         shapes: {key: shape} of those that are known.
     """
 
@@ -97,9 +97,9 @@ class Slots:
 
     def read(self, key, shape):
         """The array of a key, which must have a shape; of any where that is None."""
-        for group in self.groups:
+        for group, raw in self.groups:
             if key in group:
-                return hdf5.read_array(hdf5.child(group, key), shape, self.sums)
+                return hdf5.read_array(hdf5.child(group, key), shape, self.sums, raw)
         raise KeyError(f"no array '{key}'")
 
     def take(self, key):
@@ -114,12 +114,12 @@ class Slots:
 
     def all_shapes(self):
         """The shapes of "0", "1" and so on; those of a strange file, which are only compared."""
-        found = {key: getattr(hdf5.child(group, key), "shape", None) for group in self.groups for key in group}
+        found = {key: getattr(hdf5.child(group, key), "shape", None) for group, _ in self.groups for key in group}
         return [found.get(str(i)) for i in range(len(found))]
 
     def keys(self):
         """The keys that are there."""
-        return [key for group in self.groups for key in group]
+        return [key for group, _ in self.groups for key in group]
 
 
 class OneFile:
@@ -127,11 +127,12 @@ class OneFile:
 
     Args:
         sums: `Checksums` for what is written; None where the file is in something that has one of the whole.
+        raw: the same file, open for reading bytes.
         verify: raises where that one is not right; called when all has been read.
     """
 
-    def __init__(self, file, sums=None, verify=lambda: None):
-        self.file, self.sums, self.verify = file, sums, verify
+    def __init__(self, file, sums=None, raw=None, verify=lambda: None):
+        self.file, self.sums, self.raw, self.verify = file, sums, raw, verify
 
     def find(self, path):
         """The groups of the variables of the object at a path; none if there is nothing."""
@@ -139,7 +140,7 @@ class OneFile:
         for place in (path, f"{before}/_{last}"):  # the latter for the parts of MultiHeadAttention in Keras 2
             group = hdf5.descend(self.file, f"{place}/vars")
             if group is not None:
-                return [group]
+                return [(group, self.raw)]
         return []
 
     @property
