@@ -64,8 +64,9 @@ def read(file, custom_objects=None, compile=True, safe_mode=True):
 def _read(archive, custom_objects, compile, safe_mode):
     config = dialects.modern(archive.config(finite=safe_mode))
     compiled = config.pop("compile_config", None)
-    if compiled and dialects.is_old(archive.metadata.get("keras_version")):
-        compiled = dialects.modern_training(compiled, config)
+    if dialects.is_old(archive.metadata.get("keras_version")):
+        dialects.warn_of_other_numbers(config, custom_objects)
+        compiled = compiled and dialects.modern_training(compiled, config)
     if compile and compiled:
         config["compile_config"] = compiled
     with registry.loading(safe_mode):

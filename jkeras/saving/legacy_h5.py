@@ -107,8 +107,11 @@ def read(file, raw, custom_objects=None, compile=True, safe_mode=True):
     if described is None:
         raise SerializationError("it holds no architecture, only weights: build the model and use "
                                  "`model.load_weights`.")
+    old = dialects.is_old(hdf5.text(file, "keras_version", raw))
     with registry.loading(safe_mode):
         config = dialects.modern(safe_json.loads(described, "its `model_config`", finite=safe_mode))
+        if old:
+            dialects.warn_of_other_numbers(config, custom_objects)
         model = registry.deserialize(config, custom_objects, safe_mode)
         if not hasattr(model, "layers"):
             raise SerializationError(f"its `model_config` describes a {type(model).__name__}, no model.")
@@ -121,7 +124,7 @@ def read(file, raw, custom_objects=None, compile=True, safe_mode=True):
             saved = hdf5.descend(file, "optimizer_weights")
             if saved is not None:
                 model.optimizer.build(model.trainable_variables)
-                _restore_optimizer(model, saved, dialects.is_old(hdf5.text(file, "keras_version", raw)), raw)
+                _restore_optimizer(model, saved, old, raw)
     return model
 
 

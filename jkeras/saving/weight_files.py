@@ -2,6 +2,7 @@
 
 import os
 
+from jkeras.core.errors import SerializationError
 from jkeras.core.registry import public
 from jkeras.saving import archive, flat, hdf5, legacy_h5, npz, safetensors, shards, weights
 from jkeras.saving.checksums import Checksums
@@ -104,5 +105,7 @@ def load_weights(model, filepath, skip_mismatch=False, *, by_name=False, key_map
         with hdf5.reading(file) as content:
             inside = hdf5.descend(content, "model_weights")
             if ending == ".weights.h5" and inside is None and hdf5.names(content, "layer_names", file) is None:
+                if by_name:
+                    raise SerializationError(f"{path} is no older `.h5` file, which `by_name=True` is there for.")
                 return weights.read(model, weights.OneFile(content, raw=file), skip_mismatch)
             legacy_h5.read_weights(model, content if inside is None else inside, file, skip_mismatch, by_name)

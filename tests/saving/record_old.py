@@ -3,11 +3,10 @@
     RECORD_WITH=tf python tests/saving/record_old.py FOLDER
 
 writes VERSION.zip: the files that `KEPT` names, `expected.json` and `expected.npz`. With `--all` it becomes a folder
-with all cases in all formats. RECORD_WITH is "tf", "tf_keras" or nothing, for the package keras. Runs with Python 3.7,
-Keras 2.3.1 and TensorFlow 1.15, under TensorFlow 2.1 to 2.15, tf_keras and Keras 3.
+with all cases in all formats. RECORD_WITH is "tf", "tf_keras" or nothing, for the package keras. Runs under Python 3.7
+with Keras 2.3.1 (and TensorFlow 1.15), under TensorFlow 2.1 to 2.15, tf_keras and Keras 3.
 """
 
-import contextlib
 import json
 import os
 import shutil
@@ -24,11 +23,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import old_models
 
 ROWS, BATCH = 4, 2
-ENDINGS = (".keras", ".weights.h5", ".h5", ".only.h5")  # in this order: .h5 makes Keras 3 forget the optimizer
+ENDINGS = (".keras", ".weights.h5", ".h5", ".only.h5")  # .h5 last: writing it, Keras 3 forgets the optimizer
 KEPT = {
     "keras-2.3.1": "sequential.h5 branches.h5 nested.only.h5 images.h5 gru.h5 both_directions.h5 activations.h5 "
-                   "noise.h5 "
-                   "initial_state.h5 frozen.h5 opt_nesterov.h5 opt_adadelta.h5 one_dimension.keras",
+                   "noise.h5 initial_state.h5 frozen.h5 opt_nesterov.h5 opt_adadelta.h5 one_dimension.keras",
     "tf-2.3.0-tf": "nested.h5 initializers.h5 attention.h5 conv_lstm.h5 cudnn.h5 opt_rmsprop_more.h5 opt_amsgrad.h5 "
                    "loss_probabilities.h5 stateful.h5 volumes.h5",
     "tf-2.6.0": "multi_head.h5 adapted.h5 bins.h5 numbers.h5 cells.h5 opt_schedule.h5 opt_adam_decay.h5 opt_sgd_lr.h5 "
@@ -54,9 +52,10 @@ def library():
         import tensorflow as tf
 
         tf.keras.compat_v1 = tf.compat.v1.keras
-        from tensorflow.python import keras as inside
-        with contextlib.suppress(ImportError):
-            import keras as inside  # noqa: F811 - from 2.6 on it is there
+        try:
+            import keras as inside  # from 2.6 on
+        except ImportError:
+            from tensorflow.python import keras as inside
         return tf.keras, "tf-" + inside.__version__
     if which == "tf_keras":
         import tf_keras
@@ -73,12 +72,11 @@ def listed(value):
 
 def inputs_of(model, rows):
     """Arrays for the model's inputs, whose names may have a number added by the library."""
-    tensors = model.inputs
-    names = [t.name.split(":")[0] for t in tensors]
     found = []
-    for tensor, name in zip(tensors, names):
+    for tensor in model.inputs:
+        shape = [getattr(size, "value", size) for size in tensor.shape]
         dtype = getattr(tensor.dtype, "name", tensor.dtype)
-        found.append(old_models.data([getattr(s, "value", s) for s in tensor.shape], dtype, name, rows))
+        found.append(old_models.data(shape, dtype, tensor.name.split(":")[0], rows))
     return found[0] if len(found) == 1 else found
 
 
@@ -90,20 +88,34 @@ def record(k, name, folder):
     if not model.built:
         model(np.zeros((1, 5), "int32"))
     old_models.fill(model)
+    x = inputs_of(model, BATCH if name == "stateful" else ROWS)
+    facts, arrays = {}, {"x": listed(x)}
     if compiled is not None:
         model.compile(**compiled(k))
-    facts, arrays = {"files": []}, {}
-    x = inputs_of(model, BATCH if name == "stateful" else ROWS)
-    if name != "cudnn":
-        y = [0.5 + 0.5 * old_models.values(p.shape, 2.0) for p in listed(model.predict(x, batch_size=BATCH, verbose=0))]
-        y = y[0] if len(y) == 1 else y
-        if compiled is not None:
-            model.fit(x, y, batch_size=BATCH, epochs=1, shuffle=False, verbose=0)
-            facts["optimizer"] = type(model.optimizer).__name__
-        if name == "stateful":
-            model.reset_states()
-        arrays["predict"] = listed(model.predict(x, batch_size=BATCH, verbose=0))
+        y = targets(model, x)
+        arrays["y"] = listed(y)
+        model.fit(x, y, batch_size=BATCH, epochs=1, shuffle=False, verbose=0)
     facts["weights"] = sorted(old_models.checksum(w) for w in model.get_weights())
+    facts["files"] = save(model, name, folder)
+    if name == "cudnn":  # runs on GPUs only: what the plain layers make of its weights
+        model = old_models.plain_of_cudnn(k)
+        model.load_weights(os.path.join(folder, "cudnn.only.h5"))
+    arrays["predict"] = listed(model.predict(x, batch_size=BATCH, verbose=0))
+    if compiled is not None:
+        history = model.fit(x, y, batch_size=BATCH, epochs=2, shuffle=False, verbose=0).history
+        facts["history"] = {key: [float(v) for v in values] for key, values in history.items()}
+    return facts, arrays
+
+
+def targets(model, x):
+    found = [0.5 + 0.5 * old_models.values(p.shape, 2.0)
+             for p in listed(model.predict(x, batch_size=BATCH, verbose=0))]
+    return found[0] if len(found) == 1 else found
+
+
+def save(model, name, folder):
+    """The names of the files that this version can write of a model."""
+    files = []
     for ending in ENDINGS:
         path = os.path.join(folder, name + ending)
         try:
@@ -111,20 +123,10 @@ def record(k, name, folder):
                 model.save(path)
             else:
                 model.save_weights(path)
-            facts["files"].append(name + ending)
+            files.append(name + ending)
         except Exception as error:  # each version has some that it cannot write
             print("  not written:", name + ending, type(error).__name__, str(error)[:150])
-    if name == "cudnn":  # what the plain layers make of its weights
-        plain = old_models.plain_of_cudnn(k)
-        plain.load_weights(os.path.join(folder, "cudnn.only.h5"))
-        arrays["predict"] = listed(plain.predict(x, verbose=0))
-    if compiled is not None:
-        history = model.fit(x, y, batch_size=BATCH, epochs=2, shuffle=False, verbose=0).history
-        facts["history"] = {key: [float(v) for v in values] for key, values in history.items()}
-    arrays["x"] = listed(x)
-    if compiled is not None:
-        arrays["y"] = listed(y)
-    return facts, arrays
+    return files
 
 
 def main(out, everything):

@@ -12,16 +12,15 @@ import jkeras
 from tests.saving import old_models
 
 FOLDER = pathlib.Path(__file__).parent / "old"
-FAST = [  # one of each idea; the others are slow
+FAST = {  # one of each idea; the others are slow
     "keras-2.3.1/sequential.h5", "keras-2.3.1/nested.only.h5", "keras-2.3.1/initial_state.h5",
     "keras-2.3.1/activations.h5", "keras-2.3.1/opt_nesterov.h5", "keras-2.3.1/one_dimension.keras",
     "tf-2.3.0-tf/cudnn.h5", "tf-2.3.0-tf/attention.h5", "tf-2.3.0-tf/initializers.h5", "tf-2.6.0/multi_head.h5",
     "tf-2.6.0/bins.h5", "tf-2.6.0/opt_adam_decay.h5", "tf-2.6.0/lstm.weights.h5", "tf-2.13.1/nested.keras",
     "tf-2.13.1/branches.keras", "tf-2.13.1/lookups.keras", "tf-2.15.0/cells.keras", "tf_keras-2.21.0/gru.keras",
-    "keras-3.0.5/branches.keras", "keras-3.6.0/opt_nadam.keras",
-]
+    "keras-3.0.5/branches.keras", "keras-3.6.0/opt_nadam.keras"}
 PREDICTS = {"mixed": dict(rtol=2e-3, atol=2e-3)}
-LOSSES = {"mixed": 2e-3}
+LOSSES = {"mixed": 5e-3}
 
 
 def recorded():

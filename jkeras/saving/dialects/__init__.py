@@ -2,6 +2,7 @@
 
 from jkeras.saving.dialects.cudnn import cudnn_biases, from_cudnn
 from jkeras.saving.dialects.graphs import modern_graph
+from jkeras.saving.dialects.numbers import warn_of_other_numbers
 from jkeras.saving.dialects.objects import modern
 from jkeras.saving.dialects.slots import assign, by_name, by_number
 from jkeras.saving.dialects.training import modern_training
