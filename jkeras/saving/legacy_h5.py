@@ -168,10 +168,9 @@ def read_weights(model, group, raw, skip_mismatch=False, by_name=False):
     new, problems = [], []
     with Checksums() as sums:
         for layer, name in pairs:
-            try:
-                new += _layer_values(layer, hdf5.descend(group, name), raw, sums)
-            except SerializationError as error:
-                problems.append(f"layer '{layer.name}', in the file '{name}': {error}")
+            values, wrong = _layer_values(layer, hdf5.descend(group, name), raw, sums)
+            new += values
+            problems += [f"layer '{layer.name}', in the file '{name}': {error}" for error in wrong]
         new += [] if by_name else _top_values(model, hdf5.descend(group, "top_level_model_weights"), raw,
                                                  sums)
         sums.finish()
@@ -202,17 +201,24 @@ def _top_values(model, group, raw, sums):
 
 
 def _layer_values(layer, group, raw, sums):
-    """(variable, array) pairs for a layer, from its group."""
+    """For a layer, from its group: (variable, array) pairs, and what is wrong with the other arrays."""
     variables, names = _in_order(layer), hdf5.names(group, "weight_names", raw)
-    _check_count(layer, variables, names)
-    other = dialects.cudnn_biases(layer)
-    values = []
+    other, found, problems = dialects.cudnn_biases(layer), [], []
+    try:
+        _check_count(layer, variables, names)
+    except SerializationError as error:
+        return [], [error]
     for variable, name in zip(variables, names):
-        data = _find(group, name)
-        shape = tuple(variable.shape)
-        values.append(hdf5.read_array(data, other[id(variable)] if other.get(id(variable)) == getattr(
-            data, "shape", None) else shape, sums, raw))
-    return list(zip(variables, dialects.from_cudnn(layer, variables, values)))
+        try:
+            data, shape = _find(group, name), tuple(variable.shape)
+            cudnn = other.get(id(variable)) == getattr(data, "shape", None)
+            found.append((variable, hdf5.read_array(data, other[id(variable)] if cudnn else shape, sums, raw)))
+        except SerializationError as error:
+            problems.append(error)
+    if problems and other:  # the arrays of a recurrent layer go together
+        return [], problems
+    values = dialects.from_cudnn(layer, *zip(*found)) if other else [value for _, value in found]
+    return [(variable, value) for (variable, _), value in zip(found, values)], problems
 
 
 def _check_count(layer, variables, names):

@@ -128,9 +128,9 @@ def test_an_object_of_ones_own_keeps_its_arguments():
 def test_a_hidden_argument_with_an_effect_is_refused(tmp_path):
     """Arguments that are gone are dropped at values without an effect, and only there."""
     layer = dense("d", 3, batch_input_shape=[None, 3])
-    norm = {"class_name": "BatchNormalization", "config": {"name": "bn", "axis": [1], "renorm": True}}
-    with pytest.raises(ValueError, match="renorm"):
+    norm = {"class_name": "BatchNormalization", "config": {"name": "bn", "axis": [1], "virtual_batch_size": 4}}
+    with pytest.raises(ValueError, match="virtual_batch_size"):
         jkeras.models.model_from_json(json.dumps({"class_name": "Sequential", "config": [layer, norm]}))
-    norm["config"]["renorm"] = False
+    norm["config"]["virtual_batch_size"] = None
     model = jkeras.models.model_from_json(json.dumps({"class_name": "Sequential", "config": [layer, norm]}))
     assert model.layers[-1].axis == 1

@@ -10,8 +10,7 @@ RENAMED = {"LeakyReLU": {"alpha": "negative_slope"}, "InputLayer": {"batch_input
            "Discretization": {"bins": "bin_boundaries"}}
 KERNEL = dict.fromkeys(("kernel_initializer", "kernel_regularizer", "kernel_constraint"), ...)
 DROPPED = {  # arguments that are gone; they had no effect on numbers at these values, ... is any
-    "BatchNormalization": {"renorm": False, "virtual_batch_size": None, "fused": ..., "adjustment": None,
-                           "renorm_clipping": ..., "renorm_momentum": ...},
+    "BatchNormalization": {"virtual_batch_size": None, "fused": ..., "adjustment": None},
     "Embedding": {"input_length": ..., "sparse": False},
     "DepthwiseConv2D": {"groups": 1, "filters": None, **KERNEL},
     "DepthwiseConv1D": {"groups": 1, "filters": None, **KERNEL},

@@ -14,6 +14,8 @@ SCALARS = {"iterations": "iterations", "iter": "iterations", "iteration": "itera
            "m_schedule": "u_product", "momentum_cache": "u_product",
            "loss_scale": "dynamic_scale", "current_loss_scale": "dynamic_scale", "good_steps": "step_counter"}
 
+MOST_STEPS = 10**6  # after which a product is 0; the number of steps is a stranger's
+
 
 def by_name(optimizer, names):
     """[(variable, name)] for the variables that are in a file; None where slots are missing there.
@@ -90,5 +92,5 @@ def assign(optimizer, pairs, read):
         variable.assign(value)
     product = optimizer._at.get(("scalars", "u_product"))
     if product is not None and not any(variable is product for variable, _ in pairs):  # it follows from the steps
-        steps = np.arange(1, int(optimizer.iterations) + 1)
+        steps = np.arange(1, min(int(optimizer.iterations), MOST_STEPS) + 1)
         product.assign(np.prod(optimizer.beta_1 * (1.0 - 0.5 * 0.96 ** steps)))
