@@ -95,7 +95,7 @@ def prepared(k, builder):
 
 
 def predictions(model):
-    x = X.reshape(4, 3, 2) if len(model.input_shape) == 3 else X
+    x = X.reshape(4, 3, 2) if len(getattr(model, "input_shape", X.shape)) == 3 else X
     found = model.predict(x, verbose=0)
     return found if isinstance(found, list) else [found]
 
