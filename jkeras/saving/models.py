@@ -68,7 +68,7 @@ def load_model(filepath, custom_objects=None, compile=True, safe_mode=True):
             path) into the process: for files that you trust as you trust a program.
 
     Raises:
-        ValueError: no such file.
+        ValueError: no such `.keras` file. FileNotFoundError: no such `.h5` file; both as in Keras.
         SerializationError (a ValueError): it is damaged, names unknown classes, or holds what is not allowed; the
             message has the path and the reason.
 
@@ -87,7 +87,7 @@ def load_model(filepath, custom_objects=None, compile=True, safe_mode=True):
     if not path.endswith(ENDINGS) or path.endswith(".weights.h5"):
         raise ValueError(f"File format not supported: filepath={path}. Whole models are loaded from `.keras` and `.h5` "
                          "files; weights from `.weights.h5` files with `model.load_weights`.")
-    if not os.path.exists(path):
+    if path.endswith(".keras") and not os.path.exists(path):
         raise ValueError(f"File not found: filepath={path}. Please ensure the file is an accessible `.keras` file.")
     with explained(path), opened(path) as file:
         if path.endswith(".keras") and not hdf5.is_hdf5(file):  # which Keras 2 wrote under this name too

@@ -79,3 +79,11 @@ def test_another_number_of_layers(folder, arguments):
             model.load_weights(folder / "s.h5", **arguments)
         model.load_weights(folder / "s.h5", by_name=True)
         np.testing.assert_allclose(model.get_weights()[1], np.arange(4) * 0.1 + 1)
+
+
+@pytest.mark.parametrize("name", ["none.keras", "none.h5"])
+def test_a_model_that_is_not_there(tmp_path, name):
+    with pytest.raises(Exception) as theirs:
+        keras.saving.load_model(tmp_path / name)
+    with pytest.raises(theirs.type, match=name):
+        jkeras.saving.load_model(tmp_path / name)
