@@ -9,8 +9,8 @@ import numpy as np
 
 from jkeras.core.registry import public
 from jkeras.saving import arrays
-from jkeras.saving.background import Background
-from jkeras.saving.steps import Misfit, StepFolder
+from jkeras.saving.step_store import StepStore
+from jkeras.saving.steps import Misfit
 
 STATE, EXTRA = "state", "extra"
 
@@ -43,7 +43,7 @@ class Report(typing.NamedTuple):
 
 
 @public("jkeras.saving.Checkpointer")
-class Checkpointer:
+class Checkpointer(StepStore):
     """Saves and restores a `TrainState`, or any pytree of arrays, under numbers.
 
     A save is there as a whole or not at all, whenever the process is killed. It is written while the training goes on;
@@ -79,31 +79,16 @@ class Checkpointer:
                                  f"{' or ' + repr('epoch') if name == 'every' else ''}. Received: {name}={value!r}")
         if mode not in ("min", "max"):
             raise ValueError(f"Checkpointer: `mode` must be 'min' or 'max'. Received: mode={mode!r}")
-        self._steps = StepFolder(folder, EXTRA)
-        self.folder = self._steps.path
+        super().__init__(folder, EXTRA, background)
         self.max_to_keep, self.keep_every, self.keep_best, self.mode = max_to_keep, keep_every, keep_best, mode
-        self.every, self.background = every, background
+        self.every, self._best = every, None
         self.report = None  # of the last restore
-        self._background, self._best = Background(f"A checkpoint in {self.folder}"), None
-
-    def steps(self):
-        """The numbers of all checkpoints, in order."""
-        self.wait()
-        return self._steps.steps()
 
     def latest_step(self):
         """The number of the newest checkpoint that is whole, or None."""
         return next((step for step in reversed(self.steps()) if self._steps.problem(step) is None), None)
 
     # ------------------------------------------------------------ saving
-
-    def lock(self):
-        """Makes this the one that writes to the folder, until `close`; the first save does so too.
-
-        Raises:
-            RuntimeError: another process does.
-        """
-        self._steps.lock()
 
     def save(self, state, extra=None, step=None, metrics=None):
         """Saves a state, and JSON data beside it, under a number (the state's own `step` by default).
@@ -123,20 +108,10 @@ class Checkpointer:
         self.lock()
         value = None if self.keep_best is None else (metrics or {}).get(self.keep_best)
         texts = {EXTRA: {"data": json.loads(json.dumps(extra or {})), "value": None if value is None else float(value)}}
-        tree = _without_empty(_as_dict(state))
-        if not self.background or jax.process_count() > 1:
-            return self._write(step, tree, texts)
-        copies = jax.tree_util.tree_map(lambda v: np.array(v, copy=True), tree)
-        self._background.start(self._write, step, copies, texts)
+        self._put(step, {STATE: _without_empty(_as_dict(state))}, texts)
 
-    def _write(self, step, tree, texts):
-        with self._steps.writing(step) as folder:
-            arrays.write(folder, {STATE: tree}, texts)
-        if jax.process_index() == 0:
-            self._clean(step, texts[EXTRA]["value"])
-
-    def _clean(self, step, value):
-        """Removes the checkpoints that need not stay."""
+    def _clean(self, step, texts):
+        value = texts[EXTRA]["value"]
         better = np.less if self.mode == "min" else np.greater
         if self.keep_best is not None and self._best is None:
             self._best = self._best_known()
@@ -157,18 +132,6 @@ class Checkpointer:
             return None
         value, step = (min if self.mode == "min" else max)(found)
         return step, value
-
-    def wait(self):
-        """Waits for what is being written.
-
-        Raises:
-            RuntimeError: it could not be written; the cause is with it.
-        """
-        self._background.wait()
-
-    def check(self):
-        """Raises RuntimeError if the last save has failed by now."""
-        self._background.check()
 
     # ------------------------------------------------------------ restoring
 
@@ -192,12 +155,8 @@ class Checkpointer:
                                                                              ("error", "ignore"))):
             if value not in known:
                 raise ValueError(f"`{name}` must be one of {known}. Received: {name}={value!r}")
-        self.wait()
         wanted = dict(_leaves(like))
-        read = lambda number: self._read(number, like, wanted, only, missing, unexpected)  # noqa: E731
-        if step is None:
-            return self._steps.read_newest(read)
-        return self._steps.read_one(step, read)
+        return self._get(step, lambda number: self._read(number, like, wanted, only, missing, unexpected))
 
     def _read(self, step, like, wanted, only, missing, unexpected):
         folder = self._steps.place(step)
@@ -225,13 +184,6 @@ class Checkpointer:
                          f"Missing: {name(missing)}; unexpected: {name(unexpected)}; other shape or dtype: {other}. "
                          "Restore into the model it was saved from, use another folder, or restore a part of it with "
                          "`only`, `missing` and `unexpected`.")
-
-    def close(self):
-        """Waits for what is being written and releases the folder."""
-        try:
-            self.wait()
-        finally:
-            self._steps.unlock()
 
     def __enter__(self):
         return self

@@ -2,14 +2,12 @@
 
 import collections.abc
 import typing
-import warnings
 
 import jax
 import numpy as np
 
-from jkeras.core.errors import SerializationError
 from jkeras.core.structure import named_weights
-from jkeras.saving.weights import listed
+from jkeras.saving.weights import listed, refuse_or_warn
 
 
 class Stored(typing.NamedTuple):
@@ -71,13 +69,9 @@ def assign(model, stored, key_map=None, skip_mismatch=False):
     missing, extra = [n for n in mine if n not in stored], [n for n in stored if n not in mine]
     other = [f"{n}: {stored[n].shape} in the file, expected {tuple(v.shape)}" for n, v in mine.items()
              if n in stored and stored[n].shape != tuple(v.shape)]
-    problem = "; ".join(f"{what}: {listed(names)}" for what, names in (
-        ("missing in the file", missing), ("not in the model", extra), ("of another shape", other)) if names)
-    if problem and not skip_mismatch:
-        raise SerializationError(f"The weights do not fit model '{model.name}': {problem}. Rename with `key_map`, or "
-                                 "pass `skip_mismatch=True` to load what fits.")
+    refuse_or_warn(model, [f"{what}: {listed(names)}" for what, names in (
+        ("missing in the file", missing), ("not in the model", extra), ("of another shape", other)) if names],
+        skip_mismatch, ". Rename with `key_map`, or pass `skip_mismatch=True` to load what fits.")
     values = [(v, stored[n].read()) for n, v in mine.items() if n in stored and stored[n].shape == tuple(v.shape)]
     for variable, value in values:
         variable.assign(jax.device_put(value, may_alias=False))
-    if problem:
-        warnings.warn(f"Some weights were not loaded into model '{model.name}': {problem}", stacklevel=4)

@@ -11,7 +11,7 @@ import numpy as np
 
 from jkeras.core.errors import SerializationError
 from jkeras.core.signals import Signals
-from jkeras.saving.hdf5_texts import texts
+from jkeras.saving.hdf5_texts import SIGNATURE, texts
 
 KINDS = "fiub"  # floats, integers, truth values
 FILTERS = {1: "deflate", 2: "shuffle", 3: "fletcher32", 32000: "lzf"}
@@ -20,7 +20,6 @@ RATIO, FREE = 200, 2**24  # compressed data may be so many times its stored size
 LONGEST_ATTRIBUTE = 2**26  # bytes
 CHECKSUM = "crc32"
 HALF = np.dtype("V2")  # as which bfloat16 is stored, which HDF5 does not have
-SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 
 @contextlib.contextmanager
@@ -192,7 +191,7 @@ def text(thing, name, raw):
         raw: the file, open for reading bytes.
     """
     found = _texts(thing, name, raw)
-    if found is not None and (isinstance(found, list) and len(found) != 1):
+    if found is not None and len(found) != 1:
         raise SerializationError(f"the attribute '{name}' of '{thing.name}' should be one text.")
     return None if found is None else found[0]
 

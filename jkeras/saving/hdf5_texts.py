@@ -50,7 +50,7 @@ def texts(file, address, attribute):
         SerializationError: the file is damaged.
     """
     read = Bytes(file)
-    if read(0, 8) != SIGNATURE:
+    if read(0, len(SIGNATURE)) != SIGNATURE:
         raise SerializationError("it does not begin as an HDF5 file does.")
     for kind, message in _messages(read, address):
         if kind == ATTRIBUTE:

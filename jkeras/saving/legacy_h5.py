@@ -13,7 +13,7 @@ from jkeras.core import registry
 from jkeras.core.errors import SerializationError
 from jkeras.saving import dialects, hdf5, safe_json
 from jkeras.saving.checksums import Checksums
-from jkeras.saving.weights import listed
+from jkeras.saving.weights import refuse_or_warn
 
 ATTRIBUTE_LIMIT = 64512  # bytes that HDF5 lets one attribute have
 
@@ -174,11 +174,7 @@ def read_weights(model, group, raw, skip_mismatch=False, by_name=False):
         new += [] if by_name else _top_values(model, hdf5.descend(group, "top_level_model_weights"), raw,
                                                  sums)
         sums.finish()
-    if problems and not skip_mismatch:
-        raise SerializationError(f"The weights do not fit model '{model.name}': {listed(problems)}")
-    if problems:
-        warnings.warn(f"Some weights were not loaded into model '{model.name}', which keeps its own there: "
-                      f"{listed(problems)}", stacklevel=4)
+    refuse_or_warn(model, problems, skip_mismatch)
     for variable, value in new:
         variable.assign(jax.device_put(value))
 

@@ -2,20 +2,19 @@
 
 import json
 
-import jax
 import numpy as np
 
 from jkeras.core import registry, tree
 from jkeras.core.errors import SerializationError
 from jkeras.saving import arrays, assets, safe_json
-from jkeras.saving.background import Background
-from jkeras.saving.steps import Misfit, StepFolder
+from jkeras.saving.step_store import StepStore
+from jkeras.saving.steps import Misfit
 
 PYTREE, ORDER, CONFIG, ASSETS = "pytree", "order", "model_config", "assets"
 GROUPS = ("trainable_variables", "non_trainable_variables", "optimizer_variables", "metrics_variables")
 
 
-class ModelSteps:
+class ModelSteps(StepStore):
     """Saves and restores the variables of models, their configs and assets, under numbers.
 
     Args:
@@ -25,13 +24,12 @@ class ModelSteps:
     """
 
     def __init__(self, folder, max_to_keep=None, background=True):
-        self._steps, self.max_to_keep, self.background = StepFolder(folder, ORDER), max_to_keep, background
-        self._background = Background(f"A checkpoint in {self._steps.path}")
+        super().__init__(folder, ORDER, background)
+        self.max_to_keep = max_to_keep
 
     def all_steps(self):
         """The numbers of the checkpoints, in order."""
-        self.wait()
-        return self._steps.steps()
+        return self.steps()
 
     def save(self, step, model, weights_only=False):
         """Saves a model under a number.
@@ -40,7 +38,7 @@ class ModelSteps:
             weights_only: without the optimizer, the metrics and the config.
         """
         self.wait()
-        self._steps.lock()
+        self.lock()
         state = model.get_state_tree()
         order = {group: [v.path for v in variables] for group, variables in model._state_groups().items()}
         texts = {ORDER: order}
@@ -54,16 +52,10 @@ class ModelSteps:
         if files:
             trees[ASSETS] = tree.unflatten((tuple(name.split("/")[1:]), np.frombuffer(content, np.uint8))
                                            for name, content in files.items())
-        if not self.background or jax.process_count() > 1:
-            return self._write(step, trees, texts)
-        copies = jax.tree_util.tree_map(lambda v: np.array(v, copy=True), trees)
-        self._background.start(self._write, step, copies, texts)
+        self._put(step, trees, texts)
 
-    def _write(self, step, trees, texts):
-        with self._steps.writing(step) as folder:
-            arrays.write(folder, trees, texts)
-        if jax.process_index() == 0:
-            self._steps.keep(step, self.max_to_keep, lambda old: False)
+    def _clean(self, step, texts):
+        self._steps.keep(step, self.max_to_keep, lambda old: False)
 
     def restore(self, model, step=None):
         """Puts the variables of a checkpoint, by default of the newest that is whole, into a model.
@@ -75,11 +67,9 @@ class ModelSteps:
             SerializationError (a ValueError): none that is whole.
             ValueError: the checkpoint of another model.
         """
-        self.wait()
         if model.optimizer is not None and not model.optimizer.built:
             model.optimizer.build(model.trainable_variables)
-        read = lambda number: self._restore(model, number)  # noqa: E731
-        return self._steps.read_newest(read) if step is None else self._steps.read_one(step, read)
+        return self._get(step, lambda number: self._restore(model, number))
 
     def _restore(self, model, step):
         folder = self._steps.place(step)
@@ -111,7 +101,7 @@ class ModelSteps:
         return {mine[part]: variable for part, variable in zip(parts, variables)}
 
     def _of_another(self, step, model, why):
-        return Misfit(f"The checkpoint of step {step} in {self._steps.path} belongs to another model than "
+        return Misfit(f"The checkpoint of step {step} in {self.folder} belongs to another model than "
                       f"'{model.name}': {why}.")
 
     def load_model(self, custom_objects=None, compile=True, safe_mode=True):
@@ -139,23 +129,3 @@ class ModelSteps:
                          for path, value in arrays.read(folder, ASSETS, kinds).items()}
                 assets.restore(model, files, lambda name: np.asarray(files[name], np.uint8).tobytes())
         return model
-
-    def wait(self):
-        """Waits for what is being written.
-
-        Raises:
-            RuntimeError: it could not be written.
-        """
-        self._background.wait()
-
-    def close(self):
-        """Waits for what is being written, and releases the folder."""
-        try:
-            self.wait()
-        finally:
-            self._steps.unlock()
-
-
-def is_steps(path):
-    """Whether a path is a folder of steps."""
-    return bool(StepFolder(path).steps())

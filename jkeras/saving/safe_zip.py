@@ -3,17 +3,16 @@
 import concurrent.futures
 import contextlib
 import io
-import os
 import stat
 import struct
 import zipfile
 import zlib
 
 from jkeras.core.errors import SerializationError
+from jkeras.saving.checksums import BLOCK, checksum_of_file
 
 MOST_MEMBERS = 10_000
 RATIO, FREE = 100, 2**24  # a member may inflate to so many times its size, and to so many bytes in any case
-BLOCK = 2**20
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
@@ -60,7 +59,7 @@ class SafeZip:
         start = self._start(info)
         if info.compress_size != info.file_size or start + info.file_size > self.file.seek(0, 2):
             raise SerializationError(f"the member {name!r} is cut off.")
-        found = self._beside.submit(_crc, self.file, start, info.file_size)
+        found = self._beside.submit(checksum_of_file, self.file, start, info.file_size)
 
         def verify():
             if found.result() != info.CRC:
@@ -143,18 +142,6 @@ def _check_places(entries):
         raise SerializationError(f"the archive would inflate to {total} bytes.")
 
 
-def _crc(file, start, size):
-    """The CRC-32 of a part of a file; of a file on the disk without touching its position."""
-    try:
-        handle = file.fileno()
-    except OSError:
-        return zlib.crc32(file.getbuffer()[start:start + size])
-    found, end = 0, start + size
-    while start < end and (block := os.pread(handle, min(BLOCK, end - start), start)):
-        found, start = zlib.crc32(block, found), start + len(block)
-    return found
-
-
 @contextlib.contextmanager
 def written_in_place(archive, name, when):
     """Yields a file for a new member that is written in any order, as HDF5 does; it is not compressed.
@@ -170,7 +157,7 @@ def written_in_place(archive, name, when):
     yield member
     file.flush()
     info.file_size = info.compress_size = member.size
-    info.CRC = _crc(file, member.start, member.size)
+    info.CRC = checksum_of_file(file, member.start, member.size)
     file.seek(info.header_offset)
     file.write(info.FileHeader(zip64=True))
     archive.filelist.append(info)

@@ -17,6 +17,7 @@ import zlib
 import jax
 
 from jkeras.core.errors import SerializationError
+from jkeras.saving.checksums import checksum_of_file
 from jkeras.saving.files import make_folder, sync
 
 MANIFEST = "files.json"
@@ -24,7 +25,6 @@ LOCK = ".lock"
 NUMBER = re.compile(r"0|[1-9][0-9]{0,17}", re.ASCII)
 OLD = re.compile(r"\.([0-9]+)\.[0-9a-f]+\.old", re.ASCII)
 LEFT = re.compile(r"\.[0-9]+\.[0-9a-z]+\.(partial|gone)", re.ASCII)
-BLOCK = 2**22
 
 
 class StepFolder:
@@ -287,11 +287,9 @@ def _walk(folder):
 
 def _measured(path):
     """[size, CRC-32] of a file."""
-    size = checksum = 0
     with open(path, "rb") as file:
-        while block := file.read(BLOCK):
-            size, checksum = size + len(block), zlib.crc32(block, checksum)
-    return [size, checksum]
+        size = file.seek(0, os.SEEK_END)
+        return [size, checksum_of_file(file, 0, size)]
 
 
 def _check_of(files):

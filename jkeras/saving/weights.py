@@ -203,17 +203,26 @@ def read(model, store, skip_mismatch=False):
                 _put_back(mine)
         sums.finish()
         store.verify()
-        if problems and not skip_mismatch:
-            raise SerializationError(f"The weights do not fit model '{model.name}': {listed(problems)}. Build the "
-                                     "model that was saved, or pass `skip_mismatch=True` to load what fits.")
+        refuse_or_warn(model, problems, skip_mismatch,
+                       ". Build the model that was saved, or pass `skip_mismatch=True` to load what fits.")
     except BaseException:
         _put_back(before)
         raise
     finally:
         sums.close()
+
+
+def refuse_or_warn(model, problems, skip_mismatch, advice=""):
+    """Says what of a file does not fit a model, if anything: an error, or a warning with `skip_mismatch`.
+
+    Raises:
+        SerializationError: lists the problems.
+    """
+    if problems and not skip_mismatch:
+        raise SerializationError(f"The weights do not fit model '{model.name}': {listed(problems)}{advice}")
     if problems:
         warnings.warn(f"Some weights were not loaded into model '{model.name}', which keeps its own there: "
-                      f"{listed(problems)}", stacklevel=4)
+                      f"{listed(problems)}", stacklevel=5)
 
 
 def listed(problems, most=20):

@@ -5,14 +5,13 @@ import warnings
 
 import jax
 
-
 from jkeras.core.settings import default_seed
+from jkeras.core.signals import Signals, Terminated
 from jkeras.training.live import lent_to
 from jkeras.training.loop import Runner
 from jkeras.training.nonfinite import Watch
 from jkeras.training.results import as_numbers
 from jkeras.training.resume import Position, Resume
-from jkeras.core.signals import Signals, Terminated
 
 
 class Fitting:

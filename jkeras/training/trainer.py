@@ -12,8 +12,9 @@ from jkeras.core import frame, tree
 from jkeras.core.errors import NotCompiledError
 from jkeras.core.graph import flatten
 from jkeras.core.rng import key_from_seed
-from jkeras.core.structure import all_built
 from jkeras.core.settings import is_interactive_logging_enabled, settings
+from jkeras.core.signals import Signals, whole
+from jkeras.core.structure import all_built
 from jkeras.ops.kernels import outside_loops
 from jkeras.training import data, placement
 from jkeras.training.compiled import CompileMetrics
@@ -24,7 +25,6 @@ from jkeras.training.nonfinite import look_at_batch
 from jkeras.training.objective import Objective
 from jkeras.training.predictor import predict_at_once, predictor_of
 from jkeras.training.results import as_numbers, concatenate
-from jkeras.core.signals import Signals, whole
 from jkeras.training.state import Plan, copied, new_key
 from jkeras.training.step import make_train_step
 

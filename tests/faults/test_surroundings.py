@@ -102,12 +102,14 @@ def test_in_a_process_of_its_own(tmp_path, surroundings):
 def test_numbers_in_a_locale_with_commas(tmp_path):
     known = locale.setlocale(locale.LC_NUMERIC)
     try:
-        for name in ("de_DE.UTF-8", "fr_FR.UTF-8", "C.UTF-8"):
+        for name in ("de_DE.UTF-8", "fr_FR.UTF-8"):
             try:
                 locale.setlocale(locale.LC_NUMERIC, name)
                 break
             except locale.Error:
                 continue
+        else:
+            pytest.skip("no locale with commas is installed")
         round_trips(tmp_path)
     finally:
         locale.setlocale(locale.LC_NUMERIC, known)
