@@ -11,13 +11,14 @@ from jkeras.core.errors import SerializationError
 BLOCK = 2**20  # bytes that are read at once
 
 
-def checksum(value):
-    """The CRC-32 of an array's bytes, in the machine's order.
+def checksum(name, value):
+    """The CRC-32 of an array's name, dtype, shape and bytes, so that none passes for another.
 
-    >>> checksum(np.zeros(2, "uint8"))
-    1104745215
+    >>> checksum("a", np.zeros(2)) == checksum("b", np.zeros(2))
+    False
     """
-    return zlib.crc32(np.ascontiguousarray(value).reshape(-1).view(np.uint8)) if value.size else 0
+    start = zlib.crc32(f"{name} {value.dtype.name} {value.shape}".encode(errors="surrogateescape"))
+    return zlib.crc32(np.ascontiguousarray(value).reshape(-1).view(np.uint8), start) if value.size else start
 
 
 def checksum_of_file(file, start, size):
@@ -63,11 +64,11 @@ class Checksums:
 
     def expect(self, name, value, wanted):
         """Compares the checksum of an array with what it must be."""
-        self._expected.append((name, self._pool.submit(checksum, value), int(wanted)))
+        self._expected.append((name, self._pool.submit(checksum, name, value), int(wanted)))
 
-    def give(self, value, take):
+    def give(self, name, value, take):
         """Calls `take(checksum)` at the end; an array that may still be written to is looked at now."""
-        now = self._pool.submit(checksum, value)
+        now = self._pool.submit(checksum, name, value)
         if value.flags.writeable:
             now.result()
         self._wanted.append((now, take))

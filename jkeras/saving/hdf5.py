@@ -18,7 +18,7 @@ FILTERS = {1: "deflate", 2: "shuffle", 3: "fletcher32", 32000: "lzf"}
 SQUEEZING = {1, 32000}  # those that make data smaller
 RATIO, FREE = 200, 2**24  # compressed data may be so many times its stored size, and so many bytes in any case
 LONGEST_ATTRIBUTE = 2**26  # bytes
-CHECKSUM = "crc32"
+CHECKSUM = "checksum"
 HALF = np.dtype("V2")  # as which bfloat16 is stored, which HDF5 does not have
 
 
@@ -169,7 +169,7 @@ def write_array(group, name, value, sums=None):
     if half:
         data.attrs["dtype"] = "bfloat16"
     if sums is not None and (value.dtype.kind in KINDS or half):
-        sums.give(stored, lambda found: data.attrs.__setitem__(CHECKSUM, np.uint32(found)))
+        sums.give(data.name, stored, lambda found: data.attrs.__setitem__(CHECKSUM, np.uint32(found)))
 
 
 # ---------------------------------------------------------------- attributes

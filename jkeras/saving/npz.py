@@ -15,6 +15,7 @@ from jkeras.saving.safe_zip import SafeZip
 
 MAGIC = b"\x93NUMPY"
 LONGEST_HEADER = 10_000
+CHECKSUMS = "jkeras.crc32"  # an array: the archive's own checksums of the others, in the order of their names
 
 
 def write(variables, path):
@@ -22,6 +23,12 @@ def write(variables, path):
     with zipfile.ZipFile(path, "w", allowZip64=True) as archive:
         for name, variable in variables.items():
             put(archive, name, np.asarray(variable.own_value()))
+        put(archive, CHECKSUMS, _checksums({info.filename: info for info in archive.infolist()}))
+
+
+def _checksums(members):
+    """What an archive says of its members, which the archive of a damaged disk or a clumsy tool says of others."""
+    return np.array([members[name].CRC for name in sorted(members)], np.uint32)
 
 
 def put(archive, name, value):
@@ -38,7 +45,12 @@ def read(file):
         SerializationError: the file is damaged, or holds something else than plain arrays.
     """
     archive = SafeZip(file)
-    return {name.removesuffix(".npy"): stored(archive, name) for name in archive.members}
+    arrays = {name.removesuffix(".npy"): stored(archive, name) for name in archive.members}
+    saved = arrays.pop(CHECKSUMS, None)
+    members = {name: info for name, info in archive.members.items() if name != f"{CHECKSUMS}.npy"}
+    if saved is not None and not np.array_equal(saved.read(), _checksums(members)):
+        raise SerializationError(f"it is damaged: its members are not those that '{CHECKSUMS}' was written for.")
+    return arrays
 
 
 def stored(archive, name, other=jnp.bfloat16):

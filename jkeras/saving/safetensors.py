@@ -44,7 +44,7 @@ def write(variables, path):
         for name in order:
             value = np.ascontiguousarray(variables[name].own_value())
             file.write(value.reshape(-1).view(np.uint8))
-            sums.append(checksum(value))
+            sums.append(checksum(name, value))
         file.seek(0)
         file.write(_header(entries, sums))
 
@@ -116,7 +116,8 @@ def _checksums(metadata, header):
 
 def _reader(name, data, shape, dtype, saved):
     def read():
-        if saved is not None and checksum(data) != saved:
+        value = data.view(dtype).reshape(shape)
+        if saved is not None and checksum(name, value) != saved:
             raise SerializationError(f"'{name}' is damaged: its checksum is not the one that was written with it.")
-        return data.view(dtype).reshape(shape)
+        return value
     return read

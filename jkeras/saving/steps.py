@@ -46,12 +46,15 @@ class StepFolder:
 
     def steps(self):
         """The numbers of the steps that are there, whole or not, in order. Links and files are none."""
-        try:
-            names = os.listdir(self.path)
-        except FileNotFoundError:
-            return []
-        found = {int(n) for n in names if NUMBER.fullmatch(n) and _is_folder(os.path.join(self.path, n))}
+        found = {step for step in self._named() if _is_folder(os.path.join(self.path, str(step)))}
         return sorted(found | self._replaced().keys())
+
+    def _named(self):
+        """The numbers that are names of anything in the folder."""
+        try:
+            return {int(name) for name in os.listdir(self.path) if NUMBER.fullmatch(name)}
+        except FileNotFoundError:
+            return set()
 
     def _replaced(self):
         """{step: path} of old steps that were put aside."""
@@ -170,6 +173,8 @@ class StepFolder:
         A step without a list, as others write them, can only be looked over.
         """
         folder = self.place(step)
+        if not _is_folder(folder):
+            return "it is a link or a file, and no folder"
         try:
             present = list(_walk(folder))
             if not present:
@@ -209,21 +214,22 @@ class StepFolder:
         """`read(step)` of the newest step that is whole; a warning says which newer ones are not, and why.
 
         Args:
-            read: gives what the step holds; a `SerializationError` or an error of the store means that it is damaged.
+            read: gives what the step holds. Of a step without a list, of which nothing else can be known, any error
+                means that it is damaged.
 
         Raises:
             FileNotFoundError: there is none.
             SerializationError: all are damaged; lists each.
         """
         bad = []
-        for step in reversed(self.steps()):
+        for step in sorted(self._named() | self._replaced().keys(), reverse=True):
             problem = self.problem(step)
             if problem is None:
                 try:
                     found = read(step)
-                except Misfit:
-                    raise
                 except Exception as error:  # what the store says of files that it cannot read is of any kind
+                    if isinstance(error, Misfit) or os.path.isfile(os.path.join(self.place(step), MANIFEST)):
+                        raise
                     problem = f"{type(error).__name__}: {str(error)[:300]}"
                 else:
                     if bad:

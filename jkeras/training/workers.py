@@ -2,10 +2,7 @@
 
 import collections
 import concurrent.futures
-import concurrent.futures.process
 import contextlib
-import pickle
-import traceback
 import warnings
 
 
@@ -28,38 +25,39 @@ class noted:
             error.add_note(f"This happened in batch {self.number} of {self.name}.")
 
 
-def made_ahead(get, numbers, workers, depth, processes):
-    """Yields `get(i)` for each number i, in order, while workers make the next ones.
+def made_ahead(submit, numbers, depth, name):
+    """Yields the item of each number, in order, while workers make the next ones; ends when they have ended.
 
     Args:
-        get: function with a `__name__` for messages; pickled once for each process.
+        submit: `number -> future` of its item.
         depth: how many are made ahead at most.
-        processes: whether the workers are processes, which are started as `multiprocessing` starts them.
+        name: of what gives the items, for messages.
     Raises:
         RuntimeError: a worker process died.
-        what `get(i)` raises.
+        what making an item raises.
     """
-    if processes:
-        pool = concurrent.futures.ProcessPoolExecutor(workers, initializer=_keep, initargs=(get,))
-        call = _call
-    else:
-        pool, call = concurrent.futures.ThreadPoolExecutor(workers, "jkeras-data"), get
     waiting = collections.deque()
     try:
         for i in numbers:
-            with _deaths_explained(i, get.__name__), forks_allowed() if processes else contextlib.nullcontext():
-                waiting.append((i, pool.submit(call, i)))
-            if len(waiting) >= max(depth, workers):
-                yield _result(*waiting.popleft(), get.__name__)
+            with _deaths_explained(i, name):
+                waiting.append((i, submit(i)))
+            if len(waiting) >= depth:
+                yield _result(*waiting.popleft(), name)
         while waiting:
-            yield _result(*waiting.popleft(), get.__name__)
+            yield _result(*waiting.popleft(), name)
     finally:
-        pool.shutdown(cancel_futures=True)
+        concurrent.futures.wait([future for _, future in waiting if not future.cancel()])
+
+
+def made_by_threads(get, numbers, workers, depth, name):
+    """`made_ahead` by threads that call `get(number)`."""
+    with concurrent.futures.ThreadPoolExecutor(workers, "jkeras-data") as pool:
+        yield from made_ahead(lambda i: pool.submit(get, i), numbers, depth, name)
 
 
 @contextlib.contextmanager
 def forks_allowed():
-    """A `with` block without JAX's warning of forks: a worker has no business with JAX."""
+    """A `with` block without JAX's warning of forks: a worker of another library has no business with JAX."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", r"os\.fork\(\) was called", RuntimeWarning)
         yield
@@ -75,33 +73,8 @@ def _deaths_explained(number, name):
     """Turns the pool's error for a process that is gone into one that says what to do."""
     try:
         yield
-    except concurrent.futures.process.BrokenProcessPool as error:
-        raise RuntimeError(f"A worker process died while batch {number} of {name} was made or waited for, perhaps for "
-                           "want of memory. Use fewer `workers`, or threads (`use_multiprocessing=False`).") from error
-
-
-class _Kept:
-    """What a worker process works on."""
-
-    get = None
-
-
-def _keep(get):
-    _Kept.get = get
-
-
-def _call(number):
-    try:
-        return _Kept.get(number)
-    except Exception as error:
-        raise _portable(error) from error.__cause__
-
-
-def _portable(error):
-    """An error that can be sent to another process: itself, or where that fails a RuntimeError with its text."""
-    try:
-        pickle.loads(pickle.dumps(error))
-        return error
-    except Exception:  # an error's own `__init__` or `__reduce__` may raise anything
-        text = "".join(traceback.format_exception(error))
-        return RuntimeError(f"A worker raised {type(error).__name__}, which cannot be sent from a process:\n{text}")
+    except concurrent.futures.BrokenExecutor as error:
+        raise RuntimeError(f"A worker process died while batch {number} of {name} was made or waited for: for want of "
+                           "memory, or since the program starts its training outside of `if __name__ == "
+                           "'__main__':`, which processes import. Use fewer `workers`, or threads "
+                           "(`use_multiprocessing=False`).") from error

@@ -9,8 +9,9 @@ class PyDataset:
 
     Args:
         workers: threads that make batches ahead; 1 makes each when it is needed.
-        use_multiprocessing: processes instead of threads. They are started as `multiprocessing` does by default, by a
-            fork on Linux, and get the data set once an epoch; `__getitem__` must use numpy there, not JAX.
+        use_multiprocessing: processes instead of threads. They import what they need anew, so a program that starts
+            them is under `if __name__ == "__main__":`; they get the data set, pickled, once and when it has changed;
+            `__getitem__` has JAX on the CPU only.
         max_queue_size: how many batches are made ahead at most.
 
     >>> class Squares(PyDataset):

@@ -114,12 +114,17 @@ def test_strange_things_beside_the_steps(good, tmp_path, what):
         with pytest.warns(UserWarning, match="step 3: it is empty"):
             assert restored(folder) == 2
         return
-    if what == "file":
-        (folder / "3").write_text("x")
-    elif what == "link":
-        shutil.copytree(folder / "2", tmp_path / "other")
-        (folder / "3").symlink_to(tmp_path / "other")
-    elif what == "odd names":
+    if what in ("file", "link"):
+        if what == "file":
+            (folder / "3").write_text("x")
+        else:
+            shutil.copytree(folder / "2", tmp_path / "other")
+            (folder / "3").symlink_to(tmp_path / "other")
+        with pytest.warns(UserWarning, match="step 3: it is a link or a file"):
+            assert restored(folder) == 2
+        assert Checkpointer(folder).steps() == [1, 2]
+        return
+    if what == "odd names":
         for name in ("-1", "1e9", "..x", "٣", "2 ", "007", "9" * 40):
             (folder / name).mkdir()
     else:

@@ -3,9 +3,11 @@
 import copy
 import os
 import pickle
+import signal
 import subprocess
 import sys
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -81,6 +83,61 @@ def test_a_fork_is_warned_of():
     done = subprocess.run([sys.executable, "-c", FORK], cwd=ROOT, capture_output=True, text=True, timeout=120,
                           env={**os.environ, "JAX_PLATFORMS": "cpu", "PYTHONPATH": ROOT}, check=True)
     assert done.stdout.split() == ["True"] * 3, done.stderr
+
+
+WORKERS = """
+import multiprocessing, os, sys, time, warnings
+import numpy as np
+import jkeras
+
+class Parents(jkeras.utils.PyDataset):
+    def __len__(self):
+        return 4
+    def __getitem__(self, i):
+        if len(sys.argv) > 1 and multiprocessing.parent_process():
+            print(os.getpid(), flush=True)
+            time.sleep(60)
+        return np.full((2, 4), os.getppid(), "float32"), np.zeros((2, 1), "float32")
+
+if __name__ == "__main__":
+    model = jkeras.Sequential([jkeras.Input((4,)), jkeras.layers.Dense(1, kernel_initializer="ones")])
+    model.compile("sgd", "mse")
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        parents = model.predict(Parents(workers=2, use_multiprocessing=True), verbose=0)
+    print(bool((parents == 4 * np.float32(os.getpid())).any()), [str(w.message) for w in said])
+"""
+
+
+def program(*command):
+    return subprocess.Popen([sys.executable, *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                            env={**os.environ, "JAX_PLATFORMS": "cpu", "PYTHONPATH": ROOT})
+
+
+def test_workers_are_not_forked(tmp_path):
+    """They come from a process that never ran JAX."""
+    (tmp_path / "train.py").write_text(WORKERS)
+    out, errors = program(str(tmp_path / "train.py")).communicate(timeout=120)
+    assert out.split(maxsplit=1) == ["False", "[]\n"], errors
+
+
+def test_workers_are_forked_where_nothing_else_can_be_with_a_warning():
+    """The class of a session, as of a notebook, is in no file that another process could import."""
+    out, errors = program("-c", WORKERS).communicate(timeout=120)
+    assert out.startswith("True") and "Parents cannot be sent to a new process (it is defined in this session" in out
+    assert "fork while JAX runs may hang" in out, errors
+
+
+def test_workers_end_with_a_parent_that_is_killed(tmp_path):
+    (tmp_path / "train.py").write_text(WORKERS)
+    with program(str(tmp_path / "train.py"), "sleep") as parent:
+        workers = [int(parent.stdout.readline()) for _ in range(2)]
+        parent.kill()
+    assert parent.returncode == -signal.SIGKILL
+    end = time.monotonic() + 20
+    while any(os.path.exists(f"/proc/{worker}") for worker in workers) and time.monotonic() < end:
+        time.sleep(0.05)
+    assert not [worker for worker in workers if os.path.exists(f"/proc/{worker}")]
 
 
 # ---------------------------------------------------------------- copies

@@ -200,10 +200,7 @@ EDITS = {"x.keras": edited_archive, "x.npz": edited_archive, "x.h5": edited_hdf5
 def mutated(name, content, rng):
     """(content changed at random, what was done)."""
     edits = EDITS.get(name, edited_hdf5)
-    if rng.random() < 0.4 and not (edits is edited_archive and name == "x.npz"):
-        change = edits
-    else:
-        change = rng.choice(BYTES)
+    change = edits if rng.random() < 0.4 else rng.choice(BYTES)
     return change(content, rng), change.__name__
 
 

@@ -7,7 +7,8 @@ import numpy as np
 
 from jkeras.training.data.arrays import as_batch
 from jkeras.training.data.source import Source
-from jkeras.training.workers import made_ahead, noted
+from jkeras.training.worker_processes import Processes
+from jkeras.training.workers import made_ahead, made_by_threads, noted
 
 
 class BatchSource(Source):
@@ -18,7 +19,7 @@ class BatchSource(Source):
     """
 
     def __init__(self, dataset, shuffle=False):
-        self.dataset, self.shuffle, self._running = dataset, shuffle, None
+        self.dataset, self.shuffle, self._running, self._processes = dataset, shuffle, None, None
         self.num_batches = dataset.num_batches if hasattr(dataset, "num_batches") else len(dataset)
         if self.num_batches == 0:
             raise ValueError(f"The data set {type(dataset).__name__} is empty: its length is 0.")
@@ -27,7 +28,7 @@ class BatchSource(Source):
         """The batches of an epoch, from number `skip` on; those before are not made."""
         if hasattr(self.dataset, "on_epoch_begin"):
             self.dataset.on_epoch_begin()
-        self.close()
+        self._stop()
         self._running = self._made(self._order(seed, epoch, skip))
         with contextlib.closing(self._running) as running:
             yield from running
@@ -45,16 +46,26 @@ class BatchSource(Source):
         """The batches of these numbers; made ahead where the data set asks for workers."""
         workers, processes = getattr(self.dataset, "workers", 1), getattr(self.dataset, "use_multiprocessing", False)
         get = Batch(self.dataset)
-        if workers > 1 or workers == 1 and processes:
-            return made_ahead(get, numbers, workers, self.dataset.max_queue_size, processes)
-        return (get(number) for number in numbers)
+        if workers < 1 or workers == 1 and not processes:
+            return (get(number) for number in numbers)
+        depth = max(self.dataset.max_queue_size, workers)
+        if not processes:
+            return made_by_threads(get, numbers, workers, depth, get.__name__)
+        if self._processes is None:
+            self._processes = Processes(workers)
+        return made_ahead(self._processes.on(get), numbers, depth, get.__name__)
 
     def peek(self):
         """The first batch."""
         return Batch(self.dataset)(0)
 
     def close(self):
-        """Stops workers that are still at it."""
+        """Stops the workers."""
+        self._stop()
+        if self._processes is not None:
+            self._processes.close()
+
+    def _stop(self):
         if self._running is not None:
             self._running.close()
 

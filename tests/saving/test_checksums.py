@@ -1,0 +1,102 @@
+"""Arrays that took each other's place in a file, in good order, are noticed by the checksums of what we wrote."""
+
+import json
+import zipfile
+
+import h5py
+import numpy as np
+import pytest
+
+import jkeras
+from jkeras.core.errors import SerializationError
+
+
+def network():
+    return jkeras.Sequential([jkeras.Input((2,)), jkeras.layers.Dense(2, name="a"), jkeras.layers.Dense(2, name="b")])
+
+
+def exchange_in_hdf5(path):
+    with h5py.File(path, "r+") as file:
+        found = []
+        file.visititems(lambda name, thing: found.append(name) if getattr(thing, "shape", None) == (2, 2) else None)
+        file.move(found[0], "kept")
+        file.move(found[1], found[0])
+        file.move("kept", found[1])
+
+
+def alias_in_hdf5(path):
+    with h5py.File(path, "r+") as file:
+        found = []
+        file.visititems(lambda name, thing: found.append(name) if getattr(thing, "shape", None) == (2, 2) else None)
+        del file[found[0]]
+        file[found[0]] = file[found[1]]
+
+
+def retype_in_hdf5(path):
+    """Numbers of another kind over the same bytes, as by one flipped bit."""
+    with h5py.File(path, "r+") as file:
+        found = []
+        file.visititems(lambda name, thing: found.append(name) if getattr(thing, "shape", None) == (2, 2) else None)
+        old = file[found[0]]
+        kept, value = dict(old.attrs), old[()].view("int32")
+        del file[found[0]]
+        file[found[0]] = value
+        file[found[0]].attrs.update(kept)
+
+
+def exchange_in_zip(path):
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    a, b = "a/kernel.npy", "b/kernel.npy"
+    members[a], members[b] = members[b], members[a]
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+
+
+def edit_header(path, change):
+    content = path.read_bytes()
+    length = int.from_bytes(content[:8], "little")
+    header = json.dumps(change(json.loads(content[8:8 + length]))).encode()
+    path.write_bytes(len(header).to_bytes(8, "little") + header + content[8 + length:])
+
+
+def exchange_places(path):
+    def change(header):
+        header["a/kernel"], header["b/kernel"] = header["b/kernel"], header["a/kernel"]
+        return header
+    edit_header(path, change)
+
+
+def exchange_names(path):
+    others = {"a/kernel": "b/kernel", "b/kernel": "a/kernel"}
+    edit_header(path, lambda header: {others.get(name, name): entry for name, entry in header.items()})
+
+
+def retype(path):
+    edit_header(path, lambda header: {**header, "a/kernel": {**header["a/kernel"], "dtype": "I32"}})
+
+
+@pytest.mark.parametrize("name, change", [
+    ("x.weights.h5", exchange_in_hdf5), ("x.weights.h5", alias_in_hdf5), ("x.weights.h5", retype_in_hdf5),
+    ("x.h5", exchange_in_hdf5), ("x.h5", alias_in_hdf5), ("x.h5", retype_in_hdf5), ("x.npz", exchange_in_zip),
+    ("x.safetensors", exchange_places), ("x.safetensors", exchange_names), ("x.safetensors", retype)])
+def test_arrays_that_were_exchanged(tmp_path, name, change):
+    model, other, path = network(), network(), tmp_path / name
+    (model.save if name == "x.h5" else model.save_weights)(path)
+    other.load_weights(path)
+    change(path)
+    kept = [2 * w for w in other.get_weights()]
+    other.set_weights(kept)
+    with pytest.raises(SerializationError, match="damaged"):
+        other.load_weights(path)
+    for before, after in zip(kept, other.get_weights(), strict=True):
+        np.testing.assert_array_equal(after, before)
+
+
+def test_files_of_others_have_no_checksums(tmp_path):
+    model, path = network(), tmp_path / "x.npz"
+    np.savez(path, **{f"{layer}/{name}": np.full(shape, 3, "float32")
+                      for layer in "ab" for name, shape in (("kernel", (2, 2)), ("bias", (2,)))})
+    model.load_weights(path)
+    assert all((w == 3).all() for w in model.get_weights())
