@@ -62,6 +62,12 @@ class OrbaxCheckpoint(SavingCallback):
         """Whether this process is the first one."""
         return jax.process_index() == 0
 
+    def on_train_batch_end(self, batch, logs=None):
+        """Raises RuntimeError if a save in the background has failed; saves where enough batches have gone by."""
+        if self._steps is not None:
+            self._steps.check()
+        super().on_train_batch_end(batch, logs)
+
     def _save_model(self, epoch, batch, logs):
         step = epoch if batch is None else self._updates_before + self._every.total
         if self._wanted(epoch, logs, f"{self.directory}/{step}"):

@@ -36,8 +36,8 @@ class Fitting:
         """The results of the last epoch. The model holds its last finished step, whatever happens."""
         with Signals(terminate=checkpoint is not None) as self.signals, lent_to(self.plan) as self.live:
             self.signals.busy = lambda: self.live.busy
-            self.resume = Resume(checkpoint, resume, self.runner, self.source, self.live, self.callbacks,
-                                 default_seed() if seed is None else seed)
+            self.resume = Resume(checkpoint, resume, self.runner, self.source, self.validation, self.live,
+                                 self.callbacks, default_seed() if seed is None else seed)
             with self.resume, contextlib.closing(self.runner):
                 position = self.resume.start(initial_epoch)
                 self._reached = position, None
@@ -79,6 +79,7 @@ class Fitting:
         self._reached = position, self.live.peek()
         logs = logs | {f"val_{k}": v for k, v in self.model._evaluate(
             self.tester, self.live, self.validation, self.validation_steps, self.callbacks, self.signals).items()}
+        self.resume.after_validation()
         return dict(sorted(logs.items()))
 
     def _steps(self, position):

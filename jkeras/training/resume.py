@@ -38,14 +38,16 @@ class Resume:
         ValueError: another `resume`.
     """
 
-    def __init__(self, checkpoint, resume, runner, source, live, callbacks, seed):
+    def __init__(self, checkpoint, resume, runner, source, validation, live, callbacks, seed):
         if resume not in (True, False, "skip"):
             raise ValueError(f"`resume` must be True, False or 'skip'. Received: resume={resume!r}")
-        self.runner, self.source, self.live, self.callbacks, self.seed = runner, source, live, callbacks, seed
+        self.runner, self.source, self.validation, self.live = runner, source, validation, live
+        self.callbacks, self.seed = callbacks, seed
         self.resume, self.own = resume, not isinstance(checkpoint, Checkpointer)
         self.checkpointer = Checkpointer(checkpoint) if checkpoint is not None and self.own else checkpoint
         self.found = False  # whether it goes on from a checkpoint
         self._steps = 0  # since the last save
+        self._validated = 0  # batches that validation data which gives them once has given
 
     def start(self, initial_epoch):
         """The position to begin at: that of the newest checkpoint, or the first epoch, of which one is made."""
@@ -80,14 +82,22 @@ class Resume:
                                  f"{extra['batches']} batches; the data has {self.source.num_batches} now. Go on with "
                                  "the same data and batch size, or begin afresh in another folder.")
             self.runner.go_to(extra["pass"])
-        elif taken:
-            if self.resume != "skip":
-                raise ValueError(f"The checkpoint in {self.checkpointer.folder} was made after {taken} batches of data "
-                                 f"whose position cannot be restored: {self.source.name} gives its batches once. Pass "
-                                 "`resume='skip'` to have as many passed over, or data that starts again: arrays, a "
-                                 "`PyDataset`, an object whose `__iter__` makes a new iterator.")
-            self.source.skip(taken)
+        else:
+            self._pass_over(self.source, taken, "data")
         self.runner.taken = taken
+        if self.validation is not None and not self.validation.resumable:
+            self._validated = extra.get("validated", 0)
+            self._pass_over(self.validation, self._validated, "validation data")
+
+    def _pass_over(self, source, taken, what):
+        """Takes batches from a source that gives them once, if there were some and that was asked for."""
+        if taken and self.resume != "skip":
+            raise ValueError(f"The checkpoint in {self.checkpointer.folder} was made after {taken} batches of {what} "
+                             f"whose position cannot be restored: {source.name} gives its batches once. Pass "
+                             "`resume='skip'` to have as many passed over, or data that starts again: arrays, a "
+                             "`PyDataset`, an object whose `__iter__` makes a new iterator.")
+        if taken:
+            source.skip(taken)
 
     def left(self):
         """The number of steps until the next checkpoint; None: it is not made for steps."""
@@ -104,6 +114,11 @@ class Resume:
         if self.left() is not None and self.left() <= 0:
             self.save(position)
 
+    def after_validation(self):
+        """Takes note of what was taken from data that gives its batches once; one that is cut off begins again."""
+        if not self.validation.resumable:
+            self._validated = self.validation.taken
+
     def after_epoch(self, epoch, last, logs):
         """Saves after an epoch, where that is asked for, or it was the last one."""
         if self.checkpointer is not None and (last or self.checkpointer.every == "epoch"):
@@ -115,7 +130,7 @@ class Resume:
         logs = {name: value.tolist() if isinstance(value, np.ndarray) else value
                 for name, value in as_numbers(position.logs).items()}
         extra = {"position": position._replace(logs=logs), "seed": self.seed, "taken": self.runner.taken,
-                 "pass": self.runner.position(), "batches": self.source.num_batches,
+                 "pass": self.runner.position(), "batches": self.source.num_batches, "validated": self._validated,
                  "callbacks": self.callbacks.get_state()}
         self.checkpointer.save(state, extra, metrics=metrics)
         self._steps = 0

@@ -201,6 +201,22 @@ def test_a_failure_ends_a_training_at_the_next_step(tmp_path, monkeypatch):
     model.fit(X, Y, verbose=0)
 
 
+def test_a_failure_of_orbax_checkpoint_ends_a_training_at_the_next_step(tmp_path, monkeypatch):
+    failing(monkeypatch)
+    model, seen = plain(), []
+    orbax = jkeras.callbacks.OrbaxCheckpoint(tmp_path)
+
+    def wait(epoch, logs):
+        for thread in threading.enumerate():
+            if thread.name == "jkeras-saving":
+                thread.join()
+    told = jkeras.callbacks.LambdaCallback(on_epoch_end=wait, on_train_batch_end=lambda batch, logs: seen.append(batch))
+    with pytest.raises(RuntimeError, match="could not be written"):
+        model.fit(X, Y, batch_size=8, epochs=50, verbose=0, callbacks=[orbax, told])
+    assert seen == [0, 1, 2, 3]
+    model.fit(X, Y, verbose=0)
+
+
 def test_a_failure_of_the_last_save_is_raised_at_the_end(tmp_path, monkeypatch):
     model = plain()
     model.fit(X, Y, verbose=0, checkpoint=tmp_path)

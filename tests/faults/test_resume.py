@@ -78,7 +78,7 @@ def model():
     return rich()
 
 
-def fit(model, data, checkpoint=None, callbacks=(), **options):
+def fit(model, data, checkpoint=None, callbacks=(), validation=lambda: (X, Y), **options):
     """Trains a model from its first weights on; (what it holds then, history)."""
     start, arguments, _ = DATA[data]
     resumed = checkpoint is not None and Checkpointer(checkpoint).steps()
@@ -86,8 +86,8 @@ def fit(model, data, checkpoint=None, callbacks=(), **options):
     for v in model.optimizer.variables:
         v.assign(np.full(v.shape, 7 if resumed else 0))
     model.__dict__["_step"] = 7 if resumed else 0
-    history = model.fit(*start(), epochs=EPOCHS, validation_data=(X, Y), validation_batch_size=BATCH, verbose=0, seed=3,
-                        checkpoint=checkpoint, callbacks=list(callbacks), **arguments, **options)
+    history = model.fit(*start(), epochs=EPOCHS, validation_data=validation(), validation_batch_size=BATCH, verbose=0,
+                        seed=3, checkpoint=checkpoint, callbacks=list(callbacks), **arguments, **options)
     return everything(model), history.history
 
 
@@ -103,9 +103,9 @@ def whole(model):
     return get
 
 
-def cut(model, data, folder, *where):
+def cut(model, data, folder, *where, **options):
     with pytest.raises(SystemExit) as ended:
-        fit(model, data, folder, [Cut(*where)])
+        fit(model, data, folder, [Cut(*where)], **options)
     assert ended.value.code == 143
 
 
@@ -140,6 +140,24 @@ def test_a_generator_cannot_begin_in_the_middle(model, tmp_path):
     with pytest.raises(ValueError, match="has 5 batches; 7 were to be passed over"):
         model.fit(itertools.islice(forever(), 5), steps_per_epoch=STEPS, epochs=EPOCHS, verbose=0, checkpoint=tmp_path,
                   resume="skip")
+
+
+def numbered():
+    """Batches each of which has another loss."""
+    return ((X[:BATCH], Y[:BATCH] + i) for i in itertools.count())
+
+
+@pytest.mark.parametrize("where", [(1, False), (0, True)], ids=["in the steps", "in the validation"])
+def test_validation_of_a_generator(model, tmp_path, where):
+    """It goes on where it was before the validation that was cut, if that was asked for."""
+    options = dict(validation=numbered, validation_steps=3)
+    cut(model, "arrays", tmp_path, *where, **options)
+    with pytest.raises(ValueError, match="after 1 batches of validation data.*generator gives its batches once"):
+        fit(model, "arrays", tmp_path, **options)
+    state, history = fit(model, "arrays", tmp_path, resume="skip", **options)
+    expected, full = fit(model, "arrays", **options)
+    assert_same(state, expected)
+    assert history == full and len(set(history["val_loss"])) == EPOCHS
 
 
 def test_data_of_another_length(model, tmp_path):

@@ -89,13 +89,16 @@ class IteratorSource(Source):
     Args:
         replays: whether a new pass begins with its first two batches again, as validation in Keras does: those are what
             Keras looks at ahead. Otherwise it goes on where the last pass stopped.
+
+    Attributes:
+        taken: how many batches the iterator has given, but for those that were looked at ahead.
     """
 
     resumable = False
 
     def __init__(self, iterator, replays=False):
         self.iterator, self.replays, self.fresh, self.name = iterator, replays, True, type(iterator).__name__
-        self.first = []
+        self.first, self.taken = [], 0
         self._look()
         if not self.first:
             raise ValueError("The data is empty: the iterator gave no batch.")
@@ -107,17 +110,24 @@ class IteratorSource(Source):
                 self.first += itertools.islice(self.iterator, 1)
 
     def skip(self, count):
-        """Passes over batches, before the first pass.
+        """Passes over batches, before the first pass; those that come again each time stay.
 
         Raises:
             ValueError: there are not so many.
         """
-        passed = sum(1 for _ in itertools.islice(itertools.chain(self.first, self.iterator), count))
+        kept = [] if self.replays else self.first
+        passed = sum(1 for _ in itertools.islice(itertools.chain(kept, self._rest()), count))
         if passed < count:
             raise ValueError(f"The {self.name} has {passed} batches; {count} were to be passed over.")
-        self.first = self.first[count:]
+        if not self.replays:
+            self.first = self.first[count:]
         if not self.first:
             self._look()
+
+    def _rest(self):
+        for batch in self.iterator:
+            self.taken += 1
+            yield batch
 
     def batches(self, seed=0, epoch=0, skip=0):
         """The batches that are left.
@@ -130,7 +140,7 @@ class IteratorSource(Source):
                              "on in the middle of an epoch pass data that starts again: arrays, a `PyDataset`, or an "
                              "object whose `__iter__` makes a new iterator.")
         again, self.fresh = self.fresh or self.replays, False
-        return converted(itertools.chain(self.first if again else (), self.iterator), self.name)
+        return converted(itertools.chain(self.first if again else (), self._rest()), self.name)
 
     def peek(self):
         """The first batch, which stays the first."""

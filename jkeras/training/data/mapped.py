@@ -26,6 +26,11 @@ class Mapped(Source):
         """That of the source."""
         return self.source.name
 
+    @property
+    def taken(self):
+        """That of a source that gives its batches once."""
+        return self.source.taken
+
     def skip(self, count):
         """Passes over batches of a source that gives them once."""
         self.source.skip(count)
