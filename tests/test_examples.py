@@ -2,7 +2,6 @@
 
 import importlib.util
 import pathlib
-import time
 
 import numpy as np
 import pytest
@@ -24,11 +23,9 @@ def test_every_example_has_a_test():
 
 
 def test_digits_quickstart(capsys):
-    begin = time.monotonic()
     accuracy = load("digits_quickstart").main()
     assert accuracy >= 0.98
     assert capsys.readouterr().out.splitlines()[-1] == f"test accuracy: {accuracy:.4f}"
-    assert time.monotonic() - begin < 90
 
 
 @pytest.mark.slow
