@@ -2,6 +2,7 @@
 
 from jkeras import (
     activations,
+    applications,
     backend,
     callbacks,
     config,

@@ -16,7 +16,7 @@ os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
 CACHE.mkdir(parents=True, exist_ok=True)
 
 # Compiling is most of what the tests do, and takes less than half the time without what makes the result fast. The
-# doctests, the examples and the recorded cases in .ci/run are compiled as users' programs are.
+# doctests and the recorded cases in .ci/run are compiled as users' programs are.
 QUICK = ("--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true "
          "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1")
 

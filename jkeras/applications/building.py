@@ -1,0 +1,182 @@
+"""What every architecture has around its body: the images, the classifier, the weights."""
+
+import functools
+import importlib.resources
+import json
+import os
+import typing
+import warnings
+
+from jkeras import activations, layers
+from jkeras.core import settings
+from jkeras.models import Functional
+from jkeras.utils.files import get_file
+from jkeras.utils.tensors import get_source_inputs
+
+ARGUMENTS = """
+
+    Args:
+        include_top: with the classifier.
+        weights: "imagenet": download those that were trained on ImageNet; the path of a file of weights; None: random.
+        input_tensor: a tensor of images to begin with, the output of another layer say.
+        input_shape: of an image, where it is not the usual one; with `include_top` it must be known.
+        pooling: without the classifier, what is made of the last features, which are images: "avg" or "max" over them,
+            or None.
+        classes: how many; 1000 for the weights of ImageNet.
+        classifier_activation: of the classifier; None for logits.
+        name: of the model.
+
+    Raises:
+        ValueError: arguments that do not go together, or a file that is not there.
+        OSError: the weights cannot be downloaded.
+    """
+
+
+def architecture(function):
+    """Decorator: completes a docstring by the arguments that all architectures have."""
+    function.__doc__ = function.__doc__.rstrip() + ARGUMENTS
+    return function
+
+
+class Given(typing.NamedTuple):
+    """The arguments that all architectures have."""
+
+    include_top: bool
+    weights: str | os.PathLike | None
+    input_tensor: typing.Any
+    input_shape: tuple | None
+    pooling: str | None
+    classes: int
+    classifier_activation: typing.Any
+    name: str
+
+
+# ---------------------------------------------------------------- before the body
+
+def channel_axis():
+    """The axis of the channels in images of the session's data format."""
+    return 1 if settings.image_data_format() == "channels_first" else 3
+
+
+def begin(given, size, least, fixed=None):
+    """The tensor of images that the body begins with.
+
+    Args:
+        size: usual height and width of images.
+        least: the smallest.
+        fixed: whether height and width must be known; by default with the classifier.
+
+    Raises:
+        ValueError: arguments that do not go together.
+    """
+    if given.weights not in ("imagenet", None) and not os.path.exists(given.weights):
+        raise ValueError("The `weights` argument should be either `None` (random initialization), 'imagenet' "
+                         "(pre-training on ImageNet), or the path to the weights file to be loaded, which is not "
+                         f"there. Received: weights={given.weights}")
+    if given.weights == "imagenet" and given.include_top and given.classes != 1000:
+        raise ValueError("If using `weights='imagenet'` with `include_top=True`, `classes` should be 1000. "
+                         f"Received classes={given.classes}")
+    shape = image_shape(given.input_shape, size, least, given.include_top if fixed is None else fixed, given.weights)
+    if given.input_tensor is None:
+        return layers.Input(shape)
+    if not hasattr(given.input_tensor, "shape"):
+        raise ValueError(f"`input_tensor` should be a tensor, such as the output of a layer. Received: "
+                         f"{given.input_tensor!r}")
+    return given.input_tensor
+
+
+def image_shape(shape, size, least, fixed, weights):
+    """The shape of an image in the session's data format, from what was asked for; the arguments as of `begin`."""
+    first = settings.image_data_format() == "channels_first"
+
+    def whole(height, width, channels):
+        return (channels, height, width) if first else (height, width, channels)
+    channels = 3
+    if weights != "imagenet" and shape and len(shape) == 3:
+        channels = shape[0 if first else -1]
+        if channels not in (1, 3):
+            warnings.warn("This model usually expects 1 or 3 input channels. However, it was passed an input_shape "
+                          f"with {channels} input channels.", stacklevel=5)
+    usual = whole(size, size, channels)
+    if weights == "imagenet" and fixed:
+        if shape is not None and tuple(shape) != usual:
+            raise ValueError("When setting `include_top=True` and loading `imagenet` weights, `input_shape` should be "
+                             f"{usual}. Received: input_shape={shape}")
+        return usual
+    if not shape:
+        return usual if fixed else whole(None, None, 3)
+    if len(shape) != 3:
+        raise ValueError(f"`input_shape` must be a tuple of three integers. Received: input_shape={shape}")
+    if weights == "imagenet" and shape[0 if first else -1] != 3:
+        raise ValueError(f"The input must have 3 channels; Received `input_shape={shape}`")
+    sides = shape[1:] if first else shape[:2]
+    if any(side is not None and side < least for side in sides):
+        raise ValueError(f"Input size must be at least {least}x{least}; Received: input_shape={shape}")
+    if fixed and None in shape:
+        raise ValueError("If `include_top` is True, you should specify a static `input_shape`. "
+                         f"Received: input_shape={shape}")
+    return tuple(shape)
+
+
+def padding_for(x, kernel):
+    """`ZeroPadding2D`'s argument for a strided convolution without padding, so that its windows lie as with "same"."""
+    sides = x.shape[2:4] if settings.image_data_format() == "channels_first" else x.shape[1:3]
+    odd = [1 if sides[0] is None else 1 - side % 2 for side in sides]
+    return tuple((kernel // 2 - more, kernel // 2) for more in odd)
+
+
+# ---------------------------------------------------------------- after the body
+
+def end(given, images, x, top=None, pools=("avg_pool", "max_pool"), files=None):
+    """The model.
+
+    Args:
+        images: what `begin` gave.
+        x: the features.
+        top: function from the features to the predictions; by default their mean and a `Dense` layer.
+        pools: names of the layers that `pooling` makes; None: automatic ones.
+        files: names of the files of weights of ImageNet: of the whole, of the body alone.
+    """
+    if given.include_top:
+        check_activation(given)
+        x = classifier(given)(x) if top is None else top(x)
+    elif given.pooling in ("avg", "max"):
+        average = given.pooling == "avg"
+        pool = layers.GlobalAveragePooling2D if average else layers.GlobalMaxPooling2D
+        x = pool(name=pools[not average])(x)
+    inputs = images if given.input_tensor is None else get_source_inputs(images)
+    model = Functional(inputs, x, name=given.name)
+    if given.weights == "imagenet":
+        model.load_weights(downloaded(files[0 if given.include_top else 1]))
+    elif given.weights is not None:
+        model.load_weights(given.weights)
+    return model
+
+
+def classifier(given, pool="avg_pool"):
+    """The function that most architectures end with: features -> predictions."""
+    def top(x):
+        x = layers.GlobalAveragePooling2D(name=pool)(x)
+        return layers.Dense(given.classes, given.classifier_activation, name="predictions")(x)
+    return top
+
+
+def check_activation(given):
+    """Raises ValueError for an activation that trained weights do not go with."""
+    if given.weights is not None and activations.get(given.classifier_activation) not in (
+            activations.get("softmax"), activations.get(None)):
+        raise ValueError("Only `None` and `softmax` activations are allowed for the `classifier_activation` argument "
+                         "when using pretrained weights, with `include_top=True`; Received: "
+                         f"classifier_activation={given.classifier_activation}")
+
+
+def downloaded(name):
+    """The path of a file of weights, which is downloaded into the cache unless it is there."""
+    address, file_hash = known_files()[name]
+    return get_file(name, address, cache_subdir="models", file_hash=file_hash)
+
+
+@functools.cache
+def known_files():
+    """{file of weights: (address, hash or None)}: what Keras has published."""
+    return json.loads(importlib.resources.files("jkeras.applications").joinpath("weights.json").read_text())
