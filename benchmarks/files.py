@@ -1,9 +1,10 @@
 """Files beside the libraries they go through: time for the same bytes, and memory to load them.
 
-    python -m benchmarks.files [--layers 50] [--rounds 5] [--folder /tmp]
+    python -m benchmarks.files [--layers 50] [--rounds 10] [--folder /tmp]
 
 Each format is written and read in turns with plain h5py, safetensors, numpy and orbax, which then wait until the bytes
-are on the disk, as we do. Memory is the largest of a process of its own that loads the file, over what it took before.
+are on the disk, and hand over what they read to JAX, as we do. Memory is the largest of a process of its own that loads
+the file, over what it took before.
 """
 
 import argparse
@@ -68,22 +69,29 @@ class Plain:
         return path
 
     def read(self, library, path):
-        """Reads all arrays."""
+        """Reads all arrays into JAX."""
+        import jax
+
         if library == "h5py":
             import h5py
 
             with h5py.File(path) as file:
-                return [file[name][()] for name in self.arrays]
-        if library == "safetensors":
+                found = {name: file[name][()] for name in self.arrays}
+        elif library == "safetensors":
             from safetensors.numpy import load_file
 
-            return load_file(path)
-        if library == "numpy":
+            found = load_file(path)
+        elif library == "numpy":
             with np.load(path) as file:
-                return [file[name] for name in file.files]
-        import orbax.checkpoint as ocp
+                found = {name: file[name] for name in file.files}
+        else:
+            import orbax.checkpoint as ocp
 
-        return ocp.Checkpointer(ocp.StandardCheckpointHandler()).restore(path)
+            place = jax.sharding.SingleDeviceSharding(jax.devices()[0])
+            like = {name: jax.ShapeDtypeStruct(value.shape, value.dtype, sharding=place)
+                    for name, value in self.arrays.items()}
+            return ocp.Checkpointer(ocp.StandardCheckpointHandler()).restore(path, args=ocp.args.StandardRestore(like))
+        return jax.block_until_ready(jax.device_put(found))
 
 
 class Ours:
@@ -128,8 +136,8 @@ def measure(layers, rounds, folder):
     model = network(layers)
     ours, plain = Ours(model, folder), Plain({v.path.replace("/", "."): v.numpy() for v in model.weights}, folder)
     found = {}
-    for _ in range(rounds):
-        for form, library in FORMATS.items():
+    for form, library in FORMATS.items():
+        for _ in range(rounds):
             write, path = seconds(ours.write, form)
             other_write, other = seconds(plain.write, library)
             times = [write, other_write, seconds(ours.read, form, path)[0], seconds(plain.read, library, other)[0]]
@@ -155,7 +163,7 @@ def main():
     """Measures and prints."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--layers", type=int, default=50)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--folder", default=None)
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=chosen.folder) as folder:

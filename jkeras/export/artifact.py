@@ -130,7 +130,7 @@ def _check(contents, members):
 def _weight(archive, number, dtype):
     """A weight, on the device."""
     member = f"weights/{number}.npy"
-    value = npz.stored(archive, member, dtype).read()
+    value = npz.stored(archive, member, dtype).read(None)
     if value.dtype.name != dtype:
         raise SerializationError(f"the member '{member}' has the dtype {value.dtype}; {dtype!r:.40} is listed for it.")
     return jnp.array(value)

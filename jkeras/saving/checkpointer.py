@@ -107,7 +107,9 @@ class Checkpointer(StepStore):
             raise ValueError(f"Checkpoints have numbers from 0 on. Received: step={step}")
         self.lock()
         value = None if self.keep_best is None else (metrics or {}).get(self.keep_best)
-        texts = {EXTRA: {"data": json.loads(json.dumps(extra or {})), "value": None if value is None else float(value)}}
+        kinds = [[path, *_kind(leaf)] for path, leaf in _leaves(state)]  # which orbax takes long to tell
+        texts = {EXTRA: {"data": json.loads(json.dumps(extra or {})), "value": None if value is None else float(value),
+                         "arrays": json.loads(json.dumps(kinds))}}
         self._put(step, {STATE: _without_empty(_as_dict(state))}, texts)
 
     def _clean(self, step, texts):
@@ -160,7 +162,8 @@ class Checkpointer(StepStore):
 
     def _read(self, step, like, wanted, only, missing, unexpected):
         folder = self._steps.place(step)
-        saved = arrays.shapes(folder, STATE)
+        text = arrays.read_text(folder, EXTRA)
+        saved = {tuple(path): (tuple(shape), dtype) for path, shape, dtype in text["arrays"]}
         chosen = {path: leaf for path, leaf in wanted.items() if _matches(path, only)}
         lacks = [path for path in chosen if path not in saved]
         extra = [path for path in saved if path not in wanted]
@@ -172,11 +175,11 @@ class Checkpointer(StepStore):
         name = lambda paths: ["/".join(path) for path in paths]  # noqa: E731
         self.report = Report(step, name(got), name(p for p in wanted if p not in got), name(lacks), name(extra))
         values = {path: jax.numpy.asarray(found[path]) for path in got}
-        return _fill(like, _as_dict(like), values), arrays.read_text(folder, EXTRA)["data"]
+        return _fill(like, _as_dict(like), values), text["data"]
 
     def _compare(self, step, mine, saved, missing, unexpected):
         name = lambda paths: ["/".join(path) for path in paths]  # noqa: E731
-        kinds = {path: (tuple(np.shape(v)), str(np.dtype(v.dtype))) for path, v in mine.items()}
+        kinds = {path: _kind(leaf) for path, leaf in mine.items()}
         other = [f"{'/'.join(path)}: saved {saved[path]}, expected {kinds[path]}" for path in mine
                  if path in saved and saved[path] != kinds[path]]
         if missing or unexpected or other:
@@ -197,6 +200,11 @@ def _matches(path, only):
     patterns = [only] if isinstance(only, str) else only
     return patterns is None or any(fnmatch.fnmatchcase("/".join(part), pattern) for pattern in patterns
                                    for part in (path, path[1:]))
+
+
+def _kind(leaf):
+    """(shape, dtype) of an array."""
+    return tuple(np.shape(leaf)), str(np.dtype(leaf.dtype))
 
 
 def _sharding(leaf):

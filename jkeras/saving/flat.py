@@ -7,6 +7,7 @@ import jax
 import numpy as np
 
 from jkeras.core.structure import named_weights
+from jkeras.saving.checksums import Checksums
 from jkeras.saving.weights import listed, refuse_or_warn
 
 
@@ -14,7 +15,7 @@ class Stored(typing.NamedTuple):
     """An array in a file, before it is read.
 
     Attributes:
-        read: gives it.
+        read: function of `Checksums` for what is to be compared; gives the array.
     """
 
     shape: tuple
@@ -72,6 +73,9 @@ def assign(model, stored, key_map=None, skip_mismatch=False):
     refuse_or_warn(model, [f"{what}: {listed(names)}" for what, names in (
         ("missing in the file", missing), ("not in the model", extra), ("of another shape", other)) if names],
         skip_mismatch, ". Rename with `key_map`, or pass `skip_mismatch=True` to load what fits.")
-    values = [(v, stored[n].read()) for n, v in mine.items() if n in stored and stored[n].shape == tuple(v.shape)]
+    with Checksums() as sums:
+        values = [(v, stored[n].read(sums)) for n, v in mine.items()
+                  if n in stored and stored[n].shape == tuple(v.shape)]
+        sums.finish()
     for variable, value in values:
-        variable.assign(jax.device_put(value, may_alias=False))
+        variable.assign(jax.device_put(value))

@@ -126,14 +126,14 @@ def _on_heap(read, length, address, number):
     signature, size = struct.unpack("<4s4xQ", read(address, 16))
     if signature != b"GCOL":
         raise SerializationError("a text of it is not where it should be.")
-    at, end = address + 16, address + size
-    while at + 16 <= min(end, read.size):
-        index, content = struct.unpack("<H6xQ", read(at, 16))
+    heap, at = read(address, min(size, read.size - address)), 16
+    while at + 16 <= len(heap):
+        index, content = struct.unpack_from("<H6xQ", heap, at)
         if index == 0:
             break  # the rest is free
         if index == number:
-            if length > content:
+            if length > min(content, len(heap) - at - 16):
                 raise SerializationError(f"a text of it has {length} bytes, where {content} are kept.")
-            return read(at + 16, length)
+            return heap[at + 16:at + 16 + length]
         at += 16 + -(-content // 8) * 8
     raise SerializationError("a text of it is not on its heap.")

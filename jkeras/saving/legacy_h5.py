@@ -154,8 +154,8 @@ def read_weights(model, group, raw, skip_mismatch=False, by_name=False):
     named = None if group is None else hdf5.names(group, "layer_names", raw)
     if named is None:
         raise SerializationError("it has no list of layers with weights: it is damaged, or a file of another kind.")
-    counts = {name: _count(group, name, raw) for name in named}
-    saved = [name for name in named if counts[name]]
+    kept = {name: _weight_names(group, name, raw) for name in named}
+    saved = [name for name in named if kept[name]]
     if by_name:
         mine = {layer.name: layer for layer in model.layers}
         pairs = [(mine[name], name) for name in saved if name in mine]
@@ -168,7 +168,7 @@ def read_weights(model, group, raw, skip_mismatch=False, by_name=False):
     new, problems = [], []
     with Checksums() as sums:
         for layer, name in pairs:
-            values, wrong = _layer_values(layer, hdf5.descend(group, name), raw, sums)
+            values, wrong = _layer_values(layer, hdf5.descend(group, name), kept[name], raw, sums)
             new += values
             problems += [f"layer '{layer.name}', in the file '{name}': {error}" for error in wrong]
         new += [] if by_name else _top_values(model, hdf5.descend(group, "top_level_model_weights"), raw,
@@ -179,11 +179,11 @@ def read_weights(model, group, raw, skip_mismatch=False, by_name=False):
         variable.assign(jax.device_put(value))
 
 
-def _count(group, name, raw):
+def _weight_names(group, name, raw):
     inside = hdf5.descend(group, name)
     if inside is None:
         raise SerializationError(f"it lists the layer '{name}', and has nothing of it: it is damaged.")
-    return len(hdf5.names(inside, "weight_names", raw) or ())
+    return hdf5.names(inside, "weight_names", raw) or []
 
 
 def _top_values(model, group, raw, sums):
@@ -196,10 +196,9 @@ def _top_values(model, group, raw, sums):
     return [(v, hdf5.read_array(_find(group, name), v.shape, sums, raw)) for v, name in zip(own, names)]
 
 
-def _layer_values(layer, group, raw, sums):
-    """For a layer, from its group: (variable, array) pairs, and what is wrong with the other arrays."""
-    variables, names = _in_order(layer), hdf5.names(group, "weight_names", raw)
-    other, found, problems = dialects.cudnn_biases(layer), [], []
+def _layer_values(layer, group, names, raw, sums):
+    """For a layer, from these arrays of its group: (variable, array) pairs, and what is wrong with the others."""
+    variables, other, found, problems = _in_order(layer), dialects.cudnn_biases(layer), [], []
     try:
         _check_count(layer, variables, names)
     except SerializationError as error:

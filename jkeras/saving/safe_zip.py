@@ -3,13 +3,14 @@
 import concurrent.futures
 import contextlib
 import io
+import os
 import stat
 import struct
 import zipfile
 import zlib
 
 from jkeras.core.errors import SerializationError
-from jkeras.saving.checksums import BLOCK, checksum_of_file
+from jkeras.saving.checksums import READ, checksum_of_file
 
 MOST_MEMBERS = 10_000
 RATIO, FREE = 100, 2**24  # a member may inflate to so many times its size, and to so many bytes in any case
@@ -72,7 +73,7 @@ class SafeZip:
         name, content, size = info.filename, io.BytesIO(), 0
         try:
             with self._zip.open(info) as member:
-                while block := member.read(BLOCK):
+                while block := member.read(READ):
                     size += len(block)
                     if size > info.file_size:
                         raise SerializationError(f"the member {name!r} is larger than the archive says.")
@@ -157,7 +158,10 @@ def written_in_place(archive, name, when):
     yield member
     file.flush()
     info.file_size = info.compress_size = member.size
-    info.CRC = checksum_of_file(file, member.start, member.size)
+    with concurrent.futures.ThreadPoolExecutor(1) as beside:
+        written = beside.submit(os.fsync, file.fileno())  # the disk has something to do while the checksum is made
+        info.CRC = checksum_of_file(file, member.start, member.size)
+        written.result()
     file.seek(info.header_offset)
     file.write(info.FileHeader(zip64=True))
     archive.filelist.append(info)

@@ -3,6 +3,7 @@
 Eight bytes with the length of a header, the header as JSON, the arrays one after the other.
 """
 
+import functools
 import json
 import math
 
@@ -11,14 +12,15 @@ import numpy as np
 
 from jkeras.core.errors import SerializationError
 from jkeras.saving import safe_json
+from jkeras.saving.checksums import Checksums
 from jkeras.saving.flat import Stored
-from jkeras.saving.checksums import checksum
+from jkeras.saving.hdf5 import aligned
 
 DTYPES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16", "I64": "int64", "I32": "int32",
           "I16": "int16", "I8": "int8", "U64": "uint64", "U32": "uint32", "U16": "uint16", "U8": "uint8",
           "BOOL": "bool", "F8_E4M3": "float8_e4m3fn", "F8_E5M2": "float8_e5m2"}
 CODES = {name: code for code, name in DTYPES.items()}
-CHECKSUMS = "jkeras.crc32"  # in the metadata: eight hexadecimal digits for each array, in the order of their places
+CHECKSUMS = "jkeras.checksums"  # in the metadata: eight hexadecimal digits for each array, in the order of their places
 LONGEST_HEADER = 100_000_000  # bytes, the format's own limit
 
 
@@ -38,27 +40,28 @@ def write(variables, path):
         size = math.prod(shape) * jnp.dtype(dtype).itemsize
         entries[name] = {"dtype": CODES[dtype], "shape": list(shape), "data_offsets": [at, at + size]}
         at += size
-    with open(path, "wb") as file:
-        file.write(_header(entries, [0] * len(order)))
-        sums = []
+    found = dict.fromkeys(order, 0)
+    with open(path, "wb") as file, Checksums() as sums:
+        file.write(_header(entries, found))
         for name in order:
             value = np.ascontiguousarray(variables[name].own_value())
+            sums.give(name, value, functools.partial(found.__setitem__, name))
             file.write(value.reshape(-1).view(np.uint8))
-            sums.append(checksum(name, value))
+        sums.finish()
         file.seek(0)
-        file.write(_header(entries, sums))
+        file.write(_header(entries, found))
 
 
 def _header(entries, sums):
     """The header's bytes; its length does not depend on the checksums."""
-    digits = "".join(f"{value:08x}" for value in sums)
+    digits = "".join(f"{value:08x}" for value in sums.values())
     text = json.dumps({"__metadata__": {"format": "np", CHECKSUMS: digits}, **entries}).encode()
     text += b" " * (-(len(text) + 8) % 64)
     return len(text).to_bytes(8, "little") + text
 
 
 def read(file):
-    """{name: `Stored`} of an open file; an array is a view of the file, which is looked at when it is read.
+    """{name: `Stored`} of an open file, which is only looked at where arrays are read.
 
     Raises:
         SerializationError: the file is damaged, or its arrays overlap or lie outside of it.
@@ -82,10 +85,9 @@ def read(file):
     if at != size - 8 - length:
         raise SerializationError(f"it is cut off or has something behind its arrays, which end at byte {at} of "
                                  f"{size - 8 - length}.")
-    data = np.memmap(file, np.uint8, "r", offset=8 + length, shape=(at,)) if at else np.zeros(0, np.uint8)
     sums = _checksums(metadata, header)
-    return {name: Stored(shape, dtype, _reader(name, data[start:end], shape, dtype, sums.get(name)))
-            for name, (shape, dtype, start, end) in places.items()}
+    return {name: Stored(shape, dtype, _reader(file, name, 8 + length + start, shape, dtype, sums.get(name)))
+            for name, (shape, dtype, start, _) in places.items()}
 
 
 def _place(name, entry, size):
@@ -114,10 +116,12 @@ def _checksums(metadata, header):
     return {name: int(digits[8 * i:8 * i + 8], 16) for i, name in enumerate(names)}
 
 
-def _reader(name, data, shape, dtype, saved):
-    def read():
-        value = data.view(dtype).reshape(shape)
-        if saved is not None and checksum(name, value) != saved:
-            raise SerializationError(f"'{name}' is damaged: its checksum is not the one that was written with it.")
+def _reader(file, name, start, shape, dtype, saved):
+    def read(sums):
+        value = aligned(shape, dtype)
+        if value.size:  # its part of the file alone is mapped, and only until it is copied
+            value.reshape(-1).view(np.uint8)[:] = np.memmap(file, np.uint8, "r", start, (value.nbytes,))
+        if saved is not None:
+            sums.expect(name, value, saved)
         return value
     return read

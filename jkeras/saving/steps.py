@@ -17,7 +17,7 @@ import zlib
 import jax
 
 from jkeras.core.errors import SerializationError
-from jkeras.saving.checksums import checksum_of_file
+from jkeras.saving.checksums import checksum_of_file, product_sum
 from jkeras.saving.files import make_folder, sync
 
 MANIFEST = "files.json"
@@ -292,10 +292,10 @@ def _walk(folder):
 
 
 def _measured(path):
-    """[size, CRC-32] of a file."""
+    """[size, checksum] of a file."""
     with open(path, "rb") as file:
         size = file.seek(0, os.SEEK_END)
-        return [size, checksum_of_file(file, 0, size)]
+        return [size, checksum_of_file(file, 0, size, product_sum)]
 
 
 def _check_of(files):
@@ -303,7 +303,7 @@ def _check_of(files):
 
 
 def _listed(folder):
-    """{file: [size, CRC-32]} as the list of a step has it."""
+    """{file: [size, checksum]} as the list of a step has it."""
     from jkeras.saving import safe_json
 
     with open(os.path.join(folder, MANIFEST), "rb") as file:

@@ -120,6 +120,6 @@ def test_groups_that_go_round_and_links_end(tmp_path):
     assert list(editor.weights_dict) == ["layers/dense"]
     with h5py.File(tmp_path / "link.weights.h5", "w") as file:
         file["layers"] = h5py.ExternalLink(str(tmp_path / "round.weights.h5"), "/layers")
-    with pytest.raises(ValueError, match="link.weights.h5.*ExternalLink"):
+    with pytest.raises(ValueError, match="link.weights.h5.*an external link"):
         jkeras.saving.KerasFileEditor(tmp_path / "link.weights.h5")
     assert sorted(os.listdir(tmp_path)) == ["link.weights.h5", "round.weights.h5"]
