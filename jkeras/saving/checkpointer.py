@@ -13,6 +13,7 @@ from jkeras.saving.step_store import StepStore
 from jkeras.saving.steps import Misfit
 
 STATE, EXTRA = "state", "extra"
+UNKNOWN = object()  # the best checkpoint, before the folder was looked through
 
 
 class Report(typing.NamedTuple):
@@ -81,7 +82,7 @@ class Checkpointer(StepStore):
             raise ValueError(f"Checkpointer: `mode` must be 'min' or 'max'. Received: mode={mode!r}")
         super().__init__(folder, EXTRA, background)
         self.max_to_keep, self.keep_every, self.keep_best, self.mode = max_to_keep, keep_every, keep_best, mode
-        self.every, self._best = every, None
+        self.every, self._best = every, UNKNOWN
         self.report = None  # of the last restore
 
     def latest_step(self):
@@ -115,9 +116,9 @@ class Checkpointer(StepStore):
     def _clean(self, step, texts):
         value = texts[EXTRA]["value"]
         better = np.less if self.mode == "min" else np.greater
-        if self.keep_best is not None and self._best is None:
-            self._best = self._best_known()
-        elif value is not None and better(value, self._best[1]):
+        if self._best is UNKNOWN:
+            self._best = None if self.keep_best is None else self._best_known()
+        elif value is not None and (self._best is None or better(value, self._best[1])):
             self._best = step, value
         kept = [] if self._best is None else [self._best[0]]
         self._steps.keep(step, self.max_to_keep, lambda old: old in kept or (
