@@ -12,6 +12,11 @@ from tests.design.tools import some_slow
 # name: (smallest side of images, further arguments)
 ARCHITECTURES = {
     "VGG16": (32, {}), "VGG19": (32, {}),
+    "ResNet50": (32, {}), "ResNet101": (32, {}), "ResNet152": (32, {}),
+    "ResNet50V2": (32, {}), "ResNet101V2": (32, {}), "ResNet152V2": (32, {}),
+    "DenseNet121": (32, {}), "DenseNet169": (32, {}), "DenseNet201": (32, {}),
+    "Xception": (71, {}), "InceptionV3": (75, {}), "InceptionResNetV2": (75, {}),
+    "NASNetMobile": (32, {}), "NASNetLarge": (32, {}),
 }
 FAST = ("VGG16",)
 
