@@ -1,15 +1,7 @@
 """NASNet: two kinds of cell, found by a search; each looks at the two cells before it."""
 
 from jkeras import layers
-from jkeras.applications.building import (
-    Given,
-    architecture,
-    begin,
-    classifier,
-    end,
-    only_channels_last,
-    padding_for,
-)
+from jkeras.applications.building import Given, architecture, begin, classifier, end, only_channels_last, padding_for
 from jkeras.applications.imagenet_utils import decode_predictions, expecting
 from jkeras.core.registry import public
 from jkeras.core.scopes import name_scope
