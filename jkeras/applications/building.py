@@ -53,9 +53,16 @@ class Given(typing.NamedTuple):
 
 # ---------------------------------------------------------------- before the body
 
-def channel_axis():
-    """The axis of the channels in images of the session's data format."""
-    return 1 if settings.image_data_format() == "channels_first" else 3
+def channel_axis(last=3):
+    """The axis of the channels in images of the session's data format; `last`: how it is written if it is the last."""
+    return 1 if settings.image_data_format() == "channels_first" else last
+
+
+def only_channels_last(family):
+    """Raises ValueError if the session's data format is one that a family does not have."""
+    if settings.image_data_format() == "channels_first":
+        raise ValueError(f'{family} does not support the `channels_first` image data format. Call '
+                         '`jkeras.config.set_image_data_format("channels_last")` before you make it.')
 
 
 def begin(given, size, least, fixed=None):

@@ -7,11 +7,17 @@ import numpy as np
 import pytest
 
 import jkeras
+from jkeras.applications import building
 from tests.design.tools import some_slow
 
 # name: (smallest side of images, further arguments)
 ARCHITECTURES = {
     "VGG16": (32, {}), "VGG19": (32, {}),
+    "ResNet50": (32, {}), "ResNet101": (32, {}), "ResNet152": (32, {}),
+    "ResNet50V2": (32, {}), "ResNet101V2": (32, {}), "ResNet152V2": (32, {}),
+    "DenseNet121": (32, {}), "DenseNet169": (32, {}), "DenseNet201": (32, {}),
+    "Xception": (71, {}), "InceptionV3": (75, {}), "InceptionResNetV2": (75, {}),
+    "NASNetMobile": (32, {}), "NASNetLarge": (32, {}),
 }
 FAST = ("VGG16",)
 
@@ -80,9 +86,28 @@ def test_the_usual_arguments(name):
         same_structure(*pair(name, include_top=False, pooling=pooling))
 
 
-@pytest.mark.parametrize("name", ["VGG16"])
+@pytest.mark.parametrize("name", some_slow(
+    ["VGG16", "ResNet50", "ResNet50V2", "Xception", "InceptionV3", "InceptionResNetV2"], "VGG16"))
 def test_channels_first(name, request):
     for library in (jkeras, keras):
         library.config.set_image_data_format("channels_first")
         request.addfinalizer(lambda library=library: library.config.set_image_data_format("channels_last"))
     same_structure(*pair(name))
+
+
+@pytest.mark.parametrize("name", some_slow(ARCHITECTURES, *FAST))
+def test_the_files_that_imagenet_weights_are_in(name, monkeypatch):
+    class Asked(Exception):
+        """The end of making a model: it wants to download something."""
+
+    def get_file(*arguments, **options):
+        raise Asked(arguments, options)
+    monkeypatch.setattr("keras.src.utils.file_utils.get_file", get_file)
+    monkeypatch.setattr(building, "get_file", get_file)
+    for include_top in (True, False):
+        asked = []
+        for library in (jkeras, keras):
+            with pytest.raises(Asked) as error:
+                getattr(library.applications, name)(include_top=include_top)
+            asked.append(error.value.args)
+        assert asked[0] == asked[1]
