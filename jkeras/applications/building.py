@@ -158,7 +158,8 @@ def divisible(width, least=0.9):
 
 # ---------------------------------------------------------------- after the body
 
-def end(given, images, x, top=None, pools=("avg_pool", "max_pool"), files=None, last=None):
+def end(given, images, x, top=None, pools=("avg_pool", "max_pool"), files=None, last=None,
+        inputs=None):
     """The model.
 
     Args:
@@ -168,6 +169,7 @@ def end(given, images, x, top=None, pools=("avg_pool", "max_pool"), files=None, 
         pools: names of the layers that `pooling` makes; None: automatic ones.
         files: names of the files of weights of ImageNet: of the whole, of the body alone.
         last: a layer at the end of a model without classifier.
+        inputs: of the model; by default the images, or the list of what a given tensor comes from.
     """
     if given.include_top:
         check_activation(given)
@@ -178,7 +180,8 @@ def end(given, images, x, top=None, pools=("avg_pool", "max_pool"), files=None, 
         x = pool(name=pools[not average])(x)
     if last is not None and not given.include_top:
         x = last(x)
-    inputs = images if given.input_tensor is None else get_source_inputs(images)
+    if inputs is None:
+        inputs = images if given.input_tensor is None else get_source_inputs(images)
     model = Functional(inputs, x, name=given.name)
     if given.weights == "imagenet":
         model.load_weights(downloaded(files[0 if given.include_top else 1]))

@@ -9,6 +9,7 @@ from jkeras.core.settings import auto_name
 from jkeras.core.weight import Weight
 from jkeras.initializers import Constant
 from jkeras.models import Sequential
+from jkeras.utils.tensors import get_source_inputs
 
 __all__ = [*(f"ConvNeXt{size}" for size in ("Base", "Large", "Small", "Tiny", "XLarge")), "decode_predictions",
            "preprocess_input"]
@@ -52,6 +53,9 @@ def _convnext(depth, width, include_preprocessing, file, given):
         raise ValueError("ConvNeXt does not support the `channels_first` image data format. Switch to `channels_last` "
                          "with `jkeras.config.set_image_data_format`.")
     name = given.name
+    if given.weights == "imagenet" and file not in name:
+        raise ValueError(f'Model name "{name}" does not match weights variant "{file}". When using imagenet weights, '
+                         "model name must contain the weights variant.")
     x = images = begin(given, 224, 32)
     if include_preprocessing and images.shape[3] == 3:
         x = layers.Normalization(-1, [255 * mean for mean in MEANS["torch"]], [
@@ -65,11 +69,8 @@ def _convnext(depth, width, include_preprocessing, file, given):
         x = layers.GlobalAveragePooling2D(name=f"{name}_head_gap")(x)
         x = layers.LayerNormalization(epsilon=EPSILON, name=f"{name}_head_layernorm")(x)
         return layers.Dense(given.classes, given.classifier_activation, name=f"{name}_head_dense")(x)
-    if given.weights == "imagenet" and file not in name:
-        raise ValueError(f'Model name "{name}" does not match weights variant "{file}". When using imagenet weights, '
-                         "model name must contain the weights variant.")
     return end(given, images, x, top, (None, None), [f"{file}.h5", f"{file}_notop.h5"],
-               last=layers.LayerNormalization(epsilon=EPSILON))
+               last=layers.LayerNormalization(epsilon=EPSILON), inputs=get_source_inputs(images)[0])
 
 
 def _smaller(stage, width, name):
@@ -135,4 +136,5 @@ class StochasticDepth(Layer):
     def forward(self, w, x, ctx):
         if not ctx.training:
             return x
-        return random.dropout(x, self.drop_path_rate, noise_shape=(None, *(1,) * (x.ndim - 1)), seed=ctx.key)
+        # No generator of its own, since files of Keras have none: the key is one of those of the session.
+        return random.dropout(x, self.drop_path_rate, noise_shape=(None, *(1,) * (x.ndim - 1)))

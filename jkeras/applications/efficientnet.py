@@ -167,13 +167,14 @@ def _normalized(x, prefix, version, activation="activation"):
     return layers.Activation("swish", name=f"{prefix}{activation}")(x) if activation else x
 
 
-def classifier(given, dropout):
-    """The function from features to predictions."""
+def classifier(given, dropout, bias="zeros"):
+    """The function from features to predictions; `bias`: the initializer of its bias."""
     def top(x):
         x = layers.GlobalAveragePooling2D(name="avg_pool")(x)
         x = layers.Dropout(dropout, name="top_dropout")(x)
         return layers.Dense(given.classes, given.classifier_activation, name="predictions",
-                            kernel_initializer=VarianceScaling(1 / 3, "fan_out", "uniform"))(x)
+                            kernel_initializer=VarianceScaling(1 / 3, "fan_out", "uniform"),
+                            bias_initializer=bias)(x)
     return top
 
 

@@ -7,6 +7,7 @@ from jkeras.applications.building import Given, architecture, begin, channel_axi
 from jkeras.applications.efficientnet import Stage, Version, added, blocks, classifier, convolved, mobile, stem
 from jkeras.applications.imagenet_utils import DEVIATIONS, MEANS, decode_predictions, expecting
 from jkeras.core.registry import public
+from jkeras.initializers import Constant
 
 __all__ = [*(f"EfficientNetV2{size}" for size in ("B0", "B1", "B2", "B3", "S", "M", "L")), "decode_predictions",
            "preprocess_input"]
@@ -67,7 +68,8 @@ def _efficientnet(table, wider, deeper, size, include_preprocessing, file, given
     for block in blocks(stages, widened(first), total):
         x = (_fused if block.stage.fused else mobile)(x, block, SECOND)
     x = convolved(x, widened(1280), 1, "top_", "top_conv", SECOND)
-    return end(given, images, x, classifier(given, 0.2), files=[f"{file}.h5", f"{file}_notop.h5"])
+    return end(given, images, x, classifier(given, 0.2, Constant(0.0)),
+               files=[f"{file}.h5", f"{file}_notop.h5"])
 
 
 def _preprocessed(images, as_torch):
