@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 
 import jkeras
-from jkeras.applications import building
 from tests.design.tools import some_slow
 
-# name: (smallest side of images, further arguments)
+# name, and what is special: (smallest side of images, further arguments)
 ARCHITECTURES = {
     "VGG16": (32, {}), "VGG19": (32, {}),
     "ResNet50": (32, {}), "ResNet101": (32, {}), "ResNet152": (32, {}),
@@ -18,8 +17,17 @@ ARCHITECTURES = {
     "DenseNet121": (32, {}), "DenseNet169": (32, {}), "DenseNet201": (32, {}),
     "Xception": (71, {}), "InceptionV3": (75, {}), "InceptionResNetV2": (75, {}),
     "NASNetMobile": (32, {}), "NASNetLarge": (32, {}),
+    "MobileNet": (32, dict(alpha=0.25, depth_multiplier=2)), "MobileNetV2": (32, dict(alpha=0.35)),
+    "MobileNetV2 wide": (32, dict(alpha=1.4)), "MobileNetV3Small": (32, dict(alpha=0.75)),
+    "MobileNetV3Small minimalistic": (32, dict(minimalistic=True, dropout_rate=0, include_preprocessing=False)),
+    "MobileNetV3Large": (32, dict(alpha=1.25)),
+    **{f"EfficientNetB{i}": (32, {}) for i in range(8)},
+    **{f"EfficientNetV2{size}": (32, {}) for size in ("B0", "B1", "B2", "B3", "S", "M", "L")},
+    "EfficientNetV2S bare": (32, dict(include_preprocessing=False)),
+    **{f"ConvNeXt{size}": (32, {}) for size in ("Tiny", "Small", "Base", "Large", "XLarge")},
+    "ConvNeXtTiny bare": (32, dict(include_preprocessing=False)),
 }
-FAST = ("VGG16",)
+FAST = ("VGG16", "MobileNetV3Small")
 
 
 @pytest.fixture(autouse=True)
@@ -30,13 +38,36 @@ def cheap_weights(monkeypatch):
         monkeypatch.setattr(kind, "__call__", lambda self, shape, dtype=None, **_: np.zeros(shape, "float32"))
 
 
-def pair(name, **options):
+@pytest.fixture
+def asked(monkeypatch):
+    """{library: name, address and hash of the file of weights it asked for last}; nothing is downloaded nor loaded."""
+    last = {}
+
+    def fetching(library):
+        def get_file(fname, origin, cache_subdir, file_hash=None):
+            last[library] = (fname, origin, cache_subdir, file_hash)
+            return fname
+        return get_file
+    monkeypatch.setattr("jkeras.applications.building.get_file", fetching("jkeras"))
+    monkeypatch.setattr("keras.src.utils.file_utils.get_file", fetching("keras"))
+    for library in (jkeras, keras):
+        monkeypatch.setattr(library.Model, "load_weights", lambda self, path: None)
+    return last
+
+
+def pair(name, weights=None, **options):
     """An architecture, here and in Keras."""
     made = []
     for library in (jkeras, keras):
         library.utils.clear_session(free_memory=False)
-        made.append(getattr(library.applications, name)(weights=None, **options))
+        made.append(getattr(library.applications, name.split()[0])(weights=weights, **options))
     return made
+
+
+def same_file(asked):
+    """The file that was asked for is Keras's, and so is its hash where Keras knows one."""
+    (*mine, its_hash), (*other, other_hash) = asked["jkeras"], asked["keras"]
+    assert mine == other and other_hash in (None, its_hash)
 
 
 def config(model):
@@ -52,6 +83,8 @@ def filled(model):
     rng = np.random.default_rng(0)
 
     def value(path, shape):
+        if path.split("/")[-2].startswith("normalization"):  # Keras's `set_weights` does not reach what was adapted
+            return path.endswith("variance") * np.ones(shape)
         if path.endswith(("moving_variance", "gamma", "scale")):
             return rng.uniform(0.5, 1.5, shape)
         return rng.normal(0, np.prod(shape[:-1]) ** -0.5 if len(shape) > 1 else 0.1, shape)
@@ -78,36 +111,25 @@ def test_the_same_output_from_the_same_weights(name):
     np.testing.assert_allclose(mine.predict(x, verbose=0), wanted, rtol=1e-4, atol=1e-4 * np.abs(wanted).max())
 
 
-@pytest.mark.parametrize("name", some_slow(ARCHITECTURES, *FAST))
-def test_the_usual_arguments(name):
+@pytest.mark.parametrize("name", some_slow([name for name in ARCHITECTURES if " " not in name], *FAST))
+@pytest.mark.filterwarnings("ignore:`input_shape` is undefined")
+def test_the_usual_arguments(name, asked):
     """The whole for images of the usual size; the body for images of any size, with both ways to pool."""
-    same_structure(*pair(name))
-    for pooling in (None, "avg", "max"):
+    same_structure(*pair(name, "imagenet"))
+    same_file(asked)
+    same_structure(*pair(name, "imagenet", include_top=False))
+    same_file(asked)
+    for pooling in ("avg", "max"):
         same_structure(*pair(name, include_top=False, pooling=pooling))
 
 
-@pytest.mark.parametrize("name", some_slow(
-    ["VGG16", "ResNet50", "ResNet50V2", "Xception", "InceptionV3", "InceptionResNetV2"], "VGG16"))
+FAMILIES = ("VGG16", "ResNet50", "ResNet50V2", "Xception", "InceptionV3", "InceptionResNetV2", "MobileNet",
+            "MobileNetV2", "MobileNetV3Small", "EfficientNetB0", "EfficientNetV2B0")
+
+
+@pytest.mark.parametrize("name", some_slow(FAMILIES, "VGG16"))
 def test_channels_first(name, request):
     for library in (jkeras, keras):
         library.config.set_image_data_format("channels_first")
         request.addfinalizer(lambda library=library: library.config.set_image_data_format("channels_last"))
     same_structure(*pair(name))
-
-
-@pytest.mark.parametrize("name", some_slow(ARCHITECTURES, *FAST))
-def test_the_files_that_imagenet_weights_are_in(name, monkeypatch):
-    class Asked(Exception):
-        """The end of making a model: it wants to download something."""
-
-    def get_file(*arguments, **options):
-        raise Asked(arguments, options)
-    monkeypatch.setattr("keras.src.utils.file_utils.get_file", get_file)
-    monkeypatch.setattr(building, "get_file", get_file)
-    for include_top in (True, False):
-        asked = []
-        for library in (jkeras, keras):
-            with pytest.raises(Asked) as error:
-                getattr(library.applications, name)(include_top=include_top)
-            asked.append(error.value.args)
-        assert asked[0] == asked[1]
