@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import http.server
 import itertools
+import mmap
 import os
 import pathlib
 import re
@@ -64,7 +65,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_error(status or 404)
         else:
             body = server.files[self.path]
-            self._send(body.read_bytes() if isinstance(body, pathlib.Path) else body)
+            if isinstance(body, pathlib.Path):
+                with open(body, "rb") as file:
+                    body = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            self._send(body)
 
     def _send(self, body):
         server = self.server
@@ -95,8 +99,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         return int(found[1]) if found and self.server.ranges and (same or not self.server.believes) else None
 
     def _marks(self, body):
-        values = {"ETag": f'"{hashlib.md5(body).hexdigest()}"', "Last-Modified": LAST_MODIFIED}
-        return {name: values[name] for name in self.server.marks}
+        values = {"ETag": lambda: f'"{hashlib.md5(body).hexdigest()}"', "Last-Modified": lambda: LAST_MODIFIED}
+        return {name: values[name]() for name in self.server.marks}
 
     def _write(self, body):
         size, pause = self.server.slow or (1 << 20, 0)

@@ -35,10 +35,11 @@ def download(origin, target, is_right):
         is_right: function of a path: whether the file there is the one that is wanted.
 
     Raises:
-        ValueError: another kind of address, also one that the server sends us on to, or another file.
+        ValueError: another kind of address, or a file that is not right.
         OSError: the file does not come.
     """
-    _check_scheme(origin)
+    if not _is_web(origin):
+        raise ValueError(f"Only http and https addresses are downloaded. Received: {origin!r}")
     if is_interactive_logging_enabled():
         print(f"Downloading data from {origin}")
     with replacing(target) as temporary:
@@ -147,13 +148,14 @@ class _WebOnly(urllib.request.HTTPRedirectHandler):
     """Follows redirects to http and https addresses only."""
 
     def redirect_request(self, request, file, code, message, headers, url):
-        _check_scheme(url)
+        if not _is_web(url):
+            file.close()
+            raise _Failed(f"the server sends us on to {url!r}; only http and https addresses are followed")
         return super().redirect_request(request, file, code, message, headers, url)
 
 
-def _check_scheme(url):
-    if urllib.parse.urlsplit(url).scheme not in ("http", "https"):
-        raise ValueError(f"Only http and https addresses are downloaded. Received: {url!r}")
+def _is_web(url):
+    return urllib.parse.urlsplit(url).scheme in ("http", "https")
 
 
 def _block(answer):

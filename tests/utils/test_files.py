@@ -251,17 +251,19 @@ def test_refused_addresses_and_names(server, tmp_path):
     for origin in ("file:///etc/hostname", "ftp://x/y"):
         with pytest.raises(ValueError, match="http"):
             get_file(origin=origin, cache_dir=tmp_path)
-    server.redirects["/away"] = "ftp://127.0.0.1/x"
-    with pytest.raises(ValueError, match="http"):
-        get(server, tmp_path, "away")
-    server.redirects["/on"] = f"{server.address}/a.txt"
-    assert get(server, tmp_path, "on") == TEXT
     with pytest.raises(ValueError, match="folders"):
         get_file("../x", origin=f"{server.address}/a.txt", cache_dir=tmp_path)
     with pytest.raises(ValueError, match="origin"):
         get_file("x")
     with pytest.raises(OSError, match="no address"):
         get_file(origin=f"{server.address}/a b.txt", cache_dir=tmp_path)
+
+
+@pytest.mark.parametrize("address", ["ftp://127.0.0.1/x", "file:///etc/hostname"])
+def test_redirects(server, tmp_path, address):
+    server.redirects = {"/on": f"{server.address}/a.txt", "/away": address}
+    fails(server, tmp_path, f"{address}'.* (followed|not allowed)", "away")
+    assert get(server, tmp_path, "on") == TEXT
 
 
 # ---------------------------------------------------------------- archives, and two at once
