@@ -20,7 +20,6 @@ BEGIN, END = "<!-- features: begin, by docs/make_gaps.py -->", "<!-- features: e
 # Modules that later issues build.
 LATER = {
     "applications": "pretrained architectures: issue 6",
-    "datasets": "data sets to download: issue 6",
     "saving": "`KerasFileEditor`, and whatever else of files is not there: issue 5",
 }
 
