@@ -284,11 +284,17 @@ def test_two_processes_at_once(server, tmp_path):
     """Both ask before either has it; both unpack it."""
     server.on_question = threading.Barrier(2).wait
     server.slow = (100, 0.001)
-    code = ("import sys, warnings; warnings.simplefilter('ignore'); from jkeras.utils import get_file; "
+    code = ("import sys, warnings; from jkeras.utils import get_file; warnings.simplefilter('ignore'); "
+            "input('ready\\n'); "
             "print(get_file(origin=sys.argv[1], cache_dir=sys.argv[2], file_hash=sys.argv[3], extract=True))")
     digest = hashlib.sha256(server.files["/a.tar.gz"]).hexdigest()
     command = [sys.executable, "-c", code, f"{server.address}/a.tar.gz", tmp_path, digest]
-    started = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    started = [subprocess.Popen(command, **pipes, text=True) for _ in range(2)]
+    assert [process.stdout.readline() for process in started] == ["ready\n"] * 2
+    for process in started:
+        process.stdin.write("go\n")
+        process.stdin.flush()
     for process in started:
         out, errors = process.communicate(timeout=120)
         assert process.returncode == 0, errors
