@@ -1,5 +1,7 @@
 """One class for each explained error. A message says where, what came, what was expected, what to do."""
 
+import difflib
+
 
 class NotBuiltError(ValueError):
     """Weights were asked for before the input shape was known."""
@@ -60,3 +62,22 @@ def explain(where, expected, received, fix=None):
     """
     text = f"{where}: expected {expected}, received {received}."
     return f"{text} To fix it: {fix}." if fix else text
+
+
+def suggestion(given, known):
+    """" Did you mean 'relu'?" where a known name is close to what was given, else nothing; ends a message.
+
+    Args:
+        given: what came in place of a name.
+        known: the names there are; those that are no strings do not count.
+
+    >>> suggestion("rellu", ["relu", "elu", "tanh"])
+    " Did you mean 'relu'?"
+    >>> suggestion("gaussian", ["relu", "elu", "tanh"]), suggestion(3, ["relu"])
+    ('', '')
+    """
+    if not isinstance(given, str):
+        return ""
+    lowered = {name.lower(): name for name in known if isinstance(name, str)}
+    close = difflib.get_close_matches(given.lower(), lowered, n=1)
+    return f" Did you mean {lowered[close[0]]!r}?" if close else ""
