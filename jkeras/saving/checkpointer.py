@@ -7,6 +7,7 @@ import typing
 import jax
 import numpy as np
 
+from jkeras.core.errors import check_choice
 from jkeras.core.registry import public
 from jkeras.saving import arrays
 from jkeras.saving.step_store import StepStore
@@ -78,8 +79,7 @@ class Checkpointer(StepStore):
             if value is not None and (type(value) is not int or value < 1):
                 raise ValueError(f"Checkpointer: `{name}` must be a positive integer"
                                  f"{' or ' + repr('epoch') if name == 'every' else ''}. Received: {name}={value!r}")
-        if mode not in ("min", "max"):
-            raise ValueError(f"Checkpointer: `mode` must be 'min' or 'max'. Received: mode={mode!r}")
+        check_choice("mode", mode, ("min", "max"), "Checkpointer")
         super().__init__(folder, EXTRA, background)
         self.max_to_keep, self.keep_every, self.keep_best, self.mode = max_to_keep, keep_every, keep_best, mode
         self.every, self._best = every, UNKNOWN
@@ -156,8 +156,7 @@ class Checkpointer(StepStore):
         """
         for name, value, known in (("missing", missing, ("error", "init")), ("unexpected", unexpected,
                                                                              ("error", "ignore"))):
-            if value not in known:
-                raise ValueError(f"`{name}` must be one of {known}. Received: {name}={value!r}")
+            check_choice(name, value, known)
         wanted = dict(_leaves(like))
         return self._get(step, lambda number: self._read(number, like, wanted, only, missing, unexpected))
 
