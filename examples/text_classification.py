@@ -1,9 +1,9 @@
 """Text classification from raw strings: a model that takes sentences and says whether they praise.
 
-`TextVectorization` learns its vocabulary with `adapt`. Strings cannot go into a compiled step, so they are numbers while
-the model is trained; in front of the trained model it makes one that takes strings. The sentences are put together by
-the program, and a word such as "not" or "hardly" turns them around: who only counts words (the baseline) cannot tell.
-Run it with `python examples/text_classification.py`.
+`TextVectorization` learns its vocabulary with `adapt`. Strings cannot go into a compiled step, so they are numbers
+while the model is trained; in front of the trained model it makes one that takes strings. The sentences are put
+together by the program, and a word such as "not" or "hardly" turns them around: who only counts words (the baseline)
+cannot tell. Run it with `python examples/text_classification.py`.
 
 Reached in the full form, on two CPU cores: FIGURE
 """
@@ -13,12 +13,12 @@ import numpy as np
 import jkeras
 from jkeras import layers
 
-THINGS = "film plot acting music ending story camera cast dialogue pace".split()
-GOOD = "good moving clever charming bright fresh gripping funny warm superb".split()
-BAD = "bad dull clumsy boring bleak stale tedious flat cold awful".split()
-LINKS = "was, felt, seemed, turned out, remained".split(", ")
-PLAIN = "quite, very, really, rather, always".split(", ")
-TURNED = "not, never, hardly, by no means, anything but".split(", ")
+THINGS = ["film", "plot", "acting", "music", "ending", "story", "camera", "cast", "dialogue", "pace"]
+GOOD = ["good", "moving", "clever", "charming", "bright", "fresh", "gripping", "funny", "warm", "superb"]
+BAD = ["bad", "dull", "clumsy", "boring", "bleak", "stale", "tedious", "flat", "cold", "awful"]
+LINKS = ["was", "felt", "seemed", "turned out", "remained"]
+PLAIN = ["quite", "very", "really", "rather", "always"]
+TURNED = ["not", "never", "hardly", "by no means", "anything but"]
 
 
 def sentences(count, seed):
