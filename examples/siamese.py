@@ -1,8 +1,8 @@
-"""A siamese network learns which digits are the same, and then compares digits that it has never seen.
+"""A siamese network learns when two images show the same digit, and never which.
 
 Two inputs go through one encoder, whose weights are shared because it is one layer called twice. The contrastive loss
-(Hadsell, Chopra and LeCun, 2006) pulls codes of equal digits together and pushes others apart. It is trained on the
-digits 0 to 6 and asked about 7, 8 and 9; distances between plain pixels are the baseline. Run it with
+(Hadsell, Chopra and LeCun, 2006) pulls codes of equal digits together and pushes others apart. It is asked about pairs
+of images that it has not seen; distances between plain pixels are the baseline. Run it with
 `python examples/siamese.py`.
 
 Reached in the full form, on two CPU cores: FIGURE
@@ -57,15 +57,15 @@ def separation(distance, same):
 
 
 def main(epochs=15, count=6000):
-    """Trains; prints and returns how well distances separate pairs of digits that were not trained on."""
+    """Trains; prints and returns how well distances separate pairs of unseen images."""
     jkeras.utils.set_random_seed(0)
-    x, y = (np.concatenate(parts) for parts in zip(*digits.load_data()))
-    x = x[..., None].astype("float32") / 16
+    (x, y), (x_test, y_test) = digits.load_data()
+    x, x_test = (part[..., None].astype("float32") / 16 for part in (x, x_test))
     _, model = build_model()
     model.compile(jkeras.optimizers.Adam(1e-3), contrastive)
-    model.fit(*pairs(x[y < 7], y[y < 7], count, seed=0), batch_size=64, epochs=epochs, verbose=0)
+    model.fit(*pairs(x, y, count, seed=0), batch_size=64, epochs=epochs, verbose=0)
 
-    (left, right), same = pairs(x[y >= 7], y[y >= 7], 1000, seed=1)
+    (left, right), same = pairs(x_test, y_test, 1000, seed=1)
     distances = {"pixels": np.sqrt(((left - right) ** 2).sum((1, 2, 3))),
                  "codes": model.predict([left, right], verbose=0)[:, 0]}
     found = {name: separation(distance, same[:, 0]) for name, distance in distances.items()}

@@ -53,10 +53,11 @@ def train(columns, renewed, crosses, hidden, epochs):
     x = vectors
     for units in hidden:
         x = layers.Dropout(0.2)(layers.Dense(units, activation="relu")(x))
-    model = jkeras.Model(vectors, layers.Dense(1, activation="sigmoid")(x))
+    chance = layers.Dense(1, activation="sigmoid")(x)
+    model = jkeras.Model(vectors, chance)
     model.compile(jkeras.optimizers.Adam(3e-3), "binary_crossentropy")
     model.fit(space(columns), renewed, batch_size=64, epochs=epochs, verbose=0)
-    return jkeras.Model(space.get_inputs(), model.output)
+    return jkeras.Model(space.get_inputs(), chance)
 
 
 def main(rows=6000, epochs=20):
