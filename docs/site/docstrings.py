@@ -12,17 +12,12 @@ CODE = re.compile(r"(``.+?``|`[^`]+`)", re.S)
 def markdown(docstring):
     r"""A docstring as Markdown.
 
-    >>> print(markdown("Adds.\n\nArgs:\n    a, b: numbers,\n        or arrays.\n\n>>> 1 + 1\n2"))
+    >>> print(markdown("Adds.\n\nArgs:\n    a, b: numbers,\n        or arrays."))
     Adds.
     <BLANKLINE>
     **Args**
     <BLANKLINE>
     * `a, b`: numbers, or arrays.
-    <BLANKLINE>
-    ```pycon
-    >>> 1 + 1
-    2
-    ```
     """
     return "\n\n".join(_block(block) for block in blocks(docstring))
 

@@ -1,7 +1,7 @@
 """What MkDocs is told while it builds: the pages that come from elsewhere, and links to the reference.
 
-Pages that are made here: the reference from jkeras itself, one for each program of examples/, and files that lie outside
-of docs/. `jkeras.layers.Dense` between backticks becomes a link wherever it stands.
+Pages that are made here: the reference from jkeras itself, one for each program of examples/, and files that lie
+outside of docs/. `jkeras.layers.Dense` between backticks becomes a link wherever it stands.
 """
 
 import ast

@@ -74,32 +74,30 @@ def documentation(thing):
     return inspect.cleandoc(thing.__doc__) if thing.__doc__ else None
 
 
+class Shown:
+    """A default value as a program would write it: functions and classes by their name."""
+
+    def __init__(self, value):
+        self.text = getattr(value, "__name__", None) or repr(value)
+
+    def __repr__(self):
+        return self.text
+
+
 def signature(name, function):
-    """How a function is called, as a program would write it.
+    """How a function is called.
 
     >>> signature("f", lambda self, x, *, axis=-1, call=print: 0)
     'f(x, *, axis=-1, call=print)'
     """
-    arguments = []
-    parameters = inspect.signature(function).parameters.values()
-    for kind, group in itertools.groupby(parameters, lambda p: p.kind):
-        group = [p for p in group if p.name not in ("self", "cls")]
-        if kind is inspect.Parameter.KEYWORD_ONLY and not any(a.startswith("*") for a in arguments):
-            arguments.append("*")
-        arguments += [_argument(p) for p in group]
-    line = f"{name}({', '.join(arguments)})"
-    if len(line) <= WIDE:
-        return line
-    rest = textwrap.fill(", ".join(arguments), WIDE, initial_indent="    ", subsequent_indent="    ",
-                         break_long_words=False, break_on_hyphens=False)
-    return f"{name}(\n{rest})"
-
-
-def _argument(parameter):
-    if parameter.default is parameter.empty:
-        return str(parameter.replace(annotation=parameter.empty))
-    default = getattr(parameter.default, "__name__", None) or repr(parameter.default)
-    return f"{parameter.name}={default}"
+    empty = inspect.Parameter.empty
+    parameters = [p.replace(annotation=empty, default=empty if p.default is empty else Shown(p.default))
+                  for p in inspect.signature(function).parameters.values() if p.name not in ("self", "cls")]
+    arguments = str(inspect.Signature(parameters))
+    if len(name) + len(arguments) <= WIDE:
+        return name + arguments
+    lines = textwrap.wrap(arguments[1:-1], WIDE - 4, break_long_words=False, break_on_hyphens=False)
+    return f"{name}(\n" + textwrap.indent("\n".join(lines), "    ") + ")"
 
 
 def members(thing, public):
@@ -156,7 +154,8 @@ class Reference:
             return
         self._write(f"{name}/index.md", heading(name, module) + self._names(module), [])
         inner = [f"{name}/index.md"]
-        for file, group in itertools.groupby(sorted(mine, key=lambda e: e.thing.__module__), lambda e: e.thing.__module__):
+        mine.sort(key=lambda e: e.thing.__module__)
+        for file, group in itertools.groupby(mine, lambda e: e.thing.__module__):
             family = file.rpartition(".")[2]
             path = f"{name}/{family}.md"
             self._write(path, heading(family.replace("_", " ").capitalize(), sys.modules[file]), list(group))

@@ -54,12 +54,14 @@ def check_saving(names):
 
 
 LEFT_OUT = {"docs/data.md": 1, "docs/scaling.md": 1}  # how many blocks of which page
+SLOW = {"docs/functional-core.md", "docs/performance.md", "docs/scaling.md", "docs/training.md"}
 GIVEN = {"README.md": of_the_readme}
 CHECKS = {"README.md": check_readme, "docs/callbacks.md": check_callbacks, "docs/export.md": check_export,
           "docs/saving.md": check_saving}
 
 
-@pytest.mark.parametrize("page", [page for page, text in PAGES.items() if programs(text)])
+@pytest.mark.parametrize("page", [pytest.param(page, marks=[pytest.mark.slow] if page in SLOW else [])
+                                  for page, text in PAGES.items() if programs(text)])
 def test_programs_run(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names = {"__name__": "page", **GIVEN.get(page, dict)()}
