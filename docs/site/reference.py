@@ -101,12 +101,10 @@ def signature(name, function):
 
 
 def members(thing, public):
-    """(name, method or property) of what a class has beyond its public bases, and explains."""
-    above = {base for other in thing.__mro__[1:] if other in public for base in other.__mro__}
-    found = {}
-    for base in reversed([base for base in thing.__mro__ if base not in above]):
-        found.update(vars(base))
-    for name, value in sorted(found.items()):
+    """(name, method or property) of what a class explains and its public bases have not."""
+    above = {name for base in thing.__mro__[1:] if base in public for name in dir(base)}
+    for name in sorted(set(dir(thing)) - above):
+        value = inspect.getattr_static(thing, name)
         value = value.__func__ if isinstance(value, (classmethod, staticmethod)) else value
         if not name.startswith("_") and (inspect.isfunction(value) or isinstance(value, property)) and value.__doc__:
             yield name, value
@@ -116,8 +114,8 @@ def explain(entry, public):
     """An entry as Markdown, below a heading with its name as the anchor."""
     thing = entry.thing
     lines = [f"## `{entry.short}` {{ #{entry.name} }}", f"```python\n{signature(entry.name, thing)}\n```"]
-    others = [f"`{name}`" for name in entry.names if name != entry.name]
-    lines += [f"Also {', '.join(others)}.{{ .also }}"] if others else []
+    others = [f"<code>{name}</code>" for name in entry.names if name != entry.name]
+    lines += [f"Also {', '.join(others)}.\n{{ .also }}"] if others else []
     lines.append(markdown(documentation(thing)))
     for name, value in members(thing, public) if inspect.isclass(thing) else ():
         lines.append(f"### `{name}` {{ #{entry.name}.{name} data-toc-label='{name}' }}")

@@ -55,6 +55,7 @@ def check_saving(names):
 
 LEFT_OUT = {"docs/data.md": 1, "docs/scaling.md": 1}  # how many blocks of which page
 SLOW = {"docs/functional-core.md", "docs/performance.md", "docs/scaling.md", "docs/training.md"}
+WIDTH = 100
 GIVEN = {"README.md": of_the_readme}
 CHECKS = {"README.md": check_readme, "docs/callbacks.md": check_callbacks, "docs/export.md": check_export,
           "docs/saving.md": check_saving}
@@ -81,6 +82,13 @@ def test_every_program_is_found():
     """A fence of another form would not be run."""
     for page, text in PAGES.items():
         assert len(re.findall(r"^ *(?:```|~~~) *\{?\.?py", text, re.M)) == len(programs(text)), page
+
+
+def test_lines_are_as_wide_as_a_page():
+    """Wider ones are cut off at 1400 pixels."""
+    long = [(page, line) for page, text in PAGES.items() if page.startswith("docs/")
+            for _, program in programs(text) for line in program.splitlines() if len(line) > WIDTH]
+    assert not long
 
 
 def test_files_that_pages_name_are_there():
