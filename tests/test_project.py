@@ -118,12 +118,3 @@ def test_tables_from_check_api_are_up_to_date():
     done = subprocess.run([sys.executable, ROOT.parent / "docs" / "make_gaps.py", "--check"], capture_output=True,
                           text=True)
     assert done.returncode == 0, done.stderr
-
-
-def test_programs_of_the_readme_run():
-    text = (ROOT.parent / "README.md").read_text()
-    programs = [part.split("```")[0] for part in text.split("```python\n")[1:]]
-    names = {}
-    for program in programs:
-        exec(program, names)  # each goes on where the one before it stopped
-    assert names["logs"]["loss"].shape == (8,)
