@@ -113,14 +113,13 @@ def train(updates, rate=3e-3, seed=0):
     return run((params, optimizer.init(params), worlds))[1]
 
 
-def main(updates=600):
-    """Trains; prints and returns the mean length of episodes at the beginning and at the end."""
+def main(updates=600, shown=10):
+    """Trains; prints and returns the mean length of episodes in the first updates and in the last."""
     lengths = train(updates)
-    part = updates // 10
     found = []
-    for chosen in (lengths[:part], lengths[-part:]):
+    for chosen in (lengths[:shown], lengths[-shown:]):
         found.append(float(chosen.sum() / jnp.maximum((chosen > 0).sum(), 1)))
-    print("the pole was up for {:.1f} steps in the first tenth of the updates, {:.1f} in the last".format(*found))
+    print("the pole was up for {:.1f} steps in the first {n} updates, {:.1f} in the last".format(*found, n=shown))
     return tuple(found)
 
 

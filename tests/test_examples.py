@@ -137,7 +137,7 @@ def test_language_model():
 
 @pytest.mark.slow
 def test_actor_critic():
-    first, last = load("actor_critic").main(updates=150)
+    first, last = load("actor_critic").main(updates=120)
     assert last > 3 * first
 
 
