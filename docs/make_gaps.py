@@ -3,13 +3,12 @@
     python docs/make_gaps.py [--check]
 
 `check_api.py` lies in ../shared/parity beside this repository. With --check nothing is written: exit status 1 says that
-the files are out of date. A difference from Keras that has no reason here stops the script.
+the files are out of date. A difference from Keras stops the script.
 """
 
 import collections
 import os
 import pathlib
-import re
 import subprocess
 import sys
 
