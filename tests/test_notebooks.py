@@ -1,7 +1,9 @@
-"""The notebooks of colab/ run from the first cell to the last, in the environment of the tests."""
+"""The notebooks of colab/ run from the first cell to the last, in a short form, in the environment of the tests."""
 
+import importlib.util
 import json
 import pathlib
+import re
 import sys
 
 import nbformat
@@ -9,6 +11,21 @@ import pytest
 from nbclient import NotebookClient
 
 ROOT = pathlib.Path(__file__).parent.parent
+COLAB = ROOT / "colab"
+slow = pytest.mark.slow
+
+# name: what the cell of parameters says instead, how many pictures there are, what must be printed
+SHORT = {
+    "quickstart": (dict(EPOCHS=4), 3, [r"test accuracy: 0\.9", r"together: 0\.9", "the same predictions: True"]),
+    "coming_from_keras": (dict(EPOCHS=3), 3, [r"Keras's predictions and ours: \S+e-0[5-9]|ours: 0\.0e\+00"]),
+    "functional": (dict(STEPS=300), 1, [r"test accuracy: 0\.[89]", "same output: True", "all equal: True"]),
+    "research": (dict(MEMBERS=4, ENSEMBLE_STEPS=200, MAML_STEPS=200), 4, [r"best: 0\.9", "200 new waves"]),
+    "transfer_learning": (dict(EPOCHS=4, DATA="digits", WEIGHTS=None, ROWS=8, LARGE_EPOCHS=1), 2,
+                          [r"upright digits: 0\.9", "'head'", "with the last block"]),
+    "tpu": (dict(DATA="digits", ROWS=128, WIDTH=8, BATCH=64, EPOCHS=2, TEXT_WIDTH=32, BLOCKS=2, CONTEXT=32,
+                 TEXT_BATCH=32, TEXT_EPOCHS=2, CHARACTERS=10_000), 1,
+            ["images a second", "characters a second", r"epochs of this call: \[3\]"]),
+}
 
 
 @pytest.fixture
@@ -23,12 +40,59 @@ def kernels(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "colab").glob("*.ipynb")), ids=lambda path: path.stem)
-def test_notebook(path, kernels, tmp_path):
-    notebook = nbformat.read(path, as_version=4)
-    first = next(cell for cell in notebook.cells if cell.cell_type == "code")
-    assert "%pip install" in first.source and "except ImportError" in first.source  # does nothing where jkeras is there
+def shortened(notebook, parameters):
+    """The notebook with other parameters, each of which it must have."""
+    (cell,) = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", ())]
+    names = {}
+    exec(cell.source, names)
+    assert set(parameters) <= set(names), "a parameter that the notebook does not have would shorten nothing"
+    cell.source += "".join(f"\n{name} = {value!r}" for name, value in parameters.items())
+    return notebook
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=() if name == "quickstart" else slow) for name in SHORT])
+def test_notebook(name, kernels, tmp_path):
+    parameters, pictures, wanted = SHORT[name]
+    notebook = shortened(nbformat.read(COLAB / f"{name}.ipynb", as_version=4), parameters)
     NotebookClient(notebook, timeout=300, kernel_name="python3", resources={"metadata": {"path": tmp_path}}).execute()
-    text = "".join(output.get("text", "") for cell in notebook.cells if cell.cell_type == "code"
-                   for output in cell.outputs)
-    assert "test accuracy: 0.9" in text
+    outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
+    text = "".join(output.get("text", "") for output in outputs)
+    assert [pattern for pattern in wanted if not re.search(pattern, text)] == [], text
+    assert sum("image/png" in output.get("data", {}) for output in outputs) >= pictures
+    assert "NO ACCELERATOR" in text  # the tests run on the CPU
+
+
+def test_every_notebook_has_a_short_form():
+    assert {path.stem for path in COLAB.glob("*.ipynb")} == set(SHORT)
+
+
+def test_notebooks_are_what_their_sources_make():
+    assert make().main(check=True) == [], "run `python colab/make.py`"
+
+
+@pytest.mark.parametrize("name", SHORT)
+def test_what_a_stranger_needs_stands_at_the_top(name):
+    notebook = nbformat.read(COLAB / f"{name}.ipynb", as_version=4)
+    nbformat.validate(notebook)
+    head, install = notebook.cells[:2]
+    address = make().REPOSITORY
+    assert head.source.startswith("# ") and f"{address}/blob/main/colab/{name}.ipynb" in head.source
+    assert "except ImportError" in install.source and f"github.com/{address}" in install.source
+    assert "report_devices()" in install.source
+    assert not any(cell.get("outputs") for cell in notebook.cells)
+
+
+def make():
+    """The module colab/make.py."""
+    spec = importlib.util.spec_from_file_location("colab_make", COLAB / "make.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_cells_of_a_source():
+    source = "# %% [markdown]\n# # Title\n#\n# Text.\n\n# %% parameters\nA = 1\n\n\n# %%\nprint(A)  # %% no cell\n"
+    assert list(make().cells_of(source)) == [("markdown", "# Title\n\nText."), ("parameters", "A = 1"),
+                                             ("code", "print(A)  # %% no cell")]
+    with pytest.raises(ValueError, match=r"Received: '# %% \[code\]'"):
+        list(make().cells_of("# %% [code]\n1\n"))

@@ -86,5 +86,6 @@ class LivePlot(Callback):
                 if key in self.curves:
                     axes.plot(*zip(*self.curves[key].items()), marker=".", label=label)
             axes.set(title=name, xlabel="epoch")
+            axes.xaxis.get_major_locator().set_params(integer=True)
             axes.legend()
         return figure

@@ -82,8 +82,11 @@ class Stack(StatefulLayer):
         params, state = jax.eval_shape(self.layer.init, jax.random.key(0), given)
         y, _ = jax.eval_shape(lambda p, s, x: self.layer.apply(p, s, x, training=False), params, state, given)
         if getattr(y, "shape", None) != given.shape or y.dtype != given.dtype:
+            advice = "put layers that change the shape before or behind the stack"
+            if getattr(y, "shape", None) == given.shape:
+                advice = "compute in one dtype all through the block: `layers.add` casts to it, `+` takes the wider one"
             raise ValueError(explain(self._where, f"blocks that give what they take, {given.dtype}{list(given.shape)}",
-                                     f"{y}", "put layers that change the shape before or behind the stack"))
+                                     f"{y}", advice))
         self.__dict__["_paths"] = {"_".join(path): path for path, _ in named_weights(self.layer)}
         return {"_".join(path): Weight(
             (self.count, *v.shape), EachOf(v._initializer or constant_initializer(v)), v.dtype, v.learnable,

@@ -30,7 +30,7 @@ def plot_image_gallery(images, y_true=None, y_pred=None, label_map=None, rows=No
     Args:
         images: (batch, height, width, channels).
         y_true, y_pred: labels, written above the images by their names in `label_map`.
-        rows, cols: by default about as many rows as columns.
+        rows, cols: by default about as many rows as columns; where one is given, as many as the images need.
         value_range: of the images' values.
         scale: size of an image, in inches.
         path: file to write; otherwise the gallery is shown.
@@ -56,7 +56,7 @@ def plot_image_gallery(images, y_true=None, y_pred=None, label_map=None, rows=No
     images = _channels_last(images, standardize_data_format(data_format))
     low, high = value_range
     pixels = np.clip((images.astype("float32") - low) / (high - low) * 255, 0, 255).astype("uint8")
-    rows = rows or math.ceil(math.sqrt(len(images)))
+    rows = rows or math.ceil(len(images) / cols if cols else math.sqrt(len(images)))
     cols = cols or math.ceil(len(images) / rows)
     figure, axes = pyplot.subplots(rows, cols, figsize=(cols * scale, rows * scale), frameon=False, layout="tight",
                                    squeeze=False, sharex="row", sharey="col")

@@ -57,6 +57,7 @@ def test_chosen_names(monkeypatch, clock):
     still(jkeras).fit(X, Y, epochs=2, verbose=0, validation_data=(X, Y), callbacks=[plot])
     (axes,) = plot.figure().axes
     assert axes.get_title() == "mae" and len(axes.lines) == 2
+    assert all(tick == round(tick) for tick in axes.get_xticks())  # there is no epoch 1.5
 
 
 def test_elsewhere_one_warning():

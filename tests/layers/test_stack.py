@@ -94,8 +94,12 @@ def test_one_block_is_compiled():
 
 
 def test_mistakes():
-    with pytest.raises(ValueError, match="give what they take"):
+    with pytest.raises(ValueError, match="give what they take.*before or behind"):
         layers.Stack(layers.Dense(3), 2)(X)
+    block = jkeras.Input((5, 4))
+    wide = jkeras.Model(block, block + layers.Dense(4, dtype="mixed_bfloat16")(block))  # float32 + bfloat16: float32
+    with pytest.raises(ValueError, match="give what they take, bfloat16.*float32.*`layers.add` casts"):
+        layers.Stack(wide, 2, dtype="mixed_bfloat16")(X)
     with pytest.raises(ValueError, match="count"):
         layers.Stack(layers.Dense(3), 0)
     with pytest.raises(ValueError, match="layer"):

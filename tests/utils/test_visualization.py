@@ -59,3 +59,15 @@ def test_galleries(tmp_path):
     for options in (dict(path="x", show=True), dict(y_true=[1])):
         with pytest.raises(ValueError):
             visualization.plot_image_gallery(images, **options)
+
+
+def test_a_gallery_has_as_many_rows_as_its_columns_need(monkeypatch):
+    pyplot = pytest.importorskip("matplotlib.pyplot")
+    pyplot.switch_backend("agg")
+    asked = []
+    subplots = pyplot.subplots
+    monkeypatch.setattr(pyplot, "subplots", lambda rows, cols, **options: asked.append((rows, cols)) or subplots(
+        rows, cols, **options))
+    for options in ({}, dict(cols=4), dict(rows=1), dict(cols=5)):
+        visualization.plot_image_gallery(np.zeros((5, 8, 8, 3)), show=False, **options)
+    assert asked == [(3, 2), (2, 4), (1, 5), (1, 5)]

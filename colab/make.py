@@ -1,0 +1,78 @@
+"""Makes the notebooks of this folder from the programs in sources/: `python colab/make.py`; `--check` only compares.
+
+A source is a program that runs as it is, cut into cells by lines `# %%`; after `# %% [markdown]` comments are text,
+and `# %% parameters` marks the cell with the numbers that papermill and the tests replace. What all notebooks have in
+common is added here: the badge below the title, the cell that installs jkeras, and what Colab should run it on. No
+notebook holds outputs, and cells are numbered, so that a change of the source is all that a diff shows.
+"""
+
+import json
+import pathlib
+import sys
+
+# On GitHub: the one place that says where jkeras is published. Until it is, an owner that no account can be called.
+REPOSITORY = "__OWNER__/jkeras"
+BRANCH = "main"
+
+HERE = pathlib.Path(__file__).parent
+BADGE = ("[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
+         f"(https://colab.research.google.com/github/{REPOSITORY}/blob/{BRANCH}/colab/{{name}}.ipynb)")
+INSTALL = f"""\
+try:
+    import jkeras
+except ImportError:
+    %pip install -q "jkeras @ git+https://github.com/{REPOSITORY}@{BRANCH}"
+    import jkeras
+
+jkeras.utils.report_devices()"""
+KINDS = {"": "code", "[markdown]": "markdown", "parameters": "parameters"}
+ON_GPU = {"accelerator": "GPU", "colab": {"gpuType": "T4"}}
+ON_TPU = {"accelerator": "TPU", "colab": {"gpuType": "V5E1"}}
+
+
+def cells_of(source):
+    """(kind, text) of each cell of a source; the kind is one of `KINDS`."""
+    for part in ("\n" + source).split("\n# %%")[1:]:
+        mark, _, body = part.partition("\n")
+        kind = KINDS.get(mark.strip())
+        if kind is None:
+            raise ValueError(f"Expected '# %%', '# %% [markdown]' or '# %% parameters'. Received: '# %%{mark}'")
+        lines = body.strip("\n").split("\n")
+        yield kind, "\n".join(line.removeprefix("#").removeprefix(" ") for line in lines) if kind == "markdown" else (
+            "\n".join(lines))
+
+
+def notebook(name, source):
+    """The text of a notebook."""
+    (_, head), *rest = cells_of(source)
+    title, _, text = head.partition("\n\n")
+    made = [("markdown", f"{title}\n\n{BADGE.format(name=name)}\n\n{text}"), ("code", INSTALL), *rest]
+    cells = []
+    for number, (kind, text) in enumerate(made):
+        cell = {"cell_type": "markdown" if kind == "markdown" else "code", "id": f"cell-{number:02}",
+                "metadata": {"tags": ["parameters"]} if kind == "parameters" else {},
+                "source": text.splitlines(keepends=True)}
+        cells.append(cell if kind == "markdown" else {**cell, "execution_count": None, "outputs": []})
+    metadata = {**(ON_TPU if name == "tpu" else ON_GPU), "language_info": {"name": "python"},
+                "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"}}
+    return json.dumps({"cells": cells, "metadata": metadata, "nbformat": 4, "nbformat_minor": 5}, indent=1,
+                      ensure_ascii=False) + "\n"
+
+
+def main(check=False):
+    """Writes all notebooks; with `check` returns the names of those that are not as they would be written."""
+    other = []
+    for path in sorted((HERE / "sources").glob("*.py")):
+        made, target = notebook(path.stem, path.read_text(encoding="utf-8")), HERE / f"{path.stem}.ipynb"
+        if not target.exists() or target.read_text(encoding="utf-8") != made:
+            other.append(target.name)
+            if not check:
+                target.write_text(made, encoding="utf-8")
+    return other
+
+
+if __name__ == "__main__":
+    check = "--check" in sys.argv[1:]
+    changed = main(check)
+    print(*changed or ["all up to date"], sep="\n")
+    sys.exit(bool(check and changed))

@@ -1,0 +1,38 @@
+"""What the program runs on, said where people see it: the first line of a notebook."""
+
+import os
+import sys
+
+import jax
+
+from jkeras.core.registry import public
+
+WIDTH = 100  # of the bars above and below a warning
+ON_COLAB = "Runtime > Change runtime type > a GPU or TPU > Save, then Runtime > Run all."
+ELSEWHERE = 'Is there one in this machine? JAX sees it after: pip install "jax[cuda12]" (NVIDIA) or "jax[tpu]".'
+
+
+@public("jkeras.utils.report_devices")
+def report_devices():
+    """Prints which devices JAX found; where that is only the CPU, a warning that nobody overlooks and what to do.
+
+    The devices go to standard output, the warning to standard error, which notebooks show in red.
+
+    >>> report_devices()  # doctest: +ELLIPSIS
+    JAX ... on ...
+    """
+    devices = jax.devices()
+    print(f"JAX {jax.__version__} on {described(devices)}")
+    if devices[0].platform == "cpu":
+        advice = ON_COLAB if "COLAB_RELEASE_TAG" in os.environ else ELSEWHERE
+        bar = "!" * WIDTH
+        print(f"{bar}\n  NO ACCELERATOR: all of this runs on the CPU, many times slower than on a GPU or TPU.\n"
+              f"  {advice}\n{bar}", file=sys.stderr)
+
+
+def described(devices):
+    """Devices in words: how many of which kind, and how much memory each has, where it says so."""
+    first = devices[0]
+    memory = (first.memory_stats() or {}).get("bytes_limit")
+    text = f"{len(devices)} x {first.device_kind}"
+    return f"{text}, {memory / 2**30:.0f} GiB each" if memory else text
