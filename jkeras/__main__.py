@@ -2,6 +2,7 @@
 
 import argparse
 import ast
+import importlib
 import pathlib
 import runpy
 import sys
@@ -16,9 +17,12 @@ def main(arguments=None):
     commands = parser.add_subparsers(required=True)
     run = commands.add_parser("run", help="run a program written for Keras: its `import keras` gives jkeras")
     run.add_argument("-m", dest="module", action="store_true", help="the program is a module, as in `python -m`")
+    run.add_argument("--private", action="append", default=[], metavar="KERAS.SRC.MODULE=MODULE",
+                     help="what stands in for a private module of Keras, as in keras.src.callbacks=jkeras.callbacks")
     run.add_argument("program", help="path of a script, or with -m the name of a module")
     run.add_argument("arguments", nargs=argparse.REMAINDER, help="arguments of the program")
-    run.set_defaults(command=lambda given: run_program(given.program, given.arguments, given.module))
+    run.set_defaults(command=lambda given: run_program(
+        given.program, given.arguments, given.module, dict(pair.split("=", 1) for pair in given.private)))
     examples = commands.add_parser("examples", help="list the examples, or run one: `examples digits`")
     examples.add_argument("name", nargs="?", help="name of an example, or its first letters")
     examples.add_argument("arguments", nargs=argparse.REMAINDER, help="arguments of the example")
@@ -27,9 +31,9 @@ def main(arguments=None):
     given.command(given)
 
 
-def run_program(program, arguments, is_module=False):
+def run_program(program, arguments, is_module=False, private=()):
     """Runs a script or module as `python` would, with jkeras in the place of Keras."""
-    jkeras.install_as_keras()
+    jkeras.install_as_keras({name: importlib.import_module(stand_in) for name, stand_in in dict(private).items()})
     sys.argv = [program, *arguments]
     if is_module:
         sys.path.insert(0, "")
