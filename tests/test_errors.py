@@ -95,6 +95,11 @@ MISTAKES = {
     # ------------------------------------------------------------ shape, rank, dtype
     "wrong width": (lambda: dense().predict(data(2, 4), verbose=0), ValueError,
                     ["net", "(None, 3)", "(2, 4)", "Input"]),
+    "wrong width after a first predict": (lambda: (lambda model: [model.predict(data(2, width), verbose=0)
+                                                                  for width in (3, 4)])(dense()), ValueError,
+                                          ["net", "(None, 3)", "received shape (2, 4)"]),
+    "wrong size and no channels": (lambda: Sequential([Input((8, 8, 1)), layers.Flatten()]).predict(
+        data(2, 9, 9), verbose=0), ValueError, ["(None, 8, 8, 1)", "received shape (2, 9, 9)."]),
     "wrong width in fit": (lambda: dense().fit(data(2, 4), data(2, 2), **FIT), ValueError,
                            ["(None, 3)", "(2, 4)", "Input"]),
     "wrong rank": (lambda: dense().predict(data(2, 3, 3), verbose=0), ValueError, ["net", "(None, 3)", "(2, 3, 3)"]),

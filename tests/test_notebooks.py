@@ -38,6 +38,7 @@ def kernels(tmp_path, monkeypatch):
         "display_name": "Python 3", "language": "python"}))
     monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.delenv("MPLBACKEND", raising=False)  # a kernel shows its figures, unless that says otherwise
 
 
 def shortened(notebook, parameters):

@@ -145,7 +145,8 @@ class Functional(Composite, Model):
         elif len(shape) == len(want) - 1 and want and want[-1] == 1:
             shape = (*shape, 1)
         if len(shape) != len(want) or not all(map(_may_be, shape[1:], want[1:])):  # a fixed batch size is only a hint
-            raise ValueError(explain(f"Input '{_input_name(tensor)}' of {where}", f"shape {want}", f"shape {shape}",
+            raise ValueError(explain(f"Input '{_input_name(tensor)}' of {where}", f"shape {want}",
+                                     f"shape {tuple(value.shape)}",
                                      "reshape the data, or change the shape given to `Input`"))
         if isinstance(value, KerasTensor):
             return KerasTensor(shape, tensor.dtype, name=value.name)

@@ -57,7 +57,11 @@ class Predictor:
         size = size or rows.bucket(count)
         if size <= count or placement.in_parts() or not self._keeps_rows_apart(x):
             return self._run(x)
-        return jax.tree_util.tree_map(lambda v: placement.to_host(v)[:count], self._run(rows.padded(x, size)))
+        try:
+            y = self._run(rows.padded(x, size))
+        except (TypeError, ValueError):
+            return self._run(x)  # so that the message has the shape that was given
+        return jax.tree_util.tree_map(lambda v: placement.to_host(v)[:count], y)
 
     def _keeps_rows_apart(self, x):
         if not self.model.jit_compile:
