@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from typing import Any
 
 from jkeras.callbacks.base import Callback
 from jkeras.callbacks.checkpoint import check_save_freq
@@ -28,7 +29,7 @@ class BackupAndRestore(Callback):
     'epoch'
     """
 
-    def __init__(self, backup_dir, save_freq="epoch", double_checkpoint=False, delete_checkpoint=True):
+    def __init__(self, backup_dir, save_freq: Any = "epoch", double_checkpoint=False, delete_checkpoint=True):
         super().__init__()
         if not backup_dir:
             raise ValueError(f"`backup_dir` must name a folder. Received: backup_dir={backup_dir!r}")

@@ -2,6 +2,7 @@
 
 import os
 import warnings
+from typing import Any
 
 import numpy as np
 
@@ -117,7 +118,7 @@ class ModelCheckpoint(SavingCallback):
     """
 
     def __init__(self, filepath, monitor="val_loss", verbose=0, save_best_only=False, save_weights_only=False,
-                 mode="auto", save_freq="epoch", initial_value_threshold=None):
+                 mode="auto", save_freq: Any = "epoch", initial_value_threshold=None):
         super().__init__(monitor, verbose, save_best_only, mode, save_freq, initial_value_threshold)
         self.filepath, self.save_weights_only = os.fspath(filepath), save_weights_only
         endings = (".weights.h5",) if save_weights_only else (".keras", ".h5")

@@ -1,6 +1,7 @@
 """OrbaxCheckpoint: the model's variables in a folder of checkpoints that orbax writes in the background."""
 
 import os
+from typing import Any
 
 import jax
 
@@ -35,8 +36,9 @@ class OrbaxCheckpoint(SavingCallback):
 
     saves_without_value = False
 
-    def __init__(self, directory, monitor="val_loss", verbose=0, save_best_only=False, mode="auto", save_freq="epoch",
-                 initial_value_threshold=None, max_to_keep=1, save_on_background=True, save_weights_only=False):
+    def __init__(self, directory, monitor="val_loss", verbose=0, save_best_only=False, mode="auto",
+                 save_freq: Any = "epoch", initial_value_threshold=None, max_to_keep=1, save_on_background=True,
+                 save_weights_only=False):
         super().__init__(monitor, verbose, save_best_only, mode, save_freq, initial_value_threshold)
         self.directory, self.max_to_keep = os.path.abspath(os.fspath(directory)), max_to_keep
         self.save_on_background, self.save_weights_only = save_on_background, save_weights_only

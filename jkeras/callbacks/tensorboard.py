@@ -3,6 +3,7 @@
 import contextlib
 import os
 import time
+from typing import Any
 
 import numpy as np
 
@@ -36,8 +37,8 @@ class TensorBoard(Callback):
     1
     """
 
-    def __init__(self, log_dir="logs", histogram_freq=0, write_graph=True, write_images=False,
-                 write_steps_per_second=False, update_freq="epoch", profile_batch=0, embeddings_freq=0,
+    def __init__(self, log_dir: Any = "logs", histogram_freq=0, write_graph=True, write_images=False,
+                 write_steps_per_second=False, update_freq: Any = "epoch", profile_batch: Any = 0, embeddings_freq=0,
                  embeddings_metadata=None):
         super().__init__()
         self.log_dir = os.fspath(log_dir)

@@ -14,7 +14,7 @@ import numpy as np
 
 from jkeras.core.errors import GraphCallError
 from jkeras.core.policy import standardize_dtype
-from jkeras.core.registry import TensorReference, _named, public, serialize
+from jkeras.core.registry import TensorReference, Thing, _named, public, serialize
 from jkeras.core.settings import auto_name
 
 UNKNOWN = (528, 624)  # in place of an unknown size, with many divisors: what differs between the two is unknown
@@ -376,7 +376,7 @@ def op(module, *names, inputs=None, class_name=None, spec=None, keywords=()):
             found by tracing: sizes that depend on values, unknown sizes beside known ones.
         keywords: further arguments that Keras gives to the call by name, and so keeps out of the config.
     """
-    def decorate(function):
+    def decorate(function: Thing) -> Thing:
         description = Op(function, module, inputs, class_name, spec, keywords)
 
         @functools.wraps(function)

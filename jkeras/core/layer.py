@@ -121,6 +121,10 @@ class Layer(PureInterface, WeightView, Module, record.Record):
             raise ValueError(f"Unrecognized keyword arguments passed to {type(self).__name__}: {kwargs}."
                              f"{suggestion(kwargs, known)}")
 
+    if typing.TYPE_CHECKING:  # as in Record
+
+        def __init__(self, *args: typing.Any, **kwargs: typing.Any) -> None: ...
+
     def _legacy_shape(self, kwargs):
         """`input_dim`, `input_shape` and `batch_input_shape`, which people still type on a first layer."""
         given = None
@@ -232,7 +236,7 @@ class Layer(PureInterface, WeightView, Module, record.Record):
 
     # ------------------------------------------------------------ calling
 
-    def __call__(self, *args, **kwargs):
+    def __call__(self, *args, **kwargs) -> typing.Any:
         if "_scope" not in self.__dict__:
             raise RuntimeError(f"In layer {type(self).__name__}, you forgot to call `super().__init__()` as the first "
                                "statement in the `__init__()` method. Go add it!")

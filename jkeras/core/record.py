@@ -125,6 +125,10 @@ class Record:
     _fields = ()
     _record_init = None  # the generated constructor; a subclass with its own constructor is no record itself
 
+    if typing.TYPE_CHECKING:  # the constructor is made from the fields, which a type checker does not see
+
+        def __init__(self, *args: Any, **kwargs: Any) -> None: ...
+
     def __post_init__(self):
         """Checks and derived values; runs after the fields are set."""
 

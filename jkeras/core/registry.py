@@ -11,6 +11,7 @@ import contextvars
 import inspect
 import marshal
 import types
+import typing
 import warnings
 
 import jax
@@ -30,6 +31,7 @@ _process = contextvars.ContextVar("in_process", default=None)
 FUNCTION_PACKAGES = ("activations", "constraints", "initializers", "losses", "metrics", "optimizers", "regularizers")
 PURE_PACKAGES = (*FUNCTION_PACKAGES, "ops")  # whose functions a config may name; others read files, say
 NUMBERS = "fiub"  # kinds of dtypes that a config may name
+Thing = typing.TypeVar("Thing")  # what a decorator gives back has, for type checkers, the type that it was given
 PLAIN = (str, int, float, bool, type(None))
 
 
@@ -38,7 +40,7 @@ def public(*names):
 
     The names begin with "keras", since the files are Keras files.
     """
-    def register(thing):
+    def register(thing: Thing) -> Thing:
         for name in names:
             _named[name] = thing
             _short.setdefault(name.rpartition(".")[2], []).append(thing)

@@ -1,5 +1,7 @@
 """The model that trains a student on labels and on a teacher's outputs and features."""
 
+from typing import Any
+
 import jax.numpy as jnp
 
 from jkeras import metrics, tree
@@ -65,7 +67,7 @@ class Distiller(Model):
         """The losses that compare layers rather than outputs."""
         return [loss for loss in self.distillation_losses if getattr(loss, "teacher_layer_name", None) is not None]
 
-    def compile(self, optimizer="adam", loss=None, metrics=None, **kwargs):
+    def compile(self, optimizer: Any = "adam", loss=None, metrics=None, **kwargs):
         """Sets the optimizer and the loss on the labels; other arguments as in `Model.compile`.
 
         Raises:

@@ -1,5 +1,7 @@
 """What a student's outputs or features are compared with a teacher's by: pure functions of both."""
 
+from typing import Any
+
 import jax.numpy as jnp
 
 from jkeras import losses, ops, tree
@@ -84,7 +86,7 @@ class LogitsDistillation(_ByOutput):
     0.25
     """
 
-    def __init__(self, temperature=3.0, loss="kl_divergence"):
+    def __init__(self, temperature=3.0, loss: Any = "kl_divergence"):
         self._set_losses(loss)
         if not isinstance(temperature, (int, float)) or temperature <= 0:
             raise ValueError(explain("LogitsDistillation", "a positive number as `temperature`", repr(temperature)))
@@ -118,7 +120,7 @@ class FeatureDistillation(_ByOutput):
     1.0
     """
 
-    def __init__(self, loss="mse", teacher_layer_name=None, student_layer_name=None):
+    def __init__(self, loss: Any = "mse", teacher_layer_name=None, student_layer_name=None):
         self._set_losses(loss)
         self.teacher_layer_name, self.student_layer_name = teacher_layer_name, student_layer_name
 

@@ -338,7 +338,7 @@ def concatenate(inputs, axis=-1, **kwargs):
 
 
 @public("keras.layers.dot")
-def dot(inputs, axes=-1, **kwargs):
+def dot(inputs, axes: Any = -1, **kwargs):
     """`Dot(axes, **kwargs)(inputs)`.
 
     >>> import numpy as np

@@ -1,5 +1,7 @@
 """Layers around another layer: Wrapper, TimeDistributed, Bidirectional."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 
@@ -143,7 +145,7 @@ class Bidirectional(StateShapes, Composite):
     call_context = {"training": None, "mask": None}
     announces_compute_dtype = True
 
-    def __init__(self, layer, merge_mode="concat", weights=None, backward_layer=None, **kwargs):
+    def __init__(self, layer, merge_mode: Any = "concat", weights=None, backward_layer=None, **kwargs):
         layer, backward_layer = Value().read(layer), Value().read(backward_layer)
         for name, value in (("layer", layer), ("backward_layer", backward_layer)):
             if not isinstance(value, Layer) and not (name == "backward_layer" and value is None):

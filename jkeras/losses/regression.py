@@ -89,7 +89,7 @@ def log_cosh(y_true, y_pred):
 
 
 @comparison("keras.losses.cosine_similarity")
-def cosine_similarity(y_true, y_pred, axis=-1):
+def cosine_similarity(y_true, y_pred, axis: Any = -1):
     """Minus the cosine of the angle between two vectors: -1 for equal directions, 0 where one of them is zero.
 
     Args:

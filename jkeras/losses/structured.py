@@ -46,7 +46,7 @@ def tversky(y_true, y_pred, alpha=0.5, beta=0.5, axis=None):
 
 
 @comparison("keras.losses.circle")
-def circle(y_true, y_pred, ref_labels=None, ref_embeddings=None, remove_diagonal=True, gamma=80, margin=0.4):
+def circle(y_true, y_pred, ref_labels=None, ref_embeddings=None, remove_diagonal=True, gamma: float = 80, margin=0.4):
     """Circle loss of normalized embeddings: (batch,), (batch, d) -> (batch,); pairs of one class are drawn together.
 
     Args:

@@ -1,9 +1,9 @@
 """Model: a layer that can be compiled, fitted, saved; graphs and subclasses are both models."""
 
-import functools
 import json
 import re
 import warnings
+from typing import Any
 
 import numpy as np
 
@@ -66,13 +66,12 @@ class Model(Trainer, Layer):
             return rest(prepare(args[0]), *args[1:], **kwargs)
         return super().__call__(*args, **kwargs)
 
-    @functools.wraps(Trainer.predict)
-    def predict(self, x, *args, **kwargs):
+    def predict(self, x, batch_size=None, verbose: Any = "auto", steps=None, callbacks=None):
         parts = host.split(self) if host.has_texts(x) else None
         if parts is None:
-            return super().predict(x, *args, **kwargs)
+            return super().predict(x, batch_size, verbose, steps, callbacks)
         prepare, rest = parts
-        return rest.predict(prepare(x), *args, **kwargs)
+        return rest.predict(prepare(x), batch_size, verbose, steps, callbacks)
 
     @classmethod
     def is_lifted(cls):

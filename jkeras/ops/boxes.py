@@ -206,7 +206,7 @@ def _size(image_shape):
 
 
 @public("keras.utils.bounding_boxes.compute_iou")
-def compute_iou(boxes1, boxes2, bounding_box_format, use_masking=False, mask_val=-1, image_shape=None):
+def compute_iou(boxes1, boxes2, bounding_box_format, use_masking=False, mask_val: float = -1, image_shape=None):
     """Intersection over union of every box with every other: (..., m, 4), (..., n, 4) -> (..., m, n).
 
     Args:

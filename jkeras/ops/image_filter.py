@@ -1,5 +1,7 @@
 """Filters: Gaussian blur, Sobel edges, and the structural similarity of two images."""
 
+from typing import Any
+
 import jax.numpy as jnp
 
 from jkeras.core.errors import ShapeError
@@ -43,7 +45,7 @@ def _gaussian_blur(images, kernel_size=(3, 3), sigma=(1.0, 1.0), data_format=Non
 
 
 @public("keras.ops.image.gaussian_blur")
-def gaussian_blur(images, kernel_size=(3, 3), sigma=(1.0, 1.0), data_format=None):
+def gaussian_blur(images, kernel_size: Any = (3, 3), sigma: Any = (1.0, 1.0), data_format=None):
     """Images smoothed with a Gaussian; zeros lie outside.
 
     Args:

@@ -1,6 +1,7 @@
 """Other sizes: resizing, cropping, padding, and cutting into patches."""
 
 import math
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -50,7 +51,7 @@ def _pad_to_aspect(images, target_height, target_width, fill_value, axes):
 
 @image_op()
 def resize(images, size, interpolation="bilinear", antialias=False, crop_to_aspect_ratio=False,
-           pad_to_aspect_ratio=False, fill_mode="constant", fill_value=0.0, data_format=None):
+           pad_to_aspect_ratio=False, fill_mode="constant", fill_value: float = 0.0, data_format=None):
     """Images of another size, in the same dtype; integers are rounded and kept in their range.
 
     Args:
@@ -194,7 +195,7 @@ def crop_images(images, top_cropping=None, left_cropping=None, bottom_cropping=N
 # ---------------------------------------------------------------- patches
 
 @image_op()
-def extract_patches(images, size, strides=None, dilation_rate=1, padding="valid", data_format=None):
+def extract_patches(images, size, strides=None, dilation_rate: Any = 1, padding="valid", data_format=None):
     """Windows of images as vectors: (batch, rows, columns, channels) -> (batch, down, across, window * channels).
 
     Args:
@@ -234,7 +235,7 @@ def extract_patches(images, size, strides=None, dilation_rate=1, padding="valid"
     return jnp.moveaxis(patches, -1, axis)
 
 
-def extract_patches_3d(volumes, size, strides=None, dilation_rate=1, padding="valid", data_format=None):
+def extract_patches_3d(volumes, size, strides=None, dilation_rate: Any = 1, padding="valid", data_format=None):
     """Windows of volumes as vectors; see `extract_patches`.
 
     >>> extract_patches_3d(jnp.ones((2, 4, 8, 6, 3)), 2).shape

@@ -17,7 +17,7 @@ FILL_MODES = ("constant", "nearest", "wrap", "mirror", "reflect")
 
 
 @image_op(inputs=2)
-def map_coordinates(inputs, coordinates, order, fill_mode="constant", fill_value=0):
+def map_coordinates(inputs, coordinates, order, fill_mode="constant", fill_value: float = 0):
     """The values of an array at any places: result[i] = inputs[coordinates[0][i], coordinates[1][i], ...].
 
     Args:
@@ -85,7 +85,7 @@ def _check_rank_of_maps(transform):
 
 
 @image_op(inputs=2, spec=_affine_spec)
-def affine_transform(images, transform, interpolation="bilinear", fill_mode="constant", fill_value=0,
+def affine_transform(images, transform, interpolation="bilinear", fill_mode="constant", fill_value: float = 0,
                      data_format=None):
     """Images under affine maps: the pixel (x, y) is read at (a0 x + a1 y + a2, b0 x + b1 y + b2).
 
@@ -145,7 +145,8 @@ def _perspective_spec(images, start_points, end_points, **config):
 
 
 @image_op(inputs=3, spec=_perspective_spec)
-def perspective_transform(images, start_points, end_points, interpolation="bilinear", fill_value=0, data_format=None):
+def perspective_transform(images, start_points, end_points, interpolation="bilinear", fill_value: float = 0,
+                          data_format=None):
     """Images under the projective maps that take four points to four others.
 
     Args:

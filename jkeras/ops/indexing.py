@@ -1,5 +1,7 @@
 """Choosing elements: by index, by condition, by order."""
 
+from typing import Any
+
 import jax.numpy as jnp
 
 from jkeras.core.graph import KerasTensor, infer
@@ -139,7 +141,7 @@ def where(condition, x1=None, x2=None):
 
 
 @numpy_op(inputs=3)
-def select(condlist, choicelist, default=0):
+def select(condlist, choicelist, default: Any = 0):
     """For each place the element of the first choice whose condition holds, else `default`.
 
     >>> print(select([jnp.array([True, False]), jnp.array([True, True])], [jnp.array([1, 2]), jnp.array([3, 4])]))
@@ -174,7 +176,7 @@ def isin(x1, x2, assume_unique=False, invert=False):
 # ---------------------------------------------------------------- by order
 
 @numpy_op(inputs=1)
-def sort(x, axis=-1):
+def sort(x, axis: Any = -1):
     """The elements in rising order along an axis; None: of the flat array.
 
     >>> print(sort([3, 1, 2]))
@@ -184,7 +186,7 @@ def sort(x, axis=-1):
 
 
 @numpy_op(inputs=1)
-def argsort(x, axis=-1):
+def argsort(x, axis: Any = -1):
     """The indices that put the elements into rising order along an axis; None: of the flat array.
 
     >>> print(argsort([3, 1, 2]))

@@ -1,5 +1,7 @@
 """Segments, rankings, Fourier transforms, special functions."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -311,7 +313,7 @@ def _check_stride(stride):
 
 
 @math_op(inputs=1, class_name="STFT")
-def stft(x, sequence_length, sequence_stride, fft_length, window="hann", center=True):
+def stft(x, sequence_length, sequence_stride, fft_length, window: Any = "hann", center=True):
     """The short-time Fourier transform: `rfft` of windows of the last axis, (..., n) -> (..., windows, bins).
 
     Args:
@@ -348,7 +350,7 @@ def _overlap_add(frames, stride):
 
 
 @math_op(inputs=1, class_name="ISTFT")
-def istft(x, sequence_length, sequence_stride, fft_length, length=None, window="hann", center=True):
+def istft(x, sequence_length, sequence_stride, fft_length, length=None, window: Any = "hann", center=True):
     """The inverse of `stft` with the same arguments, in the sense of least squares.
 
     Args:

@@ -1,6 +1,7 @@
 """Element-wise non-linearities, softmax and its relatives."""
 
 import warnings
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -165,7 +166,7 @@ def sparse_plus(x):
 
 
 @nn_op()
-def squareplus(x, b=4):
+def squareplus(x, b: float = 4):
     """(x + sqrt(x**2 + b)) / 2, a smooth relu (Barron 2021, arXiv:2112.11687).
 
     >>> squareplus([0.0])
@@ -256,7 +257,7 @@ def glu(x, axis=-1):
 
 
 @nn_op()
-def softmax(x, axis=-1):
+def softmax(x, axis: Any = -1):
     """exp(x) / sum(exp(x)) along an axis (int, tuple, or None for all).
 
     >>> softmax([0.0, 0.0])
@@ -272,7 +273,7 @@ def softmax(x, axis=-1):
 
 
 @nn_op()
-def log_softmax(x, axis=-1):
+def log_softmax(x, axis: Any = -1):
     """log(softmax(x)) along an axis (int, tuple, or None for all), without overflow.
 
     >>> log_softmax([0.0, 100.0])

@@ -1,5 +1,7 @@
 """Convolutions, their transposes, and what rearranges windows and blocks of images."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from jax import lax
@@ -92,7 +94,7 @@ def _lax_arguments(inputs, strides, padding, data_format, dilation_rate):
 
 
 @nn_op(spec=_with_channels(lambda: conv, -2))
-def conv(inputs, kernel, strides=1, padding="valid", data_format=None, dilation_rate=1):
+def conv(inputs, kernel, strides: Any = 1, padding="valid", data_format=None, dilation_rate: Any = 1):
     """Cross-correlation over 1, 2 or 3 spatial axes; grouped where the kernel takes fewer channels than there are.
 
     Args:
@@ -124,7 +126,7 @@ def conv(inputs, kernel, strides=1, padding="valid", data_format=None, dilation_
 
 
 @nn_op(spec=_with_channels(lambda: depthwise_conv, -2))
-def depthwise_conv(inputs, kernel, strides=1, padding="valid", data_format=None, dilation_rate=1):
+def depthwise_conv(inputs, kernel, strides: Any = 1, padding="valid", data_format=None, dilation_rate: Any = 1):
     """A convolution of each channel on its own.
 
     Args:
@@ -149,8 +151,8 @@ def _separable_spec(inputs, depthwise_kernel, pointwise_kernel, **options):
 
 
 @nn_op(spec=_separable_spec)
-def separable_conv(inputs, depthwise_kernel, pointwise_kernel, strides=1, padding="valid", data_format=None,
-                   dilation_rate=1):
+def separable_conv(inputs, depthwise_kernel, pointwise_kernel, strides: Any = 1, padding="valid", data_format=None,
+                   dilation_rate: Any = 1):
     """A depthwise convolution, then one of size 1 that mixes the channels.
 
     >>> separable_conv(jnp.ones((1, 5, 2)), jnp.ones((3, 2, 4)), jnp.ones((1, 8, 6))).shape
@@ -176,7 +178,8 @@ def transposed_padding(size, stride, dilation, padding, output_padding):
 
 
 @nn_op(spec=_with_channels(lambda: conv_transpose, -1))
-def conv_transpose(inputs, kernel, strides=1, padding="valid", output_padding=None, data_format=None, dilation_rate=1):
+def conv_transpose(inputs, kernel, strides: Any = 1, padding="valid", output_padding=None, data_format=None,
+                   dilation_rate: Any = 1):
     """The transpose of `conv`: what its gradient does to an output.
 
     Args:
@@ -208,7 +211,7 @@ def check_rank(name, x, rank):
 
 
 @nn_op(inputs=1)
-def unfold(x, kernel_size, dilation=1, padding=0, stride=1):
+def unfold(x, kernel_size, dilation: Any = 1, padding: Any = 0, stride: Any = 1):
     """All windows of an image, side by side: (n, c, h, w) -> (n, c * kh * kw, windows).
 
     Args:
@@ -238,7 +241,7 @@ def _folded_spec(x, output_size, kernel_size, *args, **options):
 
 
 @nn_op(inputs=1, spec=_folded_spec)
-def fold(x, output_size, kernel_size, dilation=1, padding=0, stride=1):
+def fold(x, output_size, kernel_size, dilation: Any = 1, padding: Any = 0, stride: Any = 1):
     """The transpose of `unfold`: puts windows back at their places and adds where they overlap.
 
     >>> fold(unfold(jnp.ones((1, 1, 2, 3)), (2, 2)), (2, 3), (2, 2))[0, 0, 0]

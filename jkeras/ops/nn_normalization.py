@@ -1,6 +1,7 @@
 """Moments and the normalizations built on them."""
 
 import warnings
+from typing import Any
 
 import jax.numpy as jnp
 from jax import lax
@@ -93,7 +94,7 @@ def _layer_normalization(x, gamma=None, beta=None, axis=-1, epsilon=None, rms_sc
 
 
 @public(*public_names("nn", "layer_normalization"))
-def layer_normalization(x, gamma=None, beta=None, axis=-1, epsilon=None, **kwargs):
+def layer_normalization(x, gamma=None, beta=None, axis: Any = -1, epsilon=None, **kwargs):
     """(x - mean) / sqrt(variance + epsilon) * gamma + beta over the given axes (Ba et al. 2016, arXiv:1607.06450).
 
     Computed in float32 at least, returned in x's dtype.
@@ -113,7 +114,7 @@ def layer_normalization(x, gamma=None, beta=None, axis=-1, epsilon=None, **kwarg
 
 
 @nn_op(inputs=2, class_name="RMSNorm", spec=_as_x)
-def rms_normalization(x, scale=None, axis=-1, epsilon=None):
+def rms_normalization(x, scale=None, axis: Any = -1, epsilon=None):
     """x / sqrt(mean(x**2) + epsilon) * scale (Zhang and Sennrich 2019, arXiv:1910.07467).
 
     Computed in float32 at least, returned in x's dtype.
@@ -131,7 +132,7 @@ def rms_normalization(x, scale=None, axis=-1, epsilon=None):
 
 
 @nn_op(inputs=1)
-def normalize(x, axis=-1, order=2, epsilon=None):
+def normalize(x, axis: Any = -1, order: float = 2, epsilon=None):
     """x divided by its norm along an axis; a norm below epsilon counts as epsilon.
 
     Raises:

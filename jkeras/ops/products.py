@@ -1,5 +1,7 @@
 """Products of arrays: matrices, tensors, einsum."""
 
+from typing import Any
+
 import jax.numpy as jnp
 
 from jkeras.core.graph import KerasTensor, infer
@@ -96,7 +98,7 @@ kron = _product("kron", jnp.kron, "Kronecker product: blocks x1[i] * x2.", "[1, 
 
 
 @numpy_op(inputs=2, spec=_contraction(jnp.tensordot, _tensordot_pairs))
-def tensordot(x1, x2, axes=2):
+def tensordot(x1, x2, axes: Any = 2):
     """Sum of products over chosen axes of both.
 
     Args:

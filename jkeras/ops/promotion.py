@@ -13,7 +13,7 @@ import numpy as np
 
 from jkeras.core.graph import KerasTensor, infer, op
 from jkeras.core.policy import standardize_dtype
-from jkeras.core.registry import public
+from jkeras.core.registry import Thing, public
 from jkeras.core.settings import settings
 
 MODULE = "keras.src.ops.numpy"
@@ -107,13 +107,13 @@ def both_names(name):
 
 def numpy_op(inputs=None, class_name=None, spec=None, keywords=(), public_names=True):
     """Decorator: an op of `keras.ops` and `keras.ops.numpy`; see `jkeras.core.graph.op`."""
-    def decorate(function):
+    def decorate(function: Thing) -> Thing:
         names = both_names(function.__name__) if public_names else ()
         return op(MODULE, *names, inputs=inputs, class_name=class_name, spec=spec, keywords=keywords)(function)
     return decorate
 
 
-def describe(function, name, module, doc, example, shown):
+def describe(function: Thing, name, module, doc, example, shown) -> Thing:
     """Gives a function made from a table row its name, place and docstring with an example."""
     function.__name__ = function.__qualname__ = name
     function.__module__ = module

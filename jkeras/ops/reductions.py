@@ -3,6 +3,8 @@
 `axis` is None (all axes), an int, or a tuple or list of ints; `keepdims` keeps reduced axes with length 1.
 """
 
+from typing import Any
+
 import jax.numpy as jnp
 
 from jkeras.core.graph import KerasTensor
@@ -237,7 +239,7 @@ def bincount(x, weights=None, minlength=0, sparse=False):
 
 
 @numpy_op(inputs=1)
-def histogram(x, bins=10, range=None):
+def histogram(x, bins: Any = 10, range=None):
     """Counts of the elements of a vector in bins of equal width.
 
     Args:

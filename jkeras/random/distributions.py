@@ -1,5 +1,7 @@
 """Draws from distributions, dropout and shuffling, all from the key that a seed stands for."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 
@@ -9,7 +11,7 @@ from jkeras.core.rng import as_key
 
 
 @public("keras.random.normal")
-def normal(shape, mean=0.0, stddev=1.0, dtype=None, seed=None):
+def normal(shape, mean: Any = 0.0, stddev: Any = 1.0, dtype=None, seed=None):
     """From the normal distribution.
 
     >>> normal((2,), seed=3).shape
@@ -19,7 +21,7 @@ def normal(shape, mean=0.0, stddev=1.0, dtype=None, seed=None):
 
 
 @public("keras.random.truncated_normal")
-def truncated_normal(shape, mean=0.0, stddev=1.0, dtype=None, seed=None):
+def truncated_normal(shape, mean: Any = 0.0, stddev: Any = 1.0, dtype=None, seed=None):
     """From the normal distribution, within two standard deviations of the mean.
 
     >>> bool(abs(truncated_normal((99,), seed=3)).max() <= 2)
@@ -29,7 +31,7 @@ def truncated_normal(shape, mean=0.0, stddev=1.0, dtype=None, seed=None):
 
 
 @public("keras.random.uniform")
-def uniform(shape, minval=0.0, maxval=1.0, dtype=None, seed=None):
+def uniform(shape, minval: Any = 0.0, maxval: Any = 1.0, dtype=None, seed=None):
     """Floats from [minval, maxval), all equally likely.
 
     Raises:

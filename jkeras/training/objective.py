@@ -1,6 +1,7 @@
 """What training minimizes and reports: `compile`, losses, metrics, and Keras's contract for steps of one's own."""
 
 import warnings
+from typing import Any
 
 import jax.numpy as jnp
 
@@ -32,9 +33,9 @@ class Objective:
 
     # ------------------------------------------------------------ compile
 
-    def compile(self, optimizer="rmsprop", loss=None, loss_weights=None, metrics=None, weighted_metrics=None,
-                run_eagerly=False, steps_per_execution=1, jit_compile="auto", auto_scale_loss=True, *, microbatches=1,
-                nonfinite=None):
+    def compile(self, optimizer: Any = "rmsprop", loss=None, loss_weights=None, metrics=None, weighted_metrics=None,
+                run_eagerly=False, steps_per_execution: Any = 1, jit_compile: Any = "auto", auto_scale_loss=True, *,
+                microbatches=1, nonfinite=None):
         """Sets what training minimizes, with what, and what it reports.
 
         Args:

@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import time
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -89,10 +90,10 @@ class Trainer(Objective):
 
     # ------------------------------------------------------------ fit
 
-    def fit(self, x=None, y=None, batch_size=None, epochs=1, verbose="auto", callbacks=None, validation_split=0.0,
-            validation_data=None, shuffle=True, class_weight=None, sample_weight=None, initial_epoch=0,
-            steps_per_epoch=None, validation_steps=None, validation_batch_size=None, validation_freq=1, *, seed=None,
-            checkpoint=None, resume=True):
+    def fit(self, x=None, y=None, batch_size=None, epochs=1, verbose: Any = "auto", callbacks=None,
+            validation_split=0.0, validation_data=None, shuffle=True, class_weight=None, sample_weight=None,
+            initial_epoch=0, steps_per_epoch=None, validation_steps=None, validation_batch_size=None,
+            validation_freq: Any = 1, *, seed=None, checkpoint=None, resume=True):
         """Trains the model.
 
         Args:
@@ -163,8 +164,8 @@ class Trainer(Objective):
 
     # ------------------------------------------------------------ evaluate
 
-    def evaluate(self, x=None, y=None, batch_size=None, verbose="auto", sample_weight=None, steps=None, callbacks=None,
-                 return_dict=False, **kwargs):
+    def evaluate(self, x=None, y=None, batch_size=None, verbose: Any = "auto", sample_weight=None, steps=None,
+                 callbacks=None, return_dict=False, **kwargs):
         """The loss and metrics on data.
 
         Args:
@@ -221,7 +222,7 @@ class Trainer(Objective):
 
     # ------------------------------------------------------------ predict
 
-    def predict(self, x, batch_size=None, verbose="auto", steps=None, callbacks=None):
+    def predict(self, x, batch_size=None, verbose: Any = "auto", steps=None, callbacks=None):
         """The outputs for data, as numpy arrays.
 
         Args:

@@ -1,5 +1,7 @@
 """Arrays in other forms: one-hot labels, unit norms, padded sequences."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -36,7 +38,7 @@ def to_categorical(x, num_classes=None):
 
 
 @public("keras.utils.normalize")
-def normalize(x, axis=-1, order=2):
+def normalize(x, axis=-1, order: float = 2):
     """x divided by its norm along an axis; rows of zeros stay.
 
     Args:
@@ -53,7 +55,7 @@ def normalize(x, axis=-1, order=2):
 
 
 @public("keras.utils.pad_sequences", "keras.preprocessing.sequence.pad_sequences")
-def pad_sequences(sequences, maxlen=None, dtype="int32", padding="pre", truncating="pre", value=0.0):
+def pad_sequences(sequences, maxlen=None, dtype: Any = "int32", padding="pre", truncating="pre", value: Any = 0.0):
     """Lists of different lengths as the rows of one array: (rows, maxlen, …).
 
     Args:

@@ -2,6 +2,7 @@
 
 import concurrent.futures
 import os
+from typing import Any
 import wave
 
 import numpy as np
@@ -142,10 +143,11 @@ def _check_split(validation_split, subset, shuffle, seed):
 # ---------------------------------------------------------------- images
 
 @public("keras.utils.image_dataset_from_directory", "keras.preprocessing.image_dataset_from_directory")
-def image_dataset_from_directory(directory, labels="inferred", label_mode="int", class_names=None, color_mode="rgb",
-                                 batch_size=32, image_size=(256, 256), shuffle=True, seed=None, validation_split=None,
-                                 subset=None, interpolation="bilinear", follow_links=False, crop_to_aspect_ratio=False,
-                                 pad_to_aspect_ratio=False, data_format=None, format="tf", verbose=True):
+def image_dataset_from_directory(directory, labels: Any = "inferred", label_mode: Any = "int", class_names=None,
+                                 color_mode="rgb", batch_size=32, image_size=(256, 256), shuffle=True, seed=None,
+                                 validation_split=None, subset=None, interpolation="bilinear", follow_links=False,
+                                 crop_to_aspect_ratio=False, pad_to_aspect_ratio=False, data_format=None, format="tf",
+                                 verbose=True):
     """A `Dataset` of images (batch, height, width, channels), float32, and labels, from files in folders.
 
     Args:
@@ -200,9 +202,9 @@ def _fitted(img, size, interpolation, crop, pad):
 # ---------------------------------------------------------------- texts
 
 @public("keras.utils.text_dataset_from_directory", "keras.preprocessing.text_dataset_from_directory")
-def text_dataset_from_directory(directory, labels="inferred", label_mode="int", class_names=None, batch_size=32,
-                                max_length=None, shuffle=True, seed=None, validation_split=None, subset=None,
-                                follow_links=False, format="tf", verbose=True):
+def text_dataset_from_directory(directory, labels: Any = "inferred", label_mode: Any = "int", class_names=None,
+                                batch_size=32, max_length=None, shuffle=True, seed=None, validation_split=None,
+                                subset=None, follow_links=False, format="tf", verbose=True):
     """A `Dataset` of the contents of ".txt" files (arrays of str) and labels.
 
     Args:
@@ -227,9 +229,10 @@ def text_dataset_from_directory(directory, labels="inferred", label_mode="int", 
 # ---------------------------------------------------------------- sounds
 
 @public("keras.utils.audio_dataset_from_directory")
-def audio_dataset_from_directory(directory, labels="inferred", label_mode="int", class_names=None, batch_size=32,
-                                 sampling_rate=None, output_sequence_length=None, ragged=False, shuffle=True, seed=None,
-                                 validation_split=None, subset=None, follow_links=False, verbose=True):
+def audio_dataset_from_directory(directory, labels: Any = "inferred", label_mode: Any = "int", class_names=None,
+                                 batch_size=32, sampling_rate=None, output_sequence_length=None, ragged=False,
+                                 shuffle=True, seed=None, validation_split=None, subset=None, follow_links=False,
+                                 verbose=True):
     """A `Dataset` of ".wav" files as float32 in [-1, 1), (batch, time, channels), and labels.
 
     Args:

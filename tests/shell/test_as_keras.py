@@ -1,13 +1,16 @@
 """`import keras` gives jkeras: in processes of their own, since it changes the process."""
 
+import json
 import pathlib
 import subprocess
 import sys
 import textwrap
+import types
 
 import pytest
 
 import jkeras
+from jkeras import __main__ as commands
 
 ROOT = pathlib.Path(jkeras.__file__).parent.parent
 
@@ -17,16 +20,10 @@ def python(*arguments, **options):
     return subprocess.run([sys.executable, *map(str, arguments)], capture_output=True, text=True, cwd=ROOT, **options)
 
 
-def said(program, *, before="import jkeras; jkeras.install_as_keras()"):
-    """What a program prints when jkeras plays Keras."""
-    done = python("-W", "error", "-c", f"{before}\n{textwrap.dedent(program)}")
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
-
-
-def test_every_form_of_import_gives_the_same_objects():
-    assert said("""
-        import importlib, pickle, sys, types
+# What a program sees once jkeras plays Keras; all run in one process, since starting one takes seconds.
+PROGRAMS = {
+    "every form of import gives the same objects": """
+        import importlib, pickle, types
         import keras
         import keras.ops as ops
         import keras.applications.imagenet_utils
@@ -41,55 +38,45 @@ def test_every_form_of_import_gives_the_same_objects():
         assert distribution.initialize is jkeras.distribution.initialize
         assert isinstance(Dense(2), keras.Layer) and isinstance(jkeras.layers.Dense(2), keras.layers.Layer)
         assert set(dir(keras)) >= set(jkeras.__all__) and not hasattr(keras, "core")
-
-        def public(name, here):
-            for child in getattr(here, '__all__', ()):
-                if isinstance(getattr(here, child), types.ModuleType):
-                    assert importlib.import_module(f"{name}.{child}") is getattr(here, child), f"{name}.{child}"
-                    public(f"{name}.{child}", getattr(here, child))
-        public("keras", jkeras)
-
-        @keras.saving.register_keras_serializable("mine")
-        class Twice(keras.layers.Layer):
-            def call(self, x):
-                return 2 * x
-        assert jkeras.saving.get_registered_object("mine>Twice") is Twice
         assert pickle.loads(pickle.dumps(keras.layers.Dense)) is Dense
         assert pickle.loads(pickle.dumps(keras.losses.mean_squared_error)) is jkeras.losses.mean_squared_error
         assert jkeras.layers.__name__ == "jkeras.layers" == jkeras.layers.__spec__.name
-        print("done")""") == "done"
+        """,
+    "every public module": """
+        import importlib, types
 
+        def look(name, here):
+            for child in getattr(here, "__all__", ()):
+                if isinstance(getattr(here, child), types.ModuleType):
+                    assert importlib.import_module(f"{name}.{child}") is getattr(here, child), f"{name}.{child}"
+                    look(f"{name}.{child}", getattr(here, child))
 
-def test_versions_and_backend():
-    assert said("""
+        look("keras", jkeras)
+        """,
+    "versions and backend": """
         import importlib.metadata, importlib.util
         import keras
-        print(keras.__version__, keras.version(), importlib.metadata.version("keras"), keras.backend.backend(),
-              keras.config.backend(), importlib.util.find_spec("keras").name,
-              importlib.metadata.version("jax") != "3.15.1")
-        """) == "3.15.1 3.15.1 3.15.1 jax jax keras True"
-
-
-def test_what_keras_does_not_have_is_an_import_error():
-    assert said("""
+        assert keras.__version__ == keras.version() == importlib.metadata.version("keras") == "3.15.1"
+        assert keras.backend.backend() == keras.config.backend() == "jax"
+        assert importlib.util.find_spec("keras").name == "keras"
+        assert importlib.metadata.version("jax") != "3.15.1"
+        """,
+    "what Keras does not have is an ImportError": """
         import keras
         for line in ("import keras.nothing", "import keras.core", "import keras.layers.dense", "import keras.saving.x",
                      "from keras import nothing", "import keras.src", "from keras.src.layers import Dense"):
             try:
                 exec(line)
             except ImportError as error:
-                print(line.split()[1], "private={" in str(error), sep=": ")
+                assert ("install_as_keras(private={" in str(error)) == ("keras.src" in line), (line, error)
+            else:
+                raise AssertionError(line)
         try:
             keras.src
         except AttributeError as error:
-            print("private={" in str(error))
-        """).splitlines() == ["keras.nothing: False", "keras.core: False", "keras.layers.dense: False",
-                              "keras.saving.x: False", "keras: False", "keras.src: True", "keras.src.layers: True",
-                              "True"]
-
-
-def test_a_stand_in_for_a_private_module():
-    assert said("""
+            assert "install_as_keras(private={" in str(error)
+        """,
+    "a stand-in for a private module": """
         import types
         jkeras.install_as_keras(private={"keras.src.callbacks": jkeras.callbacks})
         jkeras.install_as_keras({"keras.src.utils.naming": types.SimpleNamespace(auto_name=len)})
@@ -100,41 +87,71 @@ def test_a_stand_in_for_a_private_module():
         try:
             import keras.src.layers
         except ImportError as error:
-            print("private={'keras.src.layers': ...}" in str(error))
-        """) == "True"
-
-
-def test_twice_is_once():
-    assert said("""
+            assert "private={'keras.src.layers': ...}" in str(error)
+        else:
+            raise AssertionError("there is no keras.src.layers")
+        """,
+    "twice is once": """
         import sys
         import keras
         before = len(sys.meta_path)
         jkeras.install_as_keras()
         import keras as again
-        print(again is keras, len(sys.meta_path) - before)
-        """) == "True 0"
-
-
-def test_refuses_where_keras_itself_is_loaded():
-    assert "python -m jkeras run" in said("""
-        try:
-            jkeras.install_as_keras()
-        except ImportError as error:
-            print(error)
-        """, before="import sys, types; sys.modules['keras'] = types.ModuleType('keras'); import jkeras")
-
-
-def test_a_model_goes_through_a_file():
-    assert said("""
-        import numpy as np, os, tempfile
+        assert again is keras and len(sys.meta_path) == before
+        """,
+    "custom objects and files": """
+        import os, tempfile
+        import numpy as np
         import keras
-        model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="d")])
+
+        @keras.saving.register_keras_serializable("mine")
+        class Twice(keras.layers.Layer):
+            def call(self, x):
+                return 2 * x
+
+        model = keras.Sequential([keras.Input((3,)), Twice(), keras.layers.Dense(2, name="d")])
         path = os.path.join(tempfile.mkdtemp(), "m.keras")
         model.save(path)
         again = keras.models.load_model(path)
         np.testing.assert_array_equal(again.get_layer("d").kernel, model.get_layer("d").kernel)
-        print(type(again) is jkeras.Sequential)
-        """) == "True"
+        assert type(again) is jkeras.Sequential and type(again.layers[0]) is Twice
+        """,
+}
+RUNNER = """
+import json, sys, traceback
+import jkeras
+jkeras.install_as_keras()
+said = {}
+for name, program in json.load(sys.stdin).items():
+    try:
+        exec(program, {"__name__": "__main__", "jkeras": jkeras})
+        said[name] = ""
+    except BaseException:
+        said[name] = traceback.format_exc()
+print(json.dumps(said))
+"""
+
+
+@pytest.fixture(scope="module")
+def said():
+    """What went wrong in each program."""
+    programs = {name: textwrap.dedent(program) for name, program in PROGRAMS.items()}
+    done = python("-W", "error", "-c", RUNNER, input=json.dumps(programs))
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_as_keras(name, said):
+    assert not said[name], said[name]
+
+
+def test_refuses_where_keras_itself_is_loaded(monkeypatch):
+    monkeypatch.setitem(sys.modules, "keras", types.ModuleType("keras"))
+    before = list(sys.meta_path)
+    with pytest.raises(ImportError, match="python -m jkeras run"):
+        jkeras.install_as_keras()
+    assert sys.meta_path == before
 
 
 @pytest.fixture
@@ -148,19 +165,24 @@ def program(tmp_path):
 
 
 def test_run_a_script(program):
-    done = python("-m", "jkeras", "run", program, "--epochs", "2")
+    done = python("-m", "jkeras", "run", "--private", "keras.src.tree=jkeras.tree", program, "--epochs", "2")
     assert done.stdout.strip() == "jkeras.layers.dense __main__ 7 ['--epochs', '2']", done.stderr
     assert done.returncode == 3
 
 
-def test_run_a_module(program, monkeypatch):
-    monkeypatch.setenv("PYTHONPATH", f"{program.parent}:{ROOT}")
-    done = python("-m", "jkeras", "run", "-m", "script", "-x")
-    assert (done.stdout.strip(), done.returncode) == ("jkeras.layers.dense __main__ 7 ['-x']", 3), done.stderr
+def test_run_a_module(program, monkeypatch, capsys):
+    """In this process, up to the point where Keras would be replaced."""
+    monkeypatch.setattr(jkeras, "install_as_keras", lambda private: print("installed", private))
+    monkeypatch.setattr(sys, "argv", list(sys.argv))
+    monkeypatch.setattr(sys, "path", [str(program.parent), *sys.path])
+    (program.parent / "other.py").write_text("import sys\nprint(__name__, sys.argv[1:])\n")
+    commands.main(["run", "-m", "other", "-x"])
+    assert capsys.readouterr().out.split("\n")[:2] == ["installed {}", "__main__ ['-x']"]
 
 
-def test_examples_are_listed_and_found():
-    done = python("-m", "jkeras", "examples")
-    assert {line.split()[0] for line in done.stdout.splitlines()} == {
-        path.stem for path in (ROOT / "examples").glob("*.py")}, done.stderr
-    assert "Did you mean 'digits_quickstart'?" in python("-m", "jkeras", "examples", "digit_quickstart").stderr
+def test_examples_are_listed_and_found(capsys):
+    commands.main(["examples"])
+    listed = {line.split()[0] for line in capsys.readouterr().out.splitlines()}
+    assert listed == {path.stem for path in (ROOT / "examples").glob("*.py")}
+    with pytest.raises(SystemExit, match="Did you mean 'digits_quickstart'?"):
+        commands.main(["examples", "digit_quickstart"])
