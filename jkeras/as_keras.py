@@ -1,5 +1,6 @@
 """`import keras` gives jkeras: programs and libraries that were written for Keras run on it as they are."""
 
+import importlib
 import importlib.abc
 import importlib.machinery
 import importlib.metadata
@@ -116,3 +117,5 @@ def install_as_keras(private=None):
         finder = KerasFinder()
         sys.meta_path.insert(0, finder)
     finder.private.update(private or {})
+    for name in private or ():
+        importlib.import_module(name)  # so that `keras.src.utils` is there for who only says `import keras`

@@ -18,7 +18,7 @@ from jkeras.core.settings import (
     set_random_seed,
 )
 from jkeras.saving import custom_object_scope, deserialize_keras_object, serialize_keras_object
-from jkeras.utils import bounding_boxes
+from jkeras.utils import bounding_boxes, legacy
 from jkeras.utils.archives import extract_archive
 from jkeras.utils.arrays import normalize, pad_sequences, to_categorical
 from jkeras.utils.batches import PyDataset, Sequence, pack_x_y_sample_weight, unpack_x_y_sample_weight
@@ -37,4 +37,4 @@ from jkeras.utils.plotting import model_to_dot, plot_model
 from jkeras.utils.progbar import Progbar
 from jkeras.utils.tensors import get_source_inputs
 
-__all__ = exported(globals(), "bounding_boxes")
+__all__ = exported(globals(), "bounding_boxes", "legacy")

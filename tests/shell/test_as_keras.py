@@ -80,6 +80,8 @@ PROGRAMS = {
         import types
         jkeras.install_as_keras(private={"keras.src.callbacks": jkeras.callbacks})
         jkeras.install_as_keras({"keras.src.utils.naming": types.SimpleNamespace(auto_name=len)})
+        import keras
+        assert keras.src.utils.naming.auto_name is len  # without an import of it
         import keras.src.callbacks
         from keras.src.callbacks import History
         from keras.src.utils import naming
