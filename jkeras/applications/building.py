@@ -32,7 +32,7 @@ ARGUMENTS = """
     """
 
 
-def architecture(function):
+def architecture(function) -> typing.Callable[..., Functional]:  # ...: weights="imagenet" would read as str alone
     """Decorator: completes a docstring, whose last section may be "Args:", by what all architectures have."""
     doc = function.__doc__.rstrip()
     function.__doc__ = doc + ARGUMENTS.removeprefix("\n\n    Args:" if "    Args:" in doc else "")

@@ -1,0 +1,151 @@
+"""Runs the tests of packages that were written for Keras 3, under Keras on JAX and with jkeras in its place.
+
+    python -m benchmarks.packages                            # all, in an environment made for them
+    python -m benchmarks.packages --only bayesflow --python PYTHON   # in one that is there already
+
+Sources come from the package registry, into --folder. Prints the table of docs/compatibility.md, and below it each test
+that passes under Keras and not under jkeras; the exit status is 1 if there is one.
+"""
+
+import argparse
+import os
+import pathlib
+import subprocess
+import sys
+import tarfile
+import venv
+import xml.etree.ElementTree as ElementTree
+from typing import NamedTuple
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+COMMON = ("keras==3.15.1", "pytest", "pytest-timeout")
+
+
+class Package(NamedTuple):
+    """One package: what to install, which of its tests to run, what stands in for Keras's private modules."""
+
+    requirement: str
+    tests: tuple = ()  # paths in its sources
+    needs: tuple = ()  # what its tests import
+    private: dict = {}
+    program: str = ""  # of ours, for a package that ships no tests
+
+
+PACKAGES = {
+    "bayesflow": Package(
+        "bayesflow==2.0.11",
+        tuple(f"tests/test_{part}" for part in ("adapters", "links", "metrics", "distributions", "datasets", "utils",
+                                                "scoring_rules", "simulators")),
+        ("nbconvert", "ipykernel", "pytest-rerunfailures"),
+        {"keras.src.callbacks": "jkeras.callbacks", "keras.src.callbacks.history": "jkeras.callbacks"}),
+    "keras-climate": Package(
+        "keras-climate==0.1.1",
+        tuple(f"keras_climate/{part}" for part in ("losses", "operators", "forecasting", "transforms/test_sar.py",
+                                                   "transforms/test_color.py", "transforms/test_temporal.py")),
+        ("einops",)),
+    "scikit-keras": Package("scikit-keras==0.4.1", ("tests",)),
+    "visualkeras": Package(
+        "visualkeras==0.2.0",
+        tuple(f"tests/test_{part}.py" for part in ("graph", "layer_utils", "layered", "utils"))),
+    "keras-tuner": Package("keras-tuner==1.4.8", needs=("six",), private={"keras.src.ops": "jkeras.ops"},
+                           program="use_keras_tuner.py"),
+    "keras-rs": Package("keras-rs==0.4.0", private={"keras.src.backend": "jkeras.backend",
+                                                    "keras.src.utils.tracking": "tracking"},
+                        program="use_keras_rs.py"),
+}
+
+
+def run(*command, **options):
+    """A command that has to succeed."""
+    subprocess.run([str(part) for part in command], check=True, **options)
+
+
+def make_environment(folder, packages):
+    """A Python with Keras, jkeras and the packages; that of an earlier run if it is there."""
+    python = folder / "venv" / "bin" / "python"
+    if not python.exists():
+        venv.create(folder / "venv", with_pip=True)
+    run(python, "-m", "pip", "install", "-q", ROOT, *COMMON, *(p.requirement for p in packages),
+        *(need for p in packages for need in p.needs))
+    return python
+
+
+def fetch(package, folder):
+    """The folder of a package's sources, tests among them."""
+    if not (found := list(folder.glob(f"{package.requirement.replace('-', '?').replace('==', '-')}/"))):
+        run(sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--no-binary", ":all:", "-d", folder,
+            package.requirement)
+        for archive in folder.glob(f"{package.requirement.replace('-', '?').replace('==', '-')}.tar.gz"):
+            with tarfile.open(archive) as file:
+                file.extractall(folder, filter="data")
+        found = list(folder.glob(f"{package.requirement.replace('-', '?').replace('==', '-')}/"))
+    return found[0]
+
+
+def command_of(package, as_keras, report):
+    """The arguments of Python that run a package's tests, or our program for it."""
+    if package.program:
+        what = (HERE / package.program,)
+    else:
+        what = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "-o", "addopts=", "--timeout=600",
+                f"--junitxml={report}", *package.tests)
+    stand_ins = [f"--private={name}={module}" for name, module in package.private.items()]
+    return ["-m", "jkeras", "run", *stand_ins, *what] if as_keras else what
+
+
+def run_one(name, python, folder, as_keras, limit):
+    """{test: "passed", "failed" or "skipped"} of a package under one of the two; for a program, its lines."""
+    package, report = PACKAGES[name], folder / f"{name}-{'jkeras' if as_keras else 'keras'}.xml"
+    environment = {**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu", "MPLBACKEND": "agg"}
+    environment["PYTHONPATH"] = f"{ROOT}:{HERE}" if as_keras else ""
+    where = folder if package.program else fetch(package, folder)
+    try:
+        done = subprocess.run([str(part) for part in (python, *command_of(package, as_keras, report))], cwd=where,
+                              env=environment, capture_output=True, text=True, timeout=limit)
+    except subprocess.TimeoutExpired:
+        return {f"took more than {limit} s": "failed"}
+    report.with_suffix(".log").write_text(done.stdout + done.stderr)
+    if package.program:
+        return dict.fromkeys(done.stdout.splitlines(), "passed") if done.returncode == 0 else {"the program": "failed"}
+    return dict(map(outcome, ElementTree.parse(report).getroot().iter("testcase")))
+
+
+def outcome(case):
+    """(name, what became of it) of one test in a report."""
+    kinds = {child.tag for child in case}
+    word = "failed" if kinds & {"failure", "error"} else "skipped" if "skipped" in kinds else "passed"
+    return f"{case.get('classname')}::{case.get('name')}", word
+
+
+def row(name, keras, jkeras):
+    """The line of the table for one package."""
+    counts = [[list(results.values()).count(word) for word in ("passed", "failed", "skipped")]
+              for results in (keras, jkeras)]
+    what = PACKAGES[name].program or f"{len(keras)} tests"
+    return f"| {PACKAGES[name].requirement} | {what} | " + " | ".join(" / ".join(map(str, c)) for c in counts) + " |"
+
+
+def main():
+    """Runs, prints the table and the differences."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", nargs="+", choices=list(PACKAGES), default=list(PACKAGES))
+    parser.add_argument("--folder", type=pathlib.Path, default=pathlib.Path("/tmp/jkeras-packages"))
+    parser.add_argument("--python", help="an interpreter that has Keras and the packages")
+    parser.add_argument("--limit", type=int, default=3600, help="seconds for one run of a package's tests")
+    given = parser.parse_args()
+    given.folder.mkdir(parents=True, exist_ok=True)
+    python = given.python or make_environment(given.folder, [PACKAGES[name] for name in given.only])
+    print("| package | what runs | Keras: passed / failed / skipped | jkeras: passed / failed / skipped |")
+    print("|---|---|---|---|")
+    lost = []
+    for name in given.only:
+        keras, jkeras = (run_one(name, python, given.folder, as_keras, given.limit) for as_keras in (False, True))
+        print(row(name, keras, jkeras), flush=True)
+        lost += [f"{name}: {test}" for test, word in keras.items() if word == "passed" and jkeras.get(test) != "passed"]
+    print(*lost, sep="\n")
+    sys.exit(bool(lost))
+
+
+if __name__ == "__main__":
+    main()
