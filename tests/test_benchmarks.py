@@ -2,10 +2,12 @@
 
 import subprocess
 import sys
+import xml.etree.ElementTree as ElementTree
 
 import pytest
 
 from benchmarks import report, runner, targets
+from benchmarks.packages import __main__ as packages
 from benchmarks.works import QUICK, WORKS
 
 
@@ -87,3 +89,20 @@ def test_peers_train_alike_and_compile_once():
         losses = [r["loss"] for r in one["rounds"]]
         assert 2.1 < losses[-1] < losses[0] < 2.4
         assert [r["compiles"] for r in one["rounds"]] == [0, 0, 0]
+
+
+def test_what_became_of_the_tests_of_a_package_is_counted():
+    report = ElementTree.fromstring("""<testsuite>
+        <testcase classname="a" name="one"/> <testcase classname="a" name="two"><failure/></testcase>
+        <testcase classname="a" name="three"><skipped/></testcase></testsuite>""")
+    found = dict(map(packages.outcome, report.iter("testcase")))
+    assert found == {"a::one": "passed", "a::two": "failed", "a::three": "skipped"}
+    line = packages.row("visualkeras", found, {**found, "a::two": "passed"})
+    assert line == "| visualkeras==0.2.0 | 3 tests | 1 / 1 / 1 | 2 / 0 / 1 |"
+
+
+def test_a_package_runs_under_both():
+    package = packages.PACKAGES["bayesflow"]
+    keras, jkeras = (packages.command_of(package, as_keras, "r.xml") for as_keras in (False, True))
+    assert keras[:2] == ("-m", "pytest") and tuple(jkeras[-len(keras):]) == keras
+    assert jkeras[:4] == ["-m", "jkeras", "run", "--private=keras.src.callbacks=jkeras.callbacks"]
