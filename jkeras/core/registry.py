@@ -325,11 +325,11 @@ def _deserialize(config, custom_objects):
     if isinstance(config, PLAIN) or is_in_process() and callable(config):
         return config
     if isinstance(config, (list, tuple)):
-        return [_deserialize(v, custom_objects) for v in config]
+        return [_deserialize_inner(v, custom_objects) for v in config]
     if not isinstance(config, dict):
         raise TypeError(f"Could not parse config: {config}")
     if "class_name" not in config or "config" not in config:
-        return {k: _deserialize(v, custom_objects) for k, v in config.items()}
+        return {k: _deserialize_inner(v, custom_objects) for k, v in config.items()}
     class_name, inner = config["class_name"], config["config"] if config["config"] is not None else {}
     if not isinstance(class_name, str):
         raise SerializationError(f"Expected 'class_name' to be a name. Received: {class_name!r}")
@@ -342,6 +342,13 @@ def _deserialize(config, custom_objects):
     if not isinstance(inner, dict):
         raise TypeError(f"Expected 'config' to be a dict for {class_name}. Received: {inner} (of type {type(inner)})")
     return _deserialize_object(class_name, inner, config, custom_objects)
+
+
+def _deserialize_inner(config, custom_objects):
+    """What lies inside a config, through the public function: libraries put one of their own in its place, which knows
+    more kinds of texts."""
+    return deserialize(config, custom_objects) if isinstance(config, (str, list, tuple, dict)) else (
+        _deserialize(config, custom_objects))
 
 
 def _deserialize_special(class_name, inner, custom_objects):

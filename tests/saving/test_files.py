@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 
 import keras
 import numpy as np
@@ -175,3 +176,14 @@ def test_a_class_of_ones_own_must_be_registered_or_passed(tmp_path):
         jkeras.saving.load_model(tmp_path / "own.keras")
     read = jkeras.saving.load_model(tmp_path / "own.keras", custom_objects={"Twice": Twice})
     np.testing.assert_array_equal(read.predict(X, verbose=0), 2 * X)
+
+
+def test_a_library_may_put_its_own_function_in_the_place_of_deserialize(monkeypatch):
+    """As bayesflow does, to keep classes in configs: what lies inside a config goes through it too."""
+    original = jkeras.saving.deserialize_keras_object
+
+    def with_types(config, *args, **kwargs):
+        return {"type:int": int}.get(config) if isinstance(config, str) else original(config, *args, **kwargs)
+
+    monkeypatch.setattr(sys.modules[original.__module__], original.__name__, with_types)
+    assert with_types({"a": ["type:int", 3], "b": {"c": "type:int"}}) == {"a": [int, 3], "b": {"c": int}}
