@@ -3,26 +3,18 @@
     python docs/make_gaps.py [--check]
 
 `check_api.py` lies in ../shared/parity beside this repository. With --check nothing is written: exit status 1 says that
-the files are out of date. A difference from Keras that has no reason here stops the script.
+the files are out of date. A difference from Keras stops the script.
 """
 
 import collections
 import os
 import pathlib
-import re
 import subprocess
 import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PARITY = ROOT.parent / "shared" / "parity"
 BEGIN, END = "<!-- features: begin, by docs/make_gaps.py -->", "<!-- features: end -->"
-
-# Modules that later issues build.
-LATER = {
-    "applications": "pretrained architectures: issue 6",
-    "datasets": "data sets to download: issue 6",
-    "saving": "`KerasFileEditor`, and whatever else of files is not there: issue 5",
-}
 
 # Names that are there and raise an error that says what to use.
 RAISES = {
@@ -36,9 +28,6 @@ RAISES = {
     "keras.Model.export(format=\"tf_saved_model\")": "also \"litert\", \"openvino\" and \"torch\": they need other "
                                                      "libraries; use \"stablehlo\", the default, or \"onnx\"",
 }
-# Names, and methods of classes by their name alone, that are not there.
-MISSING = {}
-MOST = 15
 
 
 def checked():
@@ -58,41 +47,17 @@ def checked():
     return dict(counts), dict(line.split(": ", 1) for line in differences.splitlines())
 
 
-def split(differences):
-    """({later module: number of open names}, the names in MISSING that are indeed missing).
-
-    Exits where another name differs, or too many names have no implementation.
-    """
-    later, missing, unexplained = collections.Counter(), {}, []
-    for name, text in differences.items():
-        module = name.split(".")[1]
-        methods = text.removeprefix("no method ").split(", ") if re.fullmatch(r"no method [\w, ]+", text) else []
-        for part in methods or [name]:
-            if module in LATER:
-                later[module] += 1
-            elif part in MISSING:
-                missing[part] = MISSING[part]
-            else:
-                unexplained.append(f"{name}: {text}")
-    if unexplained:
-        sys.exit("Differences from Keras without a reason in docs/make_gaps.py:\n" + "\n".join(unexplained))
-    if len(RAISES) + len(missing) > MOST:
-        sys.exit(f"{len(RAISES) + len(missing)} names without an implementation; {MOST} are allowed.")
-    return later, missing
-
-
 def gaps(differences):
-    """The text of docs/gaps.md."""
-    later, missing = split(differences)
+    """The text of docs/gaps.md.
+
+    Exits where a name is not there, or has another signature.
+    """
+    if differences:
+        sys.exit("Different from Keras:\n" + "\n".join(f"{name}: {text}" for name, text in differences.items()))
     lines = ["# What Keras 3.15.1 has and jkeras has not", "",
-             "Written by `docs/make_gaps.py` from what `check_api.py` finds. All else has the same signature.",
+             "Written by `docs/make_gaps.py`. All public names are there, with the same signature (`check_api.py`).",
              "", "| name | | why, and what to use |", "|---|---|---|"]
     lines += [f"| `{name}` | raises | {reason} |" for name, reason in RAISES.items()]
-    lines += [f"| `{name}` | not there | {reason} |" for name, reason in missing.items()]
-    if later:
-        lines += ["", "Still to come:", "", "| module | open | what |",
-                  "|---|---:|---|"]
-        lines += [f"| `keras.{module}` | {later[module]} | {what} |" for module, what in LATER.items() if later[module]]
     return "\n".join(lines) + "\n"
 
 

@@ -31,6 +31,7 @@ from jkeras import (
     visualization,
     wrappers,
 )
+from jkeras.as_keras import install_as_keras
 from jkeras.core.exports import exported
 from jkeras.core.graph import KerasTensor
 from jkeras.core.input_spec import InputSpec
@@ -61,4 +62,4 @@ def version():
     return __version__
 
 
-__all__ = exported(globals(), *(globals().keys() - {"core"}))  # core is for jkeras itself
+__all__ = exported(globals(), *(globals().keys() - {"as_keras", "core"}))  # these two are for jkeras itself

@@ -1,7 +1,11 @@
 """Every script of examples/ runs and reaches what it promises."""
 
 import importlib.util
+import os
 import pathlib
+import re
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -20,6 +24,12 @@ def load(name):
 def test_every_example_has_a_test():
     tested = {name.removeprefix("test_") for name in globals() if name.startswith("test_")}
     assert {path.stem for path in EXAMPLES.glob("*.py")} <= tested
+
+
+def test_every_example_has_a_line_in_the_table():
+    table = (EXAMPLES / "README.md").read_text()
+    listed = set(re.findall(r"^\| `(\w+)\.py` ", table, re.M))
+    assert listed == {path.stem for path in EXAMPLES.glob("*.py")}
 
 
 def test_digits_quickstart(capsys):
@@ -55,3 +65,153 @@ def test_pure_research():
     assert accuracies.min() < accuracies.max()  # the smallest learning rate is too small
     assert norms.shape == (32,) and np.ptp(norms) > 0
     assert after < 0.8 * before
+
+
+# ---------------------------------------------------------------- one idea each, in short forms
+
+def run(name, **environment):
+    """What an example prints that starts processes, or needs devices that this process does not have."""
+    environment = {**os.environ, "PYTHONPATH": str(EXAMPLES.parent), **environment}
+    return subprocess.run([sys.executable, str(EXAMPLES / f"{name}.py")], env=environment, capture_output=True,
+                          text=True, timeout=600, check=True).stdout
+
+
+@pytest.mark.slow
+def test_image_augmentation():
+    accuracies = load("image_augmentation").main(epochs=150)
+    assert accuracies["augmented"] > accuracies["plain"] > 0.88
+
+
+@pytest.mark.slow
+def test_transfer_learning():
+    accuracies = load("transfer_learning").main(epochs=5, few_epochs=40)
+    assert accuracies["fine-tuned"] > accuracies["from scratch"] + 0.02
+
+
+def test_text_classification():
+    accuracies = load("text_classification").main(count=800, epochs=8)
+    assert accuracies["convolutions"] > 0.9 > 0.65 > accuracies["word_counts"]
+
+
+@pytest.mark.slow
+def test_lstm_time_series():
+    errors = load("lstm_time_series").main(epochs=8, length=1500)
+    assert errors["LSTM"] < 0.5 * errors["linear"] < errors["last value"]
+
+
+def test_vae(capsys):
+    bounds = load("vae").main(epochs=15)
+    assert bounds["VAE"] < bounds["mean image"] - 0.5
+    assert len(capsys.readouterr().out.splitlines()) == 9  # five images, and the figures
+
+
+@pytest.mark.slow
+def test_gan():
+    right, different = load("gan").main(epochs=150, count=200)
+    assert right > 0.8 and different > 60
+
+
+@pytest.mark.slow
+def test_ddpm():
+    right, ratio = load("ddpm").main(steps=1500, count=100)
+    assert right > 0.8 and ratio < 1.5
+
+
+@pytest.mark.slow
+def test_unet_segmentation():
+    found, nothing = load("unet_segmentation").main(epochs=16, count=256)
+    assert found > 0.4 > nothing
+
+
+def test_siamese():
+    found = load("siamese").main(epochs=4, count=2000)
+    assert found["codes"] > found["pixels"] > 0.5
+
+
+@pytest.mark.slow
+def test_language_model():
+    share, same, compiled = load("language_model").main(epochs=8, count=1500)
+    assert same and compiled == {"prefill": 1, "decode": 1}
+    assert share > 0.3
+
+
+@pytest.mark.slow
+def test_actor_critic():
+    first, last = load("actor_critic").main(updates=120)
+    assert last > 3 * first
+
+
+def test_actor_critic_plays_by_the_rules():
+    """A pole that is pushed one way only falls after about ten steps, and its world begins anew."""
+    import jax
+
+    example = load("actor_critic")
+    world, ages = example.begin(jax.random.key(0)), []
+    act = jax.jit(example.act)
+    for step in range(30):
+        world, fell, over = act(world, 1, jax.random.key(step))
+        assert bool(fell) == bool(over)
+        ages.append(int(world.age))
+    assert ages[:5] == [1, 2, 3, 4, 5] and 7 < max(ages) < 13 and ages.count(0) >= 2
+
+
+def test_structured_data():
+    areas = load("structured_data").main(rows=2000, epochs=8)
+    assert areas["crossed"] > areas["logistic"] + 0.03
+
+
+@pytest.mark.slow
+def test_many_devices():
+    found = re.findall(r"losses (\S+) to (\S+), (\S+) KiB", run("many_devices", XLA_FLAGS=""))
+    one, data, model = ([float(value) for value in line] for line in found)
+    np.testing.assert_allclose([data[:2], model[:2]], [one[:2]] * 2, rtol=1e-4)
+    assert one[1] < 0.5 * one[0]
+    assert data[2] == one[2] > 1.5 * model[2]  # a layer that is cut takes less on each device
+
+
+@pytest.mark.slow
+def test_two_processes():
+    together, alone = load("two_processes").main(epochs=4)
+    assert together[0] == together[1]
+    np.testing.assert_allclose(together[0]["losses"], alone["losses"], rtol=1e-4)
+    assert together[0]["accuracy"] > 0.9
+
+
+def test_ensemble():
+    found = load("ensemble").main(members=6, steps=200)
+    assert found["ensemble"][0] > found["mean member"][0] > 0.8
+    assert found["ensemble"][1] < found["best member"][1]
+
+
+def test_maml():
+    found = load("maml").main(steps=600)
+    assert found["MAML"][2] < 0.7 * found["all waves at once"][2]
+
+
+@pytest.mark.slow
+def test_kill_and_resume():
+    arrays, different = load("kill_and_resume").main(epochs=4, kills=(30,))
+    assert arrays > 12 and different == 0
+
+
+def test_keras_file():
+    accuracies = load("keras_file").main(epochs=3)
+    assert 0.85 < accuracies["as it came"] < accuracies["trained on"] == accuracies["saved and opened"]
+    assert (EXAMPLES / "data" / "digits_by_keras.keras").stat().st_size < 50_000
+
+
+@pytest.mark.slow
+def test_export_and_serve():
+    accuracy, difference = load("export_and_serve").main(epochs=4)
+    assert accuracy > 0.9 and difference < 1e-5
+
+
+def test_flax_module():
+    accuracy, difference = load("flax_module").main(epochs=3)
+    assert accuracy > 0.93 and difference < 1e-5
+
+
+@pytest.mark.slow
+def test_sklearn_pipeline():
+    best, accuracies = load("sklearn_pipeline").main(epochs=10, images=400, sizes=(2, 64))
+    assert best == 64 and accuracies["network"] > 0.88

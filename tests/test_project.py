@@ -6,7 +6,6 @@ import pathlib
 import subprocess
 import sys
 
-import numpy as np
 import pytest
 
 import jkeras
@@ -31,14 +30,17 @@ ORDER = [
     {"training"},
     {"models"},
     {"applications", "datasets", "distillation", "preprocessing", "utils", "visualization", "wrappers"},
+    {"as_keras"},
 ]
+TOP = {"__init__", "__main__"}  # they import from all
 RANK = {package: rank for rank, packages in enumerate(ORDER) for package in packages}
 HEAVY = ["orbax", "tensorstore", "h5py", "matplotlib", "rich", "tensorflow", "torch", "pandas", "keras", "IPython",
          "sklearn", "PIL", "flax", "equinox", "jax2onnx", "onnx"]
 
-# Their examples would need Pillow, graphviz, a network or folders full of files; their tests make what they need.
-WITHOUT_EXAMPLE = {"audio_dataset_from_directory", "get_file", "image_dataset_from_directory", "load_img", "plot_model",
-                   "save_img", "text_dataset_from_directory"}
+# Their examples would need Pillow, graphviz, a network, folders full of files, a process of their own; their tests make
+# what they need.
+WITHOUT_EXAMPLE = {"audio_dataset_from_directory", "get_file", "image_dataset_from_directory", "install_as_keras",
+                   "load_img", "plot_model", "save_img", "text_dataset_from_directory"}
 
 
 def package_of(path):
@@ -65,7 +67,7 @@ def test_imports_go_downwards():
     wrong = []
     for path in sorted(ROOT.rglob("*.py")):
         mine = package_of(path)
-        if mine == "__init__":
+        if mine in TOP:
             continue
         for line, other in imported(ast.parse(path.read_text())):
             place = f"jkeras/{path.relative_to(ROOT)}:{line}"
@@ -77,7 +79,7 @@ def test_imports_go_downwards():
 
 
 def test_every_package_has_its_place():
-    found = {package_of(path) for path in ROOT.rglob("*.py")} - {"__init__"}
+    found = {package_of(path) for path in ROOT.rglob("*.py")} - TOP
     assert found <= set(RANK), found - set(RANK)
 
 
@@ -116,14 +118,3 @@ def test_tables_from_check_api_are_up_to_date():
     done = subprocess.run([sys.executable, ROOT.parent / "docs" / "make_gaps.py", "--check"], capture_output=True,
                           text=True)
     assert done.returncode == 0, done.stderr
-
-
-def test_programs_of_the_readme_run():
-    text = (ROOT.parent / "README.md").read_text()
-    programs = [part.split("```")[0] for part in text.split("```python\n")[1:]]
-    rows = np.random.default_rng(0)
-    labels = np.eye(10, dtype="float32")[rows.integers(0, 10, 64)]
-    names = {"x": rows.normal(size=(64, 100)).astype("float32"), "y": labels}
-    for program in programs:
-        exec(program, names)  # each goes on where the one before it stopped
-    assert names["logs"]["loss"].shape == (8,)

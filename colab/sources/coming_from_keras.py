@@ -126,7 +126,7 @@ else:
 # ## 6. What is different: the model is also a value
 #
 # Keras keeps weights in objects. Here the objects are a view, and what computes is a pure function of nested dicts. So
-# what Keras has no word for is a line of JAX, such as the pixels that spoke for an answer.
+# what Keras has no word for is a line of JAX, such as how far each pixel of an image moves the answer (bright: far).
 
 # %%
 import jax

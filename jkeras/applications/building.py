@@ -33,8 +33,9 @@ ARGUMENTS = """
 
 
 def architecture(function):
-    """Decorator: completes a docstring by the arguments that all architectures have."""
-    function.__doc__ = function.__doc__.rstrip() + ARGUMENTS
+    """Decorator: completes a docstring, whose last section may be "Args:", by what all architectures have."""
+    doc = function.__doc__.rstrip()
+    function.__doc__ = doc + ARGUMENTS.removeprefix("\n\n    Args:" if "    Args:" in doc else "")
     return function
 
 
@@ -53,9 +54,21 @@ class Given(typing.NamedTuple):
 
 # ---------------------------------------------------------------- before the body
 
-def channel_axis():
-    """The axis of the channels in images of the session's data format."""
-    return 1 if settings.image_data_format() == "channels_first" else 3
+def channel_axis(last=3):
+    """The axis of the channels in images of the session's data format; `last`: how it is written if it is the last."""
+    return 1 if settings.image_data_format() == "channels_first" else last
+
+
+def only_channels_last(family):
+    """Raises ValueError if the session's data format is one that a family does not have."""
+    if settings.image_data_format() == "channels_first":
+        raise ValueError(f'{family} does not support the `channels_first` image data format. Call '
+                         '`jkeras.config.set_image_data_format("channels_last")` before you make it.')
+
+
+def sides_of(shape):
+    """Height and width from the shape of an image."""
+    return tuple(shape[1:] if settings.image_data_format() == "channels_first" else shape[:2])
 
 
 def begin(given, size, least, fixed=None):
@@ -69,6 +82,11 @@ def begin(given, size, least, fixed=None):
     Raises:
         ValueError: arguments that do not go together.
     """
+    return images_of(given, asked_shape(given, size, least, fixed))
+
+
+def asked_shape(given, size, least, fixed=None):
+    """The shape of an image, after the arguments are found to go together; the arguments as of `begin`."""
     if given.weights not in ("imagenet", None) and not os.path.exists(given.weights):
         raise ValueError("The `weights` argument should be either `None` (random initialization), 'imagenet' "
                          "(pre-training on ImageNet), or the path to the weights file to be loaded, which is not "
@@ -76,7 +94,11 @@ def begin(given, size, least, fixed=None):
     if given.weights == "imagenet" and given.include_top and given.classes != 1000:
         raise ValueError("If using `weights='imagenet'` with `include_top=True`, `classes` should be 1000. "
                          f"Received classes={given.classes}")
-    shape = image_shape(given.input_shape, size, least, given.include_top if fixed is None else fixed, given.weights)
+    return image_shape(given.input_shape, size, least, given.include_top if fixed is None else fixed, given.weights)
+
+
+def images_of(given, shape):
+    """The tensor of images: the given one, else an `Input` of this shape."""
     if given.input_tensor is None:
         return layers.Input(shape)
     if not hasattr(given.input_tensor, "shape"):
@@ -96,7 +118,7 @@ def image_shape(shape, size, least, fixed, weights):
         channels = shape[0 if first else -1]
         if channels not in (1, 3):
             warnings.warn("This model usually expects 1 or 3 input channels. However, it was passed an input_shape "
-                          f"with {channels} input channels.", stacklevel=5)
+                          f"with {channels} input channels.", stacklevel=6)
     usual = whole(size, size, channels)
     if weights == "imagenet" and fixed:
         if shape is not None and tuple(shape) != usual:
@@ -109,8 +131,7 @@ def image_shape(shape, size, least, fixed, weights):
         raise ValueError(f"`input_shape` must be a tuple of three integers. Received: input_shape={shape}")
     if weights == "imagenet" and shape[0 if first else -1] != 3:
         raise ValueError(f"The input must have 3 channels; Received `input_shape={shape}`")
-    sides = shape[1:] if first else shape[:2]
-    if any(side is not None and side < least for side in sides):
+    if any(side is not None and side < least for side in sides_of(shape)):
         raise ValueError(f"Input size must be at least {least}x{least}; Received: input_shape={shape}")
     if fixed and None in shape:
         raise ValueError("If `include_top` is True, you should specify a static `input_shape`. "
@@ -120,14 +141,32 @@ def image_shape(shape, size, least, fixed, weights):
 
 def padding_for(x, kernel):
     """`ZeroPadding2D`'s argument for a strided convolution without padding, so that its windows lie as with "same"."""
-    sides = x.shape[2:4] if settings.image_data_format() == "channels_first" else x.shape[1:3]
+    sides = sides_of(x.shape[1:])
     odd = [1 if sides[0] is None else 1 - side % 2 for side in sides]
     return tuple((kernel // 2 - more, kernel // 2) for more in odd)
 
 
+def ready_for(x, kernel, stride, name):
+    """`(x, padding)` for a convolution: one with strides gets its input padded, by a layer of this name."""
+    if stride == 1:
+        return x, "same"
+    return layers.ZeroPadding2D(padding_for(x, kernel), name=name)(x), "valid"
+
+
+def divisible(width, least=0.9):
+    """A number of channels as the nearest multiple of 8, but no less than the share `least` of it.
+
+    >>> divisible(30), divisible(10), divisible(10, least=0)
+    (32, 16, 8)
+    """
+    rounded = max(8, int(width + 4) // 8 * 8)
+    return rounded + 8 if rounded < least * width else rounded
+
+
 # ---------------------------------------------------------------- after the body
 
-def end(given, images, x, top=None, pools=("avg_pool", "max_pool"), files=None):
+def end(given, images, x, top=None, pools=("avg_pool", "max_pool"), files=None, last=None,
+        inputs=None):
     """The model.
 
     Args:
@@ -136,6 +175,8 @@ def end(given, images, x, top=None, pools=("avg_pool", "max_pool"), files=None):
         top: function from the features to the predictions; by default their mean and a `Dense` layer.
         pools: names of the layers that `pooling` makes; None: automatic ones.
         files: names of the files of weights of ImageNet: of the whole, of the body alone.
+        last: a layer at the end of a model without classifier.
+        inputs: of the model; by default the images, or the list of what a given tensor comes from.
     """
     if given.include_top:
         check_activation(given)
@@ -144,7 +185,10 @@ def end(given, images, x, top=None, pools=("avg_pool", "max_pool"), files=None):
         average = given.pooling == "avg"
         pool = layers.GlobalAveragePooling2D if average else layers.GlobalMaxPooling2D
         x = pool(name=pools[not average])(x)
-    inputs = images if given.input_tensor is None else get_source_inputs(images)
+    if last is not None and not given.include_top:
+        x = last(x)
+    if inputs is None:
+        inputs = images if given.input_tensor is None else get_source_inputs(images)
     model = Functional(inputs, x, name=given.name)
     if given.weights == "imagenet":
         model.load_weights(downloaded(files[0 if given.include_top else 1]))

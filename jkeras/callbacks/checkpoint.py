@@ -6,6 +6,7 @@ import warnings
 import numpy as np
 
 from jkeras.callbacks.monitor import MonitorCallback
+from jkeras.core.errors import suggestion
 from jkeras.core.registry import public
 
 
@@ -33,7 +34,8 @@ class Every:
 def check_save_freq(save_freq):
     """Raises ValueError for what is neither "epoch" nor a number of batches."""
     if save_freq != "epoch" and not isinstance(save_freq, int):
-        raise ValueError(f"Unrecognized save_freq: {save_freq}. Expected save_freq are 'epoch' or integer values")
+        raise ValueError(f"Unrecognized save_freq: {save_freq}. Expected save_freq are 'epoch' or integer values."
+                         f"{suggestion(save_freq, ['epoch'])}")
 
 
 class SavingCallback(MonitorCallback):

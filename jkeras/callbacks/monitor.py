@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 
 from jkeras.callbacks.base import Callback
+from jkeras.core.errors import suggestion
 
 
 class MonitorCallback(Callback):
@@ -26,7 +27,8 @@ class MonitorCallback(Callback):
     def __init__(self, monitor="val_loss", mode="auto", initial_value_threshold=None, min_delta=0):
         super().__init__()
         if mode not in ("auto", "min", "max"):
-            warnings.warn(f"{type(self).__name__} mode '{mode}' is unknown, fallback to auto mode.", stacklevel=3)
+            warnings.warn(f"{type(self).__name__} mode '{mode}' is unknown, fallback to auto mode."
+                          f"{suggestion(mode, ('auto', 'min', 'max'))}", stacklevel=3)
             mode = "auto"
         self.monitor, self.mode, self.best, self.min_delta = monitor, mode, initial_value_threshold, abs(min_delta)
 

@@ -1,5 +1,7 @@
 """One class for each explained error. A message says where, what came, what was expected, what to do."""
 
+import difflib
+
 
 class NotBuiltError(ValueError):
     """Weights were asked for before the input shape was known."""
@@ -60,3 +62,38 @@ def explain(where, expected, received, fix=None):
     """
     text = f"{where}: expected {expected}, received {received}."
     return f"{text} To fix it: {fix}." if fix else text
+
+
+def suggestion(given, known):
+    """Ends a message with " Did you mean 'relu'?" where a known name is close to what was given, else with nothing.
+
+    Args:
+        given: what came in place of a name, or a dict or list of such.
+        known: the names there are; those that are no strings do not count.
+
+    >>> suggestion("rellu", ["relu", "elu", "tanh"])
+    " Did you mean 'relu'?"
+    >>> suggestion("gaussian", ["relu", "elu", "tanh"]), suggestion(3, ["relu"])
+    ('', '')
+    """
+    if isinstance(given, (dict, list)):
+        return next(filter(None, (suggestion(name, known) for name in given)), "")
+    if not isinstance(given, str):
+        return ""
+    lowered = {name.lower(): name for name in known if isinstance(name, str)}
+    close = difflib.get_close_matches(given.lower(), lowered, n=1)
+    return f" Did you mean {lowered[close[0]]!r}?" if close else ""
+
+
+def check_choice(argument, value, known, where=None, error=ValueError):
+    """Raises where the value of an argument is none of the known ones; says which name was meant if one is close.
+
+    >>> check_choice("padding", "same", ("valid", "same"))
+    >>> check_choice("padding", "smae", ("valid", "same"))
+    Traceback (most recent call last):
+    ValueError: Expected `padding` to be one of ('valid', 'same'), received padding='smae'. Did you mean 'same'?
+    """
+    known = tuple(known)
+    if value not in known:
+        raise error(f"{f'{where}: e' if where else 'E'}xpected `{argument}` to be one of {known}, received "
+                    f"{argument}={value!r}.{suggestion(value, known)}")

@@ -4,6 +4,7 @@ import functools
 import inspect
 
 from jkeras.core import registry
+from jkeras.core.errors import suggestion
 from jkeras.core.settings import snake_case
 
 families = {}  # "initializers" -> Family
@@ -53,8 +54,9 @@ class Family:
         found = registry.get_registered_object(name, custom_objects)
         found = self.aliases.get(name) if found is None else found
         if found is None:
-            raise ValueError(f"Could not interpret {self.noun} identifier: {name}. "
-                             f"Known names: {', '.join(sorted(map(str, self.aliases)))}")
+            known = sorted(map(str, self.aliases))
+            raise ValueError(f"Could not interpret {self.noun} identifier: {name}. Known names: {', '.join(known)}."
+                             f"{suggestion(name, known)}")
         return found
 
     def get(self, identifier):

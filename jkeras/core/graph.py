@@ -276,7 +276,7 @@ class Node:
         return not self.input_tensors
 
     @property
-    def parents(self):
+    def parent_nodes(self):
         """The nodes that made the inputs."""
         return [node_of(tensor) for tensor in self.input_tensors if hasattr(tensor, "_keras_history")]
 
@@ -448,7 +448,7 @@ def _by_depth(inputs, order, index):
     for node in reversed(order):
         depth = max(depths[id(node)], operation_depths[node.operation])
         depths[id(node)] = operation_depths[node.operation] = depth
-        for parent in () if id(node) in cut else node.parents:
+        for parent in () if id(node) in cut else node.parent_nodes:
             depths[id(parent)] = max(depth + 1, depths[id(parent)])
     for tensor in inputs:
         node = node_of(tensor)

@@ -4,6 +4,7 @@ A built-in layer writes `weight_specs` and `forward`. `init`, `apply`, `build`, 
 tensors, counting, configs and files follow from these.
 """
 
+import inspect
 import typing
 import warnings
 
@@ -12,7 +13,7 @@ import jax
 from jkeras.core import frame, graph, policy, record, registry, remat
 from jkeras.core.building import as_specs, as_tensors, as_tuples, build_scope, call_build, scoped
 from jkeras.core.call import Call, is_array, masks_of
-from jkeras.core.errors import explain
+from jkeras.core.errors import explain, suggestion
 from jkeras.core.family import families
 from jkeras.core.module import Module, walk
 from jkeras.core.pure import Pair, PureInterface
@@ -116,7 +117,9 @@ class Layer(PureInterface, WeightView, Module, record.Record):
         self.activity_regularizer = families["regularizers"].get(activity_regularizer)
         self._legacy_shape(kwargs)
         if kwargs:
-            raise ValueError(f"Unrecognized keyword arguments passed to {type(self).__name__}: {kwargs}")
+            known = [*inspect.signature(type(self).__init__).parameters, *record.BASE_ARGUMENTS]
+            raise ValueError(f"Unrecognized keyword arguments passed to {type(self).__name__}: {kwargs}."
+                             f"{suggestion(kwargs, known)}")
 
     def _legacy_shape(self, kwargs):
         """`input_dim`, `input_shape` and `batch_input_shape`, which people still type on a first layer."""

@@ -3,13 +3,14 @@
 import jax.numpy as jnp
 import numpy as np
 
-from jkeras.core.errors import DtypeError
+from jkeras.core.errors import DtypeError, suggestion
 from jkeras.core.registry import public
 from jkeras.core.settings import settings
 
 ALLOWED_DTYPES = ("bool", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64", "float16",
                   "bfloat16", "float32", "float64", "complex64", "complex128", "int4", "uint4", "float8_e4m3fn",
                   "float8_e5m2")
+MIXED = ("mixed_float16", "mixed_bfloat16")
 QUANTIZATION_MODES = ("int8", "float8", "int4", "gptq", "awq")
 PYTHON_DTYPES = {bool: "bool", int: "int32", float: "float32", complex: "complex64", str: "string"}
 
@@ -30,7 +31,7 @@ def standardize_dtype(dtype):
     else:
         name = getattr(dtype, "name", None) or _numpy_name(dtype)
     if name not in ALLOWED_DTYPES and name != "string":
-        raise DtypeError(f"Invalid dtype: {dtype}")
+        raise DtypeError(f"Invalid dtype: {dtype}.{suggestion(name, ALLOWED_DTYPES)}")
     return name
 
 
@@ -73,14 +74,14 @@ class DTypePolicy:
 
     @staticmethod
     def _parse(name):
-        if name in ("mixed_float16", "mixed_bfloat16"):
+        if name in MIXED:
             return name.removeprefix("mixed_"), "float32"
         try:
             dtype = standardize_dtype(name)
         except ValueError:
             raise ValueError(f"Cannot convert '{name}' to a mixed precision DTypePolicy. Valid policies include "
                              "'mixed_float16', 'mixed_bfloat16', and the name of any dtype, such as 'float32'."
-                             ) from None
+                             f"{suggestion(name, (*MIXED, *ALLOWED_DTYPES))}") from None
         return dtype, dtype
 
     name = property(lambda self: self._name, doc="The policy's name.")

@@ -4,6 +4,7 @@ import collections.abc
 import re
 
 from jkeras.core import policy, registry
+from jkeras.core.errors import check_choice
 from jkeras.core.policy import QUANTIZATION_MODES, DTypePolicy
 from jkeras.core.registry import public
 
@@ -26,8 +27,7 @@ class QuantizedDTypePolicy(DTypePolicy):
     def __init__(self, mode, source_name=None):
         source_name = policy.dtype_policy().name if source_name is None else source_name
         self._compute_dtype, self._variable_dtype = self._parse(source_name)
-        if mode not in QUANTIZATION_MODES:
-            raise ValueError(f"Invalid quantization mode. Expected one of {QUANTIZATION_MODES}. Received: mode={mode}")
+        check_choice("mode", mode, QUANTIZATION_MODES)
         if (mode, self._compute_dtype) == ("int8", "float16"):
             raise ValueError(f"Quantization mode='{mode}' doesn't work well with compute_dtype='float16'. Take a "
                              "policy that computes in float32 or bfloat16.")

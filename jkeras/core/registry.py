@@ -16,7 +16,7 @@ import warnings
 import jax
 import numpy as np
 
-from jkeras.core.errors import SerializationError, UnknownNameError
+from jkeras.core.errors import SerializationError, UnknownNameError, suggestion
 
 _named = {}  # "keras.layers.Dense" -> class or function; several names may lead to one object
 _canonical = {}  # object -> its first name
@@ -464,7 +464,7 @@ def find(name, config, custom_objects=None):
     raise UnknownNameError(
         f"Could not locate class or function '{name}' of module {module!r}. If it is yours, register it with "
         f"`@jkeras.saving.register_keras_serializable()` or pass `custom_objects={{{name!r}: …}}`. Config: "
-        f"{shown(config)}")
+        f"{shown(config)}.{suggestion(name, _short)}")
 
 
 def _may_be_named(thing):

@@ -8,6 +8,7 @@ import jax
 import numpy as np
 
 from jkeras.core import frame, graph
+from jkeras.core.errors import suggestion
 from jkeras.core.module import walk
 from jkeras.core.registry import public
 
@@ -65,7 +66,7 @@ def policy_of(given):
         return given
     if given not in POLICIES:
         raise ValueError(f"`policy` must be a function of `jax.checkpoint_policies`, or a name among {POLICIES}. "
-                         f"Received: policy={given!r}")
+                         f"Received: policy={given!r}.{suggestion(given, POLICIES)}")
     return getattr(jax.checkpoint_policies, given)
 
 

@@ -12,6 +12,8 @@ import re
 import jax
 import numpy as np
 
+from jkeras.core.errors import check_choice
+
 FLOAT_TYPES = ("float16", "bfloat16", "float32", "float64")
 
 
@@ -64,8 +66,7 @@ def set_floatx(value):
     'bfloat16'
     >>> set_floatx("float32")
     """
-    if value not in FLOAT_TYPES:
-        raise ValueError(f"Unknown `floatx` value: {value}. Expected one of {sorted(FLOAT_TYPES)}")
+    check_choice("floatx", value, sorted(FLOAT_TYPES))
     settings.floatx = str(value)
 
 
@@ -115,9 +116,7 @@ def standardize_data_format(data_format):
     if data_format is None:
         return settings.image_data_format
     data_format = str(data_format).lower()
-    if data_format not in ("channels_first", "channels_last"):
-        raise ValueError("The `data_format` argument must be one of {'channels_first', 'channels_last'}. "
-                         f"Received: data_format={data_format}")
+    check_choice("data_format", data_format, ("channels_first", "channels_last"))
     return data_format
 
 

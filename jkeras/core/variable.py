@@ -6,7 +6,7 @@ import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 
 from jkeras.core import frame
-from jkeras.core.errors import explain
+from jkeras.core.errors import check_choice, explain
 from jkeras.core.family import families
 from jkeras.core.graph import OPERATORS, _ops, standardize_shape
 from jkeras.core.policy import is_float, standardize_dtype
@@ -34,12 +34,6 @@ def values_of(variables):
         values = [v._value for v in variables]
         if not any(isinstance(value, Lent) for value in values):
             return [v.own_value() if value is None else value for v, value in zip(variables, values)]
-
-
-def _check_choice(argument, value, allowed):
-    if value not in allowed:
-        raise ValueError(f"Invalid value for argument `{argument}`. Expected one of {allowed}. "
-                         f"Received: {argument}={value}")
 
 
 def _hook(name, doc):
@@ -77,8 +71,8 @@ class Variable:
         if not isinstance(name, str) or "/" in name:
             raise ValueError("Argument `name` must be a string and cannot contain character `/`. "
                              f"Received: name={name} (of type {type(name)})")
-        _check_choice("aggregation", aggregation, AGGREGATIONS)
-        _check_choice("synchronization", synchronization, SYNCHRONIZATIONS)
+        check_choice("aggregation", aggregation, AGGREGATIONS)
+        check_choice("synchronization", synchronization, SYNCHRONIZATIONS)
         self.name, self.scope, self.layout = name, frame.scope_path(), layout
         self.trainable, self.autocast = trainable, bool(autocast)
         self.aggregation, self.synchronization = aggregation or "none", synchronization or "none"

@@ -1,6 +1,17 @@
-"""Data sets."""
+"""Data sets: `digits` comes with the package, the others are downloaded once."""
 
 from jkeras.core.exports import exported
-from jkeras.datasets import digits
+from jkeras.datasets import (
+    boston_housing,
+    california_housing,
+    cifar10,
+    cifar100,
+    digits,
+    fashion_mnist,
+    imdb,
+    mnist,
+    reuters,
+)
 
-__all__ = exported(globals(), "digits")
+__all__ = exported(globals(), "boston_housing", "california_housing", "cifar10", "cifar100", "digits", "fashion_mnist",
+                   "imdb", "mnist", "reuters")

@@ -2,7 +2,7 @@
 
 import os
 
-from jkeras.core.errors import explain
+from jkeras.core.errors import check_choice
 from jkeras.core.settings import is_interactive_logging_enabled
 from jkeras.export import onnx_file
 from jkeras.export.archive import ExportArchive
@@ -21,8 +21,7 @@ def export_model(model, filepath, format, verbose, input_signature, platforms, *
     if format in INSTEAD:
         raise NotImplementedError(f"`format=\"{format}\"` {INSTEAD[format]}.")
     allowed = {"stablehlo": (), "onnx": ("opset_version",)}
-    if format not in allowed:
-        raise ValueError(explain("Model.export", f"`format` among {', '.join(allowed)}", repr(format)))
+    check_choice("format", format, allowed, "Model.export")
     unknown = sorted(set(kwargs) - set(allowed[format]))
     if unknown:
         raise ValueError(f"`export` got the arguments {unknown}, which mean nothing for the format \"{format}\". Leave "

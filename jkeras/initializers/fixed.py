@@ -2,6 +2,7 @@
 
 import jax.numpy as jnp
 
+from jkeras.core.errors import check_choice
 from jkeras.core.policy import standardize_dtype
 from jkeras.core.record import Any, Kind, record
 from jkeras.core.registry import deserialize
@@ -98,8 +99,7 @@ class STFT(Initializer):
     periodic: Any = False
 
     def __post_init__(self):
-        if self.side not in ("real", "imag"):
-            raise ValueError(f"STFT: `side` should be 'real' or 'imag'. Received: side={self.side!r}")
+        check_choice("side", self.side, ("real", "imag"), "STFT")
         if self.scaling not in (None, "density", "spectrum"):
             raise ValueError("STFT: `scaling` should be None, 'density' or 'spectrum'. "
                              f"Received: scaling={self.scaling!r}")

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.core import draws
+from jkeras.core.errors import check_choice
 from jkeras.core.policy import standardize_dtype
 from jkeras.core.record import Any, record
 from jkeras.initializers.base import RandomInitializer, normal, truncated_normal
@@ -101,14 +102,11 @@ class VarianceScaling(RandomInitializer):
     def __post_init__(self):
         if self.scale <= 0.0:
             raise ValueError(f"Argument `scale` must be a positive float. Received: scale={self.scale}")
-        if self.mode not in ("fan_in", "fan_out", "fan_avg"):
-            raise ValueError(f"`mode` should be 'fan_in', 'fan_out' or 'fan_avg'. Received: mode={self.mode!r}")
+        check_choice("mode", self.mode, ("fan_in", "fan_out", "fan_avg"))
         self.distribution = self.distribution.lower()
+        check_choice("distribution", self.distribution, ("uniform", "normal", "truncated_normal", "untruncated_normal"))
         if self.distribution == "normal":
             self.distribution = "truncated_normal"
-        if self.distribution not in ("uniform", "truncated_normal", "untruncated_normal"):
-            raise ValueError("`distribution` should be 'truncated_normal', 'untruncated_normal' or 'uniform'. "
-                             f"Received: distribution={self.distribution!r}")
 
     def sample(self, key, shape, dtype=None):
         fan_in, fan_out = compute_fans(shape, self.input_axes, self.output_axes)

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from jkeras import ops
-from jkeras.core.errors import explain
+from jkeras.core.errors import check_choice, explain
 from jkeras.core.layer import Layer, layer
 from jkeras.core.record import Any
 from jkeras.core.rng import SeedGenerator
@@ -89,9 +89,7 @@ class Attention(SequenceAttention):
 
     def __post_init__(self):
         super().__post_init__()
-        if self.score_mode not in ("dot", "concat"):
-            raise ValueError(f"{self._where}: expected 'dot' or 'concat' as `score_mode`. "
-                             f"Received: score_mode={self.score_mode!r}")
+        check_choice("score_mode", self.score_mode, ("dot", "concat"), self._where)
 
     def weight_specs(self, inputs):
         self._check_lists(inputs)

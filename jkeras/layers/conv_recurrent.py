@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 
 from jkeras import ops
-from jkeras.core.errors import explain
+from jkeras.core.errors import check_choice, explain
 from jkeras.core.layer import layer
 from jkeras.core.record import Any
 from jkeras.core.rng import SeedGenerator
@@ -50,8 +50,7 @@ class ConvLSTMCell(ConvFields, Cell):
         for name in ("kernel_size", "strides", "dilation_rate"):
             setattr(self, name, sizes(getattr(self, name), self.rank, name, self._where))
         self.padding, self.data_format = self.padding.lower(), standardize_data_format(self.data_format)
-        if self.padding not in ("valid", "same"):
-            raise ValueError(explain(self._where, "`padding` to be 'valid' or 'same'", f"padding={self.padding!r}"))
+        check_choice("padding", self.padding, ("valid", "same"), self._where)
         if max(self.strides) > 1 and max(self.dilation_rate) > 1:
             raise ValueError(explain(self._where, "either `strides` or `dilation_rate` to be 1",
                                      f"strides={self.strides} and dilation_rate={self.dilation_rate}"))

@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 
 from jkeras import ops
-from jkeras.core.errors import explain
+from jkeras.core.errors import check_choice, explain
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Layer, layer
 from jkeras.core.record import HIDDEN, Activation, Any, Constraint, Initializer, Regularizer
@@ -41,8 +41,8 @@ class Sliding(Layer):
         where = self._where
         for name in ("kernel_size", "strides", "dilation_rate"):
             setattr(self, name, sizes(getattr(self, name), self.rank, name, where))
-        if not isinstance(self.padding, str) or self.padding.lower() not in self._paddings:
-            raise ValueError(explain(where, f"`padding` to be one of {self._paddings}", f"padding={self.padding!r}"))
+        padding = self.padding.lower() if isinstance(self.padding, str) else self.padding
+        check_choice("padding", padding, self._paddings, where)
         for name in self._counts:
             value = getattr(self, name)
             if value is not None and value <= 0:

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.core import graph
-from jkeras.core.errors import explain
+from jkeras.core.errors import check_choice, explain
 from jkeras.layers.base import DataLayer
 from jkeras.ops import multi_hot, one_hot
 
@@ -72,8 +72,7 @@ def texts(inputs, encoding="utf-8"):
 
 def check_output_mode(layer, modes=OUTPUT_MODES):
     """Raises ValueError for an output mode that a layer does not have, or a sparse one that cannot be."""
-    if layer.output_mode not in modes:
-        raise ValueError(explain(layer._where, f"`output_mode` among {modes}", f"output_mode={layer.output_mode!r}"))
+    check_choice("output_mode", layer.output_mode, modes, layer._where)
     if layer.sparse:
         raise ValueError(explain(layer._where, "sparse=False", "sparse=True",
                                  "use the dense output; JAX has no sparse tensors that layers could go on with"))

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from jkeras import random
-from jkeras.core.errors import explain
+from jkeras.core.errors import check_choice, explain
 from jkeras.core.graph import is_symbolic
 from jkeras.core.policy import is_float
 from jkeras.core.rng import SeedGenerator, as_key
@@ -101,9 +101,7 @@ class ImageLayer(DataLayer):
         for name, (low, high) in self._ranges.items():
             setattr(self, name, bounds(getattr(self, name), low, high, name, self._where))
         for name, known in self._choices.items():
-            if getattr(self, name) not in known:
-                raise NotImplementedError(explain(self._where, f"`{name}` to be one of {known}",
-                                                  f"{name}={getattr(self, name)!r}"))
+            check_choice(name, getattr(self, name), known, self._where, NotImplementedError)
         if hasattr(self, "seed"):
             self.generator = SeedGenerator(self.seed)
 

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras import random
-from jkeras.core.errors import explain
+from jkeras.core.errors import check_choice, explain
 from jkeras.core.layer import layer
 from jkeras.core.record import Any
 from jkeras.layers.image_base import ImageLayer, MovingLayer, bounds, chosen, per_image
@@ -36,9 +36,7 @@ class RandomFlip(ImageLayer):
 
     def __post_init__(self):
         super().__post_init__()
-        known = ("horizontal", "vertical", "horizontal_and_vertical")
-        if self.mode not in known:
-            raise ValueError(explain(self._where, f"`mode` to be one of {known}", f"mode={self.mode!r}"))
+        check_choice("mode", self.mode, ("horizontal", "vertical", "horizontal_and_vertical"), self._where)
 
     def draw(self, images, key):
         flips = random.uniform((images.shape[0], 1, 1, 1), seed=key()) <= 0.5

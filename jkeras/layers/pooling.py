@@ -1,7 +1,7 @@
 """Pooling layers over 1, 2 and 3 spatial axes: windows, whole inputs, and windows of a given number."""
 
 from jkeras import ops
-from jkeras.core.errors import explain
+from jkeras.core.errors import check_choice, explain
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Layer, layer
 from jkeras.core.record import Any
@@ -27,9 +27,9 @@ class Pooling(ReadyLayer):
         self.strides = self.pool_size if self.strides is None else self.strides
         for name in ("pool_size", "strides"):
             setattr(self, name, sizes(getattr(self, name), self.rank, name, self._where))
-        if not isinstance(self.padding, str) or self.padding.lower() not in ("valid", "same"):
-            raise ValueError(explain(self._where, "`padding` to be 'valid' or 'same'", f"padding={self.padding!r}"))
-        self.padding, self.data_format = self.padding.lower(), standardize_data_format(self.data_format)
+        self.padding = self.padding.lower() if isinstance(self.padding, str) else self.padding
+        check_choice("padding", self.padding, ("valid", "same"), self._where)
+        self.data_format = standardize_data_format(self.data_format)
         self.input_spec = InputSpec(ndim=self.rank + 2)
 
     def forward(self, w, x, ctx):

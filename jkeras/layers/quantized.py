@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.core import registry
-from jkeras.core.errors import explain
+from jkeras.core.errors import check_choice, explain
 from jkeras.core.layer import Layer
 from jkeras.core.record import Kind
 from jkeras.quantizers.coding import Coding, float8_product, integer_product, straight_through
@@ -89,9 +89,7 @@ class QuantizedLayer(Layer):
             self.dtype_policy = f"{full}_from_{self._own_policy.name}"
 
     def _check_mode(self, mode):
-        if mode not in self.quantization_modes:
-            raise NotImplementedError(f"{self._where}: invalid quantization mode. Expected one of "
-                                      f"{self.quantization_modes}. Received: quantization_mode={mode}")
+        check_choice("quantization_mode", mode, self.quantization_modes, self._where, NotImplementedError)
 
     def _make_weights(self, specs):
         mode = self.quantization_mode

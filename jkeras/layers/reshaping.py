@@ -5,7 +5,7 @@ import math
 import jax
 import jax.numpy as jnp
 
-from jkeras.core.errors import explain
+from jkeras.core.errors import check_choice, explain
 from jkeras.core.graph import KerasTensor
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Layer, layer
@@ -377,9 +377,8 @@ class UpSampling2D(_UpSampling):
     def __post_init__(self):
         super().__post_init__()
         self.interpolation = self.interpolation.lower()
-        known = ("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5")
-        if self.interpolation not in known:
-            raise ValueError(explain(self._where, f"`interpolation` to be one of {known}", repr(self.interpolation)))
+        check_choice("interpolation", self.interpolation, ("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5"),
+                     self._where)
 
     def forward(self, w, inputs, ctx):
         if self.interpolation == "nearest":

@@ -6,7 +6,7 @@ import warnings
 import jax.numpy as jnp
 
 from jkeras import ops
-from jkeras.core.errors import explain
+from jkeras.core.errors import check_choice, explain
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Layer, layer
 from jkeras.core.record import Any
@@ -57,15 +57,14 @@ class STFTSpectrogram(Layer):
 
     def __post_init__(self):
         step, fft = self.frame_step, self.fft_length
+        check_choice("mode", self.mode, MODES, self._where)
+        check_choice("scaling", self.scaling, ("density", "spectrum", None), self._where)
+        check_choice("padding", self.padding, ("valid", "same"), self._where)
         for wrong, expected, received in (
-                (self.mode not in MODES, f"`mode` among {MODES}", f"mode={self.mode!r}"),
                 (step is not None and not 1 <= step <= self.frame_length,
                  f"`frame_step` from 1 to frame_length={self.frame_length}", f"frame_step={step}"),
                 (fft is not None and fft < self.frame_length,
-                 f"`fft_length` of frame_length={self.frame_length} or more", f"fft_length={fft}"),
-                (self.scaling not in (None, "density", "spectrum"), "`scaling` 'density', 'spectrum' or None",
-                 f"scaling={self.scaling!r}"),
-                (self.padding not in ("valid", "same"), "`padding` 'valid' or 'same'", f"padding={self.padding!r}")):
+                 f"`fft_length` of frame_length={self.frame_length} or more", f"fft_length={fft}")):
             if wrong:
                 raise ValueError(explain(self._where, expected, received))
         if fft is not None and fft & (fft - 1):

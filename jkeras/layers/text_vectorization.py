@@ -6,7 +6,7 @@ import string
 import numpy as np
 
 from jkeras.core import graph
-from jkeras.core.errors import explain
+from jkeras.core.errors import check_choice, explain
 from jkeras.core.layer import layer
 from jkeras.core.record import Any
 from jkeras.core.settings import floatx
@@ -79,11 +79,10 @@ class TextVectorization(HostLayer):
 
     def _check_arguments(self):
         ngrams, length = self.ngrams, self.output_sequence_length
+        for name, known in (("standardize", TABLES), ("split", SPLITS)):
+            if not callable(getattr(self, name)):
+                check_choice(name, getattr(self, name), (*known, None), self._where)
         for wrong, expected, received in (
-                (not (self.standardize is None or callable(self.standardize) or self.standardize in TABLES),
-                 f"`standardize` among {list(TABLES)}, None or a function", f"standardize={self.standardize!r}"),
-                (not (self.split is None or callable(self.split) or self.split in SPLITS),
-                 f"`split` among {list(SPLITS)}, None or a function", f"split={self.split!r}"),
                 (not (ngrams is None or isinstance(ngrams, int) or isinstance(ngrams, tuple) and all(
                     isinstance(n, int) for n in ngrams)), "`ngrams` to be None, an integer or a tuple of them",
                  f"ngrams={ngrams!r}"),

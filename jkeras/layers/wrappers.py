@@ -5,6 +5,7 @@ import jax.numpy as jnp
 
 from jkeras.core import frame, graph, registry
 from jkeras.core.call import target_of
+from jkeras.core.errors import check_choice
 from jkeras.core.layer import Composite, Layer, StatefulLayer, layer
 from jkeras.core.module import named_variables, walk
 from jkeras.core.rng import SeedGenerator
@@ -147,9 +148,7 @@ class Bidirectional(StateShapes, Composite):
         for name, value in (("layer", layer), ("backward_layer", backward_layer)):
             if not isinstance(value, Layer) and not (name == "backward_layer" and value is None):
                 raise ValueError(f"Bidirectional: expected a layer object as `{name}`. Received: {value!r}")
-        if merge_mode not in MERGES:
-            raise ValueError(f"Bidirectional: expected `merge_mode` to be one of {list(MERGES)}. "
-                             f"Received: merge_mode={merge_mode!r}")
+        check_choice("merge_mode", merge_mode, MERGES, "Bidirectional")
         super().__init__(**kwargs)
         self.forward_layer = _twin(layer, "forward_")
         self.backward_layer = _twin(layer, "backward_", go_backwards=True) if backward_layer is None else backward_layer

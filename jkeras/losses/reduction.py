@@ -2,7 +2,7 @@
 
 import jax.numpy as jnp
 
-from jkeras.core.errors import ShapeError, explain
+from jkeras.core.errors import ShapeError, check_choice, explain
 from jkeras.core.frame import current
 from jkeras.core.graph import op
 from jkeras.core.rows import beside, over_real_rows, real_rows
@@ -21,9 +21,7 @@ def comparison(*names):
 
 def standardize_reduction(reduction):
     """The reduction, checked."""
-    if reduction not in REDUCTIONS:
-        raise ValueError(f"Invalid value for argument `reduction`. Expected one of {REDUCTIONS}. "
-                         f"Received: reduction={reduction}")
+    check_choice("reduction", reduction, REDUCTIONS)
     return reduction
 
 

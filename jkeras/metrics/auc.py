@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 
+from jkeras.core.errors import suggestion
 from jkeras.core.record import Any, record
 from jkeras.core.settings import epsilon, floatx
 from jkeras.losses.reduction import divide_no_nan
@@ -18,7 +19,8 @@ def _one_of(noun, value, allowed):
     for name in allowed:
         if value in (name, name.lower(), name.capitalize() if noun != "curve" else name):
             return name
-    raise ValueError(f'Invalid AUC {noun} value: "{value}". Expected one of {list(allowed)}')
+    raise ValueError(f'Invalid AUC {noun} value: "{value}". Expected one of {list(allowed)}.'
+                     f'{suggestion(value, allowed)}')
 
 
 @record("keras.metrics", arguments="num_thresholds, curve, summation_method, name, dtype, thresholds, multi_label, "

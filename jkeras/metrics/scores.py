@@ -5,6 +5,7 @@ import warnings
 import jax
 import jax.numpy as jnp
 
+from jkeras.core.errors import check_choice
 from jkeras.core.record import Any, record
 from jkeras.core.rows import count
 from jkeras.core.settings import epsilon
@@ -41,9 +42,7 @@ class FBetaScore(Accumulator):
     _direction = "up"
 
     def __post_init__(self):
-        if self.average not in (None, "micro", "macro", "weighted"):
-            raise ValueError("Invalid `average` argument value. Expected one of: (None, 'micro', 'macro', 'weighted'). "
-                             f"Received: average={self.average}")
+        check_choice("average", self.average, (None, "micro", "macro", "weighted"))
         if not isinstance(self.beta, float) or self.beta <= 0:
             raise ValueError(f"Argument `beta` must be a Python float > 0. Received: beta={self.beta} of type "
                              f"{type(self.beta)}")
@@ -126,10 +125,8 @@ class R2Score(Accumulator):
     _direction = "up"
 
     def __post_init__(self):
-        allowed = (None, "uniform_average", "variance_weighted_average")
-        if self.class_aggregation not in allowed:
-            raise ValueError(f"Invalid value for argument `class_aggregation`. Expected one of {allowed}. "
-                             f"Received: class_aggregation={self.class_aggregation}")
+        check_choice("class_aggregation", self.class_aggregation,
+                     (None, "uniform_average", "variance_weighted_average"))
         if self.num_regressors < 0:
             raise ValueError("Invalid value for argument `num_regressors`. Expected a value >= 0. "
                              f"Received: num_regressors={self.num_regressors}")

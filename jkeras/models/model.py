@@ -8,7 +8,7 @@ import warnings
 import numpy as np
 
 from jkeras.core import graph, registry, tree
-from jkeras.core.errors import explain
+from jkeras.core.errors import explain, suggestion
 from jkeras.core.building import as_tuples
 from jkeras.core.layer import Layer
 from jkeras.models import host
@@ -102,7 +102,8 @@ class Model(Trainer, Layer):
         for layer in self.layers:
             if layer.name == name:
                 return layer
-        raise ValueError(f"No such layer: {name}. Existing layers are: {[layer.name for layer in self.layers]}.")
+        known = [layer.name for layer in self.layers]
+        raise ValueError(f"No such layer: {name}. Existing layers are: {known}.{suggestion(name, known)}")
 
     def build_from_config(self, config):
         """Builds a subclass for the shapes of `get_build_config()`."""

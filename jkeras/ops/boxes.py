@@ -8,6 +8,7 @@ import math
 
 import jax.numpy as jnp
 
+from jkeras.core.errors import check_choice
 from jkeras.core.registry import public
 from jkeras.core.settings import epsilon
 
@@ -63,9 +64,8 @@ def convert_format(boxes, source, target, height=None, width=None, dtype="float3
     boxes, source, target = jnp.asarray(boxes), source.lower(), target.lower()
     if boxes.shape[-1:] != (4,):
         raise ValueError(f"`boxes` must have the shape (..., 4). Received: boxes.shape={boxes.shape}")
-    if source not in FORMATS or target not in FORMATS:
-        raise ValueError(f"`source` and `target` must be among {FORMATS}. Received: source={source!r}, "
-                         f"target={target!r}")
+    check_choice("source", source, FORMATS)
+    check_choice("target", target, FORMATS)
     relative = [name.startswith("rel_") for name in (source, target)]
     if any(relative) and (height is None or width is None):
         raise ValueError("Relative formats need the image's `height` and `width`. Received: "

@@ -8,6 +8,7 @@ from jax import lax
 from numpy.lib.array_utils import normalize_axis_index
 
 from jkeras.core import graph
+from jkeras.core.errors import check_choice
 from jkeras.core.graph import KerasTensor, op
 from jkeras.core.policy import is_float, standardize_dtype
 from jkeras.core.registry import public
@@ -153,8 +154,7 @@ _COMBINED = {None: "set", "add": "add", "max": "max", "min": "min", "mul": "mult
 
 def _combination(reduction):
     reduction = reduction.lower() if isinstance(reduction, str) else reduction
-    if reduction not in _COMBINED:
-        raise ValueError(f"Unknown reduction {reduction!r}. Expected one of None, 'add', 'max', 'min', 'mul'.")
+    check_choice("reduction", reduction, _COMBINED)
     return _COMBINED[reduction]
 
 

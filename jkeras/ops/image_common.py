@@ -30,12 +30,6 @@ def check_rank(images, name="images"):
                          f"{name}.shape={tuple(images.shape)}")
 
 
-def check_choice(name, value, known):
-    """Raises ValueError unless `value` is one of the known ones."""
-    if value not in known:
-        raise ValueError(f"`{name}` must be one of {tuple(known)}. Received: {name}={value!r}")
-
-
 def image_op(inputs=1, class_name=None, spec=None):
     """The decorator of an op `keras.ops.image.NAME`; arguments as those of `core.graph.op`."""
     def decorate(function):

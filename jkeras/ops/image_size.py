@@ -6,12 +6,12 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jkeras.core.errors import ShapeError
+from jkeras.core.errors import ShapeError, check_choice
 from jkeras.core.graph import KerasTensor
 from jkeras.core.policy import is_float
 from jkeras.core.settings import standardize_data_format
 from jkeras.ops.core import saturate_cast
-from jkeras.ops.image_common import axes_of, check_choice, check_rank, image_op
+from jkeras.ops.image_common import axes_of, check_rank, image_op
 from jkeras.ops.nn_conv import dimension_numbers, padding_type, per_axis
 
 INTERPOLATIONS = ("bilinear", "nearest", "lanczos3", "lanczos5", "bicubic")

@@ -4,11 +4,11 @@ import jax
 import jax.numpy as jnp
 from jax.scipy.ndimage import map_coordinates as read_at
 
-from jkeras.core.errors import ShapeError
+from jkeras.core.errors import ShapeError, check_choice
 from jkeras.core.graph import KerasTensor
 from jkeras.core.rng import as_key
 from jkeras.core.settings import standardize_data_format
-from jkeras.ops.image_common import axes_of, check_choice, check_rank, image_op
+from jkeras.ops.image_common import axes_of, check_rank, image_op
 from jkeras.ops.image_filter import blur
 from jkeras.ops.promotion import result_type
 

@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import jax.scipy as jsp
 
+from jkeras.core.errors import check_choice
 from jkeras.core.policy import is_float
 from jkeras.core.settings import settings
 from jkeras.ops.naming import linalg_op
@@ -141,8 +142,7 @@ def qr(x, mode="reduced"):
     >>> [v.shape for v in qr(jnp.ones((3, 2)))]
     [(3, 2), (2, 2)]
     """
-    if mode not in ("reduced", "complete"):
-        raise ValueError(f"Argument `mode` must be 'reduced' or 'complete'. Received: mode={mode!r}")
+    check_choice("mode", mode, ("reduced", "complete"))
     x = jnp.asarray(x)
     if x.ndim < 2:
         raise TypeError(f"`qr` takes an input with at least two axes. Received an input of shape {x.shape}")

@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jkeras.core.errors import PaddingError, ShapeError
+from jkeras.core.errors import PaddingError, ShapeError, check_choice
 from jkeras.core.graph import KerasTensor, infer
 from jkeras.core.settings import standardize_data_format
 from jkeras.ops import kernels_conv
@@ -36,10 +36,8 @@ def padding_type(padding):
     >>> padding_type("same")
     'SAME'
     """
-    name = padding.upper()
-    if name not in ("VALID", "SAME"):
-        raise PaddingError(f"`padding` must be 'valid' or 'same'. Received: padding={padding!r}")
-    return name
+    check_choice("padding", padding.lower(), ("valid", "same"), error=PaddingError)
+    return padding.upper()
 
 
 def dimension_numbers(ndim, data_format):
@@ -169,10 +167,9 @@ def transposed_padding(size, stride, dilation, padding, output_padding):
     `output_padding` p, (n - 1) * stride + k + p and (n - 1) * stride + k % 2 + p.
     """
     k = (size - 1) * dilation + 1
+    check_choice("padding", padding, ("valid", "same"))
     if padding == "valid":
         return k - 1, k - 1 + (max(stride - k, 0) if output_padding is None else output_padding)
-    if padding != "same":
-        raise ValueError(f"The `padding` argument must be 'valid' or 'same'. Received: padding={padding!r}")
     total = k - 2 + (stride if output_padding is None else k % 2 + output_padding)
     left = min(-(-total // 2), k - 1)
     return left, total - left

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from jkeras.core.errors import ShapeError
+from jkeras.core.errors import ShapeError, check_choice
 from jkeras.core.settings import standardize_data_format
 from jkeras.ops import kernels
 from jkeras.ops.naming import nn_op
@@ -25,8 +25,7 @@ def _pool_arguments(inputs, pool_size, strides, padding, data_format):
     if inputs.ndim < 3:
         raise ShapeError("Pooling takes inputs with batch, channels and at least one spatial axis. Received: "
                          f"inputs.shape={inputs.shape}")
-    if padding not in ("valid", "same"):
-        raise ValueError(f"The `padding` argument must be 'valid' or 'same'. Received: padding={padding!r}")
+    check_choice("padding", padding, ("valid", "same"))
     window = _window(pool_size, inputs.ndim, data_format)
     return window, window if strides is None else _window(strides, inputs.ndim, data_format), padding.upper()
 

@@ -4,6 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
+from jkeras.core.errors import check_choice
 from jkeras.core.graph import KerasTensor, infer
 from jkeras.core.registry import public
 from jkeras.ops.promotion import both_names, broadcast_shapes, describe, numpy_op, shape_of, sized, tensor
@@ -336,18 +337,25 @@ def repeat(x, repeats, axis=None):
     return jnp.repeat(tensor(x), np.asarray(repeats) if isinstance(repeats, (list, tuple)) else repeats, axis=axis)
 
 
+PAD_MODES = ("constant", "edge", "reflect", "symmetric", "wrap", "linear_ramp", "maximum", "mean", "minimum", "median",
+             "empty")
+
+
 @numpy_op(inputs=1, keywords=("constant_values",))
 def pad(x, pad_width, mode="constant", constant_values=None):
     """Elements added at both ends of each axis.
 
     Args:
         pad_width: `((before, after), …)` for each axis, one pair or one number for all.
-        mode: "constant", "edge", "reflect", "symmetric", "wrap", "linear_ramp", "maximum", "mean", "minimum", "median".
+        mode: "constant", "edge", "reflect", "symmetric", "wrap", "linear_ramp", "maximum", "mean", "minimum", "median",
+            "empty", or a function as `numpy.pad` takes it.
         constant_values: what to add in mode "constant", by default 0.
 
     >>> print(pad([1, 2], (1, 2), constant_values=9))
     [9 1 2 9 9]
     """
+    if not callable(mode):
+        check_choice("mode", mode, PAD_MODES, error=NotImplementedError)
     if constant_values is None:
         return jnp.pad(tensor(x), pad_width, mode=mode)
     if mode != "constant":

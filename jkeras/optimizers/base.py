@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jkeras.core.errors import suggestion
 from jkeras.core.graph import standardize_shape
 from jkeras.core.record import collect_fields, make_init
 from jkeras.core.registry import CustomObjectScope, deserialize, public, serialize
@@ -29,8 +30,9 @@ def refuse(self, decay=None, **unknown):
         warnings.warn("Argument `decay` is no longer supported and is ignored. Use a learning rate schedule.",
                       stacklevel=4)
     if unknown:
-        raise ValueError(f"{type(self).__name__}: Argument(s) not recognized: {unknown}. "
-                         f"Its arguments: {', '.join(f.name for f in self._fields)}")
+        known = [field.name for field in self._fields]
+        raise ValueError(f"{type(self).__name__}: Argument(s) not recognized: {unknown}. Its arguments: "
+                         f"{', '.join(known)}.{suggestion(unknown, known)}")
 
 
 def optimizer(*aliases, arguments="", after="", only=None, base_init=refuse):

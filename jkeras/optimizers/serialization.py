@@ -1,5 +1,6 @@
 """Optimizers from names, configs and optax transformations, and back."""
 
+from jkeras.core.errors import suggestion
 from jkeras.core.family import Family
 from jkeras.core.registry import deserialize as _deserialize
 from jkeras.core.registry import get_registered_object, public
@@ -22,7 +23,7 @@ class OptimizerFamily(Family):
         if isinstance(identifier, str):
             if identifier.lower() not in self.aliases and get_registered_object(identifier) is None:
                 raise ValueError(f"Could not interpret optimizer identifier: {identifier!r}. Known names: "
-                                 f"{', '.join(sorted(self.aliases))}")
+                                 f"{', '.join(sorted(self.aliases))}.{suggestion(identifier, self.aliases)}")
             identifier = {"class_name": identifier, "config": {}}
         if isinstance(identifier, dict):
             found = self.deserialize(identifier)

@@ -1,5 +1,6 @@
 """How `model.quantize` is told what to do."""
 
+from jkeras.core.errors import check_choice
 from jkeras.core.policy import QUANTIZATION_MODES
 from jkeras.core.record import Any, Record, record
 from jkeras.core.registry import deserialize, public, serialize
@@ -230,8 +231,8 @@ def resolve(mode, config):
     128
     """
     mode, config = (config, None) if isinstance(config, str) else (mode, config)
-    if mode is not None and mode not in QUANTIZATION_MODES:
-        raise ValueError(f"Invalid quantization mode. Expected one of {QUANTIZATION_MODES}. Received: mode={mode}")
+    if mode is not None:
+        check_choice("mode", mode, QUANTIZATION_MODES)
     defaults = {"int8": Int8QuantizationConfig, "int4": Int4QuantizationConfig, "float8": Float8QuantizationConfig}
     if config is None and mode not in defaults:
         raise ValueError("You must provide either `mode` or `config` to `quantize`." if mode is None else

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jkeras.core.errors import check_choice
 from jkeras.core.record import Any, Kind, Record, record
 from jkeras.core.registry import public
 from jkeras.core.settings import epsilon
@@ -114,8 +115,7 @@ class OrthogonalRegularizer(Regularizer):
     mode: Any = "rows"
 
     def __post_init__(self):
-        if self.mode not in ("rows", "columns"):
-            raise ValueError(f"`mode` should be 'rows' or 'columns'. Received: mode={self.mode!r}")
+        check_choice("mode", self.mode, ("rows", "columns"))
 
     def __call__(self, x):
         x = jnp.asarray(x)

@@ -7,12 +7,14 @@ import typing
 import jax
 import numpy as np
 
+from jkeras.core.errors import check_choice
 from jkeras.core.registry import public
 from jkeras.saving import arrays
 from jkeras.saving.step_store import StepStore
 from jkeras.saving.steps import Misfit
 
 STATE, EXTRA = "state", "extra"
+UNKNOWN = object()  # the best checkpoint, before the folder was looked through
 
 
 class Report(typing.NamedTuple):
@@ -77,11 +79,10 @@ class Checkpointer(StepStore):
             if value is not None and (type(value) is not int or value < 1):
                 raise ValueError(f"Checkpointer: `{name}` must be a positive integer"
                                  f"{' or ' + repr('epoch') if name == 'every' else ''}. Received: {name}={value!r}")
-        if mode not in ("min", "max"):
-            raise ValueError(f"Checkpointer: `mode` must be 'min' or 'max'. Received: mode={mode!r}")
+        check_choice("mode", mode, ("min", "max"), "Checkpointer")
         super().__init__(folder, EXTRA, background)
         self.max_to_keep, self.keep_every, self.keep_best, self.mode = max_to_keep, keep_every, keep_best, mode
-        self.every, self._best = every, None
+        self.every, self._best = every, UNKNOWN
         self.report = None  # of the last restore
 
     def latest_step(self):
@@ -115,9 +116,9 @@ class Checkpointer(StepStore):
     def _clean(self, step, texts):
         value = texts[EXTRA]["value"]
         better = np.less if self.mode == "min" else np.greater
-        if self.keep_best is not None and self._best is None:
-            self._best = self._best_known()
-        elif value is not None and better(value, self._best[1]):
+        if self._best is UNKNOWN:
+            self._best = None if self.keep_best is None else self._best_known()
+        elif value is not None and (self._best is None or better(value, self._best[1])):
             self._best = step, value
         kept = [] if self._best is None else [self._best[0]]
         self._steps.keep(step, self.max_to_keep, lambda old: old in kept or (
@@ -155,8 +156,7 @@ class Checkpointer(StepStore):
         """
         for name, value, known in (("missing", missing, ("error", "init")), ("unexpected", unexpected,
                                                                              ("error", "ignore"))):
-            if value not in known:
-                raise ValueError(f"`{name}` must be one of {known}. Received: {name}={value!r}")
+            check_choice(name, value, known)
         wanted = dict(_leaves(like))
         return self._get(step, lambda number: self._read(number, like, wanted, only, missing, unexpected))
 

@@ -4,6 +4,7 @@ A step is written beside its place, with a list of its files, their sizes and ch
 folder gets its name. What a step's list says is compared with what lies there before anything of it is opened.
 """
 
+import concurrent.futures
 import contextlib
 import json
 import os
@@ -117,12 +118,17 @@ class StepFolder:
 
     def _seal(self, folder):
         """Lists the files, and sees to it that all is on the disk."""
-        files = {name: _measured(os.path.join(folder, name)) for name in _walk(folder)}
-        with open(os.path.join(folder, MANIFEST), "w") as file:
+        paths = {name: os.path.join(folder, name) for name in _walk(folder)}
+        with concurrent.futures.ThreadPoolExecutor(1) as beside:  # the disk has something to do meanwhile
+            written = [beside.submit(sync, path) for path in paths.values()]
+            files = {name: _measured(path) for name, path in paths.items()}
+            for each in written:
+                each.result()
+        manifest = os.path.join(folder, MANIFEST)
+        with open(manifest, "w") as file:
             json.dump({"files": files, "check": _check_of(files)}, file)
-        for base, _, names in os.walk(folder, topdown=False):
-            for name in names:
-                sync(os.path.join(base, name))
+        sync(manifest)
+        for base, _, _ in os.walk(folder, topdown=False):
             sync(base)
 
     def _put(self, temporary, step):
@@ -184,15 +190,16 @@ class StepFolder:
             return str(error)
         if listed is None:
             return f"its list {MANIFEST} is missing" if any(n.startswith(f"{self.own}/") for n in present) else None
-        for name, (size, checksum) in listed.items():
-            path = os.path.join(folder, name)
-            if name not in present:
-                return f"its file {name} is missing"
-            if os.path.getsize(path) != size:
-                return f"its file {name} has {os.path.getsize(path)} bytes, and had {size}"
-            if _measured(path)[1] != checksum:
-                return f"its file {name} has changed: its checksum is not the one that was written"
-        extra = set(present) - set(listed) - {MANIFEST}
+        missing, extra = set(listed) - set(present), set(present) - set(listed) - {MANIFEST}
+        if missing:
+            return f"its file {min(missing)} is missing"
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            found = pool.map(_measured, [os.path.join(folder, name) for name in listed])
+            for (name, (size, checksum)), (has, now) in zip(listed.items(), found):
+                if has != size:
+                    return f"its file {name} has {has} bytes, and had {size}"
+                if now != checksum:
+                    return f"its file {name} has changed: its checksum is not the one that was written"
         return f"it has a file that does not belong to it: {min(extra)}" if extra else None
 
     def read_one(self, step, read):

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.core import tree
+from jkeras.core.errors import check_choice
 from jkeras.core.variable import Variable
 from jkeras.optimizers import LossScaleOptimizer
 
@@ -15,8 +16,7 @@ COUNT = ("nonfinite", "steps")  # where among the metrics the number of such ste
 
 def check_policy(value):
     """Raises ValueError for what is no policy."""
-    if value not in POLICIES:
-        raise ValueError(f"`nonfinite` must be one of {POLICIES}. Received: nonfinite={value!r}")
+    check_choice("nonfinite", value, POLICIES)
 
 
 def counter():

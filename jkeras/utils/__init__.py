@@ -19,13 +19,14 @@ from jkeras.core.settings import (
 )
 from jkeras.saving import custom_object_scope, deserialize_keras_object, serialize_keras_object
 from jkeras.utils import bounding_boxes
+from jkeras.utils.archives import extract_archive
 from jkeras.utils.arrays import normalize, pad_sequences, to_categorical
 from jkeras.utils.batches import PyDataset, Sequence, pack_x_y_sample_weight, unpack_x_y_sample_weight
 from jkeras.utils.config import Config
 from jkeras.utils.devices import report_devices
 from jkeras.utils.datasets import split_dataset, timeseries_dataset_from_array
 from jkeras.utils.feature_space import FeatureSpace
-from jkeras.utils.files import extract_archive, get_file
+from jkeras.utils.files import get_file
 from jkeras.utils.folders import (
     audio_dataset_from_directory,
     image_dataset_from_directory,

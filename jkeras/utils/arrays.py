@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras import ops
+from jkeras.core.errors import check_choice
 from jkeras.core.registry import public
 
 
@@ -76,9 +77,8 @@ def pad_sequences(sequences, maxlen=None, dtype="int32", padding="pre", truncati
     text = dtype is object or np.issubdtype(dtype, np.str_) or np.issubdtype(dtype, np.bytes_)
     if isinstance(value, str) and not text:
         raise ValueError(f"The string value={value!r} does not go with dtype={dtype}; use dtype=object.")
-    if padding not in ("pre", "post") or truncating not in ("pre", "post"):
-        raise ValueError("`padding` and `truncating` must be 'pre' or 'post'. Received: "
-                         f"padding={padding!r}, truncating={truncating!r}")
+    check_choice("padding", padding, ("pre", "post"))
+    check_choice("truncating", truncating, ("pre", "post"))
     maxlen = max(map(len, sequences)) if maxlen is None else maxlen
     shape = next((np.asarray(row).shape[1:] for row in sequences if len(row)), ())
     padded = np.full((len(sequences), maxlen, *shape), value, dtype=dtype)

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras import layers, tree
-from jkeras.core.errors import explain
+from jkeras.core.errors import check_choice, explain
 from jkeras.core.graph import any_symbolic, is_symbolic
 from jkeras.core.layer import Layer, layer
 from jkeras.core.record import Any, Record, record
@@ -15,11 +15,6 @@ from jkeras.layers.base import DataLayer, Value
 MODULE = "keras.src.layers.preprocessing.feature_space"  # where Keras's files look for the classes of this file
 KINDS = ("float", "float_rescaled", "float_normalized", "float_discretized", "integer_categorical",
          "string_categorical", "integer_hashed", "string_hashed")
-
-
-def _check(name, value, allowed):
-    if value not in allowed:
-        raise ValueError(f"`{name}` must be one of {allowed}. Received: {name}={value!r}")
 
 
 @record(MODULE)
@@ -35,7 +30,7 @@ class Cross(Record):
     output_mode: str = "one_hot"
 
     def __post_init__(self):
-        _check("output_mode", self.output_mode, ("int", "one_hot"))
+        check_choice("output_mode", self.output_mode, ("int", "one_hot"))
         self.feature_names = tuple(self.feature_names)
 
     name = property(lambda self: "_X_".join(self.feature_names), doc="The names of the features, joined.")
@@ -56,7 +51,7 @@ class Feature(Record):
     output_mode: str
 
     def __post_init__(self):
-        _check("output_mode", self.output_mode, ("int", "one_hot", "float"))
+        check_choice("output_mode", self.output_mode, ("int", "one_hot", "float"))
 
 
 @layer(MODULE, name="TFDIdentity")
@@ -91,7 +86,7 @@ class FeatureSpace(Layer):
         super().__init__(name=name)
         if not features:
             raise ValueError(explain(self._where, "`features` with at least one feature", f"{features}"))
-        _check("output_mode", output_mode, ("concat", "dict"))
+        check_choice("output_mode", output_mode, ("concat", "dict"))
         self.crossing_dim, self.hashing_dim, self.num_discretization_bins = (crossing_dim, hashing_dim,
                                                                              num_discretization_bins)
         self.output_mode = output_mode

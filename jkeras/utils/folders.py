@@ -6,6 +6,7 @@ import wave
 
 import numpy as np
 
+from jkeras.core.errors import check_choice
 from jkeras.core.registry import public
 from jkeras.core.settings import standardize_data_format
 from jkeras.utils import images
@@ -122,9 +123,7 @@ def _check_labels(labels, label_mode, class_names):
     if class_names is not None and labels != "inferred":
         raise ValueError(f"`class_names` goes with `labels=\"inferred\"` only. Received: labels={labels} and "
                          f"class_names={class_names}")
-    if label_mode not in ("int", "categorical", "binary", None):
-        raise ValueError('`label_mode` must be "int", "categorical", "binary" or None. '
-                         f"Received: label_mode={label_mode}")
+    check_choice("label_mode", label_mode, ("int", "categorical", "binary", None))
 
 
 def _check_split(validation_split, subset, shuffle, seed):
@@ -164,12 +163,10 @@ def image_dataset_from_directory(directory, labels="inferred", label_mode="int",
     check_format(format)
     size = (image_size, image_size) if isinstance(image_size, int) else image_size
     interpolation, data_format = interpolation.lower(), standardize_data_format(data_format)
-    if color_mode not in CHANNELS:
-        raise ValueError(f"`color_mode` must be one of {list(CHANNELS)}. Received: color_mode={color_mode}")
+    check_choice("color_mode", color_mode, CHANNELS)
     if not isinstance(size, (list, tuple)) or len(size) != 2:
         raise ValueError(f"`image_size` must be (height, width). Received: image_size={image_size}")
-    if interpolation not in images.INTERPOLATIONS:
-        raise ValueError(f"`interpolation` must be one of {images.INTERPOLATIONS}. Received: {interpolation}")
+    check_choice("interpolation", interpolation, images.INTERPOLATIONS)
     if crop_to_aspect_ratio and pad_to_aspect_ratio:
         raise ValueError("Only one of `crop_to_aspect_ratio` and `pad_to_aspect_ratio` can be set.")
     images.pillow("image_dataset_from_directory")

@@ -8,6 +8,7 @@ import warnings
 import numpy as np
 
 from jkeras import ops
+from jkeras.core.errors import check_choice
 from jkeras.core.graph import is_symbolic
 from jkeras.core.policy import is_float
 from jkeras.core.registry import public
@@ -118,16 +119,14 @@ def load_img(path, color_mode="rgb", target_size=None, interpolation="nearest", 
             img = image.open(io.BytesIO(file.read()))
     else:
         raise TypeError(f"`path` must be a path or io.BytesIO. Received: {path!r} (of type {type(path)})")
-    if color_mode not in MODES:
-        raise ValueError(f"`color_mode` must be one of {list(MODES)}. Received: color_mode={color_mode!r}")
+    check_choice("color_mode", color_mode, MODES)
     if img.mode != MODES[color_mode] and not (color_mode == "grayscale" and img.mode in GRAY_MODES):
         img = img.convert(MODES[color_mode])
     if target_size is None or img.size == (target_size[1], target_size[0]):
         return img
     methods = {name: getattr(image.Resampling, name.upper())
                for name in ("nearest", "bilinear", "bicubic", "hamming", "box", "lanczos")}
-    if interpolation not in methods:
-        raise ValueError(f"`interpolation` must be one of {list(methods)}. Received: {interpolation!r}")
+    check_choice("interpolation", interpolation, methods)
     top, left, height, width = crop_box(img.size[1], img.size[0], *target_size) if keep_aspect_ratio else (
         0, 0, img.size[1], img.size[0])
     return img.resize((target_size[1], target_size[0]), methods[interpolation],

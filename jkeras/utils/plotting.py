@@ -219,7 +219,7 @@ def _collect(model, group, options, boxes, edges):
         first, last = layers[:1], layers[-1:]
     elif hasattr(model, "_nodes"):
         layers = model.operations
-        steps = [(parent.operation, node.operation) for node in model._nodes for parent in node.parents
+        steps = [(parent.operation, node.operation) for node in model._nodes for parent in node.parent_nodes
                  if any(node.operation is o for o in layers) and any(parent.operation is o for o in layers)]
         first = [t._keras_history[0] for t in model.inputs]
         last = [t._keras_history[0] for t in model.outputs]

@@ -1,5 +1,7 @@
 """The arguments that all architectures have: what goes together, and what is refused."""
 
+import importlib
+
 import keras
 import numpy as np
 import pytest
@@ -34,6 +36,21 @@ def test_weights_do_not_go_with_every_activation(tmp_path):
         VGG16(weights=str(tmp_path / "x.weights.h5"), **small, classifier_activation="relu")
 
 
+@pytest.mark.parametrize("name", ["DenseNet121", "NASNetMobile"])
+def test_only_channels_last(name, request):
+    for library in (jkeras, keras):
+        library.config.set_image_data_format("channels_first")
+        request.addfinalizer(lambda library=library: library.config.set_image_data_format("channels_last"))
+        with pytest.raises(ValueError, match="does not support the `channels_first` image data format"):
+            getattr(library.applications, name)(weights=None)
+
+
+def test_nasnet_with_trained_weights_wants_the_whole_shape():
+    for library in (jkeras, keras):
+        with pytest.raises(ValueError, match="must be static"):
+            library.applications.NASNetLarge(include_top=False, input_shape=(None, 64, 3))
+
+
 def test_odd_channels_are_warned_of():
     with pytest.warns(UserWarning, match="1 or 3 input channels"):
         assert VGG16(weights=None, include_top=False, input_shape=(32, 32, 2)).input_shape == (None, 32, 32, 2)
@@ -50,6 +67,18 @@ def test_weights_from_a_file_of_keras(tmp_path, ending):
     mine = VGG16(weights=path, **body)
     x = np.random.default_rng(0).uniform(0, 1, (1, 32, 32, 3)).astype("float32")
     np.testing.assert_allclose(mine.predict(x, verbose=0), other.predict(x, verbose=0), rtol=1e-4, atol=1e-5)
+
+
+def test_the_layer_of_inception_resnet_in_files(tmp_path):
+    """A layer that is not public: either library finds its own in the other's file."""
+    x, y = np.random.default_rng(0).normal(size=(2, 3, 4)).astype("float32")
+    for library, other in ((jkeras, keras), (keras, jkeras)):
+        module = importlib.import_module(f"{'keras.src' if library is keras else 'jkeras'}.applications"
+                                         ".inception_resnet_v2")
+        inputs = [library.Input((4,)), library.Input((4,))]
+        library.Model(inputs, module.CustomScaleLayer(0.5, name="scale")(inputs)).save(tmp_path / "x.keras")
+        model = other.saving.load_model(tmp_path / "x.keras")
+        np.testing.assert_allclose(model.predict([x, y], verbose=0), x + 0.5 * y, rtol=1e-6)
 
 
 def test_on_top_of_other_layers():

@@ -184,3 +184,9 @@ def test_rows_that_cannot_be_read(monkeypatch, model):
     with pytest.raises(OSError, match="damaged") as error:
         model.fit(Damaged(), Y, batch_size=BATCH, shuffle=False, verbose=0)
     assert error.value.__notes__ == ["This happened in batch 1 of the rows."]
+
+
+@pytest.mark.parametrize("dtype", [str, object])
+def test_texts_are_refused_with_what_to_do(dtype):
+    with pytest.raises(ValueError, match="`x` has dtype .*TextVectorization"):
+        make_source(np.array(["a text", "another"], dtype), Y[:2])

@@ -230,7 +230,7 @@ def test_formats_of_other_libraries(format, tmp_path):
 
 def test_arguments(tmp_path, capsys):
     model = trained("mlp")
-    with pytest.raises(ValueError, match="`format` among stablehlo, onnx, received 'hlo'"):
+    with pytest.raises(ValueError, match=r"`format` to be one of \('stablehlo', 'onnx'\), received format='hlo'"):
         model.export(tmp_path / "model", format="hlo")
     with pytest.raises(ValueError, match=r"arguments \['jax2tf_kwargs'\], which mean nothing"):
         model.export(tmp_path / "model", jax2tf_kwargs={})

@@ -342,5 +342,5 @@ def test_all_that_fits(saved):
     like = init_train_state(network(more=True, optimizer="sgd"))
     found, _ = Checkpointer(folder).restore(like, only="encoder/*", unexpected="ignore")
     np.testing.assert_array_equal(found.params["encoder"]["kernel"], old.get_layer("encoder").get_weights()[0])
-    with pytest.raises(ValueError, match="`missing` must be one of"):
+    with pytest.raises(ValueError, match="`missing` to be one of"):
         Checkpointer(folder).restore(like, missing="ignore")

@@ -30,6 +30,12 @@ def alive():
     return len(jax.live_arrays()), len(jax.devices()[0].client.live_executables()), threading.active_count()
 
 
+def assert_no_more_than(before):
+    """Nothing is alive that was not; what tests before left in caches may have gone meanwhile."""
+    now = alive()
+    assert all(a <= b for a, b in zip(now, before, strict=True)), (now, before)
+
+
 class Looks(jkeras.callbacks.Callback):
     def on_train_batch_end(self, batch, logs=None):
         self.last = logs["loss"]
@@ -65,7 +71,7 @@ def test_repeating_keeps_nothing(name):
     before = alive()
     for _ in range(TIMES):
         again(model)
-    assert alive() == before
+    assert_no_more_than(before)
 
 
 def test_weights_are_copies_of_what_they_are_set_to():
@@ -102,7 +108,7 @@ def test_compiling_again_keeps_nothing():
     before = alive()
     for _ in range(4):
         again()
-    assert alive() == before
+    assert_no_more_than(before)
 
 
 class Broken(jkeras.callbacks.Callback):
@@ -161,7 +167,7 @@ def test_a_deleted_model_frees_everything(name, host, monkeypatch):
     before = alive()
     during, things = live_and_die()
     assert during[0] > before[0] and during[1] > before[1]
-    assert alive() == before
+    assert_no_more_than(before)
     assert [thing() for thing in things] == [None] * len(things)
 
 

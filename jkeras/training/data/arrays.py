@@ -5,6 +5,8 @@ import numpy as np
 
 from jkeras.core.settings import floatx
 
+TEXTS = "Turn text into numbers before, with `StringLookup` or `TextVectorization`."
+
 
 def as_array(value, what="x"):
     """An array-like as a numpy or JAX array; floats in the default float type.
@@ -27,11 +29,12 @@ def as_array(value, what="x"):
         try:
             array = np.asarray(value, dtype=floatx())
         except (ValueError, TypeError) as error:
+            first = np.ravel(array)[:1]
+            remedy = TEXTS if isinstance(first.item(), (str, bytes)) else "Convert it to a numeric array of one shape."
             raise ValueError(f"`{what}` has dtype object: expected an array of numbers, received values such as "
-                             f"{np.ravel(array)[:1]}. Convert it to a numeric array of one shape.") from error
+                             f"{first}. {remedy}") from error
     if array.dtype.kind in "USM":
-        raise ValueError(f"`{what}` has dtype {array.dtype}: expected numbers. Turn text into numbers before, with "
-                         "`StringLookup` or `TextVectorization`.")
+        raise ValueError(f"`{what}` has dtype {array.dtype}: expected numbers. {TEXTS}")
     if array.dtype.kind == "f" and array.dtype.itemsize > 4:
         array = array.astype(floatx())
     return array

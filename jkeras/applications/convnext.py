@@ -1,0 +1,140 @@
+"""ConvNeXt: a convolutional network with the habits of transformers."""
+
+from jkeras import layers, random
+from jkeras.applications.building import Given, architecture, begin, channel_axis, end
+from jkeras.applications.imagenet_utils import DEVIATIONS, MEANS, decode_predictions, expecting
+from jkeras.core.layer import Layer, layer
+from jkeras.core.registry import public
+from jkeras.core.settings import auto_name
+from jkeras.core.weight import Weight
+from jkeras.initializers import Constant
+from jkeras.models import Sequential
+from jkeras.utils.tensors import get_source_inputs
+
+__all__ = [*(f"ConvNeXt{size}" for size in ("Base", "Large", "Small", "Tiny", "XLarge")), "decode_predictions",
+           "preprocess_input"]
+
+EPSILON = 1e-6  # of the layer normalizations
+
+preprocess_input = expecting(None, "convnext")
+
+
+def _variant(size, depth, width, count):
+    """A function of the public API, from the number of blocks in the third stage and the channels in the first."""
+    name_of_file = f"convnext_{size.lower()}"
+
+    def function(include_top=True, include_preprocessing=True, weights="imagenet", input_tensor=None, input_shape=None,
+                 pooling=None, classes=1000, classifier_activation="softmax", name=name_of_file):
+        return _convnext(depth, width, include_preprocessing, name_of_file, Given(
+            include_top, weights, input_tensor, input_shape, pooling, classes, classifier_activation, name))
+    name = function.__name__ = function.__qualname__ = f"ConvNeXt{size}"
+    function.__doc__ = f"""ConvNeXt of {3 + 3 + depth + 3} blocks of {width} channels or more: https://arxiv.org/abs/2201.03545.
+
+    Images of 224 by 224 with values from 0 to 255. It wants images with the channels last.
+
+    >>> {name}(weights=None, include_top=False, input_shape=(32, 32, 3)).count_params()
+    {count}
+
+    Args:
+        include_preprocessing: whether the model takes the mean from images and divides by the deviation.
+    """
+    return public(f"keras.applications.{name}", f"keras.applications.convnext.{name}")(architecture(function))
+
+
+ConvNeXtTiny = _variant("Tiny", 9, 96, 27820128)
+ConvNeXtSmall = _variant("Small", 27, 96, 49454688)
+ConvNeXtBase = _variant("Base", 27, 128, 87566464)
+ConvNeXtLarge = _variant("Large", 27, 192, 196230336)
+ConvNeXtXLarge = _variant("XLarge", 27, 256, 348147968)
+
+
+def _convnext(depth, width, include_preprocessing, file, given):
+    if channel_axis() == 1:
+        raise ValueError("ConvNeXt does not support the `channels_first` image data format. Switch to `channels_last` "
+                         "with `jkeras.config.set_image_data_format`.")
+    name = given.name
+    if given.weights == "imagenet" and file not in name:
+        raise ValueError(f'Model name "{name}" does not match weights variant "{file}". When using imagenet weights, '
+                         "model name must contain the weights variant.")
+    x = images = begin(given, 224, 32)
+    if include_preprocessing and images.shape[3] == 3:
+        x = layers.Normalization(-1, [255 * mean for mean in MEANS["torch"]], [
+            (255 * deviation)**2 for deviation in DEVIATIONS], name=f"{name}_prestem_normalization")(x)
+    for stage, blocks in enumerate((3, 3, depth, 3)):
+        x = _smaller(stage, width * 2**stage, name)(x)
+        for block in range(blocks):
+            x = _block(x, width * 2**stage, f"{name}_stage_{stage}_block_{block}_")
+
+    def top(x):
+        x = layers.GlobalAveragePooling2D(name=f"{name}_head_gap")(x)
+        x = layers.LayerNormalization(epsilon=EPSILON, name=f"{name}_head_layernorm")(x)
+        return layers.Dense(given.classes, given.classifier_activation, name=f"{name}_head_dense")(x)
+    return end(given, images, x, top, (None, None), [f"{file}.h5", f"{file}_notop.h5"],
+               last=layers.LayerNormalization(epsilon=EPSILON), inputs=get_source_inputs(images)[0])
+
+
+def _smaller(stage, width, name):
+    """What a stage begins with: it makes the images smaller, the first four times, the others twice."""
+    side, inner, norm = (2, "downsampling_", f"layernorm_{stage - 1}") if stage else (4, "stem_", "layernorm")
+    convolution = layers.Conv2D(width, side, side, name=f"{name}_{inner}conv{f'_{stage - 1}' if stage else ''}")
+    normalization = layers.LayerNormalization(epsilon=EPSILON, name=f"{name}_{inner}{norm}")
+    if stage == 0:
+        return Sequential([convolution, normalization], name=f"{name}_stem")
+    return Sequential([normalization, convolution], name=f"{name}_downsampling_block_{stage - 1}")
+
+
+def _block(x, width, prefix):
+    before = x
+    x = layers.Conv2D(width, 7, padding="same", groups=width, name=f"{prefix}depthwise_conv")(x)
+    x = layers.LayerNormalization(epsilon=EPSILON, name=f"{prefix}layernorm")(x)
+    x = layers.Dense(4 * width, name=f"{prefix}pointwise_conv_1")(x)
+    x = layers.Activation("gelu", name=f"{prefix}gelu")(x)
+    x = layers.Dense(width, name=f"{prefix}pointwise_conv_2")(x)
+    x = LayerScale(1e-6, width, name=f"{prefix}layer_scale")(x)
+    return before + layers.Activation("linear", name=f"{prefix}identity")(x)
+
+
+# ---------------------------------------------------------------- layers, which are not of the public API
+
+@layer("keras.src.applications.convnext")
+class LayerScale(Layer):
+    """Its input times a weight for each channel, which begins small: https://arxiv.org/abs/2103.17239.
+
+    >>> import numpy as np
+    >>> print(LayerScale(0.5, 2)(np.array([1.0, 2.0])))
+    [0.5 1. ]
+    """
+
+    init_values: float
+    projection_dim: int
+
+    def weight_specs(self, x):
+        return {"gamma": Weight((self.projection_dim,), Constant(self.init_values))}
+
+    def _make_weights(self, specs):
+        super()._make_weights(specs)
+        self.gamma.name = auto_name("variable")  # the name in Keras, which gives it none
+
+    def forward(self, w, x, ctx):
+        return x * w["gamma"]
+
+
+@layer("keras.src.applications.convnext")
+class StochasticDepth(Layer):
+    """In training drops an example's features, all of them, at a rate, and scales the others.
+
+    Models with trained weights have none; files of Keras may: https://arxiv.org/abs/1603.09382.
+
+    >>> import numpy as np
+    >>> print(StochasticDepth(0.5)(np.ones((1, 2))))
+    [[1. 1.]]
+    """
+
+    drop_path_rate: float
+    call_context = {"training": None}
+
+    def forward(self, w, x, ctx):
+        if not ctx.training:
+            return x
+        # No generator of its own, since files of Keras have none: the key is one of those of the session.
+        return random.dropout(x, self.drop_path_rate, noise_shape=(None, *(1,) * (x.ndim - 1)))

@@ -1,0 +1,77 @@
+"""DenseNet: each block adds 32 channels to all those that were made before it."""
+
+from jkeras import layers
+from jkeras.applications.building import Given, architecture, begin, end, only_channels_last
+from jkeras.applications.imagenet_utils import decode_predictions, expecting
+from jkeras.applications.resnet import FILES, halved, normalized, widened
+from jkeras.core.registry import public
+
+__all__ = ["DenseNet121", "DenseNet169", "DenseNet201", "decode_predictions", "preprocess_input"]
+
+GROWTH = 32  # channels that a block adds
+
+preprocess_input = expecting("torch", "densenet")
+
+
+@public("keras.applications.DenseNet121", "keras.applications.densenet.DenseNet121")
+@architecture
+def DenseNet121(include_top=True, weights="imagenet", input_tensor=None, input_shape=None, pooling=None, classes=1000,
+                classifier_activation="softmax", name="densenet121"):
+    """DenseNet with 121 layers: https://arxiv.org/abs/1608.06993. Images of 224 by 224, `preprocess_input` "torch".
+
+    >>> DenseNet121(weights=None, include_top=False, input_shape=(32, 32, 3)).count_params()
+    7037504
+    """
+    return _densenet((6, 12, 24, 16), "densenet121", Given(include_top, weights, input_tensor, input_shape, pooling,
+                                                           classes, classifier_activation, name))
+
+
+@public("keras.applications.DenseNet169", "keras.applications.densenet.DenseNet169")
+@architecture
+def DenseNet169(include_top=True, weights="imagenet", input_tensor=None, input_shape=None, pooling=None, classes=1000,
+                classifier_activation="softmax", name="densenet169"):
+    """DenseNet with 169 layers: https://arxiv.org/abs/1608.06993. Images of 224 by 224, `preprocess_input` "torch".
+
+    >>> DenseNet169(weights=None, include_top=False, input_shape=(32, 32, 3)).count_params()
+    12642880
+    """
+    return _densenet((6, 12, 32, 32), "densenet169", Given(include_top, weights, input_tensor, input_shape, pooling,
+                                                           classes, classifier_activation, name))
+
+
+@public("keras.applications.DenseNet201", "keras.applications.densenet.DenseNet201")
+@architecture
+def DenseNet201(include_top=True, weights="imagenet", input_tensor=None, input_shape=None, pooling=None, classes=1000,
+                classifier_activation="softmax", name="densenet201"):
+    """DenseNet with 201 layers: https://arxiv.org/abs/1608.06993. Images of 224 by 224, `preprocess_input` "torch".
+
+    >>> DenseNet201(weights=None, include_top=False, input_shape=(32, 32, 3)).count_params()
+    18321984
+    """
+    return _densenet((6, 12, 48, 32), "densenet201", Given(include_top, weights, input_tensor, input_shape, pooling,
+                                                           classes, classifier_activation, name))
+
+
+def _densenet(depths, file, given):
+    """A DenseNet whose stages have these numbers of blocks; half the channels go from one to the next."""
+    only_channels_last("DenseNet")
+    images = begin(given, 224, 32)
+    x = widened(images, None, "conv1_conv", use_bias=False)
+    x = halved(normalized(x, "conv1"), None, "pool1")
+    for stage, depth in enumerate(depths, 2):
+        for i in range(1, depth + 1):
+            x = _block(x, f"conv{stage}_block{i}")
+        if stage < 5:
+            x = normalized(x, f"pool{stage}")
+            x = layers.Conv2D(x.shape[-1] // 2, 1, use_bias=False, name=f"pool{stage}_conv")(x)
+            x = layers.AveragePooling2D(2, strides=2, name=f"pool{stage}_pool")(x)
+    return end(given, images, normalized(x), files=[each.format(file) for each in FILES])
+
+
+def _block(x, name):
+    """Convolutions of 1 by 1 and 3 by 3, and what they make beside the input."""
+    more = normalized(x, f"{name}_0")
+    more = layers.Conv2D(4 * GROWTH, 1, use_bias=False, name=f"{name}_1_conv")(more)
+    more = normalized(more, f"{name}_1")
+    more = layers.Conv2D(GROWTH, 3, padding="same", use_bias=False, name=f"{name}_2_conv")(more)
+    return layers.Concatenate(axis=3, name=f"{name}_concat")([x, more])

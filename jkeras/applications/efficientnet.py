@@ -1,0 +1,182 @@
+"""EfficientNet: one network of mobile blocks, widened and deepened in step with the size of the images."""
+
+import math
+import typing
+
+from jkeras import layers
+from jkeras.applications.building import Given, architecture, begin, channel_axis, divisible, end, ready_for
+from jkeras.applications.imagenet_utils import DEVIATIONS, decode_predictions, expecting
+from jkeras.core.registry import public
+from jkeras.initializers import VarianceScaling
+
+__all__ = [*(f"EfficientNetB{i}" for i in range(8)), "decode_predictions", "preprocess_input"]
+
+
+class Stage(typing.NamedTuple):
+    """Blocks of one kind: how many, kernel, channels, how many times they are wider inside, stride of the first."""
+
+    blocks: int
+    kernel: int
+    width: int
+    factor: int
+    stride: int
+    fused: bool = False  # one whole convolution instead of one that widens and one of each channel
+
+
+STAGES = (Stage(1, 3, 16, 1, 1), Stage(2, 3, 24, 6, 2), Stage(2, 5, 40, 6, 2), Stage(3, 3, 80, 6, 2),
+          Stage(3, 5, 112, 6, 1), Stage(4, 5, 192, 6, 2), Stage(1, 3, 320, 6, 1))
+DROP = 0.2  # how often the last block is left out in training; those before it are in proportion
+
+preprocess_input = expecting(None, "efficientnet")
+
+
+def _variant(number, wider, deeper, size, dropout, count):
+    """A function of the public API.
+
+    Args:
+        wider, deeper: factors of the numbers of channels and of blocks.
+        size: height and width of the images that the weights were trained with.
+        dropout: rate before the classifier.
+    """
+    name_of_file = f"efficientnetb{number}"
+
+    def function(include_top=True, weights="imagenet", input_tensor=None, input_shape=None, pooling=None, classes=1000,
+                 classifier_activation="softmax", name=name_of_file):
+        return _efficientnet(wider, deeper, size, dropout, name_of_file, Given(
+            include_top, weights, input_tensor, input_shape, pooling, classes, classifier_activation, name))
+    name = function.__name__ = function.__qualname__ = f"EfficientNetB{number}"
+    function.__doc__ = f"""EfficientNet, the size {number} of 0 to 7: https://arxiv.org/abs/1905.11946.
+
+    Images of {size} by {size} with values from 0 to 255: the model does the rest.
+
+    >>> {name}(weights=None, include_top=False, input_shape=(32, 32, 3)).count_params()
+    {count}
+    """
+    return public(f"keras.applications.{name}", f"keras.applications.efficientnet.{name}")(architecture(function))
+
+
+EfficientNetB0 = _variant(0, 1.0, 1.0, 224, 0.2, 4049571)
+EfficientNetB1 = _variant(1, 1.0, 1.1, 240, 0.2, 6575239)
+EfficientNetB2 = _variant(2, 1.1, 1.2, 260, 0.3, 7768569)
+EfficientNetB3 = _variant(3, 1.2, 1.4, 300, 0.3, 10783535)
+EfficientNetB4 = _variant(4, 1.4, 1.8, 380, 0.4, 17673823)
+EfficientNetB5 = _variant(5, 1.6, 2.2, 456, 0.4, 28513527)
+EfficientNetB6 = _variant(6, 1.8, 2.6, 528, 0.5, 40960143)
+EfficientNetB7 = _variant(7, 2.0, 3.1, 600, 0.5, 64097687)
+
+
+def _efficientnet(wider, deeper, size, dropout, file, given):
+    def widened(width):
+        return divisible(width * wider)
+    images = begin(given, size, 32)
+    x = layers.Rescaling(1.0 / 255.0)(images)
+    x = layers.Normalization(axis=channel_axis())(x)
+    if given.weights == "imagenet":  # its mean and variance are in the file: they lack a root of the deviations
+        x = layers.Rescaling([1.0 / math.sqrt(deviation) for deviation in DEVIATIONS])(x)
+    x = stem(x, widened(32), FIRST)
+    stages = [stage._replace(blocks=math.ceil(deeper * stage.blocks), width=widened(stage.width)) for stage in STAGES]
+    for block in blocks(stages, widened(32), sum(stage.blocks for stage in stages)):
+        x = mobile(x, block, FIRST)
+    x = convolved(x, widened(1280), 1, "top_", "top_conv", FIRST)
+    return end(given, images, x, classifier(given, dropout), files=[f"{file}.h5", f"{file}_notop.h5"])
+
+
+# ---------------------------------------------------------------- what both versions are made of
+
+class Version(typing.NamedTuple):
+    """In what the blocks of the two versions differ."""
+
+    momentum: float  # of the batch normalization
+    pads: bool  # whether a layer of its own pads what a convolution with strides gets
+    by_channel: str  # name of the convolution of each channel
+
+
+FIRST = Version(0.99, True, "dwconv")
+
+
+class Block(typing.NamedTuple):
+    """One block."""
+
+    prefix: str  # of the names of its layers
+    stage: Stage  # whose width and stride are those of the block
+    width_before: int
+    rate: float  # of dropout of the whole block
+
+
+def blocks(stages, width, total):
+    """The blocks of stages after an input of this width; `total` blocks are counted for the rates of dropout."""
+    number = 0
+    for i, stage in enumerate(stages, 1):
+        for j in range(stage.blocks):
+            yield Block(f"block{i}{chr(ord('a') + j)}_", stage._replace(stride=1 if j else stage.stride), width,
+                        DROP * number / total)
+            width = stage.width
+            number += 1
+
+
+def stem(x, width, version):
+    """The first convolution, which halves the images."""
+    return convolved(x, width, 3, "stem_", "stem_conv", version, stride=2)
+
+
+def convolved(x, width, kernel, prefix, name, version, stride=1, activation="activation"):
+    """A convolution, batch normalization, and swish unless its name is None."""
+    x, padding = ready_for(x, kernel, stride, f"{name}_pad") if version.pads else (x, "same")
+    x = layers.Conv2D(width, kernel, stride, padding, use_bias=False, kernel_initializer=_by_outputs(), name=name)(x)
+    return _normalized(x, prefix, version, activation)
+
+
+def mobile(x, block, version):
+    """A block that widens its input, convolves each channel, weighs the channels and narrows them."""
+    prefix, stage, before = block.prefix, block.stage, x
+    wide = block.width_before * stage.factor
+    if stage.factor != 1:
+        x = convolved(x, wide, 1, f"{prefix}expand_", f"{prefix}expand_conv", version)
+    name = f"{prefix}{version.by_channel}"
+    x, padding = ready_for(x, stage.kernel, stage.stride, f"{name}_pad") if version.pads else (x, "same")
+    x = layers.DepthwiseConv2D(stage.kernel, stage.stride, padding, use_bias=False,
+                               depthwise_initializer=_by_outputs(), name=name)(x)
+    x = _normalized(x, prefix, version)
+    x = _weighed(x, wide, max(1, block.width_before // 4), f"{prefix}se_")
+    x = convolved(x, stage.width, 1, f"{prefix}project_", f"{prefix}project_conv", version, activation=None)
+    return added(before, x, block)
+
+
+def added(before, x, block):
+    """A block's result, and its input where they are of one shape: in training sometimes the input alone."""
+    if block.stage.stride != 1 or block.width_before != block.stage.width:
+        return x
+    if block.rate:
+        x = layers.Dropout(block.rate, noise_shape=(None, 1, 1, 1), name=f"{block.prefix}drop")(x)
+    return layers.Add(name=f"{block.prefix}add")([x, before])
+
+
+def _weighed(x, width, narrow, prefix):
+    """Squeeze and excitation: each channel times a weight between 0 and 1 that all channels' means give it."""
+    weights = layers.GlobalAveragePooling2D(name=f"{prefix}squeeze")(x)
+    shape = (width, 1, 1) if channel_axis() == 1 else (1, 1, width)
+    weights = layers.Reshape(shape, name=f"{prefix}reshape")(weights)
+    for part, size, activation in (("reduce", narrow, "swish"), ("expand", width, "sigmoid")):
+        weights = layers.Conv2D(size, 1, padding="same", activation=activation, kernel_initializer=_by_outputs(),
+                                name=f"{prefix}{part}")(weights)
+    return layers.Multiply(name=f"{prefix}excite")([x, weights])
+
+
+def _normalized(x, prefix, version, activation="activation"):
+    x = layers.BatchNormalization(channel_axis(), version.momentum, name=f"{prefix}bn")(x)
+    return layers.Activation("swish", name=f"{prefix}{activation}")(x) if activation else x
+
+
+def classifier(given, dropout, bias="zeros"):
+    """The function from features to predictions; `bias`: the initializer of its bias."""
+    def top(x):
+        x = layers.GlobalAveragePooling2D(name="avg_pool")(x)
+        x = layers.Dropout(dropout, name="top_dropout")(x)
+        return layers.Dense(given.classes, given.classifier_activation, name="predictions",
+                            kernel_initializer=VarianceScaling(1 / 3, "fan_out", "uniform"),
+                            bias_initializer=bias)(x)
+    return top
+
+
+def _by_outputs():
+    return VarianceScaling(2.0, "fan_out", "truncated_normal")

@@ -1,0 +1,96 @@
+"""InceptionV3: blocks of several branches, whose results lie side by side."""
+
+from jkeras import layers
+from jkeras.applications.building import Given, architecture, begin, channel_axis, end
+from jkeras.applications.imagenet_utils import decode_predictions, expecting
+from jkeras.applications.resnet import FILES
+from jkeras.core.registry import public
+
+__all__ = ["InceptionV3", "decode_predictions", "preprocess_input"]
+
+HALVING = (2, "valid")  # strides and padding of a convolution to half the size
+ROW, COLUMN = (1, 7), (7, 1)
+DOUBLE = [(64, 1), (96, 3), (96, 3)]
+
+preprocess_input = expecting("tf", "inception_v3")
+
+
+@public("keras.applications.InceptionV3", "keras.applications.inception_v3.InceptionV3")
+@architecture
+def InceptionV3(include_top=True, weights="imagenet", input_tensor=None, input_shape=None, pooling=None, classes=1000,
+                classifier_activation="softmax", name="inception_v3"):
+    """Inception of the third version: https://arxiv.org/abs/1512.00567. Images of 299 by 299, `preprocess_input` "tf".
+
+    >>> InceptionV3(weights=None, include_top=False, input_shape=(75, 75, 3)).count_params()
+    21802784
+    """
+    given = Given(include_top, weights, input_tensor, input_shape, pooling, classes, classifier_activation, name)
+    images = begin(given, 299, 75)
+    x = stem(images)
+    for number, width in enumerate([32, 64, 64]):
+        x = mixed(x, f"mixed{number}", [[(64, 1)], [(48, 1), (64, 5)], DOUBLE], width)
+    x = mixed(x, "mixed3", [[(384, 3, *HALVING)], [*DOUBLE[:2], (96, 3, *HALVING)]])
+    for number, width in enumerate([128, 160, 160, 192], 4):
+        once = [(width, 1), (width, ROW), (192, COLUMN)]
+        twice = [(width, 1), (width, COLUMN), (width, ROW), (width, COLUMN), (192, ROW)]
+        x = mixed(x, f"mixed{number}", [[(192, 1)], once, twice], 192)
+    x = mixed(x, "mixed8", [[(192, 1), (320, 3, *HALVING)],
+                            [(192, 1), (192, ROW), (192, COLUMN), (192, 3, *HALVING)]])
+    for i in (0, 1):
+        x = _widest(x, i)
+    return end(given, images, x, pools=(None, None), files=[each.format("inception_v3") for each in FILES])
+
+
+def _widest(x, i):
+    """One of the two last blocks, in which branches fork."""
+    parts = [chain(x, (320, 1))]
+    for convolutions, name in ([(384, 1)], f"mixed9_{i}"), ([(448, 1), (384, 3)], None):
+        trunk = chain(x, *convolutions)
+        parts.append(joined([chain(trunk, (384, kernel)) for kernel in ((1, 3), (3, 1))], name))
+    return joined([*parts, averaged(x, 192)], f"mixed{9 + i}")
+
+
+# ---------------------------------------------------------------- what InceptionResNetV2 has too
+
+def stem(images):
+    """What comes before the blocks, to an eighth of the size."""
+    x = chain(images, (32, 3, *HALVING), (32, 3, 1, "valid"), (64, 3))
+    x = layers.MaxPooling2D(3, strides=2)(x)
+    x = chain(x, (80, 1, 1, "valid"), (192, 3, 1, "valid"))
+    return layers.MaxPooling2D(3, strides=2)(x)
+
+
+def mixed(x, name, branches, average=None):
+    """A block.
+
+    Args:
+        name: of the layer that puts the branches side by side.
+        branches: lists of convolutions, each `(channels, kernel, strides, padding)`.
+        average: channels made of the means over windows; None: the maxima, at half the size, are a branch.
+    """
+    parts = [chain(x, *branch) for branch in branches]
+    return joined([*parts, layers.MaxPooling2D(3, strides=2)(x) if average is None else averaged(x, average)], name)
+
+
+def chain(x, *convolutions):
+    """Convolutions one after the other, each `(channels, kernel, strides, padding)`."""
+    for each in convolutions:
+        x = convolution(x, *each)
+    return x
+
+
+def convolution(x, width, kernel, strides=1, padding="same", name=None):
+    """A convolution, normalization and relu."""
+    x = layers.Conv2D(width, kernel, strides=strides, padding=padding, use_bias=False, name=name)(x)
+    x = layers.BatchNormalization(axis=channel_axis(), scale=False, name=name and f"{name}_bn")(x)
+    return layers.Activation("relu", name=name and f"{name}_ac")(x)
+
+
+def averaged(x, width):
+    """Means over windows of 3 by 3, and a convolution."""
+    return convolution(layers.AveragePooling2D(3, strides=1, padding="same")(x), width, 1)
+
+
+def joined(parts, name=None):
+    """The channels of all parts."""
+    return layers.Concatenate(axis=channel_axis(), name=name)(parts)

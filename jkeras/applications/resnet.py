@@ -1,0 +1,97 @@
+"""ResNet: blocks of three convolutions that are added to what the block was given."""
+
+from jkeras import layers
+from jkeras.applications.building import Given, architecture, begin, channel_axis, end
+from jkeras.applications.imagenet_utils import decode_predictions, expecting
+from jkeras.core.registry import public
+
+__all__ = ["ResNet50", "ResNet101", "ResNet152", "decode_predictions", "preprocess_input"]
+
+WIDTHS = (64, 128, 256, 512)  # channels inside the blocks of the stages; there are four times as many between them
+FILES = [f"{{}}_weights_tf_dim_ordering_tf_kernels{part}.h5" for part in ("", "_notop")]
+
+preprocess_input = expecting("caffe", "resnet", "resnet50")
+
+
+@public("keras.applications.ResNet50", "keras.applications.resnet.ResNet50", "keras.applications.resnet50.ResNet50")
+@architecture
+def ResNet50(include_top=True, weights="imagenet", input_tensor=None, input_shape=None, pooling=None, classes=1000,
+             classifier_activation="softmax", name="resnet50"):
+    """ResNet with 50 layers: https://arxiv.org/abs/1512.03385. Images of 224 by 224, `preprocess_input` "caffe".
+
+    >>> ResNet50(weights=None, include_top=False, input_shape=(32, 32, 3)).count_params()
+    23587712
+    """
+    return _resnet((3, 4, 6, 3), "resnet50", Given(include_top, weights, input_tensor, input_shape, pooling, classes,
+                                                   classifier_activation, name))
+
+
+@public("keras.applications.ResNet101", "keras.applications.resnet.ResNet101")
+@architecture
+def ResNet101(include_top=True, weights="imagenet", input_tensor=None, input_shape=None, pooling=None, classes=1000,
+              classifier_activation="softmax", name="resnet101"):
+    """ResNet with 101 layers: https://arxiv.org/abs/1512.03385. Images of 224 by 224, `preprocess_input` "caffe".
+
+    >>> ResNet101(weights=None, include_top=False, input_shape=(32, 32, 3)).count_params()
+    42658176
+    """
+    return _resnet((3, 4, 23, 3), "resnet101", Given(include_top, weights, input_tensor, input_shape, pooling, classes,
+                                                     classifier_activation, name))
+
+
+@public("keras.applications.ResNet152", "keras.applications.resnet.ResNet152")
+@architecture
+def ResNet152(include_top=True, weights="imagenet", input_tensor=None, input_shape=None, pooling=None, classes=1000,
+              classifier_activation="softmax", name="resnet152"):
+    """ResNet with 152 layers: https://arxiv.org/abs/1512.03385. Images of 224 by 224, `preprocess_input` "caffe".
+
+    >>> ResNet152(weights=None, include_top=False, input_shape=(32, 32, 3)).count_params()
+    58370944
+    """
+    return _resnet((3, 8, 36, 3), "resnet152", Given(include_top, weights, input_tensor, input_shape, pooling, classes,
+                                                     classifier_activation, name))
+
+
+def _resnet(depths, file, given):
+    """A ResNet whose stages have these numbers of blocks."""
+    images = begin(given, 224, 32)
+    x = widened(images, "conv1_pad", "conv1_conv")
+    x = halved(normalized(x, "conv1"), "pool1_pad", "pool1_pool")
+    for stage, (depth, width) in enumerate(zip(depths, WIDTHS), 2):
+        for i in range(1, depth + 1):
+            strides = 2 if i == 1 and stage > 2 else 1
+            x = _block(x, width, strides, i == 1, f"conv{stage}_block{i}")
+    return end(given, images, x, files=[each.format(file) for each in FILES])
+
+
+def _block(x, width, strides, projected, name):
+    """Convolutions of 1 by 1, 3 by 3 and 1 by 1, and the input added, or a projection of it; then relu."""
+    shortcut = x
+    if projected:
+        shortcut = layers.Conv2D(4 * width, 1, strides=strides, name=f"{name}_0_conv")(x)
+        shortcut = normalized(shortcut, f"{name}_0", relu=False)
+    x = layers.Conv2D(width, 1, strides=strides, name=f"{name}_1_conv")(x)
+    x = layers.Conv2D(width, 3, padding="same", name=f"{name}_2_conv")(normalized(x, f"{name}_1"))
+    x = layers.Conv2D(4 * width, 1, name=f"{name}_3_conv")(normalized(x, f"{name}_2"))
+    x = layers.Add(name=f"{name}_add")([shortcut, normalized(x, f"{name}_3", relu=False)])
+    return layers.Activation("relu", name=f"{name}_out")(x)
+
+
+# ---------------------------------------------------------------- what ResNetV2 and DenseNet have too
+
+def widened(images, pad, conv, use_bias=True):
+    """The first convolution, to 64 channels at half the size, and the padding before it; `pad`, `conv`: their names."""
+    x = layers.ZeroPadding2D(3, name=pad)(images)
+    return layers.Conv2D(64, 7, strides=2, use_bias=use_bias, name=conv)(x)
+
+
+def halved(x, pad, pool):
+    """The maximum over windows of 3 by 3, at half the size, and the padding before it; `pad`, `pool`: their names."""
+    return layers.MaxPooling2D(3, strides=2, name=pool)(layers.ZeroPadding2D(1, name=pad)(x))
+
+
+def normalized(x, name=None, relu=True):
+    """`BatchNormalization` and, if wanted, relu; their names begin with `name`."""
+    prefix = f"{name}_" if name else ""
+    x = layers.BatchNormalization(axis=channel_axis(), epsilon=1.001e-5, name=f"{prefix}bn")(x)
+    return layers.Activation("relu", name=f"{prefix}relu")(x) if relu else x

@@ -1,0 +1,75 @@
+"""ResNetV2: in a block normalization and relu come before the convolutions, so that nothing follows the addition."""
+
+from jkeras import layers
+from jkeras.applications.building import Given, architecture, begin, end
+from jkeras.applications.imagenet_utils import decode_predictions, expecting
+from jkeras.applications.resnet import FILES, WIDTHS, halved, normalized, widened
+from jkeras.core.registry import public
+
+__all__ = ["ResNet50V2", "ResNet101V2", "ResNet152V2", "decode_predictions", "preprocess_input"]
+
+preprocess_input = expecting("tf", "resnet_v2")
+
+
+@public("keras.applications.ResNet50V2", "keras.applications.resnet_v2.ResNet50V2")
+@architecture
+def ResNet50V2(include_top=True, weights="imagenet", input_tensor=None, input_shape=None, pooling=None, classes=1000,
+               classifier_activation="softmax", name="resnet50v2"):
+    """ResNetV2 with 50 layers: https://arxiv.org/abs/1603.05027. Images of 224 by 224, `preprocess_input` "tf".
+
+    >>> ResNet50V2(weights=None, include_top=False, input_shape=(32, 32, 3)).count_params()
+    23564800
+    """
+    return _resnet((3, 4, 6, 3), "resnet50v2", Given(include_top, weights, input_tensor, input_shape, pooling, classes,
+                                                     classifier_activation, name))
+
+
+@public("keras.applications.ResNet101V2", "keras.applications.resnet_v2.ResNet101V2")
+@architecture
+def ResNet101V2(include_top=True, weights="imagenet", input_tensor=None, input_shape=None, pooling=None, classes=1000,
+                classifier_activation="softmax", name="resnet101v2"):
+    """ResNetV2 with 101 layers: https://arxiv.org/abs/1603.05027. Images of 224 by 224, `preprocess_input` "tf".
+
+    >>> ResNet101V2(weights=None, include_top=False, input_shape=(32, 32, 3)).count_params()
+    42626560
+    """
+    return _resnet((3, 4, 23, 3), "resnet101v2", Given(include_top, weights, input_tensor, input_shape, pooling,
+                                                       classes, classifier_activation, name))
+
+
+@public("keras.applications.ResNet152V2", "keras.applications.resnet_v2.ResNet152V2")
+@architecture
+def ResNet152V2(include_top=True, weights="imagenet", input_tensor=None, input_shape=None, pooling=None, classes=1000,
+                classifier_activation="softmax", name="resnet152v2"):
+    """ResNetV2 with 152 layers: https://arxiv.org/abs/1603.05027. Images of 224 by 224, `preprocess_input` "tf".
+
+    >>> ResNet152V2(weights=None, include_top=False, input_shape=(32, 32, 3)).count_params()
+    58331648
+    """
+    return _resnet((3, 8, 36, 3), "resnet152v2", Given(include_top, weights, input_tensor, input_shape, pooling,
+                                                       classes, classifier_activation, name))
+
+
+def _resnet(depths, file, given):
+    """A ResNetV2 whose stages have these numbers of blocks; the last of a stage halves the size, but for stage 5."""
+    images = begin(given, 224, 32)
+    x = halved(widened(images, "conv1_pad", "conv1_conv"), "pool1_pad", "pool1_pool")
+    for stage, (depth, width) in enumerate(zip(depths, WIDTHS), 2):
+        for i in range(1, depth + 1):
+            strides = 2 if i == depth and stage < 5 else 1
+            x = _block(x, width, strides, i == 1, f"conv{stage}_block{i}")
+    return end(given, images, normalized(x, "post"), files=[each.format(file) for each in FILES])
+
+
+def _block(x, width, strides, projected, name):
+    """Convolutions of 1 by 1, 3 by 3 and 1 by 1 after normalization and relu, and the input added."""
+    active = normalized(x, f"{name}_preact")
+    if projected:
+        shortcut = layers.Conv2D(4 * width, 1, name=f"{name}_0_conv")(active)
+    else:
+        shortcut = layers.MaxPooling2D(1, strides=strides)(x) if strides > 1 else x
+    x = layers.Conv2D(width, 1, use_bias=False, name=f"{name}_1_conv")(active)
+    x = layers.ZeroPadding2D(1, name=f"{name}_2_pad")(normalized(x, f"{name}_1"))
+    x = layers.Conv2D(width, 3, strides=strides, use_bias=False, name=f"{name}_2_conv")(x)
+    x = layers.Conv2D(4 * width, 1, name=f"{name}_3_conv")(normalized(x, f"{name}_2"))
+    return layers.Add(name=f"{name}_out")([shortcut, x])

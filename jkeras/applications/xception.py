@@ -1,0 +1,63 @@
+"""Xception: convolutions that look at each channel for itself, then at each pixel for itself."""
+
+from jkeras import layers
+from jkeras.applications.building import Given, architecture, begin, channel_axis, end
+from jkeras.applications.imagenet_utils import decode_predictions, expecting
+from jkeras.applications.resnet import FILES
+from jkeras.core.registry import public
+
+__all__ = ["Xception", "decode_predictions", "preprocess_input"]
+
+WIDTHS = ((128, 128), (256, 256), (728, 728), *[(728, 728, 728)] * 8, (728, 1024))  # of the blocks from the second on
+
+preprocess_input = expecting("tf", "xception")
+
+
+@public("keras.applications.Xception", "keras.applications.xception.Xception")
+@architecture
+def Xception(include_top=True, weights="imagenet", input_tensor=None, input_shape=None, pooling=None, classes=1000,
+             classifier_activation="softmax", name="xception"):
+    """Xception: https://arxiv.org/abs/1610.02357. Images of 299 by 299, `preprocess_input` "tf".
+
+    >>> Xception(weights=None, include_top=False, input_shape=(71, 71, 3)).count_params()
+    20861480
+    """
+    given = Given(include_top, weights, input_tensor, input_shape, pooling, classes, classifier_activation, name)
+    x = images = begin(given, 299, 71)
+    for i, (width, strides) in enumerate([(32, 2), (64, 1)], 1):
+        x = layers.Conv2D(width, 3, strides=strides, use_bias=False, name=f"block1_conv{i}")(x)
+        x = _active(_normalized(x, f"block1_conv{i}_bn"), f"block1_conv{i}")
+    for number, widths in enumerate(WIDTHS, 2):
+        x = _block(x, widths, number)
+    for i, width in enumerate([1536, 2048], 1):
+        x = _active(_separable(x, width, f"block14_sepconv{i}"), f"block14_sepconv{i}")
+    return end(given, images, x, pools=(None, None), files=[each.format("xception") for each in FILES])
+
+
+def _block(x, widths, number):
+    """Separable convolutions, and the input added; with two of them, both at half the size."""
+    shortcut, halves = x, len(widths) == 2
+    if halves:
+        shortcut = layers.Conv2D(widths[-1], 1, strides=2, padding="same", use_bias=False)(x)
+        shortcut = _normalized(shortcut)
+    for i, width in enumerate(widths, 1):
+        name = f"block{number}_sepconv{i}"
+        if (number, i) != (2, 1):  # there relu has just been
+            x = _active(x, name)
+        x = _separable(x, width, name)
+    if halves:
+        x = layers.MaxPooling2D(3, strides=2, padding="same", name=f"block{number}_pool")(x)
+    return layers.Add()([x, shortcut])
+
+
+def _separable(x, width, name):
+    x = layers.SeparableConv2D(width, 3, padding="same", use_bias=False, name=name)(x)
+    return _normalized(x, f"{name}_bn")
+
+
+def _normalized(x, name=None):
+    return layers.BatchNormalization(axis=channel_axis(-1), name=name)(x)
+
+
+def _active(x, name):
+    return layers.Activation("relu", name=f"{name}_act")(x)

@@ -1,0 +1,118 @@
+"""`import keras` gives jkeras: programs and libraries that were written for Keras run on it as they are."""
+
+import importlib.abc
+import importlib.machinery
+import importlib.metadata
+import sys
+import types
+
+from jkeras.core.errors import explain
+
+KERAS_VERSION = "3.15.1"  # whose public names these are; what libraries compare `keras.__version__` with
+PRIVATE = ("The modules under keras.src are Keras's own code, of which jkeras has none. Import the public name instead "
+           "(`from keras import layers`); where that is another library's line, give what stands in for the module: "
+           "`jkeras.install_as_keras(private={%r: ...})`.")
+
+
+class KerasDistribution(importlib.metadata.Distribution):
+    """What `importlib.metadata.version("keras")` looks at."""
+
+    def read_text(self, filename):
+        if filename == "METADATA":
+            return f"Metadata-Version: 2.1\nName: keras\nVersion: {KERAS_VERSION}\n"
+        return None
+
+    def locate_file(self, path):
+        raise FileNotFoundError(f"keras is played by jkeras here and has no file {path}")
+
+
+class KerasFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    """Finds `keras` and its modules: the public ones of jkeras, and stand-ins for private ones.
+
+    Args:
+        private: dict from the name of a private module to what stands in for it.
+    """
+
+    def __init__(self):
+        self.private = {}
+
+    def find_spec(self, name, path=None, target=None):
+        """The spec of a module of Keras; None for all other modules.
+
+        Raises:
+            ModuleNotFoundError: Keras has no such public module. None would let the next finder look for a file of that
+                name in jkeras's folders, and load it a second time.
+        """
+        if name != "keras" and not name.startswith("keras."):
+            return None
+        if name == "keras" or self.leads_to_private(name) or self.module(name):
+            return importlib.machinery.ModuleSpec(name, self, is_package=True)
+        reason = f" {PRIVATE % name}" if name.startswith("keras.src") else ""
+        raise ModuleNotFoundError(f"No module named {name!r}.{reason}", name=name)
+
+    def leads_to_private(self, name):
+        """Whether a module is there only to hold ones that have a stand-in, as "keras.src" does."""
+        return any(given.startswith(f"{name}.") for given in self.private)
+
+    def module(self, name):
+        """What is bound to the full name of a module below `keras`; None if there is no such module."""
+        if name in self.private:
+            return self.private[name]
+        here = sys.modules["jkeras"]
+        for part in name.split(".")[1:]:
+            here = getattr(here, part) if part in getattr(here, "__all__", ()) else None
+        return here if isinstance(here, types.ModuleType) else None
+
+    def exec_module(self, module):
+        """Fills `keras`; puts jkeras's own module in the place of any other, as the import system lets modules do."""
+        if module.__name__ == "keras":
+            fill(module)
+        else:
+            sys.modules[module.__name__] = self.module(module.__name__) or module
+
+    def find_distributions(self, context):
+        """The distribution "keras", as `importlib.metadata` asks for it."""
+        return [KerasDistribution()] if context.name == "keras" else []
+
+
+def fill(module):
+    """Gives the module `keras` the public names of jkeras, and the version of Keras."""
+    whole = sys.modules["jkeras"]
+    public = {name: getattr(whole, name) for name in whole.__all__}
+    vars(module).update(public, version=lambda: KERAS_VERSION, __version__=KERAS_VERSION, __all__=list(public),
+                        __doc__=whole.__doc__, __getattr__=no_attribute)
+
+
+def no_attribute(name):
+    """Raises what looking up a name raises that `keras` does not have."""
+    raise AttributeError(f"module 'keras' has no attribute {name!r}" + f". {PRIVATE % 'keras.src'}" * (name == "src"))
+
+
+def install_as_keras(private=None):
+    """Makes `import keras` give jkeras from now on in this process, so that a library written for Keras 3 runs on it.
+
+    `keras.layers`, `keras.ops` and all other public modules are then jkeras's, the same objects; `keras.__version__`
+    is the version of Keras whose names these are, "3.15.1". A second call changes nothing but may add to `private`.
+    `python -m jkeras run script.py` does this for a program whose source you leave alone.
+
+    Args:
+        private: dict from the name of a module under `keras.src` that some library imports, though it is private, to
+            what stands in for it: a module, or anything that has the attributes asked for.
+    Raises:
+        ImportError: Keras itself has been imported already: half of the process would hold its classes.
+
+    Example:
+        import jkeras
+        jkeras.install_as_keras()
+        import keras  # from here on, and in every library that is imported from here on, this is jkeras
+    """
+    finder = next((f for f in sys.meta_path if isinstance(f, KerasFinder)), None)
+    if finder is None:
+        found = sys.modules.get("keras")
+        if found is not None:
+            raise ImportError(explain("install_as_keras", "to run before the first import of keras",
+                                      f"a process that has loaded it from {getattr(found, '__file__', None)}",
+                                      "make it the first lines of the program, or run it with `python -m jkeras run`"))
+        finder = KerasFinder()
+        sys.meta_path.insert(0, finder)
+    finder.private.update(private or {})

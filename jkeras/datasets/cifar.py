@@ -1,0 +1,28 @@
+"""What CIFAR-10 and CIFAR-100 share: batches of images in an archive."""
+
+import tarfile
+
+from jkeras.core import settings
+from jkeras.datasets import plain_pickle
+from jkeras.datasets.published import fetched
+
+
+def batches(file, name, members):
+    """The dicts that an archive has under the names of its members, read where they lie: nothing is unpacked.
+
+    Args:
+        file: the published one.
+        name: of it in the cache.
+    """
+    found = {}
+    with tarfile.open(fetched(file, name)) as archive:
+        for member in archive:
+            if member.name in members and member.isfile():
+                found[member.name] = plain_pickle.load(archive.extractfile(member), encoding="bytes")
+    return [found[member] for member in members]
+
+
+def images(batch):
+    """(images, height, width, channels), or channels first if that is the session's data format."""
+    x = batch[b"data"].reshape(-1, 3, 32, 32)
+    return x if settings.image_data_format() == "channels_first" else x.transpose(0, 2, 3, 1)

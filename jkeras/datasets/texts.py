@@ -1,0 +1,56 @@
+"""What the data sets of texts share: texts are lists of numbers of words, the most frequent word first."""
+
+import json
+
+import numpy as np
+
+from jkeras.datasets.published import fetched
+
+
+def shuffled(random, *arrays):
+    """Arrays in one new order of their rows."""
+    order = np.arange(len(arrays[0]))
+    random.shuffle(order)
+    return [array[order] for array in arrays]
+
+
+def marked(texts, start_char, index_from):
+    """Texts as lists, with numbers moved up, and the mark of their beginning."""
+    begin = [] if start_char is None else [start_char]
+    return [begin + [word + (index_from or 0) for word in text] for text in texts]
+
+
+def shorter(texts, labels, maxlen):
+    """The texts that are shorter than `maxlen`, and their labels; all without a `maxlen`.
+
+    Raises:
+        ValueError: there is none.
+    """
+    if not maxlen:
+        return texts, labels
+    kept = [i for i, text in enumerate(texts) if len(text) < maxlen]
+    if not kept:
+        raise ValueError(f"No text is shorter than maxlen={maxlen}: increase it.")
+    return [texts[i] for i in kept], labels[kept]
+
+
+def within(texts, num_words, skip_top, oov_char):
+    """Texts without the words that are too rare or too frequent."""
+    num_words = num_words or max(max(text) for text in texts)
+    if oov_char is None:
+        return [[word for word in text if skip_top <= word < num_words] for text in texts]
+    return [[word if skip_top <= word < num_words else oov_char for word in text] for text in texts]
+
+
+def as_array(texts):
+    """An array of lists, also where all have one length."""
+    array = np.empty(len(texts), object)
+    for i, text in enumerate(texts):
+        array[i] = text
+    return array
+
+
+def word_index(file, path):
+    """{word: its rank by frequency, from 1} of a published file."""
+    with open(fetched(file, path), encoding="utf8") as content:
+        return json.load(content)

@@ -1,0 +1,183 @@
+"""The transfer of a file from the web: taken up again where it was cut, within limits, all of it or nothing."""
+
+import http.client
+import re
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+
+from jkeras.core.settings import is_interactive_logging_enabled
+from jkeras.saving.files import replacing
+from jkeras.utils.progbar import Progbar
+
+CHUNK = 1 << 16
+PATIENCE = 15  # seconds without a byte from a server
+PAUSES = (1, 2, 4, 8)  # seconds before each further try
+SLOWEST, SLOW_START = 1024, 60  # bytes per second that must come, from so many seconds on
+LONGEST_UNSAID = 2**29  # bytes of a file whose server does not say how many it has
+
+
+class _Failed(Exception):
+    """The file does not come."""
+
+
+class _Cut(_Failed):
+    """The transfer broke off; another try may bring the rest."""
+
+
+def download(origin, target, is_right):
+    """Writes what lies at an address to a file, which gets its name when it is complete and right.
+
+    Args:
+        origin: http or https address.
+        target: the file's path.
+        is_right: function of a path: whether the file there is the one that is wanted.
+
+    Raises:
+        ValueError: another kind of address, or a file that is not right.
+        OSError: the file does not come.
+    """
+    if not _is_web(origin):
+        raise ValueError(f"Only http and https addresses are downloaded. Received: {origin!r}")
+    if is_interactive_logging_enabled():
+        print(f"Downloading data from {origin}")
+    with replacing(target) as temporary:
+        try:
+            _bring(origin, temporary)
+        except _Failed as error:
+            raise OSError(f"{origin} cannot be downloaded: {error}. Nothing was kept. Try again later, or get the file "
+                          f"in another way and put it here: {target}") from error
+        if not is_right(temporary):
+            raise ValueError(f"{origin}: the file that came does not have the hash that was asked for. It is damaged, "
+                             f"or not the one you expect; nothing was kept. The right one belongs here: {target}")
+
+
+def _bring(origin, path):
+    part = _Part(origin, path)
+    for pause in (*PAUSES, None):
+        try:
+            return part.take_up()
+        except _Cut as error:
+            if pause is None:
+                raise _Failed(f"{error}, in the last of {len(PAUSES) + 1} tries") from error
+        time.sleep(pause)
+
+
+class _Part:
+    """What is there of a file, and how to tell that the server still has the same one."""
+
+    def __init__(self, origin, path):
+        self.origin, self.path = origin, path
+        self.seen, self.size, self.mark = 0, None, None  # bytes that are there, of how many, of which version
+        self.bar = None  # once a server has answered
+
+    def take_up(self):
+        """Asks for what is missing, all of it at first, and writes it.
+
+        Raises:
+            _Failed: as told there; what came until then is kept for the next try.
+        """
+        with self._ask() as answer, open(self.path, "ab") as file:
+            if not self._goes_on(answer):
+                file.truncate(0)
+                self.seen, self.size, self.mark = 0, _size(answer.headers), _mark(answer.headers)
+            self._show_bar()
+            self._write(answer, file)
+        if self.size is None:
+            self.bar.update(self.seen, finalize=True)
+        elif self.seen != self.size:
+            raise _Cut(f"{self.seen} of {self.size} bytes came")
+
+    def _ask(self):
+        """The server's answer."""
+        request = urllib.request.Request(self.origin)
+        if self.seen and self.mark:
+            request.add_header("Range", f"bytes={self.seen}-")
+            request.add_header("If-Range", self.mark)
+        try:
+            return urllib.request.build_opener(_WebOnly).open(request, timeout=PATIENCE)
+        except urllib.error.HTTPError as error:
+            error.close()
+            if error.code == 416:  # no such range: what is there is not the beginning of what the server has
+                self.mark = None
+            kind = _Cut if error.code == 416 or error.code >= 500 else _Failed
+            raise kind(f"the server answers {error.code} {error.msg}") from error
+        except urllib.error.URLError as error:
+            if self.bar is not None:
+                raise _Cut(f"the connection broke, and the server is not reached any more ({error.reason})") from error
+            raise _Failed(f"the server is not reached ({error.reason}); this machine seems to have no network"
+                          ) from error
+        except http.client.InvalidURL as error:
+            raise _Failed(f"this is no address ({error})") from error
+        except (OSError, http.client.HTTPException) as error:
+            raise _broken(error) from error
+
+    def _goes_on(self, answer):
+        """Whether the answer is the rest of what is there, not a file from its beginning."""
+        if answer.status != 206:
+            return False
+        found = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", answer.headers.get("Content-Range", ""))
+        if not (found and int(found[1]) == self.seen and self.size in (None, int(found[2]))
+                and _mark(answer.headers) in (None, self.mark)):
+            self.mark = None  # so that the next try begins again
+            raise _Cut("the server has another file now")
+        self.size = int(found[2])
+        return True
+
+    def _show_bar(self):
+        if self.bar is None or self.bar.target != self.size:
+            self.bar = Progbar(self.size, unit_name="byte", interval=0.5, verbose=int(is_interactive_logging_enabled()))
+
+    def _write(self, answer, file):
+        """Writes what comes, as long as it comes quickly enough."""
+        before, begin = self.seen, time.monotonic()
+        most = LONGEST_UNSAID if self.size is None else self.size
+        while block := _block(answer):
+            file.write(block)
+            self.seen += len(block)
+            self.bar.update(self.seen)
+            if self.seen > most:
+                raise _Failed(f"more than the {most} bytes came that are allowed, or that the server spoke of")
+            seconds = time.monotonic() - begin
+            if seconds > SLOW_START and self.seen - before < SLOWEST * seconds:
+                raise _Failed(f"{self.seen - before} bytes came in {seconds:.0f} seconds, which is too slow")
+
+
+class _WebOnly(urllib.request.HTTPRedirectHandler):
+    """Follows redirects to http and https addresses only."""
+
+    def redirect_request(self, request, file, code, message, headers, url):
+        if not _is_web(url):
+            file.close()
+            raise _Failed(f"the server sends us on to {url!r}; only http and https addresses are followed")
+        return super().redirect_request(request, file, code, message, headers, url)
+
+
+def _is_web(url):
+    return urllib.parse.urlsplit(url).scheme in ("http", "https")
+
+
+def _block(answer):
+    """What has come, without waiting for more; nothing at the end."""
+    try:
+        return answer.read1(CHUNK)
+    except (OSError, http.client.HTTPException) as error:
+        raise _broken(error) from error
+
+
+def _broken(error):
+    return _Cut(f"nothing came for {PATIENCE} seconds" if isinstance(error, TimeoutError) else
+                f"the connection broke ({error})")
+
+
+def _size(headers):
+    """How many bytes a file has, or None."""
+    text = headers.get("Content-Length", "")
+    return int(text) if text.isdecimal() else None
+
+
+def _mark(headers):
+    """What tells one version of a file from others, byte by byte, or None."""
+    tag = headers.get("ETag", "")
+    return tag if tag.startswith('"') else headers.get("Last-Modified")

@@ -1,0 +1,88 @@
+"""The programs in docs/, README.md and CONTRIBUTING.md run: those of a page in order, in one namespace."""
+
+import collections
+import os
+import pathlib
+import re
+import textwrap
+
+import pytest
+
+import jkeras
+
+ROOT = pathlib.Path(jkeras.__file__).parents[1]
+PAGES = {str(path.relative_to(ROOT)): path.read_text()
+         for path in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]}
+BLOCK = re.compile(r"^( *)```python\n(.*?)^\1```", re.M | re.S)
+NOT_RUN = "# Not run by the tests: "  # how a block begins that cannot run here, for its reader to see, too
+NAMED = re.compile(r"`((?:tests|examples|docs|jkeras|colab|benchmarks|\.ci)/[\w/.-]*)`")
+
+
+def programs(text):
+    """(number of the first line, program) of each block of a page."""
+    return [(text[:found.start(2)].count("\n"), textwrap.dedent(found[2])) for found in BLOCK.finditer(text)]
+
+
+def check_readme(names):
+    assert names["logs"]["loss"].shape == (8,)
+
+
+def check_callbacks(names):
+    assert 1e-7 < names["found"].suggestion < 10
+    losses = [loss for _, loss in names["remember"].losses]
+    assert losses and losses[-1] < losses[0]
+
+
+def check_export(names):
+    assert names["y"].shape == (8, 10)
+    both = names["both"]
+    assert sorted(both.endpoints) == ["classes", "probabilities"] and len(both.collections["head"]) == 2
+    assert sorted(os.listdir()) == ["both.stablehlo", "digits.stablehlo", "pairs.stablehlo"]
+
+
+def check_saving(names):
+    assert {"run1", "run2", "model.keras"} <= set(os.listdir())
+    assert "kept" in str(names["checkpoints"].report) and names["checkpoints"].report.restored
+
+
+LEFT_OUT = {"docs/data.md": 1, "docs/scaling.md": 1}  # how many blocks of which page
+SLOW = {"docs/functional-core.md", "docs/performance.md", "docs/scaling.md", "docs/training.md"}
+WIDTH = 100
+CHECKS = {"README.md": check_readme, "docs/callbacks.md": check_callbacks, "docs/export.md": check_export,
+          "docs/saving.md": check_saving}
+
+
+@pytest.mark.parametrize("page", [pytest.param(page, marks=[pytest.mark.slow] if page in SLOW else [])
+                                  for page, text in PAGES.items() if programs(text)])
+def test_programs_run(page, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    names = {"__name__": "page"}
+    for line, program in programs(PAGES[page]):
+        if not program.startswith(NOT_RUN):
+            exec(compile("\n" * line + program, ROOT / page, "exec"), names)
+    CHECKS.get(page, lambda names: None)(names)
+
+
+def test_few_programs_are_left_out():
+    left_out = collections.Counter(page for page, text in PAGES.items() for _, program in programs(text)
+                                   if program.startswith(NOT_RUN))
+    assert left_out == LEFT_OUT
+
+
+def test_every_program_is_found():
+    """A fence of another form would not be run."""
+    for page, text in PAGES.items():
+        assert len(re.findall(r"^ *(?:```|~~~) *\{?\.?py", text, re.M)) == len(programs(text)), page
+
+
+def test_lines_are_as_wide_as_a_page():
+    """Wider ones are cut off at 1400 pixels."""
+    long = [(page, line) for page, text in PAGES.items() if page.startswith("docs/")
+            for _, program in programs(text) for line in program.splitlines() if len(line) > WIDTH]
+    assert not long
+
+
+def test_files_that_pages_name_are_there():
+    missing = [(page, name) for page, text in PAGES.items() for name in NAMED.findall(text)
+               if not (ROOT / name).exists()]
+    assert not missing and any(NAMED.findall(text) for text in PAGES.values())

@@ -1,0 +1,117 @@
+"""The API reference of docs/site: every public name is there, as it is at run time."""
+
+import doctest
+import importlib
+import inspect
+import pathlib
+import types
+
+import pytest
+
+import jkeras
+
+SITE = pathlib.Path(jkeras.__file__).parents[1] / "docs" / "site"
+
+
+@pytest.fixture(scope="module")
+def site():
+    """The modules of docs/site that need no MkDocs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(SITE))
+        yield types.SimpleNamespace(**{name: importlib.import_module(name) for name in ("docstrings", "reference")})
+
+
+@pytest.fixture(scope="module")
+def made(site):
+    return site.reference.Reference(jkeras)
+
+
+def package(**things):
+    """A package with these things as its public names."""
+    module = types.ModuleType("package", "A package.")
+    module.__all__ = sorted(things)
+    for name, thing in things.items():
+        thing.__module__ = "package.inner"
+        setattr(module, name, thing)
+    return module
+
+
+@pytest.mark.parametrize("name", ["docstrings", "reference"])
+def test_examples(site, name):
+    done = doctest.testmod(getattr(site, name))
+    assert done.attempted and not done.failed
+
+
+def test_every_public_name_leads_to_its_explanation(made):
+    names = [f"{path}.{name}" for path, module in [("jkeras.layers", jkeras.layers), ("jkeras.ops.nn", jkeras.ops.nn),
+                                                   ("jkeras", jkeras), ("jkeras.metrics", jkeras.metrics)]
+             for name in module.__all__ if not isinstance(getattr(module, name), types.ModuleType)]
+    assert len(names) > 250
+    for name in names:
+        path, anchor = made.places[name]
+        assert f"{{ #{anchor} }}" in made.texts[path], name
+
+
+def test_aliases_are_explained_once(made):
+    path, anchor = made.places["jkeras.metrics.mean_squared_error"]
+    assert (path, anchor) == made.places["jkeras.losses.mean_squared_error"]
+    assert (path, anchor) == ("jkeras.losses.md", "jkeras.losses.mean_squared_error")
+    assert sum("#jkeras.losses.mean_squared_error }" in text for text in made.texts.values()) == 1
+
+
+def test_a_layer_shows_the_arguments_of_its_fields_and_its_own_methods(made):
+    dense = made.texts["jkeras.layers/dense.md"]
+    assert "jkeras.layers.Dense(\n    units, activation=None, use_bias=True" in dense
+    assert "### `enable_lora`" in dense
+    assert "### `get_weights`" not in dense  # which every layer has
+    assert "### `get_weights`" in made.texts["jkeras.md"].partition("## `Layer`")[2]
+
+
+def test_pages_and_navigation_agree(made):
+    def paths(nav):
+        if isinstance(nav, str):
+            return [nav]
+        return [path for part in (nav.values() if isinstance(nav, dict) else nav) for path in paths(part)]
+    assert sorted(paths(made.nav)) == sorted(made.texts)
+
+
+def test_a_name_without_a_docstring_is_an_error(site):
+    def good():
+        """Is documented."""
+
+    def bad():
+        pass
+
+    assert "Is documented" in site.reference.Reference(package(good=good)).texts["package.md"]
+    with pytest.raises(ValueError, match="1 public names without a docstring: package.bad"):
+        site.reference.Reference(package(good=good, bad=bad))
+
+
+def test_signatures(site):
+    assert site.reference.signature("f", lambda x, /, y, *args, z=1, **more: 0) == "f(x, /, y, *args, z=1, **more)"
+    long = site.reference.signature("f", inspect.unwrap(jkeras.layers.LSTM))
+    assert max(map(len, long.splitlines())) <= site.reference.WIDE
+    assert "*, zero_output_for_mask=False" in " ".join(long.split())
+
+
+def test_docstrings(site):
+    text = """What it is: |x| of *all*.
+
+    More, with `code_of` it.
+    Raises:
+        ValueError: if it is
+            wrong. TypeError: else.
+        KeyError: never.
+
+    Returns:
+        A number.
+
+    >>> f(
+    ...     1)
+    2
+
+    Last."""
+    assert site.docstrings.markdown(inspect.cleandoc(text)).split("\n\n") == [
+        r"What it is: \|x\| of \*all\*.", "More, with `code_of` it.", "**Raises**",
+        "* `ValueError`: if it is wrong. TypeError: else.\n* `KeyError`: never.", "**Returns**", "A number.",
+        "```pycon\n>>> f(\n...     1)\n2\n```", "Last."]
