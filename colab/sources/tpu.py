@@ -75,13 +75,17 @@ jkeras.visualization.plot_image_gallery(x_train[:16], cols=8, value_range=(0, 1)
 # ## 4. A residual network
 
 # %%
+def convolution(x, width, size=3, stride=1):
+    """A convolution whose outputs are normalized; batches are large, so steps are few and averages move fast."""
+    x = layers.Conv2D(width, size, stride, "same", use_bias=False)(x)
+    return layers.BatchNormalization(momentum=0.9)(x)
+
+
 def block(x, width, stride=1):
     """Two convolutions beside a shortcut."""
-    h = layers.BatchNormalization()(layers.Conv2D(width, 3, stride, "same", use_bias=False)(x))
-    h = layers.Conv2D(width, 3, padding="same", use_bias=False)(layers.ReLU()(h))
-    h = layers.BatchNormalization()(h)
+    h = convolution(layers.ReLU()(convolution(x, width, stride=stride)), width)
     if x.shape[-1] != width or stride != 1:
-        x = layers.Conv2D(width, 1, stride, use_bias=False)(x)
+        x = convolution(x, width, 1, stride)
     return layers.ReLU()(layers.add([h, x]))
 
 
@@ -91,7 +95,7 @@ def residual_network(steps):
     x = inputs
     if DATA == "cifar10":
         x = layers.RandomTranslation(0.1, 0.1)(layers.RandomFlip("horizontal")(x))
-    x = layers.ReLU()(layers.BatchNormalization()(layers.Conv2D(WIDTH, 3, padding="same", use_bias=False)(x)))
+    x = layers.ReLU()(convolution(x, WIDTH))
     for width, stride in ((WIDTH, 1), (2 * WIDTH, 2), (4 * WIDTH, 2)):
         x = block(x, width, stride)
     x = layers.GlobalAveragePooling2D()(x)
