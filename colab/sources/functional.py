@@ -59,7 +59,8 @@ print("moving mean: {:.4f} in the old state, which is as it was, {:.4f} in the n
 # %% [markdown]
 # ## 4. A training loop of your own
 #
-# Two moons, optax, `lax.scan`. The whole training is one compiled function.
+# Two moons, optax, `lax.scan`. The whole training is one compiled function. About 0.97 of new points are told right;
+# the moons overlap.
 
 # %% parameters
 STEPS = 1500

@@ -79,8 +79,8 @@ print(predict(params, x_test[:4]).shape)
 # ## Eight trainings in one `vmap`
 #
 # A `TrainState` is everything that a training changes, and a training step a function of it. Eight of them stacked are
-# an ensemble; `lax.scan` takes the steps, and each member sees other batches. Together they name more images right
-# than most of them alone.
+# an ensemble; `lax.scan` takes the steps, and each member sees other batches. Together they do about as well as the
+# best of them.
 
 # %%
 import numpy as np

@@ -75,13 +75,17 @@ jkeras.visualization.plot_image_gallery(x_train[:16], cols=8, value_range=(0, 1)
 # ## 4. A residual network
 
 # %%
+def convolution(x, width, size=3, stride=1):
+    """A convolution whose outputs are normalized; batches are large, so steps are few and averages move fast."""
+    x = layers.Conv2D(width, size, stride, "same", use_bias=False)(x)
+    return layers.BatchNormalization(momentum=0.9)(x)
+
+
 def block(x, width, stride=1):
     """Two convolutions beside a shortcut."""
-    h = layers.BatchNormalization()(layers.Conv2D(width, 3, stride, "same", use_bias=False)(x))
-    h = layers.Conv2D(width, 3, padding="same", use_bias=False)(layers.ReLU()(h))
-    h = layers.BatchNormalization()(h)
+    h = convolution(layers.ReLU()(convolution(x, width, stride=stride)), width)
     if x.shape[-1] != width or stride != 1:
-        x = layers.Conv2D(width, 1, stride, use_bias=False)(x)
+        x = convolution(x, width, 1, stride)
     return layers.ReLU()(layers.add([h, x]))
 
 
@@ -91,7 +95,7 @@ def residual_network(steps):
     x = inputs
     if DATA == "cifar10":
         x = layers.RandomTranslation(0.1, 0.1)(layers.RandomFlip("horizontal")(x))
-    x = layers.ReLU()(layers.BatchNormalization()(layers.Conv2D(WIDTH, 3, padding="same", use_bias=False)(x)))
+    x = layers.ReLU()(convolution(x, WIDTH))
     for width, stride in ((WIDTH, 1), (2 * WIDTH, 2), (4 * WIDTH, 2)):
         x = block(x, width, stride)
     x = layers.GlobalAveragePooling2D()(x)
@@ -217,10 +221,10 @@ print(text[:CONTEXT][-80:], "".join(alphabet[code] for code in np.asarray(writte
 # ## 9. After a disconnect
 #
 # To see it without waiting for one: new models, as after a restart, and one epoch more. They begin where the old ones
-# ended.
+# ended; the history is that of the whole training.
 
 # %%
-again = residual_network(steps)
-more = again.fit(x_train, y_train, batch_size=BATCH, epochs=EPOCHS + 1, verbose=2,
+again, speed = residual_network(steps), Throughput(len(x_train))
+more = again.fit(x_train, y_train, batch_size=BATCH, epochs=EPOCHS + 1, verbose=2, callbacks=[speed],
                  checkpoint=str(folder / f"images-{DATA}-{WIDTH}-{BATCH}-{EPOCHS}"))
-print("epochs of this call:", [epoch + 1 for epoch in more.epoch])
+print(f"epochs run by this call: {len(speed.seconds)}, epochs in the history: {len(more.epoch)}")
