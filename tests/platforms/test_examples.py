@@ -1,40 +1,63 @@
 """What every script of examples/ compiles lowers for TPUs and GPUs: its train steps, and the loops of its own."""
 
 import inspect
+import os
+import subprocess
+import sys
 
 import jax
 import pytest
 
-import jkeras
 from jkeras.ops.kernels import traced_for
+from jkeras.training.objective import Objective
 from tests.test_examples import EXAMPLES, load
 
-SHORT = {"epochs": 1, "members": 2, "tasks": 2}  # and 2 of what is called steps
+SHORT = {"epochs": 1, "few_epochs": 1, "members": 2, "tasks": 2}  # and 2 of what is called steps
+PARTS = {  # what an example does in processes that it starts
+    "kill_and_resume": lambda module, folder: module.train(folder, epochs=1, killed_at=0),
+    "two_processes": lambda module, folder: module.train(epochs=1),
+}
+DEVICES = {"many_devices": 8}  # needs a process that has as many
 
 
-class Jitted:
-    """Stands for `jax.jit` while an example runs: remembers the functions, and what they are first called with."""
+class Lowering:
+    """Stands for `jax.jit` while an example runs: what is called is lowered for other platforms too, with the shapes
+    and in the surroundings of its first call."""
 
     def __init__(self):
-        self.jit, self.calls = jax.jit, []
+        self.jit, self.seen, self.lowered = jax.jit, [], []
 
     def __call__(self, function, **options):
         assert not {"static_argnums", "static_argnames"} & options.keys(), "static arguments are not remembered"
-        run, first = self.jit(function, **options), []
+        run = self.jit(function, **options)
 
         def call(*arguments, **named):
             given = arguments, named
-            if not first and not any(isinstance(v, jax.core.Tracer) for v in jax.tree_util.tree_leaves(given)):
-                first.append(True)
-                self.calls.append((function, jax.tree_util.tree_map(shape_of, given)))
+            if function not in self.seen and not any(
+                    isinstance(v, jax.core.Tracer) for v in jax.tree_util.tree_leaves(given)):
+                self.seen.append(function)
+                self.lower(function, jax.tree_util.tree_map(shape_of, given))
             return run(*arguments, **named)
+        for name in ("eval_shape", "lower", "trace"):  # by which JAX knows what `jax.jit` returned
+            setattr(call, name, getattr(run, name))
         return call
+
+    def lower(self, function, shapes):
+        """Lowers, unless Python is called from within, which is possible on a platform that is there."""
+        for platform in ("tpu", "cuda"):
+            fresh = self.jit(lambda given, named: function(*given, **named))  # not the CPU's trace
+            with traced_for(platform):
+                if "pure_callback" in str(fresh.trace(*shapes).jaxpr):
+                    return
+                exported = jax.export.export(fresh, platforms=[platform])(*shapes)
+            assert exported.platforms == (platform,) and len(exported.mlir_module_serialized) > 500
+        self.lowered.append(function)
 
 
 def shape_of(value):
     """The abstract form of an argument."""
     form = jax.typeof(value)
-    return jax.ShapeDtypeStruct(form.shape, form.dtype)
+    return jax.ShapeDtypeStruct(form.shape, form.dtype, sharding=getattr(value, "sharding", None))
 
 
 def in_short(main):
@@ -43,35 +66,43 @@ def in_short(main):
             if name in SHORT or name.endswith("steps")}
 
 
-def run(name, monkeypatch):
-    """(functions with the shapes of their arguments, models compiled) of a short run of an example."""
-    jitted, models, compile_model = Jitted(), [], jkeras.Model.compile
+def lower(name, folder, monkeypatch):
+    """Runs an example in short; (functions that were lowered, models that were compiled)."""
+    lowering, models, compile_model = Lowering(), [], Objective.compile
 
     def remembered(self, *arguments, **more):
         models.append(self)
         return compile_model(self, *arguments, **more)
     with monkeypatch.context() as patch:
-        patch.setattr(jax, "jit", jitted)
-        patch.setattr(jkeras.Model, "compile", remembered)
+        patch.setattr(jax, "jit", lowering)
+        patch.setattr(Objective, "compile", remembered)
         module = load(name)
-        module.main(**in_short(module.main))
-    return jitted.calls, models
+        if name in PARTS:
+            PARTS[name](module, folder)
+        else:
+            module.main(**in_short(module.main))
+    return lowering.lowered, models
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", sorted(path.stem for path in EXAMPLES.glob("*.py")))
-def test_examples_lower(name, monkeypatch):
-    calls, models = run(name, monkeypatch)
-    functions = [function for function, _ in calls]
+def check(name, folder, monkeypatch):
+    """What `test_examples_lower` is about, in the process at hand."""
+    functions, models = lower(name, folder, monkeypatch)
     for model in models:  # the steps of `fit` are among them
         steps = [f for key, f in model._functions.items() if key[0].startswith("train_") and hasattr(f, "traces")]
         assert bool(steps) == hasattr(model, "history")
         assert all(step._traced in functions for step in steps)
     assert any(function.__module__.startswith("example_") for function in functions) or any(
         hasattr(model, "history") for model in models)
-    for platform in ("tpu", "cuda"):
-        for function, (arguments, named) in calls:
-            fresh = jax.jit(lambda given, named, function=function: function(*given, **named))  # not the CPU.s trace
-            with traced_for(platform):
-                exported = jax.export.export(fresh, platforms=[platform])(arguments, named)
-            assert exported.platforms == (platform,) and len(exported.mlir_module_serialized) > 500
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(path.stem for path in EXAMPLES.glob("*.py")))
+def test_examples_lower(name, tmp_path, monkeypatch):
+    if name not in DEVICES:
+        return check(name, tmp_path, monkeypatch)
+    program = ("import pathlib, sys, pytest\nfrom tests.platforms import test_examples\n"
+               "test_examples.check(sys.argv[1], pathlib.Path(sys.argv[2]), pytest.MonkeyPatch())")
+    flags = f"--xla_force_host_platform_device_count={DEVICES[name]}"
+    done = subprocess.run([sys.executable, "-c", program, name, str(tmp_path)], cwd=EXAMPLES.parent, text=True,
+                          env={**os.environ, "XLA_FLAGS": flags}, capture_output=True)
+    assert done.returncode == 0, done.stderr
