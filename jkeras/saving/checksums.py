@@ -10,6 +10,7 @@ from jkeras.core.errors import SerializationError
 
 READ = 2**20  # bytes that are read at once; whole blocks
 BLOCK, ROW = 2**18, 2**13  # bytes of a block, and of each of its rows
+TOGETHER = 16  # blocks: with fewer at a time the thread waits for its turn in Python more often than it adds
 
 
 def product_sum(content, start=0):
@@ -30,9 +31,10 @@ def product_sum(content, start=0):
     False
     """
     whole = content.size // BLOCK * BLOCK
-    for block in content[:whole].view(np.uint64).reshape(-1, BLOCK // ROW, ROW // 8):
-        for axis in (0, 1):
-            start = zlib.crc32(np.add.reduce(block, axis), start)
+    blocks = content[:whole].view(np.uint64).reshape(-1, BLOCK // ROW, ROW // 8)
+    for first in range(0, len(blocks), TOGETHER):
+        part = blocks[first:first + TOGETHER]
+        start = zlib.crc32(np.concatenate([np.add.reduce(part, axis) for axis in (1, 2)], axis=1), start)
     return zlib.crc32(content[whole:], start)
 
 

@@ -4,6 +4,7 @@ import contextlib
 import io
 
 from jkeras.core.signals import Signals
+from jkeras.saving.files import Ahead
 
 
 @contextlib.contextmanager
@@ -25,9 +26,11 @@ def writing(target):
     import h5py
 
     with Signals(), contextlib.ExitStack() as stack:
+        ahead = None
         if not hasattr(target, "write"):
             target = stack.enter_context(open(target, "wb+", buffering=0))
-        patient = Patient(target)
+            ahead = Ahead(target)
+        patient = Patient(target, ahead)
         try:
             with h5py.File(patient, "w") as file:
                 yield file
@@ -41,13 +44,18 @@ class Patient(io.RawIOBase):
 
     After an error nothing is written any more, and HDF5 is not told.
 
+    Args:
+        file: open for writing and reading bytes.
+        ahead: `Ahead` of the file, or None.
+
     Attributes:
         error: the first one, or None.
     """
 
-    def __init__(self, file):
+    def __init__(self, file, ahead=None):
         super().__init__()
         self.file, self.at, self.size, self.error = file, 0, 0, None
+        self.ahead = ahead
 
     def _try(self, function, *arguments):
         """The result; None after an error."""
@@ -89,8 +97,11 @@ class Patient(io.RawIOBase):
 
     def _write(self, view):
         self.file.seek(self.at)
+        end = self.at + len(view)
         while view:
             view = view[self.file.write(view):]
+        if self.ahead is not None:
+            self.ahead.written(end)
 
     def truncate(self, size=None):
         """Sets the size."""

@@ -13,6 +13,7 @@ import numpy as np
 from jkeras.core.errors import SerializationError
 from jkeras.saving import safe_json
 from jkeras.saving.checksums import Checksums
+from jkeras.saving.files import Ahead
 from jkeras.saving.flat import Stored
 from jkeras.saving.hdf5 import aligned
 
@@ -43,10 +44,12 @@ def write(variables, path):
     found = dict.fromkeys(order, 0)
     with open(path, "wb") as file, Checksums() as sums:
         file.write(_header(entries, found))
+        ahead = Ahead(file)
         for name in order:
             value = np.ascontiguousarray(variables[name].own_value())
             sums.give(name, value, functools.partial(found.__setitem__, name))
             file.write(value.reshape(-1).view(np.uint8))
+            ahead.written(file.tell())
         sums.finish()
         file.seek(0)
         file.write(_header(entries, found))

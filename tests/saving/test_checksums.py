@@ -2,6 +2,7 @@
 
 import json
 import zipfile
+import zlib
 
 import h5py
 import numpy as np
@@ -9,6 +10,8 @@ import pytest
 
 import jkeras
 from jkeras.core.errors import SerializationError
+from jkeras.saving import files
+from jkeras.saving.checksums import BLOCK, ROW, TOGETHER, product_sum
 
 
 def network():
@@ -100,3 +103,27 @@ def test_files_of_others_have_no_checksums(tmp_path):
                       for layer in "ab" for name, shape in (("kernel", (2, 2)), ("bias", (2,)))})
     model.load_weights(path)
     assert all((w == 3).all() for w in model.get_weights())
+
+
+@pytest.mark.parametrize("size", [0, 5, BLOCK, TOGETHER * BLOCK, (TOGETHER + 2) * BLOCK + 7])
+def test_the_sum_of_an_array_is_that_of_its_blocks(size):
+    """What is in files does not depend on how many blocks are added up at once."""
+    content, expected = np.random.default_rng(0).integers(0, 256, size, dtype=np.uint8), 0
+    for start in range(0, size // BLOCK * BLOCK, BLOCK):
+        rows = content[start:start + BLOCK].view(np.uint64).reshape(-1, ROW // 8)
+        expected = zlib.crc32(rows.sum(1).tobytes(), zlib.crc32(rows.sum(0).tobytes(), expected))
+    assert product_sum(content) == zlib.crc32(content[size // BLOCK * BLOCK:].tobytes(), expected)
+
+
+@pytest.mark.parametrize("name", ["x.weights.h5", "x.safetensors"])
+def test_a_file_whose_beginning_goes_to_the_disk_first(tmp_path, monkeypatch, name):
+    given, advise = [], files.os.posix_fadvise
+    monkeypatch.setattr(files, "AHEAD", 8)
+    monkeypatch.setattr(files.os, "posix_fadvise", lambda *place: given.append(place) or advise(*place))
+    model, other = network(), network()
+    model.save_weights(tmp_path / name)
+    assert len(given) > 1 and all(before[1] + before[2] == after[1] for before, after in zip(given, given[1:]))
+    other.set_weights([2 * w for w in other.get_weights()])
+    other.load_weights(tmp_path / name)
+    for before, after in zip(model.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(after, before)
