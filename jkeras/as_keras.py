@@ -10,8 +10,9 @@ import types
 from jkeras.core.errors import explain
 
 KERAS_VERSION = "3.15.1"  # whose public names these are; what libraries compare `keras.__version__` with
-PRIVATE = ("The modules under keras.src are Keras's own code, of which jkeras has none. Import the public name instead "
-           "(`from keras import layers`); where that is another library's line, give what stands in for the module: "
+PRIVATE = ("The modules under keras.src are Keras's own code. Those that have a public namesake, as keras.src.layers has, "
+           "give its public names; this one has none. Import the public name instead (`from keras import layers`); where "
+           "that is another library's line, give what stands in for the module: "
            "`jkeras.install_as_keras(private={%r: ...})`.")
 
 
@@ -52,7 +53,7 @@ class KerasFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         raise ModuleNotFoundError(f"No module named {name!r}.{reason}", name=name)
 
     def leads_to_private(self, name):
-        """Whether a module is there only to hold ones that have a stand-in, as "keras.src" does."""
+        """Whether a module is there only to hold ones that have a stand-in."""
         return any(given.startswith(f"{name}.") for given in self.private)
 
     def module(self, name):
@@ -60,16 +61,19 @@ class KerasFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         if name in self.private:
             return self.private[name]
         here = sys.modules["jkeras"]
-        for part in name.split(".")[1:]:
+        for part in name.replace("keras.src", "keras", 1).split(".")[1:]:
             here = getattr(here, part) if part in getattr(here, "__all__", ()) else None
         return here if isinstance(here, types.ModuleType) else None
 
     def exec_module(self, module):
-        """Fills `keras`; puts jkeras's own module in the place of any other, as the import system lets modules do."""
-        if module.__name__ == "keras":
+        """Fills `keras` and what is private; puts jkeras's own module in the place of any other, as modules may."""
+        name, found = module.__name__, self.module(module.__name__)
+        if name == "keras":
             fill(module)
-        else:
-            sys.modules[module.__name__] = self.module(module.__name__) or module
+        elif name in self.private or not name.startswith("keras.src"):
+            sys.modules[name] = found
+        elif found:  # no module of jkeras: stand-ins become attributes of it
+            vars(module).update((public, getattr(found, public)) for public in found.__all__)
 
     def find_distributions(self, context):
         """The distribution "keras", as `importlib.metadata` asks for it."""
@@ -81,24 +85,27 @@ def fill(module):
     whole = sys.modules["jkeras"]
     public = {name: getattr(whole, name) for name in whole.__all__}
     vars(module).update(public, version=lambda: KERAS_VERSION, __version__=KERAS_VERSION, __all__=list(public),
-                        __doc__=whole.__doc__, __getattr__=no_attribute)
+                        __doc__=whole.__doc__, __getattr__=further)
 
 
-def no_attribute(name):
-    """Raises what looking up a name raises that `keras` does not have."""
-    raise AttributeError(f"module 'keras' has no attribute {name!r}" + f". {PRIVATE % 'keras.src'}" * (name == "src"))
+def further(name):
+    """What `keras` has without an import of it, as Keras does: its private modules."""
+    if name == "src":
+        return importlib.import_module("keras.src")
+    raise AttributeError(f"module 'keras' has no attribute {name!r}")
 
 
 def install_as_keras(private=None):
     """Makes `import keras` give jkeras from now on in this process, so that a library written for Keras 3 runs on it.
 
     `keras.layers`, `keras.ops` and all other public modules are then jkeras's, the same objects; `keras.__version__`
-    is the version of Keras whose names these are, "3.15.1". A second call changes nothing but may add to `private`.
+    is the version of Keras whose names these are, "3.15.1". Of Keras's private modules those are there that have a public
+    namesake, `keras.src.layers` say, with its names. A second call changes nothing but may add to `private`.
     `python -m jkeras run script.py` does this for a program whose source you leave alone.
 
     Args:
-        private: dict from the name of a module under `keras.src` that some library imports, though it is private, to
-            what stands in for it: a module, or anything that has the attributes asked for.
+        private: dict from the name of another module under `keras.src` that some library imports, though it is private,
+            to what stands in for it: a module, or anything that has the attributes asked for.
     Raises:
         ImportError: Keras itself has been imported already: half of the process would hold its classes.
 

@@ -105,4 +105,4 @@ def test_a_package_runs_under_both():
     package = packages.PACKAGES["bayesflow"]
     keras, jkeras = (packages.command_of(package, as_keras, "r.xml") for as_keras in (False, True))
     assert keras[:2] == ("-m", "pytest") and tuple(jkeras[-len(keras):]) == keras
-    assert jkeras[:4] == ["-m", "jkeras", "run", "--private=keras.src.callbacks=jkeras.callbacks"]
+    assert jkeras[:4] == ["-m", "jkeras", "run", "--private=keras.src.callbacks.history=jkeras.callbacks"]

@@ -38,7 +38,7 @@ PACKAGES = {
         tuple(f"tests/test_{part}" for part in ("adapters", "links", "metrics", "distributions", "datasets", "utils",
                                                 "scoring_rules", "simulators")),
         ("nbconvert", "ipykernel", "pytest-rerunfailures"),
-        {"keras.src.callbacks": "jkeras.callbacks", "keras.src.callbacks.history": "jkeras.callbacks"}),
+        {"keras.src.callbacks.history": "jkeras.callbacks"}),
     "keras-climate": Package(
         "keras-climate==0.1.1",
         tuple(f"keras_climate/{part}" for part in ("losses", "operators", "forecasting", "transforms/test_sar.py",
@@ -48,10 +48,8 @@ PACKAGES = {
     "visualkeras": Package(
         "visualkeras==0.2.0",
         tuple(f"tests/test_{part}.py" for part in ("graph", "layer_utils", "layered", "utils"))),
-    "keras-tuner": Package("keras-tuner==1.4.8", needs=("six",), private={"keras.src.ops": "jkeras.ops"},
-                           program="use_keras_tuner.py"),
-    "keras-rs": Package("keras-rs==0.4.0", private={"keras.src.backend": "jkeras.backend",
-                                                    "keras.src.utils.tracking": "tracking"},
+    "keras-tuner": Package("keras-tuner==1.4.8", needs=("six",), program="use_keras_tuner.py"),
+    "keras-rs": Package("keras-rs==0.4.0", private={"keras.src.utils.tracking": "tracking"},
                         program="use_keras_rs.py"),
 }
 

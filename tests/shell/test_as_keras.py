@@ -64,7 +64,8 @@ PROGRAMS = {
     "what Keras does not have is an ImportError": """
         import keras
         for line in ("import keras.nothing", "import keras.core", "import keras.layers.dense", "import keras.saving.x",
-                     "from keras import nothing", "import keras.src", "from keras.src.layers import Dense"):
+                     "from keras import nothing", "import keras.src.core", "import keras.src.layers.core.dense",
+                     "from keras.src.layers.core.dense import Dense"):
             try:
                 exec(line)
             except ImportError as error:
@@ -72,9 +73,19 @@ PROGRAMS = {
             else:
                 raise AssertionError(line)
         try:
-            keras.src
+            keras.nothing
         except AttributeError as error:
-            assert "install_as_keras(private={" in str(error)
+            assert "'nothing'" in str(error)
+        """,
+    "private modules with a public namesake have its names": """
+        import sys
+        import keras
+        assert keras.src.layers.Dense is jkeras.layers.Dense  # without an import of it
+        from keras.src import ops
+        from keras.src.datasets import mnist
+        import keras.src.utils as utils
+        assert ops.add is jkeras.ops.add and mnist.load_data is jkeras.datasets.mnist.load_data
+        assert utils is not jkeras.utils and utils.to_categorical is jkeras.utils.to_categorical
         """,
     "a stand-in for a private module": """
         import types
@@ -82,16 +93,17 @@ PROGRAMS = {
         jkeras.install_as_keras({"keras.src.utils.naming": types.SimpleNamespace(auto_name=len)})
         import keras
         assert keras.src.utils.naming.auto_name is len  # without an import of it
+        assert not hasattr(jkeras.utils, "naming")
         import keras.src.callbacks
         from keras.src.callbacks import History
         from keras.src.utils import naming
         assert History is keras.src.callbacks.History is jkeras.callbacks.History and naming.auto_name is len
         try:
-            import keras.src.layers
+            import keras.src.layers.core
         except ImportError as error:
-            assert "private={'keras.src.layers': ...}" in str(error)
+            assert "private={'keras.src.layers.core': ...}" in str(error)
         else:
-            raise AssertionError("there is no keras.src.layers")
+            raise AssertionError("there is no keras.src.layers.core")
         """,
     "twice is once": """
         import sys
