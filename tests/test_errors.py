@@ -94,14 +94,15 @@ FIT = dict(verbose=0)
 MISTAKES = {
     # ------------------------------------------------------------ shape, rank, dtype
     "wrong width": (lambda: dense().predict(data(2, 4), verbose=0), ValueError,
-                    ["net", "(None, 3)", "(2, 4)", "Input"]),
+                    ["net/head", "axis -1", "value 3", "(2, 4)", "Input"]),
     "wrong width after a first predict": (lambda: (lambda model: [model.predict(data(2, width), verbose=0)
                                                                   for width in (3, 4)])(dense()), ValueError,
-                                          ["net", "(None, 3)", "received shape (2, 4)"]),
-    "wrong size and no channels": (lambda: Sequential([Input((8, 8, 1)), layers.Flatten()]).predict(
-        data(2, 9, 9), verbose=0), ValueError, ["(None, 8, 8, 1)", "received shape (2, 9, 9)."]),
+                                          ["net/head", "value 3", "shape=(2, 4)"]),
+    "wrong size and no channels": (lambda: (lambda image: Model(image, layers.Flatten()(image)))(
+        Input((8, 8, 1))).predict(data(2, 9, 9), verbose=0), ValueError,
+                                   ["(None, 8, 8, 1)", "received shape (2, 9, 9)."]),
     "wrong width in fit": (lambda: dense().fit(data(2, 4), data(2, 2), **FIT), ValueError,
-                           ["(None, 3)", "(2, 4)", "Input"]),
+                           ["net/head", "value 3", "(2, 4)", "Input"]),
     "wrong rank": (lambda: dense().predict(data(2, 3, 3), verbose=0), ValueError, ["net", "(None, 3)", "(2, 3, 3)"]),
     "wrong width of a built layer": (lambda: (lambda d: (d(data(2, 3)), d(data(2, 4))))(layers.Dense(2, name="head")),
                                      ValueError, ["head", "axis -1", "3", "(2, 4)"]),

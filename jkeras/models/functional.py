@@ -105,8 +105,9 @@ class Functional(Composite, Model):
             return {k: v for k, v in kwargs.items() if k != "training"}
         return kwargs
 
-    def _standardize_inputs(self, inputs, where=None):
-        """The values in the order of the graph's inputs, with the rank and dtype that these have."""
+    def _standardize_inputs(self, inputs, where=None, any_size=False):
+        """The values in the order of the graph's inputs, with the rank and dtype, and unless `any_size` the sizes, that
+        these have."""
         where = where or self._where
         struct, flat_inputs = self._inputs_struct, graph.flatten(self._inputs_struct)
         if isinstance(inputs, dict) and isinstance(struct, dict):
@@ -131,9 +132,9 @@ class Functional(Composite, Model):
         if len(values) != len(flat_inputs):
             raise ValueError(explain(where, f"{len(flat_inputs)} input(s) {self.input_names}",
                                      f"{len(values)}", "pass one array for each input"))
-        return [self._fit(v, t, where) for v, t in zip(values, flat_inputs)]
+        return [self._fit(v, t, where, any_size) for v, t in zip(values, flat_inputs)]
 
-    def _fit(self, value, tensor, where):
+    def _fit(self, value, tensor, where, any_size):
         """One value with the rank and dtype of its input; an axis of length 1 at the end may come or go."""
         if value is None:
             if getattr(tensor._keras_history[0], "optional", False):
@@ -144,7 +145,8 @@ class Functional(Composite, Model):
             shape = shape[:-1]
         elif len(shape) == len(want) - 1 and want and want[-1] == 1:
             shape = (*shape, 1)
-        if len(shape) != len(want) or not all(map(_may_be, shape[1:], want[1:])):  # a fixed batch size is only a hint
+        sizes = any_size or all(map(_may_be, shape[1:], want[1:]))  # a fixed batch size is only a hint
+        if len(shape) != len(want) or not sizes:
             raise ValueError(explain(f"Input '{_input_name(tensor)}' of {where}", f"shape {want}",
                                      f"shape {tuple(value.shape)}",
                                      "reshape the data, or change the shape given to `Input`"))

@@ -149,8 +149,8 @@ class Sequential(Composite, Model):
         return graph.as_tensor(x)
 
     def forward(self, w, sub, inputs, *, ctx):
-        if self._functional is not None:
-            (inputs,) = self._functional._standardize_inputs(inputs, self._where)
+        if self._functional is not None:  # what sizes may differ from those it was built for is up to the layers
+            (inputs,) = self._functional._standardize_inputs(inputs, self._where, any_size=True)
         if ctx.mask is not None:
             sub.set_mask(inputs, ctx.mask)
         for layer in self.layers:

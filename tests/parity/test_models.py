@@ -157,6 +157,21 @@ def test_sequential_in_a_sequential(build):
     assert mine == theirs
 
 
+@pytest.mark.parametrize("begin", [[], [(5, 4)]], ids=["built by a call", "with an Input"])
+def test_sequential_takes_other_sizes_than_it_was_built_for(begin):
+    """As long as its layers do: a time axis of another length, not another number of features."""
+    shapes = []
+    for library in LIBRARIES:
+        layers = library.layers
+        model = library.Sequential([*map(library.Input, begin), layers.Dense(3), layers.Dense(2)])
+        model(np.ones((2, 5, 4), "float32"))
+        shapes.append((model(np.ones((2, 7, 4), "float32")).shape,
+                       model.predict(np.ones((3, 6, 4), "float32"), verbose=0).shape))
+        with pytest.raises(ValueError, match="4"):
+            model(np.ones((2, 5, 6), "float32"))
+    assert shapes[0] == shapes[1] == ((2, 7, 2), (3, 6, 2))
+
+
 def test_model_from_an_inner_tensor():
     """It begins with an input of its own and has the layers behind that tensor only, which it shares."""
     seen, values = [], []
