@@ -10,9 +10,9 @@ import types
 from jkeras.core.errors import explain
 
 KERAS_VERSION = "3.15.1"  # whose public names these are; what libraries compare `keras.__version__` with
-PRIVATE = ("The modules under keras.src are Keras's own code. Those that have a public namesake, as keras.src.layers has, "
-           "give its public names; this one has none. Import the public name instead (`from keras import layers`); where "
-           "that is another library's line, give what stands in for the module: "
+PRIVATE = ("The modules under keras.src are Keras's own code. Those that have a public namesake, as keras.src.layers "
+           "has, give its public names; this one has none. Import the public name instead (`from keras import layers`); "
+           "where that is another library's line, give what stands in for the module: "
            "`jkeras.install_as_keras(private={%r: ...})`.")
 
 
@@ -99,8 +99,8 @@ def install_as_keras(private=None):
     """Makes `import keras` give jkeras from now on in this process, so that a library written for Keras 3 runs on it.
 
     `keras.layers`, `keras.ops` and all other public modules are then jkeras's, the same objects; `keras.__version__`
-    is the version of Keras whose names these are, "3.15.1". Of Keras's private modules those are there that have a public
-    namesake, `keras.src.layers` say, with its names. A second call changes nothing but may add to `private`.
+    is the version of Keras whose names these are, "3.15.1". Of Keras's private modules those are there that have a
+    public namesake, `keras.src.layers` say, with its names. A second call changes nothing but may add to `private`.
     `python -m jkeras run script.py` does this for a program whose source you leave alone.
 
     Args:
