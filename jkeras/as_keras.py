@@ -11,7 +11,7 @@ from jkeras.core.errors import explain
 
 KERAS_VERSION = "3.15.1"  # whose public names these are; what libraries compare `keras.__version__` with
 PRIVATE = ("The modules under keras.src are Keras's own code. Those that have a public namesake, as keras.src.layers "
-           "has, give its public names; this one has none. Import the public name instead (`from keras import layers`); "
+           "has, give its public names; this one has none. Import the public name (`from keras import layers`); "
            "where that is another library's line, give what stands in for the module: "
            "`jkeras.install_as_keras(private={%r: ...})`.")
 
