@@ -49,7 +49,7 @@ PACKAGES = {
         "visualkeras==0.2.0",
         tuple(f"tests/test_{part}.py" for part in ("graph", "layer_utils", "layered", "utils"))),
     "keras-tuner": Package("keras-tuner==1.4.8", needs=("six",), program="use_keras_tuner.py"),
-    "keras-rs": Package("keras-rs==0.4.0", private={"keras.src.utils.tracking": "tracking"},
+    "keras-rs": Package("keras-rs==0.4.0", private={"keras.src.utils.tracking": "private_names"},
                         program="use_keras_rs.py"),
 }
 

@@ -200,10 +200,12 @@ class Layer(PureInterface, WeightView, Module, record.Record):
 
     def build(self, *shapes, **named):
         """Makes the layer's weights for input shapes: tuples with None for sizes not known."""
+        whole = type(self).build is Layer.build  # else a subclass goes on building after this
+        if not whole and type(self).weight_specs is Layer.weight_specs:
+            return  # its `super().build(…)`, with whatever it calls a shape
         given = [s for s in (*shapes, *named.values()) if s is not None]
         specs = [as_specs(s, self._input_type) for s in given]
         self._make_weights(specs)
-        whole = type(self).build is Layer.build  # else a subclass goes on building after this
         if specs and whole and (self.is_lifted() or isinstance(self, Composite)) and self._children:
             self.__dict__["built"] = True
             graph.infer(lambda inputs: self._run_abstract(inputs, {}), tuple(as_tensors(s) for s in specs))

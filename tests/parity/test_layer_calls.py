@@ -227,3 +227,20 @@ def test_unusual_arguments(layer, kwargs, x):
 
 def test_a_model_tells_that_it_leaves_masks_to_its_layers():
     assert [small_model(k).supports_masking for k in LIBRARIES] == [False, False]
+
+
+@pytest.mark.parametrize("shape", [2, "anything", [(2, 3), 4]], ids=str)
+def test_super_build_takes_what_a_layer_calls_a_shape(shape):
+    """A layer that is written with `call` has made its weights itself."""
+    for library in LIBRARIES:
+        class Scaled(library.layers.Layer):
+            def build(self, input_shape):
+                self.scale = self.add_weight(shape=(input_shape[-1],), initializer="ones", name="scale")
+                super().build(shape)
+
+            def call(self, x):
+                return x * self.scale
+
+        layer = Scaled()
+        np.testing.assert_array_equal(layer(np.full((2, 3), 2, "float32")), np.full((2, 3), 2, "float32"))
+        assert layer.built and [w.path.split("/")[-1] for w in layer.weights] == ["scale"]
