@@ -82,14 +82,12 @@ def is_shape(value):
 
 
 def as_tuples(shape):
-    """A shape, or a structure of shapes, with every shape as a tuple."""
-    if shape is None or isinstance(shape, int):
-        return shape
+    """A shape, or a structure of shapes, with every shape as a tuple; anything else as it is."""
     if is_shape(shape):
         return tuple(shape)
     if isinstance(shape, dict):
         return {k: as_tuples(v) for k, v in shape.items()}
-    return [as_tuples(s) for s in shape]
+    return [as_tuples(s) for s in shape] if isinstance(shape, (list, tuple)) else shape
 
 
 def as_specs(shape, dtype):
