@@ -133,6 +133,21 @@ def test_the_usual_arguments(name, asked):
         same_structure(*pair(name, include_top=False, pooling=pooling))
 
 
+SIBLINGS = {name: {} for name, (_, options) in ARCHITECTURES.items()
+            if not options and name not in (*FAMILIES, *ONLY_CHANNELS_LAST, "NASNetLarge")}
+SIBLINGS |= {f"{name} {alpha}": dict(alpha=alpha) for name, alpha in (
+    ("MobileNet", 0.5), ("MobileNetV2", 1.3), ("MobileNetV3Small", 0.75), ("MobileNetV3Large", 1.0))}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SIBLINGS)
+@pytest.mark.filterwarnings("ignore:`input_shape` is undefined")
+def test_the_files_of_siblings(name, asked):
+    for top in (True, False):
+        pair(name, "imagenet", include_top=top, **SIBLINGS[name])
+        same_file(asked)
+
+
 @pytest.mark.parametrize("name", some_slow(FAMILIES, "VGG16"))
 def test_channels_first(name, request):
     for library in (jkeras, keras):
