@@ -45,7 +45,7 @@ def known(shapes):
     if isinstance(shapes, dict):
         return {k: known(v) for k, v in shapes.items()}
     if isinstance(shapes, (list, tuple)):
-        return type(shapes)(known(v) for v in shapes)
+        return graph.alike(shapes, map(known, shapes))
     return None if shapes in graph.UNKNOWN else shapes
 
 
@@ -107,7 +107,7 @@ def map_shapes(function, shapes):
         return function(tuple(shapes))
     if isinstance(shapes, dict):
         return {k: map_shapes(function, v) for k, v in shapes.items()}
-    return type(shapes)(map_shapes(function, s) for s in shapes)
+    return graph.alike(shapes, [map_shapes(function, s) for s in shapes])
 
 
 def as_tensors(specs):

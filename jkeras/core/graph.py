@@ -171,6 +171,11 @@ def flatten(structure):
     return jax.tree_util.tree_leaves(structure, is_leaf=lambda v: v is None)
 
 
+def alike(sequence, items):
+    """Items as a list, a tuple or a named tuple, as the sequence is one."""
+    return type(sequence)(*items) if hasattr(sequence, "_fields") else type(sequence)(items)
+
+
 def map_tensors(function, structure):
     """The structure with `function` applied to the KerasTensors in it; dicts keep their order."""
     if isinstance(structure, KerasTensor):

@@ -100,7 +100,7 @@ class LoraLayer(QuantizedLayer):
         values = {k: v.value for k, v in self._own.items()}
         if self.lora_enabled and self._codings:
             values |= self.encode(self._adapted, self.decode(self._adapted, values) + self._delta(values))
-        elif not self._is_quantized:
+        elif values and not self._is_quantized:
             values[self._adapted] = self.adapted(values)
         for i, key in enumerate(self._stored()):
             store[str(i)] = np.asarray(values[key])

@@ -1,6 +1,7 @@
 """Whole models in files: `.keras` archives, and `.h5`, the older form."""
 
 import os
+import warnings
 
 from jkeras.core.registry import public
 from jkeras.saving import archive, hdf5, legacy_h5
@@ -23,7 +24,10 @@ def save_model(model, filepath, overwrite=True, zipped=None, **kwargs):
         overwrite: replace a file that is there.
 
     Raises:
-        ValueError: another ending, or the model is not built.
+        ValueError: another ending.
+
+    Warns:
+        UserWarning: the model is not built, so it has no weights to save.
 
     >>> import tempfile, jkeras
     >>> model = jkeras.Sequential([jkeras.Input((2,)), jkeras.layers.Dense(1, kernel_initializer="ones")])
@@ -40,7 +44,9 @@ def save_model(model, filepath, overwrite=True, zipped=None, **kwargs):
         raise ValueError(f"Invalid filepath extension for saving: {path}. Add the ending `.keras` for a whole model "
                          "(or `.h5`, its older form); `save_weights` writes `.weights.h5`. Folders are not written.")
     check_target(path, overwrite)
-    check_built(model)
+    if not model.built:
+        warnings.warn(f"Model '{model.name}' has not yet been built: the file will have its config, and no weights. Call "
+                      "it on data once, or give it an `Input`, to save these too.", stacklevel=2)
     with replacing(path) as temporary:
         if path.endswith(".keras"):
             return archive.write(model, temporary)
@@ -50,10 +56,10 @@ def save_model(model, filepath, overwrite=True, zipped=None, **kwargs):
 
 
 def check_built(model):
-    """Raises ValueError for a model without weights."""
+    """Raises ValueError for a model without weights, where these alone are saved or loaded."""
     if not model.built:
-        raise ValueError(f"Model '{model.name}' cannot be saved because it has not yet been built: call it on data "
-                         "once, or give it an `Input`.")
+        raise ValueError(f"The weights of model '{model.name}' cannot be saved or loaded because it has not yet been "
+                         "built: call it on data once, or give it an `Input`.")
 
 
 @public("keras.saving.load_model", "keras.models.load_model")

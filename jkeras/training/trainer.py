@@ -333,10 +333,11 @@ class Trainer(Objective):
         return self._batch_logs(logs, return_dict)
 
     def _single_batch(self, x, y, sample_weight, class_weight):
-        if x is not None and not data.is_array_like(x):
+        if not data.is_array_like(x):
             raise TypeError(f"The `*_on_batch` methods of model '{self.name}' take the arrays of one batch. Received: "
                             f"x of type {type(x).__name__}. Pass sources of batches to `fit`, `evaluate` or `predict`.")
-        source = data.make_source(x, y, sample_weight, batch_size=2**30, class_weight=class_weight)
+        source = data.OneBatch(x, y, sample_weight)
+        source = source if class_weight is None else data.weighted(source, class_weight)
         self._build_for_training(source.data)
         return self._checked(source).data
 

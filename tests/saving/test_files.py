@@ -1,5 +1,6 @@
 """`.keras` and `.weights.h5`: read by real Keras, written by it, and never half written."""
 
+import contextlib
 import json
 import os
 import sys
@@ -163,7 +164,23 @@ def test_errors_name_the_way_out(tmp_path):
     with pytest.raises(ValueError, match="damaged"):
         jkeras.saving.load_model(tmp_path / "bad.keras")
     with pytest.raises(ValueError, match="not yet been built"):
-        jkeras.Sequential([jkeras.layers.Dense(2)]).save(tmp_path / "unbuilt.keras")
+        jkeras.Sequential([jkeras.layers.Dense(2)]).save_weights(tmp_path / "unbuilt.weights.h5")
+
+
+@pytest.mark.parametrize("ending", [".keras", ".h5"])
+@pytest.mark.parametrize("writer, reader", [(jkeras, jkeras), (jkeras, keras), (keras, jkeras)])
+@pytest.mark.filterwarnings("ignore:.*legacy")
+def test_a_model_that_is_not_built_has_no_weights_in_its_file(tmp_path, writer, reader, ending):
+    path = str(tmp_path / f"unbuilt{ending}")
+    model = writer.Sequential([writer.layers.Dense(2, name="d"), writer.layers.Dense(3)], name="unbuilt")
+    model.compile("adam", writer.losses.MeanSquaredError())
+    with pytest.warns(UserWarning, match="not yet been built") if ending == ".keras" or writer is jkeras else (
+            contextlib.nullcontext()):
+        model.save(path)
+    again = reader.saving.load_model(path)
+    assert again.name == "unbuilt" and [layer.units for layer in again.layers] == [2, 3] and not again.built
+    again.fit(np.ones((2, 4)), np.ones((2, 3)), verbose=0)
+    assert again.count_params() == 4 * 2 + 2 + 2 * 3 + 3
 
 
 def test_a_class_of_ones_own_must_be_registered_or_passed(tmp_path):

@@ -30,7 +30,7 @@ class ArraySource(Source):
     def __init__(self, x, y=None, sample_weight=None, batch_size=None, shuffle=False, steps=None):
         self.data = tuple(as_arrays(part, name, array_or_stored) for part, name in
                           ((x, "x"), (y, "y"), (sample_weight, "sample_weight")))
-        self.size = _common_size(self.data)
+        self.size = self._rows(_leaves(self.data))
         check_weights(*self.data[1:])
         if batch_size and (not isinstance(batch_size, (int, np.integer)) or batch_size < 1):
             raise ValueError(f"`batch_size` must be a positive integer. Received: batch_size={batch_size}")
@@ -39,6 +39,20 @@ class ArraySource(Source):
         if self.fits_on_device or self.num_batches == 1:
             self.data = in_memory(self.data)
         self._on_device = None
+
+    @staticmethod
+    def _rows(leaves):
+        """The number of rows that all have."""
+        for name, leaf in leaves:
+            if leaf.ndim == 0:
+                raise ValueError(f"`{name}` must have a batch axis; received a single number.")
+        sizes = {leaf.shape[0] for _, leaf in leaves}
+        if len(sizes) > 1:
+            shapes = ", ".join(f"{name} {tuple(leaf.shape)}" for name, leaf in leaves)
+            raise ValueError("Data cardinality is ambiguous: make sure all arrays contain the same number of samples. "
+                             f"Received: {shapes}.")
+        _refuse_nothing(leaves)
+        return sizes.pop()
 
     def order(self, seed, epoch):
         """The rows of an epoch, in order."""
@@ -77,19 +91,24 @@ class ArraySource(Source):
         return take(self.data, slice(self.batch_size))
 
 
-def _common_size(data):
-    """The number of rows that all arrays of `(x, y, sample_weight)` have."""
-    leaves = [(name, v) for name, part in zip(("x", "y", "sample_weight"), data) for v in flatten(part)
-              if v is not None]
-    for name, leaf in leaves:
-        if leaf.ndim == 0:
-            raise ValueError(f"`{name}` must have a batch axis; received a single number.")
-    sizes = {leaf.shape[0] for _, leaf in leaves}
-    if len(sizes) > 1:
-        shapes = ", ".join(f"{name} {tuple(leaf.shape)}" for name, leaf in leaves)
-        raise ValueError("Data cardinality is ambiguous: make sure all arrays contain the same number of samples. "
-                         f"Received: {shapes}.")
-    if sizes in (set(), {0}):
+class OneBatch(ArraySource):
+    """The arrays of one batch, which need not have the same number of rows: nodes, edges and graphs, say."""
+
+    def __init__(self, x, y=None, sample_weight=None):
+        super().__init__(x, y, sample_weight, batch_size=1)
+
+    @staticmethod
+    def _rows(leaves):
+        _refuse_nothing(leaves)
+        return 1
+
+
+def _leaves(data):
+    """(name, array) of all in `(x, y, sample_weight)`."""
+    return [(name, v) for name, part in zip(("x", "y", "sample_weight"), data) for v in flatten(part) if v is not None]
+
+
+def _refuse_nothing(leaves):
+    if all(leaf.shape[:1] == (0,) for _, leaf in leaves):
         raise ValueError("The data is empty: expected at least one sample, received "
                          f"{[tuple(leaf.shape) for _, leaf in leaves]}.")
-    return sizes.pop()

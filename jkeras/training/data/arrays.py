@@ -3,6 +3,7 @@
 import jax
 import numpy as np
 
+from jkeras.core.graph import alike
 from jkeras.core.settings import floatx
 
 TEXTS = "Turn text into numbers before, with `StringLookup` or `TextVectorization`."
@@ -79,7 +80,7 @@ def as_arrays(structure, what="x", convert=as_array):
         return {k: as_arrays(v, f"{what}[{k!r}]", convert) for k, v in structure.items()}
     if isinstance(structure, (list, tuple)) and not is_rows(structure):
         parts = [as_arrays(v, f"{what}[{i}]", convert) for i, v in enumerate(structure)]
-        return tuple(parts) if type(structure) is tuple else parts
+        return alike(structure, parts) if isinstance(structure, tuple) else parts
     return convert(structure, what)
 
 
