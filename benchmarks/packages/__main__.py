@@ -44,6 +44,13 @@ PACKAGES = {
         tuple(f"keras_climate/{part}" for part in ("losses", "operators", "forecasting", "transforms/test_sar.py",
                                                    "transforms/test_color.py", "transforms/test_temporal.py")),
         ("einops",)),
+    "k3-node": Package(
+        "k3-node==1.0.0",
+        (*(f"k3_node/{part}" for part in ("applications", "data", "datasets", "etl", "hub", "layers", "loader", "models",
+                                          "rag", "tasks", "transforms")), "k3_node/test_docstring_examples.py"),
+        ("torch", "networkx", "scikit-learn"),
+        {f"keras.src.{name}": "private_names" for name in (
+            "backend.common.stateless_scope", "backend.common.symbolic_scope", "random.seed_generator")}),
     "scikit-keras": Package("scikit-keras==0.4.1", ("tests",)),
     "visualkeras": Package(
         "visualkeras==0.2.0",

@@ -485,10 +485,12 @@ def run(nodes, inputs, outputs, values, call):
 
 
 def as_tensor(x):
-    """numpy arrays and variables as arrays of JAX; everything else as it is."""
+    """Arrays of numpy, tensors and tables of other libraries and variables as arrays of JAX; all else as it is."""
+    if isinstance(x, (jax.Array, KerasTensor, type)):
+        return x
     if hasattr(x, "own_value"):
         return x.value
-    return jnp.asarray(x) if isinstance(x, (np.ndarray, np.generic)) else x
+    return jnp.asarray(np.asarray(x)) if hasattr(x, "__array__") else x
 
 
 __all__ = ["KerasTensor", "Node", "Operation", "TensorReference", "op"]

@@ -283,7 +283,7 @@ class Model(Trainer, Layer):
 
     def _check_input(self, call):
         super()._check_input(call)
-        if call.first is None:
+        if call.first is None and not call.tensors:
             raise ValueError(explain(self._where, "an array, or a structure of arrays, as first argument", "None"))
 
 

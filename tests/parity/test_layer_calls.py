@@ -244,3 +244,31 @@ def test_super_build_takes_what_a_layer_calls_a_shape(shape):
         layer = Scaled()
         np.testing.assert_array_equal(layer(np.full((2, 3), 2, "float32")), np.full((2, 3), 2, "float32"))
         assert layer.built and [w.path.split("/")[-1] for w in layer.weights] == ["scale"]
+
+
+class Foreign:
+    """An array of another library."""
+
+    def __init__(self, values):
+        self.values = np.asarray(values)
+
+    def __array__(self, dtype=None, copy=None):
+        return np.array(self.values, dtype)
+
+
+@pytest.mark.parametrize("base", ["Layer", "Model"])
+def test_arrays_of_other_libraries_are_inputs(base):
+    x, found = np.array([[1, 2, 3]], "float64"), []
+    for library in LIBRARIES:
+        class Sum(getattr(library, base)):
+            def call(self, x, more=None):
+                return more if x is None else x if more is None else x + more
+
+        found.append([np.asarray(y) for y in (
+            Sum()(Foreign(x)), Sum()(x, Foreign([1, 2, 3])), Sum()(x, more=Foreign(x)), Sum()(None, Foreign(x)),
+            library.Sequential([library.layers.ReLU()])(Foreign(x)))])
+        with pytest.raises(ValueError, match="positional arguments"):
+            Sum()([1.0, 2.0])
+    for mine, theirs in zip(*found, strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+        assert mine.dtype == theirs.dtype
