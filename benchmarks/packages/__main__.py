@@ -46,8 +46,8 @@ PACKAGES = {
         ("einops",)),
     "k3-node": Package(
         "k3-node==1.0.0",
-        (*(f"k3_node/{part}" for part in ("applications", "data", "datasets", "etl", "hub", "layers", "loader", "models",
-                                          "rag", "tasks", "transforms")), "k3_node/test_docstring_examples.py"),
+        tuple(f"k3_node/{part}" for part in ("applications", "data", "datasets", "etl", "hub", "layers", "loader",
+                                             "models", "rag", "tasks", "test_docstring_examples.py", "transforms")),
         ("torch", "networkx", "scikit-learn"),
         {f"keras.src.{name}": "private_names" for name in (
             "backend.common.stateless_scope", "backend.common.symbolic_scope", "random.seed_generator")}),

@@ -45,8 +45,8 @@ def save_model(model, filepath, overwrite=True, zipped=None, **kwargs):
                          "(or `.h5`, its older form); `save_weights` writes `.weights.h5`. Folders are not written.")
     check_target(path, overwrite)
     if not model.built:
-        warnings.warn(f"Model '{model.name}' has not yet been built: the file will have its config, and no weights. Call "
-                      "it on data once, or give it an `Input`, to save these too.", stacklevel=2)
+        warnings.warn(f"Model '{model.name}' has not yet been built: the file will have its config, and no weights. "
+                      "Call it on data once, or give it an `Input`, to save these too.", stacklevel=2)
     with replacing(path) as temporary:
         if path.endswith(".keras"):
             return archive.write(model, temporary)

@@ -1,4 +1,4 @@
-"""Batches whose arrays have rows of their own, such as nodes and graphs, beside Keras: they are never cut nor filled up."""
+"""Batches whose arrays have rows of their own, such as nodes and graphs, beside Keras."""
 
 import collections
 
