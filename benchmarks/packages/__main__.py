@@ -30,6 +30,7 @@ class Package(NamedTuple):
     needs: tuple = ()  # what its tests import
     private: dict = {}
     program: str = ""  # of ours, for a package that ships no tests
+    alone: bool = False  # install it without what it says that it needs
 
 
 PACKAGES = {
@@ -58,6 +59,12 @@ PACKAGES = {
     "keras-tuner": Package("keras-tuner==1.4.8", needs=("six",), program="use_keras_tuner.py"),
     "keras-rs": Package("keras-rs==0.4.0", private={"keras.src.utils.tracking": "private_names"},
                         program="use_keras_rs.py"),
+    "keras-hub": Package(
+        "keras-hub==0.32.0", needs=("absl-py", "kagglehub", "regex", "rich", "sentencepiece", "tokenizers"),
+        private={f"keras.src.{name}": "private_names" for name in (
+            "backend", "distribution.distribution_lib", "losses.losses", "saving.serialization_lib",
+            "trainers.data_adapters.data_adapter_utils", "utils.backend_utils")},
+        program="use_keras_hub.py", alone=True),
 }
 
 
@@ -71,8 +78,11 @@ def make_environment(folder, packages):
     python = folder / "venv" / "bin" / "python"
     if not python.exists():
         venv.create(folder / "venv", with_pip=True)
-    run(python, "-m", "pip", "install", "-q", ROOT, *COMMON, *(p.requirement for p in packages),
+    run(python, "-m", "pip", "install", "-q", ROOT, *COMMON, *(p.requirement for p in packages if not p.alone),
         *(need for p in packages for need in p.needs))
+    for package in packages:
+        if package.alone:
+            run(python, "-m", "pip", "install", "-q", "--no-deps", package.requirement)
     return python
 
 

@@ -16,7 +16,7 @@ class Target:
     """The function that a layer class runs, `forward` or the user's `call`, and what it takes."""
 
     def __init__(self, cls):
-        self.lifted = cls.is_lifted()
+        self.lifted, self.own = cls.is_lifted(), None
         function = cls.call if self.lifted else cls.forward
         parameters = list(inspect.signature(function).parameters.values())
         if self.lifted:
@@ -26,12 +26,22 @@ class Target:
             self.open = any(p.kind is p.VAR_KEYWORD for p in parameters)
         else:
             self.context, self.open = dict(cls.call_context), False
-            parameters = [p for p in parameters if p.name not in KERNEL]
-            parameters += [inspect.Parameter(n, inspect.Parameter.KEYWORD_ONLY, default=v)
-                           for n, v in self.context.items()]
+            parameters = self._with_context([p for p in parameters if p.name not in KERNEL])
         self.signature = inspect.Signature(parameters)
         self.names = [p.name for p in parameters]
         self.star = next((p.name for p in parameters if p.kind is p.VAR_POSITIONAL), None)
+
+    def _with_context(self, parameters):
+        """The parameters of `forward` as those of Keras's `call`: `training` and `mask` behind the positional ones."""
+        places = [p for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
+        if places and places[0].name == "x":
+            places[0] = places[0].replace(name="inputs")
+        named = [p for p in parameters if p.kind is not p.POSITIONAL_OR_KEYWORD]
+        star = any(p.kind is p.VAR_POSITIONAL for p in named)
+        self.own = None if star else len(places)
+        kind = inspect.Parameter.KEYWORD_ONLY if star else inspect.Parameter.POSITIONAL_OR_KEYWORD
+        context = [inspect.Parameter(name, kind, default=value) for name, value in self.context.items()]
+        return [*places, *named, *context] if star else [*places, *context, *named]
 
 
 def takes_self(cls):
@@ -141,7 +151,7 @@ class Call:
 
     def forward_arguments(self):
         """(args, kwargs) for `forward`: without what goes into `ctx`."""
-        return self.args, {k: v for k, v in self.kwargs.items() if k not in self.target.context}
+        return self.args[:self.target.own], {k: v for k, v in self.kwargs.items() if k not in self.target.context}
 
     # ------------------------------------------------------------ shapes for build
 

@@ -302,13 +302,15 @@ def _serialize_object(obj):
 # ---------------------------------------------------------------- JSON -> objects
 
 @public("keras.saving.deserialize_keras_object", "keras.utils.deserialize_keras_object")
-def deserialize(config, custom_objects=None, safe_mode=True):
+def deserialize(config, custom_objects=None, safe_mode=True, **kwargs):
     """The object that `serialize` described.
 
     Args:
         config: plain data.
         custom_objects: dict from names to classes and functions of yours.
         safe_mode: refuse what would run code from the config (lambdas).
+        kwargs: `module_objects`, a dict like `custom_objects` of one family of objects, of which a name alone may be
+            given, or a config without a module. What else Keras once took is passed over, as it is there.
     Raises:
         SerializationError (a ValueError): unknown class or function, or code in safe mode.
         TypeError: not a config.
@@ -318,7 +320,19 @@ def deserialize(config, custom_objects=None, safe_mode=True):
     3
     """
     with loading(safe_mode):
+        if kwargs.get("module_objects") is not None:
+            return _deserialize_of_family(config, custom_objects, kwargs["module_objects"])
         return _deserialize(config, custom_objects)
+
+
+def _deserialize_of_family(config, custom_objects, family):
+    """The object of a config, or of a name; one that stands nowhere stays a name, as in Keras."""
+    if isinstance(config, str):
+        known = get_registered_object(config, custom_objects)
+        if known is not None or not isinstance(family.get(config), type):
+            return family.get(config, config) if known is None else known
+        config = {"class_name": config, "config": {}}
+    return _deserialize(config, {**family, **(custom_objects or {})})
 
 
 def _deserialize(config, custom_objects):

@@ -25,7 +25,7 @@ class SequenceAttention(Layer):
     use_scale: bool = False
     dropout: Any = 0.0
     seed: Any = None
-    call_context = {"training": False, "mask": None}
+    call_context = {"mask": None, "training": False}
 
     def __post_init__(self):
         if self.dropout > 0:

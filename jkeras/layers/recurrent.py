@@ -62,7 +62,7 @@ class RNN(StateShapes, Composite):
     unroll: bool = False
     zero_output_for_mask: bool = False
     supports_masking = True
-    call_context = {"training": False, "mask": None}
+    call_context = {"mask": None, "training": False}
     announces_compute_dtype = True
     memory = None
 

@@ -142,7 +142,7 @@ class Bidirectional(StateShapes, Composite):
     """
 
     supports_masking = True
-    call_context = {"training": None, "mask": None}
+    call_context = {"mask": None, "training": None}
     announces_compute_dtype = True
 
     def __init__(self, layer, merge_mode: Any = "concat", weights=None, backward_layer=None, **kwargs):

@@ -1,9 +1,12 @@
 """What layers announce for symbolic inputs, and the mistakes they refuse, beside real Keras."""
 
+import inspect
+
 import keras
 import numpy as np
 import pytest
 
+from jkeras.core.call import target_of
 from tests.parity.both import LIBRARIES, clear, find, make, plain
 from tests.parity.case import Part
 
@@ -272,3 +275,31 @@ def test_arrays_of_other_libraries_are_inputs(base):
     for mine, theirs in zip(*found, strict=True):
         np.testing.assert_array_equal(mine, theirs)
         assert mine.dtype == theirs.dtype
+
+
+def test_the_arguments_of_a_call_come_in_the_order_of_keras():
+    """All that one could give by position; what is no array has to be named in both."""
+    for name in dir(keras.layers):
+        theirs, mine = getattr(keras.layers, name), getattr(LIBRARIES[0].layers, name, None)
+        if not hasattr(theirs, "call") or mine.is_lifted():
+            continue
+        wanted = list(inspect.signature(theirs.call).parameters)[1:]
+        found = [p.name for p in target_of(mine).signature.parameters.values()]
+        common = [n for n in found if n in wanted]
+        last = wanted.index("return_attention_scores") if "return_attention_scores" in wanted else len(wanted)
+        assert common[:last] == [n for n in wanted if n in common][:last], name
+
+
+@pytest.mark.parametrize("library", LIBRARIES, ids=lambda library: library.__name__)
+def test_masks_by_position_and_inputs_by_name(library):
+    layers, x = library.layers, np.arange(12, dtype="float32").reshape(2, 3, 2)
+    mask = np.array([[True, True, False], [True, False, False]])
+    both = np.stack([mask] * 2, -1)
+    np.testing.assert_array_equal(layers.Softmax(axis=1)(x, both), layers.Softmax(axis=1)(x, mask=both))
+    np.testing.assert_array_equal(layers.GlobalAveragePooling1D()(x, mask), [[1, 2], [6, 7]])
+    lstm = layers.LSTM(2)
+    np.testing.assert_array_equal(lstm(x, None, mask), lstm(x, mask=mask))
+    dense = layers.Dense(2)
+    np.testing.assert_array_equal(dense(inputs=x), dense(x))
+    with pytest.raises(ValueError, match="positional arguments"):
+        layers.Dropout(0.5)(x, True)

@@ -204,3 +204,34 @@ def test_a_library_may_put_its_own_function_in_the_place_of_deserialize(monkeypa
 
     monkeypatch.setattr(sys.modules[original.__module__], original.__name__, with_types)
     assert with_types({"a": ["type:int", 3], "b": {"c": "type:int"}}) == {"a": [int, 3], "b": {"c": int}}
+
+
+class Sampler:
+    """An object of a library's own, in both libraries."""
+
+    def __init__(self, rate=1):
+        self.rate = rate
+
+    def get_config(self):
+        return {"rate": self.rate}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)
+
+
+@pytest.mark.parametrize("library", [jkeras, keras], ids=["jkeras", "keras"])
+def test_the_objects_of_a_family_by_their_names(library):
+    @library.saving.register_keras_serializable("family")
+    class Own(Sampler, keras.src.saving.keras_saveable.KerasSaveable if library is keras else object):
+        pass
+
+    family = {"own": Own, "softly": library.activations.softplus}
+
+    def read(config, **kwargs):
+        return library.saving.deserialize_keras_object(config, module_objects=family,
+                                                       printable_module_name="samplers", **kwargs)
+    assert read("own").rate == 1 and isinstance(read("own"), Own)
+    assert read({"class_name": "own", "config": {"rate": 3}}).rate == 3
+    assert read("softly") is library.activations.softplus and read("nothing") == "nothing"
+    assert read("mine", custom_objects={"mine": Own}) is Own
