@@ -226,12 +226,12 @@ def test_the_objects_of_a_family_by_their_names(library):
     class Own(Sampler, keras.src.saving.keras_saveable.KerasSaveable if library is keras else object):
         pass
 
-    family = {"own": Own, "softly": library.activations.softplus}
+    family = {"own": Own, "softplus": library.activations.softplus}
 
     def read(config, **kwargs):
         return library.saving.deserialize_keras_object(config, module_objects=family,
                                                        printable_module_name="samplers", **kwargs)
     assert read("own").rate == 1 and isinstance(read("own"), Own)
     assert read({"class_name": "own", "config": {"rate": 3}}).rate == 3
-    assert read("softly") is library.activations.softplus and read("nothing") == "nothing"
+    assert read("softplus") is library.activations.softplus and read("nothing") == "nothing"
     assert read("mine", custom_objects={"mine": Own}) is Own
