@@ -10,10 +10,10 @@ from jkeras.core.weight import Spec
 
 
 class build_scope:
-    """Inside this block a layer is being built; the outermost one records shapes and sets `built`."""
+    """Inside this block a layer is being built; the outermost one records shapes by name and sets `built`."""
 
-    def __init__(self, layer, shapes, named):
-        self.layer, self.shapes, self.named = layer, shapes, named
+    def __init__(self, layer, shapes, names):
+        self.layer, self.shapes, self.names = layer, shapes, names
 
     def __enter__(self):
         layer = self.layer
@@ -29,9 +29,8 @@ class build_scope:
             self.scope.__exit__(kind, *exc)
             self.layer.__dict__["_in_build"] = False
             if kind is None:
-                names = [n if n.endswith("_shape") else f"{n}_shape" for n in self.named]
                 shapes = known(self.shapes) if is_abstract() else self.shapes
-                self.layer.__dict__.update(built=True, _build_shapes=dict(zip(names, shapes)))
+                self.layer.__dict__.update(built=True, _build_shapes=dict(zip(self.names, shapes)))
 
 
 def is_abstract():
@@ -51,11 +50,14 @@ def known(shapes):
 
 def scoped(build):
     """A `build` method inside a build scope."""
+    kinds = list(inspect.signature(build).parameters.values())[1:]
+    own = [p.name for p in kinds if p.kind is p.POSITIONAL_OR_KEYWORD]
+
     @functools.wraps(build)
     def in_scope(self, *args, **kwargs):
         args = tuple(as_tuples(a) for a in args)
-        names = [f"input{i or ''}" for i in range(len(args))] + list(kwargs)
-        with build_scope(self, (*args, *kwargs.values()), names):
+        names = (own or [f"input{i or ''}_shape" for i in range(len(args))])[:len(args)]
+        with build_scope(self, (*args, *kwargs.values()), [*names, *kwargs]):
             return build(self, *args, **kwargs)
     return in_scope
 

@@ -219,7 +219,7 @@ class Layer(PureInterface, WeightView, Module, record.Record):
         shapes = call.shapes()
         if type(self).build is not Layer.build:
             return call_build(self, shapes)
-        with build_scope(self, tuple(shapes.values()), shapes):
+        with build_scope(self, tuple(shapes.values()), [f"{name}_shape" for name in shapes]):
             self._make_weights(list(call.specs().values()))
 
     def _make_weights(self, specs):

@@ -139,7 +139,7 @@ class Sequential(Composite, Model):
         shape = shapes[0] if shapes else None
         if isinstance(shape, tuple):
             shape = (None, *shape[1:])
-        with build_scope(self, (shape,), ["input"]):
+        with build_scope(self, (shape,), ["input_shape"]):
             self._build_on(shape, str(call.first.dtype) if shapes else None)
         self.__dict__["built"] = True
 

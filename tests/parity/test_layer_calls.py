@@ -303,3 +303,22 @@ def test_masks_by_position_and_inputs_by_name(library):
     np.testing.assert_array_equal(dense(inputs=x), dense(x))
     with pytest.raises(ValueError, match="positional arguments"):
         layers.Dropout(0.5)(x, True)
+
+
+@pytest.mark.parametrize("shapes", [((2, 3),), ((2, 3), (2, 4))], ids=["one", "two"])
+def test_a_build_config_has_the_names_that_build_gives_the_shapes(shapes):
+    found = []
+    for library in LIBRARIES:
+        class Two(library.layers.Layer):
+            def build(self, first, second_shape=None):
+                self.w = self.add_weight((first[-1],))
+
+            def call(self, first, second=None):
+                return first * self.w
+
+        layer, again = Two(), Two()
+        layer.build(*shapes)
+        again.build_from_config(layer.get_build_config())
+        assert again.w.shape == (3,)
+        found.append(plain(layer.get_build_config()))
+    assert found[0] == found[1]
