@@ -15,8 +15,8 @@ KERNEL = ("self", "w", "sub", "ctx")  # what the kernel hands to `forward`; the 
 class Target:
     """The function that a layer class runs, `forward` or the user's `call`, and what it takes."""
 
-    def __init__(self, cls):
-        self.lifted, self.own = cls.is_lifted(), None
+    def __init__(self, cls, lifted):
+        self.lifted, self.own = lifted, None
         function = cls.call if self.lifted else cls.forward
         parameters = list(inspect.signature(function).parameters.values())
         if self.lifted:
@@ -52,7 +52,13 @@ def takes_self(cls):
 @functools.cache
 def target_of(cls):
     """The target of a layer class, looked up once."""
-    return Target(cls)
+    return Target(cls, cls.is_lifted())
+
+
+@functools.cache
+def forward_of(cls):
+    """The target of a layer class that is `forward`, whatever `call` a subclass put before it."""
+    return Target(cls, lifted=False)
 
 
 def is_array(x):

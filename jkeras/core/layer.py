@@ -12,7 +12,7 @@ import jax
 
 from jkeras.core import frame, graph, policy, record, registry, remat
 from jkeras.core.building import as_specs, as_tensors, as_tuples, build_scope, call_build, scoped
-from jkeras.core.call import Call, is_array, masks_of
+from jkeras.core.call import Call, forward_of, is_array, masks_of
 from jkeras.core.errors import explain, suggestion
 from jkeras.core.family import families
 from jkeras.core.module import Module, walk
@@ -181,10 +181,12 @@ class Layer(PureInterface, WeightView, Module, record.Record):
         run = frame.current()
         if run is None or not run.stack or run.stack[-1][0] is not self:
             return self(*args, **kwargs, **({} if training is None else {"training": training}))
+        own = forward_of(type(self))
+        context = {"training": training, "mask": mask} | dict(zip(own.context, args[own.own:] if own.own else ()))
         call = Call.__new__(Call)
-        call.now_training = run.training if training is None else training
-        call.mask = mask
-        return self._forward(run, call, args, kwargs)
+        call.now_training = run.training if context["training"] is None else context["training"]
+        call.mask = context["mask"]
+        return self._forward(run, call, args[:own.own], kwargs)
 
     @classmethod
     def is_lifted(cls):

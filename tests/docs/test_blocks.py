@@ -45,7 +45,8 @@ def check_saving(names):
     assert "kept" in str(names["checkpoints"].report) and names["checkpoints"].report.restored
 
 
-LEFT_OUT = {"docs/compatibility.md": 1, "docs/data.md": 1, "docs/pretrained.md": 1, "docs/scaling.md": 1}  # how many blocks of which page
+LEFT_OUT = {  # how many blocks of which page
+    "docs/compatibility.md": 1, "docs/data.md": 1, "docs/pretrained.md": 1, "docs/scaling.md": 1}
 SLOW = {"docs/functional-core.md", "docs/performance.md", "docs/scaling.md", "docs/training.md"}
 WIDTH = 100
 CHECKS = {"README.md": check_readme, "docs/callbacks.md": check_callbacks, "docs/export.md": check_export,

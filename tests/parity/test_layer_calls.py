@@ -322,3 +322,31 @@ def test_a_build_config_has_the_names_that_build_gives_the_shapes(shapes):
         assert again.w.shape == (3,)
         found.append(plain(layer.get_build_config()))
     assert found[0] == found[1]
+
+
+def test_super_call_takes_training_and_mask_by_position():
+    x = np.arange(24, dtype="float32").reshape(2, 3, 4) / 24
+    mask = np.array([[True, True, False], [True, False, False]])
+    found = []
+    for library in LIBRARIES:
+        layers = library.layers
+
+        class Noisy(layers.Dropout):
+            def call(self, inputs, training=None):
+                return super().call(inputs, True)
+
+        class Recurrent(layers.LSTM):
+            def call(self, sequences, initial_state=None, mask=None, training=False):
+                return super().call(sequences, initial_state, mask, training)
+
+        class Norm(layers.BatchNormalization):
+            def call(self, inputs, training=None, mask=None):
+                return super().call(inputs, training, mask)
+
+        library.utils.set_random_seed(1)
+        norm = Norm()
+        found.append([np.asarray(y) for y in (
+            Noisy(0.5, seed=1)(x), Recurrent(2, kernel_initializer="ones", recurrent_initializer="ones")(x, mask=mask),
+            norm(x, training=True), norm(x), norm.moving_mean)])
+    for mine, theirs in zip(*found, strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-5, atol=1e-6)
