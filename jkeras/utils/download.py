@@ -12,9 +12,9 @@ from jkeras.saving.files import replacing
 from jkeras.utils.progbar import Progbar
 
 CHUNK = 1 << 16
-PATIENCE = 15  # seconds without a byte from a server
+PATIENCE = 7  # seconds without a byte from a server, after which it is asked once more
 PAUSES = (1, 2, 4, 8)  # seconds before each further try
-SLOWEST, SLOW_START = 1024, 60  # bytes per second that must come, from so many seconds on
+SLOWEST, SLOW_START = 1024, 10  # bytes per second that must come, from so many seconds on
 LONGEST_UNSAID = 2**29  # bytes of a file whose server does not say how many it has
 
 
@@ -71,6 +71,7 @@ class _Part:
         self.origin, self.path = origin, path
         self.seen, self.size, self.mark = 0, None, None  # bytes that are there, of how many, of which version
         self.bar = None  # once a server has answered
+        self.silent_at = -1  # how many bytes were there when it last fell silent
 
     def take_up(self):
         """Asks for what is missing, all of it at first, and writes it.
@@ -111,7 +112,14 @@ class _Part:
         except http.client.InvalidURL as error:
             raise _Failed(f"this is no address ({error})") from error
         except (OSError, http.client.HTTPException) as error:
-            raise _broken(error) from error
+            raise self._broken(error) from error
+
+    def _broken(self, error):
+        """What a broken connection comes to: silence at the same place twice ends it."""
+        if not isinstance(error, TimeoutError):
+            return _Cut(f"the connection broke ({error})")
+        further, self.silent_at = self.seen > self.silent_at, max(self.seen, self.silent_at)
+        return (_Cut if further else _Failed)(f"nothing came for {PATIENCE} seconds{'' if further else ', twice'}")
 
     def _goes_on(self, answer):
         """Whether the answer is the rest of what is there, not a file from its beginning."""
@@ -125,6 +133,13 @@ class _Part:
         self.size = int(found[2])
         return True
 
+    def _block(self, answer):
+        """What has come, without waiting for more; nothing at the end."""
+        try:
+            return answer.read1(CHUNK)
+        except (OSError, http.client.HTTPException) as error:
+            raise self._broken(error) from error
+
     def _show_bar(self):
         if self.bar is None or self.bar.target != self.size:
             self.bar = Progbar(self.size, unit_name="byte", interval=0.5, verbose=int(is_interactive_logging_enabled()))
@@ -133,7 +148,7 @@ class _Part:
         """Writes what comes, as long as it comes quickly enough."""
         before, begin = self.seen, time.monotonic()
         most = LONGEST_UNSAID if self.size is None else self.size
-        while block := _block(answer):
+        while block := self._block(answer):
             file.write(block)
             self.seen += len(block)
             self.bar.update(self.seen)
@@ -156,19 +171,6 @@ class _WebOnly(urllib.request.HTTPRedirectHandler):
 
 def _is_web(url):
     return urllib.parse.urlsplit(url).scheme in ("http", "https")
-
-
-def _block(answer):
-    """What has come, without waiting for more; nothing at the end."""
-    try:
-        return answer.read1(CHUNK)
-    except (OSError, http.client.HTTPException) as error:
-        raise _broken(error) from error
-
-
-def _broken(error):
-    return _Cut(f"nothing came for {PATIENCE} seconds" if isinstance(error, TimeoutError) else
-                f"the connection broke ({error})")
 
 
 def _size(headers):
