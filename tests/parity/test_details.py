@@ -270,3 +270,11 @@ def test_numbers_of_a_batch():
             found = [model.train_on_batch(X, X[:, :1]), model.test_on_batch(X, X[:, :1])]
             kinds.append([type(v) for v in jax.tree_util.tree_leaves(found)])
         assert kinds[0] == kinds[1]
+
+
+def test_dtypes_of_torch_have_names():
+    torch = pytest.importorskip("torch")
+    for library in (jkeras, keras):
+        names = [library.backend.standardize_dtype(getattr(torch, name)) for name in ("int64", "float32", "bfloat16")]
+        assert names == ["int64", "float32", "bfloat16"]
+        assert library.ops.convert_to_tensor([1, 2], dtype=torch.float32).dtype == "float32"
