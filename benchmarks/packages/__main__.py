@@ -88,14 +88,13 @@ def make_environment(folder, packages):
 
 def fetch(package, folder):
     """The folder of a package's sources, tests among them."""
-    if not (found := list(folder.glob(f"{package.requirement.replace('-', '?').replace('==', '-')}/"))):
+    stem = package.requirement.replace("-", "?").replace("==", "-")  # as a pattern: registries write "-" and "_"
+    if not list(folder.glob(f"{stem}/")):
         run(sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--no-binary", ":all:", "-d", folder,
             package.requirement)
-        for archive in folder.glob(f"{package.requirement.replace('-', '?').replace('==', '-')}.tar.gz"):
-            with tarfile.open(archive) as file:
-                file.extractall(folder, filter="data")
-        found = list(folder.glob(f"{package.requirement.replace('-', '?').replace('==', '-')}/"))
-    return found[0]
+        with tarfile.open(next(folder.glob(f"{stem}.tar.gz"))) as file:
+            file.extractall(folder, filter="data")
+    return next(folder.glob(f"{stem}/"))
 
 
 def command_of(package, as_keras, report):

@@ -13,6 +13,8 @@ from jkeras.models import Functional
 from jkeras.utils.files import get_file
 from jkeras.utils.tensors import get_source_inputs
 
+# names of the files of weights of most architectures: of the whole, of the body alone
+FILES = [f"{{}}_weights_tf_dim_ordering_tf_kernels{part}.h5" for part in ("", "_notop")]
 ARGUMENTS = """
 
     Args:

@@ -1,9 +1,9 @@
 """DenseNet: each block adds 32 channels to all those that were made before it."""
 
 from jkeras import layers
-from jkeras.applications.building import Given, architecture, begin, end, only_channels_last
+from jkeras.applications.building import FILES, Given, architecture, begin, end, only_channels_last
 from jkeras.applications.imagenet_utils import decode_predictions, expecting
-from jkeras.applications.resnet import FILES, halved, normalized, widened
+from jkeras.applications.resnet import halved, normalized, widened
 from jkeras.core.registry import public
 
 __all__ = ["DenseNet121", "DenseNet169", "DenseNet201", "decode_predictions", "preprocess_input"]

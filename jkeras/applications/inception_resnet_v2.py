@@ -1,10 +1,9 @@
 """InceptionResNetV2: Inception's blocks of several branches, whose results are added to what the block was given."""
 
 from jkeras import layers
-from jkeras.applications.building import Given, architecture, begin, channel_axis, end
+from jkeras.applications.building import FILES, Given, architecture, begin, channel_axis, end
 from jkeras.applications.imagenet_utils import decode_predictions, expecting
 from jkeras.applications.inception_v3 import DOUBLE, HALVING, chain, convolution, joined, mixed, stem
-from jkeras.applications.resnet import FILES
 from jkeras.core.layer import Layer, layer
 from jkeras.core.registry import public
 

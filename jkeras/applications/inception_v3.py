@@ -1,9 +1,8 @@
 """InceptionV3: blocks of several branches, whose results lie side by side."""
 
 from jkeras import layers
-from jkeras.applications.building import Given, architecture, begin, channel_axis, end
+from jkeras.applications.building import FILES, Given, architecture, begin, channel_axis, end
 from jkeras.applications.imagenet_utils import decode_predictions, expecting
-from jkeras.applications.resnet import FILES
 from jkeras.core.registry import public
 
 __all__ = ["InceptionV3", "decode_predictions", "preprocess_input"]

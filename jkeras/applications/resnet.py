@@ -1,14 +1,13 @@
 """ResNet: blocks of three convolutions that are added to what the block was given."""
 
 from jkeras import layers
-from jkeras.applications.building import Given, architecture, begin, channel_axis, end
+from jkeras.applications.building import FILES, Given, architecture, begin, channel_axis, end
 from jkeras.applications.imagenet_utils import decode_predictions, expecting
 from jkeras.core.registry import public
 
 __all__ = ["ResNet50", "ResNet101", "ResNet152", "decode_predictions", "preprocess_input"]
 
 WIDTHS = (64, 128, 256, 512)  # channels inside the blocks of the stages; there are four times as many between them
-FILES = [f"{{}}_weights_tf_dim_ordering_tf_kernels{part}.h5" for part in ("", "_notop")]
 
 preprocess_input = expecting("caffe", "resnet", "resnet50")
 

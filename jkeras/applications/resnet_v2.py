@@ -1,9 +1,9 @@
 """ResNetV2: in a block normalization and relu come before the convolutions, so that nothing follows the addition."""
 
 from jkeras import layers
-from jkeras.applications.building import Given, architecture, begin, end
+from jkeras.applications.building import FILES, Given, architecture, begin, end
 from jkeras.applications.imagenet_utils import decode_predictions, expecting
-from jkeras.applications.resnet import FILES, WIDTHS, halved, normalized, widened
+from jkeras.applications.resnet import WIDTHS, halved, normalized, widened
 from jkeras.core.registry import public
 
 __all__ = ["ResNet50V2", "ResNet101V2", "ResNet152V2", "decode_predictions", "preprocess_input"]

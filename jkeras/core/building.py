@@ -50,8 +50,8 @@ def known(shapes):
 
 def scoped(build):
     """A `build` method inside a build scope."""
-    kinds = list(inspect.signature(build).parameters.values())[1:]
-    own = [p.name for p in kinds if p.kind is p.POSITIONAL_OR_KEYWORD]
+    parameters = list(inspect.signature(build).parameters.values())[1:]
+    own = [p.name for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
 
     @functools.wraps(build)
     def in_scope(self, *args, **kwargs):

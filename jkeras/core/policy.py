@@ -28,8 +28,6 @@ def standardize_dtype(dtype):
     elif dtype in PYTHON_DTYPES:
         name = PYTHON_DTYPES[dtype]
         name = settings.floatx if name == "float32" else name
-    elif str(dtype).startswith("torch."):
-        name = str(dtype).removeprefix("torch.")
     else:
         name = getattr(dtype, "name", None) or _numpy_name(dtype)
     if name not in ALLOWED_DTYPES and name != "string":
@@ -41,6 +39,8 @@ def _numpy_name(dtype):
     try:
         return np.dtype(dtype).name
     except TypeError:
+        if str(dtype).startswith("torch."):
+            return str(dtype).removeprefix("torch.")
         raise DtypeError(f"Invalid dtype: {dtype}") from None
 
 
