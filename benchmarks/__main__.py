@@ -1,10 +1,12 @@
 """jkeras beside its peers.
 
-    python -m benchmarks                                      # everything; writes benchmarks/RESULTS.md
-    python -m benchmarks --works tiny,cnn --peers jkeras,keras,jitted
-    python -m benchmarks --quick                              # does it run? few small works, two peers, one round
+    python -m benchmarks                                      # everything; writes
+    benchmarks/RESULTS.md python -m benchmarks --works tiny,cnn --peers jkeras,keras,jitted python
+    -m benchmarks --quick                              # does it run? few small works, two peers,
+    one round
 
-Works are those of `works.py`, "import" and "kernels". The peers are those installed: `pip install jkeras[benchmark]`.
+Works are those of `works.py`, "import" and "kernels". The peers are those installed: `pip install
+    jkeras[benchmark]`.
 """
 
 import argparse
@@ -20,25 +22,43 @@ RESULTS = pathlib.Path(__file__).parent / "RESULTS.md"
 
 def names(known):
     """A parser of names with commas between them."""
+
     def parse(text):
         chosen = text.split(",")
         unknown = [name for name in chosen if name not in known]
         if unknown:
-            raise argparse.ArgumentTypeError(f"unknown: {', '.join(unknown)}. Choose from {', '.join(known)}")
+            raise argparse.ArgumentTypeError(
+                f"unknown: {', '.join(unknown)}. Choose from {', '.join(known)}"
+            )
         return chosen
+
     return parse
 
 
 def arguments():
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--works", type=names(NAMES), metavar="A,B", help="by default all")
-    parser.add_argument("--peers", type=names(list(peers.FILES)), metavar="A,B",
-                        help="by default all that are installed")
+    parser.add_argument(
+        "--peers",
+        type=names(list(peers.FILES)),
+        metavar="A,B",
+        help="by default all that are installed",
+    )
     parser.add_argument("--rounds", type=int, help="by default 7, with --quick 1")
-    parser.add_argument("--quick", action="store_true", help="few small works, jkeras and the jitted loop, one round")
-    parser.add_argument("--write", action=argparse.BooleanOptionalAction,
-                        help="write RESULTS.md; by default if everything is measured")
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="few small works, jkeras and the jitted loop, one round",
+    )
+    parser.add_argument(
+        "--write",
+        action=argparse.BooleanOptionalAction,
+        help="write RESULTS.md; by default if everything is measured",
+    )
     return parser.parse_args()
 
 
@@ -48,13 +68,16 @@ def main():
     rounds = chosen.rounds or (1 if chosen.quick else 7)
     with_whom = chosen.peers or (["jkeras", "jitted"] if chosen.quick else peers.installed())
     which = chosen.works or ([*QUICK, "import", "kernels"] if chosen.quick else NAMES)
-    write = not (chosen.quick or chosen.works or chosen.peers) if chosen.write is None else chosen.write
+    write = (
+        not (chosen.quick or chosen.works or chosen.peers) if chosen.write is None else chosen.write
+    )
     about, say = report.machine(), lambda text: print(text, file=sys.stderr, flush=True)
     works = [WORKS[name] for name in which if name in WORKS]
     results = {
         "works": runner.measure(works, with_whom, rounds, chosen.quick, say),
         "imports": runner.measure_imports(with_whom, rounds) if "import" in which else {},
-        "kernels": runner.measure_kernels(rounds, chosen.quick) if "kernels" in which else []}
+        "kernels": runner.measure_kernels(rounds, chosen.quick) if "kernels" in which else [],
+    }
     text = report.report(results, about, rounds)
     print(text)
     if write:

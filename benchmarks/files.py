@@ -2,9 +2,9 @@
 
     python -m benchmarks.files [--layers 50] [--rounds 10] [--folder /tmp]
 
-Each format is written and read in turns with plain h5py, safetensors, numpy and orbax, which then wait until the bytes
-are on the disk, and hand over what they read to JAX, as we do. Memory is the largest of a process of its own that loads
-the file, over what it took before.
+Each format is written and read in turns with plain h5py, safetensors, numpy and orbax, which then
+wait until the bytes are on the disk, and hand over what they read to JAX, as we do. Memory is the
+largest of a process of its own that loads the file, over what it took before.
 """
 
 import argparse
@@ -19,15 +19,24 @@ import time
 import numpy as np
 
 WIDTH = 1000
-FORMATS = {".weights.h5": "h5py", ".keras": "h5py", ".h5": "h5py", ".weights.json": "h5py",
-           ".safetensors": "safetensors", ".npz": "numpy", "checkpoint": "orbax"}
+FORMATS = {
+    ".weights.h5": "h5py",
+    ".keras": "h5py",
+    ".h5": "h5py",
+    ".weights.json": "h5py",
+    ".safetensors": "safetensors",
+    ".npz": "numpy",
+    "checkpoint": "orbax",
+}
 
 
 def network(layers):
     """A model of a million parameters for each layer."""
     import jkeras
 
-    return jkeras.Sequential([jkeras.Input((WIDTH,))] + [jkeras.layers.Dense(WIDTH) for _ in range(layers)])
+    return jkeras.Sequential(
+        [jkeras.Input((WIDTH,))] + [jkeras.layers.Dense(WIDTH) for _ in range(layers)]
+    )
 
 
 def synced(path):
@@ -64,7 +73,9 @@ class Plain:
             import orbax.checkpoint as ocp
 
             shutil.rmtree(path, ignore_errors=True)
-            ocp.Checkpointer(ocp.StandardCheckpointHandler()).save(path, args=ocp.args.StandardSave(self.arrays))
+            ocp.Checkpointer(ocp.StandardCheckpointHandler()).save(
+                path, args=ocp.args.StandardSave(self.arrays)
+            )
         synced(path)
         return path
 
@@ -88,9 +99,13 @@ class Plain:
             import orbax.checkpoint as ocp
 
             place = jax.sharding.SingleDeviceSharding(jax.devices()[0])
-            like = {name: jax.ShapeDtypeStruct(value.shape, value.dtype, sharding=place)
-                    for name, value in self.arrays.items()}
-            return ocp.Checkpointer(ocp.StandardCheckpointHandler()).restore(path, args=ocp.args.StandardRestore(like))
+            like = {
+                name: jax.ShapeDtypeStruct(value.shape, value.dtype, sharding=place)
+                for name, value in self.arrays.items()
+            }
+            return ocp.Checkpointer(ocp.StandardCheckpointHandler()).restore(
+                path, args=ocp.args.StandardRestore(like)
+            )
         return jax.block_until_ready(jax.device_put(found))
 
 
@@ -132,36 +147,50 @@ def seconds(function, *arguments):
 
 
 def measure(layers, rounds, folder):
-    """{format: (seconds to write, of the library, seconds to read, of the library)}, each the least of the rounds."""
+    """{format: (seconds to write, of the library, seconds to read, of the library)}, each the least
+    of the rounds.
+    """
     model = network(layers)
-    ours, plain = Ours(model, folder), Plain({v.path.replace("/", "."): v.numpy() for v in model.weights}, folder)
+    ours = Ours(model, folder)
+    plain = Plain({v.path.replace("/", "."): v.numpy() for v in model.weights}, folder)
     found = {}
     for form, library in FORMATS.items():
         for _ in range(rounds):
             write, path = seconds(ours.write, form)
             other_write, other = seconds(plain.write, library)
-            times = [write, other_write, seconds(ours.read, form, path)[0], seconds(plain.read, library, other)[0]]
+            times = [
+                write,
+                other_write,
+                seconds(ours.read, form, path)[0],
+                seconds(plain.read, library, other)[0],
+            ]
             found[form] = np.minimum(times, found.get(form, times))
     return found
 
 
 def memory(form, path, layers):
     """The largest memory of a process that loads a file, over what it took before, in bytes."""
-    code = ("import re, benchmarks.files as f, jkeras\n"
-            "status = lambda: open('/proc/self/status').read()\n"
-            "peak = lambda: int(re.search(r'VmHWM:\\s+(\\d+)', status())[1]) * 1024\n"
-            f"form, path = {form!r}, {str(path)!r}\n"
-            "jkeras.Sequential([jkeras.Input((2,)), jkeras.layers.Dense(1)]).get_weights()\n"
-            "import h5py\nbefore = peak()\n"
-            "if form in ('.keras', '.h5'):\n    model = jkeras.saving.load_model(path)\n"
-            f"else:\n    model = f.network({layers}); model.load_weights(path)\n"
-            "print(peak() - before)\n")
-    return int(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
+    code = (
+        "import re, benchmarks.files as f, jkeras\nstatus = lambda: "
+        "open('/proc/self/status').read()\npeak = lambda: int(re.search(r'VmHWM:\\s+(\\d+)', "
+        f"status())[1]) * 1024\nform, path = {form!r}, {str(path)!r}\n"
+        "jkeras.Sequential([jkeras.Input((2,)), jkeras.layers.Dense(1)]).get_weights()\nimport "
+        "h5py\nbefore = peak()\nif form in ('.keras', '.h5'):\n    model = "
+        f"jkeras.saving.load_model(path)\nelse:\n    model = f.network({layers}); "
+        "model.load_weights(path)\nprint(peak() - before)\n"
+    )
+    return int(
+        subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        ).stdout
+    )
 
 
 def main():
     """Measures and prints."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--layers", type=int, default=50)
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--folder", default=None)
@@ -173,8 +202,15 @@ def main():
         print("| format | write s | of plain | read s | of plain | memory to load / size |")
         print("|---|---:|---:|---:|---:|---:|")
         for form, (w, pw, r, pr) in measure(chosen.layers, chosen.rounds, folder).items():
-            taken = "" if form == "checkpoint" else f"{memory(form, folder / f'ours{form}', chosen.layers) / size:.2f}"
-            print(f"| `{form}` | {w:.2f} | {w / pw:.2f} x {FORMATS[form]} | {r:.2f} | {r / pr:.2f} | {taken} |")
+            taken = (
+                ""
+                if form == "checkpoint"
+                else f"{memory(form, folder / f'ours{form}', chosen.layers) / size:.2f}"
+            )
+            print(
+                f"| `{form}` | {w:.2f} | {w / pw:.2f} x {FORMATS[form]} | {r:.2f} | {r / pr:.2f} "
+                f"| {taken} |"
+            )
 
 
 if __name__ == "__main__":

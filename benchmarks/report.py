@@ -36,7 +36,9 @@ How it is measured
 def machine():
     """Lines that name the machine, the versions, jkeras's commit, and how busy the machine is."""
     with open("/proc/cpuinfo") as file:
-        model = next((line.partition(":")[2].strip() for line in file if line.startswith("model name")), "?")
+        model = next(
+            (line.partition(":")[2].strip() for line in file if line.startswith("model name")), "?"
+        )
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     versions = []
     for name in PACKAGES:
@@ -45,20 +47,32 @@ def machine():
         except importlib.metadata.PackageNotFoundError:
             versions.append(f"no {name}")
     command = ["git", "describe", "--always", "--dirty"]
-    state = subprocess.run(command, cwd=os.path.dirname(__file__), capture_output=True, text=True).stdout.strip()
+    state = subprocess.run(
+        command, cwd=os.path.dirname(__file__), capture_output=True, text=True
+    ).stdout.strip()
     load = ", ".join(f"{n:.1f}" for n in os.getloadavg())
-    return (f"- Machine: {model}, {os.cpu_count()} cores, {memory:.0f} GiB, {platform.system()} {platform.release()}\n"
-            f"- jkeras at {state or 'an unknown commit'}\n"
-            f"- Versions: Python {platform.python_version()}, {', '.join(versions)}\n"
-            f"- {datetime.date.today()}, load before the run (1, 5, 15 minutes): {load}\n")
+    return (
+        f"- Machine: {model}, {os.cpu_count()} cores, {memory:.0f} GiB, {platform.system()} "
+        f"{platform.release()}\n- jkeras at {state or 'an unknown commit'}\n- Versions: Python "
+        f"{platform.python_version()}, {', '.join(versions)}\n- {datetime.date.today()}, load "
+        f"before the run (1, 5, 15 minutes): {load}\n"
+    )
 
 
 def table(head, rows):
     """Markdown, its columns lined up."""
     cells = [[str(cell) for cell in row] for row in [head, *rows]]
     widths = [max(len(row[i]) for row in cells) for i in range(len(head))]
-    lines = ["| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths)) + " |" for row in cells]
-    return "\n".join([lines[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *lines[1:]]) + "\n"
+    lines = [
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths)) + " |"
+        for row in cells
+    ]
+    return (
+        "\n".join(
+            [lines[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *lines[1:]]
+        )
+        + "\n"
+    )
 
 
 def number(value, digits=3):
@@ -69,32 +83,57 @@ def number(value, digits=3):
 
 
 def spread(ratio):
-    """"0.52 (0.50..0.55)"; small ones with a digit more."""
+    """ "0.52 (0.50..0.55)"; small ones with a digit more."""
     digits = 3 if ratio is not None and ratio.median < 0.2 else 2
-    return "-" if ratio is None else f"{ratio.median:.{digits}f} ({ratio.low:.{digits}f}..{ratio.high:.{digits}f})"
+    return (
+        "-"
+        if ratio is None
+        else f"{ratio.median:.{digits}f} ({ratio.low:.{digits}f}..{ratio.high:.{digits}f})"
+    )
 
 
 # ---------------------------------------------------------------- targets
 
+
 def target_table(found):
-    """One line for each target, then why those that are not reached are not, and where torch is ahead."""
+    """One line for each target, then why those that are not reached are not, and where torch is
+    ahead.
+    """
     rows = []
     for one in found:
-        verdict = {True: "reached", False: "**not reached**", None: "not measured" if one.value is None else "shown"}
+        verdict = {
+            True: "reached",
+            False: "**not reached**",
+            None: "not measured" if one.value is None else "shown",
+        }
         counted = one.target.against == "compiles"
         value = None if one.value is None else targets.Ratio(one.value, one.low, one.high)
-        rows.append([one.target.title, one.target.against if counted else f"time / {one.target.against}",
-                     "-" if one.target.limit is None else f"<= {one.target.limit}",
-                     "-" if value is None else str(one.value) if counted else spread(value),
-                     verdict[targets.reached(one)]])
-    short = dict.fromkeys(one.target.what for one in found if one.value and one.value > (one.target.limit or 1.0))
-    why = [f"- {WORKS[name].title if name in WORKS else name}: {targets.WHY[name]}\n" for name in short
-           if name in targets.WHY]
-    return table(["work", "what", "target", "measured", ""], rows) + ("\nWhat stands in the way\n\n" if why else "") + (
-        "".join(why))
+        rows.append(
+            [
+                one.target.title,
+                one.target.against if counted else f"time / {one.target.against}",
+                "-" if one.target.limit is None else f"<= {one.target.limit}",
+                "-" if value is None else str(one.value) if counted else spread(value),
+                verdict[targets.reached(one)],
+            ]
+        )
+    short = dict.fromkeys(
+        one.target.what for one in found if one.value and one.value > (one.target.limit or 1.0)
+    )
+    why = [
+        f"- {WORKS[name].title if name in WORKS else name}: {targets.WHY[name]}\n"
+        for name in short
+        if name in targets.WHY
+    ]
+    return (
+        table(["work", "what", "target", "measured", ""], rows)
+        + ("\nWhat stands in the way\n\n" if why else "")
+        + ("".join(why))
+    )
 
 
 # ---------------------------------------------------------------- works
+
 
 def usual(one, key):
     """The median of what the rounds took, in seconds, or None."""
@@ -109,40 +148,98 @@ def work_rows(work, found):
             yield [name, peer, f"failed: {one['failed']}", *[""] * 7]
             continue
         cpu, wall = usual(one, "cpu_s"), usual(one, "wall_s")
-        fresh = work.kind in ("sizes", "ragged")  # every round builds anew: nothing of the first is left to subtract
-        yield [name, peer, number(cpu * 1e3 / work.count), number(wall * 1e3 / work.count),
-               number(one["build"].get("cpu_s"), 2), "-" if fresh else number(max(0.0, one["first"]["cpu_s"] - cpu), 2),
-               one["rounds"][-1]["compiles"] if fresh else one["first"]["compiles"], f"{one['peak_mb']:.0f}",
-               spread(targets.ratio(found, peer, "keras")), spread(targets.ratio(found, peer, "jitted"))]
+        # every round builds anew: nothing of the first is left to subtract
+        fresh = work.kind in ("sizes", "ragged")
+        yield [
+            name,
+            peer,
+            number(cpu * 1e3 / work.count),
+            number(wall * 1e3 / work.count),
+            number(one["build"].get("cpu_s"), 2),
+            "-" if fresh else number(max(0.0, one["first"]["cpu_s"] - cpu), 2),
+            one["rounds"][-1]["compiles"] if fresh else one["first"]["compiles"],
+            f"{one['peak_mb']:.0f}",
+            spread(targets.ratio(found, peer, "keras")),
+            spread(targets.ratio(found, peer, "jitted")),
+        ]
 
 
 def work_table(works):
     """All works but those that have a table of their own."""
-    rows = [row for name, found in works.items() if name in WORKS for row in work_rows(WORKS[name], found)]
-    return table(["work", "peer", "CPU ms", "wall ms", "build s", "compile s", "compiles", "peak MB", "/ keras",
-                  "/ jitted"], rows)
+    rows = [
+        row
+        for name, found in works.items()
+        if name in WORKS
+        for row in work_rows(WORKS[name], found)
+    ]
+    return table(
+        [
+            "work",
+            "peer",
+            "CPU ms",
+            "wall ms",
+            "build s",
+            "compile s",
+            "compiles",
+            "peak MB",
+            "/ keras",
+            "/ jitted",
+        ],
+        rows,
+    )
 
 
 def depth_table(works):
-    """Where the time goes before the first result, and what a step costs from then on, against the depth."""
+    """Where the time goes before the first result, and what a step costs from then on, against the
+    depth.
+    """
     rows = []
     for name, found in works.items():
         for peer, one in found.items() if name.startswith("depth") else ():
             if one.get("rounds"):
                 step, first = usual(one, "cpu_s"), one["first"]
                 xla = first["xla_s"] + one["build"]["xla_s"]
-                rows.append([WORKS[name].title, peer, number(one["build"]["cpu_s"], 2), number(first["cpu_s"], 2),
-                             number(xla, 2), number(max(0.0, targets.start(found, peer) - xla - step), 2),
-                             number(step * 1e3 / WORKS[name].count)])
-    return table(["depth", "peer", "build s", "first step s", "of both XLA s", "of both Python s", "usual step ms"],
-                 rows) if rows else ""
+                rows.append(
+                    [
+                        WORKS[name].title,
+                        peer,
+                        number(one["build"]["cpu_s"], 2),
+                        number(first["cpu_s"], 2),
+                        number(xla, 2),
+                        number(max(0.0, targets.start(found, peer) - xla - step), 2),
+                        number(step * 1e3 / WORKS[name].count),
+                    ]
+                )
+    return (
+        table(
+            [
+                "depth",
+                "peer",
+                "build s",
+                "first step s",
+                "of both XLA s",
+                "of both Python s",
+                "usual step ms",
+            ],
+            rows,
+        )
+        if rows
+        else ""
+    )
 
 
 def import_table(found):
     """One line for each library."""
-    rows = [[name, number(usual(one, "cpu_s"), 2), number(usual(one, "wall_s"), 2),
-             spread(targets.ratio(found, name, targets.BASE)), spread(targets.ratio(found, name, "keras"))]
-            for name, one in found.items()]
+    rows = [
+        [
+            name,
+            number(usual(one, "cpu_s"), 2),
+            number(usual(one, "wall_s"), 2),
+            spread(targets.ratio(found, name, targets.BASE)),
+            spread(targets.ratio(found, name, "keras")),
+        ]
+        for name, one in found.items()
+    ]
     return table(["import", "CPU s", "wall s", f"/ {targets.BASE}", "/ keras"], rows)
 
 
@@ -153,17 +250,26 @@ def kernel_table(experiments):
         base = next(iter(experiment["forms"].values()))["rounds"]
         for i, (name, one) in enumerate(experiment["forms"].items()):
             ratios = [a / b for a, b in zip(one["rounds"], base)]
-            rows.append(["" if i else experiment["title"], name, number(statistics.median(one["rounds"])),
-                         spread(targets.Ratio(statistics.median(ratios), min(ratios), max(ratios))),
-                         number(one["first_s"], 2)])
+            rows.append(
+                [
+                    "" if i else experiment["title"],
+                    name,
+                    number(statistics.median(one["rounds"])),
+                    spread(targets.Ratio(statistics.median(ratios), min(ratios), max(ratios))),
+                    number(one["first_s"], 2),
+                ]
+            )
     return table(["operation", "form", "CPU ms", "relative", "first s"], rows)
 
 
 def report(results, about, rounds):
     """The whole text; `results` has "works", "imports" and "kernels", `about` names the machine."""
     works = results["works"] | {"import": results["imports"]}
-    parts = [HEADER.format(rounds=rounds) + about, "## Targets\n\n" + target_table(targets.compare(works)),
-             "## Works\n\n" + work_table(results["works"])]
+    parts = [
+        HEADER.format(rounds=rounds) + about,
+        "## Targets\n\n" + target_table(targets.compare(works)),
+        "## Works\n\n" + work_table(results["works"]),
+    ]
     depths = depth_table(results["works"])
     if depths:
         parts.append("## Cost against depth\n\n" + depths)

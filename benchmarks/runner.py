@@ -1,4 +1,6 @@
-"""Takes turns: every peer of a work in a process of its own, one round after the other, never two at a time."""
+"""Takes turns: every peer of a work in a process of its own, one round after the other, never two
+at a time.
+"""
 
 import contextlib
 import json
@@ -11,11 +13,20 @@ import threading
 import time
 
 ROOT = pathlib.Path(__file__).parent.parent
-IMPORTS = {"jax and optax": "import jax, jax.numpy, optax", "jkeras": "import jkeras", "keras": "import keras",
-           "nnx": "import flax.nnx, optax", "equinox": "import equinox, optax", "torch": "import torch"}
+IMPORTS = {
+    "jax and optax": "import jax, jax.numpy, optax",
+    "jkeras": "import jkeras",
+    "keras": "import keras",
+    "nnx": "import flax.nnx, optax",
+    "equinox": "import equinox, optax",
+    "torch": "import torch",
+}
 # Without PYTHONDONTWRITEBYTECODE, so that what is imported is compiled once, as installed code is.
 ENVIRONMENT = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"} | {
-    "PYTHONPATH": str(ROOT), "JAX_PLATFORMS": "cpu", "KERAS_BACKEND": "jax"}
+    "PYTHONPATH": str(ROOT),
+    "JAX_PLATFORMS": "cpu",
+    "KERAS_BACKEND": "jax",
+}
 
 
 LIMIT_S = 300  # for one answer; the longest first step of a peer takes about a minute
@@ -26,11 +37,20 @@ class Worker:
 
     def __init__(self, peer, quick=False):
         command = [sys.executable, "-m", "benchmarks.worker", peer, *["--quick"] * quick]
-        self.peer, self.process = peer, subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                                         text=True, env=ENVIRONMENT, cwd=ROOT)
+        self.peer = peer
+        self.process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=ENVIRONMENT,
+            cwd=ROOT,
+        )
 
     def ask(self, work, found):
-        """Adds one round of a work to what was found of it: first how building and the first round went."""
+        """Adds one round of a work to what was found of it: first how building and the first round
+        went.
+        """
         if "failed" in found:
             return
         timer = threading.Timer(LIMIT_S, self.process.kill)
@@ -40,7 +60,11 @@ class Worker:
             reply = json.loads(self.process.stdout.readline())
         except (json.JSONDecodeError, BrokenPipeError):
             late = not timer.is_alive()
-            found["failed"] = f"took over {LIMIT_S} s" if late else f"ended with exit status {self.process.wait()}"
+            found["failed"] = (
+                f"took over {LIMIT_S} s"
+                if late
+                else f"ended with exit status {self.process.wait()}"
+            )
             return
         finally:
             timer.cancel()
@@ -58,10 +82,12 @@ class Worker:
 
 
 def measure(works, peers, rounds, quick=False, say=lambda text: None):
-    """{work: {peer: {"build":, "first":, "rounds": [...], "peak_mb":}}}; of a peer that failed, "failed": why.
+    """{work: {peer: {"build":, "first":, "rounds": [...], "peak_mb":}}}; of a peer that failed,
+    "failed": why.
 
     Args:
-        quick: small works, all those of a peer in one process, so that their peaks of memory say nothing.
+        quick: small works, all those of a peer in one process, so that their peaks of memory say
+            nothing.
     """
     results, shared = {}, {}
     with contextlib.ExitStack() as whole:
@@ -85,11 +111,14 @@ def measure(works, peers, rounds, quick=False, say=lambda text: None):
 def measure_kernels(rounds, quick=False):
     """What `benchmarks.kernels` prints, as a list."""
     command = [sys.executable, "-m", "benchmarks.kernels", str(rounds), *["--quick"] * quick]
-    printed = subprocess.run(command, check=True, env=ENVIRONMENT, cwd=ROOT, stdout=subprocess.PIPE, text=True).stdout
+    printed = subprocess.run(
+        command, check=True, env=ENVIRONMENT, cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ).stdout
     return [json.loads(line) for line in printed.splitlines()]
 
 
 # ---------------------------------------------------------------- imports
+
 
 def import_once(code):
     """(processor, wall) seconds of a new interpreter that runs the code."""
@@ -101,7 +130,9 @@ def import_once(code):
 
 def measure_imports(peers, rounds):
     """{what is imported: {"rounds": [...]}}, as `measure` has it for a work."""
-    chosen = {name: code for name, code in IMPORTS.items() if name == "jax and optax" or name in peers}
+    chosen = {
+        name: code for name, code in IMPORTS.items() if name == "jax and optax" or name in peers
+    }
     for code in chosen.values():  # writes bytecode, warms the disk
         import_once(code)
     found = {name: {"rounds": []} for name in chosen}

@@ -1,9 +1,12 @@
-"""What a large transformer costs on many devices, on paper: its step compiled for a mesh, no array made.
+"""What a large transformer costs on many devices, on paper: its step compiled for a mesh, no array
+made.
 
-    python benchmarks/scaling.py [--devices 256] [--model 16] [--blocks 24] [--width 2048] [--batch 256] [--length 1024]
+    python benchmarks/scaling.py [--devices 256] [--model 16] [--blocks 24] [--width 2048] [--batch
+    256] [--length 1024]
 
-For data parallelism, FSDP and FSDP with layers cut along a second axis: bytes of arguments and of temporaries for each
-device, and bytes that each kind of collective moves for each device and step, from the compiled program.
+For data parallelism, FSDP and FSDP with layers cut along a second axis: bytes of arguments and of
+temporaries for each device, and bytes that each kind of collective moves for each device and step,
+from the compiled program.
 """
 
 import argparse
@@ -13,8 +16,9 @@ import re
 import time
 
 parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-for name, default in dict(devices=256, model=16, blocks=24, width=2048, heads=16, batch=256, length=1024,
-                          vocabulary=32000).items():
+for name, default in dict(
+    devices=256, model=16, blocks=24, width=2048, heads=16, batch=256, length=1024, vocabulary=32000
+).items():
     parser.add_argument(f"--{name}", type=int, default=default)
 options = parser.parse_args()
 os.environ["XLA_FLAGS"] = f"--xla_force_host_platform_device_count={options.devices}"
@@ -27,12 +31,25 @@ from jkeras import distribution, layers
 from jkeras.training import placement
 from jkeras.training.state import Plan
 
-SIZES = {"f32": 4, "bf16": 2, "s32": 4, "u32": 4, "pred": 1, "f16": 2, "s8": 1, "u8": 1, "s64": 8, "f64": 8}
+SIZES = {
+    "f32": 4,
+    "bf16": 2,
+    "s32": 4,
+    "u32": 4,
+    "pred": 1,
+    "f16": 2,
+    "s8": 1,
+    "u8": 1,
+    "s64": 8,
+    "f64": 8,
+}
 COLLECTIVES = ("all-reduce", "all-gather", "reduce-scatter", "all-to-all", "collective-permute")
 
 
 class Block(layers.Layer):
-    """A block of a decoder: attention and a wide layer, each normalized before and added after (Xiong et al. 2020)."""
+    """A block of a decoder: attention and a wide layer, each normalized before and added after
+    (Xiong et al. 2020).
+    """
 
     def __init__(self, width, heads, **kwargs):
         super().__init__(**kwargs)
@@ -49,13 +66,19 @@ class Block(layers.Layer):
 def model():
     tokens = jkeras.Input((options.length,), dtype="int32")
     x = layers.Embedding(options.vocabulary, options.width, name="embedding")(tokens)
-    x = layers.Stack(Block(options.width, options.heads), options.blocks, remat=True, name="blocks")(x)
-    return jkeras.Model(tokens, layers.Dense(options.vocabulary, name="head")(layers.LayerNormalization()(x)))
+    x = layers.Stack(
+        Block(options.width, options.heads), options.blocks, remat=True, name="blocks"
+    )(x)
+    return jkeras.Model(
+        tokens, layers.Dense(options.vocabulary, name="head")(layers.LayerNormalization()(x))
+    )
 
 
 def cut_layers():
     """The batch along one axis, the heads and the hidden units of each block along the other."""
-    mesh = distribution.DeviceMesh((options.devices // options.model, options.model), ["batch", "model"])
+    mesh = distribution.DeviceMesh(
+        (options.devices // options.model, options.model), ["batch", "model"]
+    )
     layouts = distribution.LayoutMap(mesh)
     layouts[".*/attention_(query|key|value)_dense_kernel"] = (None, "batch", "model", None)
     layouts[".*/attention_output_dense_kernel"] = (None, "model", None, "batch")
@@ -78,8 +101,12 @@ def bytes_of(shapes):
 
 
 def traffic(text, trips):
-    """{collective: bytes of its results}; what stands in a loop's body counts as often as the loop runs."""
-    moved, loops, computation = collections.Counter(), set(re.findall(r"body=%?([\w.\-]+)", text)), ""
+    """{collective: bytes of its results}; what stands in a loop's body counts as often as the loop
+    runs.
+    """
+    moved = collections.Counter()
+    loops = set(re.findall(r"body=%?([\w.\-]+)", text))
+    computation = ""
     for line in text.splitlines():
         start = re.match(r"^(?:ENTRY )?%?([\w.\-]+) \(", line)
         computation = start.group(1) if start else computation
@@ -91,10 +118,19 @@ def traffic(text, trips):
 
 
 def main():
-    print(f"{options.blocks} blocks of {options.width}, {options.batch} sequences of {options.length}, "
-          f"{options.devices} devices")
-    print(f"{'':12} {'parameters':>12} {'state/device':>13} {'temporary':>11}   collectives (bytes a device and step)")
-    for name, make in (("data", distribution.DataParallel), ("FSDP", distribution.FSDP), ("FSDP+tensor", cut_layers)):
+    print(
+        f"{options.blocks} blocks of {options.width}, {options.batch} sequences of "
+        f"{options.length}, {options.devices} devices"
+    )
+    print(
+        f"{'':12} {'parameters':>12} {'state/device':>13} {'temporary':>11}   collectives (bytes "
+        "a device and step)"
+    )
+    for name, make in (
+        ("data", distribution.DataParallel),
+        ("FSDP", distribution.FSDP),
+        ("FSDP+tensor", cut_layers),
+    ):
         begin = time.perf_counter()
         with make().scope():
             jkeras.utils.clear_session()
@@ -104,14 +140,25 @@ def main():
             state = Plan(net).abstract()
             shape = (options.batch, options.length)
             tokens = jax.ShapeDtypeStruct(shape, "int32", sharding=placement.layout_of(shape))
-            out = jax.tree_util.tree_map(lambda v: v.sharding if isinstance(v, jax.ShapeDtypeStruct) else None, state)
-            step = jax.jit(jkeras.training.make_train_step(net), donate_argnums=0, out_shardings=(out, None))
+            out = jax.tree_util.tree_map(
+                lambda v: v.sharding if isinstance(v, jax.ShapeDtypeStruct) else None, state
+            )
+            step = jax.jit(
+                jkeras.training.make_train_step(net), donate_argnums=0, out_shardings=(out, None)
+            )
             compiled = step.lower(state, (tokens, tokens)).compile()
         memory = compiled.memory_analysis()
-        moved = ", ".join(f"{kind} {size / 2**20:.0f} MiB" for kind, size in sorted(traffic(
-            compiled.as_text(), options.blocks).items()) if size > 2**19)
-        print(f"{name:12} {net.count_params() / 1e9:10.3f} B {memory.argument_size_in_bytes / 2**20:9.0f} MiB "
-              f"{memory.temp_size_in_bytes / 2**20:7.0f} MiB   {moved}  ({time.perf_counter() - begin:.0f} s)")
+        moved = ", ".join(
+            f"{kind} {size / 2**20:.0f} MiB"
+            for kind, size in sorted(traffic(compiled.as_text(), options.blocks).items())
+            if size > 2**19
+        )
+        print(
+            f"{name:12} {net.count_params() / 1e9:10.3f} B "
+            f"{memory.argument_size_in_bytes / 2**20:9.0f} MiB "
+            f"{memory.temp_size_in_bytes / 2**20:7.0f} MiB   {moved}  "
+            f"({time.perf_counter() - begin:.0f} s)"
+        )
 
 
 if __name__ == "__main__":

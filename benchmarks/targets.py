@@ -1,4 +1,6 @@
-"""The table of what jkeras must reach, from measured results: what each row came to, and whether it is enough."""
+"""The table of what jkeras must reach, from measured results: what each row came to, and whether it
+is enough.
+"""
 
 import collections
 import statistics
@@ -9,47 +11,73 @@ Ratio = collections.namedtuple("Ratio", "median low high")
 
 BASE = "jax and optax"
 
-# What is "compiles" counts what a new model compiles in a round; "depth1000" is its build and first step.
-TARGETS = [Target(*row) for row in [
-    ("tiny MLP", "tiny", "keras", 0.12), ("tiny MLP", "tiny", "jitted", 0.25), ("tiny MLP", "tiny", "torch", 1.0),
-    ("MLP", "mlp", "keras", 0.95), ("MLP", "mlp", "jitted", 1.0), ("MLP", "mlp", "torch", 1.0),
-    ("CNN", "cnn", "keras", 0.50), ("CNN", "cnn", "jitted", 0.50), ("CNN", "cnn", "torch", None),
-    ("depthwise-separable", "separable", "keras", 0.50), ("depthwise-separable", "separable", "torch", None),
-    ("LSTM", "lstm", "keras", 0.90), ("LSTM", "lstm", "jitted", 0.95), ("LSTM", "lstm", "torch", None),
-    ("transformer", "transformer", "keras", 0.90), ("transformer", "transformer", "jitted", 0.95),
-    ("transformer", "transformer", "torch", None),
-    ("ResNet", "resnet", "keras", 0.90), ("ResNet", "resnet", "jitted", 0.95), ("ResNet", "resnet", "torch", None),
-    ("predict, one row", "predict1", "keras", 0.08), ("predict, one row", "predict1", "jitted", 2.0),
-    ("predict, batches of 1 to 8", "sizes", "keras", 0.5), ("predict, batches of 1 to 8", "sizes", "compiles", 4),
-    ("fit at batch 1", "batch1", "keras", 0.15), ("fit at batch 1", "batch1", "jitted", 0.35),
-    ("ragged fit", "ragged", "compiles", 1),
-    ("import", "import", "keras", 0.45), ("import", "import", BASE, 1.15),
-    ("1000 layers, build and first step", "depth1000", "keras", 0.5),
-]]
+# What is "compiles" counts what a new model compiles in a round; "depth1000" is its build and first
+# step.
+TARGETS = [
+    Target(*row)
+    for row in [
+        ("tiny MLP", "tiny", "keras", 0.12),
+        ("tiny MLP", "tiny", "jitted", 0.25),
+        ("tiny MLP", "tiny", "torch", 1.0),
+        ("MLP", "mlp", "keras", 0.95),
+        ("MLP", "mlp", "jitted", 1.0),
+        ("MLP", "mlp", "torch", 1.0),
+        ("CNN", "cnn", "keras", 0.50),
+        ("CNN", "cnn", "jitted", 0.50),
+        ("CNN", "cnn", "torch", None),
+        ("depthwise-separable", "separable", "keras", 0.50),
+        ("depthwise-separable", "separable", "torch", None),
+        ("LSTM", "lstm", "keras", 0.90),
+        ("LSTM", "lstm", "jitted", 0.95),
+        ("LSTM", "lstm", "torch", None),
+        ("transformer", "transformer", "keras", 0.90),
+        ("transformer", "transformer", "jitted", 0.95),
+        ("transformer", "transformer", "torch", None),
+        ("ResNet", "resnet", "keras", 0.90),
+        ("ResNet", "resnet", "jitted", 0.95),
+        ("ResNet", "resnet", "torch", None),
+        ("predict, one row", "predict1", "keras", 0.08),
+        ("predict, one row", "predict1", "jitted", 2.0),
+        ("predict, batches of 1 to 8", "sizes", "keras", 0.5),
+        ("predict, batches of 1 to 8", "sizes", "compiles", 4),
+        ("fit at batch 1", "batch1", "keras", 0.15),
+        ("fit at batch 1", "batch1", "jitted", 0.35),
+        ("ragged fit", "ragged", "compiles", 1),
+        ("import", "import", "keras", 0.45),
+        ("import", "import", BASE, 1.15),
+        ("1000 layers, build and first step", "depth1000", "keras", 0.5),
+    ]
+]
 
 
-# Where the time goes, as profiled: printed with a work that misses a target, or that torch does faster.
+# Where the time goes, as profiled: printed with a work that misses a target, or that torch does
+# faster.
 WHY = {
-    "tiny": "the least that XLA takes for it is in the row \"scanned\" below; a step of `fit` takes that, and a share "
-            "of the millisecond that a `fit` costs once and of a fifth of one for each epoch.",
-    "mlp": "the products of matrices are the step, and they are the same for all: side by side in one process a `fit` "
-           "took 0.99 of the hand-written loop.",
+    "tiny": 'the least that XLA takes for it is in the row "scanned" below; a step of `fit` takes that, and a share '
+    "of the millisecond that a `fit` costs once and of a fifth of one for each epoch.",
+    "mlp": "the products of matrices are the step, and they are the same for all: side by side "
+    "in one process a `fit` took 0.99 of the hand-written loop.",
     "cnn": "convolutions in XLA:CPU are most of the step; torch's are oneDNN's.",
-    "resnet": "convolutions in XLA:CPU; in their plain form the step costs what Keras's does, and a dispatch, all that "
-              "`fit` could save, is under 1 ms of it.",
-    "lstm": "the loop over time is XLA's for every peer but torch: a hand-written scan over all steps, which has no "
-            "dispatch at all, takes as long as the jitted step.",
-    "transformer": "XLA:CPU takes twice as long for the blocks in one program as for their parts alone (matrix "
-                   "products, attention, normalization), which add up to about what torch takes.",
+    "resnet": "convolutions in XLA:CPU; in their plain form the step costs what Keras's does, "
+    "and a dispatch, all that `fit` could save, is under 1 ms of it.",
+    "lstm": "the loop over time is XLA's for every peer but torch: a hand-written scan over all "
+    "steps, which has no dispatch at all, takes as long as the jitted step.",
+    "transformer": "XLA:CPU takes twice as long for the blocks in one program as for their parts "
+    "alone (matrix products, attention, normalization), which add up to about "
+    "what torch takes.",
     "predict1": "about a third of a call is the compiled function; the rest is Python around it.",
-    "sizes": "the time is that of compiling, three programs against eight, and of reading the jaxpr.",
-    "depth1000": "the hand-written loop takes as long as Keras: nearly all is XLA compiling, three quarters of that "
-                 "the update of each array by Adam (measured at 300 layers).",
+    "sizes": "the time is that of compiling, three programs against eight, and of reading the "
+    "jaxpr.",
+    "depth1000": "the hand-written loop takes as long as Keras: nearly all is XLA compiling, "
+    "three quarters of that the update of each array by Adam (measured at 300 "
+    "layers).",
 }
 
 
 def ratio(found, peer, base, key="cpu_s"):
-    """The `Ratio` of two peers of a work, from rounds that ran side by side; None where one is missing."""
+    """The `Ratio` of two peers of a work, from rounds that ran side by side; None where one is
+    missing.
+    """
     pairs = list(zip(found.get(peer, {}).get("rounds", []), found.get(base, {}).get("rounds", [])))
     ratios = [a[key] / b[key] for a, b in pairs]
     return Ratio(statistics.median(ratios), min(ratios), max(ratios)) if ratios else None
@@ -74,7 +102,9 @@ def value_of(target, works):
 
 
 def compare(works):
-    """A `Found` for each target. `works` is what was measured, with the imports as the work "import"."""
+    """A `Found` for each target. `works` is what was measured, with the imports as the work
+    "import".
+    """
     return [Found(target, *(value_of(target, works) or (None, None, None))) for target in TARGETS]
 
 

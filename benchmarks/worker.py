@@ -1,8 +1,10 @@
-"""A process that does the works of one peer: reads the name of a work, does one round of it, writes what it took.
+"""A process that does the works of one peer: reads the name of a work, does one round of it, writes
+what it took.
 
     python -m benchmarks.worker PEER [--quick]
 
-The first line with a name builds the model and does its first round, in which everything is compiled.
+The first line with a name builds the model and does its first round, in which everything is
+compiled.
 """
 
 import collections
@@ -16,11 +18,17 @@ from benchmarks.works import WORKS
 
 
 def settle():
-    """One core, before any library looks how many there are; JAX on CPU, its compiled programs kept nowhere."""
+    """One core, before any library looks how many there are; JAX on CPU, its compiled programs kept
+    nowhere.
+    """
     sys.setrecursionlimit(100_000)  # Keras walks through a model of a thousand layers by recursion
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
-    os.environ |= dict(KERAS_BACKEND="jax", JAX_PLATFORMS="cpu", XLA_FLAGS="--xla_cpu_multi_thread_eigen=false",
-                       OMP_NUM_THREADS="1")
+    os.environ |= dict(
+        KERAS_BACKEND="jax",
+        JAX_PLATFORMS="cpu",
+        XLA_FLAGS="--xla_cpu_multi_thread_eigen=false",
+        OMP_NUM_THREADS="1",
+    )
     os.environ.pop("JAX_COMPILATION_CACHE_DIR", None)
 
 
@@ -40,7 +48,11 @@ class Compiles:
 
     def take(self):
         """What came since the last call."""
-        found = {"xla_s": self.seconds, "compiles": self.names.total(), "compiled": dict(self.names)}
+        found = {
+            "xla_s": self.seconds,
+            "compiles": self.names.total(),
+            "compiled": dict(self.names),
+        }
         self.names, self.seconds = collections.Counter(), 0.0
         return found
 
@@ -53,16 +65,22 @@ def timed(function):
 
 
 def calls(call, batches):
-    """Predictions of batches one after the other, as a function that has no results worth telling."""
+    """Predictions of batches one after the other, as a function that has no results worth
+    telling.
+    """
+
     def run():
         for batch in batches:
             call(batch)
         return {}
+
     return run
 
 
 def make(peer, work):
-    """(a round of the work, as a function that returns its times and results; what building the model took)."""
+    """(a round of the work, as a function that returns its times and results; what building the
+    model took).
+    """
     x, y = work.data()
     if work.kind == "fit":
         built, run = timed(lambda: peer.fit(work, x, y))
@@ -78,6 +96,7 @@ def make(peer, work):
             run = calls(peer.predict(work), [x[:n] for n in range(1, 9)])
         COMPILES.take()
         return timed(run)
+
     return first_use, {}
 
 

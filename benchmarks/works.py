@@ -1,4 +1,6 @@
-"""What is measured: for each work its network, the sizes of its data, and how much of it one round does."""
+"""What is measured: for each work its network, the sizes of its data, and how much of it one round
+does.
+"""
 
 import dataclasses
 
@@ -6,7 +8,8 @@ import numpy as np
 
 ALL = ("jkeras", "keras", "jitted", "scanned", "nnx", "equinox", "torch")
 FEW = ("jkeras", "keras", "jitted")
-UNROLLED = tuple(p for p in ALL if p != "scanned")  # XLA:CPU computes convolutions in a loop 20 to 40 times slower
+# XLA:CPU computes convolutions in a loop 20 to 40 times slower
+UNROLLED = tuple(p for p in ALL if p != "scanned")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -15,9 +18,9 @@ class Work:
 
     Args:
         network: which one, as every file of `peers/` has it.
-        kind: "fit": training, a step is one batch; "predict": predictions of one row, one after the other; "ragged":
-            the first `fit` of a new model on rows that leave a smaller last batch; "sizes": the first predictions of a
-            new model, on batches of 1 to 8 rows.
+        kind: "fit": training, a step is one batch; "predict": predictions of one row, one after the
+            other; "ragged": the first `fit` of a new model on rows that leave a smaller last batch;
+            "sizes": the first predictions of a new model, on batches of 1 to 8 rows.
         shape: of one row.
         units: widths of the hidden layers of the network "mlp".
         vocabulary: rows are numbers below it; None: rows are floats.
@@ -53,16 +56,30 @@ class Work:
         """(x, y) on the host, the same for every peer."""
         rng = np.random.default_rng(0)
         shape = self.rows, *self.shape
-        x = rng.normal(size=shape).astype("float32") if self.vocabulary is None else rng.integers(
-            0, self.vocabulary, shape, dtype="int32")
+        x = (
+            rng.normal(size=shape).astype("float32")
+            if self.vocabulary is None
+            else rng.integers(0, self.vocabulary, shape, dtype="int32")
+        )
         return x, rng.integers(0, self.classes, self.rows, dtype="int32")
 
     def small(self):
         """The same with little to do, for a look at whether everything runs."""
-        small = {"cnn": (8, 8, 1), "separable": (8, 8, 3), "resnet": (8, 8, 3), "lstm": (5,), "transformer": (5, 128)}
+        small = {
+            "cnn": (8, 8, 1),
+            "separable": (8, 8, 3),
+            "resnet": (8, 8, 3),
+            "lstm": (5,),
+            "transformer": (5, 128),
+        }
         return dataclasses.replace(
-            self, batch=min(self.batch, 8), steps=2, epochs=1, shape=small.get(self.network, self.shape),
-            units=tuple(min(n, 100) for n in self.units[:3]))
+            self,
+            batch=min(self.batch, 8),
+            steps=2,
+            epochs=1,
+            shape=small.get(self.network, self.shape),
+            units=tuple(min(n, 100) for n in self.units[:3]),
+        )
 
 
 def _mlp(name, title, shape, units, **kwargs):
@@ -72,30 +89,99 @@ def _mlp(name, title, shape, units, **kwargs):
 def _wide(count):
     """Two layers that together have about `count` parameters."""
     width = round((count / 2) ** 0.5)
-    return _mlp(f"params{count:.0e}".replace("+0", ""), f"two layers with {count:,} parameters", width, (width,),
-                classes=width, batch=8, steps=min(50, max(2, int(1e8 / count))), peers=FEW)
+    return _mlp(
+        f"params{count:.0e}".replace("+0", ""),
+        f"two layers with {count:,} parameters",
+        width,
+        (width,),
+        classes=width,
+        batch=8,
+        steps=min(50, max(2, int(1e8 / count))),
+        peers=FEW,
+    )
 
 
 TINY = dict(shape=32, units=(32,))
-WORKS = {work.name: work for work in [
-    _mlp("tiny", "tiny MLP (32-32-10, batch 32)", **TINY, steps=100, epochs=4),
-    _mlp("mlp", "MLP 784-512-512-10, batch 128", 784, (512, 512), batch=128, steps=20),
-    Work("cnn", "CNN 28x28, two convolutions and max pooling, batch 64", "cnn", (28, 28, 1), batch=64, steps=4,
-         peers=UNROLLED),
-    Work("separable", "depthwise-separable convolutions, batch 32", "separable", (24, 24, 3), steps=4, peers=UNROLLED),
-    Work("resnet", "small ResNet with BatchNorm, batch 32", "resnet", (32, 32, 3), steps=3, peers=UNROLLED),
-    Work("lstm", "LSTM 64 (80 steps, batch 32)", "lstm", (80,), vocabulary=5000),
-    Work("transformer", "transformer, 2 blocks of 128 (64 steps, batch 32)", "transformer", (64, 128), steps=5),
-    _mlp("softmax", "10,000 classes, batch 128, the model ends in a softmax", 64, (64,), classes=10_000, softmax=True,
-         batch=128, steps=20),
-    _mlp("batch1", "fit at batch 1 (32-32-10)", **TINY, batch=1, steps=400),
-    _mlp("predict1", "predict, one row (32-32-10)", **TINY, kind="predict", steps=200,
-         peers=UNROLLED),
-    _mlp("sizes", "predict, first calls on batches of 1 to 8 (32-32-10)", **TINY, kind="sizes", peers=FEW),
-    _mlp("ragged", "first fit on ragged data (32-32-10)", **TINY, kind="ragged", steps=3, epochs=2, peers=FEW),
-    *[_mlp(f"depth{n}", f"{n:,} layers of 16", 16, (16,) * (n - 1), steps=10, peers=FEW) for n in (10, 100, 1000)],
-    *[_wide(n) for n in (10**4, 10**5, 10**6, 10**7, 10**8)],
-]}
+WORKS = {
+    work.name: work
+    for work in [
+        _mlp("tiny", "tiny MLP (32-32-10, batch 32)", **TINY, steps=100, epochs=4),
+        _mlp("mlp", "MLP 784-512-512-10, batch 128", 784, (512, 512), batch=128, steps=20),
+        Work(
+            "cnn",
+            "CNN 28x28, two convolutions and max pooling, batch 64",
+            "cnn",
+            (28, 28, 1),
+            batch=64,
+            steps=4,
+            peers=UNROLLED,
+        ),
+        Work(
+            "separable",
+            "depthwise-separable convolutions, batch 32",
+            "separable",
+            (24, 24, 3),
+            steps=4,
+            peers=UNROLLED,
+        ),
+        Work(
+            "resnet",
+            "small ResNet with BatchNorm, batch 32",
+            "resnet",
+            (32, 32, 3),
+            steps=3,
+            peers=UNROLLED,
+        ),
+        Work("lstm", "LSTM 64 (80 steps, batch 32)", "lstm", (80,), vocabulary=5000),
+        Work(
+            "transformer",
+            "transformer, 2 blocks of 128 (64 steps, batch 32)",
+            "transformer",
+            (64, 128),
+            steps=5,
+        ),
+        _mlp(
+            "softmax",
+            "10,000 classes, batch 128, the model ends in a softmax",
+            64,
+            (64,),
+            classes=10_000,
+            softmax=True,
+            batch=128,
+            steps=20,
+        ),
+        _mlp("batch1", "fit at batch 1 (32-32-10)", **TINY, batch=1, steps=400),
+        _mlp(
+            "predict1",
+            "predict, one row (32-32-10)",
+            **TINY,
+            kind="predict",
+            steps=200,
+            peers=UNROLLED,
+        ),
+        _mlp(
+            "sizes",
+            "predict, first calls on batches of 1 to 8 (32-32-10)",
+            **TINY,
+            kind="sizes",
+            peers=FEW,
+        ),
+        _mlp(
+            "ragged",
+            "first fit on ragged data (32-32-10)",
+            **TINY,
+            kind="ragged",
+            steps=3,
+            epochs=2,
+            peers=FEW,
+        ),
+        *[
+            _mlp(f"depth{n}", f"{n:,} layers of 16", 16, (16,) * (n - 1), steps=10, peers=FEW)
+            for n in (10, 100, 1000)
+        ],
+        *[_wide(n) for n in (10**4, 10**5, 10**6, 10**7, 10**8)],
+    ]
+}
 
 # One of each kind, with little to compile: what a look at whether everything runs does.
 QUICK = ("tiny", "cnn", "predict1", "sizes", "ragged", "depth10")

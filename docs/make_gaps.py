@@ -2,8 +2,8 @@
 
     python docs/make_gaps.py [--check]
 
-`check_api.py` lies in ../shared/parity beside this repository. With --check nothing is written: exit status 1 says that
-the files are out of date. A difference from Keras stops the script.
+`check_api.py` lies in ../shared/parity beside this repository. With --check nothing is written:
+exit status 1 says that the files are out of date. A difference from Keras stops the script.
 """
 
 import collections
@@ -18,23 +18,34 @@ BEGIN, END = "<!-- features: begin, by docs/make_gaps.py -->", "<!-- features: e
 
 # Names that are there and raise an error that says what to use.
 RAISES = {
-    "keras.layers.TorchModuleWrapper": "a module of PyTorch cannot run inside a compiled JAX program: wrap a version "
-                                       "in JAX with `JaxLayer` or `FlaxLayer`",
-    "keras.layers.TFSMLayer": "a SavedModel of TensorFlow cannot run inside a compiled JAX program: save the model as "
-                              "`.keras` instead",
-    "keras.quantizers.GPTQConfig": "`quantize` with this config raises, since it calibrates on data: \"int8\", "
-                                   "\"int4\" and \"float8\" need none",
+    "keras.layers.TorchModuleWrapper": "a module of PyTorch cannot run inside a compiled JAX "
+    "program: wrap a version in JAX with `JaxLayer` or "
+    "`FlaxLayer`",
+    "keras.layers.TFSMLayer": "a SavedModel of TensorFlow cannot run inside a compiled JAX "
+    "program: save the model as `.keras` instead",
+    "keras.quantizers.GPTQConfig": '`quantize` with this config raises, since it calibrates on data: "int8", '
+    '"int4" and "float8" need none',
     "keras.quantizers.AWQConfig": "as `GPTQConfig`",
-    "keras.Model.export(format=\"tf_saved_model\")": "also \"litert\", \"openvino\" and \"torch\": they need other "
-                                                     "libraries; use \"stablehlo\", the default, or \"onnx\"",
+    'keras.Model.export(format="tf_saved_model")': 'also "litert", "openvino" and "torch": they need other '
+    'libraries; use "stablehlo", the default, or "onnx"',
 }
 
 
 def checked():
     """({module: [same, all]}, {name: what differs}) as `check_api.py` prints them."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu"}
-    done = subprocess.run([sys.executable, "check_api.py", "--module", "jkeras", "--all"], cwd=PARITY, text=True,
-                          capture_output=True, env=environment)
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "KERAS_BACKEND": "jax",
+        "JAX_PLATFORMS": "cpu",
+    }
+    done = subprocess.run(
+        [sys.executable, "check_api.py", "--module", "jkeras", "--all"],
+        cwd=PARITY,
+        text=True,
+        capture_output=True,
+        env=environment,
+    )
     table, _, differences = done.stdout.partition("\n\n")
     if "\ntogether" not in table:
         sys.exit(f"check_api.py failed:\n{done.stdout}{done.stderr}")
@@ -53,10 +64,19 @@ def gaps(differences):
     Exits where a name is not there, or has another signature.
     """
     if differences:
-        sys.exit("Different from Keras:\n" + "\n".join(f"{name}: {text}" for name, text in differences.items()))
-    lines = ["# What Keras 3.15.1 has and jkeras has not", "",
-             "Written by `docs/make_gaps.py`. All public names are there, with the same signature (`check_api.py`).",
-             "", "| name | | why, and what to use |", "|---|---|---|"]
+        sys.exit(
+            "Different from Keras:\n"
+            + "\n".join(f"{name}: {text}" for name, text in differences.items())
+        )
+    lines = [
+        "# What Keras 3.15.1 has and jkeras has not",
+        "",
+        "Written by `docs/make_gaps.py`. All public names are there, with the same signature "
+        "(`check_api.py`).",
+        "",
+        "| name | | why, and what to use |",
+        "|---|---|---|",
+    ]
     lines += [f"| `{name}` | raises | {reason} |" for name, reason in RAISES.items()]
     return "\n".join(lines) + "\n"
 
@@ -64,7 +84,9 @@ def gaps(differences):
 def features(counts):
     """The feature table of the README."""
     lines = ["| module | names of Keras 3.15.1 | the same in jkeras |", "|---|---:|---:|"]
-    lines += [f"| `{module}` | {every} | {same} |" for module, (same, every) in sorted(counts.items())]
+    lines += [
+        f"| `{module}` | {every} | {same} |" for module, (same, every) in sorted(counts.items())
+    ]
     return "\n".join([BEGIN, "", *lines, "", END])
 
 
@@ -75,8 +97,15 @@ def main(check=False):
     before, found, rest = readme.partition(BEGIN)
     if not found or END not in rest:
         sys.exit(f"README.md has no place for the table: expected {BEGIN} … {END}")
-    texts = {"docs/gaps.md": gaps(differences), "README.md": before + features(counts) + rest.partition(END)[2]}
-    old = [name for name, text in texts.items() if not (ROOT / name).exists() or (ROOT / name).read_text() != text]
+    texts = {
+        "docs/gaps.md": gaps(differences),
+        "README.md": before + features(counts) + rest.partition(END)[2],
+    }
+    old = [
+        name
+        for name, text in texts.items()
+        if not (ROOT / name).exists() or (ROOT / name).read_text() != text
+    ]
     if check and old:
         sys.exit(f"Out of date: {', '.join(old)}. Run `python docs/make_gaps.py`.")
     for name in old:

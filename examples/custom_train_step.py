@@ -1,4 +1,6 @@
-"""One idea, a training step that also fits noisy inputs, written twice: in Keras's contract for JAX, and purely."""
+"""One idea, a training step that also fits noisy inputs, written twice: in Keras's contract for
+JAX, and purely.
+"""
 
 import jax
 import jax.numpy as jnp
@@ -25,7 +27,9 @@ def compile_for_digits(model):
 
 
 class Noisy(jkeras.Model):
-    """Keras's contract: `train_step(state, data)` over flat lists of arrays; everything else of `fit` stays."""
+    """Keras's contract: `train_step(state, data)` over flat lists of arrays; everything else of
+    `fit` stays.
+    """
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
@@ -34,7 +38,9 @@ class Noisy(jkeras.Model):
     def compute_noisy_loss(self, trainable, non_trainable, x, y, noise):
         """The mean loss on clean and noisy inputs, for `jax.value_and_grad`."""
         y_pred, non_trainable = self.stateless_call(trainable, non_trainable, x, training=True)
-        noisy, non_trainable = self.stateless_call(trainable, non_trainable, x + noise, training=True)
+        noisy, non_trainable = self.stateless_call(
+            trainable, non_trainable, x + noise, training=True
+        )
         loss = (self.compute_loss(x, y, y_pred) + self.compute_loss(x, y, noisy)) / 2
         return loss, (y_pred, non_trainable)
 
@@ -43,7 +49,9 @@ class Noisy(jkeras.Model):
         x, y = data
         noise = NOISE * jkeras.random.normal(x.shape, seed=self.seeds)
         value_and_grad = jax.value_and_grad(self.compute_noisy_loss, has_aux=True)
-        (loss, (y_pred, non_trainable)), grads = value_and_grad(trainable, non_trainable, x, y, noise)
+        (loss, (y_pred, non_trainable)), grads = value_and_grad(
+            trainable, non_trainable, x, y, noise
+        )
         trainable, slots = self.optimizer.stateless_apply(slots, grads, trainable)
 
         logs, new_values = {}, []
@@ -94,7 +102,9 @@ def main(epochs=10):
     (x, y), (x_test, y_test) = digits.load_data()
     x, x_test, y = x.astype("float32") / 16, x_test.astype("float32") / 16, y.astype("int32")
     models = train_keras_way(x, y, epochs), train_pure_way(x, y, epochs)
-    accuracies = tuple(float(np.mean(m.predict(x_test, verbose=0).argmax(-1) == y_test)) for m in models)
+    accuracies = tuple(
+        float(np.mean(m.predict(x_test, verbose=0).argmax(-1) == y_test)) for m in models
+    )
     print("test accuracy: {:.4f} through fit, {:.4f} by pure functions".format(*accuracies))
     return accuracies
 

@@ -1,11 +1,12 @@
-"""A diffusion model of digits: a network that removes a little noise, a hundred times, until a digit is left.
+"""A diffusion model of digits: a network that removes a little noise, a hundred times, until a
+digit is left.
 
-Denoising diffusion (Ho, Jain and Abbeel, 2020) with the cosine schedule (Nichol and Dhariwal, 2021), told which digit
-is wanted. Pure functions: one jitted loop (`lax.scan`) is the training, another one draws. Run it with
-`python examples/ddpm.py`.
+Denoising diffusion (Ho, Jain and Abbeel, 2020) with the cosine schedule (Nichol and Dhariwal,
+2021), told which digit is wanted. Pure functions: one jitted loop (`lax.scan`) is the training,
+another one draws. Run it with `python examples/ddpm.py`.
 
-Judged by the nearest real image: how many drawn ones show the digit that was asked for, and how far they are from it
-compared with images that the training has not seen.
+Judged by the nearest real image: how many drawn ones show the digit that was asked for, and how far
+they are from it compared with images that the training has not seen.
 
 Reached in the full form, on two CPU cores, in 59 s of processor time:
 every image shows the asked digit; 0.91 times as far from real ones as unseen digits.
@@ -25,7 +26,9 @@ WIDTH = 256
 
 def network():
     """(noisy images, times, digits) -> noise: residual blocks, each told the time and the digit."""
-    image, time, digit = jkeras.Input((64,)), jkeras.Input((), dtype="int32"), jkeras.Input((), dtype="int32")
+    image = jkeras.Input((64,))
+    time = jkeras.Input((), dtype="int32")
+    digit = jkeras.Input((), dtype="int32")
     told = layers.Add()([layers.Embedding(TIMES, WIDTH)(time), layers.Embedding(10, WIDTH)(digit)])
     told = layers.Dense(WIDTH, activation="silu")(told)
     x = layers.Dense(WIDTH)(image)
@@ -55,7 +58,9 @@ def train(model, images, labels, steps, batch_size=128):
     kept = kept_signal()
 
     def loss(params, image, time, digit, noise):
-        found, _ = model.apply(params, state, [noisy(image, noise, kept[time]), time, digit], training=True)
+        found, _ = model.apply(
+            params, state, [noisy(image, noise, kept[time]), time, digit], training=True
+        )
         return jnp.mean((found - noise) ** 2)
 
     def step(carry, key):
@@ -71,7 +76,8 @@ def train(model, images, labels, steps, batch_size=128):
 
     keys = jax.random.split(jax.random.key(1), steps)
     (_, average, _), losses = jax.jit(lambda carry: jax.lax.scan(step, carry, keys))(
-        (params, params, optimizer.init(params)))
+        (params, params, optimizer.init(params))
+    )
     return average, state, losses
 
 
@@ -82,10 +88,14 @@ def draw(model, params, state, asked, key):
 
     def earlier(x, step):
         time, key = step
-        found, _ = model.apply(params, state, [x, jnp.full(len(asked), time), asked], training=False)
+        found, _ = model.apply(
+            params, state, [x, jnp.full(len(asked), time), asked], training=False
+        )
         image = jnp.clip((x - jnp.sqrt(1 - kept[time]) * found) / jnp.sqrt(kept[time]), -1, 1)
         beta = 1 - kept[time] / before[time]
-        mean = (jnp.sqrt(before[time]) * beta * image + jnp.sqrt(1 - beta) * (1 - before[time]) * x) / (1 - kept[time])
+        mean = (
+            jnp.sqrt(before[time]) * beta * image + jnp.sqrt(1 - beta) * (1 - before[time]) * x
+        ) / (1 - kept[time])
         spread = jnp.sqrt(beta * (1 - before[time]) / (1 - kept[time]))
         return mean + spread * jax.random.normal(key, x.shape), None
 
@@ -111,8 +121,10 @@ def main(steps=6000, count=300):
     numbers, distances = nearest(made, x)
     right = float(np.mean(y[numbers] == np.asarray(asked)))
     ratio = float(np.mean(distances) / np.mean(nearest(x_test, x)[1]))
-    print(f"loss {losses[-200:].mean():.4f}; {right:.3f} of the images show the asked digit, and they are {ratio:.2f} "
-          "times as far from the real ones as unseen digits are")
+    print(
+        f"loss {losses[-200:].mean():.4f}; {right:.3f} of the images show the asked digit, and "
+        f"they are {ratio:.2f} times as far from the real ones as unseen digits are"
+    )
     return right, ratio
 
 

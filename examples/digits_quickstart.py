@@ -1,4 +1,6 @@
-"""Trains a small convolutional network on the handwritten digits and tests it on images it has not seen."""
+"""Trains a small convolutional network on the handwritten digits and tests it on images it has not
+seen.
+"""
 
 import jkeras
 from jkeras import layers
@@ -6,22 +8,26 @@ from jkeras.datasets import digits
 
 
 def build_model(steps):
-    """A compiled network for images of 8 by 8 pixels, whose learning rate falls to zero over so many steps."""
-    model = jkeras.Sequential([
-        jkeras.Input((8, 8, 1)),
-        layers.Rescaling(1 / 16),
-        layers.Conv2D(32, 3, padding="same", activation="relu"),
-        layers.Conv2D(32, 3, padding="same", activation="relu"),
-        layers.MaxPooling2D(2),
-        layers.Dropout(0.25),
-        layers.Conv2D(64, 3, padding="same", activation="relu"),
-        layers.MaxPooling2D(2),
-        layers.Flatten(),
-        layers.Dropout(0.5),
-        layers.Dense(128, activation="relu"),
-        layers.Dropout(0.5),
-        layers.Dense(10, activation="softmax"),
-    ])
+    """A compiled network for images of 8 by 8 pixels, whose learning rate falls to zero over so
+    many steps.
+    """
+    model = jkeras.Sequential(
+        [
+            jkeras.Input((8, 8, 1)),
+            layers.Rescaling(1 / 16),
+            layers.Conv2D(32, 3, padding="same", activation="relu"),
+            layers.Conv2D(32, 3, padding="same", activation="relu"),
+            layers.MaxPooling2D(2),
+            layers.Dropout(0.25),
+            layers.Conv2D(64, 3, padding="same", activation="relu"),
+            layers.MaxPooling2D(2),
+            layers.Flatten(),
+            layers.Dropout(0.5),
+            layers.Dense(128, activation="relu"),
+            layers.Dropout(0.5),
+            layers.Dense(10, activation="softmax"),
+        ]
+    )
     model.compile(
         optimizer=jkeras.optimizers.Adam(jkeras.optimizers.schedules.CosineDecay(2e-3, steps)),
         loss="sparse_categorical_crossentropy",

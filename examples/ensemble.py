@@ -1,8 +1,10 @@
-"""A deep ensemble by `vmap`: sixteen networks are trained at once, and know better together what they do not know.
+"""A deep ensemble by `vmap`: sixteen networks are trained at once, and know better together what
+they do not know.
 
-Lakshminarayanan et al. (2017). `init_train_state` and the training step are pure functions, so a stack of states is
-one `vmap`, and a whole training one `scan`: all members in one compiled program. The network itself is an ordinary
-compiled Keras model of one member. Few labels make the members differ. Run it with `python examples/ensemble.py`.
+Lakshminarayanan et al. (2017). `init_train_state` and the training step are pure functions, so a
+stack of states is one `vmap`, and a whole training one `scan`: all members in one compiled program.
+The network itself is an ordinary compiled Keras model of one member. Few labels make the members
+differ. Run it with `python examples/ensemble.py`.
 
 Reached in the full form, on two CPU cores, in 11 s of processor time:
 0.236 nats of surprise, the mean member 0.291.
@@ -20,15 +22,26 @@ from jkeras.training import init_train_state, make_predict_step, make_train_step
 
 def build_model():
     """One member."""
-    model = jkeras.Sequential([jkeras.Input((64,)), layers.Dense(64, activation="relu"), layers.Dropout(0.1),
-                               layers.Dense(64, activation="relu"), layers.Dense(10)])
-    model.compile(jkeras.optimizers.Adam(3e-3), jkeras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    model = jkeras.Sequential(
+        [
+            jkeras.Input((64,)),
+            layers.Dense(64, activation="relu"),
+            layers.Dropout(0.1),
+            layers.Dense(64, activation="relu"),
+            layers.Dense(10),
+        ]
+    )
+    model.compile(
+        jkeras.optimizers.Adam(3e-3), jkeras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    )
     return model
 
 
 def train(model, x, y, members, steps, batch_size=32):
     """A stack of trained states; every member sees the data in an order of its own."""
-    states = jax.vmap(lambda key: init_train_state(model, key))(jax.random.split(jax.random.key(0), members))
+    states = jax.vmap(lambda key: init_train_state(model, key))(
+        jax.random.split(jax.random.key(0), members)
+    )
     rows = np.random.default_rng(0).integers(0, len(x), (members, steps, batch_size))
     step = make_train_step(model)
 
@@ -36,6 +49,7 @@ def train(model, x, y, members, steps, batch_size=32):
     @jax.vmap
     def run(state, rows):
         return jax.lax.scan(lambda state, rows: step(state, (x[rows], y[rows])), state, rows)[0]
+
     return run(states, rows)
 
 
@@ -54,9 +68,11 @@ def main(members=16, steps=400, images=150):
     predict = jax.jit(jax.vmap(make_predict_step(model), in_axes=(0, None)))
     chances = jax.nn.softmax(predict(states, x[images:]))  # (members, rows, classes)
     each, together = quality(chances, y[images:]), quality(chances.mean(0), y[images:])
-    found = {"mean member": tuple(float(value.mean()) for value in each),
-             "best member": (float(each[0].max()), float(each[1].min())),
-             "ensemble": tuple(float(value) for value in together)}
+    found = {
+        "mean member": tuple(float(value.mean()) for value in each),
+        "best member": (float(each[0].max()), float(each[1].min())),
+        "ensemble": tuple(float(value) for value in together),
+    }
     for name, (accuracy, nats) in found.items():
         print(f"{name:>11}: accuracy {accuracy:.4f}, {nats:.4f} nats of surprise")
     return found

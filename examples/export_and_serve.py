@@ -1,8 +1,9 @@
 """A trained model becomes one file, and a process that knows only JAX and numpy serves it.
 
-`model.export` writes StableHLO with the weights beside it, for any batch size and for CPU, GPU and TPU. The server is
-the twenty lines of `SERVER`: it would run on a machine that has neither jkeras nor this program. Needs
-`pip install 'jkeras[export]'`. Run it with `python examples/export_and_serve.py`.
+`model.export` writes StableHLO with the weights beside it, for any batch size and for CPU, GPU and
+TPU. The server is the twenty lines of `SERVER`: it would run on a machine that has neither jkeras
+nor this program. Needs `pip install 'jkeras[export]'`. Run it with `python
+examples/export_and_serve.py`.
 
 Reached in the full form, on two CPU cores, in 7 s of processor time:
 test accuracy 0.989; largest difference to `predict` 1e-8.
@@ -20,7 +21,7 @@ import jkeras
 from jkeras import layers
 from jkeras.datasets import digits
 
-SERVER = '''
+SERVER = """
 import json, sys
 import jax
 import numpy as np
@@ -37,28 +38,32 @@ images = np.load(requests)
 sizes = 1, len(images) - 1  # any sizes of batches
 np.save(answers, np.concatenate([serve(weights, images[:sizes[0]]), serve(weights, images[sizes[0]:])]))
 assert not any(name.split(".")[0] in ("jkeras", "keras", "optax") for name in sys.modules)
-'''
+"""
 
 
 def train(epochs):
     """A classifier of digits."""
     (x, y), _ = digits.load_data()
-    model = jkeras.Sequential([
-        jkeras.Input((8, 8, 1)),
-        layers.Rescaling(1 / 16),
-        layers.Conv2D(16, 3, activation="relu"),
-        layers.BatchNormalization(),
-        layers.Flatten(),
-        layers.Dropout(0.3),  # does nothing when it serves
-        layers.Dense(10, activation="softmax"),
-    ])
+    model = jkeras.Sequential(
+        [
+            jkeras.Input((8, 8, 1)),
+            layers.Rescaling(1 / 16),
+            layers.Conv2D(16, 3, activation="relu"),
+            layers.BatchNormalization(),
+            layers.Flatten(),
+            layers.Dropout(0.3),  # does nothing when it serves
+            layers.Dense(10, activation="softmax"),
+        ]
+    )
     model.compile(jkeras.optimizers.Adam(3e-3), "sparse_categorical_crossentropy")
     model.fit(x[..., None].astype("float32"), y, epochs=epochs, verbose=0)
     return model
 
 
 def main(epochs=10):
-    """Trains, exports, serves; prints and returns the served accuracy and the largest difference to `predict`."""
+    """Trains, exports, serves; prints and returns the served accuracy and the largest difference to
+    `predict`.
+    """
     jkeras.utils.set_random_seed(0)
     _, (x, y) = digits.load_data()
     x = x[..., None].astype("float32")
@@ -69,8 +74,19 @@ def main(epochs=10):
         print(f"the file has {(folder / 'digits.stablehlo').stat().st_size / 1024:.0f} KiB")
         np.save(folder / "images.npy", x)
         environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-        subprocess.run([sys.executable, "-c", SERVER, folder / "digits.stablehlo", folder / "images.npy",
-                        folder / "answers.npy"], check=True, cwd=folder, env=environment)
+        subprocess.run(
+            [
+                sys.executable,
+                "-c",
+                SERVER,
+                folder / "digits.stablehlo",
+                folder / "images.npy",
+                folder / "answers.npy",
+            ],
+            check=True,
+            cwd=folder,
+            env=environment,
+        )
         answers = np.load(folder / "answers.npy")
     accuracy = float(np.mean(answers.argmax(-1) == y))
     difference = float(np.abs(answers - model.predict(x, verbose=0)).max())

@@ -1,8 +1,10 @@
-"""A module of Flax inside a Keras model: trained by `fit`, with its own batch statistics and dropout.
+"""A module of Flax inside a Keras model: trained by `fit`, with its own batch statistics and
+dropout.
 
-`FlaxLayer` takes any `flax.linen` module. Its collection "params" is trained, its other collections are state, and a
-module whose `__call__` has `training` is told. So code that exists in Flax, or weights that do, need not be written
-again. Needs `pip install flax`. Run it with `python examples/flax_module.py`.
+`FlaxLayer` takes any `flax.linen` module. Its collection "params" is trained, its other collections
+are state, and a module whose `__call__` has `training` is told. So code that exists in Flax, or
+weights that do, need not be written again. Needs `pip install flax`. Run it with `python
+examples/flax_module.py`.
 
 Reached in the full form, on two CPU cores, in 19 s of processor time:
 test accuracy 0.994.
@@ -31,23 +33,31 @@ class Residual(nn.Module):
 
 
 def build_model(variables=None):
-    """Layers of jkeras around two Flax modules; the first one may begin with weights that Flax has."""
-    model = jkeras.Sequential([
-        jkeras.Input((8, 8, 1)),
-        layers.Rescaling(1 / 16),
-        layers.Conv2D(24, 3, padding="same", activation="relu"),
-        layers.FlaxLayer(Residual(24), variables=variables, name="residual_1"),
-        layers.MaxPooling2D(2),
-        layers.FlaxLayer(Residual(24), name="residual_2"),
-        layers.Flatten(),
-        layers.Dense(10, activation="softmax"),
-    ])
-    model.compile(jkeras.optimizers.Adam(2e-3), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    """Layers of jkeras around two Flax modules; the first one may begin with weights that Flax
+    has.
+    """
+    model = jkeras.Sequential(
+        [
+            jkeras.Input((8, 8, 1)),
+            layers.Rescaling(1 / 16),
+            layers.Conv2D(24, 3, padding="same", activation="relu"),
+            layers.FlaxLayer(Residual(24), variables=variables, name="residual_1"),
+            layers.MaxPooling2D(2),
+            layers.FlaxLayer(Residual(24), name="residual_2"),
+            layers.Flatten(),
+            layers.Dense(10, activation="softmax"),
+        ]
+    )
+    model.compile(
+        jkeras.optimizers.Adam(2e-3), "sparse_categorical_crossentropy", metrics=["accuracy"]
+    )
     return model
 
 
 def main(epochs=10):
-    """Trains; prints and returns the test accuracy, and how far the layer is from the same module in Flax itself."""
+    """Trains; prints and returns the test accuracy, and how far the layer is from the same module
+    in Flax itself.
+    """
     jkeras.utils.set_random_seed(0)
     (x, y), (x_test, y_test) = digits.load_data()
     x, x_test = (part[..., None].astype("float32") for part in (x, x_test))

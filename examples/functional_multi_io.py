@@ -1,4 +1,6 @@
-"""A graph with two inputs and two outputs: one image and one number in, a digit and whether it is even out."""
+"""A graph with two inputs and two outputs: one image and one number in, a digit and whether it is
+even out.
+"""
 
 import numpy as np
 
@@ -38,7 +40,8 @@ def main(epochs=15):
     )
     model.fit(x, y, epochs=epochs, validation_split=0.1, verbose=2)
     results = model.evaluate(x_test, y_test, verbose=0, return_dict=True)
-    features = Model(model.inputs, model.get_layer("trunk").output)  # the same weights, cut at the trunk
+    # the same weights, cut at the trunk
+    features = Model(model.inputs, model.get_layer("trunk").output)
     print("features:", features.predict(x_test, verbose=0).shape)
     accuracies = {name: results[f"{name}_accuracy"] for name in ("digit", "even")}
     print(", ".join(f"{name} accuracy: {np.round(value, 4)}" for name, value in accuracies.items()))

@@ -1,8 +1,9 @@
-"""An LSTM forecasts a chaotic series twelve steps ahead, from windows that `timeseries_dataset_from_array` cuts.
+"""An LSTM forecasts a chaotic series twelve steps ahead, from windows that
+`timeseries_dataset_from_array` cuts.
 
-The series is that of Mackey and Glass (1977), the usual test for forecasting: it nearly repeats, and never does. Errors
-are set beside those of two baselines: that nothing changes, and the best linear function of the same window. Run it
-with `python examples/lstm_time_series.py`.
+The series is that of Mackey and Glass (1977), the usual test for forecasting: it nearly repeats,
+and never does. Errors are set beside those of two baselines: that nothing changes, and the best
+linear function of the same window. Run it with `python examples/lstm_time_series.py`.
 
 Reached in the full form, on two CPU cores, in 8 s of processor time:
 mean squared error 0.0001, the best linear function 0.246.
@@ -18,9 +19,13 @@ WINDOW, AHEAD = 24, 12
 
 
 def mackey_glass(length, delay=17, seed=0):
-    """dx/dt = 0.2 x(t - delay) / (1 + x(t - delay)^10) - 0.1 x(t), in steps of 1; mean 0 and variance 1."""
+    """dx/dt = 0.2 x(t - delay) / (1 + x(t - delay)^10) - 0.1 x(t), in steps of 1; mean 0 and
+    variance 1.
+    """
     skipped = 300
-    x = np.full(length + skipped, 1.2) + 0.1 * np.random.default_rng(seed).normal(size=length + skipped)
+    x = np.full(length + skipped, 1.2) + 0.1 * np.random.default_rng(seed).normal(
+        size=length + skipped
+    )
     for t in range(delay, length + skipped - 1):
         x[t + 1] = x[t] + 0.2 * x[t - delay] / (1 + x[t - delay] ** 10) - 0.1 * x[t]
     x = x[skipped:, None]
@@ -29,8 +34,14 @@ def mackey_glass(length, delay=17, seed=0):
 
 def windows(series, shuffle=False):
     """Batches of windows and of the values that come some steps after their ends."""
-    return timeseries_dataset_from_array(series[: len(series) - AHEAD], series[WINDOW - 1 + AHEAD:], WINDOW,
-                                         batch_size=64, shuffle=shuffle, seed=0)
+    return timeseries_dataset_from_array(
+        series[: len(series) - AHEAD],
+        series[WINDOW - 1 + AHEAD :],
+        WINDOW,
+        batch_size=64,
+        shuffle=shuffle,
+        seed=0,
+    )
 
 
 def as_arrays(dataset):
@@ -60,7 +71,9 @@ def main(epochs=40, length=3000):
     model.compile(jkeras.optimizers.Adam(schedule), "mse")
     model.fit(train, epochs=epochs, verbose=0)
     errors = baselines(train, test) | {"LSTM": model.evaluate(test, verbose=0)}
-    print("mean squared error,", ", ".join(f"{name}: {error:.5f}" for name, error in errors.items()))
+    print(
+        "mean squared error,", ", ".join(f"{name}: {error:.5f}" for name, error in errors.items())
+    )
     return errors
 
 

@@ -1,8 +1,10 @@
-"""One transformer on eight devices: each batch cut in eight, and each layer cut in four with the batch in two.
+"""One transformer on eight devices: each batch cut in eight, and each layer cut in four with the
+batch in two.
 
-Eight virtual devices of the CPU stand for eight GPUs or TPU cores; XLA must be told before JAX is imported. The model's
-code is the same in all cases: only the distribution around it changes. The program compares the losses with those of
-one device, and what lies on each. Run it with `python examples/many_devices.py`.
+Eight virtual devices of the CPU stand for eight GPUs or TPU cores; XLA must be told before JAX is
+imported. The model's code is the same in all cases: only the distribution around it changes. The
+program compares the losses with those of one device, and what lies on each. Run it with `python
+examples/many_devices.py`.
 
 Reached in the full form, on two CPU cores, in 21 s of processor time:
 the same losses; 200 of 634 KiB on each device.
@@ -10,7 +12,9 @@ the same losses; 200 of 634 KiB on each device.
 
 import os
 
-os.environ["XLA_FLAGS"] = os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=8"
+os.environ["XLA_FLAGS"] = (
+    os.environ.get("XLA_FLAGS", "") + " --xla_force_host_platform_device_count=8"
+)
 os.environ["JAX_PLATFORMS"] = "cpu"
 
 import contextlib
@@ -29,7 +33,9 @@ def build_model():
     x = layers.Embedding(TOKENS, WIDTH, name="embedding")(tokens)
     h = layers.LayerNormalization(name="norm_1")(x)
     x = x + layers.MultiHeadAttention(4, WIDTH // 4, name="attention")(h, h, use_causal_mask=True)
-    h = layers.Dense(4 * WIDTH, activation="gelu", name="up")(layers.LayerNormalization(name="norm_2")(x))
+    h = layers.Dense(4 * WIDTH, activation="gelu", name="up")(
+        layers.LayerNormalization(name="norm_2")(x)
+    )
     x = x + layers.Dense(WIDTH, name="down")(h)
     return jkeras.Model(tokens, layers.Dense(TOKENS, name="head")(x))
 
@@ -59,22 +65,33 @@ def sequences(count):
 
 
 def train(layout, epochs, count):
-    """(losses by epoch, bytes of weights and optimizer on the first device) of a model made under a distribution."""
+    """(losses by epoch, bytes of weights and optimizer on the first device) of a model made under a
+    distribution.
+    """
     jkeras.utils.set_random_seed(0)
     with layout.scope() if layout else contextlib.nullcontext():
         model = build_model()
         model.compile("adam", jkeras.losses.SparseCategoricalCrossentropy(from_logits=True))
-        losses = model.fit(*sequences(count), batch_size=64, epochs=epochs, verbose=0).history["loss"]
+        losses = model.fit(*sequences(count), batch_size=64, epochs=epochs, verbose=0).history[
+            "loss"
+        ]
     arrays = [variable.value for variable in model.variables + model.optimizer.variables]
     return losses, sum(array.addressable_shards[0].data.nbytes for array in arrays)
 
 
 def main(epochs=5, count=2048):
     """Trains in three ways; prints and returns {name: (losses, bytes on the first device)}."""
-    ways = {"one device": None, "data parallel": data_parallel(), "model parallel": model_parallel()}
+    ways = {
+        "one device": None,
+        "data parallel": data_parallel(),
+        "model parallel": model_parallel(),
+    }
     found = {name: train(layout, epochs, count) for name, layout in ways.items()}
     for name, (losses, size) in found.items():
-        print(f"{name:>14}: losses {losses[0]:.5f} to {losses[-1]:.5f}, {size / 1024:,.0f} KiB on each device")
+        print(
+            f"{name:>14}: losses {losses[0]:.5f} to {losses[-1]:.5f}, {size / 1024:,.0f} KiB on "
+            "each device"
+        )
     return found
 
 

@@ -10,19 +10,26 @@ from jkeras.datasets import digits
 
 
 def ensemble(members=8, steps=300):
-    """Trains several seeds at once, each with its own learning rate; returns each one's test accuracy."""
+    """Trains several seeds at once, each with its own learning rate; returns each one's test
+    accuracy.
+    """
     (x, y), (x_test, y_test) = digits.load_data()
-    x, x_test = x.reshape(len(x), -1) / np.float32(16), x_test.reshape(len(x_test), -1) / np.float32(16)
+    x = x.reshape(len(x), -1) / np.float32(16)
+    x_test = x_test.reshape(len(x_test), -1) / np.float32(16)
     y, y_test = y.astype("int32"), y_test.astype("int32")
     model = jkeras.Sequential([jkeras.Input((64,)), layers.Dense(64, "relu"), layers.Dense(10)])
-    model.compile("adam", jkeras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
+    model.compile(
+        "adam", jkeras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"]
+    )
 
     keys = jax.random.split(jax.random.key(0), members)
     states = jax.vmap(lambda key: jkeras.training.init_train_state(model, key))(keys)
     step, evaluate = jkeras.training.make_train_step(model), jkeras.training.make_eval_step(model)
     states = with_learning_rates(states, np.geomspace(1e-4, 1e-1, members).astype("float32"))
     rows = np.random.default_rng(0).integers(0, len(x), (steps, 64))
-    many = jax.jit(jax.vmap(lambda state, batches: jax.lax.scan(step, state, batches), in_axes=(0, None)))
+    many = jax.jit(
+        jax.vmap(lambda state, batches: jax.lax.scan(step, state, batches), in_axes=(0, None))
+    )
     states, _ = many(states, (x[rows], y[rows]))
     fresh = states._replace(metrics=jax.tree.map(jnp.zeros_like, states.metrics))
     _, logs = jax.jit(jax.vmap(evaluate, in_axes=(0, None)))(fresh, (x_test, y_test))
@@ -30,7 +37,9 @@ def ensemble(members=8, steps=300):
 
 
 def with_learning_rates(states, rates):
-    """Stacked states, each with its own learning rate: the rate is a leaf of the optimizer's state."""
+    """Stacked states, each with its own learning rate: the rate is a leaf of the optimizer's
+    state.
+    """
     return states._replace(opt_state={**states.opt_state, "learning_rate": jnp.asarray(rates)})
 
 
@@ -38,7 +47,9 @@ def per_sample_gradient_norms(rows=32):
     """How strongly each of some digits pulls at the weights of an untrained model."""
     (x, y), _ = digits.load_data()
     x, y = x[:rows, ..., None] / np.float32(16), y[:rows].astype("int32")
-    model = jkeras.Sequential([layers.Conv2D(8, 3, activation="relu"), layers.Flatten(), layers.Dense(10)])
+    model = jkeras.Sequential(
+        [layers.Conv2D(8, 3, activation="relu"), layers.Flatten(), layers.Dense(10)]
+    )
     params, state = model.init(jax.random.key(0), jax.ShapeDtypeStruct((1, 8, 8, 1), "float32"))
 
     def loss(params, x, y):
@@ -46,21 +57,32 @@ def per_sample_gradient_norms(rows=32):
         return -jax.nn.log_softmax(logits[0])[y]
 
     def norm(tree):
-        return jnp.sqrt(sum(jnp.sum(leaf ** 2) for leaf in jax.tree.leaves(tree)))
-    return np.asarray(jax.jit(jax.vmap(lambda x, y: norm(jax.grad(loss)(params, x, y)), in_axes=(0, 0)))(x, y))
+        return jnp.sqrt(sum(jnp.sum(leaf**2) for leaf in jax.tree.leaves(tree)))
+
+    return np.asarray(
+        jax.jit(jax.vmap(lambda x, y: norm(jax.grad(loss)(params, x, y)), in_axes=(0, 0)))(x, y)
+    )
 
 
 def maml(steps=1000, tasks=16, shots=10, inner_rate=0.02):
-    """Model-agnostic meta-learning on sine waves (Finn, Abbeel and Levine, 2017); returns losses before and after
-    one step of adaptation to waves that were not seen."""
+    """Model-agnostic meta-learning on sine waves (Finn, Abbeel and Levine, 2017); returns losses
+    before and after one step of adaptation to waves that were not seen.
+    """
     model = jkeras.Sequential([layers.Dense(40, "relu"), layers.Dense(40, "relu"), layers.Dense(1)])
     params, state = model.init(jax.random.key(0), jax.ShapeDtypeStruct((1, 1), "float32"))
     optimizer = jkeras.optimizers.Adam(1e-3)
 
     def wave(key):
         """Support and query points of one wave."""
-        amplitude, phase, x = (jax.random.uniform(k, s, minval=lo, maxval=hi) for k, s, lo, hi in zip(
-            jax.random.split(key, 3), ((), (), (2 * shots, 1)), (0.1, 0.0, -5.0), (5.0, jnp.pi, 5.0)))
+        amplitude, phase, x = (
+            jax.random.uniform(k, s, minval=lo, maxval=hi)
+            for k, s, lo, hi in zip(
+                jax.random.split(key, 3),
+                ((), (), (2 * shots, 1)),
+                (0.1, 0.0, -5.0),
+                (5.0, jnp.pi, 5.0),
+            )
+        )
         y = amplitude * jnp.sin(x + phase)
         return (x[:shots], y[:shots]), (x[shots:], y[shots:])
 
@@ -77,12 +99,16 @@ def maml(steps=1000, tasks=16, shots=10, inner_rate=0.02):
     def outer_step(carry, key):
         params, opt_state = carry
         keys = jax.random.split(key, tasks)
-        value, grads = jax.value_and_grad(lambda p: jax.vmap(adapted_loss, (None, 0))(p, keys).mean())(params)
+        value, grads = jax.value_and_grad(
+            lambda p: jax.vmap(adapted_loss, (None, 0))(p, keys).mean()
+        )(params)
         params, opt_state = optimizer.step(grads, opt_state, params)
         return (params, opt_state), value
 
     keys = jax.random.split(jax.random.key(1), steps)
-    (params, _), _ = jax.jit(lambda p: jax.lax.scan(outer_step, (p, optimizer.init(p)), keys))(params)
+    (params, _), _ = jax.jit(lambda p: jax.lax.scan(outer_step, (p, optimizer.init(p)), keys))(
+        params
+    )
     new = jax.random.split(jax.random.key(2), 200)
     before = jax.vmap(lambda k: loss(params, wave(k)[1]))(new).mean()
     after = jax.vmap(lambda k: adapted_loss(params, k))(new).mean()

@@ -1,9 +1,9 @@
 """A siamese network learns when two images show the same digit, and never which.
 
-Two inputs go through one encoder, whose weights are shared because it is one layer called twice. The contrastive loss
-(Hadsell, Chopra and LeCun, 2006) pulls codes of equal digits together and pushes others apart. It is asked about pairs
-of images that it has not seen; distances between plain pixels are the baseline. Run it with
-`python examples/siamese.py`.
+Two inputs go through one encoder, whose weights are shared because it is one layer called twice.
+The contrastive loss (Hadsell, Chopra and LeCun, 2006) pulls codes of equal digits together and
+pushes others apart. It is asked about pairs of images that it has not seen; distances between plain
+pixels are the baseline. Run it with `python examples/siamese.py`.
 
 Reached in the full form, on two CPU cores, in 13 s of processor time:
 0.9995 of equal pairs are nearer, 0.876 by pixels.
@@ -19,22 +19,29 @@ MARGIN = 1.0
 
 
 def contrastive(same, distance):
-    """The squared distance of a pair that is the same, else the square of what it lacks to the margin."""
-    return ops.mean(same * distance**2 + (1 - same) * ops.maximum(MARGIN - distance, 0) ** 2, axis=-1)
+    """The squared distance of a pair that is the same, else the square of what it lacks to the
+    margin.
+    """
+    return ops.mean(
+        same * distance**2 + (1 - same) * ops.maximum(MARGIN - distance, 0) ** 2, axis=-1
+    )
 
 
 def build_model():
     """(the encoder, a model from two images to the distance of their codes)."""
-    encoder = jkeras.Sequential([
-        jkeras.Input((8, 8, 1)),
-        layers.Conv2D(32, 3, padding="same", activation="relu"),
-        layers.MaxPooling2D(2),
-        layers.Conv2D(64, 3, padding="same", activation="relu"),
-        layers.Flatten(),
-        layers.Dropout(0.3),
-        layers.Dense(32),
-        layers.UnitNormalization(),
-    ], name="encoder")
+    encoder = jkeras.Sequential(
+        [
+            jkeras.Input((8, 8, 1)),
+            layers.Conv2D(32, 3, padding="same", activation="relu"),
+            layers.MaxPooling2D(2),
+            layers.Conv2D(64, 3, padding="same", activation="relu"),
+            layers.Flatten(),
+            layers.Dropout(0.3),
+            layers.Dense(32),
+            layers.UnitNormalization(),
+        ],
+        name="encoder",
+    )
     left, right = jkeras.Input((8, 8, 1)), jkeras.Input((8, 8, 1))
     apart = encoder(left) - encoder(right)
     distance = ops.sqrt(ops.sum(apart**2, axis=-1, keepdims=True) + 1e-9)
@@ -53,7 +60,9 @@ def pairs(images, labels, count, seed):
 
 
 def separation(distance, same):
-    """The chance that a pair of equal digits is nearer than a pair of others: the area under the ROC curve."""
+    """The chance that a pair of equal digits is nearer than a pair of others: the area under the
+    ROC curve.
+    """
     return float(np.mean(distance[same == 1][:, None] < distance[same == 0][None]))
 
 
@@ -67,10 +76,15 @@ def main(epochs=15, count=6000):
     model.fit(*pairs(x, y, count, seed=0), batch_size=64, epochs=epochs, verbose=0)
 
     (left, right), same = pairs(x_test, y_test, 1000, seed=1)
-    distances = {"pixels": np.sqrt(((left - right) ** 2).sum((1, 2, 3))),
-                 "codes": model.predict([left, right], verbose=0)[:, 0]}
+    distances = {
+        "pixels": np.sqrt(((left - right) ** 2).sum((1, 2, 3))),
+        "codes": model.predict([left, right], verbose=0)[:, 0],
+    }
     found = {name: separation(distance, same[:, 0]) for name, distance in distances.items()}
-    print("equal pairs are nearer than others, by", ", by ".join(f"{name}: {p:.4f}" for name, p in found.items()))
+    print(
+        "equal pairs are nearer than others, by",
+        ", by ".join(f"{name}: {p:.4f}" for name, p in found.items()),
+    )
     return found
 
 

@@ -1,4 +1,6 @@
-"""A layer and a model written as Keras users write them, used through `fit` and as a pair of pure functions."""
+"""A layer and a model written as Keras users write them, used through `fit` and as a pair of pure
+functions.
+"""
 
 import jax
 import jax.numpy as jnp
@@ -61,6 +63,7 @@ def main(epochs=15):
     @jax.jit
     def logits(params, x):  # the object's arrays are handed over: nothing is hidden
         return model.apply(params, model.state, x, training=False)[0]
+
     pure = float(jnp.mean(jnp.argmax(logits(model.params, x_test), -1) == y_test))
     print(f"test accuracy: {accuracy:.4f}, from the pure function: {pure:.4f}")
     return accuracy, pure

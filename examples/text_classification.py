@@ -1,9 +1,10 @@
 """Text classification from raw strings: a model that takes sentences and says whether they praise.
 
-`TextVectorization` learns its vocabulary with `adapt`. Strings cannot go into a compiled step, so they are numbers
-while the model is trained; in front of the trained model it makes one that takes strings. The sentences are put
-together by the program, and a word such as "not" or "hardly" turns them around: who only counts words (the baseline)
-cannot tell. Run it with `python examples/text_classification.py`.
+`TextVectorization` learns its vocabulary with `adapt`. Strings cannot go into a compiled step, so
+they are numbers while the model is trained; in front of the trained model it makes one that takes
+strings. The sentences are put
+together by the program, and a word such as "not" or "hardly" turns them around: who only counts
+words (the baseline) cannot tell. Run it with `python examples/text_classification.py`.
 
 Reached in the full form, on two CPU cores, in 3 s of processor time:
 test accuracy 1.000, counting words 0.508.
@@ -14,8 +15,30 @@ import numpy as np
 import jkeras
 from jkeras import layers
 
-THINGS = ["film", "plot", "acting", "music", "ending", "story", "camera", "cast", "dialogue", "pace"]
-GOOD = ["good", "moving", "clever", "charming", "bright", "fresh", "gripping", "funny", "warm", "superb"]
+THINGS = [
+    "film",
+    "plot",
+    "acting",
+    "music",
+    "ending",
+    "story",
+    "camera",
+    "cast",
+    "dialogue",
+    "pace",
+]
+GOOD = [
+    "good",
+    "moving",
+    "clever",
+    "charming",
+    "bright",
+    "fresh",
+    "gripping",
+    "funny",
+    "warm",
+    "superb",
+]
 BAD = ["bad", "dull", "clumsy", "boring", "bleak", "stale", "tedious", "flat", "cold", "awful"]
 LINKS = ["was", "felt", "seemed", "turned out", "remained"]
 PLAIN = ["quite", "very", "really", "rather", "always"]
@@ -39,7 +62,9 @@ def sentences(count, seed):
 
 def word_counts():
     """The baseline: which words occur, and a linear model of them."""
-    return layers.TextVectorization(output_mode="multi_hot"), lambda words: [layers.Dense(1, activation="sigmoid")]
+    return layers.TextVectorization(output_mode="multi_hot"), lambda words: [
+        layers.Dense(1, activation="sigmoid")
+    ]
 
 
 def convolutions():
@@ -75,7 +100,9 @@ def main(count=2000, epochs=12):
     asked = ["The story was hardly gripping.", "The cast felt anything but dull!"]
     for text, praise in zip(asked, model.predict(np.array(asked), verbose=0)[:, 0]):
         print(f"{praise:.3f}  {text}")
-    print(", ".join(f"{name}: test accuracy {accuracy:.4f}" for name, accuracy in accuracies.items()))
+    print(
+        ", ".join(f"{name}: test accuracy {accuracy:.4f}" for name, accuracy in accuracies.items())
+    )
     return accuracies
 
 

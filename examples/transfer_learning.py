@@ -1,10 +1,11 @@
 """Transfer learning: a network that knows the digits 0 to 4 learns 5 to 9 from five images of each.
 
-The digits lie anywhere in larger, noisy images, which is what the trunk learns to cope with where there are many
-images. Then it is frozen, and a new head learns on top of it; then all of it is unfrozen and trained on with a small
-learning rate. `compile` after each change of `trainable`, as in Keras. The trunk is called with `training=False`, so
-BatchNormalization keeps the statistics it learnt. A network trained on the 25 images alone is the baseline. Run it
-with `python examples/transfer_learning.py`.
+The digits lie anywhere in larger, noisy images, which is what the trunk learns to cope with where
+there are many images. Then it is frozen, and a new head learns on top of it; then all of it is
+unfrozen and trained on with a small learning rate. `compile` after each change of `trainable`, as
+in Keras. The trunk is called with `training=False`, so BatchNormalization keeps the statistics it
+learnt. A network trained on the 25 images alone is the baseline. Run it with `python
+examples/transfer_learning.py`.
 
 Reached in the full form, on two CPU cores, in 43 s of processor time:
 test accuracy 0.781, from scratch 0.650.
@@ -21,16 +22,19 @@ SIZE = 16
 
 def make_trunk():
     """Images to features."""
-    return jkeras.Sequential([
-        jkeras.Input((SIZE, SIZE, 1)),
-        layers.Conv2D(32, 3, padding="same", use_bias=False),
-        layers.BatchNormalization(),
-        layers.Activation("relu"),
-        layers.MaxPooling2D(2),
-        layers.Conv2D(64, 3, padding="same", activation="relu"),
-        layers.Conv2D(128, 3, activation="relu"),
-        layers.GlobalMaxPooling2D(),
-    ], name="trunk")
+    return jkeras.Sequential(
+        [
+            jkeras.Input((SIZE, SIZE, 1)),
+            layers.Conv2D(32, 3, padding="same", use_bias=False),
+            layers.BatchNormalization(),
+            layers.Activation("relu"),
+            layers.MaxPooling2D(2),
+            layers.Conv2D(64, 3, padding="same", activation="relu"),
+            layers.Conv2D(128, 3, activation="relu"),
+            layers.GlobalMaxPooling2D(),
+        ],
+        name="trunk",
+    )
 
 
 def with_head(trunk, training=None):
@@ -42,7 +46,9 @@ def with_head(trunk, training=None):
 
 def train(model, data, rate, epochs):
     """Compiles, since `trainable` may have changed, and trains."""
-    model.compile(jkeras.optimizers.Adam(rate), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    model.compile(
+        jkeras.optimizers.Adam(rate), "sparse_categorical_crossentropy", metrics=["accuracy"]
+    )
     model.fit(*data, batch_size=32, epochs=epochs, verbose=0)
 
 
@@ -53,7 +59,7 @@ def placed(images, labels, copies=1, seed=0):
     canvas = 0.15 * rng.normal(size=(len(images), SIZE, SIZE, 1)).astype("float32")
     for image, target in zip(images, canvas):
         row, column = rng.integers(0, SIZE - 8 + 1, 2)
-        target[row:row + 8, column:column + 8, 0] += image / 16
+        target[row : row + 8, column : column + 8, 0] += image / 16
     return canvas, labels - labels.min()
 
 

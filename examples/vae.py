@@ -1,8 +1,10 @@
-"""A variational autoencoder of digits: a code for each image, and images from codes (Kingma and Welling, 2014).
+"""A variational autoencoder of digits: a code for each image, and images from codes (Kingma and
+Welling, 2014).
 
-The encoder gives a normal distribution for each image, `Sampling` draws from it and adds its divergence from the prior
-to the loss, the decoder gives the chance of ink in each pixel. The bound on how well unseen images are described is set
-beside that of the mean image, which knows nothing of any image. Run it with `python examples/vae.py`.
+The encoder gives a normal distribution for each image, `Sampling` draws from it and adds its
+divergence from the prior to the loss, the decoder gives the chance of ink in each pixel. The bound
+on how well unseen images are described is set beside that of the mean image, which knows nothing of
+any image. Run it with `python examples/vae.py`.
 
 Reached in the full form, on two CPU cores, in 7 s of processor time:
 24.2 nats for an unseen image, the mean image 27.1.
@@ -27,17 +29,22 @@ class Sampling(layers.Layer):
     def call(self, mean, log_variance):
         divergence = 0.5 * ops.sum(ops.exp(log_variance) + mean**2 - 1 - log_variance, axis=-1)
         self.add_loss(ops.mean(divergence))
-        return mean + ops.exp(log_variance / 2) * jkeras.random.normal(ops.shape(mean), seed=self.seeds)
+        return mean + ops.exp(log_variance / 2) * jkeras.random.normal(
+            ops.shape(mean), seed=self.seeds
+        )
 
 
 def build():
     """(encoder, decoder, both together): models over shared layers."""
     image = jkeras.Input((64,))
     h = layers.Dense(256, activation="relu")(image)
-    mean, log_variance = layers.Dense(CODES, name="mean")(h), layers.Dense(CODES, name="log_variance")(h)
+    mean = layers.Dense(CODES, name="mean")(h)
+    log_variance = layers.Dense(CODES, name="log_variance")(h)
     encoder = jkeras.Model(image, [mean, log_variance], name="encoder")
-    decoder = jkeras.Sequential([jkeras.Input((CODES,)), layers.Dense(256, activation="relu"), layers.Dense(64)],
-                                name="decoder")
+    decoder = jkeras.Sequential(
+        [jkeras.Input((CODES,)), layers.Dense(256, activation="relu"), layers.Dense(64)],
+        name="decoder",
+    )
     return encoder, decoder, jkeras.Model(image, decoder(Sampling()(*encoder(image))), name="vae")
 
 
@@ -55,7 +62,9 @@ def show(images):
 
 
 def main(epochs=100):
-    """Trains, draws five new images; prints and returns the bounds in nats for each unseen image."""
+    """Trains, draws five new images; prints and returns the bounds in nats for each unseen
+    image.
+    """
     jkeras.utils.set_random_seed(0)
     (x, _), (x_test, _) = digits.load_data()
     x, x_test = x.reshape(-1, 64) / np.float32(16), x_test.reshape(-1, 64) / np.float32(16)
@@ -66,9 +75,14 @@ def main(epochs=100):
     codes = np.random.default_rng(0).normal(size=(5, CODES)).astype("float32")
     show(np.asarray(ops.sigmoid(decoder.predict(codes, verbose=0))))
     average = np.clip(x.mean(0), 1e-3, 1 - 1e-3)
-    bounds = {"mean image": float(np.mean(nats(x_test, np.log(average / (1 - average))))),
-              "VAE": vae.evaluate(x_test, x_test, verbose=0)}
-    print("nats for each unseen image,", ", ".join(f"{name}: {bound:.2f}" for name, bound in bounds.items()))
+    bounds = {
+        "mean image": float(np.mean(nats(x_test, np.log(average / (1 - average))))),
+        "VAE": vae.evaluate(x_test, x_test, verbose=0),
+    }
+    print(
+        "nats for each unseen image,",
+        ", ".join(f"{name}: {bound:.2f}" for name, bound in bounds.items()),
+    )
     return bounds
 
 

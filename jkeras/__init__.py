@@ -1,4 +1,6 @@
-"""jkeras: Keras as pure functions on JAX. Same names, arguments, numbers and files; parameters are values you hold."""
+"""jkeras: Keras as pure functions on JAX. Same names, arguments, numbers and files; parameters are
+values you hold.
+"""
 
 from jkeras import (
     activations,
@@ -62,4 +64,5 @@ def version():
     return __version__
 
 
-__all__ = exported(globals(), *(globals().keys() - {"as_keras", "core"}))  # these two are for jkeras itself
+# these two are for jkeras itself
+__all__ = exported(globals(), *(globals().keys() - {"as_keras", "core"}))

@@ -1,4 +1,6 @@
-"""`import keras` gives jkeras: programs and libraries that were written for Keras run on it as they are."""
+"""`import keras` gives jkeras: programs and libraries that were written for Keras run on it as they
+are.
+"""
 
 import importlib
 import importlib.abc
@@ -9,11 +11,14 @@ import types
 
 from jkeras.core.errors import explain
 
-KERAS_VERSION = "3.15.1"  # whose public names these are; what libraries compare `keras.__version__` with
-PRIVATE = ("The modules under keras.src are Keras's own code. Those that have a public namesake, as keras.src.layers "
-           "has, give its public names; this one has none. Import the public name (`from keras import layers`); "
-           "where that is another library's line, give what stands in for the module: "
-           "`jkeras.install_as_keras(private={%r: ...})`.")
+# whose public names these are; what libraries compare `keras.__version__` with
+KERAS_VERSION = "3.15.1"
+PRIVATE = (
+    "The modules under keras.src are Keras's own code. Those that have a public namesake, as "
+    "keras.src.layers has, give its public names; this one has none. Import the public name "
+    "(`from keras import layers`); where that is another library's line, give what stands in for "
+    "the module: `jkeras.install_as_keras(private={%r: ...})`."
+)
 
 
 class KerasDistribution(importlib.metadata.Distribution):
@@ -42,8 +47,8 @@ class KerasFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         """The spec of a module of Keras; None for all other modules.
 
         Raises:
-            ModuleNotFoundError: Keras has no such public module. None would let the next finder look for a file of that
-                name in jkeras's folders, and load it a second time.
+            ModuleNotFoundError: Keras has no such public module. None would let the next finder
+                look for a file of that name in jkeras's folders, and load it a second time.
         """
         if name != "keras" and not name.startswith("keras."):
             return None
@@ -57,7 +62,9 @@ class KerasFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         return any(given.startswith(f"{name}.") for given in self.private)
 
     def module(self, name):
-        """What is bound to the full name of a module below `keras`; None if there is no such module."""
+        """What is bound to the full name of a module below `keras`; None if there is no such
+        module.
+        """
         if name in self.private:
             return self.private[name]
         here = sys.modules["jkeras"]
@@ -66,7 +73,9 @@ class KerasFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         return here if isinstance(here, types.ModuleType) else None
 
     def exec_module(self, module):
-        """Fills `keras` and what is private; puts jkeras's own module in the place of any other, as modules may."""
+        """Fills `keras` and what is private; puts jkeras's own module in the place of any other, as
+        modules may.
+        """
         name, found = module.__name__, self.module(module.__name__)
         if name == "keras":
             fill(module)
@@ -84,8 +93,14 @@ def fill(module):
     """Gives the module `keras` the public names of jkeras, and the version of Keras."""
     whole = sys.modules["jkeras"]
     public = {name: getattr(whole, name) for name in whole.__all__}
-    vars(module).update(public, version=lambda: KERAS_VERSION, __version__=KERAS_VERSION, __all__=list(public),
-                        __doc__=whole.__doc__, __getattr__=further)
+    vars(module).update(
+        public,
+        version=lambda: KERAS_VERSION,
+        __version__=KERAS_VERSION,
+        __all__=list(public),
+        __doc__=whole.__doc__,
+        __getattr__=further,
+    )
 
 
 def further(name):
@@ -96,33 +111,41 @@ def further(name):
 
 
 def install_as_keras(private=None):
-    """Makes `import keras` give jkeras from now on in this process, so that a library written for Keras 3 runs on it.
+    """Makes `import keras` give jkeras from now on in this process, so that a library written for
+    Keras 3 runs on it.
 
-    `keras.layers`, `keras.ops` and all other public modules are then jkeras's, the same objects; `keras.__version__`
-    is the version of Keras whose names these are, "3.15.1". Of Keras's private modules those are there that have a
-    public namesake, `keras.src.layers` say, with its names. A second call changes nothing but may add to `private`.
-    `python -m jkeras run script.py` does this for a program whose source you leave alone.
+    `keras.layers`, `keras.ops` and all other public modules are then jkeras's, the same objects;
+    `keras.__version__` is the version of Keras whose names these are, "3.15.1". Of Keras's private
+    modules those are there that have a public namesake, `keras.src.layers` say, with its names. A
+    second call changes nothing but may add to `private`. `python -m jkeras run script.py` does this
+    for a program whose source you leave alone.
 
     Args:
-        private: dict from the name of another module under `keras.src` that some library imports, though it is private,
-            to what stands in for it: a module, or anything that has the attributes asked for.
+        private: dict from the name of another module under `keras.src` that some library imports,
+            though it is private, to what stands in for it: a module, or anything that has the
+            attributes asked for.
     Raises:
-        ImportError: Keras itself has been imported already: half of the process would hold its classes.
+        ImportError: Keras itself has been imported already: half of the process would hold its
+            classes.
 
-    Example:
-        import jkeras
-        jkeras.install_as_keras()
-        import keras  # from here on, and in every library that is imported from here on, this is jkeras
+    Example: import jkeras jkeras.install_as_keras() import keras  # from here on, and in every
+        library that is imported from here on, this is jkeras
     """
     finder = next((f for f in sys.meta_path if isinstance(f, KerasFinder)), None)
     if finder is None:
         found = sys.modules.get("keras")
         if found is not None:
-            raise ImportError(explain("install_as_keras", "to run before the first import of keras",
-                                      f"a process that has loaded it from {getattr(found, '__file__', None)}",
-                                      "make it the first lines of the program, or run it with `python -m jkeras run`"))
+            raise ImportError(
+                explain(
+                    "install_as_keras",
+                    "to run before the first import of keras",
+                    f"a process that has loaded it from {getattr(found, '__file__', None)}",
+                    "make it the first lines of the program, or run it with `python -m jkeras run`",
+                )
+            )
         finder = KerasFinder()
         sys.meta_path.insert(0, finder)
     finder.private.update(private or {})
     for name in private or ():
-        importlib.import_module(name)  # so that `keras.src.utils` is there for who only says `import keras`
+        # so that `keras.src.utils` is there for who only says `import keras`
+        importlib.import_module(name)

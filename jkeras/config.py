@@ -47,8 +47,10 @@ def set_backend(backend):  # noqa: F811 (Keras's name for it)
     >>> set_backend("jax")
     """
     if backend != "jax":
-        raise ValueError(f"jkeras runs on JAX alone. Expected backend='jax', received: backend={backend!r}. For "
-                         "another backend use Keras itself: files and configs go both ways.")
+        raise ValueError(
+            f"jkeras runs on JAX alone. Expected backend='jax', received: backend={backend!r}. For "
+            "another backend use Keras itself: files and configs go both ways."
+        )
 
 
 __all__ = exported(globals())

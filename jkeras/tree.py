@@ -1,6 +1,7 @@
 """`keras.tree`: nested structures of lists, tuples, named tuples, dicts and deques.
 
-The leaves of a dict come in the order of its sorted keys, those of an `OrderedDict` in its own order. None is a leaf.
+The leaves of a dict come in the order of its sorted keys, those of an `OrderedDict` in its own
+order. None is a leaf.
 """
 
 import collections
@@ -25,7 +26,9 @@ class MAP_TO_NONE:  # noqa: N801 - Keras's name
 
 
 class Parts(typing.NamedTuple):
-    """One level of a structure: what kind it is, the keys of its parts, the parts, and how to make it again."""
+    """One level of a structure: what kind it is, the keys of its parts, the parts, and how to make
+    it again.
+    """
 
     kind: typing.Any
     keys: tuple
@@ -38,13 +41,25 @@ def _parts(structure):
     cls = type(structure)
     if cls in MAPPINGS:
         keys = tuple(structure) if cls is collections.OrderedDict else _sorted(structure)
-        return Parts(dict, keys, tuple(structure[k] for k in keys), lambda values: _mapping(structure, keys, values))
+        return Parts(
+            dict,
+            keys,
+            tuple(structure[k] for k in keys),
+            lambda values: _mapping(structure, keys, values),
+        )
     if cls in SEQUENCES:
         kind = list if cls is TrackedList else cls
         more = {"maxlen": structure.maxlen} if cls is collections.deque else {}
-        return Parts(kind, tuple(range(len(structure))), tuple(structure), lambda values: kind(values, **more))
+        return Parts(
+            kind,
+            tuple(range(len(structure))),
+            tuple(structure),
+            lambda values: kind(values, **more),
+        )
     if isinstance(structure, tuple) and hasattr(cls, "_fields"):
-        return Parts(cls, tuple(range(len(structure))), tuple(structure), lambda values: cls(*values))
+        return Parts(
+            cls, tuple(range(len(structure))), tuple(structure), lambda values: cls(*values)
+        )
     return None
 
 
@@ -53,7 +68,9 @@ def _sorted(mapping):
         return tuple(sorted(mapping))
     except TypeError:  # keys of several types
         try:
-            return tuple(sorted(mapping, key=lambda k: (f"{type(k).__module__}.{type(k).__qualname__}", k)))
+            return tuple(
+                sorted(mapping, key=lambda k: (f"{type(k).__module__}.{type(k).__qualname__}", k))
+            )
         except TypeError:
             return tuple(mapping)
 
@@ -64,7 +81,9 @@ def _mapping(like, keys, values):
     ordered = {k: found[k] for k in like}
     if isinstance(like, collections.defaultdict):
         return collections.defaultdict(like.default_factory, ordered)
-    return collections.OrderedDict(ordered) if isinstance(like, collections.OrderedDict) else ordered
+    return (
+        collections.OrderedDict(ordered) if isinstance(like, collections.OrderedDict) else ordered
+    )
 
 
 @public("keras.tree.is_nested")
@@ -108,7 +127,8 @@ def _leaves(structure, path):
 
 @public("keras.tree.map_structure")
 def map_structure(func, *structures, none_is_leaf=True):
-    """A structure with `func` applied to the leaves of one structure, or to those of several in the same places.
+    """A structure with `func` applied to the leaves of one structure, or to those of several in the
+    same places.
 
     Args:
         none_is_leaf: whether `func` gets to see None.
@@ -131,7 +151,9 @@ def _check(func, structures):
 
 
 def _map(func, first, others, none_is_leaf=True, deeper=False):
-    """`func` of the leaves; with `deeper`, parts of the others below a leaf of the first are handed over whole."""
+    """`func` of the leaves; with `deeper`, parts of the others below a leaf of the first are handed
+    over whole.
+    """
     parts = _parts(first)
     if parts is None:
         leaves = (first, *others)
@@ -143,8 +165,12 @@ def _map(func, first, others, none_is_leaf=True, deeper=False):
             raise ValueError(f"{MISMATCH}: the leaf {first!r} and {others}.")
         return func(first, *others)
     columns = [_matching(parts, first, other) for other in others]
-    return parts.remake([_map(func, value, row, none_is_leaf, deeper)
-                         for value, *row in zip(parts.values, *columns)])
+    return parts.remake(
+        [
+            _map(func, value, row, none_is_leaf, deeper)
+            for value, *row in zip(parts.values, *columns)
+        ]
+    )
 
 
 def _matching(parts, first, other):
@@ -158,7 +184,8 @@ def _matching(parts, first, other):
 
 @public("keras.tree.map_structure_up_to")
 def map_structure_up_to(shallow_structure, func, *structures):
-    """`map_structure` where what lies below the leaves of `shallow_structure` is handed to `func` whole.
+    """`map_structure` where what lies below the leaves of `shallow_structure` is handed to `func`
+    whole.
 
     >>> map_structure_up_to([1, 1], len, [[1, 2], [3, 4, 5]])
     [2, 3]
@@ -176,21 +203,28 @@ def assert_same_structure(a, b, check_types=None):
     >>> assert_same_structure([(0, 1)], [(2, 3)])
     """
     if check_types is not None:
-        warnings.warn("The `check_types` argument of `assert_same_structure` no longer has any effect. For a check "
-                      "that takes lists for tuples use `assert_same_paths`.", DeprecationWarning, stacklevel=2)
+        warnings.warn(
+            "The `check_types` argument of `assert_same_structure` no longer has any effect. For "
+            "a check that takes lists for tuples use `assert_same_paths`.",
+            DeprecationWarning,
+            stacklevel=2,
+        )
     _map(lambda *leaves: None, a, (b,))
 
 
 @public("keras.tree.assert_same_paths")
 def assert_same_paths(a, b):
-    """Raises ValueError unless two structures have leaves in the same places; lists and tuples count as the same.
+    """Raises ValueError unless two structures have leaves in the same places; lists and tuples
+    count as the same.
 
     >>> assert_same_paths([0, 1], (2, 3))
     """
     ours, theirs = ({path for path, _ in flatten_with_path(s)} for s in (a, b))
     if ours != theirs:
-        raise ValueError(f"`a` and `b` don't have the same paths. Only in `a`: {ours - theirs}; only in `b`: "
-                         f"{theirs - ours}.")
+        raise ValueError(
+            f"`a` and `b` don't have the same paths. Only in `a`: {ours - theirs}; only in `b`: "
+            f"{theirs - ours}."
+        )
 
 
 @public("keras.tree.pack_sequence_as")
@@ -206,7 +240,9 @@ def pack_sequence_as(structure, flat_sequence):
     leaves = list(flat_sequence)
     count = len(flatten(structure))
     if len(leaves) != count:
-        raise ValueError(f"The structure has {count} leaves, but `flat_sequence` has {len(leaves)}.")
+        raise ValueError(
+            f"The structure has {count} leaves, but `flat_sequence` has {len(leaves)}."
+        )
     following = iter(leaves)
     return _map(lambda _: next(following), structure, ())
 
@@ -218,7 +254,9 @@ def lists_to_tuples(structure):
     >>> lists_to_tuples([1, {"a": [2]}])
     (1, {'a': (2,)})
     """
-    return traverse(lambda part: tuple(part) if isinstance(part, list) else None, structure, top_down=False)
+    return traverse(
+        lambda part: tuple(part) if isinstance(part, list) else None, structure, top_down=False
+    )
 
 
 @public("keras.tree.map_shape_structure")
@@ -228,25 +266,38 @@ def map_shape_structure(func, structure):
     >>> map_shape_structure(len, {"x": (None, 3), "y": [(2,)]})
     {'x': 2, 'y': [1]}
     """
-    if isinstance(structure, (list, tuple)) and all(isinstance(d, (int, type(None))) for d in structure):
+    if isinstance(structure, (list, tuple)) and all(
+        isinstance(d, (int, type(None))) for d in structure
+    ):
         return func(structure)
     parts = _parts(structure)
-    return func(structure) if parts is None else parts.remake([map_shape_structure(func, v) for v in parts.values])
+    return (
+        func(structure)
+        if parts is None
+        else parts.remake([map_shape_structure(func, v) for v in parts.values])
+    )
 
 
 @public("keras.tree.traverse")
 def traverse(func, structure, top_down=True):
-    """A structure with the parts replaced for which `func` returns something, `MAP_TO_NONE` standing for None.
+    """A structure with the parts replaced for which `func` returns something, `MAP_TO_NONE`
+    standing for None.
 
     Args:
-        top_down: ask for a part before those inside it, and leave those alone when it was replaced; otherwise after.
+        top_down: ask for a part before those inside it, and leave those alone when it was replaced;
+            otherwise after.
 
     >>> traverse(lambda part: tuple(part) if isinstance(part, list) else None, [[1], 2], top_down=False)
     ((1,), 2)
     """
+
     def inside(part):
         parts = _parts(part)
-        return part if parts is None else parts.remake([traverse(func, v, top_down) for v in parts.values])
+        return (
+            part
+            if parts is None
+            else parts.remake([traverse(func, v, top_down) for v in parts.values])
+        )
 
     done = structure if top_down else inside(structure)
     found = func(done)
@@ -255,6 +306,17 @@ def traverse(func, structure, top_down=True):
     return None if found is MAP_TO_NONE else found
 
 
-__all__ = ["MAP_TO_NONE", "assert_same_paths", "assert_same_structure", "flatten", "flatten_with_path", "is_nested",
-           "lists_to_tuples", "map_shape_structure", "map_structure", "map_structure_up_to", "pack_sequence_as",
-           "traverse"]
+__all__ = [
+    "MAP_TO_NONE",
+    "assert_same_paths",
+    "assert_same_structure",
+    "flatten",
+    "flatten_with_path",
+    "is_nested",
+    "lists_to_tuples",
+    "map_shape_structure",
+    "map_structure",
+    "map_structure_up_to",
+    "pack_sequence_as",
+    "traverse",
+]

@@ -1,4 +1,6 @@
-"""What every test shares: the backend of Keras, quick compilation, one cache of it for all workers, clean sessions."""
+"""What every test shares: the backend of Keras, quick compilation, one cache of it for all workers,
+clean sessions.
+"""
 
 import os
 import pathlib
@@ -9,22 +11,34 @@ import tempfile
 
 os.environ["KERAS_BACKEND"] = "jax"
 os.environ["JAX_PLATFORMS"] = "cpu"
-CACHE = pathlib.Path(os.environ.setdefault("JAX_COMPILATION_CACHE_DIR",
-                                           os.path.join(tempfile.gettempdir(), "jkeras-test-jax-cache")))
+CACHE = pathlib.Path(
+    os.environ.setdefault(
+        "JAX_COMPILATION_CACHE_DIR", os.path.join(tempfile.gettempdir(), "jkeras-test-jax-cache")
+    )
+)
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
 CACHE.mkdir(parents=True, exist_ok=True)
 
-# Compiling is most of what the tests do, and takes less than half the time without what makes the result fast. The
-# doctests and the recorded cases in .ci/run are compiled as users' programs are.
-QUICK = ("--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true "
-         "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1")
+# Compiling is most of what the tests do, and takes less than half the time without what makes the
+# result fast. The doctests and the recorded cases in .ci/run are compiled as users' programs are.
+QUICK = (
+    "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true "
+    "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
+)
 
 
 def _known(flags):
     """Whether this version of XLA has these flags; it ends the process for one that it has not."""
-    return subprocess.run([sys.executable, "-c", "import jax; jax.devices()"], env={**os.environ, "XLA_FLAGS": flags},
-                          capture_output=True, check=False).returncode == 0
+    return (
+        subprocess.run(
+            [sys.executable, "-c", "import jax; jax.devices()"],
+            env={**os.environ, "XLA_FLAGS": flags},
+            capture_output=True,
+            check=False,
+        ).returncode
+        == 0
+    )
 
 
 if "XLA_FLAGS" not in os.environ:  # the workers have what is set here
@@ -37,10 +51,15 @@ import jkeras
 
 
 def pytest_configure(config):
-    """Warnings are errors here, apart from those that the oracle causes itself; Ctrl-C works in the background too."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell has it ignored by what it runs there
-    for line in (r"ignore:__array__ implementation doesn't accept a copy:DeprecationWarning",
-                 "ignore::UserWarning:keras"):
+    """Warnings are errors here, apart from those that the oracle causes itself; Ctrl-C works in the
+    background too.
+    """
+    # a shell has it ignored by what it runs there
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for line in (
+        r"ignore:__array__ implementation doesn't accept a copy:DeprecationWarning",
+        "ignore::UserWarning:keras",
+    ):
         config.addinivalue_line("filterwarnings", line)
 
 

@@ -16,11 +16,18 @@ def rounds(*seconds, **more):
 
 
 def found(works, what, against):
-    return next(one for one in targets.compare(works) if one.target.what == what and one.target.against == against)
+    return next(
+        one
+        for one in targets.compare(works)
+        if one.target.what == what and one.target.against == against
+    )
 
 
 def test_ratios_are_medians_of_ratios_side_by_side():
-    work = {"jkeras": {"rounds": rounds(1.0, 20.0, 3.0)}, "keras": {"rounds": rounds(10.0, 100.0, 10.0)}}
+    work = {
+        "jkeras": {"rounds": rounds(1.0, 20.0, 3.0)},
+        "keras": {"rounds": rounds(10.0, 100.0, 10.0)},
+    }
     assert targets.ratio(work, "jkeras", "keras") == pytest.approx((0.2, 0.1, 0.3))
     assert targets.ratio(work, "jkeras", "torch") is None
 
@@ -40,13 +47,19 @@ def test_ratios_without_a_limit_are_only_shown():
 
 @pytest.mark.parametrize("compiles, expected", [(4, True), (5, False)])
 def test_compiles_count_the_worst_round(compiles, expected):
-    works = {"sizes": {"jkeras": {"rounds": rounds(1.0, compiles=3) + rounds(1.0, compiles=compiles)}}}
+    works = {
+        "sizes": {"jkeras": {"rounds": rounds(1.0, compiles=3) + rounds(1.0, compiles=compiles)}}
+    }
     assert targets.reached(found(works, "sizes", "compiles")) is expected
 
 
 def test_a_thousand_layers_count_build_and_first_step():
-    works = {"depth1000": {"jkeras": {"build": {"cpu_s": 1.0}, "first": {"cpu_s": 2.0}},
-                           "keras": {"build": {"cpu_s": 4.0}, "first": {"cpu_s": 6.0}}}}
+    works = {
+        "depth1000": {
+            "jkeras": {"build": {"cpu_s": 1.0}, "first": {"cpu_s": 2.0}},
+            "keras": {"build": {"cpu_s": 4.0}, "first": {"cpu_s": 6.0}},
+        }
+    }
     assert found(works, "depth1000", "keras").value == pytest.approx(0.3)
 
 
@@ -58,7 +71,9 @@ def test_every_target_is_about_a_work_that_measures_its_peers():
 
 def test_a_peer_that_fails_has_a_row_that_says_so():
     results = {"tiny": {"jkeras": {"failed": "took over 300 s"}}}
-    assert "failed: took over 300 s" in report.report({"works": results, "imports": {}, "kernels": []}, "", 1)
+    assert "failed: took over 300 s" in report.report(
+        {"works": results, "imports": {}, "kernels": []}, "", 1
+    )
 
 
 def test_a_worker_that_dies_fails_alone():
@@ -73,8 +88,12 @@ def test_a_worker_that_dies_fails_alone():
 
 @pytest.mark.slow
 def test_the_quick_run_reports_every_work():
-    done = subprocess.run([sys.executable, "-m", "benchmarks", "--quick"], cwd=runner.ROOT, capture_output=True,
-                          text=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks", "--quick"],
+        cwd=runner.ROOT,
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr
     for name in QUICK:
         assert WORKS[name].title in done.stdout
@@ -104,5 +123,10 @@ def test_what_became_of_the_tests_of_a_package_is_counted():
 def test_a_package_runs_under_both():
     package = packages.PACKAGES["bayesflow"]
     keras, jkeras = (packages.command_of(package, as_keras, "r.xml") for as_keras in (False, True))
-    assert keras[:2] == ("-m", "pytest") and tuple(jkeras[-len(keras):]) == keras
-    assert jkeras[:4] == ["-m", "jkeras", "run", "--private=keras.src.callbacks.history=jkeras.callbacks"]
+    assert keras[:2] == ("-m", "pytest") and tuple(jkeras[-len(keras) :]) == keras
+    assert jkeras[:4] == [
+        "-m",
+        "jkeras",
+        "run",
+        "--private=keras.src.callbacks.history=jkeras.callbacks",
+    ]

@@ -93,235 +93,615 @@ FIT = dict(verbose=0)
 # name: (mistake, exception, words that the message must have)
 MISTAKES = {
     # ------------------------------------------------------------ shape, rank, dtype
-    "wrong width": (lambda: dense().predict(data(2, 4), verbose=0), ValueError,
-                    ["net/head", "axis -1", "value 3", "(2, 4)", "Input"]),
-    "wrong width after a first predict": (lambda: (lambda model: [model.predict(data(2, width), verbose=0)
-                                                                  for width in (3, 4)])(dense()), ValueError,
-                                          ["net/head", "value 3", "shape=(2, 4)"]),
-    "wrong size and no channels": (lambda: (lambda image: Model(image, layers.Flatten()(image)))(
-        Input((8, 8, 1))).predict(data(2, 9, 9), verbose=0), ValueError,
-                                   ["(None, 8, 8, 1)", "received shape (2, 9, 9)."]),
-    "wrong width in fit": (lambda: dense().fit(data(2, 4), data(2, 2), **FIT), ValueError,
-                           ["net/head", "value 3", "(2, 4)", "Input"]),
-    "wrong rank": (lambda: dense().predict(data(2, 3, 3), verbose=0), ValueError, ["net", "(None, 3)", "(2, 3, 3)"]),
-    "wrong width of a built layer": (lambda: (lambda d: (d(data(2, 3)), d(data(2, 4))))(layers.Dense(2, name="head")),
-                                     ValueError, ["head", "axis -1", "3", "(2, 4)"]),
-    "too low a rank": (lambda: layers.Dense(2, name="head")(data(3)), ValueError, ["head", "min_ndim=2", "(3,)"]),
-    "convolution of a matrix": (lambda: layers.Conv2D(2, 3, name="c")(data(4, 5, 1)), ValueError,
-                                ["c", "min_ndim=4", "(4, 5, 1)"]),
-    "kernel larger than the image": (lambda: layers.Conv2D(2, 5, name="c")(data(1, 3, 3, 1)), ValueError,
-                                     ["c", "kernel", "padding"]),
-    "pool larger than the image": (lambda: layers.MaxPooling2D(5, name="p")(data(1, 3, 3, 1)), ValueError,
-                                   ["p", "pool", "padding"]),
-    "sequence of a matrix": (lambda: layers.LSTM(2, name="r")(data(4, 5)), ValueError, ["r", "ndim=3", "(4, 5)"]),
-    "reshape that does not fit": (lambda: layers.Reshape((4, 2), name="r")(data(2, 9)), ValueError,
-                                  ["r", "(4, 2)", "9"]),
-    "merge of shapes that differ": (lambda: layers.Add(name="sum")([data(2, 3), data(2, 4)]), ValueError,
-                                    ["sum", "(2, 3)", "(2, 4)"]),
+    "wrong width": (
+        lambda: dense().predict(data(2, 4), verbose=0),
+        ValueError,
+        ["net/head", "axis -1", "value 3", "(2, 4)", "Input"],
+    ),
+    "wrong width after a first predict": (
+        lambda: (lambda model: [model.predict(data(2, width), verbose=0) for width in (3, 4)])(
+            dense()
+        ),
+        ValueError,
+        ["net/head", "value 3", "shape=(2, 4)"],
+    ),
+    "wrong size and no channels": (
+        lambda: (lambda image: Model(image, layers.Flatten()(image)))(Input((8, 8, 1))).predict(
+            data(2, 9, 9), verbose=0
+        ),
+        ValueError,
+        ["(None, 8, 8, 1)", "received shape (2, 9, 9)."],
+    ),
+    "wrong width in fit": (
+        lambda: dense().fit(data(2, 4), data(2, 2), **FIT),
+        ValueError,
+        ["net/head", "value 3", "(2, 4)", "Input"],
+    ),
+    "wrong rank": (
+        lambda: dense().predict(data(2, 3, 3), verbose=0),
+        ValueError,
+        ["net", "(None, 3)", "(2, 3, 3)"],
+    ),
+    "wrong width of a built layer": (
+        lambda: (lambda d: (d(data(2, 3)), d(data(2, 4))))(layers.Dense(2, name="head")),
+        ValueError,
+        ["head", "axis -1", "3", "(2, 4)"],
+    ),
+    "too low a rank": (
+        lambda: layers.Dense(2, name="head")(data(3)),
+        ValueError,
+        ["head", "min_ndim=2", "(3,)"],
+    ),
+    "convolution of a matrix": (
+        lambda: layers.Conv2D(2, 3, name="c")(data(4, 5, 1)),
+        ValueError,
+        ["c", "min_ndim=4", "(4, 5, 1)"],
+    ),
+    "kernel larger than the image": (
+        lambda: layers.Conv2D(2, 5, name="c")(data(1, 3, 3, 1)),
+        ValueError,
+        ["c", "kernel", "padding"],
+    ),
+    "pool larger than the image": (
+        lambda: layers.MaxPooling2D(5, name="p")(data(1, 3, 3, 1)),
+        ValueError,
+        ["p", "pool", "padding"],
+    ),
+    "sequence of a matrix": (
+        lambda: layers.LSTM(2, name="r")(data(4, 5)),
+        ValueError,
+        ["r", "ndim=3", "(4, 5)"],
+    ),
+    "reshape that does not fit": (
+        lambda: layers.Reshape((4, 2), name="r")(data(2, 9)),
+        ValueError,
+        ["r", "(4, 2)", "9"],
+    ),
+    "merge of shapes that differ": (
+        lambda: layers.Add(name="sum")([data(2, 3), data(2, 4)]),
+        ValueError,
+        ["sum", "(2, 3)", "(2, 4)"],
+    ),
     "merge of one array": (lambda: layers.Add(name="sum")(data(2, 3)), ValueError, ["sum", "list"]),
-    "concatenate of shapes that differ": (lambda: layers.Concatenate(name="cat")([data(2, 3), data(3, 3)]), ValueError,
-                                          ["cat", "(2, 3)", "(3, 3)"]),
-    "dot of axes that differ": (lambda: layers.Dot(axes=1, name="dot")([data(2, 3), data(2, 4)]), ValueError,
-                                ["dot", "3", "4"]),
-    "matmul in a graph": (lambda: ops.matmul(Input((3, 4)), Input((3, 4))), ValueError, ["axis -1", "(3, 4)"]),
-    "text as data": (lambda: dense().fit(np.array([["a", "b", "c"]]), data(1, 2), **FIT), ValueError,
-                     ["x", "dtype", "number"]),
-    "object arrays": (lambda: dense().fit(np.array([[1, "b", None]], dtype=object), data(1, 2), **FIT), ValueError,
-                      ["`x`", "object", "numeric"]),
-    "ragged lists": (lambda: dense().fit([[1.0, 2.0, 3.0], [1.0]], data(2, 2), **FIT), ValueError,
-                     ["`x`", "same shape"]),
-    "float indices in a graph of integers": (lambda: layers.Embedding(4, 2, name="e")(np.array([["a"]])), Exception,
-                                             ["a"]),
-    "shape of the labels": (lambda: dense().fit(data(4, 3), data(4, 5), **FIT), ValueError, ["(4, 5)", "(4, 2)"]),
+    "concatenate of shapes that differ": (
+        lambda: layers.Concatenate(name="cat")([data(2, 3), data(3, 3)]),
+        ValueError,
+        ["cat", "(2, 3)", "(3, 3)"],
+    ),
+    "dot of axes that differ": (
+        lambda: layers.Dot(axes=1, name="dot")([data(2, 3), data(2, 4)]),
+        ValueError,
+        ["dot", "3", "4"],
+    ),
+    "matmul in a graph": (
+        lambda: ops.matmul(Input((3, 4)), Input((3, 4))),
+        ValueError,
+        ["axis -1", "(3, 4)"],
+    ),
+    "text as data": (
+        lambda: dense().fit(np.array([["a", "b", "c"]]), data(1, 2), **FIT),
+        ValueError,
+        ["x", "dtype", "number"],
+    ),
+    "object arrays": (
+        lambda: dense().fit(np.array([[1, "b", None]], dtype=object), data(1, 2), **FIT),
+        ValueError,
+        ["`x`", "object", "numeric"],
+    ),
+    "ragged lists": (
+        lambda: dense().fit([[1.0, 2.0, 3.0], [1.0]], data(2, 2), **FIT),
+        ValueError,
+        ["`x`", "same shape"],
+    ),
+    "float indices in a graph of integers": (
+        lambda: layers.Embedding(4, 2, name="e")(np.array([["a"]])),
+        Exception,
+        ["a"],
+    ),
+    "shape of the labels": (
+        lambda: dense().fit(data(4, 3), data(4, 5), **FIT),
+        ValueError,
+        ["(4, 5)", "(4, 2)"],
+    ),
     # ------------------------------------------------------------ ranges
-    "label too large": (lambda: classifier().fit(data(4, 3), np.array([0, 1, 2, 3]), **FIT), ValueError,
-                        ["label", "3", "[0, 3)"]),
-    "label negative": (lambda: classifier().fit(data(4, 3), np.array([0, 1, -1, 2]), **FIT), ValueError,
-                       ["label", "-1", "[0, 3)"]),
-    "label too large in evaluate": (lambda: classifier().evaluate(data(4, 3), np.array([0, 1, 2, 9]), verbose=0),
-                                    ValueError, ["label", "9", "[0, 3)"]),
-    "label too large in validation": (lambda: classifier().fit(
-        data(4, 3), np.array([0, 1, 2, 0]), validation_data=(data(1, 3), np.array([7])), **FIT), ValueError,
-        ["label", "7", "[0, 3)"]),
-    "label too large on a batch": (lambda: classifier().train_on_batch(data(2, 3), np.array([0, 5])), ValueError,
-                                   ["label", "5", "[0, 3)"]),
-    "label too large from a generator": (lambda: classifier().fit(batches((data(2, 3), np.array([0, 5]))), **FIT),
-                                         ValueError, ["label", "5", "[0, 3)"]),
-    "rate above 1": (lambda: layers.Dropout(1.5, name="d"), ValueError, ["d", "rate", "1.5", "0", "1"]),
+    "label too large": (
+        lambda: classifier().fit(data(4, 3), np.array([0, 1, 2, 3]), **FIT),
+        ValueError,
+        ["label", "3", "[0, 3)"],
+    ),
+    "label negative": (
+        lambda: classifier().fit(data(4, 3), np.array([0, 1, -1, 2]), **FIT),
+        ValueError,
+        ["label", "-1", "[0, 3)"],
+    ),
+    "label too large in evaluate": (
+        lambda: classifier().evaluate(data(4, 3), np.array([0, 1, 2, 9]), verbose=0),
+        ValueError,
+        ["label", "9", "[0, 3)"],
+    ),
+    "label too large in validation": (
+        lambda: classifier().fit(
+            data(4, 3), np.array([0, 1, 2, 0]), validation_data=(data(1, 3), np.array([7])), **FIT
+        ),
+        ValueError,
+        ["label", "7", "[0, 3)"],
+    ),
+    "label too large on a batch": (
+        lambda: classifier().train_on_batch(data(2, 3), np.array([0, 5])),
+        ValueError,
+        ["label", "5", "[0, 3)"],
+    ),
+    "label too large from a generator": (
+        lambda: classifier().fit(batches((data(2, 3), np.array([0, 5]))), **FIT),
+        ValueError,
+        ["label", "5", "[0, 3)"],
+    ),
+    "rate above 1": (
+        lambda: layers.Dropout(1.5, name="d"),
+        ValueError,
+        ["d", "rate", "1.5", "0", "1"],
+    ),
     "negative units": (lambda: layers.Dense(-1), ValueError, ["units", "-1", "positive"]),
-    "units that are no integer": (lambda: layers.Dense(2.5), ValueError, ["units", "2.5", "integer"]),
+    "units that are no integer": (
+        lambda: layers.Dense(2.5),
+        ValueError,
+        ["units", "2.5", "integer"],
+    ),
     "units of a recurrent layer": (lambda: layers.LSTM(0), ValueError, ["units", "0", "positive"]),
     "no filters": (lambda: layers.Conv2D(0, 3), ValueError, ["filters", "0"]),
     "kernel of no size": (lambda: layers.Conv2D(2, 0), ValueError, ["kernel_size", "0"]),
-    "kernel of another rank": (lambda: layers.Conv2D(2, (3, 3, 3)), ValueError, ["kernel_size", "(3, 3, 3)", "2"]),
-    "strides with dilation": (lambda: layers.Conv2D(2, 3, strides=2, dilation_rate=2), ValueError,
-                              ["strides", "dilation_rate"]),
-    "unknown padding": (lambda: layers.Conv2D(2, 3, padding="full"), ValueError, ["padding", "full", "same", "valid"]),
-    "unknown data format": (lambda: layers.Conv2D(2, 3, data_format="nhwc"), ValueError,
-                            ["data_format", "nhwc", "channels_last"]),
-    "groups that do not divide": (lambda: layers.Conv2D(4, 1, groups=3)(data(1, 2, 2, 3)), ValueError,
-                                  ["groups", "3", "4"]),
-    "no batch axis": (lambda: dense().fit(np.float32(3), data(1, 2), **FIT), ValueError, ["x", "batch"]),
-    "batch size 0": (lambda: dense().fit(data(4, 3), data(4, 2), batch_size=-1, **FIT), ValueError,
-                     ["batch_size", "-1", "positive"]),
-    "validation split too small": (lambda: dense().fit(data(1, 3), data(1, 2), validation_split=0.5, **FIT), ValueError,
-                                   ["1 samples", "validation_split", "0.5"]),
-    "negative learning rate of no kind": (lambda: jkeras.optimizers.SGD("fast"), ValueError, ["learning_rate", "fast"]),
-    "steps per execution 0": (lambda: dense().compile("sgd", "mse", steps_per_execution=0), ValueError,
-                              ["steps_per_execution", "0"]),
+    "kernel of another rank": (
+        lambda: layers.Conv2D(2, (3, 3, 3)),
+        ValueError,
+        ["kernel_size", "(3, 3, 3)", "2"],
+    ),
+    "strides with dilation": (
+        lambda: layers.Conv2D(2, 3, strides=2, dilation_rate=2),
+        ValueError,
+        ["strides", "dilation_rate"],
+    ),
+    "unknown padding": (
+        lambda: layers.Conv2D(2, 3, padding="full"),
+        ValueError,
+        ["padding", "full", "same", "valid"],
+    ),
+    "unknown data format": (
+        lambda: layers.Conv2D(2, 3, data_format="nhwc"),
+        ValueError,
+        ["data_format", "nhwc", "channels_last"],
+    ),
+    "groups that do not divide": (
+        lambda: layers.Conv2D(4, 1, groups=3)(data(1, 2, 2, 3)),
+        ValueError,
+        ["groups", "3", "4"],
+    ),
+    "no batch axis": (
+        lambda: dense().fit(np.float32(3), data(1, 2), **FIT),
+        ValueError,
+        ["x", "batch"],
+    ),
+    "batch size 0": (
+        lambda: dense().fit(data(4, 3), data(4, 2), batch_size=-1, **FIT),
+        ValueError,
+        ["batch_size", "-1", "positive"],
+    ),
+    "validation split too small": (
+        lambda: dense().fit(data(1, 3), data(1, 2), validation_split=0.5, **FIT),
+        ValueError,
+        ["1 samples", "validation_split", "0.5"],
+    ),
+    "negative learning rate of no kind": (
+        lambda: jkeras.optimizers.SGD("fast"),
+        ValueError,
+        ["learning_rate", "fast"],
+    ),
+    "steps per execution 0": (
+        lambda: dense().compile("sgd", "mse", steps_per_execution=0),
+        ValueError,
+        ["steps_per_execution", "0"],
+    ),
     # ------------------------------------------------------------ compile
-    "fit without compile": (lambda: Sequential([Input((3,)), layers.Dense(1)], name="net").fit(data(2, 3), data(2, 1)),
-                            ValueError, ["compile", "fit", "net"]),
-    "evaluate without compile": (lambda: Sequential([layers.Dense(1)]).evaluate(data(2, 3), data(2, 1)), ValueError,
-                                 ["compile", "evaluate"]),
-    "pure step without compile": (lambda: jkeras.training.make_train_step(Sequential([Input((3,)), layers.Dense(1)])),
-                                  ValueError, ["compile"]),
-    "unknown optimizer": (lambda: dense().compile("sgdd", "mse"), ValueError, ["sgdd", "optimizer"]),
-    "unknown loss": (lambda: dense("mean_sqared_error").fit(data(2, 3), data(2, 2), **FIT), ValueError,
-                     ["mean_sqared_error", "loss"]),
-    "unknown metric": (lambda: dense(metrics=["acuracy"]).fit(data(2, 3), data(2, 2), **FIT), ValueError,
-                       ["acuracy", "metric"]),
-    "metrics that are no list": (lambda: dense().compile("sgd", "mse", metrics="mae"), ValueError,
-                                 ["metrics", "mae"]),
-    "unknown activation": (lambda: layers.Dense(2, activation="rellu"), ValueError, ["rellu", "activation"]),
-    "unknown initializer": (lambda: layers.Dense(2, kernel_initializer="glorot"), ValueError,
-                            ["glorot", "initializer"]),
-    "unknown regularizer": (lambda: layers.Dense(2, kernel_regularizer="l7"), ValueError, ["l7", "regularizer"]),
+    "fit without compile": (
+        lambda: Sequential([Input((3,)), layers.Dense(1)], name="net").fit(data(2, 3), data(2, 1)),
+        ValueError,
+        ["compile", "fit", "net"],
+    ),
+    "evaluate without compile": (
+        lambda: Sequential([layers.Dense(1)]).evaluate(data(2, 3), data(2, 1)),
+        ValueError,
+        ["compile", "evaluate"],
+    ),
+    "pure step without compile": (
+        lambda: jkeras.training.make_train_step(Sequential([Input((3,)), layers.Dense(1)])),
+        ValueError,
+        ["compile"],
+    ),
+    "unknown optimizer": (
+        lambda: dense().compile("sgdd", "mse"),
+        ValueError,
+        ["sgdd", "optimizer"],
+    ),
+    "unknown loss": (
+        lambda: dense("mean_sqared_error").fit(data(2, 3), data(2, 2), **FIT),
+        ValueError,
+        ["mean_sqared_error", "loss"],
+    ),
+    "unknown metric": (
+        lambda: dense(metrics=["acuracy"]).fit(data(2, 3), data(2, 2), **FIT),
+        ValueError,
+        ["acuracy", "metric"],
+    ),
+    "metrics that are no list": (
+        lambda: dense().compile("sgd", "mse", metrics="mae"),
+        ValueError,
+        ["metrics", "mae"],
+    ),
+    "unknown activation": (
+        lambda: layers.Dense(2, activation="rellu"),
+        ValueError,
+        ["rellu", "activation"],
+    ),
+    "unknown initializer": (
+        lambda: layers.Dense(2, kernel_initializer="glorot"),
+        ValueError,
+        ["glorot", "initializer"],
+    ),
+    "unknown regularizer": (
+        lambda: layers.Dense(2, kernel_regularizer="l7"),
+        ValueError,
+        ["l7", "regularizer"],
+    ),
     "unknown dtype": (lambda: layers.Dense(2, dtype="float33"), ValueError, ["float33"]),
-    "unknown argument of a layer": (lambda: layers.Dense(2, activaton="relu"), ValueError, ["Dense", "activaton"]),
-    "unknown argument of an optimizer": (lambda: jkeras.optimizers.Adam(momentum=0.9), ValueError,
-                                         ["Adam", "momentum", "beta_1"]),
-    "two kinds of clipping": (lambda: jkeras.optimizers.SGD(clipnorm=1.0, clipvalue=1.0), ValueError,
-                              ["clipnorm", "clipvalue"]),
+    "unknown argument of a layer": (
+        lambda: layers.Dense(2, activaton="relu"),
+        ValueError,
+        ["Dense", "activaton"],
+    ),
+    "unknown argument of an optimizer": (
+        lambda: jkeras.optimizers.Adam(momentum=0.9),
+        ValueError,
+        ["Adam", "momentum", "beta_1"],
+    ),
+    "two kinds of clipping": (
+        lambda: jkeras.optimizers.SGD(clipnorm=1.0, clipvalue=1.0),
+        ValueError,
+        ["clipnorm", "clipvalue"],
+    ),
     # ------------------------------------------------------------ unbuilt
-    "params of an unbuilt layer": (lambda: layers.Dense(2, name="head").params, ValueError, ["head", "built", "input"]),
-    "counting an unbuilt layer": (lambda: layers.Dense(2, name="head").count_params(), ValueError, ["head", "built"]),
-    "kernel of an unbuilt layer": (lambda: layers.Dense(2, name="head").kernel, AttributeError, ["kernel"]),
-    "inputs of an unbuilt model": (lambda: Sequential([layers.Dense(1)], name="net").inputs, AttributeError,
-                                   ["net", "Input"]),
-    "state of an unbuilt model": (lambda: (lambda m: (m.compile("sgd", "mse"), jkeras.training.init_train_state(m)))(
-        Sequential([layers.Dense(1)], name="net")), ValueError, ["net", "built", "batch="]),
-    "a layer made inside call": (lambda: Forgets().init(jax.random.key(0), data(2, 3))[0] or Forgets().apply(
-        {}, {}, data(2, 3)), ValueError, ["stray", "attribute"]),
+    "params of an unbuilt layer": (
+        lambda: layers.Dense(2, name="head").params,
+        ValueError,
+        ["head", "built", "input"],
+    ),
+    "counting an unbuilt layer": (
+        lambda: layers.Dense(2, name="head").count_params(),
+        ValueError,
+        ["head", "built"],
+    ),
+    "kernel of an unbuilt layer": (
+        lambda: layers.Dense(2, name="head").kernel,
+        AttributeError,
+        ["kernel"],
+    ),
+    "inputs of an unbuilt model": (
+        lambda: Sequential([layers.Dense(1)], name="net").inputs,
+        AttributeError,
+        ["net", "Input"],
+    ),
+    "state of an unbuilt model": (
+        lambda: (lambda m: (m.compile("sgd", "mse"), jkeras.training.init_train_state(m)))(
+            Sequential([layers.Dense(1)], name="net")
+        ),
+        ValueError,
+        ["net", "built", "batch="],
+    ),
+    "a layer made inside call": (
+        lambda: (
+            Forgets().init(jax.random.key(0), data(2, 3))[0] or Forgets().apply({}, {}, data(2, 3))
+        ),
+        ValueError,
+        ["stray", "attribute"],
+    ),
     "model without call": (lambda: NoCall()(data(2, 3)), NotImplementedError, ["NoCall", "call"]),
-    "super().__init__ forgotten": (lambda: NoSuper()(data(2, 3)), RuntimeError, ["super().__init__()", "NoSuper"]),
-    "super().__init__ forgotten, seen at the call": (lambda: NoSuperPlain()(data(2, 3)), RuntimeError,
-                                                     ["super().__init__()", "NoSuperPlain"]),
+    "super().__init__ forgotten": (
+        lambda: NoSuper()(data(2, 3)),
+        RuntimeError,
+        ["super().__init__()", "NoSuper"],
+    ),
+    "super().__init__ forgotten, seen at the call": (
+        lambda: NoSuperPlain()(data(2, 3)),
+        RuntimeError,
+        ["super().__init__()", "NoSuperPlain"],
+    ),
     # ------------------------------------------------------------ numbers of arrays
-    "too few weights": (lambda: dense().layers[0].set_weights([data(3, 2)]), ValueError, ["head", "1", "2"]),
-    "weights of another shape": (lambda: dense().layers[0].set_weights([data(2, 3), data(2)]), ValueError,
-                                 ["head", "(3, 2)", "(2, 3)"]),
-    "params of another tree": (lambda: setattr(dense(), "params", {"tail": {"kernel": data(3, 2)}}), ValueError,
-                               ["head/kernel", "tail/kernel", "issing", "nexpected"]),
-    "apply with a leaf missing": (lambda: dense().apply({"head": {"kernel": data(3, 2)}}, {}, data(1, 3)), ValueError,
-                                  ["net", "head/bias", "init"]),
-    "params of another shape": (lambda: dense().apply({"head": {"kernel": data(4, 2), "bias": data(2)}}, {},
-                                                      data(1, 3)), ValueError, ["head/kernel", "(3, 2)", "(4, 2)"]),
-    "x and y of different lengths": (lambda: dense().fit(data(4, 3), data(5, 2), **FIT), ValueError,
-                                     ["(4, 3)", "(5, 2)", "same number"]),
-    "weights of another length": (lambda: dense().fit(data(4, 3), data(4, 2), sample_weight=data(3), **FIT), ValueError,
-                                  ["sample_weight", "(3,)"]),
-    "one array for two inputs": (lambda: two_inputs().predict([data(2, 3)], verbose=0), ValueError,
-                                 ["net", "2 input", "1", "left", "right"]),
-    "two arrays for one input": (lambda: dense().predict([data(2, 3), data(2, 3)], verbose=0), ValueError,
-                                 ["net", "1 input", "2"]),
-    "a missing key": (lambda: two_inputs().predict({"left": data(2, 3)}, verbose=0), ValueError,
-                      ["net", "left", "right"]),
-    "one array of labels for two outputs": (lambda: two_outputs().fit(data(2, 3), data(2, 1), **FIT), ValueError,
-                                            ["1 array", "2 output", "'a'", "'b'"]),
-    "a list of losses too short": (lambda: two_outputs(["mse"]).fit(data(2, 3), [data(2, 1)] * 2, **FIT), ValueError,
-                                   ["loss", "1", "2 outputs", "'a'"]),
-    "an unknown key of losses": (lambda: two_outputs({"a": "mse", "c": "mse"}).fit(data(2, 3), [data(2, 1)] * 2, **FIT),
-                                 (KeyError, ValueError), ["'c'", "'a'", "'b'"]),
-    "an unknown key of metrics": (lambda: two_outputs(metrics={"c": ["mae"]}).fit(data(2, 3), [data(2, 1)] * 2, **FIT),
-                                  ValueError, ["'c'", "metrics", "'a'", "'b'"]),
-    "an unknown key of labels": (lambda: two_outputs().fit(data(2, 3), {"a": data(2, 1), "c": data(2, 1)}, **FIT),
-                                 ValueError, ["'c'", "'b'"]),
-    "loss weights of another number": (lambda: two_outputs(["mse", "mse"], loss_weights=[1.0]).fit(
-        data(2, 3), [data(2, 1)] * 2, **FIT), ValueError, ["loss_weights", "1", "2"]),
-    "a weight for one of two losses": (lambda: two_outputs({"a": "mse", "b": "mse"}, loss_weights={"a": 1.0}).fit(
-        data(2, 3), [data(2, 1)] * 2, **FIT), KeyError, ["loss_weights", "'b'"]),
-    "sample weights of another structure": (lambda: two_outputs().fit(
-        data(2, 3), [data(2, 1)] * 2, sample_weight={"a": data(2), "b": data(2)}, **FIT), ValueError,
-        ["sample_weight", "per output", "structure"]),
-    "a generator for one batch": (lambda: dense().train_on_batch(iter([(data(2, 3), data(2, 2))])), TypeError,
-                                  ["on_batch", "fit"]),
-    "inputs under another name": (lambda: dense().predict({"other": data(2, 3)}, verbose=0), ValueError, ["other"]),
-    "another shape for a built model": (lambda: dense().build((None, 7)), ValueError, ["(None, 3)", "(None, 7)"]),
-    "a loss that is no tensor": (lambda: dense().add_loss("mse"), ValueError, ["add_loss", "'mse'"]),
-    "weights of a file that is not there": (lambda: dense().load_weights("nowhere.weights.h5"), FileNotFoundError,
-                                            ["nowhere.weights.h5"]),
-    "class weights for two outputs": (lambda: two_outputs().fit(data(2, 3), [data(2, 1)] * 2, class_weight={0: 2.0},
-                                                                **FIT), ValueError, ["class_weight", "single output"]),
-    "class and sample weights": (lambda: dense().fit(data(2, 3), data(2, 2), class_weight={0: 1.0},
-                                                     sample_weight=data(2), **FIT), ValueError,
-                                 ["class_weight", "sample_weight"]),
+    "too few weights": (
+        lambda: dense().layers[0].set_weights([data(3, 2)]),
+        ValueError,
+        ["head", "1", "2"],
+    ),
+    "weights of another shape": (
+        lambda: dense().layers[0].set_weights([data(2, 3), data(2)]),
+        ValueError,
+        ["head", "(3, 2)", "(2, 3)"],
+    ),
+    "params of another tree": (
+        lambda: setattr(dense(), "params", {"tail": {"kernel": data(3, 2)}}),
+        ValueError,
+        ["head/kernel", "tail/kernel", "issing", "nexpected"],
+    ),
+    "apply with a leaf missing": (
+        lambda: dense().apply({"head": {"kernel": data(3, 2)}}, {}, data(1, 3)),
+        ValueError,
+        ["net", "head/bias", "init"],
+    ),
+    "params of another shape": (
+        lambda: dense().apply({"head": {"kernel": data(4, 2), "bias": data(2)}}, {}, data(1, 3)),
+        ValueError,
+        ["head/kernel", "(3, 2)", "(4, 2)"],
+    ),
+    "x and y of different lengths": (
+        lambda: dense().fit(data(4, 3), data(5, 2), **FIT),
+        ValueError,
+        ["(4, 3)", "(5, 2)", "same number"],
+    ),
+    "weights of another length": (
+        lambda: dense().fit(data(4, 3), data(4, 2), sample_weight=data(3), **FIT),
+        ValueError,
+        ["sample_weight", "(3,)"],
+    ),
+    "one array for two inputs": (
+        lambda: two_inputs().predict([data(2, 3)], verbose=0),
+        ValueError,
+        ["net", "2 input", "1", "left", "right"],
+    ),
+    "two arrays for one input": (
+        lambda: dense().predict([data(2, 3), data(2, 3)], verbose=0),
+        ValueError,
+        ["net", "1 input", "2"],
+    ),
+    "a missing key": (
+        lambda: two_inputs().predict({"left": data(2, 3)}, verbose=0),
+        ValueError,
+        ["net", "left", "right"],
+    ),
+    "one array of labels for two outputs": (
+        lambda: two_outputs().fit(data(2, 3), data(2, 1), **FIT),
+        ValueError,
+        ["1 array", "2 output", "'a'", "'b'"],
+    ),
+    "a list of losses too short": (
+        lambda: two_outputs(["mse"]).fit(data(2, 3), [data(2, 1)] * 2, **FIT),
+        ValueError,
+        ["loss", "1", "2 outputs", "'a'"],
+    ),
+    "an unknown key of losses": (
+        lambda: two_outputs({"a": "mse", "c": "mse"}).fit(data(2, 3), [data(2, 1)] * 2, **FIT),
+        (KeyError, ValueError),
+        ["'c'", "'a'", "'b'"],
+    ),
+    "an unknown key of metrics": (
+        lambda: two_outputs(metrics={"c": ["mae"]}).fit(data(2, 3), [data(2, 1)] * 2, **FIT),
+        ValueError,
+        ["'c'", "metrics", "'a'", "'b'"],
+    ),
+    "an unknown key of labels": (
+        lambda: two_outputs().fit(data(2, 3), {"a": data(2, 1), "c": data(2, 1)}, **FIT),
+        ValueError,
+        ["'c'", "'b'"],
+    ),
+    "loss weights of another number": (
+        lambda: two_outputs(["mse", "mse"], loss_weights=[1.0]).fit(
+            data(2, 3), [data(2, 1)] * 2, **FIT
+        ),
+        ValueError,
+        ["loss_weights", "1", "2"],
+    ),
+    "a weight for one of two losses": (
+        lambda: two_outputs({"a": "mse", "b": "mse"}, loss_weights={"a": 1.0}).fit(
+            data(2, 3), [data(2, 1)] * 2, **FIT
+        ),
+        KeyError,
+        ["loss_weights", "'b'"],
+    ),
+    "sample weights of another structure": (
+        lambda: two_outputs().fit(
+            data(2, 3), [data(2, 1)] * 2, sample_weight={"a": data(2), "b": data(2)}, **FIT
+        ),
+        ValueError,
+        ["sample_weight", "per output", "structure"],
+    ),
+    "a generator for one batch": (
+        lambda: dense().train_on_batch(iter([(data(2, 3), data(2, 2))])),
+        TypeError,
+        ["on_batch", "fit"],
+    ),
+    "inputs under another name": (
+        lambda: dense().predict({"other": data(2, 3)}, verbose=0),
+        ValueError,
+        ["other"],
+    ),
+    "another shape for a built model": (
+        lambda: dense().build((None, 7)),
+        ValueError,
+        ["(None, 3)", "(None, 7)"],
+    ),
+    "a loss that is no tensor": (
+        lambda: dense().add_loss("mse"),
+        ValueError,
+        ["add_loss", "'mse'"],
+    ),
+    "weights of a file that is not there": (
+        lambda: dense().load_weights("nowhere.weights.h5"),
+        FileNotFoundError,
+        ["nowhere.weights.h5"],
+    ),
+    "class weights for two outputs": (
+        lambda: two_outputs().fit(data(2, 3), [data(2, 1)] * 2, class_weight={0: 2.0}, **FIT),
+        ValueError,
+        ["class_weight", "single output"],
+    ),
+    "class and sample weights": (
+        lambda: dense().fit(
+            data(2, 3), data(2, 2), class_weight={0: 1.0}, sample_weight=data(2), **FIT
+        ),
+        ValueError,
+        ["class_weight", "sample_weight"],
+    ),
     # ------------------------------------------------------------ labels
     "no labels": (lambda: dense().fit(data(2, 3), **FIT), ValueError, ["y", "None", "add_loss"]),
-    "no labels in evaluate": (lambda: dense().evaluate(data(2, 3), verbose=0), ValueError, ["y", "None"]),
-    "whole numbers for one-hot": (lambda: dense("categorical_crossentropy").fit(data(2, 3), np.array([0, 1]), **FIT),
-                                  ValueError, ["categorical_crossentropy", "sparse_categorical_crossentropy",
-                                               "to_categorical"]),
-    "one-hot for whole numbers": (lambda: classifier().fit(data(2, 3), np.eye(3)[:2], **FIT), ValueError,
-                                  ["sparse_categorical_crossentropy", "categorical_crossentropy", "(2, 3)"]),
+    "no labels in evaluate": (
+        lambda: dense().evaluate(data(2, 3), verbose=0),
+        ValueError,
+        ["y", "None"],
+    ),
+    "whole numbers for one-hot": (
+        lambda: dense("categorical_crossentropy").fit(data(2, 3), np.array([0, 1]), **FIT),
+        ValueError,
+        ["categorical_crossentropy", "sparse_categorical_crossentropy", "to_categorical"],
+    ),
+    "one-hot for whole numbers": (
+        lambda: classifier().fit(data(2, 3), np.eye(3)[:2], **FIT),
+        ValueError,
+        ["sparse_categorical_crossentropy", "categorical_crossentropy", "(2, 3)"],
+    ),
     # ------------------------------------------------------------ data
     "no data": (lambda: dense().fit(data(0, 3), data(0, 2), **FIT), ValueError, ["empty"]),
     "nothing at all": (lambda: dense().fit(**FIT), ValueError, ["x", "None"]),
     "empty generator": (lambda: dense().fit(batches(), **FIT), ValueError, ["empty"]),
-    "exhausted generator": (lambda: dense().fit(batches((data(2, 3), data(2, 2))), epochs=2, **FIT), ValueError,
-                            ["no batch", "steps_per_epoch"]),
-    "generator and labels": (lambda: dense().fit(endless(), data(2, 2), steps_per_epoch=1, **FIT), ValueError,
-                             ["generator", "`y`"]),
-    "generator of four": (lambda: dense().fit(batches((data(2, 3),) * 4), **FIT), ValueError, ["4", "(x, y"]),
+    "exhausted generator": (
+        lambda: dense().fit(batches((data(2, 3), data(2, 2))), epochs=2, **FIT),
+        ValueError,
+        ["no batch", "steps_per_epoch"],
+    ),
+    "generator and labels": (
+        lambda: dense().fit(endless(), data(2, 2), steps_per_epoch=1, **FIT),
+        ValueError,
+        ["generator", "`y`"],
+    ),
+    "generator of four": (
+        lambda: dense().fit(batches((data(2, 3),) * 4), **FIT),
+        ValueError,
+        ["4", "(x, y"],
+    ),
     "generator of text": (lambda: dense().fit(batches(("a", "b")), **FIT), ValueError, ["x"]),
-    "split of a generator": (lambda: dense().fit(endless(), validation_split=0.1, **FIT), ValueError,
-                             ["validation_split", "validation_data"]),
+    "split of a generator": (
+        lambda: dense().fit(endless(), validation_split=0.1, **FIT),
+        ValueError,
+        ["validation_split", "validation_data"],
+    ),
     "no kind of data": (lambda: dense().fit(3.5, **FIT), ValueError, ["3.5", "array"]),
-    "unknown validation_freq": (lambda: dense().fit(data(2, 3), data(2, 2), validation_data=(data(2, 3), data(2, 2)),
-                                                    validation_freq="often", **FIT), ValueError,
-                                ["validation_freq", "often"]),
+    "unknown validation_freq": (
+        lambda: dense().fit(
+            data(2, 3),
+            data(2, 2),
+            validation_data=(data(2, 3), data(2, 2)),
+            validation_freq="often",
+            **FIT,
+        ),
+        ValueError,
+        ["validation_freq", "often"],
+    ),
     # ------------------------------------------------------------ graphs
-    "text as positional argument": (lambda: layers.Dense(2, name="head")("hello"), ValueError, ["head", "hello"]),
-    "a number as second argument": (lambda: layers.Dense(2, name="head")(data(1, 3), 5), (TypeError, ValueError),
-                                    ["head"]),
+    "text as positional argument": (
+        lambda: layers.Dense(2, name="head")("hello"),
+        ValueError,
+        ["head", "hello"],
+    ),
+    "a number as second argument": (
+        lambda: layers.Dense(2, name="head")(data(1, 3), 5),
+        (TypeError, ValueError),
+        ["head"],
+    ),
     "numpy on a KerasTensor": (lambda: np.mean(Input((3,))), ValueError, ["KerasTensor", "ops"]),
     "jnp on a KerasTensor": (lambda: jnp.sum(Input((3,))), ValueError, ["KerasTensor", "ops"]),
     "if on a KerasTensor": (lambda: bool(Input((3,)) > 0), TypeError, ["KerasTensor", "boolean"]),
     "for on a KerasTensor": (lambda: list(Input((3,))), NotImplementedError, ["KerasTensor"]),
     "graph disconnected": (disconnected, ValueError, ["not connected", "'b'", "'a'"]),
-    "output that is an array": (lambda: Model(Input((3,)), data(2, 3)), ValueError, ["outputs", "KerasTensor"]),
-    "input that is an array": (lambda: Model(inputs=data(2, 3), outputs=layers.Dense(1)(Input((3,)))), ValueError,
-                               ["inputs", "KerasTensor"]),
-    "one name twice in Sequential": (lambda: Sequential([layers.Dense(1, name="a"), layers.Dense(1, name="a")]),
-                                     ValueError, ["'a'", "unique"]),
-    "one name twice in a graph": (lambda: (lambda x: Model(x, layers.Dense(1, name="a")(layers.Dense(
-        1, name="a")(x))))(Input((3,))), ValueError, ['"a"', "unique"]),
-    "a class instead of a layer": (lambda: Sequential([layers.Dense]), ValueError, ["Layer", "Dense"]),
+    "output that is an array": (
+        lambda: Model(Input((3,)), data(2, 3)),
+        ValueError,
+        ["outputs", "KerasTensor"],
+    ),
+    "input that is an array": (
+        lambda: Model(inputs=data(2, 3), outputs=layers.Dense(1)(Input((3,)))),
+        ValueError,
+        ["inputs", "KerasTensor"],
+    ),
+    "one name twice in Sequential": (
+        lambda: Sequential([layers.Dense(1, name="a"), layers.Dense(1, name="a")]),
+        ValueError,
+        ["'a'", "unique"],
+    ),
+    "one name twice in a graph": (
+        lambda: (lambda x: Model(x, layers.Dense(1, name="a")(layers.Dense(1, name="a")(x))))(
+            Input((3,))
+        ),
+        ValueError,
+        ['"a"', "unique"],
+    ),
+    "a class instead of a layer": (
+        lambda: Sequential([layers.Dense]),
+        ValueError,
+        ["Layer", "Dense"],
+    ),
     "a name with a slash": (lambda: layers.Dense(1, name="a/b"), ValueError, ["name", "a/b"]),
     "no such layer": (lambda: dense().get_layer("tail"), ValueError, ["tail", "head"]),
     "layer number too large": (lambda: dense().get_layer(index=7), ValueError, ["7", "1"]),
     "negative shape": (lambda: Input((-3,)), ValueError, ["-3"]),
     "an int as shape": (lambda: Input(3), ValueError, ["3", "shape"]),
-    "stateful without a batch size": (lambda: Sequential([Input((5, 3)), layers.LSTM(2, stateful=True, name="r")]),
-                                      ValueError, ["r", "batch", "batch_shape"]),
+    "stateful without a batch size": (
+        lambda: Sequential([Input((5, 3)), layers.LSTM(2, stateful=True, name="r")]),
+        ValueError,
+        ["r", "batch", "batch_shape"],
+    ),
     # ------------------------------------------------------------ the pure interface
-    "dropout in training without a key": (lambda: layers.Dropout(0.5, name="d").apply(
-        {}, {}, data(2, 3), training=True), ValueError, ["d", "rng=jax.random.key"]),
-    "assignment of another shape": (lambda: dense().layers[0].bias.assign(data(3)), ValueError,
-                                    ["bias", "(2,)", "(3,)"]),
-    "state changed under jit": (lambda: (lambda layer: (layer(data(4, 3)), jax.jit(lambda x: layer(x, training=True))(
-        data(4, 3))))(layers.BatchNormalization(name="n")), RuntimeError, ["moving_mean", "apply"]),
-    "optimizer for other variables": (lambda: (lambda o, a, b: (o.apply([data(2)], [a]), o.apply([data(2)], [b])))(
-        jkeras.optimizers.SGD(), jkeras.Variable(data(2), name="a"), jkeras.Variable(data(2), name="b")), ValueError,
-        ["sgd", "b"]),
+    "dropout in training without a key": (
+        lambda: layers.Dropout(0.5, name="d").apply({}, {}, data(2, 3), training=True),
+        ValueError,
+        ["d", "rng=jax.random.key"],
+    ),
+    "assignment of another shape": (
+        lambda: dense().layers[0].bias.assign(data(3)),
+        ValueError,
+        ["bias", "(2,)", "(3,)"],
+    ),
+    "state changed under jit": (
+        lambda: (
+            lambda layer: (
+                layer(data(4, 3)),
+                jax.jit(lambda x: layer(x, training=True))(data(4, 3)),
+            )
+        )(layers.BatchNormalization(name="n")),
+        RuntimeError,
+        ["moving_mean", "apply"],
+    ),
+    "optimizer for other variables": (
+        lambda: (lambda o, a, b: (o.apply([data(2)], [a]), o.apply([data(2)], [b])))(
+            jkeras.optimizers.SGD(),
+            jkeras.Variable(data(2), name="a"),
+            jkeras.Variable(data(2), name="b"),
+        ),
+        ValueError,
+        ["sgd", "b"],
+    ),
     # ------------------------------------------------------------ config and files
-    "config of an unknown class": (lambda: layers.deserialize({"class_name": "Dens", "config": {}}),
-                                   (ValueError, TypeError), ["Dens"]),
-    "config of a lambda": (lambda: layers.Lambda.from_config(layers.Lambda(lambda x: x).get_config()), ValueError,
-                           ["lambda", "safe_mode=False", "register_keras_serializable"]),
-    "custom class that is not registered": (lambda: jkeras.models.model_from_json(
-        '{"module": "mine", "class_name": "Mine", "config": {}, "registered_name": "Mine"}'), (ValueError, TypeError),
-        ["Mine", "custom_objects"]),
+    "config of an unknown class": (
+        lambda: layers.deserialize({"class_name": "Dens", "config": {}}),
+        (ValueError, TypeError),
+        ["Dens"],
+    ),
+    "config of a lambda": (
+        lambda: layers.Lambda.from_config(layers.Lambda(lambda x: x).get_config()),
+        ValueError,
+        ["lambda", "safe_mode=False", "register_keras_serializable"],
+    ),
+    "custom class that is not registered": (
+        lambda: jkeras.models.model_from_json(
+            '{"module": "mine", "class_name": "Mine", "config": {}, "registered_name": "Mine"}'
+        ),
+        (ValueError, TypeError),
+        ["Mine", "custom_objects"],
+    ),
 }
 
 
@@ -333,7 +713,9 @@ def test_mistake(name):
     message = str(error.value)
     missing = [word for word in words if word.lower() not in message.lower()]
     assert not missing, f"the message lacks {missing}: {message}"
-    assert type(error.value).__module__.split(".")[0] not in ("jaxlib", "jax"), f"{type(error.value)}: {message}"
+    assert type(error.value).__module__.split(".")[0] not in ("jaxlib", "jax"), (
+        f"{type(error.value)}: {message}"
+    )
 
 
 def test_checkpoint_folder_of_another_model(tmp_path):
@@ -344,8 +726,12 @@ def test_checkpoint_folder_of_another_model(tmp_path):
 
 
 def test_labels_of_a_class_that_is_ignored_are_no_mistake():
-    model = dense(jkeras.losses.SparseCategoricalCrossentropy(ignore_class=255), 3, activation="softmax")
-    assert np.isfinite(model.fit(data(4, 3), np.array([0, 1, 255, 2]), verbose=0).history["loss"]).all()
+    model = dense(
+        jkeras.losses.SparseCategoricalCrossentropy(ignore_class=255), 3, activation="softmax"
+    )
+    assert np.isfinite(
+        model.fit(data(4, 3), np.array([0, 1, 255, 2]), verbose=0).history["loss"]
+    ).all()
     with pytest.raises(ValueError, match=r"\[0, 3\)"):
         model.fit(data(4, 3), np.array([0, 1, 254, 2]), verbose=0)
 
@@ -353,8 +739,10 @@ def test_labels_of_a_class_that_is_ignored_are_no_mistake():
 def test_a_mistake_leaves_the_model_as_it_was():
     model = classifier()
     before = model.get_weights()
-    for mistake in (lambda: model.fit(data(4, 3), np.array([0, 1, 2, 3]), verbose=0),
-                    lambda: model.fit(data(4, 2), np.array([0, 1, 2, 0]), verbose=0)):
+    for mistake in (
+        lambda: model.fit(data(4, 3), np.array([0, 1, 2, 3]), verbose=0),
+        lambda: model.fit(data(4, 2), np.array([0, 1, 2, 0]), verbose=0),
+    ):
         with pytest.raises(ValueError):
             mistake()
     for a, b in zip(before, model.get_weights()):

@@ -60,7 +60,9 @@ def test_custom_train_step():
 
 
 def test_pure_research():
-    accuracies, norms, (before, after) = load("pure_research").main(members=4, ensemble_steps=150, maml_steps=400)
+    accuracies, norms, (before, after) = load("pure_research").main(
+        members=4, ensemble_steps=150, maml_steps=400
+    )
     assert accuracies.shape == (4,) and accuracies.max() > 0.93
     assert accuracies.min() < accuracies.max()  # the smallest learning rate is too small
     assert norms.shape == (32,) and np.ptp(norms) > 0
@@ -69,11 +71,20 @@ def test_pure_research():
 
 # ---------------------------------------------------------------- one idea each, in short forms
 
+
 def run(name, **environment):
-    """What an example prints that starts processes, or needs devices that this process does not have."""
+    """What an example prints that starts processes, or needs devices that this process does not
+    have.
+    """
     environment = {**os.environ, "PYTHONPATH": str(EXAMPLES.parent), **environment}
-    return subprocess.run([sys.executable, str(EXAMPLES / f"{name}.py")], env=environment, capture_output=True,
-                          text=True, timeout=600, check=True).stdout
+    return subprocess.run(
+        [sys.executable, str(EXAMPLES / f"{name}.py")],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=True,
+    ).stdout
 
 
 @pytest.mark.slow
@@ -196,7 +207,9 @@ def test_kill_and_resume():
 
 def test_keras_file():
     accuracies = load("keras_file").main(epochs=3)
-    assert 0.85 < accuracies["as it came"] < accuracies["trained on"] == accuracies["saved and opened"]
+    assert (
+        0.85 < accuracies["as it came"] < accuracies["trained on"] == accuracies["saved and opened"]
+    )
     assert (EXAMPLES / "data" / "digits_by_keras.keras").stat().st_size < 50_000
 
 

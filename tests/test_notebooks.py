@@ -1,4 +1,6 @@
-"""The notebooks of colab/ run from the first cell to the last, in a short form, in the environment of the tests."""
+"""The notebooks of colab/ run from the first cell to the last, in a short form, in the environment
+of the tests.
+"""
 
 import importlib.util
 import json
@@ -16,29 +18,75 @@ slow = pytest.mark.slow
 
 # name: what the cell of parameters says instead, how many pictures there are, what must be printed
 SHORT = {
-    "quickstart": (dict(EPOCHS=4), 3, [r"test accuracy: 0\.9", r"together: 0\.9", "the same predictions: True"]),
-    "coming_from_keras": (dict(EPOCHS=3), 3, [r"Keras's predictions and ours: \S+e-0[5-9]|ours: 0\.0e\+00"]),
-    "functional": (dict(STEPS=300), 1, [r"test accuracy: 0\.[89]", "same output: True", "all equal: True"]),
-    "research": (dict(MEMBERS=4, ENSEMBLE_STEPS=200, MAML_STEPS=200), 4, [r"best: 0\.9", "200 new waves"]),
-    "transfer_learning": (dict(EPOCHS=4, DATA="digits", WEIGHTS=None, ROWS=8, LARGE_EPOCHS=1), 2,
-                          [r"upright digits: 0\.9", "'head'", "with the last block"]),
-    "tpu": (dict(DATA="digits", ROWS=128, WIDTH=8, BATCH=64, EPOCHS=2, TEXT_WIDTH=32, BLOCKS=2, CONTEXT=32,
-                 TEXT_BATCH=32, TEXT_EPOCHS=2, CHARACTERS=10_000), 1,
-            ["images a second", "characters a second", "epochs run by this call: 1, epochs in the history: 3"]),
+    "quickstart": (
+        dict(EPOCHS=4),
+        3,
+        [r"test accuracy: 0\.9", r"together: 0\.9", "the same predictions: True"],
+    ),
+    "coming_from_keras": (
+        dict(EPOCHS=3),
+        3,
+        [r"Keras's predictions and ours: \S+e-0[5-9]|ours: 0\.0e\+00"],
+    ),
+    "functional": (
+        dict(STEPS=300),
+        1,
+        [r"test accuracy: 0\.[89]", "same output: True", "all equal: True"],
+    ),
+    "research": (
+        dict(MEMBERS=4, ENSEMBLE_STEPS=200, MAML_STEPS=200),
+        4,
+        [r"best: 0\.9", "200 new waves"],
+    ),
+    "transfer_learning": (
+        dict(EPOCHS=4, DATA="digits", WEIGHTS=None, ROWS=8, LARGE_EPOCHS=1),
+        2,
+        [r"upright digits: 0\.9", "'head'", "with the last block"],
+    ),
+    "tpu": (
+        dict(
+            DATA="digits",
+            ROWS=128,
+            WIDTH=8,
+            BATCH=64,
+            EPOCHS=2,
+            TEXT_WIDTH=32,
+            BLOCKS=2,
+            CONTEXT=32,
+            TEXT_BATCH=32,
+            TEXT_EPOCHS=2,
+            CHARACTERS=10_000,
+        ),
+        1,
+        [
+            "images a second",
+            "characters a second",
+            "epochs run by this call: 1, epochs in the history: 3",
+        ],
+    ),
 }
 
 
 @pytest.fixture
 def kernels(tmp_path, monkeypatch):
-    """A kernel named python3 that is this very interpreter, whatever else is registered on the machine."""
+    """A kernel named python3 that is this very interpreter, whatever else is registered on the
+    machine.
+    """
     spec = tmp_path / "kernels" / "python3"
     spec.mkdir(parents=True)
-    spec.joinpath("kernel.json").write_text(json.dumps({
-        "argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
-        "display_name": "Python 3", "language": "python"}))
+    spec.joinpath("kernel.json").write_text(
+        json.dumps(
+            {
+                "argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+                "display_name": "Python 3",
+                "language": "python",
+            }
+        )
+    )
     monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    monkeypatch.delenv("MPLBACKEND", raising=False)  # a kernel shows its figures, unless that says otherwise
+    # a kernel shows its figures, unless that says otherwise
+    monkeypatch.delenv("MPLBACKEND", raising=False)
 
 
 def shortened(notebook, parameters):
@@ -46,17 +94,25 @@ def shortened(notebook, parameters):
     (cell,) = [cell for cell in notebook.cells if "parameters" in cell.metadata.get("tags", ())]
     names = {}
     exec(cell.source, names)
-    assert set(parameters) <= set(names), "a parameter that the notebook does not have would shorten nothing"
+    assert set(parameters) <= set(names), (
+        "a parameter that the notebook does not have would shorten nothing"
+    )
     cell.source += "".join(f"\n{name} = {value!r}" for name, value in parameters.items())
     return notebook
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, marks=() if name == "quickstart" else slow) for name in SHORT])
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=() if name == "quickstart" else slow) for name in SHORT]
+)
 def test_notebook(name, kernels, tmp_path):
     parameters, pictures, wanted = SHORT[name]
     notebook = shortened(nbformat.read(COLAB / f"{name}.ipynb", as_version=4), parameters)
-    NotebookClient(notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": tmp_path}}).execute()
-    outputs = [output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs]
+    NotebookClient(
+        notebook, timeout=600, kernel_name="python3", resources={"metadata": {"path": tmp_path}}
+    ).execute()
+    outputs = [
+        output for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs
+    ]
     text = "".join(output.get("text", "") for output in outputs)
     assert [pattern for pattern in wanted if not re.search(pattern, text)] == [], text
     assert sum("image/png" in output.get("data", {}) for output in outputs) >= pictures
@@ -93,7 +149,10 @@ def make():
 
 def test_cells_of_a_source():
     source = "# %% [markdown]\n# # Title\n#\n# Text.\n\n# %% parameters\nA = 1\n\n\n# %%\nprint(A)  # %% no cell\n"
-    assert list(make().cells_of(source)) == [("markdown", "# Title\n\nText."), ("parameters", "A = 1"),
-                                             ("code", "print(A)  # %% no cell")]
+    assert list(make().cells_of(source)) == [
+        ("markdown", "# Title\n\nText."),
+        ("parameters", "A = 1"),
+        ("code", "print(A)  # %% no cell"),
+    ]
     with pytest.raises(ValueError, match=r"Received: '# %% \[code\]'"):
         list(make().cells_of("# %% [code]\n1\n"))

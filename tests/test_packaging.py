@@ -1,4 +1,6 @@
-"""The wheel and the sdist: built, installed in an environment of their own, used there as a new user would."""
+"""The wheel and the sdist: built, installed in an environment of their own, used there as a new
+user would.
+"""
 
 import os
 import pathlib
@@ -14,13 +16,18 @@ import jkeras
 
 ROOT = pathlib.Path(jkeras.__file__).parent.parent
 QUICK = ["tests/test_errors.py", "tests/shell/test_typos.py", "tests/shell/test_cloning.py"]
-pytestmark = [pytest.mark.slow, pytest.mark.skipif(not (ROOT / "pyproject.toml").exists(), reason="no sources here")]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not (ROOT / "pyproject.toml").exists(), reason="no sources here"),
+]
 
 
 def command(*arguments, cwd):
     """Runs a command without this process's import path; returns what it printed."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    done = subprocess.run([str(part) for part in arguments], cwd=cwd, env=environment, capture_output=True, text=True)
+    done = subprocess.run(
+        [str(part) for part in arguments], cwd=cwd, env=environment, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -35,8 +42,11 @@ def python(folder):
     """The interpreter of an environment with nothing in it but what builds and checks."""
     venv.create(folder / "venv", with_pip=True)
     python = folder / "venv" / "bin" / "python"
-    done = subprocess.run([python, "-m", "pip", "install", "-q", "build", "pytest", "pyright[nodejs]"],
-                          capture_output=True, text=True)
+    done = subprocess.run(
+        [python, "-m", "pip", "install", "-q", "build", "pytest", "pyright[nodejs]"],
+        capture_output=True,
+        text=True,
+    )
     if done.returncode:
         pytest.skip(f"pip reaches no index: {done.stderr[-300:]}")
     return python
@@ -61,8 +71,12 @@ def installed(folder, python, built):
 def test_the_wheel_is_small_and_has_all(built):
     assert built[0].stat().st_size < 2_000_000
     names = zipfile.ZipFile(built[0]).namelist()
-    wanted = {"jkeras/py.typed", "jkeras/examples/digits_quickstart.py", "jkeras/applications/weights.json",
-              "jkeras/datasets/data/digits.npz"}
+    wanted = {
+        "jkeras/py.typed",
+        "jkeras/examples/digits_quickstart.py",
+        "jkeras/applications/weights.json",
+        "jkeras/datasets/data/digits.npz",
+    }
     assert wanted <= set(names)
     assert not [name for name in names if name.startswith(("tests/", "benchmarks/", "examples/"))]
 
@@ -71,21 +85,40 @@ def test_what_a_new_user_does_first(installed, folder):
     where = command(installed, "-c", "import jkeras; print(jkeras.__file__)", cwd=folder)
     assert "site-packages" in where
     assert "digits_quickstart" in command(installed, "-m", "jkeras", "examples", cwd=folder)
-    assert "test accuracy: 0.9" in command(installed, "-m", "jkeras", "examples", "digits", cwd=folder)
-    (folder / "program.py").write_text("import keras\nprint(keras.__version__, keras.layers.Dense.__module__)\n")
-    assert command(installed, "-m", "jkeras", "run", "program.py", cwd=folder).strip() == "3.15.1 jkeras.layers.dense"
+    assert "test accuracy: 0.9" in command(
+        installed, "-m", "jkeras", "examples", "digits", cwd=folder
+    )
+    (folder / "program.py").write_text(
+        "import keras\nprint(keras.__version__, keras.layers.Dense.__module__)\n"
+    )
+    assert (
+        command(installed, "-m", "jkeras", "run", "program.py", cwd=folder).strip()
+        == "3.15.1 jkeras.layers.dense"
+    )
 
 
 def test_help_is_for_people(installed, folder):
     text = command(installed, "-c", "import jkeras; help(jkeras.layers.Dense)", cwd=folder)
-    assert "Dense(units, activation=None, use_bias=True" in text and "units: size of the output's last axis" in text
-    shown = command(installed, "-c", "import jkeras; print(*dir(jkeras), *dir(jkeras.layers))", cwd=folder).split()
-    assert {"Dense", "Sequential"} <= set(shown) and not {"core", "exported", "as_keras", "dense"} & set(shown)
+    assert (
+        "Dense(units, activation=None, use_bias=True" in text
+        and "units: size of the output's last axis" in text
+    )
+    shown = command(
+        installed, "-c", "import jkeras; print(*dir(jkeras), *dir(jkeras.layers))", cwd=folder
+    ).split()
+    assert {"Dense", "Sequential"} <= set(shown) and not {
+        "core",
+        "exported",
+        "as_keras",
+        "dense",
+    } & set(shown)
 
 
 def test_a_type_checker_accepts_what_users_type(installed, folder):
     shutil.copy(ROOT / "tests" / "typed_program.py", folder)
-    said = command(installed, "-m", "pyright", "--pythonpath", installed, "typed_program.py", cwd=folder)
+    said = command(
+        installed, "-m", "pyright", "--pythonpath", installed, "typed_program.py", cwd=folder
+    )
     assert "0 errors" in said, said
 
 
@@ -94,6 +127,7 @@ def test_quick_tests_pass_from_the_sdist(installed, folder, built):
         file.extractall(folder, filter="data")
     sources = next(path for path in folder.glob("jkeras-*") if path.is_dir())
     shutil.rmtree(sources / "jkeras")  # what is tested is what was installed
-    command(installed, "-m", "pip", "install", "-q", "keras==3.15.1", cwd=folder)  # the oracle, which conftest.py loads
+    # the oracle, which conftest.py loads
+    command(installed, "-m", "pip", "install", "-q", "keras==3.15.1", cwd=folder)
     said = command(installed, "-m", "pytest", "-q", "-p", "no:cacheprovider", *QUICK, cwd=sources)
     assert "passed" in said.splitlines()[-1]

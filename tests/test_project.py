@@ -1,4 +1,6 @@
-"""The rules of the project: which package may import which, what `import jkeras` loads, what is documented."""
+"""The rules of the project: which package may import which, what `import jkeras` loads, what is
+documented.
+"""
 
 import ast
 import inspect
@@ -29,18 +31,50 @@ ORDER = [
     {"callbacks"},
     {"training"},
     {"models"},
-    {"applications", "datasets", "distillation", "preprocessing", "utils", "visualization", "wrappers"},
+    {
+        "applications",
+        "datasets",
+        "distillation",
+        "preprocessing",
+        "utils",
+        "visualization",
+        "wrappers",
+    },
     {"as_keras"},
 ]
 TOP = {"__init__", "__main__"}  # they import from all
 RANK = {package: rank for rank, packages in enumerate(ORDER) for package in packages}
-HEAVY = ["orbax", "tensorstore", "h5py", "matplotlib", "rich", "tensorflow", "torch", "pandas", "keras", "IPython",
-         "sklearn", "PIL", "flax", "equinox", "jax2onnx", "onnx"]
+HEAVY = [
+    "orbax",
+    "tensorstore",
+    "h5py",
+    "matplotlib",
+    "rich",
+    "tensorflow",
+    "torch",
+    "pandas",
+    "keras",
+    "IPython",
+    "sklearn",
+    "PIL",
+    "flax",
+    "equinox",
+    "jax2onnx",
+    "onnx",
+]
 
-# Their examples would need Pillow, graphviz, a network, folders full of files, a process of their own; their tests make
-# what they need.
-WITHOUT_EXAMPLE = {"audio_dataset_from_directory", "get_file", "image_dataset_from_directory", "install_as_keras",
-                   "load_img", "plot_model", "save_img", "text_dataset_from_directory"}
+# Their examples would need Pillow, graphviz, a network, folders full of files, a process of their
+# own; their tests make what they need.
+WITHOUT_EXAMPLE = {
+    "audio_dataset_from_directory",
+    "get_file",
+    "image_dataset_from_directory",
+    "install_as_keras",
+    "load_img",
+    "plot_model",
+    "save_img",
+    "text_dataset_from_directory",
+}
 
 
 def package_of(path):
@@ -56,7 +90,11 @@ def imported(tree):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"line {node.lineno}: relative imports are not used here"
-            names = [f"jkeras.{alias.name}" for alias in node.names] if node.module == "jkeras" else [node.module]
+            names = (
+                [f"jkeras.{alias.name}" for alias in node.names]
+                if node.module == "jkeras"
+                else [node.module]
+            )
         for name in names:
             parts = name.split(".")
             if parts[0] == "jkeras":
@@ -85,7 +123,9 @@ def test_every_package_has_its_place():
 
 def test_import_loads_no_heavy_module():
     code = "import sys, jkeras; print(*sorted({name.split('.')[0] for name in sys.modules}))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT.parent)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT.parent
+    )
     assert not set(done.stdout.split()) & set(HEAVY)
 
 
@@ -96,15 +136,19 @@ def public_objects():
     for module in [m for m in modules if hasattr(m, "__path__") or m.__name__.count(".") == 1]:
         for name in getattr(module, "__all__", ()):
             thing = getattr(module, name)
-            if (inspect.isclass(thing) or inspect.isfunction(thing)) and (thing.__module__ or "").startswith("jkeras"):
+            if (inspect.isclass(thing) or inspect.isfunction(thing)) and (
+                thing.__module__ or ""
+            ).startswith("jkeras"):
                 seen.setdefault(id(thing), (f"{module.__name__}.{name}", thing))
     return sorted(seen.values())
 
 
 @pytest.mark.parametrize("what", ["docstring", "example"])
 def test_every_public_object_is_documented(what):
-    text = {name: inspect.getdoc(thing) if not inspect.isclass(thing) else thing.__doc__
-            for name, thing in public_objects()}
+    text = {
+        name: inspect.getdoc(thing) if not inspect.isclass(thing) else thing.__doc__
+        for name, thing in public_objects()
+    }
     wanted = "" if what == "docstring" else ">>> "
     assert len(text) > 100
     missing = [name for name, doc in text.items() if not doc or wanted not in doc]
@@ -113,8 +157,13 @@ def test_every_public_object_is_documented(what):
     assert not missing, f"{len(missing)} without {what}: {', '.join(missing)}"
 
 
-@pytest.mark.skipif(not (ROOT.parent.parent / "shared" / "parity").exists(), reason="needs ../shared/parity")
+@pytest.mark.skipif(
+    not (ROOT.parent.parent / "shared" / "parity").exists(), reason="needs ../shared/parity"
+)
 def test_tables_from_check_api_are_up_to_date():
-    done = subprocess.run([sys.executable, ROOT.parent / "docs" / "make_gaps.py", "--check"], capture_output=True,
-                          text=True)
+    done = subprocess.run(
+        [sys.executable, ROOT.parent / "docs" / "make_gaps.py", "--check"],
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr

@@ -10,13 +10,27 @@ from jkeras.models import load_model
 
 x = np.zeros((8, 4), "float32")
 y = np.zeros((8,), "int32")
-model = Sequential([Input((4,)), Dense(3, activation="relu", kernel_initializer="he_normal"), layers.Dropout(0.5),
-                    layers.Dense(units=2, use_bias=False, name="head", dtype="float32")])
+model = Sequential(
+    [
+        Input((4,)),
+        Dense(3, activation="relu", kernel_initializer="he_normal"),
+        layers.Dropout(0.5),
+        layers.Dense(units=2, use_bias=False, name="head", dtype="float32"),
+    ]
+)
 model.compile(optimizer="adam", loss="sparse_categorical_crossentropy", metrics=["accuracy"])
-model.compile(optimizer=jkeras.optimizers.Adam(learning_rate=1e-3, clipnorm=1.0),
-              loss=jkeras.losses.SparseCategoricalCrossentropy(from_logits=True))
-history = model.fit(x, y, epochs=2, batch_size=4, validation_split=0.5,
-                    callbacks=[jkeras.callbacks.EarlyStopping(patience=2)])
+model.compile(
+    optimizer=jkeras.optimizers.Adam(learning_rate=1e-3, clipnorm=1.0),
+    loss=jkeras.losses.SparseCategoricalCrossentropy(from_logits=True),
+)
+history = model.fit(
+    x,
+    y,
+    epochs=2,
+    batch_size=4,
+    validation_split=0.5,
+    callbacks=[jkeras.callbacks.EarlyStopping(patience=2)],
+)
 print(history.history["loss"][-1])
 loss, accuracy = model.evaluate(x, y, verbose=0)
 print(model.predict(x).shape)
@@ -33,7 +47,9 @@ out = Dense(2)(ops.relu(h))
 net = Model(inputs, out, name="net")
 print(net.get_layer("dense"), net.trainable_weights[0].shape, net.count_params())
 params, state = net.init(jax.random.key(0), np.zeros((1, 8, 8, 3), "float32"))
-value, state = net.apply(params, state, np.zeros((1, 8, 8, 3), "float32"), training=True, rng=jax.random.key(1))
+value, state = net.apply(
+    params, state, np.zeros((1, 8, 8, 3), "float32"), training=True, rng=jax.random.key(1)
+)
 step = jkeras.training.make_train_step(model)
 
 
@@ -43,7 +59,9 @@ class Mine(jkeras.layers.Layer):
         self.units = units
 
     def build(self, input_shape):
-        self.w = self.add_weight(shape=(input_shape[-1], self.units), initializer="glorot_uniform", name="w")
+        self.w = self.add_weight(
+            shape=(input_shape[-1], self.units), initializer="glorot_uniform", name="w"
+        )
 
     def call(self, x, training=None):
         return ops.matmul(x, self.w)
@@ -80,18 +98,22 @@ c = layers.Conv2D(2, (3, 3), strides=(2, 2), name="c")(inputs)
 d = layers.MultiHeadAttention(num_heads=2, key_dim=4)(h, h)
 ck = jkeras.callbacks.ModelCheckpoint("a.keras", save_best_only=True, save_freq=100)
 es = jkeras.callbacks.EarlyStopping(min_delta=1e-3)
-lr = jkeras.callbacks.LearningRateScheduler(lambda epoch: 0.1 ** epoch)
+lr = jkeras.callbacks.LearningRateScheduler(lambda epoch: 0.1**epoch)
 n = ops.mean(a, axis=(0, 1), keepdims=True)
 labels = jkeras.utils.to_categorical(y, num_classes=3)
 layers.TimeDistributed(Dense(1))
 layers.Bidirectional(LSTM(1), merge_mode=None)
 jkeras.install_as_keras()
-k = ops.conv(np.ones((1, 4, 4, 3)), np.ones((2, 2, 3, 1)), strides=(2, 2), padding="same", dilation_rate=1)
+k = ops.conv(
+    np.ones((1, 4, 4, 3)), np.ones((2, 2, 3, 1)), strides=(2, 2), padding="same", dilation_rate=1
+)
 k = ops.softmax(k, axis=(-1, -2))
 k = ops.sum(k * 2.0, axis=-1) + ops.max(k) - ops.cast(y, "float32")
 k = ops.where(k > 0, k, ops.zeros_like(k))
 k = ops.image.resize(k, (8, 8), interpolation="bilinear")
 k = ops.reshape(k, (-1, 2))
-u = jkeras.random.uniform((2,), minval=a, maxval=2, dtype="float32", seed=jkeras.random.SeedGenerator(1))
+u = jkeras.random.uniform(
+    (2,), minval=a, maxval=2, dtype="float32", seed=jkeras.random.SeedGenerator(1)
+)
 v = ops.mean(ops.square(a - b)) + jkeras.losses.mean_squared_error(a, b)
 jkeras.activations.relu(a, max_value=6)

@@ -1,4 +1,6 @@
-"""A web server on this machine, for tests of what is downloaded, with the faults that servers and networks have."""
+"""A web server on this machine, for tests of what is downloaded, with the faults that servers and
+networks have.
+"""
 
 import contextlib
 import hashlib
@@ -78,10 +80,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_header(name, value)
         if begin is not None:
             self.send_header("Content-Range", f"bytes {begin}-{len(body) - 1}/{len(body)}")
-        rest = memoryview(body)[begin or 0:]
+        rest = memoryview(body)[begin or 0 :]
         if server.length:
-            name, value = ("Content-Length", len(rest)) if server.length == "Content-Length" else (
-                "Transfer-Encoding", "chunked")
+            name, value = (
+                ("Content-Length", len(rest))
+                if server.length == "Content-Length"
+                else ("Transfer-Encoding", "chunked")
+            )
             self.send_header(name, str(value))
         self.end_headers()
         cut = next(server.cuts, None)
@@ -96,18 +101,27 @@ class Handler(http.server.BaseHTTPRequestHandler):
         """Where the part begins that is asked for, or None for the whole."""
         found = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
         same = self.headers.get("If-Range") in self._marks(body).values()
-        return int(found[1]) if found and self.server.ranges and (same or not self.server.believes) else None
+        return (
+            int(found[1])
+            if found and self.server.ranges and (same or not self.server.believes)
+            else None
+        )
 
     def _marks(self, body):
-        values = {"ETag": lambda: f'"{hashlib.md5(body).hexdigest()}"', "Last-Modified": lambda: LAST_MODIFIED}
+        values = {
+            "ETag": lambda: f'"{hashlib.md5(body).hexdigest()}"',
+            "Last-Modified": lambda: LAST_MODIFIED,
+        }
         return {name: values[name]() for name in self.server.marks}
 
     def _write(self, body):
         size, pause = self.server.slow or (1 << 20, 0)
         for i in range(0, len(body), size):
             time.sleep(pause)
-            block = body[i:i + size]
-            self.wfile.write(b"%x\r\n%b\r\n" % (len(block), block) if self.server.length == "chunked" else block)
+            block = body[i : i + size]
+            self.wfile.write(
+                b"%x\r\n%b\r\n" % (len(block), block) if self.server.length == "chunked" else block
+            )
 
     def log_message(self, *args):
         """Says nothing."""
@@ -121,7 +135,9 @@ def serving(files):
         files: {path: bytes, or the path of a file}.
     """
     with Server(files) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+        thread = threading.Thread(
+            target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True
+        )
         thread.start()
         try:
             yield server

@@ -1,10 +1,12 @@
-"""Runs the tests of packages that were written for Keras 3, under Keras on JAX and with jkeras in its place.
+"""Runs the tests of packages that were written for Keras 3, under Keras on JAX and with jkeras in
+its place.
 
     python -m benchmarks.packages                            # all, in an environment made for them
     python -m benchmarks.packages --only bayesflow --python PYTHON   # in one that is there already
 
-Sources come from the package registry, into --folder. Prints the table of docs/compatibility.md, and below it each test
-that passes under Keras and not under jkeras; the exit status is 1 if there is one.
+Sources come from the package registry, into --folder. Prints the table of docs/compatibility.md,
+and below it each test that passes under Keras and not under jkeras; the exit status is 1 if there
+is one.
 """
 
 import argparse
@@ -23,7 +25,9 @@ COMMON = ("keras==3.15.1", "pytest", "pytest-timeout")
 
 
 class Package(NamedTuple):
-    """One package: what to install, which of its tests to run, what stands in for Keras's private modules."""
+    """One package: what to install, which of its tests to run, what stands in for Keras's private
+    modules.
+    """
 
     requirement: str
     tests: tuple = ()  # paths in its sources
@@ -36,35 +40,94 @@ class Package(NamedTuple):
 PACKAGES = {
     "bayesflow": Package(
         "bayesflow==2.0.11",
-        tuple(f"tests/test_{part}" for part in ("adapters", "links", "metrics", "distributions", "datasets", "utils",
-                                                "scoring_rules", "simulators")),
+        tuple(
+            f"tests/test_{part}"
+            for part in (
+                "adapters",
+                "links",
+                "metrics",
+                "distributions",
+                "datasets",
+                "utils",
+                "scoring_rules",
+                "simulators",
+            )
+        ),
         ("nbconvert", "ipykernel", "pytest-rerunfailures"),
-        {"keras.src.callbacks.history": "jkeras.callbacks"}),
+        {"keras.src.callbacks.history": "jkeras.callbacks"},
+    ),
     "keras-climate": Package(
         "keras-climate==0.1.1",
-        tuple(f"keras_climate/{part}" for part in ("losses", "operators", "forecasting", "transforms/test_sar.py",
-                                                   "transforms/test_color.py", "transforms/test_temporal.py")),
-        ("einops",)),
+        tuple(
+            f"keras_climate/{part}"
+            for part in (
+                "losses",
+                "operators",
+                "forecasting",
+                "transforms/test_sar.py",
+                "transforms/test_color.py",
+                "transforms/test_temporal.py",
+            )
+        ),
+        ("einops",),
+    ),
     "k3-node": Package(
         "k3-node==1.0.0",
-        tuple(f"k3_node/{part}" for part in ("applications", "data", "datasets", "etl", "hub", "layers", "loader",
-                                             "models", "rag", "tasks", "test_docstring_examples.py", "transforms")),
+        tuple(
+            f"k3_node/{part}"
+            for part in (
+                "applications",
+                "data",
+                "datasets",
+                "etl",
+                "hub",
+                "layers",
+                "loader",
+                "models",
+                "rag",
+                "tasks",
+                "test_docstring_examples.py",
+                "transforms",
+            )
+        ),
         ("torch", "networkx", "scikit-learn"),
-        {f"keras.src.{name}": "private_names" for name in (
-            "backend.common.stateless_scope", "backend.common.symbolic_scope", "random.seed_generator")}),
+        {
+            f"keras.src.{name}": "private_names"
+            for name in (
+                "backend.common.stateless_scope",
+                "backend.common.symbolic_scope",
+                "random.seed_generator",
+            )
+        },
+    ),
     "scikit-keras": Package("scikit-keras==0.4.1", ("tests",)),
     "visualkeras": Package(
         "visualkeras==0.2.0",
-        tuple(f"tests/test_{part}.py" for part in ("graph", "layer_utils", "layered", "utils"))),
+        tuple(f"tests/test_{part}.py" for part in ("graph", "layer_utils", "layered", "utils")),
+    ),
     "keras-tuner": Package("keras-tuner==1.4.8", needs=("six",), program="use_keras_tuner.py"),
-    "keras-rs": Package("keras-rs==0.4.0", private={"keras.src.utils.tracking": "private_names"},
-                        program="use_keras_rs.py"),
+    "keras-rs": Package(
+        "keras-rs==0.4.0",
+        private={"keras.src.utils.tracking": "private_names"},
+        program="use_keras_rs.py",
+    ),
     "keras-hub": Package(
-        "keras-hub==0.32.0", needs=("absl-py", "kagglehub", "regex", "rich", "sentencepiece", "tokenizers"),
-        private={f"keras.src.{name}": "private_names" for name in (
-            "backend", "distribution.distribution_lib", "losses.losses", "saving.serialization_lib",
-            "trainers.data_adapters.data_adapter_utils", "utils.backend_utils")},
-        program="use_keras_hub.py", alone=True),
+        "keras-hub==0.32.0",
+        needs=("absl-py", "kagglehub", "regex", "rich", "sentencepiece", "tokenizers"),
+        private={
+            f"keras.src.{name}": "private_names"
+            for name in (
+                "backend",
+                "distribution.distribution_lib",
+                "losses.losses",
+                "saving.serialization_lib",
+                "trainers.data_adapters.data_adapter_utils",
+                "utils.backend_utils",
+            )
+        },
+        program="use_keras_hub.py",
+        alone=True,
+    ),
 }
 
 
@@ -78,8 +141,17 @@ def make_environment(folder, packages):
     python = folder / "venv" / "bin" / "python"
     if not python.exists():
         venv.create(folder / "venv", with_pip=True)
-    run(python, "-m", "pip", "install", "-q", ROOT, *COMMON, *(p.requirement for p in packages if not p.alone),
-        *(need for p in packages for need in p.needs))
+    run(
+        python,
+        "-m",
+        "pip",
+        "install",
+        "-q",
+        ROOT,
+        *COMMON,
+        *(p.requirement for p in packages if not p.alone),
+        *(need for p in packages for need in p.needs),
+    )
     for package in packages:
         if package.alone:
             run(python, "-m", "pip", "install", "-q", "--no-deps", package.requirement)
@@ -88,10 +160,22 @@ def make_environment(folder, packages):
 
 def fetch(package, folder):
     """The folder of a package's sources, tests among them."""
-    stem = package.requirement.replace("-", "?").replace("==", "-")  # as a pattern: registries write "-" and "_"
+    # as a pattern: registries write "-" and "_"
+    stem = package.requirement.replace("-", "?").replace("==", "-")
     if not list(folder.glob(f"{stem}/")):
-        run(sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--no-binary", ":all:", "-d", folder,
-            package.requirement)
+        run(
+            sys.executable,
+            "-m",
+            "pip",
+            "download",
+            "-q",
+            "--no-deps",
+            "--no-binary",
+            ":all:",
+            "-d",
+            folder,
+            package.requirement,
+        )
         with tarfile.open(next(folder.glob(f"{stem}.tar.gz"))) as file:
             file.extractall(folder, filter="data")
     return next(folder.glob(f"{stem}/"))
@@ -102,61 +186,109 @@ def command_of(package, as_keras, report):
     if package.program:
         what = (HERE / package.program,)
     else:
-        what = ("-m", "pytest", "-q", "-p", "no:cacheprovider", "-o", "addopts=", "--timeout=600",
-                f"--junitxml={report}", *package.tests)
+        what = (
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            "-o",
+            "addopts=",
+            "--timeout=600",
+            f"--junitxml={report}",
+            *package.tests,
+        )
     stand_ins = [f"--private={name}={module}" for name, module in package.private.items()]
     return ["-m", "jkeras", "run", *stand_ins, *what] if as_keras else what
 
 
 def run_one(name, python, folder, as_keras, limit):
-    """{test: "passed", "failed" or "skipped"} of a package under one of the two; for a program, its lines."""
+    """{test: "passed", "failed" or "skipped"} of a package under one of the two; for a program, its
+    lines.
+    """
     package, report = PACKAGES[name], folder / f"{name}-{'jkeras' if as_keras else 'keras'}.xml"
-    environment = {**os.environ, "KERAS_BACKEND": "jax", "JAX_PLATFORMS": "cpu", "MPLBACKEND": "agg"}
+    environment = {
+        **os.environ,
+        "KERAS_BACKEND": "jax",
+        "JAX_PLATFORMS": "cpu",
+        "MPLBACKEND": "agg",
+    }
     environment["PYTHONPATH"] = f"{ROOT}:{HERE}" if as_keras else ""
     where = folder if package.program else fetch(package, folder)
     try:
-        done = subprocess.run([str(part) for part in (python, *command_of(package, as_keras, report))], cwd=where,
-                              env=environment, capture_output=True, text=True, timeout=limit)
+        done = subprocess.run(
+            [str(part) for part in (python, *command_of(package, as_keras, report))],
+            cwd=where,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=limit,
+        )
     except subprocess.TimeoutExpired:
         return {f"took more than {limit} s": "failed"}
     report.with_suffix(".log").write_text(done.stdout + done.stderr)
     if package.program:
-        return dict.fromkeys(done.stdout.splitlines(), "passed") if done.returncode == 0 else {"the program": "failed"}
+        return (
+            dict.fromkeys(done.stdout.splitlines(), "passed")
+            if done.returncode == 0
+            else {"the program": "failed"}
+        )
     return dict(map(outcome, ElementTree.parse(report).getroot().iter("testcase")))
 
 
 def outcome(case):
     """(name, what became of it) of one test in a report."""
     kinds = {child.tag for child in case}
-    word = "failed" if kinds & {"failure", "error"} else "skipped" if "skipped" in kinds else "passed"
+    word = (
+        "failed" if kinds & {"failure", "error"} else "skipped" if "skipped" in kinds else "passed"
+    )
     return f"{case.get('classname')}::{case.get('name')}", word
 
 
 def row(name, keras, jkeras):
     """The line of the table for one package."""
-    counts = [[list(results.values()).count(word) for word in ("passed", "failed", "skipped")]
-              for results in (keras, jkeras)]
+    counts = [
+        [list(results.values()).count(word) for word in ("passed", "failed", "skipped")]
+        for results in (keras, jkeras)
+    ]
     what = PACKAGES[name].program or f"{len(keras)} tests"
-    return f"| {PACKAGES[name].requirement} | {what} | " + " | ".join(" / ".join(map(str, c)) for c in counts) + " |"
+    return (
+        f"| {PACKAGES[name].requirement} | {what} | "
+        + " | ".join(" / ".join(map(str, c)) for c in counts)
+        + " |"
+    )
 
 
 def main():
     """Runs, prints the table and the differences."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--only", nargs="+", choices=list(PACKAGES), default=list(PACKAGES))
     parser.add_argument("--folder", type=pathlib.Path, default=pathlib.Path("/tmp/jkeras-packages"))
     parser.add_argument("--python", help="an interpreter that has Keras and the packages")
-    parser.add_argument("--limit", type=int, default=3600, help="seconds for one run of a package's tests")
+    parser.add_argument(
+        "--limit", type=int, default=3600, help="seconds for one run of a package's tests"
+    )
     given = parser.parse_args()
     given.folder.mkdir(parents=True, exist_ok=True)
     python = given.python or make_environment(given.folder, [PACKAGES[name] for name in given.only])
-    print("| package | what runs | Keras: passed / failed / skipped | jkeras: passed / failed / skipped |")
+    print(
+        "| package | what runs | Keras: passed / failed / skipped | jkeras: passed / failed / "
+        "skipped |"
+    )
     print("|---|---|---|---|")
     lost = []
     for name in given.only:
-        keras, jkeras = (run_one(name, python, given.folder, as_keras, given.limit) for as_keras in (False, True))
+        keras, jkeras = (
+            run_one(name, python, given.folder, as_keras, given.limit) for as_keras in (False, True)
+        )
         print(row(name, keras, jkeras), flush=True)
-        lost += [f"{name}: {test}" for test, word in keras.items() if word == "passed" and jkeras.get(test) != "passed"]
+        lost += [
+            f"{name}: {test}"
+            for test, word in keras.items()
+            if word == "passed" and jkeras.get(test) != "passed"
+        ]
     print(*lost, sep="\n")
     sys.exit(bool(lost))
 

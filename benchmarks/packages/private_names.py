@@ -10,9 +10,21 @@ from jkeras.distribution import distribute_tensor, distribution
 from jkeras.losses.base import LossFunctionWrapper
 from jkeras.training.data.weights import class_weights
 
-__all__ = ["LossFunctionWrapper", "StatelessScope", "class_weight_to_sample_weights", "distribute_tensor",
-           "distribution", "get_keras_mask", "global_seed_generator", "in_grain_data_pipeline", "in_safe_mode",
-           "in_symbolic_scope", "is_tensor", "no_automatic_dependency_tracking", "set_keras_mask"]
+__all__ = [
+    "LossFunctionWrapper",
+    "StatelessScope",
+    "class_weight_to_sample_weights",
+    "distribute_tensor",
+    "distribution",
+    "get_keras_mask",
+    "global_seed_generator",
+    "in_grain_data_pipeline",
+    "in_safe_mode",
+    "in_symbolic_scope",
+    "is_tensor",
+    "no_automatic_dependency_tracking",
+    "set_keras_mask",
+]
 
 
 def no_automatic_dependency_tracking(function):

@@ -33,7 +33,8 @@ class CNN(eqx.Module):
     features: int = eqx.field(static=True)
 
     def __init__(self, work, keys):
-        self.a, self.b = nn.Conv2d(work.shape[-1], 32, 3, key=next(keys)), nn.Conv2d(32, 64, 3, key=next(keys))
+        self.a = nn.Conv2d(work.shape[-1], 32, 3, key=next(keys))
+        self.b = nn.Conv2d(32, 64, 3, key=next(keys))
         self.pool, self.features = nn.MaxPool2d(2, 2), ((work.shape[0] - 4) // 2) ** 2 * 64
 
     def __call__(self, x, state):
@@ -48,7 +49,10 @@ class Separable(eqx.Module):
 
     def __init__(self, work, keys):
         self.first = nn.Conv2d(work.shape[-1], 32, 3, padding=1, key=next(keys))
-        self.depthwise = [nn.Conv2d(32, 32, 3, padding=1, groups=32, use_bias=False, key=next(keys)) for _ in range(2)]
+        self.depthwise = [
+            nn.Conv2d(32, 32, 3, padding=1, groups=32, use_bias=False, key=next(keys))
+            for _ in range(2)
+        ]
         self.point = [nn.Conv2d(32, n, 1, key=next(keys)) for n in (32, 64)]
 
     def __call__(self, x, state):
@@ -63,7 +67,9 @@ class Normed(eqx.Module):
     norm: nn.BatchNorm
 
     def __init__(self, channels, filters, keys, size=3, stride=1):
-        self.conv = nn.Conv2d(channels, filters, size, stride, "SAME", use_bias=False, key=next(keys))
+        self.conv = nn.Conv2d(
+            channels, filters, size, stride, "SAME", use_bias=False, key=next(keys)
+        )
         self.norm = nn.BatchNorm(filters, "batch", eps=1e-3, mode="batch")
 
     def __call__(self, x, state):
@@ -76,7 +82,8 @@ class Block(eqx.Module):
     short: Normed | None
 
     def __init__(self, channels, filters, stride, keys):
-        self.a, self.b = Normed(channels, filters, keys, stride=stride), Normed(filters, filters, keys)
+        self.a = Normed(channels, filters, keys, stride=stride)
+        self.b = Normed(filters, filters, keys)
         self.short = Normed(channels, filters, keys, 1, stride) if stride > 1 else None
 
     def __call__(self, x, state):
@@ -115,7 +122,9 @@ class LSTM(eqx.Module):
 
     def __call__(self, x, state):
         start = jnp.zeros(64), jnp.zeros(64)
-        return jax.lax.scan(lambda h, x: (self.cell(x, h), None), start, jax.vmap(self.embedding)(x))[0][0], state
+        return jax.lax.scan(
+            lambda h, x: (self.cell(x, h), None), start, jax.vmap(self.embedding)(x)
+        )[0][0], state
 
 
 class TransformerBlock(eqx.Module):
@@ -126,9 +135,17 @@ class TransformerBlock(eqx.Module):
 
     def __init__(self, keys):
         self.norms = [nn.LayerNorm(128, eps=1e-3) for _ in range(2)]
-        self.attention = nn.MultiheadAttention(4, 128, use_query_bias=True, use_key_bias=True, use_value_bias=True,
-                                               use_output_bias=True, key=next(keys))
-        self.up, self.down = nn.Linear(128, 512, key=next(keys)), nn.Linear(512, 128, key=next(keys))
+        self.attention = nn.MultiheadAttention(
+            4,
+            128,
+            use_query_bias=True,
+            use_key_bias=True,
+            use_value_bias=True,
+            use_output_bias=True,
+            key=next(keys),
+        )
+        self.up = nn.Linear(128, 512, key=next(keys))
+        self.down = nn.Linear(512, 128, key=next(keys))
 
     def __call__(self, x):
         y = jax.vmap(self.norms[0])(x)
@@ -150,7 +167,14 @@ class Transformer(eqx.Module):
         return x.mean(0), state
 
 
-BODIES = {"mlp": MLP, "cnn": CNN, "separable": Separable, "resnet": ResNet, "lstm": LSTM, "transformer": Transformer}
+BODIES = {
+    "mlp": MLP,
+    "cnn": CNN,
+    "separable": Separable,
+    "resnet": ResNet,
+    "lstm": LSTM,
+    "transformer": Transformer,
+}
 
 
 class Network(eqx.Module):
@@ -189,6 +213,7 @@ def fit(work, x, y):
             logits, new = forward(model, state, x)
             loss = optax.softmax_cross_entropy_with_integer_labels(logits, y).mean()
             return loss, (new, jnp.mean(logits.argmax(-1) == y))
+
         (loss, (new, right)), grads = eqx.filter_value_and_grad(loss_of, has_aux=True)(model)
         updates, moments = optimizer.update(grads, moments)
         return eqx.apply_updates(model, updates), new, moments, sums + jnp.stack([loss, right])
@@ -199,15 +224,19 @@ def fit(work, x, y):
         nonlocal values
         for _ in range(work.epochs):
             order, now = rng.permutation(len(x)), (*values, jnp.zeros(2))
-            batches = [order[i:i + work.batch] for i in range(0, len(x), work.batch)]
+            batches = [order[i : i + work.batch] for i in range(0, len(x), work.batch)]
             for rows in batches:
                 now = train_step(*now, x[rows], y[rows])
             values, sums = now[:3], now[3]
         return dict(zip(("loss", "accuracy"), map(float, np.asarray(sums) / len(batches))))
+
     return run
 
 
 def predict(work):
     model, state = eqx.nn.make_with_state(Network)(work)
-    model, function = eqx.nn.inference_mode(model), eqx.filter_jit(lambda model, x: forward(model, state, x)[0])
+    model, function = (
+        eqx.nn.inference_mode(model),
+        eqx.filter_jit(lambda model, x: forward(model, state, x)[0]),
+    )
     return lambda x: np.asarray(function(model, channels_first(x)))

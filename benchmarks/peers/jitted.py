@@ -19,11 +19,12 @@ def fit(work, x, y):
         nonlocal state
         for _ in range(work.epochs):
             order, now = rng.permutation(len(x)), (*state, jnp.zeros(2))
-            batches = [order[i:i + work.batch] for i in range(0, len(x), work.batch)]
+            batches = [order[i : i + work.batch] for i in range(0, len(x), work.batch)]
             for rows in batches:
                 now = step(now, x[rows], y[rows])
             state, sums = now[:3], now[3]
         return dict(zip(("loss", "accuracy"), map(float, np.asarray(sums) / len(batches))))
+
     return run
 
 

@@ -58,12 +58,16 @@ def network(library, work):
 
 def fit(library, work, x, y):
     model = network(library, work)
-    model.compile(library.optimizers.Adam(1e-3),
-                  library.losses.SparseCategoricalCrossentropy(from_logits=not work.softmax), metrics=["accuracy"])
+    model.compile(
+        library.optimizers.Adam(1e-3),
+        library.losses.SparseCategoricalCrossentropy(from_logits=not work.softmax),
+        metrics=["accuracy"],
+    )
 
     def run():
         history = model.fit(x, y, batch_size=work.batch, epochs=work.epochs, verbose=0).history
         return {name: values[-1] for name, values in history.items()}
+
     return run
 
 

@@ -44,8 +44,12 @@ class CNN(nnx.Module):
 class Separable(nnx.Module):
     def __init__(self, work, rngs):
         self.first = nnx.Conv(work.shape[-1], 32, (3, 3), rngs=rngs)
-        self.depthwise = nnx.List([nnx.Conv(32, 32, (3, 3), feature_group_count=32, use_bias=False, rngs=rngs)
-                                   for _ in range(2)])
+        self.depthwise = nnx.List(
+            [
+                nnx.Conv(32, 32, (3, 3), feature_group_count=32, use_bias=False, rngs=rngs)
+                for _ in range(2)
+            ]
+        )
         self.point = nnx.List([nnx.Conv(32, n, (1, 1), rngs=rngs) for n in (32, 64)])
         self.features = 64
 
@@ -67,7 +71,8 @@ class Normed(nnx.Module):
 
 class Block(nnx.Module):
     def __init__(self, channels, filters, strides, rngs):
-        self.a, self.b = Normed(channels, filters, rngs, strides=strides), Normed(filters, filters, rngs)
+        self.a = Normed(channels, filters, rngs, strides=strides)
+        self.b = Normed(filters, filters, rngs)
         self.short = Normed(channels, filters, rngs, 1, strides) if strides > 1 else lambda x: x
 
     def __call__(self, x):
@@ -77,7 +82,9 @@ class Block(nnx.Module):
 class ResNet(nnx.Module):
     def __init__(self, work, rngs):
         self.stem = Normed(work.shape[-1], 16, rngs)
-        self.blocks = nnx.List([Block(*sizes, rngs) for sizes in ((16, 16, 1), (16, 32, 2), (32, 64, 2))])
+        self.blocks = nnx.List(
+            [Block(*sizes, rngs) for sizes in ((16, 16, 1), (16, 32, 2), (32, 64, 2))]
+        )
         self.features = 64
 
     def __call__(self, x):
@@ -118,7 +125,14 @@ class Transformer(nnx.Module):
         return x.mean(1)
 
 
-BODIES = {"mlp": MLP, "cnn": CNN, "separable": Separable, "resnet": ResNet, "lstm": LSTM, "transformer": Transformer}
+BODIES = {
+    "mlp": MLP,
+    "cnn": CNN,
+    "separable": Separable,
+    "resnet": ResNet,
+    "lstm": LSTM,
+    "transformer": Transformer,
+}
 
 
 @nnx.jit
@@ -126,6 +140,7 @@ def train_step(model, optimizer, metrics, x, y):
     def loss_of(model):
         logits = model(x)
         return optax.softmax_cross_entropy_with_integer_labels(logits, y).mean(), logits
+
     (loss, logits), grads = nnx.value_and_grad(loss_of, has_aux=True)(model)
     metrics.update(loss=loss, logits=logits, labels=y)
     optimizer.update(model, grads)
@@ -143,9 +158,10 @@ def fit(work, x, y):
             metrics.reset()
             order = rng.permutation(len(x))
             for i in range(0, len(x), work.batch):
-                rows = order[i:i + work.batch]
+                rows = order[i : i + work.batch]
                 train_step(model, optimizer, metrics, x[rows], y[rows])
         return {name: float(value) for name, value in metrics.compute().items()}
+
     return run
 
 

@@ -1,4 +1,6 @@
-"""The networks in plain JAX, for both hand-written loops: functions of a dict of arrays, XLA's default forms."""
+"""The networks in plain JAX, for both hand-written loops: functions of a dict of arrays, XLA's
+default forms.
+"""
 
 import jax
 import jax.numpy as jnp
@@ -8,10 +10,14 @@ from jax.nn import gelu, relu
 
 
 class Weights:
-    """Weights by name: made at the first run of a network, given from then on; `stats` are BatchNorm's averages."""
+    """Weights by name: made at the first run of a network, given from then on; `stats` are
+    BatchNorm's averages.
+    """
 
     def __init__(self, params=None, stats=None):
-        self.params, self.stats, self.new = {} if params is None else params, stats or {}, params is None
+        self.params = {} if params is None else params
+        self.stats = stats or {}
+        self.new = params is None
 
     def __call__(self, name, *shape, make=None):
         if self.new:
@@ -29,8 +35,14 @@ def dense(w, name, x, units):
 
 def convolution(w, name, x, filters, size=3, strides=1, padding="SAME", groups=1):
     kernel = w(f"{name}/kernel", size, size, x.shape[-1] // groups, filters)
-    return lax.conv_general_dilated(x, kernel, (strides, strides), padding, feature_group_count=groups,
-                                    dimension_numbers=("NHWC", "HWIO", "NHWC"))
+    return lax.conv_general_dilated(
+        x,
+        kernel,
+        (strides, strides),
+        padding,
+        feature_group_count=groups,
+        dimension_numbers=("NHWC", "HWIO", "NHWC"),
+    )
 
 
 def bias(w, name, x):
@@ -39,7 +51,9 @@ def bias(w, name, x):
 
 def layer_norm(w, name, x):
     x = (x - x.mean(-1, keepdims=True)) * lax.rsqrt(x.var(-1, keepdims=True) + 1e-3)
-    return x * w(f"{name}/scale", x.shape[-1], make=ones) + w(f"{name}/shift", x.shape[-1], make=zeros)
+    return x * w(f"{name}/scale", x.shape[-1], make=ones) + w(
+        f"{name}/shift", x.shape[-1], make=zeros
+    )
 
 
 def batch_norm(w, name, x):
@@ -51,7 +65,9 @@ def batch_norm(w, name, x):
     return x * w(f"{name}/scale", size, make=ones) + w(f"{name}/shift", size, make=zeros)
 
 
-# ---------------------------------------------------------------- the networks, up to the last layer
+# ---------------------------------------------------------------- the networks, up to the last
+# layer
+
 
 def cnn(w, x, work):
     x = relu(bias(w, "a", convolution(w, "a", x, 32, padding="VALID")))
@@ -84,7 +100,9 @@ def resnet(w, x, work):
 
 def lstm(w, x, work):
     x = w("embedding", work.vocabulary, 64)[x]
-    kernel, recurrent, shift = w("kernel", 64, 256), w("recurrent", 64, 256), w("shift", 256, make=zeros)
+    kernel = w("kernel", 64, 256)
+    recurrent = w("recurrent", 64, 256)
+    shift = w("shift", 256, make=zeros)
 
     def step(carry, x):
         h, c = carry
@@ -115,6 +133,7 @@ def mlp(w, x, work):
 
 # ---------------------------------------------------------------- training
 
+
 def forward(work, params, stats, x):
     """(logits, new averages)."""
     w = Weights(params, stats)
@@ -129,7 +148,10 @@ def start(work):
 
 
 def make_step(work, optimizer):
-    """`step((params, averages, optimizer's state, sums of loss and accuracy), x, y)` -> the same, one step on."""
+    """`step((params, averages, optimizer's state, sums of loss and accuracy), x, y)` -> the same,
+    one step on.
+    """
+
     def loss_of(params, stats, x, y):
         logits, stats = forward(work, params, stats, x)
         loss = optax.softmax_cross_entropy_with_integer_labels(logits, y).mean()
@@ -137,7 +159,10 @@ def make_step(work, optimizer):
 
     def step(state, x, y):
         params, stats, moments, sums = state
-        (loss, (stats, right)), grads = jax.value_and_grad(loss_of, has_aux=True)(params, stats, x, y)
+        (loss, (stats, right)), grads = jax.value_and_grad(loss_of, has_aux=True)(
+            params, stats, x, y
+        )
         updates, moments = optimizer.update(grads, moments)
         return optax.apply_updates(params, updates), stats, moments, sums + jnp.stack([loss, right])
+
     return step

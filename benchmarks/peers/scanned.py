@@ -1,4 +1,6 @@
-"""A hand-written loop that scans over all steps of an epoch in one dispatch, the data on the device."""
+"""A hand-written loop that scans over all steps of an epoch in one dispatch, the data on the
+device.
+"""
 
 import jax
 import jax.numpy as jnp
@@ -18,7 +20,9 @@ def fit(work, x, y):
     def epoch(state, x, y, rows):
         def body(state, mine):
             return step(state, x[mine], y[mine]), None
+
         return jax.lax.scan(body, state, rows)[0]
+
     epoch = jax.jit(epoch, donate_argnums=0)
     rng = np.random.default_rng(0)
 
@@ -29,6 +33,7 @@ def fit(work, x, y):
             now = epoch((*state, jnp.zeros(2)), x, y, rows)
             state, sums = now[:3], now[3]
         return dict(zip(("loss", "accuracy"), map(float, np.asarray(sums) / len(rows))))
+
     return run
 
 

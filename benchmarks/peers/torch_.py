@@ -15,8 +15,14 @@ def mlp(work):
 
 
 def cnn(work):
-    body = nn.Sequential(nn.Conv2d(work.shape[-1], 32, 3), nn.ReLU(), nn.Conv2d(32, 64, 3), nn.ReLU(), nn.MaxPool2d(2),
-                         nn.Flatten())
+    body = nn.Sequential(
+        nn.Conv2d(work.shape[-1], 32, 3),
+        nn.ReLU(),
+        nn.Conv2d(32, 64, 3),
+        nn.ReLU(),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+    )
     return body, ((work.shape[0] - 4) // 2) ** 2 * 64
 
 
@@ -34,13 +40,19 @@ class MeanOver(nn.Module):
 def separable(work):
     layers = [nn.Conv2d(work.shape[-1], 32, 3, padding=1), nn.ReLU()]
     for filters in (32, 64):
-        layers += [nn.Conv2d(32, 32, 3, padding=1, groups=32, bias=False), nn.Conv2d(32, filters, 1), nn.ReLU()]
+        layers += [
+            nn.Conv2d(32, 32, 3, padding=1, groups=32, bias=False),
+            nn.Conv2d(32, filters, 1),
+            nn.ReLU(),
+        ]
     return nn.Sequential(*layers, MeanOver(2, 3)), 64
 
 
 def normed(channels, filters, size=3, stride=1):
-    return nn.Sequential(nn.Conv2d(channels, filters, size, stride, size // 2, bias=False),
-                         nn.BatchNorm2d(filters, eps=1e-3, momentum=0.01))
+    return nn.Sequential(
+        nn.Conv2d(channels, filters, size, stride, size // 2, bias=False),
+        nn.BatchNorm2d(filters, eps=1e-3, momentum=0.01),
+    )
 
 
 class Block(nn.Module):
@@ -54,8 +66,14 @@ class Block(nn.Module):
 
 
 def resnet(work):
-    return nn.Sequential(normed(work.shape[-1], 16), nn.ReLU(), Block(16, 16, 1), Block(16, 32, 2), Block(32, 64, 2),
-                         MeanOver(2, 3)), 64
+    return nn.Sequential(
+        normed(work.shape[-1], 16),
+        nn.ReLU(),
+        Block(16, 16, 1),
+        Block(16, 32, 2),
+        Block(32, 64, 2),
+        MeanOver(2, 3),
+    ), 64
 
 
 class LSTM(nn.Module):
@@ -72,8 +90,19 @@ def lstm(work):
 
 
 def transformer(work):
-    blocks = [nn.TransformerEncoderLayer(128, 4, 512, dropout=0.0, activation="gelu", layer_norm_eps=1e-3,
-                                         batch_first=True, norm_first=True) for _ in range(2)]
+    blocks = [
+        nn.TransformerEncoderLayer(
+            128,
+            4,
+            512,
+            dropout=0.0,
+            activation="gelu",
+            layer_norm_eps=1e-3,
+            batch_first=True,
+            norm_first=True,
+        )
+        for _ in range(2)
+    ]
     return nn.Sequential(*blocks, MeanOver(1)), 128
 
 
@@ -104,6 +133,7 @@ def fit(work, x, y):
                 right += (logits.argmax(-1) == y[rows]).float().mean()
         steps = len(order.split(work.batch))
         return {"loss": float(losses) / steps, "accuracy": float(right) / steps}
+
     return run
 
 
@@ -113,4 +143,5 @@ def predict(work):
     @torch.inference_mode()
     def call(x):
         return model(tensor(x)).numpy()
+
     return call

@@ -23,7 +23,9 @@ def markdown(docstring):
 
 
 def blocks(docstring):
-    """The parts of a docstring, each a text: paragraphs, sections with what is indented below them, doctests."""
+    """The parts of a docstring, each a text: paragraphs, sections with what is indented below them,
+    doctests.
+    """
     parts, kind = [], None
     for line in docstring.strip().splitlines():
         if SECTION.match(line) or line.startswith(">>> ") and kind != "doctest":
@@ -57,7 +59,7 @@ def _section(name, body):
 
 def _entry(text):
     found = ENTRY.match(text)
-    return f"`{found[1]}`: {prose(text[found.end():])}" if found else prose(text)
+    return f"`{found[1]}`: {prose(text[found.end() :])}" if found else prose(text)
 
 
 def prose(text):
@@ -67,7 +69,9 @@ def prose(text):
     x \* y of `a*b`, \_\_init\_\_
     """
     parts = CODE.split(text)
-    return "".join(part if i % 2 else re.sub(r"([\\*_<\[\]#|])", r"\\\1", part) for i, part in enumerate(parts))
+    return "".join(
+        part if i % 2 else re.sub(r"([\\*_<\[\]#|])", r"\\\1", part) for i, part in enumerate(parts)
+    )
 
 
 def summary(docstring):

@@ -1,7 +1,9 @@
-"""What MkDocs is told while it builds: the pages that come from elsewhere, and links to the reference.
+"""What MkDocs is told while it builds: the pages that come from elsewhere, and links to the
+reference.
 
-Pages that are made here: the reference from jkeras itself, one for each program of examples/, and files that lie
-outside of docs/. `jkeras.layers.Dense` between backticks becomes a link wherever it stands.
+Pages that are made here: the reference from jkeras itself, one for each program of examples/, and
+files that lie outside of docs/. `jkeras.layers.Dense` between backticks becomes a link wherever it
+stands.
 """
 
 import ast
@@ -34,7 +36,10 @@ def on_config(config):
         made["reference"] = Reference(jkeras)
     except ValueError as error:
         raise PluginError(str(error)) from error
-    made["examples"] = {f"examples/{path.stem}.md": example(path) for path in sorted((ROOT / "examples").glob("*.py"))}
+    made["examples"] = {
+        f"examples/{path.stem}.md": example(path)
+        for path in sorted((ROOT / "examples").glob("*.py"))
+    }
     for section in config.nav:
         if isinstance(section, dict) and "Examples" in section:
             section["Examples"] = list(made["examples"])
@@ -47,7 +52,11 @@ def below(folder, nav):
     """A part of the navigation with its paths in a folder."""
     if isinstance(nav, list):
         return [below(folder, part) for part in nav]
-    return {k: below(folder, v) for k, v in nav.items()} if isinstance(nav, dict) else f"{folder}/{nav}"
+    return (
+        {k: below(folder, v) for k, v in nav.items()}
+        if isinstance(nav, dict)
+        else f"{folder}/{nav}"
+    )
 
 
 def example(path):
@@ -56,7 +65,7 @@ def example(path):
     doc = ast.get_docstring(ast.parse(text))
     first, _, rest = doc.partition("\n\n")
     heading = path.stem.replace("_", " ").capitalize()
-    return f"# {heading}\n\n{prose(first)}\n\n{rest}\n\n```python title=\"examples/{path.name}\"\n{text}```\n"
+    return f'# {heading}\n\n{prose(first)}\n\n{rest}\n\n```python title="examples/{path.name}"\n{text}```\n'
 
 
 def on_files(files, config):
@@ -72,11 +81,18 @@ def on_page_markdown(markdown, page, config, files):
     """Links to files outside of docs/, and from names to where they are explained."""
     here = posixpath.dirname(page.file.src_uri)
     for name, to in OUTSIDE.items():
-        markdown = markdown.replace(f"]({posixpath.relpath(name, posixpath.join('docs', here))}",
-                                    f"]({posixpath.relpath(to, here or '.')}")
+        markdown = markdown.replace(
+            f"]({posixpath.relpath(name, posixpath.join('docs', here))}",
+            f"]({posixpath.relpath(to, here or '.')}",
+        )
     parts = FENCE.split(markdown)
-    parts[::2] = ["\n".join(line if line.startswith("#") else NAME.sub(lambda found: link(found, here), line)
-                            for line in part.split("\n")) for part in parts[::2]]
+    parts[::2] = [
+        "\n".join(
+            line if line.startswith("#") else NAME.sub(lambda found: link(found, here), line)
+            for line in part.split("\n")
+        )
+        for part in parts[::2]
+    ]
     return "".join(parts)
 
 

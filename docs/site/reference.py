@@ -1,6 +1,7 @@
 """The API reference: a page for each public module of jkeras, made from what is there at run time.
 
-Not from the source text: the constructors of layers come from annotated fields, and ops from decorators.
+Not from the source text: the constructors of layers come from annotated fields, and ops from
+    decorators.
 """
 
 import inspect
@@ -34,8 +35,11 @@ class Entry(NamedTuple):
 
 def public_names(module):
     """`__all__`, or what a file defines that has none."""
-    own = [name for name, value in vars(module).items()
-           if not name.startswith("_") and getattr(value, "__module__", None) == module.__name__]
+    own = [
+        name
+        for name, value in vars(module).items()
+        if not name.startswith("_") and getattr(value, "__module__", None) == module.__name__
+    ]
     return getattr(module, "__all__", sorted(own))
 
 
@@ -47,7 +51,11 @@ def public_modules(module):
     ['jkeras.optimizers', 'jkeras.optimizers.schedules']
     """
     inner = [getattr(module, name) for name in public_names(module)]
-    inner = [m for m in inner if isinstance(m, types.ModuleType) and m.__name__.startswith(module.__name__ + ".")]
+    inner = [
+        m
+        for m in inner
+        if isinstance(m, types.ModuleType) and m.__name__.startswith(module.__name__ + ".")
+    ]
     return [module, *itertools.chain.from_iterable(map(public_modules, inner))]
 
 
@@ -63,10 +71,19 @@ def entries(root):
 
 
 def _home(thing, names):
-    """Of several names the shortest in the package where the thing is written, and there its own one."""
+    """Of several names the shortest in the package where the thing is written, and there its own
+    one.
+    """
     package = ".".join(thing.__module__.split(".")[:2]) + "."
-    return min(names, key=lambda name: (not name.startswith(package), name.count("."),
-                                        name.rpartition(".")[2] != thing.__name__, name))
+    return min(
+        names,
+        key=lambda name: (
+            not name.startswith(package),
+            name.count("."),
+            name.rpartition(".")[2] != thing.__name__,
+            name,
+        ),
+    )
 
 
 def documentation(thing):
@@ -91,8 +108,11 @@ def signature(name, function):
     'f(x, *, axis=-1, call=print)'
     """
     empty = inspect.Parameter.empty
-    parameters = [p.replace(annotation=empty, default=empty if p.default is empty else Shown(p.default))
-                  for p in inspect.signature(function).parameters.values() if p.name not in ("self", "cls")]
+    parameters = [
+        p.replace(annotation=empty, default=empty if p.default is empty else Shown(p.default))
+        for p in inspect.signature(function).parameters.values()
+        if p.name not in ("self", "cls")
+    ]
     arguments = str(inspect.Signature(parameters))
     if len(name) + len(arguments) <= WIDE:
         return name + arguments
@@ -106,14 +126,21 @@ def members(thing, public):
     for name in sorted(set(dir(thing)) - above):
         value = inspect.getattr_static(thing, name)
         value = value.__func__ if isinstance(value, (classmethod, staticmethod)) else value
-        if not name.startswith("_") and (inspect.isfunction(value) or isinstance(value, property)) and value.__doc__:
+        if (
+            not name.startswith("_")
+            and (inspect.isfunction(value) or isinstance(value, property))
+            and value.__doc__
+        ):
             yield name, value
 
 
 def explain(entry, public):
     """An entry as Markdown, below a heading with its name as the anchor."""
     thing = entry.thing
-    lines = [f"## `{entry.short}` {{ #{entry.name} }}", f"```python\n{signature(entry.name, thing)}\n```"]
+    lines = [
+        f"## `{entry.short}` {{ #{entry.name} }}",
+        f"```python\n{signature(entry.name, thing)}\n```",
+    ]
     others = [f"<code>{name}</code>" for name in entry.names if name != entry.name]
     lines += [f"Also {', '.join(others)}.\n{{ .also }}"] if others else []
     lines.append(markdown(documentation(thing)))
@@ -135,15 +162,21 @@ class Reference:
         self.entries = entries(root)
         missing = [entry.name for entry in self.entries if not documentation(entry.thing)]
         if missing:
-            raise ValueError(f"{len(missing)} public names without a docstring: {', '.join(sorted(missing))}")
+            raise ValueError(
+                f"{len(missing)} public names without a docstring: {', '.join(sorted(missing))}"
+            )
         self.classes = {entry.thing for entry in self.entries if inspect.isclass(entry.thing)}
         self.texts, self.places, self.nav = {}, {}, []
         for module in public_modules(root):
             self._add(module)
-        self.places.update({name: self.places[entry.name] for entry in self.entries for name in entry.names})
+        self.places.update(
+            {name: self.places[entry.name] for entry in self.entries for name in entry.names}
+        )
 
     def _add(self, module):
-        """The pages of a module: one, or a list of all names and a page for each file where there are many."""
+        """The pages of a module: one, or a list of all names and a page for each file where there
+        are many.
+        """
         name = module.__name__
         mine = sorted((e for e in self.entries if e.module == name), key=lambda e: e.short)
         if len(mine) <= MANY:
@@ -156,20 +189,30 @@ class Reference:
         for file, group in itertools.groupby(mine, lambda e: e.thing.__module__):
             family = file.rpartition(".")[2]
             path = f"{name}/{family}.md"
-            self._write(path, heading(family.replace("_", " ").capitalize(), sys.modules[file]), list(group))
+            self._write(
+                path, heading(family.replace("_", " ").capitalize(), sys.modules[file]), list(group)
+            )
             inner.append({family.replace("_", " "): path})
         self.nav.append({name: inner})
 
     def _write(self, path, begin, group):
-        self.texts[path] = "\n\n".join([*begin, *(explain(entry, self.classes) for entry in group)]) + "\n"
+        self.texts[path] = (
+            "\n\n".join([*begin, *(explain(entry, self.classes) for entry in group)]) + "\n"
+        )
         self.places.update({entry.name: (path, entry.name) for entry in group})
 
     def _names(self, module):
         """A table of all names of a module, those too that are explained elsewhere."""
         homes = {name: entry for entry in self.entries for name in entry.names}
-        rows = [(name, homes[f"{module.__name__}.{name}"]) for name in public_names(module)
-                if f"{module.__name__}.{name}" in homes]
-        lines = [f"| [`{name}`][{entry.name}] | {summary(documentation(entry.thing))} |" for name, entry in rows]
+        rows = [
+            (name, homes[f"{module.__name__}.{name}"])
+            for name in public_names(module)
+            if f"{module.__name__}.{name}" in homes
+        ]
+        lines = [
+            f"| [`{name}`][{entry.name}] | {summary(documentation(entry.thing))} |"
+            for name, entry in rows
+        ]
         return ["\n".join(["| name | |", "|---|---|", *lines])] if lines else []
 
 

@@ -16,7 +16,9 @@ class Activations(Family):
         return super().serialize(obj)
 
 
-_family = Activations("activations", "activation function", spellings=lambda name, thing: (name,), none=linear)
+_family = Activations(
+    "activations", "activation function", spellings=lambda name, thing: (name,), none=linear
+)
 
 
 @public("keras.activations.get")

@@ -19,7 +19,13 @@ from jkeras.applications import (
     vgg19,
     xception,
 )
-from jkeras.applications.convnext import ConvNeXtBase, ConvNeXtLarge, ConvNeXtSmall, ConvNeXtTiny, ConvNeXtXLarge
+from jkeras.applications.convnext import (
+    ConvNeXtBase,
+    ConvNeXtLarge,
+    ConvNeXtSmall,
+    ConvNeXtTiny,
+    ConvNeXtXLarge,
+)
 from jkeras.applications.densenet import DenseNet121, DenseNet169, DenseNet201
 from jkeras.applications.efficientnet import (
     EfficientNetB0,
@@ -52,6 +58,23 @@ from jkeras.applications.vgg import VGG16, VGG19
 from jkeras.applications.xception import Xception
 from jkeras.core.exports import exported
 
-__all__ = exported(globals(), "convnext", "densenet", "efficientnet", "efficientnet_v2", "imagenet_utils",
-                   "inception_resnet_v2", "inception_v3", "mobilenet", "mobilenet_v2", "mobilenet_v3", "nasnet",
-                   "resnet", "resnet50", "resnet_v2", "vgg16", "vgg19", "xception")
+__all__ = exported(
+    globals(),
+    "convnext",
+    "densenet",
+    "efficientnet",
+    "efficientnet_v2",
+    "imagenet_utils",
+    "inception_resnet_v2",
+    "inception_v3",
+    "mobilenet",
+    "mobilenet_v2",
+    "mobilenet_v3",
+    "nasnet",
+    "resnet",
+    "resnet50",
+    "resnet_v2",
+    "vgg16",
+    "vgg19",
+    "xception",
+)

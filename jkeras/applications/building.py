@@ -34,8 +34,11 @@ ARGUMENTS = """
     """
 
 
-def architecture(function) -> typing.Callable[..., Functional]:  # ...: weights="imagenet" would read as str alone
-    """Decorator: completes a docstring, whose last section may be "Args:", by what all architectures have."""
+# ...: weights="imagenet" would read as str alone
+def architecture(function) -> typing.Callable[..., Functional]:
+    """Decorator: completes a docstring, whose last section may be "Args:", by what all
+    architectures have.
+    """
     doc = function.__doc__.rstrip()
     function.__doc__ = doc + ARGUMENTS.removeprefix("\n\n    Args:" if "    Args:" in doc else "")
     return function
@@ -56,16 +59,21 @@ class Given(typing.NamedTuple):
 
 # ---------------------------------------------------------------- before the body
 
+
 def channel_axis(last=3):
-    """The axis of the channels in images of the session's data format; `last`: how it is written if it is the last."""
+    """The axis of the channels in images of the session's data format; `last`: how it is written if
+    it is the last.
+    """
     return 1 if settings.image_data_format() == "channels_first" else last
 
 
 def only_channels_last(family):
     """Raises ValueError if the session's data format is one that a family does not have."""
     if settings.image_data_format() == "channels_first":
-        raise ValueError(f'{family} does not support the `channels_first` image data format. Call '
-                         '`jkeras.config.set_image_data_format("channels_last")` before you make it.')
+        raise ValueError(
+            f"{family} does not support the `channels_first` image data format. Call "
+            '`jkeras.config.set_image_data_format("channels_last")` before you make it.'
+        )
 
 
 def sides_of(shape):
@@ -88,15 +96,23 @@ def begin(given, size, least, fixed=None):
 
 
 def asked_shape(given, size, least, fixed=None):
-    """The shape of an image, after the arguments are found to go together; the arguments as of `begin`."""
+    """The shape of an image, after the arguments are found to go together; the arguments as of
+    `begin`.
+    """
     if given.weights not in ("imagenet", None) and not os.path.exists(given.weights):
-        raise ValueError("The `weights` argument should be either `None` (random initialization), 'imagenet' "
-                         "(pre-training on ImageNet), or the path to the weights file to be loaded, which is not "
-                         f"there. Received: weights={given.weights}")
+        raise ValueError(
+            "The `weights` argument should be either `None` (random initialization), 'imagenet' "
+            "(pre-training on ImageNet), or the path to the weights file to be loaded, which is "
+            f"not there. Received: weights={given.weights}"
+        )
     if given.weights == "imagenet" and given.include_top and given.classes != 1000:
-        raise ValueError("If using `weights='imagenet'` with `include_top=True`, `classes` should be 1000. "
-                         f"Received classes={given.classes}")
-    return image_shape(given.input_shape, size, least, given.include_top if fixed is None else fixed, given.weights)
+        raise ValueError(
+            "If using `weights='imagenet'` with `include_top=True`, `classes` should be 1000. "
+            f"Received classes={given.classes}"
+        )
+    return image_shape(
+        given.input_shape, size, least, given.include_top if fixed is None else fixed, given.weights
+    )
 
 
 def images_of(given, shape):
@@ -104,52 +120,72 @@ def images_of(given, shape):
     if given.input_tensor is None:
         return layers.Input(shape)
     if not hasattr(given.input_tensor, "shape"):
-        raise ValueError(f"`input_tensor` should be a tensor, such as the output of a layer. Received: "
-                         f"{given.input_tensor!r}")
+        raise ValueError(
+            f"`input_tensor` should be a tensor, such as the output of a layer. Received: "
+            f"{given.input_tensor!r}"
+        )
     return given.input_tensor
 
 
 def image_shape(shape, size, least, fixed, weights):
-    """The shape of an image in the session's data format, from what was asked for; the arguments as of `begin`."""
+    """The shape of an image in the session's data format, from what was asked for; the arguments as
+    of `begin`.
+    """
     first = settings.image_data_format() == "channels_first"
 
     def whole(height, width, channels):
         return (channels, height, width) if first else (height, width, channels)
+
     channels = 3
     if weights != "imagenet" and shape and len(shape) == 3:
         channels = shape[0 if first else -1]
         if channels not in (1, 3):
-            warnings.warn("This model usually expects 1 or 3 input channels. However, it was passed an input_shape "
-                          f"with {channels} input channels.", stacklevel=6)
+            warnings.warn(
+                "This model usually expects 1 or 3 input channels. However, it was passed an "
+                f"input_shape with {channels} input channels.",
+                stacklevel=6,
+            )
     usual = whole(size, size, channels)
     if weights == "imagenet" and fixed:
         if shape is not None and tuple(shape) != usual:
-            raise ValueError("When setting `include_top=True` and loading `imagenet` weights, `input_shape` should be "
-                             f"{usual}. Received: input_shape={shape}")
+            raise ValueError(
+                "When setting `include_top=True` and loading `imagenet` weights, `input_shape` "
+                f"should be {usual}. Received: input_shape={shape}"
+            )
         return usual
     if not shape:
         return usual if fixed else whole(None, None, 3)
     if len(shape) != 3:
-        raise ValueError(f"`input_shape` must be a tuple of three integers. Received: input_shape={shape}")
+        raise ValueError(
+            f"`input_shape` must be a tuple of three integers. Received: input_shape={shape}"
+        )
     if weights == "imagenet" and shape[0 if first else -1] != 3:
         raise ValueError(f"The input must have 3 channels; Received `input_shape={shape}`")
     if any(side is not None and side < least for side in sides_of(shape)):
-        raise ValueError(f"Input size must be at least {least}x{least}; Received: input_shape={shape}")
+        raise ValueError(
+            f"Input size must be at least {least}x{least}; Received: input_shape={shape}"
+        )
     if fixed and None in shape:
-        raise ValueError("If `include_top` is True, you should specify a static `input_shape`. "
-                         f"Received: input_shape={shape}")
+        raise ValueError(
+            "If `include_top` is True, you should specify a static `input_shape`. "
+            f"Received: input_shape={shape}"
+        )
     return tuple(shape)
 
 
 def padding_for(x, kernel):
-    """`ZeroPadding2D`'s argument for a strided convolution without padding, so that its windows lie as with "same"."""
+    """`ZeroPadding2D`'s argument for a strided convolution without padding, so that its windows lie
+    as with "same".
+    """
     sides = sides_of(x.shape[1:])
     odd = [1 if sides[0] is None else 1 - side % 2 for side in sides]
     return tuple((kernel // 2 - more, kernel // 2) for more in odd)
 
 
 def ready_for(x, kernel, stride, name):
-    """`(x, padding)` for a convolution: one with strides gets its input padded, by a layer of this name."""
+    """`(x, padding)` for a convolution: one with strides gets its input padded, by a layer of this
+    name.
+    """
     if stride == 1:
         return x, "same"
     return layers.ZeroPadding2D(padding_for(x, kernel), name=name)(x), "valid"
@@ -167,14 +203,17 @@ def divisible(width, least=0.9):
 
 # ---------------------------------------------------------------- after the body
 
-def end(given, images, x, top=None, pools=("avg_pool", "max_pool"), files=None, last=None,
-        inputs=None):
+
+def end(
+    given, images, x, top=None, pools=("avg_pool", "max_pool"), files=None, last=None, inputs=None
+):
     """The model.
 
     Args:
         images: what `begin` gave.
         x: the features.
-        top: function from the features to the predictions; by default their mean and a `Dense` layer.
+        top: function from the features to the predictions; by default their mean and a `Dense`
+            layer.
         pools: names of the layers that `pooling` makes; None: automatic ones.
         files: names of the files of weights of ImageNet: of the whole, of the body alone.
         last: a layer at the end of a model without classifier.
@@ -201,19 +240,25 @@ def end(given, images, x, top=None, pools=("avg_pool", "max_pool"), files=None, 
 
 def classifier(given, pool="avg_pool"):
     """The function that most architectures end with: features -> predictions."""
+
     def top(x):
         x = layers.GlobalAveragePooling2D(name=pool)(x)
         return layers.Dense(given.classes, given.classifier_activation, name="predictions")(x)
+
     return top
 
 
 def check_activation(given):
     """Raises ValueError for an activation that trained weights do not go with."""
     if given.weights is not None and activations.get(given.classifier_activation) not in (
-            activations.get("softmax"), activations.get(None)):
-        raise ValueError("Only `None` and `softmax` activations are allowed for the `classifier_activation` argument "
-                         "when using pretrained weights, with `include_top=True`; Received: "
-                         f"classifier_activation={given.classifier_activation}")
+        activations.get("softmax"),
+        activations.get(None),
+    ):
+        raise ValueError(
+            "Only `None` and `softmax` activations are allowed for the `classifier_activation` "
+            "argument when using pretrained weights, with `include_top=True`; Received: "
+            f"classifier_activation={given.classifier_activation}"
+        )
 
 
 def downloaded(name):
@@ -225,4 +270,6 @@ def downloaded(name):
 @functools.cache
 def known_files():
     """{file of weights: (address, hash or None)}: what Keras has published."""
-    return json.loads(importlib.resources.files("jkeras.applications").joinpath("weights.json").read_text())
+    return json.loads(
+        importlib.resources.files("jkeras.applications").joinpath("weights.json").read_text()
+    )

@@ -11,8 +11,11 @@ from jkeras.initializers import Constant
 from jkeras.models import Sequential
 from jkeras.utils.tensors import get_source_inputs
 
-__all__ = [*(f"ConvNeXt{size}" for size in ("Base", "Large", "Small", "Tiny", "XLarge")), "decode_predictions",
-           "preprocess_input"]
+__all__ = [
+    *(f"ConvNeXt{size}" for size in ("Base", "Large", "Small", "Tiny", "XLarge")),
+    "decode_predictions",
+    "preprocess_input",
+]
 
 EPSILON = 1e-6  # of the layer normalizations
 
@@ -20,13 +23,39 @@ preprocess_input = expecting(None, "convnext")
 
 
 def _variant(size, depth, width, count):
-    """A function of the public API, from the number of blocks in the third stage and the channels in the first."""
+    """A function of the public API, from the number of blocks in the third stage and the channels
+    in the first.
+    """
     name_of_file = f"convnext_{size.lower()}"
 
-    def function(include_top=True, include_preprocessing=True, weights="imagenet", input_tensor=None, input_shape=None,
-                 pooling=None, classes=1000, classifier_activation="softmax", name=name_of_file):
-        return _convnext(depth, width, include_preprocessing, name_of_file, Given(
-            include_top, weights, input_tensor, input_shape, pooling, classes, classifier_activation, name))
+    def function(
+        include_top=True,
+        include_preprocessing=True,
+        weights="imagenet",
+        input_tensor=None,
+        input_shape=None,
+        pooling=None,
+        classes=1000,
+        classifier_activation="softmax",
+        name=name_of_file,
+    ):
+        return _convnext(
+            depth,
+            width,
+            include_preprocessing,
+            name_of_file,
+            Given(
+                include_top,
+                weights,
+                input_tensor,
+                input_shape,
+                pooling,
+                classes,
+                classifier_activation,
+                name,
+            ),
+        )
+
     name = function.__name__ = function.__qualname__ = f"ConvNeXt{size}"
     function.__doc__ = f"""ConvNeXt of {3 + 3 + depth + 3} blocks of {width} channels or more: https://arxiv.org/abs/2201.03545.
 
@@ -38,7 +67,9 @@ def _variant(size, depth, width, count):
     Args:
         include_preprocessing: whether the model takes the mean from images and divides by the deviation.
     """
-    return public(f"keras.applications.{name}", f"keras.applications.convnext.{name}")(architecture(function))
+    return public(f"keras.applications.{name}", f"keras.applications.convnext.{name}")(
+        architecture(function)
+    )
 
 
 ConvNeXtTiny = _variant("Tiny", 9, 96, 27820128)
@@ -50,16 +81,24 @@ ConvNeXtXLarge = _variant("XLarge", 27, 256, 348147968)
 
 def _convnext(depth, width, include_preprocessing, file, given):
     if channel_axis() == 1:
-        raise ValueError("ConvNeXt does not support the `channels_first` image data format. Switch to `channels_last` "
-                         "with `jkeras.config.set_image_data_format`.")
+        raise ValueError(
+            "ConvNeXt does not support the `channels_first` image data format. Switch to "
+            "`channels_last` with `jkeras.config.set_image_data_format`."
+        )
     name = given.name
     if given.weights == "imagenet" and file not in name:
-        raise ValueError(f'Model name "{name}" does not match weights variant "{file}". When using imagenet weights, '
-                         "model name must contain the weights variant.")
+        raise ValueError(
+            f'Model name "{name}" does not match weights variant "{file}". When using imagenet weights, '
+            "model name must contain the weights variant."
+        )
     x = images = begin(given, 224, 32)
     if include_preprocessing and images.shape[3] == 3:
-        x = layers.Normalization(-1, [255 * mean for mean in MEANS["torch"]], [
-            (255 * deviation)**2 for deviation in DEVIATIONS], name=f"{name}_prestem_normalization")(x)
+        x = layers.Normalization(
+            -1,
+            [255 * mean for mean in MEANS["torch"]],
+            [(255 * deviation) ** 2 for deviation in DEVIATIONS],
+            name=f"{name}_prestem_normalization",
+        )(x)
     for stage, blocks in enumerate((3, 3, depth, 3)):
         x = _smaller(stage, width * 2**stage, name)(x)
         for block in range(blocks):
@@ -68,15 +107,32 @@ def _convnext(depth, width, include_preprocessing, file, given):
     def top(x):
         x = layers.GlobalAveragePooling2D(name=f"{name}_head_gap")(x)
         x = layers.LayerNormalization(epsilon=EPSILON, name=f"{name}_head_layernorm")(x)
-        return layers.Dense(given.classes, given.classifier_activation, name=f"{name}_head_dense")(x)
-    return end(given, images, x, top, (None, None), [f"{file}.h5", f"{file}_notop.h5"],
-               last=layers.LayerNormalization(epsilon=EPSILON), inputs=get_source_inputs(images)[0])
+        return layers.Dense(given.classes, given.classifier_activation, name=f"{name}_head_dense")(
+            x
+        )
+
+    return end(
+        given,
+        images,
+        x,
+        top,
+        (None, None),
+        [f"{file}.h5", f"{file}_notop.h5"],
+        last=layers.LayerNormalization(epsilon=EPSILON),
+        inputs=get_source_inputs(images)[0],
+    )
 
 
 def _smaller(stage, width, name):
-    """What a stage begins with: it makes the images smaller, the first four times, the others twice."""
-    side, inner, norm = (2, "downsampling_", f"layernorm_{stage - 1}") if stage else (4, "stem_", "layernorm")
-    convolution = layers.Conv2D(width, side, side, name=f"{name}_{inner}conv{f'_{stage - 1}' if stage else ''}")
+    """What a stage begins with: it makes the images smaller, the first four times, the others
+    twice.
+    """
+    side, inner, norm = (
+        (2, "downsampling_", f"layernorm_{stage - 1}") if stage else (4, "stem_", "layernorm")
+    )
+    convolution = layers.Conv2D(
+        width, side, side, name=f"{name}_{inner}conv{f'_{stage - 1}' if stage else ''}"
+    )
     normalization = layers.LayerNormalization(epsilon=EPSILON, name=f"{name}_{inner}{norm}")
     if stage == 0:
         return Sequential([convolution, normalization], name=f"{name}_stem")
@@ -94,11 +150,14 @@ def _block(x, width, prefix):
     return before + layers.Activation("linear", name=f"{prefix}identity")(x)
 
 
-# ---------------------------------------------------------------- layers, which are not of the public API
+# ---------------------------------------------------------------- layers, which are not of the
+# public API
+
 
 @layer("keras.src.applications.convnext")
 class LayerScale(Layer):
-    """Its input times a weight for each channel, which begins small: https://arxiv.org/abs/2103.17239.
+    """Its input times a weight for each channel, which begins small:
+    https://arxiv.org/abs/2103.17239.
 
     >>> import numpy as np
     >>> print(LayerScale(0.5, 2)(np.array([1.0, 2.0])))
@@ -136,5 +195,6 @@ class StochasticDepth(Layer):
     def forward(self, w, x, ctx):
         if not ctx.training:
             return x
-        # No generator of its own, since files of Keras have none: the key is one of those of the session.
+        # No generator of its own, since files of Keras have none: the key is one of those of the
+        # session.
         return random.dropout(x, self.drop_path_rate, noise_shape=(None, *(1,) * (x.ndim - 1)))

@@ -15,45 +15,110 @@ preprocess_input = expecting("torch", "densenet")
 
 @public("keras.applications.DenseNet121", "keras.applications.densenet.DenseNet121")
 @architecture
-def DenseNet121(include_top=True, weights="imagenet", input_tensor=None, input_shape=None, pooling=None, classes=1000,
-                classifier_activation="softmax", name="densenet121"):
-    """DenseNet with 121 layers: https://arxiv.org/abs/1608.06993. Images of 224 by 224, `preprocess_input` "torch".
+def DenseNet121(
+    include_top=True,
+    weights="imagenet",
+    input_tensor=None,
+    input_shape=None,
+    pooling=None,
+    classes=1000,
+    classifier_activation="softmax",
+    name="densenet121",
+):
+    """DenseNet with 121 layers: https://arxiv.org/abs/1608.06993. Images of 224 by 224,
+    `preprocess_input` "torch".
 
     >>> DenseNet121(weights=None, include_top=False, input_shape=(32, 32, 3)).count_params()
     7037504
     """
-    return _densenet((6, 12, 24, 16), "densenet121", Given(include_top, weights, input_tensor, input_shape, pooling,
-                                                           classes, classifier_activation, name))
+    return _densenet(
+        (6, 12, 24, 16),
+        "densenet121",
+        Given(
+            include_top,
+            weights,
+            input_tensor,
+            input_shape,
+            pooling,
+            classes,
+            classifier_activation,
+            name,
+        ),
+    )
 
 
 @public("keras.applications.DenseNet169", "keras.applications.densenet.DenseNet169")
 @architecture
-def DenseNet169(include_top=True, weights="imagenet", input_tensor=None, input_shape=None, pooling=None, classes=1000,
-                classifier_activation="softmax", name="densenet169"):
-    """DenseNet with 169 layers: https://arxiv.org/abs/1608.06993. Images of 224 by 224, `preprocess_input` "torch".
+def DenseNet169(
+    include_top=True,
+    weights="imagenet",
+    input_tensor=None,
+    input_shape=None,
+    pooling=None,
+    classes=1000,
+    classifier_activation="softmax",
+    name="densenet169",
+):
+    """DenseNet with 169 layers: https://arxiv.org/abs/1608.06993. Images of 224 by 224,
+    `preprocess_input` "torch".
 
     >>> DenseNet169(weights=None, include_top=False, input_shape=(32, 32, 3)).count_params()
     12642880
     """
-    return _densenet((6, 12, 32, 32), "densenet169", Given(include_top, weights, input_tensor, input_shape, pooling,
-                                                           classes, classifier_activation, name))
+    return _densenet(
+        (6, 12, 32, 32),
+        "densenet169",
+        Given(
+            include_top,
+            weights,
+            input_tensor,
+            input_shape,
+            pooling,
+            classes,
+            classifier_activation,
+            name,
+        ),
+    )
 
 
 @public("keras.applications.DenseNet201", "keras.applications.densenet.DenseNet201")
 @architecture
-def DenseNet201(include_top=True, weights="imagenet", input_tensor=None, input_shape=None, pooling=None, classes=1000,
-                classifier_activation="softmax", name="densenet201"):
-    """DenseNet with 201 layers: https://arxiv.org/abs/1608.06993. Images of 224 by 224, `preprocess_input` "torch".
+def DenseNet201(
+    include_top=True,
+    weights="imagenet",
+    input_tensor=None,
+    input_shape=None,
+    pooling=None,
+    classes=1000,
+    classifier_activation="softmax",
+    name="densenet201",
+):
+    """DenseNet with 201 layers: https://arxiv.org/abs/1608.06993. Images of 224 by 224,
+    `preprocess_input` "torch".
 
     >>> DenseNet201(weights=None, include_top=False, input_shape=(32, 32, 3)).count_params()
     18321984
     """
-    return _densenet((6, 12, 48, 32), "densenet201", Given(include_top, weights, input_tensor, input_shape, pooling,
-                                                           classes, classifier_activation, name))
+    return _densenet(
+        (6, 12, 48, 32),
+        "densenet201",
+        Given(
+            include_top,
+            weights,
+            input_tensor,
+            input_shape,
+            pooling,
+            classes,
+            classifier_activation,
+            name,
+        ),
+    )
 
 
 def _densenet(depths, file, given):
-    """A DenseNet whose stages have these numbers of blocks; half the channels go from one to the next."""
+    """A DenseNet whose stages have these numbers of blocks; half the channels go from one to the
+    next.
+    """
     only_channels_last("DenseNet")
     images = begin(given, 224, 32)
     x = widened(images, None, "conv1_conv", use_bias=False)

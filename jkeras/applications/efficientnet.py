@@ -1,10 +1,20 @@
-"""EfficientNet: one network of mobile blocks, widened and deepened in step with the size of the images."""
+"""EfficientNet: one network of mobile blocks, widened and deepened in step with the size of the
+images.
+"""
 
 import math
 import typing
 
 from jkeras import layers
-from jkeras.applications.building import Given, architecture, begin, channel_axis, divisible, end, ready_for
+from jkeras.applications.building import (
+    Given,
+    architecture,
+    begin,
+    channel_axis,
+    divisible,
+    end,
+    ready_for,
+)
 from jkeras.applications.imagenet_utils import DEVIATIONS, decode_predictions, expecting
 from jkeras.core.registry import public
 from jkeras.initializers import VarianceScaling
@@ -13,7 +23,9 @@ __all__ = [*(f"EfficientNetB{i}" for i in range(8)), "decode_predictions", "prep
 
 
 class Stage(typing.NamedTuple):
-    """Blocks of one kind: how many, kernel, channels, how many times they are wider inside, stride of the first."""
+    """Blocks of one kind: how many, kernel, channels, how many times they are wider inside, stride
+    of the first.
+    """
 
     blocks: int
     kernel: int
@@ -23,8 +35,15 @@ class Stage(typing.NamedTuple):
     fused: bool = False  # one whole convolution instead of one that widens and one of each channel
 
 
-STAGES = (Stage(1, 3, 16, 1, 1), Stage(2, 3, 24, 6, 2), Stage(2, 5, 40, 6, 2), Stage(3, 3, 80, 6, 2),
-          Stage(3, 5, 112, 6, 1), Stage(4, 5, 192, 6, 2), Stage(1, 3, 320, 6, 1))
+STAGES = (
+    Stage(1, 3, 16, 1, 1),
+    Stage(2, 3, 24, 6, 2),
+    Stage(2, 5, 40, 6, 2),
+    Stage(3, 3, 80, 6, 2),
+    Stage(3, 5, 112, 6, 1),
+    Stage(4, 5, 192, 6, 2),
+    Stage(1, 3, 320, 6, 1),
+)
 DROP = 0.2  # how often the last block is left out in training; those before it are in proportion
 
 preprocess_input = expecting(None, "efficientnet")
@@ -40,10 +59,34 @@ def _variant(number, wider, deeper, size, dropout, count):
     """
     name_of_file = f"efficientnetb{number}"
 
-    def function(include_top=True, weights="imagenet", input_tensor=None, input_shape=None, pooling=None, classes=1000,
-                 classifier_activation="softmax", name=name_of_file):
-        return _efficientnet(wider, deeper, size, dropout, name_of_file, Given(
-            include_top, weights, input_tensor, input_shape, pooling, classes, classifier_activation, name))
+    def function(
+        include_top=True,
+        weights="imagenet",
+        input_tensor=None,
+        input_shape=None,
+        pooling=None,
+        classes=1000,
+        classifier_activation="softmax",
+        name=name_of_file,
+    ):
+        return _efficientnet(
+            wider,
+            deeper,
+            size,
+            dropout,
+            name_of_file,
+            Given(
+                include_top,
+                weights,
+                input_tensor,
+                input_shape,
+                pooling,
+                classes,
+                classifier_activation,
+                name,
+            ),
+        )
+
     name = function.__name__ = function.__qualname__ = f"EfficientNetB{number}"
     function.__doc__ = f"""EfficientNet, the size {number} of 0 to 7: https://arxiv.org/abs/1905.11946.
 
@@ -52,7 +95,9 @@ def _variant(number, wider, deeper, size, dropout, count):
     >>> {name}(weights=None, include_top=False, input_shape=(32, 32, 3)).count_params()
     {count}
     """
-    return public(f"keras.applications.{name}", f"keras.applications.efficientnet.{name}")(architecture(function))
+    return public(f"keras.applications.{name}", f"keras.applications.efficientnet.{name}")(
+        architecture(function)
+    )
 
 
 EfficientNetB0 = _variant(0, 1.0, 1.0, 224, 0.2, 4049571)
@@ -68,20 +113,28 @@ EfficientNetB7 = _variant(7, 2.0, 3.1, 600, 0.5, 64097687)
 def _efficientnet(wider, deeper, size, dropout, file, given):
     def widened(width):
         return divisible(width * wider)
+
     images = begin(given, size, 32)
     x = layers.Rescaling(1.0 / 255.0)(images)
     x = layers.Normalization(axis=channel_axis())(x)
-    if given.weights == "imagenet":  # its mean and variance are in the file: they lack a root of the deviations
+    # its mean and variance are in the file: they lack a root of the deviations
+    if given.weights == "imagenet":
         x = layers.Rescaling([1.0 / math.sqrt(deviation) for deviation in DEVIATIONS])(x)
     x = stem(x, widened(32), FIRST)
-    stages = [stage._replace(blocks=math.ceil(deeper * stage.blocks), width=widened(stage.width)) for stage in STAGES]
+    stages = [
+        stage._replace(blocks=math.ceil(deeper * stage.blocks), width=widened(stage.width))
+        for stage in STAGES
+    ]
     for block in blocks(stages, widened(32), sum(stage.blocks for stage in stages)):
         x = mobile(x, block, FIRST)
     x = convolved(x, widened(1280), 1, "top_", "top_conv", FIRST)
-    return end(given, images, x, classifier(given, dropout), files=[f"{file}.h5", f"{file}_notop.h5"])
+    return end(
+        given, images, x, classifier(given, dropout), files=[f"{file}.h5", f"{file}_notop.h5"]
+    )
 
 
 # ---------------------------------------------------------------- what both versions are made of
+
 
 class Version(typing.NamedTuple):
     """In what the blocks of the two versions differ."""
@@ -104,12 +157,18 @@ class Block(typing.NamedTuple):
 
 
 def blocks(stages, width, total):
-    """The blocks of stages after an input of this width; `total` blocks are counted for the rates of dropout."""
+    """The blocks of stages after an input of this width; `total` blocks are counted for the rates
+    of dropout.
+    """
     number = 0
     for i, stage in enumerate(stages, 1):
         for j in range(stage.blocks):
-            yield Block(f"block{i}{chr(ord('a') + j)}_", stage._replace(stride=1 if j else stage.stride), width,
-                        DROP * number / total)
+            yield Block(
+                f"block{i}{chr(ord('a') + j)}_",
+                stage._replace(stride=1 if j else stage.stride),
+                width,
+                DROP * number / total,
+            )
             width = stage.width
             number += 1
 
@@ -122,28 +181,44 @@ def stem(x, width, version):
 def convolved(x, width, kernel, prefix, name, version, stride=1, activation="activation"):
     """A convolution, batch normalization, and swish unless its name is None."""
     x, padding = ready_for(x, kernel, stride, f"{name}_pad") if version.pads else (x, "same")
-    x = layers.Conv2D(width, kernel, stride, padding, use_bias=False, kernel_initializer=_by_outputs(), name=name)(x)
+    x = layers.Conv2D(
+        width, kernel, stride, padding, use_bias=False, kernel_initializer=_by_outputs(), name=name
+    )(x)
     return _normalized(x, prefix, version, activation)
 
 
 def mobile(x, block, version):
-    """A block that widens its input, convolves each channel, weighs the channels and narrows them."""
+    """A block that widens its input, convolves each channel, weighs the channels and narrows
+    them.
+    """
     prefix, stage, before = block.prefix, block.stage, x
     wide = block.width_before * stage.factor
     if stage.factor != 1:
         x = convolved(x, wide, 1, f"{prefix}expand_", f"{prefix}expand_conv", version)
     name = f"{prefix}{version.by_channel}"
-    x, padding = ready_for(x, stage.kernel, stage.stride, f"{name}_pad") if version.pads else (x, "same")
-    x = layers.DepthwiseConv2D(stage.kernel, stage.stride, padding, use_bias=False,
-                               depthwise_initializer=_by_outputs(), name=name)(x)
+    x, padding = (
+        ready_for(x, stage.kernel, stage.stride, f"{name}_pad") if version.pads else (x, "same")
+    )
+    x = layers.DepthwiseConv2D(
+        stage.kernel,
+        stage.stride,
+        padding,
+        use_bias=False,
+        depthwise_initializer=_by_outputs(),
+        name=name,
+    )(x)
     x = _normalized(x, prefix, version)
     x = _weighed(x, wide, max(1, block.width_before // 4), f"{prefix}se_")
-    x = convolved(x, stage.width, 1, f"{prefix}project_", f"{prefix}project_conv", version, activation=None)
+    x = convolved(
+        x, stage.width, 1, f"{prefix}project_", f"{prefix}project_conv", version, activation=None
+    )
     return added(before, x, block)
 
 
 def added(before, x, block):
-    """A block's result, and its input where they are of one shape: in training sometimes the input alone."""
+    """A block's result, and its input where they are of one shape: in training sometimes the input
+    alone.
+    """
     if block.stage.stride != 1 or block.width_before != block.stage.width:
         return x
     if block.rate:
@@ -152,13 +227,21 @@ def added(before, x, block):
 
 
 def _weighed(x, width, narrow, prefix):
-    """Squeeze and excitation: each channel times a weight between 0 and 1 that all channels' means give it."""
+    """Squeeze and excitation: each channel times a weight between 0 and 1 that all channels' means
+    give it.
+    """
     weights = layers.GlobalAveragePooling2D(name=f"{prefix}squeeze")(x)
     shape = (width, 1, 1) if channel_axis() == 1 else (1, 1, width)
     weights = layers.Reshape(shape, name=f"{prefix}reshape")(weights)
     for part, size, activation in (("reduce", narrow, "swish"), ("expand", width, "sigmoid")):
-        weights = layers.Conv2D(size, 1, padding="same", activation=activation, kernel_initializer=_by_outputs(),
-                                name=f"{prefix}{part}")(weights)
+        weights = layers.Conv2D(
+            size,
+            1,
+            padding="same",
+            activation=activation,
+            kernel_initializer=_by_outputs(),
+            name=f"{prefix}{part}",
+        )(weights)
     return layers.Multiply(name=f"{prefix}excite")([x, weights])
 
 
@@ -169,12 +252,18 @@ def _normalized(x, prefix, version, activation="activation"):
 
 def classifier(given, dropout, bias="zeros"):
     """The function from features to predictions; `bias`: the initializer of its bias."""
+
     def top(x):
         x = layers.GlobalAveragePooling2D(name="avg_pool")(x)
         x = layers.Dropout(dropout, name="top_dropout")(x)
-        return layers.Dense(given.classes, given.classifier_activation, name="predictions",
-                            kernel_initializer=VarianceScaling(1 / 3, "fan_out", "uniform"),
-                            bias_initializer=bias)(x)
+        return layers.Dense(
+            given.classes,
+            given.classifier_activation,
+            name="predictions",
+            kernel_initializer=VarianceScaling(1 / 3, "fan_out", "uniform"),
+            bias_initializer=bias,
+        )(x)
+
     return top
 
 

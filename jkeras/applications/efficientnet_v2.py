@@ -1,26 +1,71 @@
-"""EfficientNetV2: EfficientNet with whole convolutions in the early blocks, which are faster where images are large."""
+"""EfficientNetV2: EfficientNet with whole convolutions in the early blocks, which are faster where
+images are large.
+"""
 
 import math
 
 from jkeras import layers
 from jkeras.applications.building import Given, architecture, begin, channel_axis, divisible, end
-from jkeras.applications.efficientnet import Stage, Version, added, blocks, classifier, convolved, mobile, stem
+from jkeras.applications.efficientnet import (
+    Stage,
+    Version,
+    added,
+    blocks,
+    classifier,
+    convolved,
+    mobile,
+    stem,
+)
 from jkeras.applications.imagenet_utils import DEVIATIONS, MEANS, decode_predictions, expecting
 from jkeras.core.registry import public
 from jkeras.initializers import Constant
 
-__all__ = [*(f"EfficientNetV2{size}" for size in ("B0", "B1", "B2", "B3", "S", "M", "L")), "decode_predictions",
-           "preprocess_input"]
+__all__ = [
+    *(f"EfficientNetV2{size}" for size in ("B0", "B1", "B2", "B3", "S", "M", "L")),
+    "decode_predictions",
+    "preprocess_input",
+]
 
 SECOND = Version(0.9, False, "dwconv2")
-SMALL = (32, Stage(1, 3, 16, 1, 1, True), Stage(2, 3, 32, 4, 2, True), Stage(2, 3, 48, 4, 2, True),
-         Stage(3, 3, 96, 4, 2), Stage(5, 3, 112, 6, 1), Stage(8, 3, 192, 6, 2))  # channels of the stem, stages
-S = (24, Stage(2, 3, 24, 1, 1, True), Stage(4, 3, 48, 4, 2, True), Stage(4, 3, 64, 4, 2, True),
-     Stage(6, 3, 128, 4, 2), Stage(9, 3, 160, 6, 1), Stage(15, 3, 256, 6, 2))
-M = (24, Stage(3, 3, 24, 1, 1, True), Stage(5, 3, 48, 4, 2, True), Stage(5, 3, 80, 4, 2, True),
-     Stage(7, 3, 160, 4, 2), Stage(14, 3, 176, 6, 1), Stage(18, 3, 304, 6, 2), Stage(5, 3, 512, 6, 1))
-L = (32, Stage(4, 3, 32, 1, 1, True), Stage(7, 3, 64, 4, 2, True), Stage(7, 3, 96, 4, 2, True),
-     Stage(10, 3, 192, 4, 2), Stage(19, 3, 224, 6, 1), Stage(25, 3, 384, 6, 2), Stage(7, 3, 640, 6, 1))
+SMALL = (
+    32,
+    Stage(1, 3, 16, 1, 1, True),
+    Stage(2, 3, 32, 4, 2, True),
+    Stage(2, 3, 48, 4, 2, True),
+    # channels of the stem, stages
+    Stage(3, 3, 96, 4, 2),
+    Stage(5, 3, 112, 6, 1),
+    Stage(8, 3, 192, 6, 2),
+)
+S = (
+    24,
+    Stage(2, 3, 24, 1, 1, True),
+    Stage(4, 3, 48, 4, 2, True),
+    Stage(4, 3, 64, 4, 2, True),
+    Stage(6, 3, 128, 4, 2),
+    Stage(9, 3, 160, 6, 1),
+    Stage(15, 3, 256, 6, 2),
+)
+M = (
+    24,
+    Stage(3, 3, 24, 1, 1, True),
+    Stage(5, 3, 48, 4, 2, True),
+    Stage(5, 3, 80, 4, 2, True),
+    Stage(7, 3, 160, 4, 2),
+    Stage(14, 3, 176, 6, 1),
+    Stage(18, 3, 304, 6, 2),
+    Stage(5, 3, 512, 6, 1),
+)
+L = (
+    32,
+    Stage(4, 3, 32, 1, 1, True),
+    Stage(7, 3, 64, 4, 2, True),
+    Stage(7, 3, 96, 4, 2, True),
+    Stage(10, 3, 192, 4, 2),
+    Stage(19, 3, 224, 6, 1),
+    Stage(25, 3, 384, 6, 2),
+    Stage(7, 3, 640, 6, 1),
+)
 
 preprocess_input = expecting(None, "efficientnet_v2")
 
@@ -29,10 +74,36 @@ def _variant(kind, table, wider, deeper, size, count):
     """A function of the public API, as in `efficientnet`."""
     name_of_file = f"efficientnetv2-{kind.lower()}"
 
-    def function(include_top=True, weights="imagenet", input_tensor=None, input_shape=None, pooling=None, classes=1000,
-                 classifier_activation="softmax", include_preprocessing=True, name=name_of_file):
-        return _efficientnet(table, wider, deeper, size, include_preprocessing, name_of_file, Given(
-            include_top, weights, input_tensor, input_shape, pooling, classes, classifier_activation, name))
+    def function(
+        include_top=True,
+        weights="imagenet",
+        input_tensor=None,
+        input_shape=None,
+        pooling=None,
+        classes=1000,
+        classifier_activation="softmax",
+        include_preprocessing=True,
+        name=name_of_file,
+    ):
+        return _efficientnet(
+            table,
+            wider,
+            deeper,
+            size,
+            include_preprocessing,
+            name_of_file,
+            Given(
+                include_top,
+                weights,
+                input_tensor,
+                input_shape,
+                pooling,
+                classes,
+                classifier_activation,
+                name,
+            ),
+        )
+
     name = function.__name__ = function.__qualname__ = f"EfficientNetV2{kind}"
     function.__doc__ = f"""EfficientNetV2, the size {kind} of B0 to B3, S, M and L: https://arxiv.org/abs/2104.00298.
 
@@ -44,7 +115,9 @@ def _variant(kind, table, wider, deeper, size, count):
     Args:
         include_preprocessing: whether the model brings images from values of 0 to 255 to those it was trained with.
     """
-    return public(f"keras.applications.{name}", f"keras.applications.efficientnet_v2.{name}")(architecture(function))
+    return public(f"keras.applications.{name}", f"keras.applications.efficientnet_v2.{name}")(
+        architecture(function)
+    )
 
 
 EfficientNetV2B0 = _variant("B0", SMALL, 1.0, 1.0, 224, 5919312)
@@ -59,17 +132,26 @@ EfficientNetV2L = _variant("L", L, 1.0, 1.0, 480, 117746848)
 def _efficientnet(table, wider, deeper, size, include_preprocessing, file, given):
     def widened(width):
         return divisible(width * wider, least=0)
+
     first, *stages = table
     images = begin(given, size, 32)
     x = _preprocessed(images, table is SMALL) if include_preprocessing else images
     x = stem(x, widened(first), SECOND)
     total = sum(stage.blocks for stage in stages)  # before they are deepened
-    stages = [stage._replace(blocks=math.ceil(deeper * stage.blocks), width=widened(stage.width)) for stage in stages]
+    stages = [
+        stage._replace(blocks=math.ceil(deeper * stage.blocks), width=widened(stage.width))
+        for stage in stages
+    ]
     for block in blocks(stages, widened(first), total):
         x = (_fused if block.stage.fused else mobile)(x, block, SECOND)
     x = convolved(x, widened(1280), 1, "top_", "top_conv", SECOND)
-    return end(given, images, x, classifier(given, 0.2, Constant(0.0)),
-               files=[f"{file}.h5", f"{file}_notop.h5"])
+    return end(
+        given,
+        images,
+        x,
+        classifier(given, 0.2, Constant(0.0)),
+        files=[f"{file}.h5", f"{file}_notop.h5"],
+    )
 
 
 def _preprocessed(images, as_torch):
@@ -78,18 +160,38 @@ def _preprocessed(images, as_torch):
     if not as_torch or images.shape[axis] != 3:
         return layers.Rescaling(1.0 / 128.0, -1)(images)
     x = layers.Rescaling(1.0 / 255)(images)
-    return layers.Normalization(axis, list(MEANS["torch"]), [deviation**2 for deviation in DEVIATIONS])(x)
+    return layers.Normalization(
+        axis, list(MEANS["torch"]), [deviation**2 for deviation in DEVIATIONS]
+    )(x)
 
 
 def _fused(x, block, version):
-    """A block that widens its input and narrows it; one that does not widen is a single convolution."""
+    """A block that widens its input and narrows it; one that does not widen is a single
+    convolution.
+    """
     prefix, stage, before = block.prefix, block.stage, x
     narrowing = (1, 1, None)  # kernel, stride, name of the activation
     if stage.factor == 1:
         narrowing = (stage.kernel, stage.stride, "activation")
     else:
-        x = convolved(x, block.width_before * stage.factor, stage.kernel, f"{prefix}expand_", f"{prefix}expand_conv",
-                      version, stage.stride)
+        x = convolved(
+            x,
+            block.width_before * stage.factor,
+            stage.kernel,
+            f"{prefix}expand_",
+            f"{prefix}expand_conv",
+            version,
+            stage.stride,
+        )
     kernel, stride, activation = narrowing
-    x = convolved(x, stage.width, kernel, f"{prefix}project_", f"{prefix}project_conv", version, stride, activation)
+    x = convolved(
+        x,
+        stage.width,
+        kernel,
+        f"{prefix}project_",
+        f"{prefix}project_conv",
+        version,
+        stride,
+        activation,
+    )
     return added(before, x, block)

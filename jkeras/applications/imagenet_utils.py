@@ -13,9 +13,12 @@ from jkeras.utils.files import get_file
 
 __all__ = ["decode_predictions", "preprocess_input"]
 
-CLASS_INDEX = ("https://storage.googleapis.com/download.tensorflow.org/data/imagenet_class_index.json",
-               "c2c37ea517e94d9795004a39431a14cb")
-MEANS = {"caffe": (103.939, 116.779, 123.68), "torch": (0.485, 0.456, 0.406)}  # of the channels as the mode has them
+CLASS_INDEX = (
+    "https://storage.googleapis.com/download.tensorflow.org/data/imagenet_class_index.json",
+    "c2c37ea517e94d9795004a39431a14cb",
+)
+# of the channels as the mode has them
+MEANS = {"caffe": (103.939, 116.779, 123.68), "torch": (0.485, 0.456, 0.406)}
 DEVIATIONS = (0.229, 0.224, 0.225)
 
 
@@ -24,11 +27,11 @@ def preprocess_input(x, data_format=None, mode="caffe"):
     """Images as the weights of a family of models expect them.
 
     Args:
-        x: images with three channels and values from 0 to 255, one or a batch; numpy arrays of floats are changed in
-            place, as in Keras.
+        x: images with three channels and values from 0 to 255, one or a batch; numpy arrays of
+            floats are changed in place, as in Keras.
         data_format: "channels_last" or "channels_first"; by default the session's.
-        mode: "caffe": blue, green, red, less the mean of each channel; "tf": from -1 to 1; "torch": from 0 to 1, then
-            less the mean and over the deviation of each channel.
+        mode: "caffe": blue, green, red, less the mean of each channel; "tf": from -1 to 1; "torch":
+            from 0 to 1, then less the mean and over the deviation of each channel.
 
     Raises:
         ValueError: another mode or data format.
@@ -37,11 +40,15 @@ def preprocess_input(x, data_format=None, mode="caffe"):
     [[[-1.0, 0.0, 1.0]]]
     """
     if mode not in ("caffe", "tf", "torch"):
-        raise ValueError(f"Expected mode to be one of `caffe`, `tf` or `torch`. Received: mode={mode}")
+        raise ValueError(
+            f"Expected mode to be one of `caffe`, `tf` or `torch`. Received: mode={mode}"
+        )
     data_format = settings.image_data_format() if data_format is None else data_format
     if data_format not in ("channels_first", "channels_last"):
-        raise ValueError("Expected data_format to be one of `channels_first` or `channels_last`. "
-                         f"Received: data_format={data_format}")
+        raise ValueError(
+            "Expected data_format to be one of `channels_first` or `channels_last`. "
+            f"Received: data_format={data_format}"
+        )
     x = _as_floats(x)
     if mode == "tf":
         x /= 127.5
@@ -64,27 +71,37 @@ def _as_floats(x):
     x = x if hasattr(x, "dtype") else np.asarray(x)
     if jnp.issubdtype(jnp.dtype(x.dtype), jnp.floating):
         return x
-    return x.astype(settings.floatx()) if isinstance(x, np.ndarray) else ops.cast(x, settings.floatx())
+    return (
+        x.astype(settings.floatx()) if isinstance(x, np.ndarray) else ops.cast(x, settings.floatx())
+    )
 
 
 def expecting(mode, *modules):
-    """The function `preprocess_input` of modules whose weights expect a mode; None: images as they are."""
+    """The function `preprocess_input` of modules whose weights expect a mode; None: images as they
+    are.
+    """
+
     def function(x, data_format=None):
         return x if mode is None else preprocess_input(x, data_format, mode)
+
     function.__name__ = function.__qualname__ = "preprocess_input"
     function.__doc__ = f"""Images as the weights of these models expect them.
 
     Args:
         x: images with three channels and values from 0 to 255. They are {
-            'left as they are: the model does the rest' if mode is None else f'changed as by the mode "{mode}" of'
-            ' `imagenet_utils.preprocess_input`'}.
+        "left as they are: the model does the rest"
+        if mode is None
+        else f'changed as by the mode "{mode}" of `imagenet_utils.preprocess_input`'
+    }.
         data_format: "channels_last" or "channels_first"; by default the session's.
 
     >>> import numpy as np
     >>> preprocess_input(np.full((1, 2, 2, 3), 255.0)).shape
     (1, 2, 2, 3)
     """
-    return public(*(f"keras.applications.{module}.preprocess_input" for module in modules))(function)
+    return public(*(f"keras.applications.{module}.preprocess_input" for module in modules))(
+        function
+    )
 
 
 @public("keras.applications.imagenet_utils.decode_predictions")
@@ -105,10 +122,18 @@ def decode_predictions(preds, top=5):
         OSError: the names cannot be downloaded.
     """
     if len(preds.shape) != 2 or preds.shape[1] != 1000:
-        raise ValueError("`decode_predictions` expects a batch of predictions (i.e. a 2D array of shape (samples, "
-                         f"1000)). Received array with shape: {preds.shape}")
-    classes = _classes(get_file("imagenet_class_index.json", CLASS_INDEX[0], cache_subdir="models",
-                                file_hash=CLASS_INDEX[1]))
+        raise ValueError(
+            "`decode_predictions` expects a batch of predictions (i.e. a 2D array of shape "
+            f"(samples, 1000)). Received array with shape: {preds.shape}"
+        )
+    classes = _classes(
+        get_file(
+            "imagenet_class_index.json",
+            CLASS_INDEX[0],
+            cache_subdir="models",
+            file_hash=CLASS_INDEX[1],
+        )
+    )
     preds = np.asarray(preds)
     best = np.argsort(preds)[:, ::-1][:, :top]
     return [[(*classes[str(i)], row[i]) for i in numbers] for row, numbers in zip(preds, best)]

@@ -1,31 +1,64 @@
-"""InceptionResNetV2: Inception's blocks of several branches, whose results are added to what the block was given."""
+"""InceptionResNetV2: Inception's blocks of several branches, whose results are added to what the
+block was given.
+"""
 
 from jkeras import layers
 from jkeras.applications.building import FILES, Given, architecture, begin, channel_axis, end
 from jkeras.applications.imagenet_utils import decode_predictions, expecting
-from jkeras.applications.inception_v3 import DOUBLE, HALVING, chain, convolution, joined, mixed, stem
+from jkeras.applications.inception_v3 import (
+    DOUBLE,
+    HALVING,
+    chain,
+    convolution,
+    joined,
+    mixed,
+    stem,
+)
 from jkeras.core.layer import Layer, layer
 from jkeras.core.registry import public
 
 __all__ = ["InceptionResNetV2", "decode_predictions", "preprocess_input"]
 
-BRANCHES = {"block35": [[(32, 1)], [(32, 1), (32, 3)], [(32, 1), (48, 3), (64, 3)]],
-            "block17": [[(192, 1)], [(128, 1), (160, (1, 7)), (192, (7, 1))]],
-            "block8": [[(192, 1)], [(192, 1), (224, (1, 3)), (256, (3, 1))]]}
+BRANCHES = {
+    "block35": [[(32, 1)], [(32, 1), (32, 3)], [(32, 1), (48, 3), (64, 3)]],
+    "block17": [[(192, 1)], [(128, 1), (160, (1, 7)), (192, (7, 1))]],
+    "block8": [[(192, 1)], [(192, 1), (224, (1, 3)), (256, (3, 1))]],
+}
 
 preprocess_input = expecting("tf", "inception_resnet_v2")
 
 
-@public("keras.applications.InceptionResNetV2", "keras.applications.inception_resnet_v2.InceptionResNetV2")
+@public(
+    "keras.applications.InceptionResNetV2",
+    "keras.applications.inception_resnet_v2.InceptionResNetV2",
+)
 @architecture
-def InceptionResNetV2(include_top=True, weights="imagenet", input_tensor=None, input_shape=None, pooling=None,
-                      classes=1000, classifier_activation="softmax", name="inception_resnet_v2"):
-    """Inception with residual blocks: https://arxiv.org/abs/1602.07261. Images of 299 by 299, `preprocess_input` "tf".
+def InceptionResNetV2(
+    include_top=True,
+    weights="imagenet",
+    input_tensor=None,
+    input_shape=None,
+    pooling=None,
+    classes=1000,
+    classifier_activation="softmax",
+    name="inception_resnet_v2",
+):
+    """Inception with residual blocks: https://arxiv.org/abs/1602.07261. Images of 299 by 299,
+    `preprocess_input` "tf".
 
     >>> InceptionResNetV2(weights=None, include_top=False, input_shape=(75, 75, 3)).count_params()
     54336736
     """
-    given = Given(include_top, weights, input_tensor, input_shape, pooling, classes, classifier_activation, name)
+    given = Given(
+        include_top,
+        weights,
+        input_tensor,
+        input_shape,
+        pooling,
+        classes,
+        classifier_activation,
+        name,
+    )
     images = begin(given, 299, 75)
     x = mixed(stem(images), "mixed_5b", [[(96, 1)], [(48, 1), (64, 5)], DOUBLE], 64)
     for i in range(1, 11):
@@ -33,13 +66,26 @@ def InceptionResNetV2(include_top=True, weights="imagenet", input_tensor=None, i
     x = mixed(x, "mixed_6a", [[(384, 3, *HALVING)], [(256, 1), (256, 3), (384, 3, *HALVING)]])
     for i in range(1, 21):
         x = _block(x, "block17", i, 0.1)
-    x = mixed(x, "mixed_7a", [[(256, 1), (384, 3, *HALVING)], [(256, 1), (288, 3, *HALVING)],
-                              [(256, 1), (288, 3), (320, 3, *HALVING)]])
+    x = mixed(
+        x,
+        "mixed_7a",
+        [
+            [(256, 1), (384, 3, *HALVING)],
+            [(256, 1), (288, 3, *HALVING)],
+            [(256, 1), (288, 3), (320, 3, *HALVING)],
+        ],
+    )
     for i in range(1, 10):
         x = _block(x, "block8", i, 0.2)
     x = _block(x, "block8", 10, 1.0, relu=False)
     x = convolution(x, 1536, 1, name="conv_7b")
-    return end(given, images, x, pools=(None, None), files=[each.format("inception_resnet_v2") for each in FILES])
+    return end(
+        given,
+        images,
+        x,
+        pools=(None, None),
+        files=[each.format("inception_resnet_v2") for each in FILES],
+    )
 
 
 def _block(x, kind, i, scale, relu=True):

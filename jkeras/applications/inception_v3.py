@@ -16,14 +16,32 @@ preprocess_input = expecting("tf", "inception_v3")
 
 @public("keras.applications.InceptionV3", "keras.applications.inception_v3.InceptionV3")
 @architecture
-def InceptionV3(include_top=True, weights="imagenet", input_tensor=None, input_shape=None, pooling=None, classes=1000,
-                classifier_activation="softmax", name="inception_v3"):
-    """Inception of the third version: https://arxiv.org/abs/1512.00567. Images of 299 by 299, `preprocess_input` "tf".
+def InceptionV3(
+    include_top=True,
+    weights="imagenet",
+    input_tensor=None,
+    input_shape=None,
+    pooling=None,
+    classes=1000,
+    classifier_activation="softmax",
+    name="inception_v3",
+):
+    """Inception of the third version: https://arxiv.org/abs/1512.00567. Images of 299 by 299,
+    `preprocess_input` "tf".
 
     >>> InceptionV3(weights=None, include_top=False, input_shape=(75, 75, 3)).count_params()
     21802784
     """
-    given = Given(include_top, weights, input_tensor, input_shape, pooling, classes, classifier_activation, name)
+    given = Given(
+        include_top,
+        weights,
+        input_tensor,
+        input_shape,
+        pooling,
+        classes,
+        classifier_activation,
+        name,
+    )
     images = begin(given, 299, 75)
     x = stem(images)
     for number, width in enumerate([32, 64, 64]):
@@ -33,11 +51,16 @@ def InceptionV3(include_top=True, weights="imagenet", input_tensor=None, input_s
         once = [(width, 1), (width, ROW), (192, COLUMN)]
         twice = [(width, 1), (width, COLUMN), (width, ROW), (width, COLUMN), (192, ROW)]
         x = mixed(x, f"mixed{number}", [[(192, 1)], once, twice], 192)
-    x = mixed(x, "mixed8", [[(192, 1), (320, 3, *HALVING)],
-                            [(192, 1), (192, ROW), (192, COLUMN), (192, 3, *HALVING)]])
+    x = mixed(
+        x,
+        "mixed8",
+        [[(192, 1), (320, 3, *HALVING)], [(192, 1), (192, ROW), (192, COLUMN), (192, 3, *HALVING)]],
+    )
     for i in (0, 1):
         x = _widest(x, i)
-    return end(given, images, x, pools=(None, None), files=[each.format("inception_v3") for each in FILES])
+    return end(
+        given, images, x, pools=(None, None), files=[each.format("inception_v3") for each in FILES]
+    )
 
 
 def _widest(x, i):
@@ -50,6 +73,7 @@ def _widest(x, i):
 
 
 # ---------------------------------------------------------------- what InceptionResNetV2 has too
+
 
 def stem(images):
     """What comes before the blocks, to an eighth of the size."""
@@ -65,10 +89,14 @@ def mixed(x, name, branches, average=None):
     Args:
         name: of the layer that puts the branches side by side.
         branches: lists of convolutions, each `(channels, kernel, strides, padding)`.
-        average: channels made of the means over windows; None: the maxima, at half the size, are a branch.
+        average: channels made of the means over windows; None: the maxima, at half the size, are a
+            branch.
     """
     parts = [chain(x, *branch) for branch in branches]
-    return joined([*parts, layers.MaxPooling2D(3, strides=2)(x) if average is None else averaged(x, average)], name)
+    return joined(
+        [*parts, layers.MaxPooling2D(3, strides=2)(x) if average is None else averaged(x, average)],
+        name,
+    )
 
 
 def chain(x, *convolutions):

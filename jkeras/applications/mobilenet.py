@@ -3,24 +3,45 @@
 import warnings
 
 from jkeras import layers
-from jkeras.applications.building import Given, architecture, asked_shape, channel_axis, end, images_of, sides_of
+from jkeras.applications.building import (
+    Given,
+    architecture,
+    asked_shape,
+    channel_axis,
+    end,
+    images_of,
+    sides_of,
+)
 from jkeras.applications.imagenet_utils import decode_predictions, expecting
 from jkeras.core.registry import public
 
 __all__ = ["MobileNet", "decode_predictions", "preprocess_input"]
 
-WIDTHS = (64, 128, 128, 256, 256, 512, 512, 512, 512, 512, 512, 1024, 1024)  # channels of the blocks
+# channels of the blocks
+WIDTHS = (64, 128, 128, 256, 256, 512, 512, 512, 512, 512, 512, 1024, 1024)
 HALVING = (2, 4, 6, 12)  # numbers of the blocks that halve the images
 SIDES = (128, 160, 192, 224)  # of the images that there are trained weights for
-ALPHAS = {0.25: "2_5", 0.5: "5_0", 0.75: "7_5", 1.0: "1_0"}  # that there are trained weights for, in names of files
+# that there are trained weights for, in names of files
+ALPHAS = {0.25: "2_5", 0.5: "5_0", 0.75: "7_5", 1.0: "1_0"}
 
 preprocess_input = expecting("tf", "mobilenet")
 
 
 @public("keras.applications.MobileNet", "keras.applications.mobilenet.MobileNet")
 @architecture
-def MobileNet(input_shape=None, alpha=1.0, depth_multiplier=1, dropout=1e-3, include_top=True, weights="imagenet",
-              input_tensor=None, pooling=None, classes=1000, classifier_activation="softmax", name=None):
+def MobileNet(
+    input_shape=None,
+    alpha=1.0,
+    depth_multiplier=1,
+    dropout=1e-3,
+    include_top=True,
+    weights="imagenet",
+    input_tensor=None,
+    pooling=None,
+    classes=1000,
+    classifier_activation="softmax",
+    name=None,
+):
     """MobileNet: https://arxiv.org/abs/1704.04861. Images of 224 by 224, `preprocess_input` "tf".
 
     >>> MobileNet(weights=None, include_top=False, input_shape=(32, 32, 3), alpha=0.25).count_params()
@@ -28,22 +49,40 @@ def MobileNet(input_shape=None, alpha=1.0, depth_multiplier=1, dropout=1e-3, inc
 
     Args:
         alpha: factor of all numbers of channels; 0.25, 0.5, 0.75 or 1 for the weights of ImageNet.
-        depth_multiplier: how many channels a convolution of one channel makes of it; 1 for the weights of ImageNet.
+        depth_multiplier: how many channels a convolution of one channel makes of it; 1 for the
+            weights of ImageNet.
         dropout: rate before the classifier.
     """
-    return _mobilenet(alpha, depth_multiplier, dropout, Given(
-        include_top, weights, input_tensor, input_shape, pooling, classes, classifier_activation, name))
+    return _mobilenet(
+        alpha,
+        depth_multiplier,
+        dropout,
+        Given(
+            include_top,
+            weights,
+            input_tensor,
+            input_shape,
+            pooling,
+            classes,
+            classifier_activation,
+            name,
+        ),
+    )
 
 
 def _mobilenet(alpha, depth_multiplier, dropout, given):
     shape = asked_shape(given, usual_side(given.input_shape, SIDES), 32)
     if given.weights == "imagenet" and depth_multiplier != 1:
-        raise ValueError("If imagenet weights are being loaded, depth multiplier must be 1. "
-                         f"Received depth_multiplier={depth_multiplier}")
+        raise ValueError(
+            "If imagenet weights are being loaded, depth multiplier must be 1. "
+            f"Received depth_multiplier={depth_multiplier}"
+        )
     check_alpha(given, alpha, ALPHAS)
     side = side_in_name(given, shape, SIDES)
     images = images_of(given, shape)
-    x = layers.Conv2D(int(32 * alpha), (3, 3), strides=(2, 2), padding="same", use_bias=False, name="conv1")(images)
+    x = layers.Conv2D(
+        int(32 * alpha), (3, 3), strides=(2, 2), padding="same", use_bias=False, name="conv1"
+    )(images)
     x = _normalized(x, "conv1")
     for number, width in enumerate(WIDTHS, 1):
         x = _block(x, number, int(width * alpha), depth_multiplier)
@@ -54,6 +93,7 @@ def _mobilenet(alpha, depth_multiplier, dropout, given):
         x = layers.Conv2D(given.classes, (1, 1), padding="same", name="conv_preds")(x)
         x = layers.Reshape((given.classes,), name="reshape_2")(x)
         return layers.Activation(given.classifier_activation, name="predictions")(x)
+
     files = [f"mobilenet_{ALPHAS.get(alpha)}_{side}_tf{part}.h5" for part in ("", "_no_top")]
     given = given._replace(name=given.name or f"mobilenet_{alpha:0.2f}_{side}")
     return end(given, images, x, top, (None, None), files)
@@ -64,7 +104,9 @@ def _block(x, number, width, depth_multiplier):
     if number in HALVING:
         stride, padding = 2, "valid"
         x = layers.ZeroPadding2D(((0, 1), (0, 1)), name=f"conv_pad_{number}")(x)
-    x = layers.DepthwiseConv2D((3, 3), stride, padding, depth_multiplier, use_bias=False, name=f"conv_dw_{number}")(x)
+    x = layers.DepthwiseConv2D(
+        (3, 3), stride, padding, depth_multiplier, use_bias=False, name=f"conv_dw_{number}"
+    )(x)
     x = _normalized(x, f"conv_dw_{number}")
     x = layers.Conv2D(width, (1, 1), padding="same", use_bias=False, name=f"conv_pw_{number}")(x)
     return _normalized(x, f"conv_pw_{number}")
@@ -77,25 +119,37 @@ def _normalized(x, name):
 
 # ---------------------------------------------------------------- what the later MobileNets share
 
+
 def usual_side(shape, sides):
-    """Height and width of usual images, given the shape of one or None: that shape's, if trained weights are for it."""
+    """Height and width of usual images, given the shape of one or None: that shape's, if trained
+    weights are for it.
+    """
     height, *others = sides_of(shape) if shape else (None,)
     return height if height in sides and others == [height] else 224
 
 
 def check_alpha(given, alpha, alphas):
-    """Raises ValueError where there are no trained weights for a factor of the numbers of channels."""
+    """Raises ValueError where there are no trained weights for a factor of the numbers of
+    channels.
+    """
     if given.weights == "imagenet" and alpha not in alphas:
-        raise ValueError("If imagenet weights are being loaded, alpha can be one of "
-                         f"{', '.join(f'`{a}`' for a in alphas)} only. Received alpha={alpha}")
+        raise ValueError(
+            "If imagenet weights are being loaded, alpha can be one of "
+            f"{', '.join(f'`{a}`' for a in alphas)} only. Received alpha={alpha}"
+        )
 
 
 def side_in_name(given, shape, sides):
-    """The height of images, which names a model; with trained weights the side of those that they were trained with."""
+    """The height of images, which names a model; with trained weights the side of those that they
+    were trained with.
+    """
     height, width = sides_of(shape)
     if given.weights == "imagenet" and (height != width or height not in sides):
-        warnings.warn(f"`input_shape` is undefined or non-square, or `rows` is not in {list(sides)}. Weights for input "
-                      "shape (224, 224) will be loaded as the default.", stacklevel=4)
+        warnings.warn(
+            f"`input_shape` is undefined or non-square, or `rows` is not in {list(sides)}. "
+            "Weights for input shape (224, 224) will be loaded as the default.",
+            stacklevel=4,
+        )
         return 224
     return height
 
@@ -106,5 +160,7 @@ def check_tensor(given):
         return
     shape = getattr(given.input_tensor, "shape", (None,))[1:]
     if sides_of(shape) != sides_of(given.input_shape):
-        raise ValueError("`input_shape` must equal the shape of the images of `input_tensor`. Received: "
-                         f"input_tensor of shape {(None, *shape)}, input_shape={given.input_shape}")
+        raise ValueError(
+            "`input_shape` must equal the shape of the images of `input_tensor`. Received: "
+            f"input_tensor of shape {(None, *shape)}, input_shape={given.input_shape}"
+        )

@@ -27,18 +27,39 @@ preprocess_input = expecting("tf", "mobilenet_v2")
 
 @public("keras.applications.MobileNetV2", "keras.applications.mobilenet_v2.MobileNetV2")
 @architecture
-def MobileNetV2(input_shape=None, alpha=1.0, include_top=True, weights="imagenet", input_tensor=None, pooling=None,
-                classes=1000, classifier_activation="softmax", name=None):
+def MobileNetV2(
+    input_shape=None,
+    alpha=1.0,
+    include_top=True,
+    weights="imagenet",
+    input_tensor=None,
+    pooling=None,
+    classes=1000,
+    classifier_activation="softmax",
+    name=None,
+):
     """MobileNetV2: https://arxiv.org/abs/1801.04381. Images of 224 by 224, `preprocess_input` "tf".
 
     >>> MobileNetV2(weights=None, include_top=False, input_shape=(32, 32, 3), alpha=0.35).count_params()
     410208
 
     Args:
-        alpha: factor of the numbers of channels; 0.35, 0.5, 0.75, 1, 1.3 or 1.4 for the weights of ImageNet.
+        alpha: factor of the numbers of channels; 0.35, 0.5, 0.75, 1, 1.3 or 1.4 for the weights of
+            ImageNet.
     """
-    return _mobilenet(alpha, Given(include_top, weights, input_tensor, input_shape, pooling, classes,
-                                   classifier_activation, name))
+    return _mobilenet(
+        alpha,
+        Given(
+            include_top,
+            weights,
+            input_tensor,
+            input_shape,
+            pooling,
+            classes,
+            classifier_activation,
+            name,
+        ),
+    )
 
 
 def _mobilenet(alpha, given):
@@ -48,7 +69,9 @@ def _mobilenet(alpha, given):
     check_alpha(given, alpha, ALPHAS)
     side = side_in_name(given, shape, SIDES)
     images = images_of(given, shape)
-    x = layers.Conv2D(divisible(32 * alpha), 3, strides=(2, 2), padding="same", use_bias=False, name="Conv1")(images)
+    x = layers.Conv2D(
+        divisible(32 * alpha), 3, strides=(2, 2), padding="same", use_bias=False, name="Conv1"
+    )(images)
     x = _normalized(x, "bn_Conv1", "Conv1_relu")
     number = 0
     for width, blocks, stride in STAGES:
@@ -61,8 +84,11 @@ def _mobilenet(alpha, given):
     def top(x):
         x = layers.GlobalAveragePooling2D()(x)
         return layers.Dense(given.classes, given.classifier_activation, name="predictions")(x)
-    files = [f"mobilenet_v2_weights_tf_dim_ordering_tf_kernels_{float(alpha)}_{side}{part}.h5"
-             for part in ("", "_no_top")]
+
+    files = [
+        f"mobilenet_v2_weights_tf_dim_ordering_tf_kernels_{float(alpha)}_{side}{part}.h5"
+        for part in ("", "_no_top")
+    ]
     given = given._replace(name=given.name or f"mobilenetv2_{alpha:0.2f}_{side}")
     return end(given, images, x, top, (None, None), files)
 
@@ -72,14 +98,18 @@ def _block(x, number, width, stride):
     prefix = f"block_{number}_" if number else "expanded_conv_"
     before, width_before = x, x.shape[channel_axis()]
     if number:
-        x = layers.Conv2D(6 * width_before, 1, padding="same", use_bias=False, name=f"{prefix}expand")(x)
+        x = layers.Conv2D(
+            6 * width_before, 1, padding="same", use_bias=False, name=f"{prefix}expand"
+        )(x)
         x = _normalized(x, f"{prefix}expand_BN", f"{prefix}expand_relu")
     x, padding = ready_for(x, 3, stride, f"{prefix}pad")
     x = layers.DepthwiseConv2D(3, stride, padding, use_bias=False, name=f"{prefix}depthwise")(x)
     x = _normalized(x, f"{prefix}depthwise_BN", f"{prefix}depthwise_relu")
     x = layers.Conv2D(width, 1, padding="same", use_bias=False, name=f"{prefix}project")(x)
     x = _normalized(x, f"{prefix}project_BN")
-    return layers.Add(name=f"{prefix}add")([before, x]) if width == width_before and stride == 1 else x
+    return (
+        layers.Add(name=f"{prefix}add")([before, x]) if width == width_before and stride == 1 else x
+    )
 
 
 def _normalized(x, name, relu=None):

@@ -21,7 +21,9 @@ __all__ = ["decode_predictions", "preprocess_input"]
 
 
 class Block(typing.NamedTuple):
-    """One block: how many times its input is widened, the channels it ends with, and how it convolves."""
+    """One block: how many times its input is widened, the channels it ends with, and how it
+    convolves.
+    """
 
     factor: float
     width: int
@@ -31,25 +33,70 @@ class Block(typing.NamedTuple):
     swish: bool
 
 
-SMALL = (Block(1, 16, 3, 2, True, False), Block(72 / 16, 24, 3, 2, False, False),
-         Block(88 / 24, 24, 3, 1, False, False), Block(4, 40, 5, 2, True, True), *2 * [Block(6, 40, 5, 1, True, True)],
-         *2 * [Block(3, 48, 5, 1, True, True)], Block(6, 96, 5, 2, True, True), *2 * [Block(6, 96, 5, 1, True, True)])
-LARGE = (Block(1, 16, 3, 1, False, False), Block(4, 24, 3, 2, False, False), Block(3, 24, 3, 1, False, False),
-         Block(3, 40, 5, 2, True, False), *2 * [Block(3, 40, 5, 1, True, False)],
-         Block(6, 80, 3, 2, False, True), Block(2.5, 80, 3, 1, False, True), *2 * [Block(2.3, 80, 3, 1, False, True)],
-         *2 * [Block(6, 112, 3, 1, True, True)], Block(6, 160, 5, 2, True, True),
-         *2 * [Block(6, 160, 5, 1, True, True)])
+SMALL = (
+    Block(1, 16, 3, 2, True, False),
+    Block(72 / 16, 24, 3, 2, False, False),
+    Block(88 / 24, 24, 3, 1, False, False),
+    Block(4, 40, 5, 2, True, True),
+    *2 * [Block(6, 40, 5, 1, True, True)],
+    *2 * [Block(3, 48, 5, 1, True, True)],
+    Block(6, 96, 5, 2, True, True),
+    *2 * [Block(6, 96, 5, 1, True, True)],
+)
+LARGE = (
+    Block(1, 16, 3, 1, False, False),
+    Block(4, 24, 3, 2, False, False),
+    Block(3, 24, 3, 1, False, False),
+    Block(3, 40, 5, 2, True, False),
+    *2 * [Block(3, 40, 5, 1, True, False)],
+    Block(6, 80, 3, 2, False, True),
+    Block(2.5, 80, 3, 1, False, True),
+    *2 * [Block(2.3, 80, 3, 1, False, True)],
+    *2 * [Block(6, 112, 3, 1, True, True)],
+    Block(6, 160, 5, 2, True, True),
+    *2 * [Block(6, 160, 5, 1, True, True)],
+)
 
 preprocess_input = expecting(None, "mobilenet_v3")
 
 
 def _variant(size, blocks, last, count):
     """A function of the public API, from its blocks and the channels before the classifier."""
-    def function(input_shape=None, alpha=1.0, minimalistic=False, include_top=True, weights="imagenet",
-                 input_tensor=None, classes=1000, pooling=None, dropout_rate=0.2, classifier_activation="softmax",
-                 include_preprocessing=True, name=f"MobileNetV3{size}"):
-        return _mobilenet(size.lower(), blocks, last, alpha, minimalistic, dropout_rate, include_preprocessing, Given(
-            include_top, weights, input_tensor, input_shape, pooling, classes, classifier_activation, name))
+
+    def function(
+        input_shape=None,
+        alpha=1.0,
+        minimalistic=False,
+        include_top=True,
+        weights="imagenet",
+        input_tensor=None,
+        classes=1000,
+        pooling=None,
+        dropout_rate=0.2,
+        classifier_activation="softmax",
+        include_preprocessing=True,
+        name=f"MobileNetV3{size}",
+    ):
+        return _mobilenet(
+            size.lower(),
+            blocks,
+            last,
+            alpha,
+            minimalistic,
+            dropout_rate,
+            include_preprocessing,
+            Given(
+                include_top,
+                weights,
+                input_tensor,
+                input_shape,
+                pooling,
+                classes,
+                classifier_activation,
+                name,
+            ),
+        )
+
     function.__name__ = function.__qualname__ = f"MobileNetV3{size}"
     function.__doc__ = f"""MobileNetV3 for {size.lower()} budgets: https://arxiv.org/abs/1905.02244.
 
@@ -81,7 +128,9 @@ def _mobilenet(size, blocks, last, alpha, minimalistic, dropout_rate, include_pr
             block = block._replace(kernel=3, weighs=False, swish=False)
         prefix = f"expanded_conv_{number}_" if number else "expanded_conv_"
         x = _block(x, block._replace(width=divisible(block.width * alpha)), prefix, number > 0)
-    x = layers.Conv2D(divisible(x.shape[channel_axis()] * 6), 1, padding="same", use_bias=False, name="conv_1")(x)
+    x = layers.Conv2D(
+        divisible(x.shape[channel_axis()] * 6), 1, padding="same", use_bias=False, name="conv_1"
+    )(x)
     x = _normalized(x, "conv_1_bn", not minimalistic)
 
     def top(x):
@@ -93,9 +142,15 @@ def _mobilenet(size, blocks, last, alpha, minimalistic, dropout_rate, include_pr
         x = layers.Conv2D(given.classes, 1, padding="same", name="logits")(x)
         x = layers.Flatten()(x)
         return layers.Activation(given.classifier_activation, name="predictions")(x)
+
     kind = f"{size}{'_minimalistic' if minimalistic else ''}_224_{float(alpha)}_float"
-    return end(given, images, x, top,
-               files=[f"weights_mobilenet_v3_{kind}{part}.h5" for part in ("", "_no_top_v2")])
+    return end(
+        given,
+        images,
+        x,
+        top,
+        files=[f"weights_mobilenet_v3_{kind}{part}.h5" for part in ("", "_no_top_v2")],
+    )
 
 
 def _begin(given, alpha, minimalistic):
@@ -116,19 +171,29 @@ def _block(x, block, prefix, widens):
         x = layers.Conv2D(wide, 1, padding="same", use_bias=False, name=f"{prefix}expand")(x)
         x = _normalized(x, f"{prefix}expand_bn", block.swish)
     x, padding = ready_for(x, block.kernel, block.stride, f"{prefix}depthwise_pad")
-    x = layers.DepthwiseConv2D(block.kernel, block.stride, padding, use_bias=False, name=f"{prefix}depthwise")(x)
+    x = layers.DepthwiseConv2D(
+        block.kernel, block.stride, padding, use_bias=False, name=f"{prefix}depthwise"
+    )(x)
     x = _normalized(x, f"{prefix}depthwise_bn", block.swish)
     if block.weighs:
         x = _weighed(x, wide, f"{prefix}squeeze_excite_")
     x = layers.Conv2D(block.width, 1, padding="same", use_bias=False, name=f"{prefix}project")(x)
     x = _normalized(x, f"{prefix}project_bn")
-    return layers.Add(name=f"{prefix}add")([before, x]) if block.stride == 1 and block.width == width_before else x
+    return (
+        layers.Add(name=f"{prefix}add")([before, x])
+        if block.stride == 1 and block.width == width_before
+        else x
+    )
 
 
 def _weighed(x, width, prefix):
-    """Squeeze and excitation: each channel times a weight between 0 and 1 that all channels' means give it."""
+    """Squeeze and excitation: each channel times a weight between 0 and 1 that all channels' means
+    give it.
+    """
     weights = layers.GlobalAveragePooling2D(keepdims=True, name=f"{prefix}avg_pool")(x)
-    weights = layers.Conv2D(divisible(width * 0.25), 1, padding="same", name=f"{prefix}conv")(weights)
+    weights = layers.Conv2D(divisible(width * 0.25), 1, padding="same", name=f"{prefix}conv")(
+        weights
+    )
     weights = layers.ReLU(name=f"{prefix}relu")(weights)
     weights = layers.Conv2D(width, 1, padding="same", name=f"{prefix}conv_1")(weights)
     weights = layers.ReLU(6.0)(weights + 3.0) * (1.0 / 6.0)

@@ -1,7 +1,15 @@
 """NASNet: two kinds of cell, found by a search; each looks at the two cells before it."""
 
 from jkeras import layers
-from jkeras.applications.building import Given, architecture, begin, classifier, end, only_channels_last, padding_for
+from jkeras.applications.building import (
+    Given,
+    architecture,
+    begin,
+    classifier,
+    end,
+    only_channels_last,
+    padding_for,
+)
 from jkeras.applications.imagenet_utils import decode_predictions, expecting
 from jkeras.core.registry import public
 from jkeras.core.scopes import name_scope
@@ -13,29 +21,65 @@ preprocess_input = expecting("tf", "nasnet")
 
 @public("keras.applications.NASNetLarge", "keras.applications.nasnet.NASNetLarge")
 @architecture
-def NASNetLarge(input_shape=None, include_top=True, weights="imagenet", input_tensor=None, pooling=None, classes=1000,
-                classifier_activation="softmax", name="nasnet_large"):
-    """NASNet-A (6 @ 4032): https://arxiv.org/abs/1707.07012. Images of 331 by 331, `preprocess_input` "tf".
+def NASNetLarge(
+    input_shape=None,
+    include_top=True,
+    weights="imagenet",
+    input_tensor=None,
+    pooling=None,
+    classes=1000,
+    classifier_activation="softmax",
+    name="nasnet_large",
+):
+    """NASNet-A (6 @ 4032): https://arxiv.org/abs/1707.07012. Images of 331 by 331,
+    `preprocess_input` "tf".
 
     >>> NASNetLarge(weights=None, include_top=False, input_shape=(32, 32, 3)).count_params()
     84916818
     """
-    given = Given(include_top, weights, input_tensor, input_shape, pooling, classes, classifier_activation, name)
+    given = Given(
+        include_top,
+        weights,
+        input_tensor,
+        input_shape,
+        pooling,
+        classes,
+        classifier_activation,
+        name,
+    )
     return _nasnet(given, 331, "nasnet_large", stem=96, width=168, depth=6, skips=True)
 
 
 @public("keras.applications.NASNetMobile", "keras.applications.nasnet.NASNetMobile")
 @architecture
-def NASNetMobile(input_shape=None, include_top=True, weights="imagenet", input_tensor=None, pooling=None, classes=1000,
-                 classifier_activation="softmax", name="nasnet_mobile"):
-    """NASNet-A (4 @ 1056): https://arxiv.org/abs/1707.07012. Images of 224 by 224, `preprocess_input` "tf".
+def NASNetMobile(
+    input_shape=None,
+    include_top=True,
+    weights="imagenet",
+    input_tensor=None,
+    pooling=None,
+    classes=1000,
+    classifier_activation="softmax",
+    name="nasnet_mobile",
+):
+    """NASNet-A (4 @ 1056): https://arxiv.org/abs/1707.07012. Images of 224 by 224,
+    `preprocess_input` "tf".
 
     >>> NASNetMobile(weights=None, include_top=False, input_shape=(32, 32, 3)).count_params()
     4269716
     """
     if not include_top and input_shape is None:
         input_shape = (224, 224, 3)
-    given = Given(include_top, weights, input_tensor, input_shape, pooling, classes, classifier_activation, name)
+    given = Given(
+        include_top,
+        weights,
+        input_tensor,
+        input_shape,
+        pooling,
+        classes,
+        classifier_activation,
+        name,
+    )
     return _nasnet(given, 224, "nasnet_mobile", stem=32, width=44, depth=4, skips=False)
 
 
@@ -50,25 +94,33 @@ def _nasnet(given, size, file, stem, width, depth, skips):
     """
     only_channels_last("NASNet")
     if given.weights == "imagenet" and given.input_shape is not None and None in given.input_shape:
-        raise ValueError("With the weights of ImageNet the `input_shape` of a NASNet must be static, without None. "
-                         f"Received: input_shape={given.input_shape}")
+        raise ValueError(
+            "With the weights of ImageNet the `input_shape` of a NASNet must be static, without "
+            f"None. Received: input_shape={given.input_shape}"
+        )
     images = begin(given, size, 32)
-    x = layers.Conv2D(stem, 3, strides=2, use_bias=False, name="stem_conv1", kernel_initializer="he_normal")(images)
+    x = layers.Conv2D(
+        stem, 3, strides=2, use_bias=False, name="stem_conv1", kernel_initializer="he_normal"
+    )(images)
     x, before = _normalized(x, "stem_bn1"), None
     for i, part in enumerate([width // 4, width // 2], 1):
         x, before = _reduction_cell(x, before, part, f"stem_{i}"), x
     for stage in range(3):
         if stage:
-            halved = _reduction_cell(x, before, width * 2 ** stage, f"reduce_{stage * depth}")
+            halved = _reduction_cell(x, before, width * 2**stage, f"reduce_{stage * depth}")
             x, before = halved, before if skips else x
         for i in range(depth):
-            x, before = _normal_cell(x, before, width * 2 ** stage, stage * depth + i + (stage > 0)), x
+            x, before = (
+                _normal_cell(x, before, width * 2**stage, stage * depth + i + (stage > 0)),
+                x,
+            )
     x = layers.Activation("relu")(x)
     files = [f"{file}.h5", f"{file}_no_top.h5"]
     return end(given, images, x, classifier(given, None), (None, None), files)
 
 
 # ---------------------------------------------------------------- cells
+
 
 def _normal_cell(x, before, width, block):
     """Five sums of two things each, and what was before, side by side."""
@@ -83,7 +135,10 @@ def _normal_cell(x, before, width, block):
             return _separable(x, width, kernel, f"normal_{name}_{block}")
 
         def average(x, name):
-            return layers.AveragePooling2D(3, strides=1, padding="same", name=f"normal_{name}_{block}")(x)
+            return layers.AveragePooling2D(
+                3, strides=1, padding="same", name=f"normal_{name}_{block}"
+            )(x)
+
         parts = [p]
         with name_scope("block_1"):
             parts.append(add(1, separable(h, 5, "left1"), separable(p, 3, "right1")))
@@ -111,21 +166,28 @@ def _reduction_cell(x, before, width, block):
 
         def pool(kind, name):
             return kind(3, strides=2, name=f"reduction_{name}_{block}")(padded)
+
         with name_scope("block_1"):
             one = add("add_1", separable(h, 5, "left1"), separable(p, 7, "right1"))
         with name_scope("block_2"):
             two = add("add_2", pool(layers.MaxPooling2D, "left2"), separable(p, 7, "right2"))
         with name_scope("block_3"):
             three = add("add3", pool(layers.AveragePooling2D, "left3"), separable(p, 5, "right3"))
-        four = layers.AveragePooling2D(3, strides=1, padding="same", name=f"reduction_left4_{block}")(one)
+        four = layers.AveragePooling2D(
+            3, strides=1, padding="same", name=f"reduction_left4_{block}"
+        )(one)
         four = layers.Add()([two, four])
         with name_scope("block_5"):
             five = add("add4", separable(one, 3, "left4", 1), pool(layers.MaxPooling2D, "right5"))
-        return layers.Concatenate(axis=-1, name=f"reduction_concat_{block}")([two, three, four, five])
+        return layers.Concatenate(axis=-1, name=f"reduction_concat_{block}")(
+            [two, three, four, five]
+        )
 
 
 def _adjusted(before, x, width, block):
-    """The cell before last with the size and the channels of the last; that itself, where there is none."""
+    """The cell before last with the size and the channels of the last; that itself, where there is
+    none.
+    """
     with name_scope("adjust_block"):
         if before is None:
             return x
@@ -134,12 +196,16 @@ def _adjusted(before, x, width, block):
                 return _halved(before, width, block)
         if before.shape[-1] != width:
             with name_scope(f"adjust_projection_block_{block}"):
-                return _projected(before, width, f"adjust_conv_projection_{block}", f"adjust_bn_{block}")
+                return _projected(
+                    before, width, f"adjust_conv_projection_{block}", f"adjust_bn_{block}"
+                )
         return before
 
 
 def _halved(x, width, block):
-    """Every second pixel, beginning with the first, and every second from one further down and to the right."""
+    """Every second pixel, beginning with the first, and every second from one further down and to
+    the right.
+    """
     x = layers.Activation("relu", name=f"adjust_relu_1_{block}")(x)
     shifted = layers.Cropping2D(((1, 0), (1, 0)))(layers.ZeroPadding2D(((0, 1), (0, 1)))(x))
     parts = []
@@ -151,15 +217,26 @@ def _halved(x, width, block):
 
 # ---------------------------------------------------------------- pieces of cells
 
+
 def _separable(x, width, kernel, name, strides=1):
-    """Twice relu, a separable convolution and normalization; the first convolution has the strides."""
+    """Twice relu, a separable convolution and normalization; the first convolution has the
+    strides.
+    """
     with name_scope(f"separable_conv_block_{name}"):
         for i, step in enumerate([strides, 1], 1):
             x = layers.Activation("relu")(x)
             if step > 1:
-                x = layers.ZeroPadding2D(padding_for(x, kernel), name=f"separable_conv_{i}_pad_{name}")(x)
-            x = layers.SeparableConv2D(width, kernel, strides=step, padding="valid" if step > 1 else "same",
-                                       use_bias=False, name=f"separable_conv_{i}_{name}")(x)
+                x = layers.ZeroPadding2D(
+                    padding_for(x, kernel), name=f"separable_conv_{i}_pad_{name}"
+                )(x)
+            x = layers.SeparableConv2D(
+                width,
+                kernel,
+                strides=step,
+                padding="valid" if step > 1 else "same",
+                use_bias=False,
+                name=f"separable_conv_{i}_{name}",
+            )(x)
             x = _normalized(x, f"separable_conv_{i}_bn_{name}")
         return x
 
@@ -170,7 +247,9 @@ def _projected(x, width, conv, norm):
 
 
 def _convolved(x, width, name):
-    return layers.Conv2D(width, 1, padding="same", use_bias=False, kernel_initializer="he_normal", name=name)(x)
+    return layers.Conv2D(
+        width, 1, padding="same", use_bias=False, kernel_initializer="he_normal", name=name
+    )(x)
 
 
 def _normalized(x, name):

@@ -7,48 +7,116 @@ from jkeras.core.registry import public
 
 __all__ = ["ResNet50", "ResNet101", "ResNet152", "decode_predictions", "preprocess_input"]
 
-WIDTHS = (64, 128, 256, 512)  # channels inside the blocks of the stages; there are four times as many between them
+# channels inside the blocks of the stages; there are four times as many between them
+WIDTHS = (64, 128, 256, 512)
 
 preprocess_input = expecting("caffe", "resnet", "resnet50")
 
 
-@public("keras.applications.ResNet50", "keras.applications.resnet.ResNet50", "keras.applications.resnet50.ResNet50")
+@public(
+    "keras.applications.ResNet50",
+    "keras.applications.resnet.ResNet50",
+    "keras.applications.resnet50.ResNet50",
+)
 @architecture
-def ResNet50(include_top=True, weights="imagenet", input_tensor=None, input_shape=None, pooling=None, classes=1000,
-             classifier_activation="softmax", name="resnet50"):
-    """ResNet with 50 layers: https://arxiv.org/abs/1512.03385. Images of 224 by 224, `preprocess_input` "caffe".
+def ResNet50(
+    include_top=True,
+    weights="imagenet",
+    input_tensor=None,
+    input_shape=None,
+    pooling=None,
+    classes=1000,
+    classifier_activation="softmax",
+    name="resnet50",
+):
+    """ResNet with 50 layers: https://arxiv.org/abs/1512.03385. Images of 224 by 224,
+    `preprocess_input` "caffe".
 
     >>> ResNet50(weights=None, include_top=False, input_shape=(32, 32, 3)).count_params()
     23587712
     """
-    return _resnet((3, 4, 6, 3), "resnet50", Given(include_top, weights, input_tensor, input_shape, pooling, classes,
-                                                   classifier_activation, name))
+    return _resnet(
+        (3, 4, 6, 3),
+        "resnet50",
+        Given(
+            include_top,
+            weights,
+            input_tensor,
+            input_shape,
+            pooling,
+            classes,
+            classifier_activation,
+            name,
+        ),
+    )
 
 
 @public("keras.applications.ResNet101", "keras.applications.resnet.ResNet101")
 @architecture
-def ResNet101(include_top=True, weights="imagenet", input_tensor=None, input_shape=None, pooling=None, classes=1000,
-              classifier_activation="softmax", name="resnet101"):
-    """ResNet with 101 layers: https://arxiv.org/abs/1512.03385. Images of 224 by 224, `preprocess_input` "caffe".
+def ResNet101(
+    include_top=True,
+    weights="imagenet",
+    input_tensor=None,
+    input_shape=None,
+    pooling=None,
+    classes=1000,
+    classifier_activation="softmax",
+    name="resnet101",
+):
+    """ResNet with 101 layers: https://arxiv.org/abs/1512.03385. Images of 224 by 224,
+    `preprocess_input` "caffe".
 
     >>> ResNet101(weights=None, include_top=False, input_shape=(32, 32, 3)).count_params()
     42658176
     """
-    return _resnet((3, 4, 23, 3), "resnet101", Given(include_top, weights, input_tensor, input_shape, pooling, classes,
-                                                     classifier_activation, name))
+    return _resnet(
+        (3, 4, 23, 3),
+        "resnet101",
+        Given(
+            include_top,
+            weights,
+            input_tensor,
+            input_shape,
+            pooling,
+            classes,
+            classifier_activation,
+            name,
+        ),
+    )
 
 
 @public("keras.applications.ResNet152", "keras.applications.resnet.ResNet152")
 @architecture
-def ResNet152(include_top=True, weights="imagenet", input_tensor=None, input_shape=None, pooling=None, classes=1000,
-              classifier_activation="softmax", name="resnet152"):
-    """ResNet with 152 layers: https://arxiv.org/abs/1512.03385. Images of 224 by 224, `preprocess_input` "caffe".
+def ResNet152(
+    include_top=True,
+    weights="imagenet",
+    input_tensor=None,
+    input_shape=None,
+    pooling=None,
+    classes=1000,
+    classifier_activation="softmax",
+    name="resnet152",
+):
+    """ResNet with 152 layers: https://arxiv.org/abs/1512.03385. Images of 224 by 224,
+    `preprocess_input` "caffe".
 
     >>> ResNet152(weights=None, include_top=False, input_shape=(32, 32, 3)).count_params()
     58370944
     """
-    return _resnet((3, 8, 36, 3), "resnet152", Given(include_top, weights, input_tensor, input_shape, pooling, classes,
-                                                     classifier_activation, name))
+    return _resnet(
+        (3, 8, 36, 3),
+        "resnet152",
+        Given(
+            include_top,
+            weights,
+            input_tensor,
+            input_shape,
+            pooling,
+            classes,
+            classifier_activation,
+            name,
+        ),
+    )
 
 
 def _resnet(depths, file, given):
@@ -64,7 +132,9 @@ def _resnet(depths, file, given):
 
 
 def _block(x, width, strides, projected, name):
-    """Convolutions of 1 by 1, 3 by 3 and 1 by 1, and the input added, or a projection of it; then relu."""
+    """Convolutions of 1 by 1, 3 by 3 and 1 by 1, and the input added, or a projection of it; then
+    relu.
+    """
     shortcut = x
     if projected:
         shortcut = layers.Conv2D(4 * width, 1, strides=strides, name=f"{name}_0_conv")(x)
@@ -76,16 +146,22 @@ def _block(x, width, strides, projected, name):
     return layers.Activation("relu", name=f"{name}_out")(x)
 
 
-# ---------------------------------------------------------------- what ResNetV2 and DenseNet have too
+# ---------------------------------------------------------------- what ResNetV2 and DenseNet have
+# too
+
 
 def widened(images, pad, conv, use_bias=True):
-    """The first convolution, to 64 channels at half the size, and the padding before it; `pad`, `conv`: their names."""
+    """The first convolution, to 64 channels at half the size, and the padding before it; `pad`,
+    `conv`: their names.
+    """
     x = layers.ZeroPadding2D(3, name=pad)(images)
     return layers.Conv2D(64, 7, strides=2, use_bias=use_bias, name=conv)(x)
 
 
 def halved(x, pad, pool):
-    """The maximum over windows of 3 by 3, at half the size, and the padding before it; `pad`, `pool`: their names."""
+    """The maximum over windows of 3 by 3, at half the size, and the padding before it; `pad`,
+    `pool`: their names.
+    """
     return layers.MaxPooling2D(3, strides=2, name=pool)(layers.ZeroPadding2D(1, name=pad)(x))
 
 

@@ -1,4 +1,6 @@
-"""ResNetV2: in a block normalization and relu come before the convolutions, so that nothing follows the addition."""
+"""ResNetV2: in a block normalization and relu come before the convolutions, so that nothing follows
+the addition.
+"""
 
 from jkeras import layers
 from jkeras.applications.building import FILES, Given, architecture, begin, end
@@ -13,45 +15,110 @@ preprocess_input = expecting("tf", "resnet_v2")
 
 @public("keras.applications.ResNet50V2", "keras.applications.resnet_v2.ResNet50V2")
 @architecture
-def ResNet50V2(include_top=True, weights="imagenet", input_tensor=None, input_shape=None, pooling=None, classes=1000,
-               classifier_activation="softmax", name="resnet50v2"):
-    """ResNetV2 with 50 layers: https://arxiv.org/abs/1603.05027. Images of 224 by 224, `preprocess_input` "tf".
+def ResNet50V2(
+    include_top=True,
+    weights="imagenet",
+    input_tensor=None,
+    input_shape=None,
+    pooling=None,
+    classes=1000,
+    classifier_activation="softmax",
+    name="resnet50v2",
+):
+    """ResNetV2 with 50 layers: https://arxiv.org/abs/1603.05027. Images of 224 by 224,
+    `preprocess_input` "tf".
 
     >>> ResNet50V2(weights=None, include_top=False, input_shape=(32, 32, 3)).count_params()
     23564800
     """
-    return _resnet((3, 4, 6, 3), "resnet50v2", Given(include_top, weights, input_tensor, input_shape, pooling, classes,
-                                                     classifier_activation, name))
+    return _resnet(
+        (3, 4, 6, 3),
+        "resnet50v2",
+        Given(
+            include_top,
+            weights,
+            input_tensor,
+            input_shape,
+            pooling,
+            classes,
+            classifier_activation,
+            name,
+        ),
+    )
 
 
 @public("keras.applications.ResNet101V2", "keras.applications.resnet_v2.ResNet101V2")
 @architecture
-def ResNet101V2(include_top=True, weights="imagenet", input_tensor=None, input_shape=None, pooling=None, classes=1000,
-                classifier_activation="softmax", name="resnet101v2"):
-    """ResNetV2 with 101 layers: https://arxiv.org/abs/1603.05027. Images of 224 by 224, `preprocess_input` "tf".
+def ResNet101V2(
+    include_top=True,
+    weights="imagenet",
+    input_tensor=None,
+    input_shape=None,
+    pooling=None,
+    classes=1000,
+    classifier_activation="softmax",
+    name="resnet101v2",
+):
+    """ResNetV2 with 101 layers: https://arxiv.org/abs/1603.05027. Images of 224 by 224,
+    `preprocess_input` "tf".
 
     >>> ResNet101V2(weights=None, include_top=False, input_shape=(32, 32, 3)).count_params()
     42626560
     """
-    return _resnet((3, 4, 23, 3), "resnet101v2", Given(include_top, weights, input_tensor, input_shape, pooling,
-                                                       classes, classifier_activation, name))
+    return _resnet(
+        (3, 4, 23, 3),
+        "resnet101v2",
+        Given(
+            include_top,
+            weights,
+            input_tensor,
+            input_shape,
+            pooling,
+            classes,
+            classifier_activation,
+            name,
+        ),
+    )
 
 
 @public("keras.applications.ResNet152V2", "keras.applications.resnet_v2.ResNet152V2")
 @architecture
-def ResNet152V2(include_top=True, weights="imagenet", input_tensor=None, input_shape=None, pooling=None, classes=1000,
-                classifier_activation="softmax", name="resnet152v2"):
-    """ResNetV2 with 152 layers: https://arxiv.org/abs/1603.05027. Images of 224 by 224, `preprocess_input` "tf".
+def ResNet152V2(
+    include_top=True,
+    weights="imagenet",
+    input_tensor=None,
+    input_shape=None,
+    pooling=None,
+    classes=1000,
+    classifier_activation="softmax",
+    name="resnet152v2",
+):
+    """ResNetV2 with 152 layers: https://arxiv.org/abs/1603.05027. Images of 224 by 224,
+    `preprocess_input` "tf".
 
     >>> ResNet152V2(weights=None, include_top=False, input_shape=(32, 32, 3)).count_params()
     58331648
     """
-    return _resnet((3, 8, 36, 3), "resnet152v2", Given(include_top, weights, input_tensor, input_shape, pooling,
-                                                       classes, classifier_activation, name))
+    return _resnet(
+        (3, 8, 36, 3),
+        "resnet152v2",
+        Given(
+            include_top,
+            weights,
+            input_tensor,
+            input_shape,
+            pooling,
+            classes,
+            classifier_activation,
+            name,
+        ),
+    )
 
 
 def _resnet(depths, file, given):
-    """A ResNetV2 whose stages have these numbers of blocks; the last of a stage halves the size, but for stage 5."""
+    """A ResNetV2 whose stages have these numbers of blocks; the last of a stage halves the size,
+    but for stage 5.
+    """
     images = begin(given, 224, 32)
     x = halved(widened(images, "conv1_pad", "conv1_conv"), "pool1_pad", "pool1_pool")
     for stage, (depth, width) in enumerate(zip(depths, WIDTHS), 2):
@@ -62,7 +129,9 @@ def _resnet(depths, file, given):
 
 
 def _block(x, width, strides, projected, name):
-    """Convolutions of 1 by 1, 3 by 3 and 1 by 1 after normalization and relu, and the input added."""
+    """Convolutions of 1 by 1, 3 by 3 and 1 by 1 after normalization and relu, and the input
+    added.
+    """
     active = normalized(x, f"{name}_preact")
     if projected:
         shortcut = layers.Conv2D(4 * width, 1, name=f"{name}_0_conv")(active)

@@ -12,28 +12,70 @@ preprocess_input = expecting("caffe", "vgg16", "vgg19")
 
 @public("keras.applications.VGG16", "keras.applications.vgg16.VGG16")
 @architecture
-def VGG16(include_top=True, weights="imagenet", input_tensor=None, input_shape=None, pooling=None, classes=1000,
-          classifier_activation="softmax", name="vgg16"):
-    """VGG with 13 convolutions: https://arxiv.org/abs/1409.1556. Images of 224 by 224, `preprocess_input` "caffe".
+def VGG16(
+    include_top=True,
+    weights="imagenet",
+    input_tensor=None,
+    input_shape=None,
+    pooling=None,
+    classes=1000,
+    classifier_activation="softmax",
+    name="vgg16",
+):
+    """VGG with 13 convolutions: https://arxiv.org/abs/1409.1556. Images of 224 by 224,
+    `preprocess_input` "caffe".
 
     >>> VGG16(weights=None, include_top=False, input_shape=(32, 32, 3)).count_params()
     14714688
     """
-    return _vgg((2, 2, 3, 3, 3), "vgg16", Given(include_top, weights, input_tensor, input_shape, pooling, classes,
-                                                classifier_activation, name))
+    return _vgg(
+        (2, 2, 3, 3, 3),
+        "vgg16",
+        Given(
+            include_top,
+            weights,
+            input_tensor,
+            input_shape,
+            pooling,
+            classes,
+            classifier_activation,
+            name,
+        ),
+    )
 
 
 @public("keras.applications.VGG19", "keras.applications.vgg19.VGG19")
 @architecture
-def VGG19(include_top=True, weights="imagenet", input_tensor=None, input_shape=None, pooling=None, classes=1000,
-          classifier_activation="softmax", name="vgg19"):
-    """VGG with 16 convolutions: https://arxiv.org/abs/1409.1556. Images of 224 by 224, `preprocess_input` "caffe".
+def VGG19(
+    include_top=True,
+    weights="imagenet",
+    input_tensor=None,
+    input_shape=None,
+    pooling=None,
+    classes=1000,
+    classifier_activation="softmax",
+    name="vgg19",
+):
+    """VGG with 16 convolutions: https://arxiv.org/abs/1409.1556. Images of 224 by 224,
+    `preprocess_input` "caffe".
 
     >>> VGG19(weights=None, include_top=False, input_shape=(32, 32, 3)).count_params()
     20024384
     """
-    return _vgg((2, 2, 4, 4, 4), "vgg19", Given(include_top, weights, input_tensor, input_shape, pooling, classes,
-                                                classifier_activation, name))
+    return _vgg(
+        (2, 2, 4, 4, 4),
+        "vgg19",
+        Given(
+            include_top,
+            weights,
+            input_tensor,
+            input_shape,
+            pooling,
+            classes,
+            classifier_activation,
+            name,
+        ),
+    )
 
 
 def _vgg(depths, file, given):
@@ -41,7 +83,9 @@ def _vgg(depths, file, given):
     x = images = begin(given, 224, 32)
     for block, (depth, width) in enumerate(zip(depths, WIDTHS), 1):
         for i in range(1, depth + 1):
-            x = layers.Conv2D(width, (3, 3), activation="relu", padding="same", name=f"block{block}_conv{i}")(x)
+            x = layers.Conv2D(
+                width, (3, 3), activation="relu", padding="same", name=f"block{block}_conv{i}"
+            )(x)
         x = layers.MaxPooling2D((2, 2), strides=(2, 2), name=f"block{block}_pool")(x)
 
     def top(x):
@@ -49,5 +93,6 @@ def _vgg(depths, file, given):
         for i in (1, 2):
             x = layers.Dense(4096, activation="relu", name=f"fc{i}")(x)
         return layers.Dense(given.classes, given.classifier_activation, name="predictions")(x)
+
     files = [f"{file}_weights_tf_dim_ordering_tf_kernels{part}.h5" for part in ("", "_notop")]
     return end(given, images, x, top, (None, None), files)

@@ -7,21 +7,39 @@ from jkeras.core.registry import public
 
 __all__ = ["Xception", "decode_predictions", "preprocess_input"]
 
-WIDTHS = ((128, 128), (256, 256), (728, 728), *[(728, 728, 728)] * 8, (728, 1024))  # of the blocks from the second on
+# of the blocks from the second on
+WIDTHS = ((128, 128), (256, 256), (728, 728), *[(728, 728, 728)] * 8, (728, 1024))
 
 preprocess_input = expecting("tf", "xception")
 
 
 @public("keras.applications.Xception", "keras.applications.xception.Xception")
 @architecture
-def Xception(include_top=True, weights="imagenet", input_tensor=None, input_shape=None, pooling=None, classes=1000,
-             classifier_activation="softmax", name="xception"):
+def Xception(
+    include_top=True,
+    weights="imagenet",
+    input_tensor=None,
+    input_shape=None,
+    pooling=None,
+    classes=1000,
+    classifier_activation="softmax",
+    name="xception",
+):
     """Xception: https://arxiv.org/abs/1610.02357. Images of 299 by 299, `preprocess_input` "tf".
 
     >>> Xception(weights=None, include_top=False, input_shape=(71, 71, 3)).count_params()
     20861480
     """
-    given = Given(include_top, weights, input_tensor, input_shape, pooling, classes, classifier_activation, name)
+    given = Given(
+        include_top,
+        weights,
+        input_tensor,
+        input_shape,
+        pooling,
+        classes,
+        classifier_activation,
+        name,
+    )
     x = images = begin(given, 299, 71)
     for i, (width, strides) in enumerate([(32, 2), (64, 1)], 1):
         x = layers.Conv2D(width, 3, strides=strides, use_bias=False, name=f"block1_conv{i}")(x)
@@ -30,7 +48,9 @@ def Xception(include_top=True, weights="imagenet", input_tensor=None, input_shap
         x = _block(x, widths, number)
     for i, width in enumerate([1536, 2048], 1):
         x = _active(_separable(x, width, f"block14_sepconv{i}"), f"block14_sepconv{i}")
-    return end(given, images, x, pools=(None, None), files=[each.format("xception") for each in FILES])
+    return end(
+        given, images, x, pools=(None, None), files=[each.format("xception") for each in FILES]
+    )
 
 
 def _block(x, widths, number):

@@ -6,13 +6,14 @@ from jkeras.core.registry import public
 
 @public("keras.callbacks.SwapEMAWeights")
 class SwapEMAWeights(Callback):
-    """Exchanges the weights and their moving averages for evaluation, prediction and, if wanted, after epochs.
+    """Exchanges the weights and their moving averages for evaluation, prediction and, if wanted,
+    after epochs.
 
     The optimizer keeps the averages: make it with `use_ema=True`.
 
     Args:
-        swap_on_epoch: also from the end of an epoch to the begin of the next, so that callbacks after this one, such
-            as `ModelCheckpoint`, see the averages.
+        swap_on_epoch: also from the end of an epoch to the begin of the next, so that callbacks
+            after this one, such as `ModelCheckpoint`, see the averages.
 
     Raises:
         ValueError: in training, an optimizer without averages.
@@ -31,10 +32,15 @@ class SwapEMAWeights(Callback):
         """(weight, its average) for all weights that have one."""
         found = [o for o in _optimizers(self.model.optimizer) if getattr(o, "use_ema", False)]
         if not found:
-            raise ValueError("SwapEMAWeights must be used when `use_ema=True` is set on the optimizer. Received: "
-                             f"optimizer={self.model.optimizer!r}")
-        return [(v, optimizer._at["ema", i]) for optimizer in found
-                for i, v in enumerate(optimizer._trainable_variables)]
+            raise ValueError(
+                "SwapEMAWeights must be used when `use_ema=True` is set on the optimizer. "
+                f"Received: optimizer={self.model.optimizer!r}"
+            )
+        return [
+            (v, optimizer._at["ema", i])
+            for optimizer in found
+            for i, v in enumerate(optimizer._trainable_variables)
+        ]
 
     def _swap(self, to_averages):
         if self._averages_in_model != to_averages:

@@ -11,10 +11,11 @@ from jkeras.core.registry import public
 
 @public("keras.callbacks.BackupAndRestore")
 class BackupAndRestore(Callback):
-    """Saves the state of a training while it runs, and lets the next `fit` go on from there, to the same bits.
+    """Saves the state of a training while it runs, and lets the next `fit` go on from there, to the
+    same bits.
 
-    It is `fit(checkpoint=…)` by Keras's name: see `jkeras.saving.Checkpointer`. Where a `checkpoint` is given too, that
-    one counts.
+    It is `fit(checkpoint=…)` by Keras's name: see `jkeras.saving.Checkpointer`. Where a
+    `checkpoint` is given too, that one counts.
 
     Args:
         backup_dir: a folder for this training alone.
@@ -29,10 +30,14 @@ class BackupAndRestore(Callback):
     'epoch'
     """
 
-    def __init__(self, backup_dir, save_freq: Any = "epoch", double_checkpoint=False, delete_checkpoint=True):
+    def __init__(
+        self, backup_dir, save_freq: Any = "epoch", double_checkpoint=False, delete_checkpoint=True
+    ):
         super().__init__()
         if not backup_dir:
-            raise ValueError(f"`backup_dir` must name a folder. Received: backup_dir={backup_dir!r}")
+            raise ValueError(
+                f"`backup_dir` must name a folder. Received: backup_dir={backup_dir!r}"
+            )
         check_save_freq(save_freq)
         self.backup_dir, self.save_freq = os.fspath(backup_dir), save_freq
         self.double_checkpoint, self.delete_checkpoint = double_checkpoint, delete_checkpoint
@@ -43,19 +48,24 @@ class BackupAndRestore(Callback):
         from jkeras.saving import Checkpointer
 
         if self.save_freq is not False:
-            self._checkpointer = Checkpointer(self.backup_dir, max_to_keep=1 + bool(self.double_checkpoint),
-                                              every=self.save_freq if self.save_freq == "epoch" else
-                                              int(self.save_freq))
+            self._checkpointer = Checkpointer(
+                self.backup_dir,
+                max_to_keep=1 + bool(self.double_checkpoint),
+                every=self.save_freq if self.save_freq == "epoch" else int(self.save_freq),
+            )
         return self._checkpointer
 
     def on_train_begin(self, logs=None):
         """Sees that there is something to restore into."""
         self._epoch = 0
         if not self.model.built:
-            raise ValueError(f"BackupAndRestore needs a model that is built before `fit`. '{self.model.name}' is "
-                             "not: call it on a batch of data, or give its shape with `Input`.")
+            raise ValueError(
+                f"BackupAndRestore needs a model that is built before `fit`. '{self.model.name}' "
+                "is not: call it on a batch of data, or give its shape with `Input`."
+            )
         history = self.model.history
-        if self.__dict__.pop("_restored", False) and history is not None:  # as in Keras it tells of this `fit` alone
+        # as in Keras it tells of this `fit` alone
+        if self.__dict__.pop("_restored", False) and history is not None:
             history.epoch, history.history = [], {}
 
     def get_state(self):

@@ -5,18 +5,20 @@ import collections
 from jkeras.callbacks.logs import Logs
 from jkeras.core.registry import public
 
-HOOKS = {"train": ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end"),
-         "test": ("on_test_batch_begin", "on_test_batch_end"),
-         "predict": ("on_predict_batch_begin", "on_predict_batch_end")}
+HOOKS = {
+    "train": ("on_train_batch_begin", "on_train_batch_end", "on_batch_begin", "on_batch_end"),
+    "test": ("on_test_batch_begin", "on_test_batch_end"),
+    "predict": ("on_predict_batch_begin", "on_predict_batch_end"),
+}
 
 
 @public("keras.callbacks.Callback")
 class Callback:
     """Base of callbacks: override the methods whose moments you want to know of.
 
-    `self.model` is the model, `self.params` a dict with "epochs", "steps" and "verbose". Looking at the model's
-    weights is safe at any moment. Overriding a batch method makes `fit` dispatch every batch alone; set
-    `every_batch = False` on the class if being told now and then will do.
+    `self.model` is the model, `self.params` a dict with "epochs", "steps" and "verbose". Looking at
+    the model's weights is safe at any moment. Overriding a batch method makes `fit` dispatch every
+    batch alone; set `every_batch = False` on the class if being told now and then will do.
 
     >>> class Announce(Callback):
     ...     def on_train_begin(self, logs=None):
@@ -117,16 +119,33 @@ class CallbackList(Callback):
     {}
     """
 
-    def __init__(self, callbacks=None, add_history=False, add_progbar=False, model=None, *, rows=None, **params):
+    def __init__(
+        self,
+        callbacks=None,
+        add_history=False,
+        add_progbar=False,
+        model=None,
+        *,
+        rows=None,
+        **params,
+    ):
         from jkeras.callbacks.history import History
         from jkeras.callbacks.progress import ProgbarLogger
 
         super().__init__()
-        given = [] if callbacks is None else list(callbacks) if isinstance(callbacks, (list, tuple)) else [callbacks]
+        given = (
+            []
+            if callbacks is None
+            else list(callbacks)
+            if isinstance(callbacks, (list, tuple))
+            else [callbacks]
+        )
         for callback in given:
             if not hasattr(callback, "on_epoch_end"):
-                raise ValueError("All elements of `callbacks` must be instances of Callback. Received: "
-                                 f"{callback!r} (of type {type(callback).__name__})")
+                raise ValueError(
+                    "All elements of `callbacks` must be instances of Callback. Received: "
+                    f"{callback!r} (of type {type(callback).__name__})"
+                )
         if add_history and not any(isinstance(c, History) for c in given):
             given.append(History())
         if add_progbar and not any(isinstance(c, ProgbarLogger) for c in given):
@@ -165,16 +184,26 @@ class CallbackList(Callback):
 
     def _sort(self):
         """Who looks at batches of which kind; the others are not told of them."""
-        self._looking = {kind: [c for c in self.callbacks if any(_overrides(c, h) for h in hooks)]
-                         for kind, hooks in HOOKS.items()}
+        self._looking = {
+            kind: [c for c in self.callbacks if any(_overrides(c, h) for h in hooks)]
+            for kind, hooks in HOOKS.items()
+        }
 
     def looks_at_batches(self, kind):
-        """Whether a callback wants to be told of every batch of training ("train") or evaluation ("test")."""
-        return any(c.looks_at_batches(kind) if isinstance(c, CallbackList) else getattr(c, "every_batch", True)
-                   for c in self._looking[kind])
+        """Whether a callback wants to be told of every batch of training ("train") or evaluation
+        ("test").
+        """
+        return any(
+            c.looks_at_batches(kind)
+            if isinstance(c, CallbackList)
+            else getattr(c, "every_batch", True)
+            for c in self._looking[kind]
+        )
 
     def end_after(self, error):
-        """Tells the callbacks of the end of a training that an error ended; what they raise becomes a note of it."""
+        """Tells the callbacks of the end of a training that an error ended; what they raise becomes
+        a note of it.
+        """
         self._tell_of_end({}, error)
 
     def on_train_end(self, logs=None):
@@ -192,12 +221,19 @@ class CallbackList(Callback):
                 if error is None:
                     error = another
                 else:
-                    error.add_note(f"{type(callback).__name__}.on_train_end: {type(another).__name__}: {another}")
+                    error.add_note(
+                        f"{type(callback).__name__}.on_train_end: {type(another).__name__}: "
+                        f"{another}"
+                    )
         return error
 
     def get_state(self):
         """What a checkpoint must remember, by the names of the callbacks' classes."""
-        return {name: callback.get_state() for name, callback in self._by_name() if hasattr(callback, "get_state")}
+        return {
+            name: callback.get_state()
+            for name, callback in self._by_name()
+            if hasattr(callback, "get_state")
+        }
 
     def set_state(self, states):
         """Takes back what `get_state` gave, also where other callbacks stand beside it now."""
@@ -214,36 +250,48 @@ class CallbackList(Callback):
 
 
 def _overrides(callback, hook):
-    """Whether a callback has a method of its own; those that Keras's `Callback` comes with are marked."""
+    """Whether a callback has a method of its own; those that Keras's `Callback` comes with are
+    marked.
+    """
     method = getattr(callback, hook)
-    return getattr(method, "__func__", method) is not getattr(Callback, hook) and not hasattr(method, "_is_default")
+    return getattr(method, "__func__", method) is not getattr(Callback, hook) and not hasattr(
+        method, "_is_default"
+    )
 
 
 def _of_batches(kind, name):
-    """A method that tells those that look at batches of a kind; results are fetched when one of them reads them."""
+    """A method that tells those that look at batches of a kind; results are fetched when one of
+    them reads them.
+    """
+
     def hook(self, batch, logs=None):
         if self._looking[kind]:
             logs = Logs(logs) if logs else {}
             for callback in self._looking[kind]:
                 getattr(callback, name)(batch, logs=logs)
+
     return hook
 
 
 def _of_epochs(name):
     """A method with a number that tells every callback."""
+
     def hook(self, number, logs=None):
         logs = {} if logs is None else logs
         for callback in self.callbacks:
             getattr(callback, name)(number, logs)
+
     return hook
 
 
 def _of_all(name):
     """A method that tells every callback."""
+
     def hook(self, logs=None):
         logs = {} if logs is None else logs
         for callback in self.callbacks:
             getattr(callback, name)(logs)
+
     return hook
 
 
@@ -251,7 +299,11 @@ def _define():
     """Gives `CallbackList` its hooks."""
     hooks = {name: _of_batches(kind, name) for kind, names in HOOKS.items() for name in names}
     hooks |= {name: _of_epochs(name) for name in ("on_epoch_begin", "on_epoch_end")}
-    hooks |= {f"on_{kind}_{end}": _of_all(f"on_{kind}_{end}") for kind in HOOKS for end in ("begin", "end")}
+    hooks |= {
+        f"on_{kind}_{end}": _of_all(f"on_{kind}_{end}")
+        for kind in HOOKS
+        for end in ("begin", "end")
+    }
     del hooks["on_train_end"]  # it has its own
     for name, hook in hooks.items():
         hook.__name__, hook.__doc__ = name, "Tells the callbacks."

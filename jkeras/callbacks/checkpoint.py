@@ -35,12 +35,15 @@ class Every:
 def check_save_freq(save_freq):
     """Raises ValueError for what is neither "epoch" nor a number of batches."""
     if save_freq != "epoch" and not isinstance(save_freq, int):
-        raise ValueError(f"Unrecognized save_freq: {save_freq}. Expected save_freq are 'epoch' or integer values."
-                         f"{suggestion(save_freq, ['epoch'])}")
+        raise ValueError(
+            f"Unrecognized save_freq: {save_freq}. Expected save_freq are 'epoch' or integer "
+            f"values.{suggestion(save_freq, ['epoch'])}"
+        )
 
 
 class SavingCallback(MonitorCallback):
-    """Base of callbacks that save the model after epochs or batches; a subclass defines `_save_model`.
+    """Base of callbacks that save the model after epochs or batches; a subclass defines
+    `_save_model`.
 
     The names with an underscore are Keras's: subclasses of others, such as W&B's, call them.
     """
@@ -83,14 +86,20 @@ class SavingCallback(MonitorCallback):
         value = self.found(logs)
         if value is None or np.ndim(value) > 0:
             so = "saving it nevertheless" if self.saves_without_value else "skipping it"
-            warnings.warn(f"Can save best model only with {self.monitor} available, as a single number: {so}.",
-                          stacklevel=4)
+            warnings.warn(
+                f"Can save best model only with {self.monitor} available, as a single number: "
+                f"{so}.",
+                stacklevel=4,
+            )
             return self.saves_without_value
         best = "None" if self.best is None else f"{self.best:.5f}"
         if not self.is_better(value, self.best):
             self._say(f"\nEpoch {epoch + 1}: {self.monitor} did not improve from {best}")
             return False
-        self._say(f"\nEpoch {epoch + 1}: {self.monitor} improved from {best} to {value:.5f}, saving model to {path}")
+        self._say(
+            f"\nEpoch {epoch + 1}: {self.monitor} improved from {best} to {value:.5f}, saving "
+            f"model to {path}"
+        )
         self.best = value
         return True
 
@@ -100,8 +109,9 @@ class ModelCheckpoint(SavingCallback):
     """Saves the model, or only its weights, after epochs or every so many batches.
 
     Args:
-        filepath: may contain `{epoch}`, `{batch}` and names in the logs, as in "{epoch:02d}-{val_loss:.2f}.keras";
-            ends in ".weights.h5" for weights only, else in ".keras" or ".h5".
+        filepath: may contain `{epoch}`, `{batch}` and names in the logs, as in
+            "{epoch:02d}-{val_loss:.2f}.keras"; ends in ".weights.h5" for weights only, else in
+            ".keras" or ".h5".
         monitor: name in the logs, for `save_best_only`.
         verbose: 1 prints a line for each save.
         save_best_only: save only when the watched value improved.
@@ -117,15 +127,26 @@ class ModelCheckpoint(SavingCallback):
     'epoch'
     """
 
-    def __init__(self, filepath, monitor="val_loss", verbose=0, save_best_only=False, save_weights_only=False,
-                 mode="auto", save_freq: Any = "epoch", initial_value_threshold=None):
+    def __init__(
+        self,
+        filepath,
+        monitor="val_loss",
+        verbose=0,
+        save_best_only=False,
+        save_weights_only=False,
+        mode="auto",
+        save_freq: Any = "epoch",
+        initial_value_threshold=None,
+    ):
         super().__init__(monitor, verbose, save_best_only, mode, save_freq, initial_value_threshold)
         self.filepath, self.save_weights_only = os.fspath(filepath), save_weights_only
         endings = (".weights.h5",) if save_weights_only else (".keras", ".h5")
         if not self.filepath.endswith(endings):
-            raise ValueError(f"The filepath of ModelCheckpoint must end in {' or '.join(endings)}"
-                             f"{' when save_weights_only=True' if save_weights_only else ''}. "
-                             f"Received: filepath={self.filepath}")
+            raise ValueError(
+                f"The filepath of ModelCheckpoint must end in {' or '.join(endings)}"
+                f"{' when save_weights_only=True' if save_weights_only else ''}. "
+                f"Received: filepath={self.filepath}"
+            )
 
     def _save_model(self, epoch, batch, logs):
         path = self._get_file_path(epoch, batch, logs)
@@ -133,9 +154,13 @@ class ModelCheckpoint(SavingCallback):
             return
         os.makedirs(os.path.dirname(path) or ".", exist_ok=True)
         if os.path.isdir(path):
-            raise OSError(f"Please specify a non-directory filepath for ModelCheckpoint. Filepath used is an existing "
-                          f"directory: {path}")
-        (self.model.save_weights if self.save_weights_only else self.model.save)(path, overwrite=True)
+            raise OSError(
+                "Please specify a non-directory filepath for ModelCheckpoint. Filepath used is "
+                f"an existing directory: {path}"
+            )
+        (self.model.save_weights if self.save_weights_only else self.model.save)(
+            path, overwrite=True
+        )
         self._say(f"\nEpoch {epoch + 1}: finished saving model to {path}")
 
     def _get_file_path(self, epoch, batch, logs):
@@ -144,5 +169,7 @@ class ModelCheckpoint(SavingCallback):
         try:
             return self.filepath.format(epoch=epoch + 1, **more, **logs)
         except KeyError as error:
-            raise KeyError(f'Failed to format this callback filepath: "{self.filepath}". Reason: {error}; the logs '
-                           f"have {list(logs)}") from error
+            raise KeyError(
+                f'Failed to format this callback filepath: "{self.filepath}". Reason: {error}; the logs '
+                f"have {list(logs)}"
+            ) from error

@@ -1,4 +1,6 @@
-"""The files that TensorBoard reads, written without TensorFlow: records of protocol buffers with checksums."""
+"""The files that TensorBoard reads, written without TensorFlow: records of protocol buffers with
+checksums.
+"""
 
 import os
 import socket
@@ -35,6 +37,7 @@ def masked_crc(data):
 
 
 # ---------------------------------------------------------------- protocol buffers
+
 
 def _varint(value):
     out = bytearray()
@@ -74,7 +77,9 @@ def scalar(tag, value):
 
 
 def histogram(tag, values, bins=30):
-    """A summary value: how the finite numbers of an array are spread, as rows (left edge, right edge, count)."""
+    """A summary value: how the finite numbers of an array are spread, as rows (left edge, right
+    edge, count).
+    """
     values = np.asarray(values, "float64").ravel()
     values = values[np.isfinite(values)]
     rows = np.zeros((bins, 3))
@@ -90,7 +95,9 @@ def images(tag, pictures):
     """A summary value: pictures of one size, uint8 (height, width, channels)."""
     height, width, _ = pictures[0].shape
     texts = [str(width), str(height), *map(_png, pictures)]
-    return _summary(tag, "images", STRING, (len(texts),), b"".join(field(8, text) for text in texts))
+    return _summary(
+        tag, "images", STRING, (len(texts),), b"".join(field(8, text) for text in texts)
+    )
 
 
 def _png(pixels):
@@ -99,9 +106,17 @@ def _png(pixels):
     rows = b"".join(b"\0" + row.tobytes() for row in pixels)
 
     def chunk(kind, data):
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        return (
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        )
+
     header = struct.pack(">IIBBBBB", width, height, 8, {1: 0, 3: 2, 4: 6}[channels], 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(rows))
+        + chunk(b"IEND", b"")
+    )
 
 
 def keras_graph(text):
@@ -115,7 +130,8 @@ SECONDS = 2.0  # that events wait at most for the next one
 
 
 class EventFile:
-    """A file of events in a folder, made with the first event; it is open only while it is written to.
+    """A file of events in a folder, made with the first event; it is open only while it is written
+    to.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -135,13 +151,22 @@ class EventFile:
             name = f"events.out.tfevents.{time.time():.6f}.{socket.gethostname()}.{os.getpid()}.{id(self)}.v2"
             self.path = os.path.join(self.folder, name)
             self._record(field(1, time.time()) + field(3, "brain.Event:2"))
-        self._record(field(1, time.time()) + field(2, int(step)) + field(5, b"".join(field(1, v) for v in values)))
+        self._record(
+            field(1, time.time())
+            + field(2, int(step))
+            + field(5, b"".join(field(1, v) for v in values))
+        )
         if time.monotonic() - self._written > SECONDS:
             self.flush()
 
     def _record(self, data):
         size = struct.pack("<Q", len(data))
-        self._waiting += [size, struct.pack("<I", masked_crc(size)), data, struct.pack("<I", masked_crc(data))]
+        self._waiting += [
+            size,
+            struct.pack("<I", masked_crc(size)),
+            data,
+            struct.pack("<I", masked_crc(data)),
+        ]
 
     def flush(self):
         """Lets readers see what was written."""

@@ -18,12 +18,26 @@ class LambdaCallback(Callback):
     begin
     """
 
-    def __init__(self, on_epoch_begin=None, on_epoch_end=None, on_train_begin=None, on_train_end=None,
-                 on_train_batch_begin=None, on_train_batch_end=None, **kwargs):
+    def __init__(
+        self,
+        on_epoch_begin=None,
+        on_epoch_end=None,
+        on_train_begin=None,
+        on_train_end=None,
+        on_train_batch_begin=None,
+        on_train_batch_end=None,
+        **kwargs,
+    ):
         super().__init__()
-        functions = dict(on_epoch_begin=on_epoch_begin, on_epoch_end=on_epoch_end, on_train_begin=on_train_begin,
-                         on_train_end=on_train_end, on_train_batch_begin=on_train_batch_begin,
-                         on_train_batch_end=on_train_batch_end, **kwargs)
+        functions = dict(
+            on_epoch_begin=on_epoch_begin,
+            on_epoch_end=on_epoch_end,
+            on_train_begin=on_train_begin,
+            on_train_end=on_train_end,
+            on_train_batch_begin=on_train_batch_begin,
+            on_train_batch_end=on_train_batch_end,
+            **kwargs,
+        )
         given = {name: function for name, function in functions.items() if function is not None}
         self.__dict__.update(given)
         self.every_batch = any(hook in given for hook in (*HOOKS["train"], *HOOKS["test"]))

@@ -8,7 +8,8 @@ from jkeras.core.registry import public
 
 @public("keras.callbacks.History")
 class History(Callback):
-    """Remembers the logs of each epoch: `history` has a list for each name, `epoch` the epochs' numbers.
+    """Remembers the logs of each epoch: `history` has a list for each name, `epoch` the epochs'
+    numbers.
 
     Given to a second `fit`, the lists of `history` go on, and `epoch` starts anew, as in Keras.
 
@@ -34,9 +35,13 @@ class History(Callback):
 
     def get_state(self):
         """Both lists."""
-        return {"epoch": self.epoch,
-                "history": {k: [np.asarray(x).tolist() for x in v] for k, v in self.history.items()}}
+        return {
+            "epoch": self.epoch,
+            "history": {k: [np.asarray(x).tolist() for x in v] for k, v in self.history.items()},
+        }
 
     def set_state(self, state):
         """Takes both lists back."""
-        self.epoch, self.history, self._restored = list(state["epoch"]), dict(state["history"]), True
+        self.epoch = list(state["epoch"])
+        self.history = dict(state["history"])
+        self._restored = True

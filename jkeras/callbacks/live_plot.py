@@ -14,10 +14,11 @@ ACROSS = 3  # pictures side by side
 
 @public("jkeras.callbacks.LivePlot")
 class LivePlot(Callback):
-    """Draws the results of the epochs in one display of a Jupyter or Colab notebook; needs matplotlib there.
+    """Draws the results of the epochs in one display of a Jupyter or Colab notebook; needs
+    matplotlib there.
 
-    Each name gets a picture with two curves, training and validation. Elsewhere nothing is drawn, and one warning says
-    so.
+    Each name gets a picture with two curves, training and validation. Elsewhere nothing is drawn,
+    and one warning says so.
 
     Args:
         names: which results to draw, without "val_"; None: all.
@@ -38,8 +39,11 @@ class LivePlot(Callback):
         self._shows = in_notebook()
         if not self._shows and not self._warned:
             self._warned = True
-            warnings.warn("LivePlot draws in Jupyter and Colab notebooks only, and this is none: nothing is drawn. "
-                          "The results are in the `history` that `fit` returns.", stacklevel=2)
+            warnings.warn(
+                "LivePlot draws in Jupyter and Colab notebooks only, and this is none: nothing "
+                "is drawn. The results are in the `history` that `fit` returns.",
+                stacklevel=2,
+            )
 
     def on_epoch_end(self, epoch, logs=None):
         """Adds a point to each curve."""
@@ -73,7 +77,8 @@ class LivePlot(Callback):
 
     def figure(self):
         """The curves so far, as a matplotlib figure."""
-        from matplotlib.figure import Figure  # without pyplot: the user's own figures stay as they are
+        # without pyplot: the user's own figures stay as they are
+        from matplotlib.figure import Figure
 
         found = dict.fromkeys(name.removeprefix("val_") for name in self.curves)
         names = [name for name in found if self.names is None or name in self.names]

@@ -31,8 +31,12 @@ class CSVLogger(Callback):
     def on_train_begin(self, logs=None):
         """Opens the file."""
         self.on_train_end()
-        has_rows = self.append and os.path.exists(self.filename) and os.path.getsize(self.filename) > 0
-        self.csv_file, self.keys = open(self.filename, "a" if self.append else "w", newline=""), None  # noqa: SIM115
+        has_rows = (
+            self.append and os.path.exists(self.filename) and os.path.getsize(self.filename) > 0
+        )
+        mode = "a" if self.append else "w"
+        self.csv_file = open(self.filename, mode, newline="")  # noqa: SIM115 - until training ends
+        self.keys = None
         self.append_header = not has_rows
 
     def on_epoch_end(self, epoch, logs=None):
@@ -57,6 +61,10 @@ class CSVLogger(Callback):
 
 
 def _cell(value):
-    if isinstance(value, collections.abc.Iterable) and not isinstance(value, str) and np.ndim(value) > 0:
+    if (
+        isinstance(value, collections.abc.Iterable)
+        and not isinstance(value, str)
+        and np.ndim(value) > 0
+    ):
         return f'"[{", ".join(map(str, value))}]"'
     return value

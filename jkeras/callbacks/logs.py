@@ -5,7 +5,8 @@ import numpy as np
 
 
 class Logs(dict):
-    """Logs whose values are on the device until somebody looks at one; then all become Python numbers.
+    """Logs whose values are on the device until somebody looks at one; then all become Python
+    numbers.
 
     >>> logs = Logs({"loss": jax.numpy.float32(0.5)})
     >>> logs.fetched, dict(logs), logs.fetched
@@ -21,11 +22,16 @@ class Logs(dict):
         if not self.fetched:
             self.fetched = True
             for key, value in dict.items(self):
-                super().__setitem__(key, _on_host(value) if hasattr(value, "dtype") else jax.tree_util.tree_map(
-                    _on_host, value))
+                super().__setitem__(
+                    key,
+                    _on_host(value)
+                    if hasattr(value, "dtype")
+                    else jax.tree_util.tree_map(_on_host, value),
+                )
         return self
 
-    def __iter__(self):  # without a method of its own, `dict(logs)` and `{**logs}` would copy past `__getitem__`
+    # without a method of its own, `dict(logs)` and `{**logs}` would copy past `__getitem__`
+    def __iter__(self):
         return super().__iter__()
 
     def copy(self):
@@ -46,10 +52,23 @@ def _reading(name):
 
     def read(self, *args):
         return method(self.fetch(), *args)
+
     read.__name__, read.__doc__ = name, method.__doc__
     return read
 
 
-for _name in ("__getitem__", "get", "items", "values", "pop", "popitem", "setdefault", "__eq__", "__ne__", "__or__",
-              "__ror__", "__repr__"):
+for _name in (
+    "__getitem__",
+    "get",
+    "items",
+    "values",
+    "pop",
+    "popitem",
+    "setdefault",
+    "__eq__",
+    "__ne__",
+    "__or__",
+    "__ror__",
+    "__repr__",
+):
     setattr(Logs, _name, _reading(_name))

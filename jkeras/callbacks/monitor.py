@@ -18,19 +18,37 @@ class MonitorCallback(Callback):
         min_delta: by how much a value must be better.
 
     Raises:
-        ValueError: in training, mode "auto" where neither the model's metrics nor the name tell the direction.
+        ValueError: in training, mode "auto" where neither the model's metrics nor the name tell the
+            direction.
     """
 
-    HIGHER = ("acc", "auc", "precision", "recall", "iou", "f1", "fbeta", "score", "similarity", "coefficient")
+    HIGHER = (
+        "acc",
+        "auc",
+        "precision",
+        "recall",
+        "iou",
+        "f1",
+        "fbeta",
+        "score",
+        "similarity",
+        "coefficient",
+    )
     LOWER = ("loss", "error", "mae", "mse", "divergence", "entropy")
 
     def __init__(self, monitor="val_loss", mode="auto", initial_value_threshold=None, min_delta=0):
         super().__init__()
         if mode not in ("auto", "min", "max"):
-            warnings.warn(f"{type(self).__name__} mode '{mode}' is unknown, fallback to auto mode."
-                          f"{suggestion(mode, ('auto', 'min', 'max'))}", stacklevel=3)
+            warnings.warn(
+                f"{type(self).__name__} mode '{mode}' is unknown, fallback to auto mode."
+                f"{suggestion(mode, ('auto', 'min', 'max'))}",
+                stacklevel=3,
+            )
             mode = "auto"
-        self.monitor, self.mode, self.best, self.min_delta = monitor, mode, initial_value_threshold, abs(min_delta)
+        self.monitor = monitor
+        self.mode = mode
+        self.best = initial_value_threshold
+        self.min_delta = abs(min_delta)
 
     @property
     def higher_is_better(self):
@@ -55,9 +73,12 @@ class MonitorCallback(Callback):
         return getattr(self.model, "_flat_metrics", lambda: [])()
 
     def _explain(self):
-        raise ValueError(f"{type(self).__name__} watches '{self.monitor}', and whether lower or higher is better there "
-                         f"cannot be told from the model's metrics {[m.name for m in self._metrics()]}. Pass "
-                         "`mode='min'` or `mode='max'`, or the `monitor` that was meant.")
+        raise ValueError(
+            f"{type(self).__name__} watches '{self.monitor}', and whether lower or higher is "
+            "better there cannot be told from the model's metrics "
+            f"{[m.name for m in self._metrics()]}. Pass `mode='min'` or `mode='max'`, or the "
+            "`monitor` that was meant."
+        )
 
     def is_better(self, value, reference):
         """Whether a value beats a reference by more than `min_delta`; anything beats None."""
@@ -68,7 +89,9 @@ class MonitorCallback(Callback):
         return np.less(value + self.min_delta, reference)
 
     def found(self, logs):
-        """The watched value, or None; an error where neither the logs nor the model's metrics have the name."""
+        """The watched value, or None; an error where neither the logs nor the model's metrics have
+        the name.
+        """
         value = (logs or {}).get(self.monitor)
         known = {"loss", *(metric.name for metric in self._metrics())}
         if value is None and self.mode == "auto" and self.monitor.removeprefix("val_") not in known:
@@ -79,8 +102,11 @@ class MonitorCallback(Callback):
         """The watched value; None, with a warning, where the logs lack it."""
         value = self.found(logs)
         if value is None:
-            warnings.warn(f"{consequence} conditioned on metric `{self.monitor}` which is not available. "
-                          f"Available metrics are: {','.join(logs or {})}", stacklevel=3)
+            warnings.warn(
+                f"{consequence} conditioned on metric `{self.monitor}` which is not available. "
+                f"Available metrics are: {','.join(logs or {})}",
+                stacklevel=3,
+            )
         return value
 
     def get_state(self):

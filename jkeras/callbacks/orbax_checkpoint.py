@@ -1,4 +1,6 @@
-"""OrbaxCheckpoint: the model's variables in a folder of checkpoints that orbax writes in the background."""
+"""OrbaxCheckpoint: the model's variables in a folder of checkpoints that orbax writes in the
+background.
+"""
 
 import os
 from typing import Any
@@ -12,12 +14,15 @@ from jkeras.saving.model_steps import ModelSteps
 
 @public("keras.callbacks.OrbaxCheckpoint")
 class OrbaxCheckpoint(SavingCallback):
-    """Saves the model's variables with orbax, after epochs or every so many batches, while the training goes on.
+    """Saves the model's variables with orbax, after epochs or every so many batches, while the
+    training goes on.
 
-    The checkpoints have Keras's form: `load_weights` of a Keras model reads the folder, and `restore` reads Keras's.
+    The checkpoints have Keras's form: `load_weights` of a Keras model reads the folder, and
+        `restore` reads Keras's.
 
     Args:
-        directory: the folder of the checkpoints; their numbers are epochs, or updates made with `save_freq`.
+        directory: the folder of the checkpoints; their numbers are epochs, or updates made with
+            `save_freq`.
         monitor, verbose, mode, save_freq, initial_value_threshold: as for `ModelCheckpoint`.
         save_best_only: save only when the watched value improved; nothing where the logs lack it.
         max_to_keep: how many checkpoints stay; None: all.
@@ -36,9 +41,19 @@ class OrbaxCheckpoint(SavingCallback):
 
     saves_without_value = False
 
-    def __init__(self, directory, monitor="val_loss", verbose=0, save_best_only=False, mode="auto",
-                 save_freq: Any = "epoch", initial_value_threshold=None, max_to_keep=1, save_on_background=True,
-                 save_weights_only=False):
+    def __init__(
+        self,
+        directory,
+        monitor="val_loss",
+        verbose=0,
+        save_best_only=False,
+        mode="auto",
+        save_freq: Any = "epoch",
+        initial_value_threshold=None,
+        max_to_keep=1,
+        save_on_background=True,
+        save_weights_only=False,
+    ):
         super().__init__(monitor, verbose, save_best_only, mode, save_freq, initial_value_threshold)
         self.directory, self.max_to_keep = os.path.abspath(os.fspath(directory)), max_to_keep
         self.save_on_background, self.save_weights_only = save_on_background, save_weights_only
@@ -65,7 +80,9 @@ class OrbaxCheckpoint(SavingCallback):
         return jax.process_index() == 0
 
     def on_train_batch_end(self, batch, logs=None):
-        """Raises RuntimeError if a save in the background has failed; saves where enough batches have gone by."""
+        """Raises RuntimeError if a save in the background has failed; saves where enough batches
+        have gone by.
+        """
         if self._steps is not None:
             self._steps.check()
         super().on_train_batch_end(batch, logs)
@@ -81,7 +98,8 @@ class OrbaxCheckpoint(SavingCallback):
     def restore(self, step=None):
         """Puts the variables of a checkpoint, by default the newest that is whole, into the model.
 
-        Variables are found by their order, whatever their names; in checkpoints of Keras by their paths.
+        Variables are found by their order, whatever their names; in checkpoints of Keras by their
+        paths.
 
         Raises:
             FileNotFoundError: no checkpoint.

@@ -27,7 +27,8 @@ class Trace:
         if not self.ended and not self.running and step >= self.first:
             try:
                 jax.profiler.start_trace(self.folder)
-            except RuntimeError as error:  # another profiler is at work: the training is worth more than the trace
+            except RuntimeError as error:
+                # another profiler is at work: the training is worth more than the trace
                 warnings.warn(f"There will be no profile in {self.folder}: {error}", stacklevel=3)
                 self.ended = True
                 return
@@ -37,7 +38,9 @@ class Trace:
             self._step.__enter__()
 
     def end(self, step, logs):
-        """After a step; the results of the last one are waited for, since what has not run yet is not in the trace."""
+        """After a step; the results of the last one are waited for, since what has not run yet is
+        not in the trace.
+        """
         if self.running:
             self._leave()
             if step >= self.last:
@@ -61,14 +64,16 @@ class Trace:
 class ProfilerTrace(Callback):
     """Writes what JAX's profiler sees of some steps of a training.
 
-    The steps run as they do without it, several in one dispatch: the trace begins with the first dispatch that starts
-    at `start_step` or later, and ends with the one that has all `steps`. `TensorBoard(profile_batch=...)` traces
-    single batches.
+    The steps run as they do without it, several in one dispatch: the trace begins with the first
+    dispatch that starts at `start_step` or later, and ends with the one that has all `steps`.
+    `TensorBoard(profile_batch=...)` traces single batches.
 
     Args:
-        logdir: a folder; look at it with TensorBoard's profile plugin (`pip install tensorboard-plugin-profile`),
-            or at the `.trace.json.gz` in it on https://ui.perfetto.dev.
-        start_step: the first step to trace, counted from 1 over all epochs; late enough that all is compiled.
+        logdir: a folder; look at it with TensorBoard's profile plugin (`pip install
+            tensorboard-plugin-profile`), or at the `.trace.json.gz` in it on
+            https://ui.perfetto.dev.
+        start_step: the first step to trace, counted from 1 over all epochs; late enough that all is
+            compiled.
         steps: how many.
 
     Raises:
@@ -83,8 +88,10 @@ class ProfilerTrace(Callback):
     def __init__(self, logdir, start_step=10, steps=20):
         super().__init__()
         if start_step < 1 or steps < 1:
-            raise ValueError("ProfilerTrace counts steps from 1. Received: "
-                             f"start_step={start_step}, steps={steps}")
+            raise ValueError(
+                "ProfilerTrace counts steps from 1. Received: "
+                f"start_step={start_step}, steps={steps}"
+            )
         self.logdir, self.start_step, self.steps = os.fspath(logdir), start_step, steps
         self._trace = None
 
@@ -92,7 +99,9 @@ class ProfilerTrace(Callback):
         """Starts counting."""
         if self._trace is not None:
             self._trace.stop()  # of a training that broke off
-        self._trace, self._before, self._seen = Trace(self.logdir, self.start_step, self.steps), 0, 0
+        self._trace = Trace(self.logdir, self.start_step, self.steps)
+        self._before = 0
+        self._seen = 0
 
     def on_epoch_begin(self, epoch, logs=None):
         """Counts on."""
@@ -111,7 +120,10 @@ class ProfilerTrace(Callback):
     def on_train_end(self, logs=None):
         """Writes what there is; warns where the training had too few steps."""
         if not self._trace.running and not self._trace.ended:
-            warnings.warn(f"ProfilerTrace: the training had {self._before + self._seen} steps and no dispatch that "
-                          f"starts at step {self.start_step} or later, so there is no trace. Choose an earlier "
-                          "`start_step`, or train for more epochs.", stacklevel=2)
+            warnings.warn(
+                f"ProfilerTrace: the training had {self._before + self._seen} steps and no "
+                f"dispatch that starts at step {self.start_step} or later, so there is no trace. "
+                "Choose an earlier `start_step`, or train for more epochs.",
+                stacklevel=2,
+            )
         self._trace.stop()

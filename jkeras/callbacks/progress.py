@@ -15,10 +15,11 @@ PLAIN = str.maketrans("━─", "=.")
 class ProgbarLogger(Callback):
     """Shows the progress of `fit`, `evaluate` and `predict`.
 
-    On a terminal a bar is drawn at most ten times a second; in a notebook one display is updated; into a file or pipe
-    goes one line for each epoch. Shown are the time that is left (in the end: that it took), the time of a step and,
-    where the number of rows is known, rows per second. The first dispatch, which compiles, counts for neither of these
-    where there is a second one; what compiling took is shown apart at the end of an epoch.
+    On a terminal a bar is drawn at most ten times a second; in a notebook one display is updated;
+    into a file or pipe goes one line for each epoch. Shown are the time that is left (in the end:
+    that it took), the time of a step and, where the number of rows is known, rows per second. The
+    first dispatch, which compiles, counts for neither of these where there is a second one; what
+    compiling took is shown apart at the end of an epoch.
 
     >>> ProgbarLogger().every_batch
     False
@@ -33,7 +34,9 @@ class ProgbarLogger(Callback):
     def set_params(self, params):
         """Takes epochs, steps and verbosity."""
         super().set_params(params)
-        self.verbose, self.epochs, self.total = (params.get(k) for k in ("verbose", "epochs", "steps"))
+        self.verbose, self.epochs, self.total = (
+            params.get(k) for k in ("verbose", "epochs", "steps")
+        )
         self.verbose = 1 if self.verbose is None else self.verbose
 
     # ------------------------------------------------------------ training
@@ -109,11 +112,15 @@ class ProgbarLogger(Callback):
             return
         now = time.time()
         if self.verbose == 1 and self.screen.live:
-            self.screen.redraw(self._bar(now, done=True) + self._compiling() + _values(logs), end=True)
+            self.screen.redraw(
+                self._bar(now, done=True) + self._compiling() + _values(logs), end=True
+            )
         else:
             steps = f"{self.seen}/{self.total or self.seen}"
             pace = "".join(f" - {text}" for text in self._pace(now)) + self._compiling()
-            self.screen.write(f"{self.prefix}{steps} - {duration(now - self.started)}{pace}{_values(logs)}\n")
+            self.screen.write(
+                f"{self.prefix}{steps} - {duration(now - self.started)}{pace}{_values(logs)}\n"
+            )
         self.total = self.total or self.seen
 
     def _compile_seconds(self):
@@ -195,7 +202,11 @@ def _values(logs):
             value = float(value)
         except (TypeError, ValueError):
             continue
-        text += f" - {name}: {value:.4f}" if abs(value) > 1e-3 or value == 0 else f" - {name}: {value:.4e}"
+        text += (
+            f" - {name}: {value:.4f}"
+            if abs(value) > 1e-3 or value == 0
+            else f" - {name}: {value:.4e}"
+        )
     return text
 
 
@@ -213,8 +224,10 @@ class Terminal:
         sys.stdout.flush()
 
     def redraw(self, line, end=False):
-        """Draws the line in place of the last one; while it is to be drawn again, no longer than a row."""
-        line = f"{line}\n" if end else line[:shutil.get_terminal_size().columns - 1]
+        """Draws the line in place of the last one; while it is to be drawn again, no longer than a
+        row.
+        """
+        line = f"{line}\n" if end else line[: shutil.get_terminal_size().columns - 1]
         self.write(f"\r\x1b[2K{line}")
 
 

@@ -1,4 +1,6 @@
-"""What TensorBoard's projector needs to show embeddings: a file that names them, and their vectors as text."""
+"""What TensorBoard's projector needs to show embeddings: a file that names them, and their vectors
+as text.
+"""
 
 import os
 
@@ -7,8 +9,11 @@ import numpy as np
 
 def embeddings_of(model):
     """{layer's name: its matrix} of a model's Embedding layers."""
-    return {layer.name: np.asarray(layer.embeddings.value) for layer in model.layers
-            if type(layer).__name__ == "Embedding"}
+    return {
+        layer.name: np.asarray(layer.embeddings.value)
+        for layer in model.layers
+        if type(layer).__name__ == "Embedding"
+    }
 
 
 def write_config(folder, names, metadata):
@@ -16,7 +21,8 @@ def write_config(folder, names, metadata):
 
     Args:
         names: of the Embedding layers.
-        metadata: None, the file with the names of the rows, or a dict of such files by layers' names.
+        metadata: None, the file with the names of the rows, or a dict of such files by layers'
+            names.
 
     Raises:
         ValueError: a dict with names of other layers.
@@ -24,12 +30,16 @@ def write_config(folder, names, metadata):
     files = metadata if isinstance(metadata, dict) else dict.fromkeys(names, metadata)
     unknown = sorted(set(files) - set(names))
     if unknown:
-        raise ValueError(f"`embeddings_metadata` names {unknown}, which are no Embedding layers: {list(names)}")
+        raise ValueError(
+            f"`embeddings_metadata` names {unknown}, which are no Embedding layers: {list(names)}"
+        )
     os.makedirs(folder, exist_ok=True)
     with open(os.path.join(folder, "projector_config.pbtxt"), "w") as file:
         for name in names:
             path = "" if files.get(name) is None else f'  metadata_path: "{files[name]}"\n'
-            file.write(f'embeddings {{\n  tensor_name: "{name}/embeddings"\n{path}  tensor_path: "{name}.tsv"\n}}\n')
+            file.write(
+                f'embeddings {{\n  tensor_name: "{name}/embeddings"\n{path}  tensor_path: "{name}.tsv"\n}}\n'
+            )
 
 
 def write_vectors(folder, embeddings):

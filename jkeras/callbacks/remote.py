@@ -14,7 +14,8 @@ from jkeras.core.registry import public
 
 @public("keras.callbacks.RemoteMonitor")
 class RemoteMonitor(Callback):
-    """Sends the logs of each epoch to a server by HTTP POST. An address that does not answer is only warned of.
+    """Sends the logs of each epoch to a server by HTTP POST. An address that does not answer is
+    only warned of.
 
     Args:
         root, path: the address.
@@ -26,16 +27,27 @@ class RemoteMonitor(Callback):
     '/publish/epoch/end/'
     """
 
-    def __init__(self, root="http://localhost:9000", path="/publish/epoch/end/", field="data", headers=None,
-                 send_as_json=False):
+    def __init__(
+        self,
+        root="http://localhost:9000",
+        path="/publish/epoch/end/",
+        field="data",
+        headers=None,
+        send_as_json=False,
+    ):
         super().__init__()
         self.root, self.path, self.field = root, path, field
         self.headers, self.send_as_json = headers, send_as_json
 
     def on_epoch_end(self, epoch, logs=None):
         """Sends the logs."""
-        logs = {"epoch": epoch, **{k: v.item() if isinstance(v, (np.ndarray, np.generic)) else v
-                                   for k, v in (logs or {}).items()}}
+        logs = {
+            "epoch": epoch,
+            **{
+                k: v.item() if isinstance(v, (np.ndarray, np.generic)) else v
+                for k, v in (logs or {}).items()
+            },
+        }
         text = json.dumps(logs)
         body = text if self.send_as_json else urllib.parse.urlencode({self.field: text})
         kind = "application/json" if self.send_as_json else "application/x-www-form-urlencoded"
@@ -43,7 +55,9 @@ class RemoteMonitor(Callback):
         try:
             if urllib.parse.urlsplit(address).scheme not in ("http", "https"):
                 raise ValueError("`root` must begin with http:// or https://")
-            request = urllib.request.Request(address, body.encode(), {"Content-Type": kind, **(self.headers or {})})
+            request = urllib.request.Request(
+                address, body.encode(), {"Content-Type": kind, **(self.headers or {})}
+            )
             urllib.request.urlopen(request, timeout=10).close()
         except (OSError, ValueError, http.client.HTTPException) as error:
             warnings.warn(f"RemoteMonitor could not reach {address}: {error}", stacklevel=2)

@@ -52,21 +52,30 @@ class LearningRateScheduler(Callback):
         """Sets the rate, with several optimizers of each."""
         for optimizer, word in with_words(self.model.optimizer):
             if not hasattr(optimizer, "learning_rate"):
-                raise ValueError("LearningRateScheduler needs an optimizer with a `learning_rate`. "
-                                 f"Received: {optimizer!r}")
+                raise ValueError(
+                    "LearningRateScheduler needs an optimizer with a `learning_rate`. "
+                    f"Received: {optimizer!r}"
+                )
             rate = self._next(epoch, rate_of(optimizer))
             if not isinstance(rate, (float, np.floating)):
-                raise ValueError(f"The output of the `schedule` function should be a float. Got: {rate}")
+                raise ValueError(
+                    f"The output of the `schedule` function should be a float. Got: {rate}"
+                )
             optimizer.learning_rate = rate
             if self.verbose > 0:
-                print(f"\nEpoch {epoch + 1}: LearningRateScheduler setting {word}learning rate to {rate}.")
+                print(
+                    f"\nEpoch {epoch + 1}: LearningRateScheduler setting {word}learning rate to "
+                    f"{rate}."
+                )
 
     def _next(self, epoch, rate):
         try:
             parameters = inspect.signature(self.schedule).parameters
         except (TypeError, ValueError):
             return self.schedule(epoch, rate)
-        required = [p for p in parameters.values() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+        required = [
+            p for p in parameters.values() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+        ]
         star = any(p.kind is p.VAR_POSITIONAL for p in parameters.values())
         return self.schedule(epoch, rate) if star or len(required) > 1 else self.schedule(epoch)
 
@@ -98,14 +107,28 @@ class ReduceLROnPlateau(MonitorCallback):
     0.5
     """
 
-    def __init__(self, monitor="val_loss", factor=0.1, patience=10, verbose=0, mode="auto", min_delta=1e-4, cooldown=0,
-                 min_lr=0.0, **kwargs):
+    def __init__(
+        self,
+        monitor="val_loss",
+        factor=0.1,
+        patience=10,
+        verbose=0,
+        mode="auto",
+        min_delta=1e-4,
+        cooldown=0,
+        min_lr=0.0,
+        **kwargs,
+    ):
         super().__init__(monitor, mode, min_delta=min_delta)
         if kwargs:
-            warnings.warn(f"ReduceLROnPlateau ignores the arguments {list(kwargs)}, which it does not have.",
-                          stacklevel=2)
+            warnings.warn(
+                f"ReduceLROnPlateau ignores the arguments {list(kwargs)}, which it does not have.",
+                stacklevel=2,
+            )
         if factor >= 1.0:
-            raise ValueError(f"ReduceLROnPlateau does not support a factor >= 1.0. Received factor={factor}")
+            raise ValueError(
+                f"ReduceLROnPlateau does not support a factor >= 1.0. Received factor={factor}"
+            )
         self.factor, self.min_lr, self.patience = factor, min_lr, patience
         self.verbose, self.cooldown, self.cooldown_counter, self.wait = verbose, cooldown, 0, 0
 
@@ -138,12 +161,19 @@ class ReduceLROnPlateau(MonitorCallback):
 
     def _reduce(self, epoch):
         """Reduces each optimizer's rate that is not at `min_lr` yet; whether there was one."""
-        above = [(o, word) for o, word in with_words(self.model.optimizer) if rate_of(o) > np.float32(self.min_lr)]
+        above = [
+            (o, word)
+            for o, word in with_words(self.model.optimizer)
+            if rate_of(o) > np.float32(self.min_lr)
+        ]
         for optimizer, word in above:
             rate = max(rate_of(optimizer) * self.factor, self.min_lr)
             optimizer.learning_rate = rate
             if self.verbose > 0:
-                print(f"\nEpoch {epoch + 1}: ReduceLROnPlateau reducing {word}learning rate to {rate}.")
+                print(
+                    f"\nEpoch {epoch + 1}: ReduceLROnPlateau reducing {word}learning rate to "
+                    f"{rate}."
+                )
         return bool(above)
 
     def get_state(self):

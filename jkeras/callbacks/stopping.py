@@ -25,8 +25,17 @@ class EarlyStopping(MonitorCallback):
     3
     """
 
-    def __init__(self, monitor="val_loss", min_delta: float = 0, patience=0, verbose=0, mode="auto", baseline=None,
-                 restore_best_weights=False, start_from_epoch=0):
+    def __init__(
+        self,
+        monitor="val_loss",
+        min_delta: float = 0,
+        patience=0,
+        verbose=0,
+        mode="auto",
+        baseline=None,
+        restore_best_weights=False,
+        start_from_epoch=0,
+    ):
         super().__init__(monitor, mode, min_delta=min_delta)
         self.patience, self.verbose, self.baseline = patience, verbose, baseline
         self.restore_best_weights, self.start_from_epoch = restore_best_weights, start_from_epoch
@@ -34,7 +43,9 @@ class EarlyStopping(MonitorCallback):
         self.best_weights = None
 
     def on_train_begin(self, logs=None):
-        """Starts anew; where a checkpoint has just been restored, goes on, or asks to stop once more."""
+        """Starts anew; where a checkpoint has just been restored, goes on, or asks to stop once
+        more.
+        """
         if self.__dict__.pop("_restored", False):
             if self.stopped_epoch > 0 and self.wait >= self.patience:
                 self.model.stop_training = True
@@ -72,20 +83,38 @@ class EarlyStopping(MonitorCallback):
             print(f"Epoch {self.stopped_epoch + 1}: early stopping")
         if self.restore_best_weights and self.best_weights is not None:
             if self.verbose > 0:
-                print(f"Restoring model weights from the end of the best epoch: {self.best_epoch + 1}.")
+                print(
+                    "Restoring model weights from the end of the best epoch: "
+                    f"{self.best_epoch + 1}."
+                )
             self.model.set_weights(self.best_weights)
 
     def get_state(self):
         """Best value, patience used, best weights."""
-        weights = None if self.best_weights is None else [(w.tolist(), str(w.dtype)) for w in self.best_weights]
-        return {**super().get_state(), "wait": self.wait, "best_epoch": self.best_epoch, "best_weights": weights,
-                "stopped_epoch": self.stopped_epoch}
+        weights = (
+            None
+            if self.best_weights is None
+            else [(w.tolist(), str(w.dtype)) for w in self.best_weights]
+        )
+        return {
+            **super().get_state(),
+            "wait": self.wait,
+            "best_epoch": self.best_epoch,
+            "best_weights": weights,
+            "stopped_epoch": self.stopped_epoch,
+        }
 
     def set_state(self, state):
         """Takes them back."""
         weights = state["best_weights"]
-        super().set_state({**state, "best_weights": None if weights is None else [
-            np.asarray(values, dtype) for values, dtype in weights]})
+        super().set_state(
+            {
+                **state,
+                "best_weights": None
+                if weights is None
+                else [np.asarray(values, dtype) for values, dtype in weights],
+            }
+        )
 
 
 @public("keras.callbacks.TerminateOnNaN")
@@ -109,6 +138,8 @@ class TerminateOnNaN(Callback):
         if loss is not None and not np.isfinite(loss):
             text = f"Batch {batch}: Invalid loss, terminating training"
             if self.raise_error:
-                raise RuntimeError(f"NaN or Inf loss encountered at batch {batch}. Loss value: {loss}")
+                raise RuntimeError(
+                    f"NaN or Inf loss encountered at batch {batch}. Loss value: {loss}"
+                )
             print(text)
             self.model.stop_training = True

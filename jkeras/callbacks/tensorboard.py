@@ -22,32 +22,48 @@ class TensorBoard(Callback):
         log_dir: the folder; "train" and "validation" lie in it.
         histogram_freq: every so many epochs, how each weight is spread; 0: never.
         write_graph: the model's graph.
-        write_images: with the histograms, weights as pictures, the lowest value black and the highest white.
+        write_images: with the histograms, weights as pictures, the lowest value black and the
+            highest white.
         write_steps_per_second: steps per second, of epochs and batches.
         update_freq: "epoch", "batch", or a number: every so many batches, their results too.
-        profile_batch: the number of a batch, or two: what JAX's profiler sees from the one to the other; 0: none.
+        profile_batch: the number of a batch, or two: what JAX's profiler sees from the one to the
+            other; 0: none.
         embeddings_freq: every so many epochs, the weights, and embeddings for the projector.
-        embeddings_metadata: file with the names of an embedding's rows, or a dict from layers' names to files.
+        embeddings_metadata: file with the names of an embedding's rows, or a dict from layers'
+            names to files.
 
     Raises:
-        ValueError: wrong `profile_batch` or `update_freq`; in training, names in `embeddings_metadata` that are no
-            Embedding layers.
+        ValueError: wrong `profile_batch` or `update_freq`; in training, names in
+            `embeddings_metadata` that are no Embedding layers.
 
     >>> TensorBoard("logs", histogram_freq=1).histogram_freq
     1
     """
 
-    def __init__(self, log_dir: Any = "logs", histogram_freq=0, write_graph=True, write_images=False,
-                 write_steps_per_second=False, update_freq: Any = "epoch", profile_batch: Any = 0, embeddings_freq=0,
-                 embeddings_metadata=None):
+    def __init__(
+        self,
+        log_dir: Any = "logs",
+        histogram_freq=0,
+        write_graph=True,
+        write_images=False,
+        write_steps_per_second=False,
+        update_freq: Any = "epoch",
+        profile_batch: Any = 0,
+        embeddings_freq=0,
+        embeddings_metadata=None,
+    ):
         super().__init__()
         self.log_dir = os.fspath(log_dir)
-        self.histogram_freq, self.write_graph, self.write_images = histogram_freq, write_graph, write_images
+        self.histogram_freq = histogram_freq
+        self.write_graph = write_graph
+        self.write_images = write_images
         self.write_steps_per_second = write_steps_per_second
         self.update_freq = 1 if update_freq == "batch" else update_freq
         self.embeddings_freq, self.embeddings_metadata = embeddings_freq, embeddings_metadata
         if self.update_freq != "epoch" and not isinstance(self.update_freq, int):
-            raise ValueError(f"`update_freq` must be 'epoch', 'batch' or an integer. Received: {update_freq!r}")
+            raise ValueError(
+                f"`update_freq` must be 'epoch', 'batch' or an integer. Received: {update_freq!r}"
+            )
         self._profiled = _batches(profile_batch)
         self.every_batch = self.update_freq != "epoch" or self._profiled[1] > 0
         self._train_dir = os.path.join(self.log_dir, "train")
@@ -69,7 +85,9 @@ class TensorBoard(Callback):
             except (TypeError, ValueError, NotImplementedError):
                 pass  # a model that has no config has no picture either
         if self.embeddings_freq:
-            projector.write_config(self.log_dir, list(projector.embeddings_of(model)), self.embeddings_metadata)
+            projector.write_config(
+                self.log_dir, list(projector.embeddings_of(model)), self.embeddings_metadata
+            )
 
     # ------------------------------------------------------------ batches
 
@@ -113,18 +131,25 @@ class TensorBoard(Callback):
         """Writes the results of an epoch; now and then the weights."""
         logs = dict((logs or {}).items())
         train = {f"epoch_{k}": v for k, v in logs.items() if not k.startswith("val_")}
-        with contextlib.suppress(AttributeError):  # the rate may be hidden in an optax transformation
+        # the rate may be hidden in an optax transformation
+        with contextlib.suppress(AttributeError):
             train |= {f"epoch_{k}": v for k, v in named_rates(self.model.optimizer).items()}
         if self.write_steps_per_second:
             elapsed = max(time.time() - self._epoch_started, 1e-9)
             train["epoch_steps_per_second"] = (self._iterations() - self._steps_before) / elapsed
         self._scalars(self._train, train, epoch)
-        self._scalars(self._validation, {f"epoch_{k[4:]}": v for k, v in logs.items() if k.startswith("val_")}, epoch)
+        self._scalars(
+            self._validation,
+            {f"epoch_{k[4:]}": v for k, v in logs.items() if k.startswith("val_")},
+            epoch,
+        )
         if self.histogram_freq and epoch % self.histogram_freq == 0:
             self._write_weights(epoch)
         if self.embeddings_freq and epoch % self.embeddings_freq == 0:
             os.makedirs(self._train_dir, exist_ok=True)
-            self.model.save_weights(os.path.join(self._train_dir, f"keras_embedding.ckpt-{epoch}.weights.h5"))
+            self.model.save_weights(
+                os.path.join(self._train_dir, f"keras_embedding.ckpt-{epoch}.weights.h5")
+            )
             projector.write_vectors(self.log_dir, projector.embeddings_of(self.model))
         self._train.flush()
         self._validation.flush()
@@ -159,18 +184,21 @@ def _batches(profile_batch):
             return max(first, 1), last - max(first, 1) + 1  # of (0, 0) none
     except (TypeError, ValueError):
         pass
-    raise ValueError("`profile_batch` must be a number of a batch, or two in order. Received: "
-                     f"profile_batch={profile_batch!r}")
+    raise ValueError(
+        "`profile_batch` must be a number of a batch, or two in order. Received: "
+        f"profile_batch={profile_batch!r}"
+    )
 
 
 MOST = 3  # pictures of one weight, as TensorFlow
 
 
 def _pictures(values):
-    """A weight as at most three pictures, uint8 (height, width, channels); [] where its shape allows none.
+    """A weight as at most three pictures, uint8 (height, width, channels); [] where its shape
+    allows none.
 
-    Of a matrix the long side lies across; of a convolution's kernel each filter is a picture, in gray or, where it
-    sees 3 or 4 channels, in color.
+    Of a matrix the long side lies across; of a convolution's kernel each filter is a picture, in
+    gray or, where it sees 3 or 4 channels, in color.
     """
     values = np.squeeze(values)
     if values.ndim == 1:

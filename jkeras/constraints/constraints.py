@@ -9,7 +9,8 @@ from jkeras.core.settings import epsilon
 
 @public("keras.constraints.Constraint")
 class Constraint(Record):
-    """Base of all constraints: `constraint(w)` gives the allowed weight that replaces w; here w itself.
+    """Base of all constraints: `constraint(w)` gives the allowed weight that replaces w; here w
+    itself.
 
     >>> class Halved(Constraint):
     ...     def __call__(self, w):
@@ -39,9 +40,11 @@ class MaxNorm(Constraint):
 
     Args:
         max_value: the largest norm allowed.
-        axis: integer or list; 0 for a Dense kernel (the inputs of a unit), [0, 1, 2] for a Conv2D kernel.
+        axis: integer or list; 0 for a Dense kernel (the inputs of a unit), [0, 1, 2] for a Conv2D
+            kernel.
 
-    Reference: Srivastava et al., 2014, "Dropout: A Simple Way to Prevent Neural Networks from Overfitting".
+    Reference: Srivastava et al., 2014, "Dropout: A Simple Way to Prevent Neural Networks from
+        Overfitting".
 
     >>> print(MaxNorm(1.0)(jnp.array([[3.0], [4.0]])).round(3))
     [[0.6]
@@ -108,4 +111,8 @@ class MinMaxNorm(Constraint):
     def __call__(self, w):
         w = jnp.asarray(w)
         norms = _norms(w, self.axis)
-        return _scaled(w, norms, self.rate * jnp.clip(norms, self.min_value, self.max_value) + (1 - self.rate) * norms)
+        return _scaled(
+            w,
+            norms,
+            self.rate * jnp.clip(norms, self.min_value, self.max_value) + (1 - self.rate) * norms,
+        )

@@ -1,1 +1,3 @@
-"""The kernel: layers as pure pairs, graphs, runs, variables, records. It knows nothing of Keras's catalogue."""
+"""The kernel: layers as pure pairs, graphs, runs, variables, records. It knows nothing of Keras's
+catalogue.
+"""

@@ -10,7 +10,9 @@ from jkeras.core.weight import Spec
 
 
 class build_scope:
-    """Inside this block a layer is being built; the outermost one records shapes by name and sets `built`."""
+    """Inside this block a layer is being built; the outermost one records shapes by name and sets
+    `built`.
+    """
 
     def __init__(self, layer, shapes, names):
         self.layer, self.shapes, self.names = layer, shapes, names
@@ -56,25 +58,37 @@ def scoped(build):
     @functools.wraps(build)
     def in_scope(self, *args, **kwargs):
         args = tuple(as_tuples(a) for a in args)
-        names = (own or [f"input{i or ''}_shape" for i in range(len(args))])[:len(args)]
+        names = (own or [f"input{i or ''}_shape" for i in range(len(args))])[: len(args)]
         with build_scope(self, (*args, *kwargs.values()), [*names, *kwargs]):
             return build(self, *args, **kwargs)
+
     return in_scope
 
 
 def call_build(layer, shapes):
     """Calls a user's `build` with the shapes it asks for."""
-    args, kwargs = shape_arguments(getattr(type(layer).build, "__wrapped__", type(layer).build), shapes)
+    args, kwargs = shape_arguments(
+        getattr(type(layer).build, "__wrapped__", type(layer).build), shapes
+    )
     return layer.build(*args, **kwargs)
 
 
 def shape_arguments(method, shapes):
-    """(args, kwargs): the shapes of a call's arguments, `{name: shape}`, as a method of the user's asks for them."""
-    parameters = [p for p in list(inspect.signature(method).parameters.values())[1:] if p.kind is not p.VAR_KEYWORD]
+    """(args, kwargs): the shapes of a call's arguments, `{name: shape}`, as a method of the user's
+    asks for them.
+    """
+    parameters = [
+        p
+        for p in list(inspect.signature(method).parameters.values())[1:]
+        if p.kind is not p.VAR_KEYWORD
+    ]
     if any(p.kind is p.VAR_POSITIONAL for p in parameters) or len(parameters) == 1:
         return (next(iter(shapes.values()), None),), {}
-    given = {p.name: shapes[p.name.removesuffix("_shape")] for p in parameters
-             if p.name.endswith("_shape") and p.name.removesuffix("_shape") in shapes}
+    given = {
+        p.name: shapes[p.name.removesuffix("_shape")]
+        for p in parameters
+        if p.name.endswith("_shape") and p.name.removesuffix("_shape") in shapes
+    }
     return ((), given) if given or not parameters else (tuple(shapes.values()), {})
 
 
@@ -100,7 +114,9 @@ def as_specs(shape, dtype):
         return {k: as_specs(v, dtype) for k, v in shape.items()}
     if isinstance(shape, (list, tuple)):
         return [as_specs(s, dtype) for s in shape]
-    raise ValueError(f"Cannot interpret {shape!r} as a shape: expected a tuple of integers and None.")
+    raise ValueError(
+        f"Cannot interpret {shape!r} as a shape: expected a tuple of integers and None."
+    )
 
 
 def map_shapes(function, shapes):
@@ -114,5 +130,6 @@ def map_shapes(function, shapes):
 
 def as_tensors(specs):
     """KerasTensors for a structure of specs."""
-    return jax.tree_util.tree_map(lambda s: graph.KerasTensor(s.shape, s.dtype), specs,
-                                  is_leaf=lambda s: isinstance(s, Spec))
+    return jax.tree_util.tree_map(
+        lambda s: graph.KerasTensor(s.shape, s.dtype), specs, is_leaf=lambda s: isinstance(s, Spec)
+    )

@@ -1,4 +1,6 @@
-"""One call of a layer: its arguments bound to names, inputs cast, `training` and masks filled in."""
+"""One call of a layer: its arguments bound to names, inputs cast, `training` and masks filled
+in.
+"""
 
 import functools
 import inspect
@@ -20,9 +22,12 @@ class Target:
         function = cls.call if self.lifted else cls.forward
         parameters = list(inspect.signature(function).parameters.values())
         if self.lifted:
-            parameters = parameters[takes_self(cls):]
-            self.context = {p.name: None if p.default is p.empty else p.default
-                            for p in parameters if p.name in ("training", "mask")}
+            parameters = parameters[takes_self(cls) :]
+            self.context = {
+                p.name: None if p.default is p.empty else p.default
+                for p in parameters
+                if p.name in ("training", "mask")
+            }
             self.open = any(p.kind is p.VAR_KEYWORD for p in parameters)
         else:
             self.context, self.open = dict(cls.call_context), False
@@ -32,7 +37,9 @@ class Target:
         self.star = next((p.name for p in parameters if p.kind is p.VAR_POSITIONAL), None)
 
     def _with_context(self, parameters):
-        """The parameters of `forward` as those of Keras's `call`: `training` and `mask` behind the positional ones."""
+        """The parameters of `forward` as those of Keras's `call`: `training` and `mask` behind the
+        positional ones.
+        """
         places = [p for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
         if places and places[0].name == "x":
             places[0] = places[0].replace(name="inputs")
@@ -40,7 +47,9 @@ class Target:
         star = any(p.kind is p.VAR_POSITIONAL for p in named)
         self.own = None if star else len(places)
         kind = inspect.Parameter.KEYWORD_ONLY if star else inspect.Parameter.POSITIONAL_OR_KEYWORD
-        context = [inspect.Parameter(name, kind, default=value) for name, value in self.context.items()]
+        context = [
+            inspect.Parameter(name, kind, default=value) for name, value in self.context.items()
+        ]
         return [*places, *named, *context] if star else [*places, *context, *named]
 
 
@@ -83,7 +92,10 @@ class Call:
         self.layer, self.target = layer, target_of(type(layer))
         convert = layer._convert if cast else graph.as_tensor
         args = jax.tree_util.tree_map(convert, tuple(args), is_leaf=lambda v: v is None)
-        kwargs = {k: jax.tree_util.tree_map(convert, v, is_leaf=lambda v: v is None) for k, v in kwargs.items()}
+        kwargs = {
+            k: jax.tree_util.tree_map(convert, v, is_leaf=lambda v: v is None)
+            for k, v in kwargs.items()
+        }
         self.user_training = kwargs.get("training")
         self.extra = {}  # `training` and `mask` given to a layer that does not look at them
         for name in ("training", "mask"):
@@ -92,14 +104,20 @@ class Call:
         try:
             bound = self.target.signature.bind(*args, **kwargs)
         except TypeError as error:
-            raise TypeError(explain(layer._where, f"arguments {self.target.signature}", str(error),
-                                    "check the call")) from None
+            raise TypeError(
+                explain(
+                    layer._where, f"arguments {self.target.signature}", str(error), "check the call"
+                )
+            ) from None
         self.positional = tuple(args)
         bound.apply_defaults()
         self.arguments = bound.arguments
         self.args, self.kwargs = bound.args, bound.kwargs
-        self.tensors = {k: v for k, v in self.arguments.items()
-                        if k not in ("mask", "training") and is_nested_arrays(v)}
+        self.tensors = {
+            k: v
+            for k, v in self.arguments.items()
+            if k not in ("mask", "training") and is_nested_arrays(v)
+        }
         self._check_positional(args)
 
     def _check_positional(self, args):
@@ -108,8 +126,11 @@ class Call:
         for value in args:
             for leaf in graph.flatten(value):
                 if leaf is not None and not is_array(leaf):
-                    raise ValueError(f"{self.layer._where}: only input tensors may be passed as positional arguments. "
-                                     f"Pass this one as a keyword argument: {leaf!r} (of type {type(leaf).__name__})")
+                    raise ValueError(
+                        f"{self.layer._where}: only input tensors may be passed as positional "
+                        f"arguments. Pass this one as a keyword argument: {leaf!r} (of type "
+                        f"{type(leaf).__name__})"
+                    )
 
     @property
     def first(self):
@@ -133,7 +154,10 @@ class Call:
                 self._set("mask", self.mask)
         elif len(self.tensors) > 1:
             for name, value in self.tensors.items():
-                if f"{name}_mask" in self.target.names and self.arguments.get(f"{name}_mask") is None:
+                if (
+                    f"{name}_mask" in self.target.names
+                    and self.arguments.get(f"{name}_mask") is None
+                ):
                     self._set(f"{name}_mask", masks_of(value, mask_of))
             if self.mask is None:
                 self.mask = masks_of(self.first, mask_of)
@@ -148,36 +172,59 @@ class Call:
 
     def as_called(self):
         """(args, kwargs) with what was filled in, as one could call the layer with them."""
-        filled = {k: self.arguments[k] for k in self.target.names[len(self.positional):]
-                  if k in self.arguments and k != self.target.star and
-                  self.target.signature.parameters[k].kind is not inspect.Parameter.VAR_KEYWORD}
-        more = next((self.arguments.get(p.name, {}) for p in self.target.signature.parameters.values()
-                     if p.kind is p.VAR_KEYWORD), {})
+        filled = {
+            k: self.arguments[k]
+            for k in self.target.names[len(self.positional) :]
+            if k in self.arguments
+            and k != self.target.star
+            and self.target.signature.parameters[k].kind is not inspect.Parameter.VAR_KEYWORD
+        }
+        more = next(
+            (
+                self.arguments.get(p.name, {})
+                for p in self.target.signature.parameters.values()
+                if p.kind is p.VAR_KEYWORD
+            ),
+            {},
+        )
         return self.positional, {**self.extra, **filled, **more}
 
     def forward_arguments(self):
         """(args, kwargs) for `forward`: without what goes into `ctx`."""
-        return self.args[:self.target.own], {k: v for k, v in self.kwargs.items() if k not in self.target.context}
+        return self.args[: self.target.own], {
+            k: v for k, v in self.kwargs.items() if k not in self.target.context
+        }
 
     # ------------------------------------------------------------ shapes for build
 
     def inputs(self):
-        """The tensors that weights may depend on; masks given to a built-in layer are not among them."""
-        return {k: v for k, v in self.tensors.items() if self.target.lifted or not k.endswith("_mask")}
+        """The tensors that weights may depend on; masks given to a built-in layer are not among
+        them.
+        """
+        return {
+            k: v for k, v in self.tensors.items() if self.target.lifted or not k.endswith("_mask")
+        }
 
     def specs(self):
         """The inputs as `Spec`s, by name, in order."""
-        return {name: map_arrays(lambda v: Spec(tuple(v.shape), str(v.dtype)), value)
-                for name, value in self.inputs().items()}
+        return {
+            name: map_arrays(lambda v: Spec(tuple(v.shape), str(v.dtype)), value)
+            for name, value in self.inputs().items()
+        }
 
     def shapes(self):
         """The shapes of the inputs, by name, in order."""
-        return {name: map_arrays(lambda v: tuple(v.shape), value) for name, value in self.inputs().items()}
+        return {
+            name: map_arrays(lambda v: tuple(v.shape), value)
+            for name, value in self.inputs().items()
+        }
 
 
 def map_arrays(function, structure):
     """A structure with `function` applied to its arrays; None stays."""
-    return jax.tree_util.tree_map(lambda v: function(v) if is_array(v) else v, structure, is_leaf=lambda v: v is None)
+    return jax.tree_util.tree_map(
+        lambda v: function(v) if is_array(v) else v, structure, is_leaf=lambda v: v is None
+    )
 
 
 def masks_of(structure, mask_of):

@@ -1,8 +1,9 @@
-"""Random numbers for first values, from programs of a fixed size: the bits of `jax.random`, no compiling for shapes.
+"""Random numbers for first values, from programs of a fixed size: the bits of `jax.random`, no
+compiling for shapes.
 
-XLA takes a fifth of a second and more to compile a random number generator for a shape, and a model has many shapes.
-With a counter-based generator (Salmon et al. 2011, Threefry) the bits of an element depend on the key and its number
-alone, so that a few programs serve all shapes.
+XLA takes a fifth of a second and more to compile a random number generator for a shape, and a model
+has many shapes. With a counter-based generator (Salmon et al. 2011, Threefry) the bits of an
+element depend on the key and its number alone, so that a few programs serve all shapes.
 """
 
 import functools
@@ -34,13 +35,20 @@ def truncated_normal(key, shape, low, high, dtype):
 def _draw(kind, key, shape, dtype, low=0.0, high=1.0):
     size = math.prod(map(int, shape))
     if not _is_plain(key) or jnp.dtype(dtype) != jnp.float32 or not 0 < size <= LARGEST:
-        limits = {"uniform": dict(minval=low, maxval=high), "normal": {}}.get(kind, dict(lower=low, upper=high))
+        limits = {"uniform": dict(minval=low, maxval=high), "normal": {}}.get(
+            kind, dict(lower=low, upper=high)
+        )
         return getattr(jax.random, kind)(key, shape=tuple(shape), dtype=dtype, **limits)
     chunk = SIZES[size > 16 * SIZES[0]]
-    key = np.asarray(jax.random.key_data(key) if jnp.issubdtype(key.dtype, jax.dtypes.prng_key) else key)
+    key = np.asarray(
+        jax.random.key_data(key) if jnp.issubdtype(key.dtype, jax.dtypes.prng_key) else key
+    )
     limits = np.float32(low), np.float32(high)
     with jax.ensure_compile_time_eval():
-        parts = [np.asarray(_part(kind, chunk, key, np.uint32(start), *limits)) for start in range(0, size, chunk)]
+        parts = [
+            np.asarray(_part(kind, chunk, key, np.uint32(start), *limits))
+            for start in range(0, size, chunk)
+        ]
         return jax.device_put(np.concatenate(parts)[:size].reshape(shape))
 
 
@@ -59,15 +67,19 @@ def _part(kind, size, key, start, low, high):
     from jax.extend.random import threefry2x32_p
 
     numbers = start + jnp.arange(size, dtype="uint32")
-    first, second = threefry2x32_p.bind(*(jnp.broadcast_to(word, numbers.shape) for word in key),
-                                        jnp.zeros_like(numbers), numbers)
+    first, second = threefry2x32_p.bind(
+        *(jnp.broadcast_to(word, numbers.shape) for word in key), jnp.zeros_like(numbers), numbers
+    )
     if kind == "uniform":
         return _between(first ^ second, low, high)
     root = np.float32(np.sqrt(2))
     if kind == "normal":
-        return root * jax.lax.erf_inv(_between(first ^ second, np.nextafter(np.float32(-1), np.float32(0)),
-                                               np.float32(1)))
-    value = root * jax.lax.erf_inv(_between(first ^ second, *(jax.lax.erf(limit / root) for limit in (low, high))))
+        return root * jax.lax.erf_inv(
+            _between(first ^ second, np.nextafter(np.float32(-1), np.float32(0)), np.float32(1))
+        )
+    value = root * jax.lax.erf_inv(
+        _between(first ^ second, *(jax.lax.erf(limit / root) for limit in (low, high)))
+    )
     inside = jnp.nextafter(low, jnp.float32(np.inf)), jnp.nextafter(high, jnp.float32(-np.inf))
     return jnp.clip(value, *inside)
 

@@ -1,4 +1,6 @@
-"""One class for each explained error. A message says where, what came, what was expected, what to do."""
+"""One class for each explained error. A message says where, what came, what was expected, what to
+do.
+"""
 
 import difflib
 
@@ -24,7 +26,9 @@ class SerializationError(ValueError):
 
 
 class ExportError(ValueError):
-    """What no program of arrays can do was to be exported: texts, state, random numbers, Python on the host."""
+    """What no program of arrays can do was to be exported: texts, state, random numbers, Python on
+    the host.
+    """
 
 
 class UnknownNameError(SerializationError, TypeError):
@@ -32,21 +36,28 @@ class UnknownNameError(SerializationError, TypeError):
 
 
 class ShapeError(ValueError, TypeError, IndexError):
-    """Shapes, or sequences of numbers for axes, that do not go together. Keras raises one of the three, by accident."""
+    """Shapes, or sequences of numbers for axes, that do not go together. Keras raises one of the
+    three, by accident.
+    """
 
 
 class PaddingError(ValueError, RuntimeError):
-    """A padding that does not exist. Keras raises the first where it looks at it, and leaves the second to XLA."""
+    """A padding that does not exist. Keras raises the first where it looks at it, and leaves the
+    second to XLA.
+    """
 
 
 class DtypeError(ValueError, TypeError):
-    """What was given as a dtype is none. Keras raises the one or the other, depending on who looks at it first."""
+    """What was given as a dtype is none. Keras raises the one or the other, depending on who looks
+    at it first.
+    """
 
 
 class GraphCallError(ValueError, TypeError, IndexError):
     """An op was called on symbolic tensors whose shapes or dtypes it does not take.
 
-    Keras's own rules for such calls raise one of the three, now this, now that; whoever catches it, catches this one.
+    Keras's own rules for such calls raise one of the three, now this, now that; whoever catches it,
+    catches this one.
     """
 
 
@@ -65,7 +76,8 @@ def explain(where, expected, received, fix=None):
 
 
 def suggestion(given, known):
-    """Ends a message with " Did you mean 'relu'?" where a known name is close to what was given, else with nothing.
+    """Ends a message with " Did you mean 'relu'?" where a known name is close to what was given,
+    else with nothing.
 
     Args:
         given: what came in place of a name, or a dict or list of such.
@@ -86,7 +98,8 @@ def suggestion(given, known):
 
 
 def check_choice(argument, value, known, where=None, error=ValueError):
-    """Raises where the value of an argument is none of the known ones; says which name was meant if one is close.
+    """Raises where the value of an argument is none of the known ones; says which name was meant if
+    one is close.
 
     >>> check_choice("padding", "same", ("valid", "same"))
     >>> check_choice("padding", "smae", ("valid", "same"))
@@ -95,5 +108,7 @@ def check_choice(argument, value, known, where=None, error=ValueError):
     """
     known = tuple(known)
     if value not in known:
-        raise error(f"{f'{where}: e' if where else 'E'}xpected `{argument}` to be one of {known}, received "
-                    f"{argument}={value!r}.{suggestion(value, known)}")
+        raise error(
+            f"{f'{where}: e' if where else 'E'}xpected `{argument}` to be one of {known}, received "
+            f"{argument}={value!r}.{suggestion(value, known)}"
+        )

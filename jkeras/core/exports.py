@@ -4,10 +4,12 @@ import types
 
 
 def exported(namespace, *modules):
-    """The public names among a module's globals: all but those with a leading underscore and modules.
+    """The public names among a module's globals: all but those with a leading underscore and
+    modules.
 
-    A package whose `__init__.py` imports nothing but what users may have ends with `__all__ = exported(globals())`.
-    `dir` of the package, and so tab completion, then shows these too and not the files of the package.
+    A package whose `__init__.py` imports nothing but what users may have ends with `__all__ =
+    exported(globals())`. `dir` of the package, and so tab completion, then shows these too and not
+    the files of the package.
 
     Args:
         namespace: dict of names and values.
@@ -16,7 +18,12 @@ def exported(namespace, *modules):
     >>> exported({"Dense": int, "_family": {}, "types": types, "schedules": types}, "schedules")
     ['Dense', 'schedules']
     """
-    names = sorted(name for name, value in namespace.items() if value is not exported and not name.startswith("_")
-                   and (name in modules or not isinstance(value, types.ModuleType)))
+    names = sorted(
+        name
+        for name, value in namespace.items()
+        if value is not exported
+        and not name.startswith("_")
+        and (name in modules or not isinstance(value, types.ModuleType))
+    )
     namespace["__dir__"] = lambda: [*names, *(name for name in namespace if name.startswith("__"))]
     return names

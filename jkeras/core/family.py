@@ -1,4 +1,6 @@
-"""Families: what an argument such as `kernel_initializer` takes, be it a name, a config, a class or an object."""
+"""Families: what an argument such as `kernel_initializer` takes, be it a name, a config, a class or
+an object.
+"""
 
 import functools
 import inspect
@@ -16,7 +18,8 @@ def spellings_of_class(name, thing):
 
 
 class Family:
-    """What a string, config, class or function may stand for in one argument: initializers, losses, …
+    """What a string, config, class or function may stand for in one argument: initializers, losses,
+    …
 
     Its members are the public names of the package `keras.NAME`.
 
@@ -28,23 +31,42 @@ class Family:
     """
 
     def __init__(self, name, noun, short=None, spellings=spellings_of_class, none=None):
-        self.name, self.noun, self.short, self.spellings, self.none = name, noun, short or {}, spellings, none
+        self.name = name
+        self.noun = noun
+        self.short = short or {}
+        self.spellings = spellings
+        self.none = none
         families[name.rpartition(".")[2]] = self
 
     @functools.cached_property
     def aliases(self):
         """Dict from every accepted string to a class or function."""
         found = registry.members(f"keras.{self.name}").items()
-        return {alias: thing for name, thing in found if name not in ("get", "serialize", "deserialize")
-                for alias in self.spellings(name, thing)} | self.short
+        return {
+            alias: thing
+            for name, thing in found
+            if name not in ("get", "serialize", "deserialize")
+            for alias in self.spellings(name, thing)
+        } | self.short
 
     def deserialize(self, config, custom_objects=None):
         """The object from its config or name."""
         if isinstance(config, dict) and "class_name" not in config:
-            raise ValueError(f"Expected the config of a {self.noun}, a dict with 'class_name'. Received: {config}")
-        if isinstance(config, dict) and "module" not in config and config.get("class_name") in self.aliases:
+            raise ValueError(
+                f"Expected the config of a {self.noun}, a dict with 'class_name'. Received: "
+                f"{config}"
+            )
+        if (
+            isinstance(config, dict)
+            and "module" not in config
+            and config.get("class_name") in self.aliases
+        ):
             target = self.aliases[config["class_name"]]
-            return target.from_config(config.get("config") or {}) if inspect.isclass(target) else target
+            return (
+                target.from_config(config.get("config") or {})
+                if inspect.isclass(target)
+                else target
+            )
         if isinstance(config, str):
             found = self._by_name(config, custom_objects)
             return found() if inspect.isclass(found) else found
@@ -55,12 +77,16 @@ class Family:
         found = self.aliases.get(name) if found is None else found
         if found is None:
             known = sorted(map(str, self.aliases))
-            raise ValueError(f"Could not interpret {self.noun} identifier: {name}. Known names: {', '.join(known)}."
-                             f"{suggestion(name, known)}")
+            raise ValueError(
+                f"Could not interpret {self.noun} identifier: {name}. Known names: "
+                f"{', '.join(known)}.{suggestion(name, known)}"
+            )
         return found
 
     def get(self, identifier):
-        """The object that an identifier stands for: None, a name, a config, a class, or the object itself."""
+        """The object that an identifier stands for: None, a name, a config, a class, or the object
+        itself.
+        """
         if identifier is None:
             return self.none
         if isinstance(identifier, dict):

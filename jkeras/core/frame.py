@@ -1,8 +1,9 @@
-"""Runs: one execution of a layer tree, eager, traced or abstract, and the only ambient state of the library.
+"""Runs: one execution of a layer tree, eager, traced or abstract, and the only ambient state of the
+library.
 
-A run knows the value of every variable while a root layer is executed. Built-in layers are handed their weights by
-it. Keras-style code, which reads `self.kernel` and calls child layers as functions, finds the run through a
-`ContextVar`, so each thread has its own.
+A run knows the value of every variable while a root layer is executed. Built-in layers are handed
+their weights by it. Keras-style code, which reads `self.kernel` and calls child layers as
+functions, finds the run through a `ContextVar`, so each thread has its own.
 """
 
 import collections
@@ -32,17 +33,33 @@ class Run:
     """One execution of `root`.
 
     Args:
-        values: `{id(variable): array}`, the values to run on; None: eagerly, on the variables' own values.
+        values: `{id(variable): array}`, the values to run on; None: eagerly, on the variables' own
+            values.
         rng: a key from which every draw follows by its path; None: seed generators count.
         abstract: nothing is computed, layers that are not built are built on the way.
-        rows: which rows of the batch are real, booleans (batch,), where some are padding; see `core.rows`.
+        rows: which rows of the batch are real, booleans (batch,), where some are padding; see
+            `core.rows`.
         shares: of a piece of a batch; see `core.shares`.
     """
 
-    def __init__(self, root=None, values=None, rng=None, training=None, abstract=False, rows=None, shares=None):
-        self.root, self.values, self.rng, self.training, self.abstract = root, values, rng, training, abstract
+    def __init__(
+        self,
+        root=None,
+        values=None,
+        rng=None,
+        training=None,
+        abstract=False,
+        rows=None,
+        shares=None,
+    ):
+        self.root = root
+        self.values = values
+        self.rng = rng
+        self.training = training
+        self.abstract = abstract
         self.rows, self.shares = rows, shares
-        self.bare = False  # the root is run as Keras's `stateless_call` does: nothing is cast, no activity penalty
+        # the root is run as Keras's `stateless_call` does: nothing is cast, no activity penalty
+        self.bare = False
         self.losses = []  # (layer, value), in the order they were added
         self.masks = {}  # id(array) -> (array, mask)
         self.logits = {}  # id(probabilities) -> (probabilities, logits, axis)
@@ -77,31 +94,42 @@ class Run:
         elif id(variable) in self.values:
             if _trace() != self._where:
                 raise StateWriteError(
-                    f"Variable '{variable.path}' was assigned inside an inner jax transformation (scan, cond, grad, "
-                    "vmap or checkpoint), from where the new value cannot come out. Carry the value through the loop: "
-                    "use `y, state = layer.apply(params, state, x)` inside it, with `state` in the carry.")
+                    f"Variable '{variable.path}' was assigned inside an inner jax transformation "
+                    "(scan, cond, grad, vmap or checkpoint), from where the new value cannot "
+                    "come out. Carry the value through the loop: use `y, state = "
+                    "layer.apply(params, state, x)` inside it, with `state` in the carry."
+                )
             self.values[id(variable)] = value
         elif isinstance(value, jax.core.Tracer):
             raise StateWriteError(
-                f"Variable '{variable.path}' was assigned while {_describe(self.root)} is traced, but it does not "
-                "belong to it. Set its owner as an attribute of the layer or model that uses it.")
+                f"Variable '{variable.path}' was assigned while {_describe(self.root)} is traced, "
+                "but it does not belong to it. Set its owner as an attribute of the layer or "
+                "model that uses it."
+            )
         else:
             own_write(variable, value)
 
     def add_loss(self, layer, value):
         """Takes a loss that a layer adds."""
-        inner = _trace() != self._where if self._where is not None else isinstance(value, jax.core.Tracer)
+        inner = (
+            _trace() != self._where
+            if self._where is not None
+            else isinstance(value, jax.core.Tracer)
+        )
         if inner:
             raise StateWriteError(
                 f"{_describe(layer)} called `add_loss` inside an inner jax transformation (scan, cond, grad, vmap or "
                 "checkpoint), from where the loss cannot come out. Use `y, state = layer.apply(params, state, x)` "
-                "inside it, return `state[\"losses\"]`, and add their sum outside.")
+                'inside it, return `state["losses"]`, and add their sum outside.'
+            )
         self.losses.append((layer, value))
 
     # ------------------------------------------------------------ random keys
 
     def draw(self, generator):
-        """The next key of a seed generator from the run's own key; None where the generator counts for itself."""
+        """The next key of a seed generator from the run's own key; None where the generator counts
+        for itself.
+        """
         if self.abstract:
             return jnp.zeros((2,), "uint32")
         if self.rng is not None:
@@ -111,8 +139,10 @@ class Run:
             self._draws[path] += 1
             return key_of_path(self.rng, path, self._draws[path] - 1)
         if self.values is not None and id(generator.state) not in self.values:
-            raise RandomKeyError(f"{_describe(self.root)}: '{self.path_of(generator)}' draws random numbers, and "
-                                 "`apply` was given no key. Pass `rng=jax.random.key(0)`, another key for each step.")
+            raise RandomKeyError(
+                f"{_describe(self.root)}: '{self.path_of(generator)}' draws random numbers, and "
+                "`apply` was given no key. Pass `rng=jax.random.key(0)`, another key for each step."
+            )
         return None
 
     def path_of(self, module):
@@ -120,17 +150,21 @@ class Run:
         if self._paths is None or id(module) not in self._paths:
             from jkeras.core.module import walk
 
-            self._paths = {} if self.root is None else {id(m): "/".join(p) for p, m in walk(self.root)}
+            self._paths = (
+                {} if self.root is None else {id(m): "/".join(p) for p, m in walk(self.root)}
+            )
             self._paths.setdefault(id(module), getattr(module, "name", ""))
         return self._paths[id(module)]
 
     # ------------------------------------------------------------ layers
 
     def call(self, layer, args, kwargs, bare=False):
-        """Runs one layer on its slice of the values: inputs cast, built where that is allowed, masks passed on.
+        """Runs one layer on its slice of the values: inputs cast, built where that is allowed,
+        masks passed on.
 
         Args:
-            bare: runs it as Keras's `layer.call` does: in the dtype of the layer around, without activity penalty.
+            bare: runs it as Keras's `layer.call` does: in the dtype of the layer around, without
+                activity penalty.
         """
         bare = bare or self.bare and not self.stack
         call = layer._bind(args, kwargs, cast=not bare)
@@ -161,9 +195,10 @@ class Run:
         if traced and layer.weights:
             layer.built = False
             raise NotBuiltError(
-                f"{_describe(layer)} is used inside {_describe(self.root)} but was not built with it, so it has no "
-                "weights here. Make it an attribute of the layer that calls it, and call `init` (or the model once) "
-                "on an input that reaches it.")
+                f"{_describe(layer)} is used inside {_describe(self.root)} but was not built with "
+                "it, so it has no weights here. Make it an attribute of the layer that calls it, "
+                "and call `init` (or the model once) on an input that reaches it."
+            )
 
     def cast_type(self):
         """The dtype that variables are cast to where they are read now, or None."""
@@ -178,7 +213,9 @@ class Run:
     def _activity_losses(self, layer, outputs):
         for output in jax.tree_util.tree_leaves(outputs):
             loss = layer.activity_regularizer(output)
-            self.add_loss(layer, loss / output.shape[0] if output.ndim and output.shape[0] else loss)
+            self.add_loss(
+                layer, loss / output.shape[0] if output.ndim and output.shape[0] else loss
+            )
 
     # ------------------------------------------------------------ masks
 
@@ -194,6 +231,7 @@ class Run:
 
 # ---------------------------------------------------------------- what travels beside probabilities
 
+
 def note_logits(probabilities, logits, axis):
     """Lets a loss of this run know of what probabilities are the softmax."""
     run = _current.get()
@@ -202,7 +240,9 @@ def note_logits(probabilities, logits, axis):
 
 
 def logits_beside(probabilities, axis):
-    """The logits whose softmax along an axis these probabilities are, if the run knows; else None."""
+    """The logits whose softmax along an axis these probabilities are, if the run knows; else
+    None.
+    """
     run = _current.get()
     found = None if run is None else run.logits.get(id(probabilities))
     return found[1] if found is not None and found[2] == axis % probabilities.ndim else None
@@ -216,13 +256,16 @@ def own_write(variable, value):
     """Stores a value in the variable itself; a tracer would leak, so it is refused."""
     if isinstance(value, jax.core.Tracer):
         raise StateWriteError(
-            f"Variable '{variable.path}' was assigned a traced value outside `apply`, as in a function of yours under "
-            "jax.jit, jax.grad or jax.lax.scan. Use the pure form there, with the state in the carry: `y, state = "
-            "layer.apply(params, state, x)`; of a metric `state = metric.update(state, y_true, y_pred)`.")
+            f"Variable '{variable.path}' was assigned a traced value outside `apply`, as in a "
+            "function of yours under jax.jit, jax.grad or jax.lax.scan. Use the pure form there, "
+            "with the state in the carry: `y, state = layer.apply(params, state, x)`; of a "
+            "metric `state = metric.update(state, y_true, y_pred)`."
+        )
     variable._value = variable.placed(value)
 
 
 # ---------------------------------------------------------------- what variables and generators ask
+
 
 def read(variable):
     """A variable's value: the run's, else its own."""
@@ -249,7 +292,9 @@ def autocast_dtype():
 
 
 class building:
-    """Inside this block `layer` is being built or called: new variables and layers take its path."""
+    """Inside this block `layer` is being built or called: new variables and layers take its
+    path.
+    """
 
     def __init__(self, layer):
         self.layer = layer

@@ -1,7 +1,8 @@
 """Graphs: symbolic tensors, the nodes that made them, ops on them, and running a graph.
 
-A `KerasTensor` has a shape (None: unknown), a dtype and a history: which node made it. Calling a layer or an op on
-one adds a node. Shapes come from `jax.eval_shape`, twice with two sizes in place of the unknown ones.
+A `KerasTensor` has a shape (None: unknown), a dtype and a history: which node made it. Calling a
+layer or an op on one adds a node. Shapes come from `jax.eval_shape`, twice with two sizes in place
+of the unknown ones.
 """
 
 import collections
@@ -17,7 +18,8 @@ from jkeras.core.policy import standardize_dtype
 from jkeras.core.registry import TensorReference, Thing, _named, public, serialize
 from jkeras.core.settings import auto_name
 
-UNKNOWN = (528, 624)  # in place of an unknown size, with many divisors: what differs between the two is unknown
+# in place of an unknown size, with many divisors: what differs between the two is unknown
+UNKNOWN = (528, 624)
 
 
 @public("keras.KerasTensor")
@@ -33,7 +35,16 @@ class KerasTensor:
     (None, 4)
     """
 
-    def __init__(self, shape, dtype="float32", sparse=False, ragged=False, record_history=True, name=None, **kwargs):
+    def __init__(
+        self,
+        shape,
+        dtype="float32",
+        sparse=False,
+        ragged=False,
+        record_history=True,
+        name=None,
+        **kwargs,
+    ):
         if kwargs:
             raise TypeError(f"KerasTensor got unexpected keyword arguments: {', '.join(kwargs)}")
         self._shape = standardize_shape(shape)
@@ -58,7 +69,9 @@ class KerasTensor:
 
     def reshape(self, *shape):
         """The tensor in another shape."""
-        return _ops("reshape")(self, shape[0] if len(shape) == 1 and isinstance(shape[0], (tuple, list)) else shape)
+        return _ops("reshape")(
+            self, shape[0] if len(shape) == 1 and isinstance(shape[0], (tuple, list)) else shape
+        )
 
     def squeeze(self, axis=None):
         """The tensor without axes of length 1."""
@@ -68,13 +81,19 @@ class KerasTensor:
         return _ops("get_item")(self, key)
 
     def __array__(self, dtype=None, copy=None):
-        raise ValueError("A KerasTensor is symbolic: it is a placeholder for a shape and a dtype and has no value. "
-                         "numpy functions cannot be used on it; use `jkeras.ops` in a functional model.")
+        raise ValueError(
+            "A KerasTensor is symbolic: it is a placeholder for a shape and a dtype and has no "
+            "value. numpy functions cannot be used on it; use `jkeras.ops` in a functional model."
+        )
 
     @property
-    def __jax_array__(self):  # a property: JAX asks whether there is one and would then give its own message
-        raise ValueError("A KerasTensor cannot be used as input to a JAX function. It is a symbolic placeholder; use "
-                         "jkeras layers and `jkeras.ops`, or put the JAX code into the `call` of a layer.")
+    # a property: JAX asks whether there is one and would then give its own message
+    def __jax_array__(self):
+        raise ValueError(
+            "A KerasTensor cannot be used as input to a JAX function. It is a symbolic "
+            "placeholder; use jkeras layers and `jkeras.ops`, or put the JAX code into the "
+            "`call` of a layer."
+        )
 
     def __bool__(self):
         raise TypeError("A symbolic KerasTensor cannot be used as a boolean.")
@@ -86,18 +105,28 @@ class KerasTensor:
         raise ValueError(f"{self!r} is symbolic: it has no value that could become a number.")
 
     def __iter__(self):
-        raise NotImplementedError("Iterating over a symbolic KerasTensor is not supported. Use `jkeras.ops.unstack`.")
+        raise NotImplementedError(
+            "Iterating over a symbolic KerasTensor is not supported. Use `jkeras.ops.unstack`."
+        )
 
     def __round__(self, ndigits=None):
         return _ops("round")(self, ndigits or 0)
 
-    def __eq__(self, other):  # of two symbols it says whether they are one, as lists of tensors need it
-        return _ops("equal")(self, other) if hasattr(other, "__array__") and not isinstance(
-            other, KerasTensor) or isinstance(other, (int, float)) else self is other
+    # of two symbols it says whether they are one, as lists of tensors need it
+    def __eq__(self, other):
+        return (
+            _ops("equal")(self, other)
+            if hasattr(other, "__array__")
+            and not isinstance(other, KerasTensor)
+            or isinstance(other, (int, float))
+            else self is other
+        )
 
     def __repr__(self):
-        return (f"<KerasTensor shape={self.shape}, dtype={self.dtype}, sparse={self.sparse}, ragged={self.ragged}, "
-                f"name={self.name}>")
+        return (
+            f"<KerasTensor shape={self.shape}, dtype={self.dtype}, sparse={self.sparse}, "
+            f"ragged={self.ragged}, name={self.name}>"
+        )
 
     __hash__ = object.__hash__
 
@@ -106,10 +135,25 @@ def _ops(name):
     return _named[f"keras.ops.{name}"]  # ops come later, and register themselves
 
 
-OPERATORS = {"add": "add", "sub": "subtract", "mul": "multiply", "truediv": "divide", "floordiv": "floor_divide",
-             "mod": "mod", "pow": "power", "matmul": "matmul", "and": "logical_and", "or": "logical_or",
-             "xor": "logical_xor", "eq": "equal", "ne": "not_equal", "lt": "less", "le": "less_equal",
-             "gt": "greater", "ge": "greater_equal"}
+OPERATORS = {
+    "add": "add",
+    "sub": "subtract",
+    "mul": "multiply",
+    "truediv": "divide",
+    "floordiv": "floor_divide",
+    "mod": "mod",
+    "pow": "power",
+    "matmul": "matmul",
+    "and": "logical_and",
+    "or": "logical_or",
+    "xor": "logical_xor",
+    "eq": "equal",
+    "ne": "not_equal",
+    "lt": "less",
+    "le": "less_equal",
+    "gt": "greater",
+    "ge": "greater_equal",
+}
 
 
 def _add_operators():
@@ -118,7 +162,9 @@ def _add_operators():
             continue
         setattr(KerasTensor, f"__{short}__", lambda self, other, name=name: _ops(name)(self, other))
         if short not in ("ne", "lt", "le", "gt", "ge"):
-            setattr(KerasTensor, f"__r{short}__", lambda self, other, name=name: _ops(name)(other, self))
+            setattr(
+                KerasTensor, f"__r{short}__", lambda self, other, name=name: _ops(name)(other, self)
+            )
     for short, name in {"neg": "negative", "abs": "absolute", "invert": "logical_not"}.items():
         setattr(KerasTensor, f"__{short}__", lambda self, name=name: _ops(name)(self))
 
@@ -134,11 +180,15 @@ def standardize_shape(shape):
         raise ValueError(f"Cannot convert '{shape}' to a shape: write ({shape},).")
     for d in shape:
         if d is not None and not hasattr(d, "__index__"):
-            raise ValueError(f"Cannot convert '{shape}' to a shape: expected integers and None. Received: {d!r} (of "
-                             f"type {type(d).__name__}).")
+            raise ValueError(
+                f"Cannot convert '{shape}' to a shape: expected integers and None. Received: "
+                f"{d!r} (of type {type(d).__name__})."
+            )
     shape = tuple(None if d is None else int(d) for d in shape)
     if any(d is not None and d < 0 for d in shape):
-        raise ValueError(f"Cannot convert '{shape}' to a shape. Negative dimensions are not allowed.")
+        raise ValueError(
+            f"Cannot convert '{shape}' to a shape. Negative dimensions are not allowed."
+        )
     return shape
 
 
@@ -161,7 +211,12 @@ def any_symbolic(*structures):
     for x in structures:
         if isinstance(x, KerasTensor):
             return True
-        if isinstance(x, (list, tuple)) and any_symbolic(*x) or isinstance(x, dict) and any_symbolic(*x.values()):
+        if (
+            isinstance(x, (list, tuple))
+            and any_symbolic(*x)
+            or isinstance(x, dict)
+            and any_symbolic(*x.values())
+        ):
             return True
     return False
 
@@ -185,17 +240,22 @@ def map_tensors(function, structure):
     if type(structure) in (list, tuple):
         return type(structure)([map_tensors(function, v) for v in structure])
     if isinstance(structure, (list, tuple, dict)):  # named tuples and the like
-        return jax.tree_util.tree_map(lambda v: function(v) if isinstance(v, KerasTensor) else v, structure,
-                                      is_leaf=lambda v: v is None)
+        return jax.tree_util.tree_map(
+            lambda v: function(v) if isinstance(v, KerasTensor) else v,
+            structure,
+            is_leaf=lambda v: v is None,
+        )
     return structure
 
 
 # ---------------------------------------------------------------- shapes
 
+
 def infer(function, structure):
     """`function(structure)` on shapes alone: KerasTensors in, KerasTensors (without history) out.
 
-    Unknown sizes stay unknown if the function takes them so, else they are those of the arrays beside them.
+    Unknown sizes stay unknown if the function takes them so, else they are those of the arrays
+    beside them.
     """
     leaves, treedef = jax.tree_util.tree_flatten(structure, is_leaf=lambda v: v is None)
     try:
@@ -208,7 +268,9 @@ def infer(function, structure):
 
 
 def _completed(leaves):
-    """The leaves with unknown sizes of KerasTensors taken from the others, axes aligned at the end; None: no change."""
+    """The leaves with unknown sizes of KerasTensors taken from the others, axes aligned at the end;
+    None: no change.
+    """
     shapes = [leaf.shape for leaf in leaves if hasattr(leaf, "shape")]
     known = {-i: d for shape in shapes for i, d in enumerate(reversed(shape)) if d not in (1, None)}
 
@@ -216,9 +278,14 @@ def _completed(leaves):
         if not isinstance(leaf, KerasTensor):
             return leaf
         last = len(leaf.shape) - 1
-        return KerasTensor([known.get(i - last) if d is None else d for i, d in enumerate(leaf.shape)], leaf.dtype)
+        return KerasTensor(
+            [known.get(i - last) if d is None else d for i, d in enumerate(leaf.shape)], leaf.dtype
+        )
+
     completed = [complete(leaf) for leaf in leaves]
-    changed = any(a.shape != b.shape for a, b in zip(leaves, completed) if isinstance(a, KerasTensor))
+    changed = any(
+        a.shape != b.shape for a, b in zip(leaves, completed) if isinstance(a, KerasTensor)
+    )
     return completed if changed else None
 
 
@@ -227,14 +294,20 @@ def _infer(function, leaves, treedef):
     unknown = any(None in leaves[i].shape for i in places)
 
     def abstract(fill):
-        specs = [jax.ShapeDtypeStruct(tuple(fill if d is None else d for d in leaves[i].shape),
-                                      jax.dtypes.canonicalize_dtype(leaves[i].dtype)) for i in places]
+        specs = [
+            jax.ShapeDtypeStruct(
+                tuple(fill if d is None else d for d in leaves[i].shape),
+                jax.dtypes.canonicalize_dtype(leaves[i].dtype),
+            )
+            for i in places
+        ]
 
         def run(arrays):
             given = list(leaves)
             for place, array in zip(places, arrays):
                 given[place] = array
             return function(jax.tree_util.tree_unflatten(treedef, given))
+
         return _shapes(run, specs)
 
     first = abstract(UNKNOWN[0])
@@ -244,6 +317,7 @@ def _infer(function, leaves, treedef):
         if not isinstance(a, jax.ShapeDtypeStruct):
             return a
         return KerasTensor(tuple(m if m == n else None for m, n in zip(a.shape, b.shape)), a.dtype)
+
     return jax.tree_util.tree_map(combine, first, second, is_leaf=lambda v: v is None)
 
 
@@ -253,15 +327,21 @@ def _shapes(run, specs):
 
     def arrays_only(arrays):
         leaves, treedef = jax.tree_util.tree_flatten(run(arrays), is_leaf=lambda v: v is None)
-        kept[:] = [treedef, [None if is_tensor(v) or isinstance(v, np.ndarray) else (v,) for v in leaves]]
+        kept[:] = [
+            treedef,
+            [None if is_tensor(v) or isinstance(v, np.ndarray) else (v,) for v in leaves],
+        ]
         return [v for v in leaves if is_tensor(v) or isinstance(v, np.ndarray)]
 
     shapes = iter(jax.eval_shape(arrays_only, specs))
     treedef, fixed = kept
-    return jax.tree_util.tree_unflatten(treedef, [next(shapes) if v is None else v[0] for v in fixed])
+    return jax.tree_util.tree_unflatten(
+        treedef, [next(shapes) if v is None else v[0] for v in fixed]
+    )
 
 
 # ---------------------------------------------------------------- nodes
+
 
 class Node:
     """One call of an operation in a graph: its arguments and its outputs."""
@@ -283,7 +363,9 @@ class Node:
     @property
     def parent_nodes(self):
         """The nodes that made the inputs."""
-        return [node_of(tensor) for tensor in self.input_tensors if hasattr(tensor, "_keras_history")]
+        return [
+            node_of(tensor) for tensor in self.input_tensors if hasattr(tensor, "_keras_history")
+        ]
 
 
 def node_of(tensor):
@@ -293,6 +375,7 @@ def node_of(tensor):
 
 
 # ---------------------------------------------------------------- ops
+
 
 class Operation:
     """An op with its fixed arguments, as a node in a graph."""
@@ -314,10 +397,16 @@ class Operation:
         try:
             if self.op.spec is not None:
                 return self.op.spec(*args, **kwargs, **self.config)
-            return infer(lambda given: self.op.function(*given[0], **given[1], **self.config), (args, kwargs))
+            return infer(
+                lambda given: self.op.function(*given[0], **given[1], **self.config), (args, kwargs)
+            )
         except (TypeError, ValueError, LookupError, ArithmeticError) as error:
-            tensors = ", ".join(f"{t.shape} {t.dtype}" for t in flatten((args, kwargs)) if is_symbolic(t))
-            raise GraphCallError(f"{self.op.class_name} cannot be applied to {tensors}: {error}") from error
+            tensors = ", ".join(
+                f"{t.shape} {t.dtype}" for t in flatten((args, kwargs)) if is_symbolic(t)
+            )
+            raise GraphCallError(
+                f"{self.op.class_name} cannot be applied to {tensors}: {error}"
+            ) from error
 
     def get_config(self):
         """The name and the fixed arguments."""
@@ -333,7 +422,9 @@ class Op:
     def __init__(self, function, module, inputs, class_name, spec=None, keywords=()):
         self.function, self.module, self._inputs = function, module, inputs
         self.spec, self.keywords = spec, keywords
-        self.class_name = class_name or "".join(part.capitalize() for part in function.__name__.split("_"))
+        self.class_name = class_name or "".join(
+            part.capitalize() for part in function.__name__.split("_")
+        )
         _named[f"{module}.{self.class_name}"] = self
 
     @functools.cached_property
@@ -362,7 +453,7 @@ class Op:
         given = dict(bound.arguments)
         if self.signature.parameters[names[0]].kind is inspect.Parameter.VAR_POSITIONAL:
             return Operation(self, config={k: given[k] for k in names[1:]})(*given[names[0]])
-        call = [given.pop(n) for n in names[:self.inputs]]
+        call = [given.pop(n) for n in names[: self.inputs]]
         while call[-1] is None and self.signature.parameters[names[len(call) - 1]].default is None:
             call.pop()
         named = {n: given.pop(n) for n in self.keywords}
@@ -377,10 +468,13 @@ def op(module, *names, inputs=None, class_name=None, spec=None, keywords=()):
         names: public names, "keras.ops.mean".
         inputs: how many leading arguments are tensors; by default those without a default value.
         class_name: Keras's class of the op in files, by default the function's name in camel case.
-        spec: a function of the same arguments that gives the KerasTensors of the result, where the shape cannot be
-            found by tracing: sizes that depend on values, unknown sizes beside known ones.
-        keywords: further arguments that Keras gives to the call by name, and so keeps out of the config.
+        spec: a function of the same arguments that gives the KerasTensors of the result, where the
+            shape cannot be found by tracing: sizes that depend on values, unknown sizes beside
+            known ones.
+        keywords: further arguments that Keras gives to the call by name, and so keeps out of the
+            config.
     """
+
     def decorate(function: Thing) -> Thing:
         description = Op(function, module, inputs, class_name, spec, keywords)
 
@@ -389,8 +483,10 @@ def op(module, *names, inputs=None, class_name=None, spec=None, keywords=()):
             if any_symbolic(*args) or kwargs and any_symbolic(*kwargs.values()):
                 return description.record(args, kwargs)
             return function(*map(_unwrap, args), **{k: _unwrap(v) for k, v in kwargs.items()})
+
         wrapper.op = description
         return public(*names)(wrapper) if names else wrapper
+
     return decorate
 
 
@@ -405,6 +501,7 @@ def _unwrap(x):
 
 # ---------------------------------------------------------------- a graph, sorted and run
 
+
 def sort(inputs, outputs):
     """Nodes and operations between inputs and outputs, deepest first, in Keras's order.
 
@@ -415,21 +512,31 @@ def sort(inputs, outputs):
     """
     entry = {id(tensor) for tensor in inputs}
     order, index, finished, running = [], {}, set(), set()
-    path = []  # (node, its parents still to come): a list of ours, since a graph may be deeper than Python's stack
+    # (node, its parents still to come): a list of ours, since a graph may be deeper than Python's
+    # stack
+    path = []
 
     def enter(tensor):
         if not hasattr(tensor, "_keras_history"):
-            raise ValueError(f"The tensor {tensor} was not made by a layer or op from an `Input`; graph disconnected.")
+            raise ValueError(
+                f"The tensor {tensor} was not made by a layer or op from an `Input`; graph "
+                "disconnected."
+            )
         node = node_of(tensor)
         if id(node) in finished:
             return
         if id(node) in running:
-            raise ValueError(f"Tensor {tensor} from operation '{node.operation.name}' is part of a cycle.")
+            raise ValueError(
+                f"Tensor {tensor} from operation '{node.operation.name}' is part of a cycle."
+            )
         index.setdefault(node.operation, len(index))
         running.add(id(node))
         if id(tensor) not in entry and not node.input_tensors:
-            raise ValueError(f"`inputs` not connected to `outputs`: tensor {tensor} of layer '{node.operation.name}' "
-                             f"is needed but not among the inputs {[t.name for t in inputs]}.")
+            raise ValueError(
+                f"`inputs` not connected to `outputs`: tensor {tensor} of layer "
+                f"'{node.operation.name}' is needed but not among the inputs "
+                f"{[t.name for t in inputs]}."
+            )
         path.append((node, iter(() if id(tensor) in entry else node.input_tensors)))
 
     for tensor in outputs:
@@ -485,7 +592,9 @@ def run(nodes, inputs, outputs, values, call):
 
 
 def as_tensor(x):
-    """Arrays of numpy, tensors and tables of other libraries and variables as arrays of JAX; all else as it is."""
+    """Arrays of numpy, tensors and tables of other libraries and variables as arrays of JAX; all
+    else as it is.
+    """
     if isinstance(x, (jax.Array, KerasTensor, type)):
         return x
     if hasattr(x, "own_value"):

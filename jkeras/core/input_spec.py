@@ -11,7 +11,8 @@ class InputSpec:
     """What an input must look like.
 
     Args:
-        dtype, shape, ndim, max_ndim, min_ndim: what is given must hold; None in `shape` is any size.
+        dtype, shape, ndim, max_ndim, min_ndim: what is given must hold; None in `shape` is any
+            size.
         axes: dict from an axis to its size.
         allow_last_axis_squeeze: whether a last axis of size 1 may be missing or extra.
         name: name of the input.
@@ -20,8 +21,18 @@ class InputSpec:
     {-1: 3}
     """
 
-    def __init__(self, dtype=None, shape=None, ndim=None, max_ndim=None, min_ndim=None, axes=None,
-                 allow_last_axis_squeeze=False, name=None, optional=False):
+    def __init__(
+        self,
+        dtype=None,
+        shape=None,
+        ndim=None,
+        max_ndim=None,
+        min_ndim=None,
+        axes=None,
+        allow_last_axis_squeeze=False,
+        name=None,
+        optional=False,
+    ):
         self.dtype, self.shape = dtype, None if shape is None else graph.standardize_shape(shape)
         self.ndim = len(self.shape) if shape is not None else ndim
         self.max_ndim, self.min_ndim, self.name, self.optional = max_ndim, min_ndim, name, optional
@@ -29,12 +40,20 @@ class InputSpec:
         try:
             self.axes = {int(k): v for k, v in (axes or {}).items()}
         except (ValueError, TypeError):
-            raise TypeError(f"Argument `axes` must be a dict with integer keys. Received: axes={axes}") from None
+            raise TypeError(
+                f"Argument `axes` must be a dict with integer keys. Received: axes={axes}"
+            ) from None
 
     def get_config(self):
         """The constructor's arguments."""
-        return {"dtype": self.dtype, "shape": self.shape, "ndim": self.ndim, "max_ndim": self.max_ndim,
-                "min_ndim": self.min_ndim, "axes": self.axes}
+        return {
+            "dtype": self.dtype,
+            "shape": self.shape,
+            "ndim": self.ndim,
+            "max_ndim": self.max_ndim,
+            "min_ndim": self.min_ndim,
+            "axes": self.axes,
+        }
 
     @classmethod
     def from_config(cls, config):
@@ -47,8 +66,14 @@ class InputSpec:
 
 
 def completed(input_spec, value):
-    """A KerasTensor with the sizes that a spec fixes where it does not know them; anything else as it is."""
-    if not isinstance(input_spec, InputSpec) or not graph.is_symbolic(value) or None not in value.shape:
+    """A KerasTensor with the sizes that a spec fixes where it does not know them; anything else as
+    it is.
+    """
+    if (
+        not isinstance(input_spec, InputSpec)
+        or not graph.is_symbolic(value)
+        or None not in value.shape
+    ):
         return value
     fixed = {axis % len(value.shape): size for axis, size in input_spec.axes.items()}
     shape = [fixed.get(i) if d is None else d for i, d in enumerate(value.shape)]
@@ -63,9 +88,11 @@ def check(input_spec, inputs, where):
     else:
         values = list(inputs.values()) if isinstance(inputs, dict) else graph.flatten(inputs)
     if len(values) != len(specs):
-        raise ValueError(f"{where} expects {len(specs)} input(s), but it received {len(values)} input tensors. "
-                         f"Inputs received: {[tuple(getattr(v, 'shape', ())) for v in values]}. Pass one array for "
-                         "each input.")
+        raise ValueError(
+            f"{where} expects {len(specs)} input(s), but it received {len(values)} input tensors. "
+            f"Inputs received: {[tuple(getattr(v, 'shape', ())) for v in values]}. Pass one array "
+            "for each input."
+        )
     for index, (value, spec) in enumerate(zip(values, specs)):
         if spec is not None and not (value is None and spec.optional):
             _check_one(spec, value, index, where)
@@ -73,13 +100,18 @@ def check(input_spec, inputs, where):
 
 def _check_one(spec, value, index, where):
     if value is None or not hasattr(value, "shape"):
-        raise ValueError(f"{where}: inputs should be tensors. Received: {value!r} (of type {type(value).__name__}) as "
-                         f"input {index}. Convert it with `numpy.asarray`.")
+        raise ValueError(
+            f"{where}: inputs should be tensors. Received: {value!r} (of type "
+            f"{type(value).__name__}) as input {index}. Convert it with `numpy.asarray`."
+        )
     shape = tuple(value.shape)
 
     def fail(expected):
-        return ValueError(f"Input {index} of {where} is incompatible with the layer: expected {expected}, found "
-                          f"shape={shape}. Check the shape of the data, or the `Input(shape=…)` of the model.")
+        return ValueError(
+            f"Input {index} of {where} is incompatible with the layer: expected {expected}, found "
+            f"shape={shape}. Check the shape of the data, or the `Input(shape=…)` of the model."
+        )
+
     if spec.ndim is not None and not spec.allow_last_axis_squeeze and len(shape) != spec.ndim:
         raise fail(f"ndim={spec.ndim}" + (f" (shape={spec.shape})" if spec.shape else ""))
     if spec.max_ndim is not None and len(shape) > spec.max_ndim:
@@ -96,8 +128,12 @@ def _check_one(spec, value, index, where):
                 shape = shape[:-1]
             elif want and want[-1] == 1 and len(want) == len(shape) + 1:
                 want = want[:-1]
-        if len(want) != len(shape) or any(w not in (s, None) and s is not None for w, s in zip(want, shape)):
+        if len(want) != len(shape) or any(
+            w not in (s, None) and s is not None for w, s in zip(want, shape)
+        ):
             raise fail(f"shape={spec.shape}")
     if spec.dtype is not None and str(value.dtype) != spec.dtype:
-        raise ValueError(f"Input {index} of {where} is incompatible with the layer: expected dtype={spec.dtype}, "
-                         f"found dtype={value.dtype}. Cast the input.")
+        raise ValueError(
+            f"Input {index} of {where} is incompatible with the layer: expected "
+            f"dtype={spec.dtype}, found dtype={value.dtype}. Cast the input."
+        )

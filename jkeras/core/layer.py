@@ -1,7 +1,7 @@
 """The layer contract: a record of hyper-parameters and two pure methods, `init` and `apply`.
 
-A built-in layer writes `weight_specs` and `forward`. `init`, `apply`, `build`, calling on arrays and on symbolic
-tensors, counting, configs and files follow from these.
+A built-in layer writes `weight_specs` and `forward`. `init`, `apply`, `build`, calling on arrays
+and on symbolic tensors, counting, configs and files follow from these.
 """
 
 import inspect
@@ -31,7 +31,8 @@ class Ctx:
         training: whether this is a training step.
         frozen: whether the layer's `trainable` is False.
         mask: the mask of the inputs, or None.
-        rows: which rows of the batch are real, where some are padding, else None; for `core.rows.over_real_rows`.
+        rows: which rows of the batch are real, where some are padding, else None; for
+            `core.rows.over_real_rows`.
         key: a random key of this call; another one each time it is read.
     """
 
@@ -39,7 +40,9 @@ class Ctx:
 
     def __init__(self, run, layer, call):
         self._run, self._layer = run, layer
-        self.training, self.frozen, self.mask = bool(call.now_training), not layer.trainable, call.mask
+        self.training = bool(call.now_training)
+        self.frozen = not layer.trainable
+        self.mask = call.mask
         self.rows = run.rows
 
     @property
@@ -49,7 +52,9 @@ class Ctx:
 
 
 class Sub:
-    """A composite's children: `sub.query(x)` runs the child `query` on its slice of params, state and key."""
+    """A composite's children: `sub.query(x)` runs the child `query` on its slice of params, state
+    and key.
+    """
 
     def __init__(self, run, layer):
         self._run, self._layer = run, layer
@@ -74,8 +79,8 @@ class Sub:
 class Layer(PureInterface, WeightView, Module, record.Record):
     """A layer: hyper-parameters, the weights they need for an input, and a pure forward pass.
 
-    Built-in layers define `weight_specs(self, x)` and `forward(self, w, x, ctx)`. Layers of yours may be written the
-    same way, or as in Keras with `build`, `add_weight` and `call`.
+    Built-in layers define `weight_specs(self, x)` and `forward(self, w, x, ctx)`. Layers of yours
+    may be written the same way, or as in Keras with `build`, `add_weight` and `call`.
 
     Args:
         activity_regularizer: penalty on the output.
@@ -92,41 +97,72 @@ class Layer(PureInterface, WeightView, Module, record.Record):
     (5, 3)
     """
 
-    call_context: typing.ClassVar = {}  # of `training` and `mask`, those `forward` looks at, with Keras's defaults
+    # of `training` and `mask`, those `forward` looks at, with Keras's defaults
+    call_context: typing.ClassVar = {}
     supports_masking: typing.ClassVar = False
     allow_non_tensor_positional_args: typing.ClassVar = False
     casts_inputs: typing.ClassVar = True  # False: a model, whose layers cast for themselves
     writes_activity_regularizer: typing.ClassVar = False  # to the config even when it is None
-    says_output_shape: typing.ClassVar = False  # whether a class of the user's has a `compute_output_shape` of its own
-    uses_weights_whole: typing.ClassVar = True  # False: they are handed on in parts, to a loop over them
-    announces_compute_dtype: typing.ClassVar = False  # for symbolic inputs of any dtype, as Keras's layers do
+    # whether a class of the user's has a `compute_output_shape` of its own
+    says_output_shape: typing.ClassVar = False
+    # False: they are handed on in parts, to a loop over them
+    uses_weights_whole: typing.ClassVar = True
+    # for symbolic inputs of any dtype, as Keras's layers do
+    announces_compute_dtype: typing.ClassVar = False
     _computes_in_float: typing.ClassVar = True
 
-    def __init__(self, *, activity_regularizer=None, trainable=True, dtype=None, autocast=True, name=None, **kwargs):
+    def __init__(
+        self,
+        *,
+        activity_regularizer=None,
+        trainable=True,
+        dtype=None,
+        autocast=True,
+        name=None,
+        **kwargs,
+    ):
         Module.__init__(self)
         if name is not None and (not isinstance(name, str) or "/" in name):
-            raise ValueError("Argument `name` must be a string and cannot contain character `/`. "
-                             f"Received: name={name}")
+            raise ValueError(
+                "Argument `name` must be a string and cannot contain character `/`. "
+                f"Received: name={name}"
+            )
         if not isinstance(trainable, bool):
-            raise ValueError(f"Expected `trainable` to be a boolean. Received: trainable={trainable} "
-                             f"(of type {type(trainable)})")
-        self.__dict__.update(name=name or auto_name(type(self).__name__), _trainable=trainable, built=False,
-                             autocast=autocast, _scope="", _losses=[], _build_shapes=None, _inbound_nodes=[],
-                             _dtype_policy=policy.get(dtype), _state_kept=False, input_spec=None,
-                             _remat=remat.scope())
+            raise ValueError(
+                f"Expected `trainable` to be a boolean. Received: trainable={trainable} "
+                f"(of type {type(trainable)})"
+            )
+        self.__dict__.update(
+            name=name or auto_name(type(self).__name__),
+            _trainable=trainable,
+            built=False,
+            autocast=autocast,
+            _scope="",
+            _losses=[],
+            _build_shapes=None,
+            _inbound_nodes=[],
+            _dtype_policy=policy.get(dtype),
+            _state_kept=False,
+            input_spec=None,
+            _remat=remat.scope(),
+        )
         self.activity_regularizer = families["regularizers"].get(activity_regularizer)
         self._legacy_shape(kwargs)
         if kwargs:
             known = [*inspect.signature(type(self).__init__).parameters, *record.BASE_ARGUMENTS]
-            raise ValueError(f"Unrecognized keyword arguments passed to {type(self).__name__}: {kwargs}."
-                             f"{suggestion(kwargs, known)}")
+            raise ValueError(
+                f"Unrecognized keyword arguments passed to {type(self).__name__}: {kwargs}."
+                f"{suggestion(kwargs, known)}"
+            )
 
     if typing.TYPE_CHECKING:  # as in Record
 
         def __init__(self, *args: typing.Any, **kwargs: typing.Any) -> None: ...
 
     def _legacy_shape(self, kwargs):
-        """`input_dim`, `input_shape` and `batch_input_shape`, which people still type on a first layer."""
+        """`input_dim`, `input_shape` and `batch_input_shape`, which people still type on a first
+        layer.
+        """
         given = None
         if kwargs.get("input_dim") is not None:
             given = (None, kwargs["input_dim"])
@@ -158,7 +194,8 @@ class Layer(PureInterface, WeightView, Module, record.Record):
     def __new__(cls, *args, **kwargs):
         self = super().__new__(cls)
         if cls.__init__ is not cls._record_init:
-            self.__dict__["_given"] = (args, kwargs)  # for the automatic config of a class without `get_config`
+            # for the automatic config of a class without `get_config`
+            self.__dict__["_given"] = (args, kwargs)
         return self
 
     def _on_adopt(self, part):
@@ -173,20 +210,26 @@ class Layer(PureInterface, WeightView, Module, record.Record):
 
     def forward(self, w, *inputs, ctx):
         """The pure forward pass. `w`: own weights by name, in the compute dtype."""
-        raise NotImplementedError(f"{type(self).__name__} must define `forward(self, w, x, ctx)`, or `call(self, x)` "
-                                  "as in Keras.")
+        raise NotImplementedError(
+            f"{type(self).__name__} must define `forward(self, w, x, ctx)`, or `call(self, x)` "
+            "as in Keras."
+        )
 
     def call(self, *args, training=None, mask=None, **kwargs):
-        """Keras's name of the forward pass. On a built-in layer, inside `call` of a subclass: its `forward`."""
+        """Keras's name of the forward pass. On a built-in layer, inside `call` of a subclass: its
+        `forward`.
+        """
         run = frame.current()
         if run is None or not run.stack or run.stack[-1][0] is not self:
             return self(*args, **kwargs, **({} if training is None else {"training": training}))
         own = forward_of(type(self))
-        context = {"training": training, "mask": mask} | dict(zip(own.context, args[own.own:] if own.own else ()))
+        context = {"training": training, "mask": mask} | dict(
+            zip(own.context, args[own.own :] if own.own else ())
+        )
         call = Call.__new__(Call)
         call.now_training = run.training if context["training"] is None else context["training"]
         call.mask = context["mask"]
-        return self._forward(run, call, args[:own.own], kwargs)
+        return self._forward(run, call, args[: own.own], kwargs)
 
     @classmethod
     def is_lifted(cls):
@@ -194,9 +237,18 @@ class Layer(PureInterface, WeightView, Module, record.Record):
         return cls.call is not Layer.call
 
     def weight(self, name, shape, *, initializer=None, dtype=None, trainable=True, autocast=True):
-        """A weight spec with the initializer, regularizer and constraint that the fields give for this name."""
-        return Weight(tuple(shape), initializer or getattr(self, f"{name}_initializer"), dtype, trainable,
-                      getattr(self, f"{name}_regularizer", None), getattr(self, f"{name}_constraint", None), autocast)
+        """A weight spec with the initializer, regularizer and constraint that the fields give for
+        this name.
+        """
+        return Weight(
+            tuple(shape),
+            initializer or getattr(self, f"{name}_initializer"),
+            dtype,
+            trainable,
+            getattr(self, f"{name}_regularizer", None),
+            getattr(self, f"{name}_constraint", None),
+            autocast,
+        )
 
     # ------------------------------------------------------------ building
 
@@ -210,7 +262,9 @@ class Layer(PureInterface, WeightView, Module, record.Record):
         self._make_weights(specs)
         if specs and whole and (self.is_lifted() or isinstance(self, Composite)) and self._children:
             self.__dict__["built"] = True
-            graph.infer(lambda inputs: self._run_abstract(inputs, {}), tuple(as_tensors(s) for s in specs))
+            graph.infer(
+                lambda inputs: self._run_abstract(inputs, {}), tuple(as_tensors(s) for s in specs)
+            )
 
     def _run_abstract(self, args, kwargs):
         with frame.Run(self, abstract=True) as run:
@@ -227,12 +281,24 @@ class Layer(PureInterface, WeightView, Module, record.Record):
     def _make_weights(self, specs):
         for name, spec in self.weight_specs(*specs).items():
             if any(d is None for d in spec.shape):
-                raise ValueError(explain(self._where, "an input whose size is known on the axes its weights depend on",
-                                         f"input {specs}", f"give the size that '{name}' needs: `Input(shape=…)`"))
-            variable = Variable(spec.initializer, shape=graph.standardize_shape(spec.shape),
-                                dtype=spec.dtype or self.variable_dtype, trainable=spec.trainable,
-                                autocast=spec.autocast, name=name, regularizer=spec.regularizer,
-                                constraint=spec.constraint)
+                raise ValueError(
+                    explain(
+                        self._where,
+                        "an input whose size is known on the axes its weights depend on",
+                        f"input {specs}",
+                        f"give the size that '{name}' needs: `Input(shape=…)`",
+                    )
+                )
+            variable = Variable(
+                spec.initializer,
+                shape=graph.standardize_shape(spec.shape),
+                dtype=spec.dtype or self.variable_dtype,
+                trainable=spec.trainable,
+                autocast=spec.autocast,
+                name=name,
+                regularizer=spec.regularizer,
+                constraint=spec.constraint,
+            )
             self._own[self._free_key(name)] = variable
             self._on_adopt(variable)
             if not hasattr(type(self), name):
@@ -242,8 +308,10 @@ class Layer(PureInterface, WeightView, Module, record.Record):
 
     def __call__(self, *args, **kwargs) -> typing.Any:
         if "_scope" not in self.__dict__:
-            raise RuntimeError(f"In layer {type(self).__name__}, you forgot to call `super().__init__()` as the first "
-                               "statement in the `__init__()` method. Go add it!")
+            raise RuntimeError(
+                f"In layer {type(self).__name__}, you forgot to call `super().__init__()` as the "
+                "first statement in the `__init__()` method. Go add it!"
+            )
         if graph.any_symbolic(args, kwargs):
             return symbolic_call(self, args, kwargs)
         run = frame.current()
@@ -257,17 +325,24 @@ class Layer(PureInterface, WeightView, Module, record.Record):
         for _, part in walk(self):
             part.__dict__.get("_losses", []).clear()
         for layer, value in run.losses:
-            if not isinstance(value, jax.core.Tracer):  # under a jit of the user's nothing may stay behind
+            # under a jit of the user's nothing may stay behind
+            if not isinstance(value, jax.core.Tracer):
                 layer._losses.append(value)
         for value in jax.tree_util.tree_leaves(outputs):
             mask = run.masks.get(id(value))
-            if mask is not None and isinstance(value, jax.Array) and not isinstance(value, jax.core.Tracer):
+            if (
+                mask is not None
+                and isinstance(value, jax.Array)
+                and not isinstance(value, jax.core.Tracer)
+            ):
                 value._keras_mask = mask[1]  # for the next layer called by hand, as Keras does
         self.__dict__["_state_kept"] = True
         return outputs
 
     def rematerialized_call(self, layer_call, *args, **kwargs):
-        """`layer_call` as a function whose inner values are computed again for its gradient instead of being kept."""
+        """`layer_call` as a function whose inner values are computed again for its gradient instead
+        of being kept.
+        """
         return remat.remat(layer_call)
 
     def symbolic_call(self, *args, **kwargs):
@@ -280,15 +355,22 @@ class Layer(PureInterface, WeightView, Module, record.Record):
             from jkeras.core.input_spec import completed
 
             args = tuple(completed(self.input_spec, value) for value in args[:1]) + args[1:]
-        outputs = graph.infer(lambda given: self._run_abstract(given[0], dict(given[1])), (tuple(args), kwargs))
+        outputs = graph.infer(
+            lambda given: self._run_abstract(given[0], dict(given[1])), (tuple(args), kwargs)
+        )
         if not self.announces_compute_dtype:
             return outputs
-        return graph.map_tensors(lambda t: graph.KerasTensor(t.shape, self.compute_dtype, name=t.name), outputs)
+        return graph.map_tensors(
+            lambda t: graph.KerasTensor(t.shape, self.compute_dtype, name=t.name), outputs
+        )
 
     def compute_output_shape(self, *shapes, **named):
         """The output's shape for input shapes, None for sizes not known."""
         tensors = [as_tensors(as_specs(s, self._input_type)) for s in shapes]
-        more = {k.removesuffix("_shape"): as_tensors(as_specs(s, self._input_type)) for k, s in named.items()}
+        more = {
+            k.removesuffix("_shape"): as_tensors(as_specs(s, self._input_type))
+            for k, s in named.items()
+        }
         out = self.compute_output_spec(*tensors, **more)
         return jax.tree_util.tree_map(lambda t: t.shape, out, is_leaf=graph.is_symbolic)
 
@@ -298,8 +380,13 @@ class Layer(PureInterface, WeightView, Module, record.Record):
     def _convert(self, x):
         """An input as an array, floats in the layer's compute dtype."""
         x = graph.as_tensor(x)
-        if isinstance(x, (jax.Array, graph.KerasTensor)) and self.autocast and self._computes_in_float and (
-                policy.is_float(x.dtype)) and str(x.dtype) != self.compute_dtype:
+        if (
+            isinstance(x, (jax.Array, graph.KerasTensor))
+            and self.autocast
+            and self._computes_in_float
+            and (policy.is_float(x.dtype))
+            and str(x.dtype) != self.compute_dtype
+        ):
             if isinstance(x, graph.KerasTensor):
                 return x
             return cast_with_mask(x, self.compute_dtype)
@@ -334,7 +421,11 @@ class Layer(PureInterface, WeightView, Module, record.Record):
     def _read(self, run, variable):
         value = run.read(variable)
         dtype = run.stack[-1][1] if variable.autocast else None
-        value = value.astype(dtype) if dtype and policy.is_float(value.dtype) and value.dtype != dtype else value
+        value = (
+            value.astype(dtype)
+            if dtype and policy.is_float(value.dtype) and value.dtype != dtype
+            else value
+        )
         return variable.whole(value) if self.uses_weights_whole else value
 
     def compute_mask(self, inputs, previous_mask):
@@ -345,9 +436,13 @@ class Layer(PureInterface, WeightView, Module, record.Record):
         if not self.supports_masking:
             masked = any(mask is not None for mask in graph.flatten(call.mask))
             if masked and not run.abstract and run.values is None:
-                warnings.warn(f"Layer '{self.name}' (of type {type(self).__name__}) was passed an input with a mask "
-                              "attached to it. However, this layer does not support masking and will therefore destroy "
-                              "the mask information. Downstream layers will not see the mask.", stacklevel=5)
+                warnings.warn(
+                    f"Layer '{self.name}' (of type {type(self).__name__}) was passed an input "
+                    "with a mask attached to it. However, this layer does not support masking "
+                    "and will therefore destroy the mask information. Downstream layers will not "
+                    "see the mask.",
+                    stacklevel=5,
+                )
             return
         flat = [v for v in graph.flatten(outputs) if v is not None]
         if not flat or all(run.mask_of(v) is not None for v in flat):
@@ -362,17 +457,42 @@ class Layer(PureInterface, WeightView, Module, record.Record):
 
     # ------------------------------------------------------------ what Keras-style subclasses use
 
-    def add_weight(self, shape=None, initializer=None, dtype=None, trainable=True, autocast=True, regularizer=None,
-                   constraint=None, aggregation="none", layout=None, overwrite_with_gradient=False, name=None):
-        """Makes a weight of this layer, inside `build` or the constructor, and returns it as a `Variable`."""
+    def add_weight(
+        self,
+        shape=None,
+        initializer=None,
+        dtype=None,
+        trainable=True,
+        autocast=True,
+        regularizer=None,
+        constraint=None,
+        aggregation="none",
+        layout=None,
+        overwrite_with_gradient=False,
+        name=None,
+    ):
+        """Makes a weight of this layer, inside `build` or the constructor, and returns it as a
+        `Variable`.
+        """
         dtype = policy.standardize_dtype(dtype) if dtype is not None else self.variable_dtype
         initializers, regularizers = families["initializers"], families["regularizers"]
         if initializer is None:
             initializer = "glorot_uniform" if policy.is_float(dtype) else "zeros"
-        variable = Variable(initializers.get(initializer), shape=() if shape is None else graph.standardize_shape(
-            (shape,) if isinstance(shape, int) else shape), dtype=dtype, trainable=trainable, autocast=autocast,
-            aggregation=aggregation, layout=layout, name=name, regularizer=regularizers.get(regularizer),
-            constraint=families["constraints"].get(constraint), overwrite=overwrite_with_gradient)
+        variable = Variable(
+            initializers.get(initializer),
+            shape=()
+            if shape is None
+            else graph.standardize_shape((shape,) if isinstance(shape, int) else shape),
+            dtype=dtype,
+            trainable=trainable,
+            autocast=autocast,
+            aggregation=aggregation,
+            layout=layout,
+            name=name,
+            regularizer=regularizers.get(regularizer),
+            constraint=families["constraints"].get(constraint),
+            overwrite=overwrite_with_gradient,
+        )
         if not frame.scope_path():
             variable.scope = self.path
         self._own[self._free_key(variable.name)] = variable
@@ -386,7 +506,11 @@ class Layer(PureInterface, WeightView, Module, record.Record):
         run = frame.current()
         for value in jax.tree_util.tree_leaves(loss):
             if not hasattr(value, "dtype"):
-                raise ValueError(explain(f"add_loss of {self._where}", "a tensor that `call` computed", f"{value!r}"))
+                raise ValueError(
+                    explain(
+                        f"add_loss of {self._where}", "a tensor that `call` computed", f"{value!r}"
+                    )
+                )
             if run is None:
                 self._losses.append(value)
             else:
@@ -396,7 +520,11 @@ class Layer(PureInterface, WeightView, Module, record.Record):
 
     def get_config(self):
         """The constructor's arguments as plain data."""
-        config = {"name": self.name, "trainable": self.trainable, "dtype": registry.serialize(self.dtype_policy)}
+        config = {
+            "name": self.name,
+            "trainable": self.trainable,
+            "dtype": registry.serialize(self.dtype_policy),
+        }
         if self.activity_regularizer is not None or self.writes_activity_regularizer:
             config["activity_regularizer"] = registry.serialize(self.activity_regularizer)
         config |= self.field_config()
@@ -413,8 +541,10 @@ class Layer(PureInterface, WeightView, Module, record.Record):
         try:
             return cls(**config)
         except TypeError as error:
-            raise TypeError(f"Error when deserializing class '{cls.__name__}' using config={registry.shown(config)}."
-                            f"\n\nException encountered: {error}") from error
+            raise TypeError(
+                f"Error when deserializing class '{cls.__name__}' using "
+                f"config={registry.shown(config)}.\n\nException encountered: {error}"
+            ) from error
 
     def get_build_config(self):
         """The shapes the layer was built for."""
@@ -439,7 +569,9 @@ class Layer(PureInterface, WeightView, Module, record.Record):
 
 
 class StatefulLayer(Layer):
-    """A layer whose forward pass changes its state: `forward` returns `(y, {name: new value})`, what changed only."""
+    """A layer whose forward pass changes its state: `forward` returns `(y, {name: new value})`,
+    what changed only.
+    """
 
     def _forward(self, run, call, args, kwargs):
         outputs, changed = super()._forward(run, call, args, kwargs)
@@ -450,9 +582,11 @@ class StatefulLayer(Layer):
 
 
 class Composite(Layer):
-    """A layer made of others: `forward(self, w, sub, x, ctx)` runs its children through the cursor `sub`.
+    """A layer made of others: `forward(self, w, sub, x, ctx)` runs its children through the cursor
+    `sub`.
 
-    Children are attributes, set in `__post_init__` or by `children(*inputs)` when the input is known.
+    Children are attributes, set in `__post_init__` or by `children(*inputs)` when the input is
+    known.
     """
 
     def children(self, *inputs):
@@ -483,7 +617,9 @@ def cast_with_mask(x, dtype):
 
 
 def layer(module="keras.layers", *aliases, **options):
-    """Decorator for layer classes: a `record` whose other keyword arguments are those of `Layer`."""
+    """Decorator for layer classes: a `record` whose other keyword arguments are those of
+    `Layer`.
+    """
     return record.record(module, *aliases, **options)
 
 

@@ -1,7 +1,8 @@
-"""Modules: objects that own variables and other modules, found by attribute; paths and trees from that.
+"""Modules: objects that own variables and other modules, found by attribute; paths and trees from
+that.
 
-Layers, metrics and seed generators are modules. An object has one canonical path in a tree, the first on the way
-down, however often it is used: that is weight sharing.
+Layers, metrics and seed generators are modules. An object has one canonical path in a tree, the
+first on the way down, however often it is used: that is weight sharing.
 """
 
 import copy
@@ -37,11 +38,21 @@ def _counting(name):
     def changed(self, *args, **kwargs):
         Parts.changes += 1
         return plain(self, *args, **kwargs)
+
     changed.__name__ = name
     return changed
 
 
-for _name in ("__setitem__", "__delitem__", "__ior__", "pop", "popitem", "clear", "update", "setdefault"):
+for _name in (
+    "__setitem__",
+    "__delitem__",
+    "__ior__",
+    "pop",
+    "popitem",
+    "clear",
+    "update",
+    "setdefault",
+):
     setattr(Parts, _name, _counting(_name))
 
 
@@ -59,8 +70,10 @@ class Module:
 
     def __setattr__(self, name, value):
         if "_own" not in self.__dict__:
-            raise RuntimeError(f"Call `super().__init__()` in the constructor of {type(self).__name__} before setting "
-                               f"the attribute `{name}`.")
+            raise RuntimeError(
+                f"Call `super().__init__()` in the constructor of {type(self).__name__} before "
+                f"setting the attribute `{name}`."
+            )
         if name in self.__dict__ or isinstance(value, (Module, Variable, list, tuple, dict)):
             value = self._track(name, value)
         object.__setattr__(self, name, value)
@@ -70,7 +83,9 @@ class Module:
         object.__delattr__(self, name)
 
     def _track(self, name, value):
-        """Registers the modules and variables in an attribute's value; lists and dicts come back observed."""
+        """Registers the modules and variables in an attribute's value; lists and dicts come back
+        observed.
+        """
         if name.startswith("_tracked_free") or name in UNTRACKED:
             return value
         found = list(_parts(name, value, set()))
@@ -105,8 +120,12 @@ class Module:
                     del mine[key]
 
     def _held_elsewhere(self, name, part):
-        return any(part is other for key, value in self.__dict__.items() if key not in (name, *UNTRACKED)
-                   for _, other in _parts(key, value, set()))
+        return any(
+            part is other
+            for key, value in self.__dict__.items()
+            if key not in (name, *UNTRACKED)
+            for _, other in _parts(key, value, set())
+        )
 
     def __deepcopy__(self, memo):
         twin = type(self).__new__(type(self))
@@ -116,7 +135,8 @@ class Module:
                 twin.__dict__[key] = [] if key == "_inbound_nodes" else copy.deepcopy(value, memo)
         for key, value in list(twin.__dict__.items()):
             if type(value) in (list, dict) and not key.startswith("_"):
-                object.__setattr__(twin, key, twin._track(key, value))  # observed by the copy, not by the original
+                # observed by the copy, not by the original
+                object.__setattr__(twin, key, twin._track(key, value))
         return twin
 
     def __getstate__(self):
@@ -144,6 +164,7 @@ def _parts(key, value, seen):
 
 def _observed(base, methods):
     """A list or dict class that tells its owner when its content changes."""
+
     class Tracked(base):
         def __init__(self, content, owner, name):
             super().__init__(content)
@@ -165,6 +186,7 @@ def _observed(base, methods):
                 owner.__dict__[name] = self
                 owner._adopt(_parts(name, self, set()))
             return result
+
         changed.__name__ = method
         return changed
 
@@ -173,20 +195,39 @@ def _observed(base, methods):
     return Tracked
 
 
-TrackedList = _observed(list, ("append", "extend", "insert", "remove", "pop", "clear", "__setitem__", "__delitem__",
-                               "__iadd__", "reverse", "sort"))
-TrackedDict = _observed(dict, ("update", "pop", "popitem", "clear", "setdefault", "__setitem__", "__delitem__",
-                               "__ior__"))
+TrackedList = _observed(
+    list,
+    (
+        "append",
+        "extend",
+        "insert",
+        "remove",
+        "pop",
+        "clear",
+        "__setitem__",
+        "__delitem__",
+        "__iadd__",
+        "reverse",
+        "sort",
+    ),
+)
+TrackedDict = _observed(
+    dict,
+    ("update", "pop", "popitem", "clear", "setdefault", "__setitem__", "__delitem__", "__ior__"),
+)
 TrackedList.__name__ = TrackedList.__qualname__ = "TrackedList"
 TrackedDict.__name__ = TrackedDict.__qualname__ = "TrackedDict"
 
 jax.tree_util.register_pytree_node(TrackedList, lambda v: (tuple(v), None), lambda _, v: list(v))
 jax.tree_util.register_pytree_with_keys(
-    TrackedDict, lambda d: ([(jax.tree_util.DictKey(k), d[k]) for k in sorted(d)], tuple(sorted(d))),
-    lambda keys, values: dict(zip(keys, values)))
+    TrackedDict,
+    lambda d: ([(jax.tree_util.DictKey(k), d[k]) for k in sorted(d)], tuple(sorted(d))),
+    lambda keys, values: dict(zip(keys, values)),
+)
 
 
 # ---------------------------------------------------------------- walking
+
 
 def walk(module, path=(), seen=None):
     """(path, module) for a module and all below it, each once, at its canonical path, own order."""
@@ -210,4 +251,6 @@ def named_variables(module, select=None):
 
 def tree_of(module, read, select=None):
     """The nested dict of `read(variable)` over a module's variables."""
-    return tree.unflatten((path, read(variable)) for path, variable in named_variables(module, select))
+    return tree.unflatten(
+        (path, read(variable)) for path, variable in named_variables(module, select)
+    )

@@ -14,7 +14,8 @@ from jkeras.core.settings import auto_name
 
 @public("keras.Operation")
 class Operation(metaclass=abc.ABCMeta):  # noqa: B024 - for `register` below
-    """A function without weights that can stand in a graph. A subclass defines `call`; layers count as operations.
+    """A function without weights that can stand in a graph. A subclass defines `call`; layers count
+    as operations.
 
     Args:
         name: default from the class's name.
@@ -33,9 +34,13 @@ class Operation(metaclass=abc.ABCMeta):  # noqa: B024 - for `register` below
 
     def __init__(self, name=None):
         if name is not None and (not isinstance(name, str) or "/" in name):
-            raise ValueError("Argument `name` must be a string and cannot contain character `/`. "
-                             f"Received: name={name}")
-        self.name, self._inbound_nodes, self.trainable = name or auto_name(type(self).__name__), [], False
+            raise ValueError(
+                "Argument `name` must be a string and cannot contain character `/`. "
+                f"Received: name={name}"
+            )
+        self.name = name or auto_name(type(self).__name__)
+        self._inbound_nodes = []
+        self.trainable = False
 
     def __call__(self, *args, **kwargs):
         if not graph.any_symbolic(args, kwargs):
@@ -58,7 +63,9 @@ class Operation(metaclass=abc.ABCMeta):  # noqa: B024 - for `register` below
             return graph.infer(lambda given: self.call(*given[0], **given[1]), (args, kwargs))
 
     def rematerialized_call(self, fn, *args, **kwargs):
-        """`fn` (such as `call`), computed again for its gradient instead of being kept in memory."""
+        """`fn` (such as `call`), computed again for its gradient instead of being kept in
+        memory.
+        """
         return remat(fn)
 
     @property
@@ -73,7 +80,9 @@ class Operation(metaclass=abc.ABCMeta):  # noqa: B024 - for `register` below
 
     def _node(self):
         if not self._inbound_nodes:
-            raise AttributeError(f"The operation '{self.name}' has never been called on a symbolic tensor.")
+            raise AttributeError(
+                f"The operation '{self.name}' has never been called on a symbolic tensor."
+            )
         return self._inbound_nodes[0]
 
     def get_config(self):
@@ -87,8 +96,10 @@ class Operation(metaclass=abc.ABCMeta):  # noqa: B024 - for `register` below
         try:
             return cls(**config)
         except TypeError as error:
-            raise TypeError(f"Error when deserializing class '{cls.__name__}' using config={config}.\n\n"
-                            f"Exception encountered: {error}") from error
+            raise TypeError(
+                f"Error when deserializing class '{cls.__name__}' using config={config}.\n\n"
+                f"Exception encountered: {error}"
+            ) from error
 
     def __repr__(self):
         return f"<{type(self).__name__} name={self.name}>"
@@ -118,38 +129,62 @@ class Function(Operation):
         self._inputs_struct, self._outputs_struct = inputs, outputs
         for tensor in self.inputs + self.outputs:
             if not graph.is_symbolic(tensor):
-                raise ValueError("`inputs` and `outputs` of a Function must be KerasTensors or structures of them. "
-                                 f"Received: {tensor!r}")
+                raise ValueError(
+                    "`inputs` and `outputs` of a Function must be KerasTensors or structures of "
+                    f"them. Received: {tensor!r}"
+                )
         _give_history(self.inputs)
         self._nodes, self._operations = graph.sort(self.inputs, self.outputs)
 
-    inputs = property(lambda self: graph.flatten(self._inputs_struct), doc="The input tensors, as a flat list.")
-    outputs = property(lambda self: graph.flatten(self._outputs_struct), doc="The output tensors, as a flat list.")
-    operations = property(lambda self: [o for o in self._operations if not isinstance(o, _Start)],
-                          doc="The operations, deepest first.")
+    inputs = property(
+        lambda self: graph.flatten(self._inputs_struct), doc="The input tensors, as a flat list."
+    )
+    outputs = property(
+        lambda self: graph.flatten(self._outputs_struct), doc="The output tensors, as a flat list."
+    )
+    operations = property(
+        lambda self: [o for o in self._operations if not isinstance(o, _Start)],
+        doc="The operations, deepest first.",
+    )
 
     def call(self, inputs):
         """The outputs for arrays in the structure of `inputs`."""
         values = [graph.as_tensor(v) for v in graph.flatten(inputs)]
         shapes = [tuple(v.shape) for v in values]
-        if len(values) != len(self.inputs) or any(len(s) != t.ndim or any(
-                n not in (None, m) for n, m in zip(t.shape, s)) for s, t in zip(shapes, self.inputs)):
-            raise ValueError(explain(f"Function '{self.name}'", f"inputs of shapes {[t.shape for t in self.inputs]}",
-                                     f"shapes {shapes}"))
-        return graph.run(self._nodes, self.inputs, self._outputs_struct, values,
-                         lambda operation, args, kwargs: operation(*args, **kwargs))
+        if len(values) != len(self.inputs) or any(
+            len(s) != t.ndim or any(n not in (None, m) for n, m in zip(t.shape, s))
+            for s, t in zip(shapes, self.inputs)
+        ):
+            raise ValueError(
+                explain(
+                    f"Function '{self.name}'",
+                    f"inputs of shapes {[t.shape for t in self.inputs]}",
+                    f"shapes {shapes}",
+                )
+            )
+        return graph.run(
+            self._nodes,
+            self.inputs,
+            self._outputs_struct,
+            values,
+            lambda operation, args, kwargs: operation(*args, **kwargs),
+        )
 
     def compute_output_shape(self, input_shape):
         """The outputs' shapes for the inputs' shapes."""
         flat = jax.tree_util.tree_leaves(input_shape, is_leaf=_is_shape)
         tensors = [graph.KerasTensor(s, t.dtype) for s, t in zip(flat, self.inputs)]
         treedef = jax.tree_util.tree_structure(self._inputs_struct)
-        return graph.map_tensors(lambda t: t.shape,
-                                 self.compute_output_spec(jax.tree_util.tree_unflatten(treedef, tensors)))
+        return graph.map_tensors(
+            lambda t: t.shape,
+            self.compute_output_spec(jax.tree_util.tree_unflatten(treedef, tensors)),
+        )
 
     def get_config(self):
         """A function is not written as a config: a `Model` of the same tensors is."""
-        raise NotImplementedError("A Function has no config. Save `Model(inputs, outputs)` instead.")
+        raise NotImplementedError(
+            "A Function has no config. Save `Model(inputs, outputs)` instead."
+        )
 
 
 class _Start:

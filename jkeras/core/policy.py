@@ -7,9 +7,27 @@ from jkeras.core.errors import DtypeError, suggestion
 from jkeras.core.registry import public
 from jkeras.core.settings import settings
 
-ALLOWED_DTYPES = ("bool", "uint8", "uint16", "uint32", "uint64", "int8", "int16", "int32", "int64", "float16",
-                  "bfloat16", "float32", "float64", "complex64", "complex128", "int4", "uint4", "float8_e4m3fn",
-                  "float8_e5m2")
+ALLOWED_DTYPES = (
+    "bool",
+    "uint8",
+    "uint16",
+    "uint32",
+    "uint64",
+    "int8",
+    "int16",
+    "int32",
+    "int64",
+    "float16",
+    "bfloat16",
+    "float32",
+    "float64",
+    "complex64",
+    "complex128",
+    "int4",
+    "uint4",
+    "float8_e4m3fn",
+    "float8_e5m2",
+)
 MIXED = ("mixed_float16", "mixed_bfloat16")
 QUANTIZATION_MODES = ("int8", "float8", "int4", "gptq", "awq")
 PYTHON_DTYPES = {bool: "bool", int: "int32", float: "float32", complex: "complex64", str: "string"}
@@ -50,17 +68,23 @@ def is_float(dtype):
     >>> is_float("bfloat16"), is_float("int32")
     (True, False)
     """
-    return dtype is not None and jnp.issubdtype(np.dtype(dtype) if not isinstance(dtype, str) else jnp.dtype(dtype),
-                                                jnp.floating)
+    return dtype is not None and jnp.issubdtype(
+        np.dtype(dtype) if not isinstance(dtype, str) else jnp.dtype(dtype), jnp.floating
+    )
 
 
-@public("keras.DTypePolicy", "keras.dtype_policies.DTypePolicy", "keras.mixed_precision.DTypePolicy",
-        "keras.mixed_precision.Policy")
+@public(
+    "keras.DTypePolicy",
+    "keras.dtype_policies.DTypePolicy",
+    "keras.mixed_precision.DTypePolicy",
+    "keras.mixed_precision.Policy",
+)
 class DTypePolicy:
     """In what type a layer computes (`compute_dtype`) and keeps its weights (`variable_dtype`).
 
     Args:
-        name: a float type, or "mixed_float16" / "mixed_bfloat16", which compute in half precision on float32 weights.
+        name: a float type, or "mixed_float16" / "mixed_bfloat16", which compute in half precision
+            on float32 weights.
 
     >>> DTypePolicy("mixed_bfloat16").compute_dtype
     'bfloat16'
@@ -69,8 +93,10 @@ class DTypePolicy:
     def __init__(self, name=None, *, source_name=None):
         name = settings.floatx if name is None else name
         if not isinstance(name, str):
-            raise TypeError(f"'name' must be a string, such as 'mixed_float16'. Received: name={name} "
-                            f"(of type {type(name)})")
+            raise TypeError(
+                f"'name' must be a string, such as 'mixed_float16'. Received: name={name} "
+                f"(of type {type(name)})"
+            )
         self._name, self._source_name = name, source_name
         self._compute_dtype, self._variable_dtype = self._parse(name)
 
@@ -81,14 +107,20 @@ class DTypePolicy:
         try:
             dtype = standardize_dtype(name)
         except ValueError:
-            raise ValueError(f"Cannot convert '{name}' to a mixed precision DTypePolicy. Valid policies include "
-                             "'mixed_float16', 'mixed_bfloat16', and the name of any dtype, such as 'float32'."
-                             f"{suggestion(name, (*MIXED, *ALLOWED_DTYPES))}") from None
+            raise ValueError(
+                f"Cannot convert '{name}' to a mixed precision DTypePolicy. Valid policies include "
+                "'mixed_float16', 'mixed_bfloat16', and the name of any dtype, such as 'float32'."
+                f"{suggestion(name, (*MIXED, *ALLOWED_DTYPES))}"
+            ) from None
         return dtype, dtype
 
     name = property(lambda self: self._name, doc="The policy's name.")
-    compute_dtype = property(lambda self: self._compute_dtype, doc="The type in which a layer computes.")
-    variable_dtype = property(lambda self: self._variable_dtype, doc="The type in which weights are kept.")
+    compute_dtype = property(
+        lambda self: self._compute_dtype, doc="The type in which a layer computes."
+    )
+    variable_dtype = property(
+        lambda self: self._variable_dtype, doc="The type in which weights are kept."
+    )
     quantization_mode = property(lambda self: None, doc="None: not a quantized policy.")
 
     def of(self, layer):
@@ -158,8 +190,10 @@ def set_dtype_policy(policy):
     >>> set_dtype_policy("float32")
     """
     if policy is None:
-        raise ValueError("`policy` must be the name of a policy, such as 'mixed_float16', or a `DTypePolicy`. "
-                         "Received: policy=None")
+        raise ValueError(
+            "`policy` must be the name of a policy, such as 'mixed_float16', or a `DTypePolicy`. "
+            "Received: policy=None"
+        )
     settings.dtype_policy = get(policy) if not isinstance(policy, DTypePolicy) else policy
 
 
@@ -186,5 +220,7 @@ def get(identifier):
     try:
         return DTypePolicy(standardize_dtype(identifier))
     except ValueError:
-        raise ValueError("Cannot interpret `dtype` argument. Expected a string or an instance of DTypePolicy. "
-                         f"Received: dtype={identifier}") from None
+        raise ValueError(
+            "Cannot interpret `dtype` argument. Expected a string or an instance of DTypePolicy. "
+            f"Received: dtype={identifier}"
+        ) from None

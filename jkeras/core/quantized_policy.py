@@ -29,15 +29,20 @@ class QuantizedDTypePolicy(DTypePolicy):
         self._compute_dtype, self._variable_dtype = self._parse(source_name)
         check_choice("mode", mode, QUANTIZATION_MODES)
         if (mode, self._compute_dtype) == ("int8", "float16"):
-            raise ValueError(f"Quantization mode='{mode}' doesn't work well with compute_dtype='float16'. Take a "
-                             "policy that computes in float32 or bfloat16.")
+            raise ValueError(
+                f"Quantization mode='{mode}' doesn't work well with compute_dtype='float16'. Take "
+                "a policy that computes in float32 or bfloat16."
+            )
         self._name, self._source_name, self._mode = f"{mode}_from_{source_name}", source_name, mode
 
     quantization_mode = property(lambda self: self._mode, doc="How the weights are kept.")
 
     def get_config(self):
         """The constructor's arguments."""
-        return {"mode": self._name.removesuffix(f"_from_{self._source_name}"), "source_name": self._source_name}
+        return {
+            "mode": self._name.removesuffix(f"_from_{self._source_name}"),
+            "source_name": self._source_name,
+        }
 
     def __repr__(self):
         return f'<{type(self).__name__} "{self.name}">'
@@ -49,7 +54,8 @@ class QuantizedFloat8DTypePolicy(QuantizedDTypePolicy):
 
     Args:
         mode, source_name: as for `QuantizedDTypePolicy`.
-        amax_history_length: how many steps the largest magnitude is remembered, from which scales follow.
+        amax_history_length: how many steps the largest magnitude is remembered, from which scales
+            follow.
 
     >>> QuantizedFloat8DTypePolicy("float8", "float32").amax_history_length
     1024
@@ -60,8 +66,10 @@ class QuantizedFloat8DTypePolicy(QuantizedDTypePolicy):
     def __init__(self, mode, source_name=None, amax_history_length=1024):
         super().__init__(mode, source_name)
         if not isinstance(amax_history_length, int):
-            raise TypeError("`amax_history_length` must be an integer. Received: "
-                            f"amax_history_length={amax_history_length}")
+            raise TypeError(
+                "`amax_history_length` must be an integer. Received: "
+                f"amax_history_length={amax_history_length}"
+            )
         self.amax_history_length = amax_history_length
 
     def get_config(self):
@@ -75,7 +83,9 @@ class QuantizedFloat8DTypePolicy(QuantizedDTypePolicy):
 
 
 class _NumberedPolicy(QuantizedDTypePolicy):
-    """Base of policies whose mode carries numbers, as in "gptq/4/128"; the last is the size of a group of weights."""
+    """Base of policies whose mode carries numbers, as in "gptq/4/128"; the last is the size of a
+    group of weights.
+    """
 
     def __init__(self, mode, source_name=None):
         kind, *names = self._form
@@ -83,17 +93,26 @@ class _NumberedPolicy(QuantizedDTypePolicy):
         wanted = f"'{'/'.join([kind, *(f'<{n}>' for n in names)])}'"
         numbers = [int(p) for p in parts[1:] if re.fullmatch(r"-?\d+", p)]
         if parts[0] != kind or not len(numbers) == len(parts) - 1 == len(names):
-            raise ValueError(f"Invalid mode for {type(self).__name__}. Expected format {wanted} with integers, but got "
-                             f"'{mode}'.")
+            raise ValueError(
+                f"Invalid mode for {type(self).__name__}. Expected format {wanted} with integers, "
+                f"but got '{mode}'."
+            )
         if numbers[-1] < -1 or numbers[-1] == 0:
-            raise ValueError(f"Invalid {names[-1]} in mode. Supported values are -1 (one group) or a positive integer, "
-                             f"but got {numbers[-1]} from '{mode}'.")
+            raise ValueError(
+                f"Invalid {names[-1]} in mode. Supported values are -1 (one group) or a positive "
+                f"integer, but got {numbers[-1]} from '{mode}'."
+            )
         if len(numbers) == 2 and numbers[0] not in self._bits:
-            raise ValueError(f"Invalid weight_bits in mode. Supported values are {self._bits}, but got {numbers[0]} "
-                             f"from '{mode}'.")
+            raise ValueError(
+                f"Invalid weight_bits in mode. Supported values are {self._bits}, but got "
+                f"{numbers[0]} from '{mode}'."
+            )
         super().__init__(kind, source_name)
-        self.__dict__.update(zip(names, numbers), mode=kind,
-                             _name=f"{'/'.join([kind, *map(str, numbers)])}_from_{self._source_name}")
+        self.__dict__.update(
+            zip(names, numbers),
+            mode=kind,
+            _name=f"{'/'.join([kind, *map(str, numbers)])}_from_{self._source_name}",
+        )
 
 
 @public("keras.dtype_policies.Int4DTypePolicy")
@@ -112,7 +131,8 @@ class Int4DTypePolicy(_NumberedPolicy):
 
 @public("keras.dtype_policies.GPTQDTypePolicy")
 class GPTQDTypePolicy(_NumberedPolicy):
-    """Weights of few bits by GPTQ. The policy can be read and written; layers that follow it are not built.
+    """Weights of few bits by GPTQ. The policy can be read and written; layers that follow it are
+    not built.
 
     Args:
         mode: "gptq/4/128": bits, weights in a group.
@@ -126,7 +146,8 @@ class GPTQDTypePolicy(_NumberedPolicy):
 
 @public("keras.dtype_policies.AWQDTypePolicy")
 class AWQDTypePolicy(_NumberedPolicy):
-    """Weights of 4 bits by AWQ. The policy can be read and written; layers that follow it are not built.
+    """Weights of 4 bits by AWQ. The policy can be read and written; layers that follow it are not
+    built.
 
     Args:
         mode: "awq/4/128": bits, weights in a group.
@@ -138,8 +159,14 @@ class AWQDTypePolicy(_NumberedPolicy):
     _form, _bits = ("awq", "weight_bits", "group_size"), (4,)
 
 
-CLASSES = {"int8": QuantizedDTypePolicy, "int4": QuantizedDTypePolicy, "float8": QuantizedFloat8DTypePolicy,
-           "gptq": GPTQDTypePolicy, "awq": AWQDTypePolicy, "int4/": Int4DTypePolicy}
+CLASSES = {
+    "int8": QuantizedDTypePolicy,
+    "int4": QuantizedDTypePolicy,
+    "float8": QuantizedFloat8DTypePolicy,
+    "gptq": GPTQDTypePolicy,
+    "awq": AWQDTypePolicy,
+    "int4/": Int4DTypePolicy,
+}
 
 
 def of_name(name):
@@ -150,10 +177,14 @@ def of_name(name):
     """
     mode, separator, source = name.partition("_from_")
     if not separator:
-        raise ValueError("Cannot convert `policy` into a valid pair (`mode`, `source_name`): expected a name such as "
-                         f"'int8_from_float32'. Received: policy={name}")
+        raise ValueError(
+            "Cannot convert `policy` into a valid pair (`mode`, `source_name`): expected a name "
+            f"such as 'int8_from_float32'. Received: policy={name}"
+        )
     kind = mode.split("/")[0]
-    return CLASSES.get("int4/" if mode.startswith("int4/") else kind, QuantizedDTypePolicy)(mode, source)
+    return CLASSES.get("int4/" if mode.startswith("int4/") else kind, QuantizedDTypePolicy)(
+        mode, source
+    )
 
 
 @public("keras.dtype_policies.DTypePolicyMap")
@@ -176,15 +207,27 @@ class DTypePolicyMap(DTypePolicy, collections.abc.MutableMapping):
         if isinstance(default_policy, DTypePolicyMap):
             raise ValueError("`default_policy` cannot be a `DTypePolicyMap`.")
         if policy_map is not None and not isinstance(policy_map, dict):
-            raise TypeError(f"If specified, `policy_map` must be a dict. Received: policy_map={policy_map} of type "
-                            f"{type(policy_map)}")
-        self._default, self._given, self._policies = policy.get(default_policy), default_policy, policy_map or {}
+            raise TypeError(
+                f"If specified, `policy_map` must be a dict. Received: policy_map={policy_map} of "
+                f"type {type(policy_map)}"
+            )
+        self._default = policy.get(default_policy)
+        self._given = default_policy
+        self._policies = policy_map or {}
 
-    default_policy = property(lambda self: self._default, doc="The policy of layers that no key fits.")
-    name = property(lambda self: f"map_{self._default.name}", doc="The default policy's name after `map_`.")
+    default_policy = property(
+        lambda self: self._default, doc="The policy of layers that no key fits."
+    )
+    name = property(
+        lambda self: f"map_{self._default.name}", doc="The default policy's name after `map_`."
+    )
     compute_dtype = property(lambda self: self._default.compute_dtype, doc="The default policy's.")
-    variable_dtype = property(lambda self: self._default.variable_dtype, doc="The default policy's.")
-    quantization_mode = property(lambda self: self._default.quantization_mode, doc="The default policy's.")
+    variable_dtype = property(
+        lambda self: self._default.variable_dtype, doc="The default policy's."
+    )
+    quantization_mode = property(
+        lambda self: self._default.quantization_mode, doc="The default policy's."
+    )
 
     def of(self, layer):
         """The policy of a layer, by its path."""
@@ -200,19 +243,25 @@ class DTypePolicyMap(DTypePolicy, collections.abc.MutableMapping):
             return self._policies[key]
         fitting = [pattern for pattern in self._policies if re.fullmatch(pattern, key)]
         if len(fitting) > 1:
-            raise ValueError(f"Path '{key}' matches multiple dtype policy specification keys: {fitting}. Please make "
-                             "sure each path only matches at most one of them.")
+            raise ValueError(
+                f"Path '{key}' matches multiple dtype policy specification keys: {fitting}. "
+                "Please make sure each path only matches at most one of them."
+            )
         return self._policies[fitting[0]] if fitting else self._default
 
     def __setitem__(self, key, value):
         if key in self._policies:
-            raise ValueError(f"{key} already exist in the DTypePolicyMap with value {self._policies[key]}. Please make "
-                             "sure to not use duplicated keys.")
+            raise ValueError(
+                f"{key} already exist in the DTypePolicyMap with value {self._policies[key]}. "
+                "Please make sure to not use duplicated keys."
+            )
         try:
             self._policies[key] = policy.get(value)
         except (TypeError, ValueError) as error:
-            raise ValueError(f"Cannot interpret the assigned value as a policy. Received: {value} of type "
-                             f"{type(value)}") from error
+            raise ValueError(
+                f"Cannot interpret the assigned value as a policy. Received: {value} of type "
+                f"{type(value)}"
+            ) from error
 
     def __delitem__(self, key):
         del self._policies[key]
@@ -227,7 +276,9 @@ class DTypePolicyMap(DTypePolicy, collections.abc.MutableMapping):
         return iter(self._policies)
 
     def get_config(self):
-        """The constructor's arguments. Without a default policy the others are written without their sources too."""
+        """The constructor's arguments. Without a default policy the others are written without
+        their sources too.
+        """
         written = registry.serialize(self._policies)
         if self._given is None:
             for config in (w["config"] for w in written.values() if isinstance(w, dict)):
@@ -237,12 +288,18 @@ class DTypePolicyMap(DTypePolicy, collections.abc.MutableMapping):
     @classmethod
     def from_config(cls, config, custom_objects=None):
         """The map of a config."""
-        return cls(registry.deserialize(config["default_policy"], custom_objects) if isinstance(
-            config["default_policy"], dict) else config["default_policy"],
-            registry.deserialize(config["policy_map"], custom_objects))
+        return cls(
+            registry.deserialize(config["default_policy"], custom_objects)
+            if isinstance(config["default_policy"], dict)
+            else config["default_policy"],
+            registry.deserialize(config["policy_map"], custom_objects),
+        )
 
     def __eq__(self, other):
-        return type(self) is type(other) and (self._default, self._policies) == (other._default, other._policies)
+        return type(self) is type(other) and (self._default, self._policies) == (
+            other._default,
+            other._policies,
+        )
 
     __hash__ = object.__hash__
 

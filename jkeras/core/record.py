@@ -1,12 +1,14 @@
-"""Records: a class body of annotated fields becomes a constructor, a config, a repr and a public name.
+"""Records: a class body of annotated fields becomes a constructor, a config, a repr and a public
+name.
 
     @record("keras.constraints")
     class MaxNorm(Constraint):
         max_value: Any = 2
         axis: Any = 0
 
-Fields are the annotated names of the class and its bases, in order (`arguments` gives another order). A field
-without a default is required. An annotation that is a `Kind` converts the value on its way in and out of configs.
+Fields are the annotated names of the class and its bases, in order (`arguments` gives another
+order). A field without a default is required. An annotation that is a `Kind` converts the value on
+its way in and out of configs.
 """
 
 import inspect
@@ -55,7 +57,8 @@ Regularizer = FamilyKind("regularizers")
 Constraint = FamilyKind("constraints")
 ActivityRegularizer = HiddenFamily("regularizers")
 HIDDEN = Hidden()
-OF_BASE = Kind()  # of an argument that only the constructor of the base takes, but that stands in the signature
+# of an argument that only the constructor of the base takes, but that stands in the signature
+OF_BASE = Kind()
 BASE_ARGUMENTS = ("name", "dtype", "trainable")
 
 
@@ -71,18 +74,27 @@ PLAIN_KIND = Kind()
 
 
 def collect_fields(cls, arguments=None):
-    """The fields of a class: annotated names of its bases, then its own, or in the order of `arguments`."""
+    """The fields of a class: annotated names of its bases, then its own, or in the order of
+    `arguments`.
+    """
     found = {}
     for base in reversed(cls.__mro__):
         for name, kind in base.__dict__.get("__annotations__", {}).items():
-            if not name.startswith("_") and kind is not typing.ClassVar and (
-                    typing.get_origin(kind) is not typing.ClassVar):
+            if (
+                not name.startswith("_")
+                and kind is not typing.ClassVar
+                and (typing.get_origin(kind) is not typing.ClassVar)
+            ):
                 found[name] = kind if isinstance(kind, Kind) else PLAIN_KIND
     if arguments is not None:
-        found = {name: OF_BASE if name in BASE_ARGUMENTS and name not in found else found[name]
-                 for name in arguments.replace(",", " ").split()}
-    defaults = {name: None if kind is OF_BASE else getattr(cls, name, inspect.Parameter.empty)
-                for name, kind in found.items()}
+        found = {
+            name: OF_BASE if name in BASE_ARGUMENTS and name not in found else found[name]
+            for name in arguments.replace(",", " ").split()
+        }
+    defaults = {
+        name: None if kind is OF_BASE else getattr(cls, name, inspect.Parameter.empty)
+        for name, kind in found.items()
+    }
     return tuple(Field(name, kind, defaults[name]) for name, kind in found.items())
 
 
@@ -90,15 +102,23 @@ def signature_of(fields, base_init, keyword_only=()):
     """The signature of the constructor that the fields describe."""
     P = inspect.Parameter
     parameters = [P("self", P.POSITIONAL_OR_KEYWORD)]
-    parameters += [P(f.name, P.POSITIONAL_OR_KEYWORD, default=f.default) for f in fields if f.name not in keyword_only]
-    parameters += [P(f.name, P.KEYWORD_ONLY, default=f.default) for f in fields if f.name in keyword_only]
+    parameters += [
+        P(f.name, P.POSITIONAL_OR_KEYWORD, default=f.default)
+        for f in fields
+        if f.name not in keyword_only
+    ]
+    parameters += [
+        P(f.name, P.KEYWORD_ONLY, default=f.default) for f in fields if f.name in keyword_only
+    ]
     if base_init is not None:
         parameters.append(P("kwargs", P.VAR_KEYWORD))
     return inspect.Signature(parameters)
 
 
 def make_init(cls, fields, base_init, keyword_only):
-    """The constructor: binds the arguments, hands the rest to `base_init`, converts and stores the fields."""
+    """The constructor: binds the arguments, hands the rest to `base_init`, converts and stores the
+    fields.
+    """
     signature = signature_of(fields, base_init, keyword_only)
 
     def __init__(self, *args, **kwargs):
@@ -108,8 +128,11 @@ def make_init(cls, fields, base_init, keyword_only):
             raise TypeError(f"{cls.__name__}(): {error}. Its arguments: {signature}") from None
         given = bound.arguments
         if base_init is not None:
-            base_init(self, **{f.name: given[f.name] for f in fields if f.kind is OF_BASE and f.name in given},
-                      **given.get("kwargs", {}))
+            base_init(
+                self,
+                **{f.name: given[f.name] for f in fields if f.kind is OF_BASE and f.name in given},
+                **given.get("kwargs", {}),
+            )
         for field in fields:
             if field.kind is not OF_BASE:
                 setattr(self, field.name, field.kind.read(given.get(field.name, field.default)))
@@ -123,9 +146,11 @@ class Record:
     """Base of all records: config, comparison and repr from the fields."""
 
     _fields = ()
-    _record_init = None  # the generated constructor; a subclass with its own constructor is no record itself
+    # the generated constructor; a subclass with its own constructor is no record itself
+    _record_init = None
 
-    if typing.TYPE_CHECKING:  # the constructor is made from the fields, which a type checker does not see
+    # the constructor is made from the fields, which a type checker does not see
+    if typing.TYPE_CHECKING:
 
         def __init__(self, *args: Any, **kwargs: Any) -> None: ...
 
@@ -138,8 +163,11 @@ class Record:
 
     def field_config(self):
         """The part of the config that comes from the fields."""
-        return {f.name: f.kind.write(getattr(self, f.name)) for f in self._fields
-                if not (isinstance(f.kind, Hidden) and getattr(self, f.name) is None)}
+        return {
+            f.name: f.kind.write(getattr(self, f.name))
+            for f in self._fields
+            if not (isinstance(f.kind, Hidden) and getattr(self, f.name) is None)
+        }
 
     @classmethod
     def from_config(cls, config):
@@ -147,8 +175,11 @@ class Record:
         return cls(**config)
 
     def __repr__(self):
-        shown = (f"{f.name}={getattr(self, f.name)!r}" for f in self._fields
-                 if getattr(self, f.name, None) is not f.default)
+        shown = (
+            f"{f.name}={getattr(self, f.name)!r}"
+            for f in self._fields
+            if getattr(self, f.name, None) is not f.default
+        )
         return f"{type(self).__name__}({', '.join(shown)})"
 
 
@@ -159,26 +190,36 @@ def record(module, *aliases, name=None, arguments=None, keyword_only="", base_in
         module: "keras.layers"; the public name is this and the class's name.
         aliases: further full public names.
         name: public class name where it differs from the Python one.
-        arguments: order of the constructor's arguments, as one string, where it is not the order of the fields; may
-            name "name", "dtype" and "trainable" where they stand in the signature but are the base's.
+        arguments: order of the constructor's arguments, as one string, where it is not the order of
+            the fields; may name "name", "dtype" and "trainable" where they stand in the signature
+            but are the base's.
         keyword_only: names of keyword-only arguments, as one string.
         base_init: takes `self` and the keyword arguments that are not fields.
     """
+
     def decorate(cls):
         fields = collect_fields(cls, arguments)
         cls._fields = tuple(f for f in fields if f.kind is not OF_BASE)
         init = base_init or getattr(cls, "_base_init", None)
-        cls.__init__ = cls._record_init = make_init(cls, fields, init, keyword_only.replace(",", " ").split())
+        cls.__init__ = cls._record_init = make_init(
+            cls, fields, init, keyword_only.replace(",", " ").split()
+        )
         return public(f"{module}.{name or cls.__name__}", *aliases)(cls)
+
     return decorate
 
 
 def automatic_config(obj):
-    """The arguments of a class without its own `get_config`, given or by default, where they are plain data."""
+    """The arguments of a class without its own `get_config`, given or by default, where they are
+    plain data.
+    """
     args, kwargs = obj._given
     signature = inspect.signature(type(obj).__init__)
-    plain = {k: p.default for k, p in signature.parameters.items()
-             if isinstance(p.default, (str, int, float, bool, type(None)))}
+    plain = {
+        k: p.default
+        for k, p in signature.parameters.items()
+        if isinstance(p.default, (str, int, float, bool, type(None)))
+    }
     bound = plain | signature.bind(obj, *args, **kwargs).arguments
     bound.pop("self", None)
     for name, parameter in signature.parameters.items():

@@ -1,7 +1,8 @@
 """Public names, custom objects, and objects <-> plain JSON.
 
-The table of names is closed: a config can only name what the library exports or what the caller registered
-or passed in this process. Nothing is imported, evaluated or looked up on a module by name.
+The table of names is closed: a config can only name what the library exports or what the caller
+registered or passed in this process. Nothing is imported, evaluated or looked up on a module by
+name.
 """
 
 import base64
@@ -24,30 +25,45 @@ _canonical = {}  # object -> its first name
 _short = {}  # "Dense" -> [objects]: for module paths of other Keras versions
 _custom, _custom_names = {}, {}  # registered by the user: name -> object and back
 _scopes = contextvars.ContextVar("custom_objects", default=({},))
-_loading = contextvars.ContextVar("loading", default=None)  # of a config being read: whether it is to be trusted
+# of a config being read: whether it is to be trusted
+_loading = contextvars.ContextVar("loading", default=None)
 _shared = contextvars.ContextVar("shared_objects", default=None)
 _process = contextvars.ContextVar("in_process", default=None)
 
-FUNCTION_PACKAGES = ("activations", "constraints", "initializers", "losses", "metrics", "optimizers", "regularizers")
-PURE_PACKAGES = (*FUNCTION_PACKAGES, "ops")  # whose functions a config may name; others read files, say
+FUNCTION_PACKAGES = (
+    "activations",
+    "constraints",
+    "initializers",
+    "losses",
+    "metrics",
+    "optimizers",
+    "regularizers",
+)
+# whose functions a config may name; others read files, say
+PURE_PACKAGES = (*FUNCTION_PACKAGES, "ops")
 NUMBERS = "fiub"  # kinds of dtypes that a config may name
-Thing = typing.TypeVar("Thing")  # what a decorator gives back has, for type checkers, the type that it was given
+# what a decorator gives back has, for type checkers, the type that it was given
+Thing = typing.TypeVar("Thing")
 PLAIN = (str, int, float, bool, type(None))
 
 
 def public(*names):
-    """Decorator: gives a class or function its public name(s); the first is the one written to files.
+    """Decorator: gives a class or function its public name(s); the first is the one written to
+    files.
 
     The names begin with "keras", since the files are Keras files.
     """
+
     def register(thing: Thing) -> Thing:
         for name in names:
             _named[name] = thing
             _short.setdefault(name.rpartition(".")[2], []).append(thing)
         if inspect.isclass(thing):
-            _short.setdefault(thing.__name__, []).append(thing)  # older files have the class's own name
+            # older files have the class's own name
+            _short.setdefault(thing.__name__, []).append(thing)
         _canonical.setdefault(thing, names[0])
         return thing
+
     return register
 
 
@@ -61,10 +77,15 @@ def public_name(thing):
 
 def members(package):
     """The public things right in a package, by name: {"Dense": Dense, …} for "keras.layers"."""
-    return {name.rpartition(".")[2]: thing for name, thing in _named.items() if name.rpartition(".")[0] == package}
+    return {
+        name.rpartition(".")[2]: thing
+        for name, thing in _named.items()
+        if name.rpartition(".")[0] == package
+    }
 
 
 # ---------------------------------------------------------------- custom objects
+
 
 def register_keras_serializable(package="Custom", name=None):
     """Decorator: lets a class or function of yours be found again when a config is read.
@@ -75,12 +96,14 @@ def register_keras_serializable(package="Custom", name=None):
     >>> get_registered_name(twice)
     'demo>twice'
     """
+
     def register(thing):
         registered = f"{package}>{name or thing.__name__}"
         if inspect.isclass(thing) and not hasattr(thing, "get_config"):
             raise ValueError("Cannot register a class that does not have a get_config() method.")
         _custom[registered], _custom_names[thing] = thing, registered
         return thing
+
     return register
 
 
@@ -94,7 +117,8 @@ def get_registered_name(obj):
 
 
 def get_registered_object(name, custom_objects=None, module_objects=None):
-    """The object registered under a name, looked up in the scopes, the registry, then the two dicts; None if nowhere.
+    """The object registered under a name, looked up in the scopes, the registry, then the two
+    dicts; None if nowhere.
 
     >>> with CustomObjectScope({"Mine": dict}):
     ...     get_registered_object("Mine")
@@ -107,7 +131,8 @@ def get_registered_object(name, custom_objects=None, module_objects=None):
 
 
 def get_custom_objects():
-    """The dict of custom objects of the outermost scope; what is put in it is known everywhere in this process.
+    """The dict of custom objects of the outermost scope; what is put in it is known everywhere in
+    this process.
 
     >>> get_custom_objects()["Mine"] = dict
     >>> get_custom_objects().pop("Mine")
@@ -137,7 +162,8 @@ class CustomObjectScope:
 
 
 def enable_unsafe_deserialization():
-    """Does nothing but warn: whether a file is trusted is said to the call that loads it, with `safe_mode=False`.
+    """Does nothing but warn: whether a file is trusted is said to the call that loads it, with
+    `safe_mode=False`.
 
     >>> with warnings.catch_warnings(record=True) as said:
     ...     warnings.simplefilter("always")
@@ -145,13 +171,18 @@ def enable_unsafe_deserialization():
     >>> "safe_mode=False" in str(said[0].message)
     True
     """
-    warnings.warn("`enable_unsafe_deserialization()` has no effect: pass `safe_mode=False` to the call that loads the "
-                  "file you trust.", stacklevel=2)
+    warnings.warn(
+        "`enable_unsafe_deserialization()` has no effect: pass `safe_mode=False` to the call "
+        "that loads the file you trust.",
+        stacklevel=2,
+    )
 
 
 @contextlib.contextmanager
 def loading(safe_mode=True):
-    """Inside this block a config is read; with `safe_mode=False`, here or further out, one that is trusted."""
+    """Inside this block a config is read; with `safe_mode=False`, here or further out, one that is
+    trusted.
+    """
     token = _loading.set("trusted" if not safe_mode or _loading.get() == "trusted" else "strange")
     try:
         yield
@@ -171,14 +202,17 @@ def refuse_from_strangers(what, way_out):
         SerializationError: says what it was, and the way out.
     """
     if is_strange():
-        raise SerializationError(f"It asks for {what}, which is not done for a file that may be anybody's. {way_out} "
-                                 "If you trust it as you trust a program, load it with `safe_mode=False`.")
+        raise SerializationError(
+            f"It asks for {what}, which is not done for a file that may be anybody's. {way_out} "
+            "If you trust it as you trust a program, load it with `safe_mode=False`."
+        )
 
 
 @contextlib.contextmanager
 def in_process():
-    """Inside this block configs are for this process alone: functions in them stay what they are, and classes that were
-    met are found again, registered or not. For copies, never for files."""
+    """Inside this block configs are for this process alone: functions in them stay what they are,
+    and classes that were met are found again, registered or not. For copies, never for files.
+    """
     token = _process.set({})
     try:
         yield
@@ -203,6 +237,7 @@ def sharing():
 
 # ---------------------------------------------------------------- objects -> JSON
 
+
 @public("keras.saving.serialize_keras_object", "keras.utils.serialize_keras_object")
 def serialize(obj):
     """An object as plain data: dicts, lists, strings, numbers, None.
@@ -221,7 +256,11 @@ def serialize(obj):
     if isinstance(obj, PLAIN):
         return obj
     if isinstance(obj, (list, tuple)):
-        return type(obj)(map(serialize, obj)) if type(obj) in (list, tuple) else [serialize(v) for v in obj]
+        return (
+            type(obj)(map(serialize, obj))
+            if type(obj) in (list, tuple)
+            else [serialize(v) for v in obj]
+        )
     if isinstance(obj, dict):
         return {k: serialize(v) for k, v in obj.items()}
     special = _serialize_special(obj)
@@ -232,8 +271,10 @@ def serialize(obj):
     if not hasattr(obj, "get_config"):
         if isinstance(obj, (type, types.BuiltinFunctionType)) or hasattr(obj, "__name__"):
             return _serialize_function(obj)
-        raise TypeError(f"Cannot serialize object {obj} of type {type(obj)}. "
-                        "To be serializable, a class must implement the `get_config()` method.")
+        raise TypeError(
+            f"Cannot serialize object {obj} of type {type(obj)}. "
+            "To be serializable, a class must implement the `get_config()` method."
+        )
     return _serialize_object(obj)
 
 
@@ -241,21 +282,36 @@ def _serialize_special(obj):
     if isinstance(obj, bytes):
         return {"class_name": "__bytes__", "config": {"value": obj.decode("utf-8")}}
     if isinstance(obj, slice):
-        return {"class_name": "__slice__", "config": {k: serialize(getattr(obj, k)) for k in ("start", "stop", "step")}}
+        return {
+            "class_name": "__slice__",
+            "config": {k: serialize(getattr(obj, k)) for k in ("start", "stop", "step")},
+        }
     if obj is Ellipsis:
         return {"class_name": "__ellipsis__", "config": {}}
     if hasattr(obj, "_keras_history"):  # a KerasTensor
         operation, node, index = obj._keras_history
-        return {"class_name": "__keras_tensor__", "config": {
-            "shape": obj.shape, "dtype": obj.dtype, "keras_history": [operation.name, node, index]}}
+        return {
+            "class_name": "__keras_tensor__",
+            "config": {
+                "shape": obj.shape,
+                "dtype": obj.dtype,
+                "keras_history": [operation.name, node, index],
+            },
+        }
     if isinstance(obj, (np.generic, np.dtype)):
         return obj.item() if isinstance(obj, np.generic) else obj.name
     if isinstance(obj, np.ndarray):
         if obj.ndim == 0:
             return obj.item()
-        return {"class_name": "__numpy__", "config": {"value": obj.tolist(), "dtype": obj.dtype.name}}
+        return {
+            "class_name": "__numpy__",
+            "config": {"value": obj.tolist(), "dtype": obj.dtype.name},
+        }
     if isinstance(obj, jax.Array):
-        return {"class_name": "__tensor__", "config": {"value": np.asarray(obj).tolist(), "dtype": str(obj.dtype)}}
+        return {
+            "class_name": "__tensor__",
+            "config": {"value": np.asarray(obj).tolist(), "dtype": str(obj.dtype)},
+        }
     return None
 
 
@@ -264,28 +320,58 @@ def _serialize_function(obj):
         return obj
     registered = get_registered_name(obj)
     if is_lambda(obj):
-        warnings.warn("The object being serialized includes a `lambda`. It is written as bytecode, which only "
-                      "`safe_mode=False` loads: give it a name with `def`, and register it.", stacklevel=4)
-        return {"class_name": "__lambda__", "config": {"value": list(function_to_code(obj).values())}}
-    if public_name(obj) or isinstance(obj, types.FunctionType):  # Keras writes the module of the function's class
-        return {"module": "builtins", "class_name": "function", "config": registered, "registered_name": "function"}
-    return {"module": getattr(obj, "__module__", None), "class_name": "function", "config": registered,
-            "registered_name": registered}
+        warnings.warn(
+            "The object being serialized includes a `lambda`. It is written as bytecode, which "
+            "only `safe_mode=False` loads: give it a name with `def`, and register it.",
+            stacklevel=4,
+        )
+        return {
+            "class_name": "__lambda__",
+            "config": {"value": list(function_to_code(obj).values())},
+        }
+    # Keras writes the module of the function's class
+    if public_name(obj) or isinstance(obj, types.FunctionType):
+        return {
+            "module": "builtins",
+            "class_name": "function",
+            "config": registered,
+            "registered_name": "function",
+        }
+    return {
+        "module": getattr(obj, "__module__", None),
+        "class_name": "function",
+        "config": registered,
+        "registered_name": registered,
+    }
 
 
 def _serialize_object(obj):
     cls, config = type(obj), obj.get_config()
     if not isinstance(config, dict):
-        raise TypeError(f"The `get_config()` method of {obj} should return a dict. It returned: {config}")
+        raise TypeError(
+            f"The `get_config()` method of {obj} should return a dict. It returned: {config}"
+        )
     config, name = {k: serialize(v) for k, v in config.items()}, public_name(cls)
     if name:
-        module, _, short = name.rpartition(".")  # classes that are not of the public API have a registered name
-        out = {"module": module, "class_name": short, "config": config,
-               "registered_name": short if module.startswith("keras.src.") else None}
+        # classes that are not of the public API have a registered name
+        module, _, short = name.rpartition(".")
+        out = {
+            "module": module,
+            "class_name": short,
+            "config": config,
+            "registered_name": short if module.startswith("keras.src.") else None,
+        }
     else:
-        out = {"module": getattr(cls, "_config_module", cls.__module__), "class_name": cls.__name__, "config": config,
-               "registered_name": get_registered_name(cls)}
-    for key, getter in (("build_config", "get_build_config"), ("compile_config", "get_compile_config")):
+        out = {
+            "module": getattr(cls, "_config_module", cls.__module__),
+            "class_name": cls.__name__,
+            "config": config,
+            "registered_name": get_registered_name(cls),
+        }
+    for key, getter in (
+        ("build_config", "get_build_config"),
+        ("compile_config", "get_compile_config"),
+    ):
         extra = getattr(obj, getter, lambda: None)()
         if extra is not None:
             out[key] = serialize(extra)
@@ -301,6 +387,7 @@ def _serialize_object(obj):
 
 # ---------------------------------------------------------------- JSON -> objects
 
+
 @public("keras.saving.deserialize_keras_object", "keras.utils.deserialize_keras_object")
 def deserialize(config, custom_objects=None, safe_mode=True, **kwargs):
     """The object that `serialize` described.
@@ -309,8 +396,9 @@ def deserialize(config, custom_objects=None, safe_mode=True, **kwargs):
         config: plain data.
         custom_objects: dict from names to classes and functions of yours.
         safe_mode: refuse what would run code from the config (lambdas).
-        kwargs: `module_objects`, a dict like `custom_objects` of one family of objects, of which a name alone may be
-            given, or a config without a module. What else Keras once took is passed over, as it is there.
+        kwargs: `module_objects`, a dict like `custom_objects` of one family of objects, of which a
+            name alone may be given, or a config without a module. What else Keras once took is
+            passed over, as it is there.
     Raises:
         SerializationError (a ValueError): unknown class or function, or code in safe mode.
         TypeError: not a config.
@@ -344,7 +432,8 @@ def _deserialize(config, custom_objects):
         raise TypeError(f"Could not parse config: {config}")
     if "class_name" not in config or "config" not in config:
         return {k: _deserialize_inner(v, custom_objects) for k, v in config.items()}
-    class_name, inner = config["class_name"], config["config"] if config["config"] is not None else {}
+    class_name = config["class_name"]
+    inner = config["config"] if config["config"] is not None else {}
     if not isinstance(class_name, str):
         raise SerializationError(f"Expected 'class_name' to be a name. Received: {class_name!r}")
     if class_name.startswith("__") and class_name.endswith("__"):
@@ -354,15 +443,22 @@ def _deserialize(config, custom_objects):
             raise TypeError(f"Expected the config of a function to be its name. Received: {inner}")
         return find(inner, config, custom_objects)
     if not isinstance(inner, dict):
-        raise TypeError(f"Expected 'config' to be a dict for {class_name}. Received: {inner} (of type {type(inner)})")
+        raise TypeError(
+            f"Expected 'config' to be a dict for {class_name}. Received: {inner} (of type "
+            f"{type(inner)})"
+        )
     return _deserialize_object(class_name, inner, config, custom_objects)
 
 
 def _deserialize_inner(config, custom_objects):
-    """What lies inside a config, through the public function: libraries put one of their own in its place, which knows
-    more kinds of texts."""
-    return deserialize(config, custom_objects) if isinstance(config, (str, list, tuple, dict)) else (
-        _deserialize(config, custom_objects))
+    """What lies inside a config, through the public function: libraries put one of their own in its
+    place, which knows more kinds of texts.
+    """
+    return (
+        deserialize(config, custom_objects)
+        if isinstance(config, (str, list, tuple, dict))
+        else (_deserialize(config, custom_objects))
+    )
 
 
 def _deserialize_special(class_name, inner, custom_objects):
@@ -385,22 +481,35 @@ def _deserialize_special(class_name, inner, custom_objects):
 def _number_dtype(name):
     dtype = np.dtype(jax.numpy.dtype(name)) if isinstance(name, str) else None
     if dtype is None or dtype.kind not in NUMBERS and dtype != jax.numpy.bfloat16:
-        raise SerializationError(f"An array in a config must hold numbers. Received: dtype={name!r}")
+        raise SerializationError(
+            f"An array in a config must hold numbers. Received: dtype={name!r}"
+        )
     return dtype
 
 
 # ---------------------------------------------------------------- lambdas, which are code
 
+
 def is_lambda(thing):
     """Whether a function has no name that a file could call it by."""
-    return isinstance(thing, types.LambdaType) and thing.__name__ == "<lambda>" and thing not in _custom_names
+    return (
+        isinstance(thing, types.LambdaType)
+        and thing.__name__ == "<lambda>"
+        and thing not in _custom_names
+    )
 
 
 def function_to_code(function):
     """A Python lambda as Keras writes it: its bytecode, defaults and closure."""
     code = base64.encodebytes(marshal.dumps(function.__code__)).decode("ascii")
-    closure = tuple(cell.cell_contents for cell in function.__closure__) if function.__closure__ else None
-    return {"code": code, "defaults": serialize(function.__defaults__), "closure": serialize(closure)}
+    closure = (
+        tuple(cell.cell_contents for cell in function.__closure__) if function.__closure__ else None
+    )
+    return {
+        "code": code,
+        "defaults": serialize(function.__defaults__),
+        "closure": serialize(closure),
+    }
 
 
 def code_to_function(described):
@@ -411,9 +520,11 @@ def code_to_function(described):
     """
     if _loading.get() != "trusted":
         raise SerializationError(
-            "It holds a Python lambda, that is code, and loading it could run anything. Define the function by name, "
-            "register it with `@jkeras.saving.register_keras_serializable()`, and save the model again. If you trust "
-            "the file as you trust a program, load it with `safe_mode=False`.")
+            "It holds a Python lambda, that is code, and loading it could run anything. Define "
+            "the function by name, register it with "
+            "`@jkeras.saving.register_keras_serializable()`, and save the model again. If you "
+            "trust the file as you trust a program, load it with `safe_mode=False`."
+        )
     if isinstance(described, dict) and "value" in described:
         described = described["value"]
     if isinstance(described, dict):
@@ -421,32 +532,43 @@ def code_to_function(described):
     code, defaults, closure = described
     try:
         code = marshal.loads(base64.b64decode(code.encode("ascii")))
-        cells = None if closure is None else tuple(types.CellType(value) for value in _deserialize(closure, None))
+        cells = (
+            None
+            if closure is None
+            else tuple(types.CellType(value) for value in _deserialize(closure, None))
+        )
         defaults = None if defaults is None else tuple(_deserialize(defaults, None))
         return types.FunctionType(code, {"__builtins__": builtins}, code.co_name, defaults, cells)
     except (ValueError, TypeError, EOFError, AttributeError) as error:
-        raise SerializationError(f"It holds a Python lambda that this Python cannot read: {error}. Bytecode goes with "
-                                 "the version of Python that wrote it.") from error
+        raise SerializationError(
+            f"It holds a Python lambda that this Python cannot read: {error}. Bytecode goes with "
+            "the version of Python that wrote it."
+        ) from error
 
 
 def _deserialize_object(class_name, inner, config, custom_objects):
-    seen, shared_id = _shared.get(), ("made", config.get("shared_object_id"))  # ids of a file are apart from our own
+    # ids of a file are apart from our own
+    seen, shared_id = _shared.get(), ("made", config.get("shared_object_id"))
     if seen is not None and shared_id in seen:
         return seen[shared_id]
     cls = find(class_name, config, custom_objects)
     if isinstance(cls, types.FunctionType):
         return cls
     if not hasattr(cls, "from_config"):
-        raise TypeError(f"Unable to reconstruct an instance of '{class_name}' because the class is missing a "
-                        f"`from_config()` method. Its config: {shown(config)}")
+        raise TypeError(
+            f"Unable to reconstruct an instance of '{class_name}' because the class is missing a "
+            f"`from_config()` method. Its config: {shown(config)}"
+        )
     with CustomObjectScope(custom_objects):
         try:
             instance = cls.from_config(inner)
         except SerializationError:
             raise
         except TypeError as error:
-            raise TypeError(f"{cls} could not be made from its config {shown(inner)}: {error}. An object inside the "
-                            "config must be deserialized in the class's `from_config()`.") from error
+            raise TypeError(
+                f"{cls} could not be made from its config {shown(inner)}: {error}. An object "
+                "inside the config must be deserialized in the class's `from_config()`."
+            ) from error
         if config.get("build_config") and not instance.built:
             instance.build_from_config(config["build_config"])
         if config.get("compile_config"):
@@ -463,10 +585,14 @@ def shown(config):
 
 
 def find(name, config, custom_objects=None):
-    """The class or function that a config names; from the closed table, or from what the caller registered."""
+    """The class or function that a config names; from the closed table, or from what the caller
+    registered.
+    """
     registered, module = config.get("registered_name"), config.get("module")
     if not all(isinstance(part, str | None) for part in (registered, module, name)):
-        raise SerializationError(f"A class or function is named by texts. Received: {name!r} of module {module!r}")
+        raise SerializationError(
+            f"A class or function is named by texts. Received: {name!r} of module {module!r}"
+        )
     for key in (registered, name):
         custom = get_registered_object(key, custom_objects, _process.get()) if key else None
         if custom is not None:
@@ -479,22 +605,28 @@ def find(name, config, custom_objects=None):
         return _named[f"{module}.{name}"]
     if module is None or module.split(".")[0] in ("keras", "keras_core", "tf_keras", "builtins"):
         candidates = list(filter(_may_be_named, dict.fromkeys(_short.get(name, ()))))
-        if len(candidates) > 1 and module:  # "keras.src.layers.core.dense" -> the one whose module shares most parts
+        # "keras.src.layers.core.dense" -> the one whose module shares most parts
+        if len(candidates) > 1 and module:
             parts = set(module.split("."))
             candidates.sort(key=lambda c: -len(parts & set((public_name(c) or "").split("."))))
         if candidates:
             return candidates[0]
     raise UnknownNameError(
-        f"Could not locate class or function '{name}' of module {module!r}. If it is yours, register it with "
-        f"`@jkeras.saving.register_keras_serializable()` or pass `custom_objects={{{name!r}: …}}`. Config: "
-        f"{shown(config)}.{suggestion(name, _short)}")
+        f"Could not locate class or function '{name}' of module {module!r}. If it is yours, "
+        "register it with `@jkeras.saving.register_keras_serializable()` or pass "
+        f"`custom_objects={{{name!r}: …}}`. Config: {shown(config)}.{suggestion(name, _short)}"
+    )
 
 
 def _may_be_named(thing):
-    """Whether a config may name a public class or function: a class that has configs, or a function that computes."""
+    """Whether a config may name a public class or function: a class that has configs, or a function
+    that computes.
+    """
     if hasattr(thing, "from_config"):
         return True
-    return thing is not None and (public_name(thing) or "").split(".")[1:2] in [[p] for p in PURE_PACKAGES]
+    return thing is not None and (public_name(thing) or "").split(".")[1:2] in [
+        [p] for p in PURE_PACKAGES
+    ]
 
 
 class TensorReference:

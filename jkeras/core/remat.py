@@ -1,4 +1,6 @@
-"""Rematerialization: layers whose inner values are computed again for the gradient instead of being kept."""
+"""Rematerialization: layers whose inner values are computed again for the gradient instead of being
+kept.
+"""
 
 import collections
 import contextvars
@@ -12,20 +14,27 @@ from jkeras.core.errors import suggestion
 from jkeras.core.module import walk
 from jkeras.core.registry import public
 
-POLICIES = ("everything_saveable", "nothing_saveable", "dots_saveable", "dots_with_no_batch_dims_saveable")
+POLICIES = (
+    "everything_saveable",
+    "nothing_saveable",
+    "dots_saveable",
+    "dots_with_no_batch_dims_saveable",
+)
 MODES = ("full", "activations", "larger_than", "list_of_layers", None)
 _scope = contextvars.ContextVar("jkeras_remat", default=None)
 
 
 @public("keras.RematScope")
 class RematScope:
-    """Layers made in this block save memory in training: what they compute inside is computed again for gradients.
+    """Layers made in this block save memory in training: what they compute inside is computed again
+    for gradients.
 
     Args:
-        mode: "full": all layers; "activations": only the activation functions of layers; "larger_than": layers with
-            more output elements than `output_size_threshold`; "list_of_layers": those named in `layer_names`;
-            None: none, inside another scope.
-        policy: what is kept all the same: a `jax.checkpoint_policies` or its name; by default nothing.
+        mode: "full": all layers; "activations": only the activation functions of layers;
+            "larger_than": layers with more output elements than `output_size_threshold`;
+            "list_of_layers": those named in `layer_names`; None: none, inside another scope.
+        policy: what is kept all the same: a `jax.checkpoint_policies` or its name; by default
+            nothing.
 
     Chen et al., Training Deep Nets with Sublinear Memory Cost (2016).
 
@@ -37,7 +46,9 @@ class RematScope:
     def __init__(self, mode="full", output_size_threshold=1024, layer_names=None, *, policy=None):
         if mode not in MODES:
             raise ValueError(f"Invalid mode '{mode}'. Supported modes are: {MODES}.")
-        self.mode, self.output_size_threshold, self.layer_names = mode, output_size_threshold, layer_names or []
+        self.mode = mode
+        self.output_size_threshold = output_size_threshold
+        self.layer_names = layer_names or []
         self.policy = policy_of(policy)
 
     def __enter__(self):
@@ -52,8 +63,13 @@ class RematScope:
 def scope():
     """The scope in which code runs now, None where there is none."""
     found = _scope.get()
-    return None if found is None or found.mode is None else RematScope(
-        found.mode, found.output_size_threshold, found.layer_names, policy=found.policy)
+    return (
+        None
+        if found is None or found.mode is None
+        else RematScope(
+            found.mode, found.output_size_threshold, found.layer_names, policy=found.policy
+        )
+    )
 
 
 def policy_of(given):
@@ -65,14 +81,17 @@ def policy_of(given):
     if given is None or callable(given):
         return given
     if given not in POLICIES:
-        raise ValueError(f"`policy` must be a function of `jax.checkpoint_policies`, or a name among {POLICIES}. "
-                         f"Received: policy={given!r}.{suggestion(given, POLICIES)}")
+        raise ValueError(
+            "`policy` must be a function of `jax.checkpoint_policies`, or a name among "
+            f"{POLICIES}. Received: policy={given!r}.{suggestion(given, POLICIES)}"
+        )
     return getattr(jax.checkpoint_policies, given)
 
 
 @public("keras.remat")
 def remat(f, *, policy=None):
-    """`f`, whose inner values are computed again for the gradient instead of being kept: `jax.checkpoint`.
+    """`f`, whose inner values are computed again for the gradient instead of being kept:
+    `jax.checkpoint`.
 
     Arguments that are not arrays are passed as they are.
 
@@ -98,22 +117,38 @@ def remat(f, *, policy=None):
                 given[place] = array
             args, kwargs = jax.tree_util.tree_unflatten(treedef, given)
             return f(*args, **kwargs)
+
         return jax.checkpoint(on_arrays, policy=policy)([leaves[i] for i in places])
+
     return again
 
 
 def execute(run, layer, call):
-    """Runs a layer that was made in a `RematScope`. Only a traced run keeps anything that could be saved."""
+    """Runs a layer that was made in a `RematScope`. Only a traced run keeps anything that could be
+    saved.
+    """
     wish = layer._remat
-    if run.values is None or run.abstract or (wish.mode == "list_of_layers" and layer.name not in wish.layer_names):
+    if (
+        run.values is None
+        or run.abstract
+        or (wish.mode == "list_of_layers" and layer.name not in wish.layer_names)
+    ):
         return layer._execute(run, call)
     if wish.mode == "activations":
         return _with_activation(run, layer, call)
     body = _Body(run, layer, call)
-    values = {id(v): run.values[id(v)] for _, part in walk(layer) for v in part._own.values() if id(v) in run.values}
+    values = {
+        id(v): run.values[id(v)]
+        for _, part in walk(layer)
+        for v in part._own.values()
+        if id(v) in run.values
+    }
     if wish.mode == "larger_than":
         outputs = jax.eval_shape(body, values)[0]
-        if sum(np.prod(v.shape) for v in jax.tree_util.tree_leaves(outputs)) <= wish.output_size_threshold:
+        if (
+            sum(np.prod(v.shape) for v in jax.tree_util.tree_leaves(outputs))
+            <= wish.output_size_threshold
+        ):
             return layer._execute(run, call)
     outputs, changed, losses, masks = jax.checkpoint(body, policy=wish.policy)(values)
     run.values.update(changed)
@@ -126,7 +161,9 @@ def execute(run, layer, call):
 
 
 class _Body:
-    """A layer's call as a pure function of the values of its variables: state, losses and masks come out."""
+    """A layer's call as a pure function of the values of its variables: state, losses and masks
+    come out.
+    """
 
     def __init__(self, run, layer, call):
         self.run, self.layer, self.call = run, layer, call
@@ -140,7 +177,12 @@ class _Body:
             outputs = self.layer._execute(inner, self.call)
         self.draws, self.owners = inner._draws, [owner for owner, _ in inner.losses]
         masks = [inner.mask_of(v) for v in jax.tree_util.tree_leaves(outputs)]
-        return outputs, {k: inner.values[k] for k in values}, [value for _, value in inner.losses], masks
+        return (
+            outputs,
+            {k: inner.values[k] for k in values},
+            [value for _, value in inner.losses],
+            masks,
+        )
 
 
 def _with_activation(run, layer, call):

@@ -1,4 +1,6 @@
-"""Random keys. In the pure interface a key follows from a path; under the Keras view a generator counts."""
+"""Random keys. In the pure interface a key follows from a path; under the Keras view a generator
+counts.
+"""
 
 import zlib
 
@@ -22,7 +24,9 @@ def key_of_path(key, path, index=0):
 
 
 def as_key(seed):
-    """A raw threefry key (two uint32) from an integer, a key, or a `SeedGenerator`, which steps on."""
+    """A raw threefry key (two uint32) from an integer, a key, or a `SeedGenerator`, which steps
+    on.
+    """
     if seed is None:
         return global_generator().next(ordered=False)
     if isinstance(seed, SeedGenerator):
@@ -34,14 +38,18 @@ def as_key(seed):
     try:
         seed = jnp.asarray(seed)
     except TypeError:
-        raise ValueError("Argument `seed` must be either an integer, an instance of `SeedGenerator`, or a JAX key. "
-                         f"Received: seed={seed!r} (of type {type(seed)})") from None
+        raise ValueError(
+            "Argument `seed` must be either an integer, an instance of `SeedGenerator`, or a JAX "
+            f"key. Received: seed={seed!r} (of type {type(seed)})"
+        ) from None
     whole = jnp.issubdtype(seed.dtype, jnp.integer)
     if seed.shape == () and whole:
         return jnp.array([0, 0], "uint32").at[0].set(seed.astype("uint32"))
     if seed.shape != (2,) or not whole:
-        raise ValueError("Argument `seed` must be either an integer, an instance of `SeedGenerator`, or a JAX key. "
-                         f"Received: seed={seed} (of type {type(seed)})")
+        raise ValueError(
+            "Argument `seed` must be either an integer, an instance of `SeedGenerator`, or a JAX "
+            f"key. Received: seed={seed} (of type {type(seed)})"
+        )
     return seed.astype("uint32")
 
 
@@ -54,7 +62,8 @@ def key_from_seed(seed):
 class SeedGenerator(Module):
     """A stream of keys for random functions: each `next()` gives another one.
 
-    Inside `apply(..., rng=key)` its keys follow from that key and its place in the model, and nothing is written.
+    Inside `apply(..., rng=key)` its keys follow from that key and its place in the model, and
+    nothing is written.
 
     Args:
         seed: integer; None draws one from Python's `random`, which `set_random_seed` controls.
@@ -73,17 +82,25 @@ class SeedGenerator(Module):
         if not isinstance(seed, (int, np.integer)):
             raise ValueError(f"Argument `seed` must be an integer. Received: seed={seed}")
         self._initial_seed = int(seed)
-        self.state = state = Variable(np.array([int(seed) % 2**32, 0], "uint32"), dtype="uint32", trainable=False,
-                                      name="seed_generator_state")
+        self.state = state = Variable(
+            np.array([int(seed) % 2**32, 0], "uint32"),
+            dtype="uint32",
+            trainable=False,
+            name="seed_generator_state",
+        )
         state.scope = f"{state.scope}/{self.name}".lstrip("/")
 
     def next(self, ordered=True):
-        """The next key. Where `ordered` is False the state jumps, as it does for functions called without a seed."""
+        """The next key. Where `ordered` is False the state jumps, as it does for functions called
+        without a seed.
+        """
         key = frame.draw(self)
         if key is not None:
             return key
         state = self.state.value
-        self.state.assign(state + jnp.array([0, 1], "uint32") if ordered else (state + 1) * 5387 % 933199)
+        self.state.assign(
+            state + jnp.array([0, 1], "uint32") if ordered else (state + 1) * 5387 % 933199
+        )
         return state
 
     def get_config(self):

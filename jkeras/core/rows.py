@@ -1,7 +1,8 @@
 """Batches with padding: which rows are real, for whatever brings the rows of a batch together.
 
-A batch that is filled up to the size of the others goes through the compiled step of the others. Its run knows which
-rows are real, and the few places that sum or average over rows (losses, batch statistics) leave out the rest.
+A batch that is filled up to the size of the others goes through the compiled step of the others.
+Its run knows which rows are real, and the few places that sum or average over rows (losses, batch
+statistics) leave out the rest.
 """
 
 import jax
@@ -17,23 +18,30 @@ class NotRows(ValueError):
 
 
 def real_rows():
-    """Which rows of the batch are real in the run that is going on, booleans (batch,); None: all of them."""
+    """Which rows of the batch are real in the run that is going on, booleans (batch,); None: all of
+    them.
+    """
     run = current()
     return None if run is None else run.rows
 
 
 def over_real_rows(function, rows, *arrays):
-    """`function(rows, *arrays)`, which brings the rows of arrays (batch, …) together and leaves out what is not real.
+    """`function(rows, *arrays)`, which brings the rows of arrays (batch, …) together and leaves out
+    what is not real.
 
     Raises:
         NotRows: an array has another first axis.
     """
     for array in arrays:
         if array.ndim == 0 or array.shape[0] != rows.shape[0]:
-            raise NotRows(f"An array of shape {array.shape} does not have the {rows.shape[0]} rows of the batch.")
+            raise NotRows(
+                f"An array of shape {array.shape} does not have the {rows.shape[0]} rows of the "
+                "batch."
+            )
 
     def over_real_rows(rows, *arrays):
         return function(rows, *arrays)
+
     return jax.jit(over_real_rows)(rows, *arrays)
 
 

@@ -1,4 +1,6 @@
-"""Blocks in which code runs otherwise: without touching variables, on shapes alone, under a name, on a device."""
+"""Blocks in which code runs otherwise: without touching variables, on shapes alone, under a name,
+on a device.
+"""
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +11,9 @@ from jkeras.core.variable import Variable
 
 
 class Mapped(frame.Run):
-    """A run on the values of a mapping: what is assigned goes into it, what is not in it is read from outside."""
+    """A run on the values of a mapping: what is assigned goes into it, what is not in it is read
+    from outside.
+    """
 
     def __init__(self, values):
         super().__init__(values=values)
@@ -18,7 +22,9 @@ class Mapped(frame.Run):
     def __enter__(self):
         self.outer, self._where = frame.current(), frame._trace()
         if self.outer is not None:
-            self.stack, self.masks, self.training = list(self.outer.stack), self.outer.masks, self.outer.training
+            self.stack = list(self.outer.stack)
+            self.masks = self.outer.masks
+            self.training = self.outer.training
         return super().__enter__()
 
     def read(self, variable):
@@ -68,12 +74,18 @@ class StatelessScope:
         values, self._variables = {}, []
         for variable, value in state_mapping or ():
             if not isinstance(variable, Variable):
-                raise ValueError("The keys of `state_mapping` must be Variables: expected (variable, value) pairs. "
-                                 f"Received the key: {variable!r}")
-            value = jnp.asarray(getattr(value, "value", value) if isinstance(value, Variable) else value)
+                raise ValueError(
+                    "The keys of `state_mapping` must be Variables: expected (variable, value) "
+                    f"pairs. Received the key: {variable!r}"
+                )
+            value = jnp.asarray(
+                getattr(value, "value", value) if isinstance(value, Variable) else value
+            )
             if value.shape != tuple(variable.shape):
-                raise ValueError(f"The value given for variable '{variable.path}' in `state_mapping` must have its "
-                                 f"shape {tuple(variable.shape)}. Received: shape {value.shape}")
+                raise ValueError(
+                    f"The value given for variable '{variable.path}' in `state_mapping` must have "
+                    f"its shape {tuple(variable.shape)}. Received: shape {value.shape}"
+                )
             values[id(variable)] = value.astype(variable.own_dtype)
             self._variables.append(variable)
         self._run = Mapped(values)
@@ -112,7 +124,8 @@ class StatelessScope:
 
 @public("keras.SymbolicScope")
 class SymbolicScope:
-    """A block in which only shapes count: variables read as zeros, keep what they hold, and no key is used up.
+    """A block in which only shapes count: variables read as zeros, keep what they hold, and no key
+    is used up.
 
     >>> v = Variable([1.0, 2.0])
     >>> with SymbolicScope():
@@ -137,7 +150,8 @@ class name_scope:  # noqa: N801 - Keras's name
 
     Args:
         name: a part of the path, without "/".
-        caller, deduplicate: entering the scope that the same caller has just opened changes nothing.
+        caller, deduplicate: entering the scope that the same caller has just opened changes
+            nothing.
         override_parent: the path around, instead of that of the scopes around.
     Raises:
         ValueError: a name with "/" or not a string.
@@ -153,15 +167,23 @@ class name_scope:  # noqa: N801 - Keras's name
         if unknown:
             raise TypeError(f"name_scope got unknown arguments: {sorted(unknown)}")
         if not isinstance(name, str) or "/" in name:
-            raise ValueError("Argument `name` must be a string and cannot contain character `/`. "
-                             f"Received: name={name}")
-        self.name, self.caller, self.deduplicate = name, kwargs.get("caller"), kwargs.get("deduplicate", True)
+            raise ValueError(
+                "Argument `name` must be a string and cannot contain character `/`. "
+                f"Received: name={name}"
+            )
+        self.name = name
+        self.caller = kwargs.get("caller")
+        self.deduplicate = kwargs.get("deduplicate", True)
         self.override_parent = kwargs.get("override_parent")
 
     def __enter__(self):
         parent = frame._scope.get()[-1] if frame._scope.get() else None
-        again = self.deduplicate and self.caller is not None and isinstance(parent, name_scope) and (
-            parent.caller is self.caller and parent.name == self.name)
+        again = (
+            self.deduplicate
+            and self.caller is not None
+            and isinstance(parent, name_scope)
+            and (parent.caller is self.caller and parent.name == self.name)
+        )
         around = frame.scope_path() if self.override_parent is None else self.override_parent
         self.path = parent.path if again else f"{around}/{self.name}".lstrip("/")
         self._building = frame.building(self)
@@ -188,10 +210,14 @@ def device(device_name):
     if isinstance(device_name, jax.Device):
         return jax.default_device(device_name)
     if not isinstance(device_name, str):
-        raise ValueError("Invalid value for argument `device_name`. Expected a string like 'gpu:0' or a `jax.Device`. "
-                         f"Received: device_name={device_name!r}")
+        raise ValueError(
+            "Invalid value for argument `device_name`. Expected a string like 'gpu:0' or a "
+            f"`jax.Device`. Received: device_name={device_name!r}"
+        )
     kind, _, number = device_name.lower().partition(":")
     try:
         return jax.default_device(jax.devices(kind)[int(number or 0)])
     except (RuntimeError, IndexError, ValueError) as error:
-        raise ValueError(f"There is no device {device_name!r} here. Available: {jax.devices()}") from error
+        raise ValueError(
+            f"There is no device {device_name!r} here. Available: {jax.devices()}"
+        ) from error

@@ -92,7 +92,7 @@ def set_epsilon(value):
 
 
 def image_data_format():
-    """"channels_last" (the default) or "channels_first".
+    """ "channels_last" (the default) or "channels_first".
 
     >>> image_data_format()
     'channels_last'
@@ -153,7 +153,8 @@ def disable_interactive_logging():
 
 
 def is_flash_attention_enabled():
-    """Whether attention layers demand the fused kernel: True, False, or None where nobody has asked.
+    """Whether attention layers demand the fused kernel: True, False, or None where nobody has
+    asked.
 
     >>> enable_flash_attention()
     >>> is_flash_attention_enabled()
@@ -194,7 +195,8 @@ def is_traceback_filtering_enabled():
 
 
 def enable_traceback_filtering():
-    """Leaves JAX's own frames out of tracebacks (the default). The setting is JAX's `jax_traceback_filtering`.
+    """Leaves JAX's own frames out of tracebacks (the default). The setting is JAX's
+    `jax_traceback_filtering`.
 
     >>> enable_traceback_filtering()
     >>> is_traceback_filtering_enabled()
@@ -215,7 +217,8 @@ def disable_traceback_filtering():
 
 
 def enable_compilation_cache(folder="~/.cache/jkeras/xla", min_seconds=0.5):
-    """Keeps compiled programs in a folder, so that a later process need not compile the same ones again.
+    """Keeps compiled programs in a folder, so that a later process need not compile the same ones
+    again.
 
     On Colab a folder on a mounted Drive outlives the machine.
 
@@ -336,7 +339,10 @@ def set_random_seed(seed):
     True
     """
     if not isinstance(seed, int):
-        raise ValueError(f"Expected `seed` argument to be an integer. Received: seed={seed} (of type {type(seed)})")
+        raise ValueError(
+            f"Expected `seed` argument to be an integer. Received: seed={seed} (of type "
+            f"{type(seed)})"
+        )
     random.seed(seed)
     np.random.seed(seed)
     settings.seed = seed
@@ -349,7 +355,9 @@ def get_random_seed():
 
 
 def default_seed():
-    """A seed for something that was given none: from Python's `random`, which `set_random_seed` controls."""
+    """A seed for something that was given none: from Python's `random`, which `set_random_seed`
+    controls.
+    """
     return random.randint(1, int(1e9))
 
 

@@ -8,7 +8,8 @@ from jkeras.core.frame import current
 class Shares:
     """Of one piece: numerators of means are divided by the denominators of the whole batch.
 
-    These are found first, by running all pieces with `totals=None`: masks and weights decide on them, not parameters.
+    These are found first, by running all pieces with `totals=None`: masks and weights decide on
+        them, not parameters.
 
     Args:
         pieces: how many there are.

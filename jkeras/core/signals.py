@@ -1,4 +1,6 @@
-"""Ctrl-C and SIGTERM during a training: held back until a step is finished. A second one is immediate."""
+"""Ctrl-C and SIGTERM during a training: held back until a step is finished. A second one is
+immediate.
+"""
 
 import functools
 import os
@@ -14,7 +16,8 @@ class Terminated(SystemExit):
 
 
 class Signals:
-    """Holds Ctrl-C back inside a `with` block, in the main thread; `check`, and the end of the block, raise it.
+    """Holds Ctrl-C back inside a `with` block, in the main thread; `check`, and the end of the
+    block, raise it.
 
     Blocks in blocks leave it to the outermost.
 
@@ -22,7 +25,8 @@ class Signals:
         terminate: hold SIGTERM back too.
 
     Attributes:
-        busy: a function that says whether even a second Ctrl-C must wait now, for something short; a third does not.
+        busy: a function that says whether even a second Ctrl-C must wait now, for something short;
+            a third does not.
     """
 
     busy = staticmethod(lambda: False)
@@ -71,7 +75,8 @@ class Signals:
             raise KeyboardInterrupt
 
     def __exit__(self, *exc):
-        for number, before in reversed(self._before.items()):  # SIGINT last: from there on it is raised anywhere
+        # SIGINT last: from there on it is raised anywhere
+        for number, before in reversed(self._before.items()):
             outer = self._outer(number)
             signal.signal(number, before)
             if outer is not None and number in self.pending:
@@ -81,9 +86,13 @@ class Signals:
 
 
 def whole(function):
-    """Decorator: Ctrl-C waits until the function has returned, lest what it builds be left half built."""
+    """Decorator: Ctrl-C waits until the function has returned, lest what it builds be left half
+    built.
+    """
+
     @functools.wraps(function)
     def held(*args, **kwargs):
         with Signals():
             return function(*args, **kwargs)
+
     return held

@@ -13,8 +13,8 @@ from jkeras.core.settings import snake_case
 def graph_keys(layers):
     """{key: layer} for the layers of a graph.
 
-    The key is the name, but where that is the automatic one ("dense_17") it is the class and a number counted in this
-    graph alone: keys and random draws do not depend on what was made before.
+    The key is the name, but where that is the automatic one ("dense_17") it is the class and a
+    number counted in this graph alone: keys and random draws do not depend on what was made before.
     """
     keys, counts = {}, collections.Counter()
     for layer in layers:
@@ -33,7 +33,9 @@ def all_built(layer):
 
 
 def named_weights(layer):
-    """(path, Variable) of all weights and metric variables; the states of seed generators are not among them."""
+    """(path, Variable) of all weights and metric variables; the states of seed generators are not
+    among them.
+    """
     seen = set()
     for path, part in walk(layer):
         if not isinstance(part, SeedGenerator):
@@ -53,11 +55,17 @@ def abstractly(function, *structures):
     """eval_shape where leaves that are no arrays stay as they are."""
     leaves, treedef = jax.tree_util.tree_flatten(structures, is_leaf=lambda v: v is None)
     flows = [hasattr(v, "shape") and hasattr(v, "dtype") for v in leaves]
-    specs = [jax.ShapeDtypeStruct(v.shape, jax.dtypes.canonicalize_dtype(v.dtype)) if f else None
-             for v, f in zip(leaves, flows)]
+    specs = [
+        jax.ShapeDtypeStruct(v.shape, jax.dtypes.canonicalize_dtype(v.dtype)) if f else None
+        for v, f in zip(leaves, flows)
+    ]
 
     def run(arrays):
         arrays = iter(arrays)
-        return function(*jax.tree_util.tree_unflatten(treedef, [next(arrays) if f else v
-                                                                 for v, f in zip(leaves, flows)]))
+        return function(
+            *jax.tree_util.tree_unflatten(
+                treedef, [next(arrays) if f else v for v, f in zip(leaves, flows)]
+            )
+        )
+
     return jax.eval_shape(run, [s for s in specs if s is not None])

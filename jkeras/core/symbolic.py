@@ -1,4 +1,6 @@
-"""Calling a layer on symbolic tensors: it is built, its outputs are inferred, a node is added to the graph."""
+"""Calling a layer on symbolic tensors: it is built, its outputs are inferred, a node is added to
+the graph.
+"""
 
 from jkeras.core import frame, graph
 from jkeras.core.building import map_shapes, shape_arguments
@@ -36,7 +38,9 @@ def symbolic_call(layer, args, kwargs):
 
 
 def announced(layer, call):
-    """The outputs of a call, inferred, or as the user's class says in `compute_output_shape`: it counts as in Keras."""
+    """The outputs of a call, inferred, or as the user's class says in `compute_output_shape`: it
+    counts as in Keras.
+    """
     args, kwargs = call.as_called()
     if not layer.says_output_shape:
         return layer.compute_output_spec(*args, **kwargs)
@@ -59,9 +63,15 @@ def spec_of(operation, args, kwargs, training=None):
 
 
 def node_kwargs(layer, call, args, kwargs):
-    """What a node remembers: what the caller gave; in the plainest calls also what was filled in, as Keras does."""
-    plain = len(args) == 1 and not kwargs and isinstance(args[0], graph.KerasTensor) and (
-        args[0].dtype == layer.compute_dtype)
+    """What a node remembers: what the caller gave; in the plainest calls also what was filled in,
+    as Keras does.
+    """
+    plain = (
+        len(args) == 1
+        and not kwargs
+        and isinstance(args[0], graph.KerasTensor)
+        and (args[0].dtype == layer.compute_dtype)
+    )
     if not plain and layer.casts_inputs:
         return kwargs
     filled = dict(kwargs)

@@ -62,7 +62,9 @@ def partition(tree, predicate):
 
 
 def leaves(structure, is_leaf=None):
-    """The leaves of any nested structure (lists, tuples, dicts in sorted key order), None left out."""
+    """The leaves of any nested structure (lists, tuples, dicts in sorted key order), None left
+    out.
+    """
     return jax.tree_util.tree_leaves(structure, is_leaf=is_leaf)
 
 

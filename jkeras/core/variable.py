@@ -1,4 +1,6 @@
-"""Variables: named views of one array. Inside a traced call the frame holds the value, outside the variable does."""
+"""Variables: named views of one array. Inside a traced call the frame holds the value, outside the
+variable does.
+"""
 
 import jax
 import jax.numpy as jnp
@@ -18,14 +20,18 @@ SYNCHRONIZATIONS = (None, "none", "on_read", "on_write", "auto")
 
 
 class Lent:
-    """Stands in a variable for an array that a running `fit` owns; `pull` puts the arrays back into the variables."""
+    """Stands in a variable for an array that a running `fit` owns; `pull` puts the arrays back into
+    the variables.
+    """
 
     def __init__(self, pull, lock):
         self.pull, self.lock = pull, lock
 
 
 def values_of(variables):
-    """The arrays that variables hold themselves, all of the same moment, also while another thread trains them."""
+    """The arrays that variables hold themselves, all of the same moment, also while another thread
+    trains them.
+    """
     while True:
         lock = next((v._value.lock for v in variables if isinstance(v._value, Lent)), None)
         if lock is not None:
@@ -33,16 +39,22 @@ def values_of(variables):
                 return [v.own_value() for v in variables]
         values = [v._value for v in variables]
         if not any(isinstance(value, Lent) for value in values):
-            return [v.own_value() if value is None else value for v, value in zip(variables, values)]
+            return [
+                v.own_value() if value is None else value for v, value in zip(variables, values)
+            ]
 
 
 def _hook(name, doc):
     """A property that takes a function of the variable's value, or None."""
+
     def change(self, value):
         if value is not None and not callable(value):
-            raise ValueError(f"Invalid value for attribute `{name}` of variable '{self.path}'. Expected a callable, "
-                             f"such as those of `jkeras.{name}s`, or None. Received: {name}={value!r}")
+            raise ValueError(
+                f"Invalid value for attribute `{name}` of variable '{self.path}'. Expected a "
+                f"callable, such as those of `jkeras.{name}s`, or None. Received: {name}={value!r}"
+            )
         self.__dict__[name] = value
+
     return property(lambda self: self.__dict__[name], change, doc=doc)
 
 
@@ -51,8 +63,8 @@ class Variable:
     """An array with a name that can be assigned.
 
     Args:
-        initializer: an array, number or list: the first value; or a callable `(shape, dtype) -> array` or the name
-            of an initializer, run when the value is first looked at.
+        initializer: an array, number or list: the first value; or a callable `(shape, dtype) ->
+            array` or the name of an initializer, run when the value is first looked at.
         shape: needed with an initializer.
         dtype: of the array; by default that of the value, with an initializer floatx.
         trainable: whether gradients reach it.
@@ -65,30 +77,54 @@ class Variable:
     [4. 6.]
     """
 
-    def __init__(self, initializer, shape=None, dtype=None, trainable=True, autocast=True, aggregation="none",
-                 synchronization="auto", name=None, layout=None, *, regularizer=None, constraint=None, overwrite=None):
+    def __init__(
+        self,
+        initializer,
+        shape=None,
+        dtype=None,
+        trainable=True,
+        autocast=True,
+        aggregation="none",
+        synchronization="auto",
+        name=None,
+        layout=None,
+        *,
+        regularizer=None,
+        constraint=None,
+        overwrite=None,
+    ):
         name = name or auto_name(type(self).__name__)
         if not isinstance(name, str) or "/" in name:
-            raise ValueError("Argument `name` must be a string and cannot contain character `/`. "
-                             f"Received: name={name} (of type {type(name)})")
+            raise ValueError(
+                "Argument `name` must be a string and cannot contain character `/`. "
+                f"Received: name={name} (of type {type(name)})"
+            )
         check_choice("aggregation", aggregation, AGGREGATIONS)
         check_choice("synchronization", synchronization, SYNCHRONIZATIONS)
         self.name, self.scope, self.layout = name, frame.scope_path(), layout
         self.trainable, self.autocast = trainable, bool(autocast)
         self.aggregation, self.synchronization = aggregation or "none", synchronization or "none"
-        self.learnable = self.trainable  # whether it lives in `params`; `trainable` may be switched off later
-        self.regularizer, self.constraint, self.overwrite_with_gradient = regularizer, constraint, bool(overwrite)
+        # whether it lives in `params`; `trainable` may be switched off later
+        self.learnable = self.trainable
+        self.regularizer = regularizer
+        self.constraint = constraint
+        self.overwrite_with_gradient = bool(overwrite)
         self._initializer, self._value = None, None
         if isinstance(initializer, str):
             initializer = families["initializers"].get(initializer)
         if callable(initializer) and not hasattr(initializer, "__array__"):
             if shape is None:
-                raise ValueError("When creating a Variable from an initializer, the `shape` argument should be "
-                                 f"specified. Received: initializer={initializer} and shape={shape}")
+                raise ValueError(
+                    "When creating a Variable from an initializer, the `shape` argument should be "
+                    f"specified. Received: initializer={initializer} and shape={shape}"
+                )
             self._initializer, self.own_dtype = initializer, standardize_dtype(dtype)
             self.shape = standardize_shape(shape)
             if None in self.shape:
-                raise ValueError(f"Variable '{self.path}' needs a shape without None. Received: shape={self.shape}")
+                raise ValueError(
+                    f"Variable '{self.path}' needs a shape without None. Received: "
+                    f"shape={self.shape}"
+                )
         else:
             self._hold(initializer, dtype)
         if settings.distribution is not None:
@@ -99,8 +135,12 @@ class Variable:
     def _hold(self, value, dtype):
         value = value.value if isinstance(value, Variable) else value
         with jax.ensure_compile_time_eval():
-            value = jnp.asarray(value, dtype=None if dtype is None else jax.dtypes.canonicalize_dtype(
-                standardize_dtype(dtype)))
+            value = jnp.asarray(
+                value,
+                dtype=None
+                if dtype is None
+                else jax.dtypes.canonicalize_dtype(standardize_dtype(dtype)),
+            )
         self._value, self.shape, self.own_dtype = value, value.shape, value.dtype.name
 
     regularizer = _hook("regularizer", "The penalty on the value, or None.")
@@ -117,14 +157,18 @@ class Variable:
 
     @property
     def overwrite_with_gradient(self):
-        """Whether an update puts the gradient in the place of the value, as for the scales of float8."""
+        """Whether an update puts the gradient in the place of the value, as for the scales of
+        float8.
+        """
         return self._overwrite_with_gradient
 
     @overwrite_with_gradient.setter
     def overwrite_with_gradient(self, value):
         if not isinstance(value, bool):
-            raise TypeError(f"`overwrite_with_gradient` of variable '{self.path}' must be a boolean. "
-                            f"Received: {value!r}")
+            raise TypeError(
+                f"`overwrite_with_gradient` of variable '{self.path}' must be a boolean. "
+                f"Received: {value!r}"
+            )
         self._overwrite_with_gradient = value
 
     # ------------------------------------------------------------ the value
@@ -142,7 +186,9 @@ class Variable:
 
     @property
     def dtype(self):
-        """The dtype of `value`: `own_dtype`, or the compute dtype while a layer of a mixed policy runs."""
+        """The dtype of `value`: `own_dtype`, or the compute dtype while a layer of a mixed policy
+        runs.
+        """
         return self._cast_dtype() or self.own_dtype
 
     def _cast_dtype(self):
@@ -160,20 +206,30 @@ class Variable:
     def whole(self, value):
         """The value as a compiled step uses it.
 
-        Parts along the axis of the mesh that cuts batches, which save memory at rest, are put together; parts along
-        other axes stay.
+        Parts along the axis of the mesh that cuts batches, which save memory at rest, are put
+        together; parts along other axes stay.
         """
-        distribution, sharding = settings.distribution, None if self.layout is None else self.sharding
-        if distribution is None or not isinstance(sharding, NamedSharding) or not isinstance(value, jax.core.Tracer):
+        distribution = settings.distribution
+        sharding = None if self.layout is None else self.sharding
+        if (
+            distribution is None
+            or not isinstance(sharding, NamedSharding)
+            or not isinstance(value, jax.core.Tracer)
+        ):
             return value
         kept = [None if axis == distribution.batch_dim_name else axis for axis in sharding.spec]
         if kept == list(sharding.spec):
             return value
-        return jax.lax.with_sharding_constraint(value, NamedSharding(sharding.mesh, PartitionSpec(*kept)))
+        return jax.lax.with_sharding_constraint(
+            value, NamedSharding(sharding.mesh, PartitionSpec(*kept))
+        )
 
     def _first_value(self):
         """The initializer's array; made where it will lie, so that no device ever has all of it."""
-        make = lambda: jnp.asarray(self._initializer(self.shape, dtype=self.own_dtype), self.own_dtype)  # noqa: E731
+
+        def make():
+            return jnp.asarray(self._initializer(self.shape, dtype=self.own_dtype), self.own_dtype)
+
         return make() if self.layout is None else jax.jit(make, out_shardings=self.sharding)()
 
     def own_value(self):
@@ -182,8 +238,13 @@ class Variable:
             with jax.ensure_compile_time_eval():
                 self._value = self._first_value()
             if tuple(self._value.shape) != self.shape:
-                raise ValueError(explain(f"Variable '{self.path}'", f"an initializer that returns shape {self.shape}",
-                                         f"shape {tuple(self._value.shape)} from {self._initializer}"))
+                raise ValueError(
+                    explain(
+                        f"Variable '{self.path}'",
+                        f"an initializer that returns shape {self.shape}",
+                        f"shape {tuple(self._value.shape)} from {self._initializer}",
+                    )
+                )
         value = self._value
         while isinstance(value, Lent):  # again where another thread's training lent it in between
             value.pull()
@@ -195,12 +256,15 @@ class Variable:
         value = frame.read(value) if isinstance(value, Variable) else value
         if not isinstance(value, jax.Array) and self.own_dtype == "bfloat16":
             value = jnp.asarray(value)  # numpy's lists know no bfloat16
-        make = jnp.asarray if isinstance(value, jax.Array) else jnp.array  # numpy's array may be written to later
+        # numpy's array may be written to later
+        make = jnp.asarray if isinstance(value, jax.Array) else jnp.array
         value = make(value, dtype=jax.dtypes.canonicalize_dtype(self.own_dtype))
         if tuple(value.shape) != tuple(self.shape):
-            raise ValueError("The shape of the target variable and the shape of the target value in `variable.assign` "
-                             f"must match. variable.shape={self.shape}, Received: value.shape={tuple(value.shape)}. "
-                             f"Target variable: {self.path}")
+            raise ValueError(
+                "The shape of the target variable and the shape of the target value in "
+                f"`variable.assign` must match. variable.shape={self.shape}, Received: "
+                f"value.shape={tuple(value.shape)}. Target variable: {self.path}"
+            )
         frame.write(self, value)
         return value
 
@@ -233,8 +297,13 @@ class Variable:
         return self.value
 
     def __repr__(self):
-        value = f", value={np.asarray(self._value)}" if isinstance(self._value, jax.Array) and not isinstance(
-            self._value, jax.core.Tracer) and not self._value.is_deleted() else ""
+        value = (
+            f", value={np.asarray(self._value)}"
+            if isinstance(self._value, jax.Array)
+            and not isinstance(self._value, jax.core.Tracer)
+            and not self._value.is_deleted()
+            else ""
+        )
         return f"<Variable path={self.path}, shape={tuple(self.shape)}, dtype={self.dtype}{value}>"
 
     def __deepcopy__(self, memo):
@@ -246,7 +315,10 @@ class Variable:
         return copy
 
     def __getstate__(self):
-        return {**self.__dict__, "_value": None if self._value is None else np.asarray(self.own_value())}
+        return {
+            **self.__dict__,
+            "_value": None if self._value is None else np.asarray(self.own_value()),
+        }
 
     def __setstate__(self, state):
         self.__dict__.update(state)
@@ -265,8 +337,10 @@ class Variable:
         return iter(self.value)
 
     def __bool__(self):
-        raise TypeError(f"Variable '{self.path}' cannot be used as a boolean. Compare its `value`, or use "
-                        "`jkeras.ops.where` and `jkeras.ops.cond`.")
+        raise TypeError(
+            f"Variable '{self.path}' cannot be used as a boolean. Compare its `value`, or use "
+            "`jkeras.ops.where` and `jkeras.ops.cond`."
+        )
 
     def __int__(self):
         return int(self.value)
@@ -294,9 +368,15 @@ class Variable:
 
 def _add_operators():
     for short, name in OPERATORS.items():
-        setattr(Variable, f"__{short}__", lambda self, other, name=name: _ops(name)(self.value, other))
+        setattr(
+            Variable, f"__{short}__", lambda self, other, name=name: _ops(name)(self.value, other)
+        )
         if short not in ("eq", "ne", "lt", "le", "gt", "ge"):
-            setattr(Variable, f"__r{short}__", lambda self, other, name=name: _ops(name)(other, self.value))
+            setattr(
+                Variable,
+                f"__r{short}__",
+                lambda self, other, name=name: _ops(name)(other, self.value),
+            )
 
 
 _add_operators()

@@ -1,4 +1,6 @@
-"""The Keras view of a layer: its weights as lists of variables, its dtypes, its losses. It computes no outputs."""
+"""The Keras view of a layer: its weights as lists of variables, its dtypes, its losses. It computes
+no outputs.
+"""
 
 import numpy as np
 
@@ -79,7 +81,9 @@ class WeightView:
         Raises:
             NotImplementedError: this layer cannot.
         """
-        raise NotImplementedError(f"Layer {type(self).__name__} does not have a `quantize` method implemented.")
+        raise NotImplementedError(
+            f"Layer {type(self).__name__} does not have a `quantize` method implemented."
+        )
 
     # ------------------------------------------------------------ trainable
 
@@ -112,8 +116,11 @@ class WeightView:
     @property
     def metrics(self):
         """The metrics that the layer and those below it own."""
-        return [part for _, part in walk(self) if not isinstance(part, (WeightView, SeedGenerator)) and
-                hasattr(part, "update_state")]
+        return [
+            part
+            for _, part in walk(self)
+            if not isinstance(part, (WeightView, SeedGenerator)) and hasattr(part, "update_state")
+        ]
 
     @property
     def metrics_variables(self):
@@ -146,6 +153,7 @@ class WeightView:
             for child in children:
                 if isinstance(child, WeightView):
                     visit(child, visited)
+
         visit(self, set())
         return found
 
@@ -156,7 +164,9 @@ class WeightView:
 
     @property
     def weights(self):
-        """The weights, in Keras's order: own ones first, trainable before the others, then those of the children."""
+        """The weights, in Keras's order: own ones first, trainable before the others, then those of
+        the children.
+        """
         return self._collect(with_seeds=False)
 
     @property
@@ -182,7 +192,10 @@ class WeightView:
     def get_weights(self):
         """The values of `weights`, as numpy arrays."""
         mine = self.weights
-        return [np.asarray(v) for v in (values_of(mine) if frame.current() is None else [v.value for v in mine])]
+        return [
+            np.asarray(v)
+            for v in (values_of(mine) if frame.current() is None else [v.value for v in mine])
+        ]
 
     def set_weights(self, weights):
         """Sets the values of `weights`, from arrays in the same order.
@@ -192,12 +205,17 @@ class WeightView:
         """
         mine = self.weights
         if len(mine) != len(weights):
-            raise ValueError(f"You called `set_weights(weights)` on layer '{self.name}' with a weight list of length "
-                             f"{len(weights)}, but the layer was expecting {len(mine)} weights.")
+            raise ValueError(
+                f"You called `set_weights(weights)` on layer '{self.name}' with a weight list of "
+                f"length {len(weights)}, but the layer was expecting {len(mine)} weights."
+            )
         for variable, value in zip(mine, weights):
             if tuple(variable.shape) != tuple(np.shape(value)):
-                raise ValueError(f"Layer {self.name} weight shape {tuple(variable.shape)} is not compatible with "
-                                 f"provided weight shape {tuple(np.shape(value))} (weight '{variable.path}').")
+                raise ValueError(
+                    f"Layer {self.name} weight shape {tuple(variable.shape)} is not compatible "
+                    f"with provided weight shape {tuple(np.shape(value))} (weight "
+                    f"'{variable.path}')."
+                )
         for variable, value in zip(mine, weights):
             variable.assign(value)
         self.__dict__["_state_kept"] = True
@@ -205,8 +223,10 @@ class WeightView:
     def count_params(self):
         """The number of scalars in the weights."""
         if not self.built:
-            raise NotBuiltError(f"You tried to call `count_params` on layer '{self.name}', but the layer isn't built. "
-                                "Build it with `layer.build(input_shape)` or by calling it on an input.")
+            raise NotBuiltError(
+                f"You tried to call `count_params` on layer '{self.name}', but the layer isn't "
+                "built. Build it with `layer.build(input_shape)` or by calling it on an input."
+            )
         return sum(v.size for v in self.weights)
 
     # ------------------------------------------------------------ params and state as trees
@@ -215,9 +235,13 @@ class WeightView:
         from jkeras.core.structure import named_weights
 
         if not self.built:
-            raise NotBuiltError(f"{self._where} has no weights yet: it is not built. Call it on an input, or "
-                                "`layer.build(input_shape)`.")
-        return tree.unflatten((p, v.value) for p, v in named_weights(self) if v.learnable is learnable)
+            raise NotBuiltError(
+                f"{self._where} has no weights yet: it is not built. Call it on an input, or "
+                "`layer.build(input_shape)`."
+            )
+        return tree.unflatten(
+            (p, v.value) for p, v in named_weights(self) if v.learnable is learnable
+        )
 
     def _set_tree(self, values, learnable):
         from jkeras.core.structure import named_weights
@@ -227,8 +251,10 @@ class WeightView:
         missing, extra = [p for p in mine if p not in given], [p for p in given if p not in mine]
         if missing or extra:
             name = "params" if learnable else "state"
-            raise ValueError(f"{self._where}: the tree given as `{name}` does not fit. Missing: "
-                             f"{['/'.join(p) for p in missing]}; unexpected: {['/'.join(p) for p in extra]}.")
+            raise ValueError(
+                f"{self._where}: the tree given as `{name}` does not fit. Missing: "
+                f"{['/'.join(p) for p in missing]}; unexpected: {['/'.join(p) for p in extra]}."
+            )
         for path, variable in mine.items():
             variable.assign(given[path])
         self.__dict__["_state_kept"] = True
@@ -244,7 +270,9 @@ class WeightView:
 
     @property
     def state(self):
-        """The arrays that the forward pass itself updates, as a nested dict. Assigning one distributes it."""
+        """The arrays that the forward pass itself updates, as a nested dict. Assigning one
+        distributes it.
+        """
         return self._tree(False)
 
     @state.setter
@@ -259,34 +287,48 @@ class WeightView:
         run, mine = frame.current(), self._flatten_layers()
         found = []
         for layer in mine:
-            found += layer._losses if run is None else [v for owner, v in run.losses if owner is layer]
-        return found + [v.regularizer(v.value) for v in self.trainable_weights if v.regularizer is not None]
+            found += (
+                layer._losses if run is None else [v for owner, v in run.losses if owner is layer]
+            )
+        return found + [
+            v.regularizer(v.value) for v in self.trainable_weights if v.regularizer is not None
+        ]
 
     # ------------------------------------------------------------ Keras's pure contract
 
-    def stateless_call(self, trainable_variables, non_trainable_variables, *args, return_losses=False, **kwargs):
+    def stateless_call(
+        self, trainable_variables, non_trainable_variables, *args, return_losses=False, **kwargs
+    ):
         """The forward pass on flat lists of values, as Keras has it.
 
         Returns:
             (outputs, new non-trainable values), and the losses where `return_losses` is set.
         """
         if not self.built:
-            raise NotBuiltError(f"To call stateless_call, {type(self).__name__} must be built (i.e. its variables must "
-                                "have been already created). You can build it by calling it on some data.")
-        groups = ((self.trainable_variables, trainable_variables, "trainable_variables"),
-                  (self.non_trainable_variables, non_trainable_variables, "non_trainable_variables"))
+            raise NotBuiltError(
+                f"To call stateless_call, {type(self).__name__} must be built (i.e. its variables "
+                "must have been already created). You can build it by calling it on some data."
+            )
+        groups = (
+            (self.trainable_variables, trainable_variables, "trainable_variables"),
+            (self.non_trainable_variables, non_trainable_variables, "non_trainable_variables"),
+        )
         values = {}
         for variables, given, name in groups:
             given = list(given)
             if len(variables) != len(given):
-                raise ValueError(f"Argument `{name}` must be a list of tensors corresponding 1:1 to "
-                                 f"{type(self).__name__}().{name}. Received list with length {len(given)}, but "
-                                 f"expected {len(variables)} variables.")
+                raise ValueError(
+                    f"Argument `{name}` must be a list of tensors corresponding 1:1 to "
+                    f"{type(self).__name__}().{name}. Received list with length {len(given)}, but "
+                    f"expected {len(variables)} variables."
+                )
             given = [getattr(x, "value", x) for x in given]
             for v, x in zip(variables, given):
                 if np.shape(x) != tuple(v.shape):
-                    raise ValueError(f"stateless_call of {self._where}: the value for '{v.path}' in `{name}` must have "
-                                     f"its shape {tuple(v.shape)}. Received: shape {np.shape(x)}.")
+                    raise ValueError(
+                        f"stateless_call of {self._where}: the value for '{v.path}' in `{name}` "
+                        f"must have its shape {tuple(v.shape)}. Received: shape {np.shape(x)}."
+                    )
             values |= {id(v): x for v, x in zip(variables, given)}
         with frame.Run(self, values) as run:
             run.bare = True
@@ -300,8 +342,10 @@ class WeightView:
     def _tensors_of_calls(self, attribute):
         nodes = self._inbound_nodes
         if not nodes:
-            raise AttributeError(f"The layer {self.name} has never been called on a symbolic input and thus has no "
-                                 f"defined {attribute}.")
+            raise AttributeError(
+                f"The layer {self.name} has never been called on a symbolic input and thus has no "
+                f"defined {attribute}."
+            )
         return nodes
 
     @property
@@ -321,7 +365,9 @@ class WeightView:
     def _stored(self):
         """{key: variable} of the layer's own weights, in the order in which files have them."""
         mine = self._own
-        return {k: v for k, v in mine.items() if v.learnable} | {k: v for k, v in mine.items() if not v.learnable}
+        return {k: v for k, v in mine.items() if v.learnable} | {
+            k: v for k, v in mine.items() if not v.learnable
+        }
 
     def save_own_variables(self, store):
         """Puts the layer's own weights into a dict-like store, numbered."""
@@ -332,8 +378,10 @@ class WeightView:
         """Takes the layer's own weights from a store that `save_own_variables` filled."""
         mine = self._stored()
         if len(store.keys()) != len(mine):
-            raise ValueError(f"{self._where} expected {len(mine)} variables, but received {len(store.keys())} "
-                             f"variables during loading. Expected: {', '.join(mine)}.")
+            raise ValueError(
+                f"{self._where} expected {len(mine)} variables, but received {len(store.keys())} "
+                f"variables during loading. Expected: {', '.join(mine)}."
+            )
         take = getattr(store, "take", store.__getitem__)  # a file's arrays are nobody else's
         for i, variable in enumerate(mine.values()):
             variable.assign(take(str(i)))

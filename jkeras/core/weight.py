@@ -1,4 +1,6 @@
-"""Weights as data: a spec says what an array is before it exists; arrays are made from specs and one key."""
+"""Weights as data: a spec says what an array is before it exists; arrays are made from specs and
+one key.
+"""
 
 import functools
 import typing
@@ -33,7 +35,9 @@ class Spec(typing.NamedTuple):
 
 
 def draw(initializer, key, shape, dtype):
-    """One array from an initializer under a given key; an initializer that knows no keys is called as it is."""
+    """One array from an initializer under a given key; an initializer that knows no keys is called
+    as it is.
+    """
     sample = getattr(initializer, "sample", None)
     value = initializer(shape, dtype=dtype) if sample is None else sample(key, shape, dtype)
     return jnp.asarray(value, dtype=dtype)
@@ -44,8 +48,10 @@ def create(initializers, shapes, dtypes, paths, key):
     from jkeras.core.rng import key_of_path
 
     def make(key):
-        return [draw(i, key_of_path(key, "/".join(p)), s, d)
-                for i, s, d, p in zip(initializers, shapes, dtypes, paths)]
+        return [
+            draw(i, key_of_path(key, "/".join(p)), s, d)
+            for i, s, d, p in zip(initializers, shapes, dtypes, paths)
+        ]
 
     try:
         compiled = _compiled(tuple(initializers), tuple(shapes), tuple(dtypes), tuple(paths))
@@ -58,8 +64,12 @@ def create(initializers, shapes, dtypes, paths, key):
 def _compiled(initializers, shapes, dtypes, paths):
     from jkeras.core.rng import key_of_path
 
-    return jax.jit(lambda key: [draw(i, key_of_path(key, "/".join(p)), s, d)
-                                for i, s, d, p in zip(initializers, shapes, dtypes, paths)])
+    return jax.jit(
+        lambda key: [
+            draw(i, key_of_path(key, "/".join(p)), s, d)
+            for i, s, d, p in zip(initializers, shapes, dtypes, paths)
+        ]
+    )
 
 
 def size_of(shape):

@@ -13,5 +13,15 @@ from jkeras.datasets import (
     reuters,
 )
 
-__all__ = exported(globals(), "boston_housing", "california_housing", "cifar10", "cifar100", "digits", "fashion_mnist",
-                   "imdb", "mnist", "reuters")
+__all__ = exported(
+    globals(),
+    "boston_housing",
+    "california_housing",
+    "cifar10",
+    "cifar100",
+    "digits",
+    "fashion_mnist",
+    "imdb",
+    "mnist",
+    "reuters",
+)

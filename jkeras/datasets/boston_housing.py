@@ -6,13 +6,14 @@ from jkeras.datasets import tables
 
 @public("keras.datasets.boston_housing.load_data")
 def load_data(path="boston_housing.npz", test_split=0.2, seed=113):
-    """506 places in Boston with 13 numbers of each, and the median price of houses there in $1000; downloaded once.
+    """506 places in Boston with 13 numbers of each, and the median price of houses there in $1000;
+    downloaded once.
 
-    One of the numbers is made from the share of Black people in a place, as if prices followed from segregation. Use
-    `california_housing` unless that is what you study.
+    One of the numbers is made from the share of Black people in a place, as if prices followed from
+    segregation. Use `california_housing` unless that is what you study.
 
-    Source: D. Harrison and D. L. Rubinfeld, "Hedonic Housing Prices and the Demand for Clean Air" (1978),
-    http://lib.stat.cmu.edu/datasets/boston; no licence is stated there.
+    Source: D. Harrison and D. L. Rubinfeld, "Hedonic Housing Prices and the Demand for Clean Air"
+    (1978), http://lib.stat.cmu.edu/datasets/boston; no licence is stated there.
 
     Args:
         path: the file's name in the folder "datasets" of the cache.
@@ -20,7 +21,8 @@ def load_data(path="boston_housing.npz", test_split=0.2, seed=113):
         seed: of the order.
 
     Returns:
-        `(x_train, y_train), (x_test, y_test)`: float64 arrays of the shapes (404, 13), (404,), (102, 13) and (102,).
+        `(x_train, y_train), (x_test, y_test)`: float64 arrays of the shapes (404, 13), (404,),
+        (102, 13) and (102,).
 
     Raises:
         ValueError: `test_split` is no part.

@@ -8,10 +8,12 @@ ROWS = {"small": 600, "large": None}
 
 @public("keras.datasets.california_housing.load_data")
 def load_data(version="large", path="california_housing.npz", test_split=0.2, seed=113):
-    """20,640 places in California with 8 numbers of each, and the median value of houses there; downloaded once.
+    """20,640 places in California with 8 numbers of each, and the median value of houses there;
+    downloaded once.
 
-    The numbers are those of the census of 1990: median income, age of the houses, rooms and bedrooms for each
-    household, people, people for each household, latitude and longitude. Values are in dollars.
+    The numbers are those of the census of 1990: median income, age of the houses, rooms and
+    bedrooms for each household, people, people for each household, latitude and longitude. Values
+    are in dollars.
 
     Source: R. K. Pace and R. Barry, "Sparse Spatial Autoregressions" (1997),
     https://www.dcc.fc.up.pt/~ltorgo/Regression/cal_housing.html; no licence is stated there.
@@ -23,7 +25,8 @@ def load_data(version="large", path="california_housing.npz", test_split=0.2, se
         seed: of the order.
 
     Returns:
-        `(x_train, y_train), (x_test, y_test)`: float arrays of the shapes (16512, 8), (16512,), (4128, 8) and (4128,).
+        `(x_train, y_train), (x_test, y_test)`: float arrays of the shapes (16512, 8), (16512,),
+        (4128, 8) and (4128,).
 
     Raises:
         ValueError: another `version`, or `test_split` is no part.
@@ -34,5 +37,5 @@ def load_data(version="large", path="california_housing.npz", test_split=0.2, se
     ((480, 8), (120,))
     """
     if version not in ROWS:
-        raise ValueError(f"`version` must be \"small\" or \"large\". Received: version={version}")
+        raise ValueError(f'`version` must be "small" or "large". Received: version={version}')
     return tables.load("california_housing.npz", path, test_split, seed, ROWS[version])

@@ -8,7 +8,8 @@ from jkeras.datasets.published import fetched
 
 
 def batches(file, name, members):
-    """The dicts that an archive has under the names of its members, read where they lie: nothing is unpacked.
+    """The dicts that an archive has under the names of its members, read where they lie: nothing is
+    unpacked.
 
     Args:
         file: the published one.
@@ -18,7 +19,9 @@ def batches(file, name, members):
     with tarfile.open(fetched(file, name)) as archive:
         for member in archive:
             if member.name in members and member.isfile():
-                found[member.name] = plain_pickle.load(archive.extractfile(member), encoding="bytes")
+                found[member.name] = plain_pickle.load(
+                    archive.extractfile(member), encoding="bytes"
+                )
     return [found[member] for member in members]
 
 

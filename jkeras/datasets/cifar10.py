@@ -13,14 +13,16 @@ MEMBERS = [f"{FOLDER}/{name}" for name in (*(f"data_batch_{i}" for i in range(1,
 def load_data():
     """60,000 photographs as images of 32 by 32 pixels in color; downloaded once, 170 MB.
 
-    The classes are 0 airplane, 1 automobile, 2 bird, 3 cat, 4 deer, 5 dog, 6 frog, 7 horse, 8 ship and 9 truck.
+    The classes are 0 airplane, 1 automobile, 2 bird, 3 cat, 4 deer, 5 dog, 6 frog, 7 horse, 8 ship
+    and 9 truck.
 
     Source: A. Krizhevsky, "Learning Multiple Layers of Features from Tiny Images" (2009),
     https://www.cs.toronto.edu/~kriz/cifar.html; no licence is stated there.
 
     Returns:
-        `(x_train, y_train), (x_test, y_test)`: uint8 arrays of the shapes (50000, 32, 32, 3), (50000, 1),
-        (10000, 32, 32, 3) and (10000, 1); channels first if that is the session's data format.
+        `(x_train, y_train), (x_test, y_test)`: uint8 arrays of the shapes (50000, 32, 32, 3),
+        (50000, 1), (10000, 32, 32, 3) and (10000, 1); channels first if that is the session's data
+        format.
 
     Raises:
         OSError: it cannot be downloaded; the message says where to put the file.

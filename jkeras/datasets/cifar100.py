@@ -10,7 +10,8 @@ FOLDER = "cifar-100-python"
 
 @public("keras.datasets.cifar100.load_data")
 def load_data(label_mode="fine"):
-    """60,000 photographs as images of 32 by 32 pixels in color, of 100 kinds in 20 groups; downloaded once, 169 MB.
+    """60,000 photographs as images of 32 by 32 pixels in color, of 100 kinds in 20 groups;
+    downloaded once, 169 MB.
 
     Source: A. Krizhevsky, "Learning Multiple Layers of Features from Tiny Images" (2009),
     https://www.cs.toronto.edu/~kriz/cifar.html; no licence is stated there.
@@ -19,8 +20,9 @@ def load_data(label_mode="fine"):
         label_mode: "fine": the labels are the kinds, or "coarse": the groups.
 
     Returns:
-        `(x_train, y_train), (x_test, y_test)`: arrays of the shapes (50000, 32, 32, 3), (50000, 1), (10000, 32, 32, 3)
-        and (10000, 1), uint8 the images and int64 the labels; channels first if that is the session's data format.
+        `(x_train, y_train), (x_test, y_test)`: arrays of the shapes (50000, 32, 32, 3), (50000, 1),
+        (10000, 32, 32, 3) and (10000, 1), uint8 the images and int64 the labels; channels first if
+        that is the session's data format.
 
     Raises:
         ValueError: another `label_mode`.
@@ -31,9 +33,14 @@ def load_data(label_mode="fine"):
     ((50000, 32, 32, 3), 19)
     """
     if label_mode not in ("fine", "coarse"):
-        raise ValueError(f"`label_mode` must be \"fine\" or \"coarse\". Received: label_mode={label_mode}")
-    train, test = batches("cifar-100-python.tar.gz", f"{FOLDER}-target_archive", [f"{FOLDER}/train", f"{FOLDER}/test"])
+        raise ValueError(
+            f'`label_mode` must be "fine" or "coarse". Received: label_mode={label_mode}'
+        )
+    train, test = batches(
+        "cifar-100-python.tar.gz", f"{FOLDER}-target_archive", [f"{FOLDER}/train", f"{FOLDER}/test"]
+    )
 
     def part(batch):
         return images(batch), np.array(batch[f"{label_mode}_labels".encode()])[:, None]
+
     return part(train), part(test)

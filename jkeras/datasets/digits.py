@@ -11,15 +11,16 @@ TEST_ROWS = 359  # a fifth of the 1,797
 def load_data():
     """1,797 handwritten digits as images of 8 by 8 pixels; nothing is downloaded.
 
-    Pixels are whole numbers from 0 to 16, dark is high. The order of the rows is one fixed permutation
-    (`numpy.random.RandomState(0)`), of which the last 359 are the test data, so the split is the same everywhere.
+    Pixels are whole numbers from 0 to 16, dark is high. The order of the rows is one fixed
+    permutation (`numpy.random.RandomState(0)`), of which the last 359 are the test data, so the
+    split is the same everywhere.
 
-    Source: "Optical Recognition of Handwritten Digits", E. Alpaydin and C. Kaynak (1998), UCI Machine Learning
-    Repository, https://doi.org/10.24432/C50P49, licence CC BY 4.0.
+    Source: "Optical Recognition of Handwritten Digits", E. Alpaydin and C. Kaynak (1998), UCI
+    Machine Learning Repository, https://doi.org/10.24432/C50P49, licence CC BY 4.0.
 
     Returns:
-        `(x_train, y_train), (x_test, y_test)`: fresh uint8 arrays of the shapes (1438, 8, 8), (1438,), (359, 8, 8)
-        and (359,).
+        `(x_train, y_train), (x_test, y_test)`: fresh uint8 arrays of the shapes (1438, 8, 8),
+        (1438,), (359, 8, 8) and (359,).
 
     >>> (x_train, y_train), (x_test, y_test) = load_data()
     >>> x_train.shape, y_test.shape, int(x_train.max()), sorted(set(y_test.tolist())) == list(range(10))
@@ -28,6 +29,7 @@ def load_data():
     file = importlib.resources.files("jkeras.datasets").joinpath("data", "digits.npz")
     with np.load(io.BytesIO(file.read_bytes())) as arrays:
         images, labels = arrays["images"], arrays["labels"]
-    order = np.random.RandomState(0).permutation(len(images))  # a frozen stream: NumPy keeps it as it is
+    # a frozen stream: NumPy keeps it as it is
+    order = np.random.RandomState(0).permutation(len(images))
     images, labels = images[order], labels[order]
     return (images[:-TEST_ROWS], labels[:-TEST_ROWS]), (images[-TEST_ROWS:], labels[-TEST_ROWS:])

@@ -19,15 +19,15 @@ MOST = 2**28  # bytes of the numbers in a file
 def load_data():
     """70,000 photographs of clothes as images of 28 by 28 pixels; downloaded once, 30 MB.
 
-    The classes are 0 T-shirt or top, 1 trousers, 2 pullover, 3 dress, 4 coat, 5 sandal, 6 shirt, 7 sneaker, 8 bag and
-    9 ankle boot.
+    The classes are 0 T-shirt or top, 1 trousers, 2 pullover, 3 dress, 4 coat, 5 sandal, 6 shirt, 7
+    sneaker, 8 bag and 9 ankle boot.
 
-    Source: H. Xiao, K. Rasul and R. Vollgraf, "Fashion-MNIST" (2017), https://arxiv.org/abs/1708.07747. Copyright
-    Zalando SE, licence MIT.
+    Source: H. Xiao, K. Rasul and R. Vollgraf, "Fashion-MNIST" (2017),
+    https://arxiv.org/abs/1708.07747. Copyright Zalando SE, licence MIT.
 
     Returns:
-        `(x_train, y_train), (x_test, y_test)`: uint8 arrays of the shapes (60000, 28, 28), (60000,), (10000, 28, 28)
-        and (10000,).
+        `(x_train, y_train), (x_test, y_test)`: uint8 arrays of the shapes (60000, 28, 28),
+        (60000,), (10000, 28, 28) and (10000,).
 
     Raises:
         OSError: it cannot be downloaded; the message says where to put the file.
@@ -37,14 +37,20 @@ def load_data():
     >>> x_train.shape, y_test.shape  # doctest: +SKIP
     ((60000, 28, 28), (10000,))
     """
+
     def part(name):
-        return tuple(_numbers(fetched(f"{name}-{kind}-ubyte.gz", folder=FOLDER), rank)
-                     for kind, rank in (("images-idx3", 3), ("labels-idx1", 1)))
+        return tuple(
+            _numbers(fetched(f"{name}-{kind}-ubyte.gz", folder=FOLDER), rank)
+            for kind, rank in (("images-idx3", 3), ("labels-idx1", 1))
+        )
+
     return part("train"), part("t10k")
 
 
 def _numbers(path, rank):
-    """The array in a packed file of MNIST's format: 0, 0, 8 for bytes, the rank, the sides, the bytes."""
+    """The array in a packed file of MNIST's format: 0, 0, 8 for bytes, the rank, the sides, the
+    bytes.
+    """
     try:
         with gzip.open(path) as file:
             *begin, found = file.read(4)
@@ -59,4 +65,6 @@ def _numbers(path, rank):
 
 
 def _damaged(path):
-    return ValueError(f"{path} is not a file of Fashion-MNIST, or damaged. Remove it, and it is downloaded anew.")
+    return ValueError(
+        f"{path} is not a file of Fashion-MNIST, or damaged. Remove it, and it is downloaded anew."
+    )

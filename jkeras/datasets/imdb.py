@@ -9,16 +9,26 @@ from jkeras.datasets.texts import as_array, marked, shorter, shuffled, within, w
 
 
 @public("keras.datasets.imdb.load_data")
-def load_data(path="imdb.npz", num_words=None, skip_top=0, maxlen=None, seed=113, start_char=1, oov_char=2,
-              index_from=3):
-    """50,000 reviews of films on IMDB as lists of numbers of words, and whether each is good; downloaded once, 17 MB.
+def load_data(
+    path="imdb.npz",
+    num_words=None,
+    skip_top=0,
+    maxlen=None,
+    seed=113,
+    start_char=1,
+    oov_char=2,
+    index_from=3,
+):
+    """50,000 reviews of films on IMDB as lists of numbers of words, and whether each is good;
+    downloaded once, 17 MB.
 
-    A word has the number of its rank by frequency, moved up by `index_from`. Number 0 is left to padding.
+    A word has the number of its rank by frequency, moved up by `index_from`. Number 0 is left to
+    padding.
 
     Args:
         path: the file's name in the folder "datasets" of the cache.
-        num_words: words with this number or a higher one are left out; by default the highest of all is this number, so
-            that the rarest word is left out, as in Keras.
+        num_words: words with this number or a higher one are left out; by default the highest of
+            all is this number, so that the rarest word is left out, as in Keras.
         skip_top: words with a lower number are left out.
         maxlen: texts of this length or longer are left out.
         seed: of the order.
@@ -27,8 +37,8 @@ def load_data(path="imdb.npz", num_words=None, skip_top=0, maxlen=None, seed=113
         index_from: how far the numbers are moved up.
 
     Returns:
-        `(x_train, y_train), (x_test, y_test)`: arrays of lists of int, and int64 arrays of 1 for a good review and 0
-        for a bad one; all of the shape (25000,) if `maxlen` leaves out none.
+        `(x_train, y_train), (x_test, y_test)`: arrays of lists of int, and int64 arrays of 1 for a
+        good review and 0 for a bad one; all of the shape (25000,) if `maxlen` leaves out none.
 
     Raises:
         ValueError: `maxlen` leaves no text.
@@ -48,12 +58,13 @@ def load_data(path="imdb.npz", num_words=None, skip_top=0, maxlen=None, seed=113
         parts.append(shorter(marked(x, start_char, index_from), y, maxlen))
     (x_train, y_train), (x_test, y_test) = parts
     x = within(x_train + x_test, num_words, skip_top, oov_char)
-    return (as_array(x[:len(x_train)]), y_train), (as_array(x[len(x_train):]), y_test)
+    return (as_array(x[: len(x_train)]), y_train), (as_array(x[len(x_train) :]), y_test)
 
 
 @public("keras.datasets.imdb.get_word_index")
 def get_word_index(path="imdb_word_index.json"):
-    """The rank by frequency of each word in the reviews, from 1; its number in a text is higher by `index_from`.
+    """The rank by frequency of each word in the reviews, from 1; its number in a text is higher by
+    `index_from`.
 
     Args:
         path: the file's name in the folder "datasets" of the cache.

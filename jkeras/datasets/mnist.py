@@ -10,15 +10,15 @@ from jkeras.datasets.published import fetched
 def load_data(path="mnist.npz"):
     """70,000 handwritten digits as images of 28 by 28 pixels, dark is high; downloaded once, 11 MB.
 
-    Source: Y. LeCun, C. Cortes and C. Burges, http://yann.lecun.com/exdb/mnist, made of images of NIST, the National
-    Institute of Standards and Technology. Licence CC BY-SA 3.0.
+    Source: Y. LeCun, C. Cortes and C. Burges, http://yann.lecun.com/exdb/mnist, made of images of
+    NIST, the National Institute of Standards and Technology. Licence CC BY-SA 3.0.
 
     Args:
         path: the file's name in the folder "datasets" of the cache.
 
     Returns:
-        `(x_train, y_train), (x_test, y_test)`: uint8 arrays of the shapes (60000, 28, 28), (60000,), (10000, 28, 28)
-        and (10000,).
+        `(x_train, y_train), (x_test, y_test)`: uint8 arrays of the shapes (60000, 28, 28),
+        (60000,), (10000, 28, 28) and (10000,).
 
     Raises:
         OSError: it cannot be downloaded; the message says where to put the file.

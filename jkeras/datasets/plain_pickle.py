@@ -1,8 +1,8 @@
 """Reads pickles of numbers, texts, lists, dicts and arrays, and runs nothing that they name.
 
-Some data sets were published as pickles. What such a file says of an array is kept in the classes here, and the array
-is made from it afterwards, of the few kinds of numbers that are known: NumPy's own way back from a pickle believes what
-it is told, addresses in memory included.
+Some data sets were published as pickles. What such a file says of an array is kept in the classes
+here, and the array is made from it afterwards, of the few kinds of numbers that are known: NumPy's
+own way back from a pickle believes what it is told, addresses in memory included.
 """
 
 import pickle
@@ -50,10 +50,15 @@ def load_npz(path):
 
 
 def _load_npy(file):
-    headers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+    headers = {
+        (1, 0): np.lib.format.read_array_header_1_0,
+        (2, 0): np.lib.format.read_array_header_2_0,
+    }
     version = np.lib.format.read_magic(file)
     if version not in headers:
-        raise ValueError(f"Expected an array in version 1.0 or 2.0 of NumPy's format. Received: {version}")
+        raise ValueError(
+            f"Expected an array in version 1.0 or 2.0 of NumPy's format. Received: {version}"
+        )
     shape, by_columns, kind = headers[version](file)
     if kind.hasobject:
         return load(file)
@@ -78,7 +83,9 @@ class _Kind:
 
 
 class _Array:
-    """What a pickle says of a `numpy.ndarray`: made by `_reconstruct`, told its state afterwards."""
+    """What a pickle says of a `numpy.ndarray`: made by `_reconstruct`, told its state
+    afterwards.
+    """
 
     def __init__(self, kind, shape, code):
         self.state = None
@@ -92,7 +99,8 @@ class _Array:
         kind = kind.plain()
         if kind.hasobject:
             array = np.empty(len(content), object)
-            for i, item in enumerate(content):  # one by one: lists of one length would be taken for rows
+            # one by one: lists of one length would be taken for rows
+            for i, item in enumerate(content):
                 array[i] = _plain(item)
         else:
             array = np.frombuffer(content, kind).copy()
@@ -109,8 +117,12 @@ def _text(value):
     return value.decode("ascii") if isinstance(value, bytes) else value
 
 
-KNOWN = {("numpy", "ndarray"): "ndarray", ("numpy", "dtype"): _Kind,
-         ("numpy.core.multiarray", "_reconstruct"): _Array, ("numpy._core.multiarray", "_reconstruct"): _Array}
+KNOWN = {
+    ("numpy", "ndarray"): "ndarray",
+    ("numpy", "dtype"): _Kind,
+    ("numpy.core.multiarray", "_reconstruct"): _Array,
+    ("numpy._core.multiarray", "_reconstruct"): _Array,
+}
 
 
 class _Reader(pickle.Unpickler):

@@ -8,17 +8,69 @@ from jkeras.datasets.published import fetched
 from jkeras.datasets.texts import as_array, marked, shorter, shuffled, within, word_index
 
 TOPICS = (
-    "cocoa", "grain", "veg-oil", "earn", "acq", "wheat", "copper", "housing", "money-supply", "coffee", "sugar",
-    "trade", "reserves", "ship", "cotton", "carcass", "crude", "nat-gas", "cpi", "money-fx", "interest", "gnp",
-    "meal-feed", "alum", "oilseed", "gold", "tin", "strategic-metal", "livestock", "retail", "ipi", "iron-steel",
-    "rubber", "heat", "jobs", "lei", "bop", "zinc", "orange", "pet-chem", "dlr", "gas", "silver", "wpi", "hog",
-    "lead")
+    "cocoa",
+    "grain",
+    "veg-oil",
+    "earn",
+    "acq",
+    "wheat",
+    "copper",
+    "housing",
+    "money-supply",
+    "coffee",
+    "sugar",
+    "trade",
+    "reserves",
+    "ship",
+    "cotton",
+    "carcass",
+    "crude",
+    "nat-gas",
+    "cpi",
+    "money-fx",
+    "interest",
+    "gnp",
+    "meal-feed",
+    "alum",
+    "oilseed",
+    "gold",
+    "tin",
+    "strategic-metal",
+    "livestock",
+    "retail",
+    "ipi",
+    "iron-steel",
+    "rubber",
+    "heat",
+    "jobs",
+    "lei",
+    "bop",
+    "zinc",
+    "orange",
+    "pet-chem",
+    "dlr",
+    "gas",
+    "silver",
+    "wpi",
+    "hog",
+    "lead",
+)
 
 
 @public("keras.datasets.reuters.load_data")
-def load_data(path="reuters.npz", num_words=None, skip_top=0, maxlen=None, test_split=0.2, seed=113, start_char=1,
-              oov_char=2, index_from=3):
-    """11,228 news of 1987 as lists of numbers of words, and the topic of each, of 46; downloaded once, 2 MB.
+def load_data(
+    path="reuters.npz",
+    num_words=None,
+    skip_top=0,
+    maxlen=None,
+    test_split=0.2,
+    seed=113,
+    start_char=1,
+    oov_char=2,
+    index_from=3,
+):
+    """11,228 news of 1987 as lists of numbers of words, and the topic of each, of 46; downloaded
+    once, 2 MB.
 
     Args:
         path: the file's name in the folder "datasets" of the cache.
@@ -26,15 +78,16 @@ def load_data(path="reuters.npz", num_words=None, skip_top=0, maxlen=None, test_
         test_split: which part of the texts is the test data.
 
     Returns:
-        `(x_train, y_train), (x_test, y_test)`: arrays of lists of int, and int64 arrays of the topics' numbers, whose
-        names are those of `get_label_names`; of the shapes (8982,) and (2246,) if `maxlen` leaves out none.
+        `(x_train, y_train), (x_test, y_test)`: arrays of lists of int, and int64 arrays of the
+        topics' numbers, whose names are those of `get_label_names`; of the shapes (8982,) and
+        (2246,) if `maxlen` leaves out none.
 
     Raises:
         ValueError: `maxlen` leaves no text, or `test_split` is no part.
         OSError: it cannot be downloaded; the message says where to put the file.
 
-    Source: D. D. Lewis, "Reuters-21578, Distribution 1.0" (1997), https://doi.org/10.24432/C52G6M; Reuters and Carnegie
-    Group leave it free for research.
+    Source: D. D. Lewis, "Reuters-21578, Distribution 1.0" (1997), https://doi.org/10.24432/C52G6M;
+    Reuters and Carnegie Group leave it free for research.
 
     >>> (x_train, y_train), (x_test, y_test) = load_data(num_words=1000, test_split=0.1)  # doctest: +SKIP
     >>> get_label_names()[y_train[0]]  # doctest: +SKIP
@@ -52,7 +105,8 @@ def load_data(path="reuters.npz", num_words=None, skip_top=0, maxlen=None, test_
 
 @public("keras.datasets.reuters.get_word_index")
 def get_word_index(path="reuters_word_index.json"):
-    """The rank by frequency of each word in the news, from 1; its number in a text is higher by `index_from`.
+    """The rank by frequency of each word in the news, from 1; its number in a text is higher by
+    `index_from`.
 
     Args:
         path: the file's name in the folder "datasets" of the cache.

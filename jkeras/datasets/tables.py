@@ -16,7 +16,9 @@ def load(file, path, test_split, seed, rows=None):
         OSError: the file does not come.
     """
     if not 0 <= test_split < 1:
-        raise ValueError(f"`test_split` must be at least 0 and less than 1. Received: test_split={test_split}")
+        raise ValueError(
+            f"`test_split` must be at least 0 and less than 1. Received: test_split={test_split}"
+        )
     with np.load(fetched(file, path), allow_pickle=False) as arrays:
         x, y = arrays["x"][:rows], arrays["y"][:rows]
     order = np.arange(len(x))

@@ -1,4 +1,6 @@
-"""What the data sets of texts share: texts are lists of numbers of words, the most frequent word first."""
+"""What the data sets of texts share: texts are lists of numbers of words, the most frequent word
+first.
+"""
 
 import json
 

@@ -45,12 +45,18 @@ class _ByOutput(DistillationLoss):
     def _set_losses(self, loss):
         self.loss = as_losses(loss)
         if all(one is None for one in tree.flatten(self.loss)):
-            raise ValueError(explain(type(self).__name__, "a loss for at least one output", f"loss={loss}"))
+            raise ValueError(
+                explain(type(self).__name__, "a loss for at least one output", f"loss={loss}")
+            )
 
     def compute_loss(self, teacher_outputs, student_outputs, **kwargs):
         """The sum over the outputs of the mean loss between teacher and student."""
-        values = tree.map_structure(lambda loss, *pair: 0.0 if loss is None else self._compare(loss, *pair),
-                                    self.loss, teacher_outputs, student_outputs)
+        values = tree.map_structure(
+            lambda loss, *pair: 0.0 if loss is None else self._compare(loss, *pair),
+            self.loss,
+            teacher_outputs,
+            student_outputs,
+        )
         return jnp.sum(jnp.stack([jnp.asarray(v) for v in tree.flatten(values)]))
 
     def _compare(self, loss, teacher, student):
@@ -70,12 +76,14 @@ class _ByOutput(DistillationLoss):
 class LogitsDistillation(_ByOutput):
     """Compares final outputs (logits), both divided by a temperature.
 
-    A `KLDivergence` object compares their softmax, and its value is multiplied by the squared temperature. Any other
-    loss, the function that the name "kl_divergence" stands for too, is given the divided logits, as in Keras.
+    A `KLDivergence` object compares their softmax, and its value is multiplied by the squared
+    temperature. Any other loss, the function that the name "kl_divergence" stands for too, is given
+    the divided logits, as in Keras.
 
     Args:
         temperature: positive; higher ones make the probabilities more equal.
-        loss: name, function or `Loss`, or a structure of them like that of the outputs; None where none counts.
+        loss: name, function or `Loss`, or a structure of them like that of the outputs; None where
+            none counts.
     Raises:
         ValueError: no loss at all, or a temperature that is not a positive number.
 
@@ -89,14 +97,20 @@ class LogitsDistillation(_ByOutput):
     def __init__(self, temperature=3.0, loss: Any = "kl_divergence"):
         self._set_losses(loss)
         if not isinstance(temperature, (int, float)) or temperature <= 0:
-            raise ValueError(explain("LogitsDistillation", "a positive number as `temperature`", repr(temperature)))
+            raise ValueError(
+                explain(
+                    "LogitsDistillation", "a positive number as `temperature`", repr(temperature)
+                )
+            )
         self.temperature = temperature
 
     def _compare(self, loss, teacher, student):
         teacher, student = teacher / self.temperature, student / self.temperature
         if not isinstance(loss, losses.KLDivergence):
             return super()._compare(loss, teacher, student)
-        return super()._compare(loss, ops.softmax(teacher), ops.softmax(student)) * self.temperature ** 2
+        return (
+            super()._compare(loss, ops.softmax(teacher), ops.softmax(student)) * self.temperature**2
+        )
 
     def get_config(self):
         """The constructor's arguments."""
@@ -108,10 +122,12 @@ class FeatureDistillation(_ByOutput):
     """Compares what layers inside the two models put out.
 
     Args:
-        loss: name, function or `Loss`, or a structure of them like that of the features; None where none counts.
+        loss: name, function or `Loss`, or a structure of them like that of the features; None where
+            none counts.
         teacher_layer_name, student_layer_name: the layers; None for the models' outputs.
     Raises:
-        ValueError: no loss at all; no such layers, or models without a graph, when given to a `Distiller`.
+        ValueError: no loss at all; no such layers, or models without a graph, when given to a
+            `Distiller`.
 
     Romero et al., FitNets: Hints for Thin Deep Nets (2014).
 
@@ -127,12 +143,19 @@ class FeatureDistillation(_ByOutput):
     def validate_model_compatibility(self, teacher, student):
         """Raises ValueError where a named layer cannot be looked into."""
         named = self.teacher_layer_name is not None or self.student_layer_name is not None
-        for role, model, name in (("teacher", teacher, self.teacher_layer_name),
-                                  ("student", student, self.student_layer_name)):
+        for role, model, name in (
+            ("teacher", teacher, self.teacher_layer_name),
+            ("student", student, self.student_layer_name),
+        ):
             if named and getattr(model, "inputs", None) is None:
-                raise ValueError(explain(f"FeatureDistillation between layers, {role} '{model.name}'",
-                                         "a Functional or Sequential model", f"{type(model).__name__} without a graph",
-                                         "leave the layer names out, or use LogitsDistillation"))
+                raise ValueError(
+                    explain(
+                        f"FeatureDistillation between layers, {role} '{model.name}'",
+                        "a Functional or Sequential model",
+                        f"{type(model).__name__} without a graph",
+                        "leave the layer names out, or use LogitsDistillation",
+                    )
+                )
             if name is not None:
                 try:
                     model.get_layer(name=name)
@@ -146,5 +169,8 @@ class FeatureDistillation(_ByOutput):
 
     def get_config(self):
         """The constructor's arguments."""
-        return {**super().get_config(), "teacher_layer_name": self.teacher_layer_name,
-                "student_layer_name": self.student_layer_name}
+        return {
+            **super().get_config(),
+            "teacher_layer_name": self.teacher_layer_name,
+            "student_layer_name": self.student_layer_name,
+        }

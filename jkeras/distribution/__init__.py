@@ -1,9 +1,21 @@
 """`keras.distribution`: data and models over many devices and processes, on `jax.sharding`."""
 
 from jkeras.core.exports import exported
-from jkeras.distribution.mesh import DeviceMesh, LayoutMap, TensorLayout, get_device_count, list_devices
+from jkeras.distribution.mesh import (
+    DeviceMesh,
+    LayoutMap,
+    TensorLayout,
+    get_device_count,
+    list_devices,
+)
 from jkeras.distribution.processes import initialize
-from jkeras.distribution.strategies import (FSDP, DataParallel, ModelParallel, distribute_tensor, distribution,
-                                            set_distribution)
+from jkeras.distribution.strategies import (
+    FSDP,
+    DataParallel,
+    ModelParallel,
+    distribute_tensor,
+    distribution,
+    set_distribution,
+)
 
 __all__ = exported(globals())

@@ -54,7 +54,8 @@ def as_device(device):
 
 @public("keras.distribution.DeviceMesh")
 class DeviceMesh:
-    """Devices in a grid whose axes have names, such as 4 for parts of the batch times 2 for parts of the model.
+    """Devices in a grid whose axes have names, such as 4 for parts of the batch times 2 for parts
+    of the model.
 
     Args:
         shape: tuple of the axes' sizes; their product is the number of devices.
@@ -69,14 +70,21 @@ class DeviceMesh:
 
     def __init__(self, shape, axis_names, devices=None):
         if not shape or not axis_names:
-            raise ValueError(f"Expected a shape and names of axes. Received: shape={shape}, axis_names={axis_names}")
+            raise ValueError(
+                f"Expected a shape and names of axes. Received: shape={shape}, "
+                f"axis_names={axis_names}"
+            )
         if len(shape) != len(axis_names):
-            raise ValueError("Expected one name for each axis of the mesh. Received: "
-                             f"shape={shape}, axis_names={axis_names}")
+            raise ValueError(
+                "Expected one name for each axis of the mesh. Received: "
+                f"shape={shape}, axis_names={axis_names}"
+            )
         devices = np.array(list_devices() if devices is None else devices)
         if math.prod(shape) != devices.size:
-            raise ValueError(f"A mesh of shape {tuple(shape)} takes {math.prod(shape)} devices. "
-                             f"Received: {devices.size} devices")
+            raise ValueError(
+                f"A mesh of shape {tuple(shape)} takes {math.prod(shape)} devices. "
+                f"Received: {devices.size} devices"
+            )
         self.shape, self.axis_names, self.devices = shape, axis_names, devices.reshape(shape)
         self._mesh = None
 
@@ -84,7 +92,9 @@ class DeviceMesh:
     def backend_mesh(self):
         """The mesh as JAX knows it."""
         if self._mesh is None:
-            found = np.array([as_device(device) for device in self.devices.ravel()]).reshape(self.devices.shape)
+            found = np.array([as_device(device) for device in self.devices.ravel()]).reshape(
+                self.devices.shape
+            )
             self._mesh = jax.sharding.Mesh(found, tuple(self.axis_names))
         return self._mesh
 
@@ -100,7 +110,8 @@ class TensorLayout:
     """Along which axes of a mesh the axes of an array are cut.
 
     Args:
-        axes: for each axis of the array the name of an axis of the mesh (or a tuple of names), or None: not cut.
+        axes: for each axis of the array the name of an axis of the mesh (or a tuple of names), or
+            None: not cut.
         device_mesh: a `DeviceMesh`; may be set later, once.
     Raises:
         ValueError: for a name that the mesh does not have.
@@ -129,18 +140,24 @@ class TensorLayout:
         if self._device_mesh is None:
             return
         known = set(self._device_mesh.axis_names)
-        axes = [axis if isinstance(axis, tuple) else (axis,) for axis in self.axes if axis is not None]
+        axes = [
+            axis if isinstance(axis, tuple) else (axis,) for axis in self.axes if axis is not None
+        ]
         used = {name for names in axes for name in names}
         if used - known:
-            raise ValueError(f"Invalid axis names for a layout: expected names among {sorted(known)}, "
-                             f"received {sorted(used)}")
+            raise ValueError(
+                f"Invalid axis names for a layout: expected names among {sorted(known)}, "
+                f"received {sorted(used)}"
+            )
 
     @property
     def backend_layout(self):
         """The layout as JAX knows it: a `NamedSharding`."""
         if self._device_mesh is None:
             raise ValueError("A layout without a mesh says nothing yet: set its `device_mesh`.")
-        return jax.sharding.NamedSharding(self._device_mesh.backend_mesh, jax.sharding.PartitionSpec(*self.axes))
+        return jax.sharding.NamedSharding(
+            self._device_mesh.backend_mesh, jax.sharding.PartitionSpec(*self.axes)
+        )
 
     def __repr__(self):
         return f"<{type(self).__name__} axes={self.axes}, device_mesh={self.device_mesh}>"
@@ -148,7 +165,8 @@ class TensorLayout:
 
 @public("keras.distribution.LayoutMap")
 class LayoutMap(collections.abc.MutableMapping):
-    """Layouts by the paths of variables or tensors; a key is a path or a regular expression of whole paths.
+    """Layouts by the paths of variables or tensors; a key is a path or a regular expression of
+    whole paths.
 
     Args:
         device_mesh: the mesh of layouts that come without one.
@@ -172,18 +190,24 @@ class LayoutMap(collections.abc.MutableMapping):
             return self._layouts[key]
         matching = [pattern for pattern in self._layouts if re.fullmatch(pattern, key)]
         if len(matching) > 1:
-            raise ValueError(f"The path '{key}' matches several keys of the LayoutMap: {matching}. Make them so that "
-                             "each path matches one at most.")
+            raise ValueError(
+                f"The path '{key}' matches several keys of the LayoutMap: {matching}. Make them "
+                "so that each path matches one at most."
+            )
         return self._layouts[matching[0]] if matching else None
 
     def __setitem__(self, key, layout):
         if key in self._layouts:
-            raise ValueError(f"{key} is already in the LayoutMap, with the value {self._layouts[key]}.")
+            raise ValueError(
+                f"{key} is already in the LayoutMap, with the value {self._layouts[key]}."
+            )
         if isinstance(layout, tuple):
             layout = TensorLayout(layout)
         if not isinstance(layout, TensorLayout):
-            raise ValueError(f"Expected a TensorLayout or a tuple of names for the key {key}. Received: {layout} of "
-                             f"type {type(layout)}")
+            raise ValueError(
+                f"Expected a TensorLayout or a tuple of names for the key {key}. Received: "
+                f"{layout} of type {type(layout)}"
+            )
         if layout.device_mesh is None and self.device_mesh is not None:
             layout.device_mesh = self.device_mesh
         self._layouts[key] = layout

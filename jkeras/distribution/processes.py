@@ -12,9 +12,10 @@ from jkeras.core.settings import set_random_seed, settings
 def initialize(job_addresses=None, num_processes=None, process_id=None):
     """Joins this process with the others; to be called before anything else touches JAX.
 
-    On TPU pods and SLURM all arguments can be left out. The environment variables KERAS_DISTRIBUTION_JOB_ADDRESSES,
-    KERAS_DISTRIBUTION_NUM_PROCESSES and KERAS_DISTRIBUTION_PROCESS_ID stand for missing ones. All processes get the
-    seed of the first, unless one was set.
+    On TPU pods and SLURM all arguments can be left out. The environment variables
+    KERAS_DISTRIBUTION_JOB_ADDRESSES, KERAS_DISTRIBUTION_NUM_PROCESSES and
+    KERAS_DISTRIBUTION_PROCESS_ID stand for missing ones. All processes get the seed of the first,
+    unless one was set.
 
     Args:
         job_addresses: "host:port" of the first process, or of all, separated by commas.
@@ -35,8 +36,10 @@ def initialize(job_addresses=None, num_processes=None, process_id=None):
         process_id = int(given("KERAS_DISTRIBUTION_PROCESS_ID"))
     addresses = job_addresses.split(",") if job_addresses else [None]
     if len(addresses) > 1 and num_processes is not None and num_processes != len(addresses):
-        raise ValueError(f"Expected one address for each process. Received: {len(addresses)} addresses, "
-                         f"num_processes={num_processes}")
+        raise ValueError(
+            f"Expected one address for each process. Received: {len(addresses)} addresses, "
+            f"num_processes={num_processes}"
+        )
     jax.distributed.initialize(addresses[0], num_processes, process_id)
     if settings.seed is None:
         set_random_seed(_seed_of_first())

@@ -24,7 +24,8 @@ def distribution():
 
 @public("keras.distribution.set_distribution")
 def set_distribution(value):
-    """Makes a distribution that of the session: of variables made from now on, and of the batches they are trained on.
+    """Makes a distribution that of the session: of variables made from now on, and of the batches
+    they are trained on.
 
     Args:
         value: a `DataParallel`, `ModelParallel` or `FSDP`; None for none.
@@ -63,8 +64,8 @@ class Distribution:
     Args:
         device_mesh: a `DeviceMesh`.
         batch_dim_name: the axis of the mesh along which batches are cut.
-        auto_shard_dataset: with several processes: whether each is given the same data, of which it takes its part.
-            False: each is given rows of its own, which together are the data.
+        auto_shard_dataset: with several processes: whether each is given the same data, of which it
+            takes its part. False: each is given rows of its own, which together are the data.
     """
 
     def __init__(self, device_mesh, batch_dim_name=None, auto_shard_dataset=True):
@@ -75,19 +76,27 @@ class Distribution:
     @property
     def num_model_replicas(self):
         """In how many parts a batch is cut."""
-        return self.device_mesh.devices.shape[list(self.device_mesh.axis_names).index(self.batch_dim_name)]
+        return self.device_mesh.devices.shape[
+            list(self.device_mesh.axis_names).index(self.batch_dim_name)
+        ]
 
     @property
     def data_shard_id(self):
-        """Which part of a data set is this process's: processes that hold parts of one replica share it."""
+        """Which part of a data set is this process's: processes that hold parts of one replica
+        share it.
+        """
         return jax.process_index() // max(self.num_processes // self.num_model_replicas, 1)
 
     def get_data_layout(self, data_shape):
         """The layout of an array whose first axis is the batch."""
-        return TensorLayout([self.batch_dim_name] + [None] * (len(data_shape) - 1), self.device_mesh)
+        return TensorLayout(
+            [self.batch_dim_name] + [None] * (len(data_shape) - 1), self.device_mesh
+        )
 
     def get_variable_layout(self, variable):
-        """The layout of a variable: the one it was made with, that of its path, or a copy on each device."""
+        """The layout of a variable: the one it was made with, that of its path, or a copy on each
+        device.
+        """
         own = variable.layout if variable.layout is not None else self._layout_of(variable)
         return TensorLayout([None] * len(variable.shape), self.device_mesh) if own is None else own
 
@@ -95,13 +104,16 @@ class Distribution:
         """The layout that the distribution has for a variable, or None: a copy on each device."""
 
     def get_tensor_layout(self, path):
-        """The layout of what a layer returns, by its path with "/output"; None: the compiler's choice."""
+        """The layout of what a layer returns, by its path with "/output"; None: the compiler's
+        choice.
+        """
 
     def distribute_dataset(self, dataset):
-        """The part of a data set that is for this process, in a loop of one's own; with one process all of it.
+        """The part of a data set that is for this process, in a loop of one's own; with one process
+        all of it.
 
-        `fit`, `evaluate` and `predict` are given the whole data set: with `auto_shard_dataset` they take the rows of a
-        process out of each batch, whatever the kind of data.
+        `fit`, `evaluate` and `predict` are given the whole data set: with `auto_shard_dataset` they
+        take the rows of a process out of each batch, whatever the kind of data.
 
         Raises:
             ValueError: a data set that cannot be cut.
@@ -110,10 +122,14 @@ class Distribution:
         if parts == 1 or not self.auto_shard_dataset:
             return dataset
         if not hasattr(dataset, "shard"):
-            raise ValueError(f"A data set of the type {type(dataset)} cannot be cut into a part for each process. "
-                             "Expected a method `shard(num_shards, index)`, as those of tf.data and Hugging Face have. "
-                             "Or give each process its own part, and pass `auto_shard_dataset=False`.")
-        if hasattr(dataset, "rebatch"):  # tf.data: the processes' batches together are one batch of before
+            raise ValueError(
+                f"A data set of the type {type(dataset)} cannot be cut into a part for each "
+                "process. Expected a method `shard(num_shards, index)`, as those of tf.data and "
+                "Hugging Face have. Or give each process its own part, and pass "
+                "`auto_shard_dataset=False`."
+            )
+        # tf.data: the processes' batches together are one batch of before
+        if hasattr(dataset, "rebatch"):
             dataset = dataset.rebatch(_share_of_batch(dataset, parts))
         return dataset.shard(num_shards=parts, index=self.data_shard_id)
 
@@ -133,11 +149,16 @@ class Distribution:
 
 def _share_of_batch(dataset, parts):
     """How many rows of each batch of a data set of tf.data go to each of so many processes."""
-    sizes = {spec.shape[0] if len(spec.shape) else None for spec in jax.tree_util.tree_leaves(dataset.element_spec)}
+    sizes = {
+        spec.shape[0] if len(spec.shape) else None
+        for spec in jax.tree_util.tree_leaves(dataset.element_spec)
+    }
     size = sizes.pop()
     if sizes or size is None or size % parts:
-        raise ValueError(f"Expected batches of one known size, a multiple of {parts}, to give each process its part. "
-                         f"Received: batches of {size}. Call `dataset.batch(size, drop_remainder=True)`.")
+        raise ValueError(
+            f"Expected batches of one known size, a multiple of {parts}, to give each process its "
+            f"part. Received: batches of {size}. Call `dataset.batch(size, drop_remainder=True)`."
+        )
     return size // parts
 
 
@@ -147,8 +168,10 @@ def _mesh_of(device_mesh, devices):
         devices = np.array(devices if devices else list_devices())
         return DeviceMesh(devices.shape, ["batch"], devices)
     if not isinstance(device_mesh, DeviceMesh):
-        raise ValueError(f"Expected `device_mesh` to be a DeviceMesh. Received: {device_mesh} of type "
-                         f"{type(device_mesh)}")
+        raise ValueError(
+            f"Expected `device_mesh` to be a DeviceMesh. Received: {device_mesh} of type "
+            f"{type(device_mesh)}"
+        )
     return device_mesh
 
 
@@ -169,8 +192,11 @@ class DataParallel(Distribution):
         mesh = _mesh_of(device_mesh, devices)
         super().__init__(mesh, mesh.axis_names[0], auto_shard_dataset)
         if mesh.devices.ndim != 1:
-            warnings.warn(f"DataParallel: expected a mesh of one axis, received {mesh}. Batches are cut along the "
-                          "first.", stacklevel=2)
+            warnings.warn(
+                f"DataParallel: expected a mesh of one axis, received {mesh}. Batches are cut "
+                "along the first.",
+                stacklevel=2,
+            )
 
 
 @public("keras.distribution.ModelParallel")
@@ -178,7 +204,8 @@ class ModelParallel(Distribution):
     """Variables are cut along axes of the mesh as a `LayoutMap` says, batches along another one.
 
     Args:
-        layout_map: a `LayoutMap` by the paths of variables (`variable.path`) and of layers' outputs ("PATH/output").
+        layout_map: a `LayoutMap` by the paths of variables (`variable.path`) and of layers' outputs
+            ("PATH/output").
         batch_dim_name: the axis of the mesh that cuts batches; by default the first.
         auto_shard_dataset: see `distribute_dataset`.
 
@@ -192,15 +219,19 @@ class ModelParallel(Distribution):
         if layout_map is None:
             raise ValueError("ModelParallel: expected a `layout_map`. Received: None")
         if not isinstance(layout_map, LayoutMap):
-            raise ValueError("ModelParallel: expected `layout_map` to be a LayoutMap. Received: "
-                             f"layout_map={layout_map}")
+            raise ValueError(
+                "ModelParallel: expected `layout_map` to be a LayoutMap. Received: "
+                f"layout_map={layout_map}"
+            )
         mesh = layout_map.device_mesh
         super().__init__(mesh, batch_dim_name or mesh.axis_names[0], auto_shard_dataset)
         self._layout_map = layout_map
         processes, replicas = self.num_processes, self.num_model_replicas
         if processes > replicas and processes % replicas:
-            raise ValueError("ModelParallel: expected the number of processes to be a multiple of the number of model "
-                             f"replicas. Received: {processes} processes, {replicas} replicas")
+            raise ValueError(
+                "ModelParallel: expected the number of processes to be a multiple of the number "
+                f"of model replicas. Received: {processes} processes, {replicas} replicas"
+            )
 
     def _layout_of(self, variable):
         return self._layout_map[variable.path]
@@ -212,9 +243,11 @@ class ModelParallel(Distribution):
 
 @public("keras.distribution.FSDP")
 class FSDP(Distribution):
-    """Each device takes a part of each batch and holds a part of each variable, which is gathered where it is used.
+    """Each device takes a part of each batch and holds a part of each variable, which is gathered
+    where it is used.
 
-    A variable is cut along its longest axis among those whose length is a multiple of the number of devices.
+    A variable is cut along its longest axis among those whose length is a multiple of the number of
+    devices.
 
     Args:
         device_mesh: a `DeviceMesh` of one axis.
@@ -239,5 +272,7 @@ class FSDP(Distribution):
         if not whole or np.prod(shape) < self.min_size:
             return None
         longest = max(whole, key=lambda axis: shape[axis])
-        return TensorLayout([self.batch_dim_name if axis == longest else None for axis in range(len(shape))],
-                            self.device_mesh)
+        return TensorLayout(
+            [self.batch_dim_name if axis == longest else None for axis in range(len(shape))],
+            self.device_mesh,
+        )

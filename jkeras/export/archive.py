@@ -20,12 +20,15 @@ DEFAULT_PLATFORMS = ("cpu", "cuda", "tpu")
 
 @public("keras.export.ExportArchive")
 class ExportArchive:
-    """Functions of layers, lowered to StableHLO, and the weights they read, on the way to a file that `load` reads.
+    """Functions of layers, lowered to StableHLO, and the weights they read, on the way to a file
+    that `load` reads.
 
-    A function is traced when it is added, for inference; the weights are those of the moment of `write_out`.
+    A function is traced when it is added, for inference; the weights are those of the moment of
+    `write_out`.
 
     Args:
-        platforms: where the programs shall run, among "cpu", "cuda", "rocm" and "tpu"; the same file for all.
+        platforms: where the programs shall run, among "cpu", "cuda", "rocm" and "tpu"; the same
+            file for all.
 
     >>> import tempfile, jax, jkeras
     >>> model = jkeras.Sequential([jkeras.Input((2,)), jkeras.layers.Dense(1, kernel_initializer="ones")])
@@ -42,14 +45,24 @@ class ExportArchive:
     def __init__(self, *, platforms=DEFAULT_PLATFORMS):
         self.platforms = (platforms,) if isinstance(platforms, str) else tuple(platforms)
         if not self.platforms or not set(self.platforms) <= set(PLATFORMS):
-            raise ValueError(explain("ExportArchive", f"`platforms` among {', '.join(PLATFORMS)}", repr(platforms)))
+            raise ValueError(
+                explain(
+                    "ExportArchive", f"`platforms` among {', '.join(PLATFORMS)}", repr(platforms)
+                )
+            )
         self._tracked, self._programs, self._collections = {}, {}, {}
 
-    variables = property(lambda self: list(self._tracked.values()), doc="The variables that were tracked.")
-    trainable_variables = property(lambda self: [v for v in self.variables if v.trainable],
-                                   doc="The trainable ones of `variables`.")
-    non_trainable_variables = property(lambda self: [v for v in self.variables if not v.trainable],
-                                       doc="The other ones of `variables`.")
+    variables = property(
+        lambda self: list(self._tracked.values()), doc="The variables that were tracked."
+    )
+    trainable_variables = property(
+        lambda self: [v for v in self.variables if v.trainable],
+        doc="The trainable ones of `variables`.",
+    )
+    non_trainable_variables = property(
+        lambda self: [v for v in self.variables if not v.trainable],
+        doc="The other ones of `variables`.",
+    )
 
     def track(self, resource):
         """Puts the weights of a layer or model, or a variable, into the file.
@@ -63,44 +76,71 @@ class ExportArchive:
             found = [resource]
         elif isinstance(resource, Layer):
             if not resource.built:
-                raise ValueError(explain(resource._where, "a layer that is built", "one without weights yet",
-                                         "call it on data once, before it is exported"))
+                raise ValueError(
+                    explain(
+                        resource._where,
+                        "a layer that is built",
+                        "one without weights yet",
+                        "call it on data once, before it is exported",
+                    )
+                )
             found = resource.weights
         else:
-            raise ValueError(explain("ExportArchive.track", "a layer, model or variable",
-                                     f"{resource!r} (of type {type(resource).__name__})"))
+            raise ValueError(
+                explain(
+                    "ExportArchive.track",
+                    "a layer, model or variable",
+                    f"{resource!r} (of type {type(resource).__name__})",
+                )
+            )
         self._tracked |= {id(v): v for v in found}
 
     def add_endpoint(self, name, fn, input_signature=None, **kwargs):
         """Adds a function under a name.
 
         Args:
-            fn: a model, or any function of arrays that calls layers, reads variables or does neither.
+            fn: a model, or any function of arrays that calls layers, reads variables or does
+                neither.
             input_signature: list of its arguments, each a structure of `InputSpec`, `KerasTensor`,
-                `jax.ShapeDtypeStruct` or arrays. None: those of the model, where `fn` is one or its `call`. Where the
-                size of the first axis is None (in arrays it always is) it is one and the same for all inputs.
+                `jax.ShapeDtypeStruct` or arrays. None: those of the model, where `fn` is one or its
+                `call`. Where the size of the first axis is None (in arrays it always is) it is one
+                and the same for all inputs.
 
         Returns:
             `fn`, for other endpoints to call.
 
         Raises:
-            ValueError: a name that is there, no signature, or what no program can do: texts, layers that run on the
-                host, state that is written, random numbers at inference.
+            ValueError: a name that is there, no signature, or what no program can do: texts, layers
+                that run on the host, state that is written, random numbers at inference.
         """
         if kwargs:
-            raise ValueError(f"`add_endpoint` got the arguments {sorted(kwargs)}, which mean something with TensorFlow "
-                             "alone. Leave them out.")
+            raise ValueError(
+                f"`add_endpoint` got the arguments {sorted(kwargs)}, which mean something with "
+                "TensorFlow alone. Leave them out."
+            )
         if not isinstance(name, str) or not name or name in self._programs:
-            raise ValueError(explain("ExportArchive.add_endpoint", "a name that no other endpoint has", repr(name)))
+            raise ValueError(
+                explain(
+                    "ExportArchive.add_endpoint", "a name that no other endpoint has", repr(name)
+                )
+            )
         where = f"Endpoint '{name}'"
         owner = fn if isinstance(fn, Layer) else getattr(fn, "__self__", None)
         if input_signature is None:
             if not isinstance(owner, Layer) or fn not in (owner, owner.call, owner.__call__):
-                raise ValueError(explain(where, "an `input_signature` for a function that is no model", "None",
-                                         "pass a list of `InputSpec(shape=…, dtype=…)`, one for each argument"))
+                raise ValueError(
+                    explain(
+                        where,
+                        "an `input_signature` for a function that is no model",
+                        "None",
+                        "pass a list of `InputSpec(shape=…, dtype=…)`, one for each argument",
+                    )
+                )
             input_signature = signature_of(owner)
         check_texts(owner, input_signature)
-        self._programs[name] = lower(fn, standardized(input_signature, where), self.platforms, where)
+        self._programs[name] = lower(
+            fn, standardized(input_signature, where), self.platforms, where
+        )
         return fn
 
     def track_and_add_endpoint(self, name, resource, input_signature=None, **kwargs):
@@ -109,23 +149,35 @@ class ExportArchive:
         return self.add_endpoint(name, resource, input_signature, **kwargs)
 
     def add_variable_collection(self, name, variables):
-        """Puts variables into the file that are found in `collections[name]` of what `load` gives, by their paths.
+        """Puts variables into the file that are found in `collections[name]` of what `load` gives,
+        by their paths.
 
         Raises:
             ValueError: a name that is there, or something that is no variable.
         """
         variables = list(variables) if isinstance(variables, (list, tuple, set)) else [variables]
         if not isinstance(name, str) or name in self._collections:
-            raise ValueError(explain("ExportArchive.add_variable_collection", "a name that no other one has",
-                                     repr(name)))
+            raise ValueError(
+                explain(
+                    "ExportArchive.add_variable_collection",
+                    "a name that no other one has",
+                    repr(name),
+                )
+            )
         for variable in variables:
             if not isinstance(variable, Variable):
                 raise ValueError(explain(f"Collection '{name}'", "variables", repr(variable)))
         paths = [v.path for v in variables]
         if len(set(paths)) != len(paths):
             twice = next(path for path in paths if paths.count(path) > 1)
-            raise ValueError(explain(f"Collection '{name}'", "variables of different paths", f"two '{twice}'",
-                                     "give their layers different names"))
+            raise ValueError(
+                explain(
+                    f"Collection '{name}'",
+                    "variables of different paths",
+                    f"two '{twice}'",
+                    "give their layers different names",
+                )
+            )
         self._collections[name] = variables
 
     def write_out(self, filepath, options=None, verbose=True):
@@ -140,10 +192,18 @@ class ExportArchive:
             ValueError: no endpoint was added, or options.
         """
         if options is not None:
-            raise ValueError("`options` of `write_out` are TensorFlow's, and mean nothing here. Leave them out.")
+            raise ValueError(
+                "`options` of `write_out` are TensorFlow's, and mean nothing here. Leave them out."
+            )
         if not self._programs:
-            raise ValueError(explain("ExportArchive.write_out", "one or more endpoints", "none",
-                                     "call `add_endpoint` or `track_and_add_endpoint` first"))
+            raise ValueError(
+                explain(
+                    "ExportArchive.write_out",
+                    "one or more endpoints",
+                    "none",
+                    "call `add_endpoint` or `track_and_add_endpoint` first",
+                )
+            )
         artifact.check_library()
         check_target(filepath, overwrite=True)
         with replacing(filepath) as temporary:
@@ -156,8 +216,9 @@ class ExportArchive:
 
 def check_texts(owner, signature):
     """Raises where texts go into a layer; the message names the layers that take them."""
-    if isinstance(owner, Layer) and any(str(getattr(leaf, "dtype", "")) == "string"
-                                        for leaf in jax.tree_util.tree_leaves(signature)):
+    if isinstance(owner, Layer) and any(
+        str(getattr(leaf, "dtype", "")) == "string" for leaf in jax.tree_util.tree_leaves(signature)
+    ):
         for _, part in walk(owner):
             if getattr(part, "runs_on_host", False):
                 raise ExportError(host_layer(part))

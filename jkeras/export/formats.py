@@ -8,24 +8,26 @@ from jkeras.export import onnx_file
 from jkeras.export.archive import ExportArchive
 
 INSTEAD = {
-    "tf_saved_model": "needs TensorFlow. Export to \"stablehlo\", which JAX runs on every platform; `jax2tf` of JAX "
-                      "makes a SavedModel of a function of `model.apply`",
-    "litert": "needs TensorFlow. Export to \"onnx\" for small devices, or to \"stablehlo\" where JAX runs",
-    "openvino": "needs OpenVINO. Export to \"onnx\", which OpenVINO reads",
-    "torch": "needs PyTorch. Export to \"onnx\", or save the weights as `.safetensors`, which PyTorch reads",
+    "tf_saved_model": 'needs TensorFlow. Export to "stablehlo", which JAX runs on every platform; `jax2tf` of JAX '
+    "makes a SavedModel of a function of `model.apply`",
+    "litert": 'needs TensorFlow. Export to "onnx" for small devices, or to "stablehlo" where JAX runs',
+    "openvino": 'needs OpenVINO. Export to "onnx", which OpenVINO reads',
+    "torch": 'needs PyTorch. Export to "onnx", or save the weights as `.safetensors`, which PyTorch reads',
 }
 
 
 def export_model(model, filepath, format, verbose, input_signature, platforms, **kwargs):
     """Writes a model in a format; see `Model.export`."""
     if format in INSTEAD:
-        raise NotImplementedError(f"`format=\"{format}\"` {INSTEAD[format]}.")
+        raise NotImplementedError(f'`format="{format}"` {INSTEAD[format]}.')
     allowed = {"stablehlo": (), "onnx": ("opset_version",)}
     check_choice("format", format, allowed, "Model.export")
     unknown = sorted(set(kwargs) - set(allowed[format]))
     if unknown:
-        raise ValueError(f"`export` got the arguments {unknown}, which mean nothing for the format \"{format}\". Leave "
-                         "them out.")
+        raise ValueError(
+            f'`export` got the arguments {unknown}, which mean nothing for the format "{format}". Leave '
+            "them out."
+        )
     verbose = is_interactive_logging_enabled() if verbose is None else verbose
     if format == "onnx":
         onnx_file.write(model, filepath, input_signature, **kwargs)

@@ -22,9 +22,13 @@ class Endpoint:
 
     def __init__(self, exported, weights):
         self._exported, self._weights = exported, weights
-        (_, *arguments), _ = jax.tree_util.tree_unflatten(exported.in_tree, map(_spec, exported.in_avals))
+        (_, *arguments), _ = jax.tree_util.tree_unflatten(
+            exported.in_tree, map(_spec, exported.in_avals)
+        )
         self.input_signature, self.platforms = arguments, tuple(exported.platforms)
-        self.output_signature = jax.tree_util.tree_unflatten(exported.out_tree, map(_spec, exported.out_avals))
+        self.output_signature = jax.tree_util.tree_unflatten(
+            exported.out_tree, map(_spec, exported.out_avals)
+        )
 
     def call(self, *args):
         """The outputs, for functions of yours that are compiled as a whole."""
@@ -38,17 +42,28 @@ class Endpoint:
         return jax.jit(self._exported.call)
 
     def _arrays(self, args):
-        """The arguments as arrays of the dtypes that the program takes, as a model converts its inputs."""
+        """The arguments as arrays of the dtypes that the program takes, as a model converts its
+        inputs.
+        """
         specs, treedef = jax.tree_util.tree_flatten(self.input_signature)
         try:
             values = treedef.flatten_up_to(list(args))
         except (ValueError, TypeError):
-            raise ValueError(explain("An exported program", f"the arguments {text_of(tuple(self.input_signature))}",
-                                     f"the structure {jax.tree_util.tree_structure(args)}")) from None
-        return treedef.unflatten(jnp.asarray(value, spec.dtype) for value, spec in zip(values, specs))
+            raise ValueError(
+                explain(
+                    "An exported program",
+                    f"the arguments {text_of(tuple(self.input_signature))}",
+                    f"the structure {jax.tree_util.tree_structure(args)}",
+                )
+            ) from None
+        return treedef.unflatten(
+            jnp.asarray(value, spec.dtype) for value, spec in zip(values, specs)
+        )
 
     def __repr__(self):
-        return f"<Endpoint {text_of(tuple(self.input_signature))} -> {text_of(self.output_signature)}>"
+        return (
+            f"<Endpoint {text_of(tuple(self.input_signature))} -> {text_of(self.output_signature)}>"
+        )
 
 
 class Artifact:
@@ -56,7 +71,8 @@ class Artifact:
 
     Attributes:
         endpoints: {name: `Endpoint`}.
-        collections: {name: {path of a variable: array}}, of `ExportArchive.add_variable_collection`.
+        collections: {name: {path of a variable: array}}, of
+            `ExportArchive.add_variable_collection`.
         input_signature, output_signature, platforms: of the first endpoint.
 
     >>> import tempfile, jkeras
@@ -84,14 +100,15 @@ def load(filepath, safe_mode=True):
 
     Args:
         filepath: the file.
-        safe_mode: False lets its programs call kernels that are not JAX's own; a file that asks for that can run
-            whatever it likes.
+        safe_mode: False lets its programs call kernels that are not JAX's own; a file that asks for
+            that can run whatever it likes.
 
     Returns:
         An `Artifact`: a function of the inputs.
 
     Raises:
-        SerializationError (a ValueError): the file is damaged, or something else; the message has the path.
+        SerializationError (a ValueError): the file is damaged, or something else; the message has
+        the path.
 
     >>> import tempfile, jkeras
     >>> model = jkeras.Sequential([jkeras.Input((2,)), jkeras.layers.Dense(1, kernel_initializer="ones")])
@@ -104,8 +121,10 @@ def load(filepath, safe_mode=True):
     artifact.check_library()
     with explained(filepath), opened(filepath) as file:
         contents = artifact.read(file, safe_mode)
-        return Artifact({name: Endpoint(*program) for name, program in contents.programs.items()},
-                        contents.collections)
+        return Artifact(
+            {name: Endpoint(*program) for name, program in contents.programs.items()},
+            contents.collections,
+        )
 
 
 def _spec(aval):
@@ -123,4 +142,8 @@ def text_of(structure):
     if isinstance(structure, (list, tuple)):
         inner = ", ".join(map(text_of, structure))
         return f"[{inner}]" if isinstance(structure, list) else f"({inner})"
-    return structure if structure is None else f"{structure.dtype}[{','.join(map(str, structure.shape))}]"
+    return (
+        structure
+        if structure is None
+        else f"{structure.dtype}[{','.join(map(str, structure.shape))}]"
+    )

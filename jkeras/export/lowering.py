@@ -1,4 +1,6 @@
-"""A function on layers as a pure program on their weights, lowered for several platforms at once."""
+"""A function on layers as a pure program on their weights, lowered for several platforms at
+once.
+"""
 
 import contextlib
 import functools
@@ -28,7 +30,8 @@ class Program(typing.NamedTuple):
 
 
 class Inference(frame.Run):
-    """A run that remembers which variables are read, and refuses what a program without state cannot do.
+    """A run that remembers which variables are read, and refuses what a program without state
+    cannot do.
 
     Args:
         values: {id(variable): array}; variables that are not there have their own values.
@@ -43,17 +46,29 @@ class Inference(frame.Run):
         return super().read(variable)
 
     def write(self, variable, value):
-        raise ExportError(explain(self._layer(), "a forward pass that keeps nothing",
-                                  f"one that writes to the variable '{variable.path}'",
-                                  "export a function that takes the state and returns it"))
+        raise ExportError(
+            explain(
+                self._layer(),
+                "a forward pass that keeps nothing",
+                f"one that writes to the variable '{variable.path}'",
+                "export a function that takes the state and returns it",
+            )
+        )
 
     def draw(self, generator):
-        raise ExportError(explain(self._layer(), "a forward pass without random numbers",
-                                  "one that draws some at inference", "draw them outside and pass them as an input"))
+        raise ExportError(
+            explain(
+                self._layer(),
+                "a forward pass without random numbers",
+                "one that draws some at inference",
+                "draw them outside and pass them as an input",
+            )
+        )
 
     def call(self, layer, args, kwargs, bare=False):
         if getattr(layer, "runs_on_host", False) and any(
-                isinstance(v, jax.core.Tracer) for v in jax.tree_util.tree_leaves((args, kwargs))):
+            isinstance(v, jax.core.Tracer) for v in jax.tree_util.tree_leaves((args, kwargs))
+        ):
             raise ExportError(host_layer(layer))
         return super().call(layer, args, kwargs, bare)
 
@@ -63,31 +78,42 @@ class Inference(frame.Run):
 
 def host_layer(layer):
     """The message for a layer that looks at its inputs in Python."""
-    return explain(layer._where, "layers that run on the device", "one that looks at texts or tables on the host",
-                   "export the layers behind it, `Model(layer.output, model.output)`, and call this one before the "
-                   "program")
+    return explain(
+        layer._where,
+        "layers that run on the device",
+        "one that looks at texts or tables on the host",
+        "export the layers behind it, `Model(layer.output, model.output)`, and call this one "
+        "before the program",
+    )
 
 
 def lower(function, arguments, platforms, where):
     """The program of a function of arrays, at inference.
 
-    The weights that it reads are its first argument, not constants inside: XLA takes seconds and copies for these.
+    The weights that it reads are its first argument, not constants inside: XLA takes seconds and
+        copies for these.
 
     Args:
         arguments: structures of `jax.ShapeDtypeStruct`, one for each.
         platforms: names among "cpu", "cuda", "rocm" and "tpu".
         where: names the endpoint in notes to errors.
     """
-    function = function.__wrapped__ if isinstance(function, jax.stages.Wrapped) else function  # no trace of old weights
+    # no trace of old weights
+    function = function.__wrapped__ if isinstance(function, jax.stages.Wrapped) else function
     with explained(arguments, where), on_one_device():
         variables = _variables_of(function, arguments)
 
         def run(weights, *args):
             with Inference(zip(map(id, variables), weights)):
                 return function(*args)
+
         weights = [jax.ShapeDtypeStruct(v.shape, v.own_dtype) for v in variables]
-        return Program(export.export(jax.jit(_for_platforms(run, platforms)), platforms=platforms)(weights, *arguments),
-                       variables)
+        return Program(
+            export.export(jax.jit(_for_platforms(run, platforms)), platforms=platforms)(
+                weights, *arguments
+            ),
+            variables,
+        )
 
 
 def _variables_of(function, arguments):
@@ -99,17 +125,21 @@ def _variables_of(function, arguments):
             y = function(*args)
         used.update(inference.used)
         return y
+
     jax.eval_shape(run, *arguments)
     return list(used.values())
 
 
 def _for_platforms(run, platforms):
     """The function, traced for each kind of platform: the CPU has forms of its own."""
+
     def form(platform):
         def traced(*args):
             with traced_for(platform):
                 return run(*args)
+
         return traced
+
     others = [p for p in platforms if p != "cpu"]
     if not others or others == list(platforms):
         return form(platforms[0])
@@ -118,7 +148,9 @@ def _for_platforms(run, platforms):
 
 @contextlib.contextmanager
 def on_one_device():
-    """Inside this block nothing is laid out over a mesh, which the machine that runs the program may not have."""
+    """Inside this block nothing is laid out over a mesh, which the machine that runs the program
+    may not have.
+    """
     before, settings.distribution = settings.distribution, None
     try:
         yield
@@ -128,20 +160,29 @@ def on_one_device():
 
 @contextlib.contextmanager
 def explained(arguments, where):
-    """Adds to an error for which shapes the function was traced, since letters among them may be the reason."""
+    """Adds to an error for which shapes the function was traced, since letters among them may be
+    the reason.
+    """
     try:
         yield
     except ExportError:
         raise
     except Exception as error:
         if isinstance(error, NotImplementedError) and "callback" in str(error):
-            raise ExportError(explain(where, "a function that runs on the device", "one that calls back into Python "
-                                      "(`jax.pure_callback`, `io_callback` or `jax.debug.print`)")) from error
+            raise ExportError(
+                explain(
+                    where,
+                    "a function that runs on the device",
+                    "one that calls back into Python "
+                    "(`jax.pure_callback`, `io_callback` or `jax.debug.print`)",
+                )
+            ) from error
         shapes = [v.shape for v in jax.tree_util.tree_leaves(arguments)]
         if not all(map(is_known, shapes)):
             error.add_note(
                 f"{where} was traced for inputs of the shapes {', '.join(map(str, shapes))}, where a letter is any "
                 "size. If it depends on a size, say so: `input_signature=[InputSpec(shape=…, dtype=…)]` with numbers; "
                 "or, if on two being equal or one being large enough, `jax.ShapeDtypeStruct` with a shape like "
-                "`jax.export.symbolic_shape(\"b, h, w, 3\", constraints=[\"h >= 32\", \"w >= 32\"])`.")
+                '`jax.export.symbolic_shape("b, h, w, 3", constraints=["h >= 32", "w >= 32"])`.'
+            )
         raise

@@ -28,7 +28,9 @@ def write(model, filepath, input_signature=None, opset_version=OPSET):
     try:
         from jax2onnx import to_onnx
     except ImportError as error:
-        raise ImportError("`format=\"onnx\"` needs the converter jax2onnx: `pip install 'jkeras[onnx]'`.") from error
+        raise ImportError(
+            "`format=\"onnx\"` needs the converter jax2onnx: `pip install 'jkeras[onnx]'`."
+        ) from error
     check_target(filepath, overwrite=True)
     signature = signature_of(model) if input_signature is None else input_signature
     check_texts(model, signature)
@@ -38,16 +40,34 @@ def write(model, filepath, input_signature=None, opset_version=OPSET):
     def run(*values):
         with Inference():
             return model(*treedef.unflatten(values))
-    with explained(arguments, model._where), on_one_device(), traced_for("onnx"), warnings.catch_warnings():
-        outputs = jax.eval_shape(run, *leaves)  # makes the weights, before the converter puts its own into jax.numpy
+
+    with (
+        explained(arguments, model._where),
+        on_one_device(),
+        traced_for("onnx"),
+        warnings.catch_warnings(),
+    ):
+        # makes the weights, before the converter puts its own into jax.numpy
+        outputs = jax.eval_shape(run, *leaves)
         warnings.simplefilter("ignore")  # of dtypes, from the converter's own code
         try:
-            converted = to_onnx(lambda *values: tuple(jax.tree_util.tree_leaves(run(*values))), leaves,
-                                model_name=model.name, opset=opset_version, input_names=names_of(signature),
-                                output_names=_names(outputs))
+            converted = to_onnx(
+                lambda *values: tuple(jax.tree_util.tree_leaves(run(*values))),
+                leaves,
+                model_name=model.name,
+                opset=opset_version,
+                input_names=names_of(signature),
+                output_names=_names(outputs),
+            )
         except NotImplementedError as error:
-            raise ValueError(explain(model._where, "operations that jax2onnx converts", str(error),
-                                     "export to \"stablehlo\"")) from error
+            raise ValueError(
+                explain(
+                    model._where,
+                    "operations that jax2onnx converts",
+                    str(error),
+                    'export to "stablehlo"',
+                )
+            ) from error
     with replacing(filepath) as temporary, open(temporary, "wb") as file:
         file.write(converted.SerializeToString())
 

@@ -1,4 +1,6 @@
-"""What an endpoint takes: one structure of specs for each argument, sizes that are not known as symbols."""
+"""What an endpoint takes: one structure of specs for each argument, sizes that are not known as
+symbols.
+"""
 
 import itertools
 
@@ -16,7 +18,8 @@ BATCH = "b"  # the symbol of all first axes whose size is not known
 
 
 def signature_of(model):
-    """The arguments of a model's call: those of its graph, or, for a subclass, of the shapes that it was built for.
+    """The arguments of a model's call: those of its graph, or, for a subclass, of the shapes that
+    it was built for.
 
     Raises:
         ValueError: the model is not built.
@@ -27,21 +30,31 @@ def signature_of(model):
         return struct if isinstance(struct, list) and len(struct) == 1 else [struct]
     shapes = list((model._build_shapes or {}).values()) if model.built else []
     if not shapes:
-        raise ValueError(explain(model._where, "a model that knows its inputs", "one that is not built",
-                                 "call it on data once, or give the `input_signature`"))
-    return jax.tree_util.tree_map(lambda spec: InputSpec(spec.dtype, (None, *spec.shape[1:])),
-                                  [as_specs(shape, model._input_type) for shape in shapes],
-                                  is_leaf=lambda spec: isinstance(spec, Spec))
+        raise ValueError(
+            explain(
+                model._where,
+                "a model that knows its inputs",
+                "one that is not built",
+                "call it on data once, or give the `input_signature`",
+            )
+        )
+    return jax.tree_util.tree_map(
+        lambda spec: InputSpec(spec.dtype, (None, *spec.shape[1:])),
+        [as_specs(shape, model._input_type) for shape in shapes],
+        is_leaf=lambda spec: isinstance(spec, Spec),
+    )
 
 
 def standardized(signature, where):
     """The arguments as structures of `jax.ShapeDtypeStruct`.
 
-    A first axis whose size is None is the same symbol in all of them; any other such axis has a symbol of its own.
+    A first axis whose size is None is the same symbol in all of them; any other such axis has a
+    symbol of its own.
 
     Args:
-        signature: list of structures of `InputSpec`, `KerasTensor`, `jax.ShapeDtypeStruct` or arrays; of an array the
-            first axis counts as not known. What is not a list is the only argument.
+        signature: list of structures of `InputSpec`, `KerasTensor`, `jax.ShapeDtypeStruct` or
+            arrays; of an array the first axis counts as not known. What is not a list is the only
+            argument.
         where: names the endpoint in messages.
 
     Raises:
@@ -60,8 +73,13 @@ def standardized(signature, where):
 
     def symbol(axis):
         return export.symbolic_shape(next(names) if axis else BATCH, scope=scope)[0]
-    structs = [jax.ShapeDtypeStruct([symbol(axis) if size is None else size for axis, size in enumerate(shape)], dtype)
-               for shape, dtype in specs]
+
+    structs = [
+        jax.ShapeDtypeStruct(
+            [symbol(axis) if size is None else size for axis, size in enumerate(shape)], dtype
+        )
+        for shape, dtype in specs
+    ]
     return jax.tree_util.tree_unflatten(treedef, structs)
 
 
@@ -71,22 +89,47 @@ def names_of(signature):
     >>> names_of([InputSpec(shape=(None, 3), name="a"), InputSpec(shape=(None, 3))])
     ['a', 'input_1']
     """
+
     def name(leaf):
-        return leaf._keras_history[0].name if hasattr(leaf, "_keras_history") else getattr(leaf, "name", None)
-    return [name(leaf) or f"input_{i}" for i, leaf in enumerate(jax.tree_util.tree_leaves(signature))]
+        return (
+            leaf._keras_history[0].name
+            if hasattr(leaf, "_keras_history")
+            else getattr(leaf, "name", None)
+        )
+
+    return [
+        name(leaf) or f"input_{i}" for i, leaf in enumerate(jax.tree_util.tree_leaves(signature))
+    ]
 
 
 def _shape_and_dtype(leaf, where):
     """(shape with None, dtype) of a spec."""
-    if not isinstance(leaf, (InputSpec, graph.KerasTensor, jax.ShapeDtypeStruct)) and not hasattr(leaf, "__array__"):
-        raise TypeError(explain(f"`input_signature` of {where}", "for each argument a structure of `InputSpec`, "
-                                "`KerasTensor`, `jax.ShapeDtypeStruct` or arrays",
-                                f"{leaf!r} (of type {type(leaf).__name__}) in it"))
+    if not isinstance(leaf, (InputSpec, graph.KerasTensor, jax.ShapeDtypeStruct)) and not hasattr(
+        leaf, "__array__"
+    ):
+        raise TypeError(
+            explain(
+                f"`input_signature` of {where}",
+                "for each argument a structure of `InputSpec`, "
+                "`KerasTensor`, `jax.ShapeDtypeStruct` or arrays",
+                f"{leaf!r} (of type {type(leaf).__name__}) in it",
+            )
+        )
     if leaf.shape is None or leaf.dtype is None:
-        raise ValueError(explain(f"`input_signature` of {where}", "a shape and a dtype for each array", f"{leaf!r}"))
+        raise ValueError(
+            explain(
+                f"`input_signature` of {where}", "a shape and a dtype for each array", f"{leaf!r}"
+            )
+        )
     if str(leaf.dtype) == "string":
-        raise ExportError(explain(where, "arrays of numbers", "an input of texts", "export the layers behind those "
-                                  "that take texts, and run these before the program"))
+        raise ExportError(
+            explain(
+                where,
+                "arrays of numbers",
+                "an input of texts",
+                "export the layers behind those that take texts, and run these before the program",
+            )
+        )
     known = isinstance(leaf, (InputSpec, graph.KerasTensor, jax.ShapeDtypeStruct))
     shape = tuple(leaf.shape) if known else (None, *leaf.shape[1:])
     return shape, jax.dtypes.canonicalize_dtype(standardize_dtype(leaf.dtype))

@@ -14,8 +14,8 @@ from jkeras.core.settings import default_seed
 class Initializer(Record):
     """Base of all initializers: `initializer(shape, dtype)` gives the first value of a weight.
 
-    A subclass of yours writes `__call__(shape, dtype=None)`, or `sample(key, shape, dtype)` where it draws random
-    numbers, which is the pure form that `layer.init(key, x)` uses.
+    A subclass of yours writes `__call__(shape, dtype=None)`, or `sample(key, shape, dtype)` where
+    it draws random numbers, which is the pure form that `layer.init(key, x)` uses.
 
     >>> import jax
     >>> class Twos(Initializer):
@@ -31,7 +31,9 @@ class Initializer(Record):
             cls.sample = lambda self, key, shape, dtype=None: self(shape, dtype=dtype)
 
     def __call__(self, shape, dtype=None):
-        raise NotImplementedError(f"{type(self).__name__} must implement `__call__(shape, dtype=None)`.")
+        raise NotImplementedError(
+            f"{type(self).__name__} must implement `__call__(shape, dtype=None)`."
+        )
 
     def sample(self, key, shape, dtype=None):
         """The value under a given JAX key; without a key for what is not random."""
@@ -42,7 +44,9 @@ class Initializer(Record):
         return type(self).from_config(self.get_config())
 
     def _identity(self):
-        """What makes two initializers equal: all fields of a record; for any other class the object itself."""
+        """What makes two initializers equal: all fields of a record; for any other class the object
+        itself.
+        """
         cls = type(self)
         if cls._record_init is not None and cls.__init__ is cls._record_init or not self.__dict__:
             return cls, json.dumps(self.field_config(), sort_keys=True, default=repr)
@@ -68,8 +72,10 @@ class Seed(Kind):
         if isinstance(value, dict):
             value = deserialize(value)
         if not isinstance(value, (int, SeedGenerator)):
-            raise ValueError("`seed` should be an integer or an instance of `jkeras.random.SeedGenerator`. "
-                             f"Received: seed={value!r} (of type {type(value).__name__})")
+            raise ValueError(
+                "`seed` should be an integer or an instance of `jkeras.random.SeedGenerator`. "
+                f"Received: seed={value!r} (of type {type(value).__name__})"
+            )
         return value
 
     def write(self, value):
@@ -79,7 +85,8 @@ class Seed(Kind):
 class RandomInitializer(Initializer):
     """Base of the random ones: `sample` draws from a key, a call draws from the key of the seed.
 
-    With an integer seed every call gives the same values; with a `SeedGenerator` each call gives other ones.
+    With an integer seed every call gives the same values; with a `SeedGenerator` each call gives
+    other ones.
     """
 
     seed: Seed() = None

@@ -55,9 +55,12 @@ class Constant(Initializer):
         return jnp.asarray(self.value).astype(dtype) * jnp.ones(shape, dtype)
 
 
-@record("keras.initializers", "keras.initializers.identity", "keras.initializers.IdentityInitializer")
+@record(
+    "keras.initializers", "keras.initializers.identity", "keras.initializers.IdentityInitializer"
+)
 class Identity(Initializer):
-    """`gain` on the diagonal of a matrix, 0 elsewhere. Raises ValueError for a shape that is not 2D.
+    """`gain` on the diagonal of a matrix, 0 elsewhere. Raises ValueError for a shape that is not
+    2D.
 
     >>> print(Identity()((2, 3)))
     [[1. 0. 0.]
@@ -68,8 +71,10 @@ class Identity(Initializer):
 
     def __call__(self, shape, dtype=None):
         if len(shape) != 2:
-            raise ValueError("Identity: expected a 2D shape, the rows and columns of a matrix. "
-                             f"Received: shape={tuple(shape)} of rank {len(shape)}")
+            raise ValueError(
+                "Identity: expected a 2D shape, the rows and columns of a matrix. "
+                f"Received: shape={tuple(shape)} of rank {len(shape)}"
+            )
         return self.gain * jnp.eye(*shape, dtype=standardize_dtype(dtype))
 
     def get_config(self):
@@ -86,7 +91,8 @@ class STFT(Initializer):
     Args:
         side: "real" (cosine) or "imag" (sine).
         window: name of a scipy window, an array of frame_length values, or None.
-        scaling: divide by the root of the window's energy ("density"), by its sum ("spectrum"), or not (None).
+        scaling: divide by the root of the window's energy ("density"), by its sum ("spectrum"), or
+            not (None).
         periodic: whether the window is made for periodic use; handed to scipy.
 
     >>> STFT("real")((8, 1, 5)).shape
@@ -101,15 +107,21 @@ class STFT(Initializer):
     def __post_init__(self):
         check_choice("side", self.side, ("real", "imag"), "STFT")
         if self.scaling not in (None, "density", "spectrum"):
-            raise ValueError("STFT: `scaling` should be None, 'density' or 'spectrum'. "
-                             f"Received: scaling={self.scaling!r}")
+            raise ValueError(
+                "STFT: `scaling` should be None, 'density' or 'spectrum'. "
+                f"Received: scaling={self.scaling!r}"
+            )
         if isinstance(self.window, str):
             self._window(1)  # raises ValueError for an unknown name
 
     def _window(self, length):
         from scipy.signal import get_window
 
-        return get_window(self.window, length, self.periodic) if isinstance(self.window, str) else self.window
+        return (
+            get_window(self.window, length, self.periodic)
+            if isinstance(self.window, str)
+            else self.window
+        )
 
     def __call__(self, shape, dtype=None):
         dtype = standardize_dtype(dtype)
@@ -122,8 +134,13 @@ class STFT(Initializer):
             return kernel
         window = jnp.asarray(self._window(length), dtype)
         if window.shape != (length,):
-            raise ValueError(f"STFT: expected a window of shape ({length},), the frame length. "
-                             f"Received shape {window.shape}")
-        norm = {"density": lambda: jnp.sqrt(jnp.sum(jnp.square(window))),
-                "spectrum": lambda: jnp.sum(jnp.abs(window)), None: lambda: 1}[self.scaling]()
+            raise ValueError(
+                f"STFT: expected a window of shape ({length},), the frame length. "
+                f"Received shape {window.shape}"
+            )
+        norm = {
+            "density": lambda: jnp.sqrt(jnp.sum(jnp.square(window))),
+            "spectrum": lambda: jnp.sum(jnp.abs(window)),
+            None: lambda: 1,
+        }[self.scaling]()
         return kernel * window.reshape(length, 1, 1) / norm

@@ -75,17 +75,21 @@ def compute_fans(shape, input_axes=None, output_axes=None):
     return shape[-2] * window, shape[-1] * window
 
 
-@record("keras.initializers", "keras.initializers.variance_scaling",
-        arguments="scale, mode, distribution, seed, input_axes, output_axes")
+@record(
+    "keras.initializers",
+    "keras.initializers.variance_scaling",
+    arguments="scale, mode, distribution, seed, input_axes, output_axes",
+)
 class VarianceScaling(RandomInitializer):
-    """Random values of mean 0 and variance `scale / fan`, so that signals keep their size through a layer.
+    """Random values of mean 0 and variance `scale / fan`, so that signals keep their size through a
+    layer.
 
     Args:
         scale: positive number.
         mode: "fan_in" (inputs of a unit), "fan_out" (outputs) or "fan_avg".
         distribution: "truncated_normal" (or "normal"), "untruncated_normal" or "uniform".
-        input_axes, output_axes: the axes of the kernel that count as inputs and outputs, where it is not
-            (*window, in, out).
+        input_axes, output_axes: the axes of the kernel that count as inputs and outputs, where it
+            is not (*window, in, out).
     Raises:
         ValueError: for any other value.
 
@@ -101,10 +105,16 @@ class VarianceScaling(RandomInitializer):
 
     def __post_init__(self):
         if self.scale <= 0.0:
-            raise ValueError(f"Argument `scale` must be a positive float. Received: scale={self.scale}")
+            raise ValueError(
+                f"Argument `scale` must be a positive float. Received: scale={self.scale}"
+            )
         check_choice("mode", self.mode, ("fan_in", "fan_out", "fan_avg"))
         self.distribution = self.distribution.lower()
-        check_choice("distribution", self.distribution, ("uniform", "normal", "truncated_normal", "untruncated_normal"))
+        check_choice(
+            "distribution",
+            self.distribution,
+            ("uniform", "normal", "truncated_normal", "untruncated_normal"),
+        )
         if self.distribution == "normal":
             self.distribution = "truncated_normal"
 
@@ -125,7 +135,8 @@ class VarianceScaling(RandomInitializer):
 class GlorotUniform(VarianceScaling):
     """Uniform on [-limit, limit) with limit = sqrt(6 / (fan_in + fan_out)), also called Xavier.
 
-    Reference: Glorot and Bengio, 2010, "Understanding the difficulty of training deep feedforward neural networks".
+    Reference: Glorot and Bengio, 2010, "Understanding the difficulty of training deep feedforward
+        neural networks".
 
     >>> bool(abs(GlorotUniform(seed=1)((3, 3))).max() <= 1.0)
     True
@@ -138,7 +149,8 @@ class GlorotUniform(VarianceScaling):
 class GlorotNormal(VarianceScaling):
     """Truncated normal with variance 2 / (fan_in + fan_out), also called Xavier.
 
-    Reference: Glorot and Bengio, 2010, "Understanding the difficulty of training deep feedforward neural networks".
+    Reference: Glorot and Bengio, 2010, "Understanding the difficulty of training deep feedforward
+        neural networks".
 
     >>> GlorotNormal(seed=1)((3, 2)).shape
     (3, 2)
@@ -197,13 +209,18 @@ class HeUniform(VarianceScaling):
     scale, distribution = 2.0, "uniform"
 
 
-@record("keras.initializers", "keras.initializers.orthogonal", "keras.initializers.OrthogonalInitializer",
-        arguments="gain, seed")
+@record(
+    "keras.initializers",
+    "keras.initializers.orthogonal",
+    "keras.initializers.OrthogonalInitializer",
+    arguments="gain, seed",
+)
 class Orthogonal(RandomInitializer):
-    """A random matrix with orthonormal rows or columns, times `gain`; leading axes are taken together.
+    """A random matrix with orthonormal rows or columns, times `gain`; leading axes are taken
+    together.
 
-    Raises ValueError for a shape of fewer than two axes. Reference: Saxe et al., 2014, "Exact solutions to the
-    nonlinear dynamics of learning in deep linear neural networks".
+    Raises ValueError for a shape of fewer than two axes. Reference: Saxe et al., 2014, "Exact
+    solutions to the nonlinear dynamics of learning in deep linear neural networks".
 
     >>> q = Orthogonal(seed=1)((3, 3))
     >>> bool(abs(q @ q.T - jnp.eye(3)).max() < 1e-5)
@@ -214,12 +231,15 @@ class Orthogonal(RandomInitializer):
 
     def sample(self, key, shape, dtype=None):
         if len(shape) < 2:
-            raise ValueError("Orthogonal: expected a shape of at least two axes. "
-                             f"Received: shape={tuple(shape)} of rank {len(shape)}")
+            raise ValueError(
+                "Orthogonal: expected a shape of at least two axes. "
+                f"Received: shape={tuple(shape)} of rank {len(shape)}"
+            )
         dtype = jnp.dtype(standardize_dtype(dtype))
         rows, columns = math.prod(shape[:-1]), shape[-1]
         size = (max(rows, columns), min(rows, columns))
-        a = jax.random.normal(key, size, dtype if dtype.itemsize >= 4 else "float32")  # no QR in half precision
+        # no QR in half precision
+        a = jax.random.normal(key, size, dtype if dtype.itemsize >= 4 else "float32")
         q, r = jnp.linalg.qr(a)
         q = q * jnp.sign(jnp.diagonal(r))  # makes the distribution uniform
         return (self.gain * (q.T if rows < columns else q).reshape(shape)).astype(dtype)

@@ -20,19 +20,26 @@ class InitializerFamily(Family):
 
         def initialize_fn(shape, dtype=None):
             if tuple(shape) != tuple(identifier.shape):
-                raise ValueError(f"An array of shape {identifier.shape} was given as the initial value. "
-                                 f"Expected that `shape`, received: shape={tuple(shape)}")
+                raise ValueError(
+                    f"An array of shape {identifier.shape} was given as the initial value. "
+                    f"Expected that `shape`, received: shape={tuple(shape)}"
+                )
             return jnp.asarray(identifier).astype(standardize_dtype(dtype))
+
         return initialize_fn
 
 
-_family = InitializerFamily("initializers", "initializer", {"normal": RandomNormal, "uniform": RandomUniform,
-                                                           "one": Ones, "zero": Zeros})
+_family = InitializerFamily(
+    "initializers",
+    "initializer",
+    {"normal": RandomNormal, "uniform": RandomUniform, "one": Ones, "zero": Zeros},
+)
 
 
 @public("keras.initializers.get")
 def get(identifier):
-    """The initializer that a name, config, class, array or callable `(shape, dtype)` stands for; None for None.
+    """The initializer that a name, config, class, array or callable `(shape, dtype)` stands for;
+    None for None.
 
     >>> get("zeros")
     Zeros()

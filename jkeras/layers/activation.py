@@ -44,7 +44,11 @@ def _not_negative(layer, *names, none=False):
         if value is None and none:
             continue
         if value is None or value < 0:
-            raise ValueError(explain(layer._where, f"`{name}` to be a number that is not negative", f"{name}={value}"))
+            raise ValueError(
+                explain(
+                    layer._where, f"`{name}` to be a number that is not negative", f"{name}={value}"
+                )
+            )
 
 
 @layer("keras.layers")
@@ -66,8 +70,12 @@ class ReLU(ReadyLayer):
         _not_negative(self, "negative_slope", "threshold")
 
     def forward(self, w, inputs, ctx):
-        return activations.relu(inputs, negative_slope=self.negative_slope, max_value=self.max_value,
-                                threshold=self.threshold)
+        return activations.relu(
+            inputs,
+            negative_slope=self.negative_slope,
+            max_value=self.max_value,
+            threshold=self.threshold,
+        )
 
 
 @layer("keras.layers")
@@ -84,7 +92,9 @@ class LeakyReLU(ReadyLayer):
     def _base_init(self, alpha=None, **kwargs):
         super()._base_init(**kwargs)
         if alpha is not None:
-            warnings.warn("Argument `alpha` is deprecated. Use `negative_slope` instead.", stacklevel=4)
+            warnings.warn(
+                "Argument `alpha` is deprecated. Use `negative_slope` instead.", stacklevel=4
+            )
         self.__dict__["_alpha"] = alpha
 
     def __post_init__(self):
@@ -118,7 +128,8 @@ class PReLU(Layer):
     He et al. 2015, arXiv:1502.01852.
 
     Args:
-        shared_axes: axes along which alpha is the same, such as [1, 2] for one alpha in each channel of an image.
+        shared_axes: axes along which alpha is the same, such as [1, 2] for one alpha in each
+            channel of an image.
 
     >>> import numpy as np
     >>> print(PReLU(alpha_initializer="ones")(np.array([[-2.0, 3.0]])))
@@ -134,13 +145,17 @@ class PReLU(Layer):
 
     def __post_init__(self):
         axes = self.shared_axes
-        self.shared_axes = axes if axes is None else list(axes) if isinstance(axes, (list, tuple)) else [axes]
+        self.shared_axes = (
+            axes if axes is None else list(axes) if isinstance(axes, (list, tuple)) else [axes]
+        )
 
     def weight_specs(self, inputs):
         shape, shared = list(inputs.shape[1:]), self.shared_axes or []
         for axis in shared:
             shape[axis - 1] = 1
-        fixed = {i: inputs.shape[i] for i in range(1, inputs.ndim) if i not in shared} if shared else {}
+        fixed = (
+            {i: inputs.shape[i] for i in range(1, inputs.ndim) if i not in shared} if shared else {}
+        )
         self.input_spec = InputSpec(ndim=inputs.ndim, axes=fixed)
         return {"alpha": self.weight("alpha", shape)}
 
@@ -156,8 +171,8 @@ class Softmax(ReadyLayer):
         axis: the axis, or several that are normalized together.
 
     Call arguments:
-        mask: True (or above 0.5) for the entries that count, of a shape that broadcasts to the input's; the others
-            get 0.
+        mask: True (or above 0.5) for the entries that count, of a shape that broadcasts to the
+            input's; the others get 0.
 
     >>> import numpy as np
     >>> print(Softmax()(np.array([1.0, 1.0, 9.0]), mask=np.array([True, True, False])))
@@ -180,8 +195,15 @@ class Softmax(ReadyLayer):
 
     def _checked(self, mask, inputs):
         mask = jnp.asarray(mask)
-        fits = mask.ndim <= inputs.ndim and all(m in (1, n) for m, n in zip(mask.shape[::-1], inputs.shape[::-1]))
+        fits = mask.ndim <= inputs.ndim and all(
+            m in (1, n) for m, n in zip(mask.shape[::-1], inputs.shape[::-1])
+        )
         if not fits:
-            raise ValueError(explain(self._where, f"a mask that broadcasts to the input's shape {inputs.shape}",
-                                     f"a mask of shape {mask.shape}"))
+            raise ValueError(
+                explain(
+                    self._where,
+                    f"a mask that broadcasts to the input's shape {inputs.shape}",
+                    f"a mask of shape {mask.shape}",
+                )
+            )
         return mask if mask.dtype == bool else mask > 0.5

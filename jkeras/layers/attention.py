@@ -15,11 +15,13 @@ from jkeras.random import dropout
 
 
 class SequenceAttention(Layer):
-    """Base: softmax over the scores of a query against keys, then the mean of the values under these weights.
+    """Base: softmax over the scores of a query against keys, then the mean of the values under
+    these weights.
 
-    Called on `[query, value]` or `[query, value, key]`: (batch, target, depth), (batch, source, width),
-    (batch, source, depth) -> (batch, target, width). The mask is `[query mask, value mask]`: values that are masked
-    have no weight, targets that are masked get zeros. A subclass writes `scores`.
+    Called on `[query, value]` or `[query, value, key]`: (batch, target, depth), (batch, source,
+    width), (batch, source, depth) -> (batch, target, width). The mask is `[query mask, value
+    mask]`: values that are masked have no weight, targets that are masked get zeros. A subclass
+    writes `scores`.
     """
 
     use_scale: bool = False
@@ -33,13 +35,20 @@ class SequenceAttention(Layer):
 
     def scores(self, w, query, key):
         """The scores (batch, target, source) of queries against keys."""
-        raise NotImplementedError(f"{type(self).__name__} must define `scores(self, w, query, key)`.")
+        raise NotImplementedError(
+            f"{type(self).__name__} must define `scores(self, w, query, key)`."
+        )
 
     def _check_lists(self, inputs, mask=None):
         for name, given in {"inputs": inputs, "mask": mask}.items():
             if given is not None and (not isinstance(given, list) or not 2 <= len(given) <= 3):
-                raise ValueError(explain(self._where, f"`{name}` as a list [query, value] or [query, value, key]",
-                                         f"{type(given).__name__} {given}"))
+                raise ValueError(
+                    explain(
+                        self._where,
+                        f"`{name}` as a list [query, value] or [query, value, key]",
+                        f"{type(given).__name__} {given}",
+                    )
+                )
 
     def forward(self, w, inputs, *, return_attention_scores=False, use_causal_mask=False, ctx):
         self._check_lists(inputs, ctx.mask)
@@ -51,7 +60,9 @@ class SequenceAttention(Layer):
         if use_causal_mask:
             mask = both(mask, causal_mask(*scores.shape[-2:]))
         if mask is not None:
-            scores = jnp.where(mask, scores, scores - (65504.0 if scores.dtype == "float16" else 1e9))
+            scores = jnp.where(
+                mask, scores, scores - (65504.0 if scores.dtype == "float16" else 1e9)
+            )
         weights = in_float32(jax.nn.softmax, scores)
         if ctx.training and self.dropout > 0:
             weights = dropout(weights, self.dropout, seed=ctx.key)
@@ -67,11 +78,14 @@ class SequenceAttention(Layer):
 
 @layer("keras.layers", arguments="use_scale, score_mode, dropout, seed")
 class Attention(SequenceAttention):
-    """softmax(query key^T) value, on `[query, value]` or `[query, value, key]` (Luong et al. 2015, arXiv:1508.04025).
+    """softmax(query key^T) value, on `[query, value]` or `[query, value, key]` (Luong et al. 2015,
+    arXiv:1508.04025).
 
     Args:
-        use_scale: multiply the scores (in mode "concat" the sum of query and key) by a learned scalar.
-        score_mode: "dot", or "concat": a learned scalar times the sum of tanh(query + key) over the depth.
+        use_scale: multiply the scores (in mode "concat" the sum of query and key) by a learned
+            scalar.
+        score_mode: "dot", or "concat": a learned scalar times the sum of tanh(query + key) over the
+            depth.
         dropout: the fraction of weights that is dropped in training.
     Call arguments:
         mask: `[query mask, value mask]`; either may be None.
@@ -94,7 +108,11 @@ class Attention(SequenceAttention):
     def weight_specs(self, inputs):
         self._check_lists(inputs)
         wanted = {"scale": self.use_scale, "concat_score_weight": self.score_mode == "concat"}
-        return {name: self.weight(name, (), initializer=Ones()) for name, present in wanted.items() if present}
+        return {
+            name: self.weight(name, (), initializer=Ones())
+            for name, present in wanted.items()
+            if present
+        }
 
     def scores(self, w, query, key):
         if self.score_mode == "dot":
@@ -125,8 +143,13 @@ class AdditiveAttention(SequenceAttention):
     def weight_specs(self, inputs):
         self._check_lists(inputs)
         depth = inputs[0].shape[-1]
-        return {"scale": self.weight("scale", (depth,), initializer=GlorotUniform())} if self.use_scale else {}
+        return (
+            {"scale": self.weight("scale", (depth,), initializer=GlorotUniform())}
+            if self.use_scale
+            else {}
+        )
 
     def scores(self, w, query, key):
-        terms = jnp.tanh(query[..., :, None, :] + key[..., None, :, :])  # (batch, target, source, depth)
+        # (batch, target, source, depth)
+        terms = jnp.tanh(query[..., :, None, :] + key[..., None, :, :])
         return jnp.sum(w["scale"] * terms if self.use_scale else terms, axis=-1)

@@ -10,11 +10,17 @@ class Value(Kind):
     """A field that a config may hold as the config of an object: an array, a function."""
 
     def read(self, value):
-        return registry.deserialize(value) if isinstance(value, dict) and "class_name" in value else value
+        return (
+            registry.deserialize(value)
+            if isinstance(value, dict) and "class_name" in value
+            else value
+        )
 
 
 class ReadyLayer(Layer):
-    """Base of layers without weights that are built from the start, so that files record no input shape for them."""
+    """Base of layers without weights that are built from the start, so that files record no input
+    shape for them.
+    """
 
     supports_masking = True
     announces_compute_dtype = True
@@ -52,5 +58,7 @@ def sizes(value, n, name, where, zero=False):
         ok = False
     if not ok:
         kind = "non-negative" if zero else "positive"
-        raise ValueError(explain(where, f"`{name}` to be one {kind} integer or {n} of them", f"{name}={value!r}"))
+        raise ValueError(
+            explain(where, f"`{name}` to be one {kind} integer or {n} of them", f"{name}={value!r}")
+        )
     return given

@@ -11,12 +11,22 @@ from jkeras.core.rng import SeedGenerator
 from jkeras.core.settings import standardize_data_format
 from jkeras.layers.base import sizes
 from jkeras.layers.recurrent import CellLayer
-from jkeras.layers.recurrent_cells import (CONSTRAINTS, INITIALIZERS, RATES, REGULARIZERS, Cell, ForgetBias, GateFields,
-                                           gates)
+from jkeras.layers.recurrent_cells import (
+    CONSTRAINTS,
+    INITIALIZERS,
+    RATES,
+    REGULARIZERS,
+    Cell,
+    ForgetBias,
+    GateFields,
+    gates,
+)
 
 WINDOW = "filters kernel_size strides padding data_format dilation_rate activation recurrent_activation use_bias"
-ARGUMENTS = (f"{WINDOW} {INITIALIZERS} unit_forget_bias {REGULARIZERS} activity_regularizer {CONSTRAINTS} {RATES} seed "
-             "return_sequences return_state go_backwards stateful unroll zero_output_for_mask")
+ARGUMENTS = (
+    f"{WINDOW} {INITIALIZERS} unit_forget_bias {REGULARIZERS} activity_regularizer {CONSTRAINTS} "
+    f"{RATES} seed return_sequences return_state go_backwards stateful unroll zero_output_for_mask"
+)
 
 
 class ConvFields(GateFields):
@@ -31,12 +41,16 @@ class ConvFields(GateFields):
     unit_forget_bias: bool = True
 
 
-@layer("keras.src.layers.rnn.conv_lstm",
-       arguments=f"rank {WINDOW} {INITIALIZERS} unit_forget_bias {REGULARIZERS} {CONSTRAINTS} {RATES} seed")
+@layer(
+    "keras.src.layers.rnn.conv_lstm",
+    arguments=f"rank {WINDOW} {INITIALIZERS} unit_forget_bias {REGULARIZERS} {CONSTRAINTS} "
+    f"{RATES} seed",
+)
 class ConvLSTMCell(ConvFields, Cell):
     """One step of an LSTM over images: the gates are convolutions of the input and of the state h.
 
-    The convolution of the input has strides, padding and dilation; that of the state keeps its size.
+    The convolution of the input has strides, padding and dilation; that of the state keeps its
+    size.
     """
 
     rank: int
@@ -49,11 +63,17 @@ class ConvLSTMCell(ConvFields, Cell):
         self._settle()
         for name in ("kernel_size", "strides", "dilation_rate"):
             setattr(self, name, sizes(getattr(self, name), self.rank, name, self._where))
-        self.padding, self.data_format = self.padding.lower(), standardize_data_format(self.data_format)
+        self.padding = self.padding.lower()
+        self.data_format = standardize_data_format(self.data_format)
         check_choice("padding", self.padding, ("valid", "same"), self._where)
         if max(self.strides) > 1 and max(self.dilation_rate) > 1:
-            raise ValueError(explain(self._where, "either `strides` or `dilation_rate` to be 1",
-                                     f"strides={self.strides} and dilation_rate={self.dilation_rate}"))
+            raise ValueError(
+                explain(
+                    self._where,
+                    "either `strides` or `dilation_rate` to be 1",
+                    f"strides={self.strides} and dilation_rate={self.dilation_rate}",
+                )
+            )
 
     @property
     def units(self):
@@ -75,8 +95,14 @@ class ConvLSTMCell(ConvFields, Cell):
 
     def _input_size(self, x):
         if None in x.shape[1:]:
-            raise ValueError(explain(self._where, "images of known size", f"shape {x.shape}",
-                                     "give the whole shape to `Input(shape=…)`"))
+            raise ValueError(
+                explain(
+                    self._where,
+                    "images of known size",
+                    f"shape {x.shape}",
+                    "give the whole shape to `Input(shape=…)`",
+                )
+            )
         self._image_shape = x.shape[1:]
         return x.shape[self._axis]
 
@@ -86,8 +112,13 @@ class ConvLSTMCell(ConvFields, Cell):
     def get_initial_state(self, batch_size=None):
         """Zeros for h and c."""
         kernel = (*self.kernel_size, self._image_shape[-1 if self._axis == -1 else 0], self.filters)
-        shape = jax.eval_shape(self._slide, *(jax.ShapeDtypeStruct(s, self.compute_dtype) for s in (
-            (batch_size, *self._image_shape), kernel))).shape
+        shape = jax.eval_shape(
+            self._slide,
+            *(
+                jax.ShapeDtypeStruct(s, self.compute_dtype)
+                for s in ((batch_size, *self._image_shape), kernel)
+            ),
+        ).shape
         return [jnp.zeros(shape, self.compute_dtype)] * 2
 
     def _slide(self, x, kernel):
@@ -103,10 +134,17 @@ class ConvLSTMCell(ConvFields, Cell):
 
     def advance(self, w, z, states, masks):
         h, c = states
-        z = z + gates(h, w["recurrent_kernel"], masks,
-                      lambda h, kernel: ops.conv(h, kernel, 1, "same", self.data_format), self._axis)
+        z = z + gates(
+            h,
+            w["recurrent_kernel"],
+            masks,
+            lambda h, kernel: ops.conv(h, kernel, 1, "same", self.data_format),
+            self._axis,
+        )
         i, f, candidate, o = jnp.split(z, 4, axis=self._axis)
-        c = self.recurrent_activation(f) * c + self.recurrent_activation(i) * self.activation(candidate)
+        c = self.recurrent_activation(f) * c + self.recurrent_activation(i) * self.activation(
+            candidate
+        )
         h = self.recurrent_activation(o) * self.activation(c)
         return h, (h, c)
 
@@ -125,8 +163,8 @@ class ConvLSTM(ConvFields, CellLayer):
 class ConvLSTM1D(ConvLSTM):
     """LSTM over sequences of lines: (batch, time, size, channels) -> (batch, size', filters).
 
-    As `LSTM`, with convolutions in place of the matrix products: that of the input as in `Conv1D`, that of the state
-    without strides and with "same" padding.
+    As `LSTM`, with convolutions in place of the matrix products: that of the input as in `Conv1D`,
+    that of the state without strides and with "same" padding.
 
     >>> ConvLSTM1D(2, 3)(jnp.ones((1, 4, 8, 3))).shape
     (1, 6, 2)
@@ -139,7 +177,8 @@ class ConvLSTM1D(ConvLSTM):
 
 @layer("keras.layers", arguments=ARGUMENTS, keyword_only="unroll zero_output_for_mask")
 class ConvLSTM2D(ConvLSTM):
-    """LSTM over sequences of images: (batch, time, rows, cols, channels) -> (batch, rows', cols', filters).
+    """LSTM over sequences of images: (batch, time, rows, cols, channels) -> (batch, rows', cols',
+    filters).
 
     With `return_sequences` the output has a time axis too. See `ConvLSTM1D`.
 

@@ -11,12 +11,16 @@ from jkeras.core.settings import standardize_data_format
 from jkeras.layers.base import sizes
 from jkeras.layers.lora import LoraLayer
 
-KERNEL = ("kernel_initializer bias_initializer kernel_regularizer bias_regularizer activity_regularizer "
-          "kernel_constraint bias_constraint")
+KERNEL = (
+    "kernel_initializer bias_initializer kernel_regularizer bias_regularizer activity_regularizer "
+    "kernel_constraint bias_constraint"
+)
 
 
 class Sliding(Layer):
-    """Base of all convolutions: weights that meet the input at every place, then a bias and an activation."""
+    """Base of all convolutions: weights that meet the input at every place, then a bias and an
+    activation.
+    """
 
     kernel_size: Any
     strides: Any = 1
@@ -46,11 +50,19 @@ class Sliding(Layer):
         for name in self._counts:
             value = getattr(self, name)
             if value is not None and value <= 0:
-                raise ValueError(explain(where, f"a positive integer for `{name}`", f"{name}={value}"))
+                raise ValueError(
+                    explain(where, f"a positive integer for `{name}`", f"{name}={value}")
+                )
         if self._stride_or_dilation and max(self.strides) > 1 and max(self.dilation_rate) > 1:
-            raise ValueError(explain(where, "either `strides` or `dilation_rate` to be 1",
-                                     f"strides={self.strides} and dilation_rate={self.dilation_rate}"))
-        self.padding, self.data_format = self.padding.lower(), standardize_data_format(self.data_format)
+            raise ValueError(
+                explain(
+                    where,
+                    "either `strides` or `dilation_rate` to be 1",
+                    f"strides={self.strides} and dilation_rate={self.dilation_rate}",
+                )
+            )
+        self.padding = self.padding.lower()
+        self.data_format = standardize_data_format(self.data_format)
         self.input_spec = InputSpec(min_ndim=self.rank + 2)
 
     @property
@@ -60,15 +72,31 @@ class Sliding(Layer):
     def _channels(self, x):
         """The number of channels of the input, checked; from now on the layer takes no other."""
         if x.ndim != self.rank + 2 or x.shape[self._channel_axis] is None:
-            raise ValueError(explain(self._where, f"an input with batch, channels of known number ({self.data_format}) "
-                                     f"and {self.rank} spatial axes", f"shape {x.shape}"))
+            raise ValueError(
+                explain(
+                    self._where,
+                    f"an input with batch, channels of known number ({self.data_format}) "
+                    f"and {self.rank} spatial axes",
+                    f"shape {x.shape}",
+                )
+            )
         space = x.shape[1:-1] if self.data_format == "channels_last" else x.shape[2:]
         for size, k, dilation in zip(space, self.kernel_size, self.dilation_rate):
-            if self._shrinks and self.padding == "valid" and size is not None and size < (k - 1) * dilation + 1:
-                raise ValueError(explain(
-                    self._where, f"an input that a kernel of size {self.kernel_size} with dilation "
-                    f"{self.dilation_rate} fits into", f"shape {x.shape}: the output would be empty",
-                    "use a smaller kernel or padding='same'"))
+            if (
+                self._shrinks
+                and self.padding == "valid"
+                and size is not None
+                and size < (k - 1) * dilation + 1
+            ):
+                raise ValueError(
+                    explain(
+                        self._where,
+                        f"an input that a kernel of size {self.kernel_size} with dilation "
+                        f"{self.dilation_rate} fits into",
+                        f"shape {x.shape}: the output would be empty",
+                        "use a smaller kernel or padding='same'",
+                    )
+                )
         channels = x.shape[self._channel_axis]
         self.input_spec = InputSpec(min_ndim=self.rank + 2, axes={self._channel_axis: channels})
         return channels
@@ -78,8 +106,12 @@ class Sliding(Layer):
 
     def _options(self):
         """What the functions of `ops` take."""
-        return {"strides": self.strides, "padding": self.padding, "data_format": self.data_format,
-                "dilation_rate": self.dilation_rate}
+        return {
+            "strides": self.strides,
+            "padding": self.padding,
+            "data_format": self.data_format,
+            "dilation_rate": self.dilation_rate,
+        }
 
     def _slide(self, w, x):
         """The convolution itself."""
@@ -89,11 +121,14 @@ class Sliding(Layer):
         y = self._slide(w, x)
         if self.use_bias:
             bias = w["bias"]
-            y = y + (bias if self.data_format == "channels_last" else bias.reshape(-1, *[1] * self.rank))
+            y = y + (
+                bias if self.data_format == "channels_last" else bias.reshape(-1, *[1] * self.rank)
+            )
         return self.activation(y)
 
 
 # ---------------------------------------------------------------- convolution
+
 
 class Convolution(Sliding, LoraLayer):
     """Base of Conv1D, Conv2D and Conv3D."""
@@ -110,23 +145,38 @@ class Convolution(Sliding, LoraLayer):
     def __post_init__(self):
         super().__post_init__()
         if self.filters is not None and self.filters % self.groups:
-            raise ValueError(explain(self._where, "`filters` to be divisible by `groups`",
-                                     f"filters={self.filters} and groups={self.groups}"))
+            raise ValueError(
+                explain(
+                    self._where,
+                    "`filters` to be divisible by `groups`",
+                    f"filters={self.filters} and groups={self.groups}",
+                )
+            )
 
     def weight_specs(self, x):
         channels = self._channels(x)
         if channels % self.groups:
-            raise ValueError(explain(self._where, f"input channels divisible by groups={self.groups}",
-                                     f"{channels} channels in shape {x.shape}"))
+            raise ValueError(
+                explain(
+                    self._where,
+                    f"input channels divisible by groups={self.groups}",
+                    f"{channels} channels in shape {x.shape}",
+                )
+            )
         kernel = self.weight("kernel", (*self.kernel_size, channels // self.groups, self.filters))
         return self._with_bias({"kernel": kernel}, self.filters)
 
     def convolution_op(self, inputs, kernel):
-        """The convolution without bias and activation, for subclasses that change the kernel first."""
+        """The convolution without bias and activation, for subclasses that change the kernel
+        first.
+        """
         options = self._options()
         if self.padding == "causal":
             ahead = (self.dilation_rate[0] * (self.kernel_size[0] - 1), 0)
-            inputs = jnp.pad(inputs, [(0, 0), ahead, (0, 0)] if self._channel_axis == -1 else [(0, 0), (0, 0), ahead])
+            inputs = jnp.pad(
+                inputs,
+                [(0, 0), ahead, (0, 0)] if self._channel_axis == -1 else [(0, 0), (0, 0), ahead],
+            )
             options["padding"] = "valid"
         return ops.conv(inputs, kernel, **options)
 
@@ -134,16 +184,19 @@ class Convolution(Sliding, LoraLayer):
         return self.convolution_op(x, self.adapted(w))
 
 
-CONVOLUTION = dict(arguments="filters kernel_size strides padding data_format dilation_rate groups activation use_bias "
-                             f"{KERNEL} lora_rank lora_alpha", keyword_only="lora_rank lora_alpha")
+CONVOLUTION = dict(
+    arguments="filters kernel_size strides padding data_format dilation_rate groups activation "
+    f"use_bias {KERNEL} lora_rank lora_alpha",
+    keyword_only="lora_rank lora_alpha",
+)
 
 
 @layer("keras.layers", "keras.layers.Convolution1D", **CONVOLUTION)
 class Conv1D(Convolution):
     """Convolution over time: (batch, time, channels) -> (batch, new time, filters).
 
-    Arguments as of `Conv2D`; `padding` may also be "causal": zeros in front only, so that no output sees what is
-    later in the input.
+    Arguments as of `Conv2D`; `padding` may also be "causal": zeros in front only, so that no output
+    sees what is later in the input.
 
     >>> import numpy as np
     >>> Conv1D(4, 3, padding="causal")(np.ones((2, 10, 5))).shape
@@ -155,12 +208,15 @@ class Conv1D(Convolution):
 
 @layer("keras.layers", "keras.layers.Convolution2D", **CONVOLUTION)
 class Conv2D(Convolution):
-    """Convolution over images: (batch, height, width, channels) -> (batch, new height, new width, filters).
+    """Convolution over images: (batch, height, width, channels) -> (batch, new height, new width,
+    filters).
 
     Args:
         filters: the number of output channels.
-        kernel_size, strides, dilation_rate: int, or one for each spatial axis; one of the last two must be 1.
-        padding: "valid" (none) or "same" (zeros around, so that the output has the size of the input / strides).
+        kernel_size, strides, dilation_rate: int, or one for each spatial axis; one of the last two
+            must be 1.
+        padding: "valid" (none) or "same" (zeros around, so that the output has the size of the
+            input / strides).
         data_format: "channels_last", or "channels_first" for (batch, channels, height, width).
         groups: into how many groups the channels are cut; each gives its share of the filters.
         lora_rank, lora_alpha: train a low-rank change of the kernel only, see `enable_lora`.
@@ -177,7 +233,8 @@ class Conv2D(Convolution):
 
 @layer("keras.layers", "keras.layers.Convolution3D", **CONVOLUTION)
 class Conv3D(Convolution):
-    """Convolution over volumes or video: (batch, depth, height, width, channels) -> (batch, *new sizes, filters).
+    """Convolution over volumes or video: (batch, depth, height, width, channels) -> (batch, *new
+    sizes, filters).
 
     Arguments as of `Conv2D`.
 
@@ -190,6 +247,7 @@ class Conv3D(Convolution):
 
 
 # ---------------------------------------------------------------- transposed convolution
+
 
 class TransposedConvolution(Sliding):
     """Base of Conv1DTranspose, Conv2DTranspose and Conv3DTranspose."""
@@ -205,21 +263,32 @@ class TransposedConvolution(Sliding):
     def __post_init__(self):
         super().__post_init__()
         if self.output_padding is not None:
-            self.output_padding = sizes(self.output_padding, self.rank, "output_padding", self._where, zero=True)
+            self.output_padding = sizes(
+                self.output_padding, self.rank, "output_padding", self._where, zero=True
+            )
             if any(p >= s for p, s in zip(self.output_padding, self.strides)):
-                raise ValueError(explain(self._where, "`output_padding` smaller than `strides` on each axis",
-                                         f"output_padding={self.output_padding} and strides={self.strides}"))
+                raise ValueError(
+                    explain(
+                        self._where,
+                        "`output_padding` smaller than `strides` on each axis",
+                        f"output_padding={self.output_padding} and strides={self.strides}",
+                    )
+                )
 
     def weight_specs(self, x):
         kernel = self.weight("kernel", (*self.kernel_size, self.filters, self._channels(x)))
         return self._with_bias({"kernel": kernel}, self.filters)
 
     def _slide(self, w, x):
-        return ops.conv_transpose(x, w["kernel"], output_padding=self.output_padding, **self._options())
+        return ops.conv_transpose(
+            x, w["kernel"], output_padding=self.output_padding, **self._options()
+        )
 
 
-TRANSPOSED = ("filters kernel_size strides padding output_padding data_format dilation_rate activation use_bias "
-              f"{KERNEL}")
+TRANSPOSED = (
+    "filters kernel_size strides padding output_padding data_format dilation_rate activation "
+    f"use_bias {KERNEL}"
+)
 
 
 @layer("keras.layers", "keras.layers.Convolution1DTranspose", arguments=TRANSPOSED)
@@ -238,12 +307,13 @@ class Conv1DTranspose(TransposedConvolution):
 
 @layer("keras.layers", "keras.layers.Convolution2DTranspose", arguments=TRANSPOSED)
 class Conv2DTranspose(TransposedConvolution):
-    """Transposed convolution of images, which makes them larger: what the gradient of a `Conv2D` does.
+    """Transposed convolution of images, which makes them larger: what the gradient of a `Conv2D`
+    does.
 
     Args:
         filters, kernel_size, strides, padding, data_format, dilation_rate: as of `Conv2D`.
-        output_padding: extra size on one side, less than `strides`; None: with "same" padding the output has the size
-            of the input * strides.
+        output_padding: extra size on one side, less than `strides`; None: with "same" padding the
+            output has the size of the input * strides.
 
     >>> import numpy as np
     >>> Conv2DTranspose(8, 3, strides=2, padding="same")(np.ones((2, 7, 7, 4))).shape
@@ -253,8 +323,11 @@ class Conv2DTranspose(TransposedConvolution):
     strides = dilation_rate = (1, 1)
 
 
-@layer("keras.layers", "keras.layers.Convolution3DTranspose",
-       arguments=TRANSPOSED.replace("output_padding data_format", "data_format output_padding"))
+@layer(
+    "keras.layers",
+    "keras.layers.Convolution3DTranspose",
+    arguments=TRANSPOSED.replace("output_padding data_format", "data_format output_padding"),
+)
 class Conv3DTranspose(TransposedConvolution):
     """Transposed convolution of volumes or video. Arguments as of `Conv2DTranspose`.
 
@@ -267,6 +340,7 @@ class Conv3DTranspose(TransposedConvolution):
 
 
 # ---------------------------------------------------------------- channel by channel
+
 
 class ChannelByChannel(Sliding):
     """Base of the layers that convolve each channel on its own."""
@@ -287,9 +361,11 @@ class ChannelByChannel(Sliding):
         return ops.depthwise_conv(x, w["kernel"], **self._options())
 
 
-DEPTHWISE = ("kernel_size strides padding depth_multiplier data_format dilation_rate activation use_bias "
-             "depthwise_initializer bias_initializer depthwise_regularizer bias_regularizer activity_regularizer "
-             "depthwise_constraint bias_constraint")
+DEPTHWISE = (
+    "kernel_size strides padding depth_multiplier data_format dilation_rate activation use_bias "
+    "depthwise_initializer bias_initializer depthwise_regularizer bias_regularizer "
+    "activity_regularizer depthwise_constraint bias_constraint"
+)
 
 
 @layer("keras.layers", arguments=DEPTHWISE)
@@ -331,24 +407,36 @@ class Separable(ChannelByChannel):
 
     def weight_specs(self, x):
         channels = self._channels(x)
-        return self._with_bias({
-            "depthwise_kernel": self.weight("depthwise", (*self.kernel_size, channels, self.depth_multiplier)),
-            "pointwise_kernel": self.weight("pointwise", (*[1] * self.rank, channels * self.depth_multiplier,
-                                                          self.filters))}, self.filters)
+        return self._with_bias(
+            {
+                "depthwise_kernel": self.weight(
+                    "depthwise", (*self.kernel_size, channels, self.depth_multiplier)
+                ),
+                "pointwise_kernel": self.weight(
+                    "pointwise", (*[1] * self.rank, channels * self.depth_multiplier, self.filters)
+                ),
+            },
+            self.filters,
+        )
 
     def _slide(self, w, x):
-        return ops.separable_conv(x, w["depthwise_kernel"], w["pointwise_kernel"], **self._options())
+        return ops.separable_conv(
+            x, w["depthwise_kernel"], w["pointwise_kernel"], **self._options()
+        )
 
 
-SEPARABLE = ("filters kernel_size strides padding data_format dilation_rate depth_multiplier activation use_bias "
-             "depthwise_initializer pointwise_initializer bias_initializer depthwise_regularizer "
-             "pointwise_regularizer bias_regularizer activity_regularizer depthwise_constraint pointwise_constraint "
-             "bias_constraint")
+SEPARABLE = (
+    "filters kernel_size strides padding data_format dilation_rate depth_multiplier activation "
+    "use_bias depthwise_initializer pointwise_initializer bias_initializer depthwise_regularizer "
+    "pointwise_regularizer bias_regularizer activity_regularizer depthwise_constraint "
+    "pointwise_constraint bias_constraint"
+)
 
 
 @layer("keras.layers", "keras.layers.SeparableConvolution1D", arguments=SEPARABLE)
 class SeparableConv1D(Separable):
-    """Convolution over time of each channel on its own, then a mix of the channels. Arguments as of `SeparableConv2D`.
+    """Convolution over time of each channel on its own, then a mix of the channels. Arguments as of
+    `SeparableConv2D`.
 
     >>> import numpy as np
     >>> SeparableConv1D(4, 3)(np.ones((2, 10, 5))).shape
@@ -364,8 +452,8 @@ class SeparableConv2D(Separable):
 
     Args:
         filters: the number of output channels.
-        kernel_size, strides, padding, data_format, dilation_rate, depth_multiplier: of the first step, as of
-            `DepthwiseConv2D`.
+        kernel_size, strides, padding, data_format, dilation_rate, depth_multiplier: of the first
+            step, as of `DepthwiseConv2D`.
 
     Chollet 2016, arXiv:1610.02357.
 

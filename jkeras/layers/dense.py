@@ -2,7 +2,14 @@
 
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import layer
-from jkeras.core.record import HIDDEN, Activation, ActivityRegularizer, Constraint, Initializer, Regularizer
+from jkeras.core.record import (
+    HIDDEN,
+    Activation,
+    ActivityRegularizer,
+    Constraint,
+    Initializer,
+    Regularizer,
+)
 from jkeras.layers.lora import LoraLayer
 from jkeras.layers.quantized import Quantization
 from jkeras.ops.kernels_dot import contract_last
@@ -16,8 +23,9 @@ class Dense(LoraLayer):
         units: size of the output's last axis.
         activation: function of the result, by default none.
         use_bias: whether a vector is added.
-        lora_rank, lora_alpha: if given, the kernel is frozen and a low-rank addition is trained; see `enable_lora`,
-            which takes an alpha that is not the rank (the one given here counts for nothing, as in Keras).
+        lora_rank, lora_alpha: if given, the kernel is frozen and a low-rank addition is trained;
+            see `enable_lora`, which takes an alpha that is not the rank (the one given here counts
+            for nothing, as in Keras).
         quantization_config: how the kernel is kept in few bits; see `quantize`.
 
     >>> import numpy as np
@@ -45,7 +53,10 @@ class Dense(LoraLayer):
     def __post_init__(self):
         super().__post_init__()
         if not isinstance(self.units, int) or self.units <= 0:
-            raise ValueError(f"{self._where}: expected a positive integer for `units`. Received: units={self.units}")
+            raise ValueError(
+                f"{self._where}: expected a positive integer for `units`. Received: "
+                f"units={self.units}"
+            )
         self.input_spec = InputSpec(min_ndim=2)
 
     def weight_specs(self, x):

@@ -26,15 +26,25 @@ class _Noise(ReadyLayer):
         super().__post_init__()
         amount = getattr(self, self._amount)
         if not 0 <= amount <= 1:
-            raise ValueError(explain(self._where, f"`{self._amount}` between 0 and 1", f"{self._amount}={amount}"))
+            raise ValueError(
+                explain(
+                    self._where, f"`{self._amount}` between 0 and 1", f"{self._amount}={amount}"
+                )
+            )
         if amount > 0:
             self.seed_generator = SeedGenerator(self.seed)
 
     def forward(self, w, inputs, ctx):
-        return self.disturb(inputs, ctx.key) if ctx.training and getattr(self, self._amount) > 0 else inputs
+        return (
+            self.disturb(inputs, ctx.key)
+            if ctx.training and getattr(self, self._amount) > 0
+            else inputs
+        )
 
     def compute_output_spec(self, inputs, **kwargs):
-        """The input's shape: nothing to trace, a `noise_shape` for one batch size need not fit another."""
+        """The input's shape: nothing to trace, a `noise_shape` for one batch size need not fit
+        another.
+        """
         return KerasTensor(inputs.shape, self.compute_dtype)
 
     def disturb(self, inputs, key):
@@ -44,11 +54,13 @@ class _Noise(ReadyLayer):
 
 @layer("keras.layers")
 class Dropout(_Noise):
-    """In training sets entries to 0 at random and scales the others by `1 / (1 - rate)` (Srivastava et al. 2014, JMLR).
+    """In training sets entries to 0 at random and scales the others by `1 / (1 - rate)` (Srivastava
+    et al. 2014, JMLR).
 
     Args:
         rate: the share of entries that are dropped.
-        noise_shape: shape of the random mask, 1 where an axis shares it, None where it is the input's.
+        noise_shape: shape of the random mask, 1 where an axis shares it, None where it is the
+            input's.
         seed: integer.
 
     >>> import numpy as np
@@ -66,14 +78,22 @@ class Dropout(_Noise):
         if shape is None:
             return
         valid = isinstance(shape, (tuple, list)) and all(
-            d is None or isinstance(d, int) and d > 0 for d in shape)
+            d is None or isinstance(d, int) and d > 0 for d in shape
+        )
         if not valid:
-            raise ValueError(explain(self._where, "`noise_shape` to be a tuple of positive integers and None",
-                                     f"noise_shape={shape!r}"))
+            raise ValueError(
+                explain(
+                    self._where,
+                    "`noise_shape` to be a tuple of positive integers and None",
+                    f"noise_shape={shape!r}",
+                )
+            )
         self.noise_shape = tuple(shape)
 
     def disturb(self, inputs, key):
-        return random.dropout(inputs, self.rate, noise_shape=self.mask_shape(inputs.shape), seed=key)
+        return random.dropout(
+            inputs, self.rate, noise_shape=self.mask_shape(inputs.shape), seed=key
+        )
 
     def mask_shape(self, shape):
         """The shape of the random mask for an input's shape."""
@@ -93,7 +113,11 @@ class _SpatialDropout(Dropout):
 
     def mask_shape(self, shape):
         ones = (1,) * (self._ndim - 2)
-        return (*shape[:2], *ones) if self.data_format == "channels_first" else (shape[0], *ones, shape[-1])
+        return (
+            (*shape[:2], *ones)
+            if self.data_format == "channels_first"
+            else (shape[0], *ones, shape[-1])
+        )
 
     def get_config(self):
         return {**self.field_config(), "name": self.name, "dtype": self.dtype}
@@ -101,7 +125,8 @@ class _SpatialDropout(Dropout):
 
 @layer("keras.layers", arguments="rate, seed, name, dtype")
 class SpatialDropout1D(_SpatialDropout):
-    """Dropout of whole channels: in training a channel is 0 at all steps, or scaled: (batch, time, channels).
+    """Dropout of whole channels: in training a channel is 0 at all steps, or scaled: (batch, time,
+    channels).
 
     >>> import numpy as np
     >>> SpatialDropout1D(0.5)(np.ones((2, 4, 3)), training=True).shape
@@ -152,7 +177,9 @@ class GaussianDropout(_Noise):
 
     def disturb(self, inputs, key):
         deviation = math.sqrt(self.rate / (1.0 - self.rate))
-        return inputs * random.normal(inputs.shape, mean=1.0, stddev=deviation, dtype=self.compute_dtype, seed=key)
+        return inputs * random.normal(
+            inputs.shape, mean=1.0, stddev=deviation, dtype=self.compute_dtype, seed=key
+        )
 
 
 @layer("keras.layers")
@@ -172,7 +199,9 @@ class GaussianNoise(_Noise):
     _amount = "stddev"
 
     def disturb(self, inputs, key):
-        return inputs + random.normal(inputs.shape, stddev=self.stddev, dtype=self.compute_dtype, seed=key)
+        return inputs + random.normal(
+            inputs.shape, stddev=self.stddev, dtype=self.compute_dtype, seed=key
+        )
 
 
 ALPHA, SCALE = 1.6732632423543772, 1.0507009873554805  # of the selu function
@@ -180,7 +209,8 @@ ALPHA, SCALE = 1.6732632423543772, 1.0507009873554805  # of the selu function
 
 @layer("keras.layers")
 class AlphaDropout(_Noise):
-    """Dropout for selu networks: dropped entries take selu's lowest value, and mean and variance stay as they were.
+    """Dropout for selu networks: dropped entries take selu's lowest value, and mean and variance
+    stay as they were.
 
     Klambauer et al. 2017, arXiv:1706.02515.
 
@@ -207,7 +237,8 @@ class AlphaDropout(_Noise):
 
 @layer("keras.layers")
 class ActivityRegularization(ReadyLayer):
-    """Its input, unchanged, with the penalty `l1 * sum(|x|) + l2 * sum(x ** 2)`, by batch size, added to the loss.
+    """Its input, unchanged, with the penalty `l1 * sum(|x|) + l2 * sum(x ** 2)`, by batch size,
+    added to the loss.
 
     >>> import numpy as np
     >>> layer = ActivityRegularization(l1=0.5)

@@ -20,11 +20,14 @@ from jkeras.quantizers.coding import Coding
 
 @layer("keras.layers")
 class EinsumDense(LoraLayer):
-    """Affine map along the axes that an einsum equation names: `activation(einsum(equation, x, kernel) + bias)`.
+    """Affine map along the axes that an einsum equation names: `activation(einsum(equation, x,
+    kernel) + bias)`.
 
     Args:
-        equation: such as "abc,cd->abd"; its first operand is the input, "..." stands for batch axes.
-        output_shape: shape of the output without the batch axis; None where it follows from the input.
+        equation: such as "abc,cd->abd"; its first operand is the input, "..." stands for batch
+            axes.
+        output_shape: shape of the output without the batch axis; None where it follows from the
+            input.
         bias_axes: letters of the output's axes that have a bias, such as "d"; None: no bias.
 
     >>> import numpy as np
@@ -55,7 +58,9 @@ class EinsumDense(LoraLayer):
         self.output_shape = (shape,) if isinstance(shape, int) else tuple(shape)
 
     def weight_specs(self, x):
-        kernel, bias = einsum_weight_shapes(self.equation, self.bias_axes, x.shape, self.output_shape, self._where)
+        kernel, bias = einsum_weight_shapes(
+            self.equation, self.bias_axes, x.shape, self.output_shape, self._where
+        )
         self.__dict__["_axes"] = spelled(self.equation, len(x.shape))
         specs = {"kernel": self.weight("kernel", kernel, initializer=self._scaled_initializer())}
         if bias is not None:
@@ -63,10 +68,14 @@ class EinsumDense(LoraLayer):
         return specs
 
     def _scaled_initializer(self):
-        """The kernel's initializer; where it scales by fans, with the equation's axes of input and output."""
+        """The kernel's initializer; where it scales by fans, with the equation's axes of input and
+        output.
+        """
         initializer = self.kernel_initializer
-        if not isinstance(initializer, VarianceScaling) or None not in (initializer.input_axes,
-                                                                        initializer.output_axes):
+        if not isinstance(initializer, VarianceScaling) or None not in (
+            initializer.input_axes,
+            initializer.output_axes,
+        ):
             return initializer
         _, kernel, outputs = re.split(",|->", self.equation)
         scaled = copy.copy(initializer)
@@ -75,11 +84,20 @@ class EinsumDense(LoraLayer):
         return scaled
 
     def compute_output_spec(self, x, **kwargs):
-        """A size that `output_shape` leaves open stays open, even where the input has it: so do Keras's shapes."""
+        """A size that `output_shape` leaves open stays open, even where the input has it: so do
+        Keras's shapes.
+        """
         out = super().compute_output_spec(x, **kwargs)
-        open_axes = {i for i, d in enumerate(self.output_shape, 1 if "..." not in self.equation else len(x.shape))
-                     if d is None}
-        return KerasTensor([None if i in open_axes else d for i, d in enumerate(out.shape)], out.dtype)
+        open_axes = {
+            i
+            for i, d in enumerate(
+                self.output_shape, 1 if "..." not in self.equation else len(x.shape)
+            )
+            if d is None
+        }
+        return KerasTensor(
+            [None if i in open_axes else d for i, d in enumerate(out.shape)], out.dtype
+        )
 
     def contract(self, x, kernel, preferred_element_type=None):
         return einsum_with_kernel(self.equation, x, kernel, preferred_element_type)
@@ -93,20 +111,33 @@ class EinsumDense(LoraLayer):
     def _summed(self):
         """The kernel's axes that products sum over, and the letters of its other axes."""
         _, kernel, outputs = self._axes
-        return tuple(i for i, c in enumerate(kernel) if c not in outputs), "".join(c for c in kernel if c in outputs)
+        return tuple(i for i, c in enumerate(kernel) if c not in outputs), "".join(
+            c for c in kernel if c in outputs
+        )
 
     def codings(self, bits, block):
-        """8 bits: a scale for each index of the output; 4 bits: the kernel as (summed, other) matrix."""
+        """8 bits: a scale for each index of the output; 4 bits: the kernel as (summed, other)
+        matrix.
+        """
         summed, _ = self._summed()
-        columns = math.prod(d for i, d in enumerate(self._float_shapes["kernel"]) if i not in summed)
-        return {"kernel": Coding(8, summed, -1, None) if bits == 8 else Coding(4, 0, -1, columns, block, whole=False)}
+        columns = math.prod(
+            d for i, d in enumerate(self._float_shapes["kernel"]) if i not in summed
+        )
+        return {
+            "kernel": Coding(8, summed, -1, None)
+            if bits == 8
+            else Coding(4, 0, -1, columns, block, whole=False)
+        }
 
     def encode(self, name, value, quantizer=None):
         """The arrays that stand for the kernel; a scale of 8 bits has the axes of the output."""
         if self._codings[name].bits == 4:
             return super().encode(name, value.reshape(-1, self._codings[name].length))
         found = super().encode(name, value, quantizer)
-        return {**found, "kernel_scale": relabel(found["kernel_scale"], self._summed()[1], self._axes[2])}
+        return {
+            **found,
+            "kernel_scale": relabel(found["kernel_scale"], self._summed()[1], self._axes[2]),
+        }
 
     def decode(self, name, w):
         """The float kernel that the layer's arrays stand for."""
@@ -122,19 +153,25 @@ class EinsumDense(LoraLayer):
 
 
 def spelled(equation, ndim):
-    """The letters of an equation's inputs, kernel and outputs for inputs of `ndim` axes, with letters for "...".
+    """The letters of an equation's inputs, kernel and outputs for inputs of `ndim` axes, with
+    letters for "...".
 
     >>> spelled("...b,bc->...c", 3)
     ('ABb', 'bc', 'ABc')
     """
     inputs, kernel, outputs = re.split(",|->", equation.replace("...", "0"))
-    free = [c for c in string.ascii_uppercase + string.ascii_lowercase if c not in inputs + kernel + outputs]
-    batch = "".join(free[:ndim - len(inputs.replace("0", ""))])
+    free = [
+        c
+        for c in string.ascii_uppercase + string.ascii_lowercase
+        if c not in inputs + kernel + outputs
+    ]
+    batch = "".join(free[: ndim - len(inputs.replace("0", ""))])
     return inputs.replace("0", batch), kernel, outputs.replace("0", batch)
 
 
 def relabel(x, source, target):
-    """x with axes named by the letters of `target`: axes only in `source`, of size 1, go; others of size 1 come.
+    """x with axes named by the letters of `target`: axes only in `source`, of size 1, go; others of
+    size 1 come.
 
     >>> relabel(jnp.ones((3, 1)), "ab", "cda").shape
     (1, 1, 3)
@@ -146,35 +183,60 @@ def relabel(x, source, target):
 def einsum_weight_shapes(equation, bias_axes, input_shape, output_shape, where):
     """Shapes of the kernel and the bias (None without one) that an einsum equation asks for.
 
-    The sizes of the input's letters come from `input_shape`, those of the output's from `output_shape`, whose batch
-    axis is left out; "..." is on the left or the right of the letters.
+    The sizes of the input's letters come from `input_shape`, those of the output's from
+    `output_shape`, whose batch axis is left out; "..." is on the left or the right of the letters.
     """
     spaced = equation.replace("...", "0")
     match = re.fullmatch(r"([a-zA-Z0]+),([a-zA-Z]+)->([a-zA-Z0]+)", spaced)
     if match is None or spaced.count("0") not in (0, 2):
-        raise ValueError(explain(where, "an einsum equation such as 'ab,bc->ac', '...b,bc->...c' or 'ab...,bc->ac...'",
-                                 repr(equation), "name the axes of input, kernel and output"))
+        raise ValueError(
+            explain(
+                where,
+                "an einsum equation such as 'ab,bc->ac', '...b,bc->...c' or 'ab...,bc->ac...'",
+                repr(equation),
+                "name the axes of input, kernel and output",
+            )
+        )
     inputs, kernel, outputs = match.groups()
     output_shape = (input_shape[0], *output_shape)
     sizes = {}
     for letters, shape in ((inputs, input_shape), (outputs, output_shape)):
         left, _, right = letters.partition("0")
-        pairs = list(zip(left, shape)) + (list(zip(reversed(right), reversed(shape))) if "0" in letters else [])
+        pairs = list(zip(left, shape)) + (
+            list(zip(reversed(right), reversed(shape))) if "0" in letters else []
+        )
         for letter, size in pairs:
-            if letters is outputs and letter in sizes and size is not None and sizes[letter] not in (size, None):
-                raise ValueError(explain(where, f"size {sizes[letter]} of axis '{letter}' in the output", f"{size}",
-                                         "make input shape and `output_shape` agree"))
+            if (
+                letters is outputs
+                and letter in sizes
+                and size is not None
+                and sizes[letter] not in (size, None)
+            ):
+                raise ValueError(
+                    explain(
+                        where,
+                        f"size {sizes[letter]} of axis '{letter}' in the output",
+                        f"{size}",
+                        "make input shape and `output_shape` agree",
+                    )
+                )
             sizes[letter] = size if sizes.get(letter) is None else sizes[letter]
     for letter in kernel:
         if letter not in sizes:
-            raise ValueError(explain(where, f"every axis of the kernel '{kernel}' in the input or the output",
-                                     f"'{letter}' in neither"))
+            raise ValueError(
+                explain(
+                    where,
+                    f"every axis of the kernel '{kernel}' in the input or the output",
+                    f"'{letter}' in neither",
+                )
+            )
     elided = len(input_shape) - len(inputs.replace("0", "")) if outputs.endswith("0") else 0
     return tuple(sizes[c] for c in kernel), _bias_shape(bias_axes, outputs, sizes, elided, where)
 
 
 def _bias_shape(bias_axes, outputs, sizes, elided, where):
-    """The bias has the size of its axes, and 1 on the output's axes to the right of the first of them.
+    """The bias has the size of its axes, and 1 on the output's axes to the right of the first of
+    them.
 
     `elided`: the number of axes that "..." at the end stands for.
     """
@@ -183,6 +245,8 @@ def _bias_shape(bias_axes, outputs, sizes, elided, where):
     letters = outputs.replace("0", "")
     for letter in bias_axes:
         if letter not in letters:
-            raise ValueError(explain(where, f"bias axes among those of the output '{letters}'", repr(bias_axes)))
+            raise ValueError(
+                explain(where, f"bias axes among those of the output '{letters}'", repr(bias_axes))
+            )
     first = min(letters.index(letter) for letter in bias_axes)
     return tuple(sizes[c] if c in bias_axes else 1 for c in letters[first:]) + (1,) * elided

@@ -43,34 +43,51 @@ class _Table(LoraLayer):
         super()._base_init(**kwargs)
         if input_length is not None:
             warnings.warn("Argument `input_length` is deprecated. Just remove it.", stacklevel=4)
-        self.__dict__["_first_table"] = weights[0] if isinstance(weights, list) and len(weights) == 1 else weights
+        self.__dict__["_first_table"] = (
+            weights[0] if isinstance(weights, list) and len(weights) == 1 else weights
+        )
 
     def __post_init__(self):
         super().__post_init__()
         for name in ("input_dim", "output_dim"):
             size = getattr(self, name)
             if not isinstance(size, int) or isinstance(size, bool) or size <= 0:
-                raise ValueError(explain(self._where, f"a positive integer for `{name}`", f"{name}={size!r}"))
+                raise ValueError(
+                    explain(self._where, f"a positive integer for `{name}`", f"{name}={size!r}")
+                )
         self.supports_masking = bool(self.mask_zero)
-        self.autocast = False  # ids stay as they are; the rows are cast when they have been looked up
+        # ids stay as they are; the rows are cast when they have been looked up
+        self.autocast = False
         if self._first_table is not None:
             shape = np.shape(self._first_table)
             if shape != (self.input_dim, self.output_dim):
-                raise ValueError(explain(self._where, f"`weights` of shape {(self.input_dim, self.output_dim)}",
-                                         f"shape {shape}"))
+                raise ValueError(
+                    explain(
+                        self._where,
+                        f"`weights` of shape {(self.input_dim, self.output_dim)}",
+                        f"shape {shape}",
+                    )
+                )
             self.build()
 
     def weight_specs(self, inputs=None):
         table = self._first_table
         first = None if table is None else lambda shape, dtype=None: jnp.asarray(table, dtype=dtype)
-        return {"embeddings": self.weight("embeddings", (self.input_dim, self.output_dim), initializer=first)}
+        return {
+            "embeddings": self.weight(
+                "embeddings", (self.input_dim, self.output_dim), initializer=first
+            )
+        }
 
     def look_up(self, w, ids):
         """The rows of the table for `ids`."""
         ids = ids if ids.dtype in ("int32", "int64") else ids.astype("int32")
         if not self._is_quantized:
             return jnp.take(self.adapted(w), ids, axis=0).astype(self.compute_dtype)
-        parts = {k: v if k == "g_idx" else jnp.take(v, ids, axis=0) for k, v in self.parts("embeddings", w).items()}
+        parts = {
+            k: v if k == "g_idx" else jnp.take(v, ids, axis=0)
+            for k, v in self.parts("embeddings", w).items()
+        }
         rows = self._codings["embeddings"].decode(parts, self.compute_dtype)
         if self.lora_enabled:
             rows += self._delta(w, jnp.take(w["lora_embeddings_a"], ids, axis=0))
@@ -85,7 +102,11 @@ class _Table(LoraLayer):
         return ops.not_equal(ids, 0) if self.mask_zero else None
 
 
-@layer("keras.layers", arguments=f"{TABLE.format('')}{REST}, activity_regularizer", keyword_only="activity_regularizer")
+@layer(
+    "keras.layers",
+    arguments=f"{TABLE.format('')}{REST}, activity_regularizer",
+    keyword_only="activity_regularizer",
+)
 class Embedding(_Table):
     """Vectors for integer ids, the rows of a trainable table: (...) -> (..., output_dim).
 
@@ -94,7 +115,8 @@ class Embedding(_Table):
         output_dim: size of a vector.
         mask_zero: whether id 0 is padding, which layers further on leave out.
         weights: array (input_dim, output_dim), or a list of it: the table to start from.
-        lora_rank, lora_alpha: if given, the table is frozen and a low-rank addition is trained; see `enable_lora`.
+        lora_rank, lora_alpha: if given, the table is frozen and a low-rank addition is trained; see
+            `enable_lora`.
 
     >>> import numpy as np
     >>> Embedding(10, 4)(np.array([[1, 2, 3]])).shape
@@ -108,10 +130,15 @@ class Embedding(_Table):
         return self.mask_of_ids(inputs)
 
 
-@layer("keras.layers", keyword_only=f"{REST}, activity_regularizer",
-       arguments=f"{TABLE.format('tie_weights, ')}reverse_dtype, logit_soft_cap, {REST}, activity_regularizer")
+@layer(
+    "keras.layers",
+    keyword_only=f"{REST}, activity_regularizer",
+    arguments=f"{TABLE.format('tie_weights, ')}reverse_dtype, logit_soft_cap, {REST}, "
+    "activity_regularizer",
+)
 class ReversibleEmbedding(_Table):
-    """Vectors for ids, and with `reverse=True` scores of all ids for vectors: (..., output_dim) -> (..., input_dim).
+    """Vectors for ids, and with `reverse=True` scores of all ids for vectors: (..., output_dim) ->
+    (..., input_dim).
 
     Args:
         input_dim, output_dim, mask_zero, weights, lora_rank, lora_alpha: as for `Embedding`.
@@ -133,21 +160,31 @@ class ReversibleEmbedding(_Table):
     def weight_specs(self, inputs=None):
         specs = super().weight_specs(inputs)
         if not self.tie_weights:
-            specs["reverse_embeddings"] = self.weight("reverse_embeddings", (self.output_dim, self.input_dim),
-                                                      initializer=self.embeddings_initializer)
+            specs["reverse_embeddings"] = self.weight(
+                "reverse_embeddings",
+                (self.output_dim, self.input_dim),
+                initializer=self.embeddings_initializer,
+            )
         return specs
 
     def forward(self, w, inputs, *, reverse=False, ctx):
         if not reverse:
             return self.look_up(w, inputs)
         logits = self._score(w, inputs)
-        return logits if self.logit_soft_cap is None else jnp.tanh(logits / self.logit_soft_cap) * self.logit_soft_cap
+        return (
+            logits
+            if self.logit_soft_cap is None
+            else jnp.tanh(logits / self.logit_soft_cap) * self.logit_soft_cap
+        )
 
     def _score(self, w, vectors):
         if self._is_quantized:
             name = "embeddings" if self.tie_weights else "reverse_embeddings"
-            return self.quantized_product(vectors, w, _times_rows if self.tie_weights else jnp.matmul, name)
-        kernel = self.adapted(w).T if self.tie_weights else w["reverse_embeddings"]  # (output_dim, input_dim)
+            return self.quantized_product(
+                vectors, w, _times_rows if self.tie_weights else jnp.matmul, name
+            )
+        # (output_dim, input_dim)
+        kernel = self.adapted(w).T if self.tie_weights else w["reverse_embeddings"]
         if self.reverse_dtype is not None:
             vectors, kernel = vectors.astype(self.reverse_dtype), kernel.astype(self.reverse_dtype)
         return vectors @ kernel
@@ -161,15 +198,21 @@ class ReversibleEmbedding(_Table):
 
     def codings(self, bits, block):
         """The table of the way back has its scales along the other axis."""
-        return {**super().codings(bits, block), "reverse_embeddings": Coding(bits, 0, 0, self.output_dim, block)}
+        return {
+            **super().codings(bits, block),
+            "reverse_embeddings": Coding(bits, 0, 0, self.output_dim, block),
+        }
 
     def _part_dtype(self, key, part):
-        return None if key == "reverse_embeddings_zero" else part.dtype  # Keras keeps these as floats
+        # Keras keeps these as floats
+        return None if key == "reverse_embeddings_zero" else part.dtype
 
     @property
     def activation_quantizer(self):
         """What rounds the vectors whose scores are asked for."""
-        return QuantizationConfig.activation_quantizer_or_default(self.quantization_config, AbsMaxQuantizer())
+        return QuantizationConfig.activation_quantizer_or_default(
+            self.quantization_config, AbsMaxQuantizer()
+        )
 
     def compute_mask(self, inputs, mask=None):
         return None  # it depends on the direction: see below

@@ -20,8 +20,9 @@ class CategoryEncoding(DataLayer):
     """Whole numbers below `num_tokens` as rows of zeros and ones, or of counts.
 
     Args:
-        output_mode: "one_hot": a row for each number, (..., 1) -> (..., num_tokens) or (...) -> (..., num_tokens);
-            "multi_hot", "count": a row for each sample, (batch, n) -> (batch, num_tokens).
+        output_mode: "one_hot": a row for each number, (..., 1) -> (..., num_tokens) or (...) ->
+            (..., num_tokens); "multi_hot", "count": a row for each sample, (batch, n) -> (batch,
+            num_tokens).
         sparse: only False.
 
     >>> CategoryEncoding(4)(np.array([[0, 1], [3, 3]])).tolist()
@@ -38,19 +39,36 @@ class CategoryEncoding(DataLayer):
             self.output_mode = "multi_hot"
         check_output_mode(self, ("count", "one_hot", "multi_hot"))
         if self.num_tokens is None or self.num_tokens < 1:
-            raise ValueError(explain(self._where, "`num_tokens` of 1 or more", f"num_tokens={self.num_tokens}",
-                                     "use IntegerLookup if it is not known beforehand"))
+            raise ValueError(
+                explain(
+                    self._where,
+                    "`num_tokens` of 1 or more",
+                    f"num_tokens={self.num_tokens}",
+                    "use IntegerLookup if it is not known beforehand",
+                )
+            )
 
     def forward(self, w, inputs, count_weights=None, *, ctx=None):
         if count_weights is not None:
             if self.output_mode != "count":
-                raise ValueError(explain(self._where, "`count_weights` with `output_mode='count'` only",
-                                         f"output_mode={self.output_mode!r}"))
+                raise ValueError(
+                    explain(
+                        self._where,
+                        "`count_weights` with `output_mode='count'` only",
+                        f"output_mode={self.output_mode!r}",
+                    )
+                )
             count_weights = jnp.asarray(count_weights, self.compute_dtype)
         indices = jnp.asarray(inputs)  # they may come as floats; 1.5 is no token then, as in Keras
         if self.output_mode != "multi_hot":
             indices = jnp.where(indices == indices.astype("int32"), indices, -1)
-        return encoded(indices.astype("int32"), self.output_mode, self.num_tokens, self.compute_dtype, count_weights)
+        return encoded(
+            indices.astype("int32"),
+            self.output_mode,
+            self.num_tokens,
+            self.compute_dtype,
+            count_weights,
+        )
 
     def get_config(self):
         return {k: v for k, v in super().get_config().items() if k != "sparse"}
@@ -58,7 +76,10 @@ class CategoryEncoding(DataLayer):
 
 # ---------------------------------------------------------------- bins of numbers
 
-@layer("keras.layers", arguments="bin_boundaries, num_bins, epsilon, output_mode, sparse, dtype, name")
+
+@layer(
+    "keras.layers", arguments="bin_boundaries, num_bins, epsilon, output_mode, sparse, dtype, name"
+)
 class Discretization(DataLayer):
     """Numbers as the numbers of the bins they fall in.
 
@@ -78,28 +99,43 @@ class Discretization(DataLayer):
     epsilon: float = 0.01
     output_mode: str = "int"
     sparse: bool = False
-    _computes_in_float = False  # the dtype is that of the output; the inputs meet the boundaries as they are
+    # the dtype is that of the output; the inputs meet the boundaries as they are
+    _computes_in_float = False
 
     def __post_init__(self):
         check_output_mode(self)
         if (self.num_bins is None) == (self.bin_boundaries is None):
-            raise ValueError(explain(self._where, "one of `num_bins` and `bin_boundaries`",
-                                     f"num_bins={self.num_bins} and bin_boundaries={self.bin_boundaries}"))
+            raise ValueError(
+                explain(
+                    self._where,
+                    "one of `num_bins` and `bin_boundaries`",
+                    f"num_bins={self.num_bins} and bin_boundaries={self.bin_boundaries}",
+                )
+            )
         if self.num_bins is not None and self.num_bins < 0:
-            raise ValueError(explain(self._where, "`num_bins` of 0 or more", f"num_bins={self.num_bins}"))
-        self.summary = None if self.bin_boundaries else np.zeros((2, 0), "float32")  # values, and how many each is for
+            raise ValueError(
+                explain(self._where, "`num_bins` of 0 or more", f"num_bins={self.num_bins}")
+            )
+        # values, and how many each is for
+        self.summary = None if self.bin_boundaries else np.zeros((2, 0), "float32")
 
     def forward(self, w, inputs, ctx):
         if self.bin_boundaries is None:
-            raise ValueError(explain(self._where, "bins", "none yet", "pass `bin_boundaries` or call `adapt(data)`"))
+            raise ValueError(
+                explain(
+                    self._where, "bins", "none yet", "pass `bin_boundaries` or call `adapt(data)`"
+                )
+            )
         dtype = "int32" if self.output_mode == "int" else self.compute_dtype
         bins = jnp.digitize(jnp.asarray(inputs), jnp.asarray(self.bin_boundaries, "float32"))
         return encoded(bins, self.output_mode, len(self.bin_boundaries) + 1, dtype)
 
     def compute_output_spec(self, inputs):
         depth = self.num_bins if self.bin_boundaries is None else len(self.bin_boundaries) + 1
-        return graph.KerasTensor(encoded_shape(inputs.shape, self.output_mode, depth),
-                                 "int32" if self.output_mode == "int" else self.compute_dtype)
+        return graph.KerasTensor(
+            encoded_shape(inputs.shape, self.output_mode, depth),
+            "int32" if self.output_mode == "int" else self.compute_dtype,
+        )
 
     def get_config(self):
         return {**self.field_config(), "name": self.name, "dtype": self.variable_dtype}
@@ -123,7 +159,11 @@ class Discretization(DataLayer):
             steps: number of batches to look at.
         """
         if self.num_bins is None:
-            raise ValueError(explain(self._where, "a layer made with `num_bins`", "one made with `bin_boundaries`"))
+            raise ValueError(
+                explain(
+                    self._where, "a layer made with `num_bins`", "one made with `bin_boundaries`"
+                )
+            )
         self.reset_state()
         for batch in [data] if hasattr(data, "shape") else _first(data, steps):
             self.update_state(batch)
@@ -133,7 +173,7 @@ class Discretization(DataLayer):
         """Takes another batch into account."""
         values = np.sort(np.asarray(data, "float32").ravel())
         step = max(values.size * self.epsilon, 1)
-        kept = values[int(step - 1)::int(step)]
+        kept = values[int(step - 1) :: int(step)]
         both = np.concatenate([np.stack([kept, np.full_like(kept, step)]), self.summary], axis=1)
         self.summary = _compressed(both[:, np.argsort(both[0])], self.epsilon)
 
@@ -164,7 +204,9 @@ def _first(batches, count):
 
 
 def _compressed(summary, epsilon):
-    """About 1 / epsilon values that stand for all: their ranks are evenly spaced, interpolated between those known."""
+    """About 1 / epsilon values that stand for all: their ranks are evenly spaced, interpolated
+    between those known.
+    """
     if summary.shape[1] * epsilon < 1:
         return summary
     values, weights = summary
@@ -172,10 +214,13 @@ def _compressed(summary, epsilon):
     ranks = weights.cumsum()
     shares = ranks / ranks[-1]
     new_ranks = np.interp(wanted, shares, ranks)
-    return np.stack([np.interp(wanted, shares, values), np.diff(new_ranks, prepend=0)]).astype("float32")
+    return np.stack([np.interp(wanted, shares, values), np.diff(new_ranks, prepend=0)]).astype(
+        "float32"
+    )
 
 
 # ---------------------------------------------------------------- hashes
+
 
 def as_salt(salt, where):
     """A salt as a list of two integers, or None."""
@@ -196,7 +241,9 @@ def hashed(values, bins, salt=None, encoding="utf-8"):
     """
     array = np.asarray(values)
     if array.dtype.kind in "fb":  # TensorFlow writes truth values in small letters
-        array = array.astype("int64") if array.dtype.kind == "f" else np.where(array, "true", "false")
+        array = (
+            array.astype("int64") if array.dtype.kind == "f" else np.where(array, "true", "false")
+        )
     function = farmhash64 if salt is None else lambda text: siphash64(text, salt)
     unique, places = np.unique(texts(array, encoding), return_inverse=True)
     found = np.array([function(text.encode(encoding)) % bins for text in unique], "int64")
@@ -217,12 +264,15 @@ class HashLayer(HostLayer):
     def __post_init__(self):
         super().__post_init__()
         if self.num_bins is None or self.num_bins <= 0:
-            raise ValueError(explain(self._where, "`num_bins` of 1 or more", f"num_bins={self.num_bins}"))
+            raise ValueError(
+                explain(self._where, "`num_bins` of 1 or more", f"num_bins={self.num_bins}")
+            )
         if not self._own_dtype and self.output_mode == "int":
             self.dtype_policy = "int64"
 
     def rows(self, indices):
-        dtype = jax.dtypes.canonicalize_dtype(self.compute_dtype)  # int64 is int32 unless 64-bit types are on
+        # int64 is int32 unless 64-bit types are on
+        dtype = jax.dtypes.canonicalize_dtype(self.compute_dtype)
         return encoded(indices, self.output_mode, self.num_bins, dtype)
 
 
@@ -248,19 +298,30 @@ class Hashing(HashLayer):
         super().__post_init__()
         check_output_mode(self)
         if self.output_mode == "int" and self.compute_dtype not in ("int32", "int64"):
-            raise ValueError(explain(self._where, "`dtype` 'int32' or 'int64' for `output_mode='int'`",
-                                     f"dtype={self.compute_dtype!r}"))
+            raise ValueError(
+                explain(
+                    self._where,
+                    "`dtype` 'int32' or 'int64' for `output_mode='int'`",
+                    f"dtype={self.compute_dtype!r}",
+                )
+            )
         self.salt = as_salt(self.salt, self._where)
 
     def indices(self, inputs):
         array = np.asarray(inputs)
         if self.mask_value is None or self.num_bins == 1:
             return hashed(array, self.num_bins, self.salt)
-        masked = texts(array) == str(self.mask_value) if array.dtype.kind in "OSU" else array == self.mask_value
+        masked = (
+            texts(array) == str(self.mask_value)
+            if array.dtype.kind in "OSU"
+            else array == self.mask_value
+        )
         return np.where(masked, 0, hashed(array, self.num_bins - 1, self.salt) + 1)
 
     def compute_output_spec(self, inputs):
-        return graph.KerasTensor(encoded_shape(inputs.shape, self.output_mode, self.num_bins), self.compute_dtype)
+        return graph.KerasTensor(
+            encoded_shape(inputs.shape, self.output_mode, self.num_bins), self.compute_dtype
+        )
 
 
 @layer("keras.layers", arguments="num_bins, output_mode, sparse, name, dtype")
@@ -289,7 +350,9 @@ class HashedCrossing(HashLayer):
     def _bin(self, row):
         result = CROSS_KEY
         for value in row:
-            result = fingerprint_cat(result, value % 2**64 if isinstance(value, int) else farmhash64(value.encode()))
+            result = fingerprint_cat(
+                result, value % 2**64 if isinstance(value, int) else farmhash64(value.encode())
+            )
         return result % self.num_bins
 
     def _columns(self, inputs):
@@ -297,15 +360,31 @@ class HashedCrossing(HashLayer):
             raise ValueError(explain(self._where, "a list of two or more features", f"{inputs!r}"))
         columns = [np.asarray(v) for v in inputs]
         shapes = [c.shape for c in columns]
-        if len(set(shapes)) > 1 or columns[0].ndim > 2 or columns[0].ndim == 2 and shapes[0][1] != 1:
-            raise ValueError(explain(self._where, "features of one shape: (), (batch,) or (batch, 1)", f"{shapes}"))
+        if (
+            len(set(shapes)) > 1
+            or columns[0].ndim > 2
+            or columns[0].ndim == 2
+            and shapes[0][1] != 1
+        ):
+            raise ValueError(
+                explain(
+                    self._where, "features of one shape: (), (batch,) or (batch, 1)", f"{shapes}"
+                )
+            )
         if any(c.dtype.kind not in "iuOSU" for c in columns):
-            raise ValueError(explain(self._where, "features of texts or whole numbers",
-                                     f"dtypes {[str(c.dtype) for c in columns]}"))
+            raise ValueError(
+                explain(
+                    self._where,
+                    "features of texts or whole numbers",
+                    f"dtypes {[str(c.dtype) for c in columns]}",
+                )
+            )
         return [c if c.dtype.kind in "iu" else texts(c) for c in columns]
 
     def compute_output_spec(self, inputs):
-        return graph.KerasTensor(encoded_shape(inputs[0].shape, self.output_mode, self.num_bins), self.compute_dtype)
+        return graph.KerasTensor(
+            encoded_shape(inputs[0].shape, self.output_mode, self.num_bins), self.compute_dtype
+        )
 
     def get_config(self):
         return {**self.field_config(), "name": self.name, "dtype": self.variable_dtype}

@@ -13,28 +13,38 @@ from jkeras.layers.jax_layer import JaxLayer
 
 
 def parted(module):
-    """(floats, rest): a module twice, with None in place of what the other has; floats are what is trained."""
+    """(floats, rest): a module twice, with None in place of what the other has; floats are what is
+    trained.
+    """
+
     def is_trained(leaf):
         return isinstance(leaf, (np.ndarray, jax.Array)) and is_float(str(leaf.dtype))
-    return (jax.tree_util.tree_map(lambda leaf: leaf if is_trained(leaf) else None, module),
-            jax.tree_util.tree_map(lambda leaf: None if is_trained(leaf) else leaf, module))
+
+    return (
+        jax.tree_util.tree_map(lambda leaf: leaf if is_trained(leaf) else None, module),
+        jax.tree_util.tree_map(lambda leaf: None if is_trained(leaf) else leaf, module),
+    )
 
 
 def joined(floats, rest):
     """The module of `parted`."""
-    return jax.tree_util.tree_map(lambda a, b: b if a is None else a, floats, rest, is_leaf=lambda leaf: leaf is None)
+    return jax.tree_util.tree_map(
+        lambda a, b: b if a is None else a, floats, rest, is_leaf=lambda leaf: leaf is None
+    )
 
 
 @layer("keras.layers", arguments="module, mapped, seed")
 class EquinoxLayer(JaxLayer):
     """A module of Equinox as a layer; its float arrays are trained, from the values that they have.
 
-    In training a module whose call has the argument `key` gets one; else it runs in Equinox's inference mode. Modules
-    that need Equinox's `State` (BatchNorm, SpectralNorm) are not for this layer: use those of jkeras.
+    In training a module whose call has the argument `key` gets one; else it runs in Equinox's
+    inference mode. Modules that need Equinox's `State` (BatchNorm, SpectralNorm) are not for this
+    layer: use those of jkeras.
 
     Args:
         module: an instance of `equinox.Module`.
-        mapped: whether the module takes one sample, as those of Equinox do, and is mapped over the batch.
+        mapped: whether the module takes one sample, as those of Equinox do, and is mapped over the
+            batch.
         seed: of the keys.
 
     >>> import equinox
@@ -49,7 +59,9 @@ class EquinoxLayer(JaxLayer):
     def __post_init__(self):
         floats, rest = parted(self.module)
         self.__dict__.update(_given_arrays=(floats, None), _rest=rest)
-        self.__dict__["_takes_key"] = "key" in inspect.signature(type(self.module).__call__).parameters
+        self.__dict__["_takes_key"] = (
+            "key" in inspect.signature(type(self.module).__call__).parameters
+        )
         self.call_fn = self._run
         super().__post_init__()
 
@@ -65,5 +77,11 @@ class EquinoxLayer(JaxLayer):
         return jax.vmap(lambda x, key: module(x, key=key))(inputs, keys)
 
     def get_config(self):
-        raise NotImplementedError(explain(self._where, "a layer whose config says all", "an Equinox module, which has "
-                                          "no config", "save its weights with `save_weights` and build it again"))
+        raise NotImplementedError(
+            explain(
+                self._where,
+                "a layer whose config says all",
+                "an Equinox module, which has no config",
+                "save its weights with `save_weights` and build it again",
+            )
+        )

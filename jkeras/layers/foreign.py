@@ -19,8 +19,10 @@ class TorchModuleWrapper(Layer):
     """
 
     def __init__(self, module, name=None, output_shape=None, **kwargs):
-        raise NotImplementedError("A module of PyTorch cannot run inside a compiled JAX program. Write the module with "
-                                  "jkeras layers, or wrap a JAX version of it in `JaxLayer` or `FlaxLayer`.")
+        raise NotImplementedError(
+            "A module of PyTorch cannot run inside a compiled JAX program. Write the module with "
+            "jkeras layers, or wrap a JAX version of it in `JaxLayer` or `FlaxLayer`."
+        )
 
 
 @public("keras.layers.TFSMLayer")
@@ -37,7 +39,16 @@ class TFSMLayer(Layer):
     use a .keras file
     """
 
-    def __init__(self, filepath, call_endpoint="serve", call_training_endpoint=None, trainable=True, name=None,
-                 dtype=None):
-        raise NotImplementedError("A SavedModel of TensorFlow cannot run inside a compiled JAX program. Save the model "
-                                  "as a `.keras` file with Keras and load that with `jkeras.models.load_model`.")
+    def __init__(
+        self,
+        filepath,
+        call_endpoint="serve",
+        call_training_endpoint=None,
+        trainable=True,
+        name=None,
+        dtype=None,
+    ):
+        raise NotImplementedError(
+            "A SavedModel of TensorFlow cannot run inside a compiled JAX program. Save the model "
+            "as a `.keras` file with Keras and load that with `jkeras.models.load_model`."
+        )

@@ -1,4 +1,6 @@
-"""Layers that compute on the host with numpy and plain Python, since they look at texts or tables of tokens."""
+"""Layers that compute on the host with numpy and plain Python, since they look at texts or tables
+of tokens.
+"""
 
 import jax
 import jax.numpy as jnp
@@ -15,8 +17,9 @@ OUTPUT_MODES = ("int", "one_hot", "multi_hot", "count")
 class HostLayer(DataLayer):
     """Base of layers that run on the host: they take texts (arrays, lists) and numbers.
 
-    A subclass defines `indices(inputs)`, from numpy to numpy, `rows(indices)`, what is made of them on the device, and
-    `compute_output_spec`. Inside `jax.jit` numbers are handed to the host by a callback; texts cannot get there.
+    A subclass defines `indices(inputs)`, from numpy to numpy, `rows(indices)`, what is made of them
+    on the device, and `compute_output_spec`. Inside `jax.jit` numbers are handed to the host by a
+    callback; texts cannot get there.
     """
 
     runs_on_host = True
@@ -41,9 +44,14 @@ class HostLayer(DataLayer):
         if not any(isinstance(leaf, jax.core.Tracer) for leaf in leaves):
             return self.rows(on_device(self.indices(jax.tree_util.tree_map(on_host, inputs))))
         place = jax.ShapeDtypeStruct(leaves[0].shape, "int32")
-        found = jax.pure_callback(lambda given: np.asarray(self.indices(jax.tree_util.tree_map(np.asarray, given)),
-                                                           "int32"),
-                                  place, jax.tree_util.tree_map(jnp.asarray, inputs), vmap_method="sequential")
+        found = jax.pure_callback(
+            lambda given: np.asarray(
+                self.indices(jax.tree_util.tree_map(np.asarray, given)), "int32"
+            ),
+            place,
+            jax.tree_util.tree_map(jnp.asarray, inputs),
+            vmap_method="sequential",
+        )
         return self.rows(found)
 
 
@@ -71,19 +79,28 @@ def texts(inputs, encoding="utf-8"):
 
 
 def check_output_mode(layer, modes=OUTPUT_MODES):
-    """Raises ValueError for an output mode that a layer does not have, or a sparse one that cannot be."""
+    """Raises ValueError for an output mode that a layer does not have, or a sparse one that cannot
+    be.
+    """
     check_choice("output_mode", layer.output_mode, modes, layer._where)
     if layer.sparse:
-        raise ValueError(explain(layer._where, "sparse=False", "sparse=True",
-                                 "use the dense output; JAX has no sparse tensors that layers could go on with"))
+        raise ValueError(
+            explain(
+                layer._where,
+                "sparse=False",
+                "sparse=True",
+                "use the dense output; JAX has no sparse tensors that layers could go on with",
+            )
+        )
 
 
 def encoded(indices, output_mode, depth, dtype, weights=None):
-    """Numbers below `depth` as they are ("int"), each as a row ("one_hot"), or each sample as a row.
+    """Numbers below `depth` as they are ("int"), each as a row ("one_hot"), or each sample as a
+    row.
 
     Args:
-        output_mode: "multi_hot" marks which numbers are in a sample, "count" says how often. The axis of a sample is
-            axis 1, for one axis this one.
+        output_mode: "multi_hot" marks which numbers are in a sample, "count" says how often. The
+            axis of a sample is axis 1, for one axis this one.
         weights: what each number counts, instead of 1.
 
     >>> encoded(jnp.array([[0, 2, 2]]), "count", 3, "float32").tolist()

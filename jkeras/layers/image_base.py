@@ -1,7 +1,9 @@
-"""What layers of images share: one image or a batch, dicts of images with labels, boxes and masks, ranges of factors.
+"""What layers of images share: one image or a batch, dicts of images with labels, boxes and masks,
+ranges of factors.
 
-A layer writes `draw`, which makes random numbers from keys, and some of `change_images`, `change_labels`,
-`change_boxes` and `change_masks`, which apply them. All work on batches and are pure.
+A layer writes `draw`, which makes random numbers from keys, and some of `change_images`,
+`change_labels`, `change_boxes` and `change_masks`, which apply them. All work on batches and are
+pure.
 """
 
 import jax
@@ -21,7 +23,8 @@ PARTS = ("images", "labels", "bounding_boxes", "segmentation_masks")
 
 
 def bounds(value, low, high, name, where, strict=False):
-    """(lower, upper) of what is drawn. A number f in [low, high] stands for (-f, f), as far as `low` allows.
+    """(lower, upper) of what is drawn. A number f in [low, high] stands for (-f, f), as far as
+    `low` allows.
 
     Args:
         value: a number or two; two may reach beyond one end of [low, high], unless `strict`.
@@ -31,15 +34,26 @@ def bounds(value, low, high, name, where, strict=False):
     ((-0.2, 0.2), (0.1, 0.3))
     """
     pair = value if isinstance(value, (tuple, list)) else (value, value)
-    valid = len(pair) == 2 and all(isinstance(v, (int, float)) for v in pair) and pair[0] <= high and pair[1] >= low
+    valid = (
+        len(pair) == 2
+        and all(isinstance(v, (int, float)) for v in pair)
+        and pair[0] <= high
+        and pair[1] >= low
+    )
     if not valid or (strict or pair is not value) and not low <= min(pair) <= max(pair) <= high:
-        raise ValueError(explain(where, f"`{name}` to be a number, or two numbers, from {low} to {high}",
-                                 f"{name}={value!r}"))
+        raise ValueError(
+            explain(
+                where,
+                f"`{name}` to be a number, or two numbers, from {low} to {high}",
+                f"{name}={value!r}",
+            )
+        )
     return tuple(sorted(pair)) if pair is value else (max(low, -abs(value)), abs(value))
 
 
 def densify(bounding_boxes):
-    """Boxes and labels as arrays. Lists of different lengths are filled up with boxes of zeros and labels -1.
+    """Boxes and labels as arrays. Lists of different lengths are filled up with boxes of zeros and
+    labels -1.
 
     Raises:
         ValueError: not a dict of "boxes" and "labels", or ranks that do not fit.
@@ -48,35 +62,43 @@ def densify(bounding_boxes):
     [[5], [-1]]
     """
     if not isinstance(bounding_boxes, dict) or not {"boxes", "labels"} <= set(bounding_boxes):
-        raise ValueError("`bounding_boxes` must be a dict with the keys 'boxes' and 'labels'. Received: "
-                         f"{type(bounding_boxes).__name__} {bounding_boxes}")
+        raise ValueError(
+            "`bounding_boxes` must be a dict with the keys 'boxes' and 'labels'. Received: "
+            f"{type(bounding_boxes).__name__} {bounding_boxes}"
+        )
     boxes, labels = bounding_boxes["boxes"], bounding_boxes["labels"]
     if is_symbolic(boxes):
         return bounding_boxes
     if isinstance(boxes, list) and isinstance(labels, list):
         if len(boxes) != len(labels):
-            raise ValueError("`boxes` and `labels` must have the same length. Received: "
-                             f"{len(boxes)} and {len(labels)}")
+            raise ValueError(
+                "`boxes` and `labels` must have the same length. Received: "
+                f"{len(boxes)} and {len(labels)}"
+            )
         if len({len(v) for v in labels if isinstance(v, list)}) > 1:
             most = max(map(len, labels))
             boxes = [[*b, *[[0.0] * 4] * (most - len(b))] for b in boxes]
             labels = [[*v, *[-1] * (most - len(v))] for v in labels]
     boxes, labels = jnp.asarray(boxes, "float32"), jnp.asarray(labels)
     if boxes.ndim not in (2, 3) or boxes.ndim - labels.ndim not in (0, 1):
-        raise ValueError("`boxes` must have the shape (boxes, 4) or (batch, boxes, 4), and `labels` fit. Received: "
-                         f"boxes.shape={boxes.shape}, labels.shape={labels.shape}")
+        raise ValueError(
+            "`boxes` must have the shape (boxes, 4) or (batch, boxes, 4), and `labels` fit. "
+            f"Received: boxes.shape={boxes.shape}, labels.shape={labels.shape}"
+        )
     return {**bounding_boxes, "boxes": boxes, "labels": labels}
 
 
 class ImageLayer(DataLayer):
     """Base of layers that change images, and what belongs to them in a dict.
 
-    The input is images, or a dict of "images" and any of "labels", "bounding_boxes" ({"boxes", "labels"}) and
-    "segmentation_masks"; other entries stay. Images have 3 axes (one image) or 4 (a batch).
+    The input is images, or a dict of "images" and any of "labels", "bounding_boxes" ({"boxes",
+    "labels"}) and "segmentation_masks"; other entries stay. Images have 3 axes (one image) or 4 (a
+    batch).
 
     Args:
         data_format: "channels_last" or "channels_first".
-        bounding_box_format: of the boxes; needed where there are some. See `utils.bounding_boxes.convert_format`.
+        bounding_box_format: of the boxes; needed where there are some. See
+            `utils.bounding_boxes.convert_format`.
     """
 
     call_context = {"training": True}
@@ -96,7 +118,11 @@ class ImageLayer(DataLayer):
         if hasattr(self, "value_range"):
             value = self.value_range
             if not isinstance(value, (tuple, list)) or len(value) != 2:
-                raise ValueError(explain(self._where, "`value_range` to be two numbers", f"value_range={value!r}"))
+                raise ValueError(
+                    explain(
+                        self._where, "`value_range` to be two numbers", f"value_range={value!r}"
+                    )
+                )
             self.value_range = tuple(sorted(value))
         for name, (low, high) in self._ranges.items():
             setattr(self, name, bounds(getattr(self, name), low, high, name, self._where))
@@ -105,8 +131,12 @@ class ImageLayer(DataLayer):
         if hasattr(self, "seed"):
             self.generator = SeedGenerator(self.seed)
 
-    seed_generator = property(lambda self: self.generator, doc="The generator, under the name it has in other layers.")
-    axes = property(lambda self: axes_of(self.data_format), doc="Which axes are height, width and channels.")
+    seed_generator = property(
+        lambda self: self.generator, doc="The generator, under the name it has in other layers."
+    )
+    axes = property(
+        lambda self: axes_of(self.data_format), doc="Which axes are height, width and channels."
+    )
 
     def size_of(self, images):
         """(height, width)."""
@@ -156,7 +186,10 @@ class ImageLayer(DataLayer):
         if not self._changes(training):
             return None
         images = data["images"] if isinstance(data, dict) else data
-        return self.draw(jnp.asarray(images), keys_from(getattr(self, "generator", None) if seed is None else seed))
+        return self.draw(
+            jnp.asarray(images),
+            keys_from(getattr(self, "generator", None) if seed is None else seed),
+        )
 
     def _changes(self, training):
         return self._always or bool(training)
@@ -165,11 +198,16 @@ class ImageLayer(DataLayer):
         """The images as this layer changes them in training."""
         if not self._changes(training):
             return self._cast(images, self._gives_float and not self._rests)
-        return self._cast(self.change_images(self._cast(images, self._gives_float), transformation), self._gives_float)
+        return self._cast(
+            self.change_images(self._cast(images, self._gives_float), transformation),
+            self._gives_float,
+        )
 
     def _cast(self, images, gives_float):
         images = jnp.asarray(images)
-        return images.astype(self.compute_dtype) if gives_float or is_float(images.dtype) else images
+        return (
+            images.astype(self.compute_dtype) if gives_float or is_float(images.dtype) else images
+        )
 
     def transform_labels(self, labels, transformation=None, training=True):
         """The labels that belong to the changed images."""
@@ -177,19 +215,33 @@ class ImageLayer(DataLayer):
 
     def transform_bounding_boxes(self, bounding_boxes, transformation=None, training=True):
         """The boxes that belong to the changed images."""
-        return self.change_boxes(bounding_boxes, transformation) if self._changes(training) else bounding_boxes
+        return (
+            self.change_boxes(bounding_boxes, transformation)
+            if self._changes(training)
+            else bounding_boxes
+        )
 
     def transform_segmentation_masks(self, segmentation_masks, transformation=None, training=True):
         """The masks that belong to the changed images."""
-        return self.change_masks(segmentation_masks, transformation) if self._changes(training) else segmentation_masks
+        return (
+            self.change_masks(segmentation_masks, transformation)
+            if self._changes(training)
+            else segmentation_masks
+        )
 
     # ------------------------------------------------------------ calling
 
     def __call__(self, data, *args, **kwargs):
         if isinstance(data, dict) and "bounding_boxes" in data:
             if not self.bounding_box_format:
-                raise ValueError(explain(self._where, "a `bounding_box_format` for 'bounding_boxes'", "none",
-                                         'pass one to the layer, such as `bounding_box_format="xyxy"`'))
+                raise ValueError(
+                    explain(
+                        self._where,
+                        "a `bounding_box_format` for 'bounding_boxes'",
+                        "none",
+                        'pass one to the layer, such as `bounding_box_format="xyxy"`',
+                    )
+                )
             data = {**data, "bounding_boxes": densify(data["bounding_boxes"])}
         return super().__call__(data, *args, **kwargs)
 
@@ -199,7 +251,9 @@ class ImageLayer(DataLayer):
         if images.ndim == 4:
             return self._run(data, ctx)
         one = {k: data[k] for k in PARTS if k in data} if isinstance(data, dict) else data
-        one = jax.tree_util.tree_map(lambda v: v[0], self._run(jax.tree_util.tree_map(lambda v: v[None], one), ctx))
+        one = jax.tree_util.tree_map(
+            lambda v: v[0], self._run(jax.tree_util.tree_map(lambda v: v[None], one), ctx)
+        )
         return {**data, **one} if isinstance(data, dict) else one
 
     def _run(self, data, ctx):
@@ -208,8 +262,10 @@ class ImageLayer(DataLayer):
         drawn = self.draw(images, lambda: ctx.key) if self._changes(ctx.training) else None
         if not isinstance(data, dict):
             return self.transform_images(images, drawn, ctx.training)
-        return {k: getattr(self, f"transform_{k}")(v, drawn, ctx.training) if k in PARTS else v
-                for k, v in data.items()}
+        return {
+            k: getattr(self, f"transform_{k}")(v, drawn, ctx.training) if k in PARTS else v
+            for k, v in data.items()
+        }
 
 
 def keys_from(seed):
@@ -223,14 +279,15 @@ def keys_from(seed):
     def following():
         chain[0], key = jax.random.split(chain[0])
         return key
+
     return following
 
 
 class MovingLayer(ImageLayer):
     """Base of layers that move pixels: boxes move along, masks are moved with the nearest values.
 
-    A layer writes `move(images, drawn, interpolation)` and `move_boxes(boxes, drawn)`, which takes and gives "xyxy".
-    `draw` puts "size", the (height, width) of the input, into what it gives.
+    A layer writes `move(images, drawn, interpolation)` and `move_boxes(boxes, drawn)`, which takes
+    and gives "xyxy". `draw` puts "size", the (height, width) of the input, into what it gives.
     """
 
     interpolation = "bilinear"
@@ -255,8 +312,12 @@ class MovingLayer(ImageLayer):
 
     def change_boxes(self, bounding_boxes, drawn):
         height, width = self.output_size(drawn)
-        boxes = convert_format(bounding_boxes["boxes"], self.bounding_box_format, "xyxy", *drawn["size"])
-        moved = clip_to_image_size({**bounding_boxes, "boxes": self.move_boxes(boxes, drawn)}, height, width)
+        boxes = convert_format(
+            bounding_boxes["boxes"], self.bounding_box_format, "xyxy", *drawn["size"]
+        )
+        moved = clip_to_image_size(
+            {**bounding_boxes, "boxes": self.move_boxes(boxes, drawn)}, height, width
+        )
         return convert_format(moved, "xyxy", self.bounding_box_format, height, width)
 
 
@@ -266,8 +327,9 @@ def per_image(values):
 
 
 def chosen(images, factor, key):
-    """Which images of a batch are changed: for each a probability from the range `factor`, then a coin with it."""
+    """Which images of a batch are changed: for each a probability from the range `factor`, then a
+    coin with it.
+    """
     shape = (images.shape[0],)
     probability = random.uniform(shape, *factor, seed=key())
     return random.uniform(shape, seed=key()) < probability
-

@@ -1,4 +1,6 @@
-"""Colors changed at random in training: brightness, contrast, hue, saturation and others, pixel by pixel."""
+"""Colors changed at random in training: brightness, contrast, hue, saturation and others, pixel by
+pixel.
+"""
 
 import numbers
 
@@ -38,7 +40,9 @@ class ColorLayer(ImageLayer):
         return jnp.clip(changed, *self.value_range)
 
     def recolor(self, images, factor):
-        """The images, given one number for each; what leaves the range of values is clipped afterwards."""
+        """The images, given one number for each; what leaves the range of values is clipped
+        afterwards.
+        """
         raise NotImplementedError
 
 
@@ -62,10 +66,12 @@ class RandomBrightness(ColorLayer):
 
 @layer("keras.layers", arguments="factor, value_range, seed")
 class RandomContrast(ColorLayer):
-    """In training moves all values of each image away from their mean, channel by channel, or towards it.
+    """In training moves all values of each image away from their mean, channel by channel, or
+    towards it.
 
     Args:
-        factor: (a, b): distances from the mean are multiplied by a number from [1 - a, 1 + b]; one number f is (0, f).
+        factor: (a, b): distances from the mean are multiplied by a number from [1 - a, 1 + b]; one
+            number f is (0, f).
         value_range: the range of the values, which results are clipped to.
         seed: integer.
 
@@ -78,8 +84,11 @@ class RandomContrast(ColorLayer):
 
     def draw(self, images, key):
         lower, upper = self.factor
-        return {"factor": random.uniform((images.shape[0],), 1.0 - lower, 1.0 + upper, seed=key(),
-                                         dtype=self.compute_dtype)}
+        return {
+            "factor": random.uniform(
+                (images.shape[0],), 1.0 - lower, 1.0 + upper, seed=key(), dtype=self.compute_dtype
+            )
+        }
 
     def recolor(self, images, factor):
         mean = jnp.mean(images, self.axes[:2], keepdims=True)
@@ -120,13 +129,16 @@ class RandomHue(_HSV):
         return {"factor": sign * random.uniform(shape, *self.factor, seed=key()) * 0.5}
 
     def recolor(self, images, factor):
-        turned = self.change_plane(rescale(images, self.value_range, (0, 1)), factor, lambda hue, f: (hue + f) % 1.0)
+        turned = self.change_plane(
+            rescale(images, self.value_range, (0, 1)), factor, lambda hue, f: (hue + f) % 1.0
+        )
         return rescale(jnp.clip(turned, 0, 1), (0, 1), self.value_range)
 
 
 @layer("keras.layers", arguments="factor, value_range, data_format, seed")
 class RandomSaturation(_HSV):
-    """In training multiplies the saturation of each image by `f / (1 - f)`: 0.5 keeps it, 0 gives gray.
+    """In training multiplies the saturation of each image by `f / (1 - f)`: 0.5 keeps it, 0 gives
+    gray.
 
     Args:
         factor: range of f, within [-1, 1].
@@ -145,8 +157,11 @@ class RandomSaturation(_HSV):
         return {"factor": factor / (1 - factor + epsilon())}
 
     def change_images(self, images, drawn):
-        return self.change_plane(images, per_image(drawn["factor"]).astype(images.dtype),
-                                 lambda saturation, f: jnp.clip(saturation * f, *self.value_range))
+        return self.change_plane(
+            images,
+            per_image(drawn["factor"]).astype(images.dtype),
+            lambda saturation, f: jnp.clip(saturation * f, *self.value_range),
+        )
 
 
 @layer("keras.layers", arguments="factor, value_range, data_format, seed")
@@ -185,7 +200,11 @@ class RandomPosterization(ColorLayer):
 
     def draw(self, images, key):
         shape, (low, high) = (images.shape[0],), self.factor
-        bits = random.randint(shape, low, high, "uint8", key()) if low != high else jnp.full(shape, low, "uint8")
+        bits = (
+            random.randint(shape, low, high, "uint8", key())
+            if low != high
+            else jnp.full(shape, low, "uint8")
+        )
         return {"shift": 8 - bits}
 
     def change_images(self, images, drawn):
@@ -215,14 +234,20 @@ class RandomGrayscale(ImageLayer):
     def __post_init__(self):
         super().__post_init__()
         if not isinstance(self.factor, numbers.Real):
-            raise TypeError(explain(self._where, "`factor` to be one number from 0 to 1", f"factor={self.factor!r}"))
+            raise TypeError(
+                explain(
+                    self._where, "`factor` to be one number from 0 to 1", f"factor={self.factor!r}"
+                )
+            )
         bounds(float(self.factor), 0, 1, "factor", self._where)
 
     def draw(self, images, key):
         return {"apply": random.uniform((images.shape[0],), seed=key()) < self.factor}
 
     def change_images(self, images, drawn):
-        return jnp.where(per_image(drawn["apply"]), rgb_to_grayscale(images, self.data_format), images)
+        return jnp.where(
+            per_image(drawn["apply"]), rgb_to_grayscale(images, self.data_format), images
+        )
 
     def get_config(self):
         config = super().get_config()
@@ -260,7 +285,8 @@ class Solarization(ImageLayer):
     """In training adds a number to all values of each image, then inverts those above a threshold.
 
     Args:
-        addition_factor, threshold_factor: ranges of both, in shares of 255, within [0, 1]; one number f is (0, f).
+        addition_factor, threshold_factor: ranges of both, in shares of 255, within [0, 1]; one
+            number f is (0, f).
         value_range: the range of the values.
         seed: integer.
 
@@ -280,8 +306,15 @@ class Solarization(ImageLayer):
             setattr(self, name, bounds(getattr(self, name), 0, 1, name, self._where, strict=True))
 
     def draw(self, images, key):
-        return {name: random.uniform((images.shape[0],), low, high * 255, seed=key(), dtype=self.compute_dtype)
-                for name, (low, high) in (("additions", self.addition_factor), ("thresholds", self.threshold_factor))}
+        return {
+            name: random.uniform(
+                (images.shape[0],), low, high * 255, seed=key(), dtype=self.compute_dtype
+            )
+            for name, (low, high) in (
+                ("additions", self.addition_factor),
+                ("thresholds", self.threshold_factor),
+            )
+        }
 
     def change_images(self, images, drawn):
         lighter = rescale(images, self.value_range, (0, 255)) + per_image(drawn["additions"])
@@ -290,14 +323,17 @@ class Solarization(ImageLayer):
         return rescale(changed, (0, 255), self.value_range)
 
 
-@layer("keras.layers", arguments="value_range, brightness_factor, contrast_factor, saturation_factor, hue_factor, "
-                                 "seed, data_format")
+@layer(
+    "keras.layers",
+    arguments="value_range, brightness_factor, contrast_factor, saturation_factor, hue_factor, "
+    "seed, data_format",
+)
 class RandomColorJitter(ImageLayer):
     """In training changes brightness, contrast, saturation and hue of each image, in this order.
 
     Args:
-        brightness_factor, contrast_factor, saturation_factor, hue_factor: as `factor` of RandomBrightness and so on;
-            None leaves that out.
+        brightness_factor, contrast_factor, saturation_factor, hue_factor: as `factor` of
+            RandomBrightness and so on; None leaves that out.
         value_range: the range of the values.
         seed: integer.
 
@@ -320,11 +356,27 @@ class RandomColorJitter(ImageLayer):
         for kind in (RandomBrightness, RandomContrast, RandomSaturation, RandomHue):
             what = kind.__name__.removeprefix("Random").lower()
             factor = getattr(self, f"{what}_factor")
-            setattr(self, f"random_{what}", None if factor is None else kind(
-                factor, self.value_range, seed=self.seed, data_format=self.data_format, dtype=self.dtype_policy))
+            setattr(
+                self,
+                f"random_{what}",
+                None
+                if factor is None
+                else kind(
+                    factor,
+                    self.value_range,
+                    seed=self.seed,
+                    data_format=self.data_format,
+                    dtype=self.dtype_policy,
+                ),
+            )
 
     def _steps(self):
-        steps = (self.random_brightness, self.random_contrast, self.random_saturation, self.random_hue)
+        steps = (
+            self.random_brightness,
+            self.random_contrast,
+            self.random_saturation,
+            self.random_hue,
+        )
         return [step for step in steps if step is not None]
 
     def draw(self, images, key):

@@ -66,8 +66,13 @@ class RandomGaussianBlur(ImageLayer):
         size = self.kernel_size
         size = tuple(size) if isinstance(size, (tuple, list)) else (size, size)
         if len(size) != 2 or not all(isinstance(n, (int, float)) and n % 2 == 1 for n in size):
-            raise ValueError(explain(self._where, "`kernel_size` to be one odd number or two",
-                                     f"kernel_size={self.kernel_size!r}"))
+            raise ValueError(
+                explain(
+                    self._where,
+                    "`kernel_size` to be one odd number or two",
+                    f"kernel_size={self.kernel_size!r}",
+                )
+            )
         self.kernel_size = size
 
     def draw(self, images, key):
@@ -81,7 +86,9 @@ class RandomGaussianBlur(ImageLayer):
 
 
 def draw_interval(size, share, key, dtype):
-    """(start, end) of an interval of `share * size` somewhere in [0, size), for each share (batch,)."""
+    """(start, end) of an interval of `share * size` somewhere in [0, size), for each share
+    (batch,).
+    """
     length = share * size
     start = random.uniform(share.shape, seed=key(), dtype=dtype) * (size - length)
     return start, start + length
@@ -94,7 +101,9 @@ def draw_rectangle(images, axes, shares, key, dtype):
         shares: their width and height as shares of the image's, (batch,) each.
     """
     height, width = images.shape[axes.height], images.shape[axes.width]
-    (x0, x1), (y0, y1) = (draw_interval(n, share, key, dtype) for n, share in zip((width, height), shares))
+    (x0, x1), (y0, y1) = (
+        draw_interval(n, share, key, dtype) for n, share in zip((width, height), shares)
+    )
     inside = []
     for axis, low, high in ((axes.height, y0, y1), (axes.width, x0, x1)):
         shape = [1] * 4
@@ -131,29 +140,46 @@ class RandomErasing(ImageLayer):
     def __post_init__(self):
         super().__post_init__()
         value = self.fill_value
-        if not (value is None or isinstance(value, (int, float)) or
-                isinstance(value, (tuple, list)) and len(value) == 3):
-            raise ValueError(explain(self._where, "`fill_value` to be a number, three numbers or None",
-                                     f"fill_value={value!r}"))
+        if not (
+            value is None
+            or isinstance(value, (int, float))
+            or isinstance(value, (tuple, list))
+            and len(value) == 3
+        ):
+            raise ValueError(
+                explain(
+                    self._where,
+                    "`fill_value` to be a number, three numbers or None",
+                    f"fill_value={value!r}",
+                )
+            )
 
     def draw(self, images, key):
         dtype = self.compute_dtype
         sides = jnp.sqrt(random.uniform((images.shape[0], 2), *self.scale, seed=key(), dtype=dtype))
         mask, _ = draw_rectangle(images, self.axes, sides.T, key, dtype)
         mask = mask & per_image(chosen(images, self.factor, key))
-        return {"mask": mask, "filling": jnp.clip(self._filling(images.shape, key), *self.value_range)}
+        return {
+            "mask": mask,
+            "filling": jnp.clip(self._filling(images.shape, key), *self.value_range),
+        }
 
     def _filling(self, shape, key):
         if self.fill_value is None:
             return random.normal(shape, dtype=self.compute_dtype, seed=key()) * self.value_range[1]
         value = jnp.asarray(self.fill_value, self.compute_dtype)
-        return value.reshape(-1, 1, 1) if value.ndim and self.data_format == "channels_first" else value
+        return (
+            value.reshape(-1, 1, 1)
+            if value.ndim and self.data_format == "channels_first"
+            else value
+        )
 
     def change_images(self, images, drawn):
         return jnp.where(drawn["mask"], drawn["filling"], images)
 
 
 # ---------------------------------------------------------------- distributions of values
+
 
 @layer("keras.layers", arguments="value_range")
 class AutoContrast(ImageLayer):
@@ -174,13 +200,16 @@ class AutoContrast(ImageLayer):
         wide = rescale(images, self.value_range, (0, 255))
         low, high = (f(wide, self.axes[:2], keepdims=True) for f in (jnp.min, jnp.max))
         scale = 255 / jnp.where(high > low, high - low, 1)
-        stretched = rescale(jnp.clip(wide * scale - low * scale, 0, 255), (0, 255), self.value_range)
+        stretched = rescale(
+            jnp.clip(wide * scale - low * scale, 0, 255), (0, 255), self.value_range
+        )
         return jnp.where(high > low, stretched, images)
 
 
 @layer("keras.layers", arguments="value_range, bins, data_format")
 class Equalization(ImageLayer):
-    """In training spreads values so that all are about equally frequent, in each channel of the whole batch.
+    """In training spreads values so that all are about equally frequent, in each channel of the
+    whole batch.
 
     Args:
         value_range: the range of the values.
@@ -220,8 +249,8 @@ class ContrastLimitedAdaptiveHistogramEqualization(ImageLayer):
 
     Args:
         value_range: the range of the values.
-        clip_limit: the most that a bin may hold, in mean bin contents; what is above is spread over all bins; 0: no
-            limit.
+        clip_limit: the most that a bin may hold, in mean bin contents; what is above is spread over
+            all bins; 0: no limit.
         tile_grid_size: the number of tiles, (down, across).
 
     >>> import numpy as np
@@ -237,7 +266,9 @@ class ContrastLimitedAdaptiveHistogramEqualization(ImageLayer):
     _gives_float = False
 
     def change_images(self, images, drawn):
-        planes = jnp.moveaxis(rescale(images.astype("float32"), self.value_range, (0, 255)), self.axes.channels, 1)
+        planes = jnp.moveaxis(
+            rescale(images.astype("float32"), self.value_range, (0, 255)), self.axes.channels, 1
+        )
         planes = jax.vmap(jax.vmap(self._equalize))(planes)
         changed = rescale(jnp.moveaxis(planes, 1, self.axes.channels), (0, 255), self.value_range)
         return changed.astype(images.dtype)
@@ -246,18 +277,27 @@ class ContrastLimitedAdaptiveHistogramEqualization(ImageLayer):
         """One channel of one image: (height, width)."""
         (down, across), (height, width) = self.tile_grid_size, plane.shape
         rows, columns = -(-height // down), -(-width // across)  # of a tile
-        padded = jnp.pad(plane, ((0, rows * down - height), (0, columns * across - width)), mode="symmetric")
+        padded = jnp.pad(
+            plane, ((0, rows * down - height), (0, columns * across - width)), mode="symmetric"
+        )
         values = jnp.clip(padded, 0, 255).astype("int32")
         tiles = values.reshape(down, rows, across, columns).swapaxes(1, 2).reshape(down, across, -1)
-        tables = jnp.pad(jax.vmap(jax.vmap(self._table))(tiles), ((1, 1), (1, 1), (0, 0)), mode="edge")
+        tables = jnp.pad(
+            jax.vmap(jax.vmap(self._table))(tiles), ((1, 1), (1, 1), (0, 0)), mode="edge"
+        )
 
         def neighbors(size, length):
-            """The tile before each pixel, counted with the padding, and the weight of the one after it."""
+            """The tile before each pixel, counted with the padding, and the weight of the one after
+            it.
+            """
             place = (jnp.arange(size * length) - length / 2) / length + 1
             return jnp.floor(place).astype("int32"), place - jnp.floor(place)
+
         (y, wy), (x, wx) = neighbors(down, rows), neighbors(across, columns)
         y, wy = y[:, None], wy[:, None]
-        upper, lower = (tables[y + i, x, values] * (1 - wx) + tables[y + i, x + 1, values] * wx for i in (0, 1))
+        upper, lower = (
+            tables[y + i, x, values] * (1 - wx) + tables[y + i, x + 1, values] * wx for i in (0, 1)
+        )
         return (upper * (1 - wy) + lower * wy)[:height, :width]
 
     def _table(self, values):

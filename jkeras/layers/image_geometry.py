@@ -1,4 +1,6 @@
-"""Images flipped, rotated, shifted, zoomed, sheared, seen from another side and distorted, at random in training."""
+"""Images flipped, rotated, shifted, zoomed, sheared, seen from another side and distorted, at
+random in training.
+"""
 
 import math
 
@@ -36,7 +38,9 @@ class RandomFlip(ImageLayer):
 
     def __post_init__(self):
         super().__post_init__()
-        check_choice("mode", self.mode, ("horizontal", "vertical", "horizontal_and_vertical"), self._where)
+        check_choice(
+            "mode", self.mode, ("horizontal", "vertical", "horizontal_and_vertical"), self._where
+        )
 
     def draw(self, images, key):
         flips = random.uniform((images.shape[0], 1, 1, 1), seed=key()) <= 0.5
@@ -54,39 +58,61 @@ class RandomFlip(ImageLayer):
         return self.change_images(masks, drawn)
 
     def change_boxes(self, bounding_boxes, drawn):
-        relative = convert_format(bounding_boxes, self.bounding_box_format, "rel_xyxy", *drawn["size"])
+        relative = convert_format(
+            bounding_boxes, self.bounding_box_format, "rel_xyxy", *drawn["size"]
+        )
         x1, y1, x2, y2 = jnp.split(relative["boxes"], 4, -1)
         if "horizontal" in self.mode:
             x1, x2 = 1 - x2, 1 - x1
         if "vertical" in self.mode:
             y1, y2 = 1 - y2, 1 - y1
-        flipped = jnp.where(drawn["flips"][..., 0], jnp.concatenate([x1, y1, x2, y2], -1), relative["boxes"])
+        flipped = jnp.where(
+            drawn["flips"][..., 0], jnp.concatenate([x1, y1, x2, y2], -1), relative["boxes"]
+        )
         clipped = clip_to_image_size({**relative, "boxes": flipped}, bounding_box_format="rel_xyxy")
         return convert_format(clipped, "rel_xyxy", self.bounding_box_format, *drawn["size"])
 
 
 class _Warp(MovingLayer):
-    """Base of layers that read images at other places, given by `drawn["matrix"]` (batch, 8); see `ops.image_warp`."""
+    """Base of layers that read images at other places, given by `drawn["matrix"]` (batch, 8); see
+    `ops.image_warp`.
+    """
 
     fill_mode = "constant"  # where it is no field
     _choices = {"fill_mode": FILL_MODES, "interpolation": INTERPOLATIONS}
 
     def move(self, images, drawn, interpolation):
-        return warp(images, drawn["matrix"], interpolation, self.fill_mode, self.fill_value, self.data_format)
+        return warp(
+            images,
+            drawn["matrix"],
+            interpolation,
+            self.fill_mode,
+            self.fill_value,
+            self.data_format,
+        )
 
     def move_boxes(self, boxes, drawn):
-        matrix = jnp.concatenate([drawn["matrix"], jnp.ones_like(drawn["matrix"][:, :1])], -1).reshape(-1, 3, 3)
-        inverse = jnp.linalg.inv(matrix)[:, None, None]  # images are read through the matrix, boxes go the other way
+        matrix = jnp.concatenate(
+            [drawn["matrix"], jnp.ones_like(drawn["matrix"][:, :1])], -1
+        ).reshape(-1, 3, 3)
+        # images are read through the matrix, boxes go the other way
+        inverse = jnp.linalg.inv(matrix)[:, None, None]
 
         def forth(x, y):
-            x, y, k = (inverse[..., i, 0] * x + inverse[..., i, 1] * y + inverse[..., i, 2] for i in range(3))
+            x, y, k = (
+                inverse[..., i, 0] * x + inverse[..., i, 1] * y + inverse[..., i, 2]
+                for i in range(3)
+            )
             return x / k, y / k
+
         return transform_corners(boxes, forth)
 
 
 def affine(a0, a1, a2, b0, b1, b2):
     """Rows of `warp`'s matrices from numbers and arrays (batch,)."""
-    parts = jnp.broadcast_arrays(*(jnp.asarray(v, "float32") for v in (a0, a1, a2, b0, b1, b2, 0, 0)))
+    parts = jnp.broadcast_arrays(
+        *(jnp.asarray(v, "float32") for v in (a0, a1, a2, b0, b1, b2, 0, 0))
+    )
     return jnp.stack(parts, -1)
 
 
@@ -95,7 +121,8 @@ class RandomRotation(_Warp):
     """In training each image is rotated about its middle.
 
     Args:
-        factor: range of the angle, in full turns: 0.1 is from -36 to 36 degrees; positive is counter-clockwise.
+        factor: range of the angle, in full turns: 0.1 is from -36 to 36 degrees; positive is
+            counter-clockwise.
         fill_mode: what lies outside: "reflect", "wrap", "constant" (`fill_value`) or "nearest".
         interpolation: "nearest" or "bilinear".
         seed: integer.
@@ -118,8 +145,10 @@ class RandomRotation(_Warp):
         degrees = random.uniform((images.shape[0],), *(f * 360.0 for f in self.factor), seed=key())
         cos, sin = jnp.cos(degrees * (math.pi / 180)), jnp.sin(degrees * (math.pi / 180))
         x, y = 0.5 * (width - 1), 0.5 * (height - 1)
-        return {"matrix": affine(cos, -sin, x - x * cos + y * sin, sin, cos, y - x * sin - y * cos),
-                "size": (height, width)}
+        return {
+            "matrix": affine(cos, -sin, x - x * cos + y * sin, sin, cos, y - x * sin - y * cos),
+            "size": (height, width),
+        }
 
 
 @layer("keras.layers")
@@ -127,7 +156,8 @@ class RandomTranslation(_Warp):
     """In training each image is shifted.
 
     Args:
-        height_factor, width_factor: ranges of the shift down and to the right, in shares of the size, within [-1, 1].
+        height_factor, width_factor: ranges of the shift down and to the right, in shares of the
+            size, within [-1, 1].
         fill_mode: what lies outside: "reflect", "wrap", "constant" (`fill_value`) or "nearest".
         interpolation: "nearest" or "bilinear".
         seed: integer.
@@ -166,8 +196,8 @@ class RandomZoom(RandomTranslation):
     """In training each image is zoomed about its middle.
 
     Args:
-        height_factor, width_factor: ranges of the change, within (-1, 1]: positive shows more (zooms out), negative
-            shows less. Without `width_factor` the aspect ratio stays.
+        height_factor, width_factor: ranges of the change, within (-1, 1]: positive shows more
+            (zooms out), negative shows less. Without `width_factor` the aspect ratio stays.
         fill_mode: what lies outside: "reflect", "wrap", "constant" (`fill_value`) or "nearest".
         interpolation: "nearest" or "bilinear".
         seed: integer.
@@ -184,16 +214,29 @@ class RandomZoom(RandomTranslation):
         super().__post_init__()
         given = np.hstack([f for f in (self.height_factor, self.width_factor) if f is not None])
         if given.min() <= -1:  # the number 1, which stands for (-1, 1), is fine, as in Keras
-            raise ValueError(explain(self._where, "factors above -1", f"height_factor={self.height_factor} and "
-                                     f"width_factor={self.width_factor}"))
+            raise ValueError(
+                explain(
+                    self._where,
+                    "factors above -1",
+                    f"height_factor={self.height_factor} and width_factor={self.width_factor}",
+                )
+            )
 
     def draw(self, images, key):
         shape, (height, width) = (images.shape[0],), self.size_of(images)
-        down = across = random.uniform(shape, 1.0 + self.height_lower, 1.0 + self.height_upper, seed=key())
+        down = across = random.uniform(
+            shape, 1.0 + self.height_lower, 1.0 + self.height_upper, seed=key()
+        )
         if self.width_factor is not None:
-            across = random.uniform(shape, 1.0 + self.width_lower, 1.0 + self.width_upper, seed=key())
-        return {"matrix": affine(across, 0, (width - 1) / 2 * (1 - across), 0, down, (height - 1) / 2 * (1 - down)),
-                "size": (height, width)}
+            across = random.uniform(
+                shape, 1.0 + self.width_lower, 1.0 + self.width_upper, seed=key()
+            )
+        return {
+            "matrix": affine(
+                across, 0, (width - 1) / 2 * (1 - across), 0, down, (height - 1) / 2 * (1 - down)
+            ),
+            "size": (height, width),
+        }
 
 
 @layer("keras.layers")
@@ -201,7 +244,8 @@ class RandomShear(_Warp):
     """In training each image is sheared, from its upper left corner.
 
     Args:
-        x_factor, y_factor: ranges of the shear along the two axes, within [0, 1]; the direction is drawn, too.
+        x_factor, y_factor: ranges of the shear along the two axes, within [0, 1]; the direction is
+            drawn, too.
         interpolation: "nearest" or "bilinear".
         fill_mode: what lies outside: "reflect", "wrap", "constant" (`fill_value`) or "nearest".
         seed: integer.
@@ -229,7 +273,9 @@ class RandomShear(_Warp):
 
     def draw(self, images, key):
         shape = (images.shape[0],)
-        sign = jnp.where(random.uniform(shape, seed=key(), dtype=self.compute_dtype) > 0.5, -1.0, 1.0)
+        sign = jnp.where(
+            random.uniform(shape, seed=key(), dtype=self.compute_dtype) > 0.5, -1.0, 1.0
+        )
         y = sign * random.uniform(shape, *self.y_factor, seed=key(), dtype=self.compute_dtype)
         x = sign * random.uniform(shape, *self.x_factor, seed=key(), dtype=self.compute_dtype)
         return {"matrix": affine(1, x, 0, y, 1, 0), "size": self.size_of(images)}
@@ -268,23 +314,35 @@ class RandomPerspective(_Warp):
     def draw(self, images, key):
         height, width = self.size_of(images)
         apply = chosen(images, self.factor, key)
-        shifts = random.uniform((images.shape[0], 4, 2), -0.5 * self.scale, 0.5 * self.scale, seed=key(),
-                                dtype=self.compute_dtype).astype("float32")
-        corners = jnp.array([[0, 0], [width - 1, 0], [0, height - 1], [width - 1, height - 1]], "float32")
+        shifts = random.uniform(
+            (images.shape[0], 4, 2),
+            -0.5 * self.scale,
+            0.5 * self.scale,
+            seed=key(),
+            dtype=self.compute_dtype,
+        ).astype("float32")
+        corners = jnp.array(
+            [[0, 0], [width - 1, 0], [0, height - 1], [width - 1, height - 1]], "float32"
+        )
         corners = jnp.broadcast_to(corners, shifts.shape)
         moved = homography(corners, corners * (1 + shifts))
-        return {"matrix": jnp.where(apply[:, None], moved, affine(1, 0, 0, 0, 1, 0)), "size": (height, width)}
+        return {
+            "matrix": jnp.where(apply[:, None], moved, affine(1, 0, 0, 0, 1, 0)),
+            "size": (height, width),
+        }
 
 
 @layer("keras.layers")
 class RandomElasticTransform(ImageLayer):
-    """In training the pixels of images are displaced by smooth random fields (Simard et al. 2003, ICDAR).
+    """In training the pixels of images are displaced by smooth random fields (Simard et al. 2003,
+    ICDAR).
 
     Args:
         factor: range of the probability that an image is changed.
         scale: range of the strength, within [0, 1].
         interpolation: "nearest" or "bilinear".
-        fill_mode: what lies outside: "reflect", "wrap", "constant" (`fill_value`), "nearest" or "mirror".
+        fill_mode: what lies outside: "reflect", "wrap", "constant" (`fill_value`), "nearest" or
+            "mirror".
         value_range: the range of the values, which results are clipped to.
         seed: integer.
 
@@ -311,10 +369,17 @@ class RandomElasticTransform(ImageLayer):
 
     def _distort(self, images, drawn, interpolation):
         height, width = self.size_of(images)
-        distorted = distort(images, drawn["key"], 0.1 * max(height, width) * drawn["strength"],
-                            0.05 * min(height, width) * drawn["strength"] + 1e-6,
-                            kernel_size_for(0.05 * min(height, width) * self.scale[1]), interpolation, self.fill_mode,
-                            self.fill_value, self.data_format)
+        distorted = distort(
+            images,
+            drawn["key"],
+            0.1 * max(height, width) * drawn["strength"],
+            0.05 * min(height, width) * drawn["strength"] + 1e-6,
+            kernel_size_for(0.05 * min(height, width) * self.scale[1]),
+            interpolation,
+            self.fill_mode,
+            self.fill_value,
+            self.data_format,
+        )
         return jnp.where(per_image(drawn["apply"]), distorted, images)
 
     def change_images(self, images, drawn):
@@ -324,5 +389,11 @@ class RandomElasticTransform(ImageLayer):
         return self._distort(masks, drawn, "nearest")
 
     def change_boxes(self, bounding_boxes, drawn):
-        raise NotImplementedError(explain(self._where, "no 'bounding_boxes'", "some", "boxes have no shape after this: "
-                                          "leave the layer out where there are some"))
+        raise NotImplementedError(
+            explain(
+                self._where,
+                "no 'bounding_boxes'",
+                "some",
+                "boxes have no shape after this: leave the layer out where there are some",
+            )
+        )

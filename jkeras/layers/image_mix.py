@@ -8,8 +8,13 @@ from jkeras.core.errors import explain
 from jkeras.core.layer import layer
 from jkeras.core.record import Any
 from jkeras.layers.image_base import ImageLayer, keys_from
-from jkeras.layers.image_color import (RandomBrightness, RandomColorDegeneration, RandomContrast, RandomPosterization,
-                                       Solarization)
+from jkeras.layers.image_color import (
+    RandomBrightness,
+    RandomColorDegeneration,
+    RandomContrast,
+    RandomPosterization,
+    Solarization,
+)
 from jkeras.layers.image_filter import AutoContrast, Equalization, RandomSharpness, draw_rectangle
 from jkeras.layers.image_geometry import RandomRotation, RandomShear, RandomTranslation
 
@@ -22,7 +27,8 @@ def mix(values, drawn):
 
 @layer("keras.layers", arguments="alpha, data_format, seed")
 class MixUp(ImageLayer):
-    """In training mixes each image, its label and its masks with those of another image (Zhang et al. 2017).
+    """In training mixes each image, its label and its masks with those of another image (Zhang et
+    al. 2017).
 
     Boxes of both images are kept.
 
@@ -44,7 +50,10 @@ class MixUp(ImageLayer):
 
     def draw(self, images, key):
         order = random.shuffle(jnp.arange(images.shape[0]), seed=key())
-        return {"order": order, "weight": random.beta((images.shape[0],), self.alpha, self.alpha, seed=key())}
+        return {
+            "order": order,
+            "weight": random.beta((images.shape[0],), self.alpha, self.alpha, seed=key()),
+        }
 
     def change_images(self, images, drawn):
         return mix(images, {**drawn, "weight": drawn["weight"].astype(images.dtype)})
@@ -56,18 +65,22 @@ class MixUp(ImageLayer):
         return mix(masks, drawn)
 
     def change_boxes(self, bounding_boxes, drawn):
-        return {k: jnp.concatenate([bounding_boxes[k], bounding_boxes[k][drawn["order"]]], 1)
-                for k in ("boxes", "labels")}
+        return {
+            k: jnp.concatenate([bounding_boxes[k], bounding_boxes[k][drawn["order"]]], 1)
+            for k in ("boxes", "labels")
+        }
 
 
 @layer("keras.layers", arguments="factor, seed, data_format")
 class CutMix(ImageLayer):
-    """In training puts a rectangle of another image into each image, and mixes labels accordingly (Yun et al. 2019).
+    """In training puts a rectangle of another image into each image, and mixes labels accordingly
+    (Yun et al. 2019).
 
     Single images stay as they are.
 
     Args:
-        factor: range of the parameter of the Beta distribution of the rectangle's area, within [0, 1].
+        factor: range of the parameter of the Beta distribution of the rectangle's area, within [0,
+            1].
         seed: integer.
 
     arXiv:1905.04899
@@ -85,7 +98,9 @@ class CutMix(ImageLayer):
     def draw(self, images, key):
         alpha = random.uniform((), *self.factor, seed=key(), dtype=self.compute_dtype) + 1e-6
         weight = random.beta((images.shape[0],), alpha, alpha, dtype=self.compute_dtype, seed=key())
-        mask, area = draw_rectangle(images, self.axes, [jnp.sqrt(1 - weight)] * 2, key, self.compute_dtype)
+        mask, area = draw_rectangle(
+            images, self.axes, [jnp.sqrt(1 - weight)] * 2, key, self.compute_dtype
+        )
         order = random.shuffle(jnp.arange(images.shape[0]), seed=key())
         return {"order": order, "mask": mask, "weight": 1 - area}
 
@@ -99,15 +114,28 @@ class CutMix(ImageLayer):
         return mix(labels, drawn)
 
     def change_boxes(self, bounding_boxes, drawn):
-        raise NotImplementedError(explain(self._where, "no 'bounding_boxes'", "some", "use MixUp, which keeps the "
-                                          "boxes of both images"))
+        raise NotImplementedError(
+            explain(
+                self._where,
+                "no 'bounding_boxes'",
+                "some",
+                "use MixUp, which keeps the boxes of both images",
+            )
+        )
 
 
 class _Chained(ImageLayer):
-    """Base of layers that choose among other layers. All draw from this layer's keys; only what is chosen runs."""
+    """Base of layers that choose among other layers. All draw from this layer's keys; only what is
+    chosen runs.
+    """
 
     GEOMETRIC = ("random_shear", "random_translation", "random_rotation")
-    COLOR = ("random_brightness", "random_color_degeneration", "random_contrast", "random_sharpness")
+    COLOR = (
+        "random_brightness",
+        "random_color_degeneration",
+        "random_contrast",
+        "random_sharpness",
+    )
     VALUES = ("random_posterization", "solarization", "auto_contrast", "equalization")
 
     def _make(self, names):
@@ -116,35 +144,52 @@ class _Chained(ImageLayer):
         values, seed = {"value_range": self.value_range}, {"seed": self.seed}
         makers = {
             "random_shear": lambda **k: RandomShear(factor, factor, **interpolation, **seed, **k),
-            "random_translation": lambda **k: RandomTranslation(factor, factor, **interpolation, **seed, **k),
+            "random_translation": lambda **k: RandomTranslation(
+                factor, factor, **interpolation, **seed, **k
+            ),
             "random_rotation": lambda **k: RandomRotation(factor, **interpolation, **seed, **k),
             "random_brightness": lambda **k: RandomBrightness(factor, **values, **seed, **k),
-            "random_color_degeneration": lambda **k: RandomColorDegeneration(factor, **values, **seed, **k),
+            "random_color_degeneration": lambda **k: RandomColorDegeneration(
+                factor, **values, **seed, **k
+            ),
             "random_contrast": lambda **k: RandomContrast(factor, **values, **seed, **k),
             "random_sharpness": lambda **k: RandomSharpness(factor, **values, **seed, **k),
             "solarization": lambda **k: Solarization(factor, factor, **values, **seed, **k),
-            "random_posterization": lambda **k: RandomPosterization(max(1, int(8 * factor[1])), **values, **seed, **k),
+            "random_posterization": lambda **k: RandomPosterization(
+                max(1, int(8 * factor[1])), **values, **seed, **k
+            ),
             "auto_contrast": lambda **k: AutoContrast(**values, **k),
             "equalization": lambda **k: Equalization(**values, **k),
         }
         for name in names:
-            setattr(self, name, makers[name](data_format=self.data_format, dtype=self.dtype_policy,
-                                             bounding_box_format=self.bounding_box_format))
+            setattr(
+                self,
+                name,
+                makers[name](
+                    data_format=self.data_format,
+                    dtype=self.dtype_policy,
+                    bounding_box_format=self.bounding_box_format,
+                ),
+            )
 
     def _apply(self, index, names, numbers_of, part, values):
-        """The layer `names[index]` on one part of the input ("images", "boxes" or "masks"); beyond the last: nothing.
+        """The layer `names[index]` on one part of the input ("images", "boxes" or "masks"); beyond
+        the last: nothing.
 
         Args:
             numbers_of: `(name, values)` -> the random numbers of that layer.
         """
+
         def branch(name):
             return lambda v: getattr(getattr(self, name), f"change_{part}")(v, numbers_of(name, v))
+
         return jax.lax.switch(index, [*map(branch, names), lambda v: v], values)
 
 
 @layer("keras.layers")
 class RandAugment(_Chained):
-    """In training applies `num_ops` layers, chosen at random for the batch, to all images (Cubuk et al. 2019).
+    """In training applies `num_ops` layers, chosen at random for the batch, to all images (Cubuk et
+    al. 2019).
 
     Args:
         value_range: the range of the values.
@@ -171,16 +216,33 @@ class RandAugment(_Chained):
 
     def __post_init__(self):
         super().__post_init__()
-        self._make((*self.GEOMETRIC, *self.COLOR, "solarization", "random_posterization", "auto_contrast",
-                    "equalization"))
+        self._make(
+            (
+                *self.GEOMETRIC,
+                *self.COLOR,
+                "solarization",
+                "random_posterization",
+                "auto_contrast",
+                "equalization",
+            )
+        )
 
     def draw(self, images, key):
         chosen = random.randint((self.num_ops,), 0, len(self._NAMES), seed=key())
-        return {"chosen": chosen, "numbers": {name: getattr(self, name).draw(images, key) for name in self._NAMES}}
+        return {
+            "chosen": chosen,
+            "numbers": {name: getattr(self, name).draw(images, key) for name in self._NAMES},
+        }
 
     def _chain(self, part, values, drawn):
         for i in range(self.num_ops):
-            values = self._apply(drawn["chosen"][i], self._NAMES, lambda name, _: drawn["numbers"][name], part, values)
+            values = self._apply(
+                drawn["chosen"][i],
+                self._NAMES,
+                lambda name, _: drawn["numbers"][name],
+                part,
+                values,
+            )
         return values
 
     def change_images(self, images, drawn):
@@ -195,11 +257,13 @@ class RandAugment(_Chained):
 
 @layer("keras.layers")
 class AugMix(_Chained):
-    """In training mixes images with several chains of augmentations of themselves (Hendrycks et al. 2019).
+    """In training mixes images with several chains of augmentations of themselves (Hendrycks et al.
+    2019).
 
     Args:
         value_range: the range of the values, which results are clipped to.
-        num_chains, chain_depth: how many chains of how many layers; layers are chosen at random for the batch.
+        num_chains, chain_depth: how many chains of how many layers; layers are chosen at random for
+            the batch.
         factor: range of their strength, within [0, 1].
         alpha: parameter of the distributions of the weights.
         all_ops: whether brightness, contrast, color and sharpness are among them.
@@ -226,16 +290,29 @@ class AugMix(_Chained):
 
     def __post_init__(self):
         super().__post_init__()
-        self._make((*self.GEOMETRIC, "solarization", "random_posterization", "auto_contrast", "equalization",
-                    *(self.COLOR if self.all_ops else ())))
+        self._make(
+            (
+                *self.GEOMETRIC,
+                "solarization",
+                "random_posterization",
+                "auto_contrast",
+                "equalization",
+                *(self.COLOR if self.all_ops else ()),
+            )
+        )
 
     def draw(self, images, key):
         weights = random.gamma((self.num_chains,), self.alpha, seed=key())
         own = random.beta((), self.alpha, self.alpha, seed=key())
         shape = (self.num_chains, self.chain_depth)
-        chosen = random.randint(shape, 0, len(self._names()) + 1, seed=key())  # the last one: nothing
-        return {"weights": weights / jnp.sum(weights), "own": own, "chosen": chosen,
-                "keys": jax.random.split(key(), shape)}
+        # the last one: nothing
+        chosen = random.randint(shape, 0, len(self._names()) + 1, seed=key())
+        return {
+            "weights": weights / jnp.sum(weights),
+            "own": own,
+            "chosen": chosen,
+            "keys": jax.random.split(key(), shape),
+        }
 
     def _names(self):
         return (*self.GEOMETRIC, *self.VALUES, *(self.COLOR if self.all_ops else ()))
@@ -243,16 +320,25 @@ class AugMix(_Chained):
     def _mixed(self, part, values, drawn):
         def link(x, step):
             index, key = step
-            return self._apply(index, self._names(), lambda name, v: getattr(self, name).draw(v, keys_from(key)), part,
-                               x), None
+            return self._apply(
+                index,
+                self._names(),
+                lambda name, v: getattr(self, name).draw(v, keys_from(key)),
+                part,
+                x,
+            ), None
 
         def chain(total, inputs):
             weight, steps = inputs
             changed, _ = jax.lax.scan(link, values, steps)
             return total + (weight * changed).astype(total.dtype), None
+
         dtype = jnp.result_type(values.dtype, self.compute_dtype)
-        total, _ = jax.lax.scan(chain, jnp.zeros(values.shape, dtype),
-                                (drawn["weights"], (drawn["chosen"], drawn["keys"])))
+        total, _ = jax.lax.scan(
+            chain,
+            jnp.zeros(values.shape, dtype),
+            (drawn["weights"], (drawn["chosen"], drawn["keys"])),
+        )
         own = drawn["own"].astype(dtype)
         return own * values + (1 - own) * total
 

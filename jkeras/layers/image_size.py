@@ -1,4 +1,6 @@
-"""Images of another size, and as many boxes as wanted: Resizing, CenterCrop, RandomCrop, MaxNumBoundingBoxes."""
+"""Images of another size, and as many boxes as wanted: Resizing, CenterCrop, RandomCrop,
+MaxNumBoundingBoxes.
+"""
 
 import jax.numpy as jnp
 from jax import lax
@@ -27,17 +29,23 @@ class _Sized(MovingLayer):
 
     def resize(self, images, **options):
         """Images of the layer's size."""
-        return image_ops.resize(images, (self.height, self.width), data_format=self.data_format, **options)
+        return image_ops.resize(
+            images, (self.height, self.width), data_format=self.data_format, **options
+        )
 
 
-@layer("keras.layers", arguments="height, width, interpolation, crop_to_aspect_ratio, pad_to_aspect_ratio, fill_mode, "
-                                 "fill_value, antialias, data_format")
+@layer(
+    "keras.layers",
+    arguments="height, width, interpolation, crop_to_aspect_ratio, pad_to_aspect_ratio, fill_mode, "
+    "fill_value, antialias, data_format",
+)
 class Resizing(_Sized):
     """Images of the size `height` times `width`, in their dtype.
 
     Args:
         interpolation: "nearest", "bilinear", "bicubic", "lanczos3" or "lanczos5".
-        crop_to_aspect_ratio, pad_to_aspect_ratio: whether to crop, or pad with `fill_value`, instead of distorting.
+        crop_to_aspect_ratio, pad_to_aspect_ratio: whether to crop, or pad with `fill_value`,
+            instead of distorting.
         antialias: whether to blur before making images smaller.
 
     >>> import numpy as np
@@ -57,9 +65,15 @@ class Resizing(_Sized):
     _gives_float = False
 
     def move(self, images, drawn, interpolation):
-        return self.resize(images, interpolation=interpolation, antialias=self.antialias,
-                           crop_to_aspect_ratio=self.crop_to_aspect_ratio, fill_mode=self.fill_mode,
-                           pad_to_aspect_ratio=self.pad_to_aspect_ratio, fill_value=self.fill_value)
+        return self.resize(
+            images,
+            interpolation=interpolation,
+            antialias=self.antialias,
+            crop_to_aspect_ratio=self.crop_to_aspect_ratio,
+            fill_mode=self.fill_mode,
+            pad_to_aspect_ratio=self.pad_to_aspect_ratio,
+            fill_value=self.fill_value,
+        )
 
     def move_boxes(self, boxes, drawn):
         height, width = drawn["size"]
@@ -71,14 +85,17 @@ class Resizing(_Sized):
         elif self.crop_to_aspect_ratio:
             down = across = max(down, across)
             top, left = -((height * down - self.height) // 2), -((width * across - self.width) // 2)
-        moved = boxes * jnp.array([across, down] * 2, boxes.dtype) + jnp.array([left, top] * 2, boxes.dtype)
+        moved = boxes * jnp.array([across, down] * 2, boxes.dtype) + jnp.array(
+            [left, top] * 2, boxes.dtype
+        )
         empty = jnp.all(boxes == -1, -1, keepdims=True) | jnp.all(boxes == 0, -1, keepdims=True)
         return jnp.where(empty, 0, moved)
 
 
 @layer("keras.layers", arguments="height, width, data_format")
 class CenterCrop(_Sized):
-    """The middle of images, `height` times `width`. Smaller images are cropped to the aspect ratio and resized.
+    """The middle of images, `height` times `width`. Smaller images are cropped to the aspect ratio
+    and resized.
 
     >>> import numpy as np
     >>> CenterCrop(2, 3)(np.ones((2, 8, 8, 3))).shape
@@ -109,8 +126,9 @@ class CenterCrop(_Sized):
 class RandomCrop(_Sized):
     """In training a random window of images, the same for the whole batch, `height` times `width`.
 
-    Images that are not larger in both directions are resized instead. Outside of training images stay as they are,
-    although the layer announces the size `height` times `width`, as in Keras: use CenterCrop or Resizing there.
+    Images that are not larger in both directions are resized instead. Outside of training images
+    stay as they are, although the layer announces the size `height` times `width`, as in Keras: use
+    CenterCrop or Resizing there.
 
     >>> import numpy as np
     >>> RandomCrop(2, 3)(np.ones((2, 8, 8, 3)), training=True).shape
@@ -124,7 +142,8 @@ class RandomCrop(_Sized):
     _always = False
 
     def __post_init__(self):
-        recorded = default_seed() if self.seed is None else self.seed  # Keras draws this one, then one to use
+        # Keras draws this one, then one to use
+        recorded = default_seed() if self.seed is None else self.seed
         super().__post_init__()
         self.seed = recorded
 
@@ -139,7 +158,11 @@ class RandomCrop(_Sized):
 
     def transform_images(self, images, transformation=None, training=True):
         """The window of the images; outside of training they stay as they are, in their dtype."""
-        return super().transform_images(images, transformation, training) if training else jnp.asarray(images)
+        return (
+            super().transform_images(images, transformation, training)
+            if training
+            else jnp.asarray(images)
+        )
 
     def move(self, images, drawn, interpolation):
         height, width = self.size_of(images)
@@ -148,15 +171,22 @@ class RandomCrop(_Sized):
             starts[self.axes.height], starts[self.axes.width] = drawn["top"], drawn["left"]
             shape[self.axes.height], shape[self.axes.width] = self.height, self.width
             return lax.dynamic_slice(images, starts, shape)
-        window = take_window(images, drawn["top"], drawn["left"], self.height, self.width, self.axes)
+        window = take_window(
+            images, drawn["top"], drawn["left"], self.height, self.width, self.axes
+        )
         return self.resize(window, interpolation=interpolation)
 
     def move_boxes(self, boxes, drawn):
         height, width = drawn["size"]
         rows, columns = self.height, self.width
         if height <= self.height or width <= self.width:
-            rows, columns = (min(n, size - start) for n, size, start in (
-                (rows, height, drawn["top"]), (columns, width, drawn["left"])))
+            rows, columns = (
+                min(n, size - start)
+                for n, size, start in (
+                    (rows, height, drawn["top"]),
+                    (columns, width, drawn["left"]),
+                )
+            )
         scale = jnp.array([self.width / columns, self.height / rows] * 2, boxes.dtype)
         return crop(boxes, drawn["top"], drawn["left"], rows, columns) * scale
 
@@ -165,15 +195,20 @@ class RandomCrop(_Sized):
             shape = list(tensor.shape)
             shape[self.axes.height], shape[self.axes.width] = self.height, self.width
             return KerasTensor(shape, self.compute_dtype)
+
         if not isinstance(data, dict):
             return sized(data)
         same = {k: map_tensors(lambda t: KerasTensor(t.shape, t.dtype), v) for k, v in data.items()}
-        return {**same, **{k: sized(data[k]) for k in ("images", "segmentation_masks") if k in data}}
+        return {
+            **same,
+            **{k: sized(data[k]) for k in ("images", "segmentation_masks") if k in data},
+        }
 
 
 @layer("keras.layers", arguments="max_number, fill_value")
 class MaxNumBoundingBoxes(ImageLayer):
-    """The first `max_number` boxes and labels of each image, filled up with `fill_value` where there are fewer.
+    """The first `max_number` boxes and labels of each image, filled up with `fill_value` where
+    there are fewer.
 
     >>> import numpy as np
     >>> boxes = {"boxes": np.ones((1, 2, 4)), "labels": np.array([[3, 4]])}
@@ -193,9 +228,10 @@ class MaxNumBoundingBoxes(ImageLayer):
 
     def change_boxes(self, bounding_boxes, drawn):
         def exactly(x):
-            x = x[:, :self.max_number]
+            x = x[:, : self.max_number]
             margins = [(0, 0), (0, self.max_number - x.shape[1])] + [(0, 0)] * (x.ndim - 2)
             return jnp.pad(x, margins, constant_values=self.fill_value)
+
         return {**bounding_boxes, **{k: exactly(bounding_boxes[k]) for k in ("boxes", "labels")}}
 
     def get_config(self):

@@ -23,8 +23,19 @@ class InputLayer(Layer):
     (None, 3)
     """
 
-    def __init__(self, shape=None, batch_size=None, dtype=None, sparse=None, ragged=None, batch_shape=None,
-                 input_tensor=None, optional=False, name=None, **kwargs):
+    def __init__(
+        self,
+        shape=None,
+        batch_size=None,
+        dtype=None,
+        sparse=None,
+        ragged=None,
+        batch_shape=None,
+        input_tensor=None,
+        optional=False,
+        name=None,
+        **kwargs,
+    ):
         if "input_shape" in kwargs:
             shape = kwargs.pop("input_shape")
         if "batch_input_shape" in kwargs:
@@ -32,22 +43,36 @@ class InputLayer(Layer):
         super().__init__(name=name, **kwargs)
         if input_tensor is not None:
             if not isinstance(input_tensor, KerasTensor):
-                raise ValueError(f"Argument `input_tensor` must be a KerasTensor. Received: {input_tensor}")
+                raise ValueError(
+                    f"Argument `input_tensor` must be a KerasTensor. Received: {input_tensor}"
+                )
             batch_shape, dtype = input_tensor.shape, input_tensor.dtype
         if shape is not None and batch_shape is not None:
-            raise ValueError("You cannot pass both `shape` and `batch_shape` at the same time. "
-                             f"Received: shape={shape}, batch_shape={batch_shape}")
+            raise ValueError(
+                "You cannot pass both `shape` and `batch_shape` at the same time. "
+                f"Received: shape={shape}, batch_shape={batch_shape}"
+            )
         if batch_size is not None and batch_shape is not None:
-            raise ValueError("You cannot pass both `batch_size` and `batch_shape` at the same time.")
+            raise ValueError(
+                "You cannot pass both `batch_size` and `batch_shape` at the same time."
+            )
         if shape is None and batch_shape is None:
             raise ValueError("You must pass a `shape` argument.")
         if shape is not None:
             batch_shape = (batch_size, *graph.standardize_shape(shape))
         self.__dict__["batch_shape"] = graph.standardize_shape(batch_shape)
-        self.__dict__.update(_input_dtype=standardize_dtype(dtype), sparse=bool(sparse), ragged=bool(ragged),
-                             optional=bool(optional), built=True)
-        output = input_tensor if input_tensor is not None else KerasTensor(self.batch_shape, self._input_dtype,
-                                                                           name=name)
+        self.__dict__.update(
+            _input_dtype=standardize_dtype(dtype),
+            sparse=bool(sparse),
+            ragged=bool(ragged),
+            optional=bool(optional),
+            built=True,
+        )
+        output = (
+            input_tensor
+            if input_tensor is not None
+            else KerasTensor(self.batch_shape, self._input_dtype, name=name)
+        )
         Node(self, (), {}, output)
 
     dtype = property(lambda self: self._input_dtype, doc="The dtype of the input.")
@@ -57,8 +82,14 @@ class InputLayer(Layer):
 
     def get_config(self):
         """The constructor's arguments."""
-        return {"batch_shape": self.batch_shape, "dtype": self.dtype, "sparse": self.sparse, "ragged": self.ragged,
-                "name": self.name, "optional": self.optional}
+        return {
+            "batch_shape": self.batch_shape,
+            "dtype": self.dtype,
+            "sparse": self.sparse,
+            "ragged": self.ragged,
+            "name": self.name,
+            "optional": self.optional,
+        }
 
     @classmethod
     def from_config(cls, config):
@@ -75,8 +106,17 @@ class InputLayer(Layer):
 
 
 @public("keras.layers.Input", "keras.Input")
-def Input(shape=None, batch_size=None, dtype=None, sparse=None, ragged=None, batch_shape=None, name=None, tensor=None,
-          optional=False):
+def Input(
+    shape=None,
+    batch_size=None,
+    dtype=None,
+    sparse=None,
+    ragged=None,
+    batch_shape=None,
+    name=None,
+    tensor=None,
+    optional=False,
+):
     """A symbolic tensor that stands for one input of a model.
 
     Args:
@@ -91,6 +131,15 @@ def Input(shape=None, batch_size=None, dtype=None, sparse=None, ragged=None, bat
     >>> Input((28, 28, 1)).shape
     (None, 28, 28, 1)
     """
-    layer = InputLayer(shape=shape, batch_size=batch_size, dtype=dtype, sparse=sparse, ragged=ragged,
-                       batch_shape=batch_shape, name=name, input_tensor=tensor, optional=optional)
+    layer = InputLayer(
+        shape=shape,
+        batch_size=batch_size,
+        dtype=dtype,
+        sparse=sparse,
+        ragged=ragged,
+        batch_shape=batch_shape,
+        name=name,
+        input_tensor=tensor,
+        optional=optional,
+    )
     return layer.output

@@ -31,8 +31,11 @@ class Leaf:
 
     def sample(self, key, shape, dtype=None):
         """The array under a given key."""
-        return self(shape, dtype) if self.make is None else jnp.asarray(
-            jax.tree_util.tree_leaves(self.make(key))[self.index], dtype)
+        return (
+            self(shape, dtype)
+            if self.make is None
+            else jnp.asarray(jax.tree_util.tree_leaves(self.make(key))[self.index], dtype)
+        )
 
 
 class Structure:
@@ -48,12 +51,16 @@ class Structure:
 
     def fill(self, values):
         """The pytree with the values of weights by name."""
-        return jax.tree_util.tree_unflatten(self.treedef, [v if name is None else values[name]
-                                                           for name, v in zip(self.names, self.leaves)])
+        return jax.tree_util.tree_unflatten(
+            self.treedef,
+            [v if name is None else values[name] for name, v in zip(self.names, self.leaves)],
+        )
 
 
 def _part(key):
-    return str(getattr(key, "key", getattr(key, "name", getattr(key, "idx", key)))).replace("/", "_")
+    return str(getattr(key, "key", getattr(key, "name", getattr(key, "idx", key)))).replace(
+        "/", "_"
+    )
 
 
 def _free(name, names):
@@ -64,17 +71,20 @@ def _free(name, names):
     return name
 
 
-@layer("keras.layers", arguments="call_fn, init_fn, params, state, seed, native_serialization_platforms")
+@layer(
+    "keras.layers",
+    arguments="call_fn, init_fn, params, state, seed, native_serialization_platforms",
+)
 class JaxLayer(StatefulLayer):
     """A function of JAX as a layer.
 
-    `call_fn` takes arguments of these names: `inputs`, and where it needs them `params` (trained), `state` (changed by
-    the call), `rng` (a key in training, else None) and `training`. It returns the outputs, or `(outputs, new_state)`
-    if it takes `state`.
+    `call_fn` takes arguments of these names: `inputs`, and where it needs them `params` (trained),
+    `state` (changed by the call), `rng` (a key in training, else None) and `training`. It returns
+    the outputs, or `(outputs, new_state)` if it takes `state`.
 
     Args:
-        init_fn: takes `rng`, `inputs` (placeholders) and perhaps `training`; returns `params`, or `(params, state)` if
-            `call_fn` takes `state`.
+        init_fn: takes `rng`, `inputs` (placeholders) and perhaps `training`; returns `params`, or
+            `(params, state)` if `call_fn` takes `state`.
         params, state: pytrees, instead of `init_fn`.
         seed: of the keys.
         native_serialization_platforms: ignored.
@@ -105,7 +115,9 @@ class JaxLayer(StatefulLayer):
             self.__dict__["_init_names"] = self._names(self.init_fn, "init_fn", INIT_ARGUMENTS)
         given = any(v is not None for v in self._given_arrays)
         if self.init_fn is None and not given and {"params", "state"} & set(self._call_names):
-            raise ValueError(explain(self._where, "`init_fn`, or `params` and `state`", "none of them"))
+            raise ValueError(
+                explain(self._where, "`init_fn`, or `params` and `state`", "none of them")
+            )
         if "rng" in self._call_names:
             self.seed_generator = SeedGenerator(self.seed)
         if given:
@@ -115,8 +127,13 @@ class JaxLayer(StatefulLayer):
         names = list(inspect.signature(function).parameters)
         wrong = [name for name in names if name not in allowed]
         if wrong or "inputs" not in names:
-            raise ValueError(explain(self._where, f"`{role}` with the argument `inputs` and no others than {allowed}",
-                                     f"{names}"))
+            raise ValueError(
+                explain(
+                    self._where,
+                    f"`{role}` with the argument `inputs` and no others than {allowed}",
+                    f"{names}",
+                )
+            )
         return names
 
     def weight_specs(self, *inputs):
@@ -130,15 +147,22 @@ class JaxLayer(StatefulLayer):
             for name, value in zip(structure.names, structure.leaves):
                 if name is not None:
                     dtype = getattr(value, "dtype", None) or policy.standardize_dtype(type(value))
-                    specs[name] = Weight(np.shape(value), Leaf(value, make, index), trainable=trainable,
-                                         dtype=None if policy.is_float(str(dtype)) else str(dtype))
+                    specs[name] = Weight(
+                        np.shape(value),
+                        Leaf(value, make, index),
+                        trainable=trainable,
+                        dtype=None if policy.is_float(str(dtype)) else str(dtype),
+                    )
                 index += 1
         return specs
 
     def _made(self, inputs, key):
         """(params, state) from `init_fn`, on placeholders of the inputs."""
-        ones = jax.tree_util.tree_map(lambda s: jnp.ones([1 if d is None else d for d in s.shape], s.dtype), inputs,
-                                      is_leaf=lambda s: hasattr(s, "dtype"))
+        ones = jax.tree_util.tree_map(
+            lambda s: jnp.ones([1 if d is None else d for d in s.shape], s.dtype),
+            inputs,
+            is_leaf=lambda s: hasattr(s, "dtype"),
+        )
         given = {"rng": self._init_keys(key), "inputs": ones, "training": True}
         made = self.init_fn(**{name: given[name] for name in self._init_names})
         return made if "state" in self._call_names else (made, None)
@@ -151,34 +175,50 @@ class JaxLayer(StatefulLayer):
 
     def forward(self, w, inputs, ctx):
         params, state = (structure.fill(w) for structure in self._structures)
-        values = {"params": params, "state": state, "inputs": inputs, "training": ctx.training,
-                  "rng": self._call_keys(ctx) if "rng" in self._call_names else None}
+        values = {
+            "params": params,
+            "state": state,
+            "inputs": inputs,
+            "training": ctx.training,
+            "rng": self._call_keys(ctx) if "rng" in self._call_names else None,
+        }
         out = self.call_fn(**{name: values[name] for name in self._call_names})
         if "state" not in self._call_names:
             return out, {}
         out, new = out
         old, leaves = self._structures[1], jax.tree_util.tree_leaves(new)
         if jax.tree_util.tree_structure(new) != old.treedef:
-            raise ValueError(explain(self._where, f"a new state of the structure {old.treedef}",
-                                     f"{jax.tree_util.tree_structure(new)}", "return all of it from `call_fn`"))
-        return out, {name: jnp.asarray(value) for name, value in zip(old.names, leaves) if name is not None}
+            raise ValueError(
+                explain(
+                    self._where,
+                    f"a new state of the structure {old.treedef}",
+                    f"{jax.tree_util.tree_structure(new)}",
+                    "return all of it from `call_fn`",
+                )
+            )
+        return out, {
+            name: jnp.asarray(value) for name, value in zip(old.names, leaves) if name is not None
+        }
 
     def get_config(self):
         return {k: v for k, v in super().get_config().items() if k != "seed"}
 
     @classmethod
     def from_config(cls, config):
-        return super().from_config({**config, **{k: deserialize(config[k]) for k in ("call_fn", "init_fn")}})
+        return super().from_config(
+            {**config, **{k: deserialize(config[k]) for k in ("call_fn", "init_fn")}}
+        )
 
 
 @layer("keras.layers", arguments="module, method, variables")
 class FlaxLayer(JaxLayer):
-    """A module of `flax.linen` as a layer. Its collection "params" is trained, all others are state.
+    """A module of `flax.linen` as a layer. Its collection "params" is trained, all others are
+    state.
 
     Args:
         module: an instance of `flax.linen.Module`.
-        method: instead of `__call__`: a method of the module, or a function of the module. Takes `inputs` and perhaps
-            `training`.
+        method: instead of `__call__`: a method of the module, or a function of the module. Takes
+            `inputs` and perhaps `training`.
         variables: what `module.init` returned; by default the layer calls it.
 
     >>> FlaxLayer.__mro__[1].__name__
@@ -192,14 +232,18 @@ class FlaxLayer(JaxLayer):
     def _base_init(self, variables=None, seed=None, native_serialization_platforms=None, **kwargs):
         params, state = (None, None) if variables is None else self._parted(variables)
         super()._base_init(params=params, state=state, **kwargs)
-        self.__dict__.update(seed=seed, native_serialization_platforms=native_serialization_platforms)
+        self.__dict__.update(
+            seed=seed, native_serialization_platforms=native_serialization_platforms
+        )
 
     @staticmethod
     def _parted(variables):
         """(params, state): the collection "params", and the others."""
         variables = dict(variables)
-        return ({k: v for k, v in variables.items() if k == "params"},
-                {k: v for k, v in variables.items() if k != "params"})
+        return (
+            {k: v for k, v in variables.items() if k == "params"},
+            {k: v for k, v in variables.items() if k != "params"},
+        )
 
     def __post_init__(self):
         if "training" in inspect.signature(self.method or self.module.__call__).parameters:
@@ -211,8 +255,14 @@ class FlaxLayer(JaxLayer):
     def _run(self, params, state, rng, inputs, **training):
         from flax.linen import DenyList
 
-        return self.module.apply({**params, **state}, inputs, rngs=rng, method=self.method,
-                                 mutable=DenyList(["params"]), **training)
+        return self.module.apply(
+            {**params, **state},
+            inputs,
+            rngs=rng,
+            method=self.method,
+            mutable=DenyList(["params"]),
+            **training,
+        )
 
     def _make(self, rng, inputs, **training):
         return self._parted(self.module.init(rng, inputs, method=self.method, **training))
@@ -240,9 +290,15 @@ class FlaxLayer(JaxLayer):
 
     def get_config(self):
         bound = getattr(self.method, "__self__", None) is self.module
-        config = {k: v for k, v in StatefulLayer.get_config(self).items() if k not in ("module", "method")}
-        return {**config, "native_serialization_platforms": self.native_serialization_platforms,
-                "module": serialize(self.module), "method": self.method.__name__ if bound else serialize(self.method)}
+        config = {
+            k: v for k, v in StatefulLayer.get_config(self).items() if k not in ("module", "method")
+        }
+        return {
+            **config,
+            "native_serialization_platforms": self.native_serialization_platforms,
+            "module": serialize(self.module),
+            "method": self.method.__name__ if bound else serialize(self.method),
+        }
 
     @classmethod
     def from_config(cls, config):

@@ -31,13 +31,13 @@ class Lambda(Layer):
 
     Args:
         function: takes the input, and `mask` and `training` if it has parameters of these names.
-        output_shape: shape of the output without the batch axis, or a function of the input's shape; only needed
-            where the shape does not follow from running `function` on shapes.
+        output_shape: shape of the output without the batch axis, or a function of the input's
+            shape; only needed where the shape does not follow from running `function` on shapes.
         mask: the output's mask, or a function `(inputs, mask) -> mask`.
         arguments: dict of further keyword arguments for `function`.
 
-    A file holds a function by the name it was registered under; a Python lambda has none and is written as code, which
-    only `load_model(..., safe_mode=False)` reads.
+    A file holds a function by the name it was registered under; a Python lambda has none and is
+    written as code, which only `load_model(..., safe_mode=False)` reads.
 
     >>> import numpy as np
     >>> print(Lambda(lambda x: x ** 2)(np.array([2.0, 3.0])))
@@ -54,7 +54,10 @@ class Lambda(Layer):
         if not callable(self.function):
             raise TypeError(explain(self._where, "a function", f"{self.function!r}"))
         self.arguments = self.arguments or {}
-        if isinstance(self.output_shape, list) and graph.flatten(self.output_shape) == self.output_shape:
+        if (
+            isinstance(self.output_shape, list)
+            and graph.flatten(self.output_shape) == self.output_shape
+        ):
             self.output_shape = tuple(self.output_shape)
         self.supports_masking = self.mask is not None
 

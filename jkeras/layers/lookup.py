@@ -22,24 +22,25 @@ class Listed(Kind):
     """A field whose arrays are written to configs as lists."""
 
     def write(self, value):
-        return value.tolist() if hasattr(value, "tolist") else value if value is None else list(value)
+        return (
+            value.tolist() if hasattr(value, "tolist") else value if value is None else list(value)
+        )
 
 
 class IndexLookup(HostLayer):
     """Base of the lookup layers: a table from tokens to numbers.
 
-    The numbers are, in order: 0 for the mask token (with `output_mode="int"` and a mask token), then `num_oov_indices`
-    for tokens that are not in the vocabulary, then the tokens of the vocabulary.
+    The numbers are, in order: 0 for the mask token (with `output_mode="int"` and a mask token),
+    then `num_oov_indices` for tokens that are not in the vocabulary, then the tokens of the
+    vocabulary.
 
-    Args: those that the lookup layers share.
-        max_tokens: size of the vocabulary, the numbers above included.
-        num_oov_indices: with 0, an unknown token is an error; with more than 1 unknown tokens are hashed.
-        mask_token: the token for "nothing here".
-        oov_token: what `invert` gives for unknown numbers.
-        vocabulary: the tokens, or the name of a file with one in each line; else `adapt` learns them.
-        idf_weights: for "tf_idf": a weight for each token of the vocabulary.
-        invert: from numbers to tokens.
-        output_mode: "int"; or rows as `CategoryEncoding` makes them: "one_hot", "multi_hot", "count", or "tf_idf",
+    Args: those that the lookup layers share. max_tokens: size of the vocabulary, the numbers above
+        included. num_oov_indices: with 0, an unknown token is an error; with more than 1 unknown
+        tokens are hashed. mask_token: the token for "nothing here". oov_token: what `invert` gives
+        for unknown numbers. vocabulary: the tokens, or the name of a file with one in each line;
+        else `adapt` learns them. idf_weights: for "tf_idf": a weight for each token of the
+        vocabulary. invert: from numbers to tokens. output_mode: "int"; or rows as
+        `CategoryEncoding` makes them: "one_hot", "multi_hot", "count", or "tf_idf",
             counts times weights.
         pad_to_max_tokens: rows are `max_tokens` long even if the vocabulary is smaller.
         sparse: only False.
@@ -60,15 +61,25 @@ class IndexLookup(HostLayer):
     salt: Any = None
     vocabulary_dtype: str = "int64"
 
-    def _base_init(self, vocabulary_size=None, has_input_vocabulary=None, trainable=True, dtype=None, **kwargs):
-        super()._base_init(**kwargs)  # a lookup has no weights and computes in whole numbers: the two change nothing
-        self.__dict__.update(_frozen_size=vocabulary_size, _given=has_input_vocabulary, _tokens=np.array([]),
-                             _table={}, _weights=None)
+    def _base_init(
+        self, vocabulary_size=None, has_input_vocabulary=None, trainable=True, dtype=None, **kwargs
+    ):
+        # a lookup has no weights and computes in whole numbers: the two change nothing
+        super()._base_init(**kwargs)
+        self.__dict__.update(
+            _frozen_size=vocabulary_size,
+            _given=has_input_vocabulary,
+            _tokens=np.array([]),
+            _table={},
+            _weights=None,
+        )
         self.reset_state()
 
     def __post_init__(self):
         super().__post_init__()
-        self.output_mode = {"binary": "multi_hot", "tf-idf": "tf_idf"}.get(self.output_mode, self.output_mode)
+        self.output_mode = {"binary": "multi_hot", "tf-idf": "tf_idf"}.get(
+            self.output_mode, self.output_mode
+        )
         check_output_mode(self, LOOKUP_MODES)
         self._check_arguments()
         self.salt = as_salt(self.salt, self._where)
@@ -76,8 +87,13 @@ class IndexLookup(HostLayer):
         has = vocabulary is not None if self._given is None else self._given
         self.__dict__["_has_input_vocabulary"] = has
         if self.output_mode == "tf_idf" and has and weights is None:
-            raise ValueError(explain(self._where, "`idf_weights` beside `vocabulary` for `output_mode='tf_idf'`",
-                                     "none"))
+            raise ValueError(
+                explain(
+                    self._where,
+                    "`idf_weights` beside `vocabulary` for `output_mode='tf_idf'`",
+                    "none",
+                )
+            )
         if isinstance(vocabulary, (str, os.PathLike)):
             self.vocabulary = None  # a file's tokens belong to the saved model, its name does not
         if vocabulary is not None:
@@ -85,25 +101,49 @@ class IndexLookup(HostLayer):
 
     def _check_arguments(self):
         for wrong, expected, received in (
-                (self.max_tokens is not None and self.max_tokens <= 1, "`max_tokens` above 1",
-                 f"max_tokens={self.max_tokens}"),
-                (self.pad_to_max_tokens and self.max_tokens is None, "`max_tokens` with `pad_to_max_tokens`",
-                 "max_tokens=None"),
-                (self.num_oov_indices < 0, "`num_oov_indices` of 0 or more",
-                 f"num_oov_indices={self.num_oov_indices}"),
-                (self.oov_method not in ("floormod", "farmhash"), "`oov_method` 'floormod' or 'farmhash'",
-                 f"oov_method={self.oov_method!r}"),
-                (self.invert and self.output_mode != "int", "`output_mode='int'` with `invert`",
-                 f"output_mode={self.output_mode!r}"),
-                (self.idf_weights is not None and self.output_mode != "tf_idf",
-                 "`idf_weights` with `output_mode='tf_idf'` only", f"output_mode={self.output_mode!r}"),
-                (self.salt is not None and self._of_numbers and self.oov_method != "farmhash",
-                 "`salt` with `oov_method='farmhash'` only", f"oov_method={self.oov_method!r}")):
+            (
+                self.max_tokens is not None and self.max_tokens <= 1,
+                "`max_tokens` above 1",
+                f"max_tokens={self.max_tokens}",
+            ),
+            (
+                self.pad_to_max_tokens and self.max_tokens is None,
+                "`max_tokens` with `pad_to_max_tokens`",
+                "max_tokens=None",
+            ),
+            (
+                self.num_oov_indices < 0,
+                "`num_oov_indices` of 0 or more",
+                f"num_oov_indices={self.num_oov_indices}",
+            ),
+            (
+                self.oov_method not in ("floormod", "farmhash"),
+                "`oov_method` 'floormod' or 'farmhash'",
+                f"oov_method={self.oov_method!r}",
+            ),
+            (
+                self.invert and self.output_mode != "int",
+                "`output_mode='int'` with `invert`",
+                f"output_mode={self.output_mode!r}",
+            ),
+            (
+                self.idf_weights is not None and self.output_mode != "tf_idf",
+                "`idf_weights` with `output_mode='tf_idf'` only",
+                f"output_mode={self.output_mode!r}",
+            ),
+            (
+                self.salt is not None and self._of_numbers and self.oov_method != "farmhash",
+                "`salt` with `oov_method='farmhash'` only",
+                f"oov_method={self.oov_method!r}",
+            ),
+        ):
             if wrong:
                 raise ValueError(explain(self._where, expected, received))
 
     _of_numbers = property(lambda self: self.vocabulary_dtype != "string")
-    _first_oov = property(lambda self: int(self.mask_token is not None and self.output_mode == "int"))
+    _first_oov = property(
+        lambda self: int(self.mask_token is not None and self.output_mode == "int")
+    )
     _first_token = property(lambda self: self._first_oov + self.num_oov_indices)
 
     def _as_tokens(self, data):
@@ -129,74 +169,124 @@ class IndexLookup(HostLayer):
         """Sets the vocabulary, and for "tf_idf" the weights.
 
         Args:
-            vocabulary: tokens without repetition, or the name of a text file with one in each line; the special tokens
-                may stand in front.
+            vocabulary: tokens without repetition, or the name of a text file with one in each line;
+                the special tokens may stand in front.
             idf_weights: one for each token given.
 
         Raises:
-            ValueError: an empty vocabulary, repeated or misplaced tokens, more than `max_tokens`, or weights that do
-                not go with it.
+            ValueError: an empty vocabulary, repeated or misplaced tokens, more than `max_tokens`,
+                or weights that do not go with it.
         """
         if (idf_weights is None) == (self.output_mode == "tf_idf"):
-            raise ValueError(explain(self._where, "`idf_weights` for `output_mode='tf_idf'`, and only then",
-                                     f"output_mode={self.output_mode!r} and idf_weights={idf_weights}"))
+            raise ValueError(
+                explain(
+                    self._where,
+                    "`idf_weights` for `output_mode='tf_idf'`, and only then",
+                    f"output_mode={self.output_mode!r} and idf_weights={idf_weights}",
+                )
+            )
         from_file = isinstance(vocabulary, (str, os.PathLike))
         if from_file:
-            refuse_from_strangers(f"the file {os.fspath(vocabulary)!r} of this machine, as the vocabulary of "
-                                  f"{self._where}", "Save the model with the tokens in it.")
+            refuse_from_strangers(
+                f"the file {os.fspath(vocabulary)!r} of this machine, as the vocabulary of "
+                f"{self._where}",
+                "Save the model with the tokens in it.",
+            )
         given = self._as_tokens(self._read(vocabulary) if from_file else vocabulary)
         if given.size == 0:
-            raise ValueError(explain(self._where, "a vocabulary of at least one token", "an empty one"))
+            raise ValueError(
+                explain(self._where, "a vocabulary of at least one token", "an empty one")
+            )
         special = [self.mask_token] * self._first_oov + [self.oov_token] * self.num_oov_indices
-        has_special = not from_file and given[:len(special)].tolist() == special  # in a file each line is a token
-        tokens = given[len(special):] if has_special else given
+        # in a file each line is a token
+        has_special = not from_file and given[: len(special)].tolist() == special
+        tokens = given[len(special) :] if has_special else given
         self._check_tokens(tokens, None if from_file else special)
         self._set_tokens(tokens)
         if self.output_mode == "tf_idf":
             weights = np.asarray(idf_weights, floatx())
             if weights.shape != given.shape:
-                raise ValueError(explain(self._where, f"`idf_weights` of shape {given.shape}, that of the vocabulary",
-                                         f"shape {weights.shape}"))
-            self._set_weights(weights[len(special):] if has_special else weights,
-                              weights[:len(special)] if has_special else np.mean(weights))
+                raise ValueError(
+                    explain(
+                        self._where,
+                        f"`idf_weights` of shape {given.shape}, that of the vocabulary",
+                        f"shape {weights.shape}",
+                    )
+                )
+            self._set_weights(
+                weights[len(special) :] if has_special else weights,
+                weights[: len(special)] if has_special else np.mean(weights),
+            )
 
     def _read(self, path):
         if self.output_mode == "tf_idf" or not os.path.isfile(path):
-            raise ValueError(explain(self._where, "a text file with one token in each line, and not 'tf_idf'",
-                                     f"{path!r} with output_mode={self.output_mode!r}"))
+            raise ValueError(
+                explain(
+                    self._where,
+                    "a text file with one token in each line, and not 'tf_idf'",
+                    f"{path!r} with output_mode={self.output_mode!r}",
+                )
+            )
         with open(path, encoding=getattr(self, "encoding", "utf-8")) as file:
             lines = file.read().split("\n")  # `splitlines` would split at other signs, too
         return lines[:-1] if lines[-1] == "" else lines
 
     def _check_tokens(self, tokens, special):
-        repeated = [token for token, count in collections.Counter(tokens.tolist()).items() if count > 1]
+        repeated = [
+            token for token, count in collections.Counter(tokens.tolist()).items() if count > 1
+        ]
         if repeated:
-            raise ValueError(explain(self._where, "a vocabulary of tokens that differ", f"several times: {repeated}"))
-        for name, token, matters in (("mask_token", self.mask_token, True), ("oov_token", self.oov_token, self.invert)):
+            raise ValueError(
+                explain(
+                    self._where, "a vocabulary of tokens that differ", f"several times: {repeated}"
+                )
+            )
+        for name, token, matters in (
+            ("mask_token", self.mask_token, True),
+            ("oov_token", self.oov_token, self.invert),
+        ):
             if special is not None and matters and token is not None and token in tokens.tolist():
-                raise ValueError(explain(self._where, "special tokens at the start of the vocabulary, in the order "
-                                         f"{special}, or left out", f"{name}={token!r} at another place"))
+                raise ValueError(
+                    explain(
+                        self._where,
+                        "special tokens at the start of the vocabulary, in the order "
+                        f"{special}, or left out",
+                        f"{name}={token!r} at another place",
+                    )
+                )
         size = len(tokens) + self._first_token
         if self.max_tokens is not None and size > self.max_tokens:
-            raise ValueError(explain(self._where, f"at most max_tokens={self.max_tokens} tokens", f"{size}"))
+            raise ValueError(
+                explain(self._where, f"at most max_tokens={self.max_tokens} tokens", f"{size}")
+            )
 
     def _set_tokens(self, tokens):
-        size, rows = len(tokens) + self._first_token, self.output_mode != "int" and not self.pad_to_max_tokens
+        size = len(tokens) + self._first_token
+        rows = self.output_mode != "int" and not self.pad_to_max_tokens
         if rows and self._frozen_size not in (None, size) and len(self._tokens):
-            raise RuntimeError(f"{self._where}: the size of the vocabulary cannot change from {self._frozen_size} to "
-                               f"{size}, since the rows would get another length. Use `pad_to_max_tokens=True`.")
-        self.__dict__.update(_tokens=tokens, _frozen_size=size,
-                             _table={token: i for i, token in enumerate(tokens.tolist(), self._first_token)})
+            raise RuntimeError(
+                f"{self._where}: the size of the vocabulary cannot change from "
+                f"{self._frozen_size} to {size}, since the rows would get another length. Use "
+                "`pad_to_max_tokens=True`."
+            )
+        self.__dict__.update(
+            _tokens=tokens,
+            _frozen_size=size,
+            _table={token: i for i, token in enumerate(tokens.tolist(), self._first_token)},
+        )
 
     def _set_weights(self, weights, front):
         back = self.max_tokens - self._first_token - len(weights) if self.pad_to_max_tokens else 0
         front = np.broadcast_to(front, (self._first_token,))
-        self.__dict__["_weights"] = np.concatenate([front, weights, np.zeros(back)]).astype(floatx())
+        self.__dict__["_weights"] = np.concatenate([front, weights, np.zeros(back)]).astype(
+            floatx()
+        )
 
     # ------------------------------------------------------------ learning it
 
     def adapt(self, data, steps=None):
-        """Learns the vocabulary: the tokens of `data` by how often they are there, then in reverse order.
+        """Learns the vocabulary: the tokens of `data` by how often they are there, then in reverse
+        order.
 
         Args:
             data: an array or list of tokens, or an iterable of batches.
@@ -210,10 +300,16 @@ class IndexLookup(HostLayer):
     def update_state(self, data):
         """Counts the tokens of a batch; each row is a document, for "tf_idf"."""
         if self._has_input_vocabulary:
-            raise ValueError(f"Cannot adapt layer '{self.name}' after setting a static vocabulary via `vocabulary` "
-                             "argument or `set_vocabulary()` method.")
+            raise ValueError(
+                f"Cannot adapt layer '{self.name}' after setting a static vocabulary via "
+                "`vocabulary` argument or `set_vocabulary()` method."
+            )
         rows = data if isinstance(data, Ragged) else np.atleast_1d(self._as_tokens(data))
-        rows = [row.ravel().tolist() for row in rows] if getattr(rows, "ndim", 2) > 1 else [rows.tolist()]
+        rows = (
+            [row.ravel().tolist() for row in rows]
+            if getattr(rows, "ndim", 2) > 1
+            else [rows.tolist()]
+        )
         for row in rows:
             self._counts.update(row)
             self._documents.update(set(row))
@@ -227,7 +323,7 @@ class IndexLookup(HostLayer):
             self.__dict__["_frozen_size"] = self.vocabulary_size()
             return
         ordered = sorted(self._counts, key=lambda token: (self._counts[token], token), reverse=True)
-        ordered = ordered[:self.max_tokens - self._first_token] if self.max_tokens else ordered
+        ordered = ordered[: self.max_tokens - self._first_token] if self.max_tokens else ordered
         self._set_tokens(np.array(ordered, "int64" if self._of_numbers else object))
         if self.output_mode == "tf_idf":
             documents = np.array([self._documents[token] for token in ordered])
@@ -237,7 +333,9 @@ class IndexLookup(HostLayer):
 
     def reset_state(self):
         """Forgets what was counted."""
-        self.__dict__.update(_counts=collections.Counter(), _documents=collections.Counter(), _document_count=0)
+        self.__dict__.update(
+            _counts=collections.Counter(), _documents=collections.Counter(), _document_count=0
+        )
 
     # ------------------------------------------------------------ looking up
 
@@ -248,15 +346,21 @@ class IndexLookup(HostLayer):
         if self.output_mode != "tf_idf":
             return encoded(indices, self.output_mode, depth, "int32")
         if self._weights is None:
-            raise ValueError(explain(self._where, "`idf_weights`", "none yet", "call `adapt` or `set_vocabulary`"))
+            raise ValueError(
+                explain(
+                    self._where, "`idf_weights`", "none yet", "call `adapt` or `set_vocabulary`"
+                )
+            )
         return encoded(indices, "count", depth, floatx()) * self._weights
 
     def _depth(self):
         depth = self.max_tokens if self.pad_to_max_tokens else self._frozen_size
         if depth is None:
-            raise RuntimeError(f"When using `output_mode={self.output_mode}` and `pad_to_max_tokens=False`, you must "
-                               "set the layer's vocabulary before calling it. Either pass a `vocabulary` argument to "
-                               "the layer, or call `adapt` with some sample data.")
+            raise RuntimeError(
+                f"When using `output_mode={self.output_mode}` and `pad_to_max_tokens=False`, you "
+                "must set the layer's vocabulary before calling it. Either pass a `vocabulary` "
+                "argument to the layer, or call `adapt` with some sample data."
+            )
         return depth
 
     def indices(self, inputs):
@@ -265,7 +369,9 @@ class IndexLookup(HostLayer):
         tokens = self._as_tokens(inputs)
         flat = tokens.ravel().tolist()
         unknown = self._first_oov if self.num_oov_indices == 1 else -1
-        found = np.array([self._table.get(token, unknown) for token in flat], "int32").reshape(tokens.shape)
+        found = np.array([self._table.get(token, unknown) for token in flat], "int32").reshape(
+            tokens.shape
+        )
         places = found == -1
         if self.num_oov_indices > 1 and places.any():
             found[places] = self._buckets(tokens[places]) + self._first_oov
@@ -274,8 +380,11 @@ class IndexLookup(HostLayer):
             masked = tokens == self.mask_token
             found[masked], places = (0 if self.output_mode == "int" else DROPPED), places & ~masked
         if places.any():
-            raise ValueError(f"{self._where}: when `num_oov_indices=0` all inputs should be in vocabulary, found OOV "
-                             f"values {tokens[places].tolist()}, consider setting `num_oov_indices=1`.")
+            raise ValueError(
+                f"{self._where}: when `num_oov_indices=0` all inputs should be in vocabulary, "
+                f"found OOV values {tokens[places].tolist()}, consider setting "
+                "`num_oov_indices=1`."
+            )
         return found
 
     def _buckets(self, tokens):
@@ -284,8 +393,10 @@ class IndexLookup(HostLayer):
         return hashed(tokens, self.num_oov_indices, self.salt)
 
     def _tokens_of(self, indices):
-        known = np.full(self.vocabulary_size() + 1, self.oov_token, "int64" if self._of_numbers else object)
-        known[self._first_token:-1] = self._tokens
+        known = np.full(
+            self.vocabulary_size() + 1, self.oov_token, "int64" if self._of_numbers else object
+        )
+        known[self._first_token : -1] = self._tokens
         if self._first_oov:
             known[0] = self.mask_token
         places = np.where((indices >= 0) & (indices < len(known)), indices, -1).astype(int)
@@ -296,7 +407,11 @@ class IndexLookup(HostLayer):
         if self.output_mode == "int":
             return graph.KerasTensor(shape, self.vocabulary_dtype if self.invert else "int64")
         depth = self.max_tokens if self.pad_to_max_tokens else self._frozen_size
-        kept = shape if self.output_mode == "one_hot" and not (len(shape) > 1 and shape[-1] == 1) else shape[:-1]
+        kept = (
+            shape
+            if self.output_mode == "one_hot" and not (len(shape) > 1 and shape[-1] == 1)
+            else shape[:-1]
+        )
         return graph.KerasTensor((*kept, depth), floatx())
 
     # ------------------------------------------------------------ files
@@ -330,7 +445,7 @@ class IndexLookup(HostLayer):
         while lines and lines[-1] == "":
             lines.pop()
         weights = self._weights
-        weights = None if weights is None else weights[:len(lines)]
+        weights = None if weights is None else weights[: len(lines)]
         self.set_vocabulary([int(line) for line in lines] if self._of_numbers else lines, weights)
 
 
@@ -350,8 +465,11 @@ def batches_of(data, steps=None):
         yield batch[0] if isinstance(batch, tuple) else batch
 
 
-@layer("keras.layers", arguments="max_tokens, num_oov_indices, mask_token, oov_token, vocabulary, idf_weights, invert, "
-       "output_mode, pad_to_max_tokens, sparse, encoding, name, salt")
+@layer(
+    "keras.layers",
+    arguments="max_tokens, num_oov_indices, mask_token, oov_token, vocabulary, idf_weights, "
+    "invert, output_mode, pad_to_max_tokens, sparse, encoding, name, salt",
+)
 class StringLookup(IndexLookup):
     """Texts as their numbers in a vocabulary, or back.
 
@@ -377,8 +495,11 @@ class StringLookup(IndexLookup):
         return {**super().get_config(), "oov_method": self.oov_method}
 
 
-@layer("keras.layers", arguments="max_tokens, num_oov_indices, mask_token, oov_token, vocabulary, vocabulary_dtype, "
-       "idf_weights, invert, output_mode, sparse, pad_to_max_tokens, oov_method, salt, name")
+@layer(
+    "keras.layers",
+    arguments="max_tokens, num_oov_indices, mask_token, oov_token, vocabulary, vocabulary_dtype, "
+    "idf_weights, invert, output_mode, sparse, pad_to_max_tokens, oov_method, salt, name",
+)
 class IntegerLookup(IndexLookup):
     """Whole numbers as their places in a vocabulary, or back.
 
@@ -393,7 +514,9 @@ class IntegerLookup(IndexLookup):
 
     def __post_init__(self):
         if self.vocabulary_dtype != "int64":
-            raise ValueError(explain(self._where, "vocabulary_dtype='int64'", f"{self.vocabulary_dtype!r}"))
+            raise ValueError(
+                explain(self._where, "vocabulary_dtype='int64'", f"{self.vocabulary_dtype!r}")
+            )
         if isinstance(self.vocabulary, (list, tuple)):
             self.vocabulary = [int(token) for token in self.vocabulary]
         super().__post_init__()

@@ -8,13 +8,15 @@ from jkeras.layers.quantized import QuantizedLayer
 
 
 class LoraLayer(QuantizedLayer):
-    """Base of layers whose main weight may be adapted: `w + alpha / rank * a @ b`, where only a and b are trained.
+    """Base of layers whose main weight may be adapted: `w + alpha / rank * a @ b`, where only a and
+    b are trained.
 
-    `a` has the weight's shape with `rank` in place of its last axis, `b` is `(rank, last)`. A file holds the sum.
-    Hu et al. 2021, arXiv:2106.09685.
+    `a` has the weight's shape with `rank` in place of its last axis, `b` is `(rank, last)`. A file
+    holds the sum. Hu et al. 2021, arXiv:2106.09685.
     """
 
-    _keeps_alpha = True  # Keras's Dense and Embedding forget the constructor's `lora_alpha` when they are built
+    # Keras's Dense and Embedding forget the constructor's `lora_alpha` when they are built
+    _keeps_alpha = True
 
     def __post_init__(self):
         if self.lora_alpha is None:
@@ -23,7 +25,11 @@ class LoraLayer(QuantizedLayer):
     def get_config(self):
         """The constructor's arguments as plain data; the scale only beside a rank."""
         config = super().get_config()
-        return config if self.lora_rank else {k: v for k, v in config.items() if k not in ("lora_rank", "lora_alpha")}
+        return (
+            config
+            if self.lora_rank
+            else {k: v for k, v in config.items() if k not in ("lora_rank", "lora_alpha")}
+        )
 
     @property
     def lora_enabled(self):
@@ -37,16 +43,23 @@ class LoraLayer(QuantizedLayer):
             self._add_lora("he_uniform", "zeros")
 
     def enable_lora(self, rank, lora_alpha=None, a_initializer="he_uniform", b_initializer="zeros"):
-        """Freezes the weight of a built layer and adds the two small matrices that are trained instead.
+        """Freezes the weight of a built layer and adds the two small matrices that are trained
+        instead.
 
         Args:
             rank: the small size of both.
             lora_alpha: scale of their product, which is divided by the rank; by default the rank.
         """
         if not self.built:
-            raise ValueError(explain(self._where, "a built layer", "one without weights", "call it on an input first"))
+            raise ValueError(
+                explain(
+                    self._where, "a built layer", "one without weights", "call it on an input first"
+                )
+            )
         if self.lora_enabled:
-            raise ValueError(f"{self._where}: lora is already enabled. This can be done once only for a layer.")
+            raise ValueError(
+                f"{self._where}: lora is already enabled. This can be done once only for a layer."
+            )
         self.lora_rank, self.lora_alpha = rank, rank if lora_alpha is None else lora_alpha
         self._add_lora(a_initializer, b_initializer)
 
@@ -54,12 +67,25 @@ class LoraLayer(QuantizedLayer):
         name, weight = self._adapted, self._own[self._adapted]
         shape = self._float_shapes[name] if name in self._codings else tuple(weight.shape)
         if getattr(self, f"{name}_constraint", None) is not None:
-            raise ValueError(explain(self._where, f"no `{name}_constraint` together with lora", "both",
-                                     "remove the constraint: it would not see the adapted weight"))
-        for part, size, initializer in (("a", (*shape[:-1], self.lora_rank), a_initializer),
-                                        ("b", (self.lora_rank, shape[-1]), b_initializer)):
-            matrix = self.add_weight(size, families["initializers"].get(initializer), dtype="float32",
-                                     regularizer=getattr(self, f"{name}_regularizer"), name=f"lora_{name}_{part}")
+            raise ValueError(
+                explain(
+                    self._where,
+                    f"no `{name}_constraint` together with lora",
+                    "both",
+                    "remove the constraint: it would not see the adapted weight",
+                )
+            )
+        for part, size, initializer in (
+            ("a", (*shape[:-1], self.lora_rank), a_initializer),
+            ("b", (self.lora_rank, shape[-1]), b_initializer),
+        ):
+            matrix = self.add_weight(
+                size,
+                families["initializers"].get(initializer),
+                dtype="float32",
+                regularizer=getattr(self, f"{name}_regularizer"),
+                name=f"lora_{name}_{part}",
+            )
             setattr(self, matrix.name, matrix)
         weight.trainable = False
 
@@ -86,20 +112,27 @@ class LoraLayer(QuantizedLayer):
         if not self.lora_enabled:
             return y
         if self.quantization_mode == "float8":
-            raise NotImplementedError(f"{self._where}: lora and float8 do not go together. Quantize to 'int8'.")
+            raise NotImplementedError(
+                f"{self._where}: lora and float8 do not go together. Quantize to 'int8'."
+            )
         return (y + self._delta(w, self.contract(x, w["lora_kernel_a"]))).astype(self.compute_dtype)
 
-    # ------------------------------------------------------------ files hold the adapted weight alone
+    # ------------------------------------------------------------ files hold the adapted weight
+    # alone
 
     def _stored(self):
         mine = {k: v for k, v in self._own.items() if not k.startswith(f"lora_{self._adapted}_")}
         return {k: mine[k] for k in sorted(mine, key=lambda k: (k != self._adapted, k != "bias"))}
 
     def save_own_variables(self, store):
-        """Puts the layer's own weights into a dict-like store, numbered; the adapted weight as the sum."""
+        """Puts the layer's own weights into a dict-like store, numbered; the adapted weight as the
+        sum.
+        """
         values = {k: v.value for k, v in self._own.items()}
         if self.lora_enabled and self._codings:
-            values |= self.encode(self._adapted, self.decode(self._adapted, values) + self._delta(values))
+            values |= self.encode(
+                self._adapted, self.decode(self._adapted, values) + self._delta(values)
+            )
         elif values and not self._is_quantized:
             values[self._adapted] = self.adapted(values)
         for i, key in enumerate(self._stored()):

@@ -9,7 +9,8 @@ from jkeras.layers.base import ReadyLayer, Value
 
 @layer("keras.layers")
 class Masking(ReadyLayer):
-    """Leaves out the time steps whose features all equal a value: (batch, time, features) -> the same shape.
+    """Leaves out the time steps whose features all equal a value: (batch, time, features) -> the
+    same shape.
 
     Those steps become 0, and the mask that travels on beside the output is False there.
 

@@ -17,8 +17,8 @@ from jkeras.core.weight import Spec
 class Merge(Layer):
     """Base of merge layers: called on a list of inputs, `merge(inputs, masks)` makes one of them.
 
-    Inputs of fewer axes get axes of size 1 after the batch axis. An output's mask is True where any input's is, and
-    there is none if an input has none.
+    Inputs of fewer axes get axes of size 1 after the batch axis. An output's mask is True where any
+    input's is, and there is none if an input has none.
     """
 
     supports_masking = True
@@ -29,8 +29,14 @@ class Merge(Layer):
 
     def weight_specs(self, inputs=()):
         if isinstance(inputs, Spec) or not inputs:
-            raise ValueError(explain(self._where, "a list of at least 1 input", f"{inputs or 'none'}",
-                                     "call it as `layer([a, b])`"))
+            raise ValueError(
+                explain(
+                    self._where,
+                    "a list of at least 1 input",
+                    f"{inputs or 'none'}",
+                    "call it as `layer([a, b])`",
+                )
+            )
         self.check(inputs := [tuple(s.shape) for s in inputs])
         return {}
 
@@ -86,7 +92,9 @@ class Merge(Layer):
             if not isinstance(value, (list, tuple)):
                 raise ValueError(explain(self._where, f"`{name}` to be a list", f"{value!r}"))
         if len(mask) != len(inputs):
-            raise ValueError(explain(self._where, "as many masks as inputs", f"{len(mask)} and {len(inputs)}"))
+            raise ValueError(
+                explain(self._where, "as many masks as inputs", f"{len(mask)} and {len(inputs)}")
+            )
         return mask
 
 
@@ -143,7 +151,8 @@ class Subtract(Merge):
 
 @layer("keras.layers")
 class Multiply(Merge):
-    """The product of the inputs. A masked entry counts as 1; where all inputs have masks and all say no, it is 0.
+    """The product of the inputs. A masked entry counts as 1; where all inputs have masks and all
+    say no, it is 0.
 
     >>> import numpy as np
     >>> print(Multiply()([np.full(2, 3.0), np.full(2, 2.0)]))
@@ -152,11 +161,18 @@ class Multiply(Merge):
 
     def merge(self, inputs, masks):
         masks = list(map(_wide, masks, inputs))
-        product = functools.reduce(jnp.multiply, (x if m is None else jnp.where(m, x, jnp.ones((), x.dtype))
-                                                  for x, m in zip(inputs, masks)))
+        product = functools.reduce(
+            jnp.multiply,
+            (
+                x if m is None else jnp.where(m, x, jnp.ones((), x.dtype))
+                for x, m in zip(inputs, masks)
+            ),
+        )
         if any(m is None for m in masks):
             return product
-        return jnp.where(functools.reduce(jnp.logical_or, masks), product, jnp.zeros((), product.dtype))
+        return jnp.where(
+            functools.reduce(jnp.logical_or, masks), product, jnp.zeros((), product.dtype)
+        )
 
 
 @layer("keras.layers")
@@ -214,7 +230,9 @@ class Concatenate(Merge):
         if any(len(s) != rank for s in shapes):
             raise self._misfit("inputs with the same number of axes", shapes)
         if not -rank <= self.axis < rank:
-            raise AxisError(explain(self._where, f"inputs that have the axis {self.axis}", f"shapes {shapes}"))
+            raise AxisError(
+                explain(self._where, f"inputs that have the axis {self.axis}", f"shapes {shapes}")
+            )
         for axis, sizes in enumerate(zip(*shapes)):
             if axis != self.axis % rank and len(set(sizes) - {None}) > 1:
                 raise self._misfit(f"inputs whose shapes agree except on axis {self.axis}", shapes)
@@ -245,11 +263,13 @@ class Concatenate(Merge):
 class Dot(Merge):
     """The dot product of two inputs along one axis of each, batch by batch.
 
-    (batch, *a, n) and (batch, n, *b) -> (batch, *a, *b); two vectors for each sample give (batch, 1).
+    (batch, *a, n) and (batch, n, *b) -> (batch, *a, *b); two vectors for each sample give (batch,
+    1).
 
     Args:
         axes: the axis, or one for each input.
-        normalize: whether the inputs are scaled to length 1 along it first, which gives the cosine of the angle.
+        normalize: whether the inputs are scaled to length 1 along it first, which gives the cosine
+            of the angle.
 
     >>> import numpy as np
     >>> print(Dot(axes=1)([np.ones((1, 3)), np.ones((1, 3))]))
@@ -262,17 +282,28 @@ class Dot(Merge):
     def __post_init__(self):
         axes = self.axes
         if not isinstance(axes, (int, list, tuple)):
-            raise TypeError(explain(self._where, "`axes` to be an integer or a list of two", f"axes={axes!r}"))
-        if not isinstance(axes, int) and (len(axes) != 2 or not all(isinstance(a, int) for a in axes)):
-            raise ValueError(explain(self._where, "`axes` to be an integer or a list of two", f"axes={axes!r}"))
+            raise TypeError(
+                explain(self._where, "`axes` to be an integer or a list of two", f"axes={axes!r}")
+            )
+        if not isinstance(axes, int) and (
+            len(axes) != 2 or not all(isinstance(a, int) for a in axes)
+        ):
+            raise ValueError(
+                explain(self._where, "`axes` to be an integer or a list of two", f"axes={axes!r}")
+            )
 
     def _axes_for(self, *shapes):
         """The axes counted from the front, for shapes of these inputs."""
         axes = (self.axes, self.axes) if isinstance(self.axes, int) else self.axes
         axes = [a % len(s) if a < 0 else a for a, s in zip(axes, shapes)]
         if 0 in axes or any(a >= len(s) for a, s in zip(axes, shapes)):
-            raise AxisError(explain(self._where, f"inputs that have the axes {self.axes}, other than the batch axis",
-                                    f"shapes {', '.join(map(str, shapes))}"))
+            raise AxisError(
+                explain(
+                    self._where,
+                    f"inputs that have the axes {self.axes}, other than the batch axis",
+                    f"shapes {', '.join(map(str, shapes))}",
+                )
+            )
         return axes
 
     def check(self, shapes):
@@ -294,7 +325,9 @@ class Dot(Merge):
         if self.normalize:
             x, y = ops.normalize(x, axis=first), ops.normalize(y, axis=second)
         dtype = jnp.result_type(x, y)
-        result = jax.lax.dot_general(x.astype(dtype), y.astype(dtype), (((first,), (second,)), ((0,), (0,))))
+        result = jax.lax.dot_general(
+            x.astype(dtype), y.astype(dtype), (((first,), (second,)), ((0,), (0,)))
+        )
         return result[:, None] if result.ndim == 1 else result
 
     def compute_mask(self, inputs, mask=None):
@@ -303,8 +336,10 @@ class Dot(Merge):
 
 # ---------------------------------------------------------------- function forms
 
+
 def _function_of(cls, example, shown):
     """The function form of a merge layer."""
+
     def merge(inputs, **kwargs):
         return cls(**kwargs)(inputs)
 

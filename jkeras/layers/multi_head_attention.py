@@ -18,10 +18,12 @@ from jkeras.ops.attention import attention, both, causal_mask, window_mask
 
 
 class HeadedAttention(Composite):
-    """Base: projects query, key and value to heads, attends in each, projects the heads to the output.
+    """Base: projects query, key and value to heads, attends in each, projects the heads to the
+    output.
 
-    Children are named as Keras names them, since files are written by these names. A subclass sets `_head_counts`
-    (of the query; of key and value) and `_head_sizes` (of query and key; of the value).
+    Children are named as Keras names them, since files are written by these names. A subclass sets
+    `_head_counts` (of the query; of key and value) and `_head_sizes` (of query and key; of the
+    value).
     """
 
     dropout: Any = 0.0
@@ -43,44 +45,74 @@ class HeadedAttention(Composite):
     _dense_names = {}
 
     def _check_shared(self):
-        """Checks the arguments that both layers have, and takes `flash_attention` out of the config."""
+        """Checks the arguments that both layers have, and takes `flash_attention` out of the
+        config.
+        """
         check_size(self._where, "sliding_window", self.sliding_window, optional=True)
-        self._flash_attention, self.flash_attention = self.flash_attention or settings.flash_attention, None
+        self._flash_attention = self.flash_attention or settings.flash_attention
+        self.flash_attention = None
         if self._flash_attention and self.dropout > 0.0:
-            raise ValueError(explain(self._where, "no dropout where flash attention is demanded",
-                                     f"dropout={self.dropout}", "set dropout=0.0 or leave `flash_attention` out"))
+            raise ValueError(
+                explain(
+                    self._where,
+                    "no dropout where flash attention is demanded",
+                    f"dropout={self.dropout}",
+                    "set dropout=0.0 or leave `flash_attention` out",
+                )
+            )
 
     # ------------------------------------------------------------ children
 
     def children(self, query, value, key=None):
         key = value if key is None else key
         if value.shape[1:-1] != key.shape[1:-1]:
-            raise ValueError(explain(self._where, "value and key of the same shape but for the last axis",
-                                     f"value shape {value.shape} and key shape {key.shape}"))
+            raise ValueError(
+                explain(
+                    self._where,
+                    "value and key of the same shape but for the last axis",
+                    f"value shape {value.shape} and key shape {key.shape}",
+                )
+            )
         (heads, groups), (key_size, value_size) = self._head_counts, self._head_sizes
         names = self._dense_names
-        found = {names["query"]: self._projection("query", query.ndim - 1, 1, (heads, key_size)),
-                 names["key"]: self._projection("key", key.ndim - 1, 1, (groups, key_size))}
+        found = {
+            names["query"]: self._projection("query", query.ndim - 1, 1, (heads, key_size)),
+            names["key"]: self._projection("key", key.ndim - 1, 1, (groups, key_size)),
+        }
         if self.use_gate:
-            found[names["gate"]] = self._projection("gate", query.ndim - 1, 1, (heads, value_size), "sigmoid")
+            found[names["gate"]] = self._projection(
+                "gate", query.ndim - 1, 1, (heads, value_size), "sigmoid"
+            )
         return found | {
             names["value"]: self._projection("value", value.ndim - 1, 1, (groups, value_size)),
             "_softmax": Softmax(dtype=self.dtype_policy),
             "_dropout_layer": Dropout(self.dropout, seed=self.seed, dtype=self.dtype_policy),
-            names["output"]: self._projection("attention_output", query.ndim - 1, 2, self._output_sizes(query))}
+            names["output"]: self._projection(
+                "attention_output", query.ndim - 1, 2, self._output_sizes(query)
+            ),
+        }
 
     def _projection(self, name, free, bound, sizes, activation=None):
-        """An EinsumDense that keeps `free` axes, sums over the `bound` ones after them and ends in axes of `sizes`."""
+        """An EinsumDense that keeps `free` axes, sums over the `bound` ones after them and ends in
+        axes of `sizes`.
+        """
         letters = string.ascii_lowercase
-        inputs, outputs = letters[:free + bound], letters[free + bound:free + bound + len(sizes)]
-        return EinsumDense(f"{inputs},{inputs[free:]}{outputs}->{inputs[:free]}{outputs}",
-                           output_shape=(None,) * (free - 1) + tuple(sizes), activation=activation,
-                           bias_axes=outputs if self.use_bias else None, name=name,
-                           kernel_initializer=another(self.kernel_initializer),
-                           bias_initializer=another(self.bias_initializer),
-                           kernel_regularizer=self.kernel_regularizer, bias_regularizer=self.bias_regularizer,
-                           activity_regularizer=self._projection_penalty(), kernel_constraint=self.kernel_constraint,
-                           bias_constraint=self.bias_constraint, dtype=self.dtype_policy)
+        inputs, outputs = letters[: free + bound], letters[free + bound : free + bound + len(sizes)]
+        return EinsumDense(
+            f"{inputs},{inputs[free:]}{outputs}->{inputs[:free]}{outputs}",
+            output_shape=(None,) * (free - 1) + tuple(sizes),
+            activation=activation,
+            bias_axes=outputs if self.use_bias else None,
+            name=name,
+            kernel_initializer=another(self.kernel_initializer),
+            bias_initializer=another(self.bias_initializer),
+            kernel_regularizer=self.kernel_regularizer,
+            bias_regularizer=self.bias_regularizer,
+            activity_regularizer=self._projection_penalty(),
+            kernel_constraint=self.kernel_constraint,
+            bias_constraint=self.bias_constraint,
+            dtype=self.dtype_policy,
+        )
 
     def _projection_penalty(self):
         return self.activity_regularizer
@@ -95,29 +127,44 @@ class HeadedAttention(Composite):
     # ------------------------------------------------------------ the forward pass
 
     def _run_heads(self, sub, query, value, key, mask, use_causal_mask, return_attention_scores):
-        """The output, and the weights where they are asked for, under a mask of what each query may see."""
+        """The output, and the weights where they are asked for, under a mask of what each query may
+        see.
+        """
         if self._flash_attention and return_attention_scores:
-            raise ValueError(explain(self._where, "no `return_attention_scores` where flash attention is demanded",
-                                     "return_attention_scores=True", "leave `flash_attention` out"))
+            raise ValueError(
+                explain(
+                    self._where,
+                    "no `return_attention_scores` where flash attention is demanded",
+                    "return_attention_scores=True",
+                    "leave `flash_attention` out",
+                )
+            )
         axes = self._attended_axes(query.ndim)
 
         def dense(name, x):
             return sub.run(getattr(self, self._dense_names[name]), x)
+
         gate = dense("gate", query) if self.use_gate else None
-        query, key, value = dense("query", query), dense("key", key), dense("value", value)  # (batch, …, heads, size)
+        # (batch, …, heads, size)
+        query, key, value = dense("query", query), dense("key", key), dense("value", value)
         shape, sources = query.shape, tuple(key.shape[a] for a in axes)
         targets = tuple(shape[a] for a in axes)
         fused = not (self.dropout > 0.0 or return_attention_scores or query.ndim != 4)
-        query, key, value = (heads_first(x, axes) for x in (query, key, value))  # (batch, …, heads, time, size)
+        # (batch, …, heads, time, size)
+        query, key, value = (heads_first(x, axes) for x in (query, key, value))
         if mask is not None:
             mask = spread(mask, query.ndim, targets, sources)
         if self.sliding_window is not None:
             mask = both(mask, window_mask(query.shape[-2], key.shape[-2], self.sliding_window))
         if fused:
             weights = None
-            y = attention(query, key, value, mask=mask, scale=self._scale, is_causal=use_causal_mask)
+            y = attention(
+                query, key, value, mask=mask, scale=self._scale, is_causal=use_causal_mask
+            )
         else:
-            mask = both(mask, causal_mask(query.shape[-2], key.shape[-2])) if use_causal_mask else mask
+            mask = (
+                both(mask, causal_mask(query.shape[-2], key.shape[-2])) if use_causal_mask else mask
+            )
             y, weights = self._attend_openly(sub, query, key, value, mask)
             weights = weights.reshape(*weights.shape[:-2], *targets, *sources)
         y = heads_last(y, axes, shape)
@@ -125,10 +172,14 @@ class HeadedAttention(Composite):
         return (y, weights) if return_attention_scores else y
 
     def _attend_openly(self, sub, query, key, value, mask):
-        """(output, weights), by way of the weights in the compute dtype, some of them dropped in training."""
+        """(output, weights), by way of the weights in the compute dtype, some of them dropped in
+        training.
+        """
         repeats = query.shape[-3] // key.shape[-3]
         key, value = (jnp.repeat(x, repeats, axis=-3) if repeats > 1 else x for x in (key, value))
-        scores = jnp.matmul(query * jnp.asarray(self._scale, query.dtype), jnp.swapaxes(key, -1, -2))
+        scores = jnp.matmul(
+            query * jnp.asarray(self._scale, query.dtype), jnp.swapaxes(key, -1, -2)
+        )
         weights = sub._softmax(scores, mask=mask)
         kept = sub._dropout_layer(weights) if self.dropout > 0.0 else weights
         return jnp.matmul(kept, value), weights
@@ -140,11 +191,14 @@ class HeadedAttention(Composite):
 
 # ---------------------------------------------------------------- shapes and masks
 
+
 def check_size(where, name, value, optional=False):
     """Raises ValueError unless a value is a positive integer, or None where that is allowed."""
     if not (optional and value is None) and (not isinstance(value, int) or value <= 0):
-        raise ValueError(f"{where}: expected a positive integer{' or None' if optional else ''} as `{name}`. "
-                         f"Received: {name}={value}")
+        raise ValueError(
+            f"{where}: expected a positive integer{' or None' if optional else ''} as `{name}`. "
+            f"Received: {name}={value}"
+        )
 
 
 def another(initializer):
@@ -153,7 +207,9 @@ def another(initializer):
 
 
 def padding_mask(query_mask, value_mask, key_mask, attention_mask):
-    """One mask (batch, target, source) of what may be seen, from those of the inputs; None for none."""
+    """One mask (batch, target, source) of what may be seen, from those of the inputs; None for
+    none.
+    """
     masks = [None if attention_mask is None else attention_mask.astype(bool)]
     for mask, axis in ((query_mask, -1), (value_mask, -2), (key_mask, -2)):
         masks.append(None if mask is None else jnp.expand_dims(mask.astype(bool), axis))
@@ -161,10 +217,12 @@ def padding_mask(query_mask, value_mask, key_mask, attention_mask):
 
 
 def heads_first(x, axes):
-    """(batch, …, times of `axes`, heads, size) -> (batch, …, heads, time, size), all times in one axis."""
+    """(batch, …, times of `axes`, heads, size) -> (batch, …, heads, time, size), all times in one
+    axis.
+    """
     others = [a for a in range(x.ndim - 1) if a not in axes]
     x = x.transpose(*others, *axes, x.ndim - 1)
-    return x.reshape(*x.shape[:len(others)], -1, x.shape[-1])
+    return x.reshape(*x.shape[: len(others)], -1, x.shape[-1])
 
 
 def heads_last(y, axes, shape):
@@ -187,17 +245,24 @@ def spread(mask, rank, targets, sources):
 
 # ---------------------------------------------------------------- the layers
 
-@layer("keras.layers", arguments="num_heads, key_dim, value_dim, dropout, use_bias, output_shape, attention_axes, "
-       "sliding_window, flash_attention, kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer, "
-       "activity_regularizer, kernel_constraint, bias_constraint, use_gate, seed")
-class MultiHeadAttention(HeadedAttention):
-    """Each head's softmax(query key^T / sqrt(key_dim)) value, projected to the output (Vaswani et al. 2017).
 
-    (batch, target, features), (batch, source, …) -> (batch, target, features). arXiv:1706.03762; with `use_gate`:
-    arXiv:2505.06708.
+@layer(
+    "keras.layers",
+    arguments="num_heads, key_dim, value_dim, dropout, use_bias, output_shape, attention_axes, "
+    "sliding_window, flash_attention, kernel_initializer, bias_initializer, "
+    "kernel_regularizer, bias_regularizer, activity_regularizer, kernel_constraint, "
+    "bias_constraint, use_gate, seed",
+)
+class MultiHeadAttention(HeadedAttention):
+    """Each head's softmax(query key^T / sqrt(key_dim)) value, projected to the output (Vaswani et
+    al. 2017).
+
+    (batch, target, features), (batch, source, …) -> (batch, target, features). arXiv:1706.03762;
+    with `use_gate`: arXiv:2505.06708.
 
     Args:
-        key_dim: size of a head of query and key; `value_dim` that of the value, by default the same.
+        key_dim: size of a head of query and key; `value_dim` that of the value, by default the
+            same.
         output_shape: size or sizes of the output's last axes, by default the query's last.
         attention_axes: the axes attended over, by default all between batch and features.
         sliding_window: see only sources that are less than this many places away.
@@ -225,7 +290,9 @@ class MultiHeadAttention(HeadedAttention):
     value_dim: Any = None
     output_shape: Any = None
     attention_axes: Any = None
-    _dense_names = {name: f"{name}_dense" for name in ("query", "key", "value", "output")} | {"gate": "_gate_dense"}
+    _dense_names = {name: f"{name}_dense" for name in ("query", "key", "value", "output")} | {
+        "gate": "_gate_dense"
+    }
 
     def __post_init__(self):
         check_size(self._where, "num_heads", self.num_heads)
@@ -239,13 +306,17 @@ class MultiHeadAttention(HeadedAttention):
             self.output_shape = self._sequence("output_shape")
         if self.attention_axes is not None:
             self.attention_axes = self._sequence("attention_axes")
-        # the penalty is on the projections alone, so it must not stay where the layer's own would be
+        # the penalty is on the projections alone, so it must not stay where the layer's own would
+        # be
         self._penalty, self.activity_regularizer = self.activity_regularizer, None
 
     def _sequence(self, name):
         value = getattr(self, name)
         if not isinstance(value, (int, list, tuple)):
-            raise ValueError(f"{self._where}: expected an int, list or tuple as `{name}`. Received: {name}={value!r}")
+            raise ValueError(
+                f"{self._where}: expected an int, list or tuple as `{name}`. Received: "
+                f"{name}={value!r}"
+            )
         return (value,) if isinstance(value, int) else tuple(value)
 
     def get_config(self):
@@ -264,28 +335,55 @@ class MultiHeadAttention(HeadedAttention):
     def _attended_axes(self, rank):
         axes = range(1, rank - 1) if self.attention_axes is None else self.attention_axes
         if any(not -rank <= axis < rank for axis in axes):
-            raise AxisError(explain(self._where, f"`attention_axes` of an input with {rank} axes",
-                                    f"attention_axes={self.attention_axes}"))
+            raise AxisError(
+                explain(
+                    self._where,
+                    f"`attention_axes` of an input with {rank} axes",
+                    f"attention_axes={self.attention_axes}",
+                )
+            )
         return tuple(axis % rank for axis in axes)
 
-    def forward(self, w, sub, query, value, key=None, query_mask=None, value_mask=None, key_mask=None,
-                attention_mask=None, *, return_attention_scores=False, use_causal_mask=False, ctx):
+    def forward(
+        self,
+        w,
+        sub,
+        query,
+        value,
+        key=None,
+        query_mask=None,
+        value_mask=None,
+        key_mask=None,
+        attention_mask=None,
+        *,
+        return_attention_scores=False,
+        use_causal_mask=False,
+        ctx,
+    ):
         key = value if key is None else key
         mask = padding_mask(ctx.mask, value_mask, key_mask, attention_mask)
         for x in (query, value, key):
-            sub.set_mask(x, None)  # as in Keras: whatever shares these inputs and runs later sees no mask
-        return self._run_heads(sub, query, value, key, mask, use_causal_mask, return_attention_scores)
+            # as in Keras: whatever shares these inputs and runs later sees no mask
+            sub.set_mask(x, None)
+        return self._run_heads(
+            sub, query, value, key, mask, use_causal_mask, return_attention_scores
+        )
 
 
-@layer("keras.layers", name="GroupQueryAttention",
-       arguments="head_dim, num_query_heads, num_key_value_heads, dropout, use_bias, sliding_window, flash_attention, "
-       "kernel_initializer, bias_initializer, kernel_regularizer, bias_regularizer, activity_regularizer, "
-       "kernel_constraint, bias_constraint, use_gate, seed")
+@layer(
+    "keras.layers",
+    name="GroupQueryAttention",
+    arguments="head_dim, num_query_heads, num_key_value_heads, dropout, use_bias, "
+    "sliding_window, flash_attention, kernel_initializer, bias_initializer, "
+    "kernel_regularizer, bias_regularizer, activity_regularizer, kernel_constraint, "
+    "bias_constraint, use_gate, seed",
+)
 class GroupedQueryAttention(HeadedAttention):
-    """Attention where several heads of the query share one of key and value (Ainslie et al. 2023, arXiv:2305.13245).
+    """Attention where several heads of the query share one of key and value (Ainslie et al. 2023,
+    arXiv:2305.13245).
 
-    (batch, target, features), (batch, source, …) -> (batch, target, features). Called like `MultiHeadAttention`; a
-    given `query_mask` counts here.
+    (batch, target, features), (batch, source, …) -> (batch, target, features). Called like
+    `MultiHeadAttention`; a given `query_mask` counts here.
 
     Args:
         head_dim: size of a head.
@@ -307,15 +405,38 @@ class GroupedQueryAttention(HeadedAttention):
     def __post_init__(self):
         check_size(self._where, "head_dim", self.head_dim)
         if self.num_query_heads % self.num_key_value_heads:
-            raise ValueError(f"{self._where}: expected `num_query_heads` to be a multiple of `num_key_value_heads`. "
-                             f"Received: num_query_heads={self.num_query_heads}, "
-                             f"num_key_value_heads={self.num_key_value_heads}")
+            raise ValueError(
+                f"{self._where}: expected `num_query_heads` to be a multiple of "
+                f"`num_key_value_heads`. Received: num_query_heads={self.num_query_heads}, "
+                f"num_key_value_heads={self.num_key_value_heads}"
+            )
         self._check_shared()
         self._head_counts = (self.num_query_heads, self.num_key_value_heads)
         self._head_sizes = (self.head_dim, self.head_dim)
 
-    def forward(self, w, sub, query, value, key=None, query_mask=None, value_mask=None, key_mask=None,
-                attention_mask=None, *, return_attention_scores=False, use_causal_mask=False, ctx):
+    def forward(
+        self,
+        w,
+        sub,
+        query,
+        value,
+        key=None,
+        query_mask=None,
+        value_mask=None,
+        key_mask=None,
+        attention_mask=None,
+        *,
+        return_attention_scores=False,
+        use_causal_mask=False,
+        ctx,
+    ):
         mask = padding_mask(query_mask, value_mask, key_mask, attention_mask)
-        return self._run_heads(sub, query, value, value if key is None else key, mask, use_causal_mask,
-                               return_attention_scores)
+        return self._run_heads(
+            sub,
+            query,
+            value,
+            value if key is None else key,
+            mask,
+            use_causal_mask,
+            return_attention_scores,
+        )

@@ -1,4 +1,5 @@
-"""Normalization of values (batch, layer, group, RMS, unit), and of the weights of another layer (spectral).
+"""Normalization of values (batch, layer, group, RMS, unit), and of the weights of another layer
+(spectral).
 
 Statistics are computed in float32 at least, also where the layer computes in half precision.
 """
@@ -17,7 +18,13 @@ from jkeras.core.settings import settings
 from jkeras.initializers import Ones, TruncatedNormal
 from jkeras.layers.base import ReadyLayer
 from jkeras.layers.wrappers import Wrapper
-from jkeras.ops.nn_normalization import batch_normalization, layer_normalization, moments, normalize, rms_normalization
+from jkeras.ops.nn_normalization import (
+    batch_normalization,
+    layer_normalization,
+    moments,
+    normalize,
+    rms_normalization,
+)
 
 
 class ScaleAndShift(Layer):
@@ -39,7 +46,11 @@ class ScaleAndShift(Layer):
     def _scale_and_shift(self, shape):
         """The specs of `gamma` and `beta`, as far as the layer has them."""
         wanted = {"gamma": self.scale, "beta": self.center}
-        return {name: self.weight(name, shape, autocast=False) for name, present in wanted.items() if present}
+        return {
+            name: self.weight(name, shape, autocast=False)
+            for name, present in wanted.items()
+            if present
+        }
 
 
 def sizes_along(where, axes, shape):
@@ -49,7 +60,11 @@ def sizes_along(where, axes, shape):
     (3, 4)
     """
     if any(not -len(shape) <= axis < len(shape) for axis in axes):
-        raise AxisError(explain(where, f"axes within an input of {len(shape)} axes", f"axis={axes}, shape={shape}"))
+        raise AxisError(
+            explain(
+                where, f"axes within an input of {len(shape)} axes", f"axis={axes}, shape={shape}"
+            )
+        )
     return tuple(shape[axis] for axis in axes)
 
 
@@ -60,25 +75,34 @@ def int_or_list(where, axis):
     return axis if isinstance(axis, int) else list(axis)
 
 
-@layer("keras.layers", arguments="axis, momentum, epsilon, center, scale, beta_initializer, gamma_initializer, "
-       "moving_mean_initializer, moving_variance_initializer, beta_regularizer, gamma_regularizer, beta_constraint, "
-       "gamma_constraint, renorm, renorm_clipping, renorm_momentum, synchronized")
+@layer(
+    "keras.layers",
+    arguments="axis, momentum, epsilon, center, scale, beta_initializer, gamma_initializer, "
+    "moving_mean_initializer, moving_variance_initializer, beta_regularizer, "
+    "gamma_regularizer, beta_constraint, gamma_constraint, renorm, renorm_clipping, "
+    "renorm_momentum, synchronized",
+)
 class BatchNormalization(StatefulLayer, ScaleAndShift):
-    """(x - mean) / sqrt(variance + epsilon) * gamma + beta, each feature over the batch and all other axes.
+    """(x - mean) / sqrt(variance + epsilon) * gamma + beta, each feature over the batch and all
+    other axes.
 
-    In training the statistics are those of the batch, and the moving ones follow them: `moving = momentum * moving +
-    (1 - momentum) * batch`. At inference, and always where the layer is frozen (`trainable = False`), the moving ones
-    are used. Masked places count for nothing in the statistics.
+    In training the statistics are those of the batch, and the moving ones follow them: `moving =
+    momentum * moving + (1 - momentum) * batch`. At inference, and always where the layer is frozen
+    (`trainable = False`), the moving ones are used. Masked places count for nothing in the
+    statistics.
     Ioffe and Szegedy 2015, arXiv:1502.03167; with `renorm`: Ioffe 2017, arXiv:1702.03275.
 
     Args:
         axis: the features' axis.
         renorm: correct the batch's statistics towards the moving ones in training.
-        renorm_clipping: dict of "rmin", "rmax" and "dmax", limits of the correction; what is missing is no limit.
+        renorm_clipping: dict of "rmin", "rmax" and "dmax", limits of the correction; what is
+            missing is no limit.
         renorm_momentum: momentum of the statistics that the correction aims at.
-        synchronized: must be False. Under JAX the statistics of a sharded batch are those of all of it anyway.
+        synchronized: must be False. Under JAX the statistics of a sharded batch are those of all of
+            it anyway.
     Raises:
-        ValueError: `synchronized`, senseless limits, or a mask that does not have one axis less than the input.
+        ValueError: `synchronized`, senseless limits, or a mask that does not have one axis less
+            than the input.
 
     >>> import numpy as np
     >>> layer = BatchNormalization(momentum=0.5)
@@ -96,10 +120,14 @@ class BatchNormalization(StatefulLayer, ScaleAndShift):
     call_context = {"training": None, "mask": None}
 
     def __post_init__(self):
-        self.axis, self.momentum, self.epsilon = int(self.axis), float(self.momentum), float(self.epsilon)
+        self.axis = int(self.axis)
+        self.momentum = float(self.momentum)
+        self.epsilon = float(self.epsilon)
         if self.synchronized:
-            raise ValueError(f"{self._where}: synchronized=True is only there for TensorFlow. Leave it False: under "
-                             "JAX the statistics of a sharded batch are those of the whole batch.")
+            raise ValueError(
+                f"{self._where}: synchronized=True is only there for TensorFlow. Leave it False: "
+                "under JAX the statistics of a sharded batch are those of the whole batch."
+            )
         if self.renorm:
             self.renorm_clipping = self.renorm_clipping or {}
             check_clipping(self._where, self.renorm_clipping)
@@ -110,7 +138,10 @@ class BatchNormalization(StatefulLayer, ScaleAndShift):
         specs = self._scale_and_shift(shape)
 
         def statistic(name, initializer):
-            specs[name] = self.weight(name, shape, initializer=initializer, trainable=False, autocast=False)
+            specs[name] = self.weight(
+                name, shape, initializer=initializer, trainable=False, autocast=False
+            )
+
         statistic("moving_mean", self.moving_mean_initializer)
         statistic("moving_variance", self.moving_variance_initializer)
         if self.renorm:
@@ -124,8 +155,13 @@ class BatchNormalization(StatefulLayer, ScaleAndShift):
 
     def forward(self, w, x, ctx):
         if ctx.mask is not None and ctx.mask.ndim != x.ndim - 1:
-            raise ValueError(explain(self._where, f"a mask with {x.ndim - 1} axes, one less than the input",
-                                     f"mask.shape={ctx.mask.shape}, inputs.shape={x.shape}"))
+            raise ValueError(
+                explain(
+                    self._where,
+                    f"a mask with {x.ndim - 1} axes, one less than the input",
+                    f"mask.shape={ctx.mask.shape}, inputs.shape={x.shape}",
+                )
+            )
         x = x.astype(jnp.promote_types(x.dtype, "float32"))
         w = {name: value.astype(x.dtype) for name, value in w.items()}
         gamma, beta, changed = w.get("gamma"), w.get("beta"), {}
@@ -135,9 +171,13 @@ class BatchNormalization(StatefulLayer, ScaleAndShift):
             if self.renorm:
                 gamma, beta, changed = self._renormalized(w, mean, variance)
             else:
-                changed = {"moving_mean": toward(mean, w["moving_mean"], self.momentum),
-                           "moving_variance": toward(variance, w["moving_variance"], self.momentum)}
-        y = batch_normalization(x, mean, variance, self.axis, offset=beta, scale=gamma, epsilon=self.epsilon)
+                changed = {
+                    "moving_mean": toward(mean, w["moving_mean"], self.momentum),
+                    "moving_variance": toward(variance, w["moving_variance"], self.momentum),
+                }
+        y = batch_normalization(
+            x, mean, variance, self.axis, offset=beta, scale=gamma, epsilon=self.epsilon
+        )
         return y.astype(self.compute_dtype), changed
 
     def _moments(self, x, mask, rows):
@@ -149,27 +189,42 @@ class BatchNormalization(StatefulLayer, ScaleAndShift):
             return masked_moments(x, mask[..., None].astype(bool), axes, settings.epsilon)
         if mask is None:
             return over_real_rows(lambda rows, x: masked_moments(x, beside(rows, x), axes), rows, x)
-        return over_real_rows(lambda rows, x, mask: masked_moments(
-            x, (mask.astype(bool) & beside(rows, mask))[..., None], axes, settings.epsilon), rows, x, mask)
+        return over_real_rows(
+            lambda rows, x, mask: masked_moments(
+                x, (mask.astype(bool) & beside(rows, mask))[..., None], axes, settings.epsilon
+            ),
+            rows,
+            x,
+            mask,
+        )
 
     def _renormalized(self, w, mean, variance):
-        """(gamma, beta) that also correct the batch's statistics towards the moving ones, and the new state."""
+        """(gamma, beta) that also correct the batch's statistics towards the moving ones, and the
+        new state.
+        """
         stddev = jnp.sqrt(variance + self.epsilon)
-        goal = jnp.maximum(w["renorm_stddev"], self.epsilon ** 0.5)  # else huge early in training
+        goal = jnp.maximum(w["renorm_stddev"], self.epsilon**0.5)  # else huge early in training
         limit, d_limit = self.renorm_clipping, self.renorm_clipping.get("dmax")
         r = jnp.clip(stddev / goal, limit.get("rmin"), limit.get("rmax"))
-        d = jnp.clip((mean - w["renorm_mean"]) / goal, None if d_limit is None else -d_limit, d_limit)
+        d = jnp.clip(
+            (mean - w["renorm_mean"]) / goal, None if d_limit is None else -d_limit, d_limit
+        )
         r, d = lax.stop_gradient((r, d))
         gamma, beta = (r, d) if "gamma" not in w else (r * w["gamma"], d * w["gamma"])
         beta = beta + w["beta"] if "beta" in w else beta
 
         moving_stddev = toward(stddev, w["moving_stddev"], self.momentum)
-        return gamma, beta, {
-            "renorm_mean": toward(mean, w["renorm_mean"], self.renorm_momentum),
-            "renorm_stddev": toward(stddev, w["renorm_stddev"], self.renorm_momentum),
-            "moving_mean": toward(mean, w["moving_mean"], self.momentum),
-            "moving_stddev": moving_stddev,
-            "moving_variance": jnp.maximum(jnp.square(moving_stddev) - self.epsilon, 0)}
+        return (
+            gamma,
+            beta,
+            {
+                "renorm_mean": toward(mean, w["renorm_mean"], self.renorm_momentum),
+                "renorm_stddev": toward(stddev, w["renorm_stddev"], self.renorm_momentum),
+                "moving_mean": toward(mean, w["moving_mean"], self.momentum),
+                "moving_stddev": moving_stddev,
+                "moving_variance": jnp.maximum(jnp.square(moving_stddev) - self.epsilon, 0),
+            },
+        )
 
 
 def masked_moments(x, mask, axes, epsilon=0.0):
@@ -198,9 +253,19 @@ def check_clipping(where, limits):
     """Raises ValueError for limits of batch renormalization that make no sense."""
     rmax, rmin, dmax = (limits.get(name) for name in ("rmax", "rmin", "dmax"))
     unknown = set(limits) - {"rmax", "rmin", "dmax"}
-    if unknown or (rmax is not None and rmin is not None and rmax < rmin) or (dmax is not None and dmax < 0):
-        raise ValueError(explain(where, "`renorm_clipping` with no other keys than 'rmax', 'rmin', 'dmax', with "
-                                 "rmin <= rmax and dmax >= 0", f"renorm_clipping={limits}"))
+    if (
+        unknown
+        or (rmax is not None and rmin is not None and rmax < rmin)
+        or (dmax is not None and dmax < 0)
+    ):
+        raise ValueError(
+            explain(
+                where,
+                "`renorm_clipping` with no other keys than 'rmax', 'rmin', 'dmax', with "
+                "rmin <= rmax and dmax >= 0",
+                f"renorm_clipping={limits}",
+            )
+        )
 
 
 @layer("keras.layers", keyword_only="rms_scaling")
@@ -234,21 +299,31 @@ class LayerNormalization(ScaleAndShift):
         return self._scale_and_shift(shape)
 
     def forward(self, w, x, ctx):
-        y = layer_normalization(x, w.get("gamma"), w.get("beta"), axis=self.axis, epsilon=self.epsilon,
-                                rms_scaling=self.rms_scaling)
+        y = layer_normalization(
+            x,
+            w.get("gamma"),
+            w.get("beta"),
+            axis=self.axis,
+            epsilon=self.epsilon,
+            rms_scaling=self.rms_scaling,
+        )
         return y.astype(self.compute_dtype)
 
 
-@layer("keras.layers", arguments="groups, axis, epsilon, center, scale, beta_initializer, gamma_initializer, "
-       "beta_regularizer, gamma_regularizer, beta_constraint, gamma_constraint")
+@layer(
+    "keras.layers",
+    arguments="groups, axis, epsilon, center, scale, beta_initializer, gamma_initializer, "
+    "beta_regularizer, gamma_regularizer, beta_constraint, gamma_constraint",
+)
 class GroupNormalization(ScaleAndShift):
-    """(x - mean) / sqrt(variance + epsilon) * gamma + beta, each sample over groups of its channels.
+    """(x - mean) / sqrt(variance + epsilon) * gamma + beta, each sample over groups of its
+    channels.
 
     Wu and He 2018, arXiv:1803.08494.
 
     Args:
-        groups: their number, a divisor of that of the channels; -1: a group for each channel (instance
-            normalization); 1: all channels in one (layer normalization).
+        groups: their number, a divisor of that of the channels; -1: a group for each channel
+            (instance normalization); 1: all channels in one (layer normalization).
         axis: the channels' axis.
     Raises:
         ValueError: `groups` is not positive or -1, or does not divide the channels.
@@ -262,40 +337,57 @@ class GroupNormalization(ScaleAndShift):
 
     def __post_init__(self):
         if not isinstance(self.groups, int) or (self.groups <= 0 and self.groups != -1):
-            raise ValueError(f"{self._where}: expected a positive integer, or -1 for instance normalization, as "
-                             f"`groups`. Received: groups={self.groups}")
+            raise ValueError(
+                f"{self._where}: expected a positive integer, or -1 for instance normalization, as "
+                f"`groups`. Received: groups={self.groups}"
+            )
         self.autocast = False
 
     def weight_specs(self, x):
         (channels,) = sizes_along(self._where, [self.axis], x.shape)
         if channels is None:
-            raise ValueError(explain(self._where, f"a known size of axis {self.axis}", f"input shape {x.shape}"))
+            raise ValueError(
+                explain(self._where, f"a known size of axis {self.axis}", f"input shape {x.shape}")
+            )
         self.groups = channels if self.groups == -1 else self.groups
         if channels % self.groups:
-            raise ValueError(explain(self._where, f"a number of channels that the {self.groups} groups divide",
-                                     f"{channels} channels", "choose another `groups`"))
+            raise ValueError(
+                explain(
+                    self._where,
+                    f"a number of channels that the {self.groups} groups divide",
+                    f"{channels} channels",
+                    "choose another `groups`",
+                )
+            )
         self.input_spec = InputSpec(ndim=x.ndim, axes={self.axis: channels})
         return self._scale_and_shift((channels,))
 
     def forward(self, w, x, ctx):
         axis, split = self.axis % x.ndim, (self.groups, x.shape[self.axis] // self.groups)
-        grouped = x.reshape(x.shape[:axis] + split + x.shape[axis + 1:])  # (batch, …, groups, channels of a group, …)
+        # (batch, …, groups, channels of a group, …)
+        grouped = x.reshape(x.shape[:axis] + split + x.shape[axis + 1 :])
         grouped = grouped.astype(jnp.promote_types(x.dtype, "float32"))
         shape = [1] * axis + [*split] + [1] * (x.ndim - axis - 1)
-        kept = axis or x.ndim  # where the groups are; with axis=0 Keras leaves out the last axis instead
-        mean, variance = moments(grouped, [a for a in range(1, x.ndim + 1) if a != kept], keepdims=True)
+        # where the groups are; with axis=0 Keras leaves out the last axis instead
+        kept = axis or x.ndim
+        mean, variance = moments(
+            grouped, [a for a in range(1, x.ndim + 1) if a != kept], keepdims=True
+        )
         factor = lax.rsqrt(variance + self.epsilon)
         if self.scale:
             factor = factor * w["gamma"].astype(factor.dtype).reshape(shape)
         shift = -mean * factor
         if self.center:
             shift = shift + w["beta"].astype(factor.dtype).reshape(shape)
-        return (grouped * factor + shift).reshape(x.shape).astype(x.dtype).astype(self.compute_dtype)
+        return (
+            (grouped * factor + shift).reshape(x.shape).astype(x.dtype).astype(self.compute_dtype)
+        )
 
 
 @layer("keras.layers")
 class RMSNormalization(Layer):
-    """x / sqrt(mean(x**2) + epsilon) * scale over the axes `axis` (Zhang and Sennrich 2019, arXiv:1910.07467).
+    """x / sqrt(mean(x**2) + epsilon) * scale over the axes `axis` (Zhang and Sennrich 2019,
+    arXiv:1910.07467).
 
     Args:
         axis: an axis or a list of axes; `scale` has their sizes.
@@ -311,14 +403,26 @@ class RMSNormalization(Layer):
 
     def weight_specs(self, x):
         self.axis = sorted(self.axis) if isinstance(self.axis, (list, tuple)) else [self.axis]
-        return {"scale": self.weight("scale", sizes_along(self._where, self.axis, x.shape), initializer=Ones())}
+        return {
+            "scale": self.weight(
+                "scale", sizes_along(self._where, self.axis, x.shape), initializer=Ones()
+            )
+        }
 
     def forward(self, w, x, ctx):
         axes = {axis % x.ndim for axis in self.axis}
         if math.prod(x.shape[axis] for axis in axes) != w["scale"].size:
-            raise ValueError(explain(self._where, f"an input of the sizes {w['scale'].shape} on the axes {self.axis}",
-                                     f"shape {x.shape}", "name each axis once, give the sizes it was built for"))
-        scale = w["scale"].reshape([size if axis in axes else 1 for axis, size in enumerate(x.shape)])
+            raise ValueError(
+                explain(
+                    self._where,
+                    f"an input of the sizes {w['scale'].shape} on the axes {self.axis}",
+                    f"shape {x.shape}",
+                    "name each axis once, give the sizes it was built for",
+                )
+            )
+        scale = w["scale"].reshape(
+            [size if axis in axes else 1 for axis, size in enumerate(x.shape)]
+        )
         return rms_normalization(x, scale=scale, axis=self.axis, epsilon=self.epsilon)
 
 
@@ -351,8 +455,8 @@ class UnitNormalization(ReadyLayer):
 class SpectralNormalization(StatefulLayer, Wrapper):
     """Divides the kernel of another layer by its largest singular value at each call in training.
 
-    The value comes from power iterations that go on from call to call (Miyato et al. 2018, arXiv:1802.05957). It bounds
-    how steep the layer is, as in the discriminator of a GAN.
+    The value comes from power iterations that go on from call to call (Miyato et al. 2018,
+    arXiv:1802.05957). It bounds how steep the layer is, as in the discriminator of a GAN.
 
     Args:
         layer: a layer with a `kernel` or `embeddings`.
@@ -374,8 +478,10 @@ class SpectralNormalization(StatefulLayer, Wrapper):
     def __post_init__(self):
         super().__post_init__()
         if self.power_iterations <= 0:
-            raise ValueError(f"{self._where}: expected a positive integer as `power_iterations`. "
-                             f"Received: power_iterations={self.power_iterations}")
+            raise ValueError(
+                f"{self._where}: expected a positive integer as `power_iterations`. "
+                f"Received: power_iterations={self.power_iterations}"
+            )
 
     def build(self, input_shape):
         """Builds the layer inside, then the vector that the power iterations go on from."""
@@ -384,11 +490,21 @@ class SpectralNormalization(StatefulLayer, Wrapper):
         kernel = getattr(self.layer, "kernel", None)
         kernel = getattr(self.layer, "embeddings", None) if kernel is None else kernel
         if kernel is None:
-            raise ValueError(explain(self._where, "a layer with a weight `kernel` or `embeddings`",
-                                     type(self.layer).__name__))
+            raise ValueError(
+                explain(
+                    self._where,
+                    "a layer with a weight `kernel` or `embeddings`",
+                    type(self.layer).__name__,
+                )
+            )
         self.kernel = kernel
-        self.vector_u = self.add_weight((1, kernel.shape[-1]), TruncatedNormal(stddev=0.02), dtype=kernel.dtype,
-                                        trainable=False, name="vector_u")
+        self.vector_u = self.add_weight(
+            (1, kernel.shape[-1]),
+            TruncatedNormal(stddev=0.02),
+            dtype=kernel.dtype,
+            trainable=False,
+            name="vector_u",
+        )
 
     def normalized_weights(self):
         """(vector, kernel) after the power iterations of one call."""
@@ -403,8 +519,11 @@ class SpectralNormalization(StatefulLayer, Wrapper):
     def forward(self, w, sub, inputs, *, ctx):
         changed = {}
         if ctx.training:
-            u, kernel = lax.cond(jnp.all(self.kernel.value == 0), lambda: (self.vector_u.value, self.kernel.value),
-                                 self.normalized_weights)
+            u, kernel = lax.cond(
+                jnp.all(self.kernel.value == 0),
+                lambda: (self.vector_u.value, self.kernel.value),
+                self.normalized_weights,
+            )
             self.kernel.assign(kernel)  # before the layer inside reads it
             changed = {"vector_u": u}
         return sub.layer(inputs).astype(inputs.dtype), changed

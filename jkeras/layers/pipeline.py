@@ -7,7 +7,8 @@ from jkeras.core.registry import deserialize, serialize
 
 @layer("keras.layers", arguments="layers, name")
 class Pipeline(Composite):
-    """Applies layers one after the other. It is called on arrays or dicts, alone or in a data pipeline.
+    """Applies layers one after the other. It is called on arrays or dicts, alone or in a data
+    pipeline.
 
     Args:
         layers: a list of layers.
@@ -35,5 +36,8 @@ class Pipeline(Composite):
     def from_config(cls, config):
         steps = config.get("layers")
         if not isinstance(steps, (list, tuple)):
-            raise ValueError(f"The config of a Pipeline needs a list of layers under 'layers'. Received: {steps!r}")
+            raise ValueError(
+                "The config of a Pipeline needs a list of layers under 'layers'. Received: "
+                f"{steps!r}"
+            )
         return cls(**{**config, "layers": [deserialize(step) for step in steps]})

@@ -1,4 +1,6 @@
-"""Pooling layers over 1, 2 and 3 spatial axes: windows, whole inputs, and windows of a given number."""
+"""Pooling layers over 1, 2 and 3 spatial axes: windows, whole inputs, and windows of a given
+number.
+"""
 
 from jkeras import ops
 from jkeras.core.errors import check_choice, explain
@@ -36,8 +38,14 @@ class Pooling(ReadyLayer):
         space = x.shape[1:-1] if self.data_format == "channels_last" else x.shape[2:]
         small = any(is_known((n,)) and n < size for n, size in zip(space, self.pool_size))
         if self.padding == "valid" and small:
-            raise ValueError(explain(self._where, f"an input that a window of size {self.pool_size} fits into",
-                                     f"shape {x.shape}", "use a smaller window, or padding='same'"))
+            raise ValueError(
+                explain(
+                    self._where,
+                    f"an input that a window of size {self.pool_size} fits into",
+                    f"shape {x.shape}",
+                    "use a smaller window, or padding='same'",
+                )
+            )
         return self._pool(x, self.pool_size, self.strides, self.padding, self.data_format)
 
 
@@ -72,7 +80,8 @@ class MaxPooling1D(MaxPooling):
 
 @layer("keras.layers", "keras.layers.MaxPool2D", arguments=ARGUMENTS)
 class MaxPooling2D(MaxPooling):
-    """The maximum of each window of images: (batch, height, width, channels) -> (batch, rows, columns, channels).
+    """The maximum of each window of images: (batch, height, width, channels) -> (batch, rows,
+    columns, channels).
 
     Of equal maxima in a window the first gets the gradient.
 
@@ -118,7 +127,8 @@ class AveragePooling1D(AveragePooling):
 
 @layer("keras.layers", "keras.layers.AvgPool2D", arguments=ARGUMENTS)
 class AveragePooling2D(AveragePooling):
-    """The mean of each window of images; of a window that "same" padding cuts, the mean of what is left.
+    """The mean of each window of images; of a window that "same" padding cuts, the mean of what is
+    left.
 
     Arguments as of `MaxPooling2D`.
 
@@ -141,6 +151,7 @@ class AveragePooling3D(AveragePooling):
 
 
 # ---------------------------------------------------------------- the whole input
+
 
 class GlobalPooling(ReadyLayer):
     """Base of the layers that reduce all spatial axes to one value for each channel."""
@@ -174,7 +185,8 @@ class GlobalAverage(GlobalPooling):
 
 @layer("keras.layers", "keras.layers.GlobalMaxPool1D")
 class GlobalMaxPooling1D(GlobalMax):
-    """The maximum over time: (batch, time, channels) -> (batch, channels). Arguments as of `GlobalMaxPooling2D`.
+    """The maximum over time: (batch, time, channels) -> (batch, channels). Arguments as of
+    `GlobalMaxPooling2D`.
 
     >>> import numpy as np
     >>> GlobalMaxPooling1D()(np.ones((2, 10, 3))).shape
@@ -212,9 +224,11 @@ class GlobalMaxPooling3D(GlobalMax):
 
 @layer("keras.layers", "keras.layers.GlobalAvgPool1D")
 class GlobalAveragePooling1D(GlobalAverage):
-    """The mean over time, of the steps that the mask leaves: (batch, time, channels) -> (batch, channels).
+    """The mean over time, of the steps that the mask leaves: (batch, time, channels) -> (batch,
+    channels).
 
-    Arguments as of `GlobalMaxPooling2D`; called with `mask=`, (batch, time), it leaves out the steps where it is False.
+    Arguments as of `GlobalMaxPooling2D`; called with `mask=`, (batch, time), it leaves out the
+    steps where it is False.
 
     >>> import numpy as np
     >>> GlobalAveragePooling1D()(np.arange(3.0).reshape(1, 3, 1), mask=np.array([[True, True, False]]))
@@ -264,8 +278,11 @@ class GlobalAveragePooling3D(GlobalAverage):
 
 # ---------------------------------------------------------------- windows of a given number
 
+
 class AdaptivePooling(Layer):
-    """Base of the layers that cover each spatial axis evenly with a given number of windows, which may overlap."""
+    """Base of the layers that cover each spatial axis evenly with a given number of windows, which
+    may overlap.
+    """
 
     output_size: Any
     data_format: Any = None
@@ -275,11 +292,22 @@ class AdaptivePooling(Layer):
     def __post_init__(self):
         size = self.output_size
         if not isinstance(size, (int, list, tuple)):
-            raise TypeError(explain(self._where, f"`output_size` to be an integer or {self.rank} integers",
-                                    f"output_size={size!r} of type {type(size).__name__}"))
+            raise TypeError(
+                explain(
+                    self._where,
+                    f"`output_size` to be an integer or {self.rank} integers",
+                    f"output_size={size!r} of type {type(size).__name__}",
+                )
+            )
         if not isinstance(size, int) and len(size) != self.rank:
             error = ValueError if self.rank == 1 else TypeError  # as Keras has it
-            raise error(explain(self._where, f"`output_size` to be {self.rank} integers", f"output_size={size!r}"))
+            raise error(
+                explain(
+                    self._where,
+                    f"`output_size` to be {self.rank} integers",
+                    f"output_size={size!r}",
+                )
+            )
         self.output_size = (size,) * self.rank if isinstance(size, int) else tuple(size)
         self.data_format = standardize_data_format(self.data_format)
 
@@ -323,7 +351,8 @@ class AdaptiveMaxPooling2D(AdaptiveMax):
 
 @layer("keras.layers")
 class AdaptiveMaxPooling3D(AdaptiveMax):
-    """The maxima of `output_size` windows of volumes or video. Arguments as of `AdaptiveAveragePooling2D`.
+    """The maxima of `output_size` windows of volumes or video. Arguments as of
+    `AdaptiveAveragePooling2D`.
 
     >>> import numpy as np
     >>> AdaptiveMaxPooling3D(2)(np.ones((2, 5, 7, 8, 4))).shape
@@ -347,8 +376,8 @@ class AdaptiveAveragePooling1D(AdaptiveAverage):
 
 @layer("keras.layers")
 class AdaptiveAveragePooling2D(AdaptiveAverage):
-    """The means of windows of images, of which there are always as many: window i of k on an axis of size n goes from
-    floor(i n / k) to ceil((i + 1) n / k).
+    """The means of windows of images, of which there are always as many: window i of k on an axis
+    of size n goes from floor(i n / k) to ceil((i + 1) n / k).
 
     Args:
         output_size: the number of windows, int or one for each spatial axis.
@@ -362,7 +391,8 @@ class AdaptiveAveragePooling2D(AdaptiveAverage):
 
 @layer("keras.layers")
 class AdaptiveAveragePooling3D(AdaptiveAverage):
-    """The means of `output_size` windows of volumes or video. Arguments as of `AdaptiveAveragePooling2D`.
+    """The means of `output_size` windows of volumes or video. Arguments as of
+    `AdaptiveAveragePooling2D`.
 
     >>> import numpy as np
     >>> AdaptiveAveragePooling3D((1, 2, 2))(np.ones((2, 5, 7, 8, 4))).shape

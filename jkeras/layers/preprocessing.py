@@ -31,7 +31,9 @@ class Rescaling(DataLayer):
     announces_compute_dtype = True
 
     def forward(self, w, inputs, ctx):
-        inputs, scale, offset = (jnp.asarray(v, self.compute_dtype) for v in (inputs, self.scale, self.offset))
+        inputs, scale, offset = (
+            jnp.asarray(v, self.compute_dtype) for v in (inputs, self.scale, self.offset)
+        )
         if scale.ndim and image_data_format() == "channels_first":
             scale = scale.reshape(*scale.shape, *(1,) * (3 - scale.ndim))
         return inputs * scale + offset
@@ -39,10 +41,12 @@ class Rescaling(DataLayer):
 
 @layer("keras.layers", arguments="axis, mean, variance, invert")
 class Normalization(DataLayer):
-    """`(inputs - mean) / sqrt(variance)`, with a mean and a variance that are given or learnt by `adapt`.
+    """`(inputs - mean) / sqrt(variance)`, with a mean and a variance that are given or learnt by
+    `adapt`.
 
     Args:
-        axis: the axes that have statistics of their own, by default the last one; None: one mean for everything.
+        axis: the axes that have statistics of their own, by default the last one; None: one mean
+            for everything.
         mean, variance: the statistics, instead of `adapt`.
         invert: whether to go back: `inputs * sqrt(variance) + mean`.
 
@@ -62,33 +66,58 @@ class Normalization(DataLayer):
 
     def _base_init(self, mean=None, variance=None, **kwargs):
         super()._base_init(**kwargs)
-        self.__dict__.update(input_mean=mean, input_variance=variance, _kept=None, _statistics_shape=None)
+        self.__dict__.update(
+            input_mean=mean, input_variance=variance, _kept=None, _statistics_shape=None
+        )
 
     def __post_init__(self):
         axis = self.axis
         self.axis = () if axis is None else (axis,) if isinstance(axis, int) else tuple(axis)
         mean, variance = self.input_mean, self.input_variance
         if (mean is None) != (variance is None):
-            raise ValueError(explain(self._where, "both `mean` and `variance`, or none of them",
-                                     f"mean={mean} and variance={variance}"))
-        if mean is not None and (np.shape(mean) != np.shape(variance) or np.ndim(mean) > len(self.axis)):
-            raise ValueError(explain(self._where, f"`mean` and `variance` of one shape with at most {len(self.axis)} "
-                                     f"axes (axis={self.axis})", f"shapes {np.shape(mean)} and {np.shape(variance)}"))
+            raise ValueError(
+                explain(
+                    self._where,
+                    "both `mean` and `variance`, or none of them",
+                    f"mean={mean} and variance={variance}",
+                )
+            )
+        if mean is not None and (
+            np.shape(mean) != np.shape(variance) or np.ndim(mean) > len(self.axis)
+        ):
+            raise ValueError(
+                explain(
+                    self._where,
+                    f"`mean` and `variance` of one shape with at most {len(self.axis)} "
+                    f"axes (axis={self.axis})",
+                    f"shapes {np.shape(mean)} and {np.shape(variance)}",
+                )
+            )
 
     def weight_specs(self, inputs):
         shape, ndim = tuple(inputs.shape), inputs.ndim
         if any(not -ndim <= a < ndim for a in self.axis):
-            raise ValueError(explain(self._where, f"axes in [{-ndim}, {ndim})", f"axis={self.axis}"))
+            raise ValueError(
+                explain(self._where, f"axes in [{-ndim}, {ndim})", f"axis={self.axis}")
+            )
         kept = sorted(a % ndim for a in self.axis)
         if any(shape[a] is None for a in kept):
-            raise ValueError(explain(self._where, f"known sizes on axes {kept}", f"input shape {shape}"))
-        self.__dict__.update(_kept=tuple(kept), _statistics_shape=tuple(
-            n if a in kept else 1 for a, n in enumerate(shape)))
+            raise ValueError(
+                explain(self._where, f"known sizes on axes {kept}", f"input shape {shape}")
+            )
+        self.__dict__.update(
+            _kept=tuple(kept),
+            _statistics_shape=tuple(n if a in kept else 1 for a, n in enumerate(shape)),
+        )
         if self.input_mean is not None:
             return {}
         sizes = tuple(shape[a] for a in kept)
-        return {"mean": Weight(sizes, Zeros(), trainable=False), "variance": Weight(sizes, Ones(), trainable=False),
-                "count": Weight((), Zeros(), dtype="int32", trainable=False)}  # it stays 0: files have it
+        return {
+            "mean": Weight(sizes, Zeros(), trainable=False),
+            "variance": Weight(sizes, Ones(), trainable=False),
+            # it stays 0: files have it
+            "count": Weight((), Zeros(), dtype="int32", trainable=False),
+        }
 
     def forward(self, w, inputs, ctx):
         inputs = jnp.asarray(inputs, self.compute_dtype)
@@ -97,7 +126,9 @@ class Normalization(DataLayer):
         return inputs * deviation + mean if self.invert else (inputs - mean) / deviation
 
     def _aligned(self, mean, variance):
-        """Learnt or given statistics in the compute dtype, with the input's axes: size 1 where they are shared."""
+        """Learnt or given statistics in the compute dtype, with the input's axes: size 1 where they
+        are shared.
+        """
         if self.input_mean is not None:
             mean, variance = self.input_mean, self.input_variance
         return (self._align(jnp.asarray(v, "float32")) for v in (mean, variance))
@@ -106,12 +137,19 @@ class Normalization(DataLayer):
         shape = [1] * len(self._statistics_shape)
         for axis, size in zip(reversed(self._kept), reversed(value.shape)):
             shape[axis] = size
-        return jnp.broadcast_to(value.reshape(shape), self._statistics_shape).astype(self.compute_dtype)
+        return jnp.broadcast_to(value.reshape(shape), self._statistics_shape).astype(
+            self.compute_dtype
+        )
 
-    mean = property(lambda self: self._now(0), doc="The mean, with the input's axes; None before the layer is built.")
+    mean = property(
+        lambda self: self._now(0),
+        doc="The mean, with the input's axes; None before the layer is built.",
+    )
     variance = property(lambda self: self._now(1), doc="The variance, likewise.")
     adapt_mean = property(lambda self: self._own.get("mean"), doc="The learnt mean, a variable.")
-    adapt_variance = property(lambda self: self._own.get("variance"), doc="The learnt variance, a variable.")
+    adapt_variance = property(
+        lambda self: self._own.get("variance"), doc="The learnt variance, a variable."
+    )
 
     def _now(self, which):
         if not self.built:
@@ -132,9 +170,17 @@ class Normalization(DataLayer):
             data: an array, or an iterable of batches (of tuples, the first part).
         """
         if self.input_mean is not None:
-            raise ValueError(explain(self._where, "a layer without given statistics", "`mean` and `variance`",
-                                     "leave them out to learn them with `adapt`"))
-        batches = [data] if isinstance(data, (np.ndarray, jax.Array)) else _batches(data, self._where)
+            raise ValueError(
+                explain(
+                    self._where,
+                    "a layer without given statistics",
+                    "`mean` and `variance`",
+                    "leave them out to learn them with `adapt`",
+                )
+            )
+        batches = (
+            [data] if isinstance(data, (np.ndarray, jax.Array)) else _batches(data, self._where)
+        )
         mean = variance = total = None
         for batch in batches:
             self._prepare(np.shape(batch))
@@ -146,10 +192,16 @@ class Normalization(DataLayer):
                 continue
             total += count
             share, shift = count / total, new_mean - mean
-            variance = (1 - share) * variance + share * new_variance + share * (1 - share) * shift**2
+            variance = (
+                (1 - share) * variance + share * new_variance + share * (1 - share) * shift**2
+            )
             mean = mean + share * shift
         if mean is None:
-            raise ValueError(explain(self._where, "at least one batch", "none", "pass an array or a list of batches"))
+            raise ValueError(
+                explain(
+                    self._where, "at least one batch", "none", "pass an array or a list of batches"
+                )
+            )
         for name, value in (("mean", mean), ("variance", variance)):
             self._own[name].assign(np.asarray(value, "float32"))
             self._own[name]._initializer = None  # `init` starts from what was learnt
@@ -159,9 +211,15 @@ class Normalization(DataLayer):
         if not self.built:
             self.build(tuple(shape))
         elif len(shape) != len(self._statistics_shape) or any(
-                shape[a] != self._statistics_shape[a] for a in self._kept):
-            raise ValueError(explain(self._where, f"data with sizes {self._statistics_shape} on axes {self._kept}",
-                                     f"shape {tuple(shape)}"))
+            shape[a] != self._statistics_shape[a] for a in self._kept
+        ):
+            raise ValueError(
+                explain(
+                    self._where,
+                    f"data with sizes {self._statistics_shape} on axes {self._kept}",
+                    f"shape {tuple(shape)}",
+                )
+            )
 
 
 def _batches(data, where):
@@ -169,10 +227,18 @@ def _batches(data, where):
     if hasattr(data, "num_batches") and hasattr(data, "__getitem__"):  # a PyDataset
         data = (data[i] for i in range(data.num_batches))
     if not hasattr(data, "__iter__"):
-        raise TypeError(explain(where, "an array or an iterable of batches", f"{type(data).__name__}"))
+        raise TypeError(
+            explain(where, "an array or an iterable of batches", f"{type(data).__name__}")
+        )
     for batch in data:
         batch = batch[0] if isinstance(batch, tuple) else batch
         if not hasattr(batch, "shape"):
-            raise TypeError(explain(where, "batches that are arrays", f"{type(batch).__name__}",
-                                    "convert the data with `numpy.asarray`"))
+            raise TypeError(
+                explain(
+                    where,
+                    "batches that are arrays",
+                    f"{type(batch).__name__}",
+                    "convert the data with `numpy.asarray`",
+                )
+            )
         yield np.asarray(batch)

@@ -1,4 +1,6 @@
-"""Layers whose weights can be kept in few bits: how they get there, and what they compute from there."""
+"""Layers whose weights can be kept in few bits: how they get there, and what they compute from
+there.
+"""
 
 import functools
 from types import MappingProxyType
@@ -23,14 +25,16 @@ class _ConfigKind(Kind):
 
 
 Quantization = _ConfigKind()
-STEPS = ("inputs", "kernel", "outputs_grad")  # what float8 has a scale and a history of largest magnitudes for
+# what float8 has a scale and a history of largest magnitudes for
+STEPS = ("inputs", "kernel", "outputs_grad")
 
 
 class QuantizedLayer(Layer):
     """Base of layers with a weight that `quantize` puts into integers ("int8", "int4") or float8.
 
-    Integers take the weight's place under its name; beside it come `<name>_scale`, and for blocks of 4-bit numbers
-    `<name>_zero` and `g_idx`. A subclass says in `codings` how each weight is kept.
+    Integers take the weight's place under its name; beside it come `<name>_scale`, and for blocks
+    of 4-bit numbers `<name>_zero` and `g_idx`. A subclass says in `codings` how each weight is
+    kept.
     """
 
     _adapted = "kernel"  # name of the main weight
@@ -52,7 +56,8 @@ class QuantizedLayer(Layer):
         """Puts the weights of a built layer into few bits; its dtype policy then says so.
 
         Args:
-            mode: "int8", "int4" or "float8" (products of 8-bit floats on weights that stay as they are).
+            mode: "int8", "int4" or "float8" (products of 8-bit floats on weights that stay as they
+                are).
             config: a `jkeras.quantizers.QuantizationConfig` instead of the mode's own.
             type_check: refuse a subclass, which may compute something else from the weights.
 
@@ -63,20 +68,40 @@ class QuantizedLayer(Layer):
         config = resolve(mode, config)
         mode = config.mode
         if not self.built:
-            raise ValueError(explain(self._where, "a built layer to quantize", "one without weights",
-                                     "call it on an input first"))
+            raise ValueError(
+                explain(
+                    self._where,
+                    "a built layer to quantize",
+                    "one without weights",
+                    "call it on an input first",
+                )
+            )
         if self._is_quantized:
-            raise ValueError(f"{self._where} is already quantized, with dtype_policy='{self._own_policy.name}'. "
-                             f"Received: mode={mode}")
+            raise ValueError(
+                f"{self._where} is already quantized, with dtype_policy='{self._own_policy.name}'. "
+                f"Received: mode={mode}"
+            )
         if (mode, self.compute_dtype) == ("int8", "float16"):
-            raise ValueError(explain(self._where, "a layer that computes in float32 or bfloat16 for mode 'int8'",
-                                     "compute_dtype='float16'", "load it with another dtype policy first"))
+            raise ValueError(
+                explain(
+                    self._where,
+                    "a layer that computes in float32 or bfloat16 for mode 'int8'",
+                    "compute_dtype='float16'",
+                    "load it with another dtype policy first",
+                )
+            )
         if type_check and registry.public_name(type(self)) is None:
-            raise NotImplementedError(f"Layer {type(self).__name__} does not have a `quantize` method implemented; it "
-                                      "may be inherited: pass `type_check=False` to quantize it all the same.")
+            raise NotImplementedError(
+                f"Layer {type(self).__name__} does not have a `quantize` method implemented; it "
+                "may be inherited: pass `type_check=False` to quantize it all the same."
+            )
         self._check_mode(mode)
         self.quantization_config = config
-        weights = {name: self._own[name].value for name in self.quantized_weights} if mode != "float8" else {}
+        weights = (
+            {name: self._own[name].value for name in self.quantized_weights}
+            if mode != "float8"
+            else {}
+        )
         self._make_quantized(mode)
         for name, value in weights.items():
             for key, part in self.encode(name, value, config.weight_quantizer).items():
@@ -89,7 +114,9 @@ class QuantizedLayer(Layer):
             self.dtype_policy = f"{full}_from_{self._own_policy.name}"
 
     def _check_mode(self, mode):
-        check_choice("quantization_mode", mode, self.quantization_modes, self._where, NotImplementedError)
+        check_choice(
+            "quantization_mode", mode, self.quantization_modes, self._where, NotImplementedError
+        )
 
     def _make_weights(self, specs):
         mode = self.quantization_mode
@@ -117,13 +144,24 @@ class QuantizedLayer(Layer):
         if mode == "float8":
             length = getattr(self._own_policy, "amax_history_length", 1024)
             for step in STEPS:
-                for name, shape, first in (("scale", (), "ones"), ("amax_history", (length,), "zeros")):
-                    self._put(f"{step}_{name}", shape, first, dtype="float32", autocast=False,
-                              overwrite_with_gradient=True)
+                for name, shape, first in (
+                    ("scale", (), "ones"),
+                    ("amax_history", (length,), "zeros"),
+                ):
+                    self._put(
+                        f"{step}_{name}",
+                        shape,
+                        first,
+                        dtype="float32",
+                        autocast=False,
+                        overwrite_with_gradient=True,
+                    )
             return
         names = self.quantized_weights
         self.__dict__["_float_shapes"] = {name: tuple(self._own[name].shape) for name in names}
-        self.__dict__["_codings"] = self.codings(8 if mode == "int8" else 4, self._block() if mode == "int4" else None)
+        self.__dict__["_codings"] = self.codings(
+            8 if mode == "int8" else 4, self._block() if mode == "int4" else None
+        )
         for name in names:
             like = jax.ShapeDtypeStruct(self._float_shapes[name], self.variable_dtype)
             delattr(self, name)
@@ -131,7 +169,13 @@ class QuantizedLayer(Layer):
             for part, key in self._keys(name).items():
                 if key in found and key not in self._own:  # `g_idx` is shared
                     first = {"scale": "ones", "g_idx": self._places}.get(part, "zeros")
-                    self._put(key, found[key].shape, first, dtype=self._part_dtype(key, found[key]), trainable=False)
+                    self._put(
+                        key,
+                        found[key].shape,
+                        first,
+                        dtype=self._part_dtype(key, found[key]),
+                        trainable=False,
+                    )
 
     def _put(self, name, shape, initializer, **options):
         setattr(self, name, self.add_weight(shape, initializer, name=name, **options))
@@ -159,7 +203,12 @@ class QuantizedLayer(Layer):
 
     @staticmethod
     def _keys(name):
-        return {"integers": name, "scale": f"{name}_scale", "zero": f"{name}_zero", "g_idx": "g_idx"}
+        return {
+            "integers": name,
+            "scale": f"{name}_scale",
+            "zero": f"{name}_zero",
+            "g_idx": "g_idx",
+        }
 
     # ------------------------------------------------------------ computing
 
@@ -174,7 +223,9 @@ class QuantizedLayer(Layer):
         return quantizer(x, axis=-1)
 
     def quantized_product(self, x, w, contract, name="kernel", training=False):
-        """`contract(x, weight)` with a weight in few bits, and inputs rounded where the configuration says so."""
+        """`contract(x, weight)` with a weight in few bits, and inputs rounded where the
+        configuration says so.
+        """
         if self.quantization_mode == "float8":
             return float8_product(contract, x, w[name], w, training)
         quantizer, coding = self.activation_quantizer, self._codings[name]
@@ -189,11 +240,20 @@ class QuantizedLayer(Layer):
             y = integer_product(contract, x, kernel).astype(self.compute_dtype)
             return y if scale is None else y / scale
 
-        return straight_through(rounded, lambda x, w: contract(x, self.decode(name, w)), x,
-                                {key: w[key] for key in self._keys(name).values() if key in w})
+        return straight_through(
+            rounded,
+            lambda x, w: contract(x, self.decode(name, w)),
+            x,
+            {key: w[key] for key in self._keys(name).values() if key in w},
+        )
 
     def _read(self, run, variable):
         value = super()._read(run, variable)
-        if variable.name == "bias" and self.quantization_mode == "float8" and value.dtype == "float32":
-            return value.astype("bfloat16").astype("float32")  # as the hardware's fused product and sum has it
+        if (
+            variable.name == "bias"
+            and self.quantization_mode == "float8"
+            and value.dtype == "float32"
+        ):
+            # as the hardware's fused product and sum has it
+            return value.astype("bfloat16").astype("float32")
         return value

@@ -1,4 +1,6 @@
-"""Recurrent layers: RNN, which runs any cell over time, and SimpleRNN, GRU and LSTM, which bring their own."""
+"""Recurrent layers: RNN, which runs any cell over time, and SimpleRNN, GRU and LSTM, which bring
+their own.
+"""
 
 import jax
 import jax.numpy as jnp
@@ -12,20 +14,42 @@ from jkeras.core.module import Module
 from jkeras.core.record import Any, Regularizer
 from jkeras.core.variable import Variable
 from jkeras.layers.base import Value
-from jkeras.layers.recurrent_cells import (CONSTRAINTS, GATES, INITIALIZERS, RATES, REGULARIZERS, CellFields,
-                                           GateFields, GRUCell, LSTMCell, SimpleRNNCell, StackedRNNCells)
-from jkeras.layers.recurrent_step import StateShapes, bind, build_cell, check_cell, initial_states, is_nested
+from jkeras.layers.recurrent_cells import (
+    CONSTRAINTS,
+    GATES,
+    INITIALIZERS,
+    RATES,
+    REGULARIZERS,
+    CellFields,
+    GateFields,
+    GRUCell,
+    LSTMCell,
+    SimpleRNNCell,
+    StackedRNNCells,
+)
+from jkeras.layers.recurrent_step import (
+    StateShapes,
+    bind,
+    build_cell,
+    check_cell,
+    initial_states,
+    is_nested,
+)
 from jkeras.ops.recurrent import scan
 
 FLOW = "return_sequences return_state go_backwards stateful unroll"
 
 
 class Memory(Module):
-    """The states that a stateful layer keeps between calls. They are part of its `state`, not of its weights."""
+    """The states that a stateful layer keeps between calls. They are part of its `state`, not of
+    its weights.
+    """
 
     def __init__(self, states, dtype):
         leaves, self.structure = jax.tree_util.tree_flatten(states)
-        self.rnn_state = [Variable(v, dtype=dtype, trainable=False, name="rnn_state") for v in leaves]
+        self.rnn_state = [
+            Variable(v, dtype=dtype, trainable=False, name="rnn_state") for v in leaves
+        ]
 
     @property
     def states(self):
@@ -35,16 +59,19 @@ class Memory(Module):
 
 @layer("keras.layers")
 class RNN(StateShapes, Composite):
-    """Runs a cell over the second axis: (batch, time, ...) -> (batch, units), or (batch, time, units).
+    """Runs a cell over the second axis: (batch, time, ...) -> (batch, units), or (batch, time,
+    units).
 
     Args:
-        cell: a cell, or a list of cells to stack. A cell of yours is a layer with `call(self, inputs, states)`, which
-            returns the output and the new states, and with `state_size`: an integer, or a list with one for each
-            state. It may define `output_size` and `get_initial_state(batch_size)`.
+        cell: a cell, or a list of cells to stack. A cell of yours is a layer with `call(self,
+            inputs, states)`, which returns the output and the new states, and with `state_size`: an
+            integer, or a list with one for each state. It may define `output_size` and
+            `get_initial_state(batch_size)`.
         return_sequences: the outputs of all steps instead of the last one.
         return_state: the last states follow the output.
         go_backwards: from the end to the beginning; the outputs are in that order too.
-        stateful: begin where the last call ended, until `reset_state()`. The batch size must be known and stay.
+        stateful: begin where the last call ended, until `reset_state()`. The batch size must be
+            known and stay.
         unroll: a Python loop instead of a compiled one.
         zero_output_for_mask: the output of masked steps is zero, not the one before.
     Called with `initial_state=[...]` it begins with these states. Masked steps are passed over.
@@ -71,8 +98,10 @@ class RNN(StateShapes, Composite):
             self.cell = StackedRNNCells(self.cell)
         check_cell(self.cell, self._where)
         if not isinstance(self.cell.state_size, (int, list, tuple)):
-            raise ValueError(f"{self._where}: expected the cell's `state_size` to be an integer or a list of integers. "
-                             f"Received: {self.cell.state_size!r}")
+            raise ValueError(
+                f"{self._where}: expected the cell's `state_size` to be an integer or a list of "
+                f"integers. Received: {self.cell.state_size!r}"
+            )
 
     @property
     def state_size(self):
@@ -86,8 +115,10 @@ class RNN(StateShapes, Composite):
         build_cell(self.cell, (batch, *sequences_shape[2:]))
         if self.stateful:
             if batch is None or is_abstract() and batch in graph.UNKNOWN:
-                raise ValueError(f"{self._where}: stateful=True needs a batch size that is known. Received: "
-                                 f"sequences of shape {tuple(sequences_shape)}. Give `Input(batch_shape=...)`.")
+                raise ValueError(
+                    f"{self._where}: stateful=True needs a batch size that is known. Received: "
+                    f"sequences of shape {tuple(sequences_shape)}. Give `Input(batch_shape=...)`."
+                )
             self.memory = Memory(self.get_initial_state(batch), self.variable_dtype)
 
     def forward(self, w, sub, sequences, initial_state=None, *, ctx):
@@ -95,10 +126,17 @@ class RNN(StateShapes, Composite):
         states = self._first_states(run, sequences.shape[0], initial_state)
         step = bind(self.cell, sequences[:, 0], states, ctx.training)
         mask = ctx.mask[0] if is_nested(ctx.mask) else ctx.mask
-        outputs, states = scan(step.advance, jnp.swapaxes(sequences, 0, 1), states, project=step.project,
-                               hoist=step.hoist, mask=None if mask is None else jnp.swapaxes(mask, 0, 1),
-                               go_backwards=self.go_backwards, unroll=self.unroll and not run.abstract,
-                               zero_output_for_mask=self.zero_output_for_mask)
+        outputs, states = scan(
+            step.advance,
+            jnp.swapaxes(sequences, 0, 1),
+            states,
+            project=step.project,
+            hoist=step.hoist,
+            mask=None if mask is None else jnp.swapaxes(mask, 0, 1),
+            go_backwards=self.go_backwards,
+            unroll=self.unroll and not run.abstract,
+            zero_output_for_mask=self.zero_output_for_mask,
+        )
         y = jnp.swapaxes(outputs, 0, 1) if self.return_sequences else outputs[-1]
         y, states = jax.tree_util.tree_map(lambda v: v.astype(self.compute_dtype), (y, states))
         if self.memory is not None:
@@ -112,20 +150,32 @@ class RNN(StateShapes, Composite):
             states = jax.tree_util.tree_map(run.read, self.memory.states)
             kept = jax.tree_util.tree_leaves(states)[0].shape[0]
             if kept != batch:
-                raise ValueError(f"{self._where}: a stateful layer expects the batch size of its states, {kept}. "
-                                 f"Received: a batch of {batch}. Drop the last, smaller batch, or pad it.")
+                raise ValueError(
+                    f"{self._where}: a stateful layer expects the batch size of its states, "
+                    f"{kept}. Received: a batch of {batch}. Drop the last, smaller batch, or pad "
+                    "it."
+                )
         elif states is None:
             states = self.get_initial_state(batch)
         dtype = getattr(self.cell, "compute_dtype", self.compute_dtype)
         states = list(states) if is_nested(states) else [states]
-        if initial_state is not None and (len(states) != len(self.state_size) or any(s is None for s in states)):
-            raise ValueError(explain(self._where, f"`initial_state` with {len(self.state_size)} arrays, of the sizes "
-                                     f"{self.state_size}", f"{len(states)}: {initial_state}"))
+        if initial_state is not None and (
+            len(states) != len(self.state_size) or any(s is None for s in states)
+        ):
+            raise ValueError(
+                explain(
+                    self._where,
+                    f"`initial_state` with {len(self.state_size)} arrays, of the sizes "
+                    f"{self.state_size}",
+                    f"{len(states)}: {initial_state}",
+                )
+            )
         return jax.tree_util.tree_map(lambda v: jnp.asarray(v, dtype), states)
 
     def _remember(self, run, states):
         for variable, value in zip(self.memory.rnn_state, jax.tree_util.tree_leaves(states)):
-            if run.values is None or id(variable) in run.values:  # Keras's `stateless_call` leaves them out
+            # Keras's `stateless_call` leaves them out
+            if run.values is None or id(variable) in run.values:
                 run.write(variable, value.astype(variable.dtype))
 
     def compute_mask(self, inputs, previous_mask):
@@ -159,24 +209,36 @@ class CellLayer(RNN):
 
     def __post_init__(self):
         if self.use_cudnn not in ("auto", True, False):
-            raise ValueError(f"{self._where}: expected `use_cudnn` to be 'auto', True or False. "
-                             f"Received: use_cudnn={self.use_cudnn!r}")
+            raise ValueError(
+                f"{self._where}: expected `use_cudnn` to be 'auto', True or False. "
+                f"Received: use_cudnn={self.use_cudnn!r}"
+            )
         names = [field.name for field in self._cell_class._fields]
-        self.cell = self._cell_class(**{name: getattr(self, name) for name in names}, name=self._cell_name,
-                                     dtype=self.dtype_policy, trainable=self.trainable)
+        self.cell = self._cell_class(
+            **{name: getattr(self, name) for name in names},
+            name=self._cell_name,
+            dtype=self.dtype_policy,
+            trainable=self.trainable,
+        )
         for name in names:
             setattr(self, name, getattr(self.cell, name))
         self.input_spec = InputSpec(ndim=self._input_ndim)
 
 
-@layer("keras.layers", keyword_only="zero_output_for_mask", arguments=(
-    f"units activation use_bias {INITIALIZERS} {REGULARIZERS} activity_regularizer {CONSTRAINTS} {RATES} {FLOW} seed "
-    "zero_output_for_mask"))
+@layer(
+    "keras.layers",
+    keyword_only="zero_output_for_mask",
+    arguments=(
+        f"units activation use_bias {INITIALIZERS} {REGULARIZERS} activity_regularizer "
+        f"{CONSTRAINTS} {RATES} {FLOW} seed zero_output_for_mask"
+    ),
+)
 class SimpleRNN(CellFields, CellLayer):
-    """Fully connected recurrent layer: (batch, time, in) -> (batch, units), or (batch, time, units).
+    """Fully connected recurrent layer: (batch, time, in) -> (batch, units), or (batch, time,
+    units).
 
-    `h' = activation(x @ kernel + bias + h @ recurrent_kernel)` at each step. The arguments about the flow of
-    sequences and states are those of `RNN`.
+    `h' = activation(x @ kernel + bias + h @ recurrent_kernel)` at each step. The arguments about
+    the flow of sequences and states are those of `RNN`.
 
     >>> SimpleRNN(4)(jnp.ones((2, 3, 5))).shape
     (2, 4)
@@ -189,13 +251,19 @@ class SimpleRNN(CellFields, CellLayer):
         self.activity_regularizer = None  # Keras takes this argument and leaves it out
 
 
-@layer("keras.layers", keyword_only="zero_output_for_mask implementation", arguments=(
-    f"{GATES} {INITIALIZERS} {REGULARIZERS} activity_regularizer {CONSTRAINTS} {RATES} seed {FLOW} reset_after "
-    "use_cudnn zero_output_for_mask implementation"))
+@layer(
+    "keras.layers",
+    keyword_only="zero_output_for_mask implementation",
+    arguments=(
+        f"{GATES} {INITIALIZERS} {REGULARIZERS} activity_regularizer {CONSTRAINTS} {RATES} seed "
+        f"{FLOW} reset_after use_cudnn zero_output_for_mask implementation"
+    ),
+)
 class GRU(GateFields, CellLayer):
     """Gated recurrent unit: (batch, time, in) -> (batch, units), or (batch, time, units).
 
-    The step is that of `GRUCell`; the arguments about the flow of sequences and states are those of `RNN`.
+    The step is that of `GRUCell`; the arguments about the flow of sequences and states are those of
+    `RNN`.
 
     Args:
         reset_after: whether the reset gate acts after the product with the recurrent kernel.
@@ -211,13 +279,19 @@ class GRU(GateFields, CellLayer):
     _cell_class, _cell_name = GRUCell, "gru_cell"
 
 
-@layer("keras.layers", keyword_only="zero_output_for_mask implementation", arguments=(
-    f"{GATES} {INITIALIZERS} unit_forget_bias {REGULARIZERS} activity_regularizer {CONSTRAINTS} {RATES} seed {FLOW} "
-    "use_cudnn zero_output_for_mask implementation"))
+@layer(
+    "keras.layers",
+    keyword_only="zero_output_for_mask implementation",
+    arguments=(
+        f"{GATES} {INITIALIZERS} unit_forget_bias {REGULARIZERS} activity_regularizer "
+        f"{CONSTRAINTS} {RATES} seed {FLOW} use_cudnn zero_output_for_mask implementation"
+    ),
+)
 class LSTM(GateFields, CellLayer):
     """Long short-term memory: (batch, time, in) -> (batch, units), or (batch, time, units).
 
-    The step is that of `LSTMCell`; the arguments about the flow of sequences and states are those of `RNN`.
+    The step is that of `LSTMCell`; the arguments about the flow of sequences and states are those
+    of `RNN`.
 
     Args:
         unit_forget_bias: whether the bias of the forget gate begins at 1.

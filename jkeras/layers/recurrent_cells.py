@@ -1,4 +1,6 @@
-"""Recurrent cells, which compute one time step: SimpleRNNCell, GRUCell, LSTMCell, StackedRNNCells."""
+"""Recurrent cells, which compute one time step: SimpleRNNCell, GRUCell, LSTMCell,
+StackedRNNCells.
+"""
 
 import dataclasses
 import typing
@@ -14,12 +16,21 @@ from jkeras.core.record import Activation, Any, Constraint, FamilyKind, Regulari
 from jkeras.core.rng import SeedGenerator
 from jkeras.core.weight import draw
 from jkeras.layers.base import Value
-from jkeras.layers.recurrent_step import (Step, bind, build_cell, check_cell, initial_states, is_nested,
-                                          output_size)
+from jkeras.layers.recurrent_step import (
+    Step,
+    bind,
+    build_cell,
+    check_cell,
+    initial_states,
+    is_nested,
+    output_size,
+)
 
 
 class LateInitializer(FamilyKind):
-    """An initializer that the cell looks up itself: default seeds are drawn in Keras's order then."""
+    """An initializer that the cell looks up itself: default seeds are drawn in Keras's order
+    then.
+    """
 
     def read(self, value):
         return value
@@ -75,7 +86,8 @@ class GateFields(CellFields):
 
 
 def gates(x, kernel, masks, product=jnp.matmul, axis=-1):
-    """`product(x, kernel)` with dropout masks on x: none, one, or one for each of the gates side by side in the kernel.
+    """`product(x, kernel)` with dropout masks on x: none, one, or one for each of the gates side by
+    side in the kernel.
 
     Args:
         axis: the axis of the product along which the gates are.
@@ -97,7 +109,10 @@ class Cell(CellFields, Layer):
     def _settle(self):
         """Checks the fields, brings them into range, and looks up the initializers."""
         if not isinstance(self.units, int) or self.units <= 0:
-            raise ValueError(f"{self._where}: expected a positive integer for `units`. Received: units={self.units}")
+            raise ValueError(
+                f"{self._where}: expected a positive integer for `units`. Received: "
+                f"units={self.units}"
+            )
         self.dropout = min(1.0, max(0.0, self.dropout))
         self.recurrent_dropout = min(1.0, max(0.0, self.recurrent_dropout))
         for name in INITIALIZERS.split():
@@ -119,13 +134,21 @@ class Cell(CellFields, Layer):
         return [jnp.zeros((batch_size, size), self.compute_dtype) for size in sizes]
 
     def weight_specs(self, x, *states):
-        recurrent = self.weight("recurrent_kernel", self._kernel_shape(self.units),
-                                initializer=self.recurrent_initializer)
-        specs = {"kernel": self.weight("kernel", self._kernel_shape(self._input_size(x))),
-                 "recurrent_kernel": recurrent._replace(regularizer=self.recurrent_regularizer,
-                                                        constraint=self.recurrent_constraint)}
+        recurrent = self.weight(
+            "recurrent_kernel",
+            self._kernel_shape(self.units),
+            initializer=self.recurrent_initializer,
+        )
+        specs = {
+            "kernel": self.weight("kernel", self._kernel_shape(self._input_size(x))),
+            "recurrent_kernel": recurrent._replace(
+                regularizer=self.recurrent_regularizer, constraint=self.recurrent_constraint
+            ),
+        }
         if self.use_bias:
-            specs["bias"] = self.weight("bias", self._bias_shape, initializer=self._bias_initializer)
+            specs["bias"] = self.weight(
+                "bias", self._bias_shape, initializer=self._bias_initializer
+            )
         return specs
 
     def _input_size(self, x):
@@ -169,24 +192,37 @@ class Cell(CellFields, Layer):
 
         def advance(z, states, t):
             return self.advance(w, z, tuple(states) if is_nested(states) else (states,), h_masks)
+
         return Step(lambda x: self.project(w, self._convert(x), x_masks), advance, self._hoist)
 
-    # ------------------------------------------------------------ dropout: the same masks in all steps of a call
+    # ------------------------------------------------------------ dropout: the same masks in all
+    # steps of a call
 
     @property
     def _mask_count(self):
         return self._gate_count if self.implementation == 1 else 1
 
     def _masks(self, x, h):
-        return tuple(None if rate == 0.0 else tuple(
-            random.dropout(jnp.ones_like(v), rate, seed=self.seed_generator) for _ in range(self._mask_count))
-            for v, rate in ((x, self.dropout), (h, self.recurrent_dropout)))
+        return tuple(
+            None
+            if rate == 0.0
+            else tuple(
+                random.dropout(jnp.ones_like(v), rate, seed=self.seed_generator)
+                for _ in range(self._mask_count)
+            )
+            for v, rate in ((x, self.dropout), (h, self.recurrent_dropout))
+        )
 
     def _count_unused_draws(self, run, x):
-        """Keras draws the masks outside of training too; where its generator counts, it must come as far."""
+        """Keras draws the masks outside of training too; where its generator counts, it must come
+        as far.
+        """
         variable, rates = self.seed_generator.state, (self.dropout, self.recurrent_dropout)
-        counted = run.rng is None and (id(variable) in run.values if run.values is not None
-                                       else not isinstance(x, jax.core.Tracer))
+        counted = run.rng is None and (
+            id(variable) in run.values
+            if run.values is not None
+            else not isinstance(x, jax.core.Tracer)
+        )
         if counted and any(rates):
             draws = self._mask_count * sum(rate > 0.0 for rate in rates)
             variable.assign(variable.value + jnp.array([0, draws], "uint32"))
@@ -198,11 +234,16 @@ class Cell(CellFields, Layer):
         """Does nothing: dropout masks belong to one call."""
 
 
-@layer("keras.layers", arguments=f"units activation use_bias {INITIALIZERS} {REGULARIZERS} {CONSTRAINTS} {RATES} seed")
+@layer(
+    "keras.layers",
+    arguments=f"units activation use_bias {INITIALIZERS} {REGULARIZERS} {CONSTRAINTS} {RATES} seed",
+)
 class SimpleRNNCell(Cell):
-    """One step of a fully connected recurrent net: `h' = activation(x @ kernel + bias + h @ recurrent_kernel)`.
+    """One step of a fully connected recurrent net: `h' = activation(x @ kernel + bias + h @
+    recurrent_kernel)`.
 
-    Called on (batch, in) and the state or a list with it, returns the output (batch, units) and the new state.
+    Called on (batch, in) and the state or a list with it, returns the output (batch, units) and the
+    new state.
 
     >>> y, states = SimpleRNNCell(4)(jnp.ones((2, 3)), [jnp.zeros((2, 4))])
     >>> y.shape, len(states)
@@ -232,14 +273,19 @@ class GatedCell(GateFields, Cell):
         self.seed_generator = SeedGenerator(self.seed)
 
 
-@layer("keras.layers", keyword_only="implementation",
-       arguments=f"{GATES} {INITIALIZERS} {REGULARIZERS} {CONSTRAINTS} {RATES} reset_after seed implementation")
+@layer(
+    "keras.layers",
+    keyword_only="implementation",
+    arguments=f"{GATES} {INITIALIZERS} {REGULARIZERS} {CONSTRAINTS} {RATES} reset_after seed "
+    "implementation",
+)
 class GRUCell(GatedCell):
-    """One step of a gated recurrent unit. With update gate u and reset gate r, `h' = u * h + (1 - u) * candidate`.
+    """One step of a gated recurrent unit. With update gate u and reset gate r, `h' = u * h + (1 -
+    u) * candidate`.
 
     Args:
-        reset_after: whether the reset gate acts after the product with the recurrent kernel (as on GPUs; the bias is
-            (2, 3 * units) then) or on the state before it.
+        reset_after: whether the reset gate acts after the product with the recurrent kernel (as on
+            GPUs; the bias is (2, 3 * units) then) or on the state before it.
         implementation: 1 draws one dropout mask for each gate, 2 one for all.
 
     >>> y, states = GRUCell(4)(jnp.ones((2, 3)), [jnp.zeros((2, 4))])
@@ -269,7 +315,9 @@ class GRUCell(GatedCell):
             inner = inner + w["bias"][1] if self.use_bias else inner
         else:
             inner = gates(h, kernel[:, :gated], masks and masks[:2])
-        update, reset = jnp.split(self.recurrent_activation(z[..., :gated] + inner[..., :gated]), 2, axis=-1)
+        update, reset = jnp.split(
+            self.recurrent_activation(z[..., :gated] + inner[..., :gated]), 2, axis=-1
+        )
         if self.reset_after:
             candidate = reset * inner[..., gated:]
         else:
@@ -278,15 +326,23 @@ class GRUCell(GatedCell):
         return h, (h,)
 
 
-@layer("keras.layers", keyword_only="implementation", arguments=(
-    f"{GATES} {INITIALIZERS} unit_forget_bias {REGULARIZERS} {CONSTRAINTS} {RATES} seed implementation"))
+@layer(
+    "keras.layers",
+    keyword_only="implementation",
+    arguments=(
+        f"{GATES} {INITIALIZERS} unit_forget_bias {REGULARIZERS} {CONSTRAINTS} {RATES} seed "
+        "implementation"
+    ),
+)
 class LSTMCell(GatedCell):
-    """One step of a long short-term memory, with gates i, f, o: `c' = f * c + i * candidate`, `h' = o * tanh(c')`.
+    """One step of a long short-term memory, with gates i, f, o: `c' = f * c + i * candidate`, `h' =
+    o * tanh(c')`.
 
     Called on (batch, in) and the states [h, c], returns h' and [h', c'].
 
     Args:
-        unit_forget_bias: whether the bias of the forget gate begins at 1, which helps to remember early in training.
+        unit_forget_bias: whether the bias of the forget gate begins at 1, which helps to remember
+            early in training.
         implementation: 1 draws one dropout mask for each gate, 2 one for all.
 
     >>> y, (h, c) = LSTMCell(4)(jnp.ones((2, 3)), [jnp.zeros((2, 4)), jnp.zeros((2, 4))])
@@ -312,14 +368,18 @@ class LSTMCell(GatedCell):
         h, c = states
         z = z + gates(h, w["recurrent_kernel"], masks)
         i, f, candidate, o = jnp.split(z + w["bias"] if self.use_bias else z, 4, axis=-1)
-        c = self.recurrent_activation(f) * c + self.recurrent_activation(i) * self.activation(candidate)
+        c = self.recurrent_activation(f) * c + self.recurrent_activation(i) * self.activation(
+            candidate
+        )
         h = self.recurrent_activation(o) * self.activation(c)
         return h, (h, c)
 
 
 @dataclasses.dataclass(frozen=True)
 class ForgetBias:
-    """Initializer of the bias of four gates: ones for the second, the forget gate, another initializer elsewhere."""
+    """Initializer of the bias of four gates: ones for the second, the forget gate, another
+    initializer elsewhere.
+    """
 
     others: typing.Callable
 
@@ -379,7 +439,9 @@ class StackedRNNCells(Composite):
 
     def forward(self, w, sub, inputs, states, *, ctx):
         step = self.bind(inputs, states, ctx.training)
-        y, states = step.advance(inputs if step.project is None else step.project(inputs), states, 0)
+        y, states = step.advance(
+            inputs if step.project is None else step.project(inputs), states, 0
+        )
         return y, (states[0] if len(states) == 1 else states)
 
     def bind(self, x, states, training):
@@ -398,4 +460,5 @@ class StackedRNNCells(Composite):
                 after = list(after) if is_nested(after) else [after]
                 new.append(after if is_nested(state) else after[0])
             return z, new
+
         return Step(steps[0].project, advance, steps[0].hoist)

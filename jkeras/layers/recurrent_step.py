@@ -1,7 +1,8 @@
 """A recurrent cell's step as a pure function.
 
-A loop needs a step that neither reads variables nor draws keys. `bind(cell, ...)` gives it for every cell: for those
-of this library, for layers of the user's, and for any object with `call` and `state_size`.
+A loop needs a step that neither reads variables nor draws keys. `bind(cell, ...)` gives it for
+every cell: for those of this library, for layers of the user's, and for any object with `call` and
+`state_size`.
 """
 
 import typing
@@ -21,7 +22,8 @@ class Step(typing.NamedTuple):
 
     project: `x -> z`, what can be computed before the states are known; None: nothing.
     advance: `(z, states, t) -> (output, new states)` for step number t.
-    hoist: whether `project` should run on all steps before the loop; None: as the platform likes it.
+    hoist: whether `project` should run on all steps before the loop; None: as the platform likes
+        it.
     """
 
     project: typing.Callable | None
@@ -30,10 +32,12 @@ class Step(typing.NamedTuple):
 
 
 def bind(cell, x, states, training):
-    """The step of any cell. Weights are read and keys are drawn now, so that a loop may run the step.
+    """The step of any cell. Weights are read and keys are drawn now, so that a loop may run the
+    step.
 
     Args:
-        cell: a cell of this library, a layer of the user's with `call(inputs, states)`, or any such object.
+        cell: a cell of this library, a layer of the user's with `call(inputs, states)`, or any such
+            object.
         x: input of one step (batch, ...); only its shape and dtype count.
     """
     if not isinstance(cell, Layer):
@@ -55,7 +59,8 @@ def _gives_its_step(cls):
 
 
 def _bind_layer(cell, training):
-    """The step of a cell written as a layer: it runs in a run of its own, which knows the weights' values.
+    """The step of a cell written as a layer: it runs in a run of its own, which knows the weights'
+    values.
 
     Layers in it that draw random numbers get another key in each step. A write to its state raises.
     """
@@ -69,11 +74,14 @@ def _bind_layer(cell, training):
         inner.rng = None if key is None else jax.random.fold_in(key, t)
         with inner:
             return inner.call(cell, (x, states if is_nested(states) else [states]), {})
+
     return Step(None, advance)
 
 
 def build_cell(cell, shape):
-    """Builds a cell for the shape of one step's input, also one whose layers are only built when it is called."""
+    """Builds a cell for the shape of one step's input, also one whose layers are only built when it
+    is called.
+    """
     if not isinstance(cell, Layer):
         return
     if not cell.built and not (cell.is_lifted() and type(cell).build is Layer.build):
@@ -110,15 +118,19 @@ def check_cell(cell, where):
     """Raises ValueError for what is no cell."""
     for name in ("call", "state_size"):
         if not hasattr(cell, name):
-            raise ValueError(f"{where}: expected a recurrent cell with `call(inputs, states)` and `state_size`. "
-                             f"Received an object without `{name}`: {cell!r}")
+            raise ValueError(
+                f"{where}: expected a recurrent cell with `call(inputs, states)` and `state_size`. "
+                f"Received an object without `{name}`: {cell!r}"
+            )
 
 
 class StateShapes:
     """What Keras announces of the states that follow an output, which differs from what comes."""
 
     def compute_output_spec(self, *args, **kwargs):
-        """The outputs' shapes and dtypes; the state of a stacked cell with one state is no list here, as in Keras."""
+        """The outputs' shapes and dtypes; the state of a stacked cell with one state is no list
+        here, as in Keras.
+        """
         outputs = super().compute_output_spec(*args, **kwargs)
         if not self.return_state:
             return outputs

@@ -45,7 +45,8 @@ class Reshape(Layer):
     """Another shape for the same entries: (batch, ...) -> (batch, *target_shape).
 
     Args:
-        target_shape: the shape without the batch axis; one size may be -1 or None, it follows from the others.
+        target_shape: the shape without the batch axis; one size may be -1 or None, it follows from
+            the others.
 
     >>> import numpy as np
     >>> Reshape((-1, 2))(np.ones((3, 4))).shape
@@ -56,10 +57,17 @@ class Reshape(Layer):
 
     def __post_init__(self):
         self.target_shape = shape = tuple(self.target_shape)
-        if any(d is not None and (not hasattr(d, "__index__") or d < -1) for d in shape) or sum(
-                d in (-1, None) for d in shape) > 1:
-            raise ValueError(explain(self._where, "whole sizes that are not negative, at most one of them -1 or None",
-                                     f"target_shape={shape}"))
+        if (
+            any(d is not None and (not hasattr(d, "__index__") or d < -1) for d in shape)
+            or sum(d in (-1, None) for d in shape) > 1
+        ):
+            raise ValueError(
+                explain(
+                    self._where,
+                    "whole sizes that are not negative, at most one of them -1 or None",
+                    f"target_shape={shape}",
+                )
+            )
         self.built = True
 
     def forward(self, w, inputs, ctx):
@@ -67,17 +75,26 @@ class Reshape(Layer):
 
     def _resolved(self, shape):
         """The target shape for an input shape without the batch axis."""
-        size, known = math.prod(shape), math.prod(d for d in self.target_shape if d not in (-1, None))
+        size = math.prod(shape)
+        known = math.prod(d for d in self.target_shape if d not in (-1, None))
         fits = known and size % known == 0 if {-1, None} & {*self.target_shape} else size == known
         if not fits:
-            raise ValueError(explain(self._where, f"an input whose size fits target_shape={self.target_shape}",
-                                     f"input shape {(None, *shape)}"))
+            raise ValueError(
+                explain(
+                    self._where,
+                    f"an input whose size fits target_shape={self.target_shape}",
+                    f"input shape {(None, *shape)}",
+                )
+            )
         return tuple(size // known if d in (-1, None) else d for d in self.target_shape)
 
     def compute_output_spec(self, inputs, **kwargs):
-        shape = inputs.shape[1:]  # where a size is not known, -1 is not known either: nothing to trace
+        # where a size is not known, -1 is not known either: nothing to trace
+        shape = inputs.shape[1:]
         sizes = self.target_shape if None in shape else self._resolved(shape)
-        target = tuple(None if d is None or size == -1 else size for d, size in zip(self.target_shape, sizes))
+        target = tuple(
+            None if d is None or size == -1 else size for d, size in zip(self.target_shape, sizes)
+        )
         cast = self.autocast and is_float(inputs.dtype)
         return KerasTensor((inputs.shape[0], *target), self.compute_dtype if cast else inputs.dtype)
 
@@ -87,7 +104,8 @@ class Permute(Layer):
     """Another order of the axes after the batch axis.
 
     Args:
-        dims: for each axis of the output, which axis of the input it is; counted from 1, without the batch axis.
+        dims: for each axis of the output, which axis of the input it is; counted from 1, without
+            the batch axis.
 
     >>> import numpy as np
     >>> Permute((2, 1))(np.ones((5, 3, 4))).shape
@@ -99,7 +117,9 @@ class Permute(Layer):
     def __post_init__(self):
         self.dims = tuple(self.dims)
         if sorted(self.dims) != list(range(1, len(self.dims) + 1)):
-            raise ValueError(explain(self._where, "`dims` to hold each of 1, 2, … once", f"dims={self.dims}"))
+            raise ValueError(
+                explain(self._where, "`dims` to hold each of 1, 2, … once", f"dims={self.dims}")
+            )
         self.input_spec = InputSpec(ndim=len(self.dims) + 1)
 
     def forward(self, w, inputs, ctx):
@@ -111,7 +131,9 @@ def _positive_integer(layer, name):
     if not isinstance(value, int) or isinstance(value, bool):
         raise TypeError(explain(layer._where, f"an integer for `{name}`", f"{name}={value!r}"))
     if value <= 0:
-        raise ValueError(explain(layer._where, f"a positive integer for `{name}`", f"{name}={value}"))
+        raise ValueError(
+            explain(layer._where, f"a positive integer for `{name}`", f"{name}={value}")
+        )
 
 
 @layer("keras.layers")
@@ -136,6 +158,7 @@ class RepeatVector(Layer):
 
 # ---------------------------------------------------------------- along the spatial axes
 
+
 class _Spatial(Layer):
     """Base of layers that work along the axes between batch and channels."""
 
@@ -152,12 +175,24 @@ class _Spatial(Layer):
         return range(first, first + self._rank)
 
     def _pairs(self, name):
-        """The field `name` as (before, after) for each spatial axis, from one integer or one item for each axis."""
+        """The field `name` as (before, after) for each spatial axis, from one integer or one item
+        for each axis.
+        """
         value = getattr(self, name)
-        items = sizes(value, self._rank, name, self._where, zero=True) if isinstance(value, int) else value
+        items = (
+            sizes(value, self._rank, name, self._where, zero=True)
+            if isinstance(value, int)
+            else value
+        )
         if not hasattr(items, "__len__") or len(items) != self._rank:
-            raise ValueError(explain(self._where, f"`{name}` to be an integer or {self._rank} items, each of them an "
-                                     "integer or a pair (before, after)", f"{name}={value!r}"))
+            raise ValueError(
+                explain(
+                    self._where,
+                    f"`{name}` to be an integer or {self._rank} items, each of them an "
+                    "integer or a pair (before, after)",
+                    f"{name}={value!r}",
+                )
+            )
         return tuple(sizes(item, 2, name, self._where, zero=True) for item in items)
 
 
@@ -181,8 +216,13 @@ class _Cropping(_Spatial):
     def _check(self, shape):
         for axis, pair in zip(self._axes, self._margins()):
             if shape[axis] is not None and sum(pair) >= shape[axis]:
-                raise ValueError(explain(self._where, f"`cropping` smaller than the input's axis {axis}",
-                                         f"cropping={self.cropping} for input shape {tuple(shape)}"))
+                raise ValueError(
+                    explain(
+                        self._where,
+                        f"`cropping` smaller than the input's axis {axis}",
+                        f"cropping={self.cropping} for input shape {tuple(shape)}",
+                    )
+                )
 
     def forward(self, w, inputs, ctx):
         self._check(inputs.shape)
@@ -216,7 +256,8 @@ class Cropping1D(_Cropping):
 
 @layer("keras.layers")
 class Cropping2D(_Cropping):
-    """Drops rows and columns at the edges of an image: (batch, height, width, channels), or channels first.
+    """Drops rows and columns at the edges of an image: (batch, height, width, channels), or
+    channels first.
 
     Args:
         cropping: an integer; (height, width); or ((top, bottom), (left, right)).
@@ -232,7 +273,8 @@ class Cropping2D(_Cropping):
 
 @layer("keras.layers")
 class Cropping3D(_Cropping):
-    """Drops entries at the edges of a volume: (batch, depth, height, width, channels), or channels first.
+    """Drops entries at the edges of a volume: (batch, depth, height, width, channels), or channels
+    first.
 
     Args:
         cropping: an integer; one for each axis; or a pair (before, after) for each axis.
@@ -290,7 +332,8 @@ class ZeroPadding1D(_ZeroPadding):
 
 @layer("keras.layers")
 class ZeroPadding2D(_ZeroPadding):
-    """Adds rows and columns of zeros around an image: (batch, height, width, channels), or channels first.
+    """Adds rows and columns of zeros around an image: (batch, height, width, channels), or channels
+    first.
 
     Args:
         padding: an integer; (height, width); or ((top, bottom), (left, right)).
@@ -363,7 +406,8 @@ class UpSampling2D(_UpSampling):
 
     Args:
         size: the factor, or (of the height, of the width).
-        interpolation: "nearest" repeats; "bilinear", "bicubic", "lanczos3" and "lanczos5" interpolate.
+        interpolation: "nearest" repeats; "bilinear", "bicubic", "lanczos3" and "lanczos5"
+            interpolate.
 
     >>> import numpy as np
     >>> UpSampling2D((2, 3))(np.ones((1, 4, 4, 5))).shape
@@ -377,8 +421,12 @@ class UpSampling2D(_UpSampling):
     def __post_init__(self):
         super().__post_init__()
         self.interpolation = self.interpolation.lower()
-        check_choice("interpolation", self.interpolation, ("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5"),
-                     self._where)
+        check_choice(
+            "interpolation",
+            self.interpolation,
+            ("nearest", "bilinear", "bicubic", "lanczos3", "lanczos5"),
+            self._where,
+        )
 
     def forward(self, w, inputs, ctx):
         if self.interpolation == "nearest":
@@ -389,7 +437,8 @@ class UpSampling2D(_UpSampling):
 
 @layer("keras.layers")
 class UpSampling3D(_UpSampling):
-    """Enlarges volumes by whole factors: (batch, depth, height, width, channels), or channels first.
+    """Enlarges volumes by whole factors: (batch, depth, height, width, channels), or channels
+    first.
 
     Args:
         size: the factor, or one for each axis.

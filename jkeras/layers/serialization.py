@@ -27,6 +27,8 @@ def deserialize(config, custom_objects=None):
     """
     made = registry.deserialize(config, custom_objects)
     if not isinstance(made, Layer):
-        raise ValueError(f"`jkeras.layers.deserialize` was given a config that is no layer's: {config}. "
-                         f"It made a {type(made).__name__}.")
+        raise ValueError(
+            f"`jkeras.layers.deserialize` was given a config that is no layer's: {config}. "
+            f"It made a {type(made).__name__}."
+        )
     return made

@@ -19,13 +19,15 @@ MODES = ("log", "magnitude", "psd", "real", "imag", "angle", "stft")
 
 @layer("keras.layers")
 class STFTSpectrogram(Layer):
-    """The short-time Fourier transform of a signal: (batch, time, channels) -> (batch, frames, channels * bins).
+    """The short-time Fourier transform of a signal: (batch, time, channels) -> (batch, frames,
+    channels * bins).
 
-    Made with convolutions whose kernels are weights, so that they can be trained. There are `fft_length // 2 + 1` bins.
+    Made with convolutions whose kernels are weights, so that they can be trained. There are
+    `fft_length // 2 + 1` bins.
 
     Args:
-        mode: "log" of the magnitude, "magnitude", "psd" (power spectral density), "real", "imag", "angle" or "stft"
-            (real and imaginary parts one after the other).
+        mode: "log" of the magnitude, "magnitude", "psd" (power spectral density), "real", "imag",
+            "angle" or "stft" (real and imaginary parts one after the other).
         frame_length: samples in a frame.
         frame_step: samples from one frame to the next, by default half a frame.
         fft_length: by default the smallest power of two that holds a frame.
@@ -61,15 +63,27 @@ class STFTSpectrogram(Layer):
         check_choice("scaling", self.scaling, ("density", "spectrum", None), self._where)
         check_choice("padding", self.padding, ("valid", "same"), self._where)
         for wrong, expected, received in (
-                (step is not None and not 1 <= step <= self.frame_length,
-                 f"`frame_step` from 1 to frame_length={self.frame_length}", f"frame_step={step}"),
-                (fft is not None and fft < self.frame_length,
-                 f"`fft_length` of frame_length={self.frame_length} or more", f"fft_length={fft}")):
+            (
+                step is not None and not 1 <= step <= self.frame_length,
+                f"`frame_step` from 1 to frame_length={self.frame_length}",
+                f"frame_step={step}",
+            ),
+            (
+                fft is not None and fft < self.frame_length,
+                f"`fft_length` of frame_length={self.frame_length} or more",
+                f"fft_length={fft}",
+            ),
+        ):
             if wrong:
                 raise ValueError(explain(self._where, expected, received))
         if fft is not None and fft & (fft - 1):
-            warnings.warn(f"`fft_length` is recommended to be a power of two. Received fft_length={fft}", stacklevel=4)
-        self._kernels = {side: STFT(side, self.window, self.scaling, self.periodic) for side in ("real", "imag")}
+            warnings.warn(
+                f"`fft_length` is recommended to be a power of two. Received fft_length={fft}",
+                stacklevel=4,
+            )
+        self._kernels = {
+            side: STFT(side, self.window, self.scaling, self.periodic) for side in ("real", "imag")
+        }
         self.data_format = standardize_data_format(self.data_format)
         self.input_spec = InputSpec(ndim=3)
 
@@ -78,12 +92,17 @@ class STFTSpectrogram(Layer):
 
     def weight_specs(self, inputs):
         shape = (self.frame_length, 1, self._fft // 2 + 1)
-        return {f"{side}_kernel": self.weight(f"{side}_kernel", shape, initializer=kernel)
-                for side, kernel in self._kernels.items() if self.mode != {"real": "imag", "imag": "real"}[side]}
+        return {
+            f"{side}_kernel": self.weight(f"{side}_kernel", shape, initializer=kernel)
+            for side, kernel in self._kernels.items()
+            if self.mode != {"real": "imag", "imag": "real"}[side]
+        }
 
     def forward(self, w, inputs, ctx):
         if str(inputs.dtype) not in ("float16", "float32", "float64"):
-            raise TypeError(explain(self._where, "a signal of float16, float32 or float64", f"{inputs.dtype}"))
+            raise TypeError(
+                explain(self._where, "a signal of float16, float32 or float64", f"{inputs.dtype}")
+            )
         parts = [self._transformed(inputs, kernel.astype(inputs.dtype)) for kernel in w.values()]
         if self.mode in ("real", "imag"):
             return self._arranged(parts[0])
@@ -104,8 +123,13 @@ class STFTSpectrogram(Layer):
         """Each channel convolved with a kernel: (batch, channels, frames, bins)."""
         signal = inputs if self.data_format == "channels_first" else inputs.swapaxes(1, 2)
         batch, channels, time = signal.shape
-        out = ops.conv(signal.reshape(-1, time, 1), kernel, strides=self._step, padding=self.padding,
-                       data_format="channels_last")
+        out = ops.conv(
+            signal.reshape(-1, time, 1),
+            kernel,
+            strides=self._step,
+            padding=self.padding,
+            data_format="channels_last",
+        )
         return out.reshape(batch, channels, *out.shape[1:])
 
     def _arranged(self, x):
@@ -121,7 +145,8 @@ class STFTSpectrogram(Layer):
 
 @layer("keras.layers")
 class MelSpectrogram(DataLayer):
-    """The power of a signal in bands of the mel scale: (batch, time) or (time,) -> (…, num_mel_bins, frames).
+    """The power of a signal in bands of the mel scale: (batch, time) or (time,) -> (…,
+    num_mel_bins, frames).
 
     Args:
         fft_length, sequence_stride, sequence_length, window: of the short-time Fourier transform.
@@ -158,35 +183,64 @@ class MelSpectrogram(DataLayer):
         self.sequence_length = self.sequence_length or self.fft_length
         self.max_freq = self.max_freq or int(self.sampling_rate / 2)
         if self.fft_length < self.sequence_length:
-            raise ValueError(explain(self._where, f"`fft_length` of sequence_length={self.sequence_length} or more",
-                                     f"fft_length={self.fft_length}"))
+            raise ValueError(
+                explain(
+                    self._where,
+                    f"`fft_length` of sequence_length={self.sequence_length} or more",
+                    f"fft_length={self.fft_length}",
+                )
+            )
 
     def forward(self, w, inputs, ctx):
         wide = self.compute_dtype if self.compute_dtype in ("float32", "float64") else "float32"
-        real, imag = ops.stft(jnp.asarray(inputs, wide), self.sequence_length, self.sequence_stride, self.fft_length,
-                              window=self.window, center=True)  # (…, frames, bins)
+        real, imag = ops.stft(
+            jnp.asarray(inputs, wide),
+            self.sequence_length,
+            self.sequence_stride,
+            self.fft_length,
+            window=self.window,
+            center=True,
+        )  # (…, frames, bins)
         power = jnp.sqrt(jnp.square(real) + jnp.square(imag)) ** self.mag_exp
-        bands = power @ self.linear_to_mel_weight_matrix(self.num_mel_bins, power.shape[-1], self.sampling_rate,
-                                                         self.min_freq, self.max_freq)
+        bands = power @ self.linear_to_mel_weight_matrix(
+            self.num_mel_bins, power.shape[-1], self.sampling_rate, self.min_freq, self.max_freq
+        )
         if self.power_to_db:
             reference = jnp.maximum(jnp.abs(jnp.asarray(self.ref_power)), self.min_power)
-            bands = 10.0 * jnp.log10(jnp.maximum(bands, self.min_power)) - 10.0 * jnp.log10(reference)
+            bands = 10.0 * jnp.log10(jnp.maximum(bands, self.min_power)) - 10.0 * jnp.log10(
+                reference
+            )
             bands = jnp.maximum(bands, bands.max() - self.top_db)
         return bands.swapaxes(-1, -2).astype(self.compute_dtype)
 
-    def linear_to_mel_weight_matrix(self, num_mel_bins=20, num_spectrogram_bins=129, sampling_rate=8000,
-                                    lower_edge_hertz=125.0, upper_edge_hertz=3800.0, dtype="float32"):
-        """The matrix (num_spectrogram_bins, num_mel_bins) from bins of frequency to bands of the mel scale.
+    def linear_to_mel_weight_matrix(
+        self,
+        num_mel_bins=20,
+        num_spectrogram_bins=129,
+        sampling_rate=8000,
+        lower_edge_hertz=125.0,
+        upper_edge_hertz=3800.0,
+        dtype="float32",
+    ):
+        """The matrix (num_spectrogram_bins, num_mel_bins) from bins of frequency to bands of the
+        mel scale.
 
-        Bands are triangles of height 1 on the scale mel(f) = 2595 log10(1 + f / 700), each from the centre of the band
-        below to that of the band above. The bin of frequency 0 is in none (as in HTK).
+        Bands are triangles of height 1 on the scale mel(f) = 2595 log10(1 + f / 700), each from the
+        centre of the band below to that of the band above. The bin of frequency 0 is in none (as in
+        HTK).
         """
+
         def mel(hertz):
             return 1127.0 * jnp.log(1.0 + hertz / 700.0)
 
-        bins = mel(jnp.linspace(0, sampling_rate / 2.0, num_spectrogram_bins, dtype=dtype))[1:, None]
-        edges = jnp.linspace(mel(jnp.asarray(lower_edge_hertz, dtype)), mel(jnp.asarray(upper_edge_hertz, dtype)),
-                             num_mel_bins + 2)
+        bins = mel(jnp.linspace(0, sampling_rate / 2.0, num_spectrogram_bins, dtype=dtype))[
+            1:, None
+        ]
+        edges = jnp.linspace(
+            mel(jnp.asarray(lower_edge_hertz, dtype)),
+            mel(jnp.asarray(upper_edge_hertz, dtype)),
+            num_mel_bins + 2,
+        )
         low, middle, high = edges[:-2], edges[1:-1], edges[2:]
         triangles = jnp.minimum((bins - low) / (middle - low), (high - bins) / (high - middle))
         return jnp.pad(jnp.maximum(triangles, 0), ((1, 0), (0, 0)))

@@ -14,26 +14,32 @@ from jkeras.layers.base import Value
 from jkeras.layers.host import HostLayer, check_output_mode, texts
 from jkeras.layers.lookup import LOOKUP_MODES, Listed, Ragged, StringLookup, batches_of
 
-LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)  # as TensorFlow: letters of ASCII only
+# as TensorFlow: letters of ASCII only
+LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 STRIP = str.maketrans("", "", string.punctuation)
 TABLES = {"lower": LOWER, "strip_punctuation": STRIP, "lower_and_strip_punctuation": LOWER | STRIP}
 WORD = re.compile(r"[^ \t\n\r\f\v]+")
 SPLITS = {"whitespace": WORD.findall, "character": list}
 
 
-@layer("keras.layers", arguments="max_tokens, standardize, split, ngrams, output_mode, output_sequence_length, "
-       "pad_to_max_tokens, vocabulary, idf_weights, sparse, ragged, encoding, name")
+@layer(
+    "keras.layers",
+    arguments="max_tokens, standardize, split, ngrams, output_mode, output_sequence_length, "
+    "pad_to_max_tokens, vocabulary, idf_weights, sparse, ragged, encoding, name",
+)
 class TextVectorization(HostLayer):
-    """Texts as the numbers of their words in a vocabulary: (batch,) or (batch, 1) -> (batch, words).
+    """Texts as the numbers of their words in a vocabulary: (batch,) or (batch, 1) -> (batch,
+    words).
 
-    A text is made uniform, split, put together to n-grams, and looked up: 0 fills up short texts, 1 is for words that
-    are not in the vocabulary.
+    A text is made uniform, split, put together to n-grams, and looked up: 0 fills up short texts, 1
+    is for words that are not in the vocabulary.
 
     Args:
         max_tokens: size of the vocabulary, these two included.
-        standardize: "lower_and_strip_punctuation", "lower", "strip_punctuation", None, or a function from an array of
-            texts to one.
-        split: "whitespace", "character", None, or a function from an array of texts to lists of words.
+        standardize: "lower_and_strip_punctuation", "lower", "strip_punctuation", None, or a
+            function from an array of texts to one.
+        split: "whitespace", "character", None, or a function from an array of texts to lists of
+            words.
         ngrams: also put up to so many words together; a tuple says which numbers of words.
         output_mode: "int", or a row for each text: "multi_hot", "count", "tf_idf".
         output_sequence_length: cut and fill up all texts to this length.
@@ -62,18 +68,29 @@ class TextVectorization(HostLayer):
 
     def _base_init(self, vocabulary_size=None, has_input_vocabulary=None, **kwargs):
         super()._base_init(**kwargs)
-        self.__dict__["_of_lookup"] = {"vocabulary_size": vocabulary_size, "has_input_vocabulary": has_input_vocabulary}
+        self.__dict__["_of_lookup"] = {
+            "vocabulary_size": vocabulary_size,
+            "has_input_vocabulary": has_input_vocabulary,
+        }
 
     def __post_init__(self):
         super().__post_init__()
         self.ngrams = tuple(self.ngrams) if isinstance(self.ngrams, list) else self.ngrams
-        self.output_mode = {"binary": "multi_hot", "tf-idf": "tf_idf"}.get(self.output_mode, self.output_mode)
+        self.output_mode = {"binary": "multi_hot", "tf-idf": "tf_idf"}.get(
+            self.output_mode, self.output_mode
+        )
         check_output_mode(self, LOOKUP_MODES)
         self._check_arguments()
         self._lookup_layer = StringLookup(
-            max_tokens=self.max_tokens, vocabulary=self.vocabulary, idf_weights=self.idf_weights, mask_token="",
-            pad_to_max_tokens=self.pad_to_max_tokens, output_mode=self.output_mode, encoding=self.encoding,
-            **self._of_lookup)
+            max_tokens=self.max_tokens,
+            vocabulary=self.vocabulary,
+            idf_weights=self.idf_weights,
+            mask_token="",
+            pad_to_max_tokens=self.pad_to_max_tokens,
+            output_mode=self.output_mode,
+            encoding=self.encoding,
+            **self._of_lookup,
+        )
         self.vocabulary = self._lookup_layer.vocabulary
         self.__dict__["_has_input_vocabulary"] = self._lookup_layer._has_input_vocabulary
 
@@ -83,13 +100,23 @@ class TextVectorization(HostLayer):
             if not callable(getattr(self, name)):
                 check_choice(name, getattr(self, name), (*known, None), self._where)
         for wrong, expected, received in (
-                (not (ngrams is None or isinstance(ngrams, int) or isinstance(ngrams, tuple) and all(
-                    isinstance(n, int) for n in ngrams)), "`ngrams` to be None, an integer or a tuple of them",
-                 f"ngrams={ngrams!r}"),
-                (not (length is None or isinstance(length, int) and self.output_mode == "int"),
-                 "`output_sequence_length` to be None, or an integer with `output_mode='int'`",
-                 f"output_sequence_length={length!r} and output_mode={self.output_mode!r}"),
-                (self.ragged, "ragged=False", "ragged=True")):
+            (
+                not (
+                    ngrams is None
+                    or isinstance(ngrams, int)
+                    or isinstance(ngrams, tuple)
+                    and all(isinstance(n, int) for n in ngrams)
+                ),
+                "`ngrams` to be None, an integer or a tuple of them",
+                f"ngrams={ngrams!r}",
+            ),
+            (
+                not (length is None or isinstance(length, int) and self.output_mode == "int"),
+                "`output_sequence_length` to be None, or an integer with `output_mode='int'`",
+                f"output_sequence_length={length!r} and output_mode={self.output_mode!r}",
+            ),
+            (self.ragged, "ragged=False", "ragged=True"),
+        ):
             if wrong:
                 raise ValueError(explain(self._where, expected, received))
 
@@ -101,15 +128,25 @@ class TextVectorization(HostLayer):
         if callable(self.standardize):
             array = texts(self.standardize(array.astype(str)))
         elif self.standardize is not None:
-            array = texts([text.translate(TABLES[self.standardize]) for text in array.ravel()]).reshape(array.shape)
+            array = texts(
+                [text.translate(TABLES[self.standardize]) for text in array.ravel()]
+            ).reshape(array.shape)
         if self.split is not None:
             if array.ndim > 1:
                 if array.shape[-1] != 1:
-                    raise ValueError(explain(self._where, "texts of shape (batch,) or (batch, 1) to split",
-                                             f"shape {array.shape}"))
+                    raise ValueError(
+                        explain(
+                            self._where,
+                            "texts of shape (batch,) or (batch, 1) to split",
+                            f"shape {array.shape}",
+                        )
+                    )
                 array = array[..., 0]
-            split = self.split(np.atleast_1d(array).astype(str)) if callable(self.split) else map(
-                SPLITS[self.split], np.atleast_1d(array))
+            split = (
+                self.split(np.atleast_1d(array).astype(str))
+                if callable(self.split)
+                else map(SPLITS[self.split], np.atleast_1d(array))
+            )
             array = Ragged(texts(list(row)) for row in split)
         return array if self.ngrams is None else self._joined(array)
 
@@ -118,8 +155,13 @@ class TextVectorization(HostLayer):
         sizes = range(1, self.ngrams + 1) if isinstance(self.ngrams, int) else self.ngrams
 
         def joined(row):
-            return texts([" ".join(row[i:i + n]) for n in sizes for i in range(len(row) - n + 1)])
-        return Ragged(map(joined, rows)) if isinstance(rows, Ragged) or rows.ndim > 1 else joined(np.atleast_1d(rows))
+            return texts([" ".join(row[i : i + n]) for n in sizes for i in range(len(row) - n + 1)])
+
+        return (
+            Ragged(map(joined, rows))
+            if isinstance(rows, Ragged) or rows.ndim > 1
+            else joined(np.atleast_1d(rows))
+        )
 
     def indices(self, inputs):
         lookup, words, length = self._lookup_layer, self.words(inputs), self.output_sequence_length
@@ -127,8 +169,12 @@ class TextVectorization(HostLayer):
             found = lookup.indices(words)
         else:
             sizes, in_int = np.array([len(row) for row in words], int), self.output_mode == "int"
-            found = np.full((len(words), int(sizes.max(initial=int(not in_int)))), 0 if in_int else -1, "int32")
-            found[np.arange(found.shape[1]) < sizes[:, None]] = lookup.indices(np.concatenate([texts([]), *words]))
+            found = np.full(
+                (len(words), int(sizes.max(initial=int(not in_int)))), 0 if in_int else -1, "int32"
+            )
+            found[np.arange(found.shape[1]) < sizes[:, None]] = lookup.indices(
+                np.concatenate([texts([]), *words])
+            )
         if length is not None:
             cut = found[..., :length]
             found = np.pad(cut, [(0, 0)] * (cut.ndim - 1) + [(0, length - cut.shape[-1])])
@@ -141,8 +187,16 @@ class TextVectorization(HostLayer):
         if self.output_mode == "int":
             return graph.KerasTensor((inputs.shape[0], self.output_sequence_length), "int64")
         shape = tuple(inputs.shape)
-        shape = (*shape[:1], None) if self.split is not None else shape if len(shape) > 1 else (*shape, 1)
-        return graph.KerasTensor(self._lookup_layer.compute_output_spec(graph.KerasTensor(shape)).shape, floatx())
+        shape = (
+            (*shape[:1], None)
+            if self.split is not None
+            else shape
+            if len(shape) > 1
+            else (*shape, 1)
+        )
+        return graph.KerasTensor(
+            self._lookup_layer.compute_output_spec(graph.KerasTensor(shape)).shape, floatx()
+        )
 
     # ------------------------------------------------------------ the vocabulary
 

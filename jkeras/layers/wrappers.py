@@ -39,8 +39,10 @@ class Wrapper(Composite):
 
     def __post_init__(self):
         if not isinstance(self.layer, Layer):
-            raise ValueError(f"{self._where}: expected a layer object as `layer`. Received: {self.layer!r} "
-                             f"(of type {type(self.layer).__name__})")
+            raise ValueError(
+                f"{self._where}: expected a layer object as `layer`. Received: {self.layer!r} "
+                f"(of type {type(self.layer).__name__})"
+            )
 
     def build(self, input_shape=None):
         """Builds the layer inside for the shape."""
@@ -52,9 +54,10 @@ class Wrapper(Composite):
 class TimeDistributed(Wrapper):
     """Applies one layer to every step of the second axis: (batch, time, ...) -> (batch, time, ...).
 
-    All steps run at once. Only layers that change their own state or draw random numbers on the way (batch
-    normalization and dropout in training) go through the steps one after the other. As in Keras the layer computes in
-    the dtype of this one, and its own activity regularizer does not count.
+    All steps run at once. Only layers that change their own state or draw random numbers on the way
+    (batch normalization and dropout in training) go through the steps one after the other. As in
+    Keras the layer computes in the dtype of this one, and its own activity regularizer does not
+    count.
 
     >>> import jkeras
     >>> TimeDistributed(jkeras.layers.Dense(4))(jnp.ones((2, 3, 5))).shape
@@ -68,26 +71,35 @@ class TimeDistributed(Wrapper):
     def build(self, input_shape):
         """Builds the layer inside for one step."""
         if not isinstance(input_shape, (tuple, list)) or len(input_shape) < 3:
-            raise ValueError(f"{self._where}: expected an input of at least 3 dimensions (batch, time, ...). "
-                             f"Received: input_shape={input_shape}")
+            raise ValueError(
+                f"{self._where}: expected an input of at least 3 dimensions (batch, time, ...). "
+                f"Received: input_shape={input_shape}"
+            )
         super().build((input_shape[0], *input_shape[2:]))
 
     def forward(self, w, sub, inputs, *, ctx):
         mask = ctx.mask
         if mask is not None and (mask.ndim < 2 or mask.shape[:2] != inputs.shape[:2]):
-            raise ValueError(f"{self._where}: expected a mask whose shape begins with {tuple(inputs.shape[:2])}, the "
-                             f"input's batch size and number of steps. Received: shape {tuple(mask.shape)}")
+            raise ValueError(
+                f"{self._where}: expected a mask whose shape begins with "
+                f"{tuple(inputs.shape[:2])}, the input's batch size and number of steps. "
+                f"Received: shape {tuple(mask.shape)}"
+            )
         run = frame.current()
         if run.abstract or not _goes_step_by_step(self.layer, ctx.training):
             return self._at_once(run, inputs, mask, ctx.training)
         masks = [None] * inputs.shape[1] if mask is None else jnp.swapaxes(mask, 0, 1)
-        outputs = [run.call(self.layer, (inputs[:, i],), mask_argument(self.layer, masks[i]), bare=True)
-                   for i in range(inputs.shape[1])]
+        outputs = [
+            run.call(self.layer, (inputs[:, i],), mask_argument(self.layer, masks[i]), bare=True)
+            for i in range(inputs.shape[1])
+        ]
         return jax.tree_util.tree_map(lambda *steps: jnp.stack(steps, axis=1), *outputs)
 
     def _at_once(self, run, inputs, mask, training):
         """The layer on all steps by one `vmap` over the time axis, in a run of its own."""
-        values = None if run.abstract else {id(v): run.read(v) for _, v in named_variables(self.layer)}
+        values = (
+            None if run.abstract else {id(v): run.read(v) for _, v in named_variables(self.layer)}
+        )
         owners = []
 
         def one_step(x, mask):
@@ -103,12 +115,16 @@ class TimeDistributed(Wrapper):
 
 
 def _goes_step_by_step(child, training):
-    """Whether a step changes what the next one sees: state that is written, or keys that are counted."""
+    """Whether a step changes what the next one sees: state that is written, or keys that are
+    counted.
+    """
     for _, part in walk(child):
         if isinstance(part, SeedGenerator):
             if training:
                 return True
-        elif any(not v.learnable for v in part._own.values()) and (training or not isinstance(part, StatefulLayer)):
+        elif any(not v.learnable for v in part._own.values()) and (
+            training or not isinstance(part, StatefulLayer)
+        ):
             return True
     return False
 
@@ -127,12 +143,14 @@ class Bidirectional(StateShapes, Composite):
     """Runs a recurrent layer forwards and a copy of it backwards, and merges the two outputs.
 
     Args:
-        layer: an `RNN`, `LSTM`, `GRU`, `SimpleRNN`, or another layer with the attributes `go_backwards`,
-            `return_sequences`, `return_state` and `stateful`. It is copied; only its config counts.
+        layer: an `RNN`, `LSTM`, `GRU`, `SimpleRNN`, or another layer with the attributes
+            `go_backwards`, `return_sequences`, `return_state` and `stateful`. It is copied; only
+            its config counts.
         merge_mode: "concat" (the last axis doubles), "sum", "mul", "ave", or None for both outputs.
         weights: arrays for both directions, forward ones first; set when the layer is built.
         backward_layer: the layer that runs backwards, if it is another one.
-    With `return_state` the states follow the output, forward ones first. `initial_state` has the same order.
+    With `return_state` the states follow the output, forward ones first. `initial_state` has the
+    same order.
 
     >>> import jkeras
     >>> Bidirectional(jkeras.layers.GRU(4))(jnp.ones((2, 3, 5))).shape
@@ -145,15 +163,23 @@ class Bidirectional(StateShapes, Composite):
     call_context = {"mask": None, "training": None}
     announces_compute_dtype = True
 
-    def __init__(self, layer, merge_mode: Any = "concat", weights=None, backward_layer=None, **kwargs):
+    def __init__(
+        self, layer, merge_mode: Any = "concat", weights=None, backward_layer=None, **kwargs
+    ):
         layer, backward_layer = Value().read(layer), Value().read(backward_layer)
         for name, value in (("layer", layer), ("backward_layer", backward_layer)):
             if not isinstance(value, Layer) and not (name == "backward_layer" and value is None):
-                raise ValueError(f"Bidirectional: expected a layer object as `{name}`. Received: {value!r}")
+                raise ValueError(
+                    f"Bidirectional: expected a layer object as `{name}`. Received: {value!r}"
+                )
         check_choice("merge_mode", merge_mode, MERGES, "Bidirectional")
         super().__init__(**kwargs)
         self.forward_layer = _twin(layer, "forward_")
-        self.backward_layer = _twin(layer, "backward_", go_backwards=True) if backward_layer is None else backward_layer
+        self.backward_layer = (
+            _twin(layer, "backward_", go_backwards=True)
+            if backward_layer is None
+            else backward_layer
+        )
         self._check_directions()
         for direction in (self.forward_layer, self.backward_layer):
             if getattr(direction, "zero_output_for_mask", None) is not None:
@@ -165,12 +191,17 @@ class Bidirectional(StateShapes, Composite):
     def _check_directions(self):
         forward, backward = self.forward_layer, self.backward_layer
         if forward.go_backwards == backward.go_backwards:
-            raise ValueError(f"{self._where}: forward and backward layer must run in different directions. Received: "
-                             f"go_backwards={forward.go_backwards} on both. Give `backward_layer` go_backwards=True.")
+            raise ValueError(
+                f"{self._where}: forward and backward layer must run in different directions. "
+                f"Received: go_backwards={forward.go_backwards} on both. Give `backward_layer` "
+                "go_backwards=True."
+            )
         for name in ("stateful", "return_sequences", "return_state"):
             if getattr(forward, name) != getattr(backward, name):
-                raise ValueError(f"{self._where}: forward and backward layer must agree on `{name}`. Received: "
-                                 f"{getattr(forward, name)} and {getattr(backward, name)}.")
+                raise ValueError(
+                    f"{self._where}: forward and backward layer must agree on `{name}`. Received: "
+                    f"{getattr(forward, name)} and {getattr(backward, name)}."
+                )
 
     def build(self, sequences_shape, initial_state_shape=None):
         """Builds both directions."""
@@ -184,7 +215,9 @@ class Bidirectional(StateShapes, Composite):
         forward, backward = self._halves(initial_state)
         mask = mask_argument(self.forward_layer, ctx.mask)
         y, *states = _as_list(sub.forward_layer(sequences, **forward, **mask), self.return_state)
-        y_back, *states_back = _as_list(sub.backward_layer(sequences, **backward, **mask), self.return_state)
+        y_back, *states_back = _as_list(
+            sub.backward_layer(sequences, **backward, **mask), self.return_state
+        )
         y, y_back = y.astype(self.compute_dtype), y_back.astype(self.compute_dtype)
         if self.return_sequences:
             y_back = jnp.flip(y_back, axis=1)
@@ -201,7 +234,9 @@ class Bidirectional(StateShapes, Composite):
         return {"initial_state": initial_state[:half]}, {"initial_state": initial_state[half:]}
 
     def compute_output_spec(self, sequences, *args, **kwargs):
-        """The outputs' shapes and dtypes. Keras takes both directions to be as wide as the forward one."""
+        """The outputs' shapes and dtypes. Keras takes both directions to be as wide as the forward
+        one.
+        """
         outputs = super().compute_output_spec(sequences, *args, **kwargs)
         if self.merge_mode != "concat":
             return outputs
@@ -236,9 +271,12 @@ class Bidirectional(StateShapes, Composite):
 
     def get_config(self):
         """The constructor's arguments as plain data."""
-        return {**super().get_config(), "merge_mode": self.merge_mode,
-                "layer": registry.serialize(self.forward_layer),
-                "backward_layer": registry.serialize(self.backward_layer)}
+        return {
+            **super().get_config(),
+            "merge_mode": self.merge_mode,
+            "layer": registry.serialize(self.forward_layer),
+            "backward_layer": registry.serialize(self.backward_layer),
+        }
 
 
 def _as_list(outputs, several):
@@ -246,8 +284,14 @@ def _as_list(outputs, several):
 
 
 def _twin(layer, prefix, **changes):
-    """A fresh layer of the same config, with another name; classes of the user's need not be registered for it."""
-    own = {type(part).__name__: type(part) for _, part in walk(layer) if registry.public_name(type(part)) is None}
+    """A fresh layer of the same config, with another name; classes of the user's need not be
+    registered for it.
+    """
+    own = {
+        type(part).__name__: type(part)
+        for _, part in walk(layer)
+        if registry.public_name(type(part)) is None
+    }
     name = prefix + layer.name.removeprefix(prefix)
     with registry.CustomObjectScope(own):
         config = registry.serialize(layer)

@@ -1,4 +1,6 @@
-"""`Loss`: a reduced comparison of targets and predictions; `LossFunctionWrapper`: one made from a function."""
+"""`Loss`: a reduced comparison of targets and predictions; `LossFunctionWrapper`: one made from a
+function.
+"""
 
 import jax
 import jax.numpy as jnp
@@ -7,20 +9,25 @@ from jkeras.core import policy
 from jkeras.core.record import Any, Record, record
 from jkeras.core.registry import deserialize, serialize
 from jkeras.core.settings import auto_name, floatx
-from jkeras.losses.reduction import (mask_beside, reduce_weighted_values, squeeze_or_expand_to_same_rank,
-                                     standardize_reduction)
+from jkeras.losses.reduction import (
+    mask_beside,
+    reduce_weighted_values,
+    squeeze_or_expand_to_same_rank,
+    standardize_reduction,
+)
 
 
 @record("keras", "keras.losses.Loss")
 class Loss(Record):
-    """Compares targets with predictions: `loss(y_true, y_pred, sample_weight=None)` is a number, or values by sample.
+    """Compares targets with predictions: `loss(y_true, y_pred, sample_weight=None)` is a number, or
+    values by sample.
 
     Subclasses define `call(self, y_true, y_pred)`, a pure function to values per sample (batch, …).
 
     Args:
         name: default from the class's name.
-        reduction: "sum_over_batch_size" or "mean" (sum / number of values), "sum", "mean_with_sample_weight"
-            (sum / sum of weights), "none" or None (values by sample).
+        reduction: "sum_over_batch_size" or "mean" (sum / number of values), "sum",
+            "mean_with_sample_weight" (sum / sum of weights), "none" or None (values by sample).
         dtype: of the computation; floatx by default. Of a policy, its compute dtype.
 
     >>> class Signed(Loss):
@@ -42,7 +49,9 @@ class Loss(Record):
 
     def call(self, y_true, y_pred):
         """Values per sample."""
-        raise NotImplementedError(f"{type(self).__name__} must define `call(self, y_true, y_pred)`.")
+        raise NotImplementedError(
+            f"{type(self).__name__} must define `call(self, y_true, y_pred)`."
+        )
 
     def call_with_mask(self, y_true, y_pred):
         """Values per sample, and the mask of those that count or None."""
@@ -55,26 +64,34 @@ class Loss(Record):
         Args:
             y_true, y_pred: arrays, or nested structures of arrays for a `call` that takes them.
             sample_weight: weights that broadcast to the values per sample.
-            mask: of `y_pred`; entries that are False do not count. Default: the mask beside `y_pred`, if any.
+            mask: of `y_pred`; entries that are False do not count. Default: the mask beside
+                `y_pred`, if any.
         """
         mask = mask_beside(y_pred) if mask is None else mask
         y_true, y_pred = self._arrays(y_true), self._arrays(y_pred)
         values, out_mask = self.call_with_mask(y_true, y_pred)
         if mask is not None and out_mask is not None:
             mask = jnp.asarray(mask) & out_mask
-        return reduce_weighted_values(values, sample_weight, out_mask if mask is None else mask, self.reduction,
-                                      self.dtype)
+        return reduce_weighted_values(
+            values, sample_weight, out_mask if mask is None else mask, self.reduction, self.dtype
+        )
 
     def _arrays(self, structure):
         """A structure with its leaves as arrays; a nested list of numbers is one array."""
-        if isinstance(structure, (list, tuple)) and not any(map(_is_array, jax.tree_util.tree_leaves(structure))):
+        if isinstance(structure, (list, tuple)) and not any(
+            map(_is_array, jax.tree_util.tree_leaves(structure))
+        ):
             return jnp.asarray(structure, self.dtype)
         return jax.tree_util.tree_map(lambda x: jnp.asarray(x, self.dtype), structure)
 
     def get_config(self):
         """The constructor's arguments as plain data, without `dtype`."""
         config = self.field_config()
-        return {k: config[k] for k in ("name", "reduction", *config) if k not in ("dtype", *self._unwritten)}
+        return {
+            k: config[k]
+            for k in ("name", "reduction", *config)
+            if k not in ("dtype", *self._unwritten)
+        }
 
 
 def _is_array(x):
@@ -82,13 +99,22 @@ def _is_array(x):
 
 
 class OfFunction:
-    """Mixin of losses and metrics that wrap a function `fn(y_true, y_pred, **kwargs)`: its further arguments."""
+    """Mixin of losses and metrics that wrap a function `fn(y_true, y_pred, **kwargs)`: its further
+    arguments.
+    """
 
     def fn_kwargs(self):
         """The arguments of `fn` beside the arrays: of a built-in loss or metric, its own fields."""
         given = self.__dict__.get("_fn_kwargs")
-        return {f.name: getattr(self, f.name) for f in self._fields
-                if f.name not in ("name", "reduction", "dtype")} if given is None else given
+        return (
+            {
+                f.name: getattr(self, f.name)
+                for f in self._fields
+                if f.name not in ("name", "reduction", "dtype")
+            }
+            if given is None
+            else given
+        )
 
     def get_config(self):
         """The constructor's arguments as plain data."""
@@ -99,17 +125,23 @@ class OfFunction:
     def from_config(cls, config):
         """A new instance from `get_config()`."""
         if "fn" in config:
-            config = {**deserialize({k: v for k, v in config.items() if k != "fn"}),
-                      "fn": deserialize_function(config["fn"])}
+            config = {
+                **deserialize({k: v for k, v in config.items() if k != "fn"}),
+                "fn": deserialize_function(config["fn"]),
+            }
         return cls(**config)
 
 
-@record("keras.src.losses.losses", arguments="fn, reduction, name, dtype",
-        base_init=lambda self, **kwargs: self.__dict__.update(_fn_kwargs=kwargs))
+@record(
+    "keras.src.losses.losses",
+    arguments="fn, reduction, name, dtype",
+    base_init=lambda self, **kwargs: self.__dict__.update(_fn_kwargs=kwargs),
+)
 class LossFunctionWrapper(OfFunction, Loss):
     """The loss of a function `fn(y_true, y_pred, **kwargs)` to values per sample.
 
-    Before, a last axis of size 1 that only one of the two has is removed or added. Other keyword arguments go to `fn`.
+    Before, a last axis of size 1 that only one of the two has is removed or added. Other keyword
+    arguments go to `fn`.
 
     >>> loss = LossFunctionWrapper(lambda y_true, y_pred: abs(y_true - y_pred), reduction="sum")
     >>> print(loss([0.0, 0.0], [1.0, -2.0]))
@@ -126,7 +158,9 @@ class LossFunctionWrapper(OfFunction, Loss):
         """Values per sample, and the mask of those that count, where `fn` has an `output_mask`."""
         values, mask = super().call_with_mask(y_true, y_pred)
         output_mask = getattr(self.fn, "output_mask", None)
-        return values, mask if output_mask is None else output_mask(y_true, values, **self.fn_kwargs())
+        return values, mask if output_mask is None else output_mask(
+            y_true, values, **self.fn_kwargs()
+        )
 
 
 def _match(y_true, y_pred):
@@ -134,13 +168,19 @@ def _match(y_true, y_pred):
     trues, structure = jax.tree_util.tree_flatten(y_true)
     preds, other = jax.tree_util.tree_flatten(y_pred)
     if structure != other:
-        raise ValueError(f"`y_true` and `y_pred` must have the same structure. Received: {structure} and {other}")
+        raise ValueError(
+            f"`y_true` and `y_pred` must have the same structure. Received: {structure} and {other}"
+        )
     matched = [squeeze_or_expand_to_same_rank(t, p) for t, p in zip(trues, preds)]
-    return structure.unflatten([t for t, _ in matched]), structure.unflatten([p for _, p in matched])
+    return structure.unflatten([t for t, _ in matched]), structure.unflatten(
+        [p for _, p in matched]
+    )
 
 
 def deserialize_function(config):
-    """A function from its config or name. One of Keras's own is written without its module: a loss or metric, here."""
+    """A function from its config or name. One of Keras's own is written without its module: a loss
+    or metric, here.
+    """
     if isinstance(config, str):
         config = {"class_name": "function", "config": config}
     if config.get("class_name") == "function" and config.get("module") in (None, "builtins"):

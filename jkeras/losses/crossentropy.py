@@ -23,7 +23,8 @@ def _clip(probabilities):
 def log_probabilities(y_pred, from_logits, axis):
     """Log-probabilities of logits, or of probabilities made to sum to 1 and kept off 0 and 1.
 
-    Of probabilities that are a softmax in the same run they follow from its logits, which takes a fifth of the time.
+    Of probabilities that are a softmax in the same run they follow from its logits, which takes a
+    fifth of the time.
     """
     logits = y_pred if from_logits else logits_beside(y_pred, axis)
     if logits is None:
@@ -53,12 +54,18 @@ def _smooth(y_true, label_smoothing, classes):
 def _categorical(name, y_true, y_pred, label_smoothing, axis):
     """The arrays, labels smoothed, arguments checked."""
     if isinstance(axis, bool):
-        raise ValueError(f"`axis` must be of type `int`. Received: axis={axis} of type {type(axis)}")
+        raise ValueError(
+            f"`axis` must be of type `int`. Received: axis={axis} of type {type(axis)}"
+        )
     y_true, y_pred = arrays(y_true, y_pred)
     if y_pred.ndim and y_pred.shape[-1] == 1:
-        warnings.warn(f"In loss {name}, expected y_pred.shape to be (batch_size, num_classes) with num_classes > 1. "
-                      f"Received: y_pred.shape={y_pred.shape}. Consider using 'binary_crossentropy' if you only have "
-                      "2 classes.", SyntaxWarning, stacklevel=3)
+        warnings.warn(
+            f"In loss {name}, expected y_pred.shape to be (batch_size, num_classes) with "
+            f"num_classes > 1. Received: y_pred.shape={y_pred.shape}. Consider using "
+            "'binary_crossentropy' if you only have 2 classes.",
+            SyntaxWarning,
+            stacklevel=3,
+        )
     return _smooth(y_true, label_smoothing, y_true.shape[-1] if label_smoothing else 1), y_pred
 
 
@@ -80,9 +87,18 @@ def binary_crossentropy(y_true, y_pred, from_logits=False, label_smoothing=0.0, 
 
 
 @comparison("keras.metrics.binary_focal_crossentropy", "keras.losses.binary_focal_crossentropy")
-def binary_focal_crossentropy(y_true, y_pred, apply_class_balancing=False, alpha=0.25, gamma=2.0, from_logits=False,
-                              label_smoothing=0.0, axis=-1):
-    """Binary cross-entropy times (1 - p_t)^gamma, p_t being the probability of the right class; averaged over an axis.
+def binary_focal_crossentropy(
+    y_true,
+    y_pred,
+    apply_class_balancing=False,
+    alpha=0.25,
+    gamma=2.0,
+    from_logits=False,
+    label_smoothing=0.0,
+    axis=-1,
+):
+    """Binary cross-entropy times (1 - p_t)^gamma, p_t being the probability of the right class;
+    averaged over an axis.
 
     Args:
         apply_class_balancing: weigh class 1 by `alpha` and class 0 by 1 - `alpha`.
@@ -104,7 +120,8 @@ def binary_focal_crossentropy(y_true, y_pred, apply_class_balancing=False, alpha
 
 @comparison("keras.metrics.categorical_crossentropy", "keras.losses.categorical_crossentropy")
 def categorical_crossentropy(y_true, y_pred, from_logits=False, label_smoothing=0.0, axis=-1):
-    """-sum over the class axis of y_true log p, for one-hot or soft targets: (batch, …, classes) -> (batch, …).
+    """-sum over the class axis of y_true log p, for one-hot or soft targets: (batch, …, classes) ->
+    (batch, …).
 
     Args:
         from_logits: whether `y_pred` are logits; else they are divided by their sum.
@@ -119,9 +136,12 @@ def categorical_crossentropy(y_true, y_pred, from_logits=False, label_smoothing=
     return -jnp.sum(y_true * log_probabilities(y_pred, from_logits, axis), axis=axis)
 
 
-@comparison("keras.metrics.categorical_focal_crossentropy", "keras.losses.categorical_focal_crossentropy")
-def categorical_focal_crossentropy(y_true, y_pred, alpha=0.25, gamma=2.0, from_logits=False, label_smoothing=0.0,
-                                   axis=-1):
+@comparison(
+    "keras.metrics.categorical_focal_crossentropy", "keras.losses.categorical_focal_crossentropy"
+)
+def categorical_focal_crossentropy(
+    y_true, y_pred, alpha=0.25, gamma=2.0, from_logits=False, label_smoothing=0.0, axis=-1
+):
     """-sum over the class axis of alpha (1 - p)^gamma y_true log p.
 
     Args:
@@ -132,13 +152,19 @@ def categorical_focal_crossentropy(y_true, y_pred, alpha=0.25, gamma=2.0, from_l
     >>> print(categorical_focal_crossentropy([[0.0, 1.0]], [[0.5, 0.5]]).round(3))
     [0.043]
     """
-    y_true, y_pred = _categorical("categorical_focal_crossentropy", y_true, y_pred, label_smoothing, axis)
+    y_true, y_pred = _categorical(
+        "categorical_focal_crossentropy", y_true, y_pred, label_smoothing, axis
+    )
     y_pred = jax.nn.softmax(y_pred, axis=axis) if from_logits else y_pred
     p = _clip(y_pred / jnp.sum(y_pred, axis=axis, keepdims=True))
-    return jnp.sum(jnp.power(1 - p, gamma) * jnp.asarray(alpha, p.dtype) * -y_true * jnp.log(p), axis=axis)
+    return jnp.sum(
+        jnp.power(1 - p, gamma) * jnp.asarray(alpha, p.dtype) * -y_true * jnp.log(p), axis=axis
+    )
 
 
-@comparison("keras.metrics.sparse_categorical_crossentropy", "keras.losses.sparse_categorical_crossentropy")
+@comparison(
+    "keras.metrics.sparse_categorical_crossentropy", "keras.losses.sparse_categorical_crossentropy"
+)
 def sparse_categorical_crossentropy(y_true, y_pred, from_logits=False, ignore_class=None, axis=-1):
     """-log p of the right class, for integer labels: (batch, …), (batch, …, classes) -> (batch, …).
 
@@ -154,23 +180,37 @@ def sparse_categorical_crossentropy(y_true, y_pred, from_logits=False, ignore_cl
     expected = list(y_pred.shape)
     del expected[axis]
     if y_true.shape != tuple(expected):
-        raise ShapeError("Arguments `y_true` and `y_pred` must have the same shape up to the class axis of `y_pred`: "
-                         f"y_true.shape={y_true.shape}, y_pred.shape={y_pred.shape}, axis={axis}")
+        raise ShapeError(
+            "Arguments `y_true` and `y_pred` must have the same shape up to the class axis of "
+            f"`y_pred`: y_true.shape={y_true.shape}, y_pred.shape={y_pred.shape}, axis={axis}"
+        )
     if ignore_class is None:
         return _label_crossentropy(y_true, y_pred, from_logits, axis)
     valid = y_true != ignore_class
-    values = _label_crossentropy(jnp.where(valid, y_true, 0), jnp.where(jnp.expand_dims(valid, axis), y_pred, 0),
-                                 from_logits, axis)
+    values = _label_crossentropy(
+        jnp.where(valid, y_true, 0),
+        jnp.where(jnp.expand_dims(valid, axis), y_pred, 0),
+        from_logits,
+        axis,
+    )
     return jnp.where(valid, values, 0)
 
 
 def _squeeze_labels(y_true, y_pred, axis):
     if y_pred.ndim < 1:
-        raise ValueError(f"Argument `y_pred` must be at least rank 1. Received: y_pred.shape={y_pred.shape}")
+        raise ValueError(
+            f"Argument `y_pred` must be at least rank 1. Received: y_pred.shape={y_pred.shape}"
+        )
     if not -y_pred.ndim <= axis < y_pred.ndim:
-        raise ValueError(f"Argument `axis` must be an axis of `y_pred`. Received: axis={axis}, "
-                         f"y_pred.shape={y_pred.shape}")
-    return (jnp.squeeze(y_true, axis) if y_true.ndim == y_pred.ndim and y_true.shape[axis] == 1 else y_true), y_pred
+        raise ValueError(
+            f"Argument `axis` must be an axis of `y_pred`. Received: axis={axis}, "
+            f"y_pred.shape={y_pred.shape}"
+        )
+    return (
+        jnp.squeeze(y_true, axis)
+        if y_true.ndim == y_pred.ndim and y_true.shape[axis] == 1
+        else y_true
+    ), y_pred
 
 
 def _label_crossentropy(labels, y_pred, from_logits, axis):
@@ -185,7 +225,11 @@ def _label_crossentropy(labels, y_pred, from_logits, axis):
 
 def _not_ignored(y_true, values, ignore_class=None, axis=-1, **_):
     """The mask of the labels that count."""
-    return None if ignore_class is None else (jnp.asarray(y_true) != ignore_class).reshape(values.shape)
+    return (
+        None
+        if ignore_class is None
+        else (jnp.asarray(y_true) != ignore_class).reshape(values.shape)
+    )
 
 
 sparse_categorical_crossentropy.output_mask = _not_ignored
@@ -193,20 +237,25 @@ sparse_categorical_crossentropy.output_mask = _not_ignored
 
 @comparison("keras.losses.categorical_generalized_cross_entropy")
 def categorical_generalized_cross_entropy(y_true, y_pred, q):
-    """(1 - p^q) / q of the probability p of the right class, for integer labels; robust against wrong labels.
+    """(1 - p^q) / q of the probability p of the right class, for integer labels; robust against
+    wrong labels.
 
     Args:
-        q: in (0, 1); near 0 it is the cross-entropy, at 1 the absolute error. (Zhang, Sabuncu 2018, arXiv:1805.07836)
+        q: in (0, 1); near 0 it is the cross-entropy, at 1 the absolute error. (Zhang, Sabuncu 2018,
+            arXiv:1805.07836)
 
     >>> print(categorical_generalized_cross_entropy([1], [[0.75, 0.25]], 0.5))
     [1.]
     """
     y_pred = jnp.asarray(y_pred)
-    one_hot = jax.nn.one_hot(jnp.asarray(y_true).astype("int32"), y_pred.shape[-1], dtype=y_pred.dtype)
+    one_hot = jax.nn.one_hot(
+        jnp.asarray(y_true).astype("int32"), y_pred.shape[-1], dtype=y_pred.dtype
+    )
     return (1 - jnp.power(jnp.sum(y_pred * one_hot, axis=-1), q)) / q
 
 
 # ---------------------------------------------------------------- classes
+
 
 @record("keras.losses", arguments="from_logits, label_smoothing, axis, reduction, name, dtype")
 class BinaryCrossentropy(LossFunctionWrapper):
@@ -223,8 +272,11 @@ class BinaryCrossentropy(LossFunctionWrapper):
     fn = staticmethod(binary_crossentropy)
 
 
-@record("keras.losses", arguments="apply_class_balancing, alpha, gamma, from_logits, label_smoothing, axis, reduction, "
-                                  "name, dtype")
+@record(
+    "keras.losses",
+    arguments="apply_class_balancing, alpha, gamma, from_logits, label_smoothing, axis, reduction, "
+    "name, dtype",
+)
 class BinaryFocalCrossentropy(BinaryCrossentropy):
     """Loss of `binary_focal_crossentropy`.
 
@@ -254,7 +306,10 @@ class CategoricalCrossentropy(LossFunctionWrapper):
     fn = staticmethod(categorical_crossentropy)
 
 
-@record("keras.losses", arguments="alpha, gamma, from_logits, label_smoothing, axis, reduction, name, dtype")
+@record(
+    "keras.losses",
+    arguments="alpha, gamma, from_logits, label_smoothing, axis, reduction, name, dtype",
+)
 class CategoricalFocalCrossentropy(CategoricalCrossentropy):
     """Loss of `categorical_focal_crossentropy`.
 

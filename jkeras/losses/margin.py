@@ -43,7 +43,8 @@ def squared_hinge(y_true, y_pred):
 
 @comparison("keras.metrics.categorical_hinge", "keras.losses.categorical_hinge")
 def categorical_hinge(y_true, y_pred):
-    """max(0, 1 + the highest wrong score - the right score) over the last axis, for one-hot targets.
+    """max(0, 1 + the highest wrong score - the right score) over the last axis, for one-hot
+    targets.
 
     >>> print(categorical_hinge([[0.0, 1.0]], [[0.5, 0.25]]))
     [1.25]
@@ -55,7 +56,8 @@ def categorical_hinge(y_true, y_pred):
 
 @comparison("keras.metrics.kl_divergence", "keras.losses.kl_divergence")
 def kl_divergence(y_true, y_pred):
-    """Kullback-Leibler divergence: sum over the last axis of y_true log(y_true / y_pred), both kept in [epsilon, 1].
+    """Kullback-Leibler divergence: sum over the last axis of y_true log(y_true / y_pred), both kept
+    in [epsilon, 1].
 
     >>> print(kl_divergence([[0.5, 0.5]], [[0.5, 0.5]]))
     [0.]
@@ -66,16 +68,20 @@ def kl_divergence(y_true, y_pred):
 
 @comparison("keras.metrics.poisson", "keras.losses.poisson")
 def poisson(y_true, y_pred):
-    """Mean over the last axis of y_pred - y_true log(y_pred), the Poisson log-likelihood up to a constant.
+    """Mean over the last axis of y_pred - y_true log(y_pred), the Poisson log-likelihood up to a
+    constant.
 
     >>> print(poisson([[0.0, 0.0]], [[1.0, 3.0]]))
     [2.]
     """
     y_true, y_pred = arrays(y_true, y_pred)
-    return jnp.mean(y_pred - y_true * jnp.log(y_pred + jnp.asarray(epsilon(), y_pred.dtype)), axis=-1)
+    return jnp.mean(
+        y_pred - y_true * jnp.log(y_pred + jnp.asarray(epsilon(), y_pred.dtype)), axis=-1
+    )
 
 
 # ---------------------------------------------------------------- classes
+
 
 @record("keras.losses", arguments="reduction, name, dtype")
 class Hinge(LossFunctionWrapper):

@@ -1,4 +1,6 @@
-"""From values per sample to a loss: ranks matched, masks turned into weights, weights applied, then one number."""
+"""From values per sample to a loss: ranks matched, masks turned into weights, weights applied, then
+one number.
+"""
 
 import jax.numpy as jnp
 
@@ -14,7 +16,8 @@ REDUCTIONS = ("sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "
 def comparison(*names):
     """Decorator: a public function of targets and predictions, which also takes KerasTensors.
 
-    In a file a graph holds it under our own module, since the class of that name in Keras's is the loss object.
+    In a file a graph holds it under our own module, since the class of that name in Keras's is the
+    loss object.
     """
     return op("jkeras.losses", *names, inputs=2)
 
@@ -26,7 +29,9 @@ def standardize_reduction(reduction):
 
 
 def mask_beside(x):
-    """The mask that travels beside an array, known to the run that is going on or set on the array; else None."""
+    """The mask that travels beside an array, known to the run that is going on or set on the array;
+    else None.
+    """
     run = current()
     return getattr(x, "_keras_mask", None) if run is None else run.mask_of(x)
 
@@ -34,7 +39,8 @@ def mask_beside(x):
 def squeeze_or_expand_to_same_rank(a, b, expand_rank_1=True):
     """Two arrays whose ranks differ by one made equal in rank by a last axis of size 1.
 
-    The larger one loses that axis; but if the smaller one has only the batch axis, it gains one (`expand_rank_1`).
+    The larger one loses that axis; but if the smaller one has only the batch axis, it gains one
+    (`expand_rank_1`).
 
     >>> [x.shape for x in squeeze_or_expand_to_same_rank(jnp.ones((4, 1)), jnp.ones((4,)))]
     [(4, 1), (4, 1)]
@@ -56,8 +62,14 @@ def pair(y_true, y_pred):
     try:
         jnp.broadcast_shapes(y_true.shape, y_pred.shape)
     except ValueError:
-        raise ShapeError(explain("Comparing `y_true` and `y_pred`", "shapes that fit", f"y_true.shape={y_true.shape} "
-                                 f"and y_pred.shape={y_pred.shape}", "give one target for each output")) from None
+        raise ShapeError(
+            explain(
+                "Comparing `y_true` and `y_pred`",
+                "shapes that fit",
+                f"y_true.shape={y_true.shape} and y_pred.shape={y_pred.shape}",
+                "give one target for each output",
+            )
+        ) from None
     return y_true, y_pred
 
 
@@ -66,8 +78,10 @@ def same_shape(y_true, y_pred):
     y_pred = jnp.asarray(y_pred)
     y_true = jnp.asarray(y_true, y_pred.dtype)
     if y_true.shape != y_pred.shape:
-        raise ShapeError(f"Arguments `y_true` and `y_pred` must have the same shape. Received: "
-                         f"y_true.shape={y_true.shape}, y_pred.shape={y_pred.shape}")
+        raise ShapeError(
+            f"Arguments `y_true` and `y_pred` must have the same shape. Received: "
+            f"y_true.shape={y_true.shape}, y_pred.shape={y_pred.shape}"
+        )
     return y_true, y_pred
 
 
@@ -91,7 +105,9 @@ def apply_mask(sample_weight, mask, dtype, reduction="sum"):
         weight = jnp.where(mask.astype(bool), scale, 0)
     if sample_weight is None:
         return weight
-    weight, sample_weight = squeeze_or_expand_to_same_rank(weight, jnp.asarray(sample_weight, dtype))
+    weight, sample_weight = squeeze_or_expand_to_same_rank(
+        weight, jnp.asarray(sample_weight, dtype)
+    )
     return weight * sample_weight
 
 
@@ -103,18 +119,23 @@ def reduce_values(values, sample_weight=None, reduction="sum_over_batch_size"):
     if reduction == "sum":
         return total
     weighted = reduction == "mean_with_sample_weight" and sample_weight is not None
-    return divide_no_nan(total, (jnp.sum(sample_weight) if weighted else jnp.asarray(values.size)).astype(total.dtype))
+    return divide_no_nan(
+        total,
+        (jnp.sum(sample_weight) if weighted else jnp.asarray(values.size)).astype(total.dtype),
+    )
 
 
-def reduce_weighted_values(values, sample_weight=None, mask=None, reduction="sum_over_batch_size", dtype=None):
+def reduce_weighted_values(
+    values, sample_weight=None, mask=None, reduction="sum_over_batch_size", dtype=None
+):
     """The loss of values per sample.
 
     Args:
         values: array (batch, …).
         sample_weight: weights that broadcast to `values`, up to a last axis of size 1.
         mask: entries that are False do not count.
-        reduction: "sum_over_batch_size" or "mean": sum / number of values; "sum"; "mean_with_sample_weight":
-            sum / sum of weights; "none" or None: the weighted values.
+        reduction: "sum_over_batch_size" or "mean": sum / number of values; "sum";
+            "mean_with_sample_weight": sum / sum of weights; "none" or None: the weighted values.
         dtype: of the computation.
 
     >>> print(reduce_weighted_values([1.0, 3.0, 5.0], mask=[True, True, False]))
@@ -132,6 +153,7 @@ def reduce_weighted_values(values, sample_weight=None, mask=None, reduction="sum
 
     def reduced(rows, values, mask, weight=None):
         return _reduced(values, weight, mask & beside(rows, mask), reduction)
+
     return over_real_rows(reduced, rows, values, mask, *([] if weight is None else [weight]))
 
 

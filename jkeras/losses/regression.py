@@ -1,4 +1,6 @@
-"""Losses between numbers: squared, absolute, relative, logarithmic and robust errors; cosine similarity."""
+"""Losses between numbers: squared, absolute, relative, logarithmic and robust errors; cosine
+similarity.
+"""
 
 import jax
 import jax.numpy as jnp
@@ -10,9 +12,13 @@ from jkeras.losses.reduction import comparison, pair
 
 
 def normalize(x, axis=-1):
-    """x divided by its Euclidean norm along an axis; a zero vector stays zero, a number is a vector of one."""
+    """x divided by its Euclidean norm along an axis; a zero vector stays zero, a number is a vector
+    of one.
+    """
     x = jnp.atleast_1d(x)
-    return x * jnp.minimum(jax.lax.rsqrt(jnp.sum(jnp.square(x), axis=axis, keepdims=True)), 1 / epsilon())
+    return x * jnp.minimum(
+        jax.lax.rsqrt(jnp.sum(jnp.square(x), axis=axis, keepdims=True)), 1 / epsilon()
+    )
 
 
 @comparison("keras.metrics.mean_squared_error", "keras.losses.mean_squared_error")
@@ -37,7 +43,9 @@ def mean_absolute_error(y_true, y_pred):
     return jnp.mean(jnp.abs(y_true - y_pred), axis=-1)
 
 
-@comparison("keras.metrics.mean_absolute_percentage_error", "keras.losses.mean_absolute_percentage_error")
+@comparison(
+    "keras.metrics.mean_absolute_percentage_error", "keras.losses.mean_absolute_percentage_error"
+)
 def mean_absolute_percentage_error(y_true, y_pred):
     """100 times the mean over the last axis of |y_true - y_pred| / max(|y_true|, epsilon).
 
@@ -49,20 +57,25 @@ def mean_absolute_percentage_error(y_true, y_pred):
     return 100 * jnp.mean(jnp.abs((y_true - y_pred) / scale), axis=-1)
 
 
-@comparison("keras.metrics.mean_squared_logarithmic_error", "keras.losses.mean_squared_logarithmic_error")
+@comparison(
+    "keras.metrics.mean_squared_logarithmic_error", "keras.losses.mean_squared_logarithmic_error"
+)
 def mean_squared_logarithmic_error(y_true, y_pred):
     """Mean over the last axis of (log(1 + y_true) - log(1 + y_pred))^2; negative values count as 0.
 
     >>> print(mean_squared_logarithmic_error([[0.0, 3.0]], [[0.0, 3.0]]))
     [0.]
     """
-    y_true, y_pred = (jnp.log(jnp.maximum(y, jnp.asarray(epsilon())) + 1) for y in pair(y_true, y_pred))
+    y_true, y_pred = (
+        jnp.log(jnp.maximum(y, jnp.asarray(epsilon())) + 1) for y in pair(y_true, y_pred)
+    )
     return jnp.mean(jnp.square(y_pred - y_true), axis=-1)
 
 
 @comparison("keras.losses.huber", "keras.metrics.huber")
 def huber(y_true, y_pred, delta=1.0):
-    """Mean over the last axis of e^2 / 2 where |e| <= delta, else delta |e| - delta^2 / 2, of the error e.
+    """Mean over the last axis of e^2 / 2 where |e| <= delta, else delta |e| - delta^2 / 2, of the
+    error e.
 
     Args:
         delta: where the loss goes over from quadratic to linear. (Huber 1964)
@@ -73,7 +86,10 @@ def huber(y_true, y_pred, delta=1.0):
     y_true, y_pred = pair(y_true, y_pred)
     delta, error = jnp.asarray(delta, y_pred.dtype), y_pred - y_true
     size = jnp.abs(error)
-    return jnp.mean(jnp.where(size <= delta, 0.5 * jnp.square(error), delta * size - 0.5 * jnp.square(delta)), axis=-1)
+    return jnp.mean(
+        jnp.where(size <= delta, 0.5 * jnp.square(error), delta * size - 0.5 * jnp.square(delta)),
+        axis=-1,
+    )
 
 
 @comparison("keras.losses.log_cosh", "keras.metrics.log_cosh")
@@ -85,12 +101,15 @@ def log_cosh(y_true, y_pred):
     """
     y_true, y_pred = pair(y_true, y_pred)
     error = y_pred - y_true
-    return jnp.mean(error + jax.nn.softplus(-2 * error) - jnp.log(jnp.asarray(2, y_pred.dtype)), axis=-1)
+    return jnp.mean(
+        error + jax.nn.softplus(-2 * error) - jnp.log(jnp.asarray(2, y_pred.dtype)), axis=-1
+    )
 
 
 @comparison("keras.losses.cosine_similarity")
 def cosine_similarity(y_true, y_pred, axis: Any = -1):
-    """Minus the cosine of the angle between two vectors: -1 for equal directions, 0 where one of them is zero.
+    """Minus the cosine of the angle between two vectors: -1 for equal directions, 0 where one of
+    them is zero.
 
     Args:
         axis: along which the vectors lie; it is summed away.
@@ -103,6 +122,7 @@ def cosine_similarity(y_true, y_pred, axis: Any = -1):
 
 
 # ---------------------------------------------------------------- classes
+
 
 @record("keras.losses", arguments="reduction, name, dtype")
 class MeanSquaredError(LossFunctionWrapper):

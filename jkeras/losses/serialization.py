@@ -5,14 +5,31 @@ from jkeras.core.registry import public
 from jkeras.losses.base import LossFunctionWrapper
 from jkeras.losses.crossentropy import binary_crossentropy
 from jkeras.losses.margin import kl_divergence
-from jkeras.losses.regression import (mean_absolute_error, mean_absolute_percentage_error, mean_squared_error,
-                                      mean_squared_logarithmic_error)
+from jkeras.losses.regression import (
+    mean_absolute_error,
+    mean_absolute_percentage_error,
+    mean_squared_error,
+    mean_squared_logarithmic_error,
+)
 
-_short = {"bce": binary_crossentropy, "kld": kl_divergence, "mae": mean_absolute_error, "mse": mean_squared_error,
-          "mape": mean_absolute_percentage_error, "msle": mean_squared_logarithmic_error}
-_family = Family("losses", "loss", {"LossFunctionWrapper": LossFunctionWrapper, **_short,
-                                    **{name.upper(): function for name, function in _short.items()}},
-                 spellings=lambda name, thing: (name,))
+_short = {
+    "bce": binary_crossentropy,
+    "kld": kl_divergence,
+    "mae": mean_absolute_error,
+    "mse": mean_squared_error,
+    "mape": mean_absolute_percentage_error,
+    "msle": mean_squared_logarithmic_error,
+}
+_family = Family(
+    "losses",
+    "loss",
+    {
+        "LossFunctionWrapper": LossFunctionWrapper,
+        **_short,
+        **{name.upper(): function for name, function in _short.items()},
+    },
+    spellings=lambda name, thing: (name,),
+)
 
 
 @public("keras.losses.get")
@@ -20,7 +37,8 @@ def get(identifier):
     """The loss that a name, config, class or function stands for; None for None.
 
     Args:
-        identifier: "mse", "mean_squared_error" (functions), "MeanSquaredError" (an object), a config, a callable.
+        identifier: "mse", "mean_squared_error" (functions), "MeanSquaredError" (an object), a
+            config, a callable.
 
     >>> get("mse").__name__, get("Huber").name
     ('mean_squared_error', 'huber_loss')

@@ -16,14 +16,16 @@ def _axes(axis):
 
 @comparison("keras.losses.dice")
 def dice(y_true, y_pred, axis=None):
-    """1 - 2 |true and predicted| / (|true| + |predicted|), with |.| a sum over `axis` (all axes by default).
+    """1 - 2 |true and predicted| / (|true| + |predicted|), with |.| a sum over `axis` (all axes by
+    default).
 
     >>> print(dice([[1.0, 0.0]], [[1.0, 0.0]]).round(3))
     0.0
     """
     y_true, y_pred = arrays(y_true, y_pred)
     axis = _axes(axis)
-    both, sizes = jnp.sum(y_true * y_pred, axis=axis), jnp.sum(y_true, axis=axis) + jnp.sum(y_pred, axis=axis)
+    both = jnp.sum(y_true * y_pred, axis=axis)
+    sizes = jnp.sum(y_true, axis=axis) + jnp.sum(y_pred, axis=axis)
     return 1 - 2 * both / (sizes + epsilon())
 
 
@@ -41,17 +43,28 @@ def tversky(y_true, y_pred, alpha=0.5, beta=0.5, axis=None):
     y_true, y_pred = arrays(y_true, y_pred)
     axis = _axes(axis)
     both = jnp.sum(y_true * y_pred, axis=axis)
-    only_true, only_pred = jnp.sum((1 - y_pred) * y_true, axis=axis), jnp.sum(y_pred * (1 - y_true), axis=axis)
+    only_true = jnp.sum((1 - y_pred) * y_true, axis=axis)
+    only_pred = jnp.sum(y_pred * (1 - y_true), axis=axis)
     return 1 - both / (both + only_true * alpha + only_pred * beta + epsilon())
 
 
 @comparison("keras.losses.circle")
-def circle(y_true, y_pred, ref_labels=None, ref_embeddings=None, remove_diagonal=True, gamma: float = 80, margin=0.4):
-    """Circle loss of normalized embeddings: (batch,), (batch, d) -> (batch,); pairs of one class are drawn together.
+def circle(
+    y_true,
+    y_pred,
+    ref_labels=None,
+    ref_embeddings=None,
+    remove_diagonal=True,
+    gamma: float = 80,
+    margin=0.4,
+):
+    """Circle loss of normalized embeddings: (batch,), (batch, d) -> (batch,); pairs of one class
+    are drawn together.
 
     Args:
         y_true: integer labels.
-        ref_labels, ref_embeddings: what each embedding is compared with; the batch itself by default.
+        ref_labels, ref_embeddings: what each embedding is compared with; the batch itself by
+            default.
         remove_diagonal: leave out the pair of an embedding with itself.
         gamma: scale.
         margin: how far similar pairs may lie apart. (Sun et al. 2020, arXiv:2002.10857)
@@ -61,7 +74,9 @@ def circle(y_true, y_pred, ref_labels=None, ref_embeddings=None, remove_diagonal
     """
     y_pred, labels = jnp.asarray(y_pred), jnp.asarray(y_true).astype("int32").reshape(-1)
     others = y_pred if ref_embeddings is None else jnp.asarray(ref_embeddings)
-    other_labels = labels if ref_labels is None else jnp.asarray(ref_labels).astype("int32").reshape(-1)
+    other_labels = (
+        labels if ref_labels is None else jnp.asarray(ref_labels).astype("int32").reshape(-1)
+    )
     distance = jnp.maximum(1 - y_pred @ others.T, 0)  # (batch, refs)
     same = labels[:, None] == other_labels[None]
     positive = same & ~jnp.eye(*same.shape, dtype=bool) if remove_diagonal else same
@@ -81,7 +96,8 @@ circle.output_mask = _positive
 
 @comparison("keras.losses.ctc")
 def ctc(y_true, y_pred):
-    """Connectionist temporal classification: -log probability of a label sequence under logits without alignment.
+    """Connectionist temporal classification: -log probability of a label sequence under logits
+    without alignment.
 
     Args:
         y_true: integers (batch, length); 0 is padding, and the blank.
@@ -94,19 +110,30 @@ def ctc(y_true, y_pred):
 
     y_true, y_pred = jnp.asarray(y_true), jnp.asarray(y_pred)
     if y_true.ndim != 2:
-        raise ValueError("Targets `y_true` are expected to be a tensor of shape `(batch_size, max_length)` in integer "
-                         f"format. Received: y_true.shape={y_true.shape}")
+        raise ValueError(
+            "Targets `y_true` are expected to be a tensor of shape `(batch_size, max_length)` in "
+            f"integer format. Received: y_true.shape={y_true.shape}"
+        )
     if y_pred.ndim != 3:
-        raise ValueError("Logits `y_pred` are expected to be a tensor of shape `(batch_size, max_length, num_classes)`."
-                         f" Received: y_pred.shape={y_pred.shape}")
+        raise ValueError(
+            "Logits `y_pred` are expected to be a tensor of shape `(batch_size, max_length, "
+            f"num_classes)`. Received: y_pred.shape={y_pred.shape}"
+        )
     logits = y_pred.astype(jnp.promote_types(y_pred.dtype, "float32"))
     length = jnp.sum(y_true != 0, axis=-1)
     padding = (jnp.arange(y_true.shape[1])[None] >= length[:, None]).astype(logits.dtype)
-    return optax.ctc_loss(logits, jnp.zeros(logits.shape[:2], logits.dtype), y_true.astype("int32"), padding,
-                          blank_id=0, log_epsilon=-1e5)
+    return optax.ctc_loss(
+        logits,
+        jnp.zeros(logits.shape[:2], logits.dtype),
+        y_true.astype("int32"),
+        padding,
+        blank_id=0,
+        log_epsilon=-1e5,
+    )
 
 
 # ---------------------------------------------------------------- classes
+
 
 @record("keras.losses", arguments="reduction, name, axis, dtype")
 class Dice(LossFunctionWrapper):

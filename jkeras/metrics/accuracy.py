@@ -1,4 +1,6 @@
-"""Accuracies: how often predictions equal labels, exactly, by threshold, by highest score, among the k highest."""
+"""Accuracies: how often predictions equal labels, exactly, by threshold, by highest score, among
+the k highest.
+"""
 
 import jax.numpy as jnp
 
@@ -31,7 +33,9 @@ def binary_accuracy(y_true, y_pred, threshold=0.5):
 
 
 def _hits(labels, y_pred):
-    """1 where the highest score is at the label: labels (batch, …) or (batch, …, 1), scores (batch, …, classes)."""
+    """1 where the highest score is at the label: labels (batch, …) or (batch, …, 1), scores (batch,
+    …, classes).
+    """
     shape = labels.shape
     if labels.ndim == y_pred.ndim and shape[-1] == 1:
         labels = labels[..., 0]
@@ -40,7 +44,8 @@ def _hits(labels, y_pred):
 
 @comparison("keras.metrics.categorical_accuracy")
 def categorical_accuracy(y_true, y_pred):
-    """1 where the highest score is at the highest target, else 0: (batch, …, classes) twice -> (batch, …).
+    """1 where the highest score is at the highest target, else 0: (batch, …, classes) twice ->
+    (batch, …).
 
     >>> print(categorical_accuracy([[0, 1], [1, 0]], [[0.2, 0.8], [0.3, 0.7]]))
     [1. 0.]
@@ -50,7 +55,8 @@ def categorical_accuracy(y_true, y_pred):
 
 @comparison("keras.metrics.sparse_categorical_accuracy")
 def sparse_categorical_accuracy(y_true, y_pred):
-    """1 where the highest score is at the integer label, else 0: (batch, …), (batch, …, classes) -> (batch, …).
+    """1 where the highest score is at the integer label, else 0: (batch, …), (batch, …, classes) ->
+    (batch, …).
 
     >>> print(sparse_categorical_accuracy([1, 0], [[0.2, 0.8], [0.3, 0.7]]))
     [1. 0.]
@@ -60,7 +66,9 @@ def sparse_categorical_accuracy(y_true, y_pred):
 
 
 def _among_top(labels, y_pred, k):
-    """1 where fewer than k scores are higher than the label's: labels (batch, …), scores (batch, …, classes)."""
+    """1 where fewer than k scores are higher than the label's: labels (batch, …), scores (batch, …,
+    classes).
+    """
     flat = y_pred.reshape(-1, y_pred.shape[-1])
     score = jnp.take_along_axis(flat, labels.reshape(-1)[:, None], axis=-1)
     score = jnp.where(jnp.isnan(score), -jnp.inf, score)
@@ -69,7 +77,8 @@ def _among_top(labels, y_pred, k):
 
 @comparison("keras.metrics.top_k_categorical_accuracy")
 def top_k_categorical_accuracy(y_true, y_pred, k=5):
-    """1 where the highest target is among the k highest scores, else 0: (batch, …, classes) twice -> (batch, …).
+    """1 where the highest target is among the k highest scores, else 0: (batch, …, classes) twice
+    -> (batch, …).
 
     >>> print(top_k_categorical_accuracy([[0, 0, 1]], [[0.1, 0.7, 0.2]], k=2))
     [1.]
@@ -79,7 +88,8 @@ def top_k_categorical_accuracy(y_true, y_pred, k=5):
 
 @comparison("keras.metrics.sparse_top_k_categorical_accuracy")
 def sparse_top_k_categorical_accuracy(y_true, y_pred, k=5, from_sorted_ids=False):
-    """1 where the integer label is among the k highest scores, else 0: (batch, …), (batch, …, classes) -> (batch, …).
+    """1 where the integer label is among the k highest scores, else 0: (batch, …), (batch, …,
+    classes) -> (batch, …).
 
     Args:
         from_sorted_ids: `y_pred` holds class numbers, best first, instead of scores.
@@ -91,10 +101,13 @@ def sparse_top_k_categorical_accuracy(y_true, y_pred, k=5, from_sorted_ids=False
     if not from_sorted_ids:
         return _among_top(y_true.astype("int32"), y_pred, k)
     best = y_pred.reshape(-1, y_pred.shape[-1])[:, :k]
-    return jnp.any(y_true.reshape(-1)[:, None] == best, axis=1).astype(floatx()).reshape(y_true.shape)
+    return (
+        jnp.any(y_true.reshape(-1)[:, None] == best, axis=1).astype(floatx()).reshape(y_true.shape)
+    )
 
 
 # ---------------------------------------------------------------- classes
+
 
 @record("keras.metrics", arguments="name, dtype")
 class Accuracy(MeanMetricWrapper):

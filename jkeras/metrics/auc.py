@@ -8,10 +8,22 @@ from jkeras.core.record import Any, record
 from jkeras.core.settings import epsilon, floatx
 from jkeras.losses.reduction import divide_no_nan
 from jkeras.metrics.base import Accumulator, StateSpec
-from jkeras.metrics.confusion import ALL, are_even, confusion, even_thresholds, precision, recall, weight_of_rows
+from jkeras.metrics.confusion import (
+    ALL,
+    are_even,
+    confusion,
+    even_thresholds,
+    precision,
+    recall,
+    weight_of_rows,
+)
 
 CURVES, METHODS = ("ROC", "PR", "PRGAIN"), ("interpolation", "majoring", "minoring")
-HEIGHTS = {"interpolation": lambda a, b: (a + b) / 2, "majoring": jnp.maximum, "minoring": jnp.minimum}
+HEIGHTS = {
+    "interpolation": lambda a, b: (a + b) / 2,
+    "majoring": jnp.maximum,
+    "minoring": jnp.minimum,
+}
 
 
 def _one_of(noun, value, allowed):
@@ -19,21 +31,26 @@ def _one_of(noun, value, allowed):
     for name in allowed:
         if value in (name, name.lower(), name.capitalize() if noun != "curve" else name):
             return name
-    raise ValueError(f'Invalid AUC {noun} value: "{value}". Expected one of {list(allowed)}.'
-                     f'{suggestion(value, allowed)}')
+    raise ValueError(
+        f'Invalid AUC {noun} value: "{value}". Expected one of {list(allowed)}.'
+        f"{suggestion(value, allowed)}"
+    )
 
 
-@record("keras.metrics", arguments="num_thresholds, curve, summation_method, name, dtype, thresholds, multi_label, "
-                                   "num_labels, label_weights, from_logits")
+@record(
+    "keras.metrics",
+    arguments="num_thresholds, curve, summation_method, name, dtype, thresholds, multi_label, "
+    "num_labels, label_weights, from_logits",
+)
 class AUC(Accumulator):
     """The area under a curve of rates over thresholds, as a Riemann sum.
 
     Args:
         num_thresholds: how many, evenly in [0, 1].
-        curve: "ROC" (recall over false positive rate), "PR" (precision over recall) or "PRGAIN" (precision gain over
-            recall gain; Flach, Kull 2015).
-        summation_method: "interpolation" (trapezoids; for "PR" the precision is interpolated by Davis, Goadrich 2006),
-            "minoring" or "majoring" (the lower or higher end).
+        curve: "ROC" (recall over false positive rate), "PR" (precision over recall) or "PRGAIN"
+            (precision gain over recall gain; Flach, Kull 2015).
+        summation_method: "interpolation" (trapezoids; for "PR" the precision is interpolated by
+            Davis, Goadrich 2006), "minoring" or "majoring" (the lower or higher end).
         thresholds: these in (0, 1) instead of even ones.
         multi_label: an area for each label, averaged.
         num_labels: with `multi_label`, to know the variables before the first batch.
@@ -62,8 +79,10 @@ class AUC(Accumulator):
             inner = sorted(self.thresholds)
             self.num_thresholds = len(inner) + 2
         elif self.num_thresholds <= 1:
-            raise ValueError("Argument `num_thresholds` must be an integer > 1. Received: "
-                             f"num_thresholds={self.num_thresholds}")
+            raise ValueError(
+                "Argument `num_thresholds` must be an integer > 1. Received: "
+                f"num_thresholds={self.num_thresholds}"
+            )
         else:
             inner = even_thresholds(self.num_thresholds)[1:-1]
         self._even = self.thresholds is None or are_even([0, *inner, 1])
@@ -77,8 +96,10 @@ class AUC(Accumulator):
         shape = (self.num_thresholds,)
         if self.multi_label:
             if y_pred is not None and jnp.ndim(y_pred) != 2:
-                raise ValueError("`y_pred` must have rank 2 when `multi_label=True`. Received: "
-                                 f"y_pred.shape={jnp.shape(y_pred)}")
+                raise ValueError(
+                    "`y_pred` must have rank 2 when `multi_label=True`. Received: "
+                    f"y_pred.shape={jnp.shape(y_pred)}"
+                )
             labels = self.num_labels or (None if y_pred is None else jnp.shape(y_pred)[1])
             shape = (self.num_thresholds, labels)
         return {} if None in shape else {name: StateSpec(shape) for name in ALL}
@@ -90,8 +111,15 @@ class AUC(Accumulator):
     def measure(self, y_true, y_pred, sample_weight=None):
         """The counts of this batch."""
         y_pred = jax.nn.sigmoid(jnp.asarray(y_pred)) if self.from_logits else y_pred
-        return confusion(y_true, y_pred, self.thresholds, even=self._even, sample_weight=sample_weight,
-                         multi_label=self.multi_label, label_weights=None if self.multi_label else self.label_weights)
+        return confusion(
+            y_true,
+            y_pred,
+            self.thresholds,
+            even=self._even,
+            sample_weight=sample_weight,
+            multi_label=self.multi_label,
+            label_weights=None if self.multi_label else self.label_weights,
+        )
 
     def result_of(self, state):
         """The area."""
@@ -101,8 +129,11 @@ class AUC(Accumulator):
             x, y = _gains(state)
         else:
             negatives = state["false_positives"] + state["true_negatives"]
-            x, y = ((divide_no_nan(state["false_positives"], negatives), recall(state)) if self.curve == "ROC"
-                    else (recall(state), precision(state)))
+            x, y = (
+                (divide_no_nan(state["false_positives"], negatives), recall(state))
+                if self.curve == "ROC"
+                else (recall(state), precision(state))
+            )
         return self._over_labels((x[:-1] - x[1:]) * HEIGHTS[self.summation_method](y[:-1], y[1:]))
 
     def _over_labels(self, terms):
@@ -116,7 +147,9 @@ class AUC(Accumulator):
         return divide_no_nan(jnp.sum(areas * weights), jnp.sum(weights))
 
     def interpolate_pr_auc(self):
-        """The area under the precision-recall curve with interpolated precision (Davis, Goadrich 2006)."""
+        """The area under the precision-recall curve with interpolated precision (Davis, Goadrich
+        2006).
+        """
         return self._over_labels(_interpolated_precision_recall(self._read()))
 
     def field_config(self):
@@ -128,7 +161,9 @@ class AUC(Accumulator):
 
 
 def _interpolated_precision_recall(state):
-    """Terms of the area: between two thresholds true positives grow in proportion to all that is called positive."""
+    """Terms of the area: between two thresholds true positives grow in proportion to all that is
+    called positive.
+    """
     tp, called = state["true_positives"], state["true_positives"] + state["false_positives"]
     more = tp[:-1] - tp[1:]
     slope = divide_no_nan(more, jnp.maximum(called[:-1] - called[1:], 0))

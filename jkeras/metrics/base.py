@@ -1,8 +1,10 @@
-"""`Metric`: a pure state machine (init, update, result_of, merge) and the object with variables that Keras users hold.
+"""`Metric`: a pure state machine (init, update, result_of, merge) and the object with variables
+that Keras users hold.
 
-A built-in metric is an `Accumulator`: it names its variables (`state_specs`), measures one batch (`measure`, numbers
-that are added to them) and reads the result off (`result_of`). A metric of yours may be written so, or as in Keras with
-`add_variable`, `update_state` and `result`; then its pure functions come from running those methods on given values.
+A built-in metric is an `Accumulator`: it names its variables (`state_specs`), measures one batch
+(`measure`, numbers that are added to them) and reads the result off (`result_of`). A metric of
+yours may be written so, or as in Keras with `add_variable`, `update_state` and `result`; then its
+pure functions come from running those methods on given values.
 """
 
 import functools
@@ -41,8 +43,8 @@ class Metric(Module, Record):
     """A number that is gathered over batches: `update_state`, `result`, `reset_state`.
 
     The pure form, with states that are plain dicts `{variable name: array}`:
-    `state = m.init()`, `state = m.update(state, y_true, y_pred, sample_weight)`, `m.result_of(state)`,
-    `m.merge(state_a, state_b)`.
+    `state = m.init()`, `state = m.update(state, y_true, y_pred, sample_weight)`,
+    `m.result_of(state)`, `m.merge(state_a, state_b)`.
 
     Args:
         dtype: of the computation and the variables; floatx by default.
@@ -70,8 +72,10 @@ class Metric(Module, Record):
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
-        for pure, method, core, lifted in (("update", "update_state", "_core_update", _lifted_update),
-                                           ("result_of", "result", "_core_result", _lifted_result)):
+        for pure, method, core, lifted in (
+            ("update", "update_state", "_core_update", _lifted_update),
+            ("result_of", "result", "_core_result", _lifted_result),
+        ):
             if pure in cls.__dict__:
                 setattr(cls, core, cls.__dict__[pure])
             elif method in cls.__dict__:
@@ -96,18 +100,24 @@ class Metric(Module, Record):
     # ------------------------------------------------------------ what a metric writes
 
     def state_specs(self, *args, **kwargs):
-        """`{variable name: StateSpec}`; those that follow from the input's shapes are left out without `args`."""
+        """`{variable name: StateSpec}`; those that follow from the input's shapes are left out
+        without `args`.
+        """
         return {}
 
     def update(self, state, *args, **kwargs):
         """The state after one more batch. Pure."""
-        raise NotImplementedError(f"{type(self).__name__} must define `update_state(self, ...)` as in Keras, or "
-                                  "`update(self, state, ...)`.")
+        raise NotImplementedError(
+            f"{type(self).__name__} must define `update_state(self, ...)` as in Keras, or "
+            "`update(self, state, ...)`."
+        )
 
     def result_of(self, state):
         """The metric's value in a state. Pure."""
-        raise NotImplementedError(f"{type(self).__name__} must define `result(self)` as in Keras, or "
-                                  "`result_of(self, state)`.")
+        raise NotImplementedError(
+            f"{type(self).__name__} must define `result(self)` as in Keras, or "
+            "`result_of(self, state)`."
+        )
 
     @property
     def takes_mask(self):
@@ -115,13 +125,24 @@ class Metric(Module, Record):
         return self._core_takes_mask or self._is_lifted()
 
     def merge(self, state, other):
-        """The state of both batches together. Pure. Each variable is joined by its `aggregation`, "sum" by default."""
-        join = {"sum": jnp.add, "mean": lambda a, b: (a + b) / 2, "only_first_replica": lambda a, b: a}
+        """The state of both batches together. Pure. Each variable is joined by its `aggregation`,
+        "sum" by default.
+        """
+        join = {
+            "sum": jnp.add,
+            "mean": lambda a, b: (a + b) / 2,
+            "only_first_replica": lambda a, b: a,
+        }
         merged = {}
         for key, variable in self._named():
             if variable.aggregation not in join:
-                raise ValueError(explain(f"Merging states of metric '{self.name}'", f"aggregation {list(join)}",
-                                         f"'{variable.aggregation}' for variable '{variable.name}'"))
+                raise ValueError(
+                    explain(
+                        f"Merging states of metric '{self.name}'",
+                        f"aggregation {list(join)}",
+                        f"'{variable.aggregation}' for variable '{variable.name}'",
+                    )
+                )
             merged[key] = join[variable.aggregation](state[key], other[key])
         return merged
 
@@ -129,8 +150,8 @@ class Metric(Module, Record):
         """The state before the first batch.
 
         Args:
-            args, kwargs: what `update` will be given, arrays or `jax.ShapeDtypeStruct`s. Only a metric whose variables
-                follow from the shapes of its input needs them.
+            args, kwargs: what `update` will be given, arrays or `jax.ShapeDtypeStruct`s. Only a
+                metric whose variables follow from the shapes of its input needs them.
         """
         if args or kwargs:
             self._build_for(args, kwargs)
@@ -146,15 +167,24 @@ class Metric(Module, Record):
 
         Args:
             initializer: name, object or `(shape, dtype) -> array`; zeros for None.
-            aggregation: how the variables of two replicas are joined: "sum", "mean", "only_first_replica".
+            aggregation: how the variables of two replicas are joined: "sum", "mean",
+                "only_first_replica".
         """
         self._check_super_called()
         if initializer in (None, "zeros"):
             initializer = jnp.zeros
         elif not callable(initializer) or isinstance(initializer, type):
             initializer = families["initializers"].get(initializer)
-        variable = Variable(initializer, standardize_shape(shape), dtype, trainable=False, autocast=False,
-                            aggregation=aggregation, synchronization="on_read", name=name)
+        variable = Variable(
+            initializer,
+            standardize_shape(shape),
+            dtype,
+            trainable=False,
+            autocast=False,
+            aggregation=aggregation,
+            synchronization="on_read",
+            name=name,
+        )
         variable.scope = self.name.replace("/", ">")
         self._own[self._free_key(name or "variable")] = variable
         return variable
@@ -170,7 +200,9 @@ class Metric(Module, Record):
                 setattr(self, spec.attribute or name, variable)
 
     def _build_for(self, args, kwargs):
-        """Makes the variables that follow from the input, by an abstract update for a class in Keras's style."""
+        """Makes the variables that follow from the input, by an abstract update for a class in
+        Keras's style.
+        """
         if not self._is_lifted():
             self._make_variables(*args, **kwargs)
         elif "_traced" not in self.__dict__:
@@ -183,7 +215,9 @@ class Metric(Module, Record):
         return type(self).update is _lifted_update
 
     def _named(self):
-        """(key, variable) of its own variables, then of those of metrics in it; not of layers that it uses."""
+        """(key, variable) of its own variables, then of those of metrics in it; not of layers that
+        it uses.
+        """
         named = list(self._own.items())
         for key, child in self._children.items():
             if isinstance(child, Metric):
@@ -197,7 +231,9 @@ class Metric(Module, Record):
 
     def _check_super_called(self):
         if "name" not in self.__dict__:
-            raise RuntimeError(f"Call `super().__init__()` first in the constructor of {type(self).__name__}.")
+            raise RuntimeError(
+                f"Call `super().__init__()` first in the constructor of {type(self).__name__}."
+            )
 
     # ------------------------------------------------------------ Keras's methods
 
@@ -246,19 +282,24 @@ class Metric(Module, Record):
     def _state_of(self, values):
         keys = [key for key, _ in self._named()]
         if len(values) != len(keys):
-            raise ValueError("Argument `metric_variables` must be a list of tensors corresponding 1:1 to "
-                             f"{type(self).__name__}().variables. Received list with length {len(values)}, but "
-                             f"expected {len(keys)} variables.")
+            raise ValueError(
+                "Argument `metric_variables` must be a list of tensors corresponding 1:1 to "
+                f"{type(self).__name__}().variables. Received list with length {len(values)}, but "
+                f"expected {len(keys)} variables."
+            )
         return {key: jnp.asarray(value) for key, value in zip(keys, values)}
 
     def _in_order(self, state):
-        return [state[key] for key, _ in self._named()]  # a state that came out of jit has its keys sorted
+        # a state that came out of jit has its keys sorted
+        return [state[key] for key, _ in self._named()]
 
     def _read(self):
         return {key: frame.read(variable) for key, variable in self._named()}
 
     def _pure(self, which):
-        """The pure function of Keras's method; compiled where it is a built-in metric with built-in functions."""
+        """The pure function of Keras's method; compiled where it is a built-in metric with built-in
+        functions.
+        """
         core = self._core_update if which == "update" else self._core_result
         if "_compiled" not in self.__dict__:
             known = public_name(type(self)) and self._can_compile()
@@ -274,6 +315,7 @@ class Metric(Module, Record):
 
 # ---------------------------------------------------------------- classes in Keras's style
 
+
 def _run_on(self, state, method):
     """`method(run)` with the metric's variables at a state; then the state."""
     named = self._named()
@@ -284,24 +326,32 @@ def _run_on(self, state, method):
 
 def _lifted_update(self, state, *args, mask=None, **kwargs):
     """The state after one more batch, by the class's `update_state`. Pure."""
+
     def method(run):
         if mask is not None and len(args) > 1:
             run.set_mask(args[1], mask)
         self.update_state(*args, **kwargs)
+
     return _run_on(self, state, method)[1]
 
 
 def _lifted_result(self, state):
     """The metric's value in a state, by the class's `result`. Pure."""
+
     def method(run):
-        return jax.tree_util.tree_map(lambda v: v.value if isinstance(v, Variable) else v, self.result())
+        return jax.tree_util.tree_map(
+            lambda v: v.value if isinstance(v, Variable) else v, self.result()
+        )
+
     return _run_on(self, state, method)[0]
 
 
 # ---------------------------------------------------------------- built-in metrics
 
+
 class Accumulator(Metric):
-    """A metric whose state is a sum over batches: `measure` gives what one batch adds to each variable.
+    """A metric whose state is a sum over batches: `measure` gives what one batch adds to each
+    variable.
 
     >>> class Rows(Accumulator):
     ...     def state_specs(self, *args, **kwargs):
@@ -315,26 +365,43 @@ class Accumulator(Metric):
     """
 
     def weight_of_rows(self, rows, y_true):
-        """Weights for a batch without weights some of whose rows are not real; None if there are none to say so."""
+        """Weights for a batch without weights some of whose rows are not real; None if there are
+        none to say so.
+        """
         return rows.astype("int32")
 
     def measure(self, *args, **kwargs):
         """`{variable name: what this batch adds}`."""
-        raise NotImplementedError(f"{type(self).__name__} must define `measure(self, y_true, y_pred, sample_weight)`.")
+        raise NotImplementedError(
+            f"{type(self).__name__} must define `measure(self, y_true, y_pred, sample_weight)`."
+        )
 
     def update(self, state, *args, **kwargs):
         """The state after one more batch. Pure."""
         added = self.measure(*args, **kwargs)
         missing = [name for name in added if name not in state]
         if missing:
-            raise ValueError(explain(f"Metric '{self.name}'", f"a state with {missing}", f"one with {list(state)}",
-                                     "make it with `metric.init(y_true, y_pred)`"))
+            raise ValueError(
+                explain(
+                    f"Metric '{self.name}'",
+                    f"a state with {missing}",
+                    f"one with {list(state)}",
+                    "make it with `metric.init(y_true, y_pred)`",
+                )
+            )
         for name, value in added.items():
             if jnp.shape(value) != jnp.shape(state[name]):
-                raise ValueError(explain(f"Metric '{self.name}'", f"input that gives `{name}` shape "
-                                         f"{jnp.shape(state[name])}, as before", f"shape {jnp.shape(value)}"))
-        return {name: old + jnp.asarray(added[name], old.dtype) if name in added else old
-                for name, old in state.items()}
+                raise ValueError(
+                    explain(
+                        f"Metric '{self.name}'",
+                        f"input that gives `{name}` shape {jnp.shape(state[name])}, as before",
+                        f"shape {jnp.shape(value)}",
+                    )
+                )
+        return {
+            name: old + jnp.asarray(added[name], old.dtype) if name in added else old
+            for name, old in state.items()
+        }
 
 
 def _as_input(x):
@@ -346,15 +413,25 @@ def _as_input(x):
     return x
 
 
-# ---------------------------------------------------------------- one compiled call for equal metrics
+# ---------------------------------------------------------------- one compiled call for equal
+# metrics
+
 
 class _Snapshot:
     """A metric's hyper-parameters without its variables, as a key."""
 
     def __init__(self, metric):
-        kept = {k: v for k, v in metric.__dict__.items()
-                if k not in ("name", "_own", "_children", "_compiled") and not isinstance(v, Variable)}
-        self.key = (type(metric), floatx(), epsilon(), *((k, _frozen(kept[k])) for k in sorted(kept)))
+        kept = {
+            k: v
+            for k, v in metric.__dict__.items()
+            if k not in ("name", "_own", "_children", "_compiled") and not isinstance(v, Variable)
+        }
+        self.key = (
+            type(metric),
+            floatx(),
+            epsilon(),
+            *((k, _frozen(kept[k])) for k in sorted(kept)),
+        )
         self.metric = object.__new__(type(metric))
         self.metric.__dict__.update(kept, name=metric.name, _own={}, _children={})
 

@@ -1,4 +1,6 @@
-"""Counts of true and false positives and negatives at thresholds, and the metrics that follow from them."""
+"""Counts of true and false positives and negatives at thresholds, and the metrics that follow from
+them.
+"""
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +13,8 @@ from jkeras.core.settings import epsilon, floatx
 from jkeras.losses.reduction import divide_no_nan, squeeze_or_expand_to_same_rank
 from jkeras.metrics.base import Accumulator, StateSpec
 
-NEGATIVE = -1e10  # the score of a class that is not among the k highest; also the threshold below all others
+# the score of a class that is not among the k highest; also the threshold below all others
+NEGATIVE = -1e10
 
 
 def even_thresholds(count):
@@ -21,11 +24,23 @@ def even_thresholds(count):
 
 def are_even(thresholds):
     """Whether thresholds lie evenly from 0 to 1, three at least: then counting needs one pass."""
-    return len(thresholds) > 2 and np.allclose(thresholds, even_thresholds(len(thresholds)), atol=epsilon())
+    return len(thresholds) > 2 and np.allclose(
+        thresholds, even_thresholds(len(thresholds)), atol=epsilon()
+    )
 
 
-def confusion(y_true, y_pred, thresholds, *, even=False, sample_weight=None, top_k=None, class_id=None,
-              multi_label=False, label_weights=None):
+def confusion(
+    y_true,
+    y_pred,
+    thresholds,
+    *,
+    even=False,
+    sample_weight=None,
+    top_k=None,
+    class_id=None,
+    multi_label=False,
+    label_weights=None,
+):
     """Weighted counts of `y_pred > threshold` against labels.
 
     Args:
@@ -38,7 +53,8 @@ def confusion(y_true, y_pred, thresholds, *, even=False, sample_weight=None, top
         multi_label: count each label (last axis of two) for itself.
         label_weights: (labels,), where not `multi_label`.
     Returns:
-        dict of "true_positives", "false_positives", "true_negatives", "false_negatives": (T,), or (T, labels).
+        dict of "true_positives", "false_positives", "true_negatives", "false_negatives": (T,), or
+            (T, labels).
     """
     y_true, y_pred = (jnp.asarray(y, floatx()) for y in (y_true, y_pred))
     y_pred, y_true = squeeze_or_expand_to_same_rank(y_pred, y_true)
@@ -51,65 +67,92 @@ def confusion(y_true, y_pred, thresholds, *, even=False, sample_weight=None, top
         y_pred = y_pred * chosen + NEGATIVE * (1 - chosen)
     if class_id is not None:
         if y_pred.ndim == 1:
-            raise ValueError("When `class_id` is given, `y_pred` must have shape (num_samples, num_classes). "
-                             f"Received: y_pred.shape={y_pred.shape}")
+            raise ValueError(
+                "When `class_id` is given, `y_pred` must have shape (num_samples, num_classes). "
+                f"Received: y_pred.shape={y_pred.shape}"
+            )
         y_true, y_pred = y_true[..., class_id, None], y_pred[..., class_id, None]
     if y_true.shape != y_pred.shape:
-        raise ShapeError(f"`y_true` and `y_pred` must have the same shape. Received: y_true.shape={y_true.shape}, "
-                         f"y_pred.shape={y_pred.shape}")
+        raise ShapeError(
+            "`y_true` and `y_pred` must have the same shape. Received: "
+            f"y_true.shape={y_true.shape}, y_pred.shape={y_pred.shape}"
+        )
     if label_weights is not None:
         weight = weight * jnp.asarray(label_weights, floatx())
     weight = jnp.broadcast_to(weight, y_pred.shape)
-    y_true, y_pred, weight = (a if multi_label else a.reshape(-1, 1) for a in (y_true, y_pred, weight))  # (N, labels)
+    # (N, labels)
+    y_true, y_pred, weight = (
+        a if multi_label else a.reshape(-1, 1) for a in (y_true, y_pred, weight)
+    )
     positive = (y_true != 0).astype(weight.dtype) * weight
     negative = weight - positive
     above = _above_even if even else _above
     tp, fp = (above(part, y_pred, thresholds) for part in (positive, negative))  # (T, labels)
-    counts = {"true_positives": tp, "false_positives": fp, "true_negatives": jnp.sum(negative, axis=0) - fp,
-              "false_negatives": jnp.sum(positive, axis=0) - tp}
+    counts = {
+        "true_positives": tp,
+        "false_positives": fp,
+        "true_negatives": jnp.sum(negative, axis=0) - fp,
+        "false_negatives": jnp.sum(positive, axis=0) - tp,
+    }
     return counts if multi_label else {name: count[:, 0] for name, count in counts.items()}
 
 
 def _above(weight, y_pred, thresholds):
     """The weight of scores above each threshold: (N, L), (T,) -> (T, L)."""
-    return jnp.sum(jnp.where(y_pred > jnp.asarray(thresholds, y_pred.dtype)[:, None, None], weight, 0), axis=1)
+    return jnp.sum(
+        jnp.where(y_pred > jnp.asarray(thresholds, y_pred.dtype)[:, None, None], weight, 0), axis=1
+    )
 
 
 def _above_even(weight, y_pred, thresholds):
-    """The same for even thresholds: scores are sorted into buckets, and these summed from the top."""
+    """The same for even thresholds: scores are sorted into buckets, and these summed from the
+    top.
+    """
     bucket = jnp.ceil(jnp.clip(y_pred, 0, 1) * (len(thresholds) - 1)).astype("int32") - 1
-    if thresholds[0] < 0:  # AUC puts the first threshold just below 0, so that all scores are above it
+    # AUC puts the first threshold just below 0, so that all scores are above it
+    if thresholds[0] < 0:
         bucket = jnp.maximum(bucket, 0)
-    count = jax.vmap(lambda w, b: jax.ops.segment_sum(w, b, len(thresholds)), in_axes=1, out_axes=1)(weight, bucket)
+    count = jax.vmap(
+        lambda w, b: jax.ops.segment_sum(w, b, len(thresholds)), in_axes=1, out_axes=1
+    )(weight, bucket)
     return jnp.flip(jnp.cumsum(jnp.flip(count, axis=0), axis=0), axis=0)
 
 
 def precision(state):
     """tp / (tp + fp), 0 without positives."""
-    return divide_no_nan(state["true_positives"], state["true_positives"] + state["false_positives"])
+    return divide_no_nan(
+        state["true_positives"], state["true_positives"] + state["false_positives"]
+    )
 
 
 def recall(state):
     """tp / (tp + fn), 0 without positives; also called sensitivity."""
-    return divide_no_nan(state["true_positives"], state["true_positives"] + state["false_negatives"])
+    return divide_no_nan(
+        state["true_positives"], state["true_positives"] + state["false_negatives"]
+    )
 
 
 def specificity(state):
     """tn / (tn + fp), 0 without negatives."""
-    return divide_no_nan(state["true_negatives"], state["true_negatives"] + state["false_positives"])
+    return divide_no_nan(
+        state["true_negatives"], state["true_negatives"] + state["false_positives"]
+    )
 
 
 ALL = ("true_positives", "false_positives", "true_negatives", "false_negatives")
 
 
 def weight_of_rows(rows, y_true):
-    """Weights, 0 for rows that are not real, in the shape that `confusion` takes: (batch, …) for labels (batch, …, n).
+    """Weights, 0 for rows that are not real, in the shape that `confusion` takes: (batch, …) for
+    labels (batch, …, n).
 
     >>> weight_of_rows(jnp.array([True, False]), jnp.zeros((2, 3, 4))).shape
     (2, 3)
     """
-    shape = y_true.shape[:max(y_true.ndim - 1, 1)]
-    return jnp.broadcast_to(beside(rows, y_true[..., 0] if y_true.ndim > 1 else y_true), shape).astype("int32")
+    shape = y_true.shape[: max(y_true.ndim - 1, 1)]
+    return jnp.broadcast_to(
+        beside(rows, y_true[..., 0] if y_true.ndim > 1 else y_true), shape
+    ).astype("int32")
 
 
 class ConfusionMetric(Accumulator):
@@ -128,13 +171,22 @@ class ConfusionMetric(Accumulator):
 
     def measure(self, y_true, y_pred, sample_weight=None):
         """The counts of this batch."""
-        counts = confusion(y_true, y_pred, self.thresholds, even=self._even, sample_weight=sample_weight,
-                           top_k=self.top_k, class_id=self.class_id)
+        counts = confusion(
+            y_true,
+            y_pred,
+            self.thresholds,
+            even=self._even,
+            sample_weight=sample_weight,
+            top_k=self.top_k,
+            class_id=self.class_id,
+        )
         return {name: counts[count] for name, count in self._counts.items()}
 
 
 class AtThresholds(ConfusionMetric):
-    """Base: thresholds given as a number or a list, 0.5 by default; the result is a number or one for each."""
+    """Base: thresholds given as a number or a list, 0.5 by default; the result is a number or one
+    for each.
+    """
 
     thresholds: Any = None
 
@@ -232,7 +284,8 @@ class Precision(AtThresholds):
 
 @record("keras.metrics", arguments="thresholds, top_k, class_id, name, dtype")
 class Recall(AtThresholds):
-    """The part of the positives that is called positive: tp / (tp + fn). Arguments as in `Precision`.
+    """The part of the positives that is called positive: tp / (tp + fn). Arguments as in
+    `Precision`.
 
     >>> print(Recall()([0, 1, 1, 0], [1, 0, 1, 0]))
     0.5
@@ -249,21 +302,28 @@ class Recall(AtThresholds):
 
 
 class BestUnderConstraint(ConfusionMetric):
-    """Base: the best value of one rate among the thresholds at which another rate is high enough."""
+    """Base: the best value of one rate among the thresholds at which another rate is high
+    enough.
+    """
 
     class_id: Any = None
     num_thresholds: Any = 200
     _direction = "up"
-    _constrained, _maximized, _bound = None, None, None  # rates, and the name of the field that bounds the first
+    # rates, and the name of the field that bounds the first
+    _constrained, _maximized, _bound = None, None, None
 
     def __post_init__(self):
         self.value = getattr(self, self._bound)
         if self.value < 0 or self.value > 1:
-            raise ValueError(f"Argument `{self._bound}` must be in the range [0, 1]. Received: "
-                             f"{self._bound}={self.value}")
+            raise ValueError(
+                f"Argument `{self._bound}` must be in the range [0, 1]. Received: "
+                f"{self._bound}={self.value}"
+            )
         if self.num_thresholds <= 0:
-            raise ValueError("Argument `num_thresholds` must be an integer > 0. Received: "
-                             f"num_thresholds={self.num_thresholds}")
+            raise ValueError(
+                "Argument `num_thresholds` must be an integer > 0. Received: "
+                f"num_thresholds={self.num_thresholds}"
+            )
         self._even = self.num_thresholds > 1
         self.thresholds = even_thresholds(self.num_thresholds) if self._even else [0.5]
         super().__post_init__()
@@ -276,7 +336,8 @@ class BestUnderConstraint(ConfusionMetric):
 
 @record("keras.metrics", arguments="specificity, num_thresholds, class_id, name, dtype")
 class SensitivityAtSpecificity(BestUnderConstraint):
-    """The best sensitivity, tp / (tp + fn), among thresholds with a specificity, tn / (tn + fp), of at least so much.
+    """The best sensitivity, tp / (tp + fn), among thresholds with a specificity, tn / (tn + fp), of
+    at least so much.
 
     >>> print(SensitivityAtSpecificity(0.5)([0, 0, 0, 1, 1], [0, 0.3, 0.8, 0.3, 0.8]))
     0.5
@@ -288,7 +349,8 @@ class SensitivityAtSpecificity(BestUnderConstraint):
 
 @record("keras.metrics", arguments="sensitivity, num_thresholds, class_id, name, dtype")
 class SpecificityAtSensitivity(BestUnderConstraint):
-    """The best specificity, tn / (tn + fp), among thresholds with a sensitivity, tp / (tp + fn), of at least so much.
+    """The best specificity, tn / (tn + fp), among thresholds with a sensitivity, tp / (tp + fn), of
+    at least so much.
 
     >>> print(SpecificityAtSensitivity(0.5)([0, 0, 1, 1], [0, 0.8, 0.3, 0.7]))
     0.5

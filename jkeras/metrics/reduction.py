@@ -12,7 +12,9 @@ from jkeras.metrics.base import Accumulator, StateSpec
 
 
 def samplewise(values, sample_weight, reduce, dtype, mask=None):
-    """Values and weights with all axes but the batch reduced: `(values * weights, weights or None)`."""
+    """Values and weights with all axes but the batch reduced: `(values * weights, weights or
+    None)`.
+    """
     values = jnp.asarray(values, dtype)
     if sample_weight is not None:
         weight = apply_mask(jnp.asarray(sample_weight, dtype), mask, dtype)
@@ -81,8 +83,11 @@ class Mean(Accumulator):
         return divide_no_nan(state["total"], state["count"])
 
 
-@record("keras.metrics", arguments="fn, name, dtype",
-        base_init=lambda self, **kwargs: self.__dict__.update(_fn_kwargs=kwargs))
+@record(
+    "keras.metrics",
+    arguments="fn, name, dtype",
+    base_init=lambda self, **kwargs: self.__dict__.update(_fn_kwargs=kwargs),
+)
 class MeanMetricWrapper(OfFunction, Mean):
     """The mean of a function `fn(y_true, y_pred, **kwargs)` to values per sample.
 
@@ -99,7 +104,9 @@ class MeanMetricWrapper(OfFunction, Mean):
 
     def __post_init__(self):
         super().__post_init__()
-        if self._direction is None and any(self.fn is loss for loss in families["losses"].aliases.values()):
+        if self._direction is None and any(
+            self.fn is loss for loss in families["losses"].aliases.values()
+        ):
             self._direction = "down"
 
     def measure(self, y_true, y_pred, sample_weight=None, *, mask=None):
@@ -109,11 +116,18 @@ class MeanMetricWrapper(OfFunction, Mean):
         values = self.fn(y_true, y_pred, **kwargs)
         output_mask = getattr(self.fn, "output_mask", None)
         counted = None if output_mask is None else output_mask(y_true, values, **kwargs)
-        return Mean.measure(self, values, apply_mask(sample_weight, mask, self.dtype), values_mask=counted)
+        return Mean.measure(
+            self, values, apply_mask(sample_weight, mask, self.dtype), values_mask=counted
+        )
 
     def _wide(self, x):
         """Half precision in the metric's own dtype: a square may be beyond float16."""
-        return jnp.asarray(x, self.dtype) if getattr(x, "dtype", None) in ("float16", "bfloat16") else x
+        return (
+            jnp.asarray(x, self.dtype)
+            if getattr(x, "dtype", None) in ("float16", "bfloat16")
+            else x
+        )
 
     def _can_compile(self):
-        return "fn" not in self.__dict__ or public_name(self.fn) is not None  # a function of yours may not be pure
+        # a function of yours may not be pure
+        return "fn" not in self.__dict__ or public_name(self.fn) is not None

@@ -16,18 +16,22 @@ from jkeras.metrics.base import Accumulator, StateSpec
 def _outputs(metric, y_true, y_pred):
     """The size of the last axis of two arrays (batch, outputs)."""
     if jnp.ndim(y_true) != 2 or jnp.ndim(y_pred) != 2:
-        raise ValueError(f"{type(metric).__name__} expects 2D inputs with shape (batch_size, output_dim). Received "
-                         f"input shapes: y_pred.shape={jnp.shape(y_pred)} and y_true.shape={jnp.shape(y_true)}.")
+        raise ValueError(
+            f"{type(metric).__name__} expects 2D inputs with shape (batch_size, output_dim). "
+            f"Received input shapes: y_pred.shape={jnp.shape(y_pred)} and "
+            f"y_true.shape={jnp.shape(y_true)}."
+        )
     return jnp.shape(y_pred)[-1]
 
 
 @record("keras.metrics", arguments="average, beta, threshold, name, dtype")
 class FBetaScore(Accumulator):
-    """(1 + beta^2) precision recall / (beta^2 precision + recall), for each class: (batch, classes) -> (classes,).
+    """(1 + beta^2) precision recall / (beta^2 precision + recall), for each class: (batch, classes)
+    -> (classes,).
 
     Args:
-        average: None: a score for each class; "micro": of all counts together; "macro": the mean over classes;
-            "weighted": the mean weighted by how many samples a class has.
+        average: None: a score for each class; "micro": of all counts together; "macro": the mean
+            over classes; "weighted": the mean weighted by how many samples a class has.
         beta: a float > 0; above 1 the recall weighs more.
         threshold: scores above it are positive, in (0, 1]; None: the highest score is.
 
@@ -44,11 +48,17 @@ class FBetaScore(Accumulator):
     def __post_init__(self):
         check_choice("average", self.average, (None, "micro", "macro", "weighted"))
         if not isinstance(self.beta, float) or self.beta <= 0:
-            raise ValueError(f"Argument `beta` must be a Python float > 0. Received: beta={self.beta} of type "
-                             f"{type(self.beta)}")
-        if self.threshold is not None and (not isinstance(self.threshold, float) or not 0 < self.threshold <= 1):
-            raise ValueError("Argument `threshold` must be a Python float with 0 < threshold <= 1. Received: "
-                             f"threshold={self.threshold} of type {type(self.threshold)}")
+            raise ValueError(
+                f"Argument `beta` must be a Python float > 0. Received: beta={self.beta} of type "
+                f"{type(self.beta)}"
+            )
+        if self.threshold is not None and (
+            not isinstance(self.threshold, float) or not 0 < self.threshold <= 1
+        ):
+            raise ValueError(
+                "Argument `threshold` must be a Python float with 0 < threshold <= 1. Received: "
+                f"threshold={self.threshold} of type {type(self.threshold)}"
+            )
         super().__post_init__()
 
     def state_specs(self, y_true=None, y_pred=None, sample_weight=None):
@@ -56,8 +66,15 @@ class FBetaScore(Accumulator):
         if y_pred is None:
             return {}
         classes = _outputs(self, y_true, y_pred)
-        return {name: StateSpec(() if self.average == "micro" else (classes,), self.dtype) for name in
-                ("true_positives", "false_positives", "false_negatives", "intermediate_weights")}
+        return {
+            name: StateSpec(() if self.average == "micro" else (classes,), self.dtype)
+            for name in (
+                "true_positives",
+                "false_positives",
+                "false_negatives",
+                "intermediate_weights",
+            )
+        }
 
     def measure(self, y_true, y_pred, sample_weight=None):
         """The counts of this batch."""
@@ -69,18 +86,22 @@ class FBetaScore(Accumulator):
             called = y_pred > self.threshold
         called = called.astype(self.dtype)
         if sample_weight is not None and not jnp.ndim(sample_weight):
-            raise ValueError(f"{type(self).__name__} expects one weight for each sample. Received: "
-                             f"sample_weight={sample_weight}")
+            raise ValueError(
+                f"{type(self).__name__} expects one weight for each sample. Received: "
+                f"sample_weight={sample_weight}"
+            )
         weight = 1 if sample_weight is None else jnp.asarray(sample_weight, self.dtype)[:, None]
         axis = None if self.average == "micro" else 0
-        return {"true_positives": jnp.sum(called * y_true * weight, axis=axis),
-                "false_positives": jnp.sum(called * (1 - y_true) * weight, axis=axis),
-                "false_negatives": jnp.sum((1 - called) * y_true * weight, axis=axis),
-                "intermediate_weights": jnp.sum(y_true * weight, axis=axis)}
+        return {
+            "true_positives": jnp.sum(called * y_true * weight, axis=axis),
+            "false_positives": jnp.sum(called * (1 - y_true) * weight, axis=axis),
+            "false_negatives": jnp.sum((1 - called) * y_true * weight, axis=axis),
+            "intermediate_weights": jnp.sum(y_true * weight, axis=axis),
+        }
 
     def result_of(self, state):
         """The score, or one for each class."""
-        tp, square = state["true_positives"], self.beta ** 2
+        tp, square = state["true_positives"], self.beta**2
         precision = tp / (tp + state["false_positives"] + epsilon())
         recall = tp / (tp + state["false_negatives"] + epsilon())
         score = precision * recall / (square * precision + recall + epsilon()) * (1 + square)
@@ -92,7 +113,9 @@ class FBetaScore(Accumulator):
     def result(self):
         """The score over all batches since the last reset."""
         if not self._own:
-            raise AttributeError(f"{type(self).__name__} has no result before the first `update_state`.")
+            raise AttributeError(
+                f"{type(self).__name__} has no result before the first `update_state`."
+            )
         return super().result()
 
 
@@ -109,10 +132,12 @@ class F1Score(FBetaScore):
 
 @record("keras.metrics", arguments="class_aggregation, num_regressors, name, dtype")
 class R2Score(Accumulator):
-    """1 - sum of squared errors / sum of squared deviations from the mean, for each output: (batch, outputs).
+    """1 - sum of squared errors / sum of squared deviations from the mean, for each output: (batch,
+    outputs).
 
     Args:
-        class_aggregation: "uniform_average", "variance_weighted_average", or None for a score of each output.
+        class_aggregation: "uniform_average", "variance_weighted_average", or None for a score of
+            each output.
         num_regressors: number of explaining variables, for the adjusted score; 0 for the plain one.
 
     >>> print(R2Score()([[1.0], [4.0], [3.0]], [[1.0], [4.0], [3.0]]))
@@ -125,11 +150,16 @@ class R2Score(Accumulator):
     _direction = "up"
 
     def __post_init__(self):
-        check_choice("class_aggregation", self.class_aggregation,
-                     (None, "uniform_average", "variance_weighted_average"))
+        check_choice(
+            "class_aggregation",
+            self.class_aggregation,
+            (None, "uniform_average", "variance_weighted_average"),
+        )
         if self.num_regressors < 0:
-            raise ValueError("Invalid value for argument `num_regressors`. Expected a value >= 0. "
-                             f"Received: num_regressors={self.num_regressors}")
+            raise ValueError(
+                "Invalid value for argument `num_regressors`. Expected a value >= 0. "
+                f"Received: num_regressors={self.num_regressors}"
+            )
         super().__post_init__()
 
     def state_specs(self, y_true=None, y_pred=None, sample_weight=None):
@@ -139,7 +169,12 @@ class R2Score(Accumulator):
             y_true, y_pred = jnp.shape(y_true), jnp.shape(y_pred)
             outputs = 1 if len(y_true) == len(y_pred) + 1 else y_pred[-1] if y_pred else 0
             each = StateSpec((outputs,))
-            specs |= {"squared_sum": each, "sum": each, "residual": each._replace(attribute="total_mse"), "count": each}
+            specs |= {
+                "squared_sum": each,
+                "sum": each,
+                "residual": each._replace(attribute="total_mse"),
+                "count": each,
+            }
         return specs
 
     def measure(self, y_true, y_pred, sample_weight=None):
@@ -148,12 +183,18 @@ class R2Score(Accumulator):
         _outputs(self, y_true, y_pred)
         weight = jnp.asarray(1 if sample_weight is None else sample_weight, self.dtype)
         weight = jnp.broadcast_to(weight[:, None] if weight.ndim == 1 else weight, y_true.shape)
-        return {"num_samples": count(y_true.shape[0]) * y_true.shape[1], "sum": jnp.sum(y_true * weight, axis=0),
-                "squared_sum": jnp.sum(y_true * y_true * weight, axis=0), "count": jnp.sum(weight, axis=0),
-                "residual": jnp.sum(jnp.square(y_true - y_pred) * weight, axis=0)}
+        return {
+            "num_samples": count(y_true.shape[0]) * y_true.shape[1],
+            "sum": jnp.sum(y_true * weight, axis=0),
+            "squared_sum": jnp.sum(y_true * y_true * weight, axis=0),
+            "count": jnp.sum(weight, axis=0),
+            "residual": jnp.sum(jnp.square(y_true - y_pred) * weight, axis=0),
+        }
 
     def _can_compile(self):
-        return False  # a fused multiply-add leaves a rest where targets do not vary, by which the score is divided
+        # a fused multiply-add leaves a rest where targets do not vary, by which the score is
+        # divided
+        return False
 
     def result_of(self, state):
         """The score, or one for each output. Adjusted only where there are enough samples."""
@@ -168,7 +209,9 @@ class R2Score(Accumulator):
             return score
         samples = state["num_samples"]
         free = samples - self.num_regressors - 1
-        return jnp.where(free > 0, 1 - (1 - score) * (samples - 1) / jnp.where(free > 0, free, 1), score)
+        return jnp.where(
+            free > 0, 1 - (1 - score) * (samples - 1) / jnp.where(free > 0, free, 1), score
+        )
 
     def result(self):
         """The score over all batches since the last reset."""
@@ -176,6 +219,9 @@ class R2Score(Accumulator):
             raise AttributeError("R2Score has no result before the first `update_state`.")
         free = self.num_samples.value - self.num_regressors - 1
         if self.num_regressors and not isinstance(free, jax.core.Tracer) and free <= 0:
-            warnings.warn("The adjusted R2 score needs more samples than explaining variables by 2 at least; the plain "
-                          "score is given.", stacklevel=2)
+            warnings.warn(
+                "The adjusted R2 score needs more samples than explaining variables by 2 at "
+                "least; the plain score is given.",
+                stacklevel=2,
+            )
         return super().result()

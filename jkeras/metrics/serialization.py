@@ -2,12 +2,24 @@
 
 from jkeras.core.family import Family
 from jkeras.core.registry import public
-from jkeras.metrics.wrapped import (BinaryCrossentropy, MeanAbsoluteError, MeanAbsolutePercentageError,
-                                    MeanSquaredError, MeanSquaredLogarithmicError)
+from jkeras.metrics.wrapped import (
+    BinaryCrossentropy,
+    MeanAbsoluteError,
+    MeanAbsolutePercentageError,
+    MeanSquaredError,
+    MeanSquaredLogarithmicError,
+)
 
-_short = {"bce": BinaryCrossentropy, "mse": MeanSquaredError, "mae": MeanAbsoluteError,
-          "mape": MeanAbsolutePercentageError, "msle": MeanSquaredLogarithmicError}
-_family = Family("metrics", "metric", {**_short, **{name.upper(): cls for name, cls in _short.items()}})
+_short = {
+    "bce": BinaryCrossentropy,
+    "mse": MeanSquaredError,
+    "mae": MeanAbsoluteError,
+    "mape": MeanAbsolutePercentageError,
+    "msle": MeanSquaredLogarithmicError,
+}
+_family = Family(
+    "metrics", "metric", {**_short, **{name.upper(): cls for name, cls in _short.items()}}
+)
 
 
 @public("keras.metrics.get")
@@ -15,7 +27,8 @@ def get(identifier):
     """The metric that a name, config, class or function stands for; None for None.
 
     Args:
-        identifier: "mse", "mean_squared_error", "MeanSquaredError", a config, a `Metric`, a function.
+        identifier: "mse", "mean_squared_error", "MeanSquaredError", a config, a `Metric`, a
+            function.
 
     >>> type(get("mse")).__name__
     'MeanSquaredError'

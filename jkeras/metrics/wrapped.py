@@ -1,4 +1,6 @@
-"""Metrics that are means of a loss function: regression, cross-entropies, hinges; and correlations."""
+"""Metrics that are means of a loss function: regression, cross-entropies, hinges; and
+correlations.
+"""
 
 import jax.numpy as jnp
 
@@ -11,6 +13,7 @@ from jkeras.metrics.reduction import Mean, MeanMetricWrapper
 
 
 # ---------------------------------------------------------------- regression
+
 
 @record("keras.metrics", arguments="name, dtype")
 class MeanSquaredError(MeanMetricWrapper):
@@ -122,6 +125,7 @@ class CosineSimilarity(MeanMetricWrapper):
 
 # ---------------------------------------------------------------- distributions and margins
 
+
 @record("keras.metrics", arguments="name, dtype")
 class KLDivergence(MeanMetricWrapper):
     """Mean Kullback-Leibler divergence.
@@ -162,7 +166,8 @@ class BinaryCrossentropy(MeanMetricWrapper):
 
 @record("keras.metrics", arguments="name, dtype, from_logits, label_smoothing, axis")
 class CategoricalCrossentropy(MeanMetricWrapper):
-    """Mean cross-entropy with one-hot targets; arguments as in `jkeras.losses.categorical_crossentropy`.
+    """Mean cross-entropy with one-hot targets; arguments as in
+    `jkeras.losses.categorical_crossentropy`.
 
     >>> print(CategoricalCrossentropy()([[0.0, 1.0]], [[0.5, 0.5]]).round(3))
     0.693
@@ -177,7 +182,8 @@ class CategoricalCrossentropy(MeanMetricWrapper):
 
 @record("keras.metrics", arguments="name, dtype, from_logits, ignore_class, axis")
 class SparseCategoricalCrossentropy(MeanMetricWrapper):
-    """Mean cross-entropy with integer labels; arguments as in `jkeras.losses.sparse_categorical_crossentropy`.
+    """Mean cross-entropy with integer labels; arguments as in
+    `jkeras.losses.sparse_categorical_crossentropy`.
 
     >>> print(SparseCategoricalCrossentropy()([[1]], [[0.5, 0.5]]).round(3))
     0.693
@@ -228,9 +234,11 @@ class CategoricalHinge(MeanMetricWrapper):
 
 # ---------------------------------------------------------------- correlations
 
+
 @comparison("keras.metrics.pearson_correlation")
 def pearson_correlation(y_true, y_pred, axis=-1):
-    """Pearson's correlation of two sets of values along an axis: 1 for y_pred = a y_true + b with a > 0.
+    """Pearson's correlation of two sets of values along an axis: 1 for y_pred = a y_true + b with a
+    > 0.
 
     >>> print(pearson_correlation([[0.0, 1.0, 0.5]], [[1.0, 3.0, 2.0]]).round(3))
     [1.]
@@ -250,10 +258,14 @@ def concordance_correlation(y_true, y_pred, axis=-1):
     [1.]
     """
     y_true, y_pred = pair(y_true, y_pred)
-    mean_true, mean_pred = jnp.mean(y_true, axis=axis, keepdims=True), jnp.mean(y_pred, axis=axis, keepdims=True)
+    mean_true = jnp.mean(y_true, axis=axis, keepdims=True)
+    mean_pred = jnp.mean(y_pred, axis=axis, keepdims=True)
     y_true, y_pred = y_true - mean_true, y_pred - mean_pred
     spread = [jnp.var(y, axis=axis, keepdims=True) for y in (y_true, y_pred)]
-    return jnp.mean(2 * y_true * y_pred / (sum(spread) + jnp.square(mean_true - mean_pred) + epsilon()), axis=axis)
+    return jnp.mean(
+        2 * y_true * y_pred / (sum(spread) + jnp.square(mean_true - mean_pred) + epsilon()),
+        axis=axis,
+    )
 
 
 @record("keras.metrics", arguments="name, dtype, axis")

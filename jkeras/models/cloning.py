@@ -9,12 +9,15 @@ from jkeras.models.sequential import Sequential
 
 
 @registry.public("keras.models.clone_model")
-def clone_model(model, input_tensors=None, clone_function=None, call_function=None, recursive=False, **kwargs):
+def clone_model(
+    model, input_tensors=None, clone_function=None, call_function=None, recursive=False, **kwargs
+):
     """A new model with the same layers and new weights; the original shares nothing with it.
 
     Args:
         input_tensors: KerasTensors to build the clone on.
-        clone_function: `layer -> layer`, used for every layer but inputs; by default from its config.
+        clone_function: `layer -> layer`, used for every layer but inputs; by default from its
+            config.
         call_function: `(layer, *args, **kwargs) -> output`, used instead of calling the new layer.
         recursive: apply `clone_function` inside nested models too.
 
@@ -26,12 +29,16 @@ def clone_model(model, input_tensors=None, clone_function=None, call_function=No
     if kwargs:
         raise ValueError(f"Unexpected keyword argument(s): {tuple(kwargs)}")
     if call_function is not None and isinstance(model, Sequential):
-        raise ValueError(f"`call_function` is for Functional models. Received the Sequential model '{model.name}', "
-                         "whose layers are not called when it is made. Use `clone_function`.")
+        raise ValueError(
+            "`call_function` is for Functional models. Received the Sequential model "
+            f"'{model.name}', whose layers are not called when it is made. Use `clone_function`."
+        )
     for tensor in flatten(input_tensors):
         if input_tensors is not None and not isinstance(tensor, KerasTensor):
-            raise ValueError("`input_tensors` must be KerasTensors in the structure of the inputs of model "
-                             f"'{model.name}'. Received: {tensor!r}")
+            raise ValueError(
+                "`input_tensors` must be KerasTensors in the structure of the inputs of model "
+                f"'{model.name}'. Received: {tensor!r}"
+            )
     clone = _cloner(clone_function, recursive)
     with registry.in_process():
         return _cloned(model, input_tensors, clone_function, call_function, clone)
@@ -39,25 +46,33 @@ def clone_model(model, input_tensors=None, clone_function=None, call_function=No
 
 def _cloned(model, input_tensors, clone_function, call_function, clone):
     if isinstance(model, (Sequential, Functional)):
-        copy = _clone_sequential(model, input_tensors, clone) if isinstance(model, Sequential) else _clone_functional(
-            model, input_tensors, clone, call_function)
+        copy = (
+            _clone_sequential(model, input_tensors, clone)
+            if isinstance(model, Sequential)
+            else _clone_functional(model, input_tensors, clone, call_function)
+        )
         if model.compiled:
             copy.compile_from_config(model.get_compile_config())
         return copy
     if input_tensors is not None or clone_function is not None or call_function is not None:
-        raise ValueError("Arguments `clone_function`, `call_function` and `input_tensors` are only supported for "
-                         f"Sequential models or Functional models. Received model of type '{type(model).__name__}'.")
+        raise ValueError(
+            "Arguments `clone_function`, `call_function` and `input_tensors` are only supported "
+            "for Sequential models or Functional models. Received model of type "
+            f"'{type(model).__name__}'."
+        )
     return type(model).from_config(model.get_config())
 
 
 def _cloner(clone_function, recursive):
     """One layer's copy."""
+
     def clone(layer):
         if recursive and isinstance(layer, (Sequential, Functional)):
             return clone_model(layer, clone_function=clone_function, recursive=True)
         if clone_function is not None:
             return clone_function(layer)
         return type(layer).from_config(layer.get_config())
+
     return clone
 
 
@@ -75,17 +90,28 @@ def _clone_sequential(model, input_tensors, clone):
 
 
 def _as_input(tensor):
-    if isinstance(tensor, KerasTensor) and isinstance(getattr(tensor, "_keras_history", [None])[0], InputLayer):
+    if isinstance(tensor, KerasTensor) and isinstance(
+        getattr(tensor, "_keras_history", [None])[0], InputLayer
+    ):
         return tensor
-    return Input(batch_shape=tuple(tensor.shape), dtype=str(tensor.dtype), name=getattr(tensor, "name", None))
+    return Input(
+        batch_shape=tuple(tensor.shape), dtype=str(tensor.dtype), name=getattr(tensor, "name", None)
+    )
 
 
 def _clone_functional(model, input_tensors, clone, call_function):
-    given = [None] * len(model.inputs) if input_tensors is None else map(_as_input, flatten(input_tensors))
+    given = (
+        [None] * len(model.inputs)
+        if input_tensors is None
+        else map(_as_input, flatten(input_tensors))
+    )
     known, copies = {}, {}
     for tensor, other in zip(model.inputs, given, strict=True):
-        known[id(tensor)] = other if other is not None else Input(batch_shape=tensor.shape, dtype=tensor.dtype,
-                                                                  name=tensor.name)
+        known[id(tensor)] = (
+            other
+            if other is not None
+            else Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=tensor.name)
+        )
 
     def fill(structure):
         from jkeras.core.graph import map_tensors
@@ -97,11 +123,17 @@ def _clone_functional(model, input_tensors, clone, call_function):
             continue
         operation = node.operation
         if operation not in copies:
-            copies[operation] = clone(operation) if isinstance(operation, Layer) else Operation(
-                operation.op, operation.name, operation.config)
+            copies[operation] = (
+                clone(operation)
+                if isinstance(operation, Layer)
+                else Operation(operation.op, operation.name, operation.config)
+            )
         args, kwargs, copy = fill(node.args), fill(node.kwargs), copies[operation]
-        out = copy(*args, **kwargs) if call_function is None or not isinstance(operation, Layer) else call_function(
-            copy, *args, **kwargs)
+        out = (
+            copy(*args, **kwargs)
+            if call_function is None or not isinstance(operation, Layer)
+            else call_function(copy, *args, **kwargs)
+        )
         known.update(zip(map(id, node.output_tensors), flatten(out)))
     cls = type(model) if type(model).__init__ is Functional.__init__ else Functional
     return cls(fill(model._inputs_struct), fill(model._outputs_struct), name=model.name)

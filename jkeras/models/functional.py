@@ -44,8 +44,10 @@ class Functional(Composite, Model):
         for role, tensors in (("inputs", flat_inputs), ("outputs", flat_outputs)):
             for tensor in tensors:
                 if not isinstance(tensor, KerasTensor):
-                    raise ValueError(f"All `{role}` values must be KerasTensors. Received: {role}={tensor!r} of type "
-                                     f"{type(tensor).__name__}. Start the graph with `Input(shape=…)`.")
+                    raise ValueError(
+                        f"All `{role}` values must be KerasTensors. Received: {role}={tensor!r} "
+                        f"of type {type(tensor).__name__}. Start the graph with `Input(shape=…)`."
+                    )
         if len({id(t) for t in flat_inputs}) != len(flat_inputs):
             raise ValueError("Your model has the same tensor more than once among its inputs.")
         if not all(_is_input(t) for t in flat_inputs):
@@ -55,10 +57,18 @@ class Functional(Composite, Model):
         names = [o.name for o in operations]
         for name in names:
             if names.count(name) > 1:
-                raise ValueError(f'The name "{name}" is used {names.count(name)} times in the model. All operation '
-                                 "names should be unique. Pass another `name=` to one of these layers.")
-        self.__dict__.update(_inputs_struct=inputs, _outputs_struct=outputs, _nodes=nodes, _operations=operations,
-                             built=True, _build_shapes={"input_shape": None})
+                raise ValueError(
+                    f'The name "{name}" is used {names.count(name)} times in the model. All operation '
+                    "names should be unique. Pass another `name=` to one of these layers."
+                )
+        self.__dict__.update(
+            _inputs_struct=inputs,
+            _outputs_struct=outputs,
+            _nodes=nodes,
+            _operations=operations,
+            built=True,
+            _build_shapes={"input_shape": None},
+        )
         self._children.update(graph_keys([o for o in operations if isinstance(o, Layer)]))
 
     # ------------------------------------------------------------ running
@@ -77,15 +87,21 @@ class Functional(Composite, Model):
             if isinstance(operation, Layer):
                 return sub.run(operation, *args, **self._with_context(operation, kwargs))
             return operation(*args, **kwargs)
-        return graph.run(self._nodes, graph.flatten(self._inputs_struct), self._outputs_struct, flat, call)
+
+        return graph.run(
+            self._nodes, graph.flatten(self._inputs_struct), self._outputs_struct, flat, call
+        )
 
     def compute_output_spec(self, inputs, training=None, mask=None):
-        """The outputs' shapes and dtypes for KerasTensors: those of the graph, or found layer by layer.
+        """The outputs' shapes and dtypes for KerasTensors: those of the graph, or found layer by
+        layer.
 
         A size of an input may be unknown where that of the graph is known.
         """
         if self.is_lifted():
-            return super().compute_output_spec(inputs, **({} if training is None else {"training": training}))
+            return super().compute_output_spec(
+                inputs, **({} if training is None else {"training": training})
+            )
         flat = self._standardize_inputs(inputs)
         own = graph.flatten(self._inputs_struct)
         if all(given is None or given.shape == tensor.shape for given, tensor in zip(flat, own)):
@@ -95,26 +111,36 @@ class Functional(Composite, Model):
             if isinstance(operation, Layer):
                 kwargs = self._with_context(operation, kwargs)
             return spec_of(operation, args, kwargs, training)
+
         return graph.run(self._nodes, own, self._outputs_struct, flat, call)
 
     @staticmethod
     def _with_context(operation, kwargs):
-        """A recorded `training` default gives way to the model's own flag, a recorded True or False does not."""
+        """A recorded `training` default gives way to the model's own flag, a recorded True or False
+        does not.
+        """
         node_default = target_of(type(operation)).context.get("training")
         if "training" in kwargs and kwargs["training"] is node_default:
             return {k: v for k, v in kwargs.items() if k != "training"}
         return kwargs
 
     def _standardize_inputs(self, inputs, where=None, any_size=False):
-        """The values in the order of the graph's inputs, with the rank and dtype, and unless `any_size` the sizes, that
-        these have."""
+        """The values in the order of the graph's inputs, with the rank and dtype, and unless
+        `any_size` the sizes, that these have.
+        """
         where = where or self._where
         struct, flat_inputs = self._inputs_struct, graph.flatten(self._inputs_struct)
         if isinstance(inputs, dict) and isinstance(struct, dict):
             missing = [k for k in struct if k not in inputs]
             if missing:
-                raise ValueError(explain(where, f"inputs {list(struct)}", f"inputs {list(inputs)}",
-                                         f"pass {missing} too"))
+                raise ValueError(
+                    explain(
+                        where,
+                        f"inputs {list(struct)}",
+                        f"inputs {list(inputs)}",
+                        f"pass {missing} too",
+                    )
+                )
             values = [inputs[k] for k in sorted(struct)]
             if any(isinstance(v, (dict, list, tuple)) for v in values):
                 values = graph.flatten({k: inputs[k] for k in struct})
@@ -122,20 +148,38 @@ class Functional(Composite, Model):
             names = self.input_names
             unknown = [n for n in names if n not in inputs]
             if unknown:
-                raise ValueError(explain(where, f"inputs {names}", f"a dict of {list(inputs)}", f"pass {unknown} too"))
+                raise ValueError(
+                    explain(
+                        where, f"inputs {names}", f"a dict of {list(inputs)}", f"pass {unknown} too"
+                    )
+                )
             values = [inputs[n] for n in names]
         elif isinstance(struct, dict) and list(struct) != sorted(struct):
-            raise ValueError(explain(where, f"a dict of the inputs {list(struct)}", f"a {type(inputs).__name__}",
-                                     "pass the inputs by their names: their order is not that of the alphabet"))
+            raise ValueError(
+                explain(
+                    where,
+                    f"a dict of the inputs {list(struct)}",
+                    f"a {type(inputs).__name__}",
+                    "pass the inputs by their names: their order is not that of the alphabet",
+                )
+            )
         else:
             values = graph.flatten(inputs)
         if len(values) != len(flat_inputs):
-            raise ValueError(explain(where, f"{len(flat_inputs)} input(s) {self.input_names}",
-                                     f"{len(values)}", "pass one array for each input"))
+            raise ValueError(
+                explain(
+                    where,
+                    f"{len(flat_inputs)} input(s) {self.input_names}",
+                    f"{len(values)}",
+                    "pass one array for each input",
+                )
+            )
         return [self._fit(v, t, where, any_size) for v, t in zip(values, flat_inputs)]
 
     def _fit(self, value, tensor, where, any_size):
-        """One value with the rank and dtype of its input; an axis of length 1 at the end may come or go."""
+        """One value with the rank and dtype of its input; an axis of length 1 at the end may come
+        or go.
+        """
         if value is None:
             if getattr(tensor._keras_history[0], "optional", False):
                 return None
@@ -145,11 +189,17 @@ class Functional(Composite, Model):
             shape = shape[:-1]
         elif len(shape) == len(want) - 1 and want and want[-1] == 1:
             shape = (*shape, 1)
-        sizes = any_size or all(map(_may_be, shape[1:], want[1:]))  # a fixed batch size is only a hint
+        # a fixed batch size is only a hint
+        sizes = any_size or all(map(_may_be, shape[1:], want[1:]))
         if len(shape) != len(want) or not sizes:
-            raise ValueError(explain(f"Input '{_input_name(tensor)}' of {where}", f"shape {want}",
-                                     f"shape {tuple(value.shape)}",
-                                     "reshape the data, or change the shape given to `Input`"))
+            raise ValueError(
+                explain(
+                    f"Input '{_input_name(tensor)}' of {where}",
+                    f"shape {want}",
+                    f"shape {tuple(value.shape)}",
+                    "reshape the data, or change the shape given to `Input`",
+                )
+            )
         if isinstance(value, KerasTensor):
             return KerasTensor(shape, tensor.dtype, name=value.name)
         dtype = jax.dtypes.canonicalize_dtype(tensor.dtype)
@@ -220,17 +270,30 @@ class Functional(Composite, Model):
             nodes = [n for n in operation._inbound_nodes if id(n) in numbers]
             write = _serialize_op if isinstance(operation, graph.Operation) else registry.serialize
             entry = write(operation)
-            config["layers"].append({**entry, "name": operation.name, "inbound_nodes": [
-                _serialize_node(n, numbers) for n in nodes if n.input_tensors]})
-        for key, struct in (("input_layers", self._inputs_struct), ("output_layers", self._outputs_struct)):
+            config["layers"].append(
+                {
+                    **entry,
+                    "name": operation.name,
+                    "inbound_nodes": [
+                        _serialize_node(n, numbers) for n in nodes if n.input_tensors
+                    ],
+                }
+            )
+        for key, struct in (
+            ("input_layers", self._inputs_struct),
+            ("output_layers", self._outputs_struct),
+        ):
             config[key] = graph.map_tensors(lambda t: _end(t, numbers), struct)
         return config
 
     def _node_numbers(self):
         """{id(node): its number among the nodes of its operation in this graph}."""
         mine = {id(n) for n in self._nodes}
-        return {id(n): i for o in self._operations
-                for i, n in enumerate(n for n in o._inbound_nodes if id(n) in mine)}
+        return {
+            id(n): i
+            for o in self._operations
+            for i, n in enumerate(n for n in o._inbound_nodes if id(n) in mine)
+        }
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
@@ -239,7 +302,12 @@ class Functional(Composite, Model):
             inputs, outputs, _ = rebuild(modern_graph(config))
             if cls in (Functional, Model):
                 cls = Functional
-            return cls(inputs=inputs, outputs=outputs, name=config.get("name"), trainable=config.get("trainable", True))
+            return cls(
+                inputs=inputs,
+                outputs=outputs,
+                name=config.get("name"),
+                trainable=config.get("trainable", True),
+            )
 
     def get_build_config(self):
         """The graph already knows its shapes."""
@@ -247,15 +315,23 @@ class Functional(Composite, Model):
 
 
 def _is_plain(cls):
-    """Whether a model can be described as a graph: its class has no constructor of its own that another one needs."""
+    """Whether a model can be described as a graph: its class has no constructor of its own that
+    another one needs.
+    """
     import inspect
 
-    return cls is Functional or cls.__init__ is Functional.__init__ or list(
-        inspect.signature(cls.__init__).parameters)[1:3] == ["inputs", "outputs"] or cls.__init__ is Model.__init__
+    return (
+        cls is Functional
+        or cls.__init__ is Functional.__init__
+        or list(inspect.signature(cls.__init__).parameters)[1:3] == ["inputs", "outputs"]
+        or cls.__init__ is Model.__init__
+    )
 
 
 def _may_be(size, wanted):
-    """Whether a size fits that of an input: also one that is not known, or in a run on shapes stands for it."""
+    """Whether a size fits that of an input: also one that is not known, or in a run on shapes
+    stands for it.
+    """
     return wanted in (None, size) or size is None or size in graph.UNKNOWN and is_abstract()
 
 
@@ -269,15 +345,23 @@ def _is_input(tensor):
 
 
 def _begun_at(inputs, outputs):
-    """(inputs, outputs) of a copy of the graph between the two that begins with `Input`s, with the same layers."""
+    """(inputs, outputs) of a copy of the graph between the two that begins with `Input`s, with the
+    same layers.
+    """
     given = graph.flatten(inputs)
-    known = {id(t): t if _is_input(t) else Input(batch_shape=t.shape, dtype=t.dtype, name=f"{t.name}CLONE")
-             for t in given}
+    known = {
+        id(t): t
+        if _is_input(t)
+        else Input(batch_shape=t.shape, dtype=t.dtype, name=f"{t.name}CLONE")
+        for t in given
+    }
     fill = lambda structure: graph.map_tensors(lambda t: known[id(t)], structure)  # noqa: E731
     starts = {id(graph.node_of(t)) for t in given}
     for node in graph.sort(given, graph.flatten(outputs))[0]:
         if id(node) not in starts:
-            copies = graph.map_tensors(lambda t: KerasTensor(t.shape, t.dtype, name=t.name), node.outputs)
+            copies = graph.map_tensors(
+                lambda t: KerasTensor(t.shape, t.dtype, name=t.name), node.outputs
+            )
             copy = graph.Node(node.operation, fill(node.args), fill(node.kwargs), copies)
             known.update(zip(map(id, node.output_tensors), copy.output_tensors))
     return fill(inputs), fill(outputs)
@@ -288,7 +372,9 @@ def _shapes_of(tensors):
 
 
 def _end(tensor, numbers):
-    """The place of an input or output. Keras counts a node more for nested graphs there, but not in calls."""
+    """The place of an input or output. Keras counts a node more for nested graphs there, but not in
+    calls.
+    """
     name, index, position = _place(tensor, numbers)
     return [name, index + isinstance(tensor._keras_history[0], Functional), position]
 
@@ -300,24 +386,43 @@ def _place(tensor, numbers):
 
 def _serialize_op(operation):
     name = operation.op.class_name
-    return {"module": operation.op.module, "class_name": name, "config": operation.get_config(),
-            "registered_name": name}
+    return {
+        "module": operation.op.module,
+        "class_name": name,
+        "config": operation.get_config(),
+        "registered_name": name,
+    }
 
 
 def _serialize_node(node, numbers):
     def write(value):
         if isinstance(value, KerasTensor):
-            return {"class_name": "__keras_tensor__", "config": {
-                "shape": value.shape, "dtype": value.dtype, "keras_history": _place(value, numbers)}}
+            return {
+                "class_name": "__keras_tensor__",
+                "config": {
+                    "shape": value.shape,
+                    "dtype": value.dtype,
+                    "keras_history": _place(value, numbers),
+                },
+            }
         if isinstance(value, (list, tuple)):
-            return type(value)(map(write, value)) if type(value) in (list, tuple) else [write(v) for v in value]
+            return (
+                type(value)(map(write, value))
+                if type(value) in (list, tuple)
+                else [write(v) for v in value]
+            )
         if isinstance(value, dict):
             return {k: write(v) for k, v in value.items()}
         return registry.serialize(value)
-    return {"args": [write(v) for v in node.args], "kwargs": {k: write(v) for k, v in node.kwargs.items()}}
+
+    return {
+        "args": [write(v) for v in node.args],
+        "kwargs": {k: write(v) for k, v in node.kwargs.items()},
+    }
 
 
 # ---------------------------------------------------------------- a graph from its config
+
 
 def rebuild(config, make=registry.deserialize):
     """(inputs, outputs, operations by name) of a graph's config.
@@ -329,8 +434,11 @@ def rebuild(config, make=registry.deserialize):
     for entry in config["layers"]:
         operation = make({k: v for k, v in entry.items() if k not in ("name", "inbound_nodes")})
         operations[entry["name"]] = operation
-        offset = len(operation._inbound_nodes) if not isinstance(operation, InputLayer) and hasattr(
-            operation, "_inbound_nodes") else 0
+        offset = (
+            len(operation._inbound_nodes)
+            if not isinstance(operation, InputLayer) and hasattr(operation, "_inbound_nodes")
+            else 0
+        )
         waiting[entry["name"]] = (offset, list(entry["inbound_nodes"]))
     offsets = {name: offset for name, (offset, _) in waiting.items()}
     while any(nodes for _, nodes in waiting.values()):
@@ -341,12 +449,24 @@ def rebuild(config, make=registry.deserialize):
                 progress = True
         if not progress:
             left = [name for name, (_, nodes) in waiting.items() if nodes]
-            raise registry.SerializationError(f"The config of model '{config.get('name')}' has calls of {left} whose "
-                                              "inputs are made by no layer in it.")
+            raise registry.SerializationError(
+                f"The config of model '{config.get('name')}' has calls of {left} whose "
+                "inputs are made by no layer in it."
+            )
+
     def find(place):
         name, index, position = place[:3]
-        return _tensor((name, index - isinstance(operations.get(name), Functional), position), operations, offsets)
-    return _tensors_at(config["input_layers"], find), _tensors_at(config["output_layers"], find), operations
+        return _tensor(
+            (name, index - isinstance(operations.get(name), Functional), position),
+            operations,
+            offsets,
+        )
+
+    return (
+        _tensors_at(config["input_layers"], find),
+        _tensors_at(config["output_layers"], find),
+        operations,
+    )
 
 
 def _tensor(place, operations, offsets):
@@ -360,8 +480,15 @@ def _tensor(place, operations, offsets):
 
 def _tensors_at(places, find):
     """The tensors at a structure of places; a single place in a list stands for itself."""
+
     def is_place(p):
-        return isinstance(p, (list, tuple)) and len(p) in (3, 4) and isinstance(p[0], str) and isinstance(p[1], int)
+        return (
+            isinstance(p, (list, tuple))
+            and len(p) in (3, 4)
+            and isinstance(p[0], str)
+            and isinstance(p[1], int)
+        )
+
     if is_place(places):
         return find(places)
     if isinstance(places, dict):
@@ -383,7 +510,10 @@ def _references(value):
 
 
 def _ready(node, operations, offsets):
-    return all(_tensor(place, operations, offsets) is not None for place in _references([node["args"], node["kwargs"]]))
+    return all(
+        _tensor(place, operations, offsets) is not None
+        for place in _references([node["args"], node["kwargs"]])
+    )
 
 
 def _call_node(operation, node, operations, offsets):
@@ -396,9 +526,16 @@ def _call_node(operation, node, operations, offsets):
             return tuple(map(fill, value))
         return {k: fill(v) for k, v in value.items()} if isinstance(value, dict) else value
 
-    args, kwargs = fill(registry.deserialize(node["args"])), fill(registry.deserialize(node["kwargs"]))
+    args = fill(registry.deserialize(node["args"]))
+    kwargs = fill(registry.deserialize(node["kwargs"]))
     if not isinstance(operation, Layer):  # ops take tuples where JSON has lists: x[:, 0]
-        args = [args[0], *(tuple(a) if isinstance(a, list) and not graph.any_symbolic(a) else a for a in args[1:])]
+        args = [
+            args[0],
+            *(
+                tuple(a) if isinstance(a, list) and not graph.any_symbolic(a) else a
+                for a in args[1:]
+            ),
+        ]
     operation(*args, **kwargs)
 
 

@@ -1,4 +1,6 @@
-"""Models that begin with texts: the layers that look at texts run on the host, before the compiled rest."""
+"""Models that begin with texts: the layers that look at texts run on the host, before the compiled
+rest.
+"""
 
 import jax
 import numpy as np
@@ -15,14 +17,18 @@ def has_texts(x):
     if not isinstance(x, (str, list, tuple, dict)) and not hasattr(x, "__array__"):
         return False  # a generator or data set
     leaves = jax.tree_util.tree_leaves(x)
-    return any(isinstance(v.flat[0] if isinstance(v, np.ndarray) and v.size else v, (str, bytes)) for v in leaves)
+    return any(
+        isinstance(v.flat[0] if isinstance(v, np.ndarray) and v.size else v, (str, bytes))
+        for v in leaves
+    )
 
 
 def split(model):
     """(prepare, rest) of a model that takes texts: `model(x)` is `rest(prepare(x))`.
 
-    `prepare` runs the layers on the host and gives the inputs of `rest`, a model of the same layers, and so weights.
-    None for a model whose graph is not known, or which has no such layers, or gives texts.
+    `prepare` runs the layers on the host and gives the inputs of `rest`, a model of the same
+    layers, and so weights. None for a model whose graph is not known, or which has no such layers,
+    or gives texts.
     """
     key = tuple(map(id, model.layers))
     known, found = model.__dict__.get("_host_split", (None, None))
@@ -40,11 +46,15 @@ def _split_graph(model):
     from jkeras.models.functional import Functional
 
     inputs, outputs = graph.flatten(model._inputs_struct), graph.flatten(model._outputs_struct)
-    hosted, first, others = set(), [], []  # the outputs of the host's nodes; these nodes; all others
+    # the outputs of the host's nodes; these nodes; all others
+    hosted, first, others = set(), [], []
     for node in model._nodes:
         tensors = node.input_tensors
-        on_host = any(t.dtype == "string" for t in tensors) or getattr(node.operation, "runs_on_host", False) and all(
-            id(t) in hosted for t in tensors)
+        on_host = (
+            any(t.dtype == "string" for t in tensors)
+            or getattr(node.operation, "runs_on_host", False)
+            and all(id(t) in hosted for t in tensors)
+        )
         if tensors and on_host:
             first.append(node)
             hosted |= {id(t) for t in node.output_tensors}
@@ -58,7 +68,9 @@ def _split_graph(model):
 
     def prepare(x):
         values = model._standardize_inputs(x) if not has_texts(x) else _in_order(model, inputs, x)
-        return graph.run(first, inputs, cut, values, lambda operation, args, kwargs: operation(*args, **kwargs))
+        return graph.run(
+            first, inputs, cut, values, lambda operation, args, kwargs: operation(*args, **kwargs)
+        )
 
     return prepare, Functional(cut, model._outputs_struct)
 
@@ -78,10 +90,14 @@ def _split_list(model):
     from jkeras.models.sequential import Sequential
 
     layers = model.layers
-    count = next((i for i, layer in enumerate(layers) if not getattr(layer, "runs_on_host", False)), len(layers))
+    count = next(
+        (i for i, layer in enumerate(layers) if not getattr(layer, "runs_on_host", False)),
+        len(layers),
+    )
 
     def prepare(x):
         for layer in layers[:count]:
             x = layer(x)
         return x
+
     return (prepare, Sequential(layers[count:])) if 0 < count < len(layers) else None

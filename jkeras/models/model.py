@@ -21,7 +21,8 @@ from jkeras.training.trainer import Trainer
 class Model(Trainer, Layer):
     """Layers grouped into something that can be trained.
 
-    Three ways: `Model(inputs, outputs)` for a graph, `Sequential` for a list, or a subclass with `call`. Every model
+    Three ways: `Model(inputs, outputs)` for a graph, `Sequential` for a list, or a subclass with
+        `call`. Every model
     is a layer too: it nests, it is shared, and `init` / `apply` are its pure form.
 
     Args:
@@ -57,7 +58,9 @@ class Model(Trainer, Layer):
     def call(self, *args, **kwargs):
         """The forward pass; a subclass defines it."""
         if type(self).is_lifted():
-            raise NotImplementedError(f"Model {type(self).__name__} does not have a `call()` method implemented.")
+            raise NotImplementedError(
+                f"Model {type(self).__name__} does not have a `call()` method implemented."
+            )
         return Layer.call(self, *args, **kwargs)
 
     def __call__(self, *args, **kwargs):
@@ -90,11 +93,15 @@ class Model(Trainer, Layer):
             ValueError: if there is none; the message lists those there are.
         """
         if name is not None and index is not None:
-            raise ValueError(f"Provide only a layer name or a layer index. Received: index={index}, name={name}.")
+            raise ValueError(
+                f"Provide only a layer name or a layer index. Received: index={index}, name={name}."
+            )
         if index is not None:
             if len(self.layers) <= index:
-                raise ValueError(f"Was asked to retrieve layer at index {index} but model only has {len(self.layers)} "
-                                 "layers.")
+                raise ValueError(
+                    f"Was asked to retrieve layer at index {index} but model only has "
+                    f"{len(self.layers)} layers."
+                )
             return self.layers[index]
         if name is None:
             raise ValueError("Provide either a layer name or layer index at `get_layer`.")
@@ -102,7 +109,9 @@ class Model(Trainer, Layer):
             if layer.name == name:
                 return layer
         known = [layer.name for layer in self.layers]
-        raise ValueError(f"No such layer: {name}. Existing layers are: {known}.{suggestion(name, known)}")
+        raise ValueError(
+            f"No such layer: {name}. Existing layers are: {known}.{suggestion(name, known)}"
+        )
 
     def build_from_config(self, config):
         """Builds a subclass for the shapes of `get_build_config()`."""
@@ -114,8 +123,15 @@ class Model(Trainer, Layer):
         else:
             self.build(as_tuples(shape))
 
-    def summary(self, line_length=None, positions=None, print_fn=None, expand_nested=False, show_trainable=False,
-                layer_range=None):
+    def summary(
+        self,
+        line_length=None,
+        positions=None,
+        print_fn=None,
+        expand_nested=False,
+        show_trainable=False,
+        layer_range=None,
+    ):
         """Prints a table of the layers: shapes, parameter counts, and totals.
 
         Args:
@@ -127,8 +143,15 @@ class Model(Trainer, Layer):
         """
         from jkeras.models.summary import print_summary
 
-        print_summary(self, line_length=line_length, positions=positions, print_fn=print_fn,
-                      expand_nested=expand_nested, show_trainable=show_trainable, layer_range=layer_range)
+        print_summary(
+            self,
+            line_length=line_length,
+            positions=positions,
+            print_fn=print_fn,
+            expand_nested=expand_nested,
+            show_trainable=show_trainable,
+            layer_range=layer_range,
+        )
 
     # ------------------------------------------------------------ weights in few bits
 
@@ -138,21 +161,32 @@ class Model(Trainer, Layer):
         Args:
             mode: "int8", "int4" or "float8".
             config: a `jkeras.quantizers.QuantizationConfig`; decides the mode where none is given.
-            filters: which layers: a regular expression found in their names, a list of such, or a function of a layer.
+            filters: which layers: a regular expression found in their names, a list of such, or a
+                function of a layer.
             type_check: leave subclasses of the built-in layers as they are.
 
         Raises:
-            ValueError: mode, config or filters are not what they should be; a layer is not built or quantized already.
+            ValueError: mode, config or filters are not what they should be; a layer is not built or
+                quantized already.
             NotImplementedError: GPTQ and AWQ.
         """
-        if filters is not None and not callable(filters) and not isinstance(filters, (str, list, tuple)):
-            raise ValueError("The `filters` argument must be a regex string, a list of regex strings, or a callable. "
-                             f"Received: {type(filters)}")
+        if (
+            filters is not None
+            and not callable(filters)
+            and not isinstance(filters, (str, list, tuple))
+        ):
+            raise ValueError(
+                "The `filters` argument must be a regex string, a list of regex strings, or a "
+                f"callable. Received: {type(filters)}"
+            )
         config = resolve(mode, config)
         patterns = [filters] if isinstance(filters, str) else filters
         for layer in self._flatten_layers():
-            wanted = filters is None or (filters(layer) if callable(filters) else
-                                         any(re.search(pattern, layer.name) for pattern in patterns))
+            wanted = filters is None or (
+                filters(layer)
+                if callable(filters)
+                else any(re.search(pattern, layer.name) for pattern in patterns)
+            )
             if wanted and len(layer._flatten_layers()) == 1:
                 try:
                     layer.quantize(config=config, type_check=type_check)
@@ -217,24 +251,36 @@ class Model(Trainer, Layer):
 
         return load_weights(self, filepath, skip_mismatch=skip_mismatch, **kwargs)
 
-    def export(self, filepath, format="stablehlo", verbose=None, input_signature=None,
-               platforms=("cpu", "cuda", "tpu"), **kwargs):
-        """Writes the forward pass at inference, with the weights, as a program that needs JAX alone to run.
+    def export(
+        self,
+        filepath,
+        format="stablehlo",
+        verbose=None,
+        input_signature=None,
+        platforms=("cpu", "cuda", "tpu"),
+        **kwargs,
+    ):
+        """Writes the forward pass at inference, with the weights, as a program that needs JAX alone
+        to run.
 
-        `jkeras.export.load(filepath)` gives it back as a function; docs/export.md shows how to do without jkeras.
+        `jkeras.export.load(filepath)` gives it back as a function; docs/export.md shows how to do
+        without jkeras.
 
         Args:
             filepath: of the file; what is there is replaced.
-            format: "stablehlo", or "onnx" through the converter jax2onnx. Keras's others need TensorFlow or PyTorch.
+            format: "stablehlo", or "onnx" through the converter jax2onnx. Keras's others need
+                TensorFlow or PyTorch.
             verbose: print what was exported; by default where interactive logging is on.
             input_signature: list of the arguments, each a structure of `InputSpec`, `KerasTensor`,
-                `jax.ShapeDtypeStruct` or arrays; by default what the model was built for, any batch size.
-            platforms: where the program shall run, among "cpu", "cuda", "rocm" and "tpu"; the same file for all.
+                `jax.ShapeDtypeStruct` or arrays; by default what the model was built for, any batch
+                size.
+            platforms: where the program shall run, among "cpu", "cuda", "rocm" and "tpu"; the same
+                file for all.
             kwargs: `opset_version` for "onnx".
 
         Raises:
-            ValueError: another format, or a forward pass that no program can have: texts, layers that run on the host,
-                state that is written, random numbers at inference.
+            ValueError: another format, or a forward pass that no program can have: texts, layers
+                that run on the host, state that is written, random numbers at inference.
             NotImplementedError: a format of Keras's that is not written here.
         """
         from jkeras.export.formats import export_model
@@ -242,8 +288,8 @@ class Model(Trainer, Layer):
         export_model(self, filepath, format, verbose, input_signature, platforms, **kwargs)
 
     def get_state_tree(self, value_format="backend_tensor"):
-        """All values as nested dicts by path: "trainable_variables", "non_trainable_variables", "optimizer_variables",
-        "metrics_variables".
+        """All values as nested dicts by path: "trainable_variables", "non_trainable_variables",
+        "optimizer_variables", "metrics_variables".
 
         Args:
             value_format: "backend_tensor" or "numpy_array".
@@ -251,16 +297,20 @@ class Model(Trainer, Layer):
             ValueError: another format, or two variables of the same path.
         """
         if value_format not in ("backend_tensor", "numpy_array"):
-            raise ValueError("Invalid `value_format` argument. Expected 'numpy_array' or 'backend_tensor'. Received: "
-                             f"value_format={value_format}")
+            raise ValueError(
+                "Invalid `value_format` argument. Expected 'numpy_array' or 'backend_tensor'. "
+                f"Received: value_format={value_format}"
+            )
         read = np.asarray if value_format == "numpy_array" else lambda value: value
         found = {}
         for group, variables in self._state_groups().items():
             paths = [v.path for v in variables]
             twice = sorted({path for path in paths if paths.count(path) > 1})
             if twice:
-                raise ValueError(f"These variable paths stand for more than one variable: {twice}. `get_state_tree()` "
-                                 "needs unique ones: give the layers different names.")
+                raise ValueError(
+                    f"These variable paths stand for more than one variable: {twice}. "
+                    "`get_state_tree()` needs unique ones: give the layers different names."
+                )
             found[group] = tree.unflatten((v.path.split("/"), read(v.value)) for v in variables)
         return found
 
@@ -276,15 +326,21 @@ class Model(Trainer, Layer):
                     variable.assign(given[variable.path])
 
     def _state_groups(self):
-        return {"trainable_variables": self.trainable_variables,
-                "non_trainable_variables": self.non_trainable_variables,
-                "optimizer_variables": [] if self.optimizer is None else self.optimizer.variables,
-                "metrics_variables": self.metrics_variables}
+        return {
+            "trainable_variables": self.trainable_variables,
+            "non_trainable_variables": self.non_trainable_variables,
+            "optimizer_variables": [] if self.optimizer is None else self.optimizer.variables,
+            "metrics_variables": self.metrics_variables,
+        }
 
     def _check_input(self, call):
         super()._check_input(call)
         if call.first is None and not call.tensors:
-            raise ValueError(explain(self._where, "an array, or a structure of arrays, as first argument", "None"))
+            raise ValueError(
+                explain(
+                    self._where, "an array, or a structure of arrays, as first argument", "None"
+                )
+            )
 
 
 def _is_graph(args, kwargs):
@@ -300,7 +356,11 @@ _graph_classes = {}
 def _graph_class(cls, functional):
     """`cls` with the methods of a graph below its own; made once for each class."""
     if cls not in _graph_classes:
-        made = type(cls.__name__, (cls, functional), {"__module__": cls.__module__, "__qualname__": cls.__qualname__})
+        made = type(
+            cls.__name__,
+            (cls, functional),
+            {"__module__": cls.__module__, "__qualname__": cls.__qualname__},
+        )
         made._config_module = cls.__module__
         if registry.public_name(cls) is None and cls in registry._custom_names:
             registry._custom_names[made] = registry._custom_names[cls]
@@ -310,7 +370,8 @@ def _graph_class(cls, functional):
 
 @registry.public("keras.models.model_from_json")
 def model_from_json(json_string, custom_objects=None):
-    """The model of a JSON text that `to_json` made, here or in any Keras from 2.3 on, with new weights.
+    """The model of a JSON text that `to_json` made, here or in any Keras from 2.3 on, with new
+    weights.
 
     >>> from jkeras import Sequential, layers, Input
     >>> model_from_json(Sequential([Input((2,)), layers.Dense(3)]).to_json()).output_shape
@@ -318,4 +379,6 @@ def model_from_json(json_string, custom_objects=None):
     """
     config = json.loads(json_string)
     old = isinstance(config, dict) and "module" not in config
-    return registry.deserialize(dialects.modern(config) if old else config, custom_objects=custom_objects)
+    return registry.deserialize(
+        dialects.modern(config) if old else config, custom_objects=custom_objects
+    )

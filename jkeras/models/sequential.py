@@ -15,8 +15,8 @@ from jkeras.models.model import Model
 class Sequential(Composite, Model):
     """Layers one after the other.
 
-    Its shapes are known when it begins with an `Input`, or when the first layer is given an `input_shape`; otherwise
-    from the first data it sees.
+    Its shapes are known when it begins with an `Input`, or when the first layer is given an
+    `input_shape`; otherwise from the first data it sees.
 
     Args:
         layers: list of layers.
@@ -55,7 +55,9 @@ class Sequential(Composite, Model):
             self.__dict__.update(built=grown is not None, _functional=grown)
 
     def _checked_layer(self, layer):
-        """What `add` was given, as a layer that may stand at the end; before the first one its input is put."""
+        """What `add` was given, as a layer that may stand at the end; before the first one its
+        input is put.
+        """
         if not isinstance(layer, Layer):
             if hasattr(layer, "_keras_history"):
                 layer = layer._keras_history[0]
@@ -64,18 +66,30 @@ class Sequential(Composite, Model):
 
                 layer = Lambda(layer)
             else:
-                raise ValueError(f"Only instances of `jkeras.Layer` can be added to a Sequential model. Received: "
-                                 f"{layer} (of type {type(layer)})")
+                raise ValueError(
+                    "Only instances of `jkeras.Layer` can be added to a Sequential model. "
+                    f"Received: {layer} (of type {type(layer)})"
+                )
         if not self._is_layer_name_unique(layer):
-            raise ValueError(f"All layers added to a Sequential model should have unique names. Name '{layer.name}' is "
-                             f"already the name of a layer in this model. Update the `name` argument to pass a unique "
-                             "name.")
-        if isinstance(layer, InputLayer) and self._all_layers and isinstance(self._all_layers[0], InputLayer):
-            raise ValueError(f"Sequential model '{self.name}' has already been configured to use input shape "
-                             f"{self._all_layers[0].batch_shape}. You cannot add a different Input layer to it.")
+            raise ValueError(
+                "All layers added to a Sequential model should have unique names. Name "
+                f"'{layer.name}' is already the name of a layer in this model. Update the `name` "
+                "argument to pass a unique name."
+            )
+        if (
+            isinstance(layer, InputLayer)
+            and self._all_layers
+            and isinstance(self._all_layers[0], InputLayer)
+        ):
+            raise ValueError(
+                f"Sequential model '{self.name}' has already been configured to use input shape "
+                f"{self._all_layers[0].batch_shape}. You cannot add a different Input layer to it."
+            )
         if not self._all_layers and getattr(layer, "_first_shape", None) is not None:
             shape = layer._first_shape
-            self._all_layers.append(Input(batch_shape=shape, dtype=_first_dtype(layer))._keras_history[0])
+            self._all_layers.append(
+                Input(batch_shape=shape, dtype=_first_dtype(layer))._keras_history[0]
+            )
         return layer
 
     def pop(self, rebuild=True):
@@ -124,8 +138,10 @@ class Sequential(Composite, Model):
     def _build_graph(self, input_shape, dtype):
         layers = self._all_layers
         if isinstance(layers[0], InputLayer) and layers[0].batch_shape != input_shape:
-            raise ValueError(f"Sequential model '{self.name}' has already been configured to use input shape "
-                             f"{layers[0].batch_shape}. You cannot build it with input_shape {input_shape}.")
+            raise ValueError(
+                f"Sequential model '{self.name}' has already been configured to use input shape "
+                f"{layers[0].batch_shape}. You cannot build it with input_shape {input_shape}."
+            )
         if not isinstance(layers[0], InputLayer):
             layers.insert(0, Input(batch_shape=input_shape, dtype=dtype)._keras_history[0])
             self._adopt_layers()
@@ -149,7 +165,8 @@ class Sequential(Composite, Model):
         return graph.as_tensor(x)
 
     def forward(self, w, sub, inputs, *, ctx):
-        if self._functional is not None:  # what sizes may differ from those it was built for is up to the layers
+        # what sizes may differ from those it was built for is up to the layers
+        if self._functional is not None:
             (inputs,) = self._functional._standardize_inputs(inputs, self._where, any_size=True)
         if ctx.mask is not None:
             sub.set_mask(inputs, ctx.mask)
@@ -160,7 +177,9 @@ class Sequential(Composite, Model):
     def compute_output_spec(self, inputs, training=None, mask=None):
         """The output's shape and dtype for a KerasTensor, found layer by layer."""
         if self.is_lifted():
-            return super().compute_output_spec(inputs, **({} if training is None else {"training": training}))
+            return super().compute_output_spec(
+                inputs, **({} if training is None else {"training": training})
+            )
         if self._functional is not None:
             return self._functional.compute_output_spec(inputs, training)
         for layer in self.layers:
@@ -177,8 +196,10 @@ class Sequential(Composite, Model):
 
     def _graph(self, name):
         if self._functional is None:
-            raise AttributeError(f"Sequential model '{self.name}' has no defined {name} yet: its input shape is not "
-                                 "known. Begin it with `Input(shape=…)`, or call it on data.")
+            raise AttributeError(
+                f"Sequential model '{self.name}' has no defined {name} yet: its input shape is not "
+                "known. Begin it with `Input(shape=…)`, or call it on data."
+            )
         return getattr(self._functional, name)
 
     inputs = property(lambda self: self._graph("inputs"), doc="The input tensors.")
@@ -186,7 +207,9 @@ class Sequential(Composite, Model):
     input = property(lambda self: self._graph("input"), doc="The input tensor.")
     output = property(lambda self: self._graph("output"), doc="The output tensor.")
     input_shape = property(lambda self: self._graph("input_shape"), doc="The shape of the input.")
-    output_shape = property(lambda self: self._graph("output_shape"), doc="The shape of the output.")
+    output_shape = property(
+        lambda self: self._graph("output_shape"), doc="The shape of the output."
+    )
     input_names = property(lambda self: self._graph("input_names"), doc="The name of the input.")
 
     @property
@@ -198,14 +221,20 @@ class Sequential(Composite, Model):
     def input_dtype(self):
         """The dtype of the first layer's input."""
         layers = self._all_layers
-        return layers[0].dtype if layers and isinstance(layers[0], InputLayer) else super().input_dtype
+        return (
+            layers[0].dtype if layers and isinstance(layers[0], InputLayer) else super().input_dtype
+        )
 
     # ------------------------------------------------------------ config
 
     def get_config(self):
         """The layers as plain data, in Keras's form."""
-        config = {"name": self.name, "trainable": self.trainable, "dtype": registry.serialize(self.dtype_policy),
-                  "layers": [registry.serialize(layer) for layer in self._all_layers]}
+        config = {
+            "name": self.name,
+            "trainable": self.trainable,
+            "dtype": registry.serialize(self.dtype_policy),
+            "layers": [registry.serialize(layer) for layer in self._all_layers],
+        }
         if self._functional is not None:
             config["build_input_shape"] = self._all_layers[0].batch_shape
         return config
@@ -227,17 +256,25 @@ class Sequential(Composite, Model):
 
     def get_build_config(self):
         """The shape the model was built for."""
-        return {"input_shape": self._all_layers[0].batch_shape} if self._functional is not None else None
+        return (
+            {"input_shape": self._all_layers[0].batch_shape}
+            if self._functional is not None
+            else None
+        )
 
 
 def _without_stand_ins(shape):
-    """What a shape met in a run on shapes may mean: a size that stands for unknown ones may also be just a size.
+    """What a shape met in a run on shapes may mean: a size that stands for unknown ones may also be
+    just a size.
 
-    The most general one that the layers can be built for is right, since no weight depends on the other sizes.
+    The most general one that the layers can be built for is right, since no weight depends on the
+    other sizes.
     """
     return [known(shape), (*known(shape[:-1]), *shape[-1:]), (*known(shape[:1]), *shape[1:])]
 
 
 def _first_dtype(layer):
-    """The dtype of the `Input` that is made for a first layer: whole numbers for an Embedding, as Keras has it."""
+    """The dtype of the `Input` that is made for a first layer: whole numbers for an Embedding, as
+    Keras has it.
+    """
     return layer.input_dtype

@@ -14,7 +14,8 @@ from jkeras.core.layer import Layer
 from jkeras.core.settings import is_interactive_logging_enabled
 from jkeras.core.weight import size_of
 
-PATH = (88, (0.45, 0.80, 1.0), ("Layer (type)", "Output Shape", "Param #"))  # width, ends of columns, titles
+# width, ends of columns, titles
+PATH = (88, (0.45, 0.80, 1.0), ("Layer (type)", "Output Shape", "Param #"))
 GRAPH = (108, (0.3, 0.56, 0.74, 1.0), (*PATH[2], "Connected to"))
 JUSTIFY = {"Param #": "right", "Trainable": "center"}
 
@@ -44,46 +45,78 @@ def dtype_size(dtype):
 
 
 def format_shape(layer):
-    """The shape of a layer's output as text: of its last call in a graph, else what follows from its own inputs."""
+    """The shape of a layer's output as text: of its last call in a graph, else what follows from
+    its own inputs.
+    """
     nodes, built_for = layer.__dict__.get("_inbound_nodes"), layer.__dict__.get("_build_shapes")
-    by_user = not isinstance(layer, Operation) and layer.is_lifted() and (
-        type(layer).compute_output_shape is Layer.compute_output_shape)
+    by_user = (
+        not isinstance(layer, Operation)
+        and layer.is_lifted()
+        and (type(layer).compute_output_shape is Layer.compute_output_shape)
+    )
     if not nodes and (not built_for or by_user):
         return "?"
     if nodes:
         shapes = [t.shape for t in nodes[-1].output_tensors]
     else:
         try:
-            shapes = layer.output_shape if hasattr(layer, "output_shape") else layer.compute_output_shape(**built_for)
+            shapes = (
+                layer.output_shape
+                if hasattr(layer, "output_shape")
+                else layer.compute_output_shape(**built_for)
+            )
         except NotImplementedError:
             return "?"
     is_shape = lambda s: isinstance(s, tuple) and all(n is None or isinstance(n, int) for n in s)  # noqa: E731
-    texts = jax.tree_util.tree_map(lambda s: f"({', '.join(map(str, s))})", shapes, is_leaf=is_shape)
+    texts = jax.tree_util.tree_map(
+        lambda s: f"({', '.join(map(str, s))})", shapes, is_leaf=is_shape
+    )
     flat = jax.tree_util.tree_leaves(texts)
     return flat[0] if len(flat) == 1 else str(texts).replace("'", "")
 
 
 def _connections(layer, relevant):
     """ "conv[0][0]" for each input of a layer in a graph."""
-    return ", ".join(f"{t._keras_history[0].name}[{t._keras_history[1]}][{t._keras_history[2]}]"
-                     for node in layer._inbound_nodes if id(node) in relevant for t in node.input_tensors) or "-"
+    return (
+        ", ".join(
+            f"{t._keras_history[0].name}[{t._keras_history[1]}][{t._keras_history[2]}]"
+            for node in layer._inbound_nodes
+            if id(node) in relevant
+            for t in node.input_tensors
+        )
+        or "-"
+    )
 
 
 def _is_path(nodes):
-    """Whether a graph is one path without a layer used twice, so that a column of connections would say nothing."""
-    follows = all(len(b.input_tensors) == 1 and node_of(b.input_tensors[0]) is a for a, b in zip(nodes, nodes[1:]))
+    """Whether a graph is one path without a layer used twice, so that a column of connections would
+    say nothing.
+    """
+    follows = all(
+        len(b.input_tensors) == 1 and node_of(b.input_tensors[0]) is a
+        for a, b in zip(nodes, nodes[1:])
+    )
     return follows and len({n.operation for n in nodes}) == len(nodes)
 
 
-def print_summary(model, line_length=None, positions=None, print_fn=None, expand_nested=False, show_trainable=False,
-                  layer_range=None):
+def print_summary(
+    model,
+    line_length=None,
+    positions=None,
+    print_fn=None,
+    expand_nested=False,
+    show_trainable=False,
+    layer_range=None,
+):
     """Prints the table; `Model.summary` describes the arguments."""
     nodes = getattr(model, "_nodes", ())
     connected = bool(nodes) and not _is_path(nodes)
     default, ends, titles = GRAPH if connected else PATH
     ends = list(positions or ends)
     if show_trainable:
-        default, ends, titles = default + 12, [*(0.9 * end for end in ends), 1.0], (*titles, "Trainable")
+        default = default + 12
+        ends = [*(0.9 * end for end in ends), 1.0]
+        titles = (*titles, "Trainable")
     width = line_length or min(default, shutil.get_terminal_size().columns - 4)
     table = Table(width=width, show_lines=True)
     for title, columns in zip(titles, _widths(ends, width)):
@@ -94,7 +127,11 @@ def print_summary(model, line_length=None, positions=None, print_fn=None, expand
         table.add_row(*map(escape, row))
     captured = print_fn is not None or not is_interactive_logging_enabled()
     buffer = io.StringIO() if captured else None
-    console = Console(file=buffer, highlight=False, **dict(force_terminal=False, color_system=None) if captured else {})
+    console = Console(
+        file=buffer,
+        highlight=False,
+        **dict(force_terminal=False, color_system=None) if captured else {},
+    )
     console.width = max(console.width, width)
     for text in (f'Model: "{escape(model.name)}"', table, *totals(model)):
         console.print(text if text is table else f"[bold]{text}[/]")
@@ -107,49 +144,72 @@ def _widths(ends, width):
     stops = [int(end * width) for end in ends]
     widths = [stop - start for start, stop in zip([0, *stops], stops)]
     if min(widths) < 4:
-        raise ValueError(f"Insufficient console width to print summary: the columns of a line of {width} characters "
-                         f"are {widths} wide and need 4 at least. Pass a larger `line_length`.")
+        raise ValueError(
+            f"Insufficient console width to print summary: the columns of a line of {width} "
+            f"characters are {widths} wide and need 4 at least. Pass a larger `line_length`."
+        )
     return widths
 
 
 def _rows(layers, expand_nested, show_trainable, relevant, depth=0):
-    """The cells of each layer or op; `relevant`: the graph's nodes, None without a column of connections."""
+    """The cells of each layer or op; `relevant`: the graph's nodes, None without a column of
+    connections.
+    """
     for layer in layers:
         is_op = isinstance(layer, Operation)
         prefix = f"{'   ' * depth}└ " if depth else ""
         params = "0" if is_op else f"{layer.count_params():,}" if layer.built else "0 (unbuilt)"
-        row = [f"{prefix}{layer.name} ({layer.op.class_name if is_op else type(layer).__name__})", format_shape(layer),
-               params]
+        row = [
+            f"{prefix}{layer.name} ({layer.op.class_name if is_op else type(layer).__name__})",
+            format_shape(layer),
+            params,
+        ]
         if relevant is not None:
             row.append(_connections(layer, relevant))
         if show_trainable:
             row.append("-" if is_op or not layer.weights else "Y" if layer.trainable else "N")
         yield row
         if expand_nested:
-            yield from _rows(getattr(layer, "layers", ()), expand_nested, show_trainable, relevant, depth + 1)
+            yield from _rows(
+                getattr(layer, "layers", ()), expand_nested, show_trainable, relevant, depth + 1
+            )
 
 
 def _in_range(layers, layer_range):
     if layer_range is None:
         return layers
     if len(layer_range) != 2 or not all(isinstance(v, str) for v in layer_range):
-        raise ValueError(f"layer_range must contain two strings, the first and the last name. Received: {layer_range}")
-    first, last = ([i for i, layer in enumerate(layers) if re.match(pattern, layer.name)] for pattern in layer_range)
+        raise ValueError(
+            "layer_range must contain two strings, the first and the last name. Received: "
+            f"{layer_range}"
+        )
+    first, last = (
+        [i for i, layer in enumerate(layers) if re.match(pattern, layer.name)]
+        for pattern in layer_range
+    )
     if not first or not last:
-        raise ValueError(f"Passed layer_names do not match the layer names in the model. Received: {layer_range}; "
-                         f"layers: {[layer.name for layer in layers]}")
+        raise ValueError(
+            "Passed layer_names do not match the layer names in the model. Received: "
+            f"{layer_range}; layers: {[layer.name for layer in layers]}"
+        )
     if min(first) > max(last):
         first, last = last, first
-    return layers[min(first):max(last) + 1]
+    return layers[min(first) : max(last) + 1]
 
 
 def totals(model):
     """The lines below the table."""
     trainable, fixed = model.trainable_weights, model.non_trainable_weights
     optimizer = model.optimizer
-    slots = list(optimizer.variables) if optimizer is not None and getattr(optimizer, "built", False) else []
+    slots = (
+        list(optimizer.variables)
+        if optimizer is not None and getattr(optimizer, "built", False)
+        else []
+    )
     groups = {"Total": [*trainable, *fixed, *slots], "Trainable": trainable, "Non-trainable": fixed}
     if slots:
         groups["Optimizer"] = slots
-    return [f" {label} params: [/]{count_params(weights):,} ({readable_memory(weights)})[bold]"
-            for label, weights in groups.items()]
+    return [
+        f" {label} params: [/]{count_params(weights):,} ({readable_memory(weights)})[bold]"
+        for label, weights in groups.items()
+    ]

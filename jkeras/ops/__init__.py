@@ -1,17 +1,59 @@
-"""`keras.ops`: functions of arrays, symbolic tensors and variables under Keras's names, over jnp and lax."""
+"""`keras.ops`: functions of arrays, symbolic tensors and variables under Keras's names, over jnp
+and lax.
+"""
 
 from jkeras.core.exports import exported
 from jkeras.ops import image, linalg, nn, numpy
 from jkeras.ops.core import (  # noqa: A004
-    associative_scan, cast, cond, convert_to_numpy, convert_to_tensor, custom_gradient, dtype, fori_loop,
-    is_tensor, map, saturate_cast, scan, scatter, scatter_update, shape, slice, slice_update, stop_gradient,
-    switch, unstack, vectorized_map, while_loop,
+    associative_scan,
+    cast,
+    cond,
+    convert_to_numpy,
+    convert_to_tensor,
+    custom_gradient,
+    dtype,
+    fori_loop,
+    is_tensor,
+    map,
+    saturate_cast,
+    scan,
+    scatter,
+    scatter_update,
+    shape,
+    slice,
+    slice_update,
+    stop_gradient,
+    switch,
+    unstack,
+    vectorized_map,
+    while_loop,
 )
 from jkeras.ops.einops import rearrange
 from jkeras.ops.linalg import *
 from jkeras.ops.math import (
-    cdist, erf, erfc, erfinv, extract_sequences, fft, fft2, ifft2, in_top_k, irfft, istft, logdet, logsumexp, rfft,
-    rsqrt, segment_max, segment_min, segment_prod, segment_sum, stft, top_k, view_as_complex, view_as_real,
+    cdist,
+    erf,
+    erfc,
+    erfinv,
+    extract_sequences,
+    fft,
+    fft2,
+    ifft2,
+    in_top_k,
+    irfft,
+    istft,
+    logdet,
+    logsumexp,
+    rfft,
+    rsqrt,
+    segment_max,
+    segment_min,
+    segment_prod,
+    segment_sum,
+    stft,
+    top_k,
+    view_as_complex,
+    view_as_real,
 )
 from jkeras.ops.nn import *
 from jkeras.ops.numpy import *

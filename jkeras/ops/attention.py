@@ -1,18 +1,22 @@
-"""The numerics of attention, heads first: one function, the one place where a platform may have a faster kernel."""
+"""The numerics of attention, heads first: one function, the one place where a platform may have a
+faster kernel.
+"""
 
 import jax
 import jax.numpy as jnp
 
 
 def attention(query, key, value, *, mask=None, bias=None, scale=None, is_causal=False):
-    """softmax(query key^T * scale + bias) value for each head; scores are summed and normalized in float32 at least.
+    """softmax(query key^T * scale + bias) value for each head; scores are summed and normalized in
+    float32 at least.
 
     Args:
         query: (..., heads, target, depth).
-        key: (..., groups, source, depth); each of its heads serves heads / groups neighbouring heads of the query.
+        key: (..., groups, source, depth); each of its heads serves heads / groups neighbouring
+            heads of the query.
         value: (..., groups, source, width).
-        mask: bool, broadcastable to (..., heads, target, source): where it is False nothing is seen. A target that sees
-            nothing gets the mean of all values.
+        mask: bool, broadcastable to (..., heads, target, source): where it is False nothing is
+            seen. A target that sees nothing gets the mean of all values.
         bias: broadcastable like the mask, added to the scores.
         scale: by default 1 / sqrt(depth).
         is_causal: target i sees only the sources up to i.
@@ -27,9 +31,14 @@ def attention(query, key, value, *, mask=None, bias=None, scale=None, is_causal=
     *lead, heads, target, depth = query.shape
     groups, source = key.shape[-3:-1]
     rows = heads // groups * target  # the heads that share a key are rows of one matrix product
-    scores = jnp.matmul(query.reshape(*lead, groups, rows, depth), jnp.swapaxes(key, -1, -2),
-                        preferred_element_type=jnp.promote_types(query.dtype, "float32"))
-    scores = scores.reshape(*lead, heads, target, source) * (depth ** -0.5 if scale is None else scale)
+    scores = jnp.matmul(
+        query.reshape(*lead, groups, rows, depth),
+        jnp.swapaxes(key, -1, -2),
+        preferred_element_type=jnp.promote_types(query.dtype, "float32"),
+    )
+    scores = scores.reshape(*lead, heads, target, source) * (
+        depth**-0.5 if scale is None else scale
+    )
     scores = scores if bias is None else scores + bias.astype(scores.dtype)
     if is_causal:
         mask = both(mask, causal_mask(target, source))

@@ -3,17 +3,30 @@
 import jax.numpy as jnp
 
 from jkeras.core.graph import KerasTensor
-from jkeras.ops.promotion import (broadcast_shapes, broadcasting, describe, numpy_op, operand, shape_of, tensor,
-                                  to_floats)
+from jkeras.ops.promotion import (
+    broadcast_shapes,
+    broadcasting,
+    describe,
+    numpy_op,
+    operand,
+    shape_of,
+    tensor,
+    to_floats,
+)
 
 
-def _binary(name, compute, doc, example, shown, arguments="x1 x2", convert=lambda *xs: map(operand, xs)):
+def _binary(
+    name, compute, doc, example, shown, arguments="x1 x2", convert=lambda *xs: map(operand, xs)
+):
     def function(x1, x2):
         return compute(*convert(x1, x2))
 
     def bitwise(x, y):  # Keras names the arguments of these x and y
         return compute(*convert(x, y))
-    function = describe(bitwise if arguments == "x y" else function, name, __name__, doc, example, shown)
+
+    function = describe(
+        bitwise if arguments == "x y" else function, name, __name__, doc, example, shown
+    )
     return numpy_op(spec=broadcasting(function))(function)
 
 
@@ -24,67 +37,145 @@ subtract = _binary("subtract", jnp.subtract, "x1 - x2.", "[1, 2], 1", "[0 1]")
 multiply = _binary("multiply", jnp.multiply, "x1 * x2.", "[1, 2], [[3], [4]]", "[[3 6]\n [4 8]]")
 divide = _binary("divide", jnp.divide, "x1 / x2, as floats.", "[1, 2], 2", "[0.5 1. ]")
 true_divide = _binary("true_divide", jnp.divide, "x1 / x2, as floats.", "[1, 2], 2", "[0.5 1. ]")
-floor_divide = _binary("floor_divide", jnp.floor_divide, "x1 / x2 rounded down.", "[7, -7], 2", "[ 3 -4]")
+floor_divide = _binary(
+    "floor_divide", jnp.floor_divide, "x1 / x2 rounded down.", "[7, -7], 2", "[ 3 -4]"
+)
 mod = _binary("mod", jnp.mod, "Remainder of x1 / x2 with the sign of x2.", "[7, -7], 3", "[1 2]")
-fmod = _binary("fmod", jnp.fmod, "Remainder of x1 / x2 with the sign of x1.", "[7, -7], 3", "[ 1 -1]")
+fmod = _binary(
+    "fmod", jnp.fmod, "Remainder of x1 / x2 with the sign of x1.", "[7, -7], 3", "[ 1 -1]"
+)
 power = _binary("power", jnp.power, "x1 to the power x2.", "[2, 3], 2", "[4 9]")
-maximum = _binary("maximum", jnp.maximum, "The larger of x1 and x2; NaN where one is.", "[1, 5], 3", "[3 5]")
-minimum = _binary("minimum", jnp.minimum, "The smaller of x1 and x2; NaN where one is.", "[1, 5], 3", "[1 3]")
-fmax = _binary("fmax", jnp.fmax, "The larger of x1 and x2; the other one where one is NaN.",
-               "[1.0, float('nan')], 3.0", "[3. 3.]")
-fmin = _binary("fmin", jnp.fmin, "The smaller of x1 and x2; the other one where one is NaN.",
-               "[1.0, float('nan')], 3.0", "[1. 3.]")
+maximum = _binary(
+    "maximum", jnp.maximum, "The larger of x1 and x2; NaN where one is.", "[1, 5], 3", "[3 5]"
+)
+minimum = _binary(
+    "minimum", jnp.minimum, "The smaller of x1 and x2; NaN where one is.", "[1, 5], 3", "[1 3]"
+)
+fmax = _binary(
+    "fmax",
+    jnp.fmax,
+    "The larger of x1 and x2; the other one where one is NaN.",
+    "[1.0, float('nan')], 3.0",
+    "[3. 3.]",
+)
+fmin = _binary(
+    "fmin",
+    jnp.fmin,
+    "The smaller of x1 and x2; the other one where one is NaN.",
+    "[1.0, float('nan')], 3.0",
+    "[1. 3.]",
+)
 gcd = _binary("gcd", jnp.gcd, "Greatest common divisor of integers.", "[12, 18], 8", "[4 2]")
 lcm = _binary("lcm", jnp.lcm, "Least common multiple of integers.", "[4, 6], 10", "[20 30]")
 hypot = _binary("hypot", jnp.hypot, "sqrt(x1^2 + x2^2), without overflow.", "[3.0], [4.0]", "[5.]")
-heaviside = _binary("heaviside", jnp.heaviside, "0 where x1 < 0, x2 where x1 is 0, 1 where x1 > 0.",
-                    "[-1.0, 0.0, 2.0], 0.5", "[0.  0.5 1. ]")
-nextafter = _binary("nextafter", jnp.nextafter, "The next number after x1 in the direction of x2.", "[0.0], [0.0]",
-                    "[0.]")
-arctan2 = _binary("arctan2", jnp.arctan2, "Angle of the point (x2, x1) in radians, in [-pi, pi].", "[0, 1], [1, 0]",
-                  "[0.        1.5707964]", convert=to_floats)
-logaddexp = _binary("logaddexp", jnp.logaddexp, "log(exp(x1) + exp(x2)), without overflow.", "[0.0], [0.0]",
-                    "[0.6931472]", convert=to_floats)
-logaddexp2 = _binary("logaddexp2", jnp.logaddexp2, "log2(2^x1 + 2^x2), without overflow.", "[0.0], [0.0]",
-                     "[1.]", convert=to_floats)
+heaviside = _binary(
+    "heaviside",
+    jnp.heaviside,
+    "0 where x1 < 0, x2 where x1 is 0, 1 where x1 > 0.",
+    "[-1.0, 0.0, 2.0], 0.5",
+    "[0.  0.5 1. ]",
+)
+nextafter = _binary(
+    "nextafter",
+    jnp.nextafter,
+    "The next number after x1 in the direction of x2.",
+    "[0.0], [0.0]",
+    "[0.]",
+)
+arctan2 = _binary(
+    "arctan2",
+    jnp.arctan2,
+    "Angle of the point (x2, x1) in radians, in [-pi, pi].",
+    "[0, 1], [1, 0]",
+    "[0.        1.5707964]",
+    convert=to_floats,
+)
+logaddexp = _binary(
+    "logaddexp",
+    jnp.logaddexp,
+    "log(exp(x1) + exp(x2)), without overflow.",
+    "[0.0], [0.0]",
+    "[0.6931472]",
+    convert=to_floats,
+)
+logaddexp2 = _binary(
+    "logaddexp2",
+    jnp.logaddexp2,
+    "log2(2^x1 + 2^x2), without overflow.",
+    "[0.0], [0.0]",
+    "[1.]",
+    convert=to_floats,
+)
 
 # ---------------------------------------------------------------- comparison and logic
 
 equal = _binary("equal", jnp.equal, "Whether x1 == x2.", "[1, 2], 2", "[False  True]")
 not_equal = _binary("not_equal", jnp.not_equal, "Whether x1 != x2.", "[1, 2], 2", "[ True False]")
 less = _binary("less", jnp.less, "Whether x1 < x2.", "[1, 2], 2", "[ True False]")
-less_equal = _binary("less_equal", jnp.less_equal, "Whether x1 <= x2.", "[1, 2], 2", "[ True  True]")
+less_equal = _binary(
+    "less_equal", jnp.less_equal, "Whether x1 <= x2.", "[1, 2], 2", "[ True  True]"
+)
 greater = _binary("greater", jnp.greater, "Whether x1 > x2.", "[1, 2], 1", "[False  True]")
-greater_equal = _binary("greater_equal", jnp.greater_equal, "Whether x1 >= x2.", "[1, 2], 2", "[False  True]")
-logical_and = _binary("logical_and", jnp.logical_and, "Whether both are true (not 0).", "[True, True], [True, False]",
-                      "[ True False]")
-logical_or = _binary("logical_or", jnp.logical_or, "Whether one is true (not 0).", "[True, False], [False, False]",
-                     "[ True False]")
-logical_xor = _binary("logical_xor", jnp.logical_xor, "Whether exactly one is true.", "[True, True], [True, False]",
-                      "[False  True]")
+greater_equal = _binary(
+    "greater_equal", jnp.greater_equal, "Whether x1 >= x2.", "[1, 2], 2", "[False  True]"
+)
+logical_and = _binary(
+    "logical_and",
+    jnp.logical_and,
+    "Whether both are true (not 0).",
+    "[True, True], [True, False]",
+    "[ True False]",
+)
+logical_or = _binary(
+    "logical_or",
+    jnp.logical_or,
+    "Whether one is true (not 0).",
+    "[True, False], [False, False]",
+    "[ True False]",
+)
+logical_xor = _binary(
+    "logical_xor",
+    jnp.logical_xor,
+    "Whether exactly one is true.",
+    "[True, True], [True, False]",
+    "[False  True]",
+)
 
 # ---------------------------------------------------------------- bits
 
-_AND, _OR, _XOR = "Bits set in both integers.", "Bits set in one of the integers.", "Bits set in exactly one integer."
-_LEFT, _RIGHT = "The bits of x moved left by y places.", "The bits of x moved right by y places; the sign stays."
+_AND = "Bits set in both integers."
+_OR = "Bits set in one of the integers."
+_XOR = "Bits set in exactly one integer."
+_LEFT = "The bits of x moved left by y places."
+_RIGHT = "The bits of x moved right by y places; the sign stays."
 bitwise_and = _binary("bitwise_and", jnp.bitwise_and, _AND, "[6, 5], 4", "[4 4]", "x y")
 bitwise_or = _binary("bitwise_or", jnp.bitwise_or, _OR, "[6, 5], 1", "[7 5]", "x y")
 bitwise_xor = _binary("bitwise_xor", jnp.bitwise_xor, _XOR, "[6, 5], 4", "[2 1]", "x y")
-bitwise_left_shift = _binary("bitwise_left_shift", jnp.left_shift, _LEFT, "[1, 3], 2", "[ 4 12]", "x y")
-bitwise_right_shift = _binary("bitwise_right_shift", jnp.right_shift, _RIGHT, "[8, -8], 2", "[ 2 -2]", "x y")
+bitwise_left_shift = _binary(
+    "bitwise_left_shift", jnp.left_shift, _LEFT, "[1, 3], 2", "[ 4 12]", "x y"
+)
+bitwise_right_shift = _binary(
+    "bitwise_right_shift", jnp.right_shift, _RIGHT, "[8, -8], 2", "[ 2 -2]", "x y"
+)
 left_shift = _binary("left_shift", jnp.left_shift, _LEFT, "[1, 3], 2", "[ 4 12]", "x y")
 right_shift = _binary("right_shift", jnp.right_shift, _RIGHT, "[8, -8], 2", "[ 2 -2]", "x y")
 
 
 # ---------------------------------------------------------------- with something of their own
 
+
 def _safe_quotient(x1, x2):
     zero = jnp.equal(x2, 0)  # the inner `where` keeps the gradient finite
     return jnp.where(zero, 0, jnp.divide(x1, jnp.where(zero, 1, x2)))
 
 
-divide_no_nan = _binary("divide_no_nan", _safe_quotient, "x1 / x2, and 0 where x2 is 0.", "[1.0, 2.0], [0.0, 4.0]",
-                        "[0.  0.5]")
+divide_no_nan = _binary(
+    "divide_no_nan",
+    _safe_quotient,
+    "x1 / x2, and 0 where x2 is 0.",
+    "[1.0, 2.0], [0.0, 4.0]",
+    "[0.  0.5]",
+)
 
 
 def _ldexp(x1, x2):

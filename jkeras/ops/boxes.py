@@ -1,7 +1,9 @@
-"""Boxes around things in images: formats, overlaps, moving with the image, and encoding for detectors.
+"""Boxes around things in images: formats, overlaps, moving with the image, and encoding for
+detectors.
 
-A box is four numbers on the last axis. The formats are corners ("xyxy", "yxyx"), a corner and a size ("xywh"), or the
-center and a size ("center_xywh", "center_yxhw"); after "rel_" in shares of the image's width and height.
+A box is four numbers on the last axis. The formats are corners ("xyxy", "yxyx"), a corner and a
+size ("xywh"), or the center and a size ("center_xywh", "center_yxhw"); after "rel_" in shares of
+the image's width and height.
 """
 
 import math
@@ -12,7 +14,17 @@ from jkeras.core.errors import check_choice
 from jkeras.core.registry import public
 from jkeras.core.settings import epsilon
 
-FORMATS = ("xyxy", "yxyx", "xywh", "center_xywh", "center_yxhw", "rel_xyxy", "rel_yxyx", "rel_xywh", "rel_center_xywh")
+FORMATS = (
+    "xyxy",
+    "yxyx",
+    "xywh",
+    "center_xywh",
+    "center_yxhw",
+    "rel_xyxy",
+    "rel_yxyx",
+    "rel_xywh",
+    "rel_center_xywh",
+)
 
 
 def _split(boxes):
@@ -50,8 +62,8 @@ def convert_format(boxes, source, target, height=None, width=None, dtype="float3
 
     Args:
         boxes: (..., 4), or a dict whose "boxes" are converted.
-        source, target: names of formats: "xyxy", "yxyx", "xywh", "center_xywh", "center_yxhw", "rel_xyxy", "rel_yxyx",
-            "rel_xywh" or "rel_center_xywh".
+        source, target: names of formats: "xyxy", "yxyx", "xywh", "center_xywh", "center_yxhw",
+            "rel_xyxy", "rel_yxyx", "rel_xywh" or "rel_center_xywh".
         height, width: of the image; needed between relative and absolute formats.
     Raises:
         ValueError: an unknown format, not four numbers, or a missing size.
@@ -60,29 +72,45 @@ def convert_format(boxes, source, target, height=None, width=None, dtype="float3
     [[4. 6. 4. 4.]]
     """
     if isinstance(boxes, dict):
-        return {**boxes, "boxes": convert_format(boxes["boxes"], source, target, height, width, dtype)}
+        return {
+            **boxes,
+            "boxes": convert_format(boxes["boxes"], source, target, height, width, dtype),
+        }
     boxes, source, target = jnp.asarray(boxes), source.lower(), target.lower()
     if boxes.shape[-1:] != (4,):
-        raise ValueError(f"`boxes` must have the shape (..., 4). Received: boxes.shape={boxes.shape}")
+        raise ValueError(
+            f"`boxes` must have the shape (..., 4). Received: boxes.shape={boxes.shape}"
+        )
     check_choice("source", source, FORMATS)
     check_choice("target", target, FORMATS)
     relative = [name.startswith("rel_") for name in (source, target)]
     if any(relative) and (height is None or width is None):
-        raise ValueError("Relative formats need the image's `height` and `width`. Received: "
-                         f"source={source!r}, target={target!r}, height={height}, width={width}")
+        raise ValueError(
+            "Relative formats need the image's `height` and `width`. Received: "
+            f"source={source!r}, target={target!r}, height={height}, width={width}"
+        )
     boxes = boxes.astype(dtype)
     if source == target:
         return boxes
-    size = (jnp.asarray(width, dtype), jnp.asarray(height, dtype)) if relative[0] != relative[1] else (1, 1)
+    size = (
+        (jnp.asarray(width, dtype), jnp.asarray(height, dtype))
+        if relative[0] != relative[1]
+        else (1, 1)
+    )
     source, target = source.removeprefix("rel_"), target.removeprefix("rel_")
-    return _from_corners(_to_corners(boxes, source, *(size if relative[0] else (1, 1))), target,
-                         *(size if relative[1] else (1, 1)))
+    return _from_corners(
+        _to_corners(boxes, source, *(size if relative[0] else (1, 1))),
+        target,
+        *(size if relative[1] else (1, 1)),
+    )
 
 
 def _only_corners(name, known=("xyxy",)):
     if name not in known:
-        raise NotImplementedError(f"Only the formats {known} are supported here: use `convert_format` first. Received: "
-                                  f"bounding_box_format={name!r}")
+        raise NotImplementedError(
+            f"Only the formats {known} are supported here: use `convert_format` first. Received: "
+            f"bounding_box_format={name!r}"
+        )
 
 
 @public("keras.utils.bounding_boxes.clip_to_image_size")
@@ -105,10 +133,15 @@ def clip_to_image_size(bounding_boxes, height=None, width=None, bounding_box_for
     if bounding_box_format == "rel_xyxy":
         height = width = 1
     elif height is None or width is None:
-        raise ValueError("`height` and `width` of the image are needed for the format 'xyxy'. Received: "
-                         f"height={height}, width={width}")
+        raise ValueError(
+            "`height` and `width` of the image are needed for the format 'xyxy'. Received: "
+            f"height={height}, width={width}"
+        )
     x1, y1, x2, y2 = _split(jnp.asarray(bounding_boxes["boxes"]))
-    x1, y1, x2, y2 = jnp.clip(x1, 0, width), jnp.clip(y1, 0, height), jnp.clip(x2, 0, width), jnp.clip(y2, 0, height)
+    x1 = jnp.clip(x1, 0, width)
+    y1 = jnp.clip(y1, 0, height)
+    x2 = jnp.clip(x2, 0, width)
+    y2 = jnp.clip(y2, 0, height)
     clipped = {**bounding_boxes, "boxes": jnp.concatenate([x1, y1, x2, y2], axis=-1)}
     if bounding_boxes.get("labels") is not None:
         area = ((x2 - x1) * (y2 - y1))[..., 0]
@@ -117,15 +150,30 @@ def clip_to_image_size(bounding_boxes, height=None, width=None, bounding_box_for
 
 
 def transform_corners(boxes, move):
-    """The rectangles around moved boxes (..., 4) in "xyxy"; `move(x, y)` gives the new places of points."""
+    """The rectangles around moved boxes (..., 4) in "xyxy"; `move(x, y)` gives the new places of
+    points.
+    """
     x1, y1, x2, y2 = (boxes[..., i, None] for i in range(4))
-    x, y = move(jnp.concatenate([x1, x2, x2, x1], -1), jnp.concatenate([y1, y1, y2, y2], -1))  # (..., 4 corners)
+    # (..., 4 corners)
+    x, y = move(jnp.concatenate([x1, x2, x2, x1], -1), jnp.concatenate([y1, y1, y2, y2], -1))
     return jnp.stack([x.min(-1), y.min(-1), x.max(-1), y.max(-1)], -1)
 
 
 @public("keras.utils.bounding_boxes.affine_transform")
-def affine_transform(boxes, angle, translate_x, translate_y, scale, shear_x, shear_y, height, width, center_x=None,
-                     center_y=None, bounding_box_format="xyxy"):
+def affine_transform(
+    boxes,
+    angle,
+    translate_x,
+    translate_y,
+    scale,
+    shear_x,
+    shear_y,
+    height,
+    width,
+    center_x=None,
+    center_y=None,
+    bounding_box_format="xyxy",
+):
     """The rectangles around boxes that are rotated, scaled, sheared and shifted with their images.
 
     Args:
@@ -147,18 +195,24 @@ def affine_transform(boxes, angle, translate_x, translate_y, scale, shear_x, she
     cx = (0.5 if center_x is None else center_x) * (width - 1)
     cy = (0.5 if center_y is None else center_y) * (height - 1)
     turn, lean_x, lean_y = (-jnp.asarray(v) * (math.pi / 180) for v in (angle, shear_x, shear_y))
-    # the map of images from output to input without shift is R(turn) after the shears; boxes go with its inverse
+    # the map of images from output to input without shift is R(turn) after the shears; boxes go
+    # with its inverse
     a = jnp.cos(turn - lean_y) / jnp.cos(lean_y)
     c = -jnp.sin(turn - lean_y) / jnp.cos(lean_y)
     b = a * jnp.tan(lean_x) + jnp.sin(turn)
     d = jnp.cos(turn) - c * jnp.tan(lean_x)
     shift_x, shift_y = cx - translate_x * (width - 1), cy - translate_y * (height - 1)
-    a, b, c, d, shift_x, shift_y = (jnp.reshape(v, (-1, 1, 1)) for v in (a, b, c, d, shift_x, shift_y))
+    a, b, c, d, shift_x, shift_y = (
+        jnp.reshape(v, (-1, 1, 1)) for v in (a, b, c, d, shift_x, shift_y)
+    )
     scale = jnp.reshape(jnp.asarray(scale), (-1, 1, 1))
 
     def move(x, y):
-        return (scale * (d * (x - shift_x) - b * (y - shift_y)) + cx,
-                scale * (-c * (x - shift_x) + a * (y - shift_y)) + cy)
+        return (
+            scale * (d * (x - shift_x) - b * (y - shift_y)) + cx,
+            scale * (-c * (x - shift_x) + a * (y - shift_y)) + cy,
+        )
+
     return transform_corners(jnp.asarray(boxes).astype(turn.dtype), move)
 
 
@@ -176,8 +230,15 @@ def crop(boxes, top, left, height, width, bounding_box_format="xyxy"):
     """
     _only_corners(bounding_box_format)
     x1, y1, x2, y2 = _split(jnp.asarray(boxes))
-    return jnp.concatenate([jnp.clip(x1 - left, 0, width), jnp.clip(y1 - top, 0, height),
-                            jnp.clip(x2 - left, 0, width), jnp.clip(y2 - top, 0, height)], axis=-1)
+    return jnp.concatenate(
+        [
+            jnp.clip(x1 - left, 0, width),
+            jnp.clip(y1 - top, 0, height),
+            jnp.clip(x2 - left, 0, width),
+            jnp.clip(y2 - top, 0, height),
+        ],
+        axis=-1,
+    )
 
 
 @public("keras.utils.bounding_boxes.pad")
@@ -200,14 +261,18 @@ def pad(boxes, top, left, height=None, width=None, bounding_box_format="xyxy"):
 
 # ---------------------------------------------------------------- overlap
 
+
 def _size(image_shape):
     """(height, width) of an image shape (height, width, channels), or None twice."""
     return (None, None) if image_shape is None else image_shape[:2]
 
 
 @public("keras.utils.bounding_boxes.compute_iou")
-def compute_iou(boxes1, boxes2, bounding_box_format, use_masking=False, mask_val: float = -1, image_shape=None):
-    """Intersection over union of every box with every other: (..., m, 4), (..., n, 4) -> (..., m, n).
+def compute_iou(
+    boxes1, boxes2, bounding_box_format, use_masking=False, mask_val: float = -1, image_shape=None
+):
+    """Intersection over union of every box with every other: (..., m, 4), (..., n, 4) -> (..., m,
+    n).
 
     Args:
         boxes1, boxes2: with or without a batch axis.
@@ -221,14 +286,26 @@ def compute_iou(boxes1, boxes2, bounding_box_format, use_masking=False, mask_val
     """
     boxes1, boxes2 = jnp.asarray(boxes1), jnp.asarray(boxes2)
     if boxes1.ndim not in (2, 3) or boxes2.ndim not in (2, 3):
-        raise ValueError("`boxes1` and `boxes2` must have the shape (boxes, 4) or (batch, boxes, 4). Received: "
-                         f"boxes1.shape={boxes1.shape}, boxes2.shape={boxes2.shape}")
+        raise ValueError(
+            "`boxes1` and `boxes2` must have the shape (boxes, 4) or (batch, boxes, 4). Received: "
+            f"boxes1.shape={boxes1.shape}, boxes2.shape={boxes2.shape}"
+        )
     if "rel" in bounding_box_format and image_shape is None:
-        raise ValueError(f"The relative format {bounding_box_format!r} needs `image_shape`. Received: image_shape=None")
-    boxes1, boxes2 = (convert_format(b, bounding_box_format, "xyxy", *_size(image_shape)) for b in (boxes1, boxes2))
+        raise ValueError(
+            f"The relative format {bounding_box_format!r} needs `image_shape`. Received: "
+            "image_shape=None"
+        )
+    boxes1, boxes2 = (
+        convert_format(b, bounding_box_format, "xyxy", *_size(image_shape))
+        for b in (boxes1, boxes2)
+    )
     one, other = boxes1[..., :, None, :], boxes2[..., None, :, :]  # (..., m, 1, 4), (..., 1, n, 4)
-    overlap = jnp.prod(jnp.maximum(jnp.minimum(one[..., 2:], other[..., 2:]) -
-                                   jnp.maximum(one[..., :2], other[..., :2]), 0), -1)
+    overlap = jnp.prod(
+        jnp.maximum(
+            jnp.minimum(one[..., 2:], other[..., 2:]) - jnp.maximum(one[..., :2], other[..., :2]), 0
+        ),
+        -1,
+    )
     areas = [jnp.prod(b[..., 2:] - b[..., :2], -1) for b in (one, other)]
     iou = overlap / (areas[0] + areas[1] - overlap + epsilon())
     if not use_masking:
@@ -238,7 +315,8 @@ def compute_iou(boxes1, boxes2, bounding_box_format, use_masking=False, mask_val
 
 @public("keras.utils.bounding_boxes.compute_ciou")
 def compute_ciou(boxes1, boxes2, bounding_box_format, image_shape=None):
-    """The complete IoU of pairs of boxes: less for distant centers and other proportions (Zheng et al. 2020, AAAI).
+    """The complete IoU of pairs of boxes: less for distant centers and other proportions (Zheng et
+    al. 2020, AAAI).
 
     Args:
         boxes1, boxes2: (..., 4), pairwise.
@@ -251,17 +329,26 @@ def compute_ciou(boxes1, boxes2, bounding_box_format, image_shape=None):
     [1.]
     """
     if "rel" in bounding_box_format:
-        raise ValueError("Use an absolute format: convert with `convert_format` first. Received: "
-                         f"bounding_box_format={bounding_box_format!r}")
+        raise ValueError(
+            "Use an absolute format: convert with `convert_format` first. Received: "
+            f"bounding_box_format={bounding_box_format!r}"
+        )
     tiny = epsilon()
-    boxes1, boxes2 = (convert_format(b, bounding_box_format, "xyxy", *_size(image_shape)) for b in (boxes1, boxes2))
+    boxes1, boxes2 = (
+        convert_format(b, bounding_box_format, "xyxy", *_size(image_shape))
+        for b in (boxes1, boxes2)
+    )
     (low1, high1), (low2, high2) = ((b[..., :2], b[..., 2:4]) for b in (boxes1, boxes2))
-    sizes1, sizes2 = (high - low + jnp.array([0, tiny]) for low, high in ((low1, high1), (low2, high2)))
+    sizes1, sizes2 = (
+        high - low + jnp.array([0, tiny]) for low, high in ((low1, high1), (low2, high2))
+    )
     overlap = jnp.prod(jnp.maximum(jnp.minimum(high1, high2) - jnp.maximum(low1, low2), 0), -1)
     union = jnp.prod(sizes1, -1) + jnp.prod(sizes2, -1) - overlap + tiny
     iou = overlap / (union + tiny)
     hull = jnp.maximum(high1, high2) - jnp.minimum(low1, low2)
-    distance = jnp.sum(((low1 + high1) / 2 - (low2 + high2) / 2) ** 2, -1) / (jnp.sum(hull**2, -1) + tiny)
+    distance = jnp.sum(((low1 + high1) / 2 - (low2 + high2) / 2) ** 2, -1) / (
+        jnp.sum(hull**2, -1) + tiny
+    )
     proportions = [jnp.arctan(s[..., 0] / s[..., 1]) for s in (sizes1, sizes2)]
     v = 4 / math.pi**2 * (proportions[1] - proportions[0]) ** 2
     return iou - (distance + v * v / (v - iou + (1 + tiny)))
@@ -269,10 +356,13 @@ def compute_ciou(boxes1, boxes2, bounding_box_format, image_shape=None):
 
 # ---------------------------------------------------------------- deltas
 
+
 def _checked(encoding, variance):
     """The variance as an array, after a check of both arguments."""
     if encoding not in ("center_xywh", "center_yxhw"):
-        raise ValueError(f"Deltas are encoded as 'center_xywh' or 'center_yxhw'. Received: {encoding!r}")
+        raise ValueError(
+            f"Deltas are encoded as 'center_xywh' or 'center_yxhw'. Received: {encoding!r}"
+        )
     if variance is None:
         return 1.0
     variance = jnp.asarray(variance, "float32")
@@ -282,9 +372,17 @@ def _checked(encoding, variance):
 
 
 @public("keras.utils.bounding_boxes.encode_box_to_deltas")
-def encode_box_to_deltas(anchors, boxes, anchor_format, box_format, encoding_format="center_yxhw", variance=None,
-                         image_shape=None):
-    """Boxes as differences from anchors: centers in anchor sizes, and logarithms of the ratios of sizes.
+def encode_box_to_deltas(
+    anchors,
+    boxes,
+    anchor_format,
+    box_format,
+    encoding_format="center_yxhw",
+    variance=None,
+    image_shape=None,
+):
+    """Boxes as differences from anchors: centers in anchor sizes, and logarithms of the ratios of
+    sizes.
 
     Args:
         anchors, boxes: (..., 4), of which each has its format.
@@ -306,8 +404,15 @@ def encode_box_to_deltas(anchors, boxes, anchor_format, box_format, encoding_for
 
 
 @public("keras.utils.bounding_boxes.decode_deltas_to_boxes")
-def decode_deltas_to_boxes(anchors, boxes_delta, anchor_format, box_format, encoded_format="center_yxhw",
-                           variance=None, image_shape=None):
+def decode_deltas_to_boxes(
+    anchors,
+    boxes_delta,
+    anchor_format,
+    box_format,
+    encoded_format="center_yxhw",
+    variance=None,
+    image_shape=None,
+):
     """The boxes that `encode_box_to_deltas` made deltas of.
 
     Args:
@@ -320,10 +425,21 @@ def decode_deltas_to_boxes(anchors, boxes_delta, anchor_format, box_format, enco
     """
     variance = _checked(encoded_format, variance)
     if isinstance(anchors, dict):
-        return {level: decode_deltas_to_boxes(anchor, boxes_delta[level], anchor_format, box_format, encoded_format,
-                                              None if isinstance(variance, float) else variance, image_shape)
-                for level, anchor in anchors.items()}
+        return {
+            level: decode_deltas_to_boxes(
+                anchor,
+                boxes_delta[level],
+                anchor_format,
+                box_format,
+                encoded_format,
+                None if isinstance(variance, float) else variance,
+                image_shape,
+            )
+            for level, anchor in anchors.items()
+        }
     anchors = convert_format(anchors, anchor_format, encoded_format, *_size(image_shape))
     deltas, sizes = boxes_delta * variance, anchors[..., 2:]
-    boxes = jnp.concatenate([deltas[..., :2] * sizes + anchors[..., :2], jnp.exp(deltas[..., 2:]) * sizes], -1)
+    boxes = jnp.concatenate(
+        [deltas[..., :2] * sizes + anchors[..., :2], jnp.exp(deltas[..., 2:]) * sizes], -1
+    )
     return convert_format(boxes, encoded_format, box_format, *_size(image_shape))

@@ -19,10 +19,13 @@ MODULE = "keras.src.ops.core"
 
 def core_op(inputs=None, spec=None):
     """`op` for a function of this file, which is public under its own name."""
-    return lambda function: op(MODULE, f"keras.ops.{function.__name__}", inputs=inputs, spec=spec)(function)
+    return lambda function: op(MODULE, f"keras.ops.{function.__name__}", inputs=inputs, spec=spec)(
+        function
+    )
 
 
 # ---------------------------------------------------------------- conversion
+
 
 @core_op()
 def convert_to_tensor(x, dtype=None, sparse=None, ragged=None):
@@ -45,7 +48,8 @@ def convert_to_tensor(x, dtype=None, sparse=None, ragged=None):
         x = x.todense()
     if isinstance(x, jax.Array) and dtype is not None:
         return x.astype(standardize_dtype(dtype))
-    return jnp.asarray(x, None if dtype is None else standardize_dtype(dtype))  # not by int32, which int64 may exceed
+    # not by int32, which int64 may exceed
+    return jnp.asarray(x, None if dtype is None else standardize_dtype(dtype))
 
 
 @public("keras.ops.convert_to_numpy")
@@ -86,9 +90,14 @@ def saturate_cast(x, dtype):
     if x.dtype == bool:
         return x.astype(dtype)
     (low, high), (own_low, own_high) = _limits(dtype), _limits(x.dtype.name)
-    bounds = [np.asarray(bound).astype(x.dtype) for bound in (max(low, own_low), min(high, own_high))]
-    if is_float(dtype):  # x's dtype may round a bound to a value outside; a conversion to integers saturates by itself
-        bounds = [b if low <= b.item() <= high else np.nextafter(b, np.zeros_like(b)) for b in bounds]
+    bounds = [
+        np.asarray(bound).astype(x.dtype) for bound in (max(low, own_low), min(high, own_high))
+    ]
+    # x's dtype may round a bound to a value outside; a conversion to integers saturates by itself
+    if is_float(dtype):
+        bounds = [
+            b if low <= b.item() <= high else np.nextafter(b, np.zeros_like(b)) for b in bounds
+        ]
     return jnp.clip(x, *bounds).astype(dtype)
 
 
@@ -134,6 +143,7 @@ def stop_gradient(variable):
 
 # ---------------------------------------------------------------- scattering and slicing
 
+
 @core_op(inputs=2)
 def scatter(indices, values, shape):
     """Zeros of a shape with values added at indices.
@@ -146,7 +156,11 @@ def scatter(indices, values, shape):
     Array([0., 2., 0., 5.], dtype=float32)
     """
     values = jnp.asarray(values)
-    return jnp.zeros(shape, values.dtype).at[tuple(jnp.moveaxis(jnp.asarray(indices), -1, 0))].add(values)
+    return (
+        jnp.zeros(shape, values.dtype)
+        .at[tuple(jnp.moveaxis(jnp.asarray(indices), -1, 0))]
+        .add(values)
+    )
 
 
 _COMBINED = {None: "set", "add": "add", "max": "max", "min": "min", "mul": "multiply"}
@@ -170,7 +184,8 @@ def scatter_update(inputs, indices, updates, reduction=None):
     Args:
         indices: (n, k), integers: places in the first k axes.
         updates: (n, *inputs.shape[k:]).
-        reduction: None (the update replaces), "add", "max", "min" or "mul" (it is combined with what was there).
+        reduction: None (the update replaces), "add", "max", "min" or "mul" (it is combined with
+            what was there).
 
     >>> scatter_update([1.0, 1.0, 1.0], [[0], [2]], [5.0, 7.0])
     Array([5., 1., 7.], dtype=float32)
@@ -203,7 +218,11 @@ def slice(inputs, start_indices, shape):
     return lax.dynamic_slice(inputs, start_indices, sizes)
 
 
-@core_op(spec=lambda inputs, start_indices, updates: KerasTensor(inputs.shape, standardize_dtype(inputs.dtype)))
+@core_op(
+    spec=lambda inputs, start_indices, updates: KerasTensor(
+        inputs.shape, standardize_dtype(inputs.dtype)
+    )
+)
 def slice_update(inputs, start_indices, updates):
     """The inputs with a block replaced that begins at the given indices.
 
@@ -217,14 +236,19 @@ def _unstack_spec(x, num=None, axis=0):
     place = normalize_axis_index(axis, x.ndim)
     count = num if x.shape[place] is None else x.shape[place]
     if count is None:
-        raise ValueError(f"Cannot infer `num` from shape {x.shape}: axis {axis} has no known size. Pass `num`.")
-    return [KerasTensor((*x.shape[:place], *x.shape[place + 1:]), x.dtype) for _ in range(count)]
+        raise ValueError(
+            f"Cannot infer `num` from shape {x.shape}: axis {axis} has no known size. Pass `num`."
+        )
+    return [KerasTensor((*x.shape[:place], *x.shape[place + 1 :]), x.dtype) for _ in range(count)]
 
 
 @op(MODULE, inputs=1, class_name="Unstack", spec=_unstack_spec)
 def _unstack(x, num=None, axis=0):
     x = jnp.asarray(x)
-    return [lax.index_in_dim(x, i, axis, keepdims=False) for i in range(x.shape[normalize_axis_index(axis, x.ndim)])]
+    return [
+        lax.index_in_dim(x, i, axis, keepdims=False)
+        for i in range(x.shape[normalize_axis_index(axis, x.ndim)])
+    ]
 
 
 @public("keras.ops.unstack")
@@ -242,9 +266,11 @@ def unstack(x, num=None, axis=0):
 
 # ---------------------------------------------------------------- control flow
 
+
 @core_op()
 def map(f, xs):
-    """f for each element along the first axis, one after the other, stacked; xs and results may be nested.
+    """f for each element along the first axis, one after the other, stacked; xs and results may be
+    nested.
 
     >>> map(lambda x: x * x, jnp.arange(3))
     Array([0, 1, 4], dtype=int32)
@@ -264,7 +290,8 @@ def vectorized_map(function, elements):
 
 @core_op(inputs=3)
 def scan(f, init, xs=None, length=None, reverse=False, unroll=1):
-    """Runs `carry, y = f(carry, x)` along the first axis; returns the last carry and all y, stacked.
+    """Runs `carry, y = f(carry, x)` along the first axis; returns the last carry and all y,
+    stacked.
 
     Args:
         length: the number of steps, needed where xs is None.
@@ -275,13 +302,16 @@ def scan(f, init, xs=None, length=None, reverse=False, unroll=1):
     (6, [0, 0, 1, 3])
     """
     if not isinstance(unroll, int) or unroll < 1 and not isinstance(unroll, bool):
-        raise ValueError(f"`unroll` must be a positive integer or a boolean. Received: unroll={unroll}")
+        raise ValueError(
+            f"`unroll` must be a positive integer or a boolean. Received: unroll={unroll}"
+        )
     return lax.scan(inside_loop(f), init, xs, length=length, reverse=reverse, unroll=unroll)
 
 
 @core_op()
 def associative_scan(f, elems, reverse=False, axis=0):
-    """All partial results of an associative f, in parallel (Blelloch 1990): [a, f(a, b), f(f(a, b), c), …].
+    """All partial results of an associative f, in parallel (Blelloch 1990): [a, f(a, b), f(f(a, b),
+    c), …].
 
     >>> associative_scan(lambda a, b: a + b, jnp.arange(4))
     Array([0, 1, 3, 6], dtype=int32)
@@ -296,7 +326,8 @@ def while_loop(cond, body, loop_vars, maximum_iterations=None):
     """Repeats `loop_vars = body(*loop_vars)` as long as `cond(*loop_vars)`.
 
     Args:
-        loop_vars: a tuple or list of values; or one value, which body then takes and returns as it is.
+        loop_vars: a tuple or list of values; or one value, which body then takes and returns as it
+            is.
         maximum_iterations: stops at the latest after so many rounds.
 
     >>> int(while_loop(lambda i: i < 10, lambda i: i + 3, 0))
@@ -329,7 +360,8 @@ def fori_loop(lower, upper, body_fun, init_val):
 
 @core_op()
 def cond(pred, true_fn, false_fn):
-    """`true_fn()` if pred holds, `false_fn()` otherwise; both must give values of the same shapes and dtypes.
+    """`true_fn()` if pred holds, `false_fn()` otherwise; both must give values of the same shapes
+    and dtypes.
 
     >>> int(cond(True, lambda: 1, lambda: 2))
     1
@@ -354,7 +386,8 @@ def switch(index, branches, *operands):
 
 @public("keras.ops.custom_gradient")
 def custom_gradient(f):
-    """Decorator: f returns its value and a function from the gradient by the value to those by the arguments.
+    """Decorator: f returns its value and a function from the gradient by the value to those by the
+    arguments.
 
     >>> @custom_gradient
     ... def clipped(x):
@@ -366,4 +399,5 @@ def custom_gradient(f):
 
     def with_gradient(*args, **kwargs):
         return inner(*jax.tree.map(graph.as_tensor, args), **jax.tree.map(graph.as_tensor, kwargs))
+
     return with_gradient

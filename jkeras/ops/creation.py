@@ -7,8 +7,16 @@ import jax.numpy as jnp
 from jkeras.core.graph import KerasTensor, infer
 from jkeras.core.policy import standardize_dtype
 from jkeras.core.registry import public
-from jkeras.ops.promotion import (both_names, describe, is_integer, numpy_op, operand, optional_dtype, result_type,
-                                  tensor)
+from jkeras.ops.promotion import (
+    both_names,
+    describe,
+    is_integer,
+    numpy_op,
+    operand,
+    optional_dtype,
+    result_type,
+    tensor,
+)
 
 
 def _maker(function):
@@ -18,16 +26,27 @@ def _maker(function):
 
 # ---------------------------------------------------------------- constants
 
+
 def _constant(name, compute, doc, shown):
     def function(shape, dtype=None):
         return compute(shape, dtype=standardize_dtype(dtype))
-    return _maker(describe(function, name, __name__, doc + "; of the default float type unless `dtype` says other.",
-                           "(2,)", shown))
+
+    return _maker(
+        describe(
+            function,
+            name,
+            __name__,
+            doc + "; of the default float type unless `dtype` says other.",
+            "(2,)",
+            shown,
+        )
+    )
 
 
 def _like(name, compute, doc, shown):
     def function(x, dtype=None):
         return compute(tensor(x), dtype=optional_dtype(dtype))
+
     doc = f"An array of {doc} with the shape of x, and its dtype unless `dtype` says other."
     return numpy_op(inputs=1)(describe(function, name, __name__, doc, "[7, 8]", shown))
 
@@ -117,18 +136,22 @@ def tri(N, M=None, k=0, dtype=None):
 
 # ---------------------------------------------------------------- ranges
 
+
 @numpy_op(inputs=3)
 def arange(start, stop=None, step=None, dtype=None):
     """start, start + step, … up to but without stop; with one argument: 0, 1, … below it.
 
     Args:
-        dtype: by default that of the arguments: int32 for Python integers, the default float type for floats.
+        dtype: by default that of the arguments: int32 for Python integers, the default float type
+            for floats.
 
     >>> print(arange(3), arange(1, 2, 0.5))
     [0 1 2] [1.  1.5]
     """
     if dtype is None:
-        dtype = result_type(*(getattr(v, "dtype", type(v)) for v in (start, stop, step) if v is not None))
+        dtype = result_type(
+            *(getattr(v, "dtype", type(v)) for v in (start, stop, step) if v is not None)
+        )
     return jnp.arange(start, stop, step=step, dtype=standardize_dtype(dtype))
 
 
@@ -144,8 +167,15 @@ def linspace(start, stop, num=50, endpoint=True, retstep=False, dtype=None, axis
     >>> print(linspace(0, 1, 3))
     [0.  0.5 1. ]
     """
-    return jnp.linspace(operand(start), operand(stop), num=num, endpoint=endpoint, retstep=retstep,
-                        dtype=optional_dtype(dtype), axis=axis)
+    return jnp.linspace(
+        operand(start),
+        operand(stop),
+        num=num,
+        endpoint=endpoint,
+        retstep=retstep,
+        dtype=optional_dtype(dtype),
+        axis=axis,
+    )
 
 
 @numpy_op(inputs=2)
@@ -155,8 +185,15 @@ def logspace(start, stop, num=50, endpoint=True, base=10, dtype=None, axis=0):
     >>> print(logspace(0, 2, 3))
     [  1.  10. 100.]
     """
-    return jnp.logspace(operand(start), operand(stop), num=num, endpoint=endpoint, base=base,
-                        dtype=optional_dtype(dtype), axis=axis)
+    return jnp.logspace(
+        operand(start),
+        operand(stop),
+        num=num,
+        endpoint=endpoint,
+        base=base,
+        dtype=optional_dtype(dtype),
+        axis=axis,
+    )
 
 
 @numpy_op(inputs=2)
@@ -166,8 +203,14 @@ def geomspace(start, stop, num=50, endpoint=True, dtype=None, axis=0):
     >>> print(geomspace(1, 4, 3).round(4))
     [1. 2. 4.]
     """
-    return jnp.geomspace(operand(start), operand(stop), num=num, endpoint=endpoint, dtype=optional_dtype(dtype),
-                         axis=axis)
+    return jnp.geomspace(
+        operand(start),
+        operand(stop),
+        num=num,
+        endpoint=endpoint,
+        dtype=optional_dtype(dtype),
+        axis=axis,
+    )
 
 
 @numpy_op()
@@ -203,11 +246,15 @@ def vander(x, N=None, increasing=False):
     if N is not None and N < 0:
         raise ValueError(f"`N` must not be negative. Received: N={N}")
     if not isinstance(increasing, bool):
-        raise TypeError(f"`increasing` must be a bool. Received: increasing={increasing} (of type {type(increasing)})")
+        raise TypeError(
+            f"`increasing` must be a bool. Received: increasing={increasing} (of type "
+            f"{type(increasing)})"
+        )
     return jnp.vander(x, N=N, increasing=increasing)
 
 
 # ---------------------------------------------------------------- diagonals and triangles
+
 
 def _diag_spec(x, k=0):
     if x.ndim == 2 and None in x.shape:
@@ -223,14 +270,37 @@ def _diagflat_spec(x, k=0):
 def _diagonal_op(name, compute, doc, example, shown, spec=None):
     def function(x, k=0):
         return compute(tensor(x), k=k)
+
     return numpy_op(inputs=1, spec=spec)(describe(function, name, __name__, doc, example, shown))
 
 
-diag = _diagonal_op("diag", jnp.diag, "A matrix with a vector on its k-th diagonal, or the k-th diagonal of a matrix.",
-                    "[1, 2]", "[[1 0]\n [0 2]]", _diag_spec)
-diagflat = _diagonal_op("diagflat", jnp.diagflat, "A matrix with all elements of x on its k-th diagonal.",
-                        "[[1], [2]]", "[[1 0]\n [0 2]]", _diagflat_spec)
-tril = _diagonal_op("tril", jnp.tril, "Matrices with zeros above the k-th diagonal.", "[[1, 2], [3, 4]]",
-                    "[[1 0]\n [3 4]]")
-triu = _diagonal_op("triu", jnp.triu, "Matrices with zeros below the k-th diagonal.", "[[1, 2], [3, 4]]",
-                    "[[1 2]\n [0 4]]")
+diag = _diagonal_op(
+    "diag",
+    jnp.diag,
+    "A matrix with a vector on its k-th diagonal, or the k-th diagonal of a matrix.",
+    "[1, 2]",
+    "[[1 0]\n [0 2]]",
+    _diag_spec,
+)
+diagflat = _diagonal_op(
+    "diagflat",
+    jnp.diagflat,
+    "A matrix with all elements of x on its k-th diagonal.",
+    "[[1], [2]]",
+    "[[1 0]\n [0 2]]",
+    _diagflat_spec,
+)
+tril = _diagonal_op(
+    "tril",
+    jnp.tril,
+    "Matrices with zeros above the k-th diagonal.",
+    "[[1, 2], [3, 4]]",
+    "[[1 0]\n [3 4]]",
+)
+triu = _diagonal_op(
+    "triu",
+    jnp.triu,
+    "Matrices with zeros below the k-th diagonal.",
+    "[[1, 2], [3, 4]]",
+    "[[1 2]\n [0 4]]",
+)

@@ -10,7 +10,7 @@ from jkeras.core.registry import public
 
 
 def _groups(side):
-    """"b (h w) c" -> [["b"], ["h", "w"], ["c"]]."""
+    """ "b (h w) c" -> [["b"], ["h", "w"], ["c"]]."""
     return [token.strip("()").split() for token in re.findall(r"\w+|\([^)]*\)", side)]
 
 
@@ -18,20 +18,29 @@ def _groups(side):
 def _rearrange(tensor, pattern, axes_lengths):
     x = jnp.asarray(tensor)
     if pattern.count("->") != 1:
-        raise ValueError(f"Expected a pattern with one '->', such as 'b h w c -> b (h w) c'. Received: {pattern!r}")
+        raise ValueError(
+            "Expected a pattern with one '->', such as 'b h w c -> b (h w) c'. Received: "
+            f"{pattern!r}"
+        )
     given, wanted = map(_groups, pattern.split("->"))
     if len(given) != x.ndim or sorted(sum(given, [])) != sorted(sum(wanted, [])):
-        raise ValueError(f"The pattern {pattern!r} must name each of the {x.ndim} axes of x on the left, and the same "
-                         f"names on both sides. Received: x.shape={x.shape}")
+        raise ValueError(
+            f"The pattern {pattern!r} must name each of the {x.ndim} axes of x on the left, and "
+            f"the same names on both sides. Received: x.shape={x.shape}"
+        )
     sizes = dict(axes_lengths)
     for group, size in zip(given, x.shape):
         unknown = [name for name in group if name not in sizes]
         if len(unknown) > 1:
             raise ValueError(f"Pass the sizes of all but one of the axes {group} in {pattern!r}.")
         if unknown:
-            sizes[unknown[0]] = size // math.prod(sizes[name] for name in group if name not in unknown)
+            sizes[unknown[0]] = size // math.prod(
+                sizes[name] for name in group if name not in unknown
+            )
     names = sum(given, [])
-    x = x.reshape([sizes[name] for name in names]).transpose([names.index(name) for name in sum(wanted, [])])
+    x = x.reshape([sizes[name] for name in names]).transpose(
+        [names.index(name) for name in sum(wanted, [])]
+    )
     return x.reshape([math.prod(sizes[name] for name in group) for group in wanted])
 
 

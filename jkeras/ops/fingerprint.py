@@ -11,7 +11,7 @@ K0, K1, K2 = 0xC3A5C85C97CB3127, 0xB492B66FBE98F273, 0x9AE16A3B2F90404F
 
 
 def _at(text, place):
-    return int.from_bytes(text[place:place + 8], "little")
+    return int.from_bytes(text[place : place + 8], "little")
 
 
 def _rotate(value, bits):
@@ -31,7 +31,8 @@ def _join(u, v, mul):
 
 
 def farmhash64(text):
-    """The 64-bit fingerprint of bytes by FarmHash (farmhashna; Pike 2014), which TensorFlow hashes strings with.
+    """The 64-bit fingerprint of bytes by FarmHash (farmhashna; Pike 2014), which TensorFlow hashes
+    strings with.
 
     >>> farmhash64(b"World")
     18308117990299812472
@@ -41,15 +42,19 @@ def farmhash64(text):
         return _short(text, size)
     mul = K2 + 2 * size
     if size <= 64:
-        a, b, c, d = _at(text, 0) * (K1 if size <= 32 else K2), _at(text, 8), _at(text, size - 8) * mul, _at(
-            text, size - 16) * K2
+        a = _at(text, 0) * (K1 if size <= 32 else K2)
+        b = _at(text, 8)
+        c = _at(text, size - 8) * mul
+        d = _at(text, size - 16) * K2
         y = _rotate(a + b, 43) + _rotate(c, 30) + d
         z = _join(y & MASK, a + _rotate(b + K2, 18) + c & MASK, mul)
         if size <= 32:
             return z
         e, f = _at(text, 16) * mul, _at(text, 24)
         g, h = (y + _at(text, size - 32)) * mul, (z + _at(text, size - 24)) * mul
-        return _join(_rotate(e + f, 43) + _rotate(g, 30) + h & MASK, e + _rotate(f + a, 18) + g & MASK, mul)
+        return _join(
+            _rotate(e + f, 43) + _rotate(g, 30) + h & MASK, e + _rotate(f + a, 18) + g & MASK, mul
+        )
     return _long(text, size)
 
 
@@ -99,7 +104,9 @@ def _long(text, size):
     v = v[0] + w[0] & MASK, v[1]
     w = w[0] + v[0] & MASK, w[1]
     x, y, z, v, w = block(size - 64, x, y, z, v, w, mul, True)
-    return _join(_join(v[0], w[0], mul) + _mix(y) * K0 + z & MASK, _join(v[1], w[1], mul) + x & MASK, mul)
+    return _join(
+        _join(v[0], w[0], mul) + _mix(y) * K0 + z & MASK, _join(v[1], w[1], mul) + x & MASK, mul
+    )
 
 
 def fingerprint_cat(first, second):
@@ -115,8 +122,13 @@ def siphash64(text, key):
     >>> hex(siphash64(bytes(range(15)), (0x0706050403020100, 0x0F0E0D0C0B0A0908)))
     '0xa129ca6149be45e5'
     """
-    v0, v1, v2, v3 = (k ^ c for k, c in zip((*key, *key), (
-        0x736F6D6570736575, 0x646F72616E646F6D, 0x6C7967656E657261, 0x7465646279746573)))
+    v0, v1, v2, v3 = (
+        k ^ c
+        for k, c in zip(
+            (*key, *key),
+            (0x736F6D6570736575, 0x646F72616E646F6D, 0x6C7967656E657261, 0x7465646279746573),
+        )
+    )
 
     def rounds(count, v0, v1, v2, v3):
         for _ in range(count):

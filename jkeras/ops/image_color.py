@@ -11,12 +11,16 @@ LUMINANCE = (0.2989, 0.5870, 0.1140)  # of red, green and blue, as in ITU-R BT.6
 
 
 def _channel_axis(images, data_format, counts):
-    """The axis of channels, of which there are as many as one of `counts`, or a number not yet known."""
+    """The axis of channels, of which there are as many as one of `counts`, or a number not yet
+    known.
+    """
     check_rank(images)
     axis = axes_of(data_format).channels
     if images.shape[axis] not in (None, *counts):
-        raise ValueError(f"Images must have {' or '.join(map(str, counts))} channels in the axis {axis}. Received: "
-                         f"images.shape={tuple(images.shape)}")
+        raise ValueError(
+            f"Images must have {' or '.join(map(str, counts))} channels in the axis {axis}. "
+            f"Received: images.shape={tuple(images.shape)}"
+        )
     return axis
 
 
@@ -48,8 +52,10 @@ def rgb_to_grayscale(images, data_format=None):
 def _color_axis(images, data_format):
     """The axis of the three channels of float images."""
     if not is_float(images.dtype):
-        raise ValueError("Images must have a float dtype; divide integers by 255 first. Received: "
-                         f"images.dtype={images.dtype}")
+        raise ValueError(
+            "Images must have a float dtype; divide integers by 255 first. Received: "
+            f"images.dtype={images.dtype}"
+        )
     return _channel_axis(images, data_format, (3,))
 
 
@@ -81,8 +87,11 @@ def rgb_to_hsv(images, data_format=None):
     value = jnp.maximum(jnp.maximum(r, g), b)
     spread = value - jnp.minimum(jnp.minimum(r, g), b)
     unit = 1 / (6 * jnp.where(spread > 0, spread, 1.0))
-    hue = jnp.where(value == r, unit * (g - b),
-                    jnp.where(value == g, unit * (b - r) + 2 / 6, unit * (r - g) + 4 / 6))
+    hue = jnp.where(
+        value == r,
+        unit * (g - b),
+        jnp.where(value == g, unit * (b - r) + 2 / 6, unit * (r - g) + 4 / 6),
+    )
     hue = jnp.where(spread > 0, hue, 0.0) + (hue < 0)
     saturation = jnp.where(value > 0, spread / jnp.where(value > 0, value, 1.0), 0.0)
     return jnp.stack([hue, saturation, value], axis)
@@ -101,4 +110,6 @@ def hsv_to_rgb(images, data_format=None):
     (hue, saturation, value), axis = _planes(images, data_format)
     sector = hue % 1.0 * 6
     shares = (abs(sector - 3) - 1, 2 - abs(sector - 2), 2 - abs(sector - 4))
-    return jnp.stack([value * (1 - saturation + saturation * jnp.clip(s, 0, 1)) for s in shares], axis)
+    return jnp.stack(
+        [value * (1 - saturation + saturation * jnp.clip(s, 0, 1)) for s in shares], axis
+    )

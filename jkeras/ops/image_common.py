@@ -20,19 +20,32 @@ def axes_of(data_format):
     >>> axes_of("channels_last")
     Axes(height=-3, width=-2, channels=-1)
     """
-    return Axes(-3, -2, -1) if standardize_data_format(data_format) == "channels_last" else Axes(-2, -1, -3)
+    return (
+        Axes(-3, -2, -1)
+        if standardize_data_format(data_format) == "channels_last"
+        else Axes(-2, -1, -3)
+    )
 
 
 def check_rank(images, name="images"):
     """Raises ValueError unless `images` is one image or a batch of them."""
     if len(images.shape) not in (3, 4):
-        raise ValueError(f"`{name}` must be one image (3 axes) or a batch of images (4 axes). Received: "
-                         f"{name}.shape={tuple(images.shape)}")
+        raise ValueError(
+            f"`{name}` must be one image (3 axes) or a batch of images (4 axes). Received: "
+            f"{name}.shape={tuple(images.shape)}"
+        )
 
 
 def image_op(inputs=1, class_name=None, spec=None):
     """The decorator of an op `keras.ops.image.NAME`; arguments as those of `core.graph.op`."""
+
     def decorate(function):
-        return op("keras.src.ops.image", f"keras.ops.image.{function.__name__}", inputs=inputs, class_name=class_name,
-                  spec=spec)(function)
+        return op(
+            "keras.src.ops.image",
+            f"keras.ops.image.{function.__name__}",
+            inputs=inputs,
+            class_name=class_name,
+            spec=spec,
+        )(function)
+
     return decorate

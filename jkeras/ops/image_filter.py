@@ -17,7 +17,9 @@ from jkeras.ops.promotion import result_type
 def _per_channel(images, kernel, padding, data_format):
     """Every channel of a batch filtered with one two-dimensional kernel."""
     channels = images.shape[axes_of(data_format).channels]
-    kernel = jnp.broadcast_to(kernel[:, :, None, None], (*kernel.shape, channels, 1)).astype(images.dtype)
+    kernel = jnp.broadcast_to(kernel[:, :, None, None], (*kernel.shape, channels, 1)).astype(
+        images.dtype
+    )
     return depthwise_conv(images, kernel, 1, padding, data_format)
 
 
@@ -31,7 +33,12 @@ def _gaussian(size, sigma, dtype):
 def blur(images, kernel_size, sigma, data_format, padding="same"):
     """A batch of images, filtered with a Gaussian along the width, then along the height."""
     across, down = (_gaussian(n, s, images.dtype) for n, s in zip(kernel_size, sigma))
-    return _per_channel(_per_channel(images, across[None], padding, data_format), down[:, None], padding, data_format)
+    return _per_channel(
+        _per_channel(images, across[None], padding, data_format),
+        down[:, None],
+        padding,
+        data_format,
+    )
 
 
 @op("keras.src.ops.image", inputs=1, class_name="GaussianBlur")
@@ -52,21 +59,28 @@ def gaussian_blur(images, kernel_size: Any = (3, 3), sigma: Any = (1.0, 1.0), da
         images: one image or a batch of them.
         kernel_size: points of the kernel along the width and along the height.
         sigma: standard deviations along the width and along the height.
-        data_format: give it. Without it arrays are read as "channels_first", as Keras on JAX does; symbolic tensors
-            are read in the default format.
+        data_format: give it. Without it arrays are read as "channels_first", as Keras on JAX does;
+            symbolic tensors are read in the default format.
     Raises:
         ValueError: not 3 or 4 axes.
 
     >>> gaussian_blur(jnp.ones((8, 6, 3)), data_format="channels_last").shape
     (8, 6, 3)
     """
-    return _gaussian_blur(images, kernel_size, sigma, standardize_data_format(data_format)
-                          if is_symbolic(images) or data_format else "channels_first")
+    return _gaussian_blur(
+        images,
+        kernel_size,
+        sigma,
+        standardize_data_format(data_format)
+        if is_symbolic(images) or data_format
+        else "channels_first",
+    )
 
 
 @image_op()
 def sobel_edges(images, data_format=None):
-    """The derivatives of images along the height and the width, on a new last axis (Sobel's kernels).
+    """The derivatives of images along the height and the width, on a new last axis (Sobel's
+    kernels).
 
     Raises:
         ValueError: not 4 axes.
@@ -76,9 +90,13 @@ def sobel_edges(images, data_format=None):
     """
     images, data_format = jnp.asarray(images), standardize_data_format(data_format)
     if images.ndim != 4:
-        raise ValueError(f"`images` must be a batch of images (4 axes). Received: images.shape={images.shape}")
+        raise ValueError(
+            f"`images` must be a batch of images (4 axes). Received: images.shape={images.shape}"
+        )
     down = jnp.outer(jnp.array([-1, 0, 1]), jnp.array([1, 2, 1]))
-    return jnp.stack([_per_channel(images, kernel, "same", data_format) for kernel in (down, down.T)], -1)
+    return jnp.stack(
+        [_per_channel(images, kernel, "same", data_format) for kernel in (down, down.T)], -1
+    )
 
 
 def _ssim_spec(image1, image2, **config):
@@ -88,8 +106,18 @@ def _ssim_spec(image1, image2, **config):
 
 
 @image_op(inputs=2, class_name="SSIM", spec=_ssim_spec)
-def ssim(image1, image2, max_val=1.0, filter_size=11, filter_sigma=1.5, k1=0.01, k2=0.03, data_format=None):
-    """The structural similarity of images, 1 for equal ones: one number for each pair (Wang et al. 2004, IEEE TIP).
+def ssim(
+    image1,
+    image2,
+    max_val=1.0,
+    filter_size=11,
+    filter_sigma=1.5,
+    k1=0.01,
+    k2=0.03,
+    data_format=None,
+):
+    """The structural similarity of images, 1 for equal ones: one number for each pair (Wang et al.
+    2004, IEEE TIP).
 
     Args:
         max_val: the range of the values: 1, or 255.
@@ -102,23 +130,34 @@ def ssim(image1, image2, max_val=1.0, filter_size=11, filter_sigma=1.5, k1=0.01,
     >>> ssim(x, x)
     Array([1., 1.], dtype=float32)
     """
-    image1, image2, data_format = jnp.asarray(image1), jnp.asarray(image2), standardize_data_format(data_format)
+    image1 = jnp.asarray(image1)
+    image2 = jnp.asarray(image2)
+    data_format = standardize_data_format(data_format)
     check_rank(image1, "image1")
     check_rank(image2, "image2")
     axes = axes_of(data_format)
-    if image1.shape != image2.shape or min(image1.shape[a] for a in (axes.height, axes.width)) < filter_size:
-        raise ShapeError("`image1` and `image2` must have the same shape, at least `filter_size` high and wide. "
-                         f"Received: image1.shape={image1.shape}, image2.shape={image2.shape}, "
-                         f"filter_size={filter_size}, data_format={data_format!r}")
+    if (
+        image1.shape != image2.shape
+        or min(image1.shape[a] for a in (axes.height, axes.width)) < filter_size
+    ):
+        raise ShapeError(
+            "`image1` and `image2` must have the same shape, at least `filter_size` high and wide. "
+            f"Received: image1.shape={image1.shape}, image2.shape={image2.shape}, "
+            f"filter_size={filter_size}, data_format={data_format!r}"
+        )
     dtype = result_type(image1.dtype, float)
     a, b = (x.astype(dtype) if x.ndim == 4 else x.astype(dtype)[None] for x in (image1, image2))
 
     def local_mean(x):
         return blur(x, (filter_size,) * 2, (filter_sigma,) * 2, data_format, "valid")
+
     c1, c2 = (k1 * max_val) ** 2, (k2 * max_val) ** 2
     mean_a, mean_b = local_mean(a), local_mean(b)
     variances = local_mean(a * a) - mean_a**2 + local_mean(b * b) - mean_b**2
     covariance = local_mean(a * b) - mean_a * mean_b
-    similarity = (2 * mean_a * mean_b + c1) * (2 * covariance + c2) / (
-        (mean_a**2 + mean_b**2 + c1) * (variances + c2))
+    similarity = (
+        (2 * mean_a * mean_b + c1)
+        * (2 * covariance + c2)
+        / ((mean_a**2 + mean_b**2 + c1) * (variances + c2))
+    )
     return jnp.mean(similarity, (1, 2, 3)).reshape(image1.shape[:-3]).astype(image1.dtype)

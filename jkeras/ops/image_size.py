@@ -16,11 +16,21 @@ from jkeras.ops.image_common import axes_of, check_rank, image_op
 from jkeras.ops.nn_conv import dimension_numbers, padding_type, per_axis
 
 INTERPOLATIONS = ("bilinear", "nearest", "lanczos3", "lanczos5", "bicubic")
-SCALINGS = ("linear", "bilinear", "trilinear", "cubic", "bicubic", "tricubic", "lanczos3", "lanczos5")
+SCALINGS = (
+    "linear",
+    "bilinear",
+    "trilinear",
+    "cubic",
+    "bicubic",
+    "tricubic",
+    "lanczos3",
+    "lanczos5",
+)
 
 
 def aspect_window(height, width, target_height, target_width):
-    """(top, left, height, width) of the largest centered window with the aspect ratio of the target.
+    """(top, left, height, width) of the largest centered window with the aspect ratio of the
+    target.
 
     >>> aspect_window(6, 4, 1, 1)
     (1, 0, 4, 4)
@@ -42,16 +52,27 @@ def _pad_to_aspect(images, target_height, target_width, fill_value, axes):
     """Images with a border on two sides, so that they have the aspect ratio of the target."""
     height, width = images.shape[axes.height], images.shape[axes.width]
     margins = [(0, 0)] * images.ndim
-    for axis, size, wanted in ((axes.height, height, int(width * target_height / target_width)),
-                               (axes.width, width, int(height * target_width / target_height))):
+    for axis, size, wanted in (
+        (axes.height, height, int(width * target_height / target_width)),
+        (axes.width, width, int(height * target_width / target_height)),
+    ):
         margins[axis] = (max(wanted - size, 0) // 2,) * 2
     images = images.astype(jnp.result_type(images.dtype, fill_value))
     return jnp.pad(images, margins, constant_values=fill_value)
 
 
 @image_op()
-def resize(images, size, interpolation="bilinear", antialias=False, crop_to_aspect_ratio=False,
-           pad_to_aspect_ratio=False, fill_mode="constant", fill_value: float = 0.0, data_format=None):
+def resize(
+    images,
+    size,
+    interpolation="bilinear",
+    antialias=False,
+    crop_to_aspect_ratio=False,
+    pad_to_aspect_ratio=False,
+    fill_mode="constant",
+    fill_value: float = 0.0,
+    data_format=None,
+):
     """Images of another size, in the same dtype; integers are rounded and kept in their range.
 
     Args:
@@ -59,9 +80,11 @@ def resize(images, size, interpolation="bilinear", antialias=False, crop_to_aspe
         size: (height, width).
         interpolation: "nearest", "bilinear", "bicubic", "lanczos3" or "lanczos5".
         antialias: whether to blur before making images smaller.
-        crop_to_aspect_ratio, pad_to_aspect_ratio: whether to crop, or pad with `fill_value`, instead of distorting.
+        crop_to_aspect_ratio, pad_to_aspect_ratio: whether to crop, or pad with `fill_value`,
+            instead of distorting.
     Raises:
-        ValueError: not 3 or 4 axes, a size that is not two positive integers, or both ways to keep the aspect.
+        ValueError: not 3 or 4 axes, a size that is not two positive integers, or both ways to keep
+            the aspect.
 
     >>> resize(jnp.ones((2, 8, 8, 3)), (4, 6)).shape
     (2, 4, 6, 3)
@@ -71,9 +94,13 @@ def resize(images, size, interpolation="bilinear", antialias=False, crop_to_aspe
     check_choice("interpolation", interpolation, INTERPOLATIONS)
     check_choice("fill_mode", fill_mode, ("constant",))
     if len(size) != 2 or min(size) <= 0:
-        raise ValueError(f"`size` must be two positive integers (height, width). Received: size={size}")
+        raise ValueError(
+            f"`size` must be two positive integers (height, width). Received: size={size}"
+        )
     if pad_to_aspect_ratio and crop_to_aspect_ratio:
-        raise ValueError("Only one of `pad_to_aspect_ratio` and `crop_to_aspect_ratio` can be True.")
+        raise ValueError(
+            "Only one of `pad_to_aspect_ratio` and `crop_to_aspect_ratio` can be True."
+        )
     source = images
     if crop_to_aspect_ratio:
         window = aspect_window(images.shape[axes.height], images.shape[axes.width], *size)
@@ -88,8 +115,13 @@ def resize(images, size, interpolation="bilinear", antialias=False, crop_to_aspe
     return saturate_cast(resized if is_float(images.dtype) else jnp.round(resized), images.dtype)
 
 
-@image_op(inputs=4, spec=lambda images, output_shape, *args, **kwargs: KerasTensor(output_shape, images.dtype))
-def scale_and_translate(images, output_shape, scale, translation, spatial_dims, method, antialias=True):
+@image_op(
+    inputs=4,
+    spec=lambda images, output_shape, *args, **kwargs: KerasTensor(output_shape, images.dtype),
+)
+def scale_and_translate(
+    images, output_shape, scale, translation, spatial_dims, method, antialias=True
+):
     """Images scaled, then shifted, on the axes `spatial_dims`; what comes from outside is 0.
 
     Args:
@@ -102,11 +134,19 @@ def scale_and_translate(images, output_shape, scale, translation, spatial_dims, 
     Array([[0., 0., 1., 2.]], dtype=float32)
     """
     check_choice("method", method, SCALINGS)
-    return jax.image.scale_and_translate(jnp.asarray(images), output_shape, spatial_dims, jnp.asarray(scale),
-                                         jnp.asarray(translation), method, antialias)
+    return jax.image.scale_and_translate(
+        jnp.asarray(images),
+        output_shape,
+        spatial_dims,
+        jnp.asarray(scale),
+        jnp.asarray(translation),
+        method,
+        antialias,
+    )
 
 
 # ---------------------------------------------------------------- cropping and padding
+
 
 def _edges(verb, sides, size, before, after, target):
     """(before, after, size of the result) from two of `before`, `after` and `target`.
@@ -122,7 +162,10 @@ def _edges(verb, sides, size, before, after, target):
     sign = 1 if verb == "padding" else -1
     if size is None:
         if sign < 0 and target is None:
-            raise ValueError(f"`{sides[2]}` must be given where the size of the images is not known. Received: {given}")
+            raise ValueError(
+                f"`{sides[2]}` must be given where the size of the images is not known. Received: "
+                f"{given}"
+            )
         return before, after, target
     if target is None:
         target = size + sign * (before + after)
@@ -131,8 +174,10 @@ def _edges(verb, sides, size, before, after, target):
     else:
         after = sign * (target - size) - before
     if min(before, after, target) < 0:
-        raise ShapeError(f"{', '.join(sides)} must not be negative. Received: {given} for images of size {size}, which "
-                         f"gives {before}, {after}, {target}")
+        raise ShapeError(
+            f"{', '.join(sides)} must not be negative. Received: {given} for images of size "
+            f"{size}, which gives {before}, {after}, {target}"
+        )
     return before, after, target
 
 
@@ -141,25 +186,57 @@ def _frame(verb, images, top, left, bottom, right, target_height, target_width, 
     check_rank(images)
     axes = axes_of(data_format)
     height, width = images.shape[axes.height], images.shape[axes.width]
-    return (_edges(verb, (f"top_{verb}", f"bottom_{verb}", "target_height"), height, top, bottom, target_height),
-            _edges(verb, (f"left_{verb}", f"right_{verb}", "target_width"), width, left, right, target_width), axes)
+    return (
+        _edges(
+            verb,
+            (f"top_{verb}", f"bottom_{verb}", "target_height"),
+            height,
+            top,
+            bottom,
+            target_height,
+        ),
+        _edges(
+            verb,
+            (f"left_{verb}", f"right_{verb}", "target_width"),
+            width,
+            left,
+            right,
+            target_width,
+        ),
+        axes,
+    )
 
 
 def _framed_spec(verb):
     """The shape of padded or cropped images; sizes may be unknown, which tracing cannot do."""
+
     def spec(images, target_height=None, target_width=None, data_format=None, **borders):
-        top, left, bottom, right = (borders.get(f"{side}_{verb}") for side in ("top", "left", "bottom", "right"))
-        rows, columns, axes = _frame(verb, images, top, left, bottom, right, target_height, target_width, data_format)
+        top, left, bottom, right = (
+            borders.get(f"{side}_{verb}") for side in ("top", "left", "bottom", "right")
+        )
+        rows, columns, axes = _frame(
+            verb, images, top, left, bottom, right, target_height, target_width, data_format
+        )
         shape = list(images.shape)
         shape[axes.height], shape[axes.width] = rows[2], columns[2]
         return KerasTensor(shape, images.dtype)
+
     return spec
 
 
 @image_op(spec=_framed_spec("padding"))
-def pad_images(images, top_padding=None, left_padding=None, bottom_padding=None, right_padding=None,
-               target_height=None, target_width=None, data_format=None):
-    """Images with a border of zeros. For each axis two of the two borders and the new size are given.
+def pad_images(
+    images,
+    top_padding=None,
+    left_padding=None,
+    bottom_padding=None,
+    right_padding=None,
+    target_height=None,
+    target_width=None,
+    data_format=None,
+):
+    """Images with a border of zeros. For each axis two of the two borders and the new size are
+    given.
 
     Raises:
         ValueError: not exactly two of them, or a negative one.
@@ -168,16 +245,33 @@ def pad_images(images, top_padding=None, left_padding=None, bottom_padding=None,
     (2, 8, 7, 3)
     """
     images = jnp.asarray(images)
-    rows, columns, axes = _frame("padding", images, top_padding, left_padding, bottom_padding, right_padding,
-                                 target_height, target_width, data_format)
+    rows, columns, axes = _frame(
+        "padding",
+        images,
+        top_padding,
+        left_padding,
+        bottom_padding,
+        right_padding,
+        target_height,
+        target_width,
+        data_format,
+    )
     margins = [(0, 0)] * images.ndim
     margins[axes.height], margins[axes.width] = rows[:2], columns[:2]
     return jnp.pad(images, margins)
 
 
 @image_op(spec=_framed_spec("cropping"))
-def crop_images(images, top_cropping=None, left_cropping=None, bottom_cropping=None, right_cropping=None,
-                target_height=None, target_width=None, data_format=None):
+def crop_images(
+    images,
+    top_cropping=None,
+    left_cropping=None,
+    bottom_cropping=None,
+    right_cropping=None,
+    target_height=None,
+    target_width=None,
+    data_format=None,
+):
     """Images without their border. For each axis two of the two borders and the new size are given.
 
     Raises:
@@ -187,16 +281,29 @@ def crop_images(images, top_cropping=None, left_cropping=None, bottom_cropping=N
     (2, 2, 3, 3)
     """
     images = jnp.asarray(images)
-    rows, columns, axes = _frame("cropping", images, top_cropping, left_cropping, bottom_cropping, right_cropping,
-                                 target_height, target_width, data_format)
+    rows, columns, axes = _frame(
+        "cropping",
+        images,
+        top_cropping,
+        left_cropping,
+        bottom_cropping,
+        right_cropping,
+        target_height,
+        target_width,
+        data_format,
+    )
     return take_window(images, rows[0], columns[0], rows[2], columns[2], axes)
 
 
 # ---------------------------------------------------------------- patches
 
+
 @image_op()
-def extract_patches(images, size, strides=None, dilation_rate: Any = 1, padding="valid", data_format=None):
-    """Windows of images as vectors: (batch, rows, columns, channels) -> (batch, down, across, window * channels).
+def extract_patches(
+    images, size, strides=None, dilation_rate: Any = 1, padding="valid", data_format=None
+):
+    """Windows of images as vectors: (batch, rows, columns, channels) -> (batch, down, across,
+    window * channels).
 
     Args:
         size: int, (height, width), or (depth, height, width) for volumes.
@@ -204,13 +311,17 @@ def extract_patches(images, size, strides=None, dilation_rate: Any = 1, padding=
         padding: "valid" or "same".
     Raises:
         TypeError: `size` is no int and no tuple.
-        ValueError: `size` has not 2 or 3 entries, the images are smaller or have other axes, or an unknown `padding`.
+        ValueError: `size` has not 2 or 3 entries, the images are smaller or have other axes, or an
+            unknown `padding`.
 
     >>> extract_patches(jnp.ones((2, 8, 6, 3)), 2).shape
     (2, 4, 3, 12)
     """
     if not isinstance(size, (int, tuple, list)):
-        raise TypeError(f"`size` must be an int or a tuple. Received: size={size!r} (of type {type(size).__name__})")
+        raise TypeError(
+            f"`size` must be an int or a tuple. Received: size={size!r} (of type "
+            f"{type(size).__name__})"
+        )
     size = (size, size) if isinstance(size, int) else tuple(size)
     count = len(size)
     if count not in (2, 3):
@@ -219,23 +330,36 @@ def extract_patches(images, size, strides=None, dilation_rate: Any = 1, padding=
     if images.ndim == count + 1:
         return extract_patches(images[None], size, strides, dilation_rate, padding, data_format)[0]
     if images.ndim != count + 2:
-        raise ShapeError(f"Images for patches of the size {size} must have {count + 1} axes, a batch of them "
-                         f"{count + 2}. Received: images.shape={images.shape}")
+        raise ShapeError(
+            f"Images for patches of the size {size} must have {count + 1} axes, a batch of them "
+            f"{count + 2}. Received: images.shape={images.shape}"
+        )
     axis = -1 if data_format == "channels_last" else 1
     patches = lax.conv_general_dilated_patches(
-        images, size, per_axis(strides or size, count), padding_type(padding),
-        rhs_dilation=per_axis(dilation_rate, count), dimension_numbers=dimension_numbers(count + 2, data_format),
-        precision=lax.Precision.HIGHEST)
+        images,
+        size,
+        per_axis(strides or size, count),
+        padding_type(padding),
+        rhs_dilation=per_axis(dilation_rate, count),
+        dimension_numbers=dimension_numbers(count + 2, data_format),
+        precision=lax.Precision.HIGHEST,
+    )
     patches = jnp.moveaxis(patches, axis, -1)  # (batch, *space, channels * window)
     if images.size and not patches.size:
-        raise ShapeError(f"The images are smaller than the patches. Received: images.shape={images.shape}, "
-                         f"size={size}, dilation_rate={dilation_rate}, data_format={data_format!r}")
+        raise ShapeError(
+            f"The images are smaller than the patches. Received: images.shape={images.shape}, "
+            f"size={size}, dilation_rate={dilation_rate}, data_format={data_format!r}"
+        )
     patches = patches.reshape(*patches.shape[:-1], images.shape[axis], math.prod(size))
-    patches = jnp.swapaxes(patches, -1, -2).reshape(*patches.shape[:-2], math.prod(patches.shape[-2:]))
+    patches = jnp.swapaxes(patches, -1, -2).reshape(
+        *patches.shape[:-2], math.prod(patches.shape[-2:])
+    )
     return jnp.moveaxis(patches, -1, axis)
 
 
-def extract_patches_3d(volumes, size, strides=None, dilation_rate: Any = 1, padding="valid", data_format=None):
+def extract_patches_3d(
+    volumes, size, strides=None, dilation_rate: Any = 1, padding="valid", data_format=None
+):
     """Windows of volumes as vectors; see `extract_patches`.
 
     >>> extract_patches_3d(jnp.ones((2, 4, 8, 6, 3)), 2).shape

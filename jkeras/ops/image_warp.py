@@ -18,12 +18,14 @@ FILL_MODES = ("constant", "nearest", "wrap", "mirror", "reflect")
 
 @image_op(inputs=2)
 def map_coordinates(inputs, coordinates, order, fill_mode="constant", fill_value: float = 0):
-    """The values of an array at any places: result[i] = inputs[coordinates[0][i], coordinates[1][i], ...].
+    """The values of an array at any places: result[i] = inputs[coordinates[0][i],
+    coordinates[1][i], ...].
 
     Args:
         coordinates: (number of axes of `inputs`, *shape of the result).
         order: 0 takes the nearest value, 1 interpolates linearly.
-        fill_mode: what lies outside: "constant" (`fill_value`), "nearest", "wrap", "mirror" or "reflect".
+        fill_mode: what lies outside: "constant" (`fill_value`), "nearest", "wrap", "mirror" or
+            "reflect".
     Raises:
         ValueError: coordinates that do not fit, or another order or mode.
 
@@ -32,38 +34,57 @@ def map_coordinates(inputs, coordinates, order, fill_mode="constant", fill_value
     """
     inputs, coordinates = jnp.asarray(inputs), jnp.asarray(coordinates)
     if coordinates.ndim < 2 or coordinates.shape[0] != inputs.ndim:
-        raise ValueError("`coordinates` must have the shape (number of axes of `inputs`, ...). Received: "
-                         f"inputs.shape={inputs.shape}, coordinates.shape={coordinates.shape}")
+        raise ValueError(
+            "`coordinates` must have the shape (number of axes of `inputs`, ...). Received: "
+            f"inputs.shape={inputs.shape}, coordinates.shape={coordinates.shape}"
+        )
     check_choice("fill_mode", fill_mode, FILL_MODES)
     check_choice("order", order, (0, 1))
     return read_at(inputs, coordinates, order, fill_mode, fill_value)
 
 
 def sample(images, places, interpolation, fill_mode, fill_value, data_format):
-    """A batch of images read at `places`: (batch, 2, height, width), rows and columns, or one set for each channel."""
+    """A batch of images read at `places`: (batch, 2, height, width), rows and columns, or one set
+    for each channel.
+    """
     channels = axes_of(data_format).channels
 
     def channel(plane, places):
         return read_at(plane, places, ORDERS[interpolation], fill_mode, fill_value)
-    return jax.vmap(jax.vmap(channel, (channels, None if places.ndim == 4 else 0), channels))(images, places)
+
+    return jax.vmap(jax.vmap(channel, (channels, None if places.ndim == 4 else 0), channels))(
+        images, places
+    )
 
 
 def places_of(images, transform, data_format):
-    """Where a batch of images is read under projective maps (batch, 8): a0, a1, a2, b0, b1, b2, c0, c1.
+    """Where a batch of images is read under projective maps (batch, 8): a0, a1, a2, b0, b1, b2, c0,
+    c1.
 
-    The pixel (x, y) is read at ((a0 x + a1 y + a2) / k, (b0 x + b1 y + b2) / k), k = c0 x + c1 y + 1.
+    The pixel (x, y) is read at ((a0 x + a1 y + a2) / k, (b0 x + b1 y + b2) / k), k = c0 x + c1 y +
+    1.
     """
     axes = axes_of(data_format)
-    y, x = jnp.meshgrid(*(jnp.arange(images.shape[a], dtype="float32") for a in axes[:2]), indexing="ij")
+    y, x = jnp.meshgrid(
+        *(jnp.arange(images.shape[a], dtype="float32") for a in axes[:2]), indexing="ij"
+    )
     transform = jnp.broadcast_to(transform, (images.shape[0], 8)).astype("float32")
     a0, a1, a2, b0, b1, b2, c0, c1 = jnp.moveaxis(transform, -1, 0)[:, :, None, None]
     k = c0 * x + c1 * y + 1
-    return jnp.stack([(b0 * x + b1 * y + b2) / k, (a0 * x + a1 * y + a2) / k], 1)  # (batch, 2, height, width)
+    # (batch, 2, height, width)
+    return jnp.stack([(b0 * x + b1 * y + b2) / k, (a0 * x + a1 * y + a2) / k], 1)
 
 
 def warp(images, transform, interpolation, fill_mode, fill_value, data_format):
     """A batch of images under projective maps (batch, 8); see `places_of`."""
-    return sample(images, places_of(images, transform, data_format), interpolation, fill_mode, fill_value, data_format)
+    return sample(
+        images,
+        places_of(images, transform, data_format),
+        interpolation,
+        fill_mode,
+        fill_value,
+        data_format,
+    )
 
 
 def _on_batch(function, images):
@@ -80,21 +101,30 @@ def _affine_spec(images, transform, **config):
 
 def _check_rank_of_maps(transform):
     if len(transform.shape) not in (1, 2):
-        raise ValueError("`transform` must have the shape (8,) or (batch, 8). Received: "
-                         f"transform.shape={tuple(transform.shape)}")
+        raise ValueError(
+            "`transform` must have the shape (8,) or (batch, 8). Received: "
+            f"transform.shape={tuple(transform.shape)}"
+        )
 
 
 @image_op(inputs=2, spec=_affine_spec)
-def affine_transform(images, transform, interpolation="bilinear", fill_mode="constant", fill_value: float = 0,
-                     data_format=None):
+def affine_transform(
+    images,
+    transform,
+    interpolation="bilinear",
+    fill_mode="constant",
+    fill_value: float = 0,
+    data_format=None,
+):
     """Images under affine maps: the pixel (x, y) is read at (a0 x + a1 y + a2, b0 x + b1 y + b2).
 
     Args:
         images: one image or a batch of them.
-        transform: a0, a1, a2, b0, b1, b2, c0, c1: (8,) or (batch, 8). c0 and c1 should be 0; as in Keras on JAX,
-            channel i is read c0 * i rows and c1 * i columns further on.
+        transform: a0, a1, a2, b0, b1, b2, c0, c1: (8,) or (batch, 8). c0 and c1 should be 0; as in
+            Keras on JAX, channel i is read c0 * i rows and c1 * i columns further on.
         interpolation: "nearest" or "bilinear".
-        fill_mode: what lies outside: "constant" (`fill_value`), "nearest", "wrap", "mirror" or "reflect".
+        fill_mode: what lies outside: "constant" (`fill_value`), "nearest", "wrap", "mirror" or
+            "reflect".
     Raises:
         ValueError: ranks that do not fit, or an unknown mode.
 
@@ -108,34 +138,54 @@ def affine_transform(images, transform, interpolation="bilinear", fill_mode="con
     check_rank(images)
     _check_rank_of_maps(transform)
     if transform.shape not in ((8,), (1, 8), (*images.shape[:-3], 8)):
-        raise ShapeError("`transform` must have the shape (8,) or (batch, 8), one map for each image. Received: "
-                         f"images.shape={images.shape}, transform.shape={transform.shape}")
+        raise ShapeError(
+            "`transform` must have the shape (8,) or (batch, 8), one map for each image. Received: "
+            f"images.shape={images.shape}, transform.shape={transform.shape}"
+        )
     transform = jnp.atleast_2d(transform).astype("float32")
     channels = jnp.arange(images.shape[axes_of(data_format).channels])
     drift = channels[:, None] * transform[:, None, 6:]  # (batch, channels, 2)
 
     def read(images):
-        places = places_of(images, transform.at[:, 6:].set(0), data_format)[:, None] + drift[..., None, None]
+        places = (
+            places_of(images, transform.at[:, 6:].set(0), data_format)[:, None]
+            + drift[..., None, None]
+        )
         return sample(images, places, interpolation, fill_mode, fill_value, data_format)
+
     return _on_batch(read, images)
 
 
 def homography(start_points, end_points):
-    """The maps that take four end points to four start points: (batch, 4, 2) twice -> (batch, 8), as `warp` has them.
+    """The maps that take four end points to four start points: (batch, 4, 2) twice -> (batch, 8),
+    as `warp` has them.
 
     Each pair of points gives two linear equations in the eight numbers.
     """
     (u, v), (x, y) = (jnp.moveaxis(p, -1, 0) for p in (start_points, end_points))  # (batch, 4) each
     one, zero = jnp.ones_like(x), jnp.zeros_like(x)
-    rows = jnp.concatenate([jnp.stack([x, y, one, zero, zero, zero, -u * x, -u * y], -1),
-                            jnp.stack([zero, zero, zero, x, y, one, -v * x, -v * y], -1)], 1)  # (batch, 8, 8)
+    rows = jnp.concatenate(
+        [
+            jnp.stack([x, y, one, zero, zero, zero, -u * x, -u * y], -1),
+            # (batch, 8, 8)
+            jnp.stack([zero, zero, zero, x, y, one, -v * x, -v * y], -1),
+        ],
+        1,
+    )
     return jnp.linalg.solve(rows, jnp.concatenate([u, v], -1)[..., None])[..., 0]
 
 
 def _check_points(start, end):
-    if tuple(start.shape[-2:]) != (4, 2) or len(start.shape) not in (2, 3) or start.shape != end.shape:
-        raise ValueError("`start_points` and `end_points` must both have the shape (4, 2) or (batch, 4, 2). Received: "
-                         f"start_points.shape={tuple(start.shape)}, end_points.shape={tuple(end.shape)}")
+    if (
+        tuple(start.shape[-2:]) != (4, 2)
+        or len(start.shape) not in (2, 3)
+        or start.shape != end.shape
+    ):
+        raise ValueError(
+            "`start_points` and `end_points` must both have the shape (4, 2) or (batch, 4, 2). "
+            f"Received: start_points.shape={tuple(start.shape)}, "
+            f"end_points.shape={tuple(end.shape)}"
+        )
 
 
 def _perspective_spec(images, start_points, end_points, **config):
@@ -145,8 +195,14 @@ def _perspective_spec(images, start_points, end_points, **config):
 
 
 @image_op(inputs=3, spec=_perspective_spec)
-def perspective_transform(images, start_points, end_points, interpolation="bilinear", fill_value: float = 0,
-                          data_format=None):
+def perspective_transform(
+    images,
+    start_points,
+    end_points,
+    interpolation="bilinear",
+    fill_value: float = 0,
+    data_format=None,
+):
     """Images under the projective maps that take four points to four others.
 
     Args:
@@ -166,29 +222,48 @@ def perspective_transform(images, start_points, end_points, interpolation="bilin
     check_rank(images)
     _check_points(start, end)
     start, end = (p.reshape(-1, 4, 2).astype("float32") for p in (start, end))
-    return _on_batch(lambda x: warp(x, homography(start, end), interpolation, "constant", fill_value, data_format),
-                     images)
+    return _on_batch(
+        lambda x: warp(
+            x, homography(start, end), interpolation, "constant", fill_value, data_format
+        ),
+        images,
+    )
 
 
-def distort(images, key, alpha, sigma, kernel_size, interpolation, fill_mode, fill_value, data_format):
-    """A batch of images with every pixel displaced by smooth noise; `kernel_size` is of the smoothing."""
+def distort(
+    images, key, alpha, sigma, kernel_size, interpolation, fill_mode, fill_value, data_format
+):
+    """A batch of images with every pixel displaced by smooth noise; `kernel_size` is of the
+    smoothing.
+    """
     axes = axes_of(data_format)
     height, width = images.shape[axes.height], images.shape[axes.width]
     dtype = result_type(images.dtype, float)
     noise = jax.random.normal(key, (images.shape[0], height, width, 2), dtype) * sigma
-    noise = alpha * jnp.moveaxis(blur(noise, (kernel_size,) * 2, (sigma,) * 2, "channels_last"), -1, 1)
+    noise = alpha * jnp.moveaxis(
+        blur(noise, (kernel_size,) * 2, (sigma,) * 2, "channels_last"), -1, 1
+    )
     grid = jnp.stack(jnp.meshgrid(jnp.arange(height), jnp.arange(width), indexing="ij"))
     return sample(images, grid + noise, interpolation, fill_mode, fill_value, data_format)
 
 
 def _elastic_spec(images, **config):
-    check_rank(images)  # without a look at the seed: a generator must not step on while a graph is made
+    # without a look at the seed: a generator must not step on while a graph is made
+    check_rank(images)
     return KerasTensor(images.shape, images.dtype)
 
 
 @image_op(spec=_elastic_spec)
-def elastic_transform(images, alpha=20.0, sigma=5.0, interpolation="bilinear", fill_mode="reflect", fill_value=0.0,
-                      seed=None, data_format=None):
+def elastic_transform(
+    images,
+    alpha=20.0,
+    sigma=5.0,
+    interpolation="bilinear",
+    fill_mode="reflect",
+    fill_value=0.0,
+    seed=None,
+    data_format=None,
+):
     """Images with each pixel displaced by a smooth random field (Simard et al. 2003, ICDAR).
 
     Args:
@@ -204,8 +279,20 @@ def elastic_transform(images, alpha=20.0, sigma=5.0, interpolation="bilinear", f
     images, data_format = jnp.asarray(images), standardize_data_format(data_format)
     check_choice("interpolation", interpolation, ORDERS)
     check_choice("fill_mode", fill_mode, FILL_MODES)
-    return _on_batch(lambda x: distort(x, as_key(seed), alpha, sigma, kernel_size_for(sigma), interpolation, fill_mode,
-                                       fill_value, data_format), images)
+    return _on_batch(
+        lambda x: distort(
+            x,
+            as_key(seed),
+            alpha,
+            sigma,
+            kernel_size_for(sigma),
+            interpolation,
+            fill_mode,
+            fill_value,
+            data_format,
+        ),
+        images,
+    )
 
 
 def kernel_size_for(sigma):

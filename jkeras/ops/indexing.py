@@ -12,17 +12,24 @@ from jkeras.ops.promotion import both_names, broadcasting, numpy_op, operand, te
 
 
 def _get_item_spec(x, key):
-    """Unlike tracing: a slice of an unknown size is unknown, and an index beyond the end is an error."""
+    """Unlike tracing: a slice of an unknown size is unknown, and an index beyond the end is an
+    error.
+    """
     keys = tuple(key) if isinstance(key, (tuple, list)) else (key,)
-    if not all(k is None or k is Ellipsis or isinstance(k, (int, slice)) and not isinstance(k, bool) for k in keys):
+    if not all(
+        k is None or k is Ellipsis or isinstance(k, (int, slice)) and not isinstance(k, bool)
+        for k in keys
+    ):
         return infer(lambda given: given[keys], x)
     if Ellipsis not in keys:
         keys = (*keys, Ellipsis)
     at, rest = keys.index(Ellipsis), x.ndim - sum(k is not None and k is not Ellipsis for k in keys)
     if rest < 0 or keys.count(Ellipsis) > 1:
-        raise ValueError(f"An array of shape {x.shape} cannot be indexed by {key}: too many indices.")
+        raise ValueError(
+            f"An array of shape {x.shape} cannot be indexed by {key}: too many indices."
+        )
     sizes, shape = iter(x.shape), []
-    for k in (*keys[:at], *[slice(None)] * rest, *keys[at + 1:]):
+    for k in (*keys[:at], *[slice(None)] * rest, *keys[at + 1 :]):
         if k is None:
             shape.append(1)
             continue
@@ -30,7 +37,10 @@ def _get_item_spec(x, key):
         if isinstance(k, slice):
             shape.append(None if size is None else len(range(*k.indices(size))))
         elif size is not None and not -size <= k < size:
-            raise ValueError(f"Index {k} is out of bounds for an axis of size {size}: shape {x.shape}, key {key}.")
+            raise ValueError(
+                f"Index {k} is out of bounds for an axis of size {size}: shape {x.shape}, key "
+                f"{key}."
+            )
     return KerasTensor(tuple(shape), x.dtype)
 
 
@@ -49,7 +59,8 @@ def get_item(x, key):
 
 @numpy_op(inputs=2)
 def take(x, indices, axis=None):
-    """The elements at indices along an axis; None: of the flat array. An index beyond the end gives NaN.
+    """The elements at indices along an axis; None: of the flat array. An index beyond the end gives
+    NaN.
 
     >>> print(take([[1, 2], [3, 4]], [1, 1], axis=1))
     [[2 2]
@@ -84,7 +95,11 @@ def unravel_index(indices, shape):
 
 def _diagonal_spec(x, offset=0, axis1=0, axis2=1):
     out = infer(lambda given: diagonal.__wrapped__(given, offset, axis1, axis2), x)
-    return KerasTensor((*out.shape[:-1], None), x.dtype) if None in (x.shape[axis1], x.shape[axis2]) else out
+    return (
+        KerasTensor((*out.shape[:-1], None), x.dtype)
+        if None in (x.shape[axis1], x.shape[axis2])
+        else out
+    )
 
 
 @numpy_op(inputs=1, spec=_diagonal_spec)
@@ -96,8 +111,10 @@ def diagonal(x, offset=0, axis1=0, axis2=1):
     """
     x = tensor(x)
     if not all(-x.ndim <= a < x.ndim for a in (axis1, axis2)) or axis1 % x.ndim == axis2 % x.ndim:
-        raise ValueError("`axis1` and `axis2` must be two different axes of x. "
-                         f"Received: axis1={axis1}, axis2={axis2}, x.shape={x.shape}")
+        raise ValueError(
+            "`axis1` and `axis2` must be two different axes of x. "
+            f"Received: axis1={axis1}, axis2={axis2}, x.shape={x.shape}"
+        )
     return jnp.diagonal(x, offset=offset, axis1=axis1, axis2=axis2)
 
 
@@ -113,10 +130,13 @@ def trace(x, offset=0, axis1=0, axis2=1):
 
 # ---------------------------------------------------------------- by condition
 
+
 def _check_where(x1, x2):
     if (x1 is None) != (x2 is None):
         missing = "x1" if x1 is None else "x2"
-        raise ValueError(f"`where` takes both x1 and x2, or neither of them. Received: no {missing}")
+        raise ValueError(
+            f"`where` takes both x1 and x2, or neither of them. Received: no {missing}"
+        )
 
 
 def _where_spec(condition, x1=None, x2=None):
@@ -150,7 +170,9 @@ def select(condlist, choicelist, default: Any = 0):
     for name, value in (("condlist", condlist), ("choicelist", choicelist)):
         if not isinstance(value, (list, tuple)) or not value:
             raise ValueError(f"`{name}` must be a list that is not empty. Received: {name}={value}")
-    return jnp.select([tensor(c) for c in condlist], [tensor(c) for c in choicelist], default=operand(default))
+    return jnp.select(
+        [tensor(c) for c in condlist], [tensor(c) for c in choicelist], default=operand(default)
+    )
 
 
 @numpy_op(spec=_nonzero_spec)
@@ -175,6 +197,7 @@ def isin(x1, x2, assume_unique=False, invert=False):
 
 # ---------------------------------------------------------------- by order
 
+
 @numpy_op(inputs=1)
 def sort(x, axis: Any = -1):
     """The elements in rising order along an axis; None: of the flat array.
@@ -198,13 +221,16 @@ def argsort(x, axis: Any = -1):
 
 @numpy_op(inputs=1)
 def argpartition(x, kth, axis=-1):
-    """Indices that bring the kth element to its place in the order, smaller ones before it; None: of the flat array.
+    """Indices that bring the kth element to its place in the order, smaller ones before it; None:
+    of the flat array.
 
     >>> print(argpartition([3, 1, 2], 1)[1])
     2
     """
     x = tensor(x)
-    return jnp.argpartition(jnp.ravel(x), kth) if axis is None else jnp.argpartition(x, kth, axis=axis)
+    return (
+        jnp.argpartition(jnp.ravel(x), kth) if axis is None else jnp.argpartition(x, kth, axis=axis)
+    )
 
 
 @numpy_op(inputs=2, class_name="SearchSorted")
@@ -219,8 +245,10 @@ def searchsorted(sorted_sequence, values, side="left"):
     """
     sorted_sequence = tensor(sorted_sequence)
     if sorted_sequence.ndim != 1:
-        raise ValueError("`searchsorted` takes a vector as its sorted sequence; use `vectorized_map` for more axes. "
-                         f"Received: sorted_sequence.shape={sorted_sequence.shape}")
+        raise ValueError(
+            "`searchsorted` takes a vector as its sorted sequence; use `vectorized_map` for more "
+            f"axes. Received: sorted_sequence.shape={sorted_sequence.shape}"
+        )
     return jnp.searchsorted(sorted_sequence, tensor(values), side=side)
 
 
@@ -234,37 +262,66 @@ def digitize(x, bins):
     return jnp.digitize(tensor(x), tensor(bins))
 
 
-def _unique_spec(x, sorted=True, return_index=False, return_inverse=False, return_counts=False, axis=None, size=None,
-                 fill_value=None):
+def _unique_spec(
+    x,
+    sorted=True,
+    return_index=False,
+    return_inverse=False,
+    return_counts=False,
+    axis=None,
+    size=None,
+    fill_value=None,
+):
     shape = (size,)
     if axis is not None:
         shape = list(x.shape)
         shape[axis] = size
     inverse = x.shape if axis is None else (x.shape[axis],)
     more = ((return_index, (size,)), (return_inverse, inverse), (return_counts, (size,)))
-    outputs = (KerasTensor(shape, x.dtype), *(KerasTensor(s, "int32") for wanted, s in more if wanted))
+    outputs = (
+        KerasTensor(shape, x.dtype),
+        *(KerasTensor(s, "int32") for wanted, s in more if wanted),
+    )
     return outputs if len(outputs) > 1 else outputs[0]
 
 
 @numpy_op(inputs=1, spec=_unique_spec)
-def unique(x, sorted=True, return_index=False, return_inverse=False, return_counts=False, axis=None, size=None,
-           fill_value=None):
+def unique(
+    x,
+    sorted=True,
+    return_index=False,
+    return_inverse=False,
+    return_counts=False,
+    axis=None,
+    size=None,
+    fill_value=None,
+):
     """The different elements of an array, in rising order.
 
     Args:
-        return_index, return_inverse, return_counts: also give where each first occurs, which one each element is,
-            how often each occurs.
+        return_index, return_inverse, return_counts: also give where each first occurs, which one
+            each element is, how often each occurs.
         axis: compare slices along this axis; None: single elements.
         size: length of the result, filled up with `fill_value`; needed under jit.
 
     >>> print(unique([3, 1, 3]))
     [1 3]
     """
-    return jnp.unique(tensor(x), return_index=return_index, return_inverse=return_inverse, return_counts=return_counts,
-                      axis=axis, equal_nan=False, size=size, sorted=sorted, fill_value=fill_value)
+    return jnp.unique(
+        tensor(x),
+        return_index=return_index,
+        return_inverse=return_inverse,
+        return_counts=return_counts,
+        axis=axis,
+        equal_nan=False,
+        size=size,
+        sorted=sorted,
+        fill_value=fill_value,
+    )
 
 
 # ---------------------------------------------------------------- functions of elements
+
 
 @public(*both_names("vectorize"))
 def vectorize(pyfunc, *, excluded=None, signature=None):

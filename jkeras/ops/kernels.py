@@ -1,7 +1,9 @@
-"""The platform that is traced for, and max pooling in the form that is fast there, with the numbers of the plain form.
+"""The platform that is traced for, and max pooling in the form that is fast there, with the numbers
+of the plain form.
 
-XLA:CPU is slow at the gradient of `reduce_window` with a maximum. There windows are compared as shifted parts of the
-input, which can be differentiated in both modes and any number of times. Convolutions are in `kernels_conv`.
+XLA:CPU is slow at the gradient of `reduce_window` with a maximum. There windows are compared as
+shifted parts of the input, which can be differentiated in both modes and any number of times.
+Convolutions are in `kernels_conv`.
 """
 
 import contextlib
@@ -12,7 +14,8 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-LARGEST_WINDOW = 16  # along one axis; larger windows, where the plain form catches up, would compile slowly
+# along one axis; larger windows, where the plain form catches up, would compile slowly
+LARGEST_WINDOW = 16
 
 
 _platform = contextvars.ContextVar("platform", default=None)
@@ -43,7 +46,8 @@ def on_cpu():
 
 
 def for_onnx():
-    """Whether what is traced now is converted to ONNX, where windows lie on space alone and loops run forwards.
+    """Whether what is traced now is converted to ONNX, where windows lie on space alone and loops
+    run forwards.
 
     >>> with traced_for("onnx"):
     ...     for_onnx()
@@ -53,7 +57,9 @@ def for_onnx():
 
 
 def outside_loops(function):
-    """The function, traced for running in no loop: some forms are fast there alone, and are not used elsewhere."""
+    """The function, traced for running in no loop: some forms are fast there alone, and are not
+    used elsewhere.
+    """
     return _traced_with(function, loops=False)
 
 
@@ -70,6 +76,7 @@ def _traced_with(function, loops):
             return function(*args, **kwargs)
         finally:
             _loops.reset(token)
+
     return traced
 
 
@@ -83,7 +90,8 @@ def may_loop():
 
 
 def is_known(shape):
-    """Whether all sizes are numbers: in a function that is exported some may be symbols, which cannot be compared.
+    """Whether all sizes are numbers: in a function that is exported some may be symbols, which
+    cannot be compared.
 
     >>> is_known((2, 3)), is_known(jax.export.symbolic_shape("b, 3"))
     (True, False)
@@ -92,6 +100,7 @@ def is_known(shape):
 
 
 # ---------------------------------------------------------------- max pooling
+
 
 def max_pool(x, window, strides, padding):
     """The maximum of windows; the gradient goes to the first maximum of each.
@@ -103,8 +112,16 @@ def max_pool(x, window, strides, padding):
     >>> max_pool(jnp.arange(6.0).reshape(1, 6, 1), (1, 2, 1), (1, 2, 1), "VALID")[0, :, 0]
     Array([1., 3., 5.], dtype=float32)
     """
-    fits = all(w == 1 or is_known((size,)) and size >= w for size, w in zip(x.shape, window)) and 0 not in x.shape
-    if (on_cpu() or for_onnx()) and fits and max(window) <= LARGEST_WINDOW and jnp.issubdtype(x.dtype, jnp.floating):
+    fits = (
+        all(w == 1 or is_known((size,)) and size >= w for size, w in zip(x.shape, window))
+        and 0 not in x.shape
+    )
+    if (
+        (on_cpu() or for_onnx())
+        and fits
+        and max(window) <= LARGEST_WINDOW
+        and jnp.issubdtype(x.dtype, jnp.floating)
+    ):
         return max_pool_slices(x, window, strides, padding)
     return max_pool_plain(x, window, strides, padding)
 
@@ -115,7 +132,9 @@ def max_pool_plain(x, window, strides, padding):
 
 
 def max_pool_slices(x, window, strides, padding):
-    """`max_pool` along one axis after the other, the last first, so that the first maximum in reading order wins."""
+    """`max_pool` along one axis after the other, the last first, so that the first maximum in
+    reading order wins.
+    """
     pads = lax.padtype_to_pads(x.shape, window, strides, padding)
     if any(sum(pad) for pad in pads):
         x = jnp.pad(x, pads, constant_values=-jnp.inf)
@@ -140,15 +159,20 @@ def _max_along(x, axis, window, stride):
 def _max_along_jvp(axis, window, stride, primals, tangents):
     (x,), (dx,) = primals, tangents
     best, *others = _slices(x, axis, window, stride)
-    winner = jnp.zeros(best.shape, jnp.int8)  # a small residual: the place of the first maximum in its window
+    # a small residual: the place of the first maximum in its window
+    winner = jnp.zeros(best.shape, jnp.int8)
     for place, part in enumerate(others, 1):
         winner = jnp.where(part > best, jnp.int8(place), winner)
         best = jnp.maximum(best, part)
-    moved = [jnp.where(winner == place, part, 0) for place, part in enumerate(_slices(dx, axis, window, stride))]
+    moved = [
+        jnp.where(winner == place, part, 0)
+        for place, part in enumerate(_slices(dx, axis, window, stride))
+    ]
     return best, functools.reduce(jnp.add, moved)
 
 
 # ---------------------------------------------------------------- one value of each row
+
 
 def picked(x, places, axis):
     """The values of x at one place along an axis: (…, n, …), whole numbers (…) -> (…).
@@ -161,10 +185,14 @@ def picked(x, places, axis):
 
 def picked_by_gather(x, places, axis):
     """`picked` as a gather, whose gradient touches one element of each row."""
-    return jnp.squeeze(jnp.take_along_axis(x, jnp.expand_dims(places, axis), axis, mode="clip"), axis)
+    return jnp.squeeze(
+        jnp.take_along_axis(x, jnp.expand_dims(places, axis), axis, mode="clip"), axis
+    )
 
 
 def picked_by_comparison(x, places, axis):
-    """`picked` as a masked sum, for accelerators, where it is fused and a gather of single values is slow."""
+    """`picked` as a masked sum, for accelerators, where it is fused and a gather of single values
+    is slow.
+    """
     numbers = lax.broadcasted_iota("int32", x.shape, axis % x.ndim)
     return jnp.sum(jnp.where(numbers == jnp.expand_dims(places, axis), x, 0), axis)

@@ -1,9 +1,9 @@
 """Convolutions in the form that is fast where they run; everywhere the numbers of the plain form.
 
-XLA:CPU runs three things slowly: convolutions with one group for each channel; the weight gradient of a convolution of
-many images at once (up to five times), and of any convolution inside a loop (ten times and more). On CPU these are sums
-over parts of the input, or over a few images at a time. All forms can be differentiated in both modes, any number of
-times.
+XLA:CPU runs three things slowly: convolutions with one group for each channel; the weight gradient
+of a convolution of many images at once (up to five times), and of any convolution inside a loop
+(ten times and more). On CPU these are sums over parts of the input, or over a few images at a time.
+All forms can be differentiated in both modes, any number of times.
 """
 
 import functools
@@ -18,14 +18,17 @@ from jax.custom_derivatives import SymbolicZero
 from jkeras.ops.kernels import is_known, may_loop, on_cpu
 from jkeras.ops.kernels_dot import contract_last
 
-MOST_TAPS = 49  # elements of a kernel; for larger ones, where the plain forms catch up, these would compile slowly
+# elements of a kernel; for larger ones, where the plain forms catch up, these would compile slowly
+MOST_TAPS = 49
 IMAGES = 8  # that are convolved at once, where that pays
 MOST_PIECES = 16  # of a batch, each of which is compiled
-LARGE = 8 * 2**20  # bytes of all windows of a batch from which on even the forward pass pays in pieces
+# bytes of all windows of a batch from which on even the forward pass pays in pieces
+LARGE = 8 * 2**20
 TOO_LARGE = 3 * LARGE  # bytes of the windows of one piece above which images go one by one
 
 
 # ---------------------------------------------------------------- convolution
+
 
 def convolve(x, kernel, strides, padding, dilation, dims, groups):
     """`lax.conv_general_dilated`, with a weight gradient that is fast on CPU.
@@ -36,8 +39,15 @@ def convolve(x, kernel, strides, padding, dilation, dims, groups):
         padding: "VALID" or "SAME".
         dims: `lax.ConvDimensionNumbers`.
     """
-    full = x.dtype in (jnp.float32, jnp.float64)  # sums of pieces would round half precision again and again
-    if on_cpu() and groups == 1 and math.prod(kernel.shape[:-2]) <= MOST_TAPS and 0 not in x.shape and full:
+    # sums of pieces would round half precision again and again
+    full = x.dtype in (jnp.float32, jnp.float64)
+    if (
+        on_cpu()
+        and groups == 1
+        and math.prod(kernel.shape[:-2]) <= MOST_TAPS
+        and 0 not in x.shape
+        and full
+    ):
         if math.prod(kernel.shape[:-2]) == 1:
             return pointwise(x, kernel, strides, dims)
         if is_known(x.shape):
@@ -47,12 +57,21 @@ def convolve(x, kernel, strides, padding, dilation, dims, groups):
 
 def convolve_plain(x, kernel, strides, padding, dilation, dims, groups=1):
     """`lax.conv_general_dilated` and nothing else."""
-    return lax.conv_general_dilated(x, kernel, strides, padding, rhs_dilation=dilation, dimension_numbers=dims,
-                                    feature_group_count=groups)
+    return lax.conv_general_dilated(
+        x,
+        kernel,
+        strides,
+        padding,
+        rhs_dilation=dilation,
+        dimension_numbers=dims,
+        feature_group_count=groups,
+    )
 
 
 def pointwise(x, kernel, strides, dims):
-    """A convolution with a kernel of one element, as a product of matrices: a quarter of the time on CPU."""
+    """A convolution with a kernel of one element, as a product of matrices: a quarter of the time
+    on CPU.
+    """
     x = jnp.moveaxis(x, dims.lhs_spec[1], -1)
     x = x[(slice(None), *(slice(None, None, step) for step in strides))]
     return jnp.moveaxis(contract_last(x, kernel.reshape(kernel.shape[-2:])), -1, dims.out_spec[1])
@@ -67,7 +86,9 @@ def _convolve(x, kernel, strides, padding, dilation, dims, in_loop):
 
 
 def _convolve_jvp(strides, padding, dilation, dims, in_loop, primals, tangents):
-    """The tangent by the kernel is taken of a few images at a time, and so is its transpose, the weight gradient."""
+    """The tangent by the kernel is taken of a few images at a time, and so is its transpose, the
+    weight gradient.
+    """
     (x, kernel), (dx, dkernel) = primals, tangents
     y = _convolve(x, kernel, strides, padding, dilation, dims, in_loop)
     dy = jnp.zeros_like(y)
@@ -97,19 +118,27 @@ def _bytes_of_windows(x, kernel, strides):
 def _in_pieces(x, kernel, strides, padding, dilation, dims, pieces):
     """The plain form, of one piece of the batch after the other."""
     bounds = [round(i * x.shape[0] / pieces) for i in range(pieces + 1)]
-    return jnp.concatenate([convolve_plain(x[low:high], kernel, strides, padding, dilation, dims)
-                            for low, high in zip(bounds, bounds[1:])])
+    return jnp.concatenate(
+        [
+            convolve_plain(x[low:high], kernel, strides, padding, dilation, dims)
+            for low, high in zip(bounds, bounds[1:])
+        ]
+    )
 
 
 def _image_by_image(x, kernel, strides, padding, dilation, dims):
-    """A matmul for each image, of the parts that the kernel meets with the kernel; fast inside loops too."""
+    """A matmul for each image, of the parts that the kernel meets with the kernel; fast inside
+    loops too.
+    """
     x = jnp.moveaxis(x, dims.lhs_spec[1], -1)
     size, matrix = kernel.shape[:-2], kernel.reshape(-1, kernel.shape[-1])
 
-    @functools.partial(jax.checkpoint, prevent_cse=False)  # keeps the image, not a copy for each place of the kernel
+    # keeps the image, not a copy for each place of the kernel
+    @functools.partial(jax.checkpoint, prevent_cse=False)
     def one(matrix, image):
         parts = [part[0] for _, part in _taps(image[None], size, strides, padding, dilation)]
         return jnp.concatenate(parts, -1) @ matrix
+
     y = lax.map(lambda image: one(matrix, image), x)
     return jnp.moveaxis(y, -1, dims.out_spec[1])
 
@@ -123,10 +152,14 @@ def _taps(x, size, strides, padding, dilation):
     for place in np.ndindex(*size):
         starts = [i * d for i, d in zip(place, dilation)]
         ends = [start + span for start, span in zip(starts, spans)]
-        yield place, lax.slice(x, (0, *starts, 0), (x.shape[0], *ends, x.shape[-1]), (1, *strides, 1))
+        yield (
+            place,
+            lax.slice(x, (0, *starts, 0), (x.shape[0], *ends, x.shape[-1]), (1, *strides, 1)),
+        )
 
 
 # ---------------------------------------------------------------- depthwise convolution
+
 
 def depthwise(x, kernel, strides, padding, dilation, dims):
     """A convolution of each channel on its own.
@@ -137,9 +170,17 @@ def depthwise(x, kernel, strides, padding, dilation, dims):
     """
     whole = [(k - 1) * d + 1 for k, d in zip(kernel.shape, dilation)]
     space = [x.shape[axis] for axis in dims.lhs_spec[2:]]
-    fits = is_known(space) and (padding == "SAME" or all(size >= k for size, k in zip(space, whole)))
+    fits = is_known(space) and (
+        padding == "SAME" or all(size >= k for size, k in zip(space, whole))
+    )
     floats = jnp.issubdtype(x.dtype, jnp.inexact)  # sums of integers wrap around and are exact
-    if on_cpu() and floats and fits and 0 not in x.shape and math.prod(kernel.shape[:-2]) <= MOST_TAPS:
+    if (
+        on_cpu()
+        and floats
+        and fits
+        and 0 not in x.shape
+        and math.prod(kernel.shape[:-2]) <= MOST_TAPS
+    ):
         return depthwise_taps(x, kernel, strides, padding, dilation, dims)
     return depthwise_plain(x, kernel, strides, padding, dilation, dims)
 
@@ -151,12 +192,16 @@ def depthwise_plain(x, kernel, strides, padding, dilation, dims):
 
 
 def depthwise_taps(x, kernel, strides, padding, dilation, dims):
-    """`depthwise` as a sum of products, one for each element of the kernel, added up in at least float32.
+    """`depthwise` as a sum of products, one for each element of the kernel, added up in at least
+    float32.
 
-    The kernel's gradient is taken image by image: over all at once XLA computes anew what is before, for each element.
+    The kernel's gradient is taken image by image: over all at once XLA computes anew what is
+        before, for each element.
     """
     wide = jnp.promote_types(x.dtype, jnp.float32)
-    return _depthwise(x.astype(wide), kernel.astype(wide), strides, padding, dilation, dims).astype(x.dtype)
+    return _depthwise(x.astype(wide), kernel.astype(wide), strides, padding, dilation, dims).astype(
+        x.dtype
+    )
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(2, 3, 4, 5))
@@ -171,9 +216,11 @@ def _depthwise_jvp(strides, padding, dilation, dims, primals, tangents):
     if not isinstance(dx, SymbolicZero):
         dy = _depthwise(dx, kernel, strides, padding, dilation, dims)
     if not isinstance(dkernel, SymbolicZero):
+
         @functools.partial(jax.checkpoint, prevent_cse=False)
         def one(kernel, image):
             return _sum_of_taps(image[None], kernel, strides, padding, dilation, dims)[0]
+
         dy = dy + lax.map(lambda image: one(dkernel, image), x)
     return y, dy
 
@@ -187,6 +234,7 @@ def _sum_of_taps(x, kernel, strides, padding, dilation, dims):
     if kernel.shape[-1] == 1:
         y = sum(part * kernel[place][:, 0] for place, part in taps)
     else:
-        y = sum(part[..., None] * kernel[place] for place, part in taps)  # (batch, *space, channels, multiplier)
+        # (batch, *space, channels, multiplier)
+        y = sum(part[..., None] * kernel[place] for place, part in taps)
         y = y.reshape(*y.shape[:-2], -1)
     return jnp.moveaxis(y, -1, dims.out_spec[1])

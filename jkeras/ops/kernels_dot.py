@@ -1,7 +1,8 @@
-"""Products with a matrix of weights in the form that is fast where they run; everywhere the numbers of the plain form.
+"""Products with a matrix of weights in the form that is fast where they run; everywhere the numbers
+of the plain form.
 
-XLA:CPU takes twice the time for the weight gradient of a product over several axes, (batch, time) say, that it takes
-for a product of two matrices. There the weight gradient is one of matrices.
+XLA:CPU takes twice the time for the weight gradient of a product over several axes, (batch, time)
+say, that it takes for a product of two matrices. There the weight gradient is one of matrices.
 """
 
 import math
@@ -20,7 +21,11 @@ def contract_last(x, kernel, preferred_element_type=None):
     >>> contract_last(jnp.ones((2, 3, 4)), jnp.ones((4, 5))).shape
     (2, 3, 5)
     """
-    full = x.dtype == kernel.dtype and x.dtype in (jnp.float32, jnp.float64) and preferred_element_type is None
+    full = (
+        x.dtype == kernel.dtype
+        and x.dtype in (jnp.float32, jnp.float64)
+        and preferred_element_type is None
+    )
     if on_cpu() and full and x.ndim > 2 and kernel.ndim == 2 and 0 not in x.shape:
         return contract_flat(x, kernel)
     return jnp.matmul(x, kernel, preferred_element_type=preferred_element_type)
@@ -45,7 +50,8 @@ contract_flat.defjvp(_contract_flat_jvp, symbolic_zeros=True)
 
 
 def einsum_with_kernel(equation, x, kernel, preferred_element_type=None):
-    """`jnp.einsum(equation, x, kernel)`; on CPU as `contract_last` where the last axes of x meet the first of kernel.
+    """`jnp.einsum(equation, x, kernel)`; on CPU as `contract_last` where the last axes of x meet
+    the first of kernel.
 
     >>> einsum_with_kernel("abc,cde->abde", jnp.ones((2, 3, 4)), jnp.ones((4, 5, 6))).shape
     (2, 3, 5, 6)
@@ -53,18 +59,21 @@ def einsum_with_kernel(equation, x, kernel, preferred_element_type=None):
     met = number_that_meet(equation)
     if not on_cpu() or not met or preferred_element_type is not None:
         return jnp.einsum(equation, x, kernel, preferred_element_type=preferred_element_type)
-    flat = x.reshape(*x.shape[:x.ndim - met], -1) if met > 1 else x
+    flat = x.reshape(*x.shape[: x.ndim - met], -1) if met > 1 else x
     y = contract_last(flat, kernel.reshape(math.prod(kernel.shape[:met]), -1))
-    return y.reshape(*x.shape[:x.ndim - met], *kernel.shape[met:])
+    return y.reshape(*x.shape[: x.ndim - met], *kernel.shape[met:])
 
 
 def number_that_meet(equation):
-    """How many last axes of x an equation sums with as many first ones of the kernel, in this order; 0: another form.
+    """How many last axes of x an equation sums with as many first ones of the kernel, in this
+    order; 0: another form.
 
     >>> [number_that_meet(e) for e in ("abc,cde->abde", "abcd,cde->abe", "abc,bd->acd", "ab...,bc->ac...")]
     [1, 2, 0, 0]
     """
-    x, kernel, target = re.split(",|->", equation.replace(" ", "")) if "." not in equation else ("", "", "")
+    x, kernel, target = (
+        re.split(",|->", equation.replace(" ", "")) if "." not in equation else ("", "", "")
+    )
     for met in range(1, min(len(x), len(kernel))):
         if x[-met:] == kernel[:met] and x[:-met] + kernel[met:] == target:
             return met

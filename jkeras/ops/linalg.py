@@ -18,7 +18,9 @@ def matrix(x, square=False):
     """
     x = jnp.asarray(x)
     if x.ndim < 2:
-        raise ValueError(f"Expected an input with at least two axes. Received an input of shape {x.shape}")
+        raise ValueError(
+            f"Expected an input with at least two axes. Received an input of shape {x.shape}"
+        )
     if square and x.shape[-1] != x.shape[-2]:
         raise ValueError(f"Expected a square matrix. Received an input of shape {x.shape}")
     return x
@@ -29,7 +31,9 @@ def equations(a, b):
     a, b = matrix(a, square=True), jnp.asarray(b)
     rows = b.shape[-2 if a.ndim == b.ndim else -1] if b.ndim else None
     if rows is None or a.ndim in (b.ndim, b.ndim - 1) and rows != a.shape[-1]:
-        raise ValueError(f"The shapes of `a` and `b` do not fit. Received: a.shape={a.shape}, b.shape={b.shape}")
+        raise ValueError(
+            f"The shapes of `a` and `b` do not fit. Received: a.shape={a.shape}, b.shape={b.shape}"
+        )
     return a, b
 
 
@@ -46,7 +50,9 @@ def cholesky(x, upper=False):
     """
     factor = jnp.linalg.cholesky(matrix(x, square=True), upper=upper)
     if not isinstance(factor, jax.core.Tracer) and bool(jnp.any(jnp.isnan(factor))):
-        raise ValueError("Cholesky decomposition failed: the input is not a positive definite matrix.")
+        raise ValueError(
+            "Cholesky decomposition failed: the input is not a positive definite matrix."
+        )
     return factor
 
 
@@ -145,7 +151,9 @@ def qr(x, mode="reduced"):
     check_choice("mode", mode, ("reduced", "complete"))
     x = jnp.asarray(x)
     if x.ndim < 2:
-        raise TypeError(f"`qr` takes an input with at least two axes. Received an input of shape {x.shape}")
+        raise TypeError(
+            f"`qr` takes an input with at least two axes. Received an input of shape {x.shape}"
+        )
     return tuple(jnp.linalg.qr(x, mode=mode))
 
 
@@ -171,7 +179,8 @@ def solve_triangular(a, b, lower=False):
 
 @linalg_op(class_name="SVD")
 def svd(x, full_matrices=True, compute_uv=True):
-    """(U, singular values, V^T) with x = U diag(s) V^T; only the singular values without `compute_uv`.
+    """(U, singular values, V^T) with x = U diag(s) V^T; only the singular values without
+    `compute_uv`.
 
     >>> svd(jnp.diag(jnp.array([1.0, 2.0])), compute_uv=False)
     Array([2., 1.], dtype=float32)
@@ -216,7 +225,8 @@ def pinv(x, rcond=None):
 
 @linalg_op(inputs=3, class_name="JVP")
 def jvp(fun, primals, tangents, has_aux=False):
-    """(fun(*primals), its derivative in the direction of the tangents); with `has_aux` also what fun returns besides.
+    """(fun(*primals), its derivative in the direction of the tangents); with `has_aux` also what
+    fun returns besides.
 
     >>> [float(v) for v in jvp(jnp.square, (3.0,), (1.0,))]
     [9.0, 6.0]
@@ -224,5 +234,21 @@ def jvp(fun, primals, tangents, has_aux=False):
     return jax.jvp(fun, primals, tangents, has_aux=has_aux)
 
 
-__all__ = ["cholesky", "cholesky_inverse", "det", "eig", "eigh", "inv", "jvp", "lstsq", "lu_factor", "matrix_rank",
-           "norm", "pinv", "qr", "solve", "solve_triangular", "svd"]
+__all__ = [
+    "cholesky",
+    "cholesky_inverse",
+    "det",
+    "eig",
+    "eigh",
+    "inv",
+    "jvp",
+    "lstsq",
+    "lu_factor",
+    "matrix_rank",
+    "norm",
+    "pinv",
+    "qr",
+    "solve",
+    "solve_triangular",
+    "svd",
+]

@@ -15,19 +15,29 @@ from jkeras.ops.promotion import broadcast_shapes, in_float32, shape_of, sized
 
 def math_op(inputs=None, class_name=None, spec=None):
     """`op` for a function of this file, which is public under its own name."""
-    return lambda function: op("keras.src.ops.math", f"keras.ops.{function.__name__}", inputs=inputs,
-                               class_name=class_name, spec=spec)(function)
+    return lambda function: op(
+        "keras.src.ops.math",
+        f"keras.ops.{function.__name__}",
+        inputs=inputs,
+        class_name=class_name,
+        spec=spec,
+    )(function)
 
 
 # ---------------------------------------------------------------- segments
 
+
 def _segments(reduce, data, segment_ids, num_segments, sorted):
     data, segment_ids = jnp.asarray(data), jnp.asarray(segment_ids)
     if segment_ids.ndim != 1 or segment_ids.shape != data.shape[:1]:
-        raise ShapeError("Argument `segment_ids` must be a vector as long as the first axis of `data`. Received: "
-                         f"segment_ids.shape={segment_ids.shape}, data.shape={data.shape}")
+        raise ShapeError(
+            "Argument `segment_ids` must be a vector as long as the first axis of `data`. "
+            f"Received: segment_ids.shape={segment_ids.shape}, data.shape={data.shape}"
+        )
     if num_segments is None:
-        raise ValueError("Argument `num_segments` must be set: under JAX the size of the result has to be known.")
+        raise ValueError(
+            "Argument `num_segments` must be set: under JAX the size of the result has to be known."
+        )
     return reduce(data, segment_ids, num_segments, indices_are_sorted=sorted)
 
 
@@ -38,7 +48,10 @@ def _segments_spec(data, segment_ids, num_segments=None, sorted=False):
     (rows, *rest), (ids, *more) = shape_of(data), shape_of(segment_ids)
     data = sized(data, (ids if rows is None else rows, *rest))
     segment_ids = sized(segment_ids, (rows if ids is None else ids, *more))
-    return infer(lambda given: _segments(jax.ops.segment_sum, *given, num_segments, sorted), (data, segment_ids))
+    return infer(
+        lambda given: _segments(jax.ops.segment_sum, *given, num_segments, sorted),
+        (data, segment_ids),
+    )
 
 
 @math_op(inputs=2, spec=_segments_spec)
@@ -58,7 +71,8 @@ def segment_sum(data, segment_ids, num_segments=None, sorted=False):
 
 @math_op(inputs=2, spec=_segments_spec)
 def segment_max(data, segment_ids, num_segments=None, sorted=False):
-    """The maximum of all rows with the same id; -inf for an id without rows. Arguments as in `segment_sum`.
+    """The maximum of all rows with the same id; -inf for an id without rows. Arguments as in
+    `segment_sum`.
 
     >>> segment_max([1.0, 2.0, 4.0], [0, 1, 0], num_segments=2)
     Array([4., 2.], dtype=float32)
@@ -68,7 +82,8 @@ def segment_max(data, segment_ids, num_segments=None, sorted=False):
 
 @math_op(inputs=2, spec=_segments_spec)
 def segment_min(data, segment_ids, num_segments=None, sorted=False):
-    """The minimum of all rows with the same id; inf for an id without rows. Arguments as in `segment_sum`.
+    """The minimum of all rows with the same id; inf for an id without rows. Arguments as in
+    `segment_sum`.
 
     >>> segment_min([1.0, 2.0, 4.0], [0, 1, 0], num_segments=2)
     Array([1., 2.], dtype=float32)
@@ -78,7 +93,8 @@ def segment_min(data, segment_ids, num_segments=None, sorted=False):
 
 @math_op(inputs=2, spec=_segments_spec)
 def segment_prod(data, segment_ids, num_segments=None, sorted=False):
-    """The product of all rows with the same id; 1 for an id without rows. Arguments as in `segment_sum`.
+    """The product of all rows with the same id; 1 for an id without rows. Arguments as in
+    `segment_sum`.
 
     >>> segment_prod([3.0, 2.0, 4.0], [0, 1, 0], num_segments=2)
     Array([12.,  2.], dtype=float32)
@@ -86,11 +102,14 @@ def segment_prod(data, segment_ids, num_segments=None, sorted=False):
     return _segments(jax.ops.segment_prod, data, segment_ids, num_segments, sorted)
 
 
-# ---------------------------------------------------------------- rankings, distances, special functions
+# ---------------------------------------------------------------- rankings, distances, special
+# functions
+
 
 @math_op(inputs=1, class_name="TopK")
 def top_k(x, k, sorted=True):
-    """(values, indices) of the k largest entries along the last axis, largest first; `sorted` makes no difference.
+    """(values, indices) of the k largest entries along the last axis, largest first; `sorted` makes
+    no difference.
 
     >>> top_k(jnp.array([1.0, 3.0, 2.0]), 2)[1]
     Array([1, 2], dtype=int32)
@@ -98,9 +117,14 @@ def top_k(x, k, sorted=True):
     return tuple(lax.top_k(jnp.asarray(x), k))
 
 
-@math_op(inputs=2, class_name="InTopK", spec=lambda targets, predictions, k: KerasTensor(targets.shape, "bool"))
+@math_op(
+    inputs=2,
+    class_name="InTopK",
+    spec=lambda targets, predictions, k: KerasTensor(targets.shape, "bool"),
+)
 def in_top_k(targets, predictions, k):
-    """Whether fewer than k classes have a larger prediction than the target; a target with NaN comes last.
+    """Whether fewer than k classes have a larger prediction than the target; a target with NaN
+    comes last.
 
     Args:
         targets: (batch,), integers; predictions: (batch, classes).
@@ -128,14 +152,19 @@ def logsumexp(x, axis=None, keepdims=False):
 def _cdist_spec(x, y):
     (*batch, rows, size), (*more, others, length) = shape_of(x), shape_of(y)
     if None not in (size, length) and size != length:
-        raise ValueError(f"The last axes must agree. Received: x.shape={shape_of(x)}, y.shape={shape_of(y)}")
-    dtype = infer(lambda given: cdist.__wrapped__(*given), (sized(x, (1, 1)), sized(y, (1, 1)))).dtype
+        raise ValueError(
+            f"The last axes must agree. Received: x.shape={shape_of(x)}, y.shape={shape_of(y)}"
+        )
+    dtype = infer(
+        lambda given: cdist.__wrapped__(*given), (sized(x, (1, 1)), sized(y, (1, 1)))
+    ).dtype
     return KerasTensor((*broadcast_shapes(batch, more), rows, others), dtype)
 
 
 @math_op(class_name="CDist", spec=_cdist_spec)
 def cdist(x, y):
-    """All Euclidean distances between the rows of two matrices: (..., n, d), (..., m, d) -> (..., n, m).
+    """All Euclidean distances between the rows of two matrices: (..., n, d), (..., m, d) -> (...,
+    n, m).
 
     Raises:
         ValueError: fewer than two axes, or rows of different length.
@@ -145,7 +174,9 @@ def cdist(x, y):
     """
     x, y = linalg.matrix(x), linalg.matrix(y)
     if x.shape[-1] != y.shape[-1]:
-        raise ValueError(f"The last axes must agree. Received: x.shape={x.shape}, y.shape={y.shape}")
+        raise ValueError(
+            f"The last axes must agree. Received: x.shape={x.shape}, y.shape={y.shape}"
+        )
     return jnp.sqrt(jnp.sum(jnp.square(x[..., :, None, :] - y[..., None, :, :]), axis=-1))
 
 
@@ -201,16 +232,23 @@ def logdet(x):
 
 # ---------------------------------------------------------------- Fourier transforms
 
+
 def _complex(x):
     """A pair (real, imaginary) as one complex array, checked."""
     if not isinstance(x, (tuple, list)) or len(x) != 2:
-        raise ValueError(f"Input `x` should be a tuple of two tensors, real and imaginary. Received: x={x}")
+        raise ValueError(
+            f"Input `x` should be a tuple of two tensors, real and imaginary. Received: x={x}"
+        )
     real, imaginary = map(jnp.asarray, x)
     if real.shape != imaginary.shape:
-        raise ValueError("The real and the imaginary part should have the same shape. Received: "
-                         f"x[0].shape={real.shape}, x[1].shape={imaginary.shape}")
+        raise ValueError(
+            "The real and the imaginary part should have the same shape. Received: "
+            f"x[0].shape={real.shape}, x[1].shape={imaginary.shape}"
+        )
     if not all(jnp.issubdtype(v.dtype, jnp.floating) for v in (real, imaginary)):
-        raise ValueError(f"Both parts should be of a float type. Received: {real.dtype} and {imaginary.dtype}")
+        raise ValueError(
+            f"Both parts should be of a float type. Received: {real.dtype} and {imaginary.dtype}"
+        )
     return lax.complex(real, imaginary)
 
 
@@ -285,36 +323,49 @@ def extract_sequences(x, sequence_length, sequence_stride):
     [[0, 1], [1, 2], [2, 3]]
     """
     if sequence_length <= 0 or sequence_stride <= 0:
-        raise ShapeError("`sequence_length` and `sequence_stride` must be positive. Received: "
-                         f"sequence_length={sequence_length}, sequence_stride={sequence_stride}")
+        raise ShapeError(
+            "`sequence_length` and `sequence_stride` must be positive. Received: "
+            f"sequence_length={sequence_length}, sequence_stride={sequence_stride}"
+        )
     return _frames(jnp.asarray(x), sequence_length, sequence_stride)
 
 
 def _window(window, length, fft_length, dtype):
-    """The window, zeros around it up to `fft_length`; a name stands for a periodic window, None for all ones."""
+    """The window, zeros around it up to `fft_length`; a name stands for a periodic window, None for
+    all ones.
+    """
     if window is None:
         return jnp.ones(fft_length, dtype)
     if isinstance(window, str):
         if window not in ("hann", "hamming"):
-            raise ValueError(f"Expected `window` to be 'hann', 'hamming' or a tensor. Received: window={window!r}")
+            raise ValueError(
+                "Expected `window` to be 'hann', 'hamming' or a tensor. Received: "
+                f"window={window!r}"
+            )
         floor = {"hann": 0.5, "hamming": 0.54}[window]
         angle = 2 * np.pi * np.arange(length) / length
         window = floor - (1 - floor) * np.cos(angle) if length > 1 else np.ones(1)
     window = jnp.asarray(window, dtype)
     if window.shape != (length,):
-        raise ValueError(f"The shape of `window` must be ({length},), the sequence_length. Received: {window.shape}")
+        raise ValueError(
+            f"The shape of `window` must be ({length},), the sequence_length. Received: "
+            f"{window.shape}"
+        )
     left = (fft_length - length) // 2
     return jnp.pad(window, (left, fft_length - length - left))
 
 
 def _check_stride(stride):
     if not isinstance(stride, int) or stride <= 0:
-        raise ValueError(f"`sequence_stride` must be a positive integer. Received: sequence_stride={stride}")
+        raise ValueError(
+            f"`sequence_stride` must be a positive integer. Received: sequence_stride={stride}"
+        )
 
 
 @math_op(inputs=1, class_name="STFT")
 def stft(x, sequence_length, sequence_stride, fft_length, window: Any = "hann", center=True):
-    """The short-time Fourier transform: `rfft` of windows of the last axis, (..., n) -> (..., windows, bins).
+    """The short-time Fourier transform: `rfft` of windows of the last axis, (..., n) -> (...,
+    windows, bins).
 
     Args:
         sequence_length: of a window, at most `fft_length`; zeros fill the rest.
@@ -331,14 +382,18 @@ def stft(x, sequence_length, sequence_stride, fft_length, window: Any = "hann", 
     if x.dtype not in ("float32", "float64"):
         raise TypeError(f"`stft` takes float32 or float64. Received: {x.dtype}")
     if fft_length < sequence_length:
-        raise ValueError(f"`fft_length` must be at least `sequence_length`. Received: fft_length={fft_length}, "
-                         f"sequence_length={sequence_length}")
+        raise ValueError(
+            f"`fft_length` must be at least `sequence_length`. Received: fft_length={fft_length}, "
+            f"sequence_length={sequence_length}"
+        )
     window = _window(window, sequence_length, fft_length, x.dtype)
     if center:
         x = jnp.pad(x, [(0, 0)] * (x.ndim - 1) + [(fft_length // 2,) * 2], mode="reflect")
     if x.shape[-1] < fft_length:
-        raise ValueError(f"`stft` takes signals at least as long as `fft_length`. Received: fft_length={fft_length}, "
-                         f"a signal of length {x.shape[-1]}")
+        raise ValueError(
+            "`stft` takes signals at least as long as `fft_length`. Received: "
+            f"fft_length={fft_length}, a signal of length {x.shape[-1]}"
+        )
     return _parts(jnp.fft.rfft(_frames(x, fft_length, sequence_stride) * window))
 
 
@@ -346,11 +401,17 @@ def _overlap_add(frames, stride):
     """Windows put back at their places and added: (..., windows, length) -> (..., n)."""
     count, length = frames.shape[-2:]
     places = jnp.arange(count)[:, None] * stride + jnp.arange(length)
-    return jnp.zeros((*frames.shape[:-2], (count - 1) * stride + length), frames.dtype).at[..., places].add(frames)
+    return (
+        jnp.zeros((*frames.shape[:-2], (count - 1) * stride + length), frames.dtype)
+        .at[..., places]
+        .add(frames)
+    )
 
 
 @math_op(inputs=1, class_name="ISTFT")
-def istft(x, sequence_length, sequence_stride, fft_length, length=None, window: Any = "hann", center=True):
+def istft(
+    x, sequence_length, sequence_stride, fft_length, length=None, window: Any = "hann", center=True
+):
     """The inverse of `stft` with the same arguments, in the sense of least squares.
 
     Args:
@@ -375,10 +436,15 @@ def istft(x, sequence_length, sequence_stride, fft_length, length=None, window: 
     return signal[..., start:end]
 
 
-# ---------------------------------------------------------------- complex numbers and pairs of real ones
+# ---------------------------------------------------------------- complex numbers and pairs of real
+# ones
+
 
 def _view_as_complex_spec(x):
-    return infer(view_as_complex.__wrapped__, sized(x, (*x.shape[:-1], 2)) if x.shape and x.shape[-1] is None else x)
+    return infer(
+        view_as_complex.__wrapped__,
+        sized(x, (*x.shape[:-1], 2)) if x.shape and x.shape[-1] is None else x,
+    )
 
 
 @math_op(spec=_view_as_complex_spec)
@@ -390,7 +456,9 @@ def view_as_complex(x):
     """
     x = jnp.asarray(x)
     if x.ndim < 1 or x.shape[-1] != 2:
-        raise ValueError(f"The last axis must have size 2, real and imaginary. Received: x.shape={x.shape}")
+        raise ValueError(
+            f"The last axis must have size 2, real and imaginary. Received: x.shape={x.shape}"
+        )
     return x[..., 0].astype("complex64") + 1j * x[..., 1].astype("complex64")
 
 

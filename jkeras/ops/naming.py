@@ -6,13 +6,22 @@ from jkeras.core.graph import op
 def exported(part):
     """The decorator maker for one submodule of `keras.ops`, such as "nn".
 
-    `@nn_op("swish")` on `silu` gives four names: `keras.ops.silu`, `keras.ops.nn.silu` and both for "swish".
+    `@nn_op("swish")` on `silu` gives four names: `keras.ops.silu`, `keras.ops.nn.silu` and both for
+    "swish".
     """
+
     def op_of_part(*aliases, inputs=None, class_name=None, spec=None):
         def decorate(function):
-            return op(f"keras.src.ops.{part}", *public_names(part, function.__name__, *aliases), inputs=inputs,
-                      class_name=class_name, spec=spec)(function)
+            return op(
+                f"keras.src.ops.{part}",
+                *public_names(part, function.__name__, *aliases),
+                inputs=inputs,
+                class_name=class_name,
+                spec=spec,
+            )(function)
+
         return decorate
+
     return op_of_part
 
 

@@ -241,7 +241,8 @@ def threshold(x, threshold, default_value):
 
 @nn_op()
 def glu(x, axis=-1):
-    """a * sigmoid(b), where a and b are the two halves of x along an axis (Dauphin et al. 2016, arXiv:1612.08083).
+    """a * sigmoid(b), where a and b are the two halves of x along an axis (Dauphin et al. 2016,
+    arXiv:1612.08083).
 
     Raises:
         ValueError: the axis has an odd size.
@@ -252,8 +253,13 @@ def glu(x, axis=-1):
     x = jnp.asarray(x)
     half, odd = divmod(x.shape[axis], 2)
     if odd:
-        raise ValueError(f"glu splits axis {axis} in halves, so its size must be even. Received: x.shape={x.shape}")
-    return lax.slice_in_dim(x, 0, half, axis=axis) * jax.nn.sigmoid(lax.slice_in_dim(x, half, 2 * half, axis=axis))
+        raise ValueError(
+            f"glu splits axis {axis} in halves, so its size must be even. Received: "
+            f"x.shape={x.shape}"
+        )
+    return lax.slice_in_dim(x, 0, half, axis=axis) * jax.nn.sigmoid(
+        lax.slice_in_dim(x, half, 2 * half, axis=axis)
+    )
 
 
 @nn_op()
@@ -265,8 +271,11 @@ def softmax(x, axis: Any = -1):
     """
     x = jnp.asarray(x)
     if isinstance(axis, int) and -x.ndim <= axis < x.ndim and x.shape[axis] == 1:
-        warnings.warn(f"softmax over axis {axis} of a tensor of shape {x.shape}: that axis has size 1, so the result "
-                      "is always 1. Did you mean sigmoid?", stacklevel=3)
+        warnings.warn(
+            f"softmax over axis {axis} of a tensor of shape {x.shape}: that axis has size 1, so "
+            "the result is always 1. Did you mean sigmoid?",
+            stacklevel=3,
+        )
     y = in_float32(lambda x: jax.nn.softmax(x, axis=axis), x)
     note_logits(y, x, axis)
     return y
@@ -284,10 +293,11 @@ def log_softmax(x, axis: Any = -1):
 
 @nn_op()
 def sparsemax(x, axis=-1):
-    """max(x - tau, 0) with tau from the largest entries, so that small ones become 0 (arXiv:1602.02068).
+    """max(x - tau, 0) with tau from the largest entries, so that small ones become 0
+    (arXiv:1602.02068).
 
-    As in Keras, tau is taken from the sum of all partial sums in the support; with one entry in the support that is
-    the projection on the simplex that the paper defines.
+    As in Keras, tau is taken from the sum of all partial sums in the support; with one entry in the
+    support that is the projection on the simplex that the paper defines.
 
     >>> sparsemax([3.0, 0.0])
     Array([1., 0.], dtype=float32)

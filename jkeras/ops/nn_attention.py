@@ -15,33 +15,47 @@ def _fits(shape, full):
 def _to_heads(name, x, full):
     """A mask or bias with fewer axes as one of four, `full` being (batch, heads, target, source).
 
-    Three axes are (heads, target, source) where that fits, else (batch, heads, source), else (batch, target, source).
+    Three axes are (heads, target, source) where that fits, else (batch, heads, source), else
+    (batch, target, source).
     """
     if x.ndim == 3 and not _fits(x.shape, full[1:]):
         x = x[:, :, None] if x.shape[1] == full[1] else x[:, None]
     x = x.reshape((1,) * (4 - x.ndim) + x.shape)
     if not _fits(x.shape, full):
-        raise ShapeError(f"`{name}` must be broadcastable to (batch, heads, target, source) = {full}. Received: "
-                         f"{name}.shape={x.shape}")
+        raise ShapeError(
+            f"`{name}` must be broadcastable to (batch, heads, target, source) = {full}. Received: "
+            f"{name}.shape={x.shape}"
+        )
     return x
 
 
 @nn_op(inputs=6)
-def dot_product_attention(query, key, value, bias=None, mask=None, scale=None, is_causal=False, flash_attention=None,
-                          attn_logits_soft_cap=None):
-    """softmax(query key^T * scale + bias) value, head by head (Vaswani et al. 2017, arXiv:1706.03762).
+def dot_product_attention(
+    query,
+    key,
+    value,
+    bias=None,
+    mask=None,
+    scale=None,
+    is_causal=False,
+    flash_attention=None,
+    attn_logits_soft_cap=None,
+):
+    """softmax(query key^T * scale + bias) value, head by head (Vaswani et al. 2017,
+    arXiv:1706.03762).
 
     Args:
         query: (batch, target, heads, depth); heads may be a multiple of the heads of key and value.
         key, value: (batch, source, heads, depth); value may have another depth.
-        bias, mask: broadcastable to (batch, heads, target, source), also without some of the first axes, or with three
-            axes that stand for batch, heads and source or batch, target and source; where the mask is False nothing is
-            seen.
+        bias, mask: broadcastable to (batch, heads, target, source), also without some of the first
+            axes, or with three axes that stand for batch, heads and source or batch, target and
+            source; where the mask is False nothing is seen.
         scale: by default 1 / sqrt(depth).
         is_causal: a target sees only sources that do not come after it.
         flash_attention: True demands cuDNN's fused kernel, anything else lets XLA fuse.
     Raises:
-        ValueError: not four axes, or shapes that do not fit; a soft cap, which only Keras on TPUs has.
+        ValueError: not four axes, or shapes that do not fit; a soft cap, which only Keras on TPUs
+            has.
         RuntimeError: `flash_attention=True` where cuDNN has no such kernel.
 
     >>> x = jnp.ones((1, 3, 2, 4))
@@ -52,20 +66,28 @@ def dot_product_attention(query, key, value, bias=None, mask=None, scale=None, i
         raise ValueError("attn_logits_soft_cap is only supported for JAX on TPU. Leave it None.")
     query, key, value = jnp.asarray(query), jnp.asarray(key), jnp.asarray(value)
     if not query.ndim == key.ndim == value.ndim == 4:
-        raise ValueError("`dot_product_attention` takes inputs with four axes. Received: "
-                         f"query.shape={query.shape}, key.shape={key.shape}, value.shape={value.shape}")
+        raise ValueError(
+            "`dot_product_attention` takes inputs with four axes. Received: "
+            f"query.shape={query.shape}, key.shape={key.shape}, value.shape={value.shape}"
+        )
     heads, groups = query.shape[2], key.shape[2]
     if query.shape[::3] != key.shape[::3] or key.shape[:3] != value.shape[:3] or heads % groups:
-        raise ShapeError("The shapes of query, key and value do not fit: batch and depth must agree, key and value "
-                         "must have the same length and heads, and the query a multiple of these heads. Received: "
-                         f"query.shape={query.shape}, key.shape={key.shape}, value.shape={value.shape}")
+        raise ShapeError(
+            "The shapes of query, key and value do not fit: batch and depth must agree, key and "
+            "value must have the same length and heads, and the query a multiple of these heads. "
+            f"Received: query.shape={query.shape}, key.shape={key.shape}, "
+            f"value.shape={value.shape}"
+        )
     dtype = jnp.promote_types(jnp.promote_types(query.dtype, key.dtype), value.dtype)
     query, key, value = (x.astype(dtype) for x in (query, key, value))
     full = (query.shape[0], heads, query.shape[1], key.shape[1])
     bias = None if bias is None else _to_heads("bias", jnp.asarray(bias, dtype), full)
     mask = None if mask is None else _to_heads("mask", jnp.asarray(mask, bool), full)
     if flash_attention:
-        return jax.nn.dot_product_attention(query, key, value, bias, mask, scale=scale, is_causal=is_causal,
-                                            implementation="cudnn")
+        return jax.nn.dot_product_attention(
+            query, key, value, bias, mask, scale=scale, is_causal=is_causal, implementation="cudnn"
+        )
     query, key, value = (jnp.swapaxes(x, 1, 2) for x in (query, key, value))
-    return jnp.swapaxes(attention(query, key, value, mask=mask, bias=bias, scale=scale, is_causal=is_causal), 1, 2)
+    return jnp.swapaxes(
+        attention(query, key, value, mask=mask, bias=bias, scale=scale, is_causal=is_causal), 1, 2
+    )

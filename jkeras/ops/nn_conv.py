@@ -25,7 +25,10 @@ def per_axis(value, count):
     if isinstance(value, int):
         return (value,) * count
     if len(value) != count:
-        raise ShapeError(f"Expected one number for each of the {count} spatial axes, or one for all. Received: {value}")
+        raise ShapeError(
+            f"Expected one number for each of the {count} spatial axes, or one for all. Received: "
+            f"{value}"
+        )
     return tuple(value)
 
 
@@ -59,43 +62,61 @@ def check_channels(inputs, expected, kernel, data_format):
     """Raises ValueError where the number of channels is not what the kernel takes."""
     channels = count_channels(inputs, data_format)
     if channels != expected:
-        raise ValueError(f"The inputs have {channels} channels and the kernel takes {expected}. Received: "
-                         f"inputs.shape={inputs.shape}, kernel.shape={kernel.shape}, data_format={data_format!r}")
+        raise ValueError(
+            f"The inputs have {channels} channels and the kernel takes {expected}. Received: "
+            f"inputs.shape={inputs.shape}, kernel.shape={kernel.shape}, data_format={data_format!r}"
+        )
 
 
 def check_kernel(inputs, kernel):
     """Raises ShapeError unless the kernel has as many axes as the inputs."""
     if len(kernel.shape) != len(inputs.shape):
-        raise ShapeError("A kernel has as many axes as the inputs: two for channels, the others for space. Received: "
-                         f"inputs.shape={inputs.shape}, kernel.shape={kernel.shape}")
+        raise ShapeError(
+            "A kernel has as many axes as the inputs: two for channels, the others for space. "
+            f"Received: inputs.shape={inputs.shape}, kernel.shape={kernel.shape}"
+        )
 
 
 def _with_channels(function, axis):
-    """The place in a graph of a convolution's result; unknown channels of the inputs are those its kernel takes.
+    """The place in a graph of a convolution's result; unknown channels of the inputs are those its
+    kernel takes.
 
     Args:
         function: names the op, which is made later.
         axis: of the kernel, that of the channels taken.
     """
+
     def spec(inputs, kernel, *others, data_format=None, **options):
-        shape, place = list(inputs.shape), -1 if standardize_data_format(data_format) == "channels_last" else 1
+        shape = list(inputs.shape)
+        place = -1 if standardize_data_format(data_format) == "channels_last" else 1
         if shape[place] is None:
             shape[place] = kernel.shape[axis]
             inputs = KerasTensor(shape, inputs.dtype)
-        return infer(lambda given: function()(*given, data_format=data_format, **options), (inputs, kernel, *others))
+        return infer(
+            lambda given: function()(*given, data_format=data_format, **options),
+            (inputs, kernel, *others),
+        )
+
     return spec
 
 
 def _lax_arguments(inputs, strides, padding, data_format, dilation_rate):
     """(strides, padding, dilation, dimension numbers) as `lax` and `kernels` take them."""
     count = inputs.ndim - 2
-    return (per_axis(strides, count), padding_type(padding), per_axis(dilation_rate, count),
-            dimension_numbers(inputs.ndim, data_format))
+    return (
+        per_axis(strides, count),
+        padding_type(padding),
+        per_axis(dilation_rate, count),
+        dimension_numbers(inputs.ndim, data_format),
+    )
 
 
 @nn_op(spec=_with_channels(lambda: conv, -2))
-def conv(inputs, kernel, strides: Any = 1, padding="valid", data_format=None, dilation_rate: Any = 1):
-    """Cross-correlation over 1, 2 or 3 spatial axes; grouped where the kernel takes fewer channels than there are.
+def conv(
+    inputs, kernel, strides: Any = 1, padding="valid", data_format=None, dilation_rate: Any = 1
+):
+    """Cross-correlation over 1, 2 or 3 spatial axes; grouped where the kernel takes fewer channels
+    than there are.
 
     Args:
         inputs: (batch, *space, channels), or (batch, channels, *space) for "channels_first".
@@ -114,19 +135,25 @@ def conv(inputs, kernel, strides: Any = 1, padding="valid", data_format=None, di
     check_kernel(inputs, kernel)
     channels, taken = count_channels(inputs, data_format), kernel.shape[-2]
     if channels % taken:
-        raise ValueError(f"The number of input channels must be divisible by the number that the kernel takes. "
-                         f"Received: inputs.shape={inputs.shape}, kernel.shape={kernel.shape}")
+        raise ValueError(
+            f"The number of input channels must be divisible by the number that the kernel takes. "
+            f"Received: inputs.shape={inputs.shape}, kernel.shape={kernel.shape}"
+        )
     arguments = _lax_arguments(inputs, strides, padding, data_format, dilation_rate)
     result = kernels_conv.convolve(inputs, kernel, *arguments, channels // taken)
     if result.size == 0 and inputs.size:
-        raise ValueError(f"The convolution has an empty result of shape {result.shape}: inputs of shape {inputs.shape} "
-                         f"are too small for a kernel of shape {kernel.shape} with strides={strides}, "
-                         f"dilation_rate={dilation_rate} and padding={padding!r}")
+        raise ValueError(
+            f"The convolution has an empty result of shape {result.shape}: inputs of shape "
+            f"{inputs.shape} are too small for a kernel of shape {kernel.shape} with "
+            f"strides={strides}, dilation_rate={dilation_rate} and padding={padding!r}"
+        )
     return result
 
 
 @nn_op(spec=_with_channels(lambda: depthwise_conv, -2))
-def depthwise_conv(inputs, kernel, strides: Any = 1, padding="valid", data_format=None, dilation_rate: Any = 1):
+def depthwise_conv(
+    inputs, kernel, strides: Any = 1, padding="valid", data_format=None, dilation_rate: Any = 1
+):
     """A convolution of each channel on its own.
 
     Args:
@@ -144,15 +171,28 @@ def depthwise_conv(inputs, kernel, strides: Any = 1, padding="valid", data_forma
 
 
 def _separable_spec(inputs, depthwise_kernel, pointwise_kernel, **options):
-    """The result's place in a graph; the pointwise kernel has size 1 even where that is not known."""
+    """The result's place in a graph; the pointwise kernel has size 1 even where that is not
+    known.
+    """
     shape = pointwise_kernel.shape
-    pointwise_kernel = KerasTensor([1] * (len(shape) - 2) + list(shape[-2:]), pointwise_kernel.dtype)
-    return _with_channels(lambda: separable_conv, -2)(inputs, depthwise_kernel, pointwise_kernel, **options)
+    pointwise_kernel = KerasTensor(
+        [1] * (len(shape) - 2) + list(shape[-2:]), pointwise_kernel.dtype
+    )
+    return _with_channels(lambda: separable_conv, -2)(
+        inputs, depthwise_kernel, pointwise_kernel, **options
+    )
 
 
 @nn_op(spec=_separable_spec)
-def separable_conv(inputs, depthwise_kernel, pointwise_kernel, strides: Any = 1, padding="valid", data_format=None,
-                   dilation_rate: Any = 1):
+def separable_conv(
+    inputs,
+    depthwise_kernel,
+    pointwise_kernel,
+    strides: Any = 1,
+    padding="valid",
+    data_format=None,
+    dilation_rate: Any = 1,
+):
     """A depthwise convolution, then one of size 1 that mixes the channels.
 
     >>> separable_conv(jnp.ones((1, 5, 2)), jnp.ones((3, 2, 4)), jnp.ones((1, 8, 6))).shape
@@ -165,8 +205,8 @@ def separable_conv(inputs, depthwise_kernel, pointwise_kernel, strides: Any = 1,
 def transposed_padding(size, stride, dilation, padding, output_padding):
     """Zeros on both sides of a stretched input so that the output has Keras's size.
 
-    That is, for the dilated kernel size k: "valid" (n - 1) * stride + max(k, stride), "same" n * stride; with an
-    `output_padding` p, (n - 1) * stride + k + p and (n - 1) * stride + k % 2 + p.
+    That is, for the dilated kernel size k: "valid" (n - 1) * stride + max(k, stride), "same" n *
+    stride; with an `output_padding` p, (n - 1) * stride + k + p and (n - 1) * stride + k % 2 + p.
     """
     k = (size - 1) * dilation + 1
     check_choice("padding", padding, ("valid", "same"))
@@ -178,8 +218,15 @@ def transposed_padding(size, stride, dilation, padding, output_padding):
 
 
 @nn_op(spec=_with_channels(lambda: conv_transpose, -1))
-def conv_transpose(inputs, kernel, strides: Any = 1, padding="valid", output_padding=None, data_format=None,
-                   dilation_rate: Any = 1):
+def conv_transpose(
+    inputs,
+    kernel,
+    strides: Any = 1,
+    padding="valid",
+    output_padding=None,
+    data_format=None,
+    dilation_rate: Any = 1,
+):
     """The transpose of `conv`: what its gradient does to an output.
 
     Args:
@@ -196,13 +243,23 @@ def conv_transpose(inputs, kernel, strides: Any = 1, padding="valid", output_pad
     count = inputs.ndim - 2
     strides, dilation_rate = per_axis(strides, count), per_axis(dilation_rate, count)
     extra = (None,) * count if output_padding is None else per_axis(output_padding, count)
-    pads = [transposed_padding(k, s, d, padding.lower(), p)
-            for k, s, d, p in zip(kernel.shape, strides, dilation_rate, extra)]
-    return lax.conv_transpose(inputs, kernel, strides, pads, rhs_dilation=dilation_rate, transpose_kernel=True,
-                              dimension_numbers=dimension_numbers(inputs.ndim, data_format))
+    pads = [
+        transposed_padding(k, s, d, padding.lower(), p)
+        for k, s, d, p in zip(kernel.shape, strides, dilation_rate, extra)
+    ]
+    return lax.conv_transpose(
+        inputs,
+        kernel,
+        strides,
+        pads,
+        rhs_dilation=dilation_rate,
+        transpose_kernel=True,
+        dimension_numbers=dimension_numbers(inputs.ndim, data_format),
+    )
 
 
 # ---------------------------------------------------------------- windows and blocks of images
+
 
 def check_rank(name, x, rank):
     """Raises ValueError where x does not have `rank` axes."""
@@ -226,7 +283,8 @@ def unfold(x, kernel_size, dilation: Any = 1, padding: Any = 0, stride: Any = 1)
     x = jnp.pad(x, ((0, 0), (0, 0), (ph, ph), (pw, pw)))
     rows, columns = (
         jnp.arange((size - d * (k - 1) - 1) // s + 1)[:, None] * s + jnp.arange(k) * d
-        for size, k, d, s in zip(x.shape[2:], (kh, kw), per_axis(dilation, 2), per_axis(stride, 2)))
+        for size, k, d, s in zip(x.shape[2:], (kh, kw), per_axis(dilation, 2), per_axis(stride, 2))
+    )
     windows = x[:, :, rows[:, None, :, None], columns[None, :, None, :]]  # (n, c, oh, ow, kh, kw)
     n, c, oh, ow = windows.shape[:4]
     return windows.transpose(0, 1, 4, 5, 2, 3).reshape(n, c * kh * kw, oh * ow)
@@ -251,15 +309,24 @@ def fold(x, output_size, kernel_size, dilation: Any = 1, padding: Any = 0, strid
     check_rank("fold", x, 3)
     kh, kw = per_axis(kernel_size, 2)
     if x.shape[1] % (kh * kw):
-        raise ShapeError(f"The second axis of the input must be divisible by the window size {kh} * {kw}. Received: "
-                         f"x.shape={x.shape}")
-    image = jax.ShapeDtypeStruct((x.shape[0], x.shape[1] // (kh * kw), *per_axis(output_size, 2)), x.dtype)
+        raise ShapeError(
+            f"The second axis of the input must be divisible by the window size {kh} * {kw}. "
+            f"Received: x.shape={x.shape}"
+        )
+    image = jax.ShapeDtypeStruct(
+        (x.shape[0], x.shape[1] // (kh * kw), *per_axis(output_size, 2)), x.dtype
+    )
+
     def windows(v):
         return unfold(v, (kh, kw), dilation, padding, stride)
+
     count = jax.eval_shape(windows, image).shape[2]
     if x.shape[2] != count:
-        raise ShapeError(f"An image of size {output_size} has {count} windows of size {kernel_size} with "
-                         f"dilation={dilation}, padding={padding} and stride={stride}. Received: x.shape={x.shape}")
+        raise ShapeError(
+            f"An image of size {output_size} has {count} windows of size {kernel_size} with "
+            f"dilation={dilation}, padding={padding} and stride={stride}. Received: "
+            f"x.shape={x.shape}"
+        )
     return jax.linear_transpose(windows, image)(x)[0]
 
 
@@ -273,7 +340,8 @@ def _block_arguments(name, x, block_size, data_format):
 
 @nn_op(inputs=1)
 def depth_to_space(x, block_size, data_format="channels_last"):
-    """Moves channels into blocks of pixels (pixel shuffle): (n, h, w, c) -> (n, h * b, w * b, c / b**2).
+    """Moves channels into blocks of pixels (pixel shuffle): (n, h, w, c) -> (n, h * b, w * b, c /
+    b**2).
 
     >>> depth_to_space(jnp.ones((1, 2, 3, 8)), 2).shape
     (1, 4, 6, 2)
@@ -281,8 +349,10 @@ def depth_to_space(x, block_size, data_format="channels_last"):
     x, data_format = _block_arguments("depth_to_space", x, block_size, data_format)
     b, channels = block_size, count_channels(x, data_format)
     if channels % b**2:
-        raise ShapeError(f"The number of channels must be divisible by block_size**2 = {b**2}. Received: "
-                         f"x.shape={x.shape}")
+        raise ShapeError(
+            f"The number of channels must be divisible by block_size**2 = {b**2}. Received: "
+            f"x.shape={x.shape}"
+        )
     if data_format == "channels_last":
         n, h, w, c = x.shape
         x = x.reshape(n, h, w, b, b, c // b**2).transpose(0, 1, 3, 2, 4, 5)  # (n, h, b, w, b, c)
@@ -303,7 +373,9 @@ def space_to_depth(x, block_size, data_format="channels_last"):
     b = block_size
     h, w = x.shape[1:3] if data_format == "channels_last" else x.shape[2:]
     if h % b or w % b:
-        raise ShapeError(f"Height and width must be divisible by block_size={b}. Received: x.shape={x.shape}")
+        raise ShapeError(
+            f"Height and width must be divisible by block_size={b}. Received: x.shape={x.shape}"
+        )
     if data_format == "channels_last":
         n, h, w, c = x.shape
         x = x.reshape(n, h // b, b, w // b, b, c).transpose(0, 1, 3, 2, 4, 5)  # (n, h, w, b, b, c)

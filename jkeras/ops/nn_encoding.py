@@ -17,16 +17,21 @@ def _sparse(x, entries):
 
 
 def _encoded(function):
-    """The place in a graph of what `function()`, an op made later, gives: tracing does not know sparse arrays."""
+    """The place in a graph of what `function()`, an op made later, gives: tracing does not know
+    sparse arrays.
+    """
+
     def spec(x, *args, sparse=False, **options):
         dense = infer(lambda given: function()(given, *args, **options), x)
         return KerasTensor(dense.shape, dense.dtype, sparse=sparse)
+
     return spec
 
 
 @nn_op(inputs=1, spec=_encoded(lambda: one_hot))
 def one_hot(x, num_classes, axis=-1, dtype=None, sparse=False):
-    """1 at the place that each integer names, 0 elsewhere; nothing but 0 for an integer out of range.
+    """1 at the place that each integer names, 0 elsewhere; nothing but 0 for an integer out of
+    range.
 
     Args:
         axis: where the new axis of size `num_classes` goes.
@@ -52,7 +57,8 @@ def _multi_hot(inputs, num_classes=None, axis=-1, dtype=None, sparse=False):
 
 @public(*public_names("nn", "multi_hot"))
 def multi_hot(inputs, num_classes=None, axis=-1, dtype=None, sparse=False, **kwargs):
-    """1 at all places that the integers of a row name, 0 elsewhere: (batch, n) -> (batch, num_classes).
+    """1 at all places that the integers of a row name, 0 elsewhere: (batch, n) -> (batch,
+    num_classes).
 
     Args:
         dtype: floatx by default.

@@ -1,4 +1,6 @@
-"""Crossentropies, connectionist temporal classification (CTC), the signal-to-noise ratio of images."""
+"""Crossentropies, connectionist temporal classification (CTC), the signal-to-noise ratio of
+images.
+"""
 
 import jax
 import jax.numpy as jnp
@@ -10,8 +12,10 @@ from jkeras.ops.naming import nn_op
 
 def _same_shape(target, output):
     if target.shape != output.shape:
-        raise ValueError("Arguments `target` and `output` must have the same shape. Received: "
-                         f"target.shape={target.shape}, output.shape={output.shape}")
+        raise ValueError(
+            "Arguments `target` and `output` must have the same shape. Received: "
+            f"target.shape={target.shape}, output.shape={output.shape}"
+        )
 
 
 def _clip_probabilities(p):
@@ -57,7 +61,9 @@ def categorical_crossentropy(target, output, from_logits=False, axis=-1):
     target, output = jnp.asarray(target), jnp.asarray(output)
     _same_shape(target, output)
     if not output.ndim:
-        raise ValueError("Arguments `target` and `output` must have at least one axis. Received two scalars.")
+        raise ValueError(
+            "Arguments `target` and `output` must have at least one axis. Received two scalars."
+        )
     return -jnp.sum(target * _log_probabilities(output, from_logits, axis), axis=axis)
 
 
@@ -66,27 +72,32 @@ def sparse_categorical_crossentropy(target, output, from_logits=False, axis=-1):
     """-log(p[target]): `categorical_crossentropy` with the number of the true class as target.
 
     Args:
-        target: integers, in the shape of `output` without the axis of the classes (or with a last axis of size 1).
-            A class that does not exist, such as -1, has the loss 0.
+        target: integers, in the shape of `output` without the axis of the classes (or with a last
+            axis of size 1). A class that does not exist, such as -1, has the loss 0.
 
     >>> sparse_categorical_crossentropy([1], [[0.5, 0.5]])
     Array([0.6931472], dtype=float32)
     """
     target, output = jnp.asarray(target, "int32"), jnp.asarray(output)
     if not output.ndim:
-        raise ValueError(f"Argument `output` must have at least one axis. Received: output.shape={output.shape}")
+        raise ValueError(
+            f"Argument `output` must have at least one axis. Received: output.shape={output.shape}"
+        )
     if target.ndim == output.ndim and target.shape[-1] == 1:
         target = jnp.squeeze(target, axis=-1)
     place = axis % output.ndim
-    expected = output.shape[:place] + output.shape[place + 1:]
+    expected = output.shape[:place] + output.shape[place + 1 :]
     if target.shape != expected:
-        raise ValueError(f"`target` must have the shape of `output` without the axis of the classes, {expected}. "
-                         f"Received: target.shape={target.shape}, output.shape={output.shape}")
+        raise ValueError(
+            "`target` must have the shape of `output` without the axis of the classes, "
+            f"{expected}. Received: target.shape={target.shape}, output.shape={output.shape}"
+        )
     log_p = _log_probabilities(output, from_logits, axis)
     return -jnp.sum(jax.nn.one_hot(target, output.shape[axis], axis=axis) * log_p, axis=axis)
 
 
 # ---------------------------------------------------------------- CTC
+
 
 @nn_op(class_name="CTCLoss")
 def ctc_loss(target, output, target_length, output_length, mask_index=0):
@@ -111,13 +122,25 @@ def ctc_loss(target, output, target_length, output_length, mask_index=0):
     def padding(lengths, size):  # 1.0 behind the end of each row
         return (jnp.arange(size) >= jnp.asarray(lengths, "int32")[:, None]).astype(output.dtype)
 
-    return optax.ctc_loss(output, padding(output_length, output.shape[1]), target,
-                          padding(target_length, target.shape[1]), blank_id=mask_index)
+    return optax.ctc_loss(
+        output,
+        padding(output_length, output.shape[1]),
+        target,
+        padding(target_length, target.shape[1]),
+        blank_id=mask_index,
+    )
 
 
 @nn_op(class_name="CTCDecode")
-def ctc_decode(inputs, sequence_lengths, strategy="greedy", beam_width=100, top_paths=1, merge_repeated=True,
-               mask_index=0):
+def ctc_decode(
+    inputs,
+    sequence_lengths,
+    strategy="greedy",
+    beam_width=100,
+    top_paths=1,
+    merge_repeated=True,
+    mask_index=0,
+):
     """The most likely label sequences for CTC outputs.
 
     Args:
@@ -126,8 +149,8 @@ def ctc_decode(inputs, sequence_lengths, strategy="greedy", beam_width=100, top_
         merge_repeated: whether the greedy search takes equal labels in a row as one.
         mask_index: the class that stands for "no label"; the last one for None.
     Returns:
-        (labels, scores): labels (paths, batch, time), padded with -1; scores (batch, paths), for "greedy" the
-        negative sum of the largest logits, for "beam_search" log-probabilities.
+        (labels, scores): labels (paths, batch, time), padded with -1; scores (batch, paths), for
+        "greedy" the negative sum of the largest logits, for "beam_search" log-probabilities.
     Raises:
         ValueError: unknown strategy.
 
@@ -140,7 +163,9 @@ def ctc_decode(inputs, sequence_lengths, strategy="greedy", beam_width=100, top_
     if strategy == "greedy":
         return _greedy_search(inputs, lengths, merge_repeated, blank)
     if strategy == "beam_search":
-        return jax.vmap(lambda x, n: _beam_search(x, n, beam_width, top_paths, blank), out_axes=(1, 0))(inputs, lengths)
+        return jax.vmap(
+            lambda x, n: _beam_search(x, n, beam_width, top_paths, blank), out_axes=(1, 0)
+        )(inputs, lengths)
     raise ValueError(f"Unknown strategy {strategy!r}. Expected 'greedy' or 'beam_search'.")
 
 
@@ -159,20 +184,28 @@ def _greedy_search(inputs, lengths, merge_repeated, blank):
 def _beam_search(logits, length, width, top_paths, blank):
     """Prefix beam search over one sequence, (time, classes).
 
-    A beam is a prefix with two log-probabilities: of all alignments that end in its last label, and in the blank.
+    A beam is a prefix with two log-probabilities: of all alignments that end in its last label, and
+        in the blank.
     """
     time, classes = logits.shape
     log_p = jax.nn.log_softmax(logits)
 
     def merge(prefixes, scores):
-        """Equal prefixes become one, at the place of the first; the others get the probability 0."""
-        _, groups = jnp.unique(prefixes, axis=0, size=len(prefixes), fill_value=-2, return_inverse=True)
+        """Equal prefixes become one, at the place of the first; the others get the probability
+        0.
+        """
+        _, groups = jnp.unique(
+            prefixes, axis=0, size=len(prefixes), fill_value=-2, return_inverse=True
+        )
         groups = groups.reshape(-1)
         places = jnp.arange(len(prefixes))
         first = jax.ops.segment_min(places, groups, len(prefixes))[groups] == places
         largest = jax.ops.segment_max(scores, groups, len(prefixes))
         largest = jnp.where(jnp.isfinite(largest), largest, 0.0)
-        sums = jnp.log(jax.ops.segment_sum(jnp.exp(scores - largest[groups]), groups, len(prefixes))) + largest
+        sums = (
+            jnp.log(jax.ops.segment_sum(jnp.exp(scores - largest[groups]), groups, len(prefixes)))
+            + largest
+        )
         return jnp.where(first[:, None], sums[groups], -jnp.inf)
 
     def best(prefixes, scores, count):
@@ -181,9 +214,14 @@ def _beam_search(logits, length, width, top_paths, blank):
         return prefixes[chosen], scores[chosen]
 
     def step(state, now):
-        prefixes, lengths, scores = state  # (width, time), (width,), (width, 2): ends in label, ends in blank
+        # (width, time), (width,), (width, 2): ends in label, ends in blank
+        prefixes, lengths, scores = state
         x, active = now
-        last = jnp.where(lengths > 0, jnp.take_along_axis(prefixes, jnp.maximum(lengths - 1, 0)[:, None], 1)[:, 0], -1)
+        last = jnp.where(
+            lengths > 0,
+            jnp.take_along_axis(prefixes, jnp.maximum(lengths - 1, 0)[:, None], 1)[:, 0],
+            -1,
+        )
         total = jnp.logaddexp(scores[:, 0], scores[:, 1])
         again = jnp.where(last >= 0, scores[:, 0] + x[last], -jnp.inf)
         stay = jnp.stack([again, total + x[blank]], axis=-1)
@@ -203,12 +241,15 @@ def _beam_search(logits, length, width, top_paths, blank):
     prefixes = jnp.full((width, time), -1)
     scores = jnp.full((width, 2), -jnp.inf, log_p.dtype).at[0, 1].set(0.0)
     state = prefixes, jnp.zeros(width, int), scores
-    (prefixes, _, scores), _ = lax.scan(step, state, (log_p, jnp.arange(time) < jnp.maximum(length, 1)))
+    (prefixes, _, scores), _ = lax.scan(
+        step, state, (log_p, jnp.arange(time) < jnp.maximum(length, 1))
+    )
     prefixes, scores = best(prefixes, scores, top_paths)
     return prefixes.astype("int32"), jnp.logaddexp(scores[:, 0], scores[:, 1])
 
 
 # ---------------------------------------------------------------- images
+
 
 @nn_op(inputs=2, class_name="PSNR")
 def psnr(x1, x2, max_val):
@@ -222,6 +263,9 @@ def psnr(x1, x2, max_val):
     """
     x1, x2 = jnp.asarray(x1), jnp.asarray(x2)
     if x1.shape != x2.shape:
-        raise ValueError(f"The shapes of both inputs must agree. Received: x1.shape={x1.shape}, x2.shape={x2.shape}")
+        raise ValueError(
+            f"The shapes of both inputs must agree. Received: x1.shape={x1.shape}, "
+            f"x2.shape={x2.shape}"
+        )
     peak = jnp.asarray(max_val, x2.dtype)
     return 20 * jnp.log10(peak) - 10 * jnp.log10(jnp.mean(jnp.square(x1 - x2)))

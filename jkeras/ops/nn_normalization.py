@@ -17,10 +17,12 @@ from jkeras.ops.promotion import in_float32
 
 @nn_op(inputs=1)
 def moments(x, axes, keepdims=False, synchronized=False):
-    """Mean and variance over some axes; half precision is summed in float32 and clipped to float16's range.
+    """Mean and variance over some axes; half precision is summed in float32 and clipped to
+    float16's range.
 
     Raises:
-        NotImplementedError: `synchronized`; under JAX a sharded array has its moments over all devices anyway.
+        NotImplementedError: `synchronized`; under JAX a sharded array has its moments over all
+            devices anyway.
 
     >>> [float(v) for v in moments([1.0, 3.0], axes=[0])]
     [2.0, 1.0]
@@ -38,7 +40,9 @@ def moments(x, axes, keepdims=False, synchronized=False):
 
 
 def _as_x(x, *args, **kwargs):
-    """The result's place in a graph: shape and dtype of x, whatever is not known of the other arguments."""
+    """The result's place in a graph: shape and dtype of x, whatever is not known of the other
+    arguments.
+    """
     return KerasTensor(x.shape, x.dtype)
 
 
@@ -48,8 +52,10 @@ def _batch_normalization(x, mean, variance, offset=None, scale=None, axis=-1, ep
     size, shape = x.shape[axis], [1] * x.ndim
     for name, v in {"mean": mean, "variance": variance, "offset": offset, "scale": scale}.items():
         if v is not None and v.shape not in ((size,), (1,)):
-            raise ShapeError(f"`{name}` must be a vector of length x.shape[{axis}] = {size}. Received: "
-                             f"{name}.shape={v.shape}, x.shape={x.shape}")
+            raise ShapeError(
+                f"`{name}` must be a vector of length x.shape[{axis}] = {size}. Received: "
+                f"{name}.shape={v.shape}, x.shape={x.shape}"
+            )
     shape[axis] = -1
     factor = lax.rsqrt(variance + epsilon)
     factor = factor if scale is None else factor * scale
@@ -73,7 +79,9 @@ def batch_normalization(x, mean, variance, axis, offset=None, scale=None, epsilo
 def _layer_normalization(x, gamma=None, beta=None, axis=-1, epsilon=None, rms_scaling=False):
     x = jnp.asarray(x)
     if not x.ndim:
-        raise ShapeError("`layer_normalization` takes inputs with at least one axis. Received: x.shape=()")
+        raise ShapeError(
+            "`layer_normalization` takes inputs with at least one axis. Received: x.shape=()"
+        )
     dtype, wide = x.dtype, jnp.promote_types(x.dtype, "float32")
     x = x.astype(wide)
     axes = tuple(sorted(a % x.ndim for a in ((axis,) if isinstance(axis, int) else axis)))
@@ -95,7 +103,8 @@ def _layer_normalization(x, gamma=None, beta=None, axis=-1, epsilon=None, rms_sc
 
 @public(*public_names("nn", "layer_normalization"))
 def layer_normalization(x, gamma=None, beta=None, axis: Any = -1, epsilon=None, **kwargs):
-    """(x - mean) / sqrt(variance + epsilon) * gamma + beta over the given axes (Ba et al. 2016, arXiv:1607.06450).
+    """(x - mean) / sqrt(variance + epsilon) * gamma + beta over the given axes (Ba et al. 2016,
+    arXiv:1607.06450).
 
     Computed in float32 at least, returned in x's dtype.
 
@@ -108,8 +117,11 @@ def layer_normalization(x, gamma=None, beta=None, axis: Any = -1, epsilon=None, 
     """
     rms_scaling = kwargs.pop("rms_scaling", False)
     if rms_scaling:
-        warnings.warn("`rms_scaling=True` is deprecated: it divides by the standard deviation, not the root mean "
-                      "square. Use `ops.rms_normalization`.", stacklevel=2)
+        warnings.warn(
+            "`rms_scaling=True` is deprecated: it divides by the standard deviation, not the "
+            "root mean square. Use `ops.rms_normalization`.",
+            stacklevel=2,
+        )
     return _layer_normalization(x, gamma, beta, axis=axis, epsilon=epsilon, rms_scaling=rms_scaling)
 
 
@@ -148,6 +160,9 @@ def normalize(x, axis: Any = -1, order: float = 2, epsilon=None):
 
     def normalized(x):
         if order == 2:
-            return x * jnp.minimum(lax.rsqrt(jnp.sum(jnp.square(x), axis=axis, keepdims=True)), 1.0 / epsilon)
+            return x * jnp.minimum(
+                lax.rsqrt(jnp.sum(jnp.square(x), axis=axis, keepdims=True)), 1.0 / epsilon
+            )
         return x / jnp.maximum(linalg.norm(x, ord=order, axis=axis, keepdims=True), epsilon)
+
     return in_float32(normalized, x)

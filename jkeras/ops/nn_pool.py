@@ -23,11 +23,17 @@ def _pool_arguments(inputs, pool_size, strides, padding, data_format):
     """(window, strides, padding) as `lax.reduce_window` takes them."""
     data_format, padding = standardize_data_format(data_format), padding.lower()
     if inputs.ndim < 3:
-        raise ShapeError("Pooling takes inputs with batch, channels and at least one spatial axis. Received: "
-                         f"inputs.shape={inputs.shape}")
+        raise ShapeError(
+            "Pooling takes inputs with batch, channels and at least one spatial axis. Received: "
+            f"inputs.shape={inputs.shape}"
+        )
     check_choice("padding", padding, ("valid", "same"))
     window = _window(pool_size, inputs.ndim, data_format)
-    return window, window if strides is None else _window(strides, inputs.ndim, data_format), padding.upper()
+    return (
+        window,
+        window if strides is None else _window(strides, inputs.ndim, data_format),
+        padding.upper(),
+    )
 
 
 @nn_op(inputs=1)
@@ -43,7 +49,9 @@ def max_pool(inputs, pool_size, strides=None, padding="valid", data_format=None)
     Array([1., 3., 5.], dtype=float32)
     """
     inputs = jnp.asarray(inputs)
-    return kernels.max_pool(inputs, *_pool_arguments(inputs, pool_size, strides, padding, data_format))
+    return kernels.max_pool(
+        inputs, *_pool_arguments(inputs, pool_size, strides, padding, data_format)
+    )
 
 
 @nn_op(inputs=1)
@@ -63,10 +71,15 @@ def average_pool(inputs, pool_size, strides=None, padding="valid", data_format=N
 
 
 def _adaptive_pool(name, inputs, output_size, data_format, reduce_windows):
-    """Reduces one spatial axis after the other to `output_size` windows from floor(i n / k) to ceil((i + 1) n / k)."""
+    """Reduces one spatial axis after the other to `output_size` windows from floor(i n / k) to
+    ceil((i + 1) n / k).
+    """
     inputs, data_format = jnp.asarray(inputs), standardize_data_format(data_format)
     if inputs.ndim not in (3, 4, 5):
-        raise ValueError(f"`{name}` takes inputs with 1, 2 or 3 spatial axes. Received: inputs.shape={inputs.shape}")
+        raise ValueError(
+            f"`{name}` takes inputs with 1, 2 or 3 spatial axes. Received: "
+            f"inputs.shape={inputs.shape}"
+        )
     first = 1 if data_format == "channels_last" else 2
     for axis, count in enumerate(per_axis(output_size, inputs.ndim - 2), first):
         size = inputs.shape[axis]
@@ -75,7 +88,8 @@ def _adaptive_pool(name, inputs, output_size, data_format, reduce_windows):
         places = starts[:, None] + np.arange((ends - starts).max())  # (count, window)
         shape = [*places.shape, *[1] * (inputs.ndim - axis - 1)]
         inside = (places < ends[:, None]).reshape(shape)
-        windows = jnp.take(inputs, np.minimum(places, ends[:, None] - 1), axis=axis)  # shorter ones repeat their end
+        # shorter ones repeat their end
+        windows = jnp.take(inputs, np.minimum(places, ends[:, None] - 1), axis=axis)
         inputs = reduce_windows(windows, axis + 1, inside)
     return inputs
 
@@ -87,8 +101,10 @@ def adaptive_average_pool(inputs, output_size, data_format=None):
     >>> adaptive_average_pool(jnp.arange(5.0).reshape(1, 5, 1), 2)[0, :, 0]
     Array([1., 3.], dtype=float32)
     """
+
     def means(x, axis, inside):
         return jnp.sum(x, axis, where=inside) / inside.sum(1).astype(x.dtype)
+
     return _adaptive_pool("adaptive_average_pool", inputs, output_size, data_format, means)
 
 
@@ -99,6 +115,9 @@ def adaptive_max_pool(inputs, output_size, data_format=None):
     >>> adaptive_max_pool(jnp.arange(5.0).reshape(1, 5, 1), 2)[0, :, 0]
     Array([2., 4.], dtype=float32)
     """
-    def maxima(x, axis, inside):  # by place: the gradient goes to the first of equal elements, as in `max_pool`
+
+    # by place: the gradient goes to the first of equal elements, as in `max_pool`
+    def maxima(x, axis, inside):
         return jnp.take_along_axis(x, jnp.argmax(x, axis, keepdims=True), axis).squeeze(axis)
+
     return _adaptive_pool("adaptive_max_pool", inputs, output_size, data_format, maxima)

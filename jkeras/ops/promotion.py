@@ -1,8 +1,9 @@
 """Dtype promotion and symbolic shapes: the rules on which all ops agree.
 
-Keras's lattice is JAX's: bool < int < uint8 int8 … < float < bfloat16 float16 < float32 < complex64, where `int` and
-`float` are Python numbers, which never widen an array. What jnp does with two arrays is therefore already right; the
-rules here are the ones where Keras wants a float although the inputs are integers.
+Keras's lattice is JAX's: bool < int < uint8 int8 … < float < bfloat16 float16 < float32 <
+complex64, where `int` and `float` are Python numbers, which never widen an array. What jnp does
+with two arrays is therefore already right; the rules here are the ones where Keras wants a float
+although the inputs are integers.
 """
 
 import functools
@@ -36,8 +37,10 @@ def result_type(*dtypes):
         return settings.floatx
     strong = [d if d is int or d is float else standardize_dtype(d) for d in dtypes]
     if any(str(d).startswith("float8") for d in strong):
-        raise ValueError("There is no implicit conversion from float8 types to others; cast the values first. "
-                         f"Received: {dtypes}")
+        raise ValueError(
+            "There is no implicit conversion from float8 types to others; cast the values first. "
+            f"Received: {dtypes}"
+        )
     if "uint64" in strong and any(str(d).startswith("int") for d in strong if isinstance(d, str)):
         strong.append(float)  # no integer type holds both
     name = str(jnp.result_type(*(BITS_32.get(d, d) for d in strong)))
@@ -62,7 +65,9 @@ def is_integer(dtype):
 
 
 def operand(x):
-    """x as something jnp computes with: arrays and Python numbers as they are, all else as an array."""
+    """x as something jnp computes with: arrays and Python numbers as they are, all else as an
+    array.
+    """
     return x if isinstance(x, (jax.Array, int, float, complex)) else jnp.asarray(x)
 
 
@@ -77,7 +82,8 @@ def to_float(x):
 
 
 def in_float32(function, x):
-    """`function(x)`, of x's dtype but computed in float32 where that is half precision, whose sums overflow.
+    """`function(x)`, of x's dtype but computed in float32 where that is half precision, whose sums
+    overflow.
 
     >>> float(in_float32(jnp.linalg.norm, jnp.full(4, 300, "float16")))
     600.0
@@ -100,6 +106,7 @@ def optional_dtype(dtype):
 
 # ---------------------------------------------------------------- how ops are declared
 
+
 def both_names(name):
     """The public names of a function of `keras.ops` that is also in `keras.ops.numpy`."""
     return f"keras.ops.{name}", f"keras.ops.numpy.{name}"
@@ -107,9 +114,13 @@ def both_names(name):
 
 def numpy_op(inputs=None, class_name=None, spec=None, keywords=(), public_names=True):
     """Decorator: an op of `keras.ops` and `keras.ops.numpy`; see `jkeras.core.graph.op`."""
+
     def decorate(function: Thing) -> Thing:
         names = both_names(function.__name__) if public_names else ()
-        return op(MODULE, *names, inputs=inputs, class_name=class_name, spec=spec, keywords=keywords)(function)
+        return op(
+            MODULE, *names, inputs=inputs, class_name=class_name, spec=spec, keywords=keywords
+        )(function)
+
     return decorate
 
 
@@ -122,6 +133,7 @@ def describe(function: Thing, name, module, doc, example, shown) -> Thing:
 
 
 # ---------------------------------------------------------------- symbolic shapes
+
 
 def shape_of(x):
     """The shape of an array, KerasTensor, number or list; None for sizes not known."""
@@ -139,7 +151,10 @@ def broadcast_shapes(*shapes):
     for column in zip(*((1,) * (rank - len(s)) + tuple(s) for s in shapes)):
         known = {d for d in column if d not in (1, None)}
         if len(known) > 1:
-            raise ValueError(f"Cannot broadcast shapes {', '.join(map(str, shapes))}: sizes {sorted(known)} differ.")
+            raise ValueError(
+                f"Cannot broadcast shapes {', '.join(map(str, shapes))}: sizes {sorted(known)} "
+                "differ."
+            )
         sizes.append(known.pop() if known else None if None in column else 1)
     return tuple(sizes)
 
@@ -153,8 +168,10 @@ def sized(x, shape):
 
 def broadcasting(function):
     """The spec of an op that broadcasts its arguments; its dtype is that of the op on scalars."""
+
     def spec(*args, **config):
         shape = broadcast_shapes(*(shape_of(a) for a in args if a is not None))
         scalars = tuple(a if a is None else sized(a, ()) for a in args)
         return KerasTensor(shape, infer(lambda given: function(*given, **config), scalars).dtype)
+
     return spec

@@ -8,23 +8,37 @@ from jax import lax
 from jkeras.ops.kernels import for_onnx, inside_loop, on_cpu
 
 
-def scan(step, inputs, states, *, project=None, mask=None, go_backwards=False, unroll=False,
-         zero_output_for_mask=False, hoist=None):
-    """Runs `step` along the leading axis: (time, batch, ...) -> outputs (time, batch, ...), last states.
+def scan(
+    step,
+    inputs,
+    states,
+    *,
+    project=None,
+    mask=None,
+    go_backwards=False,
+    unroll=False,
+    zero_output_for_mask=False,
+    hoist=None,
+):
+    """Runs `step` along the leading axis: (time, batch, ...) -> outputs (time, batch, ...), last
+    states.
 
-    A masked step keeps the states. Its output is the one before it, for which the first state stands (of stacked
-    cells that of the last cell), or zero.
+    A masked step keeps the states. Its output is the one before it, for which the first state
+    stands (of stacked cells that of the last cell), or zero.
 
     Args:
-        step: `(z, states, t) -> (output, new states)`, where z is `project(x)` of one step and t counts the steps.
+        step: `(z, states, t) -> (output, new states)`, where z is `project(x)` of one step and t
+            counts the steps.
         states: structure of arrays; the new states have the same leaves in the same order.
         project: the part of the step that does not need the states.
-        mask: (time, batch) or (time, batch, features); False masks, where it is False for all features.
+        mask: (time, batch) or (time, batch, features); False masks, where it is False for all
+            features.
         go_backwards: begin at the end; the outputs are in the order in which they were computed.
         unroll: a Python loop; before the first step that is not masked its outputs are zero.
         zero_output_for_mask: zeros as the outputs of masked steps; not with `unroll`.
-        hoist: whether `project` runs once on all steps before the loop. One large matmul suits accelerators; on a
-            CPU the small one inside the loop is faster, since its result stays in the cache. By default by platform.
+        hoist: whether `project` runs once on all steps before the loop. One large matmul suits
+            accelerators; on a CPU the small one inside the loop is faster, since its result stays
+            in the cache. By default by platform.
 
     >>> outputs, last = scan(lambda x, s, t: (x + s, x + s), jnp.arange(4.0)[:, None], jnp.zeros(1))
     >>> outputs[:, 0].tolist()
@@ -55,7 +69,9 @@ def scan(step, inputs, states, *, project=None, mask=None, go_backwards=False, u
     times = jnp.arange(inputs.shape[0])
     if go_backwards:
         times = times[::-1]
-    states, outputs = lax.scan(inside_loop(body), states, (inputs, kept, times), reverse=go_backwards)
+    states, outputs = lax.scan(
+        inside_loop(body), states, (inputs, kept, times), reverse=go_backwards
+    )
     return (outputs[::-1] if go_backwards else outputs), states
 
 
@@ -83,20 +99,32 @@ def _where(keep, new, old):
 
 def _previous(states, y):
     """The state that stands for the output before this one."""
-    leaves = states[-1] if isinstance(states, (list, tuple)) and isinstance(states[0], (list, tuple)) else states
+    leaves = (
+        states[-1]
+        if isinstance(states, (list, tuple)) and isinstance(states[0], (list, tuple))
+        else states
+    )
     return jax.tree_util.tree_leaves(leaves)[0].astype(y.dtype)
 
 
 def _checked(step):
-    """The step with its new states in the structure and the dtypes of the old ones, as a loop demands."""
+    """The step with its new states in the structure and the dtypes of the old ones, as a loop
+    demands.
+    """
+
     def checked(x, states, t):
         y, new = step(x, states, t)
         old, treedef = jax.tree_util.tree_flatten(states)
         new = jax.tree_util.tree_leaves(new)
         expected, received = [np.shape(b) for b in old], [np.shape(a) for a in new]
         if received != expected:
-            raise ValueError("A recurrent cell must return new states like those it was given. Expected shapes "
-                             f"{expected}; received {received}. Check the cell's `state_size` and the states that its "
-                             "`call` returns.")
-        return y, jax.tree_util.tree_unflatten(treedef, [a.astype(b.dtype) for a, b in zip(new, old)])
+            raise ValueError(
+                "A recurrent cell must return new states like those it was given. Expected "
+                f"shapes {expected}; received {received}. Check the cell's `state_size` and the "
+                "states that its `call` returns."
+            )
+        return y, jax.tree_util.tree_unflatten(
+            treedef, [a.astype(b.dtype) for a, b in zip(new, old)]
+        )
+
     return checked

@@ -1,6 +1,7 @@
 """Reductions over axes, cumulative functions, and statistics.
 
-`axis` is None (all axes), an int, or a tuple or list of ints; `keepdims` keeps reduced axes with length 1.
+`axis` is None (all axes), an int, or a tuple or list of ints; `keepdims` keeps reduced axes with
+length 1.
 """
 
 from typing import Any
@@ -8,8 +9,17 @@ from typing import Any
 import jax.numpy as jnp
 
 from jkeras.core.graph import KerasTensor
-from jkeras.ops.promotion import (describe, is_integer, numpy_op, operand, optional_dtype, result_type, tensor,
-                                  to_float, to_floats)
+from jkeras.ops.promotion import (
+    describe,
+    is_integer,
+    numpy_op,
+    operand,
+    optional_dtype,
+    result_type,
+    tensor,
+    to_float,
+    to_floats,
+)
 
 
 def axes(axis):
@@ -20,32 +30,60 @@ def axes(axis):
 def _reduction(name, compute, doc, example, shown, convert=tensor):
     def function(x, axis=None, keepdims=False):
         return compute(convert(x), axis=axes(axis), keepdims=keepdims)
+
     return numpy_op(inputs=1)(describe(function, name, __name__, doc, example, shown))
 
 
 def _extremum(name, compute, doc, example, shown):
     def function(x, axis=None, keepdims=False, initial=None):
         return compute(tensor(x), axis=axes(axis), keepdims=keepdims, initial=initial)
+
     return numpy_op(inputs=1)(describe(function, name, __name__, doc, example, shown))
 
 
 # ---------------------------------------------------------------- sums and extrema
 
 
-
-sum = _reduction("sum", jnp.sum, "Sum over axes; small integers and booleans are added up as int32.",
-                 "[[1, 2], [3, 4]], axis=0", "[4 6]")
-max = _extremum("max", jnp.max, "Maximum over axes; `initial`: the least it can be.", "[[1, 2], [3, 4]], axis=0",
-                "[3 4]")
-min = _extremum("min", jnp.min, "Minimum over axes; `initial`: the most it can be.", "[[1, 2], [3, 4]], axis=1",
-                "[1 3]")
+sum = _reduction(
+    "sum",
+    jnp.sum,
+    "Sum over axes; small integers and booleans are added up as int32.",
+    "[[1, 2], [3, 4]], axis=0",
+    "[4 6]",
+)
+max = _extremum(
+    "max",
+    jnp.max,
+    "Maximum over axes; `initial`: the least it can be.",
+    "[[1, 2], [3, 4]], axis=0",
+    "[3 4]",
+)
+min = _extremum(
+    "min",
+    jnp.min,
+    "Minimum over axes; `initial`: the most it can be.",
+    "[[1, 2], [3, 4]], axis=1",
+    "[1 3]",
+)
 amax = _reduction("amax", jnp.amax, "Maximum over axes.", "[[1, 2], [3, 4]], axis=0", "[3 4]")
 amin = _reduction("amin", jnp.amin, "Minimum over axes.", "[[1, 2], [3, 4]], axis=1", "[1 3]")
-ptp = _reduction("ptp", jnp.ptp, "Maximum minus minimum over axes.", "[[1, 5], [3, 4]], axis=1", "[4 1]")
-all = _reduction("all", jnp.all, "Whether all elements along axes are true.", "[[True, False], [True, True]], axis=1",
-                 "[False  True]")
-any = _reduction("any", jnp.any, "Whether some element along axes is true.", "[[True, False], [False, False]], axis=1",
-                 "[ True False]")
+ptp = _reduction(
+    "ptp", jnp.ptp, "Maximum minus minimum over axes.", "[[1, 5], [3, 4]], axis=1", "[4 1]"
+)
+all = _reduction(
+    "all",
+    jnp.all,
+    "Whether all elements along axes are true.",
+    "[[True, False], [True, True]], axis=1",
+    "[False  True]",
+)
+any = _reduction(
+    "any",
+    jnp.any,
+    "Whether some element along axes is true.",
+    "[[True, False], [False, False]], axis=1",
+    "[ True False]",
+)
 
 
 @numpy_op(inputs=1)
@@ -71,7 +109,9 @@ def count_nonzero(x, axis=None):
     return jnp.count_nonzero(operand(x), axis=axes(axis)).astype("int32")
 
 
-# ---------------------------------------------------------------- moments: half precision is summed in float32
+# ---------------------------------------------------------------- moments: half precision is summed
+# in float32
+
 
 def _mean(x, axis, keepdims):
     dtype = result_type(x.dtype, "float32")
@@ -88,10 +128,22 @@ def _moment_dtype(x):
     return result_type(x.dtype, "float32") if is_integer(x.dtype) else x.dtype
 
 
-mean = _reduction("mean", _mean, "Mean over axes; of integers as float32.", "[[1, 2], [3, 4]], axis=0", "[2. 3.]")
-var = _reduction("var", _var, "Variance over axes, divided by n.", "[[1, 2], [3, 5]], axis=1", "[0.25 1.  ]")
-std = _reduction("std", jnp.std, "Standard deviation over axes, divided by n.", "[[1, 3], [3, 7]], axis=1", "[1. 2.]")
-median = _reduction("median", jnp.median, "Median over axes.", "[[1, 2, 9], [3, 4, 4]], axis=1", "[2. 4.]")
+mean = _reduction(
+    "mean", _mean, "Mean over axes; of integers as float32.", "[[1, 2], [3, 4]], axis=0", "[2. 3.]"
+)
+var = _reduction(
+    "var", _var, "Variance over axes, divided by n.", "[[1, 2], [3, 5]], axis=1", "[0.25 1.  ]"
+)
+std = _reduction(
+    "std",
+    jnp.std,
+    "Standard deviation over axes, divided by n.",
+    "[[1, 3], [3, 7]], axis=1",
+    "[1. 2.]",
+)
+median = _reduction(
+    "median", jnp.median, "Median over axes.", "[[1, 2, 9], [3, 4, 4]], axis=1", "[2. 4.]"
+)
 
 
 @numpy_op(inputs=1, keywords=("weights",))
@@ -112,22 +164,56 @@ def average(x, axis=None, weights=None):
 
 # ---------------------------------------------------------------- without NaN
 
-nansum = _reduction("nansum", jnp.nansum, "Sum over axes, NaN counted as 0.", "[1.0, float('nan'), 3.0]", "4.0")
-nanprod = _reduction("nanprod", jnp.nanprod, "Product over axes, NaN counted as 1.", "[2.0, float('nan'), 3.0]", "6.0")
-nanmax = _reduction("nanmax", jnp.nanmax, "Maximum over axes without NaN.", "[1.0, float('nan'), 3.0]", "3.0")
-nanmin = _reduction("nanmin", jnp.nanmin, "Minimum over axes without NaN.", "[1.0, float('nan'), 3.0]", "1.0")
-nanmean = _reduction("nanmean", jnp.nanmean, "Mean over axes without NaN.", "[1.0, float('nan'), 3.0]", "2.0")
-nanvar = _reduction("nanvar", jnp.nanvar, "Variance over axes without NaN.", "[1.0, float('nan'), 3.0]", "1.0")
-nanstd = _reduction("nanstd", jnp.nanstd, "Standard deviation over axes without NaN.", "[1.0, float('nan'), 3.0]",
-                    "1.0")
-nanmedian = _reduction("nanmedian", jnp.nanmedian, "Median over axes without NaN.", "[1.0, float('nan'), 3.0]", "2.0")
-nanargmax = _reduction("nanargmax", jnp.nanargmax, "Index of the maximum without NaN; -1 where all are NaN.",
-                       "[1.0, float('nan'), 3.0]", "2")
-nanargmin = _reduction("nanargmin", jnp.nanargmin, "Index of the minimum without NaN; -1 where all are NaN.",
-                       "[1.0, float('nan'), 3.0]", "0")
+nansum = _reduction(
+    "nansum", jnp.nansum, "Sum over axes, NaN counted as 0.", "[1.0, float('nan'), 3.0]", "4.0"
+)
+nanprod = _reduction(
+    "nanprod",
+    jnp.nanprod,
+    "Product over axes, NaN counted as 1.",
+    "[2.0, float('nan'), 3.0]",
+    "6.0",
+)
+nanmax = _reduction(
+    "nanmax", jnp.nanmax, "Maximum over axes without NaN.", "[1.0, float('nan'), 3.0]", "3.0"
+)
+nanmin = _reduction(
+    "nanmin", jnp.nanmin, "Minimum over axes without NaN.", "[1.0, float('nan'), 3.0]", "1.0"
+)
+nanmean = _reduction(
+    "nanmean", jnp.nanmean, "Mean over axes without NaN.", "[1.0, float('nan'), 3.0]", "2.0"
+)
+nanvar = _reduction(
+    "nanvar", jnp.nanvar, "Variance over axes without NaN.", "[1.0, float('nan'), 3.0]", "1.0"
+)
+nanstd = _reduction(
+    "nanstd",
+    jnp.nanstd,
+    "Standard deviation over axes without NaN.",
+    "[1.0, float('nan'), 3.0]",
+    "1.0",
+)
+nanmedian = _reduction(
+    "nanmedian", jnp.nanmedian, "Median over axes without NaN.", "[1.0, float('nan'), 3.0]", "2.0"
+)
+nanargmax = _reduction(
+    "nanargmax",
+    jnp.nanargmax,
+    "Index of the maximum without NaN; -1 where all are NaN.",
+    "[1.0, float('nan'), 3.0]",
+    "2",
+)
+nanargmin = _reduction(
+    "nanargmin",
+    jnp.nanargmin,
+    "Index of the minimum without NaN; -1 where all are NaN.",
+    "[1.0, float('nan'), 3.0]",
+    "0",
+)
 
 
 # ---------------------------------------------------------------- positions of extrema
+
 
 def _ordered(x):
     """x with -0.0 just below 0.0, so that the two are told apart."""
@@ -137,10 +223,22 @@ def _ordered(x):
     return jnp.where((x == 0) & jnp.signbit(x), -jnp.finfo(x.dtype).tiny, x)
 
 
-argmax = _reduction("argmax", jnp.argmax, "Index of the first maximum along an axis; None: of the flat array.",
-                    "[[1, 5], [7, 4]], axis=1", "[1 0]", lambda x: _ordered(tensor(x)))
-argmin = _reduction("argmin", jnp.argmin, "Index of the first minimum along an axis; None: of the flat array.",
-                    "[[1, 5], [7, 4]], axis=1", "[0 1]", lambda x: _ordered(tensor(x)))
+argmax = _reduction(
+    "argmax",
+    jnp.argmax,
+    "Index of the first maximum along an axis; None: of the flat array.",
+    "[[1, 5], [7, 4]], axis=1",
+    "[1 0]",
+    lambda x: _ordered(tensor(x)),
+)
+argmin = _reduction(
+    "argmin",
+    jnp.argmin,
+    "Index of the first minimum along an axis; None: of the flat array.",
+    "[[1, 5], [7, 4]], axis=1",
+    "[0 1]",
+    lambda x: _ordered(tensor(x)),
+)
 
 
 # ---------------------------------------------------------------- quantiles
@@ -154,7 +252,14 @@ Args:
 
 def _quantile(name, compute, noun, nan, upper, example, shown):
     def function(x, q, axis=None, method="linear", keepdims=False):
-        return compute(to_float(x), jnp.asarray(q, "float32"), axis=axes(axis), method=method, keepdims=keepdims)
+        return compute(
+            to_float(x),
+            jnp.asarray(q, "float32"),
+            axis=axes(axis),
+            method=method,
+            keepdims=keepdims,
+        )
+
     doc = _QUANTILE.format(noun, nan, upper)
     return numpy_op(inputs=2)(describe(function, name, __name__, doc, example, shown))
 
@@ -162,26 +267,47 @@ def _quantile(name, compute, noun, nan, upper, example, shown):
 _HOLES = " without NaN"
 quantile = _quantile("quantile", jnp.quantile, "Quantiles", "", 1, "[1, 2, 4], 0.5", "2.0")
 percentile = _quantile("percentile", jnp.percentile, "Percentiles", "", 100, "[1, 2, 4], 50", "2.0")
-nanquantile = _quantile("nanquantile", jnp.nanquantile, "Quantiles", _HOLES, 1, "[1.0, float('nan'), 2.0], 0.5", "1.5")
-nanpercentile = _quantile("nanpercentile", jnp.nanpercentile, "Percentiles", _HOLES, 100,
-                          "[1.0, float('nan'), 2.0], 50", "1.5")
+nanquantile = _quantile(
+    "nanquantile", jnp.nanquantile, "Quantiles", _HOLES, 1, "[1.0, float('nan'), 2.0], 0.5", "1.5"
+)
+nanpercentile = _quantile(
+    "nanpercentile",
+    jnp.nanpercentile,
+    "Percentiles",
+    _HOLES,
+    100,
+    "[1.0, float('nan'), 2.0], 50",
+    "1.5",
+)
 
 
 # ---------------------------------------------------------------- cumulative
 
+
 def _cumulative(name, compute, doc, example, shown):
     def function(x, axis=None, dtype=None):
         return compute(tensor(x), axis=axis, dtype=optional_dtype(dtype))
+
     doc = f"{doc} along an axis; None: of the flat array."
     return numpy_op(inputs=1)(describe(function, name, __name__, doc, example, shown))
 
 
 cumsum = _cumulative("cumsum", jnp.cumsum, "Running sum", "[1, 2, 3]", "[1 3 6]")
 cumprod = _cumulative("cumprod", jnp.cumprod, "Running product", "[1, 2, 3]", "[1 2 6]")
-nancumsum = _cumulative("nancumsum", jnp.nancumsum, "Running sum, NaN counted as 0,", "[1.0, float('nan'), 3.0]",
-                        "[1. 1. 4.]")
-nancumprod = _cumulative("nancumprod", jnp.nancumprod, "Running product, NaN counted as 1,",
-                         "[2.0, float('nan'), 3.0]", "[2. 2. 6.]")
+nancumsum = _cumulative(
+    "nancumsum",
+    jnp.nancumsum,
+    "Running sum, NaN counted as 0,",
+    "[1.0, float('nan'), 3.0]",
+    "[1. 1. 4.]",
+)
+nancumprod = _cumulative(
+    "nancumprod",
+    jnp.nancumprod,
+    "Running product, NaN counted as 1,",
+    "[2.0, float('nan'), 3.0]",
+    "[2. 2. 6.]",
+)
 
 
 @numpy_op(inputs=1)
@@ -209,14 +335,20 @@ def trapezoid(y, x=None, dx=1.0, axis=-1):
 
 # ---------------------------------------------------------------- counts and correlation
 
+
 def _bincount_spec(x, weights=None, minlength=0, sparse=False):
-    dtype = result_type(*(v.dtype for v in (x, weights) if v is not None)) if weights is not None else "int32"
+    dtype = (
+        result_type(*(v.dtype for v in (x, weights) if v is not None))
+        if weights is not None
+        else "int32"
+    )
     return KerasTensor((*x.shape[:-1], None), dtype)
 
 
 @numpy_op(inputs=1, spec=_bincount_spec)
 def bincount(x, weights=None, minlength=0, sparse=False):
-    """How often each number 0, 1, … occurs in an array of non-negative integers, or in each row of a matrix.
+    """How often each number 0, 1, … occurs in an array of non-negative integers, or in each row of
+    a matrix.
 
     The length depends on the values (largest + 1, at least `minlength`): outside jit only.
 
@@ -234,8 +366,17 @@ def bincount(x, weights=None, minlength=0, sparse=False):
         return jnp.bincount(x, weights=weights, minlength=minlength)
     rows = range(x.shape[0])
     length = int(jnp.maximum(jnp.max(x) + 1, minlength)) if x.size else minlength
-    return jnp.stack([jnp.bincount(x[i], None if weights is None else tensor(weights)[i], minlength=minlength,
-                                   length=length) for i in rows])
+    return jnp.stack(
+        [
+            jnp.bincount(
+                x[i],
+                None if weights is None else tensor(weights)[i],
+                minlength=minlength,
+                length=length,
+            )
+            for i in rows
+        ]
+    )
 
 
 @numpy_op(inputs=1)
@@ -279,7 +420,8 @@ def correlate(x1, x2, mode="valid"):
     """Cross-correlation of two vectors.
 
     Args:
-        mode: "valid" (full overlap only), "same" (as long as the longer one) or "full" (any overlap).
+        mode: "valid" (full overlap only), "same" (as long as the longer one) or "full" (any
+            overlap).
 
     >>> print(correlate([1, 2, 3], [0, 1]))
     [2. 3.]

@@ -7,7 +7,15 @@ from numpy.lib.array_utils import normalize_axis_index
 from jkeras.core.errors import check_choice
 from jkeras.core.graph import KerasTensor, infer
 from jkeras.core.registry import public
-from jkeras.ops.promotion import both_names, broadcast_shapes, describe, numpy_op, shape_of, sized, tensor
+from jkeras.ops.promotion import (
+    both_names,
+    broadcast_shapes,
+    describe,
+    numpy_op,
+    shape_of,
+    sized,
+    tensor,
+)
 
 # ---------------------------------------------------------------- axes
 
@@ -17,7 +25,9 @@ def _reshape_spec(x, newshape):
         return KerasTensor(tuple(None if d == -1 else d for d in newshape), x.dtype)
     rest = abs(int(np.prod(newshape)))  # without the size to be worked out, if there is one
     if x.size != rest and (-1 not in newshape or rest == 0 or x.size % rest):
-        raise ValueError(f"Shape {x.shape} cannot be reshaped to {newshape}: the number of elements differs.")
+        raise ValueError(
+            f"Shape {x.shape} cannot be reshaped to {newshape}: the number of elements differs."
+        )
     return infer(lambda given: jnp.reshape(given, newshape), x)
 
 
@@ -40,8 +50,10 @@ def reshape(x, newshape):
     newshape = (newshape,) if isinstance(newshape, (int, np.integer)) else tuple(newshape)
     sizes = [d for d in newshape if isinstance(d, (int, np.integer))]
     if None in newshape or sizes.count(-1) > 1 or any(d < -1 for d in sizes):
-        raise ValueError("`newshape` must hold sizes, of which at most one may be -1 (to be worked out). "
-                         f"Received: newshape={newshape}")
+        raise ValueError(
+            "`newshape` must hold sizes, of which at most one may be -1 (to be worked out). "
+            f"Received: newshape={newshape}"
+        )
     return _reshape(x, newshape)
 
 
@@ -144,6 +156,7 @@ def ndim(x):
 
 # ---------------------------------------------------------------- joining
 
+
 def _concatenate_spec(xs, axis=0):
     shapes = [shape_of(x) for x in xs]
     if not any(None in s for s in shapes):
@@ -152,13 +165,21 @@ def _concatenate_spec(xs, axis=0):
 
 
 def _joined(xs, shapes, axis):
-    """Arrays taken as of these shapes, joined. An unknown size stands beside a known one; the first array's count."""
+    """Arrays taken as of these shapes, joined. An unknown size stands beside a known one; the first
+    array's count.
+    """
     first = list(shapes[0])
     place = normalize_axis_index(axis, len(first))
     for shape in shapes:
-        if len(shape) != len(first) or any(a != b and None not in (a, b) for i, (a, b) in enumerate(zip(shape, first))
-                                           if i != place):
-            raise ValueError(f"Arrays to concatenate must agree on all axes but axis {axis}. Received shapes: {shapes}")
+        if len(shape) != len(first) or any(
+            a != b and None not in (a, b)
+            for i, (a, b) in enumerate(zip(shape, first))
+            if i != place
+        ):
+            raise ValueError(
+                f"Arrays to concatenate must agree on all axes but axis {axis}. Received shapes: "
+                f"{shapes}"
+            )
     along = [s[place] for s in shapes]
     first[place] = None if None in along else sum(along)
     return KerasTensor(first, infer(jnp.concatenate, [sized(x, (1,)) for x in xs]).dtype)
@@ -202,6 +223,7 @@ def _stacking(name, compute, axis, padded, doc, example, shown):
         if not any(None in s for s in shapes):
             return infer(compute, list(xs))
         return _joined(xs, shapes, min(axis, len(shapes[0]) - 1))
+
     return numpy_op(spec=spec)(describe(function, name, __name__, doc, example, shown))
 
 
@@ -217,12 +239,33 @@ def _with_3_axes(shape):
     return (1, *shape, 1) if len(shape) == 1 else (*shape, *(1,) * (3 - len(shape)))
 
 
-hstack = _stacking("hstack", jnp.hstack, 1, _with_1_axis,
-                   "Arrays joined along their second axis, vectors along their only one.", "[[1, 2], [3]]", "[1 2 3]")
-vstack = _stacking("vstack", jnp.vstack, 0, _with_2_axes, "Arrays joined along their first axis, vectors as rows.",
-                   "[[1, 2], [3, 4]]", "[[1 2]\n [3 4]]")
-dstack = _stacking("dstack", jnp.dstack, 2, _with_3_axes, "Arrays joined along their third axis.", "[[1, 2], [3, 4]]",
-                   "[[[1 3]\n  [2 4]]]")
+hstack = _stacking(
+    "hstack",
+    jnp.hstack,
+    1,
+    _with_1_axis,
+    "Arrays joined along their second axis, vectors along their only one.",
+    "[[1, 2], [3]]",
+    "[1 2 3]",
+)
+vstack = _stacking(
+    "vstack",
+    jnp.vstack,
+    0,
+    _with_2_axes,
+    "Arrays joined along their first axis, vectors as rows.",
+    "[[1, 2], [3, 4]]",
+    "[[1 2]\n [3 4]]",
+)
+dstack = _stacking(
+    "dstack",
+    jnp.dstack,
+    2,
+    _with_3_axes,
+    "Arrays joined along their third axis.",
+    "[[1, 2], [3, 4]]",
+    "[[[1 3]\n  [2 4]]]",
+)
 
 
 def _append_spec(x1, x2, axis=None):
@@ -243,6 +286,7 @@ def append(x1, x2, axis=None):
 
 # ---------------------------------------------------------------- splitting
 
+
 def _split_spec(x, indices_or_sections, axis=0):
     """A number of parts of an unknown size; sizes between given indices stay known."""
     place, parts = normalize_axis_index(axis, x.ndim), indices_or_sections
@@ -253,7 +297,7 @@ def _split_spec(x, indices_or_sections, axis=0):
         sizes = [None] * parts
     else:
         sizes = [b - a for a, b in zip([0, *parts], parts)] + [None]
-    return [KerasTensor((*x.shape[:place], s, *x.shape[place + 1:]), x.dtype) for s in sizes]
+    return [KerasTensor((*x.shape[:place], s, *x.shape[place + 1 :]), x.dtype) for s in sizes]
 
 
 @numpy_op(inputs=1, spec=_split_spec)
@@ -277,8 +321,10 @@ def array_split(x, indices_or_sections, axis=0):
     [[1, 2], [3]]
     """
     if not isinstance(indices_or_sections, int) or not isinstance(axis, int):
-        raise TypeError("`indices_or_sections` and `axis` must be integers. "
-                        f"Received: indices_or_sections={indices_or_sections}, axis={axis}")
+        raise TypeError(
+            "`indices_or_sections` and `axis` must be integers. "
+            f"Received: indices_or_sections={indices_or_sections}, axis={axis}"
+        )
     if indices_or_sections <= 0:
         raise ValueError(f"`indices_or_sections` must be positive. Received: {indices_or_sections}")
     return jnp.array_split(tensor(x), indices_or_sections, axis=axis)
@@ -290,21 +336,46 @@ def _splitting(name, compute, axis, least, words, example, shown):
 
     def spec(x, indices_or_sections):
         if x.ndim < least:
-            raise ValueError(f"{name} takes an array with {least} or more axes. Received: x.shape={x.shape}")
+            raise ValueError(
+                f"{name} takes an array with {least} or more axes. Received: x.shape={x.shape}"
+            )
         return _split_spec(x, indices_or_sections, min(axis, x.ndim - 1))
+
     doc = f"The parts of an array along its {words} axis, as a list; see `split`."
     return numpy_op(inputs=1, spec=spec)(describe(function, name, __name__, doc, example, shown))
 
 
-hsplit = _splitting("hsplit", jnp.hsplit, 1, 1, "second (of a vector: only)", "[1, 2], 2",
-                    "[Array([1], dtype=int32), Array([2], dtype=int32)]")
-vsplit = _splitting("vsplit", jnp.vsplit, 0, 2, "first", "[[1], [2]], 2",
-                    "[Array([[1]], dtype=int32), Array([[2]], dtype=int32)]")
-dsplit = _splitting("dsplit", jnp.dsplit, 2, 3, "third", "[[[1, 2]]], 2",
-                    "[Array([[[1]]], dtype=int32), Array([[[2]]], dtype=int32)]")
+hsplit = _splitting(
+    "hsplit",
+    jnp.hsplit,
+    1,
+    1,
+    "second (of a vector: only)",
+    "[1, 2], 2",
+    "[Array([1], dtype=int32), Array([2], dtype=int32)]",
+)
+vsplit = _splitting(
+    "vsplit",
+    jnp.vsplit,
+    0,
+    2,
+    "first",
+    "[[1], [2]], 2",
+    "[Array([[1]], dtype=int32), Array([[2]], dtype=int32)]",
+)
+dsplit = _splitting(
+    "dsplit",
+    jnp.dsplit,
+    2,
+    3,
+    "third",
+    "[[[1, 2]]], 2",
+    "[Array([[[1]]], dtype=int32), Array([[[2]]], dtype=int32)]",
+)
 
 
 # ---------------------------------------------------------------- repeating, padding, turning
+
 
 @numpy_op(inputs=1)
 def tile(x, repeats):
@@ -319,7 +390,10 @@ def tile(x, repeats):
 def _repeat_spec(x, repeats, axis=None):
     """One number of repeats for each element of an unknown size gives an unknown size."""
     shape = [None if None in x.shape else x.size] if axis is None else list(x.shape)
-    if np.size(repeats) > 1 and shape[0 if axis is None else normalize_axis_index(axis, x.ndim)] is None:
+    if (
+        np.size(repeats) > 1
+        and shape[0 if axis is None else normalize_axis_index(axis, x.ndim)] is None
+    ):
         return KerasTensor(shape, x.dtype)
     return infer(lambda given: repeat.__wrapped__(given, repeats, axis), x)
 
@@ -334,11 +408,24 @@ def repeat(x, repeats, axis=None):
     >>> print(repeat([1, 2], [1, 3]))
     [1 2 2 2]
     """
-    return jnp.repeat(tensor(x), np.asarray(repeats) if isinstance(repeats, (list, tuple)) else repeats, axis=axis)
+    return jnp.repeat(
+        tensor(x), np.asarray(repeats) if isinstance(repeats, (list, tuple)) else repeats, axis=axis
+    )
 
 
-PAD_MODES = ("constant", "edge", "reflect", "symmetric", "wrap", "linear_ramp", "maximum", "mean", "minimum", "median",
-             "empty")
+PAD_MODES = (
+    "constant",
+    "edge",
+    "reflect",
+    "symmetric",
+    "wrap",
+    "linear_ramp",
+    "maximum",
+    "mean",
+    "minimum",
+    "median",
+    "empty",
+)
 
 
 @numpy_op(inputs=1, keywords=("constant_values",))
@@ -347,8 +434,8 @@ def pad(x, pad_width, mode="constant", constant_values=None):
 
     Args:
         pad_width: `((before, after), …)` for each axis, one pair or one number for all.
-        mode: "constant", "edge", "reflect", "symmetric", "wrap", "linear_ramp", "maximum", "mean", "minimum", "median",
-            "empty", or a function as `numpy.pad` takes it.
+        mode: "constant", "edge", "reflect", "symmetric", "wrap", "linear_ramp", "maximum", "mean",
+            "minimum", "median", "empty", or a function as `numpy.pad` takes it.
         constant_values: what to add in mode "constant", by default 0.
 
     >>> print(pad([1, 2], (1, 2), constant_values=9))
@@ -406,7 +493,8 @@ def roll(x, shift, axis=None):
 
 @numpy_op(inputs=1)
 def rot90(array, k=1, axes=(0, 1)):
-    """The array turned k times by 90 degrees in the plane of two axes, from the first to the second.
+    """The array turned k times by 90 degrees in the plane of two axes, from the first to the
+    second.
 
     >>> print(rot90([[1, 2], [3, 4]]))
     [[2 4]
@@ -414,7 +502,9 @@ def rot90(array, k=1, axes=(0, 1)):
     """
     array = tensor(array)
     if array.ndim < 2:
-        raise ValueError(f"rot90 takes an array with 2 or more axes. Received: array.ndim={array.ndim}")
+        raise ValueError(
+            f"rot90 takes an array with 2 or more axes. Received: array.ndim={array.ndim}"
+        )
     if len(axes) != 2 or axes[0] == axes[1]:
         raise ValueError(f"`axes` must be two different axes. Received: axes={axes}")
     return jnp.rot90(array, k=k, axes=tuple(axes))

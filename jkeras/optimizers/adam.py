@@ -23,7 +23,9 @@ def corrected(lr, beta_1, beta_2, t):
 
 
 class Moments(Optimizer):
-    """Base of optimizers with running means of the gradient (decay `beta_1`) and of its square (`beta_2`)."""
+    """Base of optimizers with running means of the gradient (decay `beta_1`) and of its square
+    (`beta_2`).
+    """
 
     beta_1: Any = 0.9
     beta_2: Any = 0.999
@@ -35,14 +37,16 @@ class Moments(Optimizer):
 
 @optimizer()
 class Adam(Moments):
-    """`p -= lr_t * m / (sqrt(v) + epsilon)`, m and v running means of the gradient and of its square.
+    """`p -= lr_t * m / (sqrt(v) + epsilon)`, m and v running means of the gradient and of its
+    square.
 
     Args:
         beta_1, beta_2: decay of m and v.
         epsilon: added to the root (the paper's epsilon-hat).
         amsgrad: divide by the largest v so far.
 
-    Reference: Kingma and Ba, 2014, "Adam: A Method for Stochastic Optimization"; Reddi et al., 2018 for amsgrad.
+    Reference: Kingma and Ba, 2014, "Adam: A Method for Stochastic Optimization"; Reddi et al., 2018
+        for amsgrad.
 
     >>> adam, params = Adam(0.5), {"w": jnp.array([1.0])}
     >>> params, state = adam.step({"w": jnp.array([3.0])}, adam.init(params), params)
@@ -54,22 +58,26 @@ class Adam(Moments):
     amsgrad: Any = False
 
     def slot_groups(self):
-        return (*super().slot_groups(), ("velocity_hat",)) if self.amsgrad else super().slot_groups()
+        return (
+            (*super().slot_groups(), ("velocity_hat",)) if self.amsgrad else super().slot_groups()
+        )
 
     def rule(self, g, p, s, lr, t):
         m, v = moments(g, s, self.beta_1, self.beta_2)
         new = {"momentum": m, "velocity": v}
         if self.amsgrad:
             new["velocity_hat"] = v = jnp.maximum(s["velocity_hat"], v)
-        return p - m * corrected(lr, self.beta_1, self.beta_2, t) / (jnp.sqrt(v) + self.epsilon), new
+        return p - m * corrected(lr, self.beta_1, self.beta_2, t) / (
+            jnp.sqrt(v) + self.epsilon
+        ), new
 
 
 @optimizer(arguments="weight_decay")
 class AdamW(Adam):
     """Adam with decoupled weight decay: each step first takes `lr * weight_decay * p` off.
 
-    Raises ValueError for `weight_decay=None`. Reference: Loshchilov and Hutter, 2019, "Decoupled Weight Decay
-    Regularization".
+    Raises ValueError for `weight_decay=None`. Reference: Loshchilov and Hutter, 2019, "Decoupled
+    Weight Decay Regularization".
 
     >>> AdamW().weight_decay
     0.004
@@ -80,7 +88,10 @@ class AdamW(Adam):
 
     def check(self):
         if self.weight_decay is None:
-            raise ValueError("AdamW: `weight_decay` must be a float. Received: weight_decay=None. Use `Adam` instead.")
+            raise ValueError(
+                "AdamW: `weight_decay` must be a float. Received: weight_decay=None. Use `Adam` "
+                "instead."
+            )
 
 
 @optimizer()
@@ -109,7 +120,8 @@ class Nadam(Moments):
         return jnp.asarray(self.beta_1, like.dtype) * (1.0 - 0.5 * power(0.96, t, like))
 
     def _label(self, address):
-        return None if address[0] == "scalars" else super()._label(address)  # Keras names it "variable"
+        # Keras names it "variable"
+        return None if address[0] == "scalars" else super()._label(address)
 
     def rule(self, g, p, s, lr, t):
         m, v = moments(g, s, self.beta_1, self.beta_2)
@@ -137,14 +149,19 @@ class Adamax(Moments):
     def rule(self, g, p, s, lr, t):
         m = s["momentum"] + (g - s["momentum"]) * (1 - self.beta_1)
         u = jnp.maximum(self.beta_2 * s["norm"], jnp.abs(g))
-        return p - lr * m / ((1 - power(self.beta_1, t, p)) * (u + self.epsilon)), {"momentum": m, "norm": u}
+        return p - lr * m / ((1 - power(self.beta_1, t, p)) * (u + self.epsilon)), {
+            "momentum": m,
+            "norm": u,
+        }
 
 
 @optimizer()
 class Lamb(Moments):
-    """Adam whose step for each parameter is as long as the parameter's norm; for very large batches.
+    """Adam whose step for each parameter is as long as the parameter's norm; for very large
+    batches.
 
-    Reference: You et al., 2019, "Large Batch Optimization for Deep Learning: Training BERT in 76 minutes".
+    Reference: You et al., 2019, "Large Batch Optimization for Deep Learning: Training BERT in 76
+        minutes".
 
     >>> Lamb(beta_1=0.8).beta_1
     0.8
@@ -188,7 +205,9 @@ class ScheduleFreeAdamW(Moments):
         if self.warmup_steps > 0:
             lr = lr * jnp.minimum(step / self.warmup_steps, 1.0)
         beta = jnp.asarray(self.beta_1, p.dtype)
-        v = s["velocity"] + (jnp.square(g) - s["velocity"]) * (1 - jnp.asarray(self.beta_2, p.dtype))
+        v = s["velocity"] + (jnp.square(g) - s["velocity"]) * (
+            1 - jnp.asarray(self.beta_2, p.dtype)
+        )
         average = (p - (1 - beta) * z) / beta  # since p = (1 - beta) z + beta average
         z = z - lr * g / (jnp.sqrt(v / (1 - power(self.beta_2, t, p))) + self.epsilon)
         average = (1 - 1.0 / step) * average + 1.0 / step * z

@@ -29,8 +29,11 @@ class RMSprop(Optimizer):
     centered: Any = False
 
     def slot_groups(self):
-        return (("velocity",), *([("momentum",)] if self.momentum > 0 else []),
-                *([("average_gradient",)] if self.centered else []))
+        return (
+            ("velocity",),
+            *([("momentum",)] if self.momentum > 0 else []),
+            *([("average_gradient",)] if self.centered else []),
+        )
 
     def rule(self, g, p, s, lr, t):
         v = self.rho * s["velocity"] + (1 - self.rho) * jnp.square(g)
@@ -52,7 +55,8 @@ class Adagrad(Optimizer):
         initial_accumulator_value: what the sum starts from.
         epsilon: added under the root.
 
-    Reference: Duchi et al., 2011, "Adaptive Subgradient Methods for Online Learning and Stochastic Optimization".
+    Reference: Duchi et al., 2011, "Adaptive Subgradient Methods for Online Learning and Stochastic
+        Optimization".
 
     >>> Adagrad(epsilon=1e-5).epsilon
     1e-05
@@ -75,7 +79,8 @@ class Adagrad(Optimizer):
 
 @optimizer()
 class Adadelta(Optimizer):
-    """Steps in the units of the parameter: `g * rms(past steps) / rms(past gradients)`, times the learning rate.
+    """Steps in the units of the parameter: `g * rms(past steps) / rms(past gradients)`, times the
+    learning rate.
 
     Args:
         rho: decay of the running means.
@@ -99,9 +104,15 @@ class Adadelta(Optimizer):
             return self.rho * old + (1 - self.rho) * jnp.square(x)
 
         squares = mean(s["accumulated_grad"], g)
-        step = -jnp.sqrt(s["accumulated_delta_var"] + self.epsilon) * g / jnp.sqrt(squares + self.epsilon)
-        return p + lr * step, {"accumulated_grad": squares,
-                               "accumulated_delta_var": mean(s["accumulated_delta_var"], step)}
+        step = (
+            -jnp.sqrt(s["accumulated_delta_var"] + self.epsilon)
+            * g
+            / jnp.sqrt(squares + self.epsilon)
+        )
+        return p + lr * step, {
+            "accumulated_grad": squares,
+            "accumulated_delta_var": mean(s["accumulated_delta_var"], step),
+        }
 
 
 @optimizer()
@@ -112,7 +123,8 @@ class Ftrl(Optimizer):
         learning_rate_power: zero or negative; -0.5 gives the rate of Adagrad.
         initial_accumulator_value: zero or positive.
         l1_regularization_strength, l2_regularization_strength: zero or positive.
-        l2_shrinkage_regularization_strength: l2 penalty on the gradient only, not on the accumulators.
+        l2_shrinkage_regularization_strength: l2 penalty on the gradient only, not on the
+            accumulators.
         beta: of the paper.
 
     Reference: McMahan et al., 2013, "Ad Click Prediction: a View from the Trenches".
@@ -131,18 +143,29 @@ class Ftrl(Optimizer):
 
     def check(self):
         if self.learning_rate_power > 0.0:
-            raise ValueError("Ftrl: `learning_rate_power` must be negative or zero. "
-                             f"Received: learning_rate_power={self.learning_rate_power}")
-        for name in ("initial_accumulator_value", "l1_regularization_strength", "l2_regularization_strength",
-                     "l2_shrinkage_regularization_strength"):
+            raise ValueError(
+                "Ftrl: `learning_rate_power` must be negative or zero. "
+                f"Received: learning_rate_power={self.learning_rate_power}"
+            )
+        for name in (
+            "initial_accumulator_value",
+            "l1_regularization_strength",
+            "l2_regularization_strength",
+            "l2_shrinkage_regularization_strength",
+        ):
             if getattr(self, name) < 0.0:
-                raise ValueError(f"Ftrl: `{name}` must be positive or zero. Received: {name}={getattr(self, name)}")
+                raise ValueError(
+                    f"Ftrl: `{name}` must be positive or zero. Received: "
+                    f"{name}={getattr(self, name)}"
+                )
 
     def slot_groups(self):
         return (("accumulator", "linear"),)
 
     def slot(self, name, p, leaf):
-        return jnp.full(p.shape, self.initial_accumulator_value if name == "accumulator" else 0.0, p.dtype)
+        return jnp.full(
+            p.shape, self.initial_accumulator_value if name == "accumulator" else 0.0, p.dtype
+        )
 
     def rule(self, g, p, s, lr, t):
         old, l1 = s["accumulator"], self.l1_regularization_strength
@@ -151,4 +174,7 @@ class Ftrl(Optimizer):
         g = g + 2 * self.l2_shrinkage_regularization_strength * p
         linear = s["linear"] + g - (root - old_root) / lr * p
         quadratic = root / lr + 2 * (self.l2_regularization_strength + self.beta / (2.0 * lr))
-        return (jnp.clip(linear, -l1, l1) - linear) / quadratic, {"accumulator": new, "linear": linear}
+        return (jnp.clip(linear, -l1, l1) - linear) / quadratic, {
+            "accumulator": new,
+            "linear": linear,
+        }

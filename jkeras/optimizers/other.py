@@ -11,10 +11,11 @@ from jkeras.optimizers.base import Optimizer, optimizer
 
 @optimizer()
 class Lion(Optimizer):
-    """`p -= lr * sign(beta_1 * m + (1 - beta_1) * g)`, m a running mean of the gradient with decay beta_2.
+    """`p -= lr * sign(beta_1 * m + (1 - beta_1) * g)`, m a running mean of the gradient with decay
+    beta_2.
 
-    Wants a learning rate 3 to 10 times smaller than Adam's. Raises ValueError unless 0 < beta_1 <= 1. Reference:
-    Chen et al., 2023, "Symbolic Discovery of Optimization Algorithms".
+    Wants a learning rate 3 to 10 times smaller than Adam's. Raises ValueError unless 0 < beta_1 <=
+    1. Reference: Chen et al., 2023, "Symbolic Discovery of Optimization Algorithms".
 
     >>> Lion(1e-4).beta_2
     0.99
@@ -26,14 +27,21 @@ class Lion(Optimizer):
 
     def check(self):
         if not 0 < self.beta_1 <= 1:
-            raise ValueError(f"Lion: `beta_1` must be in (0, 1]; 0 would be sign descent. Received: {self.beta_1}")
+            raise ValueError(
+                "Lion: `beta_1` must be in (0, 1]; 0 would be sign descent. Received: "
+                f"{self.beta_1}"
+            )
 
     def slot_groups(self):
         return (("momentum",),)
 
     def rule(self, g, p, s, lr, t):
-        m, beta_1, beta_2 = s["momentum"], jnp.asarray(self.beta_1, p.dtype), jnp.asarray(self.beta_2, p.dtype)
-        return p - lr * jnp.sign(m * beta_1 + g * (1.0 - beta_1)), {"momentum": m * beta_2 + g * (1.0 - beta_2)}
+        m = s["momentum"]
+        beta_1 = jnp.asarray(self.beta_1, p.dtype)
+        beta_2 = jnp.asarray(self.beta_2, p.dtype)
+        return p - lr * jnp.sign(m * beta_1 + g * (1.0 - beta_1)), {
+            "momentum": m * beta_2 + g * (1.0 - beta_2)
+        }
 
 
 def rms(x):
@@ -43,7 +51,8 @@ def rms(x):
 
 @optimizer()
 class Adafactor(Optimizer):
-    """Adam without momentum whose second moments of a matrix are kept as those of its rows and columns only.
+    """Adam without momentum whose second moments of a matrix are kept as those of its rows and
+    columns only.
 
     Args:
         beta_2_decay: the decay of step t is `1 - t ** beta_2_decay`.
@@ -52,7 +61,8 @@ class Adafactor(Optimizer):
         clip_threshold: largest root mean square of an update.
         relative_step: let the rate fall with 1 / sqrt(t).
 
-    Reference: Shazeer and Stern, 2018, "Adafactor: Adaptive Learning Rates with Sublinear Memory Cost".
+    Reference: Shazeer and Stern, 2018, "Adafactor: Adaptive Learning Rates with Sublinear Memory
+        Cost".
 
     >>> Adafactor(clip_threshold=2.0).clip_threshold
     2.0
@@ -82,7 +92,9 @@ class Adafactor(Optimizer):
         t, new = t.astype(p.dtype), {}
         if self.relative_step and not callable(self._learning_rate):
             lr = jnp.minimum(lr, 1 / jnp.sqrt(t))
-        size = jnp.maximum(jnp.asarray(self.epsilon_2, p.dtype), rms(p)) * jnp.minimum(lr, 1 / jnp.sqrt(t))
+        size = jnp.maximum(jnp.asarray(self.epsilon_2, p.dtype), rms(p)) * jnp.minimum(
+            lr, 1 / jnp.sqrt(t)
+        )
         squares, beta = jnp.square(g) + self.epsilon_1, 1 - jnp.power(t, self.beta_2_decay)
         if p.ndim < 2:
             v = beta * s["velocity"] + (1 - beta) * squares
@@ -91,17 +103,24 @@ class Adafactor(Optimizer):
             new["c"] = c = beta * s["c"] + (1 - beta) * jnp.mean(squares, axis=-2)
             v = (r / jnp.mean(r, axis=-1, keepdims=True))[..., None] * c[..., None, :]
         update = g / jnp.sqrt(v)
-        return p - size * update / jnp.maximum(1.0, rms(update) / self.clip_threshold), {**new, "velocity": v}
+        return p - size * update / jnp.maximum(1.0, rms(update) / self.clip_threshold), {
+            **new,
+            "velocity": v,
+        }
 
 
-@optimizer(arguments="adam_beta_1, adam_beta_2, adam_weight_decay, epsilon, weight_decay",
-           after="exclude_layers, exclude_embeddings, muon_a, muon_b, muon_c, adam_lr_ratio, momentum, ns_steps, "
-                 "nesterov, rms_rate")
+@optimizer(
+    arguments="adam_beta_1, adam_beta_2, adam_weight_decay, epsilon, weight_decay",
+    after="exclude_layers, exclude_embeddings, muon_a, muon_b, muon_c, adam_lr_ratio, momentum, "
+    "ns_steps, nesterov, rms_rate",
+)
 class Muon(Optimizer):
-    """Momentum whose update of a matrix is replaced by the nearest orthogonal matrix; AdamW for all else.
+    """Momentum whose update of a matrix is replaced by the nearest orthogonal matrix; AdamW for all
+    else.
 
     Args:
-        adam_beta_1, adam_beta_2, adam_weight_decay, epsilon: of AdamW, for what is no matrix or is excluded.
+        adam_beta_1, adam_beta_2, adam_weight_decay, epsilon: of AdamW, for what is no matrix or is
+            excluded.
         weight_decay: of the matrices.
         exclude_layers: regular expressions; matrices whose path has one of them get AdamW.
         exclude_embeddings: whether matrices with "embedding" in their path get AdamW.
@@ -111,8 +130,8 @@ class Muon(Optimizer):
         ns_steps: number of Newton-Schulz iterations.
         rms_rate: root mean square of an update, to match AdamW's; None leaves it.
 
-    Reference: Jordan et al., 2024, "Muon: An optimizer for hidden layers in neural networks"; Liu et al., 2025,
-    "Muon is Scalable for LLM Training".
+    Reference: Jordan et al., 2024, "Muon: An optimizer for hidden layers in neural networks"; Liu
+    et al., 2025, "Muon is Scalable for LLM Training".
 
     >>> Muon(exclude_layers=["head"]).ns_steps
     5
@@ -142,11 +161,19 @@ class Muon(Optimizer):
         return (("momentum", "velocity"),)
 
     def slot(self, name, p, leaf):
-        return None if name == "velocity" and not self._by_adam(p, leaf) else super().slot(name, p, leaf)
+        return (
+            None
+            if name == "velocity" and not self._by_adam(p, leaf)
+            else super().slot(name, p, leaf)
+        )
 
     def _by_adam(self, p, leaf):
-        return (len(p.shape) != 2 or self.exclude_embeddings and "embedding" in leaf.path.lower()
-                or any(re.search(pattern, leaf.path) for pattern in self.exclude_layers))
+        return (
+            len(p.shape) != 2
+            or self.exclude_embeddings
+            and "embedding" in leaf.path.lower()
+            or any(re.search(pattern, leaf.path) for pattern in self.exclude_layers)
+        )
 
     def decay_of(self, row):
         return self.adam_weight_decay if "velocity" in row else self.weight_decay
@@ -158,11 +185,17 @@ class Muon(Optimizer):
             return p - m * rate / (jnp.sqrt(v) + self.epsilon), {"momentum": m, "velocity": v}
         m = s["momentum"] + g + s["momentum"] * (self.momentum - 1)
         direction = g + self.momentum * m if self.nesterov else m
-        return p - self.lr_adjust(lr * self.zeropower_via_newtonschulz5(direction, self.ns_steps)), {"momentum": m}
+        return p - self.lr_adjust(
+            lr * self.zeropower_via_newtonschulz5(direction, self.ns_steps)
+        ), {"momentum": m}
 
     def lr_adjust(self, x):
         """An update scaled to a root mean square of `rms_rate`."""
-        return x if self.rms_rate is None else x * jnp.sqrt(jnp.asarray(max(x.shape), x.dtype)) * self.rms_rate
+        return (
+            x
+            if self.rms_rate is None
+            else x * jnp.sqrt(jnp.asarray(max(x.shape), x.dtype)) * self.rms_rate
+        )
 
     def zeropower_via_newtonschulz5(self, x, steps):
         """About the orthogonal factor of a matrix: its singular values come near 1."""

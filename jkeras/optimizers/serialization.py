@@ -22,17 +22,25 @@ class OptimizerFamily(Family):
             return identifier
         if isinstance(identifier, str):
             if identifier.lower() not in self.aliases and get_registered_object(identifier) is None:
-                raise ValueError(f"Could not interpret optimizer identifier: {identifier!r}. Known names: "
-                                 f"{', '.join(sorted(self.aliases))}.{suggestion(identifier, self.aliases)}")
+                raise ValueError(
+                    f"Could not interpret optimizer identifier: {identifier!r}. Known names: "
+                    f"{', '.join(sorted(self.aliases))}.{suggestion(identifier, self.aliases)}"
+                )
             identifier = {"class_name": identifier, "config": {}}
         if isinstance(identifier, dict):
             found = self.deserialize(identifier)
             if isinstance(found, Optimizer):
                 return found
-        if isinstance(identifier, tuple) and hasattr(identifier, "init") and hasattr(identifier, "update"):
+        if (
+            isinstance(identifier, tuple)
+            and hasattr(identifier, "init")
+            and hasattr(identifier, "update")
+        ):
             return OptaxOptimizer(identifier)
-        raise ValueError(f"Could not interpret optimizer identifier: {identifier}. Expected a name such as 'adam', a "
-                         "config, an Optimizer or an optax transformation.")
+        raise ValueError(
+            f"Could not interpret optimizer identifier: {identifier}. Expected a name such as "
+            "'adam', a config, an Optimizer or an optax transformation."
+        )
 
 
 _family = OptimizerFamily("optimizers", "optimizer", spellings=lambda name, thing: (name.lower(),))

@@ -25,7 +25,10 @@ class SGD(Optimizer):
 
     def check(self):
         if not isinstance(self.momentum, float) or not 0 <= self.momentum <= 1:
-            raise ValueError(f"SGD: `momentum` must be a float between 0 and 1. Received: momentum={self.momentum!r}")
+            raise ValueError(
+                "SGD: `momentum` must be a float between 0 and 1. Received: "
+                f"momentum={self.momentum!r}"
+            )
 
     def slot_groups(self):
         return (("momentum",),) if self.momentum else ()

@@ -24,23 +24,33 @@ class QuantizationConfig(Record):
     @property
     def mode(self):
         """The mode's name."""
-        raise NotImplementedError("QuantizationConfig is a base; use one of its subclasses, such as "
-                                  "Int8QuantizationConfig.")
+        raise NotImplementedError(
+            "QuantizationConfig is a base; use one of its subclasses, such as "
+            "Int8QuantizationConfig."
+        )
 
     def get_config(self):
         """The constructor's arguments."""
-        return {"weight_quantizer": serialize(self.weight_quantizer),
-                "activation_quantizer": serialize(self.activation_quantizer)}
+        return {
+            "weight_quantizer": serialize(self.weight_quantizer),
+            "activation_quantizer": serialize(self.activation_quantizer),
+        }
 
     @classmethod
     def from_config(cls, config):
         """The configuration of a config."""
-        return cls(**{k: deserialize(v) if k.endswith("quantizer") else v for k, v in config.items()})
+        return cls(
+            **{k: deserialize(v) if k.endswith("quantizer") else v for k, v in config.items()}
+        )
 
     @staticmethod
     def weight_quantizer_or_default(config, default):
         """The weight quantizer of a configuration, or `default`."""
-        return default if config is None or config.weight_quantizer is None else config.weight_quantizer
+        return (
+            default
+            if config is None or config.weight_quantizer is None
+            else config.weight_quantizer
+        )
 
     @staticmethod
     def activation_quantizer_or_default(config, default):
@@ -50,15 +60,22 @@ class QuantizationConfig(Record):
 
 def _check_weights(config, value_range=None):
     quantizer = config.weight_quantizer
-    if quantizer is not None and (quantizer.output_dtype != "int8" or value_range is not None and (
-            tuple(quantizer.value_range) != value_range)):
+    if quantizer is not None and (
+        quantizer.output_dtype != "int8"
+        or value_range is not None
+        and (tuple(quantizer.value_range) != value_range)
+    ):
         wanted = "output_dtype='int8'" + (f" and value_range={value_range}" if value_range else "")
-        raise ValueError(f"{type(config).__name__} requires a weight_quantizer with {wanted}. Received: {quantizer!r}")
+        raise ValueError(
+            f"{type(config).__name__} requires a weight_quantizer with {wanted}. Received: "
+            f"{quantizer!r}"
+        )
 
 
 @public("keras.quantizers.Int8QuantizationConfig")
 class Int8QuantizationConfig(QuantizationConfig):
-    """8-bit integers for weights, and for activations by an `AbsMaxQuantizer` unless another or None is given.
+    """8-bit integers for weights, and for activations by an `AbsMaxQuantizer` unless another or
+    None is given.
 
     >>> type(Int8QuantizationConfig().activation_quantizer).__name__
     'AbsMaxQuantizer'
@@ -67,8 +84,10 @@ class Int8QuantizationConfig(QuantizationConfig):
     mode = "int8"
 
     def __init__(self, weight_quantizer=None, activation_quantizer="default"):
-        super().__init__(weight_quantizer, AbsMaxQuantizer() if activation_quantizer == "default"
-                         else activation_quantizer)
+        super().__init__(
+            weight_quantizer,
+            AbsMaxQuantizer() if activation_quantizer == "default" else activation_quantizer,
+        )
         _check_weights(self)
 
 
@@ -86,13 +105,23 @@ class Int4QuantizationConfig(QuantizationConfig):
     mode = "int4"
 
     def __init__(self, weight_quantizer=None, activation_quantizer="default", block_size=128):
-        super().__init__(weight_quantizer, None if activation_quantizer == "default" else activation_quantizer)
+        super().__init__(
+            weight_quantizer, None if activation_quantizer == "default" else activation_quantizer
+        )
         if block_size not in (None, -1) and block_size <= 0:
-            raise ValueError(f"block_size must be None, -1, or a positive integer. Received: block_size={block_size}")
+            raise ValueError(
+                "block_size must be None, -1, or a positive integer. Received: "
+                f"block_size={block_size}"
+            )
         self.block_size = block_size
-        if block_size not in (None, -1) and (self.weight_quantizer or self.activation_quantizer) is not None:
-            raise ValueError("Quantizers of one's own go with block_size=None or -1 only. Received: "
-                             f"block_size={block_size}")
+        if (
+            block_size not in (None, -1)
+            and (self.weight_quantizer or self.activation_quantizer) is not None
+        ):
+            raise ValueError(
+                "Quantizers of one's own go with block_size=None or -1 only. Received: "
+                f"block_size={block_size}"
+            )
         _check_weights(self, (-8, 7))
 
     def get_config(self):
@@ -145,14 +174,23 @@ class CalibratedConfig(QuantizationConfig):
     def __post_init__(self):
         self.weight_quantizer = self.activation_quantizer = None
         for wrong, expected, received in (
-                (self.weight_bits not in self.allowed_bits, f"weight_bits among {self.allowed_bits}",
-                 f"{self.weight_bits}"),
-                (self.num_samples <= 0, "a positive num_samples", f"{self.num_samples}"),
-                (self.sequence_length <= 0, "a positive sequence_length", f"{self.sequence_length}"),
-                (self.group_size < -1 or self.group_size == 0, "a group_size of -1 or a positive one",
-                 f"{self.group_size}")):
+            (
+                self.weight_bits not in self.allowed_bits,
+                f"weight_bits among {self.allowed_bits}",
+                f"{self.weight_bits}",
+            ),
+            (self.num_samples <= 0, "a positive num_samples", f"{self.num_samples}"),
+            (self.sequence_length <= 0, "a positive sequence_length", f"{self.sequence_length}"),
+            (
+                self.group_size < -1 or self.group_size == 0,
+                "a group_size of -1 or a positive one",
+                f"{self.group_size}",
+            ),
+        ):
             if wrong:
-                raise ValueError(f"{type(self).__name__}: expected {expected}. Received: {received}")
+                raise ValueError(
+                    f"{type(self).__name__}: expected {expected}. Received: {received}"
+                )
 
     def dtype_policy_string(self):
         """The name of the policy: mode, bits, group size."""
@@ -160,7 +198,10 @@ class CalibratedConfig(QuantizationConfig):
 
     def get_config(self):
         """The constructor's arguments, without the data."""
-        return {f.name: None if f.name in ("dataset", "tokenizer") else getattr(self, f.name) for f in self._fields}
+        return {
+            f.name: None if f.name in ("dataset", "tokenizer") else getattr(self, f.name)
+            for f in self._fields
+        }
 
     @classmethod
     def from_config(cls, config):
@@ -168,12 +209,16 @@ class CalibratedConfig(QuantizationConfig):
         return cls(**config)
 
 
-@record("keras.quantizers", arguments="dataset, tokenizer, weight_bits, num_samples, per_channel, sequence_length, "
-        "hessian_damping, group_size, symmetric, activation_order, quantization_layer_structure",
-        keyword_only="weight_bits, num_samples, per_channel, sequence_length, hessian_damping, group_size, symmetric, "
-        "activation_order, quantization_layer_structure")
+@record(
+    "keras.quantizers",
+    arguments="dataset, tokenizer, weight_bits, num_samples, per_channel, sequence_length, "
+    "hessian_damping, group_size, symmetric, activation_order, quantization_layer_structure",
+    keyword_only="weight_bits, num_samples, per_channel, sequence_length, hessian_damping, "
+    "group_size, symmetric, activation_order, quantization_layer_structure",
+)
 class GPTQConfig(CalibratedConfig):
-    """GPTQ: weights rounded one after the other, each making up for the errors before it (Frantar et al. 2022).
+    """GPTQ: weights rounded one after the other, each making up for the errors before it (Frantar
+    et al. 2022).
 
     Args: see `CalibratedConfig`.
         per_channel, symmetric: of the scales.
@@ -193,15 +238,22 @@ class GPTQConfig(CalibratedConfig):
     def __post_init__(self):
         super().__post_init__()
         if not 0 <= self.hessian_damping <= 1:
-            raise ValueError(f"GPTQConfig: expected hessian_damping between 0 and 1. Received: {self.hessian_damping}")
+            raise ValueError(
+                "GPTQConfig: expected hessian_damping between 0 and 1. Received: "
+                f"{self.hessian_damping}"
+            )
 
 
-@record("keras.quantizers", arguments="dataset, tokenizer, weight_bits, num_samples, sequence_length, group_size, "
-        "num_grid_points, quantization_layer_structure",
-        keyword_only="weight_bits, num_samples, sequence_length, group_size, num_grid_points, "
-        "quantization_layer_structure")
+@record(
+    "keras.quantizers",
+    arguments="dataset, tokenizer, weight_bits, num_samples, sequence_length, group_size, "
+    "num_grid_points, quantization_layer_structure",
+    keyword_only="weight_bits, num_samples, sequence_length, group_size, num_grid_points, "
+    "quantization_layer_structure",
+)
 class AWQConfig(CalibratedConfig):
-    """AWQ: weights scaled by how large their activations are before they are rounded (Lin et al. 2023).
+    """AWQ: weights scaled by how large their activations are before they are rounded (Lin et al.
+    2023).
 
     Args: see `CalibratedConfig`.
         num_grid_points: scales that are tried.
@@ -217,7 +269,9 @@ class AWQConfig(CalibratedConfig):
     def __post_init__(self):
         super().__post_init__()
         if self.num_grid_points <= 0:
-            raise ValueError(f"AWQConfig: expected a positive num_grid_points. Received: {self.num_grid_points}")
+            raise ValueError(
+                f"AWQConfig: expected a positive num_grid_points. Received: {self.num_grid_points}"
+            )
 
 
 def resolve(mode, config):
@@ -233,17 +287,29 @@ def resolve(mode, config):
     mode, config = (config, None) if isinstance(config, str) else (mode, config)
     if mode is not None:
         check_choice("mode", mode, QUANTIZATION_MODES)
-    defaults = {"int8": Int8QuantizationConfig, "int4": Int4QuantizationConfig, "float8": Float8QuantizationConfig}
+    defaults = {
+        "int8": Int8QuantizationConfig,
+        "int4": Int4QuantizationConfig,
+        "float8": Float8QuantizationConfig,
+    }
     if config is None and mode not in defaults:
-        raise ValueError("You must provide either `mode` or `config` to `quantize`." if mode is None else
-                         f"For {mode.upper()}, you must pass a `{mode.upper()}Config` object in the `config` argument.")
+        raise ValueError(
+            "You must provide either `mode` or `config` to `quantize`."
+            if mode is None
+            else f"For {mode.upper()}, you must pass a `{mode.upper()}Config` object in the "
+            "`config` argument."
+        )
     config = defaults[mode]() if config is None else config
     if not isinstance(config, QuantizationConfig):
-        raise ValueError("Argument `config` must be an instance of `QuantizationConfig`. "
-                         f"Received: config={config} (of type {type(config)})")
+        raise ValueError(
+            "Argument `config` must be an instance of `QuantizationConfig`. "
+            f"Received: config={config} (of type {type(config)})"
+        )
     if mode is not None and config.mode != mode:
         raise ValueError(f"Contradictory arguments: mode='{mode}' but config.mode='{config.mode}'")
     if config.mode not in defaults:
-        raise NotImplementedError(f"{config.mode.upper()} calibrates weights on data, which jkeras does not do. Use "
-                                  "mode 'int4' or 'int8', or quantize with Keras and keep the float model here.")
+        raise NotImplementedError(
+            f"{config.mode.upper()} calibrates weights on data, which jkeras does not do. Use "
+            "mode 'int4' or 'int8', or quantize with Keras and keep the float model here."
+        )
     return config

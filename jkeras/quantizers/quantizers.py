@@ -38,7 +38,8 @@ class Quantizer(Record):
 
 @public("keras.quantizers.AbsMaxQuantizer")
 class AbsMaxQuantizer(Quantizer):
-    """Integers from numbers divided by the largest magnitude along some axes; see `abs_max_quantize`.
+    """Integers from numbers divided by the largest magnitude along some axes; see
+    `abs_max_quantize`.
 
     Args:
         axis: axes that share a scale; better given in the call.
@@ -55,17 +56,29 @@ class AbsMaxQuantizer(Quantizer):
         self.axis = None if axis is None else (axis,) if isinstance(axis, int) else tuple(axis)
         self.value_range, self.epsilon = tuple(value_range), epsilon
         if output_dtype == "int8" and not -128 <= value_range[0] <= value_range[1] <= 127:
-            raise ValueError("Quantizer with output_dtype='int8' requires value_range to be within the interval "
-                             f"[-128, 127]. Received: value_range={value_range}")
+            raise ValueError(
+                "Quantizer with output_dtype='int8' requires value_range to be within the interval "
+                f"[-128, 127]. Received: value_range={value_range}"
+            )
 
     def __call__(self, x, axis=None, to_numpy=False):
         axis = self.axis if axis is None else axis
-        return abs_max_quantize(x, -1 if axis is None else axis, self.value_range, self.output_dtype, self.epsilon,
-                                to_numpy)
+        return abs_max_quantize(
+            x,
+            -1 if axis is None else axis,
+            self.value_range,
+            self.output_dtype,
+            self.epsilon,
+            to_numpy,
+        )
 
     def get_config(self):
         """The constructor's arguments."""
-        config = {"value_range": self.value_range, "epsilon": self.epsilon, "output_dtype": self.output_dtype}
+        config = {
+            "value_range": self.value_range,
+            "epsilon": self.epsilon,
+            "output_dtype": self.output_dtype,
+        }
         return config if self.axis is None else {**config, "axis": self.axis}
 
 
@@ -79,8 +92,11 @@ def _where(function, inputs, to_numpy):
 
 
 @public("keras.quantizers.abs_max_quantize")
-def abs_max_quantize(inputs, axis, value_range=(-127, 127), dtype="int8", epsilon=EPSILON, to_numpy=False):
-    """(integers, scale): `round(inputs * scale)` with `scale = value_range[1] / max(abs(inputs))` along some axes.
+def abs_max_quantize(
+    inputs, axis, value_range=(-127, 127), dtype="int8", epsilon=EPSILON, to_numpy=False
+):
+    """(integers, scale): `round(inputs * scale)` with `scale = value_range[1] / max(abs(inputs))`
+    along some axes.
 
     Args:
         axis: axes that share a scale.
@@ -93,22 +109,29 @@ def abs_max_quantize(inputs, axis, value_range=(-127, 127), dtype="int8", epsilo
     axis = tuple(axis) if isinstance(axis, (list, tuple)) else axis
 
     def quantize(x):
-        scale = (value_range[1] / (jnp.max(jnp.abs(x), axis=axis, keepdims=True) + epsilon)).astype(x.dtype)
+        scale = (value_range[1] / (jnp.max(jnp.abs(x), axis=axis, keepdims=True) + epsilon)).astype(
+            x.dtype
+        )
         return jnp.clip(jnp.round(x * scale), *value_range).astype(dtype), scale
+
     return _where(quantize, inputs, to_numpy)
 
 
 @public("keras.quantizers.abs_max_quantize_grouped_with_zero_point")
-def abs_max_quantize_grouped_with_zero_point(inputs, block_size, value_range=(-8, 7), dtype="int8", epsilon=EPSILON,
-                                             to_numpy=False):
-    """(integers, scale, zero point) of a matrix, with a scale and a zero point for each column of each block of rows.
+def abs_max_quantize_grouped_with_zero_point(
+    inputs, block_size, value_range=(-8, 7), dtype="int8", epsilon=EPSILON, to_numpy=False
+):
+    """(integers, scale, zero point) of a matrix, with a scale and a zero point for each column of
+    each block of rows.
 
-    `inputs` is about `(integers - zero_point) * scale`; the last two have the shape (blocks, columns).
+    `inputs` is about `(integers - zero_point) * scale`; the last two have the shape (blocks,
+    columns).
 
     Args:
         block_size: rows of a block.
-        to_numpy: compute on the host. As in Keras, the zeros that fill up a last block then count as its numbers even
-            where it is the only one, and the scale of equal numbers is nearly 0.
+        to_numpy: compute on the host. As in Keras, the zeros that fill up a last block then count
+            as its numbers even where it is the only one, and the scale of equal numbers is nearly
+            0.
 
     >>> q, scale, zero = abs_max_quantize_grouped_with_zero_point(jnp.arange(4.0)[:, None], 2)
     >>> scale.shape, zero.tolist()
@@ -119,19 +142,24 @@ def abs_max_quantize_grouped_with_zero_point(inputs, block_size, value_range=(-8
     def quantize(x):
         rows, columns = x.shape
         blocks = -(-rows // block_size)
-        whole = jnp.pad(x, ((0, blocks * block_size - rows), (0, 0))).reshape(blocks, block_size, columns)
+        whole = jnp.pad(x, ((0, blocks * block_size - rows), (0, 0))).reshape(
+            blocks, block_size, columns
+        )
         seen = whole if blocks > 1 or to_numpy else x[None]
         smallest, largest = seen.min(1, keepdims=True), seen.max(1, keepdims=True)
         flat = (smallest == largest) & (not to_numpy)
-        smallest, largest = jnp.where(flat, smallest - 1, smallest), jnp.where(flat, largest + 1, largest)
+        smallest = jnp.where(flat, smallest - 1, smallest)
+        largest = jnp.where(flat, largest + 1, largest)
         scale = (largest - smallest + epsilon) / (high - low)
         zero = jnp.clip(jnp.round(-smallest / scale) + low, low, high)
         q = jnp.clip(jnp.round(whole / scale) + zero, low, high).astype(dtype)
         return q.reshape(-1, columns)[:rows], scale[:, 0].astype(x.dtype), zero[:, 0].astype("int8")
+
     return _where(quantize, inputs, to_numpy)
 
 
 # ---------------------------------------------------------------- training with quantized values
+
 
 def _nudged(smallest, largest, bits, narrow):
     """(smallest, largest, scale, 1 / scale) moved so that 0 is one of the quantized values."""
@@ -162,6 +190,7 @@ def _fake_quant_backward(bits, narrow, axis, kept, upstream):
 
     def of(mask, like):
         return jnp.where(mask, upstream, 0).sum(others).reshape(like.shape).astype(like.dtype)
+
     inside = jnp.where((x >= low) & (x <= high), upstream, 0).astype(x.dtype)
     return inside, of(x <= low, smallest), of(x >= high, largest)
 
@@ -169,10 +198,17 @@ def _fake_quant_backward(bits, narrow, axis, kept, upstream):
 _fake_quant.defvjp(_fake_quant_forward, _fake_quant_backward)
 
 
-@op("keras.src.quantizers.quantizers", "keras.quantizers.fake_quant_with_min_max_vars", inputs=3,
-    spec=lambda inputs, *args, **kwargs: KerasTensor(inputs.shape, inputs.dtype))
-def fake_quant_with_min_max_vars(inputs, min_vals, max_vals, num_bits=8, narrow_range=False, axis=None):
-    """Numbers rounded to the values that `num_bits` bits can tell apart between two bounds (Jacob et al. 2017).
+@op(
+    "keras.src.quantizers.quantizers",
+    "keras.quantizers.fake_quant_with_min_max_vars",
+    inputs=3,
+    spec=lambda inputs, *args, **kwargs: KerasTensor(inputs.shape, inputs.dtype),
+)
+def fake_quant_with_min_max_vars(
+    inputs, min_vals, max_vals, num_bits=8, narrow_range=False, axis=None
+):
+    """Numbers rounded to the values that `num_bits` bits can tell apart between two bounds (Jacob
+    et al. 2017).
 
     Gradients go through inside the bounds, and to a bound from what lies beyond it.
 
@@ -184,15 +220,21 @@ def fake_quant_with_min_max_vars(inputs, min_vals, max_vals, num_bits=8, narrow_
     [0.0, 0.0, 1.0]
     """
     x = jnp.asarray(inputs)
-    bounds = [jnp.asarray(v, None if hasattr(v, "dtype") else "float32") for v in (min_vals, max_vals)]
-    return _fake_quant(x, *bounds, int(num_bits), bool(narrow_range), None if axis is None else axis % x.ndim)
+    bounds = [
+        jnp.asarray(v, None if hasattr(v, "dtype") else "float32") for v in (min_vals, max_vals)
+    ]
+    return _fake_quant(
+        x, *bounds, int(num_bits), bool(narrow_range), None if axis is None else axis % x.ndim
+    )
 
 
 # ---------------------------------------------------------------- 8-bit floats
 
+
 @public("keras.quantizers.compute_float8_scale")
 def compute_float8_scale(amax, scale, dtype_max, margin=0):
-    """The scale with which magnitudes up to `amax` fill a float8 type; the old one where `amax` is 0 or infinite.
+    """The scale with which magnitudes up to `amax` fill a float8 type; the old one where `amax` is
+    0 or infinite.
 
     >>> float(compute_float8_scale(jnp.array(7.0), jnp.array(1.0), 448.0))
     0.015625
@@ -227,6 +269,7 @@ def quantize_and_dequantize(inputs, scale, quantized_dtype, compute_dtype):
 
 # ---------------------------------------------------------------- two numbers of 4 bits in a byte
 
+
 def _check_int4(dtype):
     if dtype not in ("int8", "uint8"):
         raise ValueError(f"Expected dtype to be 'int8' or 'uint8', but got '{dtype}'.")
@@ -234,7 +277,8 @@ def _check_int4(dtype):
 
 @public("keras.quantizers.pack_int4")
 def pack_int4(arr, axis=0, dtype="int8"):
-    """(packed, its shape, length of the axis): two neighbours along an axis in one byte, the first in the low half.
+    """(packed, its shape, length of the axis): two neighbours along an axis in one byte, the first
+    in the low half.
 
     Args:
         arr: int8 in [-8, 7], or uint8 in [0, 15].

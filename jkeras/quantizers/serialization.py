@@ -11,7 +11,8 @@ _family = Family("quantizers", "quantizer")
 
 @public("keras.quantizers.get")
 def get(identifier, **kwargs):
-    """The quantizer or configuration that a name, config, class or object stands for; None for None.
+    """The quantizer or configuration that a name, config, class or object stands for; None for
+    None.
 
     Args:
         **kwargs: the constructor's arguments, for a name or class.

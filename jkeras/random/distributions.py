@@ -27,7 +27,11 @@ def truncated_normal(shape, mean: Any = 0.0, stddev: Any = 1.0, dtype=None, seed
     >>> bool(abs(truncated_normal((99,), seed=3)).max() <= 2)
     True
     """
-    return jax.random.truncated_normal(as_key(seed), -2.0, 2.0, shape, standardize_dtype(dtype)) * stddev + mean
+    return (
+        jax.random.truncated_normal(as_key(seed), -2.0, 2.0, shape, standardize_dtype(dtype))
+        * stddev
+        + mean
+    )
 
 
 @public("keras.random.uniform")
@@ -42,8 +46,10 @@ def uniform(shape, minval: Any = 0.0, maxval: Any = 1.0, dtype=None, seed=None):
     """
     dtype = standardize_dtype(dtype)
     if not is_float(dtype):
-        raise ValueError("`random.uniform` needs a float `dtype`; for integers use `random.randint`. "
-                         f"Received: dtype={dtype}")
+        raise ValueError(
+            "`random.uniform` needs a float `dtype`; for integers use `random.randint`. "
+            f"Received: dtype={dtype}"
+        )
     return jax.random.uniform(as_key(seed), shape, dtype, minval, maxval)
 
 
@@ -59,8 +65,10 @@ def randint(shape, minval, maxval, dtype="int32", seed=None):
     """
     dtype = "int32" if dtype is None else standardize_dtype(dtype)
     if "int" not in dtype:
-        raise ValueError("`random.randint` needs an integer `dtype`; for floats use `random.uniform`. "
-                         f"Received: dtype={dtype}")
+        raise ValueError(
+            "`random.randint` needs an integer `dtype`; for floats use `random.uniform`. "
+            f"Received: dtype={dtype}"
+        )
     return jax.random.randint(as_key(seed), shape, minval, maxval, dtype)
 
 
@@ -71,7 +79,9 @@ def beta(shape, alpha, beta, dtype=None, seed=None):
     >>> beta((2,), 1.0, 2.0, seed=3).shape
     (2,)
     """
-    return jax.random.beta(as_key(seed), jnp.asarray(alpha), jnp.asarray(beta), shape, standardize_dtype(dtype))
+    return jax.random.beta(
+        as_key(seed), jnp.asarray(alpha), jnp.asarray(beta), shape, standardize_dtype(dtype)
+    )
 
 
 @public("keras.random.gamma")
@@ -86,13 +96,19 @@ def gamma(shape, alpha, dtype=None, seed=None):
 
 @public("keras.random.binomial")
 def binomial(shape, counts, probabilities, dtype=None, seed=None):
-    """The number of successes in `counts` trials, floats; counts and probabilities broadcast to the shape.
+    """The number of successes in `counts` trials, floats; counts and probabilities broadcast to the
+    shape.
 
     >>> binomial((2,), 5, 1.0, seed=3)
     Array([5., 5.], dtype=float32)
     """
-    return jax.random.binomial(as_key(seed), jnp.asarray(counts), jnp.asarray(probabilities), shape,
-                               standardize_dtype(dtype))
+    return jax.random.binomial(
+        as_key(seed),
+        jnp.asarray(counts),
+        jnp.asarray(probabilities),
+        shape,
+        standardize_dtype(dtype),
+    )
 
 
 @public("keras.random.categorical")
@@ -107,17 +123,24 @@ def categorical(logits, num_samples, dtype="int32", seed=None):
     """
     logits = jnp.asarray(logits)
     if logits.ndim != 2:
-        raise ValueError(f"`logits` should have the shape (batch, classes). Received: logits.shape={logits.shape}")
-    drawn = jax.random.categorical(as_key(seed), logits[..., None], axis=1, shape=(logits.shape[0], num_samples))
+        raise ValueError(
+            "`logits` should have the shape (batch, classes). Received: "
+            f"logits.shape={logits.shape}"
+        )
+    drawn = jax.random.categorical(
+        as_key(seed), logits[..., None], axis=1, shape=(logits.shape[0], num_samples)
+    )
     return drawn.astype(standardize_dtype(dtype))
 
 
 @public("keras.random.dropout")
 def dropout(inputs, rate, noise_shape=None, seed=None):
-    """The inputs with a share of `rate` of them set to 0 and the others scaled so that the mean stays.
+    """The inputs with a share of `rate` of them set to 0 and the others scaled so that the mean
+    stays.
 
     Args:
-        noise_shape: the shape of the mask, which broadcasts to the inputs; None in it stands for the inputs' size.
+        noise_shape: the shape of the mask, which broadcasts to the inputs; None in it stands for
+            the inputs' size.
 
     >>> dropout(jnp.ones(3), rate=0.0)
     Array([1., 1., 1.], dtype=float32)
@@ -127,8 +150,13 @@ def dropout(inputs, rate, noise_shape=None, seed=None):
         return inputs
     if rate == 1.0:
         return jnp.zeros_like(inputs)
-    shape = inputs.shape if noise_shape is None else [
-        inputs.shape[axis] if given is None else given for axis, given in enumerate(noise_shape)]
+    shape = (
+        inputs.shape
+        if noise_shape is None
+        else [
+            inputs.shape[axis] if given is None else given for axis, given in enumerate(noise_shape)
+        ]
+    )
     kept = jax.random.bernoulli(as_key(seed), 1.0 - rate, shape)
     return jnp.where(kept, inputs / (1.0 - rate), jnp.zeros_like(inputs))
 

@@ -13,7 +13,9 @@ from jkeras.core.settings import epsilon
 
 
 class Factor(Kind):
-    """A non-negative number; `default` for None; `single`: kept in single precision, as Keras writes it."""
+    """A non-negative number; `default` for None; `single`: kept in single precision, as Keras
+    writes it.
+    """
 
     def __init__(self, name, default=None, single=False):
         self.name, self.default, self.single = name, default, single
@@ -21,8 +23,10 @@ class Factor(Kind):
     def read(self, value):
         value = self.default if value is None else value
         if not isinstance(value, (float, int)) or not math.isfinite(value) or value < 0:
-            raise ValueError(f"Invalid value for argument {self.name}: expected a non-negative float. "
-                             f"Received: {self.name}={value!r}")
+            raise ValueError(
+                f"Invalid value for argument {self.name}: expected a non-negative float. "
+                f"Received: {self.name}={value!r}"
+            )
         return float(np.float32(value)) if self.single else float(value)
 
 
@@ -42,7 +46,9 @@ class Regularizer(Record):
 
     def get_config(self):
         if not self._fields:
-            raise NotImplementedError(f"{type(self).__name__} must implement `get_config()` to be saved.")
+            raise NotImplementedError(
+                f"{type(self).__name__} must implement `get_config()` to be saved."
+            )
         return super().get_config()
 
 
@@ -120,9 +126,14 @@ class OrthogonalRegularizer(Regularizer):
     def __call__(self, x):
         x = jnp.asarray(x)
         if x.ndim != 2:
-            raise ValueError(f"OrthogonalRegularizer: expected a matrix (2 axes). Received an input of shape {x.shape}")
+            raise ValueError(
+                "OrthogonalRegularizer: expected a matrix (2 axes). Received an input of shape "
+                f"{x.shape}"
+            )
         rows = x if self.mode == "rows" else x.T
-        inverse_norm = jnp.minimum(jax.lax.rsqrt(jnp.sum(jnp.square(rows), axis=1, keepdims=True)), 1 / epsilon())
+        inverse_norm = jnp.minimum(
+            jax.lax.rsqrt(jnp.sum(jnp.square(rows), axis=1, keepdims=True)), 1 / epsilon()
+        )
         rows = rows * inverse_norm
         size = rows.shape[0]
         cosines = rows @ rows.T * (1.0 - jnp.eye(size, dtype=x.dtype))  # (size, size)

@@ -1,4 +1,6 @@
-"""`.keras` archives: a zip of a model's config, its weights in HDF5, and the assets of its layers."""
+"""`.keras` archives: a zip of a model's config, its weights in HDF5, and the assets of its
+layers.
+"""
 
 import contextlib
 import datetime
@@ -24,9 +26,16 @@ def write(model, path):
     with registry.sharing():
         described = registry.serialize(model)
     _warn_of_odd_numbers(described)
-    metadata = {"keras_version": KERAS_VERSION, "date_saved": datetime.datetime.now().strftime("%Y-%m-%d@%H:%M:%S")}
+    metadata = {
+        "keras_version": KERAS_VERSION,
+        "date_saved": datetime.datetime.now().strftime("%Y-%m-%d@%H:%M:%S"),
+    }
     with open(path, "wb+") as file, zipfile.ZipFile(file, "w") as archive:
-        texts = {METADATA: json.dumps(metadata), CONFIG: json.dumps(described), **assets.collect(model)}
+        texts = {
+            METADATA: json.dumps(metadata),
+            CONFIG: json.dumps(described),
+            **assets.collect(model),
+        }
         for name, content in texts.items():
             archive.writestr(zipfile.ZipInfo(name, WHEN), content)
         with written_in_place(archive, WEIGHTS, WHEN) as member, writing(member) as content:
@@ -34,7 +43,10 @@ def write(model, path):
 
 
 def _warn_of_odd_numbers(described):
-    """Keras writes NaN and infinity as no JSON has them; loading refuses them unless told that the file is trusted."""
+    """Keras writes NaN and infinity as no JSON has them; loading refuses them unless told that the
+    file is trusted.
+    """
+
     def odd(value, where):
         if isinstance(value, float) and not math.isfinite(value):
             yield f"{where}: {value}"
@@ -42,10 +54,14 @@ def _warn_of_odd_numbers(described):
             return
         for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
             yield from odd(inner, f"{where}/{key}" if where else str(key))
+
     found = list(odd(described, ""))
     if found:
-        warnings.warn(f"The model's config has numbers that are not finite ({', '.join(found[:3])}). The file is "
-                      "written as Keras writes it; load it with `safe_mode=False`.", stacklevel=5)
+        warnings.warn(
+            f"The model's config has numbers that are not finite ({', '.join(found[:3])}). The "
+            "file is written as Keras writes it; load it with `safe_mode=False`.",
+            stacklevel=5,
+        )
 
 
 def read(file, custom_objects=None, compile=True, safe_mode=True):
@@ -73,10 +89,14 @@ def _read(archive, custom_objects, compile, safe_mode):
         with registry.sharing():
             model = registry.deserialize(config, custom_objects, safe_mode)
         if not hasattr(model, "load_own_variables"):
-            raise SerializationError(f"its config.json describes a {type(model).__name__}, no model.")
+            raise SerializationError(
+                f"its config.json describes a {type(model).__name__}, no model."
+            )
         with archive.weights() as store:
             weights.read(model, store)
-        assets.restore(model, archive.zip.members, lambda name: archive.zip.read(name, LARGEST_ASSET))
+        assets.restore(
+            model, archive.zip.members, lambda name: archive.zip.read(name, LARGEST_ASSET)
+        )
     return model
 
 
@@ -104,14 +124,18 @@ class Archive:
         self.zip = SafeZip(file)
         names = [name for name in self.zip.members if not name.startswith(assets.PREFIX)]
         if sorted(names) != sorted(MEMBERS):
-            raise SerializationError(f"it is no `.keras` file: it holds {names[:10]}, expected {list(MEMBERS)}.")
+            raise SerializationError(
+                f"it is no `.keras` file: it holds {names[:10]}, expected {list(MEMBERS)}."
+            )
         self.metadata = safe_json.loads(self.zip.read(METADATA, 2**16), "its metadata.json")
         if not isinstance(self.metadata, dict):
             raise SerializationError("its metadata.json holds no metadata.")
 
     def config(self, finite=True):
         """The config of the model."""
-        config = safe_json.loads(self.zip.read(CONFIG, safe_json.LONGEST), "its config.json", finite=finite)
+        config = safe_json.loads(
+            self.zip.read(CONFIG, safe_json.LONGEST), "its config.json", finite=finite
+        )
         if not isinstance(config, dict) or "class_name" not in config:
             raise SerializationError("its config.json describes no model.")
         return config

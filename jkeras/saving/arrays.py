@@ -1,4 +1,6 @@
-"""Trees of arrays, and JSON beside them, in a folder that orbax writes: of one or many devices and processes."""
+"""Trees of arrays, and JSON beside them, in a folder that orbax writes: of one or many devices and
+processes.
+"""
 
 import contextlib
 import logging
@@ -14,7 +16,8 @@ def write(folder, trees, texts):
     """Writes into a new folder.
 
     Args:
-        trees: {name: nested dict of arrays}; arrays of several processes are written by all of them.
+        trees: {name: nested dict of arrays}; arrays of several processes are written by all of
+            them.
         texts: {name: JSON data}.
     """
     import orbax.checkpoint as ocp
@@ -37,18 +40,24 @@ def read(folder, name, like):
     """The arrays of a tree.
 
     Args:
-        like: {path: (shape, dtype, sharding)} of all that the tree has; None: whole, on this process's first device.
+        like: {path: (shape, dtype, sharding)} of all that the tree has; None: whole, on this
+            process's first device.
 
     Returns:
         {path: array}
     """
     import orbax.checkpoint as ocp
 
-    here = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])  # else orbax wants the devices that wrote it
-    target = unflatten((path, jax.ShapeDtypeStruct(shape, np.dtype(dtype), sharding=sharding or here))
-                       for path, (shape, dtype, sharding) in like.items())
+    # else orbax wants the devices that wrote it
+    here = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+    target = unflatten(
+        (path, jax.ShapeDtypeStruct(shape, np.dtype(dtype), sharding=sharding or here))
+        for path, (shape, dtype, sharding) in like.items()
+    )
     with _reader(folder) as checkpointer:
-        found = checkpointer.restore(folder, args=ocp.args.Composite(**{name: ocp.args.StandardRestore(target)}))
+        found = checkpointer.restore(
+            folder, args=ocp.args.Composite(**{name: ocp.args.StandardRestore(target)})
+        )
     return dict(flatten(_plain(found[name])))
 
 
@@ -57,7 +66,9 @@ def read_text(folder, name):
     import orbax.checkpoint as ocp
 
     with _reader(folder) as checkpointer:
-        return checkpointer.restore(folder, args=ocp.args.Composite(**{name: ocp.args.JsonRestore()}))[name]
+        return checkpointer.restore(
+            folder, args=ocp.args.Composite(**{name: ocp.args.JsonRestore()})
+        )[name]
 
 
 def has(folder, name):
@@ -78,7 +89,9 @@ def _silent():
 
 
 def _reader(folder):
-    """A checkpointer that knows all that a folder has: orbax logs warnings about what it does not know."""
+    """A checkpointer that knows all that a folder has: orbax logs warnings about what it does not
+    know.
+    """
     names = [entry.name for entry in os.scandir(folder) if entry.is_dir()]
     texts = [name for name in names if os.path.exists(os.path.join(folder, name, "metadata"))]
     return _checkpointer([name for name in names if name not in texts], texts)

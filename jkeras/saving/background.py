@@ -32,6 +32,7 @@ class Background:
                 function(*args)
             except BaseException as error:  # raised by `check`
                 self._error = error
+
         self._thread = threading.Thread(target=run, name="jkeras-saving")
         self._thread.start()
 
@@ -50,5 +51,7 @@ class Background:
         """Raises RuntimeError if the last function has failed by now."""
         error, self._error = self._error, None
         if error is not None:
-            raise RuntimeError(f"{self.what} could not be written: {type(error).__name__}: {error}. What was written "
-                               "before is there as it was.") from error
+            raise RuntimeError(
+                f"{self.what} could not be written: {type(error).__name__}: {error}. What was "
+                "written before is there as it was."
+            ) from error

@@ -1,4 +1,6 @@
-"""Checkpointer: training states in a folder, written in the background, checked when they are read."""
+"""Checkpointer: training states in a folder, written in the background, checked when they are
+read.
+"""
 
 import fnmatch
 import json
@@ -48,18 +50,22 @@ class Report(typing.NamedTuple):
 class Checkpointer(StepStore):
     """Saves and restores a `TrainState`, or any pytree of arrays, under numbers.
 
-    A save is there as a whole or not at all, whenever the process is killed. It is written while the training goes on;
-    what goes wrong is raised by the next call. When a checkpoint is read, all its files are compared with the checksums
-    that were written with them; the newest one that is whole is taken, and a warning says which are not.
+    A save is there as a whole or not at all, whenever the process is killed. It is written while
+    the training goes on; what goes wrong is raised by the next call. When a checkpoint is read, all
+    its files are compared with the checksums that were written with them; the newest one that is
+    whole is taken, and a warning says which are not.
 
     Args:
         folder: made with the first save. One process at a time writes to it.
         max_to_keep: how many of the newest checkpoints stay; None: all.
         keep_every: checkpoints whose number is a multiple of this stay as well.
-        keep_best: name of a value given to `save(metrics=…)`, as "val_loss": the checkpoint with the best one stays.
+        keep_best: name of a value given to `save(metrics=…)`, as "val_loss": the checkpoint with
+            the best one stays.
         mode: whether "min" or "max" is the best.
-        every: of a `fit` that is given the checkpointer: save after each "epoch", or after so many steps.
-        background: write while the training goes on; several processes always write together, and wait.
+        every: of a `fit` that is given the checkpointer: save after each "epoch", or after so many
+            steps.
+        background: write while the training goes on; several processes always write together, and
+            wait.
 
     Raises:
         ValueError: wrong arguments.
@@ -72,27 +78,49 @@ class Checkpointer(StepStore):
     (1.0, 3)
     """
 
-    def __init__(self, folder, max_to_keep=3, *, keep_every=None, keep_best=None, mode="min", every="epoch",
-                 background=True):
-        whole = {"max_to_keep": max_to_keep, "keep_every": keep_every, "every": None if every == "epoch" else every}
+    def __init__(
+        self,
+        folder,
+        max_to_keep=3,
+        *,
+        keep_every=None,
+        keep_best=None,
+        mode="min",
+        every="epoch",
+        background=True,
+    ):
+        whole = {
+            "max_to_keep": max_to_keep,
+            "keep_every": keep_every,
+            "every": None if every == "epoch" else every,
+        }
         for name, value in whole.items():
             if value is not None and (type(value) is not int or value < 1):
-                raise ValueError(f"Checkpointer: `{name}` must be a positive integer"
-                                 f"{' or ' + repr('epoch') if name == 'every' else ''}. Received: {name}={value!r}")
+                raise ValueError(
+                    f"Checkpointer: `{name}` must be a positive integer"
+                    f"{' or ' + repr('epoch') if name == 'every' else ''}. Received: "
+                    f"{name}={value!r}"
+                )
         check_choice("mode", mode, ("min", "max"), "Checkpointer")
         super().__init__(folder, EXTRA, background)
-        self.max_to_keep, self.keep_every, self.keep_best, self.mode = max_to_keep, keep_every, keep_best, mode
+        self.max_to_keep = max_to_keep
+        self.keep_every = keep_every
+        self.keep_best = keep_best
+        self.mode = mode
         self.every, self._best = every, UNKNOWN
         self.report = None  # of the last restore
 
     def latest_step(self):
         """The number of the newest checkpoint that is whole, or None."""
-        return next((step for step in reversed(self.steps()) if self._steps.problem(step) is None), None)
+        return next(
+            (step for step in reversed(self.steps()) if self._steps.problem(step) is None), None
+        )
 
     # ------------------------------------------------------------ saving
 
     def save(self, state, extra=None, step=None, metrics=None):
-        """Saves a state, and JSON data beside it, under a number (the state's own `step` by default).
+        """Saves a state, and JSON data beside it, under a number (the state's own `step` by
+        default).
 
         The arrays are copied at once: a training may go on and consume them.
 
@@ -108,9 +136,15 @@ class Checkpointer(StepStore):
             raise ValueError(f"Checkpoints have numbers from 0 on. Received: step={step}")
         self.lock()
         value = None if self.keep_best is None else (metrics or {}).get(self.keep_best)
-        kinds = [[path, *_kind(leaf)] for path, leaf in _leaves(state)]  # which orbax takes long to tell
-        texts = {EXTRA: {"data": json.loads(json.dumps(extra or {})), "value": None if value is None else float(value),
-                         "arrays": json.loads(json.dumps(kinds))}}
+        # which orbax takes long to tell
+        kinds = [[path, *_kind(leaf)] for path, leaf in _leaves(state)]
+        texts = {
+            EXTRA: {
+                "data": json.loads(json.dumps(extra or {})),
+                "value": None if value is None else float(value),
+                "arrays": json.loads(json.dumps(kinds)),
+            }
+        }
         self._put(step, {STATE: _without_empty(_as_dict(state))}, texts)
 
     def _clean(self, step, texts):
@@ -121,8 +155,11 @@ class Checkpointer(StepStore):
         elif value is not None and (self._best is None or better(value, self._best[1])):
             self._best = step, value
         kept = [] if self._best is None else [self._best[0]]
-        self._steps.keep(step, self.max_to_keep, lambda old: old in kept or (
-            self.keep_every is not None and old % self.keep_every == 0))
+        self._steps.keep(
+            step,
+            self.max_to_keep,
+            lambda old: old in kept or (self.keep_every is not None and old % self.keep_every == 0),
+        )
 
     def _best_known(self):
         """(step, value) of the best checkpoint in the folder; None if none has a value."""
@@ -139,26 +176,33 @@ class Checkpointer(StepStore):
     # ------------------------------------------------------------ restoring
 
     def restore(self, like, step=None, *, only=None, missing="error", unexpected="error"):
-        """(state, extra) of a checkpoint, by default of the newest that is whole. `report` says what was done.
+        """(state, extra) of a checkpoint, by default of the newest that is whole. `report` says
+        what was done.
 
         Args:
-            like: a state of the same structure, whose arrays (or shapes) say what is expected; arrays come to lie over
-                devices as these do, however they lay when they were saved.
+            like: a state of the same structure, whose arrays (or shapes) say what is expected;
+                arrays come to lie over devices as these do, however they lay when they were saved.
             step: the number of the checkpoint.
-            only: a pattern, or several, of the paths to restore, as "encoder/*"; the others stay as in `like`.
+            only: a pattern, or several, of the paths to restore, as "encoder/*"; the others stay as
+                in `like`.
             missing: of what the checkpoint lacks: "error", or "init": it stays as in `like`.
             unexpected: of what only the checkpoint has: "error" or "ignore".
 
         Raises:
             FileNotFoundError: no checkpoint.
             SerializationError (a ValueError): none that is whole.
-            ValueError: a checkpoint of another structure; the message lists what is missing, extra or other.
+            ValueError: a checkpoint of another structure; the message lists what is missing, extra
+                or other.
         """
-        for name, value, known in (("missing", missing, ("error", "init")), ("unexpected", unexpected,
-                                                                             ("error", "ignore"))):
+        for name, value, known in (
+            ("missing", missing, ("error", "init")),
+            ("unexpected", unexpected, ("error", "ignore")),
+        ):
             check_choice(name, value, known)
         wanted = dict(_leaves(like))
-        return self._get(step, lambda number: self._read(number, like, wanted, only, missing, unexpected))
+        return self._get(
+            step, lambda number: self._read(number, like, wanted, only, missing, unexpected)
+        )
 
     def _read(self, step, like, wanted, only, missing, unexpected):
         folder = self._steps.place(step)
@@ -167,26 +211,40 @@ class Checkpointer(StepStore):
         chosen = {path: leaf for path, leaf in wanted.items() if _matches(path, only)}
         lacks = [path for path in chosen if path not in saved]
         extra = [path for path in saved if path not in wanted]
-        self._compare(step, chosen, saved, lacks if missing == "error" else [], extra if unexpected == "error"
-                      and only is None else [])
+        self._compare(
+            step,
+            chosen,
+            saved,
+            lacks if missing == "error" else [],
+            extra if unexpected == "error" and only is None else [],
+        )
         got = [path for path in chosen if path in saved]
-        plan = {path: (*saved[path], _sharding(wanted[path]) if path in got else None) for path in saved}
+        plan = {
+            path: (*saved[path], _sharding(wanted[path]) if path in got else None) for path in saved
+        }
         found = arrays.read(folder, STATE, plan)
         name = lambda paths: ["/".join(path) for path in paths]  # noqa: E731
-        self.report = Report(step, name(got), name(p for p in wanted if p not in got), name(lacks), name(extra))
+        self.report = Report(
+            step, name(got), name(p for p in wanted if p not in got), name(lacks), name(extra)
+        )
         values = {path: jax.numpy.asarray(found[path]) for path in got}
         return _fill(like, _as_dict(like), values), text["data"]
 
     def _compare(self, step, mine, saved, missing, unexpected):
         name = lambda paths: ["/".join(path) for path in paths]  # noqa: E731
         kinds = {path: _kind(leaf) for path, leaf in mine.items()}
-        other = [f"{'/'.join(path)}: saved {saved[path]}, expected {kinds[path]}" for path in mine
-                 if path in saved and saved[path] != kinds[path]]
+        other = [
+            f"{'/'.join(path)}: saved {saved[path]}, expected {kinds[path]}"
+            for path in mine
+            if path in saved and saved[path] != kinds[path]
+        ]
         if missing or unexpected or other:
-            raise Misfit(f"The checkpoint of step {step} in {self.folder} does not fit this model and optimizer. "
-                         f"Missing: {name(missing)}; unexpected: {name(unexpected)}; other shape or dtype: {other}. "
-                         "Restore into the model it was saved from, use another folder, or restore a part of it with "
-                         "`only`, `missing` and `unexpected`.")
+            raise Misfit(
+                f"The checkpoint of step {step} in {self.folder} does not fit this model and "
+                f"optimizer. Missing: {name(missing)}; unexpected: {name(unexpected)}; other "
+                f"shape or dtype: {other}. Restore into the model it was saved from, use another "
+                "folder, or restore a part of it with `only`, `missing` and `unexpected`."
+            )
 
     def __enter__(self):
         return self
@@ -198,8 +256,11 @@ class Checkpointer(StepStore):
 def _matches(path, only):
     """Whether a path is wanted; "encoder/*" stands for "params/encoder/kernel" too."""
     patterns = [only] if isinstance(only, str) else only
-    return patterns is None or any(fnmatch.fnmatchcase("/".join(part), pattern) for pattern in patterns
-                                   for part in (path, path[1:]))
+    return patterns is None or any(
+        fnmatch.fnmatchcase("/".join(part), pattern)
+        for pattern in patterns
+        for part in (path, path[1:])
+    )
 
 
 def _kind(leaf):

@@ -10,14 +10,16 @@ from jkeras.core.errors import SerializationError
 
 READ = 2**20  # bytes that are read at once; whole blocks
 BLOCK, ROW = 2**18, 2**13  # bytes of a block, and of each of its rows
-TOGETHER = 16  # blocks: with fewer at a time the thread waits for its turn in Python more often than it adds
+# blocks: with fewer at a time the thread waits for its turn in Python more often than it adds
+TOGETHER = 16
 
 
 def product_sum(content, start=0):
     """A checksum of bytes, four times as fast as a CRC: memory is what it waits for.
 
-    Of each whole block the 64-bit words are added up by rows and by columns, and the sums go into a CRC-32, as the rest
-    does. So a change in one place changes two sums, and words or rows that change places change sums too.
+    Of each whole block the 64-bit words are added up by rows and by columns, and the sums go into a
+    CRC-32, as the rest does. So a change in one place changes two sums, and words or rows that
+    change places change sums too.
 
     Args:
         content: contiguous array of uint8.
@@ -33,8 +35,10 @@ def product_sum(content, start=0):
     whole = content.size // BLOCK * BLOCK
     blocks = content[:whole].view(np.uint64).reshape(-1, BLOCK // ROW, ROW // 8)
     for first in range(0, len(blocks), TOGETHER):
-        part = blocks[first:first + TOGETHER]
-        start = zlib.crc32(np.concatenate([np.add.reduce(part, axis) for axis in (1, 2)], axis=1), start)
+        part = blocks[first : first + TOGETHER]
+        start = zlib.crc32(
+            np.concatenate([np.add.reduce(part, axis) for axis in (1, 2)], axis=1), start
+        )
     return zlib.crc32(content[whole:], start)
 
 
@@ -45,7 +49,11 @@ def checksum(name, value):
     False
     """
     start = zlib.crc32(f"{name} {value.dtype.name} {value.shape}".encode(errors="surrogateescape"))
-    return product_sum(np.ascontiguousarray(value).reshape(-1).view(np.uint8), start) if value.size else start
+    return (
+        product_sum(np.ascontiguousarray(value).reshape(-1).view(np.uint8), start)
+        if value.size
+        else start
+    )
 
 
 def checksum_of_file(file, start, size, function=zlib.crc32):
@@ -61,9 +69,9 @@ def checksum_of_file(file, start, size, function=zlib.crc32):
     try:
         handle = file.fileno()
     except OSError:
-        return function(np.frombuffer(file.getbuffer(), np.uint8)[start:start + size])
+        return function(np.frombuffer(file.getbuffer(), np.uint8)[start : start + size])
     found, end, memory = 0, start + size, np.empty(READ, np.uint8)
-    while start < end and (count := os.preadv(handle, [memory[:end - start]], start)):
+    while start < end and (count := os.preadv(handle, [memory[: end - start]], start)):
         found, start = function(memory[:count], found), start + count
     return found
 
@@ -97,7 +105,9 @@ class Checksums:
         self._expected.append((name, self._pool.submit(checksum, name, value), int(wanted)))
 
     def give(self, name, value, take):
-        """Calls `take(checksum)` at the end; an array that may still be written to is looked at now."""
+        """Calls `take(checksum)` at the end; an array that may still be written to is looked at
+        now.
+        """
         now = self._pool.submit(checksum, name, value)
         if value.flags.writeable:
             now.result()
@@ -111,7 +121,9 @@ class Checksums:
         """
         damaged = [name for name, found, wanted in self._expected if found.result() != wanted]
         if damaged:
-            raise SerializationError(f"damaged, by their checksums: {', '.join(map(repr, damaged[:10]))}")
+            raise SerializationError(
+                f"damaged, by their checksums: {', '.join(map(repr, damaged[:10]))}"
+            )
         for found, take in self._wanted:
             take(found.result())
         self._expected, self._wanted = [], []

@@ -18,10 +18,12 @@ VARIABLES = "vars"  # the group of an object's own arrays
 
 @public("keras.saving.KerasFileEditor")
 class KerasFileEditor:
-    """The weights of a `.keras` or `.weights.h5` file, to look at, change and write to another file.
+    """The weights of a `.keras` or `.weights.h5` file, to look at, change and write to another
+    file.
 
-    An object is a layer, an optimizer or a metric: a path such as "layers/dense", with arrays named "0", "1", … Where a
-    method takes an object, the last part of its path is enough if no other object has it.
+    An object is a layer, an optimizer or a metric: a path such as "layers/dense", with arrays named
+    "0", "1", … Where a method takes an object, the last part of its path is enough if no other
+    object has it.
 
     Args:
         filepath: the file; it is read at once and never written.
@@ -47,7 +49,10 @@ class KerasFileEditor:
     def __init__(self, filepath):
         self.filepath, self.metadata, self.config = os.fspath(filepath), None, None
         if not self.filepath.endswith((".keras", ".weights.h5")):
-            raise ValueError(f"A file to edit must end in `.keras` or `.weights.h5`. Received: filepath={filepath}")
+            raise ValueError(
+                "A file to edit must end in `.keras` or `.weights.h5`. Received: "
+                f"filepath={filepath}"
+            )
         with explained(self.filepath), opened(self.filepath) as file:
             if self.filepath.endswith(".weights.h5"):
                 return self._read(file)
@@ -61,7 +66,8 @@ class KerasFileEditor:
         with hdf5.reading(file) as content, Checksums() as sums:
             found = list(_Walk(file, sums).below(content, "", DEEPEST))
             sums.finish()
-        self.weights_dict = {path: arrays for path, _, arrays in found}  # {path of object: {name: array}}
+        # {path of object: {name: array}}
+        self.weights_dict = {path: arrays for path, _, arrays in found}
         self.object_metadata = {path: name for path, name, _ in found if name is not None}
 
     # ------------------------------------------------------------ looking
@@ -70,7 +76,10 @@ class KerasFileEditor:
         """Prints every object with the shapes and dtypes of its arrays."""
         print(f"Weights of {os.path.basename(self.filepath)}")
         if self.metadata is not None:
-            print(f"Saved with Keras {self.metadata.get('keras_version')} on {self.metadata.get('date_saved')}")
+            print(
+                f"Saved with Keras {self.metadata.get('keras_version')} on "
+                f"{self.metadata.get('date_saved')}"
+            )
         for path, arrays in self.weights_dict.items():
             print(path or "the model itself")
             for name, array in arrays.items():
@@ -80,8 +89,8 @@ class KerasFileEditor:
         """Compares the shapes with those of a model, and prints what is different.
 
         Returns:
-            {"status": "success" or "error", "error_count", "match_count"}, with numbers of arrays; an object that one
-            of the two lacks counts once.
+            {"status": "success" or "error", "error_count", "match_count"}, with numbers of arrays;
+            an object that one of the two lacks counts once.
         """
         wanted, problems, matches = _shapes_of(reference_model), [], 0
         for path in {**wanted, **self.weights_dict}:
@@ -89,14 +98,22 @@ class KerasFileEditor:
                 problems.append(f"{path}: only in the {'model' if path in wanted else 'file'}")
                 continue
             for name in {**wanted[path], **self.weights_dict[path]}:
-                here, there = (None if name not in group[path] else tuple(np.shape(group[path][name]))
-                               for group in (self.weights_dict, wanted))
+                here, there = (
+                    None if name not in group[path] else tuple(np.shape(group[path][name]))
+                    for group in (self.weights_dict, wanted)
+                )
                 if here == there:
                     matches += 1
                 else:
-                    problems.append(f"{path}, {name}: {_shown(here)} in the file, {_shown(there)} in the model")
+                    problems.append(
+                        f"{path}, {name}: {_shown(here)} in the file, {_shown(there)} in the model"
+                    )
         print(*problems, f"{matches} arrays match, {len(problems)} do not.", sep="\n")
-        return {"status": "error" if problems else "success", "error_count": len(problems), "match_count": matches}
+        return {
+            "status": "error" if problems else "success",
+            "error_count": len(problems),
+            "match_count": matches,
+        }
 
     # ------------------------------------------------------------ changing
 
@@ -111,14 +128,22 @@ class KerasFileEditor:
             ValueError: no or several such objects, a path as a new name, or a name that is taken.
         """
         if "/" in new_name:
-            raise ValueError(f"The new name of an object is one without a path. Received: new_name={new_name!r}")
+            raise ValueError(
+                f"The new name of an object is one without a path. Received: new_name={new_name!r}"
+            )
         old = self._find(object_name)
         new = "/".join([*old.split("/")[:-1], new_name])
         if new != old and any(_is_in(path, new) for path in self.weights_dict):
             raise ValueError(f"{self.filepath} has an object '{new}' already.")
         for table in ("weights_dict", "object_metadata"):
-            setattr(self, table, {new + path[len(old):] if _is_in(path, old) else path: value
-                                  for path, value in getattr(self, table).items()})
+            setattr(
+                self,
+                table,
+                {
+                    new + path[len(old) :] if _is_in(path, old) else path: value
+                    for path, value in getattr(self, table).items()
+                },
+            )
 
     def delete_object(self, object_name):
         """Removes an object, and all that is in it.
@@ -144,9 +169,13 @@ class KerasFileEditor:
         _check(weights)
         parent = object_path.rpartition("/")[0]
         if parent and not any(_is_in(path, parent) for path in self.weights_dict):
-            raise ValueError(f"{self.filepath} has nothing at '{parent}', where '{object_path}' would lie. It has "
-                             f"{list(self.weights_dict)}.")
-        self.weights_dict[object_path] = {name: np.asarray(value) for name, value in weights.items()}
+            raise ValueError(
+                f"{self.filepath} has nothing at '{parent}', where '{object_path}' would lie. It "
+                f"has {list(self.weights_dict)}."
+            )
+        self.weights_dict[object_path] = {
+            name: np.asarray(value) for name, value in weights.items()
+        }
 
     def delete_weight(self, object_name, weight_name):
         """Removes an array from an object.
@@ -181,7 +210,9 @@ class KerasFileEditor:
         """
         path = os.fspath(filepath)
         if not path.endswith(".weights.h5"):
-            raise ValueError(f"Edited weights are written to a `.weights.h5` file. Received: filepath={filepath}")
+            raise ValueError(
+                f"Edited weights are written to a `.weights.h5` file. Received: filepath={filepath}"
+            )
         check_target(path, overwrite=True)
         with replacing(path) as temporary, writing(temporary) as file, Checksums() as sums:
             store = weights.OneFile(file, sums)
@@ -193,11 +224,22 @@ class KerasFileEditor:
 
     def _find(self, name):
         """The whole path of an object."""
-        parents = {"/".join(path.split("/")[:i + 1]) for path in self.weights_dict for i in range(path.count("/") + 1)}
-        found = [path for path in sorted(parents) if path == name or "/" not in name and path.split("/")[-1] == name]
+        parents = {
+            "/".join(path.split("/")[: i + 1])
+            for path in self.weights_dict
+            for i in range(path.count("/") + 1)
+        }
+        found = [
+            path
+            for path in sorted(parents)
+            if path == name or "/" not in name and path.split("/")[-1] == name
+        ]
         if len(found) != 1:
-            raise ValueError(f"{self.filepath} has {'no object' if not found else 'several objects'} '{name}': "
-                             f"{found or sorted(self.weights_dict)}. `summary()` shows them all; give the whole path.")
+            raise ValueError(
+                f"{self.filepath} has {'no object' if not found else 'several objects'} '{name}': "
+                f"{found or sorted(self.weights_dict)}. `summary()` shows them all; give the "
+                "whole path."
+            )
         return found[0]
 
 
@@ -207,8 +249,10 @@ def _is_in(path, parent):
 
 def _check(weights):
     if not isinstance(weights, dict):
-        raise ValueError("`weights` should be a dict from names, usually '0', '1', …, to arrays. Received: "
-                         f"{type(weights)}")
+        raise ValueError(
+            "`weights` should be a dict from names, usually '0', '1', …, to arrays. Received: "
+            f"{type(weights)}"
+        )
 
 
 def _shown(shape):
@@ -232,14 +276,22 @@ class _Walk:
 
         address = h5py.h5o.get_info(group.id).addr
         if not levels:
-            raise SerializationError(f"its groups are nested too deeply: at most {DEEPEST} levels are read.")
+            raise SerializationError(
+                f"its groups are nested too deeply: at most {DEEPEST} levels are read."
+            )
         if address in self.seen:
             return
         self.seen.add(address)
         own = hdf5.child(group, VARIABLES) if path != VARIABLES else None
         if isinstance(own, h5py.Group) and len(own):
-            yield path, hdf5.text(own, "name", self.raw), {
-                name: hdf5.read_array(hdf5.child(own, name), None, self.sums, self.raw) for name in own}
+            yield (
+                path,
+                hdf5.text(own, "name", self.raw),
+                {
+                    name: hdf5.read_array(hdf5.child(own, name), None, self.sums, self.raw)
+                    for name in own
+                },
+            )
         for name in group:
             inside = hdf5.child(group, name)
             if name != VARIABLES and isinstance(inside, h5py.Group):
@@ -254,7 +306,9 @@ class _Shapes:
 
     def make(self, path, name):
         """A dict-like store for the variables of the object at a path."""
-        return weights.Writer(lambda key, value: self.found.setdefault(path, {}).__setitem__(key, value))
+        return weights.Writer(
+            lambda key, value: self.found.setdefault(path, {}).__setitem__(key, value)
+        )
 
 
 def _shapes_of(model):

@@ -9,13 +9,17 @@ AHEAD = 2**22  # bytes
 
 @contextlib.contextmanager
 def replacing(path):
-    """Yields the path of a temporary file beside `path`, which takes its place when the block ends without an error.
+    """Yields the path of a temporary file beside `path`, which takes its place when the block ends
+    without an error.
 
-    The content is on the disk before the name changes, so a kill or power cut leaves the old file or the new one.
+    The content is on the disk before the name changes, so a kill or power cut leaves the old file
+    or the new one.
     """
     path = os.path.realpath(os.fspath(path))
     folder = os.path.dirname(path)
-    handle, temporary = tempfile.mkstemp(dir=folder, prefix=f".{os.path.basename(path)}.", suffix=".partial")
+    handle, temporary = tempfile.mkstemp(
+        dir=folder, prefix=f".{os.path.basename(path)}.", suffix=".partial"
+    )
     os.close(handle)
     try:
         yield temporary
@@ -27,8 +31,11 @@ def replacing(path):
         with contextlib.suppress(FileNotFoundError):
             os.unlink(temporary)
         if isinstance(error, OSError) and error.errno is not None:
-            raise type(error)(error.errno, f"{path} could not be written: {os.strerror(error.errno)}. What was there "
-                                           "before is there as it was.") from error
+            raise type(error)(
+                error.errno,
+                f"{path} could not be written: {os.strerror(error.errno)}. What was there "
+                "before is there as it was.",
+            ) from error
         raise
     sync(folder)
 
@@ -49,9 +56,11 @@ def sync(path):
 
 
 class Ahead:
-    """Lets the disk have what is in a file while more of it is written, so that there is less to wait for at the end.
+    """Lets the disk have what is in a file while more of it is written, so that there is less to
+    wait for at the end.
 
-    The system takes the advice that bytes are not needed soon for this: it begins to write them, and nobody waits.
+    The system takes the advice that bytes are not needed soon for this: it begins to write them,
+        and nobody waits.
 
     Args:
         file: open for writing, with a descriptor.
@@ -65,12 +74,16 @@ class Ahead:
         if end - self.given >= AHEAD:
             if hasattr(os, "posix_fadvise"):
                 with contextlib.suppress(OSError):  # it is only advice
-                    os.posix_fadvise(self.handle, self.given, end - self.given, os.POSIX_FADV_DONTNEED)
+                    os.posix_fadvise(
+                        self.handle, self.given, end - self.given, os.POSIX_FADV_DONTNEED
+                    )
             self.given = end
 
 
 def make_folder(path):
-    """Makes a folder where there is none, and those it lies in; their names are on the disk then."""
+    """Makes a folder where there is none, and those it lies in; their names are on the disk
+    then.
+    """
     if not os.path.isdir(path):
         parent = os.path.dirname(path)
         make_folder(parent)
@@ -79,9 +92,15 @@ def make_folder(path):
 
 
 def check_target(path, overwrite):
-    """Raises FileExistsError where a file is there and must stay, FileNotFoundError where the folder is not."""
+    """Raises FileExistsError where a file is there and must stay, FileNotFoundError where the
+    folder is not.
+    """
     if os.path.exists(path) and not overwrite:
-        raise FileExistsError(f"{path} exists, and `overwrite=False` was given. Choose another name, or remove it.")
+        raise FileExistsError(
+            f"{path} exists, and `overwrite=False` was given. Choose another name, or remove it."
+        )
     folder = os.path.dirname(os.path.realpath(path))
     if not os.path.isdir(folder):
-        raise FileNotFoundError(f"The folder {folder} does not exist: {os.path.basename(path)} cannot be saved there.")
+        raise FileNotFoundError(
+            f"The folder {folder} does not exist: {os.path.basename(path)} cannot be saved there."
+        )

@@ -36,8 +36,10 @@ def collect(model, key_map=None):
     for path, variable in named_weights(model):
         name = mapped("/".join(path), key_map)
         if name in found:
-            raise ValueError(f"`key_map` gives two weights of model '{model.name}' the name {name!r}: "
-                             f"'{found[name].path}' and '{variable.path}'.")
+            raise ValueError(
+                f"`key_map` gives two weights of model '{model.name}' the name {name!r}: "
+                f"'{found[name].path}' and '{variable.path}'."
+            )
         found[name] = variable
     return found
 
@@ -68,14 +70,31 @@ def assign(model, stored, key_map=None, skip_mismatch=False):
     """
     mine = collect(model, key_map)
     missing, extra = [n for n in mine if n not in stored], [n for n in stored if n not in mine]
-    other = [f"{n}: {stored[n].shape} in the file, expected {tuple(v.shape)}" for n, v in mine.items()
-             if n in stored and stored[n].shape != tuple(v.shape)]
-    refuse_or_warn(model, [f"{what}: {listed(names)}" for what, names in (
-        ("missing in the file", missing), ("not in the model", extra), ("of another shape", other)) if names],
-        skip_mismatch, ". Rename with `key_map`, or pass `skip_mismatch=True` to load what fits.")
+    other = [
+        f"{n}: {stored[n].shape} in the file, expected {tuple(v.shape)}"
+        for n, v in mine.items()
+        if n in stored and stored[n].shape != tuple(v.shape)
+    ]
+    refuse_or_warn(
+        model,
+        [
+            f"{what}: {listed(names)}"
+            for what, names in (
+                ("missing in the file", missing),
+                ("not in the model", extra),
+                ("of another shape", other),
+            )
+            if names
+        ],
+        skip_mismatch,
+        ". Rename with `key_map`, or pass `skip_mismatch=True` to load what fits.",
+    )
     with Checksums() as sums:
-        values = [(v, stored[n].read(sums)) for n, v in mine.items()
-                  if n in stored and stored[n].shape == tuple(v.shape)]
+        values = [
+            (v, stored[n].read(sums))
+            for n, v in mine.items()
+            if n in stored and stored[n].shape == tuple(v.shape)
+        ]
         sums.finish()
     for variable, value in values:
         variable.assign(jax.device_put(value))

@@ -1,7 +1,7 @@
 """HDF5 files: those of strangers read with care, ours written with checksums.
 
-Only hard links are followed, so nothing leads out of the file; nothing is read whose shape, kind and stored size have
-not been looked at before; texts are read by `hdf5_texts.py`.
+Only hard links are followed, so nothing leads out of the file; nothing is read whose shape, kind
+and stored size have not been looked at before; texts are read by `hdf5_texts.py`.
 """
 
 import contextlib
@@ -17,7 +17,8 @@ from jkeras.saving.hdf5_texts import SIGNATURE, texts
 KINDS = "fiub"  # floats, integers, truth values
 FILTERS = {1: "deflate", 2: "shuffle", 3: "fletcher32", 32000: "lzf"}
 SQUEEZING = {1, 32000}  # those that make data smaller
-RATIO, FREE = 200, 2**24  # compressed data may be so many times its stored size, and so many bytes in any case
+# compressed data may be so many times its stored size, and so many bytes in any case
+RATIO, FREE = 200, 2**24
 LONGEST_ATTRIBUTE = 2**26  # bytes
 CHECKSUM = "checksum"
 HALF = np.dtype("V2")  # as which bfloat16 is stored, which HDF5 does not have
@@ -25,7 +26,8 @@ HALF = np.dtype("V2")  # as which bfloat16 is stored, which HDF5 does not have
 
 @contextlib.contextmanager
 def reading(file):
-    """An open `h5py.File` on a file-like object; what HDF5 says of a damaged one is explained. Ctrl-C waits.
+    """An open `h5py.File` on a file-like object; what HDF5 says of a damaged one is explained.
+    Ctrl-C waits.
 
     Raises:
         SerializationError: it is damaged, or no HDF5 file.
@@ -37,7 +39,8 @@ def reading(file):
             yield content
     except SerializationError:
         raise
-    except (OSError, RuntimeError, KeyError) as error:  # others may be of the model that is made of it
+    except (OSError, RuntimeError, KeyError) as error:
+        # others may be of the model that is made of it
         raise SerializationError(f"it is damaged or no HDF5 file: {error}") from error
 
 
@@ -68,8 +71,10 @@ def child(group, name):
     kind = links.get_info(key).type
     if kind != h5l.TYPE_HARD:
         what = "a soft" if kind == h5l.TYPE_SOFT else "an external"
-        raise SerializationError(f"'{name}' in '{group.name}' is {what} link: only what lies in the file itself is "
-                                 "read, by its own name.")
+        raise SerializationError(
+            f"'{name}' in '{group.name}' is {what} link: only what lies in the file itself is "
+            "read, by its own name."
+        )
     return group[name]
 
 
@@ -88,7 +93,9 @@ def descend(group, path):
         if group is None:
             return None
         if not isinstance(group, h5py.Group):
-            raise SerializationError(f"'{group.name}' should be a group, and is a {type(group).__name__}.")
+            raise SerializationError(
+                f"'{group.name}' should be a group, and is a {type(group).__name__}."
+            )
     return group
 
 
@@ -99,11 +106,12 @@ def read_array(data, shape=None, sums=None, raw=None):
         data: a dataset, or what stands in its place.
         shape: what it must be, looked at before any memory is taken.
         sums: `Checksums` that compare the one that was written with it, if any.
-        raw: the file, open for reading bytes: what lies in it as it is, is read without HDF5, which is slower.
+        raw: the file, open for reading bytes: what lies in it as it is, is read without HDF5, which
+            is slower.
 
     Raises:
-        SerializationError: another shape, a kind of data that weights do not have, or bytes that are elsewhere or
-            missing.
+        SerializationError: another shape, a kind of data that weights do not have, or bytes that
+            are elsewhere or missing.
     """
     _check(data, shape)
     stored = data.dtype
@@ -117,7 +125,9 @@ def read_array(data, shape=None, sums=None, raw=None):
 
 
 def _read_in_place(data, value, raw):
-    """Fills an array with the bytes where they lie in the file; False where they do not lie there in one piece."""
+    """Fills an array with the bytes where they lie in the file; False where they do not lie there
+    in one piece.
+    """
     place = None if raw is None else data.id.get_offset()
     if place is None:
         return False
@@ -137,20 +147,26 @@ def _dataset_class():
 def _check(data, shape):
     name = getattr(data, "name", "it")
     if not isinstance(data, _dataset_class()):
-        raise SerializationError(f"'{name}' should be an array, and is "
-                                 f"{'missing' if data is None else 'a ' + type(data).__name__}.")
+        raise SerializationError(
+            f"'{name}' should be an array, and is "
+            f"{'missing' if data is None else 'a ' + type(data).__name__}."
+        )
     if data.is_virtual or data.external:
         raise SerializationError(f"the bytes of '{name}' lie in another file, which is not read.")
     found, dtype = data.shape, data.dtype
     if found is None or dtype.kind not in KINDS and dtype != HALF:
-        raise SerializationError(f"'{name}' holds {'nothing' if found is None else dtype}: expected numbers.")
+        raise SerializationError(
+            f"'{name}' holds {'nothing' if found is None else dtype}: expected numbers."
+        )
     if shape is not None and found != tuple(shape):
         raise SerializationError(f"'{name}' has the shape {found}: expected {tuple(shape)}.")
     plist = data.id.get_create_plist()
     filters = {plist.get_filter(i)[0] for i in range(plist.get_nfilters())}
     if not filters <= FILTERS.keys():
-        raise SerializationError(f"'{name}' is stored through the filters {sorted(filters - FILTERS.keys())}: expected "
-                                 f"some of {sorted(FILTERS.values())}.")
+        raise SerializationError(
+            f"'{name}' is stored through the filters {sorted(filters - FILTERS.keys())}: expected "
+            f"some of {sorted(FILTERS.values())}."
+        )
     size, stored = math.prod(found) * dtype.itemsize, data.id.get_storage_size()
     if size > (FREE + RATIO * stored if filters & SQUEEZING else stored):
         raise SerializationError(f"'{name}' says that it has {size} bytes; {stored} are stored.")
@@ -162,7 +178,7 @@ def aligned(shape, dtype):
     size = math.prod(shape) * dtype.itemsize
     memory = np.empty(size + 64, np.uint8)
     start = -memory.ctypes.data % 64
-    return memory[start:start + size].view(dtype).reshape(shape)
+    return memory[start : start + size].view(dtype).reshape(shape)
 
 
 def write_array(group, name, value, sums=None):
@@ -179,6 +195,7 @@ def write_array(group, name, value, sums=None):
 
 # ---------------------------------------------------------------- attributes
 
+
 def _number(data, name):
     """An attribute that is one number; None if there is none."""
     from h5py import h5a
@@ -194,10 +211,14 @@ def _number(data, name):
 
 
 def _set_number(data, name, value):
-    """Gives a new dataset an attribute that is one number; through h5py's own attributes it takes ten times as long."""
+    """Gives a new dataset an attribute that is one number; through h5py's own attributes it takes
+    ten times as long.
+    """
     from h5py import h5a, h5s, h5t
 
-    h5a.create(data.id, name.encode(), h5t.STD_U32LE, h5s.create(h5s.SCALAR)).write(np.array(value, np.uint32))
+    h5a.create(data.id, name.encode(), h5t.STD_U32LE, h5s.create(h5s.SCALAR)).write(
+        np.array(value, np.uint32)
+    )
 
 
 def text(thing, name, raw):
@@ -213,7 +234,9 @@ def text(thing, name, raw):
 
 
 def names(thing, attribute, raw):
-    """The list of names of an attribute, which may be cut into several numbered ones; None if there is none."""
+    """The list of names of an attribute, which may be cut into several numbered ones; None if there
+    is none.
+    """
     found = _texts(thing, attribute, raw)
     if found is None:
         part, i = _texts(thing, f"{attribute}0", raw), 0
@@ -239,11 +262,15 @@ def _texts(thing, name, raw):
     if h5py.check_string_dtype(kind) is not None and kind.hasobject:
         found = texts(raw, h5py.h5o.get_info(thing.id).addr, name)
     elif kind.kind == "S" and kind.itemsize * count <= LONGEST_ATTRIBUTE or count == 0:
-        found = [bytes(value) for value in np.asarray(thing.attrs[name]).reshape(-1)] if count else []
+        found = (
+            [bytes(value) for value in np.asarray(thing.attrs[name]).reshape(-1)] if count else []
+        )
     else:
         found = None
     if found is None:
-        raise SerializationError(f"the attribute '{name}' of '{thing.name}' holds no text, or too much of it.")
+        raise SerializationError(
+            f"the attribute '{name}' of '{thing.name}' holds no text, or too much of it."
+        )
     try:
         return [value.decode("utf8") for value in found]
     except UnicodeDecodeError as error:

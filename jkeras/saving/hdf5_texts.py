@@ -1,8 +1,9 @@
 """Texts of any length in HDF5 attributes, read without HDF5's own reader.
 
-HDF5 keeps such texts on heaps in the file, and believes what it finds there: a damaged heap lets it loop for ever or
-read outside of its memory. Here the header of the object, the attribute and the heap are walked, with every number
-looked at first (format: HDF5 File Format Specification, version 3).
+HDF5 keeps such texts on heaps in the file, and believes what it finds there: a damaged heap lets it
+loop for ever or read outside of its memory. Here the header of the object, the attribute and the
+heap are walked, with every number looked at first (format: HDF5 File Format Specification, version
+3).
 """
 
 import struct
@@ -31,7 +32,9 @@ class Bytes:
             SerializationError: there are not so many.
         """
         if start < 0 or count < 0 or start + count > self.size:
-            raise SerializationError(f"it points to the bytes {start} to {start + count}, and has {self.size}.")
+            raise SerializationError(
+                f"it points to the bytes {start} to {start + count}, and has {self.size}."
+            )
         self.file.seek(start)
         return self.file.read(count)
 
@@ -71,7 +74,9 @@ def _messages(read, address):
     else:
         version, _, _, _, size = struct.unpack("<BBHII", read(address, 12))
         if version != 1:
-            raise SerializationError(f"the header of an object has the version {version}, which is not known.")
+            raise SerializationError(
+                f"the header of an object has the version {version}, which is not known."
+            )
         blocks, head, order = [(address + 16, size)], "<HHBxxx", 0
     step, is_new = struct.calcsize(head), order or head == "<BHB"
     for count, (start, size) in enumerate(blocks):
@@ -79,28 +84,31 @@ def _messages(read, address):
             raise SerializationError("the header of an object has no end.")
         block, at = read(start, size), 0
         while at + step + order <= size:
-            kind, length, flags = struct.unpack(head, block[at:at + step])
+            kind, length, flags = struct.unpack(head, block[at : at + step])
             at += step + order
             if at + length > size:
                 break
-            message = block[at:at + length]
+            message = block[at : at + length]
             at += length
             if kind == CONTINUATION and length >= 16:
                 begin, long = struct.unpack("<QQ", message[:16])
-                blocks.append((begin + 4, long - 8) if is_new else (begin, long))  # without its name and checksum
+                # without its name and checksum
+                blocks.append((begin + 4, long - 8) if is_new else (begin, long))
             elif not flags & 0x02:
                 yield kind, message
 
 
 def _references(message, name):
-    """[(length, address, number)] of the texts of an attribute; None if it has another name, or no such texts."""
+    """[(length, address, number)] of the texts of an attribute; None if it has another name, or no
+    such texts.
+    """
     if len(message) < 9 or message[0] not in (1, 2, 3):
         return None
     version = message[0]
     sizes, at = struct.unpack("<HHH", message[2:8]), 8 + (version == 3)
     parts = []
     for size in sizes:
-        parts.append(message[at:at + size])
+        parts.append(message[at : at + size])
         at += -(-size // 8) * 8 if version == 1 else size
     found, datatype, space = parts
     if found.rstrip(b"\0") != name or len(datatype) < 8 or len(space) < 4:
@@ -110,11 +118,11 @@ def _references(message, name):
     rank, begin = space[1], 8 if space[0] == 1 else 4
     if rank > 1 or len(space) < begin + 8 * rank:
         return None
-    count = struct.unpack("<Q", space[begin:begin + 8])[0] if rank else 1
+    count = struct.unpack("<Q", space[begin : begin + 8])[0] if rank else 1
     data = message[at:]
     if count > MOST_TEXTS or len(data) < 16 * count:
         raise SerializationError(f"the attribute '{name.decode()}' is cut off.")
-    return [struct.unpack("<IQI", data[16 * i:16 * i + 16]) for i in range(count)]
+    return [struct.unpack("<IQI", data[16 * i : 16 * i + 16]) for i in range(count)]
 
 
 def _on_heap(read, length, address, number):
@@ -133,7 +141,9 @@ def _on_heap(read, length, address, number):
             break  # the rest is free
         if index == number:
             if length > min(content, len(heap) - at - 16):
-                raise SerializationError(f"a text of it has {length} bytes, where {content} are kept.")
-            return heap[at + 16:at + 16 + length]
+                raise SerializationError(
+                    f"a text of it has {length} bytes, where {content} are kept."
+                )
+            return heap[at + 16 : at + 16 + length]
         at += 16 + -(-content // 8) * 8
     raise SerializationError("a text of it is not on its heap.")

@@ -40,7 +40,8 @@ def writing(target):
 
 
 class Patient(io.RawIOBase):
-    """A file for HDF5, which ends the process where it cannot write what it must before it closes a file.
+    """A file for HDF5, which ends the process where it cannot write what it must before it closes a
+    file.
 
     After an error nothing is written any more, and HDF5 is not told.
 
@@ -99,7 +100,7 @@ class Patient(io.RawIOBase):
         self.file.seek(self.at)
         end = self.at + len(view)
         while view:
-            view = view[self.file.write(view):]
+            view = view[self.file.write(view) :]
         if self.ahead is not None:
             self.ahead.written(end)
 

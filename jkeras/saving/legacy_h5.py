@@ -1,7 +1,9 @@
-"""Whole models and weights in one `.h5` file, the format of Keras before `.keras`: read, and written as Keras 3 does.
+"""Whole models and weights in one `.h5` file, the format of Keras before `.keras`: read, and
+written as Keras 3 does.
 
-The file's attributes hold the configs as JSON; the group `model_weights` has a group for each layer, whose attribute
-`weight_names` lists its arrays in order. Weights are matched by the order of the layers, not by their names.
+The file's attributes hold the configs as JSON; the group `model_weights` has a group for each
+layer, whose attribute `weight_names` lists its arrays in order. Weights are matched by the order of
+the layers, not by their names.
 """
 
 import json
@@ -19,6 +21,7 @@ ATTRIBUTE_LIMIT = 64512  # bytes that HDF5 lets one attribute have
 
 
 # ---------------------------------------------------------------- writing
+
 
 def write(model, file, version, sums=None):
     """Writes architecture, weights, compile arguments and optimizer into an open HDF5 file."""
@@ -58,26 +61,36 @@ def _write_list(group, variables, sums):
 
 
 def _write_names(group, attribute, names):
-    """A list of names as one attribute, or as several numbered ones where it is too long for one."""
+    """A list of names as one attribute, or as several numbered ones where it is too long for
+    one.
+    """
     encoded = [name.encode("utf8") for name in names]
     if sum(map(len, encoded)) <= ATTRIBUTE_LIMIT:
         group.attrs[attribute] = encoded
         return
     size = max(1, ATTRIBUTE_LIMIT // max(map(len, encoded)))
     for i, start in enumerate(range(0, len(encoded), size)):
-        group.attrs[f"{attribute}{i}"] = encoded[start:start + size]
+        group.attrs[f"{attribute}{i}"] = encoded[start : start + size]
 
 
 def _plain_layers(described):
-    """A model's config in which its layers, and those of models in it, have class name and config alone."""
-    kept = {k: described[k] for k in ("class_name", "config", "name", "inbound_nodes") if k in described}
+    """A model's config in which its layers, and those of models in it, have class name and config
+    alone.
+    """
+    kept = {
+        k: described[k] for k in ("class_name", "config", "name", "inbound_nodes") if k in described
+    }
     if str(described.get("module")).startswith("keras"):
-        kept["class_name"] = registry.find(described["class_name"], described).__name__  # not the public name
+        # not the public name
+        kept["class_name"] = registry.find(described["class_name"], described).__name__
     elif described.get("registered_name"):
         kept["class_name"] = described["registered_name"]
     layers = described["config"].get("layers")
     if isinstance(layers, list):
-        kept["config"] = {**described["config"], "layers": [_plain_layers(entry) for entry in layers]}
+        kept["config"] = {
+            **described["config"],
+            "layers": [_plain_layers(entry) for entry in layers],
+        }
     return kept
 
 
@@ -94,6 +107,7 @@ def _short(value):
 
 # ---------------------------------------------------------------- reading
 
+
 def read(file, raw, custom_objects=None, compile=True, safe_mode=True):
     """The model of an open HDF5 file.
 
@@ -105,8 +119,9 @@ def read(file, raw, custom_objects=None, compile=True, safe_mode=True):
     """
     described = hdf5.text(file, "model_config", raw)
     if described is None:
-        raise SerializationError("it holds no architecture, only weights: build the model and use "
-                                 "`model.load_weights`.")
+        raise SerializationError(
+            "it holds no architecture, only weights: build the model and use `model.load_weights`."
+        )
     old = dialects.is_old(hdf5.text(file, "keras_version", raw))
     with registry.loading(safe_mode):
         config = dialects.modern(safe_json.loads(described, "its `model_config`", finite=safe_mode))
@@ -114,7 +129,9 @@ def read(file, raw, custom_objects=None, compile=True, safe_mode=True):
             dialects.warn_of_other_numbers(config, custom_objects)
         model = registry.deserialize(config, custom_objects, safe_mode)
         if not hasattr(model, "layers"):
-            raise SerializationError(f"its `model_config` describes a {type(model).__name__}, no model.")
+            raise SerializationError(
+                f"its `model_config` describes a {type(model).__name__}, no model."
+            )
         read_weights(model, hdf5.descend(file, "model_weights"), raw)
         training = hdf5.text(file, "training_config", raw) if compile else None
         if training is not None:
@@ -129,18 +146,32 @@ def read(file, raw, custom_objects=None, compile=True, safe_mode=True):
 
 
 def _restore_optimizer(model, group, old, raw):
-    """Sets the optimizer's variables; where they are of another optimizer, a warning says so, as in Keras."""
+    """Sets the optimizer's variables; where they are of another optimizer, a warning says so, as in
+    Keras.
+    """
     names, variables = hdf5.names(group, "weight_names", raw) or [], model.optimizer.variables
     places = [_find(group, name) for name in names]
-    pairs = dialects.by_name(model.optimizer, names) if old else dialects.by_number(
-        model.optimizer, [getattr(place, "shape", None) for place in places])
+    pairs = (
+        dialects.by_name(model.optimizer, names)
+        if old
+        else dialects.by_number(
+            model.optimizer, [getattr(place, "shape", None) for place in places]
+        )
+    )
     if pairs is None:
-        warnings.warn(f"The optimizer of model '{model.name}' begins afresh: it has {len(variables)} variables, the "
-                      f"file {len(names)}.", stacklevel=6)
+        warnings.warn(
+            f"The optimizer of model '{model.name}' begins afresh: it has {len(variables)} "
+            f"variables, the file {len(names)}.",
+            stacklevel=6,
+        )
         return
     with Checksums() as sums:
-        values = {place: hdf5.read_array(places[names.index(place) if old else place], tuple(variable.shape), sums, raw)
-                  for variable, place in pairs}
+        values = {
+            place: hdf5.read_array(
+                places[names.index(place) if old else place], tuple(variable.shape), sums, raw
+            )
+            for variable, place in pairs
+        }
         sums.finish()
     dialects.assign(model.optimizer, pairs, lambda place, shape: jax.device_put(values[place]))
 
@@ -149,11 +180,14 @@ def read_weights(model, group, raw, skip_mismatch=False, by_name=False):
     """Sets a model's weights from a group, layer by layer in order, or by the layers' names.
 
     Raises:
-        SerializationError: other numbers or shapes of weights; all such places are listed, and nothing is changed.
+        SerializationError: other numbers or shapes of weights; all such places are listed, and
+            nothing is changed.
     """
     named = None if group is None else hdf5.names(group, "layer_names", raw)
     if named is None:
-        raise SerializationError("it has no list of layers with weights: it is damaged, or a file of another kind.")
+        raise SerializationError(
+            "it has no list of layers with weights: it is damaged, or a file of another kind."
+        )
     kept = {name: _weight_names(group, name, raw) for name in named}
     saved = [name for name in named if kept[name]]
     if by_name:
@@ -162,8 +196,10 @@ def read_weights(model, group, raw, skip_mismatch=False, by_name=False):
     else:
         layers = [layer for layer in model.layers if layer.weights]
         if len(layers) != len(saved):
-            raise SerializationError(f"Layer count mismatch: model '{model.name}' has {len(layers)} layers with "
-                                     f"weights {[layer.name for layer in layers]}, the file {len(saved)}: {saved}.")
+            raise SerializationError(
+                f"Layer count mismatch: model '{model.name}' has {len(layers)} layers with "
+                f"weights {[layer.name for layer in layers]}, the file {len(saved)}: {saved}."
+            )
         pairs = list(zip(layers, saved))
     new, problems = [], []
     with Checksums() as sums:
@@ -171,8 +207,11 @@ def read_weights(model, group, raw, skip_mismatch=False, by_name=False):
             values, wrong = _layer_values(layer, hdf5.descend(group, name), kept[name], raw, sums)
             new += values
             problems += [f"layer '{layer.name}', in the file '{name}': {error}" for error in wrong]
-        new += [] if by_name else _top_values(model, hdf5.descend(group, "top_level_model_weights"), raw,
-                                                 sums)
+        new += (
+            []
+            if by_name
+            else _top_values(model, hdf5.descend(group, "top_level_model_weights"), raw, sums)
+        )
         sums.finish()
     refuse_or_warn(model, problems, skip_mismatch)
     for variable, value in new:
@@ -182,7 +221,9 @@ def read_weights(model, group, raw, skip_mismatch=False, by_name=False):
 def _weight_names(group, name, raw):
     inside = hdf5.descend(group, name)
     if inside is None:
-        raise SerializationError(f"it lists the layer '{name}', and has nothing of it: it is damaged.")
+        raise SerializationError(
+            f"it lists the layer '{name}', and has nothing of it: it is damaged."
+        )
     return hdf5.names(inside, "weight_names", raw) or []
 
 
@@ -193,11 +234,15 @@ def _top_values(model, group, raw, sums):
         return []
     names = hdf5.names(group, "weight_names", raw) or []
     _check_count(model, own, names)
-    return [(v, hdf5.read_array(_find(group, name), v.shape, sums, raw)) for v, name in zip(own, names)]
+    return [
+        (v, hdf5.read_array(_find(group, name), v.shape, sums, raw)) for v, name in zip(own, names)
+    ]
 
 
 def _layer_values(layer, group, names, raw, sums):
-    """For a layer, from these arrays of its group: (variable, array) pairs, and what is wrong with the others."""
+    """For a layer, from these arrays of its group: (variable, array) pairs, and what is wrong with
+    the others.
+    """
     variables, other, found, problems = _in_order(layer), dialects.cudnn_biases(layer), [], []
     try:
         _check_count(layer, variables, names)
@@ -207,7 +252,12 @@ def _layer_values(layer, group, names, raw, sums):
         try:
             data, shape = _find(group, name), tuple(variable.shape)
             cudnn = other.get(id(variable)) == getattr(data, "shape", None)
-            found.append((variable, hdf5.read_array(data, other[id(variable)] if cudnn else shape, sums, raw)))
+            found.append(
+                (
+                    variable,
+                    hdf5.read_array(data, other[id(variable)] if cudnn else shape, sums, raw),
+                )
+            )
         except SerializationError as error:
             problems.append(error)
     if problems and other:  # the arrays of a recurrent layer go together
@@ -219,8 +269,10 @@ def _layer_values(layer, group, names, raw, sums):
 def _check_count(layer, variables, names):
     """Raises where a file has another number of arrays for a layer."""
     if len(variables) != len(names):
-        raise SerializationError(f"it has {len(variables)} weights {[tuple(v.shape) for v in variables]}, the file "
-                                 f"{len(names)}: {names}")
+        raise SerializationError(
+            f"it has {len(variables)} weights {[tuple(v.shape) for v in variables]}, the file "
+            f"{len(names)}: {names}"
+        )
 
 
 def _find(group, name):

@@ -11,7 +11,12 @@ from jkeras.saving.step_store import StepStore
 from jkeras.saving.steps import Misfit
 
 PYTREE, ORDER, CONFIG, ASSETS = "pytree", "order", "model_config", "assets"
-GROUPS = ("trainable_variables", "non_trainable_variables", "optimizer_variables", "metrics_variables")
+GROUPS = (
+    "trainable_variables",
+    "non_trainable_variables",
+    "optimizer_variables",
+    "metrics_variables",
+)
 
 
 class ModelSteps(StepStore):
@@ -40,7 +45,9 @@ class ModelSteps(StepStore):
         self.wait()
         self.lock()
         state = model.get_state_tree()
-        order = {group: [v.path for v in variables] for group, variables in model._state_groups().items()}
+        order = {
+            group: [v.path for v in variables] for group, variables in model._state_groups().items()
+        }
         texts = {ORDER: order}
         if weights_only:
             state = {group: state[group] for group in GROUPS[:2]}
@@ -50,8 +57,10 @@ class ModelSteps(StepStore):
         trees = {PYTREE: {group: values for group, values in state.items() if values}}
         files = {} if weights_only else assets.collect(model)
         if files:
-            trees[ASSETS] = tree.unflatten((tuple(name.split("/")[1:]), np.frombuffer(content, np.uint8))
-                                           for name, content in files.items())
+            trees[ASSETS] = tree.unflatten(
+                (tuple(name.split("/")[1:]), np.frombuffer(content, np.uint8))
+                for name, content in files.items()
+            )
         self._put(step, trees, texts)
 
     def _clean(self, step, texts):
@@ -60,7 +69,8 @@ class ModelSteps(StepStore):
     def restore(self, model, step=None):
         """Puts the variables of a checkpoint, by default of the newest that is whole, into a model.
 
-        Variables are found by their order, whatever their names; in checkpoints of Keras by their paths.
+        Variables are found by their order, whatever their names; in checkpoints of Keras by their
+        paths.
 
         Raises:
             FileNotFoundError: no checkpoint.
@@ -79,11 +89,17 @@ class ModelSteps(StepStore):
         for group in GROUPS[:3]:
             mine = {path[1:]: path for path in saved if path[0] == group}
             if mine:
-                targets |= self._match(step, model, group, mine, None if order is None else order[group])
+                targets |= self._match(
+                    step, model, group, mine, None if order is None else order[group]
+                )
         for path, variable in targets.items():
             if saved[path][0] != tuple(variable.shape):
-                raise self._of_another(step, model, f"{'/'.join(path[1:])} has the shape {saved[path][0]}, "
-                                                    f"'{variable.path}' {tuple(variable.shape)}")
+                raise self._of_another(
+                    step,
+                    model,
+                    f"{'/'.join(path[1:])} has the shape {saved[path][0]}, "
+                    f"'{variable.path}' {tuple(variable.shape)}",
+                )
         found = arrays.read(folder, PYTREE, plan)
         for path, variable in targets.items():
             variable.assign(found[path])
@@ -96,23 +112,33 @@ class ModelSteps(StepStore):
         if len(paths) != len(variables) or set(parts) != set(mine):
             if group == GROUPS[2]:
                 return {}  # of another optimizer, or none: the weights count
-            raise self._of_another(step, model, f"its {group} are {sorted('/'.join(p) for p in mine)}, those of the "
-                                                f"model {sorted(v.path for v in variables)}")
+            raise self._of_another(
+                step,
+                model,
+                f"its {group} are {sorted('/'.join(p) for p in mine)}, those of the "
+                f"model {sorted(v.path for v in variables)}",
+            )
         return {mine[part]: variable for part, variable in zip(parts, variables)}
 
     def _of_another(self, step, model, why):
-        return Misfit(f"The checkpoint of step {step} in {self.folder} belongs to another model than "
-                      f"'{model.name}': {why}.")
+        return Misfit(
+            f"The checkpoint of step {step} in {self.folder} belongs to another model than "
+            f"'{model.name}': {why}."
+        )
 
     def load_model(self, custom_objects=None, compile=True, safe_mode=True):
         """The model of the newest checkpoint that is whole."""
-        return self._steps.read_newest(lambda step: self._load(step, custom_objects, compile, safe_mode), "model")
+        return self._steps.read_newest(
+            lambda step: self._load(step, custom_objects, compile, safe_mode), "model"
+        )
 
     def _load(self, step, custom_objects, compile, safe_mode):
         folder = self._steps.place(step)
         if not arrays.has(folder, CONFIG):
-            raise SerializationError("it has the weights alone, no architecture: build the model and use "
-                                     "`model.load_weights`")
+            raise SerializationError(
+                "it has the weights alone, no architecture: build the model and use "
+                "`model.load_weights`"
+            )
         described = arrays.read_text(folder, CONFIG)
         if not isinstance(described, dict) or not isinstance(described.get("config"), str):
             raise SerializationError("its architecture is damaged")
@@ -124,8 +150,14 @@ class ModelSteps(StepStore):
                 model = registry.deserialize(config, custom_objects, safe_mode)
             self._restore(model, step)
             if arrays.has(folder, ASSETS):
-                kinds = {path: (*kind, None) for path, kind in arrays.shapes(folder, ASSETS).items()}
-                files = {assets.PREFIX + "/".join(path): value
-                         for path, value in arrays.read(folder, ASSETS, kinds).items()}
-                assets.restore(model, files, lambda name: np.asarray(files[name], np.uint8).tobytes())
+                kinds = {
+                    path: (*kind, None) for path, kind in arrays.shapes(folder, ASSETS).items()
+                }
+                files = {
+                    assets.PREFIX + "/".join(path): value
+                    for path, value in arrays.read(folder, ASSETS, kinds).items()
+                }
+                assets.restore(
+                    model, files, lambda name: np.asarray(files[name], np.uint8).tobytes()
+                )
         return model

@@ -16,7 +16,8 @@ ENDINGS = (".keras", ".h5", ".hdf5")
 
 @public("keras.saving.save_model", "keras.models.save_model")
 def save_model(model, filepath, overwrite=True, zipped=None, **kwargs):
-    """Saves a model, architecture, weights and optimizer, to a `.keras` (or older `.h5`) file that Keras reads too.
+    """Saves a model, architecture, weights and optimizer, to a `.keras` (or older `.h5`) file that
+    Keras reads too.
 
     Killed at any moment, or on a full disk, the file is the old one or the new one, whole.
 
@@ -41,12 +42,18 @@ def save_model(model, filepath, overwrite=True, zipped=None, **kwargs):
         raise ValueError(f"The following argument(s) are not supported: {list(kwargs)}")
     path = os.fspath(filepath)
     if not path.endswith(ENDINGS) or path.endswith(".weights.h5") or zipped is False:
-        raise ValueError(f"Invalid filepath extension for saving: {path}. Add the ending `.keras` for a whole model "
-                         "(or `.h5`, its older form); `save_weights` writes `.weights.h5`. Folders are not written.")
+        raise ValueError(
+            f"Invalid filepath extension for saving: {path}. Add the ending `.keras` for a whole "
+            "model (or `.h5`, its older form); `save_weights` writes `.weights.h5`. Folders are "
+            "not written."
+        )
     check_target(path, overwrite)
     if not model.built:
-        warnings.warn(f"Model '{model.name}' has not yet been built: the file will have its config, and no weights. "
-                      "Call it on data once, or give it an `Input`, to save these too.", stacklevel=2)
+        warnings.warn(
+            f"Model '{model.name}' has not yet been built: the file will have its config, and no "
+            "weights. Call it on data once, or give it an `Input`, to save these too.",
+            stacklevel=2,
+        )
     with replacing(path) as temporary:
         if path.endswith(".keras"):
             return archive.write(model, temporary)
@@ -58,24 +65,30 @@ def save_model(model, filepath, overwrite=True, zipped=None, **kwargs):
 def check_built(model):
     """Raises ValueError for a model without weights, where these alone are saved or loaded."""
     if not model.built:
-        raise ValueError(f"The weights of model '{model.name}' cannot be saved or loaded because it has not yet been "
-                         "built: call it on data once, or give it an `Input`.")
+        raise ValueError(
+            f"The weights of model '{model.name}' cannot be saved or loaded because it has not "
+            "yet been built: call it on data once, or give it an `Input`."
+        )
 
 
 @public("keras.saving.load_model", "keras.models.load_model")
 def load_model(filepath, custom_objects=None, compile=True, safe_mode=True):
-    """Loads a model from a `.keras` or whole-model `.h5` file, written here or by any Keras from 2.3 on.
+    """Loads a model from a `.keras` or whole-model `.h5` file, written here or by any Keras from
+    2.3 on.
 
     Args:
-        filepath: the file; or the folder of an `OrbaxCheckpoint`, of which the newest checkpoint that is whole counts.
+        filepath: the file; or the folder of an `OrbaxCheckpoint`, of which the newest checkpoint
+            that is whole counts.
         custom_objects: dict from names to classes and functions of yours.
         compile: compile as it was, and restore the optimizer.
-        safe_mode: False lets the file bring code (Python lambdas) and files of this machine (vocabularies named by
-            path) into the process: for files that you trust as you trust a program.
+        safe_mode: False lets the file bring code (Python lambdas) and files of this machine
+            (vocabularies named by path) into the process: for files that you trust as you trust a
+            program.
 
     Raises:
         ValueError: no such `.keras` file. FileNotFoundError: no such `.h5` file; both as in Keras.
-        SerializationError (a ValueError): it is damaged, names unknown classes, or holds what is not allowed; the
+        SerializationError (a ValueError): it is damaged, names unknown classes, or holds what is
+        not allowed; the
             message has the path and the reason.
 
     >>> import tempfile, jkeras
@@ -91,12 +104,18 @@ def load_model(filepath, custom_objects=None, compile=True, safe_mode=True):
         with explained(path):
             return ModelSteps(path).load_model(custom_objects, compile, safe_mode)
     if not path.endswith(ENDINGS) or path.endswith(".weights.h5"):
-        raise ValueError(f"File format not supported: filepath={path}. Whole models are loaded from `.keras` and `.h5` "
-                         "files; weights from `.weights.h5` files with `model.load_weights`.")
+        raise ValueError(
+            f"File format not supported: filepath={path}. Whole models are loaded from `.keras` "
+            "and `.h5` files; weights from `.weights.h5` files with `model.load_weights`."
+        )
     if path.endswith(".keras") and not os.path.exists(path):
-        raise ValueError(f"File not found: filepath={path}. Please ensure the file is an accessible `.keras` file.")
+        raise ValueError(
+            f"File not found: filepath={path}. Please ensure the file is an accessible `.keras` "
+            "file."
+        )
     with explained(path), opened(path) as file:
-        if path.endswith(".keras") and not hdf5.is_hdf5(file):  # which Keras 2 wrote under this name too
+        # which Keras 2 wrote under this name too
+        if path.endswith(".keras") and not hdf5.is_hdf5(file):
             return archive.read(file, custom_objects, compile, safe_mode)
         with hdf5.reading(file) as content:
             return legacy_h5.read(content, file, custom_objects, compile, safe_mode)

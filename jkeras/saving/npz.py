@@ -15,7 +15,8 @@ from jkeras.saving.safe_zip import SafeZip
 
 MAGIC = b"\x93NUMPY"
 LONGEST_HEADER = 10_000
-CHECKSUMS = "jkeras.crc32"  # an array: the archive's own checksums of the others, in the order of their names
+# an array: the archive's own checksums of the others, in the order of their names
+CHECKSUMS = "jkeras.crc32"
 
 
 def write(variables, path):
@@ -27,15 +28,24 @@ def write(variables, path):
 
 
 def _checksums(members):
-    """What an archive says of its members, which the archive of a damaged disk or a clumsy tool says of others."""
+    """What an archive says of its members, which the archive of a damaged disk or a clumsy tool
+    says of others.
+    """
     return np.array([members[name].CRC for name in sorted(members)], np.uint32)
 
 
 def put(archive, name, value):
-    """Writes an array to an open zip archive; one of a dtype that numpy does not have as bytes without a meaning."""
-    with archive.open(zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0)), "w", force_zip64=True) as member:
-        np.lib.format.write_array(member, value.view(f"V{value.itemsize}") if value.dtype.isbuiltin == 2 else value,
-                                  allow_pickle=False)
+    """Writes an array to an open zip archive; one of a dtype that numpy does not have as bytes
+    without a meaning.
+    """
+    with archive.open(
+        zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0)), "w", force_zip64=True
+    ) as member:
+        np.lib.format.write_array(
+            member,
+            value.view(f"V{value.itemsize}") if value.dtype.isbuiltin == 2 else value,
+            allow_pickle=False,
+        )
 
 
 def read(file):
@@ -49,7 +59,9 @@ def read(file):
     saved = arrays.pop(CHECKSUMS, None)
     members = {name: info for name, info in archive.members.items() if name != f"{CHECKSUMS}.npy"}
     if saved is not None and not np.array_equal(saved.read(None), _checksums(members)):
-        raise SerializationError(f"it is damaged: its members are not those that '{CHECKSUMS}' was written for.")
+        raise SerializationError(
+            f"it is damaged: its members are not those that '{CHECKSUMS}' was written for."
+        )
     return arrays
 
 
@@ -73,8 +85,10 @@ def stored(archive, name, other=jnp.bfloat16):
     shape, dtype, order = _parsed(name, member.read(length), jnp.dtype(other))
     size = member.seek(0, 2) - begin
     if size != math.prod(shape) * dtype.itemsize:
-        raise SerializationError(f"'{name}' with the shape {shape} and dtype {dtype} should have "
-                                 f"{math.prod(shape) * dtype.itemsize} bytes; {size} are there.")
+        raise SerializationError(
+            f"'{name}' with the shape {shape} and dtype {dtype} should have "
+            f"{math.prod(shape) * dtype.itemsize} bytes; {size} are there."
+        )
 
     def get(sums):
         value = aligned(shape[::-1] if order == "F" else shape, dtype)
@@ -82,6 +96,7 @@ def stored(archive, name, other=jnp.bfloat16):
         member.readinto(value.reshape(-1).view(np.uint8))
         verify()  # the archive has checksums of its own
         return value.T if order == "F" else value
+
     return Stored(shape, dtype, get)
 
 
@@ -93,7 +108,10 @@ def _parsed(name, header, other):
         dtype = other if descr == f"|V{other.itemsize}" else np.dtype(str(descr))
     except (ValueError, SyntaxError, KeyError, TypeError, MemoryError, RecursionError) as error:
         raise SerializationError(f"the header of '{name}' is damaged: {error}") from error
-    if not isinstance(shape, tuple) or not all(type(d) is int and d >= 0 for d in shape) or (
-            dtype.kind not in "fiub" and dtype != other):
+    if (
+        not isinstance(shape, tuple)
+        or not all(type(d) is int and d >= 0 for d in shape)
+        or (dtype.kind not in "fiub" and dtype != other)
+    ):
         raise SerializationError(f"'{name}' is no array of numbers: dtype {descr}, shape {shape}.")
     return shape, dtype, "F" if fortran else "C"

@@ -9,7 +9,9 @@ from jkeras.core.errors import SerializationError
 
 @contextlib.contextmanager
 def explained(path):
-    """Inside this block whatever goes wrong becomes a `SerializationError` that begins with the path."""
+    """Inside this block whatever goes wrong becomes a `SerializationError` that begins with the
+    path.
+    """
     try:
         yield
     except (FileNotFoundError, PermissionError, IsADirectoryError, Warning):
@@ -19,12 +21,16 @@ def explained(path):
             error.args = (f"{path}: {error}",)
         raise
     except RecursionError as error:
-        raise SerializationError(f"{path} cannot be loaded: what it describes is nested too deeply. A model of yours "
-                                 "that is that deep can be made by code, and its weights loaded.") from error
+        raise SerializationError(
+            f"{path} cannot be loaded: what it describes is nested too deeply. A model of yours "
+            "that is that deep can be made by code, and its weights loaded."
+        ) from error
     except Exception as error:
-        raise SerializationError(f"{path} cannot be loaded: {error or 'it is damaged'} ({type(error).__name__}). The "
-                                 "file is damaged, not what its name says, or a class of yours does not take what it "
-                                 "holds.") from error
+        raise SerializationError(
+            f"{path} cannot be loaded: {error or 'it is damaged'} ({type(error).__name__}). The "
+            "file is damaged, not what its name says, or a class of yours does not take what it "
+            "holds."
+        ) from error
 
 
 @contextlib.contextmanager
@@ -37,13 +43,17 @@ def opened(path):
     """
     path = os.fspath(path)
     try:
-        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        handle = os.open(
+            path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+        )
     except FileNotFoundError:
         raise FileNotFoundError(f"There is no file {path} to load.") from None
     mode = os.fstat(handle).st_mode
     if not stat.S_ISREG(mode):
         os.close(handle)
         kind = "a folder" if stat.S_ISDIR(mode) else "no regular file"
-        raise SerializationError(f"{path} is {kind}, and cannot be loaded. Give the path of a file.")
+        raise SerializationError(
+            f"{path} is {kind}, and cannot be loaded. Give the path of a file."
+        )
     with os.fdopen(handle, "rb") as file:
         yield file

@@ -29,10 +29,17 @@ def loads(text, what, finite=True):
     jkeras.core.errors.SerializationError: config is not valid: the key 'a' comes twice in one object.
     """
     if len(text) > LONGEST:
-        raise SerializationError(f"{what} is too long: {len(text)} characters, at most {LONGEST} are read.")
+        raise SerializationError(
+            f"{what} is too long: {len(text)} characters, at most {LONGEST} are read."
+        )
     try:
-        value = json.loads(text, object_pairs_hook=_object, parse_int=_integer, parse_float=_number(finite),
-                           parse_constant=_constant(finite))
+        value = json.loads(
+            text,
+            object_pairs_hook=_object,
+            parse_int=_integer,
+            parse_float=_number(finite),
+            parse_constant=_constant(finite),
+        )
     except RecursionError:
         raise SerializationError(f"{what} is nested too deeply.") from None
     except UnicodeDecodeError as error:
@@ -66,15 +73,19 @@ def _number(finite):
         if finite and not math.isfinite(value):
             raise ValueError(f"the number {text[:30]} is too large.")
         return value
+
     return parse
 
 
 def _constant(finite):
     def parse(name):
         if finite:
-            raise ValueError(f"it holds {name}, where numbers must be finite. If you trust it, load it with "
-                             "`safe_mode=False`.")
+            raise ValueError(
+                f"it holds {name}, where numbers must be finite. If you trust it, load it with "
+                "`safe_mode=False`."
+            )
         return float(name)
+
     return parse
 
 
@@ -82,7 +93,11 @@ def _depth(value):
     """How many lists and objects lie inside one another."""
     deepest, level = 0, [value]
     while level:
-        level = [inner for outer in level if isinstance(outer, (dict, list))
-                 for inner in (outer.values() if isinstance(outer, dict) else outer)]
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, (dict, list))
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+        ]
         deepest += bool(level)
     return deepest

@@ -1,4 +1,6 @@
-"""Zip archives from strangers: every member once, under a plain name, inflated no further than it may be."""
+"""Zip archives from strangers: every member once, under a plain name, inflated no further than it
+may be.
+"""
 
 import concurrent.futures
 import contextlib
@@ -13,7 +15,8 @@ from jkeras.core.errors import SerializationError
 from jkeras.saving.checksums import READ, checksum_of_file
 
 MOST_MEMBERS = 10_000
-RATIO, FREE = 100, 2**24  # a member may inflate to so many times its size, and to so many bytes in any case
+# a member may inflate to so many times its size, and to so many bytes in any case
+RATIO, FREE = 100, 2**24
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
@@ -33,14 +36,18 @@ class SafeZip:
     def __init__(self, file):
         self.file = file
         if file.read(4) != b"PK\x03\x04":
-            raise SerializationError("it is no zip archive, which begins with PK: it is damaged or something else.")
+            raise SerializationError(
+                "it is no zip archive, which begins with PK: it is damaged or something else."
+            )
         try:
             self._zip = zipfile.ZipFile(file)
         except (zipfile.BadZipFile, NotImplementedError, ValueError, OverflowError) as error:
             raise SerializationError(f"it is damaged or no zip archive: {error}") from error
         entries = self._zip.infolist()
         if len(entries) > MOST_MEMBERS:
-            raise SerializationError(f"the archive has {len(entries)} members; at most {MOST_MEMBERS} are read.")
+            raise SerializationError(
+                f"the archive has {len(entries)} members; at most {MOST_MEMBERS} are read."
+            )
         self.members = {}
         for info in entries:
             _check(info)
@@ -50,9 +57,11 @@ class SafeZip:
         self._beside = concurrent.futures.ThreadPoolExecutor(1)
 
     def open(self, name):
-        """(the member as a seekable file, verify): a view of the archive where it is stored as it is, else inflated.
+        """(the member as a seekable file, verify): a view of the archive where it is stored as it
+        is, else inflated.
 
-        `verify()` raises SerializationError where its checksum is not right; it has been looked at since.
+        `verify()` raises SerializationError where its checksum is not right; it has been looked at
+        since.
         """
         info = self.members[name]
         if info.compress_type != zipfile.ZIP_STORED:
@@ -64,8 +73,10 @@ class SafeZip:
 
         def verify():
             if found.result() != info.CRC:
-                raise SerializationError(f"the member {name!r} is damaged: its checksum is not the one that was "
-                                         "written.")
+                raise SerializationError(
+                    f"the member {name!r} is damaged: its checksum is not the one that was written."
+                )
+
         return Window(self.file, start, info.file_size), verify
 
     def _inflated(self, info):
@@ -76,27 +87,42 @@ class SafeZip:
                 while block := member.read(READ):
                     size += len(block)
                     if size > info.file_size:
-                        raise SerializationError(f"the member {name!r} is larger than the archive says.")
+                        raise SerializationError(
+                            f"the member {name!r} is larger than the archive says."
+                        )
                     content.write(block)
         except SerializationError:
             raise
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
+        except (
+            zipfile.BadZipFile,
+            zlib.error,
+            EOFError,
+            NotImplementedError,
+            RuntimeError,
+            ValueError,
+        ) as error:
             raise SerializationError(f"the member {name!r} is damaged: {error}") from error
         if size != info.file_size:
-            raise SerializationError(f"the member {name!r} is cut off: {size} of {info.file_size} bytes are there.")
+            raise SerializationError(
+                f"the member {name!r} is cut off: {size} of {info.file_size} bytes are there."
+            )
         content.seek(0)
         return content
 
     def _start(self, info):
-        """Where the bytes of a member begin: behind its header, whose name and extra field have any length."""
+        """Where the bytes of a member begin: behind its header, whose name and extra field have any
+        length.
+        """
         self.file.seek(info.header_offset + 26)
         return info.header_offset + 30 + sum(struct.unpack("<HH", self.file.read(4)))
 
     def read(self, name, limit):
         """The bytes of a member that has at most `limit` of them."""
         if self.members[name].file_size > limit:
-            raise SerializationError(f"the member {name!r} is too large: {self.members[name].file_size} bytes, at most "
-                                     f"{limit} are read.")
+            raise SerializationError(
+                f"the member {name!r} is too large: {self.members[name].file_size} bytes, at most "
+                f"{limit} are read."
+            )
         member, verify = self.open(name)
         verify()
         return member.read()
@@ -116,19 +142,31 @@ def _check(info):
     """Raises for a member that is no plain file, or would take more than it may."""
     name = info.filename
     parts = name.split("/")
-    if name != info.orig_filename or not name or name.startswith("/") or ".." in parts or any(
-            c in name for c in "\\\0:") or max(map(len, parts)) > 255:
-        raise SerializationError(f"the archive has a member with the forbidden name {info.orig_filename[:80]!r}.")
+    if (
+        name != info.orig_filename
+        or not name
+        or name.startswith("/")
+        or ".." in parts
+        or any(c in name for c in "\\\0:")
+        or max(map(len, parts)) > 255
+    ):
+        raise SerializationError(
+            f"the archive has a member with the forbidden name {info.orig_filename[:80]!r}."
+        )
     if stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG, stat.S_IFDIR):
         raise SerializationError(f"the member {name!r} of the archive is a link or special file.")
     if info.flag_bits & 0x1:
         raise SerializationError(f"the member {name!r} of the archive is encrypted.")
     if info.compress_type not in METHODS:
-        raise SerializationError(f"the member {name!r} is compressed by the method {info.compress_type}, which is not "
-                                 "read.")
+        raise SerializationError(
+            f"the member {name!r} is compressed by the method {info.compress_type}, which is not "
+            "read."
+        )
     if info.file_size > FREE + RATIO * info.compress_size:
-        raise SerializationError(f"the member {name!r} would inflate from {info.compress_size} to {info.file_size} "
-                                 "bytes.")
+        raise SerializationError(
+            f"the member {name!r} would inflate from {info.compress_size} to {info.file_size} "
+            "bytes."
+        )
 
 
 def _check_places(entries):
@@ -136,7 +174,9 @@ def _check_places(entries):
     at = 0
     for info in sorted(entries, key=lambda info: info.header_offset):
         if info.header_offset < at:
-            raise SerializationError(f"the member {info.filename!r} of the archive overlaps with another.")
+            raise SerializationError(
+                f"the member {info.filename!r} of the archive overlaps with another."
+            )
         at = info.header_offset + 30 + len(info.filename.encode()) + info.compress_size
     total = sum(info.file_size for info in entries)
     if total > FREE + RATIO * sum(info.compress_size for info in entries):
@@ -145,7 +185,8 @@ def _check_places(entries):
 
 @contextlib.contextmanager
 def written_in_place(archive, name, when):
-    """Yields a file for a new member that is written in any order, as HDF5 does; it is not compressed.
+    """Yields a file for a new member that is written in any order, as HDF5 does; it is not
+    compressed.
 
     Args:
         archive: a `zipfile.ZipFile` of an open file, with members in it.
@@ -159,7 +200,8 @@ def written_in_place(archive, name, when):
     file.flush()
     info.file_size = info.compress_size = member.size
     with concurrent.futures.ThreadPoolExecutor(1) as beside:
-        written = beside.submit(os.fsync, file.fileno())  # the disk has something to do while the checksum is made
+        # the disk has something to do while the checksum is made
+        written = beside.submit(os.fsync, file.fileno())
         info.CRC = checksum_of_file(file, member.start, member.size)
         written.result()
     file.seek(info.header_offset)
@@ -196,12 +238,14 @@ class Window(io.RawIOBase):
 
     def seek(self, offset, whence=io.SEEK_SET):
         """Moves the position."""
-        self.at = max(0, offset + {io.SEEK_SET: 0, io.SEEK_CUR: self.at, io.SEEK_END: self.size}[whence])
+        self.at = max(
+            0, offset + {io.SEEK_SET: 0, io.SEEK_CUR: self.at, io.SEEK_END: self.size}[whence]
+        )
         return self.at
 
     def readinto(self, buffer):
         """Fills a buffer as far as there is something."""
-        view = memoryview(buffer).cast("B")[:max(0, self.size - self.at)]
+        view = memoryview(buffer).cast("B")[: max(0, self.size - self.at)]
         self.file.seek(self.start + self.at)
         count = self.file.readinto(view)
         self.at += count

@@ -17,11 +17,26 @@ from jkeras.saving.files import Ahead
 from jkeras.saving.flat import Stored
 from jkeras.saving.hdf5 import aligned
 
-DTYPES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16", "I64": "int64", "I32": "int32",
-          "I16": "int16", "I8": "int8", "U64": "uint64", "U32": "uint32", "U16": "uint16", "U8": "uint8",
-          "BOOL": "bool", "F8_E4M3": "float8_e4m3fn", "F8_E5M2": "float8_e5m2"}
+DTYPES = {
+    "F64": "float64",
+    "F32": "float32",
+    "F16": "float16",
+    "BF16": "bfloat16",
+    "I64": "int64",
+    "I32": "int32",
+    "I16": "int16",
+    "I8": "int8",
+    "U64": "uint64",
+    "U32": "uint32",
+    "U16": "uint16",
+    "U8": "uint8",
+    "BOOL": "bool",
+    "F8_E4M3": "float8_e4m3fn",
+    "F8_E5M2": "float8_e5m2",
+}
 CODES = {name: code for code, name in DTYPES.items()}
-CHECKSUMS = "jkeras.checksums"  # in the metadata: eight hexadecimal digits for each array, in the order of their places
+# in the metadata: eight hexadecimal digits for each array, in the order of their places
+CHECKSUMS = "jkeras.checksums"
 LONGEST_HEADER = 100_000_000  # bytes, the format's own limit
 
 
@@ -36,10 +51,16 @@ def write(variables, path):
     for name in order:
         shape, dtype = tuple(variables[name].shape), variables[name].own_dtype
         if dtype not in CODES:
-            raise ValueError(f"The weight '{name}' has the dtype {dtype}, which `.safetensors` does not have: save to "
-                             "`.weights.h5`.")
+            raise ValueError(
+                f"The weight '{name}' has the dtype {dtype}, which `.safetensors` does not have: "
+                "save to `.weights.h5`."
+            )
         size = math.prod(shape) * jnp.dtype(dtype).itemsize
-        entries[name] = {"dtype": CODES[dtype], "shape": list(shape), "data_offsets": [at, at + size]}
+        entries[name] = {
+            "dtype": CODES[dtype],
+            "shape": list(shape),
+            "data_offsets": [at, at + size],
+        }
         at += size
     found = dict.fromkeys(order, 0)
     with open(path, "wb") as file, Checksums() as sums:
@@ -73,9 +94,13 @@ def read(file):
     file.seek(0)
     length = int.from_bytes(file.read(8), "little")
     if size < 8 or length > min(LONGEST_HEADER, size - 8):
-        raise SerializationError("it is cut off, or no `.safetensors` file: its header does not fit into it.")
+        raise SerializationError(
+            "it is cut off, or no `.safetensors` file: its header does not fit into it."
+        )
     header = safe_json.loads(file.read(length), "its header")
-    if not isinstance(header, dict) or not all(isinstance(entry, dict) for entry in header.values()):
+    if not isinstance(header, dict) or not all(
+        isinstance(entry, dict) for entry in header.values()
+    ):
         raise SerializationError("its header should be an object of objects.")
     metadata = header.pop("__metadata__", {})
     places = {name: _place(name, entry, size - 8 - length) for name, entry in header.items()}
@@ -83,28 +108,45 @@ def read(file):
     at = 0
     for name in order:
         if places[name][2] != at:
-            raise SerializationError(f"'{name}' begins at byte {places[name][2]}; the array before it ends at {at}.")
+            raise SerializationError(
+                f"'{name}' begins at byte {places[name][2]}; the array before it ends at {at}."
+            )
         at = places[name][3]
     if at != size - 8 - length:
-        raise SerializationError(f"it is cut off or has something behind its arrays, which end at byte {at} of "
-                                 f"{size - 8 - length}.")
+        raise SerializationError(
+            f"it is cut off or has something behind its arrays, which end at byte {at} of "
+            f"{size - 8 - length}."
+        )
     sums = _checksums(metadata, header)
-    return {name: Stored(shape, dtype, _reader(file, name, 8 + length + start, shape, dtype, sums.get(name)))
-            for name, (shape, dtype, start, _) in places.items()}
+    return {
+        name: Stored(
+            shape, dtype, _reader(file, name, 8 + length + start, shape, dtype, sums.get(name))
+        )
+        for name, (shape, dtype, start, _) in places.items()
+    }
 
 
 def _place(name, entry, size):
     """(shape, dtype, first byte, byte behind the last) of an entry."""
     code, shape, place = entry.get("dtype"), entry.get("shape"), entry.get("data_offsets")
-    whole = lambda values: isinstance(values, list) and all(type(v) is int and v >= 0 for v in values)  # noqa: E731
+
+    def whole(values):
+        return isinstance(values, list) and all(type(v) is int and v >= 0 for v in values)
+
     if not (isinstance(code, str) and whole(shape) and whole(place) and len(place) == 2):
-        raise SerializationError(f"the header's entry for '{name}' is not valid: {str(entry)[:200]}")
+        raise SerializationError(
+            f"the header's entry for '{name}' is not valid: {str(entry)[:200]}"
+        )
     if code not in DTYPES:
-        raise SerializationError(f"'{name}' has the dtype {code}: expected one of {', '.join(DTYPES)}.")
+        raise SerializationError(
+            f"'{name}' has the dtype {code}: expected one of {', '.join(DTYPES)}."
+        )
     dtype = jnp.dtype(DTYPES[code])
     if place[1] > size or place[1] - place[0] != math.prod(shape) * dtype.itemsize:
-        raise SerializationError(f"'{name}' with the shape {tuple(shape)} and dtype {code} does not fit into the bytes "
-                                 f"{place} of {size}.")
+        raise SerializationError(
+            f"'{name}' with the shape {tuple(shape)} and dtype {code} does not fit into the bytes "
+            f"{place} of {size}."
+        )
     return tuple(shape), dtype, *place
 
 
@@ -114,17 +156,24 @@ def _checksums(metadata, header):
     if digits is None:
         return {}
     names = list(header)
-    if not isinstance(digits, str) or len(digits) != 8 * len(names) or set(digits) - set("0123456789abcdef"):
+    if (
+        not isinstance(digits, str)
+        or len(digits) != 8 * len(names)
+        or set(digits) - set("0123456789abcdef")
+    ):
         raise SerializationError("its checksums are damaged.")
-    return {name: int(digits[8 * i:8 * i + 8], 16) for i, name in enumerate(names)}
+    return {name: int(digits[8 * i : 8 * i + 8], 16) for i, name in enumerate(names)}
 
 
 def _reader(file, name, start, shape, dtype, saved):
     def read(sums):
         value = aligned(shape, dtype)
         if value.size:  # its part of the file alone is mapped, and only until it is copied
-            value.reshape(-1).view(np.uint8)[:] = np.memmap(file, np.uint8, "r", start, (value.nbytes,))
+            value.reshape(-1).view(np.uint8)[:] = np.memmap(
+                file, np.uint8, "r", start, (value.nbytes,)
+            )
         if saved is not None:
             sums.expect(name, value, saved)
         return value
+
     return read

@@ -1,4 +1,6 @@
-"""Weights spread over several HDF5 files, and a `.weights.json` beside them that says where each is, as in Keras."""
+"""Weights spread over several HDF5 files, and a `.weights.json` beside them that says where each
+is, as in Keras.
+"""
 
 import contextlib
 import json
@@ -18,8 +20,8 @@ ENDING = ".weights.json"
 def write(model, path, max_shard_size):
     """Writes the weights of a model.
 
-    The list of files is replaced last: until then the old one, and the files that it names, are there as they were. New
-    files take names that no other has.
+    The list of files is replaced last: until then the old one, and the files that it names, are
+    there as they were. New files take names that no other has.
 
     Args:
         max_shard_size: gigabytes of one file.
@@ -28,7 +30,9 @@ def write(model, path, max_shard_size):
         ValueError: a weight is larger, or the size is not positive.
     """
     if not max_shard_size > 0:
-        raise ValueError(f"`max_shard_size` must be a positive number of gigabytes. Received: {max_shard_size}")
+        raise ValueError(
+            f"`max_shard_size` must be a positive number of gigabytes. Received: {max_shard_size}"
+        )
     with _Shards(path, max_shard_size * GIGABYTE) as files:
         weights.write(model, files)
         files.finish()
@@ -91,8 +95,10 @@ class _Shards:
     def _put(self, place, name, key, value):
         size = value.nbytes
         if size > self.limit:
-            raise ValueError(f"The array '{key}' of '{place}' has {size} bytes, more than a file of {int(self.limit)} "
-                             "may have: give a larger `max_shard_size`.")
+            raise ValueError(
+                f"The array '{key}' of '{place}' has {size} bytes, more than a file of "
+                f"{int(self.limit)} may have: give a larger `max_shard_size`."
+            )
         if self.size and self.size + size > self.limit:
             self._next()
         self.size, self.total = self.size + size, self.total + size
@@ -107,15 +113,22 @@ class _Shards:
         """Puts the list of files in its place; then those of the list before go."""
         self._end()
         old = _listed(self.path)
-        content = {"metadata": {"total_size": self.total}, "weight_map": {
-            place: files[0] if len(files) == 1 else files for place, files in self.places.items()}}
+        content = {
+            "metadata": {"total_size": self.total},
+            "weight_map": {
+                place: files[0] if len(files) == 1 else files
+                for place, files in self.places.items()
+            },
+        }
         with replacing(self.path) as temporary, open(temporary, "w") as file:
             json.dump(content, file, indent=4)
         self._keep_first(old)
         self._remove(old - set(self.written) - {self.first})
 
     def _keep_first(self, old):
-        """Leaves the first name there, empty where it is not used: Keras opens it first, whatever the list says."""
+        """Leaves the first name there, empty where it is not used: Keras opens it first, whatever
+        the list says.
+        """
         if self.first not in self.written and self.first in old:
             with replacing(os.path.join(self.folder, self.first)) as temporary, writing(temporary):
                 pass
@@ -125,7 +138,11 @@ def _listed(path):
     """The files that the list names that is there now."""
     try:
         with opened(path) as file:
-            return {name for names in _weight_map(file.read(safe_json.LONGEST)).values() for name in names}
+            return {
+                name
+                for names in _weight_map(file.read(safe_json.LONGEST)).values()
+                for name in names
+            }
     except (FileNotFoundError, SerializationError):
         return set()
 
@@ -142,17 +159,28 @@ def _weight_map(text):
         raise SerializationError("it has no `weight_map`: it is no list of files of weights.")
     found = {place: [names] if isinstance(names, str) else names for place, names in found.items()}
     for place, names in found.items():
-        if not isinstance(names, list) or not all(isinstance(n, str) and n.endswith(".h5") and os.path.basename(n) == n
-                                                  and "\\" not in n and "\0" not in n for n in names):
-            raise SerializationError(f"for '{place}' it names {str(names)[:100]}: expected files in the same folder.")
+        if not isinstance(names, list) or not all(
+            isinstance(n, str)
+            and n.endswith(".h5")
+            and os.path.basename(n) == n
+            and "\\" not in n
+            and "\0" not in n
+            for n in names
+        ):
+            raise SerializationError(
+                f"for '{place}' it names {str(names)[:100]}: expected files in the same folder."
+            )
     return found
 
 
 def read(model, file, path, skip_mismatch=False):
     """Reads the weights of a model from an open list of files, and the files."""
     with contextlib.ExitStack() as stack:
-        weights.read(model, _Files(_weight_map(file.read(safe_json.LONGEST + 1)), os.path.dirname(path), stack),
-                     skip_mismatch)
+        weights.read(
+            model,
+            _Files(_weight_map(file.read(safe_json.LONGEST + 1)), os.path.dirname(path), stack),
+            skip_mismatch,
+        )
 
 
 class _Files:
@@ -166,7 +194,10 @@ class _Files:
     def find(self, path):
         """The groups of the variables of the object at a path."""
         place = f"/{path}/vars" if path else "/vars"
-        groups = [(hdf5.descend(file, place), raw) for file, raw in map(self._file, self.places.get(place, ()))]
+        groups = [
+            (hdf5.descend(file, place), raw)
+            for file, raw in map(self._file, self.places.get(place, ()))
+        ]
         return [(group, raw) for group, raw in groups if group is not None]
 
     def _file(self, name):

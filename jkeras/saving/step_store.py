@@ -1,4 +1,6 @@
-"""What the stores over a folder of steps share: one save after the other, in the background, checked when read."""
+"""What the stores over a folder of steps share: one save after the other, in the background,
+checked when read.
+"""
 
 import jax
 import numpy as np
@@ -14,7 +16,8 @@ class StepStore:
     Args:
         folder: made with the first save.
         own: name of a folder that each of its steps has.
-        background: write while the training goes on; several processes always write together, and wait.
+        background: write while the training goes on; several processes always write together, and
+            wait.
     """
 
     def __init__(self, folder, own, background):

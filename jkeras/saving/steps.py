@@ -1,7 +1,8 @@
 """A folder of numbered steps, each there as a whole or not at all, and checked before it is read.
 
-A step is written beside its place, with a list of its files, their sizes and checksums; all is on the disk before the
-folder gets its name. What a step's list says is compared with what lies there before anything of it is opened.
+A step is written beside its place, with a list of its files, their sizes and checksums; all is on
+the disk before the folder gets its name. What a step's list says is compared with what lies there
+before anything of it is opened.
 """
 
 import concurrent.futures
@@ -46,7 +47,9 @@ class StepFolder:
         return path if os.path.lexists(path) else self._replaced().get(step, path)
 
     def steps(self):
-        """The numbers of the steps that are there, whole or not, in order. Links and files are none."""
+        """The numbers of the steps that are there, whole or not, in order. Links and files are
+        none.
+        """
         found = {step for step in self._named() if _is_folder(os.path.join(self.path, str(step)))}
         return sorted(found | self._replaced().keys())
 
@@ -60,7 +63,11 @@ class StepFolder:
     def _replaced(self):
         """{step: path} of old steps that were put aside."""
         with contextlib.suppress(FileNotFoundError):
-            return {int(m[1]): os.path.join(self.path, m[0]) for m in map(OLD.fullmatch, os.listdir(self.path)) if m}
+            return {
+                int(m[1]): os.path.join(self.path, m[0])
+                for m in map(OLD.fullmatch, os.listdir(self.path))
+                if m
+            }
         return {}
 
     # ------------------------------------------------------------ writing
@@ -78,8 +85,10 @@ class StepFolder:
         if not _locked(handle):
             other = os.pread(handle, 100, 0).decode("ascii", "replace") or "another process"
             os.close(handle)
-            raise RuntimeError(f"{self.path} is being written by {other}: two trainings cannot keep their checkpoints "
-                               "in one folder. Wait for it, or choose another folder.")
+            raise RuntimeError(
+                f"{self.path} is being written by {other}: two trainings cannot keep their "
+                "checkpoints in one folder. Wait for it, or choose another folder."
+            )
         self._lock = handle
         with contextlib.suppress(OSError):  # a disk that is full
             os.ftruncate(handle, 0)
@@ -93,14 +102,19 @@ class StepFolder:
 
     @contextlib.contextmanager
     def writing(self, step):
-        """Yields the path of a new folder to make, which becomes the step when the block ends without an error.
+        """Yields the path of a new folder to make, which becomes the step when the block ends
+        without an error.
 
-        For the one that holds the lock. Of several processes all write into the folder, the first one sees to the rest.
+        For the one that holds the lock. Of several processes all write into the folder, the first
+        one sees to the rest.
         """
         make_folder(self.path)
         together, first = jax.process_count() > 1, jax.process_index() == 0
-        around = os.path.join(self.path, f".{step}.{'together' if together else secrets.token_hex(4)}.partial")
-        temporary = os.path.join(around, str(step))  # what the store writes beside it goes with the folder around it
+        around = os.path.join(
+            self.path, f".{step}.{'together' if together else secrets.token_hex(4)}.partial"
+        )
+        # what the store writes beside it goes with the folder around it
+        temporary = os.path.join(around, str(step))
         try:
             if first:
                 self._tidy()
@@ -119,7 +133,8 @@ class StepFolder:
     def _seal(self, folder):
         """Lists the files, and sees to it that all is on the disk."""
         paths = {name: os.path.join(folder, name) for name in _walk(folder)}
-        with concurrent.futures.ThreadPoolExecutor(1) as beside:  # the disk has something to do meanwhile
+        # the disk has something to do meanwhile
+        with concurrent.futures.ThreadPoolExecutor(1) as beside:
             written = [beside.submit(sync, path) for path in paths.values()]
             files = {name: _measured(path) for name, path in paths.items()}
             for each in written:
@@ -154,7 +169,8 @@ class StepFolder:
             _remove(aside)
 
     def keep(self, step, newest, also):
-        """Removes steps, but a given one, so many of the newest, and those for which `also(step)` holds.
+        """Removes steps, but a given one, so many of the newest, and those for which `also(step)`
+        holds.
 
         Args:
             newest: None: all.
@@ -189,7 +205,11 @@ class StepFolder:
         except (SerializationError, OSError) as error:
             return str(error)
         if listed is None:
-            return f"its list {MANIFEST} is missing" if any(n.startswith(f"{self.own}/") for n in present) else None
+            return (
+                f"its list {MANIFEST} is missing"
+                if any(n.startswith(f"{self.own}/") for n in present)
+                else None
+            )
         missing, extra = set(listed) - set(present), set(present) - set(listed) - {MANIFEST}
         if missing:
             return f"its file {min(missing)} is missing"
@@ -199,7 +219,9 @@ class StepFolder:
                 if has != size:
                     return f"its file {name} has {has} bytes, and had {size}"
                 if now != checksum:
-                    return f"its file {name} has changed: its checksum is not the one that was written"
+                    return (
+                        f"its file {name} has changed: its checksum is not the one that was written"
+                    )
         return f"it has a file that does not belong to it: {min(extra)}" if extra else None
 
     def read_one(self, step, read):
@@ -210,19 +232,24 @@ class StepFolder:
             SerializationError: it is damaged.
         """
         if step not in self.steps():
-            raise FileNotFoundError(f"There is no checkpoint of step {step} in {self.path}: there are {self.steps()}.")
+            raise FileNotFoundError(
+                f"There is no checkpoint of step {step} in {self.path}: there are {self.steps()}."
+            )
         problem = self.problem(step)
         if problem is not None:
-            raise SerializationError(f"The checkpoint of step {step} in {self.path} is damaged: {problem}. Restore "
-                                     f"another one of {self.steps()}.")
+            raise SerializationError(
+                f"The checkpoint of step {step} in {self.path} is damaged: {problem}. Restore "
+                f"another one of {self.steps()}."
+            )
         return read(step)
 
     def read_newest(self, read, what="checkpoint"):
-        """`read(step)` of the newest step that is whole; a warning says which newer ones are not, and why.
+        """`read(step)` of the newest step that is whole; a warning says which newer ones are not,
+        and why.
 
         Args:
-            read: gives what the step holds. Of a step without a list, of which nothing else can be known, any error
-                means that it is damaged.
+            read: gives what the step holds. Of a step without a list, of which nothing else can be
+                known, any error means that it is damaged.
 
         Raises:
             FileNotFoundError: there is none.
@@ -234,24 +261,34 @@ class StepFolder:
             if problem is None:
                 try:
                     found = read(step)
-                except Exception as error:  # what the store says of files that it cannot read is of any kind
-                    if isinstance(error, Misfit) or os.path.isfile(os.path.join(self.place(step), MANIFEST)):
+                except Exception as error:
+                    # what the store says of files that it cannot read is of any kind
+                    if isinstance(error, Misfit) or os.path.isfile(
+                        os.path.join(self.place(step), MANIFEST)
+                    ):
                         raise
                     problem = f"{type(error).__name__}: {str(error)[:300]}"
                 else:
                     if bad:
-                        warnings.warn(f"{self.path}: step {step} was restored, since newer ones are damaged: "
-                                      + "; ".join(bad), stacklevel=4)
+                        warnings.warn(
+                            f"{self.path}: step {step} was restored, since newer ones are damaged: "
+                            + "; ".join(bad),
+                            stacklevel=4,
+                        )
                     return found
             bad.append(f"step {step}: {problem}")
         if not bad:
             raise FileNotFoundError(f"There is no complete checkpoint in {self.path}.")
-        raise SerializationError(f"{self.path} has no {what} that can be restored. {'; '.join(bad)}. Take another copy "
-                                 "of the folder, or begin afresh in an empty one.")
+        raise SerializationError(
+            f"{self.path} has no {what} that can be restored. {'; '.join(bad)}. Take another copy "
+            "of the folder, or begin afresh in an empty one."
+        )
 
 
 def _locked(handle):
-    """Locks an open file; False where another one has. File systems that know no locks lock nothing."""
+    """Locks an open file; False where another one has. File systems that know no locks lock
+    nothing.
+    """
     try:
         import fcntl
 
@@ -316,8 +353,11 @@ def _listed(folder):
     with open(os.path.join(folder, MANIFEST), "rb") as file:
         content = safe_json.loads(file.read(safe_json.LONGEST + 1), f"its list {MANIFEST}")
     files = content.get("files") if isinstance(content, dict) else None
-    if not isinstance(files, dict) or not all(isinstance(v, list) and len(v) == 2 for v in files.values()) or (
-            content.get("check") != _check_of(files)):
+    if (
+        not isinstance(files, dict)
+        or not all(isinstance(v, list) and len(v) == 2 for v in files.values())
+        or (content.get("check") != _check_of(files))
+    ):
         raise SerializationError(f"its list {MANIFEST} is damaged")
     return files
 

@@ -1,4 +1,6 @@
-"""Weights in HDF5 files, in Keras's layout: a group for each layer by attribute, its arrays under `vars`, numbered."""
+"""Weights in HDF5 files, in Keras's layout: a group for each layer by attribute, its arrays under
+`vars`, numbered.
+"""
 
 import warnings
 
@@ -17,12 +19,15 @@ from jkeras.saving.checksums import Checksums
 
 
 def parts(owner, layers="layers"):
-    """(path, object) of everything that has variables of its own in a model file: layers, metrics, the optimizer.
+    """(path, object) of everything that has variables of its own in a model file: layers, metrics,
+    the optimizer.
 
-    An attribute is a step of the path; in a list or dict the class's name is, with a number where it comes again.
+    An attribute is a step of the path; in a list or dict the class's name is, with a number where
+    it comes again.
 
     Args:
-        layers: the step to a model's layers, which was `OLD_LAYERS` once; there a layer with weights counted twice.
+        layers: the step to a model's layers, which was `OLD_LAYERS` once; there a layer with
+            weights counted twice.
     """
     yield from _visit(owner, "", set(), layers)
 
@@ -47,20 +52,27 @@ def _visit_value(value, path, seen, layers):
                 name = snake_case(type(item).__name__) if _is_saved(item) else "container"
                 number = counts.get(name, 0)
                 counts[name] = number + 1 + bool(twice and getattr(item, "weights", ()))
-                yield from _visit_value(item, f"{path}/{name}_{number}" if number else f"{path}/{name}", seen, layers)
+                yield from _visit_value(
+                    item, f"{path}/{name}_{number}" if number else f"{path}/{name}", seen, layers
+                )
 
 
 def _is_saved(value):
     if isinstance(value, (type, SeedGenerator)):
         return False
-    return isinstance(value, Module) or hasattr(value, "apply_gradients") and hasattr(value, "variables")
+    return (
+        isinstance(value, Module)
+        or hasattr(value, "apply_gradients")
+        and hasattr(value, "variables")
+    )
 
 
 def _attributes(thing):
     """(name, value) of the attributes that lead further, in order, private ones last.
 
-    A graph's layers come first. Those of a subclassed model come where the name "layers" stands in the order, so that
-    attributes before it have been seen under their own names and those after it have not: so it is in Keras's files.
+    A graph's layers come first. Those of a subclassed model come where the name "layers" stands in
+    the order, so that attributes before it have been seen under their own names and those after it
+    have not: so it is in Keras's files.
     """
     found = {n: v for n, v in thing.__dict__.items() if n not in SKIPPED}
     if isinstance(thing, Layer) and hasattr(thing, "layers"):
@@ -75,17 +87,42 @@ def _attributes(thing):
 
 OLD_LAYERS = "_layer_checkpoint_dependencies"  # in files of Keras 2.12 to 2.14
 SKIPPED = (  # attributes of the kernel's own, and what `compile` made
-    "_all_layers", "_at", "_build_shapes", "_children", "_compile_arguments", "_compile_loss", "_compile_metrics",
-    "_functional", "_functions", "_given", "_host_split", "_predictor", "_inbound_nodes", "_index", "_inputs_struct",
-    "_last_plan", "_layers", "_loss_tracker", "_losses", "_nodes", "_operations", "_outputs_struct", "_own",
-    "_trainable_variables", "_variables", "history", "loss")
+    "_all_layers",
+    "_at",
+    "_build_shapes",
+    "_children",
+    "_compile_arguments",
+    "_compile_loss",
+    "_compile_metrics",
+    "_functional",
+    "_functions",
+    "_given",
+    "_host_split",
+    "_predictor",
+    "_inbound_nodes",
+    "_index",
+    "_inputs_struct",
+    "_last_plan",
+    "_layers",
+    "_loss_tracker",
+    "_losses",
+    "_nodes",
+    "_operations",
+    "_outputs_struct",
+    "_own",
+    "_trainable_variables",
+    "_variables",
+    "history",
+    "loss",
+)
 
 
 class Slots:
     """The `vars` group of one object, as a dict of arrays by number.
 
     Args:
-        groups: (group, file open for reading bytes) where they are; several, if they are spread over files.
+        groups: (group, file open for reading bytes) where they are; several, if they are spread
+            over files.
         shapes: {key: shape} of those that are known.
     """
 
@@ -114,7 +151,11 @@ class Slots:
 
     def all_shapes(self):
         """The shapes of "0", "1" and so on; those of a strange file, which are only compared."""
-        found = {key: getattr(hdf5.child(group, key), "shape", None) for group, _ in self.groups for key in group}
+        found = {
+            key: getattr(hdf5.child(group, key), "shape", None)
+            for group, _ in self.groups
+            for key in group
+        }
         return [found.get(str(i)) for i in range(len(found))]
 
     def keys(self):
@@ -126,7 +167,8 @@ class OneFile:
     """An open HDF5 file of weights, read and written.
 
     Args:
-        sums: `Checksums` for what is written; None where the file is in something that has one of the whole.
+        sums: `Checksums` for what is written; None where the file is in something that has one of
+            the whole.
         raw: the same file, open for reading bytes.
         verify: raises where that one is not right; called when all has been read.
     """
@@ -137,7 +179,8 @@ class OneFile:
     def find(self, path):
         """The groups of the variables of the object at a path; none if there is nothing."""
         before, _, last = path.rpartition("/")
-        for place in (path, f"{before}/_{last}"):  # the latter for the parts of MultiHeadAttention in Keras 2
+        # the latter for the parts of MultiHeadAttention in Keras 2
+        for place in (path, f"{before}/_{last}"):
             group = hdf5.descend(self.file, f"{place}/vars")
             if group is not None:
                 return [(group, self.raw)]
@@ -174,7 +217,9 @@ def write(model, store):
         if hasattr(thing, "save_own_variables"):
             thing.save_own_variables(slots)
         else:
-            for i, variable in enumerate(v for v in getattr(thing, "_own", {}).values() if isinstance(v, Variable)):
+            for i, variable in enumerate(
+                v for v in getattr(thing, "_own", {}).values() if isinstance(v, Variable)
+            ):
                 slots[str(i)] = np.asarray(variable.value)
 
 
@@ -182,8 +227,9 @@ def read(model, store, skip_mismatch=False):
     """Reads the variables of a model from a store.
 
     Raises:
-        SerializationError: the file lacks a layer, or has other arrays for it; all such places are listed, and nothing
-            is changed. With `skip_mismatch` these layers keep their values, and a warning lists them.
+        SerializationError: the file lacks a layer, or has other arrays for it; all such places are
+            listed, and nothing is changed. With `skip_mismatch` these layers keep their values, and
+            a warning lists them.
     """
     things = [(path, thing, store.find(path)) for path, thing in parts(model, store.layers)]
     problems, before, sums = [], [], Checksums()
@@ -198,13 +244,19 @@ def read(model, store, skip_mismatch=False):
             try:
                 _load_own(thing, Slots(groups, _shapes(thing), sums))
             except (ValueError, KeyError) as error:
-                problems.append(f"{path or 'the model'} ({type(thing).__name__} '{getattr(thing, 'name', '')}'): "
-                                f"{error}")
+                problems.append(
+                    f"{path or 'the model'} ({type(thing).__name__} "
+                    f"'{getattr(thing, 'name', '')}'): {error}"
+                )
                 _put_back(mine)
         sums.finish()
         store.verify()
-        refuse_or_warn(model, problems, skip_mismatch,
-                       ". Build the model that was saved, or pass `skip_mismatch=True` to load what fits.")
+        refuse_or_warn(
+            model,
+            problems,
+            skip_mismatch,
+            ". Build the model that was saved, or pass `skip_mismatch=True` to load what fits.",
+        )
     except BaseException:
         _put_back(before)
         raise
@@ -213,16 +265,22 @@ def read(model, store, skip_mismatch=False):
 
 
 def refuse_or_warn(model, problems, skip_mismatch, advice=""):
-    """Says what of a file does not fit a model, if anything: an error, or a warning with `skip_mismatch`.
+    """Says what of a file does not fit a model, if anything: an error, or a warning with
+    `skip_mismatch`.
 
     Raises:
         SerializationError: lists the problems.
     """
     if problems and not skip_mismatch:
-        raise SerializationError(f"The weights do not fit model '{model.name}': {listed(problems)}{advice}")
+        raise SerializationError(
+            f"The weights do not fit model '{model.name}': {listed(problems)}{advice}"
+        )
     if problems:
-        warnings.warn(f"Some weights were not loaded into model '{model.name}', which keeps its own there: "
-                      f"{listed(problems)}", stacklevel=5)
+        warnings.warn(
+            f"Some weights were not loaded into model '{model.name}', which keeps its own there: "
+            f"{listed(problems)}",
+            stacklevel=5,
+        )
 
 
 def listed(problems, most=20):
@@ -241,7 +299,11 @@ def _put_back(before):
 
 
 def _variables_of(thing):
-    return list(thing._own.values()) if isinstance(thing, Layer) else list(getattr(thing, "variables", ()))
+    return (
+        list(thing._own.values())
+        if isinstance(thing, Layer)
+        else list(getattr(thing, "variables", ()))
+    )
 
 
 def _shapes(thing):
@@ -258,8 +320,9 @@ def _load_own(thing, slots):
     if getattr(type(thing), "load_own_variables", None) is Optimizer.load_own_variables:
         pairs = dialects.by_number(thing, slots.all_shapes())
         if pairs is not None:
-            return dialects.assign(thing, pairs, lambda number, shape: jax.device_put(
-                slots.read(str(number), shape)))
+            return dialects.assign(
+                thing, pairs, lambda number, shape: jax.device_put(slots.read(str(number), shape))
+            )
     if hasattr(thing, "load_own_variables"):
         if isinstance(thing, Layer) or len(slots):
             thing.load_own_variables(slots)

@@ -1,4 +1,6 @@
-"""Compiled functions of a model: kept as long as its structure stays the same, and what they were traced for."""
+"""Compiled functions of a model: kept as long as its structure stays the same, and what they were
+traced for.
+"""
 
 import inspect
 
@@ -10,7 +12,8 @@ from jkeras.core.signals import Signals
 
 
 class Compiled:
-    """A jitted function that remembers the shapes and dtypes it was traced for. Ctrl-C does not break into a trace.
+    """A jitted function that remembers the shapes and dtypes it was traced for. Ctrl-C does not
+    break into a trace.
 
     Args:
         donate: numbers of the arguments that it may consume.
@@ -25,8 +28,14 @@ class Compiled:
     """
 
     def __init__(self, function, donate=(), out_shardings=None, jit=True):
-        self.function, self.names, self.signatures = function, list(inspect.signature(function).parameters), []
-        self.run = jax.jit(self._traced, donate_argnums=donate, out_shardings=out_shardings) if jit else function
+        self.function = function
+        self.names = list(inspect.signature(function).parameters)
+        self.signatures = []
+        self.run = (
+            jax.jit(self._traced, donate_argnums=donate, out_shardings=out_shardings)
+            if jit
+            else function
+        )
 
     def __call__(self, *arguments):
         return self.run(*arguments)
@@ -53,17 +62,26 @@ class Compiled:
     def what_changed(self):
         """The arguments that made the last trace necessary, in words."""
         before, now = self.signatures[-2:]
-        changed = [f"{name} from {before.get(name, 'nothing')} to {now.get(name, 'nothing')}"
-                   for name in {**before, **now} if before.get(name) != now.get(name)]
+        changed = [
+            f"{name} from {before.get(name, 'nothing')} to {now.get(name, 'nothing')}"
+            for name in {**before, **now}
+            if before.get(name) != now.get(name)
+        ]
         more = f", and {len(changed) - 3} more" if len(changed) > 3 else ""
         return ", ".join(changed[:3]) + more if changed else "the sharding, or a setting of JAX"
 
     def only_fewer_rows(self):
-        """Whether the last trace differs from the one before by a smaller first axis of some arguments alone."""
+        """Whether the last trace differs from the one before by a smaller first axis of some
+        arguments alone.
+        """
         before, now = self.signatures[-2:]
         return before.keys() == now.keys() and all(
-            a == b or a.dtype == b.dtype and a.shape[1:] == b.shape[1:] and b.shape[:1] < a.shape[:1]
-            for a, b in ((before[name], now[name]) for name in now))
+            a == b
+            or a.dtype == b.dtype
+            and a.shape[1:] == b.shape[1:]
+            and b.shape[:1] < a.shape[:1]
+            for a, b in ((before[name], now[name]) for name in now)
+        )
 
 
 class _Kind:
@@ -71,7 +89,9 @@ class _Kind:
 
     def __init__(self, value):
         aval = jax.typeof(value)
-        self.shape, self.dtype, self.weak = tuple(aval.shape), aval.dtype, getattr(aval, "weak_type", False)
+        self.shape = tuple(aval.shape)
+        self.dtype = aval.dtype
+        self.weak = getattr(aval, "weak_type", False)
 
     def __eq__(self, other):
         return isinstance(other, _Kind) and str(self) == str(other)
@@ -83,16 +103,21 @@ class _Kind:
 
 
 def compiled(model, kind, key, make, donate=(), state=None, jit=True):
-    """The compiled function of a kind, kept with the model for as long as its structure stays the same.
+    """The compiled function of a kind, kept with the model for as long as its structure stays the
+    same.
 
     Args:
         jit: False keeps what `make` gives as it is.
-        state: of a function `(state, ...) -> (state, logs)`: what it will be given; its arrays stay where they are.
+        state: of a function `(state, ...) -> (state, logs)`: what it will be given; its arrays stay
+            where they are.
     """
     functions = model.__dict__.setdefault("_functions", {})
     key = kind, key, settings.distribution
     if key not in functions:
         out = placement.shardings(state)
-        functions[key] = make() if not jit else Compiled(make(), donate, None if out is None else (out, None),
-                                                         model.jit_compile)
+        functions[key] = (
+            make()
+            if not jit
+            else Compiled(make(), donate, None if out is None else (out, None), model.jit_compile)
+        )
     return functions[key]

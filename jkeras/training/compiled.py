@@ -1,4 +1,6 @@
-"""What `compile` was given, resolved for the model's outputs: which loss, weight and metrics each output has."""
+"""What `compile` was given, resolved for the model's outputs: which loss, weight and metrics each
+output has.
+"""
 
 import dataclasses
 import typing
@@ -30,14 +32,23 @@ def kind_of_labels(y_true, y_pred):
     return "sparse" if sparse else "categorical"
 
 
-ACCURACY = {"binary": "BinaryAccuracy", "sparse": "SparseCategoricalAccuracy", "categorical": "CategoricalAccuracy"}
-CROSSENTROPY = {"binary": "binary_crossentropy", "sparse": "sparse_categorical_crossentropy",
-                "categorical": "categorical_crossentropy"}
+ACCURACY = {
+    "binary": "BinaryAccuracy",
+    "sparse": "SparseCategoricalAccuracy",
+    "categorical": "CategoricalAccuracy",
+}
+CROSSENTROPY = {
+    "binary": "binary_crossentropy",
+    "sparse": "sparse_categorical_crossentropy",
+    "categorical": "categorical_crossentropy",
+}
 
 
 def object_name(thing):
     """The name under which a loss or metric object appears in logs."""
-    return getattr(thing, "name", None) or snake_case(getattr(thing, "__name__", type(thing).__name__))
+    return getattr(thing, "name", None) or snake_case(
+        getattr(thing, "__name__", type(thing).__name__)
+    )
 
 
 def resolve_metric(identifier, y_true, y_pred):
@@ -69,8 +80,10 @@ def resolve_loss(identifier, y_true, y_pred):
 
 # ---------------------------------------------------------------- outputs as a flat list
 
+
 class Outputs:
-    """The outputs of a model as a flat list, and how labels, weights and the like are lined up with them.
+    """The outputs of a model as a flat list, and how labels, weights and the like are lined up with
+    them.
 
     Args:
         y_pred: a structure of arrays or shapes.
@@ -79,7 +92,11 @@ class Outputs:
 
     def __init__(self, y_pred, names):
         self.flat = isinstance(y_pred, (list, tuple)) and not any(map(is_nested, y_pred))
-        self.keys = list(y_pred) if isinstance(y_pred, dict) and not any(map(is_nested, y_pred.values())) else None
+        self.keys = (
+            list(y_pred)
+            if isinstance(y_pred, dict) and not any(map(is_nested, y_pred.values()))
+            else None
+        )
         self.count = len(flatten(y_pred))
         self.nested = self.keys is None and is_nested(y_pred) and not self.flat
         if self.keys is not None:
@@ -87,7 +104,11 @@ class Outputs:
             self.keys = list(names) if known else sorted(self.keys)
             self.names = self.keys
         else:
-            self.names = list(names) if names is not None and len(names) == self.count else [None] * self.count
+            self.names = (
+                list(names)
+                if names is not None and len(names) == self.count
+                else [None] * self.count
+            )
 
     def numbers(self, y_pred):
         """The numbers of the outputs, in the structure of the outputs."""
@@ -107,14 +128,19 @@ class Outputs:
             if not unknown and (missing_is_none or not missing):
                 return [y.get(k) for k in self.names]
             if unknown or not missing_is_none:
-                raise ValueError(f"`{what}` is a dict with the keys {list(y)}; the outputs are {self.names}. "
-                                 f"Unknown: {unknown}; missing: {[] if missing_is_none else missing}.")
+                raise ValueError(
+                    f"`{what}` is a dict with the keys {list(y)}; the outputs are {self.names}. "
+                    f"Unknown: {unknown}; missing: {[] if missing_is_none else missing}."
+                )
         if not is_nested(y):
             return [y] * self.count if what == "sample_weight" else [y]
-        return flatten(y) if what in ("y", "y_pred") or not isinstance(y, (list, tuple)) else list(y)
+        return (
+            flatten(y) if what in ("y", "y_pred") or not isinstance(y, (list, tuple)) else list(y)
+        )
 
 
 # ---------------------------------------------------------------- losses
+
 
 @dataclasses.dataclass(frozen=True)
 class WeightedLoss:
@@ -125,7 +151,9 @@ class WeightedLoss:
 
 
 def with_weights(loss, weights):
-    """The losses with the weights that an iterator gives; names of a dict take theirs in alphabetical order."""
+    """The losses with the weights that an iterator gives; names of a dict take theirs in
+    alphabetical order.
+    """
     if isinstance(loss, dict):
         made = {k: with_weights(loss[k], weights) for k in sorted(loss)}
         return {k: made[k] for k in loss}
@@ -135,19 +163,26 @@ def with_weights(loss, weights):
 
 
 def _entry_name(path, name):
-    """The name of a loss in logs: the path to its output, whose own name stands for a number at the end."""
+    """The name of a loss in logs: the path to its output, whose own name stands for a number at the
+    end.
+    """
     if not path:
         return name
     return "/".join(map(str, (*path[:-1], name) if isinstance(path[-1], int) else path))
 
 
 class CompileLoss:
-    """The total loss of a model: for each output its loss and weight; with several, a mean of each for the logs."""
+    """The total loss of a model: for each output its loss and weight; with several, a mean of each
+    for the logs.
+    """
 
     def __init__(self, loss, loss_weights=None, output_names=None):
         if loss_weights and not isinstance(loss_weights, (list, tuple, dict, float, int)):
-            raise ValueError("Expected `loss_weights` argument to be a float (single output case) or a list, tuple, or "
-                             f"dict (multiple output case). Received instead: loss_weights={loss_weights}")
+            raise ValueError(
+                "Expected `loss_weights` argument to be a float (single output case) or a list, "
+                "tuple, or dict (multiple output case). Received instead: "
+                f"loss_weights={loss_weights}"
+            )
         self.loss, self.loss_weights, self.output_names = loss, loss_weights, output_names
         self.built, self.metrics = False, []
 
@@ -160,7 +195,9 @@ class CompileLoss:
         self.entries = []  # (output number, loss, weight, name)
         for i, one, path in wanted:
             found = resolve_loss(one.loss, labels[i], predictions[i])
-            self.entries.append((i, found, one.weight, _entry_name(path, outputs.names[i] or found.name)))
+            self.entries.append(
+                (i, found, one.weight, _entry_name(path, outputs.names[i] or found.name))
+            )
         if len(self.entries) > 1:
             self.metrics = [metrics.Mean(name=f"{name}_loss") for *_, name in self.entries]
         self._shapes = [tuple(p.shape) for p in predictions]
@@ -169,23 +206,37 @@ class CompileLoss:
     def _weighted_losses(self, outputs):
         """The losses in the structure they were given in, each with its weight."""
         loss, weights = self.loss, self.loss_weights
-        if isinstance(loss, dict) and outputs.keys is None and any(outputs.names) and not outputs.nested:
+        if (
+            isinstance(loss, dict)
+            and outputs.keys is None
+            and any(outputs.names)
+            and not outputs.nested
+        ):
             if set(loss) != set(outputs.names):
-                raise ValueError(f"Expected keys {outputs.names} in loss dict, but found loss.keys()={list(loss)}")
+                raise ValueError(
+                    f"Expected keys {outputs.names} in loss dict, but found "
+                    f"loss.keys()={list(loss)}"
+                )
             loss = [loss[name] for name in outputs.names]
             if isinstance(weights, dict):
                 missing = [name for name in outputs.names if name not in weights]
                 if missing:
-                    raise KeyError(f"`loss_weights` has no weight for {missing}: the outputs are {outputs.names}.")
+                    raise KeyError(
+                        f"`loss_weights` has no weight for {missing}: the outputs are "
+                        f"{outputs.names}."
+                    )
                 weights = [weights[name] for name in outputs.names]
         count, flat = len(flatten(loss)), flatten(weights)
         if weights is not None and len(flat) != count:
-            raise ValueError(f"`loss_weights` must match the number of losses, got {count} losses and {len(flat)} "
-                             f"weights: loss={loss}, loss_weights={weights}.")
+            raise ValueError(
+                f"`loss_weights` must match the number of losses, got {count} losses and "
+                f"{len(flat)} weights: loss={loss}, loss_weights={weights}."
+            )
         return with_weights(loss, iter([None] * count if weights is None else flat))
 
     def _walk(self, losses, outputs, path):
-        """(number of the output, weighted loss, path to the output) of each loss, in the order of the losses.
+        """(number of the output, weighted loss, path to the output) of each loss, in the order of
+        the losses.
 
         Args:
             outputs: the numbers of the outputs, in their structure.
@@ -200,26 +251,38 @@ class CompileLoss:
                 return
         if not is_nested(losses):
             if is_nested(outputs) and path:
-                raise ValueError(f"The one loss '{losses.loss}' stands for {len(flat)} outputs at {path}. Give each "
-                                 "output its own.")
+                raise ValueError(
+                    f"The one loss '{losses.loss}' stands for {len(flat)} outputs at {path}. Give "
+                    "each output its own."
+                )
             if is_nested(outputs):
                 losses = jax.tree_util.tree_map(lambda _: losses, outputs)
             elif losses.loss is not None:
                 yield outputs, losses, path
         if is_nested(losses):
             if isinstance(losses, (list, tuple)) and len(losses) < len(outputs):
-                raise ValueError(f"`loss` is a list of {len(losses)}; the model has {len(outputs)} outputs "
-                                 f"{self.outputs.names}. Give one loss for each output, None for an output without.")
+                raise ValueError(
+                    f"`loss` is a list of {len(losses)}; the model has {len(outputs)} outputs "
+                    f"{self.outputs.names}. Give one loss for each output, None for an output "
+                    "without."
+                )
             for key, one in losses.items() if isinstance(losses, dict) else enumerate(losses):
-                inside = isinstance(outputs, dict) and key in outputs if isinstance(losses, dict) else (
-                    isinstance(outputs, (list, tuple)) and key < len(outputs))
+                inside = (
+                    isinstance(outputs, dict) and key in outputs
+                    if isinstance(losses, dict)
+                    else (isinstance(outputs, (list, tuple)) and key < len(outputs))
+                )
                 if not inside:
-                    raise KeyError(f"The path {(*path, key)} in the `loss` argument can't be found in the model's "
-                                   f"output (`y_pred`), whose names are {self.outputs.names}.")
+                    raise KeyError(
+                        f"The path {(*path, key)} in the `loss` argument can't be found in the "
+                        f"model's output (`y_pred`), whose names are {self.outputs.names}."
+                    )
                 yield from self._walk(one, outputs[key], (*path, key))
 
     def _labels(self, y_true):
-        """The labels in the order of the outputs; those of outputs without a loss may be left out."""
+        """The labels in the order of the outputs; those of outputs without a loss may be left
+        out.
+        """
         labels, active = self.outputs.pick(y_true, "y", missing_is_none=True), sorted(self._active)
         if len(labels) == self.outputs.count:
             return labels
@@ -228,16 +291,23 @@ class CompileLoss:
             for i, label in zip(active, labels):
                 filled[i] = label
             return filled
-        raise ValueError("y_true and y_pred have different structures: "
-                         f"{len(labels)} array(s) of labels for {self.outputs.count} output(s) {self.outputs.names}. "
-                         "Give one array for each output, in the outputs' order or as a dict by their names.")
+        raise ValueError(
+            f"y_true and y_pred have different structures: {len(labels)} array(s) of labels for "
+            f"{self.outputs.count} output(s) {self.outputs.names}. Give one array for each "
+            "output, in the outputs' order or as a dict by their names."
+        )
 
     def check_values(self, y_true, sample_weight=None):
-        """Raises ValueError for whole-number labels that name no class, where the labels lie on the host.
+        """Raises ValueError for whole-number labels that name no class, where the labels lie on the
+        host.
 
         Those of the class that a loss ignores, and those with weight 0, may be anything.
         """
-        if not self.built or y_true is None or not any(_is_sparse(loss) for _, loss, *_ in self.entries):
+        if (
+            not self.built
+            or y_true is None
+            or not any(_is_sparse(loss) for _, loss, *_ in self.entries)
+        ):
             return
         labels = self._labels(y_true)
         weights = self.outputs.pick(sample_weight, "sample_weight", missing_is_none=True)
@@ -256,7 +326,9 @@ class CompileLoss:
         total = []
         for number, (i, loss, weight, _) in enumerate(self.entries):
             check_labels(labels[i], predictions[i], loss, self.outputs.names[i])
-            value = jnp.asarray(loss(labels[i], predictions[i], weights[i]), jnp.promote_types(floatx(), "float32"))
+            value = jnp.asarray(
+                loss(labels[i], predictions[i], weights[i]), jnp.promote_types(floatx(), "float32")
+            )
             if self.metrics:
                 self._update_mean(self.metrics[number], value, predictions[i].shape[0])
             total.append(value if weight is None else value * weight)
@@ -264,7 +336,9 @@ class CompileLoss:
 
     @staticmethod
     def _update_mean(metric, value, size):
-        """Counts a loss in; that of a piece of a batch so that all pieces make what the batch would."""
+        """Counts a loss in; that of a piece of a batch so that all pieces make what the batch
+        would.
+        """
         piece = shares()
         if piece is None:
             metric.update_state(value, sample_weight=count(size))
@@ -280,20 +354,38 @@ def check_labels(y_true, y_pred, loss, name):
     """Raises ValueError where labels cannot belong to the predictions."""
     where = f"The labels{f' of output {name!r}' if name else ''}"
     if y_true is None:
-        raise ValueError(f"{where} are missing (y is None), and the loss '{loss.name}' needs them. Pass `y`, or give "
-                         "no `loss` and use `add_loss`.")
+        raise ValueError(
+            f"{where} are missing (y is None), and the loss '{loss.name}' needs them. Pass `y`, "
+            "or give no `loss` and use `add_loss`."
+        )
     if y_true.ndim and y_pred.ndim and y_true.shape[0] != y_pred.shape[0]:
-        raise ValueError(f"{where} have {y_true.shape[0]} rows and the predictions {y_pred.shape[0]}.")
-    if _is_sparse(loss) and y_true.ndim == y_pred.ndim and y_true.shape[-1] != 1 and (
-            loss.fn_kwargs().get("axis", -1) in (-1, y_pred.ndim - 1)):
-        raise ValueError(f"{where} have shape {y_true.shape} and the predictions {y_pred.shape}: "
-                         "'sparse_categorical_crossentropy' takes whole numbers, of the predictions' shape without the "
-                         "axis of classes. Use 'categorical_crossentropy' for one-hot labels.")
-    if "categorical_crossentropy" in str(loss.name) and not str(loss.name).startswith(("sparse", "binary")):
-        if y_true.ndim == y_pred.ndim and y_true.shape[-1] != y_pred.shape[-1] or y_true.ndim < y_pred.ndim:
-            raise ValueError(f"{where} have shape {y_true.shape} and the predictions {y_pred.shape}: "
-                             f"'{loss.name}' takes one-hot labels. Use 'sparse_categorical_crossentropy' for whole "
-                             "numbers, or `to_categorical` on the labels.")
+        raise ValueError(
+            f"{where} have {y_true.shape[0]} rows and the predictions {y_pred.shape[0]}."
+        )
+    if (
+        _is_sparse(loss)
+        and y_true.ndim == y_pred.ndim
+        and y_true.shape[-1] != 1
+        and (loss.fn_kwargs().get("axis", -1) in (-1, y_pred.ndim - 1))
+    ):
+        raise ValueError(
+            f"{where} have shape {y_true.shape} and the predictions {y_pred.shape}: "
+            "'sparse_categorical_crossentropy' takes whole numbers, of the predictions' shape "
+            "without the axis of classes. Use 'categorical_crossentropy' for one-hot labels."
+        )
+    if "categorical_crossentropy" in str(loss.name) and not str(loss.name).startswith(
+        ("sparse", "binary")
+    ):
+        if (
+            y_true.ndim == y_pred.ndim
+            and y_true.shape[-1] != y_pred.shape[-1]
+            or y_true.ndim < y_pred.ndim
+        ):
+            raise ValueError(
+                f"{where} have shape {y_true.shape} and the predictions {y_pred.shape}: "
+                f"'{loss.name}' takes one-hot labels. Use 'sparse_categorical_crossentropy' for "
+                "whole numbers, or `to_categorical` on the labels."
+            )
 
 
 def _is_sparse(loss):
@@ -319,13 +411,17 @@ def check_range(y_true, sample_weight, loss, shape, name):
         weight = np.asarray(sample_weight)
         outside &= weight.reshape(weight.shape + (1,) * (y_true.ndim - weight.ndim)) != 0
     if outside.any():
-        raise ValueError(f"The labels{f' of output {name!r}' if name else ''} must be classes in [0, {classes}), the "
-                         f"size of the predictions' last axis, for the loss '{loss.name}'. Received the label "
-                         f"{y_true[outside][0]} ({outside.sum()} of {y_true.size} lie outside). Give the output more "
-                         "units, count the classes from 0, or set the loss's `ignore_class`.")
+        raise ValueError(
+            f"The labels{f' of output {name!r}' if name else ''} must be classes in [0, "
+            f"{classes}), the size of the predictions' last axis, for the loss '{loss.name}'. "
+            f"Received the label {y_true[outside][0]} ({outside.sum()} of {y_true.size} lie "
+            "outside). Give the output more units, count the classes from 0, or set the loss's "
+            "`ignore_class`."
+        )
 
 
 # ---------------------------------------------------------------- metrics
+
 
 class CompileMetrics(metrics.Metric):
     """The metrics given to `compile`, as one metric whose result is a dict."""
@@ -334,10 +430,17 @@ class CompileMetrics(metrics.Metric):
         super().__init__(name=name)
         for argument, value in (("metrics", user_metrics), ("weighted_metrics", weighted_metrics)):
             if value and not isinstance(value, (list, tuple, dict)):
-                raise ValueError(f"Expected `{argument}` argument to be a list, tuple, or dict. "
-                                 f"Received instead: {argument}={value} of type {type(value)}")
-        self.__dict__.update(_given=(user_metrics, weighted_metrics), output_names=output_names, built=False,
-                             _groups=[])  # _groups: (output number, prefix or None, [metrics], weighted)
+                raise ValueError(
+                    f"Expected `{argument}` argument to be a list, tuple, or dict. "
+                    f"Received instead: {argument}={value} of type {type(value)}"
+                )
+        self.__dict__.update(
+            _given=(user_metrics, weighted_metrics),
+            output_names=output_names,
+            built=False,
+            # _groups: (output number, prefix or None, [metrics], weighted)
+            _groups=[],
+        )
 
     @property
     def metrics(self):
@@ -360,7 +463,9 @@ class CompileMetrics(metrics.Metric):
                 if wanted:
                     found = [resolve_metric(m, labels[i], predictions[i]) for m in wanted]
                     _make_variables(found, labels[i], predictions[i])
-                    groups.append((i, outputs.names[i] if outputs.count > 1 else None, found, bool(weighted)))
+                    groups.append(
+                        (i, outputs.names[i] if outputs.count > 1 else None, found, bool(weighted))
+                    )
         self.__dict__.update(_groups=groups, _outputs=outputs, built=True)
 
     @staticmethod
@@ -368,14 +473,21 @@ class CompileMetrics(metrics.Metric):
         if not given:
             return [None] * outputs.count
         if outputs.count == 1:
-            flat = [m for value in (given.values() if isinstance(given, dict) else given) for m in _as_list(value)]
+            flat = [
+                m
+                for value in (given.values() if isinstance(given, dict) else given)
+                for m in _as_list(value)
+            ]
             return [flat]
         if isinstance(given, dict) and set(given) <= set(outputs.names):
             return [_as_list(given[n]) if given.get(n) is not None else None for n in outputs.names]
         if isinstance(given, (list, tuple)) and len(given) == outputs.count:
             return [_as_list(m) if m is not None else None for m in given]
-        raise ValueError(f"Invalid `{argument}`. `{argument}` should contain metrics objects and either be a dict or a "
-                         f"list matching the outputs of the model {outputs.names}. Received: {argument}={given}")
+        raise ValueError(
+            f"Invalid `{argument}`. `{argument}` should contain metrics objects and either be a "
+            f"dict or a list matching the outputs of the model {outputs.names}. Received: "
+            f"{argument}={given}"
+        )
 
     def update_state(self, y_true, y_pred, sample_weight=None):
         """Updates every metric; the weighted ones with the sample weights."""
@@ -389,11 +501,17 @@ class CompileMetrics(metrics.Metric):
             metric.update_state(truth, prediction, **kwargs)
 
     def compared(self, y_true, y_pred):
-        """(metric, number of the output, its labels, its predictions, whether weighted) of each metric."""
+        """(metric, number of the output, its labels, its predictions, whether weighted) of each
+        metric.
+        """
         labels = self._outputs.pick(y_true, "y", missing_is_none=True)
-        labels, predictions = labels + [None] * self._outputs.count, self._outputs.pick(y_pred, "y_pred")
-        return [(metric, i, labels[i], predictions[i], weighted) for i, _, found, weighted in self._groups
-                for metric in found]
+        labels = labels + [None] * self._outputs.count
+        predictions = self._outputs.pick(y_pred, "y_pred")
+        return [
+            (metric, i, labels[i], predictions[i], weighted)
+            for i, _, found, weighted in self._groups
+            for metric in found
+        ]
 
     def reset_state(self):
         """Forgets everything."""
@@ -401,7 +519,9 @@ class CompileMetrics(metrics.Metric):
             metric.reset_state()
 
     def result(self):
-        """{name: value}; a name that comes again gets a number, a weighted one the prefix "weighted_"."""
+        """{name: value}; a name that comes again gets a number, a weighted one the prefix
+        "weighted_".
+        """
         if not self.built:
             raise ValueError("Cannot get result() since the metric has not yet been built.")
         results, seen = {}, {}
@@ -409,7 +529,9 @@ class CompileMetrics(metrics.Metric):
             for metric in found:
                 name = f"{prefix}_{metric.name}" if prefix else metric.name
                 if name in seen and weighted:
-                    name = f"{prefix}_weighted_{metric.name}" if prefix else f"weighted_{metric.name}"
+                    name = (
+                        f"{prefix}_weighted_{metric.name}" if prefix else f"weighted_{metric.name}"
+                    )
                 if name in seen:
                     seen[name] += 1
                     name = f"{name}_{seen[name] - 1}"
@@ -420,7 +542,9 @@ class CompileMetrics(metrics.Metric):
 
 
 def _of_real_rows(metric, weight, y_true, y_pred):
-    """The weights of a metric's update, 0 for rows that are padding; a mask that it takes leaves these out already."""
+    """The weights of a metric's update, 0 for rows that are padding; a mask that it takes leaves
+    these out already.
+    """
     rows = real_rows()
     if rows is None or weight is None and metric.takes_mask and mask_beside(y_pred) is not None:
         return weight

@@ -57,13 +57,14 @@ class RangeTest(typing.NamedTuple):
 def find_lr(model, x, y=None, sample_weight=None, batch_size=None, start=1e-7, end=10.0, steps=100):
     """Trains a copy of a model for some steps while the learning rate rises exponentially.
 
-    With a rate that is too low the loss hardly moves, with one that is too high it explodes; in between lies the rate
-    to train with. The model, its optimizer and its metrics keep their values. It ends early where the loss explodes.
+    With a rate that is too low the loss hardly moves, with one that is too high it explodes; in
+    between lies the rate to train with. The model, its optimizer and its metrics keep their values.
+    It ends early where the loss explodes.
 
     Args:
         model: compiled.
-        x, y, sample_weight, batch_size: as for `fit`; batches smaller than the first are left out. Batches of a
-            generator are used up.
+        x, y, sample_weight, batch_size: as for `fit`; batches smaller than the first are left out.
+            Batches of a generator are used up.
         start, end: the lowest and the highest rate.
         steps: number of steps at most.
 
@@ -71,10 +72,11 @@ def find_lr(model, x, y=None, sample_weight=None, batch_size=None, start=1e-7, e
         A `RangeTest`: `rates`, `losses`, `smoothed`, `suggestion`, and `plot()`.
 
     Raises:
-        ValueError: rates that do not rise from above 0, fewer than two steps, or an optimizer whose rate cannot be set:
-            a schedule, several optimizers, a state that the model itself keeps.
+        ValueError: rates that do not rise from above 0, fewer than two steps, or an optimizer whose
+            rate cannot be set: a schedule, several optimizers, a state that the model itself keeps.
 
-    Reference: Smith, Cyclical Learning Rates for Training Neural Networks (2015), https://arxiv.org/abs/1506.01186.
+    Reference: Smith, Cyclical Learning Rates for Training Neural Networks (2015),
+        https://arxiv.org/abs/1506.01186.
 
     >>> import jkeras
     >>> model = jkeras.Sequential([jkeras.Input((3,)), jkeras.layers.Dense(1)])
@@ -85,33 +87,50 @@ def find_lr(model, x, y=None, sample_weight=None, batch_size=None, start=1e-7, e
     True
     """
     if not 0 < start < end or steps < 2:
-        raise ValueError("`find_lr` needs 0 < start < end and at least 2 steps. "
-                         f"Received: start={start}, end={end}, steps={steps}")
+        raise ValueError(
+            "`find_lr` needs 0 < start < end and at least 2 steps. "
+            f"Received: start={start}, end={end}, steps={steps}"
+        )
     model._assert_compiled("find_lr")
     rates = np.geomspace(start, end, steps).astype("float32")
-    with contextlib.closing(data.make_source(x, y, sample_weight, batch_size, shuffle=True)) as source:
+    with contextlib.closing(
+        data.make_source(x, y, sample_weight, batch_size, shuffle=True)
+    ) as source:
         first = source.peek()
         state = placement.spread(init_train_state(model, batch=first))
-        losses = _losses(_make_step(model, state), state, rates, _batches(source, size_of(first[0])))
+        losses = _losses(
+            _make_step(model, state), state, rates, _batches(source, size_of(first[0]))
+        )
     smoothed = smooth(losses)
-    return RangeTest(rates[:len(losses)], losses, smoothed, steepest(rates[:len(losses)], smoothed))
+    return RangeTest(
+        rates[: len(losses)], losses, smoothed, steepest(rates[: len(losses)], smoothed)
+    )
 
 
 def _make_step(model, state):
     """`step(state, rate, batch) -> (state, loss of this batch)`."""
     plan, step, optimizer = Plan(model), make_train_step(model), model.optimizer
-    if model._has_own_opt_state or hasattr(getattr(optimizer, "inner_optimizer", optimizer), "optimizers"):
-        raise ValueError(f"`find_lr` cannot set the learning rate of '{model.name}', which has several. Compile a copy "
-                         "of the model with one optimizer.")
+    if model._has_own_opt_state or hasattr(
+        getattr(optimizer, "inner_optimizer", optimizer), "optimizers"
+    ):
+        raise ValueError(
+            f"`find_lr` cannot set the learning rate of '{model.name}', which has several. "
+            "Compile a copy of the model with one optimizer."
+        )
     try:
         optimizer.with_learning_rate(state.opt_state, np.float32(0))
     except (AttributeError, TypeError) as error:
-        raise ValueError(f"`find_lr` cannot set the learning rate of {optimizer.name}: {error}") from error
+        raise ValueError(
+            f"`find_lr` cannot set the learning rate of {optimizer.name}: {error}"
+        ) from error
 
     def one(state, rate, batch):
-        state = plan.reset_metrics(state._replace(opt_state=optimizer.with_learning_rate(state.opt_state, rate)))
+        state = plan.reset_metrics(
+            state._replace(opt_state=optimizer.with_learning_rate(state.opt_state, rate))
+        )
         state, logs = step(state, batch)
         return state, logs["loss"]
+
     return jax.jit(one, donate_argnums=0) if model.jit_compile else one
 
 
@@ -147,18 +166,20 @@ def smooth(losses):
     [2.0, 2.0, 2.0]
     """
     weights = SMOOTHING ** np.arange(len(losses))
-    return np.convolve(losses, weights)[:len(losses)] / np.cumsum(weights)
+    return np.convolve(losses, weights)[: len(losses)] / np.cumsum(weights)
 
 
 def steepest(rates, losses):
-    """The rate around which the losses fall fastest, on the way to the lowest; None where they never fall.
+    """The rate around which the losses fall fastest, on the way to the lowest; None where they
+    never fall.
 
-    What counts is the fall over a fifth of the test: from one step to the next the losses of batches differ too much.
+    What counts is the fall over a fifth of the test: from one step to the next the losses of
+        batches differ too much.
 
     >>> steepest(np.array([1.0, 10, 100, 1000]), np.array([5.0, 4.5, 1.0, 9.0]))
     10.0
     """
     near = max(1, len(losses) // 10)
     end = int(np.nanargmin(losses)) + 1 if np.isfinite(losses).any() else 0
-    falls = losses[:end][:-2 * near] - losses[:end][2 * near:]
+    falls = losses[:end][: -2 * near] - losses[:end][2 * near :]
     return float(rates[near + np.argmax(falls)]) if falls.size and falls.max() > 0 else None

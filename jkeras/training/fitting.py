@@ -1,4 +1,6 @@
-"""One `fit`: epochs of steps and validations, from where a checkpoint left off, and who is told of them."""
+"""One `fit`: epochs of steps and validations, from where a checkpoint left off, and who is told of
+them.
+"""
 
 import contextlib
 import warnings
@@ -24,20 +26,41 @@ class Fitting:
         validation_freq: as of `fit`.
     """
 
-    def __init__(self, model, source, validation, callbacks, epochs, steps, validation_steps, validation_freq):
-        self.model, self.source, self.validation, self.callbacks = model, source, validation, callbacks
+    def __init__(
+        self, model, source, validation, callbacks, epochs, steps, validation_steps, validation_freq
+    ):
+        self.model = model
+        self.source = source
+        self.validation = validation
+        self.callbacks = callbacks
         self.epochs, self.steps, self.validation_steps = epochs, steps, validation_steps
         self.validation_freq, self.plan = validation_freq, model._plan()
         self.runner = Runner(model, self.plan, "train", callbacks.looks_at_batches("train"))
-        self.tester = None if validation is None else Runner(model, self.plan, "test",
-                                                             callbacks.looks_at_batches("test"))
+        self.tester = (
+            None
+            if validation is None
+            else Runner(model, self.plan, "test", callbacks.looks_at_batches("test"))
+        )
 
     def run(self, initial_epoch, seed, checkpoint, resume):
-        """The results of the last epoch. The model holds its last finished step, whatever happens."""
-        with Signals(terminate=checkpoint is not None) as self.signals, lent_to(self.plan) as self.live:
+        """The results of the last epoch. The model holds its last finished step, whatever
+        happens.
+        """
+        with (
+            Signals(terminate=checkpoint is not None) as self.signals,
+            lent_to(self.plan) as self.live,
+        ):
             self.signals.busy = lambda: self.live.busy
-            self.resume = Resume(checkpoint, resume, self.runner, self.source, self.validation, self.live,
-                                 self.callbacks, default_seed() if seed is None else seed)
+            self.resume = Resume(
+                checkpoint,
+                resume,
+                self.runner,
+                self.source,
+                self.validation,
+                self.live,
+                self.callbacks,
+                default_seed() if seed is None else seed,
+            )
             with self.resume, contextlib.closing(self.runner):
                 position = self.resume.start(initial_epoch)
                 self._reached = position, None
@@ -49,8 +72,9 @@ class Fitting:
                     raise
 
     def _epochs(self, position):
-        """The results of the last epoch. `_reached` is what to save when the training is to end: (position, state),
-        None for the state of the moment."""
+        """The results of the last epoch. `_reached` is what to save when the training is to end:
+        (position, state), None for the state of the moment.
+        """
         logs = {}
         self.callbacks.on_train_begin()
         self.signals.check()
@@ -77,8 +101,17 @@ class Fitting:
         if self.validation is None or not _validates(position.epoch, self.validation_freq):
             return logs
         self._reached = position, self.live.peek()
-        logs = logs | {f"val_{k}": v for k, v in self.model._evaluate(
-            self.tester, self.live, self.validation, self.validation_steps, self.callbacks, self.signals).items()}
+        logs = logs | {
+            f"val_{k}": v
+            for k, v in self.model._evaluate(
+                self.tester,
+                self.live,
+                self.validation,
+                self.validation_steps,
+                self.callbacks,
+                self.signals,
+            ).items()
+        }
         self.resume.after_validation()
         return dict(sorted(logs.items()))
 
@@ -87,9 +120,22 @@ class Fitting:
         epoch, done, logs, ended = position
         self._reached = position, None
         watch = Watch(self.model, self.live)
-        limit = 1 if self.model.stop_training else self.steps  # as Keras, which looks after each step
-        dispatches = () if ended else self.runner.epoch(self.live, self.source, self.resume.seed, epoch, limit,
-                                                        self.callbacks.on_train_batch_begin, done, self.resume.left)
+        # as Keras, which looks after each step
+        limit = 1 if self.model.stop_training else self.steps
+        dispatches = (
+            ()
+            if ended
+            else self.runner.epoch(
+                self.live,
+                self.source,
+                self.resume.seed,
+                epoch,
+                limit,
+                self.callbacks.on_train_batch_begin,
+                done,
+                self.resume.left,
+            )
+        )
         for last, logs in dispatches:
             count, done = last + 1 - done, last + 1
             self._reached = Position(epoch, done, logs), None
@@ -107,12 +153,17 @@ class Fitting:
     def _check_length(self, done, expected):
         """Sees whether the data gave as much as was expected."""
         if not done:
-            raise ValueError("The data gave no batch for this epoch. An iterator can be used once: pass a data set "
-                             "that starts again, or `steps_per_epoch` and an endless generator.")
+            raise ValueError(
+                "The data gave no batch for this epoch. An iterator can be used once: pass a "
+                "data set that starts again, or `steps_per_epoch` and an endless generator."
+            )
         if expected is not None and done < expected:
-            warnings.warn(f"Your input ran out of data after {done} of {expected} steps; the epoch ends here. Make "
-                          "sure that your dataset or generator can generate at least `steps_per_epoch * epochs` "
-                          "batches.", stacklevel=8)
+            warnings.warn(
+                f"Your input ran out of data after {done} of {expected} steps; the epoch ends "
+                "here. Make sure that your dataset or generator can generate at least "
+                "`steps_per_epoch * epochs` batches.",
+                stacklevel=8,
+            )
 
 
 def _validates(epoch, frequency):
@@ -120,5 +171,7 @@ def _validates(epoch, frequency):
         return (epoch + 1) % frequency == 0
     if isinstance(frequency, list):
         return epoch + 1 in frequency
-    raise ValueError(f"Expected `validation_freq` to be a list or int. Received: validation_freq={frequency} of the "
-                     f"type {type(frequency)}.")
+    raise ValueError(
+        f"Expected `validation_freq` to be a list or int. Received: validation_freq={frequency} "
+        f"of the type {type(frequency)}."
+    )

@@ -1,7 +1,9 @@
-"""Keras's own contract for JAX: a model's `train_step(self, state, data)` over flat lists of values.
+"""Keras's own contract for JAX: a model's `train_step(self, state, data)` over flat lists of
+values.
 
-`state` is (trainable, non-trainable, optimizer, metrics variables); a step returns `(logs, state)`. Models that
-override a step are run through here; the default steps below serve those that call `super()`.
+`state` is (trainable, non-trainable, optimizer, metrics variables); a step returns `(logs, state)`.
+Models that override a step are run through here; the default steps below serve those that call
+`super()`.
 """
 
 import jax
@@ -11,7 +13,9 @@ from jkeras.core.rng import key_of_path
 
 
 def has_own_step(model, kind):
-    """Whether a model's step of a kind, "train" or "test", is the user's own, whose logs may be any."""
+    """Whether a model's step of a kind, "train" or "test", is the user's own, whose logs may be
+    any.
+    """
     return overrides(model, f"{kind}_step") or hasattr(model, "pure_train_step")
 
 
@@ -36,59 +40,92 @@ class Lists:
         rng = jax.random.fold_in(state.rng, state.step)
         for path, generator in self.plan.generators:
             key = key_of_path(rng, "/".join(path))
-            values[id(generator.state)] = jax.random.key_data(key) if jax.dtypes.issubdtype(
-                key.dtype, jax.dtypes.prng_key) else key
+            values[id(generator.state)] = (
+                jax.random.key_data(key)
+                if jax.dtypes.issubdtype(key.dtype, jax.dtypes.prng_key)
+                else key
+            )
         return values
 
     def split(self, values, opt_state):
         """(trainable, non-trainable, optimizer, metrics) lists."""
         optimizer = self.model.optimizer
-        slots = [] if optimizer is None else optimizer.state_to_variables(opt_state, self.plan.order)
+        slots = (
+            [] if optimizer is None else optimizer.state_to_variables(opt_state, self.plan.order)
+        )
         pick = lambda variables: [values[id(v)] for v in variables]  # noqa: E731
         return pick(self.trainable), pick(self.fixed), slots, pick(self.metrics)
 
     def join(self, state, trainable, fixed, metrics, slots=None, step=0):
         """The state with the lists' values in it."""
-        values = {id(v): x for variables, new in ((self.trainable, trainable), (self.fixed, fixed),
-                                                  (self.metrics, metrics)) for v, x in zip(variables, new)}
-        trees = [tree.unflatten((p, values.get(id(v), tree.get(old, p))) for p, v in named)
-                 for named, old in self.plan.groups(state)]
+        values = {
+            id(v): x
+            for variables, new in (
+                (self.trainable, trainable),
+                (self.fixed, fixed),
+                (self.metrics, metrics),
+            )
+            for v, x in zip(variables, new)
+        }
+        trees = [
+            tree.unflatten((p, values.get(id(v), tree.get(old, p))) for p, v in named)
+            for named, old in self.plan.groups(state)
+        ]
         opt_state = state.opt_state
         if slots is not None:
-            shapes = tree.unflatten((p, jax.ShapeDtypeStruct(v.shape, v.dtype))
-                                    for p, v in zip(self.plan.order, self.plan.optimized))
-            opt_state = self.model.optimizer.variables_to_state(slots, shapes, self.plan.order, self.plan.variable_tree)
+            shapes = tree.unflatten(
+                (p, jax.ShapeDtypeStruct(v.shape, v.dtype))
+                for p, v in zip(self.plan.order, self.plan.optimized)
+            )
+            opt_state = self.model.optimizer.variables_to_state(
+                slots, shapes, self.plan.order, self.plan.variable_tree
+            )
         params, frozen, kept, metrics = trees
-        return state._replace(step=state.step + step, params=params, frozen=frozen, state=kept, opt_state=opt_state,
-                              metrics=metrics)
+        return state._replace(
+            step=state.step + step,
+            params=params,
+            frozen=frozen,
+            state=kept,
+            opt_state=opt_state,
+            metrics=metrics,
+        )
 
 
 def train_step(model, planned):
     """The pure step of a model that overrides `train_step`."""
+
     def step(state, batch):
         lists = Lists(model, planned.of(batch))
         values = lists.values(state)
         with frame.Run(model, dict(values), training=True):
-            logs, (trainable, fixed, slots, metrics) = model.train_step(lists.split(values, state.opt_state),
-                                                                        _shortest(batch))
+            logs, (trainable, fixed, slots, metrics) = model.train_step(
+                lists.split(values, state.opt_state), _shortest(batch)
+            )
         return lists.join(state, trainable, fixed, metrics, slots, step=1), logs
+
     return step
 
 
 def test_step(model, planned):
     """The pure step of a model that overrides `test_step`."""
+
     def step(state, batch):
         lists = Lists(model, planned.of(batch))
         values = lists.values(state)
         trainable, fixed, _, metrics = lists.split(values, state.opt_state)
         with frame.Run(model, dict(values), training=False):
-            logs, (trainable, fixed, metrics) = model.test_step((trainable, fixed, metrics), _shortest(batch))
+            logs, (trainable, fixed, metrics) = model.test_step(
+                (trainable, fixed, metrics), _shortest(batch)
+            )
         return lists.join(state, trainable, fixed, metrics), logs
+
     return step
 
 
 def _shortest(batch):
-    """A batch as the user's step expects it: `(x, y)` where there are no weights, `(x,)` where there are no labels."""
+    """A batch as the user's step expects it: `(x, y)` where there are no weights, `(x,)` where
+    there are no labels.
+    """
     batch = tuple(batch)
     while len(batch) > 1 and batch[-1] is None:
         batch = batch[:-1]
@@ -96,6 +133,7 @@ def _shortest(batch):
 
 
 # ---------------------------------------------------------------- the default steps, on lists
+
 
 def default_train_step(model, state, data):
     """What `super().train_step(state, data)` does."""
@@ -105,7 +143,10 @@ def default_train_step(model, state, data):
     x, y, sample_weight = unpack(data)
 
     def loss_of(trainable):
-        return loss_and_updates(model, trainable, fixed, metrics, x, y, sample_weight, training=True)
+        return loss_and_updates(
+            model, trainable, fixed, metrics, x, y, sample_weight, training=True
+        )
+
     grads, (loss, y_pred, fixed, metrics) = jax.grad(loss_of, has_aux=True)(trainable)
     trainable, slots = model.optimizer.stateless_apply(slots, grads, trainable)
     logs, metrics = metric_updates(model, metrics, loss, x, y, y_pred, sample_weight)
@@ -118,8 +159,9 @@ def default_test_step(model, state, data):
 
     trainable, fixed, metrics = state
     x, y, sample_weight = unpack(data)
-    _, (loss, y_pred, fixed, metrics) = loss_and_updates(model, trainable, fixed, metrics, x, y, sample_weight,
-                                                         training=False)
+    _, (loss, y_pred, fixed, metrics) = loss_and_updates(
+        model, trainable, fixed, metrics, x, y, sample_weight, training=False
+    )
     logs, metrics = metric_updates(model, metrics, loss, x, y, y_pred, sample_weight)
     return logs, (trainable, fixed, metrics)
 
@@ -128,8 +170,11 @@ def loss_and_updates(model, trainable, fixed, metrics, x, y, sample_weight, trai
     """The loss on flat lists: `(loss, (loss, y_pred, non-trainable values, metric values))`."""
     from jkeras.training.step import compute_loss
 
-    values = mapping((model.trainable_variables, trainable), (model.non_trainable_variables, fixed),
-                     (model.metrics_variables, metrics))
+    values = mapping(
+        (model.trainable_variables, trainable),
+        (model.non_trainable_variables, fixed),
+        (model.metrics_variables, metrics),
+    )
     with frame.Run(model, values, training=training) as run:
         y_pred = run.call(model, (x,), {})
         loss = compute_loss(model, x, y, y_pred, sample_weight, training)
@@ -142,8 +187,10 @@ def metric_updates(model, metrics, loss, x, y, y_pred, sample_weight):
     from jkeras.training.step import update_metrics
 
     outer = frame.current()
-    values = {**(outer.values if outer is not None and outer.values else {}),
-              **mapping((model.metrics_variables, metrics))}
+    values = {
+        **(outer.values if outer is not None and outer.values else {}),
+        **mapping((model.metrics_variables, metrics)),
+    }
     logs, run = update_metrics(model, values, loss, x, y, y_pred, sample_weight)
     return logs, metric_values(model, run)
 
@@ -152,9 +199,11 @@ def metric_values(model, run):
     """The values of the metrics after a run."""
     variables = model.metrics_variables
     if any(id(v) not in run.values for v in variables):
-        raise ValueError(f"The metrics of model '{model.name}' were made only in this step, so the state that it was "
-                         f"given lacks their values: it has {len(variables)} `metrics_variables` now. Call "
-                         "`test_on_batch` once before the state is collected.")
+        raise ValueError(
+            f"The metrics of model '{model.name}' were made only in this step, so the state that "
+            f"it was given lacks their values: it has {len(variables)} `metrics_variables` now. "
+            "Call `test_on_batch` once before the state is collected."
+        )
     return [run.values[id(v)] for v in variables]
 
 
@@ -163,14 +212,21 @@ def mapping(*pairs):
     return {id(v): x for variables, values in pairs for v, x in zip(variables, values)}
 
 
-def stateless_compute_loss(model, trainable, fixed, metrics, x=None, y=None, y_pred=None, sample_weight=None,
-                           training=True):
+def stateless_compute_loss(
+    model, trainable, fixed, metrics, x=None, y=None, y_pred=None, sample_weight=None, training=True
+):
     """`compute_loss` on flat lists: `(loss, (trainable, non-trainable, metrics))`."""
     from jkeras.training.step import compute_loss
 
-    values = mapping((model.trainable_variables, trainable), (model.non_trainable_variables, fixed),
-                     (model.metrics_variables, metrics))
+    values = mapping(
+        (model.trainable_variables, trainable),
+        (model.non_trainable_variables, fixed),
+        (model.metrics_variables, metrics),
+    )
     with frame.Run(model, values, training=training) as run:
         loss = compute_loss(model, x, y, y_pred, sample_weight, training)
-    return loss, (list(trainable), [run.values[id(v)] for v in model.non_trainable_variables],
-                  [run.values[id(v)] for v in model.metrics_variables])
+    return loss, (
+        list(trainable),
+        [run.values[id(v)] for v in model.non_trainable_variables],
+        [run.values[id(v)] for v in model.metrics_variables],
+    )

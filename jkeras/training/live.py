@@ -14,19 +14,24 @@ from jkeras.training.state import copied
 class Live:
     """Owns the `TrainState` of a model while it is trained.
 
-    The variables hold a marker instead of arrays. Whoever looks at one pulls the whole state back into them; the next
-    step takes copies of the arrays that somebody holds then, so nothing that is in somebody's hands is ever consumed.
+    The variables hold a marker instead of arrays. Whoever looks at one pulls the whole state back
+    into them; the next step takes copies of the arrays that somebody holds then, so nothing that is
+    in somebody's hands is ever consumed.
     """
 
     def __init__(self, plan):
         self.plan, self.lock = plan, threading.RLock()
         self.busy = self.seen = False
-        with self.lock:  # other threads may look at variables while they are lent one after the other
+        # other threads may look at variables while they are lent one after the other
+        with self.lock:
             self._take_over()
 
     def _take_over(self):
-        """Makes the arrays of the variables the state's; those that somebody else holds stay his."""
-        self.state = self.plan.gather(copies=False)  # first of all: whatever happens now, it can be pulled
+        """Makes the arrays of the variables the state's; those that somebody else holds stay
+        his.
+        """
+        # first of all: whatever happens now, it can be pulled
+        self.state = self.plan.gather(copies=False)
         self._lend()  # from here on nobody can get hold of another one
         self.state = owned(self.state, keep=self.plan.model._has_own_opt_state)
 
@@ -36,7 +41,9 @@ class Live:
             variable._value = self.marker
 
     def pull(self):
-        """Puts the state's arrays into the variables; while a step is traced, copies, since the step consumes them."""
+        """Puts the state's arrays into the variables; while a step is traced, copies, since the
+        step consumes them.
+        """
         with self.lock:
             if self.state is None:
                 return
@@ -55,17 +62,23 @@ class Live:
         return self.state
 
     def pull_rest(self):
-        """Puts the state's arrays into the variables, but for those that were assigned since the last step."""
+        """Puts the state's arrays into the variables, but for those that were assigned since the
+        last step.
+        """
         with self.lock:
             if self.state is not None:
-                assigned = [(v, v._value) for v in self.plan.variables() if v._value is not self.marker]
+                assigned = [
+                    (v, v._value) for v in self.plan.variables() if v._value is not self.marker
+                ]
                 self.plan.scatter(self.state)
                 for variable, value in assigned:
                     variable._value = value
                 self.state = None
 
     def advance(self, function, *args):
-        """`state, logs = function(state, *args)`, and the new state takes the old one's place at once."""
+        """`state, logs = function(state, *args)`, and the new state takes the old one's place at
+        once.
+        """
         with self.lock:
             state = self.take()
             self.busy, self.seen = True, False
@@ -93,7 +106,8 @@ class Live:
 
 
 def owned(state, keep=False):
-    """The state in arrays that a step may consume: its own ones, and copies of those that others refer to.
+    """The state in arrays that a step may consume: its own ones, and copies of those that others
+    refer to.
 
     A numpy view of an array needs no copy: JAX does not consume what has one.
 

@@ -1,7 +1,8 @@
 """The loop: a source's batches, several steps in one dispatch, no waiting for the device.
 
-`Runner.epoch` is one epoch, in order. The data comes in a pass: `OnDevice`, where it lies on the device and steps take
-rows by number, or `FromHost`, which hands over one batch after another; both are in `passes.py`.
+`Runner.epoch` is one epoch, in order. The data comes in a pass: `OnDevice`, where it lies on the
+device and steps take rows by number, or `FromHost`, which hands over one batch after another; both
+are in `passes.py`.
 """
 
 import time
@@ -35,7 +36,9 @@ class Runner:
         self._met, self._smaller, self._told = set(), False, False
         steps = fixed_steps(model, kind, every_batch)
         self.in_a_loop = steps != 1  # several steps are one dispatch
-        self.pace = Pace(steps) if steps else compiled(model, f"{kind}_pace", plan.key, Pace, jit=False)
+        self.pace = (
+            Pace(steps) if steps else compiled(model, f"{kind}_pace", plan.key, Pace, jit=False)
+        )
         self._pads = self.full_size = None
         self._functions = {}  # found once, since finding them costs as much as a small step
         self._pass, self._begun, self._begin = None, 0, None
@@ -52,7 +55,9 @@ class Runner:
     close = restart
 
     def position(self):
-        """(epoch in which the pass over the data began, batches of it that were taken), or None between passes."""
+        """(epoch in which the pass over the data began, batches of it that were taken), or None
+        between passes.
+        """
         return None if self._pass is None else (self._begun, self._pass.at)
 
     def go_to(self, position):
@@ -60,7 +65,8 @@ class Runner:
         self._begin = position
 
     def epoch(self, live, source, seed, epoch, limit, before, done=0, left=lambda: None):
-        """Yields (number of the last step, logs on the device) after each dispatch; calls `before(step)` ahead of it.
+        """Yields (number of the last step, logs on the device) after each dispatch; calls
+        `before(step)` ahead of it.
 
         With a `limit` below the source's length the next epoch goes on where this one stopped.
 
@@ -79,7 +85,9 @@ class Runner:
         while (limit is None or done < limit) and self._pass.more():
             before(done)
             begin, compiling = time.perf_counter(), self.model.compile_seconds
-            most = min(self.pace.steps, left() or self.pace.steps, (limit or done + self.pace.steps) - done)
+            most = min(
+                self.pace.steps, left() or self.pace.steps, (limit or done + self.pace.steps) - done
+            )
             count, logs = self._pass.advance(live, most)
             self.taken += count
             if not self.pace.settled:
@@ -92,19 +100,30 @@ class Runner:
             self.restart()  # the data came to its end
 
     def _new_pass(self, live, source, seed, epoch, at=0):
-        rows_stay = isinstance(source, ArraySource) and source.size % min(source.batch_size, source.size) == 0
+        rows_stay = (
+            isinstance(source, ArraySource)
+            and source.size % min(source.batch_size, source.size) == 0
+        )
         if self._pads is None:
             first = source.shapes()
             self._pads = not rows_stay and compiled(
-                self.model, f"{self.kind}_pads", (self.plan.key, str(first)),
-                lambda: may_pad(self.model, self.kind, live.peek(), first), jit=False)
+                self.model,
+                f"{self.kind}_pads",
+                (self.plan.key, str(first)),
+                lambda: may_pad(self.model, self.kind, live.peek(), first),
+                jit=False,
+            )
             self.full_size = size_of(first[0]) if self._pads else None
-        on_device = isinstance(source, ArraySource) and source.fits_on_device and jax.process_count() == 1
+        on_device = (
+            isinstance(source, ArraySource) and source.fits_on_device and jax.process_count() == 1
+        )
         make = OnDevice if on_device and self.model.jit_compile else FromHost
         return make(self, source, seed, epoch, self._pads, at)
 
     def dispatch(self, live, function, *arguments):
-        """The logs of a compiled function of the state, which takes a step or more; a new trace is noticed."""
+        """The logs of a compiled function of the state, which takes a step or more; a new trace is
+        noticed.
+        """
         traces, begin = function.traces, time.perf_counter()
         logs = live.advance(function, *arguments)
         if function.traces > traces:
@@ -120,30 +139,42 @@ class Runner:
             self._smaller = True
             return
         self._told = True
-        warnings.warn(f"Model '{self.model.name}': its {self.kind} step is compiled once more, which takes time, "
-                      f"because of {function.what_changed()}. Give all batches one shape, or few.", stacklevel=2)
+        warnings.warn(
+            f"Model '{self.model.name}': its {self.kind} step is compiled once more, which takes "
+            f"time, because of {function.what_changed()}. Give all batches one shape, or few.",
+            stacklevel=2,
+        )
 
     # ------------------------------------------------------------ compiled functions
 
     def single(self, live):
-        """`(state, batch, rows) -> (state, logs)`: one step on one batch; `rows` are None where all are real."""
+        """`(state, batch, rows) -> (state, logs)`: one step on one batch; `rows` are None where all
+        are real.
+        """
+
         def make():
             step = outside_loops(self._make_step())
-            return lambda state, batch, rows: step(state, batch) if rows is None else step(state, batch, rows)
+            return lambda state, batch, rows: (
+                step(state, batch) if rows is None else step(state, batch, rows)
+            )
+
         return self._compiled("one", make, live)
 
     def many(self, live):
-        """`(state, data, order, first, count) -> (state, logs)`: `count` steps on data that lies on the device.
+        """`(state, data, order, first, count) -> (state, logs)`: `count` steps on data that lies on
+        the device.
 
-        `order` has a row for each step, the numbers of the rows in its batch; numbers past the end are padding.
+        `order` has a row for each step, the numbers of the rows in its batch; numbers past the end
+        are padding.
         """
         return self._compiled("many" if self.in_a_loop else "straight", self._make_many, live)
 
     def _compiled(self, form, make, live):
         if form not in self._functions:
             donate = (0,) if self.kind == "train" else ()
-            self._functions[form] = compiled(self.model, f"{self.kind}_{form}", self.plan.key, make, donate,
-                                             live.peek())
+            self._functions[form] = compiled(
+                self.model, f"{self.kind}_{form}", self.plan.key, make, donate, live.peek()
+            )
         return self._functions[form]
 
     def _make_step(self):
@@ -155,20 +186,29 @@ class Runner:
         def one(state, data, order, i):
             """The step number i of the pass."""
             size = jax.tree_util.tree_leaves(data)[0].shape[0]
-            batch = placement.constrain(jax.tree_util.tree_map(lambda v: v[jnp.minimum(order[i], size - 1)], data))
+            batch = placement.constrain(
+                jax.tree_util.tree_map(lambda v: v[jnp.minimum(order[i], size - 1)], data)
+            )
             if order.size <= size:
                 return step(state, batch)
             return step(state, batch, placement.constrain(order[i] < size))
 
         def many(state, data, order, first, count):
-            state = jax.lax.fori_loop(first, first + count, lambda i, state: one(state, data, order, i)[0], state)
+            state = jax.lax.fori_loop(
+                first, first + count, lambda i, state: one(state, data, order, i)[0], state
+            )
             return state, metric_logs(model, plan, state)
 
         def many_own(state, data, order, first, count):
             """The logs are those of the last step, which may be no metrics."""
-            logs = jax.tree_util.tree_map(lambda v: jnp.zeros(v.shape, v.dtype), jax.eval_shape(
-                lambda: one(state, data, order, first)[1]))
-            return jax.lax.fori_loop(first, first + count, lambda i, both: one(both[0], data, order, i), (state, logs))
+            logs = jax.tree_util.tree_map(
+                lambda v: jnp.zeros(v.shape, v.dtype),
+                jax.eval_shape(lambda: one(state, data, order, first)[1]),
+            )
+            return jax.lax.fori_loop(
+                first, first + count, lambda i, both: one(both[0], data, order, i), (state, logs)
+            )
+
         if not self.in_a_loop:
             straight = outside_loops(one)
             return lambda state, data, order, first, _: straight(state, data, order, first)

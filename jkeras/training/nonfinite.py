@@ -1,4 +1,6 @@
-"""What a training does about NaN and infinity: a step that brings them in is left out, and somebody is told."""
+"""What a training does about NaN and infinity: a step that brings them in is left out, and somebody
+is told.
+"""
 
 import warnings
 
@@ -25,14 +27,17 @@ def counter():
 
 
 def guarded(step, model):
-    """A training step that leaves the state as it is where the step would bring NaN or infinity into it.
+    """A training step that leaves the state as it is where the step would bring NaN or infinity
+    into it.
 
-    Loss, gradients and the optimizer's numbers all end up in the state: it is enough to look there. Where the policy is
-    to end the training, the steps after the first such one do nothing either, as several may be in one dispatch.
+    Loss, gradients and the optimizer's numbers all end up in the state: it is enough to look there.
+    Where the policy is to end the training, the steps after the first such one do nothing either,
+    as several may be in one dispatch.
     """
     if model.nonfinite is None:
         return step
-    scaled = isinstance(model.optimizer, LossScaleOptimizer)  # it leaves out updates itself, and learns from them
+    # it leaves out updates itself, and learns from them
+    scaled = isinstance(model.optimizer, LossScaleOptimizer)
 
     def guarded_step(state, batch, rows=None):
         new, logs = step(state, batch) if rows is None else step(state, batch, rows)
@@ -44,6 +49,7 @@ def guarded(step, model):
         metrics = tree.merge(merged.metrics, tree.unflatten([(COUNT, before + ~fine)]))
         merged = merged._replace(step=new.step, metrics=metrics)
         return merged, _logs(model, merged, logs, fine)
+
     return guarded_step
 
 
@@ -53,17 +59,27 @@ def _logs(model, state, logs, fine):
     from jkeras.training.state import Plan
 
     kept = metric_logs(model, Plan(model), state)
-    return {name: jnp.where(fine, value, kept[name]) if name in kept else value for name, value in logs.items()}
+    return {
+        name: jnp.where(fine, value, kept[name]) if name in kept else value
+        for name, value in logs.items()
+    }
 
 
 def _watched(state, scaled):
-    return (state.params, state.state) if scaled else (state.params, state.state, state.opt_state, state.metrics)
+    return (
+        (state.params, state.state)
+        if scaled
+        else (state.params, state.state, state.opt_state, state.metrics)
+    )
 
 
 def _brought_in(old, new):
     """Whether a number is not finite now that was before."""
-    found = [jnp.any(jnp.isfinite(a) & ~jnp.isfinite(b)) for a, b in zip(*map(jax.tree_util.tree_leaves, (old, new)))
-             if jnp.issubdtype(jnp.asarray(b).dtype, jnp.inexact)]
+    found = [
+        jnp.any(jnp.isfinite(a) & ~jnp.isfinite(b))
+        for a, b in zip(*map(jax.tree_util.tree_leaves, (old, new)))
+        if jnp.issubdtype(jnp.asarray(b).dtype, jnp.inexact)
+    ]
     return jnp.any(jnp.stack(found)) if found else jnp.zeros((), bool)
 
 
@@ -78,15 +94,18 @@ def look_at_batch(model, state):
     """
     if model.nonfinite is None or not int(tree.get(state.metrics, COUNT)):
         return
-    about = (f"Model '{model.name}': the batch would have brought in NaN or infinity. The model holds what it was "
-             "before this step.")
+    about = (
+        f"Model '{model.name}': the batch would have brought in NaN or infinity. The model holds "
+        "what it was before this step."
+    )
     if model.nonfinite == "raise":
         raise FloatingPointError(about)
     warnings.warn(about, stacklevel=3)
 
 
 class Watch:
-    """Looks, after each dispatch, whether there was such a step, and does what the model's policy says.
+    """Looks, after each dispatch, whether there was such a step, and does what the model's policy
+    says.
 
     Args:
         live: of the training.
@@ -103,9 +122,11 @@ class Watch:
         """
         if self.model.nonfinite not in ("raise", "stop") or not self._count():
             return
-        about = (f"Model '{self.model.name}': NaN or infinity at step {done - self._count()} of epoch {epoch + 1} "
-                 "(steps count from 0). The model holds what it was before this step. Look at the data of the step, "
-                 "lower the learning rate, or clip gradients.")
+        about = (
+            f"Model '{self.model.name}': NaN or infinity at step {done - self._count()} of epoch "
+            f"{epoch + 1} (steps count from 0). The model holds what it was before this step. "
+            "Look at the data of the step, lower the learning rate, or clip gradients."
+        )
         if self.model.nonfinite == "raise":
             raise FloatingPointError(about)
         warnings.warn(about, stacklevel=8)
@@ -114,8 +135,11 @@ class Watch:
     def end_epoch(self, epoch, done):
         """Says how many steps were left out."""
         if self.model.nonfinite == "skip" and (count := self._count()):
-            warnings.warn(f"Model '{self.model.name}': {count} of {done} steps of epoch {epoch + 1} would have brought "
-                          "in NaN or infinity, and were left out.", stacklevel=8)
+            warnings.warn(
+                f"Model '{self.model.name}': {count} of {done} steps of epoch {epoch + 1} would "
+                "have brought in NaN or infinity, and were left out.",
+                stacklevel=8,
+            )
 
     def _count(self):
         return int(tree.get(self.live.peek().metrics, COUNT))

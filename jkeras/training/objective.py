@@ -1,4 +1,6 @@
-"""What training minimizes and reports: `compile`, losses, metrics, and Keras's contract for steps of one's own."""
+"""What training minimizes and reports: `compile`, losses, metrics, and Keras's contract for steps
+of one's own.
+"""
 
 import warnings
 from typing import Any
@@ -33,64 +35,109 @@ class Objective:
 
     # ------------------------------------------------------------ compile
 
-    def compile(self, optimizer: Any = "rmsprop", loss=None, loss_weights=None, metrics=None, weighted_metrics=None,
-                run_eagerly=False, steps_per_execution: Any = 1, jit_compile: Any = "auto", auto_scale_loss=True, *,
-                microbatches=1, nonfinite=None):
+    def compile(
+        self,
+        optimizer: Any = "rmsprop",
+        loss=None,
+        loss_weights=None,
+        metrics=None,
+        weighted_metrics=None,
+        run_eagerly=False,
+        steps_per_execution: Any = 1,
+        jit_compile: Any = "auto",
+        auto_scale_loss=True,
+        *,
+        microbatches=1,
+        nonfinite=None,
+    ):
         """Sets what training minimizes, with what, and what it reports.
 
         Args:
             optimizer: name, `Optimizer`, or an optax `GradientTransformation`.
             loss: name, function or `Loss`; for several outputs a list or a dict by their names.
             loss_weights: factor of each output's loss.
-            metrics: list of names, functions or `Metric`s; for several outputs a list or dict of lists.
+            metrics: list of names, functions or `Metric`s; for several outputs a list or dict of
+                lists.
             weighted_metrics: likewise; these take sample weights into account.
-            run_eagerly: run steps without compiling, to step through your own code. Where a gradient is taken, values
-                can be printed and compared; `float` and numpy take `ops.stop_gradient(x)`.
-            steps_per_execution: steps in one dispatch; 1 lets `fit` choose, more than 1 is taken as it is.
+            run_eagerly: run steps without compiling, to step through your own code. Where a
+                gradient is taken, values can be printed and compared; `float` and numpy take
+                `ops.stop_gradient(x)`.
+            steps_per_execution: steps in one dispatch; 1 lets `fit` choose, more than 1 is taken as
+                it is.
             jit_compile: False is the same as `run_eagerly`.
             auto_scale_loss: scale the loss where the model computes in float16.
-            microbatches: in how many pieces, one after the other, a training step takes its batch: the gradient is
-                that of the whole batch, with its weights and masks, in the memory of a piece. Batch statistics are
-                those of a piece. Not written to files, which Keras could not read.
-            nonfinite: what to do at a step that would bring NaN or infinity into the model: "raise" an error, "stop"
-                the training, or "skip" the step and go on; in each case the model stays what it was before the step,
-                optimizer and metrics too. None: go on with them. Not written to files.
+            microbatches: in how many pieces, one after the other, a training step takes its batch:
+                the gradient is that of the whole batch, with its weights and masks, in the memory
+                of a piece. Batch statistics are those of a piece. Not written to files, which Keras
+                could not read.
+            nonfinite: what to do at a step that would bring NaN or infinity into the model: "raise"
+                an error, "stop" the training, or "skip" the step and go on; in each case the model
+                stays what it was before the step, optimizer and metrics too. None: go on with them.
+                Not written to files.
         """
         optimizer = optimizers.get(optimizer)
         if auto_scale_loss and self.dtype_policy.name == "mixed_float16" and optimizer is not None:
             if not isinstance(optimizer, optimizers.LossScaleOptimizer):
                 optimizer = optimizers.LossScaleOptimizer(optimizer, name="loss_scale_optimizer")
         if not isinstance(steps_per_execution, int) or steps_per_execution < 1:
-            raise ValueError("`steps_per_execution` must be a positive integer. "
-                             f"Received: steps_per_execution={steps_per_execution}")
+            raise ValueError(
+                "`steps_per_execution` must be a positive integer. "
+                f"Received: steps_per_execution={steps_per_execution}"
+            )
         if not isinstance(microbatches, int) or microbatches < 1:
-            raise ValueError(f"`microbatches` must be a positive integer. Received: microbatches={microbatches}")
+            raise ValueError(
+                f"`microbatches` must be a positive integer. Received: microbatches={microbatches}"
+            )
         check_policy(nonfinite)
         names = getattr(self, "output_names", None)
         jit_compile = not run_eagerly and (jit_compile == "auto" or bool(jit_compile))
-        arguments = dict(optimizer=optimizer, loss=loss, loss_weights=loss_weights, metrics=metrics,
-                         weighted_metrics=weighted_metrics, run_eagerly=run_eagerly,
-                         steps_per_execution=steps_per_execution, jit_compile=jit_compile)
+        arguments = dict(
+            optimizer=optimizer,
+            loss=loss,
+            loss_weights=loss_weights,
+            metrics=metrics,
+            weighted_metrics=weighted_metrics,
+            run_eagerly=run_eagerly,
+            steps_per_execution=steps_per_execution,
+            jit_compile=jit_compile,
+        )
         compile_loss, compile_metrics = self._compile_loss, self._compile_metrics
-        if loss is not None:  # as in Keras, compiling again without one keeps the one before, and so for metrics
+        # as in Keras, compiling again without one keeps the one before, and so for metrics
+        if loss is not None:
             compile_loss = CompileLoss(loss, loss_weights, names)
         if metrics is not None or weighted_metrics is not None:
             compile_metrics = CompileMetrics(metrics, weighted_metrics, output_names=names)
         self.__dict__.update(
-            optimizer=optimizer, loss=loss, compiled=True, stop_training=False, _compile_arguments=arguments,
-            _compile_loss=compile_loss, _compile_metrics=compile_metrics,
-            _loss_tracker=metrics_module.Mean(name="loss"), _functions={}, _predictor=None, _opt_state=None,
+            optimizer=optimizer,
+            loss=loss,
+            compiled=True,
+            stop_training=False,
+            _compile_arguments=arguments,
+            _compile_loss=compile_loss,
+            _compile_metrics=compile_metrics,
+            _loss_tracker=metrics_module.Mean(name="loss"),
+            _functions={},
+            _predictor=None,
+            _opt_state=None,
             _has_own_opt_state=type(self).init_opt_state is not Objective.init_opt_state,
-            run_eagerly=run_eagerly, steps_per_execution=steps_per_execution, jit_compile=jit_compile,
-            microbatches=microbatches, nonfinite=nonfinite, _nonfinite_steps=nonfinite and counter())
+            run_eagerly=run_eagerly,
+            steps_per_execution=steps_per_execution,
+            jit_compile=jit_compile,
+            microbatches=microbatches,
+            nonfinite=nonfinite,
+            _nonfinite_steps=nonfinite and counter(),
+        )
 
     def init_opt_state(self, params):
-        """The optimizer's state for a tree of trainable arrays. A model with several optimizers overrides it and
-        `pure_train_step`."""
+        """The optimizer's state for a tree of trainable arrays. A model with several optimizers
+        overrides it and `pure_train_step`.
+        """
         return self.optimizer.init(params)
 
     def get_compile_config(self):
-        """The arguments of `compile`, as plain data; {} where there are none or they cannot be written."""
+        """The arguments of `compile`, as plain data; {} where there are none or they cannot be
+        written.
+        """
         if not self.compiled:
             return {}
         return {k: registry.serialize(v) for k, v in self._compile_arguments.items()}
@@ -98,17 +145,28 @@ class Objective:
     def compile_from_config(self, config):
         """Compiles with the arguments of `get_compile_config()`."""
         cls = type(self)
-        if cls.compile is not Objective.compile and cls.get_compile_config is Objective.get_compile_config:
-            warnings.warn("`compile()` was not called as part of model loading because the model's `compile()` method "
-                          "is custom. Override `get_compile_config()` and `compile_from_config()` too.", stacklevel=2)
+        if (
+            cls.compile is not Objective.compile
+            and cls.get_compile_config is Objective.get_compile_config
+        ):
+            warnings.warn(
+                "`compile()` was not called as part of model loading because the model's "
+                "`compile()` method is custom. Override `get_compile_config()` and "
+                "`compile_from_config()` too.",
+                stacklevel=2,
+            )
             return
         config = dict(config)
         optimizer = config.pop("optimizer", None)
         loss, metrics = _named(losses_module, config.pop("loss", None)), config.pop("metrics", None)
         weighted = config.pop("weighted_metrics", None)
-        self.compile(optimizer=registry.deserialize(optimizer) if isinstance(optimizer, dict) else optimizer, loss=loss,
-                     metrics=_named(metrics_module, metrics), weighted_metrics=_named(metrics_module, weighted),
-                     **config)
+        self.compile(
+            optimizer=registry.deserialize(optimizer) if isinstance(optimizer, dict) else optimizer,
+            loss=loss,
+            metrics=_named(metrics_module, metrics),
+            weighted_metrics=_named(metrics_module, weighted),
+            **config,
+        )
         if self.built and self.optimizer is not None:
             self.optimizer.build(self.trainable_variables)
 
@@ -116,7 +174,9 @@ class Objective:
 
     @property
     def metrics(self):
-        """The loss tracker, the compiled metrics, those of single outputs, then the metrics that layers own."""
+        """The loss tracker, the compiled metrics, those of single outputs, then the metrics that
+        layers own.
+        """
         found = []
         if self.compiled:
             found = [m for m in (self._loss_tracker, self._compile_metrics) if m is not None]
@@ -147,7 +207,9 @@ class Objective:
             metric.reset_state()
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        """The total loss of a batch: the compiled loss and what layers added. Override it for a loss of your own."""
+        """The total loss of a batch: the compiled loss and what layers added. Override it for a
+        loss of your own.
+        """
         total = [] if self._compile_loss is None else [self._compile_loss(y, y_pred, sample_weight)]
         for loss in self.losses:
             loss = jnp.asarray(loss)
@@ -156,7 +218,9 @@ class Objective:
         return sum(total[1:], total[0]) if total else jnp.zeros(())
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
-        """Updates the compiled metrics and returns all results. Override it for metrics of your own."""
+        """Updates the compiled metrics and returns all results. Override it for metrics of your
+        own.
+        """
         if self._compile_metrics is not None:
             self._compile_metrics.update_state(y, y_pred, sample_weight)
         return self.get_metrics_result()
@@ -169,17 +233,52 @@ class Objective:
             results |= value if isinstance(value, dict) else {metric.name: value}
         return results
 
-    def stateless_compute_loss(self, trainable_variables, non_trainable_variables, metrics_variables, x=None, y=None,
-                               y_pred=None, sample_weight=None, training=True):
+    def stateless_compute_loss(
+        self,
+        trainable_variables,
+        non_trainable_variables,
+        metrics_variables,
+        x=None,
+        y=None,
+        y_pred=None,
+        sample_weight=None,
+        training=True,
+    ):
         """`compute_loss` on flat lists: `(loss, (trainable, non-trainable, metrics values))`."""
-        return keras_contract.stateless_compute_loss(self, trainable_variables, non_trainable_variables,
-                                                     metrics_variables, x, y, y_pred, sample_weight, training)
+        return keras_contract.stateless_compute_loss(
+            self,
+            trainable_variables,
+            non_trainable_variables,
+            metrics_variables,
+            x,
+            y,
+            y_pred,
+            sample_weight,
+            training,
+        )
 
-    def compute_loss_and_updates(self, trainable_variables, non_trainable_variables, metrics_variables, x, y,
-                                 sample_weight, training=False, optimizer_variables=None):
+    def compute_loss_and_updates(
+        self,
+        trainable_variables,
+        non_trainable_variables,
+        metrics_variables,
+        x,
+        y,
+        sample_weight,
+        training=False,
+        optimizer_variables=None,
+    ):
         """Loss and new values on flat lists, for `jax.grad` in a `train_step` of yours."""
-        loss, aux = keras_contract.loss_and_updates(self, trainable_variables, non_trainable_variables,
-                                                    metrics_variables, x, y, sample_weight, training)
+        loss, aux = keras_contract.loss_and_updates(
+            self,
+            trainable_variables,
+            non_trainable_variables,
+            metrics_variables,
+            x,
+            y,
+            sample_weight,
+            training,
+        )
         return loss, aux
 
     def train_step(self, state, data):

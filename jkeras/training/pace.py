@@ -4,7 +4,8 @@ from jkeras.core.module import walk
 from jkeras.ops.kernels import on_cpu
 from jkeras.training import keras_contract
 
-MOMENT = 0.05  # seconds of one dispatch: its cost is lost in them, and a bar or Ctrl-C need not wait
+# seconds of one dispatch: its cost is lost in them, and a bar or Ctrl-C need not wait
+MOMENT = 0.05
 MOST = 4096
 TRIALS = 3  # steps that are timed; the first calls of a compiled function take longer
 MOST_WEIGHTS = 1000  # with 600 of them a loop takes 1.7 times as long to compile as a step
@@ -27,18 +28,22 @@ class Pace:
         self.steps, self.settled, self._times = steps or 1, steps is not None, []
 
     def took(self, seconds):
-        """Takes note of the time of one step, once it was compiled; decides by the shortest of a few."""
+        """Takes note of the time of one step, once it was compiled; decides by the shortest of a
+        few.
+        """
         self._times.append(seconds)
         if len(self._times) == TRIALS:
-            self.steps, self.settled = max(1, min(MOST, round(MOMENT / max(min(self._times), 1e-6)))), True
+            self.steps = max(1, min(MOST, round(MOMENT / max(min(self._times), 1e-6))))
+            self.settled = True
 
 
 def fixed_steps(model, kind, every_batch):
     """The number of steps of a dispatch where there is nothing to measure, else None.
 
-    It is the user's `steps_per_execution` above 1; and 1 where callbacks look at every batch, where the user's own step
-    returns logs of its own; where convolutions would run inside a loop on a CPU, where their weight gradient is slower
-    than all that a dispatch costs; and for very many weights, where a loop takes too long to compile.
+    It is the user's `steps_per_execution` above 1; and 1 where callbacks look at every batch, where
+    the user's own step returns logs of its own; where convolutions would run inside a loop on a
+    CPU, where their weight gradient is slower than all that a dispatch costs; and for very many
+    weights, where a loop takes too long to compile.
     """
     if model.steps_per_execution > 1:
         return model.steps_per_execution

@@ -1,8 +1,11 @@
-"""Whether a step may be given a batch filled up with rows that do not count, so that all batches have one shape.
+"""Whether a step may be given a batch filled up with rows that do not count, so that all batches
+have one shape.
 
-The forward pass up to the loss is read as a jaxpr (see `rows`): rows may come together only in places that leave out
-what is not real, which are the reductions of losses and the statistics of BatchNormalization. Metrics are given the
-rows as weights. What cannot be shown to keep padding out is not padded: such a step is compiled for two shapes.
+The forward pass up to the loss is read as a jaxpr (see `rows`): rows may come together only in
+places that leave out what is not real, which are the reductions of losses and the statistics of
+BatchNormalization. Metrics are given the
+rows as weights. What cannot be shown to keep padding out is not padded: such a step is compiled for
+    two shapes.
 """
 
 import jax
@@ -22,7 +25,12 @@ def may_pad(model, kind, state, batch):
         batch: (x, y, sample_weight), arrays or shapes, as the step will be given it.
     """
     step = TrainStep(Planned(model))
-    if not model.jit_compile or _has_own_step(model, kind) or model._layer_metrics() or step.planned.plan is None:
+    if (
+        not model.jit_compile
+        or _has_own_step(model, kind)
+        or model._layer_metrics()
+        or step.planned.plan is None
+    ):
         return False
     step.plan = step.planned.plan
 
@@ -30,30 +38,40 @@ def may_pad(model, kind, state, batch):
         rng = jax.random.fold_in(state.rng, state.step)
         loss, (_, y_pred, _, kept, _) = step.loss(state, *batch, rng, kind == "train", real)
         return (loss, kept), y_pred
+
     state = jax.tree_util.tree_map(lambda v: jax.ShapeDtypeStruct(np.shape(v), v.dtype), state)
     real = np.ones(rows.size_of(batch[0]), bool)
-    if not rows.leaves_out_padding(lambda state, both: forward(state, *both)[0], state, batch=(batch, real)):
+    if not rows.leaves_out_padding(
+        lambda state, both: forward(state, *both)[0], state, batch=(batch, real)
+    ):
         return False
     if model._compile_metrics is None:
         return True
     _, y_pred = jax.eval_shape(forward, state, batch)
-    return all(_weighs(metric, y_true, prediction)
-               for metric, _, y_true, prediction, _ in model._compile_metrics.compared(batch[1], y_pred))
+    return all(
+        _weighs(metric, y_true, prediction)
+        for metric, _, y_true, prediction, _ in model._compile_metrics.compared(batch[1], y_pred)
+    )
 
 
 def _has_own_step(model, kind):
-    own = any(getattr(type(model), name) is not getattr(Objective, name)
-              for name in ("compute_loss", "compute_metrics"))
+    own = any(
+        getattr(type(model), name) is not getattr(Objective, name)
+        for name in ("compute_loss", "compute_metrics")
+    )
     return own or keras_contract.has_own_step(model, kind)
 
 
 def _weighs(metric, y_true, y_pred):
-    """Whether a metric counts a row of weight 0 as if it were not there: built-in ones, and means of functions by row.
+    """Whether a metric counts a row of weight 0 as if it were not there: built-in ones, and means
+    of functions by row.
 
     Args:
         y_true, y_pred: arrays or shapes that it compares.
     """
-    if isinstance(metric, MeanMetricWrapper) and (type(metric) is MeanMetricWrapper or public_name(type(metric))):
+    if isinstance(metric, MeanMetricWrapper) and (
+        type(metric) is MeanMetricWrapper or public_name(type(metric))
+    ):
         kwargs = metric.fn_kwargs()
         return rows.are_independent(lambda both: metric.fn(*both, **kwargs), batch=(y_true, y_pred))
     return public_name(type(metric)) is not None and hasattr(metric, "weight_of_rows")

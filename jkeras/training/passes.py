@@ -1,4 +1,6 @@
-"""Passes over the data of an epoch: rows of what lies on the device, or one batch of the host after another."""
+"""Passes over the data of an epoch: rows of what lies on the device, or one batch of the host after
+another.
+"""
 
 import numpy as np
 
@@ -13,17 +15,17 @@ class OnDevice:
 
     Attributes:
         at: number of the next step.
-        whole: number of steps that `Runner.many` takes; a smaller batch behind them, if it may not be padded, is not
-            among them.
+        whole: number of steps that `Runner.many` takes; a smaller batch behind them, if it may not
+            be padded, is not among them.
     """
 
     def __init__(self, runner, source, seed, epoch, pads, at):
         self.runner, self.source, self.at = runner, source, at
         rows, size = source.order(seed, epoch), min(source.batch_size, source.size)
         self.whole = -(-len(rows) // size) if pads else len(rows) // size
-        self.rest = rows[self.whole * size:]
+        self.rest = rows[self.whole * size :]
         rows = np.concatenate([rows, np.arange(len(rows), self.whole * size, dtype=rows.dtype)])
-        self.order = placement.everywhere(rows[:self.whole * size].reshape(self.whole, size))
+        self.order = placement.everywhere(rows[: self.whole * size].reshape(self.whole, size))
 
     def more(self):
         """Whether there is another batch."""
@@ -33,8 +35,14 @@ class OnDevice:
         """(number of steps taken, at most so many, their logs)."""
         if self.at < self.whole:
             count = min(most, self.whole - self.at)
-            logs = self.runner.dispatch(live, self.runner.many(live), self.source.on_device(), self.order,
-                                        np.int32(self.at), np.int32(count))
+            logs = self.runner.dispatch(
+                live,
+                self.runner.many(live),
+                self.source.on_device(),
+                self.order,
+                np.int32(self.at),
+                np.int32(count),
+            )
         else:
             count, batch = 1, placement.place(take(self.source.data, self.rest))
             logs = self.runner.dispatch(live, self.runner.single(live), batch, None)
@@ -46,7 +54,8 @@ class OnDevice:
 
 
 class FromHost:
-    """A pass over a source that gives one batch after another; smaller ones are padded where that is allowed.
+    """A pass over a source that gives one batch after another; smaller ones are padded where that
+    is allowed.
 
     A thread makes batches ahead where the source says that it may.
     """
@@ -76,7 +85,9 @@ class FromHost:
         return count, logs
 
     def _filled(self, batch):
-        """A batch at its full size and which of its rows are real, on the devices as far as that can be done ahead."""
+        """A batch at its full size and which of its rows are real, on the devices as far as that
+        can be done ahead.
+        """
         if self.size is None:
             return placement.ahead((batch, None))
         rows = size_of(batch[0])

@@ -1,4 +1,6 @@
-"""Predictions on the values that a model's variables hold now, compiled for few sizes of a batch."""
+"""Predictions on the values that a model's variables hold now, compiled for few sizes of a
+batch.
+"""
 
 import jax
 import numpy as np
@@ -22,11 +24,18 @@ def predictor_of(model):
 
 
 def predict_at_once(model, x, batch_size):
-    """The outputs for an array of few rows, straight from the compiled function; None where that does not do.
+    """The outputs for an array of few rows, straight from the compiled function; None where that
+    does not do.
 
     It does where numpy's array is what the function takes, one batch, and nobody watches.
     """
-    if type(x) is not np.ndarray or x.dtype.kind not in "fiub" or x.dtype.itemsize > 4 or not model.built or not x.ndim:
+    if (
+        type(x) is not np.ndarray
+        or x.dtype.kind not in "fiub"
+        or x.dtype.itemsize > 4
+        or not model.built
+        or not x.ndim
+    ):
         return None
     if not 0 < len(x) <= (batch_size or 32):
         return None
@@ -34,7 +43,11 @@ def predict_at_once(model, x, batch_size):
     if known is None or known[0] != (Parts.changes, settings.distribution):
         return None
     y = known[1](x)
-    return placement.to_host(y) if isinstance(y, jax.Array) else jax.tree_util.tree_map(placement.to_host, y)
+    return (
+        placement.to_host(y)
+        if isinstance(y, jax.Array)
+        else jax.tree_util.tree_map(placement.to_host, y)
+    )
 
 
 class Predictor:
@@ -43,15 +56,22 @@ class Predictor:
     def __init__(self, model):
         self.model, variables = model, model.variables
         self.carried = set(map(id, variables))
-        self.variables = variables + [v for _, v in named_weights(model) if id(v) not in self.carried]
+        self.variables = variables + [
+            v for _, v in named_weights(model) if id(v) not in self.carried
+        ]
         self.key = tuple(map(id, self.variables))
-        forward = self._of_predict_step if keras_contract.overrides(model, "predict_step") else self._forward
+        forward = (
+            self._of_predict_step
+            if keras_contract.overrides(model, "predict_step")
+            else self._forward
+        )
         self.function = compiled(model, "predict", self.key, lambda: forward)
 
     def __call__(self, x, size=None):
         """The outputs for a batch that lies on the host.
 
-        It is run with `size` rows, or those of its `rows.bucket`, if more rows change nothing for those that are there.
+        It is run with `size` rows, or those of its `rows.bucket`, if more rows change nothing for
+        those that are there.
         """
         count = rows.size_of(x)
         size = size or rows.bucket(count)
@@ -66,8 +86,15 @@ class Predictor:
     def _keeps_rows_apart(self, x):
         if not self.model.jit_compile:
             return False
-        return compiled(self.model, "rows", self.key, lambda: rows.are_independent(
-            self.function.function, values_of(self.variables), batch=x), jit=False)
+        return compiled(
+            self.model,
+            "rows",
+            self.key,
+            lambda: rows.are_independent(
+                self.function.function, values_of(self.variables), batch=x
+            ),
+            jit=False,
+        )
 
     def _run(self, x):
         y, new = self.function(values_of(self.variables), placement.place(x))
@@ -81,8 +108,11 @@ class Predictor:
     def _forward(self, values, x):
         with frame.Run(self.model, self._values(values), training=False) as run:
             y = run.call(self.model, (x,), {})
-        return y, {i: run.values[id(v)] for i, (v, a) in enumerate(zip(self.variables, values))
-                   if id(v) in self.carried and run.values[id(v)] is not a}
+        return y, {
+            i: run.values[id(v)]
+            for i, (v, a) in enumerate(zip(self.variables, values))
+            if id(v) in self.carried and run.values[id(v)] is not a
+        }
 
     def _of_predict_step(self, values, x):
         """The same by the user's `predict_step`, as Keras on JAX calls it."""

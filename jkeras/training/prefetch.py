@@ -10,8 +10,8 @@ DEPTH = 2  # batches that wait at most; one more is being made
 class Prefetched:
     """An iterator over the items of another, which a thread takes from it ahead of time.
 
-    Errors of the iterator are raised where their item would have come. `close` stops the thread, which closes the
-    iterator; until then nobody else may use it.
+    Errors of the iterator are raised where their item would have come. `close` stops the thread,
+    which closes the iterator; until then nobody else may use it.
 
     Args:
         prepare: function of an item, run by the thread too.
@@ -24,8 +24,11 @@ class Prefetched:
     def __init__(self, iterator, prepare=lambda item: item, depth=DEPTH):
         self.iterator, self.prepare = iterator, prepare
         self.ready, self.stopped, self.ended = queue.Queue(depth), threading.Event(), False
-        context = contextvars.copy_context()  # scopes that are open where the items are wanted hold for making them
-        self.thread = threading.Thread(target=context.run, args=(self._work,), name="jkeras-prefetch", daemon=True)
+        # scopes that are open where the items are wanted hold for making them
+        context = contextvars.copy_context()
+        self.thread = threading.Thread(
+            target=context.run, args=(self._work,), name="jkeras-prefetch", daemon=True
+        )
         self.thread.start()
 
     def _work(self):
@@ -36,7 +39,8 @@ class Prefetched:
                     break
             else:
                 self._put((None, StopIteration()))
-        except BaseException as error:  # whatever it is, it belongs to the one who waits for the item
+        except BaseException as error:
+            # whatever it is, it belongs to the one who waits for the item
             self._put((None, error))
         finally:
             if hasattr(self.iterator, "close"):

@@ -17,9 +17,11 @@ def metric_logs(model, plan, state):
 
 def as_numbers(logs):
     """Logs as Python numbers, in sorted order; arrays that are no scalars stay arrays."""
+
     def number(value):
         value = placement.to_host(value)
         return value.item() if value.ndim == 0 else value
+
     return {k: number(v) for k, v in flat_logs(logs).items()}
 
 
@@ -27,4 +29,6 @@ def concatenate(outputs):
     """The outputs of several batches as one structure of numpy arrays."""
     if len(outputs) == 1:
         return jax.tree_util.tree_map(placement.to_host, outputs[0])
-    return jax.tree_util.tree_map(lambda *parts: np.concatenate([placement.to_host(p) for p in parts]), *outputs)
+    return jax.tree_util.tree_map(
+        lambda *parts: np.concatenate([placement.to_host(p) for p in parts]), *outputs
+    )

@@ -1,4 +1,6 @@
-"""Going on where a training stopped, in the middle of an epoch too: what a checkpoint holds, and when one is made."""
+"""Going on where a training stopped, in the middle of an epoch too: what a checkpoint holds, and
+when one is made.
+"""
 
 import typing
 
@@ -30,8 +32,8 @@ class Resume:
 
     Args:
         checkpoint: a folder or `Checkpointer`; None switches it off.
-        resume: True: go on from the newest checkpoint; "skip": also with data whose position cannot be restored, which
-            is passed over; False: the folder must be empty.
+        resume: True: go on from the newest checkpoint; "skip": also with data whose position cannot
+            be restored, which is passed over; False: the folder must be empty.
         seed: of the shuffling, where the folder has none.
 
     Raises:
@@ -44,13 +46,17 @@ class Resume:
         self.runner, self.source, self.validation, self.live = runner, source, validation, live
         self.callbacks, self.seed = callbacks, seed
         self.resume, self.own = resume, not isinstance(checkpoint, Checkpointer)
-        self.checkpointer = Checkpointer(checkpoint) if checkpoint is not None and self.own else checkpoint
+        self.checkpointer = (
+            Checkpointer(checkpoint) if checkpoint is not None and self.own else checkpoint
+        )
         self.found = False  # whether it goes on from a checkpoint
         self._steps = 0  # since the last save
         self._validated = 0  # batches that validation data which gives them once has given
 
     def start(self, initial_epoch):
-        """The position to begin at: that of the newest checkpoint, or the first epoch, of which one is made."""
+        """The position to begin at: that of the newest checkpoint, or the first epoch, of which one
+        is made.
+        """
         if self.checkpointer is None:
             return Position(initial_epoch)
         self.checkpointer.lock()
@@ -58,9 +64,11 @@ class Resume:
             self.save(Position(initial_epoch))
             return Position(initial_epoch)
         if not self.resume:
-            raise FileExistsError(f"{self.checkpointer.folder} has checkpoints of the steps "
-                                  f"{self.checkpointer.steps()}, and `resume=False` was given. Remove them, choose "
-                                  "another folder, or go on from them with `resume=True`.")
+            raise FileExistsError(
+                f"{self.checkpointer.folder} has checkpoints of the steps "
+                f"{self.checkpointer.steps()}, and `resume=False` was given. Remove them, choose "
+                "another folder, or go on from them with `resume=True`."
+            )
         state, extra = self.checkpointer.restore(self.live.peek())
         position = Position(*extra["position"])
         self._find(position, extra)
@@ -78,9 +86,12 @@ class Resume:
         taken = extra["taken"]
         if self.source.resumable:
             if position.step and not position.ended and extra["batches"] != self.source.num_batches:
-                raise ValueError(f"The checkpoint in {self.checkpointer.folder} was made in the middle of an epoch of "
-                                 f"{extra['batches']} batches; the data has {self.source.num_batches} now. Go on with "
-                                 "the same data and batch size, or begin afresh in another folder.")
+                raise ValueError(
+                    f"The checkpoint in {self.checkpointer.folder} was made in the middle of an "
+                    f"epoch of {extra['batches']} batches; the data has {self.source.num_batches} "
+                    "now. Go on with the same data and batch size, or begin afresh in another "
+                    "folder."
+                )
             self.runner.go_to(extra["pass"])
         else:
             self._pass_over(self.source, taken, "data")
@@ -90,12 +101,16 @@ class Resume:
             self._pass_over(self.validation, self._validated, "validation data")
 
     def _pass_over(self, source, taken, what):
-        """Takes batches from a source that gives them once, if there were some and that was asked for."""
+        """Takes batches from a source that gives them once, if there were some and that was asked
+        for.
+        """
         if taken and self.resume != "skip":
-            raise ValueError(f"The checkpoint in {self.checkpointer.folder} was made after {taken} batches of {what} "
-                             f"whose position cannot be restored: {source.name} gives its batches once. Pass "
-                             "`resume='skip'` to have as many passed over, or data that starts again: arrays, a "
-                             "`PyDataset`, an object whose `__iter__` makes a new iterator.")
+            raise ValueError(
+                f"The checkpoint in {self.checkpointer.folder} was made after {taken} batches of "
+                f"{what} whose position cannot be restored: {source.name} gives its batches once. "
+                "Pass `resume='skip'` to have as many passed over, or data that starts again: "
+                "arrays, a `PyDataset`, an object whose `__iter__` makes a new iterator."
+            )
         if taken:
             source.skip(taken)
 
@@ -115,7 +130,9 @@ class Resume:
             self.save(position)
 
     def after_validation(self):
-        """Takes note of what was taken from data that gives its batches once; one that is cut off begins again."""
+        """Takes note of what was taken from data that gives its batches once; one that is cut off
+        begins again.
+        """
         if not self.validation.resumable:
             self._validated = self.validation.taken
 
@@ -127,11 +144,19 @@ class Resume:
     def save(self, position, state=None, metrics=None):
         """Saves now: a state, by default the one that the training has."""
         state = self.live.peek() if state is None else state
-        logs = {name: value.tolist() if isinstance(value, np.ndarray) else value
-                for name, value in as_numbers(position.logs).items()}
-        extra = {"position": position._replace(logs=logs), "seed": self.seed, "taken": self.runner.taken,
-                 "pass": self.runner.position(), "batches": self.source.num_batches, "validated": self._validated,
-                 "callbacks": self.callbacks.get_state()}
+        logs = {
+            name: value.tolist() if isinstance(value, np.ndarray) else value
+            for name, value in as_numbers(position.logs).items()
+        }
+        extra = {
+            "position": position._replace(logs=logs),
+            "seed": self.seed,
+            "taken": self.runner.taken,
+            "pass": self.runner.position(),
+            "batches": self.source.num_batches,
+            "validated": self._validated,
+            "callbacks": self.callbacks.get_state(),
+        }
         self.checkpointer.save(state, extra, metrics=metrics)
         self._steps = 0
 

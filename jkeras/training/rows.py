@@ -1,7 +1,9 @@
-"""Whether a compiled function treats the rows of a batch one by one, so that rows may be added and cut off again.
+"""Whether a compiled function treats the rows of a batch one by one, so that rows may be added and
+cut off again.
 
-A function is read as a jaxpr, twice, for two sizes of the batch. Each value in it has the batch along one axis, or not
-at all; an operation that brings rows together, or that is not known here, makes the answer no.
+A function is read as a jaxpr, twice, for two sizes of the batch. Each value in it has the batch
+along one axis, or not at all; an operation that brings rows together, or that is not known here,
+makes the answer no.
 """
 
 import math
@@ -13,18 +15,22 @@ from jkeras.core.graph import flatten
 from jkeras.core.rows import NAME
 
 SIZES = (11, 13)  # primes, so that a size that has to do with the batch shows
-ELEMENTWISE = {
-    "abs", "acos", "acosh", "add", "add_any", "and", "asin", "asinh", "atan", "atan2", "atanh", "bessel_i0e",
-    "bessel_i1e", "bitcast_convert_type", "cbrt", "ceil", "clamp", "conj", "convert_element_type", "copy", "cos",
-    "cosh", "digamma", "div", "eq", "erf", "erf_inv", "erfc", "exp", "exp2", "expm1", "floor", "ge", "gt", "igamma",
-    "igammac", "imag", "integer_pow", "is_finite", "le", "lgamma", "log", "log1p", "logistic", "lt", "max", "min",
-    "mul", "name", "ne", "neg", "nextafter", "not", "optimization_barrier", "or", "pow", "real", "reduce_precision",
-    "regularized_incomplete_beta", "rem", "round", "rsqrt", "select_n", "sharding_constraint", "shift_left",
-    "shift_right_arithmetic", "shift_right_logical", "sign", "sin", "sinh", "sqrt", "square", "stop_gradient", "sub",
-    "tan", "tanh", "xor"
-}
-REDUCTIONS = {"argmax", "argmin", "reduce_and", "reduce_max", "reduce_min", "reduce_or", "reduce_prod", "reduce_sum",
-              "reduce_xor"}
+ELEMENTWISE = frozenset(
+    """
+    abs acos acosh add add_any and asin asinh atan atan2 atanh bessel_i0e bessel_i1e
+    bitcast_convert_type cbrt ceil clamp conj convert_element_type copy cos cosh digamma div eq
+    erf erf_inv erfc exp exp2 expm1 floor ge gt igamma igammac imag integer_pow is_finite le
+    lgamma log log1p logistic lt max min mul name ne neg nextafter not optimization_barrier or
+    pow real reduce_precision regularized_incomplete_beta rem round rsqrt select_n
+    sharding_constraint shift_left shift_right_arithmetic shift_right_logical sign sin sinh sqrt
+    square stop_gradient sub tan tanh xor
+    """.split()
+)
+REDUCTIONS = frozenset(
+    """
+    argmax argmin reduce_and reduce_max reduce_min reduce_or reduce_prod reduce_sum reduce_xor
+    """.split()
+)
 ALONG_AN_AXIS = {"cumsum", "cumprod", "cummax", "cummin", "cumlogsumexp"}
 WINDOWS = {"reduce_window", "reduce_window_max", "reduce_window_min", "reduce_window_sum"}
 
@@ -72,8 +78,10 @@ def _axes_out(function, arguments, batch, wanted):
         found = _walk(jaxprs[0].jaxpr, axes)
     except (Mixed, TypeError, ValueError):  # or made for one size of the batch
         return False
-    return all(axis == wanted and (axis is None or aval.shape[0] == SIZES[0])
-               for axis, aval in zip(found, jaxprs[0].out_avals))
+    return all(
+        axis == wanted and (axis is None or aval.shape[0] == SIZES[0])
+        for axis, aval in zip(found, jaxprs[0].out_avals)
+    )
 
 
 def size_of(x):
@@ -83,11 +91,14 @@ def size_of(x):
 
 def padded(batch, size):
     """A batch on the host with its last row repeated up to so many rows."""
-    return jax.tree_util.tree_map(lambda v: np.concatenate([v, np.repeat(v[-1:], size - v.shape[0], 0)]), batch)
+    return jax.tree_util.tree_map(
+        lambda v: np.concatenate([v, np.repeat(v[-1:], size - v.shape[0], 0)]), batch
+    )
 
 
 def bucket(rows):
-    """The size that a batch is padded to: 1, or the next power of two from 4 on; what compiles for 4 serves for 2.
+    """The size that a batch is padded to: 1, or the next power of two from 4 on; what compiles for
+    4 serves for 2.
 
     >>> [bucket(n) for n in range(1, 10)]
     [1, 4, 4, 4, 8, 8, 8, 8, 16]
@@ -96,15 +107,25 @@ def bucket(rows):
 
 
 def _jaxpr(function, arguments, batch, size):
-    shapes = jax.tree_util.tree_map(lambda v: jax.ShapeDtypeStruct(
-        (size, *np.shape(v)[1:]), jax.dtypes.canonicalize_dtype(v.dtype)), batch)
+    shapes = jax.tree_util.tree_map(
+        lambda v: jax.ShapeDtypeStruct(
+            (size, *np.shape(v)[1:]), jax.dtypes.canonicalize_dtype(v.dtype)
+        ),
+        batch,
+    )
     return jax.make_jaxpr(function)(*arguments, shapes)
 
 
 def _outline(jaxpr):
     """What a jaxpr does, without its sizes: its operations and the numbers in it."""
-    return [(eqn.primitive.name, [str(v.val) for v in eqn.invars if hasattr(v, "val")],
-             [] if _is_marked(eqn) else [_outline(inner) for inner in _inner(eqn.params)]) for eqn in jaxpr.eqns]
+    return [
+        (
+            eqn.primitive.name,
+            [str(v.val) for v in eqn.invars if hasattr(v, "val")],
+            [] if _is_marked(eqn) else [_outline(inner) for inner in _inner(eqn.params)],
+        )
+        for eqn in jaxpr.eqns
+    ]
 
 
 def _is_marked(eqn):
@@ -130,7 +151,9 @@ def _walk(jaxpr, axes):
         given = [read(v) for v in eqn.invars]
         found = [None] * len(eqn.outvars)
         if any(axis is not None for axis in given):
-            found = _together(eqn, given) if _is_marked(eqn) else _rule(eqn.primitive.name)(eqn, given)
+            found = (
+                _together(eqn, given) if _is_marked(eqn) else _rule(eqn.primitive.name)(eqn, given)
+            )
         known.update(zip(eqn.outvars, found))
     return [read(v) for v in jaxpr.outvars]
 
@@ -163,6 +186,7 @@ def _one(axes):
 
 # ---------------------------------------------------------------- a rule for each kind of operation
 
+
 def _together(eqn, axes):
     _need(set(axes) <= {0, None})
     return [None] * len(eqn.outvars)
@@ -187,7 +211,10 @@ def _along(eqn, axes):
 
 def _window(eqn, axes):
     axis, params = axes[0], eqn.params
-    _need(axis is not None and params["window_dimensions"][axis] == params["window_strides"][axis] == 1)
+    _need(
+        axis is not None
+        and params["window_dimensions"][axis] == params["window_strides"][axis] == 1
+    )
     _need(tuple(params["padding"][axis]) == (0, 0))
     return [axis] * len(eqn.outvars)
 
@@ -199,9 +226,15 @@ def _broadcast(eqn, axes):
 
 
 def _reshape(eqn, axes):
-    """The batch stays where as much stands before it; it may be joined with axes behind it only where they are one."""
+    """The batch stays where as much stands before it; it may be joined with axes behind it only
+    where they are one.
+    """
     old, new, axis = eqn.invars[0].aval.shape, eqn.outvars[0].aval.shape, axes[0]
-    places = [i for i, size in enumerate(new) if math.prod(new[:i]) == math.prod(old[:axis]) and size == old[axis]]
+    places = [
+        i
+        for i, size in enumerate(new)
+        if math.prod(new[:i]) == math.prod(old[:axis]) and size == old[axis]
+    ]
     _need(places and eqn.params.get("dimensions") is None)
     return [places[0]]
 
@@ -244,7 +277,11 @@ def _split(eqn, axes):
 
 
 def _pad(eqn, axes):
-    _need(axes[0] is not None and axes[1] is None and tuple(eqn.params["padding_config"][axes[0]]) == (0, 0, 0))
+    _need(
+        axes[0] is not None
+        and axes[1] is None
+        and tuple(eqn.params["padding_config"][axes[0]]) == (0, 0, 0)
+    )
     return [axes[0]]
 
 
@@ -267,8 +304,10 @@ def _dot(eqn, axes):
         return [batched[0].index(left)]
     _need(left is None or right is None)
     side = 0 if right is None else 1
-    free = [[i for i in range(len(v.aval.shape)) if i not in (*c, *b)]
-            for v, c, b in zip(eqn.invars, contracted, batched)]
+    free = [
+        [i for i in range(len(v.aval.shape)) if i not in (*c, *b)]
+        for v, c, b in zip(eqn.invars, contracted, batched)
+    ]
     return [len(batched[0]) + side * len(free[0]) + free[side].index(axes[side])]
 
 
@@ -291,8 +330,11 @@ def _gather(eqn, axes):
         return [outer[place]]
     _need(indices is None and operand not in (*dims.collapsed_slice_dims, *dims.start_index_map))
     _need(eqn.params["slice_sizes"][operand] == eqn.invars[0].aval.shape[operand])
-    kept = [i for i in range(len(eqn.invars[0].aval.shape))
-            if i not in (*dims.collapsed_slice_dims, *dims.operand_batching_dims)]
+    kept = [
+        i
+        for i in range(len(eqn.invars[0].aval.shape))
+        if i not in (*dims.collapsed_slice_dims, *dims.operand_batching_dims)
+    ]
     return [dims.offset_dims[kept.index(operand)]]
 
 
@@ -312,7 +354,7 @@ def _scan(eqn, axes):
         found = _walk(inner, [*axes[:consts], *carry, *steps])
         after = [_joined(a, b) for a, b in zip(carry, found)]
         if after == carry:
-            return [*carry, *(None if axis is None else axis + 1 for axis in found[len(carry):])]
+            return [*carry, *(None if axis is None else axis + 1 for axis in found[len(carry) :])]
         carry = after
     raise Mixed
 
@@ -323,8 +365,35 @@ def _joined(before, after):
 
 
 RULES = {
-    "broadcast_in_dim": _broadcast, "reshape": _reshape, "transpose": _transpose, "squeeze": _squeeze, "rev": _reverse,
-    "sort": _sort, "top_k": _top_k, "concatenate": _concatenate, "split": _split, "pad": _pad, "slice": _slice,
-    "dynamic_slice": _dynamic_slice, "dot_general": _dot, "conv_general_dilated": _convolution, "gather": _gather,
-    "scan": _scan, **dict.fromkeys(("jit", "pjit", "closed_call", "core_call", "remat", "checkpoint", "remat2",
-                                    "custom_jvp_call", "custom_vjp_call", "custom_vjp_call_jaxpr"), _call)}
+    "broadcast_in_dim": _broadcast,
+    "reshape": _reshape,
+    "transpose": _transpose,
+    "squeeze": _squeeze,
+    "rev": _reverse,
+    "sort": _sort,
+    "top_k": _top_k,
+    "concatenate": _concatenate,
+    "split": _split,
+    "pad": _pad,
+    "slice": _slice,
+    "dynamic_slice": _dynamic_slice,
+    "dot_general": _dot,
+    "conv_general_dilated": _convolution,
+    "gather": _gather,
+    "scan": _scan,
+    **dict.fromkeys(
+        (
+            "jit",
+            "pjit",
+            "closed_call",
+            "core_call",
+            "remat",
+            "checkpoint",
+            "remat2",
+            "custom_jvp_call",
+            "custom_vjp_call",
+            "custom_vjp_call_jaxpr",
+        ),
+        _call,
+    ),
+}

@@ -1,4 +1,6 @@
-"""`TrainState`: everything a training changes, as one value; and which variable lives where in it."""
+"""`TrainState`: everything a training changes, as one value; and which variable lives where in
+it.
+"""
 
 import collections
 import typing
@@ -50,7 +52,9 @@ def copied(state):
 
 
 class Plan:
-    """Which variable of a model is which leaf of its `TrainState`. Made anew when `trainable` flags changed."""
+    """Which variable of a model is which leaf of its `TrainState`. Made anew when `trainable` flags
+    changed.
+    """
 
     def __init__(self, model):
         self.model = model
@@ -58,32 +62,47 @@ class Plan:
         self.trainable = model.trainable_variables  # in Keras's order, the optimizer's
         chosen = {id(v) for v in self.trainable}
         self.params = [(p, v) for p, v in named if id(v) in chosen]
-        carried = {id(v) for v in model.variables} | {id(v) for m in model.metrics for v in m.variables}
+        carried = {id(v) for v in model.variables} | {
+            id(v) for m in model.metrics for v in m.variables
+        }
         moves = lambda v: not v.learnable and id(v) in carried  # noqa: E731
         self.state = [(p, v) for p, v in named if moves(v)]
-        # what a stateful RNN remembers is given to every step and not carried on, as in Keras on JAX
+        # what a stateful RNN remembers is given to every step and not carried on, as in Keras on
+        # JAX
         self.frozen = [(p, v) for p, v in named if id(v) not in chosen and not moves(v)]
         inside = {id(v) for _, v in named}
         self._places = self._initial = None
         self.metrics, counts = [], collections.Counter()
         for metric in getattr(model, "_flat_metrics", lambda: [])():
             counts[metric.name] += 1
-            name = metric.name if counts[metric.name] == 1 else f"{metric.name}_{counts[metric.name] - 1}"
+            name = (
+                metric.name
+                if counts[metric.name] == 1
+                else f"{metric.name}_{counts[metric.name] - 1}"
+            )
             self.metrics += [((name, v.name), v) for v in metric.variables if id(v) not in inside]
         if getattr(model, "nonfinite", None) is not None:
             self.metrics.append((nonfinite.COUNT, model._nonfinite_steps))
         self.generators = [(p, m) for p, m in walk(model) if isinstance(m, SeedGenerator)]
         self._line_up_optimizer(dict((id(v), p) for p, v in named))
-        self.key = (tuple(self.order), tuple(p for p, _ in self.params), tuple(p for p, _ in self.frozen),
-                    tuple(p for p, _ in self.state), tuple(p for p, _ in self.metrics))
+        self.key = (
+            tuple(self.order),
+            tuple(p for p, _ in self.params),
+            tuple(p for p, _ in self.frozen),
+            tuple(p for p, _ in self.state),
+            tuple(p for p, _ in self.metrics),
+        )
 
     def _line_up_optimizer(self, paths):
-        """`order`: the paths of the optimizer's variables; `resting`: those of them that are frozen now."""
+        """`order`: the paths of the optimizer's variables; `resting`: those of them that are frozen
+        now.
+        """
         optimizer = self.optimizer
         known = self.trainable
         if optimizer is not None and not self.model._has_own_opt_state and optimizer.built:
             known = optimizer._trainable_variables
-            by_hand = keras_contract.overrides(self.model, "train_step")  # then it was built by hand as well
+            # then it was built by hand as well
+            by_hand = keras_contract.overrides(self.model, "train_step")
             if not by_hand and not {id(v) for v in self.trainable} <= {id(v) for v in known}:
                 optimizer.rebuild(self.trainable)  # layers were unfrozen since it was built
                 known = self.trainable
@@ -102,18 +121,32 @@ class Plan:
     def signature(model):
         """What a plan depends on: the same signature, the same plan."""
         optimizer = model.optimizer
-        return (tuple((id(v), v.trainable) for _, v in named_weights(model)), model._trainable, id(optimizer),
-                id(model._nonfinite_steps),
-                getattr(optimizer, "built", False), tuple(map(id, model._flat_metrics())))
+        return (
+            tuple((id(v), v.trainable) for _, v in named_weights(model)),
+            model._trainable,
+            id(optimizer),
+            id(model._nonfinite_steps),
+            getattr(optimizer, "built", False),
+            tuple(map(id, model._flat_metrics())),
+        )
 
     def groups(self, state):
         """((path, variable) pairs, tree) for each part of a state that holds variables."""
-        return ((self.params, state.params), (self.frozen, state.frozen), (self.state, state.state),
-                (self.metrics, state.metrics))
+        return (
+            (self.params, state.params),
+            (self.frozen, state.frozen),
+            (self.state, state.state),
+            (self.metrics, state.metrics),
+        )
 
     def values(self, params, frozen, state, metrics):
         """`{id(variable): array}` for a run."""
-        groups = ((self.params, params), (self.frozen, frozen), (self.state, state), (self.metrics, metrics))
+        groups = (
+            (self.params, params),
+            (self.frozen, frozen),
+            (self.state, state),
+            (self.metrics, metrics),
+        )
         return {id(v): tree.get(values, path) for named, values in groups for path, v in named}
 
     def read(self, named, run):
@@ -128,13 +161,22 @@ class Plan:
         return copied(state) if copies else state
 
     def abstract(self):
-        """The state as shapes, with how they lie over devices: for compiling without making any array."""
+        """The state as shapes, with how they lie over devices: for compiling without making any
+        array.
+        """
         return self._collect(lambda v: jax.ShapeDtypeStruct(v.shape, v.dtype, sharding=v.sharding))
 
     def _collect(self, read):
         mine = lambda named: tree.unflatten((p, read(v)) for p, v in named)  # noqa: E731
-        return TrainState(jnp.asarray(self.model._step, "int32"), mine(self.params), mine(self.frozen),
-                          mine(self.state), self._collect_optimizer(read), mine(self.metrics), self.model._key())
+        return TrainState(
+            jnp.asarray(self.model._step, "int32"),
+            mine(self.params),
+            mine(self.frozen),
+            mine(self.state),
+            self._collect_optimizer(read),
+            mine(self.metrics),
+            self.model._key(),
+        )
 
     def _collect_optimizer(self, read):
         model = self.model
@@ -142,16 +184,22 @@ class Plan:
             return ()
         if model._has_own_opt_state:
             if model._opt_state is None:
-                model.__dict__["_opt_state"] = model.init_opt_state(tree.unflatten(
-                    (p, v.own_value()) for p, v in self.params))
+                model.__dict__["_opt_state"] = model.init_opt_state(
+                    tree.unflatten((p, v.own_value()) for p, v in self.params)
+                )
             return model._opt_state
         optimizer = self.optimizer
         optimizer.build(self.optimized)
         variables = optimizer.variables
-        if self._places is None:  # which variable stands where in the state: found by placing numbers instead of values
-            shapes = tree.unflatten((p, jax.ShapeDtypeStruct(v.shape, v.dtype))
-                                    for p, v in zip(self.order, self.optimized))
-            self._places = optimizer.variables_to_state(range(len(variables)), shapes, self.order, self.variable_tree)
+        # which variable stands where in the state: found by placing numbers instead of values
+        if self._places is None:
+            shapes = tree.unflatten(
+                (p, jax.ShapeDtypeStruct(v.shape, v.dtype))
+                for p, v in zip(self.order, self.optimized)
+            )
+            self._places = optimizer.variables_to_state(
+                range(len(variables)), shapes, self.order, self.variable_tree
+            )
         return jax.tree_util.tree_map(lambda i: read(variables[i]), self._places)
 
     def scatter(self, state):
@@ -171,7 +219,9 @@ class Plan:
 
     def variables(self):
         """All variables whose arrays a state owns."""
-        mine = [v for named in (self.params, self.frozen, self.state, self.metrics) for _, v in named]
+        mine = [
+            v for named in (self.params, self.frozen, self.state, self.metrics) for _, v in named
+        ]
         if self.optimizer is not None and not self.model._has_own_opt_state:
             mine += self.optimizer.variables
         return mine
@@ -184,23 +234,30 @@ class Plan:
         return self.optimizer.init(tree.merge(params, resting), self.variable_tree)
 
     def update(self, grads, state):
-        """(new params, new optimizer state) for gradients of a state's params; frozen arrays that the optimizer knows
-        stay as they are."""
+        """(new params, new optimizer state) for gradients of a state's params; frozen arrays that
+        the optimizer knows stay as they are.
+        """
         if not self.params:
             return state.params, state.opt_state
         if not self.resting:
             return self.optimizer.step(grads, state.opt_state, state.params, self.variable_tree)
         still = tree.unflatten((p, tree.get(state.frozen, p)) for p, _ in self.resting)
         none = tree.unflatten((p, None) for p, _ in self.resting)
-        params, opt_state = self.optimizer.step(tree.merge(grads, none), state.opt_state,
-                                                tree.merge(state.params, still), self.variable_tree)
+        params, opt_state = self.optimizer.step(
+            tree.merge(grads, none),
+            state.opt_state,
+            tree.merge(state.params, still),
+            self.variable_tree,
+        )
         return tree.unflatten((p, tree.get(params, p)) for p, _ in self.params), opt_state
 
     def initial_metrics(self):
         """The totals of metrics that have seen nothing."""
         if self._initial is None:
             with jax.ensure_compile_time_eval():
-                self._initial = tree.unflatten((p, np.asarray(first_value(v))) for p, v in self.metrics)
+                self._initial = tree.unflatten(
+                    (p, np.asarray(first_value(v))) for p, v in self.metrics
+                )
         return self._initial
 
     def reset_metrics(self, state):
@@ -209,14 +266,20 @@ class Plan:
         inner = {id(v) for m in self.model._layer_metrics() for v in m.variables}
         if not inner:
             return state
-        return state._replace(state=tree.unflatten(
-            (p, first_value(v) if id(v) in inner else tree.get(state.state, p)) for p, v in self.state))
+        return state._replace(
+            state=tree.unflatten(
+                (p, first_value(v) if id(v) in inner else tree.get(state.state, p))
+                for p, v in self.state
+            )
+        )
 
 
 def first_value(variable):
     """What a metric's variable holds before any update."""
     if variable._initializer is not None:
-        return jnp.asarray(variable._initializer(variable.shape, dtype=variable.dtype), variable.dtype)
+        return jnp.asarray(
+            variable._initializer(variable.shape, dtype=variable.dtype), variable.dtype
+        )
     return jnp.zeros(variable.shape, variable.dtype)
 
 
@@ -234,9 +297,10 @@ def init_train_state(model, key=None, batch=None):
 
     Args:
         model: compiled, and built (called once, or given an input shape) unless `batch` is given.
-        key: fresh weights and a fresh random stream from this key; None: the values that the model holds.
-        batch: `(x, y)` or `(x, y, sample_weight)` to learn shapes from, as arrays or `jax.ShapeDtypeStruct`; needed
-            where labels have another shape than the outputs suggest.
+        key: fresh weights and a fresh random stream from this key; None: the values that the model
+            holds.
+        batch: `(x, y)` or `(x, y, sample_weight)` to learn shapes from, as arrays or
+            `jax.ShapeDtypeStruct`; needed where labels have another shape than the outputs suggest.
 
     Returns:
         A pytree; `jax.vmap` over keys makes a stack of them.
@@ -252,13 +316,27 @@ def init_train_state(model, key=None, batch=None):
     if key is None:
         return plan.gather()
     key = as_raw_key(key)
-    fresh = lambda named: tree.unflatten(zip((p for p, _ in named), weight.create(  # noqa: E731
-        [v._initializer or constant_initializer(v) for _, v in named], [v.shape for _, v in named],
-        [v.dtype for _, v in named], [p for p, _ in named], key))) if named else {}
+
+    def fresh(named):
+        if not named:
+            return {}
+        paths, variables = zip(*named)
+        initializers = [v._initializer or constant_initializer(v) for v in variables]
+        shapes = [v.shape for v in variables]
+        dtypes = [v.dtype for v in variables]
+        return tree.unflatten(zip(paths, weight.create(initializers, shapes, dtypes, paths, key)))
+
     params = fresh(plan.params)
     opt_state = () if model.optimizer is None else plan.initial_opt_state(params)
-    return TrainState(jnp.zeros((), "int32"), params, fresh(plan.frozen), fresh(plan.state), opt_state,
-                      plan.initial_metrics(), key_of_path(key, "train"))
+    return TrainState(
+        jnp.zeros((), "int32"),
+        params,
+        fresh(plan.frozen),
+        fresh(plan.state),
+        opt_state,
+        plan.initial_metrics(),
+        key_of_path(key, "train"),
+    )
 
 
 def new_key():

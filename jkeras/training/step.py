@@ -1,4 +1,6 @@
-"""The pure steps: `(TrainState, batch) -> (TrainState, logs)`. jit, vmap, scan, differentiate and shard them."""
+"""The pure steps: `(TrainState, batch) -> (TrainState, logs)`. jit, vmap, scan, differentiate and
+shard them.
+"""
 
 import inspect
 
@@ -23,20 +25,24 @@ def unpack(batch):
     if not isinstance(batch, tuple):
         return batch, None, None
     if not 1 <= len(batch) <= 3:
-        raise ValueError("Data is expected to be in format `x`, `(x,)`, `(x, y)`, or `(x, y, sample_weight)`, found a "
-                         f"tuple of length {len(batch)}.")
+        raise ValueError(
+            "Data is expected to be in format `x`, `(x,)`, `(x, y)`, or `(x, y, sample_weight)`, "
+            f"found a tuple of length {len(batch)}."
+        )
     return (*batch, None, None)[:3]
 
 
 def make_train_step(model):
     """The training step of a compiled model, as a pure function.
 
-    The model's `trainable` flags are read now. Overridden `compute_loss`, `compute_metrics` and `train_step` count.
+    The model's `trainable` flags are read now. Overridden `compute_loss`, `compute_metrics` and
+    `train_step` count.
 
     Returns:
-        `step(state, batch, rows=None) -> (state, logs)`: `batch` is `(x, y)` or `(x, y, sample_weight)`; `logs` a dict
-        of device scalars with "loss" and each metric, which are means since the metrics were reset. `rows`: which rows
-        of the batch are real, booleans, where some are padding; not for a `train_step` of your own.
+        `step(state, batch, rows=None) -> (state, logs)`: `batch` is `(x, y)` or `(x, y,
+        sample_weight)`; `logs` a dict of device scalars with "loss" and each metric, which are
+        means since the metrics were reset. `rows`: which rows of the batch are real, booleans,
+        where some are padding; not for a `train_step` of your own.
 
     >>> import jkeras, jax, jax.numpy as jnp
     >>> model = jkeras.Sequential([jkeras.Input((3,)), jkeras.layers.Dense(1)])
@@ -91,14 +97,16 @@ class TrainStep:
 
         def loss_of(params):
             return self.loss(state._replace(params=params), x, y, sample_weight, rng, rows=rows)
+
         grads, (loss, y_pred, _, kept, metrics) = jax.grad(loss_of, has_aux=True)(state.params)
         params, opt_state = self.plan.update(grads, state)
         params = self._constrain(params)
         values = self.plan.values(params, state.frozen, kept, metrics)
         logs, run = update_metrics(self.model, values, loss, x, y, y_pred, sample_weight, rows=rows)
         metrics, kept = self.plan.read(self.plan.metrics, run), self.plan.read(self.plan.state, run)
-        return state._replace(step=state.step + 1, params=params, state=kept, opt_state=opt_state,
-                              metrics=metrics), logs
+        return state._replace(
+            step=state.step + 1, params=params, state=kept, opt_state=opt_state, metrics=metrics
+        ), logs
 
     def loss(self, state, x, y, sample_weight, rng, training=True, rows=None, shares=None):
         """The loss to differentiate, and what the forward pass left behind."""
@@ -109,7 +117,13 @@ class TrainStep:
             masks = masks_of(y_pred, run.mask_of)
             loss = compute_loss(model, x, y, y_pred, sample_weight, training)
             scaled = loss if not training else model.optimizer.scale_loss(loss, state.opt_state)
-        return scaled, (loss, y_pred, masks, plan.read(plan.state, run), plan.read(plan.metrics, run))
+        return scaled, (
+            loss,
+            y_pred,
+            masks,
+            plan.read(plan.state, run),
+            plan.read(plan.metrics, run),
+        )
 
     def _constrain(self, params):
         constraints = [(p, v.constraint) for p, v in self.plan.params if v.constraint is not None]
@@ -124,14 +138,19 @@ class TrainStep:
 def compute_loss(model, x, y, y_pred, sample_weight, training):
     """The model's `compute_loss`, also one written before it had the `training` argument."""
     parameters = inspect.signature(model.compute_loss).parameters
-    more = {"training": training} if "training" in parameters or any(
-        p.kind is p.VAR_KEYWORD for p in parameters.values()) else {}
+    more = (
+        {"training": training}
+        if "training" in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+        else {}
+    )
     loss = model.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, **more)
     return jnp.zeros(()) if loss is None else loss
 
 
 def update_metrics(model, values, loss, x, y, y_pred, sample_weight, masks=None, rows=None):
-    """(logs, run): the metrics after this batch. In training only the loss sees masks, as in Keras on JAX."""
+    """(logs, run): the metrics after this batch. In training only the loss sees masks, as in Keras
+    on JAX.
+    """
     with frame.Run(model, values, rows=rows) as run:
         for value, mask in zip(flatten(y_pred), flatten(masks)) if masks is not None else ():
             if mask is not None:
@@ -143,7 +162,9 @@ def update_metrics(model, values, loss, x, y, y_pred, sample_weight, masks=None,
 
 
 def flat_logs(logs):
-    """Logs as one flat dict in the order of the names; a metric whose result is a dict is taken apart."""
+    """Logs as one flat dict in the order of the names; a metric whose result is a dict is taken
+    apart.
+    """
     flat = {}
     for key in sorted(logs):
         flat |= logs[key] if isinstance(logs[key], dict) else {key: logs[key]}
@@ -151,8 +172,8 @@ def flat_logs(logs):
 
 
 def make_eval_step(model):
-    """The evaluation step of a compiled model: `step(state, batch, rows=None) -> (state, logs)`, which changes
-    metrics only. `rows` as of `make_train_step`.
+    """The evaluation step of a compiled model: `step(state, batch, rows=None) -> (state, logs)`,
+    which changes metrics only. `rows` as of `make_train_step`.
 
     >>> import jkeras, jax, jax.numpy as jnp
     >>> model = jkeras.Sequential([jkeras.Input((3,)), jkeras.layers.Dense(1)])
@@ -171,10 +192,15 @@ def make_eval_step(model):
         step.plan = plan = step.planned.of(batch)
         x, y, sample_weight = unpack(batch)
         rng = jax.random.fold_in(state.rng, state.step)
-        _, (loss, y_pred, masks, kept, metrics) = step.loss(state, x, y, sample_weight, rng, False, rows)
+        _, (loss, y_pred, masks, kept, metrics) = step.loss(
+            state, x, y, sample_weight, rng, False, rows
+        )
         values = plan.values(state.params, state.frozen, kept, metrics)
         logs, run = update_metrics(model, values, loss, x, y, y_pred, sample_weight, masks, rows)
-        return state._replace(state=plan.read(plan.state, run), metrics=plan.read(plan.metrics, run)), logs
+        return state._replace(
+            state=plan.read(plan.state, run), metrics=plan.read(plan.metrics, run)
+        ), logs
+
     return eval_step
 
 
@@ -191,8 +217,11 @@ def make_predict_step(model):
 
     def predict_step(state, x):
         values = plan.values(state.params, state.frozen, state.state, state.metrics)
-        with frame.Run(model, values, rng=jax.random.fold_in(state.rng, state.step), training=False) as run:
+        with frame.Run(
+            model, values, rng=jax.random.fold_in(state.rng, state.step), training=False
+        ) as run:
             return run.call(model, (x,), {})
+
     return predict_step
 
 
@@ -201,5 +230,7 @@ def _require(model, optimizer=False):
     from jkeras.core.errors import NotCompiledError
 
     if not model.compiled or optimizer and model.optimizer is None:
-        raise NotCompiledError(f"Model '{model.name}' must be compiled before training or evaluation: call "
-                               "`model.compile(optimizer=…, loss=…)`.")
+        raise NotCompiledError(
+            f"Model '{model.name}' must be compiled before training or evaluation: call "
+            "`model.compile(optimizer=…, loss=…)`."
+        )

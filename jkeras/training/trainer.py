@@ -1,4 +1,6 @@
-"""The shell of training on a model: fit, evaluate, predict and the `*_on_batch` methods. It never computes."""
+"""The shell of training on a model: fit, evaluate, predict and the `*_on_batch` methods. It never
+computes.
+"""
 
 import contextlib
 import itertools
@@ -42,18 +44,28 @@ class Trainer(Objective):
 
     def _assert_compiled(self, method):
         if not self.compiled:
-            raise NotCompiledError(f"You must call `compile()` before calling `{method}()` on model '{self.name}'.")
+            raise NotCompiledError(
+                f"You must call `compile()` before calling `{method}()` on model '{self.name}'."
+            )
 
     @whole
     def _build_for_training(self, batch=None):
-        """Builds layers, losses and metrics for a batch `(x, y, sample_weight)`; afterwards shapes are known."""
+        """Builds layers, losses and metrics for a batch `(x, y, sample_weight)`; afterwards shapes
+        are known.
+        """
         from jkeras.training.step import unpack
 
         ready = self.built and all_built(self)
-        waiting = [c for c in (self._compile_loss, self._compile_metrics) if c is not None and not c.built]
+        waiting = [
+            c for c in (self._compile_loss, self._compile_metrics) if c is not None and not c.built
+        ]
         if ready and not waiting:
             return
-        x, y, _ = unpack(data.shapes_of(batch)) if batch is not None else (self._input_shapes(), None, None)
+        x, y, _ = (
+            unpack(data.shapes_of(batch))
+            if batch is not None
+            else (self._input_shapes(), None, None)
+        )
         y_pred = self._predicted_shapes(x)
         for container in waiting:
             if y is None and batch is not None:
@@ -62,42 +74,72 @@ class Trainer(Objective):
 
     def _input_shapes(self):
         if not self.built or getattr(self, "inputs", None) is None:
-            shapes = (self._build_shapes or {}).get("input_shape") or next(iter((self._build_shapes or {}).values()),
-                                                                           None)
+            shapes = (self._build_shapes or {}).get("input_shape") or next(
+                iter((self._build_shapes or {}).values()), None
+            )
             if shapes is None:
-                raise ValueError(f"Model '{self.name}' is not built, so its shapes are not known: call it on data "
-                                 "once, or pass `batch=(x, y)`.")
+                raise ValueError(
+                    f"Model '{self.name}' is not built, so its shapes are not known: call it on "
+                    "data once, or pass `batch=(x, y)`."
+                )
             from jkeras.core.building import as_specs
 
             specs = as_specs(shapes, self._input_type)
         else:
             specs = self.input
-        return jax.tree_util.tree_map(lambda s: jax.ShapeDtypeStruct([1 if d is None else d for d in s.shape], s.dtype),
-                                      specs, is_leaf=lambda s: hasattr(s, "dtype"))
+        return jax.tree_util.tree_map(
+            lambda s: jax.ShapeDtypeStruct([1 if d is None else d for d in s.shape], s.dtype),
+            specs,
+            is_leaf=lambda s: hasattr(s, "dtype"),
+        )
 
     def _predicted_shapes(self, x):
         """The shapes of the outputs for shapes of inputs; builds layers on the way."""
+
         def forward(x):
             with frame.Run(self, abstract=True, training=False) as run:
                 return run.call(self, (x,), {})
+
         try:
             return jax.eval_shape(forward, x)
         except (jax.errors.ConcretizationTypeError, jax.errors.TracerArrayConversionError):
             if self.jit_compile:
                 raise
             # run eagerly, user code may do what depends on values: it is given some
-            return data.shapes_of(self(jax.tree_util.tree_map(lambda v: jnp.zeros(v.shape, v.dtype), x)))
+            return data.shapes_of(
+                self(jax.tree_util.tree_map(lambda v: jnp.zeros(v.shape, v.dtype), x))
+            )
 
     # ------------------------------------------------------------ fit
 
-    def fit(self, x=None, y=None, batch_size=None, epochs=1, verbose: Any = "auto", callbacks=None,
-            validation_split=0.0, validation_data=None, shuffle=True, class_weight=None, sample_weight=None,
-            initial_epoch=0, steps_per_epoch=None, validation_steps=None, validation_batch_size=None,
-            validation_freq: Any = 1, *, seed=None, checkpoint=None, resume=True):
+    def fit(
+        self,
+        x=None,
+        y=None,
+        batch_size=None,
+        epochs=1,
+        verbose: Any = "auto",
+        callbacks=None,
+        validation_split=0.0,
+        validation_data=None,
+        shuffle=True,
+        class_weight=None,
+        sample_weight=None,
+        initial_epoch=0,
+        steps_per_epoch=None,
+        validation_steps=None,
+        validation_batch_size=None,
+        validation_freq: Any = 1,
+        *,
+        seed=None,
+        checkpoint=None,
+        resume=True,
+    ):
         """Trains the model.
 
         Args:
-            x, y: arrays, lists or dicts of arrays; or `x` a source of batches `(x, y)` or `(x, y, sample_weight)`.
+            x, y: arrays, lists or dicts of arrays; or `x` a source of batches `(x, y)` or `(x, y,
+                sample_weight)`.
             batch_size: rows of a batch, 32 by default.
             epochs: number of the last epoch.
             verbose: 0 silent, 1 progress bar, 2 one line for each epoch, "auto".
@@ -110,11 +152,13 @@ class Trainer(Objective):
             validation_freq: validate every so many epochs, or the list of epochs after which to.
             seed: an integer from which shuffling and dropout follow; by default the session's, see
                 `jkeras.utils.set_random_seed`.
-            checkpoint: a folder, or a `jkeras.saving.Checkpointer`: the training is saved there after each epoch, or
-                as often as the checkpointer says, and when SIGTERM asks it to end. A run that finds one there goes on
-                from it, in the middle of an epoch too, to the same bits.
-            resume: with `checkpoint`: False begins afresh, in an empty folder; "skip" lets data whose position cannot
-                be restored, such as a generator, go on by passing over the batches that were taken.
+            checkpoint: a folder, or a `jkeras.saving.Checkpointer`: the training is saved there
+                after each epoch, or as often as the checkpointer says, and when SIGTERM asks it to
+                end. A run that finds one there goes on from it, in the middle of an epoch too, to
+                the same bits.
+            resume: with `checkpoint`: False begins afresh, in an empty folder; "skip" lets data
+                whose position cannot be restored, such as a generator, go on by passing over the
+                batches that were taken.
 
         Returns:
             The `History` callback; `history.history` has one list for each name.
@@ -122,36 +166,104 @@ class Trainer(Objective):
         self._assert_compiled("fit")
         epochs = min(epochs, settings.max_epochs or epochs)
         if validation_split and validation_data is None:
-            (x, y, sample_weight), validation_data = data.split_validation((x, y, sample_weight), validation_split)
+            (x, y, sample_weight), validation_data = data.split_validation(
+                (x, y, sample_weight), validation_split
+            )
         if seed is not None:
             self.__dict__["_train_key"] = key_from_seed(seed)
         with contextlib.ExitStack() as opened:
-            source = opened.enter_context(contextlib.closing(data.make_source(
-                x, y, sample_weight, batch_size, shuffle, class_weight, steps=steps_per_epoch)))
+            source = opened.enter_context(
+                contextlib.closing(
+                    data.make_source(
+                        x,
+                        y,
+                        sample_weight,
+                        batch_size,
+                        shuffle,
+                        class_weight,
+                        steps=steps_per_epoch,
+                    )
+                )
+            )
             validation = None
             if validation_data is not None:
-                validation = opened.enter_context(contextlib.closing(_validation_source(
-                    validation_data, validation_batch_size or batch_size, validation_steps)))
+                validation = opened.enter_context(
+                    contextlib.closing(
+                        _validation_source(
+                            validation_data, validation_batch_size or batch_size, validation_steps
+                        )
+                    )
+                )
             self._build_for_training(source.shapes())
             source, validation = self._checked(source), validation and self._checked(validation)
-            return self._fit_on(source, validation, verbose, callbacks, initial_epoch, epochs, steps_per_epoch,
-                                validation_steps, validation_freq, checkpoint, resume, seed)
+            return self._fit_on(
+                source,
+                validation,
+                verbose,
+                callbacks,
+                initial_epoch,
+                epochs,
+                steps_per_epoch,
+                validation_steps,
+                validation_freq,
+                checkpoint,
+                resume,
+                seed,
+            )
 
-    def _fit_on(self, source, validation, verbose, callbacks, initial_epoch, epochs, steps_per_epoch, validation_steps,
-                validation_freq, checkpoint, resume, seed):
+    def _fit_on(
+        self,
+        source,
+        validation,
+        verbose,
+        callbacks,
+        initial_epoch,
+        epochs,
+        steps_per_epoch,
+        validation_steps,
+        validation_freq,
+        checkpoint,
+        resume,
+        seed,
+    ):
         """`fit` on sources."""
         self.stop_training, self.compile_seconds = False, 0.0
         steps_per_epoch, validation_steps = _capped(steps_per_epoch), _capped(validation_steps)
         steps = steps_per_epoch or source.num_batches
         verbose = _verbosity(verbose)
         if not isinstance(callbacks, CallbackList):
-            callbacks = CallbackList(callbacks, add_history=True, add_progbar=verbose != 0, verbose=verbose,
-                                     epochs=epochs, steps=steps, model=self, rows=_rows(source, steps))
+            callbacks = CallbackList(
+                callbacks,
+                add_history=True,
+                add_progbar=verbose != 0,
+                verbose=verbose,
+                epochs=epochs,
+                steps=steps,
+                model=self,
+                rows=_rows(source, steps),
+            )
         if checkpoint is None:
-            checkpoint = next(filter(None, (c.checkpointer() for c in callbacks.callbacks
-                                            if isinstance(c, BackupAndRestore))), None)
-        fitting = Fitting(self, source, validation, callbacks, epochs, steps_per_epoch, validation_steps,
-                          validation_freq)
+            checkpoint = next(
+                filter(
+                    None,
+                    (
+                        c.checkpointer()
+                        for c in callbacks.callbacks
+                        if isinstance(c, BackupAndRestore)
+                    ),
+                ),
+                None,
+            )
+        fitting = Fitting(
+            self,
+            source,
+            validation,
+            callbacks,
+            epochs,
+            steps_per_epoch,
+            validation_steps,
+            validation_freq,
+        )
         try:
             logs = fitting.run(initial_epoch, seed, checkpoint, resume)
         except BaseException as error:  # the model holds its last finished step
@@ -164,8 +276,18 @@ class Trainer(Objective):
 
     # ------------------------------------------------------------ evaluate
 
-    def evaluate(self, x=None, y=None, batch_size=None, verbose: Any = "auto", sample_weight=None, steps=None,
-                 callbacks=None, return_dict=False, **kwargs):
+    def evaluate(
+        self,
+        x=None,
+        y=None,
+        batch_size=None,
+        verbose: Any = "auto",
+        sample_weight=None,
+        steps=None,
+        callbacks=None,
+        return_dict=False,
+        **kwargs,
+    ):
         """The loss and metrics on data.
 
         Args:
@@ -177,13 +299,21 @@ class Trainer(Objective):
         if kwargs:
             raise ValueError(f"Arguments not recognized: {kwargs}")
         self.compile_seconds = 0.0
-        with contextlib.closing(data.make_source(x, y, sample_weight, batch_size, steps=steps)) as source:
+        with contextlib.closing(
+            data.make_source(x, y, sample_weight, batch_size, steps=steps)
+        ) as source:
             self._build_for_training(source.shapes())
             source, steps = self._checked(source), _capped(steps)
             verbose = _verbosity(verbose)
             if not isinstance(callbacks, CallbackList):
-                callbacks = CallbackList(callbacks, add_progbar=verbose != 0, verbose=verbose, epochs=1,
-                                         steps=steps or source.num_batches, model=self)
+                callbacks = CallbackList(
+                    callbacks,
+                    add_progbar=verbose != 0,
+                    verbose=verbose,
+                    epochs=1,
+                    steps=steps or source.num_batches,
+                    model=self,
+                )
             plan = self._plan()
             runner = Runner(self, plan, "test", callbacks.looks_at_batches("test"))
             live = _Snapshot(plan)
@@ -198,7 +328,9 @@ class Trainer(Objective):
         self.stop_evaluating = False
         logs, last = {}, -1
         try:
-            for last, logs in runner.epoch(live, source, 0, 0, steps, callbacks.on_test_batch_begin):
+            for last, logs in runner.epoch(
+                live, source, 0, 0, steps, callbacks.on_test_batch_begin
+            ):
                 signals.check()
                 callbacks.on_test_batch_end(last, logs)
                 if self.stop_evaluating:
@@ -215,7 +347,11 @@ class Trainer(Objective):
         """Logs as a list: in the order of the metrics, then the rest; a single value alone."""
         names = []
         for metric in self.metrics:
-            names += [m.name for m in metric.metrics] if isinstance(metric, CompileMetrics) else [metric.name]
+            names += (
+                [m.name for m in metric.metrics]
+                if isinstance(metric, CompileMetrics)
+                else [metric.name]
+            )
         values = [logs[n] for n in names if n in logs]
         values += [logs[k] for k in sorted(logs) if k not in names]
         return values[0] if len(values) == 1 else values
@@ -230,23 +366,39 @@ class Trainer(Objective):
             batch_size: rows of a batch, 32 by default.
             steps: number of batches, for sources without an end.
         """
-        if verbose == 0 and callbacks is None and steps is None and (
-                outputs := predict_at_once(self, x, batch_size)) is not None:
+        if (
+            verbose == 0
+            and callbacks is None
+            and steps is None
+            and (outputs := predict_at_once(self, x, batch_size)) is not None
+        ):
             return outputs
         source = data.make_source(x, batch_size=batch_size, steps=steps)
         self._build_for_prediction(source.peek())
         steps = _capped(steps)
         verbose = _verbosity(verbose)
         if not isinstance(callbacks, CallbackList):
-            callbacks = CallbackList(callbacks, add_progbar=verbose != 0, verbose=verbose, epochs=1,
-                                     steps=steps or source.num_batches, model=self)
+            callbacks = CallbackList(
+                callbacks,
+                add_progbar=verbose != 0,
+                verbose=verbose,
+                epochs=1,
+                steps=steps or source.num_batches,
+                model=self,
+            )
         predict, outputs = predictor_of(self), []
         callbacks.on_predict_begin()
         with contextlib.closing(source):
-            size = source.batch_size if isinstance(source, data.ArraySource) and source.num_batches > 1 else None
+            size = (
+                source.batch_size
+                if isinstance(source, data.ArraySource) and source.num_batches > 1
+                else None
+            )
             batches, step = itertools.islice(source.batches(), steps), 0
             self.stop_predicting = False
-            while not self.stop_predicting and (several := list(itertools.islice(batches, self.steps_per_execution))):
+            while not self.stop_predicting and (
+                several := list(itertools.islice(batches, self.steps_per_execution))
+            ):
                 callbacks.on_predict_batch_begin(step)
                 outputs.append(concatenate([predict(batch, size) for batch, *_ in several]))
                 step += len(several)
@@ -268,10 +420,14 @@ class Trainer(Objective):
 
     # ------------------------------------------------------------ compiling ahead
 
-    def precompile(self, x, y=None, sample_weight=None, batch_size=None, kinds=("train", "test", "predict")):
-        """Compiles ahead what `fit`, `evaluate` and `predict` run on data like this; changes nothing in the model.
+    def precompile(
+        self, x, y=None, sample_weight=None, batch_size=None, kinds=("train", "test", "predict")
+    ):
+        """Compiles ahead what `fit`, `evaluate` and `predict` run on data like this; changes
+        nothing in the model.
 
-        With a compilation cache (`jkeras.config.enable_compilation_cache`) a later process finds it compiled, too.
+        With a compilation cache (`jkeras.config.enable_compilation_cache`) a later process finds it
+        compiled, too.
 
         Args:
             x, y, sample_weight, batch_size: as for `fit`.
@@ -304,8 +460,13 @@ class Trainer(Objective):
         batch = self._single_batch(x, y, sample_weight, class_weight)
         plan = self._plan()
         state = placement.spread(plan.reset_metrics(plan.gather(copies=False)))
-        step = compiled(self, "train_on_batch", plan.key, lambda: outside_loops(make_train_step(self)),
-                        state=state)
+        step = compiled(
+            self,
+            "train_on_batch",
+            plan.key,
+            lambda: outside_loops(make_train_step(self)),
+            state=state,
+        )
         state, logs = step(state, placement.place(batch))
         plan.scatter(state)
         look_at_batch(self, state)
@@ -328,23 +489,32 @@ class Trainer(Objective):
         plan = self._plan()
         live = _Snapshot(plan)
         live.replace(plan.reset_metrics)
-        logs = live.advance(Runner(self, plan, "test", True).single(live), placement.place(batch), None)
+        logs = live.advance(
+            Runner(self, plan, "test", True).single(live), placement.place(batch), None
+        )
         live.store()
         return self._batch_logs(logs, return_dict)
 
     def _single_batch(self, x, y, sample_weight, class_weight):
         if not data.is_array_like(x):
-            raise TypeError(f"The `*_on_batch` methods of model '{self.name}' take the arrays of one batch. Received: "
-                            f"x of type {type(x).__name__}. Pass sources of batches to `fit`, `evaluate` or `predict`.")
+            raise TypeError(
+                f"The `*_on_batch` methods of model '{self.name}' take the arrays of one batch. "
+                f"Received: x of type {type(x).__name__}. Pass sources of batches to `fit`, "
+                "`evaluate` or `predict`."
+            )
         source = data.OneBatch(x, y, sample_weight)
         source = source if class_weight is None else data.weighted(source, class_weight)
         self._build_for_training(source.data)
         return self._checked(source).data
 
     def _checked(self, source):
-        """The source, its labels checked against the losses where these are what training minimizes."""
-        own = any(getattr(type(self), name) is not getattr(Trainer, name)
-                  for name in ("compute_loss", "train_step", "test_step"))
+        """The source, its labels checked against the losses where these are what training
+        minimizes.
+        """
+        own = any(
+            getattr(type(self), name) is not getattr(Trainer, name)
+            for name in ("compute_loss", "train_step", "test_step")
+        )
         if self._compile_loss is None or own or hasattr(self, "pure_train_step"):
             return source
         return data.checked(source, self._compile_loss.check_values)
@@ -361,7 +531,8 @@ class Trainer(Objective):
 
 
 class _Snapshot:
-    """The `Live` of an evaluation outside `fit`: the model keeps its arrays; metrics and state are written back.
+    """The `Live` of an evaluation outside `fit`: the model keeps its arrays; metrics and state are
+    written back.
 
     Args:
         copies: whether steps may consume the arrays.
@@ -385,13 +556,18 @@ class _Snapshot:
 
     def store(self):
         """Writes metrics and state back into the variables."""
-        for named, values in ((self.plan.metrics, self.state.metrics), (self.plan.state, self.state.state)):
+        for named, values in (
+            (self.plan.metrics, self.state.metrics),
+            (self.plan.state, self.state.state),
+        ):
             for path, variable in named:
                 frame.own_write(variable, tree.get(values, path))
 
 
 def _capped(steps):
-    """The number of steps of an epoch, 0 being all; below the session's limit for trial runs where one is set."""
+    """The number of steps of an epoch, 0 being all; below the session's limit for trial runs where
+    one is set.
+    """
     limit, steps = settings.max_steps_per_epoch, steps or None
     return steps if limit is None or steps is not None and steps <= limit else limit
 
@@ -415,7 +591,9 @@ def _verbosity(verbose):
 
 
 def _guess_labels(model, y_pred):
-    """Shapes of labels that suit the losses: whole numbers for sparse ones, the outputs' shapes for the others."""
+    """Shapes of labels that suit the losses: whole numbers for sparse ones, the outputs' shapes for
+    the others.
+    """
     loss = model._compile_loss.loss if model._compile_loss is not None else None
     many = flatten(loss) if isinstance(loss, (list, tuple, dict)) else None
 
@@ -424,5 +602,6 @@ def _guess_labels(model, y_pred):
         name = str(getattr(one, "name", getattr(one, "__name__", one)))
         sparse = "sparse" in name or "Sparse" in name
         return jax.ShapeDtypeStruct(prediction.shape[:-1], "int32") if sparse else prediction
+
     leaves, treedef = jax.tree_util.tree_flatten(y_pred)
     return jax.tree_util.tree_unflatten(treedef, [guess(i, p) for i, p in enumerate(leaves)])

@@ -1,4 +1,6 @@
-"""Worker processes: started apart from JAX, kept from epoch to epoch, gone with the process that wanted them."""
+"""Worker processes: started apart from JAX, kept from epoch to epoch, gone with the process that
+wanted them.
+"""
 
 import concurrent.futures
 import hashlib
@@ -16,8 +18,9 @@ import warnings
 class Processes:
     """Processes that work on one function after another.
 
-    They come from a server that has never run JAX (where there is none, they are spawned), since one that is forked
-    while JAX runs may hang. A function goes to them in a file, when it is another one than before.
+    They come from a server that has never run JAX (where there is none, they are spawned), since
+    one that is forked while JAX runs may hang. A function goes to them in a file, when it is
+    another one than before.
     """
 
     def __init__(self, workers):
@@ -27,8 +30,8 @@ class Processes:
     def on(self, get):
         """`number -> future` of `get(number)`; what was submitted before must have ended.
 
-        A function that only this process has, such as one of a notebook, is worked on by forked processes, with a
-        warning.
+        A function that only this process has, such as one of a notebook, is worked on by forked
+        processes, with a warning.
         """
         content, reason = _packed(get)
         if content is None:
@@ -46,20 +49,28 @@ class Processes:
 
     def _fork(self, get, reason):
         if "fork" not in multiprocessing.get_all_start_methods():
-            raise ValueError(f"{get.__name__} cannot be sent to a worker process: {reason}. Use threads "
-                             "(`use_multiprocessing=False`).")
-        warnings.warn(f"{get.__name__} cannot be sent to a new process ({reason}), so its workers are forked, and a "
-                      "fork while JAX runs may hang. Define its class in a module, and keep in it only what can be "
-                      "pickled; or use threads (`use_multiprocessing=False`).", stacklevel=2)
+            raise ValueError(
+                f"{get.__name__} cannot be sent to a worker process: {reason}. Use threads "
+                "(`use_multiprocessing=False`)."
+            )
+        warnings.warn(
+            f"{get.__name__} cannot be sent to a new process ({reason}), so its workers are "
+            "forked, and a fork while JAX runs may hang. Define its class in a module, and keep "
+            "in it only what can be pickled; or use threads (`use_multiprocessing=False`).",
+            stacklevel=2,
+        )
         self.close()
         self._pool = pool = concurrent.futures.ProcessPoolExecutor(
-            self._workers, multiprocessing.get_context("fork"), _keep, (get,))
+            self._workers, multiprocessing.get_context("fork"), _keep, (get,)
+        )
         self._forked = True
 
         def submit(number):
             with warnings.catch_warnings():
-                warnings.filterwarnings("ignore", r"os\.fork\(\) was called", RuntimeWarning)  # said above
+                # said above
+                warnings.filterwarnings("ignore", r"os\.fork\(\) was called", RuntimeWarning)
                 return pool.submit(_call, None, number)
+
         return submit
 
     def _forget(self):
@@ -82,7 +93,9 @@ def _packed(get):
     except Exception as error:  # what a user's object raises that cannot be pickled is of any kind
         return None, f"{type(error).__name__}: {error}"
     main = sys.modules["__main__"]
-    has_file = getattr(main, "__spec__", None) is not None or os.path.isfile(getattr(main, "__file__", None) or "")
+    has_file = getattr(main, "__spec__", None) is not None or os.path.isfile(
+        getattr(main, "__file__", None) or ""
+    )
     if b"__main__" in content and not has_file:
         return None, "it is defined in this session, not in a file"
     return content, None
@@ -100,11 +113,13 @@ def _context():
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])  # once for all processes, which then start in no time
+    # once for all processes, which then start in no time
+    context.set_forkserver_preload([__name__])
     return context
 
 
 # ---------------------------------------------------------------- in the processes
+
 
 class _Kept:
     """What a process works on."""
@@ -113,7 +128,9 @@ class _Kept:
 
 
 def _begin():
-    """JAX stays away from the accelerator; Ctrl-C is for the parent; without it there is nothing to do."""
+    """JAX stays away from the accelerator; Ctrl-C is for the parent; without it there is nothing to
+    do.
+    """
     import jax
 
     jax.config.update("jax_platforms", "cpu")
@@ -122,6 +139,7 @@ def _begin():
     def leave():
         multiprocessing.parent_process().join()
         os._exit(1)
+
     threading.Thread(target=leave, daemon=True).start()
 
 
@@ -140,10 +158,14 @@ def _call(file, number):
 
 
 def _portable(error):
-    """An error that can be sent to another process: itself, or where that fails a RuntimeError with its text."""
+    """An error that can be sent to another process: itself, or where that fails a RuntimeError with
+    its text.
+    """
     try:
         pickle.loads(pickle.dumps(error))
         return error
     except Exception:  # an error's own `__init__` or `__reduce__` may raise anything
         text = "".join(traceback.format_exception(error))
-        return RuntimeError(f"A worker raised {type(error).__name__}, which cannot be sent from a process:\n{text}")
+        return RuntimeError(
+            f"A worker raised {type(error).__name__}, which cannot be sent from a process:\n{text}"
+        )

@@ -1,4 +1,6 @@
-"""Items made ahead by worker threads or processes, in order; errors surface, nothing stays behind."""
+"""Items made ahead by worker threads or processes, in order; errors surface, nothing stays
+behind.
+"""
 
 import collections
 import concurrent.futures
@@ -26,7 +28,8 @@ class noted:
 
 
 def made_ahead(submit, numbers, depth, name):
-    """Yields the item of each number, in order, while workers make the next ones; ends when they have ended.
+    """Yields the item of each number, in order, while workers make the next ones; ends when they
+    have ended.
 
     Args:
         submit: `number -> future` of its item.
@@ -57,7 +60,9 @@ def made_by_threads(get, numbers, workers, depth, name):
 
 @contextlib.contextmanager
 def forks_allowed():
-    """A `with` block without JAX's warning of forks: a worker of another library has no business with JAX."""
+    """A `with` block without JAX's warning of forks: a worker of another library has no business
+    with JAX.
+    """
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", r"os\.fork\(\) was called", RuntimeWarning)
         yield
@@ -74,7 +79,9 @@ def _deaths_explained(number, name):
     try:
         yield
     except concurrent.futures.BrokenExecutor as error:
-        raise RuntimeError(f"A worker process died while batch {number} of {name} was made or waited for: for want of "
-                           "memory, or since the program starts its training outside of `if __name__ == "
-                           "'__main__':`, which processes import. Use fewer `workers`, or threads "
-                           "(`use_multiprocessing=False`).") from error
+        raise RuntimeError(
+            f"A worker process died while batch {number} of {name} was made or waited for: for "
+            "want of memory, or since the program starts its training outside of `if __name__ == "
+            "'__main__':`, which processes import. Use fewer `workers`, or threads "
+            "(`use_multiprocessing=False`)."
+        ) from error

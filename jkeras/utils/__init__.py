@@ -1,4 +1,6 @@
-"""Utilities: seeds, labels, files, images, data sets of batches, pictures of models, configs, devices."""
+"""Utilities: seeds, labels, files, images, data sets of batches, pictures of models, configs,
+devices.
+"""
 
 from jkeras.core.exports import exported
 from jkeras.core.graph import is_symbolic as is_keras_tensor
@@ -21,7 +23,12 @@ from jkeras.saving import custom_object_scope, deserialize_keras_object, seriali
 from jkeras.utils import bounding_boxes, legacy
 from jkeras.utils.archives import extract_archive
 from jkeras.utils.arrays import normalize, pad_sequences, to_categorical
-from jkeras.utils.batches import PyDataset, Sequence, pack_x_y_sample_weight, unpack_x_y_sample_weight
+from jkeras.utils.batches import (
+    PyDataset,
+    Sequence,
+    pack_x_y_sample_weight,
+    unpack_x_y_sample_weight,
+)
 from jkeras.utils.config import Config
 from jkeras.utils.devices import report_devices
 from jkeras.utils.datasets import split_dataset, timeseries_dataset_from_array

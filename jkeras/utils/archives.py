@@ -13,7 +13,8 @@ import zlib
 from jkeras.core.registry import public
 
 CHUNK = 1 << 16
-RATIO, FREE = 100, 2**26  # an archive may unpack to so many times its size, and to so many bytes in any case
+# an archive may unpack to so many times its size, and to so many bytes in any case
+RATIO, FREE = 100, 2**26
 MOST_MEMBERS = 1_000_000
 
 
@@ -29,7 +30,8 @@ def extract_archive(file_path, path=".", archive_format="auto"):
         archive_format: "tar", "zip", "auto", or a list.
 
     Raises:
-        ValueError: it is no archive of one of the formats, damaged, or would unpack to far more than it is.
+        ValueError: it is no archive of one of the formats, damaged, or would unpack to far more
+            than it is.
 
     >>> import io, pathlib, tempfile, zipfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -40,29 +42,58 @@ def extract_archive(file_path, path=".", archive_format="auto"):
     'hello'
     """
     if not unpack(file_path, path, archive_format):
-        raise ValueError(f"{file_path} is not an archive of the format {archive_format!r}: expected a tar or zip file.")
+        raise ValueError(
+            f"{file_path} is not an archive of the format {archive_format!r}: expected a tar or "
+            "zip file."
+        )
 
 
 def unpack(file_path, path, archive_format="auto"):
     """As `extract_archive`, but returns whether the file was an archive of one of the formats."""
-    formats = ["tar", "zip"] if archive_format == "auto" else [archive_format] if isinstance(
-        archive_format, str) else list(archive_format or [])
+    formats = (
+        ["tar", "zip"]
+        if archive_format == "auto"
+        else [archive_format]
+        if isinstance(archive_format, str)
+        else list(archive_format or [])
+    )
     for name in formats:
         if name not in ("tar", "zip"):
             raise NotImplementedError(f"Archive format {name!r} is not known: use 'tar' or 'zip'.")
         try:
             if name == "tar" and tarfile.is_tarfile(file_path):
                 with tarfile.open(file_path) as archive:
-                    _unpack_all(file_path, path, ((m.name, m.isdir(), m.isreg(), lambda m=m: archive.extractfile(m))
-                                                  for m in archive))
+                    _unpack_all(
+                        file_path,
+                        path,
+                        (
+                            (m.name, m.isdir(), m.isreg(), lambda m=m: archive.extractfile(m))
+                            for m in archive
+                        ),
+                    )
                 return True
             if name == "zip" and zipfile.is_zipfile(file_path):
                 with zipfile.ZipFile(file_path) as archive:
-                    _unpack_all(file_path, path, ((m.filename, m.is_dir(), _is_plain(m), lambda m=m: archive.open(m))
-                                                  for m in archive.infolist()))
+                    _unpack_all(
+                        file_path,
+                        path,
+                        (
+                            (m.filename, m.is_dir(), _is_plain(m), lambda m=m: archive.open(m))
+                            for m in archive.infolist()
+                        ),
+                    )
                 return True
-        except (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError) as error:
-            raise ValueError(f"The archive {file_path} is damaged: {error}. Nothing of it was unpacked.") from error
+        except (
+            tarfile.TarError,
+            zipfile.BadZipFile,
+            zlib.error,
+            lzma.LZMAError,
+            EOFError,
+            RuntimeError,
+        ) as error:
+            raise ValueError(
+                f"The archive {file_path} is damaged: {error}. Nothing of it was unpacked."
+            ) from error
     return False
 
 
@@ -81,9 +112,16 @@ def _unpack_all(archive, folder, members):
             if number >= MOST_MEMBERS:
                 raise ValueError(f"The archive {archive} has more than {MOST_MEMBERS} members.")
             parts = pathlib.PurePosixPath(name.replace("\\", "/")).parts
-            if not (is_folder or is_file) or ".." in parts or name.startswith(("/", "\\")) or ":" in name.split("/")[0]:
-                warnings.warn(f"Not unpacked, since it is a link or leads out of the folder: {name[:200]!r}",
-                              stacklevel=5)
+            if (
+                not (is_folder or is_file)
+                or ".." in parts
+                or name.startswith(("/", "\\"))
+                or ":" in name.split("/")[0]
+            ):
+                warnings.warn(
+                    f"Not unpacked, since it is a link or leads out of the folder: {name[:200]!r}",
+                    stacklevel=5,
+                )
                 continue
             target = pathlib.Path(temporary).joinpath(*parts)
             (target if is_folder else target.parent).mkdir(parents=True, exist_ok=True)
@@ -98,14 +136,18 @@ def _copied(archive, source, file, left):
     while block := source.read(CHUNK):
         left -= len(block)
         if left < 0:
-            raise ValueError(f"The archive {archive} would unpack to more than {RATIO} times its size. Nothing of it "
-                             "was kept; if you trust it, unpack it by hand.")
+            raise ValueError(
+                f"The archive {archive} would unpack to more than {RATIO} times its size. Nothing "
+                "of it was kept; if you trust it, unpack it by hand."
+            )
         file.write(block)
     return left
 
 
 def _move(source, folder):
-    """Moves all that is in one folder into another, file by file where a folder is there already."""
+    """Moves all that is in one folder into another, file by file where a folder is there
+    already.
+    """
     folder.mkdir(exist_ok=True)
     for entry in os.scandir(source):
         place = folder / entry.name

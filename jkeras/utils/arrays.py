@@ -13,17 +13,21 @@ from jkeras.core.registry import public
 
 @public("keras.utils.to_categorical")
 def to_categorical(x, num_classes=None):
-    """Whole numbers as one-hot rows: (…,) -> (…, num_classes). A last axis of size 1 is dropped first.
+    """Whole numbers as one-hot rows: (…,) -> (…, num_classes). A last axis of size 1 is dropped
+    first.
 
     Args:
-        x: array-like of whole numbers; for an array of JAX the result is one too, in float32, else float64 of numpy.
+        x: array-like of whole numbers; for an array of JAX the result is one too, in float32, else
+            float64 of numpy.
         num_classes: by default the largest number plus one; needed for an array of JAX.
 
     >>> to_categorical([0, 2], 3).tolist()
     [[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]
     """
     if isinstance(x, jax.Array):
-        return ops.one_hot(x.reshape(x.shape[:-1]) if x.ndim > 1 and x.shape[-1] == 1 else x, num_classes)
+        return ops.one_hot(
+            x.reshape(x.shape[:-1]) if x.ndim > 1 and x.shape[-1] == 1 else x, num_classes
+        )
     x = np.asarray(x, dtype="int64")
     shape = x.shape[:-1] if x.ndim > 1 and x.shape[-1] == 1 else x.shape
     x = x.reshape(-1)
@@ -32,8 +36,10 @@ def to_categorical(x, num_classes=None):
     try:
         rows[np.arange(x.size), x] = 1.0
     except IndexError:
-        raise IndexError(f"The labels must be below num_classes={classes}. Received labels from {x.min()} to "
-                         f"{x.max()}.") from None
+        raise IndexError(
+            f"The labels must be below num_classes={classes}. Received labels from {x.min()} to "
+            f"{x.max()}."
+        ) from None
     return rows.reshape(*shape, classes)
 
 
@@ -55,7 +61,9 @@ def normalize(x, axis=-1, order: float = 2):
 
 
 @public("keras.utils.pad_sequences", "keras.preprocessing.sequence.pad_sequences")
-def pad_sequences(sequences, maxlen=None, dtype: Any = "int32", padding="pre", truncating="pre", value: Any = 0.0):
+def pad_sequences(
+    sequences, maxlen=None, dtype: Any = "int32", padding="pre", truncating="pre", value: Any = 0.0
+):
     """Lists of different lengths as the rows of one array: (rows, maxlen, …).
 
     Args:
@@ -66,7 +74,8 @@ def pad_sequences(sequences, maxlen=None, dtype: Any = "int32", padding="pre", t
         value: what is added.
 
     Raises:
-        ValueError: something that is not a list in `sequences`, rows of other shapes, a wrong argument.
+        ValueError: something that is not a list in `sequences`, rows of other shapes, a wrong
+            argument.
 
     >>> pad_sequences([[1], [2, 3], [4, 5, 6]], maxlen=2).tolist()
     [[0, 1], [2, 3], [5, 6]]
@@ -75,10 +84,14 @@ def pad_sequences(sequences, maxlen=None, dtype: Any = "int32", padding="pre", t
         raise ValueError(f"`sequences` must be a list of sequences. Received: {sequences!r}")
     for row in sequences:
         if not hasattr(row, "__len__"):
-            raise ValueError(f"`sequences` must be a list of sequences. Found one that has no length: {row!r}")
+            raise ValueError(
+                f"`sequences` must be a list of sequences. Found one that has no length: {row!r}"
+            )
     text = dtype is object or np.issubdtype(dtype, np.str_) or np.issubdtype(dtype, np.bytes_)
     if isinstance(value, str) and not text:
-        raise ValueError(f"The string value={value!r} does not go with dtype={dtype}; use dtype=object.")
+        raise ValueError(
+            f"The string value={value!r} does not go with dtype={dtype}; use dtype=object."
+        )
     check_choice("padding", padding, ("pre", "post"))
     check_choice("truncating", truncating, ("pre", "post"))
     maxlen = max(map(len, sequences)) if maxlen is None else maxlen
@@ -89,8 +102,10 @@ def pad_sequences(sequences, maxlen=None, dtype: Any = "int32", padding="pre", t
             continue
         kept = np.asarray(row[-maxlen:] if truncating == "pre" else row[:maxlen], dtype=dtype)
         if kept.shape[1:] != shape:
-            raise ValueError(f"The sequence at position {i} has items of shape {kept.shape[1:]}, those before it of "
-                             f"shape {shape}.")
+            raise ValueError(
+                f"The sequence at position {i} has items of shape {kept.shape[1:]}, those before "
+                f"it of shape {shape}."
+            )
         place = slice(0, len(kept)) if padding == "post" else slice(maxlen - len(kept), maxlen)
         padded[i, place] = kept
     return padded

@@ -5,13 +5,14 @@ from jkeras.core.registry import public
 
 @public("keras.utils.PyDataset", "keras.utils.Sequence")
 class PyDataset:
-    """Base of data sets that give whole batches: a subclass defines `__getitem__(index)` and `__len__`.
+    """Base of data sets that give whole batches: a subclass defines `__getitem__(index)` and
+    `__len__`.
 
     Args:
         workers: threads that make batches ahead; 1 makes each when it is needed.
-        use_multiprocessing: processes instead of threads. They import what they need anew, so a program that starts
-            them is under `if __name__ == "__main__":`; they get the data set, pickled, once and when it has changed;
-            `__getitem__` has JAX on the CPU only.
+        use_multiprocessing: processes instead of threads. They import what they need anew, so a
+            program that starts them is under `if __name__ == "__main__":`; they get the data set,
+            pickled, once and when it has changed; `__getitem__` has JAX on the CPU only.
         max_queue_size: how many batches are made ahead at most.
 
     >>> class Squares(PyDataset):
@@ -24,16 +25,22 @@ class PyDataset:
     """
 
     def __init__(self, workers=1, use_multiprocessing=False, max_queue_size=10):
-        self.workers, self.use_multiprocessing, self.max_queue_size = workers, use_multiprocessing, max_queue_size
+        self.workers = workers
+        self.use_multiprocessing = use_multiprocessing
+        self.max_queue_size = max_queue_size
 
     def __getitem__(self, index):
-        raise NotImplementedError(f"{type(self).__name__} must define `__getitem__(self, index)`: one batch.")
+        raise NotImplementedError(
+            f"{type(self).__name__} must define `__getitem__(self, index)`: one batch."
+        )
 
     @property
     def num_batches(self):
         """The number of batches; None if it is not known."""
         if type(self).__len__ is PyDataset.__len__:
-            raise NotImplementedError(f"{type(self).__name__} must define `__len__` or the property `num_batches`.")
+            raise NotImplementedError(
+                f"{type(self).__name__} must define `__len__` or the property `num_batches`."
+            )
         return len(self)
 
     def __len__(self):
@@ -73,6 +80,8 @@ def unpack_x_y_sample_weight(data):
     if not isinstance(data, tuple):
         return data, None, None
     if not 1 <= len(data) <= 3:
-        raise ValueError(f"Data is expected to be in format `x`, `(x,)`, `(x, y)`, or `(x, y, sample_weight)`, "
-                         f"found: {data}")
+        raise ValueError(
+            f"Data is expected to be in format `x`, `(x,)`, `(x, y)`, or `(x, y, sample_weight)`, "
+            f"found: {data}"
+        )
     return (*data, None, None)[:3]

@@ -11,7 +11,8 @@ class Config:
     """A dict whose entries are also attributes, and which can be frozen.
 
     Raises:
-        AttributeError: an entry that is not there; the message names the one with the most similar name.
+        AttributeError: an entry that is not there; the message names the one with the most similar
+            name.
         ValueError: a change after `freeze()`.
 
     >>> config = Config(learning_rate=0.1)
@@ -35,7 +36,9 @@ class Config:
 
     def _changing(self):
         if self._frozen:
-            raise ValueError("The config is frozen, so its entries cannot be changed. Call `unfreeze()` first.")
+            raise ValueError(
+                "The config is frozen, so its entries cannot be changed. Call `unfreeze()` first."
+            )
         return self._config
 
     def as_dict(self):
@@ -74,7 +77,9 @@ class Config:
         if name in self.__dict__.get("_config", ()):
             return self._config[name]
         near = difflib.get_close_matches(name, self.__dict__.get("_config", ()), n=1, cutoff=0.7)
-        raise AttributeError(f"The config has no entry '{name}'." + (f" Did you mean '{near[0]}'?" if near else ""))
+        raise AttributeError(
+            f"The config has no entry '{name}'." + (f" Did you mean '{near[0]}'?" if near else "")
+        )
 
     def __setattr__(self, name, value):
         self._changing()[name] = value

@@ -1,4 +1,6 @@
-"""Data sets of samples that are put into batches when they are asked for; sliding windows; splitting."""
+"""Data sets of samples that are put into batches when they are asked for; sliding windows;
+splitting.
+"""
 
 import random
 import warnings
@@ -11,7 +13,8 @@ from jkeras.utils.batches import PyDataset
 
 
 class Dataset(PyDataset):
-    """Batches of numpy arrays, made from samples when they are asked for. `fit`, `evaluate` and `predict` take it.
+    """Batches of numpy arrays, made from samples when they are asked for. `fit`, `evaluate` and
+    `predict` take it.
 
     Iterating gives one epoch, in a new order each time where `shuffle` is set.
 
@@ -31,22 +34,27 @@ class Dataset(PyDataset):
     def __init__(self, gather, order, batch_size=32, shuffle=False, seed=None, **attributes):
         super().__init__()
         if batch_size is not None and batch_size < 1:
-            raise ValueError(f"`batch_size` must be a positive integer or None. Received: batch_size={batch_size}")
+            raise ValueError(
+                "`batch_size` must be a positive integer or None. Received: "
+                f"batch_size={batch_size}"
+            )
         self.gather, self.order, self.batch_size = gather, np.asarray(order), batch_size
         self.shuffle_samples, self._seed, self._random = shuffle, seed, np.random.default_rng(seed)
         self._attributes = attributes
         self.__dict__.update(attributes)
 
     def __len__(self):
-        return len(self.order) if self.batch_size is None else -(-len(self.order) // self.batch_size)
+        return (
+            len(self.order) if self.batch_size is None else -(-len(self.order) // self.batch_size)
+        )
 
     def __getitem__(self, index):
         if not -len(self) <= index < len(self):
             raise IndexError(f"The data set has {len(self)} batches. Received: index={index}")
         index %= len(self)
         if self.batch_size is None:
-            return tree.map_structure(lambda v: v[0], self.gather(self.order[index:index + 1]))
-        return self.gather(self.order[index * self.batch_size:(index + 1) * self.batch_size])
+            return tree.map_structure(lambda v: v[0], self.gather(self.order[index : index + 1]))
+        return self.gather(self.order[index * self.batch_size : (index + 1) * self.batch_size])
 
     def __iter__(self):
         for index in range(len(self)):
@@ -65,16 +73,27 @@ class Dataset(PyDataset):
     # ------------------------------------------------------------ others made from it
 
     def _derived(self, gather=None, order=None, **changes):
-        given = {"batch_size": self.batch_size, "shuffle": self.shuffle_samples, "seed": self._seed,
-                 **self._attributes, **changes}
-        return Dataset(self.gather if gather is None else gather, self.order if order is None else order, **given)
+        given = {
+            "batch_size": self.batch_size,
+            "shuffle": self.shuffle_samples,
+            "seed": self._seed,
+            **self._attributes,
+            **changes,
+        }
+        return Dataset(
+            self.gather if gather is None else gather,
+            self.order if order is None else order,
+            **given,
+        )
 
     def map(self, function, num_parallel_calls=None):
-        """The data set of `function(x)`, `function(x, y)`, … of its batches (of its samples where they are single).
+        """The data set of `function(x)`, `function(x, y)`, … of its batches (of its samples where
+        they are single).
 
         Args:
             num_parallel_calls: ignored.
         """
+
         def call(batch):
             return function(*batch) if isinstance(batch, tuple) else function(batch)
 
@@ -84,6 +103,7 @@ class Dataset(PyDataset):
 
         def gather(numbers):
             return stack([call(sample) for sample in single(order=numbers, shuffle=False)])
+
         return self._derived(gather)
 
     def batch(self, batch_size):
@@ -93,7 +113,9 @@ class Dataset(PyDataset):
             ValueError: they are in batches already.
         """
         if self.batch_size is not None:
-            raise ValueError(f"The data set already has batches of {self.batch_size}. Call `unbatch()` first.")
+            raise ValueError(
+                f"The data set already has batches of {self.batch_size}. Call `unbatch()` first."
+            )
         return self._derived(batch_size=batch_size)
 
     def unbatch(self):
@@ -102,14 +124,16 @@ class Dataset(PyDataset):
 
     def take(self, count):
         """The first `count` batches."""
-        return self._derived(order=self.order[:count * (self.batch_size or 1)])
+        return self._derived(order=self.order[: count * (self.batch_size or 1)])
 
     def skip(self, count):
         """All but the first `count` batches."""
-        return self._derived(order=self.order[count * (self.batch_size or 1):])
+        return self._derived(order=self.order[count * (self.batch_size or 1) :])
 
     def shuffle(self, buffer_size=None, seed=None):
-        """The data set in a new order each time. All samples are mixed, whatever `buffer_size` is."""
+        """The data set in a new order each time. All samples are mixed, whatever `buffer_size`
+        is.
+        """
         shuffled = self._derived(shuffle=True, seed=self._seed if seed is None else seed)
         shuffled.on_epoch_end()
         return shuffled
@@ -124,7 +148,8 @@ class Dataset(PyDataset):
 
 
 def stack(samples):
-    """Samples as one batch: arrays of the same shape are stacked, others become an array of objects.
+    """Samples as one batch: arrays of the same shape are stacked, others become an array of
+    objects.
 
     >>> stack([(1, "a"), (2, "b")])
     (array([1, 2]), array(['a', 'b'], dtype=object))
@@ -142,10 +167,25 @@ def _stacked(leaves):
 
 # ---------------------------------------------------------------- windows
 
-@public("keras.utils.timeseries_dataset_from_array", "keras.preprocessing.timeseries_dataset_from_array")
-def timeseries_dataset_from_array(data, targets, sequence_length, sequence_stride=1, sampling_rate=1, batch_size=128,
-                                  shuffle=False, seed=None, start_index=None, end_index=None, format="tf"):
-    """Windows that slide over a series, as a `Dataset` of batches `windows` or `(windows, targets)`.
+
+@public(
+    "keras.utils.timeseries_dataset_from_array", "keras.preprocessing.timeseries_dataset_from_array"
+)
+def timeseries_dataset_from_array(
+    data,
+    targets,
+    sequence_length,
+    sequence_stride=1,
+    sampling_rate=1,
+    batch_size=128,
+    shuffle=False,
+    seed=None,
+    start_index=None,
+    end_index=None,
+    format="tf",
+):
+    """Windows that slide over a series, as a `Dataset` of batches `windows` or `(windows,
+    targets)`.
 
     Args:
         data: array whose first axis is time.
@@ -167,17 +207,23 @@ def timeseries_dataset_from_array(data, targets, sequence_length, sequence_strid
     """
     check_format(format)
     size = len(data)
-    for name, value, low, high in (("start_index", start_index or 0, 0, size),
-                                   ("end_index", end_index or None, 1, size),
-                                   ("sampling_rate", sampling_rate, 1, size),
-                                   ("sequence_stride", sequence_stride, 1, size)):
+    for name, value, low, high in (
+        ("start_index", start_index or 0, 0, size),
+        ("end_index", end_index or None, 1, size),
+        ("sampling_rate", sampling_rate, 1, size),
+        ("sequence_stride", sequence_stride, 1, size),
+    ):
         if value is not None and not low <= value < high:
-            raise ValueError(f"`{name}` must be from {low} to {high - 1} for data of length {size}. "
-                             f"Received: {name}={value}")
+            raise ValueError(
+                f"`{name}` must be from {low} to {high - 1} for data of length {size}. "
+                f"Received: {name}={value}"
+            )
     start, end = start_index or 0, end_index or size
     if end <= start:
-        raise ValueError(f"`end_index` must be greater than `start_index`. Received: start_index={start_index} and "
-                         f"end_index={end_index}")
+        raise ValueError(
+            f"`end_index` must be greater than `start_index`. Received: start_index={start_index} "
+            f"and end_index={end_index}"
+        )
     data = np.asarray(data)[start:end]
     count = end - start - (sequence_length - 1) * sampling_rate
     if targets is not None:
@@ -191,6 +237,7 @@ def timeseries_dataset_from_array(data, targets, sequence_length, sequence_strid
     def gather(numbers):
         windows = data[numbers[:, None] + steps]  # (batch, sequence_length, ...)
         return windows if targets is None else (windows, targets[numbers])
+
     return Dataset(gather, starts, batch_size, shuffle, seed)
 
 
@@ -199,25 +246,33 @@ def _seed(seed, shuffle):
 
 
 def check_format(value):
-    """Raises ValueError unless `value` is one of Keras's formats, which all give a `Dataset` here."""
+    """Raises ValueError unless `value` is one of Keras's formats, which all give a `Dataset`
+    here.
+    """
     if value not in ("tf", "grain"):
         raise ValueError(f'`format` must be "tf" or "grain". Received: format={value}')
 
 
 # ---------------------------------------------------------------- splitting
 
+
 @public("keras.utils.split_dataset")
-def split_dataset(dataset, left_size=None, right_size=None, shuffle=False, seed=None, preferred_backend=None):
+def split_dataset(
+    dataset, left_size=None, right_size=None, shuffle=False, seed=None, preferred_backend=None
+):
     """Two data sets from one: (left, right).
 
     Args:
-        dataset: arrays (one, or a list or tuple of several with the same length), or a data set of samples or batches.
-        left_size, right_size: how many samples each gets, or which fraction; one of them follows from the other.
+        dataset: arrays (one, or a list or tuple of several with the same length), or a data set of
+            samples or batches.
+        left_size, right_size: how many samples each gets, or which fraction; one of them follows
+            from the other.
         shuffle, seed: mix the samples first.
         preferred_backend: ignored.
 
     Returns:
-        `Dataset`s: of single samples for arrays (`.batch(32)` makes batches), of batches for a data set of batches.
+        `Dataset`s: of single samples for arrays (`.batch(32)` makes batches), of batches for a data
+            set of batches.
 
     Raises:
         TypeError: another kind of data or size. ValueError: sizes that do not fit the data.
@@ -233,51 +288,91 @@ def split_dataset(dataset, left_size=None, right_size=None, shuffle=False, seed=
     if shuffle:
         random.Random(seed).shuffle(order)
     left, right = _split_sizes(left_size, right_size, len(order))
-    return tuple(whole._derived(order=part, shuffle=False) for part in (order[:left], order[len(order) - right:]))
+    return tuple(
+        whole._derived(order=part, shuffle=False)
+        for part in (order[:left], order[len(order) - right :])
+    )
 
 
 def _as_dataset(dataset):
     if isinstance(dataset, Dataset):
         return dataset
     if isinstance(dataset, np.ndarray) or isinstance(dataset, (list, tuple, dict)) and len(dataset):
-        arrays = tree.map_structure(np.asarray, dataset) if not isinstance(dataset, np.ndarray) else dataset
+        arrays = (
+            tree.map_structure(np.asarray, dataset)
+            if not isinstance(dataset, np.ndarray)
+            else dataset
+        )
         arrays = tuple(arrays) if isinstance(arrays, list) else arrays
         if not all(np.ndim(leaf) for leaf in tree.flatten(arrays)):
-            raise ValueError(f"A {type(dataset).__name__} of arrays with one entry for each sample is expected. "
-                             f"Received: {dataset!r}. One column of numbers is `np.asarray(...)`.")
+            raise ValueError(
+                f"A {type(dataset).__name__} of arrays with one entry for each sample is expected. "
+                f"Received: {dataset!r}. One column of numbers is `np.asarray(...)`."
+            )
         sizes = {len(leaf) for leaf in tree.flatten(arrays)}
         if len(sizes) > 1:
-            raise ValueError(f"The arrays must have the same length. Received lengths {sorted(sizes)}.")
-        return Dataset(lambda numbers: tree.map_structure(lambda v: v[numbers], arrays), np.arange(sizes.pop()), None)
-    if isinstance(dataset, (str, bytes)) or not hasattr(dataset, "__iter__") and not hasattr(dataset, "__getitem__"):
-        raise TypeError("`dataset` must be an array, a list or tuple of arrays, or a data set. Received: "
-                        f"{dataset} (of type {type(dataset)})")
-    batches = [dataset[i] for i in range(len(dataset))] if hasattr(dataset, "num_batches") else list(dataset)
+            raise ValueError(
+                f"The arrays must have the same length. Received lengths {sorted(sizes)}."
+            )
+        return Dataset(
+            lambda numbers: tree.map_structure(lambda v: v[numbers], arrays),
+            np.arange(sizes.pop()),
+            None,
+        )
+    if (
+        isinstance(dataset, (str, bytes))
+        or not hasattr(dataset, "__iter__")
+        and not hasattr(dataset, "__getitem__")
+    ):
+        raise TypeError(
+            "`dataset` must be an array, a list or tuple of arrays, or a data set. Received: "
+            f"{dataset} (of type {type(dataset)})"
+        )
+    batches = (
+        [dataset[i] for i in range(len(dataset))]
+        if hasattr(dataset, "num_batches")
+        else list(dataset)
+    )
     if not batches:
         raise ValueError("Received an empty data set.")
     if len(batches) > 100_000:
-        warnings.warn("`split_dataset` reads the whole data set into memory.", ResourceWarning, stacklevel=3)
-    arrays = tree.map_structure(lambda *parts: np.concatenate([np.asarray(p) for p in parts]), *batches)
+        warnings.warn(
+            "`split_dataset` reads the whole data set into memory.", ResourceWarning, stacklevel=3
+        )
+    arrays = tree.map_structure(
+        lambda *parts: np.concatenate([np.asarray(p) for p in parts]), *batches
+    )
     batch_size = len(tree.flatten(batches[0])[0])
     size = len(tree.flatten(arrays)[0])
-    return Dataset(lambda numbers: tree.map_structure(lambda v: v[numbers], arrays), np.arange(size), batch_size)
+    return Dataset(
+        lambda numbers: tree.map_structure(lambda v: v[numbers], arrays),
+        np.arange(size),
+        batch_size,
+    )
 
 
 def _split_sizes(left, right, total):
     """(left, right) as numbers of samples."""
     for name, size in (("left_size", left), ("right_size", right)):
         if size is not None and type(size) not in (int, float):
-            raise TypeError(f"`{name}` must be an int, a float or None. Received: {name}={size} (of type {type(size)})")
+            raise TypeError(
+                f"`{name}` must be an int, a float or None. Received: {name}={size} (of type "
+                f"{type(size)})"
+            )
         if size is not None and not 0 < size < (1 if isinstance(size, float) else total):
-            raise ValueError(f"`{name}` must be a fraction between 0 and 1 or an integer from 1 to {total - 1}. "
-                             f"Received: {name}={size}")
+            raise ValueError(
+                f"`{name}` must be a fraction between 0 and 1 or an integer from 1 to {total - 1}. "
+                f"Received: {name}={size}"
+            )
     if isinstance(left, float) and isinstance(right, float) and left + right > 1:
         raise ValueError(f"`left_size` and `right_size` add up to more than 1: {left} + {right}.")
     left, right = (round(s * total) if isinstance(s, float) else s for s in (left, right))
     left = total - right if left is None else left
     right = total - left if right is None else right
     if left + right > total:
-        raise ValueError(f"`left_size` and `right_size` add up to {left + right}, but there are {total} samples.")
+        raise ValueError(
+            f"`left_size` and `right_size` add up to {left + right}, but there are {total} samples."
+        )
     if left == 0 or right == 0:
         raise ValueError(f"With {total} samples one side would be empty: {left} and {right}.")
     return left, right

@@ -14,7 +14,8 @@ ELSEWHERE = 'Is there one in this machine? JAX sees it after: pip install "jax[c
 
 @public("jkeras.utils.report_devices")
 def report_devices():
-    """Prints which devices JAX found; where that is only the CPU, a warning that nobody overlooks and what to do.
+    """Prints which devices JAX found; where that is only the CPU, a warning that nobody overlooks
+    and what to do.
 
     The devices go to standard output, the warning to standard error, which notebooks show in red.
 
@@ -26,8 +27,11 @@ def report_devices():
     if devices[0].platform == "cpu":
         advice = ON_COLAB if "COLAB_RELEASE_TAG" in os.environ else ELSEWHERE
         bar = "!" * WIDTH
-        print(f"{bar}\n  NO ACCELERATOR: all of this runs on the CPU, many times slower than on a GPU or TPU.\n"
-              f"  {advice}\n{bar}", file=sys.stderr)
+        print(
+            f"{bar}\n  NO ACCELERATOR: all of this runs on the CPU, many times slower than on a "
+            f"GPU or TPU.\n  {advice}\n{bar}",
+            file=sys.stderr,
+        )
 
 
 def described(devices):

@@ -1,4 +1,6 @@
-"""The transfer of a file from the web: taken up again where it was cut, within limits, all of it or nothing."""
+"""The transfer of a file from the web: taken up again where it was cut, within limits, all of it or
+nothing.
+"""
 
 import http.client
 import re
@@ -46,11 +48,16 @@ def download(origin, target, is_right):
         try:
             _bring(origin, temporary)
         except _Failed as error:
-            raise OSError(f"{origin} cannot be downloaded: {error}. Nothing was kept. Try again later, or get the file "
-                          f"in another way and put it here: {target}") from error
+            raise OSError(
+                f"{origin} cannot be downloaded: {error}. Nothing was kept. Try again later, or "
+                f"get the file in another way and put it here: {target}"
+            ) from error
         if not is_right(temporary):
-            raise ValueError(f"{origin}: the file that came does not have the hash that was asked for. It is damaged, "
-                             f"or not the one you expect; nothing was kept. The right one belongs here: {target}")
+            raise ValueError(
+                f"{origin}: the file that came does not have the hash that was asked for. It is "
+                "damaged, or not the one you expect; nothing was kept. The right one belongs "
+                f"here: {target}"
+            )
 
 
 def _bring(origin, path):
@@ -69,7 +76,8 @@ class _Part:
 
     def __init__(self, origin, path):
         self.origin, self.path = origin, path
-        self.seen, self.size, self.mark = 0, None, None  # bytes that are there, of how many, of which version
+        # bytes that are there, of how many, of which version
+        self.seen, self.size, self.mark = 0, None, None
         self.bar = None  # once a server has answered
         self.silent_at = -1  # how many bytes were there when it last fell silent
 
@@ -100,15 +108,19 @@ class _Part:
             return urllib.request.build_opener(_WebOnly).open(request, timeout=PATIENCE)
         except urllib.error.HTTPError as error:
             error.close()
-            if error.code == 416:  # no such range: what is there is not the beginning of what the server has
+            # no such range: what is there is not the beginning of what the server has
+            if error.code == 416:
                 self.mark = None
             kind = _Cut if error.code == 416 or error.code >= 500 else _Failed
             raise kind(f"the server answers {error.code} {error.msg}") from error
         except urllib.error.URLError as error:
             if self.bar is not None:
-                raise _Cut(f"the connection broke, and the server is not reached any more ({error.reason})") from error
-            raise _Failed(f"the server is not reached ({error.reason}); this machine seems to have no network"
-                          ) from error
+                raise _Cut(
+                    f"the connection broke, and the server is not reached any more ({error.reason})"
+                ) from error
+            raise _Failed(
+                f"the server is not reached ({error.reason}); this machine seems to have no network"
+            ) from error
         except http.client.InvalidURL as error:
             raise _Failed(f"this is no address ({error})") from error
         except (OSError, http.client.HTTPException) as error:
@@ -119,15 +131,21 @@ class _Part:
         if not isinstance(error, TimeoutError):
             return _Cut(f"the connection broke ({error})")
         further, self.silent_at = self.seen > self.silent_at, max(self.seen, self.silent_at)
-        return (_Cut if further else _Failed)(f"nothing came for {PATIENCE} seconds{'' if further else ', twice'}")
+        return (_Cut if further else _Failed)(
+            f"nothing came for {PATIENCE} seconds{'' if further else ', twice'}"
+        )
 
     def _goes_on(self, answer):
         """Whether the answer is the rest of what is there, not a file from its beginning."""
         if answer.status != 206:
             return False
         found = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", answer.headers.get("Content-Range", ""))
-        if not (found and int(found[1]) == self.seen and self.size in (None, int(found[2]))
-                and _mark(answer.headers) in (None, self.mark)):
+        if not (
+            found
+            and int(found[1]) == self.seen
+            and self.size in (None, int(found[2]))
+            and _mark(answer.headers) in (None, self.mark)
+        ):
             self.mark = None  # so that the next try begins again
             raise _Cut("the server has another file now")
         self.size = int(found[2])
@@ -142,7 +160,12 @@ class _Part:
 
     def _show_bar(self):
         if self.bar is None or self.bar.target != self.size:
-            self.bar = Progbar(self.size, unit_name="byte", interval=0.5, verbose=int(is_interactive_logging_enabled()))
+            self.bar = Progbar(
+                self.size,
+                unit_name="byte",
+                interval=0.5,
+                verbose=int(is_interactive_logging_enabled()),
+            )
 
     def _write(self, answer, file):
         """Writes what comes, as long as it comes quickly enough."""
@@ -153,10 +176,14 @@ class _Part:
             self.seen += len(block)
             self.bar.update(self.seen)
             if self.seen > most:
-                raise _Failed(f"more than the {most} bytes came that are allowed, or that the server spoke of")
+                raise _Failed(
+                    f"more than the {most} bytes came that are allowed, or that the server spoke of"
+                )
             seconds = time.monotonic() - begin
             if seconds > SLOW_START and self.seen - before < SLOWEST * seconds:
-                raise _Failed(f"{self.seen - before} bytes came in {seconds:.0f} seconds, which is too slow")
+                raise _Failed(
+                    f"{self.seen - before} bytes came in {seconds:.0f} seconds, which is too slow"
+                )
 
 
 class _WebOnly(urllib.request.HTTPRedirectHandler):
@@ -165,7 +192,9 @@ class _WebOnly(urllib.request.HTTPRedirectHandler):
     def redirect_request(self, request, file, code, message, headers, url):
         if not _is_web(url):
             file.close()
-            raise _Failed(f"the server sends us on to {url!r}; only http and https addresses are followed")
+            raise _Failed(
+                f"the server sends us on to {url!r}; only http and https addresses are followed"
+            )
         return super().redirect_request(request, file, code, message, headers, url)
 
 

@@ -12,9 +12,18 @@ from jkeras.core.registry import public, serialize
 from jkeras.core.settings import auto_name
 from jkeras.layers.base import DataLayer, Value
 
-MODULE = "keras.src.layers.preprocessing.feature_space"  # where Keras's files look for the classes of this file
-KINDS = ("float", "float_rescaled", "float_normalized", "float_discretized", "integer_categorical",
-         "string_categorical", "integer_hashed", "string_hashed")
+# where Keras's files look for the classes of this file
+MODULE = "keras.src.layers.preprocessing.feature_space"
+KINDS = (
+    "float",
+    "float_rescaled",
+    "float_normalized",
+    "float_discretized",
+    "integer_categorical",
+    "string_categorical",
+    "integer_hashed",
+    "string_hashed",
+)
 
 
 @record(MODULE)
@@ -33,7 +42,9 @@ class Cross(Record):
         check_choice("output_mode", self.output_mode, ("int", "one_hot"))
         self.feature_names = tuple(self.feature_names)
 
-    name = property(lambda self: "_X_".join(self.feature_names), doc="The names of the features, joined.")
+    name = property(
+        lambda self: "_X_".join(self.feature_names), doc="The names of the features, joined."
+    )
 
 
 @record(MODULE)
@@ -67,12 +78,15 @@ class FeatureSpace(Layer):
     """A dict of columns as one vector for each row, or as a dict of encoded columns.
 
     Args:
-        features: dict from names to kinds of features: a name such as "float_normalized", "string_categorical" or
-            "integer_hashed", or what the method of this name returns, such as
-            `FeatureSpace.string_categorical(max_tokens=10)`.
-        output_mode: "concat": one array, the columns in the order of their names, crosses last; or "dict".
-        crosses: list of tuples of names, or of `FeatureSpace.cross(...)`: features that are hashed together.
-        crossing_dim, hashing_dim, num_discretization_bins: sizes where only the name of a kind is given.
+        features: dict from names to kinds of features: a name such as "float_normalized",
+            "string_categorical" or "integer_hashed", or what the method of this name returns, such
+            as `FeatureSpace.string_categorical(max_tokens=10)`.
+        output_mode: "concat": one array, the columns in the order of their names, crosses last; or
+            "dict".
+        crosses: list of tuples of names, or of `FeatureSpace.cross(...)`: features that are hashed
+            together.
+        crossing_dim, hashing_dim, num_discretization_bins: sizes where only the name of a kind is
+            given.
 
     >>> data = {"x": [0.0, 1.0], "color": ["red", "blue"]}
     >>> space = FeatureSpace({"x": "float", "color": "string_categorical"})
@@ -81,23 +95,41 @@ class FeatureSpace(Layer):
     [[0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 1.0]]
     """
 
-    def __init__(self, features, output_mode="concat", crosses=None, crossing_dim=32, hashing_dim=32,
-                 num_discretization_bins=32, name=None):
+    def __init__(
+        self,
+        features,
+        output_mode="concat",
+        crosses=None,
+        crossing_dim=32,
+        hashing_dim=32,
+        num_discretization_bins=32,
+        name=None,
+    ):
         super().__init__(name=name)
         if not features:
-            raise ValueError(explain(self._where, "`features` with at least one feature", f"{features}"))
+            raise ValueError(
+                explain(self._where, "`features` with at least one feature", f"{features}")
+            )
         check_choice("output_mode", output_mode, ("concat", "dict"))
-        self.crossing_dim, self.hashing_dim, self.num_discretization_bins = (crossing_dim, hashing_dim,
-                                                                             num_discretization_bins)
+        self.crossing_dim = crossing_dim
+        self.hashing_dim = hashing_dim
+        self.num_discretization_bins = num_discretization_bins
         self.output_mode = output_mode
         self.features = {name: self._feature(name, value) for name, value in features.items()}
         self.crosses = [self._cross(cross) for cross in crosses or ()]
         self.preprocessors = {name: feature.preprocessor for name, feature in self.features.items()}
-        self.crossers = {cross.name: layers.HashedCrossing(cross.crossing_dim, name=cross.name)
-                         for cross in self.crosses}
-        self.__dict__.update(inputs={name: layers.Input((1,), dtype=feature.dtype, name=name)
-                                     for name, feature in self.features.items()},
-                             encoded_features=None, _is_adapted=not self._adaptable())
+        self.crossers = {
+            cross.name: layers.HashedCrossing(cross.crossing_dim, name=cross.name)
+            for cross in self.crosses
+        }
+        self.__dict__.update(
+            inputs={
+                name: layers.Input((1,), dtype=feature.dtype, name=name)
+                for name, feature in self.features.items()
+            },
+            encoded_features=None,
+            _is_adapted=not self._adaptable(),
+        )
 
     def _feature(self, name, value):
         if isinstance(value, dict):
@@ -105,9 +137,14 @@ class FeatureSpace(Layer):
         if isinstance(value, Feature):
             return value
         if value not in KINDS:
-            raise ValueError(explain(self._where, f"a feature of a kind among {KINDS}", f"{name}={value!r}"))
-        size = {"float_discretized": self.num_discretization_bins, "integer_hashed": self.hashing_dim,
-                "string_hashed": self.hashing_dim}.get(value)
+            raise ValueError(
+                explain(self._where, f"a feature of a kind among {KINDS}", f"{name}={value!r}")
+            )
+        size = {
+            "float_discretized": self.num_discretization_bins,
+            "integer_hashed": self.hashing_dim,
+            "string_hashed": self.hashing_dim,
+        }.get(value)
         return getattr(self, value)(*(() if size is None else (size,)), name=name)
 
     def _cross(self, value):
@@ -116,8 +153,13 @@ class FeatureSpace(Layer):
             return value
         unknown = [name for name in value if name not in self.features]
         if unknown or not self.crossing_dim:
-            raise ValueError(explain(self._where, "`crosses` of names in `features`, and a `crossing_dim`",
-                                     f"crosses={value}, crossing_dim={self.crossing_dim}"))
+            raise ValueError(
+                explain(
+                    self._where,
+                    "`crosses` of names in `features`, and a `crossing_dim`",
+                    f"crosses={value}, crossing_dim={self.crossing_dim}",
+                )
+            )
         return Cross(value, self.crossing_dim)
 
     # ------------------------------------------------------------ kinds of features
@@ -145,46 +187,83 @@ class FeatureSpace(Layer):
     @classmethod
     def float_rescaled(cls, scale=1.0, offset=0.0, name=None):
         """`x * scale + offset`."""
-        return cls._kind("float_rescaled", name, "float32", "float", layers.Rescaling, scale=scale, offset=offset)
+        return cls._kind(
+            "float_rescaled", name, "float32", "float", layers.Rescaling, scale=scale, offset=offset
+        )
 
     @classmethod
     def float_normalized(cls, name=None):
         """Floats shifted and scaled to mean 0 and variance 1."""
-        return cls._kind("float_normalized", name, "float32", "float", layers.Normalization, axis=-1)
+        return cls._kind(
+            "float_normalized", name, "float32", "float", layers.Normalization, axis=-1
+        )
 
     @classmethod
     def float_discretized(cls, num_bins, bin_boundaries=None, output_mode="one_hot", name=None):
         """Floats as the bins they fall in."""
-        return cls._kind("float_discretized", name, "float32", output_mode, layers.Discretization, num_bins=num_bins,
-                         bin_boundaries=bin_boundaries)
+        return cls._kind(
+            "float_discretized",
+            name,
+            "float32",
+            output_mode,
+            layers.Discretization,
+            num_bins=num_bins,
+            bin_boundaries=bin_boundaries,
+        )
 
     @classmethod
-    def integer_categorical(cls, max_tokens=None, num_oov_indices=1, output_mode="one_hot", name=None):
+    def integer_categorical(
+        cls, max_tokens=None, num_oov_indices=1, output_mode="one_hot", name=None
+    ):
         """Whole numbers as their places in a vocabulary."""
-        return cls._kind("integer_categorical", name, "int32", output_mode, layers.IntegerLookup,
-                         max_tokens=max_tokens, num_oov_indices=num_oov_indices)
+        return cls._kind(
+            "integer_categorical",
+            name,
+            "int32",
+            output_mode,
+            layers.IntegerLookup,
+            max_tokens=max_tokens,
+            num_oov_indices=num_oov_indices,
+        )
 
     @classmethod
-    def string_categorical(cls, max_tokens=None, num_oov_indices=1, output_mode="one_hot", name=None):
+    def string_categorical(
+        cls, max_tokens=None, num_oov_indices=1, output_mode="one_hot", name=None
+    ):
         """Texts as their places in a vocabulary."""
-        return cls._kind("string_categorical", name, "string", output_mode, layers.StringLookup,
-                         max_tokens=max_tokens, num_oov_indices=num_oov_indices)
+        return cls._kind(
+            "string_categorical",
+            name,
+            "string",
+            output_mode,
+            layers.StringLookup,
+            max_tokens=max_tokens,
+            num_oov_indices=num_oov_indices,
+        )
 
     @classmethod
     def string_hashed(cls, num_bins, output_mode="one_hot", name=None):
         """Texts as hashes."""
-        return cls._kind("string_hashed", name, "string", output_mode, layers.Hashing, num_bins=num_bins)
+        return cls._kind(
+            "string_hashed", name, "string", output_mode, layers.Hashing, num_bins=num_bins
+        )
 
     @classmethod
     def integer_hashed(cls, num_bins, output_mode="one_hot", name=None):
         """Whole numbers as hashes."""
-        return cls._kind("integer_hashed", name, "int32", output_mode, layers.Hashing, num_bins=num_bins)
+        return cls._kind(
+            "integer_hashed", name, "int32", output_mode, layers.Hashing, num_bins=num_bins
+        )
 
     # ------------------------------------------------------------ learning
 
     def _adaptable(self):
         """The features whose layers have something to learn."""
-        return [name for name, part in self.preprocessors.items() if hasattr(part, "adapt") and not _knows(part)]
+        return [
+            name
+            for name, part in self.preprocessors.items()
+            if hasattr(part, "adapt") and not _knows(part)
+        ]
 
     def adapt(self, dataset):
         """Lets the layers of the features learn vocabularies, means and bins.
@@ -194,10 +273,18 @@ class FeatureSpace(Layer):
         """
         if not isinstance(dataset, dict):
             if not hasattr(dataset, "__iter__") or isinstance(dataset, (list, tuple, np.ndarray)):
-                raise ValueError(explain(self._where, "a dict of columns or a data set of such dicts",
-                                         f"{type(dataset).__name__}"))
+                raise ValueError(
+                    explain(
+                        self._where,
+                        "a dict of columns or a data set of such dicts",
+                        f"{type(dataset).__name__}",
+                    )
+                )
             rows = [row[0] if isinstance(row, tuple) else row for row in dataset]
-            dataset = {name: np.concatenate([np.atleast_1d(np.asarray(row[name])) for row in rows]) for name in rows[0]}
+            dataset = {
+                name: np.concatenate([np.atleast_1d(np.asarray(row[name])) for row in rows])
+                for name in rows[0]
+            }
         for name in self._adaptable():
             self.preprocessors[name].adapt(_column(dataset[name])[0])
         self.__dict__.update(_is_adapted=True, encoded_features=None)
@@ -219,7 +306,11 @@ class FeatureSpace(Layer):
 
     def __call__(self, data):
         if not isinstance(data, dict):
-            raise ValueError(explain(self._where, "a dict of features", f"{data!r} (of type {type(data).__name__})"))
+            raise ValueError(
+                explain(
+                    self._where, "a dict of features", f"{data!r} (of type {type(data).__name__})"
+                )
+            )
         if any_symbolic(data):
             return self._encoded(data)
         columns = {name: _column(value) for name, value in data.items()}
@@ -230,31 +321,51 @@ class FeatureSpace(Layer):
 
     def _encoded(self, columns):
         if not self._is_adapted:
-            raise ValueError("You need to call `.adapt(dataset)` on the FeatureSpace before you can start using it.")
+            raise ValueError(
+                "You need to call `.adapt(dataset)` on the FeatureSpace before you can start "
+                "using it."
+            )
         indexed = {name: self.preprocessors[name](column) for name, column in columns.items()}
-        crossed = {c.name: self.crossers[c.name]([indexed[name] for name in c.feature_names]) for c in self.crosses}
+        crossed = {
+            c.name: self.crossers[c.name]([indexed[name] for name in c.feature_names])
+            for c in self.crosses
+        }
         specs = {**self.features, **{c.name: c for c in self.crosses}}
-        out = {name: self._rows(name, value, specs[name].output_mode)
-               for part in (indexed, crossed) for name, value in sorted(part.items())}
+        out = {
+            name: self._rows(name, value, specs[name].output_mode)
+            for part in (indexed, crossed)
+            for name, value in sorted(part.items())
+        }
         if self.output_mode == "dict":
             return out
         for name, value in out.items():
             if not str(value.dtype).startswith("float"):
-                raise ValueError(f"Cannot concatenate features because feature '{name}' has not been encoded (it has "
-                                 f"dtype {value.dtype}). Consider using `output_mode='dict'`.")
+                raise ValueError(
+                    f"Cannot concatenate features because feature '{name}' has not been encoded "
+                    f"(it has dtype {value.dtype}). Consider using `output_mode='dict'`."
+                )
         parts = list(out.values())
         symbolic = is_symbolic(parts[0])
-        return parts[0] if len(parts) == 1 else layers.Concatenate(axis=-1)(parts) if symbolic else jnp.concatenate(
-            parts, axis=-1)
+        return (
+            parts[0]
+            if len(parts) == 1
+            else layers.Concatenate(axis=-1)(parts)
+            if symbolic
+            else jnp.concatenate(parts, axis=-1)
+        )
 
     def _rows(self, name, value, output_mode):
         if output_mode != "one_hot":
             return value
         if not str(value.dtype).startswith("int"):
-            raise ValueError(f"Feature '{name}' has `output_mode='one_hot'`. Thus its preprocessor should return an "
-                             f"integer dtype. Instead it returns a {value.dtype} dtype.")
+            raise ValueError(
+                f"Feature '{name}' has `output_mode='one_hot'`. Thus its preprocessor should "
+                f"return an integer dtype. Instead it returns a {value.dtype} dtype."
+            )
         if name not in self.__dict__.setdefault("one_hot_encoders", {}):
-            self.one_hot_encoders[name] = layers.CategoryEncoding(self._size(name), output_mode="multi_hot")
+            self.one_hot_encoders[name] = layers.CategoryEncoding(
+                self._size(name), output_mode="multi_hot"
+            )
         return self.one_hot_encoders[name](value)
 
     def _size(self, name):
@@ -266,16 +377,23 @@ class FeatureSpace(Layer):
             if hasattr(part, attribute):
                 size = getattr(part, attribute)
                 return size() if callable(size) else size
-        raise ValueError(f"Feature '{name}' has `output_mode='one_hot'`. However it isn't a standard feature and the "
-                         "dimensionality of its output space is not known, thus it cannot be one-hot encoded. Try "
-                         "using `output_mode='int'`.")
+        raise ValueError(
+            f"Feature '{name}' has `output_mode='one_hot'`. However it isn't a standard feature "
+            "and the dimensionality of its output space is not known, thus it cannot be one-hot "
+            "encoded. Try using `output_mode='int'`."
+        )
 
     # ------------------------------------------------------------ files
 
     def get_config(self):
-        return {"features": serialize(dict(self.features)), "output_mode": self.output_mode,
-                "crosses": serialize(list(self.crosses)), "crossing_dim": self.crossing_dim,
-                "hashing_dim": self.hashing_dim, "num_discretization_bins": self.num_discretization_bins}
+        return {
+            "features": serialize(dict(self.features)),
+            "output_mode": self.output_mode,
+            "crosses": serialize(list(self.crosses)),
+            "crossing_dim": self.crossing_dim,
+            "hashing_dim": self.hashing_dim,
+            "num_discretization_bins": self.num_discretization_bins,
+        }
 
     @classmethod
     def from_config(cls, config):
@@ -308,8 +426,11 @@ class FeatureSpace(Layer):
 
 def _knows(part):
     """Whether a layer was given what it would learn by `adapt`."""
-    return getattr(part, "_has_input_vocabulary", False) or getattr(part, "input_mean", None) is not None or (
-        isinstance(part, layers.Discretization) and part.num_bins is None)
+    return (
+        getattr(part, "_has_input_vocabulary", False)
+        or getattr(part, "input_mean", None) is not None
+        or (isinstance(part, layers.Discretization) and part.num_bins is None)
+    )
 
 
 def _column(value):

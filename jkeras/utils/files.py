@@ -18,19 +18,34 @@ def home():
 
 
 @public("keras.utils.get_file")
-def get_file(fname=None, origin=None, untar=False, md5_hash=None, file_hash=None, cache_subdir="datasets",
-             hash_algorithm="auto", extract=False, archive_format="auto", cache_dir=None, force_download=False):
+def get_file(
+    fname=None,
+    origin=None,
+    untar=False,
+    md5_hash=None,
+    file_hash=None,
+    cache_subdir="datasets",
+    hash_algorithm="auto",
+    extract=False,
+    archive_format="auto",
+    cache_dir=None,
+    force_download=False,
+):
     """The path of a file from the web, downloaded unless it is there already.
 
-    It is written under another name first and gets its own when it is complete and its hash is right. A transfer that
-    breaks off is taken up again where it stopped, five tries in all; if it fails, nothing of it is left.
+    It is written under another name first and gets its own when it is complete and its hash is
+    right. A transfer that breaks off is taken up again where it stopped, five tries in all; if it
+    fails, nothing of it is left.
 
     Args:
-        fname: the file's name here, by default that of `origin`. With `extract`, the name of the folder.
+        fname: the file's name here, by default that of `origin`. With `extract`, the name of the
+            folder.
         origin: http or https address.
         untar: older name of `extract` for tar archives.
-        file_hash, md5_hash: hexadecimal hash of the file. A file that is there with another one is downloaded anew.
-        cache_subdir, cache_dir: the folder is `cache_dir/cache_subdir`; `cache_dir` is "~/.keras" by default.
+        file_hash, md5_hash: hexadecimal hash of the file. A file that is there with another one is
+            downloaded anew.
+        cache_subdir, cache_dir: the folder is `cache_dir/cache_subdir`; `cache_dir` is "~/.keras"
+            by default.
         hash_algorithm: "sha256", "md5" or "auto", by the hash's length.
         extract: unpack the archive; the result is the folder.
         archive_format: "tar", "zip", "auto", or a list.
@@ -38,7 +53,8 @@ def get_file(fname=None, origin=None, untar=False, md5_hash=None, file_hash=None
 
     Raises:
         ValueError: no address, one that is not http(s), a path as `fname`, or a wrong hash.
-        OSError: the address cannot be read; the message says where to put a file that you got in another way.
+        OSError: the address cannot be read; the message says where to put a file that you got in
+            another way.
     """
     if origin is None:
         raise ValueError("`origin` is missing: the address of the file.")
@@ -49,11 +65,18 @@ def get_file(fname=None, origin=None, untar=False, md5_hash=None, file_hash=None
     target, unpacked = _places(folder, *fname) if extract or untar else (folder / fname[0], None)
 
     def is_right(path):
-        return file_hash is None or file_digest(path, hash_algorithm, file_hash) == str(file_hash).lower()
+        return (
+            file_hash is None
+            or file_digest(path, hash_algorithm, file_hash) == str(file_hash).lower()
+        )
+
     if force_download or not target.exists() or not is_right(target):
         if target.exists() and not force_download:
-            warnings.warn(f"{target} does not have the hash {file_hash}: it is incomplete, or another version. It is "
-                          "downloaded anew.", stacklevel=2)
+            warnings.warn(
+                f"{target} does not have the hash {file_hash}: it is incomplete, or another "
+                "version. It is downloaded anew.",
+                stacklevel=2,
+            )
         download(origin, target, is_right)
     if unpacked is None:
         return str(target)
@@ -68,8 +91,10 @@ def _file_name(fname, origin):
     if not name:
         raise ValueError(f"The address {origin!r} has no file name. Pass `fname`.")
     if os.sep in name or "/" in name or name in (".", ".."):
-        raise ValueError(f"`fname` must be a name without folders; choose the folder with `cache_dir` and "
-                         f"`cache_subdir`. Received: fname={name}")
+        raise ValueError(
+            f"`fname` must be a name without folders; choose the folder with `cache_dir` and "
+            f"`cache_subdir`. Received: fname={name}"
+        )
     return name, bool(fname)
 
 
@@ -87,7 +112,7 @@ def _folder(cache_dir, cache_subdir):
 def _places(folder, name, given):
     """Where an archive lies and where it is unpacked."""
     if given and "." in name:
-        return folder / name, folder / f"{name[:name.find('.')]}_extracted"
+        return folder / name, folder / f"{name[: name.find('.')]}_extracted"
     return folder / f"{name}_archive", folder / name
 
 
@@ -100,7 +125,9 @@ def file_digest(path, algorithm="auto", like=""):
     if algorithm == "auto":
         algorithm = "sha256" if len(str(like)) == 64 else "md5"
     if algorithm not in ("sha256", "md5"):
-        raise ValueError(f"`hash_algorithm` must be 'auto', 'sha256' or 'md5'. Received: {algorithm!r}")
+        raise ValueError(
+            f"`hash_algorithm` must be 'auto', 'sha256' or 'md5'. Received: {algorithm!r}"
+        )
     digest = hashlib.new(algorithm, usedforsecurity=False)
     with open(path, "rb") as file:
         while block := file.read(CHUNK):

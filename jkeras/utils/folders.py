@@ -21,26 +21,47 @@ THREADS = 8
 class Folder:
     """The files of a folder with their labels, and the data sets made from them.
 
-    Args: those that all functions of this file share.
-        labels: "inferred" (by the names of subfolders), None, or a label for each file.
-        label_mode: "int" int32, "binary" float32 (batch, 1), "categorical" one-hot float32, or None.
-        class_names: names of the subfolders, in the order of the labels.
-        subset: "training", "validation" or "both", of a `validation_split`.
+    Args: those that all functions of this file share. labels: "inferred" (by the names of
+        subfolders), None, or a label for each file. label_mode: "int" int32, "binary" float32
+        (batch, 1), "categorical" one-hot float32, or None. class_names: names of the subfolders, in
+        the order of the labels. subset: "training", "validation" or "both", of a
+        `validation_split`.
     """
 
-    def __init__(self, directory, labels, label_mode, class_names, batch_size, shuffle, seed, validation_split, subset,
-                 follow_links, verbose, formats, what):
+    def __init__(
+        self,
+        directory,
+        labels,
+        label_mode,
+        class_names,
+        batch_size,
+        shuffle,
+        seed,
+        validation_split,
+        subset,
+        follow_links,
+        verbose,
+        formats,
+        what,
+    ):
         self.directory, self.formats, self.what = os.fspath(directory), formats, what
-        self.batch_size, self.shuffle, self.subset, self.split = batch_size, shuffle, subset, validation_split
+        self.batch_size = batch_size
+        self.shuffle = shuffle
+        self.subset = subset
+        self.split = validation_split
         self.follow_links, self.label_mode = follow_links, None if labels is None else label_mode
         _check_labels(labels, label_mode, class_names)
         _check_split(validation_split, subset, shuffle, seed)
         self.seed = np.random.randint(1_000_000) if seed is None else seed
         self._index(labels if label_mode is not None else None, class_names)
         if self.label_mode == "binary" and len(self.class_names) != 2:
-            raise ValueError(f'With `label_mode="binary"` there must be two classes. Received: {self.class_names}')
+            raise ValueError(
+                f'With `label_mode="binary"` there must be two classes. Received: {self.class_names}'
+            )
         if verbose:
-            classes = "" if self.labels is None else f" belonging to {len(self.class_names)} classes"
+            classes = (
+                "" if self.labels is None else f" belonging to {len(self.class_names)} classes"
+            )
             print(f"Found {len(self.paths)} files{classes}.")
         if shuffle:
             np.random.RandomState(self.seed).shuffle(self.paths)
@@ -51,28 +72,42 @@ class Folder:
         """Finds the files and gives each its label."""
         folders = [""]
         if labels == "inferred":
-            folders = sorted(name for name in os.listdir(self.directory) if not name.startswith(".") and os.path.isdir(
-                os.path.join(self.directory, name)))
+            folders = sorted(
+                name
+                for name in os.listdir(self.directory)
+                if not name.startswith(".") and os.path.isdir(os.path.join(self.directory, name))
+            )
             if class_names is not None and not set(class_names) <= set(folders):
-                raise ValueError(f"`class_names` must be names of subfolders: {folders}. Received: {class_names}")
+                raise ValueError(
+                    f"`class_names` must be names of subfolders: {folders}. Received: {class_names}"
+                )
             folders = folders if class_names is None else list(class_names)
         found = [list(self._files(os.path.join(self.directory, name))) for name in folders]
         self.paths = [path for paths in found for path in paths]
         if labels == "inferred":
             self.class_names = folders
-            self.labels = np.repeat(np.arange(len(folders), dtype="int32"), [len(paths) for paths in found])
+            self.labels = np.repeat(
+                np.arange(len(folders), dtype="int32"), [len(paths) for paths in found]
+            )
         elif labels is None:
             self.class_names = self.labels = None
         else:
             if len(labels) != len(self.paths):
-                raise ValueError(f"There are {len(self.paths)} files in {self.directory}, but {len(labels)} `labels`.")
+                raise ValueError(
+                    f"There are {len(self.paths)} files in {self.directory}, but {len(labels)} "
+                    "`labels`."
+                )
             self.class_names = [str(label) for label in sorted(set(labels))]
             self.labels = np.array(labels)
 
     def _files(self, folder):
         walk = os.walk(folder, followlinks=self.follow_links)
         for root, _, names in sorted(walk, key=lambda found: found[0]):
-            yield from (os.path.join(root, name) for name in sorted(names) if name.lower().endswith(self.formats))
+            yield from (
+                os.path.join(root, name)
+                for name in sorted(names)
+                if name.lower().endswith(self.formats)
+            )
 
     def datasets(self, load, collate=stack):
         """The data set, or [training, validation] for the subset "both".
@@ -88,13 +123,19 @@ class Folder:
         rows = slice(None)
         if part is not None:
             kept = int(self.split * len(self.paths))
-            rows = slice(None, len(self.paths) - kept) if part == "training" else slice(len(self.paths) - kept, None)
+            rows = (
+                slice(None, len(self.paths) - kept)
+                if part == "training"
+                else slice(len(self.paths) - kept, None)
+            )
             print(f"Using {len(self.paths[rows])} files for {part}.")
         paths = self.paths[rows]
         labels = None if self.labels is None else self._encoded(self.labels[rows])
         if not paths:
-            raise ValueError(f"No {part + ' ' if part else ''}{self.what} found in {self.directory}. "
-                             f"Formats: {', '.join(self.formats)}")
+            raise ValueError(
+                f"No {part + ' ' if part else ''}{self.what} found in {self.directory}. "
+                f"Formats: {', '.join(self.formats)}"
+            )
 
         def gather(numbers):
             if len(numbers) == 1:
@@ -104,9 +145,17 @@ class Folder:
                     samples = list(pool.map(load, (paths[i] for i in numbers)))
             batch = collate(samples)
             return batch if labels is None else (batch, labels[numbers])
+
         shuffle = self.shuffle and not (self.subset == "both" and part == "validation")
-        return Dataset(gather, np.arange(len(paths)), self.batch_size, shuffle, self.seed,
-                       class_names=self.class_names, file_paths=paths)
+        return Dataset(
+            gather,
+            np.arange(len(paths)),
+            self.batch_size,
+            shuffle,
+            self.seed,
+            class_names=self.class_names,
+            file_paths=paths,
+        )
 
     def _encoded(self, labels):
         if self.label_mode == "binary":
@@ -117,46 +166,80 @@ class Folder:
 
 
 def _check_labels(labels, label_mode, class_names):
-    if labels not in ("inferred", None) if isinstance(labels, (str, type(None))) else not isinstance(
-            labels, (list, tuple)):
-        raise ValueError("`labels` must be \"inferred\", None, or a list with a label for each file. "
-                         f"Received: labels={labels}")
+    if (
+        labels not in ("inferred", None)
+        if isinstance(labels, (str, type(None)))
+        else not isinstance(labels, (list, tuple))
+    ):
+        raise ValueError(
+            '`labels` must be "inferred", None, or a list with a label for each file. '
+            f"Received: labels={labels}"
+        )
     if class_names is not None and labels != "inferred":
-        raise ValueError(f"`class_names` goes with `labels=\"inferred\"` only. Received: labels={labels} and "
-                         f"class_names={class_names}")
+        raise ValueError(
+            f'`class_names` goes with `labels="inferred"` only. Received: labels={labels} and '
+            f"class_names={class_names}"
+        )
     check_choice("label_mode", label_mode, ("int", "categorical", "binary", None))
 
 
 def _check_split(validation_split, subset, shuffle, seed):
     if validation_split and not 0 < validation_split < 1:
-        raise ValueError(f"`validation_split` must be between 0 and 1. Received: {validation_split}")
+        raise ValueError(
+            f"`validation_split` must be between 0 and 1. Received: {validation_split}"
+        )
     if bool(validation_split) != bool(subset):
-        raise ValueError("`validation_split` and `subset` go together: both or none. Received: "
-                         f"validation_split={validation_split} and subset={subset}")
+        raise ValueError(
+            "`validation_split` and `subset` go together: both or none. Received: "
+            f"validation_split={validation_split} and subset={subset}"
+        )
     if subset not in ("training", "validation", "both", None):
         raise ValueError(f'`subset` must be "training", "validation" or "both". Received: {subset}')
     if validation_split and shuffle and seed is None:
-        raise ValueError("With `validation_split` and shuffling, `seed` must be given, so that the training and "
-                         "validation parts do not overlap.")
+        raise ValueError(
+            "With `validation_split` and shuffling, `seed` must be given, so that the training and "
+            "validation parts do not overlap."
+        )
 
 
 # ---------------------------------------------------------------- images
 
-@public("keras.utils.image_dataset_from_directory", "keras.preprocessing.image_dataset_from_directory")
-def image_dataset_from_directory(directory, labels: Any = "inferred", label_mode: Any = "int", class_names=None,
-                                 color_mode="rgb", batch_size=32, image_size=(256, 256), shuffle=True, seed=None,
-                                 validation_split=None, subset=None, interpolation="bilinear", follow_links=False,
-                                 crop_to_aspect_ratio=False, pad_to_aspect_ratio=False, data_format=None, format="tf",
-                                 verbose=True):
-    """A `Dataset` of images (batch, height, width, channels), float32, and labels, from files in folders.
+
+@public(
+    "keras.utils.image_dataset_from_directory", "keras.preprocessing.image_dataset_from_directory"
+)
+def image_dataset_from_directory(
+    directory,
+    labels: Any = "inferred",
+    label_mode: Any = "int",
+    class_names=None,
+    color_mode="rgb",
+    batch_size=32,
+    image_size=(256, 256),
+    shuffle=True,
+    seed=None,
+    validation_split=None,
+    subset=None,
+    interpolation="bilinear",
+    follow_links=False,
+    crop_to_aspect_ratio=False,
+    pad_to_aspect_ratio=False,
+    data_format=None,
+    format="tf",
+    verbose=True,
+):
+    """A `Dataset` of images (batch, height, width, channels), float32, and labels, from files in
+    folders.
 
     Args:
         directory: has one subfolder for each class.
         labels, label_mode, class_names, validation_split, subset: see `Folder`.
         color_mode: "rgb", "rgba" or "grayscale".
         image_size: (height, width) to which all are resized.
-        interpolation: "bilinear", "nearest", "bicubic", "area", "lanczos3", "lanczos5", "gaussian" or "mitchellcubic".
-        crop_to_aspect_ratio, pad_to_aspect_ratio: do not distort, but cut in the middle or fill up with black.
+        interpolation: "bilinear", "nearest", "bicubic", "area", "lanczos3", "lanczos5", "gaussian"
+            or "mitchellcubic".
+        crop_to_aspect_ratio, pad_to_aspect_ratio: do not distort, but cut in the middle or fill up
+            with black.
         format: "tf" or "grain", for Keras's sake; the result is the same.
 
     Returns:
@@ -172,13 +255,29 @@ def image_dataset_from_directory(directory, labels: Any = "inferred", label_mode
     if crop_to_aspect_ratio and pad_to_aspect_ratio:
         raise ValueError("Only one of `crop_to_aspect_ratio` and `pad_to_aspect_ratio` can be set.")
     images.pillow("image_dataset_from_directory")
-    folder = Folder(directory, labels, label_mode, class_names, batch_size, shuffle, seed, validation_split, subset,
-                    follow_links, verbose, IMAGE_FORMATS, "images")
+    folder = Folder(
+        directory,
+        labels,
+        label_mode,
+        class_names,
+        batch_size,
+        shuffle,
+        seed,
+        validation_split,
+        subset,
+        follow_links,
+        verbose,
+        IMAGE_FORMATS,
+        "images",
+    )
 
     def load(path):
-        img = images.img_to_array(images.load_img(path, color_mode), data_format="channels_last", dtype="float32")
+        img = images.img_to_array(
+            images.load_img(path, color_mode), data_format="channels_last", dtype="float32"
+        )
         img = _fitted(img, size, interpolation, crop_to_aspect_ratio, pad_to_aspect_ratio)
         return img.transpose(2, 0, 1) if data_format == "channels_first" else img
+
     return folder.datasets(load)
 
 
@@ -187,24 +286,40 @@ def _fitted(img, size, interpolation, crop, pad):
     height, width = img.shape[:2]
     if crop:
         top, left, height, width = images.crop_box(height, width, *size)
-        img = img[top:top + height, left:left + width]
+        img = img[top : top + height, left : left + width]
     if not pad:
         return images.resize_on_host(img, size, interpolation)
     whole, wanted = np.float32((height, width)), np.float32(size)
-    scaled = whole / (whole / wanted).max()  # float32 and its roundings decide about pixels here, as in TensorFlow
+    # float32 and its roundings decide about pixels here, as in TensorFlow
+    scaled = whole / (whole / wanted).max()
     inner = images.resize_on_host(img, np.maximum(scaled.astype(int), 1), interpolation)
     top, left = np.maximum((wanted - scaled) // 2, 0).astype(int)
     padded = np.zeros((*size, img.shape[2]), "float32")
-    padded[top:top + inner.shape[0], left:left + inner.shape[1]] = inner
+    padded[top : top + inner.shape[0], left : left + inner.shape[1]] = inner
     return padded
 
 
 # ---------------------------------------------------------------- texts
 
-@public("keras.utils.text_dataset_from_directory", "keras.preprocessing.text_dataset_from_directory")
-def text_dataset_from_directory(directory, labels: Any = "inferred", label_mode: Any = "int", class_names=None,
-                                batch_size=32, max_length=None, shuffle=True, seed=None, validation_split=None,
-                                subset=None, follow_links=False, format="tf", verbose=True):
+
+@public(
+    "keras.utils.text_dataset_from_directory", "keras.preprocessing.text_dataset_from_directory"
+)
+def text_dataset_from_directory(
+    directory,
+    labels: Any = "inferred",
+    label_mode: Any = "int",
+    class_names=None,
+    batch_size=32,
+    max_length=None,
+    shuffle=True,
+    seed=None,
+    validation_split=None,
+    subset=None,
+    follow_links=False,
+    format="tf",
+    verbose=True,
+):
     """A `Dataset` of the contents of ".txt" files (arrays of str) and labels.
 
     Args:
@@ -213,40 +328,83 @@ def text_dataset_from_directory(directory, labels: Any = "inferred", label_mode:
         format: "tf" or "grain", for Keras's sake; the result is the same.
 
     Returns:
-        A `Dataset` with the attribute `class_names`; two for `subset="both"`. Turn the texts into numbers with
-        `.map(lambda x, y: (vectorization(x), y))` before training.
+        A `Dataset` with the attribute `class_names`; two for `subset="both"`. Turn the texts into
+        numbers with `.map(lambda x, y: (vectorization(x), y))` before training.
     """
     check_format(format)
-    folder = Folder(directory, labels, label_mode, class_names, batch_size, shuffle, seed, validation_split, subset,
-                    follow_links, verbose, (".txt",), "text files")
+    folder = Folder(
+        directory,
+        labels,
+        label_mode,
+        class_names,
+        batch_size,
+        shuffle,
+        seed,
+        validation_split,
+        subset,
+        follow_links,
+        verbose,
+        (".txt",),
+        "text files",
+    )
 
     def load(path):
         with open(path, encoding="utf-8", errors="replace") as file:
             return file.read(-1 if max_length is None else max_length)
+
     return folder.datasets(load)
 
 
 # ---------------------------------------------------------------- sounds
 
+
 @public("keras.utils.audio_dataset_from_directory")
-def audio_dataset_from_directory(directory, labels: Any = "inferred", label_mode: Any = "int", class_names=None,
-                                 batch_size=32, sampling_rate=None, output_sequence_length=None, ragged=False,
-                                 shuffle=True, seed=None, validation_split=None, subset=None, follow_links=False,
-                                 verbose=True):
+def audio_dataset_from_directory(
+    directory,
+    labels: Any = "inferred",
+    label_mode: Any = "int",
+    class_names=None,
+    batch_size=32,
+    sampling_rate=None,
+    output_sequence_length=None,
+    ragged=False,
+    shuffle=True,
+    seed=None,
+    validation_split=None,
+    subset=None,
+    follow_links=False,
+    verbose=True,
+):
     """A `Dataset` of ".wav" files as float32 in [-1, 1), (batch, time, channels), and labels.
 
     Args:
         labels, label_mode, class_names, validation_split, subset: see `Folder`.
         sampling_rate: to which all are resampled, through scipy; by default they stay as they are.
-        output_sequence_length: to which all are cut or filled up with zeros; by default the longest of the batch.
+        output_sequence_length: to which all are cut or filled up with zeros; by default the longest
+            of the batch.
         ragged: batches are arrays of objects, each sound in its own length.
     """
     if ragged and output_sequence_length is not None:
         raise ValueError("`ragged` and `output_sequence_length` cannot both be set.")
     if sampling_rate is not None and (not isinstance(sampling_rate, int) or sampling_rate <= 0):
-        raise ValueError(f"`sampling_rate` must be a positive integer. Received: sampling_rate={sampling_rate}")
-    folder = Folder(directory, labels, label_mode, class_names, batch_size, shuffle, seed, validation_split, subset,
-                    follow_links, verbose, (".wav",), "audio files")
+        raise ValueError(
+            f"`sampling_rate` must be a positive integer. Received: sampling_rate={sampling_rate}"
+        )
+    folder = Folder(
+        directory,
+        labels,
+        label_mode,
+        class_names,
+        batch_size,
+        shuffle,
+        seed,
+        validation_split,
+        subset,
+        follow_links,
+        verbose,
+        (".wav",),
+        "audio files",
+    )
 
     def load(path):
         return _length(_read_wave(path, sampling_rate), output_sequence_length)
@@ -256,6 +414,7 @@ def audio_dataset_from_directory(directory, labels: Any = "inferred", label_mode
             return _objects(sounds)
         longest = max(map(len, sounds))
         return np.stack([_length(sound, longest) for sound in sounds])
+
     return folder.datasets(load, collate)
 
 
@@ -281,13 +440,15 @@ def _read_wave(path, sampling_rate):
     else:
         whole = np.frombuffer(data, "uint8").reshape(-1, width)  # little endian
         padded = np.zeros((len(whole), 4), "uint8")
-        padded[:, 4 - width:] = whole
-        sound = padded.view("<i4")[:, 0].astype("float64") / 2**(32 - 8 * width)
-    sound = (sound / 2**(8 * width - 1)).astype("float32").reshape(-1, channels)
+        padded[:, 4 - width :] = whole
+        sound = padded.view("<i4")[:, 0].astype("float64") / 2 ** (32 - 8 * width)
+    sound = (sound / 2 ** (8 * width - 1)).astype("float32").reshape(-1, channels)
     if sampling_rate in (None, rate):
         return sound
     try:
         from scipy.signal import resample_poly
     except ImportError as error:
-        raise ImportError("`sampling_rate` needs scipy. Install it with `pip install scipy`.") from error
+        raise ImportError(
+            "`sampling_rate` needs scipy. Install it with `pip install scipy`."
+        ) from error
     return resample_poly(sound, sampling_rate, rate).astype("float32")

@@ -27,7 +27,9 @@ def pillow(user):
     try:
         from PIL import Image
     except ImportError as error:
-        raise ImportError(f"`{user}` needs Pillow. Install it with `pip install pillow`.") from error
+        raise ImportError(
+            f"`{user}` needs Pillow. Install it with `pip install pillow`."
+        ) from error
     return Image
 
 
@@ -101,7 +103,9 @@ def save_img(path, x, data_format=None, file_format=None, scale=True, **kwargs):
 
 
 @public("keras.utils.load_img", "keras.preprocessing.image.load_img")
-def load_img(path, color_mode="rgb", target_size=None, interpolation="nearest", keep_aspect_ratio=False):
+def load_img(
+    path, color_mode="rgb", target_size=None, interpolation="nearest", keep_aspect_ratio=False
+):
     """An image of Pillow from a file.
 
     Args:
@@ -118,23 +122,34 @@ def load_img(path, color_mode="rgb", target_size=None, interpolation="nearest", 
         with open(path, "rb") as file:
             img = image.open(io.BytesIO(file.read()))
     else:
-        raise TypeError(f"`path` must be a path or io.BytesIO. Received: {path!r} (of type {type(path)})")
+        raise TypeError(
+            f"`path` must be a path or io.BytesIO. Received: {path!r} (of type {type(path)})"
+        )
     check_choice("color_mode", color_mode, MODES)
     if img.mode != MODES[color_mode] and not (color_mode == "grayscale" and img.mode in GRAY_MODES):
         img = img.convert(MODES[color_mode])
     if target_size is None or img.size == (target_size[1], target_size[0]):
         return img
-    methods = {name: getattr(image.Resampling, name.upper())
-               for name in ("nearest", "bilinear", "bicubic", "hamming", "box", "lanczos")}
+    methods = {
+        name: getattr(image.Resampling, name.upper())
+        for name in ("nearest", "bilinear", "bicubic", "hamming", "box", "lanczos")
+    }
     check_choice("interpolation", interpolation, methods)
-    top, left, height, width = crop_box(img.size[1], img.size[0], *target_size) if keep_aspect_ratio else (
-        0, 0, img.size[1], img.size[0])
-    return img.resize((target_size[1], target_size[0]), methods[interpolation],
-                      box=(left, top, left + width, top + height))
+    top, left, height, width = (
+        crop_box(img.size[1], img.size[0], *target_size)
+        if keep_aspect_ratio
+        else (0, 0, img.size[1], img.size[0])
+    )
+    return img.resize(
+        (target_size[1], target_size[0]),
+        methods[interpolation],
+        box=(left, top, left + width, top + height),
+    )
 
 
 def crop_box(height, width, target_height, target_width):
-    """(top, left, height, width) of the largest part in the middle of an image with the target's proportions.
+    """(top, left, height, width) of the largest part in the middle of an image with the target's
+    proportions.
 
     >>> crop_box(340, 500, 200, 200)
     (0, 80, 340, 340)
@@ -146,7 +161,8 @@ def crop_box(height, width, target_height, target_width):
 
 @public("keras.preprocessing.image.smart_resize")
 def smart_resize(x, size, interpolation="bilinear", data_format="channels_last", **kwargs):
-    """Images resized without distortion: cut in the middle to the target's proportions, then resized.
+    """Images resized without distortion: cut in the middle to the target's proportions, then
+    resized.
 
     Whole numbers become float32, unless values are only picked ("nearest").
 
@@ -163,26 +179,37 @@ def smart_resize(x, size, interpolation="bilinear", data_format="channels_last",
     if len(size) != 2:
         raise ValueError(f"Expected `size` to be (height, width). Received: size={size}")
     if np.ndim(x) not in (3, 4):
-        raise ValueError(f"Expected an image (height, width, channels) or a batch. Received shape {np.shape(x)}")
+        raise ValueError(
+            f"Expected an image (height, width, channels) or a batch. Received shape {np.shape(x)}"
+        )
     was_host = isinstance(x, np.ndarray)
     x = x if is_symbolic(x) else ops.convert_to_tensor(x)
     first = np.ndim(x) - (3 if data_format == "channels_last" else 2)  # the axis of the height
-    top, left, height, width = crop_box(*np.shape(x)[first:first + 2], *size)
+    top, left, height, width = crop_box(*np.shape(x)[first : first + 2], *size)
     cut = x[(slice(None),) * first + (slice(top, top + height), slice(left, left + width))]
     if interpolation != "nearest" and not is_float(cut.dtype):
         cut = ops.cast(cut, "float32")
-    resized = ops.image.resize(cut, size=tuple(size), interpolation=interpolation, data_format=data_format)
+    resized = ops.image.resize(
+        cut, size=tuple(size), interpolation=interpolation, data_format=data_format
+    )
     return np.asarray(resized) if was_host else resized
 
 
 # ---------------------------------------------------------------- resizing on the host
 
+
 def _cubic(a, b):
-    """The cubic of Mitchell and Netravali (1988) with parameters a and b; (0, 0.5) is Catmull-Rom."""
+    """The cubic of Mitchell and Netravali (1988) with parameters a and b; (0, 0.5) is
+    Catmull-Rom.
+    """
+
     def kernel(t):
         near = ((12 - 9 * a - 6 * b) * t**3 + (-18 + 12 * a + 6 * b) * t**2 + 6 - 2 * a) / 6
-        far = ((-a - 6 * b) * t**3 + (6 * a + 30 * b) * t**2 + (-12 * a - 48 * b) * t + 8 * a + 24 * b) / 6
+        far = (
+            (-a - 6 * b) * t**3 + (6 * a + 30 * b) * t**2 + (-12 * a - 48 * b) * t + 8 * a + 24 * b
+        ) / 6
         return np.where(t < 1, near, np.where(t < 2, far, 0))
+
     return kernel
 
 
@@ -190,9 +217,14 @@ def _lanczos(radius):
     return lambda t: np.where(t < radius, np.sinc(t) * np.sinc(t / radius), 0)
 
 
-KERNELS = {"bilinear": lambda t: np.maximum(1 - t, 0), "bicubic": _cubic(0, 0.5), "mitchellcubic": _cubic(1 / 3, 1 / 3),
-           "lanczos3": _lanczos(3), "lanczos5": _lanczos(5),
-           "gaussian": lambda t: np.where(t < 1.5, np.exp(-2 * t**2), 0)}
+KERNELS = {
+    "bilinear": lambda t: np.maximum(1 - t, 0),
+    "bicubic": _cubic(0, 0.5),
+    "mitchellcubic": _cubic(1 / 3, 1 / 3),
+    "lanczos3": _lanczos(3),
+    "lanczos5": _lanczos(5),
+    "gaussian": lambda t: np.where(t < 1.5, np.exp(-2 * t**2), 0),
+}
 INTERPOLATIONS = ("nearest", "area", *KERNELS)
 
 
@@ -205,7 +237,9 @@ def resize_weights(size, target, interpolation):
     places = np.arange(size)
     if interpolation == "area":
         edges = np.arange(target + 1)[:, None] * size / target
-        weights = np.clip(np.minimum(places + 1, edges[1:]) - np.maximum(places, edges[:-1]), 0, None)
+        weights = np.clip(
+            np.minimum(places + 1, edges[1:]) - np.maximum(places, edges[:-1]), 0, None
+        )
     else:
         centers = (np.arange(target)[:, None] + 0.5) * size / target - 0.5
         if interpolation == "nearest":
@@ -216,7 +250,8 @@ def resize_weights(size, target, interpolation):
 
 
 def resize_on_host(img, size, interpolation):
-    """An array (height, width, channels) resized by numpy, so that images of many sizes need no compiling.
+    """An array (height, width, channels) resized by numpy, so that images of many sizes need no
+    compiling.
 
     >>> resize_on_host(np.ones((4, 6, 3)), (2, 2), "bilinear").shape
     (2, 2, 3)

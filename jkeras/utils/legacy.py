@@ -1,4 +1,6 @@
-"""`keras.utils.legacy`: configs of objects in the short form of Keras 2, in which some libraries keep their own."""
+"""`keras.utils.legacy`: configs of objects in the short form of Keras 2, in which some libraries
+keep their own.
+"""
 
 import inspect
 
@@ -24,16 +26,22 @@ def serialize_keras_object(instance):
         return {"class_name": get_registered_name(type(instance)), "config": instance.get_config()}
     if hasattr(instance, "__name__"):
         return get_registered_name(instance)
-    raise ValueError(f"Cannot serialize {instance!r}, since it has no `get_config()`. Give it one that returns the "
-                     "arguments of its constructor.")
+    raise ValueError(
+        f"Cannot serialize {instance!r}, since it has no `get_config()`. Give it one that returns "
+        "the arguments of its constructor."
+    )
 
 
-def deserialize_keras_object(identifier, module_objects=None, custom_objects=None, printable_module_name="object"):
+def deserialize_keras_object(
+    identifier, module_objects=None, custom_objects=None, printable_module_name="object"
+):
     """The object that `serialize_keras_object` described.
 
     Args:
-        identifier: such a config, or a name: of a function, or of a class, which is then called without arguments.
-        module_objects, custom_objects: dicts from names to classes and functions, beside those that were registered.
+        identifier: such a config, or a name: of a function, or of a class, which is then called
+            without arguments.
+        module_objects, custom_objects: dicts from names to classes and functions, beside those that
+            were registered.
         printable_module_name: what messages call such an object.
     Raises:
         ValueError: no config, or a name that is in none of the tables.
@@ -48,19 +56,27 @@ def deserialize_keras_object(identifier, module_objects=None, custom_objects=Non
         found = _find(identifier, module_objects, custom_objects, printable_module_name)
         return found() if inspect.isclass(found) else found
     if not isinstance(identifier, dict) or not {"class_name", "config"} <= identifier.keys():
-        raise ValueError(f"Expected the config of an {printable_module_name}, a dict with 'class_name' and 'config', "
-                         f"or a name. Received: {identifier!r}")
+        raise ValueError(
+            f"Expected the config of an {printable_module_name}, a dict with 'class_name' and "
+            f"'config', or a name. Received: {identifier!r}"
+        )
     cls = _find(identifier["class_name"], module_objects, custom_objects, printable_module_name)
     with CustomObjectScope(custom_objects):
-        return cls.from_config(identifier["config"]) if hasattr(cls, "from_config") else cls(**identifier["config"])
+        return (
+            cls.from_config(identifier["config"])
+            if hasattr(cls, "from_config")
+            else cls(**identifier["config"])
+        )
 
 
 def _find(name, module_objects, custom_objects, noun):
     found = get_registered_object(name, custom_objects, module_objects)
     if found is None:
-        raise UnknownNameError(f"Unknown {noun}: {name!r}. Register it with "
-                               "`@jkeras.saving.register_keras_serializable()` or pass it in `custom_objects`."
-                               f"{suggestion(name, {**(module_objects or {}), **(custom_objects or {})})}")
+        raise UnknownNameError(
+            f"Unknown {noun}: {name!r}. Register it with "
+            "`@jkeras.saving.register_keras_serializable()` or pass it in `custom_objects`."
+            f"{suggestion(name, {**(module_objects or {}), **(custom_objects or {})})}"
+        )
     return found
 
 

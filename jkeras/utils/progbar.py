@@ -15,7 +15,8 @@ class Progbar:
         width: of the bar, in letters.
         verbose: 0 silent, 1 a bar, 2 one line at the end.
         interval: seconds between two drawings.
-        stateful_metrics: names of values that are shown as they are; all others are averaged over the steps.
+        stateful_metrics: names of values that are shown as they are; all others are averaged over
+            the steps.
         stateless_metrics: names of the values that are averaged; all others are shown as they are.
         unit_name: "step", "sample", …
 
@@ -28,14 +29,28 @@ class Progbar:
     2/2 - 0s - ... - loss: 0.5000
     """
 
-    def __init__(self, target, width=20, verbose=1, interval=0.05, stateful_metrics=None, stateless_metrics=None,
-                 unit_name="step"):
+    def __init__(
+        self,
+        target,
+        width=20,
+        verbose=1,
+        interval=0.05,
+        stateful_metrics=None,
+        stateless_metrics=None,
+        unit_name="step",
+    ):
         if stateful_metrics is not None and stateless_metrics is not None:
-            raise ValueError("Pass `stateful_metrics` or `stateless_metrics`, not both: each lists the exceptions.")
+            raise ValueError(
+                "Pass `stateful_metrics` or `stateless_metrics`, not both: each lists the "
+                "exceptions."
+            )
         self.target, self.width, self.verbose = target, width, verbose
         self.interval, self.unit_name = interval, unit_name
-        self._shown_as_is = lambda name: (name in (stateful_metrics or ())) if stateless_metrics is None else (
-            name not in stateless_metrics)
+        self._shown_as_is = lambda name: (
+            (name in (stateful_metrics or ()))
+            if stateless_metrics is None
+            else (name not in stateless_metrics)
+        )
         self._seen, self._sums = 0, {}  # name -> [sum, weight]
         self._start = time.time()
         self._drawn, self._first_step = 0, None
@@ -47,7 +62,9 @@ class Progbar:
             values: list of (name, value of this step).
             finalize: whether this is the last step; by default when the target is reached.
         """
-        finalize = (self.target is not None and current >= self.target) if finalize is None else finalize
+        finalize = (
+            (self.target is not None and current >= self.target) if finalize is None else finalize
+        )
         steps = max(current - self._seen, 1)
         for name, value in values or []:
             if finalize or self._shown_as_is(name):
@@ -60,7 +77,10 @@ class Progbar:
         if self.verbose == 1 and (finalize or now - self._drawn >= self.interval):
             self._draw(current, now, per_step, finalize)
         elif self.verbose == 2 and finalize:
-            print(f"{current}/{self.target} - {now - self._start:.0f}s - {self._time(per_step)}{self._values()}")
+            print(
+                f"{current}/{self.target} - {now - self._start:.0f}s - "
+                f"{self._time(per_step)}{self._values()}"
+            )
 
     def add(self, n, values=None):
         """Moves the bar by n steps."""
@@ -76,7 +96,9 @@ class Progbar:
             text = f"{current}/{self.target} {'━' * filled}{'─' * (self.width - filled)}"
         else:
             text = f"{current}/Unknown"
-        rest = now - self._start if finalize or not self.target else per_step * (self.target - current)
+        rest = (
+            now - self._start if finalize or not self.target else per_step * (self.target - current)
+        )
         line = f"{text} {rest:.0f}s {self._time(per_step)}{self._values()}"
         sys.stdout.write((f"\r\x1b[2K{line}" if live else line) + ("\n" if finalize else ""))
         sys.stdout.flush()
@@ -85,8 +107,11 @@ class Progbar:
         """Seconds for a step, without the first one, which compiles."""
         if not current:
             return 0
-        start, steps = (self._start, current) if self._first_step is None or current == 1 else (
-            self._first_step, current - 1)
+        start, steps = (
+            (self._start, current)
+            if self._first_step is None or current == 1
+            else (self._first_step, current - 1)
+        )
         if current == 1:
             self._first_step = now
         return (now - start) / steps
@@ -97,5 +122,9 @@ class Progbar:
                 return f"{seconds / size:.0f}{unit}/{self.unit_name}"
 
     def _values(self):
-        means = {name: float(total) / max(weight, 1) for name, (total, weight) in self._sums.items()}
-        return "".join(f" - {k}: {v:.4f}" if abs(v) > 1e-3 else f" - {k}: {v:.4e}" for k, v in means.items())
+        means = {
+            name: float(total) / max(weight, 1) for name, (total, weight) in self._sums.items()
+        }
+        return "".join(
+            f" - {k}: {v:.4f}" if abs(v) > 1e-3 else f" - {k}: {v:.4e}" for k, v in means.items()
+        )

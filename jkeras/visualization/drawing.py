@@ -11,19 +11,33 @@ from jkeras.utils.images import pillow
 def check_batch(images):
     """Raises ValueError unless images are a batch."""
     if np.ndim(images) != 4:
-        raise ValueError(f"`images` must be a batch of images, an array of rank 4. Received shape {np.shape(images)}")
+        raise ValueError(
+            "`images` must be a batch of images, an array of rank 4. Received shape "
+            f"{np.shape(images)}"
+        )
 
 
 @public("keras.visualization.draw_bounding_boxes")
-def draw_bounding_boxes(images, bounding_boxes, bounding_box_format, class_mapping=None, color=(128, 128, 128),
-                        line_thickness=2, text_thickness=1, font_scale=1.0, data_format=None):
+def draw_bounding_boxes(
+    images,
+    bounding_boxes,
+    bounding_box_format,
+    class_mapping=None,
+    color=(128, 128, 128),
+    line_thickness=2,
+    text_thickness=1,
+    font_scale=1.0,
+    data_format=None,
+):
     """Images with boxes drawn on them, uint8.
 
     Args:
         images: (batch, height, width, channels); floats up to 1 are stretched to 255.
-        bounding_boxes: dict with "boxes" (batch, n, 4), "labels" (batch, n), -1 for no box, and perhaps "confidences".
+        bounding_boxes: dict with "boxes" (batch, n, 4), "labels" (batch, n), -1 for no box, and
+            perhaps "confidences".
         bounding_box_format: "xyxy", "rel_yxyx", …; see `utils.bounding_boxes.convert_format`.
-        class_mapping: dict from labels to names that are written beside the boxes (this needs Pillow).
+        class_mapping: dict from labels to names that are written beside the boxes (this needs
+            Pillow).
         color: of boxes and texts.
         line_thickness, text_thickness, font_scale: sizes.
         data_format: "channels_last" or "channels_first".
@@ -40,13 +54,23 @@ def draw_bounding_boxes(images, bounding_boxes, bounding_box_format, class_mappi
     if not isinstance(bounding_boxes, dict):
         raise TypeError(f"`bounding_boxes` must be a dict. Received: {bounding_boxes!r}")
     if "boxes" not in bounding_boxes or "labels" not in bounding_boxes:
-        raise ValueError(f"`bounding_boxes` must have the keys 'boxes' and 'labels'. Received: {list(bounding_boxes)}")
+        raise ValueError(
+            "`bounding_boxes` must have the keys 'boxes' and 'labels'. Received: "
+            f"{list(bounding_boxes)}"
+        )
     last = standardize_data_format(data_format) == "channels_last"
     drawn = _as_pixels(images)
     view = drawn if last else drawn.transpose(0, 2, 3, 1)  # written through
     height, width = view.shape[1:3]
-    boxes = np.asarray(convert_format(np.asarray(bounding_boxes["boxes"], "float32"), bounding_box_format, "xyxy",
-                                      height, width))
+    boxes = np.asarray(
+        convert_format(
+            np.asarray(bounding_boxes["boxes"], "float32"),
+            bounding_box_format,
+            "xyxy",
+            height,
+            width,
+        )
+    )
     labels, confidences = np.asarray(bounding_boxes["labels"]), bounding_boxes.get("confidences")
     for i, n in np.argwhere(labels != -1):
         corners = boxes[i, n].astype("int32").tolist()
@@ -62,7 +86,11 @@ def draw_bounding_boxes(images, bounding_boxes, bounding_box_format, class_mappi
 def _as_pixels(images):
     images = np.array(images)
     if images.dtype.kind == "f":
-        images = np.clip(images, 0, 1) * 255 if images.size and images.max() <= 1 else np.clip(images, 0, 255)
+        images = (
+            np.clip(images, 0, 1) * 255
+            if images.size and images.max() <= 1
+            else np.clip(images, 0, 255)
+        )
     return images.astype("uint8")
 
 
@@ -71,8 +99,14 @@ def _frame(image, corners, color, thickness):
     outside, inside = (thickness - 1) // 2 + (thickness - 1) % 2, (thickness - 1) // 2
     left, top, right, bottom = corners
     mask = np.zeros(image.shape[:2], bool)
-    mask[max(top - outside, 0):max(bottom + outside + 1, 0), max(left - outside, 0):max(right + outside + 1, 0)] = True
-    mask[max(top + inside + 1, 0):max(bottom - inside, 0), max(left + inside + 1, 0):max(right - inside, 0)] = False
+    mask[
+        max(top - outside, 0) : max(bottom + outside + 1, 0),
+        max(left - outside, 0) : max(right + outside + 1, 0),
+    ] = True
+    mask[
+        max(top + inside + 1, 0) : max(bottom - inside, 0),
+        max(left + inside + 1, 0) : max(right - inside, 0),
+    ] = False
     image[mask] = np.resize(color, image.shape[-1])
 
 
@@ -84,21 +118,34 @@ def _write(image, text, corners, color, scale, thickness):
     size = max(int(20 * scale), 1)
     font, high = ImageFont.load_default(size), int(12 * scale)
     left, top = corners[:2]
-    place = (left, top - 8) if top - 8 - 2 * high > 0 else (left + 3, top + 2 * high + thickness + 3)
+    place = (
+        (left, top - 8) if top - 8 - 2 * high > 0 else (left + 3, top + 2 * high + thickness + 3)
+    )
     canvas = pil.new("L", (image.shape[1], image.shape[0]))
-    ImageDraw.Draw(canvas).text(place, text, fill=255, font=font, anchor="ls", stroke_width=max(thickness - 1, 0))
+    ImageDraw.Draw(canvas).text(
+        place, text, fill=255, font=font, anchor="ls", stroke_width=max(thickness - 1, 0)
+    )
     share = np.asarray(canvas)[:, :, None] / 255
     image[:] = (image * (1 - share) + np.resize(color, image.shape[-1]) * share).astype("uint8")
 
 
 @public("keras.visualization.draw_segmentation_masks")
-def draw_segmentation_masks(images, segmentation_masks, num_classes=None, color_mapping=None, alpha=0.8, blend=True,
-                            ignore_index=-1, data_format=None):
+def draw_segmentation_masks(
+    images,
+    segmentation_masks,
+    num_classes=None,
+    color_mapping=None,
+    alpha=0.8,
+    blend=True,
+    ignore_index=-1,
+    data_format=None,
+):
     """Images with the pixels of each class in its colour.
 
     Args:
         images: (batch, height, width, channels), values 0 … 255.
-        segmentation_masks: whole numbers (batch, height, width) or (batch, height, width, 1): the class of each pixel.
+        segmentation_masks: whole numbers (batch, height, width) or (batch, height, width, 1): the
+            class of each pixel.
         num_classes: by default the largest class.
         color_mapping: dict or list from classes to colours.
         alpha: opacity.

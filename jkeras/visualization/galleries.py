@@ -13,24 +13,45 @@ def _matplotlib():
     try:
         from matplotlib import patches, pyplot
     except ImportError as error:
-        raise ImportError("Galleries need matplotlib. Install it with `pip install matplotlib`.") from error
+        raise ImportError(
+            "Galleries need matplotlib. Install it with `pip install matplotlib`."
+        ) from error
     return pyplot, patches
 
 
 def _channels_last(array, data_format):
     array = np.asarray(array)
-    return array.transpose(0, 2, 3, 1) if data_format == "channels_first" and array.ndim == 4 else array
+    return (
+        array.transpose(0, 2, 3, 1)
+        if data_format == "channels_first" and array.ndim == 4
+        else array
+    )
 
 
 @public("keras.visualization.plot_image_gallery")
-def plot_image_gallery(images, y_true=None, y_pred=None, label_map=None, rows=None, cols=None, value_range=(0, 255),
-                       scale=2, path=None, show=None, transparent=True, dpi=60, legend_handles=None, data_format=None):
+def plot_image_gallery(
+    images,
+    y_true=None,
+    y_pred=None,
+    label_map=None,
+    rows=None,
+    cols=None,
+    value_range=(0, 255),
+    scale=2,
+    path=None,
+    show=None,
+    transparent=True,
+    dpi=60,
+    legend_handles=None,
+    data_format=None,
+):
     """Shows images in rows and columns, or writes them to a file.
 
     Args:
         images: (batch, height, width, channels).
         y_true, y_pred: labels, written above the images by their names in `label_map`.
-        rows, cols: by default about as many rows as columns; where one is given, as many as the images need.
+        rows, cols: by default about as many rows as columns; where one is given, as many as the
+            images need.
         value_range: of the images' values.
         scale: size of an image, in inches.
         path: file to write; otherwise the gallery is shown.
@@ -40,7 +61,8 @@ def plot_image_gallery(images, y_true=None, y_pred=None, label_map=None, rows=No
         data_format: "channels_last" or "channels_first".
 
     Raises:
-        ValueError: `path` with `show`, labels without `label_map`, or no batch of images. ImportError: no matplotlib.
+        ValueError: `path` with `show`, labels without `label_map`, or no batch of images.
+            ImportError: no matplotlib.
 
     >>> try:
     ...     plot_image_gallery(np.zeros((4, 8, 8, 3)), show=False)
@@ -58,8 +80,16 @@ def plot_image_gallery(images, y_true=None, y_pred=None, label_map=None, rows=No
     pixels = np.clip((images.astype("float32") - low) / (high - low) * 255, 0, 255).astype("uint8")
     rows = rows or math.ceil(len(images) / cols if cols else math.sqrt(len(images)))
     cols = cols or math.ceil(len(images) / rows)
-    figure, axes = pyplot.subplots(rows, cols, figsize=(cols * scale, rows * scale), frameon=False, layout="tight",
-                                   squeeze=False, sharex="row", sharey="col")
+    figure, axes = pyplot.subplots(
+        rows,
+        cols,
+        figsize=(cols * scale, rows * scale),
+        frameon=False,
+        layout="tight",
+        squeeze=False,
+        sharex="row",
+        sharey="col",
+    )
     if legend_handles is not None:
         figure.legend(handles=legend_handles, loc="lower center")
     for i, axis in enumerate(axes.ravel()):
@@ -67,8 +97,11 @@ def plot_image_gallery(images, y_true=None, y_pred=None, label_map=None, rows=No
         axis.axis("off")
         if i < len(pixels):
             axis.imshow(pixels[i], cmap="gray" if pixels.shape[-1] == 1 else None)
-            parts = [f"{word}: {label_map.get(_label(labels[i]), 'Unknown')}" for word, labels in (
-                ("Label", y_true), ("Pred", y_pred)) if labels is not None and i < len(labels)]
+            parts = [
+                f"{word}: {label_map.get(_label(labels[i]), 'Unknown')}"
+                for word, labels in (("Label", y_true), ("Pred", y_pred))
+                if labels is not None and i < len(labels)
+            ]
             axis.set_title("  ".join(parts), fontsize=8)
     if path is not None:
         figure.savefig(path, pad_inches=0, bbox_inches="tight", transparent=transparent, dpi=dpi)
@@ -82,17 +115,34 @@ def _label(value):
 
 
 @public("keras.visualization.plot_bounding_box_gallery")
-def plot_bounding_box_gallery(images, bounding_box_format, y_true=None, y_pred=None, value_range=(0, 255),
-                              true_color=(0, 188, 212), pred_color=(255, 235, 59), line_thickness=2, font_scale=1.0,
-                              text_thickness=None, class_mapping=None, ground_truth_mapping=None,
-                              prediction_mapping=None, legend=False, legend_handles=None, rows=None, cols=None,
-                              data_format=None, **kwargs):
+def plot_bounding_box_gallery(
+    images,
+    bounding_box_format,
+    y_true=None,
+    y_pred=None,
+    value_range=(0, 255),
+    true_color=(0, 188, 212),
+    pred_color=(255, 235, 59),
+    line_thickness=2,
+    font_scale=1.0,
+    text_thickness=None,
+    class_mapping=None,
+    ground_truth_mapping=None,
+    prediction_mapping=None,
+    legend=False,
+    legend_handles=None,
+    rows=None,
+    cols=None,
+    data_format=None,
+    **kwargs,
+):
     """Shows images with boxes: those that are right and those that were predicted.
 
     Args:
         y_true, y_pred: dicts of boxes, as for `draw_bounding_boxes`.
         true_color, pred_color: their colours.
-        class_mapping, ground_truth_mapping, prediction_mapping: dicts from labels to names, for both or each.
+        class_mapping, ground_truth_mapping, prediction_mapping: dicts from labels to names, for
+            both or each.
         legend: say which colour is which.
         legend_handles: a legend of one's own.
         **kwargs: for `plot_image_gallery`, as all others.
@@ -110,22 +160,54 @@ def plot_bounding_box_gallery(images, bounding_box_format, y_true=None, y_pred=N
     if legend and legend_handles:
         raise ValueError("Pass `legend` or `legend_handles`, not both.")
     drawn = _channels_last(images, standardize_data_format(data_format))
-    for boxes, color, names in ((y_true, true_color, ground_truth_mapping), (y_pred, pred_color, prediction_mapping)):
+    for boxes, color, names in (
+        (y_true, true_color, ground_truth_mapping),
+        (y_pred, pred_color, prediction_mapping),
+    ):
         if boxes is not None:
-            drawn = draw_bounding_boxes(drawn, boxes, bounding_box_format, names or class_mapping, color,
-                                        line_thickness, text_thickness, font_scale, data_format="channels_last")
+            drawn = draw_bounding_boxes(
+                drawn,
+                boxes,
+                bounding_box_format,
+                names or class_mapping,
+                color,
+                line_thickness,
+                text_thickness,
+                font_scale,
+                data_format="channels_last",
+            )
     if legend:
-        legend_handles = [patches.Patch(color=np.array(color) / 255, label=label) for color, label in (
-            (true_color, "Ground Truth"), (pred_color, "Prediction"))]
-    return plot_image_gallery(drawn, value_range=value_range, legend_handles=legend_handles, rows=rows, cols=cols,
-                              data_format="channels_last", **kwargs)
+        legend_handles = [
+            patches.Patch(color=np.array(color) / 255, label=label)
+            for color, label in ((true_color, "Ground Truth"), (pred_color, "Prediction"))
+        ]
+    return plot_image_gallery(
+        drawn,
+        value_range=value_range,
+        legend_handles=legend_handles,
+        rows=rows,
+        cols=cols,
+        data_format="channels_last",
+        **kwargs,
+    )
 
 
 @public("keras.visualization.plot_segmentation_mask_gallery")
-def plot_segmentation_mask_gallery(images, num_classes, value_range=(0, 255), y_true=None, y_pred=None,
-                                   color_mapping=None, blend=True, alpha=0.8, ignore_index=-1, data_format=None,
-                                   **kwargs):
-    """Shows images, each beside itself with its masks: those that are right and those that were predicted.
+def plot_segmentation_mask_gallery(
+    images,
+    num_classes,
+    value_range=(0, 255),
+    y_true=None,
+    y_pred=None,
+    color_mapping=None,
+    blend=True,
+    alpha=0.8,
+    ignore_index=-1,
+    data_format=None,
+    **kwargs,
+):
+    """Shows images, each beside itself with its masks: those that are right and those that were
+    predicted.
 
     Args:
         y_true, y_pred: masks, as for `draw_segmentation_masks`.
@@ -141,9 +223,26 @@ def plot_segmentation_mask_gallery(images, num_classes, value_range=(0, 255), y_
     data_format = standardize_data_format(data_format)
     images = _channels_last(images, data_format)
     columns = [images] + [
-        draw_segmentation_masks(images, _channels_last(masks, data_format).astype("int32"), num_classes, color_mapping,
-                                alpha, blend, ignore_index, data_format="channels_last")
-        for masks in (y_true, y_pred) if masks is not None]
-    rows = np.stack(columns, axis=1).reshape(-1, *images.shape[1:])  # image, right, predicted, next image, ...
-    return plot_image_gallery(rows, value_range=value_range, rows=len(images), cols=len(columns),
-                              data_format="channels_last", **kwargs)
+        draw_segmentation_masks(
+            images,
+            _channels_last(masks, data_format).astype("int32"),
+            num_classes,
+            color_mapping,
+            alpha,
+            blend,
+            ignore_index,
+            data_format="channels_last",
+        )
+        for masks in (y_true, y_pred)
+        if masks is not None
+    ]
+    # image, right, predicted, next image, ...
+    rows = np.stack(columns, axis=1).reshape(-1, *images.shape[1:])
+    return plot_image_gallery(
+        rows,
+        value_range=value_range,
+        rows=len(images),
+        cols=len(columns),
+        data_format="channels_last",
+        **kwargs,
+    )

@@ -1,4 +1,6 @@
-"""`keras.wrappers`: models as estimators of scikit-learn, which is imported when one of them is first used."""
+"""`keras.wrappers`: models as estimators of scikit-learn, which is imported when one of them is
+first used.
+"""
 
 import importlib
 
@@ -11,7 +13,9 @@ def __getattr__(name):
     try:
         importlib.import_module("sklearn")
     except ImportError as error:
-        raise ImportError(f"{name} needs scikit-learn. Install it with `pip install scikit-learn`.") from error
+        raise ImportError(
+            f"{name} needs scikit-learn. Install it with `pip install scikit-learn`."
+        ) from error
     return getattr(importlib.import_module("jkeras.wrappers.estimators"), name)
 
 

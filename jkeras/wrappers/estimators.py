@@ -16,8 +16,8 @@ from jkeras.models import Model, clone_model
 class ModelEstimator(BaseEstimator):
     """Base of the estimators.
 
-    Args: those that all share.
-        model: a compiled `Model`, which is cloned before it is fitted, or a function `(X, y, **model_kwargs)` that
+    Args: those that all share. model: a compiled `Model`, which is cloned before it is fitted, or a
+        function `(X, y, **model_kwargs)` that
             returns one.
         warm_start: go on with the weights of the last `fit`; a given model is not cloned.
         model_kwargs: for the function.
@@ -51,8 +51,10 @@ class ModelEstimator(BaseEstimator):
             RuntimeError: metadata routing is not switched on in scikit-learn.
         """
         if not sklearn.get_config().get("enable_metadata_routing", False):
-            raise RuntimeError("This method is only available when metadata routing is enabled. Switch it on with "
-                               "`sklearn.set_config(enable_metadata_routing=True)`.")
+            raise RuntimeError(
+                "This method is only available when metadata routing is enabled. Switch it on with "
+                "`sklearn.set_config(enable_metadata_routing=True)`."
+            )
         self._metadata_request = MetadataRequest(owner=self)
         for name, alias in kwargs.items():
             self._metadata_request.fit.add_request(param=name, alias=alias)
@@ -85,7 +87,9 @@ class ModelEstimator(BaseEstimator):
         targets = self._targets(y)
         model = self._model_for(X, targets)
         if not model.compiled or not model.loss or not model.optimizer:
-            raise RuntimeError("Given model needs to be compiled, and have a loss and an optimizer.")
+            raise RuntimeError(
+                "Given model needs to be compiled, and have a loss and an optimizer."
+            )
         self.history_ = model.fit(X, targets, **{**(self.fit_kwargs or {}), **kwargs})
         self.model_ = model
         return self
@@ -110,7 +114,8 @@ class ModelEstimator(BaseEstimator):
 
 @public("keras.wrappers.SKLearnClassifier")
 class SKLearnClassifier(ClassifierMixin, ModelEstimator):
-    """A model as a classifier of scikit-learn: labels are one-hot for the model, which has one output for each class.
+    """A model as a classifier of scikit-learn: labels are one-hot for the model, which has one
+    output for each class.
 
     Args: see `ModelEstimator`.
 
@@ -134,7 +139,10 @@ class SKLearnClassifier(ClassifierMixin, ModelEstimator):
     def _targets(self, y):
         kind = type_of_target(y)
         if kind not in ("binary", "multiclass"):
-            raise ValueError(f"Unknown label type: {kind}. Only binary and multiclass target types are supported.")
+            raise ValueError(
+                f"Unknown label type: {kind}. Only binary and multiclass target types are "
+                "supported."
+            )
         self.classes_ = np.unique(y)
         if len(self.classes_) == 1:
             raise ValueError("Classifier can't train when only one class is present.")

@@ -11,15 +11,22 @@ import jkeras
 VGG16 = jkeras.applications.VGG16
 
 
-@pytest.mark.parametrize("options, text", [
-    (dict(weights="nowhere.h5"), "path to the weights file"),
-    (dict(weights="imagenet", classes=10), "`classes` should be 1000"),
-    (dict(weights="imagenet", input_shape=(225, 224, 3)), r"should be \(224, 224, 3\)"),
-    (dict(weights="imagenet", include_top=False, input_shape=(64, 64, 1)), "must have 3 channels"),
-    (dict(weights=None, input_shape=(31, 64, 3)), "at least 32x32"),
-    (dict(weights=None, input_shape=(None, 64, 3)), "static `input_shape`"),
-    (dict(weights=None, input_shape=(64, 64)), "three integers"),
-    (dict(weights=None, input_tensor="images"), "should be a tensor")])
+@pytest.mark.parametrize(
+    "options, text",
+    [
+        (dict(weights="nowhere.h5"), "path to the weights file"),
+        (dict(weights="imagenet", classes=10), "`classes` should be 1000"),
+        (dict(weights="imagenet", input_shape=(225, 224, 3)), r"should be \(224, 224, 3\)"),
+        (
+            dict(weights="imagenet", include_top=False, input_shape=(64, 64, 1)),
+            "must have 3 channels",
+        ),
+        (dict(weights=None, input_shape=(31, 64, 3)), "at least 32x32"),
+        (dict(weights=None, input_shape=(None, 64, 3)), "static `input_shape`"),
+        (dict(weights=None, input_shape=(64, 64)), "three integers"),
+        (dict(weights=None, input_tensor="images"), "should be a tensor"),
+    ],
+)
 def test_what_does_not_go_together(options, text):
     with pytest.raises(ValueError, match=text):
         VGG16(**options)
@@ -40,8 +47,12 @@ def test_weights_do_not_go_with_every_activation(tmp_path):
 def test_only_channels_last(name, request):
     for library in (jkeras, keras):
         library.config.set_image_data_format("channels_first")
-        request.addfinalizer(lambda library=library: library.config.set_image_data_format("channels_last"))
-        with pytest.raises(ValueError, match="does not support the `channels_first` image data format"):
+        request.addfinalizer(
+            lambda library=library: library.config.set_image_data_format("channels_last")
+        )
+        with pytest.raises(
+            ValueError, match="does not support the `channels_first` image data format"
+        ):
             getattr(library.applications, name)(weights=None)
 
 
@@ -53,7 +64,12 @@ def test_nasnet_with_trained_weights_wants_the_whole_shape():
 
 def test_odd_channels_are_warned_of():
     with pytest.warns(UserWarning, match="1 or 3 input channels"):
-        assert VGG16(weights=None, include_top=False, input_shape=(32, 32, 2)).input_shape == (None, 32, 32, 2)
+        assert VGG16(weights=None, include_top=False, input_shape=(32, 32, 2)).input_shape == (
+            None,
+            32,
+            32,
+            2,
+        )
 
 
 @pytest.mark.parametrize("ending", [".weights.h5", ".keras", ".h5"])
@@ -66,17 +82,22 @@ def test_weights_from_a_file_of_keras(tmp_path, ending):
     (other.save_weights if "weights" in ending else other.save)(path)
     mine = VGG16(weights=path, **body)
     x = np.random.default_rng(0).uniform(0, 1, (1, 32, 32, 3)).astype("float32")
-    np.testing.assert_allclose(mine.predict(x, verbose=0), other.predict(x, verbose=0), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        mine.predict(x, verbose=0), other.predict(x, verbose=0), rtol=1e-4, atol=1e-5
+    )
 
 
 def test_the_layer_of_inception_resnet_in_files(tmp_path):
     """A layer that is not public: either library finds its own in the other's file."""
     x, y = np.random.default_rng(0).normal(size=(2, 3, 4)).astype("float32")
     for library, other in ((jkeras, keras), (keras, jkeras)):
-        module = importlib.import_module(f"{'keras.src' if library is keras else 'jkeras'}.applications"
-                                         ".inception_resnet_v2")
+        module = importlib.import_module(
+            f"{'keras.src' if library is keras else 'jkeras'}.applications.inception_resnet_v2"
+        )
         inputs = [library.Input((4,)), library.Input((4,))]
-        library.Model(inputs, module.CustomScaleLayer(0.5, name="scale")(inputs)).save(tmp_path / "x.keras")
+        library.Model(inputs, module.CustomScaleLayer(0.5, name="scale")(inputs)).save(
+            tmp_path / "x.keras"
+        )
         model = other.saving.load_model(tmp_path / "x.keras")
         np.testing.assert_allclose(model.predict([x, y], verbose=0), x + 0.5 * y, rtol=1e-6)
 
@@ -94,11 +115,15 @@ def test_on_top_of_other_layers():
 @pytest.mark.parametrize("mode", ["caffe", "tf", "torch"])
 @pytest.mark.parametrize("rank", [3, 4])
 def test_images_as_keras_prepares_them(mode, data_format, rank, kind):
-    x = np.random.default_rng(0).uniform(0, 255, (2, 3, 3, 3)[4 - rank:]).astype("float32")
+    x = np.random.default_rng(0).uniform(0, 255, (2, 3, 3, 3)[4 - rank :]).astype("float32")
     results = []
     for library in (jkeras, keras):
         given = x.copy() if kind == "numpy" else library.ops.convert_to_tensor(x)
-        results.append(np.asarray(library.applications.imagenet_utils.preprocess_input(given, data_format, mode)))
+        results.append(
+            np.asarray(
+                library.applications.imagenet_utils.preprocess_input(given, data_format, mode)
+            )
+        )
     assert results[0].dtype == results[1].dtype
     np.testing.assert_allclose(*results, rtol=1e-5, atol=1e-4)
 
@@ -106,10 +131,14 @@ def test_images_as_keras_prepares_them(mode, data_format, rank, kind):
 def test_integers_and_tensors_of_a_graph():
     x = np.random.default_rng(0).integers(0, 256, (2, 3, 3, 3)).astype("uint8")
     mine = jkeras.applications.vgg16.preprocess_input(x)
-    np.testing.assert_allclose(mine, keras.applications.vgg16.preprocess_input(x), rtol=1e-5, atol=1e-4)
+    np.testing.assert_allclose(
+        mine, keras.applications.vgg16.preprocess_input(x), rtol=1e-5, atol=1e-4
+    )
     image = jkeras.Input((3, 3, 3))
     model = jkeras.Model(image, jkeras.applications.vgg16.preprocess_input(image))
-    np.testing.assert_allclose(model.predict(x.astype("float32"), verbose=0), mine, rtol=1e-5, atol=1e-4)
+    np.testing.assert_allclose(
+        model.predict(x.astype("float32"), verbose=0), mine, rtol=1e-5, atol=1e-4
+    )
     for wrong in (dict(mode="x"), dict(data_format="x")):
         with pytest.raises(ValueError, match="Expected (mode|data_format) to be one of"):
             jkeras.applications.imagenet_utils.preprocess_input(x, **wrong)

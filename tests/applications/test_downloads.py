@@ -1,4 +1,6 @@
-"""Weights and classes of ImageNet from a server on this machine that serves files made by real Keras."""
+"""Weights and classes of ImageNet from a server on this machine that serves files made by real
+Keras.
+"""
 
 import hashlib
 import json
@@ -51,14 +53,18 @@ def of_keras(path, **options):
     """A VGG16 of Keras, whose weights are written as those that are published are."""
     model = keras.applications.VGG16(weights=None, **options)
     numbers = np.random.default_rng(0).normal(size=100003).astype("float32")
-    model.set_weights([np.resize(numbers, v.shape) * (2 / np.prod(v.shape[:-1])) ** 0.5 for v in model.weights])
+    model.set_weights(
+        [np.resize(numbers, v.shape) * (2 / np.prod(v.shape[:-1])) ** 0.5 for v in model.weights]
+    )
     with h5py.File(path, "w") as file:
         save_weights_to_hdf5_group(file, model)
     return model
 
 
 def renamed(path):
-    """Gives a file the names that Keras 1 wrote, as in the file of 2016 that is published to this day."""
+    """Gives a file the names that Keras 1 wrote, as in the file of 2016 that is published to this
+    day.
+    """
     with h5py.File(path, "r+") as file:
         del file["top_level_model_weights"], file.attrs["keras_version"], file.attrs["backend"]
         for layer in file.values():
@@ -103,7 +109,9 @@ def test_the_whole(server, monkeypatch, tmp_path):
     found, wanted = mine.predict(x, verbose=0), other.predict(x, verbose=0)
     assert_close(found, wanted)
     publish(monkeypatch, server, INDEX, json.dumps(CLASSES).encode())
-    for row, predictions in zip(wanted, jkeras.applications.vgg16.decode_predictions(found), strict=True):
+    for row, predictions in zip(
+        wanted, jkeras.applications.vgg16.decode_predictions(found), strict=True
+    ):
         best = [CLASSES[str(i)] for i in np.argsort(row)[::-1][:5]]
         assert [[identifier, name] for identifier, name, _ in predictions] == best
 
@@ -135,9 +143,15 @@ def redirect(server):
     server.redirects[f"/{BODY}"] = "ftp://127.0.0.1/x"
 
 
-@pytest.mark.parametrize("fault, kind, text", [
-    (wrong_hash, ValueError, "hash"), (cut, OSError, "3 of 7 bytes"), (missing, OSError, "404"),
-    (redirect, OSError, "only http and https")])
+@pytest.mark.parametrize(
+    "fault, kind, text",
+    [
+        (wrong_hash, ValueError, "hash"),
+        (cut, OSError, "3 of 7 bytes"),
+        (missing, OSError, "404"),
+        (redirect, OSError, "only http and https"),
+    ],
+)
 def test_nothing_is_left_of_what_does_not_come(server, monkeypatch, tmp_path, fault, kind, text):
     publish(monkeypatch, server, BODY, b"weights")
     server.ranges = fault is not cut
@@ -150,5 +164,7 @@ def test_nothing_is_left_of_what_does_not_come(server, monkeypatch, tmp_path, fa
 def test_no_network(server, monkeypatch, tmp_path):
     address = f"{free_address()}/{BODY}"
     monkeypatch.setattr(building, "known_files", lambda: {BODY: (address, None)})
-    with pytest.raises(OSError, match=f"{address}.*no network.*put it here: {tmp_path}/home/models/{BODY}"):
+    with pytest.raises(
+        OSError, match=f"{address}.*no network.*put it here: {tmp_path}/home/models/{BODY}"
+    ):
         jkeras.applications.VGG16(weights="imagenet", **SMALL)

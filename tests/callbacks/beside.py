@@ -6,7 +6,8 @@ import numpy as np
 
 from tests.parity.both import LIBRARIES, clear
 
-X, Y = np.zeros((12, 1), "float32"), np.zeros((12, 1), "float32")  # no gradient: only callbacks move the weight
+# no gradient: only callbacks move the weight
+X, Y = np.zeros((12, 1), "float32"), np.zeros((12, 1), "float32")
 
 
 def still(k, rate=1.0, metrics=("mae",), **options):
@@ -17,7 +18,10 @@ def still(k, rate=1.0, metrics=("mae",), **options):
 
 
 def script(k, values, name="val_loss"):
-    """A callback that sets the weight to the epoch's number and puts a dictated result into the logs; None: none."""
+    """A callback that sets the weight to the epoch's number and puts a dictated result into the
+    logs; None: none.
+    """
+
     class Script(k.callbacks.Callback):
         every_batch = False
 
@@ -27,6 +31,7 @@ def script(k, values, name="val_loss"):
         def on_epoch_end(self, epoch, logs=None):
             if values[epoch] is not None:
                 logs[name] = values[epoch]
+
     return Script()
 
 
@@ -41,7 +46,9 @@ def same(run, *folders, errors=()):
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             try:
-                results.append((run(k, folder), sum(issubclass(w.category, UserWarning) for w in caught)))
+                results.append(
+                    (run(k, folder), sum(issubclass(w.category, UserWarning) for w in caught))
+                )
             except errors as error:
                 results.append((type(error), None))
     mine, theirs = results

@@ -16,13 +16,24 @@ def asks(callback):
 def test_table(tmp_path):
     rows = dict(re.findall(r"^\| `(\w+)` \|.*\| (.*) \|$", TEXT, re.M))
     assert sorted(rows) == callbacks.__all__
-    plain = {"BackupAndRestore": [tmp_path], "CSVLogger": [tmp_path / "a"], "LearningRateScheduler": [float],
-             "ModelCheckpoint": ["m.keras"], "OrbaxCheckpoint": [tmp_path], "ProfilerTrace": [tmp_path]}
-    more = {"LambdaCallback": dict(on_test_batch_end=None, on_batch_end=print),
-            "ModelCheckpoint": dict(save_freq=2), "OrbaxCheckpoint": dict(save_freq=2),
-            "TensorBoard": dict(update_freq=2)}
+    plain = {
+        "BackupAndRestore": [tmp_path],
+        "CSVLogger": [tmp_path / "a"],
+        "LearningRateScheduler": [float],
+        "ModelCheckpoint": ["m.keras"],
+        "OrbaxCheckpoint": [tmp_path],
+        "ProfilerTrace": [tmp_path],
+    }
+    more = {
+        "LambdaCallback": dict(on_test_batch_end=None, on_batch_end=print),
+        "ModelCheckpoint": dict(save_freq=2),
+        "OrbaxCheckpoint": dict(save_freq=2),
+        "TensorBoard": dict(update_freq=2),
+    }
     for name, text in rows.items():
         made = getattr(callbacks, name)
         assert asks(made(*plain.get(name, ()))) == text.startswith("yes"), name
         assert (name in more) == text.startswith("with "), name
-        assert asks(made(*plain.get(name, ()), **more.get(name, {}))) == (not text.startswith(("no", "where"))), name
+        assert asks(made(*plain.get(name, ()), **more.get(name, {}))) == (
+            not text.startswith(("no", "where"))
+        ), name

@@ -38,10 +38,18 @@ def test_one_display_grows(monkeypatch, clock):
     image = pytest.importorskip("PIL.Image")
     pytest.importorskip("matplotlib")
     notebook, plot = Notebook(monkeypatch), jkeras.callbacks.LivePlot()
-    seconds = [0.5, 0.4, 0.7, 3.0, 0.1]  # before the end of each epoch: two of the five are drawn, after the first
-    tick = jkeras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: setattr(
-        clock, "seconds", clock.seconds + seconds[epoch]))
-    still(jkeras).fit(X, Y, epochs=5, verbose=0, callbacks=[script(jkeras, [5.0, 4.0, None, 3.0, 2.0]), tick, plot])
+    # before the end of each epoch: two of the five are drawn, after the first
+    seconds = [0.5, 0.4, 0.7, 3.0, 0.1]
+    tick = jkeras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: setattr(clock, "seconds", clock.seconds + seconds[epoch])
+    )
+    still(jkeras).fit(
+        X,
+        Y,
+        epochs=5,
+        verbose=0,
+        callbacks=[script(jkeras, [5.0, 4.0, None, 3.0, 2.0]), tick, plot],
+    )
     assert len(notebook.shown) == 1 and len(notebook.updates) == 2 + 1  # and once more at the end
     assert image.open(io.BytesIO(notebook.updates[-1])).size[0] > 500
     loss, mae = plot.figure().axes

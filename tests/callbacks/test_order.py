@@ -23,7 +23,9 @@ def model_of(k, steps=1):
     """A model with the same weights in both libraries."""
     model = k.Sequential([k.Input((3,)), k.layers.Dense(2, activation="tanh"), k.layers.Dense(1)])
     model.compile(k.optimizers.Adam(0.05), "mse", metrics=["mae"], steps_per_execution=steps)
-    model.set_weights([np.linspace(-1, 1, w.size, dtype="float32").reshape(w.shape) for w in model.get_weights()])
+    model.set_weights(
+        [np.linspace(-1, 1, w.size, dtype="float32").reshape(w.shape) for w in model.get_weights()]
+    )
     return model
 
 
@@ -33,7 +35,10 @@ def kind_of(value):
 
 
 def recording(k, told, **extra):
-    """A callback that notes every hook, its number, and its logs; `extra` has functions to run in hooks."""
+    """A callback that notes every hook, its number, and its logs; `extra` has functions to run in
+    hooks.
+    """
+
     class Recording(k.callbacks.Callback):
         pass
 
@@ -45,15 +50,28 @@ def recording(k, told, **extra):
             told.append((name, *number, {key: kind_of(value) for key, value in logs.items()}))
             if name in extra:
                 extra[name](self, *number, logs)
+
         return note
-    for name in [n for n in dir(Recording) if n.startswith("on_") and n not in ("on_batch_begin", "on_batch_end")]:
+
+    for name in [
+        n
+        for n in dir(Recording)
+        if n.startswith("on_") and n not in ("on_batch_begin", "on_batch_end")
+    ]:
         setattr(Recording, name, hook(name))
     return Recording()
 
 
 def fit(model, callbacks, **more):
-    return model.fit(X, Y, batch_size=4, shuffle=False, verbose=0, callbacks=callbacks,
-                     **dict(epochs=2, validation_data=(X[:12], Y[:12]), **more))
+    return model.fit(
+        X,
+        Y,
+        batch_size=4,
+        shuffle=False,
+        verbose=0,
+        callbacks=callbacks,
+        **dict(epochs=2, validation_data=(X[:12], Y[:12]), **more),
+    )
 
 
 RUNS = {
@@ -62,12 +80,23 @@ RUNS = {
     "later epochs": lambda model, callbacks: fit(model, callbacks, initial_epoch=1),
     "no epoch": lambda model, callbacks: fit(model, callbacks, initial_epoch=2),
     "steps": lambda model, callbacks: fit(model, callbacks, steps_per_epoch=2, validation_steps=1),
-    "evaluate": lambda model, callbacks: model.evaluate(X, Y, batch_size=8, verbose=0, callbacks=callbacks),
-    "predict": lambda model, callbacks: model.predict(X, batch_size=8, verbose=0, callbacks=callbacks),
-    "ragged predict": lambda model, callbacks: model.predict(X, batch_size=7, verbose=0, callbacks=callbacks),
+    "evaluate": lambda model, callbacks: model.evaluate(
+        X, Y, batch_size=8, verbose=0, callbacks=callbacks
+    ),
+    "predict": lambda model, callbacks: model.predict(
+        X, batch_size=8, verbose=0, callbacks=callbacks
+    ),
+    "ragged predict": lambda model, callbacks: model.predict(
+        X, batch_size=7, verbose=0, callbacks=callbacks
+    ),
     "mixed": lambda model, callbacks: (
-        fit(model, callbacks), model.train_on_batch(X, Y), model.evaluate(X, Y, verbose=0, callbacks=callbacks),
-        model.test_on_batch(X, Y), model.predict(X, verbose=0, callbacks=callbacks), fit(model, callbacks)),
+        fit(model, callbacks),
+        model.train_on_batch(X, Y),
+        model.evaluate(X, Y, verbose=0, callbacks=callbacks),
+        model.test_on_batch(X, Y),
+        model.predict(X, verbose=0, callbacks=callbacks),
+        fit(model, callbacks),
+    ),
 }
 
 
@@ -79,6 +108,7 @@ def test_order_of_calls(name):
         callback = recording(k, told)
         RUNS[name](model_of(k), [callback])
         return told, callback.params
+
     same(run)
 
 
@@ -88,6 +118,7 @@ def test_order_of_calls_with_several_steps_in_one(name):
         told = []
         RUNS[name](model_of(k, steps=3), [recording(k, told)])
         return [(hook, *rest[:-1], list(rest[-1])) for hook, *rest in told]
+
     same(run)
 
 
@@ -95,13 +126,25 @@ def stop(self, *_):
     self.model.stop_training = True
 
 
-@pytest.mark.parametrize("moment", ["on_train_begin", "on_epoch_begin", "on_train_batch_begin", "on_train_batch_end",
-                                    "on_test_begin", "on_test_batch_end", "on_test_end", "on_epoch_end"])
+@pytest.mark.parametrize(
+    "moment",
+    [
+        "on_train_begin",
+        "on_epoch_begin",
+        "on_train_batch_begin",
+        "on_train_batch_end",
+        "on_test_begin",
+        "on_test_batch_end",
+        "on_test_end",
+        "on_epoch_end",
+    ],
+)
 def test_stop_in_the_middle(moment):
     def run(k, folder):
         told, model = [], model_of(k)
         history = fit(model, [recording(k, told, **{moment: stop}), recording(k, told)])
         return told, history.epoch, model.stop_training, int(model.optimizer.iterations)
+
     same(run)
 
 
@@ -125,32 +168,56 @@ def predict(self, batch, logs):
 WRITES = dict(weights=write_weights, rate=write_rate, kernel=halve_kernel, predict=predict)
 
 
-@pytest.mark.parametrize("moment", ["on_train_begin", "on_train_batch_begin", "on_train_batch_end", "on_epoch_end"])
+@pytest.mark.parametrize(
+    "moment", ["on_train_begin", "on_train_batch_begin", "on_train_batch_end", "on_epoch_end"]
+)
 @pytest.mark.parametrize("write", WRITES)
 def test_what_callbacks_write_counts(moment, write):
-    """Weights and rates that callbacks set, and a prediction in between; afterwards all is as in Keras."""
+    """Weights and rates that callbacks set, and a prediction in between; afterwards all is as in
+    Keras.
+    """
+
     def run(k, folder):
         told, model = [], model_of(k)
-        action = (lambda self, logs: WRITES[write](self, 0, logs)) if moment == "on_train_begin" else WRITES[write]
+        action = (
+            (lambda self, logs: WRITES[write](self, 0, logs))
+            if moment == "on_train_begin"
+            else WRITES[write]
+        )
         history = fit(model, [recording(k, told, **{moment: action})]).history
-        return ({n: np.round(v, 4).tolist() for n, v in history.items()}, int(model.optimizer.iterations),
-                [w.round(4).tolist() for w in model.get_weights()], round(float(model.optimizer.learning_rate), 6))
+        return (
+            {n: np.round(v, 4).tolist() for n, v in history.items()},
+            int(model.optimizer.iterations),
+            [w.round(4).tolist() for w in model.get_weights()],
+            round(float(model.optimizer.learning_rate), 6),
+        )
+
     same(run)
 
 
 def test_what_callbacks_read():
     """In every hook the model holds the weights, the optimizer and the metrics of this moment."""
+
     def run(k, folder):
         told, seen = [], []
 
         def look(self, *rest):
             model = self.model
-            seen.append(([w.round(4).tolist() for w in model.get_weights()], int(model.optimizer.iterations),
-                         [round(float(m.result()), 4) for m in model.metrics[:1]],
-                         [np.asarray(v).round(4).tolist() for v in model.optimizer.variables]))
-        hooks = [n for n in dir(k.callbacks.Callback) if n.startswith("on_") and n != "on_test_begin"]
+            seen.append(
+                (
+                    [w.round(4).tolist() for w in model.get_weights()],
+                    int(model.optimizer.iterations),
+                    [round(float(m.result()), 4) for m in model.metrics[:1]],
+                    [np.asarray(v).round(4).tolist() for v in model.optimizer.variables],
+                )
+            )
+
+        hooks = [
+            n for n in dir(k.callbacks.Callback) if n.startswith("on_") and n != "on_test_begin"
+        ]
         fit(model_of(k), [recording(k, told, **dict.fromkeys(hooks, look))])
         return seen
+
     mine, theirs = (clear() or run(k, None) for k in LIBRARIES)
     assert len(mine) == len(theirs)
     for a, b in zip(mine, theirs):
@@ -161,10 +228,16 @@ def test_what_callbacks_read():
 
 def test_a_look_at_another_variable_keeps_what_was_assigned():
     model, seen = model_of(jkeras), []
-    write = jkeras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: model.layers[0].kernel.assign(
-        np.full((3, 2), 2.0, "float32")))
-    look = jkeras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: seen.append((
-        int(model.optimizer.iterations), np.asarray(model.layers[0].kernel.value).max())))
+    write = jkeras.callbacks.LambdaCallback(
+        on_epoch_begin=lambda epoch, logs: model.layers[0].kernel.assign(
+            np.full((3, 2), 2.0, "float32")
+        )
+    )
+    look = jkeras.callbacks.LambdaCallback(
+        on_epoch_begin=lambda epoch, logs: seen.append(
+            (int(model.optimizer.iterations), np.asarray(model.layers[0].kernel.value).max())
+        )
+    )
     fit(model, [write, look])
     assert [kernel for _, kernel in seen] == [2.0, 2.0]
 
@@ -172,10 +245,12 @@ def test_a_look_at_another_variable_keeps_what_was_assigned():
 def test_metrics_before_a_validation_are_those_of_the_training():
     def run(k, folder):
         model, seen = model_of(k), []
-        look = k.callbacks.LambdaCallback(on_test_begin=lambda logs: seen.append(round(float(
-            model.metrics[0].result()), 3)))
+        look = k.callbacks.LambdaCallback(
+            on_test_begin=lambda logs: seen.append(round(float(model.metrics[0].result()), 3))
+        )
         fit(model, [look])
         return seen
+
     same(run)
 
 
@@ -187,9 +262,11 @@ def test_stop_of_evaluation_and_prediction(kind):
         def end(batch, logs):
             told.append(batch)
             setattr(model, f"stop_{kind}", batch == 1)
+
         callback = k.callbacks.LambdaCallback(**{f"on_{hook}_batch_end": end})
         RUNS["evaluate" if kind == "evaluating" else "predict"](model, [callback])
         return told
+
     same(run)
 
 
@@ -198,22 +275,38 @@ def test_order_of_calls_of_predict_with_several_steps_in_one():
         told = []
         RUNS["predict"](model_of(k, steps=3), [recording(k, told)])
         return told
+
     same(run)
 
 
 def test_history_and_progress_come_last():
-    names = [[type(c).__name__ for c in k.callbacks.CallbackList(
-        [k.callbacks.Callback()], add_history=True, add_progbar=True, verbose=0, epochs=1, steps=1).callbacks]
-        for k in LIBRARIES]
+    names = [
+        [
+            type(c).__name__
+            for c in k.callbacks.CallbackList(
+                [k.callbacks.Callback()],
+                add_history=True,
+                add_progbar=True,
+                verbose=0,
+                epochs=1,
+                steps=1,
+            ).callbacks
+        ]
+        for k in LIBRARIES
+    ]
     assert names[0] == names[1]
 
 
 def test_a_list_is_a_callback():
     """As in a loop of one's own: a list tells those in it, one inside another too."""
     told = []
-    note = jkeras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: told.append((batch, logs["loss"])),
-                                           on_epoch_end=lambda epoch, logs: told.append(epoch))
-    outer = jkeras.callbacks.CallbackList([jkeras.callbacks.CallbackList([note])], model=model_of(jkeras))
+    note = jkeras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: told.append((batch, logs["loss"])),
+        on_epoch_end=lambda epoch, logs: told.append(epoch),
+    )
+    outer = jkeras.callbacks.CallbackList(
+        [jkeras.callbacks.CallbackList([note])], model=model_of(jkeras)
+    )
     assert isinstance(outer, jkeras.callbacks.Callback) and note.model is outer.model
     assert outer.looks_at_batches("train") and not outer.looks_at_batches("predict")
     outer.on_train_batch_end(3, {"loss": jnp.float32(0.5)})
@@ -225,6 +318,7 @@ def test_a_list_is_a_callback():
 
 def test_callbacks_that_were_made_for_keras():
     """A subclass of Keras's own base works here; what it does not override costs nothing."""
+
     class Epochs(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
             self.params["seen"] = sorted(logs)
@@ -232,21 +326,32 @@ def test_callbacks_that_were_made_for_keras():
     class Batches(keras.callbacks.Callback):
         def on_batch_end(self, batch, logs=None):
             told.append((batch, logs["loss"]))
+
     told = []
     epochs = Epochs()
     assert not jkeras.callbacks.CallbackList([epochs]).looks_at_batches("train")
     history = fit(model_of(jkeras), [epochs, Batches()]).history
-    assert epochs.params["seen"] == sorted(history) and [batch for batch, _ in told] == [*range(6)] * 2
+    assert (
+        epochs.params["seen"] == sorted(history) and [batch for batch, _ in told] == [*range(6)] * 2
+    )
     assert told[-1][1] == history["loss"][-1]
 
 
 READS = {
-    "dict": dict, "unpacked": lambda logs: {**logs}, "union": lambda logs: logs | {},
-    "union of": lambda logs: {} | logs, "items": lambda logs: dict(logs.items()),
+    "dict": dict,
+    "unpacked": lambda logs: {**logs},
+    "union": lambda logs: logs | {},
+    "union of": lambda logs: {} | logs,
+    "items": lambda logs: dict(logs.items()),
     "names and values": lambda logs: dict(zip(logs, logs.values())),
-    "copy": copy.copy, "method": lambda logs: logs.copy(), "deep copy": copy.deepcopy,
-    "pickle": lambda logs: pickle.loads(pickle.dumps(logs)), "json": lambda logs: json.loads(json.dumps(logs)),
-    "repr": lambda logs: eval(repr(logs)), "text": lambda logs: eval(f"{logs}"), "arguments": lambda logs: dict(**logs),
+    "copy": copy.copy,
+    "method": lambda logs: logs.copy(),
+    "deep copy": copy.deepcopy,
+    "pickle": lambda logs: pickle.loads(pickle.dumps(logs)),
+    "json": lambda logs: json.loads(json.dumps(logs)),
+    "repr": lambda logs: eval(repr(logs)),
+    "text": lambda logs: eval(f"{logs}"),
+    "arguments": lambda logs: dict(**logs),
     "one by one": lambda logs: {name: logs[name] for name in logs},
     "get": lambda logs: {n: logs.get(n) for n in logs},
     "pop": lambda logs: {name: logs.pop(name) for name in list(logs)},

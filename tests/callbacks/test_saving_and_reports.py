@@ -20,7 +20,9 @@ Y = X.sum(1, keepdims=True)
 
 
 def model(**options):
-    made = jkeras.Sequential([jkeras.Input((4,)), layers.Dense(3, activation="tanh"), layers.Dense(1)])
+    made = jkeras.Sequential(
+        [jkeras.Input((4,)), layers.Dense(3, activation="tanh"), layers.Dense(1)]
+    )
     made.compile(jkeras.optimizers.SGD(0.1, momentum=0.9, **options), "mse", metrics=["mae"])
     return made
 
@@ -30,6 +32,7 @@ def same(a, b):
 
 
 # ---------------------------------------------------------------- averages
+
 
 def test_averages_are_in_place_for_evaluation():
     seen = {}
@@ -44,7 +47,14 @@ def test_averages_are_in_place_for_evaluation():
             seen["epoch"] = self.model.get_weights()
 
     trained = model(use_ema=True, ema_momentum=0.5)
-    trained.fit(X, Y, epochs=2, verbose=0, validation_data=(X, Y), callbacks=[callbacks.SwapEMAWeights(), Look()])
+    trained.fit(
+        X,
+        Y,
+        epochs=2,
+        verbose=0,
+        validation_data=(X, Y),
+        callbacks=[callbacks.SwapEMAWeights(), Look()],
+    )
     assert not all(np.allclose(a, b) for a, b in zip(seen["test"], seen["epoch"]))
     for a, b in zip(seen["test"], trained.get_weights()):  # training ends with the averages
         np.testing.assert_allclose(a, b, rtol=1e-6)
@@ -53,6 +63,7 @@ def test_averages_are_in_place_for_evaluation():
 
 
 # ---------------------------------------------------------------- backups
+
 
 class Broken(callbacks.Callback):
     every_batch = False
@@ -67,11 +78,24 @@ def test_a_backup_restores_weights_optimizer_and_epoch(tmp_path, double):
     folder, first = tmp_path / "backup", model()
     options = dict(double_checkpoint=double, delete_checkpoint=False)
     with pytest.raises(RuntimeError):
-        first.fit(X, Y, epochs=4, verbose=0, shuffle=False,
-                  callbacks=[callbacks.BackupAndRestore(folder, **options), Broken()])
-    assert sorted(name for name in os.listdir(folder) if name.isdigit()) == (["1", "2"] if double else ["2"])
+        first.fit(
+            X,
+            Y,
+            epochs=4,
+            verbose=0,
+            shuffle=False,
+            callbacks=[callbacks.BackupAndRestore(folder, **options), Broken()],
+        )
+    assert sorted(name for name in os.listdir(folder) if name.isdigit()) == (
+        ["1", "2"] if double else ["2"]
+    )
     second = model()
-    restoring = dict(epochs=2, verbose=0, shuffle=False, callbacks=[callbacks.BackupAndRestore(folder, **options)])
+    restoring = dict(
+        epochs=2,
+        verbose=0,
+        shuffle=False,
+        callbacks=[callbacks.BackupAndRestore(folder, **options)],
+    )
     assert second.fit(X, Y, **restoring).epoch == []
     assert same(first, second) and int(second.optimizer.iterations) == 2
     if double:  # the newest is damaged: the one before it counts
@@ -83,7 +107,9 @@ def test_a_backup_restores_weights_optimizer_and_epoch(tmp_path, double):
 
 
 def interrupted(k, folder, error, **options):
-    """The epochs and weights of a training that breaks off in its third epoch and is started again."""
+    """The epochs and weights of a training that breaks off in its third epoch and is started
+    again.
+    """
     found = []
     for attempt in range(2):
         k.utils.clear_session()
@@ -97,18 +123,36 @@ def interrupted(k, folder, error, **options):
             seen.append(batch)
             if not attempt and len(seen) == 11:
                 raise error
-        hooks = [k.callbacks.BackupAndRestore(folder, **options), k.callbacks.LambdaCallback(on_train_batch_end=stop)]
+
+        hooks = [
+            k.callbacks.BackupAndRestore(folder, **options),
+            k.callbacks.LambdaCallback(on_train_batch_end=stop),
+        ]
         with contextlib.suppress(type(error)):
-            found.append(trained.fit(X, Y, batch_size=4, epochs=5, shuffle=False, verbose=0, callbacks=hooks).epoch)
-        found += [folder.exists(), int(trained.optimizer.iterations), trained.get_weights()[0].round(4).tolist()]
+            found.append(
+                trained.fit(
+                    X, Y, batch_size=4, epochs=5, shuffle=False, verbose=0, callbacks=hooks
+                ).epoch
+            )
+        found += [
+            folder.exists(),
+            int(trained.optimizer.iterations),
+            trained.get_weights()[0].round(4).tolist(),
+        ]
     return found
 
 
-@pytest.mark.parametrize("options", [dict(), dict(double_checkpoint=True, delete_checkpoint=False)], ids=str)
+@pytest.mark.parametrize(
+    "options", [dict(), dict(double_checkpoint=True, delete_checkpoint=False)], ids=str
+)
 def test_an_interrupted_training_goes_on_as_in_keras(options, tmp_path):
-    found = beside.same(lambda k, folder: interrupted(k, folder, RuntimeError("broken"), **options),
-                        tmp_path / "mine", tmp_path / "theirs")
-    assert found[0] is True and found[3][0] == 2  # the backup outlived the error; the second attempt began there
+    found = beside.same(
+        lambda k, folder: interrupted(k, folder, RuntimeError("broken"), **options),
+        tmp_path / "mine",
+        tmp_path / "theirs",
+    )
+    # the backup outlived the error; the second attempt began there
+    assert found[0] is True and found[3][0] == 2
 
 
 def test_a_backup_in_the_middle_of_an_epoch_repeats_nothing(tmp_path):
@@ -126,7 +170,10 @@ def test_ctrl_c_leaves_the_backup(tmp_path):
 
 def test_wrong_arguments_of_backups(tmp_path):
     for arguments in (("",), (None,), ("x", "batch"), ("x", 1.5)):
-        beside.same(lambda k, folder, arguments=arguments: k.callbacks.BackupAndRestore(*arguments), errors=ValueError)
+        beside.same(
+            lambda k, folder, arguments=arguments: k.callbacks.BackupAndRestore(*arguments),
+            errors=ValueError,
+        )
         with pytest.raises(ValueError):
             callbacks.BackupAndRestore(*arguments)
     backup = callbacks.BackupAndRestore(tmp_path / "b")
@@ -149,21 +196,44 @@ def test_orbax(tmp_path, weights_only):
     again.on_train_end()
 
 
-ORBAX = [dict(max_to_keep=None), dict(save_freq=2, max_to_keep=None), dict(save_freq=3, max_to_keep=2),
-         dict(save_best_only=True, monitor="loss", max_to_keep=None, save_on_background=False),
-         dict(save_best_only=True, monitor="nope", mode="min"),
-         dict(save_best_only=True, monitor="loss", mode="max", max_to_keep=None, initial_value_threshold=1e9)]
+ORBAX = [
+    dict(max_to_keep=None),
+    dict(save_freq=2, max_to_keep=None),
+    dict(save_freq=3, max_to_keep=2),
+    dict(save_best_only=True, monitor="loss", max_to_keep=None, save_on_background=False),
+    dict(save_best_only=True, monitor="nope", mode="min"),
+    dict(
+        save_best_only=True,
+        monitor="loss",
+        mode="max",
+        max_to_keep=None,
+        initial_value_threshold=1e9,
+    ),
+]
 
 
 @pytest.mark.parametrize("options", ORBAX, ids=str)
 def test_which_checkpoints_orbax_writes(options, tmp_path):
     """As Keras, in a model that has been trained before."""
+
     def run(k, folder):
         trained = k.Sequential([k.Input((4,)), k.layers.Dense(1)])
         trained.compile("sgd", "mse")
         trained.fit(X, Y, batch_size=4, verbose=0)
-        trained.fit(X, Y, batch_size=4, epochs=2, verbose=0, callbacks=[k.callbacks.OrbaxCheckpoint(folder, **options)])
-        return sorted(int(name) for name in os.listdir(folder) if name.isdigit()) if folder.exists() else []
+        trained.fit(
+            X,
+            Y,
+            batch_size=4,
+            epochs=2,
+            verbose=0,
+            callbacks=[k.callbacks.OrbaxCheckpoint(folder, **options)],
+        )
+        return (
+            sorted(int(name) for name in os.listdir(folder) if name.isdigit())
+            if folder.exists()
+            else []
+        )
+
     beside.same(run, tmp_path / "mine", tmp_path / "theirs")
 
 
@@ -171,9 +241,13 @@ def test_which_checkpoints_orbax_writes(options, tmp_path):
 def test_orbax_checkpoints_are_read_by_both(tmp_path):
     models = []
     for k in (jkeras, keras):
-        made = k.Sequential([k.Input((4,)), k.layers.Dense(3), k.layers.BatchNormalization(), k.layers.Dense(1)])
+        made = k.Sequential(
+            [k.Input((4,)), k.layers.Dense(3), k.layers.BatchNormalization(), k.layers.Dense(1)]
+        )
         made.compile(k.optimizers.SGD(0.1, momentum=0.9), "mse", metrics=["mae"])
-        made.fit(X, Y, verbose=0, callbacks=[k.callbacks.OrbaxCheckpoint(str(tmp_path / k.__name__))])
+        made.fit(
+            X, Y, verbose=0, callbacks=[k.callbacks.OrbaxCheckpoint(str(tmp_path / k.__name__))]
+        )
         models.append(made)
     mine, theirs = models
     weights = [model.get_weights() for model in models]
@@ -184,7 +258,9 @@ def test_orbax_checkpoints_are_read_by_both(tmp_path):
     for model, wanted in zip(models, reversed(weights)):
         for a, b in zip(model.get_weights(), wanted, strict=True):
             np.testing.assert_array_equal(a, b)
-    restoring.set_model(model_of_another_size := jkeras.Sequential([jkeras.Input((4,)), layers.Dense(2)]))
+    restoring.set_model(
+        model_of_another_size := jkeras.Sequential([jkeras.Input((4,)), layers.Dense(2)])
+    )
     with pytest.raises(ValueError, match="another model"):
         restoring.restore()
     restoring.on_train_end()
@@ -196,6 +272,7 @@ def test_orbax_checkpoints_are_read_by_both(tmp_path):
 
 
 # ---------------------------------------------------------------- reports
+
 
 @pytest.fixture
 def server():
@@ -211,6 +288,7 @@ def server():
 
         def log_message(self, *args):
             pass
+
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
         thread = threading.Thread(target=running.serve_forever, daemon=True)
         thread.start()
@@ -224,8 +302,9 @@ REMOTE = [dict(headers={"X-Key": "1"}), dict(path="/p", send_as_json=True), dict
 
 def send(k, root, options):
     """One epoch of results of several types, sent."""
-    k.callbacks.RemoteMonitor(root, **options).on_epoch_end(3, {
-        "loss": 0.5, "mae": np.float32(0.25), "count": np.array(2), "name": "a b&c"})
+    k.callbacks.RemoteMonitor(root, **options).on_epoch_end(
+        3, {"loss": 0.5, "mae": np.float32(0.25), "count": np.array(2), "name": "a b&c"}
+    )
 
 
 @pytest.mark.parametrize("options", REMOTE, ids=str)
@@ -233,9 +312,15 @@ def test_remote_monitor(options, server):
     root, got = server
     send(jkeras, root, options)
     path, kind, key, text = got[0]
-    body = text if kind == "application/json" else urllib.parse.parse_qs(text)[options.get("field", "data")][0]
+    body = (
+        text
+        if kind == "application/json"
+        else urllib.parse.parse_qs(text)[options.get("field", "data")][0]
+    )
     assert json.loads(body) == {"epoch": 3, "loss": 0.5, "mae": 0.25, "count": 2, "name": "a b&c"}
-    assert path == options.get("path", "/publish/epoch/end/") and key == options.get("headers", {}).get("X-Key")
+    assert path == options.get("path", "/publish/epoch/end/") and key == options.get(
+        "headers", {}
+    ).get("X-Key")
     model().fit(X, Y, verbose=0, callbacks=[callbacks.RemoteMonitor(root, send_as_json=True)])
     assert set(json.loads(got[1][-1])) == {"epoch", "loss", "mae"}
 
@@ -249,7 +334,9 @@ def test_what_is_sent_is_keras_s(options, server):
     assert got[0] == got[1]
 
 
-@pytest.mark.parametrize("root", ["http://127.0.0.1:9", "127.0.0.1:9", "file:///tmp", "http://[", "http://127.0.0.1:x"])
+@pytest.mark.parametrize(
+    "root", ["http://127.0.0.1:9", "127.0.0.1:9", "file:///tmp", "http://[", "http://127.0.0.1:x"]
+)
 def test_an_address_that_does_not_answer(root):
     with pytest.warns(UserWarning, match="could not reach"):
         send(jkeras, root, {})

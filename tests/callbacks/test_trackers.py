@@ -1,4 +1,6 @@
-"""Weights & Biases and MLflow with their own Keras callbacks, offline, where `keras` is jkeras; each in a process."""
+"""Weights & Biases and MLflow with their own Keras callbacks, offline, where `keras` is jkeras;
+each in a process.
+"""
 
 import importlib.util
 import json
@@ -31,7 +33,9 @@ def fit(*callbacks):
 """
 
 # W&B asks TensorFlow for its Keras; nothing else of TensorFlow is used but two classes.
-WANDB = ALIASES + """
+WANDB = (
+    ALIASES
+    + """
 tensorflow = types.ModuleType("tensorflow")
 tensorflow.keras, tensorflow.Variable, tensorflow.Tensor = keras, type("Variable", (), {}), type("Tensor", (), {})
 sys.modules |= {"tensorflow": tensorflow, "tensorflow.keras": keras, "tensorflow.keras.callbacks": jkeras.callbacks}
@@ -46,8 +50,11 @@ seen = {name: run.summary[name] for name in ("epoch/loss", "epoch/val_mae", "epo
 run.finish()
 print(json.dumps([seen, history, sorted(name for name in os.listdir() if name.startswith("m-"))]))
 """
+)
 
-MLFLOW = ALIASES + """
+MLFLOW = (
+    ALIASES
+    + """
 import mlflow
 import mlflow.keras
 
@@ -61,15 +68,23 @@ points = {name: [(m.step, m.value) for m in client.get_metric_history(run.info.r
 print(json.dumps([points, history, client.get_run(run.info.run_id).data.params["optimizer_name"],
                   [file.path for file in client.list_artifacts(run.info.run_id)]]))
 """
+)
 
 
 def run(name, program, folder):
     """What a program prints in its last line."""
     if importlib.util.find_spec(name) is None:
         pytest.skip(f"needs {name}")
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "WANDB_MODE": "offline", "WANDB_SILENT": "true",
-                   "MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlflow.db"}
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=folder, env=environment)
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "WANDB_MODE": "offline",
+        "WANDB_SILENT": "true",
+        "MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlflow.db",
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, cwd=folder, env=environment
+    )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
 
@@ -77,7 +92,10 @@ def run(name, program, folder):
 @pytest.mark.slow
 def test_weights_and_biases(tmp_path):
     seen, history, files = run("wandb", WANDB, tmp_path)
-    assert seen["epoch/loss"] == history["loss"][-1] and seen["epoch/val_mae"] == history["val_mae"][-1]
+    assert (
+        seen["epoch/loss"] == history["loss"][-1]
+        and seen["epoch/val_mae"] == history["val_mae"][-1]
+    )
     assert seen["epoch/epoch"] == 1 and seen["epoch/learning_rate"] == pytest.approx(0.001)
     assert seen["batch/batch_step"] == 7  # of two epochs of four
     assert files == ["m-1-3.weights.h5", "m-1.keras", "m-2-2.weights.h5", "m-2.keras"]

@@ -12,8 +12,12 @@ from tests.parity.case import Part
 
 LEFT_OUT = {
     "EquinoxLayer": "has no config: tested by itself",
-    "Layer": "the base class", "Wrapper": "the base class of wrappers", "InputLayer": "is never called",
-    **dict.fromkeys(("TFSMLayer", "TorchModuleWrapper"), "of another framework: only says what to use instead"),
+    "Layer": "the base class",
+    "Wrapper": "the base class of wrappers",
+    "InputLayer": "is never called",
+    **dict.fromkeys(
+        ("TFSMLayer", "TorchModuleWrapper"), "of another framework: only says what to use instead"
+    ),
 }
 
 
@@ -22,7 +26,8 @@ class Row(typing.NamedTuple):
 
     layer: str
     kwargs: dict
-    inputs: list  # shapes with a batch of 2; lists and dicts of shapes for an argument that is one of arrays
+    # shapes with a batch of 2; lists and dicts of shapes for an argument that is one of arrays
+    inputs: list
     ints: int | None = None  # integer inputs in [0, ints)
     changes: bool = False  # its state changes in training
     expected: dict = {}  # check -> reason why it fails
@@ -64,8 +69,11 @@ class Affine(flax.linen.Module):
 
 def _dimensions(names, kwargs, sizes=(5, 4, 3), channels=2):
     """A row for each of three dimensions; `names` has "{d}" for the number."""
-    return [Row(names.format(d=d), kwargs, [(2, *sizes[:d], channels)]) for d in (1, 2, 3)
-            if hasattr(jkeras.layers, names.format(d=d))]
+    return [
+        Row(names.format(d=d), kwargs, [(2, *sizes[:d], channels)])
+        for d in (1, 2, 3)
+        if hasattr(jkeras.layers, names.format(d=d))
+    ]
 
 
 VECTOR, SEQUENCE, IMAGE = [(2, 4)], [(2, 4, 3)], [(2, 5, 4, 3)]
@@ -87,10 +95,16 @@ ROWS = [
     Row("Activation", dict(activation="gelu"), VECTOR),
     *(Row(name, {}, SEQUENCE) for name in ("ELU", "LeakyReLU", "PReLU", "ReLU", "Softmax")),
     Row("ActivityRegularization", dict(l1=0.1), VECTOR),
-    *(Row(name, dict(rate=0.4), SEQUENCE) for name in ("AlphaDropout", "Dropout", "GaussianDropout")),
+    *(
+        Row(name, dict(rate=0.4), SEQUENCE)
+        for name in ("AlphaDropout", "Dropout", "GaussianDropout")
+    ),
     Row("GaussianNoise", dict(stddev=0.3), SEQUENCE),
     *_dimensions("SpatialDropout{d}D", dict(rate=0.4)),
-    *(Row(name, {}, TWO) for name in ("Add", "Average", "Concatenate", "Maximum", "Minimum", "Multiply", "Subtract")),
+    *(
+        Row(name, {}, TWO)
+        for name in ("Add", "Average", "Concatenate", "Maximum", "Minimum", "Multiply", "Subtract")
+    ),
     Row("Dot", dict(axes=2), TWO),
     Row("BatchNormalization", {}, SEQUENCE, changes=True),
     Row("GroupNormalization", dict(groups=3), SEQUENCE),
@@ -100,20 +114,30 @@ ROWS = [
     Row("SpectralNormalization", dict(layer=Part("Dense", dict(units=3))), VECTOR, changes=True),
     Row("AdditiveAttention", {}, TWO),
     Row("Attention", dict(use_scale=True), TWO),
-    Row("GroupQueryAttention", dict(head_dim=3, num_query_heads=4, num_key_value_heads=2), [(2, 4, 3), (2, 5, 3)],
-        expected={"gradients": KEY_BIAS}),
-    Row("MultiHeadAttention", dict(num_heads=2, key_dim=3), [(2, 4, 3), (2, 5, 3)],
-        expected={"gradients": KEY_BIAS}),
+    Row(
+        "GroupQueryAttention",
+        dict(head_dim=3, num_query_heads=4, num_key_value_heads=2),
+        [(2, 4, 3), (2, 5, 3)],
+        expected={"gradients": KEY_BIAS},
+    ),
+    Row(
+        "MultiHeadAttention",
+        dict(num_heads=2, key_dim=3),
+        [(2, 4, 3), (2, 5, 3)],
+        expected={"gradients": KEY_BIAS},
+    ),
     *_dimensions("Conv{d}D", dict(filters=3, kernel_size=2, padding="same")),
     *_dimensions("Conv{d}DTranspose", dict(filters=3, kernel_size=2, strides=2)),
     *_dimensions("DepthwiseConv{d}D", dict(kernel_size=2, depth_multiplier=2)),
     *_dimensions("SeparableConv{d}D", dict(filters=3, kernel_size=2)),
     *_dimensions("MaxPooling{d}D", {}),
     *_dimensions("AveragePooling{d}D", dict(pool_size=2, padding="same")),
-    *_dimensions("GlobalMaxPooling{d}D", {}), *_dimensions("GlobalAveragePooling{d}D", dict(keepdims=True)),
+    *_dimensions("GlobalMaxPooling{d}D", {}),
+    *_dimensions("GlobalAveragePooling{d}D", dict(keepdims=True)),
     *_dimensions("AdaptiveMaxPooling{d}D", dict(output_size=2)),
     *_dimensions("AdaptiveAveragePooling{d}D", dict(output_size=2)),
-    *_dimensions("Cropping{d}D", dict(cropping=1)), *_dimensions("ZeroPadding{d}D", dict(padding=1)),
+    *_dimensions("Cropping{d}D", dict(cropping=1)),
+    *_dimensions("ZeroPadding{d}D", dict(padding=1)),
     *_dimensions("UpSampling{d}D", dict(size=2)),
     Row("Flatten", {}, IMAGE),
     Row("Permute", dict(dims=(2, 1)), SEQUENCE),
@@ -123,37 +147,107 @@ ROWS = [
     Row("GRUCell", dict(units=3), [(2, 4), (2, 3)]),
     Row("SimpleRNNCell", dict(units=3), [(2, 4), (2, 3)]),
     Row("LSTMCell", dict(units=3), [(2, 4), [(2, 3), (2, 3)]]),
-    Row("StackedRNNCells", dict(cells=[Part("LSTMCell", dict(units=3)), Part("GRUCell", dict(units=2))]),
-        [(2, 4), [[(2, 3), (2, 3)], [(2, 2)]]]),
-    Row("RNN", dict(cell=Part("LSTMCell", dict(units=3)), return_sequences=True, return_state=True), SEQUENCE),
-    *(Row(f"ConvLSTM{d}D", dict(filters=2, kernel_size=2), [(2, 2, *(3, 3, 3)[:d], 2)]) for d in (1, 2, 3)),
+    Row(
+        "StackedRNNCells",
+        dict(cells=[Part("LSTMCell", dict(units=3)), Part("GRUCell", dict(units=2))]),
+        [(2, 4), [[(2, 3), (2, 3)], [(2, 2)]]],
+    ),
+    Row(
+        "RNN",
+        dict(cell=Part("LSTMCell", dict(units=3)), return_sequences=True, return_state=True),
+        SEQUENCE,
+    ),
+    *(
+        Row(f"ConvLSTM{d}D", dict(filters=2, kernel_size=2), [(2, 2, *(3, 3, 3)[:d], 2)])
+        for d in (1, 2, 3)
+    ),
     Row("CategoryEncoding", dict(num_tokens=7), VECTOR, ints=7),
     Row("Discretization", dict(bin_boundaries=[-0.5, 0.5]), VECTOR),
     Row("Hashing", dict(num_bins=5), VECTOR, ints=50),
     Row("HashedCrossing", dict(num_bins=5), [[(2, 1), (2, 1)]], ints=50),
     Row("IntegerLookup", dict(vocabulary=[3, 1, 4]), VECTOR, ints=6),
     Row("StringLookup", dict(vocabulary=["a", "b"]), VECTOR, texts=("a", "b", "c")),
-    Row("TextVectorization", dict(vocabulary=["a", "b"], output_sequence_length=3), [(2,)], texts=("a b", "B. c")),
-    Row("STFTSpectrogram", dict(frame_length=8, frame_step=4, mode="magnitude"), [(2, 20, 2)],
-        expected={"init": "the kernels are windows, not random", "bfloat16": "as in Keras, no bfloat16 signals"}),
+    Row(
+        "TextVectorization",
+        dict(vocabulary=["a", "b"], output_sequence_length=3),
+        [(2,)],
+        texts=("a b", "B. c"),
+    ),
+    Row(
+        "STFTSpectrogram",
+        dict(frame_length=8, frame_step=4, mode="magnitude"),
+        [(2, 20, 2)],
+        expected={
+            "init": "the kernels are windows, not random",
+            "bfloat16": "as in Keras, no bfloat16 signals",
+        },
+    ),
     Row("MelSpectrogram", dict(fft_length=16, sequence_stride=8, num_mel_bins=4), [(2, 40)]),
-    Row("Pipeline", dict(layers=[Part("Rescaling", dict(scale=0.5)), Part("RandomFlip", {})]), IMAGE),
-    *(Row(name, dict(height=3, width=2), IMAGE, pixels=True) for name in ("CenterCrop", "Resizing")),
-    Row("RandomCrop", dict(height=3, width=2), IMAGE, pixels=True,
-        expected={"symbolic_shape": "as in Keras, the symbolic shape is that of training",
-                  "bfloat16": "as in Keras, images that are not cropped stay as they are"}),
-    *(Row(name, {}, IMAGE, pixels=True) for name in (
-        "AugMix", "AutoContrast", "ContrastLimitedAdaptiveHistogramEqualization", "Equalization", "RandAugment",
-        "RandomColorJitter", "RandomElasticTransform", "RandomErasing", "RandomFlip", "RandomGaussianBlur",
-        "RandomGrayscale", "RandomInvert", "RandomPerspective", "RandomShear")),
-    *(Row(name, dict(factor=0.3), IMAGE, pixels=True) for name in (
-        "RandomBrightness", "RandomColorDegeneration", "RandomContrast", "RandomHue", "RandomRotation",
-        "RandomSaturation", "RandomSharpness")),
-    *(Row(name, {}, [dict(images=(2, 5, 4, 3), labels=(2, 3))], pixels=True,
-          expected={"bfloat16": "as in Keras, labels keep their type"}) for name in ("CutMix", "MixUp")),
-    Row("MaxNumBoundingBoxes", dict(max_number=2, bounding_box_format="xyxy"),
-        [dict(images=(2, 5, 4, 3), bounding_boxes=dict(boxes=(2, 3, 4), labels=(2, 3)))], pixels=True,
-        expected={"bfloat16": "as in Keras, boxes and labels keep their type"}),
+    Row(
+        "Pipeline", dict(layers=[Part("Rescaling", dict(scale=0.5)), Part("RandomFlip", {})]), IMAGE
+    ),
+    *(
+        Row(name, dict(height=3, width=2), IMAGE, pixels=True)
+        for name in ("CenterCrop", "Resizing")
+    ),
+    Row(
+        "RandomCrop",
+        dict(height=3, width=2),
+        IMAGE,
+        pixels=True,
+        expected={
+            "symbolic_shape": "as in Keras, the symbolic shape is that of training",
+            "bfloat16": "as in Keras, images that are not cropped stay as they are",
+        },
+    ),
+    *(
+        Row(name, {}, IMAGE, pixels=True)
+        for name in (
+            "AugMix",
+            "AutoContrast",
+            "ContrastLimitedAdaptiveHistogramEqualization",
+            "Equalization",
+            "RandAugment",
+            "RandomColorJitter",
+            "RandomElasticTransform",
+            "RandomErasing",
+            "RandomFlip",
+            "RandomGaussianBlur",
+            "RandomGrayscale",
+            "RandomInvert",
+            "RandomPerspective",
+            "RandomShear",
+        )
+    ),
+    *(
+        Row(name, dict(factor=0.3), IMAGE, pixels=True)
+        for name in (
+            "RandomBrightness",
+            "RandomColorDegeneration",
+            "RandomContrast",
+            "RandomHue",
+            "RandomRotation",
+            "RandomSaturation",
+            "RandomSharpness",
+        )
+    ),
+    *(
+        Row(
+            name,
+            {},
+            [dict(images=(2, 5, 4, 3), labels=(2, 3))],
+            pixels=True,
+            expected={"bfloat16": "as in Keras, labels keep their type"},
+        )
+        for name in ("CutMix", "MixUp")
+    ),
+    Row(
+        "MaxNumBoundingBoxes",
+        dict(max_number=2, bounding_box_format="xyxy"),
+        [dict(images=(2, 5, 4, 3), bounding_boxes=dict(boxes=(2, 3, 4), labels=(2, 3)))],
+        pixels=True,
+        expected={"bfloat16": "as in Keras, boxes and labels keep their type"},
+    ),
     Row("RandomPosterization", dict(factor=4), IMAGE, pixels=True),
     Row("RandomTranslation", dict(height_factor=0.2, width_factor=0.2), IMAGE, pixels=True),
     Row("RandomZoom", dict(height_factor=0.2), IMAGE, pixels=True),
@@ -166,5 +260,7 @@ ROWS = [
 
 def layer_classes():
     """The classes in `jkeras.layers` that are layers to be called."""
-    values = [getattr(jkeras.layers, name) for name in jkeras.layers.__all__ if name not in LEFT_OUT]
+    values = [
+        getattr(jkeras.layers, name) for name in jkeras.layers.__all__ if name not in LEFT_OUT
+    ]
     return {v for v in values if inspect.isclass(v) and issubclass(v, jkeras.Layer)}

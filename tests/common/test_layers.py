@@ -35,7 +35,9 @@ def compiled(run, row):
 def stacked(function, inputs):
     """What `vmap` gives, where it cannot go: the function on one sample after another."""
     size = len(jax.tree_util.tree_leaves(inputs)[0])
-    outputs = [function(jax.tree_util.tree_map(lambda v, i=i: v[i, ...], inputs)) for i in range(size)]
+    outputs = [
+        function(jax.tree_util.tree_map(lambda v, i=i: v[i, ...], inputs)) for i in range(size)
+    ]
     return jax.tree_util.tree_map(lambda *v: jnp.stack(v), *outputs)
 
 
@@ -51,7 +53,10 @@ class Bench:
                 return rng.choice(row.texts, shape)
             if row.ints:
                 return rng.integers(0, row.ints, shape, "int32")
-            return (rng.random(shape) * 255 if row.pixels else rng.normal(size=shape)).astype("float32")
+            return (rng.random(shape) * 255 if row.pixels else rng.normal(size=shape)).astype(
+                "float32"
+            )
+
         self.inputs = jax.tree_util.tree_map(array, list(row.inputs), is_leaf=is_shape)
         self.layer = self.make()
         self.params, self.state = self.layer.init(jax.random.key(1), *self.inputs)
@@ -63,16 +68,23 @@ class Bench:
 
     @functools.cached_property
     def compiled(self):
-        """(output, state, output by vmap over the batch) at inference, in one compiled call; and how often traced."""
+        """(output, state, output by vmap over the batch) at inference, in one compiled call; and
+        how often traced.
+        """
         layer, traces = self.layer, []
 
         def run(params, state, inputs):
             traces.append(1)
+
             def one(inputs):
-                y, _ = layer.apply(params, state, *jax.tree_util.tree_map(lambda v: v[None], inputs), **INFERENCE)
+                y, _ = layer.apply(
+                    params, state, *jax.tree_util.tree_map(lambda v: v[None], inputs), **INFERENCE
+                )
                 return jax.tree_util.tree_map(lambda v: v[0], y)
+
             mapped = stacked(one, inputs) if self.row.texts else jax.vmap(one)(inputs)
             return *layer.apply(params, state, *inputs, **INFERENCE), mapped
+
         if self.row.texts:
             return *run(self.params, self.state, self.inputs), len(traces)
         run = jax.jit(run)
@@ -83,11 +95,14 @@ class Bench:
     @functools.cached_property
     def trained(self):
         """(gradients by the weights, state) of a training step, in one compiled call."""
+
         def run(params, state, inputs):
             def loss(params):
                 y, new = self.layer.apply(params, state, *inputs, training=True, rng=KEY)
                 return weighted_sum(y), new
+
             return jax.grad(loss, has_aux=True)(params)
+
         return compiled(run, self.row)(self.params, self.state, self.inputs)
 
 
@@ -103,7 +118,9 @@ def expected_failure(request):
         check = request.function.__name__.removeprefix("test_")
         reason = request.getfixturevalue("bench").row.expected.get(check)
         if reason:
-            request.node.add_marker(pytest.mark.xfail(reason=reason, strict=True, raises=(AssertionError, TypeError)))
+            request.node.add_marker(
+                pytest.mark.xfail(reason=reason, strict=True, raises=(AssertionError, TypeError))
+            )
 
 
 def test_every_layer_has_a_row():
@@ -117,11 +134,17 @@ def test_config_round_trip(bench):
     config = bench.layer.get_config()
     if bench.row.layer != "Lambda":  # its config holds code
         config = json.loads(json.dumps(config))
-    with jkeras.utils.CustomObjectScope(dict(double=double, affine=affine, affine_params=affine_params, Affine=Affine)):
+    with jkeras.utils.CustomObjectScope(
+        dict(double=double, affine=affine, affine_params=affine_params, Affine=Affine)
+    ):
         again = type(bench.layer).from_config(config)
     assert plain(again.get_config()) == plain(bench.layer.get_config())
     again.init(0, *bench.inputs)
-    agree(again.apply(bench.params, bench.state, *bench.inputs, **INFERENCE)[0], bench.compiled[0], "output")
+    agree(
+        again.apply(bench.params, bench.state, *bench.inputs, **INFERENCE)[0],
+        bench.compiled[0],
+        "output",
+    )
 
 
 def test_init(bench):
@@ -150,16 +173,21 @@ def test_symbolic_shape(bench):
     """The shape of the symbolic output is the real one, its batch unknown."""
     layer, y = bench.make(), bench.compiled[0]
     dtype = "string" if bench.row.texts else "int32" if bench.row.ints else "float32"
-    symbols = jax.tree_util.tree_map(lambda s: jkeras.KerasTensor(batchless(s), dtype), list(bench.row.inputs),
-                                     is_leaf=is_shape)
+    symbols = jax.tree_util.tree_map(
+        lambda s: jkeras.KerasTensor(batchless(s), dtype), list(bench.row.inputs), is_leaf=is_shape
+    )
     outputs = layer(*symbols)
     is_symbol = dict(is_leaf=lambda t: isinstance(t, jkeras.KerasTensor))
-    got = [(t.shape, str(jax.dtypes.canonicalize_dtype(t.dtype)))  # int64 is int32 on JAX
-           for t in jax.tree_util.tree_leaves(outputs, **is_symbol)]
+    got = [
+        (t.shape, str(jax.dtypes.canonicalize_dtype(t.dtype)))  # int64 is int32 on JAX
+        for t in jax.tree_util.tree_leaves(outputs, **is_symbol)
+    ]
     assert got == [(batchless(v.shape), str(v.dtype)) for v in jax.tree_util.tree_leaves(y)]
     shapes = jax.tree_util.tree_map(batchless, list(bench.row.inputs), is_leaf=is_shape)
     computed = bench.layer.compute_output_shape(*shapes)
-    assert [tuple(s) for s in jax.tree_util.tree_leaves(computed, is_leaf=is_shape)] == [s for s, _ in got]
+    assert [tuple(s) for s in jax.tree_util.tree_leaves(computed, is_leaf=is_shape)] == [
+        s for s, _ in got
+    ]
 
 
 @pytest.fixture
@@ -173,15 +201,22 @@ def test_bfloat16(bench, half_precision):
     layer = bench.make()
     params, state = layer.init(jax.random.key(1), *bench.inputs)
     agree(params, bench.params, "the weights stay float32", rtol=0, atol=0)
-    y, _ = compiled(lambda p, s, x: layer.apply(p, s, *x, **INFERENCE), bench.row)(params, state, bench.inputs)
-    for mine, exact in zip(jax.tree_util.tree_leaves(y), jax.tree_util.tree_leaves(bench.compiled[0])):
+    y, _ = compiled(lambda p, s, x: layer.apply(p, s, *x, **INFERENCE), bench.row)(
+        params, state, bench.inputs
+    )
+    for mine, exact in zip(
+        jax.tree_util.tree_leaves(y), jax.tree_util.tree_leaves(bench.compiled[0])
+    ):
         assert mine.dtype == (jnp.bfloat16 if is_float(exact) else exact.dtype)
         np.testing.assert_allclose(np.asarray(mine, "float32"), exact, rtol=4e-2, atol=4e-2)
 
 
 def test_gradients(bench):
     gradients, _ = bench.trained
-    agree(jax.tree_util.tree_map(jnp.shape, gradients), jax.tree_util.tree_map(jnp.shape, bench.params))
+    agree(
+        jax.tree_util.tree_map(jnp.shape, gradients),
+        jax.tree_util.tree_map(jnp.shape, bench.params),
+    )
     for path, g in jax.tree_util.tree_leaves_with_path(gradients):
         assert np.isfinite(g).all(), f"gradient of {jax.tree_util.keystr(path)} is not finite"
         assert np.abs(g).max() > 1e-6, f"gradient of {jax.tree_util.keystr(path)} is zero"
@@ -190,7 +225,10 @@ def test_gradients(bench):
 def test_state_changes_only_in_training(bench):
     agree(_kept(bench.compiled[1]), _kept(bench.state), "state after inference", rtol=0, atol=0)
     after = jax.tree_util.tree_leaves(_kept(bench.trained[1]))
-    changed = [not np.array_equal(a, b) for a, b in zip(after, jax.tree_util.tree_leaves(_kept(bench.state)))]
+    changed = [
+        not np.array_equal(a, b)
+        for a, b in zip(after, jax.tree_util.tree_leaves(_kept(bench.state)))
+    ]
     assert any(changed) == bench.row.changes
 
 
@@ -211,14 +249,26 @@ def test_no_tracer_stays(bench):
                 jax.make_jaxpr(apply)(params, state, *bench.inputs)
     for _, part in walk(layer):
         for name, value in part.__dict__.items():
-            leaves = jax.tree_util.tree_leaves([value, [v._value for v in getattr(part, "_own", {}).values()]])
-            assert not any(isinstance(v, jax.core.Tracer) for v in leaves), f"a tracer in {part}.{name}"
+            leaves = jax.tree_util.tree_leaves(
+                [value, [v._value for v in getattr(part, "_own", {}).values()]]
+            )
+            assert not any(isinstance(v, jax.core.Tracer) for v in leaves), (
+                f"a tracer in {part}.{name}"
+            )
 
 
 def test_numpy_input(bench):
     y, _ = bench.layer.apply(bench.params, bench.state, *bench.inputs, **INFERENCE)
-    others = jax.tree_util.tree_map(np.ndarray.tolist if bench.row.texts else jnp.asarray, bench.inputs)
-    agree(bench.layer.apply(bench.params, bench.state, *others, **INFERENCE)[0], y, "other inputs", rtol=0, atol=0)
+    others = jax.tree_util.tree_map(
+        np.ndarray.tolist if bench.row.texts else jnp.asarray, bench.inputs
+    )
+    agree(
+        bench.layer.apply(bench.params, bench.state, *others, **INFERENCE)[0],
+        y,
+        "other inputs",
+        rtol=0,
+        atol=0,
+    )
     agree(y, bench.compiled[0], "numpy arrays")
 
 

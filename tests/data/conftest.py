@@ -17,8 +17,11 @@ def nothing_stays():
     """No thread or process that a test started is there after it."""
     before = set(threading.enumerate())
     yield
-    left = [t for t in threading.enumerate() if t not in before and not OF_LIBRARIES.match(t.name)
-            and type(t).__name__ != "TMonitor"]
+    left = [
+        t
+        for t in threading.enumerate()
+        if t not in before and not OF_LIBRARIES.match(t.name) and type(t).__name__ != "TMonitor"
+    ]
     for thread in left:
         thread.join(5)
     assert not [t.name for t in left if t.is_alive()] and not multiprocessing.active_children()

@@ -15,7 +15,7 @@ CLASSES = {0: 0.5, 1: 3.0}
 
 
 def batches(parts):
-    return [tuple(part[i:i + BATCH] for part in parts) for i in range(0, SIZE, BATCH)]
+    return [tuple(part[i : i + BATCH] for part in parts) for i in range(0, SIZE, BATCH)]
 
 
 class Batches(jkeras.utils.PyDataset):
@@ -45,7 +45,9 @@ class Again:
 
 
 class Rows:
-    """Single samples by number, as torch and grain want them; `mistake(i)` runs before sample i is made."""
+    """Single samples by number, as torch and grain want them; `mistake(i)` runs before sample i is
+    made.
+    """
 
     def __init__(self, parts, mistake=None):
         self.parts, self.mistake = parts, mistake
@@ -64,7 +66,9 @@ def names_of(parts):
 
 
 def _arrays(convert):
-    return lambda parts, folder: names_of([convert(part, tempfile.mktemp(dir=folder)) for part in parts])
+    return lambda parts, folder: names_of(
+        [convert(part, tempfile.mktemp(dir=folder)) for part in parts]
+    )
 
 
 def _memmap(dtype):
@@ -73,6 +77,7 @@ def _memmap(dtype):
         stored[:] = part
         stored.flush()
         return np.memmap(path, dtype, "r", shape=part.shape)
+
     return make
 
 
@@ -94,7 +99,12 @@ def _sparse(parts, folder):
 
 def _pandas(parts, folder):
     pandas = pytest.importorskip("pandas")
-    return names_of([pandas.DataFrame(parts[0]).astype("float64"), *(pandas.Series(p.ravel()) for p in parts[1:])])
+    return names_of(
+        [
+            pandas.DataFrame(parts[0]).astype("float64"),
+            *(pandas.Series(p.ravel()) for p in parts[1:]),
+        ]
+    )
 
 
 def _torch(part, path):
@@ -102,14 +112,22 @@ def _torch(part, path):
 
 
 def torch_loader(parts, mistake=None, **kwargs):
-    return pytest.importorskip("torch").utils.data.DataLoader(Rows(parts, mistake), batch_size=BATCH, **kwargs)
+    return pytest.importorskip("torch").utils.data.DataLoader(
+        Rows(parts, mistake), batch_size=BATCH, **kwargs
+    )
 
 
 def grain_loader(parts, mistake=None, workers=0):
     grain = pytest.importorskip("grain")
-    sampler = grain.samplers.IndexSampler(len(parts[0]), grain.sharding.NoSharding(), shuffle=False, num_epochs=1)
-    return grain.DataLoader(data_source=Rows(parts, mistake), sampler=sampler, worker_count=workers,
-                            operations=[grain.transforms.Batch(BATCH)])
+    sampler = grain.samplers.IndexSampler(
+        len(parts[0]), grain.sharding.NoSharding(), shuffle=False, num_epochs=1
+    )
+    return grain.DataLoader(
+        data_source=Rows(parts, mistake),
+        sampler=sampler,
+        worker_count=workers,
+        operations=[grain.transforms.Batch(BATCH)],
+    )
 
 
 def _grain_map(parts, folder):
@@ -117,7 +135,12 @@ def _grain_map(parts, folder):
 
 
 def _grain_iter(parts, folder):
-    return {"x": pytest.importorskip("grain").MapDataset.source(Rows(parts)).to_iter_dataset().batch(BATCH)}
+    return {
+        "x": pytest.importorskip("grain")
+        .MapDataset.source(Rows(parts))
+        .to_iter_dataset()
+        .batch(BATCH)
+    }
 
 
 def table(parts):
@@ -132,23 +155,34 @@ def _columns(parts, folder):
 
 
 ARRAYS = {
-    "numpy": _arrays(lambda part, path: part), "float64": _arrays(lambda part, path: part.astype("float64")),
+    "numpy": _arrays(lambda part, path: part),
+    "float64": _arrays(lambda part, path: part.astype("float64")),
     "jax": _arrays(lambda part, path: jkeras.ops.convert_to_tensor(part)),
-    "lists": _arrays(lambda part, path: part.tolist()), "pandas": _pandas, "torch": _arrays(_torch),
-    "memory map": _arrays(_memmap("float64")), "h5py": _arrays(_h5py), "zarr": _arrays(_zarr), "scipy": _sparse,
-    "data set": lambda parts, folder: {"x": table(parts)}, "columns of a data set": _columns,
+    "lists": _arrays(lambda part, path: part.tolist()),
+    "pandas": _pandas,
+    "torch": _arrays(_torch),
+    "memory map": _arrays(_memmap("float64")),
+    "h5py": _arrays(_h5py),
+    "zarr": _arrays(_zarr),
+    "scipy": _sparse,
+    "data set": lambda parts, folder: {"x": table(parts)},
+    "columns of a data set": _columns,
 }
-STORED = ("memory map", "h5py", "zarr", "scipy", "data set", "columns of a data set")  # read batch by batch, if large
+# read batch by batch, if large
+STORED = ("memory map", "h5py", "zarr", "scipy", "data set", "columns of a data set")
 NUMBERED = {
     "PyDataset": lambda parts, folder: {"x": Batches(parts)},
     "PyDataset, threads": lambda parts, folder: {"x": Batches(parts, workers=2)},
-    "PyDataset, processes": lambda parts, folder: {"x": Batches(parts, workers=2, use_multiprocessing=True)},
+    "PyDataset, processes": lambda parts, folder: {
+        "x": Batches(parts, workers=2, use_multiprocessing=True)
+    },
 }
 ITERABLES = {
     "iterable": lambda parts, folder: {"x": Again(parts)},
     "torch loader": lambda parts, folder: {"x": torch_loader(parts)},
     "torch loader, processes": lambda parts, folder: {"x": torch_loader(parts, num_workers=2)},
-    "grain map": _grain_map, "grain iter": _grain_iter,
+    "grain map": _grain_map,
+    "grain iter": _grain_iter,
     "grain loader": lambda parts, folder: {"x": grain_loader(parts)},
     "stream of a data set": lambda parts, folder: {"x": table(parts).to_iterable_dataset()},
 }

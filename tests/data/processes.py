@@ -1,4 +1,5 @@
-"""What `test_processes.py` runs in processes of their own: `python -m … INDEX ADDRESS`, or without arguments alone.
+"""What `test_processes.py` runs in processes of their own: `python -m … INDEX ADDRESS`, or without
+arguments alone.
 
 Prints one JSON object.
 """
@@ -28,7 +29,10 @@ class Batches(jkeras.utils.PyDataset):
         return -(-self.size // BATCH)
 
     def __getitem__(self, i):
-        rows = slice(i * BATCH + self.index * self.rows, min(i * BATCH + (self.index + 1) * self.rows, self.size))
+        rows = slice(
+            i * BATCH + self.index * self.rows,
+            min(i * BATCH + (self.index + 1) * self.rows, self.size),
+        )
         return X[rows], Y[rows]
 
 
@@ -78,7 +82,9 @@ class Again:
 
 
 def predicted(data, batch_size):
-    model = jkeras.Sequential([jkeras.Input((4,)), jkeras.layers.Dense(1, kernel_initializer="ones")])
+    model = jkeras.Sequential(
+        [jkeras.Input((4,)), jkeras.layers.Dense(1, kernel_initializer="ones")]
+    )
     return model.predict(data, batch_size, verbose=0).ravel().tolist()
 
 

@@ -36,12 +36,21 @@ def endless(parts):
         yield from batches(parts)
 
 
-KINDS = {kind: ARRAYS[kind] for kind in ("numpy", "float64", "jax", "pandas", "torch", "scipy", "memory map", "h5py")}
-KINDS |= {kind: ITERABLES[kind] for kind in ("torch loader", "grain map", "grain iter", "grain loader")}
-KINDS["torch"] = lambda parts, folder: {k: v.detach() for k, v in ARRAYS["torch"](parts, folder).items()}
-KINDS |= {"PyDataset": lambda parts, folder: {"x": KerasBatches(parts)},
-          "PyDataset, threads": lambda parts, folder: {"x": KerasBatches(parts, workers=2)},
-          "generator": lambda parts, folder: {"x": endless(parts), "steps_per_epoch": 3}}
+KINDS = {
+    kind: ARRAYS[kind]
+    for kind in ("numpy", "float64", "jax", "pandas", "torch", "scipy", "memory map", "h5py")
+}
+KINDS |= {
+    kind: ITERABLES[kind] for kind in ("torch loader", "grain map", "grain iter", "grain loader")
+}
+KINDS["torch"] = lambda parts, folder: {
+    k: v.detach() for k, v in ARRAYS["torch"](parts, folder).items()
+}
+KINDS |= {
+    "PyDataset": lambda parts, folder: {"x": KerasBatches(parts)},
+    "PyDataset, threads": lambda parts, folder: {"x": KerasBatches(parts, workers=2)},
+    "generator": lambda parts, folder: {"x": endless(parts), "steps_per_epoch": 3},
+}
 
 
 def new_models():
@@ -92,9 +101,13 @@ def test_two_epochs(kind, weights, models, tmp_path):
 @pytest.mark.parametrize("kind", ["numpy", "PyDataset", "PyDataset, threads", "torch loader"])
 @pytest.mark.parametrize("steps, epochs", [(1, 2), (2, 3), (3, 2), (4, 2)])
 def test_steps_per_epoch(kind, steps, epochs, models, tmp_path):
-    """The next epoch goes on where the last one stopped, and Keras and jkeras warn alike where the data ends first."""
+    """The next epoch goes on where the last one stopped, and Keras and jkeras warn alike where the
+    data ends first.
+    """
     size = {"batch_size": BATCH} if kind == "numpy" else {}
-    results = of_both(models, lambda: KINDS[kind]((X, Y), tmp_path), steps_per_epoch=steps, epochs=epochs, **size)
+    results = of_both(
+        models, lambda: KINDS[kind]((X, Y), tmp_path), steps_per_epoch=steps, epochs=epochs, **size
+    )
     assert_same(results)
     assert (results[0][2] > 0) == (results[1][2] > 0)
 
@@ -102,9 +115,11 @@ def test_steps_per_epoch(kind, steps, epochs, models, tmp_path):
 @pytest.mark.parametrize("end", [None, 3, 4, 5])
 def test_a_generator_that_ends(end, models):
     """One that ends at the end of the second epoch, or in the middle of it, or lasts longer."""
+
     def make():
         items = batches((X, Y)) * 2
         return {"x": iter_of(items[:end]), "steps_per_epoch": 2, "epochs": 2}
+
     results = of_both(models, make)
     assert_same(results)
 
@@ -114,47 +129,76 @@ def iter_of(items):
 
 
 def test_columns_by_name():
-    """Inputs by name: pandas columns, each (rows, 1) as in Keras, and batches of dicts from torch."""
+    """Inputs by name: pandas columns, each (rows, 1) as in Keras, and batches of dicts from
+    torch.
+    """
     pandas, torch = pytest.importorskip("pandas"), pytest.importorskip("torch")
     frame = pandas.DataFrame({"a": X[:, 0], "b": X[:, 1], "y": Y[:, 0]})
     rows = [({"a": X[i, :1], "b": X[i, 1:2]}, Y[i]) for i in range(len(X))]
     results = []
     for library in LIBRARIES:
         inputs = {name: library.Input((1,), name=name) for name in ("a", "b")}
-        out = library.layers.Dense(1, kernel_initializer="ones")(library.layers.Concatenate()(list(inputs.values())))
+        out = library.layers.Dense(1, kernel_initializer="ones")(
+            library.layers.Concatenate()(list(inputs.values()))
+        )
         model = library.Model(inputs, out)
         model.compile("sgd", "mse")
         data = {name: frame[name] for name in ("a", "b")}
-        history = model.fit(data, frame["y"], batch_size=BATCH, epochs=2, shuffle=False, verbose=0).history["loss"]
+        history = model.fit(
+            data, frame["y"], batch_size=BATCH, epochs=2, shuffle=False, verbose=0
+        ).history["loss"]
         loader = torch.utils.data.DataLoader(rows, batch_size=BATCH)
         history += model.fit(loader, epochs=2, verbose=0).history["loss"]
-        results.append((history, model.evaluate(data, frame["y"], verbose=0), model.predict(data, verbose=0)))
+        results.append(
+            (history, model.evaluate(data, frame["y"], verbose=0), model.predict(data, verbose=0))
+        )
     for mine, theirs in zip(*results):
         np.testing.assert_allclose(mine, theirs, 2e-5, 1e-6)
 
 
 def test_nested_structures():
-    """Dicts in lists in a dict, as inputs and as labels of two outputs, with weights for each; batches and arrays."""
+    """Dicts in lists in a dict, as inputs and as labels of two outputs, with weights for each;
+    batches and arrays.
+    """
     results = []
     for library in LIBRARIES:
         a, b = library.Input((4,), name="a"), library.Input((4,), name="b")
-        outputs = {"p": library.layers.Dense(1, kernel_initializer="ones", name="p")(a),
-                   "q": library.layers.Dense(1, kernel_initializer="ones", name="q")(b)}
+        outputs = {
+            "p": library.layers.Dense(1, kernel_initializer="ones", name="p")(a),
+            "q": library.layers.Dense(1, kernel_initializer="ones", name="q")(b),
+        }
         model = library.Model({"in": [{"a": a}, b]}, outputs)
         model.compile("sgd", {"p": "mse", "q": "mae"})
         x, y, w = {"in": [{"a": X}, X[:, ::-1]]}, {"p": Y, "q": 1 - Y}, {"p": W, "q": W[::-1]}
-        first = model.fit(x, y, sample_weight=w, batch_size=BATCH, shuffle=False, verbose=0).history["loss"]
+        first = model.fit(
+            x, y, sample_weight=w, batch_size=BATCH, shuffle=False, verbose=0
+        ).history["loss"]
 
-        items = [jkeras.tree.map_structure(lambda leaf, i=i: leaf[i:i + BATCH], (x, y, w))
-                 for i in range(0, len(X), BATCH)]
+        items = [
+            jkeras.tree.map_structure(lambda leaf, i=i: leaf[i : i + BATCH], (x, y, w))
+            for i in range(0, len(X), BATCH)
+        ]
         second = model.fit(iter_of(items), shuffle=False, verbose=0).history["loss"]
         results.append((first, second, model.evaluate(x, y, sample_weight=w, verbose=0)))
     for mine, theirs in zip(*results):
         np.testing.assert_allclose(mine, theirs, 2e-5, 1e-6)
 
 
-@pytest.mark.parametrize("x, y", [(None, None), ("text", None), (len, None), ({}, None), (X[:0], Y[:0]), (X, Y[:5]),
-                                  ([X, Y[:5]], Y), (X, "y"), (iter([]), None), (object(), None)])
+@pytest.mark.parametrize(
+    "x, y",
+    [
+        (None, None),
+        ("text", None),
+        (len, None),
+        ({}, None),
+        (X[:0], Y[:0]),
+        (X, Y[:5]),
+        ([X, Y[:5]], Y),
+        (X, "y"),
+        (iter([]), None),
+        (object(), None),
+    ],
+)
 def test_mistakes_raise(x, y):
     """What Keras refuses is refused here, with an error that says what was expected."""
     models = new_models()  # a model of Keras is of no use after some of these

@@ -1,4 +1,6 @@
-"""Data that raises, and workers that die: the error comes out with its cause and its place, and nothing stays."""
+"""Data that raises, and workers that die: the error comes out with its cause and its place, and
+nothing stays.
+"""
 
 import os
 import signal
@@ -56,27 +58,37 @@ def _stream():
     def function(row, i):
         spoil_row(i)
         return row
+
     return table((X, Y)).to_iterable_dataset().map(function, with_indices=True)
 
 
 SPOILED = {
-    "generator": lambda: spoiled_generator(batches((X, Y))), "iterable": SpoiledAgain,
+    "generator": lambda: spoiled_generator(batches((X, Y))),
+    "iterable": SpoiledAgain,
     "PyDataset": lambda: Batches((X, Y), lambda i: spoil_row(5 * i)),
     "PyDataset, threads": lambda: Batches((X, Y), lambda i: spoil_row(5 * i), workers=2),
     "torch loader": lambda: torch_loader((X, Y), spoil_row),
     "torch loader, processes": lambda: torch_loader((X, Y), spoil_row, num_workers=2),
-    "grain map": _grain_map, "grain iter": lambda: _grain_map().to_iter_dataset(),
-    "grain loader": lambda: grain_loader((X, Y), spoil_row), "stream of a data set": _stream,
+    "grain map": _grain_map,
+    "grain iter": lambda: _grain_map().to_iter_dataset(),
+    "grain loader": lambda: grain_loader((X, Y), spoil_row),
+    "stream of a data set": _stream,
 }
 
 
 @pytest.mark.parametrize("kind", SPOILED)
 @pytest.mark.parametrize("method", ["fit", "evaluate", "predict"])
 def test_errors_of_the_data(kind, method, model):
-    """The second batch is spoiled: its error has the class that it had, and a note with its place."""
+    """The second batch is spoiled: its error has the class that it had, and a note with its
+    place.
+    """
     with pytest.raises(OverflowError, match="spoiled") as error:
-        getattr(model, method)(SPOILED[kind](), batch_size=BATCH, **({"shuffle": False} if method == "fit" else {}),
-                               verbose=0)
+        getattr(model, method)(
+            SPOILED[kind](),
+            batch_size=BATCH,
+            **({"shuffle": False} if method == "fit" else {}),
+            verbose=0,
+        )
     assert any("in batch 1 of" in note for note in error.value.__notes__)
     assert np.isfinite(model.get_weights()[0]).all()
 
@@ -84,7 +96,9 @@ def test_errors_of_the_data(kind, method, model):
 def test_an_error_that_cannot_be_sent(model):
     """From a process comes its text and its class's name."""
     with pytest.raises(RuntimeError, match="Spoiled.*\n(.*\n)*.*1: spoiled") as error:
-        model.fit(Batches((X, Y), spoil, workers=2, use_multiprocessing=True), shuffle=False, verbose=0)
+        model.fit(
+            Batches((X, Y), spoil, workers=2, use_multiprocessing=True), shuffle=False, verbose=0
+        )
     assert type(error.value) is RuntimeError
     with pytest.raises(Spoiled):
         model.fit(Batches((X, Y), spoil, workers=2), shuffle=False, verbose=0)
@@ -92,7 +106,10 @@ def test_an_error_that_cannot_be_sent(model):
 
 def test_a_batch_that_is_no_array(model):
     """Rows of several lengths, texts: the note tells which batch."""
-    for wrong, text in (([[1.0, 2, 3, 4], [1.0, 2]], "same shape"), (np.array([["a"] * 4]), "numbers")):
+    for wrong, text in (
+        ([[1.0, 2, 3, 4], [1.0, 2]], "same shape"),
+        (np.array([["a"] * 4]), "numbers"),
+    ):
         with pytest.raises(ValueError, match=text) as error:
             model.predict(iter([(X[:4],), (X[4:8],), (wrong,)]), verbose=0)
         assert "in batch 2 of" in error.value.__notes__[0]
@@ -116,7 +133,9 @@ def test_a_worker_that_is_killed(kind, model):
 def test_workers_of_grain(model):
     """Processes that import everything anew: the same batches as without; one that is killed."""
     pytest.importorskip("absl.flags").FLAGS.mark_as_parsed()  # as grain's processes demand
-    for (x, y, _), items in zip(make_source(grain_loader((X, Y), workers=1)).batches(), batches((X, Y)), strict=True):
+    for (x, y, _), items in zip(
+        make_source(grain_loader((X, Y), workers=1)).batches(), batches((X, Y)), strict=True
+    ):
         np.testing.assert_array_equal(x, items[0])
         np.testing.assert_array_equal(y, items[1])
     with pytest.raises(RuntimeError, match="[Ww]orker process was terminated"):
@@ -134,17 +153,31 @@ RUNNING = {
 
 @pytest.mark.parametrize("kind", RUNNING)
 def test_what_stops_a_training_stops_the_workers(kind, model):
-    """A callback that stops it or raises, at the first batch or after an epoch; `nothing_stays` looks."""
+    """A callback that stops it or raises, at the first batch or after an epoch; `nothing_stays`
+    looks.
+    """
+
     def stop(*_, logs=None):
         model.stop_training = True
 
     def fail(*_, logs=None):
         raise OverflowError("from a callback")
+
     make = jkeras.callbacks.LambdaCallback
-    for callback in (make(on_train_batch_end=stop), make(on_epoch_end=stop), make(on_train_batch_end=fail)):
+    for callback in (
+        make(on_train_batch_end=stop),
+        make(on_epoch_end=stop),
+        make(on_train_batch_end=fail),
+    ):
         try:
-            model.fit(RUNNING[kind](), epochs=3, verbose=0, callbacks=[callback], validation_data=RUNNING[kind](),
-                      validation_steps=1)
+            model.fit(
+                RUNNING[kind](),
+                epochs=3,
+                verbose=0,
+                callbacks=[callback],
+                validation_data=RUNNING[kind](),
+                validation_steps=1,
+            )
         except OverflowError as error:
             assert str(error) == "from a callback"
     model.fit(RUNNING[kind](), steps_per_epoch=2, verbose=0)
@@ -159,9 +192,17 @@ class Row:
         return i
 
 
-@pytest.mark.parametrize("wrong, advice", [
-    (lambda: batches((X, Y)), "Call it"), (Row(), "DataLoader"), ({"a": Row()}, "it holds Row"),
-    ([], "it holds nothing"), ("rows.csv", "Pass arrays"), (3, "Pass arrays")])
+@pytest.mark.parametrize(
+    "wrong, advice",
+    [
+        (lambda: batches((X, Y)), "Call it"),
+        (Row(), "DataLoader"),
+        ({"a": Row()}, "it holds Row"),
+        ([], "it holds nothing"),
+        ("rows.csv", "Pass arrays"),
+        (3, "Pass arrays"),
+    ],
+)
 def test_what_is_no_data(wrong, advice):
     """The error says what to do instead."""
     with pytest.raises(ValueError, match=f"Unrecognized data type.*{advice}"):
@@ -170,6 +211,7 @@ def test_what_is_no_data(wrong, advice):
 
 def test_rows_that_cannot_be_read(monkeypatch, model):
     """An array in a file that is damaged from its fifth row on."""
+
     class Damaged:
         shape, dtype = X.shape, X.dtype
 
@@ -180,6 +222,7 @@ def test_rows_that_cannot_be_read(monkeypatch, model):
             if rows.stop > 5:
                 raise OSError("damaged")
             return X[rows]
+
     monkeypatch.setattr("jkeras.training.data.array_source.ON_DEVICE_LIMIT", 0)
     with pytest.raises(OSError, match="damaged") as error:
         model.fit(Damaged(), Y, batch_size=BATCH, shuffle=False, verbose=0)

@@ -22,9 +22,13 @@ def test_columns_by_the_names_of_inputs():
     """Without a column "x" the inputs are a dict of all columns but "y" and "sample_weight"."""
     columns = {"a": X[:, 0], "b": X[:, 1]}
     rows = datasets.Dataset.from_dict({**columns, "y": Y[:, 0], "sample_weight": W})
-    losses = [named_model().fit(*arguments, batch_size=BATCH, shuffle=False, verbose=0).history["loss"]
-              for arguments in ((rows,), (rows.to_iterable_dataset(),))]
-    expected = named_model().fit(columns, Y[:, 0], sample_weight=W, batch_size=BATCH, shuffle=False, verbose=0)
+    losses = [
+        named_model().fit(*arguments, batch_size=BATCH, shuffle=False, verbose=0).history["loss"]
+        for arguments in ((rows,), (rows.to_iterable_dataset(),))
+    ]
+    expected = named_model().fit(
+        columns, Y[:, 0], sample_weight=W, batch_size=BATCH, shuffle=False, verbose=0
+    )
     for loss in losses:
         np.testing.assert_allclose(loss, expected.history["loss"], 1e-5)
     without = rows.remove_columns(["y", "sample_weight"])
@@ -47,7 +51,10 @@ def test_what_has_no_names_for_it():
 
 def test_texts_and_ragged_columns():
     """What is no array of numbers is refused, with the name of the column."""
-    for column, text in ((["a"] * 11, "expected numbers"), ([[0.0] * (i + 1) for i in range(11)], "one shape")):
+    for column, text in (
+        (["a"] * 11, "expected numbers"),
+        ([[0.0] * (i + 1) for i in range(11)], "one shape"),
+    ):
         with pytest.raises(ValueError, match=text):
             list(make_source(datasets.Dataset.from_dict({"x": column, "y": Y[:, 0]})).batches())
 
@@ -59,7 +66,10 @@ def test_a_column_is_read_by_batches(monkeypatch):
 
     def transform(rows):
         asked.append(len(rows["x"]))
-        return {"x": np.asarray(rows["x"], "float32")} | {k: np.asarray(v) for k, v in rows.items() if k != "x"}
+        return {"x": np.asarray(rows["x"], "float32")} | {
+            k: np.asarray(v) for k, v in rows.items() if k != "x"
+        }
+
     rows = table((X, Y)).with_transform(transform)
     source = make_source(rows["x"], rows["y"], batch_size=BATCH, shuffle=True)
     assert isinstance(source, ArraySource)
@@ -81,10 +91,16 @@ def test_a_stream_that_shuffles():
     """Another order each epoch, which follows from the epoch's number."""
     stream = table((X, Y)).to_iterable_dataset().shuffle(seed=1, buffer_size=11)
     source = make_source(stream, batch_size=BATCH)
-    orders = [np.concatenate([x[:, 0] for x, *_ in source.batches(0, epoch)]) for epoch in (0, 1, 0)]
+    orders = [
+        np.concatenate([x[:, 0] for x, *_ in source.batches(0, epoch)]) for epoch in (0, 1, 0)
+    ]
     np.testing.assert_array_equal(orders[0], orders[2])
-    assert (orders[0] != orders[1]).any() and all((np.sort(o) == np.sort(X[:, 0])).all() for o in orders)
-    np.testing.assert_array_equal(np.concatenate([x[:, 0] for x, *_ in source.batches(0, 1, skip=2)]), orders[1][8:])
+    assert (orders[0] != orders[1]).any() and all(
+        (np.sort(o) == np.sort(X[:, 0])).all() for o in orders
+    )
+    np.testing.assert_array_equal(
+        np.concatenate([x[:, 0] for x, *_ in source.batches(0, 1, skip=2)]), orders[1][8:]
+    )
 
 
 def test_rows_as_a_generator_of_tuples(model):

@@ -1,11 +1,25 @@
-"""Every kind of data gives what the same rows as arrays give: batch by batch, weights, epochs, position."""
+"""Every kind of data gives what the same rows as arrays give: batch by batch, weights, epochs,
+position.
+"""
 
 import numpy as np
 import pytest
 
 from jkeras.training.data import make_source
-from tests.data.kinds import (ARRAYS, BATCH, CLASSES, ITERABLES, NUMBERED, RESUMABLE, STORED, Batches, W, X, Y,
-                              batches)
+from tests.data.kinds import (
+    ARRAYS,
+    BATCH,
+    CLASSES,
+    ITERABLES,
+    NUMBERED,
+    RESUMABLE,
+    STORED,
+    Batches,
+    W,
+    X,
+    Y,
+    batches,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -17,9 +31,11 @@ def all_is_large(request, monkeypatch):
 
 def generator(parts, folder):
     """Batches without an end, which the tests take as many of as there are."""
+
     def endless():
         while True:
             yield from batches(parts)
+
     return {"x": endless(), "steps_per_epoch": 3}
 
 
@@ -49,16 +65,24 @@ def of_arrays(model, parts, **kwargs):
 
 @pytest.mark.parametrize("kind", ALL)
 def test_fit_evaluate_predict(kind, model, tmp_path):
-    """Two epochs, so it starts again; eleven rows in batches of four, so it ends in a smaller one."""
+    """Two epochs, so it starts again; eleven rows in batches of four, so it ends in a smaller
+    one.
+    """
     expected = of_arrays(model, (X, Y))
     assert_close(trained(model, ALL[kind]((X, Y), tmp_path)), expected)
     data = ALL[kind]((X, Y), tmp_path)
     steps = {"steps": data.pop("steps_per_epoch", None)}
-    assert_close(model.evaluate(**data, batch_size=BATCH, verbose=0, **steps), model.evaluate(X, Y, verbose=0))
+    assert_close(
+        model.evaluate(**data, batch_size=BATCH, verbose=0, **steps),
+        model.evaluate(X, Y, verbose=0),
+    )
     data = ALL[kind]((X,), tmp_path) if kind not in ITERABLES else ALL[kind]((X, Y), tmp_path)
     data.pop("steps_per_epoch", None)
-    np.testing.assert_allclose(model.predict(**data, batch_size=BATCH, verbose=0, **steps), model.predict(X, verbose=0),
-                               1e-5)
+    np.testing.assert_allclose(
+        model.predict(**data, batch_size=BATCH, verbose=0, **steps),
+        model.predict(X, verbose=0),
+        1e-5,
+    )
 
 
 @pytest.mark.parametrize("kind", ALL)
@@ -73,15 +97,23 @@ def test_weights(kind, model, tmp_path):
 
 @pytest.mark.parametrize("kind", RESUMABLE)
 def test_steps_per_epoch(kind, model, tmp_path):
-    """Two of three batches an epoch: the next one goes on, and ends early, with a warning, where the data ends."""
+    """Two of three batches an epoch: the next one goes on, and ends early, with a warning, where
+    the data ends.
+    """
     start, items = model.get_weights(), batches((X, Y))
     for i in (0, 1, 2, 0, 1):
         model.train_on_batch(*items[i])
     expected = model.get_weights()
     model.set_weights(start)
     with pytest.warns(UserWarning, match="ran out of data after 1 of 2"):
-        model.fit(**RESUMABLE[kind]((X, Y), tmp_path), batch_size=BATCH, steps_per_epoch=2, epochs=3, shuffle=False,
-                  verbose=0)
+        model.fit(
+            **RESUMABLE[kind]((X, Y), tmp_path),
+            batch_size=BATCH,
+            steps_per_epoch=2,
+            epochs=3,
+            shuffle=False,
+            verbose=0,
+        )
     assert_close(model.get_weights(), expected)
 
 
@@ -130,10 +162,13 @@ def test_shuffled_arrays(kind, shuffle, tmp_path):
     def epoch(seed, number):
         parts = list(zip(*source.batches(seed, number)))[:2]
         return np.concatenate([np.concatenate(part) for part in parts], 1)
+
     orders = [epoch(*which) for which in ((0, 0), (0, 1), (1, 0))]
     rows = np.concatenate([X, Y], 1)
     for order in orders:
-        np.testing.assert_allclose(order[np.argsort(order[:, 0])], rows[np.argsort(rows[:, 0])], 1e-6)
+        np.testing.assert_allclose(
+            order[np.argsort(order[:, 0])], rows[np.argsort(rows[:, 0])], 1e-6
+        )
         if shuffle == "batch":  # neighbours stay together, a smaller batch at the end
             np.testing.assert_allclose(order[8:], rows[8:], 1e-6)
             assert np.isclose(order[0], rows[[0, 4]]).all(1).any()
@@ -147,7 +182,9 @@ def test_shuffled_arrays(kind, shuffle, tmp_path):
 def test_shuffled_batches(kind, tmp_path):
     """Every batch once, in an order that follows from seed and epoch."""
     source, items = source_of(kind, tmp_path, True), as_lists(batches((X, Y)))
-    orders = [[items.index(batch) for batch in as_lists(source.batches(0, epoch))] for epoch in range(8)]
+    orders = [
+        [items.index(batch) for batch in as_lists(source.batches(0, epoch))] for epoch in range(8)
+    ]
     assert all(sorted(order) == [0, 1, 2] for order in orders) and len(set(map(tuple, orders))) > 1
     assert as_lists(source.batches(0, 3)) == [items[i] for i in orders[3]]
 
@@ -157,6 +194,6 @@ def test_shuffled_in_fit(model):
     seen = []
     dataset = Batches((X, Y), mistake=seen.append)
     model.fit(dataset, epochs=6, shuffle=True, verbose=0)
-    epochs = [tuple(seen[-3 * i:][:3]) for i in range(6, 0, -1)]
+    epochs = [tuple(seen[-3 * i :][:3]) for i in range(6, 0, -1)]
     assert all(sorted(epoch) == [0, 1, 2] for epoch in epochs) and len(set(epochs)) > 1
     assert len(seen) in (18, 19)  # the first batch twice: for the shapes

@@ -1,4 +1,6 @@
-"""An epoch that begins in the middle, for any size, batch, order, seed: what the whole epoch gives from there on."""
+"""An epoch that begins in the middle, for any size, batch, order, seed: what the whole epoch gives
+from there on.
+"""
 
 import hypothesis
 import numpy as np
@@ -31,9 +33,14 @@ def flat(batches):
     return [np.asarray(x).ravel().tolist() for x, *_ in batches]
 
 
-@hypothesis.given(size=st.integers(1, 40), batch_size=st.integers(1, 12),
-                  shuffle=st.sampled_from([False, True, "batch"]), seed=st.integers(0, 2**31), epoch=st.integers(0, 9),
-                  skip=st.integers(0, 45))
+@hypothesis.given(
+    size=st.integers(1, 40),
+    batch_size=st.integers(1, 12),
+    shuffle=st.sampled_from([False, True, "batch"]),
+    seed=st.integers(0, 2**31),
+    epoch=st.integers(0, 9),
+    skip=st.integers(0, 45),
+)
 def test_arrays(size, batch_size, shuffle, seed, epoch, skip):
     source = make_source(np.arange(size), batch_size=batch_size, shuffle=shuffle)
     whole = flat(source.batches(seed, epoch))
@@ -41,8 +48,15 @@ def test_arrays(size, batch_size, shuffle, seed, epoch, skip):
     assert flat(source.batches(seed, epoch, skip=skip)) == whole[skip:]
 
 
-@hypothesis.given(count=st.integers(1, 12), shuffle=st.booleans(), seed=st.integers(0, 2**31), epoch=st.integers(0, 9),
-                  skip=st.integers(0, 13), workers=st.sampled_from([1, 1, 1, 2]), depth=st.integers(1, 4))
+@hypothesis.given(
+    count=st.integers(1, 12),
+    shuffle=st.booleans(),
+    seed=st.integers(0, 2**31),
+    epoch=st.integers(0, 9),
+    skip=st.integers(0, 13),
+    workers=st.sampled_from([1, 1, 1, 2]),
+    depth=st.integers(1, 4),
+)
 def test_numbered_batches(count, shuffle, seed, epoch, skip, workers, depth):
     dataset = Numbers(count, workers=workers, max_queue_size=depth)
     source = Mapped(make_source(dataset, shuffle=shuffle), lambda batch: batch)
@@ -61,6 +75,7 @@ def test_without_an_end():
 
 def test_set_epoch():
     """A source, or its sampler, whose order follows from the epoch is told which one begins."""
+
     class Sampler:
         def set_epoch(self, epoch):
             self.epoch = epoch
@@ -71,19 +86,24 @@ def test_set_epoch():
 
         def __iter__(self):
             return iter([(np.full((2, 1), self.sampler.epoch),)])
+
     source = make_source(Loader())
     for epoch in (4, 2):
         assert flat(source.batches(0, epoch)) == [[epoch, epoch]]
 
 
 def test_a_look_ahead_starts_no_second_iterator():
-    """The first batch is looked at for its shapes; where starting is dear (a shuffle buffer), it happens once."""
+    """The first batch is looked at for its shapes; where starting is dear (a shuffle buffer), it
+    happens once.
+    """
+
     class Dear:
         started = 0
 
         def __iter__(self):
             self.started += 1
             return iter([np.zeros((1, 1)), np.ones((1, 1))])
+
     data = Dear()
     source = make_source(data)
     assert [flat([source.peek()]) for _ in range(2)] == [[[0]]] * 2
@@ -98,6 +118,7 @@ def test_a_loader_with_a_state_of_its_own():
 
     def loader():
         return stateful.StatefulDataLoader(Rows((X, Y)), batch_size=BATCH)
+
     first, second = loader(), loader()
     iterator = iter(first)
     next(iterator)
@@ -111,6 +132,7 @@ def test_a_loader_with_a_state_of_its_own():
 
 def test_an_iterator_of_ones_own_is_closed():
     """It may have threads; a generator that its owner still holds is left to him."""
+
     class Mine:
         closed = 0
 
@@ -129,6 +151,7 @@ def test_an_iterator_of_ones_own_is_closed():
     class Makes:
         def __iter__(self):
             return Mine()
+
     source = make_source(Makes())
     assert len(flat(source.batches())) == 3 and Mine.closed == 1
     batches = source.batches()
@@ -143,5 +166,6 @@ def test_an_iterator_of_ones_own_is_closed():
 
         def __iter__(self):
             return self.kept
+
     source = make_source(Holds())
     assert next(source.batches())[0] == 0 and next(source.batches())[0] == 1

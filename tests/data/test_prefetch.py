@@ -1,4 +1,6 @@
-"""Batches made ahead by a thread: in order, few at a time, errors where they belong, nothing left behind."""
+"""Batches made ahead by a thread: in order, few at a time, errors where they belong, nothing left
+behind.
+"""
 
 import contextvars
 import threading
@@ -23,6 +25,7 @@ def test_no_more_than_a_few_are_made_ahead():
             made.append(i)
             taken.release()
             yield i
+
     ahead = Prefetched(items())
     for _ in range(DEPTH + 1):
         taken.acquire()
@@ -38,6 +41,7 @@ def test_an_error_comes_where_its_item_would_have_come():
     def items():
         yield 1
         raise KeyError("two")
+
     ahead = Prefetched(items())
     assert next(ahead) == 1
     with pytest.raises(KeyError, match="two"):
@@ -56,6 +60,7 @@ def test_closing_ends_the_thread_and_the_generator_in_it():
                 yield 0
         finally:
             ended.append(threading.current_thread())
+
     ahead = Prefetched(items())
     next(ahead)
     ahead.close()
@@ -120,8 +125,9 @@ def test_an_error_of_the_disk_reaches_the_user_and_leaves_nothing_behind():
 def test_a_fit_that_ends_early_leaves_nothing_behind(stop):
     net, data = model(), (Files(640), np.zeros(640))
     if stop == "callback":
-        callback = jkeras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: setattr(
-            net, "stop_training", batch == 2))
+        callback = jkeras.callbacks.LambdaCallback(
+            on_train_batch_end=lambda batch, logs: setattr(net, "stop_training", batch == 2)
+        )
         net.fit(*data, batch_size=8, verbose=0, callbacks=[callback])
     else:
         net.fit(*data, batch_size=8, verbose=0, steps_per_epoch=3, epochs=2)
@@ -135,6 +141,7 @@ def test_code_of_the_users_own_stays_in_his_thread():
         for _ in range(6):
             threads.add(threading.current_thread())
             yield np.ones((2, 4), "float32"), np.ones((2, 1), "float32")
+
     model().fit(batches(), verbose=0)
     assert threads == {threading.main_thread()}
     assert not make_source(batches()).from_any_thread

@@ -1,4 +1,6 @@
-"""Data in a run of two processes: each takes its share of every batch, or brings rows of its own."""
+"""Data in a run of two processes: each takes its share of every batch, or brings rows of its
+own.
+"""
 
 import json
 import os
@@ -25,10 +27,20 @@ def test_the_shape_of_a_batch_in_parts():
 
 
 def start(*arguments):
-    environment = {**os.environ, "XLA_FLAGS": f"--xla_force_host_platform_device_count={2 if arguments else 1}",
-                   "JAX_PLATFORMS": "cpu", "PYTHONPATH": str(ROOT)}
-    return subprocess.Popen([sys.executable, "-m", "tests.data.processes", *arguments], cwd=ROOT, env=environment,
-                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    environment = {
+        **os.environ,
+        "XLA_FLAGS": f"--xla_force_host_platform_device_count={2 if arguments else 1}",
+        "JAX_PLATFORMS": "cpu",
+        "PYTHONPATH": str(ROOT),
+    }
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.data.processes", *arguments],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
 
 
 def result(process):

@@ -1,4 +1,6 @@
-"""Arrays larger than memory: they are read batch by batch, in increasing rows, and never more of them."""
+"""Arrays larger than memory: they are read batch by batch, in increasing rows, and never more of
+them.
+"""
 
 import numpy as np
 import pytest
@@ -10,7 +12,9 @@ from tests.data.kinds import BATCH, STORED, RESUMABLE, X, Y
 
 
 class Huge:
-    """An array of a terabyte in float64, whose rows tell their number; it refuses to give many of them."""
+    """An array of a terabyte in float64, whose rows tell their number; it refuses to give many of
+    them.
+    """
 
     dtype = np.dtype("float64")
 
@@ -23,7 +27,9 @@ class Huge:
     def __getitem__(self, rows):
         numbers = np.arange(self.shape[0])[rows] if isinstance(rows, slice) else rows
         assert len(numbers) <= BATCH, "more than a batch was read at once"
-        assert (np.diff(numbers) > 0).all(), "rows were not asked for in increasing order, as h5py wants them"
+        assert (np.diff(numbers) > 0).all(), (
+            "rows were not asked for in increasing order, as h5py wants them"
+        )
         self.reads += numbers.tolist()
         return np.repeat(numbers[:, None] / 100, self.shape[1], 1)
 
@@ -35,7 +41,11 @@ def everything_is_large(monkeypatch):
 
 def test_a_terabyte_is_one_shape():
     rows = Stored(Huge(10**6, 2**18), "x")
-    assert rows.shape == (10**6, 2**18) and rows.nbytes == 2**18 * 10**6 * 4 and rows.dtype == "float32"
+    assert (
+        rows.shape == (10**6, 2**18)
+        and rows.nbytes == 2**18 * 10**6 * 4
+        and rows.dtype == "float32"
+    )
 
 
 @pytest.mark.parametrize("shuffle", [False, True, "batch"])
@@ -57,16 +67,30 @@ def test_the_rest_of_the_api_reads_batches(model):
     """Evaluation, prediction, a validation split, labels and weights that are stored too."""
     rows, labels, weights = Huge(12), Huge(12, 1), Huge(12, 1)
     in_memory = np.repeat(np.arange(12)[:, None] / 100, 4, 1)
-    for data, other in (((rows, labels), in_memory[:, :1]), ((rows, labels, weights), in_memory[:, :1])):
-        w = {} if len(data) == 2 else {"sample_weight": weights}, {} if len(data) == 2 else {"sample_weight": other}
-        np.testing.assert_allclose(model.evaluate(*data[:2], batch_size=BATCH, verbose=0, **w[0]),
-                                   model.evaluate(in_memory, other, batch_size=BATCH, verbose=0, **w[1]), 1e-5)
-    np.testing.assert_allclose(model.predict(rows, batch_size=BATCH, verbose=0), model.predict(in_memory, verbose=0),
-                               1e-5)
+    for data, other in (
+        ((rows, labels), in_memory[:, :1]),
+        ((rows, labels, weights), in_memory[:, :1]),
+    ):
+        w = (
+            {} if len(data) == 2 else {"sample_weight": weights},
+            {} if len(data) == 2 else {"sample_weight": other},
+        )
+        np.testing.assert_allclose(
+            model.evaluate(*data[:2], batch_size=BATCH, verbose=0, **w[0]),
+            model.evaluate(in_memory, other, batch_size=BATCH, verbose=0, **w[1]),
+            1e-5,
+        )
+    np.testing.assert_allclose(
+        model.predict(rows, batch_size=BATCH, verbose=0), model.predict(in_memory, verbose=0), 1e-5
+    )
     start, histories = model.get_weights(), []
     for x, y in ((rows, labels), (in_memory, in_memory[:, :1])):
         model.set_weights(start)
-        histories.append(model.fit(x, y, batch_size=BATCH, validation_split=0.4, shuffle=False, verbose=0).history)
+        histories.append(
+            model.fit(
+                x, y, batch_size=BATCH, validation_split=0.4, shuffle=False, verbose=0
+            ).history
+        )
     for name, values in histories[0].items():
         np.testing.assert_allclose(values, histories[1][name], 1e-5)
 
@@ -75,12 +99,16 @@ def test_labels_in_a_file_are_checked_and_weighed(tmp_path):
     """Labels that name no class are found batch by batch; class weights count."""
     labels = np.memmap(tmp_path / "labels", "int64", "w+", shape=(11,))
     labels[:] = Y[:, 0]
-    model = jkeras.Sequential([jkeras.Input((4,)), jkeras.layers.Dense(2, "softmax", kernel_initializer="ones")])
+    model = jkeras.Sequential(
+        [jkeras.Input((4,)), jkeras.layers.Dense(2, "softmax", kernel_initializer="ones")]
+    )
     model.compile("sgd", "sparse_categorical_crossentropy")
     losses = []
     for y in (labels, np.array(labels)):
         model.set_weights([np.eye(4, 2), np.zeros(2)])
-        history = model.fit(X, y, class_weight={0: 3.0}, shuffle=False, batch_size=BATCH, verbose=0).history
+        history = model.fit(
+            X, y, class_weight={0: 3.0}, shuffle=False, batch_size=BATCH, verbose=0
+        ).history
         losses.append(history["loss"])
     np.testing.assert_allclose(*losses, 1e-5)
     labels[9] = 7
@@ -114,20 +142,25 @@ def test_small_files_are_read_once(monkeypatch, model, tmp_path):
 
 def test_sparse_rows_become_dense_in_batches():
     sparse = pytest.importorskip("scipy.sparse")
-    matrix = sparse.random_array((11, 2**20), density=1e-5, rng=np.random.default_rng(0), format="coo")
+    matrix = sparse.random_array(
+        (11, 2**20), density=1e-5, rng=np.random.default_rng(0), format="coo"
+    )
     shapes = []
 
     class Watched(sparse.csr_array):
         def toarray(self, *args, **kwargs):
             shapes.append(self.shape)
             return super().toarray(*args, **kwargs)
+
     source = make_source(Watched(matrix), Y, batch_size=BATCH)
     for (x, _, _), start in zip(source.batches(), (0, 4, 8)):
-        np.testing.assert_allclose(x, matrix.tocsr()[start:start + 4].toarray(), 1e-6)
+        np.testing.assert_allclose(x, matrix.tocsr()[start : start + 4].toarray(), 1e-6)
     assert max(rows for rows, _ in shapes) == BATCH
 
 
 def test_one_batch_is_read_at_once(model):
     """`train_on_batch` takes stored rows."""
     y = np.arange(4)[:, None] / 100
-    np.testing.assert_allclose(model.test_on_batch(Huge(4), Huge(4, 1)), model.test_on_batch(y * np.ones(4), y), 1e-5)
+    np.testing.assert_allclose(
+        model.test_on_batch(Huge(4), Huge(4, 1)), model.test_on_batch(y * np.ones(4), y), 1e-5
+    )

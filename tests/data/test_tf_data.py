@@ -1,4 +1,6 @@
-"""`tf.data.Dataset` beside arrays and beside Keras. TensorFlow takes seconds to import: all of it is in this file."""
+"""`tf.data.Dataset` beside arrays and beside Keras. TensorFlow takes seconds to import: all of it
+is in this file.
+"""
 
 import keras
 import numpy as np
@@ -13,9 +15,13 @@ tf = pytest.importorskip("tensorflow")
 
 KINDS = {
     "sliced": lambda parts: tf.data.Dataset.from_tensor_slices(parts).batch(BATCH),
-    "shuffled": lambda parts: tf.data.Dataset.from_tensor_slices(parts).shuffle(11, 3, False).batch(BATCH).prefetch(1),
+    "shuffled": lambda parts: (
+        tf.data.Dataset.from_tensor_slices(parts).shuffle(11, 3, False).batch(BATCH).prefetch(1)
+    ),
     "generated": lambda parts: tf.data.Dataset.from_generator(
-        lambda: iter(batches(parts)), output_signature=tuple(tf.TensorSpec((None, *p.shape[1:])) for p in parts)),
+        lambda: iter(batches(parts)),
+        output_signature=tuple(tf.TensorSpec((None, *p.shape[1:])) for p in parts),
+    ),
 }
 
 
@@ -28,26 +34,42 @@ def models():
 @pytest.mark.parametrize("kind", KINDS)
 def test_two_epochs(kind, weights, models):
     parts = (X, Y, W) if weights == "samples" else (X, Y)
-    assert_same(of_both(models, lambda: {"x": KINDS[kind](parts)}, epochs=2,
-                        class_weight=CLASSES if weights == "classes" else None))
+    assert_same(
+        of_both(
+            models,
+            lambda: {"x": KINDS[kind](parts)},
+            epochs=2,
+            class_weight=CLASSES if weights == "classes" else None,
+        )
+    )
 
 
-@pytest.mark.parametrize("repeats, steps, epochs", [(1, 1, 2), (1, 2, 3), (1, 4, 2), (None, 2, 2), (2, 6, 1)])
+@pytest.mark.parametrize(
+    "repeats, steps, epochs", [(1, 1, 2), (1, 2, 3), (1, 4, 2), (None, 2, 2), (2, 6, 1)]
+)
 @pytest.mark.parametrize("kind", ["sliced", "generated"])
 def test_steps_per_epoch(kind, repeats, steps, epochs, models):
     """Also of a data set without an end, where steps must be given."""
-    results = of_both(models, lambda: {"x": KINDS[kind]((X, Y)).repeat(repeats)}, steps_per_epoch=steps, epochs=epochs)
+    results = of_both(
+        models,
+        lambda: {"x": KINDS[kind]((X, Y)).repeat(repeats)},
+        steps_per_epoch=steps,
+        epochs=epochs,
+    )
     assert_same(results)
     assert (results[0][2] > 0) == (results[1][2] > 0)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_evaluate_predict(kind, models):
-    for one, other in zip(models[0].evaluate(KINDS[kind]((X, Y)), verbose=0), models[1].evaluate(X, Y, verbose=0)):
+    for one, other in zip(
+        models[0].evaluate(KINDS[kind]((X, Y)), verbose=0), models[1].evaluate(X, Y, verbose=0)
+    ):
         np.testing.assert_allclose(one, other, 1e-5)
     if kind != "shuffled":
-        np.testing.assert_allclose(models[0].predict(KINDS[kind]((X, Y)), verbose=0), models[0].predict(X, verbose=0),
-                                   1e-5)
+        np.testing.assert_allclose(
+            models[0].predict(KINDS[kind]((X, Y)), verbose=0), models[0].predict(X, verbose=0), 1e-5
+        )
 
 
 @pytest.mark.parametrize("kind, count", [("sliced", 3), ("shuffled", 3), ("generated", None)])
@@ -64,32 +86,45 @@ def test_length_and_position(kind, count):
 def test_another_order_each_epoch():
     """The data set shuffles; every row comes once."""
     source = make_source(tf.data.Dataset.range(11).shuffle(11, seed=1).batch(BATCH))
-    orders = [np.concatenate([x for x, *_ in source.batches(0, epoch)]).tolist() for epoch in range(3)]
-    assert all(sorted(order) == list(range(11)) for order in orders) and len(set(map(tuple, orders))) == 3
+    orders = [
+        np.concatenate([x for x, *_ in source.batches(0, epoch)]).tolist() for epoch in range(3)
+    ]
+    assert (
+        all(sorted(order) == list(range(11)) for order in orders)
+        and len(set(map(tuple, orders))) == 3
+    )
 
 
 def test_sparse_and_ragged_become_dense(models):
-    """Tensors as batches and as arrays: sparse ones are filled with zeros, ragged ones at the end of their rows."""
+    """Tensors as batches and as arrays: sparse ones are filled with zeros, ragged ones at the end
+    of their rows.
+    """
     rows = np.where(np.arange(4) < np.arange(11)[:, None] % 5, X, 0).astype("float32")
     ragged = tf.RaggedTensor.from_tensor(rows, lengths=np.minimum(np.arange(11) % 5, 4))
     for tensor in (tf.sparse.from_dense(rows), ragged, tf.constant(rows)):
-        np.testing.assert_allclose(models[0].predict(tensor, verbose=0), models[0].predict(rows, verbose=0), 1e-6)
+        np.testing.assert_allclose(
+            models[0].predict(tensor, verbose=0), models[0].predict(rows, verbose=0), 1e-6
+        )
         dataset = tf.data.Dataset.from_tensor_slices((tensor, Y)).batch(BATCH)
         for (x, _, _), (expected, _) in zip(make_source(dataset).batches(), batches((rows, Y))):
-            np.testing.assert_array_equal(x, expected[:, :x.shape[1]])
-            assert not expected[:, x.shape[1]:].any()
+            np.testing.assert_array_equal(x, expected[:, : x.shape[1]])
+            assert not expected[:, x.shape[1] :].any()
     sparse = tf.data.Dataset.from_tensor_slices((tf.sparse.from_dense(rows), Y)).batch(BATCH)
     assert_same(of_both(models, lambda: {"x": sparse}))
 
 
 def test_named_inputs():
     """Batches of dicts, for inputs and outputs by name."""
-    dataset = tf.data.Dataset.from_tensor_slices(({"a": X[:, :1], "b": X[:, 1:]}, {"p": Y})).batch(BATCH)
+    dataset = tf.data.Dataset.from_tensor_slices(({"a": X[:, :1], "b": X[:, 1:]}, {"p": Y})).batch(
+        BATCH
+    )
     results = []
     for library in (jkeras, keras):
         inputs = {"a": library.Input((1,), name="a"), "b": library.Input((3,), name="b")}
         joined = library.layers.Concatenate()(list(inputs.values()))
-        model = library.Model(inputs, {"p": library.layers.Dense(1, kernel_initializer="ones", name="p")(joined)})
+        model = library.Model(
+            inputs, {"p": library.layers.Dense(1, kernel_initializer="ones", name="p")(joined)}
+        )
         model.compile("sgd", {"p": "mse"})
         history = model.fit(dataset, epochs=2, verbose=0).history["loss"]
         results.append((history, model.predict(dataset, verbose=0)["p"]))
@@ -101,6 +136,7 @@ def test_errors_keep_their_cause(models):
     def spoil(x, y):
         with tf.control_dependencies([tf.debugging.assert_less(x, 1e3, message="spoiled")]):
             return tf.identity(x), y
+
     spoiled = X.copy()
     spoiled[5] = 1e6
     with pytest.raises(tf.errors.InvalidArgumentError, match="spoiled") as error:
@@ -118,23 +154,36 @@ def test_from_a_data_set_of_hugging_face(models):
     """`to_tf_dataset` gives one like any other."""
     rows = pytest.importorskip("datasets").Dataset.from_dict({"x": X.tolist(), "y": Y.tolist()})
     dataset = rows.to_tf_dataset(batch_size=BATCH, columns="x", label_cols="y", shuffle=False)
-    mine, other = (of_both(models[:1], lambda data=data: {"x": data}, epochs=2)[0]
-                   for data in (dataset, KINDS["sliced"]((X, Y))))
+    mine, other = (
+        of_both(models[:1], lambda data=data: {"x": data}, epochs=2)[0]
+        for data in (dataset, KINDS["sliced"]((X, Y)))
+    )
     np.testing.assert_allclose(mine[0]["loss"], other[0]["loss"], 1e-5)
 
 
 def test_a_part_for_each_process():
     """Of each batch a process gets its share, as from Keras."""
+
     def layout(library):
         class OfTwo(library.distribution.DataParallel):
             num_model_replicas = 2
+
         made = OfTwo(devices=["cpu:0"])
-        made.__dict__.update({"num_processes": 2} if library is jkeras else {"_num_processes": 2,
-                                                                             "_is_multi_process": True})
+        made.__dict__.update(
+            {"num_processes": 2}
+            if library is jkeras
+            else {"_num_processes": 2, "_is_multi_process": True}
+        )
         return made
+
     rows = tf.data.Dataset.range(12)
-    parts = [[batch.numpy().tolist() for batch in layout(library).distribute_dataset(rows.batch(4, True))]
-             for library in (jkeras, keras)]
+    parts = [
+        [
+            batch.numpy().tolist()
+            for batch in layout(library).distribute_dataset(rows.batch(4, True))
+        ]
+        for library in (jkeras, keras)
+    ]
     assert parts[0] == parts[1] == [[0, 1], [4, 5], [8, 9]]
     for dataset in (rows.batch(3, True), rows, rows.batch(4)):
         for library in (jkeras, keras) if dataset.element_spec.shape.rank != 1 else (jkeras,):

@@ -16,11 +16,14 @@ def batch(nodes, seed):
     """(nodes and the number of the graph that each is in, a label for each graph)."""
     rng = np.random.default_rng(seed)
     x = rng.normal(size=(nodes, 3)).astype("float32")
-    return Nodes(x, np.arange(nodes, dtype="int32") * GRAPHS // nodes), rng.normal(size=(GRAPHS, 1)).astype("float32")
+    return Nodes(x, np.arange(nodes, dtype="int32") * GRAPHS // nodes), rng.normal(
+        size=(GRAPHS, 1)
+    ).astype("float32")
 
 
 def network(library):
     """A model that adds up the nodes of each graph."""
+
     class Network(library.Model):
         def __init__(self):
             super().__init__()
@@ -42,18 +45,28 @@ def data_set(library, sizes):
 
         def __getitem__(self, number):
             return batch(sizes[number], number)
+
     return Batches()
 
 
-@pytest.mark.parametrize("sizes", [(6, 6, 6), (6, 8, 5), (8, 8, 5)], ids=["equal", "larger", "smaller"])
+@pytest.mark.parametrize(
+    "sizes", [(6, 6, 6), (6, 8, 5), (8, 8, 5)], ids=["equal", "larger", "smaller"]
+)
 @pytest.mark.filterwarnings("ignore:.*compiled once more")
 def test_a_data_set_of_such_batches(sizes):
     found = []
     for library in LIBRARIES:
         model = network(library)
         history = model.fit(data_set(library, sizes), epochs=2, shuffle=False, verbose=0).history
-        found.append([history["loss"], history["mae"], model.evaluate(data_set(library, sizes), verbose=0),
-                      model.predict(data_set(library, sizes), verbose=0), model.get_weights()[0]])
+        found.append(
+            [
+                history["loss"],
+                history["mae"],
+                model.evaluate(data_set(library, sizes), verbose=0),
+                model.predict(data_set(library, sizes), verbose=0),
+                model.get_weights()[0],
+            ]
+        )
     for mine, theirs in zip(*found, strict=True):
         np.testing.assert_allclose(mine, theirs, rtol=1e-5)
 
@@ -62,8 +75,14 @@ def test_one_such_batch():
     found = []
     for library in LIBRARIES:
         model, (nodes, labels) = network(library), batch(7, 0)
-        found.append([model.train_on_batch(nodes, labels), model.test_on_batch(nodes, labels),
-                      model.predict_on_batch(nodes), model.get_weights()[0]])
+        found.append(
+            [
+                model.train_on_batch(nodes, labels),
+                model.test_on_batch(nodes, labels),
+                model.predict_on_batch(nodes),
+                model.get_weights()[0],
+            ]
+        )
     for mine, theirs in zip(*found, strict=True):
         np.testing.assert_allclose(mine, theirs, rtol=1e-5)
 

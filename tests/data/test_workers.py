@@ -1,4 +1,6 @@
-"""PyDataset with workers: the same training as without, errors with their cause, nothing left behind."""
+"""PyDataset with workers: the same training as without, errors with their cause, nothing left
+behind.
+"""
 
 import os
 
@@ -7,8 +9,11 @@ import pytest
 
 import jkeras
 
-WORKERS = {"none": {}, "threads": dict(workers=3, max_queue_size=2),
-           "processes": dict(workers=2, use_multiprocessing=True)}
+WORKERS = {
+    "none": {},
+    "threads": dict(workers=3, max_queue_size=2),
+    "processes": dict(workers=2, use_multiprocessing=True),
+}
 
 
 class Batches(jkeras.utils.PyDataset):
@@ -61,7 +66,11 @@ def trained(kwargs):
     net, train, validation = model(), Batches(**kwargs), Batches(**kwargs)
     history = net.fit(train, epochs=2, shuffle=True, verbose=0, validation_data=validation).history
     assert train.hooks == ["begin", "end"] * 2
-    return history, net.evaluate(Batches(**kwargs), verbose=0), net.predict(Batches(**kwargs), verbose=0)
+    return (
+        history,
+        net.evaluate(Batches(**kwargs), verbose=0),
+        net.predict(Batches(**kwargs), verbose=0),
+    )
 
 
 @pytest.mark.parametrize("kind", ["threads", "processes"])
@@ -89,12 +98,21 @@ def test_a_worker_that_dies():
 def test_without_an_end(kind):
     """A data set of unknown length: as many steps as asked for, in predict too."""
     net = model()
-    assert len(net.fit(Batches(count=None, **WORKERS[kind]), steps_per_epoch=3, epochs=2, verbose=0).epoch) == 2
+    assert (
+        len(
+            net.fit(
+                Batches(count=None, **WORKERS[kind]), steps_per_epoch=3, epochs=2, verbose=0
+            ).epoch
+        )
+        == 2
+    )
     assert net.predict(Batches(count=None, **WORKERS[kind]), steps=2, verbose=0).shape == (6, 1)
 
 
 @pytest.mark.parametrize("kind", ["threads", "processes"])
 def test_stopping_early_stops_the_workers(kind):
-    stop = jkeras.callbacks.LambdaCallback(on_train_batch_end=lambda step, logs: setattr(net, "stop_training", True))
+    stop = jkeras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda step, logs: setattr(net, "stop_training", True)
+    )
     net = model()
     net.fit(Batches(**WORKERS[kind]), epochs=3, verbose=0, callbacks=[stop])

@@ -24,7 +24,8 @@ from tests.design.tools import (
     weights_of,
 )
 
-# ---------------------------------------------------------------- a layer with weight, loss and metric
+# ---------------------------------------------------------------- a layer with weight, loss and
+# metric
 
 
 def watched(k, metric=True):
@@ -43,6 +44,7 @@ def watched(k, metric=True):
             if metric:
                 self.size.update_state(k.ops.mean(k.ops.abs(y)))
             return y
+
     model = k.Sequential([k.Input((3,)), Watched(name="watched"), k.layers.Dense(1, name="out")])
     model.compile(k.optimizers.SGD(0.1), "mse", metrics=["mae"])
     return model
@@ -54,10 +56,15 @@ def watched_loss(p, x, y):
 
 
 def test_weight_and_loss_of_a_layer_as_in_keras():
-    mine, theirs = both(watched, False)  # Keras on JAX cannot update metrics inside `call` during `fit`
+    # Keras on JAX cannot update metrics inside `call` during `fit`
+    mine, theirs = both(watched, False)
     x, y = normal(16, 3), normal(16, 1, seed=1)
-    fitted = [m.fit(x, y, batch_size=4, epochs=3, shuffle=False, verbose=0, validation_data=(x[:4], y[:4]))
-              for m in (mine, theirs)]
+    fitted = [
+        m.fit(
+            x, y, batch_size=4, epochs=3, shuffle=False, verbose=0, validation_data=(x[:4], y[:4])
+        )
+        for m in (mine, theirs)
+    ]
     assert_same_history(*fitted)
     assert_same_weights(mine, theirs)
     for a, b in zip(mine.evaluate(x, y, verbose=0), theirs.evaluate(x, y, verbose=0)):
@@ -67,7 +74,9 @@ def test_weight_and_loss_of_a_layer_as_in_keras():
 def test_metric_of_a_layer_is_reset_each_epoch_and_the_loss_counted_once():
     model, x, y = watched(jkeras), normal(8, 3), normal(8, 1)
     first = model.params
-    history = model.fit(x, y, batch_size=4, epochs=3, shuffle=False, verbose=0, validation_data=(x[:4], y[:4])).history
+    history = model.fit(
+        x, y, batch_size=4, epochs=3, shuffle=False, verbose=0, validation_data=(x[:4], y[:4])
+    ).history
     p = first
     for epoch in range(3):
         losses, sizes = [], []
@@ -77,8 +86,12 @@ def test_metric_of_a_layer_is_reset_each_epoch_and_the_loss_counted_once():
             p = sgd_by_hand(watched_loss, p, [(x[rows], y[rows])], 0.1)
         np.testing.assert_allclose(history["loss"][epoch], np.mean(losses), rtol=1e-5)
         np.testing.assert_allclose(history["size"][epoch], np.mean(sizes), rtol=1e-5)
-        np.testing.assert_allclose(history["val_size"][epoch], np.mean(np.abs(x[:4] * p["watched"]["w"])), rtol=1e-5)
-        np.testing.assert_allclose(history["val_loss"][epoch], watched_loss(p, x[:4], y[:4]), rtol=1e-5)
+        np.testing.assert_allclose(
+            history["val_size"][epoch], np.mean(np.abs(x[:4] * p["watched"]["w"])), rtol=1e-5
+        )
+        np.testing.assert_allclose(
+            history["val_loss"][epoch], watched_loss(p, x[:4], y[:4]), rtol=1e-5
+        )
     assert_trees_close(model.params, p)
 
 
@@ -88,11 +101,13 @@ def test_losses_and_metrics_keep_the_structure_of_the_state():
     _, after = layer.apply(params, state, xs[0])
     assert jax.tree_util.tree_structure(after) == jax.tree_util.tree_structure(state)
     assert jax.tree_util.tree_map(lambda v: (v.shape, v.dtype), after) == jax.tree_util.tree_map(
-        lambda v: (v.shape, v.dtype), state)
+        lambda v: (v.shape, v.dtype), state
+    )
 
     def body(state, x):
         y, state = layer.apply(params, state, x)
         return state, state["losses"]["0"]
+
     state, losses = jax.lax.scan(body, state, xs)
     np.testing.assert_allclose(losses, 0.1 * (xs**2).mean((1, 2)), rtol=1e-5)
     mean = state["size"]["total"] / state["size"]["count"]
@@ -105,14 +120,22 @@ def test_losses_of_several_layers_and_regularizers_add_up():
             self.add_loss(jnp.sum(x) * 2.0)
             self.add_loss(jnp.float32(1.0))
             return x
+
     one = Penalty()
     inputs = Input((2,))
-    h = layers.Dense(2, kernel_regularizer="l2", activity_regularizer=jkeras.regularizers.L1(0.5), name="d")(inputs)
+    h = layers.Dense(
+        2, kernel_regularizer="l2", activity_regularizer=jkeras.regularizers.L1(0.5), name="d"
+    )(inputs)
     model, x = Model(inputs, one(one(h))), normal(4, 2)
     model.compile("sgd", "mse")
     p = model.params["d"]
     y = dense(p, x)
-    expected = mse(x, y) + 0.01 * np.sum(p["kernel"] ** 2) + 0.5 * np.sum(abs(y)) / 4 + 2 * (2 * np.sum(y) + 1)
+    expected = (
+        mse(x, y)
+        + 0.01 * np.sum(p["kernel"] ** 2)
+        + 0.5 * np.sum(abs(y)) / 4
+        + 2 * (2 * np.sum(y) + 1)
+    )
     np.testing.assert_allclose(model.evaluate(x, x, verbose=0), expected, rtol=1e-5)
     model(x)
     np.testing.assert_allclose(sum(float(v) for v in model.losses), expected - mse(x, y), rtol=1e-5)
@@ -128,6 +151,7 @@ def test_add_loss_alone_trains_a_model_without_loss():
         def call(self, x):
             self.add_loss(jnp.sum((self.w - 3.0) ** 2))
             return x
+
     model = Sequential([Input((2,)), Norm(name="n")])
     model.compile(jkeras.optimizers.SGD(0.25))
     history = model.fit(normal(4, 2), epochs=2, verbose=0).history["loss"]
@@ -143,7 +167,9 @@ def test_a_model_with_nothing_to_train_can_be_fitted():
     np.testing.assert_allclose(history, [mse(y, dense(model.params["d"], x))] * 2, rtol=1e-5)
 
 
-# ---------------------------------------------------------------- train_step as Keras's guides write it
+# ---------------------------------------------------------------- train_step as Keras's guides
+# write it
+
 
 def guide_model(k):
     class Guide(k.Model):
@@ -158,14 +184,17 @@ def guide_model(k):
             (loss, (y_pred, fixed)), grads = grad(trainable, fixed, x, y, training=True)
             trainable, slots = self.optimizer.stateless_apply(slots, grads, trainable)
             new = []
+            logs = {}
             for metric in self.metrics:
-                mine = metrics[len(new):len(new) + len(metric.variables)]
-                mine = metric.stateless_update_state(mine, loss) if metric.name == "loss" else (
-                    metric.stateless_update_state(mine, y, y_pred))
-                logs = {metric.name: metric.stateless_result(mine)} if not new else {
-                    **logs, metric.name: metric.stateless_result(mine)}  # noqa: F821
+                mine = metrics[len(new) : len(new) + len(metric.variables)]
+                if metric.name == "loss":
+                    mine = metric.stateless_update_state(mine, loss)
+                else:
+                    mine = metric.stateless_update_state(mine, y, y_pred)
+                logs[metric.name] = metric.stateless_result(mine)
                 new += mine
             return logs, (trainable, fixed, slots, new)
+
     inputs = k.Input((4,))
     h = k.layers.BatchNormalization()(k.layers.Dense(3, activation="tanh")(inputs))
     model = Guide(inputs, k.layers.Dense(1)(h))
@@ -176,8 +205,12 @@ def guide_model(k):
 def test_train_step_of_the_keras_guide():
     mine, theirs = both(guide_model)
     x, y = normal(16, 4), normal(16, 1, seed=1)
-    histories = [m.fit(x, y, batch_size=4, epochs=3, shuffle=False, verbose=0) for m in (mine, theirs)]
-    np.testing.assert_allclose(histories[0].history["loss"], histories[1].history["loss"], rtol=1e-4)
+    histories = [
+        m.fit(x, y, batch_size=4, epochs=3, shuffle=False, verbose=0) for m in (mine, theirs)
+    ]
+    np.testing.assert_allclose(
+        histories[0].history["loss"], histories[1].history["loss"], rtol=1e-4
+    )
     assert_same_weights(mine, theirs, rtol=1e-4, atol=1e-5)
     assert_same_history(histories[0], histories[1], rtol=1e-4)
 
@@ -188,6 +221,7 @@ def super_model(k):
             x, y = data
             logs, state = super().train_step(state, (x, 2.0 * y))
             return {**logs, "more": logs["loss"] * 10.0}, state
+
     inputs = k.Input((4,))
     model = Super(inputs, k.layers.Dense(1)(inputs))
     model.compile(k.optimizers.SGD(0.1), "mse")
@@ -211,7 +245,11 @@ def test_compute_loss_and_compute_metrics_of_a_users_own():
             return jnp.mean(jnp.abs(y - y_pred) ** 3)
 
         def compute_metrics(self, x, y, y_pred, sample_weight=None):
-            return {**super().compute_metrics(x, y, y_pred, sample_weight), "largest": jnp.max(y_pred)}
+            return {
+                **super().compute_metrics(x, y, y_pred, sample_weight),
+                "largest": jnp.max(y_pred),
+            }
+
     inputs = Input((3,))
     model, x, y = Own(inputs, layers.Dense(1, name="d")(inputs)), normal(8, 3), normal(8, 1)
     first = model.params
@@ -225,16 +263,20 @@ def test_compute_loss_and_compute_metrics_of_a_users_own():
 
 # ---------------------------------------------------------------- a GAN: two optimizers
 
+
 def logits_loss(k, labels, logits):
     return k.ops.mean(k.ops.softplus(logits) - labels * logits)
 
 
 def keras_gan(k):
     """The generator's optimizer is the second one; its variables are state of the model."""
+
     class GAN(k.Model):
         def __init__(self):
             super().__init__()
-            self.critic = k.Sequential([k.Input((2,)), k.layers.Dense(4, activation="tanh"), k.layers.Dense(1)])
+            self.critic = k.Sequential(
+                [k.Input((2,)), k.layers.Dense(4, activation="tanh"), k.layers.Dense(1)]
+            )
             self.generator = k.Sequential([k.Input((3,)), k.layers.Dense(2)])
             self.g_optimizer = k.optimizers.SGD(0.1, momentum=0.9)
             self.g_optimizer.build(self.generator.trainable_variables)
@@ -254,8 +296,10 @@ def keras_gan(k):
             n = len(self.critic.trainable_variables)
             critic, generator = trainable[:n], trainable[n:]
             count = len(self.g_optimizer.variables)
-            where = [next(i for i, v in enumerate(self.non_trainable_variables) if v is s)
-                     for s in self.g_optimizer.variables]
+            where = [
+                next(i for i, v in enumerate(self.non_trainable_variables) if v is s)
+                for s in self.g_optimizer.variables
+            ]
             real, z = data
 
             def critic_loss(critic):
@@ -267,18 +311,25 @@ def keras_gan(k):
             def generator_loss(generator):
                 fake, _ = self.generator.stateless_call(generator, [], z)
                 return logits_loss(k, 1.0, self.critic.stateless_call(critic, [], fake)[0])
+
             d_loss, grads = jax.value_and_grad(critic_loss)(critic)
             critic, slots = self.optimizer.stateless_apply(slots, grads, critic)
             g_loss, grads = jax.value_and_grad(generator_loss)(generator)
-            generator, mine = self.g_optimizer.stateless_apply([fixed[i] for i in where], grads, generator)
+            generator, mine = self.g_optimizer.stateless_apply(
+                [fixed[i] for i in where], grads, generator
+            )
             fixed = list(fixed)
             for i, value in zip(where, mine):
                 fixed[i] = value
             d = self.d_loss.stateless_update_state(metrics[:2], d_loss)
             g = self.g_loss.stateless_update_state(metrics[2:], g_loss)
-            logs = {"d_loss": self.d_loss.stateless_result(d), "g_loss": self.g_loss.stateless_result(g)}
+            logs = {
+                "d_loss": self.d_loss.stateless_result(d),
+                "g_loss": self.g_loss.stateless_result(g),
+            }
             assert count == len(mine)
             return logs, (list(critic) + list(generator), fixed, slots, list(d) + list(g))
+
     gan = GAN()
     gan.compile(optimizer=k.optimizers.SGD(0.2))
     gan.optimizer.build(gan.critic.trainable_variables)
@@ -286,17 +337,24 @@ def keras_gan(k):
 
 
 def gan_by_hand(critic, generator, batches):
-    """(critic, generator, losses) after SGD(0.2) for the critic and SGD(0.1) with momentum for the generator."""
+    """(critic, generator, losses) after SGD(0.2) for the critic and SGD(0.1) with momentum for the
+    generator.
+    """
     tx = optax.sgd(0.1, momentum=0.9)
     opt_state = tx.init(generator)
     network = lambda p, x: dense(p[1], dense(p[0], x, jnp.tanh))  # noqa: E731
     cross = lambda label, logits: jnp.mean(jax.nn.softplus(logits) - label * logits)  # noqa: E731
     losses = []
     for real, z in batches:
-        d, grads = jax.value_and_grad(lambda c, g=generator, real=real, z=z: cross(1, network(c, real)) + cross(
-            0, network(c, dense(g, z))))(critic)
+        d, grads = jax.value_and_grad(
+            lambda c, g=generator, real=real, z=z: (
+                cross(1, network(c, real)) + cross(0, network(c, dense(g, z)))
+            )
+        )(critic)
         critic = jax.tree_util.tree_map(lambda p, g: p - 0.2 * g, critic, grads)
-        g, grads = jax.value_and_grad(lambda g, c=critic, z=z: cross(1, network(c, dense(g, z))))(generator)
+        g, grads = jax.value_and_grad(lambda g, c=critic, z=z: cross(1, network(c, dense(g, z))))(
+            generator
+        )
         updates, opt_state = tx.update(grads, opt_state, generator)
         generator = optax.apply_updates(generator, updates)
         losses.append((float(d), float(g)))
@@ -316,8 +374,12 @@ def test_gan_with_two_optimizers_in_the_keras_contract():
     critic, generator, losses = gan_by_hand(critic, generator, batches)
     assert_trees_close([layer.params for layer in gan.critic.layers], critic, rtol=1e-4, atol=1e-5)
     assert_trees_close(gan.generator.layers[0].params, generator, rtol=1e-4, atol=1e-5)
-    np.testing.assert_allclose(history["d_loss"], np.reshape([d for d, _ in losses], (3, 2)).mean(1), rtol=1e-4)
-    np.testing.assert_allclose(history["g_loss"], np.reshape([g for _, g in losses], (3, 2)).mean(1), rtol=1e-4)
+    np.testing.assert_allclose(
+        history["d_loss"], np.reshape([d for d, _ in losses], (3, 2)).mean(1), rtol=1e-4
+    )
+    np.testing.assert_allclose(
+        history["g_loss"], np.reshape([g for _, g in losses], (3, 2)).mean(1), rtol=1e-4
+    )
     assert int(gan.g_optimizer.iterations) == 6 and int(gan.optimizer.iterations) == 6
 
 
@@ -325,8 +387,10 @@ def test_the_same_gan_runs_in_keras_too():
     mine, theirs, (real, z) = keras_gan(jkeras), keras_gan(real_keras()), gan_data()
     for part in ("critic", "generator"):
         getattr(theirs, part).set_weights(getattr(mine, part).get_weights())
-    assert_same_history(*[m.fit(real, z, batch_size=8, epochs=2, shuffle=False, verbose=0) for m in (mine, theirs)],
-                        rtol=1e-4)
+    assert_same_history(
+        *[m.fit(real, z, batch_size=8, epochs=2, shuffle=False, verbose=0) for m in (mine, theirs)],
+        rtol=1e-4,
+    )
     for part in ("critic", "generator"):
         assert_same_weights(getattr(mine, part), getattr(theirs, part), rtol=1e-4, atol=1e-5)
 
@@ -336,7 +400,9 @@ class PureGAN(Model):
 
     def __init__(self):
         super().__init__()
-        self.critic = Sequential([Input((2,)), layers.Dense(4, activation="tanh", name="a"), layers.Dense(1, name="b")])
+        self.critic = Sequential(
+            [Input((2,)), layers.Dense(4, activation="tanh", name="a"), layers.Dense(1, name="b")]
+        )
         self.generator = Sequential([Input((3,)), layers.Dense(2, name="g")])
         self.transforms = (optax.sgd(0.2), optax.sgd(0.1, momentum=0.9))
 
@@ -344,8 +410,10 @@ class PureGAN(Model):
         return self.critic(self.generator(z))
 
     def init_opt_state(self, params):
-        return {"critic": self.transforms[0].init(params["critic"]),
-                "generator": self.transforms[1].init(params["generator"])}
+        return {
+            "critic": self.transforms[0].init(params["critic"]),
+            "generator": self.transforms[1].init(params["generator"]),
+        }
 
     def pure_train_step(self, state, batch):
         real, z = batch[:2]
@@ -353,15 +421,19 @@ class PureGAN(Model):
         judge = lambda p, x: self.critic.apply(p, {}, x)[0]  # noqa: E731
         make = lambda p: self.generator.apply(p, {}, z)[0]  # noqa: E731
         critic, generator = state.params["critic"], state.params["generator"]
-        d_loss, grads = jax.value_and_grad(lambda p: cross(1, judge(p, real)) + cross(0, judge(p, make(generator))))(
-            critic)
+        d_loss, grads = jax.value_and_grad(
+            lambda p: cross(1, judge(p, real)) + cross(0, judge(p, make(generator)))
+        )(critic)
         updates, d_state = self.transforms[0].update(grads, state.opt_state["critic"])
         critic = optax.apply_updates(critic, updates)
         g_loss, grads = jax.value_and_grad(lambda p: cross(1, judge(critic, make(p))))(generator)
         updates, g_state = self.transforms[1].update(grads, state.opt_state["generator"])
         generator = optax.apply_updates(generator, updates)
-        state = state._replace(step=state.step + 1, params={"critic": critic, "generator": generator},
-                               opt_state={"critic": d_state, "generator": g_state})
+        state = state._replace(
+            step=state.step + 1,
+            params={"critic": critic, "generator": generator},
+            opt_state={"critic": d_state, "generator": g_state},
+        )
         return state, {"d_loss": d_loss, "g_loss": g_loss}
 
 
@@ -369,10 +441,13 @@ def test_gan_with_two_optimizers_as_a_pure_step():
     gan, (real, z) = PureGAN(), gan_data()
     gan(z)
     gan.compile()
-    critic, generator = [layer.params for layer in gan.critic.layers], gan.generator.layers[0].params
+    critic = [layer.params for layer in gan.critic.layers]
+    generator = gan.generator.layers[0].params
     batches = [(real[:8], z[:8]), (real[8:], z[8:])] * 2
     history = gan.fit(real, z, batch_size=8, epochs=1, shuffle=False, verbose=0).history
-    np.testing.assert_allclose(history["d_loss"], gan_by_hand(critic, generator, batches[:2])[2][-1][0], rtol=1e-4)
+    np.testing.assert_allclose(
+        history["d_loss"], gan_by_hand(critic, generator, batches[:2])[2][-1][0], rtol=1e-4
+    )
     gan.fit(real, z, batch_size=8, epochs=1, shuffle=False, verbose=0)  # the optimizers go on
     critic, generator, _ = gan_by_hand(critic, generator, batches)
     assert_trees_close([layer.params for layer in gan.critic.layers], critic, rtol=1e-4, atol=1e-5)
@@ -386,18 +461,26 @@ def test_pure_gan_under_vmap_and_scan():
     step = make_train_step(gan)
     keys = jax.random.split(jax.random.key(0), 3)
     states = jax.vmap(lambda key: init_train_state(gan, key))(keys)
-    states, logs = jax.jit(jax.vmap(lambda s: jax.lax.scan(lambda s, _: step(s, (real, z)), s, None, length=4)))(states)
+    states, logs = jax.jit(
+        jax.vmap(lambda s: jax.lax.scan(lambda s, _: step(s, (real, z)), s, None, length=4))
+    )(states)
     assert logs["d_loss"].shape == (3, 4)
     for i in range(3):
         p = init_train_state(gan, keys[i]).params
-        critic, generator, losses = gan_by_hand([p["critic"]["a"], p["critic"]["b"]], p["generator"]["g"],
-                                                [(real, z)] * 4)
+        critic, generator, losses = gan_by_hand(
+            [p["critic"]["a"], p["critic"]["b"]], p["generator"]["g"], [(real, z)] * 4
+        )
         np.testing.assert_allclose(logs["d_loss"][i], [d for d, _ in losses], rtol=1e-4)
-        assert_trees_close(jax.tree_util.tree_map(lambda v: v[i], states.params["generator"]["g"]), generator,  # noqa: B023
-                           rtol=1e-4, atol=1e-5)
+        assert_trees_close(
+            jax.tree_util.tree_map(lambda v, i=i: v[i], states.params["generator"]["g"]),
+            generator,
+            rtol=1e-4,
+            atol=1e-5,
+        )
 
 
 # ---------------------------------------------------------------- callbacks that look and touch
+
 
 def test_callback_reads_and_writes_weights_and_rate_mid_epoch():
     x, y = normal(16, 3), normal(16, 1)
@@ -415,6 +498,7 @@ def test_callback_reads_and_writes_weights_and_rate_mid_epoch():
 
         def on_epoch_end(self, epoch, logs=None):
             self.model.get_layer("d").bias.assign([7.0])
+
     model.fit(x, y, batch_size=4, epochs=2, shuffle=False, verbose=0, callbacks=[Touch()])
 
     loss, p, rate, expected = lambda p, x, y: mse(y, dense(p, x)), first, 0.1, []
@@ -442,6 +526,7 @@ def test_weights_seen_in_a_callback_stay_readable():
     class Keep(jkeras.callbacks.Callback):
         def on_train_batch_end(self, batch, logs=None):
             kept.append([v.value for v in self.model.variables + self.model.optimizer.variables])
+
     model.fit(normal(8, 3), normal(8, 1), batch_size=2, epochs=2, verbose=0, callbacks=[Keep()])
     for arrays in kept:
         assert all(np.isfinite(np.asarray(a)).all() for a in arrays)
@@ -453,21 +538,35 @@ def test_learning_rate_by_a_schedule_callback_equals_keras():
         model = k.Sequential([k.Input((3,)), k.layers.Dense(1)])
         model.compile(k.optimizers.Adam(0.1), "mse")
         return model
+
     keras = real_keras()
     mine, theirs = both(make)
     x, y = normal(8, 3), normal(8, 1)
     fitted = []
     for model, k in ((mine, jkeras), (theirs, keras)):
         halve = k.callbacks.LearningRateScheduler(lambda epoch, rate: rate * 0.5)
-        fitted.append(model.fit(x, y, epochs=4, batch_size=4, shuffle=False, verbose=0, callbacks=[halve]))
+        fitted.append(
+            model.fit(x, y, epochs=4, batch_size=4, shuffle=False, verbose=0, callbacks=[halve])
+        )
     assert_same_history(*fitted, rtol=1e-4)
     assert_same_weights(mine, theirs, rtol=1e-4, atol=1e-6)
 
 
-# ---------------------------------------------------------------- whatever happens, the model is whole
+# ---------------------------------------------------------------- whatever happens, the model is
+# whole
 
-MOMENTS = ["on_train_begin", "on_epoch_begin", "on_train_batch_begin", "on_train_batch_end", "on_test_begin",
-           "on_test_batch_begin", "on_test_batch_end", "on_test_end", "on_epoch_end", "on_train_end"]
+MOMENTS = [
+    "on_train_begin",
+    "on_epoch_begin",
+    "on_train_batch_begin",
+    "on_train_batch_end",
+    "on_test_begin",
+    "on_test_batch_begin",
+    "on_test_batch_end",
+    "on_test_end",
+    "on_epoch_end",
+    "on_train_end",
+]
 
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
@@ -486,12 +585,23 @@ def test_after_an_exception_the_model_holds_the_last_completed_step(moment, erro
 
     def fail(self, *args, **kwargs):
         calls.append(1)
-        if len(calls) == (3 if "batch" in moment else 2 if "epoch" in moment or "test" in moment else 1):
+        if len(calls) == (
+            3 if "batch" in moment else 2 if "epoch" in moment or "test" in moment else 1
+        ):
             raise error("stop")
+
     Fail = type("Fail", (jkeras.callbacks.Callback,), {moment: fail})
     with pytest.raises(error, match="stop"):
-        model.fit(x, y, batch_size=2, epochs=3, shuffle=False, verbose=0, validation_data=(x, y),
-                  callbacks=[Count(), Fail()])
+        model.fit(
+            x,
+            y,
+            batch_size=2,
+            epochs=3,
+            shuffle=False,
+            verbose=0,
+            validation_data=(x, y),
+            callbacks=[Count(), Fail()],
+        )
     rows = [slice(2 * (step % 4), 2 * (step % 4) + 2) for step in range(len(steps))]
     p = adam_by_hand(lambda p, x, y: mse(y, dense(p, x)), first, [(x[r], y[r]) for r in rows], 0.05)
     assert_trees_close(model.params["d"], p, rtol=1e-4, atol=1e-6)
@@ -515,13 +625,18 @@ def test_ctrl_c_ends_at_a_step_boundary():
 
         def on_train_batch_end(self, batch, logs=None):
             steps.append(batch)
+
     with pytest.raises(KeyboardInterrupt):
         model.fit(x, y, batch_size=4, epochs=3, shuffle=False, verbose=0, callbacks=[Press()])
     assert signal.getsignal(signal.SIGINT) is before
     done = int(model.optimizer.iterations)
     assert done == 6
-    by_hand = sgd_by_hand(lambda p, x, y: mse(y, dense(p["d"], x)), first,
-                          [(x[4 * i:4 * i + 4], y[4 * i:4 * i + 4]) for i in range(done)], 0.05)
+    by_hand = sgd_by_hand(
+        lambda p, x, y: mse(y, dense(p["d"], x)),
+        first,
+        [(x[4 * i : 4 * i + 4], y[4 * i : 4 * i + 4]) for i in range(done)],
+        0.05,
+    )
     assert_trees_close(model.params, by_hand)
     model.fit(x, y, verbose=0)
 
@@ -531,6 +646,7 @@ def test_an_error_in_the_users_loss_leaves_the_weights():
 
     def broken(y_true, y_pred):
         raise ZeroDivisionError("in my loss")
+
     model.compile("adam", broken)
     before = model.get_weights()
     with pytest.raises(ZeroDivisionError, match="in my loss"):
@@ -550,6 +666,7 @@ def test_an_error_in_the_data_leaves_the_last_completed_step():
         yield x, y
         yield x, y
         raise OSError("disk")
+
     with pytest.raises(OSError, match="disk"):
         model.fit(batches(), verbose=0)
     by_hand = sgd_by_hand(lambda p, x, y: mse(y, dense(p["d"], x)), first, [(x, y)] * 2, 0.1)
@@ -564,8 +681,10 @@ def test_train_on_batch_equals_the_pure_step():
         state, _ = step(state, (x, y))
         model.train_on_batch(x, y)
     assert_trees_close(model.params, state.params, rtol=1e-5)
-    assert_trees_equal(jax.tree_util.tree_map(jnp.shape, weights_of(model)),
-                       jax.tree_util.tree_map(jnp.shape, model.get_weights()))
+    assert_trees_equal(
+        jax.tree_util.tree_map(jnp.shape, weights_of(model)),
+        jax.tree_util.tree_map(jnp.shape, model.get_weights()),
+    )
 
 
 def test_ctrl_c_ends_the_training_for_callbacks_too():
@@ -578,6 +697,7 @@ def test_ctrl_c_ends_the_training_for_callbacks_too():
 
         def on_train_end(self, logs=None):
             ended.append(int(self.model.optimizer.iterations))
+
     model = jkeras.Sequential([jkeras.Input((3,)), jkeras.layers.Dense(1)])
     model.compile("sgd", "mse")
     with pytest.raises(KeyboardInterrupt):

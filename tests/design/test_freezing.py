@@ -9,13 +9,27 @@ import jkeras
 from jkeras import Input, Model, Sequential, layers
 from jkeras.training import init_train_state, make_train_step
 from tests.design.tools import (
-    assert_same_history, assert_same_weights, assert_trees_close, both, dense, mse, normal, sgd_by_hand, weights_of,
+    assert_same_history,
+    assert_same_weights,
+    assert_trees_close,
+    both,
+    dense,
+    mse,
+    normal,
+    sgd_by_hand,
+    weights_of,
 )
 
 
 def three(k):
-    return k.Sequential([k.Input((4,)), k.layers.Dense(3, activation="tanh", name="low"),
-                         k.layers.BatchNormalization(name="norm"), k.layers.Dense(1, name="head")])
+    return k.Sequential(
+        [
+            k.Input((4,)),
+            k.layers.Dense(3, activation="tanh", name="low"),
+            k.layers.BatchNormalization(name="norm"),
+            k.layers.Dense(1, name="head"),
+        ]
+    )
 
 
 def test_frozen_layers_have_no_gradient_and_no_optimizer_state():
@@ -41,13 +55,21 @@ def test_frozen_layers_have_no_gradient_and_no_optimizer_state():
 
 
 def test_frozen_gradients_are_not_computed():
-    """The program of a step with a frozen first layer has no product that makes its weights' gradient."""
+    """The program of a step with a frozen first layer has no product that makes its weights'
+    gradient.
+    """
+
     def count(trainable):
-        model = Sequential([Input((64,)), layers.Dense(32, name="low"), layers.Dense(1, name="head")])
+        model = Sequential(
+            [Input((64,)), layers.Dense(32, name="low"), layers.Dense(1, name="head")]
+        )
         model.get_layer("low").trainable = trainable
         model.compile("sgd", "mse")
-        program = jax.make_jaxpr(make_train_step(model))(init_train_state(model), (normal(8, 64), normal(8, 1)))
+        program = jax.make_jaxpr(make_train_step(model))(
+            init_train_state(model), (normal(8, 64), normal(8, 1))
+        )
         return str(program).count("dot_general")
+
     assert count(True) - count(False) == 2  # dL/dh of the head, dL/dkernel of the first layer
 
 
@@ -65,7 +87,9 @@ def test_freeze_train_unfreeze_recompile_train_as_in_keras():
 
     mine, theirs = both(three)
     x, y = normal(16, 4), normal(16, 1, seed=1)
-    for a, b in zip(freeze_train_unfreeze(mine, jkeras, x, y), freeze_train_unfreeze(theirs, keras, x, y)):
+    for a, b in zip(
+        freeze_train_unfreeze(mine, jkeras, x, y), freeze_train_unfreeze(theirs, keras, x, y)
+    ):
         assert_same_history(a, b, rtol=1e-4)
     assert_same_weights(mine, theirs, rtol=1e-4, atol=1e-5)
 
@@ -78,7 +102,12 @@ def test_each_part_trains_only_when_it_may():
         model.get_layer(frozen).trainable, model.get_layer(free).trainable = False, True
         model.compile(jkeras.optimizers.SGD(0.1), "mse")
         model.fit(x, y, epochs=2, batch_size=8, verbose=0)
-        part = sgd_by_hand(lambda part, x, y, p=p, free=free: loss({**p, free: part}, x, y), p[free], [(x, y)] * 2, 0.1)
+        part = sgd_by_hand(
+            lambda part, x, y, p=p, free=free: loss({**p, free: part}, x, y),
+            p[free],
+            [(x, y)] * 2,
+            0.1,
+        )
         p = {**p, free: part}
         assert_trees_close(model.params, p)
 
@@ -116,7 +145,8 @@ def test_frozen_batchnorm_uses_its_statistics(how):
 
 
 def test_batchnorm_statistics_move_in_training_and_only_there():
-    model, x = Sequential([Input((3,)), layers.BatchNormalization(momentum=0.9, name="norm")]), normal(16, 3) + 2
+    model = Sequential([Input((3,)), layers.BatchNormalization(momentum=0.9, name="norm")])
+    x = normal(16, 3) + 2
     model.compile("sgd", "mse")
     model.evaluate(x, x, verbose=0)
     model.predict(x, verbose=0)

@@ -8,7 +8,15 @@ import pytest
 import jkeras
 from jkeras import Input, Model, Sequential, layers
 from tests.design.tools import (
-    assert_same_history, assert_same_weights, assert_trees_close, both, dense, mse, normal, real_keras, sgd_by_hand,
+    assert_same_history,
+    assert_same_weights,
+    assert_trees_close,
+    both,
+    dense,
+    mse,
+    normal,
+    real_keras,
+    sgd_by_hand,
 )
 
 
@@ -28,7 +36,9 @@ def nested(k):
         def call(self, x):
             return self.norm(self.graph(x)) * 2.0
 
-    model = k.Sequential([k.Input((4,)), k.layers.Dense(4, name="in"), Block(), k.layers.Dense(1, name="out")])
+    model = k.Sequential(
+        [k.Input((4,)), k.layers.Dense(4, name="in"), Block(), k.layers.Dense(1, name="out")]
+    )
     model.compile(k.optimizers.Adam(0.05), "mse", metrics=["mae"])
     return model
 
@@ -40,7 +50,9 @@ def test_functional_in_subclass_in_sequential_trains_as_in_keras():
     fitted = [m.fit(x, y, batch_size=4, epochs=3, shuffle=False, verbose=0) for m in (mine, theirs)]
     assert_same_history(*fitted)
     assert_same_weights(mine, theirs)
-    np.testing.assert_allclose(mine.predict(x, verbose=0), theirs.predict(x, verbose=0), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        mine.predict(x, verbose=0), theirs.predict(x, verbose=0), rtol=1e-4, atol=1e-5
+    )
 
 
 def test_paths_of_nested_parameters():
@@ -90,7 +102,10 @@ def test_lists_and_dicts_of_layers_are_trained():
     def loss(p, x, y):
         out = list_model_by_hand(p, x)
         return mse(y["a"], out["a"]) + 0.5 * mse(y["b"], out["b"])
-    model.compile(jkeras.optimizers.SGD(0.2), {"a": "mse", "b": "mse"}, loss_weights={"a": 1.0, "b": 0.5})
+
+    model.compile(
+        jkeras.optimizers.SGD(0.2), {"a": "mse", "b": "mse"}, loss_weights={"a": 1.0, "b": 0.5}
+    )
     history = model.fit(x, y, batch_size=8, epochs=3, verbose=0)
     np.testing.assert_allclose(history.history["loss"][0], loss(first, x, y), rtol=1e-5)
     by_hand = sgd_by_hand(loss, first, [(x, y)] * 3, 0.2)
@@ -117,11 +132,15 @@ def test_nested_lists_of_layers():
     class Deep(layers.Layer):
         def __init__(self):
             super().__init__()
-            self.grid = [[layers.Dense(2), layers.Dense(2)], (layers.Dense(2), {"x": layers.Dense(2)})]
+            self.grid = [
+                [layers.Dense(2), layers.Dense(2)],
+                (layers.Dense(2), {"x": layers.Dense(2)}),
+            ]
 
         def call(self, x):
             (a, b), (c, d) = self.grid
             return d["x"](c(b(a(x))))
+
     layer, x = Deep(), normal(3, 2)
     params, state = layer.init(jax.random.key(0), x)
     assert len(params) == 4
@@ -133,12 +152,15 @@ def test_nested_lists_of_layers():
 
 # ---------------------------------------------------------------- super().call
 
+
 class Scaled(layers.Dense):
     """A Dense whose output is multiplied by a weight of its own."""
 
     def build(self, shape):
         super().build(shape)
-        self.scale = self.add_weight(shape=(), initializer=jkeras.initializers.Constant(3.0), name="scale")
+        self.scale = self.add_weight(
+            shape=(), initializer=jkeras.initializers.Constant(3.0), name="scale"
+        )
 
     def call(self, x):
         return super().call(x) * self.scale
@@ -160,7 +182,9 @@ def test_super_call_in_a_subclass_of_dense():
     model.compile(jkeras.optimizers.SGD(0.05), "mse")
     t = normal(5, 1, seed=4)
     model.fit(x, t, epochs=2, verbose=0)
-    by_hand = sgd_by_hand(lambda p, x, t: mse(t, dense(p["s"], x) * p["s"]["scale"]), first, [(x, t)] * 2, 0.05)
+    by_hand = sgd_by_hand(
+        lambda p, x, t: mse(t, dense(p["s"], x) * p["s"]["scale"]), first, [(x, t)] * 2, 0.05
+    )
     assert_trees_close(model.params, by_hand)
 
 
@@ -175,6 +199,7 @@ def test_subclass_of_dense_with_arguments_of_its_own():
 
         def get_config(self):
             return {**super().get_config(), "factor": self.factor}
+
     layer, x = Residual(3, factor=0.25, name="r"), normal(4, 3)
     y = layer(x)
     k, b = layer.get_weights()
@@ -186,7 +211,10 @@ def test_subclass_of_dense_with_arguments_of_its_own():
 def doubled_lstm(k):
     class Doubled(k.layers.LSTM):
         def call(self, sequences, initial_state=None, mask=None, training=False):
-            return 2.0 * super().call(sequences, initial_state=initial_state, mask=mask, training=training)
+            return 2.0 * super().call(
+                sequences, initial_state=initial_state, mask=mask, training=training
+            )
+
     model = k.Sequential([k.Input((5, 3)), Doubled(4), k.layers.Dense(1)])
     model.compile(k.optimizers.Adam(0.05), "mse")
     return model
@@ -195,34 +223,51 @@ def doubled_lstm(k):
 def test_super_call_in_a_subclass_of_lstm_trains_as_in_keras():
     mine, theirs = both(doubled_lstm)
     x, y = normal(8, 5, 3), normal(8, 1, seed=1)
-    np.testing.assert_allclose(mine.predict(x, verbose=0), theirs.predict(x, verbose=0), rtol=1e-5, atol=1e-6)
-    assert_same_history(*[m.fit(x, y, batch_size=4, epochs=2, shuffle=False, verbose=0) for m in (mine, theirs)])
+    np.testing.assert_allclose(
+        mine.predict(x, verbose=0), theirs.predict(x, verbose=0), rtol=1e-5, atol=1e-6
+    )
+    assert_same_history(
+        *[m.fit(x, y, batch_size=4, epochs=2, shuffle=False, verbose=0) for m in (mine, theirs)]
+    )
     assert_same_weights(mine, theirs)
 
 
 # ---------------------------------------------------------------- Lambda
 
+
 def test_lambda_closing_over_a_layer_of_the_same_model_shares_and_trains_its_weights():
     shared = layers.Dense(3, name="shared")
     inputs = Input((3,))
     h = shared(inputs)
-    model, x = Model(inputs, layers.Lambda(lambda v: jnp.tanh(shared(v)), name="again")(h)), normal(4, 3)
+    model = Model(inputs, layers.Lambda(lambda v: jnp.tanh(shared(v)), name="again")(h))
+    x = normal(4, 3)
     first = model.params
     assert set(first) == {"shared"}
     model.compile(jkeras.optimizers.SGD(0.3), "mse")
     model.fit(x, -x, epochs=3, verbose=0)
-    by_hand = sgd_by_hand(lambda p, x: mse(-x, jnp.tanh(dense(p["shared"], dense(p["shared"], x)))), first,
-                          [(x,)] * 3, 0.3)
+    by_hand = sgd_by_hand(
+        lambda p, x: mse(-x, jnp.tanh(dense(p["shared"], dense(p["shared"], x)))),
+        first,
+        [(x,)] * 3,
+        0.3,
+    )
     assert_trees_close(model.params, by_hand)
 
 
 def test_lambda_closing_over_an_outside_layer_follows_its_weights_and_does_not_train_them():
     outside, x = layers.Dense(2, name="outside"), normal(4, 3)
     outside.build((None, 3))
-    model = Sequential([Input((3,)), layers.Lambda(lambda v: outside(v) ** 2), layers.Dense(1, name="out")])
+    model = Sequential(
+        [Input((3,)), layers.Lambda(lambda v: outside(v) ** 2), layers.Dense(1, name="out")]
+    )
     assert len(model.weights) == 2
-    expected = lambda: (x @ outside.get_weights()[0] + outside.get_weights()[1]) ** 2 @ (  # noqa: E731
-        model.get_weights()[0]) + model.get_weights()[1]
+    expected = lambda: (
+        (x @ outside.get_weights()[0] + outside.get_weights()[1]) ** 2
+        @ (  # noqa: E731
+            model.get_weights()[0]
+        )
+        + model.get_weights()[1]
+    )
     np.testing.assert_allclose(model(x), expected(), rtol=1e-5, atol=1e-6)
     np.testing.assert_allclose(model.predict(x, verbose=0), expected(), rtol=1e-5, atol=1e-6)
     kept = outside.get_weights()
@@ -236,13 +281,18 @@ def test_lambda_closing_over_an_outside_layer_follows_its_weights_and_does_not_t
 
 # ---------------------------------------------------------------- stateful layers, dtypes
 
+
 @pytest.mark.parametrize("kind", ["SimpleRNN", "GRU", "LSTM"])
 def test_stateful_rnn_goes_on_across_batches(kind):
     x = normal(2, 6, 3)
     plain = getattr(layers, kind)(4, return_sequences=True)
     whole = np.asarray(plain(x))
-    model = Sequential([Input(batch_shape=(2, 3, 3)),
-                        getattr(layers, kind)(4, return_sequences=True, stateful=True, name="rnn")])
+    model = Sequential(
+        [
+            Input(batch_shape=(2, 3, 3)),
+            getattr(layers, kind)(4, return_sequences=True, stateful=True, name="rnn"),
+        ]
+    )
     model.layers[0].cell.set_weights(plain.get_weights())
     halves = [np.asarray(model(x[:, :3])), np.asarray(model(x[:, 3:]))]
     np.testing.assert_allclose(np.concatenate(halves, 1), whole, rtol=1e-5, atol=1e-6)
@@ -258,7 +308,9 @@ def test_stateful_rnn_goes_on_across_batches(kind):
 
 
 def stateful(k):
-    model = k.Sequential([k.Input(batch_shape=(4, 5, 2)), k.layers.GRU(3, stateful=True), k.layers.Dense(1)])
+    model = k.Sequential(
+        [k.Input(batch_shape=(4, 5, 2)), k.layers.GRU(3, stateful=True), k.layers.Dense(1)]
+    )
     model.compile(k.optimizers.SGD(0.1), "mse")
     return model
 
@@ -269,16 +321,30 @@ def test_stateful_rnn_in_fit_as_in_keras():
     theirs.layers[1].set_weights(mine.layers[1].get_weights())
     x, y = normal(16, 5, 2), normal(16, 1, seed=1)
     for _ in range(2):
-        assert_same_history(*[m.fit(x, y, batch_size=4, epochs=2, shuffle=False, verbose=0) for m in (mine, theirs)])
-    np.testing.assert_allclose(mine.predict(x, batch_size=4, verbose=0), theirs.predict(x, batch_size=4, verbose=0),
-                               rtol=1e-4, atol=1e-5)
+        assert_same_history(
+            *[m.fit(x, y, batch_size=4, epochs=2, shuffle=False, verbose=0) for m in (mine, theirs)]
+        )
+    np.testing.assert_allclose(
+        mine.predict(x, batch_size=4, verbose=0),
+        theirs.predict(x, batch_size=4, verbose=0),
+        rtol=1e-4,
+        atol=1e-5,
+    )
 
 
 def test_dtype_policy_of_single_layers():
-    model = Sequential([Input((4,)), layers.Dense(3, name="full"),
-                        layers.Dense(3, dtype="mixed_bfloat16", name="mixed"),
-                        layers.Dense(3, dtype="bfloat16", name="half"), layers.Dense(2, dtype="float32", name="out")])
-    assert [str(v.dtype) for v in model.weights] == ["float32"] * 4 + ["bfloat16"] * 2 + ["float32"] * 2
+    model = Sequential(
+        [
+            Input((4,)),
+            layers.Dense(3, name="full"),
+            layers.Dense(3, dtype="mixed_bfloat16", name="mixed"),
+            layers.Dense(3, dtype="bfloat16", name="half"),
+            layers.Dense(2, dtype="float32", name="out"),
+        ]
+    )
+    assert [str(v.dtype) for v in model.weights] == ["float32"] * 4 + ["bfloat16"] * 2 + [
+        "float32"
+    ] * 2
     x, p = normal(5, 4), model.params
     half = jnp.bfloat16
     h = dense(p["full"], x)
@@ -289,11 +355,15 @@ def test_dtype_policy_of_single_layers():
     y, _ = model.apply(p, model.state, x)
     assert y.dtype == "float32" and model.predict(x, verbose=0).dtype == np.float32
     np.testing.assert_allclose(y, expected, rtol=2e-2, atol=2e-2)
-    assert not np.allclose(y, dense(p["out"], dense(p["mixed"], dense(p["full"], x))), rtol=1e-6, atol=1e-7)
+    assert not np.allclose(
+        y, dense(p["out"], dense(p["mixed"], dense(p["full"], x))), rtol=1e-6, atol=1e-7
+    )
 
     model.compile(jkeras.optimizers.SGD(0.1), "mse")
     model.fit(x, normal(5, 2, seed=1), epochs=2, verbose=0)
-    assert [str(v.dtype) for v in model.weights] == ["float32"] * 4 + ["bfloat16"] * 2 + ["float32"] * 2
+    assert [str(v.dtype) for v in model.weights] == ["float32"] * 4 + ["bfloat16"] * 2 + [
+        "float32"
+    ] * 2
 
 
 def mixed(k):
@@ -304,7 +374,10 @@ def mixed(k):
         def call(self, x):
             assert str(x.dtype) == "bfloat16" and self.compute_dtype == "bfloat16"
             return x * self.w
-    model = k.Sequential([k.Input((4,)), k.layers.Dense(4), Weighted(dtype="mixed_bfloat16"), k.layers.Dense(1)])
+
+    model = k.Sequential(
+        [k.Input((4,)), k.layers.Dense(4), Weighted(dtype="mixed_bfloat16"), k.layers.Dense(1)]
+    )
     model.compile(k.optimizers.SGD(0.1), "mse")
     return model
 

@@ -1,4 +1,6 @@
-"""During `fit` one state owns the arrays: it takes them without a copy, but for those that somebody else holds."""
+"""During `fit` one state owns the arrays: it takes them without a copy, but for those that somebody
+else holds.
+"""
 
 import functools
 import threading
@@ -20,7 +22,6 @@ def model():
     return net
 
 
-
 def copies(net, monkeypatch):
     """The shapes of the arrays that a fit copies."""
     from jkeras.training import live
@@ -29,7 +30,8 @@ def copies(net, monkeypatch):
     monkeypatch.setattr(live, "copied", lambda x: (made.append(x.shape), x + 0)[1])
     net.fit(X, Y, verbose=0)
     monkeypatch.undo()
-    return [shape for shape in made if shape not in ((), (2,))]  # the number of the step and the key are the model's
+    # the number of the step and the key are the model's
+    return [shape for shape in made if shape not in ((), (2,))]
 
 
 def test_nothing_is_copied_that_nobody_holds(model, monkeypatch):
@@ -55,8 +57,11 @@ def test_views_of_numpy_keep_what_they_saw(model):
 
 def test_what_a_callback_saw_stays(model):
     seen = []
-    look = jkeras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: seen.append(
-        (model.layers[0].kernel.value, np.array(model.layers[0].kernel.value))))
+    look = jkeras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: seen.append(
+            (model.layers[0].kernel.value, np.array(model.layers[0].kernel.value))
+        )
+    )
     model.fit(X, Y, batch_size=8, epochs=2, verbose=0, callbacks=[look])
     for array, value in seen:
         np.testing.assert_array_equal(array, value)
@@ -80,6 +85,7 @@ def test_threads_that_predict_meanwhile(model):
             except Exception as error:
                 wrong.append(error)
                 return
+
     threads = [threading.Thread(target=predict) for _ in range(3)]
     for thread in threads:
         thread.start()

@@ -1,4 +1,6 @@
-"""Random layers: every draw has a key of its own, which follows from `rng`, the path and the number of the call."""
+"""Random layers: every draw has a key of its own, which follows from `rng`, the path and the number
+of the call.
+"""
 
 import jax
 import jax.numpy as jnp
@@ -33,7 +35,8 @@ def kept(y):
 def check_two_independent(y, rate=0.5):
     a, b = kept(y[0]), kept(y[1])
     assert abs(a.mean() - (1 - rate)) < 0.04 and abs(b.mean() - (1 - rate)) < 0.04
-    assert abs((a & b).mean() - (1 - rate) ** 2) < 0.04  # independent, so neither equal nor opposite
+    # independent, so neither equal nor opposite
+    assert abs((a & b).mean() - (1 - rate) ** 2) < 0.04
     np.testing.assert_allclose(np.asarray(y)[kept(y)], 1 / (1 - rate), rtol=1e-6)
 
 
@@ -68,23 +71,38 @@ def test_eager_calls_differ_and_follow_the_seed():
 def test_keras_draws_the_same_numbers_from_a_seed():
     keras = real_keras()
     x = ONES[:, :50]
-    for make in (lambda k: k.layers.Dropout(0.4, seed=7), lambda k: k.layers.GaussianNoise(0.5, seed=7)):
+    for make in (
+        lambda k: k.layers.Dropout(0.4, seed=7),
+        lambda k: k.layers.GaussianNoise(0.5, seed=7),
+    ):
         mine, theirs = make(jkeras), make(keras)
         for _ in range(2):
             np.testing.assert_allclose(mine(x, training=True), theirs(x, training=True), rtol=1e-6)
 
 
 def test_layers_at_different_places_get_different_keys():
-    model = Sequential([Input((1000,)), layers.Dropout(0.5, name="a"), layers.Dropout(0.5, name="b")])
+    model = Sequential(
+        [Input((1000,)), layers.Dropout(0.5, name="a"), layers.Dropout(0.5, name="b")]
+    )
     y, _ = model.apply({}, {}, ONES, training=True, rng=jax.random.key(0))
     assert abs(kept(y).mean() - 0.25) < 0.04
 
 
 def test_paths_are_separated():
     key = jax.random.key(0)
-    numbers = {tuple(np.asarray(jax.random.key_data(key_of_path(key, path, index))))
-               for path, index in (("ab/c", 0), ("a/bc", 0), ("abc", 0), ("a/b/c", 0), ("ab/c", 1), ("ab/c1", 0),
-                                   ("ab/c#1", 0), ("", 0))}
+    numbers = {
+        tuple(np.asarray(jax.random.key_data(key_of_path(key, path, index))))
+        for path, index in (
+            ("ab/c", 0),
+            ("a/bc", 0),
+            ("abc", 0),
+            ("a/b/c", 0),
+            ("ab/c", 1),
+            ("ab/c1", 0),
+            ("ab/c#1", 0),
+            ("", 0),
+        )
+    }
     assert len(numbers) == 8
 
     def parts(outer, inner):
@@ -103,14 +121,19 @@ def test_paths_are_separated():
 
             def call(self, x, training=None):
                 return getattr(self, outer)(x, training=training)
+
         return Outer().apply({}, {}, ONES, training=True, rng=key)[0]
+
     assert (kept(parts("a", "bc")) != kept(parts("ab", "c"))).mean() > 0.4
     np.testing.assert_array_equal(parts("a", "bc"), parts("a", "bc"))
 
 
 @pytest.mark.parametrize("kind", ["subclass", "sequential", "functional"])
 def test_keys_do_not_depend_on_how_many_layers_there_were_before(kind):
-    """Made twice in one process, a model draws the same numbers and has the same parameters from the same key."""
+    """Made twice in one process, a model draws the same numbers and has the same parameters from
+    the same key.
+    """
+
     def output():
         if kind == "subclass":
             model = Twice()
@@ -121,6 +144,7 @@ def test_keys_do_not_depend_on_how_many_layers_there_were_before(kind):
             model = Model(inputs, layers.Dropout(0.5)(layers.Dense(2)(inputs)))
         params, state = model.init(jax.random.key(0), ONES)
         return params, model.apply(params, state, ONES, training=True, rng=jax.random.key(4))[0]
+
     (first, a), (second, b) = output(), output()
     assert jax.tree_util.tree_structure(first) == jax.tree_util.tree_structure(second)
     np.testing.assert_array_equal(a, b)
@@ -144,7 +168,9 @@ def test_vmap_over_keys():
 
 
 def test_every_training_step_draws_anew():
-    model = Sequential([Input((1000,)), layers.Dropout(0.5), layers.Dense(1, kernel_initializer="ones")])
+    model = Sequential(
+        [Input((1000,)), layers.Dropout(0.5), layers.Dense(1, kernel_initializer="ones")]
+    )
     model.compile(jkeras.optimizers.SGD(0.0), lambda y, p: jnp.mean(p, -1))
     state = init_train_state(model, jax.random.key(0))
     step = jax.jit(make_train_step(model))
@@ -161,7 +187,10 @@ def test_fit_draws_anew_at_each_step_and_repeats_from_a_seed():
         jkeras.utils.set_random_seed(11)
         model = Sequential([Input((50,)), layers.Dropout(0.5), layers.Dense(1)])
         model.compile("sgd", "mse")
-        return model.fit(ONES[:, :50], ONES[:, :1], epochs=4, batch_size=2, verbose=0).history["loss"]
+        return model.fit(ONES[:, :50], ONES[:, :1], epochs=4, batch_size=2, verbose=0).history[
+            "loss"
+        ]
+
     first = losses()
     assert len(set(first)) == 4
     np.testing.assert_array_equal(first, losses())
@@ -182,7 +211,12 @@ def test_seed_generator_state_in_stateless_call_as_in_keras():
         assert not np.array_equal(first, second)
         idle, same = model.stateless_call([], values, x, training=False)
         np.testing.assert_array_equal(idle, x)
-        found.append([np.asarray(v) for v in (first, after[0], second, last[0], same[0], model.variables[0].value)])
+        found.append(
+            [
+                np.asarray(v)
+                for v in (first, after[0], second, last[0], same[0], model.variables[0].value)
+            ]
+        )
     for mine, theirs in zip(*found):
         np.testing.assert_array_equal(mine, theirs)
 
@@ -194,6 +228,7 @@ def test_stateless_call_under_jit_and_scan_carries_the_seed():
     def body(values, _):
         y, values = model.stateless_call([], values, ONES, training=True)
         return values, y
+
     values, ys = jax.lax.scan(body, values, None, length=2)
     check_two_independent(ys)
     assert int(values[0][1]) == 2
@@ -207,6 +242,7 @@ def test_random_layers_of_a_users_own():
 
         def call(self, x, training=None):
             return x + jkeras.random.normal(x.shape, seed=self.generator) if training else x
+
     layer = Noise()
     a, _ = layer.apply({}, {}, ONES, training=True, rng=jax.random.key(0))
     b, _ = jax.jit(lambda k: layer.apply({}, {}, ONES, training=True, rng=k))(jax.random.key(0))

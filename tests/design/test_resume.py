@@ -1,4 +1,6 @@
-"""`fit(..., checkpoint=folder)`: killed at any moment and run again, it ends with the bits of a run never killed."""
+"""`fit(..., checkpoint=folder)`: killed at any moment and run again, it ends with the bits of a run
+never killed.
+"""
 
 import os
 import pathlib
@@ -32,8 +34,15 @@ def environment():
 
 def run(*arguments):
     """Runs to the end, or to a suicide; returns the exit code."""
-    done = subprocess.run(command(*arguments), cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=300,
-                          check=False)
+    done = subprocess.run(
+        command(*arguments),
+        cwd=ROOT,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
     assert done.returncode in (0, -signal.SIGKILL), done.stderr
     return done.returncode
 
@@ -76,10 +85,18 @@ def test_killed_several_times(tmp_path, uninterrupted, moments):
 def test_killed_from_outside_at_random_moments(tmp_path, uninterrupted, seed):
     output, moments = tmp_path / "end.npz", random.Random(seed)
     for _ in range(3):
-        process = subprocess.Popen(command(tmp_path / "run", output), cwd=ROOT, env=environment(),
-                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        limit = time.monotonic() + 60  # wait until the first checkpoint is being written, then a random moment
-        while not (tmp_path / "run").exists() and time.monotonic() < limit and process.poll() is None:
+        process = subprocess.Popen(
+            command(tmp_path / "run", output),
+            cwd=ROOT,
+            env=environment(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        # wait until the first checkpoint is being written, then a random moment
+        limit = time.monotonic() + 60
+        while (
+            not (tmp_path / "run").exists() and time.monotonic() < limit and process.poll() is None
+        ):
             time.sleep(0.01)
         time.sleep(moments.uniform(0, 2.0))
         process.kill()
@@ -99,9 +116,16 @@ def test_a_finished_run_started_again_changes_nothing(tmp_path, uninterrupted):
 
 # ---------------------------------------------------------------- in one process
 
+
 def model_of(units=3, name="a", optimizer="adam"):
-    model = Sequential([Input((4,)), layers.Dense(units, name=name), layers.BatchNormalization(name="n"),
-                        layers.Dense(1, name="b")])
+    model = Sequential(
+        [
+            Input((4,)),
+            layers.Dense(units, name=name),
+            layers.BatchNormalization(name="n"),
+            layers.Dense(1, name="b"),
+        ]
+    )
     model.compile(optimizer, "mse")
     return model
 
@@ -119,13 +143,22 @@ def test_an_exception_and_a_second_call_of_fit(tmp_path, moment):
         def on_train_batch_end(self, batch, logs=None):
             if moment == "batch" and (self.epoch, batch) == (2, 1):
                 raise OSError("power")
+
     whole, broken, again = model_of(), model_of(), model_of()
     for model in (broken, again):
         model.set_weights(whole.get_weights())
         model.__dict__["_train_key"] = whole._key()
     watch = jkeras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: None)
-    fit = lambda model, callbacks: model.fit(x, y, batch_size=8, epochs=4, shuffle=False, verbose=0,  # noqa: E731
-                                             callbacks=callbacks, checkpoint=tmp_path / "run")
+    fit = lambda model, callbacks: model.fit(
+        x,
+        y,
+        batch_size=8,
+        epochs=4,
+        shuffle=False,
+        verbose=0,  # noqa: E731
+        callbacks=callbacks,
+        checkpoint=tmp_path / "run",
+    )
     with pytest.raises(OSError, match="power"):
         fit(broken, [Stop()])
     history = fit(again, [watch])
@@ -152,10 +185,12 @@ def test_more_epochs_go_on_where_the_last_call_stopped(tmp_path):
 
 def test_a_model_made_again_in_the_same_process_resumes(tmp_path):
     """Names that count ("dense_1") must not decide whether a checkpoint fits."""
+
     def make():
         model = Sequential([Input((4,)), layers.Dense(3), layers.Dense(1)])
         model.compile("adam", "mse")
         return model
+
     x, y = normal(16, 4), normal(16, 1)
     first = make()
     first.fit(x, y, epochs=2, verbose=0, checkpoint=tmp_path)
@@ -173,16 +208,21 @@ def test_checkpointer_round_trip_of_a_train_state(tmp_path):
         checkpointer.save(state, {"note": "x"})
         checkpointer.save(state._replace(step=state.step + 1), step=7)
         assert checkpointer.latest_step() == 7 and checkpointer.steps() == [int(state.step), 7]
-        back, extra = checkpointer.restore(jax.tree_util.tree_map(jnp.zeros_like, state), step=int(state.step))
+        back, extra = checkpointer.restore(
+            jax.tree_util.tree_map(jnp.zeros_like, state), step=int(state.step)
+        )
     assert extra == {"note": "x"}
     assert_trees_equal(back, state)
 
 
-@pytest.mark.parametrize("change, words", [
-    (dict(units=5), ["a/kernel", "(4, 3)", "(4, 5)", "b/kernel", "n/gamma"]),
-    (dict(name="c"), ["a/kernel", "c/kernel", "issing", "nexpected", "opt_state"]),
-    (dict(optimizer="sgd"), ["opt_state", "velocity", "nexpected"]),
-])
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        (dict(units=5), ["a/kernel", "(4, 3)", "(4, 5)", "b/kernel", "n/gamma"]),
+        (dict(name="c"), ["a/kernel", "c/kernel", "issing", "nexpected", "opt_state"]),
+        (dict(optimizer="sgd"), ["opt_state", "velocity", "nexpected"]),
+    ],
+)
 def test_restore_into_a_changed_model_is_one_error_with_all_paths(tmp_path, change, words):
     model_of().fit(normal(8, 4), normal(8, 1), verbose=0, checkpoint=tmp_path)
     other = model_of(**change)
@@ -200,5 +240,8 @@ def test_restore_into_a_changed_model_is_one_error_with_all_paths(tmp_path, chan
 
 
 def test_restore_from_an_empty_folder(tmp_path):
-    with Checkpointer(tmp_path) as checkpointer, pytest.raises(FileNotFoundError, match="no complete checkpoint"):
+    with (
+        Checkpointer(tmp_path) as checkpointer,
+        pytest.raises(FileNotFoundError, match="no complete checkpoint"),
+    ):
         checkpointer.restore({"w": np.zeros(2)})

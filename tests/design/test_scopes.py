@@ -15,12 +15,21 @@ Y = np.random.default_rng(1).normal(size=(6, 2)).astype("float32")
 
 
 def network(lib, **options):
-    return lib.Sequential([lib.Input((4,)), lib.layers.Dense(8, activation="tanh", name="a"),
-                           lib.layers.BatchNormalization(name="b"), lib.layers.Dropout(0.5, seed=3, name="drop"),
-                           lib.layers.Dense(2, activity_regularizer="l2", name="c")], name="net", **options)
+    return lib.Sequential(
+        [
+            lib.Input((4,)),
+            lib.layers.Dense(8, activation="tanh", name="a"),
+            lib.layers.BatchNormalization(name="b"),
+            lib.layers.Dropout(0.5, seed=3, name="drop"),
+            lib.layers.Dense(2, activity_regularizer="l2", name="c"),
+        ],
+        name="net",
+        **options,
+    )
 
 
 # ---------------------------------------------------------------- stateless scope
+
 
 @LIBRARIES
 def test_stateless_scope_keeps_variables_and_collects_updates(lib):
@@ -41,12 +50,17 @@ def test_stateless_scope_computes_what_keras_computes():
     results = []
     for lib in (keras, jkeras):
         model = network(lib)
-        values = [np.linspace(-1, 1, v.shape.count(0) or int(np.prod(v.shape))).reshape(v.shape).astype(v.dtype)
-                  for v in model.trainable_variables]
+        values = [
+            np.linspace(-1, 1, v.shape.count(0) or int(np.prod(v.shape)))
+            .reshape(v.shape)
+            .astype(v.dtype)
+            for v in model.trainable_variables
+        ]
 
         def loss(values, lib=lib, model=model):
             with lib.StatelessScope(zip(model.trainable_variables, values)):
                 return jnp.mean(model(X, training=False) ** 2)
+
         results.append(jax.jit(jax.value_and_grad(loss))(values))
     for a, b in zip(*map(jax.tree_util.tree_leaves, results)):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
@@ -90,6 +104,7 @@ def test_symbolic_scope_changes_nothing():
 
 # ---------------------------------------------------------------- names, devices
 
+
 @LIBRARIES
 def test_name_scope_stands_in_paths(lib):
     with lib.name_scope("outer"):
@@ -99,7 +114,11 @@ def test_name_scope_stands_in_paths(lib):
             layer.build((None, 3))
         with lib.name_scope("elsewhere", override_parent="root"):
             w = lib.Variable(1.0, name="w")
-    assert (v.path, layer.kernel.path, w.path) == ("outer/inner/v", "outer/inner/d/kernel", "root/elsewhere/w")
+    assert (v.path, layer.kernel.path, w.path) == (
+        "outer/inner/v",
+        "outer/inner/d/kernel",
+        "root/elsewhere/w",
+    )
     assert lib.Variable(1.0, name="v").path == "v"
     with pytest.raises(ValueError):
         lib.name_scope("a/b")
@@ -117,13 +136,21 @@ def test_device(lib):
 
 # ---------------------------------------------------------------- rematerialization
 
+
 def checkpoints(function, *args):
     return str(jax.make_jaxpr(function)(*args)).count("prevent_cse")
 
 
-@pytest.mark.parametrize("options, least", [({"mode": "full"}, 5), ({"mode": "activations"}, 1),
-                                            ({"mode": "larger_than", "output_size_threshold": 40}, 3),
-                                            ({"mode": "list_of_layers", "layer_names": ["a"]}, 1), ({"mode": None}, 0)])
+@pytest.mark.parametrize(
+    "options, least",
+    [
+        ({"mode": "full"}, 5),
+        ({"mode": "activations"}, 1),
+        ({"mode": "larger_than", "output_size_threshold": 40}, 3),
+        ({"mode": "list_of_layers", "layer_names": ["a"]}, 1),
+        ({"mode": None}, 0),
+    ],
+)
 def test_remat_scope_changes_no_number(options, least):
     plain = network(jkeras)
     with jkeras.RematScope(**options):
@@ -134,11 +161,14 @@ def test_remat_scope_changes_no_number(options, least):
         def loss(params):
             y, new = model.apply(params, state, X, training=True, rng=jax.random.key(1))
             return jnp.mean((y - Y) ** 2) + sum(jax.tree_util.tree_leaves(new["losses"])), new
+
         return jax.value_and_grad(loss, has_aux=True)
 
     assert checkpoints(loss_of(plain), params) == 0
     assert checkpoints(loss_of(saving), params) >= least
-    for a, b in zip(*(jax.tree_util.tree_leaves(jax.jit(loss_of(m))(params)) for m in (plain, saving))):
+    for a, b in zip(
+        *(jax.tree_util.tree_leaves(jax.jit(loss_of(m))(params)) for m in (plain, saving))
+    ):
         np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-6)
 
 
@@ -157,12 +187,14 @@ def test_model_of_a_remat_scope_trains_alike():
 def test_remat_of_a_function(lib):
     def f(x):
         return jnp.sum(jnp.sin(x) ** 2)
+
     np.testing.assert_allclose(jax.grad(lib.remat(f))(X), jax.grad(f)(X), rtol=1e-6)
     with pytest.raises(ValueError, match="Invalid mode"):
         lib.RematScope(mode="some")
 
 
 # ---------------------------------------------------------------- operations and functions
+
 
 def scaled(lib):
     class Scaled(lib.Operation):
@@ -175,6 +207,7 @@ def scaled(lib):
 
         def compute_output_spec(self, x, shift=0.0):
             return lib.KerasTensor(x.shape, x.dtype)
+
     return Scaled
 
 
@@ -196,11 +229,14 @@ def test_operation_in_a_model_and_in_a_function(lib):
 @LIBRARIES
 def test_function_of_several_tensors(lib):
     a, b = lib.KerasTensor((None, 4)), lib.KerasTensor((None, 4))
-    function = lib.Function([a, b], {"sum": a + b, "dense": lib.layers.Dense(2, kernel_initializer="ones")(a)},
-                            name="f")
+    function = lib.Function(
+        [a, b], {"sum": a + b, "dense": lib.layers.Dense(2, kernel_initializer="ones")(a)}, name="f"
+    )
     out = function([X, X])
     np.testing.assert_allclose(out["sum"], 2 * X, rtol=1e-6)
-    np.testing.assert_allclose(out["dense"], X.sum(1, keepdims=True) * np.ones((1, 2)), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        out["dense"], X.sum(1, keepdims=True) * np.ones((1, 2)), rtol=1e-4, atol=1e-5
+    )
     assert function.compute_output_shape([(5, 4), (5, 4)]) == {"sum": (5, 4), "dense": (5, 2)}
     assert len(function.operations) == 2 if lib is jkeras else True
     with pytest.raises(ValueError):
@@ -211,7 +247,9 @@ def test_model_with_an_operation_comes_back_from_its_config():
     cls = jkeras.saving.register_keras_serializable("test_scopes")(scaled(jkeras))
     x = jkeras.Input((4,))
     model = jkeras.Model(x, cls(2.0)(x, shift=1.0))
-    np.testing.assert_allclose(jkeras.models.model_from_json(model.to_json())(X), X * 2 + 1, rtol=1e-6)
+    np.testing.assert_allclose(
+        jkeras.models.model_from_json(model.to_json())(X), X * 2 + 1, rtol=1e-6
+    )
 
 
 def test_layers_are_operations():
@@ -219,6 +257,7 @@ def test_layers_are_operations():
 
 
 # ---------------------------------------------------------------- state trees, settings
+
 
 def test_state_tree_is_that_of_keras():
     trees = []
@@ -230,7 +269,9 @@ def test_state_tree_is_that_of_keras():
         fresh = network(lib)
         fresh.compile("adam", "mse", metrics=["mae"])
         fresh.fit(X * 0, Y, verbose=0)
-        fresh.set_state_tree({k: trees[-1][k] for k in ("trainable_variables", "optimizer_variables")})
+        fresh.set_state_tree(
+            {k: trees[-1][k] for k in ("trainable_variables", "optimizer_variables")}
+        )
         np.testing.assert_array_equal(fresh.get_weights()[0], model.get_weights()[0])
         with pytest.raises(ValueError, match="Unknown variable name"):
             model.set_state_tree({"weights": {}})

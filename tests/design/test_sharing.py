@@ -1,4 +1,6 @@
-"""Layers used in several places: one object is one set of weights, whoever holds it and whoever trains it."""
+"""Layers used in several places: one object is one set of weights, whoever holds it and whoever
+trains it.
+"""
 
 import jax
 import jax.numpy as jnp
@@ -29,7 +31,9 @@ class Transposed(layers.Layer):
         self.source = source
 
     def build(self, shape):
-        self.bias = self.add_weight(shape=(self.source.kernel.shape[0],), initializer="zeros", name="bias")
+        self.bias = self.add_weight(
+            shape=(self.source.kernel.shape[0],), initializer="zeros", name="bias"
+        )
 
     def call(self, x):
         return ops.matmul(x, ops.transpose(self.source.kernel)) + self.bias
@@ -60,15 +64,19 @@ def test_tied_autoencoder_has_one_kernel_with_both_gradients():
 def test_tied_autoencoder_as_a_pure_pair():
     model, x = tied(), normal(4, 6)
     params, state = model.init(jax.random.key(1), x)
-    assert_trees_close(jax.tree_util.tree_map(jnp.shape, params, is_leaf=lambda v: hasattr(v, "shape")),
-                       {"encoder": {"kernel": (6, 3), "bias": (3,)}, "decoder": {"bias": (6,)}})
+    assert_trees_close(
+        jax.tree_util.tree_map(jnp.shape, params, is_leaf=lambda v: hasattr(v, "shape")),
+        {"encoder": {"kernel": (6, 3), "bias": (3,)}, "decoder": {"bias": (6,)}},
+    )
     y, _ = jax.jit(model.apply)(params, state, x)
     k, b = params["encoder"]["kernel"], params["encoder"]["bias"]
     np.testing.assert_allclose(y, np.tanh(x @ k + b) @ k.T, rtol=1e-5, atol=1e-6)
 
 
 def siamese(k):
-    encoder = k.Sequential([k.Input((4,)), k.layers.Dense(5, activation="relu"), k.layers.Dense(3)], name="encoder")
+    encoder = k.Sequential(
+        [k.Input((4,)), k.layers.Dense(5, activation="relu"), k.layers.Dense(3)], name="encoder"
+    )
     a, b = k.Input((4,), name="a"), k.Input((4,), name="b")
     distance = k.ops.abs(encoder(a) - encoder(b))
     model = k.Model([a, b], k.layers.Dense(1, activation="sigmoid", name="same")(distance))
@@ -81,10 +89,14 @@ def test_siamese_network_trains_as_in_keras():
     assert len(mine.weights) == 6
     data = [normal(24, 4, seed=1), normal(24, 4, seed=2)]
     y = (normal(24, 1, seed=3) > 0).astype("float32")
-    fitted = [m.fit(data, y, batch_size=8, epochs=3, shuffle=False, verbose=0) for m in (mine, theirs)]
+    fitted = [
+        m.fit(data, y, batch_size=8, epochs=3, shuffle=False, verbose=0) for m in (mine, theirs)
+    ]
     assert_same_history(*fitted)
     assert_same_weights(mine, theirs)
-    np.testing.assert_allclose(mine.predict(data, verbose=0), mine.predict(data[::-1], verbose=0), rtol=1e-6)
+    np.testing.assert_allclose(
+        mine.predict(data, verbose=0), mine.predict(data[::-1], verbose=0), rtol=1e-6
+    )
 
 
 def test_encoder_and_decoder_follow_a_trained_autoencoder():
@@ -102,13 +114,16 @@ def test_encoder_and_decoder_follow_a_trained_autoencoder():
     k1, b1, k2, b2 = autoencoder.get_weights()
     expected = np.maximum(x @ k1 + b1, 0)
     np.testing.assert_allclose(encoder.predict(x, verbose=0), expected, rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(decoder.predict(expected, verbose=0), expected @ k2 + b2, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        decoder.predict(expected, verbose=0), expected @ k2 + b2, rtol=1e-5, atol=1e-6
+    )
     np.testing.assert_allclose(autoencoder(x), expected @ k2 + b2, rtol=1e-5, atol=1e-6)
     assert not np.allclose(before, encoder.predict(x, verbose=0))
 
     encoder.set_weights([np.zeros_like(k1), np.ones_like(b1)])  # and the other way round
-    np.testing.assert_allclose(autoencoder.predict(x, verbose=0), np.tile(k2.sum(0) + b2, (16, 1)), rtol=1e-5,
-                               atol=1e-6)
+    np.testing.assert_allclose(
+        autoencoder.predict(x, verbose=0), np.tile(k2.sum(0) + b2, (16, 1)), rtol=1e-5, atol=1e-6
+    )
 
 
 def test_encoder_sees_the_weights_during_the_training_of_the_whole():
@@ -118,22 +133,33 @@ def test_encoder_sees_the_weights_during_the_training_of_the_whole():
     autoencoder, encoder = Model(inputs, layers.Dense(5, name="out")(code)), Model(inputs, code)
     autoencoder.compile(jkeras.optimizers.SGD(0.1), "mse")
     first, seen = autoencoder.params, []
-    look = jkeras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: seen.append(encoder.predict(x, verbose=0)))
+    look = jkeras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: seen.append(encoder.predict(x, verbose=0))
+    )
     autoencoder.fit(x, x, batch_size=8, epochs=3, verbose=0, shuffle=False, callbacks=[look])
     for epoch in range(3):
-        p = sgd_by_hand(lambda p, x: mse(x, dense(p["out"], dense(p["code"], x))), first, [(x,)] * (epoch + 1), 0.1)
+        p = sgd_by_hand(
+            lambda p, x: mse(x, dense(p["out"], dense(p["code"], x))),
+            first,
+            [(x,)] * (epoch + 1),
+            0.1,
+        )
         np.testing.assert_allclose(seen[epoch], dense(p["code"], x), rtol=1e-4, atol=1e-6)
 
 
 def test_submodels_by_get_layer_share_weights():
     x = normal(8, 3)
-    model = Sequential([Input((3,)), layers.Dense(4, activation="tanh", name="h"), layers.Dense(1, name="y")])
+    model = Sequential(
+        [Input((3,)), layers.Dense(4, activation="tanh", name="h"), layers.Dense(1, name="y")]
+    )
     hidden = Model(model.inputs, model.get_layer("h").output)
     model.compile("rmsprop", "mse")
     for _ in range(2):
         model.fit(x, normal(8, 1), epochs=2, verbose=0)
         k, b = model.get_weights()[:2]
-        np.testing.assert_allclose(hidden.predict(x, verbose=0), np.tanh(x @ k + b), rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(
+            hidden.predict(x, verbose=0), np.tanh(x @ k + b), rtol=1e-5, atol=1e-6
+        )
         np.testing.assert_allclose(hidden(x), np.tanh(x @ k + b), rtol=1e-5, atol=1e-6)
     assert hidden.get_layer("h") is model.get_layer("h")
     assert hidden.weights[0] is model.weights[0]
@@ -141,7 +167,9 @@ def test_submodels_by_get_layer_share_weights():
 
 def test_a_submodel_of_a_nested_model_shares_weights():
     x = normal(4, 3)
-    inner = Sequential([Input((3,)), layers.Dense(4, name="h"), layers.Dense(2, name="g")], name="inner")
+    inner = Sequential(
+        [Input((3,)), layers.Dense(4, name="h"), layers.Dense(2, name="g")], name="inner"
+    )
     inputs = Input((3,))
     outer = Model(inputs, layers.Dense(1, name="y")(inner(inputs)))
     part = Model(inner.inputs, outer.get_layer("inner").get_layer("h").output)
@@ -153,7 +181,9 @@ def test_a_submodel_of_a_nested_model_shares_weights():
 
 
 def two_heads(k):
-    encoder = k.Sequential([k.Input((4,)), k.layers.Dense(3, activation="tanh", name="e")], name="shared")
+    encoder = k.Sequential(
+        [k.Input((4,)), k.layers.Dense(3, activation="tanh", name="e")], name="shared"
+    )
     models = []
     for name in ("left", "right"):
         x = k.Input((4,))
@@ -189,6 +219,7 @@ def test_one_layer_called_several_times_in_a_row(calls):
         for _ in range(calls):
             x = dense(p["square"], x)
         return mse(y, x)
+
     model.compile(jkeras.optimizers.SGD(0.05), "mse")
     model.fit(data, -data, batch_size=6, epochs=2, verbose=0)
     assert_trees_close(model.params, sgd_by_hand(loss, first, [(data, -data)] * 2, 0.05))
@@ -204,8 +235,11 @@ def test_one_object_under_two_attributes_has_one_path():
 
         def call(self, x):
             return self.second(self.first(x))
+
     model, x = Twice(), normal(2, 3)
     params, state = model.init(jax.random.key(0), x)
     assert list(params) == ["first"]
     y, _ = model.apply(params, state, x)
-    np.testing.assert_allclose(y, dense(params["first"], dense(params["first"], x)), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        y, dense(params["first"], dense(params["first"], x)), rtol=1e-5, atol=1e-6
+    )

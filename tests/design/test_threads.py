@@ -22,6 +22,7 @@ def in_threads(count, work):
             work(i)
         except BaseException as error:
             errors.append(error)
+
     threads = [threading.Thread(target=run, args=(i,)) for i in range(count)]
     for thread in threads:
         thread.start()
@@ -32,14 +33,23 @@ def in_threads(count, work):
 
 
 def network():
-    return Sequential([Input((4,)), layers.Dense(8, activation="tanh", name="a"),
-                       layers.BatchNormalization(name="n"), layers.Dropout(0.5, name="d"), layers.Dense(1, name="b")])
+    return Sequential(
+        [
+            Input((4,)),
+            layers.Dense(8, activation="tanh", name="a"),
+            layers.BatchNormalization(name="n"),
+            layers.Dropout(0.5, name="d"),
+            layers.Dense(1, name="b"),
+        ]
+    )
 
 
 def by_hand(model, x):
     p, s = model.params, model.state["n"]
     h = dense(p["a"], x, jnp.tanh)
-    h = (h - s["moving_mean"]) / jnp.sqrt(s["moving_variance"] + 1e-3) * p["n"]["gamma"] + p["n"]["beta"]
+    h = (h - s["moving_mean"]) / jnp.sqrt(s["moving_variance"] + 1e-3) * p["n"]["gamma"] + p["n"][
+        "beta"
+    ]
     return np.asarray(dense(p["b"], h))
 
 
@@ -52,9 +62,13 @@ def test_two_threads_predict(how):
 
     def work(i):
         for _ in range(20):
-            y = {"predict": lambda: model.predict(data[i], verbose=0), "call": lambda: model(data[i]),
-                 "apply": lambda: model.apply(params, state, data[i])[0]}[how]()
+            y = {
+                "predict": lambda: model.predict(data[i], verbose=0),
+                "call": lambda: model(data[i]),
+                "apply": lambda: model.apply(params, state, data[i])[0],
+            }[how]()
             np.testing.assert_allclose(y, expected[i], rtol=1e-4, atol=1e-6)
+
     in_threads(4, work)
 
 
@@ -68,6 +82,7 @@ def test_keras_style_models_in_threads():
             for block in self.blocks:
                 x = block(x)
             return x
+
     model, data = Own(), [normal(3 + i, 4, seed=i) for i in range(4)]
     model(data[0])
     expected = []
@@ -78,15 +93,24 @@ def test_keras_style_models_in_threads():
 
     def work(i):
         for _ in range(5):
-            np.testing.assert_allclose(jax.jit(lambda x: model(x))(data[i]), expected[i], rtol=1e-4, atol=1e-6)
-            np.testing.assert_allclose(model.predict(data[i], verbose=0), expected[i], rtol=1e-4, atol=1e-6)
+            np.testing.assert_allclose(
+                jax.jit(lambda x: model(x))(data[i]), expected[i], rtol=1e-4, atol=1e-6
+            )
+            np.testing.assert_allclose(
+                model.predict(data[i], verbose=0), expected[i], rtol=1e-4, atol=1e-6
+            )
+
     in_threads(4, work)
 
 
 def trained(model, looks):
     x, y = normal(64, 4), normal(64, 1)
     model.compile(jkeras.optimizers.Adam(0.01), "mse")
-    callbacks = [jkeras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: None)] if looks else []
+    callbacks = (
+        [jkeras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: None)]
+        if looks
+        else []
+    )
     model.fit(x, y, batch_size=8, epochs=40, shuffle=False, verbose=0, callbacks=callbacks)
     return model.get_weights()
 
@@ -114,6 +138,7 @@ def test_looking_at_a_model_while_another_thread_trains_it(look):
                     y = model.get_weights()[0]
                 assert np.isfinite(y).all()
                 count.append(1)
+
     in_threads(3, work)
     for a, b in zip(model.get_weights(), trained(twin, True)):
         np.testing.assert_array_equal(a, b)
@@ -130,6 +155,7 @@ def test_two_models_train_in_two_threads():
 
     def work(i):
         found[i] = trained(models[i], False)
+
     in_threads(2, work)
     for mine, twin in zip(found, twins):
         for a, b in zip(mine, trained(twin, False)):

@@ -11,18 +11,33 @@ from jkeras import Input, Model, Sequential, layers
 from jkeras.core.errors import StateWriteError
 from jkeras.training import init_train_state, make_eval_step, make_predict_step, make_train_step
 from tests.design.tools import (
-    assert_same_history, assert_trees_close, assert_trees_equal, dense, mse, normal, real_keras, sgd_by_hand,
+    assert_same_history,
+    assert_trees_close,
+    assert_trees_equal,
+    dense,
+    mse,
+    normal,
+    real_keras,
+    sgd_by_hand,
 )
 
 
 def small(rate=0.1, optimizer="SGD"):
-    model = Sequential([Input((4,)), layers.Dense(6, activation="tanh", name="a"),
-                        layers.BatchNormalization(name="n"), layers.Dropout(0.3, name="d"), layers.Dense(1, name="b")])
+    model = Sequential(
+        [
+            Input((4,)),
+            layers.Dense(6, activation="tanh", name="a"),
+            layers.BatchNormalization(name="n"),
+            layers.Dropout(0.3, name="d"),
+            layers.Dense(1, name="b"),
+        ]
+    )
     model.compile(getattr(jkeras.optimizers, optimizer)(rate), "mse", metrics=["mae"])
     return model
 
 
 # ---------------------------------------------------------------- pair, init, apply
+
 
 def test_pair_is_two_pure_functions():
     init, apply = layers.Dense(3, activation="relu").pair()
@@ -34,7 +49,9 @@ def test_pair_is_two_pure_functions():
     assert not np.array_equal(params["kernel"], other["kernel"])
     assert state == {}
     y, state = jax.jit(apply)(params, state, x)
-    np.testing.assert_allclose(y, np.maximum(x @ params["kernel"] + params["bias"], 0), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        y, np.maximum(x @ params["kernel"] + params["bias"], 0), rtol=1e-5, atol=1e-6
+    )
 
 
 def test_per_sample_gradients():
@@ -53,7 +70,11 @@ def test_vmap_over_seeds_makes_what_single_seeds_make():
     keys = jax.random.split(jax.random.key(5), 3)
     stacked, _ = jax.vmap(lambda key: model.init(key, x))(keys)
     for i in range(3):
-        assert_trees_close(jax.tree_util.tree_map(lambda v: v[i], stacked), model.init(keys[i], x)[0], rtol=1e-6)  # noqa: B023
+        assert_trees_close(
+            jax.tree_util.tree_map(lambda v, i=i: v[i], stacked),
+            model.init(keys[i], x)[0],
+            rtol=1e-6,
+        )
 
 
 def test_apply_leaves_no_tracer_behind_and_changes_nothing():
@@ -61,7 +82,9 @@ def test_apply_leaves_no_tracer_behind_and_changes_nothing():
     before = model.get_weights()
     params, state = model.params, model.state
     with jax.checking_leaks():
-        jax.jit(lambda p, s, x: model.apply(p, s, x, training=True, rng=jax.random.key(0)))(params, state, x)
+        jax.jit(lambda p, s, x: model.apply(p, s, x, training=True, rng=jax.random.key(0)))(
+            params, state, x
+        )
     for a, b in zip(before, model.get_weights()):
         np.testing.assert_array_equal(a, b)
 
@@ -73,6 +96,7 @@ def test_apply_goes_through_scan():
     def body(state, x):
         y, state = norm.apply(params, state, x, training=True)
         return state, y
+
     state, ys = jax.jit(lambda s: jax.lax.scan(body, s, xs))(state)
     mean, variance = np.zeros(3), np.ones(3)
     for x in xs:
@@ -83,7 +107,9 @@ def test_apply_goes_through_scan():
     np.testing.assert_allclose(ys[-1], last, rtol=1e-4, atol=1e-5)
 
 
-# ---------------------------------------------------------------- state written in an inner transformation
+# ---------------------------------------------------------------- state written in an inner
+# transformation
+
 
 class Scanning(layers.Layer):
     """Runs its BatchNormalization inside `lax.scan`: the mistake that must be explained."""
@@ -98,6 +124,7 @@ class Scanning(layers.Layer):
     def call(self, x, training=None):
         def body(carry, step):
             return carry, self.norm(step, training=training)
+
         return jnp.swapaxes(jax.lax.scan(body, 0.0, jnp.swapaxes(x, 0, 1))[1], 0, 1)
 
 
@@ -106,11 +133,15 @@ class ScanningRight(Scanning):
 
     def call(self, x, training=None):
         params = {"gamma": self.norm.gamma.value, "beta": self.norm.beta.value}
-        state = {"moving_mean": self.norm.moving_mean.value, "moving_variance": self.norm.moving_variance.value}
+        state = {
+            "moving_mean": self.norm.moving_mean.value,
+            "moving_variance": self.norm.moving_variance.value,
+        }
 
         def body(state, step):
             y, state = self.norm.apply(params, state, step, training=training)
             return state, y
+
         state, y = jax.lax.scan(body, state, jnp.swapaxes(x, 0, 1))
         if training:
             self.norm.moving_mean.assign(state["moving_mean"])
@@ -126,8 +157,12 @@ def test_batchnorm_inside_scan_is_an_explained_error(use):
     params, state = model.init(jax.random.key(0), x)
     apply = lambda p, s, x: model.apply(p, s, x, training=True)  # noqa: E731
     model.compile("sgd", "mse")
-    run = {"apply": lambda: apply(params, state, x), "jit": lambda: jax.jit(apply)(params, state, x),
-           "fit": lambda: model.fit(x, x, verbose=0), "eager": lambda: model(x, training=True)}[use]
+    run = {
+        "apply": lambda: apply(params, state, x),
+        "jit": lambda: jax.jit(apply)(params, state, x),
+        "fit": lambda: model.fit(x, x, verbose=0),
+        "eager": lambda: model(x, training=True),
+    }[use]
     with pytest.raises(StateWriteError, match="moving_(mean|variance)") as error:
         run()
     for word in ("apply",) if use == "eager" else ("scan", "apply", "carry"):
@@ -146,8 +181,9 @@ def test_batchnorm_inside_scan_the_right_way():
     for t in range(5):
         mean = 0.8 * mean + 0.2 * x[:, t].mean(0)
     np.testing.assert_allclose(state["norm"]["moving_mean"], mean, rtol=1e-4, atol=1e-6)
-    np.testing.assert_allclose(y[:, 2], (x[:, 2] - x[:, 2].mean(0)) / np.sqrt(x[:, 2].var(0) + 1e-3), rtol=1e-4,
-                               atol=1e-5)
+    np.testing.assert_allclose(
+        y[:, 2], (x[:, 2] - x[:, 2].mean(0)) / np.sqrt(x[:, 2].var(0) + 1e-3), rtol=1e-4, atol=1e-5
+    )
     model = Sequential([Input((5, 3)), layer])
     model.compile("sgd", "mse")
     model.fit(x, x, epochs=1, verbose=0)
@@ -158,15 +194,21 @@ def test_batchnorm_inside_scan_the_right_way():
 def test_writes_in_other_inner_transformations_are_explained(transform):
     class Writes(layers.Layer):
         def build(self, shape):
-            self.count = self.add_weight(shape=(), initializer="zeros", trainable=False, name="count")
+            self.count = self.add_weight(
+                shape=(), initializer="zeros", trainable=False, name="count"
+            )
 
         def call(self, x):
             def inner(v):
                 self.count.assign_add(1.0)
                 return jnp.sum(v)
+
             if transform == "cond":
                 return jax.lax.cond(x.sum() > 0, inner, lambda v: 0.0, x)
-            return {"vmap": jax.vmap, "grad": jax.grad, "checkpoint": jax.checkpoint}[transform](inner)(x)
+            return {"vmap": jax.vmap, "grad": jax.grad, "checkpoint": jax.checkpoint}[transform](
+                inner
+            )(x)
+
     layer = Writes()
     layer.build((None, 3))
     with pytest.raises(StateWriteError, match="count"):
@@ -180,9 +222,11 @@ def test_add_loss_in_an_inner_transformation_is_explained(transform):
             def inner(carry, v):
                 self.add_loss(jnp.sum(v))
                 return carry, v
+
             if transform == "scan":
                 return jax.lax.scan(inner, 0.0, x)[1]
             return jax.checkpoint(inner)(0.0, x)[1]
+
     layer = Adds()
     with pytest.raises((StateWriteError, ValueError), match="add_loss|loss"):
         params, state = layer.init(jax.random.key(0), jnp.ones((2, 3)))
@@ -191,14 +235,21 @@ def test_add_loss_in_an_inner_transformation_is_explained(transform):
 
 # ---------------------------------------------------------------- remat
 
+
 class Remat(layers.Layer):
     """Its block's activations are computed again in the backward pass."""
 
     def __init__(self, remat, **kwargs):
         super().__init__(**kwargs)
         self.remat = remat
-        self.block = Sequential([layers.Dense(8, activation="tanh", name="h"), layers.Dropout(0.4, name="d"),
-                                 layers.Dense(3, name="o")], name="block")
+        self.block = Sequential(
+            [
+                layers.Dense(8, activation="tanh", name="h"),
+                layers.Dropout(0.4, name="d"),
+                layers.Dense(3, name="o"),
+            ],
+            name="block",
+        )
 
     def build(self, shape):
         self.block.build(shape)
@@ -218,6 +269,7 @@ def test_remat_block_gives_the_same_numbers_and_gradients():
         def loss(p, layer=layer, state=state):
             y, _ = layer.apply(p, state, x, training=True, rng=jax.random.key(3))
             return jnp.sum(y**2)
+
         value, grads = jax.jit(jax.value_and_grad(loss))(params)
         program = str(jax.make_jaxpr(jax.grad(loss))(params))
         found.append((value, grads, program))
@@ -236,54 +288,81 @@ def test_remat_block_in_fit():
     first = model.params
     model.compile(jkeras.optimizers.SGD(0.1), "mse")
     model.fit(x, y, epochs=3, verbose=0)
-    by_hand = sgd_by_hand(lambda p, x, y: mse(y, dense(p["r"]["block"]["o"], dense(p["r"]["block"]["h"], x, jnp.tanh))),
-                          first, [(x, y)] * 3, 0.1)
+    by_hand = sgd_by_hand(
+        lambda p, x, y: mse(
+            y, dense(p["r"]["block"]["o"], dense(p["r"]["block"]["h"], x, jnp.tanh))
+        ),
+        first,
+        [(x, y)] * 3,
+        0.1,
+    )
     assert_trees_close(model.params, by_hand)
 
 
 # ---------------------------------------------------------------- the pure step
 
+
 def test_pure_step_is_gradient_descent_by_hand():
-    model = Sequential([Input((3,)), layers.Dense(2, activation="tanh", name="a"), layers.Dense(1, name="b")])
+    model = Sequential(
+        [Input((3,)), layers.Dense(2, activation="tanh", name="a"), layers.Dense(1, name="b")]
+    )
     model.compile(jkeras.optimizers.SGD(0.2), "mse", metrics=["mae"])
     state, step = init_train_state(model, jax.random.key(0)), jax.jit(make_train_step(model))
     x, y = normal(8, 3), normal(8, 1)
     loss = lambda p, x, y: mse(y, dense(p["b"], dense(p["a"], x, jnp.tanh)))  # noqa: E731
     p = state.params
     for i in range(4):
-        state, logs = step(state._replace(metrics=jax.tree_util.tree_map(jnp.zeros_like, state.metrics)), (x, y))
+        state, logs = step(
+            state._replace(metrics=jax.tree_util.tree_map(jnp.zeros_like, state.metrics)), (x, y)
+        )
         np.testing.assert_allclose(logs["loss"], loss(p, x, y), rtol=1e-5)
-        np.testing.assert_allclose(logs["mae"], jnp.mean(abs(y - dense(p["b"], dense(p["a"], x, jnp.tanh)))), rtol=1e-5)
+        np.testing.assert_allclose(
+            logs["mae"], jnp.mean(abs(y - dense(p["b"], dense(p["a"], x, jnp.tanh)))), rtol=1e-5
+        )
         p = sgd_by_hand(loss, p, [(x, y)], 0.2)
         assert int(state.step) == i + 1
     assert_trees_close(state.params, p)
-    logs = make_eval_step(model)(state._replace(metrics=jax.tree_util.tree_map(jnp.zeros_like, state.metrics)),
-                                 (x, y))[1]
+    logs = make_eval_step(model)(
+        state._replace(metrics=jax.tree_util.tree_map(jnp.zeros_like, state.metrics)), (x, y)
+    )[1]
     np.testing.assert_allclose(logs["loss"], loss(p, x, y), rtol=1e-5)
-    np.testing.assert_allclose(make_predict_step(model)(state, x), dense(p["b"], dense(p["a"], x, jnp.tanh)), rtol=1e-5,
-                               atol=1e-6)
+    np.testing.assert_allclose(
+        make_predict_step(model)(state, x),
+        dense(p["b"], dense(p["a"], x, jnp.tanh)),
+        rtol=1e-5,
+        atol=1e-6,
+    )
 
 
 def test_sample_weights_in_the_pure_step():
     model = Sequential([Input((3,)), layers.Dense(1, name="a")])
     model.compile(jkeras.optimizers.SGD(0.2), "mse")
-    state, x, y, w = init_train_state(model, jax.random.key(0)), normal(8, 3), normal(8, 1), abs(normal(8, seed=3))
+    state = init_train_state(model, jax.random.key(0))
+    x = normal(8, 3)
+    y = normal(8, 1)
+    w = abs(normal(8, seed=3))
     after, logs = jax.jit(make_train_step(model))(state, (x, y, w))
     loss = lambda p: jnp.sum((dense(p["a"], x) - y)[:, 0] ** 2 * w) / 8  # noqa: E731
     np.testing.assert_allclose(logs["loss"], loss(state.params), rtol=1e-5)
-    assert_trees_close(after.params, jax.tree_util.tree_map(lambda p, g: p - 0.2 * g, state.params,
-                                                            jax.grad(loss)(state.params)))
+    assert_trees_close(
+        after.params,
+        jax.tree_util.tree_map(
+            lambda p, g: p - 0.2 * g, state.params, jax.grad(loss)(state.params)
+        ),
+    )
 
 
 @pytest.mark.parametrize("optimizer", ["SGD", "Adam"])
 def test_one_vmap_trains_eight_models(optimizer):
     model = small(optimizer=optimizer)
     step = make_train_step(model)
-    keys, rates = jax.random.split(jax.random.key(0), 8), np.geomspace(0.3, 0.003, 8).astype("float32")
+    keys = jax.random.split(jax.random.key(0), 8)
+    rates = np.geomspace(0.3, 0.003, 8).astype("float32")
 
     def start(key, rate):
         state = init_train_state(model, key)
         return state._replace(opt_state={**state.opt_state, "learning_rate": rate})
+
     states = jax.vmap(start)(keys, rates)
     batches = [(normal(16, 4, seed=i), normal(16, 1, seed=100 + i)) for i in range(6)]
     together = jax.jit(jax.vmap(step, in_axes=(0, None)))
@@ -295,8 +374,12 @@ def test_one_vmap_trains_eight_models(optimizer):
         state = start(keys[i], rates[i])
         for batch in batches:
             state, mine = alone(state, batch)
-        assert_trees_close(jax.tree_util.tree_map(lambda v: v[i], states),  # noqa: B023
-                           state, rtol=1e-3, atol=1e-5)
+        assert_trees_close(
+            jax.tree_util.tree_map(lambda v: v[i], states),  # noqa: B023
+            state,
+            rtol=1e-3,
+            atol=1e-5,
+        )
         np.testing.assert_allclose(logs["loss"][i], mine["loss"], rtol=1e-4)
     assert len({round(float(v), 5) for v in logs["loss"]}) == 8
 
@@ -311,17 +394,24 @@ def test_a_whole_training_under_vmap_and_scan():
     def train(key):
         state, logs = jax.lax.scan(step, init_train_state(model, key), (xs, ys))
         return state.params, logs["loss"]
+
     keys = jax.random.split(jax.random.key(1), 4)
     params, losses = train(keys)
     assert losses.shape == (4, 5)
     for i in range(4):
-        by_hand = sgd_by_hand(lambda p, x, y: mse(y, dense(p["a"], x)), init_train_state(model, keys[i]).params,
-                              zip(xs, ys), 0.1)
+        by_hand = sgd_by_hand(
+            lambda p, x, y: mse(y, dense(p["a"], x)),
+            init_train_state(model, keys[i]).params,
+            zip(xs, ys),
+            0.1,
+        )
         assert_trees_close(jax.tree_util.tree_map(lambda v: v[i], params), by_hand)  # noqa: B023
 
 
 def test_gradient_through_two_training_steps():
-    model = Sequential([Input((3,)), layers.Dense(2, activation="tanh", name="a"), layers.Dense(1, name="b")])
+    model = Sequential(
+        [Input((3,)), layers.Dense(2, activation="tanh", name="a"), layers.Dense(1, name="b")]
+    )
     model.compile(jkeras.optimizers.SGD(0.1), "mse")
     step, state = make_train_step(model), init_train_state(model, jax.random.key(0))
     batches = [(normal(8, 3, seed=i), normal(8, 1, seed=9 + i)) for i in range(2)]
@@ -339,11 +429,16 @@ def test_gradient_through_two_training_steps():
             grads = jax.grad(loss)(params, *batch)
             params = jax.tree_util.tree_map(lambda p, g: p - rate * g, params, grads)
         return loss(params, x, y)
+
     rate = jnp.float32(0.1)
     found = jax.jit(jax.grad(outer, argnums=(0, 1)))(rate, state.params)
-    assert_trees_close(found, jax.grad(by_hand, argnums=(0, 1))(rate, state.params), rtol=1e-4, atol=1e-6)
+    assert_trees_close(
+        found, jax.grad(by_hand, argnums=(0, 1))(rate, state.params), rtol=1e-4, atol=1e-6
+    )
     epsilon = 0.02  # finite differences
-    numeric = (outer(rate + epsilon, state.params) - outer(rate - epsilon, state.params)) / (2 * epsilon)
+    numeric = (outer(rate + epsilon, state.params) - outer(rate - epsilon, state.params)) / (
+        2 * epsilon
+    )
     np.testing.assert_allclose(found[0], numeric, rtol=2e-2)
 
 
@@ -358,9 +453,12 @@ def test_gradient_through_two_steps_of_adam():
         for _ in range(2):
             now, _ = step(now, (x, y))
         return mse(y, dense(now.params["a"], x))
+
     found = jax.grad(outer)(jnp.float32(0.1))
     epsilon = 0.01
-    np.testing.assert_allclose(found, (outer(0.1 + epsilon) - outer(0.1 - epsilon)) / (2 * epsilon), rtol=2e-2)
+    np.testing.assert_allclose(
+        found, (outer(0.1 + epsilon) - outer(0.1 - epsilon)) / (2 * epsilon), rtol=2e-2
+    )
 
 
 def test_step_does_not_retrace_for_another_learning_rate():
@@ -370,6 +468,7 @@ def test_step_does_not_retrace_for_another_learning_rate():
     def step(state, batch):
         count.append(1)
         return inner(state, batch)
+
     step, state = jax.jit(step), init_train_state(model, jax.random.key(0))
     for rate in (0.1, 0.01, 0.001):
         state = state._replace(opt_state={**state.opt_state, "learning_rate": jnp.float32(rate)})
@@ -379,15 +478,22 @@ def test_step_does_not_retrace_for_another_learning_rate():
 
 # ---------------------------------------------------------------- back under the Keras view
 
+
 def test_load_train_state():
     model, x, y = small(optimizer="Adam"), normal(16, 4), normal(16, 1)
     state, step = init_train_state(model, jax.random.key(3)), jax.jit(make_train_step(model))
     for _ in range(3):
         state, _ = step(state, (x, y))
     model.load_train_state(state)
-    np.testing.assert_allclose(model.predict(x, verbose=0), make_predict_step(model)(state, x), rtol=1e-5, atol=1e-6)
-    np.testing.assert_array_equal(model.get_layer("a").get_weights()[0], state.params["a"]["kernel"])
-    np.testing.assert_array_equal(model.get_layer("n").get_weights()[2], state.state["n"]["moving_mean"])
+    np.testing.assert_allclose(
+        model.predict(x, verbose=0), make_predict_step(model)(state, x), rtol=1e-5, atol=1e-6
+    )
+    np.testing.assert_array_equal(
+        model.get_layer("a").get_weights()[0], state.params["a"]["kernel"]
+    )
+    np.testing.assert_array_equal(
+        model.get_layer("n").get_weights()[2], state.state["n"]["moving_mean"]
+    )
     assert int(model.optimizer.iterations) == 3
     kernel = np.array(state.params["a"]["kernel"])
     model.fit(x, y, epochs=2, verbose=0)  # consumes copies, never the state that was loaded
@@ -397,11 +503,18 @@ def test_load_train_state():
 
 
 def test_a_state_goes_on_where_fit_stopped():
-    model = Sequential([Input((4,)), layers.Dense(3, activation="tanh", name="a"), layers.Dense(1, name="b")])
+    model = Sequential(
+        [Input((4,)), layers.Dense(3, activation="tanh", name="a"), layers.Dense(1, name="b")]
+    )
     model.compile(jkeras.optimizers.Adam(0.05), "mse")
     x, y = normal(16, 4), normal(16, 1)
-    theirs = real_keras().Sequential([real_keras().Input((4,)), real_keras().layers.Dense(3, activation="tanh"),
-                                      real_keras().layers.Dense(1)])
+    theirs = real_keras().Sequential(
+        [
+            real_keras().Input((4,)),
+            real_keras().layers.Dense(3, activation="tanh"),
+            real_keras().layers.Dense(1),
+        ]
+    )
     theirs.set_weights(model.get_weights())
     theirs.compile(real_keras().optimizers.Adam(0.05), "mse")
     theirs.fit(x, y, batch_size=16, epochs=6, shuffle=False, verbose=0)
@@ -423,20 +536,30 @@ def test_optimizer_state_continues_over_two_fits():
         model = k.Sequential([k.Input((4,)), k.layers.Dense(1)])
         model.compile(k.optimizers.Adam(0.05), "mse")
         return model
+
     mine, theirs = make(jkeras), make(keras)
     theirs.set_weights(mine.get_weights())
     histories = [mine.fit(x, y, batch_size=4, epochs=2, shuffle=False, verbose=0) for _ in range(2)]
     both = theirs.fit(x, y, batch_size=4, epochs=4, shuffle=False, verbose=0)
-    np.testing.assert_allclose(histories[0].history["loss"] + histories[1].history["loss"], both.history["loss"],
-                               rtol=1e-4)
+    np.testing.assert_allclose(
+        histories[0].history["loss"] + histories[1].history["loss"], both.history["loss"], rtol=1e-4
+    )
     assert int(mine.optimizer.iterations) == 16
 
 
-@pytest.mark.parametrize("make", [lambda: optax.adamw(0.05, weight_decay=0.1), lambda: optax.sgd(0.1, momentum=0.9),
-                                  lambda: optax.chain(optax.clip_by_global_norm(0.5), optax.rmsprop(0.01)),
-                                  lambda: optax.adam(optax.cosine_decay_schedule(0.1, 10))])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: optax.adamw(0.05, weight_decay=0.1),
+        lambda: optax.sgd(0.1, momentum=0.9),
+        lambda: optax.chain(optax.clip_by_global_norm(0.5), optax.rmsprop(0.01)),
+        lambda: optax.adam(optax.cosine_decay_schedule(0.1, 10)),
+    ],
+)
 def test_optax_transformations_in_compile(make):
-    model = Sequential([Input((3,)), layers.Dense(2, activation="tanh", name="a"), layers.Dense(1, name="b")])
+    model = Sequential(
+        [Input((3,)), layers.Dense(2, activation="tanh", name="a"), layers.Dense(1, name="b")]
+    )
     x, y, p = normal(8, 3), normal(8, 1), model.params
     model.compile(make(), "mse")
     for _ in range(2):
@@ -454,13 +577,19 @@ def test_optax_transformations_in_compile(make):
 def test_functional_model_of_several_inputs_is_a_pure_function():
     a, b = Input((2,), name="a"), Input((3,), name="b")
     y = layers.Concatenate()([layers.Dense(2, name="da")(a), b])
-    model = Model({"a": a, "b": b}, {"y": layers.Dense(1, name="out")(y), "mean": jkeras.ops.mean(y, axis=-1)})
+    model = Model(
+        {"a": a, "b": b}, {"y": layers.Dense(1, name="out")(y), "mean": jkeras.ops.mean(y, axis=-1)}
+    )
     data = {"a": normal(4, 2), "b": normal(4, 3)}
     params, state = model.init(jax.random.key(0), data)
     out, _ = jax.jit(model.apply)(params, state, data)
-    joined = np.concatenate([data["a"] @ params["da"]["kernel"] + params["da"]["bias"], data["b"]], -1)
+    joined = np.concatenate(
+        [data["a"] @ params["da"]["kernel"] + params["da"]["bias"], data["b"]], -1
+    )
     np.testing.assert_allclose(out["mean"], joined.mean(-1), rtol=1e-5, atol=1e-6)
-    np.testing.assert_allclose(out["y"], joined @ params["out"]["kernel"] + params["out"]["bias"], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        out["y"], joined @ params["out"]["kernel"] + params["out"]["bias"], rtol=1e-5, atol=1e-6
+    )
 
 
 def test_history_of_compiled_loops_equals_single_steps():

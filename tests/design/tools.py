@@ -1,4 +1,6 @@
-"""Oracles and small data for the design tests. A test compares with Keras, numpy or JAX written out by hand."""
+"""Oracles and small data for the design tests. A test compares with Keras, numpy or JAX written out
+by hand.
+"""
 
 import importlib
 
@@ -21,7 +23,9 @@ def normal(*shape, seed=0):
 
 
 def some_slow(names, *fast):
-    """Names for `parametrize`; all but some are left to the slow tests, since one idea is behind them."""
+    """Names for `parametrize`; all but some are left to the slow tests, since one idea is behind
+    them.
+    """
     return [name if name in fast else pytest.param(name, marks=pytest.mark.slow) for name in names]
 
 
@@ -32,7 +36,9 @@ def real_keras():
 
 
 def both(make, *arguments):
-    """(jkeras model, Keras model) of `make(module, ...)`, the second with the weights of the first."""
+    """(jkeras model, Keras model) of `make(module, ...)`, the second with the weights of the
+    first.
+    """
     keras = real_keras()
     mine, theirs = make(jkeras, *arguments), make(keras, *arguments)
     theirs.set_weights(mine.get_weights())
@@ -56,7 +62,9 @@ def assert_same_history(mine, theirs, rtol=2e-5, atol=1e-6):
     """Two `History.history` have the same names and numbers."""
     assert set(mine.history) == set(theirs.history)
     for name in mine.history:
-        np.testing.assert_allclose(mine.history[name], theirs.history[name], rtol=rtol, atol=atol, err_msg=name)
+        np.testing.assert_allclose(
+            mine.history[name], theirs.history[name], rtol=rtol, atol=atol, err_msg=name
+        )
 
 
 def mse(y, p):
@@ -79,22 +87,28 @@ def sgd_by_hand(loss, params, batches, rate):
 
 def adam_by_hand(loss, params, batches, rate):
     """Adam as Keras writes it: epsilon beside the uncorrected root."""
+
     def zeros():
         return jax.tree_util.tree_map(jnp.zeros_like, params)
+
     m, v = zeros(), zeros()
     for t, batch in enumerate(batches, start=1):
         grads = jax.grad(loss)(params, *batch)
         m = jax.tree_util.tree_map(lambda m, g: 0.9 * m + 0.1 * g, m, grads)
         v = jax.tree_util.tree_map(lambda v, g: 0.999 * v + 0.001 * g**2, v, grads)
         now = rate * (1 - 0.999**t) ** 0.5 / (1 - 0.9**t)
-        params = jax.tree_util.tree_map(lambda p, m, v, now=now: p - now * m / (jnp.sqrt(v) + 1e-7), params, m, v)
+        params = jax.tree_util.tree_map(
+            lambda p, m, v, now=now: p - now * m / (jnp.sqrt(v) + 1e-7), params, m, v
+        )
     return params
 
 
 def assert_trees_close(a, b, rtol=2e-5, atol=2e-6):
     """Two trees have one structure and equal numbers."""
     assert jax.tree_util.tree_structure(a) == jax.tree_util.tree_structure(b)
-    jax.tree_util.tree_map(lambda x, y: np.testing.assert_allclose(x, y, rtol=rtol, atol=atol), a, b)
+    jax.tree_util.tree_map(
+        lambda x, y: np.testing.assert_allclose(x, y, rtol=rtol, atol=atol), a, b
+    )
 
 
 def assert_trees_equal(a, b):
@@ -105,4 +119,4 @@ def assert_trees_equal(a, b):
 
 def slices(n, size, *arrays):
     """Batches of arrays, in order."""
-    return [tuple(a[i:i + size] for a in arrays) for i in range(0, n, size)]
+    return [tuple(a[i : i + size] for a in arrays) for i in range(0, n, size)]

@@ -1,4 +1,5 @@
-"""What the distribution tests run in processes of their own, since JAX fixes its devices once: `python -m … KIND`.
+"""What the distribution tests run in processes of their own, since JAX fixes its devices once:
+`python -m … KIND`.
 
 Prints one JSON object.
 """
@@ -23,21 +24,32 @@ TOKENS = np.random.default_rng(1).integers(0, 20, (16, 8)).astype("int32")
 
 def mlp():
     """Everything that has state or draws numbers."""
-    return jkeras.Sequential([jkeras.Input((16,)), layers.Dense(32, "relu"), layers.BatchNormalization(),
-                              layers.Dropout(0.3), layers.Dense(2)])
+    return jkeras.Sequential(
+        [
+            jkeras.Input((16,)),
+            layers.Dense(32, "relu"),
+            layers.BatchNormalization(),
+            layers.Dropout(0.3),
+            layers.Dense(2),
+        ]
+    )
 
 
 def transformer():
     tokens = jkeras.Input((8,), dtype="int32")
     x = layers.Embedding(20, 16, name="embedding")(tokens)
-    x = layers.Add()([x, layers.MultiHeadAttention(4, 4, name="attention")(x, x, use_causal_mask=True)])
+    x = layers.Add()(
+        [x, layers.MultiHeadAttention(4, 4, name="attention")(x, x, use_causal_mask=True)]
+    )
     x = layers.LayerNormalization()(x)
     x = layers.Add()([x, layers.Dense(16, name="down")(layers.Dense(64, "gelu", name="up")(x))])
     return jkeras.Model(tokens, layers.Dense(20, name="head")(x))
 
 
 def tensor_parallel():
-    """The heads and the hidden units cut over 4 devices, the batch over 2 (Shoeybi et al. 2019, arXiv:1909.08053)."""
+    """The heads and the hidden units cut over 4 devices, the batch over 2 (Shoeybi et al. 2019,
+    arXiv:1909.08053).
+    """
     layouts = dist.LayoutMap(dist.DeviceMesh((2, 4), ["batch", "model"]))
     layouts[".*attention/(query|key|value)/kernel"] = (None, "model", None)
     layouts[".*attention/attention_output/kernel"] = ("model", None, None)
@@ -54,13 +66,22 @@ def trained(build, x, y, batch_size, layout=None):
     jkeras.utils.set_random_seed(3)
     dist.set_distribution(layout)
     model = build()
-    model.compile("adam", losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
-    history = model.fit(x, y, batch_size=batch_size, epochs=2, verbose=0, validation_data=(x, y)).history
+    model.compile(
+        "adam", losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"]
+    )
+    history = model.fit(
+        x, y, batch_size=batch_size, epochs=2, verbose=0, validation_data=(x, y)
+    ).history
     prediction = model.predict(x, verbose=0)
     single = jax.process_count() == 1
-    out = {"history": history, "prediction": prediction.ravel().tolist(),
-           "losses": [float(v) for v in (*model.evaluate(x, y, verbose=0), *model.train_on_batch(x, y))],
-           "traces": {key[0]: f.traces for key, f in model._functions.items() if hasattr(f, "traces")}}
+    out = {
+        "history": history,
+        "prediction": prediction.ravel().tolist(),
+        "losses": [
+            float(v) for v in (*model.evaluate(x, y, verbose=0), *model.train_on_batch(x, y))
+        ],
+        "traces": {key[0]: f.traces for key, f in model._functions.items() if hasattr(f, "traces")},
+    }
     if single:
         out["weights"] = np.concatenate([w.ravel() for w in model.get_weights()]).tolist()
         arrays = [v.value for v in model.variables + model.optimizer.variables]
@@ -75,18 +96,29 @@ def traffic(model, batch):
     state = jkeras.training.init_train_state(model)
     step = jax.jit(jkeras.training.make_train_step(model))
     text = step.lower(state, placement.place(batch)).compile().as_text()
-    return {kind: len(re.findall(rf" {kind}(?:-start)?\(", text))
-            for kind in ("all-reduce", "all-gather", "reduce-scatter", "all-to-all", "collective-permute")}
+    return {
+        kind: len(re.findall(rf" {kind}(?:-start)?\(", text))
+        for kind in (
+            "all-reduce",
+            "all-gather",
+            "reduce-scatter",
+            "all-to-all",
+            "collective-permute",
+        )
+    }
 
 
 def eight():
     assert jax.device_count() == 8
     tokens = (TOKENS, np.roll(TOKENS, -1, 1), 16)
-    return {"one": trained(mlp, X, Y, 16), "data": trained(mlp, X, Y, 16, dist.DataParallel()),
-            "fsdp": trained(mlp, X, Y, 16, dist.FSDP(min_size=8)),
-            "one transformer": trained(transformer, *tokens),
-            "tensor": trained(transformer, *tokens, tensor_parallel()),
-            "fsdp transformer": trained(transformer, *tokens, dist.FSDP(min_size=64))}
+    return {
+        "one": trained(mlp, X, Y, 16),
+        "data": trained(mlp, X, Y, 16, dist.DataParallel()),
+        "fsdp": trained(mlp, X, Y, 16, dist.FSDP(min_size=8)),
+        "one transformer": trained(transformer, *tokens),
+        "tensor": trained(transformer, *tokens, tensor_parallel()),
+        "fsdp transformer": trained(transformer, *tokens, dist.FSDP(min_size=64)),
+    }
 
 
 def process(address, index):
@@ -101,7 +133,8 @@ def alone():
 
 
 def kept(folder):
-    """What a model has after two epochs with checkpoints in a folder: a digest of all its numbers, and where they lie.
+    """What a model has after two epochs with checkpoints in a folder: a digest of all its numbers,
+    and where they lie.
 
     Where the folder has them already, nothing is trained.
     """
@@ -112,8 +145,11 @@ def kept(folder):
     steps = model.fit(X, Y, batch_size=8, epochs=2, verbose=0, checkpoint=folder)
     arrays = [v.value for v in model.variables + model.optimizer.variables]
     whole = [placement.to_host(a) for a in arrays]
-    return {"digest": hashlib.sha256(b"".join(a.tobytes() for a in whole)).hexdigest(), "epochs": steps.epoch,
-            "bytes": sum(a.addressable_shards[0].data.nbytes for a in arrays)}
+    return {
+        "digest": hashlib.sha256(b"".join(a.tobytes() for a in whole)).hexdigest(),
+        "epochs": steps.epoch,
+        "bytes": sum(a.addressable_shards[0].data.nbytes for a in arrays),
+    }
 
 
 def checkpoints(*folders):
@@ -128,8 +164,13 @@ def checkpoint_of_process(address, index, folder):
     return checkpoints(folder)
 
 
-PROGRAMS = {"eight": eight, "process": process, "alone": alone, "checkpoints": checkpoints,
-            "checkpoint_of_process": checkpoint_of_process}
+PROGRAMS = {
+    "eight": eight,
+    "process": process,
+    "alone": alone,
+    "checkpoints": checkpoints,
+    "checkpoint_of_process": checkpoint_of_process,
+}
 
 if __name__ == "__main__":
     print(json.dumps(PROGRAMS[sys.argv[1]](*sys.argv[2:])))

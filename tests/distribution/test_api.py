@@ -15,23 +15,38 @@ ONE = ["cpu:0"]
 
 
 def of_both(function):
-    """What a function of a library's `distribution` module gives for jkeras and for Keras, errors as their classes."""
+    """What a function of a library's `distribution` module gives for jkeras and for Keras, errors
+    as their classes.
+    """
+
     def run(library):
         try:
             return function(library.distribution)
         except Exception as error:
             return type(error)
+
     mine, theirs = (run(library) for library in LIBRARIES)
     return mine, theirs
 
 
-@pytest.mark.parametrize("arguments", [((1,), ["a"], ONE), ((1, 1), ["a", "b"], ONE), ((), ["a"], ONE), ((1,), [], ONE),
-                                       ((1,), ["a", "b"], ONE), ((2,), ["a"], ONE), ((1, 1), ["a", "b"], [["cpu:0"]])],
-                         ids=str)
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ((1,), ["a"], ONE),
+        ((1, 1), ["a", "b"], ONE),
+        ((), ["a"], ONE),
+        ((1,), [], ONE),
+        ((1,), ["a", "b"], ONE),
+        ((2,), ["a"], ONE),
+        ((1, 1), ["a", "b"], [["cpu:0"]]),
+    ],
+    ids=str,
+)
 def test_meshes(arguments):
     def describe(d):
         mesh = d.DeviceMesh(*arguments)
         return repr(mesh), mesh.devices.tolist(), str(mesh.backend_mesh)
+
     mine, theirs = of_both(describe)
     assert mine == theirs
 
@@ -44,32 +59,54 @@ def _map(d):
     return layouts
 
 
-@pytest.mark.parametrize("use", [
-    lambda d: _map(d)["net/dense_1/kernel"].axes, lambda d: _map(d)["net/dense/bias"].axes,
-    lambda d: _map(d)["conv/bias"].axes, lambda d: _map(d)["conv/kernel"], lambda d: _map(d).get("conv/kernel"),
-    lambda d: list(_map(d)), lambda d: len(_map(d)), lambda d: _map(d).__setitem__(".*bias", (None,)),
-    lambda d: _map(d).__setitem__("x", ["model"]), lambda d: _map(d).__setitem__("x", ("other",)),
-    lambda d: _map(d).pop(".*bias").axes, lambda d: _map(d).__delitem__("nothing"),
-    lambda d: repr(_map(d)["net/dense/bias"]),
-    lambda d: (_map(d).__setitem__(".*kernel", (None,)), _map(d)["net/dense/kernel"])[1].axes,
-    lambda d: [m.__setitem__(".*kernel", (None,)) or m["net/dense/kernel"] for m in [_map(d)]],
-    lambda d: d.TensorLayout(("a",)).backend_layout, lambda d: d.TensorLayout(("a",), d.DeviceMesh((1,), ["b"], ONE)),
-    lambda d: setattr(_map(d)["conv/bias"], "device_mesh", None)])
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda d: _map(d)["net/dense_1/kernel"].axes,
+        lambda d: _map(d)["net/dense/bias"].axes,
+        lambda d: _map(d)["conv/bias"].axes,
+        lambda d: _map(d)["conv/kernel"],
+        lambda d: _map(d).get("conv/kernel"),
+        lambda d: list(_map(d)),
+        lambda d: len(_map(d)),
+        lambda d: _map(d).__setitem__(".*bias", (None,)),
+        lambda d: _map(d).__setitem__("x", ["model"]),
+        lambda d: _map(d).__setitem__("x", ("other",)),
+        lambda d: _map(d).pop(".*bias").axes,
+        lambda d: _map(d).__delitem__("nothing"),
+        lambda d: repr(_map(d)["net/dense/bias"]),
+        lambda d: (_map(d).__setitem__(".*kernel", (None,)), _map(d)["net/dense/kernel"])[1].axes,
+        lambda d: [m.__setitem__(".*kernel", (None,)) or m["net/dense/kernel"] for m in [_map(d)]],
+        lambda d: d.TensorLayout(("a",)).backend_layout,
+        lambda d: d.TensorLayout(("a",), d.DeviceMesh((1,), ["b"], ONE)),
+        lambda d: setattr(_map(d)["conv/bias"], "device_mesh", None),
+    ],
+)
 def test_layouts(use):
     mine, theirs = of_both(use)
     assert mine == theirs
 
 
-@pytest.mark.parametrize("use", [
-    lambda d: repr(d.DataParallel(devices=ONE)), lambda d: d.DataParallel(device_mesh="mesh"),
-    lambda d: d.DataParallel(devices=ONE).get_data_layout((4, 2, 3)).axes,
-    lambda d: d.DataParallel(devices=ONE).get_tensor_layout("dense/output"),
-    lambda d: d.ModelParallel(), lambda d: d.ModelParallel(layout_map={}),
-    lambda d: d.ModelParallel(layout_map=_map(d)).num_model_replicas,
-    lambda d: d.ModelParallel(layout_map=_map(d), batch_dim_name="model").get_data_layout((3, 2)).axes,
-    lambda d: d.ModelParallel(layout_map=_map(d)).get_tensor_layout("conv/bias").axes,
-    lambda d: d.DataParallel(devices=ONE).distribute_dataset([1, 2]), lambda d: d.list_devices("CPU"),
-    lambda d: d.get_device_count("cpu"), lambda d: d.distribution()])
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda d: repr(d.DataParallel(devices=ONE)),
+        lambda d: d.DataParallel(device_mesh="mesh"),
+        lambda d: d.DataParallel(devices=ONE).get_data_layout((4, 2, 3)).axes,
+        lambda d: d.DataParallel(devices=ONE).get_tensor_layout("dense/output"),
+        lambda d: d.ModelParallel(),
+        lambda d: d.ModelParallel(layout_map={}),
+        lambda d: d.ModelParallel(layout_map=_map(d)).num_model_replicas,
+        lambda d: (
+            d.ModelParallel(layout_map=_map(d), batch_dim_name="model").get_data_layout((3, 2)).axes
+        ),
+        lambda d: d.ModelParallel(layout_map=_map(d)).get_tensor_layout("conv/bias").axes,
+        lambda d: d.DataParallel(devices=ONE).distribute_dataset([1, 2]),
+        lambda d: d.list_devices("CPU"),
+        lambda d: d.get_device_count("cpu"),
+        lambda d: d.distribution(),
+    ],
+)
 def test_distributions(use):
     mine, theirs = of_both(use)
     assert mine == theirs
@@ -80,11 +117,18 @@ def test_variables_of_a_layer():
         d = library.distribution
         library.utils.clear_session()
         with d.ModelParallel(layout_map=_map(d)).scope():
-            model = library.Sequential([library.Input((4,)), library.layers.Dense(2, name="dense"),
-                                        library.layers.BatchNormalization(name="norm")], name="net")
+            model = library.Sequential(
+                [
+                    library.Input((4,)),
+                    library.layers.Dense(2, name="dense"),
+                    library.layers.BatchNormalization(name="norm"),
+                ],
+                name="net",
+            )
             layouts = {w.path: d.distribution().get_variable_layout(w).axes for w in model.weights}
         assert d.distribution() is None
         return layouts
+
     assert axes(jkeras) == axes(keras)
 
 
@@ -92,8 +136,10 @@ def test_distribute_tensor():
     mesh = jkeras.distribution.DeviceMesh((1,), ["batch"], ONE)
     layout = jkeras.distribution.TensorLayout(("batch", None), mesh)
     x = np.ones((4, 2), "float32")
-    for y in (jkeras.distribution.distribute_tensor(x, layout),
-              jax.jit(lambda v: jkeras.distribution.distribute_tensor(v, layout))(x)):
+    for y in (
+        jkeras.distribution.distribute_tensor(x, layout),
+        jax.jit(lambda v: jkeras.distribution.distribute_tensor(v, layout))(x),
+    ):
         assert y.sharding.is_equivalent_to(layout.backend_layout, 2)
         np.testing.assert_array_equal(y, x)
     symbol = jkeras.KerasTensor((None, 2))
@@ -104,12 +150,19 @@ def test_a_distributed_model_can_be_copied():
     with jkeras.distribution.FSDP(devices=ONE, min_size=1).scope():
         model = jkeras.Sequential([jkeras.Input((4,)), jkeras.layers.Dense(2)])
         x = np.ones((3, 4), "float32")
-        for twin in (copy.deepcopy(model), pickle.loads(pickle.dumps(model)), jkeras.models.clone_model(model)):
+        for twin in (
+            copy.deepcopy(model),
+            pickle.loads(pickle.dumps(model)),
+            jkeras.models.clone_model(model),
+        ):
             assert twin.predict(x, verbose=0).shape == (3, 2)
 
 
 def test_a_data_set_for_each_process():
-    """What a process of several gets of a data set: its part; all, with one replica of the model or if asked."""
+    """What a process of several gets of a data set: its part; all, with one replica of the model or
+    if asked.
+    """
+
     class Shards:
         def shard(self, num_shards, index):
             return num_shards, index

@@ -1,4 +1,6 @@
-"""Distributions on eight virtual devices and two processes: the same training as on one, with less memory on each."""
+"""Distributions on eight virtual devices and two processes: the same training as on one, with less
+memory on each.
+"""
 
 import json
 import os
@@ -12,15 +14,30 @@ import pytest
 
 pytestmark = pytest.mark.slow  # processes that compile everything anew
 ROOT = pathlib.Path(__file__).parents[2]
-COPIES = {"data": "one", "fsdp": "one", "tensor": "one transformer", "fsdp transformer": "one transformer"}
+COPIES = {
+    "data": "one",
+    "fsdp": "one",
+    "tensor": "one transformer",
+    "fsdp transformer": "one transformer",
+}
 
 
 def start(devices, *arguments):
     """A process of `programs.py` with so many virtual devices."""
-    environment = {**os.environ, "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}",
-                   "JAX_PLATFORMS": "cpu", "PYTHONPATH": str(ROOT)}
-    return subprocess.Popen([sys.executable, "-m", "tests.distribution.programs", *arguments], cwd=ROOT,
-                            env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    environment = {
+        **os.environ,
+        "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}",
+        "JAX_PLATFORMS": "cpu",
+        "PYTHONPATH": str(ROOT),
+    }
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.distribution.programs", *arguments],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
 
 
 def result(process):
@@ -36,7 +53,9 @@ def eight():
 
 def same(mine, other):
     for name in mine["history"]:
-        np.testing.assert_allclose(mine["history"][name], other["history"][name], rtol=1e-5, atol=1e-6, err_msg=name)
+        np.testing.assert_allclose(
+            mine["history"][name], other["history"][name], rtol=1e-5, atol=1e-6, err_msg=name
+        )
     np.testing.assert_allclose(mine["prediction"], other["prediction"], rtol=1e-3, atol=2e-4)
     np.testing.assert_allclose(mine["losses"], other["losses"], rtol=1e-4, atol=1e-5)
 
@@ -53,11 +72,17 @@ def test_memory_falls_with_the_mesh(eight):
     """FSDP keeps an eighth of nearly everything on each device, data parallelism all."""
     share = {name: eight[name]["bytes"] / eight[of]["bytes"] for name, of in COPIES.items()}
     assert share["data"] == 1
-    assert 0.125 < share["fsdp"] < 0.2 and 0.125 < share["tensor"] < 0.6 and share["fsdp transformer"] < 0.3
+    assert (
+        0.125 < share["fsdp"] < 0.2
+        and 0.125 < share["tensor"] < 0.6
+        and share["fsdp transformer"] < 0.3
+    )
 
 
 def test_collectives(eight):
-    """Data parallelism sums gradients; FSDP gathers weights; cut layers sum what their parts give."""
+    """Data parallelism sums gradients; FSDP gathers weights; cut layers sum what their parts
+    give.
+    """
     traffic = {name: eight[name]["traffic"] for name in eight}
     assert not any(traffic["one"].values()) and not any(traffic["one transformer"].values())
     assert traffic["data"]["all-reduce"] and not traffic["data"]["all-gather"]
@@ -74,18 +99,26 @@ def two_places():
 
 
 def test_checkpoints_go_from_one_mesh_to_another(tmp_path):
-    """Written on one device, on two, on eight, by two processes: the same numbers on one, two and eight."""
-    folders = {str(devices): tmp_path / str(devices) for devices in (1, 2, 8)} | {"processes": tmp_path / "processes"}
+    """Written on one device, on two, on eight, by two processes: the same numbers on one, two and
+    eight.
+    """
+    folders = {str(devices): tmp_path / str(devices) for devices in (1, 2, 8)} | {
+        "processes": tmp_path / "processes"
+    }
     saving = {name: start(int(name), "checkpoints", str(folders[name])) for name in ("1", "2", "8")}
     written = {name: result(process)[0] for name, process in saving.items()}
-    both = [start(2, "checkpoint_of_process", *place, str(folders["processes"])) for place in two_places()]
+    both = [
+        start(2, "checkpoint_of_process", *place, str(folders["processes"]))
+        for place in two_places()
+    ]
     written["processes"], other = (result(process)[0] for process in both)
     assert written["processes"] == other and all(w["epochs"] == [0, 1] for w in written.values())
     for devices in (1, 2, 8):
         restored = result(start(devices, "checkpoints", *map(str, folders.values())))
         for name, found in zip(folders, restored, strict=True):
             assert found["digest"] == written[name]["digest"], (name, devices)
-        sizes = {found["bytes"] for found in restored}  # they lie as the live model's do, whoever wrote them
+        # they lie as the live model's do, whoever wrote them
+        sizes = {found["bytes"] for found in restored}
         assert len(sizes) == 1 and (devices == 1 or sizes.pop() < written["1"]["bytes"])
 
 

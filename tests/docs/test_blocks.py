@@ -1,4 +1,6 @@
-"""The programs in docs/, README.md and CONTRIBUTING.md run: those of a page in order, in one namespace."""
+"""The programs in docs/, README.md and CONTRIBUTING.md run: those of a page in order, in one
+namespace.
+"""
 
 import collections
 import os
@@ -11,16 +13,26 @@ import pytest
 import jkeras
 
 ROOT = pathlib.Path(jkeras.__file__).parents[1]
-PAGES = {str(path.relative_to(ROOT)): path.read_text()
-         for path in [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]}
+PAGES = {
+    str(path.relative_to(ROOT)): path.read_text()
+    for path in [
+        ROOT / "README.md",
+        ROOT / "CONTRIBUTING.md",
+        *sorted((ROOT / "docs").rglob("*.md")),
+    ]
+}
 BLOCK = re.compile(r"^( *)```python\n(.*?)^\1```", re.M | re.S)
-NOT_RUN = "# Not run by the tests: "  # how a block begins that cannot run here, for its reader to see, too
+# how a block begins that cannot run here, for its reader to see, too
+NOT_RUN = "# Not run by the tests: "
 NAMED = re.compile(r"`((?:tests|examples|docs|jkeras|colab|benchmarks|\.ci)/[\w/.-]*)`")
 
 
 def programs(text):
     """(number of the first line, program) of each block of a page."""
-    return [(text[:found.start(2)].count("\n"), textwrap.dedent(found[2])) for found in BLOCK.finditer(text)]
+    return [
+        (text[: found.start(2)].count("\n"), textwrap.dedent(found[2]))
+        for found in BLOCK.finditer(text)
+    ]
 
 
 def check_readme(names):
@@ -36,7 +48,10 @@ def check_callbacks(names):
 def check_export(names):
     assert names["y"].shape == (8, 10)
     both = names["both"]
-    assert sorted(both.endpoints) == ["classes", "probabilities"] and len(both.collections["head"]) == 2
+    assert (
+        sorted(both.endpoints) == ["classes", "probabilities"]
+        and len(both.collections["head"]) == 2
+    )
     assert sorted(os.listdir()) == ["both.stablehlo", "digits.stablehlo", "pairs.stablehlo"]
 
 
@@ -46,15 +61,29 @@ def check_saving(names):
 
 
 LEFT_OUT = {  # how many blocks of which page
-    "docs/compatibility.md": 1, "docs/data.md": 1, "docs/pretrained.md": 1, "docs/scaling.md": 1}
+    "docs/compatibility.md": 1,
+    "docs/data.md": 1,
+    "docs/pretrained.md": 1,
+    "docs/scaling.md": 1,
+}
 SLOW = {"docs/functional-core.md", "docs/performance.md", "docs/scaling.md", "docs/training.md"}
 WIDTH = 100
-CHECKS = {"README.md": check_readme, "docs/callbacks.md": check_callbacks, "docs/export.md": check_export,
-          "docs/saving.md": check_saving}
+CHECKS = {
+    "README.md": check_readme,
+    "docs/callbacks.md": check_callbacks,
+    "docs/export.md": check_export,
+    "docs/saving.md": check_saving,
+}
 
 
-@pytest.mark.parametrize("page", [pytest.param(page, marks=[pytest.mark.slow] if page in SLOW else [])
-                                  for page, text in PAGES.items() if programs(text)])
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, marks=[pytest.mark.slow] if page in SLOW else [])
+        for page, text in PAGES.items()
+        if programs(text)
+    ],
+)
 def test_programs_run(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names = {"__name__": "page"}
@@ -65,8 +94,12 @@ def test_programs_run(page, tmp_path, monkeypatch):
 
 
 def test_few_programs_are_left_out():
-    left_out = collections.Counter(page for page, text in PAGES.items() for _, program in programs(text)
-                                   if program.startswith(NOT_RUN))
+    left_out = collections.Counter(
+        page
+        for page, text in PAGES.items()
+        for _, program in programs(text)
+        if program.startswith(NOT_RUN)
+    )
     assert left_out == LEFT_OUT
 
 
@@ -78,12 +111,22 @@ def test_every_program_is_found():
 
 def test_lines_are_as_wide_as_a_page():
     """Wider ones are cut off at 1400 pixels."""
-    long = [(page, line) for page, text in PAGES.items() if page.startswith("docs/")
-            for _, program in programs(text) for line in program.splitlines() if len(line) > WIDTH]
+    long = [
+        (page, line)
+        for page, text in PAGES.items()
+        if page.startswith("docs/")
+        for _, program in programs(text)
+        for line in program.splitlines()
+        if len(line) > WIDTH
+    ]
     assert not long
 
 
 def test_files_that_pages_name_are_there():
-    missing = [(page, name) for page, text in PAGES.items() for name in NAMED.findall(text)
-               if not (ROOT / name).exists()]
+    missing = [
+        (page, name)
+        for page, text in PAGES.items()
+        for name in NAMED.findall(text)
+        if not (ROOT / name).exists()
+    ]
     assert not missing and any(NAMED.findall(text) for text in PAGES.values())

@@ -18,7 +18,9 @@ def site():
     """The modules of docs/site that need no MkDocs."""
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(SITE))
-        yield types.SimpleNamespace(**{name: importlib.import_module(name) for name in ("docstrings", "reference")})
+        yield types.SimpleNamespace(
+            **{name: importlib.import_module(name) for name in ("docstrings", "reference")}
+        )
 
 
 @pytest.fixture(scope="module")
@@ -43,9 +45,17 @@ def test_examples(site, name):
 
 
 def test_every_public_name_leads_to_its_explanation(made):
-    names = [f"{path}.{name}" for path, module in [("jkeras.layers", jkeras.layers), ("jkeras.ops.nn", jkeras.ops.nn),
-                                                   ("jkeras", jkeras), ("jkeras.metrics", jkeras.metrics)]
-             for name in module.__all__ if not isinstance(getattr(module, name), types.ModuleType)]
+    names = [
+        f"{path}.{name}"
+        for path, module in [
+            ("jkeras.layers", jkeras.layers),
+            ("jkeras.ops.nn", jkeras.ops.nn),
+            ("jkeras", jkeras),
+            ("jkeras.metrics", jkeras.metrics),
+        ]
+        for name in module.__all__
+        if not isinstance(getattr(module, name), types.ModuleType)
+    ]
     assert len(names) > 250
     for name in names:
         path, anchor = made.places[name]
@@ -71,7 +81,12 @@ def test_pages_and_navigation_agree(made):
     def paths(nav):
         if isinstance(nav, str):
             return [nav]
-        return [path for part in (nav.values() if isinstance(nav, dict) else nav) for path in paths(part)]
+        return [
+            path
+            for part in (nav.values() if isinstance(nav, dict) else nav)
+            for path in paths(part)
+        ]
+
     assert sorted(paths(made.nav)) == sorted(made.texts)
 
 
@@ -88,7 +103,10 @@ def test_a_name_without_a_docstring_is_an_error(site):
 
 
 def test_signatures(site):
-    assert site.reference.signature("f", lambda x, /, y, *args, z=1, **more: 0) == "f(x, /, y, *args, z=1, **more)"
+    assert (
+        site.reference.signature("f", lambda x, /, y, *args, z=1, **more: 0)
+        == "f(x, /, y, *args, z=1, **more)"
+    )
     long = site.reference.signature("f", inspect.unwrap(jkeras.layers.LSTM))
     assert max(map(len, long.splitlines())) <= site.reference.WIDE
     assert "*, zero_output_for_mask=False" in " ".join(long.split())
@@ -112,6 +130,12 @@ def test_docstrings(site):
 
     Last."""
     assert site.docstrings.markdown(inspect.cleandoc(text)).split("\n\n") == [
-        r"What it is: \|x\| of \*all\*.", "More, with `code_of` it.", "**Raises**",
-        "* `ValueError`: if it is wrong. TypeError: else.\n* `KeyError`: never.", "**Returns**", "A number.",
-        "```pycon\n>>> f(\n...     1)\n2\n```", "Last."]
+        r"What it is: \|x\| of \*all\*.",
+        "More, with `code_of` it.",
+        "**Raises**",
+        "* `ValueError`: if it is wrong. TypeError: else.\n* `KeyError`: never.",
+        "**Returns**",
+        "A number.",
+        "```pycon\n>>> f(\n...     1)\n2\n```",
+        "Last.",
+    ]

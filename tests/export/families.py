@@ -8,20 +8,45 @@ from jkeras import layers
 
 
 def mlp():
-    return jkeras.Sequential([jkeras.Input((5,)), layers.Dense(8, "relu"), layers.BatchNormalization(),
-                              layers.Dropout(0.5), layers.Dense(3, "softmax")])
+    return jkeras.Sequential(
+        [
+            jkeras.Input((5,)),
+            layers.Dense(8, "relu"),
+            layers.BatchNormalization(),
+            layers.Dropout(0.5),
+            layers.Dense(3, "softmax"),
+        ]
+    )
 
 
 def cnn():
-    return jkeras.Sequential([
-        jkeras.Input((12, 12, 3)), layers.Rescaling(0.5), layers.RandomFlip(), layers.Conv2D(4, 3, padding="same"),
-        layers.BatchNormalization(), layers.ReLU(), layers.MaxPooling2D(), layers.DepthwiseConv2D(3),
-        layers.Conv2D(4, 1), layers.AveragePooling2D(2), layers.Flatten(), layers.Dense(3)])
+    return jkeras.Sequential(
+        [
+            jkeras.Input((12, 12, 3)),
+            layers.Rescaling(0.5),
+            layers.RandomFlip(),
+            layers.Conv2D(4, 3, padding="same"),
+            layers.BatchNormalization(),
+            layers.ReLU(),
+            layers.MaxPooling2D(),
+            layers.DepthwiseConv2D(3),
+            layers.Conv2D(4, 1),
+            layers.AveragePooling2D(2),
+            layers.Flatten(),
+            layers.Dense(3),
+        ]
+    )
 
 
 def lstm():
-    return jkeras.Sequential([jkeras.Input((6,), dtype="int32"), layers.Embedding(9, 4, mask_zero=True),
-                              layers.Bidirectional(layers.LSTM(3, return_sequences=True)), layers.GRU(4)])
+    return jkeras.Sequential(
+        [
+            jkeras.Input((6,), dtype="int32"),
+            layers.Embedding(9, 4, mask_zero=True),
+            layers.Bidirectional(layers.LSTM(3, return_sequences=True)),
+            layers.GRU(4),
+        ]
+    )
 
 
 def transformer():
@@ -39,10 +64,13 @@ def two_inputs():
 
 
 def nested():
-    image, word = jkeras.Input((6, 6, 1), name="image"), jkeras.Input((), dtype="int32", name="word")
+    image = jkeras.Input((6, 6, 1), name="image")
+    word = jkeras.Input((), dtype="int32", name="word")
     seen, read = layers.Flatten()(layers.Conv2D(2, 3)(image)), layers.Embedding(9, 4)(word)
-    return jkeras.Model({"word": word, "image": image}, {"score": layers.Dense(1)(layers.Concatenate()([seen, read])),
-                                                         "parts": [seen, (read,)]})
+    return jkeras.Model(
+        {"word": word, "image": image},
+        {"score": layers.Dense(1)(layers.Concatenate()([seen, read])), "parts": [seen, (read,)]},
+    )
 
 
 class Subclass(jkeras.Model):
@@ -50,7 +78,9 @@ class Subclass(jkeras.Model):
 
     def __init__(self):
         super().__init__()
-        self.hidden, self.noise, self.head = layers.Dense(4), layers.GaussianNoise(1.0), layers.Dense(2)
+        self.hidden = layers.Dense(4)
+        self.noise = layers.GaussianNoise(1.0)
+        self.head = layers.Dense(2)
 
     def call(self, x):
         return self.head(self.noise(self.hidden(x)))
@@ -80,7 +110,12 @@ def data_for(model, size):
     def array(tensor):
         shape = (size, *(5 if d is None else d for d in tensor.shape[1:]))
         whole = "int" in str(tensor.dtype)
-        return rng.integers(0, 9, shape).astype("int32") if whole else rng.normal(size=shape).astype("float32")
+        return (
+            rng.integers(0, 9, shape).astype("int32")
+            if whole
+            else rng.normal(size=shape).astype("float32")
+        )
+
     if isinstance(model, Subclass):
         return array(jkeras.KerasTensor((None, 3)))
     return jax.tree_util.tree_map(array, model.input)

@@ -31,17 +31,24 @@ def test_several_endpoints_share_their_weights(tmp_path):
     features = jkeras.Model(model.inputs, model.layers[0].output)
     probabilities = archive.track_and_add_endpoint("probabilities", model)
     archive.add_endpoint("features", features.call)
-    archive.add_endpoint("classes", jax.jit(lambda x, scale: probabilities(x * scale).argmax(-1)),
-                         [SPEC, jkeras.InputSpec("float32", ())])
+    archive.add_endpoint(
+        "classes",
+        jax.jit(lambda x, scale: probabilities(x * scale).argmax(-1)),
+        [SPEC, jkeras.InputSpec("float32", ())],
+    )
     archive.add_endpoint("double", lambda x: 2 * x, [jax.ShapeDtypeStruct((3,), "int32")])
     loaded, x = written(archive, tmp_path), data_for(model, 3)
     assert list(loaded.endpoints) == ["probabilities", "features", "classes", "double"]
     assert_same(loaded(x), model.predict(x))
     assert_same(loaded.endpoints["features"](x), features.predict(x))
-    assert_same(loaded.endpoints["classes"](x, 2.0), model.predict(2 * x).argmax(-1).astype("int32"))
+    assert_same(
+        loaded.endpoints["classes"](x, 2.0), model.predict(2 * x).argmax(-1).astype("int32")
+    )
     assert loaded.endpoints["double"](np.array([1, 2, 3])).tolist() == [2, 4, 6]
     with np.load(tmp_path / "archive") as file:
-        assert len([name for name in file.files if name.startswith("weights/")]) == len(model.weights)
+        assert len([name for name in file.files if name.startswith("weights/")]) == len(
+            model.weights
+        )
 
 
 def test_variables(tmp_path):
@@ -53,12 +60,18 @@ def test_variables(tmp_path):
     assert archive.variables == []
     archive.track(other)
     archive.track(other.kernel)
-    assert archive.variables == archive.trainable_variables == other.weights and archive.non_trainable_variables == []
+    assert (
+        archive.variables == archive.trainable_variables == other.weights
+        and archive.non_trainable_variables == []
+    )
     archive.add_variable_collection("optimizer", model.optimizer.variables)
     archive.add_variable_collection("kernels", {model.layers[0].kernel})
     loaded = written(archive, tmp_path)
     assert list(loaded.collections) == ["optimizer", "kernels"]
-    for name, variables in {"optimizer": model.optimizer.variables, "kernels": [model.layers[0].kernel]}.items():
+    for name, variables in {
+        "optimizer": model.optimizer.variables,
+        "kernels": [model.layers[0].kernel],
+    }.items():
         assert list(loaded.collections[name]) == [v.path for v in variables]
         assert_same(list(loaded.collections[name].values()), [v.value for v in variables])
     with np.load(tmp_path / "archive") as file:
@@ -115,11 +128,17 @@ with jkeras.distribution.FSDP().scope():
 @pytest.mark.slow
 def test_a_model_on_eight_devices_runs_on_one(tmp_path):
     environment = {**os.environ, "XLA_FLAGS": "--xla_force_host_platform_device_count=8"}
-    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), environment.get("PYTHONPATH")]))
-    done = subprocess.run([sys.executable, "-c", EIGHT], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    environment["PYTHONPATH"] = os.pathsep.join(
+        filter(None, [str(ROOT), environment.get("PYTHONPATH")])
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", EIGHT], cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
     loaded = jkeras.export.load(tmp_path / "archive")
-    np.testing.assert_allclose(loaded(np.ones((3, 16))), np.load(tmp_path / "y.npy"), rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(
+        loaded(np.ones((3, 16))), np.load(tmp_path / "y.npy"), rtol=1e-6, atol=1e-6
+    )
 
 
 def test_mistakes(tmp_path):
@@ -129,11 +148,16 @@ def test_mistakes(tmp_path):
     archive.add_endpoint("serve", model)
     with pytest.raises(ValueError, match="a name that no other endpoint has, received 'serve'"):
         archive.add_endpoint("serve", model)
-    with pytest.raises(ValueError, match="Endpoint 'f': expected an `input_signature` for a function that is no model"):
+    with pytest.raises(
+        ValueError,
+        match="Endpoint 'f': expected an `input_signature` for a function that is no model",
+    ):
         archive.add_endpoint("f", lambda x: x)
     with pytest.raises(ValueError, match="mean something with TensorFlow alone"):
         archive.add_endpoint("f", model, is_static=True)
-    with pytest.raises(ExportError, match="Endpoint 'f': expected arrays of numbers, received an input of texts"):
+    with pytest.raises(
+        ExportError, match="Endpoint 'f': expected arrays of numbers, received an input of texts"
+    ):
         archive.add_endpoint("f", lambda x: x, [jkeras.InputSpec("string", (None,))])
     with pytest.raises(ValueError, match="a layer that is built.*call it on data once"):
         archive.track(layers.Dense(2))

@@ -1,4 +1,6 @@
-"""The file of an export: what reads it, what a damaged or hostile one does, what a failed write leaves."""
+"""The file of an export: what reads it, what a damaged or hostile one does, what a failed write
+leaves.
+"""
 
 import json
 import pathlib
@@ -41,8 +43,14 @@ def good(model, tmp_path):
 
 
 def test_a_process_with_jax_alone(tmp_path):
-    """The snippet of docs/export.md, where nothing but jax, numpy and flatbuffers can be imported."""
-    snippet = next(part for part in re.findall(r"```python\n(.*?)```", TEXT, re.S) if "export.deserialize" in part)
+    """The snippet of docs/export.md, where nothing but jax, numpy and flatbuffers can be
+    imported.
+    """
+    snippet = next(
+        part
+        for part in re.findall(r"```python\n(.*?)```", TEXT, re.S)
+        if "export.deserialize" in part
+    )
     assert "jkeras" not in snippet and len(snippet.splitlines()) <= 14
     model = trained("nested")
     x = data_for(model, 3)
@@ -50,9 +58,17 @@ def test_a_process_with_jax_alone(tmp_path):
     np.savez(tmp_path / "x.npz", **x)
     program = snippet.replace('np.ones((8, 28, 28, 1), "float32")', 'dict(np.load("x.npz"))')
     assert program != snippet
-    program = ALONE + program + '\nnp.savez("y.npz", score=y["score"], seen=y["parts"][0], read=y["parts"][1][0])\n'
-    program += 'assert not {"jkeras", "optax", "keras"} & {name.split(".")[0] for name in sys.modules}\n'
-    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True)
+    program = (
+        ALONE
+        + program
+        + '\nnp.savez("y.npz", score=y["score"], seen=y["parts"][0], read=y["parts"][1][0])\n'
+    )
+    program += (
+        'assert not {"jkeras", "optax", "keras"} & {name.split(".")[0] for name in sys.modules}\n'
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stderr
     with np.load(tmp_path / "y.npz") as y:
         assert_same({"score": y["score"], "parts": [y["seen"], (y["read"],)]}, model.predict(x))
@@ -66,17 +82,27 @@ def test_bfloat16_weights(tmp_path):
         contents = json.loads(file["contents.json"])
         values = [file[f"weights/{i}"].view(w["dtype"]) for i, w in enumerate(contents["weights"])]
     assert_same(values, [v.numpy() for v in model.weights])
-    assert_same(list(jkeras.export.load(tmp_path / "model")._first._weights), [v.value for v in model.weights])
+    assert_same(
+        list(jkeras.export.load(tmp_path / "model")._first._weights),
+        [v.value for v in model.weights],
+    )
 
 
 # ---------------------------------------------------------------- damaged and hostile
+
 
 def parts(path):
     """What a file says, without running it."""
     with open(path, "rb") as file:
         contents = artifact.read(file, safe_mode=True)
-    return {name: (exported.mlir_module_serialized, str(exported.in_avals), [np.asarray(w).tolist() for w in weights])
-            for name, (exported, weights) in contents.programs.items()}
+    return {
+        name: (
+            exported.mlir_module_serialized,
+            str(exported.in_avals),
+            [np.asarray(w).tolist() for w in weights],
+        )
+        for name, (exported, weights) in contents.programs.items()
+    }
 
 
 def loads_equal_or_is_explained(path, content, expected):
@@ -125,16 +151,37 @@ def swap_weights(listed):
 
 CHANGES = {
     "no list": (dict(drop=["contents.json"]), "no export of jkeras: it has no contents.json"),
-    "another format": (dict(contents=lambda c: c.update(format="jkeras.export 9")), "its format is 'jkeras.export 9'"),
+    "another format": (
+        dict(contents=lambda c: c.update(format="jkeras.export 9")),
+        "its format is 'jkeras.export 9'",
+    ),
     "no endpoints": (dict(contents=lambda c: c.update(endpoints={})), "does not list endpoints"),
-    "number too large": (dict(contents=lambda c: c["endpoints"]["serve"]["weights"].append(99)), "does not list"),
+    "number too large": (
+        dict(contents=lambda c: c["endpoints"]["serve"]["weights"].append(99)),
+        "does not list",
+    ),
     "weight missing": (dict(drop=["weights/0.npy"]), "'weights/0.npy'.* missing or too many"),
     "member too many": (dict(add=[("evil.py", b"1/0")]), "'evil.py'.* missing or too many"),
     "weights swapped": (dict(contents=swap_weights), "takes other weights than those listed"),
-    "other dtype": (dict(contents=lambda c: c["weights"][0].update(dtype="int32")), "dtype float32; 'int32' is listed"),
+    "other dtype": (
+        dict(contents=lambda c: c["weights"][0].update(dtype="int32")),
+        "dtype float32; 'int32' is listed",
+    ),
     "program is no program": (dict(add=[("programs/0", b"1/0")]), "cannot be loaded"),
-    "pickled weight": (dict(add=[("weights/0.npy", b"\x93NUMPY\1\0\x76\0" + b"{'descr': '|O', 'fortran_order': False, "
-                                  b"'shape': (1,), }".ljust(117) + b"\n" + b"cos\nsystem\n")]), "no array of numbers"),
+    "pickled weight": (
+        dict(
+            add=[
+                (
+                    "weights/0.npy",
+                    b"\x93NUMPY\1\0\x76\0"
+                    + b"{'descr': '|O', 'fortran_order': False, 'shape': (1,), }".ljust(117)
+                    + b"\n"
+                    + b"cos\nsystem\n",
+                )
+            ]
+        ),
+        "no array of numbers",
+    ),
 }
 
 
@@ -152,15 +199,26 @@ def test_programs_call_nothing_of_others(tmp_path):
         return jax.ffi.ffi_call("run_what_the_file_says", jax.ShapeDtypeStruct(x.shape, x.dtype))(x)
 
     def fine(weights, x):
-        return jax.numpy.linalg.inv(x) + jax.lax.top_k(x, 2)[0] + jax.random.normal(jax.random.key(0), (2, 2))
+        return (
+            jax.numpy.linalg.inv(x)
+            + jax.lax.top_k(x, 2)[0]
+            + jax.random.normal(jax.random.key(0), (2, 2))
+        )
 
     spec = jax.ShapeDtypeStruct((2, 2), "float32")
     for function, calls in ((fine, []), (evil, ["run_what_the_file_says"])):
-        exported = jax.export.export(jax.jit(function), platforms=("cpu", "cuda", "tpu") if not calls else ("cpu",),
-                                     disabled_checks=[jax.export.DisabledSafetyCheck.custom_call(c) for c in calls])
-        artifact.write(tmp_path / "program", {"serve": lowering.Program(exported([], spec), [])}, [], {})
+        exported = jax.export.export(
+            jax.jit(function),
+            platforms=("cpu", "cuda", "tpu") if not calls else ("cpu",),
+            disabled_checks=[jax.export.DisabledSafetyCheck.custom_call(c) for c in calls],
+        )
+        artifact.write(
+            tmp_path / "program", {"serve": lowering.Program(exported([], spec), [])}, [], {}
+        )
         if calls:
-            with pytest.raises(SerializationError, match="calls run_what_the_file_says, code outside of the file"):
+            with pytest.raises(
+                SerializationError, match="calls run_what_the_file_says, code outside of the file"
+            ):
                 jkeras.export.load(tmp_path / "program")
             assert jkeras.export.load(tmp_path / "program", safe_mode=False).platforms == ("cpu",)
         else:
@@ -177,6 +235,7 @@ def test_no_such_file(tmp_path):
 def test_a_failed_write_leaves_the_old_file(good, model, tmp_path, monkeypatch):
     def fail(*args, **kwargs):
         raise OSError(28, "No space left on device")
+
     monkeypatch.setattr(artifact.npz, "put", fail)
     with pytest.raises(OSError, match="No space left"):
         model.export(tmp_path / "good")

@@ -16,8 +16,11 @@ ON_HOST = ("Hashing", "HashedCrossing", "IntegerLookup")
 @pytest.mark.parametrize("row", [row for row in ROWS if not row.texts], ids=lambda row: row.layer)
 def test_any_batch(row, tmp_path):
     bench, archive = Bench(row), jkeras.export.ExportArchive()
-    signature = jax.tree_util.tree_map(lambda shape: jkeras.InputSpec(
-        "int32" if row.ints else "float32", (None, *shape[1:])), list(row.inputs), is_leaf=is_shape)
+    signature = jax.tree_util.tree_map(
+        lambda shape: jkeras.InputSpec("int32" if row.ints else "float32", (None, *shape[1:])),
+        list(row.inputs),
+        is_leaf=is_shape,
+    )
     if row.layer in ON_HOST:
         with pytest.raises(ExportError, match=rf"\({row.layer}\).*on the host"):
             archive.add_endpoint("serve", bench.layer, signature)
@@ -26,8 +29,15 @@ def test_any_batch(row, tmp_path):
     archive.write_out(tmp_path / "layer", verbose=False)
     serve = jkeras.export.load(tmp_path / "layer")
     for size in (1, 5):
-        inputs = jax.tree_util.tree_map(lambda v, n=size: np.concatenate([v, v, v])[:n], bench.inputs)
-        expected = bench.layer(*inputs, training=False) if "training" in bench.layer._bind(
-            inputs, {}).target.context else bench.layer(*inputs)
-        for y, value in zip(jax.tree_util.tree_leaves(serve(*inputs)), jax.tree_util.tree_leaves(expected)):
+        inputs = jax.tree_util.tree_map(
+            lambda v, n=size: np.concatenate([v, v, v])[:n], bench.inputs
+        )
+        expected = (
+            bench.layer(*inputs, training=False)
+            if "training" in bench.layer._bind(inputs, {}).target.context
+            else bench.layer(*inputs)
+        )
+        for y, value in zip(
+            jax.tree_util.tree_leaves(serve(*inputs)), jax.tree_util.tree_leaves(expected)
+        ):
             np.testing.assert_allclose(y, value, rtol=1e-5, atol=1e-4 if row.pixels else 1e-5)

@@ -1,4 +1,6 @@
-"""`Model.export`: the numbers of `predict`, whatever the model and the size of the batch; what cannot be exported."""
+"""`Model.export`: the numbers of `predict`, whatever the model and the size of the batch; what
+cannot be exported.
+"""
 
 import warnings
 
@@ -53,15 +55,24 @@ def test_platforms(platforms, tmp_path):
     else:
         with pytest.raises(ValueError, match="platform"):
             serve(x)
-    with pytest.raises(ValueError, match=r"`platforms` among cpu, cuda, rocm, tpu, received \('gpu',\)"):
+    with pytest.raises(
+        ValueError, match=r"`platforms` among cpu, cuda, rocm, tpu, received \('gpu',\)"
+    ):
         model.export(tmp_path / "m", platforms=("gpu",))
 
 
 def test_the_cpu_gets_its_own_forms(tmp_path):
-    """The loop of an LSTM takes half the time on CPU if it projects the inputs itself, not all of them before."""
+    """The loop of an LSTM takes half the time on CPU if it projects the inputs itself, not all of
+    them before.
+    """
     model = jkeras.Sequential([jkeras.Input((6, 3)), layers.LSTM(4)])
-    programs = [exported(model, tmp_path, platforms=p)._first._exported.mlir_module() for p in ("cpu", "tpu", "cuda")]
-    alone, others, again = (text.split("stablehlo.while")[1].count("stablehlo.dot_general") for text in programs)
+    programs = [
+        exported(model, tmp_path, platforms=p)._first._exported.mlir_module()
+        for p in ("cpu", "tpu", "cuda")
+    ]
+    alone, others, again = (
+        text.split("stablehlo.while")[1].count("stablehlo.dot_general") for text in programs
+    )
     assert others == again == alone - 1
     both = exported(model, tmp_path)._first._exported.mlir_module()
     assert both.count("stablehlo.while") == 2 and "stablehlo.case" in both
@@ -106,10 +117,15 @@ def test_few_bits(mode, tmp_path):
 def test_symbols_of_the_users(tmp_path):
     a, b = jkeras.Input((None, 3)), jkeras.Input((None, 3))
     model = jkeras.Model([a, b], layers.Add()([a, b]))
-    with pytest.raises(TypeError, match=r"incompatible shapes(.|\n)*\(b, d1, 3\), \(b, d2, 3\), where a letter is any"):
+    with pytest.raises(
+        TypeError,
+        match=r"incompatible shapes(.|\n)*\(b, d1, 3\), \(b, d2, 3\), where a letter is any",
+    ):
         model.export(tmp_path / "model")
     shape = jax.export.symbolic_shape("b, t, 3", constraints=["t >= 2"])
-    serve = exported(model, tmp_path, input_signature=[[jax.ShapeDtypeStruct(shape, "float32")] * 2])
+    serve = exported(
+        model, tmp_path, input_signature=[[jax.ShapeDtypeStruct(shape, "float32")] * 2]
+    )
     x = [np.ones((2, 4, 3), "float32")] * 2
     assert_same(serve(x), model.predict(x))
     with pytest.raises(ValueError, match="t"):
@@ -119,7 +135,9 @@ def test_symbols_of_the_users(tmp_path):
 def test_images_of_any_size(tmp_path):
     x = jkeras.Input((None, None, 3))
     y = layers.MaxPooling2D()(layers.Conv2D(4, 3)(x))
-    model = jkeras.Model(x, layers.GlobalAveragePooling2D()(layers.DepthwiseConv2D(3, padding="same")(y)))
+    model = jkeras.Model(
+        x, layers.GlobalAveragePooling2D()(layers.DepthwiseConv2D(3, padding="same")(y))
+    )
     serve = exported(model, tmp_path)
     for shape in ((1, 8, 9, 3), (2, 12, 7, 3)):
         x = np.random.default_rng(0).normal(size=shape).astype("float32")
@@ -128,19 +146,32 @@ def test_images_of_any_size(tmp_path):
 
 def test_signatures(tmp_path):
     model = trained("mlp")
-    for spec in (jkeras.InputSpec("float32", (4, 5)), jax.ShapeDtypeStruct((4, 5), "float32"),
-                 jkeras.KerasTensor((4, 5), "float32")):
+    for spec in (
+        jkeras.InputSpec("float32", (4, 5)),
+        jax.ShapeDtypeStruct((4, 5), "float32"),
+        jkeras.KerasTensor((4, 5), "float32"),
+    ):
         assert exported(model, tmp_path, input_signature=[spec]).input_signature[0].shape == (4, 5)
     for array in (np.ones((4, 5), "float32"), jnp.ones((4, 5))):
-        assert str(exported(model, tmp_path, input_signature=array).input_signature[0].shape) == "(b, 5)"
-    with pytest.raises(TypeError, match=r"expected for each argument a structure of `InputSpec`.*received 5 \(of type"):
+        assert (
+            str(exported(model, tmp_path, input_signature=array).input_signature[0].shape)
+            == "(b, 5)"
+        )
+    with pytest.raises(
+        TypeError,
+        match=r"expected for each argument a structure of `InputSpec`.*received 5 \(of type",
+    ):
         model.export(tmp_path / "m", input_signature=(None, 5))
     with pytest.raises(ValueError, match="a shape and a dtype for each array, received InputSpec"):
         model.export(tmp_path / "m", input_signature=[jkeras.InputSpec(shape=(None, 5))])
     serve = exported(model, tmp_path)
-    with pytest.raises(ValueError, match=r"the arguments \(float32\[b,5\]\), received the structure PyTreeDef"):
+    with pytest.raises(
+        ValueError, match=r"the arguments \(float32\[b,5\]\), received the structure PyTreeDef"
+    ):
         serve(np.ones((2, 5)), np.ones((2, 5)))
-    with pytest.raises(ValueError, match="'sequential_1'.*a layer that is built.*call it on data once"):
+    with pytest.raises(
+        ValueError, match="'sequential_1'.*a layer that is built.*call it on data once"
+    ):
         jkeras.Sequential([layers.Dense(2)]).export(tmp_path / "m")
 
 
@@ -158,10 +189,14 @@ def test_weights_of_any_dtype(tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the 32 bits
         model = jkeras.Sequential([jkeras.Input((3,), dtype="int32"), Table()])
-        assert_same(exported(model, tmp_path)(np.arange(6).reshape(2, 3)), np.arange(6, dtype="int32").reshape(2, 3))
+        assert_same(
+            exported(model, tmp_path)(np.arange(6).reshape(2, 3)),
+            np.arange(6, dtype="int32").reshape(2, 3),
+        )
 
 
 # ---------------------------------------------------------------- what no program can do
+
 
 class Draws(layers.Layer):
     """Random numbers, also at inference."""
@@ -190,20 +225,41 @@ class CallsBack(layers.Layer):
 
 
 def of_texts():
-    vectorize = layers.TextVectorization(vocabulary=["a", "b"], output_sequence_length=3, name="words")
+    vectorize = layers.TextVectorization(
+        vocabulary=["a", "b"], output_sequence_length=3, name="words"
+    )
     return jkeras.Sequential([jkeras.Input((), dtype="string"), vectorize, layers.Embedding(4, 2)])
 
 
 REFUSED = {
-    "texts": (of_texts, r"'words' \(TextVectorization\).*on the device.*export the layers behind it"),
-    "tables": (lambda: jkeras.Sequential([jkeras.Input((3,), dtype="int32"), layers.IntegerLookup(
-        vocabulary=[1, 2], name="ids")]), r"'ids' \(IntegerLookup\).*looks at texts or tables on the host"),
-    "stateful": (lambda: jkeras.Sequential([jkeras.Input((6, 3), batch_size=2), layers.LSTM(2, stateful=True,
-                 name="kept")]), r"kept' \(LSTM\).*writes to the variable"),
-    "state": (lambda: jkeras.Sequential([jkeras.Input((3,)), Counts(name="mine")]),
-              r"mine' \(Counts\).*writes to the variable 'mine/count'"),
-    "random": (lambda: jkeras.Sequential([jkeras.Input((3,)), Draws(name="mine")]), r"mine' \(Draws\).*draws some"),
-    "callback": (lambda: jkeras.Sequential([jkeras.Input((3,)), CallsBack()]), "Endpoint 'serve'.*calls back into"),
+    "texts": (
+        of_texts,
+        r"'words' \(TextVectorization\).*on the device.*export the layers behind it",
+    ),
+    "tables": (
+        lambda: jkeras.Sequential(
+            [jkeras.Input((3,), dtype="int32"), layers.IntegerLookup(vocabulary=[1, 2], name="ids")]
+        ),
+        r"'ids' \(IntegerLookup\).*looks at texts or tables on the host",
+    ),
+    "stateful": (
+        lambda: jkeras.Sequential(
+            [jkeras.Input((6, 3), batch_size=2), layers.LSTM(2, stateful=True, name="kept")]
+        ),
+        r"kept' \(LSTM\).*writes to the variable",
+    ),
+    "state": (
+        lambda: jkeras.Sequential([jkeras.Input((3,)), Counts(name="mine")]),
+        r"mine' \(Counts\).*writes to the variable 'mine/count'",
+    ),
+    "random": (
+        lambda: jkeras.Sequential([jkeras.Input((3,)), Draws(name="mine")]),
+        r"mine' \(Draws\).*draws some",
+    ),
+    "callback": (
+        lambda: jkeras.Sequential([jkeras.Input((3,)), CallsBack()]),
+        "Endpoint 'serve'.*calls back into",
+    ),
 }
 
 
@@ -230,7 +286,9 @@ def test_formats_of_other_libraries(format, tmp_path):
 
 def test_arguments(tmp_path, capsys):
     model = trained("mlp")
-    with pytest.raises(ValueError, match=r"`format` to be one of \('stablehlo', 'onnx'\), received format='hlo'"):
+    with pytest.raises(
+        ValueError, match=r"`format` to be one of \('stablehlo', 'onnx'\), received format='hlo'"
+    ):
         model.export(tmp_path / "model", format="hlo")
     with pytest.raises(ValueError, match=r"arguments \['jax2tf_kwargs'\], which mean nothing"):
         model.export(tmp_path / "model", jax2tf_kwargs={})
@@ -238,8 +296,10 @@ def test_arguments(tmp_path, capsys):
         model.export(tmp_path / "none" / "model")
     assert capsys.readouterr().out == ""
     model.export(tmp_path / "model", verbose=True)
-    assert capsys.readouterr().out == (f"Exported for cpu, cuda, tpu to {tmp_path / 'model'}\n"
-                                       "  serve: <Endpoint (float32[b,5]) -> float32[b,3]>\n")
+    assert capsys.readouterr().out == (
+        f"Exported for cpu, cuda, tpu to {tmp_path / 'model'}\n"
+        "  serve: <Endpoint (float32[b,5]) -> float32[b,3]>\n"
+    )
     jkeras.config.enable_interactive_logging()
     model.export(tmp_path / "model")
     assert "serve" in capsys.readouterr().out

@@ -1,4 +1,6 @@
-"""`format="onnx"`: the numbers of `predict` in onnxruntime; left out where the extra `onnx` is not installed."""
+"""`format="onnx"`: the numbers of `predict` in onnxruntime; left out where the extra `onnx` is not
+installed.
+"""
 
 import sys
 
@@ -45,16 +47,22 @@ def test_names(tmp_path):
 @pytest.mark.slow
 def test_a_fixed_batch_where_a_layer_needs_one(tmp_path):
     model = jkeras.Sequential([jkeras.Input((8, 8, 3)), layers.Resizing(4, 4)])
-    with pytest.raises(jax.errors.InconclusiveDimensionOperation, match="where a letter is any size"):
+    with pytest.raises(
+        jax.errors.InconclusiveDimensionOperation, match="where a letter is any size"
+    ):
         session_of(model, tmp_path / "model.onnx")
-    session = session_of(model, tmp_path / "model.onnx", input_signature=[jkeras.InputSpec("float32", (2, 8, 8, 3))])
+    session = session_of(
+        model, tmp_path / "model.onnx", input_signature=[jkeras.InputSpec("float32", (2, 8, 8, 3))]
+    )
     x = data_for(model, 2)
     np.testing.assert_allclose(outputs(session, x)[0], model.predict(x), atol=1e-6)
 
 
 def test_without_the_converter(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "jax2onnx", None)
-    with pytest.raises(ImportError, match=r"needs the converter jax2onnx: `pip install 'jkeras\[onnx\]'`"):
+    with pytest.raises(
+        ImportError, match=r"needs the converter jax2onnx: `pip install 'jkeras\[onnx\]'`"
+    ):
         trained("mlp").export(tmp_path / "model.onnx", format="onnx")
 
 
@@ -63,4 +71,6 @@ def test_texts(tmp_path, monkeypatch):
     sys.modules["jax2onnx"].to_onnx = None
     words = layers.StringLookup(vocabulary=["a"], name="words")
     with pytest.raises(ValueError, match=r"'words' \(StringLookup\).*on the host"):
-        jkeras.Sequential([jkeras.Input((), dtype="string"), words]).export(tmp_path / "model", format="onnx")
+        jkeras.Sequential([jkeras.Input((), dtype="string"), words]).export(
+            tmp_path / "model", format="onnx"
+        )

@@ -1,4 +1,5 @@
-"""What the tests of faults run in processes of their own, to be killed and interrupted: `python -m … NAME ARGUMENTS`.
+"""What the tests of faults run in processes of their own, to be killed and interrupted: `python -m
+… NAME ARGUMENTS`.
 
 Most print one JSON object.
 """
@@ -31,7 +32,9 @@ EPOCHS = 3
 
 
 def training(folder, point, act):
-    """Trains with checkpoints; at a point of the second epoch, or of the first compilation, calls `act` once."""
+    """Trains with checkpoints; at a point of the second epoch, or of the first compilation, calls
+    `act` once.
+    """
     acts = [act]
 
     def at(here):
@@ -57,6 +60,7 @@ def training(folder, point, act):
         def on_epoch_end(self, epoch, logs=None):
             if epoch == 1:
                 at("callback")
+
     model = plain()
     model.compile("adam", loss)
     write = arrays.write
@@ -65,36 +69,59 @@ def training(folder, point, act):
         if not place.split("/")[-1].startswith(".0."):
             at("save")
         write(place, *args)
+
     arrays.write = slowly
     try:
-        history = model.fit(X, Y, batch_size=BATCH, epochs=EPOCHS, validation_data=(X, Y), validation_batch_size=BATCH,
-                            seed=1, verbose=0, checkpoint=folder, callbacks=[Points()])
+        history = model.fit(
+            X,
+            Y,
+            batch_size=BATCH,
+            epochs=EPOCHS,
+            validation_data=(X, Y),
+            validation_batch_size=BATCH,
+            seed=1,
+            verbose=0,
+            checkpoint=folder,
+            callbacks=[Points()],
+        )
     finally:
         arrays.write = write
-    return everything(model) | {name: np.asarray(values) for name, values in history.history.items()}
+    return everything(model) | {
+        name: np.asarray(values) for name, values in history.history.items()
+    }
 
 
 def train(folder, output, point):
     """Waits at a point until a signal has come; writes what the training ends with."""
+
     def wait():
         print(json.dumps(point), flush=True)
         time.sleep(1)
-    np.savez(output, **{name.replace("/", "|"): value for name, value in training(folder, point, wait).items()})
+
+    np.savez(
+        output,
+        **{name.replace("/", "|"): value for name, value in training(folder, point, wait).items()},
+    )
 
 
 def twice(folder):
     """Waits in a step for a second SIGTERM: nothing after it is run."""
+
     def wait():
         os.kill(os.getpid(), signal.SIGTERM)
         os.kill(os.getpid(), signal.SIGTERM)
         print(json.dumps("still here"), flush=True)
+
     training(folder, "step", wait)
 
 
 # ---------------------------------------------------------------- Ctrl-C at any time
 
+
 class Interrupts:
-    """Does what users do, over and over, until Ctrl-C comes at a random time, and looks at what is left."""
+    """Does what users do, over and over, until Ctrl-C comes at a random time, and looks at what is
+    left.
+    """
 
     kinds = ("fit", "evaluate", "predict", "save", "compile", "twice")
 
@@ -115,7 +142,9 @@ class Interrupts:
             try:
                 self.again(self.model)
                 delay = self.random.uniform(0, 1.2 if kind == "compile" else 0.15)
-                self.interrupt(getattr(self, kind), self.press_twice if kind == "twice" else self.press, delay)
+                self.interrupt(
+                    getattr(self, kind), self.press_twice if kind == "twice" else self.press, delay
+                )
                 self.look(kind)
             except BaseException:
                 wrong.append(f"{number}, {kind}: {traceback.format_exc()}")
@@ -129,7 +158,9 @@ class Interrupts:
         model.__dict__["_step"] = 0
 
     def interrupt(self, work, press, delay):
-        """Runs `work` until Ctrl-C comes; once more, where Python's memory management swallowed it."""
+        """Runs `work` until Ctrl-C comes; once more, where Python's memory management swallowed
+        it.
+        """
         try:
             try:
                 while True:
@@ -177,7 +208,9 @@ class Interrupts:
         if kind == "compile":
             return assert_usable(self.other)
         steps = int(self.model._step)
-        assert int(self.model.optimizer.iterations) == steps and (steps > 0) <= (kind in ("fit", "twice"))
+        assert int(self.model.optimizer.iterations) == steps and (steps > 0) <= (
+            kind in ("fit", "twice")
+        )
         self.again(self.twin)
         if steps >= STEPS:
             self.twin.fit(X, Y, batch_size=BATCH, epochs=steps // STEPS, shuffle=False, verbose=0)
@@ -205,7 +238,8 @@ SHARD = 60 / 2**30  # gigabytes: each file takes one or two arrays of the small 
 class Saving:
     """A process that saves two models by turns, until it is killed.
 
-    It is forked from this one: so it lives after milliseconds, and it needs nothing of JAX but the arrays.
+    It is forked from this one: so it lives after milliseconds, and it needs nothing of JAX but the
+        arrays.
     """
 
     def __init__(self, format, folder):
@@ -215,14 +249,16 @@ class Saving:
             model.optimizer.build(model.trainable_variables)
 
     def killed(self, numbers, delay):
-        """Saves models whose weights are all the one number or the other, until a time after the first was there.
+        """Saves models whose weights are all the one number or the other, until a time after the
+        first was there.
 
         Returns:
             The number of the last model that was saved whole, and of the next.
         """
         for model, number in zip(self.models, numbers):
             fill(model, number)
-        states = jax.block_until_ready([init_train_state(model) for model in self.models])  # no thread is at work now
+        # no thread is at work now
+        states = jax.block_until_ready([init_train_state(model) for model in self.models])
         reader, writer = os.pipe()
         process = os.fork()
         if not process:
@@ -240,7 +276,9 @@ class Saving:
         """Saves without end, and tells the number after each time."""
         signal.alarm(60)
         try:
-            checkpointer = Checkpointer(self.folder, max_to_keep=2) if self.format == "checkpoints" else None
+            checkpointer = (
+                Checkpointer(self.folder, max_to_keep=2) if self.format == "checkpoints" else None
+            )
             for step in itertools.count(100 * numbers[0]):
                 i = step % 2
                 if checkpointer is not None:
@@ -249,8 +287,10 @@ class Saving:
                 elif self.format == ".keras":
                     self.models[i].save(self.path)
                 else:
-                    self.models[i].save_weights(self.path, **({"max_shard_size": SHARD}
-                                                              if self.format == ".weights.json" else {}))
+                    self.models[i].save_weights(
+                        self.path,
+                        **({"max_shard_size": SHARD} if self.format == ".weights.json" else {}),
+                    )
                 os.write(told, f"{numbers[i]}\n".encode())
         finally:
             traceback.print_exc()
@@ -276,16 +316,21 @@ def kills(count, seed, folder):
 
 # ---------------------------------------------------------------- a disk that is full
 
+
 def wide():
     """A model of 50 kB with its optimizer's state."""
-    model = jkeras.Sequential([jkeras.Input((4,)), jkeras.layers.Dense(900, name="a"), jkeras.layers.Dense(1)])
+    model = jkeras.Sequential(
+        [jkeras.Input((4,)), jkeras.layers.Dense(900, name="a"), jkeras.layers.Dense(1)]
+    )
     model.compile("adam", "mse")
     model.optimizer.build(model.trainable_variables)
     return model
 
 
 class Room:
-    """How many bytes may still be written: to a small disk, whose rest a file fills, or to any one file."""
+    """How many bytes may still be written: to a small disk, whose rest a file fills, or to any one
+    file.
+    """
 
     def __init__(self, folder, kind):
         self.filler, self.kind = os.path.join(folder, "filler"), kind
@@ -305,7 +350,8 @@ def full(kind, folder):
     """Saves in every format while there is room for ever more bytes, until it succeeds.
 
     Returns:
-        {format: [what each attempt left: its error, the number in the model that can be loaded, hidden files]}.
+        {format: [what each attempt left: its error, the number in the model that can be loaded,
+        hidden files]}.
     """
     room, model, found = Room(folder, kind), wide(), {}
     for format in (*FORMATS, ".npz", ".h5"):
@@ -314,7 +360,8 @@ def full(kind, folder):
         fill(model, 1)
         save(model, format, place)
         fill(model, 2)
-        sizes, why = itertools.count(0, 400 if kind == "file" and format == "checkpoints" else 8000), None
+        sizes = itertools.count(0, 400 if kind == "file" and format == "checkpoints" else 8000)
+        why = None
         while why != "":
             room.leave(next(sizes))
             try:
@@ -322,7 +369,9 @@ def full(kind, folder):
             except Exception as error:
                 why = repr(error.__cause__ or error if format == "checkpoints" else error)
             room.leave(None)
-            hidden = [name for name in os.listdir(place) if name.startswith(".") and name != ".lock"]
+            hidden = [
+                name for name in os.listdir(place) if name.startswith(".") and name != ".lock"
+            ]
             found[format].append([why, loaded(format, place), hidden])
         shutil.rmtree(place)
     return found
@@ -337,7 +386,9 @@ def save(model, format, place):
     elif format in (".keras", ".h5"):
         model.save(path)
     else:
-        model.save_weights(path, **({"max_shard_size": 250 * SHARD} if format == ".weights.json" else {}))
+        model.save_weights(
+            path, **({"max_shard_size": 250 * SHARD} if format == ".weights.json" else {})
+        )
 
 
 def loaded(format, place, model=None):

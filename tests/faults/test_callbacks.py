@@ -1,4 +1,6 @@
-"""A callback that raises, in any hook: as with Ctrl-C, the model is what its last finished step made of it."""
+"""A callback that raises, in any hook: as with Ctrl-C, the model is what its last finished step
+made of it.
+"""
 
 import threading
 
@@ -11,9 +13,20 @@ from jkeras import callbacks, layers
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(32, 4)).astype("float32")
 Y = (X[:, :1] * X[:, 1:2] > 0).astype("float32")
-STEPS = {  # hook -> how many steps of eight-row batches are done when it raises, two epochs of four being asked for
-    "on_train_begin": 0, "on_epoch_begin": 0, "on_train_batch_begin": 0, "on_train_batch_end": 1, "on_test_begin": 4,
-    "on_test_batch_begin": 4, "on_test_batch_end": 4, "on_test_end": 4, "on_epoch_end": 4, "on_train_end": 8}
+# hook -> how many steps of eight-row batches are done when it raises, two epochs of four being
+# asked for
+STEPS = {
+    "on_train_begin": 0,
+    "on_epoch_begin": 0,
+    "on_train_batch_begin": 0,
+    "on_train_batch_end": 1,
+    "on_test_begin": 4,
+    "on_test_batch_begin": 4,
+    "on_test_batch_end": 4,
+    "on_test_end": 4,
+    "on_epoch_end": 4,
+    "on_train_end": 8,
+}
 
 
 class Broken(callbacks.Callback):
@@ -24,6 +37,7 @@ class Broken(callbacks.Callback):
 
         def raises(*args, **kwargs):
             raise OSError(f"broken in {hook}")
+
         setattr(self, hook, raises)
 
 
@@ -46,15 +60,27 @@ def made():
 
 def class_with(hook):
     """A callback whose class has the hook, as the list of callbacks looks for it there."""
-    return type("Raises", (Broken,), {hook: lambda self, *args, **kwargs: self.__dict__[hook](*args, **kwargs)})(hook)
+    return type(
+        "Raises",
+        (Broken,),
+        {hook: lambda self, *args, **kwargs: self.__dict__[hook](*args, **kwargs)},
+    )(hook)
 
 
 @pytest.mark.parametrize("hook", STEPS)
 def test_the_model_holds_the_last_finished_step(hook):
     model, ends, threads = made(), [Ends(), Ends()], set(threading.enumerate())
     with pytest.raises(OSError, match=f"broken in {hook}"):
-        model.fit(X, Y, batch_size=8, epochs=2, shuffle=False, verbose=0, validation_data=(X, Y),
-                  callbacks=[ends[0], class_with(hook), ends[1]])
+        model.fit(
+            X,
+            Y,
+            batch_size=8,
+            epochs=2,
+            shuffle=False,
+            verbose=0,
+            validation_data=(X, Y),
+            callbacks=[ends[0], class_with(hook), ends[1]],
+        )
     assert [end.count for end in ends] == [1, 1] and set(threading.enumerate()) <= threads
     assert int(model.optimizer.iterations) == STEPS[hook]
     other = made()
@@ -70,7 +96,9 @@ def test_the_model_holds_the_last_finished_step(hook):
 def test_several_that_raise_at_the_end():
     """The first error comes out, with the others as notes."""
     with pytest.raises(OSError, match="broken in on_train_end") as error:
-        made().fit(X, Y, verbose=0, callbacks=[class_with("on_train_end"), class_with("on_train_end")])
+        made().fit(
+            X, Y, verbose=0, callbacks=[class_with("on_train_end"), class_with("on_train_end")]
+        )
     assert error.value.__notes__ == ["Raises.on_train_end: OSError: broken in on_train_end"]
 
 

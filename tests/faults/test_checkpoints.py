@@ -1,4 +1,6 @@
-"""Folders of checkpoints: damaged ones, ones of another model, saves that fail, two that write, what is kept."""
+"""Folders of checkpoints: damaged ones, ones of another model, saves that fail, two that write,
+what is kept.
+"""
 
 import os
 import re
@@ -78,13 +80,16 @@ def restored(folder):
 
 
 def falls_back(good, folder, number, damage):
-    """The step before is taken, and a warning says which file was damaged; without that step, an error does."""
+    """The step before is taken, and a warning says which file was damaged; without that step, an
+    error does.
+    """
     shutil.copytree(good, folder)
     path = files_of(folder)[number]
     if damage in (truncate, empty, flip) and not path.stat().st_size:
         return
     damage(path)
-    named = f"step 2.*({re.escape(path.name)}|files.json)"  # the list of files is damaged, or names the file
+    # the list of files is damaged, or names the file
+    named = f"step 2.*({re.escape(path.name)}|files.json)"
     with pytest.warns(UserWarning, match=f"step 1 was restored.*{named}"):
         assert restored(folder) == 1
     shutil.rmtree(folder / "1")
@@ -158,6 +163,7 @@ def test_a_step_that_was_being_replaced(good, tmp_path):
 
 # ---------------------------------------------------------------- saves in the background
 
+
 def failing(monkeypatch, times=1):
     left = [times]
     write = arrays.write
@@ -167,6 +173,7 @@ def failing(monkeypatch, times=1):
             left[0] -= 1
             raise OSError(28, "No space left on device")
         return write(*args)
+
     monkeypatch.setattr(arrays, "write", fails)
 
 
@@ -194,9 +201,17 @@ def test_a_failure_ends_a_training_at_the_next_step(tmp_path, monkeypatch):
             for thread in threading.enumerate():
                 if thread.name == "jkeras-saving":
                     thread.join()
+
     with pytest.raises(RuntimeError, match="could not be written"):
-        model.fit(X, Y, batch_size=8, epochs=50, verbose=0, checkpoint=tmp_path,
-                  callbacks=[jkeras.callbacks.LambdaCallback(on_train_batch_end=count)])
+        model.fit(
+            X,
+            Y,
+            batch_size=8,
+            epochs=50,
+            verbose=0,
+            checkpoint=tmp_path,
+            callbacks=[jkeras.callbacks.LambdaCallback(on_train_batch_end=count)],
+        )
     assert len(seen) == 1
     model.fit(X, Y, verbose=0)
 
@@ -210,7 +225,10 @@ def test_a_failure_of_orbax_checkpoint_ends_a_training_at_the_next_step(tmp_path
         for thread in threading.enumerate():
             if thread.name == "jkeras-saving":
                 thread.join()
-    told = jkeras.callbacks.LambdaCallback(on_epoch_end=wait, on_train_batch_end=lambda batch, logs: seen.append(batch))
+
+    told = jkeras.callbacks.LambdaCallback(
+        on_epoch_end=wait, on_train_batch_end=lambda batch, logs: seen.append(batch)
+    )
     with pytest.raises(RuntimeError, match="could not be written"):
         model.fit(X, Y, batch_size=8, epochs=50, verbose=0, callbacks=[orbax, told])
     assert seen == [0, 1, 2, 3]
@@ -236,10 +254,17 @@ sys.stdin.readline()
 
 
 def test_two_processes_and_one_folder(tmp_path):
-    """The second one may read, and is refused when it writes; when the first one is killed, nothing stays locked."""
-    other = subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path)], cwd=ROOT, stdin=subprocess.PIPE,
-                             stdout=subprocess.PIPE, text=True,
-                             env={**os.environ, "JAX_PLATFORMS": "cpu", "PYTHONPATH": str(ROOT)})
+    """The second one may read, and is refused when it writes; when the first one is killed, nothing
+    stays locked.
+    """
+    other = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(tmp_path)],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "JAX_PLATFORMS": "cpu", "PYTHONPATH": str(ROOT)},
+    )
     assert other.stdout.readline() == "holds\n"
     checkpointer = Checkpointer(tmp_path)
     assert checkpointer.restore({"a": np.zeros(2)})[0]["a"].tolist() == [1, 1]
@@ -255,35 +280,61 @@ def test_two_processes_and_one_folder(tmp_path):
 
 # ---------------------------------------------------------------- what is kept
 
-@pytest.mark.parametrize("options, values, kept", [
-    (dict(max_to_keep=2), [5, 4, 3, 2, 1], [4, 5]), (dict(max_to_keep=None), [5, 4, 3, 2, 1], [1, 2, 3, 4, 5]),
-    (dict(max_to_keep=1, keep_every=2), [5, 4, 3, 2, 1], [2, 4, 5]),
-    (dict(max_to_keep=1, keep_best="loss"), [3, 1, 2, 5, 4], [2, 5]),
-    (dict(max_to_keep=1, keep_best="loss", mode="max"), [3, 1, 2, 5, 4], [4, 5]),
-    (dict(max_to_keep=1, keep_best="loss"), [3, None, None, 5, 4], [1, 5])])
+
+@pytest.mark.parametrize(
+    "options, values, kept",
+    [
+        (dict(max_to_keep=2), [5, 4, 3, 2, 1], [4, 5]),
+        (dict(max_to_keep=None), [5, 4, 3, 2, 1], [1, 2, 3, 4, 5]),
+        (dict(max_to_keep=1, keep_every=2), [5, 4, 3, 2, 1], [2, 4, 5]),
+        (dict(max_to_keep=1, keep_best="loss"), [3, 1, 2, 5, 4], [2, 5]),
+        (dict(max_to_keep=1, keep_best="loss", mode="max"), [3, 1, 2, 5, 4], [4, 5]),
+        (dict(max_to_keep=1, keep_best="loss"), [3, None, None, 5, 4], [1, 5]),
+    ],
+)
 def test_what_is_kept(tmp_path, options, values, kept):
-    for step, value in enumerate(values, 1):  # each by a process of its own, which must find the best one again
+    # each by a process of its own, which must find the best one again
+    for step, value in enumerate(values, 1):
         with Checkpointer(tmp_path, background=False, **options) as checkpointer:
-            checkpointer.save({"a": np.zeros(1)}, step=step, metrics={} if value is None else {"loss": value})
+            checkpointer.save(
+                {"a": np.zeros(1)}, step=step, metrics={} if value is None else {"loss": value}
+            )
     assert Checkpointer(tmp_path).steps() == kept
 
 
 def test_the_best_epoch_of_a_training_is_kept(tmp_path):
     model = plain(jkeras.optimizers.SGD(0.3))
-    history = model.fit(X, Y, batch_size=8, epochs=6, verbose=0, validation_data=(X, Y),
-                        checkpoint=Checkpointer(tmp_path, max_to_keep=1, keep_best="val_loss")).history["val_loss"]
+    history = model.fit(
+        X,
+        Y,
+        batch_size=8,
+        epochs=6,
+        verbose=0,
+        validation_data=(X, Y),
+        checkpoint=Checkpointer(tmp_path, max_to_keep=1, keep_best="val_loss"),
+    ).history["val_loss"]
     steps = [4 * (i + 1) for i in range(6)]
     assert Checkpointer(tmp_path).steps() == sorted({steps[int(np.argmin(history))], steps[-1]})
 
 
-@pytest.mark.parametrize("options", [dict(max_to_keep=0), dict(max_to_keep=1.5), dict(keep_every=-1), dict(mode="best"),
-                                     dict(every="batch"), dict(every=0)])
+@pytest.mark.parametrize(
+    "options",
+    [
+        dict(max_to_keep=0),
+        dict(max_to_keep=1.5),
+        dict(keep_every=-1),
+        dict(mode="best"),
+        dict(every="batch"),
+        dict(every=0),
+    ],
+)
 def test_wrong_arguments(tmp_path, options):
     with pytest.raises(ValueError, match=next(iter(options))):
         Checkpointer(tmp_path, **options)
 
 
 # ---------------------------------------------------------------- into a changed model
+
 
 def network(units=3, head="head", more=False, optimizer="adam"):
     parts = [layers.Dense(4, name="encoder"), layers.Dense(units, name="middle")]
@@ -301,10 +352,18 @@ def saved(tmp_path_factory):
     return folder, model
 
 
-CHANGES = {"add": (dict(more=True), ["Missing", "params/more/kernel"]),
-           "rename": (dict(head="top"), ["Missing", "params/top/kernel", "unexpected", "params/head/kernel"]),
-           "reshape": (dict(units=5), ["params/middle/kernel: saved ((4, 3), 'float32'), expected ((4, 5)"]),
-           "another optimizer": (dict(optimizer="sgd"), ["unexpected", "opt_state"])}
+CHANGES = {
+    "add": (dict(more=True), ["Missing", "params/more/kernel"]),
+    "rename": (
+        dict(head="top"),
+        ["Missing", "params/top/kernel", "unexpected", "params/head/kernel"],
+    ),
+    "reshape": (
+        dict(units=5),
+        ["params/middle/kernel: saved ((4, 3), 'float32'), expected ((4, 5)"],
+    ),
+    "another optimizer": (dict(optimizer="sgd"), ["unexpected", "opt_state"]),
+}
 
 
 @pytest.mark.parametrize("change", CHANGES)
@@ -324,14 +383,20 @@ def test_a_part_of_it(saved):
     checkpointer = Checkpointer(folder)
     found, _ = checkpointer.restore(first, only=["encoder/*", "middle/*", "top/*"], missing="init")
     report = checkpointer.report
-    assert sorted(report.restored) == ["params/encoder/bias", "params/encoder/kernel", "params/middle/bias",
-                                       "params/middle/kernel"]
+    assert sorted(report.restored) == [
+        "params/encoder/bias",
+        "params/encoder/kernel",
+        "params/middle/bias",
+        "params/middle/kernel",
+    ]
     assert sorted(report.missing) == ["params/top/bias", "params/top/kernel"]
     assert "params/head/kernel" in report.unexpected
     assert "4 restored" in str(report) and "missing: params/top/" in str(report)
     new.load_train_state(found)
     for name in ("encoder", "middle"):
-        for a, b in zip(new.get_layer(name).get_weights(), old.get_layer(name).get_weights(), strict=True):
+        for a, b in zip(
+            new.get_layer(name).get_weights(), old.get_layer(name).get_weights(), strict=True
+        ):
             np.testing.assert_array_equal(a, b)
     np.testing.assert_array_equal(found.params["top"]["kernel"], first.params["top"]["kernel"])
     new.fit(X, Y, verbose=0)
@@ -341,6 +406,8 @@ def test_all_that_fits(saved):
     folder, old = saved
     like = init_train_state(network(more=True, optimizer="sgd"))
     found, _ = Checkpointer(folder).restore(like, only="encoder/*", unexpected="ignore")
-    np.testing.assert_array_equal(found.params["encoder"]["kernel"], old.get_layer("encoder").get_weights()[0])
+    np.testing.assert_array_equal(
+        found.params["encoder"]["kernel"], old.get_layer("encoder").get_weights()[0]
+    )
     with pytest.raises(ValueError, match="`missing` to be one of"):
         Checkpointer(folder).restore(like, missing="ignore")

@@ -1,6 +1,8 @@
-"""Data in trouble: ragged, empty, short, raising, of the wrong kind; labels out of range. The model stays whole.
+"""Data in trouble: ragged, empty, short, raising, of the wrong kind; labels out of range. The model
+stays whole.
 
-What each wrong argument says stands in `tests/test_errors.py`, and workers that die in `tests/data/test_faults.py`.
+What each wrong argument says stands in `tests/test_errors.py`, and workers that die in
+`tests/data/test_faults.py`.
 """
 
 import threading
@@ -19,14 +21,19 @@ BATCH = 4
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("rest", [0, 1, BATCH - 1])
 def test_a_ragged_last_batch_counts_by_its_rows(rest, weighted):
-    """Loss and metric of an epoch are the weighted means over all rows, in fit (with a rate of 0) and in evaluate."""
+    """Loss and metric of an epoch are the weighted means over all rows, in fit (with a rate of 0)
+    and in evaluate.
+    """
     size = 3 * BATCH + rest
-    x, y = RNG.normal(size=(size, 4)).astype("float32"), RNG.normal(size=(size, 1)).astype("float32")
+    x = RNG.normal(size=(size, 4)).astype("float32")
+    y = RNG.normal(size=(size, 1)).astype("float32")
     w = RNG.uniform(0.5, 2, size=size).astype("float32") if weighted else None
     model = plain(jkeras.optimizers.SGD(0.0), weighted_metrics=["mae"])
     error = model.predict(x, verbose=0) - y
-    means = {"loss": np.mean(error[:, 0] ** 2 * (1 if w is None else w)),
-             "mae": np.average(np.abs(error[:, 0]), weights=w)}
+    means = {
+        "loss": np.mean(error[:, 0] ** 2 * (1 if w is None else w)),
+        "mae": np.average(np.abs(error[:, 0]), weights=w),
+    }
     fitted = model.fit(x, y, sample_weight=w, batch_size=BATCH, verbose=0).history
     found = model.evaluate(x, y, sample_weight=w, batch_size=BATCH, verbose=0, return_dict=True)
     for name, wanted in means.items():
@@ -54,7 +61,9 @@ class Again:
 @pytest.mark.parametrize("make", [batches, Again], ids=["generator", "iterable"])
 @pytest.mark.parametrize("fails", [0, 2, 4])
 def test_data_that_raises(make, fails):
-    """The same error comes out, the model is what the steps before made of it, no thread is left."""
+    """The same error comes out, the model is what the steps before made of it, no thread is
+    left.
+    """
     model, other, threads = plain(), plain(), set(threading.enumerate())
     with pytest.raises(OverflowError, match="spoiled"):
         model.fit(make(5, fails), verbose=0)
@@ -64,7 +73,9 @@ def test_data_that_raises(make, fails):
     else:
         other._plan()
     for name in ("a", "b"):
-        for mine, wanted in zip(model.get_layer(name).get_weights(), other.get_layer(name).get_weights(), strict=True):
+        for mine, wanted in zip(
+            model.get_layer(name).get_weights(), other.get_layer(name).get_weights(), strict=True
+        ):
             np.testing.assert_array_equal(mine, wanted)
     assert_usable(model)
 
@@ -81,7 +92,12 @@ def test_data_that_raises_where_nothing_is_trained(method):
     assert_usable(model)
 
 
-EMPTY = {"array": np.zeros((0, 4), "float32"), "generator": iter(()), "iterable": Again(0), "list": []}
+EMPTY = {
+    "array": np.zeros((0, 4), "float32"),
+    "generator": iter(()),
+    "iterable": Again(0),
+    "list": [],
+}
 
 
 @pytest.mark.parametrize("method", ["fit", "evaluate", "predict"])
@@ -104,7 +120,9 @@ def test_less_data_than_promised():
 
 
 def classifier(loss, units=3):
-    model = jkeras.Sequential([jkeras.Input((4,)), layers.Dense(units, "softmax" if units > 1 else None)])
+    model = jkeras.Sequential(
+        [jkeras.Input((4,)), layers.Dense(units, "softmax" if units > 1 else None)]
+    )
     model.compile("sgd", loss, metrics=["accuracy"] if units > 1 else None)
     return model
 
@@ -122,7 +140,9 @@ def test_labels_out_of_range(label):
 
 def test_one_hot_labels_for_a_sparse_loss():
     with pytest.raises(ValueError, match=r"\(8, 3\)|sparse|shape"):
-        classifier("sparse_categorical_crossentropy").fit(X, np.eye(3)[[0, 1, 2, 0, 1, 2, 0, 1]], verbose=0)
+        classifier("sparse_categorical_crossentropy").fit(
+            X, np.eye(3)[[0, 1, 2, 0, 1, 2, 0, 1]], verbose=0
+        )
 
 
 def test_whole_labels_for_a_dense_loss():

@@ -1,4 +1,6 @@
-"""Disks that are full, broken or read-only: an error, and the old file as it was; what is on the disk before what."""
+"""Disks that are full, broken or read-only: an error, and the old file as it was; what is on the
+disk before what.
+"""
 
 import os
 import re
@@ -17,13 +19,20 @@ FORMATS = (*programs.FORMATS, ".npz", ".h5")
 
 # ---------------------------------------------------------------- a full disk
 
+
 def small_disk(folder):
-    """A command that runs another with a disk of a megabyte at a folder; None where that is not allowed here."""
+    """A command that runs another with a disk of a megabyte at a folder; None where that is not
+    allowed here.
+    """
     mount = f"mount -t tmpfs -o size=1m tmpfs '{folder}' && exec \"$@\""
     before = ["unshare", "-Urm", "sh", "-c", mount, "sh"]
     if shutil.which("unshare") is None:
         return None
-    return None if subprocess.run([*before, "true"], capture_output=True, check=False).returncode else before
+    return (
+        None
+        if subprocess.run([*before, "true"], capture_output=True, check=False).returncode
+        else before
+    )
 
 
 def check_full(found):
@@ -32,13 +41,18 @@ def check_full(found):
         assert number == 2 and not hidden, format
         assert len(failed) >= 3, format
         for error, number, hidden in failed:
-            assert re.search("OSError\\(2[78]|os_error_code='2[78]'", error.replace("\\", "")), error
+            assert re.search("OSError\\(2[78]|os_error_code='2[78]'", error.replace("\\", "")), (
+                error
+            )
             assert number == 1, f"{format}: {error}"
-            assert not hidden or format == "checkpoints", f"{format}: {hidden}"  # its next save removes what came late
+            # its next save removes what came late
+            assert not hidden or format == "checkpoints", f"{format}: {hidden}"
 
 
 def test_a_file_that_may_not_grow(tmp_path):
-    """Each save fails after some more bytes, until one has enough of them; then the process goes on as before."""
+    """Each save fails after some more bytes, until one has enough of them; then the process goes on
+    as before.
+    """
     check_full(run("full", "file", tmp_path))
 
 
@@ -57,7 +71,8 @@ CALLS = ("open", "fsync", "replace", "rename", "chmod", "mkdir", "scandir", "lis
 class Broken:
     """Lets the k-th of the calls that touch a folder fail, and counts them.
 
-    Those of orbax are its own affair; what removes files that are too many cannot do so where it fails.
+    Those of orbax are its own affair; what removes files that are too many cannot do so where it
+    fails.
     """
 
     def __init__(self, monkeypatch, folder, fails_at):
@@ -73,6 +88,7 @@ class Broken:
                 if self.count == self.fails_at:
                     raise OSError(5, "Input/output error")
             return function(target, *args, **kwargs)
+
         return call
 
 
@@ -85,10 +101,17 @@ def called_by(*places):
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="looks up open files in /proc")
-@pytest.mark.parametrize("format, stride", [*((format, 7 if format == "checkpoints" else 1) for format in FORMATS),
-                                            pytest.param("checkpoints", 1, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "format, stride",
+    [
+        *((format, 7 if format == "checkpoints" else 1) for format in FORMATS),
+        pytest.param("checkpoints", 1, marks=pytest.mark.slow),
+    ],
+)
 def test_every_call_that_fails(tmp_path, monkeypatch, format, stride):
-    """The k-th call fails, for each k until the save succeeds; what can be loaded is the old model or the new one."""
+    """The k-th call fails, for each k until the save succeeds; what can be loaded is the old model
+    or the new one.
+    """
     model, reader = plain(), plain()
     for each in (model, reader):
         each.optimizer.build(each.trainable_variables)
@@ -104,7 +127,8 @@ def test_every_call_that_fails(tmp_path, monkeypatch, format, stride):
                 assert "Input/output error" in f"{error}{error.__cause__}"
         failed = broken.count >= k
         hidden = [name for name in os.listdir(tmp_path) if name.startswith(".") and name != ".lock"]
-        assert not hidden or hidden[0].endswith(".old"), (k, hidden)  # until it is sure that the new one stays
+        # until it is sure that the new one stays
+        assert not hidden or hidden[0].endswith(".old"), (k, hidden)
         assert programs.loaded(format, tmp_path, reader) in ((1, 2) if failed else (2,)), k
         if not failed:
             break
@@ -113,9 +137,12 @@ def test_every_call_that_fails(tmp_path, monkeypatch, format, stride):
 
 # ---------------------------------------------------------------- a folder that is read-only
 
+
 @pytest.mark.parametrize("format", FORMATS)
 def test_a_read_only_folder(format):
-    """It is in a place of its own, since pytest's is closed to the user whom root becomes for this."""
+    """It is in a place of its own, since pytest's is closed to the user whom root becomes for
+    this.
+    """
     model = plain()
     model.optimizer.build(model.trainable_variables)
     with tempfile.TemporaryDirectory() as folder:
@@ -141,6 +168,7 @@ def test_a_read_only_folder(format):
 
 # ---------------------------------------------------------------- what is on the disk before what
 
+
 class Log:
     """Writes down which files and folders are put on the disk, and which change their names."""
 
@@ -153,16 +181,21 @@ class Log:
         def call(target, *args, **kwargs):
             place = os.readlink(f"/proc/self/fd/{target}") if name == "fsync" else str(target)
             if place.startswith(self.folder) and not called_by("/orbax/", "/asyncio/"):
-                what = (os.stat(place).st_ino, size_of(place)) if name == "fsync" else map(str, args)
+                what = (
+                    (os.stat(place).st_ino, size_of(place)) if name == "fsync" else map(str, args)
+                )
                 self.events.append((name, place, *what))
             return function(target, *args, **kwargs)
+
         return call
 
 
 @pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="looks up open files in /proc")
 @pytest.mark.parametrize("format", FORMATS)
 def test_content_before_names_before_the_end(tmp_path, monkeypatch, format):
-    """What gets its name is on the disk as it is; then the name is; only then what it replaces goes."""
+    """What gets its name is on the disk as it is; then the name is; only then what it replaces
+    goes.
+    """
     model = plain()
     folder = tmp_path / "new"
     fill(model, 1)
@@ -170,7 +203,10 @@ def test_content_before_names_before_the_end(tmp_path, monkeypatch, format):
         with monkeypatch.context() as patch:
             log = Log(patch, tmp_path)
             programs.save(model, format, folder)
-        assert log.events[0] == ("mkdir", str(folder), "511") and log.events[1][:2] == ("fsync", str(tmp_path))
+        assert log.events[0] == ("mkdir", str(folder), "511") and log.events[1][:2] == (
+            "fsync",
+            str(tmp_path),
+        )
     else:
         folder.mkdir()
         programs.save(model, format, folder)
@@ -178,18 +214,27 @@ def test_content_before_names_before_the_end(tmp_path, monkeypatch, format):
         log = Log(patch, folder)
         programs.save(model, format, folder)
     events = log.events
-    renamed = [i for i, (name, old, *new) in enumerate(events) if name in ("replace", "rename") and ".partial" in old
-               and os.path.dirname(new[0]) == str(folder)]
+    renamed = [
+        i
+        for i, (name, old, *new) in enumerate(events)
+        if name in ("replace", "rename")
+        and ".partial" in old
+        and os.path.dirname(new[0]) == str(folder)
+    ]
     assert renamed
     for i in renamed:
         _, old, new = events[i]
         synced = {event[1:] for event in events[:i] if event[0] == "fsync"}
         for path in below(new):
             before = old + path.removeprefix(new)
-            assert (before, os.stat(path).st_ino, size_of(path)) in synced, f"{before} is not on the disk before {new}"
-        later = [event[:2] for event in events[i + 1:]]
+            assert (before, os.stat(path).st_ino, size_of(path)) in synced, (
+                f"{before} is not on the disk before {new}"
+            )
+        later = [event[:2] for event in events[i + 1 :]]
         assert ("fsync", str(folder)) in later
-        gone = [event for event in later if event[0] == "unlink" and not event[1].endswith(".partial")]
+        gone = [
+            event for event in later if event[0] == "unlink" and not event[1].endswith(".partial")
+        ]
         assert not gone or later.index(("fsync", str(folder))) < later.index(gone[0])
 
 

@@ -1,4 +1,6 @@
-"""Ctrl-C and SIGTERM: the step is finished, the model whole, the training saved; a second one is immediate."""
+"""Ctrl-C and SIGTERM: the step is finished, the model whole, the training saved; a second one is
+immediate.
+"""
 
 import io
 import os
@@ -31,6 +33,7 @@ def handlers_stay():
 
 
 # ---------------------------------------------------------------- SIGTERM
+
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
@@ -77,11 +80,20 @@ def test_a_second_sigterm_leaves_at_once(tmp_path):
 
 def test_between_the_epochs_where_only_steps_are_saved(tmp_path):
     """Nothing is lost that was done, though no checkpoint is due."""
+
     def end(epoch, logs):
         signal.raise_signal(signal.SIGTERM)
+
     with pytest.raises(SystemExit):
-        plain().fit(X, Y, batch_size=BATCH, epochs=3, verbose=0, checkpoint=Checkpointer(tmp_path, every=100),
-                    callbacks=[jkeras.callbacks.LambdaCallback(on_epoch_end=end)])
+        plain().fit(
+            X,
+            Y,
+            batch_size=BATCH,
+            epochs=3,
+            verbose=0,
+            checkpoint=Checkpointer(tmp_path, every=100),
+            callbacks=[jkeras.callbacks.LambdaCallback(on_epoch_end=end)],
+        )
     assert Checkpointer(tmp_path).latest_step() == STEPS
 
 
@@ -90,8 +102,17 @@ def test_without_a_checkpoint_sigterm_is_left_alone():
     came = []
     before = signal.signal(signal.SIGTERM, lambda *args: came.append(1))
     try:
-        plain().fit(X, Y, batch_size=BATCH, verbose=0, callbacks=[jkeras.callbacks.LambdaCallback(
-            on_train_batch_end=lambda batch, logs: signal.raise_signal(signal.SIGTERM))])
+        plain().fit(
+            X,
+            Y,
+            batch_size=BATCH,
+            verbose=0,
+            callbacks=[
+                jkeras.callbacks.LambdaCallback(
+                    on_train_batch_end=lambda batch, logs: signal.raise_signal(signal.SIGTERM)
+                )
+            ],
+        )
     finally:
         signal.signal(signal.SIGTERM, before)
     assert len(came) == STEPS
@@ -102,13 +123,20 @@ def test_an_error_does_not_swallow_a_signal(tmp_path, kind):
     def fail(batch, logs):
         signal.raise_signal(kind)
         raise OverflowError("in a callback")
+
     with pytest.raises((KeyboardInterrupt, SystemExit)) as ended:
-        plain().fit(X, Y, verbose=0, checkpoint=tmp_path,
-                    callbacks=[jkeras.callbacks.LambdaCallback(on_train_batch_end=fail)])
+        plain().fit(
+            X,
+            Y,
+            verbose=0,
+            checkpoint=tmp_path,
+            callbacks=[jkeras.callbacks.LambdaCallback(on_train_batch_end=fail)],
+        )
     assert isinstance(ended.value.__context__, OverflowError)
 
 
 # ---------------------------------------------------------------- Ctrl-C
+
 
 def test_a_second_ctrl_c_is_immediate():
     """Also inside a block that a block of its own holds."""
@@ -120,17 +148,25 @@ def test_a_second_ctrl_c_is_immediate():
         with Signals():
             signal.raise_signal(signal.SIGINT)
             reached.append("not held")
+
     model = plain()
     with pytest.raises(KeyboardInterrupt):
-        model.fit(X, Y, batch_size=BATCH, verbose=0,
-                  callbacks=[jkeras.callbacks.LambdaCallback(on_train_batch_end=press)])
+        model.fit(
+            X,
+            Y,
+            batch_size=BATCH,
+            verbose=0,
+            callbacks=[jkeras.callbacks.LambdaCallback(on_train_batch_end=press)],
+        )
     assert reached == ["held"] and model._step == 1
     assert_usable(model)
 
 
 @pytest.mark.parametrize("times", [2, 3])
 def test_pressed_again_while_a_step_is_under_way(monkeypatch, times):
-    """Its arrays are consumed by then: the second one waits until the new ones are there, a third one does not."""
+    """Its arrays are consumed by then: the second one waits until the new ones are there, a third
+    one does not.
+    """
     call = Compiled.__call__
 
     def pressed(self, *arguments):
@@ -138,11 +174,19 @@ def test_pressed_again_while_a_step_is_under_way(monkeypatch, times):
         for _ in range(times):
             signal.raise_signal(signal.SIGINT)
         return found
+
     model = plain()
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(Compiled, "__call__", pressed)
-        model.fit(X, Y, batch_size=BATCH, verbose=0,
-                  callbacks=[jkeras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: None)])
+        model.fit(
+            X,
+            Y,
+            batch_size=BATCH,
+            verbose=0,
+            callbacks=[
+                jkeras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: None)
+            ],
+        )
     if times == 2:
         assert model._step == 1
         assert_usable(model)
@@ -159,11 +203,20 @@ def test_between_the_steps(method):
         seen.append(batch)
         if batch == 2:
             signal.raise_signal(signal.SIGINT)
+
     hook = "on_test_batch_begin" if method == "evaluate" else "on_predict_batch_begin"
-    callback = type("Press", (jkeras.callbacks.Callback,), {hook: lambda self, batch, logs=None: press(batch, logs)})()
+    callback = type(
+        "Press",
+        (jkeras.callbacks.Callback,),
+        {hook: lambda self, batch, logs=None: press(batch, logs)},
+    )()
     with pytest.raises(KeyboardInterrupt):
-        getattr(model, method)(*([x, Y.repeat(2, 0)] if method == "evaluate" else [x]), batch_size=BATCH, verbose=0,
-                               callbacks=[callback])
+        getattr(model, method)(
+            *([x, Y.repeat(2, 0)] if method == "evaluate" else [x]),
+            batch_size=BATCH,
+            verbose=0,
+            callbacks=[callback],
+        )
     assert seen == [0, 1, 2]
     for value, v in zip(before, model.variables + model.metrics_variables, strict=True):
         np.testing.assert_array_equal(value, v.value)
@@ -190,7 +243,9 @@ class Pressing(io.BytesIO):
 
 
 def test_hdf5_is_not_broken_into():
-    """It takes an error in the middle for a damaged file, and one while it closes a file ends the process."""
+    """It takes an error in the middle for a damaged file, and one while it closes a file ends the
+    process.
+    """
     file, done = Pressing(), []
     with pytest.raises(KeyboardInterrupt), writing(file) as content:
         content["a"] = np.ones(3)
@@ -216,7 +271,9 @@ def check_random(count, seed):
 
 
 def test_random_ctrl_c():
-    """At any time of `fit`, `evaluate`, `predict`, `save` and `compile`, also pressed twice: a step is finished."""
+    """At any time of `fit`, `evaluate`, `predict`, `save` and `compile`, also pressed twice: a step
+    is finished.
+    """
     check_random(24, 0)
 
 

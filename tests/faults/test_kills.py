@@ -1,4 +1,6 @@
-"""kill -9 at any moment of a save: what can be loaded afterwards is the last model or the one before it, whole."""
+"""kill -9 at any moment of a save: what can be loaded afterwards is the last model or the one
+before it, whole.
+"""
 
 import numpy as np
 import pytest
@@ -14,7 +16,9 @@ COUNT = {"few": 6, "fifty": 50}
 
 @pytest.fixture(scope="module")
 def killed(tmp_path_factory):
-    """Gives the folder of the killed processes of a count, and what they said: {format: [(last, next), …]}."""
+    """Gives the folder of the killed processes of a count, and what they said: {format: [(last,
+    next), …]}.
+    """
     done = {}
 
     def get(count):
@@ -22,6 +26,7 @@ def killed(tmp_path_factory):
             folder = tmp_path_factory.mktemp(count)
             done[count] = folder, run("kills", COUNT[count], 0, folder)
         return done[count]
+
     return get
 
 
@@ -57,5 +62,7 @@ def test_killed_while_saving(killed, model, count, format):
         assert number in (last, following), f"kill {i}"
         for value in weights:
             np.testing.assert_array_equal(value, np.full(value.shape, number), err_msg=f"kill {i}")
-        begun += number == following or any(path.name.endswith(".partial") for path in place.iterdir())
+        begun += number == following or any(
+            path.name.endswith(".partial") for path in place.iterdir()
+        )
     assert begun or count == "few", "no kill came between the first byte and the last"

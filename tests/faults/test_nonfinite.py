@@ -1,4 +1,6 @@
-"""`compile(nonfinite=…)`: a step that would bring NaN or infinity in is left out, whatever the loss said."""
+"""`compile(nonfinite=…)`: a step that would bring NaN or infinity in is left out, whatever the loss
+said.
+"""
 
 import jax
 import jax.numpy as jnp
@@ -36,10 +38,14 @@ def rooted(y_true, y_pred):
 
 def trained(policy, x, y, epochs=1, steps=None, optimizer="adam", **options):
     jkeras.utils.set_random_seed(1)
-    model = jkeras.Sequential([jkeras.Input((4,)), layers.Dense(3), layers.BatchNormalization(), layers.Dense(1)])
+    model = jkeras.Sequential(
+        [jkeras.Input((4,)), layers.Dense(3), layers.BatchNormalization(), layers.Dense(1)]
+    )
     model.compile(optimizer, rooted, metrics=["mae"], nonfinite=policy, **options)
     size = (steps or 8) * BATCH
-    fit = lambda: model.fit(x[:size], y[:size], batch_size=BATCH, epochs=epochs, shuffle=False, verbose=0)  # noqa: E731
+    fit = lambda: model.fit(
+        x[:size], y[:size], batch_size=BATCH, epochs=epochs, shuffle=False, verbose=0
+    )  # noqa: E731
     return model, fit
 
 
@@ -81,7 +87,7 @@ def test_skipping_goes_on_without_the_step(kind):
     with pytest.warns(UserWarning, match="1 of 8 steps of epoch 1"):
         history = fit().history
     assert np.isfinite(history["loss"]).all() and int(model.optimizer.iterations) == 7
-    rows = np.r_[0:BAD * BATCH, (BAD + 1) * BATCH:32]
+    rows = np.r_[0 : BAD * BATCH, (BAD + 1) * BATCH : 32]
     other, fit = trained(None, x[rows], y[rows], steps=7)
     fit()
     for mine, wanted in zip(numbers(model), numbers(other), strict=True):
@@ -89,11 +95,18 @@ def test_skipping_goes_on_without_the_step(kind):
 
 
 def test_with_a_loss_scale_the_scale_learns():
-    """In float16 infinite gradients are usual: the optimizer leaves such updates out itself, and lowers its scale."""
-    model, fit = trained("raise", X, Y, epochs=2, optimizer=jkeras.optimizers.LossScaleOptimizer(
-        "sgd", initial_scale=2.0**127))
+    """In float16 infinite gradients are usual: the optimizer leaves such updates out itself, and
+    lowers its scale.
+    """
+    model, fit = trained(
+        "raise",
+        X,
+        Y,
+        epochs=2,
+        optimizer=jkeras.optimizers.LossScaleOptimizer("sgd", initial_scale=2.0**127),
+    )
     fit()
-    scale, = [v.value for v in model.optimizer._variables if v.name.endswith("dynamic_scale")]
+    (scale,) = [v.value for v in model.optimizer._variables if v.name.endswith("dynamic_scale")]
     assert 0 < float(scale) < 2.0**127
     assert all(np.isfinite(w).all() for w in model.get_weights())
 
@@ -114,6 +127,7 @@ def test_a_step_of_ones_own():
 
         def train_step(self, state, data):
             return super().train_step(state, data)
+
     jkeras.utils.set_random_seed(0)
     model = Own()
     model.build((None, 4))
@@ -133,13 +147,21 @@ def watching(batch, logs):
 def test_the_logs_are_those_of_the_steps_that_count(kind, alone):
     """Also where the step left out is the last one."""
     x, y = poisoned(kind)
-    rows = np.r_[(BAD + 1) * BATCH:32, 0:(BAD + 1) * BATCH]
+    rows = np.r_[(BAD + 1) * BATCH : 32, 0 : (BAD + 1) * BATCH]
     callbacks = [jkeras.callbacks.LambdaCallback(on_train_batch_end=watching)] if alone else []
     histories = []
     for policy, used in (("skip", rows), (None, rows[:-BATCH])):
         model, _ = trained(policy, x, y)
-        fit = lambda model, used: model.fit(x[used], y[used], batch_size=BATCH, shuffle=False, verbose=0,  # noqa: E731
-                                            callbacks=callbacks).history
+        fit = lambda model, used: (
+            model.fit(
+                x[used],
+                y[used],
+                batch_size=BATCH,
+                shuffle=False,
+                verbose=0,  # noqa: E731
+                callbacks=callbacks,
+            ).history
+        )
         if policy is None:
             histories.append(fit(model, used))
             continue
@@ -158,8 +180,11 @@ def test_a_single_batch(kind):
         model, _ = trained(policy, x, y)
         model.train_on_batch(x[:BATCH], y[:BATCH])
         before = numbers(model)
-        with pytest.raises(FloatingPointError, match="the batch") if policy == "raise" else pytest.warns(
-                UserWarning, match="the batch"):
+        with (
+            pytest.raises(FloatingPointError, match="the batch")
+            if policy == "raise"
+            else pytest.warns(UserWarning, match="the batch")
+        ):
             model.train_on_batch(x[bad], y[bad])
         for mine, wanted in zip(numbers(model), before, strict=True):
             np.testing.assert_array_equal(mine, wanted)

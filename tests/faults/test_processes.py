@@ -1,4 +1,6 @@
-"""Threads, forks and copies: predictions while `fit` runs; pickle, copy, deepcopy and clone of all that is held."""
+"""Threads, forks and copies: predictions while `fit` runs; pickle, copy, deepcopy and clone of all
+that is held.
+"""
 
 import copy
 import os
@@ -22,8 +24,15 @@ Y = (X[:, :1] * X[:, 1:2] > 0).astype("float32")
 
 
 def made(optimizer="adam"):
-    model = jkeras.Sequential([jkeras.Input((4,)), layers.Dense(5, "tanh"), layers.BatchNormalization(),
-                               layers.Dropout(0.2), layers.Dense(1)])
+    model = jkeras.Sequential(
+        [
+            jkeras.Input((4,)),
+            layers.Dense(5, "tanh"),
+            layers.BatchNormalization(),
+            layers.Dropout(0.2),
+            layers.Dense(1),
+        ]
+    )
     model.compile(optimizer, "mse", metrics=["mae"])
     return model
 
@@ -35,7 +44,9 @@ def trained(**options):
 
 
 def test_eight_threads_predict_while_fit_runs():
-    """With a rate of 0 the model stays what it is: 400 predictions are equal, whenever they are made."""
+    """With a rate of 0 the model stays what it is: 400 predictions are equal, whenever they are
+    made.
+    """
     model = jkeras.Sequential([jkeras.Input((4,)), layers.Dense(5, "tanh"), layers.Dense(1)])
     model.compile(jkeras.optimizers.SGD(0.0), "mse")
     wanted, wrong, counts = model.predict(X, verbose=0), [], [0] * 8
@@ -50,6 +61,7 @@ def test_eight_threads_predict_while_fit_runs():
             except Exception as error:  # any is wrong here
                 wrong.append(f"{type(error).__name__}: {error}")
             counts[number] += 1
+
     threads = [threading.Thread(target=predict, args=(number,)) for number in range(8)]
     for thread in threads:
         thread.start()
@@ -79,9 +91,18 @@ print(any("fork" in str(w.message) for w in said), status in (0, signal.SIGALRM)
 
 
 def test_a_fork_is_warned_of():
-    """The child predicts what its parent does, or hangs, which the warning tells of; the parent goes on."""
-    done = subprocess.run([sys.executable, "-c", FORK], cwd=ROOT, capture_output=True, text=True, timeout=120,
-                          env={**os.environ, "JAX_PLATFORMS": "cpu", "PYTHONPATH": ROOT}, check=True)
+    """The child predicts what its parent does, or hangs, which the warning tells of; the parent
+    goes on.
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", FORK],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={**os.environ, "JAX_PLATFORMS": "cpu", "PYTHONPATH": ROOT},
+        check=True,
+    )
     assert done.stdout.split() == ["True"] * 3, done.stderr
 
 
@@ -110,8 +131,13 @@ if __name__ == "__main__":
 
 
 def program(*command):
-    return subprocess.Popen([sys.executable, *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                            env={**os.environ, "JAX_PLATFORMS": "cpu", "PYTHONPATH": ROOT})
+    return subprocess.Popen(
+        [sys.executable, *command],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "JAX_PLATFORMS": "cpu", "PYTHONPATH": ROOT},
+    )
 
 
 def test_workers_are_not_forked(tmp_path):
@@ -124,7 +150,10 @@ def test_workers_are_not_forked(tmp_path):
 def test_workers_are_forked_where_nothing_else_can_be_with_a_warning():
     """The class of a session, as of a notebook, is in no file that another process could import."""
     out, errors = program("-c", WORKERS).communicate(timeout=120)
-    assert out.startswith("True") and "Parents cannot be sent to a new process (it is defined in this session" in out
+    assert (
+        out.startswith("True")
+        and "Parents cannot be sent to a new process (it is defined in this session" in out
+    )
     assert "fork while JAX runs may hang" in out, errors
 
 
@@ -182,10 +211,13 @@ def test_a_clone_has_weights_of_its_own():
     assert np.any(model.predict(X, verbose=0))
 
 
-LAYERS = {"dense": lambda: layers.Dense(3), "batch norm": lambda: layers.BatchNormalization(),
-          "dropout": lambda: layers.Dropout(0.5, seed=3),
-          "rnn": lambda: layers.Bidirectional(layers.LSTM(2, return_sequences=True)),
-          "attention": lambda: layers.MultiHeadAttention(2, 3)}
+LAYERS = {
+    "dense": lambda: layers.Dense(3),
+    "batch norm": lambda: layers.BatchNormalization(),
+    "dropout": lambda: layers.Dropout(0.5, seed=3),
+    "rnn": lambda: layers.Bidirectional(layers.LSTM(2, return_sequences=True)),
+    "attention": lambda: layers.MultiHeadAttention(2, 3),
+}
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -215,7 +247,9 @@ def test_optimizers(name, way):
         assert mine is not other
     grads, values = [np.array([0.25, 1.0], "float32")], [np.array([1.0, 2.0], "float32")]
     states = [[v.value for v in o.variables] for o in (twin, optimizer)]
-    results = [o.stateless_apply(state, grads, values) for o, state in zip((twin, optimizer), states)]
+    results = [
+        o.stateless_apply(state, grads, values) for o, state in zip((twin, optimizer), states)
+    ]
     for a, b in zip(*results):
         for mine, other in zip(a, b, strict=True):
             np.testing.assert_array_equal(mine, other)
@@ -240,10 +274,16 @@ def test_a_model_in_a_process_that_was_spawned(tmp_path):
     model = trained()
     (tmp_path / "m.pickle").write_bytes(pickle.dumps(model))
     np.save(tmp_path / "x.npy", X)
-    code = ("import pickle, sys, numpy as np\n"
-            "model = pickle.load(open(sys.argv[1] + '/m.pickle', 'rb'))\n"
-            "np.save(sys.argv[1] + '/y.npy', model.predict(np.load(sys.argv[1] + '/x.npy'), verbose=0))\n"
-            "model.train_on_batch(np.load(sys.argv[1] + '/x.npy'), np.ones((32, 1)))\n")
-    subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, check=True, timeout=300,
-                   env={**os.environ, "JAX_PLATFORMS": "cpu", "PYTHONPATH": ROOT})
+    code = (
+        "import pickle, sys, numpy as np\nmodel = pickle.load(open(sys.argv[1] + '/m.pickle', "
+        "'rb'))\nnp.save(sys.argv[1] + '/y.npy', model.predict(np.load(sys.argv[1] + '/x.npy'), "
+        "verbose=0))\nmodel.train_on_batch(np.load(sys.argv[1] + '/x.npy'), np.ones((32, 1)))\n"
+    )
+    subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path)],
+        cwd=ROOT,
+        check=True,
+        timeout=300,
+        env={**os.environ, "JAX_PLATFORMS": "cpu", "PYTHONPATH": ROOT},
+    )
     np.testing.assert_allclose(np.load(tmp_path / "y.npy"), model.predict(X, verbose=0), rtol=1e-6)

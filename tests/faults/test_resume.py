@@ -1,6 +1,7 @@
 """A training that is cut anywhere and run again ends with the bits of one that was never cut.
 
-Dropout, shuffling, BatchNormalization, a schedule, an average of the weights and accumulated gradients are all on.
+Dropout, shuffling, BatchNormalization, a schedule, an average of the weights and accumulated
+gradients are all on.
 """
 
 import itertools
@@ -63,7 +64,11 @@ def forever():
 DATA = {
     "arrays": (lambda: (X, Y), dict(batch_size=BATCH), STEPS),
     "ragged arrays": (lambda: (X[:-3], Y[:-3]), dict(batch_size=BATCH), STEPS),
-    "arrays, several epochs in a pass": (lambda: (X, Y), dict(batch_size=BATCH, steps_per_epoch=2), 2),
+    "arrays, several epochs in a pass": (
+        lambda: (X, Y),
+        dict(batch_size=BATCH, steps_per_epoch=2),
+        2,
+    ),
     "PyDataset": (lambda: (Batches(),), {}, STEPS),
     "PyDataset, several epochs in a pass": (lambda: (Batches(),), dict(steps_per_epoch=2), 2),
     "PyDataset, workers": (lambda: (Batches(workers=2),), {}, STEPS),
@@ -82,12 +87,23 @@ def fit(model, data, checkpoint=None, callbacks=(), validation=lambda: (X, Y), *
     """Trains a model from its first weights on; (what it holds then, history)."""
     start, arguments, _ = DATA[data]
     resumed = checkpoint is not None and Checkpointer(checkpoint).steps()
-    fill(model, 0.5 if resumed else 0.1)  # what a checkpoint must replace, and where a training begins
+    # what a checkpoint must replace, and where a training begins
+    fill(model, 0.5 if resumed else 0.1)
     for v in model.optimizer.variables:
         v.assign(np.full(v.shape, 7 if resumed else 0))
     model.__dict__["_step"] = 7 if resumed else 0
-    history = model.fit(*start(), epochs=EPOCHS, validation_data=validation(), validation_batch_size=BATCH, verbose=0,
-                        seed=3, checkpoint=checkpoint, callbacks=list(callbacks), **arguments, **options)
+    history = model.fit(
+        *start(),
+        epochs=EPOCHS,
+        validation_data=validation(),
+        validation_batch_size=BATCH,
+        verbose=0,
+        seed=3,
+        checkpoint=checkpoint,
+        callbacks=list(callbacks),
+        **arguments,
+        **options,
+    )
     return everything(model), history.history
 
 
@@ -100,6 +116,7 @@ def whole(model):
         if data not in found:
             found[data] = fit(model, data)
         return found[data]
+
     return get
 
 
@@ -121,8 +138,10 @@ CUTS = [(data, step) for data in DATA for step in range(DATA[data][2])]
 FAST = [("arrays", 1), ("PyDataset", 2), ("arrays, several epochs in a pass", 0), ("generator", 0)]
 
 
-@pytest.mark.parametrize("data, step", [case if case in FAST else pytest.param(*case, marks=pytest.mark.slow)
-                                        for case in CUTS])
+@pytest.mark.parametrize(
+    "data, step",
+    [case if case in FAST else pytest.param(*case, marks=pytest.mark.slow) for case in CUTS],
+)
 def test_cut_at_a_step(model, whole, tmp_path, data, step):
     check(model, whole, data, tmp_path, step)
 
@@ -135,11 +154,19 @@ def test_cut_in_the_validation(model, whole, tmp_path, data):
 
 def test_a_generator_cannot_begin_in_the_middle(model, tmp_path):
     cut(model, "generator", tmp_path, 2)
-    with pytest.raises(ValueError, match="after 7 batches.*generator gives its batches once.*resume='skip'"):
+    with pytest.raises(
+        ValueError, match="after 7 batches.*generator gives its batches once.*resume='skip'"
+    ):
         fit(model, "generator", tmp_path)
     with pytest.raises(ValueError, match="has 5 batches; 7 were to be passed over"):
-        model.fit(itertools.islice(forever(), 5), steps_per_epoch=STEPS, epochs=EPOCHS, verbose=0, checkpoint=tmp_path,
-                  resume="skip")
+        model.fit(
+            itertools.islice(forever(), 5),
+            steps_per_epoch=STEPS,
+            epochs=EPOCHS,
+            verbose=0,
+            checkpoint=tmp_path,
+            resume="skip",
+        )
 
 
 def numbered():
@@ -147,12 +174,16 @@ def numbered():
     return ((X[:BATCH], Y[:BATCH] + i) for i in itertools.count())
 
 
-@pytest.mark.parametrize("where", [(1, False), (0, True)], ids=["in the steps", "in the validation"])
+@pytest.mark.parametrize(
+    "where", [(1, False), (0, True)], ids=["in the steps", "in the validation"]
+)
 def test_validation_of_a_generator(model, tmp_path, where):
     """It goes on where it was before the validation that was cut, if that was asked for."""
     options = dict(validation=numbered, validation_steps=3)
     cut(model, "arrays", tmp_path, *where, **options)
-    with pytest.raises(ValueError, match="after 1 batches of validation data.*generator gives its batches once"):
+    with pytest.raises(
+        ValueError, match="after 1 batches of validation data.*generator gives its batches once"
+    ):
         fit(model, "arrays", tmp_path, **options)
     state, history = fit(model, "arrays", tmp_path, resume="skip", **options)
     expected, full = fit(model, "arrays", **options)
@@ -161,9 +192,13 @@ def test_validation_of_a_generator(model, tmp_path, where):
 
 
 def test_data_of_another_length(model, tmp_path):
-    """In the middle of an epoch the old position means nothing in it; between epochs it does not matter."""
+    """In the middle of an epoch the old position means nothing in it; between epochs it does not
+    matter.
+    """
     cut(model, "arrays", tmp_path, 1)
-    with pytest.raises(ValueError, match="in the middle of an epoch of 4 batches; the data has 2 now"):
+    with pytest.raises(
+        ValueError, match="in the middle of an epoch of 4 batches; the data has 2 now"
+    ):
         model.fit(X[:16], Y[:16], batch_size=BATCH, verbose=0, checkpoint=tmp_path)
     fit(model, "arrays", tmp_path)
     model.fit(X[:16], Y[:16], batch_size=BATCH, epochs=EPOCHS + 1, verbose=0, checkpoint=tmp_path)
@@ -181,10 +216,14 @@ def test_beginning_afresh_needs_an_empty_folder(model, tmp_path):
 
 def test_a_training_that_was_stopped_early_stays_stopped(model, tmp_path):
     """Started again it changes nothing; with more patience it goes on."""
+
     def stopped(patience):
-        stop = jkeras.callbacks.EarlyStopping("loss", patience=patience, min_delta=100, restore_best_weights=True)
+        stop = jkeras.callbacks.EarlyStopping(
+            "loss", patience=patience, min_delta=100, restore_best_weights=True
+        )
         state, history = fit(model, "arrays", tmp_path, [stop])
         return state, len(history["loss"])
+
     state, epochs = stopped(1)
     again, same = stopped(1)
     assert_same(again, state)

@@ -1,4 +1,6 @@
-"""Files and checkpoints where things are odd: names, locale, umask, a home that cannot be written to, links."""
+"""Files and checkpoints where things are odd: names, locale, umask, a home that cannot be written
+to, links.
+"""
 
 import locale
 import os
@@ -40,7 +42,9 @@ def round_trips(folder):
         np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.parametrize("name", ["größe 模型", "a'b\"c", "with space", "-x", "x.keras.d", "n" * 200])
+@pytest.mark.parametrize(
+    "name", ["größe 模型", "a'b\"c", "with space", "-x", "x.keras.d", "n" * 200]
+)
 def test_names_of_folders(tmp_path, name):
     (tmp_path / name).mkdir()
     round_trips(tmp_path / name)
@@ -90,12 +94,26 @@ print("came through")
 """
 
 
-@pytest.mark.parametrize("surroundings", [{"LC_ALL": "C"}, {"LC_ALL": "tr_TR.UTF-8", "LANG": "tr_TR.UTF-8"},
-                                          {"PYTHONUTF8": "0", "LC_ALL": "POSIX"}, {"HOME": "/proc/nowhere"},
-                                          {"HOME": "/proc/nowhere", "KERAS_HOME": "/proc/nowhere"}], ids=str)
+@pytest.mark.parametrize(
+    "surroundings",
+    [
+        {"LC_ALL": "C"},
+        {"LC_ALL": "tr_TR.UTF-8", "LANG": "tr_TR.UTF-8"},
+        {"PYTHONUTF8": "0", "LC_ALL": "POSIX"},
+        {"HOME": "/proc/nowhere"},
+        {"HOME": "/proc/nowhere", "KERAS_HOME": "/proc/nowhere"},
+    ],
+    ids=str,
+)
 def test_in_a_process_of_its_own(tmp_path, surroundings):
-    done = subprocess.run([sys.executable, "-c", PROGRAM, str(tmp_path)], cwd=ROOT, capture_output=True, text=True,
-                          env={**os.environ, "JAX_PLATFORMS": "cpu", "PYTHONPATH": ROOT, **surroundings}, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM, str(tmp_path)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "JAX_PLATFORMS": "cpu", "PYTHONPATH": ROOT, **surroundings},
+        check=False,
+    )
     assert done.stdout.endswith("came through\n"), done.stderr[-2000:]
 
 

@@ -15,7 +15,9 @@ def test_the_tests_of_a_row_exist(row):
     for name in ROWS[row]:
         file, _, function = name.partition("::")
         tree = ast.parse((ROOT / "tests" / file).read_text())
-        assert function in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}, name
+        assert function in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}, (
+            name
+        )
 
 
 @pytest.mark.skipif(not CONTRACT.exists(), reason="the contract lies beside the repository")

@@ -1,4 +1,6 @@
-"""What the tests of faults share: a small model, one with everything that has state, programs in other processes."""
+"""What the tests of faults share: a small model, one with everything that has state, programs in
+other processes.
+"""
 
 import json
 import os
@@ -20,20 +22,34 @@ BATCH, STEPS = 8, 4  # rows of a batch, batches of an epoch
 
 def plain(optimizer="adam", **options):
     """A compiled model of two layers, whose weights are the same each time."""
-    model = jkeras.Sequential([jkeras.Input((4,)), layers.Dense(3, "tanh", name="a"), layers.Dense(1, name="b")],
-                              name="net")
+    model = jkeras.Sequential(
+        [jkeras.Input((4,)), layers.Dense(3, "tanh", name="a"), layers.Dense(1, name="b")],
+        name="net",
+    )
     model.compile(optimizer, "mse", **options)
     fill(model, 0.1)
     return model
 
 
 def rich():
-    """Dropout, BatchNormalization, a schedule, an average of the weights and accumulated gradients."""
-    model = jkeras.Sequential([jkeras.Input((4,)), layers.Dense(6, name="a"), layers.BatchNormalization(name="n"),
-                               layers.Dropout(0.3, name="d"), layers.Dense(1, "sigmoid", name="b")])
+    """Dropout, BatchNormalization, a schedule, an average of the weights and accumulated
+    gradients.
+    """
+    model = jkeras.Sequential(
+        [
+            jkeras.Input((4,)),
+            layers.Dense(6, name="a"),
+            layers.BatchNormalization(name="n"),
+            layers.Dropout(0.3, name="d"),
+            layers.Dense(1, "sigmoid", name="b"),
+        ]
+    )
     rate = jkeras.optimizers.schedules.CosineDecay(0.05, 30)
-    model.compile(jkeras.optimizers.Adam(rate, use_ema=True, ema_momentum=0.8, gradient_accumulation_steps=2),
-                  "binary_crossentropy", metrics=["accuracy"])
+    model.compile(
+        jkeras.optimizers.Adam(rate, use_ema=True, ema_momentum=0.8, gradient_accumulation_steps=2),
+        "binary_crossentropy",
+        metrics=["accuracy"],
+    )
     return model
 
 
@@ -44,10 +60,13 @@ def fill(model, value):
 
 def everything(model):
     """{name: array} of all that a training has changed in a model."""
-    named = [*((v.path, v) for v in model.variables),
-             *((f"optimizer/{i}", v) for i, v in enumerate(model.optimizer.variables))]
+    named = [
+        *((v.path, v) for v in model.variables),
+        *((f"optimizer/{i}", v) for i, v in enumerate(model.optimizer.variables)),
+    ]
     return {"step": np.asarray(model._step), "key": np.asarray(model._key())} | {
-        name: np.asarray(v.value) for name, v in named}
+        name: np.asarray(v.value) for name, v in named
+    }
 
 
 def assert_same(a, b):
@@ -66,6 +85,7 @@ def assert_usable(model, x=X, y=Y):
 
 # ---------------------------------------------------------------- processes
 
+
 def command(*arguments):
     """The command line of a program of `programs.py`."""
     return [sys.executable, "-m", "tests.faults.programs", *map(str, arguments)]
@@ -77,15 +97,24 @@ def start(*arguments, before=(), **environment):
     Args:
         before: a command that runs it.
     """
-    return subprocess.Popen([*before, *command(*arguments)], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                            text=True, encoding="utf8", errors="replace",
-                            env={**os.environ, "JAX_PLATFORMS": "cpu", "PYTHONPATH": str(ROOT), **environment})
+    return subprocess.Popen(
+        [*before, *command(*arguments)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        encoding="utf8",
+        errors="replace",
+        env={**os.environ, "JAX_PLATFORMS": "cpu", "PYTHONPATH": str(ROOT), **environment},
+    )
 
 
 def result(process, code=0):
     """What a program printed last, as JSON, once it has ended with a status."""
     out, errors = process.communicate(timeout=600)
-    assert process.returncode == code, f"status {process.returncode}\n{out[-2000:]}\n{errors[-5000:]}"
+    assert process.returncode == code, (
+        f"status {process.returncode}\n{out[-2000:]}\n{errors[-5000:]}"
+    )
     return json.loads(out.splitlines()[-1]) if out.strip() else None
 
 

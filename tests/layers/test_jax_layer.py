@@ -78,7 +78,11 @@ def test_flax():
             return linen.Dropout(0.5, deterministic=not training)(x)
 
     layer = layers.FlaxLayer(Net())
-    assert layer(X).shape == (8, 4) and len(layer.trainable_weights) == 4 and len(layer.non_trainable_weights) >= 2
+    assert (
+        layer(X).shape == (8, 4)
+        and len(layer.trainable_weights) == 4
+        and len(layer.non_trainable_weights) >= 2
+    )
     before = [np.asarray(w) for w in layer.non_trainable_weights]
     layer(X, training=True)
     assert not all(np.allclose(a, w) for a, w in zip(before, layer.non_trainable_weights))

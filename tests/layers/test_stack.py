@@ -13,7 +13,9 @@ X = np.random.default_rng(0).normal(size=(6, 5, 4)).astype("float32")
 
 
 class Block(layers.Layer):
-    """A block with everything: attention that looks at masks, normalization with state, a penalty."""
+    """A block with everything: attention that looks at masks, normalization with state, a
+    penalty.
+    """
 
     supports_masking = True
 
@@ -22,14 +24,24 @@ class Block(layers.Layer):
         self.rate = rate
         self.attention = layers.MultiHeadAttention(2, 3)
         self.norm = layers.BatchNormalization()
-        self.dense = layers.Dense(4, "tanh", kernel_regularizer="l2", activity_regularizer="l2",
-                                  kernel_constraint=jkeras.constraints.MaxNorm(1.0))
+        self.dense = layers.Dense(
+            4,
+            "tanh",
+            kernel_regularizer="l2",
+            activity_regularizer="l2",
+            kernel_constraint=jkeras.constraints.MaxNorm(1.0),
+        )
         self.dropout = layers.Dropout(rate)
 
     def call(self, x, mask=None, training=None):
         seen = None if mask is None else mask[:, None, :]
-        return self.norm(x + self.dropout(self.dense(self.attention(x, x, attention_mask=seen)), training=training),
-                         training=training)
+        return self.norm(
+            x
+            + self.dropout(
+                self.dense(self.attention(x, x, attention_mask=seen)), training=training
+            ),
+            training=training,
+        )
 
 
 def separate(stack, count):
@@ -50,12 +62,16 @@ def pairs(stack, block, i):
 
 def step(model):
     model.compile(jkeras.optimizers.SGD(0.1), "mse")
-    return model.fit(X, X[::-1].copy(), epochs=2, batch_size=6, verbose=0, shuffle=False).history["loss"]
+    return model.fit(X, X[::-1].copy(), epochs=2, batch_size=6, verbose=0, shuffle=False).history[
+        "loss"
+    ]
 
 
 @pytest.mark.parametrize("remat", [False, True])
 def test_as_separate_blocks(remat):
-    """Outputs, losses and penalties, gradients, moving statistics, constraints: all as of separate blocks."""
+    """Outputs, losses and penalties, gradients, moving statistics, constraints: all as of separate
+    blocks.
+    """
     stack = layers.Stack(Block(), 3, remat=remat)
     model = jkeras.Sequential([jkeras.Input((5, 4)), stack])
     others = separate(stack, 3)
@@ -63,7 +79,9 @@ def test_as_separate_blocks(remat):
     np.testing.assert_allclose(step(model), step(others), rtol=1e-5)
     for i, block in enumerate(others.layers):
         for variable, value in pairs(stack, block, i):
-            np.testing.assert_allclose(value, variable.numpy(), rtol=1e-4, atol=1e-5, err_msg=variable.path)
+            np.testing.assert_allclose(
+                value, variable.numpy(), rtol=1e-4, atol=1e-5, err_msg=variable.path
+            )
 
 
 def test_masks_reach_the_blocks():
@@ -72,7 +90,9 @@ def test_masks_reach_the_blocks():
     mask = np.arange(5) < 3
     masked = stack(X, mask=jnp.asarray(np.tile(mask, (6, 1))))
     other = np.where(mask[:, None], X, 7.0).astype("float32")
-    np.testing.assert_allclose(masked[:, :3], stack(other, mask=jnp.asarray(np.tile(mask, (6, 1))))[:, :3], atol=1e-5)
+    np.testing.assert_allclose(
+        masked[:, :3], stack(other, mask=jnp.asarray(np.tile(mask, (6, 1))))[:, :3], atol=1e-5
+    )
     assert not np.allclose(masked, stack(X))
 
 
@@ -89,7 +109,10 @@ def test_one_block_is_compiled():
     def length(count):
         layer = layers.Stack(Block(), count)
         params, state = layer.init(jax.random.key(0), X)
-        return len(str(jax.make_jaxpr(lambda p: layer.apply(p, state, X, training=False)[0])(params)))
+        return len(
+            str(jax.make_jaxpr(lambda p: layer.apply(p, state, X, training=False)[0])(params))
+        )
+
     assert length(20) < 1.05 * length(2)
 
 
@@ -97,8 +120,11 @@ def test_mistakes():
     with pytest.raises(ValueError, match="give what they take.*before or behind"):
         layers.Stack(layers.Dense(3), 2)(X)
     block = jkeras.Input((5, 4))
-    wide = jkeras.Model(block, block + layers.Dense(4, dtype="mixed_bfloat16")(block))  # float32 + bfloat16: float32
-    with pytest.raises(ValueError, match="give what they take, bfloat16.*float32.*`layers.add` casts"):
+    # float32 + bfloat16: float32
+    wide = jkeras.Model(block, block + layers.Dense(4, dtype="mixed_bfloat16")(block))
+    with pytest.raises(
+        ValueError, match="give what they take, bfloat16.*float32.*`layers.add` casts"
+    ):
         layers.Stack(wide, 2, dtype="mixed_bfloat16")(X)
     with pytest.raises(ValueError, match="count"):
         layers.Stack(layers.Dense(3), 0)

@@ -1,4 +1,6 @@
-"""The forms of jkeras.ops.kernels for CPU against the plain forms: values, gradients in both modes, vmap, ties."""
+"""The forms of jkeras.ops.kernels for CPU against the plain forms: values, gradients in both modes,
+vmap, ties.
+"""
 
 import jax
 import jax.numpy as jnp
@@ -25,7 +27,8 @@ CONVS = [  # shape, kernel size, filters or multiplier, strides, padding, dilati
     ((2, 9, 3), (4,), 1, (2,), "SAME", (1,), False),
     ((1, 4, 5, 4, 2), (2, 2, 2), 3, (1, 2, 1), "SAME", (1, 1, 1), False),
     ((1, 5, 5, 2), (1, 1), 1, (2, 2), "VALID", (1, 1), False),
-    ((19, 4, 4, 2), (3, 3), 2, (1, 1), "VALID", (1, 1), False),  # more images than are convolved at once
+    # more images than are convolved at once
+    ((19, 4, 4, 2), (3, 3), 2, (1, 1), "VALID", (1, 1), False),
 ]
 
 
@@ -37,47 +40,71 @@ def dims(ndim, channels_first):
 
 def assert_same(fast, plain, *arguments):
     """Equal values, vjp, jvp, second derivative, and both under jit, vmap and scan."""
-    close = lambda a, b: jax.tree.map(lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-4, atol=1e-5), a, b)
+    close = lambda a, b: jax.tree.map(
+        lambda x, y: np.testing.assert_allclose(x, y, rtol=1e-4, atol=1e-5), a, b
+    )
     tangents = tuple(jnp.cos(jnp.arange(a.size, dtype=a.dtype)).reshape(a.shape) for a in arguments)
-    weight = jnp.sin(jnp.arange(plain(*arguments).size, dtype="float32")).reshape(plain(*arguments).shape)
+    weight = jnp.sin(jnp.arange(plain(*arguments).size, dtype="float32")).reshape(
+        plain(*arguments).shape
+    )
     everything = tuple(range(len(arguments)))
 
     def results(f):
         loss = lambda *a: jnp.vdot(f(*a) ** 2, weight)
         gradient = jax.grad(loss, everything)
-        return (f(*arguments), gradient(*arguments), jax.jvp(f, arguments, tangents),
-                jax.jvp(gradient, arguments, tangents), jax.jit(gradient)(*arguments),
-                [jax.grad(loss, i)(*arguments) for i in everything],
-                jax.vmap(gradient)(*[jnp.stack([a, b]) for a, b in zip(arguments, tangents)]),
-                lax.map(lambda a: gradient(*a), [a[None] for a in arguments]))
+        return (
+            f(*arguments),
+            gradient(*arguments),
+            jax.jvp(f, arguments, tangents),
+            jax.jvp(gradient, arguments, tangents),
+            jax.jit(gradient)(*arguments),
+            [jax.grad(loss, i)(*arguments) for i in everything],
+            jax.vmap(gradient)(*[jnp.stack([a, b]) for a, b in zip(arguments, tangents)]),
+            lax.map(lambda a: gradient(*a), [a[None] for a in arguments]),
+        )
+
     close(jax.jit(lambda: results(fast))(), jax.jit(lambda: results(plain))())
 
 
 @pytest.mark.parametrize("shape, window, strides, padding", POOLS)
 def test_max_pool(shape, window, strides, padding):
     x = jax.random.normal(jax.random.key(0), shape)
-    assert_same(lambda x: kernels.max_pool_slices(x, window, strides, padding),
-                lambda x: kernels.max_pool_plain(x, window, strides, padding), x)
+    assert_same(
+        lambda x: kernels.max_pool_slices(x, window, strides, padding),
+        lambda x: kernels.max_pool_plain(x, window, strides, padding),
+        x,
+    )
 
 
 @pytest.mark.parametrize("shape, window, strides, padding", POOLS)
 def test_the_first_maximum_gets_the_gradient(shape, window, strides, padding):
-    x = jax.random.randint(jax.random.key(0), shape, 0, 3).astype("float32")  # ties in nearly every window
+    # ties in nearly every window
+    x = jax.random.randint(jax.random.key(0), shape, 0, 3).astype("float32")
 
     def gradient(pool):
         y, pullback = jax.vjp(lambda x: pool(x, window, strides, padding), x)
-        return pullback((jnp.arange(y.size) % 7).astype(y.dtype).reshape(y.shape))[0]  # small integers: sums are exact
-    np.testing.assert_array_equal(gradient(kernels.max_pool_slices), gradient(kernels.max_pool_plain))
+        # small integers: sums are exact
+        return pullback((jnp.arange(y.size) % 7).astype(y.dtype).reshape(y.shape))[0]
+
+    np.testing.assert_array_equal(
+        gradient(kernels.max_pool_slices), gradient(kernels.max_pool_plain)
+    )
 
 
-@pytest.mark.parametrize("shape, size, filters, strides, padding, dilation, first, in_loop", [
-    *[(*conv, True) for conv in CONVS], (*CONVS[-1], False)])
+@pytest.mark.parametrize(
+    "shape, size, filters, strides, padding, dilation, first, in_loop",
+    [*[(*conv, True) for conv in CONVS], (*CONVS[-1], False)],
+)
 def test_convolve(shape, size, filters, strides, padding, dilation, first, in_loop):
     numbers = dims(len(shape), first)
     x = jax.random.normal(jax.random.key(0), shape)
     kernel = jax.random.normal(jax.random.key(1), (*size, shape[numbers.lhs_spec[1]], filters))
-    assert_same(lambda x, k: kernels_conv._convolve(x, k, strides, padding, dilation, numbers, in_loop),
-                lambda x, k: kernels_conv.convolve_plain(x, k, strides, padding, dilation, numbers), x, kernel)
+    assert_same(
+        lambda x, k: kernels_conv._convolve(x, k, strides, padding, dilation, numbers, in_loop),
+        lambda x, k: kernels_conv.convolve_plain(x, k, strides, padding, dilation, numbers),
+        x,
+        kernel,
+    )
 
 
 @pytest.mark.parametrize("shape, size, multiplier, strides, padding, dilation, first", CONVS)
@@ -85,8 +112,12 @@ def test_depthwise(shape, size, multiplier, strides, padding, dilation, first):
     numbers = dims(len(shape), first)
     x = jax.random.normal(jax.random.key(0), shape)
     kernel = jax.random.normal(jax.random.key(1), (*size, shape[numbers.lhs_spec[1]], multiplier))
-    assert_same(lambda x, k: kernels_conv.depthwise_taps(x, k, strides, padding, dilation, numbers),
-                lambda x, k: kernels_conv.depthwise_plain(x, k, strides, padding, dilation, numbers), x, kernel)
+    assert_same(
+        lambda x, k: kernels_conv.depthwise_taps(x, k, strides, padding, dilation, numbers),
+        lambda x, k: kernels_conv.depthwise_plain(x, k, strides, padding, dilation, numbers),
+        x,
+        kernel,
+    )
 
 
 def test_half_precision_is_rounded_once():
@@ -102,22 +133,38 @@ def test_what_the_fast_forms_do_not_take_goes_to_the_plain_ones():
     x = jnp.ones((1, 3, 3, 2))
     window = (1, 4, 4, 1)
     assert kernels.max_pool(x, window, window, "VALID").size == 0
-    assert kernels_conv.depthwise(x, jnp.ones((4, 4, 2, 1)), (1, 1), "VALID", (1, 1), dims(4, False)).size == 0
-    grouped = kernels_conv.convolve(x, jnp.ones((2, 2, 1, 4)), (1, 1), "VALID", (1, 1), dims(4, False), 2)
+    assert (
+        kernels_conv.depthwise(
+            x, jnp.ones((4, 4, 2, 1)), (1, 1), "VALID", (1, 1), dims(4, False)
+        ).size
+        == 0
+    )
+    grouped = kernels_conv.convolve(
+        x, jnp.ones((2, 2, 1, 4)), (1, 1), "VALID", (1, 1), dims(4, False), 2
+    )
     assert grouped.shape == (1, 2, 2, 4)
     wide = (1, 20, 1)
     assert kernels.max_pool(jnp.ones((1, 40, 1)), wide, wide, "VALID").shape == (1, 2, 1)
 
 
-@pytest.mark.parametrize("shape, size, filters, strides, padding, dilation, first", [
-    ((1, 5, 5, 2), (1, 1), 1, (2, 2), "SAME", (1, 1), False), ((2, 3, 6, 7), (1, 1), 4, (1, 2), "VALID", (1, 1), True),
-    ((2, 9, 3), (1,), 2, (1,), "SAME", (1,), False)])
+@pytest.mark.parametrize(
+    "shape, size, filters, strides, padding, dilation, first",
+    [
+        ((1, 5, 5, 2), (1, 1), 1, (2, 2), "SAME", (1, 1), False),
+        ((2, 3, 6, 7), (1, 1), 4, (1, 2), "VALID", (1, 1), True),
+        ((2, 9, 3), (1,), 2, (1,), "SAME", (1,), False),
+    ],
+)
 def test_pointwise(shape, size, filters, strides, padding, dilation, first):
     numbers = dims(len(shape), first)
     x = jax.random.normal(jax.random.key(0), shape)
     kernel = jax.random.normal(jax.random.key(1), (*size, shape[numbers.lhs_spec[1]], filters))
-    assert_same(lambda x, k: kernels_conv.pointwise(x, k, strides, numbers),
-                lambda x, k: kernels_conv.convolve_plain(x, k, strides, padding, dilation, numbers), x, kernel)
+    assert_same(
+        lambda x, k: kernels_conv.pointwise(x, k, strides, numbers),
+        lambda x, k: kernels_conv.convolve_plain(x, k, strides, padding, dilation, numbers),
+        x,
+        kernel,
+    )
 
 
 def test_many_large_images_go_in_pieces(monkeypatch):
@@ -126,39 +173,81 @@ def test_many_large_images_go_in_pieces(monkeypatch):
     arguments = (x, kernel, (1, 1), "VALID", (1, 1), dims(4, False))
     text = str(jax.make_jaxpr(lambda: kernels_conv.convolve(*arguments, 1))())
     assert text.count("= conv_general_dilated") == 4
-    np.testing.assert_allclose(kernels_conv.convolve(*arguments, 1), kernels_conv.convolve_plain(*arguments))
+    np.testing.assert_allclose(
+        kernels_conv.convolve(*arguments, 1), kernels_conv.convolve_plain(*arguments)
+    )
 
 
 def test_the_weight_gradient_knows_where_it_runs():
     def loops(traced):
         kernel, x = jnp.ones((2, 2, 1, 2)), jnp.ones((9, 4, 4, 1))
-        gradient = jax.grad(lambda k: kernels_conv.convolve(x, k, (1, 1), "SAME", (1, 1), dims(4, False), 1).sum())
+        gradient = jax.grad(
+            lambda k: kernels_conv.convolve(x, k, (1, 1), "SAME", (1, 1), dims(4, False), 1).sum()
+        )
         return "scan" in str(jax.make_jaxpr(traced(gradient))(kernel))
+
     assert loops(kernels.inside_loop) and loops(lambda f: f) and not loops(kernels.outside_loops)
 
 
-@pytest.mark.parametrize("equation, shape, size", [
-    ("abc,cde->abde", (2, 3, 4), (4, 2, 3)), ("abcd,cde->abe", (2, 3, 4, 2), (4, 2, 3)),
-    ("abc,cd->abd", (2, 3, 4), (4, 5)), ("abcd,d->abc", (2, 2, 3, 4), (4,)), ("abc,bd->acd", (2, 3, 4), (3, 2))])
+@pytest.mark.parametrize(
+    "equation, shape, size",
+    [
+        ("abc,cde->abde", (2, 3, 4), (4, 2, 3)),
+        ("abcd,cde->abe", (2, 3, 4, 2), (4, 2, 3)),
+        ("abc,cd->abd", (2, 3, 4), (4, 5)),
+        ("abcd,d->abc", (2, 2, 3, 4), (4,)),
+        ("abc,bd->acd", (2, 3, 4), (3, 2)),
+    ],
+)
 def test_products_with_kernels(equation, shape, size):
-    x, kernel = jax.random.normal(jax.random.key(0), shape), jax.random.normal(jax.random.key(1), size)
-    assert_same(lambda x, k: kernels_dot.einsum_with_kernel(equation, x, k), lambda x, k: jnp.einsum(equation, x, k),
-                x, kernel)
+    x = jax.random.normal(jax.random.key(0), shape)
+    kernel = jax.random.normal(jax.random.key(1), size)
+    assert_same(
+        lambda x, k: kernels_dot.einsum_with_kernel(equation, x, k),
+        lambda x, k: jnp.einsum(equation, x, k),
+        x,
+        kernel,
+    )
 
 
-FORMS = {  # of functions whose shapes may hold symbols, with shapes of their arguments and for what the symbols stand
-    "convolve": (lambda x, k: kernels_conv.convolve(x, k, (1, 1), "VALID", (1, 1), dims(4, False), 1),
-                 "(b, h, w, 2), (3, 3, 2, 4)", [dict(b=2, h=5, w=6), dict(b=1, h=3, w=3)]),
-    "pointwise": (lambda x, k: kernels_conv.convolve(x, k, (2, 1), "VALID", (1, 1), dims(4, False), 1),
-                  "(b, h, w, 2), (1, 1, 2, 4)", [dict(b=2, h=5, w=6)]),
-    "depthwise": (lambda x, k: kernels_conv.depthwise(x, k, (1, 1), "SAME", (1, 1), dims(4, False)),
-                  "(b, 5, 6, 2), (3, 3, 2, 2)", [dict(b=2), dict(b=9)]),
-    "depthwise anywhere": (lambda x, k: kernels_conv.depthwise(x, k, (1, 1), "VALID", (1, 1), dims(4, False)),
-                           "(b, h, w, 2), (3, 3, 2, 2)", [dict(b=2, h=5, w=6)]),
-    "max_pool": (lambda x: kernels.max_pool(x, (1, 2, 2, 1), (1, 2, 2, 1), "SAME"), "(b, 5, 6, 2)", [dict(b=3)]),
-    "max_pool anywhere": (lambda x: kernels.max_pool(x, (1, 2, 2, 1), (1, 2, 2, 1), "VALID"), "(b, h, w, 2)",
-                          [dict(b=3, h=5, w=6)]),
-    "product": (lambda x, k: kernels_dot.contract_last(x, k), "(b, t, 4), (4, 3)", [dict(b=2, t=5)]),
+# of functions whose shapes may hold symbols, with shapes of their arguments and for what the
+# symbols stand
+FORMS = {
+    "convolve": (
+        lambda x, k: kernels_conv.convolve(x, k, (1, 1), "VALID", (1, 1), dims(4, False), 1),
+        "(b, h, w, 2), (3, 3, 2, 4)",
+        [dict(b=2, h=5, w=6), dict(b=1, h=3, w=3)],
+    ),
+    "pointwise": (
+        lambda x, k: kernels_conv.convolve(x, k, (2, 1), "VALID", (1, 1), dims(4, False), 1),
+        "(b, h, w, 2), (1, 1, 2, 4)",
+        [dict(b=2, h=5, w=6)],
+    ),
+    "depthwise": (
+        lambda x, k: kernels_conv.depthwise(x, k, (1, 1), "SAME", (1, 1), dims(4, False)),
+        "(b, 5, 6, 2), (3, 3, 2, 2)",
+        [dict(b=2), dict(b=9)],
+    ),
+    "depthwise anywhere": (
+        lambda x, k: kernels_conv.depthwise(x, k, (1, 1), "VALID", (1, 1), dims(4, False)),
+        "(b, h, w, 2), (3, 3, 2, 2)",
+        [dict(b=2, h=5, w=6)],
+    ),
+    "max_pool": (
+        lambda x: kernels.max_pool(x, (1, 2, 2, 1), (1, 2, 2, 1), "SAME"),
+        "(b, 5, 6, 2)",
+        [dict(b=3)],
+    ),
+    "max_pool anywhere": (
+        lambda x: kernels.max_pool(x, (1, 2, 2, 1), (1, 2, 2, 1), "VALID"),
+        "(b, h, w, 2)",
+        [dict(b=3, h=5, w=6)],
+    ),
+    "product": (
+        lambda x, k: kernels_dot.contract_last(x, k),
+        "(b, t, 4), (4, 3)",
+        [dict(b=2, t=5)],
+    ),
 }
 
 
@@ -166,22 +255,31 @@ FORMS = {  # of functions whose shapes may hold symbols, with shapes of their ar
 def test_forms_take_symbols(name):
     function, text, sizes = FORMS[name]
     scope = jax.export.SymbolicScope(["h >= 3", "w >= 3"] if "h" in text else [])
-    specs = [jax.ShapeDtypeStruct(jax.export.symbolic_shape(part.strip("() "), scope=scope), "float32")
-             for part in text.split("), (")]
+    specs = [
+        jax.ShapeDtypeStruct(jax.export.symbolic_shape(part.strip("() "), scope=scope), "float32")
+        for part in text.split("), (")
+    ]
     exported = jax.export.export(jax.jit(function), platforms=["cpu"])(*specs)
     for given in sizes:
         shapes = [tuple(given.get(str(d), d) for d in spec.shape) for spec in specs]
         arguments = [jax.random.normal(jax.random.key(i), shape) for i, shape in enumerate(shapes)]
-        np.testing.assert_allclose(exported.call(*arguments), function(*arguments), rtol=1e-5, atol=1e-5)
+        np.testing.assert_allclose(
+            exported.call(*arguments), function(*arguments), rtol=1e-5, atol=1e-5
+        )
 
 
 def test_forms_for_onnx():
     x = jax.random.normal(jax.random.key(0), (2, 6, 5, 3))
     pool = lambda x: kernels.max_pool(x, (1, 3, 2, 1), (1, 2, 2, 1), "SAME")
-    mask = jnp.array([[True, True], [True, False], [False, True], [True, True], [True, False], [True, True]])
+    mask = jnp.array(
+        [[True, True], [True, False], [False, True], [True, True], [True, False], [True, True]]
+    )
     step = lambda x, s, t: (x + 0.5 * s + t, x - s)
     loop = lambda x: recurrent.scan(step, x, jnp.ones(x.shape[1:]), mask=mask, go_backwards=True)
-    for function, argument, unknown in ((pool, x, "reduce_window"), (loop, x.reshape(6, 2, -1), "reverse=True")):
+    for function, argument, unknown in (
+        (pool, x, "reduce_window"),
+        (loop, x.reshape(6, 2, -1), "reverse=True"),
+    ):
         with kernels.traced_for("tpu"):
             assert unknown in str(jax.make_jaxpr(lambda x, f=function: f(x))(argument))
         with kernels.traced_for("onnx"):

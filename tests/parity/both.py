@@ -33,7 +33,9 @@ def clear():
 def make(library, value):
     """A value of a table for one library: `Part`s become layers."""
     if isinstance(value, Part):
-        return getattr(library.layers, value.layer)(**{k: make(library, v) for k, v in value.kwargs.items()})
+        return getattr(library.layers, value.layer)(
+            **{k: make(library, v) for k, v in value.kwargs.items()}
+        )
     if isinstance(value, list):
         return [make(library, v) for v in value]
     return value
@@ -41,8 +43,10 @@ def make(library, value):
 
 def plain(value):
     """A config as JSON text, without the difference of the libraries' names."""
+
     def default(x):
         return x.tolist() if hasattr(x, "tolist") else str(x)
+
     return json.dumps(value, sort_keys=True, default=default).replace("jkeras", "keras")
 
 
@@ -52,9 +56,13 @@ def is_float(x):
 
 
 def fill(weights, seed=0):
-    """New values for a list of weights, of their shapes and dtypes; positive, since some are variances."""
+    """New values for a list of weights, of their shapes and dtypes; positive, since some are
+    variances.
+    """
     rng = np.random.default_rng(seed)
-    return [(0.2 + rng.random(w.shape)).astype(w.dtype) * 0.5 if is_float(w) else w for w in weights]
+    return [
+        (0.2 + rng.random(w.shape)).astype(w.dtype) * 0.5 if is_float(w) else w for w in weights
+    ]
 
 
 def table(thing):
@@ -72,7 +80,9 @@ def numbers(x):
 
 
 def agree(mine, theirs, what="", rtol=2e-5, atol=2e-6, dtypes=True):
-    """Asserts that two structures of arrays have the same form, shapes, dtypes and, nearly, numbers."""
+    """Asserts that two structures of arrays have the same form, shapes, dtypes and, nearly,
+    numbers.
+    """
     a, b = jax.tree_util.tree_leaves(mine), jax.tree_util.tree_leaves(theirs)
     assert len(a) == len(b), f"{what}: {len(a)} arrays, Keras gives {len(b)}"
     for i, (x, y) in enumerate(zip(a, b)):
@@ -86,5 +96,13 @@ def agree(mine, theirs, what="", rtol=2e-5, atol=2e-6, dtypes=True):
 
 def weighted_sum(outputs):
     """A scalar of all float outputs in which every element has another weight."""
-    return sum((jnp.sum(y.astype("float32") * jnp.cos(jnp.arange(y.size, dtype="float32").reshape(y.shape)))
-                for y in jax.tree_util.tree_leaves(outputs) if is_float(y)), jnp.zeros(()))
+    return sum(
+        (
+            jnp.sum(
+                y.astype("float32") * jnp.cos(jnp.arange(y.size, dtype="float32").reshape(y.shape))
+            )
+            for y in jax.tree_util.tree_leaves(outputs)
+            if is_float(y)
+        ),
+        jnp.zeros(()),
+    )

@@ -4,7 +4,9 @@ import typing
 
 
 class Case(typing.NamedTuple):
-    """One layer, made by both libraries with the same arguments and run on the same arrays and weights."""
+    """One layer, made by both libraries with the same arguments and run on the same arrays and
+    weights.
+    """
 
     layer: str
     kwargs: dict

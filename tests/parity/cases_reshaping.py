@@ -19,8 +19,11 @@ CASES = [
     Case("UpSampling1D", dict(size=3), inputs=[(2, 4, 3)]),
     Case("UpSampling2D", dict(size=(2, 3)), inputs=[(2, 3, 4, 2)]),
     Case("UpSampling2D", dict(size=2, interpolation="bilinear"), inputs=[(2, 3, 4, 2)]),
-    Case("UpSampling2D", dict(size=(2, 1), interpolation="bicubic", data_format="channels_first"),
-         inputs=[(2, 2, 3, 4)]),
+    Case(
+        "UpSampling2D",
+        dict(size=(2, 1), interpolation="bicubic", data_format="channels_first"),
+        inputs=[(2, 2, 3, 4)],
+    ),
     Case("UpSampling2D", dict(interpolation="lanczos3"), inputs=[(1, 4, 4, 2)]),
     Case("UpSampling3D", dict(size=(1, 2, 3)), inputs=[(1, 2, 3, 2, 2)]),
 ]

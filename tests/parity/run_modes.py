@@ -1,11 +1,12 @@
 """Replays the recorded trainings of ../shared/parity in every way in which `fit` can run them.
 
-    python tests/parity/run_modes.py                      # all modes
-    python tests/parity/run_modes.py --modes one,host     # some of them; two at a time, each takes one or two minutes
-    python tests/parity/run_modes.py --only '^training/optimizer/'
+    python tests/parity/run_modes.py                      # all modes python
+    tests/parity/run_modes.py --modes one,host     # some of them; two at a time, each takes one or
+    two minutes python tests/parity/run_modes.py --only '^training/optimizer/'
 
-`run_recorded.py` replays them as a user's program would. Here each mode is a process of its own in which jkeras is
-made to take another way, before the runner, untouched, takes over. Prints a line for each mode. Exit status 0: in
+`run_recorded.py` replays them as a user's program would. Here each mode is a process of its own in
+which jkeras is made to take another way, before the runner, untouched, takes over. Prints a line
+for each mode. Exit status 0: in
 each mode those fail, and only those, that are known to: `not_built.txt` and `KNOWN` name them.
 """
 
@@ -36,16 +37,28 @@ def one():
     class Looks(jkeras.callbacks.Callback):
         def on_train_batch_end(self, batch, logs=None):
             """Being told is all that is wanted."""
+
         on_test_batch_end = on_train_batch_end
+
     for name in ("fit", "evaluate"):
-        _with_more(jkeras.Model, name, lambda given: {"callbacks": [*_as_list(given.get("callbacks")), Looks()]})
+        _with_more(
+            jkeras.Model,
+            name,
+            lambda given: {"callbacks": [*_as_list(given.get("callbacks")), Looks()]},
+        )
 
 
 def three():
-    """Three steps are a dispatch, unless a case says how many, and smaller batches at the end stay as small."""
+    """Three steps are a dispatch, unless a case says how many, and smaller batches at the end stay
+    as small.
+    """
     import jkeras
 
-    _with_more(jkeras.Model, "compile", lambda given: {"steps_per_execution": given.get("steps_per_execution", 3)})
+    _with_more(
+        jkeras.Model,
+        "compile",
+        lambda given: {"steps_per_execution": given.get("steps_per_execution", 3)},
+    )
     _no_padding()
 
 
@@ -72,11 +85,13 @@ def eager():
 MODES = {f.__name__: f for f in (one, three, host, host_unpadded, eager)}
 KNOWN = {  # what a mode changes in the results, rightly or not
     "three": {
-        "training/callback/recorder": "it counts the calls of a callback, which there are fewer of, as in Keras",
+        "training/callback/recorder": "it counts the calls of a callback, which there are fewer "
+        "of, as in Keras",
     },
     "eager": {
-        "training/fit/ragged-batch-norm": "a bias before BatchNormalization, whose exact gradient is 0, is moved by "
-                                          "rounding; real Keras gives the same digits in this mode",
+        "training/fit/ragged-batch-norm": "a bias before BatchNormalization, whose exact "
+        "gradient is 0, is moved by rounding; real Keras gives "
+        "the same digits in this mode",
     },
 }
 
@@ -90,7 +105,9 @@ def _no_padding():
 def _with_more(cls, name, more):
     """Gives a method more arguments: `more` makes them of those that it was called with."""
     method = getattr(cls, name)
-    setattr(cls, name, lambda self, *args, **kwargs: method(self, *args, **{**kwargs, **more(kwargs)}))
+    setattr(
+        cls, name, lambda self, *args, **kwargs: method(self, *args, **{**kwargs, **more(kwargs)})
+    )
 
 
 def _as_list(callbacks):
@@ -99,15 +116,34 @@ def _as_list(callbacks):
 
 # ---------------------------------------------------------------- the command
 
+
 def replay(mode, runner, out, only):
     """Runs the cases in a process of their own in a mode: ({case id: reason or None}, seconds)."""
-    command = [sys.executable, __file__, "--inside", mode, str(runner), "--module", "jkeras", "--kinds", "training",
-               "--out", str(out), *(["--only", only] if only else [])]
-    environment = dict(os.environ, JAX_PLATFORMS="cpu", KERAS_BACKEND="jax", PYTHONDONTWRITEBYTECODE="1")
+    command = [
+        sys.executable,
+        __file__,
+        "--inside",
+        mode,
+        str(runner),
+        "--module",
+        "jkeras",
+        "--kinds",
+        "training",
+        "--out",
+        str(out),
+        *(["--only", only] if only else []),
+    ]
+    environment = dict(
+        os.environ, JAX_PLATFORMS="cpu", KERAS_BACKEND="jax", PYTHONDONTWRITEBYTECODE="1"
+    )
     begin = time.perf_counter()
-    done = subprocess.run(command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    done = subprocess.run(
+        command, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
     if not out.exists():
-        raise SystemExit(f"mode {mode} broke off with status {done.returncode}:\n{done.stdout[-3000:]}")
+        raise SystemExit(
+            f"mode {mode} broke off with status {done.returncode}:\n{done.stdout[-3000:]}"
+        )
     return verdicts(json.loads(out.read_text())), time.perf_counter() - begin
 
 
@@ -130,21 +166,32 @@ def main():
     listed = read_list(HERE / "not_built.txt")
     with tempfile.TemporaryDirectory() as name, concurrent.futures.ThreadPoolExecutor(2) as pool:
         outs = [pathlib.Path(name) / f"{mode}.json" for mode in modes]
-        results = list(pool.map(replay, modes, [runner] * len(modes), outs, [options.only] * len(modes)))
-    return max(report(mode, found, seconds, listed) for mode, (found, seconds) in zip(modes, results))
+        results = list(
+            pool.map(replay, modes, [runner] * len(modes), outs, [options.only] * len(modes))
+        )
+    return max(
+        report(mode, found, seconds, listed) for mode, (found, seconds) in zip(modes, results)
+    )
 
 
 def report(mode, found, seconds, listed):
     """Prints what a mode gave; returns whether it is other than known."""
     failed, known = {case: reason for case, reason in found.items() if reason}, KNOWN.get(mode, {})
-    unexpected = [case for case in failed if case not in known and not any(p.fullmatch(case) for _, p in listed)]
+    unexpected = [
+        case
+        for case in failed
+        if case not in known and not any(p.fullmatch(case) for _, p in listed)
+    ]
     passing = [case for case in known if case in found and case not in failed]
     for case in unexpected:
         print(f"FAIL {mode} {case}: {failed[case][:300]}")
     for case in passing:
         print(f"passes, though KNOWN[{mode!r}] names it; remove it there: {case}")
-    print(f"mode {mode}: {len(found) - len(failed)} of {len(found)} trainings as recorded, "
-          f"{len(failed) - len(unexpected)} known to fail, {len(unexpected)} fail, {seconds:.0f} s", flush=True)
+    print(
+        f"mode {mode}: {len(found) - len(failed)} of {len(found)} trainings as recorded, "
+        f"{len(failed) - len(unexpected)} known to fail, {len(unexpected)} fail, {seconds:.0f} s",
+        flush=True,
+    )
     return int(bool(unexpected or passing or not found))
 
 

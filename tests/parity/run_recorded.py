@@ -1,11 +1,13 @@
-"""Replays the recorded Keras cases of ../shared/parity and compares what fails with `not_built.txt`.
+"""Replays the recorded Keras cases of ../shared/parity and compares what fails with
+`not_built.txt`.
 
-    python tests/parity/run_recorded.py                       # everything
-    python tests/parity/run_recorded.py --only '^rnn/'        # cases by id
-    python tests/parity/run_recorded.py --failing failing.txt # also writes the ids that fail, one a line
+    python tests/parity/run_recorded.py                       # everything python
+    tests/parity/run_recorded.py --only '^rnn/'        # cases by id python
+    tests/parity/run_recorded.py --failing failing.txt # also writes the ids that fail, one a line
 
-Exit status 0: every case that fails is on the list, and every line of the list still has a case that fails.
-Each line of the list is a case id or a regular expression that the whole id must match. A line that begins with "~"
+Exit status 0: every case that fails is on the list, and every line of the list still has a case
+that fails. Each line of the list is a case id or a regular expression that the whole id must match.
+A line that begins with "~"
 names cases whose result depends on the machine: they may fail and may pass.
 """
 
@@ -28,13 +30,23 @@ def replay(runner, out, only):
     """Runs one of the recorded sets; returns {case id: reason it fails, or None}."""
     command = [sys.executable, str(runner.resolve()), "--module", "jkeras", "--out", str(out)]
     command += ["--only", only] if only else []
-    environment = dict(os.environ, JAX_PLATFORMS="cpu", PYTHONPATH=str(ROOT), PYTHONDONTWRITEBYTECODE="1")
-    done = subprocess.run(command, env=environment, cwd=out.parent, text=True, stdout=subprocess.PIPE,
-                          stderr=subprocess.STDOUT)
+    environment = dict(
+        os.environ, JAX_PLATFORMS="cpu", PYTHONPATH=str(ROOT), PYTHONDONTWRITEBYTECODE="1"
+    )
+    done = subprocess.run(
+        command,
+        env=environment,
+        cwd=out.parent,
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    )
     if not out.exists():
         if only and "Traceback" not in done.stdout:
             return {}
-        raise SystemExit(f"{runner.name} broke off with status {done.returncode}:\n{done.stdout[-3000:]}")
+        raise SystemExit(
+            f"{runner.name} broke off with status {done.returncode}:\n{done.stdout[-3000:]}"
+        )
     print(f"{runner.name}: {done.stdout.strip().splitlines()[-1]}", flush=True)
     return verdicts(json.loads(out.read_text()))
 
@@ -57,7 +69,11 @@ def first_reason(reasons):
 def read_list(path):
     """[(line, compiled regular expression)] of the list, comments left out."""
     lines = [line.split(" #")[0].strip() for line in path.read_text().splitlines()]
-    return [(line, compile_line(line.removeprefix("~"))) for line in lines if line and not line.startswith("#")]
+    return [
+        (line, compile_line(line.removeprefix("~")))
+        for line in lines
+        if line and not line.startswith("#")
+    ]
 
 
 def compile_line(line):
@@ -72,9 +88,17 @@ def judge(found, listed):
     """(unexpected failures, list lines without a failing case, ids on the list that pass)."""
     covers = {name: [line for line, pattern in listed if pattern.fullmatch(name)] for name in found}
     unexpected = {name: reason for name, reason in found.items() if reason and not covers[name]}
-    passing = [name for name, reason in found.items()
-               if not reason and any(not line.startswith("~") for line in covers[name])]
-    needed = {line for name, reason in found.items() for line in covers[name] if reason or line.startswith("~")}
+    passing = [
+        name
+        for name, reason in found.items()
+        if not reason and any(not line.startswith("~") for line in covers[name])
+    ]
+    needed = {
+        line
+        for name, reason in found.items()
+        for line in covers[name]
+        if reason or line.startswith("~")
+    }
     return unexpected, [line for line, _ in listed if line not in needed], passing
 
 
@@ -83,11 +107,16 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--parity", type=pathlib.Path, default=ROOT.parent / "shared" / "parity")
     parser.add_argument("--list", type=pathlib.Path, default=HERE / "not_built.txt")
-    parser.add_argument("--only", help="regular expression searched in the id; the list then need not shrink")
+    parser.add_argument(
+        "--only", help="regular expression searched in the id; the list then need not shrink"
+    )
     parser.add_argument("--failing", type=pathlib.Path, help="write the ids of failing cases here")
     options = parser.parse_args()
     runners = [options.parity / name for name in RUNNERS]
-    with tempfile.TemporaryDirectory() as name, concurrent.futures.ThreadPoolExecutor(len(runners)) as pool:
+    with (
+        tempfile.TemporaryDirectory() as name,
+        concurrent.futures.ThreadPoolExecutor(len(runners)) as pool,
+    ):
         outs = [pathlib.Path(name) / f"{runner.stem}.json" for runner in runners]
         parts = list(pool.map(replay, runners, outs, [options.only] * len(runners)))
     found = {case: reason for part in parts for case, reason in part.items()}
@@ -101,10 +130,15 @@ def main():
     for line in stale:
         print(f"remove it from {options.list.name}, nothing that it names fails any more: {line}")
     for case in passing:
-        print(f"passes, though {options.list.name} names it; remove it or write the line narrower: {case}")
+        print(
+            f"passes, though {options.list.name} names it; remove it or write the line narrower: "
+            f"{case}"
+        )
     failed = sum(reason is not None for reason in found.values())
-    print(f"recorded cases: {len(found) - failed} of {len(found)} pass, {failed - len(unexpected)} not built, "
-          f"{len(unexpected)} fail, {len(stale) + len(passing)} to remove from the list")
+    print(
+        f"recorded cases: {len(found) - failed} of {len(found)} pass, {failed - len(unexpected)} "
+        f"not built, {len(unexpected)} fail, {len(stale) + len(passing)} to remove from the list"
+    )
     return 1 if unexpected or stale or passing or not found else 0
 
 

@@ -1,4 +1,6 @@
-"""Arguments that are rarely given, dtypes that rarely come, and mistakes: what both libraries do with each call."""
+"""Arguments that are rarely given, dtypes that rarely come, and mistakes: what both libraries do
+with each call.
+"""
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +13,8 @@ from tests.parity.both import GRADIENTS, LIBRARIES, agree, find
 
 X = np.linspace(-3.0, 4.0, 12, dtype="float32").reshape(3, 4)
 IMAGE = np.linspace(-1.0, 1.0, 120, dtype="float32").reshape(1, 6, 5, 4)
-HEADS = np.linspace(-2.0, 2.0, 48, dtype="float32").reshape(2, 3, 2, 4)  # (batch, time, heads, depth)
+# (batch, time, heads, depth)
+HEADS = np.linspace(-2.0, 2.0, 48, dtype="float32").reshape(2, 3, 2, 4)
 SCORES = np.cos(np.arange(18.0, dtype="float32")).reshape(2, 3, 3)
 KERNEL = np.linspace(0.5, -1.0, 32, dtype="float32").reshape(2, 2, 4, 2)
 
@@ -28,7 +31,8 @@ def cases(table):
 VALUES = [
     ("activations.relu", [X.astype("int8")], dict(max_value=6)),
     ("activations.relu", [np.abs(X).astype("uint8")], dict(max_value=6)),
-    ("ops.sparsemax", [X > 0], {}), ("ops.sparsemax", [X.astype("int8")], dict(axis=0)),
+    ("ops.sparsemax", [X > 0], {}),
+    ("ops.sparsemax", [X.astype("int8")], dict(axis=0)),
     ("ops.adaptive_max_pool", [IMAGE], dict(output_size=(4, 2))),
     ("ops.adaptive_average_pool", [IMAGE], dict(output_size=(4, 2))),
     ("ops.dot_product_attention", [HEADS] * 3, dict(bias=SCORES)),  # as many batches as heads
@@ -36,9 +40,11 @@ VALUES = [
     ("ops.dot_product_attention", [HEADS] * 3, dict(mask=SCORES[:, :2] > 0)),
     ("ops.dot_product_attention", [HEADS] * 3, dict(mask=SCORES[0] > 0, bias=SCORES[1, 0])),
     ("ops.image.extract_patches", [np.stack([IMAGE] * 2, 1), (2, 3, 2)], dict(strides=2)),
-    ("ops.image.extract_patches", [IMAGE[:0], 2], {}), ("ops.image.extract_patches", [IMAGE[:, :0], 2], {}),
+    ("ops.image.extract_patches", [IMAGE[:0], 2], {}),
+    ("ops.image.extract_patches", [IMAGE[:, :0], 2], {}),
     ("ops.image.gaussian_blur", [IMAGE[:, :0]], dict(data_format="channels_last")),
-    ("ops.depthwise_conv", [(IMAGE * 127).astype("int8"), (KERNEL * 9).astype("int8")], {}),  # it wraps around
+    # it wraps around
+    ("ops.depthwise_conv", [(IMAGE * 127).astype("int8"), (KERNEL * 9).astype("int8")], {}),
     ("ops.depthwise_conv", [(IMAGE * 2**28).astype("int32"), np.full((2, 2, 4, 1), 3)], {}),
     ("random.randint", [(3,), 0, 9], dict(dtype=None, seed=3)),
     ("random.dropout", [X, 0.5], dict(noise_shape=(4,), seed=3)),
@@ -54,6 +60,7 @@ def test_value(name, args, kwargs):
         if name.startswith("DTypePolicy"):
             return library.DTypePolicy("float32").convert_input
         return find(library, name)
+
     mine, theirs = (function(k)(*args, **kwargs) for k in LIBRARIES)
     agree(mine, theirs, name)
 
@@ -65,33 +72,55 @@ def test_sparse_one_hot(x):
 
 
 MISTAKES = [
-    ("ops.sparsemax", [1.5], {}), ("ops.sparsemax", [X], dict(axis=4)),
-    ("ops.max_pool", [X, 2], {}), ("ops.average_pool", [X[0], 2], {}), ("ops.max_pool", [IMAGE, (2,)], {}),
-    ("ops.max_pool", [IMAGE, 2], dict(strides=(1, 2, 1))), ("ops.conv", [IMAGE, KERNEL], dict(strides=(2,))),
-    ("ops.conv", [IMAGE, KERNEL[0]], {}), ("ops.depthwise_conv", [IMAGE, KERNEL[0]], {}),
-    ("ops.conv_transpose", [IMAGE, KERNEL[0]], {}), ("ops.conv_transpose", [IMAGE, KERNEL], dict(dilation_rate=(1,))),
+    ("ops.sparsemax", [1.5], {}),
+    ("ops.sparsemax", [X], dict(axis=4)),
+    ("ops.max_pool", [X, 2], {}),
+    ("ops.average_pool", [X[0], 2], {}),
+    ("ops.max_pool", [IMAGE, (2,)], {}),
+    ("ops.max_pool", [IMAGE, 2], dict(strides=(1, 2, 1))),
+    ("ops.conv", [IMAGE, KERNEL], dict(strides=(2,))),
+    ("ops.conv", [IMAGE, KERNEL[0]], {}),
+    ("ops.depthwise_conv", [IMAGE, KERNEL[0]], {}),
+    ("ops.conv_transpose", [IMAGE, KERNEL[0]], {}),
+    ("ops.conv_transpose", [IMAGE, KERNEL], dict(dilation_rate=(1,))),
     ("ops.layer_normalization", [np.float32(2.0)], {}),
     ("ops.dot_product_attention", [HEADS] * 3, dict(mask=np.ones((7, 7), bool))),
     ("ops.dot_product_attention", [HEADS[:1], HEADS, HEADS], {}),
-    ("ops.dot_product_attention", [np.repeat(HEADS, 2, 2), *[np.concatenate([HEADS, HEADS[:, :, :1]], 2)] * 2], {}),
-    ("ops.fold", [IMAGE[0, :, :4], (5, 5), 2], {}), ("ops.fold", [IMAGE[0, :, :3], (3, 3), 2], {}),
+    (
+        "ops.dot_product_attention",
+        [np.repeat(HEADS, 2, 2), *[np.concatenate([HEADS, HEADS[:, :, :1]], 2)] * 2],
+        {},
+    ),
+    ("ops.fold", [IMAGE[0, :, :4], (5, 5), 2], {}),
+    ("ops.fold", [IMAGE[0, :, :3], (3, 3), 2], {}),
     ("ops.image.crop_images", [IMAGE, 1, 2], dict(target_height=9, target_width=2)),
-    ("ops.image.rgb_to_hsv", [IMAGE], {}), ("ops.image.hsv_to_rgb", [IMAGE[..., :2]], {}),
-    ("ops.image.extract_patches", [IMAGE, 7], {}), ("ops.image.extract_patches", [X, 2], {}),
+    ("ops.image.rgb_to_hsv", [IMAGE], {}),
+    ("ops.image.hsv_to_rgb", [IMAGE[..., :2]], {}),
+    ("ops.image.extract_patches", [IMAGE, 7], {}),
+    ("ops.image.extract_patches", [X, 2], {}),
     ("ops.image.extract_patches", [IMAGE, 2], dict(padding="foo")),
-    ("ops.image.affine_transform", [IMAGE, np.ones((3, 8))], {}), ("ops.image.affine_transform", [IMAGE, X[0]], {}),
+    ("ops.image.affine_transform", [IMAGE, np.ones((3, 8))], {}),
+    ("ops.image.affine_transform", [IMAGE, X[0]], {}),
     ("ops.image.affine_transform", [np.float32(3), np.ones(8)], {}),
-    ("ops.image.ssim", [IMAGE, IMAGE], {}), ("ops.image.ssim", [np.repeat(IMAGE, 2, 0), IMAGE], dict(filter_size=3)),
+    ("ops.image.ssim", [IMAGE, IMAGE], {}),
+    ("ops.image.ssim", [np.repeat(IMAGE, 2, 0), IMAGE], dict(filter_size=3)),
     ("ops.extract_sequences", [X, -1, 2], {}),
-    ("ops.depth_to_space", [IMAGE, 3], {}), ("ops.space_to_depth", [IMAGE, 4], {}),
-    ("random.normal", [(2,)], dict(seed=1.5)), ("random.normal", [(2,)], dict(dtype="real", seed=1)),
+    ("ops.depth_to_space", [IMAGE, 3], {}),
+    ("ops.space_to_depth", [IMAGE, 4], {}),
+    ("random.normal", [(2,)], dict(seed=1.5)),
+    ("random.normal", [(2,)], dict(dtype="real", seed=1)),
     ("ops.batch_normalization", [X, X[0, :3], X[0, :3]], dict(axis=-1)),
     ("ops.batch_normalization", [X, np.float32(1), np.float32(2)], dict(axis=-1)),
-    ("config.set_image_data_format", [None], {}), ("config.set_dtype_policy", [None], {}),
-    ("regularizers.deserialize", [{}], {}), ("quantizers.get", [{}], {}),
+    ("config.set_image_data_format", [None], {}),
+    ("config.set_dtype_policy", [None], {}),
+    ("regularizers.deserialize", [{}], {}),
+    ("quantizers.get", [{}], {}),
     ("activations.get", [dict(class_name="Unknown", config={})], {}),
-    ("saving.deserialize_keras_object", [dict(module="mine", class_name="Unknown", config={}, registered_name="x")],
-     {}),
+    (
+        "saving.deserialize_keras_object",
+        [dict(module="mine", class_name="Unknown", config={}, registered_name="x")],
+        {},
+    ),
 ]
 
 
@@ -111,11 +140,13 @@ SYMBOLIC = [
     ("ops.conv_transpose", [(2, 6, 5, None), (3, 2, 3, 4)], dict(strides=2, output_padding=1)),
     ("ops.fold", [(None, 12, None)], dict(output_size=(6, 7), kernel_size=2)),
     ("ops.space_to_depth", [(None, None, None, None)], dict(block_size=3)),
-    ("ops.image.rgb_to_grayscale", [(None, 6, 5, None)], {}), ("ops.image.rgb_to_hsv", [(None, None, None, None)], {}),
+    ("ops.image.rgb_to_grayscale", [(None, 6, 5, None)], {}),
+    ("ops.image.rgb_to_hsv", [(None, None, None, None)], {}),
     ("ops.image.hsv_to_rgb", [(None, None, 5)], dict(data_format="channels_first")),
     ("ops.image.affine_transform", [(2, 6, None, 3), (None, 8)], {}),
     ("ops.image.perspective_transform", [(2, 6, None, 3), (None, 4, 2), (None, 4, 2)], {}),
-    ("ops.image.elastic_transform", [(None, 6, None, 3)], {}), ("ops.image.ssim", [(None, 14, 14, 3)] * 2, {}),
+    ("ops.image.elastic_transform", [(None, 6, None, 3)], {}),
+    ("ops.image.ssim", [(None, 14, 14, 3)] * 2, {}),
     ("ops.image.ssim", [(None, 14, 14, 3), (2, 14, 14, 3)], {}),
 ]
 
@@ -129,8 +160,10 @@ def test_shape(name, shapes, kwargs):
 @pytest.mark.parametrize("name", ["one_hot", "multi_hot"])
 @pytest.mark.parametrize("sparse", [False, True])
 def test_symbolic_encoding(name, sparse):
-    mine, theirs = (find(k.ops, name)(k.KerasTensor((None, 3), "int32"), 4, dtype="int32", sparse=sparse)
-                    for k in LIBRARIES)
+    mine, theirs = (
+        find(k.ops, name)(k.KerasTensor((None, 3), "int32"), 4, dtype="int32", sparse=sparse)
+        for k in LIBRARIES
+    )
     assert (mine.shape, mine.dtype, mine.sparse) == (theirs.shape, theirs.dtype, theirs.sparse)
 
 
@@ -138,11 +171,24 @@ def test_symbolic_encoding(name, sparse):
 def test_gradient_of_equal_maxima(size):
     """The first of equal elements gets it."""
     x = np.round(IMAGE * 2)
-    agree(*(jax.grad(lambda v, k=k: jnp.sum(k.ops.adaptive_max_pool(v, size) ** 2))(x) for k in LIBRARIES), **GRADIENTS)
+    agree(
+        *(
+            jax.grad(lambda v, k=k: jnp.sum(k.ops.adaptive_max_pool(v, size) ** 2))(x)
+            for k in LIBRARIES
+        ),
+        **GRADIENTS,
+    )
 
 
-@pytest.mark.parametrize(("family", "name"), [("initializers", "zeros"), ("regularizers", "l2"),
-                                              ("constraints", "non_neg"), ("quantizers", "abs_max_quantizer")])
+@pytest.mark.parametrize(
+    ("family", "name"),
+    [
+        ("initializers", "zeros"),
+        ("regularizers", "l2"),
+        ("constraints", "non_neg"),
+        ("quantizers", "abs_max_quantizer"),
+    ],
+)
 def test_name_deserialized(family, name):
     """A name gives an object, not its class."""
     mine, theirs = (getattr(k, family).deserialize(name) for k in LIBRARIES)
@@ -154,23 +200,45 @@ def test_none_where_it_is_no_leaf():
         for library in LIBRARIES:
             with pytest.raises(ValueError):  # noqa: PT011
                 library.tree.map_structure(lambda *x: x, *structures, none_is_leaf=False)
-    mine, theirs = (k.tree.map_structure(lambda *x: x, [1, None], [2, None], none_is_leaf=False) for k in LIBRARIES)
+    mine, theirs = (
+        k.tree.map_structure(lambda *x: x, [1, None], [2, None], none_is_leaf=False)
+        for k in LIBRARIES
+    )
     assert mine == theirs == [(1, 2), None]
 
 
 VECTOR = [1.5, -2.0, 3.0]
 VARIABLES = {  # library -> what is compared
-    "whole numbers keep their dtype": lambda k: [k.Variable(v).value for v in (3, True, [1, 2], [True, False], 2.5)],
+    "whole numbers keep their dtype": lambda k: [
+        k.Variable(v).value for v in (3, True, [1, 2], [True, False], 2.5)
+    ],
     "initializer by name": lambda k: k.Variable("ones", shape=[2, 3], dtype="int32").value,
-    "operators promote as ops": lambda k: [f(v) for v in (k.Variable([1, 0, 3]), k.Variable([1, 0, 3], dtype="uint8"))
-                                           for f in (lambda v: v / 2, lambda v: v & [1, 1, 0], lambda v: 2.5 - v,
-                                                     lambda v: (1, 2, 3) * v, lambda v: v > 0.5, lambda v: v ^ True)],
-    "int8 product": lambda k: k.Variable([[100, 100]], dtype="int8") @ k.Variable([[100], [100]], dtype="int8"),
+    "operators promote as ops": lambda k: [
+        f(v)
+        for v in (k.Variable([1, 0, 3]), k.Variable([1, 0, 3], dtype="uint8"))
+        for f in (
+            lambda v: v / 2,
+            lambda v: v & [1, 1, 0],
+            lambda v: 2.5 - v,
+            lambda v: (1, 2, 3) * v,
+            lambda v: v > 0.5,
+            lambda v: v ^ True,
+        )
+    ],
+    "int8 product": lambda k: (
+        k.Variable([[100, 100]], dtype="int8") @ k.Variable([[100], [100]], dtype="int8")
+    ),
     "round": lambda k: [round(k.Variable(VECTOR)), round(k.Variable([1.26, 2.0]), 1)],
-    "result of assign": lambda k: [k.Variable(VECTOR).assign([1, 2, 3]), k.Variable(VECTOR).assign_add(1.0),
-                                   k.Variable(VECTOR, dtype="bfloat16").assign_sub([0.1, 0.2, 0.3])],
-    "assign to whole numbers": lambda k: [k.Variable([1, 0, 3], dtype=dtype).assign_sub(value)
-                                          for dtype in ("int32", "uint8", "bool") for value in (2.5, [4.0, 5.0, 6.0])],
+    "result of assign": lambda k: [
+        k.Variable(VECTOR).assign([1, 2, 3]),
+        k.Variable(VECTOR).assign_add(1.0),
+        k.Variable(VECTOR, dtype="bfloat16").assign_sub([0.1, 0.2, 0.3]),
+    ],
+    "assign to whole numbers": lambda k: [
+        k.Variable([1, 0, 3], dtype=dtype).assign_sub(value)
+        for dtype in ("int32", "uint8", "bool")
+        for value in (2.5, [4.0, 5.0, 6.0])
+    ],
 }
 
 
@@ -179,16 +247,24 @@ def test_variable(name):
     agree(*(VARIABLES[name](k) for k in LIBRARIES), name)
 
 
-@pytest.mark.parametrize(("make", "change"), [
-    (dict(initializer="zeros"), None), (dict(initializer="zeros", shape=(None, 2)), None),
-    (dict(initializer="zeros", shape=(-1, 2)), None), (dict(initializer="zeros", shape=(2.0,)), None),
-    (dict(initializer="nothing", shape=(2,)), None), (dict(initializer=1.0, synchronization="never"), None),
-    (dict(initializer=1.0), bool), (dict(initializer=1), lambda v: v.assign(float("nan"))),
-    (dict(initializer=1.0), lambda v: v.assign("a")), (dict(initializer=1.0), lambda v: v.assign([1.0])),
-    (dict(initializer=1.0), lambda v: setattr(v, "regularizer", "l2")),
-    (dict(initializer=1.0), lambda v: setattr(v, "constraint", 3)),
-    (dict(initializer=1.0), lambda v: setattr(v, "overwrite_with_gradient", 1)),
-])
+@pytest.mark.parametrize(
+    ("make", "change"),
+    [
+        (dict(initializer="zeros"), None),
+        (dict(initializer="zeros", shape=(None, 2)), None),
+        (dict(initializer="zeros", shape=(-1, 2)), None),
+        (dict(initializer="zeros", shape=(2.0,)), None),
+        (dict(initializer="nothing", shape=(2,)), None),
+        (dict(initializer=1.0, synchronization="never"), None),
+        (dict(initializer=1.0), bool),
+        (dict(initializer=1), lambda v: v.assign(float("nan"))),
+        (dict(initializer=1.0), lambda v: v.assign("a")),
+        (dict(initializer=1.0), lambda v: v.assign([1.0])),
+        (dict(initializer=1.0), lambda v: setattr(v, "regularizer", "l2")),
+        (dict(initializer=1.0), lambda v: setattr(v, "constraint", 3)),
+        (dict(initializer=1.0), lambda v: setattr(v, "overwrite_with_gradient", 1)),
+    ],
+)
 def test_mistake_with_a_variable(make, change):
     errors = []
     for library in LIBRARIES:
@@ -200,18 +276,24 @@ def test_mistake_with_a_variable(make, change):
 
 
 def test_dtype_of_a_variable_in_a_mixed_layer():
-    """Inside a layer a weight has the compute dtype, and what is assigned to it the dtype it is kept in."""
+    """Inside a layer a weight has the compute dtype, and what is assigned to it the dtype it is
+    kept in.
+    """
     seen = []
     for library in LIBRARIES:
+
         class Counting(library.layers.Layer):
             def build(self, shape):
                 self.w = self.add_weight(shape=(2,), name="w")
-                self.count = self.add_weight(shape=(), dtype="int32", initializer="zeros", trainable=False)
+                self.count = self.add_weight(
+                    shape=(), dtype="int32", initializer="zeros", trainable=False
+                )
 
             def call(self, x):
                 seen.append([self.w.dtype, self.w.value.dtype.name, self.count.dtype])
                 self.w.assign(x[0])
                 return x * self.w
+
         layer = Counting(dtype="mixed_bfloat16")
         layer(np.ones((1, 2)))
         seen[-1] += [layer.w.dtype, layer.w.value.dtype.name]
@@ -220,9 +302,13 @@ def test_dtype_of_a_variable_in_a_mixed_layer():
 
 SYMBOL = dict(shape=(None, 3), dtype="int32")
 SYMBOLIC = {  # KerasTensor -> what is compared
-    "round": lambda t: [round(t).shape, round(t, 1).dtype], "text": lambda t: repr(t).split(", name")[0],
+    "round": lambda t: [round(t).shape, round(t, 1).dtype],
+    "text": lambda t: repr(t).split(", name")[0],
     "equality is identity": lambda t: [t == t, t in [t + 1, t], t == (t + 1), t == None, t == "a"],  # noqa: E711
-    "integer": int, "number": float, "iteration": iter, "truth": bool,
+    "integer": int,
+    "number": float,
+    "iteration": iter,
+    "truth": bool,
     "unknown argument": lambda t: type(t)((2,), colour=1),
 }
 
@@ -238,9 +324,14 @@ def test_symbol(name):
     assert results[0] == results[1]
 
 
-@pytest.mark.parametrize("arguments", [
-    lambda k: dict(call_function=lambda layer, x: layer(x)), lambda k: dict(input_tensors=np.ones((2, 3))),
-    lambda k: dict(input_tensors={"a": k.Input((3,)), "b": k.Input((3,))})])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        lambda k: dict(call_function=lambda layer, x: layer(x)),
+        lambda k: dict(input_tensors=np.ones((2, 3))),
+        lambda k: dict(input_tensors={"a": k.Input((3,)), "b": k.Input((3,))}),
+    ],
+)
 def test_mistake_in_cloning(arguments):
     for library in LIBRARIES:
         model = library.Sequential([library.Input((3,)), library.layers.Dense(2)])
@@ -252,9 +343,11 @@ def test_automatic_config():
     """The config of a class without `get_config` has its arguments' defaults too."""
     configs = []
     for library in LIBRARIES:
+
         class Scale(library.layers.Layer):
             def __init__(self, factor, offset=0.5, mode=None, **kwargs):
                 super().__init__(**kwargs)
+
         configs.append(Scale(3).get_config())
     assert {"factor": 3, "offset": 0.5, "mode": None}.items() <= configs[1].items()
     assert {k: v for k, v in configs[1].items() if k != "dtype"}.items() <= configs[0].items()
@@ -275,6 +368,9 @@ def test_numbers_of_a_batch():
 def test_dtypes_of_torch_have_names():
     torch = pytest.importorskip("torch")
     for library in (jkeras, keras):
-        names = [library.backend.standardize_dtype(getattr(torch, name)) for name in ("int64", "float32", "bfloat16")]
+        names = [
+            library.backend.standardize_dtype(getattr(torch, name))
+            for name in ("int64", "float32", "bfloat16")
+        ]
         assert names == ["int64", "float32", "bfloat16"]
         assert library.ops.convert_to_tensor([1, 2], dtype=torch.float32).dtype == "float32"

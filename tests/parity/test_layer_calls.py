@@ -14,7 +14,12 @@ FLOAT, INT = "float32", "int32"
 HEADS = dict(num_heads=2, key_dim=3)
 ANNOUNCED = [  # layer, arguments, inputs (shape, dtype), arguments of the call
     ("Dense", dict(units=3, dtype="float64"), [((None, 4), FLOAT)], {}),
-    ("EinsumDense", dict(equation="ab,bc->ac", output_shape=3, dtype="float64"), [((None, 4), FLOAT)], {}),
+    (
+        "EinsumDense",
+        dict(equation="ab,bc->ac", output_shape=3, dtype="float64"),
+        [((None, 4), FLOAT)],
+        {},
+    ),
     ("Masking", {}, [((None, 4, 3), INT)], {}),
     ("MaxPooling1D", {}, [((None, 4, 3), INT)], {}),
     ("GlobalMaxPooling1D", dict(dtype="mixed_bfloat16"), [((None, 4, 3), INT)], {}),
@@ -25,15 +30,35 @@ ANNOUNCED = [  # layer, arguments, inputs (shape, dtype), arguments of the call
     ("Identity", {}, [((None, 4), INT)], {}),
     ("Reshape", dict(target_shape=(2, -1), dtype="mixed_float16"), [((None, 4), FLOAT)], {}),
     ("Reshape", dict(target_shape=(2, -1)), [((None, 4), INT)], {}),
-    ("ReversibleEmbedding", dict(input_dim=5, output_dim=3, reverse_dtype="bfloat16"), [((None, 3), FLOAT)],
-     dict(reverse=True)),
+    (
+        "ReversibleEmbedding",
+        dict(input_dim=5, output_dim=3, reverse_dtype="bfloat16"),
+        [((None, 3), FLOAT)],
+        dict(reverse=True),
+    ),
     ("MultiHeadAttention", dict(**HEADS, dtype="float64"), [((None, 4, 6), FLOAT)] * 2, {}),
     ("LSTM", dict(units=3, dtype="float64", return_state=True), [((None, 4, 6), FLOAT)], {}),
     ("GRU", dict(units=3, unroll=True, return_sequences=True), [((None, None, 6), FLOAT)], {}),
-    ("Bidirectional", dict(layer=Part("RNN", dict(return_state=True, cell=[Part("LSTMCell", dict(units=2)),
-                                                                           Part("GRUCell", dict(units=3))]))),
-     [((None, None, 6), FLOAT)], {}),
-    ("AlphaDropout", dict(rate=0.5, noise_shape=(2, 1, 3)), [((None, 4, 3), FLOAT)], dict(training=True)),
+    (
+        "Bidirectional",
+        dict(
+            layer=Part(
+                "RNN",
+                dict(
+                    return_state=True,
+                    cell=[Part("LSTMCell", dict(units=2)), Part("GRUCell", dict(units=3))],
+                ),
+            )
+        ),
+        [((None, None, 6), FLOAT)],
+        {},
+    ),
+    (
+        "AlphaDropout",
+        dict(rate=0.5, noise_shape=(2, 1, 3)),
+        [((None, 4, 3), FLOAT)],
+        dict(training=True),
+    ),
     ("Add", {}, [[((None, None, 4), FLOAT), ((None, 3, 1), FLOAT)]], {}),
     ("Multiply", {}, [[((2, 3, 4), FLOAT), ((None, 3, 4), FLOAT)]], {}),
     ("Average", {}, [[((None, 3, 4), FLOAT), ((None, 4), FLOAT), ((None, None, 1), FLOAT)]], {}),
@@ -55,8 +80,14 @@ def test_announced_shape_and_dtype(layer, kwargs, inputs, call):
         if isinstance(value, list):
             return [tensors(library, v) for v in value]
         return library.KerasTensor(*value)
-    mine, theirs = (k.tree.map_structure(lambda t: (tuple(t.shape), t.dtype), _flat(run(
-        k, layer, kwargs, tensors(k, inputs), call))) for k in LIBRARIES)
+
+    mine, theirs = (
+        k.tree.map_structure(
+            lambda t: (tuple(t.shape), t.dtype),
+            _flat(run(k, layer, kwargs, tensors(k, inputs), call)),
+        )
+        for k in LIBRARIES
+    )
     assert mine == theirs
 
 
@@ -76,7 +107,12 @@ MISTAKES = [  # layer, arguments, inputs, what the message says
     ("RMSNormalization", dict(axis=[1, 1]), [X], "each axis once"),
     ("GroupNormalization", dict(groups=1, axis=9), [X], "axes within"),
     ("MultiHeadAttention", dict(**HEADS, attention_axes=(5,)), [X, X], "attention_axes"),
-    ("GroupQueryAttention", dict(head_dim=-1, num_query_heads=4, num_key_value_heads=2), [X, X], "head_dim=-1"),
+    (
+        "GroupQueryAttention",
+        dict(head_dim=-1, num_query_heads=4, num_key_value_heads=2),
+        [X, X],
+        "head_dim=-1",
+    ),
     ("Concatenate", dict(axis=-4), [[X, X]], "the axis -4"),
     ("Dot", dict(axes=3), [[X, X]], "the axes 3"),
 ]
@@ -99,6 +135,7 @@ def test_mistakes_raise_what_keras_raises(layer, kwargs, inputs, says):
 
 def own_shape(k, function, shape_of):
     """A layer of the user's that says what shape comes out."""
+
     class Own(k.layers.Layer):
         def __init__(self):
             super().__init__()
@@ -109,16 +146,22 @@ def own_shape(k, function, shape_of):
 
         def compute_output_shape(self, a_shape, b_shape):
             return shape_of(a_shape, b_shape)
+
     layer = Own()
     outputs = layer(k.KerasTensor((None, 4)), k.KerasTensor((None, 5)))
-    return k.tree.map_structure(lambda t: (t.shape, t.dtype), outputs), [w.path for w in layer.weights]
+    return k.tree.map_structure(lambda t: (t.shape, t.dtype), outputs), [
+        w.path for w in layer.weights
+    ]
 
 
-@pytest.mark.parametrize(("function", "shape_of"), [
-    (lambda a, b: {"a": a, "b": b}, lambda a, b: {"a": (*a[:-1], 3), "b": b}),
-    (lambda a, b: (a, b), lambda a, b: ([a[0], 3], b)),
-    (lambda a, b: a.argmax(-1), lambda a, b: a[:1]),
-])
+@pytest.mark.parametrize(
+    ("function", "shape_of"),
+    [
+        (lambda a, b: {"a": a, "b": b}, lambda a, b: {"a": (*a[:-1], 3), "b": b}),
+        (lambda a, b: (a, b), lambda a, b: ([a[0], 3], b)),
+        (lambda a, b: a.argmax(-1), lambda a, b: a[:1]),
+    ],
+)
 def test_a_users_own_output_shape_counts(function, shape_of):
     mine, theirs = (own_shape(k, function, shape_of) for k in LIBRARIES)
     assert mine == theirs
@@ -132,8 +175,10 @@ def test_a_call_that_cannot_be_traced_needs_only_its_output_shape():
 
             def compute_output_shape(self, input_shape):
                 return input_shape
+
         x = k.Input((3,))
         return k.Model(x, Host()(x))
+
     for k in LIBRARIES:
         assert on_host(k).output_shape == (None, 3)
 
@@ -141,7 +186,8 @@ def test_a_call_that_cannot_be_traced_needs_only_its_output_shape():
 INNER = [  # a layer for a layer of the user's to run, by what shapes
     (lambda k: k.Sequential([k.layers.Dense(2), k.layers.Dense(3)]), (None, None, 4)),
     (lambda k: k.Sequential([k.layers.Embedding(5, 2), k.layers.LSTM(3)]), (2, None)),
-    (lambda k: k.Sequential([k.layers.Dense(2)]), (None, None, 528)),  # a size that stands for unknown ones
+    # a size that stands for unknown ones
+    (lambda k: k.Sequential([k.layers.Dense(2)]), (None, None, 528)),
     (lambda k: k.Sequential([k.layers.Conv1D(2, 1, data_format="channels_first")]), (None, 528, 4)),
     (lambda k: k.layers.TimeDistributed(k.Sequential([k.layers.Dense(3)])), (None, 3, 4)),
     (lambda k: k.layers.TimeDistributed(k.Sequential([k.layers.Dense(3)])), (None, 3, 528)),
@@ -161,21 +207,36 @@ def test_a_layer_first_met_in_another_one_on_unknown_sizes(make_inner, shape, dt
 
             def call(self, x):
                 return self.inner(x)
+
         own = Own()
         shapes = [own(k.KerasTensor(shape, dtype)).shape, *[tuple(w.shape) for w in own.weights]]
-        return [*shapes, own(np.ones([d or 7 for d in shape], dtype)).shape, make_inner(k).compute_output_shape(shape)]
+        return [
+            *shapes,
+            own(np.ones([d or 7 for d in shape], dtype)).shape,
+            make_inner(k).compute_output_shape(shape),
+        ]
+
     mine, theirs = map(built, LIBRARIES)
     assert mine == theirs
 
 
-@pytest.mark.parametrize(("kwargs", "dtype"), [
-    (dict(activity_regularizer="l2", kernel_regularizer="l1"), FLOAT),
-    ({}, "mixed_bfloat16"), (dict(dtype="bfloat16"), FLOAT), (dict(dtype="mixed_float16"), "bfloat16")])
+@pytest.mark.parametrize(
+    ("kwargs", "dtype"),
+    [
+        (dict(activity_regularizer="l2", kernel_regularizer="l1"), FLOAT),
+        ({}, "mixed_bfloat16"),
+        (dict(dtype="bfloat16"), FLOAT),
+        (dict(dtype="mixed_float16"), "bfloat16"),
+    ],
+)
 def test_the_layer_in_a_time_distributed_one_has_its_dtype_and_no_activity_penalty(kwargs, dtype):
     def output(k):
-        layer = k.layers.TimeDistributed(k.layers.Dense(3, kernel_initializer="ones", **kwargs), dtype=dtype)
+        layer = k.layers.TimeDistributed(
+            k.layers.Dense(3, kernel_initializer="ones", **kwargs), dtype=dtype
+        )
         y = layer(X)
         return y.dtype, [float(v) for v in layer.losses], np.asarray(y, FLOAT).tolist()
+
     mine, theirs = map(output, LIBRARIES)
     assert mine == theirs
 
@@ -191,9 +252,15 @@ def merging_model(k):
 
 
 BEYOND = [  # a model or a built layer, called where sizes are not known that it knows
-    (small_model, [(2, None, 4)]), (small_model, [(None, None, None)]), (small_model, [(2, 5, 4)]),
-    (merging_model, [(None, None, 4), (None, 5, 4)]), (merging_model, [(None, None, 4)] * 2),
-    (lambda k: k.Sequential([k.Input((5, 4)), k.layers.Flatten(), k.layers.Dense(3)]), [(None, None, 4)]),
+    (small_model, [(2, None, 4)]),
+    (small_model, [(None, None, None)]),
+    (small_model, [(2, 5, 4)]),
+    (merging_model, [(None, None, 4), (None, 5, 4)]),
+    (merging_model, [(None, None, 4)] * 2),
+    (
+        lambda k: k.Sequential([k.Input((5, 4)), k.layers.Flatten(), k.layers.Dense(3)]),
+        [(None, None, 4)],
+    ),
     (lambda k: k.Sequential([k.Input((4,)), k.layers.Dense(3)]).layers[0], [(2, None)]),
 ]
 
@@ -203,26 +270,36 @@ def test_sizes_unknown_to_the_caller(build, shapes):
     def announced(k):
         tensors = [k.KerasTensor(s) for s in shapes]
         return build(k)(tensors if len(tensors) > 1 else tensors[0]).shape
+
     mine, theirs = map(announced, LIBRARIES)
     assert mine == theirs
 
 
 @pytest.mark.filterwarnings("ignore:jax.nn.one_hot input")
-@pytest.mark.parametrize(("layer", "kwargs", "x"), [
-    ("GroupNormalization", dict(groups=2, axis=0), np.arange(24.0).reshape(2, 4, 3) ** 2),
-    ("GroupNormalization", dict(groups=2, axis=-2), np.arange(24.0).reshape(2, 4, 3) ** 2),
-    ("CategoryEncoding", dict(num_tokens=3, output_mode="one_hot"), [0.0, 1.5, 2.0, -1.0]),
-    ("CategoryEncoding", dict(num_tokens=3, output_mode="count"), [[0.0, 1.5, 2.0]]),
-    ("CategoryEncoding", dict(num_tokens=3, output_mode="multi_hot"), [[0.0, 1.5]]),
-    ("Reshape", dict(target_shape=(None, 3)), np.ones((2, 4, 6))), ("Reshape", dict(target_shape=(2, None)), X),
-    ("Dense", dict(units=2, lora_rank=0), X), ("Embedding", dict(input_dim=3, output_dim=2, lora_alpha=3), [0, 1]),
-])
+@pytest.mark.parametrize(
+    ("layer", "kwargs", "x"),
+    [
+        ("GroupNormalization", dict(groups=2, axis=0), np.arange(24.0).reshape(2, 4, 3) ** 2),
+        ("GroupNormalization", dict(groups=2, axis=-2), np.arange(24.0).reshape(2, 4, 3) ** 2),
+        ("CategoryEncoding", dict(num_tokens=3, output_mode="one_hot"), [0.0, 1.5, 2.0, -1.0]),
+        ("CategoryEncoding", dict(num_tokens=3, output_mode="count"), [[0.0, 1.5, 2.0]]),
+        ("CategoryEncoding", dict(num_tokens=3, output_mode="multi_hot"), [[0.0, 1.5]]),
+        ("Reshape", dict(target_shape=(None, 3)), np.ones((2, 4, 6))),
+        ("Reshape", dict(target_shape=(2, None)), X),
+        ("Dense", dict(units=2, lora_rank=0), X),
+        ("Embedding", dict(input_dim=3, output_dim=2, lora_alpha=3), [0, 1]),
+    ],
+)
 def test_unusual_arguments(layer, kwargs, x):
     def of(k):
         clear()
         made = find(k.layers, layer)(**kwargs)
         y = np.asarray(made(np.asarray(x, FLOAT)))
-        return plain(made.get_config()), y if layer in ("GroupNormalization", "CategoryEncoding") else y.shape
+        return plain(made.get_config()), y if layer in (
+            "GroupNormalization",
+            "CategoryEncoding",
+        ) else y.shape
+
     (mine, a), (theirs, b) = map(of, LIBRARIES)
     assert mine == theirs
     np.testing.assert_allclose(a, b, rtol=2e-5, atol=1e-5)
@@ -236,16 +313,21 @@ def test_a_model_tells_that_it_leaves_masks_to_its_layers():
 def test_super_build_takes_what_a_layer_calls_a_shape(shape):
     """A layer that is written with `call` has made its weights itself."""
     for library in LIBRARIES:
+
         class Scaled(library.layers.Layer):
             def build(self, input_shape):
-                self.scale = self.add_weight(shape=(input_shape[-1],), initializer="ones", name="scale")
+                self.scale = self.add_weight(
+                    shape=(input_shape[-1],), initializer="ones", name="scale"
+                )
                 super().build(shape)
 
             def call(self, x):
                 return x * self.scale
 
         layer = Scaled()
-        np.testing.assert_array_equal(layer(np.full((2, 3), 2, "float32")), np.full((2, 3), 2, "float32"))
+        np.testing.assert_array_equal(
+            layer(np.full((2, 3), 2, "float32")), np.full((2, 3), 2, "float32")
+        )
         assert layer.built and [w.path.split("/")[-1] for w in layer.weights] == ["scale"]
 
 
@@ -263,13 +345,23 @@ class Foreign:
 def test_arrays_of_other_libraries_are_inputs(base):
     x, found = np.array([[1, 2, 3]], "float64"), []
     for library in LIBRARIES:
+
         class Sum(getattr(library, base)):
             def call(self, x, more=None):
                 return more if x is None else x if more is None else x + more
 
-        found.append([np.asarray(y) for y in (
-            Sum()(Foreign(x)), Sum()(x, Foreign([1, 2, 3])), Sum()(x, more=Foreign(x)), Sum()(None, Foreign(x)),
-            library.Sequential([library.layers.ReLU()])(Foreign(x)))])
+        found.append(
+            [
+                np.asarray(y)
+                for y in (
+                    Sum()(Foreign(x)),
+                    Sum()(x, Foreign([1, 2, 3])),
+                    Sum()(x, more=Foreign(x)),
+                    Sum()(None, Foreign(x)),
+                    library.Sequential([library.layers.ReLU()])(Foreign(x)),
+                )
+            ]
+        )
         with pytest.raises(ValueError, match="positional arguments"):
             Sum()([1.0, 2.0])
     for mine, theirs in zip(*found, strict=True):
@@ -286,7 +378,11 @@ def test_the_arguments_of_a_call_come_in_the_order_of_keras():
         wanted = list(inspect.signature(theirs.call).parameters)[1:]
         found = [p.name for p in target_of(mine).signature.parameters.values()]
         common = [n for n in found if n in wanted]
-        last = wanted.index("return_attention_scores") if "return_attention_scores" in wanted else len(wanted)
+        last = (
+            wanted.index("return_attention_scores")
+            if "return_attention_scores" in wanted
+            else len(wanted)
+        )
         assert common[:last] == [n for n in wanted if n in common][:last], name
 
 
@@ -295,7 +391,9 @@ def test_masks_by_position_and_inputs_by_name(library):
     layers, x = library.layers, np.arange(12, dtype="float32").reshape(2, 3, 2)
     mask = np.array([[True, True, False], [True, False, False]])
     both = np.stack([mask] * 2, -1)
-    np.testing.assert_array_equal(layers.Softmax(axis=1)(x, both), layers.Softmax(axis=1)(x, mask=both))
+    np.testing.assert_array_equal(
+        layers.Softmax(axis=1)(x, both), layers.Softmax(axis=1)(x, mask=both)
+    )
     np.testing.assert_array_equal(layers.GlobalAveragePooling1D()(x, mask), [[1, 2], [6, 7]])
     lstm = layers.LSTM(2)
     np.testing.assert_array_equal(lstm(x, None, mask), lstm(x, mask=mask))
@@ -309,6 +407,7 @@ def test_masks_by_position_and_inputs_by_name(library):
 def test_a_build_config_has_the_names_that_build_gives_the_shapes(shapes):
     found = []
     for library in LIBRARIES:
+
         class Two(library.layers.Layer):
             def build(self, first, second_shape=None):
                 self.w = self.add_weight((first[-1],))
@@ -345,8 +444,19 @@ def test_super_call_takes_training_and_mask_by_position():
 
         library.utils.set_random_seed(1)
         norm = Norm()
-        found.append([np.asarray(y) for y in (
-            Noisy(0.5, seed=1)(x), Recurrent(2, kernel_initializer="ones", recurrent_initializer="ones")(x, mask=mask),
-            norm(x, training=True), norm(x), norm.moving_mean)])
+        found.append(
+            [
+                np.asarray(y)
+                for y in (
+                    Noisy(0.5, seed=1)(x),
+                    Recurrent(2, kernel_initializer="ones", recurrent_initializer="ones")(
+                        x, mask=mask
+                    ),
+                    norm(x, training=True),
+                    norm(x),
+                    norm.moving_mean,
+                )
+            ]
+        )
     for mine, theirs in zip(*found, strict=True):
         np.testing.assert_allclose(mine, theirs, rtol=1e-5, atol=1e-6)

@@ -1,4 +1,6 @@
-"""Every layer of the tables `cases_*.py`, in both libraries: weights, numbers, state, gradients, configs, shapes."""
+"""Every layer of the tables `cases_*.py`, in both libraries: weights, numbers, state, gradients,
+configs, shapes.
+"""
 
 import importlib
 import pathlib
@@ -10,8 +12,21 @@ import keras
 import numpy as np
 import pytest
 
-from tests.parity.both import (BFLOAT16, GRADIENTS, LIBRARIES, TOLERANCE, agree, clear, fill, find, is_float, make,
-                               plain, table, weighted_sum)
+from tests.parity.both import (
+    BFLOAT16,
+    GRADIENTS,
+    LIBRARIES,
+    TOLERANCE,
+    agree,
+    clear,
+    fill,
+    find,
+    is_float,
+    make,
+    plain,
+    table,
+    weighted_sum,
+)
 
 FAMILIES = sorted(p.stem for p in pathlib.Path(__file__).parent.glob("cases_*.py"))
 
@@ -36,7 +51,12 @@ def arrays_of(case):
     rng = np.random.default_rng(3)
 
     def array(shape):
-        return rng.integers(0, case.ints, shape) if case.ints else rng.normal(size=shape).astype("float32")
+        return (
+            rng.integers(0, case.ints, shape)
+            if case.ints
+            else rng.normal(size=shape).astype("float32")
+        )
+
     return map_shapes(array, list(case.inputs))
 
 
@@ -45,7 +65,9 @@ class Run:
 
     def __init__(self, library, case, inputs):
         more = {} if case.dtype == "float32" else {"dtype": case.dtype}
-        self.layer = find(library.layers, case.layer)(**{k: make(library, v) for k, v in case.kwargs.items()}, **more)
+        self.layer = find(library.layers, case.layer)(
+            **{k: make(library, v) for k, v in case.kwargs.items()}, **more
+        )
         self.inputs = inputs
         self.kwargs = {k: np.array(v) if isinstance(v, list) else v for k, v in case.call.items()}
         if case.training is not None:
@@ -54,9 +76,16 @@ class Run:
             if library is keras:
                 warnings.simplefilter("ignore")
             outputs = jax.tree_util.tree_leaves(self.layer(*inputs, **self.kwargs))
-        masks = [getattr(y, "_keras_mask", None) for y in outputs]  # that of attention scores may lack axes of size 1
-        self.masks = [m if m is None else m.reshape((1,) * (y.ndim - m.ndim) + m.shape) if m.shape[0] != y.shape[0]
-                      else m for m, y in zip(masks, outputs)]
+        # that of attention scores may lack axes of size 1
+        masks = [getattr(y, "_keras_mask", None) for y in outputs]
+        self.masks = [
+            m
+            if m is None
+            else m.reshape((1,) * (y.ndim - m.ndim) + m.shape)
+            if m.shape[0] != y.shape[0]
+            else m
+            for m, y in zip(masks, outputs)
+        ]
 
     def gradients(self):
         """(outputs, state after, gradients by weights and float inputs), in one compiled call."""
@@ -66,11 +95,17 @@ class Run:
 
         def loss(weights, floats):
             floats = iter(floats)
-            inputs = jax.tree_util.tree_unflatten(treedef, [next(floats) if is_float(x) else x for x in leaves])
+            inputs = jax.tree_util.tree_unflatten(
+                treedef, [next(floats) if is_float(x) else x for x in leaves]
+            )
             outputs, state = layer.stateless_call(weights, fixed, *inputs, **self.kwargs)
             return weighted_sum(outputs), (outputs, state)
-        weights, floats = [v.value for v in layer.trainable_variables], [jnp.asarray(x) for x in leaves if is_float(x)]
-        (_, aux), gradients = jax.jit(jax.value_and_grad(loss, (0, 1), has_aux=True))(weights, floats)
+
+        weights = [v.value for v in layer.trainable_variables]
+        floats = [jnp.asarray(x) for x in leaves if is_float(x)]
+        (_, aux), gradients = jax.jit(jax.value_and_grad(loss, (0, 1), has_aux=True))(
+            weights, floats
+        )
         return *aux, gradients
 
 
@@ -86,7 +121,11 @@ def test_layer(case):
     half = "16" in case.dtype or "16" in str(case.kwargs.get("dtype", ""))
     values, slopes = (BFLOAT16, BFLOAT16) if half else (TOLERANCE, GRADIENTS)
 
-    agree([m is None for m in mine.masks], [m is None for m in theirs.masks], "which outputs have masks")
+    agree(
+        [m is None for m in mine.masks],
+        [m is None for m in theirs.masks],
+        "which outputs have masks",
+    )
     agree(mine.masks, theirs.masks, "masks")
     assert table(mine.layer) == table(theirs.layer)
     assert [w.path for w in mine.layer.weights] == [w.path for w in theirs.layer.weights]
@@ -94,7 +133,8 @@ def test_layer(case):
     assert plain(mine.layer.get_config()) == plain(theirs.layer.get_config())
     if not case.layer.endswith(("Cell", "Cells")):  # Keras's cells have no such method
         assert plain(mine.layer.compute_output_shape(*case.inputs)) == plain(
-            theirs.layer.compute_output_shape(*case.inputs))
+            theirs.layer.compute_output_shape(*case.inputs)
+        )
 
     # the same weights and the same state of the seed generators
     new = fill(mine.layer.get_weights())
@@ -105,11 +145,17 @@ def test_layer(case):
         a.assign(np.asarray(b.value))
     outputs, state, gradients = theirs.gradients()
     my_outputs, my_state, my_gradients = mine.gradients()
-    plain_call = theirs.layer(*inputs, **theirs.kwargs) if half else outputs  # in half precision a call also casts
+    # in half precision a call also casts
+    plain_call = theirs.layer(*inputs, **theirs.kwargs) if half else outputs
     agree(mine.layer(*inputs, **mine.kwargs), plain_call, "output", **values)
     agree(my_outputs, outputs, "compiled output", **values)
     agree(my_state, state, "state after the call", **values)
-    agree([v.value for v in mine.layer.non_trainable_variables], state, "own state after the call", **values)
+    agree(
+        [v.value for v in mine.layer.non_trainable_variables],
+        state,
+        "own state after the call",
+        **values,
+    )
     agree(my_gradients, gradients, "gradients", **slopes)
     agree(mine.layer.losses, _losses_after_call(theirs), "losses", **values)
 

@@ -11,7 +11,17 @@ import pytest
 
 import jkeras
 from tests.parity import builders
-from tests.parity.both import GRADIENTS, LIBRARIES, agree, clear, fill, is_float, plain, table, weighted_sum
+from tests.parity.both import (
+    GRADIENTS,
+    LIBRARIES,
+    agree,
+    clear,
+    fill,
+    is_float,
+    plain,
+    table,
+    weighted_sum,
+)
 from tests.parity.builders import BUILDERS, inputs_of
 
 LOOSE = dict(rtol=5e-5, atol=5e-6)
@@ -44,7 +54,12 @@ def test_model(builder):
     assert [w.path for w in mine.weights] == [w.path for w in theirs.weights]
     assert [layer.name for layer in mine.layers] == [layer.name for layer in theirs.layers]
     assert mine.count_params() == theirs.count_params()
-    agree(mine.predict(x, batch_size=2, verbose=0), theirs.predict(x, batch_size=2, verbose=0), "predict", **LOOSE)
+    agree(
+        mine.predict(x, batch_size=2, verbose=0),
+        theirs.predict(x, batch_size=2, verbose=0),
+        "predict",
+        **LOOSE,
+    )
     agree(mine(x), theirs(x), "call", **LOOSE)
     agree(gradients(mine, x), gradients(theirs, x), "stateless call and gradients", **GRADIENTS)
 
@@ -54,11 +69,16 @@ def gradients(model, x):
     fixed = [v.value for v in model.non_trainable_variables]
 
     def loss(weights, x):
-        outputs, state, losses = model.stateless_call(weights, fixed, x, training=True, return_losses=True)
+        outputs, state, losses = model.stateless_call(
+            weights, fixed, x, training=True, return_losses=True
+        )
         return weighted_sum(outputs) + sum(losses), (outputs, state, losses)
+
     x = jax.tree_util.tree_map(jnp.asarray, x)
     by = (0, 1) if all(map(is_float, jax.tree_util.tree_leaves(x))) else 0
-    return jax.jit(jax.value_and_grad(loss, by, has_aux=True))([v.value for v in model.trainable_variables], x)
+    return jax.jit(jax.value_and_grad(loss, by, has_aux=True))(
+        [v.value for v in model.trainable_variables], x
+    )
 
 
 @pytest.mark.parametrize("builder", [named(b) for b in GRAPHS])
@@ -67,18 +87,24 @@ def test_json(builder):
     x, want = inputs_of(builder), theirs(inputs_of(builder))
     assert json.loads(plain(json.loads(mine.to_json()))) == json.loads(theirs.to_json())
     assert plain(mine.get_config()) == plain(theirs.get_config())
-    for read in (jkeras.models.model_from_json(theirs.to_json()), keras.models.model_from_json(mine.to_json())):
+    for read in (
+        jkeras.models.model_from_json(theirs.to_json()),
+        keras.models.model_from_json(mine.to_json()),
+    ):
         read.set_weights(mine.get_weights())
         agree(read(x), want, "after reading", **LOOSE)
     assert plain(json.loads(jkeras.models.model_from_json(theirs.to_json()).to_json())) == plain(
-        json.loads(theirs.to_json()))
+        json.loads(theirs.to_json())
+    )
 
 
 @pytest.mark.parametrize("builder", [named(b) for b in GRAPHS])
 def test_clone(builder):
     mine, theirs = models_of(builder)
     x = inputs_of(builder)
-    clones = [library.models.clone_model(model) for library, model in zip(LIBRARIES, (mine, theirs))]
+    clones = [
+        library.models.clone_model(model) for library, model in zip(LIBRARIES, (mine, theirs))
+    ]
     assert table(clones[0]) == table(clones[1])
     assert plain(clones[0].get_config()) == plain(clones[1].get_config())
     clones[0].set_weights(mine.get_weights())
@@ -89,7 +115,9 @@ def test_clone(builder):
     agree(again(x), theirs(x), "from_config", **LOOSE)
 
 
-@pytest.mark.parametrize("builder", [named(b) for b in [builders.two_ways, builders.nested, builders.regularized]])
+@pytest.mark.parametrize(
+    "builder", [named(b) for b in [builders.two_ways, builders.nested, builders.regularized]]
+)
 def test_summary_counts(builder):
     totals = []
     for model in models_of(builder):
@@ -101,15 +129,24 @@ def test_summary_counts(builder):
 
 
 def test_clone_function_and_submodel():
-    """`clone_function` changes layers on the way; a model up to an inner layer shares its weights."""
+    """`clone_function` changes layers on the way; a model up to an inner layer shares its
+    weights.
+    """
     got = []
     for library, model in zip(LIBRARIES, models_of(builders.two_ways)):
+
         def wider(layer, dense=library.layers.Dense):
-            return dense.from_config({**layer.get_config(), "units": 7}) if layer.name == "left" else (
-                type(layer).from_config(layer.get_config()))
+            return (
+                dense.from_config({**layer.get_config(), "units": 7})
+                if layer.name == "left"
+                else (type(layer).from_config(layer.get_config()))
+            )
+
         clone = library.models.clone_model(model, clone_function=wider)
         part = library.Model(model.inputs, model.get_layer("left").output)
-        got.append((table(clone), part(inputs_of(builders.two_ways)), [w.path for w in part.weights]))
+        got.append(
+            (table(clone), part(inputs_of(builders.two_ways)), [w.path for w in part.weights])
+        )
     assert got[0][0] == got[1][0] and got[0][2] == got[1][2]
     agree(got[0][1], got[1][1], "inner layer", **LOOSE)
 
@@ -136,23 +173,38 @@ def test_sequential_grows_and_shrinks():
         model.add(library.layers.Dense(5, activation="relu"))
         late = library.Sequential([library.layers.Dense(2), library.layers.Dense(1)])
         late.build((None, 3))
-        seen.append((shapes, model.output_shape, table(model), table(late), model.get_weights(), late(np.ones((2, 3)))))
+        seen.append(
+            (
+                shapes,
+                model.output_shape,
+                table(model),
+                table(late),
+                model.get_weights(),
+                late(np.ones((2, 3))),
+            )
+        )
     assert seen[0][:4] == seen[1][:4]
     agree(seen[0][4:], seen[1][4:], "default initial weights from the same seed")
 
 
-@pytest.mark.parametrize("build", [
-    lambda k: k.Sequential([k.Sequential([k.layers.Dense(2)]), k.layers.Dense(3)]),
-    lambda k: k.Sequential([k.layers.Dense(2), k.Sequential([k.layers.Dense(2)])]),
-    lambda k: k.Sequential([k.Sequential([k.Input((6,)), k.layers.Dense(2)]), k.layers.Dense(3)]),
-    lambda k: k.Sequential([k.Sequential([k.Input((6,)), k.layers.Dense(2)])]),
-])
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda k: k.Sequential([k.Sequential([k.layers.Dense(2)]), k.layers.Dense(3)]),
+        lambda k: k.Sequential([k.layers.Dense(2), k.Sequential([k.layers.Dense(2)])]),
+        lambda k: k.Sequential(
+            [k.Sequential([k.Input((6,)), k.layers.Dense(2)]), k.layers.Dense(3)]
+        ),
+        lambda k: k.Sequential([k.Sequential([k.Input((6,)), k.layers.Dense(2)])]),
+    ],
+)
 def test_sequential_in_a_sequential(build):
     def of(k):
         clear()
         model = build(k)
         built = model.built, hasattr(model, "inputs"), len(model.weights)
         return built, model(np.ones((2, 6), "float32")).shape, [w.path for w in model.weights]
+
     mine, theirs = map(of, LIBRARIES)
     assert mine == theirs
 
@@ -165,24 +217,41 @@ def test_sequential_takes_other_sizes_than_it_was_built_for(begin):
         layers = library.layers
         model = library.Sequential([*map(library.Input, begin), layers.Dense(3), layers.Dense(2)])
         model(np.ones((2, 5, 4), "float32"))
-        shapes.append((model(np.ones((2, 7, 4), "float32")).shape,
-                       model.predict(np.ones((3, 6, 4), "float32"), verbose=0).shape))
+        shapes.append(
+            (
+                model(np.ones((2, 7, 4), "float32")).shape,
+                model.predict(np.ones((3, 6, 4), "float32"), verbose=0).shape,
+            )
+        )
         with pytest.raises(ValueError, match="4"):
             model(np.ones((2, 5, 6), "float32"))
     assert shapes[0] == shapes[1] == ((2, 7, 2), (3, 6, 2))
 
 
 def test_model_from_an_inner_tensor():
-    """It begins with an input of its own and has the layers behind that tensor only, which it shares."""
+    """It begins with an input of its own and has the layers behind that tensor only, which it
+    shares.
+    """
     seen, values = [], []
     for library, model in zip(LIBRARIES, models_of(builders.attention)):
         inner = [layer for layer in model.layers if "norm" in layer.name][0].output
         part = library.Model(inner, [model.output, inner * 2.0], name="part")
         config = part.get_config()
-        seen.append((table(part), [type(layer).__name__ for layer in part.layers], part.count_params(),
-                     [len(entry["inbound_nodes"]) for entry in config["layers"]]))
-        values.append((part(np.ones((2, 4, 6))), type(part).from_config(config).count_params(),
-                       model(inputs_of(builders.attention))))
+        seen.append(
+            (
+                table(part),
+                [type(layer).__name__ for layer in part.layers],
+                part.count_params(),
+                [len(entry["inbound_nodes"]) for entry in config["layers"]],
+            )
+        )
+        values.append(
+            (
+                part(np.ones((2, 4, 6))),
+                type(part).from_config(config).count_params(),
+                model(inputs_of(builders.attention)),
+            )
+        )
     assert seen[0] == seen[1]
     agree(values[0], values[1], "inner part", **LOOSE)
 
@@ -192,8 +261,13 @@ def test_outputs_keep_the_order_of_their_dict():
     for library in LIBRARIES:
         x = library.Input((2,), name="x")
         model = library.Model({"x": x}, {"z": x * 2.0, "a": x + 1.0})
-        orders.append((list(model({"x": np.ones((1, 2))})), list(model.output),
-                       list(model.get_config()["output_layers"])))
+        orders.append(
+            (
+                list(model({"x": np.ones((1, 2))})),
+                list(model.output),
+                list(model.get_config()["output_layers"]),
+            )
+        )
     assert orders[0] == orders[1]
 
 
@@ -201,6 +275,7 @@ def test_call_may_name_its_arguments_freely():
     """`self` under another name, and inputs with names that built-in layers use inside."""
     got = []
     for library in LIBRARIES:
+
         class Scaled(library.layers.Layer):
             def call(this, x, w=2.0):
                 return x * w
@@ -212,16 +287,28 @@ def test_call_may_name_its_arguments_freely():
 
             def call(me, w, training=None):
                 return me.scaled(w, w=3.0)
+
         got.append((Scaled()(np.ones((2, 3))), Net().predict(np.ones((2, 3)), verbose=0)))
     agree(got[0], got[1], "call")
 
 
-@pytest.mark.parametrize("arguments", [{}, dict(run_eagerly=True), dict(jit_compile=False), dict(
-    run_eagerly=True, jit_compile=True), dict(jit_compile=True, steps_per_execution=2)], ids=str)
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {},
+        dict(run_eagerly=True),
+        dict(jit_compile=False),
+        dict(run_eagerly=True, jit_compile=True),
+        dict(jit_compile=True, steps_per_execution=2),
+    ],
+    ids=str,
+)
 def test_compile_config(arguments):
     seen = []
     for model in models_of(builders.mlp):
         before = model.jit_compile
         model.compile("sgd", "mse", metrics=["mae"], **arguments)
-        seen.append((plain(model.get_compile_config()), before, model.jit_compile, bool(model.run_eagerly)))
+        seen.append(
+            (plain(model.get_compile_config()), before, model.jit_compile, bool(model.run_eagerly))
+        )
     assert seen[0] == seen[1]

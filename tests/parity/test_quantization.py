@@ -19,12 +19,21 @@ LAYERS = {
     "Dense": (dict(units=5, activation="relu"), (4, 7)),
     "Dense, no bias": (dict(units=4, use_bias=False), (2, 3, 6)),
     "EinsumDense": (dict(equation="abc,cd->abd", output_shape=(None, 5), bias_axes="d"), (2, 3, 7)),
-    "EinsumDense, heads in": (dict(equation="abc,cde->abde", output_shape=(None, 2, 3), bias_axes="de"), (2, 3, 7)),
-    "EinsumDense, heads out": (dict(equation="abcd,cde->abe", output_shape=(None, 5), bias_axes="e"), (2, 3, 2, 4)),
+    "EinsumDense, heads in": (
+        dict(equation="abc,cde->abde", output_shape=(None, 2, 3), bias_axes="de"),
+        (2, 3, 7),
+    ),
+    "EinsumDense, heads out": (
+        dict(equation="abcd,cde->abe", output_shape=(None, 5), bias_axes="e"),
+        (2, 3, 2, 4),
+    ),
     "EinsumDense, turned": (dict(equation="ab,cdb->acd", output_shape=(2, 3)), (4, 7)),
     "Embedding": (dict(input_dim=9, output_dim=7), None),
     "ReversibleEmbedding": (dict(input_dim=9, output_dim=7), None),
-    "ReversibleEmbedding, two": (dict(input_dim=9, output_dim=7, tie_weights=False, logit_soft_cap=3.0), None),
+    "ReversibleEmbedding, two": (
+        dict(input_dim=9, output_dim=7, tie_weights=False, logit_soft_cap=3.0),
+        None,
+    ),
 }
 
 
@@ -66,7 +75,9 @@ def outputs(layer, x):
 
 def equal_outputs(ours, theirs, x, tolerance=1e-5):
     for a, b in zip(outputs(ours, x), outputs(theirs, x)):
-        np.testing.assert_allclose(a.astype("float32"), b.astype("float32"), rtol=tolerance, atol=tolerance)
+        np.testing.assert_allclose(
+            a.astype("float32"), b.astype("float32"), rtol=tolerance, atol=tolerance
+        )
 
 
 @pytest.mark.parametrize("name", ["Dense", "EinsumDense, heads in", "Embedding"])
@@ -82,7 +93,9 @@ def test_int4_of_weights_of_one_sign(name):
     equal_outputs(*layers, x)
 
 
-CASES = [(name, mode) for name in LAYERS for mode in MODES if "Embedding" not in name or mode != "float8"]
+CASES = [
+    (name, mode) for name in LAYERS for mode in MODES if "Embedding" not in name or mode != "float8"
+]
 
 
 @pytest.mark.parametrize("name, mode", CASES)
@@ -110,8 +123,13 @@ def configs_and_variables_travel(ours, theirs, x):
     assert [w.name for w in ours_again.weights] == [w.name for w in theirs_again.weights]
 
 
-LORA = [(name, mode) for name, mode in CASES if mode != "float8" and name in (
-    "Dense", "EinsumDense", "EinsumDense, heads in", "Embedding", "ReversibleEmbedding")]
+LORA = [
+    (name, mode)
+    for name, mode in CASES
+    if mode != "float8"
+    and name
+    in ("Dense", "EinsumDense", "EinsumDense, heads in", "Embedding", "ReversibleEmbedding")
+]
 
 
 @pytest.mark.parametrize("name, mode", LORA)
@@ -120,8 +138,12 @@ def test_lora_on_quantized(name, mode):
     for K in (jkeras, keras):
         layer, x = quantized(K, name, mode)
         layer.enable_lora(2)
-        layer.set_weights([random(w.shape, i) if "lora" in w.name else np.asarray(w)
-                           for i, w in enumerate(layer.weights)])
+        layer.set_weights(
+            [
+                random(w.shape, i) if "lora" in w.name else np.asarray(w)
+                for i, w in enumerate(layer.weights)
+            ]
+        )
         layers.append(layer)
     ours, theirs = layers
     equal_weights(ours, theirs)
@@ -154,14 +176,19 @@ def test_mixed_policy(name, mode):
 
 
 def test_float8_gradients_are_the_next_scales():
-    (ours, x), (theirs, _) = quantized(jkeras, "Dense", "float8"), quantized(keras, "Dense", "float8")
+    (ours, x), (theirs, _) = (
+        quantized(jkeras, "Dense", "float8"),
+        quantized(keras, "Dense", "float8"),
+    )
 
     def loss(values):
         return (theirs.stateless_call(values, [], x, training=True)[0] ** 2).sum()
+
     expected = jax.grad(loss)([w.value for w in theirs.trainable_variables])
 
     def ours_loss(params):
         return (ours.apply(params, ours.state, x, training=True)[0] ** 2).sum()
+
     found = jax.grad(ours_loss)(ours.params)
     for weight, value in zip(theirs.trainable_variables, expected):
         np.testing.assert_allclose(found[weight.name], value, rtol=1e-5, err_msg=weight.name)
@@ -171,7 +198,9 @@ def test_float8_trains_as_in_keras():
     x, y = random((8, 6)), random((8, 3), 1)
     trained = []
     for K in (jkeras, keras):
-        model = K.Sequential([K.Input((6,)), K.layers.Dense(4, activation="relu"), K.layers.Dense(3)])
+        model = K.Sequential(
+            [K.Input((6,)), K.layers.Dense(4, activation="relu"), K.layers.Dense(3)]
+        )
         model.set_weights([random(w.shape, i) for i, w in enumerate(model.weights)])
         model.quantize("float8", filters="dense")
         model.compile("adam", "mse")
@@ -179,8 +208,12 @@ def test_float8_trains_as_in_keras():
         trained.append(model)
     ours, theirs = trained
     for a, b in zip(ours.weights, theirs.weights):
-        np.testing.assert_allclose(np.asarray(a), np.asarray(b), rtol=1e-4, atol=1e-5, err_msg=a.path)
-    assert [v.path for v in ours.optimizer.variables] == [v.path for v in theirs.optimizer.variables]
+        np.testing.assert_allclose(
+            np.asarray(a), np.asarray(b), rtol=1e-4, atol=1e-5, err_msg=a.path
+        )
+    assert [v.path for v in ours.optimizer.variables] == [
+        v.path for v in theirs.optimizer.variables
+    ]
 
 
 def model_of(K):
@@ -219,7 +252,9 @@ def test_files_travel_both_ways(mode, tmp_path):
             np.testing.assert_allclose(a, b, rtol=2e-6)
 
 
-@pytest.mark.parametrize("filters", ["head$", ["table", "heads"], lambda layer: layer.name == "table"])
+@pytest.mark.parametrize(
+    "filters", ["head$", ["table", "heads"], lambda layer: layer.name == "table"]
+)
 def test_filters(filters):
     models = model_of(jkeras), model_of(keras)
     for model in models:
@@ -236,7 +271,9 @@ def test_a_compiled_predict_sees_the_new_weights():
     assert 0 < np.abs(after - before).max() < 2.0
 
 
-@pytest.mark.parametrize("name, mode", [("Dense", mode) for mode in MODES] + [("Embedding", "int4")])
+@pytest.mark.parametrize(
+    "name, mode", [("Dense", mode) for mode in MODES] + [("Embedding", "int4")]
+)
 def test_pure(name, mode):
     layer, x = quantized(jkeras, name, mode)
     params, state = layer.params, layer.state
@@ -244,6 +281,7 @@ def test_pure(name, mode):
 
     def run(params, state, x):
         return layer.apply(params, state, x)[0]
+
     np.testing.assert_allclose(jax.jit(run)(params, state, x), expected, rtol=1e-5, atol=1e-6)
     one_by_one = jax.vmap(lambda x: run(params, state, x[None])[0])(x)
     np.testing.assert_allclose(one_by_one, expected, rtol=1e-5, atol=1e-5)
@@ -274,8 +312,12 @@ WRONG = {
     "mode": (lambda K: made(K, "Dense")[0].quantize("int7"), ValueError),
     "nothing": (lambda K: made(K, "Dense")[0].quantize(), ValueError),
     "config": (lambda K: made(K, "Dense")[0].quantize("int8", config={}), ValueError),
-    "contradiction": (lambda K: made(K, "Dense")[0].quantize("int8", config=K.quantizers.Int4QuantizationConfig()),
-                      ValueError),
+    "contradiction": (
+        lambda K: made(K, "Dense")[0].quantize(
+            "int8", config=K.quantizers.Int4QuantizationConfig()
+        ),
+        ValueError,
+    ),
     "twice": (lambda K: quantized(K, "Dense", "int8")[0].quantize("int8"), ValueError),
     "float16": (lambda K: made(K, "Dense", "float16")[0].quantize("int8"), ValueError),
     "layer": (lambda K: made(K, "Embedding")[0].quantize("float8"), NotImplementedError),
@@ -285,9 +327,15 @@ WRONG = {
     "policy mode": (lambda K: K.dtype_policies.QuantizedDTypePolicy("int2", "float32"), ValueError),
     "policy int8 in float16": (lambda K: K.dtype_policies.get("int8_from_float16"), ValueError),
     "policy block": (lambda K: K.dtype_policies.Int4DTypePolicy("int4/0", "float32"), ValueError),
-    "policy history": (lambda K: K.dtype_policies.QuantizedFloat8DTypePolicy("float8", "float32", 1.5), TypeError),
+    "policy history": (
+        lambda K: K.dtype_policies.QuantizedFloat8DTypePolicy("float8", "float32", 1.5),
+        TypeError,
+    ),
     "policy map": (lambda K: K.dtype_policies.DTypePolicyMap(policy_map=3), TypeError),
-    "policy map in a map": (lambda K: K.dtype_policies.DTypePolicyMap(K.dtype_policies.DTypePolicyMap()), ValueError),
+    "policy map in a map": (
+        lambda K: K.dtype_policies.DTypePolicyMap(K.dtype_policies.DTypePolicyMap()),
+        ValueError,
+    ),
 }
 
 
@@ -301,7 +349,10 @@ def test_wrong(name):
 
 def test_gaps_are_named():
     layer, _ = made(jkeras, "Dense")
-    for config in (jkeras.quantizers.GPTQConfig(None, None), jkeras.quantizers.AWQConfig(None, None)):
+    for config in (
+        jkeras.quantizers.GPTQConfig(None, None),
+        jkeras.quantizers.AWQConfig(None, None),
+    ):
         with pytest.raises(NotImplementedError, match="calibrates"):
             layer.quantize(config=config)
         with pytest.raises(NotImplementedError, match="calibrates"):
@@ -326,8 +377,15 @@ def test_a_policy_quantizes():
         assert [w.name for w in layer.weights] == ["bias", "kernel", "kernel_scale"]
 
 
-POLICIES = ["int8_from_float32", "int4_from_mixed_bfloat16", "int4/64_from_float32", "float8_from_mixed_float16",
-            "gptq/4/-1_from_float32", "awq/4/32_from_bfloat16", "mixed_bfloat16"]
+POLICIES = [
+    "int8_from_float32",
+    "int4_from_mixed_bfloat16",
+    "int4/64_from_float32",
+    "float8_from_mixed_float16",
+    "gptq/4/-1_from_float32",
+    "awq/4/32_from_bfloat16",
+    "mixed_bfloat16",
+]
 
 
 @pytest.mark.parametrize("name", POLICIES)
@@ -348,8 +406,11 @@ def test_policies_by_path():
         x = K.Input((5, 8))
         layer = K.layers.MultiHeadAttention(2, 4, dtype=by_path, name="mha")
         return K.Model(x, layer(x, x), name="net"), layer
+
     (ours, mine), (theirs, its) = net(jkeras), net(keras)
-    assert [(w.path, str(w.dtype)) for w in ours.weights] == [(w.path, str(w.dtype)) for w in theirs.weights]
+    assert [(w.path, str(w.dtype)) for w in ours.weights] == [
+        (w.path, str(w.dtype)) for w in theirs.weights
+    ]
     assert mine.get_config()["dtype"] == its.get_config()["dtype"]
 
 
@@ -357,7 +418,9 @@ def test_lora_trains_on_an_integer_kernel():
     x, y = random((8, 6)), random((8, 3), 1)
     trained = []
     for K in (jkeras, keras):
-        model = K.Sequential([K.Input((6,)), K.layers.Dense(4, activation="tanh"), K.layers.Dense(3)])
+        model = K.Sequential(
+            [K.Input((6,)), K.layers.Dense(4, activation="tanh"), K.layers.Dense(3)]
+        )
         model.set_weights([random(w.shape, i) for i, w in enumerate(model.weights)])
         model.layers[0].enable_lora(2)
         model.quantize("int8", filters="dense")

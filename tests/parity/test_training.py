@@ -1,4 +1,6 @@
-"""Training in both libraries from the same weights: histories with the order of their keys, evaluation, weights."""
+"""Training in both libraries from the same weights: histories with the order of their keys,
+evaluation, weights.
+"""
 
 import typing
 import warnings
@@ -28,10 +30,16 @@ def labels_of(kind, rows=ROWS):
     """Labels for a kind of output."""
     rng = np.random.default_rng(5)
     classes, numbers = rng.integers(0, 3, (rows, 1)), rng.normal(size=(rows, 1)).astype("float32")
-    return {"classes": classes, "one_hot": np.eye(3, dtype="float32")[classes[:, 0]], "numbers": numbers,
-            "binary": (classes > 0).astype("float32"), "two": [classes, numbers],
-            "named": {"kind": classes, "size": numbers}, "both": [classes, classes],
-            "nested": {"pair": [classes, numbers], "one": numbers}}[kind]
+    return {
+        "classes": classes,
+        "one_hot": np.eye(3, dtype="float32")[classes[:, 0]],
+        "numbers": numbers,
+        "binary": (classes > 0).astype("float32"),
+        "two": [classes, numbers],
+        "named": {"kind": classes, "size": numbers},
+        "both": [classes, classes],
+        "nested": {"pair": [classes, numbers], "one": numbers},
+    }[kind]
 
 
 def weights_of(rows=ROWS):
@@ -40,10 +48,16 @@ def weights_of(rows=ROWS):
 
 def sparse(optimizer, **more):
     """Arguments of `compile` for classes; the optimizer is `(name, arguments)`."""
+
     def arguments(k):
         name, given = optimizer
-        return dict(optimizer=getattr(k.optimizers, name)(**given), loss="sparse_categorical_crossentropy",
-                    metrics=["accuracy"], **more)
+        return dict(
+            optimizer=getattr(k.optimizers, name)(**given),
+            loss="sparse_categorical_crossentropy",
+            metrics=["accuracy"],
+            **more,
+        )
+
     return arguments
 
 
@@ -57,133 +71,341 @@ def optimizer(name, **given):
 
 
 OPTIMIZERS = [
-    optimizer("SGD", learning_rate=0.1), optimizer("SGD", momentum=0.9, nesterov=True, weight_decay=0.01),
-    optimizer("SGD", clipnorm=0.1, use_ema=True, ema_momentum=0.9), optimizer("Adam", learning_rate=0.01),
-    optimizer("Adam", amsgrad=True, clipvalue=0.01), optimizer("Adam", gradient_accumulation_steps=2),
-    optimizer("AdamW", learning_rate=0.01, weight_decay=0.1), optimizer("RMSprop", momentum=0.5, centered=True),
-    optimizer("RMSprop"), optimizer("Adagrad", learning_rate=0.1), optimizer("Nadam", global_clipnorm=0.5),
-    optimizer("Lion", learning_rate=0.005), optimizer("Adadelta", learning_rate=0.5), optimizer("Adamax"),
-    optimizer("Ftrl", learning_rate=0.1, l2_regularization_strength=0.1), optimizer("Adafactor"), optimizer("Lamb"),
+    optimizer("SGD", learning_rate=0.1),
+    optimizer("SGD", momentum=0.9, nesterov=True, weight_decay=0.01),
+    optimizer("SGD", clipnorm=0.1, use_ema=True, ema_momentum=0.9),
+    optimizer("Adam", learning_rate=0.01),
+    optimizer("Adam", amsgrad=True, clipvalue=0.01),
+    optimizer("Adam", gradient_accumulation_steps=2),
+    optimizer("AdamW", learning_rate=0.01, weight_decay=0.1),
+    optimizer("RMSprop", momentum=0.5, centered=True),
+    optimizer("RMSprop"),
+    optimizer("Adagrad", learning_rate=0.1),
+    optimizer("Nadam", global_clipnorm=0.5),
+    optimizer("Lion", learning_rate=0.005),
+    optimizer("Adadelta", learning_rate=0.5),
+    optimizer("Adamax"),
+    optimizer("Ftrl", learning_rate=0.1, l2_regularization_strength=0.1),
+    optimizer("Adafactor"),
+    optimizer("Lamb"),
     optimizer("Adam", use_ema=True, ema_overwrite_frequency=3),
-    Setting("schedule", builders.mlp, lambda k: dict(
-        optimizer=k.optimizers.Adam(k.optimizers.schedules.ExponentialDecay(0.1, 2, 0.5, staircase=True)),
-        loss="sparse_categorical_crossentropy")),
+    Setting(
+        "schedule",
+        builders.mlp,
+        lambda k: dict(
+            optimizer=k.optimizers.Adam(
+                k.optimizers.schedules.ExponentialDecay(0.1, 2, 0.5, staircase=True)
+            ),
+            loss="sparse_categorical_crossentropy",
+        ),
+    ),
 ]
 
 LOSSES = [
-    Setting("one hot", builders.mlp, plain_loss("categorical_crossentropy", ["acc", "AUC", "Precision"]),
-            labels="one_hot"),
-    Setting("smoothed", builders.mlp, lambda k: dict(
-        optimizer="sgd", loss=k.losses.CategoricalCrossentropy(label_smoothing=0.1),
-        metrics=[k.metrics.TopKCategoricalAccuracy(2), "categorical_crossentropy", "mse"]), labels="one_hot"),
-    Setting("logits", builders.convolution, lambda k: dict(
-        optimizer="adam", loss=k.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])),
-    Setting("regression", builders.regression, plain_loss("mse", ["mae", "RootMeanSquaredError", "R2Score"]),
-            labels="numbers"),
-    Setting("huber", builders.regression, lambda k: dict(
-        optimizer="sgd", loss=k.losses.Huber(0.5, reduction="sum"), metrics=[k.metrics.MeanSquaredError(name="error")]),
-        labels="numbers"),
-    Setting("mean with sample weight", builders.regression, lambda k: dict(
-        optimizer="sgd", loss=k.losses.MeanSquaredError(reduction="mean_with_sample_weight")),
-        lambda k: dict(sample_weight=weights_of()), "numbers"),
-    Setting("function", builders.regression, lambda k: dict(
-        optimizer="sgd", loss=lambda y, p: k.ops.abs(y - p) ** 3, metrics=[mean_difference(k)]), labels="numbers"),
-    Setting("binary", builders.probability, plain_loss(
-        "binary_crossentropy", ["accuracy", "AUC", "Recall", "FalsePositives", "binary_crossentropy"]),
-        labels="binary"),
-    Setting("hinge", builders.regression, plain_loss("squared_hinge", ["hinge", "cosine_similarity"]), labels="binary"),
+    Setting(
+        "one hot",
+        builders.mlp,
+        plain_loss("categorical_crossentropy", ["acc", "AUC", "Precision"]),
+        labels="one_hot",
+    ),
+    Setting(
+        "smoothed",
+        builders.mlp,
+        lambda k: dict(
+            optimizer="sgd",
+            loss=k.losses.CategoricalCrossentropy(label_smoothing=0.1),
+            metrics=[k.metrics.TopKCategoricalAccuracy(2), "categorical_crossentropy", "mse"],
+        ),
+        labels="one_hot",
+    ),
+    Setting(
+        "logits",
+        builders.convolution,
+        lambda k: dict(
+            optimizer="adam",
+            loss=k.losses.SparseCategoricalCrossentropy(from_logits=True),
+            metrics=["accuracy"],
+        ),
+    ),
+    Setting(
+        "regression",
+        builders.regression,
+        plain_loss("mse", ["mae", "RootMeanSquaredError", "R2Score"]),
+        labels="numbers",
+    ),
+    Setting(
+        "huber",
+        builders.regression,
+        lambda k: dict(
+            optimizer="sgd",
+            loss=k.losses.Huber(0.5, reduction="sum"),
+            metrics=[k.metrics.MeanSquaredError(name="error")],
+        ),
+        labels="numbers",
+    ),
+    Setting(
+        "mean with sample weight",
+        builders.regression,
+        lambda k: dict(
+            optimizer="sgd", loss=k.losses.MeanSquaredError(reduction="mean_with_sample_weight")
+        ),
+        lambda k: dict(sample_weight=weights_of()),
+        "numbers",
+    ),
+    Setting(
+        "function",
+        builders.regression,
+        lambda k: dict(
+            optimizer="sgd", loss=lambda y, p: k.ops.abs(y - p) ** 3, metrics=[mean_difference(k)]
+        ),
+        labels="numbers",
+    ),
+    Setting(
+        "binary",
+        builders.probability,
+        plain_loss(
+            "binary_crossentropy",
+            ["accuracy", "AUC", "Recall", "FalsePositives", "binary_crossentropy"],
+        ),
+        labels="binary",
+    ),
+    Setting(
+        "hinge",
+        builders.regression,
+        plain_loss("squared_hinge", ["hinge", "cosine_similarity"]),
+        labels="binary",
+    ),
 ]
 
 
 def mean_difference(k):
     def difference(y_true, y_pred):
         return k.ops.mean(y_true - y_pred, axis=-1)
+
     return difference
 
 
 def named(**more):
-    return lambda k: dict(optimizer="adam", loss={"kind": "sparse_categorical_crossentropy", "size": "mse"}, **more)
+    return lambda k: dict(
+        optimizer="adam", loss={"kind": "sparse_categorical_crossentropy", "size": "mse"}, **more
+    )
 
 
 OUTPUTS = [
-    Setting("lists", builders.two_ways, lambda k: dict(
-        optimizer="adam", loss=["sparse_categorical_crossentropy", "mse"], loss_weights=[0.3, 2.0],
-        metrics=[["accuracy"], ["mae", "mse"]]), labels="two"),
-    Setting("one loss", builders.two_ways, lambda k: dict(optimizer="sgd", loss="mae"), labels="two"),
-    Setting("loss of one output", builders.two_ways, lambda k: dict(
-        optimizer="sgd", loss=["sparse_categorical_crossentropy", None], metrics=[None, "mae"]), labels="two"),
-    Setting("dicts", builders.by_name, named(
-        loss_weights={"kind": 0.5, "size": 3.0}, metrics={"kind": "accuracy", "size": ["mae"]}), labels="named"),
+    Setting(
+        "lists",
+        builders.two_ways,
+        lambda k: dict(
+            optimizer="adam",
+            loss=["sparse_categorical_crossentropy", "mse"],
+            loss_weights=[0.3, 2.0],
+            metrics=[["accuracy"], ["mae", "mse"]],
+        ),
+        labels="two",
+    ),
+    Setting(
+        "one loss", builders.two_ways, lambda k: dict(optimizer="sgd", loss="mae"), labels="two"
+    ),
+    Setting(
+        "loss of one output",
+        builders.two_ways,
+        lambda k: dict(
+            optimizer="sgd", loss=["sparse_categorical_crossentropy", None], metrics=[None, "mae"]
+        ),
+        labels="two",
+    ),
+    Setting(
+        "dicts",
+        builders.by_name,
+        named(
+            loss_weights={"kind": 0.5, "size": 3.0}, metrics={"kind": "accuracy", "size": ["mae"]}
+        ),
+        labels="named",
+    ),
     Setting("dicts for lists", builders.two_ways, named(metrics={"size": "mae"}), labels="named"),
-    Setting("weighted metrics of outputs", builders.by_name, named(
-        metrics={"kind": ["accuracy"]}, weighted_metrics={"kind": ["accuracy"], "size": ["mae"]}),
-        lambda k: dict(sample_weight={"kind": weights_of(), "size": weights_of()[::-1].copy()}), "named"),
-    Setting("list of sample weights", builders.two_ways, lambda k: dict(
-        optimizer="sgd", loss=["sparse_categorical_crossentropy", "mse"], weighted_metrics=[["accuracy"], ["mae"]]),
-        lambda k: dict(sample_weight=[weights_of(), weights_of()[::-1].copy()]), "two"),
+    Setting(
+        "weighted metrics of outputs",
+        builders.by_name,
+        named(
+            metrics={"kind": ["accuracy"]}, weighted_metrics={"kind": ["accuracy"], "size": ["mae"]}
+        ),
+        lambda k: dict(sample_weight={"kind": weights_of(), "size": weights_of()[::-1].copy()}),
+        "named",
+    ),
+    Setting(
+        "list of sample weights",
+        builders.two_ways,
+        lambda k: dict(
+            optimizer="sgd",
+            loss=["sparse_categorical_crossentropy", "mse"],
+            weighted_metrics=[["accuracy"], ["mae"]],
+        ),
+        lambda k: dict(sample_weight=[weights_of(), weights_of()[::-1].copy()]),
+        "two",
+    ),
 ]
 
 SPARSE = "sparse_categorical_crossentropy"
-FORMS = [  # how losses are given for several outputs: only the order, names and weights of the logs are of interest
-    ("losses in another order", builders.by_name, lambda k: dict(
-        loss={"size": "mse", "kind": SPARSE}, loss_weights=[0.5, 2.0], metrics={"size": ["mae"]}), "named"),
-    ("nested outputs", builders.inside_out, lambda k: dict(
-        loss={"pair": [SPARSE, "mse"], "one": "mae"}, loss_weights={"pair": [1.0, 0.5], "one": 2.0}), "nested"),
-    ("flat losses for nested outputs", builders.inside_out, lambda k: dict(loss=["mae", SPARSE, None]), "nested"),
-    ("one layer gives both outputs", builders.twice, lambda k: dict(
-        loss=[SPARSE, SPARSE], metrics=[["accuracy"], ["accuracy"]]), "both"),
-    ("one name for both outputs", builders.twice, lambda k: dict(loss={"kind": SPARSE}), "both")]
+# how losses are given for several outputs: only the order, names and weights of the logs are of
+# interest
+FORMS = [
+    (
+        "losses in another order",
+        builders.by_name,
+        lambda k: dict(
+            loss={"size": "mse", "kind": SPARSE}, loss_weights=[0.5, 2.0], metrics={"size": ["mae"]}
+        ),
+        "named",
+    ),
+    (
+        "nested outputs",
+        builders.inside_out,
+        lambda k: dict(
+            loss={"pair": [SPARSE, "mse"], "one": "mae"},
+            loss_weights={"pair": [1.0, 0.5], "one": 2.0},
+        ),
+        "nested",
+    ),
+    (
+        "flat losses for nested outputs",
+        builders.inside_out,
+        lambda k: dict(loss=["mae", SPARSE, None]),
+        "nested",
+    ),
+    (
+        "one layer gives both outputs",
+        builders.twice,
+        lambda k: dict(loss=[SPARSE, SPARSE], metrics=[["accuracy"], ["accuracy"]]),
+        "both",
+    ),
+    ("one name for both outputs", builders.twice, lambda k: dict(loss={"kind": SPARSE}), "both"),
+]
 
 
-@pytest.mark.parametrize("name, builder, form, labels", FORMS, ids=[form[0].replace(" ", "-") for form in FORMS])
+@pytest.mark.parametrize(
+    "name, builder, form, labels", FORMS, ids=[form[0].replace(" ", "-") for form in FORMS]
+)
 def test_forms_of_losses(name, builder, form, labels):
     results = []
     for model in compiled(Setting(name, builder, lambda k: dict(optimizer="sgd", **form(k)))):
         x, y = inputs_of(builder, ROWS), labels_of(labels)
         logs = model.fit(x, y, batch_size=ROWS, verbose=0).history
-        results.append((list(logs), model.metrics_names, list(logs.values()),
-                        model.evaluate(x, y, batch_size=ROWS, verbose=0)))
+        results.append(
+            (
+                list(logs),
+                model.metrics_names,
+                list(logs.values()),
+                model.evaluate(x, y, batch_size=ROWS, verbose=0),
+            )
+        )
     assert results[0][:2] == results[1][:2]
     agree(results[0][2:], results[1][2:], name, dtypes=False, **TRAINED)
 
 
 FITS = [
     ("sample weight", dict(weighted_metrics=["mse"]), lambda k: dict(sample_weight=weights_of())),
-    ("weighted metric of the same name", dict(weighted_metrics=["accuracy"]),
-     lambda k: dict(sample_weight=weights_of())),
-    ("class weight", dict(weighted_metrics=["sparse_categorical_crossentropy"]),
-     lambda k: dict(class_weight={0: 0.5, 1: 2.0, 2: 1.5})),
+    (
+        "weighted metric of the same name",
+        dict(weighted_metrics=["accuracy"]),
+        lambda k: dict(sample_weight=weights_of()),
+    ),
+    (
+        "class weight",
+        dict(weighted_metrics=["sparse_categorical_crossentropy"]),
+        lambda k: dict(class_weight={0: 0.5, 1: 2.0, 2: 1.5}),
+    ),
     ("validation split", {}, lambda k: dict(validation_split=0.3)),
-    ("validation split with weights", {}, lambda k: dict(validation_split=0.3, sample_weight=weights_of())),
+    (
+        "validation split with weights",
+        {},
+        lambda k: dict(validation_split=0.3, sample_weight=weights_of()),
+    ),
     ("validation data", {}, lambda k: dict(validation_data=validation(), validation_batch_size=3)),
     ("validation with weights", {}, lambda k: dict(validation_data=(*validation(), weights_of(7)))),
-    ("validation every other epoch", {}, lambda k: dict(validation_data=validation(), validation_freq=2, epochs=4)),
-    ("validation after epochs", {}, lambda k: dict(validation_data=validation(), validation_freq=[1, 3], epochs=3)),
-    ("validation steps", {}, lambda k: dict(validation_data=validation(), validation_batch_size=2, validation_steps=2)),
+    (
+        "validation every other epoch",
+        {},
+        lambda k: dict(validation_data=validation(), validation_freq=2, epochs=4),
+    ),
+    (
+        "validation after epochs",
+        {},
+        lambda k: dict(validation_data=validation(), validation_freq=[1, 3], epochs=3),
+    ),
+    (
+        "validation steps",
+        {},
+        lambda k: dict(validation_data=validation(), validation_batch_size=2, validation_steps=2),
+    ),
     ("initial epoch", {}, lambda k: dict(initial_epoch=2, epochs=4)),
     ("steps per epoch", {}, lambda k: dict(steps_per_epoch=2)),
-    ("batch size from the steps", {}, lambda k: dict(
-        batch_size=None, steps_per_epoch=4, validation_data=validation(), validation_steps=3)),
+    (
+        "batch size from the steps",
+        {},
+        lambda k: dict(
+            batch_size=None, steps_per_epoch=4, validation_data=validation(), validation_steps=3
+        ),
+    ),
     ("no steps is all steps", {}, lambda k: dict(batch_size=0, steps_per_epoch=0)),
     ("one batch", {}, lambda k: dict(batch_size=64)),
-    ("learning rate scheduler", {}, lambda k: dict(
-        callbacks=[k.callbacks.LearningRateScheduler(lambda epoch, rate: rate * 0.5 if epoch else rate)], epochs=3)),
-    ("reduce on plateau", {}, lambda k: dict(callbacks=[k.callbacks.ReduceLROnPlateau(
-        monitor="loss", factor=0.1, patience=1, min_delta=10.0)], epochs=4)),
-    ("early stopping", {}, lambda k: dict(callbacks=[k.callbacks.EarlyStopping(
-        monitor="val_loss", patience=1, min_delta=10.0, restore_best_weights=True)], validation_data=validation(),
-        epochs=5)),
+    (
+        "learning rate scheduler",
+        {},
+        lambda k: dict(
+            callbacks=[
+                k.callbacks.LearningRateScheduler(lambda epoch, rate: rate * 0.5 if epoch else rate)
+            ],
+            epochs=3,
+        ),
+    ),
+    (
+        "reduce on plateau",
+        {},
+        lambda k: dict(
+            callbacks=[
+                k.callbacks.ReduceLROnPlateau(
+                    monitor="loss", factor=0.1, patience=1, min_delta=10.0
+                )
+            ],
+            epochs=4,
+        ),
+    ),
+    (
+        "early stopping",
+        {},
+        lambda k: dict(
+            callbacks=[
+                k.callbacks.EarlyStopping(
+                    monitor="val_loss", patience=1, min_delta=10.0, restore_best_weights=True
+                )
+            ],
+            validation_data=validation(),
+            epochs=5,
+        ),
+    ),
     ("several steps", dict(steps_per_execution=3), lambda k: {}),
 ]
 
-SETTINGS = [*OPTIMIZERS, *LOSSES, *OUTPUTS,
-            *(Setting(name, builders.mlp, sparse(("Adam", dict(learning_rate=0.01)), **more), fit)
-              for name, more, fit in FITS),
-            Setting("penalties and moving statistics", builders.regularized, sparse(("Adam", {}))),
-            Setting("subclass", builders.subclass, sparse(("SGD", dict(learning_rate=0.1)))),
-            Setting("frozen layer", lambda k: frozen(k), sparse(("Adam", {}))),
-            Setting("text", builders.sentences, lambda k: dict(
-                optimizer="adam", loss=k.losses.SparseCategoricalCrossentropy(from_logits=True)), labels="binary")]
+SETTINGS = [
+    *OPTIMIZERS,
+    *LOSSES,
+    *OUTPUTS,
+    *(
+        Setting(name, builders.mlp, sparse(("Adam", dict(learning_rate=0.01)), **more), fit)
+        for name, more, fit in FITS
+    ),
+    Setting("penalties and moving statistics", builders.regularized, sparse(("Adam", {}))),
+    Setting("subclass", builders.subclass, sparse(("SGD", dict(learning_rate=0.1)))),
+    Setting("frozen layer", lambda k: frozen(k), sparse(("Adam", {}))),
+    Setting(
+        "text",
+        builders.sentences,
+        lambda k: dict(
+            optimizer="adam", loss=k.losses.SparseCategoricalCrossentropy(from_logits=True)
+        ),
+        labels="binary",
+    ),
+]
 
 
 def frozen(k):
@@ -213,7 +435,9 @@ def compiled(setting):
     return made
 
 
-@pytest.mark.parametrize("setting", [pytest.param(s, id=s.name.replace(" ", "-")) for s in SETTINGS])
+@pytest.mark.parametrize(
+    "setting", [pytest.param(s, id=s.name.replace(" ", "-")) for s in SETTINGS]
+)
 @pytest.mark.filterwarnings("ignore:Your input ran out of data")
 def test_fit(setting):
     x, y = inputs_of(setting.builder, ROWS), labels_of(setting.labels)
@@ -222,10 +446,21 @@ def test_fit(setting):
         arguments = dict(batch_size=8, epochs=2, shuffle=False, verbose=0) | setting.fit(library)
         history = model.fit(x, y, **arguments)
         weights = arguments.get("sample_weight")
-        named = model.evaluate(x, y, batch_size=8, verbose=0, return_dict=True, sample_weight=weights)
-        results.append((history.epoch, history.history, model.evaluate(x, y, batch_size=8, verbose=0), named,
-                        model.predict(x, batch_size=8, verbose=0), model.get_weights(),
-                        int(model.optimizer.iterations), float(model.optimizer.learning_rate)))
+        named = model.evaluate(
+            x, y, batch_size=8, verbose=0, return_dict=True, sample_weight=weights
+        )
+        results.append(
+            (
+                history.epoch,
+                history.history,
+                model.evaluate(x, y, batch_size=8, verbose=0),
+                named,
+                model.predict(x, batch_size=8, verbose=0),
+                model.get_weights(),
+                int(model.optimizer.iterations),
+                float(model.optimizer.learning_rate),
+            )
+        )
     mine, theirs = results
     assert mine[0] == theirs[0]
     assert list(mine[1]) == list(theirs[1]), "keys of the history"
@@ -240,22 +475,38 @@ def test_fit(setting):
     assert mine[7] == pytest.approx(theirs[7])
 
 
-SEQUENCE = Setting("", builders.mlp, sparse(("Adam", dict(learning_rate=0.01)),
-                                            weighted_metrics=["sparse_categorical_crossentropy"]))
+SEQUENCE = Setting(
+    "",
+    builders.mlp,
+    sparse(
+        ("Adam", dict(learning_rate=0.01)), weighted_metrics=["sparse_categorical_crossentropy"]
+    ),
+)
 
 
 def test_on_batch_methods():
-    """Sequences of train_on_batch, test_on_batch and predict_on_batch, with weights, metrics reset or not."""
+    """Sequences of train_on_batch, test_on_batch and predict_on_batch, with weights, metrics reset
+    or not.
+    """
     x, y, w = inputs_of(builders.mlp, ROWS), labels_of("classes"), weights_of()
     results = []
     for _, model in zip(LIBRARIES, compiled(SEQUENCE)):
-        seen = [model.train_on_batch(x[:8], y[:8]), model.train_on_batch(x[8:16], y[8:16], sample_weight=w[8:16]),
-                model.train_on_batch(x[16:], y[16:], class_weight={0: 1.0, 1: 3.0, 2: 0.5}),
-                model.test_on_batch(x[:8], y[:8]), model.test_on_batch(x[:4], y[:4], sample_weight=w[:4])]
+        seen = [
+            model.train_on_batch(x[:8], y[:8]),
+            model.train_on_batch(x[8:16], y[8:16], sample_weight=w[8:16]),
+            model.train_on_batch(x[16:], y[16:], class_weight={0: 1.0, 1: 3.0, 2: 0.5}),
+            model.test_on_batch(x[:8], y[:8]),
+            model.test_on_batch(x[:4], y[:4], sample_weight=w[:4]),
+        ]
         model.reset_metrics()
         named = model.train_on_batch(x[:8], y[:8], return_dict=True)
         tested = model.test_on_batch(x[8:], y[8:], return_dict=True)
-        seen += [list(named.values()), list(tested.values()), model.predict_on_batch(x[:3]), model.get_weights()]
+        seen += [
+            list(named.values()),
+            list(tested.values()),
+            model.predict_on_batch(x[:3]),
+            model.get_weights(),
+        ]
         results.append((list(named), list(tested), model.metrics_names, seen))
     assert results[0][:3] == results[1][:3]
     agree(results[0][3], results[1][3], "on batch", dtypes=False, **TRAINED)
@@ -264,7 +515,8 @@ def test_on_batch_methods():
 def test_program_of_the_readme():
     """The program that everybody types, with only the import chosen."""
     rng = np.random.default_rng(0)
-    x, y = rng.random((100, 100)).astype("float32"), np.eye(10, dtype="float32")[rng.integers(0, 10, 100)]
+    x = rng.random((100, 100)).astype("float32")
+    y = np.eye(10, dtype="float32")[rng.integers(0, 10, 100)]
     results, start = [], None
     for library in LIBRARIES:
         clear()
@@ -278,8 +530,14 @@ def test_program_of_the_readme():
         model.set_weights(start)
         model.compile(loss="categorical_crossentropy", optimizer="sgd", metrics=["accuracy"])
         history = model.fit(x, y, epochs=5, batch_size=32, shuffle=False, verbose=0).history
-        results.append((history["loss"], history["accuracy"], model.evaluate(x, y, batch_size=128, verbose=0),
-                        model.predict(x, batch_size=128, verbose=0)))
+        results.append(
+            (
+                history["loss"],
+                history["accuracy"],
+                model.evaluate(x, y, batch_size=128, verbose=0),
+                model.predict(x, batch_size=128, verbose=0),
+            )
+        )
     agree(results[0], results[1], "program", **TRAINED)
 
 
@@ -299,13 +557,25 @@ def test_generators():
     def batches():
         while True:
             for i in range(0, 24, 8):
-                yield x[i:i + 8], y[i:i + 8]
+                yield x[i : i + 8], y[i : i + 8]
+
     results = []
     for _, model in zip(LIBRARIES, compiled(SEQUENCE)):
-        history = model.fit(batches(), steps_per_epoch=3, epochs=2, validation_data=batches(), validation_steps=2,
-                            verbose=0).history
-        results.append((history, model.evaluate(batches(), steps=3, verbose=0),
-                        model.predict(batches(), steps=2, verbose=0)))
+        history = model.fit(
+            batches(),
+            steps_per_epoch=3,
+            epochs=2,
+            validation_data=batches(),
+            validation_steps=2,
+            verbose=0,
+        ).history
+        results.append(
+            (
+                history,
+                model.evaluate(batches(), steps=3, verbose=0),
+                model.predict(batches(), steps=2, verbose=0),
+            )
+        )
     assert list(results[0][0]) == list(results[1][0])
     agree(results[0], results[1], "generator", dtypes=False, **TRAINED)
 
@@ -316,22 +586,29 @@ def watching(**arguments):
 
 def stopping(hook):
     """A callback that asks for the end of the training at a moment."""
+
     def make(k, path):
         made = k.callbacks.Callback()
         setattr(made, hook, lambda *args, logs=None: setattr(made.model, "stop_training", True))
         return made
+
     return make
 
 
 CALLBACKS = {  # name: (library, folder) -> callback
-    "stop before": stopping("on_train_begin"), "stop in the first epoch": stopping("on_epoch_begin"),
+    "stop before": stopping("on_train_begin"),
+    "stop in the first epoch": stopping("on_epoch_begin"),
     "stop after a batch": stopping("on_train_batch_end"),
-    "unknown name": watching(monitor="nope"), "unknown name with a mode": watching(monitor="nope", mode="min"),
-    "known name that is missing": watching(), "known metric that is missing": watching(monitor="val_accuracy"),
+    "unknown name": watching(monitor="nope"),
+    "unknown name with a mode": watching(monitor="nope", mode="min"),
+    "known name that is missing": watching(),
+    "known metric that is missing": watching(monitor="val_accuracy"),
     "checkpoint of an unknown name": lambda k, path: k.callbacks.ModelCheckpoint(
-        path / "m.keras", monitor="nope", save_best_only=True),
-    "checkpoints": lambda k, path: k.callbacks.ModelCheckpoint(path / "m.keras", monitor="loss", verbose=1,
-                                                               save_best_only=True),
+        path / "m.keras", monitor="nope", save_best_only=True
+    ),
+    "checkpoints": lambda k, path: k.callbacks.ModelCheckpoint(
+        path / "m.keras", monitor="loss", verbose=1, save_best_only=True
+    ),
 }
 
 
@@ -342,8 +619,16 @@ def test_callback(name, tmp_path, capsys):
     for library, model in zip(LIBRARIES, compiled(SEQUENCE)):
         callback = CALLBACKS[name](library, tmp_path)
         try:
-            history = model.fit(x, y, batch_size=8, epochs=2, shuffle=False, verbose=0, callbacks=[callback])
-            results.append((history.epoch, capsys.readouterr().out, [history.history, int(model.optimizer.iterations)]))
+            history = model.fit(
+                x, y, batch_size=8, epochs=2, shuffle=False, verbose=0, callbacks=[callback]
+            )
+            results.append(
+                (
+                    history.epoch,
+                    capsys.readouterr().out,
+                    [history.history, int(model.optimizer.iterations)],
+                )
+            )
         except ValueError as error:
             results.append((type(error), "", []))
     assert results[0][:2] == results[1][:2]
@@ -355,7 +640,9 @@ class Telling:
 
     def __init__(self, callback):
         self.told = []
-        for hook in [name for name in dir(callback) if name.startswith("on_") and "predict" not in name]:
+        for hook in [
+            name for name in dir(callback) if name.startswith("on_") and "predict" not in name
+        ]:
             setattr(callback, hook, self.note(hook))
 
     def note(self, hook):
@@ -381,6 +668,10 @@ def test_compiled_again_without_metrics():
     assert all(builders.mlp(library).loss is None for library in LIBRARIES), "before any `compile`"
     for _, model in zip(LIBRARIES, compiled(SEQUENCE)):
         model.compile(optimizer="sgd")
-        results.append(model.evaluate(inputs_of(builders.mlp, ROWS), labels_of("classes"), verbose=0, return_dict=True))
+        results.append(
+            model.evaluate(
+                inputs_of(builders.mlp, ROWS), labels_of("classes"), verbose=0, return_dict=True
+            )
+        )
     assert list(results[0]) == list(results[1])
     agree(*results, "evaluate", dtypes=False, **TRAINED)

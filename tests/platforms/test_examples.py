@@ -1,4 +1,6 @@
-"""What every script of examples/ compiles lowers for TPUs and GPUs: its train steps, and the loops of its own."""
+"""What every script of examples/ compiles lowers for TPUs and GPUs: its train steps, and the loops
+of its own.
+"""
 
 import inspect
 import os
@@ -21,29 +23,36 @@ DEVICES = {"many_devices": 8}  # needs a process that has as many
 
 
 class Lowering:
-    """Stands for `jax.jit` while an example runs: what is called is lowered for other platforms too, with the shapes
-    and in the surroundings of its first call."""
+    """Stands for `jax.jit` while an example runs: what is called is lowered for other platforms
+    too, with the shapes and in the surroundings of its first call.
+    """
 
     def __init__(self):
         self.jit, self.seen, self.lowered = jax.jit, [], []
 
     def __call__(self, function, **options):
-        assert not {"static_argnums", "static_argnames"} & options.keys(), "static arguments are not remembered"
+        assert not {"static_argnums", "static_argnames"} & options.keys(), (
+            "static arguments are not remembered"
+        )
         run = self.jit(function, **options)
 
         def call(*arguments, **named):
             given = arguments, named
             if function not in self.seen and not any(
-                    isinstance(v, jax.core.Tracer) for v in jax.tree_util.tree_leaves(given)):
+                isinstance(v, jax.core.Tracer) for v in jax.tree_util.tree_leaves(given)
+            ):
                 self.seen.append(function)
                 self.lower(function, jax.tree_util.tree_map(shape_of, given))
             return run(*arguments, **named)
+
         for name in ("eval_shape", "lower", "trace"):  # by which JAX knows what `jax.jit` returned
             setattr(call, name, getattr(run, name))
         return call
 
     def lower(self, function, shapes):
-        """Lowers, unless Python is called from within, which is possible on a platform that is there."""
+        """Lowers, unless Python is called from within, which is possible on a platform that is
+        there.
+        """
         for platform in ("tpu", "cuda"):
             fresh = self.jit(lambda given, named: function(*given, **named))  # not the CPU's trace
             with traced_for(platform):
@@ -62,8 +71,11 @@ def shape_of(value):
 
 def in_short(main):
     """The arguments that make an example short."""
-    return {name: SHORT.get(name, 2) for name in inspect.signature(main).parameters
-            if name in SHORT or name.endswith("steps")}
+    return {
+        name: SHORT.get(name, 2)
+        for name in inspect.signature(main).parameters
+        if name in SHORT or name.endswith("steps")
+    }
 
 
 def lower(name, folder, monkeypatch):
@@ -73,6 +85,7 @@ def lower(name, folder, monkeypatch):
     def remembered(self, *arguments, **more):
         models.append(self)
         return compile_model(self, *arguments, **more)
+
     with monkeypatch.context() as patch:
         patch.setattr(jax, "jit", lowering)
         patch.setattr(Objective, "compile", remembered)
@@ -88,11 +101,16 @@ def check(name, folder, monkeypatch):
     """What `test_examples_lower` is about, in the process at hand."""
     functions, models = lower(name, folder, monkeypatch)
     for model in models:  # the steps of `fit` are among them
-        steps = [f for key, f in model._functions.items() if key[0].startswith("train_") and hasattr(f, "traces")]
+        steps = [
+            f
+            for key, f in model._functions.items()
+            if key[0].startswith("train_") and hasattr(f, "traces")
+        ]
         assert bool(steps) == hasattr(model, "history")
         assert all(step._traced in functions for step in steps)
     assert any(function.__module__.startswith("example_") for function in functions) or any(
-        hasattr(model, "history") for model in models)
+        hasattr(model, "history") for model in models
+    )
 
 
 @pytest.mark.slow
@@ -100,9 +118,16 @@ def check(name, folder, monkeypatch):
 def test_examples_lower(name, tmp_path, monkeypatch):
     if name not in DEVICES:
         return check(name, tmp_path, monkeypatch)
-    program = ("import pathlib, sys, pytest\nfrom tests.platforms import test_examples\n"
-               "test_examples.check(sys.argv[1], pathlib.Path(sys.argv[2]), pytest.MonkeyPatch())")
+    program = (
+        "import pathlib, sys, pytest\nfrom tests.platforms import test_examples\n"
+        "test_examples.check(sys.argv[1], pathlib.Path(sys.argv[2]), pytest.MonkeyPatch())"
+    )
     flags = f"--xla_force_host_platform_device_count={DEVICES[name]}"
-    done = subprocess.run([sys.executable, "-c", program, name, str(tmp_path)], cwd=EXAMPLES.parent, text=True,
-                          env={**os.environ, "XLA_FLAGS": flags}, capture_output=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program, name, str(tmp_path)],
+        cwd=EXAMPLES.parent,
+        text=True,
+        env={**os.environ, "XLA_FLAGS": flags},
+        capture_output=True,
+    )
     assert done.returncode == 0, done.stderr

@@ -1,4 +1,6 @@
-"""The train step of every kind of model lowers for TPUs and GPUs, where there are none, through `jax.export`."""
+"""The train step of every kind of model lowers for TPUs and GPUs, where there are none, through
+`jax.export`.
+"""
 
 import re
 
@@ -21,20 +23,40 @@ def transformer():
     tokens = jkeras.Input((6,), dtype="int32")
     x = layers.Embedding(9, 8, mask_zero=True)(tokens)
     x = layers.Add()([x, layers.MultiHeadAttention(2, 4, dropout=0.1)(x, x, use_causal_mask=True)])
-    return jkeras.Model(tokens, layers.Dense(3)(layers.GlobalAveragePooling1D()(layers.LayerNormalization()(x))))
+    return jkeras.Model(
+        tokens, layers.Dense(3)(layers.GlobalAveragePooling1D()(layers.LayerNormalization()(x)))
+    )
 
 
 MODELS = {
-    "mlp": lambda: classifier(layers.Dense(8, "relu"), layers.BatchNormalization(), layers.Dropout(0.5), shape=(5,)),
+    "mlp": lambda: classifier(
+        layers.Dense(8, "relu"), layers.BatchNormalization(), layers.Dropout(0.5), shape=(5,)
+    ),
     "convolutions": lambda: classifier(
-        layers.Conv2D(4, 3, padding="same"), layers.MaxPooling2D(), layers.DepthwiseConv2D(3),
-        layers.SeparableConv2D(4, 2), layers.Conv2DTranspose(3, 2), layers.AveragePooling2D(2), layers.Flatten(),
-        shape=(12, 12, 3)),
-    "recurrent": lambda: classifier(layers.Embedding(9, 4, mask_zero=True), layers.Bidirectional(layers.LSTM(
-        3, return_sequences=True)), layers.GRU(4), shape=(6,), dtype="int32"),
+        layers.Conv2D(4, 3, padding="same"),
+        layers.MaxPooling2D(),
+        layers.DepthwiseConv2D(3),
+        layers.SeparableConv2D(4, 2),
+        layers.Conv2DTranspose(3, 2),
+        layers.AveragePooling2D(2),
+        layers.Flatten(),
+        shape=(12, 12, 3),
+    ),
+    "recurrent": lambda: classifier(
+        layers.Embedding(9, 4, mask_zero=True),
+        layers.Bidirectional(layers.LSTM(3, return_sequences=True)),
+        layers.GRU(4),
+        shape=(6,),
+        dtype="int32",
+    ),
     "transformer": transformer,
-    "augmentation": lambda: classifier(layers.RandomFlip(), layers.RandomRotation(0.1), layers.Rescaling(1 / 255),
-                                       layers.GlobalMaxPooling2D(), shape=(8, 8, 3)),
+    "augmentation": lambda: classifier(
+        layers.RandomFlip(),
+        layers.RandomRotation(0.1),
+        layers.Rescaling(1 / 255),
+        layers.GlobalMaxPooling2D(),
+        shape=(8, 8, 3),
+    ),
 }
 
 
@@ -60,7 +82,11 @@ def test_train_steps_lower(name, policy, platform):
     jkeras.config.set_dtype_policy(policy)
     try:
         model = MODELS[name]()
-        model.compile("adam", jkeras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
+        model.compile(
+            "adam",
+            jkeras.losses.SparseCategoricalCrossentropy(from_logits=True),
+            metrics=["accuracy"],
+        )
         exported = lowered(model, platform)
     finally:
         jkeras.config.set_dtype_policy("float32")
@@ -69,10 +95,14 @@ def test_train_steps_lower(name, policy, platform):
 
 
 def test_forms_for_cpu_stay_there():
-    """Convolutions and pooling are the plain ones elsewhere; recurrent layers project all steps at once."""
+    """Convolutions and pooling are the plain ones elsewhere; recurrent layers project all steps at
+    once.
+    """
+
     def operations(name, platform):
         model = MODELS[name]()
         model.compile("sgd", jkeras.losses.SparseCategoricalCrossentropy(from_logits=True))
         return set(re.findall(r"stablehlo\.[a-z_]+", lowered(model, platform).mlir_module()))
+
     assert "stablehlo.select_and_scatter" in operations("convolutions", "tpu")
     assert "stablehlo.select_and_scatter" not in operations("convolutions", "cpu")

@@ -1,4 +1,6 @@
-"""Round trips of trees, weights and configs; weights that follow from key and path alone; dropout's expectation."""
+"""Round trips of trees, weights and configs; weights that follow from key and path alone; dropout's
+expectation.
+"""
 
 import functools
 import json
@@ -18,10 +20,19 @@ from tests.properties.tools import KEY, SEEDS, property_of
 # ---------------------------------------------------------------- trees
 
 KEYS = st.text("abcxyz_0", min_size=1, max_size=3)
-TREES = st.recursive(st.integers(), lambda inner: st.dictionaries(KEYS, inner, min_size=1, max_size=3), max_leaves=8)
+TREES = st.recursive(
+    st.integers(), lambda inner: st.dictionaries(KEYS, inner, min_size=1, max_size=3), max_leaves=8
+)
 TREES = st.dictionaries(KEYS, TREES, max_size=4)
-NESTED = st.recursive(st.integers() | st.none() | st.text(max_size=2), lambda inner: st.one_of(
-    st.lists(inner, max_size=3), st.tuples(inner, inner), st.dictionaries(KEYS, inner, max_size=3)), max_leaves=8)
+NESTED = st.recursive(
+    st.integers() | st.none() | st.text(max_size=2),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3),
+        st.tuples(inner, inner),
+        st.dictionaries(KEYS, inner, max_size=3),
+    ),
+    max_leaves=8,
+)
 
 
 def ordered(t):
@@ -54,17 +65,35 @@ def test_public_tree_round_trip(structure):
 
 # ---------------------------------------------------------------- random small graphs
 
-UNARY = [lambda: layers.Dense(4, activation="tanh"), lambda: layers.Dropout(0.3), lambda: layers.BatchNormalization(),
-         lambda: layers.Activation("relu"), lambda: layers.Reshape((4,)), lambda: layers.Rescaling(0.5),
-         lambda: jkeras.Sequential([layers.Dense(4, kernel_regularizer="l2"), layers.LayerNormalization()])]
-OPS = [lambda a, b: a + b, lambda a, b: jkeras.ops.maximum(a, 2.0 * b), lambda a, b: jkeras.ops.tanh(a) - b[:, :1]]
-STEP = st.tuples(st.sampled_from(["layer", "merge", "op", "shared"]), st.integers(0, 6), st.integers(0, 9),
-                 st.integers(0, 9))
+UNARY = [
+    lambda: layers.Dense(4, activation="tanh"),
+    lambda: layers.Dropout(0.3),
+    lambda: layers.BatchNormalization(),
+    lambda: layers.Activation("relu"),
+    lambda: layers.Reshape((4,)),
+    lambda: layers.Rescaling(0.5),
+    lambda: jkeras.Sequential(
+        [layers.Dense(4, kernel_regularizer="l2"), layers.LayerNormalization()]
+    ),
+]
+OPS = [
+    lambda a, b: a + b,
+    lambda a, b: jkeras.ops.maximum(a, 2.0 * b),
+    lambda a, b: jkeras.ops.tanh(a) - b[:, :1],
+]
+STEP = st.tuples(
+    st.sampled_from(["layer", "merge", "op", "shared"]),
+    st.integers(0, 6),
+    st.integers(0, 9),
+    st.integers(0, 9),
+)
 STEPS = st.lists(STEP, min_size=1, max_size=5)
 
 
 def grow(steps, outputs=1):
-    """A functional model by random steps from two inputs of size 4: all its tensors have that size."""
+    """A functional model by random steps from two inputs of size 4: all its tensors have that
+    size.
+    """
     values, used = [jkeras.Input((4,)), jkeras.Input((4,))], []
     inputs = list(values)
     for kind, which, i, j in steps:
@@ -113,12 +142,16 @@ def test_weights_round_trip(steps, seed):
         np.testing.assert_array_equal(a, b)
     params, state = model.params, model.state
     before = model(inputs())
-    np.testing.assert_allclose(model.apply(params, state, inputs())[0], before, rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        model.apply(params, state, inputs())[0], before, rtol=1e-5, atol=1e-6
+    )
     model.set_weights([w * 0 for w in new])
     model.params, model.state = params, state
     for a, b in zip(model.get_weights(), new, strict=True):
         np.testing.assert_array_equal(a, b)
-    assert jax.tree_util.tree_structure((model.params, model.state)) == jax.tree_util.tree_structure((params, state))
+    assert jax.tree_util.tree_structure(
+        (model.params, model.state)
+    ) == jax.tree_util.tree_structure((params, state))
 
 
 @property_of(8, steps=STEPS)
@@ -131,13 +164,24 @@ def test_cloning_keeps_the_computation(steps):
 
 # ---------------------------------------------------------------- keys
 
-NAMES = st.lists(st.text("abc/_1", min_size=1, max_size=4).map(lambda s: s.replace("/", "x")), min_size=3, max_size=3,
-                 unique=True)
+NAMES = st.lists(
+    st.text("abc/_1", min_size=1, max_size=4).map(lambda s: s.replace("/", "x")),
+    min_size=3,
+    max_size=3,
+    unique=True,
+)
 
 
 def chain(names, changed=None):
-    return jkeras.Sequential([jkeras.Input((4,)), *(layers.Dense(4, name=changed if i == 1 and changed else name)
-                                                    for i, name in enumerate(names))])
+    return jkeras.Sequential(
+        [
+            jkeras.Input((4,)),
+            *(
+                layers.Dense(4, name=changed if i == 1 and changed else name)
+                for i, name in enumerate(names)
+            ),
+        ]
+    )
 
 
 @property_of(8, names=NAMES, seed=SEEDS)
@@ -155,12 +199,20 @@ def test_initial_weights_follow_from_key_and_path(names, seed):
     assert len({*kernels, np.asarray(renamed["other"]["kernel"]).tobytes()}) == 4
 
 
-@property_of(6, rate=st.sampled_from([0.1, 0.5, 0.8]), seed=SEEDS, name=st.sampled_from([
-    "Dropout", "GaussianDropout", "SpatialDropout1D", "AlphaDropout"]))
+@property_of(
+    6,
+    rate=st.sampled_from([0.1, 0.5, 0.8]),
+    seed=SEEDS,
+    name=st.sampled_from(["Dropout", "GaussianDropout", "SpatialDropout1D", "AlphaDropout"]),
+)
 def test_dropout_keeps_the_expectation(rate, seed, name):
     layer = getattr(layers, name)(rate)
-    x = jnp.asarray(np.random.default_rng(seed).normal(size=(40, 10, 40)) + (0 if name == "AlphaDropout" else 1))
-    y, _ = layer.apply({}, {}, x.astype("float32"), training=True, rng=jax.random.fold_in(KEY, seed))
+    x = jnp.asarray(
+        np.random.default_rng(seed).normal(size=(40, 10, 40)) + (0 if name == "AlphaDropout" else 1)
+    )
+    y, _ = layer.apply(
+        {}, {}, x.astype("float32"), training=True, rng=jax.random.fold_in(KEY, seed)
+    )
     draws = 400 if name == "SpatialDropout1D" else 16000
     error = 6 * float(jnp.std(y)) / draws**0.5
     assert abs(float(jnp.mean(y)) - float(jnp.mean(x))) < error

@@ -10,11 +10,15 @@ from tests.properties.tools import SEEDS, property_of
 
 SHAPES = st.lists(st.integers(1, 40), min_size=0, max_size=3).map(tuple)
 PAIRS = {
-    "uniform": (lambda key, shape: draws.uniform(key, shape, -0.3, 0.7, "float32"),
-                lambda key, shape: jax.random.uniform(key, shape, "float32", -0.3, 0.7)),
+    "uniform": (
+        lambda key, shape: draws.uniform(key, shape, -0.3, 0.7, "float32"),
+        lambda key, shape: jax.random.uniform(key, shape, "float32", -0.3, 0.7),
+    ),
     "normal": (lambda key, shape: draws.normal(key, shape, "float32"), jax.random.normal),
-    "truncated": (lambda key, shape: draws.truncated_normal(key, shape, -2.0, 2.0, "float32"),
-                  lambda key, shape: jax.random.truncated_normal(key, -2.0, 2.0, shape)),
+    "truncated": (
+        lambda key, shape: draws.truncated_normal(key, shape, -2.0, 2.0, "float32"),
+        lambda key, shape: jax.random.truncated_normal(key, -2.0, 2.0, shape),
+    ),
 }
 
 
@@ -23,7 +27,9 @@ PAIRS = {
 def test_the_bits_of_jax_random(kind, seed, shape, raw):
     mine, theirs = PAIRS[kind]
     key = jax.random.key(seed)
-    np.testing.assert_array_equal(mine(jax.random.key_data(key) if raw else key, shape), theirs(key, shape))
+    np.testing.assert_array_equal(
+        mine(jax.random.key_data(key) if raw else key, shape), theirs(key, shape)
+    )
 
 
 @pytest.mark.parametrize("kind", PAIRS)
@@ -31,17 +37,22 @@ def test_more_elements_than_a_program_makes(kind, monkeypatch):
     monkeypatch.setattr(draws, "SIZES", (2**7, 2**9))
     mine, theirs = PAIRS[kind]
     for shape in ((129,), (30, 100)):
-        np.testing.assert_array_equal(mine(jax.random.key(1), shape), theirs(jax.random.key(1), shape))
+        np.testing.assert_array_equal(
+            mine(jax.random.key(1), shape), theirs(jax.random.key(1), shape)
+        )
 
 
 def test_traced_keys_other_types_and_other_generators_are_left_to_jax():
     key = jax.random.key(0)
-    np.testing.assert_array_equal(jax.jit(lambda key: draws.normal(key, (3,), "float32"))(key), jax.random.normal(
-        key, (3,)))
+    np.testing.assert_array_equal(
+        jax.jit(lambda key: draws.normal(key, (3,), "float32"))(key), jax.random.normal(key, (3,))
+    )
     assert draws.uniform(key, (3,), 0, 1, "bfloat16").dtype == "bfloat16"
     assert draws.normal(key, (0, 3), "float32").shape == (0, 3)
     other = jax.random.key(0, impl="rbg")
-    np.testing.assert_array_equal(draws.normal(other, (3,), "float32"), jax.random.normal(other, (3,)))
+    np.testing.assert_array_equal(
+        draws.normal(other, (3,), "float32"), jax.random.normal(other, (3,))
+    )
 
 
 def test_a_new_shape_compiles_nothing(caplog):

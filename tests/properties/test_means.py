@@ -1,4 +1,6 @@
-"""Weighted means against numpy: losses, metrics, and what `fit` and `evaluate` report with a smaller last batch."""
+"""Weighted means against numpy: losses, metrics, and what `fit` and `evaluate` report with a
+smaller last batch.
+"""
 
 import functools
 
@@ -14,29 +16,38 @@ from tests.properties.tools import SEEDS, normal, property_of
 
 ROWS, STEPS, BATCH = 6, 3, 4
 CLOSE = dict(rtol=2e-4, atol=2e-5)
-REDUCTIONS = st.sampled_from(["sum_over_batch_size", "mean", "sum", "mean_with_sample_weight", "none"])
+REDUCTIONS = st.sampled_from(
+    ["sum_over_batch_size", "mean", "sum", "mean_with_sample_weight", "none"]
+)
 
 
 def cosine(y, p):
     def unit(x):
         return x / np.sqrt(np.maximum((x**2).sum(-1, keepdims=True), 1e-7**2))
+
     return (unit(y) * unit(p)).sum(-1)
 
 
 FORMULAS = {
     "MeanSquaredError": lambda y, p: ((y - p) ** 2).mean(-1),
     "MeanAbsoluteError": lambda y, p: np.abs(y - p).mean(-1),
-    "MeanSquaredLogarithmicError": lambda y, p: ((np.log1p(np.maximum(p, 1e-7)) - np.log1p(np.maximum(y, 1e-7))) ** 2
-                                                ).mean(-1),
-    "MeanAbsolutePercentageError": lambda y, p: 100 * (np.abs(y - p) / np.maximum(np.abs(y), 1e-7)).mean(-1),
+    "MeanSquaredLogarithmicError": lambda y, p: (
+        (np.log1p(np.maximum(p, 1e-7)) - np.log1p(np.maximum(y, 1e-7))) ** 2
+    ).mean(-1),
+    "MeanAbsolutePercentageError": lambda y, p: (
+        100 * (np.abs(y - p) / np.maximum(np.abs(y), 1e-7)).mean(-1)
+    ),
     "LogCosh": lambda y, p: np.log(np.cosh(p - y)).mean(-1),
-    "Huber": lambda y, p: np.where(np.abs(y - p) <= 1, 0.5 * (y - p) ** 2, np.abs(y - p) - 0.5).mean(-1),
+    "Huber": lambda y, p: np.where(
+        np.abs(y - p) <= 1, 0.5 * (y - p) ** 2, np.abs(y - p) - 0.5
+    ).mean(-1),
     "Poisson": lambda y, p: (p - y * np.log(p + 1e-7)).mean(-1),
     "KLDivergence": lambda y, p: (y * np.log(y / p)).sum(-1),
     "CategoricalCrossentropy": lambda y, p: -(y * np.log(p / p.sum(-1, keepdims=True))).sum(-1),
     "BinaryCrossentropy": lambda y, p: -(y * np.log(p) + (1 - y) * np.log(1 - p)).mean(-1),
     "CosineSimilarity": lambda y, p: -cosine(y, p),
-    "Hinge": lambda y, p: np.maximum(1 - y * p, 0).mean(-1),  # targets that are neither 0, 1 nor -1 stay as they are
+    # targets that are neither 0, 1 nor -1 stay as they are
+    "Hinge": lambda y, p: np.maximum(1 - y * p, 0).mean(-1),
     "SquaredHinge": lambda y, p: (np.maximum(1 - y * p, 0) ** 2).mean(-1),
     "CategoricalHinge": lambda y, p: np.maximum(((1 - y) * p).max(-1) - (y * p).sum(-1) + 1, 0),
 }
@@ -61,7 +72,13 @@ def reduced(values, weight, mask, reduction):
 
 
 @pytest.mark.parametrize("name", FORMULAS)
-@property_of(8, seed=SEEDS, reduction=REDUCTIONS, columns=st.sampled_from([None, 1, STEPS]), masked=st.booleans())
+@property_of(
+    8,
+    seed=SEEDS,
+    reduction=REDUCTIONS,
+    columns=st.sampled_from([None, 1, STEPS]),
+    masked=st.booleans(),
+)
 def test_losses(name, seed, reduction, columns, masked):
     """Of values (rows, steps), with weights for each row or each step, of which some are zero."""
     rng = np.random.default_rng(seed)
@@ -89,23 +106,43 @@ def test_mean_metrics(name, seed, weighted):
 
 def assert_gathers(metric, columns, rtol=2e-4, atol=2e-5):
     """All rows at once, half after half, and the merged states of the halves give one result."""
+
     def part(where):
         return tuple(None if c is None else c[where] for c in columns)
+
     first, second, both = part(slice(0, ROWS // 2)), part(slice(ROWS // 2, ROWS)), part(slice(None))
     start = metric.init(*both)
     whole = metric.result_of(metric.update(start, *both))
     in_turn = metric.result_of(metric.update(metric.update(start, *first), *second))
-    merged = metric.result_of(metric.merge(metric.update(start, *first), metric.update(start, *second)))
+    merged = metric.result_of(
+        metric.merge(metric.update(start, *first), metric.update(start, *second))
+    )
     agree(in_turn, whole, "in turn", rtol=rtol, atol=atol)
     agree(merged, whole, "merged", rtol=rtol, atol=atol)
 
 
 OTHERS = {
-    **{name: dict() for name in (
-        "RootMeanSquaredError", "AUC", "Precision", "Recall", "TruePositives", "FalseNegatives", "BinaryAccuracy",
-        "R2Score", "PearsonCorrelation", "ConcordanceCorrelation", "FBetaScore", "F1Score")},
-    "BinaryIoU": dict(dtype="float32"), "MeanIoU": dict(num_classes=2, dtype="float32"),
-    "SensitivityAtSpecificity": dict(specificity=0.5), "PrecisionAtRecall": dict(recall=0.5),
+    **{
+        name: dict()
+        for name in (
+            "RootMeanSquaredError",
+            "AUC",
+            "Precision",
+            "Recall",
+            "TruePositives",
+            "FalseNegatives",
+            "BinaryAccuracy",
+            "R2Score",
+            "PearsonCorrelation",
+            "ConcordanceCorrelation",
+            "FBetaScore",
+            "F1Score",
+        )
+    },
+    "BinaryIoU": dict(dtype="float32"),
+    "MeanIoU": dict(num_classes=2, dtype="float32"),
+    "SensitivityAtSpecificity": dict(specificity=0.5),
+    "PrecisionAtRecall": dict(recall=0.5),
 }
 
 
@@ -127,16 +164,24 @@ def test_mean_and_sum(seed, weighted):
     values = normal(seed, ROWS)
     w = np.random.default_rng(seed).random(ROWS).astype("float32") if weighted else None
     agree(jkeras.metrics.Mean()(values, w), np.average(values, weights=w), dtypes=False, **CLOSE)
-    agree(jkeras.metrics.Sum()(values, w), (values * (1 if w is None else w)).sum(), dtypes=False, **CLOSE)
+    agree(
+        jkeras.metrics.Sum()(values, w),
+        (values * (1 if w is None else w)).sum(),
+        dtypes=False,
+        **CLOSE,
+    )
 
 
 # ---------------------------------------------------------------- fit and evaluate
+
 
 @functools.cache
 def regression():
     """A model that SGD with a rate of 0 leaves as it is."""
     model = jkeras.Sequential([jkeras.Input((3,)), layers.Dense(2)])
-    model.compile(jkeras.optimizers.SGD(0.0), "mse", metrics=["mae"], weighted_metrics=["mse", "mae"])
+    model.compile(
+        jkeras.optimizers.SGD(0.0), "mse", metrics=["mae"], weighted_metrics=["mse", "mae"]
+    )
     return model
 
 
@@ -146,35 +191,74 @@ LAST = st.sampled_from([0, 1, BATCH - 1])
 @property_of(9, seed=SEEDS, batches=st.integers(1, 3), last=LAST, weighted=st.booleans())
 def test_reports_are_means_over_rows(seed, batches, last, weighted):
     n, model = batches * BATCH + last, regression()
-    x, y, w = normal(seed, n, 3), normal(seed + 1, n, 2), np.random.default_rng(seed).random(n).astype("float32")
+    x = normal(seed, n, 3)
+    y = normal(seed + 1, n, 2)
+    w = np.random.default_rng(seed).random(n).astype("float32")
     w = w if weighted else np.ones_like(w)
-    error = (x @ np.asarray(model.get_weights()[0]) + np.asarray(model.get_weights()[1]) - y).astype("float64")
+    error = (
+        x @ np.asarray(model.get_weights()[0]) + np.asarray(model.get_weights()[1]) - y
+    ).astype("float64")
     squares, sizes = (error**2).mean(-1), np.abs(error).mean(-1)
-    expected = {"loss": (w * squares).sum() / n, "mae": sizes.mean(), "weighted mae": np.average(sizes, weights=w),
-                "mse": np.average(squares, weights=w)}
+    expected = {
+        "loss": (w * squares).sum() / n,
+        "mae": sizes.mean(),
+        "weighted mae": np.average(sizes, weights=w),
+        "mse": np.average(squares, weights=w),
+    }
     given = dict(sample_weight=w) if weighted else {}
-    history = model.fit(x, y, batch_size=BATCH, verbose=0, validation_data=(x, y, *given.values()),
-                        validation_batch_size=BATCH, **given).history
+    history = model.fit(
+        x,
+        y,
+        batch_size=BATCH,
+        verbose=0,
+        validation_data=(x, y, *given.values()),
+        validation_batch_size=BATCH,
+        **given,
+    ).history
     tested = model.evaluate(x, y, batch_size=BATCH, verbose=0, return_dict=True, **given)
     found = {k: v[0] for k, v in history.items()}
-    for logs in (found, {k.removeprefix("val_"): v for k, v in found.items() if k.startswith("val_")}, tested):
-        assert {k for k in logs if not k.startswith("val_")} == {"loss", "mae", "mse", "weighted_mae"}
+    for logs in (
+        found,
+        {k.removeprefix("val_"): v for k, v in found.items() if k.startswith("val_")},
+        tested,
+    ):
+        assert {k for k in logs if not k.startswith("val_")} == {
+            "loss",
+            "mae",
+            "mse",
+            "weighted_mae",
+        }
         for name, value in expected.items():
             np.testing.assert_allclose(logs[name.replace(" ", "_")], value, **CLOSE, err_msg=name)
 
 
 @functools.cache
 def deep(steps):
-    model = jkeras.Sequential([jkeras.Input((3,)), layers.Dense(4, activation="tanh"), layers.BatchNormalization(),
-                               layers.Dense(2, activation="softmax", kernel_regularizer="l2")])
-    model.compile(jkeras.optimizers.SGD(0.1, momentum=0.9), "sparse_categorical_crossentropy", metrics=["accuracy"],
-                  weighted_metrics=["sparse_categorical_crossentropy"], steps_per_execution=steps)
+    model = jkeras.Sequential(
+        [
+            jkeras.Input((3,)),
+            layers.Dense(4, activation="tanh"),
+            layers.BatchNormalization(),
+            layers.Dense(2, activation="softmax", kernel_regularizer="l2"),
+        ]
+    )
+    model.compile(
+        jkeras.optimizers.SGD(0.1, momentum=0.9),
+        "sparse_categorical_crossentropy",
+        metrics=["accuracy"],
+        weighted_metrics=["sparse_categorical_crossentropy"],
+        steps_per_execution=steps,
+    )
     return model, model.get_weights()
 
 
 def labelled(seed, n):
     rng = np.random.default_rng(seed)
-    return normal(seed, n, 3), rng.integers(0, 2, n).astype("int32"), rng.random(n).astype("float32")
+    return (
+        normal(seed, n, 3),
+        rng.integers(0, 2, n).astype("int32"),
+        rng.random(n).astype("float32"),
+    )
 
 
 @pytest.mark.parametrize("steps", [1, 2])
@@ -192,7 +276,9 @@ def test_fit_is_its_steps_in_turn(steps, seed, batches, last):
             model.fit(x, y, sample_weight=w, batch_size=BATCH, shuffle=False, verbose=0)
         else:
             for i in range(0, n, BATCH):
-                model.train_on_batch(x[i:i + BATCH], y[i:i + BATCH], sample_weight=w[i:i + BATCH])
+                model.train_on_batch(
+                    x[i : i + BATCH], y[i : i + BATCH], sample_weight=w[i : i + BATCH]
+                )
         found.append(model.get_weights())
     agree(found[0], found[1], dtypes=False, rtol=1e-3, atol=1e-4)
 
@@ -204,7 +290,9 @@ def restart(model, start):
         variable.assign(jnp.zeros(variable.shape, variable.dtype))
 
 
-@property_of(5, seed=SEEDS, last=LAST, balance=st.tuples(*[st.sampled_from([0.0, 0.5, 1.0, 3.0])] * 2))
+@property_of(
+    5, seed=SEEDS, last=LAST, balance=st.tuples(*[st.sampled_from([0.0, 0.5, 1.0, 3.0])] * 2)
+)
 def test_class_weight_is_sample_weight(seed, last, balance):
     x, y, _ = labelled(seed, BATCH + last)
     found = []

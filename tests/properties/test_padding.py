@@ -1,6 +1,7 @@
 """Padding a sequence, in front, behind or between, never changes what a mask lets through.
 
-Sequences of 4 steps are spread over 7 with nonsense between: two shapes, so that each layer is compiled twice.
+Sequences of 4 steps are spread over 7 with nonsense between: two shapes, so that each layer is
+    compiled twice.
 """
 
 import functools
@@ -43,17 +44,26 @@ RECURRENT = {
     "stack": lambda **flow: layers.RNN([layers.LSTMCell(3), layers.GRUCell(2)], **flow),
     "own cell": lambda **flow: layers.RNN(Decay(3), **flow),
 }
-BIDIRECTIONAL = {mode: functools.partial(lambda mode, **flow: layers.Bidirectional(layers.GRU(3, **flow),
-                                                                                  merge_mode=mode), mode)
-                 for mode in ("concat", "sum")}
+BIDIRECTIONAL = {
+    mode: functools.partial(
+        lambda mode, **flow: layers.Bidirectional(layers.GRU(3, **flow), merge_mode=mode), mode
+    )
+    for mode in ("concat", "sum")
+}
 
 
 @functools.cache
 def compiled(kind, make, **arguments):
     """(layer, params, state, jitted apply) for the layers of a test; `arguments` are static."""
     layer = make()
-    params, state = layer.init(KEY, *(jnp.zeros((BATCH, STEPS, SIZE)),) * (2 if kind == "two" else 1))
-    return params, state, jax.jit(lambda p, s, x, **more: layer.apply(p, s, *x, **arguments, **more)[0])
+    params, state = layer.init(
+        KEY, *(jnp.zeros((BATCH, STEPS, SIZE)),) * (2 if kind == "two" else 1)
+    )
+    return (
+        params,
+        state,
+        jax.jit(lambda p, s, x, **more: layer.apply(p, s, *x, **arguments, **more)[0]),
+    )
 
 
 def run(kind, make, *inputs, more=None, **arguments):
@@ -61,7 +71,13 @@ def run(kind, make, *inputs, more=None, **arguments):
     return apply(params, state, inputs, **(more or {}))
 
 
-FLOWS = [dict(), dict(go_backwards=True), dict(unroll=True), dict(return_state=True), dict(return_sequences=True)]
+FLOWS = [
+    dict(),
+    dict(go_backwards=True),
+    dict(unroll=True),
+    dict(return_state=True),
+    dict(return_sequences=True),
+]
 
 
 @functools.cache
@@ -69,8 +85,10 @@ def recurrent(name, flow):
     return functools.partial((RECURRENT | BIDIRECTIONAL)[name], **FLOWS[flow])
 
 
-@pytest.mark.parametrize("name, flow", [
-    (name, flow) for i, name in enumerate(RECURRENT | BIDIRECTIONAL) for flow in {4, i % 4}])
+@pytest.mark.parametrize(
+    "name, flow",
+    [(name, flow) for i, name in enumerate(RECURRENT | BIDIRECTIONAL) for flow in {4, i % 4}],
+)
 @property_of(5, seed=SEEDS)
 def test_recurrent(name, flow, seed):
     x = normal(seed, BATCH, STEPS, SIZE)
@@ -90,7 +108,9 @@ def test_outputs_of_masked_steps_are_zero_or_those_before(seed):
     np.testing.assert_array_equal(kept[~mask], before[~mask])
 
 
-@pytest.mark.xfail(reason="as in Keras on JAX, the first state stands for the output of a masked step")
+@pytest.mark.xfail(
+    reason="as in Keras on JAX, the first state stands for the output of a masked step"
+)
 def test_cell_whose_output_is_not_its_state():
     x = normal(0, BATCH, STEPS, SIZE)
     padded, mask = np.pad(x, ((0, 0), (0, 3), (0, 0))), np.arange(LONG) < STEPS
@@ -103,7 +123,8 @@ def zeroing():
 
 
 ATTENTION = {
-    "dot": lambda: layers.Attention(), "scaled": lambda: layers.Attention(use_scale=True, score_mode="concat"),
+    "dot": lambda: layers.Attention(),
+    "scaled": lambda: layers.Attention(use_scale=True, score_mode="concat"),
     "additive": lambda: layers.AdditiveAttention(),
 }
 HEADS = {
@@ -133,12 +154,20 @@ def attention(name):
 @pytest.mark.parametrize("name", ATTENTION | HEADS)
 @property_of(5, seed=SEEDS)
 def test_attention(name, causal, seed):
-    """Among themselves: queries and values are padded at the same places, so that causal order stays."""
+    """Among themselves: queries and values are padded at the same places, so that causal order
+    stays.
+    """
     x = normal(seed, BATCH, STEPS, SIZE)
     padded, mask, take = insert(seed, x, LONG, fill=5.0)
     short = run("two", attention(name), x, x, use_causal_mask=causal)
-    long = run("two", attention(name), padded, padded, use_causal_mask=causal,
-               more=dict(query_mask=mask, value_mask=mask))
+    long = run(
+        "two",
+        attention(name),
+        padded,
+        padded,
+        use_causal_mask=causal,
+        more=dict(query_mask=mask, value_mask=mask),
+    )
     agree(take(long), short, **CLOSE)
 
 
@@ -147,7 +176,13 @@ def test_attention(name, causal, seed):
 def test_attention_mask_alone(name, seed):
     x = normal(seed, BATCH, STEPS, SIZE)
     padded, mask, take = insert(seed, x, LONG, fill=5.0)
-    long = run("two", attention(name), padded, padded, more=dict(attention_mask=mask[:, None, :] & mask[:, :, None]))
+    long = run(
+        "two",
+        attention(name),
+        padded,
+        padded,
+        more=dict(attention_mask=mask[:, None, :] & mask[:, :, None]),
+    )
     agree(take(long), run("two", attention(name), x, x), **CLOSE)
 
 
@@ -182,7 +217,9 @@ def test_statistics_of_a_batch_are_those_of_the_entries_that_count(seed):
 @functools.cache
 def normalizing():
     layer = layers.BatchNormalization(momentum=0.5)
-    return *layer.init(KEY, jnp.zeros((BATCH, STEPS, SIZE))), jax.jit(functools.partial(layer.apply, training=True))
+    return *layer.init(KEY, jnp.zeros((BATCH, STEPS, SIZE))), jax.jit(
+        functools.partial(layer.apply, training=True)
+    )
 
 
 @property_of(10, seed=SEEDS)
@@ -194,20 +231,29 @@ def test_softmax(seed):
     assert not long[~mask].any()
 
 
-# ---------------------------------------------------------------- models: the mask is made and travels by itself
+# ---------------------------------------------------------------- models: the mask is made and
+# travels by itself
+
 
 def last(k):
     return [k.layers.LSTM(3), k.layers.Dense(2)]
 
 
 def pooled(k):
-    return [k.layers.TimeDistributed(k.layers.Dense(4, activation="tanh")), k.layers.Dropout(0.3),
-            k.layers.LayerNormalization(), k.layers.GlobalAveragePooling1D()]
+    return [
+        k.layers.TimeDistributed(k.layers.Dense(4, activation="tanh")),
+        k.layers.Dropout(0.3),
+        k.layers.LayerNormalization(),
+        k.layers.GlobalAveragePooling1D(),
+    ]
 
 
 def both_ways(k):
-    return [k.layers.Bidirectional(k.layers.GRU(3, return_sequences=True)), k.layers.Activation("tanh"),
-            k.layers.SimpleRNN(2)]
+    return [
+        k.layers.Bidirectional(k.layers.GRU(3, return_sequences=True)),
+        k.layers.Activation("tanh"),
+        k.layers.SimpleRNN(2),
+    ]
 
 
 def attending(k):
@@ -218,13 +264,17 @@ def attending(k):
 
         def call(self, x):
             return x + self.attention(x, x)
+
     return [Block(), k.layers.GlobalAveragePooling1D()]
 
 
 @functools.cache
 def model_of(body, masking):
-    first = ([jkeras.Input((None,), dtype="int32"), layers.Embedding(9, SIZE, mask_zero=True)]
-             if masking == "embedding" else [jkeras.Input((None, SIZE)), layers.Masking(mask_value=-1.0)])
+    first = (
+        [jkeras.Input((None,), dtype="int32"), layers.Embedding(9, SIZE, mask_zero=True)]
+        if masking == "embedding"
+        else [jkeras.Input((None, SIZE)), layers.Masking(mask_value=-1.0)]
+    )
     return jkeras.Sequential([*first, *body(jkeras)])
 
 
@@ -251,23 +301,35 @@ def test_models(masking, body, seed):
 
 @functools.cache
 def tagger():
-    model = jkeras.Sequential([jkeras.Input((None,), dtype="int32"), layers.Embedding(9, 4, mask_zero=True),
-                               layers.GRU(3, return_sequences=True), layers.Dense(3, activation="softmax")])
-    model.compile(jkeras.optimizers.SGD(0.5), "sparse_categorical_crossentropy", metrics=["accuracy"],
-                  weighted_metrics=["sparse_categorical_crossentropy"])
+    model = jkeras.Sequential(
+        [
+            jkeras.Input((None,), dtype="int32"),
+            layers.Embedding(9, 4, mask_zero=True),
+            layers.GRU(3, return_sequences=True),
+            layers.Dense(3, activation="softmax"),
+        ]
+    )
+    model.compile(
+        jkeras.optimizers.SGD(0.5),
+        "sparse_categorical_crossentropy",
+        metrics=["accuracy"],
+        weighted_metrics=["sparse_categorical_crossentropy"],
+    )
     return model, model.get_weights()
 
 
 @property_of(5, seed=SEEDS)
 def test_training_a_tagger(seed):
-    """Loss, metrics and the step that training makes, with labels and weights for each step of a sequence.
+    """Loss, metrics and the step that training makes, with labels and weights for each step of a
+    sequence.
 
     The metrics are those of a test: as in Keras on JAX, those gathered in training know no mask.
     """
     model, start = tagger()
     x, padded, take = masked_inputs("embedding", seed)
     rng = np.random.default_rng(seed)
-    y, w = rng.integers(0, 3, (BATCH, LONG)).astype("int32"), rng.random((BATCH, LONG)).astype("float32")
+    y = rng.integers(0, 3, (BATCH, LONG)).astype("int32")
+    w = rng.random((BATCH, LONG)).astype("float32")
     found = []
     for *batch, weights in ((x, take(y), take(w)), (padded, y, w)):
         model.set_weights(start)
@@ -280,8 +342,19 @@ def test_training_a_tagger(seed):
 
 # ---------------------------------------------------------------- losses and metrics
 
-LOSSES = ["MeanSquaredError", "MeanAbsoluteError", "Huber", "LogCosh", "Poisson", "CategoricalCrossentropy",
-          "KLDivergence", "CosineSimilarity", "CategoricalHinge", "BinaryCrossentropy", "CategoricalFocalCrossentropy"]
+LOSSES = [
+    "MeanSquaredError",
+    "MeanAbsoluteError",
+    "Huber",
+    "LogCosh",
+    "Poisson",
+    "CategoricalCrossentropy",
+    "KLDivergence",
+    "CosineSimilarity",
+    "CategoricalHinge",
+    "BinaryCrossentropy",
+    "CategoricalFocalCrossentropy",
+]
 
 
 def positive(seed, *shape):
@@ -290,18 +363,36 @@ def positive(seed, *shape):
 
 
 @pytest.mark.parametrize("name", LOSSES)
-@property_of(8, seed=SEEDS, weighted=st.booleans(),
-             reduction=st.sampled_from(["sum_over_batch_size", "mean", "sum", "mean_with_sample_weight"]))
+@property_of(
+    8,
+    seed=SEEDS,
+    weighted=st.booleans(),
+    reduction=st.sampled_from(["sum_over_batch_size", "mean", "sum", "mean_with_sample_weight"]),
+)
 def test_losses(name, seed, reduction, weighted):
     y, p, w = (positive(seed + i, BATCH, LONG, SIZE) for i in range(3))
     _, mask, take = insert(seed, np.zeros((BATCH, STEPS)), LONG)
     weight = (lambda of: dict(sample_weight=of(w[..., 0]))) if weighted else lambda of: {}
     loss = getattr(jkeras.losses, name)(reduction=reduction)
-    agree(loss(y, p, mask=mask, **weight(lambda v: v)), loss(take(y), take(p), **weight(take)), **CLOSE)
+    agree(
+        loss(y, p, mask=mask, **weight(lambda v: v)),
+        loss(take(y), take(p), **weight(take)),
+        **CLOSE,
+    )
 
 
-METRICS = ["MeanSquaredError", "MeanAbsoluteError", "CategoricalAccuracy", "CategoricalCrossentropy", "Poisson",
-           "LogCoshError", "CosineSimilarity", "TopKCategoricalAccuracy", "BinaryAccuracy", "CategoricalHinge"]
+METRICS = [
+    "MeanSquaredError",
+    "MeanAbsoluteError",
+    "CategoricalAccuracy",
+    "CategoricalCrossentropy",
+    "Poisson",
+    "LogCoshError",
+    "CosineSimilarity",
+    "TopKCategoricalAccuracy",
+    "BinaryAccuracy",
+    "CategoricalHinge",
+]
 
 
 @pytest.mark.parametrize("name", METRICS)

@@ -1,4 +1,5 @@
-"""`compute_output_shape` announces the shape that comes, for random arguments, and the one that Keras announces.
+"""`compute_output_shape` announces the shape that comes, for random arguments, and the one that
+Keras announces.
 
 The shape that comes is found by `jax.eval_shape`, so nothing is computed.
 """
@@ -30,7 +31,11 @@ def image(draw, dims, channels=SMALL):
 
 def strides(draw, dims):
     """Strides and dilation, of which one may differ from 1."""
-    return draw(st.sampled_from([dict(), dict(strides=tuples(draw, dims)), dict(dilation_rate=tuples(draw, dims))]))
+    return draw(
+        st.sampled_from(
+            [dict(), dict(strides=tuples(draw, dims)), dict(dilation_rate=tuples(draw, dims))]
+        )
+    )
 
 
 @st.composite
@@ -38,9 +43,15 @@ def convolution(draw):
     dims = draw(SMALL)
     shape, layout = image(draw, dims, EVEN)
     padding = ["valid", "same", *(["causal"] if dims == 1 and layout == "channels_last" else [])]
-    config = dict(filters=draw(st.sampled_from([2, 4])), kernel_size=tuples(draw, dims), data_format=layout,
-                  padding=draw(st.sampled_from(padding)), groups=draw(st.sampled_from([1, 2])),
-                  use_bias=draw(st.booleans()), **strides(draw, dims))
+    config = dict(
+        filters=draw(st.sampled_from([2, 4])),
+        kernel_size=tuples(draw, dims),
+        data_format=layout,
+        padding=draw(st.sampled_from(padding)),
+        groups=draw(st.sampled_from([1, 2])),
+        use_bias=draw(st.booleans()),
+        **strides(draw, dims),
+    )
     return f"Conv{dims}D", config, shape
 
 
@@ -50,8 +61,13 @@ def depthwise(draw):
     kind = draw(st.sampled_from(["Depthwise", "Separable"]))
     shape, layout = image(draw, dims)
     stride = draw(SMALL)
-    config = dict(kernel_size=tuples(draw, dims), strides=stride, padding=draw(st.sampled_from(["valid", "same"])),
-                  data_format=layout, depth_multiplier=draw(SMALL))
+    config = dict(
+        kernel_size=tuples(draw, dims),
+        strides=stride,
+        padding=draw(st.sampled_from(["valid", "same"])),
+        data_format=layout,
+        depth_multiplier=draw(SMALL),
+    )
     if stride == 1:
         config["dilation_rate"] = draw(SMALL)
     return f"{kind}Conv{dims}D", config | (dict(filters=3) if kind == "Separable" else {}), shape
@@ -62,8 +78,13 @@ def transposed(draw):
     dims = draw(SMALL)
     shape, layout = image(draw, dims)
     stride = draw(SMALL)
-    config = dict(filters=2, kernel_size=tuples(draw, dims), strides=stride, data_format=layout,
-                  padding=draw(st.sampled_from(["valid", "same"])))
+    config = dict(
+        filters=2,
+        kernel_size=tuples(draw, dims),
+        strides=stride,
+        data_format=layout,
+        padding=draw(st.sampled_from(["valid", "same"])),
+    )
     if stride > 1 and draw(st.booleans()):
         config["output_padding"] = draw(st.integers(0, stride - 1))
     elif stride == 1:
@@ -75,10 +96,14 @@ def transposed(draw):
 def pooling(draw):
     dims = draw(SMALL)
     shape, layout = image(draw, dims)
-    kind, how = draw(st.sampled_from(["Max", "Average"])), draw(st.sampled_from(["", "Global", "Adaptive"]))
+    kind = draw(st.sampled_from(["Max", "Average"]))
+    how = draw(st.sampled_from(["", "Global", "Adaptive"]))
     config = {
-        "": lambda: dict(pool_size=tuples(draw, dims), padding=draw(st.sampled_from(["valid", "same"])),
-                         strides=draw(st.sampled_from([None, 1, 2]))),
+        "": lambda: dict(
+            pool_size=tuples(draw, dims),
+            padding=draw(st.sampled_from(["valid", "same"])),
+            strides=draw(st.sampled_from([None, 1, 2])),
+        ),
         "Global": lambda: dict(keepdims=draw(st.booleans())),
         "Adaptive": lambda: dict(output_size=tuples(draw, dims)),
     }[how]()
@@ -93,7 +118,9 @@ def borders(draw):
     kind = draw(st.sampled_from(["ZeroPadding", "Cropping", "UpSampling"]))
     if kind == "UpSampling":
         config = dict(size=tuples(draw, dims, number=dims < 3))
-        config |= dict(interpolation=draw(st.sampled_from(["nearest", "bilinear"]))) if dims == 2 else {}
+        config |= (
+            dict(interpolation=draw(st.sampled_from(["nearest", "bilinear"]))) if dims == 2 else {}
+        )
     else:
         amount = st.integers(0, 1 if kind == "Cropping" else 3)
         nested = draw(st.booleans())
@@ -112,24 +139,40 @@ def rearranging(draw):
         size *= n
     divisor = draw(st.sampled_from([n for n in range(1, size + 1) if size % n == 0]))
     axes = draw(st.permutations(range(1, len(shape) + 1)))
-    return draw(st.sampled_from([
-        ("Reshape", dict(target_shape=(divisor, -1)), shape),
-        ("Reshape", dict(target_shape=(size // divisor, divisor, 1)), shape),
-        ("Permute", dict(dims=tuple(axes)), shape),
-        ("Flatten", dict(data_format=draw(st.sampled_from(["channels_last", "channels_first"]))), shape),
-        ("RepeatVector", dict(n=divisor), (size,)),
-    ]))
+    return draw(
+        st.sampled_from(
+            [
+                ("Reshape", dict(target_shape=(divisor, -1)), shape),
+                ("Reshape", dict(target_shape=(size // divisor, divisor, 1)), shape),
+                ("Permute", dict(dims=tuple(axes)), shape),
+                (
+                    "Flatten",
+                    dict(data_format=draw(st.sampled_from(["channels_last", "channels_first"]))),
+                    shape,
+                ),
+                ("RepeatVector", dict(n=divisor), (size,)),
+            ]
+        )
+    )
 
 
 @st.composite
 def recurrent(draw):
-    flow = {name: draw(st.booleans()) for name in ("return_sequences", "return_state", "go_backwards")}
+    flow = {
+        name: draw(st.booleans()) for name in ("return_sequences", "return_state", "go_backwards")
+    }
     shape = (draw(st.integers(1, 4)), draw(SMALL))
     name = draw(st.sampled_from(["LSTM", "GRU", "SimpleRNN", "Bidirectional", "TimeDistributed"]))
     if name == "Bidirectional":
         flow["return_state"] = False
-        return name, dict(layer=("GRU", dict(units=3, **flow)), merge_mode=draw(
-            st.sampled_from(["concat", "sum", "mul", "ave", None]))), shape
+        return (
+            name,
+            dict(
+                layer=("GRU", dict(units=3, **flow)),
+                merge_mode=draw(st.sampled_from(["concat", "sum", "mul", "ave", None])),
+            ),
+            shape,
+        )
     if name == "TimeDistributed":
         return name, dict(layer=("Conv1D", dict(filters=2, kernel_size=2))), (2, draw(SIDE), 3)
     return name, dict(units=draw(SMALL), **flow), shape
@@ -139,22 +182,43 @@ def recurrent(draw):
 def convolutional_recurrent(draw):
     dims = draw(st.integers(1, 2))
     shape, layout = image(draw, dims)
-    return f"ConvLSTM{dims}D", dict(
-        filters=2, kernel_size=draw(SMALL), padding=draw(st.sampled_from(["valid", "same"])), data_format=layout,
-        strides=draw(st.integers(1, 2)), return_sequences=draw(st.booleans())), (2, *shape)
+    return (
+        f"ConvLSTM{dims}D",
+        dict(
+            filters=2,
+            kernel_size=draw(SMALL),
+            padding=draw(st.sampled_from(["valid", "same"])),
+            data_format=layout,
+            strides=draw(st.integers(1, 2)),
+            return_sequences=draw(st.booleans()),
+        ),
+        (2, *shape),
+    )
 
 
 @st.composite
 def others(draw):
     shape = tuple(draw(st.lists(SMALL, min_size=1, max_size=3)))
-    return draw(st.sampled_from([
-        ("Dense", dict(units=draw(SMALL)), shape), ("Embedding", dict(input_dim=5, output_dim=draw(SMALL)), shape),
-        ("BatchNormalization", {}, shape), ("LayerNormalization", {}, shape), ("Softmax", {}, shape),
-        ("GroupNormalization", dict(groups=-1), shape), ("PReLU", {}, shape), ("UnitNormalization", {}, shape),
-        ("Dropout", dict(rate=0.5), shape), ("Activation", dict(activation="relu"), shape),
-        ("EinsumDense", dict(equation="ab,bc->ac", output_shape=4), shape[:1]), ("Rescaling", dict(scale=2.0), shape),
-        ("CategoryEncoding", dict(num_tokens=5), shape[:1]), ("Discretization", dict(bin_boundaries=[0.0]), shape),
-    ]))
+    return draw(
+        st.sampled_from(
+            [
+                ("Dense", dict(units=draw(SMALL)), shape),
+                ("Embedding", dict(input_dim=5, output_dim=draw(SMALL)), shape),
+                ("BatchNormalization", {}, shape),
+                ("LayerNormalization", {}, shape),
+                ("Softmax", {}, shape),
+                ("GroupNormalization", dict(groups=-1), shape),
+                ("PReLU", {}, shape),
+                ("UnitNormalization", {}, shape),
+                ("Dropout", dict(rate=0.5), shape),
+                ("Activation", dict(activation="relu"), shape),
+                ("EinsumDense", dict(equation="ab,bc->ac", output_shape=4), shape[:1]),
+                ("Rescaling", dict(scale=2.0), shape),
+                ("CategoryEncoding", dict(num_tokens=5), shape[:1]),
+                ("Discretization", dict(bin_boundaries=[0.0]), shape),
+            ]
+        )
+    )
 
 
 def made(library, name, config):
@@ -171,10 +235,15 @@ def plain(shapes):
 
 def real(layer, *inputs, dtype="float32"):
     """The shape of the output for real inputs."""
+
     def run(key, *inputs):
         return layer.apply(*layer.init(key, *inputs), *inputs, training=False)[0]
-    given = jax.tree_util.tree_map(lambda s: jax.ShapeDtypeStruct(s, dtype), inputs,
-                                   is_leaf=lambda v: isinstance(v, tuple) and isinstance(v[0], int))
+
+    given = jax.tree_util.tree_map(
+        lambda s: jax.ShapeDtypeStruct(s, dtype),
+        inputs,
+        is_leaf=lambda v: isinstance(v, tuple) and isinstance(v[0], int),
+    )
     out = jax.eval_shape(run, KEY, *given)
     return [tuple(v.shape) for v in out] if isinstance(out, (list, tuple)) else tuple(out.shape)
 
@@ -191,8 +260,20 @@ def batchless(shapes):
     return [batchless(s) for s in shapes] if isinstance(shapes, list) else (None, *shapes[1:])
 
 
-FAMILIES = {f.__name__: f for f in (convolution, depthwise, transposed, pooling, borders, rearranging, recurrent,
-                                    convolutional_recurrent, others)}
+FAMILIES = {
+    f.__name__: f
+    for f in (
+        convolution,
+        depthwise,
+        transposed,
+        pooling,
+        borders,
+        rearranging,
+        recurrent,
+        convolutional_recurrent,
+        others,
+    )
+}
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -219,7 +300,8 @@ def test_merges(name, data):
     shapes = [list(shape), list(shape)]
     if name == "Concatenate":
         axis = data.draw(st.integers(1, len(shape)))
-        config, shapes = dict(axis=data.draw(st.sampled_from([axis, axis - len(shape) - 1]))), [*shapes, list(shape)]
+        config = dict(axis=data.draw(st.sampled_from([axis, axis - len(shape) - 1])))
+        shapes = [*shapes, list(shape)]
         shapes[1][axis - 1] += 2
     elif name == "Dot":
         axes = [data.draw(st.integers(1, len(shape))) for _ in range(2)]
@@ -235,11 +317,19 @@ def test_merges(name, data):
         assert announced(jkeras, name, config, [(None, *s[1:]) for s in shapes]) == batchless(mine)
 
 
-@property_of(15, name=st.sampled_from(["MultiHeadAttention", "GroupQueryAttention"]), value=SMALL, steps=SMALL,
-             size=SMALL)
+@property_of(
+    15,
+    name=st.sampled_from(["MultiHeadAttention", "GroupQueryAttention"]),
+    value=SMALL,
+    steps=SMALL,
+    size=SMALL,
+)
 def test_attention(name, value, steps, size):
-    config = (dict(num_heads=2, key_dim=2, value_dim=value) if name == "MultiHeadAttention" else
-              dict(head_dim=2, num_query_heads=2 * value, num_key_value_heads=value))
+    config = (
+        dict(num_heads=2, key_dim=2, value_dim=value)
+        if name == "MultiHeadAttention"
+        else dict(head_dim=2, num_query_heads=2 * value, num_key_value_heads=value)
+    )
     query, source = (2, 4, size), (2, steps, size)
     expected = plain(made(keras, name, config).compute_output_shape(query, source))
     assert plain(made(jkeras, name, config).compute_output_shape(query, source)) == expected
@@ -247,6 +337,7 @@ def test_attention(name, value, steps, size):
 
 
 # ---------------------------------------------------------------- sizes that are not known
+
 
 @pytest.mark.parametrize("family", ["convolution", "pooling", "borders", "rearranging"])
 @property_of(15, data=st.data())

@@ -1,4 +1,6 @@
-"""How the property tests draw: few tiny examples, the same ones each time; `JKERAS_EXAMPLES=300` draws many others."""
+"""How the property tests draw: few tiny examples, the same ones each time; `JKERAS_EXAMPLES=300`
+draws many others.
+"""
 
 import os
 
@@ -13,11 +15,20 @@ KEY = jax.random.key(0)
 
 
 def property_of(examples=10, **strategies):
-    """Decorator: a test on random arguments. What numbers an array has comes from a drawn seed, not from hypothesis."""
+    """Decorator: a test on random arguments. What numbers an array has comes from a drawn seed, not
+    from hypothesis.
+    """
+
     def decorate(test):
-        quick = settings(deadline=None, max_examples=MANY or examples, derandomize=not MANY, database=None,
-                         suppress_health_check=list(HealthCheck))
+        quick = settings(
+            deadline=None,
+            max_examples=MANY or examples,
+            derandomize=not MANY,
+            database=None,
+            suppress_health_check=list(HealthCheck),
+        )
         return quick(given(**strategies)(test))
+
     return decorate
 
 
@@ -27,10 +38,12 @@ def normal(seed, *shape):
 
 
 def insert(seed, x, length, fill=50.0):
-    """Rows of `x` spread over a longer axis, each row of the batch in its own way, with nonsense between them.
+    """Rows of `x` spread over a longer axis, each row of the batch in its own way, with nonsense
+    between them.
 
     Returns:
-        (padded, mask, take): `mask` is (batch, length), `take(y)` brings what stands at the old entries back.
+        (padded, mask, take): `mask` is (batch, length), `take(y)` brings what stands at the old
+        entries back.
     """
     rng = np.random.default_rng(seed)
     batch, steps = x.shape[:2]

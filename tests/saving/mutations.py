@@ -1,6 +1,8 @@
-"""Good files, changed at random as bad disks, cut transfers and bad people change them; what loaders make of them.
+"""Good files, changed at random as bad disks, cut transfers and bad people change them; what
+loaders make of them.
 
-    python -m tests.saving.mutations FORMAT FIRST COUNT   # prints what went wrong; fails if a load takes too long
+    python -m tests.saving.mutations FORMAT FIRST COUNT   # prints what went wrong; fails if a load
+    takes too long
 """
 
 import faulthandler
@@ -26,7 +28,9 @@ FORMATS = ("x.keras", "x.h5", "x.weights.h5", "x.safetensors", "x.npz", "x.weigh
 
 def network():
     x = jkeras.Input((4,), name="x")
-    y = jkeras.layers.BatchNormalization(name="n")(jkeras.layers.Dense(3, activation="relu", name="a")(x))
+    y = jkeras.layers.BatchNormalization(name="n")(
+        jkeras.layers.Dense(3, activation="relu", name="a")(x)
+    )
     model = jkeras.Model(x, jkeras.layers.Dense(2, name="b")(y), name="net")
     model.compile("adam", "mse")
     return model
@@ -52,6 +56,7 @@ def load(path, model):
 
 # ---------------------------------------------------------------- changes
 
+
 def flip_bits(content, rng):
     content = bytearray(content)
     for _ in range(rng.randint(1, 8)):
@@ -63,17 +68,19 @@ def overwrite(content, rng):
     content, size = bytearray(content), rng.choice((1, 2, 4, 8, 64, 512))
     at = rng.randrange(len(content))
     filler = rng.choice((b"\0", b"\xff", None))
-    content[at:at + size] = (filler * size if filler else rng.randbytes(size))[:len(content) - at]
+    content[at : at + size] = (filler * size if filler else rng.randbytes(size))[
+        : len(content) - at
+    ]
     return bytes(content)
 
 
 def cut(content, rng):
-    return content[:rng.randrange(len(content))]
+    return content[: rng.randrange(len(content))]
 
 
 def cut_out(content, rng):
     at = rng.randrange(len(content))
-    return content[:at] + content[at + rng.randint(1, 64):]
+    return content[:at] + content[at + rng.randint(1, 64) :]
 
 
 def insert(content, rng):
@@ -84,11 +91,34 @@ def insert(content, rng):
 def swap_parts(content, rng):
     a, b = sorted(rng.sample(range(len(content)), 2))
     size = min(rng.randint(1, 256), b - a, len(content) - b)
-    return content[:a] + content[b:b + size] + content[a + size:b] + content[a:a + size] + content[b + size:]
+    return (
+        content[:a]
+        + content[b : b + size]
+        + content[a + size : b]
+        + content[a : a + size]
+        + content[b + size :]
+    )
 
 
 BYTES = (flip_bits, overwrite, cut, cut_out, insert, swap_parts)
-ODD = (None, True, -1, 0, 2**40, 10**30, 1.5, "", "x", "__lambda__", [], [[]], {}, [None, 3], "../../x", "os.system")
+ODD = (
+    None,
+    True,
+    -1,
+    0,
+    2**40,
+    10**30,
+    1.5,
+    "",
+    "x",
+    "__lambda__",
+    [],
+    [[]],
+    {},
+    [None, 3],
+    "../../x",
+    "os.system",
+)
 
 
 def edited_json(content, rng):
@@ -97,9 +127,16 @@ def edited_json(content, rng):
     places = []
 
     def walk(thing):
-        for key in thing if isinstance(thing, dict) else range(len(thing)) if isinstance(thing, list) else ():
+        for key in (
+            thing
+            if isinstance(thing, dict)
+            else range(len(thing))
+            if isinstance(thing, list)
+            else ()
+        ):
             places.append((thing, key))
             walk(thing[key])
+
     walk(value)
     where, key = rng.choice(places)
     what = rng.choice(("replace", "replace", "remove", "swap", "double"))
@@ -109,17 +146,23 @@ def edited_json(content, rng):
         del where[key]
     elif what == "swap":
         other, name = rng.choice(places)
-        where[key] = json.loads(json.dumps(other[name] if name in other or isinstance(other, list) else None))
+        where[key] = json.loads(
+            json.dumps(other[name] if name in other or isinstance(other, list) else None)
+        )
     elif isinstance(where, list):
         where.append(where[key])
     return json.dumps(value).encode()
 
 
 def edited_archive(content, rng):
-    """An archive with its members changed, exchanged, renamed, removed, doubled, or its config edited."""
+    """An archive with its members changed, exchanged, renamed, removed, doubled, or its config
+    edited.
+    """
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         members = [(info.filename, archive.read(info)) for info in archive.infolist()]
-    what = rng.choice(("config", "config", "config", "bytes", "swap", "rename", "remove", "double", "deflate"))
+    what = rng.choice(
+        ("config", "config", "config", "bytes", "swap", "rename", "remove", "double", "deflate")
+    )
     if what == "config":
         members = [(n, edited_json(c, rng) if n == "config.json" else c) for n, c in members]
     elif what == "bytes":
@@ -130,26 +173,46 @@ def edited_archive(content, rng):
         members = [(n, y if n == a else x if n == b else c) for n, c in members]
     elif what == "rename":
         at = rng.randrange(len(members))
-        members[at] = rng.choice(("../x", "/x", "assets/x", "model.weights.npz", "a\\b", "x" * 300)), members[at][1]
+        members[at] = (
+            rng.choice(("../x", "/x", "assets/x", "model.weights.npz", "a\\b", "x" * 300)),
+            members[at][1],
+        )
     elif what == "remove":
         members.pop(rng.randrange(len(members)))
     elif what == "double":
         members.append(rng.choice(members))
     out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED if what == "deflate" else zipfile.ZIP_STORED) as archive:
+    with zipfile.ZipFile(
+        out, "w", zipfile.ZIP_DEFLATED if what == "deflate" else zipfile.ZIP_STORED
+    ) as archive:
         for name, member in members:
             archive.writestr(zipfile.ZipInfo(name), member)
     return out.getvalue()
 
 
 def edited_hdf5(content, rng):
-    """An HDF5 file with a dataset or group replaced, removed, linked elsewhere, or an attribute changed."""
+    """An HDF5 file with a dataset or group replaced, removed, linked elsewhere, or an attribute
+    changed.
+    """
     buffer = io.BytesIO(content)
     with h5py.File(buffer, "r+") as file:
         found = []
         file.visit(found.append)
         name = rng.choice(found)
-        what = rng.choice(("remove", "link", "soft", "external", "shape", "text", "huge", "group", "move", "attribute"))
+        what = rng.choice(
+            (
+                "remove",
+                "link",
+                "soft",
+                "external",
+                "shape",
+                "text",
+                "huge",
+                "group",
+                "move",
+                "attribute",
+            )
+        )
         thing = file[name]
         if what == "attribute":
             carriers = [file, *(file[n] for n in found)]
@@ -164,17 +227,25 @@ def edited_hdf5(content, rng):
         shape = getattr(thing, "shape", (2,))
         del file[name]
         if what == "link":
-            file[name] = file[rng.choice([n for n in found if n in file])] if any(n in file for n in found) else file
+            file[name] = (
+                file[rng.choice([n for n in found if n in file])]
+                if any(n in file for n in found)
+                else file
+            )
         elif what == "soft":
             file[name] = h5py.SoftLink(f"/{rng.choice(found)}")
         elif what == "external":
             file[name] = h5py.ExternalLink("/etc/passwd", "/x")
         elif what == "shape":
-            file[name] = np.zeros([d + rng.choice((-1, 1, 2)) if d else 1 for d in shape] or [1], "float32")
+            file[name] = np.zeros(
+                [d + rng.choice((-1, 1, 2)) if d else 1 for d in shape] or [1], "float32"
+            )
         elif what == "text":
             file[name] = np.full(shape, b"abc")
         elif what == "huge":
-            file.create_dataset(name, shape=(2**31, 16), dtype="f4", chunks=(1024, 16), compression="gzip")
+            file.create_dataset(
+                name, shape=(2**31, 16), dtype="f4", chunks=(1024, 16), compression="gzip"
+            )
         elif what == "group":
             file.create_group(name)
         elif what == "move":
@@ -189,12 +260,18 @@ def _closed(file, buffer):
 
 def edited_safetensors(content, rng):
     length = int.from_bytes(content[:8], "little")
-    header = edited_json(content[8:8 + length], rng)
-    return len(header).to_bytes(8, "little") + header + content[8 + length:]
+    header = edited_json(content[8 : 8 + length], rng)
+    return len(header).to_bytes(8, "little") + header + content[8 + length :]
 
 
-EDITS = {"x.keras": edited_archive, "x.npz": edited_archive, "x.h5": edited_hdf5, "x.weights.h5": edited_hdf5,
-         "x.safetensors": edited_safetensors, "x.weights.json": edited_json}
+EDITS = {
+    "x.keras": edited_archive,
+    "x.npz": edited_archive,
+    "x.h5": edited_hdf5,
+    "x.weights.h5": edited_hdf5,
+    "x.safetensors": edited_safetensors,
+    "x.weights.json": edited_json,
+}
 
 
 def mutated(name, content, rng):
@@ -206,10 +283,13 @@ def mutated(name, content, rng):
 
 # ---------------------------------------------------------------- the judgement
 
-def judge(path, model, good):
-    """None, or what is wrong with how a file was loaded: it must give the good weights or raise the one error.
 
-    Weights that differ are all right where the file holds other ones in good order, as an edit of its checksum's too.
+def judge(path, model, good):
+    """None, or what is wrong with how a file was loaded: it must give the good weights or raise the
+    one error.
+
+    Weights that differ are all right where the file holds other ones in good order, as an edit of
+    its checksum's too.
     """
     before = [w.copy() for w in model.get_weights()]
     try:
@@ -224,12 +304,16 @@ def judge(path, model, good):
         return None if path.name.endswith(".json") else "a file that is there was not found"
     except BaseException as error:  # whatever else comes out is what this looks for
         return f"{type(error).__name__}: {error}"
-    same = len(found) == len(good) and all(a.shape == b.shape and (a == b).all() for a, b in zip(found, good))
+    same = len(found) == len(good) and all(
+        a.shape == b.shape and (a == b).all() for a, b in zip(found, good)
+    )
     return None if same else "other weights"
 
 
 def problems(name, first, count):
-    """What goes wrong with so many mutations of a file of a format, from a number on: (number, change, what)."""
+    """What goes wrong with so many mutations of a file of a format, from a number on: (number,
+    change, what).
+    """
     model, found = network(), []
     rng = np.random.default_rng(1)
     model.set_weights([rng.normal(size=w.shape) ** 2 for w in model.get_weights()])

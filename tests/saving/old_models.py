@@ -1,6 +1,8 @@
-"""Small models that every Keras from 2.3 on can build; runs under Python 3.7 and up, with `k` as the library.
+"""Small models that every Keras from 2.3 on can build; runs under Python 3.7 and up, with `k` as
+the library.
 
-A builder that uses what a version does not have raises AttributeError or TypeError there, and is left out.
+A builder that uses what a version does not have raises AttributeError or TypeError there, and is
+left out.
 """
 
 import math
@@ -15,6 +17,7 @@ def case(compiled=None):
     def register(function):
         CASES[function.__name__] = function, compiled
         return function
+
     return register
 
 
@@ -24,27 +27,37 @@ def values(shape, start=0.0):
 
 
 def data(shape, dtype, name, rows=4):
-    """An array for an input: numbers, indices for inputs whose name begins with "ids", or texts for "words"."""
+    """An array for an input: numbers, indices for inputs whose name begins with "ids", or texts for
+    "words".
+    """
     if name.startswith("words"):
         texts = ["red", "green", "blue", "red green"] * 2
-        return np.array(texts[:rows * shape[1]], dtype=object).reshape(rows, shape[1])
+        return np.array(texts[: rows * shape[1]], dtype=object).reshape(rows, shape[1])
     x = values((rows,) + tuple(size or 5 for size in shape[1:]), len(name))
     return np.abs(x * 5).astype("int32") if name.startswith("ids") else x.astype(dtype)
 
 
 def fill(model):
-    """Sets all weights to known values; those of BatchNormalization stay near what they begin with."""
+    """Sets all weights to known values; those of BatchNormalization stay near what they begin
+    with.
+    """
     new = []
     for i, old in enumerate(model.get_weights()):
         scale = 0.5 / math.sqrt(max(1, old.shape[0])) if old.ndim > 1 else 0.1
-        new.append(old + (scale * values(old.shape, i)).astype(old.dtype) if old.dtype.kind == "f" else old)
+        new.append(
+            old + (scale * values(old.shape, i)).astype(old.dtype) if old.dtype.kind == "f" else old
+        )
     model.set_weights(new)
 
 
 def checksum(weight):
     """Of an array's values, whatever kind of integers it has."""
     weight = np.asarray(weight)
-    return zlib.crc32(np.ascontiguousarray(weight.astype("int32") if weight.dtype.kind in "iu" else weight).tobytes())
+    return zlib.crc32(
+        np.ascontiguousarray(
+            weight.astype("int32") if weight.dtype.kind in "iu" else weight
+        ).tobytes()
+    )
 
 
 def simple(k, loss="mse", optimizer=None, **more):
@@ -53,36 +66,68 @@ def simple(k, loss="mse", optimizer=None, **more):
 
 # ---------------------------------------------------------------- containers
 
+
 @case(lambda k: simple(k, optimizer=k.optimizers.SGD(0.05, momentum=0.9), metrics=["mae"]))
 def sequential(k):
-    return k.models.Sequential([
-        k.layers.Dense(5, activation="relu", input_shape=(6,), name="first"), k.layers.Dropout(0.0),
-        k.layers.Dense(4, kernel_regularizer=k.regularizers.l2(0.01), kernel_constraint="max_norm"),
-        k.layers.Activation("tanh"), k.layers.Dense(3)])
+    return k.models.Sequential(
+        [
+            k.layers.Dense(5, activation="relu", input_shape=(6,), name="first"),
+            k.layers.Dropout(0.0),
+            k.layers.Dense(
+                4, kernel_regularizer=k.regularizers.l2(0.01), kernel_constraint="max_norm"
+            ),
+            k.layers.Activation("tanh"),
+            k.layers.Dense(3),
+        ]
+    )
 
 
 @case(lambda k: simple(k, optimizer="adam", metrics=["accuracy"]))
 def fixed_batch(k):
-    return k.models.Sequential([
-        k.layers.Dense(5, batch_input_shape=(2, 6), use_bias=False, kernel_initializer="he_normal"),
-        k.layers.BatchNormalization(momentum=0.9, epsilon=1e-4, scale=False),
-        k.layers.Dense(3, activation="softmax", bias_initializer=k.initializers.Constant(0.2))])
+    return k.models.Sequential(
+        [
+            k.layers.Dense(
+                5, batch_input_shape=(2, 6), use_bias=False, kernel_initializer="he_normal"
+            ),
+            k.layers.BatchNormalization(momentum=0.9, epsilon=1e-4, scale=False),
+            k.layers.Dense(3, activation="softmax", bias_initializer=k.initializers.Constant(0.2)),
+        ]
+    )
 
 
-@case(lambda k: simple(k, loss={"left": "mse", "right": "mae"}, optimizer="rmsprop", loss_weights={"left": 0.3,
-                       "right": 2.0}, metrics={"left": ["mae"], "right": ["mse"]}))
+@case(
+    lambda k: simple(
+        k,
+        loss={"left": "mse", "right": "mae"},
+        optimizer="rmsprop",
+        loss_weights={"left": 0.3, "right": 2.0},
+        metrics={"left": ["mae"], "right": ["mse"]},
+    )
+)
 def branches(k):
     """Several inputs and outputs, a shared layer, arguments of a call."""
     a, b = k.layers.Input((4,), name="a"), k.layers.Input((4,), name="b")
     shared = k.layers.Dense(4, activation="tanh", name="shared")
     x, y = shared(a), shared(b)
     both = k.layers.Concatenate(axis=-1)([x, y])
-    mixed = k.layers.Add()([x, y, k.layers.Multiply()([x, y]), k.layers.Maximum()([x, y]),
-                            k.layers.Average()([x, y]), k.layers.Subtract()([x, y]), k.layers.Minimum()([x, y])])
+    mixed = k.layers.Add()(
+        [
+            x,
+            y,
+            k.layers.Multiply()([x, y]),
+            k.layers.Maximum()([x, y]),
+            k.layers.Average()([x, y]),
+            k.layers.Subtract()([x, y]),
+            k.layers.Minimum()([x, y]),
+        ]
+    )
     dots = k.layers.Dot(axes=1, normalize=True)([x, y])
     right = k.layers.Concatenate()([k.layers.Dropout(0.0)(mixed), dots])
-    return k.models.Model([a, b], [k.layers.Dense(2, name="left")(both), k.layers.Dense(3, name="right")(right)],
-                          name="branches")
+    return k.models.Model(
+        [a, b],
+        [k.layers.Dense(2, name="left")(both), k.layers.Dense(3, name="right")(right)],
+        name="branches",
+    )
 
 
 @case(lambda k: simple(k))
@@ -91,7 +136,9 @@ def nested(k):
     x = inside = k.layers.Input((4,), name="inside")
     x = k.layers.Dense(4, activation="relu")(x)
     inner = k.models.Model(inside, [x, k.layers.Dense(4)(x)], name="inner")
-    block = k.models.Sequential([k.layers.Dense(3, input_shape=(4,)), k.layers.BatchNormalization()], name="block")
+    block = k.models.Sequential(
+        [k.layers.Dense(3, input_shape=(4,)), k.layers.BatchNormalization()], name="block"
+    )
     outer = k.layers.Input((4,), name="outer")
     first, second = inner(outer)
     third, _ = inner(second)
@@ -117,6 +164,7 @@ def frozen(k):
 
 # ---------------------------------------------------------------- convolutions, pooling, shapes
 
+
 @case(lambda k: simple(k))
 def images(k):
     x = start = k.layers.Input((8, 8, 3), name="image")
@@ -131,8 +179,12 @@ def images(k):
     x = k.layers.Cropping2D(1)(x)
     x = k.layers.AveragePooling2D(2)(x)
     flat = k.layers.Flatten()(x)
-    return k.models.Model(start, k.layers.Concatenate()([
-        flat, k.layers.GlobalAveragePooling2D()(x), k.layers.GlobalMaxPooling2D()(x)]))
+    return k.models.Model(
+        start,
+        k.layers.Concatenate()(
+            [flat, k.layers.GlobalAveragePooling2D()(x), k.layers.GlobalMaxPooling2D()(x)]
+        ),
+    )
 
 
 @case()
@@ -140,8 +192,13 @@ def kept_dimensions(k):
     x = k.layers.Input((4, 4, 3))
     y = k.layers.Conv2D(4, 3, groups=1, dilation_rate=2, padding="same")(x)
     y = k.layers.UpSampling2D(2, interpolation="bilinear")(y)
-    return k.models.Model(x, [k.layers.GlobalAveragePooling2D(keepdims=True)(y),
-                              k.layers.GlobalMaxPooling2D(keepdims=True)(y)])
+    return k.models.Model(
+        x,
+        [
+            k.layers.GlobalAveragePooling2D(keepdims=True)(y),
+            k.layers.GlobalMaxPooling2D(keepdims=True)(y),
+        ],
+    )
 
 
 @case()
@@ -156,7 +213,9 @@ def one_dimension(k):
     x = k.layers.AveragePooling1D(2)(x)
     x = k.layers.Permute((2, 1))(x)
     x = k.layers.Reshape((-1, 3))(x)
-    return k.models.Model(start, [k.layers.GlobalMaxPooling1D()(x), k.layers.RepeatVector(2)(k.layers.Flatten()(x))])
+    return k.models.Model(
+        start, [k.layers.GlobalMaxPooling1D()(x), k.layers.RepeatVector(2)(k.layers.Flatten()(x))]
+    )
 
 
 @case()
@@ -178,10 +237,13 @@ def volumes(k):
 
 # ---------------------------------------------------------------- normalization, activations
 
+
 @case()
 def normalizations(k):
     x = k.layers.Input((4, 6), name="x")
-    y = k.layers.LayerNormalization(axis=[1, 2], epsilon=1e-5)(k.layers.BatchNormalization(axis=1)(x))
+    y = k.layers.LayerNormalization(axis=[1, 2], epsilon=1e-5)(
+        k.layers.BatchNormalization(axis=1)(x)
+    )
     return k.models.Model(x, k.layers.LayerNormalization(center=False)(y))
 
 
@@ -195,19 +257,42 @@ def newer_normalizations(k):
 def activations(k):
     x = k.layers.Input((6,), name="x")
     y = k.layers.Dense(6, activation=k.activations.elu)(x)
-    parts = [k.layers.ReLU(max_value=0.6, negative_slope=0.1, threshold=0.05)(y), k.layers.LeakyReLU(alpha=0.15)(y),
-             k.layers.PReLU()(y), k.layers.ThresholdedReLU(theta=0.1)(y), k.layers.ELU(0.7)(y),
-             k.layers.Softmax(axis=-1)(y)]
-    parts += [k.layers.Activation(name)(y) for name in ("sigmoid", "softplus", "softsign", "selu", "exponential",
-                                                        "linear", "softmax", "relu")]
+    parts = [
+        k.layers.ReLU(max_value=0.6, negative_slope=0.1, threshold=0.05)(y),
+        k.layers.LeakyReLU(alpha=0.15)(y),
+        k.layers.PReLU()(y),
+        k.layers.ThresholdedReLU(theta=0.1)(y),
+        k.layers.ELU(0.7)(y),
+        k.layers.Softmax(axis=-1)(y),
+    ]
+    parts += [
+        k.layers.Activation(name)(y)
+        for name in (
+            "sigmoid",
+            "softplus",
+            "softsign",
+            "selu",
+            "exponential",
+            "linear",
+            "softmax",
+            "relu",
+        )
+    ]
     return k.models.Model(x, k.layers.Concatenate()(parts))
 
 
 @case()
 def newer_activations(k):
     x = k.layers.Input((6,), name="x")
-    return k.models.Model(x, k.layers.Concatenate()([
-        k.layers.Dense(4, activation=k.activations.gelu)(x), k.layers.Dense(4, activation="swish")(x)]))
+    return k.models.Model(
+        x,
+        k.layers.Concatenate()(
+            [
+                k.layers.Dense(4, activation=k.activations.gelu)(x),
+                k.layers.Dense(4, activation="swish")(x),
+            ]
+        ),
+    )
 
 
 @case()
@@ -215,31 +300,58 @@ def initializers(k):
     i = k.initializers
     x = k.layers.Input((4,), name="x")
     y = x
-    for one in (i.VarianceScaling(2.0, "fan_out", "normal", seed=3), i.VarianceScaling(1.0, "fan_avg", "uniform"),
-                i.Orthogonal(gain=0.5), i.Identity(0.5), i.RandomNormal(0.1, 0.2), i.RandomUniform(-1, 1),
-                i.TruncatedNormal(stddev=0.3), i.Zeros(), i.Ones(), "lecun_uniform", "glorot_normal", "he_uniform",
-                i.he_normal(), i.lecun_normal(seed=2)):
-        y = k.layers.Dense(4, kernel_initializer=one, kernel_regularizer=k.regularizers.l1_l2(0.01, 0.02),
-                           bias_regularizer="l2", activity_regularizer=k.regularizers.l1(0.001),
-                           kernel_constraint=k.constraints.MinMaxNorm(0.1, 2.0), bias_constraint="non_neg")(y)
+    for one in (
+        i.VarianceScaling(2.0, "fan_out", "normal", seed=3),
+        i.VarianceScaling(1.0, "fan_avg", "uniform"),
+        i.Orthogonal(gain=0.5),
+        i.Identity(0.5),
+        i.RandomNormal(0.1, 0.2),
+        i.RandomUniform(-1, 1),
+        i.TruncatedNormal(stddev=0.3),
+        i.Zeros(),
+        i.Ones(),
+        "lecun_uniform",
+        "glorot_normal",
+        "he_uniform",
+        i.he_normal(),
+        i.lecun_normal(seed=2),
+    ):
+        y = k.layers.Dense(
+            4,
+            kernel_initializer=one,
+            kernel_regularizer=k.regularizers.l1_l2(0.01, 0.02),
+            bias_regularizer="l2",
+            activity_regularizer=k.regularizers.l1(0.001),
+            kernel_constraint=k.constraints.MinMaxNorm(0.1, 2.0),
+            bias_constraint="non_neg",
+        )(y)
     return k.models.Model(x, y)
 
 
 @case()
 def noise(k):
     x = k.layers.Input((4, 3), name="x")
-    y = k.layers.SpatialDropout1D(0.2)(k.layers.GaussianNoise(0.1)(k.layers.GaussianDropout(0.1)(x)))
-    return k.models.Model(x, k.layers.ActivityRegularization(0.1, 0.1)(k.layers.AlphaDropout(0.1)(y)))
+    y = k.layers.SpatialDropout1D(0.2)(
+        k.layers.GaussianNoise(0.1)(k.layers.GaussianDropout(0.1)(x))
+    )
+    return k.models.Model(
+        x, k.layers.ActivityRegularization(0.1, 0.1)(k.layers.AlphaDropout(0.1)(y))
+    )
 
 
 # ---------------------------------------------------------------- recurrent layers
 
+
 @case(lambda k: simple(k, optimizer=k.optimizers.Adam(0.01)))
 def lstm(k):
-    return k.models.Sequential([
-        k.layers.Embedding(6, 4, mask_zero=True, input_length=5, name="ids"),
-        k.layers.LSTM(3, return_sequences=True, unit_forget_bias=False), k.layers.LSTM(3, go_backwards=True),
-        k.layers.Dense(2)])
+    return k.models.Sequential(
+        [
+            k.layers.Embedding(6, 4, mask_zero=True, input_length=5, name="ids"),
+            k.layers.LSTM(3, return_sequences=True, unit_forget_bias=False),
+            k.layers.LSTM(3, go_backwards=True),
+            k.layers.Dense(2),
+        ]
+    )
 
 
 @case(lambda k: simple(k))
@@ -261,24 +373,36 @@ def gru_after(k):
 def both_directions(k):
     x = k.layers.Input((5, 3), name="x")
     y = k.layers.Bidirectional(k.layers.LSTM(3, return_sequences=True), merge_mode="concat")(x)
-    y = k.layers.Bidirectional(k.layers.GRU(2, return_sequences=True, reset_after=False), merge_mode="sum")(y)
+    y = k.layers.Bidirectional(
+        k.layers.GRU(2, return_sequences=True, reset_after=False), merge_mode="sum"
+    )(y)
     y = k.layers.TimeDistributed(k.layers.Dense(3, activation="relu"))(y)
-    y = k.layers.TimeDistributed(k.models.Sequential([k.layers.Dense(2, input_shape=(3,)), k.layers.Dense(2)]))(y)
+    y = k.layers.TimeDistributed(
+        k.models.Sequential([k.layers.Dense(2, input_shape=(3,)), k.layers.Dense(2)])
+    )(y)
     return k.models.Model(x, k.layers.Bidirectional(k.layers.SimpleRNN(2), merge_mode="ave")(y))
 
 
 @case()
 def cells(k):
     x = k.layers.Input((5, 3), name="x")
-    y = k.layers.RNN([k.layers.LSTMCell(3), k.layers.GRUCell(2, reset_after=True)], return_sequences=True)(x)
-    y = k.layers.RNN(k.layers.StackedRNNCells([k.layers.SimpleRNNCell(2), k.layers.SimpleRNNCell(3)]))(y)
+    y = k.layers.RNN(
+        [k.layers.LSTMCell(3), k.layers.GRUCell(2, reset_after=True)], return_sequences=True
+    )(x)
+    y = k.layers.RNN(
+        k.layers.StackedRNNCells([k.layers.SimpleRNNCell(2), k.layers.SimpleRNNCell(3)])
+    )(y)
     return k.models.Model(x, y)
 
 
 @case()
 def stateful(k):
-    return k.models.Sequential([k.layers.LSTM(3, stateful=True, batch_input_shape=(2, 5, 3), return_sequences=True),
-                                k.layers.GRU(2, stateful=True, reset_after=False)])
+    return k.models.Sequential(
+        [
+            k.layers.LSTM(3, stateful=True, batch_input_shape=(2, 5, 3), return_sequences=True),
+            k.layers.GRU(2, stateful=True, reset_after=False),
+        ]
+    )
 
 
 @case()
@@ -286,14 +410,20 @@ def initial_state(k):
     """States as inputs of a call, as a decoder has them."""
     x, y = k.layers.Input((5, 3), name="x"), k.layers.Input((4, 3), name="y")
     _, h, c = k.layers.LSTM(3, return_state=True, name="encoder")(x)
-    return k.models.Model([x, y], k.layers.LSTM(3, return_sequences=True, name="decoder")(y, initial_state=[h, c]))
+    return k.models.Model(
+        [x, y], k.layers.LSTM(3, return_sequences=True, name="decoder")(y, initial_state=[h, c])
+    )
 
 
 @case()
 def conv_lstm(k):
     x = k.layers.Input((3, 5, 5, 2), name="x")
-    return k.models.Model(x, k.layers.ConvLSTM2D(2, 3, return_sequences=False, padding="same",
-                                                 recurrent_activation="sigmoid")(x))
+    return k.models.Model(
+        x,
+        k.layers.ConvLSTM2D(
+            2, 3, return_sequences=False, padding="same", recurrent_activation="sigmoid"
+        )(x),
+    )
 
 
 @case()
@@ -316,26 +446,30 @@ def plain_of_cudnn(k):
     """What `cudnn` is, of layers that run everywhere."""
     x = k.layers.Input((5, 3), name="x")
     y = k.layers.LSTM(4, return_sequences=True, recurrent_activation="sigmoid")(x)
-    y = k.layers.Bidirectional(k.layers.GRU(3, return_sequences=True, reset_after=True,
-                                            recurrent_activation="sigmoid"))(y)
+    y = k.layers.Bidirectional(
+        k.layers.GRU(3, return_sequences=True, reset_after=True, recurrent_activation="sigmoid")
+    )(y)
     return k.models.Model(x, k.layers.GRU(2, reset_after=True, recurrent_activation="sigmoid")(y))
 
 
 # ---------------------------------------------------------------- attention
 
+
 @case()
 def attention(k):
     q, v = k.layers.Input((3, 4), name="q"), k.layers.Input((5, 4), name="v")
-    return k.models.Model([q, v], [k.layers.Attention(use_scale=True)([q, v]),
-                                   k.layers.AdditiveAttention()([q, v])])
+    return k.models.Model(
+        [q, v], [k.layers.Attention(use_scale=True)([q, v]), k.layers.AdditiveAttention()([q, v])]
+    )
 
 
 @case()
 def multi_head(k):
     q, v = k.layers.Input((3, 4), name="q"), k.layers.Input((5, 4), name="v")
     y = k.layers.MultiHeadAttention(2, 3, value_dim=2, output_shape=(5,), name="one")(q, v)
-    z, scores = k.layers.MultiHeadAttention(2, 3, use_bias=False, name="two")(query=q, value=v, key=v,
-                                                                            return_attention_scores=True)
+    z, scores = k.layers.MultiHeadAttention(2, 3, use_bias=False, name="two")(
+        query=q, value=v, key=v, return_attention_scores=True
+    )
     return k.models.Model([q, v], [y, z, scores])
 
 
@@ -347,6 +481,7 @@ def einsum(k):
 
 
 # ---------------------------------------------------------------- preprocessing
+
 
 def preprocessing(k, name):
     return getattr(k.layers, name, None) or getattr(k.layers.experimental.preprocessing, name)
@@ -390,9 +525,12 @@ def pictures(k):
 
 @case()
 def lookups(k):
-    x, words = k.layers.Input((2,), dtype="int64", name="ids"), k.layers.Input((2,), dtype="string", name="words")
+    x = k.layers.Input((2,), dtype="int64", name="ids")
+    words = k.layers.Input((2,), dtype="string", name="words")
     numbers = preprocessing(k, "IntegerLookup")(vocabulary=[3, 1, 4])(x)
-    strings = preprocessing(k, "StringLookup")(vocabulary=["red", "green"], num_oov_indices=1, output_mode="multi_hot")
+    strings = preprocessing(k, "StringLookup")(
+        vocabulary=["red", "green"], num_oov_indices=1, output_mode="multi_hot"
+    )
     return k.models.Model([x, words], [k.layers.Embedding(6, 2)(numbers), strings(words)])
 
 
@@ -405,31 +543,43 @@ def text(k):
 
 # ---------------------------------------------------------------- dtypes
 
+
 @case(lambda k: simple(k, optimizer=k.optimizers.SGD(0.05, momentum=0.5)))
 def mixed(k):
     try:
         policy = k.mixed_precision.Policy("mixed_float16")
     except AttributeError:
         policy = k.mixed_precision.experimental.Policy("mixed_float16")
-    return k.models.Sequential([k.layers.Dense(4, dtype=policy, input_shape=(6,)),
-                                k.layers.Dense(2, dtype="float32")])
+    return k.models.Sequential(
+        [k.layers.Dense(4, dtype=policy, input_shape=(6,)), k.layers.Dense(2, dtype="float32")]
+    )
 
 
 # ---------------------------------------------------------------- compiled in other ways
 
+
 def small(k):
-    return k.models.Sequential([k.layers.Dense(3, activation="tanh", input_shape=(4,), name="a"),
-                                k.layers.BatchNormalization(name="bn"),
-                                k.layers.Dense(2, activation="sigmoid", name="b")])
+    return k.models.Sequential(
+        [
+            k.layers.Dense(3, activation="tanh", input_shape=(4,), name="a"),
+            k.layers.BatchNormalization(name="bn"),
+            k.layers.Dense(2, activation="sigmoid", name="b"),
+        ]
+    )
 
 
 def optimized(name, make, legacy=True, **more):
-    """A case with the model `small` and an optimizer; with the legacy one too, where a library has both."""
+    """A case with the model `small` and an optimizer; with the legacy one too, where a library has
+    both.
+    """
+
     def compiled(old):
         def arguments(k):
             space = k.optimizers.legacy if old else k.optimizers
             return simple(k, optimizer=make(space), **more)
+
         return arguments
+
     CASES[f"opt_{name}"] = small, compiled(False)
     if legacy:
         CASES[f"opt_{name}_legacy"] = small, compiled(True)
@@ -448,7 +598,11 @@ optimized("adadelta", lambda o: o.Adadelta(0.5))
 optimized("adamax", lambda o: o.Adamax(0.02))
 optimized("nadam", lambda o: o.Nadam(0.02))
 optimized("ftrl", lambda o: o.Ftrl(0.02))
-optimized("schedule", lambda o: o.SGD(o.schedules.ExponentialDecay(0.1, 1, 0.5), momentum=0.9), legacy=False)
+optimized(
+    "schedule",
+    lambda o: o.SGD(o.schedules.ExponentialDecay(0.1, 1, 0.5), momentum=0.9),
+    legacy=False,
+)
 optimized("clip", lambda o: o.SGD(0.05, clipvalue=0.01))
 optimized("adamw", lambda o: o.AdamW(0.02, weight_decay=0.1), legacy=False)
 optimized("ema", lambda o: o.Adam(0.02, use_ema=True, ema_momentum=0.9), legacy=False)
@@ -456,17 +610,31 @@ optimized("lion", lambda o: o.Lion(0.02), legacy=False)
 
 
 def objects(k):
-    return simple(k, loss=k.losses.Huber(delta=0.5), metrics=[k.metrics.MeanAbsoluteError(name="far"), "mse"])
+    return simple(
+        k, loss=k.losses.Huber(delta=0.5), metrics=[k.metrics.MeanAbsoluteError(name="far"), "mse"]
+    )
 
 
 def probabilities(k):
-    return simple(k, loss=k.losses.BinaryCrossentropy(label_smoothing=0.1),
-                  metrics=["mse", k.metrics.AUC(num_thresholds=20, name="area"), k.metrics.Precision(0.4)],
-                  weighted_metrics=[k.metrics.BinaryAccuracy(threshold=0.3)])
+    return simple(
+        k,
+        loss=k.losses.BinaryCrossentropy(label_smoothing=0.1),
+        metrics=["mse", k.metrics.AUC(num_thresholds=20, name="area"), k.metrics.Precision(0.4)],
+        weighted_metrics=[k.metrics.BinaryAccuracy(threshold=0.3)],
+    )
 
 
 CASES["loss_objects"], CASES["loss_probabilities"] = (small, objects), (small, probabilities)
-CASES["loss_function"] = small, lambda k: simple(k, loss=k.losses.mean_absolute_error, metrics=[
-    k.metrics.mean_squared_error])
-CASES["loss_list"] = branches, lambda k: simple(k, loss=["mse", k.losses.MeanAbsoluteError()],
-                                                metrics=[["mae"], ["mse", "mae"]], loss_weights=[1.0, 0.5])
+CASES["loss_function"] = (
+    small,
+    lambda k: simple(k, loss=k.losses.mean_absolute_error, metrics=[k.metrics.mean_squared_error]),
+)
+CASES["loss_list"] = (
+    branches,
+    lambda k: simple(
+        k,
+        loss=["mse", k.losses.MeanAbsoluteError()],
+        metrics=[["mae"], ["mse", "mae"]],
+        loss_weights=[1.0, 0.5],
+    ),
+)

@@ -1,10 +1,12 @@
-"""Writes files with the Keras of the interpreter that runs this, and what that Keras computes with them.
+"""Writes files with the Keras of the interpreter that runs this, and what that Keras computes with
+them.
 
     RECORD_WITH=tf python tests/saving/record_old.py FOLDER
 
-writes VERSION.zip: the files that `KEPT` names, `expected.json` and `expected.npz`. With `--all` it becomes a folder
-with all cases in all formats. RECORD_WITH is "tf", "tf_keras" or nothing, for the package keras. Runs under Python 3.7
-with Keras 2.3.1 (and TensorFlow 1.15), under TensorFlow 2.1 to 2.15, tf_keras and Keras 3.
+writes VERSION.zip: the files that `KEPT` names, `expected.json` and `expected.npz`. With `--all` it
+becomes a folder with all cases in all formats. RECORD_WITH is "tf", "tf_keras" or nothing, for the
+package keras. Runs under Python 3.7 with Keras 2.3.1 (and TensorFlow 1.15), under TensorFlow 2.1 to
+2.15, tf_keras and Keras 3.
 """
 
 import json
@@ -23,26 +25,34 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import old_models
 
 ROWS, BATCH = 4, 2
-ENDINGS = (".keras", ".weights.h5", ".h5", ".only.h5")  # .h5 last: writing it, Keras 3 forgets the optimizer
+# .h5 last: writing it, Keras 3 forgets the optimizer
+ENDINGS = (".keras", ".weights.h5", ".h5", ".only.h5")
 KEPT = {
-    "keras-2.3.1": "sequential.h5 branches.h5 nested.only.h5 images.h5 gru.h5 both_directions.h5 activations.h5 "
-                   "noise.h5 initial_state.h5 frozen.h5 opt_nesterov.h5 opt_adadelta.h5 one_dimension.keras",
-    "tf-2.3.0-tf": "nested.h5 initializers.h5 attention.h5 conv_lstm.h5 cudnn.h5 opt_rmsprop_more.h5 opt_amsgrad.h5 "
-                   "loss_probabilities.h5 stateful.h5 volumes.h5",
-    "tf-2.6.0": "multi_head.h5 adapted.h5 bins.h5 numbers.h5 cells.h5 opt_schedule.h5 opt_adam_decay.h5 opt_sgd_lr.h5 "
-                "opt_adam.keras loss_list.h5 lstm.h5 lstm.weights.h5 mixed.h5",
-    "tf-2.12.0": "fixed_batch.keras one_dimension_more.keras sequence_of_models.weights.h5 opt_adamw.h5",
-    "tf-2.13.1": "nested.keras branches.keras both_directions.keras multi_head.weights.h5 opt_amsgrad.keras opt_ema.h5 "
-                 "opt_adamax_legacy.h5 loss_probabilities.keras lookups.keras",
-    "tf-2.15.0": "cells.keras initial_state.keras images.keras mixed.keras pictures.keras opt_ftrl.h5 loss_list.keras "
-                 "masking.h5 text.keras",
+    "keras-2.3.1": "sequential.h5 branches.h5 nested.only.h5 images.h5 gru.h5 both_directions.h5 "
+    "activations.h5 noise.h5 initial_state.h5 frozen.h5 opt_nesterov.h5 "
+    "opt_adadelta.h5 one_dimension.keras",
+    "tf-2.3.0-tf": "nested.h5 initializers.h5 attention.h5 conv_lstm.h5 cudnn.h5 "
+    "opt_rmsprop_more.h5 opt_amsgrad.h5 loss_probabilities.h5 stateful.h5 "
+    "volumes.h5",
+    "tf-2.6.0": "multi_head.h5 adapted.h5 bins.h5 numbers.h5 cells.h5 opt_schedule.h5 "
+    "opt_adam_decay.h5 opt_sgd_lr.h5 opt_adam.keras loss_list.h5 lstm.h5 "
+    "lstm.weights.h5 mixed.h5",
+    "tf-2.12.0": "fixed_batch.keras one_dimension_more.keras sequence_of_models.weights.h5 "
+    "opt_adamw.h5",
+    "tf-2.13.1": "nested.keras branches.keras both_directions.keras multi_head.weights.h5 "
+    "opt_amsgrad.keras opt_ema.h5 opt_adamax_legacy.h5 loss_probabilities.keras "
+    "lookups.keras",
+    "tf-2.15.0": "cells.keras initial_state.keras images.keras mixed.keras pictures.keras "
+    "opt_ftrl.h5 loss_list.keras masking.h5 text.keras",
     "tf_keras-2.21.0": "gru.keras normalizations.keras opt_lion.h5 loss_objects.keras",
-    "keras-3.0.5": "branches.keras initial_state.keras opt_adam.keras newer_normalizations.weights.h5",
+    "keras-3.0.5": "branches.keras initial_state.keras opt_adam.keras "
+    "newer_normalizations.weights.h5",
     "keras-3.3.3": "lstm.keras gru.h5 einsum.keras",
     "keras-3.6.0": "both_directions.keras multi_head.weights.h5 opt_nadam.keras",
     "keras-3.9.2": "nested.keras cells.weights.h5 loss_probabilities.keras",
     "keras-3.12.0": "attention.keras images.weights.h5 loss_list.keras",
-    "keras-3.14.0": "conv_lstm.keras opt_nadam.weights.h5 opt_schedule.keras"}
+    "keras-3.14.0": "conv_lstm.keras opt_nadam.weights.h5 opt_schedule.keras",
+}
 
 
 def library():
@@ -108,8 +118,10 @@ def record(k, name, folder):
 
 
 def targets(model, x):
-    found = [0.5 + 0.5 * old_models.values(p.shape, 2.0)
-             for p in listed(model.predict(x, batch_size=BATCH, verbose=0))]
+    found = [
+        0.5 + 0.5 * old_models.values(p.shape, 2.0)
+        for p in listed(model.predict(x, batch_size=BATCH, verbose=0))
+    ]
     return found[0] if len(found) == 1 else found
 
 
@@ -135,7 +147,9 @@ def main(out, everything):
     folder = os.path.join(out, version) if everything else tempfile.mkdtemp()
     os.makedirs(folder, exist_ok=True)
     facts, arrays = {}, {}
-    for name in old_models.CASES if everything else dict.fromkeys(file.partition(".")[0] for file in kept):
+    for name in (
+        old_models.CASES if everything else dict.fromkeys(file.partition(".")[0] for file in kept)
+    ):
         try:
             facts[name], found = record(k, name, folder)
         except Exception as error:

@@ -1,4 +1,6 @@
-"""Files of models with what is less common, from each library into the other: the same predictions and weights."""
+"""Files of models with what is less common, from each library into the other: the same predictions
+and weights.
+"""
 
 import warnings
 
@@ -14,6 +16,7 @@ X = RNG.normal(size=(4, 6)).astype("float32")
 
 def scaled(k):
     """A registered layer with a weight and an inner layer."""
+
     @k.saving.register_keras_serializable("both_ways", "Scaled")
     class Scaled(k.layers.Layer):
         def __init__(self, units=2, **kwargs):
@@ -29,6 +32,7 @@ def scaled(k):
 
         def get_config(self):
             return {**super().get_config(), "units": self.units}
+
     return Scaled
 
 
@@ -41,8 +45,15 @@ def custom(k):
 
 def half(policy):
     def build(k):
-        return k.Sequential([k.Input((6,)), k.layers.Dense(4, dtype=policy, activation="relu"),
-                             k.layers.LayerNormalization(dtype=policy), k.layers.Dense(2, dtype="float32")])
+        return k.Sequential(
+            [
+                k.Input((6,)),
+                k.layers.Dense(4, dtype=policy, activation="relu"),
+                k.layers.LayerNormalization(dtype=policy),
+                k.layers.Dense(2, dtype="float32"),
+            ]
+        )
+
     build.__name__ = policy
     return build
 
@@ -70,6 +81,7 @@ def subclassed(k):
 
         def call(self, x):
             return self.parts[1]["out"](self.parts[0](x))
+
     model = Net()
     model(X)
     return model
@@ -79,18 +91,37 @@ def recurrent(k):
     x = k.Input((3, 2), name="x")
     y, h, c = k.layers.LSTM(3, return_sequences=True, return_state=True)(x)
     y = k.layers.Bidirectional(k.layers.GRU(2, return_sequences=True))(y, mask=None)
-    return k.Model(x, [k.layers.LSTM(3)(y, initial_state=[h, c]), k.layers.TimeDistributed(k.layers.Dense(2))(y)])
+    return k.Model(
+        x,
+        [k.layers.LSTM(3)(y, initial_state=[h, c]), k.layers.TimeDistributed(k.layers.Dense(2))(y)],
+    )
 
 
-WHOLE = [custom, half("mixed_float16"), half("mixed_bfloat16"), half("bfloat16"), int8, low_rank, recurrent]
-BOTH = pytest.mark.parametrize("writer, reader", [(jkeras, keras), (keras, jkeras)], ids=["to-keras", "from-keras"])
+WHOLE = [
+    custom,
+    half("mixed_float16"),
+    half("mixed_bfloat16"),
+    half("bfloat16"),
+    int8,
+    low_rank,
+    recurrent,
+]
+BOTH = pytest.mark.parametrize(
+    "writer, reader", [(jkeras, keras), (keras, jkeras)], ids=["to-keras", "from-keras"]
+)
 
 
 def prepared(k, builder):
     """A model with other weights than those it begins with."""
     model = builder(k)
-    model.set_weights([w if w.dtype.kind == "i" else (w + 0.1 * np.cos(np.arange(w.size)).reshape(w.shape)).astype(
-        w.dtype) for w in model.get_weights()])
+    model.set_weights(
+        [
+            w
+            if w.dtype.kind == "i"
+            else (w + 0.1 * np.cos(np.arange(w.size)).reshape(w.shape)).astype(w.dtype)
+            for w in model.get_weights()
+        ]
+    )
     return model
 
 
@@ -102,9 +133,13 @@ def predictions(model):
 
 def assert_same(a, b, exact):
     for ours, theirs in zip(predictions(a), predictions(b), strict=True):
-        np.testing.assert_allclose(ours.astype("float32"), theirs.astype("float32"),
-                                   **(dict(rtol=1e-5, atol=1e-5) if exact else dict(rtol=2e-2, atol=2e-2)))
-    if "lora_kernel_a" not in {w.name for w in a.weights}:  # whose product is in the kernel of a file
+        np.testing.assert_allclose(
+            ours.astype("float32"),
+            theirs.astype("float32"),
+            **(dict(rtol=1e-5, atol=1e-5) if exact else dict(rtol=2e-2, atol=2e-2)),
+        )
+    # whose product is in the kernel of a file
+    if "lora_kernel_a" not in {w.name for w in a.weights}:
         for ours, theirs in zip(a.get_weights(), b.get_weights(), strict=True):
             np.testing.assert_array_equal(ours, theirs)
 
@@ -114,7 +149,9 @@ def assert_same(a, b, exact):
 def test_whole_models(tmp_path, writer, reader, builder):
     model = prepared(writer, builder)
     model.save(tmp_path / "model.keras")
-    assert_same(model, reader.saving.load_model(tmp_path / "model.keras"), "float16" not in builder.__name__)
+    assert_same(
+        model, reader.saving.load_model(tmp_path / "model.keras"), "float16" not in builder.__name__
+    )
 
 
 @BOTH
@@ -123,29 +160,46 @@ def test_whole_models(tmp_path, writer, reader, builder):
 def test_weights(tmp_path, writer, reader, builder, ending):
     """In one file, and spread over files of a few hundred bytes."""
     model, path = prepared(writer, builder), tmp_path / f"model{ending}"
-    model.save_weights(path, **({} if ending == ".weights.h5" else dict(max_shard_size=400 / 2**30)))
+    model.save_weights(
+        path, **({} if ending == ".weights.h5" else dict(max_shard_size=400 / 2**30))
+    )
     other = builder(reader)
     other.load_weights(path)
     assert_same(model, other, "float16" not in builder.__name__)
-    assert ending == ".weights.h5" or len(list(tmp_path.glob("*.h5"))) > 1 or sum(
-        w.nbytes for w in model.get_weights()) < 400
+    assert (
+        ending == ".weights.h5"
+        or len(list(tmp_path.glob("*.h5"))) > 1
+        or sum(w.nbytes for w in model.get_weights()) < 400
+    )
 
 
 def trained(k, optimizer):
-    model = k.Sequential([k.Input((6,)), k.layers.Dense(4, activation="tanh"), k.layers.BatchNormalization(),
-                          k.layers.Dense(2)])
-    model.set_weights([w + 0.1 * np.cos(np.arange(w.size)).reshape(w.shape) for w in model.get_weights()])
+    model = k.Sequential(
+        [
+            k.Input((6,)),
+            k.layers.Dense(4, activation="tanh"),
+            k.layers.BatchNormalization(),
+            k.layers.Dense(2),
+        ]
+    )
+    model.set_weights(
+        [w + 0.1 * np.cos(np.arange(w.size)).reshape(w.shape) for w in model.get_weights()]
+    )
     model.compile(optimizer(k.optimizers), "mse", metrics=["mae"])
     model.fit(X, X[:, :2], epochs=1, batch_size=2, shuffle=False, verbose=0)
     return model
 
 
 OPTIMIZERS = {
-    "nadam": lambda o: o.Nadam(0.02), "amsgrad": lambda o: o.Adam(0.02, amsgrad=True),
-    "rmsprop": lambda o: o.RMSprop(0.01, momentum=0.5, centered=True), "ftrl": lambda o: o.Ftrl(0.05),
-    "schedule": lambda o: o.SGD(o.schedules.CosineDecay(0.1, 10), momentum=0.9), "lion": lambda o: o.Lion(0.01),
+    "nadam": lambda o: o.Nadam(0.02),
+    "amsgrad": lambda o: o.Adam(0.02, amsgrad=True),
+    "rmsprop": lambda o: o.RMSprop(0.01, momentum=0.5, centered=True),
+    "ftrl": lambda o: o.Ftrl(0.05),
+    "schedule": lambda o: o.SGD(o.schedules.CosineDecay(0.1, 10), momentum=0.9),
+    "lion": lambda o: o.Lion(0.01),
     "scaled": lambda o: o.LossScaleOptimizer(o.Adam(0.02), initial_scale=8.0),
-    "accumulating": lambda o: o.AdamW(0.02, gradient_accumulation_steps=2)}
+    "accumulating": lambda o: o.AdamW(0.02, gradient_accumulation_steps=2),
+}
 
 
 @pytest.mark.slow
@@ -157,6 +211,9 @@ def test_training_goes_on(tmp_path, writer, reader, optimizer):
         warnings.simplefilter("ignore")  # Keras: a scale of a loss is set twice
         model.save(tmp_path / "model.keras")
         read = reader.saving.load_model(tmp_path / "model.keras")
-    ours, theirs = (m.fit(X, X[:, :2], epochs=2, batch_size=2, shuffle=False, verbose=0).history for m in (model, read))
+    ours, theirs = (
+        m.fit(X, X[:, :2], epochs=2, batch_size=2, shuffle=False, verbose=0).history
+        for m in (model, read)
+    )
     for name in ours:
         np.testing.assert_allclose(ours[name], theirs[name], rtol=1e-4, atol=1e-5)

@@ -1,4 +1,6 @@
-"""Arrays that took each other's place in a file, in good order, are noticed by the checksums of what we wrote."""
+"""Arrays that took each other's place in a file, in good order, are noticed by the checksums of
+what we wrote.
+"""
 
 import json
 import zipfile
@@ -15,13 +17,19 @@ from jkeras.saving.checksums import BLOCK, ROW, TOGETHER, product_sum
 
 
 def network():
-    return jkeras.Sequential([jkeras.Input((2,)), jkeras.layers.Dense(2, name="a"), jkeras.layers.Dense(2, name="b")])
+    return jkeras.Sequential(
+        [jkeras.Input((2,)), jkeras.layers.Dense(2, name="a"), jkeras.layers.Dense(2, name="b")]
+    )
 
 
 def exchange_in_hdf5(path):
     with h5py.File(path, "r+") as file:
         found = []
-        file.visititems(lambda name, thing: found.append(name) if getattr(thing, "shape", None) == (2, 2) else None)
+        file.visititems(
+            lambda name, thing: (
+                found.append(name) if getattr(thing, "shape", None) == (2, 2) else None
+            )
+        )
         file.move(found[0], "kept")
         file.move(found[1], found[0])
         file.move("kept", found[1])
@@ -30,7 +38,11 @@ def exchange_in_hdf5(path):
 def alias_in_hdf5(path):
     with h5py.File(path, "r+") as file:
         found = []
-        file.visititems(lambda name, thing: found.append(name) if getattr(thing, "shape", None) == (2, 2) else None)
+        file.visititems(
+            lambda name, thing: (
+                found.append(name) if getattr(thing, "shape", None) == (2, 2) else None
+            )
+        )
         del file[found[0]]
         file[found[0]] = file[found[1]]
 
@@ -39,7 +51,11 @@ def retype_in_hdf5(path):
     """Numbers of another kind over the same bytes, as by one flipped bit."""
     with h5py.File(path, "r+") as file:
         found = []
-        file.visititems(lambda name, thing: found.append(name) if getattr(thing, "shape", None) == (2, 2) else None)
+        file.visititems(
+            lambda name, thing: (
+                found.append(name) if getattr(thing, "shape", None) == (2, 2) else None
+            )
+        )
         old = file[found[0]]
         kept, value = dict(old.attrs), old[()].view("int32")
         del file[found[0]]
@@ -60,30 +76,44 @@ def exchange_in_zip(path):
 def edit_header(path, change):
     content = path.read_bytes()
     length = int.from_bytes(content[:8], "little")
-    header = json.dumps(change(json.loads(content[8:8 + length]))).encode()
-    path.write_bytes(len(header).to_bytes(8, "little") + header + content[8 + length:])
+    header = json.dumps(change(json.loads(content[8 : 8 + length]))).encode()
+    path.write_bytes(len(header).to_bytes(8, "little") + header + content[8 + length :])
 
 
 def exchange_places(path):
     def change(header):
         header["a/kernel"], header["b/kernel"] = header["b/kernel"], header["a/kernel"]
         return header
+
     edit_header(path, change)
 
 
 def exchange_names(path):
     others = {"a/kernel": "b/kernel", "b/kernel": "a/kernel"}
-    edit_header(path, lambda header: {others.get(name, name): entry for name, entry in header.items()})
+    edit_header(
+        path, lambda header: {others.get(name, name): entry for name, entry in header.items()}
+    )
 
 
 def retype(path):
     edit_header(path, lambda header: {**header, "a/kernel": {**header["a/kernel"], "dtype": "I32"}})
 
 
-@pytest.mark.parametrize("name, change", [
-    ("x.weights.h5", exchange_in_hdf5), ("x.weights.h5", alias_in_hdf5), ("x.weights.h5", retype_in_hdf5),
-    ("x.h5", exchange_in_hdf5), ("x.h5", alias_in_hdf5), ("x.h5", retype_in_hdf5), ("x.npz", exchange_in_zip),
-    ("x.safetensors", exchange_places), ("x.safetensors", exchange_names), ("x.safetensors", retype)])
+@pytest.mark.parametrize(
+    "name, change",
+    [
+        ("x.weights.h5", exchange_in_hdf5),
+        ("x.weights.h5", alias_in_hdf5),
+        ("x.weights.h5", retype_in_hdf5),
+        ("x.h5", exchange_in_hdf5),
+        ("x.h5", alias_in_hdf5),
+        ("x.h5", retype_in_hdf5),
+        ("x.npz", exchange_in_zip),
+        ("x.safetensors", exchange_places),
+        ("x.safetensors", exchange_names),
+        ("x.safetensors", retype),
+    ],
+)
 def test_arrays_that_were_exchanged(tmp_path, name, change):
     model, other, path = network(), network(), tmp_path / name
     (model.save if name == "x.h5" else model.save_weights)(path)
@@ -99,8 +129,14 @@ def test_arrays_that_were_exchanged(tmp_path, name, change):
 
 def test_files_of_others_have_no_checksums(tmp_path):
     model, path = network(), tmp_path / "x.npz"
-    np.savez(path, **{f"{layer}/{name}": np.full(shape, 3, "float32")
-                      for layer in "ab" for name, shape in (("kernel", (2, 2)), ("bias", (2,)))})
+    np.savez(
+        path,
+        **{
+            f"{layer}/{name}": np.full(shape, 3, "float32")
+            for layer in "ab"
+            for name, shape in (("kernel", (2, 2)), ("bias", (2,)))
+        },
+    )
     model.load_weights(path)
     assert all((w == 3).all() for w in model.get_weights())
 
@@ -110,19 +146,23 @@ def test_the_sum_of_an_array_is_that_of_its_blocks(size):
     """What is in files does not depend on how many blocks are added up at once."""
     content, expected = np.random.default_rng(0).integers(0, 256, size, dtype=np.uint8), 0
     for start in range(0, size // BLOCK * BLOCK, BLOCK):
-        rows = content[start:start + BLOCK].view(np.uint64).reshape(-1, ROW // 8)
+        rows = content[start : start + BLOCK].view(np.uint64).reshape(-1, ROW // 8)
         expected = zlib.crc32(rows.sum(1).tobytes(), zlib.crc32(rows.sum(0).tobytes(), expected))
-    assert product_sum(content) == zlib.crc32(content[size // BLOCK * BLOCK:].tobytes(), expected)
+    assert product_sum(content) == zlib.crc32(content[size // BLOCK * BLOCK :].tobytes(), expected)
 
 
 @pytest.mark.parametrize("name", ["x.weights.h5", "x.safetensors"])
 def test_a_file_whose_beginning_goes_to_the_disk_first(tmp_path, monkeypatch, name):
     given, advise = [], files.os.posix_fadvise
     monkeypatch.setattr(files, "AHEAD", 8)
-    monkeypatch.setattr(files.os, "posix_fadvise", lambda *place: given.append(place) or advise(*place))
+    monkeypatch.setattr(
+        files.os, "posix_fadvise", lambda *place: given.append(place) or advise(*place)
+    )
     model, other = network(), network()
     model.save_weights(tmp_path / name)
-    assert len(given) > 1 and all(before[1] + before[2] == after[1] for before, after in zip(given, given[1:]))
+    assert len(given) > 1 and all(
+        before[1] + before[2] == after[1] for before, after in zip(given, given[1:])
+    )
     other.set_weights([2 * w for w in other.get_weights()])
     other.load_weights(tmp_path / name)
     for before, after in zip(model.get_weights(), other.get_weights(), strict=True):

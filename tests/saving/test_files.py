@@ -21,12 +21,22 @@ def graph(k):
     y = k.layers.BatchNormalization(name="bn")(y)
     inner = [k.Input((4,)), k.layers.Dense(4, kernel_regularizer="l2"), k.layers.Dropout(0.0)]
     inner = k.Sequential(inner, name="inner")
-    return k.Model(x, k.layers.Dense(3, activation="softmax", name="out")(k.layers.Add()([inner(y), y])), name="net")
+    return k.Model(
+        x,
+        k.layers.Dense(3, activation="softmax", name="out")(k.layers.Add()([inner(y), y])),
+        name="net",
+    )
 
 
 def sequence(k):
-    return k.Sequential([k.Input((6,)), k.layers.Reshape((3, 2)), k.layers.Bidirectional(k.layers.LSTM(3)),
-                         k.layers.Dense(3, activation="softmax")])
+    return k.Sequential(
+        [
+            k.Input((6,)),
+            k.layers.Reshape((3, 2)),
+            k.layers.Bidirectional(k.layers.LSTM(3)),
+            k.layers.Dense(3, activation="softmax"),
+        ]
+    )
 
 
 def subclassed(k):
@@ -42,6 +52,7 @@ def subclassed(k):
             x = self.wide(x)
             x = self.blocks[1]["inner"](self.blocks[0](x))
             return self.out(self.attention(x[:, None], x[:, None])[:, 0])
+
     model = Net()
     model(np.zeros((1, 6), "float32"))
     return model
@@ -57,22 +68,31 @@ def trained(k, builder):
     return model
 
 
-@pytest.mark.parametrize("writer, reader", [(jkeras, keras), (keras, jkeras), (jkeras, jkeras)],
-                         ids=["to-keras", "from-keras", "own"])
+@pytest.mark.parametrize(
+    "writer, reader",
+    [(jkeras, keras), (keras, jkeras), (jkeras, jkeras)],
+    ids=["to-keras", "from-keras", "own"],
+)
 @pytest.mark.parametrize("builder", [graph, sequence], ids=lambda b: b.__name__)
 def test_whole_models(tmp_path, writer, reader, builder):
     model, path = trained(writer, builder), tmp_path / "model.keras"
     model.save(path)
     read = reader.saving.load_model(path)
-    np.testing.assert_allclose(read.predict(X, verbose=0), model.predict(X, verbose=0), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        read.predict(X, verbose=0), model.predict(X, verbose=0), rtol=1e-5, atol=1e-6
+    )
     assert int(read.optimizer.iterations) == 2
-    more = [m.fit(X, Y, epochs=2, batch_size=8, shuffle=False, verbose=0).history for m in (model, read)]
+    more = [
+        m.fit(X, Y, epochs=2, batch_size=8, shuffle=False, verbose=0).history for m in (model, read)
+    ]
     assert list(more[0]) == list(more[1])
     for name in more[0]:
         np.testing.assert_allclose(more[0][name], more[1][name], rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("writer, reader", [(jkeras, keras), (keras, jkeras)], ids=["to-keras", "from-keras"])
+@pytest.mark.parametrize(
+    "writer, reader", [(jkeras, keras), (keras, jkeras)], ids=["to-keras", "from-keras"]
+)
 @pytest.mark.parametrize("builder", BUILDERS, ids=lambda b: b.__name__)
 def test_weights(tmp_path, writer, reader, builder):
     model, path = trained(writer, builder), tmp_path / "model.weights.h5"
@@ -83,45 +103,93 @@ def test_weights(tmp_path, writer, reader, builder):
         np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.parametrize("writer, reader", [(jkeras, keras), (keras, jkeras), (jkeras, jkeras)],
-                         ids=["to-keras", "from-keras", "own"])
+@pytest.mark.parametrize(
+    "writer, reader",
+    [(jkeras, keras), (keras, jkeras), (jkeras, jkeras)],
+    ids=["to-keras", "from-keras", "own"],
+)
 @pytest.mark.parametrize("builder", [graph, sequence], ids=lambda b: b.__name__)
 @pytest.mark.filterwarnings("ignore:.*legacy")
 def test_the_older_format(tmp_path, writer, reader, builder):
     model, path = trained(writer, builder), str(tmp_path / "model.h5")
     model.save(path)
     read = reader.saving.load_model(path, compile=reader is jkeras)
-    np.testing.assert_allclose(read.predict(X, verbose=0), model.predict(X, verbose=0), rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        read.predict(X, verbose=0), model.predict(X, verbose=0), rtol=1e-5, atol=1e-6
+    )
     other = builder(reader)
     other.load_weights(path)
     for a, b in zip(model.get_weights(), other.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
     if writer is reader:
-        more = [m.fit(X, Y, epochs=1, batch_size=8, shuffle=False, verbose=0).history["loss"] for m in (model, read)]
+        more = [
+            m.fit(X, Y, epochs=1, batch_size=8, shuffle=False, verbose=0).history["loss"]
+            for m in (model, read)
+        ]
         assert more[0] == more[1] and int(read.optimizer.iterations) == 4
 
 
 def test_a_config_of_keras_2(tmp_path):
     """Calls as lists, shapes as `batch_input_shape`, classes without modules."""
-    dense = {"class_name": "Dense", "name": "d", "inbound_nodes": [[["x", 0, 0, {}]]],
-             "config": {"name": "d", "trainable": True, "dtype": "float32", "units": 2, "activation": "linear",
-                        "use_bias": True,
-                        "kernel_initializer": {"class_name": "GlorotUniform", "config": {"seed": None}},
-                        "bias_initializer": {"class_name": "Zeros", "config": {}}}}
-    add = {"class_name": "Add", "name": "a", "config": {"name": "a", "trainable": True, "dtype": "float32"},
-           "inbound_nodes": [[["d", 0, 0, {}], ["d", 0, 0, {}]]]}
-    entry = {"class_name": "InputLayer", "name": "x", "inbound_nodes": [],
-             "config": {"batch_input_shape": [None, 3], "dtype": "float32", "sparse": False, "name": "x"}}
-    model = jkeras.models.model_from_json(json.dumps({"class_name": "Functional", "config": {
-        "name": "m", "layers": [entry, dense, add], "input_layers": [["x", 0, 0]], "output_layers": [["a", 0, 0]]}}))
+    dense = {
+        "class_name": "Dense",
+        "name": "d",
+        "inbound_nodes": [[["x", 0, 0, {}]]],
+        "config": {
+            "name": "d",
+            "trainable": True,
+            "dtype": "float32",
+            "units": 2,
+            "activation": "linear",
+            "use_bias": True,
+            "kernel_initializer": {"class_name": "GlorotUniform", "config": {"seed": None}},
+            "bias_initializer": {"class_name": "Zeros", "config": {}},
+        },
+    }
+    add = {
+        "class_name": "Add",
+        "name": "a",
+        "config": {"name": "a", "trainable": True, "dtype": "float32"},
+        "inbound_nodes": [[["d", 0, 0, {}], ["d", 0, 0, {}]]],
+    }
+    entry = {
+        "class_name": "InputLayer",
+        "name": "x",
+        "inbound_nodes": [],
+        "config": {
+            "batch_input_shape": [None, 3],
+            "dtype": "float32",
+            "sparse": False,
+            "name": "x",
+        },
+    }
+    model = jkeras.models.model_from_json(
+        json.dumps(
+            {
+                "class_name": "Functional",
+                "config": {
+                    "name": "m",
+                    "layers": [entry, dense, add],
+                    "input_layers": [["x", 0, 0]],
+                    "output_layers": [["a", 0, 0]],
+                },
+            }
+        )
+    )
     w, b = model.get_weights()
-    np.testing.assert_allclose(model.predict(X[:, :3], verbose=0), 2 * (X[:, :3] @ w + b), rtol=1e-5)
+    np.testing.assert_allclose(
+        model.predict(X[:, :3], verbose=0), 2 * (X[:, :3] @ w + b), rtol=1e-5
+    )
 
 
 def test_bfloat16_weights_come_back(tmp_path):
     model = jkeras.Sequential([jkeras.Input((6,)), jkeras.layers.Dense(3, dtype="bfloat16")])
     model.save(tmp_path / "half.keras")
-    for a, b in zip(model.get_weights(), jkeras.saving.load_model(tmp_path / "half.keras").get_weights(), strict=True):
+    for a, b in zip(
+        model.get_weights(),
+        jkeras.saving.load_model(tmp_path / "half.keras").get_weights(),
+        strict=True,
+    ):
         assert a.dtype == b.dtype and (a == b).all()
 
 
@@ -144,6 +212,7 @@ def test_a_save_that_fails_leaves_the_old_file(tmp_path, monkeypatch, fails_at):
 
     def no_space(*args):
         raise OSError(28, "No space left on device")
+
     monkeypatch.setattr(os, fails_at, no_space)
     with pytest.raises(OSError, match="No space"):
         model.save(path)
@@ -172,13 +241,22 @@ def test_errors_name_the_way_out(tmp_path):
 @pytest.mark.filterwarnings("ignore:.*legacy")
 def test_a_model_that_is_not_built_has_no_weights_in_its_file(tmp_path, writer, reader, ending):
     path = str(tmp_path / f"unbuilt{ending}")
-    model = writer.Sequential([writer.layers.Dense(2, name="d"), writer.layers.Dense(3)], name="unbuilt")
+    model = writer.Sequential(
+        [writer.layers.Dense(2, name="d"), writer.layers.Dense(3)], name="unbuilt"
+    )
     model.compile("adam", writer.losses.MeanSquaredError())
-    with pytest.warns(UserWarning, match="not yet been built") if ending == ".keras" or writer is jkeras else (
-            contextlib.nullcontext()):
+    with (
+        pytest.warns(UserWarning, match="not yet been built")
+        if ending == ".keras" or writer is jkeras
+        else (contextlib.nullcontext())
+    ):
         model.save(path)
     again = reader.saving.load_model(path)
-    assert again.name == "unbuilt" and [layer.units for layer in again.layers] == [2, 3] and not again.built
+    assert (
+        again.name == "unbuilt"
+        and [layer.units for layer in again.layers] == [2, 3]
+        and not again.built
+    )
     again.fit(np.ones((2, 4)), np.ones((2, 3)), verbose=0)
     assert again.count_params() == 4 * 2 + 2 + 2 * 3 + 3
 
@@ -187,6 +265,7 @@ def test_a_class_of_ones_own_must_be_registered_or_passed(tmp_path):
     class Twice(jkeras.layers.Layer):
         def call(self, x):
             return 2 * x
+
     model = jkeras.Sequential([jkeras.Input((6,)), Twice(name="twice")])
     model.save(tmp_path / "own.keras")
     with pytest.raises(ValueError, match="'Twice'.*register_keras_serializable"):
@@ -196,14 +275,23 @@ def test_a_class_of_ones_own_must_be_registered_or_passed(tmp_path):
 
 
 def test_a_library_may_put_its_own_function_in_the_place_of_deserialize(monkeypatch):
-    """As bayesflow does, to keep classes in configs: what lies inside a config goes through it too."""
+    """As bayesflow does, to keep classes in configs: what lies inside a config goes through it
+    too.
+    """
     original = jkeras.saving.deserialize_keras_object
 
     def with_types(config, *args, **kwargs):
-        return {"type:int": int}.get(config) if isinstance(config, str) else original(config, *args, **kwargs)
+        return (
+            {"type:int": int}.get(config)
+            if isinstance(config, str)
+            else original(config, *args, **kwargs)
+        )
 
     monkeypatch.setattr(sys.modules[original.__module__], original.__name__, with_types)
-    assert with_types({"a": ["type:int", 3], "b": {"c": "type:int"}}) == {"a": [int, 3], "b": {"c": int}}
+    assert with_types({"a": ["type:int", 3], "b": {"c": "type:int"}}) == {
+        "a": [int, 3],
+        "b": {"c": int},
+    }
 
 
 class Sampler:
@@ -223,14 +311,18 @@ class Sampler:
 @pytest.mark.parametrize("library", [jkeras, keras], ids=["jkeras", "keras"])
 def test_the_objects_of_a_family_by_their_names(library):
     @library.saving.register_keras_serializable("family")
-    class Own(Sampler, keras.src.saving.keras_saveable.KerasSaveable if library is keras else object):
+    class Own(
+        Sampler, keras.src.saving.keras_saveable.KerasSaveable if library is keras else object
+    ):
         pass
 
     family = {"own": Own, "softplus": library.activations.softplus}
 
     def read(config, **kwargs):
-        return library.saving.deserialize_keras_object(config, module_objects=family,
-                                                       printable_module_name="samplers", **kwargs)
+        return library.saving.deserialize_keras_object(
+            config, module_objects=family, printable_module_name="samplers", **kwargs
+        )
+
     assert read("own").rate == 1 and isinstance(read("own"), Own)
     assert read({"class_name": "own", "config": {"rate": 3}}).rate == 3
     assert read("softplus") is library.activations.softplus and read("nothing") == "nothing"

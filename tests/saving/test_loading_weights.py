@@ -1,4 +1,6 @@
-"""`load_weights` by name, by order, with and without what does not fit: as in Keras, but nothing is half loaded."""
+"""`load_weights` by name, by order, with and without what does not fit: as in Keras, but nothing is
+half loaded.
+"""
 
 import warnings
 
@@ -10,8 +12,14 @@ import jkeras
 
 
 def net(k, hidden=4, names=("a", "b", "c"), outputs=2):
-    model = k.Sequential([k.Input((3,)), k.layers.Dense(hidden, name=names[0]),
-                          k.layers.BatchNormalization(name=names[1]), k.layers.Dense(outputs, name=names[2])])
+    model = k.Sequential(
+        [
+            k.Input((3,)),
+            k.layers.Dense(hidden, name=names[0]),
+            k.layers.BatchNormalization(name=names[1]),
+            k.layers.Dense(outputs, name=names[2]),
+        ]
+    )
     model.set_weights([np.zeros_like(w) for w in model.get_weights()])
     return model
 
@@ -36,7 +44,8 @@ CASES = {  # arguments of `net`, the file, arguments of `load_weights`
     "by order, one skipped": (dict(outputs=3), "s.h5", dict(skip_mismatch=True)),
     "new format, one skipped": (dict(outputs=3), "s.weights.h5", dict(skip_mismatch=True)),
     "whole model, one skipped": (dict(outputs=3), "s.keras", dict(skip_mismatch=True)),
-    "new format, other names": (dict(names=("p", "q", "r")), "s.weights.h5", {})}
+    "new format, other names": (dict(names=("p", "q", "r")), "s.weights.h5", {}),
+}
 
 
 @pytest.mark.parametrize("model, file, arguments", CASES.values(), ids=CASES)
@@ -58,7 +67,10 @@ WRONG = {
     "new format, another shape": (dict(outputs=3), "s.weights.h5", {}),
     "by name in an archive": ({}, "s.keras", dict(by_name=True)),
     "by name in the new format": ({}, "s.weights.h5", dict(by_name=True)),
-    "no file": ({}, "none.weights.h5", {}), "no older file": ({}, "none.h5", {}), "another ending": ({}, "s.foo", {})}
+    "no file": ({}, "none.weights.h5", {}),
+    "no older file": ({}, "none.h5", {}),
+    "another ending": ({}, "s.foo", {}),
+}
 
 
 @pytest.mark.parametrize("model, file, arguments", WRONG.values(), ids=WRONG)

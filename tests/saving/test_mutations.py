@@ -1,4 +1,6 @@
-"""Thousands of damaged files: each gives the good weights or the one error, soon, in bounded memory, in its folder."""
+"""Thousands of damaged files: each gives the good weights or the one error, soon, in bounded
+memory, in its folder.
+"""
 
 import os
 import subprocess
@@ -12,10 +14,20 @@ from tests.saving import mutations
 def run(folder, name, first, count):
     """What a child, whose home and temporary files are in the folder, says of so many mutations."""
     (folder / "tmp").mkdir()
-    environment = {**os.environ, "JAX_PLATFORMS": "cpu", "PYTHONPATH": os.getcwd(), "HOME": str(folder),
-                   "TMPDIR": str(folder / "tmp")}
-    done = subprocess.run([sys.executable, "-m", "tests.saving.mutations", name, str(first), str(count)],
-                          env=environment, capture_output=True, text=True, check=False)
+    environment = {
+        **os.environ,
+        "JAX_PLATFORMS": "cpu",
+        "PYTHONPATH": os.getcwd(),
+        "HOME": str(folder),
+        "TMPDIR": str(folder / "tmp"),
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.saving.mutations", name, str(first), str(count)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert sorted(os.listdir(folder)) == ["tmp"] and os.listdir(folder / "tmp") == []
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout.strip()

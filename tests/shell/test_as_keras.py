@@ -17,10 +17,13 @@ ROOT = pathlib.Path(jkeras.__file__).parent.parent
 
 def python(*arguments, **options):
     """Runs this Python in the project's folder; returns what it did."""
-    return subprocess.run([sys.executable, *map(str, arguments)], capture_output=True, text=True, cwd=ROOT, **options)
+    return subprocess.run(
+        [sys.executable, *map(str, arguments)], capture_output=True, text=True, cwd=ROOT, **options
+    )
 
 
-# What a program sees once jkeras plays Keras; all run in one process, since starting one takes seconds.
+# What a program sees once jkeras plays Keras; all run in one process, since starting one takes
+# seconds.
 PROGRAMS = {
     "every form of import gives the same objects": """
         import importlib, pickle, types
@@ -173,13 +176,17 @@ def program(tmp_path):
     """A script for Keras that imports a module beside it."""
     (tmp_path / "beside.py").write_text("NUMBER = 7\n")
     path = tmp_path / "script.py"
-    path.write_text("import sys, keras, beside\nfrom keras.layers import Dense\n"
-                    "print(Dense.__module__, __name__, beside.NUMBER, sys.argv[1:])\nsys.exit(3)\n")
+    path.write_text(
+        "import sys, keras, beside\nfrom keras.layers import Dense\n"
+        "print(Dense.__module__, __name__, beside.NUMBER, sys.argv[1:])\nsys.exit(3)\n"
+    )
     return path
 
 
 def test_run_a_script(program):
-    done = python("-m", "jkeras", "run", "--private", "keras.src.tree=jkeras.tree", program, "--epochs", "2")
+    done = python(
+        "-m", "jkeras", "run", "--private", "keras.src.tree=jkeras.tree", program, "--epochs", "2"
+    )
     assert done.stdout.strip() == "jkeras.layers.dense __main__ 7 ['--epochs', '2']", done.stderr
     assert done.returncode == 3
 

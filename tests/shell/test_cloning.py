@@ -33,7 +33,9 @@ def test_functions_and_classes_of_this_process_are_cloned():
     clone = jkeras.models.clone_model(model)
     clone.set_weights(model.get_weights())
     w, b = model.get_weights()
-    np.testing.assert_allclose(clone.predict(X, verbose=0), 2.0 * (X @ w + b - 1.0) + 1.0, rtol=1e-5)
+    np.testing.assert_allclose(
+        clone.predict(X, verbose=0), 2.0 * (X @ w + b - 1.0) + 1.0, rtol=1e-5
+    )
     wanted = np.mean((model.predict(X, verbose=0) - 1.0) ** 2)
     loss, metric = clone.evaluate(X, np.ones((4, 2), "float32"), verbose=0)
     np.testing.assert_allclose([loss, metric], [wanted, wanted], rtol=1e-5)

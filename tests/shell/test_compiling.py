@@ -15,27 +15,42 @@ Y = X.sum(1, keepdims=True)
 
 def model():
     jkeras.utils.set_random_seed(2)
-    net = jkeras.Sequential([jkeras.Input((4,)), jkeras.layers.Dense(3), jkeras.layers.Dropout(0.2),
-                             jkeras.layers.BatchNormalization(), jkeras.layers.Dense(1)])
+    net = jkeras.Sequential(
+        [
+            jkeras.Input((4,)),
+            jkeras.layers.Dense(3),
+            jkeras.layers.Dropout(0.2),
+            jkeras.layers.BatchNormalization(),
+            jkeras.layers.Dense(1),
+        ]
+    )
     net.compile("adam", "mse", metrics=["mae"])
     return net
 
 
 def sizes(net):
-    return {key[0]: function.traces for key, function in net._functions.items() if hasattr(function, "traces")}
+    return {
+        key[0]: function.traces
+        for key, function in net._functions.items()
+        if hasattr(function, "traces")
+    }
 
 
 @pytest.mark.parametrize("batch_size", [10, 16, 64])
 def test_precompile(batch_size):
     other = model()
-    theirs = other.fit(X, Y, batch_size=batch_size, epochs=2, verbose=0, validation_data=(X, Y)).history
+    theirs = other.fit(
+        X, Y, batch_size=batch_size, epochs=2, verbose=0, validation_data=(X, Y)
+    ).history
     ready = model()
     weights = ready.get_weights()
     seconds = ready.precompile(X, Y, batch_size=batch_size)
     assert list(seconds) == ["train", "test", "predict"] and min(seconds.values()) > 0
     np.testing.assert_equal(ready.get_weights(), weights)
     compiled = sizes(ready)
-    mine = ready.fit(X, Y, batch_size=batch_size, epochs=2, verbose=0, validation_data=(X, Y)).history
+    mine = ready.fit(
+        X, Y, batch_size=batch_size, epochs=2, verbose=0, validation_data=(X, Y)
+    ).history
     ready.predict(X[:batch_size], batch_size=batch_size, verbose=0)
     assert sizes(ready) == compiled, "nothing was left to compile"
     assert mine == theirs
@@ -43,8 +58,13 @@ def test_precompile(batch_size):
 
 def test_precompile_for_a_source_of_batches():
     traces = []
-    net = jkeras.Sequential([jkeras.Input((4,)), jkeras.layers.Lambda(lambda x: (traces.append(1), x)[1]),
-                             jkeras.layers.Dense(1)])
+    net = jkeras.Sequential(
+        [
+            jkeras.Input((4,)),
+            jkeras.layers.Lambda(lambda x: (traces.append(1), x)[1]),
+            jkeras.layers.Dense(1),
+        ]
+    )
     net.compile("sgd", "mse")
     batches = [(X[:8], Y[:8])] * 3
     net.precompile(iter(batches), kinds=["train"])
@@ -66,8 +86,17 @@ print(sum(event.endswith("cache_hits") for event in found))
 
 
 def test_the_cache_outlives_the_process(tmp_path):
-    hits = [int(subprocess.run([sys.executable, "-c", PROGRAM, str(tmp_path)], check=True, capture_output=True,
-                               text=True).stdout.splitlines()[-1]) for _ in range(2)]
+    hits = [
+        int(
+            subprocess.run(
+                [sys.executable, "-c", PROGRAM, str(tmp_path)],
+                check=True,
+                capture_output=True,
+                text=True,
+            ).stdout.splitlines()[-1]
+        )
+        for _ in range(2)
+    ]
     assert hits[1] > hits[0] and any(tmp_path.iterdir())
 
 
@@ -88,7 +117,9 @@ def lengths(*sizes):
 
 
 def test_ever_new_shapes_are_told_once():
-    net = jkeras.Sequential([jkeras.Input((None, 2)), jkeras.layers.GlobalAveragePooling1D(), jkeras.layers.Dense(1)])
+    net = jkeras.Sequential(
+        [jkeras.Input((None, 2)), jkeras.layers.GlobalAveragePooling1D(), jkeras.layers.Dense(1)]
+    )
     net.compile("sgd", "mse")
     with pytest.warns(UserWarning, match=r"x from float32\[4,5,2\] to float32\[4,6,2\]") as told:
         net.fit(iter(lengths(5, 6, 7, 8, 9)), verbose=0)

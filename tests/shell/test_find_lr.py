@@ -29,13 +29,15 @@ def test_losses_are_those_of_a_loop_by_hand():
     losses = []
     for rate in rates:
         error = X @ kernel - Y
-        losses.append(np.mean(error ** 2))
+        losses.append(np.mean(error**2))
         kernel -= rate * 2 / 64 * X.T @ error
-    np.testing.assert_allclose(found.rates, rates[:len(found.losses)], rtol=1e-5)
+    np.testing.assert_allclose(found.rates, rates[: len(found.losses)], rtol=1e-5)
     np.testing.assert_allclose(found.losses[:30], losses[:30], rtol=1e-3, atol=1e-6)
     for i in range(30):  # a weighted mean of the losses so far
         weights = 0.9 ** np.arange(i, -1, -1)
-        np.testing.assert_allclose(found.smoothed[i], np.average(losses[:i + 1], weights=weights), rtol=1e-3)
+        np.testing.assert_allclose(
+            found.smoothed[i], np.average(losses[: i + 1], weights=weights), rtol=1e-3
+        )
     assert 0.05 < found.suggestion < 0.2  # they fall from 1.7 to 0.1 between 0.01 and 0.2
 
 
@@ -46,15 +48,24 @@ def test_it_ends_where_the_loss_explodes():
 
 
 def deep():
-    model = jkeras.Sequential([jkeras.Input((3,)), layers.Dense(8), layers.BatchNormalization(), layers.Dropout(0.5),
-                               layers.Dense(1)])
+    model = jkeras.Sequential(
+        [
+            jkeras.Input((3,)),
+            layers.Dense(8),
+            layers.BatchNormalization(),
+            layers.Dropout(0.5),
+            layers.Dense(1),
+        ]
+    )
     model.compile(jkeras.optimizers.Adam(0.01), "mse", metrics=["mae"])
     return model
 
 
 @pytest.mark.parametrize("trained", [False, True])
 def test_the_model_is_left_as_it_was(trained):
-    """Weights, statistics, slots, rate, metrics; and a training afterwards goes as without the test."""
+    """Weights, statistics, slots, rate, metrics; and a training afterwards goes as without the
+    test.
+    """
     histories, seen = [], []
     for tested in (False, True):
         jkeras.utils.clear_session()
@@ -76,9 +87,11 @@ def test_the_model_is_left_as_it_was(trained):
 
 def test_sources_of_batches_and_ragged_ends():
     """Only batches like the first are trained on; data that ends ends the test."""
+
     class Batches:
         def __iter__(self):
             return iter([(X[:16], Y[:16]), (X[16:32], Y[16:32]), (X[32:40], Y[32:40])])
+
     batches = Batches()
     assert len(find_lr(linear(), batches, steps=7, end=0.01).losses) == 7
     assert len(find_lr(linear(), iter(batches), steps=7, end=0.01).losses) == 2
@@ -86,11 +99,16 @@ def test_sources_of_batches_and_ragged_ends():
 
 
 def test_optimizers():
-    for optimizer in (jkeras.optimizers.Adam(), jkeras.optimizers.LossScaleOptimizer(jkeras.optimizers.SGD(), 8),
-                      optax.inject_hyperparams(optax.sgd)(learning_rate=0.1)):
+    for optimizer in (
+        jkeras.optimizers.Adam(),
+        jkeras.optimizers.LossScaleOptimizer(jkeras.optimizers.SGD(), 8),
+        optax.inject_hyperparams(optax.sgd)(learning_rate=0.1),
+    ):
         found = find_lr(linear(optimizer), X, Y, batch_size=64, start=1e-3, end=1.0, steps=5)
         assert len(found.losses) == 5 and found.losses[-1] < found.losses[0]
-    many = jkeras.optimizers.MultiOptimizer(jkeras.optimizers.OptimizerMap(jkeras.optimizers.SGD(), {}))
+    many = jkeras.optimizers.MultiOptimizer(
+        jkeras.optimizers.OptimizerMap(jkeras.optimizers.SGD(), {})
+    )
     schedule = jkeras.optimizers.SGD(jkeras.optimizers.schedules.ExponentialDecay(0.1, 10, 0.5))
     for optimizer in (many, schedule, optax.sgd(0.1)):
         with pytest.raises(ValueError, match="cannot set the learning rate"):

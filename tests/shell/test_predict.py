@@ -1,4 +1,6 @@
-"""`predict` of one batch goes straight to a function that was found before: it must notice whatever changes."""
+"""`predict` of one batch goes straight to a function that was found before: it must notice whatever
+changes.
+"""
 
 import copy
 
@@ -76,11 +78,15 @@ def test_a_copy_predicts_with_its_own_weights():
     assert not twin.predict(X, verbose=0).any() and model.predict(X, verbose=0).any()
 
 
-@pytest.mark.parametrize("x", [X.astype("float64"), X.tolist(), X > 0, (X * 3).astype("int8")], ids=str)
+@pytest.mark.parametrize(
+    "x", [X.astype("float64"), X.tolist(), X > 0, (X * 3).astype("int8")], ids=str
+)
 def test_other_arrays_come_out_as_by_the_longer_way(x):
     model = sequential()
     model.predict(X, verbose=0), model.predict(X, verbose=0)
-    np.testing.assert_allclose(model.predict(x, verbose=0), model.predict(x, verbose=0, callbacks=[]), rtol=1e-6)
+    np.testing.assert_allclose(
+        model.predict(x, verbose=0), model.predict(x, verbose=0, callbacks=[]), rtol=1e-6
+    )
 
 
 def test_more_rows_than_a_batch_are_cut():

@@ -1,4 +1,6 @@
-"""What `fit` shows: a bar on a terminal, one display in a notebook, one line for each epoch in a file."""
+"""What `fit` shows: a bar on a terminal, one display in a notebook, one line for each epoch in a
+file.
+"""
 
 import io
 import re
@@ -43,13 +45,18 @@ COMPILED = r"( - compiled in [\d.]+s)?"  # where it took long enough to speak of
 
 
 def test_a_file_gets_one_line_for_each_epoch(monkeypatch):
-    text = shown(monkeypatch, io.StringIO(), lambda: small().fit(X, Y, epochs=3, validation_split=0.25))
+    text = shown(
+        monkeypatch, io.StringIO(), lambda: small().fit(X, Y, epochs=3, validation_split=0.25)
+    )
     lines = text.splitlines()
     assert len(lines) == 3 and "\x1b" not in text and "\r" not in text
     for i, line in enumerate(lines):
         compiled = "" if i else COMPILED
-        assert re.fullmatch(rf"Epoch {i + 1}/3 - 2/2 - \d+s - \d+[mu]?s/step - [\d.kM]+ rows/s{compiled} - "
-                            r"loss: [\d.e-]+ - mae: [\d.e-]+ - val_loss: [\d.e-]+ - val_mae: [\d.e-]+", line)
+        assert re.fullmatch(
+            rf"Epoch {i + 1}/3 - 2/2 - \d+s - \d+[mu]?s/step - [\d.kM]+ rows/s{compiled} - "
+            r"loss: [\d.e-]+ - mae: [\d.e-]+ - val_loss: [\d.e-]+ - val_mae: [\d.e-]+",
+            line,
+        )
 
 
 def test_a_terminal_gets_a_bar_that_is_drawn_in_place(monkeypatch):
@@ -71,8 +78,11 @@ def test_logging_can_be_made_plain_for_the_session(monkeypatch):
 
 
 def test_a_notebook_has_one_display_that_is_updated():
-    code = ("import numpy as np, jkeras\nmodel = jkeras.Sequential([jkeras.Input((4,)), jkeras.layers.Dense(2)])\n"
-            "model.compile('sgd', 'mse')\nmodel.fit(np.ones((64, 4)), np.ones((64, 2)), epochs=3);")
+    code = (
+        "import numpy as np, jkeras\nmodel = jkeras.Sequential([jkeras.Input((4,)), "
+        "jkeras.layers.Dense(2)])\nmodel.compile('sgd', 'mse')\nmodel.fit(np.ones((64, 4)), "
+        "np.ones((64, 2)), epochs=3);"
+    )
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
     nbclient.NotebookClient(notebook, kernel_name="python3", timeout=300).execute()
     displays = [o for o in notebook.cells[0].outputs if o.output_type == "display_data"]
@@ -95,7 +105,9 @@ def drawn(monkeypatch, stream, dispatches, steps, rows=None, verbose=1):
     monkeypatch.setattr(progress, "time", clock)
     monkeypatch.setenv("COLUMNS", "70")
     monkeypatch.setattr(sys, "stdout", stream)
-    told = jkeras.callbacks.CallbackList(add_progbar=True, epochs=1, steps=steps, verbose=verbose, rows=rows)
+    told = jkeras.callbacks.CallbackList(
+        add_progbar=True, epochs=1, steps=steps, verbose=verbose, rows=rows
+    )
     told.on_train_begin()
     told.on_epoch_begin(0)
     for last, seconds in dispatches:
@@ -113,10 +125,12 @@ def test_time_left_and_throughput(monkeypatch):
     dash = " - loss: 0.5000"
     assert lines == [
         f" 2/10 {4 * '━'}{16 * '─'} 6:00 45s/step 1.42 rows/s{dash}",  # nothing else is known yet
-        f" 6/10 {12 * '━'}{8 * '─'} 0s 50ms/step 1.28k rows/s{dash}",  # the one before came too soon to be drawn
+        # the one before came too soon to be drawn
+        f" 6/10 {12 * '━'}{8 * '─'} 0s 50ms/step 1.28k rows/s{dash}",
         f" 8/10 {16 * '━'}{4 * '─'} 0s 67ms/step 960 rows/s{dash}",
         f"10/10 {20 * '━'} 0s 75ms/step 853 rows/s{dash}",
-        f"10/10 {20 * '━'} 1:30 75ms/step 853 rows/s{dash}\n"]
+        f"10/10 {20 * '━'} 1:30 75ms/step 853 rows/s{dash}\n",
+    ]
 
 
 def test_a_file_has_the_same_times(monkeypatch):
@@ -126,13 +140,18 @@ def test_a_file_has_the_same_times(monkeypatch):
 
 def test_without_a_length_nothing_is_foretold(monkeypatch):
     lines = drawn(monkeypatch, Terminal(), [(0, 1.0), (1, 2.0)], steps=None).split("\r\x1b[2K")[1:]
-    assert lines[:2] == ["1/Unknown 1s 1s/step - loss: 0.5000", "2/Unknown 3s 2s/step - loss: 0.5000"]
+    assert lines[:2] == [
+        "1/Unknown 1s 1s/step - loss: 0.5000",
+        "2/Unknown 3s 2s/step - loss: 0.5000",
+    ]
     assert lines[2] == "2/Unknown 3s 2s/step - loss: 0.5000\n"
 
 
 def test_a_line_is_no_wider_than_the_terminal(monkeypatch):
     monkeypatch.setattr(progress, "_values", lambda logs: " - a: 1.0" * 20)
-    first, *_, last = drawn(monkeypatch, Terminal(), [(0, 1.0), (1, 2.0)], steps=2).split("\r\x1b[2K")[1:]
+    first, *_, last = drawn(monkeypatch, Terminal(), [(0, 1.0), (1, 2.0)], steps=2).split(
+        "\r\x1b[2K"
+    )[1:]
     assert len(first) == 69 and len(last) > 200
 
 
@@ -143,7 +162,15 @@ def test_a_terminal_that_cannot_draw_lines(monkeypatch):
 
         def getvalue(self):
             return self.buffer.getvalue().decode()
-    text = drawn(monkeypatch, Plain(io.BytesIO(), encoding="cp1252", newline=""), [(0, 1.0), (1, 2.0)], steps=2)
-    assert text.split("\r\x1b[2K")[1:] == [f"1/2 {10 * '='}{10 * '.'} 1s 1s/step - loss: 0.5000",
-                                          f"2/2 {20 * '='} 0s 2s/step - loss: 0.5000",
-                                          f"2/2 {20 * '='} 3s 2s/step - loss: 0.5000\n"]
+
+    text = drawn(
+        monkeypatch,
+        Plain(io.BytesIO(), encoding="cp1252", newline=""),
+        [(0, 1.0), (1, 2.0)],
+        steps=2,
+    )
+    assert text.split("\r\x1b[2K")[1:] == [
+        f"1/2 {10 * '='}{10 * '.'} 1s 1s/step - loss: 0.5000",
+        f"2/2 {20 * '='} 0s 2s/step - loss: 0.5000",
+        f"2/2 {20 * '='} 3s 2s/step - loss: 0.5000\n",
+    ]

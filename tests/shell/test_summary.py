@@ -13,7 +13,10 @@ def network(k):
     x = k.Input((8, 8, 1), name="image")
     y = k.layers.BatchNormalization(name="norm")(k.layers.Conv2D(4, 3, name="conv")(x))
     y = k.layers.Flatten(name="flat")(y)
-    head = k.Sequential([k.Input((144,)), k.layers.Dense(8, name="hidden"), k.layers.Dense(2, name="out")], name="head")
+    head = k.Sequential(
+        [k.Input((144,)), k.layers.Dense(8, name="hidden"), k.layers.Dense(2, name="out")],
+        name="head",
+    )
     z = k.layers.Add(name="sum")([head(y), k.layers.Dense(2, name="skip")(y)])
     return k.Model(x, z, name="net")
 
@@ -33,7 +36,9 @@ def shared(k):
 
 
 def path(k):
-    return k.Sequential([k.Input((3,)), k.layers.Dense(2000), k.layers.Dropout(0.1), k.layers.Dense(1)], name="path")
+    return k.Sequential(
+        [k.Input((3,)), k.layers.Dense(2000), k.layers.Dropout(0.1), k.layers.Dense(1)], name="path"
+    )
 
 
 def unbuilt(k):
@@ -52,15 +57,25 @@ def subclass(k):
     class Own(k.layers.Layer):
         def call(self, x):
             return x * 2.0
+
     net = Net()
     net(np.ones((1, 2, 3)))
     return net
 
 
-@pytest.mark.parametrize("kwargs", [
-    {}, dict(expand_nested=True, show_trainable=True), dict(line_length=64), dict(positions=[0.5, 0.7, 0.9, 1.0]),
-    dict(line_length=76, show_trainable=True), dict(layer_range=("d", "flat")), dict(line_length=12)],
-    ids=lambda kwargs: "-".join(kwargs) or "plain")
+@pytest.mark.parametrize(
+    "kwargs",
+    [
+        {},
+        dict(expand_nested=True, show_trainable=True),
+        dict(line_length=64),
+        dict(positions=[0.5, 0.7, 0.9, 1.0]),
+        dict(line_length=76, show_trainable=True),
+        dict(layer_range=("d", "flat")),
+        dict(line_length=12),
+    ],
+    ids=lambda kwargs: "-".join(kwargs) or "plain",
+)
 @pytest.mark.parametrize("build", [network, shared, path, unbuilt, subclass])
 def test_text_is_kerass(build, kwargs):
     texts = []
@@ -82,7 +97,10 @@ def test_totals_are_kerass():
     for model in (mine, theirs):
         model.get_layer("conv").trainable = False
     assert totals(text_of(mine)) == totals(text_of(theirs))
-    assert dict(totals(text_of(mine)))["Total"] == f"{40 + 16 + 144 * 8 + 8 + 8 * 2 + 2 + 144 * 2 + 2:,}"
+    assert (
+        dict(totals(text_of(mine)))["Total"]
+        == f"{40 + 16 + 144 * 8 + 8 + 8 * 2 + 2 + 144 * 2 + 2:,}"
+    )
 
 
 def test_optimizer_is_counted_once_it_is_built():
@@ -99,7 +117,13 @@ def test_columns():
     text = text_of(model, expand_nested=True, show_trainable=True, line_length=120)
     assert "Connected to" in text and "Trainable" in text
     row = next(line for line in text.splitlines() if "skip (Dense)" in line)
-    assert [c.strip() for c in row.strip("│").split("│")] == ["skip (Dense)", "(None, 2)", "290", "flat[0][0]", "N"]
+    assert [c.strip() for c in row.strip("│").split("│")] == [
+        "skip (Dense)",
+        "(None, 2)",
+        "290",
+        "flat[0][0]",
+        "N",
+    ]
     assert "└ hidden (Dense)" in text and "hidden" not in text_of(model)
 
 

@@ -35,7 +35,10 @@ LOSSES = {
     "sparse": (lambda k: "sparse_categorical_crossentropy", Y),
     "ignored": (lambda k: k.losses.SparseCategoricalCrossentropy(ignore_class=1), Y),
     "one-hot": (lambda k: "categorical_crossentropy", np.eye(4, dtype="float32")[Y]),
-    "smoothed": (lambda k: k.losses.CategoricalCrossentropy(label_smoothing=0.1), np.eye(4, dtype="float32")[Y]),
+    "smoothed": (
+        lambda k: k.losses.CategoricalCrossentropy(label_smoothing=0.1),
+        np.eye(4, dtype="float32")[Y],
+    ),
 }
 
 
@@ -45,23 +48,36 @@ def test_trained_as_by_keras(end, loss):
     make, y = LOSSES[loss]
     theirs, ours = model(keras, end, make), model(jkeras, end, make)
     ours.set_weights(theirs.get_weights())
-    histories = [net.fit(X, y, epochs=4, batch_size=4, shuffle=False, verbose=0).history["loss"]
-                 for net in (theirs, ours)]
+    histories = [
+        net.fit(X, y, epochs=4, batch_size=4, shuffle=False, verbose=0).history["loss"]
+        for net in (theirs, ours)
+    ]
     np.testing.assert_allclose(histories[1], histories[0], rtol=2e-5)
     for mine, wanted in zip(ours.get_weights(), theirs.get_weights()):
         np.testing.assert_allclose(mine, wanted, rtol=2e-4, atol=2e-6)
 
 
 def beside(loss, logits, y):
-    """The value and gradient of a loss of a softmax, once known to be one and once as mere probabilities."""
+    """The value and gradient of a loss of a softmax, once known to be one and once as mere
+    probabilities.
+    """
+
     def known(logits):
         with frame.Run(values={}):
             return jnp.sum(loss(y, jkeras.ops.softmax(logits)))
-    return jax.value_and_grad(known)(logits), jax.value_and_grad(lambda x: jnp.sum(loss(y, jax.nn.softmax(x))))(logits)
+
+    return jax.value_and_grad(known)(logits), jax.value_and_grad(
+        lambda x: jnp.sum(loss(y, jax.nn.softmax(x)))
+    )(logits)
 
 
-@pytest.mark.parametrize("loss, y", [(jkeras.losses.sparse_categorical_crossentropy, Y),
-                                     (jkeras.losses.categorical_crossentropy, np.eye(4, dtype="float32")[Y])])
+@pytest.mark.parametrize(
+    "loss, y",
+    [
+        (jkeras.losses.sparse_categorical_crossentropy, Y),
+        (jkeras.losses.categorical_crossentropy, np.eye(4, dtype="float32")[Y]),
+    ],
+)
 def test_probabilities_near_0_and_1_are_kept_off_them(loss, y):
     fused, plain = beside(loss, jnp.asarray(40 * RNG.normal(size=(12, 4)), "float32"), y)
     np.testing.assert_allclose(fused[0], plain[0], rtol=1e-4)
@@ -76,13 +92,18 @@ def test_the_loss_finds_the_logits(end, monkeypatch):
     def noted(probabilities, axis):
         found.append(frame.logits_beside(probabilities, axis))
         return found[-1]
+
     monkeypatch.setattr(crossentropy, "logits_beside", noted)
     model(jkeras, end, LOSSES["sparse"][0]).fit(X, Y, verbose=0)
-    assert found and all((logits is not None) == (end in ("dense", "activation", "layer")) for logits in found)
+    assert found and all(
+        (logits is not None) == (end in ("dense", "activation", "layer")) for logits in found
+    )
 
 
 def test_labels_of_no_class_give_no_loss():
-    values = jkeras.losses.sparse_categorical_crossentropy(jnp.array([-1, 4, 1]), jnp.ones((3, 4)) / 4)
+    values = jkeras.losses.sparse_categorical_crossentropy(
+        jnp.array([-1, 4, 1]), jnp.ones((3, 4)) / 4
+    )
     np.testing.assert_allclose(values, [0, 0, np.log(4)], rtol=1e-6)
 
 

@@ -27,10 +27,18 @@ def test_twice_in_one_process_other_seeds_other_bits():
 
 def test_in_other_processes():
     """Two at once, with other hash seeds; one takes its data from the host."""
+
     def start(*arguments, hash_seed):
         environment = dict(os.environ, PYTHONPATH=str(ROOT), PYTHONHASHSEED=hash_seed)
-        return subprocess.Popen([sys.executable, "-m", "tests.training.hashed", *arguments], cwd=ROOT, text=True,
-                                env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        return subprocess.Popen(
+            [sys.executable, "-m", "tests.training.hashed", *arguments],
+            cwd=ROOT,
+            text=True,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+
     others = [start("3", hash_seed="1"), start("3", "host", hash_seed="2")]
     found = [other.communicate(timeout=120) for other in others]
     assert [other.returncode for other in others] == [0, 0], found
@@ -53,13 +61,16 @@ def test_made_ahead_by_a_thread_or_lying_on_the_device(monkeypatch):
     class Threads(jkeras.callbacks.Callback):
         def on_train_batch_begin(self, batch, logs=None):
             names.extend(thread.name for thread in threading.enumerate())
+
     monkeypatch.setattr(array_source, "ON_DEVICE_LIMIT", 0)
     assert bits(*trained(3)) == on_device
     assert bits(*trained(3, callbacks=[Threads()])) == on_device
     assert "jkeras-prefetch" in names
 
 
-@pytest.mark.parametrize("form", some_slow(["every batch", "three steps", "generator"], "three steps"))
+@pytest.mark.parametrize(
+    "form", some_slow(["every batch", "three steps", "generator"], "three steps")
+)
 def test_however_steps_are_dispatched(form):
     """A generator gives the same batches one after the other, without a thread."""
     rng = np.random.default_rng(0)
@@ -72,22 +83,29 @@ def test_however_steps_are_dispatched(form):
     def fit(steps=1, *data, **arguments):
         model = network()
         model.compile("adam", "sparse_categorical_crossentropy", steps_per_execution=steps)
-        return bits(model, model.fit(*data, epochs=2, shuffle=False, verbose=0, seed=3, **arguments))
+        return bits(
+            model, model.fit(*data, epochs=2, shuffle=False, verbose=0, seed=3, **arguments)
+        )
 
     def batches():
         for _ in range(2):
             for start in range(0, 44, 8):
-                yield x[start:start + 8], y[start:start + 8]
+                yield x[start : start + 8], y[start : start + 8]
+
     plain = fit(1, x, y, batch_size=8)
-    other = {"every batch": lambda: fit(1, x, y, batch_size=8, callbacks=[Looks()]),
-             "three steps": lambda: fit(3, x, y, batch_size=8),
-             "generator": lambda: fit(1, batches(), steps_per_epoch=6)}[form]()
+    other = {
+        "every batch": lambda: fit(1, x, y, batch_size=8, callbacks=[Looks()]),
+        "three steps": lambda: fit(3, x, y, batch_size=8),
+        "generator": lambda: fit(1, batches(), steps_per_epoch=6),
+    }[form]()
     assert other == plain
 
 
 @pytest.mark.slow
 def test_training_in_two_calls_as_in_one():
-    """Epochs 0 to 3 at once, or in two calls that say where they begin; shuffling follows seed and epoch."""
+    """Epochs 0 to 3 at once, or in two calls that say where they begin; shuffling follows seed and
+    epoch.
+    """
     whole, parts = network(), network()
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(20, 6, 6, 2)).astype("float32"), rng.integers(0, 3, 20)

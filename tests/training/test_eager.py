@@ -1,4 +1,6 @@
-"""`run_eagerly` and `jit_compile=False` step through user code: concrete values, at every batch, the same numbers."""
+"""`run_eagerly` and `jit_compile=False` step through user code: concrete values, at every batch,
+the same numbers.
+"""
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +18,9 @@ COMPILED = dict()
 
 
 class Watch:
-    """Remembers what user code sees: for each call its name, and whether the values are concrete."""
+    """Remembers what user code sees: for each call its name, and whether the values are
+    concrete.
+    """
 
     def __init__(self):
         self.seen = []
@@ -33,6 +37,7 @@ class Watch:
 
 def network(watch, step=False):
     """A model whose layer, loss, metric and, if wanted, steps look at what they are given."""
+
     class Looking(layers.Layer):
         def build(self, shape):
             self.scale = self.add_weight(shape=(shape[-1],), initializer="ones", name="scale")
@@ -69,7 +74,9 @@ def network(watch, step=False):
             return super().test_step(state, data)
 
     x = jkeras.Input((4,))
-    y = layers.Dense(1, name="out")(Looking(name="looking")(layers.Dense(3, activation="tanh", name="in")(x)))
+    y = layers.Dense(1, name="out")(
+        Looking(name="looking")(layers.Dense(3, activation="tanh", name="in")(x))
+    )
     return (Stepping if step else jkeras.Model)(x, y), Far(), Furthest()
 
 
@@ -123,8 +130,14 @@ def test_the_same_numbers_as_compiled(way, step):
     for arguments in (COMPILED, way):
         model, _ = compiled(arguments, step)
         history = model.fit(*data(), batch_size=SIZE, epochs=2, verbose=0, validation_split=0.2)
-        found.append((model, history, model.evaluate(*data(), batch_size=SIZE, verbose=0),
-                      model.predict(data()[0], batch_size=SIZE, verbose=0)))
+        found.append(
+            (
+                model,
+                history,
+                model.evaluate(*data(), batch_size=SIZE, verbose=0),
+                model.predict(data()[0], batch_size=SIZE, verbose=0),
+            )
+        )
     assert_same_history(found[1][1], found[0][1], rtol=1e-4)
     assert_same_weights(found[1][0], found[0][0], rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(found[1][2], found[0][2], rtol=1e-4)
@@ -134,9 +147,14 @@ def test_the_same_numbers_as_compiled(way, step):
 @pytest.mark.parametrize("built", [False, True])
 @pytest.mark.parametrize("way", WAYS, ids=str)
 def test_values_can_be_looked_at(way, built, capsys):
-    """In `call`, a loss and a metric: `if` on a value, float(), numpy; in training too, where gradients are taken."""
+    """In `call`, a loss and a metric: `if` on a value, float(), numpy; in training too, where
+    gradients are taken.
+    """
+
     def mean(x):
-        return f"{float(ops.stop_gradient(jnp.mean(x))):.3f} {np.asarray(ops.stop_gradient(x)).shape}"
+        return (
+            f"{float(ops.stop_gradient(jnp.mean(x))):.3f} {np.asarray(ops.stop_gradient(x)).shape}"
+        )
 
     class Careful(jkeras.Model):
         def __init__(self):
@@ -157,34 +175,47 @@ def test_values_can_be_looked_at(way, built, capsys):
     def share(y_true, y_pred):
         print("metric", mean(y_true))
         return np.mean(np.asarray(y_pred) > 0, axis=-1)
+
     model, (x, y) = Careful(), data()
     if built:
         model(x)
     model.compile("sgd", loss, metrics=[share], **way)
     parts = [slice(i, i + SIZE) for i in range(0, ROWS, SIZE)]
     model.test_on_batch(x, y)
-    for run, names in ((lambda: model.fit(x, y, batch_size=SIZE, verbose=0, shuffle=False), ("call", "loss", "metric")),
-                       (lambda: model.evaluate(x, y, batch_size=SIZE, verbose=0), ("call", "loss", "metric")),
-                       (lambda: model.predict(x, batch_size=SIZE, verbose=0), ("call",))):
+    for run, names in (
+        (
+            lambda: model.fit(x, y, batch_size=SIZE, verbose=0, shuffle=False),
+            ("call", "loss", "metric"),
+        ),
+        (lambda: model.evaluate(x, y, batch_size=SIZE, verbose=0), ("call", "loss", "metric")),
+        (lambda: model.predict(x, batch_size=SIZE, verbose=0), ("call",)),
+    ):
         capsys.readouterr()
         run()
         lines = capsys.readouterr().out.splitlines()
-        assert lines == [f"{name} {mean((x if name == 'call' else y)[part])}" for part in parts for name in names]
+        assert lines == [
+            f"{name} {mean((x if name == 'call' else y)[part])}" for part in parts for name in names
+        ]
     before = model.get_weights()
     bad = np.where(np.arange(ROWS)[:, None] == 10, np.nan, x).astype("float32")
     with pytest.raises(FloatingPointError, match="not a number"):
         model.fit(bad, y, batch_size=SIZE, verbose=0, shuffle=False)
-    assert all(np.isfinite(w).all() for w in model.get_weights())  # the second batch was not taken, the first was
+    # the second batch was not taken, the first was
+    assert all(np.isfinite(w).all() for w in model.get_weights())
     assert any((a != b).any() for a, b in zip(before, model.get_weights()))
 
 
 @pytest.mark.parametrize("way", WAYS, ids=str)
 def test_a_debugger_sees_the_line(way):
-    """An exception of user code comes with the user's frame, and nothing is between that hides it."""
+    """An exception of user code comes with the user's frame, and nothing is between that hides
+    it.
+    """
+
     class Failing(layers.Layer):
         def call(self, x):
             value = np.asarray(x)
             raise RuntimeError(f"seen {value.shape}")
+
     model = jkeras.Sequential([jkeras.Input((4,)), layers.Dense(2)])
     model.compile("sgd", "mse", **way)
     failing = Failing()
@@ -197,6 +228,7 @@ def test_a_debugger_sees_the_line(way):
 @pytest.mark.parametrize("k", [keras, jkeras])
 def test_logs_of_an_own_step_survive_several_steps_in_one(k):
     """Those of the last step, as Keras has them."""
+
     class Counting(k.Model):
         def __init__(self):
             super().__init__()
@@ -208,7 +240,10 @@ def test_logs_of_an_own_step_survive_several_steps_in_one(k):
         def train_step(self, state, data):
             logs, state = super().train_step(state, data)
             return {"mine": 7.0 + 0 * logs["loss"]}, state
+
     model = Counting()
     model.compile("sgd", "mse", steps_per_execution=3)
-    history = model.fit(np.ones((24, 2), "float32"), np.ones((24, 1), "float32"), batch_size=4, verbose=0).history
+    history = model.fit(
+        np.ones((24, 2), "float32"), np.ones((24, 1), "float32"), batch_size=4, verbose=0
+    ).history
     np.testing.assert_allclose(history["mine"], [7.0])

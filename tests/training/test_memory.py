@@ -1,4 +1,6 @@
-"""Training again and again keeps nothing; a model that is deleted takes its arrays and compiled functions along."""
+"""Training again and again keeps nothing; a model that is deleted takes its arrays and compiled
+functions along.
+"""
 
 import gc
 import threading
@@ -18,8 +20,15 @@ X, Y = normal(20, 4), np.arange(20) % 3
 
 
 def network(loss="sparse_categorical_crossentropy"):
-    model = jkeras.Sequential([jkeras.Input((4,)), layers.Dense(5, activation="relu"), layers.BatchNormalization(),
-                               layers.Dropout(0.2), layers.Dense(3, activation="softmax")])
+    model = jkeras.Sequential(
+        [
+            jkeras.Input((4,)),
+            layers.Dense(5, activation="relu"),
+            layers.BatchNormalization(),
+            layers.Dropout(0.2),
+            layers.Dense(3, activation="softmax"),
+        ]
+    )
     model.compile("adam", loss, metrics=["accuracy"])
     return model
 
@@ -27,7 +36,11 @@ def network(loss="sparse_categorical_crossentropy"):
 def alive():
     """(arrays, compiled programs, threads) that there are, garbage apart."""
     gc.collect()
-    return len(jax.live_arrays()), len(jax.devices()[0].client.live_executables()), threading.active_count()
+    return (
+        len(jax.live_arrays()),
+        len(jax.devices()[0].client.live_executables()),
+        threading.active_count(),
+    )
 
 
 def assert_no_more_than(before):
@@ -43,17 +56,30 @@ class Looks(jkeras.callbacks.Callback):
 
 def batches():
     for start in range(0, 20, 8):
-        yield X[start:start + 8], Y[start:start + 8]
+        yield X[start : start + 8], Y[start : start + 8]
 
 
 REPEATED = {
     "fit": lambda model: model.fit(X, Y, batch_size=8, verbose=0),
     "new data": lambda model: model.fit(X.copy(), Y.copy(), batch_size=8, verbose=0),
-    "validation": lambda model: model.fit(X, Y, batch_size=8, verbose=0, validation_data=(X[:9].copy(), Y[:9].copy())),
-    "callbacks": lambda model: model.fit(X, Y, batch_size=8, verbose=0, callbacks=[
-        Looks(), jkeras.callbacks.EarlyStopping("loss"), jkeras.callbacks.LambdaCallback()]),
+    "validation": lambda model: model.fit(
+        X, Y, batch_size=8, verbose=0, validation_data=(X[:9].copy(), Y[:9].copy())
+    ),
+    "callbacks": lambda model: model.fit(
+        X,
+        Y,
+        batch_size=8,
+        verbose=0,
+        callbacks=[
+            Looks(),
+            jkeras.callbacks.EarlyStopping("loss"),
+            jkeras.callbacks.LambdaCallback(),
+        ],
+    ),
     "generator": lambda model: model.fit(batches(), verbose=0),
-    "weights": lambda model: model.fit(X, Y, batch_size=8, verbose=0, class_weight={0: 1.0, 1: 2.0, 2: 0.5}),
+    "weights": lambda model: model.fit(
+        X, Y, batch_size=8, verbose=0, class_weight={0: 1.0, 1: 2.0, 2: 0.5}
+    ),
     "evaluate": lambda model: model.evaluate(X.copy(), Y, batch_size=8, verbose=0),
     "predict": lambda model: model.predict(X.copy(), batch_size=8, verbose=0),
     "predict one": lambda model: model.predict(X[:1], verbose=0),
@@ -75,12 +101,14 @@ def test_repeating_keeps_nothing(name):
 
 
 def test_weights_are_copies_of_what_they_are_set_to():
-    """Else weights that go round make a chain of views, and an array that is written to later changes the model."""
+    """Else weights that go round make a chain of views, and an array that is written to later
+    changes the model.
+    """
     layer = layers.Dense(64, use_bias=False)
     layer.build((None, 64))
     room = np.zeros(64 * 64 + 16, "float32")
     begin = -room.ctypes.data % 64 // 4  # where JAX could take the memory as it is
-    given = room[begin:begin + 64 * 64].reshape(64, 64)
+    given = room[begin : begin + 64 * 64].reshape(64, 64)
     layer.set_weights([given])
     variable = jkeras.Variable(given)
     variable.assign(given)
@@ -103,6 +131,7 @@ def test_compiling_again_keeps_nothing():
         model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
         model.fit(X, Y, batch_size=8, verbose=0)
         model.predict(X, verbose=0)
+
     again()
     again()
     before = alive()
@@ -139,12 +168,20 @@ def pure(model):
 
 
 USES = {
-    "fit": REPEATED["fit"], "validation": REPEATED["validation"], "callbacks": REPEATED["callbacks"],
-    "generator": REPEATED["generator"], "evaluate": REPEATED["evaluate"], "train_on_batch": REPEATED["train_on_batch"],
+    "fit": REPEATED["fit"],
+    "validation": REPEATED["validation"],
+    "callbacks": REPEATED["callbacks"],
+    "generator": REPEATED["generator"],
+    "evaluate": REPEATED["evaluate"],
+    "train_on_batch": REPEATED["train_on_batch"],
     "predict": lambda model: [model.predict(X[:n], verbose=0) for n in (20, 1, 3)],
     "precompile": lambda model: model.precompile(X, Y, batch_size=8),
-    "broken callback": lambda model: breaks(ValueError, model, X, Y, callbacks=[Broken(ValueError)]),
-    "Ctrl-C": lambda model: breaks(KeyboardInterrupt, model, X, Y, callbacks=[Broken(KeyboardInterrupt)]),
+    "broken callback": lambda model: breaks(
+        ValueError, model, X, Y, callbacks=[Broken(ValueError)]
+    ),
+    "Ctrl-C": lambda model: breaks(
+        KeyboardInterrupt, model, X, Y, callbacks=[Broken(KeyboardInterrupt)]
+    ),
     "broken data": lambda model: breaks(OSError, model, broken_data()),
     "pure": pure,
 }
@@ -162,7 +199,10 @@ def test_a_deleted_model_frees_everything(name, host, monkeypatch):
         during = alive()
         functions = [f for f in model._functions.values() if hasattr(f, "traces")]
         assert functions or held
-        return during, [weakref.ref(thing) for thing in (model, model.layers[0], model.optimizer, *functions)]
+        return during, [
+            weakref.ref(thing) for thing in (model, model.layers[0], model.optimizer, *functions)
+        ]
+
     live_and_die()  # leaves the small functions that JAX compiles once for a shape
     before = alive()
     during, things = live_and_die()

@@ -1,4 +1,6 @@
-"""A batch taken in pieces: the gradient, losses and metrics of the whole batch, with weights, masks and padding."""
+"""A batch taken in pieces: the gradient, losses and metrics of the whole batch, with weights, masks
+and padding.
+"""
 
 import jax
 import jax.numpy as jnp
@@ -11,9 +13,11 @@ from jkeras.training import init_train_state, make_train_step
 from tests.training.test_padding import CASES, OwnLoss, two, two_outputs
 
 PIECES = 4
-STATISTICS = ("batch norm", "renorm", "masked batch norm", "convolutions", "two outputs")  # are those of a piece
+# are those of a piece
+STATISTICS = ("batch norm", "renorm", "masked batch norm", "convolutions", "two outputs")
 HERE = {name: case for name, case in CASES.items() if name not in STATISTICS} | {
-    "outputs": (lambda: two_outputs(batch_norm=False), two)}
+    "outputs": (lambda: two_outputs(batch_norm=False), two)
+}
 
 
 def stepped(model, data, pieces, rows=None):
@@ -36,7 +40,9 @@ def test_pieces_make_the_whole(name, padding):
     model, data = build(), make(8)
     rows = np.array([True, True, False, True, True, False, True, True]) if padding else None
     found = [stepped(model, data, pieces, rows) for pieces in (1, PIECES)]
-    jax.tree_util.tree_map(lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-4, atol=2e-6), *found)
+    jax.tree_util.tree_map(
+        lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-4, atol=2e-6), *found
+    )
 
 
 def test_a_fit_in_pieces_with_a_ragged_end():
@@ -44,16 +50,21 @@ def test_a_fit_in_pieces_with_a_ragged_end():
     histories = []
     for pieces in (1, 4):
         jkeras.utils.set_random_seed(3)
-        model = jkeras.Sequential([jkeras.Input((6,)), layers.Dense(4, "tanh"), layers.Dense(3, "softmax")])
-        model.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"], microbatches=pieces)
+        model = jkeras.Sequential(
+            [jkeras.Input((6,)), layers.Dense(4, "tanh"), layers.Dense(3, "softmax")]
+        )
+        model.compile(
+            "adam", "sparse_categorical_crossentropy", metrics=["accuracy"], microbatches=pieces
+        )
         histories.append(model.fit(x, y, batch_size=8, epochs=3, verbose=0).history)
     for name in histories[0]:
         np.testing.assert_allclose(histories[1][name], histories[0][name], rtol=1e-4)
 
 
 def test_penalties_count_once_and_odd_batches_are_taken_whole():
-    model = jkeras.Sequential([jkeras.Input((6,)), layers.Dense(3, kernel_regularizer="l2",
-                                                              activity_regularizer="l1")])
+    model = jkeras.Sequential(
+        [jkeras.Input((6,)), layers.Dense(3, kernel_regularizer="l2", activity_regularizer="l1")]
+    )
     model.compile("sgd", "mse")
     data = np.ones((7, 6), "float32"), np.ones((7, 3), "float32")
     for rows in (slice(6), slice(7)):
@@ -72,10 +83,19 @@ def test_a_loss_of_ones_own_is_averaged():
 
 def test_it_takes_the_memory_of_a_piece():
     def temporary(pieces):
-        model = jkeras.Sequential([jkeras.Input((64,)), *[layers.Dense(64, "tanh") for _ in range(4)], layers.Dense(1)])
+        model = jkeras.Sequential(
+            [jkeras.Input((64,)), *[layers.Dense(64, "tanh") for _ in range(4)], layers.Dense(1)]
+        )
         model.compile("sgd", losses.MeanSquaredError(), microbatches=pieces)
         state, data = init_train_state(model), (jnp.ones((4096, 64)), jnp.ones((4096, 1)))
-        return jax.jit(make_train_step(model)).lower(state, data).compile().memory_analysis().temp_size_in_bytes
+        return (
+            jax.jit(make_train_step(model))
+            .lower(state, data)
+            .compile()
+            .memory_analysis()
+            .temp_size_in_bytes
+        )
+
     assert temporary(16) < 0.6 * temporary(1)
 
 

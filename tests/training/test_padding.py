@@ -1,4 +1,6 @@
-"""A smaller last batch goes through the step of the others: what comes out is that of its real rows alone."""
+"""A smaller last batch goes through the step of the others: what comes out is that of its real rows
+alone.
+"""
 
 import itertools
 
@@ -19,8 +21,16 @@ RNG = np.random.default_rng(0)
 SIZE = 8
 
 
-def classifier(*parts, shape=(6,), loss="sparse_categorical_crossentropy", compiled_metrics=("accuracy",), dtype=None):
-    model = jkeras.Sequential([jkeras.Input(shape, dtype=dtype), *parts, layers.Dense(3, "softmax")])
+def classifier(
+    *parts,
+    shape=(6,),
+    loss="sparse_categorical_crossentropy",
+    compiled_metrics=("accuracy",),
+    dtype=None,
+):
+    model = jkeras.Sequential(
+        [jkeras.Input(shape, dtype=dtype), *parts, layers.Dense(3, "softmax")]
+    )
     model.compile("sgd", loss, metrics=list(compiled_metrics))
     return model
 
@@ -41,9 +51,16 @@ def two_outputs(batch_norm=True):
     x = jkeras.Input((6,))
     h = layers.Dense(5, "tanh")(x)
     h = layers.BatchNormalization()(h) if batch_norm else h
-    model = jkeras.Model(x, {"a": layers.Dense(1, name="a")(h), "b": layers.Dense(3, "softmax", name="b")(h)})
-    model.compile("sgd", {"a": "mse", "b": "sparse_categorical_crossentropy"}, loss_weights={"a": 0.3, "b": 2.0},
-                  metrics={"a": ["mae"], "b": ["accuracy"]}, weighted_metrics={"b": ["accuracy"]})
+    model = jkeras.Model(
+        x, {"a": layers.Dense(1, name="a")(h), "b": layers.Dense(3, "softmax", name="b")(h)}
+    )
+    model.compile(
+        "sgd",
+        {"a": "mse", "b": "sparse_categorical_crossentropy"},
+        loss_weights={"a": 0.3, "b": 2.0},
+        metrics={"a": ["mae"], "b": ["accuracy"]},
+        weighted_metrics={"b": ["accuracy"]},
+    )
     return model
 
 
@@ -62,23 +79,79 @@ CASES = {
     "batch norm": (lambda: classifier(layers.Dense(4), layers.BatchNormalization()), vectors),
     "renorm": (lambda: classifier(layers.BatchNormalization(renorm=True)), vectors),
     "regularized": (lambda: classifier(layers.Dense(4, kernel_regularizer="l2")), vectors),
-    "masked": (lambda: classifier(layers.Embedding(5, 4, mask_zero=True), layers.LSTM(3), shape=(7,), dtype="int32"),
-               tokens),
-    "masked batch norm": (lambda: classifier(layers.Embedding(5, 4, mask_zero=True), layers.BatchNormalization(),
-                                             layers.GRU(3), shape=(7,), dtype="int32"), tokens),
-    "masked steps": (lambda: classifier(layers.Embedding(5, 4, mask_zero=True), layers.LSTM(
-        3, return_sequences=True), shape=(7,), dtype="int32"), by_step),
+    "masked": (
+        lambda: classifier(
+            layers.Embedding(5, 4, mask_zero=True), layers.LSTM(3), shape=(7,), dtype="int32"
+        ),
+        tokens,
+    ),
+    "masked batch norm": (
+        lambda: classifier(
+            layers.Embedding(5, 4, mask_zero=True),
+            layers.BatchNormalization(),
+            layers.GRU(3),
+            shape=(7,),
+            dtype="int32",
+        ),
+        tokens,
+    ),
+    "masked steps": (
+        lambda: classifier(
+            layers.Embedding(5, 4, mask_zero=True),
+            layers.LSTM(3, return_sequences=True),
+            shape=(7,),
+            dtype="int32",
+        ),
+        by_step,
+    ),
     "two outputs": (two_outputs, two),
-    "metrics": (lambda: classifier(loss="categorical_crossentropy", compiled_metrics=[
-        "accuracy", metrics.AUC(), metrics.F1Score(), metrics.OneHotMeanIoU(3), metrics.R2Score(num_regressors=1),
-        metrics.Precision(), metrics.TopKCategoricalAccuracy(2), "mse", lambda y, p: abs(y - p)]), one_hot),
-    "convolutions": (lambda: classifier(layers.Reshape((6, 1)), layers.Conv1D(4, 3), layers.BatchNormalization(),
-                                        layers.MaxPooling1D(2), layers.Flatten()), vectors),
-    "attention": (lambda: classifier(layers.Embedding(5, 4), layers.LayerNormalization(), layers.Lambda(
-        lambda x: jax.nn.softmax(x @ jnp.swapaxes(x, 1, 2)) @ x), layers.GlobalAveragePooling1D(), shape=(7,),
-        dtype="int32"), tokens),
-    **{f"reduction {reduction}": (lambda reduction=reduction: classifier(loss=losses.CategoricalCrossentropy(
-        reduction=reduction)), one_hot) for reduction in ("sum", "mean", "mean_with_sample_weight")},
+    "metrics": (
+        lambda: classifier(
+            loss="categorical_crossentropy",
+            compiled_metrics=[
+                "accuracy",
+                metrics.AUC(),
+                metrics.F1Score(),
+                metrics.OneHotMeanIoU(3),
+                metrics.R2Score(num_regressors=1),
+                metrics.Precision(),
+                metrics.TopKCategoricalAccuracy(2),
+                "mse",
+                lambda y, p: abs(y - p),
+            ],
+        ),
+        one_hot,
+    ),
+    "convolutions": (
+        lambda: classifier(
+            layers.Reshape((6, 1)),
+            layers.Conv1D(4, 3),
+            layers.BatchNormalization(),
+            layers.MaxPooling1D(2),
+            layers.Flatten(),
+        ),
+        vectors,
+    ),
+    "attention": (
+        lambda: classifier(
+            layers.Embedding(5, 4),
+            layers.LayerNormalization(),
+            layers.Lambda(lambda x: jax.nn.softmax(x @ jnp.swapaxes(x, 1, 2)) @ x),
+            layers.GlobalAveragePooling1D(),
+            shape=(7,),
+            dtype="int32",
+        ),
+        tokens,
+    ),
+    **{
+        f"reduction {reduction}": (
+            lambda reduction=reduction: classifier(
+                loss=losses.CategoricalCrossentropy(reduction=reduction)
+            ),
+            one_hot,
+        )
+        for reduction in ("sum", "mean", "mean_with_sample_weight")
+    },
     "function": (lambda: classifier(loss=lambda y, p: jnp.square(p[:, 0] - y)), vectors),
 }
 
@@ -94,7 +167,9 @@ def test_a_padded_step_is_the_step_of_the_real_rows(name, kind):
     filled = jax.tree_util.tree_map(lambda v: np.concatenate([v, v[2:]]), data)
     for path, values in (("state", step(state, data)[0]), ("logs", step(state, data)[1])):
         mine = step(state, filled, np.arange(SIZE) < 5)[0 if path == "state" else 1]
-        jax.tree_util.tree_map(lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-4, atol=2e-6), mine, values)
+        jax.tree_util.tree_map(
+            lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-4, atol=2e-6), mine, values
+        )
 
 
 def traces(model):
@@ -105,15 +180,22 @@ def traces(model):
 def test_a_fit_is_one_trace(name):
     build, make = CASES[name]
     model, data = build(), make(2 * SIZE + 5)
-    model.fit(*data[:2], sample_weight=(data + (None,))[2], batch_size=SIZE, epochs=2, verbose=0,
-              validation_data=make(SIZE + 1), validation_batch_size=SIZE)
+    model.fit(
+        *data[:2],
+        sample_weight=(data + (None,))[2],
+        batch_size=SIZE,
+        epochs=2,
+        verbose=0,
+        validation_data=make(SIZE + 1),
+        validation_batch_size=SIZE,
+    )
     found = traces(model)
     assert sorted(kind[:5] for kind in found) == ["test_", "train"] and set(found.values()) == {1}
 
 
 def test_batches_of_a_generator_are_padded_too():
     model, (x, y) = classifier(layers.BatchNormalization()), vectors(21)
-    batches = [(x[i:i + SIZE], y[i:i + SIZE]) for i in range(0, 21, SIZE)]
+    batches = [(x[i : i + SIZE], y[i : i + SIZE]) for i in range(0, 21, SIZE)]
     model.fit(itertools.chain(batches, batches), verbose=0)
     assert traces(model) == {"train_one": 1}
 
@@ -123,12 +205,23 @@ def test_batches_of_a_generator_are_padded_too():
 def test_a_ragged_fit_equals_keras(form, dataset):
     def train(k):
         k.utils.set_random_seed(1)
-        first = [k.layers.Embedding(5, 4, mask_zero=True), k.layers.GRU(4)] if form == "masked" else [
-            k.layers.Dense(4), k.layers.BatchNormalization()]
+        first = (
+            [k.layers.Embedding(5, 4, mask_zero=True), k.layers.GRU(4)]
+            if form == "masked"
+            else [k.layers.Dense(4), k.layers.BatchNormalization()]
+        )
         shape, dtype = ((7,), "int32") if form == "masked" else ((6,), "float32")
-        model = k.Sequential([k.Input(shape, dtype=dtype), *first, k.layers.Dense(3, activation="softmax")])
-        model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"], weighted_metrics=["accuracy"])
+        model = k.Sequential(
+            [k.Input(shape, dtype=dtype), *first, k.layers.Dense(3, activation="softmax")]
+        )
+        model.compile(
+            "sgd",
+            "sparse_categorical_crossentropy",
+            metrics=["accuracy"],
+            weighted_metrics=["accuracy"],
+        )
         return model
+
     theirs, ours = train(keras), train(jkeras)
     ours.set_weights(theirs.get_weights())
     (x, y) = (tokens if form == "masked" else vectors)(21)
@@ -137,11 +230,15 @@ def test_a_ragged_fit_equals_keras(form, dataset):
     for model in (theirs, ours):
         kwargs = dict(epochs=2, verbose=0, shuffle=False)
         if dataset == "arrays":
-            histories.append(model.fit(x, y, batch_size=SIZE, sample_weight=weight, **kwargs).history)
+            histories.append(
+                model.fit(x, y, batch_size=SIZE, sample_weight=weight, **kwargs).history
+            )
         else:
             parts = (x, y) if weight is None else (x, y, weight)
-            batches = [tuple(v[i:i + SIZE] for v in parts) for i in range(0, 21, SIZE)]
-            histories.append(model.fit((b for b in batches * 2), steps_per_epoch=3, **kwargs).history)
+            batches = [tuple(v[i : i + SIZE] for v in parts) for i in range(0, 21, SIZE)]
+            histories.append(
+                model.fit((b for b in batches * 2), steps_per_epoch=3, **kwargs).history
+            )
     assert histories[0].keys() == histories[1].keys()
     for name in histories[0]:
         np.testing.assert_allclose(histories[1][name], histories[0][name], rtol=1e-4)
@@ -150,6 +247,7 @@ def test_a_ragged_fit_equals_keras(form, dataset):
 
 
 # ---------------------------------------------------------------- what may not be padded
+
 
 class Centred(layers.Layer):
     def call(self, x):
@@ -212,14 +310,24 @@ def test_rows_that_come_together_are_not_padded(name):
 
 # ---------------------------------------------------------------- metrics
 
-CLASSES = [getattr(metrics, name) for name in sorted(dir(metrics))
-           if isinstance(getattr(metrics, name), type) and issubclass(getattr(metrics, name), metrics.Metric)
-           and name not in ("Metric", "Mean", "Sum", "MeanMetricWrapper", "Accumulator")]
-ARGUMENTS = {"IoU": dict(num_classes=3, target_class_ids=[0, 1]), "MeanIoU": dict(num_classes=3),
-             "BinaryIoU": dict(target_class_ids=[0, 1]), "OneHotIoU": dict(num_classes=3, target_class_ids=[0, 1]),
-             "OneHotMeanIoU": dict(num_classes=3), "SensitivityAtSpecificity": dict(specificity=0.4),
-             "SpecificityAtSensitivity": dict(sensitivity=0.4), "PrecisionAtRecall": dict(recall=0.4),
-             "RecallAtPrecision": dict(precision=0.4)}
+CLASSES = [
+    getattr(metrics, name)
+    for name in sorted(dir(metrics))
+    if isinstance(getattr(metrics, name), type)
+    and issubclass(getattr(metrics, name), metrics.Metric)
+    and name not in ("Metric", "Mean", "Sum", "MeanMetricWrapper", "Accumulator")
+]
+ARGUMENTS = {
+    "IoU": dict(num_classes=3, target_class_ids=[0, 1]),
+    "MeanIoU": dict(num_classes=3),
+    "BinaryIoU": dict(target_class_ids=[0, 1]),
+    "OneHotIoU": dict(num_classes=3, target_class_ids=[0, 1]),
+    "OneHotMeanIoU": dict(num_classes=3),
+    "SensitivityAtSpecificity": dict(specificity=0.4),
+    "SpecificityAtSensitivity": dict(sensitivity=0.4),
+    "PrecisionAtRecall": dict(recall=0.4),
+    "RecallAtPrecision": dict(precision=0.4),
+}
 
 
 @pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
@@ -229,8 +337,11 @@ def test_a_weight_of_0_means_absence_to_every_metric(cls, data):
     metric = cls(**ARGUMENTS.get(cls.__name__, {}))
     rng = np.random.default_rng(data.draw(st.integers(0, 99)))
     real = np.array(data.draw(st.lists(st.booleans(), min_size=2, max_size=5).filter(any)))
-    shape = (len(real), 3) if data.draw(st.booleans()) or cls in (metrics.R2Score, metrics.FBetaScore, metrics.F1Score
-                                                                  ) else (len(real), 2, 3)
+    shape = (
+        (len(real), 3)
+        if data.draw(st.booleans()) or cls in (metrics.R2Score, metrics.FBetaScore, metrics.F1Score)
+        else (len(real), 2, 3)
+    )
     y_pred = rng.uniform(size=shape).astype("float32")
     if cls.__name__ in ("IoU", "MeanIoU"):
         y_true, y_pred = rng.integers(0, 3, shape[:-1]), rng.integers(0, 3, shape[:-1])
@@ -241,7 +352,8 @@ def test_a_weight_of_0_means_absence_to_every_metric(cls, data):
     weight = metric.weight_of_rows(jnp.asarray(real), jnp.asarray(y_true))
     padded_state = metric.update(metric.init(y_true, y_pred), y_true, y_pred, weight)
     state = metric.update(metric.init(y_true, y_pred), y_true[real], y_pred[real])
-    padded_state.pop("num_samples", None), state.pop("num_samples", None)  # counted by the run, see the test of steps
+    # counted by the run, see the test of steps
+    padded_state.pop("num_samples", None), state.pop("num_samples", None)
     for key in state:
         np.testing.assert_allclose(padded_state[key], state[key], rtol=1e-5, atol=1e-6)
 

@@ -1,4 +1,6 @@
-"""Half precision: what is computed in float32 all the same, and the loss scale that float16 needs."""
+"""Half precision: what is computed in float32 all the same, and the loss scale that float16
+needs.
+"""
 
 import itertools
 
@@ -32,16 +34,27 @@ def with_policy(*names):
 
 # ---------------------------------------------------------------- what is float32
 
+
 def everything():
     """Softmax, normalizations, attention, a recurrent layer, losses and metrics, in one model."""
     x = jkeras.Input((6, 4))
     h = layers.MultiHeadAttention(2, 4)(x, x)
     h = layers.Attention()([h, h])
-    for layer in (layers.LayerNormalization(), layers.GroupNormalization(2), layers.BatchNormalization(),
-                  layers.RMSNormalization(), layers.UnitNormalization(), layers.GlobalAveragePooling1D()):
+    for layer in (
+        layers.LayerNormalization(),
+        layers.GroupNormalization(2),
+        layers.BatchNormalization(),
+        layers.RMSNormalization(),
+        layers.UnitNormalization(),
+        layers.GlobalAveragePooling1D(),
+    ):
         h = layer(h)
     model = jkeras.Model(x, layers.Dense(3, "softmax")(layers.Softmax()(layers.Dense(5)(h))))
-    model.compile("adam", "categorical_crossentropy", metrics=["accuracy", "mse", "categorical_crossentropy", "AUC"])
+    model.compile(
+        "adam",
+        "categorical_crossentropy",
+        metrics=["accuracy", "mse", "categorical_crossentropy", "AUC"],
+    )
     return model
 
 
@@ -49,7 +62,9 @@ def equations(jaxpr):
     """All equations of a jaxpr, those of inner ones too."""
     for equation in jaxpr.eqns:
         yield equation
-        for value in jax.tree_util.tree_leaves(list(equation.params.values()), is_leaf=lambda v: hasattr(v, "jaxpr")):
+        for value in jax.tree_util.tree_leaves(
+            list(equation.params.values()), is_leaf=lambda v: hasattr(v, "jaxpr")
+        ):
             inner = getattr(value, "jaxpr", value)
             if hasattr(inner, "eqns"):
                 yield from equations(inner)
@@ -64,13 +79,19 @@ def test_where_a_train_step_computes_in_half_precision(policy):
     found = {}
     for equation in equations(step.jaxpr):
         found.setdefault(equation.primitive.name, []).append(equation)
-    kinds = {name: {str(v.aval.dtype) for e in several for v in e.outvars} for name, several in found.items()}
+    kinds = {
+        name: {str(v.aval.dtype) for e in several for v in e.outvars}
+        for name, several in found.items()
+    }
     assert half in kinds["dot_general"]
     for name in ("exp", "log", "sqrt", "rsqrt", "reduce_max"):
         assert kinds[name] == {"float32"}, name
-    for equation in found["reduce_sum"]:  # in half precision only the gradient of what was broadcast: a bias
+    # in half precision only the gradient of what was broadcast: a bias
+    for equation in found["reduce_sum"]:
         (x,), (y,) = (v.aval for v in equation.invars), (v.aval for v in equation.outvars)
-        assert str(x.dtype) == "float32" or x.shape[x.ndim - y.ndim:] == y.shape and y.ndim >= 1, equation
+        assert str(x.dtype) == "float32" or x.shape[x.ndim - y.ndim :] == y.shape and y.ndim >= 1, (
+            equation
+        )
     for out in jax.eval_shape(make_train_step(model), state, batch):
         assert not any(str(leaf.dtype) in HALF for leaf in jax.tree_util.tree_leaves(out))
 
@@ -79,13 +100,21 @@ def test_where_a_train_step_computes_in_half_precision(policy):
 def test_sums_do_not_overflow_nor_stand_still(dtype):
     classes = 100_000  # more than float16's largest number
     flat = jnp.zeros((1, classes), dtype)
-    for function, wanted in ((ops.softmax, 1 / classes), (ops.log_softmax, -np.log(classes)),
-                             (layers.Softmax(dtype=dtype), 1 / classes),
-                             (ops.logsumexp, np.log(classes))):
-        np.testing.assert_allclose(np.asarray(function(flat), "float64").ravel()[:3], wanted, rtol=5e-3)
+    for function, wanted in (
+        (ops.softmax, 1 / classes),
+        (ops.log_softmax, -np.log(classes)),
+        (layers.Softmax(dtype=dtype), 1 / classes),
+        (ops.logsumexp, np.log(classes)),
+    ):
+        np.testing.assert_allclose(
+            np.asarray(function(flat), "float64").ravel()[:3], wanted, rtol=5e-3
+        )
     large = jnp.full((1, 4), 300.0, dtype)  # whose squares overflow
-    for value in (ops.normalize(large), layers.UnitNormalization(dtype=dtype)(large), ops.normalize(large, order=3) ** 3
-                  * 2):
+    for value in (
+        ops.normalize(large),
+        layers.UnitNormalization(dtype=dtype)(large),
+        ops.normalize(large, order=3) ** 3 * 2,
+    ):
         np.testing.assert_allclose(np.asarray(value, "float32"), 0.5, rtol=2e-2)
     many = 3 + jnp.asarray(normal(8192, 1), dtype)
     layer = layers.BatchNormalization(dtype=f"mixed_{dtype}", momentum=0.0)
@@ -107,7 +136,9 @@ def test_attention_over_many_equal_keys(dtype):
 
 @with_policy("mixed_float16", "mixed_bfloat16")
 def test_losses_and_metrics_of_large_numbers(policy):
-    """The squares, and the sum over 6000 rows, are beyond float16; a mean in bfloat16 would be off by a percent."""
+    """The squares, and the sum over 6000 rows, are beyond float16; a mean in bfloat16 would be off
+    by a percent.
+    """
     model = jkeras.Sequential([jkeras.Input((1,)), layers.Dense(1, kernel_initializer="ones")])
     model.compile("sgd", "mse", metrics=["mse", "mae"])
     x = np.full((6000, 1), 256.0, "float32")
@@ -125,7 +156,10 @@ def test_bfloat16_needs_no_scale(policy):
     x, y = normal(32, 6), np.arange(32) % 3
     for model in (mine, theirs):
         model.compile("adam", "sparse_categorical_crossentropy")
-    histories = [m.fit(x, y, batch_size=8, epochs=2, shuffle=False, verbose=0).history for m in (mine, theirs)]
+    histories = [
+        m.fit(x, y, batch_size=8, epochs=2, shuffle=False, verbose=0).history
+        for m in (mine, theirs)
+    ]
     assert type(mine.optimizer).__name__ == type(theirs.optimizer).__name__ == "Adam"
     np.testing.assert_allclose(histories[0]["loss"], histories[1]["loss"], rtol=1e-2)
     assert_same_weights(mine, theirs, rtol=1e-2, atol=2e-3)
@@ -133,26 +167,35 @@ def test_bfloat16_needs_no_scale(policy):
 
 @with_policy("float64")
 def test_float64_from_end_to_end(policy):
-    """With floatx at float64 too, losses and learning rates are float64: rounding is far below that of float32.
+    """With floatx at float64 too, losses and learning rates are float64: rounding is far below that
+    of float32.
 
-    There is no BatchNormalization in it, whose epsilon is a float32 in Keras; so are the results of Keras's metrics.
+    There is no BatchNormalization in it, whose epsilon is a float32 in Keras; so are the results of
+    Keras's metrics.
     """
+
     def build(k):
         k.config.set_floatx("float64")
         model = k.Sequential([k.Input((6,)), k.layers.Dense(8, "softmax"), k.layers.Dense(1)])
         model.compile(k.optimizers.SGD(0.1, momentum=0.9), "mse", metrics=["mae"])
         return model
+
     try:
         with jax.enable_x64(True):
             mine, theirs = both(build)
             x, y = normal(24, 6).astype("float64"), normal(24, 1).astype("float64")
-            histories = [m.fit(x, y, batch_size=8, epochs=2, shuffle=False, verbose=0).history for m in (mine, theirs)]
+            histories = [
+                m.fit(x, y, batch_size=8, epochs=2, shuffle=False, verbose=0).history
+                for m in (mine, theirs)
+            ]
             assert {str(w.dtype) for m in (mine, theirs) for w in weights_of(m)} == {"float64"}
             assert_same_weights(mine, theirs, rtol=1e-11, atol=1e-13)
             p = mine.predict(x, verbose=0)
             assert p.dtype == "float64"
             results = mine.evaluate(x, y, batch_size=24, verbose=0)
-            np.testing.assert_allclose(results, [np.mean((p - y) ** 2), np.mean(abs(p - y))], rtol=1e-14)
+            np.testing.assert_allclose(
+                results, [np.mean((p - y) ** 2), np.mean(abs(p - y))], rtol=1e-14
+            )
     finally:
         for library in (jkeras, keras):
             library.config.set_floatx("float32")
@@ -162,15 +205,24 @@ def test_float64_from_end_to_end(policy):
 
 # ---------------------------------------------------------------- the loss scale
 
+
 def classifier(k):
-    return k.Sequential([k.Input((6,)), k.layers.Dense(8, activation="relu"), k.layers.Dense(3, activation="softmax")])
+    return k.Sequential(
+        [
+            k.Input((6,)),
+            k.layers.Dense(8, activation="relu"),
+            k.layers.Dense(3, activation="softmax"),
+        ]
+    )
 
 
 def scaled(k, model, **arguments):
     """Compiles with a loss scale that grows after three good steps."""
     inner = k.optimizers.Adam(0.01, **arguments)
-    model.compile(k.optimizers.LossScaleOptimizer(inner, initial_scale=8.0, dynamic_growth_steps=3),
-                  k.losses.SparseCategoricalCrossentropy())
+    model.compile(
+        k.optimizers.LossScaleOptimizer(inner, initial_scale=8.0, dynamic_growth_steps=3),
+        k.losses.SparseCategoricalCrossentropy(),
+    )
     return model
 
 
@@ -178,20 +230,36 @@ def scale_of(model):
     """(scale, good steps, updates)."""
     optimizer = model.optimizer
     by_name = {v.name: v for v in optimizer.variables}
-    return tuple(float(np.asarray(v)) for v in (by_name["dynamic_scale"], by_name["step_counter"],
-                                                optimizer.iterations))
+    return tuple(
+        float(np.asarray(v))
+        for v in (by_name["dynamic_scale"], by_name["step_counter"], optimizer.iterations)
+    )
 
 
 def batches(infinite):
     """Batches of which those with these numbers make gradients that are not finite."""
     for number in range(10):
         x = normal(8, 6, seed=number)
-        yield (np.where(x > 1, 1e6, x).astype("float32") if number in infinite else x), np.arange(8) % 3
+        yield (
+            (np.where(x > 1, 1e6, x).astype("float32") if number in infinite else x),
+            np.arange(8) % 3,
+        )
 
 
 @with_policy("mixed_float16")
-@pytest.mark.parametrize("arguments", some_slow([{}, dict(clipnorm=0.1), dict(use_ema=True, ema_momentum=0.5), dict(
-    gradient_accumulation_steps=2)], dict(gradient_accumulation_steps=2)), ids=str)
+@pytest.mark.parametrize(
+    "arguments",
+    some_slow(
+        [
+            {},
+            dict(clipnorm=0.1),
+            dict(use_ema=True, ema_momentum=0.5),
+            dict(gradient_accumulation_steps=2),
+        ],
+        dict(gradient_accumulation_steps=2),
+    ),
+    ids=str,
+)
 def test_the_scale_as_in_keras_step_by_step(policy, arguments):
     mine, theirs = both(classifier)
     scaled(jkeras, mine, **arguments), scaled(keras, theirs, **arguments)
@@ -215,11 +283,14 @@ def test_the_scale_is_a_leaf_of_the_state(policy):
     model.compile("sgd", "sparse_categorical_crossentropy")
     assert type(model.optimizer).__name__ == "LossScaleOptimizer"
     state = init_train_state(model, jax.random.key(0))
-    assert float(state.opt_state["scalars"]["dynamic_scale"]) == 2.0 ** 15
-    step, (first, second) = jax.jit(make_train_step(model)), itertools.islice(batches(infinite=(1,)), 2)
+    assert float(state.opt_state["scalars"]["dynamic_scale"]) == 2.0**15
+    step, (first, second) = (
+        jax.jit(make_train_step(model)),
+        itertools.islice(batches(infinite=(1,)), 2),
+    )
     state, _ = step(state, first)
     after, _ = step(state, second)
-    assert float(after.opt_state["scalars"]["dynamic_scale"]) == 2.0 ** 14
+    assert float(after.opt_state["scalars"]["dynamic_scale"]) == 2.0**14
     jax.tree_util.tree_map(np.testing.assert_array_equal, after.params, state.params)
 
 
@@ -251,6 +322,7 @@ def test_the_scale_goes_through_a_checkpoint(policy, tmp_path):
         model = scaled(jkeras, classifier(jkeras))
         model.fit(x, y, batch_size=8, epochs=epochs, verbose=0, **arguments)
         return model
+
     whole = run()
     with pytest.raises(RuntimeError, match="stopped"):
         run(checkpoint=tmp_path, callbacks=[Stop()])
@@ -263,11 +335,15 @@ def test_the_scale_goes_through_a_checkpoint(policy, tmp_path):
 @with_policy("mixed_float16")
 def test_what_is_written_over_by_its_gradient_is_not_unscaled(policy):
     """The "gradients" of a float8 layer's scales are their new values."""
+
     def build(k):
         model = k.Sequential([k.Input((16,)), k.layers.Dense(16)])
         model.layers[-1].quantize("float8")
-        model.compile(k.optimizers.LossScaleOptimizer(k.optimizers.SGD(0.1), initial_scale=8.0), "mse")
+        model.compile(
+            k.optimizers.LossScaleOptimizer(k.optimizers.SGD(0.1), initial_scale=8.0), "mse"
+        )
         return model
+
     mine, theirs = both(build)
     for seed in range(2):
         for model in (mine, theirs):

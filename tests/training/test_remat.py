@@ -1,4 +1,6 @@
-"""Rematerialization: the same numbers, and what is kept between the forward and the backward pass is really less."""
+"""Rematerialization: the same numbers, and what is kept between the forward and the backward pass
+is really less.
+"""
 
 import jax
 import jax.numpy as jnp
@@ -25,7 +27,10 @@ def forward(model):
     x, y = normal(ROWS, WIDTH), normal(ROWS, 1, seed=1)
 
     def loss(params):
-        return jnp.mean((model.apply(params, model.state, x, training=True, rng=jax.random.key(0))[0] - y) ** 2)
+        return jnp.mean(
+            (model.apply(params, model.state, x, training=True, rng=jax.random.key(0))[0] - y) ** 2
+        )
+
     return loss
 
 
@@ -49,17 +54,26 @@ SCOPES = {  # name: (arguments, is a layer like `i` computed again?)
     "none is larger": (dict(mode="larger_than", output_size_threshold=ROWS * WIDTH), 0),
     "by name": (dict(mode="list_of_layers", layer_names=["d0", "d2"]), 2),
     "dots": (dict(mode="full", policy="dots_saveable"), DEPTH + 1),
-    "policy": (dict(mode="full", policy=jax.checkpoint_policies.dots_with_no_batch_dims_saveable), DEPTH + 1),
+    "policy": (
+        dict(mode="full", policy=jax.checkpoint_policies.dots_with_no_batch_dims_saveable),
+        DEPTH + 1,
+    ),
 }
 
 
-@pytest.mark.parametrize("name", some_slow(SCOPES, "full", "activations", "none is larger", "by name"))
+@pytest.mark.parametrize(
+    "name", some_slow(SCOPES, "full", "activations", "none is larger", "by name")
+)
 def test_the_same_numbers_from_less(name):
     arguments, count = SCOPES[name]
     plain, model = network(jkeras, PLAIN), network(jkeras, jkeras.RematScope(**arguments))
     loss, params = forward(plain), plain.params
     again = forward(model)
-    assert_trees_close(jax.jit(jax.value_and_grad(loss))(params), jax.jit(jax.value_and_grad(again))(params), rtol=1e-5)
+    assert_trees_close(
+        jax.jit(jax.value_and_grad(loss))(params),
+        jax.jit(jax.value_and_grad(again))(params),
+        rtol=1e-5,
+    )
     assert checkpoints(loss, params) == 0
     assert (checkpoints(again, params) > 0) == (count > 0)
     if count:
@@ -70,9 +84,11 @@ def test_the_same_numbers_from_less(name):
 
 def test_how_much_each_way_keeps():
     """A dense layer with a gelu keeps its input, and of the gelu several arrays."""
+
     def of(**arguments):
         model = network(jkeras, jkeras.RematScope(**arguments))
         return kept(forward(model), model.params)
+
     nothing, full, dots = of(mode=None), of(mode="full"), of(mode="full", policy="dots_saveable")
     activations, some = of(mode="activations"), of(mode="list_of_layers", layer_names=["d1"])
     layer = ROWS * WIDTH
@@ -101,15 +117,20 @@ def test_the_compiled_step_needs_less_memory():
 
         def loss(params):
             return jnp.sum(model.apply(params, model.state, x, training=True)[0])
+
         compiled = jax.jit(jax.grad(loss)).lower(model.params).compile()
         return compiled.memory_analysis().temp_size_in_bytes
+
     assert needed(jkeras.RematScope()) < 0.7 * needed(PLAIN)
 
 
-@pytest.mark.parametrize("policy", [None, "dots_saveable", jax.checkpoint_policies.nothing_saveable])
+@pytest.mark.parametrize(
+    "policy", [None, "dots_saveable", jax.checkpoint_policies.nothing_saveable]
+)
 def test_remat_of_a_function(policy):
     def f(w, x):
         return jnp.sum(jax.nn.gelu(jax.nn.gelu(x @ w) @ w))
+
     w, x = jnp.asarray(normal(WIDTH, WIDTH)), jnp.asarray(normal(ROWS, WIDTH))
     again = jkeras.remat(f, policy=policy)
     np.testing.assert_allclose(jax.grad(again)(w, x), jax.grad(f)(w, x), rtol=1e-5)
@@ -119,22 +140,34 @@ def test_remat_of_a_function(policy):
 
 
 def test_a_policy_that_is_none():
-    for make in (lambda: jkeras.RematScope(policy="dots"), lambda: jkeras.remat(lambda x: x, policy="dots"),
-                 lambda: layers.Stack(layers.Dense(4), 2, remat="dots"),
-                 lambda: jkeras.RematScope(policy="save_only_these_names")):
-        with pytest.raises(ValueError, match="`policy` must be .*dots_saveable.*Received: policy='"):
+    for make in (
+        lambda: jkeras.RematScope(policy="dots"),
+        lambda: jkeras.remat(lambda x: x, policy="dots"),
+        lambda: layers.Stack(layers.Dense(4), 2, remat="dots"),
+        lambda: jkeras.RematScope(policy="save_only_these_names"),
+    ):
+        with pytest.raises(
+            ValueError, match="`policy` must be .*dots_saveable.*Received: policy='"
+        ):
             make()
 
 
 @pytest.mark.parametrize("remat", some_slow([True, "dots_saveable"], True))
 def test_stack(remat):
     def build(remat):
-        block = jkeras.Sequential([jkeras.Input((WIDTH,)), layers.Dense(32, activation="gelu"), layers.Dense(WIDTH)])
+        block = jkeras.Sequential(
+            [jkeras.Input((WIDTH,)), layers.Dense(32, activation="gelu"), layers.Dense(WIDTH)]
+        )
         stack = layers.Stack(block, 4, remat=remat)
         return jkeras.Sequential([jkeras.Input((WIDTH,)), stack, layers.Dense(1)])
+
     plain, model = build(False), build(remat)
     loss, again, params = forward(plain), forward(model), plain.params
-    assert_trees_close(jax.jit(jax.value_and_grad(loss))(params), jax.jit(jax.value_and_grad(again))(params), rtol=1e-5)
+    assert_trees_close(
+        jax.jit(jax.value_and_grad(loss))(params),
+        jax.jit(jax.value_and_grad(again))(params),
+        rtol=1e-5,
+    )
     assert kept(again, params) < kept(loss, params)
     if remat is True:
         assert kept(again, params) < kept(forward(build("dots_saveable")), params)
@@ -143,17 +176,32 @@ def test_stack(remat):
 
 
 def test_dropout_draws_the_same_again():
-    """The second computation must drop what the first did: else the gradient is that of another function."""
+    """The second computation must drop what the first did: else the gradient is that of another
+    function.
+    """
+
     def build(scope):
         with scope:
-            return jkeras.Sequential([jkeras.Input((WIDTH,)), layers.Dense(WIDTH, activation="gelu", name="a"),
-                                      layers.Dropout(0.5, name="drop"), layers.Dense(1, name="b")])
+            return jkeras.Sequential(
+                [
+                    jkeras.Input((WIDTH,)),
+                    layers.Dense(WIDTH, activation="gelu", name="a"),
+                    layers.Dropout(0.5, name="drop"),
+                    layers.Dense(1, name="b"),
+                ]
+            )
+
     found = []
     for scope in (PLAIN, jkeras.RematScope()):
         model = build(scope)
         params = found[0][0] if found else model.params
 
         def loss(params, model=model):
-            return jnp.sum(model.apply(params, model.state, normal(8, WIDTH), training=True, rng=jax.random.key(3))[0])
+            return jnp.sum(
+                model.apply(
+                    params, model.state, normal(8, WIDTH), training=True, rng=jax.random.key(3)
+                )[0]
+            )
+
         found.append((params, jax.jit(jax.value_and_grad(loss))(params)))
     assert_trees_close(found[0][1], found[1][1], rtol=1e-5)

@@ -9,10 +9,24 @@ def test_entries():
     config = Config(b=1)
     config.a, config["c"] = 2, 3
     config.update(d=4)
-    assert (config.a, config["b"], config.get("x", 0), config.pop("d"), len(config)) == (2, 1, 0, 4, 3)
-    assert list(config) == ["a", "b", "c"] and config.as_dict() == {"b": 1, "a": 2, "c": 3} and "c" in config
+    assert (config.a, config["b"], config.get("x", 0), config.pop("d"), len(config)) == (
+        2,
+        1,
+        0,
+        4,
+        3,
+    )
+    assert (
+        list(config) == ["a", "b", "c"]
+        and config.as_dict() == {"b": 1, "a": 2, "c": 3}
+        and "c" in config
+    )
     config.freeze()
-    for change in (lambda: setattr(config, "a", 3), lambda: config.pop("a"), lambda: config.update(a=3)):
+    for change in (
+        lambda: setattr(config, "a", 3),
+        lambda: config.pop("a"),
+        lambda: config.update(a=3),
+    ):
         with pytest.raises(ValueError, match="frozen"):
             change()
     with pytest.raises(AttributeError, match="Did you mean 'lr_rate'"):

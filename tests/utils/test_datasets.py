@@ -20,15 +20,26 @@ def test_windows_of_the_documented_example():
     assert windows.shape == (80, 10) and targets[0] == 10
 
 
-@pytest.mark.parametrize("options", [dict(sampling_rate=0), dict(sequence_stride=50), dict(start_index=-1),
-                                     dict(end_index=50), dict(start_index=5, end_index=4), dict(format="x")])
+@pytest.mark.parametrize(
+    "options",
+    [
+        dict(sampling_rate=0),
+        dict(sequence_stride=50),
+        dict(start_index=-1),
+        dict(end_index=50),
+        dict(start_index=5, end_index=4),
+        dict(format="x"),
+    ],
+)
 def test_windows_out_of_range(options):
     with pytest.raises(ValueError):
         utils.timeseries_dataset_from_array(np.arange(20), None, 3, **options)
 
 
 def test_split():
-    left, right = utils.split_dataset((np.arange(10), np.arange(10) * 2), left_size=0.7, shuffle=True, seed=1)
+    left, right = utils.split_dataset(
+        (np.arange(10), np.arange(10) * 2), left_size=0.7, shuffle=True, seed=1
+    )
     pairs = [*left, *right]
     assert len(left) == 7 and sorted(int(x) for x, _ in pairs) == list(range(10))
     assert all(y == 2 * x for x, y in pairs)
@@ -56,13 +67,16 @@ def test_data_sets_made_from_others():
 
 def test_fit_takes_one():
     x = np.linspace(0, 1, 40)
-    ds = utils.timeseries_dataset_from_array(x[:, None].astype("float32"), x[5:], 5, batch_size=8, shuffle=True)
+    ds = utils.timeseries_dataset_from_array(
+        x[:, None].astype("float32"), x[5:], 5, batch_size=8, shuffle=True
+    )
     model = jkeras.Sequential([jkeras.layers.Flatten(), jkeras.layers.Dense(1)])
     model.compile("adam", "mse")
     assert len(model.fit(ds, epochs=2, verbose=0).history["loss"]) == 2
 
 
 # ---------------------------------------------------------------- folders
+
 
 def _write(tmp_path, ending, make):
     for k, name in enumerate(["cat", "dog"]):
@@ -79,16 +93,29 @@ def test_texts(tmp_path, capsys):
     assert ds.class_names == ["cat", "dog"] and len(ds) == 3
     texts, labels = ds[0]
     assert texts.tolist() == ["00 h", "01 h", "02 h", "03 h"] and labels.dtype == "int32"
-    both = utils.text_dataset_from_directory(tmp_path, validation_split=0.3, subset="both", seed=1, batch_size=None)
+    both = utils.text_dataset_from_directory(
+        tmp_path, validation_split=0.3, subset="both", seed=1, batch_size=None
+    )
     assert [len(part) for part in both] == [7, 3]
     assert len({t for part in both for t, _ in part}) == 10
     assert all(int(t[0]) == label for part in both for t, label in part)
-    _, hot = utils.text_dataset_from_directory(tmp_path, label_mode="categorical", class_names=["dog"])[0]
+    _, hot = utils.text_dataset_from_directory(
+        tmp_path, label_mode="categorical", class_names=["dog"]
+    )[0]
     assert hot.tolist() == [[1.0]] * 5
-    assert utils.text_dataset_from_directory(tmp_path, label_mode="binary", shuffle=False)[0][1].shape == (10, 1)
+    assert utils.text_dataset_from_directory(tmp_path, label_mode="binary", shuffle=False)[0][
+        1
+    ].shape == (10, 1)
     assert utils.text_dataset_from_directory(tmp_path, labels=None)[0].shape == (10,)
-    for options in (dict(labels="x"), dict(label_mode="x"), dict(validation_split=0.5), dict(class_names=["cow"]),
-                    dict(validation_split=0.5, subset="training"), dict(labels=[1]), dict(format="x")):
+    for options in (
+        dict(labels="x"),
+        dict(label_mode="x"),
+        dict(validation_split=0.5),
+        dict(class_names=["cow"]),
+        dict(validation_split=0.5, subset="training"),
+        dict(labels=[1]),
+        dict(format="x"),
+    ):
         with pytest.raises(ValueError):
             utils.text_dataset_from_directory(tmp_path, **options)
 
@@ -100,26 +127,58 @@ def test_sounds(tmp_path):
             file.setsampwidth(2)
             file.setframerate(8000)
             file.writeframes(np.full((10 + i, 2), 16384 * (1 - 2 * k), "<i2").tobytes())
+
     _write(tmp_path, ".wav", make)
     sounds, labels = utils.audio_dataset_from_directory(tmp_path, shuffle=False)[0]
     assert sounds.shape == (10, 14, 2) and sounds.dtype == "float32"
-    assert sounds[0, :10].tolist() == [[0.5, 0.5]] * 10 and sounds[5, 0, 0] == -0.5 and not sounds[0, 10:].any()
-    assert utils.audio_dataset_from_directory(tmp_path, output_sequence_length=4)[0][0].shape == (10, 4, 2)
-    assert utils.audio_dataset_from_directory(tmp_path, ragged=True, shuffle=False)[0][0][4].shape == (14, 2)
-    assert utils.audio_dataset_from_directory(tmp_path, sampling_rate=4000, shuffle=False)[0][0].shape == (10, 7, 2)
+    assert (
+        sounds[0, :10].tolist() == [[0.5, 0.5]] * 10
+        and sounds[5, 0, 0] == -0.5
+        and not sounds[0, 10:].any()
+    )
+    assert utils.audio_dataset_from_directory(tmp_path, output_sequence_length=4)[0][0].shape == (
+        10,
+        4,
+        2,
+    )
+    assert utils.audio_dataset_from_directory(tmp_path, ragged=True, shuffle=False)[0][0][
+        4
+    ].shape == (14, 2)
+    assert utils.audio_dataset_from_directory(tmp_path, sampling_rate=4000, shuffle=False)[0][
+        0
+    ].shape == (10, 7, 2)
 
 
 def test_images(tmp_path):
     pytest.importorskip("PIL")
-    _write(tmp_path, ".png", lambda path, k, i: utils.save_img(path, np.full((6 + i, 9, 3), 40 * i + k), scale=False))
+    _write(
+        tmp_path,
+        ".png",
+        lambda path, k, i: utils.save_img(path, np.full((6 + i, 9, 3), 40 * i + k), scale=False),
+    )
     ds = utils.image_dataset_from_directory(tmp_path, image_size=(4, 4), shuffle=False)
     images, labels = ds[0]
-    assert images.shape == (10, 4, 4, 3) and images.dtype == "float32" and labels.tolist() == [0] * 5 + [1] * 5
+    assert (
+        images.shape == (10, 4, 4, 3)
+        and images.dtype == "float32"
+        and labels.tolist() == [0] * 5 + [1] * 5
+    )
     np.testing.assert_allclose(images[6], 41, rtol=1e-5)
-    options = dict(image_size=(4, 4), shuffle=False, color_mode="grayscale", data_format="channels_first")
-    assert utils.image_dataset_from_directory(tmp_path, crop_to_aspect_ratio=True, **options)[0][0].shape == (
-        10, 1, 4, 4)
+    options = dict(
+        image_size=(4, 4), shuffle=False, color_mode="grayscale", data_format="channels_first"
+    )
+    assert utils.image_dataset_from_directory(tmp_path, crop_to_aspect_ratio=True, **options)[0][
+        0
+    ].shape == (10, 1, 4, 4)
     padded = utils.image_dataset_from_directory(tmp_path, pad_to_aspect_ratio=True, **options)[0][0]
-    odd = utils.image_dataset_from_directory(tmp_path, image_size=(20, 39), pad_to_aspect_ratio=True, shuffle=False)
-    assert np.flatnonzero(odd[0][0][1, 10, :, 0])[[0, -1]].tolist() == [6, 30]  # 25.7 wide: 6.6 pixels left free
-    assert np.allclose(padded[9, 0, 0], [161] * 3 + [0]) and padded[5, 0, :, 0].tolist() == [1, 1, 0, 0]
+    odd = utils.image_dataset_from_directory(
+        tmp_path, image_size=(20, 39), pad_to_aspect_ratio=True, shuffle=False
+    )
+    # 25.7 wide: 6.6 pixels left free
+    assert np.flatnonzero(odd[0][0][1, 10, :, 0])[[0, -1]].tolist() == [6, 30]
+    assert np.allclose(padded[9, 0, 0], [161] * 3 + [0]) and padded[5, 0, :, 0].tolist() == [
+        1,
+        1,
+        0,
+        0,
+    ]

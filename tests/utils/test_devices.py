@@ -32,10 +32,13 @@ def test_on_colab_it_says_where_to_click(capsys, monkeypatch):
     assert "Runtime > Change runtime type" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("devices, words", [
-    ([Device("tpu", "TPU v2", 8 * 2**30)] * 8, "8 x TPU v2, 8 GiB each"),
-    ([Device("gpu", "Tesla T4")], "1 x Tesla T4"),
-])
+@pytest.mark.parametrize(
+    "devices, words",
+    [
+        ([Device("tpu", "TPU v2", 8 * 2**30)] * 8, "8 x TPU v2, 8 GiB each"),
+        ([Device("gpu", "Tesla T4")], "1 x Tesla T4"),
+    ],
+)
 def test_accelerators_are_named(devices, words, capsys, monkeypatch):
     monkeypatch.setattr(jax, "devices", lambda: devices)
     report_devices()

@@ -7,14 +7,28 @@ import jkeras
 from jkeras import layers
 from jkeras.utils import FeatureSpace
 
-DATA = {"f": np.array([0.0, 0.1, 0.2, 0.3]), "s": ["zero", "one", "two", "three"], "i": [0, 1, 2, 3]}
+DATA = {
+    "f": np.array([0.0, 0.1, 0.2, 0.3]),
+    "s": ["zero", "one", "two", "three"],
+    "i": [0, 1, 2, 3],
+}
 
 
 def test_widths_of_all_kinds():
-    kinds = {"a": "float", "b": "float_rescaled", "c": "float_normalized", "d": "float_discretized",
-             "e": "integer_categorical", "f": "string_categorical", "g": "integer_hashed", "h": "string_hashed"}
+    kinds = {
+        "a": "float",
+        "b": "float_rescaled",
+        "c": "float_normalized",
+        "d": "float_discretized",
+        "e": "integer_categorical",
+        "f": "string_categorical",
+        "g": "integer_hashed",
+        "h": "string_hashed",
+    }
     data = {name: DATA[kind[0]] for name, kind in kinds.items()}
-    space = FeatureSpace(kinds, crosses=[("e", "f")], crossing_dim=7, hashing_dim=5, num_discretization_bins=3)
+    space = FeatureSpace(
+        kinds, crosses=[("e", "f")], crossing_dim=7, hashing_dim=5, num_discretization_bins=3
+    )
     with pytest.raises(ValueError, match="adapt"):
         space(data)
     space.adapt(data)
@@ -26,26 +40,44 @@ def test_widths_of_all_kinds():
     np.testing.assert_allclose(single, out[1], rtol=1e-6)
     again = FeatureSpace.from_config(space.get_config())
     assert again.get_config()["features"].keys() == space.get_config()["features"].keys()
-    written = space.get_config()["features"]["a"]  # classes that are not public have a registered name, as in Keras
+    # classes that are not public have a registered name, as in Keras
+    written = space.get_config()["features"]["a"]
     assert written["registered_name"] == "Feature"
     assert written["config"]["preprocessor"]["registered_name"] == "TFDIdentity"
 
 
 def test_numbers_in_a_dict():
-    space = FeatureSpace({"s": FeatureSpace.string_categorical(output_mode="int"),
-                          "i": FeatureSpace.integer_categorical(output_mode="int", max_tokens=3)},
-                         crosses=[FeatureSpace.cross(("s", "i"), crossing_dim=4, output_mode="int")],
-                         output_mode="dict")
-    space.adapt(iter([{"s": np.array(["a", "a", "b"]), "i": np.array([5, 5, 6])}, {"s": ["c"], "i": [5]}]))
+    space = FeatureSpace(
+        {
+            "s": FeatureSpace.string_categorical(output_mode="int"),
+            "i": FeatureSpace.integer_categorical(output_mode="int", max_tokens=3),
+        },
+        crosses=[FeatureSpace.cross(("s", "i"), crossing_dim=4, output_mode="int")],
+        output_mode="dict",
+    )
+    space.adapt(
+        iter([{"s": np.array(["a", "a", "b"]), "i": np.array([5, 5, 6])}, {"s": ["c"], "i": [5]}])
+    )
     out = space({"s": ["a", "?"], "i": [5, 7]})
-    assert list(out) == ["i", "s", "s_X_i"] and out["s"].tolist() == [[1], [0]] and out["i"].tolist() == [[1], [0]]
+    assert (
+        list(out) == ["i", "s", "s_X_i"]
+        and out["s"].tolist() == [[1], [0]]
+        and out["i"].tolist() == [[1], [0]]
+    )
     with pytest.raises(ValueError, match="concatenate"):
         FeatureSpace({"i": FeatureSpace.integer_hashed(3, output_mode="int")})({"i": [1]})
 
 
 def test_graphs_and_own_layers():
-    space = FeatureSpace({"f": "float", "t": FeatureSpace.feature(
-        "string", layers.TextVectorization(output_mode="count"), "float")}, output_mode="dict")
+    space = FeatureSpace(
+        {
+            "f": "float",
+            "t": FeatureSpace.feature(
+                "string", layers.TextVectorization(output_mode="count"), "float"
+            ),
+        },
+        output_mode="dict",
+    )
     space.adapt({"f": [1.0], "t": ["a b b"]})
     assert space({"f": [1.0], "t": ["b b q"]})["t"].tolist() == [[1, 2, 0]]
     numbers = FeatureSpace({"f": "float_normalized", "i": "integer_hashed"})
@@ -58,8 +90,12 @@ def test_graphs_and_own_layers():
 
 
 def test_wrong_arguments():
-    for options in (dict(features={}), dict(features={"a": "x"}), dict(features={"a": "float"}, output_mode="x"),
-                    dict(features={"a": "float"}, crosses=[("a", "b")])):
+    for options in (
+        dict(features={}),
+        dict(features={"a": "x"}),
+        dict(features={"a": "float"}, output_mode="x"),
+        dict(features={"a": "float"}, crosses=[("a", "b")]),
+    ):
         with pytest.raises(ValueError):
             FeatureSpace(**options)
     with pytest.raises(ValueError, match="dict"):

@@ -1,4 +1,6 @@
-"""get_file against a server on this machine: what is kept, what is taken up again, what is refused."""
+"""get_file against a server on this machine: what is kept, what is taken up again, what is
+refused.
+"""
 
 import gzip
 import hashlib
@@ -55,15 +57,21 @@ def _zip():
 
 def get(server, folder, name="a.txt", **options):
     """The bytes that `get_file` brings."""
-    with open(get_file(origin=f"{server.address}/{name}", cache_dir=folder, **options), "rb") as file:
+    with open(
+        get_file(origin=f"{server.address}/{name}", cache_dir=folder, **options), "rb"
+    ) as file:
         return file.read()
 
 
 def fails(server, folder, text, name="a.txt", kind=OSError, **options):
-    """`get_file` raises an error that has the address and the place of the file, and leaves nothing."""
+    """`get_file` raises an error that has the address and the place of the file, and leaves
+    nothing.
+    """
     with pytest.raises(kind, match=text) as caught:
         get(server, folder, name, **options)
-    assert f"{server.address}/{name}" in str(caught.value) and str(folder / "datasets" / name) in str(caught.value)
+    assert f"{server.address}/{name}" in str(caught.value) and str(
+        folder / "datasets" / name
+    ) in str(caught.value)
     assert os.listdir(folder / "datasets") == []
 
 
@@ -74,12 +82,15 @@ def asked_for(server):
 
 # ---------------------------------------------------------------- the file that is there
 
+
 def test_download_once_with_hash(server, tmp_path):
     server.files["/a.txt?x=1"] = TEXT
     origin = f"{server.address}/a.txt?x=1"
     path = get_file(origin=origin, file_hash=SHA256, cache_dir=tmp_path)
     assert path == str(tmp_path / "datasets" / "a.txt")
-    assert get_file(origin=origin, md5_hash=hashlib.md5(TEXT).hexdigest(), cache_dir=tmp_path) == path
+    assert (
+        get_file(origin=origin, md5_hash=hashlib.md5(TEXT).hexdigest(), cache_dir=tmp_path) == path
+    )
     assert len(server.asked) == 1
     get_file(origin=origin, cache_dir=tmp_path, force_download=True)
     assert len(server.asked) == 2
@@ -91,7 +102,10 @@ def test_a_file_with_another_hash_is_downloaded_anew(server, tmp_path):
     assert get(server, tmp_path) == TEXT[:100]
     with pytest.warns(UserWarning, match=f"hash {SHA256}.*downloaded anew"):
         assert get(server, tmp_path, file_hash=SHA256) == TEXT
-    with pytest.warns(UserWarning, match="downloaded anew"), pytest.raises(ValueError, match="hash"):
+    with (
+        pytest.warns(UserWarning, match="downloaded anew"),
+        pytest.raises(ValueError, match="hash"),
+    ):
         get(server, tmp_path, file_hash="0" * 64)
     assert get(server, tmp_path) == TEXT  # what was there stays until the right one has come
     assert len(server.asked) == 2
@@ -110,6 +124,7 @@ def test_what_is_shown(server, tmp_path, capsys):
 
 # ---------------------------------------------------------------- what goes wrong
 
+
 def test_wrong_hash_keeps_nothing(server, tmp_path):
     fails(server, tmp_path, "hash", kind=ValueError, file_hash="0" * 64)
 
@@ -123,7 +138,10 @@ def test_a_cut_transfer_is_taken_up_again(server, tmp_path, length, abrupt):
     assert len(parts) == 3
     if not abrupt:  # otherwise some of what was sent may never come
         assert parts == [None, "bytes=300-", "bytes=500-"]
-    assert all(headers["If-Range"] == f'"{hashlib.md5(TEXT).hexdigest()}"' for headers in server.headers[1:])
+    assert all(
+        headers["If-Range"] == f'"{hashlib.md5(TEXT).hexdigest()}"'
+        for headers in server.headers[1:]
+    )
 
 
 @pytest.mark.parametrize("believes", [True, False])
@@ -133,7 +151,7 @@ def test_a_file_that_has_changed_meanwhile_is_begun_again(server, tmp_path, beli
     server.cuts, server.believes = iter([300]), believes
     server.on_question = lambda: server.asked[1:] and server.files.update({"/a.txt": changed})
     assert get(server, tmp_path) == changed
-    assert asked_for(server) == [None, "bytes=300-", None][:2 if believes else 3]
+    assert asked_for(server) == [None, "bytes=300-", None][: 2 if believes else 3]
 
 
 @pytest.mark.parametrize("change", [dict(ranges=False), dict(marks=())])
@@ -240,8 +258,10 @@ def no_names(*args):
 
 def test_a_disk_that_is_full(server, tmp_path, monkeypatch):
     """Not taken for a fault of the connection."""
+
     def full(*args):
         raise OSError(28, "No space left on device")
+
     monkeypatch.setattr(download._Part, "_write", full)
     with pytest.raises(OSError, match="could not be written: No space left"):
         get(server, tmp_path)
@@ -269,14 +289,21 @@ def test_redirects(server, tmp_path, address):
 
 # ---------------------------------------------------------------- archives, and two at once
 
+
 @pytest.mark.filterwarnings("ignore:Not unpacked")
 @pytest.mark.parametrize("name", ["a.tar.gz", "a.zip"])
 def test_archives_stay_in_their_folder(server, tmp_path, name):
     folder = get_file(origin=f"{server.address}/{name}", cache_dir=tmp_path, extract=True)
-    found = sorted(os.path.relpath(os.path.join(root, f), folder) for root, _, files in os.walk(folder) for f in files)
+    found = sorted(
+        os.path.relpath(os.path.join(root, f), folder)
+        for root, _, files in os.walk(folder)
+        for f in files
+    )
     assert found == ["in/x.txt"]
     assert not (tmp_path / "datasets" / "out.txt").exists()
-    given = get_file("mine.tgz", origin=f"{server.address}/{name}", cache_dir=tmp_path, extract=True)
+    given = get_file(
+        "mine.tgz", origin=f"{server.address}/{name}", cache_dir=tmp_path, extract=True
+    )
     assert given.endswith("mine_extracted")
 
 
@@ -285,9 +312,11 @@ def test_two_processes_at_once(server, tmp_path):
     """Both ask before either has it; both unpack it."""
     server.on_question = threading.Barrier(2).wait
     server.slow = (100, 0.001)
-    code = ("import sys, warnings; from jkeras.utils import get_file; warnings.simplefilter('ignore'); "
-            "input('ready\\n'); "
-            "print(get_file(origin=sys.argv[1], cache_dir=sys.argv[2], file_hash=sys.argv[3], extract=True))")
+    code = (
+        "import sys, warnings; from jkeras.utils import get_file; "
+        "warnings.simplefilter('ignore'); input('ready\\n'); print(get_file(origin=sys.argv[1], "
+        "cache_dir=sys.argv[2], file_hash=sys.argv[3], extract=True))"
+    )
     digest = hashlib.sha256(server.files["/a.tar.gz"]).hexdigest()
     command = [sys.executable, "-c", code, f"{server.address}/a.tar.gz", tmp_path, digest]
     pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)

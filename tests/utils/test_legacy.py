@@ -25,7 +25,10 @@ def test_a_round_trip_through_the_short_form():
 
 
 def test_the_config_of_a_layer_is_that_of_keras():
-    both = [which.utils.legacy.serialize_keras_object(which.layers.Dense(2, name="d")) for which in (jkeras, keras)]
+    both = [
+        which.utils.legacy.serialize_keras_object(which.layers.Dense(2, name="d"))
+        for which in (jkeras, keras)
+    ]
     assert both[0] == both[1]
 
 
@@ -40,9 +43,14 @@ def test_none_and_objects_stay_what_they_are():
     assert legacy.deserialize_keras_object(len) is len
 
 
-@pytest.mark.parametrize("given, words", [
-    ({"class_name": "Rnage", "config": {}}, "Unknown thing: 'Rnage'.*Did you mean 'Range'"),
-    ({"config": {}}, "'class_name'"), (3, "Received: 3")])
+@pytest.mark.parametrize(
+    "given, words",
+    [
+        ({"class_name": "Rnage", "config": {}}, "Unknown thing: 'Rnage'.*Did you mean 'Range'"),
+        ({"config": {}}, "'class_name'"),
+        (3, "Received: 3"),
+    ],
+)
 def test_what_is_no_config(given, words):
     with pytest.raises(ValueError, match=words):
         legacy.deserialize_keras_object(given, {"Range": Range}, printable_module_name="thing")

@@ -10,7 +10,9 @@ from jkeras import layers, utils
 
 def _model():
     x = jkeras.Input((4,), name="x")
-    inner = jkeras.Sequential([jkeras.Input((4,)), layers.Dense(3, activation="relu", name="inside")], name="inner")
+    inner = jkeras.Sequential(
+        [jkeras.Input((4,)), layers.Dense(3, activation="relu", name="inside")], name="inner"
+    )
     y = inner(x)
     return jkeras.Model(x, layers.Add(name="sum")([y, layers.Dense(3, name="side")(x)]) * 2.0)
 
@@ -21,12 +23,18 @@ def test_boxes_and_arrows():
     assert len(picture.boxes) == 5 and len(picture.edges) == 5
     assert "Output shape: (None, 3)" in picture.to_string() and "Trainable" in picture.to_string()
     nested = utils.model_to_dot(model, expand_nested=True, show_layer_activations=True)
-    assert len(nested.edges) == 5 and "inner" in nested.to_string() and "Activation: relu" in nested.to_string()
+    assert (
+        len(nested.edges) == 5
+        and "inner" in nested.to_string()
+        and "Activation: relu" in nested.to_string()
+    )
 
 
 @pytest.mark.parametrize("rankdir", ["TB", "LR", "BT", "RL"])
 def test_svg_is_well_formed(tmp_path, rankdir):
-    utils.plot_model(_model(), tmp_path / "m.svg", rankdir=rankdir, show_layer_names=True, show_shapes=True)
+    utils.plot_model(
+        _model(), tmp_path / "m.svg", rankdir=rankdir, show_layer_names=True, show_shapes=True
+    )
     root = xml.etree.ElementTree.parse(tmp_path / "m.svg").getroot()
     assert root.tag.endswith("svg")
 

@@ -23,14 +23,21 @@ def same(function, rtol=1e-6):
 @pytest.mark.parametrize("to_numpy", [False, True])
 def test_integers(to_numpy):
     same(lambda k: k.quantizers.abs_max_quantize(X, axis=0, to_numpy=to_numpy))
-    same(lambda k: k.quantizers.abs_max_quantize(X, axis=(0, 1), value_range=(-8, 7), to_numpy=to_numpy))
+    same(
+        lambda k: k.quantizers.abs_max_quantize(
+            X, axis=(0, 1), value_range=(-8, 7), to_numpy=to_numpy
+        )
+    )
     same(lambda k: k.quantizers.AbsMaxQuantizer(axis=1)(X, to_numpy=to_numpy))
 
 
 @pytest.mark.parametrize("size", [2, 4, 16])
 def test_blocks(size):
     same(lambda k: k.quantizers.abs_max_quantize_grouped_with_zero_point(X, size), 1e-5)
-    same(lambda k: k.quantizers.abs_max_quantize_grouped_with_zero_point(X, size, to_numpy=True), 1e-5)
+    same(
+        lambda k: k.quantizers.abs_max_quantize_grouped_with_zero_point(X, size, to_numpy=True),
+        1e-5,
+    )
 
 
 @pytest.mark.parametrize("axis", [None, 1])
@@ -40,12 +47,21 @@ def test_fake_quantization(axis, narrow):
     low, high = np.float32(low), np.float32(high)
     options = dict(num_bits=4, narrow_range=narrow, axis=axis)
     same(lambda k: k.quantizers.fake_quant_with_min_max_vars(X, low, high, **options))
-    same(lambda k: jax.grad(lambda *given: (k.quantizers.fake_quant_with_min_max_vars(*given, **options) * X).sum(),
-                            argnums=(0, 1, 2))(X, low, high), 1e-5)
+    same(
+        lambda k: jax.grad(
+            lambda *given: (k.quantizers.fake_quant_with_min_max_vars(*given, **options) * X).sum(),
+            argnums=(0, 1, 2),
+        )(X, low, high),
+        1e-5,
+    )
 
 
 def test_float8_scales():
-    same(lambda k: k.quantizers.compute_float8_scale(np.float32([0, 2, np.inf]), np.float32([1, 2, 3]), 448.0, 1))
+    same(
+        lambda k: k.quantizers.compute_float8_scale(
+            np.float32([0, 2, np.inf]), np.float32([1, 2, 3]), 448.0, 1
+        )
+    )
     same(lambda k: k.quantizers.compute_float8_amax_history(X, np.arange(4, dtype="float32")))
 
 
@@ -60,14 +76,22 @@ def test_int4(dtype, low, axis):
     x = np.random.default_rng(1).integers(low, low + 16, (3, 4, 5)).astype(dtype)
     same(lambda k: k.quantizers.pack_int4(x, axis, dtype)[0])
     packed, _, size = jkeras.quantizers.pack_int4(x, axis, dtype)
-    for unpack in (jkeras.quantizers.unpack_int4, jax.jit(jkeras.quantizers.unpack_int4, static_argnums=(1, 2, 3))):
+    for unpack in (
+        jkeras.quantizers.unpack_int4,
+        jax.jit(jkeras.quantizers.unpack_int4, static_argnums=(1, 2, 3)),
+    ):
         np.testing.assert_array_equal(unpack(packed, size, axis, dtype), x)
 
 
 def test_configs():
-    for make in (lambda q: q.AbsMaxQuantizer(axis=0), lambda q: q.Int8QuantizationConfig(),
-                 lambda q: q.Int4QuantizationConfig(block_size=-1), lambda q: q.Float8QuantizationConfig(),
-                 lambda q: q.GPTQConfig(None, None, symmetric=True), lambda q: q.AWQConfig(None, None)):
+    for make in (
+        lambda q: q.AbsMaxQuantizer(axis=0),
+        lambda q: q.Int8QuantizationConfig(),
+        lambda q: q.Int4QuantizationConfig(block_size=-1),
+        lambda q: q.Float8QuantizationConfig(),
+        lambda q: q.GPTQConfig(None, None, symmetric=True),
+        lambda q: q.AWQConfig(None, None),
+    ):
         want, got = (make(k.quantizers) for k in LIBRARIES)
         assert set(got.get_config()) == set(want.get_config())
         again = type(got).from_config(got.get_config())
@@ -79,11 +103,17 @@ def test_configs():
 
 def test_wrong_arguments():
     q = jkeras.quantizers
-    for make in (lambda: q.AbsMaxQuantizer(value_range=(-300, 300)), lambda: q.Int4QuantizationConfig(block_size=0),
-                 lambda: q.Int4QuantizationConfig(q.AbsMaxQuantizer(), block_size=-1), lambda: q.get("x"),
-                 lambda: q.Int4QuantizationConfig(q.AbsMaxQuantizer(value_range=(-8, 7))),
-                 lambda: q.GPTQConfig(None, None, weight_bits=5), lambda: q.AWQConfig(None, None, weight_bits=8),
-                 lambda: q.pack_int4(np.ones(2, "int8"), dtype="int4"), lambda: q.GPTQConfig(None, None, group_size=0)):
+    for make in (
+        lambda: q.AbsMaxQuantizer(value_range=(-300, 300)),
+        lambda: q.Int4QuantizationConfig(block_size=0),
+        lambda: q.Int4QuantizationConfig(q.AbsMaxQuantizer(), block_size=-1),
+        lambda: q.get("x"),
+        lambda: q.Int4QuantizationConfig(q.AbsMaxQuantizer(value_range=(-8, 7))),
+        lambda: q.GPTQConfig(None, None, weight_bits=5),
+        lambda: q.AWQConfig(None, None, weight_bits=8),
+        lambda: q.pack_int4(np.ones(2, "int8"), dtype="int4"),
+        lambda: q.GPTQConfig(None, None, group_size=0),
+    ):
         with pytest.raises(ValueError):
             make()
     with pytest.raises(TypeError):

@@ -1,4 +1,6 @@
-"""The estimators against scikit-learn's own checks, as far as Keras's pass; warm starts and arguments."""
+"""The estimators against scikit-learn's own checks, as far as Keras's pass; warm starts and
+arguments.
+"""
 
 import unittest
 
@@ -17,9 +19,12 @@ FAIL = {
         "check_classifiers_one_label_sample_weights": "samples of weight 0 count",
         "check_classifiers_classes": "a model of a few steps may never give a class",
         "check_classifiers_train": "the outputs are probabilities or logits, one for each class",
-        "check_classifier_data_not_an_array": RANDOM, "check_supervised_y_2d": RANDOM, "check_fit_idempotent": RANDOM,
+        "check_classifier_data_not_an_array": RANDOM,
+        "check_supervised_y_2d": RANDOM,
+        "check_fit_idempotent": RANDOM,
     },
-    "SKLearnRegressor": {}, "SKLearnTransformer": {},
+    "SKLearnRegressor": {},
+    "SKLearnTransformer": {},
 }
 
 
@@ -28,14 +33,19 @@ def make(X, y, loss, sizes=(10,)):
     hidden = x
     for size in sizes:
         hidden = layers.Dense(size, activation="relu")(hidden)
-    model = jkeras.Model(x, layers.Dense(y.shape[1] if y.ndim > 1 else 1, activation="softmax")(hidden))
+    model = jkeras.Model(
+        x, layers.Dense(y.shape[1] if y.ndim > 1 else 1, activation="softmax")(hidden)
+    )
     model.compile("rmsprop", loss)
     return model
 
 
 ESTIMATORS = [
-    SKLearnClassifier(make, model_kwargs={"loss": "categorical_crossentropy", "sizes": (20, 20)},
-                      fit_kwargs={"epochs": 5, "verbose": 0}),
+    SKLearnClassifier(
+        make,
+        model_kwargs={"loss": "categorical_crossentropy", "sizes": (20, 20)},
+        fit_kwargs={"epochs": 5, "verbose": 0},
+    ),
     SKLearnRegressor(make, model_kwargs={"loss": "mse"}, fit_kwargs={"verbose": 0}),
     SKLearnTransformer(make, model_kwargs={"loss": "mse"}, fit_kwargs={"verbose": 0}),
 ]
@@ -47,7 +57,11 @@ def cases():
         kind = type(estimator).__name__
         for i, (made, check) in enumerate(estimator_checks_generator(estimator)):
             name = getattr(check, "func", check).__name__
-            marks = [pytest.mark.xfail(reason=FAIL[kind][name], strict=False)] if name in FAIL[kind] else []
+            marks = (
+                [pytest.mark.xfail(reason=FAIL[kind][name], strict=False)]
+                if name in FAIL[kind]
+                else []
+            )
             yield pytest.param(made, check, marks=marks, id=f"{kind}-{i}-{name}")
 
 
@@ -66,7 +80,11 @@ def test_warm_start_and_clones():
     X, y = np.random.default_rng(0).normal(size=(16, 3)), np.arange(16.0)
     before = model.get_weights()
     cold = SKLearnRegressor(model, fit_kwargs={"verbose": 0, "epochs": 2}).fit(X, y)
-    assert cold.model_ is not model and np.array_equal(model.get_weights()[0], before[0]) and cold.epoch_ == 2
+    assert (
+        cold.model_ is not model
+        and np.array_equal(model.get_weights()[0], before[0])
+        and cold.epoch_ == 2
+    )
     warm = SKLearnRegressor(model, warm_start=True).fit(X, y, verbose=0)
     assert warm.model_ is model and warm.fit(X, y, verbose=0).model_ is model
     copied = sklearn.base.clone(cold)
@@ -77,4 +95,6 @@ def test_warm_start_and_clones():
     with pytest.raises(RuntimeError, match="routing"):
         cold.set_fit_request(sample_weight=True)
     with sklearn.config_context(enable_metadata_routing=True):
-        assert cold.set_fit_request(sample_weight=True).get_metadata_routing().fit.requests == {"sample_weight": True}
+        assert cold.set_fit_request(sample_weight=True).get_metadata_routing().fit.requests == {
+            "sample_weight": True
+        }

@@ -10,7 +10,8 @@ from jkeras.core.registry import public
 
 @public("keras.optimizers.schedules.LearningRateSchedule")
 class LearningRateSchedule(Record):
-    """Base of all schedules: `schedule(step)` gives the learning rate of a step. Write `__call__` and `get_config`.
+    """Base of all schedules: `schedule(step)` gives the learning rate of a step. Write `__call__`
+    and `get_config`.
 
     >>> class Warmup(LearningRateSchedule):
     ...     def __call__(self, step):
@@ -24,7 +25,9 @@ class LearningRateSchedule(Record):
 
     def get_config(self):
         if not self._fields:
-            raise NotImplementedError(f"{type(self).__name__} must implement `get_config()` to be saved.")
+            raise NotImplementedError(
+                f"{type(self).__name__} must implement `get_config()` to be saved."
+            )
         return super().get_config()
 
 
@@ -37,18 +40,24 @@ class Decay(LearningRateSchedule):
     def __post_init__(self):
         name = "decay_steps" if "decay_steps" in self.__dict__ else "first_decay_steps"
         if getattr(self, name) <= 0:
-            raise ValueError(f"{type(self).__name__}: `{name}` must be > 0. Received: {name}={getattr(self, name)}")
+            raise ValueError(
+                f"{type(self).__name__}: `{name}` must be > 0. Received: "
+                f"{name}={getattr(self, name)}"
+            )
 
     def _start(self, step):
         """The initial rate and the step, both of its dtype."""
-        initial = jnp.asarray(self.initial_learning_rate, dtype=None if hasattr(
-            self.initial_learning_rate, "dtype") else "float32")
+        initial = jnp.asarray(
+            self.initial_learning_rate,
+            dtype=None if hasattr(self.initial_learning_rate, "dtype") else "float32",
+        )
         return initial, jnp.asarray(step).astype(initial.dtype)
 
 
 @record("keras.optimizers.schedules")
 class ExponentialDecay(Decay):
-    """`initial_learning_rate * decay_rate ** (step / decay_steps)`; `staircase` rounds the exponent down.
+    """`initial_learning_rate * decay_rate ** (step / decay_steps)`; `staircase` rounds the exponent
+    down.
 
     >>> print(ExponentialDecay(0.5, decay_steps=10, decay_rate=0.5)(10))
     0.25
@@ -61,13 +70,15 @@ class ExponentialDecay(Decay):
     def __call__(self, step):
         initial, step = self._start(step)
         done = step / jnp.asarray(self.decay_steps, initial.dtype)
-        return initial * jnp.power(jnp.asarray(self.decay_rate, initial.dtype),
-                                   jnp.floor(done) if self.staircase else done)
+        return initial * jnp.power(
+            jnp.asarray(self.decay_rate, initial.dtype), jnp.floor(done) if self.staircase else done
+        )
 
 
 @record("keras.optimizers.schedules")
 class InverseTimeDecay(Decay):
-    """`initial_learning_rate / (1 + decay_rate * step / decay_steps)`; `staircase` rounds the quotient down.
+    """`initial_learning_rate / (1 + decay_rate * step / decay_steps)`; `staircase` rounds the
+    quotient down.
 
     >>> print(InverseTimeDecay(0.5, decay_steps=10, decay_rate=1.0)(10))
     0.25
@@ -80,8 +91,11 @@ class InverseTimeDecay(Decay):
     def __call__(self, step):
         initial, step = self._start(step)
         done = step / jnp.asarray(self.decay_steps, initial.dtype)
-        return initial / (1 + jnp.asarray(self.decay_rate, initial.dtype)
-                          * (jnp.floor(done) if self.staircase else done))
+        return initial / (
+            1
+            + jnp.asarray(self.decay_rate, initial.dtype)
+            * (jnp.floor(done) if self.staircase else done)
+        )
 
 
 @record("keras.optimizers.schedules")
@@ -89,7 +103,8 @@ class PolynomialDecay(Decay):
     """From the initial to the end rate along `(1 - step / decay_steps) ** power`.
 
     Args:
-        cycle: past `decay_steps`, stretch them to the next multiple instead of staying at the end rate.
+        cycle: past `decay_steps`, stretch them to the next multiple instead of staying at the end
+            rate.
 
     >>> print(PolynomialDecay(1.0, decay_steps=10, end_learning_rate=0.0)(5))
     0.5
@@ -102,8 +117,10 @@ class PolynomialDecay(Decay):
 
     def __call__(self, step):
         initial, step = self._start(step)
-        end, power, steps = (jnp.asarray(v, initial.dtype) for v in (
-            self.end_learning_rate, self.power, self.decay_steps))
+        end, power, steps = (
+            jnp.asarray(v, initial.dtype)
+            for v in (self.end_learning_rate, self.power, self.decay_steps)
+        )
         if self.cycle:
             steps = steps * jnp.where(step == 0, 1.0, jnp.ceil(step / self.decay_steps))
         else:
@@ -127,9 +144,11 @@ class PiecewiseConstantDecay(LearningRateSchedule):
 
     def __post_init__(self):
         if len(self.boundaries) != len(self.values) - 1:
-            raise ValueError("PiecewiseConstantDecay: expected one boundary fewer than values. Received: "
-                             f"boundaries={self.boundaries} of length {len(self.boundaries)} and "
-                             f"values={self.values} of length {len(self.values)}")
+            raise ValueError(
+                "PiecewiseConstantDecay: expected one boundary fewer than values. Received: "
+                f"boundaries={self.boundaries} of length {len(self.boundaries)} and "
+                f"values={self.values} of length {len(self.values)}"
+            )
 
     def __call__(self, step):
         step = jnp.asarray(step)
@@ -140,7 +159,8 @@ class PiecewiseConstantDecay(LearningRateSchedule):
 
 @record("keras.optimizers.schedules")
 class CosineDecay(Decay):
-    """Half a cosine from the initial rate down to `alpha` times it, after an optional linear warmup.
+    """Half a cosine from the initial rate down to `alpha` times it, after an optional linear
+    warmup.
 
     Args:
         alpha: the final rate as a fraction of the rate the cosine starts from.
@@ -167,14 +187,18 @@ class CosineDecay(Decay):
         steps = jnp.asarray(self.decay_steps, initial.dtype)
         if self.warmup_target is None:
             return self._cosine(initial, jnp.minimum(step, steps), steps)
-        target, warmup = (jnp.asarray(v, initial.dtype) for v in (self.warmup_target, self.warmup_steps))
+        target, warmup = (
+            jnp.asarray(v, initial.dtype) for v in (self.warmup_target, self.warmup_steps)
+        )
         step = jnp.minimum(step, steps + warmup)
         rising = (target - initial) * (step / warmup) + initial
         return jnp.where(step < warmup, rising, self._cosine(target, step - warmup, steps))
 
 
-@record("keras.optimizers.schedules",
-        arguments="initial_learning_rate, first_decay_steps, t_mul, m_mul, alpha, name")
+@record(
+    "keras.optimizers.schedules",
+    arguments="initial_learning_rate, first_decay_steps, t_mul, m_mul, alpha, name",
+)
 class CosineDecayRestarts(Decay):
     """Cosine decay that starts again and again.
 
@@ -198,13 +222,21 @@ class CosineDecayRestarts(Decay):
 
     def __call__(self, step):
         initial, step = self._start(step)
-        t_mul, m_mul, alpha = (jnp.asarray(v, initial.dtype) for v in (self.t_mul, self.m_mul, self.alpha))
+        t_mul, m_mul, alpha = (
+            jnp.asarray(v, initial.dtype) for v in (self.t_mul, self.m_mul, self.alpha)
+        )
         done = step / jnp.asarray(self.first_decay_steps, initial.dtype)
         if self.t_mul == 1.0:
             period = jnp.floor(done)
             done = done - period
         else:  # periods 1, t, t^2, …: the sum of the first n is (1 - t^n) / (1 - t)
             period = jnp.floor(jnp.log(1.0 - done * (1.0 - t_mul)) / jnp.log(t_mul))
-            done = (done - (1.0 - jnp.power(t_mul, period)) / (1.0 - t_mul)) / jnp.power(t_mul, period)
-        wave = 0.5 * jnp.power(m_mul, period) * (1.0 + jnp.cos(jnp.asarray(math.pi, initial.dtype) * done))
+            done = (done - (1.0 - jnp.power(t_mul, period)) / (1.0 - t_mul)) / jnp.power(
+                t_mul, period
+            )
+        wave = (
+            0.5
+            * jnp.power(m_mul, period)
+            * (1.0 + jnp.cos(jnp.asarray(math.pi, initial.dtype) * done))
+        )
         return initial * ((1 - alpha) * wave + alpha)

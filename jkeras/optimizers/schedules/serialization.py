@@ -3,7 +3,9 @@
 from jkeras.core.family import Family
 from jkeras.core.registry import public
 
-_family = Family("optimizers.schedules", "learning rate schedule", spellings=lambda name, thing: (name,))
+_family = Family(
+    "optimizers.schedules", "learning rate schedule", spellings=lambda name, thing: (name,)
+)
 
 
 @public("keras.optimizers.schedules.serialize")

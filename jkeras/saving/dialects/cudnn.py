@@ -9,7 +9,9 @@ from jkeras.core.module import walk
 
 
 def cudnn_biases(layer):
-    """{id(variable): shape that it has in CuDNN's form} for the biases of LSTM and GRU layers in a layer."""
+    """{id(variable): shape that it has in CuDNN's form} for the biases of LSTM and GRU layers in a
+    layer.
+    """
     return {id(cell._own["bias"]): (2 * gates * cell.units,) for cell, gates in _cells(layer)}
 
 
@@ -18,10 +20,14 @@ def from_cudnn(layer, variables, values):
     values = list(values)
     place = {id(variable): i for i, variable in enumerate(variables)}
     for cell, gates in _cells(layer):
-        kernel, recurrent, bias = (place.get(id(cell._own[name])) for name in ("kernel", "recurrent_kernel", "bias"))
+        kernel, recurrent, bias = (
+            place.get(id(cell._own[name])) for name in ("kernel", "recurrent_kernel", "bias")
+        )
         if bias is None or values[bias].shape != (2 * gates * cell.units,):
             continue
-        values[kernel] = _each_gate(values[kernel], gates, lambda k: k.T.reshape(k.shape, order="F"))
+        values[kernel] = _each_gate(
+            values[kernel], gates, lambda k: k.T.reshape(k.shape, order="F")
+        )
         values[recurrent] = _each_gate(values[recurrent], gates, lambda k: k.T)
         both = values[bias].reshape(2, -1)
         values[bias] = both if gates == 3 else both.sum(axis=0)

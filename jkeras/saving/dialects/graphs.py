@@ -1,10 +1,19 @@
 """Graphs as Keras 2 and tf.keras wrote them, as Keras 3 does.
 
-There a call is a list of places `[layer, call, output, arguments]`, one for each tensor of the first argument. Models
-in models count one call more than was made: the first is their own graph's.
+There a call is a list of places `[layer, call, output, arguments]`, one for each tensor of the
+first argument. Models in models count one call more than was made: the first is their own graph's.
 """
 
-RECURRENT = ("RNN", "SimpleRNN", "LSTM", "GRU", "Bidirectional", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D")
+RECURRENT = (
+    "RNN",
+    "SimpleRNN",
+    "LSTM",
+    "GRU",
+    "Bidirectional",
+    "ConvLSTM1D",
+    "ConvLSTM2D",
+    "ConvLSTM3D",
+)
 
 
 def modern_graph(config):
@@ -17,13 +26,23 @@ def modern_graph(config):
     ['x', 0, 0]
     """
     layers = config.get("layers")
-    if "input_layers" not in config or not isinstance(layers, list) or not any(map(_is_old, layers)):
+    if (
+        "input_layers" not in config
+        or not isinstance(layers, list)
+        or not any(map(_is_old, layers))
+    ):
         return config
     shifts = {entry["name"]: int("layers" in entry["config"]) for entry in layers}
-    ends = {entry["name"]: shift and int("input_layers" not in entry["config"])  # as graphs in graphs have in Keras 3
-            for entry, shift in zip(layers, shifts.values())}
-    return {**config, "layers": [_entry(entry, shifts) for entry in layers],
-            **{key: _moved(config[key], ends) for key in ("input_layers", "output_layers")}}
+    # as graphs in graphs have in Keras 3
+    ends = {
+        entry["name"]: shift and int("input_layers" not in entry["config"])
+        for entry, shift in zip(layers, shifts.values())
+    }
+    return {
+        **config,
+        "layers": [_entry(entry, shifts) for entry in layers],
+        **{key: _moved(config[key], ends) for key in ("input_layers", "output_layers")},
+    }
 
 
 def _is_old(entry):
@@ -35,7 +54,8 @@ def _entry(entry, shifts):
     if entry["class_name"] in ("Attention", "AdditiveAttention") and inner.pop("causal", False):
         more["use_causal_mask"] = True
     nodes = [_node(node, entry, more, shifts) for node in entry["inbound_nodes"]]
-    entry = {key: value for key, value in entry.items() if key != "build_config"}  # the calls build it
+    # the calls build it
+    entry = {key: value for key, value in entry.items() if key != "build_config"}
     return {**entry, "config": inner, "inbound_nodes": nodes}
 
 
@@ -54,8 +74,13 @@ def _node(node, entry, more, shifts):
 
 
 def _is_place(value, shifts):
-    return isinstance(value, list) and len(value) in (3, 4) and isinstance(value[0], str) and value[0] in shifts and (
-        all(isinstance(number, int) for number in value[1:3]))
+    return (
+        isinstance(value, list)
+        and len(value) in (3, 4)
+        and isinstance(value[0], str)
+        and value[0] in shifts
+        and (all(isinstance(number, int) for number in value[1:3]))
+    )
 
 
 def _places(value, shifts):
@@ -71,11 +96,21 @@ def _tensors(value, shifts):
     """A structure with references to tensors where it had places."""
     if _is_place(value, shifts):
         name, call, output = value[:3]
-        return {"class_name": "__keras_tensor__", "config": {
-            "shape": (), "dtype": None, "keras_history": [name, call - shifts[name], output]}}
+        return {
+            "class_name": "__keras_tensor__",
+            "config": {
+                "shape": (),
+                "dtype": None,
+                "keras_history": [name, call - shifts[name], output],
+            },
+        }
     if isinstance(value, list):
         return [_tensors(part, shifts) for part in value]
-    return {key: _tensors(part, shifts) for key, part in value.items()} if isinstance(value, dict) else value
+    return (
+        {key: _tensors(part, shifts) for key, part in value.items()}
+        if isinstance(value, dict)
+        else value
+    )
 
 
 def _moved(value, shifts):

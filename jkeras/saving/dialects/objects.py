@@ -1,33 +1,71 @@
-"""Configs of layers and other objects as Keras 2 and tf.keras wrote them, in the words of Keras 3."""
+"""Configs of layers and other objects as Keras 2 and tf.keras wrote them, in the words of Keras
+3.
+"""
 
 from jkeras.saving.dialects.graphs import modern_graph
 
-RENAMED_CLASSES = {"CuDNNLSTM": "LSTM", "CuDNNGRU": "GRU", "ThresholdedReLU": "ReLU",
-                   "BatchNormalizationV1": "BatchNormalization", "BatchNormalizationV2": "BatchNormalization",
-                   "SyncBatchNormalization": "BatchNormalization"}
-RENAMED = {"LeakyReLU": {"alpha": "negative_slope"}, "InputLayer": {"batch_input_shape": "batch_shape"},
-           "ReLU": {"theta": "threshold"}, "CategoryEncoding": {"max_tokens": "num_tokens"},
-           "Discretization": {"bins": "bin_boundaries"}}
+RENAMED_CLASSES = {
+    "CuDNNLSTM": "LSTM",
+    "CuDNNGRU": "GRU",
+    "ThresholdedReLU": "ReLU",
+    "BatchNormalizationV1": "BatchNormalization",
+    "BatchNormalizationV2": "BatchNormalization",
+    "SyncBatchNormalization": "BatchNormalization",
+}
+RENAMED = {
+    "LeakyReLU": {"alpha": "negative_slope"},
+    "InputLayer": {"batch_input_shape": "batch_shape"},
+    "ReLU": {"theta": "threshold"},
+    "CategoryEncoding": {"max_tokens": "num_tokens"},
+    "Discretization": {"bins": "bin_boundaries"},
+}
 KERNEL = dict.fromkeys(("kernel_initializer", "kernel_regularizer", "kernel_constraint"), ...)
 DROPPED = {  # arguments that are gone; they had no effect on numbers at these values, ... is any
     "BatchNormalization": {"virtual_batch_size": None, "fused": ..., "adjustment": None},
     "Embedding": {"input_length": ..., "sparse": False},
     "DepthwiseConv2D": {"groups": 1, "filters": None, **KERNEL},
     "DepthwiseConv1D": {"groups": 1, "filters": None, **KERNEL},
-    "SeparableConv2D": {"groups": 1, **KERNEL}, "SeparableConv1D": {"groups": 1, **KERNEL},
-    "Conv1DTranspose": {"groups": 1}, "Conv2DTranspose": {"groups": 1}, "Conv3DTranspose": {"groups": 1},
-    "SpatialDropout1D": {"noise_shape": None}, "SpatialDropout2D": {"noise_shape": None},
+    "SeparableConv2D": {"groups": 1, **KERNEL},
+    "SeparableConv1D": {"groups": 1, **KERNEL},
+    "Conv1DTranspose": {"groups": 1},
+    "Conv2DTranspose": {"groups": 1},
+    "Conv3DTranspose": {"groups": 1},
+    "SpatialDropout1D": {"noise_shape": None},
+    "SpatialDropout2D": {"noise_shape": None},
     "SpatialDropout3D": {"noise_shape": None},
     "RandomRotation": {"value_range": ...},  # in Keras 3.0
-    "Attention": {"causal": False}, "AdditiveAttention": {"causal": False},
-    "MultiHeadAttention": {**dict.fromkeys(("query_shape", "key_shape", "value_shape"), ...),
-                           "softmax_robust_masking": False}}
-OF_ALL = {"batch_size": None, "time_major": False, "_expects_training_arg": ..., "_expects_mask_arg": ...,
-          "rng_type": ...}
+    "Attention": {"causal": False},
+    "AdditiveAttention": {"causal": False},
+    "MultiHeadAttention": {
+        **dict.fromkeys(("query_shape", "key_shape", "value_shape"), ...),
+        "softmax_robust_masking": False,
+    },
+}
+OF_ALL = {
+    "batch_size": None,
+    "time_major": False,
+    "_expects_training_arg": ...,
+    "_expects_mask_arg": ...,
+    "rng_type": ...,
+}
 ONE_AXIS = ("BatchNormalization", "LayerNormalization")  # whose `axis` may be a list of one
-INITIALIZERS = ("Zeros", "Ones", "Constant", "RandomNormal", "RandomUniform", "TruncatedNormal", "VarianceScaling",
-                "GlorotUniform", "GlorotNormal", "HeUniform", "HeNormal", "LecunUniform", "LecunNormal", "Orthogonal",
-                "Identity")
+INITIALIZERS = (
+    "Zeros",
+    "Ones",
+    "Constant",
+    "RandomNormal",
+    "RandomUniform",
+    "TruncatedNormal",
+    "VarianceScaling",
+    "GlorotUniform",
+    "GlorotNormal",
+    "HeUniform",
+    "HeNormal",
+    "LecunUniform",
+    "LecunNormal",
+    "Orthogonal",
+    "Identity",
+)
 
 
 def modern(config):
@@ -42,7 +80,11 @@ def modern(config):
     if not isinstance(config, dict):
         return config
     config = {key: modern(value) for key, value in config.items()}
-    if not isinstance(config.get("class_name"), str) or "config" not in config or not _is_of_keras(config):
+    if (
+        not isinstance(config.get("class_name"), str)
+        or "config" not in config
+        or not _is_of_keras(config)
+    ):
         return config
     name, inner = config["class_name"], config["config"]
     if name == "Sequential" and isinstance(inner, list):
@@ -51,12 +93,18 @@ def modern(config):
         return inner.get("name")
     if not isinstance(inner, dict):
         return config
-    return {**config, "class_name": RENAMED_CLASSES.get(name, name), "config": _arguments(name, modern_graph(inner))}
+    return {
+        **config,
+        "class_name": RENAMED_CLASSES.get(name, name),
+        "config": _arguments(name, modern_graph(inner)),
+    }
 
 
 def _is_of_keras(config):
     module = config.get("module")
-    return module is None or isinstance(module, str) and module.split(".")[0] in ("keras", "tf_keras")
+    return (
+        module is None or isinstance(module, str) and module.split(".")[0] in ("keras", "tf_keras")
+    )
 
 
 def _arguments(old, inner):
@@ -64,7 +112,11 @@ def _arguments(old, inner):
     name = RENAMED_CLASSES.get(old, old)
     inner = {RENAMED.get(name, {}).get(key, key): value for key, value in inner.items()}
     gone = {**OF_ALL, **DROPPED.get(name, {})}
-    inner = {key: value for key, value in inner.items() if not (key in gone and gone[key] in (..., value))}
+    inner = {
+        key: value
+        for key, value in inner.items()
+        if not (key in gone and gone[key] in (..., value))
+    }
     if name in ONE_AXIS and isinstance(inner.get("axis"), list) and len(inner["axis"]) == 1:
         inner["axis"] = inner["axis"][0]
     if name in INITIALIZERS:

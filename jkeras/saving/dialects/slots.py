@@ -1,18 +1,37 @@
-"""The variables of optimizers of Keras 2 and tf.keras, by the names or order they have in files, as those of ours."""
+"""The variables of optimizers of Keras 2 and tf.keras, by the names or order they have in files, as
+those of ours.
+"""
 
 import re
 
 import numpy as np
 
 SAME = {  # names of slots there: names here, of which an optimizer has one
-    "moment": ("momentum",), "m": ("momentum",), "v": ("velocity", "norm"), "u": ("norm",), "vhat": ("velocity_hat",),
-    "rms": ("velocity",), "mg": ("average_gradient",), "accumulator": ("accumulated_grad", "velocity"),
-    "delta_accumulator": ("accumulated_delta_var",), "accum_grad": ("accumulated_grad",),
-    "accum_var": ("accumulated_delta_var",), "average": ("ema",)}
-SCALARS = {"iterations": "iterations", "iter": "iterations", "iteration": "iterations",
-           "learning_rate": "learning_rate", "current_learning_rate": "learning_rate",
-           "m_schedule": "u_product", "momentum_cache": "u_product",
-           "loss_scale": "dynamic_scale", "current_loss_scale": "dynamic_scale", "good_steps": "step_counter"}
+    "moment": ("momentum",),
+    "m": ("momentum",),
+    "v": ("velocity", "norm"),
+    "u": ("norm",),
+    "vhat": ("velocity_hat",),
+    "rms": ("velocity",),
+    "mg": ("average_gradient",),
+    "accumulator": ("accumulated_grad", "velocity"),
+    "delta_accumulator": ("accumulated_delta_var",),
+    "accum_grad": ("accumulated_grad",),
+    "accum_var": ("accumulated_delta_var",),
+    "average": ("ema",),
+}
+SCALARS = {
+    "iterations": "iterations",
+    "iter": "iterations",
+    "iteration": "iterations",
+    "learning_rate": "learning_rate",
+    "current_learning_rate": "learning_rate",
+    "m_schedule": "u_product",
+    "momentum_cache": "u_product",
+    "loss_scale": "dynamic_scale",
+    "current_loss_scale": "dynamic_scale",
+    "good_steps": "step_counter",
+}
 
 MOST_STEPS = 10**6  # after which a product is 0; the number of steps is a stranger's
 
@@ -29,7 +48,14 @@ def by_name(optimizer, names):
     pairs = []
     for address, variable in _addresses(optimizer):
         number = address[-1] if isinstance(address[-1], int) else 0
-        old = next((there for slot, there in found.items() if _is_same(slot, address) and number < len(there)), None)
+        old = next(
+            (
+                there
+                for slot, there in found.items()
+                if _is_same(slot, address) and number < len(there)
+            ),
+            None,
+        )
         if old is not None:
             pairs.append((variable, old[number]))
         elif address[0] in ("iterations", "slots", "ema"):
@@ -38,7 +64,9 @@ def by_name(optimizer, names):
 
 
 def _slots(names):
-    """For each name that of its slot, or of the scalar: it comes last, with a number, or second, as the times were."""
+    """For each name that of its slot, or of the scalar: it comes last, with a number, or second, as
+    the times were.
+    """
     parts = [name.partition(":")[0].split("/") for name in names]
     second = ["iteration"] in parts  # 2.11 and later: "Adam/m/dense/kernel"
     for path in parts:
@@ -65,18 +93,28 @@ def _is_same(slot, address):
 
 
 def by_number(optimizer, shapes):
-    """[(variable, number)] where the arrays of a file have an order only, and these shapes; None if they do not fit.
+    """[(variable, number)] where the arrays of a file have an order only, and these shapes; None if
+    they do not fit.
 
-    Keras 2 kept no learning rate, nor Nadam's product, and momenta of SGD also where its momentum is 0. Early versions
-    of Keras 3 had the product before the slots.
+    Keras 2 kept no learning rate, nor Nadam's product, and momenta of SGD also where its momentum
+    is 0. Early versions of Keras 3 had the product before the slots.
     """
     known = list(_addresses(optimizer))
     kept = [variable for address, variable in known if address[0] in ("iterations", "slots", "ema")]
-    early = [variable for _, variable in sorted(known, key=lambda pair: pair[0][0] in ("slots", "ema", "accumulators"))]
+    early = [
+        variable
+        for _, variable in sorted(
+            known, key=lambda pair: pair[0][0] in ("slots", "ema", "accumulators")
+        )
+    ]
     momenta = optimizer._trainable_variables if len(kept) == 1 else []
     for order in (optimizer.variables, kept, [*kept, *momenta], early):
         if [tuple(variable.shape) for variable in order] == shapes:
-            return [(variable, i) for i, variable in enumerate(order) if not any(variable is v for v in momenta)]
+            return [
+                (variable, i)
+                for i, variable in enumerate(order)
+                if not any(variable is v for v in momenta)
+            ]
     return None
 
 
@@ -91,6 +129,7 @@ def assign(optimizer, pairs, read):
     for (variable, _), value in zip(pairs, values):
         variable.assign(value)
     product = optimizer._at.get(("scalars", "u_product"))
-    if product is not None and not any(variable is product for variable, _ in pairs):  # it follows from the steps
+    # it follows from the steps
+    if product is not None and not any(variable is product for variable, _ in pairs):
         steps = np.arange(1, min(int(optimizer.iterations), MOST_STEPS) + 1)
-        product.assign(np.prod(optimizer.beta_1 * (1.0 - 0.5 * 0.96 ** steps)))
+        product.assign(np.prod(optimizer.beta_1 * (1.0 - 0.5 * 0.96**steps)))

@@ -2,8 +2,17 @@
 
 from jkeras.saving.dialects.objects import modern
 
-KNOWN = ("loss", "loss_weights", "metrics", "weighted_metrics", "run_eagerly", "steps_per_execution", "jit_compile")
-WRAPPERS = ("MeanMetricWrapper", "SumOverBatchSizeMetricWrapper", "LossFunctionWrapper")  # of a function
+KNOWN = (
+    "loss",
+    "loss_weights",
+    "metrics",
+    "weighted_metrics",
+    "run_eagerly",
+    "steps_per_execution",
+    "jit_compile",
+)
+# of a function
+WRAPPERS = ("MeanMetricWrapper", "SumOverBatchSizeMetricWrapper", "LossFunctionWrapper")
 
 
 def modern_training(training, model):
@@ -18,14 +27,20 @@ def modern_training(training, model):
     """
     optimizer = training.get("optimizer_config", training.get("optimizer"))
     prefixes = _prefixes(model.get("config"))
-    return {"optimizer": modern_optimizer(optimizer),
-            **{key: _modern(training[key], prefixes) for key in KNOWN if training.get(key) is not None}}
+    return {
+        "optimizer": modern_optimizer(optimizer),
+        **{key: _modern(training[key], prefixes) for key in KNOWN if training.get(key) is not None},
+    }
 
 
 def _prefixes(inner):
     """What names of metrics begin with in models of several outputs; Keras 3 adds it by itself."""
     outputs = inner.get("output_layers", ()) if isinstance(inner, dict) else ()
-    names = [place[0] for place in outputs if isinstance(place, list) and place and isinstance(place[0], str)]
+    names = [
+        place[0]
+        for place in outputs
+        if isinstance(place, list) and place and isinstance(place[0], str)
+    ]
     return [f"{name}_" for name in names] if len(names) > 1 else []
 
 
@@ -64,23 +79,38 @@ def modern_optimizer(described):
         inner.pop(gone, None)
     decay = inner.pop("decay", None)
     if decay and name != "Nadam":  # whose `decay` was of its momentum
-        inner["learning_rate"] = {"module": "keras.optimizers.schedules", "class_name": "InverseTimeDecay", "config": {
-            "initial_learning_rate": inner["learning_rate"], "decay_steps": 1, "decay_rate": decay}}
+        inner["learning_rate"] = {
+            "module": "keras.optimizers.schedules",
+            "class_name": "InverseTimeDecay",
+            "config": {
+                "initial_learning_rate": inner["learning_rate"],
+                "decay_steps": 1,
+                "decay_rate": decay,
+            },
+        }
     for clip in ("clipnorm", "clipvalue", "global_clipnorm"):
         if inner.get(clip, ...) is None:
             del inner[clip]
     if name.startswith("LossScaleOptimizer"):
         inner = _loss_scale(inner)
-    kept = {key: value for key, value in described.items() if key not in ("module", "registered_name")}
+    kept = {
+        key: value for key, value in described.items() if key not in ("module", "registered_name")
+    }
     return {**kept, "class_name": name, "config": inner}
 
 
 def _loss_scale(inner):
-    """The arguments of the optimizer that scales the loss for float16; there was an older form of them."""
+    """The arguments of the optimizer that scales the loss for float16; there was an older form of
+    them.
+    """
     scale = inner.pop("loss_scale", None)
     if isinstance(scale, dict):
         found = scale.get("config", {})
-        inner.update(initial_scale=found.get("initial_loss_scale", found.get("loss_scale_value", 2.0 ** 15)),
-                     dynamic_growth_steps=found.get("increment_period", 2000))
-    inner["inner_optimizer"] = modern_optimizer(inner.pop("optimizer", inner.get("inner_optimizer")))
+        inner.update(
+            initial_scale=found.get("initial_loss_scale", found.get("loss_scale_value", 2.0**15)),
+            dynamic_growth_steps=found.get("increment_period", 2000),
+        )
+    inner["inner_optimizer"] = modern_optimizer(
+        inner.pop("optimizer", inner.get("inner_optimizer"))
+    )
     return inner

@@ -16,11 +16,13 @@ ON_DEVICE_LIMIT = 2**28  # bytes of a data set that are put on the device once
 class ArraySource(Source):
     """Arrays cut into batches; a new order each epoch where `shuffle` is set.
 
-    What is stored elsewhere (a memory map, say) and larger than `ON_DEVICE_LIMIT` is read batch by batch.
+    What is stored elsewhere (a memory map, say) and larger than `ON_DEVICE_LIMIT` is read batch by
+    batch.
 
     Args:
         batch_size: 32 by default, or as many rows as make `steps` batches.
-        shuffle: True for rows in a new order each epoch, "batch" for batches of neighbours in a new order.
+        shuffle: True for rows in a new order each epoch, "batch" for batches of neighbours in a new
+            order.
     Raises:
         ValueError: no rows, or parts that do not have the same number of them.
     """
@@ -28,13 +30,18 @@ class ArraySource(Source):
     from_any_thread = True
 
     def __init__(self, x, y=None, sample_weight=None, batch_size=None, shuffle=False, steps=None):
-        self.data = tuple(as_arrays(part, name, array_or_stored) for part, name in
-                          ((x, "x"), (y, "y"), (sample_weight, "sample_weight")))
+        self.data = tuple(
+            as_arrays(part, name, array_or_stored)
+            for part, name in ((x, "x"), (y, "y"), (sample_weight, "sample_weight"))
+        )
         self.size = self._rows(_leaves(self.data))
         check_weights(*self.data[1:])
         if batch_size and (not isinstance(batch_size, (int, np.integer)) or batch_size < 1):
-            raise ValueError(f"`batch_size` must be a positive integer. Received: batch_size={batch_size}")
-        self.batch_size, self.shuffle = int(batch_size or (-(-self.size // steps) if steps else 32)), shuffle
+            raise ValueError(
+                f"`batch_size` must be a positive integer. Received: batch_size={batch_size}"
+            )
+        self.batch_size = int(batch_size or (-(-self.size // steps) if steps else 32))
+        self.shuffle = shuffle
         self.num_batches = -(-self.size // self.batch_size)
         if self.fits_on_device or self.num_batches == 1:
             self.data = in_memory(self.data)
@@ -49,8 +56,10 @@ class ArraySource(Source):
         sizes = {leaf.shape[0] for _, leaf in leaves}
         if len(sizes) > 1:
             shapes = ", ".join(f"{name} {tuple(leaf.shape)}" for name, leaf in leaves)
-            raise ValueError("Data cardinality is ambiguous: make sure all arrays contain the same number of samples. "
-                             f"Received: {shapes}.")
+            raise ValueError(
+                "Data cardinality is ambiguous: make sure all arrays contain the same number of "
+                f"samples. Received: {shapes}."
+            )
         _refuse_nothing(leaves)
         return sizes.pop()
 
@@ -92,7 +101,9 @@ class ArraySource(Source):
 
 
 class OneBatch(ArraySource):
-    """The arrays of one batch, which need not have the same number of rows: nodes, edges and graphs, say."""
+    """The arrays of one batch, which need not have the same number of rows: nodes, edges and
+    graphs, say.
+    """
 
     def __init__(self, x, y=None, sample_weight=None):
         super().__init__(x, y, sample_weight, batch_size=1)
@@ -105,10 +116,17 @@ class OneBatch(ArraySource):
 
 def _leaves(data):
     """(name, array) of all in `(x, y, sample_weight)`."""
-    return [(name, v) for name, part in zip(("x", "y", "sample_weight"), data) for v in flatten(part) if v is not None]
+    return [
+        (name, v)
+        for name, part in zip(("x", "y", "sample_weight"), data)
+        for v in flatten(part)
+        if v is not None
+    ]
 
 
 def _refuse_nothing(leaves):
     if all(leaf.shape[:1] == (0,) for _, leaf in leaves):
-        raise ValueError("The data is empty: expected at least one sample, received "
-                         f"{[tuple(leaf.shape) for _, leaf in leaves]}.")
+        raise ValueError(
+            "The data is empty: expected at least one sample, received "
+            f"{[tuple(leaf.shape) for _, leaf in leaves]}."
+        )

@@ -1,4 +1,6 @@
-"""What is given as data, as arrays: one shape for all rows, numbers, floats in the default float type."""
+"""What is given as data, as arrays: one shape for all rows, numbers, floats in the default float
+type.
+"""
 
 import jax
 import numpy as np
@@ -12,8 +14,8 @@ TEXTS = "Turn text into numbers before, with `StringLookup` or `TextVectorizatio
 def as_array(value, what="x"):
     """An array-like as a numpy or JAX array; floats in the default float type.
 
-    Tensors of torch and TensorFlow, tables of pandas and sparse matrices count; a `Series` becomes a column, as in
-    Keras.
+    Tensors of torch and TensorFlow, tables of pandas and sparse matrices count; a `Series` becomes
+    a column, as in Keras.
 
     Raises:
         ValueError: for ragged lists, objects and strings of no use to a model.
@@ -25,15 +27,23 @@ def as_array(value, what="x"):
     try:
         array = np.asarray(value)
     except ValueError as error:
-        raise ValueError(f"`{what}` cannot be made an array: {error}. Give all rows the same shape.") from error
+        raise ValueError(
+            f"`{what}` cannot be made an array: {error}. Give all rows the same shape."
+        ) from error
     if array.dtype == object:
         try:
             array = np.asarray(value, dtype=floatx())
         except (ValueError, TypeError) as error:
             first = np.ravel(array)[:1]
-            remedy = TEXTS if isinstance(first.item(), (str, bytes)) else "Convert it to a numeric array of one shape."
-            raise ValueError(f"`{what}` has dtype object: expected an array of numbers, received values such as "
-                             f"{first}. {remedy}") from error
+            remedy = (
+                TEXTS
+                if isinstance(first.item(), (str, bytes))
+                else "Convert it to a numeric array of one shape."
+            )
+            raise ValueError(
+                f"`{what}` has dtype object: expected an array of numbers, received values such as "
+                f"{first}. {remedy}"
+            ) from error
     if array.dtype.kind in "USM":
         raise ValueError(f"`{what}` has dtype {array.dtype}: expected numbers. {TEXTS}")
     if array.dtype.kind == "f" and array.dtype.itemsize > 4:
@@ -52,7 +62,11 @@ def _of_library(value):
     if hasattr(value, "todense"):  # JAX, sparse
         return value.todense()
     if hasattr(value, "to_numpy"):  # pandas, whose rows are reached by `iloc`, and others
-        return value.to_numpy()[:, None] if value.ndim == 1 and hasattr(value, "iloc") else value.to_numpy()
+        return (
+            value.to_numpy()[:, None]
+            if value.ndim == 1 and hasattr(value, "iloc")
+            else value.to_numpy()
+        )
     if hasattr(value, "to_tensor"):  # TensorFlow, ragged
         value = value.to_tensor()
     if hasattr(value, "dense_shape"):  # TensorFlow, sparse
@@ -64,8 +78,11 @@ def _of_library(value):
 
 def is_rows(value):
     """Whether a list is one array written as nested lists of numbers."""
-    return isinstance(value, (list, tuple)) and len(value) > 0 and (
-        np.isscalar(value[0]) or isinstance(value[0], (list, tuple)) and is_rows(value[0]))
+    return (
+        isinstance(value, (list, tuple))
+        and len(value) > 0
+        and (np.isscalar(value[0]) or isinstance(value[0], (list, tuple)) and is_rows(value[0]))
+    )
 
 
 def as_arrays(structure, what="x", convert=as_array):
@@ -93,4 +110,6 @@ def as_batch(batch):
     """(x, y, sample_weight) as arrays."""
     from jkeras.training.step import unpack
 
-    return tuple(as_arrays(part, name) for part, name in zip(unpack(batch), ("x", "y", "sample_weight")))
+    return tuple(
+        as_arrays(part, name) for part, name in zip(unpack(batch), ("x", "y", "sample_weight"))
+    )

@@ -39,12 +39,17 @@ class BatchSource(Source):
         if self.num_batches is None:
             return itertools.count(skip)
         numbers = range(self.num_batches)
-        order = np.random.default_rng((seed, epoch)).permutation(numbers).tolist() if self.shuffle else numbers
+        order = (
+            np.random.default_rng((seed, epoch)).permutation(numbers).tolist()
+            if self.shuffle
+            else numbers
+        )
         return order[skip:]
 
     def _made(self, numbers):
         """The batches of these numbers; made ahead where the data set asks for workers."""
-        workers, processes = getattr(self.dataset, "workers", 1), getattr(self.dataset, "use_multiprocessing", False)
+        workers = getattr(self.dataset, "workers", 1)
+        processes = getattr(self.dataset, "use_multiprocessing", False)
         get = Batch(self.dataset)
         if workers < 1 or workers == 1 and not processes:
             return (get(number) for number in numbers)
@@ -71,7 +76,9 @@ class BatchSource(Source):
 
 
 class Batch:
-    """`number -> (x, y, sample_weight)` of a data set, as arrays; a function that can be sent to a process."""
+    """`number -> (x, y, sample_weight)` of a data set, as arrays; a function that can be sent to a
+    process.
+    """
 
     def __init__(self, dataset):
         self.dataset, self.__name__ = dataset, type(dataset).__name__

@@ -6,9 +6,11 @@ LABELS = ("label", "labels", "target", "targets")  # names by which a column of 
 
 
 def kind_of(value):
-    """"Dataset", "IterableDataset", "DatasetDict" … of the library `datasets`, or None."""
+    """ "Dataset", "IterableDataset", "DatasetDict" … of the library `datasets`, or None."""
     for parent in type(value).__mro__:
-        if parent.__module__.split(".")[0] == "datasets" and parent.__name__.endswith(("Dataset", "DatasetDict")):
+        if parent.__module__.split(".")[0] == "datasets" and parent.__name__.endswith(
+            ("Dataset", "DatasetDict")
+        ):
             return parent.__name__
     return None
 
@@ -25,12 +27,16 @@ def parts(columns, names):
     inputs = [name for name in names if name not in ("y", "sample_weight")]
     for name in inputs:
         if name in LABELS and "y" not in names:
-            raise ValueError(f"The data set has the columns {names}: expected the labels in a column 'y', and the "
-                             "inputs in 'x' or in columns by the names of the model's inputs. Call "
-                             f"`.rename_column({name!r}, 'y')`; to predict, `.remove_columns({name!r})`.")
+            raise ValueError(
+                f"The data set has the columns {names}: expected the labels in a column 'y', and "
+                "the inputs in 'x' or in columns by the names of the model's inputs. Call "
+                f"`.rename_column({name!r}, 'y')`; to predict, `.remove_columns({name!r})`."
+            )
     if "x" in inputs and len(inputs) > 1:
-        raise ValueError(f"The data set has the columns {names}: expected nothing beside 'x', 'y' and 'sample_weight'. "
-                         f"Call `.remove_columns({[name for name in inputs if name != 'x']})`.")
+        raise ValueError(
+            f"The data set has the columns {names}: expected nothing beside 'x', 'y' and "
+            f"'sample_weight'. Call `.remove_columns({[name for name in inputs if name != 'x']})`."
+        )
     x = columns["x"] if "x" in inputs else {name: columns[name] for name in inputs}
     return x, *(columns[name] if name in names else None for name in ("y", "sample_weight"))
 

@@ -1,4 +1,6 @@
-"""Batches that come one after another: from iterables, which start again each epoch, and iterators, which do not."""
+"""Batches that come one after another: from iterables, which start again each epoch, and iterators,
+which do not.
+"""
 
 import collections.abc
 import contextlib
@@ -11,7 +13,8 @@ from jkeras.training.data.source import Source
 from jkeras.training.workers import forks_allowed, noted
 
 
-THREADED = ("tensorflow", "grain", "datasets")  # torch has workers of its own, which it watches in the main thread
+# torch has workers of its own, which it watches in the main thread
+THREADED = ("tensorflow", "grain", "datasets")
 
 
 class IterableSource(Source):
@@ -26,7 +29,8 @@ class IterableSource(Source):
     def __init__(self, iterable, name=None):
         self.iterable, self.name = iterable, name or type(iterable).__name__
         self._iterator, self._ahead = None, []
-        with contextlib.suppress(TypeError, OverflowError):  # which a data set raises that does not know
+        # which a data set raises that does not know
+        with contextlib.suppress(TypeError, OverflowError):
             length = len(iterable)
             self.num_batches = length if length < sys.maxsize else None  # an endless one of grain
         if self.num_batches == 0:
@@ -38,7 +42,9 @@ class IterableSource(Source):
         return type(self.iterable).__module__.split(".")[0] in THREADED
 
     def batches(self, seed=0, epoch=0, skip=0):
-        """The batches of an epoch, from number `skip` on; those before are made, and passed over."""
+        """The batches of an epoch, from number `skip` on; those before are made, and passed
+        over.
+        """
         listeners = self._listeners()
         for listener in listeners:
             listener.set_epoch(epoch)
@@ -63,7 +69,9 @@ class IterableSource(Source):
             self._iterator = iter(self.iterable)
 
     def peek(self):
-        """The first batch. The next epoch uses the same iterator, since it may be dear to start one."""
+        """The first batch. The next epoch uses the same iterator, since it may be dear to start
+        one.
+        """
         try:
             if not self._ahead:
                 self._start()
@@ -87,8 +95,9 @@ class IteratorSource(Source):
     """A generator or another iterator of batches: what it has given is gone.
 
     Args:
-        replays: whether a new pass begins with its first two batches again, as validation in Keras does: those are what
-            Keras looks at ahead. Otherwise it goes on where the last pass stopped.
+        replays: whether a new pass begins with its first two batches again, as validation in Keras
+            does: those are what Keras looks at ahead. Otherwise it goes on where the last pass
+            stopped.
 
     Attributes:
         taken: how many batches the iterator has given, but for those that were looked at ahead.
@@ -97,7 +106,10 @@ class IteratorSource(Source):
     resumable = False
 
     def __init__(self, iterator, replays=False):
-        self.iterator, self.replays, self.fresh, self.name = iterator, replays, True, type(iterator).__name__
+        self.iterator = iterator
+        self.replays = replays
+        self.fresh = True
+        self.name = type(iterator).__name__
         self.first, self.taken = [], 0
         self._look()
         if not self.first:
@@ -118,7 +130,9 @@ class IteratorSource(Source):
         kept = [] if self.replays else self.first
         passed = sum(1 for _ in itertools.islice(itertools.chain(kept, self._rest()), count))
         if passed < count:
-            raise ValueError(f"The {self.name} has {passed} batches; {count} were to be passed over.")
+            raise ValueError(
+                f"The {self.name} has {passed} batches; {count} were to be passed over."
+            )
         if not self.replays:
             self.first = self.first[count:]
         if not self.first:
@@ -136,9 +150,11 @@ class IteratorSource(Source):
             ValueError: `skip` is not 0.
         """
         if skip:
-            raise ValueError(f"A {self.name} gives its batches once: an epoch cannot begin at its batch {skip}. To go "
-                             "on in the middle of an epoch pass data that starts again: arrays, a `PyDataset`, or an "
-                             "object whose `__iter__` makes a new iterator.")
+            raise ValueError(
+                f"A {self.name} gives its batches once: an epoch cannot begin at its batch "
+                f"{skip}. To go on in the middle of an epoch pass data that starts again: arrays, "
+                "a `PyDataset`, or an object whose `__iter__` makes a new iterator."
+            )
         again, self.fresh = self.fresh or self.replays, False
         return converted(itertools.chain(self.first if again else (), self._rest()), self.name)
 
@@ -154,7 +170,9 @@ def is_iterator(value):
 
 
 def converted(iterator, name, first=0):
-    """Batches as arrays; an error in them gets a note about which one it was, counted from `first` on."""
+    """Batches as arrays; an error in them gets a note about which one it was, counted from `first`
+    on.
+    """
     for number in itertools.count(first):
         with noted(number, name):
             try:
@@ -168,7 +186,9 @@ def converted(iterator, name, first=0):
 def release(iterator):
     """Stops the threads and processes of an iterator of grain, of torch or of one's own."""
     if isinstance(iterator, types.GeneratorType) or getattr(iterator, "_persistent_workers", False):
-        return  # Python closes the one when nobody holds it; torch keeps the other's for the next epoch, as was asked
+        # Python closes the one when nobody holds it; torch keeps the other's for the next epoch, as
+        # was asked
+        return
     if type(iterator).__module__.startswith("grain."):
         iterator = getattr(iterator, "_iterator", iterator)  # that of a loader has another inside
     for name in ("close", "_shutdown_workers"):  # the latter is torch's

@@ -24,11 +24,21 @@ def is_array_like(x):
         return all(map(is_array_like, x.values()))
     if isinstance(x, (list, tuple)):
         return len(x) > 0 and (is_rows(x) or all(v is None or is_array_like(v) for v in x))
-    return any(hasattr(x, name) for name in ("__array__", "todense", "dense_shape", "to_tensor")) or is_stored(x)
+    return any(
+        hasattr(x, name) for name in ("__array__", "todense", "dense_shape", "to_tensor")
+    ) or is_stored(x)
 
 
-def make_source(x, y=None, sample_weight=None, batch_size=None, shuffle=False, class_weight=None, replays=False,
-                steps=None):
+def make_source(
+    x,
+    y=None,
+    sample_weight=None,
+    batch_size=None,
+    shuffle=False,
+    class_weight=None,
+    replays=False,
+    steps=None,
+):
     """The source of what `fit`, `evaluate` or `predict` was given.
 
     Args:
@@ -54,7 +64,9 @@ def make_source(x, y=None, sample_weight=None, batch_size=None, shuffle=False, c
         source = ArraySource(x, y, sample_weight, batch_size, shuffle, steps)
     elif is_iterator(x):
         source = IteratorSource(x, replays)
-    elif isinstance(x, collections.abc.Iterable) and not isinstance(x, (dict, list, tuple, str, bytes)):
+    elif isinstance(x, collections.abc.Iterable) and not isinstance(
+        x, (dict, list, tuple, str, bytes)
+    ):
         source = IterableSource(x)
     else:
         raise _unknown(x)
@@ -63,16 +75,21 @@ def make_source(x, y=None, sample_weight=None, batch_size=None, shuffle=False, c
 
 def _gives_batches(x):
     """Whether `x` is a `PyDataset`, or the like."""
-    return all(hasattr(x, name) for name in ("__getitem__", "__len__")) and not hasattr(x, "__array__") and (
-        hasattr(x, "on_epoch_end") or hasattr(x, "num_batches"))
+    return (
+        all(hasattr(x, name) for name in ("__getitem__", "__len__"))
+        and not hasattr(x, "__array__")
+        and (hasattr(x, "on_epoch_end") or hasattr(x, "num_batches"))
+    )
 
 
 def _refuse(x, **others):
     """Raises for arguments beside a source of batches, which has them in it."""
     for name, value in others.items():
         if value is not None:
-            raise ValueError(f"When `x` is a {type(x).__name__}, `{name}` should not be passed: yield it with the "
-                             f"batches. Received: {name}={type(value).__name__}")
+            raise ValueError(
+                f"When `x` is a {type(x).__name__}, `{name}` should not be passed: yield it with "
+                f"the batches. Received: {name}={type(value).__name__}"
+            )
 
 
 def _unknown(x):
@@ -92,7 +109,8 @@ def _unknown(x):
 
 
 def split_validation(arrays, fraction):
-    """((x, y, w) for training, (x, y, w) for validation): the last `fraction` of the rows validates.
+    """((x, y, w) for training, (x, y, w) for validation): the last `fraction` of the rows
+    validates.
 
     Raises:
         ValueError: data that is not arrays, or a split that leaves one side empty.
@@ -100,12 +118,20 @@ def split_validation(arrays, fraction):
     if huggingface.kind_of(arrays[0]) == "Dataset":
         arrays = huggingface.table_parts(arrays[0])
     if not all(value is None or is_array_like(value) for value in arrays):
-        raise ValueError("Argument `validation_split` is only supported for arrays. Pass `validation_data` instead.")
-    arrays = tuple(as_arrays(value, name, array_or_stored) for value, name in zip(arrays, ("x", "y", "sample_weight")))
+        raise ValueError(
+            "Argument `validation_split` is only supported for arrays. Pass `validation_data` "
+            "instead."
+        )
+    arrays = tuple(
+        as_arrays(value, name, array_or_stored)
+        for value, name in zip(arrays, ("x", "y", "sample_weight"))
+    )
     size = next(v for v in flatten(arrays) if v is not None).shape[0]
     at = int(np.floor(size * (1.0 - fraction)))
     if at in (0, size):
-        raise ValueError(f"Training data contains {size} samples, which is not sufficient to split it into a "
-                         f"validation and training set as specified by `validation_split={fraction}`. Either provide "
-                         "more data, or a different value for the `validation_split` argument.")
+        raise ValueError(
+            f"Training data contains {size} samples, which is not sufficient to split it into a "
+            f"validation and training set as specified by `validation_split={fraction}`. Either "
+            "provide more data, or a different value for the `validation_split` argument."
+        )
     return part(arrays, slice(at)), part(arrays, slice(at, None))

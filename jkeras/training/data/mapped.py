@@ -1,4 +1,6 @@
-"""Sources whose batches are changed or looked at on their way: weights of classes, checks of labels."""
+"""Sources whose batches are changed or looked at on their way: weights of classes, checks of
+labels.
+"""
 
 from jkeras.training.data.array_source import ArraySource
 from jkeras.training.data.source import Source
@@ -14,7 +16,10 @@ class Mapped(Source):
     """
 
     def __init__(self, source, function, shapes=None):
-        self.source, self.function, self.num_batches, self._shapes = source, function, source.num_batches, shapes
+        self.source = source
+        self.function = function
+        self.num_batches = source.num_batches
+        self._shapes = shapes
 
     @property
     def resumable(self):
@@ -54,7 +59,9 @@ class Mapped(Source):
 
 
 def checked(source, check):
-    """A source whose labels and weights are given to `check(y, sample_weight)` first: arrays once, else each batch."""
+    """A source whose labels and weights are given to `check(y, sample_weight)` first: arrays once,
+    else each batch.
+    """
     if isinstance(source, ArraySource) and not has_stored(source.data[1:]):
         check(*source.data[1:])
         return source
@@ -62,13 +69,16 @@ def checked(source, check):
     def look(batch):
         check(*batch[1:])
         return batch
+
     return Mapped(source, look, source.shapes())
 
 
 def weighted(source, class_weight):
     """A source whose samples have the weights of their classes: arrays once, else each batch."""
+
     def weigh(batch):
         return *batch[:2], class_weights(*batch[1:], class_weight)
+
     if not isinstance(source, ArraySource) or has_stored(source.data[1:]):
         return Mapped(source, weigh)
     source.data = weigh(source.data)

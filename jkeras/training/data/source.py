@@ -6,7 +6,8 @@ import jax
 def shapes_of(batch):
     """A batch as shapes."""
     return jax.tree_util.tree_map(
-        lambda v: jax.ShapeDtypeStruct(v.shape, jax.dtypes.canonicalize_dtype(v.dtype)), batch)
+        lambda v: jax.ShapeDtypeStruct(v.shape, jax.dtypes.canonicalize_dtype(v.dtype)), batch
+    )
 
 
 class Source:
@@ -15,15 +16,16 @@ class Source:
     Attributes:
         num_batches: of an epoch; None if that is not known.
         resumable: whether `batches` can begin in the middle of an epoch.
-        from_any_thread: whether another thread than the user's may make the batches. Code of the user's own, such as a
-            generator, is left in his thread: what it holds may belong there.
+        from_any_thread: whether another thread than the user's may make the batches. Code of the
+            user's own, such as a generator, is left in his thread: what it holds may belong there.
     """
 
     num_batches, resumable, from_any_thread = None, True, False
     _shapes = None
 
     def batches(self, seed=0, epoch=0, skip=0):
-        """The batches of an epoch, from number `skip` on: those that the whole epoch would give there.
+        """The batches of an epoch, from number `skip` on: those that the whole epoch would give
+        there.
 
         Args:
             seed, epoch: from these follows the order, where the source decides on it.

@@ -11,14 +11,22 @@ def check_weights(y, sample_weight):
     if sample_weight is None or not isinstance(y, (list, tuple, dict)):
         return
     if isinstance(sample_weight, (list, tuple, dict)):
-        structures = [jax.tree_util.tree_structure(v, is_leaf=lambda leaf: leaf is None) for v in (y, sample_weight)]
+        structures = [
+            jax.tree_util.tree_structure(v, is_leaf=lambda leaf: leaf is None)
+            for v in (y, sample_weight)
+        ]
         if structures[0] != structures[1]:
-            raise ValueError("You should provide one `sample_weight` array per output in `y`, in the same structure. "
-                             f"Received: y of structure {structures[0]}, sample_weight of {structures[1]}.")
+            raise ValueError(
+                "You should provide one `sample_weight` array per output in `y`, in the same "
+                f"structure. Received: y of structure {structures[0]}, sample_weight of "
+                f"{structures[1]}."
+            )
     elif sample_weight.ndim != 1 and sample_weight.shape[1:] != (1,):
-        raise ValueError("For a model with multiple outputs a single `sample_weight` array needs one number per "
-                         f"sample, shape (samples,). Received the shape {sample_weight.shape}. Give one array per "
-                         "output for other weights.")
+        raise ValueError(
+            "For a model with multiple outputs a single `sample_weight` array needs one number "
+            f"per sample, shape (samples,). Received the shape {sample_weight.shape}. Give one "
+            "array per output for other weights."
+        )
 
 
 def class_weights(y, sample_weight, class_weight):
