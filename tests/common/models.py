@@ -227,7 +227,7 @@ MODELS = [
     ModelRow("functional of written layers", written, **SEQUENCE),
     ModelRow("functional, subclassed", Ladder, **SEQUENCE),
     ModelRow("subclassed model", Perceptron, **VECTOR),
-    ModelRow("build and call", Projection, **VECTOR),
+    ModelRow("build and call", lambda units=3: Projection(units), **VECTOR),
     ModelRow(
         "build and call, state and loss", lambda units=3: Counter(trainable=units > 3), **VECTOR
     ),

@@ -75,13 +75,16 @@ class Subject:
         """The values of a record for input `i`."""
         return record.init(key, *self.inputs[i])
 
+    def modes(self, i):
+        """How input `i` is applied: the first one in training too, images in training alone."""
+        inference, training = dict(training=False), dict(training=True, rng=DRAWS)
+        if i:
+            return [inference]
+        return [training] if self.row.pixels else [inference, training]
+
     def apply(self, record, i, params, state):
-        """What a record makes of values and input `i`, at inference and in training."""
-        inputs = self.inputs[i]
-        outputs = [record.apply(params, state, *inputs, training=False)]
-        if i == 0:
-            outputs.append(record.apply(params, state, *inputs, training=True, rng=DRAWS))
-        return outputs
+        """What a record makes of values and input `i`."""
+        return [record.apply(params, state, *self.inputs[i], **mode) for mode in self.modes(i)]
 
     @functools.cached_property
     def alone(self):
@@ -151,8 +154,6 @@ def held(value, path="", seen=None):
         content[f"{path}.weights"] = len(value.weights)
         return content
     if isinstance(value, dict):
-        # by identity too: `_own` is one of these, and a dict of the user's may be
-        content[f"{path}.keys"] = tuple(Same(k) for k in value)
         parts = {f"{path}[{k!r}]": v for k, v in value.items()}
     elif isinstance(value, (list, tuple)):
         content[f"{path}.length"] = len(value)
@@ -162,7 +163,6 @@ def held(value, path="", seen=None):
         parts = {}
     else:
         parts = {f"{path}.{k}": v for k, v in attributes(value).items()}
-        content[f"{path}.attributes"] = tuple(sorted(parts))
     for place, part in parts.items():
         content |= held(part, place, seen)
     return content
@@ -242,7 +242,7 @@ def another_record(subject):
 @question
 def two_shapes(subject):
     """One record is initialised for two shapes and applies both, in either order."""
-    for order in ("i0 i1 a0 a1", "i1 a1 i0 a0 a1", "a1 a0 i1 a0 i0"):
+    for order in ("i0 i1 a0 a1 i0", "a1 i0 a0 i1 a1"):
         record = subject.make()
         for step in order.split():
             check = subject.check_init if step[0] == "i" else subject.check_apply
@@ -265,12 +265,12 @@ def pairs_are_values(subject):
     """Pairs of records made from equal arguments are equal; others are not; one trace is enough."""
     a, b = subject.make(), subject.make()
     assert a != b and len({a, b}) == 2, "Keras objects compare by identity"
-    assert a.pair() == a.pair() and hash(a.pair()) == hash(a.pair())
+    same_value(a.pair(), a.pair(), "of one record")
     if subject.name in BY_IDENTITY:
         return
-    assert a.pair() == b.pair() and hash(a.pair()) == hash(b.pair())
+    same_value(a.pair(), b.pair(), "of two records")
     subject.init(b, 0)
-    assert a.pair() == b.pair() and hash(a.pair()) == hash(b.pair()), "after init"
+    same_value(a.pair(), b.pair(), "after init of one")
     for other in subject.made_otherwise():
         assert a.pair() != other.pair(), f"{plain(other.get_config())} is not {a.get_config()}"
     if subject.row.texts:
@@ -295,9 +295,10 @@ def eight_threads(subject):
 
     def work(thread):
         i = thread % 2
-        equal(subject.init(record, i), subject.alone[i][0], "init")
-        y = record.apply(*subject.alone[i][0], *subject.inputs[i], training=False)
-        equal(y, subject.alone[i][1][0], "apply")
+        subject.check_init(record, i)
+        values, outputs = subject.alone[i]
+        y = record.apply(*values, *subject.inputs[i], **subject.modes(i)[0])
+        equal(y, outputs[0], "apply")
 
     in_threads(work, 8)
 
@@ -312,8 +313,13 @@ def shapes_alone(subject):
                 shapes = jax.eval_shape(lambda key, i=i: subject.init(record, i, key), KEY)
             else:
                 shapes = jax.eval_shape(record.init, KEY, *subject.inputs[i])
-            values = subject.alone[i][0]
-            assert described(shapes) == described(values)
+            mine, values = described(shapes), described(subject.alone[i][0])
+            assert mine == values, f"{mine} is not {values}"
+
+
+def same_value(a, b, what):
+    assert a == b, f"pairs {what} are not equal"
+    assert hash(a) == hash(b), f"pairs {what} have other hashes"
 
 
 def described(tree):
