@@ -110,7 +110,7 @@ class Cell(layers.Layer):
 class Perceptron(Model):
     """A subclassed model, with one layer that is called twice."""
 
-    def __init__(self, units=4, **kwargs):
+    def __init__(self, units=3, **kwargs):
         super().__init__(**kwargs)
         self.enter = layers.Dense(units)
         self.norm = layers.BatchNormalization()
@@ -229,12 +229,12 @@ MODELS = [
     ModelRow("subclassed model", Perceptron, **VECTOR),
     ModelRow("build and call", lambda units=3: Projection(units), **VECTOR),
     ModelRow(
-        "build and call, state and loss", lambda units=3: Counter(trainable=units > 3), **VECTOR
+        "build and call, state and loss", lambda units=3: Counter(trainable=units < 4), **VECTOR
     ),
-    ModelRow("build and call, sublayers", lambda units=3: Late(autocast=units > 3), **VECTOR),
+    ModelRow("build and call, sublayers", lambda units=3: Late(autocast=units < 4), **VECTOR),
     ModelRow("weight_specs and forward", lambda units=3: Scale(units / 2), **VECTOR),
-    ModelRow("forward, state", lambda units=3: Steps(autocast=units > 3), **VECTOR),
-    ModelRow("forward, children by shape", lambda units=3: Gate(autocast=units > 3), **VECTOR),
+    ModelRow("forward, state", lambda units=3: Steps(autocast=units < 4), **VECTOR),
+    ModelRow("forward, children by shape", lambda units=3: Gate(autocast=units < 4), **VECTOR),
     ModelRow(
         "RNN of a written cell", lambda units=3: layers.RNN(Cell(units)), [(2, 4, 3)], [(3, 6, 5)]
     ),
