@@ -8,12 +8,14 @@ from jkeras.core.errors import check_choice, explain
 from jkeras.core.layer import Layer, layer
 from jkeras.core.record import Any
 from jkeras.core.rng import SeedGenerator
+from jkeras.core.typed import fields
 from jkeras.initializers import GlorotUniform, Ones
 from jkeras.ops.attention import both, causal_mask
 from jkeras.ops.promotion import in_float32
 from jkeras.random import dropout
 
 
+@fields
 class SequenceAttention(Layer):
     """Base: softmax over the scores of a query against keys, then the mean of the values under
     these weights.
@@ -25,7 +27,7 @@ class SequenceAttention(Layer):
     """
 
     use_scale: bool = False
-    dropout: Any = 0.0
+    dropout: float = 0.0
     seed: Any = None
     call_context = {"mask": None, "training": False}
 

@@ -6,9 +6,9 @@ import jax.numpy as jnp
 from jkeras import ops
 from jkeras.core.errors import check_choice, explain
 from jkeras.core.layer import layer
-from jkeras.core.record import Any
 from jkeras.core.rng import SeedGenerator
 from jkeras.core.settings import standardize_data_format
+from jkeras.core.typed import Sizes
 from jkeras.layers.base import sizes
 from jkeras.layers.recurrent import CellLayer
 from jkeras.layers.recurrent_cells import (
@@ -33,11 +33,11 @@ class ConvFields(GateFields):
     """The hyper-parameters of a convolutional cell."""
 
     filters: int
-    kernel_size: Any
-    strides: Any = 1
+    kernel_size: Sizes
+    strides: Sizes = 1
     padding: str = "valid"
-    data_format: Any = None
-    dilation_rate: Any = 1
+    data_format: str | None = None
+    dilation_rate: Sizes = 1
     unit_forget_bias: bool = True
 
 

@@ -6,8 +6,9 @@ from jkeras import ops
 from jkeras.core.errors import check_choice, explain
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Layer, layer
-from jkeras.core.record import HIDDEN, Activation, Any, Constraint, Initializer, Regularizer
+from jkeras.core.record import HIDDEN, Activation, Constraint, Initializer, Regularizer
 from jkeras.core.settings import standardize_data_format
+from jkeras.core.typed import Sizes
 from jkeras.layers.base import sizes
 from jkeras.layers.lora import LoraLayer
 
@@ -22,11 +23,11 @@ class Sliding(Layer):
     activation.
     """
 
-    kernel_size: Any
-    strides: Any = 1
-    padding: Any = "valid"
-    data_format: Any = None
-    dilation_rate: Any = 1
+    kernel_size: Sizes
+    strides: Sizes = 1
+    padding: str = "valid"
+    data_format: str | None = None
+    dilation_rate: Sizes = 1
     activation: Activation = None
     use_bias: bool = True
     bias_initializer: Initializer = "zeros"
@@ -133,8 +134,8 @@ class Sliding(Layer):
 class Convolution(Sliding, LoraLayer):
     """Base of Conv1D, Conv2D and Conv3D."""
 
-    filters: Any
-    groups: Any = 1
+    filters: int
+    groups: int = 1
     kernel_initializer: Initializer = "glorot_uniform"
     kernel_regularizer: Regularizer = None
     kernel_constraint: Constraint = None
@@ -252,8 +253,8 @@ class Conv3D(Convolution):
 class TransposedConvolution(Sliding):
     """Base of Conv1DTranspose, Conv2DTranspose and Conv3DTranspose."""
 
-    filters: Any
-    output_padding: Any = None
+    filters: int
+    output_padding: Sizes | None = None
     kernel_initializer: Initializer = "glorot_uniform"
     kernel_regularizer: Regularizer = None
     kernel_constraint: Constraint = None
@@ -345,7 +346,7 @@ class Conv3DTranspose(TransposedConvolution):
 class ChannelByChannel(Sliding):
     """Base of the layers that convolve each channel on its own."""
 
-    depth_multiplier: Any = 1
+    depth_multiplier: int = 1
     depthwise_initializer: Initializer = "glorot_uniform"
     depthwise_regularizer: Regularizer = None
     depthwise_constraint: Constraint = None
@@ -399,7 +400,7 @@ class DepthwiseConv2D(ChannelByChannel):
 class Separable(ChannelByChannel):
     """Base of SeparableConv1D and SeparableConv2D."""
 
-    filters: Any
+    filters: int
     pointwise_initializer: Initializer = "glorot_uniform"
     pointwise_regularizer: Regularizer = None
     pointwise_constraint: Constraint = None

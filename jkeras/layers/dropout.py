@@ -12,6 +12,7 @@ from jkeras.core.layer import layer
 from jkeras.core.record import Any
 from jkeras.core.rng import SeedGenerator
 from jkeras.core.settings import standardize_data_format
+from jkeras.core.typed import fields
 from jkeras.layers.base import ReadyLayer
 from jkeras.regularizers import L1L2
 
@@ -69,7 +70,7 @@ class Dropout(_Noise):
     """
 
     rate: float
-    noise_shape: Any = None
+    noise_shape: tuple | list | None = None
     seed: Any = None
 
     def __post_init__(self):
@@ -100,10 +101,11 @@ class Dropout(_Noise):
         return self.noise_shape
 
 
+@fields
 class _SpatialDropout(Dropout):
     """Dropout of whole channels (Tompson et al. 2014, arXiv:1411.4280)."""
 
-    data_format: Any = None
+    data_format: str | None = None
     _ndim = None
 
     def __post_init__(self):
@@ -223,7 +225,7 @@ class AlphaDropout(_Noise):
     """
 
     rate: float
-    noise_shape: Any = None
+    noise_shape: tuple | list | None = None
     seed: Any = None
 
     def disturb(self, inputs, key):

@@ -10,6 +10,7 @@ from jkeras.core import graph
 from jkeras.core.errors import explain
 from jkeras.core.layer import layer
 from jkeras.core.record import HIDDEN, OF_BASE, Any, Constraint, Initializer, Regularizer
+from jkeras.core.typed import fields
 from jkeras.layers.lora import LoraLayer
 from jkeras.layers.quantized import Quantization
 from jkeras.quantizers.coding import Coding
@@ -20,6 +21,7 @@ TABLE = "input_dim, output_dim, {}embeddings_initializer, embeddings_regularizer
 REST = "weights, lora_rank, lora_alpha, quantization_config"
 
 
+@fields
 class _Table(LoraLayer):
     """The trainable table and its lookup."""
 
@@ -155,7 +157,7 @@ class ReversibleEmbedding(_Table):
 
     tie_weights: bool = True
     reverse_dtype: Any = None
-    logit_soft_cap: Any = None
+    logit_soft_cap: float | None = None
 
     def weight_specs(self, inputs=None):
         specs = super().weight_specs(inputs)

@@ -11,6 +11,7 @@ from jkeras.core.errors import explain
 from jkeras.core.layer import layer
 from jkeras.core.record import Any
 from jkeras.core.settings import epsilon
+from jkeras.core.typed import Factor, fields
 from jkeras.layers.image_base import ImageLayer, bounds, chosen, per_image
 from jkeras.ops.image import hsv_to_rgb, rgb_to_grayscale, rgb_to_hsv
 
@@ -22,12 +23,13 @@ def rescale(images, source, target):
     return (images - source[0]) / (source[1] - source[0]) * (target[1] - target[0]) + target[0]
 
 
+@fields
 class ColorLayer(ImageLayer):
     """Base of layers that draw one number for each image from the range `factor`."""
 
-    factor: Any
-    value_range: Any = (0, 255)
-    data_format: Any = None
+    factor: Factor
+    value_range: tuple | list = (0, 255)
+    data_format: str | None = None
     seed: Any = None
     _rests = True
     _ranges = {"factor": (-1, 1)}
@@ -227,7 +229,7 @@ class RandomGrayscale(ImageLayer):
     """
 
     factor: float = 0.5
-    data_format: Any = None
+    data_format: str | None = None
     seed: Any = None
     _gives_float = False
 
@@ -270,7 +272,7 @@ class RandomInvert(ColorLayer):
     [200. 200. 200.]
     """
 
-    factor = 1.0
+    factor: Factor = 1.0
     _ranges = {"factor": (0, 1)}
 
     def draw(self, images, key):
@@ -295,9 +297,9 @@ class Solarization(ImageLayer):
     [255. 155.   0.]
     """
 
-    addition_factor: Any = 0.0
-    threshold_factor: Any = 0.0
-    value_range: Any = (0, 255)
+    addition_factor: Factor = 0.0
+    threshold_factor: Factor = 0.0
+    value_range: tuple | list = (0, 255)
     seed: Any = None
 
     def __post_init__(self):
@@ -342,13 +344,13 @@ class RandomColorJitter(ImageLayer):
     (2, 4, 4, 3)
     """
 
-    value_range: Any = (0, 255)
-    brightness_factor: Any = None
-    contrast_factor: Any = None
-    saturation_factor: Any = None
-    hue_factor: Any = None
+    value_range: tuple | list = (0, 255)
+    brightness_factor: Factor | None = None
+    contrast_factor: Factor | None = None
+    saturation_factor: Factor | None = None
+    hue_factor: Factor | None = None
     seed: Any = None
-    data_format: Any = None
+    data_format: str | None = None
     _rests = True
 
     def __post_init__(self):

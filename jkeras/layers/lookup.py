@@ -11,6 +11,7 @@ from jkeras.core.layer import layer
 from jkeras.core.record import Any, Kind
 from jkeras.core.registry import refuse_from_strangers
 from jkeras.core.settings import floatx
+from jkeras.core.typed import fields
 from jkeras.layers.encoding import as_salt, hashed
 from jkeras.layers.host import HostLayer, check_output_mode, encoded, texts
 
@@ -27,6 +28,7 @@ class Listed(Kind):
         )
 
 
+@fields
 class IndexLookup(HostLayer):
     """Base of the lookup layers: a table from tokens to numbers.
 
@@ -47,7 +49,7 @@ class IndexLookup(HostLayer):
         oov_method, salt: "floormod" or "farmhash" for whole numbers; the key of the hash.
     """
 
-    max_tokens: Any = None
+    max_tokens: int | None = None
     num_oov_indices: int = 1
     mask_token: Any = None
     oov_token: Any = None

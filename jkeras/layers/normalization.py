@@ -12,9 +12,10 @@ from jax import lax
 from jkeras.core.errors import AxisError, explain
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Layer, StatefulLayer, layer
-from jkeras.core.record import Any, Constraint, Initializer, Regularizer
+from jkeras.core.record import Constraint, Initializer, Regularizer
 from jkeras.core.rows import beside, over_real_rows
 from jkeras.core.settings import settings
+from jkeras.core.typed import Sizes, fields
 from jkeras.initializers import Ones, TruncatedNormal
 from jkeras.layers.base import ReadyLayer
 from jkeras.layers.wrappers import Wrapper
@@ -27,11 +28,12 @@ from jkeras.ops.nn_normalization import (
 )
 
 
+@fields
 class ScaleAndShift(Layer):
     """Base of the layers that multiply what they normalized by `gamma` and add `beta`."""
 
-    axis: Any = -1
-    epsilon: Any = 1e-3
+    axis: Sizes = -1
+    epsilon: float = 1e-3
     center: bool = True
     scale: bool = True
     beta_initializer: Initializer = "zeros"
@@ -110,12 +112,12 @@ class BatchNormalization(StatefulLayer, ScaleAndShift):
     [[-1.0], [1.0]] [1.]
     """
 
-    momentum: Any = 0.99
+    momentum: float = 0.99
     moving_mean_initializer: Initializer = "zeros"
     moving_variance_initializer: Initializer = "ones"
     renorm: bool = False
-    renorm_clipping: Any = None
-    renorm_momentum: Any = 0.99
+    renorm_clipping: dict | None = None
+    renorm_momentum: float = 0.99
     synchronized: bool = False
     call_context = {"training": None, "mask": None}
 
@@ -397,8 +399,8 @@ class RMSNormalization(Layer):
     [[ 1. -1.]]
     """
 
-    axis: Any = -1
-    epsilon: Any = 1e-6
+    axis: Sizes = -1
+    epsilon: float = 1e-6
     announces_compute_dtype = True
 
     def weight_specs(self, x):
@@ -440,7 +442,7 @@ class UnitNormalization(ReadyLayer):
     [[0.6 0.8]]
     """
 
-    axis: Any = -1
+    axis: Sizes = -1
 
     def __post_init__(self):
         super().__post_init__()

@@ -6,8 +6,9 @@ import numpy as np
 
 from jkeras.core.errors import explain
 from jkeras.core.layer import layer
-from jkeras.core.record import OF_BASE, Any
+from jkeras.core.record import OF_BASE
 from jkeras.core.settings import epsilon, image_data_format
+from jkeras.core.typed import Sizes
 from jkeras.core.weight import Weight
 from jkeras.initializers import Ones, Zeros
 from jkeras.layers.base import DataLayer, Value
@@ -57,7 +58,7 @@ class Normalization(DataLayer):
     [[3.]]
     """
 
-    axis: Any = -1
+    axis: Sizes | None = -1
     mean: OF_BASE
     variance: OF_BASE
     invert: bool = False

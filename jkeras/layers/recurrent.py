@@ -11,7 +11,8 @@ from jkeras.core.errors import explain
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Composite, layer
 from jkeras.core.module import Module
-from jkeras.core.record import Any, Regularizer
+from jkeras.core.record import Regularizer
+from jkeras.core.typed import fields
 from jkeras.core.variable import Variable
 from jkeras.layers.base import Value
 from jkeras.layers.recurrent_cells import (
@@ -200,11 +201,12 @@ class RNN(StateShapes, Composite):
     reset_states = reset_state
 
 
+@fields
 class CellLayer(RNN):
     """Base of the layers with a cell of their own, which gets all fields that both have."""
 
     activity_regularizer: Regularizer = None
-    use_cudnn: Any = "auto"
+    use_cudnn: bool | str = "auto"
     _input_ndim = 3
 
     def __post_init__(self):
