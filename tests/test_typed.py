@@ -14,10 +14,19 @@ import venv
 import pytest
 
 import jkeras
+from jkeras.core import typed
 from jkeras.core.record import BASE_ARGUMENTS, Record
 
 ROOT = pathlib.Path(__file__).parent.parent
-PACKAGES = ("layers", "losses", "metrics", "optimizers", "initializers", "regularizers", "constraints")
+PACKAGES = (
+    "layers",
+    "losses",
+    "metrics",
+    "optimizers",
+    "initializers",
+    "regularizers",
+    "constraints",
+)
 pytestmark = pytest.mark.slow
 
 
@@ -79,7 +88,11 @@ def parameters(text):
     pieces = [piece.strip() for piece in pieces if not piece.strip().startswith("self")]
     names = [piece.split(":")[0] for piece in pieces]
     star = names.index("*") if "*" in names else len(names)
-    required = [name for name, piece in zip(names, pieces) if name != "*" and " = " not in piece]
+    if pieces and pieces[-1].endswith("**LayerArguments"):
+        names[-1:] = typed.LayerArguments.__annotations__
+    required = [
+        piece.split(":")[0] for piece in pieces if "*" not in piece[:2] and " = " not in piece
+    ]
     return names[:star], names[star + 1 :], required
 
 
@@ -90,7 +103,10 @@ def difference(package, cls, text):
     names = [p.name for p in real if p.kind is p.POSITIONAL_OR_KEYWORD]
     if package == "layers":  # a layer's `name` and `dtype` are given by name
         names = [name for name in names if name not in BASE_ARGUMENTS]
-        missing = {"dtype", "trainable", "activity_regularizer", "input_shape"} - {*places, *keywords}
+        missing = {"dtype", "trainable", "activity_regularizer", "input_shape"} - {
+            *places,
+            *keywords,
+        }
         if missing:
             return f"takes {missing}"
     if places[: len(names)] != names:

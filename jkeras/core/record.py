@@ -199,6 +199,7 @@ def record(
     arguments: str | None = None,
     keyword_only: str = "",
     base_init: typing.Callable | None = None,
+    init: bool = True,
 ) -> typing.Callable[[type[typed.Class]], type[typed.Class]]:
     """Decorator that makes a class a record and gives it its public names.
 
@@ -211,6 +212,7 @@ def record(
             but are the base's.
         keyword_only: names of keyword-only arguments, as one string.
         base_init: takes `self` and the keyword arguments that are not fields.
+        init: for type checkers: False where a base class says the arguments; see `core.typed`.
     """
 
     def decorate(cls):

@@ -46,3 +46,15 @@ def fields(cls: type[Class]) -> type[Class]:
 def keyword_fields(cls: type[Class]) -> type[Class]:
     """Marks a base class whose fields are keyword arguments of all subclasses."""
     return cls
+
+
+class LayerArguments(typing.TypedDict, total=False):
+    """The keyword arguments of all layers, for a constructor that is written out."""
+
+    name: str | None
+    trainable: bool
+    dtype: typing.Any
+    autocast: bool
+    input_shape: Shape
+    batch_input_shape: Shape
+    batch_size: int | None

@@ -1,9 +1,12 @@
 """Attention over sequences with one head: Attention (Luong) and AdditiveAttention (Bahdanau)."""
 
+import typing
+
 import jax
 import jax.numpy as jnp
 
 from jkeras import ops
+from jkeras.core import typed
 from jkeras.core.errors import check_choice, explain
 from jkeras.core.layer import Layer, layer
 from jkeras.core.record import Any
@@ -102,6 +105,20 @@ class Attention(SequenceAttention):
     """
 
     score_mode: str = "dot"
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            use_scale: bool = False,
+            score_mode: str = "dot",
+            dropout: float = 0.0,
+            seed: typing.Any = None,
+            *,
+            activity_regularizer: typed.Regularization = None,
+            input_dim: int | None = None,
+            **base: typing.Unpack[typed.LayerArguments],
+        ) -> None: ...
 
     def __post_init__(self):
         super().__post_init__()

@@ -1,8 +1,11 @@
 """Convolution layers over 1, 2 and 3 spatial axes: plain, transposed, depthwise and separable."""
 
+import typing
+
 import jax.numpy as jnp
 
 from jkeras import ops
+from jkeras.core import typed
 from jkeras.core.errors import check_choice, explain
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Layer, layer
@@ -143,6 +146,33 @@ class Convolution(Sliding, LoraLayer):
     lora_alpha: HIDDEN = None
     _counts = ("filters", "groups")
 
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            filters: int,
+            kernel_size: typed.Sizes,
+            strides: typed.Sizes = 1,
+            padding: str = "valid",
+            data_format: str | None = None,
+            dilation_rate: typed.Sizes = 1,
+            groups: int = 1,
+            activation: typed.Named = None,
+            use_bias: bool = True,
+            kernel_initializer: typed.Named = "glorot_uniform",
+            bias_initializer: typed.Named = "zeros",
+            kernel_regularizer: typed.Regularization = None,
+            bias_regularizer: typed.Regularization = None,
+            activity_regularizer: typed.Regularization = None,
+            kernel_constraint: typed.Named = None,
+            bias_constraint: typed.Named = None,
+            *,
+            lora_rank: typing.Any = None,
+            lora_alpha: typing.Any = None,
+            input_dim: int | None = None,
+            **base: typing.Unpack[typed.LayerArguments],
+        ) -> None: ...
+
     def __post_init__(self):
         super().__post_init__()
         if self.filters is not None and self.filters % self.groups:
@@ -192,7 +222,7 @@ CONVOLUTION = dict(
 )
 
 
-@layer("keras.layers", "keras.layers.Convolution1D", **CONVOLUTION)
+@layer("keras.layers", "keras.layers.Convolution1D", init=False, **CONVOLUTION)
 class Conv1D(Convolution):
     """Convolution over time: (batch, time, channels) -> (batch, new time, filters).
 
@@ -207,7 +237,7 @@ class Conv1D(Convolution):
     rank, _paddings = 1, ("valid", "same", "causal")
 
 
-@layer("keras.layers", "keras.layers.Convolution2D", **CONVOLUTION)
+@layer("keras.layers", "keras.layers.Convolution2D", init=False, **CONVOLUTION)
 class Conv2D(Convolution):
     """Convolution over images: (batch, height, width, channels) -> (batch, new height, new width,
     filters).
@@ -232,7 +262,7 @@ class Conv2D(Convolution):
     strides = dilation_rate = (1, 1)
 
 
-@layer("keras.layers", "keras.layers.Convolution3D", **CONVOLUTION)
+@layer("keras.layers", "keras.layers.Convolution3D", init=False, **CONVOLUTION)
 class Conv3D(Convolution):
     """Convolution over volumes or video: (batch, depth, height, width, channels) -> (batch, *new
     sizes, filters).
@@ -260,6 +290,31 @@ class TransposedConvolution(Sliding):
     kernel_constraint: Constraint = None
     _counts = ("filters",)
     _shrinks = False
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            filters: int,
+            kernel_size: typed.Sizes,
+            strides: typed.Sizes = 1,
+            padding: str = "valid",
+            output_padding: typed.Sizes | None = None,
+            data_format: str | None = None,
+            dilation_rate: typed.Sizes = 1,
+            activation: typed.Named = None,
+            use_bias: bool = True,
+            kernel_initializer: typed.Named = "glorot_uniform",
+            bias_initializer: typed.Named = "zeros",
+            kernel_regularizer: typed.Regularization = None,
+            bias_regularizer: typed.Regularization = None,
+            activity_regularizer: typed.Regularization = None,
+            kernel_constraint: typed.Named = None,
+            bias_constraint: typed.Named = None,
+            *,
+            input_dim: int | None = None,
+            **base: typing.Unpack[typed.LayerArguments],
+        ) -> None: ...
 
     def __post_init__(self):
         super().__post_init__()
@@ -292,7 +347,7 @@ TRANSPOSED = (
 )
 
 
-@layer("keras.layers", "keras.layers.Convolution1DTranspose", arguments=TRANSPOSED)
+@layer("keras.layers", "keras.layers.Convolution1DTranspose", arguments=TRANSPOSED, init=False)
 class Conv1DTranspose(TransposedConvolution):
     """Transposed convolution over time: (batch, time, channels) -> (batch, longer time, filters).
 
@@ -306,7 +361,7 @@ class Conv1DTranspose(TransposedConvolution):
     rank = 1
 
 
-@layer("keras.layers", "keras.layers.Convolution2DTranspose", arguments=TRANSPOSED)
+@layer("keras.layers", "keras.layers.Convolution2DTranspose", arguments=TRANSPOSED, init=False)
 class Conv2DTranspose(TransposedConvolution):
     """Transposed convolution of images, which makes them larger: what the gradient of a `Conv2D`
     does.
@@ -339,6 +394,31 @@ class Conv3DTranspose(TransposedConvolution):
 
     rank, strides, dilation_rate = 3, (1, 1, 1), (1, 1, 1)
 
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            filters: int,
+            kernel_size: typed.Sizes,
+            strides: typed.Sizes = (1, 1, 1),
+            padding: str = "valid",
+            data_format: str | None = None,
+            output_padding: typed.Sizes | None = None,
+            dilation_rate: typed.Sizes = (1, 1, 1),
+            activation: typed.Named = None,
+            use_bias: bool = True,
+            kernel_initializer: typed.Named = "glorot_uniform",
+            bias_initializer: typed.Named = "zeros",
+            kernel_regularizer: typed.Regularization = None,
+            bias_regularizer: typed.Regularization = None,
+            activity_regularizer: typed.Regularization = None,
+            kernel_constraint: typed.Named = None,
+            bias_constraint: typed.Named = None,
+            *,
+            input_dim: int | None = None,
+            **base: typing.Unpack[typed.LayerArguments],
+        ) -> None: ...
+
 
 # ---------------------------------------------------------------- channel by channel
 
@@ -352,6 +432,30 @@ class ChannelByChannel(Sliding):
     depthwise_constraint: Constraint = None
     _counts = ("depth_multiplier",)
     _stride_or_dilation = False
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            kernel_size: typed.Sizes,
+            strides: typed.Sizes = 1,
+            padding: str = "valid",
+            depth_multiplier: int = 1,
+            data_format: str | None = None,
+            dilation_rate: typed.Sizes = 1,
+            activation: typed.Named = None,
+            use_bias: bool = True,
+            depthwise_initializer: typed.Named = "glorot_uniform",
+            bias_initializer: typed.Named = "zeros",
+            depthwise_regularizer: typed.Regularization = None,
+            bias_regularizer: typed.Regularization = None,
+            activity_regularizer: typed.Regularization = None,
+            depthwise_constraint: typed.Named = None,
+            bias_constraint: typed.Named = None,
+            *,
+            input_dim: int | None = None,
+            **base: typing.Unpack[typed.LayerArguments],
+        ) -> None: ...
 
     def weight_specs(self, x):
         channels = self._channels(x)
@@ -369,7 +473,7 @@ DEPTHWISE = (
 )
 
 
-@layer("keras.layers", arguments=DEPTHWISE)
+@layer("keras.layers", arguments=DEPTHWISE, init=False)
 class DepthwiseConv1D(ChannelByChannel):
     """Convolution over time of each channel on its own. Arguments as of `DepthwiseConv2D`.
 
@@ -381,7 +485,7 @@ class DepthwiseConv1D(ChannelByChannel):
     rank = 1
 
 
-@layer("keras.layers", arguments=DEPTHWISE)
+@layer("keras.layers", arguments=DEPTHWISE, init=False)
 class DepthwiseConv2D(ChannelByChannel):
     """Convolution of each channel of images on its own: nothing mixes the channels.
 
@@ -405,6 +509,34 @@ class Separable(ChannelByChannel):
     pointwise_regularizer: Regularizer = None
     pointwise_constraint: Constraint = None
     _counts = ("depth_multiplier", "filters")
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            filters: int,
+            kernel_size: typed.Sizes,
+            strides: typed.Sizes = 1,
+            padding: str = "valid",
+            data_format: str | None = None,
+            dilation_rate: typed.Sizes = 1,
+            depth_multiplier: int = 1,
+            activation: typed.Named = None,
+            use_bias: bool = True,
+            depthwise_initializer: typed.Named = "glorot_uniform",
+            pointwise_initializer: typed.Named = "glorot_uniform",
+            bias_initializer: typed.Named = "zeros",
+            depthwise_regularizer: typed.Regularization = None,
+            pointwise_regularizer: typed.Regularization = None,
+            bias_regularizer: typed.Regularization = None,
+            activity_regularizer: typed.Regularization = None,
+            depthwise_constraint: typed.Named = None,
+            pointwise_constraint: typed.Named = None,
+            bias_constraint: typed.Named = None,
+            *,
+            input_dim: int | None = None,
+            **base: typing.Unpack[typed.LayerArguments],
+        ) -> None: ...
 
     def weight_specs(self, x):
         channels = self._channels(x)
@@ -434,7 +566,7 @@ SEPARABLE = (
 )
 
 
-@layer("keras.layers", "keras.layers.SeparableConvolution1D", arguments=SEPARABLE)
+@layer("keras.layers", "keras.layers.SeparableConvolution1D", arguments=SEPARABLE, init=False)
 class SeparableConv1D(Separable):
     """Convolution over time of each channel on its own, then a mix of the channels. Arguments as of
     `SeparableConv2D`.
@@ -447,7 +579,7 @@ class SeparableConv1D(Separable):
     rank = 1
 
 
-@layer("keras.layers", "keras.layers.SeparableConvolution2D", arguments=SEPARABLE)
+@layer("keras.layers", "keras.layers.SeparableConvolution2D", arguments=SEPARABLE, init=False)
 class SeparableConv2D(Separable):
     """Convolution of each channel of images on its own, then a mix of the channels at each pixel.
 

@@ -1,10 +1,12 @@
 """Noise in training: dropout in its variants, Gaussian noise; and the penalty on activities."""
 
 import math
+import typing
 
 import jax.numpy as jnp
 
 from jkeras import random
+from jkeras.core import typed
 from jkeras.core.errors import explain
 from jkeras.core.graph import KerasTensor
 from jkeras.core.input_spec import InputSpec
@@ -138,6 +140,18 @@ class SpatialDropout1D(_SpatialDropout):
     data_format = "channels_last"
     _ndim = 3
 
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            rate: float,
+            seed: typing.Any = None,
+            *,
+            activity_regularizer: typed.Regularization = None,
+            input_dim: int | None = None,
+            **base: typing.Unpack[typed.LayerArguments],
+        ) -> None: ...
+
 
 @layer("keras.layers", arguments="rate, data_format, seed, name, dtype")
 class SpatialDropout2D(_SpatialDropout):
@@ -150,6 +164,19 @@ class SpatialDropout2D(_SpatialDropout):
 
     _ndim = 4
 
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            rate: float,
+            data_format: str | None = None,
+            seed: typing.Any = None,
+            *,
+            activity_regularizer: typed.Regularization = None,
+            input_dim: int | None = None,
+            **base: typing.Unpack[typed.LayerArguments],
+        ) -> None: ...
+
 
 @layer("keras.layers", arguments="rate, data_format, seed, name, dtype")
 class SpatialDropout3D(_SpatialDropout):
@@ -161,6 +188,19 @@ class SpatialDropout3D(_SpatialDropout):
     """
 
     _ndim = 5
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            rate: float,
+            data_format: str | None = None,
+            seed: typing.Any = None,
+            *,
+            activity_regularizer: typed.Regularization = None,
+            input_dim: int | None = None,
+            **base: typing.Unpack[typed.LayerArguments],
+        ) -> None: ...
 
 
 @layer("keras.layers")

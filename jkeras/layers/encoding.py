@@ -1,10 +1,12 @@
 """Numbers as categories: CategoryEncoding, Discretization, Hashing, HashedCrossing."""
 
+import typing
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jkeras.core import graph
+from jkeras.core import graph, typed
 from jkeras.core.errors import explain
 from jkeras.core.layer import layer
 from jkeras.core.record import Any
@@ -295,6 +297,21 @@ class Hashing(HashLayer):
 
     mask_value: Any = None
     salt: Any = None
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            num_bins: int,
+            mask_value: typing.Any = None,
+            salt: typing.Any = None,
+            output_mode: str = "int",
+            sparse: bool = False,
+            *,
+            activity_regularizer: typed.Regularization = None,
+            input_dim: int | None = None,
+            **base: typing.Unpack[typed.LayerArguments],
+        ) -> None: ...
 
     def __post_init__(self):
         super().__post_init__()

@@ -2,11 +2,14 @@
 pixel.
 """
 
+import typing
+
 import numbers
 
 import jax.numpy as jnp
 
 from jkeras import random
+from jkeras.core import typed
 from jkeras.core.errors import explain
 from jkeras.core.layer import layer
 from jkeras.core.record import Any
@@ -62,6 +65,19 @@ class RandomBrightness(ColorLayer):
     [25.5 25.5 25.5]
     """
 
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            factor: typed.Factor,
+            value_range: tuple | list = (0, 255),
+            seed: typing.Any = None,
+            *,
+            activity_regularizer: typed.Regularization = None,
+            input_dim: int | None = None,
+            **base: typing.Unpack[typed.LayerArguments],
+        ) -> None: ...
+
     def recolor(self, images, factor):
         return images + factor * (self.value_range[1] - self.value_range[0])
 
@@ -83,6 +99,19 @@ class RandomContrast(ColorLayer):
     """
 
     _ranges = {"factor": (0, 1)}
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            factor: typed.Factor,
+            value_range: tuple | list = (0, 255),
+            seed: typing.Any = None,
+            *,
+            activity_regularizer: typed.Regularization = None,
+            input_dim: int | None = None,
+            **base: typing.Unpack[typed.LayerArguments],
+        ) -> None: ...
 
     def draw(self, images, key):
         lower, upper = self.factor
@@ -274,6 +303,20 @@ class RandomInvert(ColorLayer):
 
     factor: Factor = 1.0
     _ranges = {"factor": (0, 1)}
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            factor: typed.Factor = 1.0,
+            value_range: tuple | list = (0, 255),
+            seed: typing.Any = None,
+            data_format: str | None = None,
+            *,
+            activity_regularizer: typed.Regularization = None,
+            input_dim: int | None = None,
+            **base: typing.Unpack[typed.LayerArguments],
+        ) -> None: ...
 
     def draw(self, images, key):
         return {"apply": chosen(images, self.factor, key)}

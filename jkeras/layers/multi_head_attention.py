@@ -3,9 +3,11 @@
 import functools
 import math
 import string
+import typing
 
 import jax.numpy as jnp
 
+from jkeras.core import typed
 from jkeras.core.errors import AxisError, explain
 from jkeras.core.layer import Composite, layer
 from jkeras.core.record import HIDDEN, Any, Constraint, Initializer, Regularizer
@@ -295,6 +297,33 @@ class MultiHeadAttention(HeadedAttention):
     _dense_names = {name: f"{name}_dense" for name in ("query", "key", "value", "output")} | {
         "gate": "_gate_dense"
     }
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            num_heads: int,
+            key_dim: int,
+            value_dim: int | None = None,
+            dropout: float = 0.0,
+            use_bias: bool = True,
+            output_shape: typed.Sizes | None = None,
+            attention_axes: typed.Sizes | None = None,
+            sliding_window: int | None = None,
+            flash_attention: typing.Any = None,
+            kernel_initializer: typed.Named = "glorot_uniform",
+            bias_initializer: typed.Named = "zeros",
+            kernel_regularizer: typed.Regularization = None,
+            bias_regularizer: typed.Regularization = None,
+            activity_regularizer: typed.Regularization = None,
+            kernel_constraint: typed.Named = None,
+            bias_constraint: typed.Named = None,
+            use_gate: bool = False,
+            seed: typing.Any = None,
+            *,
+            input_dim: int | None = None,
+            **base: typing.Unpack[typed.LayerArguments],
+        ) -> None: ...
 
     def __post_init__(self):
         check_size(self._where, "num_heads", self.num_heads)

@@ -5,10 +5,12 @@ Statistics are computed in float32 at least, also where the layer computes in ha
 """
 
 import math
+import typing
 
 import jax.numpy as jnp
 from jax import lax
 
+from jkeras.core import typed
 from jkeras.core.errors import AxisError, explain
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Layer, StatefulLayer, layer
@@ -120,6 +122,33 @@ class BatchNormalization(StatefulLayer, ScaleAndShift):
     renorm_momentum: float = 0.99
     synchronized: bool = False
     call_context = {"training": None, "mask": None}
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            axis: typed.Sizes = -1,
+            momentum: float = 0.99,
+            epsilon: float = 0.001,
+            center: bool = True,
+            scale: bool = True,
+            beta_initializer: typed.Named = "zeros",
+            gamma_initializer: typed.Named = "ones",
+            moving_mean_initializer: typed.Named = "zeros",
+            moving_variance_initializer: typed.Named = "ones",
+            beta_regularizer: typed.Regularization = None,
+            gamma_regularizer: typed.Regularization = None,
+            beta_constraint: typed.Named = None,
+            gamma_constraint: typed.Named = None,
+            renorm: bool = False,
+            renorm_clipping: dict | None = None,
+            renorm_momentum: float = 0.99,
+            synchronized: bool = False,
+            *,
+            activity_regularizer: typed.Regularization = None,
+            input_dim: int | None = None,
+            **base: typing.Unpack[typed.LayerArguments],
+        ) -> None: ...
 
     def __post_init__(self):
         self.axis = int(self.axis)
@@ -336,6 +365,27 @@ class GroupNormalization(ScaleAndShift):
     """
 
     groups: int = 32
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            groups: int = 32,
+            axis: typed.Sizes = -1,
+            epsilon: float = 0.001,
+            center: bool = True,
+            scale: bool = True,
+            beta_initializer: typed.Named = "zeros",
+            gamma_initializer: typed.Named = "ones",
+            beta_regularizer: typed.Regularization = None,
+            gamma_regularizer: typed.Regularization = None,
+            beta_constraint: typed.Named = None,
+            gamma_constraint: typed.Named = None,
+            *,
+            activity_regularizer: typed.Regularization = None,
+            input_dim: int | None = None,
+            **base: typing.Unpack[typed.LayerArguments],
+        ) -> None: ...
 
     def __post_init__(self):
         if not isinstance(self.groups, int) or (self.groups <= 0 and self.groups != -1):

@@ -1,9 +1,12 @@
 """Scaling of features: Rescaling, Normalization."""
 
+import typing
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jkeras.core import typed
 from jkeras.core.errors import explain
 from jkeras.core.layer import layer
 from jkeras.core.record import OF_BASE
@@ -64,6 +67,20 @@ class Normalization(DataLayer):
     invert: bool = False
     supports_masking = True
     announces_compute_dtype = True
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            axis: typed.Sizes | None = -1,
+            mean: typing.Any = None,
+            variance: typing.Any = None,
+            invert: bool = False,
+            *,
+            activity_regularizer: typed.Regularization = None,
+            input_dim: int | None = None,
+            **base: typing.Unpack[typed.LayerArguments],
+        ) -> None: ...
 
     def _base_init(self, mean=None, variance=None, **kwargs):
         super()._base_init(**kwargs)
