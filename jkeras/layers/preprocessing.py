@@ -8,7 +8,7 @@ from jkeras.core.errors import explain
 from jkeras.core.layer import layer
 from jkeras.core.record import OF_BASE, Any
 from jkeras.core.settings import epsilon, image_data_format
-from jkeras.core.weight import Weight
+from jkeras.kernel.spec import Weight
 from jkeras.initializers import Ones, Zeros
 from jkeras.layers.base import DataLayer, Value
 
