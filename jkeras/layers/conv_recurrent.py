@@ -106,8 +106,10 @@ class ConvLSTMCell(ConvFields, Cell):
                     "give the whole shape to `Input(shape=…)`",
                 )
             )
-        self._image_shape = x.shape[1:]
         return x.shape[self._axis]
+
+    def attributes_when_built(self, x):
+        return {"_image_shape": x.shape[1:]}
 
     def _kernel_shape(self, size):
         return (*self.kernel_size, size, 4 * self.filters)

@@ -74,7 +74,7 @@ class Sliding(Layer):
         return -1 if self.data_format == "channels_last" else 1
 
     def _channels(self, x):
-        """The number of channels of the input, checked; from now on the layer takes no other."""
+        """The number of channels of the input, checked."""
         if x.ndim != self.rank + 2 or x.shape[self._channel_axis] is None:
             raise ValueError(
                 explain(
@@ -101,9 +101,11 @@ class Sliding(Layer):
                         "use a smaller kernel or padding='same'",
                     )
                 )
-        channels = x.shape[self._channel_axis]
-        self.input_spec = InputSpec(min_ndim=self.rank + 2, axes={self._channel_axis: channels})
-        return channels
+        return x.shape[self._channel_axis]
+
+    def attributes_when_built(self, x):
+        axes = {self._channel_axis: x.shape[self._channel_axis]}
+        return {"input_spec": InputSpec(min_ndim=self.rank + 2, axes=axes)}
 
     def _with_bias(self, specs, size):
         return {**specs, "bias": self.weight("bias", (size,))} if self.use_bias else specs

@@ -14,7 +14,7 @@ from jkeras.core.layer import StatefulLayer, layer
 from jkeras.core.record import OF_BASE, Any
 from jkeras.core.registry import deserialize, serialize
 from jkeras.core.rng import SeedGenerator, as_key
-from jkeras.core.weight import Weight
+from jkeras.kernel.spec import Weight
 from jkeras.layers.lambda_layer import _Function
 
 CALL_ARGUMENTS = ("params", "state", "rng", "inputs", "training")
@@ -105,6 +105,7 @@ class JaxLayer(StatefulLayer):
     seed: Any = None
     native_serialization_platforms: Any = None
     call_context = {"training": False}
+    _native = False  # its weights are found by running functions of the user's
 
     if typing.TYPE_CHECKING:
 

@@ -12,7 +12,7 @@ from jkeras.core.layer import Layer, layer
 from jkeras.core.record import Any
 from jkeras.core.registry import public
 from jkeras.core.typed import Sizes
-from jkeras.core.weight import Spec
+from jkeras.kernel.spec import Spec
 
 
 class Merge(Layer):

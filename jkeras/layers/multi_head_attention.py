@@ -146,7 +146,7 @@ class HeadedAttention(Composite):
         axes = self._attended_axes(query.ndim)
 
         def dense(name, x):
-            return sub.run(getattr(self, self._dense_names[name]), x)
+            return getattr(sub, self._dense_names[name])(x)
 
         gate = dense("gate", query) if self.use_gate else None
         # (batch, …, heads, size)
@@ -353,9 +353,8 @@ class MultiHeadAttention(HeadedAttention):
     def get_config(self):
         return super().get_config() | {"activity_regularizer": serialize(self._penalty)}
 
-    def children(self, query, value, key=None):
-        self.attention_axes = self._attended_axes(query.ndim)
-        return super().children(query, value, key)
+    def attributes_when_built(self, query, value, key=None):
+        return {"attention_axes": self._attended_axes(query.ndim)}
 
     def _projection_penalty(self):
         return self._penalty

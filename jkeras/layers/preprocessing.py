@@ -12,7 +12,7 @@ from jkeras.core.layer import layer
 from jkeras.core.record import OF_BASE
 from jkeras.core.settings import epsilon, image_data_format
 from jkeras.core.typed import Sizes
-from jkeras.core.weight import Weight
+from jkeras.kernel.spec import Weight
 from jkeras.initializers import Ones, Zeros
 from jkeras.layers.base import DataLayer, Value
 

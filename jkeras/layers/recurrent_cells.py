@@ -14,7 +14,7 @@ from jkeras.core.family import families
 from jkeras.core.layer import Composite, Layer, layer
 from jkeras.core.record import Activation, Any, Constraint, FamilyKind, Regularizer
 from jkeras.core.rng import SeedGenerator
-from jkeras.core.weight import draw
+from jkeras.kernel.spec import sample
 from jkeras.layers.base import Value
 from jkeras.layers.recurrent_step import (
     Step,
@@ -220,9 +220,7 @@ class Cell(CellFields, Layer):
         """
         variable, rates = self.seed_generator.state, (self.dropout, self.recurrent_dropout)
         counted = run.rng is None and (
-            id(variable) in run.values
-            if run.values is not None
-            else not isinstance(x, jax.core.Tracer)
+            variable in run.values if run.values is not None else not isinstance(x, jax.core.Tracer)
         )
         if counted and any(rates):
             draws = self._mask_count * sum(rate > 0.0 for rate in rates)
@@ -443,7 +441,7 @@ class ForgetBias:
     def sample(self, key, shape, dtype):
         """The array from a key."""
         keys = jax.random.split(key)
-        return self._joined(lambda i, n: draw(self.others, keys[i], (n,), dtype), shape, dtype)
+        return self._joined(lambda i, n: sample(self.others, keys[i], (n,), dtype), shape, dtype)
 
     def __call__(self, shape, dtype=None):
         return self._joined(lambda i, n: jnp.asarray(self.others((n,), dtype=dtype)), shape, dtype)

@@ -159,10 +159,10 @@ class Metric(Module, Record):
         """
         if args or kwargs:
             self._build_for(args, kwargs)
-        values = {id(v): jnp.zeros(v.shape, v.dtype) for _, v in self._named()}
+        values = {v: jnp.zeros(v.shape, v.dtype) for _, v in self._named()}
         with frame.Run(self, values=values) as run:
             self.reset_state()
-        return {key: run.values[id(v)] for key, v in self._named()}
+        return {key: run.values[v] for key, v in self._named()}
 
     # ------------------------------------------------------------ variables
 
@@ -323,9 +323,9 @@ class Metric(Module, Record):
 def _run_on(self, state, method):
     """`method(run)` with the metric's variables at a state; then the state."""
     named = self._named()
-    with frame.Run(self, values={id(v): state[key] for key, v in named}) as run:
+    with frame.Run(self, values={v: state[key] for key, v in named}) as run:
         out = method(run)
-    return out, {key: run.values[id(v)] for key, v in named}
+    return out, {key: run.values[v] for key, v in named}
 
 
 def _lifted_update(self, state, *args, mask=None, **kwargs):

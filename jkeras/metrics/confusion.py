@@ -10,7 +10,7 @@ import numpy as np
 
 from jkeras.core.errors import ShapeError
 from jkeras.core.record import Any, record
-from jkeras.core.rows import beside
+from jkeras.kernel.valid_rows import beside
 from jkeras.core.settings import epsilon, floatx
 from jkeras.losses.reduction import divide_no_nan, squeeze_or_expand_to_same_rank
 from jkeras.metrics.base import Accumulator, StateSpec

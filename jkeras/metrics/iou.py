@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jkeras.core import typed
 from jkeras.core.errors import ShapeError
 from jkeras.core.record import Any, record
-from jkeras.core.rows import beside
+from jkeras.kernel.valid_rows import beside
 from jkeras.core.settings import epsilon
 from jkeras.metrics.base import Accumulator, StateSpec
 

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from jkeras.core.errors import check_choice
 from jkeras.core.record import record
-from jkeras.core.rows import count
+from jkeras.kernel.valid_rows import count
 from jkeras.core.settings import epsilon
 from jkeras.losses.reduction import pair
 from jkeras.metrics.base import Accumulator, StateSpec

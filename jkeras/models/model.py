@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from jkeras.core import graph, registry, tree
+from jkeras.core import graph, registry
+from jkeras.kernel import tree
 from jkeras.core.errors import explain, suggestion
 from jkeras.core.building import as_tuples
 from jkeras.core.layer import Layer
@@ -333,8 +334,8 @@ class Model(Trainer, Layer):
             "metrics_variables": self.metrics_variables,
         }
 
-    def _check_input(self, call):
-        super()._check_input(call)
+    def _check_input(self, call, built=True):
+        super()._check_input(call, built)
         if call.first is None and not call.tensors:
             raise ValueError(
                 explain(

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import jkeras
-from jkeras.core.module import walk
+from jkeras.core.paths import walk
 from tests.common.table import ROWS, Affine, affine, affine_params, arrays, double, layer_classes
 from tests.parity.both import agree, is_float, make, plain, weighted_sum
 
@@ -150,7 +150,7 @@ def test_init(bench):
 def test_eager_is_jit_is_vmap(bench):
     y, _, mapped, _ = bench.compiled
     layer = bench.make()
-    layer.init(0, *bench.inputs)
+    layer(*bench.inputs, **INFERENCE)
     if bench.params:
         layer.params = bench.params
     layer.state = {k: v for k, v in bench.state.items() if k != "losses"}
