@@ -1,0 +1,47 @@
+"""One step for the mean gradient of several calls."""
+
+import typing
+
+import jax
+import jax.numpy as jnp
+
+from jkeras.optimizers.transform.leaves import over
+from jkeras.optimizers.transform.pair import State, Transform, Tree, stepping
+
+
+def accumulate(inner: Transform, steps: int) -> Transform:
+    """Adds gradients up; every so many calls `inner` moves along their mean.
+
+    The sums are the state's "accumulators". `inner` is told the number of its own steps.
+
+    Raises:
+        ValueError: for less than two steps.
+    """
+    if steps < 2:
+        raise ValueError(
+            f"`gradient_accumulation_steps` must be an integer >= 2. Received: {steps}"
+        )
+
+    def init(params: Tree, variables: Tree = None) -> State:
+        sums = jax.tree.map(lambda p: jnp.zeros(p.shape, p.dtype), params)
+        return {**inner.init(params, variables), "accumulators": sums}
+
+    def step(grads: Tree, state: State, params: Tree, *, count: jax.Array, **extra: typing.Any):
+        sums = over(_add, state["accumulators"], grads)
+
+        def move():
+            mean = over(lambda a, g: None if g is None else a / steps, sums, grads)
+            rest = over(lambda a, g: a if g is None else jnp.zeros_like(a), sums, grads)
+            new, after = inner.step(mean, state, params, count=count // steps, **extra)
+            return new, {**after, "accumulators": rest}
+
+        def wait():
+            return params, {**state, "accumulators": sums}
+
+        return jax.lax.cond((count + 1) % steps == 0, move, wait)
+
+    return stepping(init, step)
+
+
+def _add(total: jax.Array, g: jax.Array | None) -> jax.Array:
+    return total if g is None else (g + total).astype(total.dtype)

@@ -1,0 +1,49 @@
+"""Exponential moving averages of the parameters."""
+
+import typing
+
+import jax
+import jax.numpy as jnp
+
+from jkeras.optimizers.transform.pair import State, Transform, Tree, stepping
+
+
+def average(
+    inner: Transform, momentum: float = 0.99, overwrite_every: int | None = None, calls: int | None = None
+) -> Transform:
+    """Keeps averages of what `inner` makes of the parameters, as the state's "ema".
+
+    Args:
+        momentum: share of the old average, in [0, 1].
+        overwrite_every: every so many steps the averages take the parameters' place.
+        calls: how many calls are one step, where `inner` accumulates.
+    Raises:
+        ValueError: for values outside these ranges.
+    """
+    if not 0 <= momentum <= 1:
+        raise ValueError(f"`ema_momentum` must be in [0, 1]. Received: ema_momentum={momentum}")
+    if overwrite_every and (not isinstance(overwrite_every, int) or overwrite_every < 1):
+        raise ValueError(
+            "`ema_overwrite_frequency` must be an integer >= 1 or None. "
+            f"Received: ema_overwrite_frequency={overwrite_every}"
+        )
+
+    def init(params: Tree, variables: Tree = None) -> State:
+        zeros = jax.tree.map(lambda p: jnp.zeros(p.shape, p.dtype), params)
+        return {**inner.init(params, variables), "ema": zeros}
+
+    def step(grads: Tree, state: State, params: Tree, *, count: jax.Array, **extra: typing.Any):
+        params, state = inner.step(grads, state, params, count=count, **extra)
+        done = count // calls if calls else count
+
+        def mean(a: jax.Array, p: jax.Array) -> jax.Array:
+            share = (done != 0).astype(p.dtype) * momentum  # the first step's average is p
+            return (share * a + (1 - share) * p).astype(a.dtype)
+
+        averages = jax.tree.map(mean, state["ema"], params)
+        if overwrite_every:
+            now = (done + 1) % overwrite_every == 0
+            params = jax.tree.map(lambda a, p: jnp.where(now, a, p), averages, params)
+        return params, {**state, "ema": averages}
+
+    return stepping(init, step)

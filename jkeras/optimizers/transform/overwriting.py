@@ -1,0 +1,25 @@
+"""Values that no gradient moves: the layer computes the new ones itself."""
+
+import typing
+
+from jkeras.optimizers.transform.leaves import describe, over
+from jkeras.optimizers.transform.pair import State, Transform, Tree, stepping
+
+
+def overwrite(inner: Transform) -> Transform:
+    """Leaves whose variable has `overwrite_with_gradient` become their "gradient".
+
+    So the scales of float8 come in. `inner` sees no gradient of them.
+    """
+
+    def step(grads: Tree, state: State, params: Tree, variables: Tree = None, **extra: typing.Any):
+        leaves = describe(params, variables)
+        moving = over(lambda _, g, leaf: None if leaf.overwritten else g, params, grads, leaves)
+        new, state = inner.step(moving, state, params, variables=variables, **extra)
+
+        def settle(p: typing.Any, g: typing.Any, leaf: typing.Any) -> typing.Any:
+            return g if leaf.overwritten and g is not None else p
+
+        return over(settle, new, grads, leaves), state
+
+    return stepping(inner.init, step)
