@@ -3,9 +3,8 @@ computes nothing itself.
 """
 
 import re
-import typing
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import jax
 import jax.numpy as jnp
@@ -93,22 +92,17 @@ class Optimizer(Owner, Record):
         self.built, self._variables, self._trainable_variables = False, [], []
         self._at, self._index, self._compiled = {}, {}, None
         self._iterations = self._own(np.int32(0), "iteration")
-        if not callable(rate):
-            if not isinstance(rate, (float, np.floating)):
-                raise ValueError(
-                    f"{self.name}: `learning_rate` should be a float, a LearningRateSchedule, or a "
-                    f"callable without arguments. Received: learning_rate={rate!r}"
-                )
-            rate = self._own(np.asarray(rate, floatx()), "learning_rate")
-        self._learning_rate = rate
-        clips = {name: getattr(self, name) for name in CLIPPING}
-        if sum(limit is not None for limit in clips.values()) > 1:
-            raise ValueError(
-                "Only one of `clipnorm`, `clipvalue` and `global_clipnorm` can be set. "
-                f"Received: {clips}"
-            )
+        self._learning_rate = rate if callable(rate) else self._held_rate(rate)
         self._chain(transform.follow(self))  # each link checks its own arguments
         self.check()
+
+    def _held_rate(self, rate: float) -> Variable:
+        if not isinstance(rate, (float, np.floating)):
+            raise ValueError(
+                f"{self.name}: `learning_rate` should be a float, a LearningRateSchedule, or a "
+                f"callable without arguments. Received: learning_rate={rate!r}"
+            )
+        return self._own(np.asarray(rate, floatx()), "learning_rate")
 
     def check(self):
         """Checks of a concrete optimizer's own arguments."""
@@ -137,8 +131,7 @@ class Optimizer(Owner, Record):
     def _chain(self, link: Transform) -> Transform:
         """The links that the hyper-parameters ask for, around the innermost one."""
         link = transform.decay_weights(link, self.decay_of, self._excluded)
-        limits = [(clip, getattr(self, name) or 0) for name, clip in CLIPPING.items()]
-        link = transform.chain(*(clip(limit) for clip, limit in limits if limit > 0), link)
+        link = transform.chain(*self._clipping(), link)
         steps = self.gradient_accumulation_steps
         if steps:
             link = transform.accumulate(link, steps)
@@ -147,8 +140,17 @@ class Optimizer(Owner, Record):
             link = transform.average(link, self.ema_momentum, every, steps)
         if self.loss_scale_factor is not None:
             link = transform.chain(transform.unscale(self.loss_scale_factor), link)
-        link = transform.scheduled(link, self._learning_rate, self.name)
-        return transform.overwrite(link)
+        return transform.overwrite(transform.scheduled(link, self._learning_rate, self.name))
+
+    def _clipping(self) -> list[Transform]:
+        """The link that clips gradients, if one does."""
+        limits = {name: getattr(self, name) for name in CLIPPING}
+        if sum(limit is not None for limit in limits.values()) > 1:
+            raise ValueError(
+                "Only one of `clipnorm`, `clipvalue` and `global_clipnorm` can be set. "
+                f"Received: {limits}"
+            )
+        return [CLIPPING[name](limit) for name, limit in limits.items() if (limit or 0) > 0]
 
     def init(self, params: Tree, variables: Tree = None) -> State:
         """The state before the first step.
@@ -171,7 +173,7 @@ class Optimizer(Owner, Record):
         """
         return self.transform.step(grads, state, params, variables=variables)
 
-    def update(self, grads: Tree, state: State, params: Tree = None, **extra: typing.Any):
+    def update(self, grads: Tree, state: State, params: Tree = None, **extra: Any):
         """optax's interface: (updates, new state), where new params = params + updates."""
         return self.transform.update(grads, state, params, **extra)
 
@@ -179,13 +181,13 @@ class Optimizer(Owner, Record):
         """The parameters to keep after training: with `use_ema` their moving averages."""
         return state["ema"] if self.use_ema else params
 
-    def scale_loss(self, loss: typing.Any, state: State | None = None) -> typing.Any:
+    def scale_loss(self, loss: Any, state: State | None = None) -> Any:
         """The loss to differentiate. `state`: of the pure interface, where the scale is part of
         it.
         """
         return loss if self.loss_scale_factor is None else loss * self.loss_scale_factor
 
-    def decay_of(self, p: typing.Any, leaf: Leaf) -> float | None:
+    def decay_of(self, p: Any, leaf: Leaf) -> float | None:
         """The weight decay of a parameter."""
         return self.weight_decay
 
@@ -215,7 +217,7 @@ class Optimizer(Owner, Record):
         return self._iterations.value // steps if steps else self._iterations
 
     @property
-    def learning_rate(self) -> typing.Any:
+    def learning_rate(self) -> Any:
         """The rate now: a variable, or the value of the schedule. Assign a float to change it."""
         rate = self._learning_rate
         if isinstance(rate, LearningRateSchedule):
@@ -223,7 +225,7 @@ class Optimizer(Owner, Record):
         return rate() if callable(rate) else rate
 
     @learning_rate.setter
-    def learning_rate(self, value: typing.Any):
+    def learning_rate(self, value: Any):
         rate = self.__dict__.get("_learning_rate")
         if rate is None:  # in the constructor
             self.__dict__["_learning_rate"] = value
@@ -243,7 +245,7 @@ class Optimizer(Owner, Record):
         """The learning rate of the step that comes after this state."""
         return rate_of(self._learning_rate, state)
 
-    def with_learning_rate(self, state: State, learning_rate: typing.Any) -> State:
+    def with_learning_rate(self, state: State, learning_rate: Any) -> State:
         """The state with another learning rate; a TypeError where the rate is a schedule."""
         if "learning_rate" not in state:
             raise TypeError(
@@ -254,7 +256,7 @@ class Optimizer(Owner, Record):
 
     # ------------------------------------------------------------ steps on variables
 
-    def update_step(self, gradient: typing.Any, variable: Variable, learning_rate: typing.Any):
+    def update_step(self, gradient: Any, variable: Variable, learning_rate: Any):
         """Updates one variable and its slots; what a subclass of yours writes."""
         i, held = self._index[variable], self._at.items()
         slots = {a[1]: v for a, v in held if a[0] == "slots" and a[2] == i}
@@ -267,7 +269,7 @@ class Optimizer(Owner, Record):
         for name, value in row.items():
             slots[name].assign(value)
 
-    def apply_gradients(self, grads_and_vars: Iterable[tuple[typing.Any, Variable]]) -> Variable:
+    def apply_gradients(self, grads_and_vars: Iterable[tuple[Any, Variable]]) -> Variable:
         """Updates variables from pairs (gradient, variable). Returns the number of iterations."""
         pairs = list(grads_and_vars)
         if not pairs:
@@ -288,18 +290,13 @@ class Optimizer(Owner, Record):
         if not grads:
             return
         known = self._match(len(grads), trainable_variables)
-        missing = [v.path for g, v in zip(grads, known) if g is None]
-        if 0 < len(missing) < len(grads):
-            warnings.warn(
-                f"Gradients do not exist for variables {missing} when minimizing the loss. If "
-                "using `model.compile()`, did you forget to provide a `loss` argument?",
-                stacklevel=2,
-            )
-        full = dict.fromkeys(self._trainable_variables) | dict(zip(known, grads))
-        both = self._trainable_variables, self.variables
-        values, own = ([v.value for v in variables] for variables in both)
-        new, own = self._compiled_step()(list(full.values()), own, values)
-        for variable, value in zip([*both[0], *both[1]], new + own):
+        gradients = dict(zip(known, grads))
+        _warn_of_missing(gradients)
+        full = dict.fromkeys(self._trainable_variables) | gradients
+        trained, own = self._trainable_variables, self.variables
+        values = [v.value for v in own], [v.value for v in trained]
+        new = self._compiled_step()(list(full.values()), *values)
+        for variable, value in zip(trained + own, new[0] + new[1]):
             variable.assign(value)
 
     def _match(self, count: int, variables: Iterable[Variable] | None) -> list[Variable]:
@@ -323,7 +320,7 @@ class Optimizer(Owner, Record):
                 )
         return variables
 
-    def _compiled_step(self) -> typing.Callable:
+    def _compiled_step(self) -> Callable:
         """The step on flat lists, compiled; made anew when a hyper-parameter was changed."""
         if self._overrides("update_step"):
             return self._flat_step
@@ -339,7 +336,9 @@ class Optimizer(Owner, Record):
         rate = None if isinstance(self._learning_rate, Variable) else self._learning_rate
         return fields, rate, self._exempt, [v.constraint for v in self._trainable_variables]
 
-    def _flat_step(self, grads: list, optimizer_variables: list, values: list, whole=None):
+    def _flat_step(
+        self, grads: list, optimizer_variables: list, values: list, whole: Transform | None = None
+    ):
         """One step on flat lists, with the constraints: (new values, new optimizer values)."""
         order, variables = self._order(), self._trainable_variables
         state = self.variables_to_state(optimizer_variables, values, order, variables)
@@ -356,15 +355,13 @@ class Optimizer(Owner, Record):
         and the list the optimizer was built with.
         """
         self._require_built("stateless_apply")
-        for name, got, want in (
-            ("optimizer_variables", optimizer_variables, self.variables),
-            ("trainable_variables", trainable_variables, self._trainable_variables),
-        ):
-            if len(got) != len(want):
-                raise ValueError(
-                    f"{self.name}: expected `{name}` to be a list of {len(want)} arrays. "
-                    f"Received {len(got)}."
-                )
+        want = len(self.variables), len(self._trainable_variables)
+        if (len(optimizer_variables), len(trainable_variables)) != want:
+            raise ValueError(
+                f"{self.name}: expected lists of {want[0]} `optimizer_variables` and {want[1]} "
+                f"`trainable_variables`. Received {len(optimizer_variables)} and "
+                f"{len(trainable_variables)}."
+            )
         lists = list(grads), list(optimizer_variables), list(trainable_variables)
         # a subclass's own `apply` sees to the constraints
         return self._flat_step(*lists, self.transform if self._overrides("apply") else None)
@@ -376,7 +373,7 @@ class Optimizer(Owner, Record):
 
     # ------------------------------------------------------------ configs and files
 
-    def get_config(self) -> dict[str, typing.Any]:
+    def get_config(self) -> dict[str, Any]:
         """The constructor's arguments; the rate as a float or the config of its schedule."""
         rate = self._learning_rate
         fields = [f for f in self._fields if f.name != "learning_rate"]
@@ -393,5 +390,15 @@ class Optimizer(Owner, Record):
                 config["learning_rate"] = deserialize(config["learning_rate"])
             return cls(**config)
 
-    def __getstate__(self) -> dict[str, typing.Any]:
+    def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_compiled": None}
+
+
+def _warn_of_missing(gradients: dict[Variable, Any]):
+    missing = [v.path for v, g in gradients.items() if g is None]
+    if 0 < len(missing) < len(gradients):
+        warnings.warn(
+            f"Gradients do not exist for variables {missing} when minimizing the loss. If "
+            "using `model.compile()`, did you forget to provide a `loss` argument?",
+            stacklevel=3,
+        )

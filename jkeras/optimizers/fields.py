@@ -1,9 +1,9 @@
 """Constructors of optimizers from their annotated fields, with Keras's order of the arguments."""
 
 import inspect
-import typing
 import warnings
 from collections.abc import Callable
+from typing import Any
 
 from jkeras.core.errors import suggestion
 from jkeras.core.record import collect_fields, make_init
@@ -23,7 +23,7 @@ COMMON = (
 )
 
 
-def refuse(self: typing.Any, decay: typing.Any = None, **unknown: typing.Any):
+def refuse(self: Any, decay: Any = None, **unknown: Any):
     """What constructors do with arguments that are no fields."""
     if decay is not None:
         warnings.warn(
@@ -66,7 +66,7 @@ def optimizer(
     return decorate
 
 
-def _without_property(field: typing.Any) -> typing.Any:
+def _without_property(field: Any) -> Any:
     """A field is required where what stands in the class is a property, not a default."""
     required = isinstance(field.default, property)
     return field._replace(default=inspect.Parameter.empty) if required else field

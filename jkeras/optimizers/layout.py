@@ -9,6 +9,8 @@ from jkeras.optimizers.transform.leaves import Path, at, keys_of
 from jkeras.optimizers.transform.pair import State, Tree
 from jkeras.optimizers.transform.rule import Rule
 
+ADDED = "extra_{:05d}"  # names in the state of the variables that a subclass added itself
+
 
 class Layout(Rule):
     """Which array of the state stands where in `optimizer.variables`."""
@@ -20,25 +22,26 @@ class Layout(Rule):
             order: paths of the parameters (tuples of keys), in Keras's order.
         """
         regular = self._regular_addresses(state, order)
-        own = (
-            self._own_variables() if len(state.get("scalars", ())) > len(self.scalar_names) else {}
-        )
-        if not own:
-            yield from regular
-        for variable in self._variables if own else ():
-            yield ("scalars", own[variable]) if variable in own else next(regular)
+        names = self.added_variables() if ADDED.format(0) in state.get("scalars", ()) else None
+        if names is None:
+            return regular
+        # what a subclass added may stand between them
+        return (("scalars", names[v]) if v in names else next(regular) for v in self._variables)
 
     def _regular_addresses(self, state: State, order: Sequence[Path]) -> Iterator[Path]:
-        """Those of what all optimizers have; a subclass's own variables may stand between them."""
+        """Those of what all optimizers have."""
         yield from ((name,) for name in ("iterations", "learning_rate") if name in state)
+        arrays = self._of_parameters(state, order)
+        yield from (address for address in arrays if at(state, address) is not None)
+        # JAX sorts the keys of dicts, so their order says nothing
+        yield from itertools.product(("scalars",), self.scalar_names)
+
+    def _of_parameters(self, state: State, order: Sequence[Path]) -> Iterator[Path]:
+        """Where arrays of the parameters may stand."""
         groups = [[(name,)] for name in ("ema", "accumulators") if name in state]
         groups += [[("slots", name) for name in group] for group in self.slot_groups()]
         for group in groups:
-            for path, column in itertools.product(order, group):
-                if at(state, (*column, *path)) is not None:
-                    yield (*column, *path)
-        # JAX sorts the keys of dicts, so their order says nothing
-        yield from (("scalars", name) for name in self.scalar_names)
+            yield from ((*column, *path) for path, column in itertools.product(order, group))
 
     def state_to_variables(self, state: State, order: Sequence[Path]) -> list:
         """The state's arrays as the flat list that `optimizer.variables` is."""

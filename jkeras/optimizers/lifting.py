@@ -3,8 +3,8 @@
 The values of the variables are those of the state while the subclass's own method runs.
 """
 
-import typing
 from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +15,7 @@ from jkeras.optimizers.transform.leaves import describe, paths
 from jkeras.optimizers.transform.pair import State, Transform, Tree, stepping
 from jkeras.optimizers.transform.rule import follow
 
-if typing.TYPE_CHECKING:
+if TYPE_CHECKING:
     from jkeras.optimizers.base import Optimizer
 
 
@@ -30,7 +30,7 @@ def lifted_update_step(optimizer: "Optimizer") -> Transform:
         learning_rate: jax.Array,
         count: jax.Array,
         variables: Tree = None,
-        **extra: typing.Any,
+        **extra: Any,
     ):
         def update(gradients: dict):
             for variable, g in gradients.items():
@@ -45,9 +45,9 @@ def lifted_update_step(optimizer: "Optimizer") -> Transform:
 def lifted_apply(optimizer: "Optimizer", whole: Transform) -> Transform:
     """The transform that runs a subclass's own `apply`, which may call on the whole chain."""
 
-    def step(grads: Tree, state: State, params: Tree, variables: Tree = None, **extra: typing.Any):
+    def step(grads: Tree, state: State, params: Tree, variables: Tree = None, **extra: Any):
         def apply(gradients: dict):
-            known = optimizer._trainable_variables
+            known = optimizer.built_for
             optimizer.apply([gradients.get(v) for v in known], known)
 
         return _run(optimizer, apply, grads, state, params, variables)
@@ -71,25 +71,29 @@ def _run(
     leaves, treedef = jax.tree.flatten(params)
     owners = _owners(optimizer, treedef.flatten_up_to(describe(params, variables)))
     where = dict(zip(owners, paths(params)))
-    order = [where[v] for v in optimizer._trainable_variables]
+    order = [where[v] for v in optimizer.built_for]
     values = dict(zip(optimizer.variables, optimizer.state_to_variables(state, order)))
     values |= zip(owners, leaves)
     gradients = dict(zip(owners, treedef.flatten_up_to(grads)))
+    present = {v: g for v, g in gradients.items() if g is not None}
+    values = _values_after(lambda: body(present), values)
+    new = treedef.unflatten([values[v] for v in owners])
+    return new, optimizer.filled(state, [values[v] for v in optimizer.variables], order)
+
+
+def _values_after(body: Callable[[], None], values: dict[Variable, Any]) -> dict[Variable, Any]:
+    """The values of variables after `body`, which begins with the given ones."""
     with frame.Run(values={id(v): x for v, x in values.items()}) as run:
-        body({v: g for v, g in gradients.items() if g is not None})
-    new = [run.values[id(v)] for v in optimizer.variables]
-    return (
-        treedef.unflatten([run.values[id(v)] for v in owners]),
-        optimizer.filled(state, new, order),
-    )
+        body()
+    return {v: run.values[id(v)] for v in values}
 
 
 def _owners(optimizer: "Optimizer", leaves: list) -> list[Variable]:
     """The variables that a subclass's own method is called with."""
     if all(leaf.variable is not None for leaf in leaves):
         return [leaf.variable for leaf in leaves]
-    if optimizer._from_stand_ins:
-        return optimizer._trainable_variables
+    if optimizer.for_stand_ins:
+        return optimizer.built_for
     raise ValueError(
         f"{optimizer.name}: {type(optimizer).__name__} has its own `update_step` or `apply`, which "
         "works on variables, and the optimizer was built for variables of a model. Pass "
@@ -103,10 +107,10 @@ def _with_own_variables(optimizer: "Optimizer", inner: Transform) -> Callable[..
     def init(params: Tree, variables: Tree = None) -> State:
         state = inner.init(params, variables)
         if not optimizer.built:
-            optimizer._from_stand_ins = variables is None
+            optimizer.for_stand_ins = variables is None
             stand_ins = jax.tree.map(lambda p: Variable(jnp.zeros(p.shape, p.dtype)), params)
             optimizer.build(jax.tree.leaves(stand_ins if variables is None else variables))
-        own = {name: jnp.asarray(v.value) for v, name in optimizer._own_variables().items()}
+        own = {name: jnp.asarray(v.value) for v, name in optimizer.added_variables().items()}
         return {**state, "scalars": {**state.get("scalars", {}), **own}}
 
     return init

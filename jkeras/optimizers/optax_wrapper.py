@@ -1,6 +1,5 @@
 """Any optax transformation as a Keras optimizer."""
 
-import typing
 from collections.abc import Iterator, Sequence
 
 import jax
@@ -75,7 +74,7 @@ class OptaxOptimizer(Optimizer):
     def learning_rate_of(self, state: State) -> jax.Array:
         return at(state, self._rate_address(state))
 
-    def with_learning_rate(self, state: State, learning_rate: typing.Any) -> State:
+    def with_learning_rate(self, state: State, learning_rate: Any) -> State:
         address = self._rate_address(state)
 
         def replaced(path: tuple, x: jax.Array) -> jax.Array:
@@ -98,7 +97,7 @@ class OptaxOptimizer(Optimizer):
         return self._rate_variable()
 
     @learning_rate.setter
-    def learning_rate(self, value: typing.Any):
+    def learning_rate(self, value: Any):
         self._rate_variable().assign(value)
 
     def constants(self) -> tuple:

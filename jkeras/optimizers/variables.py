@@ -3,9 +3,9 @@ number.
 """
 
 import functools
-import typing
 import warnings
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -13,8 +13,9 @@ import jax.numpy as jnp
 from jkeras.core.graph import standardize_shape
 from jkeras.core.variable import Variable
 from jkeras.initializers import get as get_initializer
-from jkeras.optimizers.layout import Layout
+from jkeras.optimizers.layout import ADDED, Layout
 from jkeras.optimizers.transform.leaves import Leaf, Path, at
+from jkeras.optimizers.transform.pair import State
 from jkeras.optimizers.transform.rule import follow
 
 # names in Keras of what the state keeps for each parameter; slots have their own
@@ -25,10 +26,10 @@ class Owner(Layout):
     """What holds the arrays of a state in variables."""
 
     keeps_values = False  # whether first values of slots depend on the parameters' values
-    # built by `init` for parameters without variables, in the order of the tree
-    _from_stand_ins = False
+    # whether `init` built it for parameters without variables, in the order of the tree
+    for_stand_ins = False
 
-    def __setattr__(self, name: str, value: typing.Any):
+    def __setattr__(self, name: str, value: Any):
         if isinstance(value, Variable):
             if "_variables" not in self.__dict__:
                 raise RuntimeError(
@@ -42,17 +43,22 @@ class Owner(Layout):
         if not any(variable is v for v in self._variables):
             self._variables.append(variable)
 
-    def _own(self, value: typing.Any, name: str | None, **arguments: typing.Any) -> Variable:
+    def _own(self, value: Any, name: str | None, **arguments: Any) -> Variable:
         variable = Variable(value, trainable=False, autocast=False, name=name, **arguments)
         variable.scope = self.name if name else ""
         self._track(variable)
         return variable
 
-    def _own_variables(self) -> dict[Variable, str]:
+    def added_variables(self) -> dict[Variable, str]:
         """The variables that a subclass added itself, with their names in the state."""
         known = set(self._at.values())
-        own = [v for v in self._variables if v not in known]
-        return {v: f"extra_{i:05d}" for i, v in enumerate(own)}
+        added = (v for v in self._variables if v not in known)
+        return {v: ADDED.format(i) for i, v in enumerate(added)}
+
+    @property
+    def built_for(self) -> list[Variable]:
+        """The trainable variables that it was built for."""
+        return self._trainable_variables
 
     @property
     def variables(self) -> list[Variable]:
@@ -69,22 +75,26 @@ class Owner(Layout):
         """
         if self.built:
             return
-        known = self._trainable_variables = list(variables)
-        self._index = {v: i for i, v in enumerate(known)}
-        plain = self._chain(follow(self))
-        specs = [jax.ShapeDtypeStruct(tuple(v.shape), v.dtype) for v in known]
-        state = template = jax.eval_shape(lambda p: plain.init(p, known), specs)
-        if self.keeps_values:
-            state = plain.init([v.value for v in known], known)
+        self._trainable_variables = list(variables)
+        self._index = {v: i for i, v in enumerate(self._trainable_variables)}
+        state = self._first_state()
         self._at = {("iterations",): self._iterations}
         if isinstance(self._learning_rate, Variable):
             self._at["learning_rate",] = self._learning_rate
-        for address in self.addresses(template, self._order()):
+        for address in self.addresses(state, self._order()):
             if address not in self._at and address[0] != "inner":
                 self._at[address] = self._held(address, at(state, address))
         self.built = True
 
-    def _held(self, address: Path, value: typing.Any) -> Variable:
+    def _first_state(self) -> State:
+        """The state before the first step, as shapes where these say enough."""
+        known, plain = self._trainable_variables, self._chain(follow(self))
+        if self.keeps_values:
+            return plain.init([v.value for v in known], known)
+        specs = [jax.ShapeDtypeStruct(tuple(v.shape), v.dtype) for v in known]
+        return jax.eval_shape(lambda p: plain.init(p, known), specs)
+
+    def _held(self, address: Path, value: Any) -> Variable:
         """The variable of an address, with this value, or one to make that is so described."""
         owner, shape = self._owner(address), tuple(value.shape)
         layout = owner.layout if owner is not None and tuple(owner.shape) == shape else None
@@ -93,7 +103,7 @@ class Owner(Layout):
             value = functools.partial(self._first, address)
         return self._own(value, self._label(address), **arguments)
 
-    def _first(self, address: Path, shape: tuple[int, ...], dtype: typing.Any = None) -> jax.Array:
+    def _first(self, address: Path, shape: tuple[int, ...], dtype: Any = None) -> jax.Array:
         """A variable's first value, made when it is first looked at."""
         if address[0] == "slots":
             owner = self._owner(address)
@@ -143,10 +153,10 @@ class Owner(Layout):
     def add_variable(
         self,
         shape: Sequence[int],
-        initializer: typing.Any = "zeros",
-        dtype: typing.Any = None,
+        initializer: Any = "zeros",
+        dtype: Any = None,
         aggregation: str = "none",
-        layout: typing.Any = None,
+        layout: Any = None,
         name: str | None = None,
     ) -> Variable:
         """A new variable of the optimizer, for `build` of a subclass."""
@@ -159,7 +169,7 @@ class Owner(Layout):
         self,
         reference_variable: Variable,
         name: str | None = None,
-        initializer: typing.Any = "zeros",
+        initializer: Any = "zeros",
     ) -> Variable:
         """A new variable like a trainable one, named after it."""
         of = reference_variable
@@ -170,7 +180,7 @@ class Owner(Layout):
         self,
         trainable_variables: Iterable[Variable],
         name: str | Sequence[str],
-        initializer: typing.Any = "zeros",
+        initializer: Any = "zeros",
     ) -> list[Variable] | tuple[list[Variable], ...]:
         """New variables for all trainable ones: a list for one name, a tuple of lists for a list of
         names.
@@ -189,15 +199,15 @@ class Owner(Layout):
                 column.append(self.add_variable_from_reference(variable, *label))
         return columns[0] if isinstance(name, str) else columns
 
-    def assign(self, variable: Variable, value: typing.Any):
+    def assign(self, variable: Variable, value: Any):
         """`variable.assign(value)`."""
         variable.assign(value)
 
-    def assign_add(self, variable: Variable, value: typing.Any):
+    def assign_add(self, variable: Variable, value: Any):
         """`variable.assign_add(value)`."""
         variable.assign_add(value)
 
-    def assign_sub(self, variable: Variable, value: typing.Any):
+    def assign_sub(self, variable: Variable, value: Any):
         """`variable.assign_sub(value)`."""
         variable.assign_sub(value)
 

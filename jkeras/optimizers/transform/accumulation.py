@@ -1,11 +1,11 @@
 """One step for the mean gradient of several calls."""
 
-import typing
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from jkeras.optimizers.transform.leaves import over
+from jkeras.optimizers.transform.leaves import over, zeros_like
 from jkeras.optimizers.transform.pair import State, Transform, Tree, stepping
 
 
@@ -23,10 +23,9 @@ def accumulate(inner: Transform, steps: int) -> Transform:
         )
 
     def init(params: Tree, variables: Tree = None) -> State:
-        sums = jax.tree.map(lambda p: jnp.zeros(p.shape, p.dtype), params)
-        return {**inner.init(params, variables), "accumulators": sums}
+        return {**inner.init(params, variables), "accumulators": zeros_like(params)}
 
-    def step(grads: Tree, state: State, params: Tree, *, count: jax.Array, **extra: typing.Any):
+    def step(grads: Tree, state: State, params: Tree, *, count: jax.Array, **extra: Any):
         sums = over(_add, state["accumulators"], grads)
 
         def move():

@@ -1,15 +1,19 @@
 """Exponential moving averages of the parameters."""
 
-import typing
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
+from jkeras.optimizers.transform.leaves import zeros_like
 from jkeras.optimizers.transform.pair import State, Transform, Tree, stepping
 
 
 def average(
-    inner: Transform, momentum: float = 0.99, overwrite_every: int | None = None, calls: int | None = None
+    inner: Transform,
+    momentum: float = 0.99,
+    overwrite_every: int | None = None,
+    calls: int | None = None,
 ) -> Transform:
     """Keeps averages of what `inner` makes of the parameters, as the state's "ema".
 
@@ -29,10 +33,9 @@ def average(
         )
 
     def init(params: Tree, variables: Tree = None) -> State:
-        zeros = jax.tree.map(lambda p: jnp.zeros(p.shape, p.dtype), params)
-        return {**inner.init(params, variables), "ema": zeros}
+        return {**inner.init(params, variables), "ema": zeros_like(params)}
 
-    def step(grads: Tree, state: State, params: Tree, *, count: jax.Array, **extra: typing.Any):
+    def step(grads: Tree, state: State, params: Tree, *, count: jax.Array, **extra: Any):
         params, state = inner.step(grads, state, params, count=count, **extra)
         done = count // calls if calls else count
 

@@ -1,6 +1,6 @@
 """Parameters held to the constraints of their variables after each step."""
 
-import typing
+from typing import Any
 
 import jax
 
@@ -14,7 +14,7 @@ def constrain(inner: Transform) -> Transform:
     Training does this itself, so that a chain of an optimizer has no such link; `apply` adds it.
     """
 
-    def step(grads: Tree, state: State, params: Tree, variables: Tree = None, **extra: typing.Any):
+    def step(grads: Tree, state: State, params: Tree, variables: Tree = None, **extra: Any):
         new, state = inner.step(grads, state, params, variables=variables, **extra)
 
         def project(p: jax.Array, g: jax.Array | None, leaf: Leaf) -> jax.Array:

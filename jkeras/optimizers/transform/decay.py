@@ -1,7 +1,7 @@
 """Decoupled weight decay: parameters shrink before the rule sees them."""
 
-import typing
 from collections.abc import Callable
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +12,7 @@ from jkeras.optimizers.transform.pair import State, Transform, Tree, stepping
 
 def decay_weights(
     inner: Transform,
-    rate: float | None | Callable[[typing.Any, Leaf], float | None],
+    rate: float | None | Callable[[Any, Leaf], float | None],
     exclude: Callable[[Leaf], bool] = lambda leaf: False,
 ) -> Transform:
     """Takes `learning_rate * rate * p` off each parameter p with a gradient, then runs `inner`.
@@ -37,7 +37,7 @@ def decay_weights(
         *,
         learning_rate: jax.Array,
         variables: Tree = None,
-        **extra: typing.Any,
+        **extra: Any,
     ):
         def shrink(p: jax.Array, g: jax.Array | None, leaf: Leaf) -> jax.Array:
             share = None if g is None or exclude(leaf) else share_of(p, leaf)

@@ -1,23 +1,24 @@
 """Trees of parameters: their leaves one beside another, what is known of each, and paths."""
 
-import typing
 from collections.abc import Callable, Hashable
+from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 
 from jkeras.optimizers.transform.pair import Tree
 
 Path = tuple[Hashable, ...]
 
 
-class Leaf(typing.NamedTuple):
+class Leaf(NamedTuple):
     """What is known of a parameter besides its value; `variable` is its Keras variable, where there
     is one.
     """
 
     name: str
     path: str
-    variable: typing.Any = None
+    variable: Any = None
 
     @property
     def overwritten(self) -> bool:
@@ -53,6 +54,11 @@ def over(function: Callable, params: Tree, *others: Tree) -> Tree:
     return treedef.unflatten(map(function, leaves, *map(treedef.flatten_up_to, others)))
 
 
+def zeros_like(params: Tree) -> Tree:
+    """Zeros of the shapes and dtypes of a tree, wherever that lies."""
+    return jax.tree.map(lambda p: jnp.zeros(p.shape, p.dtype), params)
+
+
 def keys_of(path: tuple) -> Path:
     """A path of JAX as a tuple of plain keys."""
     names = ("key", "idx", "name")
@@ -64,7 +70,7 @@ def paths(tree: Tree) -> list[Path]:
     return [keys_of(path) for path, _ in jax.tree_util.tree_flatten_with_path(tree)[0]]
 
 
-def at(tree: Tree, path: Path) -> typing.Any:
+def at(tree: Tree, path: Path) -> Any:
     """What stands at a path in dicts, lists and named tuples."""
     for key in path:
         by_name = isinstance(key, str) and not isinstance(tree, dict)

@@ -1,6 +1,6 @@
 """An optax transformation as a link."""
 
-import typing
+from typing import Any
 
 import jax.numpy as jnp
 
@@ -8,7 +8,7 @@ from jkeras.optimizers.transform.leaves import over
 from jkeras.optimizers.transform.pair import State, Transform, Tree
 
 
-def from_optax(transformation: typing.Any, name: str = "optax") -> Transform:
+def from_optax(transformation: Any, name: str = "optax") -> Transform:
     """The link of an `optax.GradientTransformation`, which keeps its state under a name.
 
     A gradient None counts as zeros.
@@ -22,7 +22,7 @@ def from_optax(transformation: typing.Any, name: str = "optax") -> Transform:
     def init(params: Tree, variables: Tree = None) -> State:
         return {name: transformation.init(params)}
 
-    def update(grads: Tree, state: State, params: Tree, **extra: typing.Any):
+    def update(grads: Tree, state: State, params: Tree, **extra: Any):
         grads = over(lambda p, g: jnp.zeros_like(p) if g is None else g, params, grads)
         updates, inner = transformation.update(grads, state[name], params)
         return updates, {**state, name: inner}

@@ -1,6 +1,6 @@
 """Values that no gradient moves: the layer computes the new ones itself."""
 
-import typing
+from typing import Any
 
 from jkeras.optimizers.transform.leaves import describe, over
 from jkeras.optimizers.transform.pair import State, Transform, Tree, stepping
@@ -12,12 +12,12 @@ def overwrite(inner: Transform) -> Transform:
     So the scales of float8 come in. `inner` sees no gradient of them.
     """
 
-    def step(grads: Tree, state: State, params: Tree, variables: Tree = None, **extra: typing.Any):
+    def step(grads: Tree, state: State, params: Tree, variables: Tree = None, **extra: Any):
         leaves = describe(params, variables)
         moving = over(lambda _, g, leaf: None if leaf.overwritten else g, params, grads, leaves)
         new, state = inner.step(moving, state, params, variables=variables, **extra)
 
-        def settle(p: typing.Any, g: typing.Any, leaf: typing.Any) -> typing.Any:
+        def settle(p: Any, g: Any, leaf: Any) -> Any:
             return g if leaf.overwritten and g is not None else p
 
         return over(settle, new, grads, leaves), state

@@ -1,15 +1,15 @@
 """A pair of pure functions, as in optax, and how several of them become one."""
 
-import typing
 from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax
 
-Tree = typing.Any  # nested dicts, lists and tuples of arrays
-State = dict[str, typing.Any]
+Tree = Any  # nested dicts, lists and tuples of arrays
+State = dict[str, Any]
 
 
-class Transform(typing.NamedTuple):
+class Transform(NamedTuple):
     """What `optax.GradientTransformationExtraArgs` is: `init` and `update`, both pure.
 
     Args:
@@ -26,7 +26,7 @@ class Transform(typing.NamedTuple):
     init: Callable[..., State]
     update: Callable[..., tuple[Tree, State]]
 
-    def step(self, grads: Tree, state: State, params: Tree, **extra: typing.Any):
+    def step(self, grads: Tree, state: State, params: Tree, **extra: Any):
         """(new params, new state): to the bit what the last link computes."""
         if isinstance(self.update, Difference):
             return self.update.step(grads, state, params, **extra)
@@ -43,7 +43,7 @@ class Difference:
     def __init__(self, step: Callable[..., tuple[Tree, State]]):
         self.step = step
 
-    def __call__(self, grads: Tree, state: State, params: Tree = None, **extra: typing.Any):
+    def __call__(self, grads: Tree, state: State, params: Tree = None, **extra: Any):
         if params is None:
             raise ValueError(
                 "This transform moves parameters, and `update` was given none. Call "
@@ -74,7 +74,7 @@ def stateless(change: Callable[[Tree], Tree]) -> Transform:
     def init(params: Tree, variables: Tree = None) -> State:
         return {}
 
-    def update(grads: Tree, state: State, params: Tree = None, **extra: typing.Any):
+    def update(grads: Tree, state: State, params: Tree = None, **extra: Any):
         return change(grads), state
 
     return Transform(init, update)
@@ -95,7 +95,7 @@ def chain(*links: Transform) -> Transform:
         return {name: entry for state in states for name, entry in state.items()}
 
     def ending(function: Callable[..., tuple[Tree, State]]):
-        def run(grads: Tree, state: State, params: Tree = None, **extra: typing.Any):
+        def run(grads: Tree, state: State, params: Tree = None, **extra: Any):
             for link in before:
                 grads, state = link.update(grads, state, params, **extra)
             return function(grads, state, params, **extra)

@@ -1,7 +1,7 @@
 """The rule of a concrete optimizer, and the transform that follows it for each parameter."""
 
-import typing
 from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -30,7 +30,7 @@ class Rule:
         """
         return ()
 
-    def slot(self, name: str, p: typing.Any, leaf: Leaf) -> jax.Array | None:
+    def slot(self, name: str, p: Any, leaf: Leaf) -> jax.Array | None:
         """The first value of a slot of parameter p (of which it may use shape and dtype); None: it
         has none.
         """
@@ -38,7 +38,7 @@ class Rule:
 
     scalar_names = ()  # of what the optimizer keeps once, not for each parameter; in Keras's order
 
-    def scalars(self, leaves: Sequence[typing.Any]) -> Slots:
+    def scalars(self, leaves: Sequence[Any]) -> Slots:
         """First values of the scalars, by name."""
         return {}
 
@@ -68,17 +68,11 @@ def follow(rule: Rule) -> Transform:
     """Moves each parameter that has a gradient by a rule. "slots" and "scalars" are its state."""
 
     def init(params: Tree, variables: Tree = None) -> State:
+        names = [name for group in rule.slot_groups() for name in group]
         leaves = describe(params, variables)
-
-        def column(name: str) -> Tree:
-            def first(p: typing.Any, leaf: Leaf) -> jax.Array | None:
-                return None if leaf.overwritten else rule.slot(name, p, leaf)
-
-            return over(first, params, leaves)
-
-        slots = {name: column(name) for group in rule.slot_groups() for name in group}
+        state = {"slots": {name: _first_slots(rule, name, params, leaves) for name in names}}
         scalars = rule.scalars(jax.tree.leaves(params))
-        return {"slots": slots, "scalars": scalars} if scalars else {"slots": slots}
+        return {**state, "scalars": scalars} if scalars else state
 
     def step(
         grads: Tree,
@@ -87,7 +81,7 @@ def follow(rule: Rule) -> Transform:
         *,
         learning_rate: jax.Array,
         count: jax.Array,
-        **extra: typing.Any,
+        **extra: Any,
     ):
         t = count + 1
         scalars = rule.advance(state.get("scalars", {}), t)
@@ -95,21 +89,29 @@ def follow(rule: Rule) -> Transform:
         move = jax.jit(lambda *leaf: move_leaf(rule, *leaf))
         leaves, treedef = jax.tree.flatten(params)
         columns = {name: treedef.flatten_up_to(tree) for name, tree in state["slots"].items()}
-        rows = [_row(columns, i) for i in range(len(leaves))]
-        moved = [
-            (p, row) if g is None else move(g, p, row, scalars, learning_rate, t)
-            for g, p, row in zip(treedef.flatten_up_to(grads), leaves, rows)
-        ]
-        slots = {name: treedef.unflatten([row.get(name) for _, row in moved]) for name in columns}
-        state = {**state, "slots": slots} | ({"scalars": scalars} if scalars else {})
-        return treedef.unflatten([p for p, _ in moved]), state
+        new = []
+        for i, (p, g) in enumerate(zip(leaves, treedef.flatten_up_to(grads))):
+            row = {n: column[i] for n, column in columns.items() if column[i] is not None}
+            if g is not None:
+                p, row = move(g, p, row, scalars, learning_rate, t)
+            new.append(p)
+            for n, slot in row.items():
+                columns[n][i] = slot
+        state = {**state, "slots": {n: treedef.unflatten(c) for n, c in columns.items()}}
+        if scalars:
+            state["scalars"] = scalars
+        return treedef.unflatten(new), state
 
     return stepping(init, step)
 
 
-def _row(columns: dict[str, list], i: int) -> Slots:
-    """The slots of one parameter."""
-    return {name: column[i] for name, column in columns.items() if column[i] is not None}
+def _first_slots(rule: Rule, name: str, params: Tree, leaves: Tree) -> Tree:
+    """The first values of one slot of all parameters."""
+
+    def first(p: Any, leaf: Leaf) -> jax.Array | None:
+        return None if leaf.overwritten else rule.slot(name, p, leaf)
+
+    return over(first, params, leaves)
 
 
 def move_leaf(

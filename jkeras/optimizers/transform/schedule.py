@@ -1,6 +1,6 @@
 """Counting calls, and the learning rate of each."""
 
-import typing
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -10,14 +10,14 @@ from jkeras.optimizers.schedules import LearningRateSchedule
 from jkeras.optimizers.transform.pair import State, Transform, Tree, stepping
 
 
-def rate_of(learning_rate: typing.Any, state: State) -> jax.Array:
+def rate_of(learning_rate: Any, state: State) -> jax.Array:
     """The learning rate of the call that comes after a state."""
     if isinstance(learning_rate, LearningRateSchedule):
         return jnp.asarray(learning_rate(state["iterations"]))
     return jnp.asarray(learning_rate()) if callable(learning_rate) else state["learning_rate"]
 
 
-def scheduled(inner: Transform, learning_rate: typing.Any, owner: str = "transform") -> Transform:
+def scheduled(inner: Transform, learning_rate: Any, owner: str = "transform") -> Transform:
     """Tells the links inside the number of earlier calls, `count`, and the `learning_rate`.
 
     The state's "iterations" are the calls; its "learning_rate", where that is a number, can be
@@ -37,7 +37,7 @@ def scheduled(inner: Transform, learning_rate: typing.Any, owner: str = "transfo
             state["learning_rate"] = jnp.array(learning_rate, standardize_dtype(None))
         return state
 
-    def step(grads: Tree, state: State, params: Tree, **extra: typing.Any):
+    def step(grads: Tree, state: State, params: Tree, **extra: Any):
         if not jax.tree.leaves(grads):
             raise ValueError(f"{owner}: No gradients provided for any variable.")
         count = state["iterations"]
