@@ -16,6 +16,16 @@ def accumulate(inner: Transform, steps: int) -> Transform:
 
     Raises:
         ValueError: for less than two steps.
+
+    >>> from jkeras.optimizers.transform import from_optax, scheduled
+    >>> import optax
+    >>> sgd = scheduled(accumulate(from_optax(optax.sgd(1.0)), 2), 1.0)
+    >>> params, state = jnp.zeros(1), sgd.init(jnp.zeros(1))
+    >>> for gradient in (1.0, 2.0):
+    ...     params, state = sgd.step(jnp.full(1, gradient), state, params)
+    ...     print(params)
+    [0.]
+    [-1.5]
     """
     if steps < 2:
         raise ValueError(

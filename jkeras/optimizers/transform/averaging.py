@@ -23,6 +23,16 @@ def average(
         calls: how many calls are one step, where `inner` accumulates.
     Raises:
         ValueError: for values outside these ranges.
+
+    >>> from jkeras.optimizers.transform import from_optax, scheduled
+    >>> import optax
+    >>> sgd = scheduled(average(from_optax(optax.sgd(1.0)), 0.5), 1.0)
+    >>> params, state = jnp.zeros(1), sgd.init(jnp.zeros(1))
+    >>> for gradient in (1.0, 2.0):
+    ...     params, state = sgd.step(jnp.full(1, gradient), state, params)
+    ...     print(params, state["ema"])
+    [-1.] [-1.]
+    [-3.] [-2.]
     """
     if not 0 <= momentum <= 1:
         raise ValueError(f"`ema_momentum` must be in [0, 1]. Received: ema_momentum={momentum}")

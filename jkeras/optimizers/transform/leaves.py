@@ -14,6 +14,9 @@ Path = tuple[Hashable, ...]
 class Leaf(NamedTuple):
     """What is known of a parameter besides its value; `variable` is its Keras variable, where there
     is one.
+
+    >>> Leaf("bias", "dense/bias").overwritten
+    False
     """
 
     name: str

@@ -10,6 +10,12 @@ def overwrite(inner: Transform) -> Transform:
     """Leaves whose variable has `overwrite_with_gradient` become their "gradient".
 
     So the scales of float8 come in. `inner` sees no gradient of them.
+
+    >>> from types import SimpleNamespace
+    >>> still = stepping(lambda *_: {}, lambda grads, state, params, **_: (params, state))
+    >>> scale = SimpleNamespace(name="scale", path="scale", overwrite_with_gradient=True)
+    >>> overwrite(still).step({"s": 2.0}, {}, {"s": 1.0}, variables={"s": scale})[0]
+    {'s': 2.0}
     """
 
     def step(grads: Tree, state: State, params: Tree, variables: Tree = None, **extra: Any):

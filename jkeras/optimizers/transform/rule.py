@@ -65,7 +65,12 @@ class Rule:
 
 
 def follow(rule: Rule) -> Transform:
-    """Moves each parameter that has a gradient by a rule. "slots" and "scalars" are its state."""
+    """Moves each parameter that has a gradient by a rule. "slots" and "scalars" are its state.
+
+    >>> from jkeras.optimizers import Adam
+    >>> sorted(follow(Adam()).init({"w": jnp.ones(1)})["slots"])
+    ['momentum', 'velocity']
+    """
 
     def init(params: Tree, variables: Tree = None) -> State:
         names = [name for group in rule.slot_groups() for name in group]

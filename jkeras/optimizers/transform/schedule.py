@@ -28,6 +28,13 @@ def scheduled(inner: Transform, learning_rate: Any, owner: str = "transform") ->
         owner: whom an error names.
     Raises:
         ValueError: by `update`, where no parameter has a gradient.
+
+    >>> from jkeras.optimizers import SGD
+    >>> from jkeras.optimizers.transform import follow
+    >>> sgd, params = scheduled(follow(SGD()), 0.5), jnp.ones(1)
+    >>> params, state = sgd.step(jnp.ones(1), sgd.init(params), params)
+    >>> print(params, state["iterations"], state["learning_rate"])
+    [0.5] 1 0.5
     """
 
     def init(params: Tree, variables: Tree = None) -> State:
