@@ -1,9 +1,13 @@
 """Optimizers whose rate for each element follows from its past gradients."""
 
+import jax
 import jax.numpy as jnp
 
 from jkeras.core.record import Any
-from jkeras.optimizers.base import Optimizer, optimizer
+from jkeras.optimizers.base import Optimizer
+from jkeras.optimizers.fields import optimizer
+from jkeras.optimizers.transform.leaves import Leaf
+from jkeras.optimizers.transform.rule import Slots
 
 
 @optimizer()
@@ -28,14 +32,16 @@ class RMSprop(Optimizer):
     epsilon: Any = 1e-7
     centered: Any = False
 
-    def slot_groups(self):
+    def slot_groups(self) -> tuple[tuple[str, ...], ...]:
         return (
             ("velocity",),
             *([("momentum",)] if self.momentum > 0 else []),
             *([("average_gradient",)] if self.centered else []),
         )
 
-    def rule(self, g, p, s, lr, t):
+    def rule(
+        self, g: jax.Array, p: jax.Array, s: Slots, lr: jax.Array, t: jax.Array
+    ) -> tuple[jax.Array, Slots]:
         v = self.rho * s["velocity"] + (1 - self.rho) * jnp.square(g)
         new, spread = {"velocity": v}, v + self.epsilon
         if self.centered:
@@ -66,13 +72,15 @@ class Adagrad(Optimizer):
     initial_accumulator_value: Any = 0.1
     epsilon: Any = 1e-7
 
-    def slot_groups(self):
+    def slot_groups(self) -> tuple[tuple[str, ...], ...]:
         return (("accumulator",),)
 
-    def slot(self, name, p, leaf):
+    def slot(self, name: str, p: Any, leaf: Leaf) -> jax.Array:
         return jnp.full(p.shape, self.initial_accumulator_value, p.dtype)
 
-    def rule(self, g, p, s, lr, t):
+    def rule(
+        self, g: jax.Array, p: jax.Array, s: Slots, lr: jax.Array, t: jax.Array
+    ) -> tuple[jax.Array, Slots]:
         a = s["accumulator"] + jnp.square(g)
         return p - lr * g / jnp.sqrt(a + self.epsilon), {"accumulator": a}
 
@@ -96,11 +104,13 @@ class Adadelta(Optimizer):
     rho: Any = 0.95
     epsilon: Any = 1e-7
 
-    def slot_groups(self):
+    def slot_groups(self) -> tuple[tuple[str, ...], ...]:
         return (("accumulated_grad", "accumulated_delta_var"),)
 
-    def rule(self, g, p, s, lr, t):
-        def mean(old, x):
+    def rule(
+        self, g: jax.Array, p: jax.Array, s: Slots, lr: jax.Array, t: jax.Array
+    ) -> tuple[jax.Array, Slots]:
+        def mean(old: jax.Array, x: jax.Array) -> jax.Array:
             return self.rho * old + (1 - self.rho) * jnp.square(x)
 
         squares = mean(s["accumulated_grad"], g)
@@ -159,15 +169,17 @@ class Ftrl(Optimizer):
                     f"{name}={getattr(self, name)}"
                 )
 
-    def slot_groups(self):
+    def slot_groups(self) -> tuple[tuple[str, ...], ...]:
         return (("accumulator", "linear"),)
 
-    def slot(self, name, p, leaf):
+    def slot(self, name: str, p: Any, leaf: Leaf) -> jax.Array:
         return jnp.full(
             p.shape, self.initial_accumulator_value if name == "accumulator" else 0.0, p.dtype
         )
 
-    def rule(self, g, p, s, lr, t):
+    def rule(
+        self, g: jax.Array, p: jax.Array, s: Slots, lr: jax.Array, t: jax.Array
+    ) -> tuple[jax.Array, Slots]:
         old, l1 = s["accumulator"], self.l1_regularization_strength
         new = old + jnp.square(g)
         root, old_root = (jnp.power(a, -self.learning_rate_power) for a in (new, old))

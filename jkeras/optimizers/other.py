@@ -2,11 +2,16 @@
 
 import re
 
+import jax
 import jax.numpy as jnp
 
 from jkeras.core.record import Any
+from jkeras.core.variable import Variable
 from jkeras.optimizers.adam import corrected, moments
-from jkeras.optimizers.base import Optimizer, optimizer
+from jkeras.optimizers.base import Optimizer
+from jkeras.optimizers.fields import optimizer
+from jkeras.optimizers.transform.leaves import Leaf
+from jkeras.optimizers.transform.rule import Slots
 
 
 @optimizer()
@@ -32,10 +37,12 @@ class Lion(Optimizer):
                 f"{self.beta_1}"
             )
 
-    def slot_groups(self):
+    def slot_groups(self) -> tuple[tuple[str, ...], ...]:
         return (("momentum",),)
 
-    def rule(self, g, p, s, lr, t):
+    def rule(
+        self, g: jax.Array, p: jax.Array, s: Slots, lr: jax.Array, t: jax.Array
+    ) -> tuple[jax.Array, Slots]:
         m = s["momentum"]
         beta_1 = jnp.asarray(self.beta_1, p.dtype)
         beta_2 = jnp.asarray(self.beta_2, p.dtype)
@@ -44,7 +51,7 @@ class Lion(Optimizer):
         }
 
 
-def rms(x):
+def rms(x: jax.Array) -> jax.Array:
     """The root mean square."""
     return jnp.sqrt(jnp.mean(jnp.square(x)))
 
@@ -75,20 +82,22 @@ class Adafactor(Optimizer):
     clip_threshold: Any = 1.0
     relative_step: Any = True
 
-    def slot_groups(self):
+    def slot_groups(self) -> tuple[tuple[str, ...], ...]:
         return (("r", "c", "velocity"),)
 
-    def slot(self, name, p, leaf):
+    def slot(self, name: str, p: Any, leaf: Leaf) -> jax.Array:
         if name == "velocity":
             return jnp.zeros(p.shape, p.dtype)
         if len(p.shape) < 2:
             return jnp.zeros((), "int32")  # not used; Keras keeps it, so files hold it
         return jnp.zeros(p.shape[:-1] if name == "r" else (*p.shape[:-2], p.shape[-1]), p.dtype)
 
-    def slot_label(self, name, variable):
+    def slot_label(self, name: str, variable: Variable) -> str:
         return variable.name if name in ("r", "c") else super().slot_label(name, variable)
 
-    def rule(self, g, p, s, lr, t):
+    def rule(
+        self, g: jax.Array, p: jax.Array, s: Slots, lr: jax.Array, t: jax.Array
+    ) -> tuple[jax.Array, Slots]:
         t, new = t.astype(p.dtype), {}
         if self.relative_step and not callable(self._learning_rate):
             lr = jnp.minimum(lr, 1 / jnp.sqrt(t))
@@ -157,28 +166,25 @@ class Muon(Optimizer):
     def check(self):
         self.exclude_layers = self.exclude_layers or []
 
-    def slot_groups(self):
+    def slot_groups(self) -> tuple[tuple[str, ...], ...]:
         return (("momentum", "velocity"),)
 
-    def slot(self, name, p, leaf):
-        return (
-            None
-            if name == "velocity" and not self._by_adam(p, leaf)
-            else super().slot(name, p, leaf)
-        )
+    def slot(self, name: str, p: Any, leaf: Leaf) -> jax.Array:
+        if name == "velocity" and not self._by_adam(p, leaf):
+            return None
+        return super().slot(name, p, leaf)
 
-    def _by_adam(self, p, leaf):
-        return (
-            len(p.shape) != 2
-            or self.exclude_embeddings
-            and "embedding" in leaf.path.lower()
-            or any(re.search(pattern, leaf.path) for pattern in self.exclude_layers)
-        )
+    def _by_adam(self, p: Any, leaf: Leaf) -> bool:
+        excluded = any(re.search(pattern, leaf.path) for pattern in self.exclude_layers)
+        embedding = self.exclude_embeddings and "embedding" in leaf.path.lower()
+        return len(p.shape) != 2 or embedding or excluded
 
-    def decay_of(self, row):
-        return self.adam_weight_decay if "velocity" in row else self.weight_decay
+    def decay_of(self, p: Any, leaf: Leaf) -> float | None:
+        return self.adam_weight_decay if self._by_adam(p, leaf) else self.weight_decay
 
-    def rule(self, g, p, s, lr, t):
+    def rule(
+        self, g: jax.Array, p: jax.Array, s: Slots, lr: jax.Array, t: jax.Array
+    ) -> tuple[jax.Array, Slots]:
         if "velocity" in s:
             m, v = moments(g, s, self.adam_beta_1, self.adam_beta_2)
             rate = corrected(lr * self.adam_lr_ratio, self.adam_beta_1, self.adam_beta_2, t)
@@ -189,7 +195,7 @@ class Muon(Optimizer):
             lr * self.zeropower_via_newtonschulz5(direction, self.ns_steps)
         ), {"momentum": m}
 
-    def lr_adjust(self, x):
+    def lr_adjust(self, x: jax.Array) -> jax.Array:
         """An update scaled to a root mean square of `rms_rate`."""
         return (
             x
@@ -197,7 +203,7 @@ class Muon(Optimizer):
             else x * jnp.sqrt(jnp.asarray(max(x.shape), x.dtype)) * self.rms_rate
         )
 
-    def zeropower_via_newtonschulz5(self, x, steps):
+    def zeropower_via_newtonschulz5(self, x: jax.Array, steps: int) -> jax.Array:
         """About the orthogonal factor of a matrix: its singular values come near 1."""
         if x.ndim < 2:
             raise ValueError(f"Muon: expected a matrix. Received: shape={x.shape}")

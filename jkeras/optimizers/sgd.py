@@ -1,7 +1,11 @@
 """Stochastic gradient descent."""
 
+import jax
+
 from jkeras.core.record import Any
-from jkeras.optimizers.base import Optimizer, optimizer
+from jkeras.optimizers.base import Optimizer
+from jkeras.optimizers.fields import optimizer
+from jkeras.optimizers.transform.rule import Slots
 
 
 @optimizer()
@@ -30,10 +34,12 @@ class SGD(Optimizer):
                 f"momentum={self.momentum!r}"
             )
 
-    def slot_groups(self):
+    def slot_groups(self) -> tuple[tuple[str, ...], ...]:
         return (("momentum",),) if self.momentum else ()
 
-    def rule(self, g, p, s, lr, t):
+    def rule(
+        self, g: jax.Array, p: jax.Array, s: Slots, lr: jax.Array, t: jax.Array
+    ) -> tuple[jax.Array, Slots]:
         if not self.momentum:
             return p - g * lr, {}
         m = s["momentum"] * self.momentum - g * lr
