@@ -32,6 +32,9 @@ class Converted(typing.Generic[Taken, Held]):
         def __set__(self, instance: object, value: Taken) -> None: ...
 
 
+Rate = Converted[float | dict | Function, typing.Any]  # a learning rate
+
+
 def keyword(*, default: typing.Any, alias: str) -> typing.Any:
     """A keyword argument that is no attribute, or another one than a field of that name."""
 

@@ -142,6 +142,7 @@ class Embedding(_Table):
             quantization_config: typing.Any = None,
             *,
             activity_regularizer: typed.Regularization = None,
+            input_length: int | None = None,
             **base: typing.Unpack[typed.LayerArguments],
         ) -> None: ...
 
@@ -198,6 +199,7 @@ class ReversibleEmbedding(_Table):
             lora_alpha: typing.Any = None,
             quantization_config: typing.Any = None,
             activity_regularizer: typed.Regularization = None,
+            input_length: int | None = None,
             **base: typing.Unpack[typed.LayerArguments],
         ) -> None: ...
 

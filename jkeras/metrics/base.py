@@ -85,10 +85,6 @@ class Metric(Module, Record):
             elif method in cls.__dict__:
                 setattr(cls, pure, lifted)
 
-    if typing.TYPE_CHECKING:  # as in Record
-
-        def __init__(self, *args: Any, **kwargs: Any) -> None: ...
-
     def __post_init__(self):
         self.name = self.name or auto_name(type(self).__name__)
         self.dtype = policy.get(self.dtype or self.default_dtype or floatx()).compute_dtype
