@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import jkeras
 from jkeras import Input, Model, Sequential, layers, ops
 from jkeras.core.layer import Composite, StatefulLayer
-from jkeras.core.weight import Weight
+from jkeras.kernel.spec import Weight
 
 
 class Scale(layers.Layer):
