@@ -11,7 +11,7 @@ import warnings
 
 import jax
 
-from jkeras.core import frame, graph, policy, record, registry, remat
+from jkeras.core import frame, graph, policy, record, registry, remat, typed
 from jkeras.core.building import as_specs, as_tensors, as_tuples, build_scope, call_build, scoped
 from jkeras.core.call import Call, forward_of, is_array, masks_of
 from jkeras.core.errors import explain, suggestion
@@ -110,6 +110,7 @@ class Sub:
         self._scope.flow.set_mask(value, mask)
 
 
+@typed.keyword_fields
 class Layer(PureInterface, WeightView, Module, record.Record):
     """A layer: hyper-parameters, the weights they need for an input, and a pure forward pass.
 
@@ -191,7 +192,18 @@ class Layer(PureInterface, WeightView, Module, record.Record):
                 f"{suggestion(kwargs, known)}"
             )
 
-    if typing.TYPE_CHECKING:  # as in Record
+    if typing.TYPE_CHECKING:  # the arguments that all layers take
+        name: typed.Converted[str | None, str] = typed.keyword(default=None, alias="name")
+        autocast: bool = True
+        _of_trainable: bool = typed.keyword(default=True, alias="trainable")
+        _of_dtype: typing.Any = typed.keyword(default=None, alias="dtype")
+        _of_activity: typed.Regularization = typed.keyword(
+            default=None, alias="activity_regularizer"
+        )
+        _of_shape: typed.Shape = typed.keyword(default=None, alias="input_shape")
+        _of_batch_shape: typed.Shape = typed.keyword(default=None, alias="batch_input_shape")
+        _of_dim: int | None = typed.keyword(default=None, alias="input_dim")
+        _of_batch: int | None = typed.keyword(default=None, alias="batch_size")
 
         def __init__(self, *args: typing.Any, **kwargs: typing.Any) -> None: ...
 
@@ -816,7 +828,10 @@ def cast_with_mask(x, dtype):
     return y
 
 
-def layer(module="keras.layers", *aliases, **options):
+@typing.dataclass_transform(eq_default=False)
+def layer(
+    module: str = "keras.layers", *aliases: str, **options: typing.Any
+) -> typing.Callable[[type[typed.Class]], type[typed.Class]]:
     """Decorator for layer classes: a `record` whose other keyword arguments are those of
     `Layer`.
     """

@@ -10,7 +10,8 @@ import jax.numpy as jnp
 from jkeras.core.errors import explain
 from jkeras.core.graph import KerasTensor
 from jkeras.core.layer import layer
-from jkeras.core.record import HIDDEN, Activation, Any, Constraint, Initializer, Regularizer
+from jkeras.core.record import HIDDEN, Activation, Constraint, Initializer, Regularizer
+from jkeras.core.typed import Sizes
 from jkeras.initializers import VarianceScaling
 from jkeras.layers.lora import LoraLayer
 from jkeras.layers.quantized import Quantization
@@ -36,9 +37,9 @@ class EinsumDense(LoraLayer):
     """
 
     equation: str
-    output_shape: Any
+    output_shape: Sizes
     activation: Activation = None
-    bias_axes: Any = None
+    bias_axes: str | None = None
     kernel_initializer: Initializer = "glorot_uniform"
     bias_initializer: Initializer = "zeros"
     kernel_regularizer: Regularizer = None

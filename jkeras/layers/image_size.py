@@ -62,7 +62,7 @@ class Resizing(_Sized):
     fill_mode: str = "constant"
     fill_value: float = 0.0
     antialias: bool = False
-    data_format: Any = None
+    data_format: str | None = None
     _gives_float = False
 
     def move(self, images, drawn, interpolation):
@@ -105,7 +105,7 @@ class CenterCrop(_Sized):
 
     height: int
     width: int
-    data_format: Any = None
+    data_format: str | None = None
 
     def move(self, images, drawn, interpolation):
         height, width = self.size_of(images)
@@ -139,7 +139,7 @@ class RandomCrop(_Sized):
     height: int
     width: int
     seed: Any = None
-    data_format: Any = None
+    data_format: str | None = None
     _always = False
 
     def __post_init__(self):

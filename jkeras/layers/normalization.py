@@ -5,16 +5,19 @@ Statistics are computed in float32 at least, also where the layer computes in ha
 """
 
 import math
+import typing
 
 import jax.numpy as jnp
 from jax import lax
 
+from jkeras.core import typed
 from jkeras.core.errors import AxisError, explain
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Layer, StatefulLayer, layer
-from jkeras.core.record import Any, Constraint, Initializer, Regularizer
+from jkeras.core.record import Constraint, Initializer, Regularizer
 from jkeras.kernel.valid_rows import beside, over_real_rows
 from jkeras.core.settings import settings
+from jkeras.core.typed import Sizes, fields
 from jkeras.initializers import Ones, TruncatedNormal
 from jkeras.layers.base import ReadyLayer
 from jkeras.layers.wrappers import Wrapper
@@ -27,11 +30,12 @@ from jkeras.ops.nn_normalization import (
 )
 
 
+@fields
 class ScaleAndShift(Layer):
     """Base of the layers that multiply what they normalized by `gamma` and add `beta`."""
 
-    axis: Any = -1
-    epsilon: Any = 1e-3
+    axis: Sizes = -1
+    epsilon: float = 1e-3
     center: bool = True
     scale: bool = True
     beta_initializer: Initializer = "zeros"
@@ -119,14 +123,41 @@ class BatchNormalization(StatefulLayer, ScaleAndShift):
     [[-1.0], [1.0]] [1.]
     """
 
-    momentum: Any = 0.99
+    momentum: float = 0.99
     moving_mean_initializer: Initializer = "zeros"
     moving_variance_initializer: Initializer = "ones"
     renorm: bool = False
-    renorm_clipping: Any = None
-    renorm_momentum: Any = 0.99
+    renorm_clipping: dict | None = None
+    renorm_momentum: float = 0.99
     synchronized: bool = False
     call_context = {"training": None, "mask": None}
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            axis: typed.Sizes = -1,
+            momentum: float = 0.99,
+            epsilon: float = 0.001,
+            center: bool = True,
+            scale: bool = True,
+            beta_initializer: typed.Named = "zeros",
+            gamma_initializer: typed.Named = "ones",
+            moving_mean_initializer: typed.Named = "zeros",
+            moving_variance_initializer: typed.Named = "ones",
+            beta_regularizer: typed.Regularization = None,
+            gamma_regularizer: typed.Regularization = None,
+            beta_constraint: typed.Named = None,
+            gamma_constraint: typed.Named = None,
+            renorm: bool = False,
+            renorm_clipping: dict | None = None,
+            renorm_momentum: float = 0.99,
+            synchronized: bool = False,
+            *,
+            activity_regularizer: typed.Regularization = None,
+            input_dim: int | None = None,
+            **base: typing.Unpack[typed.LayerArguments],
+        ) -> None: ...
 
     def __post_init__(self):
         self.axis = int(self.axis)
@@ -348,6 +379,27 @@ class GroupNormalization(ScaleAndShift):
 
     groups: int = 32
 
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            groups: int = 32,
+            axis: typed.Sizes = -1,
+            epsilon: float = 0.001,
+            center: bool = True,
+            scale: bool = True,
+            beta_initializer: typed.Named = "zeros",
+            gamma_initializer: typed.Named = "ones",
+            beta_regularizer: typed.Regularization = None,
+            gamma_regularizer: typed.Regularization = None,
+            beta_constraint: typed.Named = None,
+            gamma_constraint: typed.Named = None,
+            *,
+            activity_regularizer: typed.Regularization = None,
+            input_dim: int | None = None,
+            **base: typing.Unpack[typed.LayerArguments],
+        ) -> None: ...
+
     def __post_init__(self):
         if not isinstance(self.groups, int) or (self.groups <= 0 and self.groups != -1):
             raise ValueError(
@@ -421,8 +473,8 @@ class RMSNormalization(Layer):
     [[ 1. -1.]]
     """
 
-    axis: Any = -1
-    epsilon: Any = 1e-6
+    axis: Sizes = -1
+    epsilon: float = 1e-6
     announces_compute_dtype = True
 
     def weight_specs(self, x):
@@ -464,7 +516,7 @@ class UnitNormalization(ReadyLayer):
     [[0.6 0.8]]
     """
 
-    axis: Any = -1
+    axis: Sizes = -1
 
     def __post_init__(self):
         super().__post_init__()

@@ -1,13 +1,17 @@
 """Scaling of features: Rescaling, Normalization."""
 
+import typing
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jkeras.core import typed
 from jkeras.core.errors import explain
 from jkeras.core.layer import layer
-from jkeras.core.record import OF_BASE, Any
+from jkeras.core.record import OF_BASE
 from jkeras.core.settings import epsilon, image_data_format
+from jkeras.core.typed import Sizes
 from jkeras.kernel.spec import Weight
 from jkeras.initializers import Ones, Zeros
 from jkeras.layers.base import DataLayer, Value
@@ -57,12 +61,26 @@ class Normalization(DataLayer):
     [[3.]]
     """
 
-    axis: Any = -1
+    axis: Sizes | None = -1
     mean: OF_BASE
     variance: OF_BASE
     invert: bool = False
     supports_masking = True
     announces_compute_dtype = True
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            axis: typed.Sizes | None = -1,
+            mean: typing.Any = None,
+            variance: typing.Any = None,
+            invert: bool = False,
+            *,
+            activity_regularizer: typed.Regularization = None,
+            input_dim: int | None = None,
+            **base: typing.Unpack[typed.LayerArguments],
+        ) -> None: ...
 
     def _base_init(self, mean=None, variance=None, **kwargs):
         super()._base_init(**kwargs)

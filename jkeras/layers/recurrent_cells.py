@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from jkeras import random
-from jkeras.core import frame
+from jkeras.core import frame, typed
 from jkeras.core.family import families
 from jkeras.core.layer import Composite, Layer, layer
 from jkeras.core.record import Activation, Any, Constraint, FamilyKind, Regularizer
@@ -53,6 +53,7 @@ RATES = "dropout recurrent_dropout"
 GATES = "units activation recurrent_activation use_bias"
 
 
+@typed.fields
 class CellFields:
     """The hyper-parameters of a cell, which the layer that is made of it has too."""
 
@@ -295,6 +296,34 @@ class GRUCell(GatedCell):
     reset_after: bool = True
     _gate_count = 3
 
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            units: int,
+            activation: typed.Named = "tanh",
+            recurrent_activation: typed.Named = "sigmoid",
+            use_bias: bool = True,
+            kernel_initializer: typed.Named = "glorot_uniform",
+            recurrent_initializer: typed.Named = "orthogonal",
+            bias_initializer: typed.Named = "zeros",
+            kernel_regularizer: typed.Regularization = None,
+            recurrent_regularizer: typed.Regularization = None,
+            bias_regularizer: typed.Regularization = None,
+            kernel_constraint: typed.Named = None,
+            recurrent_constraint: typed.Named = None,
+            bias_constraint: typed.Named = None,
+            dropout: float = 0.0,
+            recurrent_dropout: float = 0.0,
+            reset_after: bool = True,
+            seed: typing.Any = None,
+            *,
+            implementation: int = 2,
+            activity_regularizer: typed.Regularization = None,
+            input_dim: int | None = None,
+            **base: typing.Unpack[typed.LayerArguments],
+        ) -> None: ...
+
     @property
     def _bias_shape(self):
         return (2, 3 * self.units) if self.reset_after else (3 * self.units,)
@@ -351,6 +380,34 @@ class LSTMCell(GatedCell):
 
     unit_forget_bias: bool = True
     _gate_count = 4
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            units: int,
+            activation: typed.Named = "tanh",
+            recurrent_activation: typed.Named = "sigmoid",
+            use_bias: bool = True,
+            kernel_initializer: typed.Named = "glorot_uniform",
+            recurrent_initializer: typed.Named = "orthogonal",
+            bias_initializer: typed.Named = "zeros",
+            unit_forget_bias: bool = True,
+            kernel_regularizer: typed.Regularization = None,
+            recurrent_regularizer: typed.Regularization = None,
+            bias_regularizer: typed.Regularization = None,
+            kernel_constraint: typed.Named = None,
+            recurrent_constraint: typed.Named = None,
+            bias_constraint: typed.Named = None,
+            dropout: float = 0.0,
+            recurrent_dropout: float = 0.0,
+            seed: typing.Any = None,
+            *,
+            implementation: int = 2,
+            activity_regularizer: typed.Regularization = None,
+            input_dim: int | None = None,
+            **base: typing.Unpack[typed.LayerArguments],
+        ) -> None: ...
 
     @property
     def state_size(self):

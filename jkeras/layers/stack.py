@@ -72,7 +72,7 @@ class Stack(StatefulLayer):
 
     layer: Value()
     count: int
-    remat: Any = False  # or the name of a policy
+    remat: bool | str = False  # or the name of a policy
     seed: Any = None
     supports_masking = True
     uses_weights_whole = False  # a block's turn comes in the loop

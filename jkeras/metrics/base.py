@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jkeras.core import frame, policy
+from jkeras.core import frame, policy, typed
 from jkeras.core.errors import explain
 from jkeras.core.family import families
 from jkeras.core.graph import standardize_shape
@@ -63,12 +63,16 @@ class Metric(Module, Record):
     {'value': Array(5., dtype=float32)}
     """
 
-    name: Any = None
+    name: typed.Converted[str | None, str] = None
     dtype: Any = None
     default_dtype = None
     _core_takes_mask = False
     _direction = None  # "up" or "down": where better values lie
     _core_update = _core_result = None  # the pure functions of the class that wrote them last
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(self, dtype: typing.Any = None, name: str | None = None) -> None: ...
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
@@ -80,10 +84,6 @@ class Metric(Module, Record):
                 setattr(cls, core, cls.__dict__[pure])
             elif method in cls.__dict__:
                 setattr(cls, pure, lifted)
-
-    if typing.TYPE_CHECKING:  # as in Record
-
-        def __init__(self, *args: Any, **kwargs: Any) -> None: ...
 
     def __post_init__(self):
         self.name = self.name or auto_name(type(self).__name__)

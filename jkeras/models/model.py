@@ -3,7 +3,7 @@
 import json
 import re
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -37,7 +37,16 @@ class Model(Trainer, Layer):
     10
     """
 
-    def __new__(cls, *args, **kwargs):
+    if TYPE_CHECKING:  # what a graph has besides: a checker cannot see which models are graphs
+        inputs: Any
+        outputs: Any
+        input_names: list[str]
+        output_names: list[str]
+        input_shape: Any
+        output_shape: Any
+        operations: list
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         if _is_graph(args, kwargs) and cls is Model:
             from jkeras.models.functional import Functional
 
