@@ -18,7 +18,8 @@ def _distance_to_margin(y_true, y_pred):
     """max(0, 1 - y_true y_pred); targets that are all 0 or 1 are read as -1 or 1."""
     y_true, y_pred = arrays(y_true, y_pred)
     binary = jnp.all((y_true == 0) | (y_true == 1))
-    return jnp.maximum(1 - jnp.where(binary, 2 * y_true - 1, y_true) * y_pred, 0)
+    y_true = jnp.where(binary, 2 * y_true - 1, y_true)
+    return jnp.maximum(1 - y_true * y_pred, 0)
 
 
 @comparison("keras.metrics.hinge", "keras.losses.hinge")
@@ -50,7 +51,8 @@ def categorical_hinge(y_true, y_pred):
     [1.25]
     """
     y_true, y_pred = arrays(y_true, y_pred)
-    right, wrong = jnp.sum(y_true * y_pred, axis=-1), jnp.max((1 - y_true) * y_pred, axis=-1)
+    right = jnp.sum(y_true * y_pred, axis=-1)
+    wrong = jnp.max((1 - y_true) * y_pred, axis=-1)
     return jnp.maximum(wrong - right + 1.0, 0)
 
 
@@ -75,9 +77,8 @@ def poisson(y_true, y_pred):
     [2.]
     """
     y_true, y_pred = arrays(y_true, y_pred)
-    return jnp.mean(
-        y_pred - y_true * jnp.log(y_pred + jnp.asarray(epsilon(), y_pred.dtype)), axis=-1
-    )
+    logarithm = jnp.log(y_pred + jnp.asarray(epsilon(), y_pred.dtype))
+    return jnp.mean(y_pred - y_true * logarithm, axis=-1)
 
 
 # ---------------------------------------------------------------- classes

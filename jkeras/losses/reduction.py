@@ -33,7 +33,9 @@ def mask_beside(x):
     else None.
     """
     run = current()
-    return getattr(x, "_keras_mask", None) if run is None else run.mask_of(x)
+    if run is None:
+        return getattr(x, "_keras_mask", None)
+    return run.mask_of(x)
 
 
 def squeeze_or_expand_to_same_rank(a, b, expand_rank_1=True):
@@ -105,9 +107,8 @@ def apply_mask(sample_weight, mask, dtype, reduction="sum"):
         weight = jnp.where(mask.astype(bool), scale, 0)
     if sample_weight is None:
         return weight
-    weight, sample_weight = squeeze_or_expand_to_same_rank(
-        weight, jnp.asarray(sample_weight, dtype)
-    )
+    sample_weight = jnp.asarray(sample_weight, dtype)
+    weight, sample_weight = squeeze_or_expand_to_same_rank(weight, sample_weight)
     return weight * sample_weight
 
 
@@ -118,11 +119,11 @@ def reduce_values(values, sample_weight=None, reduction="sum_over_batch_size"):
     total = jnp.sum(values)
     if reduction == "sum":
         return total
-    weighted = reduction == "mean_with_sample_weight" and sample_weight is not None
-    return divide_no_nan(
-        total,
-        (jnp.sum(sample_weight) if weighted else jnp.asarray(values.size)).astype(total.dtype),
-    )
+    if reduction == "mean_with_sample_weight" and sample_weight is not None:
+        divisor = jnp.sum(sample_weight)
+    else:
+        divisor = jnp.asarray(values.size)
+    return divide_no_nan(total, divisor.astype(total.dtype))
 
 
 def reduce_weighted_values(
@@ -143,41 +144,68 @@ def reduce_weighted_values(
     """
     standardize_reduction(reduction)
     values = jnp.asarray(values, dtype)
-    weight = None if sample_weight is None else jnp.asarray(sample_weight, dtype)
-    rows, piece = real_rows(), shares()
-    if reduction in (None, "none") or rows is None and piece is None:
-        return _reduced(values, weight, mask, reduction)
-    if piece is not None:
-        return _reduced_piece(piece, values, weight, mask, rows, reduction)
-    mask = jnp.ones(values.shape[:1], bool) if mask is None else jnp.asarray(mask, bool)
+    if sample_weight is not None:
+        sample_weight = jnp.asarray(sample_weight, dtype)
+    if reduction in (None, "none"):
+        return _reduced(values, sample_weight, mask, reduction)
+    valid_rows = real_rows()
+    microbatch = shares()
+    if microbatch is not None:
+        return _reduced_microbatch(microbatch, values, sample_weight, mask, valid_rows, reduction)
+    if valid_rows is None:
+        return _reduced(values, sample_weight, mask, reduction)
+    return _reduced_rows(values, sample_weight, mask, valid_rows, reduction)
 
-    def reduced(rows, values, mask, weight=None):
-        return _reduced(values, weight, mask & beside(rows, mask), reduction)
 
-    return over_real_rows(reduced, rows, values, mask, *([] if weight is None else [weight]))
+def _reduced_rows(values, weight, mask, valid_rows, reduction):
+    """The loss of the valid rows of a padded batch."""
+    if mask is None:
+        mask = jnp.ones(values.shape[:1], bool)
+    arrays = [values, jnp.asarray(mask, bool)]
+    if weight is not None:
+        arrays.append(weight)
+
+    def reduced(valid_rows, values, mask, weight=None):
+        return _reduced(values, weight, mask & beside(valid_rows, mask), reduction)
+
+    return over_real_rows(reduced, valid_rows, *arrays)
 
 
-def _reduced_piece(piece, values, weight, mask, rows, reduction):
-    """The part that a piece of a batch has in the loss of the whole batch."""
+def _reduced_microbatch(microbatch, values, weight, mask, valid_rows, reduction):
+    """The part that a microbatch has in the loss of the whole batch."""
     if values.shape in ((), (0,)):
         return evenly(values)
-    if rows is not None:
-        mask = rows if mask is None else jnp.asarray(mask, bool) & beside(rows, mask)
-    weighted, weight = values, apply_mask(weight, mask, values.dtype, "sum")
-    if weight is not None:
-        weighted, weight = squeeze_or_expand_to_same_rank(values, weight.astype(values.dtype))
-        weighted = weighted * weight
+    mask = _mask_of_rows(valid_rows, mask)
+    weight = apply_mask(weight, mask, values.dtype, "sum")
+    weighted, weight = _weighted(values, weight)
     if reduction == "sum":
         return jnp.sum(weighted)
     if reduction == "mean_with_sample_weight" and weight is not None:
-        return piece.mean(jnp.sum(weighted), jnp.sum(weight))
-    counted = 1 if mask is None else jnp.mean(jnp.asarray(mask, "float32"))
-    return piece.mean(jnp.sum(weighted), counted * values.size)
+        return microbatch.mean(jnp.sum(weighted), jnp.sum(weight))
+    share = 1
+    if mask is not None:
+        share = jnp.mean(jnp.asarray(mask, "float32"))
+    return microbatch.mean(jnp.sum(weighted), share * values.size)
+
+
+def _mask_of_rows(valid_rows, mask):
+    """The mask where rows are valid; either may be None, which stands for all."""
+    if valid_rows is None:
+        return mask
+    if mask is None:
+        return valid_rows
+    return jnp.asarray(mask, bool) & beside(valid_rows, mask)
+
+
+def _weighted(values, weight):
+    """(values times weights, weights), brought to the same rank; None weighs nothing."""
+    if weight is None:
+        return values, None
+    values, weight = squeeze_or_expand_to_same_rank(values, weight.astype(values.dtype))
+    return values * weight, weight
 
 
 def _reduced(values, weight, mask, reduction):
     weight = apply_mask(weight, mask, values.dtype, reduction)
-    if weight is not None:
-        values, weight = squeeze_or_expand_to_same_rank(values, weight.astype(values.dtype))
-        values = values * weight
+    values, weight = _weighted(values, weight)
     return reduce_values(values, weight, reduction)

@@ -16,9 +16,8 @@ def normalize(x, axis=-1):
     of one.
     """
     x = jnp.atleast_1d(x)
-    return x * jnp.minimum(
-        jax.lax.rsqrt(jnp.sum(jnp.square(x), axis=axis, keepdims=True)), 1 / epsilon()
-    )
+    square = jnp.sum(jnp.square(x), axis=axis, keepdims=True)
+    return x * jnp.minimum(jax.lax.rsqrt(square), 1 / epsilon())
 
 
 @comparison("keras.metrics.mean_squared_error", "keras.losses.mean_squared_error")
@@ -66,10 +65,12 @@ def mean_squared_logarithmic_error(y_true, y_pred):
     >>> print(mean_squared_logarithmic_error([[0.0, 3.0]], [[0.0, 3.0]]))
     [0.]
     """
-    y_true, y_pred = (
-        jnp.log(jnp.maximum(y, jnp.asarray(epsilon())) + 1) for y in pair(y_true, y_pred)
-    )
+    y_true, y_pred = map(_log_of_one_more, pair(y_true, y_pred))
     return jnp.mean(jnp.square(y_pred - y_true), axis=-1)
+
+
+def _log_of_one_more(y):
+    return jnp.log(jnp.maximum(y, jnp.asarray(epsilon())) + 1)
 
 
 @comparison("keras.losses.huber", "keras.metrics.huber")
@@ -84,12 +85,12 @@ def huber(y_true, y_pred, delta=1.0):
     [1.5]
     """
     y_true, y_pred = pair(y_true, y_pred)
-    delta, error = jnp.asarray(delta, y_pred.dtype), y_pred - y_true
+    delta = jnp.asarray(delta, y_pred.dtype)
+    error = y_pred - y_true
     size = jnp.abs(error)
-    return jnp.mean(
-        jnp.where(size <= delta, 0.5 * jnp.square(error), delta * size - 0.5 * jnp.square(delta)),
-        axis=-1,
-    )
+    quadratic = 0.5 * jnp.square(error)
+    linear = delta * size - 0.5 * jnp.square(delta)
+    return jnp.mean(jnp.where(size <= delta, quadratic, linear), axis=-1)
 
 
 @comparison("keras.losses.log_cosh", "keras.metrics.log_cosh")
@@ -101,9 +102,8 @@ def log_cosh(y_true, y_pred):
     """
     y_true, y_pred = pair(y_true, y_pred)
     error = y_pred - y_true
-    return jnp.mean(
-        error + jax.nn.softplus(-2 * error) - jnp.log(jnp.asarray(2, y_pred.dtype)), axis=-1
-    )
+    log_2 = jnp.log(jnp.asarray(2, y_pred.dtype))
+    return jnp.mean(error + jax.nn.softplus(-2 * error) - log_2, axis=-1)
 
 
 @comparison("keras.losses.cosine_similarity")

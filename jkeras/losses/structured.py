@@ -8,10 +8,7 @@ from jkeras.core.settings import epsilon
 from jkeras.losses.base import LossFunctionWrapper
 from jkeras.losses.margin import arrays
 from jkeras.losses.reduction import comparison
-
-
-def _axes(axis):
-    return tuple(axis) if isinstance(axis, (list, tuple)) else axis
+from jkeras.ops.promotion import as_axes
 
 
 @comparison("keras.losses.dice")
@@ -23,7 +20,7 @@ def dice(y_true, y_pred, axis=None):
     0.0
     """
     y_true, y_pred = arrays(y_true, y_pred)
-    axis = _axes(axis)
+    axis = as_axes(axis)
     both = jnp.sum(y_true * y_pred, axis=axis)
     sizes = jnp.sum(y_true, axis=axis) + jnp.sum(y_pred, axis=axis)
     return 1 - 2 * both / (sizes + epsilon())
@@ -41,7 +38,7 @@ def tversky(y_true, y_pred, alpha=0.5, beta=0.5, axis=None):
     0.0
     """
     y_true, y_pred = arrays(y_true, y_pred)
-    axis = _axes(axis)
+    axis = as_axes(axis)
     both = jnp.sum(y_true * y_pred, axis=axis)
     only_true = jnp.sum((1 - y_pred) * y_true, axis=axis)
     only_pred = jnp.sum(y_pred * (1 - y_true), axis=axis)
@@ -72,18 +69,28 @@ def circle(
     >>> circle([0, 0, 1], [[1.0, 0.0], [0.6, 0.8], [0.0, 1.0]]).shape
     (3,)
     """
-    y_pred, labels = jnp.asarray(y_pred), jnp.asarray(y_true).astype("int32").reshape(-1)
-    others = y_pred if ref_embeddings is None else jnp.asarray(ref_embeddings)
-    other_labels = (
-        labels if ref_labels is None else jnp.asarray(ref_labels).astype("int32").reshape(-1)
-    )
+    y_pred = jnp.asarray(y_pred)
+    labels = _flat_labels(y_true)
+    other_labels = labels
+    if ref_labels is not None:
+        other_labels = _flat_labels(ref_labels)
+    others = y_pred
+    if ref_embeddings is not None:
+        others = jnp.asarray(ref_embeddings)
     distance = jnp.maximum(1 - y_pred @ others.T, 0)  # (batch, refs)
     same = labels[:, None] == other_labels[None]
-    positive = same & ~jnp.eye(*same.shape, dtype=bool) if remove_diagonal else same
+    positive = same
+    if remove_diagonal:
+        positive = same & ~jnp.eye(*same.shape, dtype=bool)
     pull = -gamma * jnp.maximum(margin + distance, 0) * (margin - distance)
     push = gamma * jnp.maximum(1 + margin - distance, 0) * (1 - margin - distance)
-    total = jax.nn.logsumexp(jnp.where(positive, pull, -jnp.inf), axis=1)
-    return jax.nn.softplus(total + jax.nn.logsumexp(jnp.where(same, -jnp.inf, push), axis=1))
+    total_pull = jax.nn.logsumexp(jnp.where(positive, pull, -jnp.inf), axis=1)
+    total_push = jax.nn.logsumexp(jnp.where(same, -jnp.inf, push), axis=1)
+    return jax.nn.softplus(total_pull + total_push)
+
+
+def _flat_labels(labels):
+    return jnp.asarray(labels).astype("int32").reshape(-1)
 
 
 def _positive(y_true, values, **_):
@@ -108,7 +115,8 @@ def ctc(y_true, y_pred):
     """
     import optax  # slow to import, and only needed here
 
-    y_true, y_pred = jnp.asarray(y_true), jnp.asarray(y_pred)
+    y_true = jnp.asarray(y_true)
+    y_pred = jnp.asarray(y_pred)
     if y_true.ndim != 2:
         raise ValueError(
             "Targets `y_true` are expected to be a tensor of shape `(batch_size, max_length)` in "

@@ -62,7 +62,9 @@ def sparse_categorical_accuracy(y_true, y_pred):
     [1. 0.]
     """
     hits = _hits(jnp.asarray(y_true), jnp.asarray(y_pred))
-    return hits[..., 0] if hits.ndim > 1 and hits.shape[-1] == 1 else hits
+    if hits.ndim > 1 and hits.shape[-1] == 1:
+        return hits[..., 0]
+    return hits
 
 
 def _among_top(labels, y_pred, k):
@@ -72,7 +74,8 @@ def _among_top(labels, y_pred, k):
     flat = y_pred.reshape(-1, y_pred.shape[-1])
     score = jnp.take_along_axis(flat, labels.reshape(-1)[:, None], axis=-1)
     score = jnp.where(jnp.isnan(score), -jnp.inf, score)
-    return (jnp.sum(flat > score, axis=-1) < k).astype(floatx()).reshape(labels.shape)
+    hits = jnp.sum(flat > score, axis=-1) < k
+    return hits.astype(floatx()).reshape(labels.shape)
 
 
 @comparison("keras.metrics.top_k_categorical_accuracy")
@@ -97,13 +100,13 @@ def sparse_top_k_categorical_accuracy(y_true, y_pred, k=5, from_sorted_ids=False
     >>> print(sparse_top_k_categorical_accuracy([2], [[0.1, 0.7, 0.2]], k=2))
     [1.]
     """
-    y_true, y_pred = jnp.asarray(y_true), jnp.asarray(y_pred)
+    y_true = jnp.asarray(y_true)
+    y_pred = jnp.asarray(y_pred)
     if not from_sorted_ids:
         return _among_top(y_true.astype("int32"), y_pred, k)
     best = y_pred.reshape(-1, y_pred.shape[-1])[:, :k]
-    return (
-        jnp.any(y_true.reshape(-1)[:, None] == best, axis=1).astype(floatx()).reshape(y_true.shape)
-    )
+    hits = jnp.any(y_true.reshape(-1)[:, None] == best, axis=1)
+    return hits.astype(floatx()).reshape(y_true.shape)
 
 
 # ---------------------------------------------------------------- classes

@@ -18,7 +18,8 @@ from jkeras.metrics.confusion import (
     weight_of_rows,
 )
 
-CURVES, METHODS = ("ROC", "PR", "PRGAIN"), ("interpolation", "majoring", "minoring")
+CURVES = ("ROC", "PR", "PRGAIN")
+METHODS = ("interpolation", "majoring", "minoring")
 HEIGHTS = {
     "interpolation": lambda a, b: (a + b) / 2,
     "majoring": jnp.maximum,
@@ -29,7 +30,10 @@ HEIGHTS = {
 def _one_of(noun, value, allowed):
     value = getattr(value, "value", value)
     for name in allowed:
-        if value in (name, name.lower(), name.capitalize() if noun != "curve" else name):
+        spellings = [name, name.lower()]
+        if noun != "curve":
+            spellings.append(name.capitalize())
+        if value in spellings:
             return name
     raise ValueError(
         f'Invalid AUC {noun} value: "{value}". Expected one of {list(allowed)}.'
@@ -95,22 +99,32 @@ class AUC(Accumulator):
         """Four counts: (thresholds,), or (thresholds, labels)."""
         shape = (self.num_thresholds,)
         if self.multi_label:
-            if y_pred is not None and jnp.ndim(y_pred) != 2:
-                raise ValueError(
-                    "`y_pred` must have rank 2 when `multi_label=True`. Received: "
-                    f"y_pred.shape={jnp.shape(y_pred)}"
-                )
-            labels = self.num_labels or (None if y_pred is None else jnp.shape(y_pred)[1])
+            labels = self._number_of_labels(y_pred)
+            if labels is None:
+                return {}
             shape = (self.num_thresholds, labels)
-        return {} if None in shape else {name: StateSpec(shape) for name in ALL}
+        return {name: StateSpec(shape) for name in ALL}
 
-    def weight_of_rows(self, rows, y_true):
+    def _number_of_labels(self, y_pred):
+        """As it was given, or as predictions have it; None without either."""
+        if y_pred is None:
+            return self.num_labels or None
+        if jnp.ndim(y_pred) != 2:
+            raise ValueError(
+                "`y_pred` must have rank 2 when `multi_label=True`. Received: "
+                f"y_pred.shape={jnp.shape(y_pred)}"
+            )
+        return self.num_labels or jnp.shape(y_pred)[1]
+
+    def weight_of_rows(self, valid_rows, y_true):
         """One weight for each row of scores."""
-        return weight_of_rows(rows, y_true)
+        return weight_of_rows(valid_rows, y_true)
 
     def measure(self, y_true, y_pred, sample_weight=None):
         """The counts of this batch."""
-        y_pred = jax.nn.sigmoid(jnp.asarray(y_pred)) if self.from_logits else y_pred
+        if self.from_logits:
+            y_pred = jax.nn.sigmoid(jnp.asarray(y_pred))
+        label_weights = None if self.multi_label else self.label_weights
         return confusion(
             y_true,
             y_pred,
@@ -118,23 +132,25 @@ class AUC(Accumulator):
             even=self._even,
             sample_weight=sample_weight,
             multi_label=self.multi_label,
-            label_weights=None if self.multi_label else self.label_weights,
+            label_weights=label_weights,
         )
 
     def result_of(self, state):
         """The area."""
         if self.curve == "PR" and self.summation_method == "interpolation":
             return self._over_labels(_interpolated_precision_recall(state))
+        x, y = self._points(state)
+        heights = HEIGHTS[self.summation_method](y[:-1], y[1:])
+        return self._over_labels((x[:-1] - x[1:]) * heights)
+
+    def _points(self, state):
+        """(x, y) of the curve at each threshold."""
         if self.curve == "PRGAIN":
-            x, y = _gains(state)
-        else:
-            negatives = state["false_positives"] + state["true_negatives"]
-            x, y = (
-                (divide_no_nan(state["false_positives"], negatives), recall(state))
-                if self.curve == "ROC"
-                else (recall(state), precision(state))
-            )
-        return self._over_labels((x[:-1] - x[1:]) * HEIGHTS[self.summation_method](y[:-1], y[1:]))
+            return _gains(state)
+        if self.curve == "PR":
+            return recall(state), precision(state)
+        negatives = state["false_positives"] + state["true_negatives"]
+        return divide_no_nan(state["false_positives"], negatives), recall(state)
 
     def _over_labels(self, terms):
         """The sum of the terms; with `multi_label`, the weighted mean over labels."""
@@ -164,7 +180,8 @@ def _interpolated_precision_recall(state):
     """Terms of the area: between two thresholds true positives grow in proportion to all that is
     called positive.
     """
-    tp, called = state["true_positives"], state["true_positives"] + state["false_positives"]
+    tp = state["true_positives"]
+    called = tp + state["false_positives"]
     more = tp[:-1] - tp[1:]
     slope = divide_no_nan(more, jnp.maximum(called[:-1] - called[1:], 0))
     intercept = tp[1:] - slope * called[1:]
@@ -179,4 +196,5 @@ def _gains(state):
     tp, fp, tn, fn = (state[name] for name in ALL)
     odds = divide_no_nan(tp + fn, tn + fp)
     recall_gain = jnp.where(tp == 0, 0, 1 - odds * divide_no_nan(fn, tp))
-    return jnp.maximum(recall_gain, 0), jnp.where(tp == 0, 1, 1 - odds * divide_no_nan(fp, tp))
+    precision_gain = jnp.where(tp == 0, 1, 1 - odds * divide_no_nan(fp, tp))
+    return jnp.maximum(recall_gain, 0), precision_gain

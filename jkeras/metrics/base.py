@@ -300,11 +300,14 @@ class Metric(Module, Record):
         """The pure function of Keras's method; compiled where it is a built-in metric with built-in
         functions.
         """
-        core = self._core_update if which == "update" else self._core_result
         if "_compiled" not in self.__dict__:
-            known = public_name(type(self)) and self._can_compile()
-            self.__dict__["_compiled"] = _compile(_Snapshot(self)) if known else None
-        return core if self._compiled is None else self._compiled[which]
+            compiled = None
+            if public_name(type(self)) and self._can_compile():
+                compiled = _compile(_Snapshot(self))
+            self.__dict__["_compiled"] = compiled
+        if self._compiled is not None:
+            return self._compiled[which]
+        return self._core_update if which == "update" else self._core_result
 
     def _can_compile(self):
         return True
@@ -339,11 +342,16 @@ def _lifted_result(self, state):
     """The metric's value in a state, by the class's `result`. Pure."""
 
     def method(run):
-        return jax.tree_util.tree_map(
-            lambda v: v.value if isinstance(v, Variable) else v, self.result()
-        )
+        return jax.tree_util.tree_map(_value, self.result())
 
     return _run_on(self, state, method)[0]
+
+
+def _value(x):
+    """The value of a variable; anything else as it is."""
+    if isinstance(x, Variable):
+        return x.value
+    return x
 
 
 # ---------------------------------------------------------------- built-in metrics
@@ -364,11 +372,11 @@ class Accumulator(Metric):
     3.0
     """
 
-    def weight_of_rows(self, rows, y_true):
+    def weight_of_rows(self, valid_rows, y_true):
         """Weights for a batch without weights some of whose rows are not real; None if there are
         none to say so.
         """
-        return rows.astype("int32")
+        return valid_rows.astype("int32")
 
     def measure(self, *args, **kwargs):
         """`{variable name: what this batch adds}`."""
@@ -398,10 +406,10 @@ class Accumulator(Metric):
                         f"shape {jnp.shape(value)}",
                     )
                 )
-        return {
-            name: old + jnp.asarray(added[name], old.dtype) if name in added else old
-            for name, old in state.items()
-        }
+        new = dict(state)
+        for name, value in added.items():
+            new[name] = state[name] + jnp.asarray(value, state[name].dtype)
+        return new
 
 
 def _as_input(x):
@@ -421,17 +429,12 @@ class _Snapshot:
     """A metric's hyper-parameters without its variables, as a key."""
 
     def __init__(self, metric):
+        own = ("name", "_own", "_children", "_compiled")
         kept = {
-            k: v
-            for k, v in metric.__dict__.items()
-            if k not in ("name", "_own", "_children", "_compiled") and not isinstance(v, Variable)
+            k: v for k, v in metric.__dict__.items() if k not in own and not isinstance(v, Variable)
         }
-        self.key = (
-            type(metric),
-            floatx(),
-            epsilon(),
-            *((k, _frozen(kept[k])) for k in sorted(kept)),
-        )
+        arguments = [(k, _frozen(kept[k])) for k in sorted(kept)]
+        self.key = (type(metric), floatx(), epsilon(), *arguments)
         self.metric = object.__new__(type(metric))
         self.metric.__dict__.update(kept, name=metric.name, _own={}, _children={})
 

@@ -58,20 +58,11 @@ def confusion(
     """
     y_true, y_pred = (jnp.asarray(y, floatx()) for y in (y_true, y_pred))
     y_pred, y_true = squeeze_or_expand_to_same_rank(y_pred, y_true)
-    weight = jnp.ones((), floatx())
-    if sample_weight is not None:
-        weight = jnp.asarray(sample_weight, floatx())[..., None]
-        weight = squeeze_or_expand_to_same_rank(y_true, weight, expand_rank_1=False)[1]
+    weight = _weight_of(y_true, sample_weight)
     if top_k is not None:
-        chosen = jax.nn.one_hot(jax.lax.top_k(y_pred, top_k)[1], y_pred.shape[-1]).sum(axis=-2)
-        y_pred = y_pred * chosen + NEGATIVE * (1 - chosen)
+        y_pred = _only_top(y_pred, top_k)
     if class_id is not None:
-        if y_pred.ndim == 1:
-            raise ValueError(
-                "When `class_id` is given, `y_pred` must have shape (num_samples, num_classes). "
-                f"Received: y_pred.shape={y_pred.shape}"
-            )
-        y_true, y_pred = y_true[..., class_id, None], y_pred[..., class_id, None]
+        y_true, y_pred = _of_class(class_id, y_true, y_pred)
     if y_true.shape != y_pred.shape:
         raise ShapeError(
             "`y_true` and `y_pred` must have the same shape. Received: "
@@ -80,28 +71,56 @@ def confusion(
     if label_weights is not None:
         weight = weight * jnp.asarray(label_weights, floatx())
     weight = jnp.broadcast_to(weight, y_pred.shape)
-    # (N, labels)
-    y_true, y_pred, weight = (
-        a if multi_label else a.reshape(-1, 1) for a in (y_true, y_pred, weight)
-    )
+    if multi_label:
+        return _counts_by_label(y_true, y_pred, weight, thresholds, even)
+    y_true, y_pred, weight = (a.reshape(-1, 1) for a in (y_true, y_pred, weight))
+    counts = _counts_by_label(y_true, y_pred, weight, thresholds, even)
+    return {name: count[:, 0] for name, count in counts.items()}
+
+
+def _weight_of(y_true, sample_weight):
+    """The weights with the axes of the labels, or the number 1."""
+    if sample_weight is None:
+        return jnp.ones((), floatx())
+    weight = jnp.asarray(sample_weight, floatx())[..., None]
+    return squeeze_or_expand_to_same_rank(y_true, weight, expand_rank_1=False)[1]
+
+
+def _only_top(y_pred, k):
+    """The scores, those that are not among the k highest of the last axis made as low as can be."""
+    chosen = jax.nn.one_hot(jax.lax.top_k(y_pred, k)[1], y_pred.shape[-1]).sum(axis=-2)
+    return y_pred * chosen + NEGATIVE * (1 - chosen)
+
+
+def _of_class(class_id, y_true, y_pred):
+    """Labels and scores of one class, which stays as an axis of size 1."""
+    if y_pred.ndim == 1:
+        raise ValueError(
+            "When `class_id` is given, `y_pred` must have shape (num_samples, num_classes). "
+            f"Received: y_pred.shape={y_pred.shape}"
+        )
+    return y_true[..., class_id, None], y_pred[..., class_id, None]
+
+
+def _counts_by_label(y_true, y_pred, weight, thresholds, even):
+    """The four counts of arrays (N, labels): (T, labels) each."""
     positive = (y_true != 0).astype(weight.dtype) * weight
     negative = weight - positive
     above = _above_even if even else _above
-    tp, fp = (above(part, y_pred, thresholds) for part in (positive, negative))  # (T, labels)
-    counts = {
+    tp = above(positive, y_pred, thresholds)
+    fp = above(negative, y_pred, thresholds)
+    return {
         "true_positives": tp,
         "false_positives": fp,
         "true_negatives": jnp.sum(negative, axis=0) - fp,
         "false_negatives": jnp.sum(positive, axis=0) - tp,
     }
-    return counts if multi_label else {name: count[:, 0] for name, count in counts.items()}
 
 
 def _above(weight, y_pred, thresholds):
     """The weight of scores above each threshold: (N, L), (T,) -> (T, L)."""
-    return jnp.sum(
-        jnp.where(y_pred > jnp.asarray(thresholds, y_pred.dtype)[:, None, None], weight, 0), axis=1
-    )
+    bounds = jnp.asarray(thresholds, y_pred.dtype)[:, None, None]
+    return jnp.sum(jnp.where(y_pred > bounds, weight, 0), axis=1)
 
 
 def _above_even(weight, y_pred, thresholds):
@@ -112,47 +131,46 @@ def _above_even(weight, y_pred, thresholds):
     # AUC puts the first threshold just below 0, so that all scores are above it
     if thresholds[0] < 0:
         bucket = jnp.maximum(bucket, 0)
-    count = jax.vmap(
-        lambda w, b: jax.ops.segment_sum(w, b, len(thresholds)), in_axes=1, out_axes=1
-    )(weight, bucket)
-    return jnp.flip(jnp.cumsum(jnp.flip(count, axis=0), axis=0), axis=0)
+
+    def sums(weight, bucket):
+        return jax.ops.segment_sum(weight, bucket, len(thresholds))
+
+    from_the_top = jnp.flip(jax.vmap(sums, in_axes=1, out_axes=1)(weight, bucket), axis=0)
+    return jnp.flip(jnp.cumsum(from_the_top, axis=0), axis=0)
 
 
 def precision(state):
     """tp / (tp + fp), 0 without positives."""
-    return divide_no_nan(
-        state["true_positives"], state["true_positives"] + state["false_positives"]
-    )
+    tp = state["true_positives"]
+    return divide_no_nan(tp, tp + state["false_positives"])
 
 
 def recall(state):
     """tp / (tp + fn), 0 without positives; also called sensitivity."""
-    return divide_no_nan(
-        state["true_positives"], state["true_positives"] + state["false_negatives"]
-    )
+    tp = state["true_positives"]
+    return divide_no_nan(tp, tp + state["false_negatives"])
 
 
 def specificity(state):
     """tn / (tn + fp), 0 without negatives."""
-    return divide_no_nan(
-        state["true_negatives"], state["true_negatives"] + state["false_positives"]
-    )
+    tn = state["true_negatives"]
+    return divide_no_nan(tn, tn + state["false_positives"])
 
 
 ALL = ("true_positives", "false_positives", "true_negatives", "false_negatives")
 
 
-def weight_of_rows(rows, y_true):
-    """Weights, 0 for rows that are not real, in the shape that `confusion` takes: (batch, …) for
+def weight_of_rows(valid_rows, y_true):
+    """Weights, 0 for rows that are not valid, in the shape that `confusion` takes: (batch, …) for
     labels (batch, …, n).
 
     >>> weight_of_rows(jnp.array([True, False]), jnp.zeros((2, 3, 4))).shape
     (2, 3)
     """
-    shape = y_true.shape[: max(y_true.ndim - 1, 1)]
-    return jnp.broadcast_to(
-        beside(rows, y_true[..., 0] if y_true.ndim > 1 else y_true), shape
-    ).astype("int32")
+    labels = y_true
+    if labels.ndim > 1:
+        labels = labels[..., 0]
+    return jnp.broadcast_to(beside(valid_rows, labels), labels.shape).astype("int32")
 
 
 class ConfusionMetric(Accumulator):
@@ -165,9 +183,9 @@ class ConfusionMetric(Accumulator):
         """One entry for each threshold in each variable."""
         return {name: StateSpec((len(self.thresholds),)) for name in self._counts}
 
-    def weight_of_rows(self, rows, y_true):
+    def weight_of_rows(self, valid_rows, y_true):
         """One weight for each row of scores."""
-        return weight_of_rows(rows, y_true)
+        return weight_of_rows(valid_rows, y_true)
 
     def measure(self, y_true, y_pred, sample_weight=None):
         """The counts of this batch."""
@@ -191,12 +209,15 @@ class AtThresholds(ConfusionMetric):
     thresholds: Any = None
 
     def __post_init__(self):
-        self.init_thresholds = given = self.thresholds
-        if given is None:
-            given = 0.5 if self.top_k is None else NEGATIVE
-        elif any(t is None or t < 0 or t > 1 for t in np.atleast_1d(given)):
-            raise ValueError(f"Threshold values must be in [0, 1]. Received: thresholds={given}")
-        self.thresholds = [float(t) for t in np.atleast_1d(given)]
+        thresholds = self.thresholds
+        self.init_thresholds = thresholds
+        if thresholds is None:
+            thresholds = 0.5 if self.top_k is None else NEGATIVE
+        elif any(t is None or t < 0 or t > 1 for t in np.atleast_1d(thresholds)):
+            raise ValueError(
+                f"Threshold values must be in [0, 1]. Received: thresholds={thresholds}"
+            )
+        self.thresholds = [float(t) for t in np.atleast_1d(thresholds)]
         self._even = are_even(self.thresholds)
         super().__post_init__()
 
@@ -207,12 +228,16 @@ class AtThresholds(ConfusionMetric):
     def result_of(self, state):
         """The result: a number for one threshold, else one for each."""
         values = self.values(state)
-        return values[0] if len(self.thresholds) == 1 else values
+        if len(self.thresholds) == 1:
+            return values[0]
+        return values
 
     def field_config(self):
         """The fields, with the thresholds as they were given."""
-        given = self.init_thresholds
-        return {**super().field_config(), "thresholds": list(given) if np.ndim(given) else given}
+        thresholds = self.init_thresholds
+        if np.ndim(thresholds):
+            thresholds = list(thresholds)
+        return {**super().field_config(), "thresholds": thresholds}
 
 
 @record("keras.metrics", arguments="thresholds, name, dtype")
@@ -309,8 +334,9 @@ class BestUnderConstraint(ConfusionMetric):
     class_id: Any = None
     num_thresholds: Any = 200
     _direction = "up"
-    # rates, and the name of the field that bounds the first
-    _constrained, _maximized, _bound = None, None, None
+    _constrained = None  # a rate
+    _maximized = None  # another rate
+    _bound = None  # the name of the field that bounds the first
 
     def __post_init__(self):
         self.value = getattr(self, self._bound)
@@ -325,7 +351,9 @@ class BestUnderConstraint(ConfusionMetric):
                 f"num_thresholds={self.num_thresholds}"
             )
         self._even = self.num_thresholds > 1
-        self.thresholds = even_thresholds(self.num_thresholds) if self._even else [0.5]
+        self.thresholds = [0.5]
+        if self._even:
+            self.thresholds = even_thresholds(self.num_thresholds)
         super().__post_init__()
 
     def result_of(self, state):
@@ -344,7 +372,9 @@ class SensitivityAtSpecificity(BestUnderConstraint):
     """
 
     specificity: Any
-    _constrained, _maximized, _bound = specificity, recall, "specificity"
+    _constrained = specificity
+    _maximized = recall
+    _bound = "specificity"
 
 
 @record("keras.metrics", arguments="sensitivity, num_thresholds, class_id, name, dtype")
@@ -357,7 +387,9 @@ class SpecificityAtSensitivity(BestUnderConstraint):
     """
 
     sensitivity: Any
-    _constrained, _maximized, _bound = recall, specificity, "sensitivity"
+    _constrained = recall
+    _maximized = specificity
+    _bound = "sensitivity"
 
 
 @record("keras.metrics", arguments="recall, num_thresholds, class_id, name, dtype")
@@ -369,7 +401,9 @@ class PrecisionAtRecall(BestUnderConstraint):
     """
 
     recall: Any
-    _constrained, _maximized, _bound = recall, precision, "recall"
+    _constrained = recall
+    _maximized = precision
+    _bound = "recall"
 
 
 @record("keras.metrics", arguments="precision, num_thresholds, class_id, name, dtype")
@@ -381,4 +415,6 @@ class RecallAtPrecision(BestUnderConstraint):
     """
 
     precision: Any
-    _constrained, _maximized, _bound = precision, recall, "precision"
+    _constrained = precision
+    _maximized = recall
+    _bound = "precision"

@@ -49,7 +49,8 @@ class Sum(Accumulator):
 
     def measure(self, values, sample_weight=None):
         """The sum of this batch."""
-        return {"total": jnp.sum(samplewise(values, sample_weight, jnp.sum, self.dtype)[0])}
+        values, _ = samplewise(values, sample_weight, jnp.sum, self.dtype)
+        return {"total": jnp.sum(values)}
 
     def result_of(self, state):
         """The sum."""
@@ -75,7 +76,12 @@ class Mean(Accumulator):
     def measure(self, values, sample_weight=None, *, values_mask=None):
         """Sum and count of this batch; `values_mask` is multiplied into given weights."""
         values, weight = samplewise(values, sample_weight, jnp.mean, self.dtype, values_mask)
-        count = jnp.sum(weight) if weight is not None else values.shape[0] if values.ndim else 1
+        if weight is not None:
+            count = jnp.sum(weight)
+        elif values.ndim:
+            count = values.shape[0]
+        else:
+            count = 1
         return {"total": jnp.sum(values), "count": count}
 
     def result_of(self, state):
@@ -104,9 +110,8 @@ class MeanMetricWrapper(OfFunction, Mean):
 
     def __post_init__(self):
         super().__post_init__()
-        if self._direction is None and any(
-            self.fn is loss for loss in families["losses"].aliases.values()
-        ):
+        losses = families["losses"].aliases.values()
+        if self._direction is None and any(self.fn is loss for loss in losses):
             self._direction = "down"
 
     def measure(self, y_true, y_pred, sample_weight=None, *, mask=None):
@@ -114,19 +119,18 @@ class MeanMetricWrapper(OfFunction, Mean):
         kwargs = self.fn_kwargs()
         y_true, y_pred = jax.tree_util.tree_map(self._wide, (y_true, y_pred))
         values = self.fn(y_true, y_pred, **kwargs)
+        values_mask = None
         output_mask = getattr(self.fn, "output_mask", None)
-        counted = None if output_mask is None else output_mask(y_true, values, **kwargs)
-        return Mean.measure(
-            self, values, apply_mask(sample_weight, mask, self.dtype), values_mask=counted
-        )
+        if output_mask is not None:
+            values_mask = output_mask(y_true, values, **kwargs)
+        weight = apply_mask(sample_weight, mask, self.dtype)
+        return Mean.measure(self, values, weight, values_mask=values_mask)
 
     def _wide(self, x):
         """Half precision in the metric's own dtype: a square may be beyond float16."""
-        return (
-            jnp.asarray(x, self.dtype)
-            if getattr(x, "dtype", None) in ("float16", "bfloat16")
-            else x
-        )
+        if getattr(x, "dtype", None) in ("float16", "bfloat16"):
+            return jnp.asarray(x, self.dtype)
+        return x
 
     def _can_compile(self):
         # a function of yours may not be pure

@@ -260,12 +260,11 @@ def concordance_correlation(y_true, y_pred, axis=-1):
     y_true, y_pred = pair(y_true, y_pred)
     mean_true = jnp.mean(y_true, axis=axis, keepdims=True)
     mean_pred = jnp.mean(y_pred, axis=axis, keepdims=True)
-    y_true, y_pred = y_true - mean_true, y_pred - mean_pred
-    spread = [jnp.var(y, axis=axis, keepdims=True) for y in (y_true, y_pred)]
-    return jnp.mean(
-        2 * y_true * y_pred / (sum(spread) + jnp.square(mean_true - mean_pred) + epsilon()),
-        axis=axis,
-    )
+    y_true = y_true - mean_true
+    y_pred = y_pred - mean_pred
+    spread = sum(jnp.var(y, axis=axis, keepdims=True) for y in (y_true, y_pred))
+    scale = spread + jnp.square(mean_true - mean_pred) + epsilon()
+    return jnp.mean(2 * y_true * y_pred / scale, axis=axis)
 
 
 @record("keras.metrics", arguments="name, dtype, axis")

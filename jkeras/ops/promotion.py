@@ -44,12 +44,16 @@ def result_type(*dtypes):
         )
     if _have_no_common_integer(names):
         numbers.append(float)
-    result = str(jnp.result_type(*(BITS_32.get(name, name) for name in names), *numbers))
+    result = str(jnp.result_type(*map(_in_32_bits, names), *numbers))
     if "float" in result and not any("float" in name for name in names):
         result = (
             f"float{settings.floatx[-2:]}"  # no array is of a float type: the default precision
         )
-    return BITS_32.get(result, result)
+    return _in_32_bits(result)
+
+
+def _in_32_bits(name):
+    return BITS_32.get(name, name)
 
 
 def _is_python_type(dtype):
