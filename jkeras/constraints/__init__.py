@@ -1,8 +1,8 @@
 """Constraints: projections of a weight, applied after each step of an optimizer."""
 
-from jkeras.core.exports import exported
 from jkeras.constraints.constraints import Constraint, MaxNorm, MinMaxNorm, NonNeg, UnitNorm
 from jkeras.constraints.serialization import deserialize, get, serialize
+from jkeras.core.exports import exported
 
 max_norm = MaxNorm
 min_max_norm = MinMaxNorm

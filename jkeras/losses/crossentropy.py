@@ -13,14 +13,15 @@ from jkeras.core.settings import epsilon
 from jkeras.losses.base import LossFunctionWrapper
 from jkeras.losses.margin import arrays
 from jkeras.losses.reduction import comparison, same_shape
+from jkeras.losses.typing import Tensor
 from jkeras.ops.kernels import picked
 
 
-def _clip(probabilities):
+def _clip(probabilities: jax.Array) -> jax.Array:
     return jnp.clip(probabilities, epsilon(), 1 - epsilon())
 
 
-def log_probabilities(y_pred, from_logits, axis):
+def log_probabilities(y_pred: jax.Array, from_logits: bool, axis: int) -> jax.Array:
     """Log-probabilities of logits, or of probabilities made to sum to 1 and kept off 0 and 1.
 
     Of probabilities that are a softmax in the same run they follow from its logits, which takes a
@@ -35,12 +36,14 @@ def log_probabilities(y_pred, from_logits, axis):
     return _clip_log(jax.nn.log_softmax(logits, axis=axis))
 
 
-def _clip_log(log_p):
+def _clip_log(log_p: jax.Array) -> jax.Array:
     """The logarithm of probabilities kept off 0 and 1, from their logarithm."""
     return jnp.clip(log_p, math.log(epsilon()), math.log1p(-epsilon()))
 
 
-def elementwise_binary_crossentropy(y_true, y_pred, from_logits=False):
+def elementwise_binary_crossentropy(
+    y_true: Tensor, y_pred: Tensor, from_logits: bool = False
+) -> jax.Array:
     """-y_true log p - (1 - y_true) log(1 - p) for every element; the shapes must be equal."""
     y_true, y_pred = same_shape(y_true, y_pred)
     if from_logits:
@@ -49,13 +52,15 @@ def elementwise_binary_crossentropy(y_true, y_pred, from_logits=False):
     return -(y_true * jnp.log(p) + (1 - y_true) * jnp.log(1 - p))
 
 
-def _smooth(y_true, label_smoothing, classes):
+def _smooth(y_true: jax.Array, label_smoothing: float, classes: int) -> jax.Array:
     if not label_smoothing:
         return y_true
     return y_true * (1 - label_smoothing) + label_smoothing / classes
 
 
-def _categorical(name, y_true, y_pred, label_smoothing, axis):
+def _categorical(
+    name: str, y_true: Tensor, y_pred: Tensor, label_smoothing: float, axis: int
+) -> tuple[jax.Array, jax.Array]:
     """The arrays, labels smoothed, arguments checked."""
     if isinstance(axis, bool):
         raise ValueError(
@@ -76,7 +81,13 @@ def _categorical(name, y_true, y_pred, label_smoothing, axis):
 
 
 @comparison("keras.metrics.binary_crossentropy", "keras.losses.binary_crossentropy")
-def binary_crossentropy(y_true, y_pred, from_logits=False, label_smoothing=0.0, axis=-1):
+def binary_crossentropy(
+    y_true: Tensor,
+    y_pred: Tensor,
+    from_logits: bool = False,
+    label_smoothing: float = 0.0,
+    axis: int = -1,
+) -> jax.Array:
     """Mean over an axis of -y_true log p - (1 - y_true) log(1 - p).
 
     Args:
@@ -94,15 +105,15 @@ def binary_crossentropy(y_true, y_pred, from_logits=False, label_smoothing=0.0, 
 
 @comparison("keras.metrics.binary_focal_crossentropy", "keras.losses.binary_focal_crossentropy")
 def binary_focal_crossentropy(
-    y_true,
-    y_pred,
-    apply_class_balancing=False,
-    alpha=0.25,
-    gamma=2.0,
-    from_logits=False,
-    label_smoothing=0.0,
-    axis=-1,
-):
+    y_true: Tensor,
+    y_pred: Tensor,
+    apply_class_balancing: bool = False,
+    alpha: float = 0.25,
+    gamma: float = 2.0,
+    from_logits: bool = False,
+    label_smoothing: float = 0.0,
+    axis: int = -1,
+) -> jax.Array:
     """Binary cross-entropy times (1 - p_t)^gamma, p_t being the probability of the right class;
     averaged over an axis.
 
@@ -128,7 +139,13 @@ def binary_focal_crossentropy(
 
 
 @comparison("keras.metrics.categorical_crossentropy", "keras.losses.categorical_crossentropy")
-def categorical_crossentropy(y_true, y_pred, from_logits=False, label_smoothing=0.0, axis=-1):
+def categorical_crossentropy(
+    y_true: Tensor,
+    y_pred: Tensor,
+    from_logits: bool = False,
+    label_smoothing: float = 0.0,
+    axis: int = -1,
+) -> jax.Array:
     """-sum over the class axis of y_true log p, for one-hot or soft targets: (batch, …, classes) ->
     (batch, …).
 
@@ -149,8 +166,14 @@ def categorical_crossentropy(y_true, y_pred, from_logits=False, label_smoothing=
     "keras.metrics.categorical_focal_crossentropy", "keras.losses.categorical_focal_crossentropy"
 )
 def categorical_focal_crossentropy(
-    y_true, y_pred, alpha=0.25, gamma=2.0, from_logits=False, label_smoothing=0.0, axis=-1
-):
+    y_true: Tensor,
+    y_pred: Tensor,
+    alpha: Tensor = 0.25,
+    gamma: float = 2.0,
+    from_logits: bool = False,
+    label_smoothing: float = 0.0,
+    axis: int = -1,
+) -> jax.Array:
     """-sum over the class axis of alpha (1 - p)^gamma y_true log p.
 
     Args:
@@ -174,7 +197,13 @@ def categorical_focal_crossentropy(
 @comparison(
     "keras.metrics.sparse_categorical_crossentropy", "keras.losses.sparse_categorical_crossentropy"
 )
-def sparse_categorical_crossentropy(y_true, y_pred, from_logits=False, ignore_class=None, axis=-1):
+def sparse_categorical_crossentropy(
+    y_true: Tensor,
+    y_pred: Tensor,
+    from_logits: bool = False,
+    ignore_class: int | None = None,
+    axis: int = -1,
+) -> jax.Array:
     """-log p of the right class, for integer labels: (batch, …), (batch, …, classes) -> (batch, …).
 
     Args:
@@ -203,7 +232,7 @@ def sparse_categorical_crossentropy(y_true, y_pred, from_logits=False, ignore_cl
     return jnp.where(valid, values, 0)
 
 
-def _squeeze_labels(y_true, y_pred, axis):
+def _squeeze_labels(y_true: jax.Array, y_pred: jax.Array, axis: int) -> jax.Array:
     """The labels without the class axis of size 1 that they may have."""
     if y_pred.ndim < 1:
         raise ValueError(
@@ -219,14 +248,18 @@ def _squeeze_labels(y_true, y_pred, axis):
     return y_true
 
 
-def _label_crossentropy(labels, y_pred, from_logits, axis):
+def _label_crossentropy(
+    labels: jax.Array, y_pred: jax.Array, from_logits: bool, axis: int
+) -> jax.Array:
     labels = labels.astype("int32")
     log_p = _log_probability_of_labels(labels, y_pred, from_logits, axis)
     exists = (labels >= 0) & (labels < y_pred.shape[axis])
     return jnp.where(exists, -log_p, 0)  # no class, no loss
 
 
-def _log_probability_of_labels(labels, y_pred, from_logits, axis):
+def _log_probability_of_labels(
+    labels: jax.Array, y_pred: jax.Array, from_logits: bool, axis: int
+) -> jax.Array:
     logits = y_pred
     if not from_logits:
         logits = logits_beside(y_pred, axis)
@@ -239,7 +272,9 @@ def _log_probability_of_labels(labels, y_pred, from_logits, axis):
     return _clip_log(log_p)
 
 
-def _not_ignored(y_true, values, ignore_class=None, axis=-1, **_):
+def _not_ignored(
+    y_true: Tensor, values: jax.Array, ignore_class: int | None = None, axis: int = -1, **_: Any
+) -> jax.Array | None:
     """The mask of the labels that count."""
     if ignore_class is None:
         return None
@@ -250,7 +285,7 @@ sparse_categorical_crossentropy.output_mask = _not_ignored
 
 
 @comparison("keras.losses.categorical_generalized_cross_entropy")
-def categorical_generalized_cross_entropy(y_true, y_pred, q):
+def categorical_generalized_cross_entropy(y_true: Tensor, y_pred: Tensor, q: float) -> jax.Array:
     """(1 - p^q) / q of the probability p of the right class, for integer labels; robust against
     wrong labels.
 
@@ -365,7 +400,7 @@ class CategoricalGeneralizedCrossEntropy(LossFunctionWrapper):
     name = "categorical_generalized_cross_entropy"
     fn = staticmethod(categorical_generalized_cross_entropy)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         if not 0 < self.q < 1:
             raise ValueError(f"Argument `q` must be in the interval (0, 1). Received: q={self.q}")

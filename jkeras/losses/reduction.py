@@ -2,18 +2,23 @@
 one number.
 """
 
+from collections.abc import Callable
+from typing import Any
+
+import jax
 import jax.numpy as jnp
 
 from jkeras.core.errors import ShapeError, check_choice, explain
 from jkeras.core.frame import current
 from jkeras.core.graph import op
 from jkeras.core.rows import beside, over_real_rows, real_rows
-from jkeras.core.shares import evenly, shares
+from jkeras.core.shares import Shares, evenly, shares
+from jkeras.losses.typing import Tensor
 
 REDUCTIONS = ("sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none", None)
 
 
-def comparison(*names):
+def comparison(*names: str) -> Callable:
     """Decorator: a public function of targets and predictions, which also takes KerasTensors.
 
     In a file a graph holds it under our own module, since the class of that name in Keras's is the
@@ -22,13 +27,13 @@ def comparison(*names):
     return op("jkeras.losses", *names, inputs=2)
 
 
-def standardize_reduction(reduction):
+def standardize_reduction(reduction: str | None) -> str | None:
     """The reduction, checked."""
     check_choice("reduction", reduction, REDUCTIONS)
     return reduction
 
 
-def mask_beside(x):
+def mask_beside(x: Any) -> jax.Array | None:
     """The mask that travels beside an array, known to the run that is going on or set on the array;
     else None.
     """
@@ -38,7 +43,9 @@ def mask_beside(x):
     return run.mask_of(x)
 
 
-def squeeze_or_expand_to_same_rank(a, b, expand_rank_1=True):
+def squeeze_or_expand_to_same_rank(
+    a: jax.Array, b: jax.Array, expand_rank_1: bool = True
+) -> tuple[jax.Array, jax.Array]:
     """Two arrays whose ranks differ by one made equal in rank by a last axis of size 1.
 
     The larger one loses that axis; but if the smaller one has only the batch axis, it gains one
@@ -57,7 +64,7 @@ def squeeze_or_expand_to_same_rank(a, b, expand_rank_1=True):
     return a, b
 
 
-def pair(y_true, y_pred):
+def pair(y_true: Tensor, y_pred: Tensor) -> tuple[jax.Array, jax.Array]:
     """Both as arrays of the dtype of `y_pred` and of one rank; their shapes must fit."""
     y_pred = jnp.asarray(y_pred)
     y_true, y_pred = squeeze_or_expand_to_same_rank(jnp.asarray(y_true, y_pred.dtype), y_pred)
@@ -75,7 +82,7 @@ def pair(y_true, y_pred):
     return y_true, y_pred
 
 
-def same_shape(y_true, y_pred):
+def same_shape(y_true: Tensor, y_pred: Tensor) -> tuple[jax.Array, jax.Array]:
     """Both as arrays of the dtype of `y_pred`; their shapes must be equal."""
     y_pred = jnp.asarray(y_pred)
     y_true = jnp.asarray(y_true, y_pred.dtype)
@@ -87,13 +94,18 @@ def same_shape(y_true, y_pred):
     return y_true, y_pred
 
 
-def divide_no_nan(a, b):
+def divide_no_nan(a: jax.Array, b: jax.Array) -> jax.Array:
     """a / b, and 0 where b is 0, with gradients that are finite there."""
     zero = b == 0
     return jnp.where(zero, 0, a / jnp.where(zero, 1, b))
 
 
-def apply_mask(sample_weight, mask, dtype, reduction="sum"):
+def apply_mask(
+    sample_weight: Tensor | None,
+    mask: Tensor | None,
+    dtype: str | None,
+    reduction: str | None = "sum",
+) -> jax.Array | None:
     """The sample weights with the mask multiplied in.
 
     For a mean, entries that count weigh total / valid, so that the mean runs over them alone.
@@ -112,7 +124,11 @@ def apply_mask(sample_weight, mask, dtype, reduction="sum"):
     return weight * sample_weight
 
 
-def reduce_values(values, sample_weight=None, reduction="sum_over_batch_size"):
+def reduce_values(
+    values: jax.Array,
+    sample_weight: jax.Array | None = None,
+    reduction: str | None = "sum_over_batch_size",
+) -> jax.Array:
     """Weighted values summed and divided as the reduction says."""
     if reduction in (None, "none") or values.shape in ((), (0,)):
         return values
@@ -127,8 +143,12 @@ def reduce_values(values, sample_weight=None, reduction="sum_over_batch_size"):
 
 
 def reduce_weighted_values(
-    values, sample_weight=None, mask=None, reduction="sum_over_batch_size", dtype=None
-):
+    values: Tensor,
+    sample_weight: Tensor | None = None,
+    mask: Tensor | None = None,
+    reduction: str | None = "sum_over_batch_size",
+    dtype: str | None = None,
+) -> jax.Array:
     """The loss of values per sample.
 
     Args:
@@ -157,7 +177,13 @@ def reduce_weighted_values(
     return _reduced_rows(values, sample_weight, mask, valid_rows, reduction)
 
 
-def _reduced_rows(values, weight, mask, valid_rows, reduction):
+def _reduced_rows(
+    values: jax.Array,
+    weight: jax.Array | None,
+    mask: jax.Array | None,
+    valid_rows: jax.Array,
+    reduction: str | None,
+) -> jax.Array:
     """The loss of the valid rows of a padded batch."""
     if mask is None:
         mask = jnp.ones(values.shape[:1], bool)
@@ -165,13 +191,22 @@ def _reduced_rows(values, weight, mask, valid_rows, reduction):
     if weight is not None:
         arrays.append(weight)
 
-    def reduced(valid_rows, values, mask, weight=None):
+    def reduced(
+        valid_rows: jax.Array, values: jax.Array, mask: jax.Array, weight: jax.Array | None = None
+    ) -> jax.Array:
         return _reduced(values, weight, mask & beside(valid_rows, mask), reduction)
 
     return over_real_rows(reduced, valid_rows, *arrays)
 
 
-def _reduced_microbatch(microbatch, values, weight, mask, valid_rows, reduction):
+def _reduced_microbatch(
+    microbatch: Shares,
+    values: jax.Array,
+    weight: jax.Array | None,
+    mask: jax.Array | None,
+    valid_rows: jax.Array | None,
+    reduction: str | None,
+) -> jax.Array:
     """The part that a microbatch has in the loss of the whole batch."""
     if values.shape in ((), (0,)):
         return evenly(values)
@@ -188,7 +223,7 @@ def _reduced_microbatch(microbatch, values, weight, mask, valid_rows, reduction)
     return microbatch.mean(jnp.sum(weighted), share * values.size)
 
 
-def _mask_of_rows(valid_rows, mask):
+def _mask_of_rows(valid_rows: jax.Array | None, mask: jax.Array | None) -> jax.Array | None:
     """The mask where rows are valid; either may be None, which stands for all."""
     if valid_rows is None:
         return mask
@@ -197,7 +232,7 @@ def _mask_of_rows(valid_rows, mask):
     return jnp.asarray(mask, bool) & beside(valid_rows, mask)
 
 
-def _weighted(values, weight):
+def _weighted(values: jax.Array, weight: jax.Array | None) -> tuple[jax.Array, jax.Array | None]:
     """(values times weights, weights), brought to the same rank; None weighs nothing."""
     if weight is None:
         return values, None
@@ -205,7 +240,9 @@ def _weighted(values, weight):
     return values * weight, weight
 
 
-def _reduced(values, weight, mask, reduction):
+def _reduced(
+    values: jax.Array, weight: jax.Array | None, mask: jax.Array | None, reduction: str | None
+) -> jax.Array:
     weight = apply_mask(weight, mask, values.dtype, reduction)
     values, weight = _weighted(values, weight)
     return reduce_values(values, weight, reduction)

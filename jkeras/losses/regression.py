@@ -9,9 +9,10 @@ from jkeras.core.record import Any, record
 from jkeras.core.settings import epsilon
 from jkeras.losses.base import LossFunctionWrapper
 from jkeras.losses.reduction import comparison, pair
+from jkeras.losses.typing import Tensor
 
 
-def normalize(x, axis=-1):
+def normalize(x: jax.Array, axis: int = -1) -> jax.Array:
     """x divided by its Euclidean norm along an axis; a zero vector stays zero, a number is a vector
     of one.
     """
@@ -21,7 +22,7 @@ def normalize(x, axis=-1):
 
 
 @comparison("keras.metrics.mean_squared_error", "keras.losses.mean_squared_error")
-def mean_squared_error(y_true, y_pred):
+def mean_squared_error(y_true: Tensor, y_pred: Tensor) -> jax.Array:
     """Mean over the last axis of (y_true - y_pred)^2: (batch, …, d) -> (batch, …).
 
     >>> print(mean_squared_error([[0.0, 1.0]], [[1.0, 3.0]]))
@@ -32,7 +33,7 @@ def mean_squared_error(y_true, y_pred):
 
 
 @comparison("keras.metrics.mean_absolute_error", "keras.losses.mean_absolute_error")
-def mean_absolute_error(y_true, y_pred):
+def mean_absolute_error(y_true: Tensor, y_pred: Tensor) -> jax.Array:
     """Mean over the last axis of |y_true - y_pred|: (batch, …, d) -> (batch, …).
 
     >>> print(mean_absolute_error([[0.0, 1.0]], [[1.0, 3.0]]))
@@ -45,7 +46,7 @@ def mean_absolute_error(y_true, y_pred):
 @comparison(
     "keras.metrics.mean_absolute_percentage_error", "keras.losses.mean_absolute_percentage_error"
 )
-def mean_absolute_percentage_error(y_true, y_pred):
+def mean_absolute_percentage_error(y_true: Tensor, y_pred: Tensor) -> jax.Array:
     """100 times the mean over the last axis of |y_true - y_pred| / max(|y_true|, epsilon).
 
     >>> print(mean_absolute_percentage_error([[2.0, 4.0]], [[1.0, 4.0]]))
@@ -59,7 +60,7 @@ def mean_absolute_percentage_error(y_true, y_pred):
 @comparison(
     "keras.metrics.mean_squared_logarithmic_error", "keras.losses.mean_squared_logarithmic_error"
 )
-def mean_squared_logarithmic_error(y_true, y_pred):
+def mean_squared_logarithmic_error(y_true: Tensor, y_pred: Tensor) -> jax.Array:
     """Mean over the last axis of (log(1 + y_true) - log(1 + y_pred))^2; negative values count as 0.
 
     >>> print(mean_squared_logarithmic_error([[0.0, 3.0]], [[0.0, 3.0]]))
@@ -69,12 +70,12 @@ def mean_squared_logarithmic_error(y_true, y_pred):
     return jnp.mean(jnp.square(y_pred - y_true), axis=-1)
 
 
-def _log_of_one_more(y):
+def _log_of_one_more(y: jax.Array) -> jax.Array:
     return jnp.log(jnp.maximum(y, jnp.asarray(epsilon())) + 1)
 
 
 @comparison("keras.losses.huber", "keras.metrics.huber")
-def huber(y_true, y_pred, delta=1.0):
+def huber(y_true: Tensor, y_pred: Tensor, delta: float = 1.0) -> jax.Array:
     """Mean over the last axis of e^2 / 2 where |e| <= delta, else delta |e| - delta^2 / 2, of the
     error e.
 
@@ -94,7 +95,7 @@ def huber(y_true, y_pred, delta=1.0):
 
 
 @comparison("keras.losses.log_cosh", "keras.metrics.log_cosh")
-def log_cosh(y_true, y_pred):
+def log_cosh(y_true: Tensor, y_pred: Tensor) -> jax.Array:
     """Mean over the last axis of log(cosh(y_pred - y_true)), computed without overflow.
 
     >>> print(log_cosh([[0.0, 0.0]], [[0.0, 0.0]]))
@@ -107,7 +108,7 @@ def log_cosh(y_true, y_pred):
 
 
 @comparison("keras.losses.cosine_similarity")
-def cosine_similarity(y_true, y_pred, axis: Any = -1):
+def cosine_similarity(y_true: Tensor, y_pred: Tensor, axis: Any = -1) -> jax.Array:
     """Minus the cosine of the angle between two vectors: -1 for equal directions, 0 where one of
     them is zero.
 

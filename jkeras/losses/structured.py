@@ -8,11 +8,12 @@ from jkeras.core.settings import epsilon
 from jkeras.losses.base import LossFunctionWrapper
 from jkeras.losses.margin import arrays
 from jkeras.losses.reduction import comparison
+from jkeras.losses.typing import Axes, Tensor
 from jkeras.ops.promotion import as_axes
 
 
 @comparison("keras.losses.dice")
-def dice(y_true, y_pred, axis=None):
+def dice(y_true: Tensor, y_pred: Tensor, axis: Axes = None) -> jax.Array:
     """1 - 2 |true and predicted| / (|true| + |predicted|), with |.| a sum over `axis` (all axes by
     default).
 
@@ -27,7 +28,9 @@ def dice(y_true, y_pred, axis=None):
 
 
 @comparison("keras.losses.tversky")
-def tversky(y_true, y_pred, alpha=0.5, beta=0.5, axis=None):
+def tversky(
+    y_true: Tensor, y_pred: Tensor, alpha: float = 0.5, beta: float = 0.5, axis: Axes = None
+) -> jax.Array:
     """1 - B / (B + alpha T + beta P): B in both, T only in the targets, P only in the predictions.
 
     Args:
@@ -47,14 +50,14 @@ def tversky(y_true, y_pred, alpha=0.5, beta=0.5, axis=None):
 
 @comparison("keras.losses.circle")
 def circle(
-    y_true,
-    y_pred,
-    ref_labels=None,
-    ref_embeddings=None,
-    remove_diagonal=True,
+    y_true: Tensor,
+    y_pred: Tensor,
+    ref_labels: Tensor | None = None,
+    ref_embeddings: Tensor | None = None,
+    remove_diagonal: bool = True,
     gamma: float = 80,
-    margin=0.4,
-):
+    margin: float = 0.4,
+) -> jax.Array:
     """Circle loss of normalized embeddings: (batch,), (batch, d) -> (batch,); pairs of one class
     are drawn together.
 
@@ -89,11 +92,11 @@ def circle(
     return jax.nn.softplus(total_pull + total_push)
 
 
-def _flat_labels(labels):
+def _flat_labels(labels: Tensor) -> jax.Array:
     return jnp.asarray(labels).astype("int32").reshape(-1)
 
 
-def _positive(y_true, values, **_):
+def _positive(y_true: Tensor, values: jax.Array, **_: Any) -> jax.Array:
     """Only embeddings with a loss count."""
     return values > 0
 
@@ -102,7 +105,7 @@ circle.output_mask = _positive
 
 
 @comparison("keras.losses.ctc")
-def ctc(y_true, y_pred):
+def ctc(y_true: Tensor, y_pred: Tensor) -> jax.Array:
     """Connectionist temporal classification: -log probability of a label sequence under logits
     without alignment.
 

@@ -2,15 +2,17 @@
 the k highest.
 """
 
+import jax
 import jax.numpy as jnp
 
 from jkeras.core.record import Any, record
 from jkeras.core.settings import floatx
 from jkeras.losses.reduction import comparison, pair, squeeze_or_expand_to_same_rank
+from jkeras.losses.typing import Tensor
 from jkeras.metrics.reduction import MeanMetricWrapper
 
 
-def accuracy(y_true, y_pred):
+def accuracy(y_true: Tensor, y_pred: Tensor) -> jax.Array:
     """1 where a prediction equals its label, else 0; element by element.
 
     >>> print(accuracy([1, 2], [1, 3]))
@@ -21,7 +23,7 @@ def accuracy(y_true, y_pred):
 
 
 @comparison("keras.metrics.binary_accuracy")
-def binary_accuracy(y_true, y_pred, threshold=0.5):
+def binary_accuracy(y_true: Tensor, y_pred: Tensor, threshold: float = 0.5) -> jax.Array:
     """1 where `y_pred > threshold` agrees with the label 0 or 1, else 0; element by element.
 
     >>> print(binary_accuracy([[1.0, 0.0]], [[0.6, 0.8]]))
@@ -32,7 +34,7 @@ def binary_accuracy(y_true, y_pred, threshold=0.5):
     return (y_true == above.astype(y_true.dtype)).astype(floatx())
 
 
-def _hits(labels, y_pred):
+def _hits(labels: jax.Array, y_pred: jax.Array) -> jax.Array:
     """1 where the highest score is at the label: labels (batch, …) or (batch, …, 1), scores (batch,
     …, classes).
     """
@@ -43,7 +45,7 @@ def _hits(labels, y_pred):
 
 
 @comparison("keras.metrics.categorical_accuracy")
-def categorical_accuracy(y_true, y_pred):
+def categorical_accuracy(y_true: Tensor, y_pred: Tensor) -> jax.Array:
     """1 where the highest score is at the highest target, else 0: (batch, …, classes) twice ->
     (batch, …).
 
@@ -54,7 +56,7 @@ def categorical_accuracy(y_true, y_pred):
 
 
 @comparison("keras.metrics.sparse_categorical_accuracy")
-def sparse_categorical_accuracy(y_true, y_pred):
+def sparse_categorical_accuracy(y_true: Tensor, y_pred: Tensor) -> jax.Array:
     """1 where the highest score is at the integer label, else 0: (batch, …), (batch, …, classes) ->
     (batch, …).
 
@@ -67,7 +69,7 @@ def sparse_categorical_accuracy(y_true, y_pred):
     return hits
 
 
-def _among_top(labels, y_pred, k):
+def _among_top(labels: jax.Array, y_pred: jax.Array, k: int) -> jax.Array:
     """1 where fewer than k scores are higher than the label's: labels (batch, …), scores (batch, …,
     classes).
     """
@@ -79,7 +81,7 @@ def _among_top(labels, y_pred, k):
 
 
 @comparison("keras.metrics.top_k_categorical_accuracy")
-def top_k_categorical_accuracy(y_true, y_pred, k=5):
+def top_k_categorical_accuracy(y_true: Tensor, y_pred: Tensor, k: int = 5) -> jax.Array:
     """1 where the highest target is among the k highest scores, else 0: (batch, …, classes) twice
     -> (batch, …).
 
@@ -90,7 +92,9 @@ def top_k_categorical_accuracy(y_true, y_pred, k=5):
 
 
 @comparison("keras.metrics.sparse_top_k_categorical_accuracy")
-def sparse_top_k_categorical_accuracy(y_true, y_pred, k=5, from_sorted_ids=False):
+def sparse_top_k_categorical_accuracy(
+    y_true: Tensor, y_pred: Tensor, k: int = 5, from_sorted_ids: bool = False
+) -> jax.Array:
     """1 where the integer label is among the k highest scores, else 0: (batch, …), (batch, …,
     classes) -> (batch, …).
 
@@ -196,6 +200,6 @@ class SparseTopKCategoricalAccuracy(MeanMetricWrapper):
     fn = staticmethod(sparse_top_k_categorical_accuracy)
     _direction = "up"
 
-    def field_config(self):
+    def field_config(self) -> dict[str, Any]:
         """The fields; `from_sorted_ids` is written only when it is set, as older files lack it."""
         return {k: v for k, v in super().field_config().items() if k != "from_sorted_ids" or v}

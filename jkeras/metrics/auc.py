@@ -7,7 +7,8 @@ from jkeras.core.errors import suggestion
 from jkeras.core.record import Any, record
 from jkeras.core.settings import epsilon, floatx
 from jkeras.losses.reduction import divide_no_nan
-from jkeras.metrics.base import Accumulator, StateSpec
+from jkeras.losses.typing import Tensor
+from jkeras.metrics.base import Accumulator, State, StateSpec
 from jkeras.metrics.confusion import (
     ALL,
     are_even,
@@ -27,7 +28,7 @@ HEIGHTS = {
 }
 
 
-def _one_of(noun, value, allowed):
+def _one_of(noun: str, value: Any, allowed: tuple[str, ...]) -> str:
     value = getattr(value, "value", value)
     for name in allowed:
         spellings = [name, name.lower()]
@@ -75,7 +76,7 @@ class AUC(Accumulator):
     from_logits: Any = False
     _direction = "up"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self.curve = _one_of("curve", self.curve, CURVES)
         self.summation_method = _one_of("summation method", self.summation_method, METHODS)
         self._given_thresholds = self.thresholds
@@ -95,7 +96,9 @@ class AUC(Accumulator):
             raise ValueError("`num_labels` is needed only when `multi_label` is True.")
         super().__post_init__()
 
-    def state_specs(self, y_true=None, y_pred=None, sample_weight=None):
+    def state_specs(
+        self, y_true: Any = None, y_pred: Any = None, sample_weight: Any = None
+    ) -> dict[str, StateSpec]:
         """Four counts: (thresholds,), or (thresholds, labels)."""
         shape = (self.num_thresholds,)
         if self.multi_label:
@@ -105,7 +108,7 @@ class AUC(Accumulator):
             shape = (self.num_thresholds, labels)
         return {name: StateSpec(shape) for name in ALL}
 
-    def _number_of_labels(self, y_pred):
+    def _number_of_labels(self, y_pred: Any) -> int | None:
         """As it was given, or as predictions have it; None without either."""
         if y_pred is None:
             return self.num_labels or None
@@ -116,11 +119,13 @@ class AUC(Accumulator):
             )
         return self.num_labels or jnp.shape(y_pred)[1]
 
-    def weight_of_rows(self, valid_rows, y_true):
+    def weight_of_rows(self, valid_rows: jax.Array, y_true: jax.Array) -> jax.Array:
         """One weight for each row of scores."""
         return weight_of_rows(valid_rows, y_true)
 
-    def measure(self, y_true, y_pred, sample_weight=None):
+    def measure(
+        self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None
+    ) -> dict[str, Any]:
         """The counts of this batch."""
         if self.from_logits:
             y_pred = jax.nn.sigmoid(jnp.asarray(y_pred))
@@ -135,7 +140,7 @@ class AUC(Accumulator):
             label_weights=label_weights,
         )
 
-    def result_of(self, state):
+    def result_of(self, state: State) -> jax.Array:
         """The area."""
         if self.curve == "PR" and self.summation_method == "interpolation":
             return self._over_labels(_interpolated_precision_recall(state))
@@ -143,7 +148,7 @@ class AUC(Accumulator):
         heights = HEIGHTS[self.summation_method](y[:-1], y[1:])
         return self._over_labels((x[:-1] - x[1:]) * heights)
 
-    def _points(self, state):
+    def _points(self, state: State) -> tuple[jax.Array, jax.Array]:
         """(x, y) of the curve at each threshold."""
         if self.curve == "PRGAIN":
             return _gains(state)
@@ -152,7 +157,7 @@ class AUC(Accumulator):
         negatives = state["false_positives"] + state["true_negatives"]
         return divide_no_nan(state["false_positives"], negatives), recall(state)
 
-    def _over_labels(self, terms):
+    def _over_labels(self, terms: jax.Array) -> jax.Array:
         """The sum of the terms; with `multi_label`, the weighted mean over labels."""
         if not self.multi_label:
             return jnp.sum(terms)
@@ -162,13 +167,13 @@ class AUC(Accumulator):
         weights = jnp.asarray(self.label_weights, floatx())
         return divide_no_nan(jnp.sum(areas * weights), jnp.sum(weights))
 
-    def interpolate_pr_auc(self):
+    def interpolate_pr_auc(self) -> jax.Array:
         """The area under the precision-recall curve with interpolated precision (Davis, Goadrich
         2006).
         """
         return self._over_labels(_interpolated_precision_recall(self._read()))
 
-    def field_config(self):
+    def field_config(self) -> dict[str, Any]:
         """The fields; `thresholds` only if they were given."""
         config = {**super().field_config(), "thresholds": self.thresholds[1:-1]}
         if self._given_thresholds is None:
@@ -176,7 +181,7 @@ class AUC(Accumulator):
         return config
 
 
-def _interpolated_precision_recall(state):
+def _interpolated_precision_recall(state: State) -> jax.Array:
     """Terms of the area: between two thresholds true positives grow in proportion to all that is
     called positive.
     """
@@ -191,7 +196,7 @@ def _interpolated_precision_recall(state):
     return divide_no_nan(slope * (more + intercept * jnp.log(ratio)), positives)
 
 
-def _gains(state):
+def _gains(state: State) -> tuple[jax.Array, jax.Array]:
     """(recall gain, precision gain): rates on the scale where the baseline classifier is 0."""
     tp, fp, tn, fn = (state[name] for name in ALL)
     odds = divide_no_nan(tp + fn, tn + fp)

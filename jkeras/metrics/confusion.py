@@ -2,6 +2,8 @@
 them.
 """
 
+from collections.abc import Sequence
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,18 +13,19 @@ from jkeras.core.record import Any, record
 from jkeras.core.rows import beside
 from jkeras.core.settings import epsilon, floatx
 from jkeras.losses.reduction import divide_no_nan, squeeze_or_expand_to_same_rank
-from jkeras.metrics.base import Accumulator, StateSpec
+from jkeras.losses.typing import Tensor
+from jkeras.metrics.base import Accumulator, State, StateSpec
 
 # the score of a class that is not among the k highest; also the threshold below all others
 NEGATIVE = -1e10
 
 
-def even_thresholds(count):
+def even_thresholds(count: int) -> list[float]:
     """`count` thresholds from 0 to 1."""
     return [i / (count - 1) for i in range(count)]
 
 
-def are_even(thresholds):
+def are_even(thresholds: Sequence[float]) -> bool:
     """Whether thresholds lie evenly from 0 to 1, three at least: then counting needs one pass."""
     return len(thresholds) > 2 and np.allclose(
         thresholds, even_thresholds(len(thresholds)), atol=epsilon()
@@ -30,17 +33,17 @@ def are_even(thresholds):
 
 
 def confusion(
-    y_true,
-    y_pred,
-    thresholds,
+    y_true: Tensor,
+    y_pred: Tensor,
+    thresholds: Sequence[float],
     *,
-    even=False,
-    sample_weight=None,
-    top_k=None,
-    class_id=None,
-    multi_label=False,
-    label_weights=None,
-):
+    even: bool = False,
+    sample_weight: Tensor | None = None,
+    top_k: int | None = None,
+    class_id: int | None = None,
+    multi_label: bool = False,
+    label_weights: Tensor | None = None,
+) -> dict[str, jax.Array]:
     """Weighted counts of `y_pred > threshold` against labels.
 
     Args:
@@ -78,7 +81,7 @@ def confusion(
     return {name: count[:, 0] for name, count in counts.items()}
 
 
-def _weight_of(y_true, sample_weight):
+def _weight_of(y_true: jax.Array, sample_weight: Tensor | None) -> jax.Array:
     """The weights with the axes of the labels, or the number 1."""
     if sample_weight is None:
         return jnp.ones((), floatx())
@@ -86,13 +89,13 @@ def _weight_of(y_true, sample_weight):
     return squeeze_or_expand_to_same_rank(y_true, weight, expand_rank_1=False)[1]
 
 
-def _only_top(y_pred, k):
+def _only_top(y_pred: jax.Array, k: int) -> jax.Array:
     """The scores, those that are not among the k highest of the last axis made as low as can be."""
     chosen = jax.nn.one_hot(jax.lax.top_k(y_pred, k)[1], y_pred.shape[-1]).sum(axis=-2)
     return y_pred * chosen + NEGATIVE * (1 - chosen)
 
 
-def _of_class(class_id, y_true, y_pred):
+def _of_class(class_id: int, y_true: jax.Array, y_pred: jax.Array) -> tuple[jax.Array, jax.Array]:
     """Labels and scores of one class, which stays as an axis of size 1."""
     if y_pred.ndim == 1:
         raise ValueError(
@@ -102,7 +105,9 @@ def _of_class(class_id, y_true, y_pred):
     return y_true[..., class_id, None], y_pred[..., class_id, None]
 
 
-def _counts_by_label(y_true, y_pred, weight, thresholds, even):
+def _counts_by_label(
+    y_true: jax.Array, y_pred: jax.Array, weight: jax.Array, thresholds: Sequence[float], even: bool
+) -> dict[str, jax.Array]:
     """The four counts of arrays (N, labels): (T, labels) each."""
     positive = (y_true != 0).astype(weight.dtype) * weight
     negative = weight - positive
@@ -117,13 +122,13 @@ def _counts_by_label(y_true, y_pred, weight, thresholds, even):
     }
 
 
-def _above(weight, y_pred, thresholds):
+def _above(weight: jax.Array, y_pred: jax.Array, thresholds: Sequence[float]) -> jax.Array:
     """The weight of scores above each threshold: (N, L), (T,) -> (T, L)."""
     bounds = jnp.asarray(thresholds, y_pred.dtype)[:, None, None]
     return jnp.sum(jnp.where(y_pred > bounds, weight, 0), axis=1)
 
 
-def _above_even(weight, y_pred, thresholds):
+def _above_even(weight: jax.Array, y_pred: jax.Array, thresholds: Sequence[float]) -> jax.Array:
     """The same for even thresholds: scores are sorted into buckets, and these summed from the
     top.
     """
@@ -132,26 +137,26 @@ def _above_even(weight, y_pred, thresholds):
     if thresholds[0] < 0:
         bucket = jnp.maximum(bucket, 0)
 
-    def sums(weight, bucket):
+    def sums(weight: jax.Array, bucket: jax.Array) -> jax.Array:
         return jax.ops.segment_sum(weight, bucket, len(thresholds))
 
     from_the_top = jnp.flip(jax.vmap(sums, in_axes=1, out_axes=1)(weight, bucket), axis=0)
     return jnp.flip(jnp.cumsum(from_the_top, axis=0), axis=0)
 
 
-def precision(state):
+def precision(state: State) -> jax.Array:
     """tp / (tp + fp), 0 without positives."""
     tp = state["true_positives"]
     return divide_no_nan(tp, tp + state["false_positives"])
 
 
-def recall(state):
+def recall(state: State) -> jax.Array:
     """tp / (tp + fn), 0 without positives; also called sensitivity."""
     tp = state["true_positives"]
     return divide_no_nan(tp, tp + state["false_negatives"])
 
 
-def specificity(state):
+def specificity(state: State) -> jax.Array:
     """tn / (tn + fp), 0 without negatives."""
     tn = state["true_negatives"]
     return divide_no_nan(tn, tn + state["false_positives"])
@@ -160,7 +165,7 @@ def specificity(state):
 ALL = ("true_positives", "false_positives", "true_negatives", "false_negatives")
 
 
-def weight_of_rows(valid_rows, y_true):
+def weight_of_rows(valid_rows: jax.Array, y_true: jax.Array) -> jax.Array:
     """Weights, 0 for rows that are not valid, in the shape that `confusion` takes: (batch, …) for
     labels (batch, …, n).
 
@@ -179,15 +184,17 @@ class ConfusionMetric(Accumulator):
     _counts = {name: name for name in ALL}
     top_k = class_id = None
 
-    def state_specs(self, *args, **kwargs):
+    def state_specs(self, *args: Any, **kwargs: Any) -> dict[str, StateSpec]:
         """One entry for each threshold in each variable."""
         return {name: StateSpec((len(self.thresholds),)) for name in self._counts}
 
-    def weight_of_rows(self, valid_rows, y_true):
+    def weight_of_rows(self, valid_rows: jax.Array, y_true: jax.Array) -> jax.Array:
         """One weight for each row of scores."""
         return weight_of_rows(valid_rows, y_true)
 
-    def measure(self, y_true, y_pred, sample_weight=None):
+    def measure(
+        self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None
+    ) -> dict[str, Any]:
         """The counts of this batch."""
         counts = confusion(
             y_true,
@@ -208,7 +215,7 @@ class AtThresholds(ConfusionMetric):
 
     thresholds: Any = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         thresholds = self.thresholds
         self.init_thresholds = thresholds
         if thresholds is None:
@@ -221,18 +228,18 @@ class AtThresholds(ConfusionMetric):
         self._even = are_even(self.thresholds)
         super().__post_init__()
 
-    def values(self, state):
+    def values(self, state: State) -> jax.Array:
         """The result at each threshold."""
         return state["accumulator"]
 
-    def result_of(self, state):
+    def result_of(self, state: State) -> jax.Array:
         """The result: a number for one threshold, else one for each."""
         values = self.values(state)
         if len(self.thresholds) == 1:
             return values[0]
         return values
 
-    def field_config(self):
+    def field_config(self) -> dict[str, Any]:
         """The fields, with the thresholds as they were given."""
         thresholds = self.init_thresholds
         if np.ndim(thresholds):
@@ -302,7 +309,7 @@ class Precision(AtThresholds):
     _counts = {"true_positives": "true_positives", "false_positives": "false_positives"}
     _direction = "up"
 
-    def values(self, state):
+    def values(self, state: State) -> jax.Array:
         """The precision at each threshold."""
         return precision(state)
 
@@ -321,7 +328,7 @@ class Recall(AtThresholds):
     _counts = {"true_positives": "true_positives", "false_negatives": "false_negatives"}
     _direction = "up"
 
-    def values(self, state):
+    def values(self, state: State) -> jax.Array:
         """The recall at each threshold."""
         return recall(state)
 
@@ -338,7 +345,7 @@ class BestUnderConstraint(ConfusionMetric):
     _maximized = None  # another rate
     _bound = None  # the name of the field that bounds the first
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self.value = getattr(self, self._bound)
         if self.value < 0 or self.value > 1:
             raise ValueError(
@@ -356,7 +363,7 @@ class BestUnderConstraint(ConfusionMetric):
             self.thresholds = even_thresholds(self.num_thresholds)
         super().__post_init__()
 
-    def result_of(self, state):
+    def result_of(self, state: State) -> jax.Array:
         """The best value, 0 where no threshold satisfies the constraint."""
         feasible = type(self)._constrained(state) >= self.value
         return jnp.max(jnp.where(feasible, type(self)._maximized(state), 0), initial=0)

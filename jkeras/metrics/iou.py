@@ -2,16 +2,24 @@
 
 import warnings
 
+import jax
 import jax.numpy as jnp
 
 from jkeras.core.errors import ShapeError
 from jkeras.core.record import Any, record
 from jkeras.core.rows import beside
 from jkeras.core.settings import epsilon
-from jkeras.metrics.base import Accumulator, StateSpec
+from jkeras.losses.typing import Tensor
+from jkeras.metrics.base import Accumulator, State, StateSpec
 
 
-def confusion_matrix(y_true, y_pred, num_classes, weights=1, dtype="int32"):
+def confusion_matrix(
+    y_true: jax.Array,
+    y_pred: jax.Array,
+    num_classes: int,
+    weights: Tensor = 1,
+    dtype: str = "int32",
+) -> jax.Array:
     """The weight of samples of class i that were called j, at [i, j]: (N,), (N,) -> (classes,
     classes).
 
@@ -51,7 +59,7 @@ class IoU(Accumulator):
     default_dtype = "int"
     _direction = "up"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self.target_class_ids = list(self.target_class_ids)
         if max(self.target_class_ids) >= self.num_classes:
             raise ValueError(
@@ -60,19 +68,21 @@ class IoU(Accumulator):
             )
         super().__post_init__()
 
-    def state_specs(self, *args, **kwargs):
+    def state_specs(self, *args: Any, **kwargs: Any) -> dict[str, StateSpec]:
         """The confusion matrix."""
         return {
             "total_confusion_matrix": StateSpec((self.num_classes,) * 2, self.dtype, "total_cm")
         }
 
-    def weight_of_rows(self, valid_rows, y_true):
+    def weight_of_rows(self, valid_rows: jax.Array, y_true: jax.Array) -> jax.Array:
         """One weight for each label."""
         if not self.sparse_y_true:
             y_true = jnp.argmax(y_true, axis=self.axis)
         return jnp.broadcast_to(beside(valid_rows, y_true), y_true.shape).astype("int32")
 
-    def measure(self, y_true, y_pred, sample_weight=None):
+    def measure(
+        self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None
+    ) -> dict[str, Any]:
         """The confusion matrix of this batch."""
         y_true = self._class_numbers(y_true, self.sparse_y_true)
         y_pred = self._class_numbers(y_pred, self.sparse_y_pred)
@@ -89,7 +99,7 @@ class IoU(Accumulator):
         matrix = confusion_matrix(y_true, y_pred, self.num_classes, weight, self.dtype)
         return {"total_confusion_matrix": matrix}
 
-    def _class_numbers(self, y, sparse):
+    def _class_numbers(self, y: Tensor, sparse: bool) -> jax.Array:
         """The classes as a vector of integers; unless they are so already, those of the highest
         scores.
         """
@@ -98,10 +108,10 @@ class IoU(Accumulator):
             y = jnp.argmax(y, axis=self.axis)
         return y.astype("int32").reshape(-1)
 
-    def _are_classes(self, labels):
+    def _are_classes(self, labels: jax.Array) -> jax.Array:
         return (labels >= 0) & (labels < self.num_classes)
 
-    def _flat_weight(self, sample_weight):
+    def _flat_weight(self, sample_weight: Tensor | None) -> jax.Array:
         """The weights in the metric's dtype: a number, or one for each label."""
         if sample_weight is None:
             sample_weight = 1
@@ -117,7 +127,7 @@ class IoU(Accumulator):
             weight = weight.reshape(-1)
         return weight
 
-    def result_of(self, state):
+    def result_of(self, state: State) -> jax.Array:
         """The mean over the target classes that occur."""
         matrix = state["total_confusion_matrix"]
         ids = jnp.array(self.target_class_ids)
@@ -140,7 +150,9 @@ class BinaryIoU(IoU):
     threshold: Any = 0.5
     num_classes = 2
 
-    def measure(self, y_true, y_pred, sample_weight=None):
+    def measure(
+        self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None
+    ) -> dict[str, Any]:
         """The confusion matrix of this batch."""
         called = jnp.asarray(y_pred, "float32") >= self.threshold
         return super().measure(y_true, called, sample_weight)
@@ -157,7 +169,7 @@ class MeanIoU(IoU):
     0.333
     """
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self.target_class_ids = list(range(self.num_classes))
         super().__post_init__()
 

@@ -1,5 +1,7 @@
 """Means and sums of values, weighted; and the mean of any function of targets and predictions."""
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 
@@ -8,10 +10,17 @@ from jkeras.core.record import Any, record
 from jkeras.core.registry import public_name
 from jkeras.losses.base import OfFunction
 from jkeras.losses.reduction import apply_mask, divide_no_nan, squeeze_or_expand_to_same_rank
-from jkeras.metrics.base import Accumulator, StateSpec
+from jkeras.losses.typing import Tensor
+from jkeras.metrics.base import Accumulator, State, StateSpec
 
 
-def samplewise(values, sample_weight, reduce, dtype, mask=None):
+def samplewise(
+    values: Tensor,
+    sample_weight: Tensor | None,
+    reduce: Callable[..., jax.Array],
+    dtype: str,
+    mask: Tensor | None = None,
+) -> tuple[jax.Array, jax.Array | None]:
     """Values and weights with all axes but the batch reduced: `(values * weights, weights or
     None)`.
     """
@@ -43,16 +52,16 @@ class Sum(Accumulator):
 
     name = "sum"
 
-    def state_specs(self, *args, **kwargs):
+    def state_specs(self, *args: Any, **kwargs: Any) -> dict[str, StateSpec]:
         """The variables: `total`."""
         return {"total": StateSpec((), self.dtype)}
 
-    def measure(self, values, sample_weight=None):
+    def measure(self, values: Tensor, sample_weight: Tensor | None = None) -> dict[str, Any]:
         """The sum of this batch."""
         values, _ = samplewise(values, sample_weight, jnp.sum, self.dtype)
         return {"total": jnp.sum(values)}
 
-    def result_of(self, state):
+    def result_of(self, state: State) -> jax.Array:
         """The sum."""
         return state["total"]
 
@@ -69,11 +78,17 @@ class Mean(Accumulator):
 
     name = "mean"
 
-    def state_specs(self, *args, **kwargs):
+    def state_specs(self, *args: Any, **kwargs: Any) -> dict[str, StateSpec]:
         """The variables: `total`, `count`."""
         return {"total": StateSpec((), self.dtype), "count": StateSpec((), self.dtype)}
 
-    def measure(self, values, sample_weight=None, *, values_mask=None):
+    def measure(
+        self,
+        values: Tensor,
+        sample_weight: Tensor | None = None,
+        *,
+        values_mask: Tensor | None = None,
+    ) -> dict[str, Any]:
         """Sum and count of this batch; `values_mask` is multiplied into given weights."""
         values, weight = samplewise(values, sample_weight, jnp.mean, self.dtype, values_mask)
         if weight is not None:
@@ -84,7 +99,7 @@ class Mean(Accumulator):
             count = 1
         return {"total": jnp.sum(values), "count": count}
 
-    def result_of(self, state):
+    def result_of(self, state: State) -> jax.Array:
         """The mean."""
         return divide_no_nan(state["total"], state["count"])
 
@@ -108,13 +123,20 @@ class MeanMetricWrapper(OfFunction, Mean):
     name = None
     _core_takes_mask = True
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         losses = families["losses"].aliases.values()
         if self._direction is None and any(self.fn is loss for loss in losses):
             self._direction = "down"
 
-    def measure(self, y_true, y_pred, sample_weight=None, *, mask=None):
+    def measure(
+        self,
+        y_true: Tensor,
+        y_pred: Tensor,
+        sample_weight: Tensor | None = None,
+        *,
+        mask: Tensor | None = None,
+    ) -> dict[str, Any]:
         """Sum and count of this batch."""
         kwargs = self.fn_kwargs()
         y_true, y_pred = jax.tree_util.tree_map(self._wide, (y_true, y_pred))
@@ -126,12 +148,12 @@ class MeanMetricWrapper(OfFunction, Mean):
         weight = apply_mask(sample_weight, mask, self.dtype)
         return Mean.measure(self, values, weight, values_mask=values_mask)
 
-    def _wide(self, x):
+    def _wide(self, x: Any) -> Any:
         """Half precision in the metric's own dtype: a square may be beyond float16."""
         if getattr(x, "dtype", None) in ("float16", "bfloat16"):
             return jnp.asarray(x, self.dtype)
         return x
 
-    def _can_compile(self):
+    def _can_compile(self) -> bool:
         # a function of yours may not be pure
         return "fn" not in self.__dict__ or public_name(self.fn) is not None

@@ -10,10 +10,11 @@ from jkeras.core.record import Any, record
 from jkeras.core.rows import count
 from jkeras.core.settings import epsilon
 from jkeras.losses.reduction import pair
-from jkeras.metrics.base import Accumulator, StateSpec
+from jkeras.losses.typing import Tensor
+from jkeras.metrics.base import Accumulator, State, StateSpec
 
 
-def _outputs(metric, y_true, y_pred):
+def _outputs(metric: Accumulator, y_true: Tensor, y_pred: Tensor) -> int:
     """The size of the last axis of two arrays (batch, outputs)."""
     if jnp.ndim(y_true) != 2 or jnp.ndim(y_pred) != 2:
         raise ValueError(
@@ -24,7 +25,7 @@ def _outputs(metric, y_true, y_pred):
     return jnp.shape(y_pred)[-1]
 
 
-def _is_threshold(value):
+def _is_threshold(value: Any) -> bool:
     return isinstance(value, float) and 0 < value <= 1
 
 
@@ -49,7 +50,7 @@ class FBetaScore(Accumulator):
     name = "fbeta_score"
     _direction = "up"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_choice("average", self.average, (None, "micro", "macro", "weighted"))
         if not isinstance(self.beta, float) or self.beta <= 0:
             raise ValueError(
@@ -63,7 +64,9 @@ class FBetaScore(Accumulator):
             )
         super().__post_init__()
 
-    def state_specs(self, y_true=None, y_pred=None, sample_weight=None):
+    def state_specs(
+        self, y_true: Any = None, y_pred: Any = None, sample_weight: Any = None
+    ) -> dict[str, StateSpec]:
         """Counts: (classes,), or numbers for "micro"."""
         if y_pred is None:
             return {}
@@ -73,7 +76,9 @@ class FBetaScore(Accumulator):
         names = ("true_positives", "false_positives", "false_negatives", "intermediate_weights")
         return {name: StateSpec(shape, self.dtype) for name in names}
 
-    def measure(self, y_true, y_pred, sample_weight=None):
+    def measure(
+        self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None
+    ) -> dict[str, Any]:
         """The counts of this batch."""
         y_true = jnp.asarray(y_true, self.dtype)
         y_pred = jnp.asarray(y_pred, self.dtype)
@@ -95,14 +100,14 @@ class FBetaScore(Accumulator):
             "intermediate_weights": jnp.sum(y_true * weight, axis=axis),
         }
 
-    def _called_positive(self, y_pred):
+    def _called_positive(self, y_pred: jax.Array) -> jax.Array:
         """Which scores are above the threshold, or the highest of their sample and not 0."""
         if self.threshold is not None:
             return y_pred > self.threshold
         highest = jnp.max(y_pred, axis=-1, keepdims=True)
         return (y_pred >= highest) & (jnp.abs(y_pred) > 1e-9)
 
-    def result_of(self, state):
+    def result_of(self, state: State) -> jax.Array:
         """The score, or one for each class."""
         tp = state["true_positives"]
         square = self.beta**2
@@ -116,7 +121,7 @@ class FBetaScore(Accumulator):
             return score
         return jnp.mean(score)
 
-    def result(self):
+    def result(self) -> Any:
         """The score over all batches since the last reset."""
         if not self._own:
             raise AttributeError(
@@ -136,7 +141,7 @@ class F1Score(FBetaScore):
     name = "f1_score"
 
 
-def _number_of_outputs(y_true, y_pred):
+def _number_of_outputs(y_true: Tensor, y_pred: Tensor) -> int:
     """The number of outputs of `R2Score`, before its arguments are checked."""
     shape = jnp.shape(y_pred)
     if jnp.ndim(y_true) == len(shape) + 1:
@@ -165,7 +170,7 @@ class R2Score(Accumulator):
     name = "r2_score"
     _direction = "up"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_choice(
             "class_aggregation",
             self.class_aggregation,
@@ -178,7 +183,9 @@ class R2Score(Accumulator):
             )
         super().__post_init__()
 
-    def state_specs(self, y_true=None, y_pred=None, sample_weight=None):
+    def state_specs(
+        self, y_true: Any = None, y_pred: Any = None, sample_weight: Any = None
+    ) -> dict[str, StateSpec]:
         """The number of samples, then sums for each output."""
         specs = {"num_samples": StateSpec()}
         if y_pred is not None:
@@ -191,7 +198,9 @@ class R2Score(Accumulator):
             }
         return specs
 
-    def measure(self, y_true, y_pred, sample_weight=None):
+    def measure(
+        self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None
+    ) -> dict[str, Any]:
         """The sums of this batch."""
         y_true, y_pred = pair(y_true, jnp.asarray(y_pred, self.dtype))
         _outputs(self, y_true, y_pred)
@@ -209,12 +218,12 @@ class R2Score(Accumulator):
             "residual": jnp.sum(jnp.square(y_true - y_pred) * weight, axis=0),
         }
 
-    def _can_compile(self):
+    def _can_compile(self) -> bool:
         # a fused multiply-add leaves a rest where targets do not vary, by which the score is
         # divided
         return False
 
-    def result_of(self, state):
+    def result_of(self, state: State) -> jax.Array:
         """The score, or one for each output. Adjusted only where there are enough samples."""
         total = state["squared_sum"] - state["sum"] * (state["sum"] / state["count"])
         score = 1 - state["residual"] / total
@@ -230,7 +239,7 @@ class R2Score(Accumulator):
         adjusted = 1 - (1 - score) * (samples - 1) / jnp.where(free > 0, free, 1)
         return jnp.where(free > 0, adjusted, score)
 
-    def result(self):
+    def result(self) -> Any:
         """The score over all batches since the last reset."""
         if "sum" not in self._own:
             raise AttributeError("R2Score has no result before the first `update_state`.")

@@ -2,6 +2,7 @@
 correlations.
 """
 
+import jax
 import jax.numpy as jnp
 
 from jkeras import losses
@@ -9,8 +10,9 @@ from jkeras.core.record import Any, record
 from jkeras.core.settings import epsilon
 from jkeras.losses.reduction import comparison, pair
 from jkeras.losses.regression import normalize
+from jkeras.losses.typing import Tensor
+from jkeras.metrics.base import State
 from jkeras.metrics.reduction import Mean, MeanMetricWrapper
-
 
 # ---------------------------------------------------------------- regression
 
@@ -38,12 +40,14 @@ class RootMeanSquaredError(Mean):
     name = "root_mean_squared_error"
     _direction = "down"
 
-    def measure(self, y_true, y_pred, sample_weight=None):
+    def measure(
+        self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None
+    ) -> dict[str, Any]:
         """Sum and count of the squared errors of this batch."""
         y_true, y_pred = pair(y_true, jnp.asarray(y_pred, self.dtype))
         return Mean.measure(self, jnp.square(y_pred - y_true), sample_weight)
 
-    def result_of(self, state):
+    def result_of(self, state: State) -> jax.Array:
         """The root of the mean."""
         return jnp.sqrt(Mean.result_of(self, state))
 
@@ -96,7 +100,7 @@ class LogCoshError(MeanMetricWrapper):
     fn = staticmethod(losses.log_cosh)
 
 
-def cosine_similarity(y_true, y_pred, axis=-1):
+def cosine_similarity(y_true: Tensor, y_pred: Tensor, axis: int = -1) -> jax.Array:
     """The cosine of the angle between two vectors."""
     y_true, y_pred = pair(y_true, y_pred)
     return jnp.sum(normalize(y_true, axis) * normalize(y_pred, axis), axis=axis)
@@ -118,7 +122,7 @@ class CosineSimilarity(MeanMetricWrapper):
     fn = staticmethod(cosine_similarity)
     _direction = "up"
 
-    def field_config(self):
+    def field_config(self) -> dict[str, Any]:
         """The fields without `axis`, which Keras does not write."""
         return {k: v for k, v in super().field_config().items() if k != "axis"}
 
@@ -236,7 +240,7 @@ class CategoricalHinge(MeanMetricWrapper):
 
 
 @comparison("keras.metrics.pearson_correlation")
-def pearson_correlation(y_true, y_pred, axis=-1):
+def pearson_correlation(y_true: Tensor, y_pred: Tensor, axis: int = -1) -> jax.Array:
     """Pearson's correlation of two sets of values along an axis: 1 for y_pred = a y_true + b with a
     > 0.
 
@@ -249,7 +253,7 @@ def pearson_correlation(y_true, y_pred, axis=-1):
 
 
 @comparison("keras.metrics.concordance_correlation")
-def concordance_correlation(y_true, y_pred, axis=-1):
+def concordance_correlation(y_true: Tensor, y_pred: Tensor, axis: int = -1) -> jax.Array:
     """Lin's concordance correlation along an axis: 1 only for y_pred = y_true. (Lin 1989)
 
     2 covariance / (variance of y_true + variance of y_pred + (difference of the means)^2).

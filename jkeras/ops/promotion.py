@@ -37,11 +37,7 @@ def result_type(*dtypes):
         return settings.floatx
     numbers = [d for d in dtypes if _is_python_type(d)]
     names = [standardize_dtype(d) for d in dtypes if not _is_python_type(d)]
-    if any(name.startswith("float8") for name in names):
-        raise ValueError(
-            "There is no implicit conversion from float8 types to others; cast the values first. "
-            f"Received: {dtypes}"
-        )
+    _check_no_float8(names, dtypes)
     if _have_no_common_integer(names):
         numbers.append(float)
     result = str(jnp.result_type(*map(_in_32_bits, names), *numbers))
@@ -50,6 +46,14 @@ def result_type(*dtypes):
             f"float{settings.floatx[-2:]}"  # no array is of a float type: the default precision
         )
     return _in_32_bits(result)
+
+
+def _check_no_float8(names, dtypes):
+    if any(name.startswith("float8") for name in names):
+        raise ValueError(
+            "There is no implicit conversion from float8 types to others; cast the values first. "
+            f"Received: {dtypes}"
+        )
 
 
 def _in_32_bits(name):
