@@ -71,7 +71,8 @@ def mean_squared_logarithmic_error(y_true: Tensor, y_pred: Tensor) -> jax.Array:
 
 
 def _log_of_one_more(y: jax.Array) -> jax.Array:
-    return jnp.log(jnp.maximum(y, jnp.asarray(epsilon())) + 1)
+    y = jnp.maximum(y, jnp.asarray(epsilon()))
+    return jnp.log(y + 1)
 
 
 @comparison("keras.losses.huber", "keras.metrics.huber")

@@ -366,7 +366,8 @@ class BestUnderConstraint(ConfusionMetric):
     def result_of(self, state: State) -> jax.Array:
         """The best value, 0 where no threshold satisfies the constraint."""
         feasible = type(self)._constrained(state) >= self.value
-        return jnp.max(jnp.where(feasible, type(self)._maximized(state), 0), initial=0)
+        values = type(self)._maximized(state)
+        return jnp.max(jnp.where(feasible, values, 0), initial=0)
 
 
 @record("keras.metrics", arguments="specificity, num_thresholds, class_id, name, dtype")

@@ -173,11 +173,8 @@ def scatter(indices, values, shape):
     Array([0., 2., 0., 5.], dtype=float32)
     """
     values = jnp.asarray(values)
-    return (
-        jnp.zeros(shape, values.dtype)
-        .at[tuple(jnp.moveaxis(jnp.asarray(indices), -1, 0))]
-        .add(values)
-    )
+    places = tuple(jnp.moveaxis(jnp.asarray(indices), -1, 0))
+    return jnp.zeros(shape, values.dtype).at[places].add(values)
 
 
 _COMBINED = {None: "set", "add": "add", "max": "max", "min": "min", "mul": "multiply"}

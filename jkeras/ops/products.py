@@ -109,8 +109,8 @@ def _with_known_sizes(operands, subscripts):
         sizes.update((letter, size) for letter, size in zip(term, shape) if size is not None)
     completed = []
     for x, term, shape in zip(operands, terms, shapes):
-        partners = map(sizes.get, term)
-        completed.append(sized(x, list(map(known_size, shape, partners))))
+        shape = [known_size(size, sizes.get(letter)) for letter, size in zip(term, shape)]
+        completed.append(sized(x, shape))
     return completed
 
 
