@@ -188,8 +188,8 @@ def _separable_spec(inputs, depthwise_kernel, pointwise_kernel, **options):
     """The result's place in a graph; the pointwise kernel has size 1 even where that is not
     known.
     """
-    *space, channels, filters = pointwise_kernel.shape
-    shape = ([1] * len(space)) + [channels, filters]
+    shape = list(pointwise_kernel.shape)
+    shape[:-2] = [1] * len(shape[:-2])
     pointwise_kernel = KerasTensor(shape, pointwise_kernel.dtype)
     spec = _with_channels(lambda: separable_conv, -2)
     return spec(inputs, depthwise_kernel, pointwise_kernel, **options)
