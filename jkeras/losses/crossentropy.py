@@ -2,6 +2,7 @@
 
 import math
 import typing
+from typing import Any
 import warnings
 
 import jax

@@ -1,6 +1,7 @@
 """Losses for whole images, embeddings and sequences: Dice, Tversky, circle, CTC."""
 
 import typing
+from typing import Any
 
 import jax
 import jax.numpy as jnp

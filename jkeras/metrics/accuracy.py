@@ -3,6 +3,7 @@ the k highest.
 """
 
 import typing
+from typing import Any
 import jax
 import jax.numpy as jnp
 

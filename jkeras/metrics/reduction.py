@@ -1,6 +1,7 @@
 """Means and sums of values, weighted; and the mean of any function of targets and predictions."""
 
 import typing
+from typing import Any
 from collections.abc import Callable
 
 import jax

@@ -1,6 +1,7 @@
 """Scores by class or output: F-beta, F1, coefficient of determination."""
 
 import typing
+from typing import Any
 import warnings
 
 import jax

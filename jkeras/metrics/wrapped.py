@@ -3,6 +3,7 @@ correlations.
 """
 
 import typing
+from typing import Any
 import jax
 import jax.numpy as jnp
 
