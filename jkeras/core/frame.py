@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.core.errors import NotBuiltError, RandomKeyError, StateWriteError
+from jkeras.core.traces import trace_state as _trace
 
 _current = contextvars.ContextVar("jkeras_run", default=None)
 _scope = contextvars.ContextVar("jkeras_scope", default=())
@@ -21,12 +22,6 @@ _scope = contextvars.ContextVar("jkeras_scope", default=())
 def current():
     """The run that is going on in this thread, or None."""
     return _current.get()
-
-
-def _trace():
-    from jax.extend.core import get_opaque_trace_state  # heavy to import
-
-    return get_opaque_trace_state(convention="flax")
 
 
 class Run:

@@ -47,7 +47,8 @@ def distribute_tensor(tensor, layout):
         layout: a `TensorLayout` or one of JAX's shardings.
 
     >>> mesh = DeviceMesh((1,), ["batch"], ["cpu:0"])
-    >>> distribute_tensor(np.ones((4, 2)), TensorLayout(("batch", None), mesh)).sharding.spec == jax.P("batch", None)
+    >>> laid_out = distribute_tensor(np.ones((4, 2)), TensorLayout(("batch", None), mesh))
+    >>> laid_out.sharding.spec == jax.sharding.PartitionSpec("batch", None)
     True
     """
     if is_symbolic(tensor):
