@@ -2,7 +2,6 @@
 
 import jax
 import jax.numpy as jnp
-import ml_dtypes
 import numpy as np
 from jax import lax
 from numpy.lib.array_utils import normalize_axis_index
@@ -75,7 +74,7 @@ def cast(x, dtype):
 def _limits(dtype):
     if dtype == "bool":
         return 0, 1
-    info = ml_dtypes.iinfo(dtype) if "int" in dtype else ml_dtypes.finfo(dtype)
+    info = jnp.iinfo(dtype) if "int" in dtype else jnp.finfo(dtype)
     return info.min, info.max
 
 
