@@ -2,7 +2,6 @@
 
 import jax
 import jax.numpy as jnp
-import ml_dtypes
 import numpy as np
 from jax import lax
 from numpy.lib.array_utils import normalize_axis_index
@@ -83,7 +82,7 @@ def cast(x, dtype):
 def _limits(dtype):
     if dtype == "bool":
         return 0, 1
-    describe = ml_dtypes.iinfo if "int" in dtype else ml_dtypes.finfo
+    describe = jnp.iinfo if "int" in dtype else jnp.finfo
     info = describe(dtype)
     return info.min, info.max
 

@@ -89,6 +89,23 @@ def may_loop():
     return _loops.get()
 
 
+@functools.cache
+def transposes_loops():
+    """Whether JAX transposes a loop that is linear in a value from outside, as the rule of a
+    `custom_jvp` may hold one. It does so since 0.10; before, such a gradient fails inside JAX.
+    """
+
+    def loop(factor):
+        return lax.map(lambda x: factor * x, jnp.ones(2))
+
+    factor = jax.ShapeDtypeStruct((), jnp.float32)
+    try:
+        jax.eval_shape(lambda: jax.linear_transpose(loop, factor)(jnp.ones(2)))
+    except (AssertionError, TypeError):
+        return False
+    return True
+
+
 def is_known(shape):
     """Whether all sizes are numbers: in a function that is exported some may be symbols, which
     cannot be compared.

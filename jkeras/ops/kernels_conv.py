@@ -15,7 +15,7 @@ import numpy as np
 from jax import lax
 from jax.custom_derivatives import SymbolicZero
 
-from jkeras.ops.kernels import is_known, may_loop, on_cpu
+from jkeras.ops.kernels import is_known, may_loop, on_cpu, transposes_loops
 from jkeras.ops.kernels_dot import contract_last
 
 # elements of a kernel; for larger ones, where the plain forms catch up, these would compile slowly
@@ -118,13 +118,18 @@ def _bytes_of_windows(x, kernel, strides):
 
 def _in_pieces(x, kernel, strides, padding, dilation, dims, pieces):
     """The plain form, of one piece of the batch after the other."""
-    bounds = [round(i * x.shape[0] / pieces) for i in range(pieces + 1)]
     return jnp.concatenate(
         [
-            convolve_plain(x[low:high], kernel, strides, padding, dilation, dims)
-            for low, high in zip(bounds, bounds[1:])
+            convolve_plain(piece, kernel, strides, padding, dilation, dims)
+            for piece in _cut(x, pieces)
         ]
     )
+
+
+def _cut(x, pieces):
+    """A batch in so many pieces of about the same size."""
+    bounds = [round(i * x.shape[0] / pieces) for i in range(pieces + 1)]
+    return [x[low:high] for low, high in zip(bounds, bounds[1:])]
 
 
 def _image_by_image(x, kernel, strides, padding, dilation, dims):
@@ -141,8 +146,18 @@ def _image_by_image(x, kernel, strides, padding, dilation, dims):
         taps = _taps(image[None], size, strides, padding, dilation)
         return jnp.concatenate([values[0] for _, values in taps], -1) @ matrix
 
-    y = lax.map(lambda image: one(matrix, image), x)
+    y = _map_images(lambda image: one(matrix, image), x)
     return jnp.moveaxis(y, -1, dims.out_spec[1])
+
+
+def _map_images(function, images):
+    """A function of an image and a tangent, of one image after the other; of a few at once, which
+    takes more memory, where JAX cannot transpose the loop.
+    """
+    if transposes_loops():
+        return lax.map(function, images)
+    pieces = _cut(images, _number_of_pieces(images.shape[0]))
+    return jnp.concatenate([jax.vmap(function)(piece) for piece in pieces])
 
 
 def _taps(x, size, strides, padding, dilation):
@@ -226,7 +241,7 @@ def _depthwise_jvp(strides, padding, dilation, dims, primals, tangents):
         def one(kernel, image):
             return _sum_of_taps(image[None], kernel, strides, padding, dilation, dims)[0]
 
-        dy = dy + lax.map(lambda image: one(dkernel, image), x)
+        dy = dy + _map_images(lambda image: one(dkernel, image), x)
     return y, dy
 
 
