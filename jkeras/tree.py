@@ -287,7 +287,9 @@ def traverse(func, structure, top_down=True):
         top_down: ask for a part before those inside it, and leave those alone when it was replaced;
             otherwise after.
 
-    >>> traverse(lambda part: tuple(part) if isinstance(part, list) else None, [[1], 2], top_down=False)
+    >>> def as_tuple(part):
+    ...     return tuple(part) if isinstance(part, list) else None
+    >>> traverse(as_tuple, [[1], 2], top_down=False)
     ((1,), 2)
     """
 
