@@ -31,9 +31,7 @@ class Distiller(Model):
 
     >>> from jkeras import Input, Sequential, layers
     >>> from jkeras.distillation import LogitsDistillation
-    >>> def classifier(width):
-    ...     return Sequential([Input((4,)), layers.Dense(width), layers.Dense(3)])
-    >>> teacher, student = classifier(16), classifier(2)
+    >>> teacher, student = (Sequential([Input((4,)), layers.Dense(n), layers.Dense(3)]) for n in (16, 2))
     >>> distiller = Distiller(teacher, student, LogitsDistillation(temperature=2.0, loss="mse"))
     >>> distiller.compile(loss="mse")
     >>> logs = distiller.fit(jnp.ones((8, 4)), jnp.ones((8, 3)), verbose=0)
