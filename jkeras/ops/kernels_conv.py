@@ -89,7 +89,8 @@ def _convolve_jvp(strides, padding, dilation, dims, in_loop, primals, tangents):
     """The tangent by the kernel is taken of a few images at a time, and so is its transpose, the
     weight gradient.
     """
-    (x, kernel), (dx, dkernel) = primals, tangents
+    x, kernel = primals
+    dx, dkernel = tangents
     y = _convolve(x, kernel, strides, padding, dilation, dims, in_loop)
     dy = jnp.zeros_like(y)
     if not isinstance(dx, SymbolicZero):
@@ -131,13 +132,14 @@ def _image_by_image(x, kernel, strides, padding, dilation, dims):
     loops too.
     """
     x = jnp.moveaxis(x, dims.lhs_spec[1], -1)
-    size, matrix = kernel.shape[:-2], kernel.reshape(-1, kernel.shape[-1])
+    size = kernel.shape[:-2]
+    matrix = kernel.reshape(-1, kernel.shape[-1])
 
     # keeps the image, not a copy for each place of the kernel
     @functools.partial(jax.checkpoint, prevent_cse=False)
     def one(matrix, image):
-        parts = [part[0] for _, part in _taps(image[None], size, strides, padding, dilation)]
-        return jnp.concatenate(parts, -1) @ matrix
+        taps = _taps(image[None], size, strides, padding, dilation)
+        return jnp.concatenate([values[0] for _, values in taps], -1) @ matrix
 
     y = lax.map(lambda image: one(matrix, image), x)
     return jnp.moveaxis(y, -1, dims.out_spec[1])
@@ -152,10 +154,8 @@ def _taps(x, size, strides, padding, dilation):
     for place in np.ndindex(*size):
         starts = [i * d for i, d in zip(place, dilation)]
         ends = [start + span for start, span in zip(starts, spans)]
-        yield (
-            place,
-            lax.slice(x, (0, *starts, 0), (x.shape[0], *ends, x.shape[-1]), (1, *strides, 1)),
-        )
+        end = (x.shape[0], *ends, x.shape[-1])
+        yield place, lax.slice(x, (0, *starts, 0), end, (1, *strides, 1))
 
 
 # ---------------------------------------------------------------- depthwise convolution
@@ -168,11 +168,8 @@ def depthwise(x, kernel, strides, padding, dilation, dims):
         kernel: (*size, channels, multiplier).
         strides, padding, dilation, dims: as of `convolve`.
     """
-    whole = [(k - 1) * d + 1 for k, d in zip(kernel.shape, dilation)]
     space = [x.shape[axis] for axis in dims.lhs_spec[2:]]
-    fits = is_known(space) and (
-        padding == "SAME" or all(size >= k for size, k in zip(space, whole))
-    )
+    fits = _fits(space, kernel.shape, padding, dilation)
     floats = jnp.issubdtype(x.dtype, jnp.inexact)  # sums of integers wrap around and are exact
     if (
         on_cpu()
@@ -183,6 +180,14 @@ def depthwise(x, kernel, strides, padding, dilation, dims):
     ):
         return depthwise_taps(x, kernel, strides, padding, dilation, dims)
     return depthwise_plain(x, kernel, strides, padding, dilation, dims)
+
+
+def _fits(space, size, padding, dilation):
+    """Whether a kernel meets the space somewhere, as far as is known."""
+    if not is_known(space):
+        return False
+    whole = [(k - 1) * d + 1 for k, d in zip(size, dilation)]
+    return padding == "SAME" or all(n >= k for n, k in zip(space, whole))
 
 
 def depthwise_plain(x, kernel, strides, padding, dilation, dims):
@@ -199,9 +204,8 @@ def depthwise_taps(x, kernel, strides, padding, dilation, dims):
         before, for each element.
     """
     wide = jnp.promote_types(x.dtype, jnp.float32)
-    return _depthwise(x.astype(wide), kernel.astype(wide), strides, padding, dilation, dims).astype(
-        x.dtype
-    )
+    y = _depthwise(x.astype(wide), kernel.astype(wide), strides, padding, dilation, dims)
+    return y.astype(x.dtype)
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(2, 3, 4, 5))
@@ -210,7 +214,8 @@ def _depthwise(x, kernel, strides, padding, dilation, dims):
 
 
 def _depthwise_jvp(strides, padding, dilation, dims, primals, tangents):
-    (x, kernel), (dx, dkernel) = primals, tangents
+    x, kernel = primals
+    dx, dkernel = tangents
     y = _depthwise(x, kernel, strides, padding, dilation, dims)
     dy = jnp.zeros_like(y)
     if not isinstance(dx, SymbolicZero):
@@ -232,9 +237,9 @@ def _sum_of_taps(x, kernel, strides, padding, dilation, dims):
     x = jnp.moveaxis(x, dims.lhs_spec[1], -1)
     taps = _taps(x, kernel.shape[:-2], strides, padding, dilation)
     if kernel.shape[-1] == 1:
-        y = sum(part * kernel[place][:, 0] for place, part in taps)
+        y = sum(values * kernel[place][:, 0] for place, values in taps)
     else:
         # (batch, *space, channels, multiplier)
-        y = sum(part[..., None] * kernel[place] for place, part in taps)
+        y = sum(values[..., None] * kernel[place] for place, values in taps)
         y = y.reshape(*y.shape[:-2], -1)
     return jnp.moveaxis(y, -1, dims.out_spec[1])
