@@ -93,7 +93,7 @@ def lower(function, arguments, platforms, where):
     """The program of a function of arrays, at inference.
 
     The weights that it reads are its first argument, not constants inside: XLA takes seconds and
-        copies for these.
+    copies for these.
 
     Args:
         arguments: structures of `jax.ShapeDtypeStruct`, one for each.
