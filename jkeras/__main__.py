@@ -15,13 +15,13 @@ def main(arguments=None):
     """Runs the command that the arguments name."""
     parser = argparse.ArgumentParser(prog="python -m jkeras", description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(required=True)
-    run = commands.add_parser(
+    program = commands.add_parser(
         "run", help="run a program written for Keras: its `import keras` gives jkeras"
     )
-    run.add_argument(
+    program.add_argument(
         "-m", dest="module", action="store_true", help="the program is a module, as in `python -m`"
     )
-    run.add_argument(
+    program.add_argument(
         "--private",
         action="append",
         default=[],
@@ -29,24 +29,26 @@ def main(arguments=None):
         help="what stands in for a private module of Keras, as in "
         "keras.src.callbacks=jkeras.callbacks",
     )
-    run.add_argument("program", help="path of a script, or with -m the name of a module")
-    run.add_argument("arguments", nargs=argparse.REMAINDER, help="arguments of the program")
-    run.set_defaults(
-        command=lambda given: run_program(
-            given.program,
-            given.arguments,
-            given.module,
-            dict(pair.split("=", 1) for pair in given.private),
-        )
-    )
+    program.add_argument("program", help="path of a script, or with -m the name of a module")
+    program.add_argument("arguments", nargs=argparse.REMAINDER, help="arguments of the program")
+    program.set_defaults(command=_run_program)
     examples = commands.add_parser(
         "examples", help="list the examples, or run one: `examples digits`"
     )
     examples.add_argument("name", nargs="?", help="name of an example, or its first letters")
     examples.add_argument("arguments", nargs=argparse.REMAINDER, help="arguments of the example")
-    examples.set_defaults(command=lambda given: run_example(given.name, given.arguments))
-    given = parser.parse_args(arguments)
-    given.command(given)
+    examples.set_defaults(command=_run_example)
+    options = parser.parse_args(arguments)
+    options.command(options)
+
+
+def _run_program(options):
+    private = dict(pair.split("=", 1) for pair in options.private)
+    run_program(options.program, options.arguments, options.module, private)
+
+
+def _run_example(options):
+    run_example(options.name, options.arguments)
 
 
 def run_program(program, arguments, is_module=False, private=()):
@@ -79,19 +81,25 @@ def run_example(name, arguments=()):
     files = example_files()
     if name is None:
         for title, path in files.items():
-            print(f"{title:28} {ast.get_docstring(ast.parse(path.read_text())).splitlines()[0]}")
+            docstring = ast.get_docstring(ast.parse(path.read_text()))
+            print(f"{title:28} {docstring.splitlines()[0]}")
         return
-    found = [title for title in files if title == name] or [
-        title for title in files if title.startswith(name)
-    ]
-    if len(found) != 1:
-        known = found or list(files)
-        sys.exit(
-            f"There {'are several examples' if found else 'is no example'} {name!r}: "
-            f"{', '.join(known)}.{suggestion(name, known)}"
-        )
-    sys.argv = [str(files[found[0]]), *arguments]
+    sys.argv = [str(files[_title(name, files)]), *arguments]
     runpy.run_path(sys.argv[0], run_name="__main__")
+
+
+def _title(name, files):
+    """The one example with a name, or with a name that begins so; leaves the program where there
+    are none or several.
+    """
+    if name in files:
+        return name
+    titles = [title for title in files if title.startswith(name)]
+    if len(titles) == 1:
+        return titles[0]
+    known = titles or list(files)
+    count = "are several examples" if titles else "is no example"
+    sys.exit(f"There {count} {name!r}: {', '.join(known)}.{suggestion(name, known)}")
 
 
 if __name__ == "__main__":

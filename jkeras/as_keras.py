@@ -54,12 +54,14 @@ class KerasFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
             return None
         if name == "keras" or self.leads_to_private(name) or self.module(name):
             return importlib.machinery.ModuleSpec(name, self, is_package=True)
-        reason = f" {PRIVATE % name}" if name.startswith("keras.src") else ""
+        reason = ""
+        if name.startswith("keras.src"):
+            reason = f" {PRIVATE % name}"
         raise ModuleNotFoundError(f"No module named {name!r}.{reason}", name=name)
 
     def leads_to_private(self, name):
         """Whether a module is there only to hold ones that have a stand-in."""
-        return any(given.startswith(f"{name}.") for given in self.private)
+        return any(private.startswith(f"{name}.") for private in self.private)
 
     def module(self, name):
         """What is bound to the full name of a module below `keras`; None if there is no such
@@ -67,22 +69,27 @@ class KerasFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         """
         if name in self.private:
             return self.private[name]
-        here = sys.modules["jkeras"]
-        for part in name.replace("keras.src", "keras", 1).split(".")[1:]:
-            here = getattr(here, part) if part in getattr(here, "__all__", ()) else None
-        return here if isinstance(here, types.ModuleType) else None
+        module = sys.modules["jkeras"]
+        for step in name.replace("keras.src", "keras", 1).split(".")[1:]:
+            if step not in getattr(module, "__all__", ()):
+                return None
+            module = getattr(module, step)
+        if isinstance(module, types.ModuleType):
+            return module
+        return None
 
     def exec_module(self, module):
         """Fills `keras` and what is private; puts jkeras's own module in the place of any other, as
         modules may.
         """
-        name, found = module.__name__, self.module(module.__name__)
+        name = module.__name__
+        stand_in = self.module(name)
         if name == "keras":
             fill(module)
         elif name in self.private or not name.startswith("keras.src"):
-            sys.modules[name] = found
-        elif found:  # no module of jkeras: stand-ins become attributes of it
-            vars(module).update((public, getattr(found, public)) for public in found.__all__)
+            sys.modules[name] = stand_in
+        elif stand_in:  # no module of jkeras: stand-ins become attributes of it
+            vars(module).update((public, getattr(stand_in, public)) for public in stand_in.__all__)
 
     def find_distributions(self, context):
         """The distribution "keras", as `importlib.metadata` asks for it."""
@@ -128,18 +135,21 @@ def install_as_keras(private=None):
         ImportError: Keras itself has been imported already: half of the process would hold its
             classes.
 
-    Example: import jkeras jkeras.install_as_keras() import keras  # from here on, and in every
-        library that is imported from here on, this is jkeras
+    Example:
+        import jkeras
+
+        jkeras.install_as_keras()
+        import keras  # this is jkeras, as in every library that is imported from here on
     """
     finder = next((f for f in sys.meta_path if isinstance(f, KerasFinder)), None)
     if finder is None:
-        found = sys.modules.get("keras")
-        if found is not None:
+        keras = sys.modules.get("keras")
+        if keras is not None:
             raise ImportError(
                 explain(
                     "install_as_keras",
                     "to run before the first import of keras",
-                    f"a process that has loaded it from {getattr(found, '__file__', None)}",
+                    f"a process that has loaded it from {getattr(keras, '__file__', None)}",
                     "make it the first lines of the program, or run it with `python -m jkeras run`",
                 )
             )

@@ -5,6 +5,7 @@ order. None is a leaf.
 """
 
 import collections
+import functools
 import typing
 import warnings
 
@@ -40,50 +41,48 @@ def _parts(structure):
     """The parts of a structure; None for a leaf."""
     cls = type(structure)
     if cls in MAPPINGS:
-        keys = tuple(structure) if cls is collections.OrderedDict else _sorted(structure)
-        return Parts(
-            dict,
-            keys,
-            tuple(structure[k] for k in keys),
-            lambda values: _mapping(structure, keys, values),
-        )
+        keys = _keys(structure)
+        values = tuple(structure[key] for key in keys)
+        return Parts(dict, keys, values, lambda values: _mapping(structure, keys, values))
     if cls in SEQUENCES:
         kind = list if cls is TrackedList else cls
-        more = {"maxlen": structure.maxlen} if cls is collections.deque else {}
-        return Parts(
-            kind,
-            tuple(range(len(structure))),
-            tuple(structure),
-            lambda values: kind(values, **more),
-        )
+        remake = kind
+        if cls is collections.deque:
+            remake = functools.partial(collections.deque, maxlen=structure.maxlen)
+        return Parts(kind, tuple(range(len(structure))), tuple(structure), remake)
     if isinstance(structure, tuple) and hasattr(cls, "_fields"):
-        return Parts(
-            cls, tuple(range(len(structure))), tuple(structure), lambda values: cls(*values)
-        )
+        places = tuple(range(len(structure)))
+        return Parts(cls, places, tuple(structure), lambda values: cls(*values))
     return None
 
 
-def _sorted(mapping):
+def _keys(mapping):
+    """The keys in the order of the leaves."""
+    if type(mapping) is collections.OrderedDict:
+        return tuple(mapping)
     try:
         return tuple(sorted(mapping))
     except TypeError:  # keys of several types
-        try:
-            return tuple(
-                sorted(mapping, key=lambda k: (f"{type(k).__module__}.{type(k).__qualname__}", k))
-            )
-        except TypeError:
-            return tuple(mapping)
+        pass
+    try:
+        return tuple(sorted(mapping, key=_by_type))
+    except TypeError:
+        return tuple(mapping)
+
+
+def _by_type(key):
+    return f"{type(key).__module__}.{type(key).__qualname__}", key
 
 
 def _mapping(like, keys, values):
     """A dict of the class and order of `like`."""
-    found = dict(zip(keys, values))
-    ordered = {k: found[k] for k in like}
+    by_key = dict(zip(keys, values))
+    ordered = {key: by_key[key] for key in like}
     if isinstance(like, collections.defaultdict):
         return collections.defaultdict(like.default_factory, ordered)
-    return (
-        collections.OrderedDict(ordered) if isinstance(like, collections.OrderedDict) else ordered
-    )
+    if isinstance(like, collections.OrderedDict):
+        return collections.OrderedDict(ordered)
+    return ordered
 
 
 @public("keras.tree.is_nested")
@@ -150,36 +149,36 @@ def _check(func, structures):
         raise ValueError("Must provide at least one structure.")
 
 
-def _map(func, first, others, none_is_leaf=True, deeper=False):
-    """`func` of the leaves; with `deeper`, parts of the others below a leaf of the first are handed
-    over whole.
+def _map(func, structure, others, none_is_leaf=True, deeper=False):
+    """`func` of the leaves; with `deeper`, parts of the others below a leaf of the structure are
+    handed over whole.
     """
-    parts = _parts(first)
+    parts = _parts(structure)
     if parts is None:
-        leaves = (first, *others)
-        if not none_is_leaf and any(leaf is None for leaf in leaves):
-            if any(leaf is not None for leaf in leaves):
-                raise ValueError(f"{MISMATCH}: None beside something else in {leaves}.")
-            return None
-        if not deeper and any(map(is_nested, others)):
-            raise ValueError(f"{MISMATCH}: the leaf {first!r} and {others}.")
-        return func(first, *others)
-    columns = [_matching(parts, first, other) for other in others]
-    return parts.remake(
-        [
-            _map(func, value, row, none_is_leaf, deeper)
-            for value, *row in zip(parts.values, *columns)
-        ]
-    )
+        return _map_leaf(func, structure, others, none_is_leaf, deeper)
+    columns = [_matching(parts, structure, other) for other in others]
+    rows = zip(parts.values, *columns)
+    return parts.remake([_map(func, value, row, none_is_leaf, deeper) for value, *row in rows])
 
 
-def _matching(parts, first, other):
-    """The parts of `other` in the order of those of `first`."""
+def _map_leaf(func, leaf, others, none_is_leaf, deeper):
+    leaves = (leaf, *others)
+    if not none_is_leaf and any(v is None for v in leaves):
+        if any(v is not None for v in leaves):
+            raise ValueError(f"{MISMATCH}: None beside something else in {leaves}.")
+        return None
+    if not deeper and any(map(is_nested, others)):
+        raise ValueError(f"{MISMATCH}: the leaf {leaf!r} and {others}.")
+    return func(*leaves)
+
+
+def _matching(parts, structure, other):
+    """The parts of `other` in the order of those of `structure`."""
     theirs = _parts(other)
     if theirs is None or theirs.kind is not parts.kind or set(theirs.keys) != set(parts.keys):
-        raise ValueError(f"{MISMATCH}: {first!r} and {other!r}.")
-    found = dict(zip(theirs.keys, theirs.values))
-    return [found[key] for key in parts.keys]
+        raise ValueError(f"{MISMATCH}: {structure!r} and {other!r}.")
+    by_key = dict(zip(theirs.keys, theirs.values))
+    return [by_key[key] for key in parts.keys]
 
 
 @public("keras.tree.map_structure_up_to")
@@ -254,9 +253,13 @@ def lists_to_tuples(structure):
     >>> lists_to_tuples([1, {"a": [2]}])
     (1, {'a': (2,)})
     """
-    return traverse(
-        lambda part: tuple(part) if isinstance(part, list) else None, structure, top_down=False
-    )
+
+    def replaced(value):
+        if isinstance(value, list):
+            return tuple(value)
+        return None
+
+    return traverse(replaced, structure, top_down=False)
 
 
 @public("keras.tree.map_shape_structure")
@@ -266,16 +269,16 @@ def map_shape_structure(func, structure):
     >>> map_shape_structure(len, {"x": (None, 3), "y": [(2,)]})
     {'x': 2, 'y': [1]}
     """
-    if isinstance(structure, (list, tuple)) and all(
-        isinstance(d, (int, type(None))) for d in structure
-    ):
-        return func(structure)
     parts = _parts(structure)
-    return (
-        func(structure)
-        if parts is None
-        else parts.remake([map_shape_structure(func, v) for v in parts.values])
-    )
+    if parts is None or _is_shape(structure):
+        return func(structure)
+    return parts.remake([map_shape_structure(func, v) for v in parts.values])
+
+
+def _is_shape(value):
+    if not isinstance(value, (list, tuple)):
+        return False
+    return all(isinstance(size, (int, type(None))) for size in value)
 
 
 @public("keras.tree.traverse")
@@ -287,23 +290,28 @@ def traverse(func, structure, top_down=True):
         top_down: ask for a part before those inside it, and leave those alone when it was replaced;
             otherwise after.
 
-    >>> traverse(lambda part: tuple(part) if isinstance(part, list) else None, [[1], 2], top_down=False)
+    >>> def as_tuple(part):
+    ...     return tuple(part) if isinstance(part, list) else None
+    >>> traverse(as_tuple, [[1], 2], top_down=False)
     ((1,), 2)
     """
+    if not top_down:
+        structure = _traverse_parts(func, structure, top_down)
+    replacement = func(structure)
+    if replacement is MAP_TO_NONE:
+        return None
+    if replacement is not None:
+        return replacement
+    if not top_down:
+        return structure
+    return _traverse_parts(func, structure, top_down)
 
-    def inside(part):
-        parts = _parts(part)
-        return (
-            part
-            if parts is None
-            else parts.remake([traverse(func, v, top_down) for v in parts.values])
-        )
 
-    done = structure if top_down else inside(structure)
-    found = func(done)
-    if found is None:
-        return inside(structure) if top_down else done
-    return None if found is MAP_TO_NONE else found
+def _traverse_parts(func, structure, top_down):
+    parts = _parts(structure)
+    if parts is None:
+        return structure
+    return parts.remake([traverse(func, v, top_down) for v in parts.values])
 
 
 __all__ = [

@@ -1,7 +1,7 @@
 """The API reference: a page for each public module of jkeras, made from what is there at run time.
 
 Not from the source text: the constructors of layers come from annotated fields, and ops from
-    decorators.
+decorators.
 """
 
 import inspect

@@ -14,16 +14,21 @@ from jkeras.utils.files import get_file
 from jkeras.utils.tensors import get_source_inputs
 
 # names of the files of weights of most architectures: of the whole, of the body alone
-FILES = [f"{{}}_weights_tf_dim_ordering_tf_kernels{part}.h5" for part in ("", "_notop")]
+FILES = (
+    "{}_weights_tf_dim_ordering_tf_kernels.h5",
+    "{}_weights_tf_dim_ordering_tf_kernels_notop.h5",
+)
 ARGUMENTS = """
 
     Args:
         include_top: with the classifier.
-        weights: "imagenet": download those that were trained on ImageNet; the path of a file of weights; None: random.
+        weights: "imagenet": download those that were trained on ImageNet; the path of a file of
+            weights; None: random.
         input_tensor: a tensor of images to begin with, the output of another layer say.
-        input_shape: of an image, where it is not the usual one; with `include_top` it must be known.
-        pooling: without the classifier, what is made of the last features, which are images: "avg" or "max" over them,
-            or None.
+        input_shape: of an image, where it is not the usual one; with `include_top` it must be
+            known.
+        pooling: without the classifier, what is made of the last features, which are images: "avg"
+            or "max" over them, or None.
         classes: how many; 1000 for the weights of ImageNet.
         classifier_activation: of the classifier; None for logits.
         name: of the model.
@@ -40,11 +45,14 @@ def architecture(function) -> typing.Callable[..., Functional]:
     architectures have.
     """
     doc = function.__doc__.rstrip()
-    function.__doc__ = doc + ARGUMENTS.removeprefix("\n\n    Args:" if "    Args:" in doc else "")
+    more = ARGUMENTS
+    if "    Args:" in doc:
+        more = more.removeprefix("\n\n    Args:")
+    function.__doc__ = doc + more
     return function
 
 
-class Given(typing.NamedTuple):
+class Arguments(typing.NamedTuple):
     """The arguments that all architectures have."""
 
     include_top: bool
@@ -78,10 +86,12 @@ def only_channels_last(family):
 
 def sides_of(shape):
     """Height and width from the shape of an image."""
-    return tuple(shape[1:] if settings.image_data_format() == "channels_first" else shape[:2])
+    if settings.image_data_format() == "channels_first":
+        return tuple(shape[1:])
+    return tuple(shape[:2])
 
 
-def begin(given, size, least, fixed=None):
+def begin(arguments, size, least, fixed=None):
     """The tensor of images that the body begins with.
 
     Args:
@@ -92,60 +102,46 @@ def begin(given, size, least, fixed=None):
     Raises:
         ValueError: arguments that do not go together.
     """
-    return images_of(given, asked_shape(given, size, least, fixed))
+    return images_of(arguments, asked_shape(arguments, size, least, fixed))
 
 
-def asked_shape(given, size, least, fixed=None):
+def asked_shape(arguments, size, least, fixed=None):
     """The shape of an image, after the arguments are found to go together; the arguments as of
     `begin`.
     """
-    if given.weights not in ("imagenet", None) and not os.path.exists(given.weights):
+    if arguments.weights not in ("imagenet", None) and not os.path.exists(arguments.weights):
         raise ValueError(
             "The `weights` argument should be either `None` (random initialization), 'imagenet' "
             "(pre-training on ImageNet), or the path to the weights file to be loaded, which is "
-            f"not there. Received: weights={given.weights}"
+            f"not there. Received: weights={arguments.weights}"
         )
-    if given.weights == "imagenet" and given.include_top and given.classes != 1000:
+    if arguments.weights == "imagenet" and arguments.include_top and arguments.classes != 1000:
         raise ValueError(
             "If using `weights='imagenet'` with `include_top=True`, `classes` should be 1000. "
-            f"Received classes={given.classes}"
+            f"Received classes={arguments.classes}"
         )
-    return image_shape(
-        given.input_shape, size, least, given.include_top if fixed is None else fixed, given.weights
-    )
+    if fixed is None:
+        fixed = arguments.include_top
+    return image_shape(arguments.input_shape, size, least, fixed, arguments.weights)
 
 
-def images_of(given, shape):
+def images_of(arguments, shape):
     """The tensor of images: the given one, else an `Input` of this shape."""
-    if given.input_tensor is None:
+    if arguments.input_tensor is None:
         return layers.Input(shape)
-    if not hasattr(given.input_tensor, "shape"):
+    if not hasattr(arguments.input_tensor, "shape"):
         raise ValueError(
             f"`input_tensor` should be a tensor, such as the output of a layer. Received: "
-            f"{given.input_tensor!r}"
+            f"{arguments.input_tensor!r}"
         )
-    return given.input_tensor
+    return arguments.input_tensor
 
 
 def image_shape(shape, size, least, fixed, weights):
     """The shape of an image in the session's data format, from what was asked for; the arguments as
     of `begin`.
     """
-    first = settings.image_data_format() == "channels_first"
-
-    def whole(height, width, channels):
-        return (channels, height, width) if first else (height, width, channels)
-
-    channels = 3
-    if weights != "imagenet" and shape and len(shape) == 3:
-        channels = shape[0 if first else -1]
-        if channels not in (1, 3):
-            warnings.warn(
-                "This model usually expects 1 or 3 input channels. However, it was passed an "
-                f"input_shape with {channels} input channels.",
-                stacklevel=6,
-            )
-    usual = whole(size, size, channels)
+    usual = _with_channels((size, size), _channels(shape, weights))
     if weights == "imagenet" and fixed:
         if shape is not None and tuple(shape) != usual:
             raise ValueError(
@@ -153,13 +149,49 @@ def image_shape(shape, size, least, fixed, weights):
                 f"should be {usual}. Received: input_shape={shape}"
             )
         return usual
-    if not shape:
-        return usual if fixed else whole(None, None, 3)
+    if shape:
+        _check_shape(shape, least, fixed, weights)
+        return tuple(shape)
+    if fixed:
+        return usual
+    return _with_channels((None, None), 3)
+
+
+def _channels(shape, weights):
+    """How many channels usual images have, where this shape was asked for."""
+    if weights == "imagenet" or not shape or len(shape) != 3:
+        return 3
+    channels = _channels_in(shape)
+    if channels not in (1, 3):
+        warnings.warn(
+            "This model usually expects 1 or 3 input channels. However, it was passed an "
+            f"input_shape with {channels} input channels.",
+            stacklevel=7,
+        )
+    return channels
+
+
+def _with_channels(sides, channels):
+    """The shape of an image in the session's data format."""
+    if settings.image_data_format() == "channels_first":
+        return (channels, *sides)
+    return (*sides, channels)
+
+
+def _channels_in(shape):
+    """The channels of an image of a shape in the session's data format."""
+    if settings.image_data_format() == "channels_first":
+        return shape[0]
+    return shape[-1]
+
+
+def _check_shape(shape, least, fixed, weights):
+    """Raises ValueError for a shape that images of a model cannot have."""
     if len(shape) != 3:
         raise ValueError(
             f"`input_shape` must be a tuple of three integers. Received: input_shape={shape}"
         )
-    if weights == "imagenet" and shape[0 if first else -1] != 3:
+    if weights == "imagenet" and _channels_in(shape) != 3:
         raise ValueError(f"The input must have 3 channels; Received `input_shape={shape}`")
     if any(side is not None and side < least for side in sides_of(shape)):
         raise ValueError(
@@ -170,7 +202,6 @@ def image_shape(shape, size, least, fixed, weights):
             "If `include_top` is True, you should specify a static `input_shape`. "
             f"Received: input_shape={shape}"
         )
-    return tuple(shape)
 
 
 def padding_for(x, kernel):
@@ -178,8 +209,9 @@ def padding_for(x, kernel):
     as with "same".
     """
     sides = sides_of(x.shape[1:])
-    odd = [1 if sides[0] is None else 1 - side % 2 for side in sides]
-    return tuple((kernel // 2 - more, kernel // 2) for more in odd)
+    if sides[0] is None:
+        sides = (0, 0)
+    return tuple((kernel // 2 - 1 + side % 2, kernel // 2) for side in sides)
 
 
 def ready_for(x, kernel, stride, name):
@@ -198,14 +230,23 @@ def divisible(width, least=0.9):
     (32, 16, 8)
     """
     rounded = max(8, int(width + 4) // 8 * 8)
-    return rounded + 8 if rounded < least * width else rounded
+    if rounded < least * width:
+        rounded += 8
+    return rounded
 
 
 # ---------------------------------------------------------------- after the body
 
 
 def end(
-    given, images, x, top=None, pools=("avg_pool", "max_pool"), files=None, last=None, inputs=None
+    arguments,
+    images,
+    x,
+    top=None,
+    pools=("avg_pool", "max_pool"),
+    files=None,
+    last=None,
+    inputs=None,
 ):
     """The model.
 
@@ -219,45 +260,60 @@ def end(
         last: a layer at the end of a model without classifier.
         inputs: of the model; by default the images, or the list of what a given tensor comes from.
     """
-    if given.include_top:
-        check_activation(given)
-        x = classifier(given)(x) if top is None else top(x)
-    elif given.pooling in ("avg", "max"):
-        average = given.pooling == "avg"
-        pool = layers.GlobalAveragePooling2D if average else layers.GlobalMaxPooling2D
-        x = pool(name=pools[not average])(x)
-    if last is not None and not given.include_top:
-        x = last(x)
+    if arguments.include_top:
+        check_activation(arguments)
+        top = top or classifier(arguments)
+        x = top(x)
+        file, _ = files
+    else:
+        x = _pooled(x, arguments.pooling, pools)
+        if last is not None:
+            x = last(x)
+        _, file = files
     if inputs is None:
-        inputs = images if given.input_tensor is None else get_source_inputs(images)
-    model = Functional(inputs, x, name=given.name)
-    if given.weights == "imagenet":
-        model.load_weights(downloaded(files[0 if given.include_top else 1]))
-    elif given.weights is not None:
-        model.load_weights(given.weights)
+        inputs = images
+        if arguments.input_tensor is not None:
+            inputs = get_source_inputs(images)
+    model = Functional(inputs, x, name=arguments.name)
+    if arguments.weights == "imagenet":
+        model.load_weights(downloaded(file))
+    elif arguments.weights is not None:
+        model.load_weights(arguments.weights)
     return model
 
 
-def classifier(given, pool="avg_pool"):
+def _pooled(x, pooling, names):
+    """The features of a model without classifier."""
+    name_of_average, name_of_maximum = names
+    if pooling == "avg":
+        return layers.GlobalAveragePooling2D(name=name_of_average)(x)
+    if pooling == "max":
+        return layers.GlobalMaxPooling2D(name=name_of_maximum)(x)
+    return x
+
+
+def classifier(arguments, pool="avg_pool"):
     """The function that most architectures end with: features -> predictions."""
 
     def top(x):
         x = layers.GlobalAveragePooling2D(name=pool)(x)
-        return layers.Dense(given.classes, given.classifier_activation, name="predictions")(x)
+        return layers.Dense(arguments.classes, arguments.classifier_activation, name="predictions")(
+            x
+        )
 
     return top
 
 
-def check_activation(given):
+def check_activation(arguments):
     """Raises ValueError for an activation that trained weights do not go with."""
-    if given.weights is not None and activations.get(given.classifier_activation) not in (
+    if arguments.weights is not None and activations.get(arguments.classifier_activation) not in (
         activations.get("softmax"),
         activations.get(None),
     ):
         raise ValueError(
             "Only `None` and `softmax` activations are allowed for the `classifier_activation` "
             "argument when using pretrained weights, with `include_top=True`; Received: "
-            f"classifier_activation={given.classifier_activation}"
+            f"classifier_activation={arguments.classifier_activation}"
         )
 
 
@@ -270,6 +326,5 @@ def downloaded(name):
 @functools.cache
 def known_files():
     """{file of weights: (address, hash or None)}: what Keras has published."""
-    return json.loads(
-        importlib.resources.files("jkeras.applications").joinpath("weights.json").read_text()
-    )
+    file = importlib.resources.files("jkeras.applications").joinpath("weights.json")
+    return json.loads(file.read_text())

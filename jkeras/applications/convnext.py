@@ -1,7 +1,7 @@
 """ConvNeXt: a convolutional network with the habits of transformers."""
 
 from jkeras import layers, random
-from jkeras.applications.building import Given, architecture, begin, channel_axis, end
+from jkeras.applications.building import Arguments, architecture, begin, channel_axis, end
 from jkeras.applications.imagenet_utils import DEVIATIONS, MEANS, decode_predictions, expecting
 from jkeras.core.layer import Layer, layer
 from jkeras.core.registry import public
@@ -44,7 +44,7 @@ def _variant(size, depth, width, count):
             width,
             include_preprocessing,
             name_of_file,
-            Given(
+            Arguments(
                 include_top,
                 weights,
                 input_tensor,
@@ -57,7 +57,8 @@ def _variant(size, depth, width, count):
         )
 
     name = function.__name__ = function.__qualname__ = f"ConvNeXt{size}"
-    function.__doc__ = f"""ConvNeXt of {3 + 3 + depth + 3} blocks of {width} channels or more: https://arxiv.org/abs/2201.03545.
+    function.__doc__ = f"""ConvNeXt of {3 + 3 + depth + 3} blocks of {width} channels or more:
+    https://arxiv.org/abs/2201.03545.
 
     Images of 224 by 224 with values from 0 to 255. It wants images with the channels last.
 
@@ -65,7 +66,8 @@ def _variant(size, depth, width, count):
     {count}
 
     Args:
-        include_preprocessing: whether the model takes the mean from images and divides by the deviation.
+        include_preprocessing: whether the model takes the mean from images and divides by the
+            deviation.
     """
     return public(f"keras.applications.{name}", f"keras.applications.convnext.{name}")(
         architecture(function)
@@ -79,19 +81,19 @@ ConvNeXtLarge = _variant("Large", 27, 192, 196230336)
 ConvNeXtXLarge = _variant("XLarge", 27, 256, 348147968)
 
 
-def _convnext(depth, width, include_preprocessing, file, given):
+def _convnext(depth, width, include_preprocessing, file, arguments):
     if channel_axis() == 1:
         raise ValueError(
             "ConvNeXt does not support the `channels_first` image data format. Switch to "
             "`channels_last` with `jkeras.config.set_image_data_format`."
         )
-    name = given.name
-    if given.weights == "imagenet" and file not in name:
+    name = arguments.name
+    if arguments.weights == "imagenet" and file not in name:
         raise ValueError(
-            f'Model name "{name}" does not match weights variant "{file}". When using imagenet weights, '
-            "model name must contain the weights variant."
+            f'Model name "{name}" does not match weights variant "{file}". When using imagenet '
+            "weights, model name must contain the weights variant."
         )
-    x = images = begin(given, 224, 32)
+    x = images = begin(arguments, 224, 32)
     if include_preprocessing and images.shape[3] == 3:
         x = layers.Normalization(
             -1,
@@ -107,12 +109,12 @@ def _convnext(depth, width, include_preprocessing, file, given):
     def top(x):
         x = layers.GlobalAveragePooling2D(name=f"{name}_head_gap")(x)
         x = layers.LayerNormalization(epsilon=EPSILON, name=f"{name}_head_layernorm")(x)
-        return layers.Dense(given.classes, given.classifier_activation, name=f"{name}_head_dense")(
-            x
-        )
+        return layers.Dense(
+            arguments.classes, arguments.classifier_activation, name=f"{name}_head_dense"
+        )(x)
 
     return end(
-        given,
+        arguments,
         images,
         x,
         top,
@@ -127,16 +129,14 @@ def _smaller(stage, width, name):
     """What a stage begins with: it makes the images smaller, the first four times, the others
     twice.
     """
-    side, inner, norm = (
-        (2, "downsampling_", f"layernorm_{stage - 1}") if stage else (4, "stem_", "layernorm")
-    )
-    convolution = layers.Conv2D(
-        width, side, side, name=f"{name}_{inner}conv{f'_{stage - 1}' if stage else ''}"
-    )
-    normalization = layers.LayerNormalization(epsilon=EPSILON, name=f"{name}_{inner}{norm}")
     if stage == 0:
-        return Sequential([convolution, normalization], name=f"{name}_stem")
-    return Sequential([normalization, convolution], name=f"{name}_downsampling_block_{stage - 1}")
+        convolution = layers.Conv2D(width, 4, 4, name=f"{name}_stem_conv")
+        norm = layers.LayerNormalization(epsilon=EPSILON, name=f"{name}_stem_layernorm")
+        return Sequential([convolution, norm], name=f"{name}_stem")
+    i = stage - 1
+    convolution = layers.Conv2D(width, 2, 2, name=f"{name}_downsampling_conv_{i}")
+    norm = layers.LayerNormalization(epsilon=EPSILON, name=f"{name}_downsampling_layernorm_{i}")
+    return Sequential([norm, convolution], name=f"{name}_downsampling_block_{i}")
 
 
 def _block(x, width, prefix):

@@ -1,7 +1,14 @@
 """DenseNet: each block adds 32 channels to all those that were made before it."""
 
 from jkeras import layers
-from jkeras.applications.building import FILES, Given, architecture, begin, end, only_channels_last
+from jkeras.applications.building import (
+    FILES,
+    Arguments,
+    architecture,
+    begin,
+    end,
+    only_channels_last,
+)
 from jkeras.applications.imagenet_utils import decode_predictions, expecting
 from jkeras.applications.resnet import halved, normalized, widened
 from jkeras.core.registry import public
@@ -34,7 +41,7 @@ def DenseNet121(
     return _densenet(
         (6, 12, 24, 16),
         "densenet121",
-        Given(
+        Arguments(
             include_top,
             weights,
             input_tensor,
@@ -68,7 +75,7 @@ def DenseNet169(
     return _densenet(
         (6, 12, 32, 32),
         "densenet169",
-        Given(
+        Arguments(
             include_top,
             weights,
             input_tensor,
@@ -102,7 +109,7 @@ def DenseNet201(
     return _densenet(
         (6, 12, 48, 32),
         "densenet201",
-        Given(
+        Arguments(
             include_top,
             weights,
             input_tensor,
@@ -115,12 +122,12 @@ def DenseNet201(
     )
 
 
-def _densenet(depths, file, given):
+def _densenet(depths, file, arguments):
     """A DenseNet whose stages have these numbers of blocks; half the channels go from one to the
     next.
     """
     only_channels_last("DenseNet")
-    images = begin(given, 224, 32)
+    images = begin(arguments, 224, 32)
     x = widened(images, None, "conv1_conv", use_bias=False)
     x = halved(normalized(x, "conv1"), None, "pool1")
     for stage, depth in enumerate(depths, 2):
@@ -130,7 +137,7 @@ def _densenet(depths, file, given):
             x = normalized(x, f"pool{stage}")
             x = layers.Conv2D(x.shape[-1] // 2, 1, use_bias=False, name=f"pool{stage}_conv")(x)
             x = layers.AveragePooling2D(2, strides=2, name=f"pool{stage}_pool")(x)
-    return end(given, images, normalized(x), files=[each.format(file) for each in FILES])
+    return end(arguments, images, normalized(x), files=[each.format(file) for each in FILES])
 
 
 def _block(x, name):

@@ -3,11 +3,12 @@ images.
 """
 
 import math
+import string
 import typing
 
 from jkeras import layers
 from jkeras.applications.building import (
-    Given,
+    Arguments,
     architecture,
     begin,
     channel_axis,
@@ -75,7 +76,7 @@ def _variant(number, wider, deeper, size, dropout, count):
             size,
             dropout,
             name_of_file,
-            Given(
+            Arguments(
                 include_top,
                 weights,
                 input_tensor,
@@ -88,7 +89,8 @@ def _variant(number, wider, deeper, size, dropout, count):
         )
 
     name = function.__name__ = function.__qualname__ = f"EfficientNetB{number}"
-    function.__doc__ = f"""EfficientNet, the size {number} of 0 to 7: https://arxiv.org/abs/1905.11946.
+    function.__doc__ = f"""EfficientNet, the size {number} of 0 to 7:
+    https://arxiv.org/abs/1905.11946.
 
     Images of {size} by {size} with values from 0 to 255: the model does the rest.
 
@@ -110,15 +112,15 @@ EfficientNetB6 = _variant(6, 1.8, 2.6, 528, 0.5, 40960143)
 EfficientNetB7 = _variant(7, 2.0, 3.1, 600, 0.5, 64097687)
 
 
-def _efficientnet(wider, deeper, size, dropout, file, given):
+def _efficientnet(wider, deeper, size, dropout, file, arguments):
     def widened(width):
         return divisible(width * wider)
 
-    images = begin(given, size, 32)
+    images = begin(arguments, size, 32)
     x = layers.Rescaling(1.0 / 255.0)(images)
     x = layers.Normalization(axis=channel_axis())(x)
     # its mean and variance are in the file: they lack a root of the deviations
-    if given.weights == "imagenet":
+    if arguments.weights == "imagenet":
         x = layers.Rescaling([1.0 / math.sqrt(deviation) for deviation in DEVIATIONS])(x)
     x = stem(x, widened(32), FIRST)
     stages = [
@@ -129,7 +131,11 @@ def _efficientnet(wider, deeper, size, dropout, file, given):
         x = mobile(x, block, FIRST)
     x = convolved(x, widened(1280), 1, "top_", "top_conv", FIRST)
     return end(
-        given, images, x, classifier(given, dropout), files=[f"{file}.h5", f"{file}_notop.h5"]
+        arguments,
+        images,
+        x,
+        classifier(arguments, dropout),
+        files=[f"{file}.h5", f"{file}_notop.h5"],
     )
 
 
@@ -163,12 +169,9 @@ def blocks(stages, width, total):
     number = 0
     for i, stage in enumerate(stages, 1):
         for j in range(stage.blocks):
-            yield Block(
-                f"block{i}{chr(ord('a') + j)}_",
-                stage._replace(stride=1 if j else stage.stride),
-                width,
-                DROP * number / total,
-            )
+            prefix = f"block{i}{string.ascii_lowercase[j]}_"
+            yield Block(prefix, stage, width, DROP * number / total)
+            stage = stage._replace(stride=1)
             width = stage.width
             number += 1
 
@@ -180,25 +183,32 @@ def stem(x, width, version):
 
 def convolved(x, width, kernel, prefix, name, version, stride=1, activation="activation"):
     """A convolution, batch normalization, and swish unless its name is None."""
-    x, padding = ready_for(x, kernel, stride, f"{name}_pad") if version.pads else (x, "same")
+    x, padding = _ready_for(x, kernel, stride, name, version)
     x = layers.Conv2D(
         width, kernel, stride, padding, use_bias=False, kernel_initializer=_by_outputs(), name=name
     )(x)
     return _normalized(x, prefix, version, activation)
 
 
+def _ready_for(x, kernel, stride, name, version):
+    """`(x, padding)` for the convolution of a name."""
+    if not version.pads:
+        return x, "same"
+    return ready_for(x, kernel, stride, f"{name}_pad")
+
+
 def mobile(x, block, version):
     """A block that widens its input, convolves each channel, weighs the channels and narrows
     them.
     """
-    prefix, stage, before = block.prefix, block.stage, x
+    before = x
+    prefix = block.prefix
+    stage = block.stage
     wide = block.width_before * stage.factor
     if stage.factor != 1:
         x = convolved(x, wide, 1, f"{prefix}expand_", f"{prefix}expand_conv", version)
     name = f"{prefix}{version.by_channel}"
-    x, padding = (
-        ready_for(x, stage.kernel, stage.stride, f"{name}_pad") if version.pads else (x, "same")
-    )
+    x, padding = _ready_for(x, stage.kernel, stage.stride, name, version)
     x = layers.DepthwiseConv2D(
         stage.kernel,
         stage.stride,
@@ -230,35 +240,41 @@ def _weighed(x, width, narrow, prefix):
     """Squeeze and excitation: each channel times a weight between 0 and 1 that all channels' means
     give it.
     """
-    weights = layers.GlobalAveragePooling2D(name=f"{prefix}squeeze")(x)
-    shape = (width, 1, 1) if channel_axis() == 1 else (1, 1, width)
-    weights = layers.Reshape(shape, name=f"{prefix}reshape")(weights)
-    for part, size, activation in (("reduce", narrow, "swish"), ("expand", width, "sigmoid")):
-        weights = layers.Conv2D(
-            size,
+
+    def dense(width, activation, name):
+        return layers.Conv2D(
+            width,
             1,
             padding="same",
             activation=activation,
             kernel_initializer=_by_outputs(),
-            name=f"{prefix}{part}",
-        )(weights)
+            name=f"{prefix}{name}",
+        )
+
+    weights = layers.GlobalAveragePooling2D(name=f"{prefix}squeeze")(x)
+    shape = (width, 1, 1) if channel_axis() == 1 else (1, 1, width)
+    weights = layers.Reshape(shape, name=f"{prefix}reshape")(weights)
+    weights = dense(narrow, "swish", "reduce")(weights)
+    weights = dense(width, "sigmoid", "expand")(weights)
     return layers.Multiply(name=f"{prefix}excite")([x, weights])
 
 
 def _normalized(x, prefix, version, activation="activation"):
     x = layers.BatchNormalization(channel_axis(), version.momentum, name=f"{prefix}bn")(x)
-    return layers.Activation("swish", name=f"{prefix}{activation}")(x) if activation else x
+    if activation is None:
+        return x
+    return layers.Activation("swish", name=f"{prefix}{activation}")(x)
 
 
-def classifier(given, dropout, bias="zeros"):
+def classifier(arguments, dropout, bias="zeros"):
     """The function from features to predictions; `bias`: the initializer of its bias."""
 
     def top(x):
         x = layers.GlobalAveragePooling2D(name="avg_pool")(x)
         x = layers.Dropout(dropout, name="top_dropout")(x)
         return layers.Dense(
-            given.classes,
-            given.classifier_activation,
+            arguments.classes,
+            arguments.classifier_activation,
             name="predictions",
             kernel_initializer=VarianceScaling(1 / 3, "fan_out", "uniform"),
             bias_initializer=bias,

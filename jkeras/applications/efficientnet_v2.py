@@ -5,7 +5,14 @@ images are large.
 import math
 
 from jkeras import layers
-from jkeras.applications.building import Given, architecture, begin, channel_axis, divisible, end
+from jkeras.applications.building import (
+    Arguments,
+    architecture,
+    begin,
+    channel_axis,
+    divisible,
+    end,
+)
 from jkeras.applications.efficientnet import (
     Stage,
     Version,
@@ -92,7 +99,7 @@ def _variant(kind, table, wider, deeper, size, count):
             size,
             include_preprocessing,
             name_of_file,
-            Given(
+            Arguments(
                 include_top,
                 weights,
                 input_tensor,
@@ -105,7 +112,8 @@ def _variant(kind, table, wider, deeper, size, count):
         )
 
     name = function.__name__ = function.__qualname__ = f"EfficientNetV2{kind}"
-    function.__doc__ = f"""EfficientNetV2, the size {kind} of B0 to B3, S, M and L: https://arxiv.org/abs/2104.00298.
+    function.__doc__ = f"""EfficientNetV2, the size {kind} of B0 to B3, S, M and L:
+    https://arxiv.org/abs/2104.00298.
 
     Images of {size} by {size} with values from 0 to 255.
 
@@ -113,7 +121,8 @@ def _variant(kind, table, wider, deeper, size, count):
     {count}
 
     Args:
-        include_preprocessing: whether the model brings images from values of 0 to 255 to those it was trained with.
+        include_preprocessing: whether the model brings images from values of 0 to 255 to those it
+            was trained with.
     """
     return public(f"keras.applications.{name}", f"keras.applications.efficientnet_v2.{name}")(
         architecture(function)
@@ -129,27 +138,29 @@ EfficientNetV2M = _variant("M", M, 1.0, 1.0, 480, 53150388)
 EfficientNetV2L = _variant("L", L, 1.0, 1.0, 480, 117746848)
 
 
-def _efficientnet(table, wider, deeper, size, include_preprocessing, file, given):
+def _efficientnet(table, wider, deeper, size, include_preprocessing, file, arguments):
     def widened(width):
         return divisible(width * wider, least=0)
 
-    first, *stages = table
-    images = begin(given, size, 32)
-    x = _preprocessed(images, table is SMALL) if include_preprocessing else images
-    x = stem(x, widened(first), SECOND)
+    width, *stages = table
+    x = images = begin(arguments, size, 32)
+    if include_preprocessing:
+        x = _preprocessed(images, table is SMALL)
+    x = stem(x, widened(width), SECOND)
     total = sum(stage.blocks for stage in stages)  # before they are deepened
     stages = [
         stage._replace(blocks=math.ceil(deeper * stage.blocks), width=widened(stage.width))
         for stage in stages
     ]
-    for block in blocks(stages, widened(first), total):
-        x = (_fused if block.stage.fused else mobile)(x, block, SECOND)
+    for block in blocks(stages, widened(width), total):
+        apply = _fused if block.stage.fused else mobile
+        x = apply(x, block, SECOND)
     x = convolved(x, widened(1280), 1, "top_", "top_conv", SECOND)
     return end(
-        given,
+        arguments,
         images,
         x,
-        classifier(given, 0.2, Constant(0.0)),
+        classifier(arguments, 0.2, Constant(0.0)),
         files=[f"{file}.h5", f"{file}_notop.h5"],
     )
 
@@ -169,29 +180,16 @@ def _fused(x, block, version):
     """A block that widens its input and narrows it; one that does not widen is a single
     convolution.
     """
-    prefix, stage, before = block.prefix, block.stage, x
-    narrowing = (1, 1, None)  # kernel, stride, name of the activation
+    before = x
+    stage = block.stage
+    expand = f"{block.prefix}expand_"
+    project = f"{block.prefix}project_"
+    kernel = stage.kernel
+    stride = stage.stride
     if stage.factor == 1:
-        narrowing = (stage.kernel, stage.stride, "activation")
+        x = convolved(x, stage.width, kernel, project, f"{project}conv", version, stride)
     else:
-        x = convolved(
-            x,
-            block.width_before * stage.factor,
-            stage.kernel,
-            f"{prefix}expand_",
-            f"{prefix}expand_conv",
-            version,
-            stage.stride,
-        )
-    kernel, stride, activation = narrowing
-    x = convolved(
-        x,
-        stage.width,
-        kernel,
-        f"{prefix}project_",
-        f"{prefix}project_conv",
-        version,
-        stride,
-        activation,
-    )
+        wide = block.width_before * stage.factor
+        x = convolved(x, wide, kernel, expand, f"{expand}conv", version, stride)
+        x = convolved(x, stage.width, 1, project, f"{project}conv", version, activation=None)
     return added(before, x, block)

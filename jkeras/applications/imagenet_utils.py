@@ -43,7 +43,8 @@ def preprocess_input(x, data_format=None, mode="caffe"):
         raise ValueError(
             f"Expected mode to be one of `caffe`, `tf` or `torch`. Received: mode={mode}"
         )
-    data_format = settings.image_data_format() if data_format is None else data_format
+    if data_format is None:
+        data_format = settings.image_data_format()
     if data_format not in ("channels_first", "channels_last"):
         raise ValueError(
             "Expected data_format to be one of `channels_first` or `channels_last`. "
@@ -54,26 +55,38 @@ def preprocess_input(x, data_format=None, mode="caffe"):
         x /= 127.5
         x -= 1.0
         return x
-    axis = len(x.shape) - (1 if data_format == "channels_last" else 3)
-    shape = [3 if i == axis else 1 for i in range(len(x.shape))]
+    axis = len(x.shape) - 1
+    if data_format == "channels_first":
+        axis -= 2
+    shape = [1] * len(x.shape)
+    shape[axis] = 3
+    dtype = jnp.dtype(x.dtype)
+    means = np.reshape(MEANS[mode], shape).astype(dtype)
     if mode == "caffe":
-        x = np.flip(x, axis) if isinstance(x, np.ndarray) else ops.flip(x, axis)
-    else:
-        x /= 255.0
-    x -= np.reshape(MEANS[mode], shape).astype(jnp.dtype(x.dtype))
-    if mode == "torch":
-        x /= np.reshape(DEVIATIONS, shape).astype(jnp.dtype(x.dtype))
+        x = _flipped(x, axis)
+        x -= means
+        return x
+    x /= 255.0
+    x -= means
+    x /= np.reshape(DEVIATIONS, shape).astype(dtype)
     return x
+
+
+def _flipped(x, axis):
+    if isinstance(x, np.ndarray):
+        return np.flip(x, axis)
+    return ops.flip(x, axis)
 
 
 def _as_floats(x):
     """Images as they are, if they are floats already."""
-    x = x if hasattr(x, "dtype") else np.asarray(x)
+    if not hasattr(x, "dtype"):
+        x = np.asarray(x)
     if jnp.issubdtype(jnp.dtype(x.dtype), jnp.floating):
         return x
-    return (
-        x.astype(settings.floatx()) if isinstance(x, np.ndarray) else ops.cast(x, settings.floatx())
-    )
+    if isinstance(x, np.ndarray):
+        return x.astype(settings.floatx())
+    return ops.cast(x, settings.floatx())
 
 
 def expecting(mode, *modules):
@@ -82,26 +95,26 @@ def expecting(mode, *modules):
     """
 
     def function(x, data_format=None):
-        return x if mode is None else preprocess_input(x, data_format, mode)
+        if mode is None:
+            return x
+        return preprocess_input(x, data_format, mode)
 
+    effect = "left as they are: the model does the rest"
+    if mode is not None:
+        effect = f'changed as by the mode "{mode}" of `imagenet_utils.preprocess_input`'
     function.__name__ = function.__qualname__ = "preprocess_input"
     function.__doc__ = f"""Images as the weights of these models expect them.
 
     Args:
-        x: images with three channels and values from 0 to 255. They are {
-        "left as they are: the model does the rest"
-        if mode is None
-        else f'changed as by the mode "{mode}" of `imagenet_utils.preprocess_input`'
-    }.
+        x: images with three channels and values from 0 to 255. They are {effect}.
         data_format: "channels_last" or "channels_first"; by default the session's.
 
     >>> import numpy as np
     >>> preprocess_input(np.full((1, 2, 2, 3), 255.0)).shape
     (1, 2, 2, 3)
     """
-    return public(*(f"keras.applications.{module}.preprocess_input" for module in modules))(
-        function
-    )
+    names = [f"keras.applications.{module}.preprocess_input" for module in modules]
+    return public(*names)(function)
 
 
 @public("keras.applications.imagenet_utils.decode_predictions")
@@ -126,14 +139,11 @@ def decode_predictions(preds, top=5):
             "`decode_predictions` expects a batch of predictions (i.e. a 2D array of shape "
             f"(samples, 1000)). Received array with shape: {preds.shape}"
         )
-    classes = _classes(
-        get_file(
-            "imagenet_class_index.json",
-            CLASS_INDEX[0],
-            cache_subdir="models",
-            file_hash=CLASS_INDEX[1],
-        )
+    address, file_hash = CLASS_INDEX
+    path = get_file(
+        "imagenet_class_index.json", address, cache_subdir="models", file_hash=file_hash
     )
+    classes = _classes(path)
     preds = np.asarray(preds)
     best = np.argsort(preds)[:, ::-1][:, :top]
     return [[(*classes[str(i)], row[i]) for i in numbers] for row, numbers in zip(preds, best)]

@@ -3,7 +3,7 @@ block was given.
 """
 
 from jkeras import layers
-from jkeras.applications.building import FILES, Given, architecture, begin, channel_axis, end
+from jkeras.applications.building import FILES, Arguments, architecture, begin, channel_axis, end
 from jkeras.applications.imagenet_utils import decode_predictions, expecting
 from jkeras.applications.inception_v3 import (
     DOUBLE,
@@ -49,7 +49,7 @@ def InceptionResNetV2(
     >>> InceptionResNetV2(weights=None, include_top=False, input_shape=(75, 75, 3)).count_params()
     54336736
     """
-    given = Given(
+    arguments = Arguments(
         include_top,
         weights,
         input_tensor,
@@ -59,7 +59,7 @@ def InceptionResNetV2(
         classifier_activation,
         name,
     )
-    images = begin(given, 299, 75)
+    images = begin(arguments, 299, 75)
     x = mixed(stem(images), "mixed_5b", [[(96, 1)], [(48, 1), (64, 5)], DOUBLE], 64)
     for i in range(1, 11):
         x = _block(x, "block35", i, 0.17)
@@ -80,7 +80,7 @@ def InceptionResNetV2(
     x = _block(x, "block8", 10, 1.0, relu=False)
     x = convolution(x, 1536, 1, name="conv_7b")
     return end(
-        given,
+        arguments,
         images,
         x,
         pools=(None, None),
@@ -93,7 +93,9 @@ def _block(x, kind, i, scale, relu=True):
     y = joined([chain(x, *branch) for branch in BRANCHES[kind]], f"{kind}_{i}_mixed")
     y = layers.Conv2D(x.shape[channel_axis()], 1, padding="same", name=f"{kind}_{i}_conv")(y)
     x = CustomScaleLayer(scale)([x, y])
-    return layers.Activation("relu", name=f"{kind}_{i}_ac")(x) if relu else x
+    if not relu:
+        return x
+    return layers.Activation("relu", name=f"{kind}_{i}_ac")(x)
 
 
 @layer("keras.src.applications.inception_resnet_v2")  # not public; files have this name

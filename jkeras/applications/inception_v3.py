@@ -1,14 +1,15 @@
 """InceptionV3: blocks of several branches, whose results lie side by side."""
 
 from jkeras import layers
-from jkeras.applications.building import FILES, Given, architecture, begin, channel_axis, end
+from jkeras.applications.building import FILES, Arguments, architecture, begin, channel_axis, end
 from jkeras.applications.imagenet_utils import decode_predictions, expecting
 from jkeras.core.registry import public
 
 __all__ = ["InceptionV3", "decode_predictions", "preprocess_input"]
 
 HALVING = (2, "valid")  # strides and padding of a convolution to half the size
-ROW, COLUMN = (1, 7), (7, 1)
+ROW = (1, 7)
+COLUMN = (7, 1)
 DOUBLE = [(64, 1), (96, 3), (96, 3)]
 
 preprocess_input = expecting("tf", "inception_v3")
@@ -32,7 +33,7 @@ def InceptionV3(
     >>> InceptionV3(weights=None, include_top=False, input_shape=(75, 75, 3)).count_params()
     21802784
     """
-    given = Given(
+    arguments = Arguments(
         include_top,
         weights,
         input_tensor,
@@ -42,7 +43,7 @@ def InceptionV3(
         classifier_activation,
         name,
     )
-    images = begin(given, 299, 75)
+    images = begin(arguments, 299, 75)
     x = stem(images)
     for number, width in enumerate([32, 64, 64]):
         x = mixed(x, f"mixed{number}", [[(64, 1)], [(48, 1), (64, 5)], DOUBLE], width)
@@ -59,17 +60,24 @@ def InceptionV3(
     for i in (0, 1):
         x = _widest(x, i)
     return end(
-        given, images, x, pools=(None, None), files=[each.format("inception_v3") for each in FILES]
+        arguments,
+        images,
+        x,
+        pools=(None, None),
+        files=[each.format("inception_v3") for each in FILES],
     )
 
 
 def _widest(x, i):
     """One of the two last blocks, in which branches fork."""
-    parts = [chain(x, (320, 1))]
-    for convolutions, name in ([(384, 1)], f"mixed9_{i}"), ([(448, 1), (384, 3)], None):
-        trunk = chain(x, *convolutions)
-        parts.append(joined([chain(trunk, (384, kernel)) for kernel in ((1, 3), (3, 1))], name))
-    return joined([*parts, averaged(x, 192)], f"mixed{9 + i}")
+
+    def forked(trunk, name=None):
+        return joined([chain(trunk, (384, (1, 3))), chain(trunk, (384, (3, 1)))], name)
+
+    narrow = chain(x, (320, 1))
+    shallow = forked(chain(x, (384, 1)), f"mixed9_{i}")
+    deep = forked(chain(x, (448, 1), (384, 3)))
+    return joined([narrow, shallow, deep, averaged(x, 192)], f"mixed{9 + i}")
 
 
 # ---------------------------------------------------------------- what InceptionResNetV2 has too
@@ -92,11 +100,12 @@ def mixed(x, name, branches, average=None):
         average: channels made of the means over windows; None: the maxima, at half the size, are a
             branch.
     """
-    parts = [chain(x, *branch) for branch in branches]
-    return joined(
-        [*parts, layers.MaxPooling2D(3, strides=2)(x) if average is None else averaged(x, average)],
-        name,
-    )
+    results = [chain(x, *branch) for branch in branches]
+    if average is None:
+        results.append(layers.MaxPooling2D(3, strides=2)(x))
+    else:
+        results.append(averaged(x, average))
+    return joined(results, name)
 
 
 def chain(x, *convolutions):

@@ -4,7 +4,7 @@ import warnings
 
 from jkeras import layers
 from jkeras.applications.building import (
-    Given,
+    Arguments,
     architecture,
     asked_shape,
     channel_axis,
@@ -44,7 +44,7 @@ def MobileNet(
 ):
     """MobileNet: https://arxiv.org/abs/1704.04861. Images of 224 by 224, `preprocess_input` "tf".
 
-    >>> MobileNet(weights=None, include_top=False, input_shape=(32, 32, 3), alpha=0.25).count_params()
+    >>> MobileNet((32, 32, 3), alpha=0.25, weights=None, include_top=False).count_params()
     218544
 
     Args:
@@ -57,7 +57,7 @@ def MobileNet(
         alpha,
         depth_multiplier,
         dropout,
-        Given(
+        Arguments(
             include_top,
             weights,
             input_tensor,
@@ -70,16 +70,16 @@ def MobileNet(
     )
 
 
-def _mobilenet(alpha, depth_multiplier, dropout, given):
-    shape = asked_shape(given, usual_side(given.input_shape, SIDES), 32)
-    if given.weights == "imagenet" and depth_multiplier != 1:
+def _mobilenet(alpha, depth_multiplier, dropout, arguments):
+    shape = asked_shape(arguments, usual_side(arguments.input_shape, SIDES), 32)
+    if arguments.weights == "imagenet" and depth_multiplier != 1:
         raise ValueError(
             "If imagenet weights are being loaded, depth multiplier must be 1. "
             f"Received depth_multiplier={depth_multiplier}"
         )
-    check_alpha(given, alpha, ALPHAS)
-    side = side_in_name(given, shape, SIDES)
-    images = images_of(given, shape)
+    check_alpha(arguments, alpha, ALPHAS)
+    side = side_in_name(arguments, shape, SIDES)
+    images = images_of(arguments, shape)
     x = layers.Conv2D(
         int(32 * alpha), (3, 3), strides=(2, 2), padding="same", use_bias=False, name="conv1"
     )(images)
@@ -90,19 +90,22 @@ def _mobilenet(alpha, depth_multiplier, dropout, given):
     def top(x):
         x = layers.GlobalAveragePooling2D(keepdims=True)(x)
         x = layers.Dropout(dropout, name="dropout")(x)
-        x = layers.Conv2D(given.classes, (1, 1), padding="same", name="conv_preds")(x)
-        x = layers.Reshape((given.classes,), name="reshape_2")(x)
-        return layers.Activation(given.classifier_activation, name="predictions")(x)
+        x = layers.Conv2D(arguments.classes, (1, 1), padding="same", name="conv_preds")(x)
+        x = layers.Reshape((arguments.classes,), name="reshape_2")(x)
+        return layers.Activation(arguments.classifier_activation, name="predictions")(x)
 
-    files = [f"mobilenet_{ALPHAS.get(alpha)}_{side}_tf{part}.h5" for part in ("", "_no_top")]
-    given = given._replace(name=given.name or f"mobilenet_{alpha:0.2f}_{side}")
-    return end(given, images, x, top, (None, None), files)
+    file = f"mobilenet_{ALPHAS.get(alpha)}_{side}_tf"
+    files = [f"{file}.h5", f"{file}_no_top.h5"]
+    arguments = arguments._replace(name=arguments.name or f"mobilenet_{alpha:0.2f}_{side}")
+    return end(arguments, images, x, top, (None, None), files)
 
 
 def _block(x, number, width, depth_multiplier):
-    stride, padding = 1, "same"
+    stride = 1
+    padding = "same"
     if number in HALVING:
-        stride, padding = 2, "valid"
+        stride = 2
+        padding = "valid"
         x = layers.ZeroPadding2D(((0, 1), (0, 1)), name=f"conv_pad_{number}")(x)
     x = layers.DepthwiseConv2D(
         (3, 3), stride, padding, depth_multiplier, use_bias=False, name=f"conv_dw_{number}"
@@ -124,27 +127,32 @@ def usual_side(shape, sides):
     """Height and width of usual images, given the shape of one or None: that shape's, if trained
     weights are for it.
     """
-    height, *others = sides_of(shape) if shape else (None,)
-    return height if height in sides and others == [height] else 224
+    if not shape:
+        return 224
+    height, *others = sides_of(shape)
+    if height in sides and others == [height]:
+        return height
+    return 224
 
 
-def check_alpha(given, alpha, alphas):
+def check_alpha(arguments, alpha, alphas):
     """Raises ValueError where there are no trained weights for a factor of the numbers of
     channels.
     """
-    if given.weights == "imagenet" and alpha not in alphas:
+    if arguments.weights == "imagenet" and alpha not in alphas:
         raise ValueError(
             "If imagenet weights are being loaded, alpha can be one of "
             f"{', '.join(f'`{a}`' for a in alphas)} only. Received alpha={alpha}"
         )
 
 
-def side_in_name(given, shape, sides):
+def side_in_name(arguments, shape, sides):
     """The height of images, which names a model; with trained weights the side of those that they
     were trained with.
     """
     height, width = sides_of(shape)
-    if given.weights == "imagenet" and (height != width or height not in sides):
+    is_known = height == width and height in sides
+    if arguments.weights == "imagenet" and not is_known:
         warnings.warn(
             f"`input_shape` is undefined or non-square, or `rows` is not in {list(sides)}. "
             "Weights for input shape (224, 224) will be loaded as the default.",
@@ -154,13 +162,13 @@ def side_in_name(given, shape, sides):
     return height
 
 
-def check_tensor(given):
+def check_tensor(arguments):
     """Raises ValueError where a given shape is not that of the images of a given tensor."""
-    if given.input_shape is None or given.input_tensor is None:
+    if arguments.input_shape is None or arguments.input_tensor is None:
         return
-    shape = getattr(given.input_tensor, "shape", (None,))[1:]
-    if sides_of(shape) != sides_of(given.input_shape):
+    shape = getattr(arguments.input_tensor, "shape", (None,))[1:]
+    if sides_of(shape) != sides_of(arguments.input_shape):
         raise ValueError(
             "`input_shape` must equal the shape of the images of `input_tensor`. Received: "
-            f"input_tensor of shape {(None, *shape)}, input_shape={given.input_shape}"
+            f"input_tensor of shape {(None, *shape)}, input_shape={arguments.input_shape}"
         )

@@ -2,7 +2,7 @@
 
 from jkeras import layers
 from jkeras.applications.building import (
-    Given,
+    Arguments,
     architecture,
     asked_shape,
     channel_axis,
@@ -40,7 +40,7 @@ def MobileNetV2(
 ):
     """MobileNetV2: https://arxiv.org/abs/1801.04381. Images of 224 by 224, `preprocess_input` "tf".
 
-    >>> MobileNetV2(weights=None, include_top=False, input_shape=(32, 32, 3), alpha=0.35).count_params()
+    >>> MobileNetV2((32, 32, 3), alpha=0.35, weights=None, include_top=False).count_params()
     410208
 
     Args:
@@ -49,7 +49,7 @@ def MobileNetV2(
     """
     return _mobilenet(
         alpha,
-        Given(
+        Arguments(
             include_top,
             weights,
             input_tensor,
@@ -62,41 +62,43 @@ def MobileNetV2(
     )
 
 
-def _mobilenet(alpha, given):
-    check_tensor(given)
-    known = given.input_shape or getattr(given.input_tensor, "shape", (None,))[1:]
-    shape = asked_shape(given, usual_side(known, SIDES), 32)
-    check_alpha(given, alpha, ALPHAS)
-    side = side_in_name(given, shape, SIDES)
-    images = images_of(given, shape)
+def _mobilenet(alpha, arguments):
+    check_tensor(arguments)
+    known = arguments.input_shape or getattr(arguments.input_tensor, "shape", (None,))[1:]
+    shape = asked_shape(arguments, usual_side(known, SIDES), 32)
+    check_alpha(arguments, alpha, ALPHAS)
+    side = side_in_name(arguments, shape, SIDES)
+    images = images_of(arguments, shape)
     x = layers.Conv2D(
         divisible(32 * alpha), 3, strides=(2, 2), padding="same", use_bias=False, name="Conv1"
     )(images)
     x = _normalized(x, "bn_Conv1", "Conv1_relu")
     number = 0
     for width, blocks, stride in STAGES:
-        for i in range(blocks):
-            x = _block(x, number, divisible(int(width * alpha)), 1 if i else stride)
+        for _ in range(blocks):
+            x = _block(x, number, divisible(int(width * alpha)), stride)
+            stride = 1
             number += 1
     x = layers.Conv2D(divisible(1280 * max(alpha, 1)), 1, use_bias=False, name="Conv_1")(x)
     x = _normalized(x, "Conv_1_bn", "out_relu")
 
     def top(x):
         x = layers.GlobalAveragePooling2D()(x)
-        return layers.Dense(given.classes, given.classifier_activation, name="predictions")(x)
+        return layers.Dense(arguments.classes, arguments.classifier_activation, name="predictions")(
+            x
+        )
 
-    files = [
-        f"mobilenet_v2_weights_tf_dim_ordering_tf_kernels_{float(alpha)}_{side}{part}.h5"
-        for part in ("", "_no_top")
-    ]
-    given = given._replace(name=given.name or f"mobilenetv2_{alpha:0.2f}_{side}")
-    return end(given, images, x, top, (None, None), files)
+    file = f"mobilenet_v2_weights_tf_dim_ordering_tf_kernels_{float(alpha)}_{side}"
+    files = [f"{file}.h5", f"{file}_no_top.h5"]
+    arguments = arguments._replace(name=arguments.name or f"mobilenetv2_{alpha:0.2f}_{side}")
+    return end(arguments, images, x, top, (None, None), files)
 
 
 def _block(x, number, width, stride):
     """Widens the input six times, but for the first block; convolves each channel; narrows it."""
     prefix = f"block_{number}_" if number else "expanded_conv_"
-    before, width_before = x, x.shape[channel_axis()]
+    before = x
+    width_before = x.shape[channel_axis()]
     if number:
         x = layers.Conv2D(
             6 * width_before, 1, padding="same", use_bias=False, name=f"{prefix}expand"
@@ -107,11 +109,13 @@ def _block(x, number, width, stride):
     x = _normalized(x, f"{prefix}depthwise_BN", f"{prefix}depthwise_relu")
     x = layers.Conv2D(width, 1, padding="same", use_bias=False, name=f"{prefix}project")(x)
     x = _normalized(x, f"{prefix}project_BN")
-    return (
-        layers.Add(name=f"{prefix}add")([before, x]) if width == width_before and stride == 1 else x
-    )
+    if width != width_before or stride != 1:
+        return x
+    return layers.Add(name=f"{prefix}add")([before, x])
 
 
 def _normalized(x, name, relu=None):
     x = layers.BatchNormalization(channel_axis(-1), momentum=0.999, name=name)(x)
-    return layers.ReLU(6.0, name=relu)(x) if relu else x
+    if relu is None:
+        return x
+    return layers.ReLU(6.0, name=relu)(x)

@@ -4,7 +4,7 @@ import typing
 
 from jkeras import layers
 from jkeras.applications.building import (
-    Given,
+    Arguments,
     architecture,
     asked_shape,
     channel_axis,
@@ -85,7 +85,7 @@ def _variant(size, blocks, last, count):
             minimalistic,
             dropout_rate,
             include_preprocessing,
-            Given(
+            Arguments(
                 include_top,
                 weights,
                 input_tensor,
@@ -106,7 +106,8 @@ def _variant(size, blocks, last, count):
     {count}
 
     Args:
-        alpha: factor of the numbers of channels; for the weights of ImageNet 1, or, unless `minimalistic`, 0.75.
+        alpha: factor of the numbers of channels; for the weights of ImageNet 1, or, unless
+            `minimalistic`, 0.75.
         minimalistic: without weights of channels, swish and convolutions of 5 by 5.
         dropout_rate: before the classifier.
         include_preprocessing: whether the model brings images from values of 0 to 255 to -1 to 1.
@@ -118,15 +119,20 @@ MobileNetV3Small = _variant("Small", SMALL, 1024, 939120)
 MobileNetV3Large = _variant("Large", LARGE, 1280, 2996352)
 
 
-def _mobilenet(size, blocks, last, alpha, minimalistic, dropout_rate, include_preprocessing, given):
-    images = _begin(given, alpha, minimalistic)
-    x = layers.Rescaling(1.0 / 127.5, -1.0)(images) if include_preprocessing else images
+def _mobilenet(
+    size, blocks, last, alpha, minimalistic, dropout_rate, include_preprocessing, arguments
+):
+    x = images = _begin(arguments, alpha, minimalistic)
+    if include_preprocessing:
+        x = layers.Rescaling(1.0 / 127.5, -1.0)(images)
     x = layers.Conv2D(16, 3, strides=(2, 2), padding="same", use_bias=False, name="conv")(x)
     x = _normalized(x, "conv_bn", not minimalistic)
     for number, block in enumerate(blocks):
         if minimalistic:
             block = block._replace(kernel=3, weighs=False, swish=False)
-        prefix = f"expanded_conv_{number}_" if number else "expanded_conv_"
+        prefix = "expanded_conv_"
+        if number:
+            prefix += f"{number}_"
         x = _block(x, block._replace(width=divisible(block.width * alpha)), prefix, number > 0)
     x = layers.Conv2D(
         divisible(x.shape[channel_axis()] * 6), 1, padding="same", use_bias=False, name="conv_1"
@@ -139,33 +145,32 @@ def _mobilenet(size, blocks, last, alpha, minimalistic, dropout_rate, include_pr
         x = _activated(x, not minimalistic)
         if dropout_rate > 0:
             x = layers.Dropout(dropout_rate)(x)
-        x = layers.Conv2D(given.classes, 1, padding="same", name="logits")(x)
+        x = layers.Conv2D(arguments.classes, 1, padding="same", name="logits")(x)
         x = layers.Flatten()(x)
-        return layers.Activation(given.classifier_activation, name="predictions")(x)
+        return layers.Activation(arguments.classifier_activation, name="predictions")(x)
 
-    kind = f"{size}{'_minimalistic' if minimalistic else ''}_224_{float(alpha)}_float"
-    return end(
-        given,
-        images,
-        x,
-        top,
-        files=[f"weights_mobilenet_v3_{kind}{part}.h5" for part in ("", "_no_top_v2")],
-    )
+    kind = f"{size}_minimalistic" if minimalistic else size
+    file = f"weights_mobilenet_v3_{kind}_224_{float(alpha)}_float"
+    files = [f"{file}.h5", f"{file}_no_top_v2.h5"]
+    return end(arguments, images, x, top, files=files)
 
 
-def _begin(given, alpha, minimalistic):
+def _begin(arguments, alpha, minimalistic):
     """The images, which may be of any size: the classifier is one more convolution."""
-    check_tensor(given)
-    if given.input_shape is None and given.input_tensor is not None:
-        given = given._replace(input_shape=tuple(getattr(given.input_tensor, "shape", ())[1:]))
-    shape = asked_shape(given, 224, 32, fixed=False)
-    check_alpha(given, alpha, (1.0,) if minimalistic else (0.75, 1.0))
-    side_in_name(given, shape, (224,))
-    return images_of(given, shape)
+    check_tensor(arguments)
+    if arguments.input_shape is None and arguments.input_tensor is not None:
+        arguments = arguments._replace(
+            input_shape=tuple(getattr(arguments.input_tensor, "shape", ())[1:])
+        )
+    shape = asked_shape(arguments, 224, 32, fixed=False)
+    check_alpha(arguments, alpha, (1.0,) if minimalistic else (0.75, 1.0))
+    side_in_name(arguments, shape, (224,))
+    return images_of(arguments, shape)
 
 
 def _block(x, block, prefix, widens):
-    before, width_before = x, x.shape[channel_axis()]
+    before = x
+    width_before = x.shape[channel_axis()]
     wide = divisible(width_before * block.factor)
     if widens:
         x = layers.Conv2D(wide, 1, padding="same", use_bias=False, name=f"{prefix}expand")(x)
@@ -179,11 +184,9 @@ def _block(x, block, prefix, widens):
         x = _weighed(x, wide, f"{prefix}squeeze_excite_")
     x = layers.Conv2D(block.width, 1, padding="same", use_bias=False, name=f"{prefix}project")(x)
     x = _normalized(x, f"{prefix}project_bn")
-    return (
-        layers.Add(name=f"{prefix}add")([before, x])
-        if block.stride == 1 and block.width == width_before
-        else x
-    )
+    if block.stride != 1 or block.width != width_before:
+        return x
+    return layers.Add(name=f"{prefix}add")([before, x])
 
 
 def _weighed(x, width, prefix):
@@ -203,8 +206,12 @@ def _weighed(x, width, prefix):
 def _normalized(x, name, swish=None):
     """Batch normalization, then one of the activations unless `swish` is None."""
     x = layers.BatchNormalization(channel_axis(-1), momentum=0.999, name=name)(x)
-    return x if swish is None else _activated(x, swish)
+    if swish is None:
+        return x
+    return _activated(x, swish)
 
 
 def _activated(x, swish):
-    return (layers.Activation("hard_swish") if swish else layers.ReLU())(x)
+    if swish:
+        return layers.Activation("hard_swish")(x)
+    return layers.ReLU()(x)

@@ -2,7 +2,7 @@
 
 from jkeras import layers
 from jkeras.applications.building import (
-    Given,
+    Arguments,
     architecture,
     begin,
     classifier,
@@ -37,7 +37,7 @@ def NASNetLarge(
     >>> NASNetLarge(weights=None, include_top=False, input_shape=(32, 32, 3)).count_params()
     84916818
     """
-    given = Given(
+    arguments = Arguments(
         include_top,
         weights,
         input_tensor,
@@ -47,7 +47,7 @@ def NASNetLarge(
         classifier_activation,
         name,
     )
-    return _nasnet(given, 331, "nasnet_large", stem=96, width=168, depth=6, skips=True)
+    return _nasnet(arguments, 331, "nasnet_large", stem=96, width=168, depth=6, skips=True)
 
 
 @public("keras.applications.NASNetMobile", "keras.applications.nasnet.NASNetMobile")
@@ -70,7 +70,7 @@ def NASNetMobile(
     """
     if not include_top and input_shape is None:
         input_shape = (224, 224, 3)
-    given = Given(
+    arguments = Arguments(
         include_top,
         weights,
         input_tensor,
@@ -80,10 +80,10 @@ def NASNetMobile(
         classifier_activation,
         name,
     )
-    return _nasnet(given, 224, "nasnet_mobile", stem=32, width=44, depth=4, skips=False)
+    return _nasnet(arguments, 224, "nasnet_mobile", stem=32, width=44, depth=4, skips=False)
 
 
-def _nasnet(given, size, file, stem, width, depth, skips):
+def _nasnet(arguments, size, file, stem, width, depth, skips):
     """A NASNet.
 
     Args:
@@ -93,30 +93,35 @@ def _nasnet(given, size, file, stem, width, depth, skips):
         skips: whether the first cell of a stage looks past the cell that halves the size.
     """
     only_channels_last("NASNet")
-    if given.weights == "imagenet" and given.input_shape is not None and None in given.input_shape:
+    if (
+        arguments.weights == "imagenet"
+        and arguments.input_shape is not None
+        and None in arguments.input_shape
+    ):
         raise ValueError(
             "With the weights of ImageNet the `input_shape` of a NASNet must be static, without "
-            f"None. Received: input_shape={given.input_shape}"
+            f"None. Received: input_shape={arguments.input_shape}"
         )
-    images = begin(given, size, 32)
+    images = begin(arguments, size, 32)
     x = layers.Conv2D(
         stem, 3, strides=2, use_bias=False, name="stem_conv1", kernel_initializer="he_normal"
     )(images)
-    x, before = _normalized(x, "stem_bn1"), None
-    for i, part in enumerate([width // 4, width // 2], 1):
-        x, before = _reduction_cell(x, before, part, f"stem_{i}"), x
+    x = _normalized(x, "stem_bn1")
+    before = None
+    for i, stem_width in enumerate([width // 4, width // 2], 1):
+        x, before = _reduction_cell(x, before, stem_width, f"stem_{i}"), x
     for stage in range(3):
+        wide = width * 2**stage
         if stage:
-            halved = _reduction_cell(x, before, width * 2**stage, f"reduce_{stage * depth}")
-            x, before = halved, before if skips else x
+            halved = _reduction_cell(x, before, wide, f"reduce_{stage * depth}")
+            if not skips:
+                before = x
+            x = halved
         for i in range(depth):
-            x, before = (
-                _normal_cell(x, before, width * 2**stage, stage * depth + i + (stage > 0)),
-                x,
-            )
+            x, before = _normal_cell(x, before, wide, stage * depth + i + (stage > 0)), x
     x = layers.Activation("relu")(x)
     files = [f"{file}.h5", f"{file}_no_top.h5"]
-    return end(given, images, x, classifier(given, None), (None, None), files)
+    return end(arguments, images, x, classifier(arguments, None), (None, None), files)
 
 
 # ---------------------------------------------------------------- cells
@@ -128,8 +133,8 @@ def _normal_cell(x, before, width, block):
         p = _adjusted(before, x, width, block)
         h = _projected(x, width, f"normal_conv_1_{block}", f"normal_bn_1_{block}")
 
-        def add(i, *parts):
-            return layers.Add(name=f"normal_add_{i}_{block}")(parts)
+        def add(i, *terms):
+            return layers.Add(name=f"normal_add_{i}_{block}")(terms)
 
         def separable(x, kernel, name):
             return _separable(x, width, kernel, f"normal_{name}_{block}")
@@ -139,16 +144,16 @@ def _normal_cell(x, before, width, block):
                 3, strides=1, padding="same", name=f"normal_{name}_{block}"
             )(x)
 
-        parts = [p]
+        sums = [p]
         with name_scope("block_1"):
-            parts.append(add(1, separable(h, 5, "left1"), separable(p, 3, "right1")))
+            sums.append(add(1, separable(h, 5, "left1"), separable(p, 3, "right1")))
         with name_scope("block_2"):
-            parts.append(add(2, separable(p, 5, "left2"), separable(p, 3, "right2")))
-        parts.append(add(3, average(h, "left3"), p))
-        parts.append(add(4, average(p, "left4"), average(p, "right4")))
+            sums.append(add(2, separable(p, 5, "left2"), separable(p, 3, "right2")))
+        sums.append(add(3, average(h, "left3"), p))
+        sums.append(add(4, average(p, "left4"), average(p, "right4")))
         with name_scope("block_5"):
-            parts.append(add(5, separable(h, 3, "left5"), h))
-        return layers.Concatenate(axis=-1, name=f"normal_concat_{block}")(parts)
+            sums.append(add(5, separable(h, 3, "left5"), h))
+        return layers.Concatenate(axis=-1, name=f"normal_concat_{block}")(sums)
 
 
 def _reduction_cell(x, before, width, block):
@@ -158,8 +163,8 @@ def _reduction_cell(x, before, width, block):
         h = _projected(x, width, f"reduction_conv_1_{block}", f"reduction_bn_1_{block}")
         padded = layers.ZeroPadding2D(padding_for(h, 3), name=f"reduction_pad_1_{block}")(h)
 
-        def add(name, *parts):
-            return layers.Add(name=f"reduction_{name}_{block}")(parts)
+        def add(name, *terms):
+            return layers.Add(name=f"reduction_{name}_{block}")(terms)
 
         def separable(x, kernel, name, strides=2):
             return _separable(x, width, kernel, f"reduction_{name}_{block}", strides)
@@ -208,11 +213,11 @@ def _halved(x, width, block):
     """
     x = layers.Activation("relu", name=f"adjust_relu_1_{block}")(x)
     shifted = layers.Cropping2D(((1, 0), (1, 0)))(layers.ZeroPadding2D(((0, 1), (0, 1)))(x))
-    parts = []
-    for i, part in enumerate([x, shifted], 1):
-        part = layers.AveragePooling2D(1, strides=2, name=f"adjust_avg_pool_{i}_{block}")(part)
-        parts.append(_convolved(part, width // 2, f"adjust_conv_{i}_{block}"))
-    return _normalized(layers.Concatenate(axis=-1)(parts), f"adjust_bn_{block}")
+    halves = []
+    for i, pixels in enumerate([x, shifted], 1):
+        half = layers.AveragePooling2D(1, strides=2, name=f"adjust_avg_pool_{i}_{block}")(pixels)
+        halves.append(_convolved(half, width // 2, f"adjust_conv_{i}_{block}"))
+    return _normalized(layers.Concatenate(axis=-1)(halves), f"adjust_bn_{block}")
 
 
 # ---------------------------------------------------------------- pieces of cells

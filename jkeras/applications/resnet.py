@@ -1,7 +1,7 @@
 """ResNet: blocks of three convolutions that are added to what the block was given."""
 
 from jkeras import layers
-from jkeras.applications.building import FILES, Given, architecture, begin, channel_axis, end
+from jkeras.applications.building import FILES, Arguments, architecture, begin, channel_axis, end
 from jkeras.applications.imagenet_utils import decode_predictions, expecting
 from jkeras.core.registry import public
 
@@ -38,7 +38,7 @@ def ResNet50(
     return _resnet(
         (3, 4, 6, 3),
         "resnet50",
-        Given(
+        Arguments(
             include_top,
             weights,
             input_tensor,
@@ -72,7 +72,7 @@ def ResNet101(
     return _resnet(
         (3, 4, 23, 3),
         "resnet101",
-        Given(
+        Arguments(
             include_top,
             weights,
             input_tensor,
@@ -106,7 +106,7 @@ def ResNet152(
     return _resnet(
         (3, 8, 36, 3),
         "resnet152",
-        Given(
+        Arguments(
             include_top,
             weights,
             input_tensor,
@@ -119,16 +119,16 @@ def ResNet152(
     )
 
 
-def _resnet(depths, file, given):
+def _resnet(depths, file, arguments):
     """A ResNet whose stages have these numbers of blocks."""
-    images = begin(given, 224, 32)
+    images = begin(arguments, 224, 32)
     x = widened(images, "conv1_pad", "conv1_conv")
     x = halved(normalized(x, "conv1"), "pool1_pad", "pool1_pool")
     for stage, (depth, width) in enumerate(zip(depths, WIDTHS), 2):
         for i in range(1, depth + 1):
             strides = 2 if i == 1 and stage > 2 else 1
             x = _block(x, width, strides, i == 1, f"conv{stage}_block{i}")
-    return end(given, images, x, files=[each.format(file) for each in FILES])
+    return end(arguments, images, x, files=[each.format(file) for each in FILES])
 
 
 def _block(x, width, strides, projected, name):
@@ -169,4 +169,6 @@ def normalized(x, name=None, relu=True):
     """`BatchNormalization` and, if wanted, relu; their names begin with `name`."""
     prefix = f"{name}_" if name else ""
     x = layers.BatchNormalization(axis=channel_axis(), epsilon=1.001e-5, name=f"{prefix}bn")(x)
-    return layers.Activation("relu", name=f"{prefix}relu")(x) if relu else x
+    if not relu:
+        return x
+    return layers.Activation("relu", name=f"{prefix}relu")(x)

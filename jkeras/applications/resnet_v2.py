@@ -3,7 +3,7 @@ the addition.
 """
 
 from jkeras import layers
-from jkeras.applications.building import FILES, Given, architecture, begin, end
+from jkeras.applications.building import FILES, Arguments, architecture, begin, end
 from jkeras.applications.imagenet_utils import decode_predictions, expecting
 from jkeras.applications.resnet import WIDTHS, halved, normalized, widened
 from jkeras.core.registry import public
@@ -34,7 +34,7 @@ def ResNet50V2(
     return _resnet(
         (3, 4, 6, 3),
         "resnet50v2",
-        Given(
+        Arguments(
             include_top,
             weights,
             input_tensor,
@@ -68,7 +68,7 @@ def ResNet101V2(
     return _resnet(
         (3, 4, 23, 3),
         "resnet101v2",
-        Given(
+        Arguments(
             include_top,
             weights,
             input_tensor,
@@ -102,7 +102,7 @@ def ResNet152V2(
     return _resnet(
         (3, 8, 36, 3),
         "resnet152v2",
-        Given(
+        Arguments(
             include_top,
             weights,
             input_tensor,
@@ -115,17 +115,19 @@ def ResNet152V2(
     )
 
 
-def _resnet(depths, file, given):
+def _resnet(depths, file, arguments):
     """A ResNetV2 whose stages have these numbers of blocks; the last of a stage halves the size,
     but for stage 5.
     """
-    images = begin(given, 224, 32)
+    images = begin(arguments, 224, 32)
     x = halved(widened(images, "conv1_pad", "conv1_conv"), "pool1_pad", "pool1_pool")
     for stage, (depth, width) in enumerate(zip(depths, WIDTHS), 2):
         for i in range(1, depth + 1):
             strides = 2 if i == depth and stage < 5 else 1
             x = _block(x, width, strides, i == 1, f"conv{stage}_block{i}")
-    return end(given, images, normalized(x, "post"), files=[each.format(file) for each in FILES])
+    return end(
+        arguments, images, normalized(x, "post"), files=[each.format(file) for each in FILES]
+    )
 
 
 def _block(x, width, strides, projected, name):
@@ -133,10 +135,11 @@ def _block(x, width, strides, projected, name):
     added.
     """
     active = normalized(x, f"{name}_preact")
+    shortcut = x
     if projected:
         shortcut = layers.Conv2D(4 * width, 1, name=f"{name}_0_conv")(active)
-    else:
-        shortcut = layers.MaxPooling2D(1, strides=strides)(x) if strides > 1 else x
+    elif strides > 1:
+        shortcut = layers.MaxPooling2D(1, strides=strides)(x)
     x = layers.Conv2D(width, 1, use_bias=False, name=f"{name}_1_conv")(active)
     x = layers.ZeroPadding2D(1, name=f"{name}_2_pad")(normalized(x, f"{name}_1"))
     x = layers.Conv2D(width, 3, strides=strides, use_bias=False, name=f"{name}_2_conv")(x)

@@ -1,7 +1,7 @@
 """VGG: blocks of 3 by 3 convolutions, and three dense layers."""
 
 from jkeras import layers
-from jkeras.applications.building import Given, architecture, begin, end
+from jkeras.applications.building import FILES, Arguments, architecture, begin, end
 from jkeras.applications.imagenet_utils import expecting
 from jkeras.core.registry import public
 
@@ -31,7 +31,7 @@ def VGG16(
     return _vgg(
         (2, 2, 3, 3, 3),
         "vgg16",
-        Given(
+        Arguments(
             include_top,
             weights,
             input_tensor,
@@ -65,7 +65,7 @@ def VGG19(
     return _vgg(
         (2, 2, 4, 4, 4),
         "vgg19",
-        Given(
+        Arguments(
             include_top,
             weights,
             input_tensor,
@@ -78,9 +78,9 @@ def VGG19(
     )
 
 
-def _vgg(depths, file, given):
+def _vgg(depths, file, arguments):
     """A VGG whose blocks have these numbers of convolutions."""
-    x = images = begin(given, 224, 32)
+    x = images = begin(arguments, 224, 32)
     for block, (depth, width) in enumerate(zip(depths, WIDTHS), 1):
         for i in range(1, depth + 1):
             x = layers.Conv2D(
@@ -92,7 +92,9 @@ def _vgg(depths, file, given):
         x = layers.Flatten(name="flatten")(x)
         for i in (1, 2):
             x = layers.Dense(4096, activation="relu", name=f"fc{i}")(x)
-        return layers.Dense(given.classes, given.classifier_activation, name="predictions")(x)
+        return layers.Dense(arguments.classes, arguments.classifier_activation, name="predictions")(
+            x
+        )
 
-    files = [f"{file}_weights_tf_dim_ordering_tf_kernels{part}.h5" for part in ("", "_notop")]
-    return end(given, images, x, top, (None, None), files)
+    files = [each.format(file) for each in FILES]
+    return end(arguments, images, x, top, (None, None), files)

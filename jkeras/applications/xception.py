@@ -1,7 +1,7 @@
 """Xception: convolutions that look at each channel for itself, then at each pixel for itself."""
 
 from jkeras import layers
-from jkeras.applications.building import FILES, Given, architecture, begin, channel_axis, end
+from jkeras.applications.building import FILES, Arguments, architecture, begin, channel_axis, end
 from jkeras.applications.imagenet_utils import decode_predictions, expecting
 from jkeras.core.registry import public
 
@@ -30,7 +30,7 @@ def Xception(
     >>> Xception(weights=None, include_top=False, input_shape=(71, 71, 3)).count_params()
     20861480
     """
-    given = Given(
+    arguments = Arguments(
         include_top,
         weights,
         input_tensor,
@@ -40,7 +40,7 @@ def Xception(
         classifier_activation,
         name,
     )
-    x = images = begin(given, 299, 71)
+    x = images = begin(arguments, 299, 71)
     for i, (width, strides) in enumerate([(32, 2), (64, 1)], 1):
         x = layers.Conv2D(width, 3, strides=strides, use_bias=False, name=f"block1_conv{i}")(x)
         x = _active(_normalized(x, f"block1_conv{i}_bn"), f"block1_conv{i}")
@@ -49,13 +49,14 @@ def Xception(
     for i, width in enumerate([1536, 2048], 1):
         x = _active(_separable(x, width, f"block14_sepconv{i}"), f"block14_sepconv{i}")
     return end(
-        given, images, x, pools=(None, None), files=[each.format("xception") for each in FILES]
+        arguments, images, x, pools=(None, None), files=[each.format("xception") for each in FILES]
     )
 
 
 def _block(x, widths, number):
     """Separable convolutions, and the input added; with two of them, both at half the size."""
-    shortcut, halves = x, len(widths) == 2
+    shortcut = x
+    halves = len(widths) == 2
     if halves:
         shortcut = layers.Conv2D(widths[-1], 1, strides=2, padding="same", use_bias=False)(x)
         shortcut = _normalized(shortcut)

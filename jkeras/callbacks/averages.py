@@ -26,19 +26,20 @@ class SwapEMAWeights(Callback):
 
     def __init__(self, swap_on_epoch=False):
         super().__init__()
-        self.swap_on_epoch, self._averages_in_model = swap_on_epoch, False
+        self.swap_on_epoch = swap_on_epoch
+        self._averages_in_model = False
 
     def _pairs(self):
         """(weight, its average) for all weights that have one."""
-        found = [o for o in _optimizers(self.model.optimizer) if getattr(o, "use_ema", False)]
-        if not found:
+        averaging = [o for o in _optimizers(self.model.optimizer) if getattr(o, "use_ema", False)]
+        if not averaging:
             raise ValueError(
                 "SwapEMAWeights must be used when `use_ema=True` is set on the optimizer. "
                 f"Received: optimizer={self.model.optimizer!r}"
             )
         return [
             (v, optimizer._at["ema", i])
-            for optimizer in found
+            for optimizer in averaging
             for i, v in enumerate(optimizer._trainable_variables)
         ]
 
@@ -83,7 +84,9 @@ class SwapEMAWeights(Callback):
 def _optimizers(optimizer):
     """An optimizer, or those that it is made of."""
     inner = getattr(optimizer, "inner_optimizer", None)
-    parts = [inner] if inner is not None else getattr(optimizer, "optimizers", None)
-    if parts is None:
+    if inner is not None:
+        return _optimizers(inner)
+    several = getattr(optimizer, "optimizers", None)
+    if several is None:
         return [optimizer]
-    return [o for part in parts for o in _optimizers(part)]
+    return [o for each in several for o in _optimizers(each)]

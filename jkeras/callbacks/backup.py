@@ -39,20 +39,23 @@ class BackupAndRestore(Callback):
                 f"`backup_dir` must name a folder. Received: backup_dir={backup_dir!r}"
             )
         check_save_freq(save_freq)
-        self.backup_dir, self.save_freq = os.fspath(backup_dir), save_freq
-        self.double_checkpoint, self.delete_checkpoint = double_checkpoint, delete_checkpoint
-        self._epoch, self._checkpointer = 0, None
+        self.backup_dir = os.fspath(backup_dir)
+        self.save_freq = save_freq
+        self.double_checkpoint = double_checkpoint
+        self.delete_checkpoint = delete_checkpoint
+        self._epoch = 0
+        self._checkpointer = None
 
     def checkpointer(self):
         """What `fit` saves with; None where `save_freq` is False."""
         from jkeras.saving import Checkpointer
 
         if self.save_freq is not False:
-            self._checkpointer = Checkpointer(
-                self.backup_dir,
-                max_to_keep=1 + bool(self.double_checkpoint),
-                every=self.save_freq if self.save_freq == "epoch" else int(self.save_freq),
-            )
+            every = self.save_freq
+            if every != "epoch":
+                every = int(every)
+            count = 1 + bool(self.double_checkpoint)
+            self._checkpointer = Checkpointer(self.backup_dir, max_to_keep=count, every=every)
         return self._checkpointer
 
     def on_train_begin(self, logs=None):
@@ -65,8 +68,9 @@ class BackupAndRestore(Callback):
             )
         history = self.model.history
         # as in Keras it tells of this `fit` alone
-        if self.__dict__.pop("_restored", False) and history is not None:
-            history.epoch, history.history = [], {}
+        if self.was_restored() and history is not None:
+            history.epoch = []
+            history.history = {}
 
     def get_state(self):
         """That there is something to restore."""

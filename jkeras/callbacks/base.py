@@ -28,11 +28,16 @@ class Callback:
     """
 
     every_batch = True
+    _restored = False  # by `set_state`, since the last training began
 
     def __init__(self):
-        self.params, self._model = None, None
+        self.params = None
+        self._model = None
 
-    model = property(lambda self: self._model, doc="The model that is trained.")
+    @property
+    def model(self):
+        """The model that is trained."""
+        return self._model
 
     def set_params(self, params):
         """Takes the dict of parameters of the training."""
@@ -48,6 +53,12 @@ class Callback:
 
     def set_state(self, state):
         """Takes back what `get_state` gave."""
+
+    def was_restored(self):
+        """Whether a checkpoint was restored just before this training; says so once."""
+        restored = self._restored
+        self._restored = False
+        return restored
 
     def on_batch_begin(self, batch, logs=None):
         """Older name of `on_train_batch_begin`."""
@@ -133,34 +144,23 @@ class CallbackList(Callback):
         from jkeras.callbacks.progress import ProgbarLogger
 
         super().__init__()
-        given = (
-            []
-            if callbacks is None
-            else list(callbacks)
-            if isinstance(callbacks, (list, tuple))
-            else [callbacks]
-        )
-        for callback in given:
-            if not hasattr(callback, "on_epoch_end"):
-                raise ValueError(
-                    "All elements of `callbacks` must be instances of Callback. Received: "
-                    f"{callback!r} (of type {type(callback).__name__})"
-                )
-        if add_history and not any(isinstance(c, History) for c in given):
-            given.append(History())
-        if add_progbar and not any(isinstance(c, ProgbarLogger) for c in given):
-            given.append(ProgbarLogger())
-        for callback in given:
-            if isinstance(callback, ProgbarLogger):
-                callback.rows = rows
-        self.callbacks = given
+        self.callbacks = _as_list(callbacks)
+        if add_history and not self._of(History):
+            self.callbacks.append(History())
+        if add_progbar and not self._of(ProgbarLogger):
+            self.callbacks.append(ProgbarLogger())
+        for bar in self._of(ProgbarLogger):
+            bar.rows = rows
         self._sort()
         self.set_params(params)
         if model is not None:
             self.set_model(model)
-            for callback in given:
-                if isinstance(callback, History):
-                    model.__dict__["history"] = callback
+            for history in self._of(History):
+                vars(model)["history"] = history
+
+    def _of(self, kind):
+        """The callbacks of a kind."""
+        return [callback for callback in self.callbacks if isinstance(callback, kind)]
 
     def append(self, callback):
         """Adds a callback."""
@@ -184,21 +184,19 @@ class CallbackList(Callback):
 
     def _sort(self):
         """Who looks at batches of which kind; the others are not told of them."""
-        self._looking = {
-            kind: [c for c in self.callbacks if any(_overrides(c, h) for h in hooks)]
-            for kind, hooks in HOOKS.items()
-        }
+        self._looking = {}
+        for kind, hooks in HOOKS.items():
+            self._looking[kind] = [
+                callback
+                for callback in self.callbacks
+                if any(_overrides(callback, hook) for hook in hooks)
+            ]
 
     def looks_at_batches(self, kind):
         """Whether a callback wants to be told of every batch of training ("train") or evaluation
         ("test").
         """
-        return any(
-            c.looks_at_batches(kind)
-            if isinstance(c, CallbackList)
-            else getattr(c, "every_batch", True)
-            for c in self._looking[kind]
-        )
+        return any(_looks_at_batches(callback, kind) for callback in self._looking[kind])
 
     def end_after(self, error):
         """Tells the callbacks of the end of a training that an error ended; what they raise becomes
@@ -208,7 +206,9 @@ class CallbackList(Callback):
 
     def on_train_end(self, logs=None):
         """Tells the callbacks, all of them; what the first one raises comes out then."""
-        error = self._tell_of_end({} if logs is None else logs)
+        if logs is None:
+            logs = {}
+        error = self._tell_of_end(logs)
         if error is not None:
             raise error
 
@@ -249,14 +249,38 @@ class CallbackList(Callback):
             yield f"{name}_{counts[name]}", callback
 
 
+def _as_list(callbacks):
+    """One callback or several as a new list.
+
+    Raises:
+        ValueError: something that is no callback.
+    """
+    if callbacks is None:
+        return []
+    if not isinstance(callbacks, (list, tuple)):
+        callbacks = [callbacks]
+    for callback in callbacks:
+        if not hasattr(callback, "on_epoch_end"):
+            raise ValueError(
+                "All elements of `callbacks` must be instances of Callback. Received: "
+                f"{callback!r} (of type {type(callback).__name__})"
+            )
+    return list(callbacks)
+
+
+def _looks_at_batches(callback, kind):
+    if isinstance(callback, CallbackList):
+        return callback.looks_at_batches(kind)
+    return getattr(callback, "every_batch", True)
+
+
 def _overrides(callback, hook):
     """Whether a callback has a method of its own; those that Keras's `Callback` comes with are
     marked.
     """
     method = getattr(callback, hook)
-    return getattr(method, "__func__", method) is not getattr(Callback, hook) and not hasattr(
-        method, "_is_default"
-    )
+    function = getattr(method, "__func__", method)
+    return function is not getattr(Callback, hook) and not hasattr(method, "_is_default")
 
 
 def _of_batches(kind, name):
@@ -265,10 +289,11 @@ def _of_batches(kind, name):
     """
 
     def hook(self, batch, logs=None):
-        if self._looking[kind]:
-            logs = Logs(logs) if logs else {}
-            for callback in self._looking[kind]:
-                getattr(callback, name)(batch, logs=logs)
+        if not self._looking[kind]:
+            return
+        logs = Logs(logs) if logs else {}
+        for callback in self._looking[kind]:
+            getattr(callback, name)(batch, logs=logs)
 
     return hook
 
@@ -277,7 +302,8 @@ def _of_epochs(name):
     """A method with a number that tells every callback."""
 
     def hook(self, number, logs=None):
-        logs = {} if logs is None else logs
+        if logs is None:
+            logs = {}
         for callback in self.callbacks:
             getattr(callback, name)(number, logs)
 
@@ -288,7 +314,8 @@ def _of_all(name):
     """A method that tells every callback."""
 
     def hook(self, logs=None):
-        logs = {} if logs is None else logs
+        if logs is None:
+            logs = {}
         for callback in self.callbacks:
             getattr(callback, name)(logs)
 
@@ -306,7 +333,8 @@ def _define():
     }
     del hooks["on_train_end"]  # it has its own
     for name, hook in hooks.items():
-        hook.__name__, hook.__doc__ = name, "Tells the callbacks."
+        hook.__name__ = name
+        hook.__doc__ = "Tells the callbacks."
         setattr(CallbackList, name, hook)
 
 

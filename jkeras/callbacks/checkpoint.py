@@ -20,12 +20,19 @@ class Every:
     """
 
     def __init__(self, count):
-        self.count, self.seen, self.last, self.total = count, 0, None, 0
+        self.count = count
+        self.seen = 0
+        self.last = None
+        self.total = 0
 
     def due(self, batch):
         """Takes note of a batch; its number starts again at 0 with each epoch."""
-        new = batch + 1 if self.last is None or batch <= self.last else batch - self.last
-        self.seen, self.total, self.last = self.seen + new, self.total + new, batch
+        new = batch + 1
+        if self.last is not None and batch > self.last:
+            new = batch - self.last
+        self.seen += new
+        self.total += new
+        self.last = batch
         if self.seen < self.count:
             return False
         self.seen = 0
@@ -53,9 +60,12 @@ class SavingCallback(MonitorCallback):
     def __init__(self, monitor, verbose, save_best_only, mode, save_freq, initial_value_threshold):
         super().__init__(monitor, mode, initial_value_threshold)
         check_save_freq(save_freq)
-        self.verbose, self.save_best_only, self.save_freq = verbose, save_best_only, save_freq
+        self.verbose = verbose
+        self.save_best_only = save_best_only
+        self.save_freq = save_freq
         self.every_batch = save_freq != "epoch"
-        self._every, self._current_epoch = Every(save_freq), 0
+        self._every = Every(save_freq)
+        self._current_epoch = 0
 
     def on_epoch_begin(self, epoch, logs=None):
         """Remembers the epoch."""
@@ -85,14 +95,16 @@ class SavingCallback(MonitorCallback):
             return True
         value = self.found(logs)
         if value is None or np.ndim(value) > 0:
-            so = "saving it nevertheless" if self.saves_without_value else "skipping it"
+            consequence = "saving it nevertheless" if self.saves_without_value else "skipping it"
             warnings.warn(
                 f"Can save best model only with {self.monitor} available, as a single number: "
-                f"{so}.",
+                f"{consequence}.",
                 stacklevel=4,
             )
             return self.saves_without_value
-        best = "None" if self.best is None else f"{self.best:.5f}"
+        best = "None"
+        if self.best is not None:
+            best = f"{self.best:.5f}"
         if not self.is_better(value, self.best):
             self._say(f"\nEpoch {epoch + 1}: {self.monitor} did not improve from {best}")
             return False
@@ -139,12 +151,17 @@ class ModelCheckpoint(SavingCallback):
         initial_value_threshold=None,
     ):
         super().__init__(monitor, verbose, save_best_only, mode, save_freq, initial_value_threshold)
-        self.filepath, self.save_weights_only = os.fspath(filepath), save_weights_only
-        endings = (".weights.h5",) if save_weights_only else (".keras", ".h5")
+        self.filepath = os.fspath(filepath)
+        self.save_weights_only = save_weights_only
+        if save_weights_only:
+            endings = (".weights.h5",)
+            expected = ".weights.h5 when save_weights_only=True"
+        else:
+            endings = (".keras", ".h5")
+            expected = ".keras or .h5"
         if not self.filepath.endswith(endings):
             raise ValueError(
-                f"The filepath of ModelCheckpoint must end in {' or '.join(endings)}"
-                f"{' when save_weights_only=True' if save_weights_only else ''}. "
+                f"The filepath of ModelCheckpoint must end in {expected}. "
                 f"Received: filepath={self.filepath}"
             )
 
@@ -158,18 +175,21 @@ class ModelCheckpoint(SavingCallback):
                 "Please specify a non-directory filepath for ModelCheckpoint. Filepath used is "
                 f"an existing directory: {path}"
             )
-        (self.model.save_weights if self.save_weights_only else self.model.save)(
-            path, overwrite=True
-        )
+        if self.save_weights_only:
+            self.model.save_weights(path, overwrite=True)
+        else:
+            self.model.save(path, overwrite=True)
         self._say(f"\nEpoch {epoch + 1}: finished saving model to {path}")
 
     def _get_file_path(self, epoch, batch, logs):
         logs = logs or {}
-        more = {} if batch is None or "batch" in logs else {"batch": batch + 1}
+        names = dict(logs)
+        if batch is not None:
+            names.setdefault("batch", batch + 1)
         try:
-            return self.filepath.format(epoch=epoch + 1, **more, **logs)
+            return self.filepath.format(epoch=epoch + 1, **names)
         except KeyError as error:
             raise KeyError(
-                f'Failed to format this callback filepath: "{self.filepath}". Reason: {error}; the logs '
-                f"have {list(logs)}"
+                f'Failed to format this callback filepath: "{self.filepath}". Reason: {error}; '
+                f"the logs have {list(logs)}"
             ) from error

@@ -13,10 +13,13 @@ import numpy as np
 
 def _crc_table():
     table = []
-    for byte in range(256):
+    for crc in range(256):
         for _ in range(8):
-            byte = byte >> 1 ^ (0x82F63B78 if byte & 1 else 0)
-        table.append(byte)
+            lowest_bit = crc & 1
+            crc >>= 1
+            if lowest_bit:
+                crc ^= 0x82F63B78
+        table.append(crc)
     return table
 
 
@@ -57,18 +60,23 @@ def field(number, value):
         return _varint(number << 3) + _varint(value)
     if isinstance(value, float):
         return _varint(number << 3 | 1) + struct.pack("<d", value)
-    value = value.encode() if isinstance(value, str) else value
+    if isinstance(value, str):
+        value = value.encode()
     return _varint(number << 3 | 2) + _varint(len(value)) + value
 
 
-FLOAT, DOUBLE, STRING = 1, 2, 7  # TensorFlow's numbers for dtypes
+# TensorFlow's numbers for dtypes
+FLOAT = 1
+DOUBLE = 2
+STRING = 7
 
 
 def _summary(tag, plugin, dtype, shape, content, about=b""):
     """A summary value: a tensor for one of TensorBoard's plugins, as TensorFlow 2 writes it."""
     dimensions = b"".join(field(2, field(1, size)) for size in shape)
     tensor = field(1, dtype) + field(2, dimensions) + content
-    return field(1, tag) + field(9, field(1, field(1, plugin) + field(2, about))) + field(8, tensor)
+    metadata = field(1, field(1, plugin) + field(2, about))
+    return field(1, tag) + field(9, metadata) + field(8, tensor)
 
 
 def scalar(tag, value):
@@ -84,7 +92,8 @@ def histogram(tag, values, bins=30):
     values = values[np.isfinite(values)]
     rows = np.zeros((bins, 3))
     if values.size and values.min() == values.max():
-        rows[:, :2], rows[-1, 2] = values[0], values.size
+        rows[:, :2] = values[0]
+        rows[-1, 2] = values.size
     elif values.size:
         counts, edges = np.histogram(values, bins)
         rows = np.stack([edges[:-1], edges[1:], counts], axis=1)
@@ -95,9 +104,8 @@ def images(tag, pictures):
     """A summary value: pictures of one size, uint8 (height, width, channels)."""
     height, width, _ = pictures[0].shape
     texts = [str(width), str(height), *map(_png, pictures)]
-    return _summary(
-        tag, "images", STRING, (len(texts),), b"".join(field(8, text) for text in texts)
-    )
+    content = b"".join(field(8, text) for text in texts)
+    return _summary(tag, "images", STRING, (len(texts),), content)
 
 
 def _png(pixels):
@@ -106,9 +114,8 @@ def _png(pixels):
     rows = b"".join(b"\0" + row.tobytes() for row in pixels)
 
     def chunk(kind, data):
-        return (
-            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-        )
+        checksum = zlib.crc32(kind + data)
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", checksum)
 
     header = struct.pack(">IIBBBBB", width, height, 8, {1: 0, 3: 2, 4: 6}[channels], 0, 0, 0)
     return (
@@ -143,19 +150,20 @@ class EventFile:
     """
 
     def __init__(self, folder):
-        self.folder, self.path, self._waiting, self._written = folder, None, [], time.monotonic()
+        self.folder = folder
+        self.path = None
+        self._waiting = []
+        self._written = time.monotonic()
 
     def write(self, step, values):
         """Writes one event with summary values; readers see it within seconds, or after `flush`."""
         if self.path is None:
-            name = f"events.out.tfevents.{time.time():.6f}.{socket.gethostname()}.{os.getpid()}.{id(self)}.v2"
+            writer = f"{socket.gethostname()}.{os.getpid()}.{id(self)}"
+            name = f"events.out.tfevents.{time.time():.6f}.{writer}.v2"
             self.path = os.path.join(self.folder, name)
             self._record(field(1, time.time()) + field(3, "brain.Event:2"))
-        self._record(
-            field(1, time.time())
-            + field(2, int(step))
-            + field(5, b"".join(field(1, v) for v in values))
-        )
+        summary = b"".join(field(1, value) for value in values)
+        self._record(field(1, time.time()) + field(2, int(step)) + field(5, summary))
         if time.monotonic() - self._written > SECONDS:
             self.flush()
 

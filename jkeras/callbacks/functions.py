@@ -38,6 +38,6 @@ class LambdaCallback(Callback):
             on_train_batch_end=on_train_batch_end,
             **kwargs,
         )
-        given = {name: function for name, function in functions.items() if function is not None}
-        self.__dict__.update(given)
-        self.every_batch = any(hook in given for hook in (*HOOKS["train"], *HOOKS["test"]))
+        hooks = {name: function for name, function in functions.items() if function is not None}
+        vars(self).update(hooks)
+        self.every_batch = any(hook in hooks for hook in (*HOOKS["train"], *HOOKS["test"]))

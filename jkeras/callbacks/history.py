@@ -19,11 +19,12 @@ class History(Callback):
 
     def __init__(self):
         super().__init__()
-        self.history, self.epoch = {}, []
+        self.history = {}
+        self.epoch = []
 
     def on_train_begin(self, logs=None):
         """Counts anew, unless a checkpoint has just been restored."""
-        if not self.__dict__.pop("_restored", False):
+        if not self.was_restored():
             self.epoch = []
 
     def on_epoch_end(self, epoch, logs=None):
@@ -31,7 +32,7 @@ class History(Callback):
         self.epoch.append(epoch)
         for name, value in (logs or {}).items():
             self.history.setdefault(name, []).append(value)
-        self.model.__dict__["history"] = self
+        vars(self.model)["history"] = self
 
     def get_state(self):
         """Both lists."""

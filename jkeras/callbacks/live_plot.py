@@ -8,7 +8,8 @@ from jkeras.callbacks.base import Callback
 from jkeras.callbacks.progress import in_notebook
 from jkeras.core.registry import public
 
-WIDTH, HEIGHT = 4.5, 3.2  # inches of one picture
+WIDTH = 4.5  # inches of one picture
+HEIGHT = 3.2
 ACROSS = 3  # pictures side by side
 
 
@@ -30,12 +31,17 @@ class LivePlot(Callback):
 
     def __init__(self, names=None, interval=1.0):
         super().__init__()
-        self.names, self.interval = names, interval
-        self.display, self._warned = None, False
+        self.names = names
+        self.interval = interval
+        self.display = None
+        self._warned = False
 
     def on_train_begin(self, logs=None):
         """A new display for a new training."""
-        self.epochs, self.curves, self.display, self._drawn = [], {}, None, 0.0
+        self.epochs = []
+        self.curves = {}
+        self.display = None
+        self._drawn = 0.0
         self._shows = in_notebook()
         if not self._shows and not self._warned:
             self._warned = True
@@ -80,8 +86,9 @@ class LivePlot(Callback):
         # without pyplot: the user's own figures stay as they are
         from matplotlib.figure import Figure
 
-        found = dict.fromkeys(name.removeprefix("val_") for name in self.curves)
-        names = [name for name in found if self.names is None or name in self.names]
+        names = list(dict.fromkeys(name.removeprefix("val_") for name in self.curves))
+        if self.names is not None:
+            names = [name for name in names if name in self.names]
         across = min(len(names), ACROSS)
         down = -(-len(names) // ACROSS)
         figure = Figure((WIDTH * max(across, 1), HEIGHT * max(down, 1)), layout="constrained")

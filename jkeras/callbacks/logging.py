@@ -25,7 +25,9 @@ class CSVLogger(Callback):
 
     def __init__(self, filename, separator=",", append=False):
         super().__init__()
-        self.filename, self.sep, self.append = os.fspath(filename), separator, append
+        self.filename = os.fspath(filename)
+        self.sep = separator
+        self.append = append
         self.csv_file = self.writer = self.keys = None
 
     def on_train_begin(self, logs=None):
@@ -50,7 +52,8 @@ class CSVLogger(Callback):
             self.writer = csv.DictWriter(self.csv_file, ["epoch", *keys], delimiter=self.sep)
             if self.append_header:
                 self.writer.writeheader()
-        self.writer.writerow({"epoch": epoch, **{k: _cell(logs.get(k, "NA")) for k in self.keys}})
+        cells = {key: _cell(logs.get(key, "NA")) for key in self.keys}
+        self.writer.writerow({"epoch": epoch, **cells})
         self.csv_file.flush()
 
     def on_train_end(self, logs=None):

@@ -19,15 +19,14 @@ class Logs(dict):
 
     def fetch(self):
         """The values on the host: scalars as Python numbers, arrays as numpy arrays."""
-        if not self.fetched:
-            self.fetched = True
-            for key, value in dict.items(self):
-                super().__setitem__(
-                    key,
-                    _on_host(value)
-                    if hasattr(value, "dtype")
-                    else jax.tree_util.tree_map(_on_host, value),
-                )
+        if self.fetched:
+            return self
+        self.fetched = True
+        for key, value in dict.items(self):
+            if not hasattr(value, "dtype"):
+                super().__setitem__(key, jax.tree_util.tree_map(_on_host, value))
+            else:
+                super().__setitem__(key, _on_host(value))
         return self
 
     # without a method of its own, `dict(logs)` and `{**logs}` would copy past `__getitem__`
@@ -44,7 +43,9 @@ def _on_host(value):
     if not hasattr(value, "dtype") or not getattr(value, "is_fully_addressable", True):
         return value
     value = np.asarray(value)
-    return value.item() if value.ndim == 0 else value
+    if value.ndim == 0:
+        return value.item()
+    return value
 
 
 def _reading(name):
@@ -53,7 +54,8 @@ def _reading(name):
     def read(self, *args):
         return method(self.fetch(), *args)
 
-    read.__name__, read.__doc__ = name, method.__doc__
+    read.__name__ = name
+    read.__doc__ = method.__doc__
     return read
 
 

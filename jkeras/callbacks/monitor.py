@@ -115,4 +115,5 @@ class MonitorCallback(Callback):
 
     def set_state(self, state):
         """Takes the best value back."""
-        self.__dict__.update(state, _restored=True)
+        vars(self).update(state)
+        self._restored = True

@@ -18,7 +18,7 @@ class OrbaxCheckpoint(SavingCallback):
     training goes on.
 
     The checkpoints have Keras's form: `load_weights` of a Keras model reads the folder, and
-        `restore` reads Keras's.
+    `restore` reads Keras's.
 
     Args:
         directory: the folder of the checkpoints; their numbers are epochs, or updates made with
@@ -55,9 +55,12 @@ class OrbaxCheckpoint(SavingCallback):
         save_weights_only=False,
     ):
         super().__init__(monitor, verbose, save_best_only, mode, save_freq, initial_value_threshold)
-        self.directory, self.max_to_keep = os.path.abspath(os.fspath(directory)), max_to_keep
-        self.save_on_background, self.save_weights_only = save_on_background, save_weights_only
-        self._updates_before, self._steps = 0, None
+        self.directory = os.path.abspath(os.fspath(directory))
+        self.max_to_keep = max_to_keep
+        self.save_on_background = save_on_background
+        self.save_weights_only = save_weights_only
+        self._updates_before = 0
+        self._steps = None
 
     def set_model(self, model):
         """Takes the model, and the number of updates that it has seen."""
@@ -88,7 +91,9 @@ class OrbaxCheckpoint(SavingCallback):
         super().on_train_batch_end(batch, logs)
 
     def _save_model(self, epoch, batch, logs):
-        step = epoch if batch is None else self._updates_before + self._every.total
+        step = epoch
+        if batch is not None:
+            step = self._updates_before + self._every.total
         if self._wanted(epoch, logs, f"{self.directory}/{step}"):
             self._save_checkpoint(step)
 

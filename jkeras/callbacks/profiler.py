@@ -14,17 +14,21 @@ class Trace:
 
     Args:
         folder: where the trace is written.
-        first: it begins with this step, or a later one where several run together.
+        start: it begins with this step, or a later one where several run together.
         count: how many steps; 0 switches it off.
     """
 
-    def __init__(self, folder, first, count):
-        self.folder, self.first, self.count = os.fspath(folder), first, count
-        self.running, self.ended, self._step = False, count == 0, None
+    def __init__(self, folder, start, count):
+        self.folder = os.fspath(folder)
+        self.start = start
+        self.count = count
+        self.running = False
+        self.ended = count == 0
+        self._step = None
 
     def begin(self, step):
         """Before a step, or before several of which this is the first."""
-        if not self.ended and not self.running and step >= self.first:
+        if not self.ended and not self.running and step >= self.start:
             try:
                 jax.profiler.start_trace(self.folder)
             except RuntimeError as error:
@@ -32,7 +36,8 @@ class Trace:
                 warnings.warn(f"There will be no profile in {self.folder}: {error}", stacklevel=3)
                 self.ended = True
                 return
-            self.running, self.last = True, step + self.count - 1
+            self.running = True
+            self.last = step + self.count - 1
         if self.running:
             self._step = jax.profiler.StepTraceAnnotation("train", step_num=step)
             self._step.__enter__()
@@ -56,7 +61,8 @@ class Trace:
         """Writes the trace, if one is running."""
         if self.running:
             self._leave()
-            self.running, self.ended = False, True
+            self.running = False
+            self.ended = True
             jax.profiler.stop_trace()
 
 
@@ -92,7 +98,9 @@ class ProfilerTrace(Callback):
                 "ProfilerTrace counts steps from 1. Received: "
                 f"start_step={start_step}, steps={steps}"
             )
-        self.logdir, self.start_step, self.steps = os.fspath(logdir), start_step, steps
+        self.logdir = os.fspath(logdir)
+        self.start_step = start_step
+        self.steps = steps
         self._trace = None
 
     def on_train_begin(self, logs=None):

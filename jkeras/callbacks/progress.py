@@ -1,5 +1,7 @@
 """ProgbarLogger: a bar on a terminal, one updating display in a notebook, plain lines in a file."""
 
+import html
+import os
 import shutil
 import sys
 import time
@@ -8,7 +10,8 @@ from jkeras.callbacks.base import Callback
 from jkeras.core.registry import public
 
 INTERVAL = 0.1  # seconds between two looks at the device
-PLAIN = str.maketrans("━─", "=.")
+PLAIN = str.maketrans("━─┃│┏┳┓┡╇┩├┼┤└┴┘", "=.||" + 12 * "+")
+BOLD, NORMAL = "\x1b[1m", "\x1b[0m"
 
 
 @public("keras.callbacks.ProgbarLogger")
@@ -29,15 +32,18 @@ class ProgbarLogger(Callback):
 
     def __init__(self):
         super().__init__()
-        self._in_epoch, self.screen, self.rows = False, None, None
+        self._in_epoch = False
+        self.screen = None
+        self.rows = None
 
     def set_params(self, params):
         """Takes epochs, steps and verbosity."""
         super().set_params(params)
-        self.verbose, self.epochs, self.total = (
-            params.get(k) for k in ("verbose", "epochs", "steps")
-        )
-        self.verbose = 1 if self.verbose is None else self.verbose
+        self.verbose = params.get("verbose")
+        if self.verbose is None:
+            self.verbose = 1
+        self.epochs = params.get("epochs")
+        self.total = params.get("steps")
 
     # ------------------------------------------------------------ training
 
@@ -95,13 +101,16 @@ class ProgbarLogger(Callback):
     # ------------------------------------------------------------ the line
 
     def _start(self, shown_on=None):
-        self.screen, self.prefix, self.seen = shown_on or screen(), "", 0
+        self.screen = shown_on or screen()
+        self.prefix = ""
+        self.seen = 0
         self.started = self.shown = time.time()
         self.first = None  # (time, steps) after the first dispatch
         self.compiled = self._compile_seconds()
 
     def _update(self, seen, logs):
-        self.seen, now = seen, time.time()
+        self.seen = seen
+        now = time.time()
         self.first = self.first or (now, seen)
         if self.verbose == 1 and self.screen.live and now - self.shown >= INTERVAL:
             self.shown = now
@@ -112,9 +121,8 @@ class ProgbarLogger(Callback):
             return
         now = time.time()
         if self.verbose == 1 and self.screen.live:
-            self.screen.redraw(
-                self._bar(now, done=True) + self._compiling() + _values(logs), end=True
-            )
+            line = self._bar(now, done=True) + self._compiling() + _values(logs)
+            self.screen.redraw(line, end=True)
         else:
             steps = f"{self.seen}/{self.total or self.seen}"
             pace = "".join(f" - {text}" for text in self._pace(now)) + self._compiling()
@@ -129,24 +137,30 @@ class ProgbarLogger(Callback):
     def _compiling(self):
         """ " - compiled in 1.2s", where it took time in this epoch."""
         seconds = self._compile_seconds() - self.compiled
-        return f" - compiled in {seconds:.1f}s" if seconds >= 0.05 else ""
+        if seconds < 0.05:
+            return ""
+        return f" - compiled in {seconds:.1f}s"
 
     def _bar(self, now, done=False):
-        seen, total = self.seen, self.total
+        seen = self.seen
+        total = self.total
         if total is None:
             text = f"{seen}/Unknown"
         else:
             filled = min(20, 20 * seen // max(total, 1))
             text = f"{seen:>{len(str(total))}}/{total} {'━' * filled}{'─' * (20 - filled)}"
-        left = now - self.started if done or total is None else self._step(now) * (total - seen)
-        return " ".join([text, duration(left), *self._pace(now)])
+        seconds = now - self.started
+        if not done and total is not None:
+            seconds = self._step(now) * (total - seen)
+        return " ".join([text, duration(seconds), *self._pace(now)])
 
     def _step(self, now):
         """Seconds of a step."""
-        began, before = self.first or (self.started, 0)
-        if self.seen <= before:
-            began, before = self.started, 0
-        return (now - began) / max(self.seen - before, 1)
+        if self.first is not None:
+            began, before = self.first
+            if self.seen > before:
+                return (now - began) / (self.seen - before)
+        return (now - self.started) / max(self.seen, 1)
 
     def _pace(self, now):
         """["12ms/step", "2.7k rows/s"]"""
@@ -168,7 +182,9 @@ def duration(seconds):
         return f"{seconds}s"
     minutes, seconds = divmod(seconds, 60)
     hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{seconds:02d}" if hours else f"{minutes}:{seconds:02d}"
+    if not hours:
+        return f"{minutes}:{seconds:02d}"
+    return f"{hours}:{minutes:02d}:{seconds:02d}"
 
 
 def _short(seconds):
@@ -179,7 +195,9 @@ def _short(seconds):
     """
     if seconds >= 1:
         return f"{seconds:.0f}s"
-    return f"{seconds * 1e3:.0f}ms" if seconds >= 1e-3 else f"{seconds * 1e6:.0f}us"
+    if seconds >= 1e-3:
+        return f"{seconds * 1e3:.0f}ms"
+    return f"{seconds * 1e6:.0f}us"
 
 
 def _thousands(number):
@@ -202,11 +220,10 @@ def _values(logs):
             value = float(value)
         except (TypeError, ValueError):
             continue
-        text += (
-            f" - {name}: {value:.4f}"
-            if abs(value) > 1e-3 or value == 0
-            else f" - {name}: {value:.4e}"
-        )
+        if abs(value) > 1e-3 or value == 0:
+            text += f" - {name}: {value:.4f}"
+        else:
+            text += f" - {name}: {value:.4e}"
     return text
 
 
@@ -223,11 +240,24 @@ class Terminal:
             sys.stdout.write(text.translate(PLAIN).encode("ascii", "replace").decode())
         sys.stdout.flush()
 
+    def bold(self, text):
+        """The text, to be shown so that it stands out."""
+        if os.environ.get("TERM") in ("dumb", "unknown"):
+            return text
+        return f"{BOLD}{text}{NORMAL}"
+
+    def table(self, text):
+        """Shows lines that belong below each other, however long they are."""
+        self.write(text)
+
     def redraw(self, line, end=False):
         """Draws the line in place of the last one; while it is to be drawn again, no longer than a
         row.
         """
-        line = f"{line}\n" if end else line[: shutil.get_terminal_size().columns - 1]
+        if end:
+            line = f"{line}\n"
+        else:
+            line = line[: shutil.get_terminal_size().columns - 1]
         self.write(f"\r\x1b[2K{line}")
 
 
@@ -236,12 +266,17 @@ class File(Terminal):
 
     live = False
 
+    def bold(self, text):
+        """The text as it is."""
+        return text
+
 
 class Notebook(Terminal):
     """A notebook: one display that is updated."""
 
     def __init__(self):
-        self.text, self.handle = "", None
+        self.text = ""
+        self.handle = None
 
     def write(self, text):
         """Adds text above the line."""
@@ -253,6 +288,22 @@ class Notebook(Terminal):
         self._show(self.text + line)
         if end:
             self.text += line + "\n"
+
+    def bold(self, text):
+        """The text with what `table` makes bold."""
+        return f"{BOLD}{text}{NORMAL}"
+
+    def table(self, text):
+        """A display of its own, whose lines are not broken."""
+        from IPython.display import display
+
+        marked = html.escape(text, quote=False).replace(BOLD, "<b>").replace(NORMAL, "</b>")
+        style = "white-space:pre;overflow-x:auto;line-height:normal;font-family:monospace"
+        content = {
+            "text/plain": text.replace(BOLD, "").replace(NORMAL, ""),
+            "text/html": f'<pre style="{style}">{marked}</pre>',
+        }
+        display(content, raw=True)
 
     def _show(self, text):
         from IPython.display import display
@@ -274,4 +325,6 @@ def screen():
     """Where progress is shown."""
     if in_notebook():
         return Notebook()
-    return Terminal() if sys.stdout is not None and sys.stdout.isatty() else File()
+    if sys.stdout is not None and sys.stdout.isatty():
+        return Terminal()
+    return File()

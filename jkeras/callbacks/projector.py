@@ -27,7 +27,9 @@ def write_config(folder, names, metadata):
     Raises:
         ValueError: a dict with names of other layers.
     """
-    files = metadata if isinstance(metadata, dict) else dict.fromkeys(names, metadata)
+    files = metadata
+    if not isinstance(metadata, dict):
+        files = dict.fromkeys(names, metadata)
     unknown = sorted(set(files) - set(names))
     if unknown:
         raise ValueError(
@@ -36,10 +38,12 @@ def write_config(folder, names, metadata):
     os.makedirs(folder, exist_ok=True)
     with open(os.path.join(folder, "projector_config.pbtxt"), "w") as file:
         for name in names:
-            path = "" if files.get(name) is None else f'  metadata_path: "{files[name]}"\n'
-            file.write(
-                f'embeddings {{\n  tensor_name: "{name}/embeddings"\n{path}  tensor_path: "{name}.tsv"\n}}\n'
-            )
+            file.write("embeddings {\n")
+            file.write(f'  tensor_name: "{name}/embeddings"\n')
+            if files.get(name) is not None:
+                file.write(f'  metadata_path: "{files[name]}"\n')
+            file.write(f'  tensor_path: "{name}.tsv"\n')
+            file.write("}\n")
 
 
 def write_vectors(folder, embeddings):

@@ -36,21 +36,24 @@ class RemoteMonitor(Callback):
         send_as_json=False,
     ):
         super().__init__()
-        self.root, self.path, self.field = root, path, field
-        self.headers, self.send_as_json = headers, send_as_json
+        self.root = root
+        self.path = path
+        self.field = field
+        self.headers = headers
+        self.send_as_json = send_as_json
 
     def on_epoch_end(self, epoch, logs=None):
         """Sends the logs."""
-        logs = {
-            "epoch": epoch,
-            **{
-                k: v.item() if isinstance(v, (np.ndarray, np.generic)) else v
-                for k, v in (logs or {}).items()
-            },
-        }
-        text = json.dumps(logs)
-        body = text if self.send_as_json else urllib.parse.urlencode({self.field: text})
-        kind = "application/json" if self.send_as_json else "application/x-www-form-urlencoded"
+        values = {"epoch": epoch}
+        for name, value in (logs or {}).items():
+            if isinstance(value, (np.ndarray, np.generic)):
+                value = value.item()
+            values[name] = value
+        body = json.dumps(values)
+        kind = "application/json"
+        if not self.send_as_json:
+            body = urllib.parse.urlencode({self.field: body})
+            kind = "application/x-www-form-urlencoded"
         address = self.root + self.path
         try:
             if urllib.parse.urlsplit(address).scheme not in ("http", "https"):

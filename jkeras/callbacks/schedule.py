@@ -2,12 +2,16 @@
 
 import inspect
 import warnings
+from inspect import Parameter
 
 import numpy as np
 
 from jkeras.callbacks.base import Callback
 from jkeras.callbacks.monitor import MonitorCallback
 from jkeras.core.registry import public
+
+
+POSITIONAL = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
 
 
 def rate_of(optimizer):
@@ -26,7 +30,9 @@ def named_rates(optimizer):
 def with_words(optimizer):
     """(optimizer, what a printed line calls it) of each optimizer."""
     several = getattr(optimizer, "optimizers", None)
-    return [(optimizer, "")] if several is None else [(o, f"{o.name} ") for o in several]
+    if several is None:
+        return [(optimizer, "")]
+    return [(o, f"{o.name} ") for o in several]
 
 
 @public("keras.callbacks.LearningRateScheduler")
@@ -46,7 +52,8 @@ class LearningRateScheduler(Callback):
 
     def __init__(self, schedule, verbose=0):
         super().__init__()
-        self.schedule, self.verbose = schedule, verbose
+        self.schedule = schedule
+        self.verbose = verbose
 
     def on_epoch_begin(self, epoch, logs=None):
         """Sets the rate, with several optimizers of each."""
@@ -73,11 +80,11 @@ class LearningRateScheduler(Callback):
             parameters = inspect.signature(self.schedule).parameters
         except (TypeError, ValueError):
             return self.schedule(epoch, rate)
-        required = [
-            p for p in parameters.values() if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
-        ]
-        star = any(p.kind is p.VAR_POSITIONAL for p in parameters.values())
-        return self.schedule(epoch, rate) if star or len(required) > 1 else self.schedule(epoch)
+        kinds = [p.kind for p in parameters.values()]
+        positional = [kind for kind in kinds if kind in POSITIONAL]
+        if len(positional) > 1 or Parameter.VAR_POSITIONAL in kinds:
+            return self.schedule(epoch, rate)
+        return self.schedule(epoch)
 
     def on_epoch_end(self, epoch, logs=None):
         """Puts the rate into the logs."""
@@ -129,14 +136,21 @@ class ReduceLROnPlateau(MonitorCallback):
             raise ValueError(
                 f"ReduceLROnPlateau does not support a factor >= 1.0. Received factor={factor}"
             )
-        self.factor, self.min_lr, self.patience = factor, min_lr, patience
-        self.verbose, self.cooldown, self.cooldown_counter, self.wait = verbose, cooldown, 0, 0
+        self.factor = factor
+        self.min_lr = min_lr
+        self.patience = patience
+        self.verbose = verbose
+        self.cooldown = cooldown
+        self.cooldown_counter = 0
+        self.wait = 0
 
     def on_train_begin(self, logs=None):
         """Starts anew."""
-        if self.__dict__.pop("_restored", False):
+        if self.was_restored():
             return
-        self.best, self.cooldown_counter, self.wait = None, 0, 0
+        self.best = None
+        self.cooldown_counter = 0
+        self.wait = 0
 
     def in_cooldown(self):
         """Whether it still waits after a change."""
@@ -144,7 +158,8 @@ class ReduceLROnPlateau(MonitorCallback):
 
     def on_epoch_end(self, epoch, logs=None):
         """Watches and reduces; puts the rate into the logs."""
-        logs = {} if logs is None else logs
+        if logs is None:
+            logs = {}
         logs.update(named_rates(self.model.optimizer))
         value = self.current(logs, "Learning rate reduction is")
         if value is None:
@@ -153,11 +168,13 @@ class ReduceLROnPlateau(MonitorCallback):
             self.cooldown_counter -= 1
             self.wait = 0
         if self.is_better(value, self.best):
-            self.best, self.wait = value, 0
+            self.best = value
+            self.wait = 0
         elif not self.in_cooldown():
             self.wait += 1
             if self.wait >= self.patience and self._reduce(epoch):
-                self.cooldown_counter, self.wait = self.cooldown, 0
+                self.cooldown_counter = self.cooldown
+                self.wait = 0
 
     def _reduce(self, epoch):
         """Reduces each optimizer's rate that is not at `min_lr` yet; whether there was one."""

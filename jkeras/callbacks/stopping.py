@@ -37,8 +37,11 @@ class EarlyStopping(MonitorCallback):
         start_from_epoch=0,
     ):
         super().__init__(monitor, mode, min_delta=min_delta)
-        self.patience, self.verbose, self.baseline = patience, verbose, baseline
-        self.restore_best_weights, self.start_from_epoch = restore_best_weights, start_from_epoch
+        self.patience = patience
+        self.verbose = verbose
+        self.baseline = baseline
+        self.restore_best_weights = restore_best_weights
+        self.start_from_epoch = start_from_epoch
         self.wait = self.stopped_epoch = self.best_epoch = 0
         self.best_weights = None
 
@@ -46,7 +49,7 @@ class EarlyStopping(MonitorCallback):
         """Starts anew; where a checkpoint has just been restored, goes on, or asks to stop once
         more.
         """
-        if self.__dict__.pop("_restored", False):
+        if self.was_restored():
             if self.stopped_epoch > 0 and self.wait >= self.patience:
                 self.model.stop_training = True
             else:
@@ -60,18 +63,24 @@ class EarlyStopping(MonitorCallback):
         value = self.get_monitor_value(logs)
         if value is None or epoch < self.start_from_epoch:
             return
-        if self.restore_best_weights and self.best_weights is None:
-            self.best_weights, self.best_epoch = self.model.get_weights(), epoch
+        if self.best_weights is None:
+            self._remember(epoch)
         self.wait += 1
         if self.is_better(value, self.best):
-            self.best, self.best_epoch = value, epoch
-            if self.restore_best_weights:
-                self.best_weights = self.model.get_weights()
+            self.best = value
+            self.best_epoch = epoch
+            self._remember(epoch)
             if self.baseline is None or self.is_better(value, self.baseline):
                 self.wait = 0
         elif self.wait >= self.patience and epoch > 0:
             self.stopped_epoch = epoch
             self.model.stop_training = True
+
+    def _remember(self, epoch):
+        """Keeps the weights, where the best ones are put back."""
+        if self.restore_best_weights:
+            self.best_weights = self.model.get_weights()
+            self.best_epoch = epoch
 
     def get_monitor_value(self, logs):
         """The watched value; None, with a warning, where the logs lack it."""
@@ -91,11 +100,9 @@ class EarlyStopping(MonitorCallback):
 
     def get_state(self):
         """Best value, patience used, best weights."""
-        weights = (
-            None
-            if self.best_weights is None
-            else [(w.tolist(), str(w.dtype)) for w in self.best_weights]
-        )
+        weights = self.best_weights
+        if weights is not None:
+            weights = [(w.tolist(), str(w.dtype)) for w in weights]
         return {
             **super().get_state(),
             "wait": self.wait,
@@ -107,14 +114,9 @@ class EarlyStopping(MonitorCallback):
     def set_state(self, state):
         """Takes them back."""
         weights = state["best_weights"]
-        super().set_state(
-            {
-                **state,
-                "best_weights": None
-                if weights is None
-                else [np.asarray(values, dtype) for values, dtype in weights],
-            }
-        )
+        if weights is not None:
+            weights = [np.asarray(values, dtype) for values, dtype in weights]
+        super().set_state({**state, "best_weights": weights})
 
 
 @public("keras.callbacks.TerminateOnNaN")

@@ -59,7 +59,8 @@ class TensorBoard(Callback):
         self.write_images = write_images
         self.write_steps_per_second = write_steps_per_second
         self.update_freq = 1 if update_freq == "batch" else update_freq
-        self.embeddings_freq, self.embeddings_metadata = embeddings_freq, embeddings_metadata
+        self.embeddings_freq = embeddings_freq
+        self.embeddings_metadata = embeddings_metadata
         if self.update_freq != "epoch" and not isinstance(self.update_freq, int):
             raise ValueError(
                 f"`update_freq` must be 'epoch', 'batch' or an integer. Received: {update_freq!r}"
@@ -73,7 +74,8 @@ class TensorBoard(Callback):
         self._count_from_0()
 
     def _count_from_0(self):
-        self._batch, self._trace = 0, Trace(self._train_dir, *self._profiled)
+        self._batch = 0
+        self._trace = Trace(self._train_dir, *self._profiled)
 
     def set_model(self, model):
         """Takes the model, and writes its graph and the projector's settings."""
@@ -122,7 +124,8 @@ class TensorBoard(Callback):
     def on_epoch_begin(self, epoch, logs=None):
         """Starts the clock."""
         if self.write_steps_per_second:
-            self._epoch_started, self._steps_before = time.time(), self._iterations()
+            self._epoch_started = time.time()
+            self._steps_before = self._iterations()
 
     def _iterations(self):
         return int(getattr(self.model.optimizer, "iterations", 0))
@@ -131,6 +134,7 @@ class TensorBoard(Callback):
         """Writes the results of an epoch; now and then the weights."""
         logs = dict((logs or {}).items())
         train = {f"epoch_{k}": v for k, v in logs.items() if not k.startswith("val_")}
+        validation = {f"epoch_{k[4:]}": v for k, v in logs.items() if k.startswith("val_")}
         # the rate may be hidden in an optax transformation
         with contextlib.suppress(AttributeError):
             train |= {f"epoch_{k}": v for k, v in named_rates(self.model.optimizer).items()}
@@ -138,27 +142,28 @@ class TensorBoard(Callback):
             elapsed = max(time.time() - self._epoch_started, 1e-9)
             train["epoch_steps_per_second"] = (self._iterations() - self._steps_before) / elapsed
         self._scalars(self._train, train, epoch)
-        self._scalars(
-            self._validation,
-            {f"epoch_{k[4:]}": v for k, v in logs.items() if k.startswith("val_")},
-            epoch,
-        )
+        self._scalars(self._validation, validation, epoch)
         if self.histogram_freq and epoch % self.histogram_freq == 0:
             self._write_weights(epoch)
         if self.embeddings_freq and epoch % self.embeddings_freq == 0:
-            os.makedirs(self._train_dir, exist_ok=True)
-            self.model.save_weights(
-                os.path.join(self._train_dir, f"keras_embedding.ckpt-{epoch}.weights.h5")
-            )
-            projector.write_vectors(self.log_dir, projector.embeddings_of(self.model))
+            self._write_embeddings(epoch)
         self._train.flush()
         self._validation.flush()
 
+    def _write_embeddings(self, epoch):
+        os.makedirs(self._train_dir, exist_ok=True)
+        name = f"keras_embedding.ckpt-{epoch}.weights.h5"
+        self.model.save_weights(os.path.join(self._train_dir, name))
+        projector.write_vectors(self.log_dir, projector.embeddings_of(self.model))
+
     def _write_weights(self, epoch):
         for weight in self.model.weights:
-            name, values = weight.path.replace(":", "_"), np.asarray(weight.value, "float64")
+            name = weight.path.replace(":", "_")
+            values = np.asarray(weight.value, "float64")
             self._train.write(epoch, [event_file.histogram(f"{name}/histogram", values)])
-            pictures = _pictures(values) if self.write_images else []
+            pictures = []
+            if self.write_images:
+                pictures = _pictures(values)
             if pictures:
                 self._train.write(epoch, [event_file.images(f"{name}/image", pictures)])
 
@@ -176,12 +181,17 @@ class TensorBoard(Callback):
 
 
 def _batches(profile_batch):
-    """(first batch to profile, how many)."""
+    """(number of the first batch to profile, how many)."""
+    limits = profile_batch
+    if isinstance(limits, str):
+        limits = limits.split(",")
+    if isinstance(limits, int):
+        limits = (limits, limits)
     try:
-        given = profile_batch.split(",") if isinstance(profile_batch, str) else profile_batch
-        first, last = (given, given) if isinstance(given, int) else map(int, given)
-        if 0 <= first <= last:
-            return max(first, 1), last - max(first, 1) + 1  # of (0, 0) none
+        start, last = map(int, limits)
+        if 0 <= start <= last:
+            start = max(start, 1)
+            return start, last - start + 1  # of (0, 0) none
     except (TypeError, ValueError):
         pass
     raise ValueError(
@@ -204,7 +214,9 @@ def _pictures(values):
     if values.ndim == 1:
         values = values[None, None, :, None]
     elif values.ndim == 2:
-        values = (values.T if values.shape[0] > values.shape[1] else values)[None, :, :, None]
+        if values.shape[0] > values.shape[1]:
+            values = values.T
+        values = values[None, :, :, None]
     elif values.ndim == 3:
         values = np.moveaxis(values, -1, 0)[..., None]
     elif values.ndim == 4 and values.shape[2] in (3, 4):
@@ -213,5 +225,6 @@ def _pictures(values):
         return []
     if not values.size or not np.isfinite(values).all():
         return []
-    low, high = values.min(), values.max()
+    low = values.min()
+    high = values.max()
     return list(((values[:MOST] - low) / ((high - low) or 1) * 255).astype("uint8"))

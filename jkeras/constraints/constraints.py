@@ -6,6 +6,7 @@ from jkeras.core import typed
 from jkeras.core.record import Record, record
 from jkeras.core.registry import public
 from jkeras.core.settings import epsilon
+from jkeras.ops.promotion import as_axes
 
 
 @public("keras.constraints.Constraint")
@@ -26,8 +27,7 @@ class Constraint(Record):
 
 def _norms(w, axis):
     """Euclidean norms along an axis, or several, which stay with length 1."""
-    axis = tuple(axis) if isinstance(axis, list) else axis
-    return jnp.sqrt(jnp.sum(jnp.square(w), axis=axis, keepdims=True))
+    return jnp.sqrt(jnp.sum(jnp.square(w), axis=as_axes(axis), keepdims=True))
 
 
 def _scaled(w, norms, desired):
@@ -112,8 +112,5 @@ class MinMaxNorm(Constraint):
     def __call__(self, w):
         w = jnp.asarray(w)
         norms = _norms(w, self.axis)
-        return _scaled(
-            w,
-            norms,
-            self.rate * jnp.clip(norms, self.min_value, self.max_value) + (1 - self.rate) * norms,
-        )
+        bounded = jnp.clip(norms, self.min_value, self.max_value)
+        return _scaled(w, norms, self.rate * bounded + (1 - self.rate) * norms)

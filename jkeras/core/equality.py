@@ -55,7 +55,10 @@ def _key(thing, seen):
         return (type(thing).__name__, tuple(_key(item, seen) for item in thing))
     if isinstance(thing, dict):
         return ("dict", tuple((_key(k, seen), _key(v, seen)) for k, v in thing.items()))
-    if isinstance(thing, (Variable, jax.Array, np.ndarray)):
+    if isinstance(thing, np.ndarray):
+        content = tuple(thing.ravel().tolist()) if thing.dtype.hasobject else thing.tobytes()
+        return ("array", thing.dtype.str, thing.shape, content)
+    if isinstance(thing, (Variable, jax.Array)):
         return Identity(thing)
     if isinstance(thing, functools.partial):
         return ("partial", thing.func, _key(thing.args, seen), _key(thing.keywords, seen))
@@ -88,7 +91,7 @@ def _own_name(module):
     """The name, None where it is an automatic one."""
     name = getattr(module, "name", None)
     base = snake_case(type(module).__name__)
-    if name is None or re.fullmatch(rf"{re.escape(base)}(_\d+)?", name):
+    if name is None or re.fullmatch(rf"((forward|backward)_)?{re.escape(base)}(_\d+)?", name):
         return None
     return name
 

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 
 from jkeras.core.errors import NotBuiltError, RandomKeyError, StateWriteError
 from jkeras.core.paths import named_variables, shared_paths, walk
+from jkeras.core.traces import trace_state as _trace
 from jkeras.kernel.scope import Flow, current_flow
 
 _scope = contextvars.ContextVar("jkeras_scope", default=())
@@ -23,12 +24,6 @@ _scope = contextvars.ContextVar("jkeras_scope", default=())
 def current():
     """The run that is going on in this thread, or None."""
     return current_flow()
-
-
-def _trace():
-    from jax.extend.core import get_opaque_trace_state  # heavy to import
-
-    return get_opaque_trace_state(convention="flax")
 
 
 class Run(Flow):

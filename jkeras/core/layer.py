@@ -484,7 +484,11 @@ class Layer(PureInterface, WeightView, Module, record.Record):
         call.populate(flow, flow.training)
         flow.stack.append((self, flow.cast_type() if bare else self._cast_type(flow)))
         try:
-            outputs = self._compute(scope, call)
+            if by_path:
+                outputs = self._compute(scope, call)
+            else:
+                with frame.building(self):
+                    outputs = self._compute(scope, call)
             if self.activity_regularizer is not None and not bare:
                 self._activity_losses(flow, outputs)
         finally:
@@ -547,8 +551,7 @@ class Layer(PureInterface, WeightView, Module, record.Record):
 
     def _execute(self, scope, call):
         if self.is_lifted():
-            with frame.building(self):
-                return self.call(*call.args, **call.kwargs)
+            return self.call(*call.args, **call.kwargs)
         args, kwargs = call.forward_arguments()
         ctx = Ctx(scope, self, call.now_training, call.mask)
         return self._forward(ctx, call, args, kwargs)

@@ -15,17 +15,18 @@ def batches(file, name, members):
         file: the published one.
         name: of it in the cache.
     """
-    found = {}
+    contents = {}
     with tarfile.open(fetched(file, name)) as archive:
         for member in archive:
             if member.name in members and member.isfile():
-                found[member.name] = plain_pickle.load(
-                    archive.extractfile(member), encoding="bytes"
-                )
-    return [found[member] for member in members]
+                content = archive.extractfile(member)
+                contents[member.name] = plain_pickle.load(content, encoding="bytes")
+    return [contents[member] for member in members]
 
 
 def images(batch):
     """(images, height, width, channels), or channels first if that is the session's data format."""
     x = batch[b"data"].reshape(-1, 3, 32, 32)
-    return x if settings.image_data_format() == "channels_first" else x.transpose(0, 2, 3, 1)
+    if settings.image_data_format() == "channels_first":
+        return x
+    return x.transpose(0, 2, 3, 1)

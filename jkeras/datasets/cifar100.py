@@ -40,7 +40,8 @@ def load_data(label_mode="fine"):
         "cifar-100-python.tar.gz", f"{FOLDER}-target_archive", [f"{FOLDER}/train", f"{FOLDER}/test"]
     )
 
-    def part(batch):
-        return images(batch), np.array(batch[f"{label_mode}_labels".encode()])[:, None]
+    def arrays(batch):
+        labels = batch[f"{label_mode}_labels".encode()]
+        return images(batch), np.array(labels)[:, None]
 
-    return part(train), part(test)
+    return arrays(train), arrays(test)

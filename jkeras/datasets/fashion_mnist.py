@@ -38,13 +38,12 @@ def load_data():
     ((60000, 28, 28), (10000,))
     """
 
-    def part(name):
-        return tuple(
-            _numbers(fetched(f"{name}-{kind}-ubyte.gz", folder=FOLDER), rank)
-            for kind, rank in (("images-idx3", 3), ("labels-idx1", 1))
-        )
+    def arrays(name):
+        images = _numbers(fetched(f"{name}-images-idx3-ubyte.gz", folder=FOLDER), 3)
+        labels = _numbers(fetched(f"{name}-labels-idx1-ubyte.gz", folder=FOLDER), 1)
+        return images, labels
 
-    return part("train"), part("t10k")
+    return arrays("train"), arrays("t10k")
 
 
 def _numbers(path, rank):
@@ -53,13 +52,13 @@ def _numbers(path, rank):
     """
     try:
         with gzip.open(path) as file:
-            *begin, found = file.read(4)
+            *begin, own_rank = file.read(4)
             shape = struct.unpack(f">{rank}I", file.read(4 * rank))
             size = math.prod(shape)
             content = file.read(min(size, MOST) + 1)
     except (OSError, EOFError, zlib.error, ValueError, struct.error) as error:
         raise _damaged(path) from error
-    if (begin, found, len(content)) != ([0, 0, 8], rank, size):
+    if (begin, own_rank, len(content)) != ([0, 0, 8], rank, size):
         raise _damaged(path)
     return np.frombuffer(bytearray(content), np.uint8).reshape(shape)
 

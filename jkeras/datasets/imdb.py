@@ -51,12 +51,15 @@ def load_data(
     >>> x_train[0][:5], int(y_train[0])  # doctest: +SKIP
     ([1, 14, 22, 16, 43], 1)
     """
-    arrays, random = load_npz(fetched("imdb.npz", path)), np.random.RandomState(seed)
-    parts = []
-    for part in ("train", "test"):
-        x, y = shuffled(random, arrays[f"x_{part}"], arrays[f"y_{part}"])
-        parts.append(shorter(marked(x, start_char, index_from), y, maxlen))
-    (x_train, y_train), (x_test, y_test) = parts
+    arrays = load_npz(fetched("imdb.npz", path))
+    random = np.random.RandomState(seed)
+
+    def texts(split):
+        x, y = shuffled(random, arrays[f"x_{split}"], arrays[f"y_{split}"])
+        return shorter(marked(x, start_char, index_from), y, maxlen)
+
+    x_train, y_train = texts("train")
+    x_test, y_test = texts("test")
     x = within(x_train + x_test, num_words, skip_top, oov_char)
     return (as_array(x[: len(x_train)]), y_train), (as_array(x[len(x_train) :]), y_test)
 

@@ -62,14 +62,16 @@ def _load_npy(file):
     shape, by_columns, kind = headers[version](file)
     if kind.hasobject:
         return load(file)
-    return np.frombuffer(file.read(), kind).reshape(shape, order="F" if by_columns else "C").copy()
+    values = np.frombuffer(file.read(), kind)
+    return values.reshape(shape, order="F" if by_columns else "C").copy()
 
 
 class _Kind:
     """What a pickle says of a `numpy.dtype`."""
 
     def __init__(self, code, align=False, copy=False):
-        self.code, self.order = _text(code), ""
+        self.code = _text(code)
+        self.order = ""
 
     def __setstate__(self, state):
         order = _text(state[1])
@@ -79,7 +81,9 @@ class _Kind:
         """The dtype, where it is one of numbers, truth values or objects."""
         if not re.fullmatch("[biuf][1248]|O[48]?", self.code):
             raise ValueError(f"arrays of the kind {self.code!r} are not read")
-        return np.dtype(object if self.code.startswith("O") else self.order + self.code)
+        if self.code.startswith("O"):
+            return np.dtype(object)
+        return np.dtype(self.order + self.code)
 
 
 class _Array:
@@ -110,11 +114,15 @@ class _Array:
 def _plain(value):
     if isinstance(value, _Array):
         return value.plain()
-    return {key: _plain(item) for key, item in value.items()} if isinstance(value, dict) else value
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return value
 
 
 def _text(value):
-    return value.decode("ascii") if isinstance(value, bytes) else value
+    if isinstance(value, bytes):
+        return value.decode("ascii")
+    return value
 
 
 KNOWN = {

@@ -89,7 +89,7 @@ def load_data(
     Source: D. D. Lewis, "Reuters-21578, Distribution 1.0" (1997), https://doi.org/10.24432/C52G6M;
     Reuters and Carnegie Group leave it free for research.
 
-    >>> (x_train, y_train), (x_test, y_test) = load_data(num_words=1000, test_split=0.1)  # doctest: +SKIP
+    >>> (x_train, y_train), _ = load_data(num_words=1000, test_split=0.1)  # doctest: +SKIP
     >>> get_label_names()[y_train[0]]  # doctest: +SKIP
     'earn'
     """

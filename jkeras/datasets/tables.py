@@ -20,9 +20,11 @@ def load(file, path, test_split, seed, rows=None):
             f"`test_split` must be at least 0 and less than 1. Received: test_split={test_split}"
         )
     with np.load(fetched(file, path), allow_pickle=False) as arrays:
-        x, y = arrays["x"][:rows], arrays["y"][:rows]
+        x = arrays["x"][:rows]
+        y = arrays["y"][:rows]
     order = np.arange(len(x))
     np.random.RandomState(seed).shuffle(order)
     count = int(len(x) * (1 - test_split))
-    train, test = order[:count], order[count:]
+    train = order[:count]
+    test = order[count:]
     return (x[train], y[train]), (x[test], y[test])

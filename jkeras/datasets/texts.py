@@ -39,9 +39,13 @@ def shorter(texts, labels, maxlen):
 def within(texts, num_words, skip_top, oov_char):
     """Texts without the words that are too rare or too frequent."""
     num_words = num_words or max(max(text) for text in texts)
+
+    def is_kept(word):
+        return skip_top <= word < num_words
+
     if oov_char is None:
-        return [[word for word in text if skip_top <= word < num_words] for text in texts]
-    return [[word if skip_top <= word < num_words else oov_char for word in text] for text in texts]
+        return [list(filter(is_kept, text)) for text in texts]
+    return [[word if is_kept(word) else oov_char for word in text] for text in texts]
 
 
 def as_array(texts):

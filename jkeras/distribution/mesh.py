@@ -34,7 +34,9 @@ def get_device_count(device_type=None):
 
 
 def _devices(device_type):
-    return jax.devices(device_type.lower() if device_type else None)
+    if not device_type:
+        return jax.devices()
+    return jax.devices(device_type.lower())
 
 
 def as_device(device):
@@ -79,27 +81,30 @@ class DeviceMesh:
                 "Expected one name for each axis of the mesh. Received: "
                 f"shape={shape}, axis_names={axis_names}"
             )
-        devices = np.array(list_devices() if devices is None else devices)
+        if devices is None:
+            devices = list_devices()
+        devices = np.array(devices)
         if math.prod(shape) != devices.size:
             raise ValueError(
                 f"A mesh of shape {tuple(shape)} takes {math.prod(shape)} devices. "
                 f"Received: {devices.size} devices"
             )
-        self.shape, self.axis_names, self.devices = shape, axis_names, devices.reshape(shape)
+        self.shape = shape
+        self.axis_names = axis_names
+        self.devices = devices.reshape(shape)
         self._mesh = None
 
     @property
     def backend_mesh(self):
         """The mesh as JAX knows it."""
         if self._mesh is None:
-            found = np.array([as_device(device) for device in self.devices.ravel()]).reshape(
-                self.devices.shape
-            )
-            self._mesh = jax.sharding.Mesh(found, tuple(self.axis_names))
+            devices = np.array([as_device(device) for device in self.devices.ravel()])
+            grid = devices.reshape(self.devices.shape)
+            self._mesh = jax.sharding.Mesh(grid, tuple(self.axis_names))
         return self._mesh
 
     def __getstate__(self):
-        return {**self.__dict__, "_mesh": None}  # JAX's devices cannot be copied
+        return {**vars(self), "_mesh": None}  # JAX's devices cannot be copied
 
     def __repr__(self):
         return f"<{type(self).__name__} shape={self.shape}, axis_names={self.axis_names}>"
@@ -121,7 +126,8 @@ class TensorLayout:
     """
 
     def __init__(self, axes, device_mesh=None):
-        self.axes, self._device_mesh = tuple(axes), device_mesh
+        self.axes = tuple(axes)
+        self._device_mesh = device_mesh
         self._check()
 
     @property
@@ -140,10 +146,12 @@ class TensorLayout:
         if self._device_mesh is None:
             return
         known = set(self._device_mesh.axis_names)
-        axes = [
-            axis if isinstance(axis, tuple) else (axis,) for axis in self.axes if axis is not None
-        ]
-        used = {name for names in axes for name in names}
+        used = set()
+        for axis in self.axes:
+            if isinstance(axis, tuple):
+                used.update(axis)
+            elif axis is not None:
+                used.add(axis)
         if used - known:
             raise ValueError(
                 f"Invalid axis names for a layout: expected names among {sorted(known)}, "
@@ -178,7 +186,8 @@ class LayoutMap(collections.abc.MutableMapping):
     """
 
     def __init__(self, device_mesh):
-        self._layouts, self.device_mesh = {}, device_mesh
+        self._layouts = {}
+        self.device_mesh = device_mesh
 
     def __getitem__(self, key):
         """The layout for a path, or None.
@@ -194,7 +203,9 @@ class LayoutMap(collections.abc.MutableMapping):
                 f"The path '{key}' matches several keys of the LayoutMap: {matching}. Make them "
                 "so that each path matches one at most."
             )
-        return self._layouts[matching[0]] if matching else None
+        if not matching:
+            return None
+        return self._layouts[matching[0]]
 
     def __setitem__(self, key, layout):
         if key in self._layouts:

@@ -28,13 +28,14 @@ def initialize(job_addresses=None, num_processes=None, process_id=None):
     Traceback (most recent call last):
     ValueError: Expected one address for each process. Received: 2 addresses, num_processes=3
     """
-    given = os.environ.get
-    job_addresses = job_addresses or given("KERAS_DISTRIBUTION_JOB_ADDRESSES")
-    if num_processes is None and given("KERAS_DISTRIBUTION_NUM_PROCESSES") is not None:
-        num_processes = int(given("KERAS_DISTRIBUTION_NUM_PROCESSES"))
-    if process_id is None and given("KERAS_DISTRIBUTION_PROCESS_ID") is not None:
-        process_id = int(given("KERAS_DISTRIBUTION_PROCESS_ID"))
-    addresses = job_addresses.split(",") if job_addresses else [None]
+    job_addresses = job_addresses or os.environ.get("KERAS_DISTRIBUTION_JOB_ADDRESSES")
+    if num_processes is None:
+        num_processes = _number_in("KERAS_DISTRIBUTION_NUM_PROCESSES")
+    if process_id is None:
+        process_id = _number_in("KERAS_DISTRIBUTION_PROCESS_ID")
+    addresses = [None]
+    if job_addresses:
+        addresses = job_addresses.split(",")
     if len(addresses) > 1 and num_processes is not None and num_processes != len(addresses):
         raise ValueError(
             f"Expected one address for each process. Received: {len(addresses)} addresses, "
@@ -43,6 +44,12 @@ def initialize(job_addresses=None, num_processes=None, process_id=None):
     jax.distributed.initialize(addresses[0], num_processes, process_id)
     if settings.seed is None:
         set_random_seed(_seed_of_first())
+
+
+def _number_in(variable):
+    """The number that a variable of the environment has, or None."""
+    text = os.environ.get(variable)
+    return None if text is None else int(text)
 
 
 def _seed_of_first():

@@ -47,7 +47,8 @@ def distribute_tensor(tensor, layout):
         layout: a `TensorLayout` or one of JAX's shardings.
 
     >>> mesh = DeviceMesh((1,), ["batch"], ["cpu:0"])
-    >>> distribute_tensor(np.ones((4, 2)), TensorLayout(("batch", None), mesh)).sharding.spec == jax.P("batch", None)
+    >>> laid_out = distribute_tensor(np.ones((4, 2)), TensorLayout(("batch", None), mesh))
+    >>> laid_out.sharding.spec == jax.sharding.PartitionSpec("batch", None)
     True
     """
     if is_symbolic(tensor):
@@ -69,16 +70,16 @@ class Distribution:
     """
 
     def __init__(self, device_mesh, batch_dim_name=None, auto_shard_dataset=True):
-        self.device_mesh, self.batch_dim_name = device_mesh, batch_dim_name
+        self.device_mesh = device_mesh
+        self.batch_dim_name = batch_dim_name
         self.auto_shard_dataset = auto_shard_dataset
         self.num_processes = jax.process_count()
 
     @property
     def num_model_replicas(self):
         """In how many parts a batch is cut."""
-        return self.device_mesh.devices.shape[
-            list(self.device_mesh.axis_names).index(self.batch_dim_name)
-        ]
+        axis = list(self.device_mesh.axis_names).index(self.batch_dim_name)
+        return self.device_mesh.devices.shape[axis]
 
     @property
     def data_shard_id(self):
@@ -97,8 +98,12 @@ class Distribution:
         """The layout of a variable: the one it was made with, that of its path, or a copy on each
         device.
         """
-        own = variable.layout if variable.layout is not None else self._layout_of(variable)
-        return TensorLayout([None] * len(variable.shape), self.device_mesh) if own is None else own
+        layout = variable.layout
+        if layout is None:
+            layout = self._layout_of(variable)
+        if layout is None:
+            layout = TensorLayout([None] * len(variable.shape), self.device_mesh)
+        return layout
 
     def _layout_of(self, variable):
         """The layout that the distribution has for a variable, or None: a copy on each device."""
@@ -118,8 +123,8 @@ class Distribution:
         Raises:
             ValueError: a data set that cannot be cut.
         """
-        parts = min(self.num_model_replicas, self.num_processes)
-        if parts == 1 or not self.auto_shard_dataset:
+        count = min(self.num_model_replicas, self.num_processes)
+        if count == 1 or not self.auto_shard_dataset:
             return dataset
         if not hasattr(dataset, "shard"):
             raise ValueError(
@@ -130,8 +135,8 @@ class Distribution:
             )
         # tf.data: the processes' batches together are one batch of before
         if hasattr(dataset, "rebatch"):
-            dataset = dataset.rebatch(_share_of_batch(dataset, parts))
-        return dataset.shard(num_shards=parts, index=self.data_shard_id)
+            dataset = dataset.rebatch(_share_of_batch(dataset, count))
+        return dataset.shard(num_shards=count, index=self.data_shard_id)
 
     @contextlib.contextmanager
     def scope(self):
@@ -147,25 +152,23 @@ class Distribution:
         return f"<{type(self).__name__} device_mesh={self.device_mesh}>"
 
 
-def _share_of_batch(dataset, parts):
+def _share_of_batch(dataset, count):
     """How many rows of each batch of a data set of tf.data go to each of so many processes."""
-    sizes = {
-        spec.shape[0] if len(spec.shape) else None
-        for spec in jax.tree_util.tree_leaves(dataset.element_spec)
-    }
+    shapes = [spec.shape for spec in jax.tree_util.tree_leaves(dataset.element_spec)]
+    sizes = {shape[0] if len(shape) else None for shape in shapes}
     size = sizes.pop()
-    if sizes or size is None or size % parts:
+    if sizes or size is None or size % count:
         raise ValueError(
-            f"Expected batches of one known size, a multiple of {parts}, to give each process its "
+            f"Expected batches of one known size, a multiple of {count}, to give each process its "
             f"part. Received: batches of {size}. Call `dataset.batch(size, drop_remainder=True)`."
         )
-    return size // parts
+    return size // count
 
 
 def _mesh_of(device_mesh, devices):
     """A mesh with one axis, "batch", unless one is given."""
     if device_mesh is None:
-        devices = np.array(devices if devices else list_devices())
+        devices = np.array(devices or list_devices())
         return DeviceMesh(devices.shape, ["batch"], devices)
     if not isinstance(device_mesh, DeviceMesh):
         raise ValueError(
@@ -226,7 +229,8 @@ class ModelParallel(Distribution):
         mesh = layout_map.device_mesh
         super().__init__(mesh, batch_dim_name or mesh.axis_names[0], auto_shard_dataset)
         self._layout_map = layout_map
-        processes, replicas = self.num_processes, self.num_model_replicas
+        processes = self.num_processes
+        replicas = self.num_model_replicas
         if processes > replicas and processes % replicas:
             raise ValueError(
                 "ModelParallel: expected the number of processes to be a multiple of the number "
@@ -267,12 +271,10 @@ class FSDP(Distribution):
         self.min_size = min_size
 
     def _layout_of(self, variable):
-        parts, shape = self.num_model_replicas, variable.shape
-        whole = [axis for axis, size in enumerate(shape) if size % parts == 0]
-        if not whole or np.prod(shape) < self.min_size:
+        shape = variable.shape
+        divisible = [i for i, size in enumerate(shape) if size % self.num_model_replicas == 0]
+        if not divisible or np.prod(shape) < self.min_size:
             return None
-        longest = max(whole, key=lambda axis: shape[axis])
-        return TensorLayout(
-            [self.batch_dim_name if axis == longest else None for axis in range(len(shape))],
-            self.device_mesh,
-        )
+        axes = [None] * len(shape)
+        axes[max(divisible, key=lambda axis: shape[axis])] = self.batch_dim_name
+        return TensorLayout(axes, self.device_mesh)

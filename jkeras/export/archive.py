@@ -31,10 +31,12 @@ class ExportArchive:
             file for all.
 
     >>> import tempfile, jax, jkeras
-    >>> model = jkeras.Sequential([jkeras.Input((2,)), jkeras.layers.Dense(1, kernel_initializer="ones")])
+    >>> layer = jkeras.layers.Dense(1, kernel_initializer="ones")
+    >>> model = jkeras.Sequential([jkeras.Input((2,)), layer])
     >>> archive = ExportArchive()
     >>> logits = archive.track_and_add_endpoint("logits", model)
-    >>> _ = archive.add_endpoint("serve", lambda x: jax.nn.sigmoid(logits(x)), [jkeras.InputSpec("float32", (None, 2))])
+    >>> signature = [jkeras.InputSpec("float32", (None, 2))]
+    >>> _ = archive.add_endpoint("serve", lambda x: jax.nn.sigmoid(logits(x)), signature)
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     archive.write_out(f"{folder}/model", verbose=False)
     ...     loaded = jkeras.export.load(f"{folder}/model")
@@ -43,26 +45,33 @@ class ExportArchive:
     """
 
     def __init__(self, *, platforms=DEFAULT_PLATFORMS):
-        self.platforms = (platforms,) if isinstance(platforms, str) else tuple(platforms)
+        if isinstance(platforms, str):
+            platforms = (platforms,)
+        self.platforms = tuple(platforms)
         if not self.platforms or not set(self.platforms) <= set(PLATFORMS):
             raise ValueError(
                 explain(
                     "ExportArchive", f"`platforms` among {', '.join(PLATFORMS)}", repr(platforms)
                 )
             )
-        self._tracked, self._programs, self._collections = {}, {}, {}
+        self._tracked = {}  # variables, in order
+        self._programs = {}
+        self._collections = {}
 
-    variables = property(
-        lambda self: list(self._tracked.values()), doc="The variables that were tracked."
-    )
-    trainable_variables = property(
-        lambda self: [v for v in self.variables if v.trainable],
-        doc="The trainable ones of `variables`.",
-    )
-    non_trainable_variables = property(
-        lambda self: [v for v in self.variables if not v.trainable],
-        doc="The other ones of `variables`.",
-    )
+    @property
+    def variables(self):
+        """The variables that were tracked."""
+        return list(self._tracked)
+
+    @property
+    def trainable_variables(self):
+        """The trainable ones of `variables`."""
+        return [v for v in self._tracked if v.trainable]
+
+    @property
+    def non_trainable_variables(self):
+        """The other ones of `variables`."""
+        return [v for v in self._tracked if not v.trainable]
 
     def track(self, resource):
         """Puts the weights of a layer or model, or a variable, into the file.
@@ -72,28 +81,7 @@ class ExportArchive:
         Raises:
             ValueError: a layer that is not built, or something that has no weights.
         """
-        if isinstance(resource, Variable):
-            found = [resource]
-        elif isinstance(resource, Layer):
-            if not resource.built:
-                raise ValueError(
-                    explain(
-                        resource._where,
-                        "a layer that is built",
-                        "one without weights yet",
-                        "call it on data once, before it is exported",
-                    )
-                )
-            found = resource.weights
-        else:
-            raise ValueError(
-                explain(
-                    "ExportArchive.track",
-                    "a layer, model or variable",
-                    f"{resource!r} (of type {type(resource).__name__})",
-                )
-            )
-        self._tracked |= {id(v): v for v in found}
+        self._tracked |= dict.fromkeys(_variables_of(resource))
 
     def add_endpoint(self, name, fn, input_signature=None, **kwargs):
         """Adds a function under a name.
@@ -125,22 +113,14 @@ class ExportArchive:
                 )
             )
         where = f"Endpoint '{name}'"
-        owner = fn if isinstance(fn, Layer) else getattr(fn, "__self__", None)
+        owner = fn
+        if not isinstance(fn, Layer):
+            owner = getattr(fn, "__self__", None)
         if input_signature is None:
-            if not isinstance(owner, Layer) or fn not in (owner, owner.call, owner.__call__):
-                raise ValueError(
-                    explain(
-                        where,
-                        "an `input_signature` for a function that is no model",
-                        "None",
-                        "pass a list of `InputSpec(shape=…, dtype=…)`, one for each argument",
-                    )
-                )
-            input_signature = signature_of(owner)
+            input_signature = _signature_of_call(owner, fn, where)
         check_texts(owner, input_signature)
-        self._programs[name] = lower(
-            fn, standardized(input_signature, where), self.platforms, where
-        )
+        arguments = standardized(input_signature, where)
+        self._programs[name] = lower(fn, arguments, self.platforms, where)
         return fn
 
     def track_and_add_endpoint(self, name, resource, input_signature=None, **kwargs):
@@ -155,7 +135,9 @@ class ExportArchive:
         Raises:
             ValueError: a name that is there, or something that is no variable.
         """
-        variables = list(variables) if isinstance(variables, (list, tuple, set)) else [variables]
+        if not isinstance(variables, (list, tuple, set)):
+            variables = [variables]
+        variables = list(variables)
         if not isinstance(name, str) or name in self._collections:
             raise ValueError(
                 explain(
@@ -214,11 +196,49 @@ class ExportArchive:
                 print(f"  {name}: {Endpoint(program.exported, ())}")
 
 
+def _variables_of(resource):
+    """The variables of a layer that is built, or the variable itself."""
+    if isinstance(resource, Variable):
+        return [resource]
+    if not isinstance(resource, Layer):
+        raise ValueError(
+            explain(
+                "ExportArchive.track",
+                "a layer, model or variable",
+                f"{resource!r} (of type {type(resource).__name__})",
+            )
+        )
+    if not resource.built:
+        raise ValueError(
+            explain(
+                resource._where,
+                "a layer that is built",
+                "one without weights yet",
+                "call it on data once, before it is exported",
+            )
+        )
+    return resource.weights
+
+
+def _signature_of_call(owner, fn, where):
+    """The arguments of a model, of which a function is the call."""
+    if not isinstance(owner, Layer) or fn not in (owner, owner.call, owner.__call__):
+        raise ValueError(
+            explain(
+                where,
+                "an `input_signature` for a function that is no model",
+                "None",
+                "pass a list of `InputSpec(shape=…, dtype=…)`, one for each argument",
+            )
+        )
+    return signature_of(owner)
+
+
 def check_texts(owner, signature):
     """Raises where texts go into a layer; the message names the layers that take them."""
-    if isinstance(owner, Layer) and any(
-        str(getattr(leaf, "dtype", "")) == "string" for leaf in jax.tree_util.tree_leaves(signature)
-    ):
-        for _, part in walk(owner):
-            if getattr(part, "runs_on_host", False):
-                raise ExportError(host_layer(part))
+    dtypes = [getattr(leaf, "dtype", "") for leaf in jax.tree_util.tree_leaves(signature)]
+    if not isinstance(owner, Layer) or "string" not in map(str, dtypes):
+        return
+    for _, module in walk(owner):
+        if getattr(module, "runs_on_host", False):
+            raise ExportError(host_layer(module))

@@ -7,6 +7,7 @@ programs/0, …   `jax.export.Exported`, serialized: functions of a list of weig
 weights/0.npy, … arrays, each of them once; `.view(dtype)` where numpy does not have the dtype
 """
 
+import itertools
 import json
 import re
 import typing
@@ -30,7 +31,8 @@ LARGEST_PROGRAM = 2**31  # bytes, what its own format can hold
 # What XLA may be asked to call: algebra, random numbers and top-k of JAX's own. Kernels of a user's
 # own, and calls back into Python, whose address the file would give, are not among them.
 CALLS = re.compile(
-    r"(lapack|cusolver|cusparse|hipsolver)_\w+|(cu|hip)_(threefry2x32_ffi|lu_pivots_to_permutation)|"
+    r"(lapack|cusolver|cusparse|hipsolver)_\w+|"
+    r"(cu|hip)_(threefry2x32_ffi|lu_pivots_to_permutation)|"
     r"stablehlo\.dynamic_\w+|shape_assertion|Sharding|SPMDFullToShardShape|SPMDShardToFullShape|"
     r"annotate_device_placement|AllocateBuffer|ApproxTopK|Eigh|Qr|LuDecomposition|"
     r"ProductOfElementaryHouseholderReflectors"
@@ -68,30 +70,34 @@ def write(path, programs, tracked, collections):
         tracked: variables that are written also where no program takes them.
         collections: {name: list of variables}.
     """
-    groups = (*(p.variables for p in programs.values()), tracked, *collections.values())
-    variables = list({id(v): v for group in groups for v in group}.values())
-    values, numbers = values_of(variables), {id(v): i for i, v in enumerate(variables)}
-    members = {name: f"programs/{i}" for i, name in enumerate(programs)}
+    groups = [program.variables for program in programs.values()]
+    groups += [tracked, *collections.values()]
+    variables = list(dict.fromkeys(itertools.chain(*groups)))
+    values = values_of(variables)
+    numbers = {variable: i for i, variable in enumerate(variables)}
+    endpoints = {
+        name: {
+            "program": f"programs/{i}",
+            "weights": [numbers[variable] for variable in program.variables],
+        }
+        for i, (name, program) in enumerate(programs.items())
+    }
     contents = {
         "format": FORMAT,
         "jax": jax.__version__,
-        "endpoints": {
-            name: {"program": members[name], "weights": [numbers[id(v)] for v in program.variables]}
-            for name, program in programs.items()
-        },
+        "endpoints": endpoints,
         "weights": [
             {"name": v.path, "dtype": value.dtype.name} for v, value in zip(variables, values)
         ],
         "collections": {
-            name: [numbers[id(v)] for v in group] for name, group in collections.items()
+            name: [numbers[variable] for variable in group] for name, group in collections.items()
         },
     }
     with zipfile.ZipFile(path, "w", allowZip64=True) as archive:
         archive.writestr(zipfile.ZipInfo(CONTENTS, WHEN), json.dumps(contents))
         for name, program in programs.items():
-            archive.writestr(
-                zipfile.ZipInfo(members[name], WHEN), bytes(program.exported.serialize())
-            )
+            member = zipfile.ZipInfo(endpoints[name]["program"], WHEN)
+            archive.writestr(member, bytes(program.exported.serialize()))
         for i, value in enumerate(values):
             npz.put(archive, f"weights/{i}", np.asarray(value))
 
@@ -111,70 +117,76 @@ def _read(archive, safe_mode):
         raise SerializationError(f"it is no export of jkeras: it has no {CONTENTS}.")
     contents = safe_json.loads(archive.read(CONTENTS, safe_json.LONGEST), f"its {CONTENTS}")
     _check(contents, set(archive.members))
-    arrays = [_weight(archive, i, listed["dtype"]) for i, listed in enumerate(contents["weights"])]
-    programs = {
-        name: (
-            _program(archive, entry["program"], safe_mode),
-            [arrays[i] for i in entry["weights"]],
-        )
-        for name, entry in contents["endpoints"].items()
-    }
+    names = [entry["name"] for entry in contents["weights"]]
+    dtypes = [entry["dtype"] for entry in contents["weights"]]
+    arrays = [_weight(archive, i, dtype) for i, dtype in enumerate(dtypes)]
+    programs = {}
+    for name, entry in contents["endpoints"].items():
+        exported = _program(archive, entry["program"], safe_mode)
+        programs[name] = (exported, [arrays[i] for i in entry["weights"]])
     for name, (exported, weights) in programs.items():
         _check_weights(name, exported, weights)
-    return Contents(
-        programs,
-        {
-            name: {contents["weights"][i]["name"]: arrays[i] for i in group}
-            for name, group in contents["collections"].items()
-        },
-    )
+    collections = {
+        name: {names[i]: arrays[i] for i in group}
+        for name, group in contents["collections"].items()
+    }
+    return Contents(programs, collections)
 
 
 def _check(contents, members):
     """Raises where the list is not of the form above, or names other members than there are."""
-    if not isinstance(contents, dict) or contents.get("format") != FORMAT:
-        found = contents.get("format") if isinstance(contents, dict) else contents
+    declared = contents
+    if isinstance(contents, dict):
+        declared = contents.get("format")
+    if not isinstance(contents, dict) or declared != FORMAT:
         raise SerializationError(
-            f"it is no export that this version of jkeras reads: its format is {found!r:.80}, "
+            f"it is no export that this version of jkeras reads: its format is {declared!r:.80}, "
             f"expected {FORMAT!r}."
         )
-    endpoints, weights, collections = (
-        contents.get(k) for k in ("endpoints", "weights", "collections")
-    )
-
-    def of_numbers(v):
-        return isinstance(v, list) and all(type(i) is int and 0 <= i < len(weights) for i in v)
-
-    fits = isinstance(weights, list) and all(
-        isinstance(w, dict) and isinstance(w.get("name"), str) and isinstance(w.get("dtype"), str)
-        for w in weights
-    )
-    fits = (
-        fits
-        and isinstance(endpoints, dict)
-        and endpoints
-        and all(
-            isinstance(e, dict)
-            and isinstance(e.get("program"), str)
-            and of_numbers(e.get("weights"))
-            for e in endpoints.values()
-        )
-    )
-    if (
-        not fits
-        or not isinstance(collections, dict)
-        or not all(map(of_numbers, collections.values()))
-    ):
+    if not _is_complete(contents):
         raise SerializationError(
             f"its {CONTENTS} does not list endpoints, weights and collections."
         )
-    expected = {CONTENTS, *(e["program"] for e in endpoints.values())}
-    expected |= {f"weights/{i}.npy" for i in range(len(weights))}
+    expected = {CONTENTS, *(e["program"] for e in contents["endpoints"].values())}
+    expected |= {f"weights/{i}.npy" for i in range(len(contents["weights"]))}
     if members != expected:
         raise SerializationError(
             f"its members are not those that its {CONTENTS} lists: "
             f"{sorted(members ^ expected)[:5]} are missing or too many."
         )
+
+
+def _is_complete(contents):
+    """Whether a list has endpoints, weights and collections of the form above."""
+    weights = contents.get("weights")
+    endpoints = contents.get("endpoints")
+    collections = contents.get("collections")
+    if not isinstance(weights, list) or not all(map(_is_weight, weights)):
+        return False
+    if not isinstance(endpoints, dict) or not isinstance(collections, dict):
+        return False
+    numbers = range(len(weights))
+    return (
+        len(endpoints) > 0
+        and all(_is_endpoint(endpoint, numbers) for endpoint in endpoints.values())
+        and all(_are_among(numbers, group) for group in collections.values())
+    )
+
+
+def _is_weight(entry):
+    if not isinstance(entry, dict):
+        return False
+    return isinstance(entry.get("name"), str) and isinstance(entry.get("dtype"), str)
+
+
+def _is_endpoint(entry, numbers):
+    if not isinstance(entry, dict) or not isinstance(entry.get("program"), str):
+        return False
+    return _are_among(numbers, entry.get("weights"))
+
+
+def _are_among(numbers, values):
+    return isinstance(values, list) and all(type(v) is int and v in numbers for v in values)
 
 
 def _weight(archive, number, dtype):
@@ -207,9 +219,9 @@ def _check_weights(name, exported, weights):
     arguments.
     """
     leaves = [jax.ShapeDtypeStruct(a.shape, a.dtype) for a in exported.in_avals]
-    (first, *_), named = jax.tree_util.tree_unflatten(exported.in_tree, leaves)
-    expected = [(tuple(w.shape), w.dtype) for w in first]
-    if named or type(first) is not list or expected != [(w.shape, w.dtype) for w in weights]:
+    (taken, *_), named = jax.tree_util.tree_unflatten(exported.in_tree, leaves)
+    expected = [(tuple(w.shape), w.dtype) for w in taken]
+    if named or type(taken) is not list or expected != [(w.shape, w.dtype) for w in weights]:
         raise SerializationError(
             f"the program of the endpoint '{name}' takes other weights than those listed for it."
         )

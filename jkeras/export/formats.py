@@ -8,11 +8,13 @@ from jkeras.export import onnx_file
 from jkeras.export.archive import ExportArchive
 
 INSTEAD = {
-    "tf_saved_model": 'needs TensorFlow. Export to "stablehlo", which JAX runs on every platform; `jax2tf` of JAX '
-    "makes a SavedModel of a function of `model.apply`",
-    "litert": 'needs TensorFlow. Export to "onnx" for small devices, or to "stablehlo" where JAX runs',
+    "tf_saved_model": 'needs TensorFlow. Export to "stablehlo", which JAX runs on every platform; '
+    "`jax2tf` of JAX makes a SavedModel of a function of `model.apply`",
+    "litert": 'needs TensorFlow. Export to "onnx" for small devices, or to "stablehlo" where JAX '
+    "runs",
     "openvino": 'needs OpenVINO. Export to "onnx", which OpenVINO reads',
-    "torch": 'needs PyTorch. Export to "onnx", or save the weights as `.safetensors`, which PyTorch reads',
+    "torch": 'needs PyTorch. Export to "onnx", or save the weights as `.safetensors`, which '
+    "PyTorch reads",
 }
 
 
@@ -25,10 +27,11 @@ def export_model(model, filepath, format, verbose, input_signature, platforms, *
     unknown = sorted(set(kwargs) - set(allowed[format]))
     if unknown:
         raise ValueError(
-            f'`export` got the arguments {unknown}, which mean nothing for the format "{format}". Leave '
-            "them out."
+            f"`export` got the arguments {unknown}, which mean nothing for the format "
+            f'"{format}". Leave them out.'
         )
-    verbose = is_interactive_logging_enabled() if verbose is None else verbose
+    if verbose is None:
+        verbose = is_interactive_logging_enabled()
     if format == "onnx":
         onnx_file.write(model, filepath, input_signature, **kwargs)
         if verbose:

@@ -21,14 +21,14 @@ class Endpoint:
     """
 
     def __init__(self, exported, weights):
-        self._exported, self._weights = exported, weights
-        (_, *arguments), _ = jax.tree_util.tree_unflatten(
-            exported.in_tree, map(_spec, exported.in_avals)
-        )
-        self.input_signature, self.platforms = arguments, tuple(exported.platforms)
-        self.output_signature = jax.tree_util.tree_unflatten(
-            exported.out_tree, map(_spec, exported.out_avals)
-        )
+        self._exported = exported
+        self._weights = weights
+        inputs = map(_spec, exported.in_avals)
+        (_, *arguments), _ = jax.tree_util.tree_unflatten(exported.in_tree, inputs)
+        self.input_signature = arguments
+        outputs = map(_spec, exported.out_avals)
+        self.output_signature = jax.tree_util.tree_unflatten(exported.out_tree, outputs)
+        self.platforms = tuple(exported.platforms)
 
     def call(self, *args):
         """The outputs, for functions of yours that are compiled as a whole."""
@@ -61,9 +61,8 @@ class Endpoint:
         )
 
     def __repr__(self):
-        return (
-            f"<Endpoint {text_of(tuple(self.input_signature))} -> {text_of(self.output_signature)}>"
-        )
+        inputs = text_of(tuple(self.input_signature))
+        return f"<Endpoint {inputs} -> {text_of(self.output_signature)}>"
 
 
 class Artifact:
@@ -76,7 +75,8 @@ class Artifact:
         input_signature, output_signature, platforms: of the first endpoint.
 
     >>> import tempfile, jkeras
-    >>> model = jkeras.Sequential([jkeras.Input((2,)), jkeras.layers.Dense(1, kernel_initializer="ones")])
+    >>> layer = jkeras.layers.Dense(1, kernel_initializer="ones")
+    >>> model = jkeras.Sequential([jkeras.Input((2,)), layer])
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     model.export(f"{folder}/model", verbose=False)
     ...     artifact = load(f"{folder}/model")
@@ -85,10 +85,13 @@ class Artifact:
     """
 
     def __init__(self, endpoints, collections):
-        self.endpoints, self.collections = endpoints, collections
-        first = next(iter(endpoints.values()))
-        self.input_signature, self.output_signature = first.input_signature, first.output_signature
-        self.platforms, self.call, self._first = first.platforms, first.call, first
+        self.endpoints = endpoints
+        self.collections = collections
+        self._first = next(iter(endpoints.values()))
+        self.input_signature = self._first.input_signature
+        self.output_signature = self._first.output_signature
+        self.platforms = self._first.platforms
+        self.call = self._first.call
 
     def __call__(self, *args):
         return self._first(*args)
@@ -111,7 +114,8 @@ def load(filepath, safe_mode=True):
         the path.
 
     >>> import tempfile, jkeras
-    >>> model = jkeras.Sequential([jkeras.Input((2,)), jkeras.layers.Dense(1, kernel_initializer="ones")])
+    >>> layer = jkeras.layers.Dense(1, kernel_initializer="ones")
+    >>> model = jkeras.Sequential([jkeras.Input((2,)), layer])
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     model.export(f"{folder}/model", verbose=False)
     ...     serve = load(f"{folder}/model")
@@ -121,10 +125,8 @@ def load(filepath, safe_mode=True):
     artifact.check_library()
     with explained(filepath), opened(filepath) as file:
         contents = artifact.read(file, safe_mode)
-        return Artifact(
-            {name: Endpoint(*program) for name, program in contents.programs.items()},
-            contents.collections,
-        )
+        endpoints = {name: Endpoint(*program) for name, program in contents.programs.items()}
+        return Artifact(endpoints, contents.collections)
 
 
 def _spec(aval):
@@ -134,16 +136,15 @@ def _spec(aval):
 def text_of(structure):
     """A structure of specs in short.
 
-    >>> text_of({"a": jax.ShapeDtypeStruct((2, 3), "float32"), "b": [jax.ShapeDtypeStruct((), "int32")]})
-    '{a: float32[2,3], b: [int32[]]}'
+    >>> vector = jax.ShapeDtypeStruct((3,), "float32")
+    >>> text_of({"a": vector, "b": [vector, jax.ShapeDtypeStruct((2, 3), "int32")]})
+    '{a: float32[3], b: [float32[3], int32[2,3]]}'
     """
+    if structure is None:
+        return None
     if isinstance(structure, dict):
         return "{" + ", ".join(f"{k}: {text_of(v)}" for k, v in structure.items()) + "}"
     if isinstance(structure, (list, tuple)):
         inner = ", ".join(map(text_of, structure))
         return f"[{inner}]" if isinstance(structure, list) else f"({inner})"
-    return (
-        structure
-        if structure is None
-        else f"{structure.dtype}[{','.join(map(str, structure.shape))}]"
-    )
+    return f"{structure.dtype}[{','.join(map(str, structure.shape))}]"

@@ -39,10 +39,10 @@ class Inference(frame.Run):
 
     def __init__(self, values=()):
         super().__init__(values=dict(values), training=False)
-        self.used = {}
+        self.used = {}  # variables, in order
 
     def read(self, variable):
-        self.used[variable] = variable
+        self.used[variable] = None
         return super().read(variable)
 
     def write(self, variable, value):
@@ -73,7 +73,9 @@ class Inference(frame.Run):
         return super().call(layer, args, kwargs, bare)
 
     def _layer(self):
-        return self.stack[-1][0]._where if self.stack else "The function"
+        if not self.stack:
+            return "The function"
+        return self.stack[-1][0]._where
 
 
 def host_layer(layer):
@@ -91,15 +93,15 @@ def lower(function, arguments, platforms, where):
     """The program of a function of arrays, at inference.
 
     The weights that it reads are its first argument, not constants inside: XLA takes seconds and
-        copies for these.
+    copies for these.
 
     Args:
         arguments: structures of `jax.ShapeDtypeStruct`, one for each.
         platforms: names among "cpu", "cuda", "rocm" and "tpu".
         where: names the endpoint in notes to errors.
     """
-    # no trace of old weights
-    function = function.__wrapped__ if isinstance(function, jax.stages.Wrapped) else function
+    if isinstance(function, jax.stages.Wrapped):
+        function = function.__wrapped__  # no trace of old weights
     with explained(arguments, where), on_one_device():
         variables = _variables_of(function, arguments)
 
@@ -108,12 +110,8 @@ def lower(function, arguments, platforms, where):
                 return function(*args)
 
         weights = [jax.ShapeDtypeStruct(v.shape, v.own_dtype) for v in variables]
-        return Program(
-            export.export(jax.jit(_for_platforms(run, platforms)), platforms=platforms)(
-                weights, *arguments
-            ),
-            variables,
-        )
+        lowered = export.export(jax.jit(_for_platforms(run, platforms)), platforms=platforms)
+        return Program(lowered(weights, *arguments), variables)
 
 
 def _variables_of(function, arguments):
@@ -127,16 +125,16 @@ def _variables_of(function, arguments):
         return y
 
     jax.eval_shape(run, *arguments)
-    return list(used.values())
+    return list(used)
 
 
-def _for_platforms(run, platforms):
+def _for_platforms(function, platforms):
     """The function, traced for each kind of platform: the CPU has forms of its own."""
 
     def form(platform):
         def traced(*args):
             with traced_for(platform):
-                return run(*args)
+                return function(*args)
 
         return traced
 
@@ -151,7 +149,8 @@ def on_one_device():
     """Inside this block nothing is laid out over a mesh, which the machine that runs the program
     may not have.
     """
-    before, settings.distribution = settings.distribution, None
+    before = settings.distribution
+    settings.distribution = None
     try:
         yield
     finally:
@@ -180,9 +179,10 @@ def explained(arguments, where):
         shapes = [v.shape for v in jax.tree_util.tree_leaves(arguments)]
         if not all(map(is_known, shapes)):
             error.add_note(
-                f"{where} was traced for inputs of the shapes {', '.join(map(str, shapes))}, where a letter is any "
-                "size. If it depends on a size, say so: `input_signature=[InputSpec(shape=…, dtype=…)]` with numbers; "
-                "or, if on two being equal or one being large enough, `jax.ShapeDtypeStruct` with a shape like "
+                f"{where} was traced for inputs of the shapes {', '.join(map(str, shapes))}, where "
+                "a letter is any size. If it depends on a size, say so: "
+                "`input_signature=[InputSpec(shape=…, dtype=…)]` with numbers; or, if on two being "
+                "equal or one being large enough, `jax.ShapeDtypeStruct` with a shape like "
                 '`jax.export.symbolic_shape("b, h, w, 3", constraints=["h >= 32", "w >= 32"])`.'
             )
         raise

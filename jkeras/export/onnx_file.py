@@ -32,7 +32,9 @@ def write(model, filepath, input_signature=None, opset_version=OPSET):
             "`format=\"onnx\"` needs the converter jax2onnx: `pip install 'jkeras[onnx]'`."
         ) from error
     check_target(filepath, overwrite=True)
-    signature = signature_of(model) if input_signature is None else input_signature
+    signature = input_signature
+    if signature is None:
+        signature = signature_of(model)
     check_texts(model, signature)
     arguments = standardized(signature, model._where)
     leaves, treedef = jax.tree_util.tree_flatten(arguments)
@@ -40,6 +42,9 @@ def write(model, filepath, input_signature=None, opset_version=OPSET):
     def run(*values):
         with Inference():
             return model(*treedef.unflatten(values))
+
+    def flat_outputs(*values):
+        return tuple(jax.tree_util.tree_leaves(run(*values)))
 
     with (
         explained(arguments, model._where),
@@ -52,7 +57,7 @@ def write(model, filepath, input_signature=None, opset_version=OPSET):
         warnings.simplefilter("ignore")  # of dtypes, from the converter's own code
         try:
             converted = to_onnx(
-                lambda *values: tuple(jax.tree_util.tree_leaves(run(*values))),
+                flat_outputs,
                 leaves,
                 model_name=model.name,
                 opset=opset_version,

@@ -24,11 +24,15 @@ def signature_of(model):
     Raises:
         ValueError: the model is not built.
     """
-    described = model.__dict__.get("_functional") or model
-    if hasattr(described, "_inputs_struct"):
-        struct = described._inputs_struct
-        return struct if isinstance(struct, list) and len(struct) == 1 else [struct]
-    shapes = list((model._build_shapes or {}).values()) if model.built else []
+    graph_model = vars(model).get("_functional") or model
+    if hasattr(graph_model, "_inputs_struct"):
+        struct = graph_model._inputs_struct
+        if isinstance(struct, list) and len(struct) == 1:
+            return struct
+        return [struct]
+    shapes = []
+    if model.built:
+        shapes = list((model._build_shapes or {}).values())
     if not shapes:
         raise ValueError(
             explain(
@@ -38,9 +42,10 @@ def signature_of(model):
                 "call it on data once, or give the `input_signature`",
             )
         )
+    arguments = [as_specs(shape, model._input_type) for shape in shapes]
     return jax.tree_util.tree_map(
         lambda spec: InputSpec(spec.dtype, (None, *spec.shape[1:])),
-        [as_specs(shape, model._input_type) for shape in shapes],
+        arguments,
         is_leaf=lambda spec: isinstance(spec, Spec),
     )
 
@@ -64,20 +69,22 @@ def standardized(signature, where):
     >>> standardized([InputSpec("float32", (None, 3)), InputSpec("int32", (None, None))], "it")
     (ShapeDtypeStruct(shape=(b, 3), dtype=float32), ShapeDtypeStruct(shape=(b, d1), dtype=int32))
     """
-    arguments = tuple(signature) if isinstance(signature, (list, tuple)) else (signature,)
-    leaves, treedef = jax.tree_util.tree_flatten(arguments)
+    if not isinstance(signature, (list, tuple)):
+        signature = (signature,)
+    leaves, treedef = jax.tree_util.tree_flatten(tuple(signature))
     specs = [_shape_and_dtype(leaf, where) for leaf in leaves]
-    given = [size for shape, _ in specs for size in shape if export.is_symbolic_dim(size)]
-    scope = given[0].scope if given else export.SymbolicScope()
-    names = map("d{}".format, itertools.count(1))
+    symbols = [size for shape, _ in specs for size in shape if export.is_symbolic_dim(size)]
+    scope = symbols[0].scope if symbols else export.SymbolicScope()
+    numbers = itertools.count(1)
 
-    def symbol(axis):
-        return export.symbolic_shape(next(names) if axis else BATCH, scope=scope)[0]
+    def known(axis, size):
+        if size is not None:
+            return size
+        name = f"d{next(numbers)}" if axis else BATCH
+        return export.symbolic_shape(name, scope=scope)[0]
 
     structs = [
-        jax.ShapeDtypeStruct(
-            [symbol(axis) if size is None else size for axis, size in enumerate(shape)], dtype
-        )
+        jax.ShapeDtypeStruct([known(axis, size) for axis, size in enumerate(shape)], dtype)
         for shape, dtype in specs
     ]
     return jax.tree_util.tree_unflatten(treedef, structs)
@@ -89,24 +96,20 @@ def names_of(signature):
     >>> names_of([InputSpec(shape=(None, 3), name="a"), InputSpec(shape=(None, 3))])
     ['a', 'input_1']
     """
+    leaves = jax.tree_util.tree_leaves(signature)
+    return [_name_of(leaf) or f"input_{i}" for i, leaf in enumerate(leaves)]
 
-    def name(leaf):
-        return (
-            leaf._keras_history[0].name
-            if hasattr(leaf, "_keras_history")
-            else getattr(leaf, "name", None)
-        )
 
-    return [
-        name(leaf) or f"input_{i}" for i, leaf in enumerate(jax.tree_util.tree_leaves(signature))
-    ]
+def _name_of(leaf):
+    if hasattr(leaf, "_keras_history"):
+        return leaf._keras_history[0].name
+    return getattr(leaf, "name", None)
 
 
 def _shape_and_dtype(leaf, where):
     """(shape with None, dtype) of a spec."""
-    if not isinstance(leaf, (InputSpec, graph.KerasTensor, jax.ShapeDtypeStruct)) and not hasattr(
-        leaf, "__array__"
-    ):
+    is_spec = isinstance(leaf, (InputSpec, graph.KerasTensor, jax.ShapeDtypeStruct))
+    if not is_spec and not hasattr(leaf, "__array__"):
         raise TypeError(
             explain(
                 f"`input_signature` of {where}",
@@ -130,6 +133,7 @@ def _shape_and_dtype(leaf, where):
                 "export the layers behind those that take texts, and run these before the program",
             )
         )
-    known = isinstance(leaf, (InputSpec, graph.KerasTensor, jax.ShapeDtypeStruct))
-    shape = tuple(leaf.shape) if known else (None, *leaf.shape[1:])
+    shape = tuple(leaf.shape)
+    if not is_spec:
+        shape = (None, *shape[1:])
     return shape, jax.dtypes.canonicalize_dtype(standardize_dtype(leaf.dtype))

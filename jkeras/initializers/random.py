@@ -88,8 +88,10 @@ def compute_fans(shape, input_axes=None, output_axes=None):
     """
     if input_axes is not None and output_axes is not None:
         return math.prod(shape[a] for a in input_axes), math.prod(shape[a] for a in output_axes)
-    if len(shape) < 2:
-        return (shape[0], shape[0]) if shape else (1, 1)
+    if not shape:
+        return 1, 1
+    if len(shape) == 1:
+        return shape[0], shape[0]
     window = math.prod(shape[:-2])
     return shape[-2] * window, shape[-1] * window
 
@@ -152,7 +154,8 @@ class VarianceScaling(RandomInitializer):
     def sample(self, key, shape, dtype=None):
         fan_in, fan_out = compute_fans(shape, self.input_axes, self.output_axes)
         fan = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2.0}[self.mode]
-        variance, dtype = self.scale / max(1.0, fan), standardize_dtype(dtype)
+        variance = self.scale / max(1.0, fan)
+        dtype = standardize_dtype(dtype)
         if self.distribution == "uniform":
             limit = math.sqrt(3.0 * variance)
             return draws.uniform(key, shape, -limit, limit, dtype)
@@ -173,7 +176,8 @@ class GlorotUniform(VarianceScaling):
     True
     """
 
-    mode, distribution = "fan_avg", "uniform"
+    mode = "fan_avg"
+    distribution = "uniform"
 
     if typing.TYPE_CHECKING:
 
@@ -282,7 +286,8 @@ class HeUniform(VarianceScaling):
     (3, 2)
     """
 
-    scale, distribution = 2.0, "uniform"
+    scale = 2.0
+    distribution = "uniform"
 
     if typing.TYPE_CHECKING:
 
@@ -325,10 +330,12 @@ class Orthogonal(RandomInitializer):
                 f"Received: shape={tuple(shape)} of rank {len(shape)}"
             )
         dtype = jnp.dtype(standardize_dtype(dtype))
-        rows, columns = math.prod(shape[:-1]), shape[-1]
-        size = (max(rows, columns), min(rows, columns))
-        # no QR in half precision
-        a = jax.random.normal(key, size, dtype if dtype.itemsize >= 4 else "float32")
-        q, r = jnp.linalg.qr(a)
+        height = math.prod(shape[:-1])
+        width = shape[-1]
+        size = (max(height, width), min(height, width))
+        wide = dtype if dtype.itemsize >= 4 else "float32"  # no QR in half precision
+        q, r = jnp.linalg.qr(jax.random.normal(key, size, wide))
         q = q * jnp.sign(jnp.diagonal(r))  # makes the distribution uniform
-        return (self.gain * (q.T if rows < columns else q).reshape(shape)).astype(dtype)
+        if height < width:
+            q = q.T
+        return (self.gain * q.reshape(shape)).astype(dtype)

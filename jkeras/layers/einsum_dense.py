@@ -62,11 +62,13 @@ class EinsumDense(LoraLayer):
         kernel, bias = einsum_weight_shapes(
             self.equation, self.bias_axes, x.shape, self.output_shape, self._where
         )
-        self.__dict__["_axes"] = spelled(self.equation, len(x.shape))
         specs = {"kernel": self.weight("kernel", kernel, initializer=self._scaled_initializer())}
         if bias is not None:
             specs["bias"] = self.weight("bias", bias)
         return specs
+
+    def attributes_when_built(self, x):
+        return {"_axes": spelled(self.equation, len(x.shape))}
 
     def _scaled_initializer(self):
         """The kernel's initializer; where it scales by fans, with the equation's axes of input and

@@ -10,6 +10,7 @@ from jkeras.core.graph import KerasTensor, map_tensors
 from jkeras.core.layer import layer
 from jkeras.core.record import Any
 from jkeras.core.settings import default_seed
+from jkeras.initializers.base import DrawnSeed
 from jkeras.layers.image_base import ImageLayer, MovingLayer
 from jkeras.ops import image as image_ops
 from jkeras.ops.boxes import crop
@@ -143,7 +144,7 @@ class RandomCrop(_Sized):
 
     def __post_init__(self):
         # Keras draws this one, then one to use
-        recorded = default_seed() if self.seed is None else self.seed
+        recorded = DrawnSeed(default_seed()) if self.seed is None else self.seed
         super().__post_init__()
         self.seed = recorded
 

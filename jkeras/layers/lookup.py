@@ -38,14 +38,18 @@ class IndexLookup(HostLayer):
     then `num_oov_indices` for tokens that are not in the vocabulary, then the tokens of the
     vocabulary.
 
-    Args: those that the lookup layers share. max_tokens: size of the vocabulary, the numbers above
-        included. num_oov_indices: with 0, an unknown token is an error; with more than 1 unknown
-        tokens are hashed. mask_token: the token for "nothing here". oov_token: what `invert` gives
-        for unknown numbers. vocabulary: the tokens, or the name of a file with one in each line;
-        else `adapt` learns them. idf_weights: for "tf_idf": a weight for each token of the
-        vocabulary. invert: from numbers to tokens. output_mode: "int"; or rows as
-        `CategoryEncoding` makes them: "one_hot", "multi_hot", "count", or "tf_idf",
-            counts times weights.
+    Args: those that the lookup layers share.
+        max_tokens: size of the vocabulary, the numbers above included.
+        num_oov_indices: with 0, an unknown token is an error; with more than 1 unknown tokens are
+            hashed.
+        mask_token: the token for "nothing here".
+        oov_token: what `invert` gives for unknown numbers.
+        vocabulary: the tokens, or the name of a file with one in each line; else `adapt` learns
+            them.
+        idf_weights: for "tf_idf": a weight for each token of the vocabulary.
+        invert: from numbers to tokens.
+        output_mode: "int"; or rows as `CategoryEncoding` makes them: "one_hot", "multi_hot",
+            "count", or "tf_idf", counts times weights.
         pad_to_max_tokens: rows are `max_tokens` long even if the vocabulary is smaller.
         sparse: only False.
         oov_method, salt: "floormod" or "farmhash" for whole numbers; the key of the hash.

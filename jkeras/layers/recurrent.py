@@ -178,7 +178,7 @@ class RNN(StateShapes, Composite):
     def _remember(self, run, states):
         for variable, value in zip(self.memory.rnn_state, jax.tree_util.tree_leaves(states)):
             # Keras's `stateless_call` leaves them out
-            if run.values is None or variable in run.values:
+            if run.is_eager or run.holds(variable):
                 run.write(variable, value.astype(variable.dtype))
 
     def compute_mask(self, inputs, previous_mask):

@@ -219,9 +219,8 @@ class Cell(CellFields, Layer):
         as far.
         """
         variable, rates = self.seed_generator.state, (self.dropout, self.recurrent_dropout)
-        counted = run.rng is None and (
-            variable in run.values if run.values is not None else not isinstance(x, jax.core.Tracer)
-        )
+        counts = not isinstance(x, jax.core.Tracer) if run.is_eager else run.holds(variable)
+        counted = run.rng is None and counts
         if counted and any(rates):
             draws = self._mask_count * sum(rate > 0.0 for rate in rates)
             variable.assign(variable.value + jnp.array([0, draws], "uint32"))

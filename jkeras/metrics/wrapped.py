@@ -3,7 +3,8 @@ correlations.
 """
 
 import typing
-
+from typing import Any
+import jax
 import jax.numpy as jnp
 
 from jkeras import losses
@@ -12,8 +13,9 @@ from jkeras.core.record import record
 from jkeras.core.settings import epsilon
 from jkeras.losses.reduction import comparison, pair
 from jkeras.losses.regression import normalize
+from jkeras.losses.typing import Tensor
+from jkeras.metrics.base import State
 from jkeras.metrics.reduction import Mean, MeanMetricWrapper
-
 
 # ---------------------------------------------------------------- regression
 
@@ -47,12 +49,14 @@ class RootMeanSquaredError(Mean):
     name = "root_mean_squared_error"
     _direction = "down"
 
-    def measure(self, y_true, y_pred, sample_weight=None):
+    def measure(
+        self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None
+    ) -> dict[str, Any]:
         """Sum and count of the squared errors of this batch."""
         y_true, y_pred = pair(y_true, jnp.asarray(y_pred, self.dtype))
         return Mean.measure(self, jnp.square(y_pred - y_true), sample_weight)
 
-    def result_of(self, state):
+    def result_of(self, state: State) -> jax.Array:
         """The root of the mean."""
         return jnp.sqrt(Mean.result_of(self, state))
 
@@ -127,7 +131,7 @@ class LogCoshError(MeanMetricWrapper):
         def __init__(self, name: str | None = "logcosh", dtype: typing.Any = None) -> None: ...
 
 
-def cosine_similarity(y_true, y_pred, axis=-1):
+def cosine_similarity(y_true: Tensor, y_pred: Tensor, axis: int = -1) -> jax.Array:
     """The cosine of the angle between two vectors."""
     y_true, y_pred = pair(y_true, y_pred)
     return jnp.sum(normalize(y_true, axis) * normalize(y_pred, axis), axis=axis)
@@ -155,10 +159,10 @@ class CosineSimilarity(MeanMetricWrapper):
             self,
             name: str | None = "cosine_similarity",
             dtype: typing.Any = None,
-            axis: typed.typed.Sizes = -1,
+            axis: typed.Sizes = -1,
         ) -> None: ...
 
-    def field_config(self):
+    def field_config(self) -> dict[str, Any]:
         """The fields without `axis`, which Keras does not write."""
         return {k: v for k, v in super().field_config().items() if k != "axis"}
 
@@ -247,7 +251,7 @@ class CategoricalCrossentropy(MeanMetricWrapper):
             dtype: typing.Any = None,
             from_logits: bool = False,
             label_smoothing: float = 0,
-            axis: typed.typed.Sizes = -1,
+            axis: typed.Sizes = -1,
         ) -> None: ...
 
 
@@ -274,7 +278,7 @@ class SparseCategoricalCrossentropy(MeanMetricWrapper):
             dtype: typing.Any = None,
             from_logits: bool = False,
             ignore_class: int | None = None,
-            axis: typed.typed.Sizes = -1,
+            axis: typed.Sizes = -1,
         ) -> None: ...
 
 
@@ -334,7 +338,7 @@ class CategoricalHinge(MeanMetricWrapper):
 
 
 @comparison("keras.metrics.pearson_correlation")
-def pearson_correlation(y_true, y_pred, axis=-1):
+def pearson_correlation(y_true: Tensor, y_pred: Tensor, axis: int = -1) -> jax.Array:
     """Pearson's correlation of two sets of values along an axis: 1 for y_pred = a y_true + b with a
     > 0.
 
@@ -347,7 +351,7 @@ def pearson_correlation(y_true, y_pred, axis=-1):
 
 
 @comparison("keras.metrics.concordance_correlation")
-def concordance_correlation(y_true, y_pred, axis=-1):
+def concordance_correlation(y_true: Tensor, y_pred: Tensor, axis: int = -1) -> jax.Array:
     """Lin's concordance correlation along an axis: 1 only for y_pred = y_true. (Lin 1989)
 
     2 covariance / (variance of y_true + variance of y_pred + (difference of the means)^2).
@@ -358,12 +362,11 @@ def concordance_correlation(y_true, y_pred, axis=-1):
     y_true, y_pred = pair(y_true, y_pred)
     mean_true = jnp.mean(y_true, axis=axis, keepdims=True)
     mean_pred = jnp.mean(y_pred, axis=axis, keepdims=True)
-    y_true, y_pred = y_true - mean_true, y_pred - mean_pred
-    spread = [jnp.var(y, axis=axis, keepdims=True) for y in (y_true, y_pred)]
-    return jnp.mean(
-        2 * y_true * y_pred / (sum(spread) + jnp.square(mean_true - mean_pred) + epsilon()),
-        axis=axis,
-    )
+    y_true = y_true - mean_true
+    y_pred = y_pred - mean_pred
+    spread = sum(jnp.var(y, axis=axis, keepdims=True) for y in (y_true, y_pred))
+    scale = spread + jnp.square(mean_true - mean_pred) + epsilon()
+    return jnp.mean(2 * y_true * y_pred / scale, axis=axis)
 
 
 @record("keras.metrics", arguments="name, dtype, axis")
@@ -385,7 +388,7 @@ class PearsonCorrelation(MeanMetricWrapper):
             self,
             name: str | None = "pearson_correlation",
             dtype: typing.Any = None,
-            axis: typed.typed.Sizes = -1,
+            axis: typed.Sizes = -1,
         ) -> None: ...
 
 
@@ -408,5 +411,5 @@ class ConcordanceCorrelation(MeanMetricWrapper):
             self,
             name: str | None = "concordance_correlation",
             dtype: typing.Any = None,
-            axis: typed.typed.Sizes = -1,
+            axis: typed.Sizes = -1,
         ) -> None: ...

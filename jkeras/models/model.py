@@ -23,8 +23,8 @@ class Model(Trainer, Layer):
     """Layers grouped into something that can be trained.
 
     Three ways: `Model(inputs, outputs)` for a graph, `Sequential` for a list, or a subclass with
-        `call`. Every model
-    is a layer too: it nests, it is shared, and `init` / `apply` are its pure form.
+    `call`. Every model is a layer too: it nests, it is shared, and `init` / `apply` are its pure
+    form.
 
     Args:
         inputs, outputs: KerasTensors, or lists or dicts of them.

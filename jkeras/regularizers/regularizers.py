@@ -18,16 +18,21 @@ class Factor(Kind):
     """
 
     def __init__(self, name, default=None, single=False):
-        self.name, self.default, self.single = name, default, single
+        self.name = name
+        self.default = default
+        self.single = single
 
     def read(self, value):
-        value = self.default if value is None else value
+        if value is None:
+            value = self.default
         if not isinstance(value, (float, int)) or not math.isfinite(value) or value < 0:
             raise ValueError(
                 f"Invalid value for argument {self.name}: expected a non-negative float. "
                 f"Received: {self.name}={value!r}"
             )
-        return float(np.float32(value)) if self.single else float(value)
+        if self.single:
+            value = np.float32(value)
+        return float(value)
 
 
 @public("keras.regularizers.Regularizer", "keras.Regularizer")
@@ -130,11 +135,9 @@ class OrthogonalRegularizer(Regularizer):
                 "OrthogonalRegularizer: expected a matrix (2 axes). Received an input of shape "
                 f"{x.shape}"
             )
-        rows = x if self.mode == "rows" else x.T
-        inverse_norm = jnp.minimum(
-            jax.lax.rsqrt(jnp.sum(jnp.square(rows), axis=1, keepdims=True)), 1 / epsilon()
-        )
-        rows = rows * inverse_norm
-        size = rows.shape[0]
-        cosines = rows @ rows.T * (1.0 - jnp.eye(size, dtype=x.dtype))  # (size, size)
+        vectors = x if self.mode == "rows" else x.T
+        square = jnp.sum(jnp.square(vectors), axis=1, keepdims=True)
+        vectors = vectors * jnp.minimum(jax.lax.rsqrt(square), 1 / epsilon())
+        size = vectors.shape[0]
+        cosines = vectors @ vectors.T * (1.0 - jnp.eye(size, dtype=x.dtype))  # (size, size)
         return self.factor * 0.5 * jnp.sum(jnp.abs(cosines)) / (size * (size - 1.0) / 2.0)

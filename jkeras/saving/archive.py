@@ -13,10 +13,14 @@ from jkeras.core import registry
 from jkeras.core.errors import SerializationError
 from jkeras.saving import assets, dialects, hdf5, safe_json, weights
 from jkeras.saving.hdf5_writing import writing
+from jkeras.saving.paths import below
 from jkeras.saving.safe_zip import SafeZip, written_in_place
 
 KERAS_VERSION = "3.15.1"  # whose format this is
-METADATA, CONFIG, WEIGHTS = MEMBERS = ("metadata.json", "config.json", "model.weights.h5")
+METADATA = "metadata.json"
+CONFIG = "config.json"
+WEIGHTS = "model.weights.h5"
+MEMBERS = (METADATA, CONFIG, WEIGHTS)
 LARGEST_ASSET = 2**30  # bytes
 WHEN = (1980, 1, 1, 0, 0, 0)
 
@@ -46,22 +50,24 @@ def _warn_of_odd_numbers(described):
     """Keras writes NaN and infinity as no JSON has them; loading refuses them unless told that the
     file is trusted.
     """
-
-    def odd(value, where):
-        if isinstance(value, float) and not math.isfinite(value):
-            yield f"{where}: {value}"
-        if not isinstance(value, (dict, list, tuple)):
-            return
-        for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
-            yield from odd(inner, f"{where}/{key}" if where else str(key))
-
-    found = list(odd(described, ""))
-    if found:
+    numbers = list(_odd_numbers(described, ""))
+    if numbers:
         warnings.warn(
-            f"The model's config has numbers that are not finite ({', '.join(found[:3])}). The "
+            f"The model's config has numbers that are not finite ({', '.join(numbers[:3])}). The "
             "file is written as Keras writes it; load it with `safe_mode=False`.",
             stacklevel=5,
         )
+
+
+def _odd_numbers(value, path):
+    """Each number that is not finite, with its path in the config."""
+    if isinstance(value, float) and not math.isfinite(value):
+        yield f"{path}: {value}"
+    if isinstance(value, (list, tuple)):
+        value = dict(enumerate(value))
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _odd_numbers(inner, below(path, str(key)))
 
 
 def read(file, custom_objects=None, compile=True, safe_mode=True):

@@ -31,8 +31,8 @@ def write(folder, trees, texts):
 def shapes(folder, name):
     """{path: (shape, dtype)} of the arrays of a tree."""
     with _reader(folder) as checkpointer:
-        found = checkpointer.metadata(folder).item_metadata[name]
-    tree = _plain(getattr(found, "tree", found))
+        metadata = checkpointer.metadata(folder).item_metadata[name]
+    tree = _plain(getattr(metadata, "tree", metadata))
     return {path: (tuple(m.shape), str(np.dtype(m.dtype))) for path, m in flatten(tree)}
 
 
@@ -55,10 +55,10 @@ def read(folder, name, like):
         for path, (shape, dtype, sharding) in like.items()
     )
     with _reader(folder) as checkpointer:
-        found = checkpointer.restore(
+        trees = checkpointer.restore(
             folder, args=ocp.args.Composite(**{name: ocp.args.StandardRestore(target)})
         )
-    return dict(flatten(_plain(found[name])))
+    return dict(flatten(_plain(trees[name])))
 
 
 def read_text(folder, name):
@@ -66,9 +66,10 @@ def read_text(folder, name):
     import orbax.checkpoint as ocp
 
     with _reader(folder) as checkpointer:
-        return checkpointer.restore(
+        texts = checkpointer.restore(
             folder, args=ocp.args.Composite(**{name: ocp.args.JsonRestore()})
-        )[name]
+        )
+    return texts[name]
 
 
 def has(folder, name):
@@ -80,7 +81,10 @@ def has(folder, name):
 def _silent():
     """Keeps orbax's threads from logging the errors that they raise, each several times."""
     log = logging.getLogger("absl")
-    quiet = lambda record: "_SignalingThread" not in record.getMessage()  # noqa: E731
+
+    def quiet(record):
+        return "_SignalingThread" not in record.getMessage()
+
     log.addFilter(quiet)
     try:
         yield
@@ -109,4 +113,6 @@ def _plain(tree):
     """Nested dicts with string keys, where a store has lists or tuples."""
     if isinstance(tree, (list, tuple)):
         tree = dict(enumerate(tree))
-    return {str(k): _plain(v) for k, v in tree.items()} if isinstance(tree, dict) else tree
+    if not isinstance(tree, dict):
+        return tree
+    return {str(k): _plain(v) for k, v in tree.items()}

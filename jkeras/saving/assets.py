@@ -5,6 +5,7 @@ import pathlib
 import tempfile
 
 from jkeras.saving import weights
+from jkeras.saving.paths import below
 
 PREFIX = "assets/"
 
@@ -13,16 +14,16 @@ def collect(model):
     """{member of the archive: content} of all files that a model's layers write with
     `save_assets(folder)`.
     """
-    found = {}
+    contents = {}
     for path, thing in weights.parts(model):
-        if hasattr(thing, "save_assets"):
-            with tempfile.TemporaryDirectory() as folder:
-                thing.save_assets(folder)
-                for name in sorted(os.listdir(folder)):
-                    found["/".join(filter(None, (PREFIX[:-1], path, name)))] = pathlib.Path(
-                        folder, name
-                    ).read_bytes()
-    return found
+        if not hasattr(thing, "save_assets"):
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            thing.save_assets(folder)
+            for name in sorted(os.listdir(folder)):
+                member = PREFIX + below(path, name)
+                contents[member] = pathlib.Path(folder, name).read_bytes()
+    return contents
 
 
 def restore(model, members, read):
@@ -34,14 +35,11 @@ def restore(model, members, read):
         read: gives the content of one.
     """
     for path, thing in weights.parts(model):
-        prefix = "/".join(filter(None, (PREFIX[:-1], path))) + "/"
-        mine = [
-            name
-            for name in members
-            if name.startswith(prefix) and name != prefix and "/" not in name.removeprefix(prefix)
-        ]
-        if mine and hasattr(thing, "load_assets"):
+        prefix = PREFIX + below(path, "")
+        inside = [name.removeprefix(prefix) for name in members if name.startswith(prefix)]
+        names = [name for name in inside if name and "/" not in name]
+        if names and hasattr(thing, "load_assets"):
             with tempfile.TemporaryDirectory() as folder:
-                for name in mine:
-                    pathlib.Path(folder, name.removeprefix(prefix)).write_bytes(read(name))
+                for name in names:
+                    pathlib.Path(folder, name).write_bytes(read(prefix + name))
                 thing.load_assets(folder)

@@ -17,7 +17,9 @@ class Background:
     """
 
     def __init__(self, what):
-        self.what, self._thread, self._error = what, None, None
+        self.what = what
+        self._thread = None
+        self._error = None
 
     def start(self, function, *args):
         """Starts a function, once the one before it has ended.
@@ -27,13 +29,13 @@ class Background:
         """
         self.wait()
 
-        def run():
+        def work():
             try:
                 function(*args)
             except BaseException as error:  # raised by `check`
                 self._error = error
 
-        self._thread = threading.Thread(target=run, name="jkeras-saving")
+        self._thread = threading.Thread(target=work, name="jkeras-saving")
         self._thread.start()
 
     def wait(self):

@@ -15,7 +15,8 @@ from jkeras.saving import arrays
 from jkeras.saving.step_store import StepStore
 from jkeras.saving.steps import Misfit
 
-STATE, EXTRA = "state", "extra"
+STATE = "state"
+EXTRA = "extra"
 UNKNOWN = object()  # the best checkpoint, before the folder was looked through
 
 
@@ -42,7 +43,8 @@ class Report(typing.NamedTuple):
     def __str__(self):
         text = f"step {self.step}: {len(self.restored)} restored, {len(self.kept)} kept"
         for name, paths in (("missing", self.missing), ("unexpected", self.unexpected)):
-            text += f"; {name}: {', '.join(paths)}" if paths else ""
+            if paths:
+                text += f"; {name}: {', '.join(paths)}"
         return text
 
 
@@ -89,25 +91,18 @@ class Checkpointer(StepStore):
         every="epoch",
         background=True,
     ):
-        whole = {
-            "max_to_keep": max_to_keep,
-            "keep_every": keep_every,
-            "every": None if every == "epoch" else every,
-        }
-        for name, value in whole.items():
-            if value is not None and (type(value) is not int or value < 1):
-                raise ValueError(
-                    f"Checkpointer: `{name}` must be a positive integer"
-                    f"{' or ' + repr('epoch') if name == 'every' else ''}. Received: "
-                    f"{name}={value!r}"
-                )
+        _check_count("max_to_keep", max_to_keep)
+        _check_count("keep_every", keep_every)
+        if every != "epoch":
+            _check_count("every", every, " or 'epoch'")
         check_choice("mode", mode, ("min", "max"), "Checkpointer")
         super().__init__(folder, EXTRA, background)
         self.max_to_keep = max_to_keep
         self.keep_every = keep_every
         self.keep_best = keep_best
         self.mode = mode
-        self.every, self._best = every, UNKNOWN
+        self.every = every
+        self._best = UNKNOWN
         self.report = None  # of the last restore
 
     def latest_step(self):
@@ -131,46 +126,68 @@ class Checkpointer(StepStore):
             RuntimeError: the save before this one failed, or another process writes to the folder.
         """
         self.wait()
-        step = int(state.step) if step is None else int(step)
+        if step is None:
+            step = state.step
+        step = int(step)
         if step < 0:
             raise ValueError(f"Checkpoints have numbers from 0 on. Received: step={step}")
         self.lock()
-        value = None if self.keep_best is None else (metrics or {}).get(self.keep_best)
         # which orbax takes long to tell
         kinds = [[path, *_kind(leaf)] for path, leaf in _leaves(state)]
         texts = {
             EXTRA: {
                 "data": json.loads(json.dumps(extra or {})),
-                "value": None if value is None else float(value),
+                "value": self._value_of(metrics or {}),
                 "arrays": json.loads(json.dumps(kinds)),
             }
         }
         self._put(step, {STATE: _without_empty(_as_dict(state))}, texts)
 
+    def _value_of(self, metrics):
+        """The value that says how good a checkpoint is, or None."""
+        if self.keep_best is None:
+            return None
+        value = metrics.get(self.keep_best)
+        return None if value is None else float(value)
+
     def _clean(self, step, texts):
         value = texts[EXTRA]["value"]
-        better = np.less if self.mode == "min" else np.greater
         if self._best is UNKNOWN:
-            self._best = None if self.keep_best is None else self._best_known()
-        elif value is not None and (self._best is None or better(value, self._best[1])):
-            self._best = step, value
-        kept = [] if self._best is None else [self._best[0]]
-        self._steps.keep(
-            step,
-            self.max_to_keep,
-            lambda old: old in kept or (self.keep_every is not None and old % self.keep_every == 0),
-        )
+            self._best = self._best_known()
+        elif self._is_better(value):
+            self._best = (step, value)
+        self._steps.keep(step, self.max_to_keep, self._is_kept)
+
+    def _is_better(self, value):
+        """Whether a value is better than that of the best checkpoint."""
+        if value is None:
+            return False
+        if self._best is None:
+            return True
+        if self.mode == "min":
+            return value < self._best[1]
+        return value > self._best[1]
+
+    def _is_kept(self, step):
+        """Whether a checkpoint stays however old it is."""
+        if self._best is not None and step == self._best[0]:
+            return True
+        return self.keep_every is not None and step % self.keep_every == 0
 
     def _best_known(self):
         """(step, value) of the best checkpoint in the folder; None if none has a value."""
-        found = []
+        if self.keep_best is None:
+            return None
+        candidates = []
         for step in self._steps.steps():
             if self._steps.problem(step) is None:
                 value = arrays.read_text(self._steps.place(step), EXTRA)["value"]
-                found += [] if value is None else [(value, step)]
-        if not found:
+                if value is not None:
+                    candidates.append((value, step))
+        if not candidates:
             return None
-        value, step = (min if self.mode == "min" else max)(found)
+        choose = min if self.mode == "min" else max
+        value, step = choose(candidates)
         return step, value
 
     # ------------------------------------------------------------ restoring
@@ -208,40 +225,34 @@ class Checkpointer(StepStore):
         folder = self._steps.place(step)
         text = arrays.read_text(folder, EXTRA)
         saved = {tuple(path): (tuple(shape), dtype) for path, shape, dtype in text["arrays"]}
-        chosen = {path: leaf for path, leaf in wanted.items() if _matches(path, only)}
-        lacks = [path for path in chosen if path not in saved]
-        extra = [path for path in saved if path not in wanted]
-        self._compare(
+        paths = _Paths.matched(wanted, saved, only)
+        refuse_unexpected = unexpected == "error" and only is None
+        self._refuse(
             step,
-            chosen,
-            saved,
-            lacks if missing == "error" else [],
-            extra if unexpected == "error" and only is None else [],
+            missing=paths.missing if missing == "error" else [],
+            unexpected=paths.unexpected if refuse_unexpected else [],
+            other=_other_kinds(paths.restored, wanted, saved),
         )
-        got = [path for path in chosen if path in saved]
-        plan = {
-            path: (*saved[path], _sharding(wanted[path]) if path in got else None) for path in saved
-        }
-        found = arrays.read(folder, STATE, plan)
-        name = lambda paths: ["/".join(path) for path in paths]  # noqa: E731
+        plan = {path: (*kind, None) for path, kind in saved.items()}
+        for path in paths.restored:
+            plan[path] = (*saved[path], _sharding(wanted[path]))
+        leaves = arrays.read(folder, STATE, plan)
         self.report = Report(
-            step, name(got), name(p for p in wanted if p not in got), name(lacks), name(extra)
+            step,
+            restored=_names(paths.restored),
+            kept=_names(path for path in wanted if path not in paths.restored),
+            missing=_names(paths.missing),
+            unexpected=_names(paths.unexpected),
         )
-        values = {path: jax.numpy.asarray(found[path]) for path in got}
+        values = {path: jax.numpy.asarray(leaves[path]) for path in paths.restored}
         return _fill(like, _as_dict(like), values), text["data"]
 
-    def _compare(self, step, mine, saved, missing, unexpected):
-        name = lambda paths: ["/".join(path) for path in paths]  # noqa: E731
-        kinds = {path: _kind(leaf) for path, leaf in mine.items()}
-        other = [
-            f"{'/'.join(path)}: saved {saved[path]}, expected {kinds[path]}"
-            for path in mine
-            if path in saved and saved[path] != kinds[path]
-        ]
+    def _refuse(self, step, missing, unexpected, other):
+        """Raises where there is anything in these lists of paths and words."""
         if missing or unexpected or other:
             raise Misfit(
                 f"The checkpoint of step {step} in {self.folder} does not fit this model and "
-                f"optimizer. Missing: {name(missing)}; unexpected: {name(unexpected)}; other "
+                f"optimizer. Missing: {_names(missing)}; unexpected: {_names(unexpected)}; other "
                 f"shape or dtype: {other}. Restore into the model it was saved from, use another "
                 "folder, or restore a part of it with `only`, `missing` and `unexpected`."
             )
@@ -253,14 +264,55 @@ class Checkpointer(StepStore):
         self.close()
 
 
+class _Paths(typing.NamedTuple):
+    """What a restore does with the paths of a state and of a checkpoint."""
+
+    restored: list
+    missing: list
+    unexpected: list
+
+    @classmethod
+    def matched(cls, wanted, saved, only):
+        """Compares both; `only` are patterns of the wanted ones."""
+        chosen = [path for path in wanted if _matches(path, only)]
+        return cls(
+            restored=[path for path in chosen if path in saved],
+            missing=[path for path in chosen if path not in saved],
+            unexpected=[path for path in saved if path not in wanted],
+        )
+
+
 def _matches(path, only):
     """Whether a path is wanted; "encoder/*" stands for "params/encoder/kernel" too."""
+    if only is None:
+        return True
     patterns = [only] if isinstance(only, str) else only
-    return patterns is None or any(
-        fnmatch.fnmatchcase("/".join(part), pattern)
-        for pattern in patterns
-        for part in (path, path[1:])
-    )
+    names = _names((path, path[1:]))
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns for name in names)
+
+
+def _other_kinds(paths, wanted, saved):
+    """Where a checkpoint has another shape or dtype than a state, in words."""
+    return [
+        f"{'/'.join(path)}: saved {saved[path]}, expected {_kind(wanted[path])}"
+        for path in paths
+        if saved[path] != _kind(wanted[path])
+    ]
+
+
+def _names(paths):
+    return ["/".join(path) for path in paths]
+
+
+def _check_count(name, value, alternative=""):
+    """Raises ValueError for what is neither None nor a number from 1 on."""
+    if value is None:
+        return
+    if type(value) is not int or value < 1:
+        raise ValueError(
+            f"Checkpointer: `{name}` must be a positive integer{alternative}. Received: "
+            f"{name}={value!r}"
+        )
 
 
 def _kind(leaf):
@@ -271,7 +323,9 @@ def _kind(leaf):
 def _sharding(leaf):
     """How an array is to lie, where it is more than one device that it lies on."""
     sharding = getattr(leaf, "sharding", None)
-    return sharding if sharding is not None and len(sharding.device_set) > 1 else None
+    if sharding is None or len(sharding.device_set) < 2:
+        return None
+    return sharding
 
 
 def _leaves(state):
@@ -294,23 +348,30 @@ def _as_dict(state):
 
 def _without_empty(tree):
     """The nested dict without empty dicts and None, of which orbax keeps no trace."""
-    kept = {k: _without_empty(v) if isinstance(v, dict) else v for k, v in tree.items()}
-    return {k: v for k, v in kept.items() if v is not None and not (isinstance(v, dict) and not v)}
+    kept = {}
+    for key, value in tree.items():
+        if isinstance(value, dict):
+            value = _without_empty(value) or None
+        if value is not None:
+            kept[key] = value
+    return kept
 
 
 def _fill(like, described, values, path=()):
     """A state in the structure of `like` with the arrays by path; the others stay."""
     if isinstance(described, dict):
-        parts = {k: _fill(v, described[str(k)], values, (*path, str(k))) for k, v in _items(like)}
+        filled = {k: _fill(v, described[str(k)], values, (*path, str(k))) for k, v in _items(like)}
         if hasattr(like, "_fields"):
-            return type(like)(**parts)
+            return type(like)(**filled)
         if isinstance(like, (list, tuple)):
-            return type(like)(parts.values())
-        return parts
+            return type(like)(filled.values())
+        return filled
     return values.get(path, like)
 
 
 def _items(value):
     if hasattr(value, "_asdict"):
         return value._asdict().items()
-    return enumerate(value) if isinstance(value, (list, tuple)) else value.items()
+    if isinstance(value, (list, tuple)):
+        return enumerate(value)
+    return value.items()

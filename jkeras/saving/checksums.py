@@ -9,7 +9,8 @@ import numpy as np
 from jkeras.core.errors import SerializationError
 
 READ = 2**20  # bytes that are read at once; whole blocks
-BLOCK, ROW = 2**18, 2**13  # bytes of a block, and of each of its rows
+BLOCK = 2**18  # bytes
+ROW = 2**13  # bytes of each row of a block
 # blocks: with fewer at a time the thread waits for its turn in Python more often than it adds
 TOGETHER = 16
 
@@ -34,11 +35,10 @@ def product_sum(content, start=0):
     """
     whole = content.size // BLOCK * BLOCK
     blocks = content[:whole].view(np.uint64).reshape(-1, BLOCK // ROW, ROW // 8)
-    for first in range(0, len(blocks), TOGETHER):
-        part = blocks[first : first + TOGETHER]
-        start = zlib.crc32(
-            np.concatenate([np.add.reduce(part, axis) for axis in (1, 2)], axis=1), start
-        )
+    for i in range(0, len(blocks), TOGETHER):
+        group = blocks[i : i + TOGETHER]
+        sums = [np.add.reduce(group, axis) for axis in (1, 2)]
+        start = zlib.crc32(np.concatenate(sums, axis=1), start)
     return zlib.crc32(content[whole:], start)
 
 
@@ -48,12 +48,12 @@ def checksum(name, value):
     >>> checksum("a", np.zeros(2)) == checksum("b", np.zeros(2))
     False
     """
-    start = zlib.crc32(f"{name} {value.dtype.name} {value.shape}".encode(errors="surrogateescape"))
-    return (
-        product_sum(np.ascontiguousarray(value).reshape(-1).view(np.uint8), start)
-        if value.size
-        else start
-    )
+    header = f"{name} {value.dtype.name} {value.shape}"
+    start = zlib.crc32(header.encode(errors="surrogateescape"))
+    if not value.size:
+        return start
+    content = np.ascontiguousarray(value).reshape(-1).view(np.uint8)
+    return product_sum(content, start)
 
 
 def checksum_of_file(file, start, size, function=zlib.crc32):
@@ -70,10 +70,13 @@ def checksum_of_file(file, start, size, function=zlib.crc32):
         handle = file.fileno()
     except OSError:
         return function(np.frombuffer(file.getbuffer(), np.uint8)[start : start + size])
-    found, end, memory = 0, start + size, np.empty(READ, np.uint8)
+    result = 0
+    end = start + size
+    memory = np.empty(READ, np.uint8)
     while start < end and (count := os.preadv(handle, [memory[: end - start]], start)):
-        found, start = function(memory[:count], found), start + count
-    return found
+        result = function(memory[:count], result)
+        start += count
+    return result
 
 
 class Checksums:
@@ -88,7 +91,9 @@ class Checksums:
     """
 
     def __init__(self):
-        self._pool, self._expected, self._wanted = concurrent.futures.ThreadPoolExecutor(1), [], []
+        self._pool = concurrent.futures.ThreadPoolExecutor(1)
+        self._expected = []  # (name, future of a checksum, what it must be)
+        self._wanted = []  # (future of a checksum, what takes it)
 
     def __enter__(self):
         return self
@@ -108,10 +113,10 @@ class Checksums:
         """Calls `take(checksum)` at the end; an array that may still be written to is looked at
         now.
         """
-        now = self._pool.submit(checksum, name, value)
+        future = self._pool.submit(checksum, name, value)
         if value.flags.writeable:
-            now.result()
-        self._wanted.append((now, take))
+            future.result()
+        self._wanted.append((future, take))
 
     def finish(self):
         """Waits for all.
@@ -119,11 +124,12 @@ class Checksums:
         Raises:
             SerializationError: arrays do not have the checksums that were expected.
         """
-        damaged = [name for name, found, wanted in self._expected if found.result() != wanted]
+        damaged = [name for name, future, wanted in self._expected if future.result() != wanted]
         if damaged:
             raise SerializationError(
                 f"damaged, by their checksums: {', '.join(map(repr, damaged[:10]))}"
             )
-        for found, take in self._wanted:
-            take(found.result())
-        self._expected, self._wanted = [], []
+        for future, take in self._wanted:
+            take(future.result())
+        self._expected = []
+        self._wanted = []

@@ -10,6 +10,7 @@ from jkeras.saving import archive, hdf5, weights
 from jkeras.saving.checksums import Checksums
 from jkeras.saving.files import check_target, replacing
 from jkeras.saving.hdf5_writing import writing
+from jkeras.saving.paths import below
 from jkeras.saving.reading import explained, opened
 
 DEEPEST = 100  # levels of groups
@@ -47,7 +48,9 @@ class KerasFileEditor:
     """
 
     def __init__(self, filepath):
-        self.filepath, self.metadata, self.config = os.fspath(filepath), None, None
+        self.filepath = os.fspath(filepath)
+        self.metadata = None
+        self.config = None
         if not self.filepath.endswith((".keras", ".weights.h5")):
             raise ValueError(
                 "A file to edit must end in `.keras` or `.weights.h5`. Received: "
@@ -57,18 +60,19 @@ class KerasFileEditor:
             if self.filepath.endswith(".weights.h5"):
                 return self._read(file)
             with archive.Archive(file) as content:
-                self.metadata, self.config = content.metadata, content.config()
+                self.metadata = content.metadata
+                self.config = content.config()
                 member, verify = content.zip.open(archive.WEIGHTS)
                 self._read(member)
                 verify()
 
     def _read(self, file):
         with hdf5.reading(file) as content, Checksums() as sums:
-            found = list(_Walk(file, sums).below(content, "", DEEPEST))
+            objects = list(_Walk(file, sums).objects(content, "", DEEPEST))
             sums.finish()
         # {path of object: {name: array}}
-        self.weights_dict = {path: arrays for path, _, arrays in found}
-        self.object_metadata = {path: name for path, name, _ in found if name is not None}
+        self.weights_dict = {path: arrays for path, _, arrays in objects}
+        self.object_metadata = {path: name for path, name, _ in objects if name is not None}
 
     # ------------------------------------------------------------ looking
 
@@ -92,21 +96,26 @@ class KerasFileEditor:
             {"status": "success" or "error", "error_count", "match_count"}, with numbers of arrays;
             an object that one of the two lacks counts once.
         """
-        wanted, problems, matches = _shapes_of(reference_model), [], 0
+        wanted = _arrays_of(reference_model)
+        problems = []
+        matches = 0
         for path in {**wanted, **self.weights_dict}:
-            if path not in self.weights_dict or path not in wanted:
-                problems.append(f"{path}: only in the {'model' if path in wanted else 'file'}")
+            if path not in self.weights_dict:
+                problems.append(f"{path}: only in the model")
                 continue
-            for name in {**wanted[path], **self.weights_dict[path]}:
-                here, there = (
-                    None if name not in group[path] else tuple(np.shape(group[path][name]))
-                    for group in (self.weights_dict, wanted)
-                )
-                if here == there:
+            if path not in wanted:
+                problems.append(f"{path}: only in the file")
+                continue
+            here = self.weights_dict[path]
+            there = wanted[path]
+            for name in {**there, **here}:
+                in_file = _described(here, name)
+                in_model = _described(there, name)
+                if in_file == in_model:
                     matches += 1
                 else:
                     problems.append(
-                        f"{path}, {name}: {_shown(here)} in the file, {_shown(there)} in the model"
+                        f"{path}, {name}: {in_file} in the file, {in_model} in the model"
                     )
         print(*problems, f"{matches} arrays match, {len(problems)} do not.", sep="\n")
         return {
@@ -135,15 +144,8 @@ class KerasFileEditor:
         new = "/".join([*old.split("/")[:-1], new_name])
         if new != old and any(_is_in(path, new) for path in self.weights_dict):
             raise ValueError(f"{self.filepath} has an object '{new}' already.")
-        for table in ("weights_dict", "object_metadata"):
-            setattr(
-                self,
-                table,
-                {
-                    new + path[len(old) :] if _is_in(path, old) else path: value
-                    for path, value in getattr(self, table).items()
-                },
-            )
+        self.weights_dict = _moved(self.weights_dict, old, new)
+        self.object_metadata = _moved(self.object_metadata, old, new)
 
     def delete_object(self, object_name):
         """Removes an object, and all that is in it.
@@ -229,18 +231,26 @@ class KerasFileEditor:
             for path in self.weights_dict
             for i in range(path.count("/") + 1)
         }
-        found = [
-            path
-            for path in sorted(parents)
-            if path == name or "/" not in name and path.split("/")[-1] == name
-        ]
-        if len(found) != 1:
+        matches = [path for path in sorted(parents) if name in (path, path.split("/")[-1])]
+        if len(matches) != 1:
+            count = "several objects" if matches else "no object"
             raise ValueError(
-                f"{self.filepath} has {'no object' if not found else 'several objects'} '{name}': "
-                f"{found or sorted(self.weights_dict)}. `summary()` shows them all; give the "
+                f"{self.filepath} has {count} '{name}': "
+                f"{matches or sorted(self.weights_dict)}. `summary()` shows them all; give the "
                 "whole path."
             )
-        return found[0]
+        return matches[0]
+
+
+def _moved(table, old, new):
+    """A dict by paths, in which an object and all that is in it has another path."""
+    return {_moved_path(path, old, new): value for path, value in table.items()}
+
+
+def _moved_path(path, old, new):
+    if not _is_in(path, old):
+        return path
+    return new + path[len(old) :]
 
 
 def _is_in(path, parent):
@@ -255,8 +265,11 @@ def _check(weights):
         )
 
 
-def _shown(shape):
-    return "missing" if shape is None else f"shape {shape}"
+def _described(arrays, name):
+    """The shape of an array, in words."""
+    if name not in arrays:
+        return "missing"
+    return f"shape {tuple(np.shape(arrays[name]))}"
 
 
 class _Walk:
@@ -268,9 +281,11 @@ class _Walk:
     """
 
     def __init__(self, raw, sums):
-        self.raw, self.sums, self.seen = raw, sums, set()
+        self.raw = raw
+        self.sums = sums
+        self.seen = set()  # addresses
 
-    def below(self, group, path, levels):
+    def objects(self, group, path, levels):
         """(path, name, arrays) of each object that has arrays; a group met again is left out."""
         import h5py
 
@@ -282,37 +297,43 @@ class _Walk:
         if address in self.seen:
             return
         self.seen.add(address)
-        own = hdf5.child(group, VARIABLES) if path != VARIABLES else None
-        if isinstance(own, h5py.Group) and len(own):
-            yield (
-                path,
-                hdf5.text(own, "name", self.raw),
-                {
-                    name: hdf5.read_array(hdf5.child(own, name), None, self.sums, self.raw)
-                    for name in own
-                },
-            )
+        if path != VARIABLES:
+            yield from self.own_object(group, path)
         for name in group:
             inside = hdf5.child(group, name)
             if name != VARIABLES and isinstance(inside, h5py.Group):
-                yield from self.below(inside, f"{path}/{name}" if path else name, levels - 1)
+                yield from self.objects(inside, below(path, name), levels - 1)
+
+    def own_object(self, group, path):
+        """(path, name, arrays) of the object of a group, if it has arrays of its own."""
+        import h5py
+
+        own = hdf5.child(group, VARIABLES)
+        if isinstance(own, h5py.Group) and len(own):
+            name = hdf5.text(own, "name", self.raw)
+            arrays = {
+                key: hdf5.read_array(hdf5.child(own, key), None, self.sums, self.raw) for key in own
+            }
+            yield path, name, arrays
 
 
-class _Shapes:
-    """A store that keeps the shapes of what is written to it."""
+class _Memory:
+    """A store that keeps what is written to it."""
 
     def __init__(self):
-        self.found = {}
+        self.arrays = {}
 
     def make(self, path, name):
         """A dict-like store for the variables of the object at a path."""
-        return weights.Writer(
-            lambda key, value: self.found.setdefault(path, {}).__setitem__(key, value)
-        )
+
+        def put(key, value):
+            self.arrays.setdefault(path, {})[key] = value
+
+        return weights.Writer(put)
 
 
-def _shapes_of(model):
+def _arrays_of(model):
     """{path: {name: array}} of what a model would write."""
-    store = _Shapes()
+    store = _Memory()
     weights.write(model, store)
-    return store.found
+    return store.arrays

@@ -23,8 +23,7 @@ def replacing(path):
     os.close(handle)
     try:
         yield temporary
-        mode = os.stat(path).st_mode & 0o777 if os.path.exists(path) else 0o666 & ~_umask()
-        os.chmod(temporary, mode)
+        os.chmod(temporary, _mode(path))
         sync(temporary)
         os.replace(temporary, path)
     except BaseException as error:
@@ -40,10 +39,13 @@ def replacing(path):
     sync(folder)
 
 
-def _umask():
+def _mode(path):
+    """The permissions of a file, or those that a new one gets."""
+    if os.path.exists(path):
+        return os.stat(path).st_mode & 0o777
     mask = os.umask(0)
     os.umask(mask)
-    return mask
+    return 0o666 & ~mask
 
 
 def sync(path):
@@ -67,17 +69,18 @@ class Ahead:
     """
 
     def __init__(self, file):
-        self.handle, self.given = file.fileno(), 0
+        self.handle = file.fileno()
+        self.advised = 0
 
     def written(self, end):
         """Says that all before the byte `end` was written, as far as it is known."""
-        if end - self.given >= AHEAD:
-            if hasattr(os, "posix_fadvise"):
-                with contextlib.suppress(OSError):  # it is only advice
-                    os.posix_fadvise(
-                        self.handle, self.given, end - self.given, os.POSIX_FADV_DONTNEED
-                    )
-            self.given = end
+        size = end - self.advised
+        if size < AHEAD:
+            return
+        if hasattr(os, "posix_fadvise"):
+            with contextlib.suppress(OSError):  # it is only advice
+                os.posix_fadvise(self.handle, self.advised, size, os.POSIX_FADV_DONTNEED)
+        self.advised = end
 
 
 def make_folder(path):

@@ -32,27 +32,32 @@ def collect(model, key_map=None):
     Raises:
         ValueError: two weights would get one name.
     """
-    found = {}
+    variables = {}
     for path, variable in named_weights(model):
         name = mapped("/".join(path), key_map)
-        if name in found:
+        if name in variables:
             raise ValueError(
                 f"`key_map` gives two weights of model '{model.name}' the name {name!r}: "
-                f"'{found[name].path}' and '{variable.path}'."
+                f"'{variables[name].path}' and '{variable.path}'."
             )
-        found[name] = variable
-    return found
+        variables[name] = variable
+    return variables
 
 
 def mapped(name, key_map):
     """A name in a file for that of a weight.
 
-    >>> mapped("dense/kernel", {"dense/kernel": "w"}), mapped("a/b", lambda name: name.replace("/", "."))
-    ('w', 'a.b')
+    >>> mapped("dense/kernel", {"dense/kernel": "w"})
+    'w'
+    >>> mapped("a/b", lambda name: name.replace("/", "."))
+    'a.b'
     """
     if key_map is None:
         return name
-    new = key_map(name) if callable(key_map) else key_map.get(name, name)
+    if callable(key_map):
+        new = key_map(name)
+    else:
+        new = key_map.get(name, name)
     if not isinstance(new, str) or not new:
         raise ValueError(f"`key_map` must give a name for '{name}'. Received: {new!r}")
     return new
@@ -69,32 +74,30 @@ def assign(model, stored, key_map=None, skip_mismatch=False):
         SerializationError: the names and shapes are not those of the model; nothing is changed.
     """
     mine = collect(model, key_map)
-    missing, extra = [n for n in mine if n not in stored], [n for n in stored if n not in mine]
-    other = [
-        f"{n}: {stored[n].shape} in the file, expected {tuple(v.shape)}"
-        for n, v in mine.items()
-        if n in stored and stored[n].shape != tuple(v.shape)
-    ]
+    shapes = {name: tuple(variable.shape) for name, variable in mine.items()}
     refuse_or_warn(
         model,
-        [
-            f"{what}: {listed(names)}"
-            for what, names in (
-                ("missing in the file", missing),
-                ("not in the model", extra),
-                ("of another shape", other),
-            )
-            if names
-        ],
+        _mismatches(shapes, stored),
         skip_mismatch,
         ". Rename with `key_map`, or pass `skip_mismatch=True` to load what fits.",
     )
+    fitting = [n for n in mine if n in stored and stored[n].shape == shapes[n]]
     with Checksums() as sums:
-        values = [
-            (v, stored[n].read(sums))
-            for n, v in mine.items()
-            if n in stored and stored[n].shape == tuple(v.shape)
-        ]
+        values = {name: stored[name].read(sums) for name in fitting}
         sums.finish()
-    for variable, value in values:
-        variable.assign(jax.device_put(value))
+    for name, value in values.items():
+        mine[name].assign(jax.device_put(value))
+
+
+def _mismatches(shapes, stored):
+    """What of a file does not fit weights of these shapes, in words."""
+    mismatches = {
+        "missing in the file": [name for name in shapes if name not in stored],
+        "not in the model": [name for name in stored if name not in shapes],
+        "of another shape": [
+            f"{name}: {stored[name].shape} in the file, expected {shape}"
+            for name, shape in shapes.items()
+            if name in stored and stored[name].shape != shape
+        ],
+    }
+    return [f"{what}: {listed(names)}" for what, names in mismatches.items() if names]

@@ -5,6 +5,7 @@ and stored size have not been looked at before; texts are read by `hdf5_texts.py
 """
 
 import contextlib
+import itertools
 import math
 
 import jax.numpy as jnp
@@ -18,7 +19,8 @@ KINDS = "fiub"  # floats, integers, truth values
 FILTERS = {1: "deflate", 2: "shuffle", 3: "fletcher32", 32000: "lzf"}
 SQUEEZING = {1, 32000}  # those that make data smaller
 # compressed data may be so many times its stored size, and so many bytes in any case
-RATIO, FREE = 200, 2**24
+RATIO = 200
+FREE = 2**24
 LONGEST_ATTRIBUTE = 2**26  # bytes
 CHECKSUM = "checksum"
 HALF = np.dtype("V2")  # as which bfloat16 is stored, which HDF5 does not have
@@ -52,9 +54,9 @@ def is_hdf5(file):
     False
     """
     start = file.tell()
-    found = file.read(len(SIGNATURE)) == SIGNATURE
+    signature = file.read(len(SIGNATURE))
     file.seek(start)
-    return found
+    return signature == SIGNATURE
 
 
 def child(group, name):
@@ -65,7 +67,8 @@ def child(group, name):
     """
     from h5py import h5l
 
-    links, key = group.id.links, name.encode()
+    links = group.id.links
+    key = name.encode()
     if not links.exists(key):
         return None
     kind = links.get_info(key).type
@@ -118,17 +121,22 @@ def read_array(data, shape=None, sums=None, raw=None):
     value = aligned(data.shape, stored.newbyteorder("="))
     if value.size and not (stored == value.dtype and _read_in_place(data, value, raw)):
         data.read_direct(value)
-    saved = None if sums is None else _number(data, CHECKSUM)
-    if saved is not None:
-        sums.expect(data.name, value, saved)
-    return value.view(jnp.bfloat16) if value.dtype == HALF else value
+    if sums is not None:
+        saved = _number(data, CHECKSUM)
+        if saved is not None:
+            sums.expect(data.name, value, saved)
+    if value.dtype == HALF:
+        return value.view(jnp.bfloat16)
+    return value
 
 
 def _read_in_place(data, value, raw):
     """Fills an array with the bytes where they lie in the file; False where they do not lie there
     in one piece.
     """
-    place = None if raw is None else data.id.get_offset()
+    if raw is None:
+        return False
+    place = data.id.get_offset()
     if place is None:
         return False
     view = value.reshape(-1).view(np.uint8)
@@ -145,21 +153,28 @@ def _dataset_class():
 
 
 def _check(data, shape):
-    name = getattr(data, "name", "it")
+    if data is None:
+        raise SerializationError("'it' should be an array, and is missing.")
     if not isinstance(data, _dataset_class()):
-        raise SerializationError(
-            f"'{name}' should be an array, and is "
-            f"{'missing' if data is None else 'a ' + type(data).__name__}."
-        )
+        name = getattr(data, "name", "it")
+        raise SerializationError(f"'{name}' should be an array, and is a {type(data).__name__}.")
+    name = data.name
     if data.is_virtual or data.external:
         raise SerializationError(f"the bytes of '{name}' lie in another file, which is not read.")
-    found, dtype = data.shape, data.dtype
-    if found is None or dtype.kind not in KINDS and dtype != HALF:
-        raise SerializationError(
-            f"'{name}' holds {'nothing' if found is None else dtype}: expected numbers."
-        )
-    if shape is not None and found != tuple(shape):
-        raise SerializationError(f"'{name}' has the shape {found}: expected {tuple(shape)}.")
+    if data.shape is None:
+        raise SerializationError(f"'{name}' holds nothing: expected numbers.")
+    if data.dtype.kind not in KINDS and data.dtype != HALF:
+        raise SerializationError(f"'{name}' holds {data.dtype}: expected numbers.")
+    if shape is not None and data.shape != tuple(shape):
+        raise SerializationError(f"'{name}' has the shape {data.shape}: expected {tuple(shape)}.")
+    _check_storage(data)
+
+
+def _check_storage(data):
+    """Raises for a dataset that is stored in an unknown way, or says that it has more bytes than
+    there can be.
+    """
+    name = data.name
     plist = data.id.get_create_plist()
     filters = {plist.get_filter(i)[0] for i in range(plist.get_nfilters())}
     if not filters <= FILTERS.keys():
@@ -167,8 +182,12 @@ def _check(data, shape):
             f"'{name}' is stored through the filters {sorted(filters - FILTERS.keys())}: expected "
             f"some of {sorted(FILTERS.values())}."
         )
-    size, stored = math.prod(found) * dtype.itemsize, data.id.get_storage_size()
-    if size > (FREE + RATIO * stored if filters & SQUEEZING else stored):
+    size = math.prod(data.shape) * data.dtype.itemsize
+    stored = data.id.get_storage_size()
+    most = stored
+    if filters & SQUEEZING:
+        most = FREE + RATIO * stored
+    if size > most:
         raise SerializationError(f"'{name}' says that it has {size} bytes; {stored} are stored.")
 
 
@@ -185,12 +204,15 @@ def write_array(group, name, value, sums=None):
     """Writes an array, and its checksum where `Checksums` are given."""
     value = np.asarray(value)
     half = value.dtype == jnp.bfloat16
-    stored = np.asarray(value, order="C").view("V2") if half else np.asarray(value, order="C")
+    stored = np.asarray(value, order="C")
+    if half:
+        stored = stored.view("V2")
     data = group.create_dataset(name, data=stored)
     if half:
         data.attrs["dtype"] = "bfloat16"
-    if sums is not None and (value.dtype.kind in KINDS or half):
-        sums.give(data.name, stored, lambda found: _set_number(data, CHECKSUM, found))
+    is_number = half or value.dtype.kind in KINDS
+    if sums is not None and is_number:
+        sums.give(data.name, stored, lambda checksum: _set_number(data, CHECKSUM, checksum))
 
 
 # ---------------------------------------------------------------- attributes
@@ -205,9 +227,9 @@ def _number(data, name):
     attribute = h5a.open(data.id, name.encode())
     if attribute.shape != () or attribute.dtype.kind not in "iu":
         raise SerializationError(f"the attribute '{name}' of '{data.name}' is no number.")
-    found = np.empty((), attribute.dtype)
-    attribute.read(found)
-    return int(found)
+    number = np.empty((), attribute.dtype)
+    attribute.read(number)
+    return int(number)
 
 
 def _set_number(data, name, value):
@@ -216,9 +238,9 @@ def _set_number(data, name, value):
     """
     from h5py import h5a, h5s, h5t
 
-    h5a.create(data.id, name.encode(), h5t.STD_U32LE, h5s.create(h5s.SCALAR)).write(
-        np.array(value, np.uint32)
-    )
+    scalar = h5s.create(h5s.SCALAR)
+    attribute = h5a.create(data.id, name.encode(), h5t.STD_U32LE, scalar)
+    attribute.write(np.array(value, np.uint32))
 
 
 def text(thing, name, raw):
@@ -227,51 +249,64 @@ def text(thing, name, raw):
     Args:
         raw: the file, open for reading bytes.
     """
-    found = _texts(thing, name, raw)
-    if found is not None and len(found) != 1:
+    values = _texts(thing, name, raw)
+    if values is None:
+        return None
+    if len(values) != 1:
         raise SerializationError(f"the attribute '{name}' of '{thing.name}' should be one text.")
-    return None if found is None else found[0]
+    return values[0]
 
 
 def names(thing, attribute, raw):
     """The list of names of an attribute, which may be cut into several numbered ones; None if there
     is none.
     """
-    found = _texts(thing, attribute, raw)
-    if found is None:
-        part, i = _texts(thing, f"{attribute}0", raw), 0
-        if part is None:
-            return None
-        found = []
-        while part is not None:
-            found, i = found + part, i + 1
-            part = _texts(thing, f"{attribute}{i}", raw)
-    if len(set(found)) != len(found):
+    values = _texts(thing, attribute, raw)
+    if values is None:
+        values = _numbered_texts(thing, attribute, raw)
+    if values is None:
+        return None
+    if len(set(values)) != len(values):
         raise SerializationError(f"the attribute '{attribute}' of '{thing.name}' has a name twice.")
-    return found
+    return values
+
+
+def _numbered_texts(thing, attribute, raw):
+    """The texts of an attribute that is cut into numbered ones; None if there is none."""
+    values = None
+    for i in itertools.count():
+        more = _texts(thing, f"{attribute}{i}", raw)
+        if more is None:
+            return values
+        values = [*(values or []), *more]
 
 
 def _texts(thing, name, raw):
     """The texts of an attribute, as a list; None if there is none."""
-    import h5py
-
     if name not in thing.attrs:
         return None
-    attribute = thing.attrs.get_id(name)
-    kind, count = attribute.dtype, attribute.get_space().get_simple_extent_npoints()
-    if h5py.check_string_dtype(kind) is not None and kind.hasobject:
-        found = texts(raw, h5py.h5o.get_info(thing.id).addr, name)
-    elif kind.kind == "S" and kind.itemsize * count <= LONGEST_ATTRIBUTE or count == 0:
-        found = (
-            [bytes(value) for value in np.asarray(thing.attrs[name]).reshape(-1)] if count else []
-        )
-    else:
-        found = None
-    if found is None:
+    values = _encoded_texts(thing, name, raw)
+    if values is None:
         raise SerializationError(
             f"the attribute '{name}' of '{thing.name}' holds no text, or too much of it."
         )
     try:
-        return [value.decode("utf8") for value in found]
+        return [value.decode("utf8") for value in values]
     except UnicodeDecodeError as error:
         raise SerializationError(f"the attribute '{name}' is no text in UTF-8: {error}") from error
+
+
+def _encoded_texts(thing, name, raw):
+    """The texts of an attribute, as bytes; None if it has no texts, or too much of them."""
+    import h5py
+
+    attribute = thing.attrs.get_id(name)
+    kind = attribute.dtype
+    if h5py.check_string_dtype(kind) is not None and kind.hasobject:
+        return texts(raw, h5py.h5o.get_info(thing.id).addr, name)
+    count = attribute.get_space().get_simple_extent_npoints()
+    if count == 0:
+        return []
+    if kind.kind == "S" and kind.itemsize * count <= LONGEST_ATTRIBUTE:
+        return [bytes(value) for value in np.asarray(thing.attrs[name]).reshape(-1)]
+    return None

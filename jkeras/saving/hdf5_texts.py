@@ -7,12 +7,18 @@ heap are walked, with every number looked at first (format: HDF5 File Format Spe
 """
 
 import struct
+import typing
 
 from jkeras.core.errors import SerializationError
 
-SIGNATURE, ATTRIBUTE, CONTINUATION = b"\x89HDF\r\n\x1a\n", 0x0C, 0x10
-VARIABLE, TEXT = 9, 1  # class of a datatype, and what of it is a text
-MOST_BLOCKS, MOST_TEXTS, LONGEST = 1000, 1_000_000, 2**26
+SIGNATURE = b"\x89HDF\r\n\x1a\n"
+ATTRIBUTE = 0x0C  # kinds of messages
+CONTINUATION = 0x10
+VARIABLE = 9  # class of a datatype
+TEXT = 1  # what of it is a text
+MOST_BLOCKS = 1000
+MOST_TEXTS = 1_000_000
+LONGEST = 2**26  # bytes of a text
 
 
 class Bytes:
@@ -23,7 +29,8 @@ class Bytes:
     """
 
     def __init__(self, file):
-        self.file, self.size = file, file.seek(0, 2)
+        self.file = file
+        self.size = file.seek(0, 2)
 
     def __call__(self, start, count):
         """So many bytes from there on.
@@ -57,72 +64,140 @@ def texts(file, address, attribute):
         raise SerializationError("it does not begin as an HDF5 file does.")
     for kind, message in _messages(read, address):
         if kind == ATTRIBUTE:
-            found = _references(message, attribute.encode())
-            if found is not None:
-                return [_on_heap(read, *reference) for reference in found]
+            references = _references(message, attribute.encode())
+            if references is not None:
+                return [_on_heap(read, *reference) for reference in references]
     return None
 
 
-def _messages(read, address):
-    """(kind, bytes) of the messages in an object's header."""
+class _Header(typing.NamedTuple):
+    """How the header of an object is laid out.
+
+    Attributes:
+        start: of the first block of messages.
+        size: of that block.
+        form: `struct` form of kind, length and flags, which stand before each message.
+        order: bytes behind these.
+        name: bytes that each further block begins with.
+        frame: bytes of its name and checksum.
+    """
+
+    start: int
+    size: int
+    form: str
+    order: int
+    name: int
+    frame: int
+
+
+def _header(read, address):
     if read(address, 4) == b"OHDR":
         flags = read(address + 5, 1)[0]
         at = address + 6 + 16 * bool(flags & 0x20) + 4 * bool(flags & 0x10)
         width = 1 << (flags & 3)
         size = int.from_bytes(read(at, width), "little")
-        blocks, head, order = [(at + width, size)], "<BHB", 2 * bool(flags & 0x04)
-    else:
-        version, _, _, _, size = struct.unpack("<BBHII", read(address, 12))
-        if version != 1:
-            raise SerializationError(
-                f"the header of an object has the version {version}, which is not known."
-            )
-        blocks, head, order = [(address + 16, size)], "<HHBxxx", 0
-    step, is_new = struct.calcsize(head), order or head == "<BHB"
+        return _Header(at + width, size, "<BHB", 2 * bool(flags & 0x04), name=4, frame=8)
+    version, _, _, _, size = struct.unpack("<BBHII", read(address, 12))
+    if version != 1:
+        raise SerializationError(
+            f"the header of an object has the version {version}, which is not known."
+        )
+    return _Header(address + 16, size, "<HHBxxx", order=0, name=0, frame=0)
+
+
+def _messages(read, address):
+    """(kind, bytes) of the messages in an object's header."""
+    header = _header(read, address)
+    blocks = [(header.start, header.size)]
     for count, (start, size) in enumerate(blocks):
         if count > MOST_BLOCKS:
             raise SerializationError("the header of an object has no end.")
-        block, at = read(start, size), 0
-        while at + step + order <= size:
-            kind, length, flags = struct.unpack(head, block[at : at + step])
-            at += step + order
-            if at + length > size:
-                break
-            message = block[at : at + length]
-            at += length
-            if kind == CONTINUATION and length >= 16:
-                begin, long = struct.unpack("<QQ", message[:16])
-                # without its name and checksum
-                blocks.append((begin + 4, long - 8) if is_new else (begin, long))
+        for kind, flags, message in _in_block(read(start, size), header):
+            if kind == CONTINUATION and len(message) >= 16:
+                begin, length = struct.unpack("<QQ", message[:16])
+                blocks.append((begin + header.name, length - header.frame))
             elif not flags & 0x02:
                 yield kind, message
+
+
+def _in_block(block, header):
+    """(kind, flags, bytes) of the messages in a block."""
+    step = struct.calcsize(header.form) + header.order
+    at = 0
+    while at + step <= len(block):
+        kind, length, flags = struct.unpack_from(header.form, block, at)
+        at += step
+        if at + length > len(block):
+            return
+        yield kind, flags, block[at : at + length]
+        at += length
+
+
+class _Attribute(typing.NamedTuple):
+    """The parts of an attribute's message."""
+
+    name: bytes
+    datatype: bytes
+    space: bytes
+    data: bytes
+    is_shared: bool  # its datatype or space is somewhere else
+
+
+def _attribute(message):
+    """The parts of a message; None for a form that is not known."""
+    if len(message) < 9 or message[0] not in (1, 2, 3):
+        return None
+    version = message[0]
+    at = 8 + (version == 3)
+    parts = []
+    for size in struct.unpack("<HHH", message[2:8]):
+        parts.append(message[at : at + size])
+        at += _padded(size) if version == 1 else size
+    name, datatype, space = parts
+    is_shared = version > 1 and message[1] != 0
+    return _Attribute(name.rstrip(b"\0"), datatype, space, message[at:], is_shared)
+
+
+def _padded(size):
+    """The next multiple of eight."""
+    return -(-size // 8) * 8
 
 
 def _references(message, name):
     """[(length, address, number)] of the texts of an attribute; None if it has another name, or no
     such texts.
     """
-    if len(message) < 9 or message[0] not in (1, 2, 3):
+    attribute = _attribute(message)
+    if attribute is None or attribute.name != name or not _has_texts(attribute):
         return None
-    version = message[0]
-    sizes, at = struct.unpack("<HHH", message[2:8]), 8 + (version == 3)
-    parts = []
-    for size in sizes:
-        parts.append(message[at : at + size])
-        at += -(-size // 8) * 8 if version == 1 else size
-    found, datatype, space = parts
-    if found.rstrip(b"\0") != name or len(datatype) < 8 or len(space) < 4:
+    count = _length(attribute.space)
+    if count is None:
         return None
-    if datatype[0] & 15 != VARIABLE or datatype[1] & 15 != TEXT or version > 1 and message[1]:
-        return None
-    rank, begin = space[1], 8 if space[0] == 1 else 4
-    if rank > 1 or len(space) < begin + 8 * rank:
-        return None
-    count = struct.unpack("<Q", space[begin : begin + 8])[0] if rank else 1
-    data = message[at:]
+    data = attribute.data
     if count > MOST_TEXTS or len(data) < 16 * count:
         raise SerializationError(f"the attribute '{name.decode()}' is cut off.")
-    return [struct.unpack("<IQI", data[16 * i : 16 * i + 16]) for i in range(count)]
+    return [struct.unpack_from("<IQI", data, 16 * i) for i in range(count)]
+
+
+def _has_texts(attribute):
+    """Whether an attribute has texts of any length."""
+    datatype = attribute.datatype
+    if attribute.is_shared or len(datatype) < 8:
+        return False
+    return datatype[0] & 15 == VARIABLE and datatype[1] & 15 == TEXT
+
+
+def _length(space):
+    """How many values an attribute has; None for a space of several dimensions."""
+    if len(space) < 4:
+        return None
+    rank = space[1]
+    begin = 8 if space[0] == 1 else 4
+    if rank > 1 or len(space) < begin + 8 * rank:
+        return None
+    if rank == 0:
+        return 1
+    return struct.unpack_from("<Q", space, begin)[0]
 
 
 def _on_heap(read, length, address, number):
@@ -134,7 +209,8 @@ def _on_heap(read, length, address, number):
     signature, size = struct.unpack("<4s4xQ", read(address, 16))
     if signature != b"GCOL":
         raise SerializationError("a text of it is not where it should be.")
-    heap, at = read(address, min(size, read.size - address)), 16
+    heap = read(address, min(size, read.size - address))
+    at = 16
     while at + 16 <= len(heap):
         index, content = struct.unpack_from("<H6xQ", heap, at)
         if index == 0:
@@ -145,5 +221,5 @@ def _on_heap(read, length, address, number):
                     f"a text of it has {length} bytes, where {content} are kept."
                 )
             return heap[at + 16 : at + 16 + length]
-        at += 16 + -(-content // 8) * 8
+        at += 16 + _padded(content)
     raise SerializationError("a text of it is not on its heap.")

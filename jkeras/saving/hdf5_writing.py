@@ -55,8 +55,11 @@ class Patient(io.RawIOBase):
 
     def __init__(self, file, ahead=None):
         super().__init__()
-        self.file, self.at, self.size, self.error = file, 0, 0, None
+        self.file = file
         self.ahead = ahead
+        self.at = 0
+        self.size = 0
+        self.error = None
 
     def _try(self, function, *arguments):
         """The result; None after an error."""
@@ -73,7 +76,8 @@ class Patient(io.RawIOBase):
 
     def seek(self, offset, whence=io.SEEK_SET):
         """Moves the position."""
-        self.at = offset + {io.SEEK_SET: 0, io.SEEK_CUR: self.at, io.SEEK_END: self.size}[whence]
+        origins = {io.SEEK_SET: 0, io.SEEK_CUR: self.at, io.SEEK_END: self.size}
+        self.at = origins[whence] + offset
         return self.at
 
     def readinto(self, buffer):

@@ -18,6 +18,7 @@ from jkeras.saving.checksums import Checksums
 from jkeras.saving.weights import refuse_or_warn
 
 ATTRIBUTE_LIMIT = 64512  # bytes that HDF5 lets one attribute have
+TOP = "top_level_model_weights"  # the group of the weights that a model has itself
 
 
 # ---------------------------------------------------------------- writing
@@ -25,7 +26,8 @@ ATTRIBUTE_LIMIT = 64512  # bytes that HDF5 lets one attribute have
 
 def write(model, file, version, sums=None):
     """Writes architecture, weights, compile arguments and optimizer into an open HDF5 file."""
-    file.attrs["keras_version"], file.attrs["backend"] = version, "jax"
+    file.attrs["keras_version"] = version
+    file.attrs["backend"] = "jax"
     file.attrs["model_config"] = json.dumps(_plain_layers(registry.serialize(model)))
     if model.compiled and model.optimizer is not None:
         training = {k: _short(v) for k, v in model.get_compile_config().items()}
@@ -39,10 +41,11 @@ def write(model, file, version, sums=None):
 def write_weights(model, group, version, sums):
     """Writes the weights of a model's layers, and those the model has itself, into a group."""
     _write_names(group, "layer_names", [layer.name for layer in model.layers])
-    group.attrs["keras_version"], group.attrs["backend"] = version, "jax"
+    group.attrs["keras_version"] = version
+    group.attrs["backend"] = "jax"
     for layer in model.layers:
         _write_list(group.create_group(layer.name), _in_order(layer), sums)
-    _write_list(group.create_group("top_level_model_weights"), list(model._own.values()), sums)
+    _write_list(group.create_group(TOP), list(model._own.values()), sums)
 
 
 def _in_order(layer):
@@ -52,9 +55,11 @@ def _in_order(layer):
 def _write_list(group, variables, sums):
     names = []
     for variable in variables:
-        name, count = variable.path, 1
+        name = variable.path
+        count = 0
         while name in names:
-            name, count = f"{variable.path}_{count}", count + 1
+            count += 1
+            name = f"{variable.path}_{count}"
         names.append(name)
         hdf5.write_array(group, name, variable.value, sums)
     _write_names(group, "weight_names", names)
@@ -102,7 +107,9 @@ def _short(value):
         return {"class_name": value["class_name"], "config": value["config"]}
     if isinstance(value, dict):
         return {k: _short(v) for k, v in value.items()}
-    return [_short(v) for v in value] if isinstance(value, (list, tuple)) else value
+    if isinstance(value, (list, tuple)):
+        return [_short(v) for v in value]
+    return value
 
 
 # ---------------------------------------------------------------- reading
@@ -133,7 +140,9 @@ def read(file, raw, custom_objects=None, compile=True, safe_mode=True):
                 f"its `model_config` describes a {type(model).__name__}, no model."
             )
         read_weights(model, hdf5.descend(file, "model_weights"), raw)
-        training = hdf5.text(file, "training_config", raw) if compile else None
+        training = None
+        if compile:
+            training = hdf5.text(file, "training_config", raw)
         if training is not None:
             training = safe_json.loads(training, "its `training_config`", finite=safe_mode)
             with registry.CustomObjectScope(custom_objects):
@@ -149,27 +158,25 @@ def _restore_optimizer(model, group, old, raw):
     """Sets the optimizer's variables; where they are of another optimizer, a warning says so, as in
     Keras.
     """
-    names, variables = hdf5.names(group, "weight_names", raw) or [], model.optimizer.variables
-    places = [_find(group, name) for name in names]
-    pairs = (
-        dialects.by_name(model.optimizer, names)
-        if old
-        else dialects.by_number(
-            model.optimizer, [getattr(place, "shape", None) for place in places]
-        )
-    )
+    names = hdf5.names(group, "weight_names", raw) or []
+    arrays = [_find(group, name) for name in names]
+    if old:
+        pairs = dialects.by_name(model.optimizer, names)
+        array_at = dict(zip(names, arrays))
+    else:
+        shapes = [getattr(array, "shape", None) for array in arrays]
+        pairs = dialects.by_number(model.optimizer, shapes)
+        array_at = dict(enumerate(arrays))
     if pairs is None:
         warnings.warn(
-            f"The optimizer of model '{model.name}' begins afresh: it has {len(variables)} "
-            f"variables, the file {len(names)}.",
+            f"The optimizer of model '{model.name}' begins afresh: it has "
+            f"{len(model.optimizer.variables)} variables, the file {len(names)}.",
             stacklevel=6,
         )
         return
     with Checksums() as sums:
         values = {
-            place: hdf5.read_array(
-                places[names.index(place) if old else place], tuple(variable.shape), sums, raw
-            )
+            place: hdf5.read_array(array_at[place], tuple(variable.shape), sums, raw)
             for variable, place in pairs
         }
         sums.finish()
@@ -183,48 +190,57 @@ def read_weights(model, group, raw, skip_mismatch=False, by_name=False):
         SerializationError: other numbers or shapes of weights; all such places are listed, and
             nothing is changed.
     """
-    named = None if group is None else hdf5.names(group, "layer_names", raw)
-    if named is None:
-        raise SerializationError(
-            "it has no list of layers with weights: it is damaged, or a file of another kind."
-        )
-    kept = {name: _weight_names(group, name, raw) for name in named}
-    saved = [name for name in named if kept[name]]
-    if by_name:
-        mine = {layer.name: layer for layer in model.layers}
-        pairs = [(mine[name], name) for name in saved if name in mine]
-    else:
-        layers = [layer for layer in model.layers if layer.weights]
-        if len(layers) != len(saved):
-            raise SerializationError(
-                f"Layer count mismatch: model '{model.name}' has {len(layers)} layers with "
-                f"weights {[layer.name for layer in layers]}, the file {len(saved)}: {saved}."
-            )
-        pairs = list(zip(layers, saved))
-    new, problems = [], []
+    names = _weight_names(group, raw)
+    saved = [layer_name for layer_name in names if names[layer_name]]
+    pairs = _pairs(model, saved, by_name)
+    values = []  # (variable, array)
+    problems = []
     with Checksums() as sums:
         for layer, name in pairs:
-            values, wrong = _layer_values(layer, hdf5.descend(group, name), kept[name], raw, sums)
-            new += values
-            problems += [f"layer '{layer.name}', in the file '{name}': {error}" for error in wrong]
-        new += (
-            []
-            if by_name
-            else _top_values(model, hdf5.descend(group, "top_level_model_weights"), raw, sums)
-        )
+            inside = hdf5.descend(group, name)
+            own_values, errors = _layer_values(layer, inside, names[name], raw, sums)
+            values += own_values
+            problems += [f"layer '{layer.name}', in the file '{name}': {error}" for error in errors]
+        if not by_name:
+            values += _top_values(model, hdf5.descend(group, TOP), raw, sums)
         sums.finish()
     refuse_or_warn(model, problems, skip_mismatch)
-    for variable, value in new:
+    for variable, value in values:
         variable.assign(jax.device_put(value))
 
 
-def _weight_names(group, name, raw):
-    inside = hdf5.descend(group, name)
-    if inside is None:
+def _pairs(model, saved, by_name):
+    """(layer, name in the file) of those that belong together."""
+    if by_name:
+        mine = {layer.name: layer for layer in model.layers}
+        return [(mine[name], name) for name in saved if name in mine]
+    layers = [layer for layer in model.layers if layer.weights]
+    if len(layers) != len(saved):
         raise SerializationError(
-            f"it lists the layer '{name}', and has nothing of it: it is damaged."
+            f"Layer count mismatch: model '{model.name}' has {len(layers)} layers with "
+            f"weights {[layer.name for layer in layers]}, the file {len(saved)}: {saved}."
         )
-    return hdf5.names(inside, "weight_names", raw) or []
+    return list(zip(layers, saved))
+
+
+def _weight_names(group, raw):
+    """{layer's name: names of its arrays} of all layers in a group."""
+    layers = None
+    if group is not None:
+        layers = hdf5.names(group, "layer_names", raw)
+    if layers is None:
+        raise SerializationError(
+            "it has no list of layers with weights: it is damaged, or a file of another kind."
+        )
+    names = {}
+    for layer in layers:
+        inside = hdf5.descend(group, layer)
+        if inside is None:
+            raise SerializationError(
+                f"it lists the layer '{layer}', and has nothing of it: it is damaged."
+            )
+        names[layer] = hdf5.names(inside, "weight_names", raw) or []
+    return names
 
 
 def _top_values(model, group, raw, sums):
@@ -243,27 +259,29 @@ def _layer_values(layer, group, names, raw, sums):
     """For a layer, from these arrays of its group: (variable, array) pairs, and what is wrong with
     the others.
     """
-    variables, other, found, problems = _in_order(layer), dialects.cudnn_biases(layer), [], []
+    variables = _in_order(layer)
+    cudnn_shapes = dialects.cudnn_biases(layer)
     try:
         _check_count(layer, variables, names)
     except SerializationError as error:
         return [], [error]
+    values = {}
+    problems = []
     for variable, name in zip(variables, names):
         try:
-            data, shape = _find(group, name), tuple(variable.shape)
-            cudnn = other.get(id(variable)) == getattr(data, "shape", None)
-            found.append(
-                (
-                    variable,
-                    hdf5.read_array(data, other[id(variable)] if cudnn else shape, sums, raw),
-                )
-            )
+            data = _find(group, name)
+            shape = tuple(variable.shape)
+            shape_there = getattr(data, "shape", None)
+            if shape_there is not None and shape_there == cudnn_shapes.get(variable):
+                shape = shape_there
+            values[variable] = hdf5.read_array(data, shape, sums, raw)
         except SerializationError as error:
             problems.append(error)
-    if problems and other:  # the arrays of a recurrent layer go together
+    if not cudnn_shapes:
+        return list(values.items()), problems
+    if problems:  # the arrays of a recurrent layer go together
         return [], problems
-    values = dialects.from_cudnn(layer, *zip(*found)) if other else [value for _, value in found]
-    return [(variable, value) for (variable, _), value in zip(found, values)], problems
+    return list(zip(values, dialects.from_cudnn(layer, values))), []
 
 
 def _check_count(layer, variables, names):
@@ -279,4 +297,6 @@ def _find(group, name):
     """The array of a name with "/" in it, in a group."""
     folder, _, last = name.rpartition("/")
     inside = hdf5.descend(group, folder)
-    return None if inside is None or last in ("", ".", "..") else hdf5.child(inside, last)
+    if inside is None or last in ("", ".", ".."):
+        return None
+    return hdf5.child(inside, last)

@@ -11,7 +11,10 @@ from jkeras.saving import arrays, assets, safe_json
 from jkeras.saving.step_store import StepStore
 from jkeras.saving.steps import Misfit
 
-PYTREE, ORDER, CONFIG, ASSETS = "pytree", "order", "model_config", "assets"
+PYTREE = "pytree"
+ORDER = "order"
+CONFIG = "model_config"
+ASSETS = "assets"
 GROUPS = (
     "trainable_variables",
     "non_trainable_variables",
@@ -85,14 +88,14 @@ class ModelSteps(StepStore):
     def _restore(self, model, step):
         folder = self._steps.place(step)
         saved = arrays.shapes(folder, PYTREE)
-        order = arrays.read_text(folder, ORDER) if arrays.has(folder, ORDER) else None
-        plan, targets = {path: (*kind, None) for path, kind in saved.items()}, {}
+        order = None
+        if arrays.has(folder, ORDER):
+            order = arrays.read_text(folder, ORDER)
+        targets = {}
         for group in GROUPS[:3]:
-            mine = {path[1:]: path for path in saved if path[0] == group}
-            if mine:
-                targets |= self._match(
-                    step, model, group, mine, None if order is None else order[group]
-                )
+            inside = {path[1:]: path for path in saved if path[0] == group}
+            if inside:
+                targets |= self._match(step, model, group, inside, order)
         for path, variable in targets.items():
             if saved[path][0] != tuple(variable.shape):
                 raise self._of_another(
@@ -101,25 +104,33 @@ class ModelSteps(StepStore):
                     f"{'/'.join(path[1:])} has the shape {saved[path][0]}, "
                     f"'{variable.path}' {tuple(variable.shape)}",
                 )
-        found = arrays.read(folder, PYTREE, plan)
+        values = arrays.read(folder, PYTREE, {path: (*kind, None) for path, kind in saved.items()})
         for path, variable in targets.items():
-            variable.assign(found[path])
+            variable.assign(values[path])
 
-    def _match(self, step, model, group, mine, order):
-        """{path in the checkpoint: variable} for a group."""
+    def _match(self, step, model, group, inside, order):
+        """{path in the checkpoint: variable} for a group.
+
+        Args:
+            inside: {path in the group: path}.
+            order: {group: paths in the order of the variables}; None: the variables' own paths.
+        """
         variables = model._state_groups()[group]
-        paths = [v.path for v in variables] if order is None else order
-        parts = [tuple(path.split("/")) for path in paths]
-        if len(paths) != len(variables) or set(parts) != set(mine):
+        if order is None:
+            names = [variable.path for variable in variables]
+        else:
+            names = order[group]
+        paths = [tuple(name.split("/")) for name in names]
+        if len(paths) != len(variables) or set(paths) != set(inside):
             if group == GROUPS[2]:
                 return {}  # of another optimizer, or none: the weights count
             raise self._of_another(
                 step,
                 model,
-                f"its {group} are {sorted('/'.join(p) for p in mine)}, those of the "
+                f"its {group} are {sorted('/'.join(p) for p in inside)}, those of the "
                 f"model {sorted(v.path for v in variables)}",
             )
-        return {mine[part]: variable for part, variable in zip(parts, variables)}
+        return {inside[path]: variable for path, variable in zip(paths, variables)}
 
     def _of_another(self, step, model, why):
         return Misfit(
@@ -151,14 +162,14 @@ class ModelSteps(StepStore):
                 model = registry.deserialize(config, custom_objects, safe_mode)
             self._restore(model, step)
             if arrays.has(folder, ASSETS):
-                kinds = {
-                    path: (*kind, None) for path, kind in arrays.shapes(folder, ASSETS).items()
-                }
-                files = {
-                    assets.PREFIX + "/".join(path): value
-                    for path, value in arrays.read(folder, ASSETS, kinds).items()
-                }
-                assets.restore(
-                    model, files, lambda name: np.asarray(files[name], np.uint8).tobytes()
-                )
+                _restore_assets(model, folder)
         return model
+
+
+def _restore_assets(model, folder):
+    kinds = {path: (*kind, None) for path, kind in arrays.shapes(folder, ASSETS).items()}
+    files = {
+        assets.PREFIX + "/".join(path): value
+        for path, value in arrays.read(folder, ASSETS, kinds).items()
+    }
+    assets.restore(model, files, lambda name: np.asarray(files[name], np.uint8).tobytes())

@@ -31,7 +31,8 @@ def save_model(model, filepath, overwrite=True, zipped=None, **kwargs):
         UserWarning: the model is not built, so it has no weights to save.
 
     >>> import tempfile, jkeras
-    >>> model = jkeras.Sequential([jkeras.Input((2,)), jkeras.layers.Dense(1, kernel_initializer="ones")])
+    >>> layer = jkeras.layers.Dense(1, kernel_initializer="ones")
+    >>> model = jkeras.Sequential([jkeras.Input((2,)), layer])
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     save_model(model, f"{folder}/model.keras")
     ...     again = load_model(f"{folder}/model.keras")
@@ -92,7 +93,8 @@ def load_model(filepath, custom_objects=None, compile=True, safe_mode=True):
             message has the path and the reason.
 
     >>> import tempfile, jkeras
-    >>> model = jkeras.Sequential([jkeras.Input((2,)), jkeras.layers.Dense(1, kernel_initializer="ones")])
+    >>> layer = jkeras.layers.Dense(1, kernel_initializer="ones")
+    >>> model = jkeras.Sequential([jkeras.Input((2,)), layer])
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     model.save(f"{folder}/model.keras")
     ...     again = load_model(f"{folder}/model.keras")

@@ -10,10 +10,12 @@ import numpy as np
 
 from jkeras.core.errors import SerializationError
 from jkeras.saving.flat import Stored
-from jkeras.saving.hdf5 import aligned
+from jkeras.saving.hdf5 import KINDS, aligned
 from jkeras.saving.safe_zip import SafeZip
 
 MAGIC = b"\x93NUMPY"
+# {version: (`struct` form of the header's length, where the header begins)}
+PREAMBLES = {b"\1": ("<H", 10), b"\2": ("<I", 12), b"\3": ("<I", 12)}
 LONGEST_HEADER = 10_000
 # an array: the archive's own checksums of the others, in the order of their names
 CHECKSUMS = "jkeras.crc32"
@@ -38,14 +40,11 @@ def put(archive, name, value):
     """Writes an array to an open zip archive; one of a dtype that numpy does not have as bytes
     without a meaning.
     """
-    with archive.open(
-        zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0)), "w", force_zip64=True
-    ) as member:
-        np.lib.format.write_array(
-            member,
-            value.view(f"V{value.itemsize}") if value.dtype.isbuiltin == 2 else value,
-            allow_pickle=False,
-        )
+    if value.dtype.isbuiltin == 2:
+        value = value.view(f"V{value.itemsize}")
+    info = zipfile.ZipInfo(f"{name}.npy", (1980, 1, 1, 0, 0, 0))
+    with archive.open(info, "w", force_zip64=True) as member:
+        np.lib.format.write_array(member, value, allow_pickle=False)
 
 
 def read(file):
@@ -74,15 +73,16 @@ def stored(archive, name, other=jnp.bfloat16):
     """
     member, verify = archive.open(name)
     start = member.read(12)
-    wide = start[6:7] in (b"\2", b"\3")
-    if start[:6] != MAGIC or start[6:7] not in (b"\1", b"\2", b"\3"):
+    version = start[6:7]
+    if start[:6] != MAGIC or version not in PREAMBLES:
         raise SerializationError(f"the member '{name}' is no array of numpy.")
-    length = struct.unpack("<I" if wide else "<H", start[8:12] if wide else start[8:10])[0]
+    form, preamble = PREAMBLES[version]
+    length = struct.unpack(form, start[8:preamble])[0]
     if length > LONGEST_HEADER:
         raise SerializationError(f"the header of '{name}' is too long: {length} bytes.")
-    begin = (12 if wide else 10) + length
-    member.seek(12 if wide else 10)
-    shape, dtype, order = _parsed(name, member.read(length), jnp.dtype(other))
+    begin = preamble + length
+    member.seek(preamble)
+    shape, dtype, fortran = _parsed(name, member.read(length), jnp.dtype(other))
     size = member.seek(0, 2) - begin
     if size != math.prod(shape) * dtype.itemsize:
         raise SerializationError(
@@ -91,27 +91,35 @@ def stored(archive, name, other=jnp.bfloat16):
         )
 
     def get(sums):
-        value = aligned(shape[::-1] if order == "F" else shape, dtype)
+        value = aligned(shape[::-1] if fortran else shape, dtype)
         member.seek(begin)
         member.readinto(value.reshape(-1).view(np.uint8))
         verify()  # the archive has checksums of its own
-        return value.T if order == "F" else value
+        return value.T if fortran else value
 
     return Stored(shape, dtype, get)
 
 
 def _parsed(name, header, other):
-    """(shape, dtype, order) of the header, a Python dict in text."""
+    """(shape, dtype, whether the first axis changes fastest) of the header, a Python dict in
+    text.
+    """
     try:
-        found = ast.literal_eval(header.decode("latin1").strip())
-        shape, descr, fortran = found["shape"], found["descr"], found["fortran_order"]
-        dtype = other if descr == f"|V{other.itemsize}" else np.dtype(str(descr))
+        fields = ast.literal_eval(header.decode("latin1").strip())
+        shape = fields["shape"]
+        descr = fields["descr"]
+        fortran = fields["fortran_order"]
+        if descr == f"|V{other.itemsize}":
+            dtype = other
+        else:
+            dtype = np.dtype(str(descr))
     except (ValueError, SyntaxError, KeyError, TypeError, MemoryError, RecursionError) as error:
         raise SerializationError(f"the header of '{name}' is damaged: {error}") from error
-    if (
-        not isinstance(shape, tuple)
-        or not all(type(d) is int and d >= 0 for d in shape)
-        or (dtype.kind not in "fiub" and dtype != other)
-    ):
+    is_numeric = dtype.kind in KINDS or dtype == other
+    if not is_numeric or not _is_shape(shape):
         raise SerializationError(f"'{name}' is no array of numbers: dtype {descr}, shape {shape}.")
-    return shape, dtype, "F" if fortran else "C"
+    return shape, dtype, bool(fortran)
+
+
+def _is_shape(value):
+    return isinstance(value, tuple) and all(type(d) is int and d >= 0 for d in value)

@@ -42,10 +42,9 @@ def opened(path):
         SerializationError: a folder, a pipe, a device.
     """
     path = os.fspath(path)
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
     try:
-        handle = os.open(
-            path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-        )
+        handle = os.open(path, flags)
     except FileNotFoundError:
         raise FileNotFoundError(f"There is no file {path} to load.") from None
     mode = os.fstat(handle).st_mode

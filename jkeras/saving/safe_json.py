@@ -4,6 +4,7 @@ import json
 import math
 
 from jkeras.core.errors import SerializationError
+from jkeras.saving.paths import values_of
 
 DEEPEST = 500  # levels; a model in a model takes four
 LONGEST = 2**26  # characters; 3,000 layers take two and a half million
@@ -23,10 +24,10 @@ def loads(text, what, finite=True):
 
     >>> loads('{"a": [1, 2.5, null]}', "config")
     {'a': [1, 2.5, None]}
-    >>> loads('{"a": 1, "a": 2}', "config")
+    >>> loads('{"a": 1, "a": 2}', "it")
     Traceback (most recent call last):
         ...
-    jkeras.core.errors.SerializationError: config is not valid: the key 'a' comes twice in one object.
+    jkeras.core.errors.SerializationError: it is not valid: the key 'a' comes twice in one object.
     """
     if len(text) > LONGEST:
         raise SerializationError(
@@ -54,11 +55,11 @@ def loads(text, what, finite=True):
 
 
 def _object(pairs):
-    found = dict(pairs)
-    if len(found) != len(pairs):
+    value = dict(pairs)
+    if len(value) != len(pairs):
         twice = next(key for i, (key, _) in enumerate(pairs) if key in dict(pairs[:i]))
         raise ValueError(f"the key {twice!r} comes twice in one object.")
-    return found
+    return value
 
 
 def _integer(digits):
@@ -91,13 +92,10 @@ def _constant(finite):
 
 def _depth(value):
     """How many lists and objects lie inside one another."""
-    deepest, level = 0, [value]
+    depth = 0
+    level = [value]
     while level:
-        level = [
-            inner
-            for outer in level
-            if isinstance(outer, (dict, list))
-            for inner in (outer.values() if isinstance(outer, dict) else outer)
-        ]
-        deepest += bool(level)
-    return deepest
+        containers = [inner for inner in level if isinstance(inner, (dict, list))]
+        level = [inner for container in containers for inner in values_of(container)]
+        depth += bool(level)
+    return depth

@@ -16,7 +16,8 @@ from jkeras.saving.checksums import READ, checksum_of_file
 
 MOST_MEMBERS = 10_000
 # a member may inflate to so many times its size, and to so many bytes in any case
-RATIO, FREE = 100, 2**24
+RATIO = 100
+FREE = 2**24
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 
@@ -69,10 +70,10 @@ class SafeZip:
         start = self._start(info)
         if info.compress_size != info.file_size or start + info.file_size > self.file.seek(0, 2):
             raise SerializationError(f"the member {name!r} is cut off.")
-        found = self._beside.submit(checksum_of_file, self.file, start, info.file_size)
+        checksum = self._beside.submit(checksum_of_file, self.file, start, info.file_size)
 
         def verify():
-            if found.result() != info.CRC:
+            if checksum.result() != info.CRC:
                 raise SerializationError(
                     f"the member {name!r} is damaged: its checksum is not the one that was written."
                 )
@@ -81,7 +82,9 @@ class SafeZip:
 
     def _inflated(self, info):
         """The content of a compressed member, whose checksum has been looked at."""
-        name, content, size = info.filename, io.BytesIO(), 0
+        name = info.filename
+        content = io.BytesIO()
+        size = 0
         try:
             with self._zip.open(info) as member:
                 while block := member.read(READ):
@@ -114,7 +117,8 @@ class SafeZip:
         length.
         """
         self.file.seek(info.header_offset + 26)
-        return info.header_offset + 30 + sum(struct.unpack("<HH", self.file.read(4)))
+        lengths = struct.unpack("<HH", self.file.read(4))
+        return info.header_offset + 30 + sum(lengths)
 
     def read(self, name, limit):
         """The bytes of a member that has at most `limit` of them."""
@@ -141,15 +145,7 @@ class SafeZip:
 def _check(info):
     """Raises for a member that is no plain file, or would take more than it may."""
     name = info.filename
-    parts = name.split("/")
-    if (
-        name != info.orig_filename
-        or not name
-        or name.startswith("/")
-        or ".." in parts
-        or any(c in name for c in "\\\0:")
-        or max(map(len, parts)) > 255
-    ):
+    if name != info.orig_filename or not _is_plain(name):
         raise SerializationError(
             f"the archive has a member with the forbidden name {info.orig_filename[:80]!r}."
         )
@@ -167,6 +163,14 @@ def _check(info):
             f"the member {name!r} would inflate from {info.compress_size} to {info.file_size} "
             "bytes."
         )
+
+
+def _is_plain(name):
+    """Whether a name leads to a place below the archive's own folder, on any system."""
+    if not name or name.startswith("/") or any(c in name for c in "\\\0:"):
+        return False
+    steps = name.split("/")
+    return ".." not in steps and max(map(len, steps)) <= 255
 
 
 def _check_places(entries):
@@ -191,9 +195,11 @@ def written_in_place(archive, name, when):
     Args:
         archive: a `zipfile.ZipFile` of an open file, with members in it.
     """
-    file, info = archive.fp, zipfile.ZipInfo(name, when)
+    file = archive.fp
     file.seek(archive.start_dir)
-    info.header_offset, info.CRC, info.file_size, info.compress_size = archive.start_dir, 0, 0, 0
+    info = zipfile.ZipInfo(name, when)
+    info.header_offset = archive.start_dir
+    info.CRC = info.file_size = info.compress_size = 0
     file.write(info.FileHeader(zip64=True))  # its numbers come later, in as many bytes
     member = Window(file, file.tell(), 0)
     yield member
@@ -220,7 +226,10 @@ class Window(io.RawIOBase):
 
     def __init__(self, file, start, size):
         super().__init__()
-        self.file, self.start, self.size, self.at = file, start, size, 0
+        self.file = file
+        self.start = start
+        self.size = size
+        self.at = 0
 
     def readable(self):
         """True."""
@@ -238,9 +247,8 @@ class Window(io.RawIOBase):
 
     def seek(self, offset, whence=io.SEEK_SET):
         """Moves the position."""
-        self.at = max(
-            0, offset + {io.SEEK_SET: 0, io.SEEK_CUR: self.at, io.SEEK_END: self.size}[whence]
-        )
+        origins = {io.SEEK_SET: 0, io.SEEK_CUR: self.at, io.SEEK_END: self.size}
+        self.at = max(0, origins[whence] + offset)
         return self.at
 
     def readinto(self, buffer):

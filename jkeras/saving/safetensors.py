@@ -6,6 +6,7 @@ Eight bytes with the length of a header, the header as JSON, the arrays one afte
 import functools
 import json
 import math
+import typing
 
 import jax.numpy as jnp
 import numpy as np
@@ -47,9 +48,11 @@ def write(variables, path):
         ValueError: a dtype that the format does not have.
     """
     order = sorted(variables, key=lambda n: (-jnp.dtype(variables[n].own_dtype).itemsize, n))
-    entries, at = {}, 0
+    entries = {}
+    at = 0
     for name in order:
-        shape, dtype = tuple(variables[name].shape), variables[name].own_dtype
+        shape = tuple(variables[name].shape)
+        dtype = variables[name].own_dtype
         if dtype not in CODES:
             raise ValueError(
                 f"The weight '{name}' has the dtype {dtype}, which `.safetensors` does not have: "
@@ -62,24 +65,25 @@ def write(variables, path):
             "data_offsets": [at, at + size],
         }
         at += size
-    found = dict.fromkeys(order, 0)
+    checksums = dict.fromkeys(order, 0)
     with open(path, "wb") as file, Checksums() as sums:
-        file.write(_header(entries, found))
+        file.write(_header(entries, checksums))
         ahead = Ahead(file)
         for name in order:
             value = np.ascontiguousarray(variables[name].own_value())
-            sums.give(name, value, functools.partial(found.__setitem__, name))
+            sums.give(name, value, functools.partial(checksums.__setitem__, name))
             file.write(value.reshape(-1).view(np.uint8))
             ahead.written(file.tell())
         sums.finish()
         file.seek(0)
-        file.write(_header(entries, found))
+        file.write(_header(entries, checksums))
 
 
 def _header(entries, sums):
     """The header's bytes; its length does not depend on the checksums."""
     digits = "".join(f"{value:08x}" for value in sums.values())
-    text = json.dumps({"__metadata__": {"format": "np", CHECKSUMS: digits}, **entries}).encode()
+    metadata = {"format": "np", CHECKSUMS: digits}
+    text = json.dumps({"__metadata__": metadata, **entries}).encode()
     text += b" " * (-(len(text) + 8) % 64)
     return len(text).to_bytes(8, "little") + text
 
@@ -98,37 +102,53 @@ def read(file):
             "it is cut off, or no `.safetensors` file: its header does not fit into it."
         )
     header = safe_json.loads(file.read(length), "its header")
-    if not isinstance(header, dict) or not all(
-        isinstance(entry, dict) for entry in header.values()
-    ):
+    if not isinstance(header, dict) or not all(isinstance(v, dict) for v in header.values()):
         raise SerializationError("its header should be an object of objects.")
     metadata = header.pop("__metadata__", {})
-    places = {name: _place(name, entry, size - 8 - length) for name, entry in header.items()}
-    order = sorted(places, key=lambda name: (places[name][2], places[name][3]))
-    at = 0
-    for name in order:
-        if places[name][2] != at:
-            raise SerializationError(
-                f"'{name}' begins at byte {places[name][2]}; the array before it ends at {at}."
-            )
-        at = places[name][3]
-    if at != size - 8 - length:
-        raise SerializationError(
-            f"it is cut off or has something behind its arrays, which end at byte {at} of "
-            f"{size - 8 - length}."
-        )
+    begin = 8 + length
+    places = {name: _place(name, entry, size - begin) for name, entry in header.items()}
+    _check_places(places, size - begin)
     sums = _checksums(metadata, header)
     return {
         name: Stored(
-            shape, dtype, _reader(file, name, 8 + length + start, shape, dtype, sums.get(name))
+            place.shape,
+            place.dtype,
+            _reader(file, name, begin + place.start, place, sums.get(name)),
         )
-        for name, (shape, dtype, start, _) in places.items()
+        for name, place in places.items()
     }
 
 
+def _check_places(places, size):
+    """Raises unless arrays lie one after the other in so many bytes."""
+    at = 0
+    for name in sorted(places, key=lambda name: (places[name].start, places[name].end)):
+        place = places[name]
+        if place.start != at:
+            raise SerializationError(
+                f"'{name}' begins at byte {place.start}; the array before it ends at {at}."
+            )
+        at = place.end
+    if at != size:
+        raise SerializationError(
+            f"it is cut off or has something behind its arrays, which end at byte {at} of {size}."
+        )
+
+
+class _Place(typing.NamedTuple):
+    """An array in a file; `start` and `end` count from where the arrays begin."""
+
+    shape: tuple
+    dtype: np.dtype
+    start: int
+    end: int
+
+
 def _place(name, entry, size):
-    """(shape, dtype, first byte, byte behind the last) of an entry."""
-    code, shape, place = entry.get("dtype"), entry.get("shape"), entry.get("data_offsets")
+    """The place that an entry says."""
+    code = entry.get("dtype")
+    shape = entry.get("shape")
+    place = entry.get("data_offsets")
 
     def whole(values):
         return isinstance(values, list) and all(type(v) is int and v >= 0 for v in values)
@@ -147,7 +167,7 @@ def _place(name, entry, size):
             f"'{name}' with the shape {tuple(shape)} and dtype {code} does not fit into the bytes "
             f"{place} of {size}."
         )
-    return tuple(shape), dtype, *place
+    return _Place(tuple(shape), dtype, *place)
 
 
 def _checksums(metadata, header):
@@ -165,13 +185,12 @@ def _checksums(metadata, header):
     return {name: int(digits[8 * i : 8 * i + 8], 16) for i, name in enumerate(names)}
 
 
-def _reader(file, name, start, shape, dtype, saved):
+def _reader(file, name, start, place, saved):
     def read(sums):
-        value = aligned(shape, dtype)
+        value = aligned(place.shape, place.dtype)
         if value.size:  # its part of the file alone is mapped, and only until it is copied
-            value.reshape(-1).view(np.uint8)[:] = np.memmap(
-                file, np.uint8, "r", start, (value.nbytes,)
-            )
+            mapped = np.memmap(file, np.uint8, "r", start, (value.nbytes,))
+            value.reshape(-1).view(np.uint8)[:] = mapped
         if saved is not None:
             sums.expect(name, value, saved)
         return value

@@ -11,6 +11,7 @@ from jkeras.saving import hdf5, safe_json, weights
 from jkeras.saving.checksums import Checksums
 from jkeras.saving.files import replacing
 from jkeras.saving.hdf5_writing import writing
+from jkeras.saving.paths import below
 from jkeras.saving.reading import explained, opened
 
 GIGABYTE = 2**30
@@ -43,10 +44,18 @@ class _Shards:
 
     def __init__(self, path, limit):
         self.folder, name = os.path.split(os.path.realpath(path))
-        self.path, self.base, self.limit = path, name.removesuffix(ENDING), limit
+        self.path = path
+        self.base = name.removesuffix(ENDING)
+        self.limit = limit  # bytes
         self.first = f"{self.base}_{0:05}.weights.h5"
-        self.places, self.written, self.total, self.number = {}, [], 0, 0
-        self.open, self.sums, self.size, self.file = contextlib.ExitStack(), Checksums(), 0, None
+        self.places = {}
+        self.written = []
+        self.total = 0
+        self.number = 0
+        self.open = contextlib.ExitStack()
+        self.sums = Checksums()
+        self.size = 0  # of the file that is being written
+        self.file = None
 
     def __enter__(self):
         self._next()
@@ -89,7 +98,7 @@ class _Shards:
 
     def make(self, path, name):
         """A dict-like store for the variables of the object at a path."""
-        place = f"{path}/vars" if path else "vars"
+        place = below(path, "vars")
         return weights.Writer(lambda key, value: self._put(place, name, key, value))
 
     def _put(self, place, name, key, value):
@@ -101,7 +110,8 @@ class _Shards:
             )
         if self.size and self.size + size > self.limit:
             self._next()
-        self.size, self.total = self.size + size, self.total + size
+        self.size += size
+        self.total += size
         if place not in self.file and name is not None:
             self.file.create_group(place).attrs["name"] = name
         hdf5.write_array(self.file.require_group(place), key, value, self.sums)
@@ -138,13 +148,10 @@ def _listed(path):
     """The files that the list names that is there now."""
     try:
         with opened(path) as file:
-            return {
-                name
-                for names in _weight_map(file.read(safe_json.LONGEST)).values()
-                for name in names
-            }
+            files = _weight_map(file.read(safe_json.LONGEST))
     except (FileNotFoundError, SerializationError):
         return set()
+    return {name for names in files.values() for name in names}
 
 
 def _weight_map(text):
@@ -154,46 +161,51 @@ def _weight_map(text):
         SerializationError: it is no list of files in the same folder.
     """
     content = safe_json.loads(text, "the list of its files")
-    found = content.get("weight_map") if isinstance(content, dict) else None
-    if not isinstance(found, dict):
+    if not isinstance(content, dict) or not isinstance(content.get("weight_map"), dict):
         raise SerializationError("it has no `weight_map`: it is no list of files of weights.")
-    found = {place: [names] if isinstance(names, str) else names for place, names in found.items()}
-    for place, names in found.items():
-        if not isinstance(names, list) or not all(
-            isinstance(n, str)
-            and n.endswith(".h5")
-            and os.path.basename(n) == n
-            and "\\" not in n
-            and "\0" not in n
-            for n in names
-        ):
+    files = {}
+    for place, names in content["weight_map"].items():
+        if isinstance(names, str):
+            names = [names]
+        if not isinstance(names, list) or not all(map(_is_plain, names)):
             raise SerializationError(
                 f"for '{place}' it names {str(names)[:100]}: expected files in the same folder."
             )
-    return found
+        files[place] = names
+    return files
+
+
+def _is_plain(name):
+    """Whether a name is that of an HDF5 file in the same folder, on any system."""
+    if not isinstance(name, str) or not name.endswith(".h5"):
+        return False
+    return os.path.basename(name) == name and "\\" not in name and "\0" not in name
 
 
 def read(model, file, path, skip_mismatch=False):
     """Reads the weights of a model from an open list of files, and the files."""
     with contextlib.ExitStack() as stack:
-        weights.read(
-            model,
-            _Files(_weight_map(file.read(safe_json.LONGEST + 1)), os.path.dirname(path), stack),
-            skip_mismatch,
-        )
+        places = _weight_map(file.read(safe_json.LONGEST + 1))
+        weights.read(model, _Files(places, os.path.dirname(path), stack), skip_mismatch)
 
 
 class _Files:
     """The store that `weights.read` reads: files are opened when they are needed."""
 
-    layers, verify = "layers", staticmethod(lambda: None)  # each array has a checksum of its own
+    layers = "layers"
 
     def __init__(self, places, folder, stack):
-        self.places, self.folder, self.stack, self.files = places, folder, stack, {}
+        self.places = places
+        self.folder = folder
+        self.stack = stack
+        self.files = {}
+
+    def verify(self):
+        """Nothing: each array has a checksum of its own."""
 
     def find(self, path):
         """The groups of the variables of the object at a path."""
-        place = f"/{path}/vars" if path else "/vars"
+        place = f"/{below(path, 'vars')}"
         groups = [
             (hdf5.descend(file, place), raw)
             for file, raw in map(self._file, self.places.get(place, ()))
@@ -205,5 +217,5 @@ class _Files:
             path = os.path.join(self.folder, name)
             with explained(path):
                 raw = self.stack.enter_context(opened(path))
-                self.files[name] = self.stack.enter_context(hdf5.reading(raw)), raw
+                self.files[name] = (self.stack.enter_context(hdf5.reading(raw)), raw)
         return self.files[name]

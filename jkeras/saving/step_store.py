@@ -21,7 +21,8 @@ class StepStore:
     """
 
     def __init__(self, folder, own, background):
-        self._steps, self.background = StepFolder(folder, own), background
+        self._steps = StepFolder(folder, own)
+        self.background = background
         self.folder = self._steps.path
         self._background = Background(f"A checkpoint in {self.folder}")
 
@@ -58,7 +59,9 @@ class StepStore:
     def _get(self, step, read):
         """`read(step)`; of the newest step that is whole where `step` is None."""
         self.wait()
-        return self._steps.read_newest(read) if step is None else self._steps.read_one(step, read)
+        if step is None:
+            return self._steps.read_newest(read)
+        return self._steps.read_one(step, read)
 
     def wait(self):
         """Waits for what is being written.

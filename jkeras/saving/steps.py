@@ -39,19 +39,22 @@ class StepFolder:
 
     def __init__(self, path, own=None):
         self.own = own
-        self.path, self._lock = os.path.abspath(os.path.expanduser(os.fspath(path))), None
+        self.path = os.path.abspath(os.path.expanduser(os.fspath(path)))
+        self._lock = None  # handle of the lock file
 
     def place(self, step):
         """The path of a step; where a newer one was about to take its place, the old one's."""
         path = os.path.join(self.path, str(step))
-        return path if os.path.lexists(path) else self._replaced().get(step, path)
+        if os.path.lexists(path):
+            return path
+        return self._replaced().get(step, path)
 
     def steps(self):
         """The numbers of the steps that are there, whole or not, in order. Links and files are
         none.
         """
-        found = {step for step in self._named() if _is_folder(os.path.join(self.path, str(step)))}
-        return sorted(found | self._replaced().keys())
+        folders = {step for step in self._named() if _is_folder(os.path.join(self.path, str(step)))}
+        return sorted(folders | self._replaced().keys())
 
     def _named(self):
         """The numbers that are names of anything in the folder."""
@@ -62,13 +65,12 @@ class StepFolder:
 
     def _replaced(self):
         """{step: path} of old steps that were put aside."""
-        with contextlib.suppress(FileNotFoundError):
-            return {
-                int(m[1]): os.path.join(self.path, m[0])
-                for m in map(OLD.fullmatch, os.listdir(self.path))
-                if m
-            }
-        return {}
+        try:
+            names = os.listdir(self.path)
+        except FileNotFoundError:
+            return {}
+        matches = filter(None, map(OLD.fullmatch, names))
+        return {int(match[1]): os.path.join(self.path, match[0]) for match in matches}
 
     # ------------------------------------------------------------ writing
 
@@ -109,25 +111,27 @@ class StepFolder:
         one sees to the rest.
         """
         make_folder(self.path)
-        together, first = jax.process_count() > 1, jax.process_index() == 0
-        around = os.path.join(
-            self.path, f".{step}.{'together' if together else secrets.token_hex(4)}.partial"
-        )
+        leads = jax.process_index() == 0
+        if jax.process_count() > 1:
+            mark = "together"
+        else:
+            mark = secrets.token_hex(4)
+        around = os.path.join(self.path, f".{step}.{mark}.partial")
         # what the store writes beside it goes with the folder around it
         temporary = os.path.join(around, str(step))
         try:
-            if first:
+            if leads:
                 self._tidy()
                 os.mkdir(around)
             _meet(f"begin {step}")
             yield temporary
             _meet(f"written {step}")
-            if first:
+            if leads:
                 self._seal(temporary)
                 self._put(temporary, step)
             _meet(f"there {step}")
         finally:
-            if first:
+            if leads:
                 _remove(around)
 
     def _seal(self, folder):
@@ -147,7 +151,8 @@ class StepFolder:
             sync(base)
 
     def _put(self, temporary, step):
-        place, aside = os.path.join(self.path, str(step)), None
+        place = os.path.join(self.path, str(step))
+        aside = None
         if os.path.lexists(place):
             aside = os.path.join(self.path, f".{step}.{secrets.token_hex(4)}.old")
             os.rename(place, aside)
@@ -175,17 +180,22 @@ class StepFolder:
         Args:
             newest: None: all.
         """
-        steps = self.steps()
-        for old in [] if newest is None else steps[:-newest]:
+        if newest is None:
+            return
+        for old in self.steps()[:-newest]:
             if old != step and not also(old):
                 self.remove(old)
 
     def _tidy(self):
         """Removes what killed processes left, and what a store that failed wrote after that."""
         for name in os.listdir(self.path):
-            old = OLD.fullmatch(name)
-            if LEFT.fullmatch(name) or old and _is_folder(os.path.join(self.path, old[1])):
+            if LEFT.fullmatch(name) or self._was_replaced(name):
                 _remove(os.path.join(self.path, name))
+
+    def _was_replaced(self, name):
+        """Whether a name is that of an old step in whose place there is a newer one."""
+        old = OLD.fullmatch(name)
+        return old is not None and _is_folder(os.path.join(self.path, old[1]))
 
     # ------------------------------------------------------------ checking
 
@@ -198,31 +208,19 @@ class StepFolder:
         if not _is_folder(folder):
             return "it is a link or a file, and no folder"
         try:
-            present = list(_walk(folder))
-            if not present:
-                return "it is empty"
-            listed = _listed(folder) if MANIFEST in present else None
+            present = set(_walk(folder))
+            listed = None
+            if MANIFEST in present:
+                listed = _listed(folder)
         except (SerializationError, OSError) as error:
             return str(error)
-        if listed is None:
-            return (
-                f"its list {MANIFEST} is missing"
-                if any(n.startswith(f"{self.own}/") for n in present)
-                else None
-            )
-        missing, extra = set(listed) - set(present), set(present) - set(listed) - {MANIFEST}
-        if missing:
-            return f"its file {min(missing)} is missing"
-        with concurrent.futures.ThreadPoolExecutor(2) as pool:
-            found = pool.map(_measured, [os.path.join(folder, name) for name in listed])
-            for (name, (size, checksum)), (has, now) in zip(listed.items(), found):
-                if has != size:
-                    return f"its file {name} has {has} bytes, and had {size}"
-                if now != checksum:
-                    return (
-                        f"its file {name} has changed: its checksum is not the one that was written"
-                    )
-        return f"it has a file that does not belong to it: {min(extra)}" if extra else None
+        if not present:
+            return "it is empty"
+        if listed is not None:
+            return _difference(folder, present, listed)
+        if any(name.startswith(f"{self.own}/") for name in present):
+            return f"its list {MANIFEST} is missing"
+        return None
 
     def read_one(self, step, read):
         """`read(step)` of one step.
@@ -260,7 +258,7 @@ class StepFolder:
             problem = self.problem(step)
             if problem is None:
                 try:
-                    found = read(step)
+                    content = read(step)
                 except Exception as error:
                     # what the store says of files that it cannot read is of any kind
                     if isinstance(error, Misfit) or os.path.isfile(
@@ -275,7 +273,7 @@ class StepFolder:
                             + "; ".join(bad),
                             stacklevel=4,
                         )
-                    return found
+                    return content
             bad.append(f"step {step}: {problem}")
         if not bad:
             raise FileNotFoundError(f"There is no complete checkpoint in {self.path}.")
@@ -283,6 +281,30 @@ class StepFolder:
             f"{self.path} has no {what} that can be restored. {'; '.join(bad)}. Take another copy "
             "of the folder, or begin afresh in an empty one."
         )
+
+
+def _difference(folder, present, listed):
+    """What is not as the list of a step says, in words; None if all is.
+
+    Args:
+        present: the files in the folder.
+        listed: {file: [size, checksum]}.
+    """
+    missing = listed.keys() - present
+    if missing:
+        return f"its file {min(missing)} is missing"
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        measured = pool.map(_measured, [os.path.join(folder, name) for name in listed])
+        for name, (size_now, checksum_now) in zip(listed, measured):
+            size, checksum = listed[name]
+            if size_now != size:
+                return f"its file {name} has {size_now} bytes, and had {size}"
+            if checksum_now != checksum:
+                return f"its file {name} has changed: its checksum is not the one that was written"
+    extra = present - listed.keys() - {MANIFEST}
+    if extra:
+        return f"it has a file that does not belong to it: {min(extra)}"
+    return None
 
 
 def _locked(handle):
@@ -352,14 +374,19 @@ def _listed(folder):
 
     with open(os.path.join(folder, MANIFEST), "rb") as file:
         content = safe_json.loads(file.read(safe_json.LONGEST + 1), f"its list {MANIFEST}")
-    files = content.get("files") if isinstance(content, dict) else None
-    if (
-        not isinstance(files, dict)
-        or not all(isinstance(v, list) and len(v) == 2 for v in files.values())
-        or (content.get("check") != _check_of(files))
-    ):
+    if not _is_manifest(content):
         raise SerializationError(f"its list {MANIFEST} is damaged")
-    return files
+    return content["files"]
+
+
+def _is_manifest(content):
+    """Whether the content of a list is whole."""
+    if not isinstance(content, dict) or not isinstance(content.get("files"), dict):
+        return False
+    files = content["files"]
+    if not all(isinstance(value, list) and len(value) == 2 for value in files.values()):
+        return False
+    return content.get("check") == _check_of(files)
 
 
 def _remove(path):

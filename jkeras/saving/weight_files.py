@@ -35,7 +35,8 @@ def save_weights(model, filepath, overwrite=True, max_shard_size=None, *, key_ma
             model is not built.
 
     >>> import tempfile, jkeras
-    >>> model = jkeras.Sequential([jkeras.Input((2,)), jkeras.layers.Dense(1, kernel_initializer="ones")])
+    >>> layer = jkeras.layers.Dense(1, kernel_initializer="ones")
+    >>> model = jkeras.Sequential([jkeras.Input((2,)), layer])
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     save_weights(model, f"{folder}/model.weights.h5")
     ...     load_weights(model, f"{folder}/model.weights.h5")
@@ -44,23 +45,9 @@ def save_weights(model, filepath, overwrite=True, max_shard_size=None, *, key_ma
     """
     path = os.fspath(filepath)
     ending = next((e for e in FLAT if path.endswith(e)), None)
-    if ending is None and not path.endswith(
-        ".weights.h5" if max_shard_size is None else ".weights.json"
-    ):
-        more = (
-            ", `.safetensors` or `.npz`"
-            if max_shard_size is None
-            else " when `max_shard_size` is specified"
-        )
-        raise ValueError(
-            "The filename must end in "
-            f"`{'.weights.h5' if max_shard_size is None else '.weights.json'}`{more}. Received: "
-            f"filepath={path}"
-        )
-    if key_map is not None and ending is None:
-        raise ValueError(
-            f"`key_map` goes with {' and '.join(FLAT)} files. Received: filepath={path}"
-        )
+    if ending is None:
+        _check_hdf5_ending(path, max_shard_size)
+    _check_key_map(key_map, ending, path)
     check_target(path, overwrite)
     check_built(model)
     if max_shard_size is not None and ending is None:
@@ -71,6 +58,26 @@ def save_weights(model, filepath, overwrite=True, max_shard_size=None, *, key_ma
         with writing(temporary) as file, Checksums() as sums:
             weights.write(model, weights.OneFile(file, sums))
             sums.finish()
+
+
+def _check_hdf5_ending(path, max_shard_size):
+    """Raises ValueError for a name that files with the optimizer's state do not have."""
+    if max_shard_size is None:
+        ending = ".weights.h5"
+        more = ", `.safetensors` or `.npz`"
+    else:
+        ending = ".weights.json"
+        more = " when `max_shard_size` is specified"
+    if not path.endswith(ending):
+        raise ValueError(f"The filename must end in `{ending}`{more}. Received: filepath={path}")
+
+
+def _check_key_map(key_map, ending, path):
+    """Raises ValueError where a file has no arrays by name."""
+    if key_map is not None and ending not in FLAT:
+        raise ValueError(
+            f"`key_map` goes with {' and '.join(FLAT)} files. Received: filepath={path}"
+        )
 
 
 @public("keras.saving.load_weights")
@@ -91,11 +98,13 @@ def load_weights(model, filepath, skip_mismatch=False, *, by_name=False, key_map
         Nothing is changed.
 
     >>> import tempfile, jkeras
-    >>> model = jkeras.Sequential([jkeras.Input((2,)), jkeras.layers.Dense(1, kernel_initializer="ones")])
+    >>> layer = jkeras.layers.Dense(1, kernel_initializer="ones")
+    >>> model = jkeras.Sequential([jkeras.Input((2,)), layer])
+    >>> names = {"dense/kernel": "w", "dense/bias": "b"}
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     model.save_weights(f"{folder}/model.safetensors", key_map={"dense/kernel": "w", "dense/bias": "b"})
+    ...     model.save_weights(f"{folder}/model.safetensors", key_map=names)
     ...     model.set_weights([2 * w for w in model.get_weights()])
-    ...     load_weights(model, f"{folder}/model.safetensors", key_map={"dense/kernel": "w", "dense/bias": "b"})
+    ...     load_weights(model, f"{folder}/model.safetensors", key_map=names)
     >>> model.get_weights()[0].tolist()
     [[1.0], [1.0]]
     """
@@ -103,21 +112,12 @@ def load_weights(model, filepath, skip_mismatch=False, *, by_name=False, key_map
     check_built(model)
     if os.path.isdir(path):
         return ModelSteps(path).restore(model)
-    known = (".keras", ".weights.h5", ".weights.json", *FLAT, ".h5", ".hdf5")
-    ending = next((e for e in known if path.endswith(e)), "")
-    if not ending:
-        raise ValueError(
-            f"File format not supported: filepath={path}. Weights are loaded from `.weights.h5`, "
-            "`.weights.json`, `.safetensors`, `.npz`, `.keras` and `.h5` files."
-        )
+    ending = _ending(path)
     if by_name and not ending.endswith((".h5", ".hdf5")):
         raise ValueError(
             f"`by_name=True` is there for older `.h5` files only. Received: filepath={path}"
         )
-    if key_map is not None and ending not in FLAT:
-        raise ValueError(
-            f"`key_map` goes with {' and '.join(FLAT)} files. Received: filepath={path}"
-        )
+    _check_key_map(key_map, ending, path)
     with explained(path), opened(path) as file:
         if ending in FLAT:
             return flat.assign(model, FLAT[ending].read(file), key_map, skip_mismatch)
@@ -126,17 +126,36 @@ def load_weights(model, filepath, skip_mismatch=False, *, by_name=False, key_map
         if ending == ".weights.json":
             return shards.read(model, file, path, skip_mismatch)
         with hdf5.reading(file) as content:
-            inside = hdf5.descend(content, "model_weights")
-            if (
-                ending == ".weights.h5"
-                and inside is None
-                and hdf5.names(content, "layer_names", file) is None
-            ):
-                if by_name:
-                    raise SerializationError(
-                        f"{path} is no older `.h5` file, which `by_name=True` is there for."
-                    )
-                return weights.read(model, weights.OneFile(content, raw=file), skip_mismatch)
-            legacy_h5.read_weights(
-                model, content if inside is None else inside, file, skip_mismatch, by_name
-            )
+            group = _older_group(content, ending, file)
+            if group is not None:
+                return legacy_h5.read_weights(model, group, file, skip_mismatch, by_name)
+            if by_name:
+                raise SerializationError(
+                    f"{path} is no older `.h5` file, which `by_name=True` is there for."
+                )
+            weights.read(model, weights.OneFile(content, raw=file), skip_mismatch)
+
+
+def _ending(path):
+    """The ending of a file that has weights.
+
+    Raises:
+        ValueError: it has another one.
+    """
+    for ending in (".keras", ".weights.h5", ".weights.json", *FLAT, ".h5", ".hdf5"):
+        if path.endswith(ending):
+            return ending
+    raise ValueError(
+        f"File format not supported: filepath={path}. Weights are loaded from `.weights.h5`, "
+        "`.weights.json`, `.safetensors`, `.npz`, `.keras` and `.h5` files."
+    )
+
+
+def _older_group(content, ending, raw):
+    """The group with the weights of an older `.h5` file; None if it is none."""
+    inside = hdf5.descend(content, "model_weights")
+    if inside is not None:
+        return inside
+    if ending == ".weights.h5" and hdf5.names(content, "layer_names", raw) is None:
+        return None
+    return content

@@ -16,6 +16,7 @@ from jkeras.core.variable import Variable
 from jkeras.optimizers import Optimizer
 from jkeras.saving import dialects, hdf5
 from jkeras.saving.checksums import Checksums
+from jkeras.saving.paths import below, values_of
 
 
 def parts(owner, layers="layers"):
@@ -39,32 +40,45 @@ def _visit(thing, path, seen, layers):
     yield path, thing
     for name, value in _attributes(thing):
         step = layers if name == "layers" else name
-        yield from _visit_value(value, f"{path}/{step}" if path else step, seen, layers)
+        yield from _visit_value(value, below(path, step), seen, layers)
 
 
 def _visit_value(value, path, seen, layers):
     if _is_saved(value):
         yield from _visit(value, path, seen, layers)
     elif isinstance(value, (list, tuple, dict)):
-        counts, twice = {}, path.endswith(OLD_LAYERS)
-        for item in value.values() if isinstance(value, dict) else value:
-            if _is_saved(item) or isinstance(item, (list, tuple, dict)):
-                name = snake_case(type(item).__name__) if _is_saved(item) else "container"
-                number = counts.get(name, 0)
-                counts[name] = number + 1 + bool(twice and getattr(item, "weights", ()))
-                yield from _visit_value(
-                    item, f"{path}/{name}_{number}" if number else f"{path}/{name}", seen, layers
-                )
+        yield from _visit_items(value, path, seen, layers)
+
+
+def _visit_items(container, path, seen, layers):
+    counts = {}
+    twice = path.endswith(OLD_LAYERS)
+    for item in values_of(container):
+        step = _step_of_item(item)
+        if step is None:
+            continue
+        number = counts.get(step, 0)
+        counts[step] = number + 1 + bool(twice and getattr(item, "weights", ()))
+        if number:
+            step = f"{step}_{number}"
+        yield from _visit_value(item, f"{path}/{step}", seen, layers)
+
+
+def _step_of_item(item):
+    """The step of a path to an item of a list or dict; None where nothing of it is saved."""
+    if _is_saved(item):
+        return snake_case(type(item).__name__)
+    if isinstance(item, (list, tuple, dict)):
+        return "container"
+    return None
 
 
 def _is_saved(value):
     if isinstance(value, (type, SeedGenerator)):
         return False
-    return (
-        isinstance(value, Module)
-        or hasattr(value, "apply_gradients")
-        and hasattr(value, "variables")
-    )
+    if isinstance(value, Module):
+        return True
+    return hasattr(value, "apply_gradients") and hasattr(value, "variables")
 
 
 def _attributes(thing):
@@ -74,15 +88,22 @@ def _attributes(thing):
     the order, so that attributes before it have been seen under their own names and those after it
     have not: so it is in Keras's files.
     """
-    found = {n: v for n, v in thing.__dict__.items() if n not in SKIPPED}
+    attributes = {n: v for n, v in vars(thing).items() if n not in SKIPPED}
     if isinstance(thing, Layer) and hasattr(thing, "layers"):
         layers = getattr(thing, "_all_layers", None) or thing.layers
         if hasattr(thing, "_operations") or hasattr(thing, "_all_layers"):
             yield "layers", layers
         else:
-            found["layers"] = layers
-    for name in sorted(found, key=lambda n: f"~{n}" if n.startswith("_") else n):
-        yield name, found[name]
+            attributes["layers"] = layers
+    for name in sorted(attributes, key=_private_last):
+        yield name, attributes[name]
+
+
+def _private_last(name):
+    """The key by which attributes are sorted."""
+    if name.startswith("_"):
+        return f"~{name}"
+    return name
 
 
 OLD_LAYERS = "_layer_checkpoint_dependencies"  # in files of Keras 2.12 to 2.14
@@ -128,7 +149,9 @@ class Slots:
     """
 
     def __init__(self, groups, shapes, sums):
-        self.groups, self.shapes, self.sums = groups, shapes, sums
+        self.groups = groups
+        self.shapes = shapes
+        self.sums = sums
 
     def __getitem__(self, key):
         return self.read(key, self.shapes.get(key))
@@ -152,12 +175,12 @@ class Slots:
 
     def all_shapes(self):
         """The shapes of "0", "1" and so on; those of a strange file, which are only compared."""
-        found = {
+        shapes = {
             key: getattr(hdf5.child(group, key), "shape", None)
             for group, _ in self.groups
             for key in group
         }
-        return [found.get(str(i)) for i in range(len(found))]
+        return [shapes.get(str(i)) for i in range(len(shapes))]
 
     def keys(self):
         """The keys that are there."""
@@ -175,7 +198,10 @@ class OneFile:
     """
 
     def __init__(self, file, sums=None, raw=None, verify=lambda: None):
-        self.file, self.sums, self.raw, self.verify = file, sums, raw, verify
+        self.file = file
+        self.sums = sums
+        self.raw = raw
+        self.verify = verify
 
     def find(self, path):
         """The groups of the variables of the object at a path; none if there is nothing."""
@@ -194,7 +220,7 @@ class OneFile:
 
     def make(self, path, name):
         """A dict-like store for the variables of the object at a path."""
-        group = self.file.create_group(f"{path}/vars" if path else "vars")
+        group = self.file.create_group(below(path, "vars"))
         if name is not None:
             group.attrs["name"] = name
         return Writer(lambda key, value: hdf5.write_array(group, key, value, self.sums))
@@ -214,14 +240,16 @@ def write(model, store):
     """Writes the variables of a model, and of its optimizer where it has one, to a store."""
     for path, thing in parts(model):
         name = getattr(thing, "name", None)
-        slots = store.make(path, name if isinstance(name, str) else None)
+        if not isinstance(name, str):
+            name = None
+        slots = store.make(path, name)
         if hasattr(thing, "save_own_variables"):
             thing.save_own_variables(slots)
-        else:
-            for i, variable in enumerate(
-                v for v in getattr(thing, "_own", {}).values() if isinstance(v, Variable)
-            ):
-                slots[str(i)] = np.asarray(variable.value)
+            continue
+        own = getattr(thing, "_own", {}).values()
+        variables = [value for value in own if isinstance(value, Variable)]
+        for i, variable in enumerate(variables):
+            slots[str(i)] = np.asarray(variable.value)
 
 
 def read(model, store, skip_mismatch=False):
@@ -233,23 +261,10 @@ def read(model, store, skip_mismatch=False):
             a warning lists them.
     """
     things = [(path, thing, store.find(path)) for path, thing in parts(model, store.layers)]
-    problems, before, sums = [], [], Checksums()
+    before = []  # (variable, its value until now)
+    sums = Checksums()
     try:
-        for path, thing, groups in things:
-            if not groups:
-                if isinstance(thing, Layer) and thing._own:
-                    problems.append(f"{path or 'the model'}: nothing in the file")
-                continue
-            mine = [(v, v._value) for v in _variables_of(thing)]
-            before += mine
-            try:
-                _load_own(thing, Slots(groups, _shapes(thing), sums))
-            except (ValueError, KeyError) as error:
-                problems.append(
-                    f"{path or 'the model'} ({type(thing).__name__} "
-                    f"'{getattr(thing, 'name', '')}'): {error}"
-                )
-                _put_back(mine)
+        problems = _load_all(things, sums, before)
         sums.finish()
         store.verify()
         refuse_or_warn(
@@ -263,6 +278,26 @@ def read(model, store, skip_mismatch=False):
         raise
     finally:
         sums.close()
+
+
+def _load_all(things, sums, before):
+    """Loads what fits, and gives what does not, in words. What is replaced is added to `before`."""
+    problems = []
+    for path, thing, groups in things:
+        place = path or "the model"
+        if not groups:
+            if isinstance(thing, Layer) and thing._own:
+                problems.append(f"{place}: nothing in the file")
+            continue
+        mine = [(variable, variable._value) for variable in _variables_of(thing)]
+        before += mine
+        try:
+            _load_own(thing, Slots(groups, _shapes(thing), sums))
+        except (ValueError, KeyError) as error:
+            name = getattr(thing, "name", "")
+            problems.append(f"{place} ({type(thing).__name__} '{name}'): {error}")
+            _put_back(mine)
+    return problems
 
 
 def refuse_or_warn(model, problems, skip_mismatch, advice=""):
@@ -290,8 +325,10 @@ def listed(problems, most=20):
     >>> listed(["a", "b", "c"], 2)
     'a; b; and 1 more'
     """
-    more = [f"and {len(problems) - most} more"] if len(problems) > most else []
-    return "; ".join(problems[:most] + more)
+    shown = problems[:most]
+    if len(problems) > most:
+        shown = [*shown, f"and {len(problems) - most} more"]
+    return "; ".join(shown)
 
 
 def _put_back(before):
@@ -300,33 +337,39 @@ def _put_back(before):
 
 
 def _variables_of(thing):
-    return (
-        list(thing._own.values())
-        if isinstance(thing, Layer)
-        else list(getattr(thing, "variables", ()))
-    )
+    if isinstance(thing, Layer):
+        return list(thing._own.values())
+    return list(getattr(thing, "variables", ()))
 
 
 def _shapes(thing):
     """{key: shape} for what keeps its variables in the common way."""
-    how = getattr(type(thing), "load_own_variables", None)
-    if isinstance(thing, Layer):
-        mine = thing._stored().values() if how is Layer.load_own_variables else []
+    if not isinstance(thing, Layer):
+        variables = getattr(thing, "variables", ())
+    elif type(thing).load_own_variables is Layer.load_own_variables:
+        variables = thing._stored().values()
     else:
-        mine = thing.variables if hasattr(thing, "variables") else []
-    return {str(i): tuple(variable.shape) for i, variable in enumerate(mine)}
+        variables = ()
+    return {str(i): tuple(variable.shape) for i, variable in enumerate(variables)}
 
 
 def _load_own(thing, slots):
-    if getattr(type(thing), "load_own_variables", None) is Optimizer.load_own_variables:
-        pairs = dialects.by_number(thing, slots.all_shapes())
-        if pairs is not None:
-            return dialects.assign(
-                thing, pairs, lambda number, shape: jax.device_put(slots.read(str(number), shape))
-            )
-    if hasattr(thing, "load_own_variables"):
-        if isinstance(thing, Layer) or len(slots):
-            thing.load_own_variables(slots)
-        return
-    for i, variable in enumerate(getattr(thing, "_own", {}).values()):
-        variable.assign(slots.take(str(i)))
+
+    def read_number(number, shape):
+        return jax.device_put(slots.read(str(number), shape))
+
+    pairs = _optimizer_pairs(thing, slots)
+    if pairs is not None:
+        dialects.assign(thing, pairs, read_number)
+    elif not hasattr(thing, "load_own_variables"):
+        for i, variable in enumerate(getattr(thing, "_own", {}).values()):
+            variable.assign(slots.take(str(i)))
+    elif isinstance(thing, Layer) or len(slots):
+        thing.load_own_variables(slots)
+
+
+def _optimizer_pairs(thing, slots):
+    """[(variable, number)] of an optimizer that loads as ours do; None of anything else."""
+    if getattr(type(thing), "load_own_variables", None) is not Optimizer.load_own_variables:
+        return None
+    return dialects.by_number(thing, slots.all_shapes())

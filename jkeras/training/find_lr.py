@@ -1,5 +1,6 @@
 """A learning-rate range test: which rate to train a model with, found in about a hundred steps."""
 
+import collections.abc
 import contextlib
 import itertools
 import math
@@ -32,7 +33,7 @@ class RangeTest(typing.NamedTuple):
     smoothed: np.ndarray
     suggestion: float | None
 
-    def plot(self, ax=None):
+    def plot(self, ax: typing.Any = None) -> typing.Any:
         """Draws the losses over the rates; needs matplotlib.
 
         Args:
@@ -54,7 +55,16 @@ class RangeTest(typing.NamedTuple):
         return ax
 
 
-def find_lr(model, x, y=None, sample_weight=None, batch_size=None, start=1e-7, end=10.0, steps=100):
+def find_lr(
+    model: typing.Any,
+    x: typing.Any,
+    y: typing.Any = None,
+    sample_weight: typing.Any = None,
+    batch_size: int | None = None,
+    start: float = 1e-7,
+    end: float = 10.0,
+    steps: int = 100,
+) -> RangeTest:
     """Trains a copy of a model for some steps while the learning rate rises exponentially.
 
     With a rate that is too low the loss hardly moves, with one that is too high it explodes; in
@@ -82,8 +92,8 @@ def find_lr(model, x, y=None, sample_weight=None, batch_size=None, start=1e-7, e
     >>> model = jkeras.Sequential([jkeras.Input((3,)), jkeras.layers.Dense(1)])
     >>> model.compile("sgd", "mse")
     >>> x = np.eye(3, dtype="float32").repeat(20, axis=0)
-    >>> found = find_lr(model, x, x.sum(axis=1), start=1e-4)
-    >>> 1e-4 < found.suggestion < 10
+    >>> test = find_lr(model, x, x.sum(axis=1), start=1e-4)
+    >>> 1e-4 < test.suggestion < 10
     True
     """
     if not 0 < start < end or steps < 2:
@@ -93,26 +103,24 @@ def find_lr(model, x, y=None, sample_weight=None, batch_size=None, start=1e-7, e
         )
     model._assert_compiled("find_lr")
     rates = np.geomspace(start, end, steps).astype("float32")
-    with contextlib.closing(
-        data.make_source(x, y, sample_weight, batch_size, shuffle=True)
-    ) as source:
-        first = source.peek()
-        state = placement.spread(init_train_state(model, batch=first))
-        losses = _losses(
-            _make_step(model, state), state, rates, _batches(source, size_of(first[0]))
-        )
+    source = data.make_source(x, y, sample_weight, batch_size, shuffle=True)
+    with contextlib.closing(source):
+        batch = source.peek()
+        state = placement.replicate(init_train_state(model, batch=batch))
+        batches = _batches(source, size_of(batch[0]))
+        losses = _losses(_make_step(model, state), state, rates, batches)
+    rates = rates[: len(losses)]
     smoothed = smooth(losses)
-    return RangeTest(
-        rates[: len(losses)], losses, smoothed, steepest(rates[: len(losses)], smoothed)
-    )
+    return RangeTest(rates, losses, smoothed, steepest(rates, smoothed))
 
 
 def _make_step(model, state):
     """`step(state, rate, batch) -> (state, loss of this batch)`."""
-    plan, step, optimizer = Plan(model), make_train_step(model), model.optimizer
-    if model._has_own_opt_state or hasattr(
-        getattr(optimizer, "inner_optimizer", optimizer), "optimizers"
-    ):
+    plan = Plan(model)
+    step = make_train_step(model)
+    optimizer = model.optimizer
+    inner = getattr(optimizer, "inner_optimizer", optimizer)
+    if model._has_own_opt_state or hasattr(inner, "optimizers"):
         raise ValueError(
             f"`find_lr` cannot set the learning rate of '{model.name}', which has several. "
             "Compile a copy of the model with one optimizer."
@@ -124,31 +132,33 @@ def _make_step(model, state):
             f"`find_lr` cannot set the learning rate of {optimizer.name}: {error}"
         ) from error
 
-    def one(state, rate, batch):
-        state = plan.reset_metrics(
-            state._replace(opt_state=optimizer.with_learning_rate(state.opt_state, rate))
-        )
+    def step_at(state, rate, batch):
+        opt_state = optimizer.with_learning_rate(state.opt_state, rate)
+        state = plan.reset_metrics(state._replace(opt_state=opt_state))
         state, logs = step(state, batch)
         return state, logs["loss"]
 
-    return jax.jit(one, donate_argnums=0) if model.jit_compile else one
+    if model.jit_compile:
+        return jax.jit(step_at, donate_argnums=0)
+    return step_at
 
 
 def _batches(source, rows):
     """Batches of one size, one epoch after another, as long as the source has any."""
     for epoch in itertools.count():
-        found = False
+        is_exhausted = True
         for batch in source.batches(0, epoch):
             if size_of(batch[0]) == rows:
-                found = True
+                is_exhausted = False
                 yield placement.place(batch)
-        if not found:
+        if is_exhausted:
             return
 
 
 def _losses(step, state, rates, batches):
     """The losses, up to the first that is no number or far above the lowest."""
-    losses, lowest = [], math.inf
+    losses = []
+    lowest = math.inf
     for rate, batch in zip(rates, batches):
         state, loss = step(state, rate, batch)
         losses.append(float(loss))
@@ -159,7 +169,7 @@ def _losses(step, state, rates, batches):
     return np.array(losses)
 
 
-def smooth(losses):
+def smooth(losses: collections.abc.Sequence[float] | np.ndarray) -> np.ndarray:
     """The moving average of losses, each as if those before the first were like the others.
 
     >>> smooth([2.0, 2.0, 2.0]).tolist()
@@ -169,17 +179,21 @@ def smooth(losses):
     return np.convolve(losses, weights)[: len(losses)] / np.cumsum(weights)
 
 
-def steepest(rates, losses):
+def steepest(rates: np.ndarray, losses: np.ndarray) -> float | None:
     """The rate around which the losses fall fastest, on the way to the lowest; None where they
     never fall.
 
     What counts is the fall over a fifth of the test: from one step to the next the losses of
-        batches differ too much.
+    batches differ too much.
 
     >>> steepest(np.array([1.0, 10, 100, 1000]), np.array([5.0, 4.5, 1.0, 9.0]))
     10.0
     """
+    if not np.isfinite(losses).any():
+        return None
     near = max(1, len(losses) // 10)
-    end = int(np.nanargmin(losses)) + 1 if np.isfinite(losses).any() else 0
-    falls = losses[:end][: -2 * near] - losses[:end][2 * near :]
-    return float(rates[near + np.argmax(falls)]) if falls.size and falls.max() > 0 else None
+    until_lowest = losses[: int(np.nanargmin(losses)) + 1]
+    falls = until_lowest[: -2 * near] - until_lowest[2 * near :]
+    if not falls.size or not falls.max() > 0:
+        return None
+    return float(rates[near + np.argmax(falls)])

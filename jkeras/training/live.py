@@ -93,7 +93,7 @@ class Live:
     def replace(self, change):
         """Replaces the state by `change(state)`."""
         with self.lock:
-            self.state = placement.spread(change(self.take()))
+            self.state = placement.replicate(change(self.take()))
 
     def peek(self):
         """The state as it is, for reading; it must not be consumed."""

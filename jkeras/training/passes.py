@@ -89,10 +89,10 @@ class FromHost:
         can be done ahead.
         """
         if self.size is None:
-            return placement.ahead((batch, None))
+            return placement.prefetch((batch, None))
         rows = size_of(batch[0])
         full = batch if rows >= self.size else padded(batch, self.size)
-        return placement.ahead((full, np.arange(max(rows, self.size)) < rows))
+        return placement.prefetch((full, np.arange(max(rows, self.size)) < rows))
 
     def close(self):
         """Stops what makes batches."""

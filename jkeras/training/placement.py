@@ -2,63 +2,62 @@
 does anything.
 """
 
+import typing
+
 import jax
 import numpy as np
 
 from jkeras.core.settings import settings
 from jkeras.ops.kernels import on_cpu
 
+Tree = typing.TypeVar("Tree")  # a pytree of arrays
+
 
 def _replicated():
     """The sharding with a whole copy on each device."""
-    return jax.sharding.NamedSharding(
-        settings.distribution.device_mesh.backend_mesh, jax.sharding.PartitionSpec()
-    )
+    mesh = settings.distribution.device_mesh.backend_mesh
+    return jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
 
 
 def _is_placed(value):
     mesh = settings.distribution.device_mesh.backend_mesh
-    return (
-        isinstance(getattr(value, "sharding", None), jax.sharding.NamedSharding)
-        and value.sharding.mesh == mesh
-    )
+    sharding = getattr(value, "sharding", None)
+    return isinstance(sharding, jax.sharding.NamedSharding) and sharding.mesh == mesh
 
 
-def spread(state):
+def replicate(state: Tree) -> Tree:
     """A state on the mesh: what lies there stays as it is, everything else gets a copy on each
     device.
     """
     if settings.distribution is None:
         return state
-    everywhere = _replicated()
+    sharding = _replicated()
     return jax.tree_util.tree_map(
-        lambda v: v if _is_placed(v) else jax.device_put(v, everywhere), state
+        lambda v: v if _is_placed(v) else jax.device_put(v, sharding), state
     )
 
 
-def shardings(state):
+def shardings(state: typing.Any) -> typing.Any:
     """How the arrays of a state lie, for the outputs of a step that it goes through; None: as the
     compiler likes.
     """
-    return (
-        None
-        if settings.distribution is None
-        else jax.tree_util.tree_map(lambda v: v.sharding, state)
-    )
+    if settings.distribution is None:
+        return None
+    return jax.tree_util.tree_map(lambda v: v.sharding, state)
 
 
-def like(state, other):
+def match_sharding(state: Tree, other: Tree) -> Tree:
     """A state with its arrays where those of another lie."""
-    return jax.tree_util.tree_map(
-        lambda v, o: jax.device_put(v, o.sharding) if _lies_on_many(o) else v, state, other
-    )
+    return jax.tree_util.tree_map(_matched, state, other)
 
 
-def _lies_on_many(value):
-    return len(getattr(value, "devices", set)()) > 1
+def _matched(value, other):
+    if len(getattr(other, "devices", set)()) > 1:
+        return jax.device_put(value, other.sharding)
+    return value
 
 
-def layout_of(shape):
+def layout_of(shape: tuple[int, ...]) -> jax.sharding.Sharding:
     """The sharding of an array whose first axis is the batch; whole copies where it cannot be cut
     evenly.
     """
@@ -68,33 +67,36 @@ def layout_of(shape):
     return distribution.get_data_layout(shape).backend_layout
 
 
-def in_parts():
+def in_parts() -> bool:
     """Whether each of several processes has rows of its own, rather than the same batches as the
     others.
     """
     distribution = settings.distribution
-    return (
-        distribution is not None and not distribution.auto_shard_dataset and jax.process_count() > 1
-    )
+    if distribution is None or distribution.auto_shard_dataset:
+        return False
+    return jax.process_count() > 1
 
 
-def place(batch):
+def place(batch: Tree) -> Tree:
     """A batch of the host, cut along its first axis over the devices.
 
     Of a batch that all processes have each puts the rows on its devices that belong there.
     """
     if settings.distribution is None:
         return batch
-    return jax.tree_util.tree_map(_place_part if in_parts() else _place_whole, batch)
+    place_array = _place_part if in_parts() else _place_whole
+    return jax.tree_util.tree_map(place_array, batch)
 
 
-def ahead(batch):
+def prefetch(batch: Tree) -> Tree:
     """A batch of the host for a step to come: on the devices, where bringing it there costs less
     than it saves.
 
     On a CPU the compiled step takes numpy's arrays as they are, for less.
     """
-    return place(batch) if settings.distribution is not None or on_cpu() else jax.device_put(batch)
+    if settings.distribution is not None or on_cpu():
+        return place(batch)
+    return jax.device_put(batch)
 
 
 def _place_whole(value):
@@ -111,11 +113,11 @@ def _place_part(value):
     return jax.make_array_from_process_local_data(layout_of(shape), value, shape)
 
 
-def whole_shape(part, replicas, processes):
+def whole_shape(shape: tuple[int, ...], replicas: int, processes: int) -> tuple[int, ...]:
     """The shape of a batch of which each process has a part.
 
     Args:
-        part: shape of the part.
+        shape: of the part.
         replicas: in how many parts the mesh cuts a batch; processes that hold parts of one replica
             have the same rows.
         processes: how many there are.
@@ -125,17 +127,17 @@ def whole_shape(part, replicas, processes):
     >>> whole_shape((6, 3), replicas=4, processes=2), whole_shape((6, 3), replicas=2, processes=8)
     ((12, 3), (12, 3))
     """
-    rows = part[0] * min(replicas, processes)
+    rows = shape[0] * min(replicas, processes)
     if rows % replicas:
         raise ValueError(
-            f"A process gave {part[0]} rows of a batch, which makes {rows} rows of all processes: "
+            f"A process gave {shape[0]} rows of a batch, which makes {rows} rows of all processes: "
             f"expected a multiple of {replicas}, the parts in which the mesh cuts a batch. Give "
             "each process batches of one such size, and drop or fill up a smaller one at the end."
         )
-    return (rows, *part[1:])
+    return (rows, *shape[1:])
 
 
-def constrain(batch):
+def constrain(batch: Tree) -> Tree:
     """Inside a compiled step: a batch cut over the devices."""
     if settings.distribution is None:
         return batch
@@ -144,14 +146,14 @@ def constrain(batch):
     )
 
 
-def everywhere(data):
+def everywhere(data: Tree) -> Tree:
     """Data as arrays on the device, with a distribution on each device of the mesh."""
     if settings.distribution is None:
         return jax.tree_util.tree_map(jax.numpy.asarray, data)
     return jax.tree_util.tree_map(lambda v: jax.device_put(v, _replicated()), data)
 
 
-def to_host(value):
+def to_host(value: typing.Any) -> np.ndarray:
     """An array as a numpy array, also one whose parts lie with other processes."""
     if (
         isinstance(value, jax.Array)

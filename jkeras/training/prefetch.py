@@ -1,8 +1,10 @@
 """Batches made ahead by a thread, a few at most, while the device works on those before."""
 
+import collections.abc
 import contextvars
 import queue
 import threading
+import typing
 
 DEPTH = 2  # batches that wait at most; one more is being made
 
@@ -21,9 +23,17 @@ class Prefetched:
     ([10, 20], False)
     """
 
-    def __init__(self, iterator, prepare=lambda item: item, depth=DEPTH):
-        self.iterator, self.prepare = iterator, prepare
-        self.ready, self.stopped, self.ended = queue.Queue(depth), threading.Event(), False
+    def __init__(
+        self,
+        iterator: collections.abc.Iterator,
+        prepare: collections.abc.Callable = lambda item: item,
+        depth: int = DEPTH,
+    ) -> None:
+        self.iterator = iterator
+        self.prepare = prepare
+        self.ready = queue.Queue(depth)  # of (item, error)
+        self.stopped = threading.Event()
+        self.ended = False
         # scopes that are open where the items are wanted hold for making them
         context = contextvars.copy_context()
         self.thread = threading.Thread(
@@ -46,17 +56,17 @@ class Prefetched:
             if hasattr(self.iterator, "close"):
                 self.iterator.close()
 
-    def _put(self, found):
+    def _put(self, entry):
         while not self.stopped.is_set():
             try:
-                return self.ready.put(found, timeout=0.1)
+                return self.ready.put(entry, timeout=0.1)
             except queue.Full:
                 continue
 
-    def __iter__(self):
+    def __iter__(self) -> "Prefetched":
         return self
 
-    def __next__(self):
+    def __next__(self) -> typing.Any:
         if self.ended:
             raise StopIteration
         item, error = self.ready.get()
@@ -66,7 +76,7 @@ class Prefetched:
             raise error
         return item
 
-    def close(self):
+    def close(self) -> None:
         """Stops the thread, after the item that it is making."""
         self.stopped.set()
         if threading.current_thread() is not self.thread:

@@ -72,7 +72,7 @@ class Resume:
         state, extra = self.checkpointer.restore(self.live.peek())
         position = Position(*extra["position"])
         self._find(position, extra)
-        self.live.replace(lambda old: placement.like(state, old))
+        self.live.replace(lambda old: placement.match_sharding(state, old))
         self.callbacks.set_state(extra["callbacks"])
         self.seed, self.found = extra["seed"], True
         return position

@@ -156,7 +156,7 @@ class Plan:
 
     def gather(self, copies=True):
         """The state that the model's variables hold now; as copies, which a step may consume."""
-        state = placement.spread(self._collect(lambda v: v.own_value()))
+        state = placement.replicate(self._collect(lambda v: v.own_value()))
         return copied(state) if copies else state
 
     def abstract(self):

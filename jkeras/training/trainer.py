@@ -460,7 +460,7 @@ class Trainer(Objective):
         self._assert_compiled("train_on_batch")
         batch = self._single_batch(x, y, sample_weight, class_weight)
         plan = self._plan()
-        state = placement.spread(plan.reset_metrics(plan.gather(copies=False)))
+        state = placement.replicate(plan.reset_metrics(plan.gather(copies=False)))
         step = compiled(
             self,
             "train_on_batch",
@@ -544,7 +544,7 @@ class _Snapshot:
 
     def replace(self, change):
         """Replaces the state by `change(state)`."""
-        self.state = placement.spread(change(self.state))
+        self.state = placement.replicate(change(self.state))
 
     def peek(self):
         """The state."""

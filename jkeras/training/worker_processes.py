@@ -2,6 +2,7 @@
 wanted them.
 """
 
+import collections.abc
 import concurrent.futures
 import hashlib
 import multiprocessing
@@ -12,6 +13,7 @@ import sys
 import tempfile
 import threading
 import traceback
+import typing
 import warnings
 
 
@@ -23,11 +25,15 @@ class Processes:
     another one than before.
     """
 
-    def __init__(self, workers):
-        self._workers, self._pool, self._forked = workers, None, False
+    def __init__(self, workers: int) -> None:
+        self._workers = workers
+        self._pool = None
+        self._forked = False
         self._file = self._digest = None
 
-    def on(self, get):
+    def on(
+        self, get: collections.abc.Callable[[int], typing.Any]
+    ) -> collections.abc.Callable[[int], concurrent.futures.Future]:
         """`number -> future` of `get(number)`; what was submitted before must have ended.
 
         A function that only this process has, such as one of a notebook, is worked on by forked
@@ -43,8 +49,10 @@ class Processes:
         digest = hashlib.sha256(content).digest()
         if digest != self._digest:
             self._forget()
-            self._file, self._digest = _written(content), digest
-        pool, file = self._pool, self._file
+            self._file = _written(content)
+            self._digest = digest
+        pool = self._pool
+        file = self._file
         return lambda number: pool.submit(_call, file, number)
 
     def _fork(self, get, reason):
@@ -78,11 +86,12 @@ class Processes:
             os.unlink(self._file)
         self._file = self._digest = None
 
-    def close(self):
+    def close(self) -> None:
         """Ends the processes, which finish what they are at."""
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
-        self._pool, self._forked = None, False
+        self._pool = None
+        self._forked = False
         self._forget()
 
 
@@ -92,13 +101,16 @@ def _packed(get):
         content = pickle.dumps(get)
     except Exception as error:  # what a user's object raises that cannot be pickled is of any kind
         return None, f"{type(error).__name__}: {error}"
-    main = sys.modules["__main__"]
-    has_file = getattr(main, "__spec__", None) is not None or os.path.isfile(
-        getattr(main, "__file__", None) or ""
-    )
-    if b"__main__" in content and not has_file:
+    if b"__main__" in content and not _can_be_imported(sys.modules["__main__"]):
         return None, "it is defined in this session, not in a file"
     return content, None
+
+
+def _can_be_imported(main):
+    """Whether the main module lies in a file, from which other processes have it too."""
+    if getattr(main, "__spec__", None) is not None:
+        return True
+    return os.path.isfile(getattr(main, "__file__", None) or "")
 
 
 def _written(content):
@@ -151,7 +163,8 @@ def _call(file, number):
     try:
         if file != _Kept.file:
             with open(file, "rb") as content:
-                _Kept.get, _Kept.file = pickle.load(content), file
+                _Kept.get = pickle.load(content)
+            _Kept.file = file
         return _Kept.get(number)
     except Exception as error:
         raise _portable(error) from error.__cause__

@@ -3,8 +3,10 @@ behind.
 """
 
 import collections
+import collections.abc
 import concurrent.futures
 import contextlib
+import typing
 import warnings
 
 
@@ -16,8 +18,9 @@ class noted:
 
     __slots__ = ("number", "name")
 
-    def __init__(self, number, name):
-        self.number, self.name = number, name
+    def __init__(self, number: int, name: str) -> None:
+        self.number = number
+        self.name = name
 
     def __enter__(self):
         """Nothing to do."""
@@ -27,7 +30,12 @@ class noted:
             error.add_note(f"This happened in batch {self.number} of {self.name}.")
 
 
-def made_ahead(submit, numbers, depth, name):
+def made_ahead(
+    submit: collections.abc.Callable[[int], concurrent.futures.Future],
+    numbers: collections.abc.Iterable[int],
+    depth: int,
+    name: str,
+) -> collections.abc.Iterator[typing.Any]:
     """Yields the item of each number, in order, while workers make the next ones; ends when they
     have ended.
 
@@ -52,14 +60,20 @@ def made_ahead(submit, numbers, depth, name):
         concurrent.futures.wait([future for _, future in waiting if not future.cancel()])
 
 
-def made_by_threads(get, numbers, workers, depth, name):
+def made_by_threads(
+    get: collections.abc.Callable[[int], typing.Any],
+    numbers: collections.abc.Iterable[int],
+    workers: int,
+    depth: int,
+    name: str,
+) -> collections.abc.Iterator[typing.Any]:
     """`made_ahead` by threads that call `get(number)`."""
     with concurrent.futures.ThreadPoolExecutor(workers, "jkeras-data") as pool:
         yield from made_ahead(lambda i: pool.submit(get, i), numbers, depth, name)
 
 
 @contextlib.contextmanager
-def forks_allowed():
+def forks_allowed() -> collections.abc.Iterator[None]:
     """A `with` block without JAX's warning of forks: a worker of another library has no business
     with JAX.
     """

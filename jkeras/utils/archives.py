@@ -1,11 +1,14 @@
 """extract_archive: what tar and zip archives hold, written below one folder and nowhere else."""
 
+import collections.abc
+import functools
 import lzma
 import os
 import pathlib
 import stat
 import tarfile
 import tempfile
+import typing
 import warnings
 import zipfile
 import zlib
@@ -14,8 +17,17 @@ from jkeras.core.registry import public
 
 CHUNK = 1 << 16
 # an archive may unpack to so many times its size, and to so many bytes in any case
-RATIO, FREE = 100, 2**26
+RATIO = 100
+FREE = 2**26
 MOST_MEMBERS = 1_000_000
+DAMAGED = (  # what the readers of archives raise
+    tarfile.TarError,
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    RuntimeError,
+)
 
 
 @public("jkeras.utils.extract_archive")
@@ -50,85 +62,94 @@ def extract_archive(file_path, path=".", archive_format="auto"):
 
 def unpack(file_path, path, archive_format="auto"):
     """As `extract_archive`, but returns whether the file was an archive of one of the formats."""
-    formats = (
-        ["tar", "zip"]
-        if archive_format == "auto"
-        else [archive_format]
-        if isinstance(archive_format, str)
-        else list(archive_format or [])
-    )
-    for name in formats:
+    for name in _formats(archive_format):
         if name not in ("tar", "zip"):
             raise NotImplementedError(f"Archive format {name!r} is not known: use 'tar' or 'zip'.")
         try:
             if name == "tar" and tarfile.is_tarfile(file_path):
                 with tarfile.open(file_path) as archive:
-                    _unpack_all(
-                        file_path,
-                        path,
-                        (
-                            (m.name, m.isdir(), m.isreg(), lambda m=m: archive.extractfile(m))
-                            for m in archive
-                        ),
-                    )
+                    _unpack_all(file_path, path, _tar_members(archive))
                 return True
             if name == "zip" and zipfile.is_zipfile(file_path):
                 with zipfile.ZipFile(file_path) as archive:
-                    _unpack_all(
-                        file_path,
-                        path,
-                        (
-                            (m.filename, m.is_dir(), _is_plain(m), lambda m=m: archive.open(m))
-                            for m in archive.infolist()
-                        ),
-                    )
+                    _unpack_all(file_path, path, _zip_members(archive))
                 return True
-        except (
-            tarfile.TarError,
-            zipfile.BadZipFile,
-            zlib.error,
-            lzma.LZMAError,
-            EOFError,
-            RuntimeError,
-        ) as error:
+        except DAMAGED as error:
             raise ValueError(
                 f"The archive {file_path} is damaged: {error}. Nothing of it was unpacked."
             ) from error
     return False
 
 
-def _is_plain(info):
-    mode = info.external_attr >> 16
-    return stat.S_IFMT(mode) in (0, stat.S_IFREG)
+def _formats(archive_format):
+    """The names of formats to try."""
+    if archive_format == "auto":
+        return ["tar", "zip"]
+    if isinstance(archive_format, str):
+        return [archive_format]
+    return list(archive_format or [])
+
+
+class _Member(typing.NamedTuple):
+    """A member of an archive; `open` opens it for reading bytes."""
+
+    name: str
+    is_folder: bool
+    is_file: bool
+    open: collections.abc.Callable
+
+
+def _tar_members(archive):
+    for info in archive:
+        opened = functools.partial(archive.extractfile, info)
+        yield _Member(info.name, info.isdir(), info.isreg(), opened)
+
+
+def _zip_members(archive):
+    for info in archive.infolist():
+        kind = stat.S_IFMT(info.external_attr >> 16)
+        is_file = kind in (0, stat.S_IFREG)
+        opened = functools.partial(archive.open, info)
+        yield _Member(info.filename, info.is_dir(), is_file, opened)
 
 
 def _unpack_all(archive, folder, members):
-    """Writes (name, is a folder, is a plain file, open) members below a folder."""
+    """Writes members below a folder."""
     folder = pathlib.Path(folder).absolute()
     folder.parent.mkdir(parents=True, exist_ok=True)
     left = FREE + RATIO * os.path.getsize(archive)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as temporary:
-        for number, (name, is_folder, is_file, opened) in enumerate(members):
+        for number, member in enumerate(members):
             if number >= MOST_MEMBERS:
                 raise ValueError(f"The archive {archive} has more than {MOST_MEMBERS} members.")
-            parts = pathlib.PurePosixPath(name.replace("\\", "/")).parts
-            if (
-                not (is_folder or is_file)
-                or ".." in parts
-                or name.startswith(("/", "\\"))
-                or ":" in name.split("/")[0]
-            ):
+            if not _is_unpacked(member):
                 warnings.warn(
-                    f"Not unpacked, since it is a link or leads out of the folder: {name[:200]!r}",
+                    "Not unpacked, since it is a link or leads out of the folder: "
+                    f"{member.name[:200]!r}",
                     stacklevel=5,
                 )
                 continue
-            target = pathlib.Path(temporary).joinpath(*parts)
-            (target if is_folder else target.parent).mkdir(parents=True, exist_ok=True)
-            if is_file and not is_folder:
-                with opened() as source, open(target, "wb") as file:
-                    left = _copied(archive, source, file, left)
+            target = pathlib.Path(temporary).joinpath(*_steps(member.name))
+            if member.is_folder:
+                target.mkdir(parents=True, exist_ok=True)
+                continue
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with member.open() as source, open(target, "wb") as file:
+                left = _copied(archive, source, file, left)
         _move(temporary, folder)
+
+
+def _steps(name):
+    """The names on the way to a member."""
+    return pathlib.PurePosixPath(name.replace("\\", "/")).parts
+
+
+def _is_unpacked(member):
+    """Whether a member is a folder or file, and lies below the archive's own folder."""
+    name = member.name
+    if not (member.is_folder or member.is_file) or ".." in _steps(name):
+        return False
+    return not name.startswith(("/", "\\")) and ":" not in name.split("/")[0]
 
 
 def _copied(archive, source, file, left):

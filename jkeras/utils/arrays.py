@@ -25,11 +25,9 @@ def to_categorical(x, num_classes=None):
     [[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]]
     """
     if isinstance(x, jax.Array):
-        return ops.one_hot(
-            x.reshape(x.shape[:-1]) if x.ndim > 1 and x.shape[-1] == 1 else x, num_classes
-        )
+        return ops.one_hot(x.reshape(_shape_of_labels(x)), num_classes)
     x = np.asarray(x, dtype="int64")
-    shape = x.shape[:-1] if x.ndim > 1 and x.shape[-1] == 1 else x.shape
+    shape = _shape_of_labels(x)
     x = x.reshape(-1)
     classes = num_classes or int(x.max()) + 1
     rows = np.zeros((x.size, classes))
@@ -41,6 +39,13 @@ def to_categorical(x, num_classes=None):
             f"{x.max()}."
         ) from None
     return rows.reshape(*shape, classes)
+
+
+def _shape_of_labels(x):
+    """The shape without a last axis of size 1."""
+    if x.ndim > 1 and x.shape[-1] == 1:
+        return x.shape[:-1]
+    return x.shape
 
 
 @public("keras.utils.normalize")
@@ -80,6 +85,35 @@ def pad_sequences(
     >>> pad_sequences([[1], [2, 3], [4, 5, 6]], maxlen=2).tolist()
     [[0, 1], [2, 3], [5, 6]]
     """
+    _check_sequences(sequences)
+    if isinstance(value, str) and not _is_of_texts(dtype):
+        raise ValueError(
+            f"The string value={value!r} does not go with dtype={dtype}; use dtype=object."
+        )
+    check_choice("padding", padding, ("pre", "post"))
+    check_choice("truncating", truncating, ("pre", "post"))
+    if maxlen is None:
+        maxlen = max(map(len, sequences))
+    shape = next((np.asarray(row).shape[1:] for row in sequences if len(row)), ())
+    padded = np.full((len(sequences), maxlen, *shape), value, dtype=dtype)
+    cut = slice(-maxlen, None) if truncating == "pre" else slice(maxlen)
+    for i, row in enumerate(sequences):
+        if not len(row):
+            continue
+        kept = np.asarray(row[cut], dtype=dtype)
+        if kept.shape[1:] != shape:
+            raise ValueError(
+                f"The sequence at position {i} has items of shape {kept.shape[1:]}, those before "
+                f"it of shape {shape}."
+            )
+        start = 0
+        if padding == "pre":
+            start = maxlen - len(kept)
+        padded[i, start : start + len(kept)] = kept
+    return padded
+
+
+def _check_sequences(sequences):
     if not hasattr(sequences, "__len__"):
         raise ValueError(f"`sequences` must be a list of sequences. Received: {sequences!r}")
     for row in sequences:
@@ -87,25 +121,7 @@ def pad_sequences(
             raise ValueError(
                 f"`sequences` must be a list of sequences. Found one that has no length: {row!r}"
             )
-    text = dtype is object or np.issubdtype(dtype, np.str_) or np.issubdtype(dtype, np.bytes_)
-    if isinstance(value, str) and not text:
-        raise ValueError(
-            f"The string value={value!r} does not go with dtype={dtype}; use dtype=object."
-        )
-    check_choice("padding", padding, ("pre", "post"))
-    check_choice("truncating", truncating, ("pre", "post"))
-    maxlen = max(map(len, sequences)) if maxlen is None else maxlen
-    shape = next((np.asarray(row).shape[1:] for row in sequences if len(row)), ())
-    padded = np.full((len(sequences), maxlen, *shape), value, dtype=dtype)
-    for i, row in enumerate(sequences):
-        if not len(row):
-            continue
-        kept = np.asarray(row[-maxlen:] if truncating == "pre" else row[:maxlen], dtype=dtype)
-        if kept.shape[1:] != shape:
-            raise ValueError(
-                f"The sequence at position {i} has items of shape {kept.shape[1:]}, those before "
-                f"it of shape {shape}."
-            )
-        place = slice(0, len(kept)) if padding == "post" else slice(maxlen - len(kept), maxlen)
-        padded[i, place] = kept
-    return padded
+
+
+def _is_of_texts(dtype):
+    return dtype is object or np.issubdtype(dtype, np.str_) or np.issubdtype(dtype, np.bytes_)

@@ -63,9 +63,13 @@ def pack_x_y_sample_weight(x, y=None, sample_weight=None):
     >>> pack_x_y_sample_weight(1, 2)
     (1, 2)
     """
-    if y is None:
-        return x if not isinstance(x, (tuple, list)) else (x,)
-    return (x, y) if sample_weight is None else (x, y, sample_weight)
+    if sample_weight is not None and y is not None:
+        return (x, y, sample_weight)
+    if y is not None:
+        return (x, y)
+    if isinstance(x, (tuple, list)):
+        return (x,)
+    return x
 
 
 @public("keras.utils.unpack_x_y_sample_weight")

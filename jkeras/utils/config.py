@@ -22,17 +22,22 @@ class Config:
     """
 
     def __init__(self, **kwargs):
-        self.__dict__.update(_config=dict(kwargs), _frozen=False)
+        # attributes that are set in the common way are entries
+        object.__setattr__(self, "_config", dict(kwargs))
+        object.__setattr__(self, "_frozen", False)
 
-    frozen = property(lambda self: self._frozen, doc="Whether changes are refused.")
+    @property
+    def frozen(self):
+        """Whether changes are refused."""
+        return self._frozen
 
     def freeze(self):
         """Refuses changes from now on."""
-        self.__dict__["_frozen"] = True
+        object.__setattr__(self, "_frozen", True)
 
     def unfreeze(self):
         """Allows changes again."""
-        self.__dict__["_frozen"] = False
+        object.__setattr__(self, "_frozen", False)
 
     def _changing(self):
         if self._frozen:
@@ -74,12 +79,12 @@ class Config:
         self._changing().update(*args, **kwargs)
 
     def __getattr__(self, name):
-        if name in self.__dict__.get("_config", ()):
-            return self._config[name]
-        near = difflib.get_close_matches(name, self.__dict__.get("_config", ()), n=1, cutoff=0.7)
-        raise AttributeError(
-            f"The config has no entry '{name}'." + (f" Did you mean '{near[0]}'?" if near else "")
-        )
+        entries = vars(self).get("_config", {})  # none while a copy is being made
+        if name in entries:
+            return entries[name]
+        near = difflib.get_close_matches(name, entries, n=1, cutoff=0.7)
+        hint = f" Did you mean '{near[0]}'?" if near else ""
+        raise AttributeError(f"The config has no entry '{name}'.{hint}")
 
     def __setattr__(self, name, value):
         self._changing()[name] = value

@@ -38,23 +38,29 @@ class Dataset(PyDataset):
                 "`batch_size` must be a positive integer or None. Received: "
                 f"batch_size={batch_size}"
             )
-        self.gather, self.order, self.batch_size = gather, np.asarray(order), batch_size
-        self.shuffle_samples, self._seed, self._random = shuffle, seed, np.random.default_rng(seed)
+        self.gather = gather
+        self.order = np.asarray(order)
+        self.batch_size = batch_size
+        self.shuffle_samples = shuffle
+        self._seed = seed
+        self._random = np.random.default_rng(seed)
         self._attributes = attributes
-        self.__dict__.update(attributes)
+        vars(self).update(attributes)
 
     def __len__(self):
-        return (
-            len(self.order) if self.batch_size is None else -(-len(self.order) // self.batch_size)
-        )
+        if self.batch_size is None:
+            return len(self.order)
+        return -(-len(self.order) // self.batch_size)
 
     def __getitem__(self, index):
         if not -len(self) <= index < len(self):
             raise IndexError(f"The data set has {len(self)} batches. Received: index={index}")
         index %= len(self)
         if self.batch_size is None:
-            return tree.map_structure(lambda v: v[0], self.gather(self.order[index : index + 1]))
-        return self.gather(self.order[index * self.batch_size : (index + 1) * self.batch_size])
+            batch = self.gather(self.order[index : index + 1])
+            return tree.map_structure(lambda v: v[0], batch)
+        start = index * self.batch_size
+        return self.gather(self.order[start : start + self.batch_size])
 
     def __iter__(self):
         for index in range(len(self)):
@@ -72,19 +78,17 @@ class Dataset(PyDataset):
 
     # ------------------------------------------------------------ others made from it
 
-    def _derived(self, gather=None, order=None, **changes):
-        given = {
+    def derived(self, **changes):
+        """The data set that has other arguments for these."""
+        arguments = {
+            "gather": self.gather,
+            "order": self.order,
             "batch_size": self.batch_size,
             "shuffle": self.shuffle_samples,
             "seed": self._seed,
             **self._attributes,
-            **changes,
         }
-        return Dataset(
-            self.gather if gather is None else gather,
-            self.order if order is None else order,
-            **given,
-        )
+        return Dataset(**arguments | changes)
 
     def map(self, function, num_parallel_calls=None):
         """The data set of `function(x)`, `function(x, y)`, … of its batches (of its samples where
@@ -95,16 +99,17 @@ class Dataset(PyDataset):
         """
 
         def call(batch):
-            return function(*batch) if isinstance(batch, tuple) else function(batch)
-
-        if self.batch_size is not None:
-            return self._derived(lambda numbers: call(self.gather(numbers)))
-        single = self._derived
+            if isinstance(batch, tuple):
+                return function(*batch)
+            return function(batch)
 
         def gather(numbers):
-            return stack([call(sample) for sample in single(order=numbers, shuffle=False)])
+            if self.batch_size is not None:
+                return call(self.gather(numbers))
+            samples = self.derived(order=numbers, shuffle=False)
+            return stack([call(sample) for sample in samples])
 
-        return self._derived(gather)
+        return self.derived(gather=gather)
 
     def batch(self, batch_size):
         """The samples in batches.
@@ -116,25 +121,27 @@ class Dataset(PyDataset):
             raise ValueError(
                 f"The data set already has batches of {self.batch_size}. Call `unbatch()` first."
             )
-        return self._derived(batch_size=batch_size)
+        return self.derived(batch_size=batch_size)
 
     def unbatch(self):
         """The samples one by one."""
-        return self._derived(batch_size=None)
+        return self.derived(batch_size=None)
 
     def take(self, count):
         """The first `count` batches."""
-        return self._derived(order=self.order[: count * (self.batch_size or 1)])
+        return self.derived(order=self.order[: count * (self.batch_size or 1)])
 
     def skip(self, count):
         """All but the first `count` batches."""
-        return self._derived(order=self.order[count * (self.batch_size or 1) :])
+        return self.derived(order=self.order[count * (self.batch_size or 1) :])
 
     def shuffle(self, buffer_size=None, seed=None):
         """The data set in a new order each time. All samples are mixed, whatever `buffer_size`
         is.
         """
-        shuffled = self._derived(shuffle=True, seed=self._seed if seed is None else seed)
+        if seed is None:
+            seed = self._seed
+        shuffled = self.derived(shuffle=True, seed=seed)
         shuffled.on_epoch_end()
         return shuffled
 
@@ -201,24 +208,19 @@ def timeseries_dataset_from_array(
     Raises:
         ValueError: an argument out of its range.
 
-    >>> windows = timeseries_dataset_from_array(np.arange(6), None, sequence_length=3, sequence_stride=2)
+    >>> windows = timeseries_dataset_from_array(np.arange(6), None, 3, sequence_stride=2)
     >>> windows[0].tolist()
     [[0, 1, 2], [2, 3, 4]]
     """
     check_format(format)
     size = len(data)
-    for name, value, low, high in (
-        ("start_index", start_index or 0, 0, size),
-        ("end_index", end_index or None, 1, size),
-        ("sampling_rate", sampling_rate, 1, size),
-        ("sequence_stride", sequence_stride, 1, size),
-    ):
-        if value is not None and not low <= value < high:
-            raise ValueError(
-                f"`{name}` must be from {low} to {high - 1} for data of length {size}. "
-                f"Received: {name}={value}"
-            )
-    start, end = start_index or 0, end_index or size
+    start = start_index or 0
+    end = end_index or size
+    _check_range("start_index", start, 0, size)
+    if end_index:
+        _check_range("end_index", end_index, 1, size)
+    _check_range("sampling_rate", sampling_rate, 1, size)
+    _check_range("sequence_stride", sequence_stride, 1, size)
     if end <= start:
         raise ValueError(
             f"`end_index` must be greater than `start_index`. Received: start_index={start_index} "
@@ -229,20 +231,29 @@ def timeseries_dataset_from_array(
     if targets is not None:
         count = min(count, len(targets))
         targets = np.asarray(targets)[start:end]
-    starts, seed = np.arange(0, count, sequence_stride), _seed(seed, shuffle)
+    starts = np.arange(0, count, sequence_stride)
     if shuffle:
+        if seed is None:
+            seed = np.random.randint(1_000_000)
         np.random.RandomState(seed).shuffle(starts)
     steps = np.arange(sequence_length) * sampling_rate
 
     def gather(numbers):
         windows = data[numbers[:, None] + steps]  # (batch, sequence_length, ...)
-        return windows if targets is None else (windows, targets[numbers])
+        if targets is None:
+            return windows
+        return windows, targets[numbers]
 
     return Dataset(gather, starts, batch_size, shuffle, seed)
 
 
-def _seed(seed, shuffle):
-    return np.random.randint(1_000_000) if seed is None and shuffle else seed
+def _check_range(name, value, low, size):
+    """Raises ValueError for a number that does not go with data of this length."""
+    if value is not None and not low <= value < size:
+        raise ValueError(
+            f"`{name}` must be from {low} to {size - 1} for data of length {size}. "
+            f"Received: {name}={value}"
+        )
 
 
 def check_format(value):
@@ -288,87 +299,102 @@ def split_dataset(
     if shuffle:
         random.Random(seed).shuffle(order)
     left, right = _split_sizes(left_size, right_size, len(order))
-    return tuple(
-        whole._derived(order=part, shuffle=False)
-        for part in (order[:left], order[len(order) - right :])
-    )
+    orders = (order[:left], order[len(order) - right :])
+    return tuple(whole.derived(order=samples, shuffle=False) for samples in orders)
 
 
 def _as_dataset(dataset):
     if isinstance(dataset, Dataset):
         return dataset
-    if isinstance(dataset, np.ndarray) or isinstance(dataset, (list, tuple, dict)) and len(dataset):
-        arrays = (
-            tree.map_structure(np.asarray, dataset)
-            if not isinstance(dataset, np.ndarray)
-            else dataset
-        )
-        arrays = tuple(arrays) if isinstance(arrays, list) else arrays
-        if not all(np.ndim(leaf) for leaf in tree.flatten(arrays)):
-            raise ValueError(
-                f"A {type(dataset).__name__} of arrays with one entry for each sample is expected. "
-                f"Received: {dataset!r}. One column of numbers is `np.asarray(...)`."
-            )
-        sizes = {len(leaf) for leaf in tree.flatten(arrays)}
-        if len(sizes) > 1:
-            raise ValueError(
-                f"The arrays must have the same length. Received lengths {sorted(sizes)}."
-            )
-        return Dataset(
-            lambda numbers: tree.map_structure(lambda v: v[numbers], arrays),
-            np.arange(sizes.pop()),
-            None,
-        )
-    if (
-        isinstance(dataset, (str, bytes))
-        or not hasattr(dataset, "__iter__")
-        and not hasattr(dataset, "__getitem__")
-    ):
+    if isinstance(dataset, np.ndarray):
+        return _of_arrays(dataset)
+    if isinstance(dataset, (list, tuple, dict)) and len(dataset):
+        return _of_arrays(dataset)
+    is_iterable = hasattr(dataset, "__iter__") or hasattr(dataset, "__getitem__")
+    if not is_iterable or isinstance(dataset, (str, bytes)):
         raise TypeError(
             "`dataset` must be an array, a list or tuple of arrays, or a data set. Received: "
             f"{dataset} (of type {type(dataset)})"
         )
-    batches = (
-        [dataset[i] for i in range(len(dataset))]
-        if hasattr(dataset, "num_batches")
-        else list(dataset)
-    )
+    return _of_batches(dataset)
+
+
+def _of_arrays(data):
+    """The data set of single samples of an array, or of a structure of arrays."""
+    arrays = data
+    if not isinstance(data, np.ndarray):
+        arrays = tree.map_structure(np.asarray, data)
+    if isinstance(arrays, list):
+        arrays = tuple(arrays)
+    if not all(np.ndim(leaf) for leaf in tree.flatten(arrays)):
+        raise ValueError(
+            f"A {type(data).__name__} of arrays with one entry for each sample is expected. "
+            f"Received: {data!r}. One column of numbers is `np.asarray(...)`."
+        )
+    sizes = {len(leaf) for leaf in tree.flatten(arrays)}
+    if len(sizes) > 1:
+        raise ValueError(f"The arrays must have the same length. Received lengths {sorted(sizes)}.")
+    return Dataset(_rows_of(arrays), np.arange(sizes.pop()), None)
+
+
+def _of_batches(dataset):
+    """The data set of batches that holds all of another one."""
+    if hasattr(dataset, "num_batches"):
+        batches = [dataset[i] for i in range(len(dataset))]
+    else:
+        batches = list(dataset)
     if not batches:
         raise ValueError("Received an empty data set.")
     if len(batches) > 100_000:
         warnings.warn(
-            "`split_dataset` reads the whole data set into memory.", ResourceWarning, stacklevel=3
+            "`split_dataset` reads the whole data set into memory.", ResourceWarning, stacklevel=4
         )
-    arrays = tree.map_structure(
-        lambda *parts: np.concatenate([np.asarray(p) for p in parts]), *batches
-    )
+    arrays = tree.map_structure(_concatenated, *batches)
     batch_size = len(tree.flatten(batches[0])[0])
     size = len(tree.flatten(arrays)[0])
-    return Dataset(
-        lambda numbers: tree.map_structure(lambda v: v[numbers], arrays),
-        np.arange(size),
-        batch_size,
-    )
+    return Dataset(_rows_of(arrays), np.arange(size), batch_size)
+
+
+def _concatenated(*leaves):
+    return np.concatenate([np.asarray(leaf) for leaf in leaves])
+
+
+def _rows_of(arrays):
+    """The function that gathers rows of all arrays."""
+    return lambda numbers: tree.map_structure(lambda v: v[numbers], arrays)
+
+
+def _check_size(name, size, total):
+    """Raises for what is neither None, nor a number or fraction of the samples."""
+    if size is None:
+        return
+    if type(size) not in (int, float):
+        raise TypeError(
+            f"`{name}` must be an int, a float or None. Received: {name}={size} (of type "
+            f"{type(size)})"
+        )
+    limit = 1 if isinstance(size, float) else total
+    if not 0 < size < limit:
+        raise ValueError(
+            f"`{name}` must be a fraction between 0 and 1 or an integer from 1 to {total - 1}. "
+            f"Received: {name}={size}"
+        )
 
 
 def _split_sizes(left, right, total):
     """(left, right) as numbers of samples."""
-    for name, size in (("left_size", left), ("right_size", right)):
-        if size is not None and type(size) not in (int, float):
-            raise TypeError(
-                f"`{name}` must be an int, a float or None. Received: {name}={size} (of type "
-                f"{type(size)})"
-            )
-        if size is not None and not 0 < size < (1 if isinstance(size, float) else total):
-            raise ValueError(
-                f"`{name}` must be a fraction between 0 and 1 or an integer from 1 to {total - 1}. "
-                f"Received: {name}={size}"
-            )
+    _check_size("left_size", left, total)
+    _check_size("right_size", right, total)
     if isinstance(left, float) and isinstance(right, float) and left + right > 1:
         raise ValueError(f"`left_size` and `right_size` add up to more than 1: {left} + {right}.")
-    left, right = (round(s * total) if isinstance(s, float) else s for s in (left, right))
-    left = total - right if left is None else left
-    right = total - left if right is None else right
+    if isinstance(left, float):
+        left = round(left * total)
+    if isinstance(right, float):
+        right = round(right * total)
+    if left is None:
+        left = total - right
+    if right is None:
+        right = total - left
     if left + right > total:
         raise ValueError(
             f"`left_size` and `right_size` add up to {left + right}, but there are {total} samples."

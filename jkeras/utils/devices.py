@@ -9,7 +9,10 @@ from jkeras.core.registry import public
 
 WIDTH = 100  # of the bars above and below a warning
 ON_COLAB = "Runtime > Change runtime type > a GPU or TPU > Save, then Runtime > Run all."
-ELSEWHERE = 'Is there one in this machine? JAX sees it after: pip install "jax[cuda12]" (NVIDIA) or "jax[tpu]".'
+ELSEWHERE = (
+    'Is there one in this machine? JAX sees it after: pip install "jax[cuda12]" (NVIDIA) or '
+    '"jax[tpu]".'
+)
 
 
 @public("jkeras.utils.report_devices")
@@ -39,4 +42,6 @@ def described(devices):
     first = devices[0]
     memory = (first.memory_stats() or {}).get("bytes_limit")
     text = f"{len(devices)} x {first.device_kind}"
-    return f"{text}, {memory / 2**30:.0f} GiB each" if memory else text
+    if memory:
+        return f"{text}, {memory / 2**30:.0f} GiB each"
+    return text

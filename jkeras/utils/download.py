@@ -16,7 +16,8 @@ from jkeras.utils.progbar import Progbar
 CHUNK = 1 << 16
 PATIENCE = 7  # seconds without a byte from a server, after which it is asked once more
 PAUSES = (1, 2, 4, 8)  # seconds before each further try
-SLOWEST, SLOW_START = 1024, 10  # bytes per second that must come, from so many seconds on
+SLOWEST = 1024  # bytes per second that must come
+SLOW_START = 10  # seconds, from which on they must
 LONGEST_UNSAID = 2**29  # bytes of a file whose server does not say how many it has
 
 
@@ -61,23 +62,25 @@ def download(origin, target, is_right):
 
 
 def _bring(origin, path):
-    part = _Part(origin, path)
+    transfer = _Transfer(origin, path)
     for pause in (*PAUSES, None):
         try:
-            return part.take_up()
+            return transfer.take_up()
         except _Cut as error:
             if pause is None:
                 raise _Failed(f"{error}, in the last of {len(PAUSES) + 1} tries") from error
         time.sleep(pause)
 
 
-class _Part:
+class _Transfer:
     """What is there of a file, and how to tell that the server still has the same one."""
 
     def __init__(self, origin, path):
-        self.origin, self.path = origin, path
-        # bytes that are there, of how many, of which version
-        self.seen, self.size, self.mark = 0, None, None
+        self.origin = origin
+        self.path = path
+        self.seen = 0  # bytes that are there
+        self.size = None  # of how many
+        self.mark = None  # of which version
         self.bar = None  # once a server has answered
         self.silent_at = -1  # how many bytes were there when it last fell silent
 
@@ -90,7 +93,9 @@ class _Part:
         with self._ask() as answer, open(self.path, "ab") as file:
             if not self._goes_on(answer):
                 file.truncate(0)
-                self.seen, self.size, self.mark = 0, _size(answer.headers), _mark(answer.headers)
+                self.seen = 0
+                self.size = _size(answer.headers)
+                self.mark = _mark(answer.headers)
             self._show_bar()
             self._write(answer, file)
         if self.size is None:
@@ -108,11 +113,7 @@ class _Part:
             return urllib.request.build_opener(_WebOnly).open(request, timeout=PATIENCE)
         except urllib.error.HTTPError as error:
             error.close()
-            # no such range: what is there is not the beginning of what the server has
-            if error.code == 416:
-                self.mark = None
-            kind = _Cut if error.code == 416 or error.code >= 500 else _Failed
-            raise kind(f"the server answers {error.code} {error.msg}") from error
+            raise self._refused(error) from error
         except urllib.error.URLError as error:
             if self.bar is not None:
                 raise _Cut(
@@ -126,30 +127,41 @@ class _Part:
         except (OSError, http.client.HTTPException) as error:
             raise self._broken(error) from error
 
+    def _refused(self, error):
+        """What an answer with an error comes to."""
+        problem = f"the server answers {error.code} {error.msg}"
+        if error.code == 416:
+            # no such range: what is there is not the beginning of what the server has
+            self.mark = None
+            return _Cut(problem)
+        if error.code >= 500:
+            return _Cut(problem)
+        return _Failed(problem)
+
     def _broken(self, error):
         """What a broken connection comes to: silence at the same place twice ends it."""
         if not isinstance(error, TimeoutError):
             return _Cut(f"the connection broke ({error})")
-        further, self.silent_at = self.seen > self.silent_at, max(self.seen, self.silent_at)
-        return (_Cut if further else _Failed)(
-            f"nothing came for {PATIENCE} seconds{'' if further else ', twice'}"
-        )
+        if self.seen > self.silent_at:
+            self.silent_at = self.seen
+            return _Cut(f"nothing came for {PATIENCE} seconds")
+        return _Failed(f"nothing came for {PATIENCE} seconds, twice")
 
     def _goes_on(self, answer):
         """Whether the answer is the rest of what is there, not a file from its beginning."""
         if answer.status != 206:
             return False
-        found = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", answer.headers.get("Content-Range", ""))
-        if not (
-            found
-            and int(found[1]) == self.seen
-            and self.size in (None, int(found[2]))
-            and _mark(answer.headers) in (None, self.mark)
-        ):
+        content_range = answer.headers.get("Content-Range", "")
+        match = re.fullmatch(r"bytes (\d+)-\d+/(\d+)", content_range)
+        if not match or not self._is_rest(int(match[1]), int(match[2]), _mark(answer.headers)):
             self.mark = None  # so that the next try begins again
             raise _Cut("the server has another file now")
-        self.size = int(found[2])
+        self.size = int(match[2])
         return True
+
+    def _is_rest(self, begin, size, mark):
+        """Whether a range that begins there, of such a file, is what is missing."""
+        return begin == self.seen and self.size in (None, size) and mark in (None, self.mark)
 
     def _block(self, answer):
         """What has come, without waiting for more; nothing at the end."""
@@ -169,7 +181,8 @@ class _Part:
 
     def _write(self, answer, file):
         """Writes what comes, as long as it comes quickly enough."""
-        before, begin = self.seen, time.monotonic()
+        before = self.seen
+        begin = time.monotonic()
         most = LONGEST_UNSAID if self.size is None else self.size
         while block := self._block(answer):
             file.write(block)
@@ -205,10 +218,14 @@ def _is_web(url):
 def _size(headers):
     """How many bytes a file has, or None."""
     text = headers.get("Content-Length", "")
-    return int(text) if text.isdecimal() else None
+    if not text.isdecimal():
+        return None
+    return int(text)
 
 
 def _mark(headers):
     """What tells one version of a file from others, byte by byte, or None."""
     tag = headers.get("ETag", "")
-    return tag if tag.startswith('"') else headers.get("Last-Modified")
+    if tag.startswith('"'):
+        return tag
+    return headers.get("Last-Modified")

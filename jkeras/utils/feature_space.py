@@ -122,14 +122,20 @@ class FeatureSpace(Layer):
             cross.name: layers.HashedCrossing(cross.crossing_dim, name=cross.name)
             for cross in self.crosses
         }
-        self.__dict__.update(
-            inputs={
-                name: layers.Input((1,), dtype=feature.dtype, name=name)
-                for name, feature in self.features.items()
-            },
+        inputs = {
+            name: layers.Input((1,), dtype=feature.dtype, name=name)
+            for name, feature in self.features.items()
+        }
+        self._keep(
+            inputs=inputs,
             encoded_features=None,
+            one_hot_encoders={},
             _is_adapted=not self._adaptable(),
         )
+
+    def _keep(self, **values):
+        """Sets attributes that are no settings of the layer, and need no look at them."""
+        vars(self).update(values)
 
     def _feature(self, name, value):
         if isinstance(value, dict):
@@ -140,15 +146,19 @@ class FeatureSpace(Layer):
             raise ValueError(
                 explain(self._where, f"a feature of a kind among {KINDS}", f"{name}={value!r}")
             )
-        size = {
+        sizes = {
             "float_discretized": self.num_discretization_bins,
             "integer_hashed": self.hashing_dim,
             "string_hashed": self.hashing_dim,
-        }.get(value)
-        return getattr(self, value)(*(() if size is None else (size,)), name=name)
+        }
+        make = getattr(self, value)
+        if sizes.get(value) is None:
+            return make(name=name)
+        return make(sizes[value], name=name)
 
     def _cross(self, value):
-        value = Value().read(value) if isinstance(value, dict) else value
+        if isinstance(value, dict):
+            value = Value().read(value)
         if isinstance(value, Cross):
             return value
         unknown = [name for name in value if name not in self.features]
@@ -261,8 +271,8 @@ class FeatureSpace(Layer):
         """The features whose layers have something to learn."""
         return [
             name
-            for name, part in self.preprocessors.items()
-            if hasattr(part, "adapt") and not _knows(part)
+            for name, preprocessor in self.preprocessors.items()
+            if hasattr(preprocessor, "adapt") and not _is_adapted(preprocessor)
         ]
 
     def adapt(self, dataset):
@@ -280,14 +290,10 @@ class FeatureSpace(Layer):
                         f"{type(dataset).__name__}",
                     )
                 )
-            rows = [row[0] if isinstance(row, tuple) else row for row in dataset]
-            dataset = {
-                name: np.concatenate([np.atleast_1d(np.asarray(row[name])) for row in rows])
-                for name in rows[0]
-            }
+            dataset = _columns(dataset)
         for name in self._adaptable():
             self.preprocessors[name].adapt(_column(dataset[name])[0])
-        self.__dict__.update(_is_adapted=True, encoded_features=None)
+        self._keep(_is_adapted=True, encoded_features=None)
         self.get_encoded_features()
 
     def get_inputs(self):
@@ -298,7 +304,7 @@ class FeatureSpace(Layer):
     def get_encoded_features(self):
         """What the features become, as symbolic tensors that follow from `get_inputs()`."""
         if self.encoded_features is None:
-            self.__dict__["encoded_features"] = self._encoded(self.inputs)
+            self._keep(encoded_features=self._encoded(self.inputs))
             self.built = True
         return self.encoded_features
 
@@ -316,7 +322,7 @@ class FeatureSpace(Layer):
         columns = {name: _column(value) for name, value in data.items()}
         out = self._encoded({name: column for name, (column, _) in columns.items()})
         if any(single for _, single in columns.values()):
-            out = tree.map_structure(lambda v: v[0] if v.shape[0] == 1 else v, out)
+            out = tree.map_structure(_without_batch_of_one, out)
         return out
 
     def _encoded(self, columns):
@@ -331,28 +337,14 @@ class FeatureSpace(Layer):
             for c in self.crosses
         }
         specs = {**self.features, **{c.name: c for c in self.crosses}}
-        out = {
+        encoded = {
             name: self._rows(name, value, specs[name].output_mode)
-            for part in (indexed, crossed)
-            for name, value in sorted(part.items())
+            for columns in (indexed, crossed)
+            for name, value in sorted(columns.items())
         }
         if self.output_mode == "dict":
-            return out
-        for name, value in out.items():
-            if not str(value.dtype).startswith("float"):
-                raise ValueError(
-                    f"Cannot concatenate features because feature '{name}' has not been encoded "
-                    f"(it has dtype {value.dtype}). Consider using `output_mode='dict'`."
-                )
-        parts = list(out.values())
-        symbolic = is_symbolic(parts[0])
-        return (
-            parts[0]
-            if len(parts) == 1
-            else layers.Concatenate(axis=-1)(parts)
-            if symbolic
-            else jnp.concatenate(parts, axis=-1)
-        )
+            return encoded
+        return _concatenated(encoded)
 
     def _rows(self, name, value, output_mode):
         if output_mode != "one_hot":
@@ -362,7 +354,7 @@ class FeatureSpace(Layer):
                 f"Feature '{name}' has `output_mode='one_hot'`. Thus its preprocessor should "
                 f"return an integer dtype. Instead it returns a {value.dtype} dtype."
             )
-        if name not in self.__dict__.setdefault("one_hot_encoders", {}):
+        if name not in self.one_hot_encoders:
             self.one_hot_encoders[name] = layers.CategoryEncoding(
                 self._size(name), output_mode="multi_hot"
             )
@@ -370,12 +362,12 @@ class FeatureSpace(Layer):
 
     def _size(self, name):
         """How many different numbers a feature or cross has."""
-        part = self.preprocessors.get(name) or self.crossers.get(name)
-        if isinstance(part, layers.Discretization):
-            return len(part.bin_boundaries) + 1
+        encoder = self.preprocessors.get(name) or self.crossers.get(name)
+        if isinstance(encoder, layers.Discretization):
+            return len(encoder.bin_boundaries) + 1
         for attribute in ("vocabulary_size", "num_tokens", "num_bins"):
-            if hasattr(part, attribute):
-                size = getattr(part, attribute)
+            if hasattr(encoder, attribute):
+                size = getattr(encoder, attribute)
                 return size() if callable(size) else size
         raise ValueError(
             f"Feature '{name}' has `output_mode='one_hot'`. However it isn't a standard feature "
@@ -402,14 +394,14 @@ class FeatureSpace(Layer):
 
     def get_build_config(self):
         """The shapes that the features' layers were built for."""
-        return {name: part.get_build_config() for name, part in self.preprocessors.items()}
+        return {name: layer.get_build_config() for name, layer in self.preprocessors.items()}
 
     def build_from_config(self, config):
         """Builds the features' layers."""
         for name, shapes in config.items():
             if not self.preprocessors[name].built and shapes:
                 self.preprocessors[name].build_from_config(shapes)
-        self.__dict__["_is_adapted"] = True
+        self._keep(_is_adapted=True)
 
     def save(self, filepath):
         """Saves the space to a `.keras` file, which `load_model` reads."""
@@ -424,13 +416,43 @@ class FeatureSpace(Layer):
         """Nothing."""
 
 
-def _knows(part):
+def _is_adapted(preprocessor):
     """Whether a layer was given what it would learn by `adapt`."""
-    return (
-        getattr(part, "_has_input_vocabulary", False)
-        or getattr(part, "input_mean", None) is not None
-        or (isinstance(part, layers.Discretization) and part.num_bins is None)
-    )
+    if getattr(preprocessor, "_has_input_vocabulary", False):
+        return True
+    if getattr(preprocessor, "input_mean", None) is not None:
+        return True
+    return isinstance(preprocessor, layers.Discretization) and preprocessor.num_bins is None
+
+
+def _columns(dataset):
+    """{name: column} of an iterable of rows or batches, which are dicts."""
+    rows = [row[0] if isinstance(row, tuple) else row for row in dataset]
+    columns = {}
+    for name in rows[0]:
+        values = [np.atleast_1d(np.asarray(row[name])) for row in rows]
+        columns[name] = np.concatenate(values)
+    return columns
+
+
+def _concatenated(encoded):
+    """One array of all encoded features, one beside the other."""
+    for name, value in encoded.items():
+        if not str(value.dtype).startswith("float"):
+            raise ValueError(
+                f"Cannot concatenate features because feature '{name}' has not been encoded "
+                f"(it has dtype {value.dtype}). Consider using `output_mode='dict'`."
+            )
+    values = list(encoded.values())
+    if len(values) == 1:
+        return values[0]
+    if is_symbolic(values[0]):
+        return layers.Concatenate(axis=-1)(values)
+    return jnp.concatenate(values, axis=-1)
+
+
+def _without_batch_of_one(value):
+    return value[0] if value.shape[0] == 1 else value
 
 
 def _column(value):
@@ -439,4 +461,6 @@ def _column(value):
         value = np.asarray(value)
     if value.ndim == 0:
         return value.reshape(1, 1), True
-    return (value[:, None] if value.ndim == 1 else value), False
+    if value.ndim == 1:
+        value = value[:, None]
+    return value, False

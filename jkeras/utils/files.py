@@ -59,24 +59,29 @@ def get_file(
     if origin is None:
         raise ValueError("`origin` is missing: the address of the file.")
     if md5_hash is not None and file_hash is None:
-        file_hash, hash_algorithm = md5_hash, "md5"
-    fname = _file_name(fname, origin)
+        file_hash = md5_hash
+        hash_algorithm = "md5"
+    name = _file_name(fname, origin)
     folder = _folder(cache_dir, cache_subdir)
-    target, unpacked = _places(folder, *fname) if extract or untar else (folder / fname[0], None)
+    target = folder / name
+    unpacked = None
+    if extract or untar:
+        target, unpacked = _places(folder, name, is_own_name=bool(fname))
 
     def is_right(path):
-        return (
-            file_hash is None
-            or file_digest(path, hash_algorithm, file_hash) == str(file_hash).lower()
-        )
+        if file_hash is None:
+            return True
+        return file_digest(path, hash_algorithm, file_hash) == str(file_hash).lower()
 
-    if force_download or not target.exists() or not is_right(target):
-        if target.exists() and not force_download:
-            warnings.warn(
-                f"{target} does not have the hash {file_hash}: it is incomplete, or another "
-                "version. It is downloaded anew.",
-                stacklevel=2,
-            )
+    is_there = target.exists() and not force_download
+    if is_there and not is_right(target):
+        warnings.warn(
+            f"{target} does not have the hash {file_hash}: it is incomplete, or another "
+            "version. It is downloaded anew.",
+            stacklevel=2,
+        )
+        is_there = False
+    if not is_there:
         download(origin, target, is_right)
     if unpacked is None:
         return str(target)
@@ -86,8 +91,11 @@ def get_file(
 
 
 def _file_name(fname, origin):
-    """(name, whether it was given)."""
-    name = os.fspath(fname) if fname else os.path.basename(urllib.parse.urlsplit(origin).path)
+    """The name that was given, or that of the address."""
+    if fname:
+        name = os.fspath(fname)
+    else:
+        name = os.path.basename(urllib.parse.urlsplit(origin).path)
     if not name:
         raise ValueError(f"The address {origin!r} has no file name. Pass `fname`.")
     if os.sep in name or "/" in name or name in (".", ".."):
@@ -95,7 +103,7 @@ def _file_name(fname, origin):
             f"`fname` must be a name without folders; choose the folder with `cache_dir` and "
             f"`cache_subdir`. Received: fname={name}"
         )
-    return name, bool(fname)
+    return name
 
 
 def _folder(cache_dir, cache_subdir):
@@ -109,9 +117,9 @@ def _folder(cache_dir, cache_subdir):
     return folder
 
 
-def _places(folder, name, given):
+def _places(folder, name, is_own_name):
     """Where an archive lies and where it is unpacked."""
-    if given and "." in name:
+    if is_own_name and "." in name:
         return folder / name, folder / f"{name[: name.find('.')]}_extracted"
     return folder / f"{name}_archive", folder / name
 

@@ -21,11 +21,12 @@ THREADS = 8
 class Folder:
     """The files of a folder with their labels, and the data sets made from them.
 
-    Args: those that all functions of this file share. labels: "inferred" (by the names of
-        subfolders), None, or a label for each file. label_mode: "int" int32, "binary" float32
-        (batch, 1), "categorical" one-hot float32, or None. class_names: names of the subfolders, in
-        the order of the labels. subset: "training", "validation" or "both", of a
-        `validation_split`.
+    Args: those that all functions of this file share.
+        labels: "inferred" (by the names of subfolders), None, or a label for each file.
+        label_mode: "int" int32, "binary" float32 (batch, 1), "categorical" one-hot float32, or
+            None.
+        class_names: names of the subfolders, in the order of the labels.
+        subset: "training", "validation" or "both", of a `validation_split`.
     """
 
     def __init__(
@@ -44,70 +45,84 @@ class Folder:
         formats,
         what,
     ):
-        self.directory, self.formats, self.what = os.fspath(directory), formats, what
+        self.directory = os.fspath(directory)
+        self.formats = formats
+        self.what = what
         self.batch_size = batch_size
         self.shuffle = shuffle
         self.subset = subset
         self.split = validation_split
-        self.follow_links, self.label_mode = follow_links, None if labels is None else label_mode
+        self.follow_links = follow_links
+        self.label_mode = None if labels is None else label_mode
         _check_labels(labels, label_mode, class_names)
         _check_split(validation_split, subset, shuffle, seed)
-        self.seed = np.random.randint(1_000_000) if seed is None else seed
-        self._index(labels if label_mode is not None else None, class_names)
+        if seed is None:
+            seed = np.random.randint(1_000_000)
+        self.seed = seed
+        if label_mode is None:
+            labels = None
+        self.class_names = None
+        self.labels = None
+        if labels == "inferred":
+            self._infer_labels(class_names)
+        else:
+            self._take_labels(labels)
         if self.label_mode == "binary" and len(self.class_names) != 2:
             raise ValueError(
-                f'With `label_mode="binary"` there must be two classes. Received: {self.class_names}'
+                'With `label_mode="binary"` there must be two classes. Received: '
+                f"{self.class_names}"
             )
         if verbose:
-            classes = (
-                "" if self.labels is None else f" belonging to {len(self.class_names)} classes"
-            )
-            print(f"Found {len(self.paths)} files{classes}.")
+            self._report()
         if shuffle:
             np.random.RandomState(self.seed).shuffle(self.paths)
             if self.labels is not None:
                 np.random.RandomState(self.seed).shuffle(self.labels)
 
-    def _index(self, labels, class_names):
-        """Finds the files and gives each its label."""
-        folders = [""]
-        if labels == "inferred":
-            folders = sorted(
-                name
-                for name in os.listdir(self.directory)
-                if not name.startswith(".") and os.path.isdir(os.path.join(self.directory, name))
-            )
-            if class_names is not None and not set(class_names) <= set(folders):
+    def _report(self):
+        classes = ""
+        if self.labels is not None:
+            classes = f" belonging to {len(self.class_names)} classes"
+        print(f"Found {len(self.paths)} files{classes}.")
+
+    def _infer_labels(self, class_names):
+        """Finds the files of the subfolders; the label of each is its subfolder's place."""
+        folders = self._subfolders()
+        if class_names is not None:
+            if not set(class_names) <= set(folders):
                 raise ValueError(
                     f"`class_names` must be names of subfolders: {folders}. Received: {class_names}"
                 )
-            folders = folders if class_names is None else list(class_names)
-        found = [list(self._files(os.path.join(self.directory, name))) for name in folders]
-        self.paths = [path for paths in found for path in paths]
-        if labels == "inferred":
-            self.class_names = folders
-            self.labels = np.repeat(
-                np.arange(len(folders), dtype="int32"), [len(paths) for paths in found]
+            folders = list(class_names)
+        files = [list(self._files(os.path.join(self.directory, name))) for name in folders]
+        self.paths = [path for paths in files for path in paths]
+        self.class_names = folders
+        numbers = np.arange(len(folders), dtype="int32")
+        self.labels = np.repeat(numbers, [len(paths) for paths in files])
+
+    def _take_labels(self, labels):
+        """Finds the files, and gives each its label of a list, if there is one."""
+        self.paths = list(self._files(os.path.join(self.directory, "")))
+        if labels is None:
+            return
+        if len(labels) != len(self.paths):
+            raise ValueError(
+                f"There are {len(self.paths)} files in {self.directory}, but {len(labels)} "
+                "`labels`."
             )
-        elif labels is None:
-            self.class_names = self.labels = None
-        else:
-            if len(labels) != len(self.paths):
-                raise ValueError(
-                    f"There are {len(self.paths)} files in {self.directory}, but {len(labels)} "
-                    "`labels`."
-                )
-            self.class_names = [str(label) for label in sorted(set(labels))]
-            self.labels = np.array(labels)
+        self.class_names = [str(label) for label in sorted(set(labels))]
+        self.labels = np.array(labels)
+
+    def _subfolders(self):
+        names = [name for name in os.listdir(self.directory) if not name.startswith(".")]
+        return sorted(name for name in names if os.path.isdir(os.path.join(self.directory, name)))
 
     def _files(self, folder):
         walk = os.walk(folder, followlinks=self.follow_links)
-        for root, _, names in sorted(walk, key=lambda found: found[0]):
-            yield from (
-                os.path.join(root, name)
-                for name in sorted(names)
-                if name.lower().endswith(self.formats)
-            )
+        for root, _, names in sorted(walk, key=lambda entry: entry[0]):
+            for name in sorted(names):
+                if name.lower().endswith(self.formats):
+                    yield os.path.join(root, name)
 
     def datasets(self, load, collate=stack):
         """The data set, or [training, validation] for the subset "both".
@@ -116,61 +131,72 @@ class Folder:
             load: path -> sample. collate: list of samples -> batch.
         """
         if self.subset == "both":
-            return [self._dataset(part, load, collate) for part in ("training", "validation")]
+            return [self._dataset(subset, load, collate) for subset in ("training", "validation")]
         return self._dataset(self.subset, load, collate)
 
-    def _dataset(self, part, load, collate):
+    def _dataset(self, subset, load, collate):
         rows = slice(None)
-        if part is not None:
-            kept = int(self.split * len(self.paths))
-            rows = (
-                slice(None, len(self.paths) - kept)
-                if part == "training"
-                else slice(len(self.paths) - kept, None)
-            )
-            print(f"Using {len(self.paths[rows])} files for {part}.")
+        if subset is not None:
+            rows = self._rows(subset)
+            print(f"Using {len(self.paths[rows])} files for {subset}.")
         paths = self.paths[rows]
-        labels = None if self.labels is None else self._encoded(self.labels[rows])
+        labels = None
+        if self.labels is not None:
+            labels = self._encoded(self.labels[rows])
         if not paths:
+            things = f"{subset} {self.what}" if subset else self.what
             raise ValueError(
-                f"No {part + ' ' if part else ''}{self.what} found in {self.directory}. "
-                f"Formats: {', '.join(self.formats)}"
+                f"No {things} found in {self.directory}. Formats: {', '.join(self.formats)}"
             )
 
         def gather(numbers):
-            if len(numbers) == 1:
-                samples = [load(paths[numbers[0]])]
-            else:
-                with concurrent.futures.ThreadPoolExecutor(THREADS) as pool:
-                    samples = list(pool.map(load, (paths[i] for i in numbers)))
-            batch = collate(samples)
-            return batch if labels is None else (batch, labels[numbers])
+            batch = collate(_loaded(load, [paths[i] for i in numbers]))
+            if labels is None:
+                return batch
+            return batch, labels[numbers]
 
-        shuffle = self.shuffle and not (self.subset == "both" and part == "validation")
+        keeps_order = self.subset == "both" and subset == "validation"
         return Dataset(
             gather,
             np.arange(len(paths)),
             self.batch_size,
-            shuffle,
+            self.shuffle and not keeps_order,
             self.seed,
             class_names=self.class_names,
             file_paths=paths,
         )
+
+    def _rows(self, subset):
+        """Which files are for training, or for validation."""
+        count = len(self.paths) - int(self.split * len(self.paths))
+        if subset == "training":
+            return slice(None, count)
+        return slice(count, None)
 
     def _encoded(self, labels):
         if self.label_mode == "binary":
             return labels.astype("float32")[:, None]
         if self.label_mode == "categorical":
             return np.eye(len(self.class_names), dtype="float32")[labels]
-        return labels.astype("int32") if labels.dtype.kind in "iu" else labels
+        if labels.dtype.kind in "iu":
+            return labels.astype("int32")
+        return labels
+
+
+def _loaded(load, paths):
+    """The samples of files, which several threads load."""
+    if len(paths) == 1:
+        return [load(paths[0])]
+    with concurrent.futures.ThreadPoolExecutor(THREADS) as pool:
+        return list(pool.map(load, paths))
 
 
 def _check_labels(labels, label_mode, class_names):
-    if (
-        labels not in ("inferred", None)
-        if isinstance(labels, (str, type(None)))
-        else not isinstance(labels, (list, tuple))
-    ):
+    if isinstance(labels, str):
+        is_known = labels == "inferred"
+    else:
+        is_known = labels is None or isinstance(labels, (list, tuple))
+    if not is_known:
         raise ValueError(
             '`labels` must be "inferred", None, or a list with a label for each file. '
             f"Received: labels={labels}"
@@ -247,7 +273,8 @@ def image_dataset_from_directory(
     """
     check_format(format)
     size = (image_size, image_size) if isinstance(image_size, int) else image_size
-    interpolation, data_format = interpolation.lower(), standardize_data_format(data_format)
+    interpolation = interpolation.lower()
+    data_format = standardize_data_format(data_format)
     check_choice("color_mode", color_mode, CHANNELS)
     if not isinstance(size, (list, tuple)) or len(size) != 2:
         raise ValueError(f"`image_size` must be (height, width). Received: image_size={image_size}")
@@ -276,7 +303,9 @@ def image_dataset_from_directory(
             images.load_img(path, color_mode), data_format="channels_last", dtype="float32"
         )
         img = _fitted(img, size, interpolation, crop_to_aspect_ratio, pad_to_aspect_ratio)
-        return img.transpose(2, 0, 1) if data_format == "channels_first" else img
+        if data_format == "channels_first":
+            return img.transpose(2, 0, 1)
+        return img
 
     return folder.datasets(load)
 
@@ -289,7 +318,8 @@ def _fitted(img, size, interpolation, crop, pad):
         img = img[top : top + height, left : left + width]
     if not pad:
         return images.resize_on_host(img, size, interpolation)
-    whole, wanted = np.float32((height, width)), np.float32(size)
+    whole = np.float32((height, width))
+    wanted = np.float32(size)
     # float32 and its roundings decide about pixels here, as in TensorFlow
     scaled = whole / (whole / wanted).max()
     inner = images.resize_on_host(img, np.maximum(scaled.astype(int), 1), interpolation)
@@ -386,10 +416,7 @@ def audio_dataset_from_directory(
     """
     if ragged and output_sequence_length is not None:
         raise ValueError("`ragged` and `output_sequence_length` cannot both be set.")
-    if sampling_rate is not None and (not isinstance(sampling_rate, int) or sampling_rate <= 0):
-        raise ValueError(
-            f"`sampling_rate` must be a positive integer. Received: sampling_rate={sampling_rate}"
-        )
+    _check_rate(sampling_rate)
     folder = Folder(
         directory,
         labels,
@@ -418,6 +445,15 @@ def audio_dataset_from_directory(
     return folder.datasets(load, collate)
 
 
+def _check_rate(value):
+    if value is None:
+        return
+    if not isinstance(value, int) or value <= 0:
+        raise ValueError(
+            f"`sampling_rate` must be a positive integer. Received: sampling_rate={value}"
+        )
+
+
 def _objects(values):
     batch = np.empty(len(values), object)
     batch[:] = values
@@ -433,7 +469,9 @@ def _length(sound, length):
 def _read_wave(path, sampling_rate):
     """A WAV file of whole numbers as float32 (time, channels)."""
     with wave.open(path) as file:
-        width, channels, rate = file.getsampwidth(), file.getnchannels(), file.getframerate()
+        width = file.getsampwidth()
+        channels = file.getnchannels()
+        rate = file.getframerate()
         data = file.readframes(file.getnframes())
     if width == 1:  # without sign, around 128
         sound = np.frombuffer(data, "uint8").astype("float32") - 128

@@ -62,7 +62,8 @@ def array_to_img(x, data_format=None, scale=True, dtype=None):
         raise ValueError(f"Expected 1, 3 or 4 channels. Received shape {x.shape}.")
     if x.shape[2] == 1:
         x = x[:, :, 0]
-        return image.fromarray(x.astype("int32" if x.max() > 255 else "uint8"))
+        if x.max() > 255:
+            return image.fromarray(x.astype("int32"))
     return image.fromarray(x.astype("uint8"))
 
 
@@ -77,8 +78,11 @@ def img_to_array(img, data_format=None, dtype=None):
     x = np.asarray(img, dtype=dtype or floatx())
     if x.ndim not in (2, 3):
         raise ValueError(f"Expected an image of rank 2 or 3. Received shape {x.shape}.")
-    x = x[:, :, None] if x.ndim == 2 else x
-    return x.transpose(2, 0, 1) if data_format == "channels_first" else x
+    if x.ndim == 2:
+        x = x[:, :, None]
+    if data_format == "channels_first":
+        return x.transpose(2, 0, 1)
+    return x
 
 
 @public("keras.utils.save_img", "keras.preprocessing.image.save_img")
@@ -126,7 +130,8 @@ def load_img(
             f"`path` must be a path or io.BytesIO. Received: {path!r} (of type {type(path)})"
         )
     check_choice("color_mode", color_mode, MODES)
-    if img.mode != MODES[color_mode] and not (color_mode == "grayscale" and img.mode in GRAY_MODES):
+    is_gray = color_mode == "grayscale" and img.mode in GRAY_MODES
+    if img.mode != MODES[color_mode] and not is_gray:
         img = img.convert(MODES[color_mode])
     if target_size is None or img.size == (target_size[1], target_size[0]):
         return img
@@ -135,11 +140,10 @@ def load_img(
         for name in ("nearest", "bilinear", "bicubic", "hamming", "box", "lanczos")
     }
     check_choice("interpolation", interpolation, methods)
-    top, left, height, width = (
-        crop_box(img.size[1], img.size[0], *target_size)
-        if keep_aspect_ratio
-        else (0, 0, img.size[1], img.size[0])
-    )
+    width, height = img.size
+    top = left = 0
+    if keep_aspect_ratio:
+        top, left, height, width = crop_box(height, width, *target_size)
     return img.resize(
         (target_size[1], target_size[0]),
         methods[interpolation],
@@ -183,16 +187,21 @@ def smart_resize(x, size, interpolation="bilinear", data_format="channels_last",
             f"Expected an image (height, width, channels) or a batch. Received shape {np.shape(x)}"
         )
     was_host = isinstance(x, np.ndarray)
-    x = x if is_symbolic(x) else ops.convert_to_tensor(x)
-    first = np.ndim(x) - (3 if data_format == "channels_last" else 2)  # the axis of the height
-    top, left, height, width = crop_box(*np.shape(x)[first : first + 2], *size)
-    cut = x[(slice(None),) * first + (slice(top, top + height), slice(left, left + width))]
+    if not is_symbolic(x):
+        x = ops.convert_to_tensor(x)
+    axis = np.ndim(x) - 2  # of the height
+    if data_format == "channels_last":
+        axis -= 1
+    top, left, height, width = crop_box(*np.shape(x)[axis : axis + 2], *size)
+    cut = x[(slice(None),) * axis + (slice(top, top + height), slice(left, left + width))]
     if interpolation != "nearest" and not is_float(cut.dtype):
         cut = ops.cast(cut, "float32")
     resized = ops.image.resize(
         cut, size=tuple(size), interpolation=interpolation, data_format=data_format
     )
-    return np.asarray(resized) if was_host else resized
+    if was_host:
+        return np.asarray(resized)
+    return resized
 
 
 # ---------------------------------------------------------------- resizing on the host
@@ -237,13 +246,13 @@ def resize_weights(size, target, interpolation):
     places = np.arange(size)
     if interpolation == "area":
         edges = np.arange(target + 1)[:, None] * size / target
-        weights = np.clip(
-            np.minimum(places + 1, edges[1:]) - np.maximum(places, edges[:-1]), 0, None
-        )
+        overlap = np.minimum(places + 1, edges[1:]) - np.maximum(places, edges[:-1])
+        weights = np.clip(overlap, 0, None)
     else:
         centers = (np.arange(target)[:, None] + 0.5) * size / target - 0.5
         if interpolation == "nearest":
-            weights = (np.minimum(np.floor(centers + 0.5), size - 1) == places).astype(float)
+            nearest = np.minimum(np.floor(centers + 0.5), size - 1)
+            weights = (nearest == places).astype(float)
         else:
             weights = KERNELS[interpolation](np.abs(centers - places))
     return (weights / weights.sum(1, keepdims=True)).astype("float32")

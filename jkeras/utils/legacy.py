@@ -47,14 +47,15 @@ def deserialize_keras_object(
         ValueError: no config, or a name that is in none of the tables.
 
     >>> import jkeras
-    >>> deserialize_keras_object({"class_name": "Ones", "config": {}}, {"Ones": jkeras.initializers.Ones})
+    >>> table = {"Ones": jkeras.initializers.Ones}
+    >>> deserialize_keras_object({"class_name": "Ones", "config": {}}, table)
     Ones()
     """
     if identifier is None or callable(identifier):
         return identifier
     if isinstance(identifier, str):
-        found = _find(identifier, module_objects, custom_objects, printable_module_name)
-        return found() if inspect.isclass(found) else found
+        thing = _find(identifier, module_objects, custom_objects, printable_module_name)
+        return thing() if inspect.isclass(thing) else thing
     if not isinstance(identifier, dict) or not {"class_name", "config"} <= identifier.keys():
         raise ValueError(
             f"Expected the config of an {printable_module_name}, a dict with 'class_name' and "
@@ -62,22 +63,21 @@ def deserialize_keras_object(
         )
     cls = _find(identifier["class_name"], module_objects, custom_objects, printable_module_name)
     with CustomObjectScope(custom_objects):
-        return (
-            cls.from_config(identifier["config"])
-            if hasattr(cls, "from_config")
-            else cls(**identifier["config"])
-        )
+        if hasattr(cls, "from_config"):
+            return cls.from_config(identifier["config"])
+        return cls(**identifier["config"])
 
 
 def _find(name, module_objects, custom_objects, noun):
-    found = get_registered_object(name, custom_objects, module_objects)
-    if found is None:
+    thing = get_registered_object(name, custom_objects, module_objects)
+    if thing is None:
+        known = {**(module_objects or {}), **(custom_objects or {})}
         raise UnknownNameError(
             f"Unknown {noun}: {name!r}. Register it with "
             "`@jkeras.saving.register_keras_serializable()` or pass it in `custom_objects`."
-            f"{suggestion(name, {**(module_objects or {}), **(custom_objects or {})})}"
+            f"{suggestion(name, known)}"
         )
-    return found
+    return thing
 
 
 __all__ = ["deserialize_keras_object", "serialize_keras_object"]

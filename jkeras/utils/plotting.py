@@ -3,6 +3,7 @@ drawn here.
 """
 
 import html
+import itertools
 import os
 import shutil
 import subprocess
@@ -12,7 +13,10 @@ from jkeras import tree
 from jkeras.core.graph import is_symbolic
 from jkeras.core.registry import public
 
-HEADER, BODY = "#202124", "#ffffff"
+HEADER = "#202124"
+BODY = "#ffffff"
+GAP = 40  # between two boxes
+MARGIN = 10
 COLORS = {"Trainable": "#1e7e34", "Non-trainable": "#a52a2a"}
 
 
@@ -52,7 +56,8 @@ class Picture:
         self.rankdir = rankdir
         self.dpi = dpi
         self.splines = splines
-        self.name, self.subgraph = name, subgraph
+        self.name = name
+        self.subgraph = subgraph
 
     def to_string(self):
         """The picture in the DOT language of graphviz."""
@@ -68,20 +73,12 @@ class Picture:
                 "concentrate=true; node [shape=plain, fontname=Helvetica];",
             ]
         for group in sorted({box.group for box in self.boxes}):
-            opened = [
-                f"subgraph {_quoted('_'.join(('cluster', *group[: i + 1])))} {{ "
-                f"label={_quoted(name)};style=dashed;"
-                for i, name in enumerate(group)
-            ]
-            lines += [
-                *opened,
-                *(
-                    f"{_quoted(box.key)} [label=<{_table(box)}>];"
-                    for box in self.boxes
-                    if box.group == group
-                ),
-                *"}" * len(group),
-            ]
+            for i, name in enumerate(group):
+                cluster = "_".join(("cluster", *group[: i + 1]))
+                lines.append(f"subgraph {_quoted(cluster)} {{ label={_quoted(name)};style=dashed;")
+            boxes = [box for box in self.boxes if box.group == group]
+            lines += [f"{_quoted(box.key)} [label=<{_table(box)}>];" for box in boxes]
+            lines += ["}"] * len(group)
         lines += [f"{_quoted(a)} -> {_quoted(b)};" for a, b in self.edges]
         return "\n".join([*lines, "}"])
 
@@ -121,21 +118,21 @@ class Picture:
         across = self.rankdir in ("LR", "RL")
         sizes = {box.key: _size(box) for box in self.boxes}
         places, (width, height) = _places(self._ranks(), sizes, across)
-        if self.rankdir in ("BT", "RL"):
-            places = {
-                k: (width - x - sizes[k][0], y) if across else (x, height - y - sizes[k][1])
-                for k, (x, y) in places.items()
-            }
-        parts = [
+        if self.rankdir == "RL":
+            places = {k: (width - x - sizes[k][0], y) for k, (x, y) in places.items()}
+        if self.rankdir == "BT":
+            places = {k: (x, height - y - sizes[k][1]) for k, (x, y) in places.items()}
+        lines = [
             f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" '
-            f'viewBox="0 0 {width} {height}" font-family="Helvetica, Arial, sans-serif" font-size="13">',
-            '<defs><marker id="arrow" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="8" markerHeight="8" '
-            'orient="auto"><path d="M0 0L8 4L0 8z" fill="#555"/></marker></defs>',
+            f'viewBox="0 0 {width} {height}" font-family="Helvetica, Arial, sans-serif" '
+            'font-size="13">',
+            '<defs><marker id="arrow" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="8" '
+            'markerHeight="8" orient="auto"><path d="M0 0L8 4L0 8z" fill="#555"/></marker></defs>',
             '<rect width="100%" height="100%" fill="white"/>',
         ]
-        parts += [_arrow(places[a], sizes[a], places[b], sizes[b], across) for a, b in self.edges]
-        parts += [_drawn(box, *places[box.key], *sizes[box.key]) for box in self.boxes]
-        return "\n".join([*parts, "</svg>"])
+        lines += [_arrow(places[a], sizes[a], places[b], sizes[b], across) for a, b in self.edges]
+        lines += [_drawn(box, *places[box.key], *sizes[box.key]) for box in self.boxes]
+        return "\n".join([*lines, "</svg>"])
 
     def _ranks(self):
         """The boxes' keys in rows: each after all that it depends on."""
@@ -144,7 +141,8 @@ class Picture:
             changed = False
             for a, b in self.edges:
                 if depth[b] < depth[a] + 1:
-                    depth[b], changed = depth[a] + 1, True
+                    depth[b] = depth[a] + 1
+                    changed = True
             if not changed:
                 break
         rows = [[] for _ in range(max(depth.values(), default=0) + 1)]
@@ -163,68 +161,83 @@ def _table(box):
         for row in box.rows
     )
     return (
-        f'<table border="0" cellborder="1" cellspacing="0" cellpadding="6"><tr><td bgcolor="{HEADER}">'
+        '<table border="0" cellborder="1" cellspacing="0" cellpadding="6">'
+        f'<tr><td bgcolor="{HEADER}">'
         f'<font color="white"><b>{html.escape(box.title)}</b></font></td></tr>{cells}</table>'
     )
 
 
 def _size(box):
     text = "/".join(box.group) + " " * bool(box.group) + box.title
-    return max(80, 7.5 * max(map(len, (text, *box.rows))) + 20), 28 + 24 * len(box.rows)
+    longest = max(map(len, (text, *box.rows)))
+    return max(80, 7.5 * longest + 20), 28 + 24 * len(box.rows)
 
 
 def _places(rows, sizes, across):
     """Where each box stands (left, top), rows centred, and the size of the whole."""
-    gap, margin = 40, 10
-    length = [sum(sizes[k][across] for k in row) + gap * (len(row) - 1) for row in rows]
-    thick = [max(sizes[k][not across] for k in row) for row in rows]
-    places, far = {}, margin
-    for row, total, depth in zip(rows, length, thick):
-        near = margin + (max(length) - total) / 2
+    lengths = [sum(sizes[k][across] for k in row) + GAP * (len(row) - 1) for row in rows]
+    depths = [max(sizes[k][not across] for k in row) for row in rows]
+    places = {}
+    far = MARGIN
+    for row, length, depth in zip(rows, lengths, depths):
+        near = MARGIN + (max(lengths) - length) / 2
         for key in row:
-            places[key] = (far, near) if across else (near, far)
-            near += sizes[key][across] + gap
-        far += depth + gap
-    whole = (max(length, default=0) + 2 * margin, far - gap + margin)
-    return places, whole[::-1] if across else whole
+            places[key] = (near, far)
+            near += sizes[key][across] + GAP
+        far += depth + GAP
+    whole = (max(lengths, default=0) + 2 * MARGIN, far - GAP + MARGIN)
+    if not across:
+        return places, whole
+    return {key: place[::-1] for key, place in places.items()}, whole[::-1]
 
 
 def _arrow(start, start_size, end, end_size, across):
-    (x0, y0), (w0, h0), (x1, y1), (w1, h1) = start, start_size, end, end_size
+    x0, y0 = start
+    x1, y1 = end
     if across:
-        x0, y0, x1, y1 = (
-            (x0 + w0, y0 + h0 / 2, x1, y1 + h1 / 2)
-            if x0 < x1
-            else (x0, y0 + h0 / 2, x1 + w1, y1 + h1 / 2)
-        )
-        bend = f"{(x0 + x1) / 2} {y0} {(x0 + x1) / 2} {y1}"
+        if x0 < x1:
+            x0 += start_size[0]
+        else:
+            x1 += end_size[0]
+        y0 += start_size[1] / 2
+        y1 += end_size[1] / 2
+        middle = (x0 + x1) / 2
+        bend = f"{middle} {y0} {middle} {y1}"
     else:
-        x0, y0, x1, y1 = (
-            (x0 + w0 / 2, y0 + h0, x1 + w1 / 2, y1)
-            if y0 < y1
-            else (x0 + w0 / 2, y0, x1 + w1 / 2, y1 + h1)
-        )
-        bend = f"{x0} {(y0 + y1) / 2} {x1} {(y0 + y1) / 2}"
-    return f'<path d="M{x0} {y0}C{bend} {x1} {y1}" fill="none" stroke="#555" marker-end="url(#arrow)"/>'
+        if y0 < y1:
+            y0 += start_size[1]
+        else:
+            y1 += end_size[1]
+        x0 += start_size[0] / 2
+        x1 += end_size[0] / 2
+        middle = (y0 + y1) / 2
+        bend = f"{x0} {middle} {x1} {middle}"
+    return (
+        f'<path d="M{x0} {y0}C{bend} {x1} {y1}" fill="none" stroke="#555" '
+        'marker-end="url(#arrow)"/>'
+    )
 
 
 def _drawn(box, x, y, width, height):
     title = "/".join((*box.group, box.title))
-    parts = [
-        f'<rect x="{x}" y="{y}" width="{width}" height="{height}" fill="{BODY}" stroke="{HEADER}"/>',
-        f'<rect x="{x}" y="{y}" width="{width}" height="28" fill="{HEADER}"/>',
-        f'<text x="{x + width / 2}" y="{y + 19}" fill="white" font-weight="bold" text-anchor="middle">'
-        f"{html.escape(title)}</text>",
-    ]
+    center = x + width / 2
+    text = (
+        f'<rect x="{x}" y="{y}" width="{width}" height="{height}" fill="{BODY}" '
+        f'stroke="{HEADER}"/>'
+        f'<rect x="{x}" y="{y}" width="{width}" height="28" fill="{HEADER}"/>'
+        f'<text x="{center}" y="{y + 19}" fill="white" font-weight="bold" text-anchor="middle">'
+        f"{html.escape(title)}</text>"
+    )
     for i, row in enumerate(box.rows):
         top = y + 28 + 24 * i
-        parts += [
+        color = "white" if row in COLORS else HEADER
+        text += (
             f'<rect x="{x}" y="{top}" width="{width}" height="24" fill="{COLORS.get(row, BODY)}" '
-            f'stroke="{HEADER}"/>',
-            f'<text x="{x + width / 2}" y="{top + 17}" fill="{"white" if row in COLORS else HEADER}" '
-            f'text-anchor="middle">{html.escape(row)}</text>',
-        ]
-    return "".join(parts)
+            f'stroke="{HEADER}"/>'
+            f'<text x="{center}" y="{top + 17}" fill="{color}" text-anchor="middle">'
+            f"{html.escape(row)}</text>"
+        )
+    return text
 
 
 # ---------------------------------------------------------------- models
@@ -278,72 +291,108 @@ def model_to_dot(
         show_trainable,
         expand_nested,
     )
-    boxes, edges = {}, {}
+    boxes = {}
+    edges = {}
     _collect(model, (), options, boxes, edges)
     return Picture(list(boxes.values()), list(edges), rankdir, dpi, splines, model.name, subgraph)
 
 
-def _collect(model, group, options, boxes, edges):
-    """Adds a model's boxes and edges; returns the keys of its first and last boxes."""
+class _Graph(typing.NamedTuple):
+    """What a model consists of: layers, steps from one to another, those where it begins and
+    ends.
+    """
+
+    layers: list
+    steps: list
+    inputs: list
+    outputs: list
+
+
+def _is_graph(layer):
+    return hasattr(layer, "_all_layers") or hasattr(layer, "_nodes")
+
+
+def _graph(model):
+    """The graph of a model; a layer, or a model without one, is a graph of itself."""
     if hasattr(model, "_all_layers"):  # Sequential
         layers = model.layers
-        steps = list(zip(layers, layers[1:]))
-        first, last = layers[:1], layers[-1:]
-    elif hasattr(model, "_nodes"):
-        layers = model.operations
-        steps = [
-            (parent.operation, node.operation)
-            for node in model._nodes
-            for parent in node.parent_nodes
-            if any(node.operation is o for o in layers)
-            and any(parent.operation is o for o in layers)
-        ]
-        first = [t._keras_history[0] for t in model.inputs]
-        last = [t._keras_history[0] for t in model.outputs]
-    else:
-        layers, steps, first, last = [model], [], [model], [model]
+        return _Graph(layers, list(zip(layers, layers[1:])), layers[:1], layers[-1:])
+    if not hasattr(model, "_nodes"):
+        return _Graph([model], [], [model], [model])
+    keys = {_key(operation) for operation in model.operations}
+    steps = [
+        (parent.operation, node.operation)
+        for node in model._nodes
+        for parent in node.parent_nodes
+        if {_key(node.operation), _key(parent.operation)} <= keys
+    ]
+    inputs = [tensor._keras_history[0] for tensor in model.inputs]
+    outputs = [tensor._keras_history[0] for tensor in model.outputs]
+    return _Graph(model.operations, steps, inputs, outputs)
+
+
+def _key(layer):
+    return str(id(layer))
+
+
+def _collect(model, group, options, boxes, edges):
+    """Adds a model's boxes and edges; returns the keys of its first and last boxes."""
+    graph = _graph(model)
+    starts = {}
     ends = {}
-    for layer in layers:
-        if (
-            layer is not model
-            and options.nested
-            and (hasattr(layer, "_all_layers") or hasattr(layer, "_nodes"))
-        ):
-            ends[id(layer)] = _collect(layer, (*group, layer.name), options, boxes, edges)
+    for layer in graph.layers:
+        key = _key(layer)
+        if layer is not model and options.nested and _is_graph(layer):
+            inner_group = (*group, layer.name)
+            starts[key], ends[key] = _collect(layer, inner_group, options, boxes, edges)
         else:
-            key = str(id(layer))
             boxes.setdefault(key, _box(layer, key, group, options))
-            ends[id(layer)] = [key], [key]
-    for a, b in steps:
-        edges.update({(start, end): None for start in ends[id(a)][1] for end in ends[id(b)][0]})
-    return [k for o in first for k in ends[id(o)][0]], [k for o in last for k in ends[id(o)][1]]
+            starts[key] = ends[key] = [key]
+    for a, b in graph.steps:
+        for edge in itertools.product(ends[_key(a)], starts[_key(b)]):
+            edges[edge] = None
+    return (
+        [key for layer in graph.inputs for key in starts[_key(layer)]],
+        [key for layer in graph.outputs for key in ends[_key(layer)]],
+    )
 
 
 def _box(layer, key, group, options):
-    name = type(layer).__name__ if not hasattr(layer, "op") else layer.op.class_name
+    title = type(layer).__name__
+    if hasattr(layer, "op"):
+        title = layer.op.class_name
+    if options.names:
+        title = f"{layer.name} ({title})"
     rows = []
     activation = getattr(layer, "activation", None)
     if options.activations and activation is not None:
-        rows.append(
-            "Activation: "
-            f"{getattr(activation, '__name__', None) or getattr(activation, 'name', activation)}"
-        )
-    nodes = layer.__dict__.get("_inbound_nodes")
-    inputs, outputs = (nodes[0].args, nodes[0].outputs) if nodes else (None, None)
+        name = getattr(activation, "__name__", None) or getattr(activation, "name", activation)
+        rows.append(f"Activation: {name}")
+    rows += _rows_of_tensors(layer, options)
+    if options.trainable and getattr(layer, "weights", None):
+        rows.append("Trainable" if layer.trainable else "Non-trainable")
+    return Box(key, title, rows, group)
+
+
+def _rows_of_tensors(layer, options):
+    """What is said of a layer's inputs and outputs, as of its first call."""
+    rows = []
+    outputs = None
+    nodes = vars(layer).get("_inbound_nodes")
+    if nodes:
+        outputs = nodes[0].outputs
+        if options.shapes and not nodes[0].is_input:
+            rows.append(f"Input shape: {_described(nodes[0].args, 'shape')}")
     if options.shapes:
-        if nodes and not nodes[0].is_input:
-            rows.append(f"Input shape: {_described(inputs, 'shape')}")
         rows.append(f"Output shape: {_described(outputs, 'shape')}")
     if options.dtype:
         rows.append(f"Output dtype: {_described(outputs, 'dtype')}")
-    if options.trainable and getattr(layer, "weights", None):
-        rows.append("Trainable" if layer.trainable else "Non-trainable")
-    return Box(key, f"{layer.name} ({name})" if options.names else name, rows, group)
+    return rows
 
 
 def _described(structure, what):
-    found = [str(getattr(v, what)) for v in tree.flatten(structure) if is_symbolic(v)]
-    return ", ".join(found) or "?"
+    values = [str(getattr(v, what)) for v in tree.flatten(structure) if is_symbolic(v)]
+    return ", ".join(values) or "?"
 
 
 @public("keras.utils.plot_model")
@@ -384,7 +433,9 @@ def plot_model(
         splines=splines,
         **kwargs,
     )
-    asked = str(to_file) if os.path.splitext(str(to_file))[1] else f"{to_file}.png"
+    asked = str(to_file)
+    if not os.path.splitext(asked)[1]:
+        asked = f"{asked}.png"
     written = picture.write(asked)
     if written != asked:
         print(f"graphviz is not installed, so the picture is in {written} instead of {asked}.")
@@ -394,4 +445,6 @@ def plot_model(
         return None
     if written.endswith(".svg"):
         return display.SVG(filename=written)
-    return None if written.endswith(".pdf") else display.Image(filename=written)
+    if written.endswith(".pdf"):
+        return None
+    return display.Image(filename=written)

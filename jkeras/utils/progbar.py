@@ -44,16 +44,18 @@ class Progbar:
                 "Pass `stateful_metrics` or `stateless_metrics`, not both: each lists the "
                 "exceptions."
             )
-        self.target, self.width, self.verbose = target, width, verbose
-        self.interval, self.unit_name = interval, unit_name
-        self._shown_as_is = lambda name: (
-            (name in (stateful_metrics or ()))
-            if stateless_metrics is None
-            else (name not in stateless_metrics)
-        )
-        self._seen, self._sums = 0, {}  # name -> [sum, weight]
+        self.target = target
+        self.width = width
+        self.verbose = verbose
+        self.interval = interval
+        self.unit_name = unit_name
+        self._stateful = stateful_metrics or ()
+        self._stateless = stateless_metrics
+        self._seen = 0
+        self._sums = {}  # name -> [sum, weight]
         self._start = time.time()
-        self._drawn, self._first_step = 0, None
+        self._drawn = 0
+        self._first_step = None
 
     def update(self, current, values=None, finalize=None):
         """Moves the bar to a step.
@@ -62,25 +64,36 @@ class Progbar:
             values: list of (name, value of this step).
             finalize: whether this is the last step; by default when the target is reached.
         """
-        finalize = (
-            (self.target is not None and current >= self.target) if finalize is None else finalize
-        )
+        if finalize is None:
+            finalize = self.target is not None and current >= self.target
         steps = max(current - self._seen, 1)
         for name, value in values or []:
-            if finalize or self._shown_as_is(name):
+            if finalize or self._is_shown_as_is(name):
                 self._sums[name] = [value, 1]
             else:
-                total, weight = self._sums.get(name, (0, 0))
-                self._sums[name] = [total + value * steps, weight + steps]
-        self._seen, now = current, time.time()
+                self._average(name, value, steps)
+        self._seen = current
+        now = time.time()
         per_step = self._duration(current, now)
-        if self.verbose == 1 and (finalize or now - self._drawn >= self.interval):
+        is_due = finalize or now - self._drawn >= self.interval
+        if self.verbose == 1 and is_due:
             self._draw(current, now, per_step, finalize)
         elif self.verbose == 2 and finalize:
             print(
                 f"{current}/{self.target} - {now - self._start:.0f}s - "
                 f"{self._time(per_step)}{self._values()}"
             )
+
+    def _average(self, name, value, steps):
+        """Adds a value of so many steps to the average of its name."""
+        total, weight = self._sums.get(name, (0, 0))
+        self._sums[name] = [total + value * steps, weight + steps]
+
+    def _is_shown_as_is(self, name):
+        """Whether a value is not averaged."""
+        if self._stateless is None:
+            return name in self._stateful
+        return name not in self._stateless
 
     def add(self, n, values=None):
         """Moves the bar by n steps."""
@@ -96,25 +109,28 @@ class Progbar:
             text = f"{current}/{self.target} {'━' * filled}{'─' * (self.width - filled)}"
         else:
             text = f"{current}/Unknown"
-        rest = (
-            now - self._start if finalize or not self.target else per_step * (self.target - current)
-        )
-        line = f"{text} {rest:.0f}s {self._time(per_step)}{self._values()}"
-        sys.stdout.write((f"\r\x1b[2K{line}" if live else line) + ("\n" if finalize else ""))
+        if finalize or not self.target:
+            seconds = now - self._start
+        else:
+            seconds = per_step * (self.target - current)
+        line = f"{text} {seconds:.0f}s {self._time(per_step)}{self._values()}"
+        if live:
+            line = f"\r\x1b[2K{line}"
+        if finalize:
+            line += "\n"
+        sys.stdout.write(line)
         sys.stdout.flush()
 
     def _duration(self, current, now):
         """Seconds for a step, without the first one, which compiles."""
         if not current:
             return 0
-        start, steps = (
-            (self._start, current)
-            if self._first_step is None or current == 1
-            else (self._first_step, current - 1)
-        )
         if current == 1:
             self._first_step = now
-        return (now - start) / steps
+            return now - self._start
+        if self._first_step is None:
+            return (now - self._start) / current
+        return (now - self._first_step) / (current - 1)
 
     def _time(self, seconds):
         for unit, size in (("s", 1), ("ms", 1e-3), ("us", 1e-6)):
@@ -122,9 +138,9 @@ class Progbar:
                 return f"{seconds / size:.0f}{unit}/{self.unit_name}"
 
     def _values(self):
-        means = {
-            name: float(total) / max(weight, 1) for name, (total, weight) in self._sums.items()
-        }
-        return "".join(
-            f" - {k}: {v:.4f}" if abs(v) > 1e-3 else f" - {k}: {v:.4e}" for k, v in means.items()
-        )
+        text = ""
+        for name, (total, weight) in self._sums.items():
+            mean = float(total) / max(weight, 1)
+            form = ".4f" if abs(mean) > 1e-3 else ".4e"
+            text += f" - {name}: {mean:{form}}"
+        return text

@@ -18,7 +18,7 @@ def get_source_inputs(tensor):
     node = node_of(tensor)
     if node.is_input:
         return list(node.output_tensors)
-    found = {
+    sources = {
         id(source): source for parent in node.input_tensors for source in get_source_inputs(parent)
     }
-    return list(found.values())
+    return list(sources.values())

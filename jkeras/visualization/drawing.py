@@ -46,7 +46,8 @@ def draw_bounding_boxes(
         ValueError: no batch of images, or a missing key. TypeError: boxes that are not a dict.
 
     >>> boxes = {"boxes": np.array([[[1, 1, 4, 4]]]), "labels": np.array([[0]])}
-    >>> drawn = draw_bounding_boxes(np.zeros((1, 8, 8, 3), "uint8"), boxes, "xyxy", color=(9, 0, 0), line_thickness=1)
+    >>> images = np.zeros((1, 8, 8, 3), "uint8")
+    >>> drawn = draw_bounding_boxes(images, boxes, "xyxy", color=(9, 0, 0), line_thickness=1)
     >>> int((drawn == 9).sum())
     12
     """
@@ -58,20 +59,15 @@ def draw_bounding_boxes(
             "`bounding_boxes` must have the keys 'boxes' and 'labels'. Received: "
             f"{list(bounding_boxes)}"
         )
-    last = standardize_data_format(data_format) == "channels_last"
     drawn = _as_pixels(images)
-    view = drawn if last else drawn.transpose(0, 2, 3, 1)  # written through
+    view = drawn  # written through
+    if standardize_data_format(data_format) == "channels_first":
+        view = drawn.transpose(0, 2, 3, 1)
     height, width = view.shape[1:3]
-    boxes = np.asarray(
-        convert_format(
-            np.asarray(bounding_boxes["boxes"], "float32"),
-            bounding_box_format,
-            "xyxy",
-            height,
-            width,
-        )
-    )
-    labels, confidences = np.asarray(bounding_boxes["labels"]), bounding_boxes.get("confidences")
+    boxes = np.asarray(bounding_boxes["boxes"], "float32")
+    boxes = np.asarray(convert_format(boxes, bounding_box_format, "xyxy", height, width))
+    labels = np.asarray(bounding_boxes["labels"])
+    confidences = bounding_boxes.get("confidences")
     for i, n in np.argwhere(labels != -1):
         corners = boxes[i, n].astype("int32").tolist()
         _frame(view[i], corners, color, line_thickness)
@@ -85,18 +81,17 @@ def draw_bounding_boxes(
 
 def _as_pixels(images):
     images = np.array(images)
-    if images.dtype.kind == "f":
-        images = (
-            np.clip(images, 0, 1) * 255
-            if images.size and images.max() <= 1
-            else np.clip(images, 0, 255)
-        )
-    return images.astype("uint8")
+    if images.dtype.kind != "f":
+        return images.astype("uint8")
+    if images.size and images.max() <= 1:
+        images = images * 255
+    return np.clip(images, 0, 255).astype("uint8")
 
 
 def _frame(image, corners, color, thickness):
     """The border of a box, half of its thickness to each side."""
-    outside, inside = (thickness - 1) // 2 + (thickness - 1) % 2, (thickness - 1) // 2
+    inside = (thickness - 1) // 2
+    outside = inside + (thickness - 1) % 2
     left, top, right, bottom = corners
     mask = np.zeros(image.shape[:2], bool)
     mask[
@@ -116,11 +111,13 @@ def _write(image, text, corners, color, scale, thickness):
     from PIL import ImageDraw, ImageFont
 
     size = max(int(20 * scale), 1)
-    font, high = ImageFont.load_default(size), int(12 * scale)
+    font = ImageFont.load_default(size)
+    high = int(12 * scale)
     left, top = corners[:2]
-    place = (
-        (left, top - 8) if top - 8 - 2 * high > 0 else (left + 3, top + 2 * high + thickness + 3)
-    )
+    if top - 8 - 2 * high > 0:
+        place = (left, top - 8)
+    else:
+        place = (left + 3, top + 2 * high + thickness + 3)
     canvas = pil.new("L", (image.shape[1], image.shape[0]))
     ImageDraw.Draw(canvas).text(
         place, text, fill=255, font=font, anchor="ls", stroke_width=max(thickness - 1, 0)
@@ -156,21 +153,28 @@ def draw_segmentation_masks(
         ValueError: no batch of images. TypeError: masks that are not whole numbers.
 
     >>> masks = np.array([[[1, 0]]])
-    >>> draw_segmentation_masks(np.zeros((1, 1, 2, 3)), masks, 2, {0: (0, 0, 0), 1: (100, 0, 0)}, 0.5).tolist()
+    >>> colors = {0: (0, 0, 0), 1: (100, 0, 0)}
+    >>> draw_segmentation_masks(np.zeros((1, 1, 2, 3)), masks, 2, colors, alpha=0.5).tolist()
     [[[[50, 0, 0], [0, 0, 0]]]]
     """
     check_batch(images)
-    images, masks = np.asarray(images, "float32"), np.asarray(segmentation_masks)
+    images = np.asarray(images, "float32")
+    masks = np.asarray(segmentation_masks)
     if masks.dtype.kind not in "iu":
         raise TypeError(f"`segmentation_masks` must be whole numbers. Received dtype {masks.dtype}")
     if standardize_data_format(data_format) == "channels_first":
         images = images.transpose(0, 2, 3, 1)
-        masks = masks.transpose(0, 2, 3, 1) if masks.ndim == 4 else masks
-    masks = masks[..., 0] if masks.ndim == 4 else masks
-    num_classes = int(masks.max()) if num_classes is None else num_classes
+        if masks.ndim == 4:
+            masks = masks.transpose(0, 2, 3, 1)
+    if masks.ndim == 4:
+        masks = masks[..., 0]
+    if num_classes is None:
+        num_classes = int(masks.max())
+    if color_mapping is None:
+        color_mapping = {i: _color(i) for i in range(num_classes)}
     drawn = images.copy()
     for i in range(num_classes):
-        drawn[masks == i] = _color(i) if color_mapping is None else color_mapping[i]
+        drawn[masks == i] = color_mapping[i]
     if not blend:
         return drawn
     mixed = images * (1 - alpha) + drawn * alpha

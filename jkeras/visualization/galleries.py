@@ -21,11 +21,9 @@ def _matplotlib():
 
 def _channels_last(array, data_format):
     array = np.asarray(array)
-    return (
-        array.transpose(0, 2, 3, 1)
-        if data_format == "channels_first" and array.ndim == 4
-        else array
-    )
+    if data_format == "channels_first" and array.ndim == 4:
+        return array.transpose(0, 2, 3, 1)
+    return array
 
 
 @public("keras.visualization.plot_image_gallery")
@@ -73,13 +71,14 @@ def plot_image_gallery(
     check_batch(images)
     if path is not None and show:
         raise ValueError("Give either `path` or `show=True`, not both.")
-    if (y_true is not None or y_pred is not None) and label_map is None:
+    labels = {"Label": y_true, "Pred": y_pred}
+    labels = {word: values for word, values in labels.items() if values is not None}
+    if labels and label_map is None:
         raise ValueError("`y_true` and `y_pred` need a `label_map` from labels to names.")
     images = _channels_last(images, standardize_data_format(data_format))
     low, high = value_range
-    pixels = np.clip((images.astype("float32") - low) / (high - low) * 255, 0, 255).astype("uint8")
-    rows = rows or math.ceil(len(images) / cols if cols else math.sqrt(len(images)))
-    cols = cols or math.ceil(len(images) / rows)
+    pixels = _as_pixels(images, low, high)
+    rows, cols = _grid(len(images), rows, cols)
     figure, axes = pyplot.subplots(
         rows,
         cols,
@@ -97,12 +96,7 @@ def plot_image_gallery(
         axis.axis("off")
         if i < len(pixels):
             axis.imshow(pixels[i], cmap="gray" if pixels.shape[-1] == 1 else None)
-            parts = [
-                f"{word}: {label_map.get(_label(labels[i]), 'Unknown')}"
-                for word, labels in (("Label", y_true), ("Pred", y_pred))
-                if labels is not None and i < len(labels)
-            ]
-            axis.set_title("  ".join(parts), fontsize=8)
+            axis.set_title(_title(i, labels, label_map), fontsize=8)
     if path is not None:
         figure.savefig(path, pad_inches=0, bbox_inches="tight", transparent=transparent, dpi=dpi)
     elif show or show is None:
@@ -110,8 +104,31 @@ def plot_image_gallery(
     pyplot.close(figure)
 
 
-def _label(value):
-    return np.asarray(value).item()
+def _as_pixels(images, low, high):
+    """Images of values in a range as bytes."""
+    stretched = (images.astype("float32") - low) / (high - low) * 255
+    return np.clip(stretched, 0, 255).astype("uint8")
+
+
+def _grid(count, rows, cols):
+    """How many rows and columns so many images take."""
+    if not rows and not cols:
+        rows = math.ceil(math.sqrt(count))
+    if not rows:
+        rows = math.ceil(count / cols)
+    if not cols:
+        cols = math.ceil(count / rows)
+    return rows, cols
+
+
+def _title(i, labels, label_map):
+    """The names of an image's labels."""
+    words = []
+    for word, values in labels.items():
+        if i < len(values):
+            name = label_map.get(np.asarray(values[i]).item(), "Unknown")
+            words.append(f"{word}: {name}")
+    return "  ".join(words)
 
 
 @public("keras.visualization.plot_bounding_box_gallery")
@@ -214,8 +231,9 @@ def plot_segmentation_mask_gallery(
         num_classes, color_mapping, blend, alpha, ignore_index: of `draw_segmentation_masks`.
         **kwargs: for `plot_image_gallery`, as all others.
 
+    >>> images, masks = np.zeros((1, 8, 8, 3)), np.ones((1, 8, 8, 1))
     >>> try:
-    ...     plot_segmentation_mask_gallery(np.zeros((1, 8, 8, 3)), 2, y_true=np.ones((1, 8, 8, 1)), show=False)
+    ...     plot_segmentation_mask_gallery(images, 2, y_true=masks, show=False)
     ... except ImportError:
     ...     pass
     """

@@ -16,9 +16,9 @@ from jkeras.models import Model, clone_model
 class ModelEstimator(BaseEstimator):
     """Base of the estimators.
 
-    Args: those that all share. model: a compiled `Model`, which is cloned before it is fitted, or a
-        function `(X, y, **model_kwargs)` that
-            returns one.
+    Args: those that all share.
+        model: a compiled `Model`, which is cloned before it is fitted, or a function
+            `(X, y, **model_kwargs)` that returns one.
         warm_start: go on with the weights of the last `fit`; a given model is not cloned.
         model_kwargs: for the function.
         fit_kwargs: for `model.fit`; those given to `fit` here come first.
@@ -27,8 +27,10 @@ class ModelEstimator(BaseEstimator):
     """
 
     def __init__(self, model, warm_start=False, model_kwargs=None, fit_kwargs=None):
-        self.model, self.warm_start = model, warm_start
-        self.model_kwargs, self.fit_kwargs = model_kwargs, fit_kwargs
+        self.model = model
+        self.warm_start = warm_start
+        self.model_kwargs = model_kwargs
+        self.fit_kwargs = fit_kwargs
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -36,13 +38,17 @@ class ModelEstimator(BaseEstimator):
         return tags
 
     def __sklearn_clone__(self):
-        model = copy.deepcopy(self.model) if isinstance(self.model, Model) else self.model
+        model = self.model
+        if isinstance(model, Model):
+            model = copy.deepcopy(model)
         return type(self)(model, self.warm_start, self.model_kwargs, self.fit_kwargs)
 
     @property
     def epoch_(self):
         """The number of epochs of the last `fit`."""
-        return len(self.history_.epoch) if hasattr(self, "history_") else 0
+        if not hasattr(self, "history_"):
+            return 0
+        return len(self.history_.epoch)
 
     def set_fit_request(self, **kwargs):
         """Says which metadata `fit` asks a pipeline for: names with True, False, None or an alias.
@@ -109,7 +115,9 @@ class ModelEstimator(BaseEstimator):
     def predict(self, X):
         """The model's prediction, (samples,) where it is one number for each."""
         outputs = self._outputs(X)
-        return outputs[:, 0] if outputs.ndim == 2 and outputs.shape[1] == 1 else outputs
+        if outputs.ndim == 2 and outputs.shape[1] == 1:
+            return outputs[:, 0]
+        return outputs
 
 
 @public("keras.wrappers.SKLearnClassifier")
@@ -123,10 +131,12 @@ class SKLearnClassifier(ClassifierMixin, ModelEstimator):
 
     >>> import jkeras
     >>> def make(X, y):
-    ...     model = jkeras.Sequential([jkeras.Input(X.shape[1:]), jkeras.layers.Dense(y.shape[1], "softmax")])
+    ...     layer = jkeras.layers.Dense(y.shape[1], "softmax")
+    ...     model = jkeras.Sequential([jkeras.Input(X.shape[1:]), layer])
     ...     model.compile("adam", "categorical_crossentropy")
     ...     return model
-    >>> classifier = SKLearnClassifier(make, fit_kwargs={"verbose": 0}).fit(np.eye(4), ["a", "b", "a", "b"])
+    >>> classifier = SKLearnClassifier(make, fit_kwargs={"verbose": 0})
+    >>> classifier = classifier.fit(np.eye(4), ["a", "b", "a", "b"])
     >>> classifier.classes_.tolist(), classifier.predict(np.eye(4)).shape
     (['a', 'b'], (4,))
     """
@@ -167,7 +177,8 @@ class SKLearnRegressor(RegressorMixin, ModelEstimator):
     >>> import jkeras
     >>> model = jkeras.Sequential([jkeras.Input((2,)), jkeras.layers.Dense(1)])
     >>> model.compile("sgd", "mse")
-    >>> SKLearnRegressor(model, fit_kwargs={"verbose": 0}).fit(np.ones((8, 2)), np.ones(8)).predict([[1.0, 1.0]]).shape
+    >>> regressor = SKLearnRegressor(model, fit_kwargs={"verbose": 0})
+    >>> regressor.fit(np.ones((8, 2)), np.ones(8)).predict([[1.0, 1.0]]).shape
     (1,)
     """
 
@@ -186,8 +197,8 @@ class SKLearnTransformer(TransformerMixin, ModelEstimator):
     >>> import jkeras
     >>> model = jkeras.Sequential([jkeras.Input((2,)), jkeras.layers.Dense(3)])
     >>> model.compile("sgd", "mse")
-    >>> transformer = SKLearnTransformer(model, fit_kwargs={"verbose": 0}).fit(np.ones((8, 2)), np.ones(8))
-    >>> transformer.transform([[1.0, 1.0]]).shape
+    >>> transformer = SKLearnTransformer(model, fit_kwargs={"verbose": 0})
+    >>> transformer.fit(np.ones((8, 2)), np.ones(8)).transform([[1.0, 1.0]]).shape
     (1, 3)
     """
 

@@ -113,7 +113,10 @@ def _dimensions(names, kwargs, sizes=(5, 4, 3), channels=2):
 
 VECTOR, SEQUENCE, IMAGE = [(2, 4)], [(2, 4, 3)], [(2, 5, 4, 3)]
 TWO = [[(2, 4, 3), (2, 4, 3)]]
-KEY_BIAS = "adding a constant to all scores of a query changes no softmax, so the key's bias has no gradient"
+KEY_BIAS = (
+    "adding a constant to all scores of a query changes no softmax, "
+    "so the key's bias has no gradient"
+)
 
 ROWS = [
     Row("Dense", dict(units=3, activation="tanh"), VECTOR),

@@ -262,7 +262,7 @@ def test_a_disk_that_is_full(server, tmp_path, monkeypatch):
     def full(*args):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(download._Part, "_write", full)
+    monkeypatch.setattr(download._Transfer, "_write", full)
     with pytest.raises(OSError, match="could not be written: No space left"):
         get(server, tmp_path)
     assert len(server.asked) == 1 and os.listdir(tmp_path / "datasets") == []

@@ -9,21 +9,27 @@ from jkeras.core.paths import walk
 
 
 def cudnn_biases(layer):
-    """{id(variable): shape that it has in CuDNN's form} for the biases of LSTM and GRU layers in a
+    """{variable: shape that it has in CuDNN's form} for the biases of LSTM and GRU layers in a
     layer.
     """
-    return {id(cell._own["bias"]): (2 * gates * cell.units,) for cell, gates in _cells(layer)}
+    return {cell._own["bias"]: (2 * gates * cell.units,) for cell, gates in _cells(layer)}
 
 
-def from_cudnn(layer, variables, values):
-    """The values of a layer's variables, where those of recurrent layers may be in CuDNN's form."""
-    values = list(values)
-    place = {id(variable): i for i, variable in enumerate(variables)}
+def from_cudnn(layer, values):
+    """The values of a layer's variables, where those of recurrent layers may be in CuDNN's form.
+
+    Args:
+        values: {variable: array}.
+
+    Returns:
+        The arrays, in the same order.
+    """
+    values = dict(values)
     for cell, gates in _cells(layer):
-        kernel, recurrent, bias = (
-            place.get(id(cell._own[name])) for name in ("kernel", "recurrent_kernel", "bias")
-        )
-        if bias is None or values[bias].shape != (2 * gates * cell.units,):
+        kernel = cell._own["kernel"]
+        recurrent = cell._own["recurrent_kernel"]
+        bias = cell._own["bias"]
+        if bias not in values or values[bias].shape != (2 * gates * cell.units,):
             continue
         values[kernel] = _each_gate(
             values[kernel], gates, lambda k: k.T.reshape(k.shape, order="F")
@@ -31,16 +37,26 @@ def from_cudnn(layer, variables, values):
         values[recurrent] = _each_gate(values[recurrent], gates, lambda k: k.T)
         both = values[bias].reshape(2, -1)
         values[bias] = both if gates == 3 else both.sum(axis=0)
-    return values
+    return list(values.values())
 
 
 def _each_gate(kernel, gates, change):
-    return np.concatenate([change(part) for part in np.split(kernel, gates, axis=1)], axis=1)
+    return np.concatenate([change(gate) for gate in np.split(kernel, gates, axis=1)], axis=1)
 
 
 def _cells(layer):
     """(cell, number of gates) of the LSTM and GRU cells in a layer that CuDNN has too."""
-    for _, part in walk(layer):
-        gates = {"LSTMCell": 4, "GRUCell": 3}.get(type(part).__name__)
-        if gates and "bias" in part._own and (gates == 4 or part.reset_after):
-            yield part, gates
+    for _, module in walk(layer):
+        gates = _gates(module)
+        if gates is not None and "bias" in module._own:
+            yield module, gates
+
+
+def _gates(module):
+    """The number of gates of a cell that CuDNN has too; None of another one."""
+    kind = type(module).__name__
+    if kind == "LSTMCell":
+        return 4
+    if kind == "GRUCell" and module.reset_after:
+        return 3
+    return None

@@ -4,6 +4,8 @@ There a call is a list of places `[layer, call, output, arguments]`, one for eac
 first argument. Models in models count one call more than was made: the first is their own graph's.
 """
 
+from jkeras.saving.paths import values_of
+
 RECURRENT = (
     "RNN",
     "SimpleRNN",
@@ -20,8 +22,10 @@ def modern_graph(config):
     """The config of a model; the same one where it is no graph of Keras 2.
 
     >>> x = {"class_name": "InputLayer", "config": {}, "name": "x", "inbound_nodes": []}
-    >>> relu = {"class_name": "ReLU", "config": {}, "name": "r", "inbound_nodes": [[["x", 0, 0, {}]]]}
-    >>> new = modern_graph({"layers": [x, relu], "input_layers": [["x", 0, 0]], "output_layers": [["r", 0, 0]]})
+    >>> relu = {"class_name": "ReLU", "config": {}, "name": "r"}
+    >>> relu["inbound_nodes"] = [[["x", 0, 0, {}]]]
+    >>> ends = {"input_layers": [["x", 0, 0]], "output_layers": [["r", 0, 0]]}
+    >>> new = modern_graph({"layers": [x, relu], **ends})
     >>> new["layers"][1]["inbound_nodes"][0]["args"][0]["config"]["keras_history"]
     ['x', 0, 0]
     """
@@ -50,7 +54,8 @@ def _is_old(entry):
 
 
 def _entry(entry, shifts):
-    inner, more = dict(entry["config"]), {}
+    inner = dict(entry["config"])
+    more = {}
     if entry["class_name"] in ("Attention", "AdditiveAttention") and inner.pop("causal", False):
         more["use_causal_mask"] = True
     nodes = [_node(node, entry, more, shifts) for node in entry["inbound_nodes"]]
@@ -64,13 +69,23 @@ def _node(node, entry, more, shifts):
     if not isinstance(node, list):
         return node
     places = [node] if _is_place(node, shifts) else node
-    given = next((place[3] for place in _places(places, shifts) if len(place) > 3 and place[3]), {})
-    kwargs = {key: _tensors(value, shifts) for key, value in {**given, **more}.items()}
-    first = _tensors(places, shifts)
-    first = first[0] if isinstance(first, list) and len(first) == 1 else first
-    if entry["class_name"] in RECURRENT and isinstance(first, list):
-        first, kwargs["initial_state"] = first[0], first[1:]
-    return {"args": [first], "kwargs": kwargs}
+    arguments = {**_call_arguments(places, shifts), **more}
+    kwargs = {key: _tensors(value, shifts) for key, value in arguments.items()}
+    inputs = _tensors(places, shifts)
+    if isinstance(inputs, list) and len(inputs) == 1:
+        inputs = inputs[0]
+    if entry["class_name"] in RECURRENT and isinstance(inputs, list):
+        kwargs["initial_state"] = inputs[1:]
+        inputs = inputs[0]
+    return {"args": [inputs], "kwargs": kwargs}
+
+
+def _call_arguments(places, shifts):
+    """The arguments of a call, which one of its places has."""
+    for place in _places(places, shifts):
+        if len(place) > 3 and place[3]:
+            return place[3]
+    return {}
 
 
 def _is_place(value, shifts):
@@ -88,8 +103,8 @@ def _places(value, shifts):
     if _is_place(value, shifts):
         yield value
     elif isinstance(value, (list, dict)):
-        for part in value.values() if isinstance(value, dict) else value:
-            yield from _places(part, shifts)
+        for item in values_of(value):
+            yield from _places(item, shifts)
 
 
 def _tensors(value, shifts):
@@ -105,12 +120,10 @@ def _tensors(value, shifts):
             },
         }
     if isinstance(value, list):
-        return [_tensors(part, shifts) for part in value]
-    return (
-        {key: _tensors(part, shifts) for key, part in value.items()}
-        if isinstance(value, dict)
-        else value
-    )
+        return [_tensors(item, shifts) for item in value]
+    if isinstance(value, dict):
+        return {key: _tensors(item, shifts) for key, item in value.items()}
+    return value
 
 
 def _moved(value, shifts):
@@ -118,5 +131,7 @@ def _moved(value, shifts):
     if _is_place(value, shifts):
         return [value[0], value[1] - shifts[value[0]], *value[2:]]
     if isinstance(value, dict):
-        return {key: _moved(part, shifts) for key, part in value.items()}
-    return [_moved(part, shifts) for part in value] if isinstance(value, list) else value
+        return {key: _moved(item, shifts) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_moved(item, shifts) for item in value]
+    return value

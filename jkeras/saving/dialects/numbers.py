@@ -25,5 +25,5 @@ def _with_hard_sigmoid(config):
             yield config.get("name")
         config = list(config.values())
     if isinstance(config, list):
-        for part in config:
-            yield from _with_hard_sigmoid(part)
+        for item in config:
+            yield from _with_hard_sigmoid(item)

@@ -71,28 +71,39 @@ INITIALIZERS = (
 def modern(config):
     """The config of a model, and all in it, as Keras 3 writes it; a new one.
 
-    >>> modern({"class_name": "CuDNNGRU", "config": {"units": 3, "dtype": {"class_name": "Policy",
-    ...                                                                     "config": {"name": "float32"}}}})
+    >>> policy = {"class_name": "Policy", "config": {"name": "float32"}}
+    >>> modern({"class_name": "CuDNNGRU", "config": {"units": 3, "dtype": policy}})
     {'class_name': 'GRU', 'config': {'units': 3, 'dtype': 'float32', 'reset_after': True}}
     """
     if isinstance(config, list):
-        return [modern(part) for part in config]
+        return [modern(item) for item in config]
     if not isinstance(config, dict):
         return config
     config = {key: modern(value) for key, value in config.items()}
-    if (
-        not isinstance(config.get("class_name"), str)
-        or "config" not in config
-        or not _is_of_keras(config)
-    ):
-        return config
-    name, inner = config["class_name"], config["config"]
+    if _is_of_keras(config):
+        return _modern_object(config)
+    return config
+
+
+def _is_of_keras(config):
+    """Whether a config is that of an object of Keras."""
+    if not isinstance(config.get("class_name"), str) or "config" not in config:
+        return False
+    module = config.get("module")
+    if module is None:
+        return True
+    return isinstance(module, str) and module.split(".")[0] in ("keras", "tf_keras")
+
+
+def _modern_object(config):
+    name = config["class_name"]
+    inner = config["config"]
     if name == "Sequential" and isinstance(inner, list):
         inner = {"name": "sequential", "layers": inner}
-    if name in ("Policy", "PolicyV1") and isinstance(inner, dict):
-        return inner.get("name")
     if not isinstance(inner, dict):
         return config
+    if name in ("Policy", "PolicyV1"):
+        return inner.get("name")
     return {
         **config,
         "class_name": RENAMED_CLASSES.get(name, name),
@@ -100,33 +111,33 @@ def modern(config):
     }
 
 
-def _is_of_keras(config):
-    module = config.get("module")
-    return (
-        module is None or isinstance(module, str) and module.split(".")[0] in ("keras", "tf_keras")
-    )
-
-
 def _arguments(old, inner):
     """The arguments of one object, whose class had this name."""
     name = RENAMED_CLASSES.get(old, old)
-    inner = {RENAMED.get(name, {}).get(key, key): value for key, value in inner.items()}
-    gone = {**OF_ALL, **DROPPED.get(name, {})}
+    new_names = RENAMED.get(name, {})
+    inner = {new_names.get(key, key): value for key, value in inner.items()}
+    dropped = {**OF_ALL, **DROPPED.get(name, {})}
     inner = {
         key: value
         for key, value in inner.items()
-        if not (key in gone and gone[key] in (..., value))
+        if key not in dropped or dropped[key] not in (..., value)
     }
-    if name in ONE_AXIS and isinstance(inner.get("axis"), list) and len(inner["axis"]) == 1:
-        inner["axis"] = inner["axis"][0]
-    if name in INITIALIZERS:
-        inner.pop("dtype", None)
-        if inner.get("distribution") == "normal":
-            inner["distribution"] = "truncated_normal"
+    _change_values(name, inner)
     if name in ("GRU", "GRUCell"):
         inner.setdefault("reset_after", old == "CuDNNGRU")
     if old == "SyncBatchNormalization":
         inner["synchronized"] = True
+    return inner
+
+
+def _change_values(name, inner):
+    """Changes, in place, the values that have another form now."""
+    axis = inner.get("axis")
+    if name in ONE_AXIS and isinstance(axis, list) and len(axis) == 1:
+        inner["axis"] = axis[0]
+    if name in INITIALIZERS:
+        inner.pop("dtype", None)
+        if inner.get("distribution") == "normal":
+            inner["distribution"] = "truncated_normal"
     if name == "CategoryEncoding" and inner.get("output_mode") == "binary":
         inner["output_mode"] = "multi_hot"
-    return inner

@@ -33,6 +33,8 @@ SCALARS = {
     "good_steps": "step_counter",
 }
 
+NEEDED = ("iterations", "slots", "ema")  # addresses of what every file has
+OF_PARAMETERS = ("slots", "ema", "accumulators")
 MOST_STEPS = 10**6  # after which a product is 0; the number of steps is a stranger's
 
 
@@ -42,34 +44,35 @@ def by_name(optimizer, names):
     Args:
         names: of all arrays. Those of one slot are in the order of the parameters.
     """
-    found = {}
+    by_slot = {}
     for slot, name in zip(_slots(names), names):
-        found.setdefault(slot, []).append(name)
+        by_slot.setdefault(slot, []).append(name)
     pairs = []
     for address, variable in _addresses(optimizer):
-        number = address[-1] if isinstance(address[-1], int) else 0
-        old = next(
-            (
-                there
-                for slot, there in found.items()
-                if _is_same(slot, address) and number < len(there)
-            ),
-            None,
-        )
-        if old is not None:
-            pairs.append((variable, old[number]))
-        elif address[0] in ("iterations", "slots", "ema"):
+        name = _name_at(address, by_slot)
+        if name is not None:
+            pairs.append((variable, name))
+        elif address[0] in NEEDED:
             return None
     return pairs
+
+
+def _name_at(address, by_slot):
+    """The name, of {slot: names in order}, of the variable at an address; None if it has none."""
+    number = address[-1] if isinstance(address[-1], int) else 0
+    for slot, names in by_slot.items():
+        if _is_same(slot, address) and number < len(names):
+            return names[number]
+    return None
 
 
 def _slots(names):
     """For each name that of its slot, or of the scalar: it comes last, with a number, or second, as
     the times were.
     """
-    parts = [name.partition(":")[0].split("/") for name in names]
-    second = ["iteration"] in parts  # 2.11 and later: "Adam/m/dense/kernel"
-    for path in parts:
+    paths = [name.partition(":")[0].split("/") for name in names]
+    second = ["iteration"] in paths  # 2.11 and later: "Adam/m/dense/kernel"
+    for path in paths:
         if path[-1] in SCALARS:
             yield path[-1]
         elif second and len(path) > 2:
@@ -100,21 +103,16 @@ def by_number(optimizer, shapes):
     is 0. Early versions of Keras 3 had the product before the slots.
     """
     known = list(_addresses(optimizer))
-    kept = [variable for address, variable in known if address[0] in ("iterations", "slots", "ema")]
-    early = [
-        variable
-        for _, variable in sorted(
-            known, key=lambda pair: pair[0][0] in ("slots", "ema", "accumulators")
-        )
-    ]
-    momenta = optimizer._trainable_variables if len(kept) == 1 else []
+    kept = [variable for address, variable in known if address[0] in NEEDED]
+    slots_last = sorted(known, key=lambda pair: pair[0][0] in OF_PARAMETERS)
+    early = [variable for _, variable in slots_last]
+    momenta = []
+    if len(kept) == 1:
+        momenta = optimizer._trainable_variables
+    unused = set(momenta)
     for order in (optimizer.variables, kept, [*kept, *momenta], early):
         if [tuple(variable.shape) for variable in order] == shapes:
-            return [
-                (variable, i)
-                for i, variable in enumerate(order)
-                if not any(variable is v for v in momenta)
-            ]
+            return [(variable, i) for i, variable in enumerate(order) if variable not in unused]
     return None
 
 
@@ -129,7 +127,8 @@ def assign(optimizer, pairs, read):
     for (variable, _), value in zip(pairs, values):
         variable.assign(value)
     product = optimizer._at.get(("scalars", "u_product"))
+    assigned = {variable for variable, _ in pairs}
     # it follows from the steps
-    if product is not None and not any(variable is product for variable, _ in pairs):
+    if product is not None and product not in assigned:
         steps = np.arange(1, min(int(optimizer.iterations), MOST_STEPS) + 1)
         product.assign(np.prod(optimizer.beta_1 * (1.0 - 0.5 * 0.96**steps)))

@@ -11,6 +11,7 @@ KNOWN = (
     "steps_per_execution",
     "jit_compile",
 )
+GONE = ("is_legacy_optimizer", "jit_compile", "use_locking", "schedule_decay")
 # of a function
 WRAPPERS = ("MeanMetricWrapper", "SumOverBatchSizeMetricWrapper", "LossFunctionWrapper")
 
@@ -21,9 +22,10 @@ def modern_training(training, model):
     Args:
         model: its config.
 
-    >>> modern_training({"optimizer_config": {"class_name": "SGD", "config": {"lr": 0.1, "decay": 0.0}}, "loss": "mse",
-    ...                  "metrics": [], "sample_weight_mode": None}, {})
-    {'optimizer': {'class_name': 'SGD', 'config': {'learning_rate': 0.1}}, 'loss': 'mse', 'metrics': []}
+    >>> optimizer = {"class_name": "SGD", "config": {"lr": 0.1, "decay": 0.0}}
+    >>> training = {"optimizer_config": optimizer, "loss": "mse", "sample_weight_mode": None}
+    >>> modern_training(training, {})
+    {'optimizer': {'class_name': 'SGD', 'config': {'learning_rate': 0.1}}, 'loss': 'mse'}
     """
     optimizer = training.get("optimizer_config", training.get("optimizer"))
     prefixes = _prefixes(model.get("config"))
@@ -35,23 +37,23 @@ def modern_training(training, model):
 
 def _prefixes(inner):
     """What names of metrics begin with in models of several outputs; Keras 3 adds it by itself."""
-    outputs = inner.get("output_layers", ()) if isinstance(inner, dict) else ()
-    names = [
-        place[0]
-        for place in outputs
-        if isinstance(place, list) and place and isinstance(place[0], str)
-    ]
-    return [f"{name}_" for name in names] if len(names) > 1 else []
+    if not isinstance(inner, dict):
+        return []
+    places = [place for place in inner.get("output_layers", ()) if isinstance(place, list)]
+    names = [place[0] for place in places if place and isinstance(place[0], str)]
+    if len(names) < 2:
+        return []
+    return [f"{name}_" for name in names]
 
 
 def _modern(value, prefixes):
     if isinstance(value, list):
-        return [_modern(part, prefixes) for part in value]
+        return [_modern(item, prefixes) for item in value]
     if not isinstance(value, dict):
         return value
     if isinstance(value.get("class_name"), str) and isinstance(value.get("config"), dict):
         return _object(value, prefixes)
-    return {key: _modern(part, prefixes) for key, part in value.items()}
+    return {key: _modern(item, prefixes) for key, item in value.items()}
 
 
 def _object(described, prefixes):
@@ -72,31 +74,33 @@ def modern_optimizer(described):
     """The config of an optimizer; a rate that decays from step to step is a schedule now."""
     if not isinstance(described, dict) or not isinstance(described.get("config"), dict):
         return described
-    name, inner = described["class_name"].rpartition(">")[2], modern(described["config"])
+    name = described["class_name"].rpartition(">")[2]
+    inner = modern(described["config"])
     if "lr" in inner:
         inner.setdefault("learning_rate", inner.pop("lr"))
-    for gone in ("is_legacy_optimizer", "jit_compile", "use_locking", "schedule_decay"):
-        inner.pop(gone, None)
+    for argument in GONE:
+        inner.pop(argument, None)
     decay = inner.pop("decay", None)
     if decay and name != "Nadam":  # whose `decay` was of its momentum
-        inner["learning_rate"] = {
-            "module": "keras.optimizers.schedules",
-            "class_name": "InverseTimeDecay",
-            "config": {
-                "initial_learning_rate": inner["learning_rate"],
-                "decay_steps": 1,
-                "decay_rate": decay,
-            },
-        }
+        inner["learning_rate"] = _decaying(inner["learning_rate"], decay)
     for clip in ("clipnorm", "clipvalue", "global_clipnorm"):
         if inner.get(clip, ...) is None:
             del inner[clip]
     if name.startswith("LossScaleOptimizer"):
         inner = _loss_scale(inner)
-    kept = {
-        key: value for key, value in described.items() if key not in ("module", "registered_name")
+    new = {**described, "class_name": name, "config": inner}
+    new.pop("module", None)
+    new.pop("registered_name", None)
+    return new
+
+
+def _decaying(rate, decay):
+    """The config of a schedule in which a rate decays from step to step."""
+    return {
+        "module": "keras.optimizers.schedules",
+        "class_name": "InverseTimeDecay",
+        "config": {"initial_learning_rate": rate, "decay_steps": 1, "decay_rate": decay},
     }
-    return {**kept, "class_name": name, "config": inner}
 
 
 def _loss_scale(inner):
@@ -105,12 +109,10 @@ def _loss_scale(inner):
     """
     scale = inner.pop("loss_scale", None)
     if isinstance(scale, dict):
-        found = scale.get("config", {})
-        inner.update(
-            initial_scale=found.get("initial_loss_scale", found.get("loss_scale_value", 2.0**15)),
-            dynamic_growth_steps=found.get("increment_period", 2000),
-        )
-    inner["inner_optimizer"] = modern_optimizer(
-        inner.pop("optimizer", inner.get("inner_optimizer"))
-    )
+        scale_config = scale.get("config", {})
+        value = scale_config.get("loss_scale_value", 2.0**15)
+        inner["initial_scale"] = scale_config.get("initial_loss_scale", value)
+        inner["dynamic_growth_steps"] = scale_config.get("increment_period", 2000)
+    optimizer = inner.pop("optimizer", inner.get("inner_optimizer"))
+    inner["inner_optimizer"] = modern_optimizer(optimizer)
     return inner

@@ -1,11 +1,14 @@
 """The source of rows that can be reached by number: arrays, in memory or stored elsewhere."""
 
+import collections.abc
+import typing
+
 import numpy as np
 
 from jkeras.core.graph import flatten
 from jkeras.training import placement
 from jkeras.training.data.arrays import as_arrays, take
-from jkeras.training.data.source import Source
+from jkeras.training.data.source import Batch, Source
 from jkeras.training.data.stored import array_or_stored, in_memory
 from jkeras.training.data.weights import check_weights
 from jkeras.training.workers import noted
@@ -29,23 +32,40 @@ class ArraySource(Source):
 
     from_any_thread = True
 
-    def __init__(self, x, y=None, sample_weight=None, batch_size=None, shuffle=False, steps=None):
-        self.data = tuple(
-            as_arrays(part, name, array_or_stored)
-            for part, name in ((x, "x"), (y, "y"), (sample_weight, "sample_weight"))
+    def __init__(
+        self,
+        x: typing.Any,
+        y: typing.Any = None,
+        sample_weight: typing.Any = None,
+        batch_size: int | None = None,
+        shuffle: bool | str = False,
+        steps: int | None = None,
+    ) -> None:
+        self.data = (
+            as_arrays(x, "x", array_or_stored),
+            as_arrays(y, "y", array_or_stored),
+            as_arrays(sample_weight, "sample_weight", array_or_stored),
         )
         self.size = self._rows(_leaves(self.data))
         check_weights(*self.data[1:])
-        if batch_size and (not isinstance(batch_size, (int, np.integer)) or batch_size < 1):
-            raise ValueError(
-                f"`batch_size` must be a positive integer. Received: batch_size={batch_size}"
-            )
-        self.batch_size = int(batch_size or (-(-self.size // steps) if steps else 32))
+        self.batch_size = self._size_of_batch(batch_size, steps)
         self.shuffle = shuffle
         self.num_batches = -(-self.size // self.batch_size)
         if self.fits_on_device or self.num_batches == 1:
             self.data = in_memory(self.data)
         self._on_device = None
+
+    def _size_of_batch(self, batch_size, steps):
+        """The size that was asked for, or the default."""
+        if batch_size:
+            if not isinstance(batch_size, (int, np.integer)) or batch_size < 1:
+                raise ValueError(
+                    f"`batch_size` must be a positive integer. Received: batch_size={batch_size}"
+                )
+            return int(batch_size)
+        if steps:
+            return -(-self.size // steps)
+        return 32
 
     @staticmethod
     def _rows(leaves):
@@ -63,9 +83,10 @@ class ArraySource(Source):
         _refuse_nothing(leaves)
         return sizes.pop()
 
-    def order(self, seed, epoch):
+    def order(self, seed: int, epoch: int) -> np.ndarray:
         """The rows of an epoch, in order."""
-        rows = np.arange(self.size, dtype="int32" if self.size < 2**31 else "int64")
+        dtype = "int32" if self.size < 2**31 else "int64"
+        rows = np.arange(self.size, dtype=dtype)
         if not self.shuffle:
             return rows
         rng = np.random.default_rng((seed, epoch))
@@ -76,26 +97,31 @@ class ArraySource(Source):
         return rng.permutation(rows)
 
     @property
-    def fits_on_device(self):
+    def fits_on_device(self) -> bool:
         """Whether the data is small enough to be put on the device once."""
         return sum(v.nbytes for v in flatten(self.data) if v is not None) <= ON_DEVICE_LIMIT
 
-    def on_device(self):
+    def on_device(self) -> Batch:
         """The data as arrays on the device, put there once."""
         if self._on_device is None:
             self._on_device = placement.everywhere(self.data)
         return self._on_device
 
-    def batches(self, seed=0, epoch=0, skip=0):
+    def batches(
+        self, seed: int = 0, epoch: int = 0, skip: int = 0
+    ) -> collections.abc.Iterator[Batch]:
         """The batches of an epoch, from number `skip` on."""
-        rows = self.order(seed, epoch)
+        order = self.order(seed, epoch)
         for number in range(skip, self.num_batches):
-            mine = slice(number * self.batch_size, min((number + 1) * self.batch_size, self.size))
+            start = number * self.batch_size
+            rows = slice(start, min(start + self.batch_size, self.size))
+            if self.shuffle:
+                rows = order[rows]
             with noted(number, "the rows"):
-                batch = take(self.data, rows[mine] if self.shuffle else mine)
+                batch = take(self.data, rows)
             yield batch
 
-    def peek(self):
+    def peek(self) -> Batch:
         """The first batch."""
         return take(self.data, slice(self.batch_size))
 
@@ -105,7 +131,9 @@ class OneBatch(ArraySource):
     graphs, say.
     """
 
-    def __init__(self, x, y=None, sample_weight=None):
+    def __init__(
+        self, x: typing.Any, y: typing.Any = None, sample_weight: typing.Any = None
+    ) -> None:
         super().__init__(x, y, sample_weight, batch_size=1)
 
     @staticmethod
@@ -117,10 +145,10 @@ class OneBatch(ArraySource):
 def _leaves(data):
     """(name, array) of all in `(x, y, sample_weight)`."""
     return [
-        (name, v)
-        for name, part in zip(("x", "y", "sample_weight"), data)
-        for v in flatten(part)
-        if v is not None
+        (name, leaf)
+        for name, structure in zip(("x", "y", "sample_weight"), data)
+        for leaf in flatten(structure)
+        if leaf is not None
     ]
 
 

@@ -2,16 +2,20 @@
 type.
 """
 
+import collections.abc
+import typing
+
 import jax
 import numpy as np
 
 from jkeras.core.graph import alike
 from jkeras.core.settings import floatx
+from jkeras.training.data.source import Batch
 
 TEXTS = "Turn text into numbers before, with `StringLookup` or `TextVectorization`."
 
 
-def as_array(value, what="x"):
+def as_array(value: typing.Any, what: str = "x") -> np.ndarray | jax.Array:
     """An array-like as a numpy or JAX array; floats in the default float type.
 
     Tensors of torch and TensorFlow, tables of pandas and sparse matrices count; a `Series` becomes
@@ -31,19 +35,7 @@ def as_array(value, what="x"):
             f"`{what}` cannot be made an array: {error}. Give all rows the same shape."
         ) from error
     if array.dtype == object:
-        try:
-            array = np.asarray(value, dtype=floatx())
-        except (ValueError, TypeError) as error:
-            first = np.ravel(array)[:1]
-            remedy = (
-                TEXTS
-                if isinstance(first.item(), (str, bytes))
-                else "Convert it to a numeric array of one shape."
-            )
-            raise ValueError(
-                f"`{what}` has dtype object: expected an array of numbers, received values such as "
-                f"{first}. {remedy}"
-            ) from error
+        array = _numbers_of(value, array, what)
     if array.dtype.kind in "USM":
         raise ValueError(f"`{what}` has dtype {array.dtype}: expected numbers. {TEXTS}")
     if array.dtype.kind == "f" and array.dtype.itemsize > 4:
@@ -51,41 +43,71 @@ def as_array(value, what="x"):
     return array
 
 
+def _numbers_of(value, objects, what):
+    """The numbers of a value that numpy takes for an array of objects."""
+    try:
+        return np.asarray(value, dtype=floatx())
+    except (ValueError, TypeError) as error:
+        example = np.ravel(objects)[:1]
+        remedy = "Convert it to a numeric array of one shape."
+        if isinstance(example.item(), (str, bytes)):
+            remedy = TEXTS
+        raise ValueError(
+            f"`{what}` has dtype object: expected an array of numbers, received values such as "
+            f"{example}. {remedy}"
+        ) from error
+
+
 def _of_library(value):
     """A tensor or table of another library as something that numpy can read."""
-    if hasattr(value, "detach"):  # torch
-        value = value.detach().cpu()
-        value = value.to_dense() if value.is_sparse else value
-        return (value.float() if str(value.dtype) == "torch.bfloat16" else value).numpy()
+    if hasattr(value, "detach"):
+        return _of_torch(value)
     if hasattr(value, "toarray"):  # scipy
         return value.toarray()
     if hasattr(value, "todense"):  # JAX, sparse
         return value.todense()
     if hasattr(value, "to_numpy"):  # pandas, whose rows are reached by `iloc`, and others
-        return (
-            value.to_numpy()[:, None]
-            if value.ndim == 1 and hasattr(value, "iloc")
-            else value.to_numpy()
-        )
-    if hasattr(value, "to_tensor"):  # TensorFlow, ragged
+        array = value.to_numpy()
+        if value.ndim == 1 and hasattr(value, "iloc"):
+            return array[:, None]
+        return array
+    return _of_tensorflow(value)
+
+
+def _of_torch(value):
+    value = value.detach().cpu()
+    if value.is_sparse:
+        value = value.to_dense()
+    if str(value.dtype) == "torch.bfloat16":
+        value = value.float()
+    return value.numpy()
+
+
+def _of_tensorflow(value):
+    """A tensor of TensorFlow, or of a library that calls its methods so; else the value."""
+    if hasattr(value, "to_tensor"):  # ragged
         value = value.to_tensor()
-    if hasattr(value, "dense_shape"):  # TensorFlow, sparse
+    if hasattr(value, "dense_shape"):  # sparse
         dense = np.zeros(value.dense_shape.numpy(), value.values.dtype.as_numpy_dtype)
         dense[tuple(value.indices.numpy().T)] = value.values.numpy()
         return dense
-    return value.numpy() if hasattr(value, "numpy") else value
+    if hasattr(value, "numpy"):
+        return value.numpy()
+    return value
 
 
-def is_rows(value):
+def is_rows(value: typing.Any) -> bool:
     """Whether a list is one array written as nested lists of numbers."""
-    return (
-        isinstance(value, (list, tuple))
-        and len(value) > 0
-        and (np.isscalar(value[0]) or isinstance(value[0], (list, tuple)) and is_rows(value[0]))
-    )
+    if not isinstance(value, (list, tuple)) or len(value) == 0:
+        return False
+    if isinstance(value[0], (list, tuple)):
+        return is_rows(value[0])
+    return np.isscalar(value[0])
 
 
-def as_arrays(structure, what="x", convert=as_array):
+def as_arrays(
+    structure: typing.Any, what: str = "x", convert: collections.abc.Callable = as_array
+) -> typing.Any:
     """A structure of array-likes as arrays; lists of numbers become one array.
 
     Args:
@@ -96,20 +118,21 @@ def as_arrays(structure, what="x", convert=as_array):
     if isinstance(structure, dict):
         return {k: as_arrays(v, f"{what}[{k!r}]", convert) for k, v in structure.items()}
     if isinstance(structure, (list, tuple)) and not is_rows(structure):
-        parts = [as_arrays(v, f"{what}[{i}]", convert) for i, v in enumerate(structure)]
-        return alike(structure, parts) if isinstance(structure, tuple) else parts
+        arrays = [as_arrays(v, f"{what}[{i}]", convert) for i, v in enumerate(structure)]
+        if isinstance(structure, tuple):
+            return alike(structure, arrays)
+        return arrays
     return convert(structure, what)
 
 
-def take(structure, rows):
+def take(structure: typing.Any, rows: slice | np.ndarray) -> typing.Any:
     """The rows of a structure of arrays."""
     return jax.tree_util.tree_map(lambda v: v[rows], structure)
 
 
-def as_batch(batch):
+def as_batch(batch: typing.Any) -> Batch:
     """(x, y, sample_weight) as arrays."""
     from jkeras.training.step import unpack
 
-    return tuple(
-        as_arrays(part, name) for part, name in zip(unpack(batch), ("x", "y", "sample_weight"))
-    )
+    x, y, sample_weight = unpack(batch)
+    return as_arrays(x, "x"), as_arrays(y, "y"), as_arrays(sample_weight, "sample_weight")

@@ -1,12 +1,14 @@
 """The source of whole batches that can be reached by number: a `PyDataset`."""
 
+import collections.abc
 import contextlib
 import itertools
+import typing
 
 import numpy as np
 
 from jkeras.training.data.arrays import as_batch
-from jkeras.training.data.source import Source
+from jkeras.training.data.source import Batch, Source
 from jkeras.training.worker_processes import Processes
 from jkeras.training.workers import made_ahead, made_by_threads, noted
 
@@ -18,13 +20,21 @@ class BatchSource(Source):
         shuffle: whether the batches come in a new order each epoch.
     """
 
-    def __init__(self, dataset, shuffle=False):
-        self.dataset, self.shuffle, self._running, self._processes = dataset, shuffle, None, None
-        self.num_batches = dataset.num_batches if hasattr(dataset, "num_batches") else len(dataset)
+    def __init__(self, dataset: typing.Any, shuffle: bool = False) -> None:
+        self.dataset = dataset
+        self.shuffle = shuffle
+        self._running = None  # the iterator over the batches of an epoch
+        self._processes = None
+        if hasattr(dataset, "num_batches"):
+            self.num_batches = dataset.num_batches
+        else:
+            self.num_batches = len(dataset)
         if self.num_batches == 0:
             raise ValueError(f"The data set {type(dataset).__name__} is empty: its length is 0.")
 
-    def batches(self, seed=0, epoch=0, skip=0):
+    def batches(
+        self, seed: int = 0, epoch: int = 0, skip: int = 0
+    ) -> collections.abc.Iterator[Batch]:
         """The batches of an epoch, from number `skip` on; those before are not made."""
         if hasattr(self.dataset, "on_epoch_begin"):
             self.dataset.on_epoch_begin()
@@ -38,20 +48,18 @@ class BatchSource(Source):
     def _order(self, seed, epoch, skip):
         if self.num_batches is None:
             return itertools.count(skip)
-        numbers = range(self.num_batches)
-        order = (
-            np.random.default_rng((seed, epoch)).permutation(numbers).tolist()
-            if self.shuffle
-            else numbers
-        )
+        order = range(self.num_batches)
+        if self.shuffle:
+            order = np.random.default_rng((seed, epoch)).permutation(order).tolist()
         return order[skip:]
 
     def _made(self, numbers):
         """The batches of these numbers; made ahead where the data set asks for workers."""
         workers = getattr(self.dataset, "workers", 1)
         processes = getattr(self.dataset, "use_multiprocessing", False)
-        get = Batch(self.dataset)
-        if workers < 1 or workers == 1 and not processes:
+        get = BatchGetter(self.dataset)
+        fewest = 1 if processes else 2  # that make anything ahead
+        if workers < fewest:
             return (get(number) for number in numbers)
         depth = max(self.dataset.max_queue_size, workers)
         if not processes:
@@ -60,11 +68,11 @@ class BatchSource(Source):
             self._processes = Processes(workers)
         return made_ahead(self._processes.on(get), numbers, depth, get.__name__)
 
-    def peek(self):
+    def peek(self) -> Batch:
         """The first batch."""
-        return Batch(self.dataset)(0)
+        return BatchGetter(self.dataset)(0)
 
-    def close(self):
+    def close(self) -> None:
         """Stops the workers."""
         self._stop()
         if self._processes is not None:
@@ -75,14 +83,15 @@ class BatchSource(Source):
             self._running.close()
 
 
-class Batch:
+class BatchGetter:
     """`number -> (x, y, sample_weight)` of a data set, as arrays; a function that can be sent to a
     process.
     """
 
-    def __init__(self, dataset):
-        self.dataset, self.__name__ = dataset, type(dataset).__name__
+    def __init__(self, dataset: typing.Any) -> None:
+        self.dataset = dataset
+        self.__name__ = type(dataset).__name__
 
-    def __call__(self, number):
+    def __call__(self, number: int) -> Batch:
         with noted(number, self.__name__):
             return as_batch(self.dataset[number])

@@ -7,9 +7,10 @@ import contextlib
 import itertools
 import sys
 import types
+import typing
 
 from jkeras.training.data.arrays import as_batch
-from jkeras.training.data.source import Source
+from jkeras.training.data.source import Batch, Source
 from jkeras.training.workers import forks_allowed, noted
 
 
@@ -26,22 +27,27 @@ class IterableSource(Source):
         name: for messages; that of its class by default.
     """
 
-    def __init__(self, iterable, name=None):
-        self.iterable, self.name = iterable, name or type(iterable).__name__
-        self._iterator, self._ahead = None, []
+    def __init__(self, iterable: collections.abc.Iterable, name: str | None = None) -> None:
+        self.iterable = iterable
+        self.name = name or type(iterable).__name__
+        self._iterator = None
+        self._ahead = []  # raw batches that were looked at
         # which a data set raises that does not know
         with contextlib.suppress(TypeError, OverflowError):
             length = len(iterable)
-            self.num_batches = length if length < sys.maxsize else None  # an endless one of grain
+            if length < sys.maxsize:  # else an endless one of grain
+                self.num_batches = length
         if self.num_batches == 0:
             raise ValueError(f"The data set {self.name} is empty: its length is 0.")
 
     @property
-    def from_any_thread(self):
+    def from_any_thread(self) -> bool:
         """Whether it is a data set of a library that is known for it."""
         return type(self.iterable).__module__.split(".")[0] in THREADED
 
-    def batches(self, seed=0, epoch=0, skip=0):
+    def batches(
+        self, seed: int = 0, epoch: int = 0, skip: int = 0
+    ) -> collections.abc.Iterator[Batch]:
         """The batches of an epoch, from number `skip` on; those before are made, and passed
         over.
         """
@@ -50,7 +56,9 @@ class IterableSource(Source):
             listener.set_epoch(epoch)
         if listeners or not self._ahead:
             self._start()
-        iterator, ahead, self._ahead = self._iterator, self._ahead, []
+        iterator = self._iterator
+        ahead = self._ahead
+        self._ahead = []
         try:
             raw = itertools.islice(itertools.chain(ahead, iterator), skip, None)
             yield from converted(raw, self.name, skip)
@@ -59,8 +67,8 @@ class IterableSource(Source):
                 self.close()
 
     def _listeners(self):
-        found = (self.iterable, getattr(self.iterable, "sampler", None))
-        return [one for one in found if hasattr(one, "set_epoch")]
+        candidates = (self.iterable, getattr(self.iterable, "sampler", None))
+        return [candidate for candidate in candidates if hasattr(candidate, "set_epoch")]
 
     def _start(self):
         """Makes a new iterator; the last one stops."""
@@ -68,7 +76,7 @@ class IterableSource(Source):
         with noted(0, self.name), forks_allowed():
             self._iterator = iter(self.iterable)
 
-    def peek(self):
+    def peek(self) -> Batch:
         """The first batch. The next epoch uses the same iterator, since it may be dear to start
         one.
         """
@@ -84,11 +92,12 @@ class IterableSource(Source):
             self.close()
             raise
 
-    def close(self):
+    def close(self) -> None:
         """Stops what works for the last iterator."""
         if self._iterator is not None:
             release(self._iterator)
-        self._iterator, self._ahead = None, []
+        self._iterator = None
+        self._ahead = []
 
 
 class IteratorSource(Source):
@@ -105,12 +114,13 @@ class IteratorSource(Source):
 
     resumable = False
 
-    def __init__(self, iterator, replays=False):
+    def __init__(self, iterator: collections.abc.Iterator, replays: bool = False) -> None:
         self.iterator = iterator
         self.replays = replays
         self.fresh = True
         self.name = type(iterator).__name__
-        self.first, self.taken = [], 0
+        self.first = []  # raw batches that were looked at
+        self.taken = 0
         self._look()
         if not self.first:
             raise ValueError("The data is empty: the iterator gave no batch.")
@@ -121,14 +131,16 @@ class IteratorSource(Source):
             with noted(number, self.name):
                 self.first += itertools.islice(self.iterator, 1)
 
-    def skip(self, count):
+    def skip(self, count: int) -> None:
         """Passes over batches, before the first pass; those that come again each time stay.
 
         Raises:
             ValueError: there are not so many.
         """
-        kept = [] if self.replays else self.first
-        passed = sum(1 for _ in itertools.islice(itertools.chain(kept, self._rest()), count))
+        batches = self._rest()
+        if not self.replays:
+            batches = itertools.chain(self.first, batches)
+        passed = sum(1 for _ in itertools.islice(batches, count))
         if passed < count:
             raise ValueError(
                 f"The {self.name} has {passed} batches; {count} were to be passed over."
@@ -143,7 +155,9 @@ class IteratorSource(Source):
             self.taken += 1
             yield batch
 
-    def batches(self, seed=0, epoch=0, skip=0):
+    def batches(
+        self, seed: int = 0, epoch: int = 0, skip: int = 0
+    ) -> collections.abc.Iterator[Batch]:
         """The batches that are left.
 
         Raises:
@@ -155,25 +169,30 @@ class IteratorSource(Source):
                 f"{skip}. To go on in the middle of an epoch pass data that starts again: arrays, "
                 "a `PyDataset`, or an object whose `__iter__` makes a new iterator."
             )
-        again, self.fresh = self.fresh or self.replays, False
-        return converted(itertools.chain(self.first if again else (), self._rest()), self.name)
+        batches = self._rest()
+        if self.fresh or self.replays:
+            batches = itertools.chain(self.first, batches)
+        self.fresh = False
+        return converted(batches, self.name)
 
-    def peek(self):
+    def peek(self) -> Batch:
         """The first batch, which stays the first."""
         with noted(0, self.name):
             return as_batch(self.first[0])
 
 
-def is_iterator(value):
+def is_iterator(value: typing.Any) -> bool:
     """Whether a value can be iterated once only."""
     return isinstance(value, collections.abc.Iterator)
 
 
-def converted(iterator, name, first=0):
-    """Batches as arrays; an error in them gets a note about which one it was, counted from `first`
+def converted(
+    iterator: collections.abc.Iterator, name: str, start: int = 0
+) -> collections.abc.Iterator[Batch]:
+    """Batches as arrays; an error in them gets a note about which one it was, counted from `start`
     on.
     """
-    for number in itertools.count(first):
+    for number in itertools.count(start):
         with noted(number, name):
             try:
                 batch = next(iterator)
@@ -183,7 +202,7 @@ def converted(iterator, name, first=0):
         yield batch
 
 
-def release(iterator):
+def release(iterator: collections.abc.Iterator) -> None:
     """Stops the threads and processes of an iterator of grain, of torch or of one's own."""
     if isinstance(iterator, types.GeneratorType) or getattr(iterator, "_persistent_workers", False):
         # Python closes the one when nobody holds it; torch keeps the other's for the next epoch, as

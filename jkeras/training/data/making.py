@@ -1,6 +1,7 @@
 """From what `fit`, `evaluate` and `predict` are given to a source of batches."""
 
 import collections.abc
+import typing
 
 import numpy as np
 
@@ -11,10 +12,11 @@ from jkeras.training.data.arrays import as_arrays, is_rows
 from jkeras.training.data.batch_source import BatchSource
 from jkeras.training.data.iterable_source import IterableSource, IteratorSource, is_iterator
 from jkeras.training.data.mapped import weighted
-from jkeras.training.data.stored import array_or_stored, is_stored, part
+from jkeras.training.data.source import Batch, Source
+from jkeras.training.data.stored import array_or_stored, cut, is_stored
 
 
-def is_array_like(x):
+def is_array_like(x: typing.Any) -> bool:
     """Whether `x` is an array, or a structure of arrays, rather than a source of batches.
 
     >>> is_array_like({"a": [1, 2], "b": (np.zeros(2), None)}), is_array_like(iter([]))
@@ -23,22 +25,24 @@ def is_array_like(x):
     if isinstance(x, dict):
         return all(map(is_array_like, x.values()))
     if isinstance(x, (list, tuple)):
-        return len(x) > 0 and (is_rows(x) or all(v is None or is_array_like(v) for v in x))
-    return any(
-        hasattr(x, name) for name in ("__array__", "todense", "dense_shape", "to_tensor")
-    ) or is_stored(x)
+        if len(x) == 0:
+            return False
+        return is_rows(x) or all(v is None or is_array_like(v) for v in x)
+    if any(hasattr(x, name) for name in ("__array__", "todense", "dense_shape", "to_tensor")):
+        return True
+    return is_stored(x)
 
 
 def make_source(
-    x,
-    y=None,
-    sample_weight=None,
-    batch_size=None,
-    shuffle=False,
-    class_weight=None,
-    replays=False,
-    steps=None,
-):
+    x: typing.Any,
+    y: typing.Any = None,
+    sample_weight: typing.Any = None,
+    batch_size: int | None = None,
+    shuffle: bool | str = False,
+    class_weight: dict | None = None,
+    replays: bool = False,
+    steps: int | None = None,
+) -> Source:
     """The source of what `fit`, `evaluate` or `predict` was given.
 
     Args:
@@ -50,36 +54,41 @@ def make_source(
     """
     if x is None:
         raise ValueError("Missing data: `x` is None. Pass arrays, or a source of batches.")
-    batches = _gives_batches(x)
-    if batches or not is_array_like(x):
+    gives_batches = _gives_batches(x)
+    if gives_batches or not is_array_like(x):
         _refuse(x, y=y, sample_weight=sample_weight)
     kind = huggingface.kind_of(x)
     if kind == "Dataset":
         x, y, sample_weight = huggingface.table_parts(x)
-    if batches:
+    if gives_batches:
         source = BatchSource(x, shuffle)
     elif kind == "IterableDataset":
         source = huggingface.streamed(x, batch_size)
     elif is_array_like(x):
         source = ArraySource(x, y, sample_weight, batch_size, shuffle, steps)
-    elif is_iterator(x):
-        source = IteratorSource(x, replays)
-    elif isinstance(x, collections.abc.Iterable) and not isinstance(
-        x, (dict, list, tuple, str, bytes)
-    ):
-        source = IterableSource(x)
     else:
-        raise _unknown(x)
-    return source if class_weight is None else weighted(source, class_weight)
+        source = _one_after_another(x, replays)
+    if class_weight is None:
+        return source
+    return weighted(source, class_weight)
+
+
+def _one_after_another(x, replays):
+    """The source of what can only be iterated."""
+    if is_iterator(x):
+        return IteratorSource(x, replays)
+    is_container = isinstance(x, (dict, list, tuple, str, bytes))
+    if isinstance(x, collections.abc.Iterable) and not is_container:
+        return IterableSource(x)
+    raise _unknown(x)
 
 
 def _gives_batches(x):
     """Whether `x` is a `PyDataset`, or the like."""
-    return (
-        all(hasattr(x, name) for name in ("__getitem__", "__len__"))
-        and not hasattr(x, "__array__")
-        and (hasattr(x, "on_epoch_end") or hasattr(x, "num_batches"))
-    )
+    is_indexed = hasattr(x, "__getitem__") and hasattr(x, "__len__")
+    if not is_indexed or hasattr(x, "__array__"):
+        return False
+    return hasattr(x, "on_epoch_end") or hasattr(x, "num_batches")
 
 
 def _refuse(x, **others):
@@ -98,17 +107,23 @@ def _unknown(x):
         advice = f"It has the splits {list(x)}: pass one of them."
     elif isinstance(x, (dict, list, tuple)):
         kinds = sorted({type(v).__name__ for v in flatten(x)})
-        advice = f"Expected arrays in it, all with the same number of rows; it holds {', '.join(kinds) or 'nothing'}."
+        advice = (
+            "Expected arrays in it, all with the same number of rows; it holds "
+            f"{', '.join(kinds) or 'nothing'}."
+        )
     elif callable(x):
         advice = "Call it, and pass the generator that it returns."
     elif hasattr(x, "__getitem__") and not isinstance(x, (str, bytes)):
-        advice = "If it gives single samples, pass a `torch.utils.data.DataLoader` of it; if batches, a `PyDataset`."
+        advice = (
+            "If it gives single samples, pass a `torch.utils.data.DataLoader` of it; if batches, "
+            "a `PyDataset`."
+        )
     else:
         advice = "Pass arrays, a list or dict of arrays, a PyDataset, or an iterable of batches."
     return ValueError(f"Unrecognized data type: x={x} (of type {type(x)}). {advice}")
 
 
-def split_validation(arrays, fraction):
+def split_validation(arrays: Batch, fraction: float) -> tuple[Batch, Batch]:
     """((x, y, w) for training, (x, y, w) for validation): the last `fraction` of the rows
     validates.
 
@@ -134,4 +149,4 @@ def split_validation(arrays, fraction):
             f"validation and training set as specified by `validation_split={fraction}`. Either "
             "provide more data, or a different value for the `validation_split` argument."
         )
-    return part(arrays, slice(at)), part(arrays, slice(at, None))
+    return cut(arrays, slice(at)), cut(arrays, slice(at, None))

@@ -2,8 +2,10 @@
 labels.
 """
 
+import collections.abc
+
 from jkeras.training.data.array_source import ArraySource
-from jkeras.training.data.source import Source
+from jkeras.training.data.source import Batch, Source
 from jkeras.training.data.stored import has_stored
 from jkeras.training.data.weights import class_weights
 
@@ -15,50 +17,57 @@ class Mapped(Source):
         shapes: of the first batch, if they are known.
     """
 
-    def __init__(self, source, function, shapes=None):
+    def __init__(
+        self,
+        source: Source,
+        function: collections.abc.Callable[[Batch], Batch],
+        shapes: Batch | None = None,
+    ) -> None:
         self.source = source
         self.function = function
         self.num_batches = source.num_batches
         self._shapes = shapes
 
     @property
-    def resumable(self):
+    def resumable(self) -> bool:
         """That of the source."""
         return self.source.resumable
 
     @property
-    def name(self):
+    def name(self) -> str:
         """That of the source."""
         return self.source.name
 
     @property
-    def taken(self):
+    def taken(self) -> int:
         """That of a source that gives its batches once."""
         return self.source.taken
 
-    def skip(self, count):
+    def skip(self, count: int) -> None:
         """Passes over batches of a source that gives them once."""
         self.source.skip(count)
 
     @property
-    def from_any_thread(self):
+    def from_any_thread(self) -> bool:
         """That of the source."""
         return self.source.from_any_thread
 
-    def batches(self, seed=0, epoch=0, skip=0):
+    def batches(
+        self, seed: int = 0, epoch: int = 0, skip: int = 0
+    ) -> collections.abc.Iterator[Batch]:
         """The batches of an epoch, from number `skip` on."""
         yield from map(self.function, self.source.batches(seed, epoch, skip))
 
-    def peek(self):
+    def peek(self) -> Batch:
         """The first batch."""
         return self.function(self.source.peek())
 
-    def close(self):
+    def close(self) -> None:
         """Stops what works for the source."""
         self.source.close()
 
 
-def checked(source, check):
+def checked(source: Source, check: collections.abc.Callable) -> Source:
     """A source whose labels and weights are given to `check(y, sample_weight)` first: arrays once,
     else each batch.
     """
@@ -73,7 +82,7 @@ def checked(source, check):
     return Mapped(source, look, source.shapes())
 
 
-def weighted(source, class_weight):
+def weighted(source: Source, class_weight: dict) -> Source:
     """A source whose samples have the weights of their classes: arrays once, else each batch."""
 
     def weigh(batch):

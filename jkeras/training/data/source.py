@@ -1,9 +1,14 @@
 """What every source of batches has."""
 
+import collections.abc
+import typing
+
 import jax
 
+Batch: typing.TypeAlias = tuple[typing.Any, typing.Any, typing.Any]  # structures of arrays, or None
 
-def shapes_of(batch):
+
+def shapes_of(batch: Batch) -> Batch:
     """A batch as shapes."""
     return jax.tree_util.tree_map(
         lambda v: jax.ShapeDtypeStruct(v.shape, jax.dtypes.canonicalize_dtype(v.dtype)), batch
@@ -20,10 +25,14 @@ class Source:
             user's own, such as a generator, is left in his thread: what it holds may belong there.
     """
 
-    num_batches, resumable, from_any_thread = None, True, False
+    num_batches: int | None = None
+    resumable: bool = True
+    from_any_thread: bool = False
     _shapes = None
 
-    def batches(self, seed=0, epoch=0, skip=0):
+    def batches(
+        self, seed: int = 0, epoch: int = 0, skip: int = 0
+    ) -> collections.abc.Iterator[Batch]:
         """The batches of an epoch, from number `skip` on: those that the whole epoch would give
         there.
 
@@ -34,15 +43,15 @@ class Source:
         """
         raise NotImplementedError
 
-    def peek(self):
+    def peek(self) -> Batch:
         """The first batch, without using it up."""
         raise NotImplementedError
 
-    def shapes(self):
+    def shapes(self) -> Batch:
         """The first batch as shapes; it is made once for this."""
         if self._shapes is None:
             self._shapes = shapes_of(self.peek())
         return self._shapes
 
-    def close(self):
+    def close(self) -> None:
         """Stops what works for the source."""

@@ -2,6 +2,8 @@
 batch by batch.
 """
 
+import typing
+
 import jax
 import numpy as np
 
@@ -11,7 +13,7 @@ from jkeras.training.data.arrays import as_array
 IN_MEMORY = ("detach", "numpy", "to_numpy", "todense", "dense_shape")
 
 
-def is_stored(value):
+def is_stored(value: typing.Any) -> bool:
     """Whether a value is a memory map, an array in a file (h5py, zarr), a scipy matrix, or a column
     of a data set.
 
@@ -24,9 +26,9 @@ def is_stored(value):
         return True
     if hasattr(value, "column_name") and hasattr(value, "source"):  # of Hugging Face datasets
         return True
-    return all(
-        hasattr(value, name) for name in ("shape", "dtype", "__getitem__", "__len__")
-    ) and not any(hasattr(value, name) for name in IN_MEMORY)
+    if any(hasattr(value, name) for name in IN_MEMORY):
+        return False
+    return all(hasattr(value, name) for name in ("shape", "dtype", "__getitem__", "__len__"))
 
 
 class Stored:
@@ -39,31 +41,30 @@ class Stored:
     ((1000, 1000), 4000000, [[0.0, 0.0, 0.0, 0.0, 0.0, 1.0], [0.0, 0.0, 1.0, 0.0, 0.0, 0.0]])
     """
 
-    def __init__(self, value, what, span=None):
-        self.value, self.what = value.tocsr() if hasattr(value, "tocsr") else value, what
-        self.span = (
-            range(value.shape[0] if hasattr(value, "shape") else len(value))
-            if span is None
-            else span
-        )
-        first = as_array(self.value[0:1], what)
-        self.shape, self.dtype = (len(self.span), *first.shape[1:]), first.dtype
-        self.ndim = first.ndim
-        self.nbytes = int(np.prod(self.shape, dtype=object)) * first.dtype.itemsize
+    def __init__(self, value: typing.Any, what: str, span: range | None = None) -> None:
+        if hasattr(value, "tocsr"):
+            value = value.tocsr()
+        self.value = value
+        self.what = what
+        self.span = _all_rows(value) if span is None else span
+        first_row = as_array(self.value[0:1], what)
+        self.shape = (len(self.span), *first_row.shape[1:])
+        self.dtype = first_row.dtype
+        self.ndim = first_row.ndim
+        self.nbytes = int(np.prod(self.shape, dtype=object)) * self.dtype.itemsize
 
-    def __len__(self):
+    def __len__(self) -> int:
         return len(self.span)
 
-    def __getitem__(self, rows):
+    def __getitem__(self, rows: slice | np.ndarray) -> np.ndarray | jax.Array:
         """The rows of a slice, or of an array of numbers in any order: they are read in the order
         of the file.
         """
         if isinstance(rows, slice):
             rows = self.span[rows]
             return self._read(rows.start, rows.stop)
-        numbers, places = np.unique(
-            np.asarray(rows, "int64") + self.span.start, return_inverse=True
-        )
+        wanted = np.asarray(rows, "int64") + self.span.start
+        numbers, places = np.unique(wanted, return_inverse=True)
         if numbers[-1] - numbers[0] + 1 == len(numbers):
             return self._read(int(numbers[0]), int(numbers[-1]) + 1)[places]
         return as_array(self.value[numbers], self.what)[places]
@@ -71,30 +72,42 @@ class Stored:
     def _read(self, start, stop):
         return as_array(self.value[start:stop], self.what)
 
-    def part(self, rows):
+    def cut(self, rows: slice) -> "Stored":
         """The rows of a slice, not read."""
         return Stored(self.value, self.what, self.span[rows])
 
 
-def array_or_stored(value, what="x"):
+def _all_rows(value):
+    if hasattr(value, "shape"):
+        return range(value.shape[0])
+    return range(len(value))
+
+
+def array_or_stored(value: typing.Any, what: str = "x") -> np.ndarray | jax.Array | Stored:
     """`as_array`, but `Stored` where the rows lie elsewhere."""
     if isinstance(value, Stored):
         return value
-    return Stored(value, what) if is_stored(value) else as_array(value, what)
+    if is_stored(value):
+        return Stored(value, what)
+    return as_array(value, what)
 
 
-def part(structure, rows):
+def cut(structure: typing.Any, rows: slice) -> typing.Any:
     """The rows of a slice of a structure of arrays; of what is stored elsewhere nothing is read."""
-    return jax.tree_util.tree_map(
-        lambda v: v.part(rows) if isinstance(v, Stored) else v[rows], structure
-    )
+
+    def cut_leaf(leaf):
+        if isinstance(leaf, Stored):
+            return leaf.cut(rows)
+        return leaf[rows]
+
+    return jax.tree_util.tree_map(cut_leaf, structure)
 
 
-def in_memory(structure):
+def in_memory(structure: typing.Any) -> typing.Any:
     """A structure with all that is stored elsewhere read."""
     return jax.tree_util.tree_map(lambda v: v[:] if isinstance(v, Stored) else v, structure)
 
 
-def has_stored(structure):
+def has_stored(structure: typing.Any) -> bool:
     """Whether a part of a structure is stored elsewhere."""
     return any(isinstance(v, Stored) for v in jax.tree_util.tree_leaves(structure))

@@ -1,12 +1,14 @@
 """Sample weights: whether they fit the labels, and those that follow from classes."""
 
+import typing
+
 import jax
 import numpy as np
 
 from jkeras.core.settings import floatx
 
 
-def check_weights(y, sample_weight):
+def check_weights(y: typing.Any, sample_weight: typing.Any) -> None:
     """Raises ValueError for sample weights that cannot belong to several outputs."""
     if sample_weight is None or not isinstance(y, (list, tuple, dict)):
         return
@@ -29,7 +31,7 @@ def check_weights(y, sample_weight):
         )
 
 
-def class_weights(y, sample_weight, class_weight):
+def class_weights(y: typing.Any, sample_weight: typing.Any, class_weight: dict) -> np.ndarray:
     """The weight of each sample's class; labels are whole numbers or one-hot.
 
     Raises:
@@ -40,8 +42,10 @@ def class_weights(y, sample_weight, class_weight):
     if y is None or isinstance(y, (dict, list, tuple)):
         raise ValueError("`class_weight` is only supported for models with a single output.")
     y = np.asarray(y)
-    if y.ndim > 1:
-        y = y.argmax(-1) if y.shape[-1] != 1 else y[..., 0]
+    if y.ndim > 1 and y.shape[-1] == 1:
+        y = y[..., 0]
+    elif y.ndim > 1:
+        y = y.argmax(-1)
     y = np.round(y).astype("int32")
     weights = np.ones(y.shape, floatx())
     for label, weight in class_weight.items():
