@@ -15,6 +15,7 @@ import jax.numpy as jnp
 
 from jkeras.core.errors import NotBuiltError, RandomKeyError, StateWriteError
 from jkeras.core.paths import named_variables, shared_paths, walk
+from jkeras.core.traces import marker
 from jkeras.core.traces import trace_state as _trace
 from jkeras.kernel.scope import Flow, current_flow
 
@@ -55,7 +56,9 @@ class Run(Flow):
         state=None,
         declared=None,
     ):
-        shared = shared_paths(root) if params is not None else None
+        shared = None
+        if params is not None and root._children:
+            shared = shared_paths(root)
         super().__init__(
             params,
             state,
@@ -73,7 +76,8 @@ class Run(Flow):
         self.bare = False
         self._variable_paths = None
         self._module_paths = None
-        self._where = None if self.is_eager else _trace()
+        eager = values is None and params is None and not self.abstract
+        self._where = None if eager else marker()()
 
     def fork(self, values):
         """A run of its own inside this one, on other values of some variables: its losses, masks

@@ -44,6 +44,20 @@ class InputSpec:
                 f"Argument `axes` must be a dict with integer keys. Received: axes={axes}"
             ) from None
 
+    def accepts(self, shape):
+        """Whether an array of this shape is seen to fit at a glance; if not, `check` says more."""
+        ndim = len(shape)
+        if self.dtype is not None or self.shape is not None:
+            return False
+        if self.ndim not in (None, ndim) or ndim < (self.min_ndim or 0):
+            return False
+        if self.max_ndim is not None and ndim > self.max_ndim:
+            return False
+        for axis, size in self.axes.items():
+            if shape[axis] != size:
+                return False
+        return True
+
     def get_config(self):
         """The constructor's arguments."""
         return {

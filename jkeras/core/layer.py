@@ -13,7 +13,7 @@ import jax
 
 from jkeras.core import frame, graph, policy, record, registry, remat, typed
 from jkeras.core.building import as_specs, as_tensors, as_tuples, build_scope, call_build, scoped
-from jkeras.core.call import Call, forward_of, is_array, masks_of
+from jkeras.core.call import Call, forward_of, is_array, masks_of, target_of
 from jkeras.core.errors import explain, suggestion
 from jkeras.core.family import families
 from jkeras.core.adapting import run_adapted, runs_apart, weight_of
@@ -25,7 +25,7 @@ from jkeras.core.symbolic import symbolic_call
 from jkeras.core.variable import Variable
 from jkeras.core.view import WeightView
 from jkeras.kernel.scope import Scope
-from jkeras.kernel.spec import Weight
+from jkeras.kernel.spec import Spec, Weight
 
 
 class Ctx:
@@ -47,7 +47,7 @@ class Ctx:
         self._scope = scope
         self._layer = layer
         self.training = bool(training)
-        self.frozen = not layer.trainable
+        self.frozen = not layer.__dict__["_trainable"]
         self.mask = mask
         self.valid_rows = scope.flow.valid_rows
         self.abstract = scope.flow.abstract
@@ -146,6 +146,8 @@ class Layer(PureInterface, WeightView, Module, record.Record):
     announces_compute_dtype: typing.ClassVar = False
     _computes_in_float: typing.ClassVar = True
     _native: typing.ClassVar = True
+    _is_changed = False  # whether weights were put into another form than `weight_specs` says
+    flow_type: typing.ClassVar = frame.Run  # of the forward passes that begin at the layer
     _native_builds: typing.ClassVar = ()  # the methods `build` that change nothing for values
 
     def __init__(
@@ -467,6 +469,10 @@ class Layer(PureInterface, WeightView, Module, record.Record):
         """
         flow = scope.flow
         by_path = isinstance(scope, Scope)
+        if by_path and not kwargs and len(args) == 1 and is_plain_class(type(self)):
+            outputs = self._run_plainly(scope, flow, args[0])
+            if outputs is not NotImplemented:
+                return outputs
         if by_path and not (self.is_native() and runs_apart(self, scope)):
             return run_adapted(self, scope, args, kwargs, bare)
         bare = bare or flow.bare and not flow.stack
@@ -482,7 +488,9 @@ class Layer(PureInterface, WeightView, Module, record.Record):
                 self._check_input(call)  # now the layer knows more of its input
         outer, flow.training = flow.training, call.training(flow.training)
         call.populate(flow, flow.training)
-        flow.stack.append((self, flow.cast_type() if bare else self._cast_type(flow)))
+        dtype = flow.cast_type() if bare else self._cast_type(flow)
+        flow.stack.append((self, dtype))
+        flow.casting += dtype is not None
         try:
             if by_path:
                 outputs = self._compute(scope, call)
@@ -493,13 +501,44 @@ class Layer(PureInterface, WeightView, Module, record.Record):
                 self._activity_losses(flow, outputs)
         finally:
             flow.stack.pop()
+            flow.casting -= dtype is not None
             flow.training = outer
         self._pass_masks(flow, call, outputs)
         return outputs
 
-    def begin_flow(self, **options):
-        """The forward pass that begins at this layer."""
-        return frame.Run(self, **options)
+    def _run_plainly(self, scope, flow, x):
+        """`run_on` for the plainest of calls, without binding arguments: one array of the type that
+        the layer computes in, no mask, nothing cast. NotImplemented for any other.
+        """
+        policy = self._dtype_policy.of(self)
+        dtype = policy.compute_dtype
+        beside = flow.masks or flow.bare or flow.casting or flow.declared is not None
+        special = (
+            self._remat or self.activity_regularizer or settings.distribution or self._is_changed
+        )
+        if beside or special or dtype != policy.variable_dtype or policy.quantization_mode:
+            return NotImplemented
+        if not isinstance(x, jax.Array) or x.dtype.name != dtype or hasattr(x, "_keras_mask"):
+            return NotImplemented
+        if isinstance(self.__dict__.get("activation"), Module):
+            return NotImplemented
+        input_spec = self.__dict__.get("_spec_before_build", self.input_spec)
+        if input_spec is not None and not input_spec.accepts(x.shape):
+            return NotImplemented
+        values = scope.weights()
+        self._check_values(values, self.weight_specs(Spec(x.shape, dtype)))
+        training = flow.training
+        if training is None:
+            training = self.call_context.get("training")
+        flow.stack.append((self, None))
+        try:
+            outputs = self.forward(values, x, ctx=Ctx(scope, self, training, None))
+        finally:
+            flow.stack.pop()
+        if isinstance(self, StatefulLayer):
+            outputs, changed = outputs
+            scope.update(changed)
+        return outputs
 
     def is_native(self):
         """Whether the layer runs on values by path, without variables and without ambient state."""
@@ -565,11 +604,11 @@ class Layer(PureInterface, WeightView, Module, record.Record):
         if not isinstance(scope, Scope):
             return {name: self._read(flow, variable) for name, variable in self._own.items()}
         values = scope.weights()
+        specs = self._specs_of(call)
         if flow.declared is None:
-            self._check_values(values, call)
+            self._check_values(values, specs)
         dtype = flow.cast_type()
         if dtype is not None:
-            specs = self._specs_of(call)
             for name, value in values.items():
                 if policy.is_float(value.dtype) and (name not in specs or specs[name].autocast):
                     values[name] = value.astype(dtype)
@@ -578,15 +617,16 @@ class Layer(PureInterface, WeightView, Module, record.Record):
                 values[name] = self._own[name].whole(values[name])
         return values
 
-    def _check_values(self, values, call):
+    def _check_values(self, values, specs):
         """Raises where the values given to `apply` are not those of the layer."""
-        for name, weight in self._specs_of(call).items():
-            tree_name = "params" if weight.trainable else "state"
-            fix = "pass what `init` returned for this layer"
+        fix = "pass what `init` returned for this layer"
+        for name, weight in specs.items():
             if name not in values:
+                tree_name = "params" if weight.trainable else "state"
                 wanted = f"an array at {name!r} in {tree_name}"
                 raise ValueError(explain(self._where, wanted, "none", fix))
-            shape = jax.numpy.shape(values[name])
+            value = values[name]
+            shape = value.shape if hasattr(value, "shape") else jax.numpy.shape(value)
             if shape != tuple(weight.shape):
                 wanted = f"shape {tuple(weight.shape)} at {name!r}"
                 raise ValueError(explain(self._where, wanted, f"shape {shape}", fix))
@@ -806,6 +846,17 @@ class Composite(Layer):
 def _ranks(specs):
     """What children depend on: the number of axes and the size of the last one of each input."""
     return [(spec.ndim, spec.shape[-1]) for spec in specs]
+
+
+@functools.cache
+def is_plain_class(cls):
+    """Whether calls of a class may be run without binding arguments: one input, no mask made."""
+    own = {"_bind", "_convert", "_pass_masks", "compute_mask", "_specs_of", "is_native"}
+    changed = {name for name in own if getattr(cls, name) is not getattr(Layer, name)}
+    if not is_native_class(cls) or not cls._computes_in_float or changed - {"is_native"}:
+        return False
+    ways = (Layer._forward, StatefulLayer._forward)
+    return cls._forward in ways and target_of(cls).own == 1
 
 
 @functools.cache

@@ -37,20 +37,17 @@ def tree_of(module, read, select=None):
 def shared_paths(module):
     """{path: canonical path} of what is reached by another path too: modules and variables."""
     shared, places = {}, {}
-
-    def visit(part, path):
-        places[id(part)] = path
-        for name, own in part._own.items():
-            _note(own, (*path, name))
-        for name, child in part._children.items():
-            if _note(child, (*path, name)):
-                visit(child, (*path, name))
-
-    def _note(thing, path):
-        canonical = places.setdefault(id(thing), path)
+    waiting = [((), module)]
+    while waiting:
+        path, part = waiting.pop()
+        canonical = places.setdefault(id(part), path)
         if canonical != path:
             shared[path] = canonical
-        return canonical == path
-
-    visit(module, ())
+            continue
+        for name, own in part._own.items():
+            canonical = places.setdefault(id(own), (*path, name))
+            if canonical != (*path, name):
+                shared[(*path, name)] = canonical
+        for name, child in reversed(part._children.items()):
+            waiting.append(((*path, name), child))
     return shared

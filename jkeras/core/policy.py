@@ -1,5 +1,7 @@
 """Dtype policies: in what type a layer computes and in what type its weights are kept."""
 
+import operator
+
 import jax.numpy as jnp
 import numpy as np
 
@@ -114,14 +116,14 @@ class DTypePolicy:
             ) from None
         return dtype, dtype
 
-    name = property(lambda self: self._name, doc="The policy's name.")
+    name = property(operator.attrgetter("_name"), doc="The policy's name.")
     compute_dtype = property(
-        lambda self: self._compute_dtype, doc="The type in which a layer computes."
+        operator.attrgetter("_compute_dtype"), doc="The type in which a layer computes."
     )
     variable_dtype = property(
-        lambda self: self._variable_dtype, doc="The type in which weights are kept."
+        operator.attrgetter("_variable_dtype"), doc="The type in which weights are kept."
     )
-    quantization_mode = property(lambda self: None, doc="None: not a quantized policy.")
+    quantization_mode = None  # of a quantized policy: how
 
     def of(self, layer):
         """The policy of a layer that was given this one: itself, but for a `DTypePolicyMap`."""

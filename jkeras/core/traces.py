@@ -1,19 +1,29 @@
 """Which trace of JAX the code that runs belongs to; the one place that asks JAX's inside for it."""
 
 import functools
+from collections.abc import Callable
 
 
 @functools.cache
-def _reader():
-    """JAX's own function, from where this version of JAX has it; None where it is not to be had."""
+def marker() -> Callable:
+    """The function behind `trace_state`, from where this version of JAX has it."""
     try:
         from jax.extend.core import get_opaque_trace_state  # since 0.10; heavy to import
     except ImportError:
         try:
             from jax.core import get_opaque_trace_state
         except ImportError:
-            return None
-    return get_opaque_trace_state
+            return _no_mark
+    mark = functools.partial(get_opaque_trace_state, convention="flax")
+    try:
+        mark()
+    except TypeError:  # another signature
+        return _no_mark
+    return mark
+
+
+def _no_mark():
+    return None
 
 
 def trace_state():
@@ -29,8 +39,4 @@ def trace_state():
     >>> trace_state() == outside, inside[0] == outside
     (True, False)
     """
-    reader = _reader()
-    try:
-        return None if reader is None else reader(convention="flax")
-    except TypeError:  # another signature
-        return None
+    return marker()()

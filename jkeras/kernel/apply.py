@@ -1,6 +1,6 @@
 """`init` and `apply`: functions of a layer's hyper-parameters, its values and its inputs.
 
-A layer is whatever has `begin_flow(**options) -> Flow` and
+A layer is whatever has a class of passes, `flow_type(layer, **options)`, and
 `run_on(scope, args, kwargs)`. Nothing is
 written on it, and nothing is read of it but its hyper-parameters.
 """
@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.kernel import spec, tree
-from jkeras.kernel.scope import Scope
+from jkeras.kernel.scope import Scope, begin, end
 
 
 class Structure(typing.NamedTuple):
@@ -31,7 +31,7 @@ def structure(layer, args: tuple, kwargs: dict | None = None) -> Structure:
     declared: dict = {}
 
     def run_once(args, kwargs):
-        with layer.begin_flow(params={}, state={}, declared=declared) as flow:
+        with layer.flow_type(layer, params={}, state={}, declared=declared) as flow:
             layer.run_on(Scope(flow), args, kwargs)
         return [value for _, value in flow.losses]
 
@@ -60,8 +60,12 @@ def init(layer, key: jax.Array, args: tuple, kwargs: dict | None = None) -> tupl
 
 def apply(layer, params: dict, state: dict, args: tuple, kwargs: dict, **options):
     """The forward pass on given values: `(outputs, new state)`."""
-    with layer.begin_flow(params=params, state=state, **options) as flow:
+    flow = layer.flow_type(layer, params=params, state=state, **options)
+    token = begin(flow)
+    try:
         outputs = layer.run_on(Scope(flow), args, kwargs)
+    finally:
+        end(token)
     return outputs, flow.new_state()
 
 

@@ -17,6 +17,9 @@ _current: contextvars.ContextVar["Flow | None"] = contextvars.ContextVar(
 )
 
 
+begin, end = _current.set, _current.reset  # what `with flow:` does, without its calls
+
+
 def current_flow() -> "Flow | None":
     """The forward pass that is going on in this thread, or None."""
     return _current.get()
@@ -68,6 +71,7 @@ class Flow:
         self.logits: dict = {}
         self.counts: collections.Counter = collections.Counter()
         self.stack: list = []
+        self.casting = 0  # how many of these cast their weights
 
     def __enter__(self):
         self._token = _current.set(self)
@@ -104,7 +108,8 @@ class Flow:
 
     def new_state(self) -> dict:
         """The state after the pass: what layers changed in it, and the losses they added."""
-        state = {name: value for name, value in self.state.items() if name != "losses"}
+        state = dict(self.state)
+        state.pop("losses", None)
         for layer_path, changed in self.updates.items():
             kept = _at(self.params, layer_path) or {}
             changed = {name: value for name, value in changed.items() if name not in kept}
@@ -163,8 +168,11 @@ class Scope:
         if flow.declared is not None:
             specs = flow.declared.get(self.path, {})
             return {name: jnp.zeros(spec.shape, spec.dtype) for name, spec in specs.items()}
-        trees = (self.params, self.state)
-        own = {k: v for tree in trees for k, v in tree.items() if not isinstance(v, dict)}
+        own = {}
+        for tree in (self.params, self.state):
+            for name, value in tree.items():
+                if not isinstance(value, dict):
+                    own[name] = value
         if flow.updates:
             own.update(flow.updates.get(self.path, ()))
         for path in flow.shared:

@@ -1,5 +1,7 @@
 """Low-rank adaptation of a layer's main weight."""
 
+import operator
+
 import numpy as np
 
 from jkeras.core.errors import explain
@@ -34,6 +36,8 @@ class LoraLayer(QuantizedLayer):
     def is_native(self):
         """Whether the layer runs on values by path."""
         return super().is_native() and not self.lora_rank
+
+    _is_changed = property(operator.attrgetter("lora_rank"))
 
     @property
     def lora_enabled(self):
@@ -110,8 +114,9 @@ class LoraLayer(QuantizedLayer):
 
     def product(self, x, w, ctx):
         """`contract(x, kernel)` with the adapted kernel, be it in floats or in few bits."""
-        if not self._is_quantized:
-            return self.contract(x, self.adapted(w))
+        if f"{self._adapted}_scale" not in w and "inputs_scale" not in w:
+            kernel = self.adapted(w) if self.lora_rank else w[self._adapted]
+            return self.contract(x, kernel)
         y = self.quantized_product(x, w, self.contract, training=ctx.training)
         if not self.lora_enabled:
             return y

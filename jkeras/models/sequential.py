@@ -263,6 +263,10 @@ class Sequential(Composite, Model):
         )
 
 
+# building only makes the graph, which the forward pass on values can do without
+Sequential._native_builds = (Layer.build, Sequential.build)
+
+
 def _without_stand_ins(shape):
     """What a shape met in a run on shapes may mean: a size that stands for unknown ones may also be
     just a size.

@@ -26,7 +26,7 @@ def contract_last(x, kernel, preferred_element_type=None):
         and x.dtype in (jnp.float32, jnp.float64)
         and preferred_element_type is None
     )
-    if on_cpu() and full and x.ndim > 2 and kernel.ndim == 2 and 0 not in x.shape:
+    if full and x.ndim > 2 and kernel.ndim == 2 and 0 not in x.shape and on_cpu():
         return contract_flat(x, kernel)
     return jnp.matmul(x, kernel, preferred_element_type=preferred_element_type)
 
