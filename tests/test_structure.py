@@ -141,6 +141,31 @@ def test_identities_of_variables(tmp_path):
 
 
 @pytest.mark.parametrize(
+    "text, expected",
+    [
+        ("values[v]", 1),
+        ("values[id(v)]", 0),
+        ("v in values or variable not in values", 2),
+        ("values.get(v, 0), values.setdefault(v, 1), seen.add(v), seen.add(layer)", 3),
+        ("{v: x for v, x in pairs}, {v for v in variables}, [v for v in variables]", 2),
+    ],
+)
+def test_variables_as_keys(tmp_path, text, expected):
+    assert source.variables_as_keys(sources_of(tmp_path, text + "\n")) == expected
+
+
+def test_id_without_a_call(tmp_path):
+    assert source.ids_passed_on(sources_of(tmp_path, "map(id, x), sorted(x, key=id), id(x)\n")) == 2
+
+
+def test_annotations_make_no_characters(tmp_path):
+    plain = sources_of(tmp_path, "def f(x):\n    return x\n")
+    count = source.characters_without_types(plain)
+    text = 'def f(\n    x: int,\n) -> int:\n    """F."""\n    return x\n'
+    assert source.characters_without_types(sources_of(tmp_path, text)) == count == 17
+
+
+@pytest.mark.parametrize(
     "body, expected",
     [
         ("return 1", 1),

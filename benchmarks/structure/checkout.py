@@ -89,6 +89,15 @@ class Checkout:
     def characters(self, *lists) -> int:
         return sum(source.number_of_characters(self.files(paths)) for paths in lists)
 
+    def characters_without_types(self) -> int:
+        """Of both bases."""
+        bases = [*self.files(places.LAYER_BASE), *self.files(places.OPTIMIZER_BASE)]
+        return source.characters_without_types(bases)
+
+    def keys_by_identity(self) -> int:
+        """In both spellings: `values[id(v)]`, and `values[v]`."""
+        return source.ids_of_variables(self.sources) + source.variables_as_keys(self.sources)
+
     def characters_per_line(self) -> float:
         return source.number_of_characters(self.sources) / source.number_of_lines(self.sources)
 

@@ -38,8 +38,11 @@ CALLS = [
 TIES = [
     Count("files that import the ambient run", lambda c: len(c.users_of_the_run), 30, 12),
     Count("id(variable)", lambda c: source.ids_of_variables(c.sources), 95, 35),
-    Count("the same behind an attribute", lambda c: source.ids_of_held_variables(c.sources), 9),
+    Count("variables as keys, without id", lambda c: source.variables_as_keys(c.sources), 1),
+    Count("id(variable), and variables as keys", Checkout.keys_by_identity, 96, 35),
+    Count("id(variable) behind an attribute", lambda c: source.ids_of_held_variables(c.sources), 9),
     Count("id(...), all", lambda c: len(source.calls_of_id(c.sources)), 186),
+    Count("id without a call, as in map(id, ...)", lambda c: source.ids_passed_on(c.sources), 9),
     Count("another object's ._private", lambda c: source.uses_of_private(c.sources), 209, 100),
     Count(".__dict__", lambda c: source.uses_of_dict(c.sources), 165, 50),
     Count("import circles", lambda c: len(c.circles), 5, 1),
@@ -73,6 +76,7 @@ PARTS = [
         65_839,
         38_800,
     ),
+    Count("without the annotations of functions", Checkout.characters_without_types, 65_906),
 ]
 WRITING = [
     Count("code lines", lambda c: source.number_of_lines(c.sources), 27_265),

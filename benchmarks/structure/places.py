@@ -19,12 +19,28 @@ VALUES = [
     "core/weight.py",
 ]
 # What the class `Layer` consists of: itself, the pure interface, its weights, children and calls.
-LAYER_BASE = ["core/layer.py", "core/pure.py", "core/view.py", "core/module.py", "core/call.py"]
+LAYER_BASE = [
+    "core/layer.py",
+    "core/pure.py",
+    "core/view.py",
+    "core/module.py",
+    "core/paths.py",
+    "core/call.py",
+    "core/adapting.py",
+]
 # What the class `Optimizer` consists of.
-OPTIMIZER_BASE = ["optimizers/base.py", "optimizers/transform.py", "optimizers/lifting.py"]
+OPTIMIZER_BASE = [
+    "optimizers/base.py",
+    "optimizers/transform.py",
+    "optimizers/transform",
+    "optimizers/lifting.py",
+    "optimizers/variables.py",
+    "optimizers/layout.py",
+    "optimizers/fields.py",
+]
 TYPED = [KERNEL, "training", "optimizers", "losses", "metrics"]
 # What dispatches the steps of `fit`; a pass over the data must not come back to it.
 RUNNER = "training/loop.py"
 # Functions by name, in turn under whatever names they have had.
 STATE_LAYOUT = ["Plan.__init__", "StateLayout.__init__"]
-OPTIMIZER_STEP = ["Transform._step"]
+OPTIMIZER_STEP = ["Transform._step", "Optimizer.step"]

@@ -102,6 +102,31 @@ def number_of_characters(sources) -> int:
     return sum(len(line) for one in sources for line in one.code)
 
 
+class Unannotated(ast.NodeTransformer):
+    """Takes docstrings, and the annotations of arguments and results, out of a tree."""
+
+    def visit_arg(self, node):
+        node.annotation = None
+        return node
+
+    def visit_Expr(self, node):
+        is_text = isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+        return ast.Pass() if is_text else self.generic_visit(node)
+
+    def visit_FunctionDef(self, node):
+        node.returns = None
+        return self.generic_visit(node)
+
+    visit_AsyncFunctionDef = visit_FunctionDef
+
+
+def characters_without_types(sources) -> int:
+    """Characters of code without the annotations of functions, each statement on one line."""
+    trees = [Unannotated().visit(ast.parse("\n".join(one.lines))) for one in sources]
+    texts = [line.strip() for tree in trees for line in ast.unparse(tree).split("\n")]
+    return sum(len(line) for line in texts if line != "pass")
+
+
 def long_lines(sources) -> int:
     """Lines of any kind that are longer than `COLUMNS`."""
     return sum(len(line) > COLUMNS for one in sources for line in one.lines)
@@ -139,7 +164,46 @@ VARIABLE_HOLDERS = {
 
 def ids_of_variables(sources) -> int:
     """`id(v)`, `id(variable)`: the argument is one of `VARIABLE_NAMES`."""
-    return sum(isinstance(x, ast.Name) and x.id in VARIABLE_NAMES for x in calls_of_id(sources))
+    return sum(map(_is_variable, calls_of_id(sources)))
+
+
+LOOK_UPS = {"get", "setdefault", "pop", "add", "discard", "remove"}
+
+
+def variables_as_keys(sources) -> int:
+    """`values[v]`, `v in values`, `values.get(v)`, `{v: x for ...}`, `{v for v in ...}`.
+
+    A variable is hashed by its identity, so this is `id(v)` in another spelling. A list that is
+    asked for a variable, and whatever else is called `v`, counts as well.
+    """
+    return sum(any(map(_is_variable, _keys_of(n))) for one in sources for n in one.nodes)
+
+
+def _keys_of(node) -> list[ast.AST]:
+    """The expressions that a node uses as keys."""
+    match node:
+        case ast.Subscript():
+            return [node.slice]
+        case ast.DictComp():
+            return [node.key]
+        case ast.SetComp():
+            return [node.elt]
+        case ast.Compare(ops=[ast.In() | ast.NotIn()]):
+            return [node.left]
+        case ast.Call(func=ast.Attribute(attr=name), args=[key, *_]) if name in LOOK_UPS:
+            return [key]
+    return []
+
+
+def _is_variable(node) -> bool:
+    return isinstance(node, ast.Name) and node.id in VARIABLE_NAMES
+
+
+def ids_passed_on(sources) -> int:
+    """`map(id, variables)`, `key=id`: `id` where it is not called."""
+    names = [node for node in nodes(sources, ast.Name) if node.id == "id"]
+    called = {id(call.func) for call in nodes(sources, ast.Call)}
+    return sum(id(name) not in called for name in names)
 
 
 def ids_of_held_variables(sources) -> int:
