@@ -101,6 +101,10 @@ def _owners(optimizer: "Optimizer", leaves: list) -> list[Variable]:
     )
 
 
+def _stand_ins(params: Tree) -> list[Variable]:
+    return [Variable(jnp.zeros(p.shape, p.dtype)) for p in jax.tree.leaves(params)]
+
+
 def _with_own_variables(optimizer: "Optimizer", inner: Transform) -> Callable[..., State]:
     """An `init` that adds the variables which the subclass's `build` made, as scalars."""
 
@@ -108,8 +112,7 @@ def _with_own_variables(optimizer: "Optimizer", inner: Transform) -> Callable[..
         state = inner.init(params, variables)
         if not optimizer.built:
             optimizer.for_stand_ins = variables is None
-            stand_ins = jax.tree.map(lambda p: Variable(jnp.zeros(p.shape, p.dtype)), params)
-            optimizer.build(jax.tree.leaves(stand_ins if variables is None else variables))
+            optimizer.build(jax.tree.leaves(variables) or _stand_ins(params))
         own = {name: jnp.asarray(v.value) for v, name in optimizer.added_variables().items()}
         return {**state, "scalars": {**state.get("scalars", {}), **own}}
 
