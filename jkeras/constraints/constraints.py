@@ -2,7 +2,8 @@
 
 import jax.numpy as jnp
 
-from jkeras.core.record import Any, Record, record
+from jkeras.core import typed
+from jkeras.core.record import Record, record
 from jkeras.core.registry import public
 from jkeras.core.settings import epsilon
 
@@ -51,8 +52,8 @@ class MaxNorm(Constraint):
      [0.8]]
     """
 
-    max_value: Any = 2
-    axis: Any = 0
+    max_value: float = 2
+    axis: typed.Sizes = 0
 
     def __call__(self, w):
         w = jnp.asarray(w)
@@ -81,7 +82,7 @@ class UnitNorm(Constraint):
      [0.8]]
     """
 
-    axis: Any = 0
+    axis: typed.Sizes = 0
 
     def __call__(self, w):
         w = jnp.asarray(w)
@@ -103,10 +104,10 @@ class MinMaxNorm(Constraint):
      [0.8]]
     """
 
-    min_value: Any = 0.0
-    max_value: Any = 1.0
-    rate: Any = 1.0
-    axis: Any = 0
+    min_value: float = 0.0
+    max_value: float = 1.0
+    rate: float = 1.0
+    axis: typed.Sizes = 0
 
     def __call__(self, w):
         w = jnp.asarray(w)

@@ -34,7 +34,7 @@ class Inference(frame.Run):
     cannot do.
 
     Args:
-        values: {id(variable): array}; variables that are not there have their own values.
+        values: {variable: array}; variables that are not there have their own values.
     """
 
     def __init__(self, values=()):
@@ -42,7 +42,7 @@ class Inference(frame.Run):
         self.used = {}
 
     def read(self, variable):
-        self.used[id(variable)] = variable
+        self.used[variable] = variable
         return super().read(variable)
 
     def write(self, variable, value):
@@ -104,7 +104,7 @@ def lower(function, arguments, platforms, where):
         variables = _variables_of(function, arguments)
 
         def run(weights, *args):
-            with Inference(zip(map(id, variables), weights)):
+            with Inference(zip(variables, weights)):
                 return function(*args)
 
         weights = [jax.ShapeDtypeStruct(v.shape, v.own_dtype) for v in variables]

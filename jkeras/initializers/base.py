@@ -62,6 +62,8 @@ class Initializer(Record):
 class DrawnSeed(int):
     """A seed that nobody gave: drawn once, not written to configs."""
 
+    stands_for_none = True
+
 
 class Seed(Kind):
     """An integer, a `SeedGenerator`, or None, which draws an integer."""

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 
 from jkeras.core.errors import check_choice
 from jkeras.core.policy import standardize_dtype
-from jkeras.core.record import Any, Kind, record
+from jkeras.core.record import Kind, record
 from jkeras.core.registry import deserialize
 from jkeras.initializers.base import Initializer
 
@@ -67,7 +67,7 @@ class Identity(Initializer):
      [0. 1. 0.]]
     """
 
-    gain: Any = 1.0
+    gain: float = 1.0
 
     def __call__(self, shape, dtype=None):
         if len(shape) != 2:
@@ -99,10 +99,10 @@ class STFT(Initializer):
     (8, 1, 5)
     """
 
-    side: Any = "real"
+    side: str = "real"
     window: Value() = "hann"
-    scaling: Any = "density"
-    periodic: Any = False
+    scaling: str | None = "density"
+    periodic: bool = False
 
     def __post_init__(self):
         check_choice("side", self.side, ("real", "imag"), "STFT")

@@ -1,6 +1,7 @@
 """Initializers that draw random numbers."""
 
 import math
+import typing
 
 import jax
 import jax.numpy as jnp
@@ -22,8 +23,14 @@ class RandomNormal(RandomInitializer):
     (2, 3)
     """
 
-    mean: Any = 0.0
-    stddev: Any = 0.05
+    mean: float = 0.0
+    stddev: float = 0.05
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self, mean: float = 0.0, stddev: float = 0.05, seed: typing.Any = None
+        ) -> None: ...
 
     def sample(self, key, shape, dtype=None):
         return normal(key, shape, self.mean, self.stddev, standardize_dtype(dtype))
@@ -37,8 +44,14 @@ class TruncatedNormal(RandomInitializer):
     True
     """
 
-    mean: Any = 0.0
-    stddev: Any = 0.05
+    mean: float = 0.0
+    stddev: float = 0.05
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self, mean: float = 0.0, stddev: float = 0.05, seed: typing.Any = None
+        ) -> None: ...
 
     def sample(self, key, shape, dtype=None):
         return truncated_normal(key, shape, self.mean, self.stddev, standardize_dtype(dtype))
@@ -52,8 +65,14 @@ class RandomUniform(RandomInitializer):
     True
     """
 
-    minval: Any = -0.05
-    maxval: Any = 0.05
+    minval: float = -0.05
+    maxval: float = 0.05
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self, minval: float = -0.05, maxval: float = 0.05, seed: typing.Any = None
+        ) -> None: ...
 
     def sample(self, key, shape, dtype=None):
         return draws.uniform(key, shape, self.minval, self.maxval, standardize_dtype(dtype))
@@ -97,11 +116,23 @@ class VarianceScaling(RandomInitializer):
     (3, 2)
     """
 
-    scale: Any = 1.0
-    mode: Any = "fan_in"
-    distribution: Any = "truncated_normal"
+    scale: float = 1.0
+    mode: str = "fan_in"
+    distribution: str = "truncated_normal"
     input_axes: Any = None
     output_axes: Any = None
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            scale: float = 1.0,
+            mode: str = "fan_in",
+            distribution: str = "truncated_normal",
+            seed: typing.Any = None,
+            input_axes: typing.Any = None,
+            output_axes: typing.Any = None,
+        ) -> None: ...
 
     def __post_init__(self):
         if self.scale <= 0.0:
@@ -144,6 +175,15 @@ class GlorotUniform(VarianceScaling):
 
     mode, distribution = "fan_avg", "uniform"
 
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            seed: typing.Any = None,
+            input_axes: typing.Any = None,
+            output_axes: typing.Any = None,
+        ) -> None: ...
+
 
 @record("keras.initializers", "keras.initializers.glorot_normal", arguments=FANS)
 class GlorotNormal(VarianceScaling):
@@ -158,6 +198,15 @@ class GlorotNormal(VarianceScaling):
 
     mode = "fan_avg"
 
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            seed: typing.Any = None,
+            input_axes: typing.Any = None,
+            output_axes: typing.Any = None,
+        ) -> None: ...
+
 
 @record("keras.initializers", "keras.initializers.lecun_normal", arguments=FANS)
 class LecunNormal(VarianceScaling):
@@ -168,6 +217,15 @@ class LecunNormal(VarianceScaling):
     >>> LecunNormal(seed=1)((3, 2)).shape
     (3, 2)
     """
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            seed: typing.Any = None,
+            input_axes: typing.Any = None,
+            output_axes: typing.Any = None,
+        ) -> None: ...
 
 
 @record("keras.initializers", "keras.initializers.lecun_uniform", arguments=FANS)
@@ -182,6 +240,15 @@ class LecunUniform(VarianceScaling):
 
     distribution = "uniform"
 
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            seed: typing.Any = None,
+            input_axes: typing.Any = None,
+            output_axes: typing.Any = None,
+        ) -> None: ...
+
 
 @record("keras.initializers", "keras.initializers.he_normal", arguments=FANS)
 class HeNormal(VarianceScaling):
@@ -195,6 +262,15 @@ class HeNormal(VarianceScaling):
 
     scale = 2.0
 
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            seed: typing.Any = None,
+            input_axes: typing.Any = None,
+            output_axes: typing.Any = None,
+        ) -> None: ...
+
 
 @record("keras.initializers", "keras.initializers.he_uniform", arguments=FANS)
 class HeUniform(VarianceScaling):
@@ -207,6 +283,15 @@ class HeUniform(VarianceScaling):
     """
 
     scale, distribution = 2.0, "uniform"
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            seed: typing.Any = None,
+            input_axes: typing.Any = None,
+            output_axes: typing.Any = None,
+        ) -> None: ...
 
 
 @record(
@@ -227,7 +312,11 @@ class Orthogonal(RandomInitializer):
     True
     """
 
-    gain: Any = 1.0
+    gain: float = 1.0
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(self, gain: float = 1.0, seed: typing.Any = None) -> None: ...
 
     def sample(self, key, shape, dtype=None):
         if len(shape) < 2:

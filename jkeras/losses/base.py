@@ -5,7 +5,7 @@ function.
 import jax
 import jax.numpy as jnp
 
-from jkeras.core import policy
+from jkeras.core import policy, typed
 from jkeras.core.record import Any, Record, record
 from jkeras.core.registry import deserialize, serialize
 from jkeras.core.settings import auto_name, floatx
@@ -37,8 +37,8 @@ class Loss(Record):
     1.5
     """
 
-    name: Any = None
-    reduction: Any = "sum_over_batch_size"
+    name: typed.Converted[str | None, str] = None
+    reduction: str | None = "sum_over_batch_size"
     dtype: Any = None
     _unwritten = ()  # arguments that Keras leaves out of the config, beside `dtype`
 
@@ -148,7 +148,7 @@ class LossFunctionWrapper(OfFunction, Loss):
     3.0
     """
 
-    fn: Any
+    fn: typed.Function
 
     def call(self, y_true, y_pred):
         """Values per sample."""

@@ -1,14 +1,16 @@
 """Cross-entropies: binary, categorical, with integer labels, focal, generalized."""
 
 import math
+import typing
 import warnings
 
 import jax
 import jax.numpy as jnp
 
+from jkeras.core import typed
 from jkeras.core.errors import ShapeError
 from jkeras.core.frame import logits_beside
-from jkeras.core.record import Any, record
+from jkeras.core.record import record
 from jkeras.core.settings import epsilon
 from jkeras.losses.base import LossFunctionWrapper
 from jkeras.losses.margin import arrays
@@ -265,11 +267,23 @@ class BinaryCrossentropy(LossFunctionWrapper):
     0.693
     """
 
-    from_logits: Any = False
-    label_smoothing: Any = 0.0
-    axis: Any = -1
+    from_logits: bool = False
+    label_smoothing: float = 0.0
+    axis: typed.Sizes = -1
     name = "binary_crossentropy"
     fn = staticmethod(binary_crossentropy)
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            from_logits: bool = False,
+            label_smoothing: float = 0.0,
+            axis: typed.typed.Sizes = -1,
+            reduction: str | None = "sum_over_batch_size",
+            name: str | None = "binary_crossentropy",
+            dtype: typing.Any = None,
+        ) -> None: ...
 
 
 @record(
@@ -284,11 +298,26 @@ class BinaryFocalCrossentropy(BinaryCrossentropy):
     0.17
     """
 
-    apply_class_balancing: Any = False
-    alpha: Any = 0.25
-    gamma: Any = 2.0
+    apply_class_balancing: bool = False
+    alpha: float = 0.25
+    gamma: float = 2.0
     name = "binary_focal_crossentropy"
     fn = staticmethod(binary_focal_crossentropy)
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            apply_class_balancing: bool = False,
+            alpha: float = 0.25,
+            gamma: float = 2.0,
+            from_logits: bool = False,
+            label_smoothing: float = 0.0,
+            axis: typed.typed.Sizes = -1,
+            reduction: str | None = "sum_over_batch_size",
+            name: str | None = "binary_focal_crossentropy",
+            dtype: typing.Any = None,
+        ) -> None: ...
 
 
 @record("keras.losses", arguments="from_logits, label_smoothing, axis, reduction, name, dtype")
@@ -299,11 +328,23 @@ class CategoricalCrossentropy(LossFunctionWrapper):
     0.693
     """
 
-    from_logits: Any = False
-    label_smoothing: Any = 0.0
-    axis: Any = -1
+    from_logits: bool = False
+    label_smoothing: float = 0.0
+    axis: typed.Sizes = -1
     name = "categorical_crossentropy"
     fn = staticmethod(categorical_crossentropy)
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            from_logits: bool = False,
+            label_smoothing: float = 0.0,
+            axis: typed.typed.Sizes = -1,
+            reduction: str | None = "sum_over_batch_size",
+            name: str | None = "categorical_crossentropy",
+            dtype: typing.Any = None,
+        ) -> None: ...
 
 
 @record(
@@ -317,10 +358,24 @@ class CategoricalFocalCrossentropy(CategoricalCrossentropy):
     0.043
     """
 
-    alpha: Any = 0.25
-    gamma: Any = 2.0
+    alpha: float = 0.25
+    gamma: float = 2.0
     name = "categorical_focal_crossentropy"
     fn = staticmethod(categorical_focal_crossentropy)
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            alpha: float = 0.25,
+            gamma: float = 2.0,
+            from_logits: bool = False,
+            label_smoothing: float = 0.0,
+            axis: typed.typed.Sizes = -1,
+            reduction: str | None = "sum_over_batch_size",
+            name: str | None = "categorical_focal_crossentropy",
+            dtype: typing.Any = None,
+        ) -> None: ...
 
 
 @record("keras.losses", arguments="from_logits, ignore_class, reduction, axis, name, dtype")
@@ -331,12 +386,24 @@ class SparseCategoricalCrossentropy(LossFunctionWrapper):
     0.693
     """
 
-    from_logits: Any = False
-    ignore_class: Any = None
-    axis: Any = -1
+    from_logits: bool = False
+    ignore_class: int | None = None
+    axis: typed.Sizes = -1
     name = "sparse_categorical_crossentropy"
     fn = staticmethod(sparse_categorical_crossentropy)
     _unwritten = ("axis",)
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            from_logits: bool = False,
+            ignore_class: int | None = None,
+            reduction: str | None = "sum_over_batch_size",
+            axis: typed.typed.Sizes = -1,
+            name: str | None = "sparse_categorical_crossentropy",
+            dtype: typing.Any = None,
+        ) -> None: ...
 
 
 @record("keras.losses", arguments="q, reduction, name, dtype")
@@ -347,9 +414,19 @@ class CategoricalGeneralizedCrossEntropy(LossFunctionWrapper):
     1.0
     """
 
-    q: Any = 0.5
+    q: float = 0.5
     name = "categorical_generalized_cross_entropy"
     fn = staticmethod(categorical_generalized_cross_entropy)
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            q: float = 0.5,
+            reduction: str | None = "sum_over_batch_size",
+            name: str | None = "categorical_generalized_cross_entropy",
+            dtype: typing.Any = None,
+        ) -> None: ...
 
     def __post_init__(self):
         super().__post_init__()

@@ -1,5 +1,7 @@
 """Losses with a margin, and losses between distributions: hinges, KL divergence, Poisson."""
 
+import typing
+
 import jax.numpy as jnp
 
 from jkeras.core.record import record
@@ -94,6 +96,15 @@ class Hinge(LossFunctionWrapper):
     name = "hinge"
     fn = staticmethod(hinge)
 
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            reduction: str | None = "sum_over_batch_size",
+            name: str | None = "hinge",
+            dtype: typing.Any = None,
+        ) -> None: ...
+
 
 @record("keras.losses", arguments="reduction, name, dtype")
 class SquaredHinge(LossFunctionWrapper):
@@ -105,6 +116,15 @@ class SquaredHinge(LossFunctionWrapper):
 
     name = "squared_hinge"
     fn = staticmethod(squared_hinge)
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            reduction: str | None = "sum_over_batch_size",
+            name: str | None = "squared_hinge",
+            dtype: typing.Any = None,
+        ) -> None: ...
 
 
 @record("keras.losses", arguments="reduction, name, dtype")
@@ -118,6 +138,15 @@ class CategoricalHinge(LossFunctionWrapper):
     name = "categorical_hinge"
     fn = staticmethod(categorical_hinge)
 
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            reduction: str | None = "sum_over_batch_size",
+            name: str | None = "categorical_hinge",
+            dtype: typing.Any = None,
+        ) -> None: ...
+
 
 @record("keras.losses", arguments="reduction, name, dtype")
 class KLDivergence(LossFunctionWrapper):
@@ -130,6 +159,15 @@ class KLDivergence(LossFunctionWrapper):
     name = "kl_divergence"
     fn = staticmethod(kl_divergence)
 
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            reduction: str | None = "sum_over_batch_size",
+            name: str | None = "kl_divergence",
+            dtype: typing.Any = None,
+        ) -> None: ...
+
 
 @record("keras.losses", arguments="reduction, name, dtype")
 class Poisson(LossFunctionWrapper):
@@ -141,3 +179,12 @@ class Poisson(LossFunctionWrapper):
 
     name = "poisson"
     fn = staticmethod(poisson)
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            reduction: str | None = "sum_over_batch_size",
+            name: str | None = "poisson",
+            dtype: typing.Any = None,
+        ) -> None: ...

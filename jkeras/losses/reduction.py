@@ -7,8 +7,8 @@ import jax.numpy as jnp
 from jkeras.core.errors import ShapeError, check_choice, explain
 from jkeras.core.frame import current
 from jkeras.core.graph import op
-from jkeras.core.rows import beside, over_real_rows, real_rows
-from jkeras.core.shares import evenly, shares
+from jkeras.kernel.valid_rows import beside, over_real_rows, real_rows
+from jkeras.kernel.microbatch import evenly, shares
 
 REDUCTIONS = ("sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none", None)
 

@@ -2,9 +2,12 @@
 similarity.
 """
 
+import typing
+
 import jax
 import jax.numpy as jnp
 
+from jkeras.core import typed
 from jkeras.core.record import Any, record
 from jkeras.core.settings import epsilon
 from jkeras.losses.base import LossFunctionWrapper
@@ -135,6 +138,15 @@ class MeanSquaredError(LossFunctionWrapper):
     name = "mean_squared_error"
     fn = staticmethod(mean_squared_error)
 
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            reduction: str | None = "sum_over_batch_size",
+            name: str | None = "mean_squared_error",
+            dtype: typing.Any = None,
+        ) -> None: ...
+
 
 @record("keras.losses", arguments="reduction, name, dtype")
 class MeanAbsoluteError(LossFunctionWrapper):
@@ -146,6 +158,15 @@ class MeanAbsoluteError(LossFunctionWrapper):
 
     name = "mean_absolute_error"
     fn = staticmethod(mean_absolute_error)
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            reduction: str | None = "sum_over_batch_size",
+            name: str | None = "mean_absolute_error",
+            dtype: typing.Any = None,
+        ) -> None: ...
 
 
 @record("keras.losses", arguments="reduction, name, dtype")
@@ -159,6 +180,15 @@ class MeanAbsolutePercentageError(LossFunctionWrapper):
     name = "mean_absolute_percentage_error"
     fn = staticmethod(mean_absolute_percentage_error)
 
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            reduction: str | None = "sum_over_batch_size",
+            name: str | None = "mean_absolute_percentage_error",
+            dtype: typing.Any = None,
+        ) -> None: ...
+
 
 @record("keras.losses", arguments="reduction, name, dtype")
 class MeanSquaredLogarithmicError(LossFunctionWrapper):
@@ -171,6 +201,15 @@ class MeanSquaredLogarithmicError(LossFunctionWrapper):
     name = "mean_squared_logarithmic_error"
     fn = staticmethod(mean_squared_logarithmic_error)
 
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            reduction: str | None = "sum_over_batch_size",
+            name: str | None = "mean_squared_logarithmic_error",
+            dtype: typing.Any = None,
+        ) -> None: ...
+
 
 @record("keras.losses", arguments="axis, reduction, name, dtype")
 class CosineSimilarity(LossFunctionWrapper):
@@ -180,10 +219,20 @@ class CosineSimilarity(LossFunctionWrapper):
     -1.0
     """
 
-    axis: Any = -1
+    axis: typed.Sizes = -1
     name = "cosine_similarity"
     fn = staticmethod(cosine_similarity)
     _unwritten = ("axis",)
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            axis: typed.typed.Sizes = -1,
+            reduction: str | None = "sum_over_batch_size",
+            name: str | None = "cosine_similarity",
+            dtype: typing.Any = None,
+        ) -> None: ...
 
 
 @record("keras.losses", arguments="delta, reduction, name, dtype")
@@ -194,10 +243,20 @@ class Huber(LossFunctionWrapper):
     1.5
     """
 
-    delta: Any = 1.0
+    delta: float = 1.0
     name = "huber_loss"
     fn = staticmethod(huber)
     _unwritten = ("delta",)
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            delta: float = 1.0,
+            reduction: str | None = "sum_over_batch_size",
+            name: str | None = "huber_loss",
+            dtype: typing.Any = None,
+        ) -> None: ...
 
 
 @record("keras.losses", arguments="reduction, name, dtype")
@@ -210,3 +269,12 @@ class LogCosh(LossFunctionWrapper):
 
     name = "log_cosh"
     fn = staticmethod(log_cosh)
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            reduction: str | None = "sum_over_batch_size",
+            name: str | None = "log_cosh",
+            dtype: typing.Any = None,
+        ) -> None: ...

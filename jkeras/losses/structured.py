@@ -1,9 +1,12 @@
 """Losses for whole images, embeddings and sequences: Dice, Tversky, circle, CTC."""
 
+import typing
+
 import jax
 import jax.numpy as jnp
 
-from jkeras.core.record import Any, record
+from jkeras.core import typed
+from jkeras.core.record import record
 from jkeras.core.settings import epsilon
 from jkeras.losses.base import LossFunctionWrapper
 from jkeras.losses.margin import arrays
@@ -143,9 +146,19 @@ class Dice(LossFunctionWrapper):
     0.0
     """
 
-    axis: Any = None
+    axis: typed.Sizes | None = None
     name = "dice"
     fn = staticmethod(dice)
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            reduction: str | None = "sum_over_batch_size",
+            name: str | None = "dice",
+            axis: typed.typed.Sizes | None = None,
+            dtype: typing.Any = None,
+        ) -> None: ...
 
 
 @record("keras.losses", arguments="alpha, beta, reduction, name, axis, dtype")
@@ -156,11 +169,23 @@ class Tversky(LossFunctionWrapper):
     0.0
     """
 
-    alpha: Any = 0.5
-    beta: Any = 0.5
-    axis: Any = None
+    alpha: float = 0.5
+    beta: float = 0.5
+    axis: typed.Sizes | None = None
     name = "tversky"
     fn = staticmethod(tversky)
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            alpha: float = 0.5,
+            beta: float = 0.5,
+            reduction: str | None = "sum_over_batch_size",
+            name: str | None = "tversky",
+            axis: typed.typed.Sizes | None = None,
+            dtype: typing.Any = None,
+        ) -> None: ...
 
 
 @record("keras.losses", arguments="gamma, margin, remove_diagonal, reduction, name, dtype")
@@ -171,11 +196,23 @@ class Circle(LossFunctionWrapper):
     ()
     """
 
-    gamma: Any = 80.0
-    margin: Any = 0.4
-    remove_diagonal: Any = True
+    gamma: float = 80.0
+    margin: float = 0.4
+    remove_diagonal: bool = True
     name = "circle"
     fn = staticmethod(circle)
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            gamma: float = 80.0,
+            margin: float = 0.4,
+            remove_diagonal: bool = True,
+            reduction: str | None = "sum_over_batch_size",
+            name: str | None = "circle",
+            dtype: typing.Any = None,
+        ) -> None: ...
 
 
 @record("keras.losses", arguments="reduction, name, dtype")
@@ -188,3 +225,12 @@ class CTC(LossFunctionWrapper):
 
     name = "ctc"
     fn = staticmethod(ctc)
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            reduction: str | None = "sum_over_batch_size",
+            name: str | None = "ctc",
+            dtype: typing.Any = None,
+        ) -> None: ...

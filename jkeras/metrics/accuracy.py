@@ -2,9 +2,11 @@
 the k highest.
 """
 
+import typing
+
 import jax.numpy as jnp
 
-from jkeras.core.record import Any, record
+from jkeras.core.record import record
 from jkeras.core.settings import floatx
 from jkeras.losses.reduction import comparison, pair, squeeze_or_expand_to_same_rank
 from jkeras.metrics.reduction import MeanMetricWrapper
@@ -121,6 +123,10 @@ class Accuracy(MeanMetricWrapper):
     fn = staticmethod(accuracy)
     _direction = "up"
 
+    if typing.TYPE_CHECKING:
+
+        def __init__(self, name: str | None = "accuracy", dtype: typing.Any = None) -> None: ...
+
 
 @record("keras.metrics", arguments="name, dtype, threshold")
 class BinaryAccuracy(MeanMetricWrapper):
@@ -130,10 +136,19 @@ class BinaryAccuracy(MeanMetricWrapper):
     0.5
     """
 
-    threshold: Any = 0.5
+    threshold: float = 0.5
     name = "binary_accuracy"
     fn = staticmethod(binary_accuracy)
     _direction = "up"
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            name: str | None = "binary_accuracy",
+            dtype: typing.Any = None,
+            threshold: float = 0.5,
+        ) -> None: ...
 
 
 @record("keras.metrics", arguments="name, dtype")
@@ -148,6 +163,12 @@ class CategoricalAccuracy(MeanMetricWrapper):
     fn = staticmethod(categorical_accuracy)
     _direction = "up"
 
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self, name: str | None = "categorical_accuracy", dtype: typing.Any = None
+        ) -> None: ...
+
 
 @record("keras.metrics", arguments="name, dtype")
 class SparseCategoricalAccuracy(MeanMetricWrapper):
@@ -161,6 +182,12 @@ class SparseCategoricalAccuracy(MeanMetricWrapper):
     fn = staticmethod(sparse_categorical_accuracy)
     _direction = "up"
 
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self, name: str | None = "sparse_categorical_accuracy", dtype: typing.Any = None
+        ) -> None: ...
+
 
 @record("keras.metrics", arguments="k, name, dtype")
 class TopKCategoricalAccuracy(MeanMetricWrapper):
@@ -170,10 +197,19 @@ class TopKCategoricalAccuracy(MeanMetricWrapper):
     1.0
     """
 
-    k: Any = 5
+    k: int = 5
     name = "top_k_categorical_accuracy"
     fn = staticmethod(top_k_categorical_accuracy)
     _direction = "up"
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            k: int = 5,
+            name: str | None = "top_k_categorical_accuracy",
+            dtype: typing.Any = None,
+        ) -> None: ...
 
 
 @record("keras.metrics", arguments="k, name, dtype, from_sorted_ids")
@@ -187,11 +223,21 @@ class SparseTopKCategoricalAccuracy(MeanMetricWrapper):
     1.0
     """
 
-    k: Any = 5
-    from_sorted_ids: Any = False
+    k: int = 5
+    from_sorted_ids: bool = False
     name = "sparse_top_k_categorical_accuracy"
     fn = staticmethod(sparse_top_k_categorical_accuracy)
     _direction = "up"
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            k: int = 5,
+            name: str | None = "sparse_top_k_categorical_accuracy",
+            dtype: typing.Any = None,
+            from_sorted_ids: bool = False,
+        ) -> None: ...
 
     def field_config(self):
         """The fields; `from_sorted_ids` is written only when it is set, as older files lack it."""

@@ -1,5 +1,7 @@
 """The area under ROC, precision-recall and precision-recall-gain curves."""
 
+import typing
+
 import jax
 import jax.numpy as jnp
 
@@ -61,15 +63,31 @@ class AUC(Accumulator):
     0.75
     """
 
-    num_thresholds: Any = 200
-    curve: Any = "ROC"
-    summation_method: Any = "interpolation"
+    num_thresholds: int = 200
+    curve: str = "ROC"
+    summation_method: str = "interpolation"
     thresholds: Any = None
-    multi_label: Any = False
-    num_labels: Any = None
+    multi_label: bool = False
+    num_labels: int | None = None
     label_weights: Any = None
-    from_logits: Any = False
+    from_logits: bool = False
     _direction = "up"
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            num_thresholds: int = 200,
+            curve: str = "ROC",
+            summation_method: str = "interpolation",
+            name: str | None = None,
+            dtype: typing.Any = None,
+            thresholds: typing.Any = None,
+            multi_label: bool = False,
+            num_labels: int | None = None,
+            label_weights: typing.Any = None,
+            from_logits: bool = False,
+        ) -> None: ...
 
     def __post_init__(self):
         self.curve = _one_of("curve", self.curve, CURVES)

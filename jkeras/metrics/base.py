@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jkeras.core import frame, policy
+from jkeras.core import frame, policy, typed
 from jkeras.core.errors import explain
 from jkeras.core.family import families
 from jkeras.core.graph import standardize_shape
@@ -63,12 +63,16 @@ class Metric(Module, Record):
     {'value': Array(5., dtype=float32)}
     """
 
-    name: Any = None
+    name: typed.Converted[str | None, str] = None
     dtype: Any = None
     default_dtype = None
     _core_takes_mask = False
     _direction = None  # "up" or "down": where better values lie
     _core_update = _core_result = None  # the pure functions of the class that wrote them last
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(self, dtype: typing.Any = None, name: str | None = None) -> None: ...
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
@@ -80,10 +84,6 @@ class Metric(Module, Record):
                 setattr(cls, core, cls.__dict__[pure])
             elif method in cls.__dict__:
                 setattr(cls, pure, lifted)
-
-    if typing.TYPE_CHECKING:  # as in Record
-
-        def __init__(self, *args: Any, **kwargs: Any) -> None: ...
 
     def __post_init__(self):
         self.name = self.name or auto_name(type(self).__name__)
@@ -155,10 +155,10 @@ class Metric(Module, Record):
         """
         if args or kwargs:
             self._build_for(args, kwargs)
-        values = {id(v): jnp.zeros(v.shape, v.dtype) for _, v in self._named()}
+        values = {v: jnp.zeros(v.shape, v.dtype) for _, v in self._named()}
         with frame.Run(self, values=values) as run:
             self.reset_state()
-        return {key: run.values[id(v)] for key, v in self._named()}
+        return {key: run.values[v] for key, v in self._named()}
 
     # ------------------------------------------------------------ variables
 
@@ -319,9 +319,9 @@ class Metric(Module, Record):
 def _run_on(self, state, method):
     """`method(run)` with the metric's variables at a state; then the state."""
     named = self._named()
-    with frame.Run(self, values={id(v): state[key] for key, v in named}) as run:
+    with frame.Run(self, values={v: state[key] for key, v in named}) as run:
         out = method(run)
-    return out, {key: run.values[id(v)] for key, v in named}
+    return out, {key: run.values[v] for key, v in named}
 
 
 def _lifted_update(self, state, *args, mask=None, **kwargs):

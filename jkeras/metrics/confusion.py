@@ -2,13 +2,15 @@
 them.
 """
 
+import typing
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from jkeras.core.errors import ShapeError
 from jkeras.core.record import Any, record
-from jkeras.core.rows import beside
+from jkeras.kernel.valid_rows import beside
 from jkeras.core.settings import epsilon, floatx
 from jkeras.losses.reduction import divide_no_nan, squeeze_or_expand_to_same_rank
 from jkeras.metrics.base import Accumulator, StateSpec
@@ -225,6 +227,12 @@ class TruePositives(AtThresholds):
 
     _counts = {"accumulator": "true_positives"}
 
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self, thresholds: typing.Any = None, name: str | None = None, dtype: typing.Any = None
+        ) -> None: ...
+
 
 @record("keras.metrics", arguments="thresholds, name, dtype")
 class TrueNegatives(AtThresholds):
@@ -235,6 +243,12 @@ class TrueNegatives(AtThresholds):
     """
 
     _counts = {"accumulator": "true_negatives"}
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self, thresholds: typing.Any = None, name: str | None = None, dtype: typing.Any = None
+        ) -> None: ...
 
 
 @record("keras.metrics", arguments="thresholds, name, dtype")
@@ -247,6 +261,12 @@ class FalsePositives(AtThresholds):
 
     _counts = {"accumulator": "false_positives"}
 
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self, thresholds: typing.Any = None, name: str | None = None, dtype: typing.Any = None
+        ) -> None: ...
+
 
 @record("keras.metrics", arguments="thresholds, name, dtype")
 class FalseNegatives(AtThresholds):
@@ -257,6 +277,12 @@ class FalseNegatives(AtThresholds):
     """
 
     _counts = {"accumulator": "false_negatives"}
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self, thresholds: typing.Any = None, name: str | None = None, dtype: typing.Any = None
+        ) -> None: ...
 
 
 @record("keras.metrics", arguments="thresholds, top_k, class_id, name, dtype")
@@ -272,10 +298,21 @@ class Precision(AtThresholds):
     0.5
     """
 
-    top_k: Any = None
-    class_id: Any = None
+    top_k: int | None = None
+    class_id: int | None = None
     _counts = {"true_positives": "true_positives", "false_positives": "false_positives"}
     _direction = "up"
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            thresholds: typing.Any = None,
+            top_k: int | None = None,
+            class_id: int | None = None,
+            name: str | None = None,
+            dtype: typing.Any = None,
+        ) -> None: ...
 
     def values(self, state):
         """The precision at each threshold."""
@@ -291,10 +328,21 @@ class Recall(AtThresholds):
     0.5
     """
 
-    top_k: Any = None
-    class_id: Any = None
+    top_k: int | None = None
+    class_id: int | None = None
     _counts = {"true_positives": "true_positives", "false_negatives": "false_negatives"}
     _direction = "up"
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            thresholds: typing.Any = None,
+            top_k: int | None = None,
+            class_id: int | None = None,
+            name: str | None = None,
+            dtype: typing.Any = None,
+        ) -> None: ...
 
     def values(self, state):
         """The recall at each threshold."""
@@ -306,8 +354,8 @@ class BestUnderConstraint(ConfusionMetric):
     enough.
     """
 
-    class_id: Any = None
-    num_thresholds: Any = 200
+    class_id: int | None = None
+    num_thresholds: int = 200
     _direction = "up"
     # rates, and the name of the field that bounds the first
     _constrained, _maximized, _bound = None, None, None
@@ -343,8 +391,19 @@ class SensitivityAtSpecificity(BestUnderConstraint):
     0.5
     """
 
-    specificity: Any
+    specificity: float
     _constrained, _maximized, _bound = specificity, recall, "specificity"
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            specificity: float,
+            num_thresholds: int = 200,
+            class_id: int | None = None,
+            name: str | None = None,
+            dtype: typing.Any = None,
+        ) -> None: ...
 
 
 @record("keras.metrics", arguments="sensitivity, num_thresholds, class_id, name, dtype")
@@ -356,8 +415,19 @@ class SpecificityAtSensitivity(BestUnderConstraint):
     0.5
     """
 
-    sensitivity: Any
+    sensitivity: float
     _constrained, _maximized, _bound = recall, specificity, "sensitivity"
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            sensitivity: float,
+            num_thresholds: int = 200,
+            class_id: int | None = None,
+            name: str | None = None,
+            dtype: typing.Any = None,
+        ) -> None: ...
 
 
 @record("keras.metrics", arguments="recall, num_thresholds, class_id, name, dtype")
@@ -368,8 +438,19 @@ class PrecisionAtRecall(BestUnderConstraint):
     0.5
     """
 
-    recall: Any
+    recall: float
     _constrained, _maximized, _bound = recall, precision, "recall"
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            recall: float,
+            num_thresholds: int = 200,
+            class_id: int | None = None,
+            name: str | None = None,
+            dtype: typing.Any = None,
+        ) -> None: ...
 
 
 @record("keras.metrics", arguments="precision, num_thresholds, class_id, name, dtype")
@@ -380,5 +461,16 @@ class RecallAtPrecision(BestUnderConstraint):
     1.0
     """
 
-    precision: Any
+    precision: float
     _constrained, _maximized, _bound = precision, recall, "precision"
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            precision: float,
+            num_thresholds: int = 200,
+            class_id: int | None = None,
+            name: str | None = None,
+            dtype: typing.Any = None,
+        ) -> None: ...

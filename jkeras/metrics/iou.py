@@ -1,12 +1,14 @@
 """Intersection over union of classes, from a confusion matrix."""
 
+import typing
 import warnings
 
 import jax.numpy as jnp
 
+from jkeras.core import typed
 from jkeras.core.errors import ShapeError
 from jkeras.core.record import Any, record
-from jkeras.core.rows import beside
+from jkeras.kernel.valid_rows import beside
 from jkeras.core.settings import epsilon
 from jkeras.metrics.base import Accumulator, StateSpec
 
@@ -42,14 +44,28 @@ class IoU(Accumulator):
     0.333
     """
 
-    num_classes: Any
+    num_classes: int
     target_class_ids: Any
-    ignore_class: Any = None
-    sparse_y_true: Any = True
-    sparse_y_pred: Any = True
-    axis: Any = -1
+    ignore_class: int | None = None
+    sparse_y_true: bool = True
+    sparse_y_pred: bool = True
+    axis: typed.Sizes = -1
     default_dtype = "int"
     _direction = "up"
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            num_classes: int,
+            target_class_ids: typing.Any,
+            name: str | None = None,
+            dtype: typing.Any = None,
+            ignore_class: int | None = None,
+            sparse_y_true: bool = True,
+            sparse_y_pred: bool = True,
+            axis: typed.typed.Sizes = -1,
+        ) -> None: ...
 
     def __post_init__(self):
         self.target_class_ids = list(self.target_class_ids)
@@ -132,8 +148,18 @@ class BinaryIoU(IoU):
     """
 
     target_class_ids: Any = (0, 1)
-    threshold: Any = 0.5
+    threshold: float = 0.5
     num_classes = 2
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            target_class_ids: typing.Any = (0, 1),
+            threshold: float = 0.5,
+            name: str | None = None,
+            dtype: typing.Any = None,
+        ) -> None: ...
 
     def measure(self, y_true, y_pred, sample_weight=None):
         """The confusion matrix of this batch."""
@@ -152,6 +178,19 @@ class MeanIoU(IoU):
     >>> print(MeanIoU(2)([0, 0, 1, 1], [0, 1, 0, 1]).round(3))
     0.333
     """
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            num_classes: int,
+            name: str | None = None,
+            dtype: typing.Any = None,
+            ignore_class: int | None = None,
+            sparse_y_true: bool = True,
+            sparse_y_pred: bool = True,
+            axis: typed.typed.Sizes = -1,
+        ) -> None: ...
 
     def __post_init__(self):
         self.target_class_ids = list(range(self.num_classes))
@@ -172,6 +211,19 @@ class OneHotIoU(IoU):
     sparse_y_true = False
     sparse_y_pred = False
 
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            num_classes: int,
+            target_class_ids: typing.Any,
+            name: str | None = None,
+            dtype: typing.Any = None,
+            ignore_class: int | None = None,
+            sparse_y_pred: bool = False,
+            axis: typed.typed.Sizes = -1,
+        ) -> None: ...
+
 
 @record("keras.metrics", arguments="num_classes, name, dtype, ignore_class, sparse_y_pred, axis")
 class OneHotMeanIoU(MeanIoU):
@@ -183,3 +235,15 @@ class OneHotMeanIoU(MeanIoU):
 
     sparse_y_true = False
     sparse_y_pred = False
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            num_classes: int,
+            name: str | None = None,
+            dtype: typing.Any = None,
+            ignore_class: int | None = None,
+            sparse_y_pred: bool = False,
+            axis: typed.typed.Sizes = -1,
+        ) -> None: ...

@@ -1,10 +1,13 @@
 """Means and sums of values, weighted; and the mean of any function of targets and predictions."""
 
+import typing
+
 import jax
 import jax.numpy as jnp
 
+from jkeras.core import typed
 from jkeras.core.family import families
-from jkeras.core.record import Any, record
+from jkeras.core.record import record
 from jkeras.core.registry import public_name
 from jkeras.losses.base import OfFunction
 from jkeras.losses.reduction import apply_mask, divide_no_nan, squeeze_or_expand_to_same_rank
@@ -98,9 +101,15 @@ class MeanMetricWrapper(OfFunction, Mean):
     1.5
     """
 
-    fn: Any
+    fn: typed.Function
     name = None
     _core_takes_mask = True
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self, fn: typed.Function, name: str | None = None, dtype: typing.Any = None
+        ) -> None: ...
 
     def __post_init__(self):
         super().__post_init__()

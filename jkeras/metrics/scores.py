@@ -1,13 +1,14 @@
 """Scores by class or output: F-beta, F1, coefficient of determination."""
 
+import typing
 import warnings
 
 import jax
 import jax.numpy as jnp
 
 from jkeras.core.errors import check_choice
-from jkeras.core.record import Any, record
-from jkeras.core.rows import count
+from jkeras.core.record import record
+from jkeras.kernel.valid_rows import count
 from jkeras.core.settings import epsilon
 from jkeras.losses.reduction import pair
 from jkeras.metrics.base import Accumulator, StateSpec
@@ -39,11 +40,22 @@ class FBetaScore(Accumulator):
     [1. 1.]
     """
 
-    average: Any = None
-    beta: Any = 1.0
-    threshold: Any = None
+    average: str | None = None
+    beta: float = 1.0
+    threshold: float | None = None
     name = "fbeta_score"
     _direction = "up"
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            average: str | None = None,
+            beta: float = 1.0,
+            threshold: float | None = None,
+            name: str | None = "fbeta_score",
+            dtype: typing.Any = None,
+        ) -> None: ...
 
     def __post_init__(self):
         check_choice("average", self.average, (None, "micro", "macro", "weighted"))
@@ -129,6 +141,16 @@ class F1Score(FBetaScore):
 
     name = "f1_score"
 
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            average: str | None = None,
+            threshold: float | None = None,
+            name: str | None = "f1_score",
+            dtype: typing.Any = None,
+        ) -> None: ...
+
 
 @record("keras.metrics", arguments="class_aggregation, num_regressors, name, dtype")
 class R2Score(Accumulator):
@@ -144,10 +166,20 @@ class R2Score(Accumulator):
     1.0
     """
 
-    class_aggregation: Any = "uniform_average"
-    num_regressors: Any = 0
+    class_aggregation: str | None = "uniform_average"
+    num_regressors: int = 0
     name = "r2_score"
     _direction = "up"
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            class_aggregation: str | None = "uniform_average",
+            num_regressors: int = 0,
+            name: str | None = "r2_score",
+            dtype: typing.Any = None,
+        ) -> None: ...
 
     def __post_init__(self):
         check_choice(

@@ -2,10 +2,13 @@
 correlations.
 """
 
+import typing
+
 import jax.numpy as jnp
 
 from jkeras import losses
-from jkeras.core.record import Any, record
+from jkeras.core import typed
+from jkeras.core.record import record
 from jkeras.core.settings import epsilon
 from jkeras.losses.reduction import comparison, pair
 from jkeras.losses.regression import normalize
@@ -25,6 +28,12 @@ class MeanSquaredError(MeanMetricWrapper):
 
     name = "mean_squared_error"
     fn = staticmethod(losses.mean_squared_error)
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self, name: str | None = "mean_squared_error", dtype: typing.Any = None
+        ) -> None: ...
 
 
 @record("keras.metrics", arguments="name, dtype")
@@ -59,6 +68,12 @@ class MeanAbsoluteError(MeanMetricWrapper):
     name = "mean_absolute_error"
     fn = staticmethod(losses.mean_absolute_error)
 
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self, name: str | None = "mean_absolute_error", dtype: typing.Any = None
+        ) -> None: ...
+
 
 @record("keras.metrics", arguments="name, dtype")
 class MeanAbsolutePercentageError(MeanMetricWrapper):
@@ -70,6 +85,12 @@ class MeanAbsolutePercentageError(MeanMetricWrapper):
 
     name = "mean_absolute_percentage_error"
     fn = staticmethod(losses.mean_absolute_percentage_error)
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self, name: str | None = "mean_absolute_percentage_error", dtype: typing.Any = None
+        ) -> None: ...
 
 
 @record("keras.metrics", arguments="name, dtype")
@@ -83,6 +104,12 @@ class MeanSquaredLogarithmicError(MeanMetricWrapper):
     name = "mean_squared_logarithmic_error"
     fn = staticmethod(losses.mean_squared_logarithmic_error)
 
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self, name: str | None = "mean_squared_logarithmic_error", dtype: typing.Any = None
+        ) -> None: ...
+
 
 @record("keras.metrics", arguments="name, dtype")
 class LogCoshError(MeanMetricWrapper):
@@ -94,6 +121,10 @@ class LogCoshError(MeanMetricWrapper):
 
     name = "logcosh"
     fn = staticmethod(losses.log_cosh)
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(self, name: str | None = "logcosh", dtype: typing.Any = None) -> None: ...
 
 
 def cosine_similarity(y_true, y_pred, axis=-1):
@@ -113,10 +144,19 @@ class CosineSimilarity(MeanMetricWrapper):
     1.0
     """
 
-    axis: Any = -1
+    axis: typed.Sizes = -1
     name = "cosine_similarity"
     fn = staticmethod(cosine_similarity)
     _direction = "up"
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            name: str | None = "cosine_similarity",
+            dtype: typing.Any = None,
+            axis: typed.typed.Sizes = -1,
+        ) -> None: ...
 
     def field_config(self):
         """The fields without `axis`, which Keras does not write."""
@@ -137,6 +177,12 @@ class KLDivergence(MeanMetricWrapper):
     name = "kl_divergence"
     fn = staticmethod(losses.kl_divergence)
 
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self, name: str | None = "kl_divergence", dtype: typing.Any = None
+        ) -> None: ...
+
 
 @record("keras.metrics", arguments="name, dtype")
 class Poisson(MeanMetricWrapper):
@@ -149,6 +195,10 @@ class Poisson(MeanMetricWrapper):
     name = "poisson"
     fn = staticmethod(losses.poisson)
 
+    if typing.TYPE_CHECKING:
+
+        def __init__(self, name: str | None = "poisson", dtype: typing.Any = None) -> None: ...
+
 
 @record("keras.metrics", arguments="name, dtype, from_logits, label_smoothing")
 class BinaryCrossentropy(MeanMetricWrapper):
@@ -158,10 +208,20 @@ class BinaryCrossentropy(MeanMetricWrapper):
     0.693
     """
 
-    from_logits: Any = False
-    label_smoothing: Any = 0
+    from_logits: bool = False
+    label_smoothing: float = 0
     name = "binary_crossentropy"
     fn = staticmethod(losses.binary_crossentropy)
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            name: str | None = "binary_crossentropy",
+            dtype: typing.Any = None,
+            from_logits: bool = False,
+            label_smoothing: float = 0,
+        ) -> None: ...
 
 
 @record("keras.metrics", arguments="name, dtype, from_logits, label_smoothing, axis")
@@ -173,11 +233,22 @@ class CategoricalCrossentropy(MeanMetricWrapper):
     0.693
     """
 
-    from_logits: Any = False
-    label_smoothing: Any = 0
-    axis: Any = -1
+    from_logits: bool = False
+    label_smoothing: float = 0
+    axis: typed.Sizes = -1
     name = "categorical_crossentropy"
     fn = staticmethod(losses.categorical_crossentropy)
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            name: str | None = "categorical_crossentropy",
+            dtype: typing.Any = None,
+            from_logits: bool = False,
+            label_smoothing: float = 0,
+            axis: typed.typed.Sizes = -1,
+        ) -> None: ...
 
 
 @record("keras.metrics", arguments="name, dtype, from_logits, ignore_class, axis")
@@ -189,11 +260,22 @@ class SparseCategoricalCrossentropy(MeanMetricWrapper):
     0.693
     """
 
-    from_logits: Any = False
-    ignore_class: Any = None
-    axis: Any = -1
+    from_logits: bool = False
+    ignore_class: int | None = None
+    axis: typed.Sizes = -1
     name = "sparse_categorical_crossentropy"
     fn = staticmethod(losses.sparse_categorical_crossentropy)
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            name: str | None = "sparse_categorical_crossentropy",
+            dtype: typing.Any = None,
+            from_logits: bool = False,
+            ignore_class: int | None = None,
+            axis: typed.typed.Sizes = -1,
+        ) -> None: ...
 
 
 @record("keras.metrics", arguments="name, dtype")
@@ -207,6 +289,10 @@ class Hinge(MeanMetricWrapper):
     name = "hinge"
     fn = staticmethod(losses.hinge)
 
+    if typing.TYPE_CHECKING:
+
+        def __init__(self, name: str | None = "hinge", dtype: typing.Any = None) -> None: ...
+
 
 @record("keras.metrics", arguments="name, dtype")
 class SquaredHinge(MeanMetricWrapper):
@@ -219,6 +305,12 @@ class SquaredHinge(MeanMetricWrapper):
     name = "squared_hinge"
     fn = staticmethod(losses.squared_hinge)
 
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self, name: str | None = "squared_hinge", dtype: typing.Any = None
+        ) -> None: ...
+
 
 @record("keras.metrics", arguments="name, dtype")
 class CategoricalHinge(MeanMetricWrapper):
@@ -230,6 +322,12 @@ class CategoricalHinge(MeanMetricWrapper):
 
     name = "categorical_hinge"
     fn = staticmethod(losses.categorical_hinge)
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self, name: str | None = "categorical_hinge", dtype: typing.Any = None
+        ) -> None: ...
 
 
 # ---------------------------------------------------------------- correlations
@@ -276,10 +374,19 @@ class PearsonCorrelation(MeanMetricWrapper):
     1.0
     """
 
-    axis: Any = -1
+    axis: typed.Sizes = -1
     name = "pearson_correlation"
     fn = staticmethod(pearson_correlation)
     _direction = "up"
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            name: str | None = "pearson_correlation",
+            dtype: typing.Any = None,
+            axis: typed.typed.Sizes = -1,
+        ) -> None: ...
 
 
 @record("keras.metrics", arguments="name, dtype, axis")
@@ -290,7 +397,16 @@ class ConcordanceCorrelation(MeanMetricWrapper):
     1.0
     """
 
-    axis: Any = -1
+    axis: typed.Sizes = -1
     name = "concordance_correlation"
     fn = staticmethod(concordance_correlation)
     _direction = "up"
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            name: str | None = "concordance_correlation",
+            dtype: typing.Any = None,
+            axis: typed.typed.Sizes = -1,
+        ) -> None: ...

@@ -12,7 +12,7 @@ from rich.table import Table
 from jkeras.core.graph import Operation, node_of
 from jkeras.core.layer import Layer
 from jkeras.core.settings import is_interactive_logging_enabled
-from jkeras.core.weight import size_of
+from jkeras.kernel.spec import size_of
 
 # width, ends of columns, titles
 PATH = (88, (0.45, 0.80, 1.0), ("Layer (type)", "Output Shape", "Param #"))

@@ -1,10 +1,13 @@
 """Adam and its relatives: steps scaled by running moments of the gradient."""
 
+import typing
+
 from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
 
+from jkeras.core import typed
 from jkeras.core.record import Any
 from jkeras.optimizers.base import Optimizer
 from jkeras.optimizers.fields import optimizer
@@ -28,14 +31,15 @@ def corrected(lr: jax.Array, beta_1: float, beta_2: float, t: jax.Array) -> jax.
     return lr * jnp.sqrt(1 - power(beta_2, t, lr)) / (1 - power(beta_1, t, lr))
 
 
+@typed.fields
 class Moments(Optimizer):
     """Base of optimizers with running means of the gradient (decay `beta_1`) and of its square
     (`beta_2`).
     """
 
-    beta_1: Any = 0.9
-    beta_2: Any = 0.999
-    epsilon: Any = 1e-7
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-7
 
     def slot_groups(self) -> tuple[tuple[str, ...], ...]:
         return (("momentum", "velocity"),)
@@ -60,8 +64,8 @@ class Adam(Moments):
     [0.5]
     """
 
-    learning_rate: Any = 0.001
-    amsgrad: Any = False
+    learning_rate: typed.Rate = 0.001
+    amsgrad: bool = False
 
     def slot_groups(self) -> tuple[tuple[str, ...], ...]:
         return (
@@ -91,8 +95,29 @@ class AdamW(Adam):
     0.004
     """
 
-    learning_rate: Any = 0.001
-    weight_decay: Any = 0.004
+    learning_rate: typed.Rate = 0.001
+    weight_decay: float | None = 0.004
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            learning_rate: float | dict | typed.Function = 0.001,
+            weight_decay: float | None = 0.004,
+            beta_1: float = 0.9,
+            beta_2: float = 0.999,
+            epsilon: float = 1e-07,
+            amsgrad: bool = False,
+            clipnorm: float | None = None,
+            clipvalue: float | None = None,
+            global_clipnorm: float | None = None,
+            use_ema: bool = False,
+            ema_momentum: float = 0.99,
+            ema_overwrite_frequency: int | None = None,
+            loss_scale_factor: float | None = None,
+            gradient_accumulation_steps: int | None = None,
+            name: str | None = None,
+        ) -> None: ...
 
     def check(self):
         if self.weight_decay is None:
@@ -112,7 +137,7 @@ class Nadam(Moments):
     0.8
     """
 
-    learning_rate: Any = 0.001
+    learning_rate: typed.Rate = 0.001
 
     scalar_names = ("u_product",)
 
@@ -151,7 +176,7 @@ class Adamax(Moments):
     0.8
     """
 
-    learning_rate: Any = 0.001
+    learning_rate: typed.Rate = 0.001
 
     def slot_groups(self) -> tuple[tuple[str, ...], ...]:
         return (("momentum", "norm"),)
@@ -179,7 +204,7 @@ class Lamb(Moments):
     0.8
     """
 
-    learning_rate: Any = 0.001
+    learning_rate: typed.Rate = 0.001
 
     def rule(
         self, g: jax.Array, p: jax.Array, s: Slots, lr: jax.Array, t: jax.Array
@@ -206,9 +231,9 @@ class ScheduleFreeAdamW(Moments):
     10
     """
 
-    learning_rate: Any = 0.0025
-    epsilon: Any = 1e-8
-    warmup_steps: Any = 0
+    learning_rate: typed.Rate = 0.0025
+    epsilon: float = 1e-8
+    warmup_steps: int = 0
     keeps_values = True
 
     def slot(self, name: str, p: Any, leaf: Leaf) -> jax.Array:

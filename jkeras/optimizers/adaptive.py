@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 
+from jkeras.core import typed
 from jkeras.core.record import Any
 from jkeras.optimizers.base import Optimizer
 from jkeras.optimizers.fields import optimizer
@@ -26,11 +27,11 @@ class RMSprop(Optimizer):
     0.8
     """
 
-    learning_rate: Any = 0.001
-    rho: Any = 0.9
-    momentum: Any = 0.0
-    epsilon: Any = 1e-7
-    centered: Any = False
+    learning_rate: typed.Rate = 0.001
+    rho: float = 0.9
+    momentum: float = 0.0
+    epsilon: float = 1e-7
+    centered: bool = False
 
     def slot_groups(self) -> tuple[tuple[str, ...], ...]:
         return (
@@ -68,9 +69,9 @@ class Adagrad(Optimizer):
     1e-05
     """
 
-    learning_rate: Any = 0.001
-    initial_accumulator_value: Any = 0.1
-    epsilon: Any = 1e-7
+    learning_rate: typed.Rate = 0.001
+    initial_accumulator_value: float = 0.1
+    epsilon: float = 1e-7
 
     def slot_groups(self) -> tuple[tuple[str, ...], ...]:
         return (("accumulator",),)
@@ -100,9 +101,9 @@ class Adadelta(Optimizer):
     0.95
     """
 
-    learning_rate: Any = 0.001
-    rho: Any = 0.95
-    epsilon: Any = 1e-7
+    learning_rate: typed.Rate = 0.001
+    rho: float = 0.95
+    epsilon: float = 1e-7
 
     def slot_groups(self) -> tuple[tuple[str, ...], ...]:
         return (("accumulated_grad", "accumulated_delta_var"),)
@@ -143,13 +144,13 @@ class Ftrl(Optimizer):
     0.1
     """
 
-    learning_rate: Any = 0.001
-    learning_rate_power: Any = -0.5
-    initial_accumulator_value: Any = 0.1
-    l1_regularization_strength: Any = 0.0
-    l2_regularization_strength: Any = 0.0
-    l2_shrinkage_regularization_strength: Any = 0.0
-    beta: Any = 0.0
+    learning_rate: typed.Rate = 0.001
+    learning_rate_power: float = -0.5
+    initial_accumulator_value: float = 0.1
+    l1_regularization_strength: float = 0.0
+    l2_regularization_strength: float = 0.0
+    l2_shrinkage_regularization_strength: float = 0.0
+    beta: float = 0.0
 
     def check(self):
         if self.learning_rate_power > 0.0:

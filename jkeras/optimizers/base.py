@@ -2,6 +2,7 @@
 computes nothing itself.
 """
 
+import dataclasses
 import re
 import warnings
 from collections.abc import Callable, Iterable, Sequence
@@ -10,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jkeras.core import typed
 from jkeras.core.record import Any, Record
 from jkeras.core.registry import CustomObjectScope, deserialize, serialize
 from jkeras.core.settings import auto_name, floatx
@@ -68,17 +70,18 @@ class Optimizer(Owner, Record):
     [0.5] 1
     """
 
-    learning_rate: Any
-    weight_decay: Any = None
-    clipnorm: Any = None
-    clipvalue: Any = None
-    global_clipnorm: Any = None
-    use_ema: Any = False
-    ema_momentum: Any = 0.99
-    ema_overwrite_frequency: Any = None
-    loss_scale_factor: Any = None
-    gradient_accumulation_steps: Any = None
-    name: Any = None
+    learning_rate: typed.Rate
+    _: dataclasses.KW_ONLY  # for type checkers: the common ones are given by name
+    weight_decay: float | None = None
+    clipnorm: float | None = None
+    clipvalue: float | None = None
+    global_clipnorm: float | None = None
+    use_ema: bool = False
+    ema_momentum: float = 0.99
+    ema_overwrite_frequency: int | None = None
+    loss_scale_factor: float | None = None
+    gradient_accumulation_steps: int | None = None
+    name: typed.Converted[str | None, str] = None
 
     _exempt = (frozenset(), None)  # from weight decay: variables, a pattern of names
 

@@ -1,6 +1,7 @@
 """Constructors of optimizers from their annotated fields, with Keras's order of the arguments."""
 
 import inspect
+import typing
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -8,6 +9,7 @@ from typing import Any
 from jkeras.core.errors import suggestion
 from jkeras.core.record import collect_fields, make_init
 from jkeras.core.registry import public
+from jkeras.core.typed import Class
 
 COMMON = (
     "weight_decay",
@@ -38,13 +40,14 @@ def refuse(self: Any, decay: Any = None, **unknown: Any):
         )
 
 
+@typing.dataclass_transform(eq_default=False)
 def optimizer(
     *aliases: str,
     arguments: str = "",
     after: str = "",
     only: str | None = None,
     base_init: Callable = refuse,
-) -> Callable[[type], type]:
+) -> Callable[[type[Class]], type[Class]]:
     """Decorator like `record`: own fields between `learning_rate` and the common ones.
 
     Args:
@@ -54,7 +57,7 @@ def optimizer(
     """
     early, late = arguments.replace(",", " ").split(), after.replace(",", " ").split()
 
-    def decorate(cls: type) -> type:
+    def decorate(cls: type[Class]) -> type[Class]:
         own = [f.name for f in collect_fields(cls) if f.name not in (*COMMON, *late)]
         order = only or " ".join(dict.fromkeys(["learning_rate", *early, *own, *COMMON, *late]))
         cls._fields = tuple(map(_without_property, collect_fields(cls, order)))

@@ -83,9 +83,9 @@ def _run(
 
 def _values_after(body: Callable[[], None], values: dict[Variable, Any]) -> dict[Variable, Any]:
     """The values of variables after `body`, which begins with the given ones."""
-    with frame.Run(values={id(v): x for v, x in values.items()}) as run:
+    with frame.Run(values=dict(values)) as run:
         body()
-    return {v: run.values[id(v)] for v in values}
+    return {v: run.values[v] for v in values}
 
 
 def _owners(optimizer: "Optimizer", leaves: list) -> list[Variable]:

@@ -1,5 +1,7 @@
 """Dynamic loss scaling, for float16."""
 
+import typing
+
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
@@ -90,10 +92,20 @@ class LossScaleOptimizer(Optimizer):
     """
 
     inner_optimizer: FamilyKind("optimizers")
-    initial_scale: Any = 2.0**15
-    dynamic_growth_steps: Any = 2000
+    initial_scale: float = 2.0**15
+    dynamic_growth_steps: int = 2000
 
     scalar_names = ("step_counter", "dynamic_scale")
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            inner_optimizer: typing.Any,
+            initial_scale: float = 32768.0,
+            dynamic_growth_steps: int = 2000,
+            name: str | None = None,
+        ) -> None: ...
 
     def check(self):
         self.inner_optimizer.loss_scale_factor = None

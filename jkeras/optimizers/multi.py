@@ -2,6 +2,7 @@
 
 import collections.abc
 import re
+import typing
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import jax
@@ -114,6 +115,15 @@ class MultiOptimizer(Optimizer):
     """
 
     optimizer_map: MapKind()
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            optimizer_map: typing.Any,
+            loss_scale_factor: float | None = None,
+            name: str | None = None,
+        ) -> None: ...
 
     def check(self):
         values = getattr(self.optimizer_map, "values", tuple)()

@@ -1,5 +1,7 @@
 """Any optax transformation as a Keras optimizer."""
 
+import typing
+
 from collections.abc import Iterator, Sequence
 
 import jax
@@ -46,6 +48,14 @@ class OptaxOptimizer(Optimizer):
 
     transformation: Any
     keeps_values = True
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            transformation: typing.Any,
+            name: str | None = None,
+        ) -> None: ...
 
     def _chain(self, link: Transform) -> Transform:
         return scheduled(from_optax(self.transformation), self._learning_rate, self.name)

@@ -1,10 +1,12 @@
 """Lion, Adafactor and Muon."""
 
 import re
+import typing
 
 import jax
 import jax.numpy as jnp
 
+from jkeras.core import typed
 from jkeras.core.record import Any
 from jkeras.core.variable import Variable
 from jkeras.optimizers.adam import corrected, moments
@@ -26,9 +28,9 @@ class Lion(Optimizer):
     0.99
     """
 
-    learning_rate: Any = 0.001
-    beta_1: Any = 0.9
-    beta_2: Any = 0.99
+    learning_rate: typed.Rate = 0.001
+    beta_1: float = 0.9
+    beta_2: float = 0.99
 
     def check(self):
         if not 0 < self.beta_1 <= 1:
@@ -75,12 +77,12 @@ class Adafactor(Optimizer):
     2.0
     """
 
-    learning_rate: Any = 0.001
-    beta_2_decay: Any = -0.8
-    epsilon_1: Any = 1e-30
-    epsilon_2: Any = 1e-3
-    clip_threshold: Any = 1.0
-    relative_step: Any = True
+    learning_rate: typed.Rate = 0.001
+    beta_2_decay: float = -0.8
+    epsilon_1: float = 1e-30
+    epsilon_2: float = 1e-3
+    clip_threshold: float = 1.0
+    relative_step: bool = True
 
     def slot_groups(self) -> tuple[tuple[str, ...], ...]:
         return (("r", "c", "velocity"),)
@@ -146,22 +148,53 @@ class Muon(Optimizer):
     5
     """
 
-    learning_rate: Any = 0.001
-    adam_beta_1: Any = 0.9
-    adam_beta_2: Any = 0.999
-    adam_weight_decay: Any = 0.004
-    epsilon: Any = 1e-7
-    weight_decay: Any = 0.004
-    exclude_layers: Any = None
-    exclude_embeddings: Any = True
-    muon_a: Any = 3.4445
-    muon_b: Any = -4.7750
-    muon_c: Any = 2.0315
-    adam_lr_ratio: Any = 1
-    momentum: Any = 0.95
-    ns_steps: Any = 5
-    nesterov: Any = True
-    rms_rate: Any = 0.2
+    learning_rate: typed.Rate = 0.001
+    adam_beta_1: float = 0.9
+    adam_beta_2: float = 0.999
+    adam_weight_decay: float = 0.004
+    epsilon: float = 1e-7
+    weight_decay: float | None = 0.004
+    exclude_layers: list | tuple | None = None
+    exclude_embeddings: bool = True
+    muon_a: float = 3.4445
+    muon_b: float = -4.7750
+    muon_c: float = 2.0315
+    adam_lr_ratio: float = 1
+    momentum: float = 0.95
+    ns_steps: int = 5
+    nesterov: bool = True
+    rms_rate: float = 0.2
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            learning_rate: float | dict | typed.Function = 0.001,
+            adam_beta_1: float = 0.9,
+            adam_beta_2: float = 0.999,
+            adam_weight_decay: float = 0.004,
+            epsilon: float = 1e-07,
+            weight_decay: float | None = 0.004,
+            clipnorm: float | None = None,
+            clipvalue: float | None = None,
+            global_clipnorm: float | None = None,
+            use_ema: bool = False,
+            ema_momentum: float = 0.99,
+            ema_overwrite_frequency: int | None = None,
+            loss_scale_factor: float | None = None,
+            gradient_accumulation_steps: int | None = None,
+            name: str | None = None,
+            exclude_layers: list | tuple | None = None,
+            exclude_embeddings: bool = True,
+            muon_a: float = 3.4445,
+            muon_b: float = -4.775,
+            muon_c: float = 2.0315,
+            adam_lr_ratio: float = 1,
+            momentum: float = 0.95,
+            ns_steps: int = 5,
+            nesterov: bool = True,
+            rms_rate: float = 0.2,
+        ) -> None: ...
 
     def check(self):
         self.exclude_layers = self.exclude_layers or []

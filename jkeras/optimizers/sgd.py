@@ -2,7 +2,7 @@
 
 import jax
 
-from jkeras.core.record import Any
+from jkeras.core import typed
 from jkeras.optimizers.base import Optimizer
 from jkeras.optimizers.fields import optimizer
 from jkeras.optimizers.transform.rule import Slots
@@ -23,9 +23,9 @@ class SGD(Optimizer):
     [0.5]
     """
 
-    learning_rate: Any = 0.01
-    momentum: Any = 0.0
-    nesterov: Any = False
+    learning_rate: typed.Rate = 0.01
+    momentum: float = 0.0
+    nesterov: bool = False
 
     def check(self):
         if not isinstance(self.momentum, float) or not 0 <= self.momentum <= 1:

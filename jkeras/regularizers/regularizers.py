@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.core.errors import check_choice
-from jkeras.core.record import Any, Kind, Record, record
+from jkeras.core.record import Kind, Record, record
 from jkeras.core.registry import public
 from jkeras.core.settings import epsilon
 
@@ -118,7 +118,7 @@ class OrthogonalRegularizer(Regularizer):
     """
 
     factor: Factor("factor", single=True) = 0.01
-    mode: Any = "rows"
+    mode: str = "rows"
 
     def __post_init__(self):
         check_choice("mode", self.mode, ("rows", "columns"))

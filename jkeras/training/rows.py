@@ -12,7 +12,7 @@ import jax
 import numpy as np
 
 from jkeras.core.graph import flatten
-from jkeras.core.rows import NAME
+from jkeras.kernel.valid_rows import NAME
 
 SIZES = (11, 13)  # primes, so that a size that has to do with the batch shows
 ELEMENTWISE = frozenset(
@@ -54,12 +54,12 @@ def are_independent(function, *arguments, batch):
 
 
 def leaves_out_padding(function, *arguments, batch):
-    """Whether rows come together only where padding is left out (`core.rows.over_real_rows`).
+    """Whether rows come together only where padding is left out (`kernel.valid_rows.over_real_rows`).
 
     Args:
         function: `(*arguments, batch) -> outputs`, none of which has the batch in it.
 
-    >>> from jkeras.core.rows import over_real_rows
+    >>> from jkeras.kernel.valid_rows import over_real_rows
     >>> total = lambda both: over_real_rows(lambda real, x: jax.numpy.where(real, x, 0).sum(), *both)
     >>> leaves_out_padding(total, batch=(np.ones(4, bool), np.ones(4))), leaves_out_padding(np.sum, batch=np.ones(4))
     (True, False)
