@@ -39,7 +39,7 @@ class SwapEMAWeights(Callback):
         return [
             (v, optimizer._at["ema", i])
             for optimizer in found
-            for i, v in enumerate(optimizer._trainable_variables)
+            for i, v in enumerate(optimizer.built_for)
         ]
 
     def _swap(self, to_averages):

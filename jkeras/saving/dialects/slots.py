@@ -107,7 +107,7 @@ def by_number(optimizer, shapes):
             known, key=lambda pair: pair[0][0] in ("slots", "ema", "accumulators")
         )
     ]
-    momenta = optimizer._trainable_variables if len(kept) == 1 else []
+    momenta = optimizer.built_for if len(kept) == 1 else []
     for order in (optimizer.variables, kept, [*kept, *momenta], early):
         if [tuple(variable.shape) for variable in order] == shapes:
             return [
