@@ -40,7 +40,7 @@ class SwapEMAWeights(Callback):
         return [
             (v, optimizer._at["ema", i])
             for optimizer in averaging
-            for i, v in enumerate(optimizer._trainable_variables)
+            for i, v in enumerate(optimizer.built_for)
         ]
 
     def _swap(self, to_averages):

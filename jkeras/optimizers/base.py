@@ -25,7 +25,7 @@ from jkeras.optimizers.transform.leaves import Leaf
 from jkeras.optimizers.transform.pair import State, Transform, Tree
 from jkeras.optimizers.transform.rule import move_leaf
 from jkeras.optimizers.transform.schedule import rate_of
-from jkeras.optimizers.variables import Owner
+from jkeras.optimizers.variables import StateVariables
 
 CLIPPING = {
     "clipnorm": transform.clip_by_norm,
@@ -35,7 +35,7 @@ CLIPPING = {
 
 
 @optimizer("keras.Optimizer")
-class Optimizer(Owner, Record):
+class Optimizer(StateVariables, Record):
     """Base of all optimizers: Keras's methods on variables over a `transform` of trees.
 
     Pure: `state = init(params)`, `params, state = step(grads, state, params)`; both, and `update`,

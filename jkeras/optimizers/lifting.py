@@ -69,15 +69,15 @@ def _run(
         body: takes `{variable: gradient}`, without those that have none.
     """
     leaves, treedef = jax.tree.flatten(params)
-    owners = _owners(optimizer, treedef.flatten_up_to(describe(params, variables)))
-    where = dict(zip(owners, paths(params)))
+    targets = _targets(optimizer, treedef.flatten_up_to(describe(params, variables)))
+    where = dict(zip(targets, paths(params)))
     order = [where[v] for v in optimizer.built_for]
     values = dict(zip(optimizer.variables, optimizer.state_to_variables(state, order)))
-    values |= zip(owners, leaves)
-    gradients = dict(zip(owners, treedef.flatten_up_to(grads)))
+    values |= zip(targets, leaves)
+    gradients = dict(zip(targets, treedef.flatten_up_to(grads)))
     present = {v: g for v, g in gradients.items() if g is not None}
     values = _values_after(lambda: body(present), values)
-    new = treedef.unflatten([values[v] for v in owners])
+    new = treedef.unflatten([values[v] for v in targets])
     return new, optimizer.filled(state, [values[v] for v in optimizer.variables], order)
 
 
@@ -88,7 +88,7 @@ def _values_after(body: Callable[[], None], values: dict[Variable, Any]) -> dict
     return {v: run.values[v] for v in values}
 
 
-def _owners(optimizer: "Optimizer", leaves: list) -> list[Variable]:
+def _targets(optimizer: "Optimizer", leaves: list) -> list[Variable]:
     """The variables that a subclass's own method is called with."""
     if all(leaf.variable is not None for leaf in leaves):
         return [leaf.variable for leaf in leaves]
@@ -101,6 +101,10 @@ def _owners(optimizer: "Optimizer", leaves: list) -> list[Variable]:
     )
 
 
+def _stand_ins(params: Tree) -> list[Variable]:
+    return [Variable(jnp.zeros(p.shape, p.dtype)) for p in jax.tree.leaves(params)]
+
+
 def _with_own_variables(optimizer: "Optimizer", inner: Transform) -> Callable[..., State]:
     """An `init` that adds the variables which the subclass's `build` made, as scalars."""
 
@@ -108,8 +112,7 @@ def _with_own_variables(optimizer: "Optimizer", inner: Transform) -> Callable[..
         state = inner.init(params, variables)
         if not optimizer.built:
             optimizer.for_stand_ins = variables is None
-            stand_ins = jax.tree.map(lambda p: Variable(jnp.zeros(p.shape, p.dtype)), params)
-            optimizer.build(jax.tree.leaves(stand_ins if variables is None else variables))
+            optimizer.build(jax.tree.leaves(variables) or _stand_ins(params))
         own = {name: jnp.asarray(v.value) for v, name in optimizer.added_variables().items()}
         return {**state, "scalars": {**state.get("scalars", {}), **own}}
 

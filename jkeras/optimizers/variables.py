@@ -22,7 +22,7 @@ from jkeras.optimizers.transform.rule import follow
 PER_PARAMETER = {"ema": "average", "accumulators": "gradient_accumulator", "slots": None}
 
 
-class Owner(Layout):
+class StateVariables(Layout):
     """What holds the arrays of a state in variables."""
 
     keeps_values = False  # whether first values of slots depend on the parameters' values
@@ -96,9 +96,10 @@ class Owner(Layout):
 
     def _held(self, address: Path, value: Any) -> Variable:
         """The variable of an address, with this value, or one to make that is so described."""
-        owner, shape = self._owner(address), tuple(value.shape)
-        layout = owner.layout if owner is not None and tuple(owner.shape) == shape else None
-        arguments = {"shape": shape, "dtype": value.dtype, "layout": layout}
+        parameter, shape = self._parameter_of(address), tuple(value.shape)
+        arguments = {"shape": shape, "dtype": value.dtype}
+        if parameter is not None and tuple(parameter.shape) == shape:
+            arguments["layout"] = parameter.layout
         if isinstance(value, jax.ShapeDtypeStruct):
             value = functools.partial(self._first, address)
         return self._own(value, self._label(address), **arguments)
@@ -106,13 +107,13 @@ class Owner(Layout):
     def _first(self, address: Path, shape: tuple[int, ...], dtype: Any = None) -> jax.Array:
         """A variable's first value, made when it is first looked at."""
         if address[0] == "slots":
-            owner = self._owner(address)
-            return self.slot(address[1], owner, Leaf(owner.name, owner.path, owner))
+            parameter = self._parameter_of(address)
+            return self.slot(address[1], parameter, Leaf(parameter.name, parameter.path, parameter))
         if address[0] == "scalars":
             return self.scalars(self._trainable_variables)[address[1]]
         return jnp.zeros(shape, dtype)
 
-    def _owner(self, address: Path) -> Variable | None:
+    def _parameter_of(self, address: Path) -> Variable | None:
         """The trainable variable that an address is of, if of one."""
         return self._trainable_variables[address[-1]] if address[0] in PER_PARAMETER else None
 
@@ -120,7 +121,7 @@ class Owner(Layout):
         """The name of the variable of an address."""
         if address[0] not in PER_PARAMETER:
             return "_".join(map(str, address[1:]))
-        return self.slot_label(PER_PARAMETER[address[0]] or address[1], self._owner(address))
+        return self.slot_label(PER_PARAMETER[address[0]] or address[1], self._parameter_of(address))
 
     def slot_label(self, name: str, variable: Variable) -> str:
         """The name of the variable of a slot."""
@@ -135,7 +136,7 @@ class Owner(Layout):
     def rebuild(self, variables: Iterable[Variable]):
         """Builds for other trainable variables; what is known of those it was built for stays."""
         old = {
-            (address[:-1], self._owner(address)): variable
+            (address[:-1], self._parameter_of(address)): variable
             for address, variable in self._at.items()
             if address[0] in PER_PARAMETER
         }
@@ -144,7 +145,7 @@ class Owner(Layout):
         self.built, self._at = False, {}
         self.build(variables)
         for address, variable in self._at.items():
-            known = old.get((address[:-1], self._owner(address)))
+            known = old.get((address[:-1], self._parameter_of(address)))
             if known is not None:
                 variable.assign(known.value)
 

@@ -99,7 +99,7 @@ class Plan:
         optimizer = self.optimizer
         known = self.trainable
         if optimizer is not None and not self.model._has_own_opt_state and optimizer.built:
-            known = optimizer._trainable_variables
+            known = optimizer.built_for
             # then it was built by hand as well
             by_hand = keras_contract.overrides(self.model, "train_step")
             if not by_hand and not {v for v in self.trainable} <= {v for v in known}:

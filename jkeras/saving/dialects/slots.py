@@ -108,7 +108,7 @@ def by_number(optimizer, shapes):
     early = [variable for _, variable in slots_last]
     momenta = []
     if len(kept) == 1:
-        momenta = optimizer._trainable_variables
+        momenta = optimizer.built_for
     unused = set(momenta)
     for order in (optimizer.variables, kept, [*kept, *momenta], early):
         if [tuple(variable.shape) for variable in order] == shapes:
