@@ -1,12 +1,11 @@
 """jkeras beside its peers.
 
-    python -m benchmarks                                      # everything; writes
-    benchmarks/RESULTS.md python -m benchmarks --works tiny,cnn --peers jkeras,keras,jitted python
-    -m benchmarks --quick                              # does it run? few small works, two peers,
-    one round
+    python -m benchmarks          # everything; writes benchmarks/RESULTS.md
+    python -m benchmarks --works tiny,cnn --peers jkeras,keras,jitted
+    python -m benchmarks --quick  # does it run? few small works, two peers, one round
 
-Works are those of `works.py`, "import" and "kernels". The peers are those installed: `pip install
-    jkeras[benchmark]`.
+Works are those of `works.py`, "import" and "kernels". The peers are those installed:
+`pip install jkeras[benchmark]`. How the code is built is counted by `benchmarks.structure`.
 """
 
 import argparse

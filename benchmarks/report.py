@@ -13,23 +13,25 @@ from benchmarks.works import WORKS
 PACKAGES = ("jax", "jaxlib", "optax", "keras", "flax", "equinox", "torch", "numpy")
 HEADER = """# Benchmarks
 
-Written by `python -m benchmarks`: jkeras beside its peers, each through the API that its users write
-(`benchmarks/peers/`), with the same networks, data, numbers of steps and metrics (means of loss and accuracy over an
-epoch).
+Written by `python -m benchmarks`: jkeras beside its peers, each through the API that its users
+write (`benchmarks/peers/`), with the same networks, data, numbers of steps and metrics (means of
+loss and accuracy over an epoch).
 
 How it is measured
 
-- Each work of each peer runs in a process of its own, pinned to one core before any library is loaded, with
-  `XLA_FLAGS=--xla_cpu_multi_thread_eigen=false` and `torch.set_num_threads(1)`; compiled programs are not kept.
-- The processes take turns, {rounds} rounds each, one at a time. "CPU ms" is processor time, for a step or a prediction,
-  the median over the rounds. Ratios are of processor time: the median of the ratios in each round, and in parentheses
-  the smallest and the largest. Ratios between 0.9 and 1.1 may be noise.
-- "build" makes the model (of hand-written loops: their arrays); "compile" is the first round's time less a usual
-  round's; "compiles" counts the programs in it, small ones too. "peak" is the largest memory of the process, its
-  libraries included.
-- "jitted" and "scanned" are hand-written JAX in XLA's default forms (`peers/plain.py`); their LSTM has both matrix
-  products in the loop. "scanned" leaves out networks with convolutions, which XLA:CPU computes 20 to 40 times slower
-  in a loop.
+- Each work of each peer runs in a process of its own, pinned to one core before any library is
+  loaded, with `XLA_FLAGS=--xla_cpu_multi_thread_eigen=false` and `torch.set_num_threads(1)`;
+  compiled programs are not kept.
+- The processes take turns, {rounds} rounds each, one at a time. "CPU ms" is processor time, for a
+  step or a prediction, the median over the rounds. Ratios are of processor time: the median of the
+  ratios in each round, and in parentheses the smallest and the largest. Ratios between 0.9 and 1.1
+  may be noise.
+- "build" makes the model (of hand-written loops: their arrays); "compile" is the first round's time
+  less a usual round's; "compiles" counts the programs in it, small ones too. "peak" is the largest
+  memory of the process, its libraries included.
+- "jitted" and "scanned" are hand-written JAX in XLA's default forms (`peers/plain.py`); their LSTM
+  has both matrix products in the loop. "scanned" leaves out networks with convolutions, which
+  XLA:CPU computes 20 to 40 times slower in a loop.
 """
 
 

@@ -53,8 +53,9 @@ TARGETS = [
 # Where the time goes, as profiled: printed with a work that misses a target, or that torch does
 # faster.
 WHY = {
-    "tiny": 'the least that XLA takes for it is in the row "scanned" below; a step of `fit` takes that, and a share '
-    "of the millisecond that a `fit` costs once and of a fifth of one for each epoch.",
+    "tiny": 'the least that XLA takes for it is in the row "scanned" below; a step of `fit` takes '
+    "that, and a share of the millisecond that a `fit` costs once and of a fifth of one for each "
+    "epoch.",
     "mlp": "the products of matrices are the step, and they are the same for all: side by side "
     "in one process a `fit` took 0.99 of the hand-written loop.",
     "cnn": "convolutions in XLA:CPU are most of the step; torch's are oneDNN's.",

@@ -19,15 +19,14 @@ BEGIN, END = "<!-- features: begin, by docs/make_gaps.py -->", "<!-- features: e
 # Names that are there and raise an error that says what to use.
 RAISES = {
     "keras.layers.TorchModuleWrapper": "a module of PyTorch cannot run inside a compiled JAX "
-    "program: wrap a version in JAX with `JaxLayer` or "
-    "`FlaxLayer`",
+    "program: wrap a version in JAX with `JaxLayer` or `FlaxLayer`",
     "keras.layers.TFSMLayer": "a SavedModel of TensorFlow cannot run inside a compiled JAX "
     "program: save the model as `.keras` instead",
-    "keras.quantizers.GPTQConfig": '`quantize` with this config raises, since it calibrates on data: "int8", '
-    '"int4" and "float8" need none',
+    "keras.quantizers.GPTQConfig": "`quantize` with this config raises, since it calibrates on "
+    'data: "int8", "int4" and "float8" need none',
     "keras.quantizers.AWQConfig": "as `GPTQConfig`",
-    'keras.Model.export(format="tf_saved_model")': 'also "litert", "openvino" and "torch": they need other '
-    'libraries; use "stablehlo", the default, or "onnx"',
+    'keras.Model.export(format="tf_saved_model")': 'also "litert", "openvino" and "torch": they '
+    'need other libraries; use "stablehlo", the default, or "onnx"',
 }
 
 

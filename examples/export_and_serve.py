@@ -32,11 +32,12 @@ with np.load(program) as file:
     contents = json.loads(file["contents.json"])
     endpoint = contents["endpoints"]["serve"]
     model = export.deserialize(bytearray(file[endpoint["program"]]))
-    weights = [file[f"weights/{i}"].view(contents["weights"][i]["dtype"]) for i in endpoint["weights"]]
+    dtypes = [description["dtype"] for description in contents["weights"]]
+    weights = [file[f"weights/{i}"].view(dtypes[i]) for i in endpoint["weights"]]
 weights, serve = jax.device_put(weights), jax.jit(model.call)
 images = np.load(requests)
-sizes = 1, len(images) - 1  # any sizes of batches
-np.save(answers, np.concatenate([serve(weights, images[:sizes[0]]), serve(weights, images[sizes[0]:])]))
+batches = images[:1], images[1:]  # of any sizes
+np.save(answers, np.concatenate([serve(weights, batch) for batch in batches]))
 assert not any(name.split(".")[0] in ("jkeras", "keras", "optax") for name in sys.modules)
 """
 

@@ -1,10 +1,10 @@
 """A training is killed in the middle of an epoch, started again, and ends with the bits of one that
 never was.
 
-The program starts itself. One word makes a training go on where it was: `fit(...,
-    checkpoint=folder)`. It covers what
-a saved model does not: dropout's and shuffling's random numbers, the optimizer, the place in the
-data, callbacks. Run it with `python examples/kill_and_resume.py`.
+The program starts itself. One word makes a training go on where it was:
+`fit(..., checkpoint=folder)`. It covers what a saved model does not: dropout's and shuffling's
+random numbers, the optimizer, the place in the data, callbacks. Run it with
+`python examples/kill_and_resume.py`.
 
 Reached in the full form, on two CPU cores, in 23 s of processor time:
 0 of 22 arrays differ.

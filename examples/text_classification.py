@@ -52,9 +52,11 @@ def sentences(count, seed):
     for _ in range(count):
         praises, turned, extra = rng.integers(0, 2, 3)
         word = rng.choice(GOOD if praises != turned else BAD)
-        text = f"The {rng.choice(THINGS)} {rng.choice(LINKS)} {rng.choice(TURNED if turned else PLAIN)} {word}"
+        thing, link = rng.choice(THINGS), rng.choice(LINKS)
+        text = f"The {thing} {link} {rng.choice(TURNED if turned else PLAIN)} {word}"
         if extra:
-            text += f", and I say that after {rng.choice(THINGS)} and {rng.choice(THINGS)} had me waiting"
+            others = f"{rng.choice(THINGS)} and {rng.choice(THINGS)}"
+            text += f", and I say that after {others} had me waiting"
         texts.append(text + rng.choice([".", "!", "..."]))
         labels.append(praises)
     return np.array(texts), np.array(labels)

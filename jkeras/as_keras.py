@@ -135,8 +135,11 @@ def install_as_keras(private=None):
         ImportError: Keras itself has been imported already: half of the process would hold its
             classes.
 
-    Example: import jkeras jkeras.install_as_keras() import keras  # from here on, and in every
-        library that is imported from here on, this is jkeras
+    Example:
+        import jkeras
+
+        jkeras.install_as_keras()
+        import keras  # this is jkeras, as in every library that is imported from here on
     """
     finder = next((f for f in sys.meta_path if isinstance(f, KerasFinder)), None)
     if finder is None:

@@ -290,9 +290,9 @@ def traverse(func, structure, top_down=True):
         top_down: ask for a part before those inside it, and leave those alone when it was replaced;
             otherwise after.
 
-    >>> def replaced(part):
+    >>> def as_tuple(part):
     ...     return tuple(part) if isinstance(part, list) else None
-    >>> traverse(replaced, [[1], 2], top_down=False)
+    >>> traverse(as_tuple, [[1], 2], top_down=False)
     ((1,), 2)
     """
     if not top_down:

@@ -59,6 +59,8 @@ def pytest_configure(config):
     for line in (
         r"ignore:__array__ implementation doesn't accept a copy:DeprecationWarning",
         "ignore::UserWarning:keras",
+        # by Keras for each int64 of its own, from JAX 0.12 on; ours are made int32 before
+        "ignore:Explicitly requested dtype int64 requested in ShapeDtypeStruct:UserWarning",
     ):
         config.addinivalue_line("filterwarnings", line)
 

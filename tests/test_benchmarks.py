@@ -112,7 +112,8 @@ def test_peers_train_alike_and_compile_once():
 
 def test_what_became_of_the_tests_of_a_package_is_counted():
     report = ElementTree.fromstring("""<testsuite>
-        <testcase classname="a" name="one"/> <testcase classname="a" name="two"><failure/></testcase>
+        <testcase classname="a" name="one"/>
+        <testcase classname="a" name="two"><failure/></testcase>
         <testcase classname="a" name="three"><skipped/></testcase></testsuite>""")
     found = dict(map(packages.outcome, report.iter("testcase")))
     assert found == {"a::one": "passed", "a::two": "failed", "a::three": "skipped"}

@@ -148,7 +148,11 @@ def make():
 
 
 def test_cells_of_a_source():
-    source = "# %% [markdown]\n# # Title\n#\n# Text.\n\n# %% parameters\nA = 1\n\n\n# %%\nprint(A)  # %% no cell\n"
+    source = (
+        "# %% [markdown]\n# # Title\n#\n# Text.\n\n"
+        "# %% parameters\nA = 1\n\n\n"
+        "# %%\nprint(A)  # %% no cell\n"
+    )
     assert list(make().cells_of(source)) == [
         ("markdown", "# Title\n\nText."),
         ("parameters", "A = 1"),

@@ -17,6 +17,7 @@ ROOT = pathlib.Path(jkeras.__file__).parent
 # Each line may import from its own packages and from those of earlier lines. Why in this order: see
 # docs/decisions/0001-import-order.md.
 ORDER = [
+    {"kernel"},
     {"core"},
     {"distribution", "dtype_policies", "tree"},
     {"ops"},

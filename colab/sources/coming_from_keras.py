@@ -1,8 +1,9 @@
 # %% [markdown]
 # # Coming from Keras
 #
-# Change the import, keep the program. Names, arguments, defaults, numbers and files are those of Keras 3.15. This
-# notebook walks through the ways people write Keras, and ends with what is different and why.
+# Change the import, keep the program. Names, arguments, defaults, numbers and files are those of
+# Keras 3.15. This notebook walks through the ways people write Keras, and ends with what is
+# different and why.
 
 # %% [markdown]
 # ## 1. Only the import changes
@@ -16,7 +17,8 @@ import jkeras as keras
 from jkeras import layers
 
 keras.utils.set_random_seed(1)
-(x_train, y_train), (x_test, y_test) = keras.datasets.digits.load_data()  # 8 by 8 pixels, values 0 to 16
+# 8 by 8 pixels, values 0 to 16
+(x_train, y_train), (x_test, y_test) = keras.datasets.digits.load_data()
 x_train, x_test = x_train[..., None] / np.float32(16), x_test[..., None] / np.float32(16)
 
 # %% parameters
@@ -40,10 +42,18 @@ model = keras.Model(inputs, outputs)
 
 model.compile(keras.optimizers.AdamW(3e-3), "sparse_categorical_crossentropy", metrics=["accuracy"])
 history = model.fit(
-    x_train, y_train, epochs=EPOCHS, validation_split=0.1, verbose=0,
-    callbacks=[keras.callbacks.ReduceLROnPlateau(patience=3), keras.callbacks.EarlyStopping(patience=6)],
+    x_train,
+    y_train,
+    epochs=EPOCHS,
+    validation_split=0.1,
+    verbose=0,
+    callbacks=[
+        keras.callbacks.ReduceLROnPlateau(patience=3),
+        keras.callbacks.EarlyStopping(patience=6),
+    ],
 )
-print({name: round(value, 4) for name, value in model.evaluate(x_test, y_test, verbose=0, return_dict=True).items()})
+results = model.evaluate(x_test, y_test, verbose=0, return_dict=True)
+print({name: round(value, 4) for name, value in results.items()})
 
 # %%
 import matplotlib.pyplot as plt
@@ -68,7 +78,8 @@ figure, axes = plt.subplots(figsize=(4.5, 4.5), layout="constrained")
 axes.imshow(confusion, cmap="Blues")
 for (true, guess), count in np.ndenumerate(confusion):
     if count:
-        axes.text(guess, true, count, ha="center", va="center", color="white" if count > 20 else "black")
+        color = "white" if count > 20 else "black"
+        axes.text(guess, true, count, ha="center", va="center", color=color)
 axes.set(xlabel="predicted", ylabel="true", xticks=range(10), yticks=range(10))
 plt.show()
 
@@ -76,6 +87,7 @@ plt.show()
 # ## 4. Layers and models of your own
 #
 # `build`, `add_weight` and `call`, as always. The weights can be used like arrays.
+
 
 # %%
 @keras.saving.register_keras_serializable()
@@ -98,15 +110,18 @@ class Scaled(layers.Layer):
 
 
 custom = keras.Sequential([layers.Flatten(), Scaled(64), layers.Dense(10)])
-custom.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
+custom.compile(
+    "adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"]
+)
 custom.fit(x_train, y_train, epochs=3, verbose=2)
 print([(weight.path, weight.shape) for weight in custom.trainable_weights])
 
 # %% [markdown]
 # ## 5. Files go both ways
 #
-# A `.keras` file that is written here opens in Keras, and one that Keras wrote opens here; so do `.weights.h5` and the
-# `.h5` files of older versions. Where Keras is installed, as on Colab, this cell lets it judge.
+# A `.keras` file that is written here opens in Keras, and one that Keras wrote opens here; so do
+# `.weights.h5` and the `.h5` files of older versions. Where Keras is installed, as on Colab, this
+# cell lets it judge.
 
 # %%
 model.save("digits.keras")
@@ -120,13 +135,15 @@ except ImportError:
     print("Keras is not installed here.")
 else:
     theirs = load_model("digits.keras").predict(x_test, verbose=0)
-    print(f"largest difference between Keras's predictions and ours: {abs(ours - theirs).max():.1e}")
+    difference = abs(ours - theirs).max()
+    print(f"largest difference between Keras's predictions and ours: {difference:.1e}")
 
 # %% [markdown]
 # ## 6. What is different: the model is also a value
 #
-# Keras keeps weights in objects. Here the objects are a view, and what computes is a pure function of nested dicts. So
-# what Keras has no word for is a line of JAX, such as how far each pixel of an image moves the answer (bright: far).
+# Keras keeps weights in objects. Here the objects are a view, and what computes is a pure function
+# of nested dicts. So what Keras has no word for is a line of JAX, such as how far each pixel of an
+# image moves the answer (bright: far).
 
 # %%
 import jax
@@ -138,14 +155,16 @@ def score(image, digit):
 
 
 saliency = jax.vmap(jax.grad(score))(jnp.asarray(x_test[:8]), jnp.asarray(guesses[:8]))
-pictures = np.concatenate([x_test[:8], abs(saliency) / abs(saliency).max(axis=(1, 2, 3), keepdims=True)])
+brightness = abs(saliency) / abs(saliency).max(axis=(1, 2, 3), keepdims=True)
+pictures = np.concatenate([x_test[:8], brightness])
 keras.visualization.plot_image_gallery(pictures, cols=8, value_range=(0, 1), scale=1.1)
 
 # %% [markdown]
 # ## 7. What is different: a training step is a function
 #
-# In Keras, a `train_step` of your own juggles four lists of variables; that contract works here too. Shorter: take the
-# finished step and write around it. This one trains on each batch and on a noisy copy of it.
+# In Keras, a `train_step` of your own juggles four lists of variables; that contract works here
+# too. Shorter: take the finished step and write around it. This one trains on each batch and on a
+# noisy copy of it.
 
 # %%
 noisy = keras.models.clone_model(model)
@@ -171,9 +190,11 @@ print(noisy.evaluate(x_test, y_test, verbose=0, return_dict=True))
 # ## 8. What is different: errors say what to do
 
 # %%
-for mistake in (lambda: layers.Dense(10, activation="rellu"),
-                lambda: model.predict(np.zeros((2, 9, 9)), verbose=0),
-                lambda: model.fit(x_train, y_train + 5, verbose=0)):
+for mistake in (
+    lambda: layers.Dense(10, activation="rellu"),
+    lambda: model.predict(np.zeros((2, 9, 9)), verbose=0),
+    lambda: model.fit(x_train, y_train + 5, verbose=0),
+):
     try:
         mistake()
     except Exception as error:
@@ -184,11 +205,11 @@ for mistake in (lambda: layers.Dense(10, activation="rellu"),
 #
 # | Keras | jkeras | because |
 # |---|---|---|
-# | three backends | JAX only | one backend can be compiled as a whole, and everything differentiated |
-# | `steps_per_execution=1` | as many steps in one dispatch as fill 50 ms | small models wait for Python otherwise |
-# | a smaller last batch compiles again | it is filled up, where that changes nothing | compiling takes long |
-# | `optimizer=` of Keras | also any optax transform: `compile(optax.adamw(3e-4), …)` | people have them |
-# | a lambda in a file runs after a setting | only after `load_model(…, safe_mode=False)` | a setting can be forgotten |
+# | three backends | JAX only | one backend compiles as a whole, and differentiates everything |
+# | `steps_per_execution=1` | as many steps as fill 50 ms | small models wait for Python |
+# | a smaller last batch compiles again | filled up, if that changes nothing | compiling is slow |
+# | `optimizer=` of Keras | optax's too: `compile(optax.adamw(3e-4), …)` | people have them |
+# | a setting lets a file's lambda run | `load_model(…, safe_mode=False)` | settings stay on |
 # | `TorchModuleWrapper`, `TFSMLayer` | refused | they cannot run inside a compiled JAX program |
 #
 # `docs/gaps.md` names all that is missing, and `colab/functional.ipynb` shows the functions below.

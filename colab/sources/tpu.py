@@ -1,9 +1,9 @@
 # %% [markdown]
 # # Training on a TPU, with checkpoints on Drive
 #
-# A residual network on images and a small transformer on text: all cores, bfloat16, compiled programs that outlive the
-# machine, and a training that goes on after Colab has cut the connection. What is not there is done without: the
-# notebook runs on a GPU or a CPU, too.
+# A residual network on images and a small transformer on text: all cores, bfloat16, compiled
+# programs that outlive the machine, and a training that goes on after Colab has cut the connection.
+# What is not there is done without: the notebook runs on a GPU or a CPU, too.
 
 # %%
 import pathlib
@@ -37,15 +37,18 @@ try:
     folder = pathlib.Path("/content/drive/MyDrive/jkeras")
 except Exception as error:  # not Colab, or not allowed
     folder = pathlib.Path(tempfile.mkdtemp())
-    print(f"No Drive ({type(error).__name__}): what is saved in {folder} is lost with this machine.")
+    print(
+        f"No Drive ({type(error).__name__}): what is saved in {folder} is lost with this machine."
+    )
 folder.mkdir(parents=True, exist_ok=True)
 
 # %% [markdown]
 # ## 2. All cores, half precision, programs that are kept
 #
-# `DataParallel` gives each core a part of every batch. With `mixed_bfloat16` layers compute in 16 bits and keep their
-# weights in 32; no loss scaling is needed. Programs that took long to compile are found again tomorrow. How many steps
-# go into one dispatch `fit` finds out by itself (that is what `steps_per_execution=1`, the default, means here).
+# `DataParallel` gives each core a part of every batch. With `mixed_bfloat16` layers compute in 16
+# bits and keep their weights in 32; no loss scaling is needed. Programs that took long to compile
+# are found again tomorrow. How many steps go into one dispatch `fit` finds out by itself (that is
+# what `steps_per_execution=1`, the default, means here).
 
 # %%
 jkeras.config.enable_compilation_cache(str(folder / "compiled"))
@@ -64,7 +67,10 @@ def images():
     """((images, labels), (images, labels)), pixels from 0 to 1."""
     data, top = (jkeras.datasets.digits, 16) if DATA == "digits" else (jkeras.datasets.cifar10, 255)
     for x, y in data.load_data():
-        yield (x[:ROWS].reshape(*x[:ROWS].shape[:3], -1) / np.float32(top)).astype("float32"), y[:ROWS].reshape(-1)
+        yield (
+            (x[:ROWS].reshape(*x[:ROWS].shape[:3], -1) / np.float32(top)).astype("float32"),
+            y[:ROWS].reshape(-1),
+        )
 
 
 (x_train, y_train), (x_test, y_test) = images()
@@ -74,9 +80,13 @@ jkeras.visualization.plot_image_gallery(x_train[:16], cols=8, value_range=(0, 1)
 # %% [markdown]
 # ## 4. A residual network
 
+
 # %%
 def convolution(x, width, size=3, stride=1):
-    """A convolution whose outputs are normalized; batches are large, so steps are few and averages move fast."""
+    """A convolution whose outputs are normalized.
+
+    Batches are large, so steps are few and averages move fast.
+    """
     x = layers.Conv2D(width, size, stride, "same", use_bias=False)(x)
     return layers.BatchNormalization(momentum=0.9)(x)
 
@@ -99,10 +109,16 @@ def residual_network(steps):
     for width, stride in ((WIDTH, 1), (2 * WIDTH, 2), (4 * WIDTH, 2)):
         x = block(x, width, stride)
     x = layers.GlobalAveragePooling2D()(x)
-    model = jkeras.Model(inputs, layers.Dense(10, dtype="float32")(x))  # the loss is computed in 32 bits
-    rate = jkeras.optimizers.schedules.CosineDecay(0.0, steps, warmup_target=2e-3, warmup_steps=steps // 10)
-    model.compile(jkeras.optimizers.AdamW(rate, weight_decay=0.02),
-                  jkeras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
+    # the loss is computed in 32 bits
+    model = jkeras.Model(inputs, layers.Dense(10, dtype="float32")(x))
+    rate = jkeras.optimizers.schedules.CosineDecay(
+        0.0, steps, warmup_target=2e-3, warmup_steps=steps // 10
+    )
+    model.compile(
+        jkeras.optimizers.AdamW(rate, weight_decay=0.02),
+        jkeras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+    )
     return model
 
 
@@ -114,13 +130,14 @@ print(f"{model.count_params():,} weights; compiled in {seconds:.1f} s, or found 
 # %% [markdown]
 # ## 5. Train, and stay trained
 #
-# After each epoch everything that the training needs goes to Drive, in the background. **If the connection breaks: Run
-# all again.** This cell then goes on from the last epoch that was saved; when all are done, it is done at once.
+# After each epoch everything that the training needs goes to Drive, in the background. **If the
+# connection breaks: Run all again.** This cell then goes on from the last epoch that was saved;
+# when all are done, it is done at once.
 
 
 # %%
 class Throughput(jkeras.callbacks.Callback):
-    """Rows in a second, without the first epoch of this run, in which things are still being set up."""
+    """Rows in a second, without the first epoch of this run, in which things are set up."""
 
     def __init__(self, rows):
         super().__init__()
@@ -134,21 +151,29 @@ class Throughput(jkeras.callbacks.Callback):
 
     def report(self, unit):
         if len(self.seconds) > 1:
-            print(f"{self.rows / np.median(self.seconds[1:]):,.0f} {unit} a second on {jax.devices()[0].device_kind}")
+            rate = self.rows / np.median(self.seconds[1:])
+            print(f"{rate:,.0f} {unit} a second on {jax.devices()[0].device_kind}")
 
 
 speed = Throughput(len(x_train))
-history = model.fit(x_train, y_train, batch_size=BATCH, epochs=EPOCHS, verbose=2, callbacks=[speed],
-                    checkpoint=str(folder / f"images-{DATA}-{WIDTH}-{BATCH}-{EPOCHS}"))
+history = model.fit(
+    x_train,
+    y_train,
+    batch_size=BATCH,
+    epochs=EPOCHS,
+    verbose=2,
+    callbacks=[speed],
+    checkpoint=str(folder / f"images-{DATA}-{WIDTH}-{BATCH}-{EPOCHS}"),
+)
 speed.report("images")
-print("accuracy: {accuracy:.4f} on images that it has not seen".format(
-    **model.evaluate(x_test, y_test, batch_size=BATCH, verbose=0, return_dict=True)))
+results = model.evaluate(x_test, y_test, batch_size=BATCH, verbose=0, return_dict=True)
+print(f"accuracy: {results['accuracy']:.4f} on images that it has not seen")
 
 # %% [markdown]
 # ## 6. Text
 #
-# What a transformer writes after some minutes depends on what it read. The text that is on every machine here is the
-# source code of jkeras.
+# What a transformer writes after some minutes depends on what it read. The text that is on every
+# machine here is the source code of jkeras.
 
 # %%
 files = sorted(pathlib.Path(jkeras.__file__).parent.rglob("*.py"))
@@ -156,7 +181,7 @@ text = "\n".join(file.read_text(encoding="utf-8") for file in files)[:CHARACTERS
 alphabet = sorted(set(text))
 number_of = {character: number for number, character in enumerate(alphabet)}
 codes = np.array([number_of[character] for character in text], "int32")
-rows = codes[:len(codes) // (CONTEXT + 1) * (CONTEXT + 1)].reshape(-1, CONTEXT + 1)
+rows = codes[: len(codes) // (CONTEXT + 1) * (CONTEXT + 1)].reshape(-1, CONTEXT + 1)
 text_x, text_y = rows[:, :-1], rows[:, 1:]  # what comes, and what comes next
 print(f"{len(text):,} characters of {len(alphabet)} kinds, in {len(rows):,} pieces")
 
@@ -166,11 +191,14 @@ print(f"{len(text):,} characters of {len(alphabet)} kinds, in {len(rows):,} piec
 #
 # `Stack(block, n)` is n blocks like `block`, each with weights of its own, compiled as one.
 
+
 # %%
 def transformer_block():
     x = inputs = jkeras.Input((CONTEXT, TEXT_WIDTH))
     h = layers.LayerNormalization()(x)
-    x = layers.add([x, layers.MultiHeadAttention(TEXT_WIDTH // 32, 32)(h, h, use_causal_mask=True)])  # in bfloat16
+    # in bfloat16
+    attended = layers.MultiHeadAttention(TEXT_WIDTH // 32, 32)(h, h, use_causal_mask=True)
+    x = layers.add([x, attended])
     h = layers.Dense(4 * TEXT_WIDTH, "gelu")(layers.LayerNormalization()(x))
     return jkeras.Model(inputs, layers.add([x, layers.Dense(TEXT_WIDTH)(h)]))
 
@@ -182,9 +210,14 @@ def language_model(steps):
     x = layers.Stack(transformer_block(), BLOCKS)(x)
     x = layers.LayerNormalization()(x)
     model = jkeras.Model(inputs, layers.Dense(len(alphabet), dtype="float32")(x))
-    rate = jkeras.optimizers.schedules.CosineDecay(0.0, steps, warmup_target=1e-3, warmup_steps=steps // 10)
-    model.compile(jkeras.optimizers.AdamW(rate, clipnorm=1.0),
-                  jkeras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
+    rate = jkeras.optimizers.schedules.CosineDecay(
+        0.0, steps, warmup_target=1e-3, warmup_steps=steps // 10
+    )
+    model.compile(
+        jkeras.optimizers.AdamW(rate, clipnorm=1.0),
+        jkeras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+    )
     return model
 
 
@@ -193,14 +226,22 @@ print(f"{writer.count_params():,} weights")
 
 # %%
 speed = Throughput(text_x.size)
-past = writer.fit(text_x, text_y, batch_size=TEXT_BATCH, epochs=TEXT_EPOCHS, verbose=2, callbacks=[speed],
-                  checkpoint=str(folder / f"text-{TEXT_WIDTH}-{BLOCKS}-{CONTEXT}-{TEXT_BATCH}-{TEXT_EPOCHS}"))
+past = writer.fit(
+    text_x,
+    text_y,
+    batch_size=TEXT_BATCH,
+    epochs=TEXT_EPOCHS,
+    verbose=2,
+    callbacks=[speed],
+    checkpoint=str(folder / f"text-{TEXT_WIDTH}-{BLOCKS}-{CONTEXT}-{TEXT_BATCH}-{TEXT_EPOCHS}"),
+)
 speed.report("characters")
 
 # %% [markdown]
 # ## 8. What it writes
 #
-# One compiled loop: the window moves by a character, and the next one is drawn from what the model expects.
+# One compiled loop: the window moves by a character, and the next one is drawn from what the model
+# expects.
 
 
 # %%
@@ -210,21 +251,31 @@ def write(params, window, count, key):
         logits, _ = writer.apply(params, {}, window[None], training=False)
         following = jax.random.categorical(key, logits[0, -1] / 0.7)
         return jnp.append(window[1:], following.astype(window.dtype)), following
+
     return jax.lax.scan(one, window, jax.random.split(key, count.shape[0]))[1]
 
 
 start = codes[:CONTEXT]
-written = write(writer.params, jnp.asarray(start), jnp.zeros(min(400, 4 * CONTEXT)), jax.random.key(0))
+written = write(
+    writer.params, jnp.asarray(start), jnp.zeros(min(400, 4 * CONTEXT)), jax.random.key(0)
+)
 print(text[:CONTEXT][-80:], "".join(alphabet[code] for code in np.asarray(written)), sep=" >>> ")
 
 # %% [markdown]
 # ## 9. After a disconnect
 #
-# To see it without waiting for one: new models, as after a restart, and one epoch more. They begin where the old ones
-# ended; the history is that of the whole training.
+# To see it without waiting for one: new models, as after a restart, and one epoch more. They begin
+# where the old ones ended; the history is that of the whole training.
 
 # %%
 again, speed = residual_network(steps), Throughput(len(x_train))
-more = again.fit(x_train, y_train, batch_size=BATCH, epochs=EPOCHS + 1, verbose=2, callbacks=[speed],
-                 checkpoint=str(folder / f"images-{DATA}-{WIDTH}-{BATCH}-{EPOCHS}"))
+more = again.fit(
+    x_train,
+    y_train,
+    batch_size=BATCH,
+    epochs=EPOCHS + 1,
+    verbose=2,
+    callbacks=[speed],
+    checkpoint=str(folder / f"images-{DATA}-{WIDTH}-{BATCH}-{EPOCHS}"),
+)
 print(f"epochs run by this call: {len(speed.seconds)}, epochs in the history: {len(more.epoch)}")

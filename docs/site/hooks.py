@@ -65,7 +65,8 @@ def example(path):
     doc = ast.get_docstring(ast.parse(text))
     first, _, rest = doc.partition("\n\n")
     heading = path.stem.replace("_", " ").capitalize()
-    return f'# {heading}\n\n{prose(first)}\n\n{rest}\n\n```python title="examples/{path.name}"\n{text}```\n'
+    program = f'```python title="examples/{path.name}"\n{text}```\n'
+    return f"# {heading}\n\n{prose(first)}\n\n{rest}\n\n{program}"
 
 
 def on_files(files, config):

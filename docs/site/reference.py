@@ -1,7 +1,7 @@
 """The API reference: a page for each public module of jkeras, made from what is there at run time.
 
 Not from the source text: the constructors of layers come from annotated fields, and ops from
-    decorators.
+decorators.
 """
 
 import inspect
@@ -48,7 +48,7 @@ def public_modules(module):
 
     >>> import jkeras
     >>> [m.__name__ for m in public_modules(jkeras.optimizers)]
-    ['jkeras.optimizers', 'jkeras.optimizers.schedules']
+    ['jkeras.optimizers', 'jkeras.optimizers.schedules', 'jkeras.optimizers.transform']
     """
     inner = [getattr(module, name) for name in public_names(module)]
     inner = [

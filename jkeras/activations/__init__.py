@@ -35,6 +35,7 @@ from jkeras.activations.activations import (
 )
 from jkeras.activations.serialization import deserialize, get, serialize
 
-swish, hard_swish = silu, hard_silu
+swish = silu
+hard_swish = hard_silu
 
 __all__ = exported(globals())

@@ -85,7 +85,9 @@ def relu(x, negative_slope=0.0, max_value=None, threshold=0.0):
         above = jax.nn.relu(x)
     if max_value is not None:
         above = jnp.clip(above, jnp.asarray(0, x.dtype), jnp.asarray(max_value, x.dtype))
-    return above - negative_slope * jax.nn.relu(threshold - x) if negative_slope else above
+    if not negative_slope:
+        return above
+    return above - negative_slope * jax.nn.relu(threshold - x)
 
 
 @public("keras.activations.gelu")

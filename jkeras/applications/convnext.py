@@ -6,7 +6,7 @@ from jkeras.applications.imagenet_utils import DEVIATIONS, MEANS, decode_predict
 from jkeras.core.layer import Layer, layer
 from jkeras.core.registry import public
 from jkeras.core.settings import auto_name
-from jkeras.core.weight import Weight
+from jkeras.kernel.spec import Weight
 from jkeras.initializers import Constant
 from jkeras.models import Sequential
 from jkeras.utils.tensors import get_source_inputs

@@ -18,7 +18,7 @@ class OrbaxCheckpoint(SavingCallback):
     training goes on.
 
     The checkpoints have Keras's form: `load_weights` of a Keras model reads the folder, and
-        `restore` reads Keras's.
+    `restore` reads Keras's.
 
     Args:
         directory: the folder of the checkpoints; their numbers are epochs, or updates made with

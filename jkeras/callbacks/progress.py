@@ -1,5 +1,7 @@
 """ProgbarLogger: a bar on a terminal, one updating display in a notebook, plain lines in a file."""
 
+import html
+import os
 import shutil
 import sys
 import time
@@ -8,7 +10,8 @@ from jkeras.callbacks.base import Callback
 from jkeras.core.registry import public
 
 INTERVAL = 0.1  # seconds between two looks at the device
-PLAIN = str.maketrans("━─", "=.")
+PLAIN = str.maketrans("━─┃│┏┳┓┡╇┩├┼┤└┴┘", "=.||" + 12 * "+")
+BOLD, NORMAL = "\x1b[1m", "\x1b[0m"
 
 
 @public("keras.callbacks.ProgbarLogger")
@@ -237,6 +240,16 @@ class Terminal:
             sys.stdout.write(text.translate(PLAIN).encode("ascii", "replace").decode())
         sys.stdout.flush()
 
+    def bold(self, text):
+        """The text, to be shown so that it stands out."""
+        if os.environ.get("TERM") in ("dumb", "unknown"):
+            return text
+        return f"{BOLD}{text}{NORMAL}"
+
+    def table(self, text):
+        """Shows lines that belong below each other, however long they are."""
+        self.write(text)
+
     def redraw(self, line, end=False):
         """Draws the line in place of the last one; while it is to be drawn again, no longer than a
         row.
@@ -252,6 +265,10 @@ class File(Terminal):
     """A file or pipe: whole lines only."""
 
     live = False
+
+    def bold(self, text):
+        """The text as it is."""
+        return text
 
 
 class Notebook(Terminal):
@@ -271,6 +288,22 @@ class Notebook(Terminal):
         self._show(self.text + line)
         if end:
             self.text += line + "\n"
+
+    def bold(self, text):
+        """The text with what `table` makes bold."""
+        return f"{BOLD}{text}{NORMAL}"
+
+    def table(self, text):
+        """A display of its own, whose lines are not broken."""
+        from IPython.display import display
+
+        marked = html.escape(text, quote=False).replace(BOLD, "<b>").replace(NORMAL, "</b>")
+        style = "white-space:pre;overflow-x:auto;line-height:normal;font-family:monospace"
+        content = {
+            "text/plain": text.replace(BOLD, "").replace(NORMAL, ""),
+            "text/html": f'<pre style="{style}">{marked}</pre>',
+        }
+        display(content, raw=True)
 
     def _show(self, text):
         from IPython.display import display

@@ -1,9 +1,12 @@
 """Constraints: projections of a weight, applied after each step of an optimizer."""
 
-from jkeras.core.exports import exported
 from jkeras.constraints.constraints import Constraint, MaxNorm, MinMaxNorm, NonNeg, UnitNorm
 from jkeras.constraints.serialization import deserialize, get, serialize
+from jkeras.core.exports import exported
 
-max_norm, min_max_norm, non_neg, unit_norm = MaxNorm, MinMaxNorm, NonNeg, UnitNorm
+max_norm = MaxNorm
+min_max_norm = MinMaxNorm
+non_neg = NonNeg
+unit_norm = UnitNorm
 
 __all__ = exported(globals())

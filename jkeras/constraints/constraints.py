@@ -2,9 +2,11 @@
 
 import jax.numpy as jnp
 
-from jkeras.core.record import Any, Record, record
+from jkeras.core import typed
+from jkeras.core.record import Record, record
 from jkeras.core.registry import public
 from jkeras.core.settings import epsilon
+from jkeras.ops.promotion import as_axes
 
 
 @public("keras.constraints.Constraint")
@@ -25,8 +27,7 @@ class Constraint(Record):
 
 def _norms(w, axis):
     """Euclidean norms along an axis, or several, which stay with length 1."""
-    axis = tuple(axis) if isinstance(axis, list) else axis
-    return jnp.sqrt(jnp.sum(jnp.square(w), axis=axis, keepdims=True))
+    return jnp.sqrt(jnp.sum(jnp.square(w), axis=as_axes(axis), keepdims=True))
 
 
 def _scaled(w, norms, desired):
@@ -51,8 +52,8 @@ class MaxNorm(Constraint):
      [0.8]]
     """
 
-    max_value: Any = 2
-    axis: Any = 0
+    max_value: float = 2
+    axis: typed.Sizes = 0
 
     def __call__(self, w):
         w = jnp.asarray(w)
@@ -81,7 +82,7 @@ class UnitNorm(Constraint):
      [0.8]]
     """
 
-    axis: Any = 0
+    axis: typed.Sizes = 0
 
     def __call__(self, w):
         w = jnp.asarray(w)
@@ -103,16 +104,13 @@ class MinMaxNorm(Constraint):
      [0.8]]
     """
 
-    min_value: Any = 0.0
-    max_value: Any = 1.0
-    rate: Any = 1.0
-    axis: Any = 0
+    min_value: float = 0.0
+    max_value: float = 1.0
+    rate: float = 1.0
+    axis: typed.Sizes = 0
 
     def __call__(self, w):
         w = jnp.asarray(w)
         norms = _norms(w, self.axis)
-        return _scaled(
-            w,
-            norms,
-            self.rate * jnp.clip(norms, self.min_value, self.max_value) + (1 - self.rate) * norms,
-        )
+        bounded = jnp.clip(norms, self.min_value, self.max_value)
+        return _scaled(w, norms, self.rate * bounded + (1 - self.rate) * norms)

@@ -1,12 +1,14 @@
 """Building: shapes as users write them, and the scope in which a layer's variables are made."""
 
+import copy
 import functools
 import inspect
 
 import jax
 
 from jkeras.core import frame, graph
-from jkeras.core.weight import Spec
+from jkeras.core.module import TrackedDict, TrackedList
+from jkeras.kernel.spec import Spec
 
 
 class build_scope:
@@ -21,6 +23,8 @@ class build_scope:
         layer = self.layer
         self.outer = layer.__dict__.get("_in_build", False)
         if not self.outer:
+            if "_before_build" not in layer.__dict__:
+                layer.__dict__["_before_build"] = snapshot(layer)
             layer.__dict__.update(_in_build=True, _scope=frame.scope_path())
             self.scope = frame.building(layer)
             self.scope.__enter__()
@@ -33,6 +37,19 @@ class build_scope:
             if kind is None:
                 shapes = known(self.shapes) if is_abstract() else self.shapes
                 self.layer.__dict__.update(built=True, _build_shapes=dict(zip(self.names, shapes)))
+
+
+def snapshot(layer):
+    """A layer's attributes as they are, for a copy that is not built."""
+    before = {}
+    for name, value in layer.__dict__.items():
+        if isinstance(value, (TrackedList, TrackedDict)):
+            before[name] = type(value)(value, layer, name)
+        elif isinstance(value, (list, dict)):
+            before[name] = copy.copy(value)
+        else:
+            before[name] = value
+    return before | {"built": False}
 
 
 def is_abstract():

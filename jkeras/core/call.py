@@ -9,7 +9,7 @@ import jax
 
 from jkeras.core import graph
 from jkeras.core.errors import explain
-from jkeras.core.weight import Spec
+from jkeras.kernel.spec import Spec
 
 KERNEL = ("self", "w", "sub", "ctx")  # what the kernel hands to `forward`; the rest is the caller's
 

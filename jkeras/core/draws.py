@@ -54,20 +54,32 @@ def _draw(kind, key, shape, dtype, low=0.0, high=1.0):
 
 def _is_plain(key):
     """Whether a key is known now, and of the generator whose bits can be had one by one."""
-    if isinstance(key, jax.core.Tracer) or not jax.config.jax_threefry_partitionable:
+    if isinstance(key, jax.core.Tracer) or _threefry() is None:
+        return False
+    if not getattr(jax.config, "jax_threefry_partitionable", False):
         return False
     if jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
         return str(jax.random.key_impl(key)) in ("threefry2x32", "fry")
     return key.shape == (2,) and jax.config.jax_default_prng_impl == "threefry2x32"
 
 
+@functools.cache
+def _threefry():
+    """JAX's own operation that makes bits of numbers; None where this JAX does not have it there,
+    and all draws are those of `jax.random`.
+    """
+    try:
+        from jax.extend.random import threefry2x32_p
+    except ImportError:
+        return None
+    return threefry2x32_p
+
+
 @functools.partial(jax.jit, static_argnums=(0, 1))
 def _part(kind, size, key, start, low, high):
     """The elements from number `start` on, so many, as `jax.random` makes them of the bits."""
-    from jax.extend.random import threefry2x32_p
-
     numbers = start + jnp.arange(size, dtype="uint32")
-    first, second = threefry2x32_p.bind(
+    first, second = _threefry().bind(
         *(jnp.broadcast_to(word, numbers.shape) for word in key), jnp.zeros_like(numbers), numbers
     )
     if kind == "uniform":

@@ -8,38 +8,38 @@ functions, finds the run through a `ContextVar`, so each thread has its own.
 
 import collections
 import contextvars
+import copy
 
 import jax
 import jax.numpy as jnp
 
 from jkeras.core.errors import NotBuiltError, RandomKeyError, StateWriteError
+from jkeras.core.paths import named_variables, shared_paths, walk
+from jkeras.core.traces import trace_state as _trace
+from jkeras.kernel.scope import Flow, current_flow
 
-_current = contextvars.ContextVar("jkeras_run", default=None)
 _scope = contextvars.ContextVar("jkeras_scope", default=())
 
 
 def current():
     """The run that is going on in this thread, or None."""
-    return _current.get()
+    return current_flow()
 
 
-def _trace():
-    from jax.extend.core import get_opaque_trace_state  # heavy to import
+class Run(Flow):
+    """One execution of `root`, as Keras-style code sees it: where the values of variables are, and
+    which layer is called.
 
-    return get_opaque_trace_state(convention="flax")
-
-
-class Run:
-    """One execution of `root`.
+    Values are found, in this order, in `values`, at the variable's path in `params` and `state`, in
+    the variable itself.
 
     Args:
-        values: `{id(variable): array}`, the values to run on; None: eagerly, on the variables' own
-            values.
+        values: `{variable: array}`.
+        params, state: nested dicts of arrays by the paths below the root.
         rng: a key from which every draw follows by its path; None: seed generators count.
         abstract: nothing is computed, layers that are not built are built on the way.
-        rows: which rows of the batch are real, booleans (batch,), where some are padding; see
-            `core.rows`.
-        shares: of a piece of a batch; see `core.shares`.
+        declared: a dict that is filled with what weights there are.
+        valid_rows, microbatch: see `Flow`.
     """
 
     def __init__(
@@ -49,78 +49,136 @@ class Run:
         rng=None,
         training=None,
         abstract=False,
-        rows=None,
-        shares=None,
+        valid_rows=None,
+        microbatch=None,
+        params=None,
+        state=None,
+        declared=None,
     ):
+        shared = shared_paths(root) if params is not None else None
+        super().__init__(
+            params,
+            state,
+            key=rng,
+            training=training,
+            valid_rows=valid_rows,
+            microbatch=microbatch,
+            shared=shared,
+        )
         self.root = root
         self.values = values
-        self.rng = rng
-        self.training = training
-        self.abstract = abstract
-        self.rows, self.shares = rows, shares
+        self.declared = declared
+        self.abstract = abstract or declared is not None
         # the root is run as Keras's `stateless_call` does: nothing is cast, no activity penalty
         self.bare = False
-        self.losses = []  # (layer, value), in the order they were added
-        self.masks = {}  # id(array) -> (array, mask)
-        self.logits = {}  # id(probabilities) -> (probabilities, logits, axis)
-        self.stack = []  # (layer, dtype that variables are cast to)
-        self._draws = collections.Counter()
-        self._paths = None
-        self._where = None if values is None and not abstract else _trace()
+        self._variable_paths = None
+        self._module_paths = None
+        self._where = None if self.is_eager else _trace()
 
-    def __enter__(self):
-        self._token = _current.set(self)
-        return self
+    def fork(self, values):
+        """A run of its own inside this one, on other values of some variables: its losses, masks
+        and counts of keys are its own.
+        """
+        inner = copy.copy(self)
+        inner.values = {**(self.values or {}), **values}
+        inner.losses = []
+        inner.masks = dict(self.masks)
+        inner.counts = collections.Counter(self.counts)
+        inner.updates = {path: dict(changed) for path, changed in self.updates.items()}
+        inner.stack = list(self.stack)
+        inner._where = _trace()
+        return inner
 
-    def __exit__(self, *exc):
-        _current.reset(self._token)
+    @property
+    def is_eager(self):
+        """Whether variables are read and written themselves."""
+        return self.values is None and self.params is None and not self.abstract
 
     # ------------------------------------------------------------ variables
 
     def read(self, variable):
         """The variable's value in this run."""
-        if self.values is not None and id(variable) in self.values:
-            return self.values[id(variable)]
+        if self.values is not None and variable in self.values:
+            return self.values[variable]
+        if self.params is not None and variable in self.variable_paths:
+            value = self.value_at(self.variable_paths[variable])
+            if value is not None:
+                return value
         if self.abstract:
             return jnp.zeros(variable.shape, variable.own_dtype)
         return variable.own_value()
+
+    def holds(self, variable):
+        """Whether the run has a value of its own for a variable."""
+        if self.values is not None and variable in self.values:
+            return True
+        if self.params is None or variable not in self.variable_paths:
+            return False
+        return self.value_at(self.variable_paths[variable]) is not None
 
     def write(self, variable, value):
         """Sets the variable's value in this run."""
         if self.abstract:
             return
-        if self.values is None:
+        if self.is_eager:
             own_write(variable, value)
-        elif id(variable) in self.values:
+        elif self.holds(variable):
             if _trace() != self._where:
                 raise StateWriteError(
                     f"Variable '{variable.path}' was assigned inside an inner jax transformation "
-                    "(scan, cond, grad, vmap or checkpoint), from where the new value cannot "
-                    "come out. Carry the value through the loop: use `y, state = "
-                    "layer.apply(params, state, x)` inside it, with `state` in the carry."
+                    "(scan, cond, grad, vmap or checkpoint), from where the new value cannot come "
+                    "out. Carry the value through the loop: use `y, state = layer.apply(params, "
+                    "state, x)` inside it, with `state` in the carry."
                 )
-            self.values[id(variable)] = value
+            self.put(variable, value)
         elif isinstance(value, jax.core.Tracer):
             raise StateWriteError(
                 f"Variable '{variable.path}' was assigned while {_describe(self.root)} is traced, "
-                "but it does not belong to it. Set its owner as an attribute of the layer or "
-                "model that uses it."
+                "but it does not belong to it. Set its owner as an attribute of the layer or model "
+                "that uses it."
             )
         else:
             own_write(variable, value)
 
+    def put(self, variable, value):
+        """Sets the value of a variable that the run holds."""
+        if self.values is not None and variable in self.values:
+            self.values[variable] = value
+        else:
+            path = self.variable_paths[variable]
+            self.updates.setdefault(path[:-1], {})[path[-1]] = value
+
+    @property
+    def variable_paths(self):
+        """The canonical path below the root of each variable."""
+        if self._variable_paths is None:
+            self._find_paths()
+        return self._variable_paths
+
+    def _find_paths(self):
+        self._variable_paths = {}
+        self._module_paths = {}
+        if self.root is not None:
+            self.adopt(self.root, ())
+
+    def adopt(self, module, prefix):
+        """Lets a module that stands for another one have its place, and all below it theirs."""
+        if self._variable_paths is None:
+            self._find_paths()
+        for path, part in walk(module, prefix):
+            self._module_paths[id(part)] = self.canonical(path)
+        for path, variable in named_variables(module):
+            self._variable_paths[variable] = self.canonical((*prefix, *path))
+
     def add_loss(self, layer, value):
         """Takes a loss that a layer adds."""
-        inner = (
-            _trace() != self._where
-            if self._where is not None
-            else isinstance(value, jax.core.Tracer)
-        )
+        inner = isinstance(value, jax.core.Tracer) if self.is_eager else _trace() != self._where
         if inner:
             raise StateWriteError(
-                f"{_describe(layer)} called `add_loss` inside an inner jax transformation (scan, cond, grad, vmap or "
-                "checkpoint), from where the loss cannot come out. Use `y, state = layer.apply(params, state, x)` "
-                'inside it, return `state["losses"]`, and add their sum outside.'
+                f"{_describe(layer)} called `add_loss` inside an inner jax transformation (scan, "
+                "cond, grad, vmap or checkpoint), from where the loss cannot come out. Use `y, "
+                'state = layer.apply(params, state, x)` inside it, return `state["losses"]`, and '
+                "add their sum outside."
             )
         self.losses.append((layer, value))
 
@@ -133,66 +191,40 @@ class Run:
         if self.abstract:
             return jnp.zeros((2,), "uint32")
         if self.rng is not None:
-            path = self.path_of(generator)
-            from jkeras.core.rng import key_of_path
-
-            self._draws[path] += 1
-            return key_of_path(self.rng, path, self._draws[path] - 1)
-        if self.values is not None and id(generator.state) not in self.values:
-            raise RandomKeyError(
-                f"{_describe(self.root)}: '{self.path_of(generator)}' draws random numbers, and "
-                "`apply` was given no key. Pass `rng=jax.random.key(0)`, another key for each step."
-            )
+            return self.key_at(self.path_of(generator))
+        if not self.is_eager and not self._counts(generator):
+            raise self.no_key(self.path_of(generator))
         return None
 
-    def path_of(self, module):
-        """The canonical path of a module below the root."""
-        if self._paths is None or id(module) not in self._paths:
-            from jkeras.core.module import walk
+    def _counts(self, generator):
+        """Whether the run carries the count of a seed generator, as Keras's contract has it."""
+        return self.values is not None and generator.state in self.values
 
-            self._paths = (
-                {} if self.root is None else {id(m): "/".join(p) for p, m in walk(self.root)}
-            )
-            self._paths.setdefault(id(module), getattr(module, "name", ""))
-        return self._paths[id(module)]
+    def no_key(self, path):
+        """The error for random numbers in a run without a key."""
+        return RandomKeyError(
+            f"{_describe(self.root)}: '{path}' draws random numbers, and `apply` was given no key. "
+            "Pass `rng=jax.random.key(0)`, another key for each step."
+        )
+
+    def path_of(self, module):
+        """The canonical path of a module below the root, as a text."""
+        if self._module_paths is None:
+            self._find_paths()
+        path = self._module_paths.get(id(module))
+        return getattr(module, "name", "") if path is None else "/".join(path)
 
     # ------------------------------------------------------------ layers
 
     def call(self, layer, args, kwargs, bare=False):
-        """Runs one layer on its slice of the values: inputs cast, built where that is allowed,
-        masks passed on.
-
-        Args:
-            bare: runs it as Keras's `layer.call` does: in the dtype of the layer around, without
-                activity penalty.
-        """
-        bare = bare or self.bare and not self.stack
-        call = layer._bind(args, kwargs, cast=not bare)
-        layer._check_input(call)
-        if not layer.built:
-            self.build(layer, call)
-            layer._check_input(call)  # now the layer knows more of its input
-        training = call.training(self.training)
-        call.populate(self, training)
-        outer, self.training = self.training, training
-        self.stack.append((layer, self.cast_type() if bare else self._cast_type(layer)))
-        try:
-            with building(layer):
-                outputs = layer._compute(self, call)
-            if layer.activity_regularizer is not None and not bare:
-                self._activity_losses(layer, outputs)
-        finally:
-            self.stack.pop()
-            self.training = outer
-        layer._pass_masks(self, call, outputs)
-        return outputs
+        """Runs one layer on its variables, as they are in this run."""
+        return layer.run_on(VariableScope(self, layer), args, kwargs, bare)
 
     def build(self, layer, call):
         """Builds a layer met for the first time."""
-        traced = self.values is not None and not self.abstract
         with jax.ensure_compile_time_eval():
             layer._build_for(call)
-        if traced and layer.weights:
+        if not self.is_eager and not self.abstract and layer.weights:
             layer.built = False
             raise NotBuiltError(
                 f"{_describe(layer)} is used inside {_describe(self.root)} but was not built with "
@@ -204,29 +236,52 @@ class Run:
         """The dtype that variables are cast to where they are read now, or None."""
         return self.stack[-1][1] if self.stack else None
 
-    def _cast_type(self, layer):
-        if not layer.autocast or not layer._computes_in_float:
-            return None
-        mixed = layer.compute_dtype != layer.variable_dtype or any(dtype for _, dtype in self.stack)
-        return layer.compute_dtype if mixed else None
 
-    def _activity_losses(self, layer, outputs):
-        for output in jax.tree_util.tree_leaves(outputs):
-            loss = layer.activity_regularizer(output)
-            self.add_loss(
-                layer, loss / output.shape[0] if output.ndim and output.shape[0] else loss
-            )
+class VariableScope:
+    """A layer's slice of a run whose values are those of variables; see `Scope`."""
 
-    # ------------------------------------------------------------ masks
+    __slots__ = ("flow", "layer")
 
-    def mask_of(self, array):
-        """The mask that travels beside an array, or None."""
-        found = self.masks.get(id(array))
-        return found[1] if found is not None else getattr(array, "_keras_mask", None)
+    def __init__(self, run, layer):
+        self.flow = run
+        self.layer = layer
 
-    def set_mask(self, array, mask):
-        """Lets a mask travel beside an array."""
-        self.masks[id(array)] = (array, mask)
+    def enter(self, layer, args, kwargs):
+        """The scope to go on in."""
+        return self
+
+    def prepare(self, call):
+        """Builds a layer that is met for the first time."""
+        layer = self.layer
+        if not layer.built:
+            self.flow.build(layer, call)
+            layer._check_input(call)  # now the layer knows more of its input
+
+    def input_spec(self):
+        """What the layer asks of its input, as it is now."""
+        return self.layer.input_spec
+
+    def weights(self, call):
+        """The layer's own weights by name, in the type that it computes in."""
+        return {name: self.layer._read(self.flow, v) for name, v in self.layer._own.items()}
+
+    def update(self, changed):
+        """Sets new values of own weights, in the dtype that they have."""
+        for name, value in changed.items():
+            variable = self.layer._own[name]
+            self.flow.write(variable, value.astype(variable.own_dtype))
+
+    def next_key(self):
+        """The next random key of the layer."""
+        return self.layer.seed_generator.next()
+
+    def children(self, call):
+        """The children by name."""
+        return self.layer._children
+
+    def child(self, layer, name=None):
+        """The slice of a child."""
+        return VariableScope(self.flow, layer)
 
 
 # ---------------------------------------------------------------- what travels beside probabilities
@@ -234,7 +289,7 @@ class Run:
 
 def note_logits(probabilities, logits, axis):
     """Lets a loss of this run know of what probabilities are the softmax."""
-    run = _current.get()
+    run = current_flow()
     if run is not None and isinstance(axis, int):
         run.logits[id(probabilities)] = probabilities, logits, axis % logits.ndim
 
@@ -243,7 +298,7 @@ def logits_beside(probabilities, axis):
     """The logits whose softmax along an axis these probabilities are, if the run knows; else
     None.
     """
-    run = _current.get()
+    run = current_flow()
     found = None if run is None else run.logits.get(id(probabilities))
     return found[1] if found is not None and found[2] == axis % probabilities.ndim else None
 
@@ -269,25 +324,25 @@ def own_write(variable, value):
 
 def read(variable):
     """A variable's value: the run's, else its own."""
-    run = _current.get()
+    run = current_flow()
     return variable.own_value() if run is None else run.read(variable)
 
 
 def write(variable, value):
     """Sets a variable's value: in the run, else its own."""
-    run = _current.get()
+    run = current_flow()
     return own_write(variable, value) if run is None else run.write(variable, value)
 
 
 def draw(generator):
     """A seed generator's next key, where the run decides it."""
-    run = _current.get()
+    run = current_flow()
     return None if run is None else run.draw(generator)
 
 
 def autocast_dtype():
     """The dtype that variables are cast to where they are read now, or None."""
-    run = _current.get()
+    run = current_flow()
     return None if run is None else run.cast_type()
 
 

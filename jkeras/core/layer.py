@@ -4,24 +4,28 @@ A built-in layer writes `weight_specs` and `forward`. `init`, `apply`, `build`, 
 and on symbolic tensors, counting, configs and files follow from these.
 """
 
+import functools
 import inspect
 import typing
 import warnings
 
 import jax
 
-from jkeras.core import frame, graph, policy, record, registry, remat
+from jkeras.core import frame, graph, policy, record, registry, remat, typed
 from jkeras.core.building import as_specs, as_tensors, as_tuples, build_scope, call_build, scoped
 from jkeras.core.call import Call, forward_of, is_array, masks_of
 from jkeras.core.errors import explain, suggestion
 from jkeras.core.family import families
-from jkeras.core.module import Module, walk
+from jkeras.core.adapting import run_adapted, runs_apart, weight_of
+from jkeras.core.module import Module
+from jkeras.core.paths import walk
 from jkeras.core.pure import Pair, PureInterface
-from jkeras.core.settings import auto_name, settings
+from jkeras.core.settings import auto_name, settings, uncounted
 from jkeras.core.symbolic import symbolic_call
 from jkeras.core.variable import Variable
 from jkeras.core.view import WeightView
-from jkeras.core.weight import Weight
+from jkeras.kernel.scope import Scope
+from jkeras.kernel.spec import Weight
 
 
 class Ctx:
@@ -31,24 +35,41 @@ class Ctx:
         training: whether this is a training step.
         frozen: whether the layer's `trainable` is False.
         mask: the mask of the inputs, or None.
-        rows: which rows of the batch are real, where some are padding, else None; for
-            `core.rows.over_real_rows`.
+        valid_rows: which rows of the batch are real, where some are padding, else None; for
+            `kernel.valid_rows.over_valid_rows`.
         key: a random key of this call; another one each time it is read.
+        abstract: whether only shapes count.
     """
 
-    __slots__ = ("_layer", "_run", "frozen", "mask", "rows", "training")
+    __slots__ = ("_layer", "_scope", "abstract", "frozen", "mask", "training", "valid_rows")
 
-    def __init__(self, run, layer, call):
-        self._run, self._layer = run, layer
-        self.training = bool(call.now_training)
+    def __init__(self, scope, layer, training, mask):
+        self._scope = scope
+        self._layer = layer
+        self.training = bool(training)
         self.frozen = not layer.trainable
-        self.mask = call.mask
-        self.rows = run.rows
+        self.mask = mask
+        self.valid_rows = scope.flow.valid_rows
+        self.abstract = scope.flow.abstract
 
     @property
     def key(self):
         """The next random key."""
-        return self._layer.seed_generator.next()
+        return next_key(self._scope, self._layer)
+
+
+def next_key(scope, layer):
+    """The next random key of a layer: by its path, or from its seed generator."""
+    if not isinstance(scope, Scope):
+        return layer.seed_generator.next()
+    flow = scope.flow
+    if flow.abstract:
+        return jax.numpy.zeros((2,), "uint32")
+    path = (*scope.path, layer.seed_generator_name())
+    path = "/".join(flow.canonical(path))
+    if flow.rng is None:
+        raise flow.no_key(path)
+    return flow.key_at(path)
 
 
 class Sub:
@@ -56,26 +77,40 @@ class Sub:
     and key.
     """
 
-    def __init__(self, run, layer):
-        self._run, self._layer = run, layer
+    def __init__(self, scope, layer, children):
+        self._scope = scope
+        self._layer = layer
+        self._children = children
 
     def __getattr__(self, name):
-        child = getattr(self._layer, name)
-        return lambda *args, **kwargs: self._run.call(child, args, kwargs)
+        child = self._children.get(name)
+        child = getattr(self._layer, name) if child is None else child
+        return lambda *args, **kwargs: self.run(child, *args, **kwargs)
 
     def run(self, child, *args, **kwargs):
         """Runs a child given as an object."""
-        return self._run.call(child, args, kwargs)
+        return child.run_on(self.scope_of(child), args, kwargs)
+
+    def scope_of(self, child):
+        """The slice of a child given as an object."""
+        if isinstance(self._scope, Scope):
+            return self._scope.child(self._names[id(child)])
+        return frame.VariableScope(self._scope.flow, child)
+
+    @functools.cached_property
+    def _names(self):
+        return {id(child): name for name, child in self._children.items()}
 
     def mask_of(self, value):
         """The mask that a child left beside its output."""
-        return masks_of(value, self._run.mask_of)
+        return masks_of(value, self._scope.flow.mask_of)
 
     def set_mask(self, value, mask):
         """Lets a mask travel beside a value that a child will be given."""
-        self._run.set_mask(value, mask)
+        self._scope.flow.set_mask(value, mask)
 
 
+@typed.keyword_fields
 class Layer(PureInterface, WeightView, Module, record.Record):
     """A layer: hyper-parameters, the weights they need for an input, and a pure forward pass.
 
@@ -110,6 +145,8 @@ class Layer(PureInterface, WeightView, Module, record.Record):
     # for symbolic inputs of any dtype, as Keras's layers do
     announces_compute_dtype: typing.ClassVar = False
     _computes_in_float: typing.ClassVar = True
+    _native: typing.ClassVar = True
+    _native_builds: typing.ClassVar = ()  # the methods `build` that change nothing for values
 
     def __init__(
         self,
@@ -155,7 +192,18 @@ class Layer(PureInterface, WeightView, Module, record.Record):
                 f"{suggestion(kwargs, known)}"
             )
 
-    if typing.TYPE_CHECKING:  # as in Record
+    if typing.TYPE_CHECKING:  # the arguments that all layers take
+        name: typed.Converted[str | None, str] = typed.keyword(default=None, alias="name")
+        autocast: bool = True
+        _of_trainable: bool = typed.keyword(default=True, alias="trainable")
+        _of_dtype: typing.Any = typed.keyword(default=None, alias="dtype")
+        _of_activity: typed.Regularization = typed.keyword(
+            default=None, alias="activity_regularizer"
+        )
+        _of_shape: typed.Shape = typed.keyword(default=None, alias="input_shape")
+        _of_batch_shape: typed.Shape = typed.keyword(default=None, alias="batch_input_shape")
+        _of_dim: int | None = typed.keyword(default=None, alias="input_dim")
+        _of_batch: int | None = typed.keyword(default=None, alias="batch_size")
 
         def __init__(self, *args: typing.Any, **kwargs: typing.Any) -> None: ...
 
@@ -226,10 +274,10 @@ class Layer(PureInterface, WeightView, Module, record.Record):
         context = {"training": training, "mask": mask} | dict(
             zip(own.context, args[own.own :] if own.own else ())
         )
-        call = Call.__new__(Call)
-        call.now_training = run.training if context["training"] is None else context["training"]
-        call.mask = context["mask"]
-        return self._forward(run, call, args[: own.own], kwargs)
+        if context["training"] is None:
+            context["training"] = run.training
+        ctx = Ctx(frame.VariableScope(run, self), self, context["training"], context["mask"])
+        return self._forward(ctx, None, args[: own.own], kwargs)
 
     @classmethod
     def is_lifted(cls):
@@ -278,7 +326,12 @@ class Layer(PureInterface, WeightView, Module, record.Record):
         with build_scope(self, tuple(shapes.values()), [f"{name}_shape" for name in shapes]):
             self._make_weights(list(call.specs().values()))
 
+    def attributes_when_built(self, *inputs):
+        """What Keras shows on a layer that was built for these inputs (`Spec`s), by attribute."""
+        return {}
+
     def _make_weights(self, specs):
+        self.__dict__.setdefault("_spec_before_build", self.input_spec)
         for name, spec in self.weight_specs(*specs).items():
             if any(d is None for d in spec.shape):
                 raise ValueError(
@@ -303,6 +356,8 @@ class Layer(PureInterface, WeightView, Module, record.Record):
             self._on_adopt(variable)
             if not hasattr(type(self), name):
                 object.__setattr__(self, name, variable)
+        for name, value in self.attributes_when_built(*specs).items():
+            setattr(self, name, value)
 
     # ------------------------------------------------------------ calling
 
@@ -392,15 +447,101 @@ class Layer(PureInterface, WeightView, Module, record.Record):
             return cast_with_mask(x, self.compute_dtype)
         return x
 
-    def _check_input(self, call):
-        """Raises for an input that `input_spec` forbids."""
-        if self.input_spec is not None and call.arguments:
+    def _check_input(self, call, built=True):
+        """Raises for an input that `input_spec` forbids, as it is or as it was before building."""
+        input_spec = self.input_spec if built else self._declared_input_spec
+        if input_spec is not None and call.arguments:
             from jkeras.core.input_spec import check
 
-            check(self.input_spec, call.first, self._where)
+            check(input_spec, call.first, self._where)
 
-    def _compute(self, run, call):
-        y = self._execute(run, call) if self._remat is None else remat.execute(run, self, call)
+    # ------------------------------------------------------------ running
+
+    def run_on(self, scope, args, kwargs, bare=False):
+        """Runs the layer on its slice of a forward pass: inputs cast, masks passed on.
+
+        Args:
+            scope: where its weights are: a `Scope` of values by path, or a `VariableScope`.
+            bare: runs it as Keras's `layer.call` does: in the dtype of the layer around, without
+                activity penalty.
+        """
+        flow = scope.flow
+        by_path = isinstance(scope, Scope)
+        if by_path and not (self.is_native() and runs_apart(self, scope)):
+            return run_adapted(self, scope, args, kwargs, bare)
+        bare = bare or flow.bare and not flow.stack
+        call = self._bind(args, kwargs, cast=not bare)
+        if by_path:
+            self._check_input(call, built=False)
+            if flow.declared is not None:
+                scope.declare(self._declaration(call))
+        else:
+            self._check_input(call)
+            if not self.built:
+                flow.build(self, call)
+                self._check_input(call)  # now the layer knows more of its input
+        outer, flow.training = flow.training, call.training(flow.training)
+        call.populate(flow, flow.training)
+        flow.stack.append((self, flow.cast_type() if bare else self._cast_type(flow)))
+        try:
+            if by_path:
+                outputs = self._compute(scope, call)
+            else:
+                with frame.building(self):
+                    outputs = self._compute(scope, call)
+            if self.activity_regularizer is not None and not bare:
+                self._activity_losses(flow, outputs)
+        finally:
+            flow.stack.pop()
+            flow.training = outer
+        self._pass_masks(flow, call, outputs)
+        return outputs
+
+    def begin_flow(self, **options):
+        """The forward pass that begins at this layer."""
+        return frame.Run(self, **options)
+
+    def is_native(self):
+        """Whether the layer runs on values by path, without variables and without ambient state."""
+        activation = self.__dict__.get("activation")
+        return (
+            is_native_class(type(self))
+            and self._remat is None
+            and not isinstance(activation, Module)
+        )
+
+    @property
+    def _declared_input_spec(self):
+        """What the layer asks of its input whatever it was built for."""
+        return self.__dict__.get("_spec_before_build", self.input_spec)
+
+    def _declaration(self, call):
+        """The layer's own weights for the inputs of a call, ready to be made: `{name: Weight}`."""
+        specs = {name: self._resolved(w) for name, w in self._specs_of(call).items()}
+        for name, variable in self._own.items():  # what was added to the object by hand
+            if name not in specs:
+                specs[name] = weight_of(variable)
+        return specs
+
+    def _specs_of(self, call):
+        return self.weight_specs(*call.specs().values())
+
+    def _resolved(self, weight):
+        """A weight spec with its initializer and dtype as objects."""
+        initializer = weight.initializer
+        if isinstance(initializer, str):
+            initializer = families["initializers"].get(initializer)
+        return weight._replace(
+            shape=graph.standardize_shape(weight.shape),
+            initializer=initializer,
+            dtype=policy.standardize_dtype(weight.dtype or self.variable_dtype),
+        )
+
+    def _compute(self, scope, call):
+        if self._remat is None:
+            y = self._execute(scope, call)
+        else:
+            y = remat.execute(scope, self, call)
         return y if settings.distribution is None else self._laid_out(y)
 
     def _laid_out(self, y):
@@ -408,25 +549,74 @@ class Layer(PureInterface, WeightView, Module, record.Record):
         layout = settings.distribution.get_tensor_layout(f"{self.path}/output")
         return y if layout is None else jax.lax.with_sharding_constraint(y, layout.backend_layout)
 
-    def _execute(self, run, call):
+    def _execute(self, scope, call):
         if self.is_lifted():
             return self.call(*call.args, **call.kwargs)
         args, kwargs = call.forward_arguments()
-        return self._forward(run, call, args, kwargs)
+        ctx = Ctx(scope, self, call.now_training, call.mask)
+        return self._forward(ctx, call, args, kwargs)
 
-    def _forward(self, run, call, args, kwargs):
-        w = {name: self._read(run, variable) for name, variable in self._own.items()}
-        return self.forward(w, *args, ctx=Ctx(run, self, call), **kwargs)
+    def _forward(self, ctx, call, args, kwargs):
+        return self.forward(self._own_values(ctx._scope, call), *args, ctx=ctx, **kwargs)
+
+    def _own_values(self, scope, call):
+        """The layer's own weights by name, in the type that it computes in."""
+        flow = scope.flow
+        if not isinstance(scope, Scope):
+            return {name: self._read(flow, variable) for name, variable in self._own.items()}
+        values = scope.weights()
+        if flow.declared is None:
+            self._check_values(values, call)
+        dtype = flow.cast_type()
+        if dtype is not None:
+            specs = self._specs_of(call)
+            for name, value in values.items():
+                if policy.is_float(value.dtype) and (name not in specs or specs[name].autocast):
+                    values[name] = value.astype(dtype)
+        if settings.distribution is not None and self.uses_weights_whole:
+            for name in values.keys() & self._own.keys():
+                values[name] = self._own[name].whole(values[name])
+        return values
+
+    def _check_values(self, values, call):
+        """Raises where the values given to `apply` are not those of the layer."""
+        for name, weight in self._specs_of(call).items():
+            tree_name = "params" if weight.trainable else "state"
+            fix = "pass what `init` returned for this layer"
+            if name not in values:
+                wanted = f"an array at {name!r} in {tree_name}"
+                raise ValueError(explain(self._where, wanted, "none", fix))
+            shape = jax.numpy.shape(values[name])
+            if shape != tuple(weight.shape):
+                wanted = f"shape {tuple(weight.shape)} at {name!r}"
+                raise ValueError(explain(self._where, wanted, f"shape {shape}", fix))
 
     def _read(self, run, variable):
         value = run.read(variable)
         dtype = run.stack[-1][1] if variable.autocast else None
-        value = (
-            value.astype(dtype)
-            if dtype and policy.is_float(value.dtype) and value.dtype != dtype
-            else value
-        )
+        if dtype and policy.is_float(value.dtype) and value.dtype != dtype:
+            value = value.astype(dtype)
         return variable.whole(value) if self.uses_weights_whole else value
+
+    def _cast_type(self, flow):
+        """The dtype that the weights are cast to, or None."""
+        if not self.autocast or not self._computes_in_float:
+            return None
+        mixed = self.compute_dtype != self.variable_dtype
+        if mixed or any(dtype for _, dtype in flow.stack):
+            return self.compute_dtype
+        return None
+
+    def _activity_losses(self, flow, outputs):
+        for output in jax.tree_util.tree_leaves(outputs):
+            loss = self.activity_regularizer(output)
+            per_sample = output.ndim and output.shape[0]
+            flow.add_loss(self, loss / output.shape[0] if per_sample else loss)
+
+    def seed_generator_name(self):
+        """The name by which the layer's seed generator is its child."""
+        generator = self.seed_generator
+        return next(name for name, child in self._children.items() if child is generator)
 
     def compute_mask(self, inputs, previous_mask):
         """The mask of the output, given the input and its mask."""
@@ -435,7 +625,7 @@ class Layer(PureInterface, WeightView, Module, record.Record):
     def _pass_masks(self, run, call, outputs):
         if not self.supports_masking:
             masked = any(mask is not None for mask in graph.flatten(call.mask))
-            if masked and not run.abstract and run.values is None:
+            if masked and run.is_eager:
                 warnings.warn(
                     f"Layer '{self.name}' (of type {type(self).__name__}) was passed an input "
                     "with a mask attached to it. However, this layer does not support masking "
@@ -573,11 +763,9 @@ class StatefulLayer(Layer):
     what changed only.
     """
 
-    def _forward(self, run, call, args, kwargs):
-        outputs, changed = super()._forward(run, call, args, kwargs)
-        for name, value in changed.items():
-            variable = self._own[name]
-            run.write(variable, value.astype(variable.own_dtype))
+    def _forward(self, ctx, call, args, kwargs):
+        outputs, changed = super()._forward(ctx, call, args, kwargs)
+        ctx._scope.update(changed)
         return outputs
 
 
@@ -595,15 +783,39 @@ class Composite(Layer):
 
     def _make_weights(self, specs):
         super()._make_weights(specs)
+        self.__dict__["_children_are_for"] = _ranks(specs)
         for name, child in self.children(*specs).items():
             setattr(self, name, child)
 
-    def _forward(self, run, call, args, kwargs):
-        w = {name: self._read(run, variable) for name, variable in self._own.items()}
-        return self.forward(w, Sub(run, self), *args, ctx=Ctx(run, self, call), **kwargs)
+    def _children_for(self, scope, call):
+        """The children by name, those that depend on the inputs too."""
+        if not isinstance(scope, Scope) or type(self).children is Composite.children:
+            return self._children
+        specs = list(call.specs().values())
+        if self.__dict__.get("_children_are_for") == _ranks(specs):
+            return self._children
+        with uncounted():
+            return {**self._children, **self.children(*specs)}
+
+    def _forward(self, ctx, call, args, kwargs):
+        scope = ctx._scope
+        sub = Sub(scope, self, self._children_for(scope, call))
+        return self.forward(self._own_values(scope, call), sub, *args, ctx=ctx, **kwargs)
+
+
+def _ranks(specs):
+    """What children depend on: the number of axes and the size of the last one of each input."""
+    return [(spec.ndim, spec.shape[-1]) for spec in specs]
+
+
+@functools.cache
+def is_native_class(cls):
+    """Whether layers of a class run on values by path; the others are run on their variables."""
+    return cls._native and not cls.is_lifted() and cls.build in cls._native_builds
 
 
 Layer.build = scoped(Layer.build)
+Layer._native_builds = (Layer.build,)
 
 
 def cast_with_mask(x, dtype):
@@ -616,7 +828,10 @@ def cast_with_mask(x, dtype):
     return y
 
 
-def layer(module="keras.layers", *aliases, **options):
+@typing.dataclass_transform(eq_default=False)
+def layer(
+    module: str = "keras.layers", *aliases: str, **options: typing.Any
+) -> typing.Callable[[type[typed.Class]], type[typed.Class]]:
     """Decorator for layer classes: a `record` whose other keyword arguments are those of
     `Layer`.
     """

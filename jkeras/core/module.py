@@ -9,7 +9,6 @@ import copy
 
 import jax
 
-from jkeras.core import tree
 from jkeras.core.variable import Variable
 
 
@@ -102,6 +101,10 @@ class Module:
                 mine[self._free_key(key)] = part
                 self._on_adopt(part)
 
+    def is_native(self):
+        """Whether the module runs on values by path, without variables and ambient state."""
+        return True
+
     def _on_adopt(self, part):
         """Called when a variable or module becomes part of this one."""
 
@@ -146,7 +149,7 @@ class Module:
         self.__dict__.update(state)
 
 
-UNTRACKED = ("_own", "_children")
+UNTRACKED = ("_own", "_children", "_before_build")
 # compiled functions and the like, made again when needed
 FLEETING = ("_functions", "_last_plan", "_host_split", "_predictor")
 
@@ -224,33 +227,3 @@ jax.tree_util.register_pytree_with_keys(
     lambda d: ([(jax.tree_util.DictKey(k), d[k]) for k in sorted(d)], tuple(sorted(d))),
     lambda keys, values: dict(zip(keys, values)),
 )
-
-
-# ---------------------------------------------------------------- walking
-
-
-def walk(module, path=(), seen=None):
-    """(path, module) for a module and all below it, each once, at its canonical path, own order."""
-    seen = set() if seen is None else seen
-    if id(module) not in seen:
-        seen.add(id(module))
-        yield path, module
-        for key, child in module._children.items():
-            yield from walk(child, (*path, key), seen)
-
-
-def named_variables(module, select=None):
-    """(path, Variable) of all variables below a module, each once; `select(variable)` chooses."""
-    seen = set()
-    for path, part in walk(module):
-        for key, variable in part._own.items():
-            if id(variable) not in seen and (select is None or select(variable)):
-                seen.add(id(variable))
-                yield (*path, key), variable
-
-
-def tree_of(module, read, select=None):
-    """The nested dict of `read(variable)` over a module's variables."""
-    return tree.unflatten(
-        (path, read(variable)) for path, variable in named_variables(module, select)
-    )

@@ -14,6 +14,7 @@ its way in and out of configs.
 import inspect
 import typing
 
+from jkeras.core import typed
 from jkeras.core.family import families
 from jkeras.core.registry import public, serialize
 
@@ -51,14 +52,21 @@ class HiddenFamily(Hidden, FamilyKind):
     """A value of a family that is written to the config only when it is not None."""
 
 
-Activation = FamilyKind("activations")
-Initializer = FamilyKind("initializers")
-Regularizer = FamilyKind("regularizers")
-Constraint = FamilyKind("constraints")
-ActivityRegularizer = HiddenFamily("regularizers")
-HIDDEN = Hidden()
-# of an argument that only the constructor of the base takes, but that stands in the signature
-OF_BASE = Kind()
+# Kinds when this runs, types for a checker.
+if typing.TYPE_CHECKING:
+    Activation = typed.Converted[typed.Named, typed.Function]
+    Initializer = Constraint = typed.Converted[typed.Named, Any]
+    Regularizer = ActivityRegularizer = typed.Converted[typed.Regularization, Any]
+    HIDDEN = OF_BASE = Any
+else:
+    Activation = FamilyKind("activations")
+    Initializer = FamilyKind("initializers")
+    Regularizer = FamilyKind("regularizers")
+    Constraint = FamilyKind("constraints")
+    ActivityRegularizer = HiddenFamily("regularizers")
+    HIDDEN = Hidden()
+    # of an argument that only the constructor of the base takes, but that stands in the signature
+    OF_BASE = Kind()
 BASE_ARGUMENTS = ("name", "dtype", "trainable")
 
 
@@ -183,7 +191,16 @@ class Record:
         return f"{type(self).__name__}({', '.join(shown)})"
 
 
-def record(module, *aliases, name=None, arguments=None, keyword_only="", base_init=None):
+@typing.dataclass_transform(eq_default=False)
+def record(
+    module: str,
+    *aliases: str,
+    name: str | None = None,
+    arguments: str | None = None,
+    keyword_only: str = "",
+    base_init: typing.Callable | None = None,
+    init: bool = True,
+) -> typing.Callable[[type[typed.Class]], type[typed.Class]]:
     """Decorator that makes a class a record and gives it its public names.
 
     Args:
@@ -195,6 +212,7 @@ def record(module, *aliases, name=None, arguments=None, keyword_only="", base_in
             but are the base's.
         keyword_only: names of keyword-only arguments, as one string.
         base_init: takes `self` and the keyword arguments that are not fields.
+        init: for type checkers: False where a base class says the arguments; see `core.typed`.
     """
 
     def decorate(cls):

@@ -2,7 +2,6 @@
 kept.
 """
 
-import collections
 import contextvars
 import functools
 
@@ -11,7 +10,7 @@ import numpy as np
 
 from jkeras.core import frame, graph
 from jkeras.core.errors import suggestion
-from jkeras.core.module import walk
+from jkeras.core.paths import named_variables
 from jkeras.core.registry import public
 
 POLICIES = (
@@ -123,40 +122,34 @@ def remat(f, *, policy=None):
     return again
 
 
-def execute(run, layer, call):
+def execute(scope, layer, call):
     """Runs a layer that was made in a `RematScope`. Only a traced run keeps anything that could be
     saved.
     """
+    flow = scope.flow
     wish = layer._remat
-    if (
-        run.values is None
-        or run.abstract
-        or (wish.mode == "list_of_layers" and layer.name not in wish.layer_names)
-    ):
-        return layer._execute(run, call)
+    listed = wish.mode != "list_of_layers" or layer.name in wish.layer_names
+    if flow.is_eager or flow.abstract or not listed:
+        return layer._execute(scope, call)
     if wish.mode == "activations":
-        return _with_activation(run, layer, call)
-    body = _Body(run, layer, call)
-    values = {
-        id(v): run.values[id(v)]
-        for _, part in walk(layer)
-        for v in part._own.values()
-        if id(v) in run.values
-    }
+        return _with_activation(scope, layer, call)
+    variables = [v for _, v in named_variables(layer) if flow.holds(v)]
+    values = [flow.read(v) for v in variables]
+    body = _Body(flow, layer, call, variables)
     if wish.mode == "larger_than":
         outputs = jax.eval_shape(body, values)[0]
-        if (
-            sum(np.prod(v.shape) for v in jax.tree_util.tree_leaves(outputs))
-            <= wish.output_size_threshold
-        ):
-            return layer._execute(run, call)
-    outputs, changed, losses, masks = jax.checkpoint(body, policy=wish.policy)(values)
-    run.values.update(changed)
-    run.losses.extend(zip(body.owners, losses))
-    run._draws = body.draws
+        elements = sum(np.prod(v.shape) for v in jax.tree_util.tree_leaves(outputs))
+        if elements <= wish.output_size_threshold:
+            return layer._execute(scope, call)
+    outputs, new_values, losses, masks = jax.checkpoint(body, policy=wish.policy)(values)
+    for variable, value, before in zip(variables, new_values, values):
+        if not variable.learnable and value is not before:
+            flow.put(variable, value)
+    flow.losses.extend(zip(body.owners, losses))
+    flow.counts = body.counts
     for output, mask in zip(jax.tree_util.tree_leaves(outputs), masks):
         if mask is not None:
-            run.set_mask(output, mask)
+            flow.set_mask(output, mask)
     return outputs
 
 
@@ -165,32 +158,35 @@ class _Body:
     come out.
     """
 
-    def __init__(self, run, layer, call):
-        self.run, self.layer, self.call = run, layer, call
+    def __init__(self, flow, layer, call, variables):
+        self.flow = flow
+        self.layer = layer
+        self.call = call
+        self.variables = variables
 
     def __call__(self, values):
-        outer = self.run
-        inner = frame.Run(outer.root, {**outer.values, **values}, outer.rng, outer.training)
-        inner.bare, inner.stack, inner.masks = outer.bare, list(outer.stack), dict(outer.masks)
-        inner._draws = collections.Counter(outer._draws)
+        inner = self.flow.fork(dict(zip(self.variables, values)))
         with inner:
-            outputs = self.layer._execute(inner, self.call)
-        self.draws, self.owners = inner._draws, [owner for owner, _ in inner.losses]
+            outputs = self.layer._execute(frame.VariableScope(inner, self.layer), self.call)
+        self.counts = inner.counts
+        self.owners = [owner for owner, _ in inner.losses]
+        losses = [value for _, value in inner.losses]
         masks = [inner.mask_of(v) for v in jax.tree_util.tree_leaves(outputs)]
-        return (
-            outputs,
-            {k: inner.values[k] for k in values},
-            [value for _, value in inner.losses],
-            masks,
-        )
+        return outputs, [inner.values[v] for v in self.variables], losses, masks
 
 
-def _with_activation(run, layer, call):
+def _with_activation(scope, layer, call):
+    """Runs a layer with another activation: a twin that shares all else with it."""
     activation = layer.__dict__.get("activation")
     if activation is None:
-        return layer._execute(run, call)
-    layer.__dict__["activation"] = remat(activation, policy=layer._remat.policy)
+        return layer._execute(scope, call)
+    twin = object.__new__(type(layer))
+    twin.__dict__.update(layer.__dict__)
+    twin.__dict__["activation"] = remat(activation, policy=layer._remat.policy)
+    stack = scope.flow.stack
+    entry = stack[-1]
+    stack[-1] = (twin, entry[1])
     try:
-        return layer._execute(run, call)
+        return twin._execute(frame.VariableScope(scope.flow, twin), call)
     finally:
-        layer.__dict__["activation"] = activation
+        stack[-1] = entry

@@ -2,8 +2,6 @@
 counts.
 """
 
-import zlib
-
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -13,14 +11,6 @@ from jkeras.core.module import Module
 from jkeras.core.registry import public
 from jkeras.core.settings import auto_name, default_seed, settings
 from jkeras.core.variable import Variable
-
-
-def key_of_path(key, path, index=0):
-    """The key of the `index`-th draw at a path: `fold_in` of a hash of "path#index".
-
-    The separator keeps ("ab", "c") and ("a", "bc") apart; the hash is the same on every machine.
-    """
-    return jax.random.fold_in(key, zlib.crc32(f"{path}#{index}".encode()))
 
 
 def as_key(seed):

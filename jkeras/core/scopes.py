@@ -29,14 +29,14 @@ class Mapped(frame.Run):
 
     def read(self, variable):
         """The mapped value, else that of the run around, else the variable's own."""
-        if id(variable) in self.values or self.outer is None:
+        if variable in self.values or self.outer is None:
             return super().read(variable)
         return self.outer.read(variable)
 
     def write(self, variable, value):
         """Puts the value into the mapping."""
-        if id(variable) not in self.values:
-            self.values[id(variable)] = self.read(variable)
+        if variable not in self.values:
+            self.values[variable] = self.read(variable)
             self.kept.append(variable)
         super().write(variable, value)
 
@@ -86,7 +86,7 @@ class StatelessScope:
                     f"The value given for variable '{variable.path}' in `state_mapping` must have "
                     f"its shape {tuple(variable.shape)}. Received: shape {value.shape}"
                 )
-            values[id(variable)] = value.astype(variable.own_dtype)
+            values[variable] = value.astype(variable.own_dtype)
             self._variables.append(variable)
         self._run = Mapped(values)
 
@@ -99,8 +99,8 @@ class StatelessScope:
 
     @property
     def state_mapping(self):
-        """`{id(variable): value}` of all variables given or assigned."""
-        return self._run.values
+        """`{id(variable): value}` of all variables given or assigned, as in Keras."""
+        return {id(variable): value for variable, value in self._run.values.items()}
 
     @property
     def losses(self):
@@ -115,11 +115,11 @@ class StatelessScope:
         """Takes a `(variable, value)` pair as the variable's new value."""
         variable, value = update
         self._variables.append(variable)
-        self._run.values[id(variable)] = value
+        self._run.values[variable] = value
 
     def get_current_value(self, variable):
         """The value of a variable in the block; None if it was neither given nor assigned."""
-        return self._run.values.get(id(variable))
+        return self._run.values.get(variable)
 
 
 @public("keras.SymbolicScope")

@@ -4,6 +4,7 @@ Everything else in the library is a value that is passed along.
 """
 
 import collections
+import contextvars
 import functools
 import os
 import random
@@ -311,9 +312,35 @@ def snake_case(name):
 def auto_name(prefix):
     """A name not given before in this session: "dense", "dense_1", …"""
     prefix = snake_case(prefix)
-    count = settings.names[prefix]
-    settings.names[prefix] += 1
+    counting = _apart.get()
+    names = settings.names if counting is None else counting.names
+    count = names[prefix]
+    names[prefix] += 1
     return f"{prefix}_{count}" if count else prefix
+
+
+class uncounted:  # noqa: N801 - used as a function
+    """A block in which new objects get names and seeds that the session does not count.
+
+    >>> settings.clear()
+    >>> with uncounted():
+    ...     auto_name("dense"), auto_name("dense")
+    ('dense', 'dense_1')
+    >>> auto_name("dense")
+    'dense'
+    """
+
+    def __enter__(self):
+        self.names = collections.Counter()
+        self.random = random.Random(0)
+        self._token = None if _apart.get() is not None else _apart.set(self)
+
+    def __exit__(self, *exc):
+        if self._token is not None:
+            _apart.reset(self._token)
+
+
+_apart = contextvars.ContextVar("jkeras_uncounted", default=None)
 
 
 def get_uid(prefix=""):
@@ -358,7 +385,9 @@ def default_seed():
     """A seed for something that was given none: from Python's `random`, which `set_random_seed`
     controls.
     """
-    return random.randint(1, int(1e9))
+    counting = _apart.get()
+    source = random if counting is None else counting.random
+    return source.randint(1, int(1e9))
 
 
 def clear_session(free_memory=True):

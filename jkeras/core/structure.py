@@ -3,9 +3,7 @@
 import collections
 import re
 
-import jax
-
-from jkeras.core.module import walk
+from jkeras.core.paths import walk
 from jkeras.core.rng import SeedGenerator
 from jkeras.core.settings import snake_case
 
@@ -40,8 +38,8 @@ def named_weights(layer):
     for path, part in walk(layer):
         if not isinstance(part, SeedGenerator):
             for key, variable in part._own.items():
-                if id(variable) not in seen:
-                    seen.add(id(variable))
+                if variable not in seen:
+                    seen.add(variable)
                     yield (*path, key), variable
 
 
@@ -49,23 +47,3 @@ def constant_initializer(variable):
     """An initializer for a variable that was made from a value: that value, whatever the key."""
     value = variable.own_value()
     return lambda shape, dtype=None: value
-
-
-def abstractly(function, *structures):
-    """eval_shape where leaves that are no arrays stay as they are."""
-    leaves, treedef = jax.tree_util.tree_flatten(structures, is_leaf=lambda v: v is None)
-    flows = [hasattr(v, "shape") and hasattr(v, "dtype") for v in leaves]
-    specs = [
-        jax.ShapeDtypeStruct(v.shape, jax.dtypes.canonicalize_dtype(v.dtype)) if f else None
-        for v, f in zip(leaves, flows)
-    ]
-
-    def run(arrays):
-        arrays = iter(arrays)
-        return function(
-            *jax.tree_util.tree_unflatten(
-                treedef, [next(arrays) if f else v for v, f in zip(leaves, flows)]
-            )
-        )
-
-    return jax.eval_shape(run, [s for s in specs if s is not None])

@@ -15,8 +15,26 @@ from jkeras.core.policy import is_float, standardize_dtype
 from jkeras.core.registry import public
 from jkeras.core.settings import auto_name, settings
 
+
 AGGREGATIONS = (None, "none", "mean", "sum", "only_first_replica")
 SYNCHRONIZATIONS = (None, "none", "on_read", "on_write", "auto")
+
+
+def gathered(value, layout):
+    """A value of a layout as a compiled step uses it.
+
+    Parts along the axis of the mesh that cuts batches, which save memory at rest, are put together;
+    parts along other axes stay.
+    """
+    distribution = settings.distribution
+    sharding = getattr(layout, "backend_layout", layout)
+    if distribution is None or not isinstance(sharding, NamedSharding):
+        return value
+    kept = [None if axis == distribution.batch_dim_name else axis for axis in sharding.spec]
+    if kept == list(sharding.spec) or not isinstance(value, jax.core.Tracer):
+        return value
+    whole = NamedSharding(sharding.mesh, PartitionSpec(*kept))
+    return jax.lax.with_sharding_constraint(value, whole)
 
 
 class Lent:
@@ -204,25 +222,8 @@ class Variable:
         return value if self.layout is None else jax.device_put(value, self.sharding)
 
     def whole(self, value):
-        """The value as a compiled step uses it.
-
-        Parts along the axis of the mesh that cuts batches, which save memory at rest, are put
-        together; parts along other axes stay.
-        """
-        distribution = settings.distribution
-        sharding = None if self.layout is None else self.sharding
-        if (
-            distribution is None
-            or not isinstance(sharding, NamedSharding)
-            or not isinstance(value, jax.core.Tracer)
-        ):
-            return value
-        kept = [None if axis == distribution.batch_dim_name else axis for axis in sharding.spec]
-        if kept == list(sharding.spec):
-            return value
-        return jax.lax.with_sharding_constraint(
-            value, NamedSharding(sharding.mesh, PartitionSpec(*kept))
-        )
+        """The value as a compiled step uses it; see `gathered`."""
+        return gathered(value, self.layout)
 
     def _first_value(self):
         """The initializer's array; made where it will lie, so that no device ever has all of it."""

@@ -4,9 +4,10 @@ no outputs.
 
 import numpy as np
 
-from jkeras.core import frame, policy, tree
+from jkeras.core import frame, policy
+from jkeras.kernel import tree
 from jkeras.core.errors import NotBuiltError
-from jkeras.core.module import walk
+from jkeras.core.paths import walk
 from jkeras.core.rng import SeedGenerator
 from jkeras.core.variable import values_of
 
@@ -134,8 +135,8 @@ class WeightView:
 
         def add(variables):
             for variable in variables:
-                if id(variable) not in seen:
-                    seen.add(id(variable))
+                if variable not in seen:
+                    seen.add(variable)
                     found.append(variable)
 
         def visit(layer, visited):
@@ -246,6 +247,11 @@ class WeightView:
     def _set_tree(self, values, learnable):
         from jkeras.core.structure import named_weights
 
+        if not self.built:
+            raise NotBuiltError(
+                f"{self._where} has no weights yet to set: it is not built. Call it on an input, or "
+                "`layer.build(input_shape)`."
+            )
         mine = dict((p, v) for p, v in named_weights(self) if v.learnable is learnable)
         given = dict(p for p in tree.flatten(values) if p[0][:1] != ("losses",))
         missing, extra = [p for p in mine if p not in given], [p for p in given if p not in mine]
@@ -329,12 +335,12 @@ class WeightView:
                         f"stateless_call of {self._where}: the value for '{v.path}' in `{name}` "
                         f"must have its shape {tuple(v.shape)}. Received: shape {np.shape(x)}."
                     )
-            values |= {id(v): x for v, x in zip(variables, given)}
+            values |= {v: x for v, x in zip(variables, given)}
         with frame.Run(self, values) as run:
             run.bare = True
             outputs = run.call(self, args, kwargs)
             losses = self.losses if return_losses else None
-        updated = [run.values[id(v)] for v in groups[1][0]]
+        updated = [run.values[v] for v in groups[1][0]]
         return (outputs, updated, losses) if return_losses else (outputs, updated)
 
     # ------------------------------------------------------------ the graph around a layer

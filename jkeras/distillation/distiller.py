@@ -31,7 +31,8 @@ class Distiller(Model):
 
     >>> from jkeras import Input, Sequential, layers
     >>> from jkeras.distillation import LogitsDistillation
-    >>> teacher, student = (Sequential([Input((4,)), layers.Dense(n), layers.Dense(3)]) for n in (16, 2))
+    >>> teacher = Sequential([Input((4,)), layers.Dense(16), layers.Dense(3)])
+    >>> student = Sequential([Input((4,)), layers.Dense(2), layers.Dense(3)])
     >>> distiller = Distiller(teacher, student, LogitsDistillation(temperature=2.0, loss="mse"))
     >>> distiller.compile(loss="mse")
     >>> logs = distiller.fit(jnp.ones((8, 4)), jnp.ones((8, 3)), verbose=0)
@@ -49,47 +50,22 @@ class Distiller(Model):
     ):
         super().__init__(name=name, **kwargs)
         _check_models(teacher, student)
-        if not isinstance(student_loss_weight, (int, float)) or not 0 <= student_loss_weight <= 1:
-            raise ValueError(
-                explain(
-                    "Distiller",
-                    "a number between 0 and 1 as `student_loss_weight`",
-                    repr(student_loss_weight),
-                )
-            )
-        if distillation_losses is None:
-            raise ValueError(
-                explain(
-                    "Distiller", "one or more `DistillationLoss`es as `distillation_losses`", "None"
-                )
-            )
-        several = isinstance(distillation_losses, (list, tuple))
-        compared = tuple(distillation_losses) if several else (distillation_losses,)
-        factors = (
-            tuple(distillation_loss_weights)
-            if several and distillation_loss_weights is not None
-            else (1.0,) * len(compared)
-        )
-        if len(factors) != len(compared):
-            raise ValueError(
-                explain(
-                    "Distiller", f"{len(compared)} `distillation_loss_weights`", f"{len(factors)}"
-                )
-            )
-        for loss in compared:
+        _check_share("student_loss_weight", student_loss_weight)
+        losses, weights = _losses_and_weights(distillation_losses, distillation_loss_weights)
+        for loss in losses:
             loss.validate_model_compatibility(teacher, student)
         teacher.trainable = False
-        self.teacher, self.student, self.student_loss_weight = teacher, student, student_loss_weight
-        self.distillation_losses, self.distillation_loss_weights = list(compared), list(factors)
-        self._teacher_features = _feature_model(
-            teacher, [loss.teacher_layer_name for loss in self._looking_inside]
+        self.teacher = teacher
+        self.student = student
+        self.student_loss_weight = student_loss_weight
+        self.distillation_losses = losses
+        self.distillation_loss_weights = weights
+        teacher_layers = [loss.teacher_layer_name for loss in self._looking_inside]
+        student_layers = [loss.student_layer_name for loss in self._looking_inside]
+        self._teacher_features = _feature_model(teacher, teacher_layers)
+        self._student_features = _feature_model(
+            student, [name for name in student_layers if name is not None]
         )
-        inside = [
-            loss.student_layer_name
-            for loss in self._looking_inside
-            if loss.student_layer_name is not None
-        ]
-        self._student_features = _feature_model(student, inside)
         self.student_loss_tracker = metrics.Mean(name="student_loss")
         self.distillation_loss_tracker = metrics.Mean(name="distillation_loss")
         self.total_loss_tracker = metrics.Mean(name="total_loss")
@@ -128,14 +104,11 @@ class Distiller(Model):
         """The weighted sum of the loss on the labels and of the distillation losses; sample weights
         do not count.
         """
-        y_pred = self(x, training=training) if y_pred is None else y_pred
+        if y_pred is None:
+            y_pred = self(x, training=training)
         on_labels = distilled = jnp.zeros(())
         if self.student_loss_weight > 0 and y is not None:
-            values = tree.map_structure(
-                lambda loss, *pair: loss(*pair), as_losses(self._label_loss), y, y_pred
-            )
-            values = tree.flatten(values)
-            on_labels = jnp.mean(values[0]) if len(values) == 1 else jnp.sum(jnp.stack(values))
+            on_labels = self._loss_on_labels(y, y_pred)
         if self.student_loss_weight < 1:
             distilled = self._distillation_loss(x, y_pred)
         total = self.student_loss_weight * on_labels + (1 - self.student_loss_weight) * distilled
@@ -147,31 +120,31 @@ class Distiller(Model):
             tracker.update_state(value)
         return total
 
+    def _loss_on_labels(self, y, y_pred):
+        losses = as_losses(self._label_loss)
+        values = tree.map_structure(lambda loss, *pair: loss(*pair), losses, y, y_pred)
+        values = tree.flatten(values)
+        if len(values) == 1:
+            return jnp.mean(values[0])
+        return jnp.sum(jnp.stack(values))
+
     def _distillation_loss(self, x, y_pred):
         if self._teacher_features is None:
             of_teacher = {OUTPUT: self.teacher(x, training=False)}
         else:
             of_teacher = self._teacher_features(x, training=False)
-        inside = {OUTPUT: y_pred}
+        of_student = {OUTPUT: y_pred}
         if self._student_features is not None:
-            inside = self._student_features(x, training=True)
+            of_student = self._student_features(x, training=True)
         total = jnp.zeros(())
         for loss, factor in zip(self.distillation_losses, self.distillation_loss_weights):
-            name = getattr(loss, "teacher_layer_name", None)
-            teacher = of_teacher[name or OUTPUT]
-            student = y_pred if name is None else inside[loss.student_layer_name or OUTPUT]
+            teacher_layer = getattr(loss, "teacher_layer_name", None)
+            teacher = of_teacher[teacher_layer or OUTPUT]
+            student = y_pred
+            if teacher_layer is not None:
+                student = of_student[loss.student_layer_name or OUTPUT]
             loss.validate_outputs(teacher, student)
-            value = jnp.asarray(loss.compute_loss(teacher, student))
-            if value.ndim:
-                raise ValueError(
-                    explain(
-                        f"Distillation loss {type(loss).__name__}",
-                        "a scalar from `compute_loss`",
-                        f"shape {value.shape}",
-                        "take the mean",
-                    )
-                )
-            total = total + factor * value
+            total = total + factor * _scalar_loss(loss, teacher, student)
         return total
 
     # ------------------------------------------------------------ config
@@ -202,13 +175,58 @@ class Distiller(Model):
 OUTPUT = "final_output"
 
 
+def _check_share(argument, share):
+    if not isinstance(share, (int, float)) or not 0 <= share <= 1:
+        raise ValueError(
+            explain("Distiller", f"a number between 0 and 1 as `{argument}`", repr(share))
+        )
+
+
+def _losses_and_weights(losses, weights):
+    """The losses, and a weight for each, as lists; a single loss has the weight 1."""
+    if losses is None:
+        raise ValueError(
+            explain(
+                "Distiller", "one or more `DistillationLoss`es as `distillation_losses`", "None"
+            )
+        )
+    if not isinstance(losses, (list, tuple)):
+        return [losses], [1.0]
+    losses = list(losses)
+    if weights is None:
+        weights = [1.0] * len(losses)
+    weights = list(weights)
+    if len(weights) != len(losses):
+        raise ValueError(
+            explain("Distiller", f"{len(losses)} `distillation_loss_weights`", f"{len(weights)}")
+        )
+    return losses, weights
+
+
+def _scalar_loss(loss, teacher, student):
+    value = jnp.asarray(loss.compute_loss(teacher, student))
+    if value.ndim:
+        raise ValueError(
+            explain(
+                f"Distillation loss {type(loss).__name__}",
+                "a scalar from `compute_loss`",
+                f"shape {value.shape}",
+                "take the mean",
+            )
+        )
+    return value
+
+
 def _feature_model(model, layer_names):
     """A model of the same inputs that also puts out what the named layers do; None where none is
     asked for.
     """
     if not layer_names:
         return None
-    outputs = {OUTPUT: model.layers[-1].output if isinstance(model, Sequential) else model.output}
+    last = model
+    if isinstance(model, Sequential):
+        last = model.layers[-1]
+    outputs = {OUTPUT: last.output}
     outputs |= {name: model.get_layer(name=name).output for name in layer_names}
     return Model(inputs=model.inputs, outputs=outputs, name=f"{model.name}_multi_feature_extractor")
 
@@ -217,20 +235,30 @@ def _check_models(teacher, student):
     for role, model in (("Teacher", teacher), ("Student", student)):
         if not isinstance(model, Model):
             raise ValueError(f"{role} must be a Model. Received: {model!r} of type {type(model)}")
-    for what in ("inputs", "outputs"):
-        ends = getattr(teacher, what, None), getattr(student, what, None)
-        if None in ends:
+    for ends in ("inputs", "outputs"):
+        of_teacher = getattr(teacher, ends, None)
+        of_student = getattr(student, ends, None)
+        if None in (of_teacher, of_student):
             continue  # a model without a graph is checked when it runs
-        tree.assert_same_structure(*ends)
-        for one, other in zip(*ends):
-            fits = one.ndim == other.ndim and all(
-                None in pair or pair[0] == pair[1] for pair in zip(one.shape, other.shape)
+        tree.assert_same_structure(of_teacher, of_student)
+        for expected, received in zip(of_teacher, of_student):
+            _check_same(f"Distiller, {ends} of '{student.name}'", expected, received)
+
+
+def _check_same(place, expected, received):
+    """Two KerasTensors, whose shapes must agree as far as they are known, and whose dtypes too."""
+    fits = _shapes_agree(expected.shape, received.shape)
+    if not fits or expected.dtype != received.dtype:
+        raise ValueError(
+            explain(
+                place,
+                f"the teacher's shape {expected.shape} and dtype {expected.dtype}",
+                f"shape {received.shape} and dtype {received.dtype}",
             )
-            if not fits or one.dtype != other.dtype:
-                raise ValueError(
-                    explain(
-                        f"Distiller, {what} of '{student.name}'",
-                        f"the teacher's shape {one.shape} and dtype {one.dtype}",
-                        f"shape {other.shape} and dtype {other.dtype}",
-                    )
-                )
+        )
+
+
+def _shapes_agree(shape, other):
+    if len(shape) != len(other):
+        return False
+    return all(None in sizes or sizes[0] == sizes[1] for sizes in zip(shape, other))

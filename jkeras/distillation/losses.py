@@ -11,7 +11,13 @@ from jkeras.core.errors import explain
 
 def as_losses(loss):
     """A structure of names, functions and losses with the names looked up."""
-    return tree.map_structure(lambda one: losses.get(one) if isinstance(one, str) else one, loss)
+    return tree.map_structure(_as_loss, loss)
+
+
+def _as_loss(loss):
+    if isinstance(loss, str):
+        return losses.get(loss)
+    return loss
 
 
 @registry.public("keras.distillation.DistillationLoss")
@@ -51,12 +57,13 @@ class _ByOutput(DistillationLoss):
 
     def compute_loss(self, teacher_outputs, student_outputs, **kwargs):
         """The sum over the outputs of the mean loss between teacher and student."""
-        values = tree.map_structure(
-            lambda loss, *pair: 0.0 if loss is None else self._compare(loss, *pair),
-            self.loss,
-            teacher_outputs,
-            student_outputs,
-        )
+
+        def value(loss, teacher, student):
+            if loss is None:
+                return 0.0
+            return self._compare(loss, teacher, student)
+
+        values = tree.map_structure(value, self.loss, teacher_outputs, student_outputs)
         return jnp.sum(jnp.stack([jnp.asarray(v) for v in tree.flatten(values)]))
 
     def _compare(self, loss, teacher, student):
@@ -105,12 +112,12 @@ class LogitsDistillation(_ByOutput):
         self.temperature = temperature
 
     def _compare(self, loss, teacher, student):
-        teacher, student = teacher / self.temperature, student / self.temperature
+        teacher = teacher / self.temperature
+        student = student / self.temperature
         if not isinstance(loss, losses.KLDivergence):
             return super()._compare(loss, teacher, student)
-        return (
-            super()._compare(loss, ops.softmax(teacher), ops.softmax(student)) * self.temperature**2
-        )
+        divergence = super()._compare(loss, ops.softmax(teacher), ops.softmax(student))
+        return divergence * self.temperature**2
 
     def get_config(self):
         """The constructor's arguments."""
@@ -138,7 +145,8 @@ class FeatureDistillation(_ByOutput):
 
     def __init__(self, loss: Any = "mse", teacher_layer_name=None, student_layer_name=None):
         self._set_losses(loss)
-        self.teacher_layer_name, self.student_layer_name = teacher_layer_name, student_layer_name
+        self.teacher_layer_name = teacher_layer_name
+        self.student_layer_name = student_layer_name
 
     def validate_model_compatibility(self, teacher, student):
         """Raises ValueError where a named layer cannot be looked into."""

@@ -46,8 +46,9 @@ def distribute_tensor(tensor, layout):
         tensor: array; a `KerasTensor` is returned as it is.
         layout: a `TensorLayout` or one of JAX's shardings.
 
-    >>> layout = TensorLayout(("batch", None), DeviceMesh((1,), ["batch"], ["cpu:0"]))
-    >>> distribute_tensor(np.ones((4, 2)), layout).sharding.spec == jax.P("batch", None)
+    >>> mesh = DeviceMesh((1,), ["batch"], ["cpu:0"])
+    >>> laid_out = distribute_tensor(np.ones((4, 2)), TensorLayout(("batch", None), mesh))
+    >>> laid_out.sharding.spec == jax.sharding.PartitionSpec("batch", None)
     True
     """
     if is_symbolic(tensor):

@@ -6,7 +6,7 @@ import jax
 
 from jkeras.core.errors import ExportError, explain
 from jkeras.core.layer import Layer
-from jkeras.core.module import walk
+from jkeras.core.paths import walk
 from jkeras.core.registry import public
 from jkeras.core.variable import Variable
 from jkeras.export import artifact

@@ -34,7 +34,7 @@ class Inference(frame.Run):
     cannot do.
 
     Args:
-        values: {id(variable): array}; variables that are not there have their own values.
+        values: {variable: array}; variables that are not there have their own values.
     """
 
     def __init__(self, values=()):
@@ -93,7 +93,7 @@ def lower(function, arguments, platforms, where):
     """The program of a function of arrays, at inference.
 
     The weights that it reads are its first argument, not constants inside: XLA takes seconds and
-        copies for these.
+    copies for these.
 
     Args:
         arguments: structures of `jax.ShapeDtypeStruct`, one for each.
@@ -106,7 +106,7 @@ def lower(function, arguments, platforms, where):
         variables = _variables_of(function, arguments)
 
         def run(weights, *args):
-            with Inference(zip(map(id, variables), weights)):
+            with Inference(zip(variables, weights)):
                 return function(*args)
 
         weights = [jax.ShapeDtypeStruct(v.shape, v.own_dtype) for v in variables]

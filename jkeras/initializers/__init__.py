@@ -18,7 +18,11 @@ from jkeras.initializers.random import (
 )
 from jkeras.initializers.serialization import deserialize, get, serialize
 
-constant, identity, ones, stft, zeros = Constant, Identity, Ones, STFT, Zeros
+constant = Constant
+identity = Identity
+ones = Ones
+stft = STFT
+zeros = Zeros
 glorot_normal = GlorotNormal
 glorot_uniform = GlorotUniform
 he_normal = HeNormal
@@ -27,7 +31,11 @@ lecun_normal = LecunNormal
 lecun_uniform = LecunUniform
 orthogonal = Orthogonal
 variance_scaling = VarianceScaling
-random_normal, random_uniform, truncated_normal = RandomNormal, RandomUniform, TruncatedNormal
-IdentityInitializer, OrthogonalInitializer, STFTInitializer = Identity, Orthogonal, STFT
+random_normal = RandomNormal
+random_uniform = RandomUniform
+truncated_normal = TruncatedNormal
+IdentityInitializer = Identity
+OrthogonalInitializer = Orthogonal
+STFTInitializer = STFT
 
 __all__ = exported(globals())

@@ -28,7 +28,7 @@ class Initializer(Record):
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
         if "__call__" in cls.__dict__ and "sample" not in cls.__dict__:
-            cls.sample = lambda self, key, shape, dtype=None: self(shape, dtype=dtype)
+            cls.sample = _sample_by_call
 
     def __call__(self, shape, dtype=None):
         raise NotImplementedError(
@@ -48,7 +48,8 @@ class Initializer(Record):
         itself.
         """
         cls = type(self)
-        if cls._record_init is not None and cls.__init__ is cls._record_init or not self.__dict__:
+        has_record_init = cls._record_init is not None and cls.__init__ is cls._record_init
+        if has_record_init or not self.__dict__:
             return cls, json.dumps(self.field_config(), sort_keys=True, default=repr)
         return cls, id(self)
 
@@ -59,8 +60,15 @@ class Initializer(Record):
         return hash(self._identity())
 
 
+def _sample_by_call(self, key, shape, dtype=None):
+    """`sample` of a class that defines `__call__` alone."""
+    return self(shape, dtype=dtype)
+
+
 class DrawnSeed(int):
     """A seed that nobody gave: drawn once, not written to configs."""
+
+    stands_for_none = True
 
 
 class Seed(Kind):
@@ -79,7 +87,9 @@ class Seed(Kind):
         return value
 
     def write(self, value):
-        return None if isinstance(value, DrawnSeed) else serialize(value)
+        if isinstance(value, DrawnSeed):
+            return None
+        return serialize(value)
 
 
 class RandomInitializer(Initializer):

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 
 from jkeras.core.errors import check_choice
 from jkeras.core.policy import standardize_dtype
-from jkeras.core.record import Any, Kind, record
+from jkeras.core.record import Kind, record
 from jkeras.core.registry import deserialize
 from jkeras.initializers.base import Initializer
 
@@ -13,7 +13,9 @@ class Value(Kind):
     """A number or an array, which a config holds as plain data."""
 
     def read(self, value):
-        return deserialize(value) if isinstance(value, dict) else value
+        if isinstance(value, dict):
+            return deserialize(value)
+        return value
 
 
 @record("keras.initializers", "keras.initializers.zeros")
@@ -67,7 +69,7 @@ class Identity(Initializer):
      [0. 1. 0.]]
     """
 
-    gain: Any = 1.0
+    gain: float = 1.0
 
     def __call__(self, shape, dtype=None):
         if len(shape) != 2:
@@ -99,10 +101,10 @@ class STFT(Initializer):
     (8, 1, 5)
     """
 
-    side: Any = "real"
+    side: str = "real"
     window: Value() = "hann"
-    scaling: Any = "density"
-    periodic: Any = False
+    scaling: str | None = "density"
+    periodic: bool = False
 
     def __post_init__(self):
         check_choice("side", self.side, ("real", "imag"), "STFT")
@@ -117,11 +119,16 @@ class STFT(Initializer):
     def _window(self, length):
         from scipy.signal import get_window
 
-        return (
-            get_window(self.window, length, self.periodic)
-            if isinstance(self.window, str)
-            else self.window
-        )
+        if isinstance(self.window, str):
+            return get_window(self.window, length, self.periodic)
+        return self.window
+
+    def _norm(self, window):
+        if self.scaling == "density":
+            return jnp.sqrt(jnp.sum(jnp.square(window)))
+        if self.scaling == "spectrum":
+            return jnp.sum(jnp.abs(window))
+        return 1
 
     def __call__(self, shape, dtype=None):
         dtype = standardize_dtype(dtype)
@@ -129,7 +136,8 @@ class STFT(Initializer):
         frequency = jnp.arange(bins, dtype=dtype).reshape(1, 1, bins) / ((bins - 1) * 2)
         time = jnp.arange(length, dtype=dtype).reshape(length, 1, 1)
         angle = -2 * time * frequency * jnp.arccos(jnp.asarray(-1, dtype))
-        kernel = (jnp.cos(angle) if self.side == "real" else jnp.sin(angle)).astype(dtype)
+        wave = jnp.cos if self.side == "real" else jnp.sin
+        kernel = wave(angle).astype(dtype)
         if self.window is None:
             return kernel
         window = jnp.asarray(self._window(length), dtype)
@@ -138,9 +146,4 @@ class STFT(Initializer):
                 f"STFT: expected a window of shape ({length},), the frame length. "
                 f"Received shape {window.shape}"
             )
-        norm = {
-            "density": lambda: jnp.sqrt(jnp.sum(jnp.square(window))),
-            "spectrum": lambda: jnp.sum(jnp.abs(window)),
-            None: lambda: 1,
-        }[self.scaling]()
-        return kernel * window.reshape(length, 1, 1) / norm
+        return kernel * window.reshape(length, 1, 1) / self._norm(window)

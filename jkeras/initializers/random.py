@@ -1,6 +1,7 @@
 """Initializers that draw random numbers."""
 
 import math
+import typing
 
 import jax
 import jax.numpy as jnp
@@ -22,8 +23,14 @@ class RandomNormal(RandomInitializer):
     (2, 3)
     """
 
-    mean: Any = 0.0
-    stddev: Any = 0.05
+    mean: float = 0.0
+    stddev: float = 0.05
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self, mean: float = 0.0, stddev: float = 0.05, seed: typing.Any = None
+        ) -> None: ...
 
     def sample(self, key, shape, dtype=None):
         return normal(key, shape, self.mean, self.stddev, standardize_dtype(dtype))
@@ -37,8 +44,14 @@ class TruncatedNormal(RandomInitializer):
     True
     """
 
-    mean: Any = 0.0
-    stddev: Any = 0.05
+    mean: float = 0.0
+    stddev: float = 0.05
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self, mean: float = 0.0, stddev: float = 0.05, seed: typing.Any = None
+        ) -> None: ...
 
     def sample(self, key, shape, dtype=None):
         return truncated_normal(key, shape, self.mean, self.stddev, standardize_dtype(dtype))
@@ -52,8 +65,14 @@ class RandomUniform(RandomInitializer):
     True
     """
 
-    minval: Any = -0.05
-    maxval: Any = 0.05
+    minval: float = -0.05
+    maxval: float = 0.05
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self, minval: float = -0.05, maxval: float = 0.05, seed: typing.Any = None
+        ) -> None: ...
 
     def sample(self, key, shape, dtype=None):
         return draws.uniform(key, shape, self.minval, self.maxval, standardize_dtype(dtype))
@@ -69,8 +88,10 @@ def compute_fans(shape, input_axes=None, output_axes=None):
     """
     if input_axes is not None and output_axes is not None:
         return math.prod(shape[a] for a in input_axes), math.prod(shape[a] for a in output_axes)
-    if len(shape) < 2:
-        return (shape[0], shape[0]) if shape else (1, 1)
+    if not shape:
+        return 1, 1
+    if len(shape) == 1:
+        return shape[0], shape[0]
     window = math.prod(shape[:-2])
     return shape[-2] * window, shape[-1] * window
 
@@ -97,11 +118,23 @@ class VarianceScaling(RandomInitializer):
     (3, 2)
     """
 
-    scale: Any = 1.0
-    mode: Any = "fan_in"
-    distribution: Any = "truncated_normal"
+    scale: float = 1.0
+    mode: str = "fan_in"
+    distribution: str = "truncated_normal"
     input_axes: Any = None
     output_axes: Any = None
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            scale: float = 1.0,
+            mode: str = "fan_in",
+            distribution: str = "truncated_normal",
+            seed: typing.Any = None,
+            input_axes: typing.Any = None,
+            output_axes: typing.Any = None,
+        ) -> None: ...
 
     def __post_init__(self):
         if self.scale <= 0.0:
@@ -121,7 +154,8 @@ class VarianceScaling(RandomInitializer):
     def sample(self, key, shape, dtype=None):
         fan_in, fan_out = compute_fans(shape, self.input_axes, self.output_axes)
         fan = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2.0}[self.mode]
-        variance, dtype = self.scale / max(1.0, fan), standardize_dtype(dtype)
+        variance = self.scale / max(1.0, fan)
+        dtype = standardize_dtype(dtype)
         if self.distribution == "uniform":
             limit = math.sqrt(3.0 * variance)
             return draws.uniform(key, shape, -limit, limit, dtype)
@@ -142,7 +176,17 @@ class GlorotUniform(VarianceScaling):
     True
     """
 
-    mode, distribution = "fan_avg", "uniform"
+    mode = "fan_avg"
+    distribution = "uniform"
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            seed: typing.Any = None,
+            input_axes: typing.Any = None,
+            output_axes: typing.Any = None,
+        ) -> None: ...
 
 
 @record("keras.initializers", "keras.initializers.glorot_normal", arguments=FANS)
@@ -158,6 +202,15 @@ class GlorotNormal(VarianceScaling):
 
     mode = "fan_avg"
 
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            seed: typing.Any = None,
+            input_axes: typing.Any = None,
+            output_axes: typing.Any = None,
+        ) -> None: ...
+
 
 @record("keras.initializers", "keras.initializers.lecun_normal", arguments=FANS)
 class LecunNormal(VarianceScaling):
@@ -168,6 +221,15 @@ class LecunNormal(VarianceScaling):
     >>> LecunNormal(seed=1)((3, 2)).shape
     (3, 2)
     """
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            seed: typing.Any = None,
+            input_axes: typing.Any = None,
+            output_axes: typing.Any = None,
+        ) -> None: ...
 
 
 @record("keras.initializers", "keras.initializers.lecun_uniform", arguments=FANS)
@@ -182,6 +244,15 @@ class LecunUniform(VarianceScaling):
 
     distribution = "uniform"
 
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            seed: typing.Any = None,
+            input_axes: typing.Any = None,
+            output_axes: typing.Any = None,
+        ) -> None: ...
+
 
 @record("keras.initializers", "keras.initializers.he_normal", arguments=FANS)
 class HeNormal(VarianceScaling):
@@ -195,6 +266,15 @@ class HeNormal(VarianceScaling):
 
     scale = 2.0
 
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            seed: typing.Any = None,
+            input_axes: typing.Any = None,
+            output_axes: typing.Any = None,
+        ) -> None: ...
+
 
 @record("keras.initializers", "keras.initializers.he_uniform", arguments=FANS)
 class HeUniform(VarianceScaling):
@@ -206,7 +286,17 @@ class HeUniform(VarianceScaling):
     (3, 2)
     """
 
-    scale, distribution = 2.0, "uniform"
+    scale = 2.0
+    distribution = "uniform"
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            seed: typing.Any = None,
+            input_axes: typing.Any = None,
+            output_axes: typing.Any = None,
+        ) -> None: ...
 
 
 @record(
@@ -227,7 +317,11 @@ class Orthogonal(RandomInitializer):
     True
     """
 
-    gain: Any = 1.0
+    gain: float = 1.0
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(self, gain: float = 1.0, seed: typing.Any = None) -> None: ...
 
     def sample(self, key, shape, dtype=None):
         if len(shape) < 2:
@@ -236,10 +330,12 @@ class Orthogonal(RandomInitializer):
                 f"Received: shape={tuple(shape)} of rank {len(shape)}"
             )
         dtype = jnp.dtype(standardize_dtype(dtype))
-        rows, columns = math.prod(shape[:-1]), shape[-1]
-        size = (max(rows, columns), min(rows, columns))
-        # no QR in half precision
-        a = jax.random.normal(key, size, dtype if dtype.itemsize >= 4 else "float32")
-        q, r = jnp.linalg.qr(a)
+        height = math.prod(shape[:-1])
+        width = shape[-1]
+        size = (max(height, width), min(height, width))
+        wide = dtype if dtype.itemsize >= 4 else "float32"  # no QR in half precision
+        q, r = jnp.linalg.qr(jax.random.normal(key, size, wide))
         q = q * jnp.sign(jnp.diagonal(r))  # makes the distribution uniform
-        return (self.gain * (q.T if rows < columns else q).reshape(shape)).astype(dtype)
+        if height < width:
+            q = q.T
+        return (self.gain * q.reshape(shape)).astype(dtype)

@@ -153,11 +153,12 @@ class PReLU(Layer):
         shape, shared = list(inputs.shape[1:]), self.shared_axes or []
         for axis in shared:
             shape[axis - 1] = 1
-        fixed = (
-            {i: inputs.shape[i] for i in range(1, inputs.ndim) if i not in shared} if shared else {}
-        )
-        self.input_spec = InputSpec(ndim=inputs.ndim, axes=fixed)
         return {"alpha": self.weight("alpha", shape)}
+
+    def attributes_when_built(self, inputs):
+        shared = self.shared_axes or range(inputs.ndim)
+        fixed = {i: inputs.shape[i] for i in range(1, inputs.ndim) if i not in shared}
+        return {"input_spec": InputSpec(ndim=inputs.ndim, axes=fixed)}
 
     def forward(self, w, inputs, ctx):
         return jax.nn.relu(inputs) - w["alpha"] * jax.nn.relu(-inputs)

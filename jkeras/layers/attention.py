@@ -1,19 +1,24 @@
 """Attention over sequences with one head: Attention (Luong) and AdditiveAttention (Bahdanau)."""
 
+import typing
+
 import jax
 import jax.numpy as jnp
 
 from jkeras import ops
+from jkeras.core import typed
 from jkeras.core.errors import check_choice, explain
 from jkeras.core.layer import Layer, layer
 from jkeras.core.record import Any
 from jkeras.core.rng import SeedGenerator
+from jkeras.core.typed import fields
 from jkeras.initializers import GlorotUniform, Ones
 from jkeras.ops.attention import both, causal_mask
 from jkeras.ops.promotion import in_float32
 from jkeras.random import dropout
 
 
+@fields
 class SequenceAttention(Layer):
     """Base: softmax over the scores of a query against keys, then the mean of the values under
     these weights.
@@ -25,7 +30,7 @@ class SequenceAttention(Layer):
     """
 
     use_scale: bool = False
-    dropout: Any = 0.0
+    dropout: float = 0.0
     seed: Any = None
     call_context = {"mask": None, "training": False}
 
@@ -100,6 +105,20 @@ class Attention(SequenceAttention):
     """
 
     score_mode: str = "dot"
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            use_scale: bool = False,
+            score_mode: str = "dot",
+            dropout: float = 0.0,
+            seed: typing.Any = None,
+            *,
+            activity_regularizer: typed.Regularization = None,
+            input_dim: int | None = None,
+            **base: typing.Unpack[typed.LayerArguments],
+        ) -> None: ...
 
     def __post_init__(self):
         super().__post_init__()

@@ -1,14 +1,17 @@
 """Recurrent layers whose products are convolutions: ConvLSTM1D, ConvLSTM2D, ConvLSTM3D."""
 
+import typing
+
 import jax
 import jax.numpy as jnp
 
 from jkeras import ops
+from jkeras.core import typed
 from jkeras.core.errors import check_choice, explain
 from jkeras.core.layer import layer
-from jkeras.core.record import Any
 from jkeras.core.rng import SeedGenerator
 from jkeras.core.settings import standardize_data_format
+from jkeras.core.typed import Sizes
 from jkeras.layers.base import sizes
 from jkeras.layers.recurrent import CellLayer
 from jkeras.layers.recurrent_cells import (
@@ -33,11 +36,11 @@ class ConvFields(GateFields):
     """The hyper-parameters of a convolutional cell."""
 
     filters: int
-    kernel_size: Any
-    strides: Any = 1
+    kernel_size: Sizes
+    strides: Sizes = 1
     padding: str = "valid"
-    data_format: Any = None
-    dilation_rate: Any = 1
+    data_format: str | None = None
+    dilation_rate: Sizes = 1
     unit_forget_bias: bool = True
 
 
@@ -103,8 +106,10 @@ class ConvLSTMCell(ConvFields, Cell):
                     "give the whole shape to `Input(shape=…)`",
                 )
             )
-        self._image_shape = x.shape[1:]
         return x.shape[self._axis]
+
+    def attributes_when_built(self, x):
+        return {"_image_shape": x.shape[1:]}
 
     def _kernel_shape(self, size):
         return (*self.kernel_size, size, 4 * self.filters)
@@ -154,12 +159,50 @@ class ConvLSTM(ConvFields, CellLayer):
 
     _cell_class, _cell_name = ConvLSTMCell, "conv_lstm_cell"
 
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            filters: int,
+            kernel_size: typed.Sizes,
+            strides: typed.Sizes = 1,
+            padding: str = "valid",
+            data_format: str | None = None,
+            dilation_rate: typed.Sizes = 1,
+            activation: typed.Named = "tanh",
+            recurrent_activation: typed.Named = "sigmoid",
+            use_bias: bool = True,
+            kernel_initializer: typed.Named = "glorot_uniform",
+            recurrent_initializer: typed.Named = "orthogonal",
+            bias_initializer: typed.Named = "zeros",
+            unit_forget_bias: bool = True,
+            kernel_regularizer: typed.Regularization = None,
+            recurrent_regularizer: typed.Regularization = None,
+            bias_regularizer: typed.Regularization = None,
+            activity_regularizer: typed.Regularization = None,
+            kernel_constraint: typed.Named = None,
+            recurrent_constraint: typed.Named = None,
+            bias_constraint: typed.Named = None,
+            dropout: float = 0.0,
+            recurrent_dropout: float = 0.0,
+            seed: typing.Any = None,
+            return_sequences: bool = False,
+            return_state: bool = False,
+            go_backwards: bool = False,
+            stateful: bool = False,
+            *,
+            unroll: bool = False,
+            zero_output_for_mask: bool = False,
+            input_dim: int | None = None,
+            **base: typing.Unpack[typed.LayerArguments],
+        ) -> None: ...
+
     @property
     def _input_ndim(self):
         return self.rank + 3
 
 
-@layer("keras.layers", arguments=ARGUMENTS, keyword_only="unroll zero_output_for_mask")
+@layer("keras.layers", arguments=ARGUMENTS, keyword_only="unroll zero_output_for_mask", init=False)
 class ConvLSTM1D(ConvLSTM):
     """LSTM over sequences of lines: (batch, time, size, channels) -> (batch, size', filters).
 
@@ -175,7 +218,7 @@ class ConvLSTM1D(ConvLSTM):
     rank = 1
 
 
-@layer("keras.layers", arguments=ARGUMENTS, keyword_only="unroll zero_output_for_mask")
+@layer("keras.layers", arguments=ARGUMENTS, keyword_only="unroll zero_output_for_mask", init=False)
 class ConvLSTM2D(ConvLSTM):
     """LSTM over sequences of images: (batch, time, rows, cols, channels) -> (batch, rows', cols',
     filters).
@@ -189,7 +232,7 @@ class ConvLSTM2D(ConvLSTM):
     rank = 2
 
 
-@layer("keras.layers", arguments=ARGUMENTS, keyword_only="unroll zero_output_for_mask")
+@layer("keras.layers", arguments=ARGUMENTS, keyword_only="unroll zero_output_for_mask", init=False)
 class ConvLSTM3D(ConvLSTM):
     """LSTM over sequences of volumes; see `ConvLSTM1D`.
 

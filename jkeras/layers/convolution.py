@@ -1,13 +1,17 @@
 """Convolution layers over 1, 2 and 3 spatial axes: plain, transposed, depthwise and separable."""
 
+import typing
+
 import jax.numpy as jnp
 
 from jkeras import ops
+from jkeras.core import typed
 from jkeras.core.errors import check_choice, explain
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Layer, layer
-from jkeras.core.record import HIDDEN, Activation, Any, Constraint, Initializer, Regularizer
+from jkeras.core.record import HIDDEN, Activation, Constraint, Initializer, Regularizer
 from jkeras.core.settings import standardize_data_format
+from jkeras.core.typed import Sizes
 from jkeras.layers.base import sizes
 from jkeras.layers.lora import LoraLayer
 
@@ -22,11 +26,11 @@ class Sliding(Layer):
     activation.
     """
 
-    kernel_size: Any
-    strides: Any = 1
-    padding: Any = "valid"
-    data_format: Any = None
-    dilation_rate: Any = 1
+    kernel_size: Sizes
+    strides: Sizes = 1
+    padding: str = "valid"
+    data_format: str | None = None
+    dilation_rate: Sizes = 1
     activation: Activation = None
     use_bias: bool = True
     bias_initializer: Initializer = "zeros"
@@ -70,7 +74,7 @@ class Sliding(Layer):
         return -1 if self.data_format == "channels_last" else 1
 
     def _channels(self, x):
-        """The number of channels of the input, checked; from now on the layer takes no other."""
+        """The number of channels of the input, checked."""
         if x.ndim != self.rank + 2 or x.shape[self._channel_axis] is None:
             raise ValueError(
                 explain(
@@ -97,9 +101,11 @@ class Sliding(Layer):
                         "use a smaller kernel or padding='same'",
                     )
                 )
-        channels = x.shape[self._channel_axis]
-        self.input_spec = InputSpec(min_ndim=self.rank + 2, axes={self._channel_axis: channels})
-        return channels
+        return x.shape[self._channel_axis]
+
+    def attributes_when_built(self, x):
+        axes = {self._channel_axis: x.shape[self._channel_axis]}
+        return {"input_spec": InputSpec(min_ndim=self.rank + 2, axes=axes)}
 
     def _with_bias(self, specs, size):
         return {**specs, "bias": self.weight("bias", (size,))} if self.use_bias else specs
@@ -133,14 +139,41 @@ class Sliding(Layer):
 class Convolution(Sliding, LoraLayer):
     """Base of Conv1D, Conv2D and Conv3D."""
 
-    filters: Any
-    groups: Any = 1
+    filters: int
+    groups: int = 1
     kernel_initializer: Initializer = "glorot_uniform"
     kernel_regularizer: Regularizer = None
     kernel_constraint: Constraint = None
     lora_rank: HIDDEN = None
     lora_alpha: HIDDEN = None
     _counts = ("filters", "groups")
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            filters: int,
+            kernel_size: typed.Sizes,
+            strides: typed.Sizes = 1,
+            padding: str = "valid",
+            data_format: str | None = None,
+            dilation_rate: typed.Sizes = 1,
+            groups: int = 1,
+            activation: typed.Named = None,
+            use_bias: bool = True,
+            kernel_initializer: typed.Named = "glorot_uniform",
+            bias_initializer: typed.Named = "zeros",
+            kernel_regularizer: typed.Regularization = None,
+            bias_regularizer: typed.Regularization = None,
+            activity_regularizer: typed.Regularization = None,
+            kernel_constraint: typed.Named = None,
+            bias_constraint: typed.Named = None,
+            *,
+            lora_rank: typing.Any = None,
+            lora_alpha: typing.Any = None,
+            input_dim: int | None = None,
+            **base: typing.Unpack[typed.LayerArguments],
+        ) -> None: ...
 
     def __post_init__(self):
         super().__post_init__()
@@ -191,7 +224,7 @@ CONVOLUTION = dict(
 )
 
 
-@layer("keras.layers", "keras.layers.Convolution1D", **CONVOLUTION)
+@layer("keras.layers", "keras.layers.Convolution1D", init=False, **CONVOLUTION)
 class Conv1D(Convolution):
     """Convolution over time: (batch, time, channels) -> (batch, new time, filters).
 
@@ -206,7 +239,7 @@ class Conv1D(Convolution):
     rank, _paddings = 1, ("valid", "same", "causal")
 
 
-@layer("keras.layers", "keras.layers.Convolution2D", **CONVOLUTION)
+@layer("keras.layers", "keras.layers.Convolution2D", init=False, **CONVOLUTION)
 class Conv2D(Convolution):
     """Convolution over images: (batch, height, width, channels) -> (batch, new height, new width,
     filters).
@@ -231,7 +264,7 @@ class Conv2D(Convolution):
     strides = dilation_rate = (1, 1)
 
 
-@layer("keras.layers", "keras.layers.Convolution3D", **CONVOLUTION)
+@layer("keras.layers", "keras.layers.Convolution3D", init=False, **CONVOLUTION)
 class Conv3D(Convolution):
     """Convolution over volumes or video: (batch, depth, height, width, channels) -> (batch, *new
     sizes, filters).
@@ -252,13 +285,38 @@ class Conv3D(Convolution):
 class TransposedConvolution(Sliding):
     """Base of Conv1DTranspose, Conv2DTranspose and Conv3DTranspose."""
 
-    filters: Any
-    output_padding: Any = None
+    filters: int
+    output_padding: Sizes | None = None
     kernel_initializer: Initializer = "glorot_uniform"
     kernel_regularizer: Regularizer = None
     kernel_constraint: Constraint = None
     _counts = ("filters",)
     _shrinks = False
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            filters: int,
+            kernel_size: typed.Sizes,
+            strides: typed.Sizes = 1,
+            padding: str = "valid",
+            output_padding: typed.Sizes | None = None,
+            data_format: str | None = None,
+            dilation_rate: typed.Sizes = 1,
+            activation: typed.Named = None,
+            use_bias: bool = True,
+            kernel_initializer: typed.Named = "glorot_uniform",
+            bias_initializer: typed.Named = "zeros",
+            kernel_regularizer: typed.Regularization = None,
+            bias_regularizer: typed.Regularization = None,
+            activity_regularizer: typed.Regularization = None,
+            kernel_constraint: typed.Named = None,
+            bias_constraint: typed.Named = None,
+            *,
+            input_dim: int | None = None,
+            **base: typing.Unpack[typed.LayerArguments],
+        ) -> None: ...
 
     def __post_init__(self):
         super().__post_init__()
@@ -291,7 +349,7 @@ TRANSPOSED = (
 )
 
 
-@layer("keras.layers", "keras.layers.Convolution1DTranspose", arguments=TRANSPOSED)
+@layer("keras.layers", "keras.layers.Convolution1DTranspose", arguments=TRANSPOSED, init=False)
 class Conv1DTranspose(TransposedConvolution):
     """Transposed convolution over time: (batch, time, channels) -> (batch, longer time, filters).
 
@@ -305,7 +363,7 @@ class Conv1DTranspose(TransposedConvolution):
     rank = 1
 
 
-@layer("keras.layers", "keras.layers.Convolution2DTranspose", arguments=TRANSPOSED)
+@layer("keras.layers", "keras.layers.Convolution2DTranspose", arguments=TRANSPOSED, init=False)
 class Conv2DTranspose(TransposedConvolution):
     """Transposed convolution of images, which makes them larger: what the gradient of a `Conv2D`
     does.
@@ -338,6 +396,31 @@ class Conv3DTranspose(TransposedConvolution):
 
     rank, strides, dilation_rate = 3, (1, 1, 1), (1, 1, 1)
 
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            filters: int,
+            kernel_size: typed.Sizes,
+            strides: typed.Sizes = (1, 1, 1),
+            padding: str = "valid",
+            data_format: str | None = None,
+            output_padding: typed.Sizes | None = None,
+            dilation_rate: typed.Sizes = (1, 1, 1),
+            activation: typed.Named = None,
+            use_bias: bool = True,
+            kernel_initializer: typed.Named = "glorot_uniform",
+            bias_initializer: typed.Named = "zeros",
+            kernel_regularizer: typed.Regularization = None,
+            bias_regularizer: typed.Regularization = None,
+            activity_regularizer: typed.Regularization = None,
+            kernel_constraint: typed.Named = None,
+            bias_constraint: typed.Named = None,
+            *,
+            input_dim: int | None = None,
+            **base: typing.Unpack[typed.LayerArguments],
+        ) -> None: ...
+
 
 # ---------------------------------------------------------------- channel by channel
 
@@ -345,12 +428,36 @@ class Conv3DTranspose(TransposedConvolution):
 class ChannelByChannel(Sliding):
     """Base of the layers that convolve each channel on its own."""
 
-    depth_multiplier: Any = 1
+    depth_multiplier: int = 1
     depthwise_initializer: Initializer = "glorot_uniform"
     depthwise_regularizer: Regularizer = None
     depthwise_constraint: Constraint = None
     _counts = ("depth_multiplier",)
     _stride_or_dilation = False
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            kernel_size: typed.Sizes,
+            strides: typed.Sizes = 1,
+            padding: str = "valid",
+            depth_multiplier: int = 1,
+            data_format: str | None = None,
+            dilation_rate: typed.Sizes = 1,
+            activation: typed.Named = None,
+            use_bias: bool = True,
+            depthwise_initializer: typed.Named = "glorot_uniform",
+            bias_initializer: typed.Named = "zeros",
+            depthwise_regularizer: typed.Regularization = None,
+            bias_regularizer: typed.Regularization = None,
+            activity_regularizer: typed.Regularization = None,
+            depthwise_constraint: typed.Named = None,
+            bias_constraint: typed.Named = None,
+            *,
+            input_dim: int | None = None,
+            **base: typing.Unpack[typed.LayerArguments],
+        ) -> None: ...
 
     def weight_specs(self, x):
         channels = self._channels(x)
@@ -368,7 +475,7 @@ DEPTHWISE = (
 )
 
 
-@layer("keras.layers", arguments=DEPTHWISE)
+@layer("keras.layers", arguments=DEPTHWISE, init=False)
 class DepthwiseConv1D(ChannelByChannel):
     """Convolution over time of each channel on its own. Arguments as of `DepthwiseConv2D`.
 
@@ -380,7 +487,7 @@ class DepthwiseConv1D(ChannelByChannel):
     rank = 1
 
 
-@layer("keras.layers", arguments=DEPTHWISE)
+@layer("keras.layers", arguments=DEPTHWISE, init=False)
 class DepthwiseConv2D(ChannelByChannel):
     """Convolution of each channel of images on its own: nothing mixes the channels.
 
@@ -399,11 +506,39 @@ class DepthwiseConv2D(ChannelByChannel):
 class Separable(ChannelByChannel):
     """Base of SeparableConv1D and SeparableConv2D."""
 
-    filters: Any
+    filters: int
     pointwise_initializer: Initializer = "glorot_uniform"
     pointwise_regularizer: Regularizer = None
     pointwise_constraint: Constraint = None
     _counts = ("depth_multiplier", "filters")
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            filters: int,
+            kernel_size: typed.Sizes,
+            strides: typed.Sizes = 1,
+            padding: str = "valid",
+            data_format: str | None = None,
+            dilation_rate: typed.Sizes = 1,
+            depth_multiplier: int = 1,
+            activation: typed.Named = None,
+            use_bias: bool = True,
+            depthwise_initializer: typed.Named = "glorot_uniform",
+            pointwise_initializer: typed.Named = "glorot_uniform",
+            bias_initializer: typed.Named = "zeros",
+            depthwise_regularizer: typed.Regularization = None,
+            pointwise_regularizer: typed.Regularization = None,
+            bias_regularizer: typed.Regularization = None,
+            activity_regularizer: typed.Regularization = None,
+            depthwise_constraint: typed.Named = None,
+            pointwise_constraint: typed.Named = None,
+            bias_constraint: typed.Named = None,
+            *,
+            input_dim: int | None = None,
+            **base: typing.Unpack[typed.LayerArguments],
+        ) -> None: ...
 
     def weight_specs(self, x):
         channels = self._channels(x)
@@ -433,7 +568,7 @@ SEPARABLE = (
 )
 
 
-@layer("keras.layers", "keras.layers.SeparableConvolution1D", arguments=SEPARABLE)
+@layer("keras.layers", "keras.layers.SeparableConvolution1D", arguments=SEPARABLE, init=False)
 class SeparableConv1D(Separable):
     """Convolution over time of each channel on its own, then a mix of the channels. Arguments as of
     `SeparableConv2D`.
@@ -446,7 +581,7 @@ class SeparableConv1D(Separable):
     rank = 1
 
 
-@layer("keras.layers", "keras.layers.SeparableConvolution2D", arguments=SEPARABLE)
+@layer("keras.layers", "keras.layers.SeparableConvolution2D", arguments=SEPARABLE, init=False)
 class SeparableConv2D(Separable):
     """Convolution of each channel of images on its own, then a mix of the channels at each pixel.
 

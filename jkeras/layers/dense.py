@@ -63,8 +63,10 @@ class Dense(LoraLayer):
         specs = {"kernel": self.weight("kernel", (x.shape[-1], self.units))}
         if self.use_bias:
             specs["bias"] = self.weight("bias", (self.units,))
-        self.input_spec = InputSpec(min_ndim=2, axes={-1: x.shape[-1]})
         return specs
+
+    def attributes_when_built(self, x):
+        return {"input_spec": InputSpec(min_ndim=2, axes={-1: x.shape[-1]})}
 
     contract = staticmethod(contract_last)
 

@@ -1,10 +1,12 @@
 """Noise in training: dropout in its variants, Gaussian noise; and the penalty on activities."""
 
 import math
+import typing
 
 import jax.numpy as jnp
 
 from jkeras import random
+from jkeras.core import typed
 from jkeras.core.errors import explain
 from jkeras.core.graph import KerasTensor
 from jkeras.core.input_spec import InputSpec
@@ -12,6 +14,7 @@ from jkeras.core.layer import layer
 from jkeras.core.record import Any
 from jkeras.core.rng import SeedGenerator
 from jkeras.core.settings import standardize_data_format
+from jkeras.core.typed import fields
 from jkeras.layers.base import ReadyLayer
 from jkeras.regularizers import L1L2
 
@@ -69,7 +72,7 @@ class Dropout(_Noise):
     """
 
     rate: float
-    noise_shape: Any = None
+    noise_shape: tuple | list | None = None
     seed: Any = None
 
     def __post_init__(self):
@@ -100,10 +103,11 @@ class Dropout(_Noise):
         return self.noise_shape
 
 
+@fields
 class _SpatialDropout(Dropout):
     """Dropout of whole channels (Tompson et al. 2014, arXiv:1411.4280)."""
 
-    data_format: Any = None
+    data_format: str | None = None
     _ndim = None
 
     def __post_init__(self):
@@ -136,6 +140,18 @@ class SpatialDropout1D(_SpatialDropout):
     data_format = "channels_last"
     _ndim = 3
 
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            rate: float,
+            seed: typing.Any = None,
+            *,
+            activity_regularizer: typed.Regularization = None,
+            input_dim: int | None = None,
+            **base: typing.Unpack[typed.LayerArguments],
+        ) -> None: ...
+
 
 @layer("keras.layers", arguments="rate, data_format, seed, name, dtype")
 class SpatialDropout2D(_SpatialDropout):
@@ -148,6 +164,19 @@ class SpatialDropout2D(_SpatialDropout):
 
     _ndim = 4
 
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            rate: float,
+            data_format: str | None = None,
+            seed: typing.Any = None,
+            *,
+            activity_regularizer: typed.Regularization = None,
+            input_dim: int | None = None,
+            **base: typing.Unpack[typed.LayerArguments],
+        ) -> None: ...
+
 
 @layer("keras.layers", arguments="rate, data_format, seed, name, dtype")
 class SpatialDropout3D(_SpatialDropout):
@@ -159,6 +188,19 @@ class SpatialDropout3D(_SpatialDropout):
     """
 
     _ndim = 5
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            rate: float,
+            data_format: str | None = None,
+            seed: typing.Any = None,
+            *,
+            activity_regularizer: typed.Regularization = None,
+            input_dim: int | None = None,
+            **base: typing.Unpack[typed.LayerArguments],
+        ) -> None: ...
 
 
 @layer("keras.layers")
@@ -223,7 +265,7 @@ class AlphaDropout(_Noise):
     """
 
     rate: float
-    noise_shape: Any = None
+    noise_shape: tuple | list | None = None
     seed: Any = None
 
     def disturb(self, inputs, key):

@@ -10,7 +10,8 @@ import jax.numpy as jnp
 from jkeras.core.errors import explain
 from jkeras.core.graph import KerasTensor
 from jkeras.core.layer import layer
-from jkeras.core.record import HIDDEN, Activation, Any, Constraint, Initializer, Regularizer
+from jkeras.core.record import HIDDEN, Activation, Constraint, Initializer, Regularizer
+from jkeras.core.typed import Sizes
 from jkeras.initializers import VarianceScaling
 from jkeras.layers.lora import LoraLayer
 from jkeras.layers.quantized import Quantization
@@ -36,9 +37,9 @@ class EinsumDense(LoraLayer):
     """
 
     equation: str
-    output_shape: Any
+    output_shape: Sizes
     activation: Activation = None
-    bias_axes: Any = None
+    bias_axes: str | None = None
     kernel_initializer: Initializer = "glorot_uniform"
     bias_initializer: Initializer = "zeros"
     kernel_regularizer: Regularizer = None
@@ -61,11 +62,13 @@ class EinsumDense(LoraLayer):
         kernel, bias = einsum_weight_shapes(
             self.equation, self.bias_axes, x.shape, self.output_shape, self._where
         )
-        self.__dict__["_axes"] = spelled(self.equation, len(x.shape))
         specs = {"kernel": self.weight("kernel", kernel, initializer=self._scaled_initializer())}
         if bias is not None:
             specs["bias"] = self.weight("bias", bias)
         return specs
+
+    def attributes_when_built(self, x):
+        return {"_axes": spelled(self.equation, len(x.shape))}
 
     def _scaled_initializer(self):
         """The kernel's initializer; where it scales by fans, with the equation's axes of input and

@@ -1,15 +1,17 @@
 """Lookup tables: Embedding, ReversibleEmbedding."""
 
+import typing
 import warnings
 
 import jax.numpy as jnp
 import numpy as np
 
 from jkeras import ops
-from jkeras.core import graph
+from jkeras.core import graph, typed
 from jkeras.core.errors import explain
 from jkeras.core.layer import layer
 from jkeras.core.record import HIDDEN, OF_BASE, Any, Constraint, Initializer, Regularizer
+from jkeras.core.typed import fields
 from jkeras.layers.lora import LoraLayer
 from jkeras.layers.quantized import Quantization
 from jkeras.quantizers.coding import Coding
@@ -20,6 +22,7 @@ TABLE = "input_dim, output_dim, {}embeddings_initializer, embeddings_regularizer
 REST = "weights, lora_rank, lora_alpha, quantization_config"
 
 
+@fields
 class _Table(LoraLayer):
     """The trainable table and its lookup."""
 
@@ -123,6 +126,26 @@ class Embedding(_Table):
     (1, 3, 4)
     """
 
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            input_dim: int,
+            output_dim: int,
+            embeddings_initializer: typed.Named = "uniform",
+            embeddings_regularizer: typed.Regularization = None,
+            embeddings_constraint: typed.Named = None,
+            mask_zero: bool = False,
+            weights: typing.Any = None,
+            lora_rank: typing.Any = None,
+            lora_alpha: typing.Any = None,
+            quantization_config: typing.Any = None,
+            *,
+            activity_regularizer: typed.Regularization = None,
+            input_length: int | None = None,
+            **base: typing.Unpack[typed.LayerArguments],
+        ) -> None: ...
+
     def forward(self, w, inputs, ctx):
         return self.look_up(w, inputs)
 
@@ -155,7 +178,30 @@ class ReversibleEmbedding(_Table):
 
     tie_weights: bool = True
     reverse_dtype: Any = None
-    logit_soft_cap: Any = None
+    logit_soft_cap: float | None = None
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            input_dim: int,
+            output_dim: int,
+            tie_weights: bool = True,
+            embeddings_initializer: typed.Named = "uniform",
+            embeddings_regularizer: typed.Regularization = None,
+            embeddings_constraint: typed.Named = None,
+            mask_zero: bool = False,
+            reverse_dtype: typing.Any = None,
+            logit_soft_cap: float | None = None,
+            *,
+            weights: typing.Any = None,
+            lora_rank: typing.Any = None,
+            lora_alpha: typing.Any = None,
+            quantization_config: typing.Any = None,
+            activity_regularizer: typed.Regularization = None,
+            input_length: int | None = None,
+            **base: typing.Unpack[typed.LayerArguments],
+        ) -> None: ...
 
     def weight_specs(self, inputs=None):
         specs = super().weight_specs(inputs)

@@ -1,13 +1,16 @@
 """Numbers as categories: CategoryEncoding, Discretization, Hashing, HashedCrossing."""
 
+import typing
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jkeras.core import graph
+from jkeras.core import graph, typed
 from jkeras.core.errors import explain
 from jkeras.core.layer import layer
 from jkeras.core.record import Any
+from jkeras.core.typed import fields
 from jkeras.layers.base import DataLayer
 from jkeras.layers.host import HostLayer, check_output_mode, encoded, encoded_shape, texts
 from jkeras.ops.fingerprint import farmhash64, fingerprint_cat, siphash64
@@ -29,7 +32,7 @@ class CategoryEncoding(DataLayer):
     [[1.0, 1.0, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0]]
     """
 
-    num_tokens: Any = None
+    num_tokens: int | None = None
     output_mode: str = "multi_hot"
     sparse: bool = False
     _computes_in_float = False
@@ -95,7 +98,7 @@ class Discretization(DataLayer):
     """
 
     bin_boundaries: Any = None
-    num_bins: Any = None
+    num_bins: int | None = None
     epsilon: float = 0.01
     output_mode: str = "int"
     sparse: bool = False
@@ -250,6 +253,7 @@ def hashed(values, bins, salt=None, encoding="utf-8"):
     return found[places].reshape(array.shape)
 
 
+@fields
 class HashLayer(HostLayer):
     """Base of layers whose numbers of bins are int64 unless a dtype is given."""
 
@@ -293,6 +297,21 @@ class Hashing(HashLayer):
 
     mask_value: Any = None
     salt: Any = None
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            num_bins: int,
+            mask_value: typing.Any = None,
+            salt: typing.Any = None,
+            output_mode: str = "int",
+            sparse: bool = False,
+            *,
+            activity_regularizer: typed.Regularization = None,
+            input_dim: int | None = None,
+            **base: typing.Unpack[typed.LayerArguments],
+        ) -> None: ...
 
     def __post_init__(self):
         super().__post_init__()

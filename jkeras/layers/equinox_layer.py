@@ -1,10 +1,12 @@
 """Modules of Equinox as layers."""
 
 import inspect
+import typing
 
 import jax
 import numpy as np
 
+from jkeras.core import typed
 from jkeras.core.errors import explain
 from jkeras.core.layer import layer
 from jkeras.core.policy import is_float
@@ -55,6 +57,19 @@ class EquinoxLayer(JaxLayer):
     module: Any
     mapped: bool = True
     seed: Any = None
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            module: typing.Any,
+            mapped: bool = True,
+            seed: typing.Any = None,
+            *,
+            activity_regularizer: typed.Regularization = None,
+            input_dim: int | None = None,
+            **base: typing.Unpack[typed.LayerArguments],
+        ) -> None: ...
 
     def __post_init__(self):
         floats, rest = parted(self.module)

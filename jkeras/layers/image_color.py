@@ -2,15 +2,19 @@
 pixel.
 """
 
+import typing
+
 import numbers
 
 import jax.numpy as jnp
 
 from jkeras import random
+from jkeras.core import typed
 from jkeras.core.errors import explain
 from jkeras.core.layer import layer
 from jkeras.core.record import Any
 from jkeras.core.settings import epsilon
+from jkeras.core.typed import Factor, fields
 from jkeras.layers.image_base import ImageLayer, bounds, chosen, per_image
 from jkeras.ops.image import hsv_to_rgb, rgb_to_grayscale, rgb_to_hsv
 
@@ -22,12 +26,13 @@ def rescale(images, source, target):
     return (images - source[0]) / (source[1] - source[0]) * (target[1] - target[0]) + target[0]
 
 
+@fields
 class ColorLayer(ImageLayer):
     """Base of layers that draw one number for each image from the range `factor`."""
 
-    factor: Any
-    value_range: Any = (0, 255)
-    data_format: Any = None
+    factor: Factor
+    value_range: tuple | list = (0, 255)
+    data_format: str | None = None
     seed: Any = None
     _rests = True
     _ranges = {"factor": (-1, 1)}
@@ -60,6 +65,19 @@ class RandomBrightness(ColorLayer):
     [25.5 25.5 25.5]
     """
 
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            factor: typed.Factor,
+            value_range: tuple | list = (0, 255),
+            seed: typing.Any = None,
+            *,
+            activity_regularizer: typed.Regularization = None,
+            input_dim: int | None = None,
+            **base: typing.Unpack[typed.LayerArguments],
+        ) -> None: ...
+
     def recolor(self, images, factor):
         return images + factor * (self.value_range[1] - self.value_range[0])
 
@@ -81,6 +99,19 @@ class RandomContrast(ColorLayer):
     """
 
     _ranges = {"factor": (0, 1)}
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            factor: typed.Factor,
+            value_range: tuple | list = (0, 255),
+            seed: typing.Any = None,
+            *,
+            activity_regularizer: typed.Regularization = None,
+            input_dim: int | None = None,
+            **base: typing.Unpack[typed.LayerArguments],
+        ) -> None: ...
 
     def draw(self, images, key):
         lower, upper = self.factor
@@ -227,7 +258,7 @@ class RandomGrayscale(ImageLayer):
     """
 
     factor: float = 0.5
-    data_format: Any = None
+    data_format: str | None = None
     seed: Any = None
     _gives_float = False
 
@@ -270,8 +301,22 @@ class RandomInvert(ColorLayer):
     [200. 200. 200.]
     """
 
-    factor = 1.0
+    factor: Factor = 1.0
     _ranges = {"factor": (0, 1)}
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            factor: typed.Factor = 1.0,
+            value_range: tuple | list = (0, 255),
+            seed: typing.Any = None,
+            data_format: str | None = None,
+            *,
+            activity_regularizer: typed.Regularization = None,
+            input_dim: int | None = None,
+            **base: typing.Unpack[typed.LayerArguments],
+        ) -> None: ...
 
     def draw(self, images, key):
         return {"apply": chosen(images, self.factor, key)}
@@ -295,9 +340,9 @@ class Solarization(ImageLayer):
     [255. 155.   0.]
     """
 
-    addition_factor: Any = 0.0
-    threshold_factor: Any = 0.0
-    value_range: Any = (0, 255)
+    addition_factor: Factor = 0.0
+    threshold_factor: Factor = 0.0
+    value_range: tuple | list = (0, 255)
     seed: Any = None
 
     def __post_init__(self):
@@ -342,13 +387,13 @@ class RandomColorJitter(ImageLayer):
     (2, 4, 4, 3)
     """
 
-    value_range: Any = (0, 255)
-    brightness_factor: Any = None
-    contrast_factor: Any = None
-    saturation_factor: Any = None
-    hue_factor: Any = None
+    value_range: tuple | list = (0, 255)
+    brightness_factor: Factor | None = None
+    contrast_factor: Factor | None = None
+    saturation_factor: Factor | None = None
+    hue_factor: Factor | None = None
     seed: Any = None
-    data_format: Any = None
+    data_format: str | None = None
     _rests = True
 
     def __post_init__(self):

@@ -7,6 +7,7 @@ from jkeras import random
 from jkeras.core.errors import explain
 from jkeras.core.layer import layer
 from jkeras.core.record import Any
+from jkeras.core.typed import Factor, Sizes
 from jkeras.layers.image_base import ImageLayer, chosen, per_image
 from jkeras.layers.image_color import ColorLayer, rescale
 from jkeras.ops.image import gaussian_blur
@@ -53,11 +54,11 @@ class RandomGaussianBlur(ImageLayer):
     (2, 4, 4, 3)
     """
 
-    factor: Any = 1.0
-    kernel_size: Any = 3
-    sigma: Any = 1.0
-    value_range: Any = (0, 255)
-    data_format: Any = None
+    factor: Factor = 1.0
+    kernel_size: Sizes = 3
+    sigma: Factor = 1.0
+    value_range: tuple | list = (0, 255)
+    data_format: str | None = None
     seed: Any = None
     _ranges = {"factor": (0, 1), "sigma": (0, 1)}
 
@@ -129,12 +130,12 @@ class RandomErasing(ImageLayer):
     (2, 4, 4, 3)
     """
 
-    factor: Any = 1.0
-    scale: Any = (0.02, 0.33)
-    fill_value: Any = None
-    value_range: Any = (0, 255)
+    factor: Factor = 1.0
+    scale: Factor = (0.02, 0.33)
+    fill_value: float | None = None
+    value_range: tuple | list = (0, 255)
     seed: Any = None
-    data_format: Any = None
+    data_format: str | None = None
     _ranges = {"factor": (0, 1), "scale": (0, 1)}
 
     def __post_init__(self):
@@ -193,7 +194,7 @@ class AutoContrast(ImageLayer):
     [  0. 102. 255.]
     """
 
-    value_range: Any = (0, 255)
+    value_range: tuple | list = (0, 255)
     _always = True
 
     def change_images(self, images, drawn):
@@ -220,9 +221,9 @@ class Equalization(ImageLayer):
     [  0. 128. 255.]
     """
 
-    value_range: Any = (0, 255)
+    value_range: tuple | list = (0, 255)
     bins: int = 256
-    data_format: Any = None
+    data_format: str | None = None
     _rests = True
 
     def change_images(self, images, drawn):
@@ -258,10 +259,10 @@ class ContrastLimitedAdaptiveHistogramEqualization(ImageLayer):
     (1, 8, 8, 3)
     """
 
-    value_range: Any = (0, 255)
+    value_range: tuple | list = (0, 255)
     clip_limit: float = 4.0
-    tile_grid_size: Any = (8, 8)
-    data_format: Any = None
+    tile_grid_size: tuple | list = (8, 8)
+    data_format: str | None = None
     _always = True
     _gives_float = False
 

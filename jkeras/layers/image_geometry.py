@@ -11,6 +11,7 @@ from jkeras import random
 from jkeras.core.errors import check_choice, explain
 from jkeras.core.layer import layer
 from jkeras.core.record import Any
+from jkeras.core.typed import Factor
 from jkeras.layers.image_base import ImageLayer, MovingLayer, bounds, chosen, per_image
 from jkeras.ops.boxes import clip_to_image_size, convert_format, transform_corners
 from jkeras.ops.image_warp import distort, homography, kernel_size_for, warp
@@ -34,7 +35,7 @@ class RandomFlip(ImageLayer):
 
     mode: str = "horizontal_and_vertical"
     seed: Any = None
-    data_format: Any = None
+    data_format: str | None = None
 
     def __post_init__(self):
         super().__post_init__()
@@ -132,12 +133,12 @@ class RandomRotation(_Warp):
     (2, 4, 4, 3)
     """
 
-    factor: Any
+    factor: Factor
     fill_mode: str = "reflect"
     interpolation: str = "bilinear"
     seed: Any = None
     fill_value: float = 0.0
-    data_format: Any = None
+    data_format: str | None = None
     _ranges = {"factor": (-1, 1)}
 
     def draw(self, images, key):
@@ -167,13 +168,13 @@ class RandomTranslation(_Warp):
     (2, 4, 4, 3)
     """
 
-    height_factor: Any
-    width_factor: Any
+    height_factor: Factor
+    width_factor: Factor
     fill_mode: str = "reflect"
     interpolation: str = "bilinear"
     seed: Any = None
     fill_value: float = 0.0
-    data_format: Any = None
+    data_format: str | None = None
     _optional = ()
 
     def __post_init__(self):
@@ -207,7 +208,7 @@ class RandomZoom(RandomTranslation):
     (2, 4, 4, 3)
     """
 
-    width_factor = None
+    width_factor: Factor | None = None
     _optional = ("width",)
 
     def __post_init__(self):
@@ -255,12 +256,12 @@ class RandomShear(_Warp):
     (2, 4, 4, 3)
     """
 
-    x_factor: Any = 0.0
-    y_factor: Any = 0.0
+    x_factor: Factor = 0.0
+    y_factor: Factor = 0.0
     interpolation: str = "bilinear"
     fill_mode: str = "reflect"
     fill_value: float = 0.0
-    data_format: Any = None
+    data_format: str | None = None
     seed: Any = None
 
     def __post_init__(self):
@@ -297,12 +298,12 @@ class RandomPerspective(_Warp):
     (2, 4, 4, 3)
     """
 
-    factor: Any = 1.0
+    factor: Factor = 1.0
     scale: float = 1.0
     interpolation: str = "bilinear"
     fill_value: float = 0.0
     seed: Any = None
-    data_format: Any = None
+    data_format: str | None = None
     _ranges = {"factor": (0, 1)}
     _choices = {"interpolation": INTERPOLATIONS}
 
@@ -351,14 +352,14 @@ class RandomElasticTransform(ImageLayer):
     (2, 8, 8, 3)
     """
 
-    factor: Any = 1.0
-    scale: Any = 1.0
+    factor: Factor = 1.0
+    scale: Factor = 1.0
     interpolation: str = "bilinear"
     fill_mode: str = "reflect"
     fill_value: float = 0.0
-    value_range: Any = (0, 255)
+    value_range: tuple | list = (0, 255)
     seed: Any = None
-    data_format: Any = None
+    data_format: str | None = None
     _ranges = {"factor": (0, 1), "scale": (0, 1)}
     _choices = {"fill_mode": (*FILL_MODES, "mirror"), "interpolation": INTERPOLATIONS}
 

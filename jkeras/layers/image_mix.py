@@ -7,6 +7,7 @@ from jkeras import random
 from jkeras.core.errors import explain
 from jkeras.core.layer import layer
 from jkeras.core.record import Any
+from jkeras.core.typed import Factor
 from jkeras.layers.image_base import ImageLayer, keys_from
 from jkeras.layers.image_color import (
     RandomBrightness,
@@ -44,7 +45,7 @@ class MixUp(ImageLayer):
     """
 
     alpha: float = 0.2
-    data_format: Any = None
+    data_format: str | None = None
     seed: Any = None
     _rests = True
 
@@ -90,9 +91,9 @@ class CutMix(ImageLayer):
     (2, 2)
     """
 
-    factor: Any = 1.0
+    factor: Factor = 1.0
     seed: Any = None
-    data_format: Any = None
+    data_format: str | None = None
     _ranges = {"factor": (0, 1)}
 
     def draw(self, images, key):
@@ -205,12 +206,12 @@ class RandAugment(_Chained):
     (2, 8, 8, 3)
     """
 
-    value_range: Any = (0, 255)
+    value_range: tuple | list = (0, 255)
     num_ops: int = 2
-    factor: Any = 0.5
+    factor: Factor = 0.5
     interpolation: str = "bilinear"
     seed: Any = None
-    data_format: Any = None
+    data_format: str | None = None
     _ranges = {"factor": (0, 1)}
     _NAMES = (*_Chained.GEOMETRIC, *_Chained.COLOR, *_Chained.VALUES)
 
@@ -277,15 +278,15 @@ class AugMix(_Chained):
     (2, 8, 8, 3)
     """
 
-    value_range: Any = (0, 255)
+    value_range: tuple | list = (0, 255)
     num_chains: int = 3
     chain_depth: int = 3
-    factor: Any = 0.3
+    factor: Factor = 0.3
     alpha: float = 1.0
     all_ops: bool = True
     interpolation: str = "bilinear"
     seed: Any = None
-    data_format: Any = None
+    data_format: str | None = None
     _ranges = {"factor": (0, 1)}
 
     def __post_init__(self):

@@ -10,6 +10,7 @@ from jkeras.core.graph import KerasTensor, map_tensors
 from jkeras.core.layer import layer
 from jkeras.core.record import Any
 from jkeras.core.settings import default_seed
+from jkeras.initializers.base import DrawnSeed
 from jkeras.layers.image_base import ImageLayer, MovingLayer
 from jkeras.ops import image as image_ops
 from jkeras.ops.boxes import crop
@@ -61,7 +62,7 @@ class Resizing(_Sized):
     fill_mode: str = "constant"
     fill_value: float = 0.0
     antialias: bool = False
-    data_format: Any = None
+    data_format: str | None = None
     _gives_float = False
 
     def move(self, images, drawn, interpolation):
@@ -104,7 +105,7 @@ class CenterCrop(_Sized):
 
     height: int
     width: int
-    data_format: Any = None
+    data_format: str | None = None
 
     def move(self, images, drawn, interpolation):
         height, width = self.size_of(images)
@@ -138,12 +139,12 @@ class RandomCrop(_Sized):
     height: int
     width: int
     seed: Any = None
-    data_format: Any = None
+    data_format: str | None = None
     _always = False
 
     def __post_init__(self):
         # Keras draws this one, then one to use
-        recorded = default_seed() if self.seed is None else self.seed
+        recorded = DrawnSeed(default_seed()) if self.seed is None else self.seed
         super().__post_init__()
         self.seed = recorded
 

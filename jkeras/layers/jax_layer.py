@@ -2,18 +2,19 @@
 
 import functools
 import inspect
+import typing
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jkeras.core import policy
+from jkeras.core import policy, typed
 from jkeras.core.errors import explain
 from jkeras.core.layer import StatefulLayer, layer
 from jkeras.core.record import OF_BASE, Any
 from jkeras.core.registry import deserialize, serialize
 from jkeras.core.rng import SeedGenerator, as_key
-from jkeras.core.weight import Weight
+from jkeras.kernel.spec import Weight
 from jkeras.layers.lambda_layer import _Function
 
 CALL_ARGUMENTS = ("params", "state", "rng", "inputs", "training")
@@ -104,6 +105,23 @@ class JaxLayer(StatefulLayer):
     seed: Any = None
     native_serialization_platforms: Any = None
     call_context = {"training": False}
+    _native = False  # its weights are found by running functions of the user's
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            call_fn: typing.Any,
+            init_fn: typing.Any = None,
+            params: typing.Any = None,
+            state: typing.Any = None,
+            seed: typing.Any = None,
+            native_serialization_platforms: typing.Any = None,
+            *,
+            activity_regularizer: typed.Regularization = None,
+            input_dim: int | None = None,
+            **base: typing.Unpack[typed.LayerArguments],
+        ) -> None: ...
 
     def _base_init(self, params=None, state=None, **kwargs):
         super()._base_init(**kwargs)
@@ -228,6 +246,19 @@ class FlaxLayer(JaxLayer):
     module: Any
     method: Any = None
     variables: OF_BASE
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            module: typing.Any,
+            method: typing.Any = None,
+            variables: typing.Any = None,
+            *,
+            activity_regularizer: typed.Regularization = None,
+            input_dim: int | None = None,
+            **base: typing.Unpack[typed.LayerArguments],
+        ) -> None: ...
 
     def _base_init(self, variables=None, seed=None, native_serialization_platforms=None, **kwargs):
         params, state = (None, None) if variables is None else self._parted(variables)

@@ -7,7 +7,7 @@ import jax
 from jkeras.core import graph
 from jkeras.core.errors import explain
 from jkeras.core.layer import Layer, layer
-from jkeras.core.record import Any, Hidden
+from jkeras.core.record import Hidden
 from jkeras.core.registry import function_to_code, is_in_process, is_lambda, serialize
 from jkeras.layers.base import Value
 
@@ -47,7 +47,7 @@ class Lambda(Layer):
     function: _Function()
     output_shape: _HiddenFunction() = None
     mask: _HiddenFunction() = None
-    arguments: Any = None
+    arguments: dict | None = None
     call_context = {"mask": None, "training": None}
 
     def __post_init__(self):

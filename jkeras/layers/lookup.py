@@ -1,16 +1,19 @@
 """Vocabularies: StringLookup and IntegerLookup turn tokens into numbers and back."""
 
+import typing
+
 import collections
 import os
 
 import numpy as np
 
-from jkeras.core import graph
+from jkeras.core import graph, typed
 from jkeras.core.errors import explain
 from jkeras.core.layer import layer
 from jkeras.core.record import Any, Kind
 from jkeras.core.registry import refuse_from_strangers
 from jkeras.core.settings import floatx
+from jkeras.core.typed import fields
 from jkeras.layers.encoding import as_salt, hashed
 from jkeras.layers.host import HostLayer, check_output_mode, encoded, texts
 
@@ -27,6 +30,7 @@ class Listed(Kind):
         )
 
 
+@fields
 class IndexLookup(HostLayer):
     """Base of the lookup layers: a table from tokens to numbers.
 
@@ -34,20 +38,24 @@ class IndexLookup(HostLayer):
     then `num_oov_indices` for tokens that are not in the vocabulary, then the tokens of the
     vocabulary.
 
-    Args: those that the lookup layers share. max_tokens: size of the vocabulary, the numbers above
-        included. num_oov_indices: with 0, an unknown token is an error; with more than 1 unknown
-        tokens are hashed. mask_token: the token for "nothing here". oov_token: what `invert` gives
-        for unknown numbers. vocabulary: the tokens, or the name of a file with one in each line;
-        else `adapt` learns them. idf_weights: for "tf_idf": a weight for each token of the
-        vocabulary. invert: from numbers to tokens. output_mode: "int"; or rows as
-        `CategoryEncoding` makes them: "one_hot", "multi_hot", "count", or "tf_idf",
-            counts times weights.
+    Args: those that the lookup layers share.
+        max_tokens: size of the vocabulary, the numbers above included.
+        num_oov_indices: with 0, an unknown token is an error; with more than 1 unknown tokens are
+            hashed.
+        mask_token: the token for "nothing here".
+        oov_token: what `invert` gives for unknown numbers.
+        vocabulary: the tokens, or the name of a file with one in each line; else `adapt` learns
+            them.
+        idf_weights: for "tf_idf": a weight for each token of the vocabulary.
+        invert: from numbers to tokens.
+        output_mode: "int"; or rows as `CategoryEncoding` makes them: "one_hot", "multi_hot",
+            "count", or "tf_idf", counts times weights.
         pad_to_max_tokens: rows are `max_tokens` long even if the vocabulary is smaller.
         sparse: only False.
         oov_method, salt: "floormod" or "farmhash" for whole numbers; the key of the hash.
     """
 
-    max_tokens: Any = None
+    max_tokens: int | None = None
     num_oov_indices: int = 1
     mask_token: Any = None
     oov_token: Any = None
@@ -487,6 +495,28 @@ class StringLookup(IndexLookup):
     encoding: str = "utf-8"
     vocabulary_dtype = "string"
 
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            max_tokens: int | None = None,
+            num_oov_indices: int = 1,
+            mask_token: typing.Any = None,
+            oov_token: typing.Any = "[UNK]",
+            vocabulary: typing.Any = None,
+            idf_weights: typing.Any = None,
+            invert: bool = False,
+            output_mode: str = "int",
+            pad_to_max_tokens: bool = False,
+            sparse: bool = False,
+            encoding: str = "utf-8",
+            salt: typing.Any = None,
+            *,
+            activity_regularizer: typed.Regularization = None,
+            input_dim: int | None = None,
+            **base: typing.Unpack[typed.LayerArguments],
+        ) -> None: ...
+
     def _base_init(self, oov_method="floormod", **kwargs):
         super()._base_init(**kwargs)
         self.__dict__["oov_method"] = oov_method  # changes nothing for texts, but configs have it
@@ -511,6 +541,29 @@ class IntegerLookup(IndexLookup):
     """
 
     oov_token: Any = -1
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            max_tokens: int | None = None,
+            num_oov_indices: int = 1,
+            mask_token: typing.Any = None,
+            oov_token: typing.Any = -1,
+            vocabulary: typing.Any = None,
+            vocabulary_dtype: str = "int64",
+            idf_weights: typing.Any = None,
+            invert: bool = False,
+            output_mode: str = "int",
+            sparse: bool = False,
+            pad_to_max_tokens: bool = False,
+            oov_method: str = "floormod",
+            salt: typing.Any = None,
+            *,
+            activity_regularizer: typed.Regularization = None,
+            input_dim: int | None = None,
+            **base: typing.Unpack[typed.LayerArguments],
+        ) -> None: ...
 
     def __post_init__(self):
         if self.vocabulary_dtype != "int64":

@@ -31,6 +31,10 @@ class LoraLayer(QuantizedLayer):
             else {k: v for k, v in config.items() if k not in ("lora_rank", "lora_alpha")}
         )
 
+    def is_native(self):
+        """Whether the layer runs on values by path."""
+        return super().is_native() and not self.lora_rank
+
     @property
     def lora_enabled(self):
         """Whether the weight is adapted."""

@@ -11,7 +11,8 @@ from jkeras.core.errors import AxisError, explain
 from jkeras.core.layer import Layer, layer
 from jkeras.core.record import Any
 from jkeras.core.registry import public
-from jkeras.core.weight import Spec
+from jkeras.core.typed import Sizes
+from jkeras.kernel.spec import Spec
 
 
 class Merge(Layer):
@@ -276,7 +277,7 @@ class Dot(Merge):
     [[3.]]
     """
 
-    axes: Any
+    axes: Sizes
     normalize: bool = False
 
     def __post_init__(self):

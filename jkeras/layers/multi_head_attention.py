@@ -3,20 +3,24 @@
 import functools
 import math
 import string
+import typing
 
 import jax.numpy as jnp
 
+from jkeras.core import typed
 from jkeras.core.errors import AxisError, explain
 from jkeras.core.layer import Composite, layer
 from jkeras.core.record import HIDDEN, Any, Constraint, Initializer, Regularizer
 from jkeras.core.registry import serialize
 from jkeras.core.settings import settings
+from jkeras.core.typed import Sizes, fields
 from jkeras.layers.activation import Softmax
 from jkeras.layers.einsum_dense import EinsumDense
 from jkeras.layers.dropout import Dropout
 from jkeras.ops.attention import attention, both, causal_mask, window_mask
 
 
+@fields
 class HeadedAttention(Composite):
     """Base: projects query, key and value to heads, attends in each, projects the heads to the
     output.
@@ -26,9 +30,9 @@ class HeadedAttention(Composite):
     value).
     """
 
-    dropout: Any = 0.0
+    dropout: float = 0.0
     use_bias: bool = True
-    sliding_window: Any = None
+    sliding_window: int | None = None
     flash_attention: HIDDEN = None
     kernel_initializer: Initializer = "glorot_uniform"
     bias_initializer: Initializer = "zeros"
@@ -142,7 +146,7 @@ class HeadedAttention(Composite):
         axes = self._attended_axes(query.ndim)
 
         def dense(name, x):
-            return sub.run(getattr(self, self._dense_names[name]), x)
+            return getattr(sub, self._dense_names[name])(x)
 
         gate = dense("gate", query) if self.use_gate else None
         # (batch, …, heads, size)
@@ -287,12 +291,39 @@ class MultiHeadAttention(HeadedAttention):
 
     num_heads: int
     key_dim: int
-    value_dim: Any = None
-    output_shape: Any = None
-    attention_axes: Any = None
+    value_dim: int | None = None
+    output_shape: Sizes | None = None
+    attention_axes: Sizes | None = None
     _dense_names = {name: f"{name}_dense" for name in ("query", "key", "value", "output")} | {
         "gate": "_gate_dense"
     }
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            num_heads: int,
+            key_dim: int,
+            value_dim: int | None = None,
+            dropout: float = 0.0,
+            use_bias: bool = True,
+            output_shape: typed.Sizes | None = None,
+            attention_axes: typed.Sizes | None = None,
+            sliding_window: int | None = None,
+            flash_attention: typing.Any = None,
+            kernel_initializer: typed.Named = "glorot_uniform",
+            bias_initializer: typed.Named = "zeros",
+            kernel_regularizer: typed.Regularization = None,
+            bias_regularizer: typed.Regularization = None,
+            activity_regularizer: typed.Regularization = None,
+            kernel_constraint: typed.Named = None,
+            bias_constraint: typed.Named = None,
+            use_gate: bool = False,
+            seed: typing.Any = None,
+            *,
+            input_dim: int | None = None,
+            **base: typing.Unpack[typed.LayerArguments],
+        ) -> None: ...
 
     def __post_init__(self):
         check_size(self._where, "num_heads", self.num_heads)
@@ -322,9 +353,8 @@ class MultiHeadAttention(HeadedAttention):
     def get_config(self):
         return super().get_config() | {"activity_regularizer": serialize(self._penalty)}
 
-    def children(self, query, value, key=None):
-        self.attention_axes = self._attended_axes(query.ndim)
-        return super().children(query, value, key)
+    def attributes_when_built(self, query, value, key=None):
+        return {"attention_axes": self._attended_axes(query.ndim)}
 
     def _projection_penalty(self):
         return self._penalty

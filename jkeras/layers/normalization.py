@@ -5,16 +5,19 @@ Statistics are computed in float32 at least, also where the layer computes in ha
 """
 
 import math
+import typing
 
 import jax.numpy as jnp
 from jax import lax
 
+from jkeras.core import typed
 from jkeras.core.errors import AxisError, explain
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Layer, StatefulLayer, layer
-from jkeras.core.record import Any, Constraint, Initializer, Regularizer
-from jkeras.core.rows import beside, over_real_rows
+from jkeras.core.record import Constraint, Initializer, Regularizer
+from jkeras.kernel.valid_rows import beside, over_real_rows
 from jkeras.core.settings import settings
+from jkeras.core.typed import Sizes, fields
 from jkeras.initializers import Ones, TruncatedNormal
 from jkeras.layers.base import ReadyLayer
 from jkeras.layers.wrappers import Wrapper
@@ -27,11 +30,12 @@ from jkeras.ops.nn_normalization import (
 )
 
 
+@fields
 class ScaleAndShift(Layer):
     """Base of the layers that multiply what they normalized by `gamma` and add `beta`."""
 
-    axis: Any = -1
-    epsilon: Any = 1e-3
+    axis: Sizes = -1
+    epsilon: float = 1e-3
     center: bool = True
     scale: bool = True
     beta_initializer: Initializer = "zeros"
@@ -66,6 +70,15 @@ def sizes_along(where, axes, shape):
             )
         )
     return tuple(shape[axis] for axis in axes)
+
+
+def axis_list(axis):
+    """An axis, or several, as a sorted list.
+
+    >>> axis_list(-1), axis_list((2, 1))
+    ([-1], [1, 2])
+    """
+    return sorted(axis) if isinstance(axis, (list, tuple)) else [axis]
 
 
 def int_or_list(where, axis):
@@ -110,14 +123,41 @@ class BatchNormalization(StatefulLayer, ScaleAndShift):
     [[-1.0], [1.0]] [1.]
     """
 
-    momentum: Any = 0.99
+    momentum: float = 0.99
     moving_mean_initializer: Initializer = "zeros"
     moving_variance_initializer: Initializer = "ones"
     renorm: bool = False
-    renorm_clipping: Any = None
-    renorm_momentum: Any = 0.99
+    renorm_clipping: dict | None = None
+    renorm_momentum: float = 0.99
     synchronized: bool = False
     call_context = {"training": None, "mask": None}
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            axis: typed.Sizes = -1,
+            momentum: float = 0.99,
+            epsilon: float = 0.001,
+            center: bool = True,
+            scale: bool = True,
+            beta_initializer: typed.Named = "zeros",
+            gamma_initializer: typed.Named = "ones",
+            moving_mean_initializer: typed.Named = "zeros",
+            moving_variance_initializer: typed.Named = "ones",
+            beta_regularizer: typed.Regularization = None,
+            gamma_regularizer: typed.Regularization = None,
+            beta_constraint: typed.Named = None,
+            gamma_constraint: typed.Named = None,
+            renorm: bool = False,
+            renorm_clipping: dict | None = None,
+            renorm_momentum: float = 0.99,
+            synchronized: bool = False,
+            *,
+            activity_regularizer: typed.Regularization = None,
+            input_dim: int | None = None,
+            **base: typing.Unpack[typed.LayerArguments],
+        ) -> None: ...
 
     def __post_init__(self):
         self.axis = int(self.axis)
@@ -134,7 +174,6 @@ class BatchNormalization(StatefulLayer, ScaleAndShift):
 
     def weight_specs(self, x):
         shape = sizes_along(self._where, [self.axis], x.shape)
-        self.input_spec = InputSpec(ndim=x.ndim, axes={self.axis: shape[0]})
         specs = self._scale_and_shift(shape)
 
         def statistic(name, initializer):
@@ -149,6 +188,9 @@ class BatchNormalization(StatefulLayer, ScaleAndShift):
             statistic("renorm_mean", self.moving_mean_initializer)
             statistic("renorm_stddev", self._initial_stddev)
         return specs
+
+    def attributes_when_built(self, x):
+        return {"input_spec": InputSpec(ndim=x.ndim, axes={self.axis: x.shape[self.axis]})}
 
     def _initial_stddev(self, shape, dtype=None):
         return jnp.sqrt(self.moving_variance_initializer(shape, dtype=dtype))
@@ -167,7 +209,7 @@ class BatchNormalization(StatefulLayer, ScaleAndShift):
         gamma, beta, changed = w.get("gamma"), w.get("beta"), {}
         mean, variance = w["moving_mean"], w["moving_variance"]
         if ctx.training and not ctx.frozen:
-            mean, variance = self._moments(x, ctx.mask, ctx.rows)
+            mean, variance = self._moments(x, ctx.mask, ctx.valid_rows)
             if self.renorm:
                 gamma, beta, changed = self._renormalized(w, mean, variance)
             else:
@@ -292,18 +334,20 @@ class LayerNormalization(ScaleAndShift):
         self.autocast = False  # the input keeps its precision; only the result is cast
 
     def weight_specs(self, x):
-        self.axis = [self.axis] if isinstance(self.axis, int) else sorted(self.axis)
-        shape = sizes_along(self._where, self.axis, x.shape)
+        shape = sizes_along(self._where, axis_list(self.axis), x.shape)
         if self.rms_scaling:
             return {"gamma": self.weight("gamma", shape, autocast=False)}
         return self._scale_and_shift(shape)
+
+    def attributes_when_built(self, x):
+        return {"axis": axis_list(self.axis)}
 
     def forward(self, w, x, ctx):
         y = layer_normalization(
             x,
             w.get("gamma"),
             w.get("beta"),
-            axis=self.axis,
+            axis=axis_list(self.axis),
             epsilon=self.epsilon,
             rms_scaling=self.rms_scaling,
         )
@@ -335,6 +379,27 @@ class GroupNormalization(ScaleAndShift):
 
     groups: int = 32
 
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            groups: int = 32,
+            axis: typed.Sizes = -1,
+            epsilon: float = 0.001,
+            center: bool = True,
+            scale: bool = True,
+            beta_initializer: typed.Named = "zeros",
+            gamma_initializer: typed.Named = "ones",
+            beta_regularizer: typed.Regularization = None,
+            gamma_regularizer: typed.Regularization = None,
+            beta_constraint: typed.Named = None,
+            gamma_constraint: typed.Named = None,
+            *,
+            activity_regularizer: typed.Regularization = None,
+            input_dim: int | None = None,
+            **base: typing.Unpack[typed.LayerArguments],
+        ) -> None: ...
+
     def __post_init__(self):
         if not isinstance(self.groups, int) or (self.groups <= 0 and self.groups != -1):
             raise ValueError(
@@ -349,21 +414,32 @@ class GroupNormalization(ScaleAndShift):
             raise ValueError(
                 explain(self._where, f"a known size of axis {self.axis}", f"input shape {x.shape}")
             )
-        self.groups = channels if self.groups == -1 else self.groups
-        if channels % self.groups:
+        groups = self._number_of_groups(channels)
+        if channels % groups:
             raise ValueError(
                 explain(
                     self._where,
-                    f"a number of channels that the {self.groups} groups divide",
+                    f"a number of channels that the {groups} groups divide",
                     f"{channels} channels",
                     "choose another `groups`",
                 )
             )
-        self.input_spec = InputSpec(ndim=x.ndim, axes={self.axis: channels})
         return self._scale_and_shift((channels,))
 
+    def _number_of_groups(self, channels):
+        return channels if self.groups == -1 else self.groups
+
+    def attributes_when_built(self, x):
+        channels = x.shape[self.axis]
+        return {
+            "groups": self._number_of_groups(channels),
+            "input_spec": InputSpec(ndim=x.ndim, axes={self.axis: channels}),
+        }
+
     def forward(self, w, x, ctx):
-        axis, split = self.axis % x.ndim, (self.groups, x.shape[self.axis] // self.groups)
+        channels = x.shape[self.axis]
+        groups = self._number_of_groups(channels)
+        axis, split = self.axis % x.ndim, (groups, channels // groups)
         # (batch, …, groups, channels of a group, …)
         grouped = x.reshape(x.shape[:axis] + split + x.shape[axis + 1 :])
         grouped = grouped.astype(jnp.promote_types(x.dtype, "float32"))
@@ -397,25 +473,25 @@ class RMSNormalization(Layer):
     [[ 1. -1.]]
     """
 
-    axis: Any = -1
-    epsilon: Any = 1e-6
+    axis: Sizes = -1
+    epsilon: float = 1e-6
     announces_compute_dtype = True
 
     def weight_specs(self, x):
-        self.axis = sorted(self.axis) if isinstance(self.axis, (list, tuple)) else [self.axis]
-        return {
-            "scale": self.weight(
-                "scale", sizes_along(self._where, self.axis, x.shape), initializer=Ones()
-            )
-        }
+        shape = sizes_along(self._where, axis_list(self.axis), x.shape)
+        return {"scale": self.weight("scale", shape, initializer=Ones())}
+
+    def attributes_when_built(self, x):
+        return {"axis": axis_list(self.axis)}
 
     def forward(self, w, x, ctx):
-        axes = {axis % x.ndim for axis in self.axis}
+        axis_of_scale = axis_list(self.axis)
+        axes = {axis % x.ndim for axis in axis_of_scale}
         if math.prod(x.shape[axis] for axis in axes) != w["scale"].size:
             raise ValueError(
                 explain(
                     self._where,
-                    f"an input of the sizes {w['scale'].shape} on the axes {self.axis}",
+                    f"an input of the sizes {w['scale'].shape} on the axes {axis_of_scale}",
                     f"shape {x.shape}",
                     "name each axis once, give the sizes it was built for",
                 )
@@ -423,7 +499,7 @@ class RMSNormalization(Layer):
         scale = w["scale"].reshape(
             [size if axis in axes else 1 for axis, size in enumerate(x.shape)]
         )
-        return rms_normalization(x, scale=scale, axis=self.axis, epsilon=self.epsilon)
+        return rms_normalization(x, scale=scale, axis=axis_of_scale, epsilon=self.epsilon)
 
 
 @layer("keras.layers")
@@ -440,7 +516,7 @@ class UnitNormalization(ReadyLayer):
     [[0.6 0.8]]
     """
 
-    axis: Any = -1
+    axis: Sizes = -1
 
     def __post_init__(self):
         super().__post_init__()

@@ -1,7 +1,6 @@
 """Pipeline: layers one after the other, for preprocessing."""
 
 from jkeras.core.layer import Composite, layer
-from jkeras.core.record import Any
 from jkeras.core.registry import deserialize, serialize
 
 
@@ -19,7 +18,7 @@ class Pipeline(Composite):
     (1, 2, 2, 3)
     """
 
-    layers: Any
+    layers: list | tuple
     allow_non_tensor_positional_args = True
     call_context = {"training": True, "mask": None}
     _computes_in_float = False

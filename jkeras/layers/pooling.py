@@ -6,21 +6,22 @@ from jkeras import ops
 from jkeras.core.errors import check_choice, explain
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Layer, layer
-from jkeras.core.record import Any
 from jkeras.core.settings import standardize_data_format
+from jkeras.core.typed import Sizes, fields
 from jkeras.layers.base import ReadyLayer, sizes
 from jkeras.ops.kernels import is_known
 
 # ---------------------------------------------------------------- windows of a given size
 
 
+@fields
 class Pooling(ReadyLayer):
     """Base of the layers that reduce windows of a given size."""
 
-    pool_size: Any
-    strides: Any = None
-    padding: Any = "valid"
-    data_format: Any = None
+    pool_size: Sizes
+    strides: Sizes | None = None
+    padding: str = "valid"
+    data_format: str | None = None
     rank = 2  # the number of spatial axes
     supports_masking = False
 
@@ -75,7 +76,8 @@ class MaxPooling1D(MaxPooling):
     Array([1., 3., 5.], dtype=float32)
     """
 
-    rank, pool_size = 1, 2
+    rank = 1
+    pool_size: Sizes = 2
 
 
 @layer("keras.layers", "keras.layers.MaxPool2D", arguments=ARGUMENTS)
@@ -96,7 +98,7 @@ class MaxPooling2D(MaxPooling):
     (2, 14, 14, 8)
     """
 
-    pool_size = (2, 2)
+    pool_size: Sizes = (2, 2)
 
 
 @layer("keras.layers", "keras.layers.MaxPool3D", arguments=ARGUMENTS)
@@ -108,7 +110,8 @@ class MaxPooling3D(MaxPooling):
     (2, 5, 4, 4, 3)
     """
 
-    rank, pool_size = 3, (2, 2, 2)
+    rank = 3
+    pool_size: Sizes = (2, 2, 2)
 
 
 @layer("keras.layers", "keras.layers.AvgPool1D", arguments=ARGUMENTS)
@@ -153,11 +156,12 @@ class AveragePooling3D(AveragePooling):
 # ---------------------------------------------------------------- the whole input
 
 
+@fields
 class GlobalPooling(ReadyLayer):
     """Base of the layers that reduce all spatial axes to one value for each channel."""
 
-    data_format: Any = None
-    keepdims: Any = False
+    data_format: str | None = None
+    keepdims: bool = False
     rank = 2
     supports_masking = False
 
@@ -279,13 +283,14 @@ class GlobalAveragePooling3D(GlobalAverage):
 # ---------------------------------------------------------------- windows of a given number
 
 
+@fields
 class AdaptivePooling(Layer):
     """Base of the layers that cover each spatial axis evenly with a given number of windows, which
     may overlap.
     """
 
-    output_size: Any
-    data_format: Any = None
+    output_size: Sizes
+    data_format: str | None = None
     rank = 2
     announces_compute_dtype = True
 

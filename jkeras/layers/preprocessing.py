@@ -1,14 +1,18 @@
 """Scaling of features: Rescaling, Normalization."""
 
+import typing
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jkeras.core import typed
 from jkeras.core.errors import explain
 from jkeras.core.layer import layer
-from jkeras.core.record import OF_BASE, Any
+from jkeras.core.record import OF_BASE
 from jkeras.core.settings import epsilon, image_data_format
-from jkeras.core.weight import Weight
+from jkeras.core.typed import Sizes
+from jkeras.kernel.spec import Weight
 from jkeras.initializers import Ones, Zeros
 from jkeras.layers.base import DataLayer, Value
 
@@ -57,12 +61,26 @@ class Normalization(DataLayer):
     [[3.]]
     """
 
-    axis: Any = -1
+    axis: Sizes | None = -1
     mean: OF_BASE
     variance: OF_BASE
     invert: bool = False
     supports_masking = True
     announces_compute_dtype = True
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            axis: typed.Sizes | None = -1,
+            mean: typing.Any = None,
+            variance: typing.Any = None,
+            invert: bool = False,
+            *,
+            activity_regularizer: typed.Regularization = None,
+            input_dim: int | None = None,
+            **base: typing.Unpack[typed.LayerArguments],
+        ) -> None: ...
 
     def _base_init(self, mean=None, variance=None, **kwargs):
         super()._base_init(**kwargs)
@@ -95,7 +113,24 @@ class Normalization(DataLayer):
             )
 
     def weight_specs(self, inputs):
-        shape, ndim = tuple(inputs.shape), inputs.ndim
+        kept, _ = self._places(inputs.shape)
+        if self.input_mean is not None:
+            return {}
+        sizes = tuple(inputs.shape[a] for a in kept)
+        return {
+            "mean": Weight(sizes, Zeros(), trainable=False),
+            "variance": Weight(sizes, Ones(), trainable=False),
+            # it stays 0: files have it
+            "count": Weight((), Zeros(), dtype="int32", trainable=False),
+        }
+
+    def attributes_when_built(self, inputs):
+        kept, statistics_shape = self._places(inputs.shape)
+        return {"_kept": kept, "_statistics_shape": statistics_shape}
+
+    def _places(self, shape):
+        """(axes with statistics of their own, the shape of the statistics with all axes)."""
+        ndim = len(shape)
         if any(not -ndim <= a < ndim for a in self.axis):
             raise ValueError(
                 explain(self._where, f"axes in [{-ndim}, {ndim})", f"axis={self.axis}")
@@ -105,41 +140,28 @@ class Normalization(DataLayer):
             raise ValueError(
                 explain(self._where, f"known sizes on axes {kept}", f"input shape {shape}")
             )
-        self.__dict__.update(
-            _kept=tuple(kept),
-            _statistics_shape=tuple(n if a in kept else 1 for a, n in enumerate(shape)),
-        )
-        if self.input_mean is not None:
-            return {}
-        sizes = tuple(shape[a] for a in kept)
-        return {
-            "mean": Weight(sizes, Zeros(), trainable=False),
-            "variance": Weight(sizes, Ones(), trainable=False),
-            # it stays 0: files have it
-            "count": Weight((), Zeros(), dtype="int32", trainable=False),
-        }
+        return tuple(kept), tuple(n if a in kept else 1 for a, n in enumerate(shape))
 
     def forward(self, w, inputs, ctx):
         inputs = jnp.asarray(inputs, self.compute_dtype)
-        mean, variance = self._aligned(w.get("mean"), w.get("variance"))
+        places = self._places(inputs.shape)
+        mean, variance = self._aligned(w.get("mean"), w.get("variance"), places)
         deviation = jnp.maximum(jnp.sqrt(variance), epsilon())
         return inputs * deviation + mean if self.invert else (inputs - mean) / deviation
 
-    def _aligned(self, mean, variance):
+    def _aligned(self, mean, variance, places):
         """Learnt or given statistics in the compute dtype, with the input's axes: size 1 where they
         are shared.
         """
         if self.input_mean is not None:
             mean, variance = self.input_mean, self.input_variance
-        return (self._align(jnp.asarray(v, "float32")) for v in (mean, variance))
+        return (self._align(jnp.asarray(v, "float32"), *places) for v in (mean, variance))
 
-    def _align(self, value):
-        shape = [1] * len(self._statistics_shape)
-        for axis, size in zip(reversed(self._kept), reversed(value.shape)):
+    def _align(self, value, kept, statistics_shape):
+        shape = [1] * len(statistics_shape)
+        for axis, size in zip(reversed(kept), reversed(value.shape)):
             shape[axis] = size
-        return jnp.broadcast_to(value.reshape(shape), self._statistics_shape).astype(
-            self.compute_dtype
-        )
+        return jnp.broadcast_to(value.reshape(shape), statistics_shape).astype(self.compute_dtype)
 
     mean = property(
         lambda self: self._now(0),
@@ -155,7 +177,8 @@ class Normalization(DataLayer):
         if not self.built:
             return None
         own = {k: v.value for k, v in self._own.items()}
-        return tuple(self._aligned(own.get("mean"), own.get("variance")))[which]
+        places = (self._kept, self._statistics_shape)
+        return tuple(self._aligned(own.get("mean"), own.get("variance"), places))[which]
 
     def get_config(self):
         given = {"mean": self.input_mean, "variance": self.input_variance}

@@ -45,6 +45,10 @@ class QuantizedLayer(Layer):
         """How the weights are kept: `{name: Coding}`."""
         return {"kernel": Coding(bits, 0, -1, self._float_shapes["kernel"][-1], block)}
 
+    def is_native(self):
+        """Whether the layer runs on values by path."""
+        return super().is_native() and self.quantization_mode is None
+
     @property
     def _is_quantized(self):
         """Whether the weights are kept in few bits now."""

@@ -2,16 +2,19 @@
 their own.
 """
 
+import typing
+
 import jax
 import jax.numpy as jnp
 
-from jkeras.core import frame, graph
+from jkeras.core import frame, graph, typed
 from jkeras.core.building import is_abstract
 from jkeras.core.errors import explain
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Composite, layer
 from jkeras.core.module import Module
-from jkeras.core.record import Any, Regularizer
+from jkeras.core.record import Regularizer
+from jkeras.core.typed import fields
 from jkeras.core.variable import Variable
 from jkeras.layers.base import Value
 from jkeras.layers.recurrent_cells import (
@@ -175,7 +178,7 @@ class RNN(StateShapes, Composite):
     def _remember(self, run, states):
         for variable, value in zip(self.memory.rnn_state, jax.tree_util.tree_leaves(states)):
             # Keras's `stateless_call` leaves them out
-            if run.values is None or id(variable) in run.values:
+            if run.is_eager or run.holds(variable):
                 run.write(variable, value.astype(variable.dtype))
 
     def compute_mask(self, inputs, previous_mask):
@@ -200,11 +203,12 @@ class RNN(StateShapes, Composite):
     reset_states = reset_state
 
 
+@fields
 class CellLayer(RNN):
     """Base of the layers with a cell of their own, which gets all fields that both have."""
 
     activity_regularizer: Regularizer = None
-    use_cudnn: Any = "auto"
+    use_cudnn: bool | str = "auto"
     _input_ndim = 3
 
     def __post_init__(self):
@@ -246,6 +250,37 @@ class SimpleRNN(CellFields, CellLayer):
 
     _cell_class, _cell_name, _unwritten = SimpleRNNCell, "simple_rnn_cell", ("seed",)
 
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            units: int,
+            activation: typed.Named = "tanh",
+            use_bias: bool = True,
+            kernel_initializer: typed.Named = "glorot_uniform",
+            recurrent_initializer: typed.Named = "orthogonal",
+            bias_initializer: typed.Named = "zeros",
+            kernel_regularizer: typed.Regularization = None,
+            recurrent_regularizer: typed.Regularization = None,
+            bias_regularizer: typed.Regularization = None,
+            activity_regularizer: typed.Regularization = None,
+            kernel_constraint: typed.Named = None,
+            recurrent_constraint: typed.Named = None,
+            bias_constraint: typed.Named = None,
+            dropout: float = 0.0,
+            recurrent_dropout: float = 0.0,
+            return_sequences: bool = False,
+            return_state: bool = False,
+            go_backwards: bool = False,
+            stateful: bool = False,
+            unroll: bool = False,
+            seed: typing.Any = None,
+            *,
+            zero_output_for_mask: bool = False,
+            input_dim: int | None = None,
+            **base: typing.Unpack[typed.LayerArguments],
+        ) -> None: ...
+
     def __post_init__(self):
         super().__post_init__()
         self.activity_regularizer = None  # Keras takes this argument and leaves it out
@@ -278,6 +313,41 @@ class GRU(GateFields, CellLayer):
     reset_after: bool = True
     _cell_class, _cell_name = GRUCell, "gru_cell"
 
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            units: int,
+            activation: typed.Named = "tanh",
+            recurrent_activation: typed.Named = "sigmoid",
+            use_bias: bool = True,
+            kernel_initializer: typed.Named = "glorot_uniform",
+            recurrent_initializer: typed.Named = "orthogonal",
+            bias_initializer: typed.Named = "zeros",
+            kernel_regularizer: typed.Regularization = None,
+            recurrent_regularizer: typed.Regularization = None,
+            bias_regularizer: typed.Regularization = None,
+            activity_regularizer: typed.Regularization = None,
+            kernel_constraint: typed.Named = None,
+            recurrent_constraint: typed.Named = None,
+            bias_constraint: typed.Named = None,
+            dropout: float = 0.0,
+            recurrent_dropout: float = 0.0,
+            seed: typing.Any = None,
+            return_sequences: bool = False,
+            return_state: bool = False,
+            go_backwards: bool = False,
+            stateful: bool = False,
+            unroll: bool = False,
+            reset_after: bool = True,
+            use_cudnn: bool | str = "auto",
+            *,
+            zero_output_for_mask: bool = False,
+            implementation: int = 2,
+            input_dim: int | None = None,
+            **base: typing.Unpack[typed.LayerArguments],
+        ) -> None: ...
+
 
 @layer(
     "keras.layers",
@@ -305,3 +375,38 @@ class LSTM(GateFields, CellLayer):
 
     unit_forget_bias: bool = True
     _cell_class, _cell_name = LSTMCell, "lstm_cell"
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            units: int,
+            activation: typed.Named = "tanh",
+            recurrent_activation: typed.Named = "sigmoid",
+            use_bias: bool = True,
+            kernel_initializer: typed.Named = "glorot_uniform",
+            recurrent_initializer: typed.Named = "orthogonal",
+            bias_initializer: typed.Named = "zeros",
+            unit_forget_bias: bool = True,
+            kernel_regularizer: typed.Regularization = None,
+            recurrent_regularizer: typed.Regularization = None,
+            bias_regularizer: typed.Regularization = None,
+            activity_regularizer: typed.Regularization = None,
+            kernel_constraint: typed.Named = None,
+            recurrent_constraint: typed.Named = None,
+            bias_constraint: typed.Named = None,
+            dropout: float = 0.0,
+            recurrent_dropout: float = 0.0,
+            seed: typing.Any = None,
+            return_sequences: bool = False,
+            return_state: bool = False,
+            go_backwards: bool = False,
+            stateful: bool = False,
+            unroll: bool = False,
+            use_cudnn: bool | str = "auto",
+            *,
+            zero_output_for_mask: bool = False,
+            implementation: int = 2,
+            input_dim: int | None = None,
+            **base: typing.Unpack[typed.LayerArguments],
+        ) -> None: ...

@@ -9,12 +9,12 @@ import jax
 import jax.numpy as jnp
 
 from jkeras import random
-from jkeras.core import frame
+from jkeras.core import frame, typed
 from jkeras.core.family import families
 from jkeras.core.layer import Composite, Layer, layer
 from jkeras.core.record import Activation, Any, Constraint, FamilyKind, Regularizer
 from jkeras.core.rng import SeedGenerator
-from jkeras.core.weight import draw
+from jkeras.kernel.spec import sample
 from jkeras.layers.base import Value
 from jkeras.layers.recurrent_step import (
     Step,
@@ -53,6 +53,7 @@ RATES = "dropout recurrent_dropout"
 GATES = "units activation recurrent_activation use_bias"
 
 
+@typed.fields
 class CellFields:
     """The hyper-parameters of a cell, which the layer that is made of it has too."""
 
@@ -218,11 +219,8 @@ class Cell(CellFields, Layer):
         as far.
         """
         variable, rates = self.seed_generator.state, (self.dropout, self.recurrent_dropout)
-        counted = run.rng is None and (
-            id(variable) in run.values
-            if run.values is not None
-            else not isinstance(x, jax.core.Tracer)
-        )
+        counts = not isinstance(x, jax.core.Tracer) if run.is_eager else run.holds(variable)
+        counted = run.rng is None and counts
         if counted and any(rates):
             draws = self._mask_count * sum(rate > 0.0 for rate in rates)
             variable.assign(variable.value + jnp.array([0, draws], "uint32"))
@@ -298,6 +296,34 @@ class GRUCell(GatedCell):
     reset_after: bool = True
     _gate_count = 3
 
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            units: int,
+            activation: typed.Named = "tanh",
+            recurrent_activation: typed.Named = "sigmoid",
+            use_bias: bool = True,
+            kernel_initializer: typed.Named = "glorot_uniform",
+            recurrent_initializer: typed.Named = "orthogonal",
+            bias_initializer: typed.Named = "zeros",
+            kernel_regularizer: typed.Regularization = None,
+            recurrent_regularizer: typed.Regularization = None,
+            bias_regularizer: typed.Regularization = None,
+            kernel_constraint: typed.Named = None,
+            recurrent_constraint: typed.Named = None,
+            bias_constraint: typed.Named = None,
+            dropout: float = 0.0,
+            recurrent_dropout: float = 0.0,
+            reset_after: bool = True,
+            seed: typing.Any = None,
+            *,
+            implementation: int = 2,
+            activity_regularizer: typed.Regularization = None,
+            input_dim: int | None = None,
+            **base: typing.Unpack[typed.LayerArguments],
+        ) -> None: ...
+
     @property
     def _bias_shape(self):
         return (2, 3 * self.units) if self.reset_after else (3 * self.units,)
@@ -355,6 +381,34 @@ class LSTMCell(GatedCell):
     unit_forget_bias: bool = True
     _gate_count = 4
 
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            units: int,
+            activation: typed.Named = "tanh",
+            recurrent_activation: typed.Named = "sigmoid",
+            use_bias: bool = True,
+            kernel_initializer: typed.Named = "glorot_uniform",
+            recurrent_initializer: typed.Named = "orthogonal",
+            bias_initializer: typed.Named = "zeros",
+            unit_forget_bias: bool = True,
+            kernel_regularizer: typed.Regularization = None,
+            recurrent_regularizer: typed.Regularization = None,
+            bias_regularizer: typed.Regularization = None,
+            kernel_constraint: typed.Named = None,
+            recurrent_constraint: typed.Named = None,
+            bias_constraint: typed.Named = None,
+            dropout: float = 0.0,
+            recurrent_dropout: float = 0.0,
+            seed: typing.Any = None,
+            *,
+            implementation: int = 2,
+            activity_regularizer: typed.Regularization = None,
+            input_dim: int | None = None,
+            **base: typing.Unpack[typed.LayerArguments],
+        ) -> None: ...
+
     @property
     def state_size(self):
         """The sizes of h and c."""
@@ -386,7 +440,7 @@ class ForgetBias:
     def sample(self, key, shape, dtype):
         """The array from a key."""
         keys = jax.random.split(key)
-        return self._joined(lambda i, n: draw(self.others, keys[i], (n,), dtype), shape, dtype)
+        return self._joined(lambda i, n: sample(self.others, keys[i], (n,), dtype), shape, dtype)
 
     def __call__(self, shape, dtype=None):
         return self._joined(lambda i, n: jnp.asarray(self.others((n,), dtype=dtype)), shape, dtype)

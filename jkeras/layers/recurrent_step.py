@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jkeras.core import frame
 from jkeras.core.layer import Layer
 from jkeras.core.structure import all_built, named_weights
-from jkeras.core.module import walk
+from jkeras.core.paths import walk
 from jkeras.core.rng import SeedGenerator
 
 
@@ -67,7 +67,7 @@ def _bind_layer(cell, training):
     run = frame.current()
     generators = [part for _, part in walk(cell) if isinstance(part, SeedGenerator)]
     key = generators[0].next() if training and generators else None
-    values = None if run.abstract else {id(v): run.read(v) for _, v in named_weights(cell)}
+    values = None if run.abstract else {v: run.read(v) for _, v in named_weights(cell)}
     inner = frame.Run(cell, values, training=training, abstract=run.abstract)
 
     def advance(x, states, t):

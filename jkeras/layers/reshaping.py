@@ -10,8 +10,8 @@ from jkeras.core.graph import KerasTensor
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Layer, layer
 from jkeras.core.policy import is_float
-from jkeras.core.record import Any
 from jkeras.core.settings import standardize_data_format
+from jkeras.core.typed import Sizes, fields
 from jkeras.layers.base import sizes
 from jkeras.ops.image import resize
 
@@ -28,7 +28,7 @@ class Flatten(Layer):
     (2, 12)
     """
 
-    data_format: Any = None
+    data_format: str | None = None
 
     def __post_init__(self):
         self.data_format = standardize_data_format(self.data_format)
@@ -53,7 +53,7 @@ class Reshape(Layer):
     (3, 2, 2)
     """
 
-    target_shape: tuple
+    target_shape: Sizes
 
     def __post_init__(self):
         self.target_shape = shape = tuple(self.target_shape)
@@ -112,7 +112,7 @@ class Permute(Layer):
     (5, 4, 3)
     """
 
-    dims: tuple
+    dims: tuple | list
 
     def __post_init__(self):
         self.dims = tuple(self.dims)
@@ -196,11 +196,12 @@ class _Spatial(Layer):
         return tuple(sizes(item, 2, name, self._where, zero=True) for item in items)
 
 
+@fields
 class _Cropping(_Spatial):
     """Drops entries at both ends of the spatial axes."""
 
-    cropping: Any
-    data_format: Any = None
+    cropping: Sizes
+    data_format: str | None = None
 
     def __post_init__(self):
         super().__post_init__()
@@ -243,7 +244,7 @@ class Cropping1D(_Cropping):
     (2, 4, 3)
     """
 
-    cropping = (1, 1)
+    cropping: Sizes = (1, 1)
     data_format = "channels_last"
     _rank = 1
 
@@ -267,7 +268,7 @@ class Cropping2D(_Cropping):
     (2, 5, 6, 3)
     """
 
-    cropping = ((0, 0), (0, 0))
+    cropping: Sizes = ((0, 0), (0, 0))
     _rank = 2
 
 
@@ -284,15 +285,16 @@ class Cropping3D(_Cropping):
     (2, 3, 4, 5, 3)
     """
 
-    cropping = ((1, 1), (1, 1), (1, 1))
+    cropping: Sizes = ((1, 1), (1, 1), (1, 1))
     _rank = 3
 
 
+@fields
 class _ZeroPadding(_Spatial):
     """Adds zeros at both ends of the spatial axes."""
 
-    padding: Any
-    data_format: Any = None
+    padding: Sizes
+    data_format: str | None = None
 
     def __post_init__(self):
         super().__post_init__()
@@ -320,7 +322,7 @@ class ZeroPadding1D(_ZeroPadding):
     (2, 7, 3)
     """
 
-    padding = 1
+    padding: Sizes = 1
     _rank = 1
 
     def _pairs(self, name):
@@ -343,7 +345,7 @@ class ZeroPadding2D(_ZeroPadding):
     (2, 8, 8, 3)
     """
 
-    padding = (1, 1)
+    padding: Sizes = (1, 1)
     _rank = 2
 
 
@@ -359,15 +361,16 @@ class ZeroPadding3D(_ZeroPadding):
     (2, 5, 6, 7, 3)
     """
 
-    padding = ((1, 1), (1, 1), (1, 1))
+    padding: Sizes = ((1, 1), (1, 1), (1, 1))
     _rank = 3
 
 
+@fields
 class _UpSampling(_Spatial):
     """Repeats entries along the spatial axes."""
 
-    size: Any
-    data_format: Any = None
+    size: Sizes
+    data_format: str | None = None
 
     def __post_init__(self):
         super().__post_init__()
@@ -388,7 +391,7 @@ class UpSampling1D(_UpSampling):
     (2, 12, 5)
     """
 
-    size = 2
+    size: Sizes = 2
     data_format = "channels_last"
     _rank = 1
 
@@ -414,7 +417,7 @@ class UpSampling2D(_UpSampling):
     (1, 8, 12, 5)
     """
 
-    size = (2, 2)
+    size: Sizes = (2, 2)
     interpolation: str = "nearest"
     _rank = 2
 
@@ -448,5 +451,5 @@ class UpSampling3D(_UpSampling):
     (1, 4, 6, 8, 5)
     """
 
-    size = (2, 2, 2)
+    size: Sizes = (2, 2, 2)
     _rank = 3

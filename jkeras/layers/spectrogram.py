@@ -48,14 +48,14 @@ class STFTSpectrogram(Layer):
 
     mode: str = "log"
     frame_length: int = 256
-    frame_step: Any = None
-    fft_length: Any = None
+    frame_step: int | None = None
+    fft_length: int | None = None
     window: Any = "hann"
     periodic: bool = False
-    scaling: Any = "density"
+    scaling: str | None = "density"
     padding: str = "valid"
     expand_dims: bool = False
-    data_format: Any = None
+    data_format: str | None = None
 
     def __post_init__(self):
         step, fft = self.frame_step, self.fft_length
@@ -167,12 +167,12 @@ class MelSpectrogram(DataLayer):
 
     fft_length: int = 2048
     sequence_stride: int = 512
-    sequence_length: Any = None
+    sequence_length: int | None = None
     window: Any = "hann"
     sampling_rate: int = 16000
     num_mel_bins: int = 128
     min_freq: float = 20.0
-    max_freq: Any = None
+    max_freq: float | None = None
     power_to_db: bool = True
     top_db: float = 80.0
     mag_exp: float = 2.0

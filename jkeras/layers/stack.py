@@ -3,15 +3,17 @@
 import jax
 import jax.numpy as jnp
 
-from jkeras.core import tree
+from jkeras.kernel import tree
 from jkeras.core.call import target_of
 from jkeras.core.errors import explain
 from jkeras.core.layer import Layer, StatefulLayer, layer
 from jkeras.core.record import Any
 from jkeras.core.remat import policy_of
 from jkeras.core.rng import SeedGenerator
-from jkeras.core.structure import constant_initializer, named_weights
-from jkeras.core.weight import Weight, draw
+from jkeras.core.settings import settings
+from jkeras.core.variable import gathered
+from jkeras.kernel.apply import structure
+from jkeras.kernel.spec import sample
 from jkeras.layers.base import Value
 from jkeras.ops.kernels import inside_loop
 
@@ -33,7 +35,7 @@ class EachOf:
 
     def sample(self, key, shape, dtype=None):
         """The first values under a given key, another one for each block."""
-        return jax.vmap(lambda k: draw(self.one, k, shape[1:], dtype))(
+        return jax.vmap(lambda k: sample(self.one, k, shape[1:], dtype))(
             jax.random.split(key, shape[0])
         )
 
@@ -70,7 +72,7 @@ class Stack(StatefulLayer):
 
     layer: Value()
     count: int
-    remat: Any = False  # or the name of a policy
+    remat: bool | str = False  # or the name of a policy
     seed: Any = None
     supports_masking = True
     uses_weights_whole = False  # a block's turn comes in the loop
@@ -87,71 +89,81 @@ class Stack(StatefulLayer):
         self.seed_generator = SeedGenerator(self.seed)
 
     def weight_specs(self, x):
-        given = jax.ShapeDtypeStruct(
-            [1 if size is None else size for size in x.shape], self.compute_dtype
-        )
-        params, state = jax.eval_shape(self.layer.init, jax.random.key(0), given)
-        y, _ = jax.eval_shape(
-            lambda p, s, x: self.layer.apply(p, s, x, training=False), params, state, given
-        )
-        if getattr(y, "shape", None) != given.shape or y.dtype != given.dtype:
-            advice = "put layers that change the shape before or behind the stack"
-            if getattr(y, "shape", None) == given.shape:
-                advice = "compute in one dtype all through the block: `layers.add` casts to it, `+` takes the wider one"
-            raise ValueError(
-                explain(
-                    self._where,
-                    f"blocks that give what they take, {given.dtype}{list(given.shape)}",
-                    f"{y}",
-                    advice,
-                )
-            )
-        self.__dict__["_paths"] = {"_".join(path): path for path, _ in named_weights(self.layer)}
-        return {
-            "_".join(path): Weight(
-                (self.count, *v.shape),
-                EachOf(v._initializer or constant_initializer(v)),
-                v.dtype,
-                v.learnable,
-                v.regularizer and SumOfEach(v.regularizer),
-                v.constraint and EachOf(v.constraint),
-                v.autocast,
-            )
-            for path, v in named_weights(self.layer)
-        }
+        self._check_block(x)
+        return {"_".join(path): self._of_all(w) for path, w in self._block_weights(x).items()}
 
-    def _lay_out(self):
-        """Lets the pattern's weights lie as ours do, without the axis of the blocks."""
-        for path, variable in named_weights(self.layer):
-            ours = self._own["_".join(path)].layout
-            if ours is not None:
-                variable.layout = type(ours)(ours.axes[1:], ours.device_mesh)
+    def _block_weights(self, x):
+        """The weights of one block for an input: `{path: Weight}`."""
+        return structure(self.layer, (self._block_input(x),)).weights
+
+    def _block_input(self, x):
+        sizes = [1 if size is None else size for size in x.shape]
+        return jax.ShapeDtypeStruct(sizes, self.compute_dtype)
+
+    def _check_block(self, x):
+        """Raises ValueError where a block's output has another shape or dtype than its input."""
+        given = self._block_input(x)
+
+        def output(x):
+            params, state = self.layer.init(jax.random.key(0), x)
+            return self.layer.apply(params, state, x, training=False)[0]
+
+        y = jax.eval_shape(output, given)
+        same_shape = getattr(y, "shape", None) == given.shape
+        if same_shape and y.dtype == given.dtype:
+            return
+        advice = "put layers that change the shape before or behind the stack"
+        if same_shape:
+            advice = (
+                "compute in one dtype all through the block: `layers.add` casts to it, `+` takes "
+                "the wider one"
+            )
+        expected = f"blocks that give what they take, {given.dtype}{list(given.shape)}"
+        raise ValueError(explain(self._where, expected, f"{y}", advice))
+
+    def _of_all(self, weight):
+        """The spec of the array that holds a weight of all blocks."""
+        return weight._replace(
+            shape=(self.count, *weight.shape),
+            initializer=EachOf(weight.initializer),
+            regularizer=weight.regularizer and SumOfEach(weight.regularizer),
+            constraint=weight.constraint and EachOf(weight.constraint),
+        )
 
     def forward(self, w, inputs, ctx):
-        learnable = {path: v.learnable for path, v in named_weights(self.layer)}
-        self._lay_out()
-
-        def pick(kind):
-            chosen = [(name, path) for name, path in self._paths.items() if learnable[path] is kind]
-            return tree.unflatten((path, w[name]) for name, path in chosen)
-
-        more = (
-            {"mask": ctx.mask}
-            if ctx.mask is not None and "mask" in target_of(type(self.layer)).context
-            else {}
+        weights = self._block_weights(inputs)
+        params, state = (
+            tree.unflatten(
+                (path, w["_".join(path)]) for path in weights if weights[path].trainable is learnt
+            )
+            for learnt in (True, False)
         )
+        takes_mask = ctx.mask is not None and "mask" in target_of(type(self.layer)).context
+        mask = {"mask": ctx.mask} if takes_mask else {}
 
-        def block(x, now):
-            params, state, key = now
-            y, state = self.layer.apply(params, state, x, training=ctx.training, rng=key, **more)
+        def block(x, slices):
+            params, state, key = slices
+            if settings.distribution is not None:
+                params, state = self._gathered(params), self._gathered(state)
+            y, state = self.layer.apply(params, state, x, training=ctx.training, rng=key, **mask)
             losses = sum(jax.tree_util.tree_leaves(state.pop("losses", {})), jnp.zeros(()))
             return y, (state, losses)
 
         keys = jax.random.split(ctx.key, self.count) if ctx.training else None
-        policy = None if isinstance(self.remat, bool) else policy_of(self.remat)
-        step = inside_loop(jax.checkpoint(block, policy=policy) if self.remat else block)
-        y, (state, losses) = jax.lax.scan(step, inputs, (pick(True), pick(False), keys))
+        if self.remat:
+            policy = None if isinstance(self.remat, bool) else policy_of(self.remat)
+            block = jax.checkpoint(block, policy=policy)
+        y, (state, losses) = jax.lax.scan(inside_loop(block), inputs, (params, state, keys))
         self.add_loss(losses.sum())
-        return y, {
-            name: tree.get(state, path) for name, path in self._paths.items() if not learnable[path]
-        }
+        return y, {"_".join(path): value for path, value in tree.flatten(state)}
+
+    def _gathered(self, values):
+        """The weights of one block, laid out as ours are, without the axis of the blocks."""
+        leaves = []
+        for path, value in tree.flatten(values):
+            ours = getattr(self._own.get("_".join(path)), "layout", None)
+            if ours is not None:
+                layout = type(ours)(ours.axes[1:], ours.device_mesh)
+                value = gathered(value, layout)
+            leaves.append((path, value))
+        return tree.unflatten(leaves)

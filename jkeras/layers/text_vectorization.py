@@ -8,8 +8,8 @@ import numpy as np
 from jkeras.core import graph
 from jkeras.core.errors import check_choice, explain
 from jkeras.core.layer import layer
-from jkeras.core.record import Any
 from jkeras.core.settings import floatx
+from jkeras.core.typed import Sizes
 from jkeras.layers.base import Value
 from jkeras.layers.host import HostLayer, check_output_mode, texts
 from jkeras.layers.lookup import LOOKUP_MODES, Listed, Ragged, StringLookup, batches_of
@@ -53,12 +53,12 @@ class TextVectorization(HostLayer):
     [[4, 1, 3, 0], [1, 2, 0, 0]]
     """
 
-    max_tokens: Any = None
+    max_tokens: int | None = None
     standardize: Value() = "lower_and_strip_punctuation"
     split: Value() = "whitespace"
-    ngrams: Any = None
+    ngrams: Sizes | None = None
     output_mode: str = "int"
-    output_sequence_length: Any = None
+    output_sequence_length: int | None = None
     pad_to_max_tokens: bool = False
     vocabulary: Listed() = None
     idf_weights: Listed() = None

@@ -9,7 +9,7 @@ from jkeras.core import frame, graph, registry
 from jkeras.core.call import target_of
 from jkeras.core.errors import check_choice
 from jkeras.core.layer import Composite, Layer, StatefulLayer, layer
-from jkeras.core.module import named_variables, walk
+from jkeras.core.paths import named_variables, walk
 from jkeras.core.rng import SeedGenerator
 from jkeras.layers.base import Value
 from jkeras.layers.recurrent_step import StateShapes
@@ -97,9 +97,7 @@ class TimeDistributed(Wrapper):
 
     def _at_once(self, run, inputs, mask, training):
         """The layer on all steps by one `vmap` over the time axis, in a run of its own."""
-        values = (
-            None if run.abstract else {id(v): run.read(v) for _, v in named_variables(self.layer)}
-        )
+        values = None if run.abstract else {v: run.read(v) for _, v in named_variables(self.layer)}
         owners = []
 
         def one_step(x, mask):

@@ -46,7 +46,7 @@ from jkeras.losses.regression import (
     mean_squared_error,
     mean_squared_logarithmic_error,
 )
-from jkeras.losses.structured import CTC, Circle, Dice, Tversky, circle, ctc, dice, tversky
 from jkeras.losses.serialization import deserialize, get, serialize
+from jkeras.losses.structured import CTC, Circle, Dice, Tversky, circle, ctc, dice, tversky
 
 __all__ = exported(globals())

@@ -2,10 +2,12 @@
 function.
 """
 
+from typing import Self
+
 import jax
 import jax.numpy as jnp
 
-from jkeras.core import policy
+from jkeras.core import policy, typed
 from jkeras.core.record import Any, Record, record
 from jkeras.core.registry import deserialize, serialize
 from jkeras.core.settings import auto_name, floatx
@@ -15,6 +17,7 @@ from jkeras.losses.reduction import (
     squeeze_or_expand_to_same_rank,
     standardize_reduction,
 )
+from jkeras.losses.typing import Tensor
 
 
 @record("keras", "keras.losses.Loss")
@@ -37,28 +40,35 @@ class Loss(Record):
     1.5
     """
 
-    name: Any = None
-    reduction: Any = "sum_over_batch_size"
+    name: typed.Converted[str | None, str] = None
+    reduction: str | None = "sum_over_batch_size"
     dtype: Any = None
     _unwritten = ()  # arguments that Keras leaves out of the config, beside `dtype`
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self.name = self.name or auto_name(type(self).__name__)
         standardize_reduction(self.reduction)
         self.dtype = policy.get(self.dtype or floatx()).compute_dtype
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Any, y_pred: Any) -> Any:
         """Values per sample."""
         raise NotImplementedError(
             f"{type(self).__name__} must define `call(self, y_true, y_pred)`."
         )
 
-    def call_with_mask(self, y_true, y_pred):
+    def call_with_mask(self, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
         """Values per sample, and the mask of those that count or None."""
         values = self.call(y_true, y_pred)
         return values, mask_beside(values)
 
-    def __call__(self, y_true, y_pred, sample_weight=None, *, mask=None):
+    def __call__(
+        self,
+        y_true: Any,
+        y_pred: Any,
+        sample_weight: Tensor | None = None,
+        *,
+        mask: Tensor | None = None,
+    ) -> jax.Array:
         """The reduced loss.
 
         Args:
@@ -67,35 +77,34 @@ class Loss(Record):
             mask: of `y_pred`; entries that are False do not count. Default: the mask beside
                 `y_pred`, if any.
         """
-        mask = mask_beside(y_pred) if mask is None else mask
-        y_true, y_pred = self._arrays(y_true), self._arrays(y_pred)
+        if mask is None:
+            mask = mask_beside(y_pred)
+        y_true = self._arrays(y_true)
+        y_pred = self._arrays(y_pred)
         values, out_mask = self.call_with_mask(y_true, y_pred)
-        if mask is not None and out_mask is not None:
+        if mask is None:
+            mask = out_mask
+        elif out_mask is not None:
             mask = jnp.asarray(mask) & out_mask
-        return reduce_weighted_values(
-            values, sample_weight, out_mask if mask is None else mask, self.reduction, self.dtype
-        )
+        return reduce_weighted_values(values, sample_weight, mask, self.reduction, self.dtype)
 
-    def _arrays(self, structure):
+    def _arrays(self, structure: Any) -> Any:
         """A structure with its leaves as arrays; a nested list of numbers is one array."""
-        if isinstance(structure, (list, tuple)) and not any(
-            map(_is_array, jax.tree_util.tree_leaves(structure))
-        ):
+        if _is_list_of_numbers(structure):
             return jnp.asarray(structure, self.dtype)
         return jax.tree_util.tree_map(lambda x: jnp.asarray(x, self.dtype), structure)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The constructor's arguments as plain data, without `dtype`."""
         config = self.field_config()
-        return {
-            k: config[k]
-            for k in ("name", "reduction", *config)
-            if k not in ("dtype", *self._unwritten)
-        }
+        unwritten = ("dtype", *self._unwritten)
+        return {k: config[k] for k in ("name", "reduction", *config) if k not in unwritten}
 
 
-def _is_array(x):
-    return hasattr(x, "shape")
+def _is_list_of_numbers(structure: Any) -> bool:
+    if not isinstance(structure, (list, tuple)):
+        return False
+    return not any(hasattr(leaf, "shape") for leaf in jax.tree_util.tree_leaves(structure))
 
 
 class OfFunction:
@@ -103,32 +112,27 @@ class OfFunction:
     arguments.
     """
 
-    def fn_kwargs(self):
+    def fn_kwargs(self) -> dict[str, Any]:
         """The arguments of `fn` beside the arrays: of a built-in loss or metric, its own fields."""
-        given = self.__dict__.get("_fn_kwargs")
-        return (
-            {
-                f.name: getattr(self, f.name)
-                for f in self._fields
-                if f.name not in ("name", "reduction", "dtype")
-            }
-            if given is None
-            else given
-        )
+        kwargs = self.__dict__.get("_fn_kwargs")
+        if kwargs is not None:
+            return kwargs
+        names = [f.name for f in self._fields if f.name not in ("name", "reduction", "dtype")]
+        return {name: getattr(self, name) for name in names}
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         """The constructor's arguments as plain data."""
         config = super().get_config()
-        return {**config, **serialize(self._fn_kwargs)} if "_fn_kwargs" in self.__dict__ else config
+        if "_fn_kwargs" in self.__dict__:
+            config = {**config, **serialize(self._fn_kwargs)}
+        return config
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Self:
         """A new instance from `get_config()`."""
         if "fn" in config:
-            config = {
-                **deserialize({k: v for k, v in config.items() if k != "fn"}),
-                "fn": deserialize_function(config["fn"]),
-            }
+            others = {k: v for k, v in config.items() if k != "fn"}
+            config = {**deserialize(others), "fn": deserialize_function(config["fn"])}
         return cls(**config)
 
 
@@ -148,22 +152,23 @@ class LossFunctionWrapper(OfFunction, Loss):
     3.0
     """
 
-    fn: Any
+    fn: typed.Function
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Any, y_pred: Any) -> Any:
         """Values per sample."""
-        return self.fn(*_match(y_true, y_pred), **self.fn_kwargs())
+        y_true, y_pred = _match(y_true, y_pred)
+        return self.fn(y_true, y_pred, **self.fn_kwargs())
 
-    def call_with_mask(self, y_true, y_pred):
+    def call_with_mask(self, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
         """Values per sample, and the mask of those that count, where `fn` has an `output_mask`."""
         values, mask = super().call_with_mask(y_true, y_pred)
         output_mask = getattr(self.fn, "output_mask", None)
-        return values, mask if output_mask is None else output_mask(
-            y_true, values, **self.fn_kwargs()
-        )
+        if output_mask is not None:
+            mask = output_mask(y_true, values, **self.fn_kwargs())
+        return values, mask
 
 
-def _match(y_true, y_pred):
+def _match(y_true: Any, y_pred: Any) -> tuple[Any, Any]:
     """Two equal structures with the arrays in the same place brought to the same rank."""
     trues, structure = jax.tree_util.tree_flatten(y_true)
     preds, other = jax.tree_util.tree_flatten(y_pred)
@@ -172,12 +177,12 @@ def _match(y_true, y_pred):
             f"`y_true` and `y_pred` must have the same structure. Received: {structure} and {other}"
         )
     matched = [squeeze_or_expand_to_same_rank(t, p) for t, p in zip(trues, preds)]
-    return structure.unflatten([t for t, _ in matched]), structure.unflatten(
-        [p for _, p in matched]
-    )
+    y_true = structure.unflatten([t for t, _ in matched])
+    y_pred = structure.unflatten([p for _, p in matched])
+    return y_true, y_pred
 
 
-def deserialize_function(config):
+def deserialize_function(config: dict[str, Any] | str) -> Any:
     """A function from its config or name. One of Keras's own is written without its module: a loss
     or metric, here.
     """

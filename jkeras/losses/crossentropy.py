@@ -1,44 +1,52 @@
 """Cross-entropies: binary, categorical, with integer labels, focal, generalized."""
 
 import math
+import typing
+from typing import Any
 import warnings
 
 import jax
 import jax.numpy as jnp
 
+from jkeras.core import typed
 from jkeras.core.errors import ShapeError
 from jkeras.core.frame import logits_beside
-from jkeras.core.record import Any, record
+from jkeras.core.record import record
 from jkeras.core.settings import epsilon
 from jkeras.losses.base import LossFunctionWrapper
 from jkeras.losses.margin import arrays
 from jkeras.losses.reduction import comparison, same_shape
+from jkeras.losses.typing import Tensor
 from jkeras.ops.kernels import picked
 
 
-def _clip(probabilities):
+def _clip(probabilities: jax.Array) -> jax.Array:
     return jnp.clip(probabilities, epsilon(), 1 - epsilon())
 
 
-def log_probabilities(y_pred, from_logits, axis):
+def log_probabilities(y_pred: jax.Array, from_logits: bool, axis: int) -> jax.Array:
     """Log-probabilities of logits, or of probabilities made to sum to 1 and kept off 0 and 1.
 
     Of probabilities that are a softmax in the same run they follow from its logits, which takes a
     fifth of the time.
     """
-    logits = y_pred if from_logits else logits_beside(y_pred, axis)
+    if from_logits:
+        return jax.nn.log_softmax(y_pred, axis=axis)
+    logits = logits_beside(y_pred, axis)
     if logits is None:
-        return jnp.log(_clip(y_pred / jnp.sum(y_pred, axis=axis, keepdims=True)))
-    log_p = jax.nn.log_softmax(logits, axis=axis)
-    return log_p if from_logits else _clip_log(log_p)
+        p = y_pred / jnp.sum(y_pred, axis=axis, keepdims=True)
+        return jnp.log(_clip(p))
+    return _clip_log(jax.nn.log_softmax(logits, axis=axis))
 
 
-def _clip_log(log_p):
+def _clip_log(log_p: jax.Array) -> jax.Array:
     """The logarithm of probabilities kept off 0 and 1, from their logarithm."""
     return jnp.clip(log_p, math.log(epsilon()), math.log1p(-epsilon()))
 
 
-def elementwise_binary_crossentropy(y_true, y_pred, from_logits=False):
+def elementwise_binary_crossentropy(
+    y_true: Tensor, y_pred: Tensor, from_logits: bool = False
+) -> jax.Array:
     """-y_true log p - (1 - y_true) log(1 - p) for every element; the shapes must be equal."""
     y_true, y_pred = same_shape(y_true, y_pred)
     if from_logits:
@@ -47,11 +55,15 @@ def elementwise_binary_crossentropy(y_true, y_pred, from_logits=False):
     return -(y_true * jnp.log(p) + (1 - y_true) * jnp.log(1 - p))
 
 
-def _smooth(y_true, label_smoothing, classes):
-    return y_true * (1 - label_smoothing) + label_smoothing / classes if label_smoothing else y_true
+def _smooth(y_true: jax.Array, label_smoothing: float, classes: int) -> jax.Array:
+    if not label_smoothing:
+        return y_true
+    return y_true * (1 - label_smoothing) + label_smoothing / classes
 
 
-def _categorical(name, y_true, y_pred, label_smoothing, axis):
+def _categorical(
+    name: str, y_true: Tensor, y_pred: Tensor, label_smoothing: float, axis: int
+) -> tuple[jax.Array, jax.Array]:
     """The arrays, labels smoothed, arguments checked."""
     if isinstance(axis, bool):
         raise ValueError(
@@ -66,11 +78,19 @@ def _categorical(name, y_true, y_pred, label_smoothing, axis):
             SyntaxWarning,
             stacklevel=3,
         )
-    return _smooth(y_true, label_smoothing, y_true.shape[-1] if label_smoothing else 1), y_pred
+    if label_smoothing:
+        y_true = _smooth(y_true, label_smoothing, y_true.shape[-1])
+    return y_true, y_pred
 
 
 @comparison("keras.metrics.binary_crossentropy", "keras.losses.binary_crossentropy")
-def binary_crossentropy(y_true, y_pred, from_logits=False, label_smoothing=0.0, axis=-1):
+def binary_crossentropy(
+    y_true: Tensor,
+    y_pred: Tensor,
+    from_logits: bool = False,
+    label_smoothing: float = 0.0,
+    axis: int = -1,
+) -> jax.Array:
     """Mean over an axis of -y_true log p - (1 - y_true) log(1 - p).
 
     Args:
@@ -88,15 +108,15 @@ def binary_crossentropy(y_true, y_pred, from_logits=False, label_smoothing=0.0, 
 
 @comparison("keras.metrics.binary_focal_crossentropy", "keras.losses.binary_focal_crossentropy")
 def binary_focal_crossentropy(
-    y_true,
-    y_pred,
-    apply_class_balancing=False,
-    alpha=0.25,
-    gamma=2.0,
-    from_logits=False,
-    label_smoothing=0.0,
-    axis=-1,
-):
+    y_true: Tensor,
+    y_pred: Tensor,
+    apply_class_balancing: bool = False,
+    alpha: float = 0.25,
+    gamma: float = 2.0,
+    from_logits: bool = False,
+    label_smoothing: float = 0.0,
+    axis: int = -1,
+) -> jax.Array:
     """Binary cross-entropy times (1 - p_t)^gamma, p_t being the probability of the right class;
     averaged over an axis.
 
@@ -110,16 +130,25 @@ def binary_focal_crossentropy(
     """
     y_true, y_pred = arrays(y_true, y_pred)
     y_true = _smooth(y_true, label_smoothing, 2)
-    p = jax.nn.sigmoid(y_pred) if from_logits else y_pred
+    p = y_pred
+    if from_logits:
+        p = jax.nn.sigmoid(y_pred)
     values = elementwise_binary_crossentropy(y_true, p)
-    values = values * jnp.power(1 - (y_true * p + (1 - y_true) * (1 - p)), gamma)
+    p_right = y_true * p + (1 - y_true) * (1 - p)
+    values = values * jnp.power(1 - p_right, gamma)
     if apply_class_balancing:
         values = values * (y_true * alpha + (1 - y_true) * (1 - alpha))
     return jnp.mean(values, axis=axis)
 
 
 @comparison("keras.metrics.categorical_crossentropy", "keras.losses.categorical_crossentropy")
-def categorical_crossentropy(y_true, y_pred, from_logits=False, label_smoothing=0.0, axis=-1):
+def categorical_crossentropy(
+    y_true: Tensor,
+    y_pred: Tensor,
+    from_logits: bool = False,
+    label_smoothing: float = 0.0,
+    axis: int = -1,
+) -> jax.Array:
     """-sum over the class axis of y_true log p, for one-hot or soft targets: (batch, …, classes) ->
     (batch, …).
 
@@ -140,8 +169,14 @@ def categorical_crossentropy(y_true, y_pred, from_logits=False, label_smoothing=
     "keras.metrics.categorical_focal_crossentropy", "keras.losses.categorical_focal_crossentropy"
 )
 def categorical_focal_crossentropy(
-    y_true, y_pred, alpha=0.25, gamma=2.0, from_logits=False, label_smoothing=0.0, axis=-1
-):
+    y_true: Tensor,
+    y_pred: Tensor,
+    alpha: Tensor = 0.25,
+    gamma: float = 2.0,
+    from_logits: bool = False,
+    label_smoothing: float = 0.0,
+    axis: int = -1,
+) -> jax.Array:
     """-sum over the class axis of alpha (1 - p)^gamma y_true log p.
 
     Args:
@@ -155,17 +190,23 @@ def categorical_focal_crossentropy(
     y_true, y_pred = _categorical(
         "categorical_focal_crossentropy", y_true, y_pred, label_smoothing, axis
     )
-    y_pred = jax.nn.softmax(y_pred, axis=axis) if from_logits else y_pred
+    if from_logits:
+        y_pred = jax.nn.softmax(y_pred, axis=axis)
     p = _clip(y_pred / jnp.sum(y_pred, axis=axis, keepdims=True))
-    return jnp.sum(
-        jnp.power(1 - p, gamma) * jnp.asarray(alpha, p.dtype) * -y_true * jnp.log(p), axis=axis
-    )
+    weights = jnp.power(1 - p, gamma) * jnp.asarray(alpha, p.dtype)
+    return jnp.sum(weights * -y_true * jnp.log(p), axis=axis)
 
 
 @comparison(
     "keras.metrics.sparse_categorical_crossentropy", "keras.losses.sparse_categorical_crossentropy"
 )
-def sparse_categorical_crossentropy(y_true, y_pred, from_logits=False, ignore_class=None, axis=-1):
+def sparse_categorical_crossentropy(
+    y_true: Tensor,
+    y_pred: Tensor,
+    from_logits: bool = False,
+    ignore_class: int | None = None,
+    axis: int = -1,
+) -> jax.Array:
     """-log p of the right class, for integer labels: (batch, …), (batch, …, classes) -> (batch, …).
 
     Args:
@@ -176,7 +217,8 @@ def sparse_categorical_crossentropy(y_true, y_pred, from_logits=False, ignore_cl
     >>> print(sparse_categorical_crossentropy([1, 0], [[0.5, 0.5], [1.0, 0.0]]).round(3))
     [0.693 0.   ]
     """
-    y_true, y_pred = _squeeze_labels(jnp.asarray(y_true), jnp.asarray(y_pred), axis)
+    y_pred = jnp.asarray(y_pred)
+    y_true = _squeeze_labels(jnp.asarray(y_true), y_pred, axis)
     expected = list(y_pred.shape)
     del expected[axis]
     if y_true.shape != tuple(expected):
@@ -187,16 +229,14 @@ def sparse_categorical_crossentropy(y_true, y_pred, from_logits=False, ignore_cl
     if ignore_class is None:
         return _label_crossentropy(y_true, y_pred, from_logits, axis)
     valid = y_true != ignore_class
-    values = _label_crossentropy(
-        jnp.where(valid, y_true, 0),
-        jnp.where(jnp.expand_dims(valid, axis), y_pred, 0),
-        from_logits,
-        axis,
-    )
+    labels = jnp.where(valid, y_true, 0)
+    y_pred = jnp.where(jnp.expand_dims(valid, axis), y_pred, 0)
+    values = _label_crossentropy(labels, y_pred, from_logits, axis)
     return jnp.where(valid, values, 0)
 
 
-def _squeeze_labels(y_true, y_pred, axis):
+def _squeeze_labels(y_true: jax.Array, y_pred: jax.Array, axis: int) -> jax.Array:
+    """The labels without the class axis of size 1 that they may have."""
     if y_pred.ndim < 1:
         raise ValueError(
             f"Argument `y_pred` must be at least rank 1. Received: y_pred.shape={y_pred.shape}"
@@ -206,37 +246,49 @@ def _squeeze_labels(y_true, y_pred, axis):
             f"Argument `axis` must be an axis of `y_pred`. Received: axis={axis}, "
             f"y_pred.shape={y_pred.shape}"
         )
-    return (
-        jnp.squeeze(y_true, axis)
-        if y_true.ndim == y_pred.ndim and y_true.shape[axis] == 1
-        else y_true
-    ), y_pred
+    if y_true.ndim == y_pred.ndim and y_true.shape[axis] == 1:
+        return jnp.squeeze(y_true, axis)
+    return y_true
 
 
-def _label_crossentropy(labels, y_pred, from_logits, axis):
-    labels, logits = labels.astype("int32"), y_pred if from_logits else logits_beside(y_pred, axis)
+def _label_crossentropy(
+    labels: jax.Array, y_pred: jax.Array, from_logits: bool, axis: int
+) -> jax.Array:
+    labels = labels.astype("int32")
+    log_p = _log_probability_of_labels(labels, y_pred, from_logits, axis)
+    exists = (labels >= 0) & (labels < y_pred.shape[axis])
+    return jnp.where(exists, -log_p, 0)  # no class, no loss
+
+
+def _log_probability_of_labels(
+    labels: jax.Array, y_pred: jax.Array, from_logits: bool, axis: int
+) -> jax.Array:
+    logits = y_pred
+    if not from_logits:
+        logits = logits_beside(y_pred, axis)
     if logits is None:
-        log_p = jnp.log(_clip(picked(y_pred, labels, axis) / jnp.sum(y_pred, axis=axis)))
-    else:
-        log_p = picked(logits, labels, axis) - jax.nn.logsumexp(logits, axis=axis)
-        log_p = log_p if from_logits else _clip_log(log_p)
-    return jnp.where((labels >= 0) & (labels < y_pred.shape[axis]), -log_p, 0)  # no class, no loss
+        p = picked(y_pred, labels, axis) / jnp.sum(y_pred, axis=axis)
+        return jnp.log(_clip(p))
+    log_p = picked(logits, labels, axis) - jax.nn.logsumexp(logits, axis=axis)
+    if from_logits:
+        return log_p
+    return _clip_log(log_p)
 
 
-def _not_ignored(y_true, values, ignore_class=None, axis=-1, **_):
+def _not_ignored(
+    y_true: Tensor, values: jax.Array, ignore_class: int | None = None, axis: int = -1, **_: Any
+) -> jax.Array | None:
     """The mask of the labels that count."""
-    return (
-        None
-        if ignore_class is None
-        else (jnp.asarray(y_true) != ignore_class).reshape(values.shape)
-    )
+    if ignore_class is None:
+        return None
+    return (jnp.asarray(y_true) != ignore_class).reshape(values.shape)
 
 
 sparse_categorical_crossentropy.output_mask = _not_ignored
 
 
 @comparison("keras.losses.categorical_generalized_cross_entropy")
-def categorical_generalized_cross_entropy(y_true, y_pred, q):
+def categorical_generalized_cross_entropy(y_true: Tensor, y_pred: Tensor, q: float) -> jax.Array:
     """(1 - p^q) / q of the probability p of the right class, for integer labels; robust against
     wrong labels.
 
@@ -248,10 +300,10 @@ def categorical_generalized_cross_entropy(y_true, y_pred, q):
     [1.]
     """
     y_pred = jnp.asarray(y_pred)
-    one_hot = jax.nn.one_hot(
-        jnp.asarray(y_true).astype("int32"), y_pred.shape[-1], dtype=y_pred.dtype
-    )
-    return (1 - jnp.power(jnp.sum(y_pred * one_hot, axis=-1), q)) / q
+    labels = jnp.asarray(y_true).astype("int32")
+    one_hot = jax.nn.one_hot(labels, y_pred.shape[-1], dtype=y_pred.dtype)
+    p = jnp.sum(y_pred * one_hot, axis=-1)
+    return (1 - jnp.power(p, q)) / q
 
 
 # ---------------------------------------------------------------- classes
@@ -265,11 +317,23 @@ class BinaryCrossentropy(LossFunctionWrapper):
     0.693
     """
 
-    from_logits: Any = False
-    label_smoothing: Any = 0.0
-    axis: Any = -1
+    from_logits: bool = False
+    label_smoothing: float = 0.0
+    axis: typed.Sizes = -1
     name = "binary_crossentropy"
     fn = staticmethod(binary_crossentropy)
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            from_logits: bool = False,
+            label_smoothing: float = 0.0,
+            axis: typed.Sizes = -1,
+            reduction: str | None = "sum_over_batch_size",
+            name: str | None = "binary_crossentropy",
+            dtype: typing.Any = None,
+        ) -> None: ...
 
 
 @record(
@@ -284,11 +348,26 @@ class BinaryFocalCrossentropy(BinaryCrossentropy):
     0.17
     """
 
-    apply_class_balancing: Any = False
-    alpha: Any = 0.25
-    gamma: Any = 2.0
+    apply_class_balancing: bool = False
+    alpha: float = 0.25
+    gamma: float = 2.0
     name = "binary_focal_crossentropy"
     fn = staticmethod(binary_focal_crossentropy)
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            apply_class_balancing: bool = False,
+            alpha: float = 0.25,
+            gamma: float = 2.0,
+            from_logits: bool = False,
+            label_smoothing: float = 0.0,
+            axis: typed.Sizes = -1,
+            reduction: str | None = "sum_over_batch_size",
+            name: str | None = "binary_focal_crossentropy",
+            dtype: typing.Any = None,
+        ) -> None: ...
 
 
 @record("keras.losses", arguments="from_logits, label_smoothing, axis, reduction, name, dtype")
@@ -299,11 +378,23 @@ class CategoricalCrossentropy(LossFunctionWrapper):
     0.693
     """
 
-    from_logits: Any = False
-    label_smoothing: Any = 0.0
-    axis: Any = -1
+    from_logits: bool = False
+    label_smoothing: float = 0.0
+    axis: typed.Sizes = -1
     name = "categorical_crossentropy"
     fn = staticmethod(categorical_crossentropy)
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            from_logits: bool = False,
+            label_smoothing: float = 0.0,
+            axis: typed.Sizes = -1,
+            reduction: str | None = "sum_over_batch_size",
+            name: str | None = "categorical_crossentropy",
+            dtype: typing.Any = None,
+        ) -> None: ...
 
 
 @record(
@@ -317,10 +408,24 @@ class CategoricalFocalCrossentropy(CategoricalCrossentropy):
     0.043
     """
 
-    alpha: Any = 0.25
-    gamma: Any = 2.0
+    alpha: float = 0.25
+    gamma: float = 2.0
     name = "categorical_focal_crossentropy"
     fn = staticmethod(categorical_focal_crossentropy)
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            alpha: float = 0.25,
+            gamma: float = 2.0,
+            from_logits: bool = False,
+            label_smoothing: float = 0.0,
+            axis: typed.Sizes = -1,
+            reduction: str | None = "sum_over_batch_size",
+            name: str | None = "categorical_focal_crossentropy",
+            dtype: typing.Any = None,
+        ) -> None: ...
 
 
 @record("keras.losses", arguments="from_logits, ignore_class, reduction, axis, name, dtype")
@@ -331,12 +436,24 @@ class SparseCategoricalCrossentropy(LossFunctionWrapper):
     0.693
     """
 
-    from_logits: Any = False
-    ignore_class: Any = None
-    axis: Any = -1
+    from_logits: bool = False
+    ignore_class: int | None = None
+    axis: typed.Sizes = -1
     name = "sparse_categorical_crossentropy"
     fn = staticmethod(sparse_categorical_crossentropy)
     _unwritten = ("axis",)
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            from_logits: bool = False,
+            ignore_class: int | None = None,
+            reduction: str | None = "sum_over_batch_size",
+            axis: typed.Sizes = -1,
+            name: str | None = "sparse_categorical_crossentropy",
+            dtype: typing.Any = None,
+        ) -> None: ...
 
 
 @record("keras.losses", arguments="q, reduction, name, dtype")
@@ -347,11 +464,21 @@ class CategoricalGeneralizedCrossEntropy(LossFunctionWrapper):
     1.0
     """
 
-    q: Any = 0.5
+    q: float = 0.5
     name = "categorical_generalized_cross_entropy"
     fn = staticmethod(categorical_generalized_cross_entropy)
 
-    def __post_init__(self):
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            q: float = 0.5,
+            reduction: str | None = "sum_over_batch_size",
+            name: str | None = "categorical_generalized_cross_entropy",
+            dtype: typing.Any = None,
+        ) -> None: ...
+
+    def __post_init__(self) -> None:
         super().__post_init__()
         if not 0 < self.q < 1:
             raise ValueError(f"Argument `q` must be in the interval (0, 1). Received: q={self.q}")

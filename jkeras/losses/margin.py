@@ -1,28 +1,32 @@
 """Losses with a margin, and losses between distributions: hinges, KL divergence, Poisson."""
 
+import typing
+import jax
 import jax.numpy as jnp
 
 from jkeras.core.record import record
 from jkeras.core.settings import epsilon
 from jkeras.losses.base import LossFunctionWrapper
 from jkeras.losses.reduction import comparison
+from jkeras.losses.typing import Tensor
 
 
-def arrays(y_true, y_pred):
+def arrays(y_true: Tensor, y_pred: Tensor) -> tuple[jax.Array, jax.Array]:
     """Both as arrays of the dtype of `y_pred`."""
     y_pred = jnp.asarray(y_pred)
     return jnp.asarray(y_true, y_pred.dtype), y_pred
 
 
-def _distance_to_margin(y_true, y_pred):
+def _distance_to_margin(y_true: Tensor, y_pred: Tensor) -> jax.Array:
     """max(0, 1 - y_true y_pred); targets that are all 0 or 1 are read as -1 or 1."""
     y_true, y_pred = arrays(y_true, y_pred)
     binary = jnp.all((y_true == 0) | (y_true == 1))
-    return jnp.maximum(1 - jnp.where(binary, 2 * y_true - 1, y_true) * y_pred, 0)
+    y_true = jnp.where(binary, 2 * y_true - 1, y_true)
+    return jnp.maximum(1 - y_true * y_pred, 0)
 
 
 @comparison("keras.metrics.hinge", "keras.losses.hinge")
-def hinge(y_true, y_pred):
+def hinge(y_true: Tensor, y_pred: Tensor) -> jax.Array:
     """Mean over the last axis of max(0, 1 - y_true y_pred), for targets -1 and 1 (or 0 and 1).
 
     >>> print(hinge([[-1.0, 1.0]], [[-2.0, 0.5]]))
@@ -32,7 +36,7 @@ def hinge(y_true, y_pred):
 
 
 @comparison("keras.metrics.squared_hinge", "keras.losses.squared_hinge")
-def squared_hinge(y_true, y_pred):
+def squared_hinge(y_true: Tensor, y_pred: Tensor) -> jax.Array:
     """Mean over the last axis of max(0, 1 - y_true y_pred)^2, for targets -1 and 1 (or 0 and 1).
 
     >>> print(squared_hinge([[-1.0, 1.0]], [[-2.0, 0.5]]))
@@ -42,7 +46,7 @@ def squared_hinge(y_true, y_pred):
 
 
 @comparison("keras.metrics.categorical_hinge", "keras.losses.categorical_hinge")
-def categorical_hinge(y_true, y_pred):
+def categorical_hinge(y_true: Tensor, y_pred: Tensor) -> jax.Array:
     """max(0, 1 + the highest wrong score - the right score) over the last axis, for one-hot
     targets.
 
@@ -50,12 +54,13 @@ def categorical_hinge(y_true, y_pred):
     [1.25]
     """
     y_true, y_pred = arrays(y_true, y_pred)
-    right, wrong = jnp.sum(y_true * y_pred, axis=-1), jnp.max((1 - y_true) * y_pred, axis=-1)
+    right = jnp.sum(y_true * y_pred, axis=-1)
+    wrong = jnp.max((1 - y_true) * y_pred, axis=-1)
     return jnp.maximum(wrong - right + 1.0, 0)
 
 
 @comparison("keras.metrics.kl_divergence", "keras.losses.kl_divergence")
-def kl_divergence(y_true, y_pred):
+def kl_divergence(y_true: Tensor, y_pred: Tensor) -> jax.Array:
     """Kullback-Leibler divergence: sum over the last axis of y_true log(y_true / y_pred), both kept
     in [epsilon, 1].
 
@@ -67,7 +72,7 @@ def kl_divergence(y_true, y_pred):
 
 
 @comparison("keras.metrics.poisson", "keras.losses.poisson")
-def poisson(y_true, y_pred):
+def poisson(y_true: Tensor, y_pred: Tensor) -> jax.Array:
     """Mean over the last axis of y_pred - y_true log(y_pred), the Poisson log-likelihood up to a
     constant.
 
@@ -75,9 +80,8 @@ def poisson(y_true, y_pred):
     [2.]
     """
     y_true, y_pred = arrays(y_true, y_pred)
-    return jnp.mean(
-        y_pred - y_true * jnp.log(y_pred + jnp.asarray(epsilon(), y_pred.dtype)), axis=-1
-    )
+    logarithm = jnp.log(y_pred + jnp.asarray(epsilon(), y_pred.dtype))
+    return jnp.mean(y_pred - y_true * logarithm, axis=-1)
 
 
 # ---------------------------------------------------------------- classes
@@ -94,6 +98,15 @@ class Hinge(LossFunctionWrapper):
     name = "hinge"
     fn = staticmethod(hinge)
 
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            reduction: str | None = "sum_over_batch_size",
+            name: str | None = "hinge",
+            dtype: typing.Any = None,
+        ) -> None: ...
+
 
 @record("keras.losses", arguments="reduction, name, dtype")
 class SquaredHinge(LossFunctionWrapper):
@@ -105,6 +118,15 @@ class SquaredHinge(LossFunctionWrapper):
 
     name = "squared_hinge"
     fn = staticmethod(squared_hinge)
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            reduction: str | None = "sum_over_batch_size",
+            name: str | None = "squared_hinge",
+            dtype: typing.Any = None,
+        ) -> None: ...
 
 
 @record("keras.losses", arguments="reduction, name, dtype")
@@ -118,6 +140,15 @@ class CategoricalHinge(LossFunctionWrapper):
     name = "categorical_hinge"
     fn = staticmethod(categorical_hinge)
 
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            reduction: str | None = "sum_over_batch_size",
+            name: str | None = "categorical_hinge",
+            dtype: typing.Any = None,
+        ) -> None: ...
+
 
 @record("keras.losses", arguments="reduction, name, dtype")
 class KLDivergence(LossFunctionWrapper):
@@ -130,6 +161,15 @@ class KLDivergence(LossFunctionWrapper):
     name = "kl_divergence"
     fn = staticmethod(kl_divergence)
 
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            reduction: str | None = "sum_over_batch_size",
+            name: str | None = "kl_divergence",
+            dtype: typing.Any = None,
+        ) -> None: ...
+
 
 @record("keras.losses", arguments="reduction, name, dtype")
 class Poisson(LossFunctionWrapper):
@@ -141,3 +181,12 @@ class Poisson(LossFunctionWrapper):
 
     name = "poisson"
     fn = staticmethod(poisson)
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            reduction: str | None = "sum_over_batch_size",
+            name: str | None = "poisson",
+            dtype: typing.Any = None,
+        ) -> None: ...

@@ -2,18 +2,23 @@
 one number.
 """
 
+from collections.abc import Callable
+from typing import Any
+
+import jax
 import jax.numpy as jnp
 
 from jkeras.core.errors import ShapeError, check_choice, explain
 from jkeras.core.frame import current
 from jkeras.core.graph import op
-from jkeras.core.rows import beside, over_real_rows, real_rows
-from jkeras.core.shares import evenly, shares
+from jkeras.kernel.microbatch import Shares, evenly, shares
+from jkeras.kernel.valid_rows import beside, over_real_rows, real_rows
+from jkeras.losses.typing import Tensor
 
 REDUCTIONS = ("sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none", None)
 
 
-def comparison(*names):
+def comparison(*names: str) -> Callable:
     """Decorator: a public function of targets and predictions, which also takes KerasTensors.
 
     In a file a graph holds it under our own module, since the class of that name in Keras's is the
@@ -22,21 +27,25 @@ def comparison(*names):
     return op("jkeras.losses", *names, inputs=2)
 
 
-def standardize_reduction(reduction):
+def standardize_reduction(reduction: str | None) -> str | None:
     """The reduction, checked."""
     check_choice("reduction", reduction, REDUCTIONS)
     return reduction
 
 
-def mask_beside(x):
+def mask_beside(x: Any) -> jax.Array | None:
     """The mask that travels beside an array, known to the run that is going on or set on the array;
     else None.
     """
     run = current()
-    return getattr(x, "_keras_mask", None) if run is None else run.mask_of(x)
+    if run is None:
+        return getattr(x, "_keras_mask", None)
+    return run.mask_of(x)
 
 
-def squeeze_or_expand_to_same_rank(a, b, expand_rank_1=True):
+def squeeze_or_expand_to_same_rank(
+    a: jax.Array, b: jax.Array, expand_rank_1: bool = True
+) -> tuple[jax.Array, jax.Array]:
     """Two arrays whose ranks differ by one made equal in rank by a last axis of size 1.
 
     The larger one loses that axis; but if the smaller one has only the batch axis, it gains one
@@ -55,7 +64,7 @@ def squeeze_or_expand_to_same_rank(a, b, expand_rank_1=True):
     return a, b
 
 
-def pair(y_true, y_pred):
+def pair(y_true: Tensor, y_pred: Tensor) -> tuple[jax.Array, jax.Array]:
     """Both as arrays of the dtype of `y_pred` and of one rank; their shapes must fit."""
     y_pred = jnp.asarray(y_pred)
     y_true, y_pred = squeeze_or_expand_to_same_rank(jnp.asarray(y_true, y_pred.dtype), y_pred)
@@ -73,7 +82,7 @@ def pair(y_true, y_pred):
     return y_true, y_pred
 
 
-def same_shape(y_true, y_pred):
+def same_shape(y_true: Tensor, y_pred: Tensor) -> tuple[jax.Array, jax.Array]:
     """Both as arrays of the dtype of `y_pred`; their shapes must be equal."""
     y_pred = jnp.asarray(y_pred)
     y_true = jnp.asarray(y_true, y_pred.dtype)
@@ -85,13 +94,18 @@ def same_shape(y_true, y_pred):
     return y_true, y_pred
 
 
-def divide_no_nan(a, b):
+def divide_no_nan(a: jax.Array, b: jax.Array) -> jax.Array:
     """a / b, and 0 where b is 0, with gradients that are finite there."""
     zero = b == 0
     return jnp.where(zero, 0, a / jnp.where(zero, 1, b))
 
 
-def apply_mask(sample_weight, mask, dtype, reduction="sum"):
+def apply_mask(
+    sample_weight: Tensor | None,
+    mask: Tensor | None,
+    dtype: str | None,
+    reduction: str | None = "sum",
+) -> jax.Array | None:
     """The sample weights with the mask multiplied in.
 
     For a mean, entries that count weigh total / valid, so that the mean runs over them alone.
@@ -105,29 +119,36 @@ def apply_mask(sample_weight, mask, dtype, reduction="sum"):
         weight = jnp.where(mask.astype(bool), scale, 0)
     if sample_weight is None:
         return weight
-    weight, sample_weight = squeeze_or_expand_to_same_rank(
-        weight, jnp.asarray(sample_weight, dtype)
-    )
+    sample_weight = jnp.asarray(sample_weight, dtype)
+    weight, sample_weight = squeeze_or_expand_to_same_rank(weight, sample_weight)
     return weight * sample_weight
 
 
-def reduce_values(values, sample_weight=None, reduction="sum_over_batch_size"):
+def reduce_values(
+    values: jax.Array,
+    sample_weight: jax.Array | None = None,
+    reduction: str | None = "sum_over_batch_size",
+) -> jax.Array:
     """Weighted values summed and divided as the reduction says."""
     if reduction in (None, "none") or values.shape in ((), (0,)):
         return values
     total = jnp.sum(values)
     if reduction == "sum":
         return total
-    weighted = reduction == "mean_with_sample_weight" and sample_weight is not None
-    return divide_no_nan(
-        total,
-        (jnp.sum(sample_weight) if weighted else jnp.asarray(values.size)).astype(total.dtype),
-    )
+    if reduction == "mean_with_sample_weight" and sample_weight is not None:
+        divisor = jnp.sum(sample_weight)
+    else:
+        divisor = jnp.asarray(values.size)
+    return divide_no_nan(total, divisor.astype(total.dtype))
 
 
 def reduce_weighted_values(
-    values, sample_weight=None, mask=None, reduction="sum_over_batch_size", dtype=None
-):
+    values: Tensor,
+    sample_weight: Tensor | None = None,
+    mask: Tensor | None = None,
+    reduction: str | None = "sum_over_batch_size",
+    dtype: str | None = None,
+) -> jax.Array:
     """The loss of values per sample.
 
     Args:
@@ -143,41 +164,85 @@ def reduce_weighted_values(
     """
     standardize_reduction(reduction)
     values = jnp.asarray(values, dtype)
-    weight = None if sample_weight is None else jnp.asarray(sample_weight, dtype)
-    rows, piece = real_rows(), shares()
-    if reduction in (None, "none") or rows is None and piece is None:
-        return _reduced(values, weight, mask, reduction)
-    if piece is not None:
-        return _reduced_piece(piece, values, weight, mask, rows, reduction)
-    mask = jnp.ones(values.shape[:1], bool) if mask is None else jnp.asarray(mask, bool)
+    if sample_weight is not None:
+        sample_weight = jnp.asarray(sample_weight, dtype)
+    if reduction in (None, "none"):
+        return _reduced(values, sample_weight, mask, reduction)
+    valid_rows = real_rows()
+    microbatch = shares()
+    if microbatch is not None:
+        return _reduced_microbatch(microbatch, values, sample_weight, mask, valid_rows, reduction)
+    if valid_rows is None:
+        return _reduced(values, sample_weight, mask, reduction)
+    return _reduced_rows(values, sample_weight, mask, valid_rows, reduction)
 
-    def reduced(rows, values, mask, weight=None):
-        return _reduced(values, weight, mask & beside(rows, mask), reduction)
 
-    return over_real_rows(reduced, rows, values, mask, *([] if weight is None else [weight]))
+def _reduced_rows(
+    values: jax.Array,
+    weight: jax.Array | None,
+    mask: jax.Array | None,
+    valid_rows: jax.Array,
+    reduction: str | None,
+) -> jax.Array:
+    """The loss of the valid rows of a padded batch."""
+    if mask is None:
+        mask = jnp.ones(values.shape[:1], bool)
+    arrays = [values, jnp.asarray(mask, bool)]
+    if weight is not None:
+        arrays.append(weight)
+
+    def reduced(
+        valid_rows: jax.Array, values: jax.Array, mask: jax.Array, weight: jax.Array | None = None
+    ) -> jax.Array:
+        return _reduced(values, weight, mask & beside(valid_rows, mask), reduction)
+
+    return over_real_rows(reduced, valid_rows, *arrays)
 
 
-def _reduced_piece(piece, values, weight, mask, rows, reduction):
-    """The part that a piece of a batch has in the loss of the whole batch."""
+def _reduced_microbatch(
+    microbatch: Shares,
+    values: jax.Array,
+    weight: jax.Array | None,
+    mask: jax.Array | None,
+    valid_rows: jax.Array | None,
+    reduction: str | None,
+) -> jax.Array:
+    """The part that a microbatch has in the loss of the whole batch."""
     if values.shape in ((), (0,)):
         return evenly(values)
-    if rows is not None:
-        mask = rows if mask is None else jnp.asarray(mask, bool) & beside(rows, mask)
-    weighted, weight = values, apply_mask(weight, mask, values.dtype, "sum")
-    if weight is not None:
-        weighted, weight = squeeze_or_expand_to_same_rank(values, weight.astype(values.dtype))
-        weighted = weighted * weight
+    mask = _mask_of_rows(valid_rows, mask)
+    weight = apply_mask(weight, mask, values.dtype, "sum")
+    weighted, weight = _weighted(values, weight)
     if reduction == "sum":
         return jnp.sum(weighted)
     if reduction == "mean_with_sample_weight" and weight is not None:
-        return piece.mean(jnp.sum(weighted), jnp.sum(weight))
-    counted = 1 if mask is None else jnp.mean(jnp.asarray(mask, "float32"))
-    return piece.mean(jnp.sum(weighted), counted * values.size)
+        return microbatch.mean(jnp.sum(weighted), jnp.sum(weight))
+    share = 1
+    if mask is not None:
+        share = jnp.mean(jnp.asarray(mask, "float32"))
+    return microbatch.mean(jnp.sum(weighted), share * values.size)
 
 
-def _reduced(values, weight, mask, reduction):
+def _mask_of_rows(valid_rows: jax.Array | None, mask: jax.Array | None) -> jax.Array | None:
+    """The mask where rows are valid; either may be None, which stands for all."""
+    if valid_rows is None:
+        return mask
+    if mask is None:
+        return valid_rows
+    return jnp.asarray(mask, bool) & beside(valid_rows, mask)
+
+
+def _weighted(values: jax.Array, weight: jax.Array | None) -> tuple[jax.Array, jax.Array | None]:
+    """(values times weights, weights), brought to the same rank; None weighs nothing."""
+    if weight is None:
+        return values, None
+    values, weight = squeeze_or_expand_to_same_rank(values, weight.astype(values.dtype))
+    return values * weight, weight
+
+
+def _reduced(
+    values: jax.Array, weight: jax.Array | None, mask: jax.Array | None, reduction: str | None
+) -> jax.Array:
     weight = apply_mask(weight, mask, values.dtype, reduction)
-    if weight is not None:
-        values, weight = squeeze_or_expand_to_same_rank(values, weight.astype(values.dtype))
-        values = values * weight
+    values, weight = _weighted(values, weight)
     return reduce_values(values, weight, reduction)

@@ -2,27 +2,30 @@
 similarity.
 """
 
+import typing
+
 import jax
 import jax.numpy as jnp
 
+from jkeras.core import typed
 from jkeras.core.record import Any, record
 from jkeras.core.settings import epsilon
 from jkeras.losses.base import LossFunctionWrapper
 from jkeras.losses.reduction import comparison, pair
+from jkeras.losses.typing import Tensor
 
 
-def normalize(x, axis=-1):
+def normalize(x: jax.Array, axis: int = -1) -> jax.Array:
     """x divided by its Euclidean norm along an axis; a zero vector stays zero, a number is a vector
     of one.
     """
     x = jnp.atleast_1d(x)
-    return x * jnp.minimum(
-        jax.lax.rsqrt(jnp.sum(jnp.square(x), axis=axis, keepdims=True)), 1 / epsilon()
-    )
+    square = jnp.sum(jnp.square(x), axis=axis, keepdims=True)
+    return x * jnp.minimum(jax.lax.rsqrt(square), 1 / epsilon())
 
 
 @comparison("keras.metrics.mean_squared_error", "keras.losses.mean_squared_error")
-def mean_squared_error(y_true, y_pred):
+def mean_squared_error(y_true: Tensor, y_pred: Tensor) -> jax.Array:
     """Mean over the last axis of (y_true - y_pred)^2: (batch, …, d) -> (batch, …).
 
     >>> print(mean_squared_error([[0.0, 1.0]], [[1.0, 3.0]]))
@@ -33,7 +36,7 @@ def mean_squared_error(y_true, y_pred):
 
 
 @comparison("keras.metrics.mean_absolute_error", "keras.losses.mean_absolute_error")
-def mean_absolute_error(y_true, y_pred):
+def mean_absolute_error(y_true: Tensor, y_pred: Tensor) -> jax.Array:
     """Mean over the last axis of |y_true - y_pred|: (batch, …, d) -> (batch, …).
 
     >>> print(mean_absolute_error([[0.0, 1.0]], [[1.0, 3.0]]))
@@ -46,7 +49,7 @@ def mean_absolute_error(y_true, y_pred):
 @comparison(
     "keras.metrics.mean_absolute_percentage_error", "keras.losses.mean_absolute_percentage_error"
 )
-def mean_absolute_percentage_error(y_true, y_pred):
+def mean_absolute_percentage_error(y_true: Tensor, y_pred: Tensor) -> jax.Array:
     """100 times the mean over the last axis of |y_true - y_pred| / max(|y_true|, epsilon).
 
     >>> print(mean_absolute_percentage_error([[2.0, 4.0]], [[1.0, 4.0]]))
@@ -60,20 +63,23 @@ def mean_absolute_percentage_error(y_true, y_pred):
 @comparison(
     "keras.metrics.mean_squared_logarithmic_error", "keras.losses.mean_squared_logarithmic_error"
 )
-def mean_squared_logarithmic_error(y_true, y_pred):
+def mean_squared_logarithmic_error(y_true: Tensor, y_pred: Tensor) -> jax.Array:
     """Mean over the last axis of (log(1 + y_true) - log(1 + y_pred))^2; negative values count as 0.
 
     >>> print(mean_squared_logarithmic_error([[0.0, 3.0]], [[0.0, 3.0]]))
     [0.]
     """
-    y_true, y_pred = (
-        jnp.log(jnp.maximum(y, jnp.asarray(epsilon())) + 1) for y in pair(y_true, y_pred)
-    )
+    y_true, y_pred = map(_log_of_one_more, pair(y_true, y_pred))
     return jnp.mean(jnp.square(y_pred - y_true), axis=-1)
 
 
+def _log_of_one_more(y: jax.Array) -> jax.Array:
+    y = jnp.maximum(y, jnp.asarray(epsilon()))
+    return jnp.log(y + 1)
+
+
 @comparison("keras.losses.huber", "keras.metrics.huber")
-def huber(y_true, y_pred, delta=1.0):
+def huber(y_true: Tensor, y_pred: Tensor, delta: float = 1.0) -> jax.Array:
     """Mean over the last axis of e^2 / 2 where |e| <= delta, else delta |e| - delta^2 / 2, of the
     error e.
 
@@ -84,16 +90,16 @@ def huber(y_true, y_pred, delta=1.0):
     [1.5]
     """
     y_true, y_pred = pair(y_true, y_pred)
-    delta, error = jnp.asarray(delta, y_pred.dtype), y_pred - y_true
+    delta = jnp.asarray(delta, y_pred.dtype)
+    error = y_pred - y_true
     size = jnp.abs(error)
-    return jnp.mean(
-        jnp.where(size <= delta, 0.5 * jnp.square(error), delta * size - 0.5 * jnp.square(delta)),
-        axis=-1,
-    )
+    quadratic = 0.5 * jnp.square(error)
+    linear = delta * size - 0.5 * jnp.square(delta)
+    return jnp.mean(jnp.where(size <= delta, quadratic, linear), axis=-1)
 
 
 @comparison("keras.losses.log_cosh", "keras.metrics.log_cosh")
-def log_cosh(y_true, y_pred):
+def log_cosh(y_true: Tensor, y_pred: Tensor) -> jax.Array:
     """Mean over the last axis of log(cosh(y_pred - y_true)), computed without overflow.
 
     >>> print(log_cosh([[0.0, 0.0]], [[0.0, 0.0]]))
@@ -101,13 +107,12 @@ def log_cosh(y_true, y_pred):
     """
     y_true, y_pred = pair(y_true, y_pred)
     error = y_pred - y_true
-    return jnp.mean(
-        error + jax.nn.softplus(-2 * error) - jnp.log(jnp.asarray(2, y_pred.dtype)), axis=-1
-    )
+    log_2 = jnp.log(jnp.asarray(2, y_pred.dtype))
+    return jnp.mean(error + jax.nn.softplus(-2 * error) - log_2, axis=-1)
 
 
 @comparison("keras.losses.cosine_similarity")
-def cosine_similarity(y_true, y_pred, axis: Any = -1):
+def cosine_similarity(y_true: Tensor, y_pred: Tensor, axis: Any = -1) -> jax.Array:
     """Minus the cosine of the angle between two vectors: -1 for equal directions, 0 where one of
     them is zero.
 
@@ -135,6 +140,15 @@ class MeanSquaredError(LossFunctionWrapper):
     name = "mean_squared_error"
     fn = staticmethod(mean_squared_error)
 
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            reduction: str | None = "sum_over_batch_size",
+            name: str | None = "mean_squared_error",
+            dtype: typing.Any = None,
+        ) -> None: ...
+
 
 @record("keras.losses", arguments="reduction, name, dtype")
 class MeanAbsoluteError(LossFunctionWrapper):
@@ -146,6 +160,15 @@ class MeanAbsoluteError(LossFunctionWrapper):
 
     name = "mean_absolute_error"
     fn = staticmethod(mean_absolute_error)
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            reduction: str | None = "sum_over_batch_size",
+            name: str | None = "mean_absolute_error",
+            dtype: typing.Any = None,
+        ) -> None: ...
 
 
 @record("keras.losses", arguments="reduction, name, dtype")
@@ -159,6 +182,15 @@ class MeanAbsolutePercentageError(LossFunctionWrapper):
     name = "mean_absolute_percentage_error"
     fn = staticmethod(mean_absolute_percentage_error)
 
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            reduction: str | None = "sum_over_batch_size",
+            name: str | None = "mean_absolute_percentage_error",
+            dtype: typing.Any = None,
+        ) -> None: ...
+
 
 @record("keras.losses", arguments="reduction, name, dtype")
 class MeanSquaredLogarithmicError(LossFunctionWrapper):
@@ -171,6 +203,15 @@ class MeanSquaredLogarithmicError(LossFunctionWrapper):
     name = "mean_squared_logarithmic_error"
     fn = staticmethod(mean_squared_logarithmic_error)
 
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            reduction: str | None = "sum_over_batch_size",
+            name: str | None = "mean_squared_logarithmic_error",
+            dtype: typing.Any = None,
+        ) -> None: ...
+
 
 @record("keras.losses", arguments="axis, reduction, name, dtype")
 class CosineSimilarity(LossFunctionWrapper):
@@ -180,10 +221,20 @@ class CosineSimilarity(LossFunctionWrapper):
     -1.0
     """
 
-    axis: Any = -1
+    axis: typed.Sizes = -1
     name = "cosine_similarity"
     fn = staticmethod(cosine_similarity)
     _unwritten = ("axis",)
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            axis: typed.Sizes = -1,
+            reduction: str | None = "sum_over_batch_size",
+            name: str | None = "cosine_similarity",
+            dtype: typing.Any = None,
+        ) -> None: ...
 
 
 @record("keras.losses", arguments="delta, reduction, name, dtype")
@@ -194,10 +245,20 @@ class Huber(LossFunctionWrapper):
     1.5
     """
 
-    delta: Any = 1.0
+    delta: float = 1.0
     name = "huber_loss"
     fn = staticmethod(huber)
     _unwritten = ("delta",)
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            delta: float = 1.0,
+            reduction: str | None = "sum_over_batch_size",
+            name: str | None = "huber_loss",
+            dtype: typing.Any = None,
+        ) -> None: ...
 
 
 @record("keras.losses", arguments="reduction, name, dtype")
@@ -210,3 +271,12 @@ class LogCosh(LossFunctionWrapper):
 
     name = "log_cosh"
     fn = staticmethod(log_cosh)
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            reduction: str | None = "sum_over_batch_size",
+            name: str | None = "log_cosh",
+            dtype: typing.Any = None,
+        ) -> None: ...

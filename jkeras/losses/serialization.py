@@ -1,5 +1,7 @@
 """Losses from names and configs, and back."""
 
+from typing import Any
+
 from jkeras.core.family import Family
 from jkeras.core.registry import public
 from jkeras.losses.base import LossFunctionWrapper
@@ -33,7 +35,7 @@ _family = Family(
 
 
 @public("keras.losses.get")
-def get(identifier):
+def get(identifier: Any) -> Any:
     """The loss that a name, config, class or function stands for; None for None.
 
     Args:
@@ -47,7 +49,7 @@ def get(identifier):
 
 
 @public("keras.losses.serialize")
-def serialize(loss):
+def serialize(loss: Any) -> Any:
     """The config of a loss object or function.
 
     >>> from jkeras.losses import Hinge
@@ -58,7 +60,7 @@ def serialize(loss):
 
 
 @public("keras.losses.deserialize")
-def deserialize(name, custom_objects=None):
+def deserialize(name: Any, custom_objects: dict[str, Any] | None = None) -> Any:
     """The loss object or function of a config or name.
 
     Args:

@@ -1,21 +1,23 @@
 """Losses for whole images, embeddings and sequences: Dice, Tversky, circle, CTC."""
 
+import typing
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 
-from jkeras.core.record import Any, record
+from jkeras.core import typed
+from jkeras.core.record import record
 from jkeras.core.settings import epsilon
 from jkeras.losses.base import LossFunctionWrapper
 from jkeras.losses.margin import arrays
 from jkeras.losses.reduction import comparison
-
-
-def _axes(axis):
-    return tuple(axis) if isinstance(axis, (list, tuple)) else axis
+from jkeras.losses.typing import Axes, Tensor
+from jkeras.ops.promotion import as_axes
 
 
 @comparison("keras.losses.dice")
-def dice(y_true, y_pred, axis=None):
+def dice(y_true: Tensor, y_pred: Tensor, axis: Axes = None) -> jax.Array:
     """1 - 2 |true and predicted| / (|true| + |predicted|), with |.| a sum over `axis` (all axes by
     default).
 
@@ -23,14 +25,16 @@ def dice(y_true, y_pred, axis=None):
     0.0
     """
     y_true, y_pred = arrays(y_true, y_pred)
-    axis = _axes(axis)
+    axis = as_axes(axis)
     both = jnp.sum(y_true * y_pred, axis=axis)
     sizes = jnp.sum(y_true, axis=axis) + jnp.sum(y_pred, axis=axis)
     return 1 - 2 * both / (sizes + epsilon())
 
 
 @comparison("keras.losses.tversky")
-def tversky(y_true, y_pred, alpha=0.5, beta=0.5, axis=None):
+def tversky(
+    y_true: Tensor, y_pred: Tensor, alpha: float = 0.5, beta: float = 0.5, axis: Axes = None
+) -> jax.Array:
     """1 - B / (B + alpha T + beta P): B in both, T only in the targets, P only in the predictions.
 
     Args:
@@ -41,7 +45,7 @@ def tversky(y_true, y_pred, alpha=0.5, beta=0.5, axis=None):
     0.0
     """
     y_true, y_pred = arrays(y_true, y_pred)
-    axis = _axes(axis)
+    axis = as_axes(axis)
     both = jnp.sum(y_true * y_pred, axis=axis)
     only_true = jnp.sum((1 - y_pred) * y_true, axis=axis)
     only_pred = jnp.sum(y_pred * (1 - y_true), axis=axis)
@@ -50,14 +54,14 @@ def tversky(y_true, y_pred, alpha=0.5, beta=0.5, axis=None):
 
 @comparison("keras.losses.circle")
 def circle(
-    y_true,
-    y_pred,
-    ref_labels=None,
-    ref_embeddings=None,
-    remove_diagonal=True,
+    y_true: Tensor,
+    y_pred: Tensor,
+    ref_labels: Tensor | None = None,
+    ref_embeddings: Tensor | None = None,
+    remove_diagonal: bool = True,
     gamma: float = 80,
-    margin=0.4,
-):
+    margin: float = 0.4,
+) -> jax.Array:
     """Circle loss of normalized embeddings: (batch,), (batch, d) -> (batch,); pairs of one class
     are drawn together.
 
@@ -72,21 +76,31 @@ def circle(
     >>> circle([0, 0, 1], [[1.0, 0.0], [0.6, 0.8], [0.0, 1.0]]).shape
     (3,)
     """
-    y_pred, labels = jnp.asarray(y_pred), jnp.asarray(y_true).astype("int32").reshape(-1)
-    others = y_pred if ref_embeddings is None else jnp.asarray(ref_embeddings)
-    other_labels = (
-        labels if ref_labels is None else jnp.asarray(ref_labels).astype("int32").reshape(-1)
-    )
+    y_pred = jnp.asarray(y_pred)
+    labels = _flat_labels(y_true)
+    other_labels = labels
+    if ref_labels is not None:
+        other_labels = _flat_labels(ref_labels)
+    others = y_pred
+    if ref_embeddings is not None:
+        others = jnp.asarray(ref_embeddings)
     distance = jnp.maximum(1 - y_pred @ others.T, 0)  # (batch, refs)
     same = labels[:, None] == other_labels[None]
-    positive = same & ~jnp.eye(*same.shape, dtype=bool) if remove_diagonal else same
+    positive = same
+    if remove_diagonal:
+        positive = same & ~jnp.eye(*same.shape, dtype=bool)
     pull = -gamma * jnp.maximum(margin + distance, 0) * (margin - distance)
     push = gamma * jnp.maximum(1 + margin - distance, 0) * (1 - margin - distance)
-    total = jax.nn.logsumexp(jnp.where(positive, pull, -jnp.inf), axis=1)
-    return jax.nn.softplus(total + jax.nn.logsumexp(jnp.where(same, -jnp.inf, push), axis=1))
+    total_pull = jax.nn.logsumexp(jnp.where(positive, pull, -jnp.inf), axis=1)
+    total_push = jax.nn.logsumexp(jnp.where(same, -jnp.inf, push), axis=1)
+    return jax.nn.softplus(total_pull + total_push)
 
 
-def _positive(y_true, values, **_):
+def _flat_labels(labels: Tensor) -> jax.Array:
+    return jnp.asarray(labels).astype("int32").reshape(-1)
+
+
+def _positive(y_true: Tensor, values: jax.Array, **_: Any) -> jax.Array:
     """Only embeddings with a loss count."""
     return values > 0
 
@@ -95,7 +109,7 @@ circle.output_mask = _positive
 
 
 @comparison("keras.losses.ctc")
-def ctc(y_true, y_pred):
+def ctc(y_true: Tensor, y_pred: Tensor) -> jax.Array:
     """Connectionist temporal classification: -log probability of a label sequence under logits
     without alignment.
 
@@ -108,7 +122,8 @@ def ctc(y_true, y_pred):
     """
     import optax  # slow to import, and only needed here
 
-    y_true, y_pred = jnp.asarray(y_true), jnp.asarray(y_pred)
+    y_true = jnp.asarray(y_true)
+    y_pred = jnp.asarray(y_pred)
     if y_true.ndim != 2:
         raise ValueError(
             "Targets `y_true` are expected to be a tensor of shape `(batch_size, max_length)` in "
@@ -143,9 +158,19 @@ class Dice(LossFunctionWrapper):
     0.0
     """
 
-    axis: Any = None
+    axis: typed.Sizes | None = None
     name = "dice"
     fn = staticmethod(dice)
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            reduction: str | None = "sum_over_batch_size",
+            name: str | None = "dice",
+            axis: typed.Sizes | None = None,
+            dtype: typing.Any = None,
+        ) -> None: ...
 
 
 @record("keras.losses", arguments="alpha, beta, reduction, name, axis, dtype")
@@ -156,11 +181,23 @@ class Tversky(LossFunctionWrapper):
     0.0
     """
 
-    alpha: Any = 0.5
-    beta: Any = 0.5
-    axis: Any = None
+    alpha: float = 0.5
+    beta: float = 0.5
+    axis: typed.Sizes | None = None
     name = "tversky"
     fn = staticmethod(tversky)
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            alpha: float = 0.5,
+            beta: float = 0.5,
+            reduction: str | None = "sum_over_batch_size",
+            name: str | None = "tversky",
+            axis: typed.Sizes | None = None,
+            dtype: typing.Any = None,
+        ) -> None: ...
 
 
 @record("keras.losses", arguments="gamma, margin, remove_diagonal, reduction, name, dtype")
@@ -171,11 +208,23 @@ class Circle(LossFunctionWrapper):
     ()
     """
 
-    gamma: Any = 80.0
-    margin: Any = 0.4
-    remove_diagonal: Any = True
+    gamma: float = 80.0
+    margin: float = 0.4
+    remove_diagonal: bool = True
     name = "circle"
     fn = staticmethod(circle)
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            gamma: float = 80.0,
+            margin: float = 0.4,
+            remove_diagonal: bool = True,
+            reduction: str | None = "sum_over_batch_size",
+            name: str | None = "circle",
+            dtype: typing.Any = None,
+        ) -> None: ...
 
 
 @record("keras.losses", arguments="reduction, name, dtype")
@@ -188,3 +237,12 @@ class CTC(LossFunctionWrapper):
 
     name = "ctc"
     fn = staticmethod(ctc)
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            reduction: str | None = "sum_over_batch_size",
+            name: str | None = "ctc",
+            dtype: typing.Any = None,
+        ) -> None: ...

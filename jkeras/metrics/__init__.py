@@ -51,6 +51,7 @@ from jkeras.metrics.confusion import (
 from jkeras.metrics.iou import BinaryIoU, IoU, MeanIoU, OneHotIoU, OneHotMeanIoU
 from jkeras.metrics.reduction import Mean, MeanMetricWrapper, Sum
 from jkeras.metrics.scores import F1Score, FBetaScore, R2Score
+from jkeras.metrics.serialization import deserialize, get, serialize
 from jkeras.metrics.wrapped import (
     BinaryCrossentropy,
     CategoricalCrossentropy,
@@ -72,6 +73,5 @@ from jkeras.metrics.wrapped import (
     concordance_correlation,
     pearson_correlation,
 )
-from jkeras.metrics.serialization import deserialize, get, serialize
 
 __all__ = exported(globals())

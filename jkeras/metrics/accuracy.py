@@ -2,15 +2,19 @@
 the k highest.
 """
 
+import typing
+from typing import Any
+import jax
 import jax.numpy as jnp
 
-from jkeras.core.record import Any, record
+from jkeras.core.record import record
 from jkeras.core.settings import floatx
 from jkeras.losses.reduction import comparison, pair, squeeze_or_expand_to_same_rank
+from jkeras.losses.typing import Tensor
 from jkeras.metrics.reduction import MeanMetricWrapper
 
 
-def accuracy(y_true, y_pred):
+def accuracy(y_true: Tensor, y_pred: Tensor) -> jax.Array:
     """1 where a prediction equals its label, else 0; element by element.
 
     >>> print(accuracy([1, 2], [1, 3]))
@@ -21,7 +25,7 @@ def accuracy(y_true, y_pred):
 
 
 @comparison("keras.metrics.binary_accuracy")
-def binary_accuracy(y_true, y_pred, threshold=0.5):
+def binary_accuracy(y_true: Tensor, y_pred: Tensor, threshold: float = 0.5) -> jax.Array:
     """1 where `y_pred > threshold` agrees with the label 0 or 1, else 0; element by element.
 
     >>> print(binary_accuracy([[1.0, 0.0]], [[0.6, 0.8]]))
@@ -32,7 +36,7 @@ def binary_accuracy(y_true, y_pred, threshold=0.5):
     return (y_true == above.astype(y_true.dtype)).astype(floatx())
 
 
-def _hits(labels, y_pred):
+def _hits(labels: jax.Array, y_pred: jax.Array) -> jax.Array:
     """1 where the highest score is at the label: labels (batch, …) or (batch, …, 1), scores (batch,
     …, classes).
     """
@@ -43,7 +47,7 @@ def _hits(labels, y_pred):
 
 
 @comparison("keras.metrics.categorical_accuracy")
-def categorical_accuracy(y_true, y_pred):
+def categorical_accuracy(y_true: Tensor, y_pred: Tensor) -> jax.Array:
     """1 where the highest score is at the highest target, else 0: (batch, …, classes) twice ->
     (batch, …).
 
@@ -54,7 +58,7 @@ def categorical_accuracy(y_true, y_pred):
 
 
 @comparison("keras.metrics.sparse_categorical_accuracy")
-def sparse_categorical_accuracy(y_true, y_pred):
+def sparse_categorical_accuracy(y_true: Tensor, y_pred: Tensor) -> jax.Array:
     """1 where the highest score is at the integer label, else 0: (batch, …), (batch, …, classes) ->
     (batch, …).
 
@@ -62,21 +66,24 @@ def sparse_categorical_accuracy(y_true, y_pred):
     [1. 0.]
     """
     hits = _hits(jnp.asarray(y_true), jnp.asarray(y_pred))
-    return hits[..., 0] if hits.ndim > 1 and hits.shape[-1] == 1 else hits
+    if hits.ndim > 1 and hits.shape[-1] == 1:
+        return hits[..., 0]
+    return hits
 
 
-def _among_top(labels, y_pred, k):
+def _among_top(labels: jax.Array, y_pred: jax.Array, k: int) -> jax.Array:
     """1 where fewer than k scores are higher than the label's: labels (batch, …), scores (batch, …,
     classes).
     """
     flat = y_pred.reshape(-1, y_pred.shape[-1])
     score = jnp.take_along_axis(flat, labels.reshape(-1)[:, None], axis=-1)
     score = jnp.where(jnp.isnan(score), -jnp.inf, score)
-    return (jnp.sum(flat > score, axis=-1) < k).astype(floatx()).reshape(labels.shape)
+    hits = jnp.sum(flat > score, axis=-1) < k
+    return hits.astype(floatx()).reshape(labels.shape)
 
 
 @comparison("keras.metrics.top_k_categorical_accuracy")
-def top_k_categorical_accuracy(y_true, y_pred, k=5):
+def top_k_categorical_accuracy(y_true: Tensor, y_pred: Tensor, k: int = 5) -> jax.Array:
     """1 where the highest target is among the k highest scores, else 0: (batch, …, classes) twice
     -> (batch, …).
 
@@ -87,7 +94,9 @@ def top_k_categorical_accuracy(y_true, y_pred, k=5):
 
 
 @comparison("keras.metrics.sparse_top_k_categorical_accuracy")
-def sparse_top_k_categorical_accuracy(y_true, y_pred, k=5, from_sorted_ids=False):
+def sparse_top_k_categorical_accuracy(
+    y_true: Tensor, y_pred: Tensor, k: int = 5, from_sorted_ids: bool = False
+) -> jax.Array:
     """1 where the integer label is among the k highest scores, else 0: (batch, …), (batch, …,
     classes) -> (batch, …).
 
@@ -97,13 +106,13 @@ def sparse_top_k_categorical_accuracy(y_true, y_pred, k=5, from_sorted_ids=False
     >>> print(sparse_top_k_categorical_accuracy([2], [[0.1, 0.7, 0.2]], k=2))
     [1.]
     """
-    y_true, y_pred = jnp.asarray(y_true), jnp.asarray(y_pred)
+    y_true = jnp.asarray(y_true)
+    y_pred = jnp.asarray(y_pred)
     if not from_sorted_ids:
         return _among_top(y_true.astype("int32"), y_pred, k)
     best = y_pred.reshape(-1, y_pred.shape[-1])[:, :k]
-    return (
-        jnp.any(y_true.reshape(-1)[:, None] == best, axis=1).astype(floatx()).reshape(y_true.shape)
-    )
+    hits = jnp.any(y_true.reshape(-1)[:, None] == best, axis=1)
+    return hits.astype(floatx()).reshape(y_true.shape)
 
 
 # ---------------------------------------------------------------- classes
@@ -121,6 +130,10 @@ class Accuracy(MeanMetricWrapper):
     fn = staticmethod(accuracy)
     _direction = "up"
 
+    if typing.TYPE_CHECKING:
+
+        def __init__(self, name: str | None = "accuracy", dtype: typing.Any = None) -> None: ...
+
 
 @record("keras.metrics", arguments="name, dtype, threshold")
 class BinaryAccuracy(MeanMetricWrapper):
@@ -130,10 +143,19 @@ class BinaryAccuracy(MeanMetricWrapper):
     0.5
     """
 
-    threshold: Any = 0.5
+    threshold: float = 0.5
     name = "binary_accuracy"
     fn = staticmethod(binary_accuracy)
     _direction = "up"
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            name: str | None = "binary_accuracy",
+            dtype: typing.Any = None,
+            threshold: float = 0.5,
+        ) -> None: ...
 
 
 @record("keras.metrics", arguments="name, dtype")
@@ -148,6 +170,12 @@ class CategoricalAccuracy(MeanMetricWrapper):
     fn = staticmethod(categorical_accuracy)
     _direction = "up"
 
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self, name: str | None = "categorical_accuracy", dtype: typing.Any = None
+        ) -> None: ...
+
 
 @record("keras.metrics", arguments="name, dtype")
 class SparseCategoricalAccuracy(MeanMetricWrapper):
@@ -161,6 +189,12 @@ class SparseCategoricalAccuracy(MeanMetricWrapper):
     fn = staticmethod(sparse_categorical_accuracy)
     _direction = "up"
 
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self, name: str | None = "sparse_categorical_accuracy", dtype: typing.Any = None
+        ) -> None: ...
+
 
 @record("keras.metrics", arguments="k, name, dtype")
 class TopKCategoricalAccuracy(MeanMetricWrapper):
@@ -170,10 +204,19 @@ class TopKCategoricalAccuracy(MeanMetricWrapper):
     1.0
     """
 
-    k: Any = 5
+    k: int = 5
     name = "top_k_categorical_accuracy"
     fn = staticmethod(top_k_categorical_accuracy)
     _direction = "up"
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            k: int = 5,
+            name: str | None = "top_k_categorical_accuracy",
+            dtype: typing.Any = None,
+        ) -> None: ...
 
 
 @record("keras.metrics", arguments="k, name, dtype, from_sorted_ids")
@@ -187,12 +230,22 @@ class SparseTopKCategoricalAccuracy(MeanMetricWrapper):
     1.0
     """
 
-    k: Any = 5
-    from_sorted_ids: Any = False
+    k: int = 5
+    from_sorted_ids: bool = False
     name = "sparse_top_k_categorical_accuracy"
     fn = staticmethod(sparse_top_k_categorical_accuracy)
     _direction = "up"
 
-    def field_config(self):
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            k: int = 5,
+            name: str | None = "sparse_top_k_categorical_accuracy",
+            dtype: typing.Any = None,
+            from_sorted_ids: bool = False,
+        ) -> None: ...
+
+    def field_config(self) -> dict[str, Any]:
         """The fields; `from_sorted_ids` is written only when it is set, as older files lack it."""
         return {k: v for k, v in super().field_config().items() if k != "from_sorted_ids" or v}

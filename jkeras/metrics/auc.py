@@ -1,5 +1,7 @@
 """The area under ROC, precision-recall and precision-recall-gain curves."""
 
+import typing
+
 import jax
 import jax.numpy as jnp
 
@@ -7,7 +9,8 @@ from jkeras.core.errors import suggestion
 from jkeras.core.record import Any, record
 from jkeras.core.settings import epsilon, floatx
 from jkeras.losses.reduction import divide_no_nan
-from jkeras.metrics.base import Accumulator, StateSpec
+from jkeras.losses.typing import Tensor
+from jkeras.metrics.base import Accumulator, State, StateSpec
 from jkeras.metrics.confusion import (
     ALL,
     are_even,
@@ -18,7 +21,8 @@ from jkeras.metrics.confusion import (
     weight_of_rows,
 )
 
-CURVES, METHODS = ("ROC", "PR", "PRGAIN"), ("interpolation", "majoring", "minoring")
+CURVES = ("ROC", "PR", "PRGAIN")
+METHODS = ("interpolation", "majoring", "minoring")
 HEIGHTS = {
     "interpolation": lambda a, b: (a + b) / 2,
     "majoring": jnp.maximum,
@@ -26,10 +30,13 @@ HEIGHTS = {
 }
 
 
-def _one_of(noun, value, allowed):
+def _one_of(noun: str, value: Any, allowed: tuple[str, ...]) -> str:
     value = getattr(value, "value", value)
     for name in allowed:
-        if value in (name, name.lower(), name.capitalize() if noun != "curve" else name):
+        spellings = [name, name.lower()]
+        if noun != "curve":
+            spellings.append(name.capitalize())
+        if value in spellings:
             return name
     raise ValueError(
         f'Invalid AUC {noun} value: "{value}". Expected one of {list(allowed)}.'
@@ -61,17 +68,33 @@ class AUC(Accumulator):
     0.75
     """
 
-    num_thresholds: Any = 200
-    curve: Any = "ROC"
-    summation_method: Any = "interpolation"
+    num_thresholds: int = 200
+    curve: str = "ROC"
+    summation_method: str = "interpolation"
     thresholds: Any = None
-    multi_label: Any = False
-    num_labels: Any = None
+    multi_label: bool = False
+    num_labels: int | None = None
     label_weights: Any = None
-    from_logits: Any = False
+    from_logits: bool = False
     _direction = "up"
 
-    def __post_init__(self):
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            num_thresholds: int = 200,
+            curve: str = "ROC",
+            summation_method: str = "interpolation",
+            name: str | None = None,
+            dtype: typing.Any = None,
+            thresholds: typing.Any = None,
+            multi_label: bool = False,
+            num_labels: int | None = None,
+            label_weights: typing.Any = None,
+            from_logits: bool = False,
+        ) -> None: ...
+
+    def __post_init__(self) -> None:
         self.curve = _one_of("curve", self.curve, CURVES)
         self.summation_method = _one_of("summation method", self.summation_method, METHODS)
         self._given_thresholds = self.thresholds
@@ -91,26 +114,40 @@ class AUC(Accumulator):
             raise ValueError("`num_labels` is needed only when `multi_label` is True.")
         super().__post_init__()
 
-    def state_specs(self, y_true=None, y_pred=None, sample_weight=None):
+    def state_specs(
+        self, y_true: Any = None, y_pred: Any = None, sample_weight: Any = None
+    ) -> dict[str, StateSpec]:
         """Four counts: (thresholds,), or (thresholds, labels)."""
         shape = (self.num_thresholds,)
         if self.multi_label:
-            if y_pred is not None and jnp.ndim(y_pred) != 2:
-                raise ValueError(
-                    "`y_pred` must have rank 2 when `multi_label=True`. Received: "
-                    f"y_pred.shape={jnp.shape(y_pred)}"
-                )
-            labels = self.num_labels or (None if y_pred is None else jnp.shape(y_pred)[1])
+            labels = self._number_of_labels(y_pred)
+            if labels is None:
+                return {}
             shape = (self.num_thresholds, labels)
-        return {} if None in shape else {name: StateSpec(shape) for name in ALL}
+        return {name: StateSpec(shape) for name in ALL}
 
-    def weight_of_rows(self, rows, y_true):
+    def _number_of_labels(self, y_pred: Any) -> int | None:
+        """As it was given, or as predictions have it; None without either."""
+        if y_pred is None:
+            return self.num_labels or None
+        if jnp.ndim(y_pred) != 2:
+            raise ValueError(
+                "`y_pred` must have rank 2 when `multi_label=True`. Received: "
+                f"y_pred.shape={jnp.shape(y_pred)}"
+            )
+        return self.num_labels or jnp.shape(y_pred)[1]
+
+    def weight_of_rows(self, valid_rows: jax.Array, y_true: jax.Array) -> jax.Array:
         """One weight for each row of scores."""
-        return weight_of_rows(rows, y_true)
+        return weight_of_rows(valid_rows, y_true)
 
-    def measure(self, y_true, y_pred, sample_weight=None):
+    def measure(
+        self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None
+    ) -> dict[str, Any]:
         """The counts of this batch."""
-        y_pred = jax.nn.sigmoid(jnp.asarray(y_pred)) if self.from_logits else y_pred
+        if self.from_logits:
+            y_pred = jax.nn.sigmoid(jnp.asarray(y_pred))
+        label_weights = None if self.multi_label else self.label_weights
         return confusion(
             y_true,
             y_pred,
@@ -118,25 +155,27 @@ class AUC(Accumulator):
             even=self._even,
             sample_weight=sample_weight,
             multi_label=self.multi_label,
-            label_weights=None if self.multi_label else self.label_weights,
+            label_weights=label_weights,
         )
 
-    def result_of(self, state):
+    def result_of(self, state: State) -> jax.Array:
         """The area."""
         if self.curve == "PR" and self.summation_method == "interpolation":
             return self._over_labels(_interpolated_precision_recall(state))
-        if self.curve == "PRGAIN":
-            x, y = _gains(state)
-        else:
-            negatives = state["false_positives"] + state["true_negatives"]
-            x, y = (
-                (divide_no_nan(state["false_positives"], negatives), recall(state))
-                if self.curve == "ROC"
-                else (recall(state), precision(state))
-            )
-        return self._over_labels((x[:-1] - x[1:]) * HEIGHTS[self.summation_method](y[:-1], y[1:]))
+        x, y = self._points(state)
+        heights = HEIGHTS[self.summation_method](y[:-1], y[1:])
+        return self._over_labels((x[:-1] - x[1:]) * heights)
 
-    def _over_labels(self, terms):
+    def _points(self, state: State) -> tuple[jax.Array, jax.Array]:
+        """(x, y) of the curve at each threshold."""
+        if self.curve == "PRGAIN":
+            return _gains(state)
+        if self.curve == "PR":
+            return recall(state), precision(state)
+        negatives = state["false_positives"] + state["true_negatives"]
+        return divide_no_nan(state["false_positives"], negatives), recall(state)
+
+    def _over_labels(self, terms: jax.Array) -> jax.Array:
         """The sum of the terms; with `multi_label`, the weighted mean over labels."""
         if not self.multi_label:
             return jnp.sum(terms)
@@ -146,13 +185,13 @@ class AUC(Accumulator):
         weights = jnp.asarray(self.label_weights, floatx())
         return divide_no_nan(jnp.sum(areas * weights), jnp.sum(weights))
 
-    def interpolate_pr_auc(self):
+    def interpolate_pr_auc(self) -> jax.Array:
         """The area under the precision-recall curve with interpolated precision (Davis, Goadrich
         2006).
         """
         return self._over_labels(_interpolated_precision_recall(self._read()))
 
-    def field_config(self):
+    def field_config(self) -> dict[str, Any]:
         """The fields; `thresholds` only if they were given."""
         config = {**super().field_config(), "thresholds": self.thresholds[1:-1]}
         if self._given_thresholds is None:
@@ -160,11 +199,12 @@ class AUC(Accumulator):
         return config
 
 
-def _interpolated_precision_recall(state):
+def _interpolated_precision_recall(state: State) -> jax.Array:
     """Terms of the area: between two thresholds true positives grow in proportion to all that is
     called positive.
     """
-    tp, called = state["true_positives"], state["true_positives"] + state["false_positives"]
+    tp = state["true_positives"]
+    called = tp + state["false_positives"]
     more = tp[:-1] - tp[1:]
     slope = divide_no_nan(more, jnp.maximum(called[:-1] - called[1:], 0))
     intercept = tp[1:] - slope * called[1:]
@@ -174,9 +214,10 @@ def _interpolated_precision_recall(state):
     return divide_no_nan(slope * (more + intercept * jnp.log(ratio)), positives)
 
 
-def _gains(state):
+def _gains(state: State) -> tuple[jax.Array, jax.Array]:
     """(recall gain, precision gain): rates on the scale where the baseline classifier is 0."""
     tp, fp, tn, fn = (state[name] for name in ALL)
     odds = divide_no_nan(tp + fn, tn + fp)
     recall_gain = jnp.where(tp == 0, 0, 1 - odds * divide_no_nan(fn, tp))
-    return jnp.maximum(recall_gain, 0), jnp.where(tp == 0, 1, 1 - odds * divide_no_nan(fp, tp))
+    precision_gain = jnp.where(tp == 0, 1, 1 - odds * divide_no_nan(fp, tp))
+    return jnp.maximum(recall_gain, 0), precision_gain

@@ -9,12 +9,13 @@ pure functions come from running those methods on given values.
 
 import functools
 import typing
+from collections.abc import Callable, Mapping, Sequence
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jkeras.core import frame, policy
+from jkeras.core import frame, policy, typed
 from jkeras.core.errors import explain
 from jkeras.core.family import families
 from jkeras.core.graph import standardize_shape
@@ -24,6 +25,8 @@ from jkeras.core.registry import public_name
 from jkeras.core.settings import auto_name, epsilon, floatx
 from jkeras.core.variable import Variable
 from jkeras.losses.reduction import mask_beside
+
+State = Mapping[str, jax.Array]  # the variables of a metric, by name
 
 
 class StateSpec(typing.NamedTuple):
@@ -63,14 +66,18 @@ class Metric(Module, Record):
     {'value': Array(5., dtype=float32)}
     """
 
-    name: Any = None
+    name: typed.Converted[str | None, str] = None
     dtype: Any = None
     default_dtype = None
     _core_takes_mask = False
     _direction = None  # "up" or "down": where better values lie
     _core_update = _core_result = None  # the pure functions of the class that wrote them last
 
-    def __init_subclass__(cls, **kwargs):
+    if typing.TYPE_CHECKING:
+
+        def __init__(self, dtype: typing.Any = None, name: str | None = None) -> None: ...
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         for pure, method, core, lifted in (
             ("update", "update_state", "_core_update", _lifted_update),
@@ -81,38 +88,34 @@ class Metric(Module, Record):
             elif method in cls.__dict__:
                 setattr(cls, pure, lifted)
 
-    if typing.TYPE_CHECKING:  # as in Record
-
-        def __init__(self, *args: Any, **kwargs: Any) -> None: ...
-
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self.name = self.name or auto_name(type(self).__name__)
         self.dtype = policy.get(self.dtype or self.default_dtype or floatx()).compute_dtype
         self._make_variables()
 
-    def __setattr__(self, name, value):
+    def __setattr__(self, name: str, value: Any) -> None:
         self.__dict__.pop("_compiled", None)
         super().__setattr__(name, value)
 
-    def __getstate__(self):
+    def __getstate__(self) -> dict[str, Any]:
         return {k: v for k, v in self.__dict__.items() if k != "_compiled"}
 
     # ------------------------------------------------------------ what a metric writes
 
-    def state_specs(self, *args, **kwargs):
+    def state_specs(self, *args: Any, **kwargs: Any) -> dict[str, StateSpec]:
         """`{variable name: StateSpec}`; those that follow from the input's shapes are left out
         without `args`.
         """
         return {}
 
-    def update(self, state, *args, **kwargs):
+    def update(self, state: State, *args: Any, **kwargs: Any) -> dict[str, jax.Array]:
         """The state after one more batch. Pure."""
         raise NotImplementedError(
             f"{type(self).__name__} must define `update_state(self, ...)` as in Keras, or "
             "`update(self, state, ...)`."
         )
 
-    def result_of(self, state):
+    def result_of(self, state: State) -> Any:
         """The metric's value in a state. Pure."""
         raise NotImplementedError(
             f"{type(self).__name__} must define `result(self)` as in Keras, or "
@@ -120,11 +123,11 @@ class Metric(Module, Record):
         )
 
     @property
-    def takes_mask(self):
+    def takes_mask(self) -> bool:
         """Whether `update` takes a keyword `mask`, the one of `y_pred`."""
         return self._core_takes_mask or self._is_lifted()
 
-    def merge(self, state, other):
+    def merge(self, state: State, other: State) -> dict[str, jax.Array]:
         """The state of both batches together. Pure. Each variable is joined by its `aggregation`,
         "sum" by default.
         """
@@ -146,7 +149,7 @@ class Metric(Module, Record):
             merged[key] = join[variable.aggregation](state[key], other[key])
         return merged
 
-    def init(self, *args, **kwargs):
+    def init(self, *args: Any, **kwargs: Any) -> dict[str, jax.Array]:
         """The state before the first batch.
 
         Args:
@@ -155,14 +158,21 @@ class Metric(Module, Record):
         """
         if args or kwargs:
             self._build_for(args, kwargs)
-        values = {id(v): jnp.zeros(v.shape, v.dtype) for _, v in self._named()}
+        values = {v: jnp.zeros(v.shape, v.dtype) for _, v in self._named()}
         with frame.Run(self, values=values) as run:
             self.reset_state()
-        return {key: run.values[id(v)] for key, v in self._named()}
+        return {key: run.values[v] for key, v in self._named()}
 
     # ------------------------------------------------------------ variables
 
-    def add_variable(self, shape, initializer, dtype=None, aggregation="sum", name=None):
+    def add_variable(
+        self,
+        shape: Any,
+        initializer: Any,
+        dtype: str | None = None,
+        aggregation: str = "sum",
+        name: str | None = None,
+    ) -> Variable:
         """A new variable of the metric.
 
         Args:
@@ -189,17 +199,23 @@ class Metric(Module, Record):
         self._own[self._free_key(name or "variable")] = variable
         return variable
 
-    def add_weight(self, shape=(), initializer=None, dtype=None, name=None):
+    def add_weight(
+        self,
+        shape: Any = (),
+        initializer: Any = None,
+        dtype: str | None = None,
+        name: str | None = None,
+    ) -> Variable:
         """A new variable of the metric, `add_variable` in another order."""
         return self.add_variable(shape, initializer, dtype, name=name)
 
-    def _make_variables(self, *args, mask=None, **kwargs):
+    def _make_variables(self, *args: Any, mask: Any = None, **kwargs: Any) -> None:
         for name, spec in self.state_specs(*args, **kwargs).items():
             if name not in self._own:
                 variable = self.add_variable(spec.shape, jnp.zeros, spec.dtype, name=name)
                 setattr(self, spec.attribute or name, variable)
 
-    def _build_for(self, args, kwargs):
+    def _build_for(self, args: Any, kwargs: Any) -> None:
         """Makes the variables that follow from the input, by an abstract update for a class in
         Keras's style.
         """
@@ -210,11 +226,11 @@ class Metric(Module, Record):
                 jax.eval_shape(lambda a, k: (self.update_state(*a, **k), None)[1], args, kwargs)
             self.__dict__["_traced"] = True
 
-    def _is_lifted(self):
+    def _is_lifted(self) -> bool:
         """Whether the class is written with `update_state`, as in Keras."""
         return type(self).update is _lifted_update
 
-    def _named(self):
+    def _named(self) -> list[tuple[str, Variable]]:
         """(key, variable) of its own variables, then of those of metrics in it; not of layers that
         it uses.
         """
@@ -225,11 +241,11 @@ class Metric(Module, Record):
         return named
 
     @property
-    def variables(self):
+    def variables(self) -> list[Variable]:
         """The metric's variables, then those of metrics in it."""
         return [variable for _, variable in self._named()]
 
-    def _check_super_called(self):
+    def _check_super_called(self) -> None:
         if "name" not in self.__dict__:
             raise RuntimeError(
                 f"Call `super().__init__()` first in the constructor of {type(self).__name__}."
@@ -237,7 +253,7 @@ class Metric(Module, Record):
 
     # ------------------------------------------------------------ Keras's methods
 
-    def update_state(self, *args, **kwargs):
+    def update_state(self, *args: Any, **kwargs: Any) -> Any:
         """Counts one more batch in."""
         if self._core_update is None:
             return Metric.update(self, None)
@@ -251,35 +267,37 @@ class Metric(Module, Record):
             if key in new:
                 frame.write(variable, new[key])
 
-    def result(self):
+    def result(self) -> Any:
         """The value over all batches since the last reset."""
         if self._core_result is None:
             return Metric.result_of(self, None)
         return self._pure("result")(self._read())
 
-    def reset_state(self):
+    def reset_state(self) -> None:
         """Forgets all batches."""
         for variable in self.variables:
             frame.write(variable, jnp.zeros(variable.shape, variable.dtype))
 
-    def __call__(self, *args, **kwargs):
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
         self._check_super_called()
         self.update_state(*args, **kwargs)
         return self.result()
 
-    def stateless_update_state(self, metric_variables, *args, **kwargs):
+    def stateless_update_state(
+        self, metric_variables: Sequence[Any], *args: Any, **kwargs: Any
+    ) -> list[jax.Array]:
         """`update` on a list of values, one for each of `variables`; returns such a list."""
         return self._in_order(self.update(self._state_of(metric_variables), *args, **kwargs))
 
-    def stateless_result(self, metric_variables):
+    def stateless_result(self, metric_variables: Sequence[Any]) -> Any:
         """`result_of` on a list of values, one for each of `variables`."""
         return self.result_of(self._state_of(metric_variables))
 
-    def stateless_reset_state(self):
+    def stateless_reset_state(self) -> list[jax.Array]:
         """The values before the first batch, one for each of `variables`."""
         return self._in_order(self.init())
 
-    def _state_of(self, values):
+    def _state_of(self, values: Sequence[Any]) -> dict[str, jax.Array]:
         keys = [key for key, _ in self._named()]
         if len(values) != len(keys):
             raise ValueError(
@@ -289,42 +307,45 @@ class Metric(Module, Record):
             )
         return {key: jnp.asarray(value) for key, value in zip(keys, values)}
 
-    def _in_order(self, state):
+    def _in_order(self, state: State) -> list[jax.Array]:
         # a state that came out of jit has its keys sorted
         return [state[key] for key, _ in self._named()]
 
-    def _read(self):
+    def _read(self) -> dict[str, jax.Array]:
         return {key: frame.read(variable) for key, variable in self._named()}
 
-    def _pure(self, which):
+    def _pure(self, which: str) -> Callable:
         """The pure function of Keras's method; compiled where it is a built-in metric with built-in
         functions.
         """
-        core = self._core_update if which == "update" else self._core_result
         if "_compiled" not in self.__dict__:
-            known = public_name(type(self)) and self._can_compile()
-            self.__dict__["_compiled"] = _compile(_Snapshot(self)) if known else None
-        return core if self._compiled is None else self._compiled[which]
+            compiled = None
+            if public_name(type(self)) and self._can_compile():
+                compiled = _compile(_Snapshot(self))
+            self.__dict__["_compiled"] = compiled
+        if self._compiled is not None:
+            return self._compiled[which]
+        return self._core_update if which == "update" else self._core_result
 
-    def _can_compile(self):
+    def _can_compile(self) -> bool:
         return True
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}>"
 
 
 # ---------------------------------------------------------------- classes in Keras's style
 
 
-def _run_on(self, state, method):
+def _run_on(self, state: State, method: Callable):
     """`method(run)` with the metric's variables at a state; then the state."""
     named = self._named()
-    with frame.Run(self, values={id(v): state[key] for key, v in named}) as run:
+    with frame.Run(self, values={v: state[key] for key, v in named}) as run:
         out = method(run)
-    return out, {key: run.values[id(v)] for key, v in named}
+    return out, {key: run.values[v] for key, v in named}
 
 
-def _lifted_update(self, state, *args, mask=None, **kwargs):
+def _lifted_update(self, state: State, *args: Any, mask: Any = None, **kwargs: Any):
     """The state after one more batch, by the class's `update_state`. Pure."""
 
     def method(run):
@@ -335,15 +356,20 @@ def _lifted_update(self, state, *args, mask=None, **kwargs):
     return _run_on(self, state, method)[1]
 
 
-def _lifted_result(self, state):
+def _lifted_result(self, state: State):
     """The metric's value in a state, by the class's `result`. Pure."""
 
     def method(run):
-        return jax.tree_util.tree_map(
-            lambda v: v.value if isinstance(v, Variable) else v, self.result()
-        )
+        return jax.tree_util.tree_map(_value, self.result())
 
     return _run_on(self, state, method)[0]
+
+
+def _value(x: Any):
+    """The value of a variable; anything else as it is."""
+    if isinstance(x, Variable):
+        return x.value
+    return x
 
 
 # ---------------------------------------------------------------- built-in metrics
@@ -364,19 +390,19 @@ class Accumulator(Metric):
     3.0
     """
 
-    def weight_of_rows(self, rows, y_true):
+    def weight_of_rows(self, valid_rows: jax.Array, y_true: jax.Array) -> jax.Array | None:
         """Weights for a batch without weights some of whose rows are not real; None if there are
         none to say so.
         """
-        return rows.astype("int32")
+        return valid_rows.astype("int32")
 
-    def measure(self, *args, **kwargs):
+    def measure(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """`{variable name: what this batch adds}`."""
         raise NotImplementedError(
             f"{type(self).__name__} must define `measure(self, y_true, y_pred, sample_weight)`."
         )
 
-    def update(self, state, *args, **kwargs):
+    def update(self, state: State, *args: Any, **kwargs: Any) -> dict[str, jax.Array]:
         """The state after one more batch. Pure."""
         added = self.measure(*args, **kwargs)
         missing = [name for name in added if name not in state]
@@ -398,13 +424,13 @@ class Accumulator(Metric):
                         f"shape {jnp.shape(value)}",
                     )
                 )
-        return {
-            name: old + jnp.asarray(added[name], old.dtype) if name in added else old
-            for name, old in state.items()
-        }
+        new = dict(state)
+        for name, value in added.items():
+            new[name] = state[name] + jnp.asarray(value, state[name].dtype)
+        return new
 
 
-def _as_input(x):
+def _as_input(x: Any) -> Any:
     """An argument of `update_state` as an array; structures and None stay."""
     if isinstance(x, Variable):
         return frame.read(x)
@@ -420,29 +446,24 @@ def _as_input(x):
 class _Snapshot:
     """A metric's hyper-parameters without its variables, as a key."""
 
-    def __init__(self, metric):
+    def __init__(self, metric: Metric):
+        own = ("name", "_own", "_children", "_compiled")
         kept = {
-            k: v
-            for k, v in metric.__dict__.items()
-            if k not in ("name", "_own", "_children", "_compiled") and not isinstance(v, Variable)
+            k: v for k, v in metric.__dict__.items() if k not in own and not isinstance(v, Variable)
         }
-        self.key = (
-            type(metric),
-            floatx(),
-            epsilon(),
-            *((k, _frozen(kept[k])) for k in sorted(kept)),
-        )
+        arguments = [(k, _frozen(kept[k])) for k in sorted(kept)]
+        self.key = (type(metric), floatx(), epsilon(), *arguments)
         self.metric = object.__new__(type(metric))
         self.metric.__dict__.update(kept, name=metric.name, _own={}, _children={})
 
-    def __hash__(self):
+    def __hash__(self) -> int:
         return hash(self.key)
 
-    def __eq__(self, other):
+    def __eq__(self, other: object) -> bool:
         return self.key == other.key
 
 
-def _frozen(value):
+def _frozen(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return (type(value).__name__, *map(_frozen, value))
     if isinstance(value, dict):
@@ -453,6 +474,6 @@ def _frozen(value):
 
 
 @functools.lru_cache(maxsize=512)
-def _compile(snapshot):
+def _compile(snapshot: _Snapshot) -> dict[str, Callable]:
     metric = snapshot.metric
     return {"update": jax.jit(metric._core_update), "result": jax.jit(metric._core_result)}

@@ -2,27 +2,31 @@
 them.
 """
 
+import typing
+from collections.abc import Sequence
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 from jkeras.core.errors import ShapeError
 from jkeras.core.record import Any, record
-from jkeras.core.rows import beside
+from jkeras.kernel.valid_rows import beside
 from jkeras.core.settings import epsilon, floatx
 from jkeras.losses.reduction import divide_no_nan, squeeze_or_expand_to_same_rank
-from jkeras.metrics.base import Accumulator, StateSpec
+from jkeras.losses.typing import Tensor
+from jkeras.metrics.base import Accumulator, State, StateSpec
 
 # the score of a class that is not among the k highest; also the threshold below all others
 NEGATIVE = -1e10
 
 
-def even_thresholds(count):
+def even_thresholds(count: int) -> list[float]:
     """`count` thresholds from 0 to 1."""
     return [i / (count - 1) for i in range(count)]
 
 
-def are_even(thresholds):
+def are_even(thresholds: Sequence[float]) -> bool:
     """Whether thresholds lie evenly from 0 to 1, three at least: then counting needs one pass."""
     return len(thresholds) > 2 and np.allclose(
         thresholds, even_thresholds(len(thresholds)), atol=epsilon()
@@ -30,17 +34,17 @@ def are_even(thresholds):
 
 
 def confusion(
-    y_true,
-    y_pred,
-    thresholds,
+    y_true: Tensor,
+    y_pred: Tensor,
+    thresholds: Sequence[float],
     *,
-    even=False,
-    sample_weight=None,
-    top_k=None,
-    class_id=None,
-    multi_label=False,
-    label_weights=None,
-):
+    even: bool = False,
+    sample_weight: Tensor | None = None,
+    top_k: int | None = None,
+    class_id: int | None = None,
+    multi_label: bool = False,
+    label_weights: Tensor | None = None,
+) -> dict[str, jax.Array]:
     """Weighted counts of `y_pred > threshold` against labels.
 
     Args:
@@ -58,20 +62,11 @@ def confusion(
     """
     y_true, y_pred = (jnp.asarray(y, floatx()) for y in (y_true, y_pred))
     y_pred, y_true = squeeze_or_expand_to_same_rank(y_pred, y_true)
-    weight = jnp.ones((), floatx())
-    if sample_weight is not None:
-        weight = jnp.asarray(sample_weight, floatx())[..., None]
-        weight = squeeze_or_expand_to_same_rank(y_true, weight, expand_rank_1=False)[1]
+    weight = _weight_of(y_true, sample_weight)
     if top_k is not None:
-        chosen = jax.nn.one_hot(jax.lax.top_k(y_pred, top_k)[1], y_pred.shape[-1]).sum(axis=-2)
-        y_pred = y_pred * chosen + NEGATIVE * (1 - chosen)
+        y_pred = _only_top(y_pred, top_k)
     if class_id is not None:
-        if y_pred.ndim == 1:
-            raise ValueError(
-                "When `class_id` is given, `y_pred` must have shape (num_samples, num_classes). "
-                f"Received: y_pred.shape={y_pred.shape}"
-            )
-        y_true, y_pred = y_true[..., class_id, None], y_pred[..., class_id, None]
+        y_true, y_pred = _of_class(class_id, y_true, y_pred)
     if y_true.shape != y_pred.shape:
         raise ShapeError(
             "`y_true` and `y_pred` must have the same shape. Received: "
@@ -80,31 +75,61 @@ def confusion(
     if label_weights is not None:
         weight = weight * jnp.asarray(label_weights, floatx())
     weight = jnp.broadcast_to(weight, y_pred.shape)
-    # (N, labels)
-    y_true, y_pred, weight = (
-        a if multi_label else a.reshape(-1, 1) for a in (y_true, y_pred, weight)
-    )
+    if multi_label:
+        return _counts_by_label(y_true, y_pred, weight, thresholds, even)
+    y_true, y_pred, weight = (a.reshape(-1, 1) for a in (y_true, y_pred, weight))
+    counts = _counts_by_label(y_true, y_pred, weight, thresholds, even)
+    return {name: count[:, 0] for name, count in counts.items()}
+
+
+def _weight_of(y_true: jax.Array, sample_weight: Tensor | None) -> jax.Array:
+    """The weights with the axes of the labels, or the number 1."""
+    if sample_weight is None:
+        return jnp.ones((), floatx())
+    weight = jnp.asarray(sample_weight, floatx())[..., None]
+    return squeeze_or_expand_to_same_rank(y_true, weight, expand_rank_1=False)[1]
+
+
+def _only_top(y_pred: jax.Array, k: int) -> jax.Array:
+    """The scores, those that are not among the k highest of the last axis made as low as can be."""
+    chosen = jax.nn.one_hot(jax.lax.top_k(y_pred, k)[1], y_pred.shape[-1]).sum(axis=-2)
+    return y_pred * chosen + NEGATIVE * (1 - chosen)
+
+
+def _of_class(class_id: int, y_true: jax.Array, y_pred: jax.Array) -> tuple[jax.Array, jax.Array]:
+    """Labels and scores of one class, which stays as an axis of size 1."""
+    if y_pred.ndim == 1:
+        raise ValueError(
+            "When `class_id` is given, `y_pred` must have shape (num_samples, num_classes). "
+            f"Received: y_pred.shape={y_pred.shape}"
+        )
+    return y_true[..., class_id, None], y_pred[..., class_id, None]
+
+
+def _counts_by_label(
+    y_true: jax.Array, y_pred: jax.Array, weight: jax.Array, thresholds: Sequence[float], even: bool
+) -> dict[str, jax.Array]:
+    """The four counts of arrays (N, labels): (T, labels) each."""
     positive = (y_true != 0).astype(weight.dtype) * weight
     negative = weight - positive
     above = _above_even if even else _above
-    tp, fp = (above(part, y_pred, thresholds) for part in (positive, negative))  # (T, labels)
-    counts = {
+    tp = above(positive, y_pred, thresholds)
+    fp = above(negative, y_pred, thresholds)
+    return {
         "true_positives": tp,
         "false_positives": fp,
         "true_negatives": jnp.sum(negative, axis=0) - fp,
         "false_negatives": jnp.sum(positive, axis=0) - tp,
     }
-    return counts if multi_label else {name: count[:, 0] for name, count in counts.items()}
 
 
-def _above(weight, y_pred, thresholds):
+def _above(weight: jax.Array, y_pred: jax.Array, thresholds: Sequence[float]) -> jax.Array:
     """The weight of scores above each threshold: (N, L), (T,) -> (T, L)."""
-    return jnp.sum(
-        jnp.where(y_pred > jnp.asarray(thresholds, y_pred.dtype)[:, None, None], weight, 0), axis=1
-    )
+    bounds = jnp.asarray(thresholds, y_pred.dtype)[:, None, None]
+    return jnp.sum(jnp.where(y_pred > bounds, weight, 0), axis=1)
 
 
-def _above_even(weight, y_pred, thresholds):
+def _above_even(weight: jax.Array, y_pred: jax.Array, thresholds: Sequence[float]) -> jax.Array:
     """The same for even thresholds: scores are sorted into buckets, and these summed from the
     top.
     """
@@ -112,47 +137,46 @@ def _above_even(weight, y_pred, thresholds):
     # AUC puts the first threshold just below 0, so that all scores are above it
     if thresholds[0] < 0:
         bucket = jnp.maximum(bucket, 0)
-    count = jax.vmap(
-        lambda w, b: jax.ops.segment_sum(w, b, len(thresholds)), in_axes=1, out_axes=1
-    )(weight, bucket)
-    return jnp.flip(jnp.cumsum(jnp.flip(count, axis=0), axis=0), axis=0)
+
+    def sums(weight: jax.Array, bucket: jax.Array) -> jax.Array:
+        return jax.ops.segment_sum(weight, bucket, len(thresholds))
+
+    from_the_top = jnp.flip(jax.vmap(sums, in_axes=1, out_axes=1)(weight, bucket), axis=0)
+    return jnp.flip(jnp.cumsum(from_the_top, axis=0), axis=0)
 
 
-def precision(state):
+def precision(state: State) -> jax.Array:
     """tp / (tp + fp), 0 without positives."""
-    return divide_no_nan(
-        state["true_positives"], state["true_positives"] + state["false_positives"]
-    )
+    tp = state["true_positives"]
+    return divide_no_nan(tp, tp + state["false_positives"])
 
 
-def recall(state):
+def recall(state: State) -> jax.Array:
     """tp / (tp + fn), 0 without positives; also called sensitivity."""
-    return divide_no_nan(
-        state["true_positives"], state["true_positives"] + state["false_negatives"]
-    )
+    tp = state["true_positives"]
+    return divide_no_nan(tp, tp + state["false_negatives"])
 
 
-def specificity(state):
+def specificity(state: State) -> jax.Array:
     """tn / (tn + fp), 0 without negatives."""
-    return divide_no_nan(
-        state["true_negatives"], state["true_negatives"] + state["false_positives"]
-    )
+    tn = state["true_negatives"]
+    return divide_no_nan(tn, tn + state["false_positives"])
 
 
 ALL = ("true_positives", "false_positives", "true_negatives", "false_negatives")
 
 
-def weight_of_rows(rows, y_true):
-    """Weights, 0 for rows that are not real, in the shape that `confusion` takes: (batch, …) for
+def weight_of_rows(valid_rows: jax.Array, y_true: jax.Array) -> jax.Array:
+    """Weights, 0 for rows that are not valid, in the shape that `confusion` takes: (batch, …) for
     labels (batch, …, n).
 
     >>> weight_of_rows(jnp.array([True, False]), jnp.zeros((2, 3, 4))).shape
     (2, 3)
     """
-    shape = y_true.shape[: max(y_true.ndim - 1, 1)]
-    return jnp.broadcast_to(
-        beside(rows, y_true[..., 0] if y_true.ndim > 1 else y_true), shape
-    ).astype("int32")
+    labels = y_true
+    if labels.ndim > 1:
+        labels = labels[..., 0]
+    return jnp.broadcast_to(beside(valid_rows, labels), labels.shape).astype("int32")
 
 
 class ConfusionMetric(Accumulator):
@@ -161,15 +185,17 @@ class ConfusionMetric(Accumulator):
     _counts = {name: name for name in ALL}
     top_k = class_id = None
 
-    def state_specs(self, *args, **kwargs):
+    def state_specs(self, *args: Any, **kwargs: Any) -> dict[str, StateSpec]:
         """One entry for each threshold in each variable."""
         return {name: StateSpec((len(self.thresholds),)) for name in self._counts}
 
-    def weight_of_rows(self, rows, y_true):
+    def weight_of_rows(self, valid_rows: jax.Array, y_true: jax.Array) -> jax.Array:
         """One weight for each row of scores."""
-        return weight_of_rows(rows, y_true)
+        return weight_of_rows(valid_rows, y_true)
 
-    def measure(self, y_true, y_pred, sample_weight=None):
+    def measure(
+        self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None
+    ) -> dict[str, Any]:
         """The counts of this batch."""
         counts = confusion(
             y_true,
@@ -190,29 +216,36 @@ class AtThresholds(ConfusionMetric):
 
     thresholds: Any = None
 
-    def __post_init__(self):
-        self.init_thresholds = given = self.thresholds
-        if given is None:
-            given = 0.5 if self.top_k is None else NEGATIVE
-        elif any(t is None or t < 0 or t > 1 for t in np.atleast_1d(given)):
-            raise ValueError(f"Threshold values must be in [0, 1]. Received: thresholds={given}")
-        self.thresholds = [float(t) for t in np.atleast_1d(given)]
+    def __post_init__(self) -> None:
+        thresholds = self.thresholds
+        self.init_thresholds = thresholds
+        if thresholds is None:
+            thresholds = 0.5 if self.top_k is None else NEGATIVE
+        elif any(t is None or t < 0 or t > 1 for t in np.atleast_1d(thresholds)):
+            raise ValueError(
+                f"Threshold values must be in [0, 1]. Received: thresholds={thresholds}"
+            )
+        self.thresholds = [float(t) for t in np.atleast_1d(thresholds)]
         self._even = are_even(self.thresholds)
         super().__post_init__()
 
-    def values(self, state):
+    def values(self, state: State) -> jax.Array:
         """The result at each threshold."""
         return state["accumulator"]
 
-    def result_of(self, state):
+    def result_of(self, state: State) -> jax.Array:
         """The result: a number for one threshold, else one for each."""
         values = self.values(state)
-        return values[0] if len(self.thresholds) == 1 else values
+        if len(self.thresholds) == 1:
+            return values[0]
+        return values
 
-    def field_config(self):
+    def field_config(self) -> dict[str, Any]:
         """The fields, with the thresholds as they were given."""
-        given = self.init_thresholds
-        return {**super().field_config(), "thresholds": list(given) if np.ndim(given) else given}
+        thresholds = self.init_thresholds
+        if np.ndim(thresholds):
+            thresholds = list(thresholds)
+        return {**super().field_config(), "thresholds": thresholds}
 
 
 @record("keras.metrics", arguments="thresholds, name, dtype")
@@ -225,6 +258,12 @@ class TruePositives(AtThresholds):
 
     _counts = {"accumulator": "true_positives"}
 
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self, thresholds: typing.Any = None, name: str | None = None, dtype: typing.Any = None
+        ) -> None: ...
+
 
 @record("keras.metrics", arguments="thresholds, name, dtype")
 class TrueNegatives(AtThresholds):
@@ -235,6 +274,12 @@ class TrueNegatives(AtThresholds):
     """
 
     _counts = {"accumulator": "true_negatives"}
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self, thresholds: typing.Any = None, name: str | None = None, dtype: typing.Any = None
+        ) -> None: ...
 
 
 @record("keras.metrics", arguments="thresholds, name, dtype")
@@ -247,6 +292,12 @@ class FalsePositives(AtThresholds):
 
     _counts = {"accumulator": "false_positives"}
 
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self, thresholds: typing.Any = None, name: str | None = None, dtype: typing.Any = None
+        ) -> None: ...
+
 
 @record("keras.metrics", arguments="thresholds, name, dtype")
 class FalseNegatives(AtThresholds):
@@ -257,6 +308,12 @@ class FalseNegatives(AtThresholds):
     """
 
     _counts = {"accumulator": "false_negatives"}
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self, thresholds: typing.Any = None, name: str | None = None, dtype: typing.Any = None
+        ) -> None: ...
 
 
 @record("keras.metrics", arguments="thresholds, top_k, class_id, name, dtype")
@@ -272,12 +329,23 @@ class Precision(AtThresholds):
     0.5
     """
 
-    top_k: Any = None
-    class_id: Any = None
+    top_k: int | None = None
+    class_id: int | None = None
     _counts = {"true_positives": "true_positives", "false_positives": "false_positives"}
     _direction = "up"
 
-    def values(self, state):
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            thresholds: typing.Any = None,
+            top_k: int | None = None,
+            class_id: int | None = None,
+            name: str | None = None,
+            dtype: typing.Any = None,
+        ) -> None: ...
+
+    def values(self, state: State) -> jax.Array:
         """The precision at each threshold."""
         return precision(state)
 
@@ -291,12 +359,23 @@ class Recall(AtThresholds):
     0.5
     """
 
-    top_k: Any = None
-    class_id: Any = None
+    top_k: int | None = None
+    class_id: int | None = None
     _counts = {"true_positives": "true_positives", "false_negatives": "false_negatives"}
     _direction = "up"
 
-    def values(self, state):
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            thresholds: typing.Any = None,
+            top_k: int | None = None,
+            class_id: int | None = None,
+            name: str | None = None,
+            dtype: typing.Any = None,
+        ) -> None: ...
+
+    def values(self, state: State) -> jax.Array:
         """The recall at each threshold."""
         return recall(state)
 
@@ -306,13 +385,14 @@ class BestUnderConstraint(ConfusionMetric):
     enough.
     """
 
-    class_id: Any = None
-    num_thresholds: Any = 200
+    class_id: int | None = None
+    num_thresholds: int = 200
     _direction = "up"
-    # rates, and the name of the field that bounds the first
-    _constrained, _maximized, _bound = None, None, None
+    _constrained = None  # a rate
+    _maximized = None  # another rate
+    _bound = None  # the name of the field that bounds the first
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         self.value = getattr(self, self._bound)
         if self.value < 0 or self.value > 1:
             raise ValueError(
@@ -325,13 +405,16 @@ class BestUnderConstraint(ConfusionMetric):
                 f"num_thresholds={self.num_thresholds}"
             )
         self._even = self.num_thresholds > 1
-        self.thresholds = even_thresholds(self.num_thresholds) if self._even else [0.5]
+        self.thresholds = [0.5]
+        if self._even:
+            self.thresholds = even_thresholds(self.num_thresholds)
         super().__post_init__()
 
-    def result_of(self, state):
+    def result_of(self, state: State) -> jax.Array:
         """The best value, 0 where no threshold satisfies the constraint."""
         feasible = type(self)._constrained(state) >= self.value
-        return jnp.max(jnp.where(feasible, type(self)._maximized(state), 0), initial=0)
+        values = type(self)._maximized(state)
+        return jnp.max(jnp.where(feasible, values, 0), initial=0)
 
 
 @record("keras.metrics", arguments="specificity, num_thresholds, class_id, name, dtype")
@@ -343,8 +426,21 @@ class SensitivityAtSpecificity(BestUnderConstraint):
     0.5
     """
 
-    specificity: Any
-    _constrained, _maximized, _bound = specificity, recall, "specificity"
+    specificity: float
+    _constrained = specificity
+    _maximized = recall
+    _bound = "specificity"
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            specificity: float,
+            num_thresholds: int = 200,
+            class_id: int | None = None,
+            name: str | None = None,
+            dtype: typing.Any = None,
+        ) -> None: ...
 
 
 @record("keras.metrics", arguments="sensitivity, num_thresholds, class_id, name, dtype")
@@ -356,8 +452,21 @@ class SpecificityAtSensitivity(BestUnderConstraint):
     0.5
     """
 
-    sensitivity: Any
-    _constrained, _maximized, _bound = recall, specificity, "sensitivity"
+    sensitivity: float
+    _constrained = recall
+    _maximized = specificity
+    _bound = "sensitivity"
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            sensitivity: float,
+            num_thresholds: int = 200,
+            class_id: int | None = None,
+            name: str | None = None,
+            dtype: typing.Any = None,
+        ) -> None: ...
 
 
 @record("keras.metrics", arguments="recall, num_thresholds, class_id, name, dtype")
@@ -368,8 +477,21 @@ class PrecisionAtRecall(BestUnderConstraint):
     0.5
     """
 
-    recall: Any
-    _constrained, _maximized, _bound = recall, precision, "recall"
+    recall: float
+    _constrained = recall
+    _maximized = precision
+    _bound = "recall"
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            recall: float,
+            num_thresholds: int = 200,
+            class_id: int | None = None,
+            name: str | None = None,
+            dtype: typing.Any = None,
+        ) -> None: ...
 
 
 @record("keras.metrics", arguments="precision, num_thresholds, class_id, name, dtype")
@@ -380,5 +502,18 @@ class RecallAtPrecision(BestUnderConstraint):
     1.0
     """
 
-    precision: Any
-    _constrained, _maximized, _bound = precision, recall, "precision"
+    precision: float
+    _constrained = precision
+    _maximized = recall
+    _bound = "precision"
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            precision: float,
+            num_thresholds: int = 200,
+            class_id: int | None = None,
+            name: str | None = None,
+            dtype: typing.Any = None,
+        ) -> None: ...

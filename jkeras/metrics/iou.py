@@ -1,17 +1,27 @@
 """Intersection over union of classes, from a confusion matrix."""
 
+import typing
 import warnings
 
+import jax
 import jax.numpy as jnp
 
+from jkeras.core import typed
 from jkeras.core.errors import ShapeError
 from jkeras.core.record import Any, record
-from jkeras.core.rows import beside
+from jkeras.kernel.valid_rows import beside
 from jkeras.core.settings import epsilon
-from jkeras.metrics.base import Accumulator, StateSpec
+from jkeras.losses.typing import Tensor
+from jkeras.metrics.base import Accumulator, State, StateSpec
 
 
-def confusion_matrix(y_true, y_pred, num_classes, weights=1, dtype="int32"):
+def confusion_matrix(
+    y_true: jax.Array,
+    y_pred: jax.Array,
+    num_classes: int,
+    weights: Tensor = 1,
+    dtype: str = "int32",
+) -> jax.Array:
     """The weight of samples of class i that were called j, at [i, j]: (N,), (N,) -> (classes,
     classes).
 
@@ -42,16 +52,30 @@ class IoU(Accumulator):
     0.333
     """
 
-    num_classes: Any
+    num_classes: int
     target_class_ids: Any
-    ignore_class: Any = None
-    sparse_y_true: Any = True
-    sparse_y_pred: Any = True
-    axis: Any = -1
+    ignore_class: int | None = None
+    sparse_y_true: bool = True
+    sparse_y_pred: bool = True
+    axis: typed.Sizes = -1
     default_dtype = "int"
     _direction = "up"
 
-    def __post_init__(self):
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            num_classes: int,
+            target_class_ids: typing.Any,
+            name: str | None = None,
+            dtype: typing.Any = None,
+            ignore_class: int | None = None,
+            sparse_y_true: bool = True,
+            sparse_y_pred: bool = True,
+            axis: typed.Sizes = -1,
+        ) -> None: ...
+
+    def __post_init__(self) -> None:
         self.target_class_ids = list(self.target_class_ids)
         if max(self.target_class_ids) >= self.num_classes:
             raise ValueError(
@@ -60,62 +84,69 @@ class IoU(Accumulator):
             )
         super().__post_init__()
 
-    def state_specs(self, *args, **kwargs):
+    def state_specs(self, *args: Any, **kwargs: Any) -> dict[str, StateSpec]:
         """The confusion matrix."""
         return {
             "total_confusion_matrix": StateSpec((self.num_classes,) * 2, self.dtype, "total_cm")
         }
 
-    def weight_of_rows(self, rows, y_true):
+    def weight_of_rows(self, valid_rows: jax.Array, y_true: jax.Array) -> jax.Array:
         """One weight for each label."""
-        y_true = y_true if self.sparse_y_true else jnp.argmax(y_true, axis=self.axis)
-        return jnp.broadcast_to(beside(rows, y_true), y_true.shape).astype("int32")
+        if not self.sparse_y_true:
+            y_true = jnp.argmax(y_true, axis=self.axis)
+        return jnp.broadcast_to(beside(valid_rows, y_true), y_true.shape).astype("int32")
 
-    def measure(self, y_true, y_pred, sample_weight=None):
+    def measure(
+        self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None
+    ) -> dict[str, Any]:
         """The confusion matrix of this batch."""
-        y_true = (
-            jnp.asarray(y_true)
-            if self.sparse_y_true
-            else jnp.argmax(jnp.asarray(y_true), axis=self.axis)
-        )
-        y_pred = (
-            jnp.asarray(y_pred)
-            if self.sparse_y_pred
-            else jnp.argmax(jnp.asarray(y_pred), axis=self.axis)
-        )
-        y_true, y_pred = (y.astype("int32").reshape(-1) for y in (y_true, y_pred))
+        y_true = self._class_numbers(y_true, self.sparse_y_true)
+        y_pred = self._class_numbers(y_pred, self.sparse_y_pred)
         if y_true.shape != y_pred.shape:
             raise ShapeError(
                 f"{type(self).__name__}: `y_true` and `y_pred` must hold equally many labels. "
                 f"Received: {y_true.size} and {y_pred.size}"
             )
-        weight = jnp.asarray(1 if sample_weight is None else sample_weight)
+        weight = jnp.broadcast_to(self._flat_weight(sample_weight), y_true.shape)
+        valid = self._are_classes(y_true) & self._are_classes(y_pred)
+        if self.ignore_class is not None:
+            valid &= y_true != self.ignore_class
+        y_true, y_pred, weight = (jnp.where(valid, a, 0) for a in (y_true, y_pred, weight))
+        matrix = confusion_matrix(y_true, y_pred, self.num_classes, weight, self.dtype)
+        return {"total_confusion_matrix": matrix}
+
+    def _class_numbers(self, y: Tensor, sparse: bool) -> jax.Array:
+        """The classes as a vector of integers; unless they are so already, those of the highest
+        scores.
+        """
+        y = jnp.asarray(y)
+        if not sparse:
+            y = jnp.argmax(y, axis=self.axis)
+        return y.astype("int32").reshape(-1)
+
+    def _are_classes(self, labels: jax.Array) -> jax.Array:
+        return (labels >= 0) & (labels < self.num_classes)
+
+    def _flat_weight(self, sample_weight: Tensor | None) -> jax.Array:
+        """The weights in the metric's dtype: a number, or one for each label."""
+        if sample_weight is None:
+            sample_weight = 1
+        weight = jnp.asarray(sample_weight)
         if jnp.issubdtype(weight.dtype, jnp.floating) and jnp.issubdtype(self.dtype, jnp.integer):
             warnings.warn(
                 f"{type(self).__name__} counts in {self.dtype}, so float weights lose their "
                 "fractions. Pass integer weights, or `dtype='float32'` to the metric.",
-                stacklevel=2,
+                stacklevel=3,
             )
         weight = weight.astype(self.dtype)
-        weight = jnp.broadcast_to(weight.reshape(-1) if weight.ndim > 1 else weight, y_true.shape)
-        valid = (
-            (y_true >= 0)
-            & (y_true < self.num_classes)
-            & (y_pred >= 0)
-            & (y_pred < self.num_classes)
-        )
-        if self.ignore_class is not None:
-            valid &= y_true != self.ignore_class
-        y_true, y_pred, weight = (jnp.where(valid, a, 0) for a in (y_true, y_pred, weight))
-        return {
-            "total_confusion_matrix": confusion_matrix(
-                y_true, y_pred, self.num_classes, weight, self.dtype
-            )
-        }
+        if weight.ndim > 1:
+            weight = weight.reshape(-1)
+        return weight
 
-    def result_of(self, state):
+    def result_of(self, state: State) -> jax.Array:
         """The mean over the target classes that occur."""
-        matrix, ids = state["total_confusion_matrix"], jnp.array(self.target_class_ids)
+        matrix = state["total_confusion_matrix"]
+        ids = jnp.array(self.target_class_ids)
         both = jnp.diag(matrix)
         union = (jnp.sum(matrix, axis=0) + jnp.sum(matrix, axis=1) - both)[ids].astype("float32")
         occurs = union > 1e-9
@@ -132,14 +163,25 @@ class BinaryIoU(IoU):
     """
 
     target_class_ids: Any = (0, 1)
-    threshold: Any = 0.5
+    threshold: float = 0.5
     num_classes = 2
 
-    def measure(self, y_true, y_pred, sample_weight=None):
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            target_class_ids: typing.Any = (0, 1),
+            threshold: float = 0.5,
+            name: str | None = None,
+            dtype: typing.Any = None,
+        ) -> None: ...
+
+    def measure(
+        self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None
+    ) -> dict[str, Any]:
         """The confusion matrix of this batch."""
-        return super().measure(
-            y_true, jnp.asarray(y_pred, "float32") >= self.threshold, sample_weight
-        )
+        called = jnp.asarray(y_pred, "float32") >= self.threshold
+        return super().measure(y_true, called, sample_weight)
 
 
 @record(
@@ -153,7 +195,20 @@ class MeanIoU(IoU):
     0.333
     """
 
-    def __post_init__(self):
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            num_classes: int,
+            name: str | None = None,
+            dtype: typing.Any = None,
+            ignore_class: int | None = None,
+            sparse_y_true: bool = True,
+            sparse_y_pred: bool = True,
+            axis: typed.Sizes = -1,
+        ) -> None: ...
+
+    def __post_init__(self) -> None:
         self.target_class_ids = list(range(self.num_classes))
         super().__post_init__()
 
@@ -172,6 +227,19 @@ class OneHotIoU(IoU):
     sparse_y_true = False
     sparse_y_pred = False
 
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            num_classes: int,
+            target_class_ids: typing.Any,
+            name: str | None = None,
+            dtype: typing.Any = None,
+            ignore_class: int | None = None,
+            sparse_y_pred: bool = False,
+            axis: typed.Sizes = -1,
+        ) -> None: ...
+
 
 @record("keras.metrics", arguments="num_classes, name, dtype, ignore_class, sparse_y_pred, axis")
 class OneHotMeanIoU(MeanIoU):
@@ -183,3 +251,15 @@ class OneHotMeanIoU(MeanIoU):
 
     sparse_y_true = False
     sparse_y_pred = False
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            num_classes: int,
+            name: str | None = None,
+            dtype: typing.Any = None,
+            ignore_class: int | None = None,
+            sparse_y_pred: bool = False,
+            axis: typed.Sizes = -1,
+        ) -> None: ...

@@ -1,17 +1,29 @@
 """Means and sums of values, weighted; and the mean of any function of targets and predictions."""
 
+import typing
+from typing import Any
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 
+from jkeras.core import typed
 from jkeras.core.family import families
-from jkeras.core.record import Any, record
+from jkeras.core.record import record
 from jkeras.core.registry import public_name
 from jkeras.losses.base import OfFunction
 from jkeras.losses.reduction import apply_mask, divide_no_nan, squeeze_or_expand_to_same_rank
-from jkeras.metrics.base import Accumulator, StateSpec
+from jkeras.losses.typing import Tensor
+from jkeras.metrics.base import Accumulator, State, StateSpec
 
 
-def samplewise(values, sample_weight, reduce, dtype, mask=None):
+def samplewise(
+    values: Tensor,
+    sample_weight: Tensor | None,
+    reduce: Callable[..., jax.Array],
+    dtype: str,
+    mask: Tensor | None = None,
+) -> tuple[jax.Array, jax.Array | None]:
     """Values and weights with all axes but the batch reduced: `(values * weights, weights or
     None)`.
     """
@@ -43,15 +55,16 @@ class Sum(Accumulator):
 
     name = "sum"
 
-    def state_specs(self, *args, **kwargs):
+    def state_specs(self, *args: Any, **kwargs: Any) -> dict[str, StateSpec]:
         """The variables: `total`."""
         return {"total": StateSpec((), self.dtype)}
 
-    def measure(self, values, sample_weight=None):
+    def measure(self, values: Tensor, sample_weight: Tensor | None = None) -> dict[str, Any]:
         """The sum of this batch."""
-        return {"total": jnp.sum(samplewise(values, sample_weight, jnp.sum, self.dtype)[0])}
+        values, _ = samplewise(values, sample_weight, jnp.sum, self.dtype)
+        return {"total": jnp.sum(values)}
 
-    def result_of(self, state):
+    def result_of(self, state: State) -> jax.Array:
         """The sum."""
         return state["total"]
 
@@ -68,17 +81,28 @@ class Mean(Accumulator):
 
     name = "mean"
 
-    def state_specs(self, *args, **kwargs):
+    def state_specs(self, *args: Any, **kwargs: Any) -> dict[str, StateSpec]:
         """The variables: `total`, `count`."""
         return {"total": StateSpec((), self.dtype), "count": StateSpec((), self.dtype)}
 
-    def measure(self, values, sample_weight=None, *, values_mask=None):
+    def measure(
+        self,
+        values: Tensor,
+        sample_weight: Tensor | None = None,
+        *,
+        values_mask: Tensor | None = None,
+    ) -> dict[str, Any]:
         """Sum and count of this batch; `values_mask` is multiplied into given weights."""
         values, weight = samplewise(values, sample_weight, jnp.mean, self.dtype, values_mask)
-        count = jnp.sum(weight) if weight is not None else values.shape[0] if values.ndim else 1
+        if weight is not None:
+            count = jnp.sum(weight)
+        elif values.ndim:
+            count = values.shape[0]
+        else:
+            count = 1
         return {"total": jnp.sum(values), "count": count}
 
-    def result_of(self, state):
+    def result_of(self, state: State) -> jax.Array:
         """The mean."""
         return divide_no_nan(state["total"], state["count"])
 
@@ -98,36 +122,47 @@ class MeanMetricWrapper(OfFunction, Mean):
     1.5
     """
 
-    fn: Any
+    fn: typed.Function
     name = None
     _core_takes_mask = True
 
-    def __post_init__(self):
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self, fn: typed.Function, name: str | None = None, dtype: typing.Any = None
+        ) -> None: ...
+
+    def __post_init__(self) -> None:
         super().__post_init__()
-        if self._direction is None and any(
-            self.fn is loss for loss in families["losses"].aliases.values()
-        ):
+        losses = families["losses"].aliases.values()
+        if self._direction is None and any(self.fn is loss for loss in losses):
             self._direction = "down"
 
-    def measure(self, y_true, y_pred, sample_weight=None, *, mask=None):
+    def measure(
+        self,
+        y_true: Tensor,
+        y_pred: Tensor,
+        sample_weight: Tensor | None = None,
+        *,
+        mask: Tensor | None = None,
+    ) -> dict[str, Any]:
         """Sum and count of this batch."""
         kwargs = self.fn_kwargs()
         y_true, y_pred = jax.tree_util.tree_map(self._wide, (y_true, y_pred))
         values = self.fn(y_true, y_pred, **kwargs)
+        values_mask = None
         output_mask = getattr(self.fn, "output_mask", None)
-        counted = None if output_mask is None else output_mask(y_true, values, **kwargs)
-        return Mean.measure(
-            self, values, apply_mask(sample_weight, mask, self.dtype), values_mask=counted
-        )
+        if output_mask is not None:
+            values_mask = output_mask(y_true, values, **kwargs)
+        weight = apply_mask(sample_weight, mask, self.dtype)
+        return Mean.measure(self, values, weight, values_mask=values_mask)
 
-    def _wide(self, x):
+    def _wide(self, x: Any) -> Any:
         """Half precision in the metric's own dtype: a square may be beyond float16."""
-        return (
-            jnp.asarray(x, self.dtype)
-            if getattr(x, "dtype", None) in ("float16", "bfloat16")
-            else x
-        )
+        if getattr(x, "dtype", None) in ("float16", "bfloat16"):
+            return jnp.asarray(x, self.dtype)
+        return x
 
-    def _can_compile(self):
+    def _can_compile(self) -> bool:
         # a function of yours may not be pure
         return "fn" not in self.__dict__ or public_name(self.fn) is not None

@@ -1,19 +1,22 @@
 """Scores by class or output: F-beta, F1, coefficient of determination."""
 
+import typing
+from typing import Any
 import warnings
 
 import jax
 import jax.numpy as jnp
 
 from jkeras.core.errors import check_choice
-from jkeras.core.record import Any, record
-from jkeras.core.rows import count
+from jkeras.core.record import record
+from jkeras.kernel.valid_rows import count
 from jkeras.core.settings import epsilon
 from jkeras.losses.reduction import pair
-from jkeras.metrics.base import Accumulator, StateSpec
+from jkeras.losses.typing import Tensor
+from jkeras.metrics.base import Accumulator, State, StateSpec
 
 
-def _outputs(metric, y_true, y_pred):
+def _outputs(metric: Accumulator, y_true: Tensor, y_pred: Tensor) -> int:
     """The size of the last axis of two arrays (batch, outputs)."""
     if jnp.ndim(y_true) != 2 or jnp.ndim(y_pred) != 2:
         raise ValueError(
@@ -22,6 +25,10 @@ def _outputs(metric, y_true, y_pred):
             f"y_true.shape={jnp.shape(y_true)}."
         )
     return jnp.shape(y_pred)[-1]
+
+
+def _is_threshold(value: Any) -> bool:
+    return isinstance(value, float) and 0 < value <= 1
 
 
 @record("keras.metrics", arguments="average, beta, threshold, name, dtype")
@@ -39,58 +46,65 @@ class FBetaScore(Accumulator):
     [1. 1.]
     """
 
-    average: Any = None
-    beta: Any = 1.0
-    threshold: Any = None
+    average: str | None = None
+    beta: float = 1.0
+    threshold: float | None = None
     name = "fbeta_score"
     _direction = "up"
 
-    def __post_init__(self):
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            average: str | None = None,
+            beta: float = 1.0,
+            threshold: float | None = None,
+            name: str | None = "fbeta_score",
+            dtype: typing.Any = None,
+        ) -> None: ...
+
+    def __post_init__(self) -> None:
         check_choice("average", self.average, (None, "micro", "macro", "weighted"))
         if not isinstance(self.beta, float) or self.beta <= 0:
             raise ValueError(
                 f"Argument `beta` must be a Python float > 0. Received: beta={self.beta} of type "
                 f"{type(self.beta)}"
             )
-        if self.threshold is not None and (
-            not isinstance(self.threshold, float) or not 0 < self.threshold <= 1
-        ):
+        if self.threshold is not None and not _is_threshold(self.threshold):
             raise ValueError(
                 "Argument `threshold` must be a Python float with 0 < threshold <= 1. Received: "
                 f"threshold={self.threshold} of type {type(self.threshold)}"
             )
         super().__post_init__()
 
-    def state_specs(self, y_true=None, y_pred=None, sample_weight=None):
+    def state_specs(
+        self, y_true: Any = None, y_pred: Any = None, sample_weight: Any = None
+    ) -> dict[str, StateSpec]:
         """Counts: (classes,), or numbers for "micro"."""
         if y_pred is None:
             return {}
-        classes = _outputs(self, y_true, y_pred)
-        return {
-            name: StateSpec(() if self.average == "micro" else (classes,), self.dtype)
-            for name in (
-                "true_positives",
-                "false_positives",
-                "false_negatives",
-                "intermediate_weights",
-            )
-        }
+        shape = (_outputs(self, y_true, y_pred),)
+        if self.average == "micro":
+            shape = ()
+        names = ("true_positives", "false_positives", "false_negatives", "intermediate_weights")
+        return {name: StateSpec(shape, self.dtype) for name in names}
 
-    def measure(self, y_true, y_pred, sample_weight=None):
+    def measure(
+        self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None
+    ) -> dict[str, Any]:
         """The counts of this batch."""
-        y_true, y_pred = jnp.asarray(y_true, self.dtype), jnp.asarray(y_pred, self.dtype)
+        y_true = jnp.asarray(y_true, self.dtype)
+        y_pred = jnp.asarray(y_pred, self.dtype)
         _outputs(self, y_true, y_pred)
-        if self.threshold is None:
-            called = (y_pred >= jnp.max(y_pred, axis=-1, keepdims=True)) & (jnp.abs(y_pred) > 1e-9)
-        else:
-            called = y_pred > self.threshold
-        called = called.astype(self.dtype)
+        called = self._called_positive(y_pred).astype(self.dtype)
         if sample_weight is not None and not jnp.ndim(sample_weight):
             raise ValueError(
                 f"{type(self).__name__} expects one weight for each sample. Received: "
                 f"sample_weight={sample_weight}"
             )
-        weight = 1 if sample_weight is None else jnp.asarray(sample_weight, self.dtype)[:, None]
+        weight = 1
+        if sample_weight is not None:
+            weight = jnp.asarray(sample_weight, self.dtype)[:, None]
         axis = None if self.average == "micro" else 0
         return {
             "true_positives": jnp.sum(called * y_true * weight, axis=axis),
@@ -99,18 +113,28 @@ class FBetaScore(Accumulator):
             "intermediate_weights": jnp.sum(y_true * weight, axis=axis),
         }
 
-    def result_of(self, state):
+    def _called_positive(self, y_pred: jax.Array) -> jax.Array:
+        """Which scores are above the threshold, or the highest of their sample and not 0."""
+        if self.threshold is not None:
+            return y_pred > self.threshold
+        highest = jnp.max(y_pred, axis=-1, keepdims=True)
+        return (y_pred >= highest) & (jnp.abs(y_pred) > 1e-9)
+
+    def result_of(self, state: State) -> jax.Array:
         """The score, or one for each class."""
-        tp, square = state["true_positives"], self.beta**2
+        tp = state["true_positives"]
+        square = self.beta**2
         precision = tp / (tp + state["false_positives"] + epsilon())
         recall = tp / (tp + state["false_negatives"] + epsilon())
         score = precision * recall / (square * precision + recall + epsilon()) * (1 + square)
         if self.average == "weighted":
             weights = state["intermediate_weights"]
             return jnp.sum(score * (weights / (jnp.sum(weights) + epsilon())))
-        return score if self.average is None else jnp.mean(score)
+        if self.average is None:
+            return score
+        return jnp.mean(score)
 
-    def result(self):
+    def result(self) -> Any:
         """The score over all batches since the last reset."""
         if not self._own:
             raise AttributeError(
@@ -129,6 +153,26 @@ class F1Score(FBetaScore):
 
     name = "f1_score"
 
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            average: str | None = None,
+            threshold: float | None = None,
+            name: str | None = "f1_score",
+            dtype: typing.Any = None,
+        ) -> None: ...
+
+
+def _number_of_outputs(y_true: Tensor, y_pred: Tensor) -> int:
+    """The number of outputs of `R2Score`, before its arguments are checked."""
+    shape = jnp.shape(y_pred)
+    if jnp.ndim(y_true) == len(shape) + 1:
+        return 1
+    if not shape:
+        return 0
+    return shape[-1]
+
 
 @record("keras.metrics", arguments="class_aggregation, num_regressors, name, dtype")
 class R2Score(Accumulator):
@@ -144,12 +188,22 @@ class R2Score(Accumulator):
     1.0
     """
 
-    class_aggregation: Any = "uniform_average"
-    num_regressors: Any = 0
+    class_aggregation: str | None = "uniform_average"
+    num_regressors: int = 0
     name = "r2_score"
     _direction = "up"
 
-    def __post_init__(self):
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            class_aggregation: str | None = "uniform_average",
+            num_regressors: int = 0,
+            name: str | None = "r2_score",
+            dtype: typing.Any = None,
+        ) -> None: ...
+
+    def __post_init__(self) -> None:
         check_choice(
             "class_aggregation",
             self.class_aggregation,
@@ -162,13 +216,13 @@ class R2Score(Accumulator):
             )
         super().__post_init__()
 
-    def state_specs(self, y_true=None, y_pred=None, sample_weight=None):
+    def state_specs(
+        self, y_true: Any = None, y_pred: Any = None, sample_weight: Any = None
+    ) -> dict[str, StateSpec]:
         """The number of samples, then sums for each output."""
         specs = {"num_samples": StateSpec()}
         if y_pred is not None:
-            y_true, y_pred = jnp.shape(y_true), jnp.shape(y_pred)
-            outputs = 1 if len(y_true) == len(y_pred) + 1 else y_pred[-1] if y_pred else 0
-            each = StateSpec((outputs,))
+            each = StateSpec((_number_of_outputs(y_true, y_pred),))
             specs |= {
                 "squared_sum": each,
                 "sum": each,
@@ -177,12 +231,18 @@ class R2Score(Accumulator):
             }
         return specs
 
-    def measure(self, y_true, y_pred, sample_weight=None):
+    def measure(
+        self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None
+    ) -> dict[str, Any]:
         """The sums of this batch."""
         y_true, y_pred = pair(y_true, jnp.asarray(y_pred, self.dtype))
         _outputs(self, y_true, y_pred)
-        weight = jnp.asarray(1 if sample_weight is None else sample_weight, self.dtype)
-        weight = jnp.broadcast_to(weight[:, None] if weight.ndim == 1 else weight, y_true.shape)
+        if sample_weight is None:
+            sample_weight = 1
+        weight = jnp.asarray(sample_weight, self.dtype)
+        if weight.ndim == 1:
+            weight = weight[:, None]
+        weight = jnp.broadcast_to(weight, y_true.shape)
         return {
             "num_samples": count(y_true.shape[0]) * y_true.shape[1],
             "sum": jnp.sum(y_true * weight, axis=0),
@@ -191,12 +251,12 @@ class R2Score(Accumulator):
             "residual": jnp.sum(jnp.square(y_true - y_pred) * weight, axis=0),
         }
 
-    def _can_compile(self):
+    def _can_compile(self) -> bool:
         # a fused multiply-add leaves a rest where targets do not vary, by which the score is
         # divided
         return False
 
-    def result_of(self, state):
+    def result_of(self, state: State) -> jax.Array:
         """The score, or one for each output. Adjusted only where there are enough samples."""
         total = state["squared_sum"] - state["sum"] * (state["sum"] / state["count"])
         score = 1 - state["residual"] / total
@@ -209,11 +269,10 @@ class R2Score(Accumulator):
             return score
         samples = state["num_samples"]
         free = samples - self.num_regressors - 1
-        return jnp.where(
-            free > 0, 1 - (1 - score) * (samples - 1) / jnp.where(free > 0, free, 1), score
-        )
+        adjusted = 1 - (1 - score) * (samples - 1) / jnp.where(free > 0, free, 1)
+        return jnp.where(free > 0, adjusted, score)
 
-    def result(self):
+    def result(self) -> Any:
         """The score over all batches since the last reset."""
         if "sum" not in self._own:
             raise AttributeError("R2Score has no result before the first `update_state`.")

@@ -1,5 +1,7 @@
 """Metrics from names and configs, and back."""
 
+from typing import Any
+
 from jkeras.core.family import Family
 from jkeras.core.registry import public
 from jkeras.metrics.wrapped import (
@@ -23,7 +25,7 @@ _family = Family(
 
 
 @public("keras.metrics.get")
-def get(identifier):
+def get(identifier: Any) -> Any:
     """The metric that a name, config, class or function stands for; None for None.
 
     Args:
@@ -37,7 +39,7 @@ def get(identifier):
 
 
 @public("keras.metrics.serialize")
-def serialize(metric):
+def serialize(metric: Any) -> Any:
     """The config of a metric object or function.
 
     >>> from jkeras.metrics import Mean
@@ -48,7 +50,7 @@ def serialize(metric):
 
 
 @public("keras.metrics.deserialize")
-def deserialize(config, custom_objects=None):
+def deserialize(config: Any, custom_objects: dict[str, Any] | None = None) -> Any:
     """The metric object or function of a config or name.
 
     Args:

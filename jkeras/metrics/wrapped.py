@@ -2,15 +2,20 @@
 correlations.
 """
 
+import typing
+from typing import Any
+import jax
 import jax.numpy as jnp
 
 from jkeras import losses
-from jkeras.core.record import Any, record
+from jkeras.core import typed
+from jkeras.core.record import record
 from jkeras.core.settings import epsilon
 from jkeras.losses.reduction import comparison, pair
 from jkeras.losses.regression import normalize
+from jkeras.losses.typing import Tensor
+from jkeras.metrics.base import State
 from jkeras.metrics.reduction import Mean, MeanMetricWrapper
-
 
 # ---------------------------------------------------------------- regression
 
@@ -26,6 +31,12 @@ class MeanSquaredError(MeanMetricWrapper):
     name = "mean_squared_error"
     fn = staticmethod(losses.mean_squared_error)
 
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self, name: str | None = "mean_squared_error", dtype: typing.Any = None
+        ) -> None: ...
+
 
 @record("keras.metrics", arguments="name, dtype")
 class RootMeanSquaredError(Mean):
@@ -38,12 +49,14 @@ class RootMeanSquaredError(Mean):
     name = "root_mean_squared_error"
     _direction = "down"
 
-    def measure(self, y_true, y_pred, sample_weight=None):
+    def measure(
+        self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None
+    ) -> dict[str, Any]:
         """Sum and count of the squared errors of this batch."""
         y_true, y_pred = pair(y_true, jnp.asarray(y_pred, self.dtype))
         return Mean.measure(self, jnp.square(y_pred - y_true), sample_weight)
 
-    def result_of(self, state):
+    def result_of(self, state: State) -> jax.Array:
         """The root of the mean."""
         return jnp.sqrt(Mean.result_of(self, state))
 
@@ -59,6 +72,12 @@ class MeanAbsoluteError(MeanMetricWrapper):
     name = "mean_absolute_error"
     fn = staticmethod(losses.mean_absolute_error)
 
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self, name: str | None = "mean_absolute_error", dtype: typing.Any = None
+        ) -> None: ...
+
 
 @record("keras.metrics", arguments="name, dtype")
 class MeanAbsolutePercentageError(MeanMetricWrapper):
@@ -70,6 +89,12 @@ class MeanAbsolutePercentageError(MeanMetricWrapper):
 
     name = "mean_absolute_percentage_error"
     fn = staticmethod(losses.mean_absolute_percentage_error)
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self, name: str | None = "mean_absolute_percentage_error", dtype: typing.Any = None
+        ) -> None: ...
 
 
 @record("keras.metrics", arguments="name, dtype")
@@ -83,6 +108,12 @@ class MeanSquaredLogarithmicError(MeanMetricWrapper):
     name = "mean_squared_logarithmic_error"
     fn = staticmethod(losses.mean_squared_logarithmic_error)
 
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self, name: str | None = "mean_squared_logarithmic_error", dtype: typing.Any = None
+        ) -> None: ...
+
 
 @record("keras.metrics", arguments="name, dtype")
 class LogCoshError(MeanMetricWrapper):
@@ -95,8 +126,12 @@ class LogCoshError(MeanMetricWrapper):
     name = "logcosh"
     fn = staticmethod(losses.log_cosh)
 
+    if typing.TYPE_CHECKING:
 
-def cosine_similarity(y_true, y_pred, axis=-1):
+        def __init__(self, name: str | None = "logcosh", dtype: typing.Any = None) -> None: ...
+
+
+def cosine_similarity(y_true: Tensor, y_pred: Tensor, axis: int = -1) -> jax.Array:
     """The cosine of the angle between two vectors."""
     y_true, y_pred = pair(y_true, y_pred)
     return jnp.sum(normalize(y_true, axis) * normalize(y_pred, axis), axis=axis)
@@ -113,12 +148,21 @@ class CosineSimilarity(MeanMetricWrapper):
     1.0
     """
 
-    axis: Any = -1
+    axis: typed.Sizes = -1
     name = "cosine_similarity"
     fn = staticmethod(cosine_similarity)
     _direction = "up"
 
-    def field_config(self):
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            name: str | None = "cosine_similarity",
+            dtype: typing.Any = None,
+            axis: typed.Sizes = -1,
+        ) -> None: ...
+
+    def field_config(self) -> dict[str, Any]:
         """The fields without `axis`, which Keras does not write."""
         return {k: v for k, v in super().field_config().items() if k != "axis"}
 
@@ -137,6 +181,12 @@ class KLDivergence(MeanMetricWrapper):
     name = "kl_divergence"
     fn = staticmethod(losses.kl_divergence)
 
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self, name: str | None = "kl_divergence", dtype: typing.Any = None
+        ) -> None: ...
+
 
 @record("keras.metrics", arguments="name, dtype")
 class Poisson(MeanMetricWrapper):
@@ -149,6 +199,10 @@ class Poisson(MeanMetricWrapper):
     name = "poisson"
     fn = staticmethod(losses.poisson)
 
+    if typing.TYPE_CHECKING:
+
+        def __init__(self, name: str | None = "poisson", dtype: typing.Any = None) -> None: ...
+
 
 @record("keras.metrics", arguments="name, dtype, from_logits, label_smoothing")
 class BinaryCrossentropy(MeanMetricWrapper):
@@ -158,10 +212,20 @@ class BinaryCrossentropy(MeanMetricWrapper):
     0.693
     """
 
-    from_logits: Any = False
-    label_smoothing: Any = 0
+    from_logits: bool = False
+    label_smoothing: float = 0
     name = "binary_crossentropy"
     fn = staticmethod(losses.binary_crossentropy)
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            name: str | None = "binary_crossentropy",
+            dtype: typing.Any = None,
+            from_logits: bool = False,
+            label_smoothing: float = 0,
+        ) -> None: ...
 
 
 @record("keras.metrics", arguments="name, dtype, from_logits, label_smoothing, axis")
@@ -173,11 +237,22 @@ class CategoricalCrossentropy(MeanMetricWrapper):
     0.693
     """
 
-    from_logits: Any = False
-    label_smoothing: Any = 0
-    axis: Any = -1
+    from_logits: bool = False
+    label_smoothing: float = 0
+    axis: typed.Sizes = -1
     name = "categorical_crossentropy"
     fn = staticmethod(losses.categorical_crossentropy)
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            name: str | None = "categorical_crossentropy",
+            dtype: typing.Any = None,
+            from_logits: bool = False,
+            label_smoothing: float = 0,
+            axis: typed.Sizes = -1,
+        ) -> None: ...
 
 
 @record("keras.metrics", arguments="name, dtype, from_logits, ignore_class, axis")
@@ -189,11 +264,22 @@ class SparseCategoricalCrossentropy(MeanMetricWrapper):
     0.693
     """
 
-    from_logits: Any = False
-    ignore_class: Any = None
-    axis: Any = -1
+    from_logits: bool = False
+    ignore_class: int | None = None
+    axis: typed.Sizes = -1
     name = "sparse_categorical_crossentropy"
     fn = staticmethod(losses.sparse_categorical_crossentropy)
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            name: str | None = "sparse_categorical_crossentropy",
+            dtype: typing.Any = None,
+            from_logits: bool = False,
+            ignore_class: int | None = None,
+            axis: typed.Sizes = -1,
+        ) -> None: ...
 
 
 @record("keras.metrics", arguments="name, dtype")
@@ -207,6 +293,10 @@ class Hinge(MeanMetricWrapper):
     name = "hinge"
     fn = staticmethod(losses.hinge)
 
+    if typing.TYPE_CHECKING:
+
+        def __init__(self, name: str | None = "hinge", dtype: typing.Any = None) -> None: ...
+
 
 @record("keras.metrics", arguments="name, dtype")
 class SquaredHinge(MeanMetricWrapper):
@@ -218,6 +308,12 @@ class SquaredHinge(MeanMetricWrapper):
 
     name = "squared_hinge"
     fn = staticmethod(losses.squared_hinge)
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self, name: str | None = "squared_hinge", dtype: typing.Any = None
+        ) -> None: ...
 
 
 @record("keras.metrics", arguments="name, dtype")
@@ -231,12 +327,18 @@ class CategoricalHinge(MeanMetricWrapper):
     name = "categorical_hinge"
     fn = staticmethod(losses.categorical_hinge)
 
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self, name: str | None = "categorical_hinge", dtype: typing.Any = None
+        ) -> None: ...
+
 
 # ---------------------------------------------------------------- correlations
 
 
 @comparison("keras.metrics.pearson_correlation")
-def pearson_correlation(y_true, y_pred, axis=-1):
+def pearson_correlation(y_true: Tensor, y_pred: Tensor, axis: int = -1) -> jax.Array:
     """Pearson's correlation of two sets of values along an axis: 1 for y_pred = a y_true + b with a
     > 0.
 
@@ -249,7 +351,7 @@ def pearson_correlation(y_true, y_pred, axis=-1):
 
 
 @comparison("keras.metrics.concordance_correlation")
-def concordance_correlation(y_true, y_pred, axis=-1):
+def concordance_correlation(y_true: Tensor, y_pred: Tensor, axis: int = -1) -> jax.Array:
     """Lin's concordance correlation along an axis: 1 only for y_pred = y_true. (Lin 1989)
 
     2 covariance / (variance of y_true + variance of y_pred + (difference of the means)^2).
@@ -260,12 +362,11 @@ def concordance_correlation(y_true, y_pred, axis=-1):
     y_true, y_pred = pair(y_true, y_pred)
     mean_true = jnp.mean(y_true, axis=axis, keepdims=True)
     mean_pred = jnp.mean(y_pred, axis=axis, keepdims=True)
-    y_true, y_pred = y_true - mean_true, y_pred - mean_pred
-    spread = [jnp.var(y, axis=axis, keepdims=True) for y in (y_true, y_pred)]
-    return jnp.mean(
-        2 * y_true * y_pred / (sum(spread) + jnp.square(mean_true - mean_pred) + epsilon()),
-        axis=axis,
-    )
+    y_true = y_true - mean_true
+    y_pred = y_pred - mean_pred
+    spread = sum(jnp.var(y, axis=axis, keepdims=True) for y in (y_true, y_pred))
+    scale = spread + jnp.square(mean_true - mean_pred) + epsilon()
+    return jnp.mean(2 * y_true * y_pred / scale, axis=axis)
 
 
 @record("keras.metrics", arguments="name, dtype, axis")
@@ -276,10 +377,19 @@ class PearsonCorrelation(MeanMetricWrapper):
     1.0
     """
 
-    axis: Any = -1
+    axis: typed.Sizes = -1
     name = "pearson_correlation"
     fn = staticmethod(pearson_correlation)
     _direction = "up"
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            name: str | None = "pearson_correlation",
+            dtype: typing.Any = None,
+            axis: typed.Sizes = -1,
+        ) -> None: ...
 
 
 @record("keras.metrics", arguments="name, dtype, axis")
@@ -290,7 +400,16 @@ class ConcordanceCorrelation(MeanMetricWrapper):
     1.0
     """
 
-    axis: Any = -1
+    axis: typed.Sizes = -1
     name = "concordance_correlation"
     fn = staticmethod(concordance_correlation)
     _direction = "up"
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            name: str | None = "concordance_correlation",
+            dtype: typing.Any = None,
+            axis: typed.Sizes = -1,
+        ) -> None: ...

@@ -3,11 +3,12 @@
 import json
 import re
 import warnings
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from jkeras.core import graph, registry, tree
+from jkeras.core import graph, registry
+from jkeras.kernel import tree
 from jkeras.core.errors import explain, suggestion
 from jkeras.core.building import as_tuples
 from jkeras.core.layer import Layer
@@ -22,8 +23,8 @@ class Model(Trainer, Layer):
     """Layers grouped into something that can be trained.
 
     Three ways: `Model(inputs, outputs)` for a graph, `Sequential` for a list, or a subclass with
-        `call`. Every model
-    is a layer too: it nests, it is shared, and `init` / `apply` are its pure form.
+    `call`. Every model is a layer too: it nests, it is shared, and `init` / `apply` are its pure
+    form.
 
     Args:
         inputs, outputs: KerasTensors, or lists or dicts of them.
@@ -36,7 +37,16 @@ class Model(Trainer, Layer):
     10
     """
 
-    def __new__(cls, *args, **kwargs):
+    if TYPE_CHECKING:  # what a graph has besides: a checker cannot see which models are graphs
+        inputs: Any
+        outputs: Any
+        input_names: list[str]
+        output_names: list[str]
+        input_shape: Any
+        output_shape: Any
+        operations: list
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         if _is_graph(args, kwargs) and cls is Model:
             from jkeras.models.functional import Functional
 
@@ -333,8 +343,8 @@ class Model(Trainer, Layer):
             "metrics_variables": self.metrics_variables,
         }
 
-    def _check_input(self, call):
-        super()._check_input(call)
+    def _check_input(self, call, built=True):
+        super()._check_input(call, built)
         if call.first is None and not call.tensors:
             raise ValueError(
                 explain(

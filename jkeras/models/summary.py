@@ -1,18 +1,16 @@
 """`summary()`: a model as a table of layers, shapes and counts."""
 
-import io
 import re
 import shutil
 
 import jax
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
+from jkeras.callbacks.progress import screen
 from jkeras.core.graph import Operation, node_of
 from jkeras.core.layer import Layer
 from jkeras.core.settings import is_interactive_logging_enabled
-from jkeras.core.weight import size_of
+from jkeras.kernel.spec import size_of
+from jkeras.models.text_table import table_of
 
 # width, ends of columns, titles
 PATH = (88, (0.45, 0.80, 1.0), ("Layer (type)", "Output Shape", "Param #"))
@@ -118,25 +116,23 @@ def print_summary(
         ends = [*(0.9 * end for end in ends), 1.0]
         titles = (*titles, "Trainable")
     width = line_length or min(default, shutil.get_terminal_size().columns - 4)
-    table = Table(width=width, show_lines=True)
-    for title, columns in zip(titles, _widths(ends, width)):
-        table.add_column(title, justify=JUSTIFY.get(title, "left"), width=columns)
+    widths = _widths(ends, width)[: len(titles)]
     layers = _in_range(getattr(model, "operations", model.layers), layer_range)
     relevant = {id(n) for n in nodes} if connected else None
-    for row in _rows(layers, expand_nested, show_trainable, relevant):
-        table.add_row(*map(escape, row))
+    rows = list(_rows(layers, expand_nested, show_trainable, relevant))
+    justify = [JUSTIFY.get(title, "left") for title in titles]
     captured = print_fn is not None or not is_interactive_logging_enabled()
-    buffer = io.StringIO() if captured else None
-    console = Console(
-        file=buffer,
-        highlight=False,
-        **dict(force_terminal=False, color_system=None) if captured else {},
-    )
-    console.width = max(console.width, width)
-    for text in (f'Model: "{escape(model.name)}"', table, *totals(model)):
-        console.print(text if text is table else f"[bold]{text}[/]")
-    if captured:
-        (print_fn or (lambda text: print(text, end="")))(buffer.getvalue())
+    shown_on = screen()
+    bold = str if captured else shown_on.bold
+    table = table_of(titles, rows, widths, width, justify, bold)
+    lines = [bold(f'Model: "{model.name}"'), *table, *totals(model, bold)]
+    text = "".join(f"{line}\n" for line in lines)
+    if print_fn is not None:
+        print_fn(text)
+    elif captured:
+        print(text, end="")
+    else:
+        shown_on.table(text)
 
 
 def _widths(ends, width):
@@ -197,8 +193,8 @@ def _in_range(layers, layer_range):
     return layers[min(first) : max(last) + 1]
 
 
-def totals(model):
-    """The lines below the table."""
+def totals(model, bold=str):
+    """The lines below the table; `bold` makes a text stand out."""
     trainable, fixed = model.trainable_weights, model.non_trainable_weights
     optimizer = model.optimizer
     slots = (
@@ -210,6 +206,6 @@ def totals(model):
     if slots:
         groups["Optimizer"] = slots
     return [
-        f" {label} params: [/]{count_params(weights):,} ({readable_memory(weights)})[bold]"
+        f"{bold(f' {label} params: ')}{count_params(weights):,} ({readable_memory(weights)})"
         for label, weights in groups.items()
     ]

@@ -30,22 +30,23 @@ def attention(query, key, value, *, mask=None, bias=None, scale=None, is_causal=
     """
     *lead, heads, target, depth = query.shape
     groups, source = key.shape[-3:-1]
-    rows = heads // groups * target  # the heads that share a key are rows of one matrix product
+    queries = heads // groups * target  # of all heads that share a key, in one matrix product
+    if scale is None:
+        scale = depth**-0.5
     scores = jnp.matmul(
-        query.reshape(*lead, groups, rows, depth),
+        query.reshape(*lead, groups, queries, depth),
         jnp.swapaxes(key, -1, -2),
         preferred_element_type=jnp.promote_types(query.dtype, "float32"),
     )
-    scores = scores.reshape(*lead, heads, target, source) * (
-        depth**-0.5 if scale is None else scale
-    )
-    scores = scores if bias is None else scores + bias.astype(scores.dtype)
+    scores = scores.reshape(*lead, heads, target, source) * scale
+    if bias is not None:
+        scores = scores + bias.astype(scores.dtype)
     if is_causal:
         mask = both(mask, causal_mask(target, source))
     if mask is not None:
         scores = jnp.where(mask, scores, -0.7 * float(jnp.finfo(scores.dtype).max))
     weights = jax.nn.softmax(scores, axis=-1).astype(value.dtype)
-    y = jnp.matmul(weights.reshape(*lead, groups, rows, source), value)
+    y = jnp.matmul(weights.reshape(*lead, groups, queries, source), value)
     return y.reshape(*lead, heads, target, value.shape[-1])
 
 
@@ -55,7 +56,11 @@ def both(mask, other):
     >>> print(both(None, jnp.array([True, False])))
     [ True False]
     """
-    return other if mask is None else mask if other is None else jnp.logical_and(mask, other)
+    if mask is None:
+        return other
+    if other is None:
+        return mask
+    return jnp.logical_and(mask, other)
 
 
 def causal_mask(target, source):

@@ -15,18 +15,27 @@ from jkeras.ops.promotion import (
 )
 
 
-def _binary(
-    name, compute, doc, example, shown, arguments="x1 x2", convert=lambda *xs: map(operand, xs)
-):
+def _operands(x1, x2):
+    return operand(x1), operand(x2)
+
+
+def _binary(name, compute, doc, example, shown, convert=_operands):
+    """An op of x1 and x2."""
+
     def function(x1, x2):
         return compute(*convert(x1, x2))
 
-    def bitwise(x, y):  # Keras names the arguments of these x and y
-        return compute(*convert(x, y))
+    function = describe(function, name, __name__, doc, example, shown)
+    return numpy_op(spec=broadcasting(function))(function)
 
-    function = describe(
-        bitwise if arguments == "x y" else function, name, __name__, doc, example, shown
-    )
+
+def _bitwise(name, compute, doc, example, shown):
+    """An op of two integers, which Keras names x and y."""
+
+    def function(x, y):
+        return compute(operand(x), operand(y))
+
+    function = describe(function, name, __name__, doc, example, shown)
     return numpy_op(spec=broadcasting(function))(function)
 
 
@@ -148,17 +157,15 @@ _OR = "Bits set in one of the integers."
 _XOR = "Bits set in exactly one integer."
 _LEFT = "The bits of x moved left by y places."
 _RIGHT = "The bits of x moved right by y places; the sign stays."
-bitwise_and = _binary("bitwise_and", jnp.bitwise_and, _AND, "[6, 5], 4", "[4 4]", "x y")
-bitwise_or = _binary("bitwise_or", jnp.bitwise_or, _OR, "[6, 5], 1", "[7 5]", "x y")
-bitwise_xor = _binary("bitwise_xor", jnp.bitwise_xor, _XOR, "[6, 5], 4", "[2 1]", "x y")
-bitwise_left_shift = _binary(
-    "bitwise_left_shift", jnp.left_shift, _LEFT, "[1, 3], 2", "[ 4 12]", "x y"
+bitwise_and = _bitwise("bitwise_and", jnp.bitwise_and, _AND, "[6, 5], 4", "[4 4]")
+bitwise_or = _bitwise("bitwise_or", jnp.bitwise_or, _OR, "[6, 5], 1", "[7 5]")
+bitwise_xor = _bitwise("bitwise_xor", jnp.bitwise_xor, _XOR, "[6, 5], 4", "[2 1]")
+bitwise_left_shift = _bitwise("bitwise_left_shift", jnp.left_shift, _LEFT, "[1, 3], 2", "[ 4 12]")
+bitwise_right_shift = _bitwise(
+    "bitwise_right_shift", jnp.right_shift, _RIGHT, "[8, -8], 2", "[ 2 -2]"
 )
-bitwise_right_shift = _binary(
-    "bitwise_right_shift", jnp.right_shift, _RIGHT, "[8, -8], 2", "[ 2 -2]", "x y"
-)
-left_shift = _binary("left_shift", jnp.left_shift, _LEFT, "[1, 3], 2", "[ 4 12]", "x y")
-right_shift = _binary("right_shift", jnp.right_shift, _RIGHT, "[8, -8], 2", "[ 2 -2]", "x y")
+left_shift = _bitwise("left_shift", jnp.left_shift, _LEFT, "[1, 3], 2", "[ 4 12]")
+right_shift = _bitwise("right_shift", jnp.right_shift, _RIGHT, "[8, -8], 2", "[ 2 -2]")
 
 
 # ---------------------------------------------------------------- with something of their own
@@ -179,7 +186,8 @@ divide_no_nan = _binary(
 
 
 def _ldexp(x1, x2):
-    x1, x2 = tensor(x1), tensor(x2)
+    x1 = tensor(x1)
+    x2 = tensor(x2)
     if not jnp.issubdtype(x2.dtype, jnp.integer):
         raise TypeError(f"ldexp takes an integer exponent x2. Received: x2 dtype={x2.dtype}")
     return jnp.ldexp(x1, x2)

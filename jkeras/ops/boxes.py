@@ -76,33 +76,47 @@ def convert_format(boxes, source, target, height=None, width=None, dtype="float3
             **boxes,
             "boxes": convert_format(boxes["boxes"], source, target, height, width, dtype),
         }
-    boxes, source, target = jnp.asarray(boxes), source.lower(), target.lower()
+    boxes = jnp.asarray(boxes)
+    source = source.lower()
+    target = target.lower()
     if boxes.shape[-1:] != (4,):
         raise ValueError(
             f"`boxes` must have the shape (..., 4). Received: boxes.shape={boxes.shape}"
         )
     check_choice("source", source, FORMATS)
     check_choice("target", target, FORMATS)
-    relative = [name.startswith("rel_") for name in (source, target)]
-    if any(relative) and (height is None or width is None):
+    _check_image_size(source, target, height, width)
+    boxes = boxes.astype(dtype)
+    if source == target:
+        return boxes
+    source_units, target_units = _units(source, target, height, width, dtype)
+    corners = _to_corners(boxes, source.removeprefix("rel_"), *source_units)
+    return _from_corners(corners, target.removeprefix("rel_"), *target_units)
+
+
+def _check_image_size(source, target, height, width):
+    if height is not None and width is not None:
+        return
+    if _is_relative(source) or _is_relative(target):
         raise ValueError(
             "Relative formats need the image's `height` and `width`. Received: "
             f"source={source!r}, target={target!r}, height={height}, width={width}"
         )
-    boxes = boxes.astype(dtype)
-    if source == target:
-        return boxes
-    size = (
-        (jnp.asarray(width, dtype), jnp.asarray(height, dtype))
-        if relative[0] != relative[1]
-        else (1, 1)
-    )
-    source, target = source.removeprefix("rel_"), target.removeprefix("rel_")
-    return _from_corners(
-        _to_corners(boxes, source, *(size if relative[0] else (1, 1))),
-        target,
-        *(size if relative[1] else (1, 1)),
-    )
+
+
+def _is_relative(name):
+    return name.startswith("rel_")
+
+
+def _units(source, target, height, width, dtype):
+    """The units of both formats, (width, height) each; 1 where both count in the same ones."""
+    ones = (1, 1)
+    if _is_relative(source) == _is_relative(target):
+        return ones, ones
+    image_size = (jnp.asarray(width, dtype), jnp.asarray(height, dtype))
+    if _is_relative(source):
+        return image_size, ones
+    return ones, image_size
 
 
 def _only_corners(name, known=("xyxy",)):
@@ -192,8 +206,12 @@ def affine_transform(
     [[[1. 1. 2. 3.]]]
     """
     _only_corners(bounding_box_format)
-    cx = (0.5 if center_x is None else center_x) * (width - 1)
-    cy = (0.5 if center_y is None else center_y) * (height - 1)
+    if center_x is None:
+        center_x = 0.5
+    if center_y is None:
+        center_y = 0.5
+    cx = center_x * (width - 1)
+    cy = center_y * (height - 1)
     turn, lean_x, lean_y = (-jnp.asarray(v) * (math.pi / 180) for v in (angle, shear_x, shear_y))
     # the map of images from output to input without shift is R(turn) after the shears; boxes go
     # with its inverse
@@ -201,7 +219,8 @@ def affine_transform(
     c = -jnp.sin(turn - lean_y) / jnp.cos(lean_y)
     b = a * jnp.tan(lean_x) + jnp.sin(turn)
     d = jnp.cos(turn) - c * jnp.tan(lean_x)
-    shift_x, shift_y = cx - translate_x * (width - 1), cy - translate_y * (height - 1)
+    shift_x = cx - translate_x * (width - 1)
+    shift_y = cy - translate_y * (height - 1)
     a, b, c, d, shift_x, shift_y = (
         jnp.reshape(v, (-1, 1, 1)) for v in (a, b, c, d, shift_x, shift_y)
     )
@@ -264,7 +283,9 @@ def pad(boxes, top, left, height=None, width=None, bounding_box_format="xyxy"):
 
 def _size(image_shape):
     """(height, width) of an image shape (height, width, channels), or None twice."""
-    return (None, None) if image_shape is None else image_shape[:2]
+    if image_shape is None:
+        return None, None
+    return image_shape[:2]
 
 
 @public("keras.utils.bounding_boxes.compute_iou")
@@ -281,10 +302,12 @@ def compute_iou(
     Raises:
         ValueError: not 2 or 3 axes, or a relative format without `image_shape`.
 
-    >>> print(compute_iou(jnp.array([[0.0, 0, 2, 2]]), jnp.array([[0.0, 0, 2, 1], [5, 5, 6, 6]]), "xyxy"))
+    >>> box = jnp.array([[0.0, 0, 2, 2]])
+    >>> print(compute_iou(box, jnp.array([[0.0, 0, 2, 1], [5, 5, 6, 6]]), "xyxy"))
     [[0.5 0. ]]
     """
-    boxes1, boxes2 = jnp.asarray(boxes1), jnp.asarray(boxes2)
+    boxes1 = jnp.asarray(boxes1)
+    boxes2 = jnp.asarray(boxes2)
     if boxes1.ndim not in (2, 3) or boxes2.ndim not in (2, 3):
         raise ValueError(
             "`boxes1` and `boxes2` must have the shape (boxes, 4) or (batch, boxes, 4). Received: "
@@ -299,18 +322,17 @@ def compute_iou(
         convert_format(b, bounding_box_format, "xyxy", *_size(image_shape))
         for b in (boxes1, boxes2)
     )
-    one, other = boxes1[..., :, None, :], boxes2[..., None, :, :]  # (..., m, 1, 4), (..., 1, n, 4)
-    overlap = jnp.prod(
-        jnp.maximum(
-            jnp.minimum(one[..., 2:], other[..., 2:]) - jnp.maximum(one[..., :2], other[..., :2]), 0
-        ),
-        -1,
-    )
+    one = boxes1[..., :, None, :]  # (..., m, 1, 4)
+    other = boxes2[..., None, :, :]  # (..., 1, n, 4)
+    high = jnp.minimum(one[..., 2:], other[..., 2:])
+    low = jnp.maximum(one[..., :2], other[..., :2])
+    overlap = jnp.prod(jnp.maximum(high - low, 0), -1)
     areas = [jnp.prod(b[..., 2:] - b[..., :2], -1) for b in (one, other)]
     iou = overlap / (areas[0] + areas[1] - overlap + epsilon())
     if not use_masking:
         return iou
-    return jnp.where((one.max(-1) < 0) | (other.max(-1) < 0), jnp.asarray(mask_val, iou.dtype), iou)
+    masked = (one.max(-1) < 0) | (other.max(-1) < 0)
+    return jnp.where(masked, jnp.asarray(mask_val, iou.dtype), iou)
 
 
 @public("keras.utils.bounding_boxes.compute_ciou")
@@ -342,13 +364,13 @@ def compute_ciou(boxes1, boxes2, bounding_box_format, image_shape=None):
     sizes1, sizes2 = (
         high - low + jnp.array([0, tiny]) for low, high in ((low1, high1), (low2, high2))
     )
-    overlap = jnp.prod(jnp.maximum(jnp.minimum(high1, high2) - jnp.maximum(low1, low2), 0), -1)
+    common_sides = jnp.minimum(high1, high2) - jnp.maximum(low1, low2)
+    overlap = jnp.prod(jnp.maximum(common_sides, 0), -1)
     union = jnp.prod(sizes1, -1) + jnp.prod(sizes2, -1) - overlap + tiny
     iou = overlap / (union + tiny)
     hull = jnp.maximum(high1, high2) - jnp.minimum(low1, low2)
-    distance = jnp.sum(((low1 + high1) / 2 - (low2 + high2) / 2) ** 2, -1) / (
-        jnp.sum(hull**2, -1) + tiny
-    )
+    between_centers = (low1 + high1) / 2 - (low2 + high2) / 2
+    distance = jnp.sum(between_centers**2, -1) / (jnp.sum(hull**2, -1) + tiny)
     proportions = [jnp.arctan(s[..., 0] / s[..., 1]) for s in (sizes1, sizes2)]
     v = 4 / math.pi**2 * (proportions[1] - proportions[0]) ** 2
     return iou - (distance + v * v / (v - iou + (1 + tiny)))
@@ -357,12 +379,15 @@ def compute_ciou(boxes1, boxes2, bounding_box_format, image_shape=None):
 # ---------------------------------------------------------------- deltas
 
 
-def _checked(encoding, variance):
-    """The variance as an array, after a check of both arguments."""
+def _check_encoding(encoding):
     if encoding not in ("center_xywh", "center_yxhw"):
         raise ValueError(
             f"Deltas are encoded as 'center_xywh' or 'center_yxhw'. Received: {encoding!r}"
         )
+
+
+def _factors(variance):
+    """The variance as an array of four numbers; the number 1 where there is none."""
     if variance is None:
         return 1.0
     variance = jnp.asarray(variance, "float32")
@@ -392,15 +417,17 @@ def encode_box_to_deltas(
     Raises:
         ValueError: another encoding, or not four variances.
 
-    >>> print(encode_box_to_deltas(jnp.array([[0.0, 0, 4, 4]]), jnp.array([[2.0, 0, 6, 4]]), "xyxy", "xyxy"))
+    >>> anchor = jnp.array([[0.0, 0, 4, 4]])
+    >>> print(encode_box_to_deltas(anchor, jnp.array([[2.0, 0, 6, 4]]), "xyxy", "xyxy"))
     [[0.  0.5 0.  0. ]]
     """
-    variance = _checked(encoding_format, variance)
+    _check_encoding(encoding_format)
+    factors = _factors(variance)
     anchors = convert_format(anchors, anchor_format, encoding_format, *_size(image_shape))
     boxes = convert_format(boxes, box_format, encoding_format, *_size(image_shape))
     anchor_sizes, sizes = (jnp.maximum(b[..., 2:], epsilon()) for b in (anchors, boxes))
     centers = (boxes[..., :2] - anchors[..., :2]) / anchor_sizes
-    return jnp.concatenate([centers, jnp.log(sizes / anchor_sizes)], -1) / variance
+    return jnp.concatenate([centers, jnp.log(sizes / anchor_sizes)], -1) / factors
 
 
 @public("keras.utils.bounding_boxes.decode_deltas_to_boxes")
@@ -420,10 +447,12 @@ def decode_deltas_to_boxes(
     Raises:
         ValueError: another encoding, or not four variances.
 
-    >>> print(decode_deltas_to_boxes(jnp.array([[0.0, 0, 4, 4]]), jnp.array([[0, 0.5, 0, 0]]), "xyxy", "xyxy"))
+    >>> anchor = jnp.array([[0.0, 0, 4, 4]])
+    >>> print(decode_deltas_to_boxes(anchor, jnp.array([[0, 0.5, 0, 0]]), "xyxy", "xyxy"))
     [[2. 0. 6. 4.]]
     """
-    variance = _checked(encoded_format, variance)
+    _check_encoding(encoded_format)
+    factors = _factors(variance)
     if isinstance(anchors, dict):
         return {
             level: decode_deltas_to_boxes(
@@ -432,14 +461,15 @@ def decode_deltas_to_boxes(
                 anchor_format,
                 box_format,
                 encoded_format,
-                None if isinstance(variance, float) else variance,
+                variance,
                 image_shape,
             )
             for level, anchor in anchors.items()
         }
     anchors = convert_format(anchors, anchor_format, encoded_format, *_size(image_shape))
-    deltas, sizes = boxes_delta * variance, anchors[..., 2:]
-    boxes = jnp.concatenate(
-        [deltas[..., :2] * sizes + anchors[..., :2], jnp.exp(deltas[..., 2:]) * sizes], -1
-    )
+    deltas = boxes_delta * factors
+    anchor_sizes = anchors[..., 2:]
+    centers = deltas[..., :2] * anchor_sizes + anchors[..., :2]
+    sizes = jnp.exp(deltas[..., 2:]) * anchor_sizes
+    boxes = jnp.concatenate([centers, sizes], -1)
     return convert_format(boxes, encoded_format, box_format, *_size(image_shape))

@@ -2,7 +2,6 @@
 
 import jax
 import jax.numpy as jnp
-import ml_dtypes
 import numpy as np
 from jax import lax
 from numpy.lib.array_utils import normalize_axis_index
@@ -19,9 +18,11 @@ MODULE = "keras.src.ops.core"
 
 def core_op(inputs=None, spec=None):
     """`op` for a function of this file, which is public under its own name."""
-    return lambda function: op(MODULE, f"keras.ops.{function.__name__}", inputs=inputs, spec=spec)(
-        function
-    )
+
+    def decorate(function):
+        return op(MODULE, f"keras.ops.{function.__name__}", inputs=inputs, spec=spec)(function)
+
+    return decorate
 
 
 # ---------------------------------------------------------------- conversion
@@ -42,14 +43,18 @@ def convert_to_tensor(x, dtype=None, sparse=None, ragged=None):
     """
     if ragged:
         raise ValueError("`ragged=True` is not supported: JAX has no ragged arrays.")
-    if hasattr(x, "todense"):
-        if sparse is not False:
-            return x if dtype is None else x.astype(standardize_dtype(dtype))
+    if dtype is not None:
+        dtype = standardize_dtype(dtype)
+    is_sparse = hasattr(x, "todense")
+    if is_sparse and sparse is False:
         x = x.todense()
+    elif is_sparse and dtype is None:
+        return x
+    elif is_sparse:
+        return x.astype(dtype)
     if isinstance(x, jax.Array) and dtype is not None:
-        return x.astype(standardize_dtype(dtype))
-    # not by int32, which int64 may exceed
-    return jnp.asarray(x, None if dtype is None else standardize_dtype(dtype))
+        return x.astype(dtype)
+    return jnp.asarray(x, dtype)  # not by int32, which int64 may exceed
 
 
 @public("keras.ops.convert_to_numpy")
@@ -59,7 +64,9 @@ def convert_to_numpy(x):
     >>> convert_to_numpy([1, 2])
     array([1, 2])
     """
-    return np.array(x.todense() if hasattr(x, "todense") else x)
+    if hasattr(x, "todense"):
+        x = x.todense()
+    return np.array(x)
 
 
 @core_op(inputs=1)
@@ -75,7 +82,8 @@ def cast(x, dtype):
 def _limits(dtype):
     if dtype == "bool":
         return 0, 1
-    info = ml_dtypes.iinfo(dtype) if "int" in dtype else ml_dtypes.finfo(dtype)
+    describe = jnp.iinfo if "int" in dtype else jnp.finfo
+    info = describe(dtype)
     return info.min, info.max
 
 
@@ -86,19 +94,27 @@ def saturate_cast(x, dtype):
     >>> saturate_cast([-5.0, 300.0], "uint8")
     Array([  0, 255], dtype=uint8)
     """
-    x, dtype = jnp.asarray(x), standardize_dtype(dtype)
+    x = jnp.asarray(x)
+    dtype = standardize_dtype(dtype)
     if x.dtype == bool:
         return x.astype(dtype)
-    (low, high), (own_low, own_high) = _limits(dtype), _limits(x.dtype.name)
+    return jnp.clip(x, *_bounds(x.dtype, dtype)).astype(dtype)
+
+
+def _bounds(source, target):
+    """The smallest and largest number of one dtype, as numpy scalars, that another can hold."""
+    low, high = _limits(target)
+    own_low, own_high = _limits(source.name)
     bounds = [
-        np.asarray(bound).astype(x.dtype) for bound in (max(low, own_low), min(high, own_high))
+        np.asarray(bound).astype(source) for bound in (max(low, own_low), min(high, own_high))
     ]
-    # x's dtype may round a bound to a value outside; a conversion to integers saturates by itself
-    if is_float(dtype):
-        bounds = [
-            b if low <= b.item() <= high else np.nextafter(b, np.zeros_like(b)) for b in bounds
-        ]
-    return jnp.clip(x, *bounds).astype(dtype)
+    if not is_float(target):
+        return bounds  # a conversion to integers saturates by itself
+    # the source may round a bound to a value outside
+    for i, bound in enumerate(bounds):
+        if not low <= bound.item() <= high:
+            bounds[i] = np.nextafter(bound, np.zeros_like(bound))
+    return bounds
 
 
 @public("keras.ops.shape")
@@ -156,18 +172,16 @@ def scatter(indices, values, shape):
     Array([0., 2., 0., 5.], dtype=float32)
     """
     values = jnp.asarray(values)
-    return (
-        jnp.zeros(shape, values.dtype)
-        .at[tuple(jnp.moveaxis(jnp.asarray(indices), -1, 0))]
-        .add(values)
-    )
+    places = tuple(jnp.moveaxis(jnp.asarray(indices), -1, 0))
+    return jnp.zeros(shape, values.dtype).at[places].add(values)
 
 
 _COMBINED = {None: "set", "add": "add", "max": "max", "min": "min", "mul": "multiply"}
 
 
 def _combination(reduction):
-    reduction = reduction.lower() if isinstance(reduction, str) else reduction
+    if isinstance(reduction, str):
+        reduction = reduction.lower()
     check_choice("reduction", reduction, _COMBINED)
     return _COMBINED[reduction]
 
@@ -214,7 +228,10 @@ def slice(inputs, start_indices, shape):
     Array([1, 2, 3], dtype=int32)
     """
     inputs = jnp.asarray(inputs)
-    sizes = [inputs.shape[i] - int(start_indices[i]) if n == -1 else n for i, n in enumerate(shape)]
+    sizes = list(shape)
+    for axis, size in enumerate(shape):
+        if size == -1:
+            sizes[axis] = inputs.shape[axis] - int(start_indices[axis])
     return lax.dynamic_slice(inputs, start_indices, sizes)
 
 
@@ -234,12 +251,15 @@ def slice_update(inputs, start_indices, updates):
 
 def _unstack_spec(x, num=None, axis=0):
     place = normalize_axis_index(axis, x.ndim)
-    count = num if x.shape[place] is None else x.shape[place]
+    count = x.shape[place]
+    if count is None:
+        count = num
     if count is None:
         raise ValueError(
             f"Cannot infer `num` from shape {x.shape}: axis {axis} has no known size. Pass `num`."
         )
-    return [KerasTensor((*x.shape[:place], *x.shape[place + 1 :]), x.dtype) for _ in range(count)]
+    shape = (*x.shape[:place], *x.shape[place + 1 :])
+    return [KerasTensor(shape, x.dtype) for _ in range(count)]
 
 
 @op(MODULE, inputs=1, class_name="Unstack", spec=_unstack_spec)
@@ -301,11 +321,17 @@ def scan(f, init, xs=None, length=None, reverse=False, unroll=1):
     >>> int(carry), ys.tolist()
     (6, [0, 0, 1, 3])
     """
-    if not isinstance(unroll, int) or unroll < 1 and not isinstance(unroll, bool):
+    _check_unroll(unroll)
+    return lax.scan(inside_loop(f), init, xs, length=length, reverse=reverse, unroll=unroll)
+
+
+def _check_unroll(unroll):
+    if isinstance(unroll, bool):
+        return
+    if not isinstance(unroll, int) or unroll < 1:
         raise ValueError(
             f"`unroll` must be a positive integer or a boolean. Received: unroll={unroll}"
         )
-    return lax.scan(inside_loop(f), init, xs, length=length, reverse=reverse, unroll=unroll)
 
 
 @core_op()
@@ -317,7 +343,8 @@ def associative_scan(f, elems, reverse=False, axis=0):
     Array([0, 1, 3, 6], dtype=int32)
     """
     ndim = jnp.ndim(jax.tree.leaves(elems)[0])
-    axis = axis % ndim if -ndim <= axis < 0 else axis  # lax cannot reverse along a negative one
+    if -ndim <= axis < 0:
+        axis = axis % ndim  # lax cannot reverse along a negative one
     return lax.associative_scan(f, elems, reverse, axis)
 
 
@@ -333,19 +360,29 @@ def while_loop(cond, body, loop_vars, maximum_iterations=None):
     >>> int(while_loop(lambda i: i < 10, lambda i: i + 3, 0))
     12
     """
-    single = not isinstance(loop_vars, (tuple, list))
-    first = (loop_vars,) if single else tuple(loop_vars)
+    if not isinstance(loop_vars, (tuple, list)):
+        (value,) = _while_loop(cond, lambda v: (body(v),), (loop_vars,), maximum_iterations)
+        return value
+    return _while_loop(cond, body, loop_vars, maximum_iterations)
+
+
+def _while_loop(cond, body, loop_vars, maximum_iterations):
+    """`while_loop` of a tuple or list of values."""
 
     def go_on(state):
-        more = cond(*state[1])
-        return more if maximum_iterations is None else more & (state[0] < maximum_iterations)
+        step, values = state
+        more = cond(*values)
+        if maximum_iterations is None:
+            return more
+        return more & (step < maximum_iterations)
 
-    def step(state):
-        values = body(*state[1])
-        return state[0] + 1, (values,) if single else tuple(values)
+    def advance(state):
+        step, values = state
+        values = tuple(body(*values))
+        return step + 1, values
 
-    _, values = lax.while_loop(go_on, inside_loop(step), (0, first))
-    return values[0] if single else values
+    _, values = lax.while_loop(go_on, inside_loop(advance), (0, tuple(loop_vars)))
+    return values
 
 
 @core_op()
@@ -398,6 +435,7 @@ def custom_gradient(f):
     inner = jax.custom_gradient(f)
 
     def with_gradient(*args, **kwargs):
-        return inner(*jax.tree.map(graph.as_tensor, args), **jax.tree.map(graph.as_tensor, kwargs))
+        args, kwargs = jax.tree.map(graph.as_tensor, (args, kwargs))
+        return inner(*args, **kwargs)
 
     return with_gradient

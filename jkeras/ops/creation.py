@@ -31,16 +31,8 @@ def _constant(name, compute, doc, shown):
     def function(shape, dtype=None):
         return compute(shape, dtype=standardize_dtype(dtype))
 
-    return _maker(
-        describe(
-            function,
-            name,
-            __name__,
-            doc + "; of the default float type unless `dtype` says other.",
-            "(2,)",
-            shown,
-        )
-    )
+    doc = f"{doc}; of the default float type unless `dtype` says other."
+    return _maker(describe(function, name, __name__, doc, "(2,)", shown))
 
 
 def _like(name, compute, doc, shown):
@@ -107,9 +99,13 @@ def eye(N, M=None, k=0, dtype=None):
      [0. 0.]]
     """
     for name, value in (("N", N), ("M", M)):
-        if isinstance(value, float) or hasattr(value, "dtype") and not is_integer(value.dtype):
+        if isinstance(value, float) or _is_array_of_floats(value):
             raise TypeError(f"`{name}` must be an integer. Received: {name}={value}")
     return jnp.eye(N, M=M, k=k, dtype=standardize_dtype(dtype))
+
+
+def _is_array_of_floats(value):
+    return hasattr(value, "dtype") and not is_integer(value.dtype)
 
 
 @_maker
@@ -149,9 +145,8 @@ def arange(start, stop=None, step=None, dtype=None):
     [0 1 2] [1.  1.5]
     """
     if dtype is None:
-        dtype = result_type(
-            *(getattr(v, "dtype", type(v)) for v in (start, stop, step) if v is not None)
-        )
+        numbers = [v for v in (start, stop, step) if v is not None]
+        dtype = result_type(*(getattr(v, "dtype", type(v)) for v in numbers))
     return jnp.arange(start, stop, step=step, dtype=standardize_dtype(dtype))
 
 
@@ -259,7 +254,7 @@ def vander(x, N=None, increasing=False):
 def _diag_spec(x, k=0):
     if x.ndim == 2 and None in x.shape:
         return KerasTensor((None,), x.dtype)
-    return infer(lambda given: jnp.diag(given, k), x)
+    return infer(lambda x: jnp.diag(x, k), x)
 
 
 def _diagflat_spec(x, k=0):

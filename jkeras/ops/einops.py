@@ -22,26 +22,31 @@ def _rearrange(tensor, pattern, axes_lengths):
             "Expected a pattern with one '->', such as 'b h w c -> b (h w) c'. Received: "
             f"{pattern!r}"
         )
-    given, wanted = map(_groups, pattern.split("->"))
-    if len(given) != x.ndim or sorted(sum(given, [])) != sorted(sum(wanted, [])):
+    source_groups, target_groups = map(_groups, pattern.split("->"))
+    source_names = sum(source_groups, [])
+    target_names = sum(target_groups, [])
+    if len(source_groups) != x.ndim or sorted(source_names) != sorted(target_names):
         raise ValueError(
             f"The pattern {pattern!r} must name each of the {x.ndim} axes of x on the left, and "
             f"the same names on both sides. Received: x.shape={x.shape}"
         )
+    sizes = _sizes(source_groups, x.shape, axes_lengths, pattern)
+    x = x.reshape([sizes[name] for name in source_names])
+    x = x.transpose([source_names.index(name) for name in target_names])
+    return x.reshape([math.prod(sizes[name] for name in group) for group in target_groups])
+
+
+def _sizes(groups, shape, axes_lengths, pattern):
+    """{name: size} of all axes of the left side."""
     sizes = dict(axes_lengths)
-    for group, size in zip(given, x.shape):
+    for group, size in zip(groups, shape):
         unknown = [name for name in group if name not in sizes]
         if len(unknown) > 1:
             raise ValueError(f"Pass the sizes of all but one of the axes {group} in {pattern!r}.")
         if unknown:
-            sizes[unknown[0]] = size // math.prod(
-                sizes[name] for name in group if name not in unknown
-            )
-    names = sum(given, [])
-    x = x.reshape([sizes[name] for name in names]).transpose(
-        [names.index(name) for name in sum(wanted, [])]
-    )
-    return x.reshape([math.prod(sizes[name] for name in group) for group in wanted])
+            known = math.prod(sizes[name] for name in group if name not in unknown)
+            sizes[unknown[0]] = size // known
+    return sizes
 
 
 @public("keras.ops.rearrange")

@@ -223,7 +223,9 @@ def trunc(x):
     [ 1. -1.]
     """
     x = tensor(x)
-    return x if is_integer(x.dtype) else jnp.trunc(x)
+    if is_integer(x.dtype):
+        return x
+    return jnp.trunc(x)
 
 
 @numpy_op(inputs=1)
@@ -251,7 +253,9 @@ def clip(x, x_min, x_max):
     [0.  0.5 1. ]
     """
     x = tensor(x)
-    return jnp.clip(x.astype("int32") if x.dtype == bool else x, x_min, x_max)
+    if x.dtype == bool:
+        x = x.astype("int32")
+    return jnp.clip(x, x_min, x_max)
 
 
 @numpy_op(inputs=1)
@@ -276,7 +280,8 @@ def view(x, dtype=None):
     return tensor(x).view(dtype=optional_dtype(dtype))
 
 
-abs, conj = absolute, conjugate
+abs = absolute
+conj = conjugate
 
 
 # ---------------------------------------------------------------- windows

@@ -40,36 +40,46 @@ def farmhash64(text):
     size = len(text)
     if size <= 16:
         return _short(text, size)
-    mul = K2 + 2 * size
     if size <= 64:
-        a = _at(text, 0) * (K1 if size <= 32 else K2)
-        b = _at(text, 8)
-        c = _at(text, size - 8) * mul
-        d = _at(text, size - 16) * K2
-        y = _rotate(a + b, 43) + _rotate(c, 30) + d
-        z = _join(y & MASK, a + _rotate(b + K2, 18) + c & MASK, mul)
-        if size <= 32:
-            return z
-        e, f = _at(text, 16) * mul, _at(text, 24)
-        g, h = (y + _at(text, size - 32)) * mul, (z + _at(text, size - 24)) * mul
-        return _join(
-            _rotate(e + f, 43) + _rotate(g, 30) + h & MASK, e + _rotate(f + a, 18) + g & MASK, mul
-        )
+        return _medium(text, size)
     return _long(text, size)
 
 
 def _short(text, size):
     mul = K2 + 2 * size
     if size >= 8:
-        a, b = _at(text, 0) + K2, _at(text, size - 8)
+        a = _at(text, 0) + K2
+        b = _at(text, size - 8)
         return _join(_rotate(b, 37) * mul + a & MASK, (_rotate(a, 25) + b) * mul & MASK, mul)
     if size >= 4:
-        first, last = struct.unpack("<I", text[:4])[0], struct.unpack("<I", text[-4:])[0]
-        return _join(size + (first << 3), last, mul)
+        (head,) = struct.unpack("<I", text[:4])
+        (tail,) = struct.unpack("<I", text[-4:])
+        return _join(size + (head << 3), tail, mul)
     if size > 0:
-        y, z = text[0] + (text[size >> 1] << 8), size + (text[-1] << 2)
+        y = text[0] + (text[size >> 1] << 8)
+        z = size + (text[-1] << 2)
         return _mix(y * K2 ^ z * K0) * K2 & MASK
     return K2
+
+
+def _medium(text, size):
+    """17 to 64 bytes."""
+    mul = K2 + 2 * size
+    a = _at(text, 0) * (K1 if size <= 32 else K2)
+    b = _at(text, 8)
+    c = _at(text, size - 8) * mul
+    d = _at(text, size - 16) * K2
+    y = _rotate(a + b, 43) + _rotate(c, 30) + d
+    z = _join(y & MASK, a + _rotate(b + K2, 18) + c & MASK, mul)
+    if size <= 32:
+        return z
+    e = _at(text, 16) * mul
+    f = _at(text, 24)
+    g = (y + _at(text, size - 32)) * mul
+    h = (z + _at(text, size - 24)) * mul
+    u = _rotate(e + f, 43) + _rotate(g, 30) + h & MASK
+    v = e + _rotate(f + a, 18) + g & MASK
+    return _join(u, v, mul)
 
 
 def _weak(text, place, a, b):
@@ -82,37 +92,37 @@ def _weak(text, place, a, b):
 
 
 def _long(text, size):
-    x, y = 81, 81 * K1 + 113 & MASK
+    y = 81 * K1 + 113 & MASK
     z = _mix(y * K2 + 113) * K2 & MASK
-    v, w = (0, 0), (0, 0)
-    x = x * K2 + _at(text, 0)
+    v = w = (0, 0)
+    x = 81 * K2 + _at(text, 0)
 
-    def block(place, x, y, z, v, w, mul, last):
+    def block(place, x, y, z, v, w, mul, factor):
         x = _rotate(x + y + v[0] + _at(text, place + 8), 37) * mul & MASK
         y = _rotate(y + v[1] + _at(text, place + 48), 42) * mul
-        x ^= w[1] * (9 if last else 1) & MASK
-        y = y + v[0] * (9 if last else 1) + _at(text, place + 40) & MASK
+        x ^= w[1] * factor & MASK
+        y = y + v[0] * factor + _at(text, place + 40) & MASK
         z = _rotate(z + w[0], 33) * mul & MASK
         v = _weak(text, place, v[1] * mul & MASK, x + w[0])
         w = _weak(text, place + 32, z + w[1], y + _at(text, place + 16))
         return z, y, x, v, w
 
     for place in range(0, (size - 1) // 64 * 64, 64):
-        x, y, z, v, w = block(place, x, y, z, v, w, K1, False)
+        x, y, z, v, w = block(place, x, y, z, v, w, K1, 1)
     mul = K1 + ((z & 0xFF) << 1)
     w = w[0] + (size - 1 & 63), w[1]
     v = v[0] + w[0] & MASK, v[1]
     w = w[0] + v[0] & MASK, w[1]
-    x, y, z, v, w = block(size - 64, x, y, z, v, w, mul, True)
-    return _join(
-        _join(v[0], w[0], mul) + _mix(y) * K0 + z & MASK, _join(v[1], w[1], mul) + x & MASK, mul
-    )
+    x, y, z, v, w = block(size - 64, x, y, z, v, w, mul, 9)
+    low = _join(v[0], w[0], mul) + _mix(y) * K0 + z & MASK
+    high = _join(v[1], w[1], mul) + x & MASK
+    return _join(low, high, mul)
 
 
-def fingerprint_cat(first, second):
+def fingerprint_cat(left, right):
     """One fingerprint from two, as TensorFlow combines those of crossed features."""
     k = 0xC6A4A7935BD1E995
-    result = (first ^ k ^ _mix(second * k) * k) * k
+    result = (left ^ k ^ _mix(right * k) * k) * k
     return _mix(_mix(result) * k)
 
 
@@ -132,11 +142,15 @@ def siphash64(text, key):
 
     def rounds(count, v0, v1, v2, v3):
         for _ in range(count):
-            v0, v2 = v0 + v1 & MASK, v2 + v3 & MASK
-            v1, v3 = _rotate(v1, 64 - 13) ^ v0, _rotate(v3, 64 - 16) ^ v2
+            v0 = v0 + v1 & MASK
+            v2 = v2 + v3 & MASK
+            v1 = _rotate(v1, 64 - 13) ^ v0
+            v3 = _rotate(v3, 64 - 16) ^ v2
             v0 = _rotate(v0, 32)
-            v2, v0 = v2 + v1 & MASK, v0 + v3 & MASK
-            v1, v3 = _rotate(v1, 64 - 17) ^ v2, _rotate(v3, 64 - 21) ^ v0
+            v2 = v2 + v1 & MASK
+            v0 = v0 + v3 & MASK
+            v1 = _rotate(v1, 64 - 17) ^ v2
+            v3 = _rotate(v3, 64 - 21) ^ v0
             v2 = _rotate(v2, 32)
         return v0, v1, v2, v3
 

@@ -20,11 +20,9 @@ def axes_of(data_format):
     >>> axes_of("channels_last")
     Axes(height=-3, width=-2, channels=-1)
     """
-    return (
-        Axes(-3, -2, -1)
-        if standardize_data_format(data_format) == "channels_last"
-        else Axes(-2, -1, -3)
-    )
+    if standardize_data_format(data_format) == "channels_last":
+        return Axes(height=-3, width=-2, channels=-1)
+    return Axes(height=-2, width=-1, channels=-3)
 
 
 def check_rank(images, name="images"):

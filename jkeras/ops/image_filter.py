@@ -17,10 +17,8 @@ from jkeras.ops.promotion import result_type
 def _per_channel(images, kernel, padding, data_format):
     """Every channel of a batch filtered with one two-dimensional kernel."""
     channels = images.shape[axes_of(data_format).channels]
-    kernel = jnp.broadcast_to(kernel[:, :, None, None], (*kernel.shape, channels, 1)).astype(
-        images.dtype
-    )
-    return depthwise_conv(images, kernel, 1, padding, data_format)
+    kernel = jnp.broadcast_to(kernel[:, :, None, None], (*kernel.shape, channels, 1))
+    return depthwise_conv(images, kernel.astype(images.dtype), 1, padding, data_format)
 
 
 def _gaussian(size, sigma, dtype):
@@ -33,12 +31,15 @@ def _gaussian(size, sigma, dtype):
 def blur(images, kernel_size, sigma, data_format, padding="same"):
     """A batch of images, filtered with a Gaussian along the width, then along the height."""
     across, down = (_gaussian(n, s, images.dtype) for n, s in zip(kernel_size, sigma))
-    return _per_channel(
-        _per_channel(images, across[None], padding, data_format),
-        down[:, None],
-        padding,
-        data_format,
-    )
+    images = _per_channel(images, across[None], padding, data_format)
+    return _per_channel(images, down[:, None], padding, data_format)
+
+
+def _as_batch(images):
+    """One image becomes a batch of one."""
+    if images.ndim == 4:
+        return images
+    return images[None]
 
 
 @op("keras.src.ops.image", inputs=1, class_name="GaussianBlur")
@@ -46,9 +47,10 @@ def _gaussian_blur(images, kernel_size=(3, 3), sigma=(1.0, 1.0), data_format=Non
     images = jnp.asarray(images)
     check_rank(images)
     floats = images.astype(result_type(images.dtype, float))
-    batch = floats if floats.ndim == 4 else floats[None]
-    floats = blur(batch, kernel_size, sigma, data_format).reshape(images.shape)
-    return (floats if is_float(images.dtype) else jnp.round(floats)).astype(images.dtype)
+    floats = blur(_as_batch(floats), kernel_size, sigma, data_format).reshape(images.shape)
+    if not is_float(images.dtype):
+        floats = jnp.round(floats)
+    return floats.astype(images.dtype)
 
 
 @public("keras.ops.image.gaussian_blur")
@@ -67,14 +69,11 @@ def gaussian_blur(images, kernel_size: Any = (3, 3), sigma: Any = (1.0, 1.0), da
     >>> gaussian_blur(jnp.ones((8, 6, 3)), data_format="channels_last").shape
     (8, 6, 3)
     """
-    return _gaussian_blur(
-        images,
-        kernel_size,
-        sigma,
-        standardize_data_format(data_format)
-        if is_symbolic(images) or data_format
-        else "channels_first",
-    )
+    if is_symbolic(images) or data_format:
+        data_format = standardize_data_format(data_format)
+    else:
+        data_format = "channels_first"
+    return _gaussian_blur(images, kernel_size, sigma, data_format)
 
 
 @image_op()
@@ -88,7 +87,8 @@ def sobel_edges(images, data_format=None):
     >>> sobel_edges(jnp.ones((2, 5, 6, 3))).shape
     (2, 5, 6, 3, 2)
     """
-    images, data_format = jnp.asarray(images), standardize_data_format(data_format)
+    images = jnp.asarray(images)
+    data_format = standardize_data_format(data_format)
     if images.ndim != 4:
         raise ValueError(
             f"`images` must be a batch of images (4 axes). Received: images.shape={images.shape}"
@@ -146,13 +146,15 @@ def ssim(
             f"filter_size={filter_size}, data_format={data_format!r}"
         )
     dtype = result_type(image1.dtype, float)
-    a, b = (x.astype(dtype) if x.ndim == 4 else x.astype(dtype)[None] for x in (image1, image2))
+    a, b = (_as_batch(x.astype(dtype)) for x in (image1, image2))
 
     def local_mean(x):
         return blur(x, (filter_size,) * 2, (filter_sigma,) * 2, data_format, "valid")
 
-    c1, c2 = (k1 * max_val) ** 2, (k2 * max_val) ** 2
-    mean_a, mean_b = local_mean(a), local_mean(b)
+    c1 = (k1 * max_val) ** 2
+    c2 = (k2 * max_val) ** 2
+    mean_a = local_mean(a)
+    mean_b = local_mean(b)
     variances = local_mean(a * a) - mean_a**2 + local_mean(b * b) - mean_b**2
     covariance = local_mean(a * b) - mean_a * mean_b
     similarity = (

@@ -13,7 +13,7 @@ from jkeras.core.policy import is_float
 from jkeras.core.settings import standardize_data_format
 from jkeras.ops.core import saturate_cast
 from jkeras.ops.image_common import axes_of, check_rank, image_op
-from jkeras.ops.nn_conv import dimension_numbers, padding_type, per_axis
+from jkeras.ops.nn_conv import channel_axis, dimension_numbers, padding_type, per_axis
 
 INTERPOLATIONS = ("bilinear", "nearest", "lanczos3", "lanczos5", "bicubic")
 SCALINGS = (
@@ -35,22 +35,26 @@ def aspect_window(height, width, target_height, target_width):
     >>> aspect_window(6, 4, 1, 1)
     (1, 0, 4, 4)
     """
-    rows = max(min(height, int(width * target_height / target_width)), 1)
-    columns = max(min(width, int(height * target_width / target_height)), 1)
-    return (height - rows) // 2, (width - columns) // 2, rows, columns
+    window_height = max(min(height, int(width * target_height / target_width)), 1)
+    window_width = max(min(width, int(height * target_width / target_height)), 1)
+    top = (height - window_height) // 2
+    left = (width - window_width) // 2
+    return top, left, window_height, window_width
 
 
 def take_window(images, top, left, height, width, axes):
     """The pixels from (top, left) on, at most `height` times `width` of them."""
     for axis, start, size in ((axes.height, top, height), (axes.width, left, width)):
         axis %= images.ndim
-        images = lax.slice_in_dim(images, start, min(start + size, images.shape[axis]), axis=axis)
+        end = min(start + size, images.shape[axis])
+        images = lax.slice_in_dim(images, start, end, axis=axis)
     return images
 
 
 def _pad_to_aspect(images, target_height, target_width, fill_value, axes):
     """Images with a border on two sides, so that they have the aspect ratio of the target."""
-    height, width = images.shape[axes.height], images.shape[axes.width]
+    height = images.shape[axes.height]
+    width = images.shape[axes.width]
     margins = [(0, 0)] * images.ndim
     for axis, size, wanted in (
         (axes.height, height, int(width * target_height / target_width)),
@@ -89,7 +93,8 @@ def resize(
     >>> resize(jnp.ones((2, 8, 8, 3)), (4, 6)).shape
     (2, 4, 6, 3)
     """
-    images, axes = jnp.asarray(images), axes_of(data_format)
+    images = jnp.asarray(images)
+    axes = axes_of(data_format)
     check_rank(images)
     check_choice("interpolation", interpolation, INTERPOLATIONS)
     check_choice("fill_mode", fill_mode, ("constant",))
@@ -112,7 +117,9 @@ def resize(
     resized = jax.image.resize(source, shape, interpolation, antialias=antialias)
     if resized.dtype == images.dtype:
         return resized
-    return saturate_cast(resized if is_float(images.dtype) else jnp.round(resized), images.dtype)
+    if not is_float(images.dtype):
+        resized = jnp.round(resized)
+    return saturate_cast(resized, images.dtype)
 
 
 @image_op(
@@ -156,15 +163,16 @@ def _edges(verb, sides, size, before, after, target):
         sides: names of the three arguments, for messages.
         size: the size of the images; None where it is not known.
     """
-    given = ", ".join(f"{name}={value}" for name, value in zip(sides, (before, after, target)))
+    arguments = zip(sides, (before, after, target))
+    received = ", ".join(f"{name}={value}" for name, value in arguments)
     if (before, after, target).count(None) != 1:
-        raise ValueError(f"Exactly two of {', '.join(sides)} must be given. Received: {given}")
+        raise ValueError(f"Exactly two of {', '.join(sides)} must be given. Received: {received}")
     sign = 1 if verb == "padding" else -1
     if size is None:
         if sign < 0 and target is None:
             raise ValueError(
                 f"`{sides[2]}` must be given where the size of the images is not known. Received: "
-                f"{given}"
+                f"{received}"
             )
         return before, after, target
     if target is None:
@@ -175,7 +183,7 @@ def _edges(verb, sides, size, before, after, target):
         after = sign * (target - size) - before
     if min(before, after, target) < 0:
         raise ShapeError(
-            f"{', '.join(sides)} must not be negative. Received: {given} for images of size "
+            f"{', '.join(sides)} must not be negative. Received: {received} for images of size "
             f"{size}, which gives {before}, {after}, {target}"
         )
     return before, after, target
@@ -185,26 +193,11 @@ def _frame(verb, images, top, left, bottom, right, target_height, target_width, 
     """((before, after, size of the result) of the height, of the width, axes)."""
     check_rank(images)
     axes = axes_of(data_format)
-    height, width = images.shape[axes.height], images.shape[axes.width]
-    return (
-        _edges(
-            verb,
-            (f"top_{verb}", f"bottom_{verb}", "target_height"),
-            height,
-            top,
-            bottom,
-            target_height,
-        ),
-        _edges(
-            verb,
-            (f"left_{verb}", f"right_{verb}", "target_width"),
-            width,
-            left,
-            right,
-            target_width,
-        ),
-        axes,
-    )
+    sides = (f"top_{verb}", f"bottom_{verb}", "target_height")
+    vertical = _edges(verb, sides, images.shape[axes.height], top, bottom, target_height)
+    sides = (f"left_{verb}", f"right_{verb}", "target_width")
+    horizontal = _edges(verb, sides, images.shape[axes.width], left, right, target_width)
+    return vertical, horizontal, axes
 
 
 def _framed_spec(verb):
@@ -214,11 +207,12 @@ def _framed_spec(verb):
         top, left, bottom, right = (
             borders.get(f"{side}_{verb}") for side in ("top", "left", "bottom", "right")
         )
-        rows, columns, axes = _frame(
+        vertical, horizontal, axes = _frame(
             verb, images, top, left, bottom, right, target_height, target_width, data_format
         )
         shape = list(images.shape)
-        shape[axes.height], shape[axes.width] = rows[2], columns[2]
+        shape[axes.height] = vertical[2]
+        shape[axes.width] = horizontal[2]
         return KerasTensor(shape, images.dtype)
 
     return spec
@@ -245,7 +239,7 @@ def pad_images(
     (2, 8, 7, 3)
     """
     images = jnp.asarray(images)
-    rows, columns, axes = _frame(
+    vertical, horizontal, axes = _frame(
         "padding",
         images,
         top_padding,
@@ -257,7 +251,8 @@ def pad_images(
         data_format,
     )
     margins = [(0, 0)] * images.ndim
-    margins[axes.height], margins[axes.width] = rows[:2], columns[:2]
+    margins[axes.height] = vertical[:2]
+    margins[axes.width] = horizontal[:2]
     return jnp.pad(images, margins)
 
 
@@ -281,7 +276,7 @@ def crop_images(
     (2, 2, 3, 3)
     """
     images = jnp.asarray(images)
-    rows, columns, axes = _frame(
+    (top, _, height), (left, _, width), axes = _frame(
         "cropping",
         images,
         top_cropping,
@@ -292,7 +287,7 @@ def crop_images(
         target_width,
         data_format,
     )
-    return take_window(images, rows[0], columns[0], rows[2], columns[2], axes)
+    return take_window(images, top, left, height, width, axes)
 
 
 # ---------------------------------------------------------------- patches
@@ -322,11 +317,14 @@ def extract_patches(
             f"`size` must be an int or a tuple. Received: size={size!r} (of type "
             f"{type(size).__name__})"
         )
-    size = (size, size) if isinstance(size, int) else tuple(size)
+    if isinstance(size, int):
+        size = (size, size)
+    size = tuple(size)
     count = len(size)
     if count not in (2, 3):
         raise ValueError(f"`size` must have 2 entries, or 3 for volumes. Received: size={size}")
-    images, data_format = jnp.asarray(images), standardize_data_format(data_format)
+    images = jnp.asarray(images)
+    data_format = standardize_data_format(data_format)
     if images.ndim == count + 1:
         return extract_patches(images[None], size, strides, dilation_rate, padding, data_format)[0]
     if images.ndim != count + 2:
@@ -334,7 +332,7 @@ def extract_patches(
             f"Images for patches of the size {size} must have {count + 1} axes, a batch of them "
             f"{count + 2}. Received: images.shape={images.shape}"
         )
-    axis = -1 if data_format == "channels_last" else 1
+    axis = channel_axis(data_format)
     patches = lax.conv_general_dilated_patches(
         images,
         size,
@@ -350,10 +348,10 @@ def extract_patches(
             f"The images are smaller than the patches. Received: images.shape={images.shape}, "
             f"size={size}, dilation_rate={dilation_rate}, data_format={data_format!r}"
         )
-    patches = patches.reshape(*patches.shape[:-1], images.shape[axis], math.prod(size))
-    patches = jnp.swapaxes(patches, -1, -2).reshape(
-        *patches.shape[:-2], math.prod(patches.shape[-2:])
-    )
+    space = patches.shape[:-1]
+    patches = patches.reshape(*space, images.shape[axis], math.prod(size))
+    patches = jnp.swapaxes(patches, -1, -2)
+    patches = patches.reshape(*space, math.prod(patches.shape[-2:]))
     return jnp.moveaxis(patches, -1, axis)
 
 

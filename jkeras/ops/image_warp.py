@@ -32,7 +32,8 @@ def map_coordinates(inputs, coordinates, order, fill_mode="constant", fill_value
     >>> print(map_coordinates(jnp.arange(4.0), jnp.array([[0.5, 2.0]]), order=1))
     [0.5 2. ]
     """
-    inputs, coordinates = jnp.asarray(inputs), jnp.asarray(coordinates)
+    inputs = jnp.asarray(inputs)
+    coordinates = jnp.asarray(coordinates)
     if coordinates.ndim < 2 or coordinates.shape[0] != inputs.ndim:
         raise ValueError(
             "`coordinates` must have the shape (number of axes of `inputs`, ...). Received: "
@@ -52,9 +53,9 @@ def sample(images, places, interpolation, fill_mode, fill_value, data_format):
     def channel(plane, places):
         return read_at(plane, places, ORDERS[interpolation], fill_mode, fill_value)
 
-    return jax.vmap(jax.vmap(channel, (channels, None if places.ndim == 4 else 0), channels))(
-        images, places
-    )
+    places_axis = None if places.ndim == 4 else 0
+    image = jax.vmap(channel, (channels, places_axis), channels)
+    return jax.vmap(image)(images, places)
 
 
 def places_of(images, transform, data_format):
@@ -90,7 +91,9 @@ def warp(images, transform, interpolation, fill_mode, fill_value, data_format):
 def _on_batch(function, images):
     """`function` on a batch of images; one image becomes a batch of one."""
     check_rank(images)
-    return function(images) if images.ndim == 4 else function(images[None])[0]
+    if images.ndim == 4:
+        return function(images)
+    return function(images[None])[0]
 
 
 def _affine_spec(images, transform, **config):
@@ -132,7 +135,8 @@ def affine_transform(
     >>> print(affine_transform(jnp.arange(3.0).reshape(1, 3, 1), shift).ravel())
     [1. 2. 0.]
     """
-    images, transform = jnp.asarray(images), jnp.asarray(transform)
+    images = jnp.asarray(images)
+    transform = jnp.asarray(transform)
     check_choice("interpolation", interpolation, ORDERS)
     check_choice("fill_mode", fill_mode, FILL_MODES)
     check_rank(images)
@@ -147,10 +151,8 @@ def affine_transform(
     drift = channels[:, None] * transform[:, None, 6:]  # (batch, channels, 2)
 
     def read(images):
-        places = (
-            places_of(images, transform.at[:, 6:].set(0), data_format)[:, None]
-            + drift[..., None, None]
-        )
+        places = places_of(images, transform.at[:, 6:].set(0), data_format)
+        places = places[:, None] + drift[..., None, None]
         return sample(images, places, interpolation, fill_mode, fill_value, data_format)
 
     return _on_batch(read, images)
@@ -163,16 +165,12 @@ def homography(start_points, end_points):
     Each pair of points gives two linear equations in the eight numbers.
     """
     (u, v), (x, y) = (jnp.moveaxis(p, -1, 0) for p in (start_points, end_points))  # (batch, 4) each
-    one, zero = jnp.ones_like(x), jnp.zeros_like(x)
-    rows = jnp.concatenate(
-        [
-            jnp.stack([x, y, one, zero, zero, zero, -u * x, -u * y], -1),
-            # (batch, 8, 8)
-            jnp.stack([zero, zero, zero, x, y, one, -v * x, -v * y], -1),
-        ],
-        1,
-    )
-    return jnp.linalg.solve(rows, jnp.concatenate([u, v], -1)[..., None])[..., 0]
+    one = jnp.ones_like(x)
+    zero = jnp.zeros_like(x)
+    equations_of_u = jnp.stack([x, y, one, zero, zero, zero, -u * x, -u * y], -1)
+    equations_of_v = jnp.stack([zero, zero, zero, x, y, one, -v * x, -v * y], -1)
+    matrix = jnp.concatenate([equations_of_u, equations_of_v], 1)  # (batch, 8, 8)
+    return jnp.linalg.solve(matrix, jnp.concatenate([u, v], -1)[..., None])[..., 0]
 
 
 def _check_points(start, end):
@@ -217,17 +215,19 @@ def perspective_transform(
     >>> perspective_transform(jnp.ones((4, 4, 1)), corners, corners * 0.5).shape
     (4, 4, 1)
     """
-    images, start, end = jnp.asarray(images), jnp.asarray(start_points), jnp.asarray(end_points)
+    images = jnp.asarray(images)
+    start = jnp.asarray(start_points)
+    end = jnp.asarray(end_points)
     check_choice("interpolation", interpolation, ORDERS)
     check_rank(images)
     _check_points(start, end)
     start, end = (p.reshape(-1, 4, 2).astype("float32") for p in (start, end))
-    return _on_batch(
-        lambda x: warp(
-            x, homography(start, end), interpolation, "constant", fill_value, data_format
-        ),
-        images,
-    )
+
+    def read(images):
+        maps = homography(start, end)
+        return warp(images, maps, interpolation, "constant", fill_value, data_format)
+
+    return _on_batch(read, images)
 
 
 def distort(
@@ -237,14 +237,14 @@ def distort(
     smoothing.
     """
     axes = axes_of(data_format)
-    height, width = images.shape[axes.height], images.shape[axes.width]
+    height = images.shape[axes.height]
+    width = images.shape[axes.width]
     dtype = result_type(images.dtype, float)
     noise = jax.random.normal(key, (images.shape[0], height, width, 2), dtype) * sigma
-    noise = alpha * jnp.moveaxis(
-        blur(noise, (kernel_size,) * 2, (sigma,) * 2, "channels_last"), -1, 1
-    )
+    noise = blur(noise, (kernel_size,) * 2, (sigma,) * 2, "channels_last")
+    displacement = alpha * jnp.moveaxis(noise, -1, 1)
     grid = jnp.stack(jnp.meshgrid(jnp.arange(height), jnp.arange(width), indexing="ij"))
-    return sample(images, grid + noise, interpolation, fill_mode, fill_value, data_format)
+    return sample(images, grid + displacement, interpolation, fill_mode, fill_value, data_format)
 
 
 def _elastic_spec(images, **config):
@@ -276,12 +276,14 @@ def elastic_transform(
     >>> elastic_transform(jnp.ones((2, 8, 8, 3)), alpha=2.0, sigma=1.0, seed=3).shape
     (2, 8, 8, 3)
     """
-    images, data_format = jnp.asarray(images), standardize_data_format(data_format)
+    images = jnp.asarray(images)
+    data_format = standardize_data_format(data_format)
     check_choice("interpolation", interpolation, ORDERS)
     check_choice("fill_mode", fill_mode, FILL_MODES)
-    return _on_batch(
-        lambda x: distort(
-            x,
+
+    def read(images):
+        return distort(
+            images,
             as_key(seed),
             alpha,
             sigma,
@@ -290,9 +292,9 @@ def elastic_transform(
             fill_mode,
             fill_value,
             data_format,
-        ),
-        images,
-    )
+        )
+
+    return _on_batch(read, images)
 
 
 def kernel_size_for(sigma):

@@ -15,33 +15,53 @@ def _get_item_spec(x, key):
     """Unlike tracing: a slice of an unknown size is unknown, and an index beyond the end is an
     error.
     """
-    keys = tuple(key) if isinstance(key, (tuple, list)) else (key,)
-    if not all(
-        k is None or k is Ellipsis or isinstance(k, (int, slice)) and not isinstance(k, bool)
-        for k in keys
-    ):
-        return infer(lambda given: given[keys], x)
-    if Ellipsis not in keys:
-        keys = (*keys, Ellipsis)
-    at, rest = keys.index(Ellipsis), x.ndim - sum(k is not None and k is not Ellipsis for k in keys)
-    if rest < 0 or keys.count(Ellipsis) > 1:
-        raise ValueError(
-            f"An array of shape {x.shape} cannot be indexed by {key}: too many indices."
-        )
-    sizes, shape = iter(x.shape), []
-    for k in (*keys[:at], *[slice(None)] * rest, *keys[at + 1 :]):
+    keys = (key,)
+    if isinstance(key, (tuple, list)):
+        keys = tuple(key)
+    if not all(map(_is_basic, keys)):
+        return infer(lambda x: x[keys], x)
+    sizes = iter(x.shape)
+    shape = []
+    for k in _without_ellipsis(keys, x, key):
         if k is None:
             shape.append(1)
             continue
         size = next(sizes)
         if isinstance(k, slice):
-            shape.append(None if size is None else len(range(*k.indices(size))))
+            shape.append(_length(k, size))
         elif size is not None and not -size <= k < size:
             raise ValueError(
                 f"Index {k} is out of bounds for an axis of size {size}: shape {x.shape}, key "
                 f"{key}."
             )
     return KerasTensor(tuple(shape), x.dtype)
+
+
+def _is_basic(k):
+    """Whether an index is None, an ellipsis, an int or a slice."""
+    if k is None or k is Ellipsis:
+        return True
+    return isinstance(k, (int, slice)) and not isinstance(k, bool)
+
+
+def _without_ellipsis(keys, x, key):
+    """Basic indices with whole axes in place of the ellipsis, which may be missing at the end."""
+    if Ellipsis not in keys:
+        keys = (*keys, Ellipsis)
+    place = keys.index(Ellipsis)
+    rest = x.ndim - sum(k is not None and k is not Ellipsis for k in keys)
+    if rest < 0 or keys.count(Ellipsis) > 1:
+        raise ValueError(
+            f"An array of shape {x.shape} cannot be indexed by {key}: too many indices."
+        )
+    return (*keys[:place], *[slice(None)] * rest, *keys[place + 1 :])
+
+
+def _length(key, size):
+    """The number of elements that a slice takes of an axis; None where its size is not known."""
+    if size is None:
+        return None
+    return len(range(*key.indices(size)))
 
 
 @numpy_op(inputs=2, spec=_get_item_spec)
@@ -54,7 +74,9 @@ def get_item(x, key):
     >>> print(get_item([[1, 2], [3, 4]], (slice(None), 0)))
     [1 3]
     """
-    return tensor(x)[tuple(key) if isinstance(key, list) else key]
+    if isinstance(key, list):
+        key = tuple(key)
+    return tensor(x)[key]
 
 
 @numpy_op(inputs=2)
@@ -94,12 +116,10 @@ def unravel_index(indices, shape):
 
 
 def _diagonal_spec(x, offset=0, axis1=0, axis2=1):
-    out = infer(lambda given: diagonal.__wrapped__(given, offset, axis1, axis2), x)
-    return (
-        KerasTensor((*out.shape[:-1], None), x.dtype)
-        if None in (x.shape[axis1], x.shape[axis2])
-        else out
-    )
+    out = infer(lambda x: diagonal.__wrapped__(x, offset, axis1, axis2), x)
+    if None in (x.shape[axis1], x.shape[axis2]):
+        return KerasTensor((*out.shape[:-1], None), x.dtype)
+    return out
 
 
 @numpy_op(inputs=1, spec=_diagonal_spec)
@@ -141,7 +161,9 @@ def _check_where(x1, x2):
 
 def _where_spec(condition, x1=None, x2=None):
     _check_where(x1, x2)
-    return _nonzero_spec(condition) if x1 is None else broadcasting(jnp.where)(condition, x1, x2)
+    if x1 is None:
+        return _nonzero_spec(condition)
+    return broadcasting(jnp.where)(condition, x1, x2)
 
 
 def _nonzero_spec(x):
@@ -157,14 +179,17 @@ def where(condition, x1=None, x2=None):
     """
     _check_where(x1, x2)
     condition = operand(condition)
-    return jnp.where(condition) if x1 is None else jnp.where(condition, operand(x1), operand(x2))
+    if x1 is None:
+        return jnp.where(condition)
+    return jnp.where(condition, operand(x1), operand(x2))
 
 
 @numpy_op(inputs=3)
 def select(condlist, choicelist, default: Any = 0):
     """For each place the element of the first choice whose condition holds, else `default`.
 
-    >>> print(select([jnp.array([True, False]), jnp.array([True, True])], [jnp.array([1, 2]), jnp.array([3, 4])]))
+    >>> conditions = [jnp.array([True, False]), jnp.array([True, True])]
+    >>> print(select(conditions, [jnp.array([1, 2]), jnp.array([3, 4])]))
     [1 4]
     """
     for name, value in (("condlist", condlist), ("choicelist", choicelist)):
@@ -228,9 +253,9 @@ def argpartition(x, kth, axis=-1):
     2
     """
     x = tensor(x)
-    return (
-        jnp.argpartition(jnp.ravel(x), kth) if axis is None else jnp.argpartition(x, kth, axis=axis)
-    )
+    if axis is None:
+        return jnp.argpartition(jnp.ravel(x), kth)
+    return jnp.argpartition(x, kth, axis=axis)
 
 
 @numpy_op(inputs=2, class_name="SearchSorted")
@@ -273,16 +298,17 @@ def _unique_spec(
     fill_value=None,
 ):
     shape = (size,)
+    inverse = x.shape
     if axis is not None:
         shape = list(x.shape)
         shape[axis] = size
-    inverse = x.shape if axis is None else (x.shape[axis],)
-    more = ((return_index, (size,)), (return_inverse, inverse), (return_counts, (size,)))
-    outputs = (
-        KerasTensor(shape, x.dtype),
-        *(KerasTensor(s, "int32") for wanted, s in more if wanted),
-    )
-    return outputs if len(outputs) > 1 else outputs[0]
+        inverse = (x.shape[axis],)
+    values = KerasTensor(shape, x.dtype)
+    options = ((return_index, (size,)), (return_inverse, inverse), (return_counts, (size,)))
+    more = [KerasTensor(shape, "int32") for wanted, shape in options if wanted]
+    if not more:
+        return values
+    return values, *more
 
 
 @numpy_op(inputs=1, spec=_unique_spec)

@@ -89,6 +89,23 @@ def may_loop():
     return _loops.get()
 
 
+@functools.cache
+def transposes_loops():
+    """Whether JAX transposes a loop that is linear in a value from outside, as the rule of a
+    `custom_jvp` may hold one. It does so since 0.10; before, such a gradient fails inside JAX.
+    """
+
+    def loop(factor):
+        return lax.map(lambda x: factor * x, jnp.ones(2))
+
+    factor = jax.ShapeDtypeStruct((), jnp.float32)
+    try:
+        jax.eval_shape(lambda: jax.linear_transpose(loop, factor)(jnp.ones(2)))
+    except (AssertionError, TypeError):
+        return False
+    return True
+
+
 def is_known(shape):
     """Whether all sizes are numbers: in a function that is exported some may be symbols, which
     cannot be compared.
@@ -112,18 +129,19 @@ def max_pool(x, window, strides, padding):
     >>> max_pool(jnp.arange(6.0).reshape(1, 6, 1), (1, 2, 1), (1, 2, 1), "VALID")[0, :, 0]
     Array([1., 3., 5.], dtype=float32)
     """
-    fits = (
-        all(w == 1 or is_known((size,)) and size >= w for size, w in zip(x.shape, window))
-        and 0 not in x.shape
-    )
-    if (
-        (on_cpu() or for_onnx())
-        and fits
-        and max(window) <= LARGEST_WINDOW
-        and jnp.issubdtype(x.dtype, jnp.floating)
-    ):
+    fits = all(map(_fits, window, x.shape)) and 0 not in x.shape
+    slices_are_fast = on_cpu() or for_onnx()
+    small = max(window) <= LARGEST_WINDOW
+    if slices_are_fast and fits and small and jnp.issubdtype(x.dtype, jnp.floating):
         return max_pool_slices(x, window, strides, padding)
     return max_pool_plain(x, window, strides, padding)
+
+
+def _fits(window, size):
+    """Whether a window is no larger than the axis, as far as is known; a window of 1 always is."""
+    if window == 1:
+        return True
+    return is_known((size,)) and size >= window
 
 
 def max_pool_plain(x, window, strides, padding):
@@ -157,16 +175,17 @@ def _max_along(x, axis, window, stride):
 
 @_max_along.defjvp
 def _max_along_jvp(axis, window, stride, primals, tangents):
-    (x,), (dx,) = primals, tangents
+    (x,) = primals
+    (dx,) = tangents
     best, *others = _slices(x, axis, window, stride)
     # a small residual: the place of the first maximum in its window
     winner = jnp.zeros(best.shape, jnp.int8)
-    for place, part in enumerate(others, 1):
-        winner = jnp.where(part > best, jnp.int8(place), winner)
-        best = jnp.maximum(best, part)
+    for place, candidate in enumerate(others, 1):
+        winner = jnp.where(candidate > best, jnp.int8(place), winner)
+        best = jnp.maximum(best, candidate)
     moved = [
-        jnp.where(winner == place, part, 0)
-        for place, part in enumerate(_slices(dx, axis, window, stride))
+        jnp.where(winner == place, tangent, 0)
+        for place, tangent in enumerate(_slices(dx, axis, window, stride))
     ]
     return best, functools.reduce(jnp.add, moved)
 
@@ -180,14 +199,15 @@ def picked(x, places, axis):
     >>> picked(jnp.array([[1.0, 2.0], [3.0, 4.0]]), jnp.array([1, 0]), -1)
     Array([2., 3.], dtype=float32)
     """
-    return (picked_by_gather if on_cpu() else picked_by_comparison)(x, places, axis)
+    if on_cpu():
+        return picked_by_gather(x, places, axis)
+    return picked_by_comparison(x, places, axis)
 
 
 def picked_by_gather(x, places, axis):
     """`picked` as a gather, whose gradient touches one element of each row."""
-    return jnp.squeeze(
-        jnp.take_along_axis(x, jnp.expand_dims(places, axis), axis, mode="clip"), axis
-    )
+    values = jnp.take_along_axis(x, jnp.expand_dims(places, axis), axis, mode="clip")
+    return jnp.squeeze(values, axis)
 
 
 def picked_by_comparison(x, places, axis):

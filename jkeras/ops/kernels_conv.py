@@ -15,7 +15,7 @@ import numpy as np
 from jax import lax
 from jax.custom_derivatives import SymbolicZero
 
-from jkeras.ops.kernels import is_known, may_loop, on_cpu
+from jkeras.ops.kernels import is_known, may_loop, on_cpu, transposes_loops
 from jkeras.ops.kernels_dot import contract_last
 
 # elements of a kernel; for larger ones, where the plain forms catch up, these would compile slowly
@@ -89,7 +89,8 @@ def _convolve_jvp(strides, padding, dilation, dims, in_loop, primals, tangents):
     """The tangent by the kernel is taken of a few images at a time, and so is its transpose, the
     weight gradient.
     """
-    (x, kernel), (dx, dkernel) = primals, tangents
+    x, kernel = primals
+    dx, dkernel = tangents
     y = _convolve(x, kernel, strides, padding, dilation, dims, in_loop)
     dy = jnp.zeros_like(y)
     if not isinstance(dx, SymbolicZero):
@@ -117,13 +118,18 @@ def _bytes_of_windows(x, kernel, strides):
 
 def _in_pieces(x, kernel, strides, padding, dilation, dims, pieces):
     """The plain form, of one piece of the batch after the other."""
-    bounds = [round(i * x.shape[0] / pieces) for i in range(pieces + 1)]
     return jnp.concatenate(
         [
-            convolve_plain(x[low:high], kernel, strides, padding, dilation, dims)
-            for low, high in zip(bounds, bounds[1:])
+            convolve_plain(piece, kernel, strides, padding, dilation, dims)
+            for piece in _cut(x, pieces)
         ]
     )
+
+
+def _cut(x, pieces):
+    """A batch in so many pieces of about the same size."""
+    bounds = [round(i * x.shape[0] / pieces) for i in range(pieces + 1)]
+    return [x[low:high] for low, high in zip(bounds, bounds[1:])]
 
 
 def _image_by_image(x, kernel, strides, padding, dilation, dims):
@@ -131,16 +137,27 @@ def _image_by_image(x, kernel, strides, padding, dilation, dims):
     loops too.
     """
     x = jnp.moveaxis(x, dims.lhs_spec[1], -1)
-    size, matrix = kernel.shape[:-2], kernel.reshape(-1, kernel.shape[-1])
+    size = kernel.shape[:-2]
+    matrix = kernel.reshape(-1, kernel.shape[-1])
 
     # keeps the image, not a copy for each place of the kernel
     @functools.partial(jax.checkpoint, prevent_cse=False)
     def one(matrix, image):
-        parts = [part[0] for _, part in _taps(image[None], size, strides, padding, dilation)]
-        return jnp.concatenate(parts, -1) @ matrix
+        taps = _taps(image[None], size, strides, padding, dilation)
+        return jnp.concatenate([values[0] for _, values in taps], -1) @ matrix
 
-    y = lax.map(lambda image: one(matrix, image), x)
+    y = _map_images(lambda image: one(matrix, image), x)
     return jnp.moveaxis(y, -1, dims.out_spec[1])
+
+
+def _map_images(function, images):
+    """A function of an image and a tangent, of one image after the other; of a few at once, which
+    takes more memory, where JAX cannot transpose the loop.
+    """
+    if transposes_loops():
+        return lax.map(function, images)
+    pieces = _cut(images, _number_of_pieces(images.shape[0]))
+    return jnp.concatenate([jax.vmap(function)(piece) for piece in pieces])
 
 
 def _taps(x, size, strides, padding, dilation):
@@ -152,10 +169,8 @@ def _taps(x, size, strides, padding, dilation):
     for place in np.ndindex(*size):
         starts = [i * d for i, d in zip(place, dilation)]
         ends = [start + span for start, span in zip(starts, spans)]
-        yield (
-            place,
-            lax.slice(x, (0, *starts, 0), (x.shape[0], *ends, x.shape[-1]), (1, *strides, 1)),
-        )
+        end = (x.shape[0], *ends, x.shape[-1])
+        yield place, lax.slice(x, (0, *starts, 0), end, (1, *strides, 1))
 
 
 # ---------------------------------------------------------------- depthwise convolution
@@ -168,11 +183,8 @@ def depthwise(x, kernel, strides, padding, dilation, dims):
         kernel: (*size, channels, multiplier).
         strides, padding, dilation, dims: as of `convolve`.
     """
-    whole = [(k - 1) * d + 1 for k, d in zip(kernel.shape, dilation)]
     space = [x.shape[axis] for axis in dims.lhs_spec[2:]]
-    fits = is_known(space) and (
-        padding == "SAME" or all(size >= k for size, k in zip(space, whole))
-    )
+    fits = _fits(space, kernel.shape, padding, dilation)
     floats = jnp.issubdtype(x.dtype, jnp.inexact)  # sums of integers wrap around and are exact
     if (
         on_cpu()
@@ -183,6 +195,14 @@ def depthwise(x, kernel, strides, padding, dilation, dims):
     ):
         return depthwise_taps(x, kernel, strides, padding, dilation, dims)
     return depthwise_plain(x, kernel, strides, padding, dilation, dims)
+
+
+def _fits(space, size, padding, dilation):
+    """Whether a kernel meets the space somewhere, as far as is known."""
+    if not is_known(space):
+        return False
+    whole = [(k - 1) * d + 1 for k, d in zip(size, dilation)]
+    return padding == "SAME" or all(n >= k for n, k in zip(space, whole))
 
 
 def depthwise_plain(x, kernel, strides, padding, dilation, dims):
@@ -199,9 +219,8 @@ def depthwise_taps(x, kernel, strides, padding, dilation, dims):
         before, for each element.
     """
     wide = jnp.promote_types(x.dtype, jnp.float32)
-    return _depthwise(x.astype(wide), kernel.astype(wide), strides, padding, dilation, dims).astype(
-        x.dtype
-    )
+    y = _depthwise(x.astype(wide), kernel.astype(wide), strides, padding, dilation, dims)
+    return y.astype(x.dtype)
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(2, 3, 4, 5))
@@ -210,7 +229,8 @@ def _depthwise(x, kernel, strides, padding, dilation, dims):
 
 
 def _depthwise_jvp(strides, padding, dilation, dims, primals, tangents):
-    (x, kernel), (dx, dkernel) = primals, tangents
+    x, kernel = primals
+    dx, dkernel = tangents
     y = _depthwise(x, kernel, strides, padding, dilation, dims)
     dy = jnp.zeros_like(y)
     if not isinstance(dx, SymbolicZero):
@@ -221,7 +241,7 @@ def _depthwise_jvp(strides, padding, dilation, dims, primals, tangents):
         def one(kernel, image):
             return _sum_of_taps(image[None], kernel, strides, padding, dilation, dims)[0]
 
-        dy = dy + lax.map(lambda image: one(dkernel, image), x)
+        dy = dy + _map_images(lambda image: one(dkernel, image), x)
     return y, dy
 
 
@@ -232,9 +252,9 @@ def _sum_of_taps(x, kernel, strides, padding, dilation, dims):
     x = jnp.moveaxis(x, dims.lhs_spec[1], -1)
     taps = _taps(x, kernel.shape[:-2], strides, padding, dilation)
     if kernel.shape[-1] == 1:
-        y = sum(part * kernel[place][:, 0] for place, part in taps)
+        y = sum(values * kernel[place][:, 0] for place, values in taps)
     else:
         # (batch, *space, channels, multiplier)
-        y = sum(part[..., None] * kernel[place] for place, part in taps)
+        y = sum(values[..., None] * kernel[place] for place, values in taps)
         y = y.reshape(*y.shape[:-2], -1)
     return jnp.moveaxis(y, -1, dims.out_spec[1])

@@ -38,9 +38,13 @@ def contract_flat(x, kernel):
 
 
 def _contract_flat_jvp(primals, tangents):
-    (x, kernel), (dx, dkernel) = primals, tangents
+    x, kernel = primals
+    dx, dkernel = tangents
     y = contract_flat(x, kernel)
-    dy = jnp.zeros_like(y) if isinstance(dx, SymbolicZero) else contract_flat(dx, kernel)
+    if isinstance(dx, SymbolicZero):
+        dy = jnp.zeros_like(y)
+    else:
+        dy = contract_flat(dx, kernel)
     if not isinstance(dkernel, SymbolicZero):
         dy = dy + jnp.matmul(x.reshape(-1, x.shape[-1]), dkernel).reshape(y.shape)
     return y, dy
@@ -59,21 +63,25 @@ def einsum_with_kernel(equation, x, kernel, preferred_element_type=None):
     met = number_that_meet(equation)
     if not on_cpu() or not met or preferred_element_type is not None:
         return jnp.einsum(equation, x, kernel, preferred_element_type=preferred_element_type)
-    flat = x.reshape(*x.shape[: x.ndim - met], -1) if met > 1 else x
-    y = contract_last(flat, kernel.reshape(math.prod(kernel.shape[:met]), -1))
-    return y.reshape(*x.shape[: x.ndim - met], *kernel.shape[met:])
+    batch = x.shape[: x.ndim - met]
+    if met > 1:
+        x = x.reshape(*batch, -1)
+    y = contract_last(x, kernel.reshape(math.prod(kernel.shape[:met]), -1))
+    return y.reshape(*batch, *kernel.shape[met:])
 
 
 def number_that_meet(equation):
     """How many last axes of x an equation sums with as many first ones of the kernel, in this
     order; 0: another form.
 
-    >>> [number_that_meet(e) for e in ("abc,cde->abde", "abcd,cde->abe", "abc,bd->acd", "ab...,bc->ac...")]
-    [1, 2, 0, 0]
+    >>> number_that_meet("abc,cde->abde"), number_that_meet("abcd,cde->abe")
+    (1, 2)
+    >>> number_that_meet("abc,bd->acd"), number_that_meet("ab...,bc->ac...")
+    (0, 0)
     """
-    x, kernel, target = (
-        re.split(",|->", equation.replace(" ", "")) if "." not in equation else ("", "", "")
-    )
+    if "." in equation:
+        return 0
+    x, kernel, target = re.split(",|->", equation.replace(" ", ""))
     for met in range(1, min(len(x), len(kernel))):
         if x[-met:] == kernel[:met] and x[:-met] + kernel[met:] == target:
             return met

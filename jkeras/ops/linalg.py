@@ -8,6 +8,7 @@ from jkeras.core.errors import check_choice
 from jkeras.core.policy import is_float
 from jkeras.core.settings import settings
 from jkeras.ops.naming import linalg_op
+from jkeras.ops.promotion import as_axes
 
 
 def matrix(x, square=False):
@@ -28,13 +29,22 @@ def matrix(x, square=False):
 
 def equations(a, b):
     """Both sides of a x = b as arrays, checked; b is a vector or a matrix."""
-    a, b = matrix(a, square=True), jnp.asarray(b)
-    rows = b.shape[-2 if a.ndim == b.ndim else -1] if b.ndim else None
-    if rows is None or a.ndim in (b.ndim, b.ndim - 1) and rows != a.shape[-1]:
+    a = matrix(a, square=True)
+    b = jnp.asarray(b)
+    if not _fit(a, b):
         raise ValueError(
             f"The shapes of `a` and `b` do not fit. Received: a.shape={a.shape}, b.shape={b.shape}"
         )
     return a, b
+
+
+def _fit(a, b):
+    """Whether b has as many equations as a, as far as their numbers of axes tell where they are."""
+    if a.ndim == b.ndim:
+        return b.shape[-2] == a.shape[-1]
+    if a.ndim == b.ndim - 1:
+        return b.shape[-1] == a.shape[-1]
+    return b.ndim > 0
 
 
 @linalg_op()
@@ -67,7 +77,9 @@ def cholesky_inverse(x, upper=False):
     x = matrix(x, square=True)
     identity = jnp.broadcast_to(jnp.eye(x.shape[-1], dtype=x.dtype), x.shape)
     inverse = jsp.linalg.solve_triangular(x, identity, lower=not upper)
-    return inverse @ inverse.mT if upper else inverse.mT @ inverse
+    if upper:
+        return inverse @ inverse.mT
+    return inverse.mT @ inverse
 
 
 @linalg_op()
@@ -133,9 +145,9 @@ def norm(x, ord=None, axis=None, keepdims=False):
     5.0
     """
     x = jnp.asarray(x)
-    x = x if is_float(x.dtype) or jnp.iscomplexobj(x) else x.astype(settings.floatx)
-    axis = tuple(axis) if isinstance(axis, list) else axis
-    return jnp.linalg.norm(x, ord=ord, axis=axis, keepdims=keepdims)
+    if not is_float(x.dtype) and not jnp.iscomplexobj(x):
+        x = x.astype(settings.floatx)
+    return jnp.linalg.norm(x, ord=ord, axis=as_axes(axis), keepdims=keepdims)
 
 
 @linalg_op()
@@ -186,7 +198,9 @@ def svd(x, full_matrices=True, compute_uv=True):
     Array([2., 1.], dtype=float32)
     """
     result = jnp.linalg.svd(matrix(x), full_matrices=full_matrices, compute_uv=compute_uv)
-    return tuple(result) if compute_uv else result
+    if not compute_uv:
+        return result
+    return tuple(result)
 
 
 @linalg_op()

@@ -10,25 +10,37 @@ from jax import lax
 from jkeras.core.errors import ShapeError
 from jkeras.core.graph import KerasTensor, infer, op
 from jkeras.ops import linalg
-from jkeras.ops.promotion import broadcast_shapes, in_float32, shape_of, sized
+from jkeras.ops.promotion import (
+    as_axes,
+    broadcast_shapes,
+    in_float32,
+    known_size,
+    shape_of,
+    sized,
+)
 
 
 def math_op(inputs=None, class_name=None, spec=None):
     """`op` for a function of this file, which is public under its own name."""
-    return lambda function: op(
-        "keras.src.ops.math",
-        f"keras.ops.{function.__name__}",
-        inputs=inputs,
-        class_name=class_name,
-        spec=spec,
-    )(function)
+
+    def decorate(function):
+        return op(
+            "keras.src.ops.math",
+            f"keras.ops.{function.__name__}",
+            inputs=inputs,
+            class_name=class_name,
+            spec=spec,
+        )(function)
+
+    return decorate
 
 
 # ---------------------------------------------------------------- segments
 
 
 def _segments(reduce, data, segment_ids, num_segments, sorted):
-    data, segment_ids = jnp.asarray(data), jnp.asarray(segment_ids)
+    data = jnp.asarray(data)
+    segment_ids = jnp.asarray(segment_ids)
     if segment_ids.ndim != 1 or segment_ids.shape != data.shape[:1]:
         raise ShapeError(
             "Argument `segment_ids` must be a vector as long as the first axis of `data`. "
@@ -45,13 +57,15 @@ def _segments_spec(data, segment_ids, num_segments=None, sorted=False):
     """A length that only one of the two knows is that of the other."""
     if num_segments is None:
         return KerasTensor((None, *shape_of(data)[1:]), data.dtype)
-    (rows, *rest), (ids, *more) = shape_of(data), shape_of(segment_ids)
-    data = sized(data, (ids if rows is None else rows, *rest))
-    segment_ids = sized(segment_ids, (rows if ids is None else ids, *more))
-    return infer(
-        lambda given: _segments(jax.ops.segment_sum, *given, num_segments, sorted),
-        (data, segment_ids),
-    )
+    length, *rest = shape_of(data)
+    ids_length, *more = shape_of(segment_ids)
+    data = sized(data, (known_size(length, ids_length), *rest))
+    segment_ids = sized(segment_ids, (known_size(ids_length, length), *more))
+
+    def sums(arrays):
+        return _segments(jax.ops.segment_sum, *arrays, num_segments, sorted)
+
+    return infer(sums, (data, segment_ids))
 
 
 @math_op(inputs=2, spec=_segments_spec)
@@ -132,7 +146,8 @@ def in_top_k(targets, predictions, k):
     >>> in_top_k(jnp.array([1]), jnp.array([[0.1, 0.5, 0.4]]), 1)
     Array([ True], dtype=bool)
     """
-    targets, predictions = jnp.asarray(targets), jnp.asarray(predictions)
+    targets = jnp.asarray(targets)
+    predictions = jnp.asarray(predictions)
     own = jnp.take_along_axis(predictions, targets[..., None], axis=-1)
     own = jnp.where(jnp.isnan(own), -jnp.inf, own)
     return jnp.sum(predictions > own, axis=-1) < k
@@ -145,20 +160,20 @@ def logsumexp(x, axis=None, keepdims=False):
     >>> float(logsumexp([100.0, -100.0]))
     100.0
     """
-    axis = tuple(axis) if isinstance(axis, list) else axis
-    return in_float32(lambda x: jax.nn.logsumexp(x, axis=axis, keepdims=keepdims), jnp.asarray(x))
+    axes = as_axes(axis)
+    return in_float32(lambda x: jax.nn.logsumexp(x, axis=axes, keepdims=keepdims), jnp.asarray(x))
 
 
 def _cdist_spec(x, y):
-    (*batch, rows, size), (*more, others, length) = shape_of(x), shape_of(y)
-    if None not in (size, length) and size != length:
+    *x_batch, x_points, x_size = shape_of(x)
+    *y_batch, y_points, y_size = shape_of(y)
+    if None not in (x_size, y_size) and x_size != y_size:
         raise ValueError(
             f"The last axes must agree. Received: x.shape={shape_of(x)}, y.shape={shape_of(y)}"
         )
-    dtype = infer(
-        lambda given: cdist.__wrapped__(*given), (sized(x, (1, 1)), sized(y, (1, 1)))
-    ).dtype
-    return KerasTensor((*broadcast_shapes(batch, more), rows, others), dtype)
+    one_of_each = (sized(x, (1, 1)), sized(y, (1, 1)))
+    dtype = infer(lambda points: cdist.__wrapped__(*points), one_of_each).dtype
+    return KerasTensor((*broadcast_shapes(x_batch, y_batch), x_points, y_points), dtype)
 
 
 @math_op(class_name="CDist", spec=_cdist_spec)
@@ -172,12 +187,14 @@ def cdist(x, y):
     >>> cdist(jnp.zeros((1, 2)), jnp.array([[3.0, 4.0]]))
     Array([[5.]], dtype=float32)
     """
-    x, y = linalg.matrix(x), linalg.matrix(y)
+    x = linalg.matrix(x)
+    y = linalg.matrix(y)
     if x.shape[-1] != y.shape[-1]:
         raise ValueError(
             f"The last axes must agree. Received: x.shape={x.shape}, y.shape={y.shape}"
         )
-    return jnp.sqrt(jnp.sum(jnp.square(x[..., :, None, :] - y[..., None, :, :]), axis=-1))
+    differences = x[..., :, None, :] - y[..., None, :, :]
+    return jnp.sqrt(jnp.sum(jnp.square(differences), axis=-1))
 
 
 @math_op()
@@ -342,9 +359,7 @@ def _window(window, length, fft_length, dtype):
                 "Expected `window` to be 'hann', 'hamming' or a tensor. Received: "
                 f"window={window!r}"
             )
-        floor = {"hann": 0.5, "hamming": 0.54}[window]
-        angle = 2 * np.pi * np.arange(length) / length
-        window = floor - (1 - floor) * np.cos(angle) if length > 1 else np.ones(1)
+        window = _named_window(window, length)
     window = jnp.asarray(window, dtype)
     if window.shape != (length,):
         raise ValueError(
@@ -353,6 +368,14 @@ def _window(window, length, fft_length, dtype):
         )
     left = (fft_length - length) // 2
     return jnp.pad(window, (left, fft_length - length - left))
+
+
+def _named_window(name, length):
+    if length <= 1:
+        return np.ones(1)
+    floor = {"hann": 0.5, "hamming": 0.54}[name]
+    angle = 2 * np.pi * np.arange(length) / length
+    return floor - (1 - floor) * np.cos(angle)
 
 
 def _check_stride(stride):
@@ -427,13 +450,17 @@ def istft(
         raise ValueError(f"Input `x` must have at least two axes. Received: shape {x.shape}")
     weights = _window(window, sequence_length, fft_length, jnp.real(x).dtype)
     frames = jnp.fft.irfft(x, n=fft_length)
-    total = _overlap_add(jnp.broadcast_to(jnp.square(weights), frames.shape[-2:]), sequence_stride)
+    squares = jnp.broadcast_to(jnp.square(weights), frames.shape[-2:])
+    total = _overlap_add(squares, sequence_stride)
     signal = _overlap_add(frames * weights, sequence_stride) / jnp.where(total > 1e-10, total, 1.0)
     if window is None:  # Keras scales a rectangle by its overlap
         signal = signal * (fft_length / sequence_stride)
-    start = fft_length // 2 if center else 0
-    end = start + length if length is not None else signal.shape[-1] - start
-    return signal[..., start:end]
+    start = 0
+    if center:
+        start = fft_length // 2
+    if length is None:
+        length = signal.shape[-1] - 2 * start
+    return signal[..., start : start + length]
 
 
 # ---------------------------------------------------------------- complex numbers and pairs of real
@@ -441,10 +468,9 @@ def istft(
 
 
 def _view_as_complex_spec(x):
-    return infer(
-        view_as_complex.__wrapped__,
-        sized(x, (*x.shape[:-1], 2)) if x.shape and x.shape[-1] is None else x,
-    )
+    if x.shape and x.shape[-1] is None:
+        x = sized(x, (*x.shape[:-1], 2))
+    return infer(view_as_complex.__wrapped__, x)
 
 
 @math_op(spec=_view_as_complex_spec)

@@ -3,18 +3,18 @@
 from jkeras.core.graph import op
 
 
-def exported(part):
+def exported(module):
     """The decorator maker for one submodule of `keras.ops`, such as "nn".
 
     `@nn_op("swish")` on `silu` gives four names: `keras.ops.silu`, `keras.ops.nn.silu` and both for
     "swish".
     """
 
-    def op_of_part(*aliases, inputs=None, class_name=None, spec=None):
+    def op_of_module(*aliases, inputs=None, class_name=None, spec=None):
         def decorate(function):
             return op(
-                f"keras.src.ops.{part}",
-                *public_names(part, function.__name__, *aliases),
+                f"keras.src.ops.{module}",
+                *public_names(module, function.__name__, *aliases),
                 inputs=inputs,
                 class_name=class_name,
                 spec=spec,
@@ -22,12 +22,13 @@ def exported(part):
 
         return decorate
 
-    return op_of_part
+    return op_of_module
 
 
-def public_names(part, *names):
-    """Both public names of each op: `keras.ops.NAME` and `keras.ops.PART.NAME`."""
-    return [f"keras.ops.{prefix}{name}" for name in names for prefix in ("", f"{part}.")]
+def public_names(module, *names):
+    """Both public names of each op: `keras.ops.NAME` and `keras.ops.MODULE.NAME`."""
+    return [f"keras.ops.{prefix}{name}" for name in names for prefix in ("", f"{module}.")]
 
 
-nn_op, linalg_op = exported("nn"), exported("linalg")
+nn_op = exported("nn")
+linalg_op = exported("linalg")

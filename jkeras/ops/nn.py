@@ -58,6 +58,7 @@ from jkeras.ops.nn_normalization import (
 )
 from jkeras.ops.nn_pool import adaptive_average_pool, adaptive_max_pool, average_pool, max_pool
 
-swish, hard_swish = silu, hard_silu
+swish = silu
+hard_swish = hard_silu
 
 __all__ = exported(globals())

@@ -257,9 +257,9 @@ def glu(x, axis=-1):
             f"glu splits axis {axis} in halves, so its size must be even. Received: "
             f"x.shape={x.shape}"
         )
-    return lax.slice_in_dim(x, 0, half, axis=axis) * jax.nn.sigmoid(
-        lax.slice_in_dim(x, half, 2 * half, axis=axis)
-    )
+    a = lax.slice_in_dim(x, 0, half, axis=axis)
+    b = lax.slice_in_dim(x, half, 2 * half, axis=axis)
+    return a * jax.nn.sigmoid(b)
 
 
 @nn_op()

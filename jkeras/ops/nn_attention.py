@@ -12,14 +12,18 @@ def _fits(shape, full):
     return len(shape) == len(full) and all(size in (1, whole) for size, whole in zip(shape, full))
 
 
-def _to_heads(name, x, full):
+def _to_heads(name, x, dtype, full):
     """A mask or bias with fewer axes as one of four, `full` being (batch, heads, target, source).
 
     Three axes are (heads, target, source) where that fits, else (batch, heads, source), else
-    (batch, target, source).
+    (batch, target, source). None stays None.
     """
+    if x is None:
+        return None
+    x = jnp.asarray(x, dtype)
     if x.ndim == 3 and not _fits(x.shape, full[1:]):
-        x = x[:, :, None] if x.shape[1] == full[1] else x[:, None]
+        missing_axis = 2 if x.shape[1] == full[1] else 1
+        x = jnp.expand_dims(x, missing_axis)
     x = x.reshape((1,) * (4 - x.ndim) + x.shape)
     if not _fits(x.shape, full):
         raise ShapeError(
@@ -64,13 +68,31 @@ def dot_product_attention(
     """
     if attn_logits_soft_cap is not None:
         raise ValueError("attn_logits_soft_cap is only supported for JAX on TPU. Leave it None.")
-    query, key, value = jnp.asarray(query), jnp.asarray(key), jnp.asarray(value)
+    query, key, value = map(jnp.asarray, (query, key, value))
+    _check_shapes(query, key, value)
+    dtype = jnp.promote_types(jnp.promote_types(query.dtype, key.dtype), value.dtype)
+    query, key, value = (x.astype(dtype) for x in (query, key, value))
+    batch, target, heads, _ = query.shape
+    full = (batch, heads, target, key.shape[1])
+    bias = _to_heads("bias", bias, dtype, full)
+    mask = _to_heads("mask", mask, bool, full)
+    if flash_attention:
+        return jax.nn.dot_product_attention(
+            query, key, value, bias, mask, scale=scale, is_causal=is_causal, implementation="cudnn"
+        )
+    query, key, value = (jnp.swapaxes(x, 1, 2) for x in (query, key, value))
+    y = attention(query, key, value, mask=mask, bias=bias, scale=scale, is_causal=is_causal)
+    return jnp.swapaxes(y, 1, 2)
+
+
+def _check_shapes(query, key, value):
     if not query.ndim == key.ndim == value.ndim == 4:
         raise ValueError(
             "`dot_product_attention` takes inputs with four axes. Received: "
             f"query.shape={query.shape}, key.shape={key.shape}, value.shape={value.shape}"
         )
-    heads, groups = query.shape[2], key.shape[2]
+    heads = query.shape[2]
+    groups = key.shape[2]
     if query.shape[::3] != key.shape[::3] or key.shape[:3] != value.shape[:3] or heads % groups:
         raise ShapeError(
             "The shapes of query, key and value do not fit: batch and depth must agree, key and "
@@ -78,16 +100,3 @@ def dot_product_attention(
             f"Received: query.shape={query.shape}, key.shape={key.shape}, "
             f"value.shape={value.shape}"
         )
-    dtype = jnp.promote_types(jnp.promote_types(query.dtype, key.dtype), value.dtype)
-    query, key, value = (x.astype(dtype) for x in (query, key, value))
-    full = (query.shape[0], heads, query.shape[1], key.shape[1])
-    bias = None if bias is None else _to_heads("bias", jnp.asarray(bias, dtype), full)
-    mask = None if mask is None else _to_heads("mask", jnp.asarray(mask, bool), full)
-    if flash_attention:
-        return jax.nn.dot_product_attention(
-            query, key, value, bias, mask, scale=scale, is_causal=is_causal, implementation="cudnn"
-        )
-    query, key, value = (jnp.swapaxes(x, 1, 2) for x in (query, key, value))
-    return jnp.swapaxes(
-        attention(query, key, value, mask=mask, bias=bias, scale=scale, is_causal=is_causal), 1, 2
-    )

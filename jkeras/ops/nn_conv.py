@@ -47,15 +47,26 @@ def padding_type(padding):
 
 def dimension_numbers(ndim, data_format):
     """Which axes are batch, channels and space, for `lax`; kernels are (*space, in, out)."""
-    spatial = tuple(range(1, ndim - 1)) if data_format == "channels_last" else tuple(range(2, ndim))
-    channels = ndim - 1 if data_format == "channels_last" else 1
+    if data_format == "channels_last":
+        images = (0, ndim - 1, *range(1, ndim - 1))
+    else:
+        images = tuple(range(ndim))
     kernel = (ndim - 1, ndim - 2, *range(ndim - 2))
-    return lax.ConvDimensionNumbers((0, channels, *spatial), kernel, (0, channels, *spatial))
+    return lax.ConvDimensionNumbers(images, kernel, images)
+
+
+def channel_axis(data_format):
+    """The axis of the channels.
+
+    >>> channel_axis("channels_last")
+    -1
+    """
+    return -1 if data_format == "channels_last" else 1
 
 
 def count_channels(x, data_format):
     """The size of the channel axis."""
-    return x.shape[-1 if data_format == "channels_last" else 1]
+    return x.shape[channel_axis(data_format)]
 
 
 def check_channels(inputs, expected, kernel, data_format):
@@ -88,14 +99,15 @@ def _with_channels(function, axis):
 
     def spec(inputs, kernel, *others, data_format=None, **options):
         shape = list(inputs.shape)
-        place = -1 if standardize_data_format(data_format) == "channels_last" else 1
+        place = channel_axis(standardize_data_format(data_format))
         if shape[place] is None:
             shape[place] = kernel.shape[axis]
             inputs = KerasTensor(shape, inputs.dtype)
-        return infer(
-            lambda given: function()(*given, data_format=data_format, **options),
-            (inputs, kernel, *others),
-        )
+
+        def compute(args):
+            return function()(*args, data_format=data_format, **options)
+
+        return infer(compute, (inputs, kernel, *others))
 
     return spec
 
@@ -133,7 +145,8 @@ def conv(
     kernel = jnp.asarray(kernel)
     inputs = jnp.asarray(inputs, dtype=kernel.dtype)
     check_kernel(inputs, kernel)
-    channels, taken = count_channels(inputs, data_format), kernel.shape[-2]
+    channels = count_channels(inputs, data_format)
+    taken = kernel.shape[-2]
     if channels % taken:
         raise ValueError(
             f"The number of input channels must be divisible by the number that the kernel takes. "
@@ -163,7 +176,8 @@ def depthwise_conv(
     (1, 3, 8)
     """
     data_format = standardize_data_format(data_format)
-    inputs, kernel = jnp.asarray(inputs), jnp.asarray(kernel)
+    inputs = jnp.asarray(inputs)
+    kernel = jnp.asarray(kernel)
     check_kernel(inputs, kernel)
     check_channels(inputs, kernel.shape[-2], kernel, data_format)
     arguments = _lax_arguments(inputs, strides, padding, data_format, dilation_rate)
@@ -174,13 +188,11 @@ def _separable_spec(inputs, depthwise_kernel, pointwise_kernel, **options):
     """The result's place in a graph; the pointwise kernel has size 1 even where that is not
     known.
     """
-    shape = pointwise_kernel.shape
-    pointwise_kernel = KerasTensor(
-        [1] * (len(shape) - 2) + list(shape[-2:]), pointwise_kernel.dtype
-    )
-    return _with_channels(lambda: separable_conv, -2)(
-        inputs, depthwise_kernel, pointwise_kernel, **options
-    )
+    shape = list(pointwise_kernel.shape)
+    shape[:-2] = [1] * len(shape[:-2])
+    pointwise_kernel = KerasTensor(shape, pointwise_kernel.dtype)
+    spec = _with_channels(lambda: separable_conv, -2)
+    return spec(inputs, depthwise_kernel, pointwise_kernel, **options)
 
 
 @nn_op(spec=_separable_spec)
@@ -211,8 +223,13 @@ def transposed_padding(size, stride, dilation, padding, output_padding):
     k = (size - 1) * dilation + 1
     check_choice("padding", padding, ("valid", "same"))
     if padding == "valid":
-        return k - 1, k - 1 + (max(stride - k, 0) if output_padding is None else output_padding)
-    total = k - 2 + (stride if output_padding is None else k % 2 + output_padding)
+        if output_padding is None:
+            output_padding = max(stride - k, 0)
+        return k - 1, k - 1 + output_padding
+    if output_padding is None:
+        total = k - 2 + stride
+    else:
+        total = k - 2 + k % 2 + output_padding
     left = min(-(-total // 2), k - 1)
     return left, total - left
 
@@ -237,15 +254,19 @@ def conv_transpose(
     (1, 10, 4)
     """
     data_format = standardize_data_format(data_format)
-    inputs, kernel = jnp.asarray(inputs), jnp.asarray(kernel)
+    inputs = jnp.asarray(inputs)
+    kernel = jnp.asarray(kernel)
     check_kernel(inputs, kernel)
     check_channels(inputs, kernel.shape[-1], kernel, data_format)
     count = inputs.ndim - 2
-    strides, dilation_rate = per_axis(strides, count), per_axis(dilation_rate, count)
-    extra = (None,) * count if output_padding is None else per_axis(output_padding, count)
+    strides = per_axis(strides, count)
+    dilation_rate = per_axis(dilation_rate, count)
+    output_paddings = (None,) * count
+    if output_padding is not None:
+        output_paddings = per_axis(output_padding, count)
     pads = [
         transposed_padding(k, s, d, padding.lower(), p)
-        for k, s, d, p in zip(kernel.shape, strides, dilation_rate, extra)
+        for k, s, d, p in zip(kernel.shape, strides, dilation_rate, output_paddings)
     ]
     return lax.conv_transpose(
         inputs,
@@ -279,23 +300,31 @@ def unfold(x, kernel_size, dilation: Any = 1, padding: Any = 0, stride: Any = 1)
     """
     x = jnp.asarray(x)
     check_rank("unfold", x, 4)
-    (kh, kw), (ph, pw) = per_axis(kernel_size, 2), per_axis(padding, 2)
+    kh, kw = per_axis(kernel_size, 2)
+    ph, pw = per_axis(padding, 2)
     x = jnp.pad(x, ((0, 0), (0, 0), (ph, ph), (pw, pw)))
-    rows, columns = (
-        jnp.arange((size - d * (k - 1) - 1) // s + 1)[:, None] * s + jnp.arange(k) * d
-        for size, k, d, s in zip(x.shape[2:], (kh, kw), per_axis(dilation, 2), per_axis(stride, 2))
-    )
+    dilations = per_axis(dilation, 2)
+    strides = per_axis(stride, 2)
+    rows, columns = map(_window_places, x.shape[2:], (kh, kw), dilations, strides)
     windows = x[:, :, rows[:, None, :, None], columns[None, :, None, :]]  # (n, c, oh, ow, kh, kw)
     n, c, oh, ow = windows.shape[:4]
     return windows.transpose(0, 1, 4, 5, 2, 3).reshape(n, c * kh * kw, oh * ow)
+
+
+def _window_places(size, kernel_size, dilation, stride):
+    """Where the elements of all windows lie along an axis: (windows, kernel_size)."""
+    count = (size - dilation * (kernel_size - 1) - 1) // stride + 1
+    return jnp.arange(count)[:, None] * stride + jnp.arange(kernel_size) * dilation
 
 
 def _folded_spec(x, output_size, kernel_size, *args, **options):
     """The place of a folded image in a graph; how many windows there are need not be known."""
     check_rank("fold", x, 3)
     kh, kw = per_axis(kernel_size, 2)
-    channels = None if x.shape[1] is None else x.shape[1] // (kh * kw)
-    return KerasTensor((x.shape[0], channels, *per_axis(output_size, 2)), x.dtype)
+    batch, channels, _ = x.shape
+    if channels is not None:
+        channels = channels // (kh * kw)
+    return KerasTensor((batch, channels, *per_axis(output_size, 2)), x.dtype)
 
 
 @nn_op(inputs=1, spec=_folded_spec)
@@ -347,8 +376,8 @@ def depth_to_space(x, block_size, data_format="channels_last"):
     (1, 4, 6, 2)
     """
     x, data_format = _block_arguments("depth_to_space", x, block_size, data_format)
-    b, channels = block_size, count_channels(x, data_format)
-    if channels % b**2:
+    b = block_size
+    if count_channels(x, data_format) % b**2:
         raise ShapeError(
             f"The number of channels must be divisible by block_size**2 = {b**2}. Received: "
             f"x.shape={x.shape}"
@@ -371,15 +400,16 @@ def space_to_depth(x, block_size, data_format="channels_last"):
     """
     x, data_format = _block_arguments("space_to_depth", x, block_size, data_format)
     b = block_size
-    h, w = x.shape[1:3] if data_format == "channels_last" else x.shape[2:]
+    if data_format == "channels_last":
+        n, h, w, c = x.shape
+    else:
+        n, c, h, w = x.shape
     if h % b or w % b:
         raise ShapeError(
             f"Height and width must be divisible by block_size={b}. Received: x.shape={x.shape}"
         )
     if data_format == "channels_last":
-        n, h, w, c = x.shape
         x = x.reshape(n, h // b, b, w // b, b, c).transpose(0, 1, 3, 2, 4, 5)  # (n, h, w, b, b, c)
         return x.reshape(n, h // b, w // b, c * b**2)
-    n, c, h, w = x.shape
     x = x.reshape(n, c, h // b, b, w // b, b).transpose(0, 1, 3, 5, 2, 4)  # (n, c, b, b, h, w)
     return x.reshape(n, c * b**2, h // b, w // b)

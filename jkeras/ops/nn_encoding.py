@@ -22,7 +22,7 @@ def _encoded(function):
     """
 
     def spec(x, *args, sparse=False, **options):
-        dense = infer(lambda given: function()(given, *args, **options), x)
+        dense = infer(lambda x: function()(x, *args, **options), x)
         return KerasTensor(dense.shape, dense.dtype, sparse=sparse)
 
     return spec
@@ -44,7 +44,9 @@ def one_hot(x, num_classes, axis=-1, dtype=None, sparse=False):
     """
     x = jnp.asarray(x, "int32" if sparse else None)
     result = jax.nn.one_hot(x, num_classes, axis=axis, dtype=standardize_dtype(dtype))
-    return _sparse(result, x.size) if sparse else result
+    if sparse:
+        return _sparse(result, x.size)
+    return result
 
 
 @op("keras.src.ops.nn", inputs=1, class_name="MultiHot", spec=_encoded(lambda: _multi_hot))
@@ -52,7 +54,9 @@ def _multi_hot(inputs, num_classes=None, axis=-1, dtype=None, sparse=False):
     inputs = jnp.asarray(inputs)
     result = one_hot(inputs.astype("int32"), num_classes, axis=axis, dtype=dtype)
     result = jnp.max(result, axis=1 if inputs.ndim > 1 else 0)
-    return _sparse(result, inputs.size) if sparse else result
+    if sparse:
+        return _sparse(result, inputs.size)
+    return result
 
 
 @public(*public_names("nn", "multi_hot"))
@@ -70,7 +74,8 @@ def multi_hot(inputs, num_classes=None, axis=-1, dtype=None, sparse=False, **kwa
     >>> multi_hot([[2, 0]], 4)
     Array([[1., 0., 1., 0.]], dtype=float32)
     """
-    num_classes = kwargs.pop("num_tokens", None) if num_classes is None else num_classes
+    if num_classes is None:
+        num_classes = kwargs.pop("num_tokens", None)
     if num_classes is None:
         raise ValueError("Argument `num_classes` must be specified.")
     return _multi_hot(inputs, num_classes=num_classes, axis=axis, dtype=dtype, sparse=sparse)
@@ -83,5 +88,6 @@ def polar(abs_, angle):
     >>> polar([2.0], [0.0])
     Array([2.+0.j], dtype=complex64)
     """
-    abs_, angle = jnp.asarray(abs_), jnp.asarray(angle)
+    abs_ = jnp.asarray(abs_)
+    angle = jnp.asarray(angle)
     return lax.complex(abs_ * jnp.cos(angle), abs_ * jnp.sin(angle))

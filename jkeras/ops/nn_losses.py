@@ -25,7 +25,8 @@ def _clip_probabilities(p):
 def _log_probabilities(output, from_logits, axis):
     if from_logits:
         return jax.nn.log_softmax(output, axis=axis)
-    return jnp.log(_clip_probabilities(output / jnp.sum(output, axis, keepdims=True)))
+    probabilities = output / jnp.sum(output, axis, keepdims=True)
+    return jnp.log(_clip_probabilities(probabilities))
 
 
 @nn_op()
@@ -40,7 +41,8 @@ def binary_crossentropy(target, output, from_logits=False):
     >>> binary_crossentropy([1.0], [0.5])
     Array([0.6931472], dtype=float32)
     """
-    target, output = jnp.asarray(target), jnp.asarray(output)
+    target = jnp.asarray(target)
+    output = jnp.asarray(output)
     _same_shape(target, output)
     if from_logits:
         return -(target * jax.nn.log_sigmoid(output) + (1.0 - target) * jax.nn.log_sigmoid(-output))
@@ -58,7 +60,8 @@ def categorical_crossentropy(target, output, from_logits=False, axis=-1):
     >>> categorical_crossentropy([[0.0, 1.0]], [[0.5, 0.5]])
     Array([0.6931472], dtype=float32)
     """
-    target, output = jnp.asarray(target), jnp.asarray(output)
+    target = jnp.asarray(target)
+    output = jnp.asarray(output)
     _same_shape(target, output)
     if not output.ndim:
         raise ValueError(
@@ -78,7 +81,8 @@ def sparse_categorical_crossentropy(target, output, from_logits=False, axis=-1):
     >>> sparse_categorical_crossentropy([1], [[0.5, 0.5]])
     Array([0.6931472], dtype=float32)
     """
-    target, output = jnp.asarray(target, "int32"), jnp.asarray(output)
+    target = jnp.asarray(target, "int32")
+    output = jnp.asarray(output)
     if not output.ndim:
         raise ValueError(
             f"Argument `output` must have at least one axis. Received: output.shape={output.shape}"
@@ -93,7 +97,8 @@ def sparse_categorical_crossentropy(target, output, from_logits=False, axis=-1):
             f"{expected}. Received: target.shape={target.shape}, output.shape={output.shape}"
         )
     log_p = _log_probabilities(output, from_logits, axis)
-    return -jnp.sum(jax.nn.one_hot(target, output.shape[axis], axis=axis) * log_p, axis=axis)
+    targets = jax.nn.one_hot(target, output.shape[axis], axis=axis)
+    return -jnp.sum(targets * log_p, axis=axis)
 
 
 # ---------------------------------------------------------------- CTC
@@ -116,11 +121,13 @@ def ctc_loss(target, output, target_length, output_length, mask_index=0):
     """
     import optax  # takes long to import, and only this function needs it
 
-    target, output = jnp.asarray(target, "int32"), jnp.asarray(output)
+    target = jnp.asarray(target, "int32")
+    output = jnp.asarray(output)
     output = output.astype(jnp.promote_types(output.dtype, "float32"))
 
     def padding(lengths, size):  # 1.0 behind the end of each row
-        return (jnp.arange(size) >= jnp.asarray(lengths, "int32")[:, None]).astype(output.dtype)
+        ends = jnp.asarray(lengths, "int32")[:, None]
+        return (jnp.arange(size) >= ends).astype(output.dtype)
 
     return optax.ctc_loss(
         output,
@@ -157,22 +164,27 @@ def ctc_decode(
     >>> ctc_decode(jnp.array([[[0.0, 3.0], [3.0, 0.0]]]), jnp.array([2]))[0]
     Array([[[ 1, -1]]], dtype=int32)
     """
-    inputs, lengths = jnp.asarray(inputs), jnp.asarray(sequence_lengths, "int32")
+    inputs = jnp.asarray(inputs)
+    lengths = jnp.asarray(sequence_lengths, "int32")
     inputs = inputs.astype(jnp.promote_types(inputs.dtype, "float32"))
-    blank = inputs.shape[-1] - 1 if mask_index is None else mask_index
+    if mask_index is None:
+        mask_index = inputs.shape[-1] - 1
     if strategy == "greedy":
-        return _greedy_search(inputs, lengths, merge_repeated, blank)
-    if strategy == "beam_search":
-        return jax.vmap(
-            lambda x, n: _beam_search(x, n, beam_width, top_paths, blank), out_axes=(1, 0)
-        )(inputs, lengths)
-    raise ValueError(f"Unknown strategy {strategy!r}. Expected 'greedy' or 'beam_search'.")
+        return _greedy_search(inputs, lengths, merge_repeated, mask_index)
+    if strategy != "beam_search":
+        raise ValueError(f"Unknown strategy {strategy!r}. Expected 'greedy' or 'beam_search'.")
+
+    def search(logits, length):
+        return _beam_search(logits, length, beam_width, top_paths, mask_index)
+
+    return jax.vmap(search, out_axes=(1, 0))(inputs, lengths)
 
 
 def _greedy_search(inputs, lengths, merge_repeated, blank):
     ended = jnp.arange(inputs.shape[1]) >= lengths[:, None]  # (batch, time)
     labels = jnp.where(ended, blank, jnp.argmax(inputs, axis=-1))
-    scores = -jnp.sum(jnp.where(ended, 0.0, jnp.max(inputs, axis=-1)), axis=1, keepdims=True)
+    largest = jnp.where(ended, 0.0, jnp.max(inputs, axis=-1))
+    scores = -jnp.sum(largest, axis=1, keepdims=True)
     dropped = labels == blank
     if merge_repeated:
         dropped = dropped.at[:, 1:].max(labels[:, 1:] == labels[:, :-1])
@@ -199,14 +211,12 @@ def _beam_search(logits, length, width, top_paths, blank):
         )
         groups = groups.reshape(-1)
         places = jnp.arange(len(prefixes))
-        first = jax.ops.segment_min(places, groups, len(prefixes))[groups] == places
+        is_first = jax.ops.segment_min(places, groups, len(prefixes))[groups] == places
         largest = jax.ops.segment_max(scores, groups, len(prefixes))
         largest = jnp.where(jnp.isfinite(largest), largest, 0.0)
-        sums = (
-            jnp.log(jax.ops.segment_sum(jnp.exp(scores - largest[groups]), groups, len(prefixes)))
-            + largest
-        )
-        return jnp.where(first[:, None], sums[groups], -jnp.inf)
+        shares = jnp.exp(scores - largest[groups])
+        sums = jnp.log(jax.ops.segment_sum(shares, groups, len(prefixes))) + largest
+        return jnp.where(is_first[:, None], sums[groups], -jnp.inf)
 
     def best(prefixes, scores, count):
         total = jnp.logaddexp(scores[:, 0], scores[:, 1])
@@ -217,11 +227,9 @@ def _beam_search(logits, length, width, top_paths, blank):
         # (width, time), (width,), (width, 2): ends in label, ends in blank
         prefixes, lengths, scores = state
         x, active = now
-        last = jnp.where(
-            lengths > 0,
-            jnp.take_along_axis(prefixes, jnp.maximum(lengths - 1, 0)[:, None], 1)[:, 0],
-            -1,
-        )
+        ends = jnp.maximum(lengths - 1, 0)
+        last = jnp.take_along_axis(prefixes, ends[:, None], 1)[:, 0]
+        last = jnp.where(lengths > 0, last, -1)
         total = jnp.logaddexp(scores[:, 0], scores[:, 1])
         again = jnp.where(last >= 0, scores[:, 0] + x[last], -jnp.inf)
         stay = jnp.stack([again, total + x[blank]], axis=-1)
@@ -241,9 +249,8 @@ def _beam_search(logits, length, width, top_paths, blank):
     prefixes = jnp.full((width, time), -1)
     scores = jnp.full((width, 2), -jnp.inf, log_p.dtype).at[0, 1].set(0.0)
     state = prefixes, jnp.zeros(width, int), scores
-    (prefixes, _, scores), _ = lax.scan(
-        step, state, (log_p, jnp.arange(time) < jnp.maximum(length, 1))
-    )
+    active = jnp.arange(time) < jnp.maximum(length, 1)
+    (prefixes, _, scores), _ = lax.scan(step, state, (log_p, active))
     prefixes, scores = best(prefixes, scores, top_paths)
     return prefixes.astype("int32"), jnp.logaddexp(scores[:, 0], scores[:, 1])
 
@@ -261,7 +268,8 @@ def psnr(x1, x2, max_val):
     >>> float(psnr(jnp.zeros(4), jnp.ones(4), max_val=10.0))
     20.0
     """
-    x1, x2 = jnp.asarray(x1), jnp.asarray(x2)
+    x1 = jnp.asarray(x1)
+    x2 = jnp.asarray(x2)
     if x1.shape != x2.shape:
         raise ValueError(
             f"The shapes of both inputs must agree. Received: x1.shape={x1.shape}, "

@@ -12,7 +12,7 @@ from jkeras.core.registry import public
 from jkeras.core.settings import settings
 from jkeras.ops import linalg
 from jkeras.ops.naming import nn_op, public_names
-from jkeras.ops.promotion import in_float32
+from jkeras.ops.promotion import as_axes, in_float32
 
 
 @nn_op(inputs=1)
@@ -30,13 +30,23 @@ def moments(x, axes, keepdims=False, synchronized=False):
     if synchronized:
         raise NotImplementedError("Argument synchronized=True is not supported with JAX.")
     x = jnp.asarray(x)
-    axes = tuple(axes) if isinstance(axes, list) else axes
-    wide = x.astype("float32") if x.dtype in ("float16", "bfloat16") else x
-    results = jnp.mean(wide, axes, keepdims=keepdims), jnp.var(wide, axes, keepdims=keepdims)
-    if wide is not x:
-        limit = float(jnp.finfo("float16").max)
-        results = tuple(jnp.clip(v, -limit, limit).astype(x.dtype) for v in results)
-    return results
+    axes = as_axes(axes)
+    if x.dtype not in ("float16", "bfloat16"):
+        return _moments(x, axes, keepdims)
+    limit = float(jnp.finfo("float16").max)
+    results = _moments(x.astype("float32"), axes, keepdims)
+    return tuple(jnp.clip(v, -limit, limit).astype(x.dtype) for v in results)
+
+
+def _moments(x, axes, keepdims):
+    return jnp.mean(x, axes, keepdims=keepdims), jnp.var(x, axes, keepdims=keepdims)
+
+
+def _or_default(epsilon):
+    """The given epsilon, for None that of the settings."""
+    if epsilon is None:
+        return settings.epsilon
+    return epsilon
 
 
 def _as_x(x, *args, **kwargs):
@@ -49,18 +59,21 @@ def _as_x(x, *args, **kwargs):
 @op("keras.src.ops.nn", inputs=5, class_name="BatchNorm")
 def _batch_normalization(x, mean, variance, offset=None, scale=None, axis=-1, epsilon=1e-3):
     x = jnp.asarray(x)
-    size, shape = x.shape[axis], [1] * x.ndim
+    size = x.shape[axis]
     for name, v in {"mean": mean, "variance": variance, "offset": offset, "scale": scale}.items():
         if v is not None and v.shape not in ((size,), (1,)):
             raise ShapeError(
                 f"`{name}` must be a vector of length x.shape[{axis}] = {size}. Received: "
                 f"{name}.shape={v.shape}, x.shape={x.shape}"
             )
+    shape = [1] * x.ndim
     shape[axis] = -1
     factor = lax.rsqrt(variance + epsilon)
-    factor = factor if scale is None else factor * scale
+    if scale is not None:
+        factor = factor * scale
     shift = -mean * factor
-    shift = shift if offset is None else shift + offset
+    if offset is not None:
+        shift = shift + offset
     return x * factor.reshape(shape) + shift.reshape(shape)
 
 
@@ -82,22 +95,28 @@ def _layer_normalization(x, gamma=None, beta=None, axis=-1, epsilon=None, rms_sc
         raise ShapeError(
             "`layer_normalization` takes inputs with at least one axis. Received: x.shape=()"
         )
-    dtype, wide = x.dtype, jnp.promote_types(x.dtype, "float32")
+    dtype = x.dtype
+    wide = jnp.promote_types(dtype, "float32")
     x = x.astype(wide)
-    axes = tuple(sorted(a % x.ndim for a in ((axis,) if isinstance(axis, int) else axis)))
-    shape = [n if i in axes else 1 for i, n in enumerate(x.shape)]
+    if isinstance(axis, int):
+        axis = (axis,)
+    axes = tuple(sorted(a % x.ndim for a in axis))
 
     def weight(v):
         v = jnp.asarray(v, wide)
-        return v.reshape(shape) if v.ndim != x.ndim and axes != (x.ndim - 1,) else v
+        if v.ndim == x.ndim or axes == (x.ndim - 1,):
+            return v  # broadcasts as it is
+        return v.reshape([n if i in axes else 1 for i, n in enumerate(x.shape)])
 
     mean, variance = moments(x, axes, keepdims=True)
-    factor = lax.rsqrt(variance + (settings.epsilon if epsilon is None else epsilon))
-    factor = factor if gamma is None else factor * weight(gamma)
+    factor = lax.rsqrt(variance + _or_default(epsilon))
+    if gamma is not None:
+        factor = factor * weight(gamma)
     if rms_scaling:
         return (x * factor).astype(dtype)
     shift = -mean * factor
-    shift = shift if beta is None else shift + weight(beta)
+    if beta is not None:
+        shift = shift + weight(beta)
     return (x * factor + shift).astype(dtype)
 
 
@@ -135,12 +154,14 @@ def rms_normalization(x, scale=None, axis: Any = -1, epsilon=None):
     Array([[1., 1.]], dtype=float32)
     """
     x = jnp.asarray(x)
-    dtype, wide = x.dtype, jnp.promote_types(x.dtype, "float32")
+    dtype = x.dtype
+    wide = jnp.promote_types(dtype, "float32")
     x = jnp.atleast_1d(x).astype(wide)
-    axis = tuple(axis) if isinstance(axis, list) else axis
-    square = jnp.mean(jnp.square(x), axis=axis, keepdims=True)
-    x = x * lax.rsqrt(square + (settings.epsilon if epsilon is None else epsilon))
-    return (x if scale is None else x * jnp.asarray(scale, wide)).astype(dtype)
+    square = jnp.mean(jnp.square(x), axis=as_axes(axis), keepdims=True)
+    x = x * lax.rsqrt(square + _or_default(epsilon))
+    if scale is not None:
+        x = x * jnp.asarray(scale, wide)
+    return x.astype(dtype)
 
 
 @nn_op(inputs=1)
@@ -156,13 +177,13 @@ def normalize(x, axis: Any = -1, order: float = 2, epsilon=None):
     if not isinstance(order, int) or order < 1:
         raise ValueError(f"Argument `order` must be an int >= 1. Received: order={order}")
     x = jnp.atleast_1d(jnp.asarray(x))
-    epsilon = settings.epsilon if epsilon is None else epsilon
+    epsilon = _or_default(epsilon)
 
     def normalized(x):
         if order == 2:
-            return x * jnp.minimum(
-                lax.rsqrt(jnp.sum(jnp.square(x), axis=axis, keepdims=True)), 1.0 / epsilon
-            )
-        return x / jnp.maximum(linalg.norm(x, ord=order, axis=axis, keepdims=True), epsilon)
+            square = jnp.sum(jnp.square(x), axis=axis, keepdims=True)
+            return x * jnp.minimum(lax.rsqrt(square), 1.0 / epsilon)
+        norm = linalg.norm(x, ord=order, axis=axis, keepdims=True)
+        return x / jnp.maximum(norm, epsilon)
 
     return in_float32(normalized, x)

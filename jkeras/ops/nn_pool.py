@@ -16,24 +16,25 @@ from jkeras.ops.nn_conv import per_axis
 def _window(value, ndim, data_format):
     """A window or stride over all axes: 1 for batch and channels."""
     spatial = per_axis(value, ndim - 2)
-    return (1, *spatial, 1) if data_format == "channels_last" else (1, 1, *spatial)
+    if data_format == "channels_last":
+        return (1, *spatial, 1)
+    return (1, 1, *spatial)
 
 
 def _pool_arguments(inputs, pool_size, strides, padding, data_format):
     """(window, strides, padding) as `lax.reduce_window` takes them."""
-    data_format, padding = standardize_data_format(data_format), padding.lower()
+    data_format = standardize_data_format(data_format)
+    padding = padding.lower()
     if inputs.ndim < 3:
         raise ShapeError(
             "Pooling takes inputs with batch, channels and at least one spatial axis. Received: "
             f"inputs.shape={inputs.shape}"
         )
     check_choice("padding", padding, ("valid", "same"))
+    if strides is None:
+        strides = pool_size
     window = _window(pool_size, inputs.ndim, data_format)
-    return (
-        window,
-        window if strides is None else _window(strides, inputs.ndim, data_format),
-        padding.upper(),
-    )
+    return window, _window(strides, inputs.ndim, data_format), padding.upper()
 
 
 @nn_op(inputs=1)
@@ -49,9 +50,8 @@ def max_pool(inputs, pool_size, strides=None, padding="valid", data_format=None)
     Array([1., 3., 5.], dtype=float32)
     """
     inputs = jnp.asarray(inputs)
-    return kernels.max_pool(
-        inputs, *_pool_arguments(inputs, pool_size, strides, padding, data_format)
-    )
+    window, strides, padding = _pool_arguments(inputs, pool_size, strides, padding, data_format)
+    return kernels.max_pool(inputs, window, strides, padding)
 
 
 @nn_op(inputs=1)
@@ -66,7 +66,8 @@ def average_pool(inputs, pool_size, strides=None, padding="valid", data_format=N
     sums = lax.reduce_window(inputs, 0.0, lax.add, window, strides, padding)
     if padding == "VALID":
         return sums / math.prod(window)
-    ones = jnp.ones([1 if size == 1 else n for n, size in zip(inputs.shape, window)], inputs.dtype)
+    shape = [1 if size == 1 else n for n, size in zip(inputs.shape, window)]
+    ones = jnp.ones(shape, inputs.dtype)
     return sums / lax.reduce_window(ones, 0.0, lax.add, window, strides, padding)
 
 
@@ -74,14 +75,15 @@ def _adaptive_pool(name, inputs, output_size, data_format, reduce_windows):
     """Reduces one spatial axis after the other to `output_size` windows from floor(i n / k) to
     ceil((i + 1) n / k).
     """
-    inputs, data_format = jnp.asarray(inputs), standardize_data_format(data_format)
+    inputs = jnp.asarray(inputs)
+    data_format = standardize_data_format(data_format)
     if inputs.ndim not in (3, 4, 5):
         raise ValueError(
             f"`{name}` takes inputs with 1, 2 or 3 spatial axes. Received: "
             f"inputs.shape={inputs.shape}"
         )
-    first = 1 if data_format == "channels_last" else 2
-    for axis, count in enumerate(per_axis(output_size, inputs.ndim - 2), first):
+    first_axis = 1 if data_format == "channels_last" else 2
+    for axis, count in enumerate(per_axis(output_size, inputs.ndim - 2), first_axis):
         size = inputs.shape[axis]
         starts = np.arange(count) * size // count
         ends = -(-np.arange(1, count + 1) * size // count)
@@ -118,6 +120,7 @@ def adaptive_max_pool(inputs, output_size, data_format=None):
 
     # by place: the gradient goes to the first of equal elements, as in `max_pool`
     def maxima(x, axis, inside):
-        return jnp.take_along_axis(x, jnp.argmax(x, axis, keepdims=True), axis).squeeze(axis)
+        places = jnp.argmax(x, axis, keepdims=True)
+        return jnp.take_along_axis(x, places, axis).squeeze(axis)
 
     return _adaptive_pool("adaptive_max_pool", inputs, output_size, data_format, maxima)

@@ -10,6 +10,7 @@ from jkeras.ops.promotion import (
     both_names,
     broadcast_shapes,
     describe,
+    known_size,
     numpy_op,
     operand,
     shape_of,
@@ -29,64 +30,88 @@ def _contraction(function, pairs):
     """
 
     def spec(x1, x2, **config):
-        left, right = list(shape_of(x1)), list(shape_of(x2))
+        left = list(shape_of(x1))
+        right = list(shape_of(x2))
         for i, j in pairs(len(left), len(right), **config):
-            size = right[j] if left[i] is None else left[i]
+            size = known_size(left[i], right[j])
             if right[j] not in (None, size):
                 raise ValueError(
                     f"Axis {i} of x1 and axis {j} of x2 must have the same size. "
                     f"Received: x1.shape={shape_of(x1)}, x2.shape={shape_of(x2)}"
                 )
             left[i] = right[j] = size
-        return infer(lambda given: function(*given, **config), (sized(x1, left), sized(x2, right)))
+        factors = (sized(x1, left), sized(x2, right))
+        return infer(lambda factors: function(*factors, **config), factors)
 
     return spec
 
 
 def _last_and_last_but_one(n1, n2):
-    return [(-1, -min(2, n2))] if n1 and n2 else []
+    if not n1 or not n2:
+        return []
+    return [(-1, -min(2, n2))]
 
 
 def _last_and_last(n1, n2):
-    return [(-1, -1)] if n1 and n2 else []
+    if not n1 or not n2:
+        return []
+    return [(-1, -1)]
 
 
 def _matmul_spec(x1, x2):
     """Batch axes broadcast, also where one is unknown."""
-    left, right = shape_of(x1), shape_of(x2)
-    core = _contraction(_matmul, _last_and_last_but_one)(
-        sized(x1, left[-2:]), sized(x2, right[-2:])
-    )
+    left = shape_of(x1)
+    right = shape_of(x2)
+    core_spec = _contraction(_matmul, _last_and_last_but_one)
+    core = core_spec(sized(x1, left[-2:]), sized(x2, right[-2:]))
     return KerasTensor((*broadcast_shapes(left[:-2], right[:-2]), *core.shape), core.dtype)
 
 
 def _tensordot_pairs(n1, n2, axes=2):
     if isinstance(axes, int):
-        return [(n1 - axes + i, i) for i in range(axes)] if axes <= min(n1, n2) else []
-    return zip(*([a] if isinstance(a, int) else a for a in axes))
+        if axes > min(n1, n2):
+            return []
+        return [(n1 - axes + i, i) for i in range(axes)]
+    left, right = axes
+    if isinstance(left, int):
+        left = [left]
+    if isinstance(right, int):
+        right = [right]
+    return zip(left, right)
 
 
 def _cross_spec(x1, x2, axisa=-1, axisb=-1, axisc=-1, axis=None):
     if axis is not None:
         axisa = axisb = axisc = axis
-    left, right = list(shape_of(x1)), list(shape_of(x2))
-    a, b = left.pop(axisa), right.pop(axisb)
+    left = list(shape_of(x1))
+    right = list(shape_of(x2))
+    left_size = left.pop(axisa)
+    right_size = right.pop(axisb)
     batch = broadcast_shapes(left, right)
-    given = sized(x1, (*batch, b if a is None else a)), sized(x2, (*batch, a if b is None else b))
-    return infer(lambda given: jnp.cross(*given, axisc=axisc), given)
+    x1 = sized(x1, (*batch, known_size(left_size, right_size)))
+    x2 = sized(x2, (*batch, known_size(right_size, left_size)))
+    return infer(lambda vectors: jnp.cross(*vectors, axisc=axisc), (x1, x2))
 
 
 def _einsum_spec(*operands, subscripts):
+    operands = _with_known_sizes(list(operands), subscripts)
+    return infer(lambda operands: _sum_products(subscripts, operands), operands)
+
+
+def _with_known_sizes(operands, subscripts):
+    """The operands, where a size is not known with that of another axis of the same letter."""
     terms = subscripts.replace(" ", "").partition("->")[0].split(",")
-    if "." not in subscripts and [len(shape_of(x)) for x in operands] == [len(t) for t in terms]:
-        known = {
-            c: d for t, x in zip(terms, operands) for c, d in zip(t, shape_of(x)) if d is not None
-        }
-        operands = [
-            sized(x, [known.get(c) if d is None else d for c, d in zip(t, shape_of(x))])
-            for t, x in zip(terms, operands)
-        ]
-    return infer(lambda given: _sum_products(subscripts, given), list(operands))
+    shapes = [shape_of(x) for x in operands]
+    if "." in subscripts or list(map(len, shapes)) != list(map(len, terms)):
+        return operands
+    sizes = {}
+    for term, shape in zip(terms, shapes):
+        sizes.update((letter, size) for letter, size in zip(term, shape) if size is not None)
+    completed = []
+    for x, term, shape in zip(operands, terms, shapes):
+        shape = [known_size(size, sizes.get(letter)) for letter, size in zip(term, shape)]
+        completed.append(sized(x, shape))
+    return completed
 
 
 # ---------------------------------------------------------------- products of two
@@ -103,11 +128,14 @@ def _accumulator(*arrays):
     """int8 products are summed in int32, for which hardware has instructions; otherwise jnp
     decides.
     """
-    return "int32" if all(a.dtype == INT8 for a in arrays) else None
+    if all(a.dtype == INT8 for a in arrays):
+        return "int32"
+    return None
 
 
 def _matmul(x1, x2):
-    x1, x2 = tensor(x1), tensor(x2)
+    x1 = tensor(x1)
+    x2 = tensor(x2)
     return jnp.matmul(x1, x2, preferred_element_type=_accumulator(x1, x2))
 
 
@@ -177,9 +205,8 @@ def cross(x1, x2, axisa=-1, axisb=-1, axisc=-1, axis=None):
 
 def _sum_products(subscripts, operands, **options):
     operands = [tensor(x) for x in operands]
-    return jnp.einsum(
-        subscripts, *operands, preferred_element_type=_accumulator(*operands), **options
-    )
+    accumulator = _accumulator(*operands)
+    return jnp.einsum(subscripts, *operands, preferred_element_type=accumulator, **options)
 
 
 @numpy_op(class_name="Einsum", public_names=False, spec=_einsum_spec)
@@ -198,11 +225,9 @@ def einsum(subscripts, *operands, **kwargs):
     >>> print(einsum("ij,j->i", [[1, 2], [3, 4]], [1, 1]))
     [3 7]
     """
-    return (
-        _sum_products(subscripts, operands, **kwargs)
-        if kwargs
-        else _einsum(*operands, subscripts=subscripts)
-    )
+    if kwargs:
+        return _sum_products(subscripts, operands, **kwargs)
+    return _einsum(*operands, subscripts=subscripts)
 
 
 @numpy_op()

@@ -35,18 +35,39 @@ def result_type(*dtypes):
     """
     if not dtypes:
         return settings.floatx
-    strong = [d if d is int or d is float else standardize_dtype(d) for d in dtypes]
-    if any(str(d).startswith("float8") for d in strong):
+    numbers = [d for d in dtypes if _is_python_type(d)]
+    names = [standardize_dtype(d) for d in dtypes if not _is_python_type(d)]
+    _check_no_float8(names, dtypes)
+    if _have_no_common_integer(names):
+        numbers.append(float)
+    result = str(jnp.result_type(*map(_in_32_bits, names), *numbers))
+    if "float" in result and not any("float" in name for name in names):
+        result = (
+            f"float{settings.floatx[-2:]}"  # no array is of a float type: the default precision
+        )
+    return _in_32_bits(result)
+
+
+def _check_no_float8(names, dtypes):
+    if any(name.startswith("float8") for name in names):
         raise ValueError(
             "There is no implicit conversion from float8 types to others; cast the values first. "
             f"Received: {dtypes}"
         )
-    if "uint64" in strong and any(str(d).startswith("int") for d in strong if isinstance(d, str)):
-        strong.append(float)  # no integer type holds both
-    name = str(jnp.result_type(*(BITS_32.get(d, d) for d in strong)))
-    if "float" in name and not any(d is not float and "float" in str(d) for d in strong):
-        name = f"float{settings.floatx[-2:]}"  # no array is of a float type: the default precision
+
+
+def _in_32_bits(name):
     return BITS_32.get(name, name)
+
+
+def _is_python_type(dtype):
+    """Whether it is `int` or `float` itself, to which numpy's dtypes compare equal."""
+    return dtype is int or dtype is float
+
+
+def _have_no_common_integer(names):
+    """Whether no integer type holds the numbers of all these types."""
+    return "uint64" in names and any(name.startswith("int") for name in names)
 
 
 def tensor(x):
@@ -55,7 +76,9 @@ def tensor(x):
     >>> tensor([1, 2]).dtype
     dtype('int32')
     """
-    return x if isinstance(x, jax.Array) else jnp.asarray(x)
+    if isinstance(x, jax.Array):
+        return x
+    return jnp.asarray(x)
 
 
 @functools.cache  # asked at every call of an op
@@ -68,7 +91,9 @@ def operand(x):
     """x as something jnp computes with: arrays and Python numbers as they are, all else as an
     array.
     """
-    return x if isinstance(x, (jax.Array, int, float, complex)) else jnp.asarray(x)
+    if isinstance(x, (jax.Array, int, float, complex)):
+        return x
+    return jnp.asarray(x)
 
 
 def to_float(x):
@@ -78,7 +103,9 @@ def to_float(x):
     (dtype('float32'), dtype(bfloat16))
     """
     x = tensor(x)
-    return x.astype(result_type(x.dtype, float)) if is_integer(x.dtype) else x
+    if is_integer(x.dtype):
+        return x.astype(result_type(x.dtype, float))
+    return x
 
 
 def in_float32(function, x):
@@ -88,8 +115,9 @@ def in_float32(function, x):
     >>> float(in_float32(jnp.linalg.norm, jnp.full(4, 300, "float16")))
     600.0
     """
-    half = x.dtype in ("float16", "bfloat16")
-    return function(x.astype("float32")).astype(x.dtype) if half else function(x)
+    if x.dtype in ("float16", "bfloat16"):
+        return function(x.astype("float32")).astype(x.dtype)
+    return function(x)
 
 
 def to_floats(*xs):
@@ -101,7 +129,20 @@ def to_floats(*xs):
 
 def optional_dtype(dtype):
     """The name of a dtype, checked; None stays."""
-    return None if dtype is None else standardize_dtype(dtype)
+    if dtype is None:
+        return None
+    return standardize_dtype(dtype)
+
+
+def as_axes(axis):
+    """An `axis` argument as jnp takes it: a list, which configs of files have, as a tuple.
+
+    >>> as_axes([0, 1]), as_axes(-1), as_axes(None)
+    ((0, 1), -1, None)
+    """
+    if isinstance(axis, list):
+        return tuple(axis)
+    return axis
 
 
 # ---------------------------------------------------------------- how ops are declared
@@ -116,7 +157,9 @@ def numpy_op(inputs=None, class_name=None, spec=None, keywords=(), public_names=
     """Decorator: an op of `keras.ops` and `keras.ops.numpy`; see `jkeras.core.graph.op`."""
 
     def decorate(function: Thing) -> Thing:
-        names = both_names(function.__name__) if public_names else ()
+        names = ()
+        if public_names:
+            names = both_names(function.__name__)
         return op(
             MODULE, *names, inputs=inputs, class_name=class_name, spec=spec, keywords=keywords
         )(function)
@@ -137,7 +180,20 @@ def describe(function: Thing, name, module, doc, example, shown) -> Thing:
 
 def shape_of(x):
     """The shape of an array, KerasTensor, number or list; None for sizes not known."""
-    return tuple(x.shape) if hasattr(x, "shape") else np.shape(x)
+    if hasattr(x, "shape"):
+        return tuple(x.shape)
+    return np.shape(x)
+
+
+def known_size(size, partner):
+    """A size of an axis; where it is not known, that of the axis that it must agree with.
+
+    >>> known_size(None, 3), known_size(2, None)
+    (3, 2)
+    """
+    if size is None:
+        return partner
+    return size
 
 
 def broadcast_shapes(*shapes):
@@ -155,7 +211,12 @@ def broadcast_shapes(*shapes):
                 f"Cannot broadcast shapes {', '.join(map(str, shapes))}: sizes {sorted(known)} "
                 "differ."
             )
-        sizes.append(known.pop() if known else None if None in column else 1)
+        if known:
+            sizes.append(known.pop())
+        elif None in column:
+            sizes.append(None)
+        else:
+            sizes.append(1)
     return tuple(sizes)
 
 
@@ -163,7 +224,9 @@ def sized(x, shape):
     """A stand-in for x with another shape: what dtype inference needs."""
     if isinstance(x, KerasTensor):
         return KerasTensor(shape, x.dtype)
-    return x if isinstance(x, (int, float, complex)) else jnp.zeros(shape, tensor(x).dtype)
+    if isinstance(x, (int, float, complex)):
+        return x
+    return jnp.zeros(shape, tensor(x).dtype)
 
 
 def broadcasting(function):
@@ -171,7 +234,14 @@ def broadcasting(function):
 
     def spec(*args, **config):
         shape = broadcast_shapes(*(shape_of(a) for a in args if a is not None))
-        scalars = tuple(a if a is None else sized(a, ()) for a in args)
-        return KerasTensor(shape, infer(lambda given: function(*given, **config), scalars).dtype)
+        scalars = tuple(map(_as_scalar, args))
+        return KerasTensor(shape, infer(lambda args: function(*args, **config), scalars).dtype)
 
     return spec
+
+
+def _as_scalar(x):
+    """A stand-in for x without axes; None stays."""
+    if x is None:
+        return None
+    return sized(x, ())

@@ -1,5 +1,7 @@
 """The loop of recurrent layers: one pure step over a time axis, with masks."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -44,23 +46,28 @@ def scan(
     >>> outputs[:, 0].tolist()
     [0.0, 1.0, 3.0, 6.0]
     """
-    kept = None if mask is None else _kept(mask)
-    if project is not None:
-        if not on_cpu() if hoist is None else hoist:
-            inputs = project(inputs)
-        else:
-            inner = step
-            step = lambda x, states, t: inner(project(x), states, t)  # noqa: E731
+    kept = _kept(mask)
+    if hoist is None:
+        hoist = not on_cpu()
+    if project is not None and hoist:
+        inputs = project(inputs)
+    elif project is not None:
+        step = _with_projection(step, project)
     step = _checked(step)
     if unroll:
         return _unrolled(step, inputs, states, kept, go_backwards)
+
+    def masked_output(states, y):
+        if zero_output_for_mask:
+            return jnp.zeros_like(y)
+        return _previous(states, y)
 
     def body(states, now):
         x, keep, t = now
         y, new = step(x, states, t)
         if keep is not None:
-            y = _where(keep, y, jnp.zeros_like(y) if zero_output_for_mask else _previous(states, y))
-            new = jax.tree_util.tree_map(lambda a, b: _where(keep, a, b), new, states)
+            y = _where(keep, y, masked_output(states, y))
+            new = _where_leaves(keep, new, states)
         return new, y
 
     if go_backwards and for_onnx():
@@ -72,39 +79,59 @@ def scan(
     states, outputs = lax.scan(
         inside_loop(body), states, (inputs, kept, times), reverse=go_backwards
     )
-    return (outputs[::-1] if go_backwards else outputs), states
+    if go_backwards:
+        outputs = outputs[::-1]
+    return outputs, states
 
 
 def _unrolled(step, inputs, states, kept, go_backwards):
-    count = inputs.shape[0]
+    order = list(range(inputs.shape[0]))
+    if go_backwards:
+        order.reverse()
     outputs = []
-    for t, i in enumerate(reversed(range(count)) if go_backwards else range(count)):
+    for t, i in enumerate(order):
         y, new = step(inputs[i], states, t)
+        if kept is not None and outputs:
+            y = _where(kept[i], y, outputs[-1])
+        elif kept is not None:
+            y = _where(kept[i], y, jnp.zeros_like(y))
         if kept is not None:
-            y = _where(kept[i], y, outputs[-1] if outputs else jnp.zeros_like(y))
-            new = jax.tree_util.tree_map(lambda a, b: _where(kept[i], a, b), new, states)  # noqa: B023
+            new = _where_leaves(kept[i], new, states)
         states = new
         outputs.append(y)
     return jnp.stack(outputs), states
 
 
+def _with_projection(step, project):
+    """The step with the projection of its inputs in it."""
+
+    def projecting_step(x, states, t):
+        return step(project(x), states, t)
+
+    return projecting_step
+
+
 def _kept(mask):
+    """(time, batch): which steps are kept; None without a mask."""
+    if mask is None:
+        return None
     mask = jnp.asarray(mask).astype(bool)
-    return mask.any(axis=tuple(range(2, mask.ndim)))  # (time, batch)
+    return mask.any(axis=tuple(range(2, mask.ndim)))
 
 
 def _where(keep, new, old):
     return jnp.where(keep.reshape(keep.shape + (1,) * (new.ndim - 1)), new, old)
 
 
+def _where_leaves(keep, new, old):
+    return jax.tree_util.tree_map(functools.partial(_where, keep), new, old)
+
+
 def _previous(states, y):
     """The state that stands for the output before this one."""
-    leaves = (
-        states[-1]
-        if isinstance(states, (list, tuple)) and isinstance(states[0], (list, tuple))
-        else states
-    )
-    return jax.tree_util.tree_leaves(leaves)[0].astype(y.dtype)
+    if isinstance(states, (list, tuple)) and isinstance(states[0], (list, tuple)):
+        states = states[-1]
+    return jax.tree_util.tree_leaves(states)[0].astype(y.dtype)
 
 
 def _checked(step):
@@ -116,15 +143,15 @@ def _checked(step):
         y, new = step(x, states, t)
         old, treedef = jax.tree_util.tree_flatten(states)
         new = jax.tree_util.tree_leaves(new)
-        expected, received = [np.shape(b) for b in old], [np.shape(a) for a in new]
+        expected = [np.shape(b) for b in old]
+        received = [np.shape(a) for a in new]
         if received != expected:
             raise ValueError(
                 "A recurrent cell must return new states like those it was given. Expected "
                 f"shapes {expected}; received {received}. Check the cell's `state_size` and the "
                 "states that its `call` returns."
             )
-        return y, jax.tree_util.tree_unflatten(
-            treedef, [a.astype(b.dtype) for a, b in zip(new, old)]
-        )
+        new = [a.astype(b.dtype) for a, b in zip(new, old)]
+        return y, jax.tree_util.tree_unflatten(treedef, new)
 
     return checked

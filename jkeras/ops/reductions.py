@@ -10,6 +10,7 @@ import jax.numpy as jnp
 
 from jkeras.core.graph import KerasTensor
 from jkeras.ops.promotion import (
+    as_axes,
     describe,
     is_integer,
     numpy_op,
@@ -22,21 +23,16 @@ from jkeras.ops.promotion import (
 )
 
 
-def axes(axis):
-    """An axis argument as jnp wants it: a list as a tuple."""
-    return tuple(axis) if isinstance(axis, list) else axis
-
-
 def _reduction(name, compute, doc, example, shown, convert=tensor):
     def function(x, axis=None, keepdims=False):
-        return compute(convert(x), axis=axes(axis), keepdims=keepdims)
+        return compute(convert(x), axis=as_axes(axis), keepdims=keepdims)
 
     return numpy_op(inputs=1)(describe(function, name, __name__, doc, example, shown))
 
 
 def _extremum(name, compute, doc, example, shown):
     def function(x, axis=None, keepdims=False, initial=None):
-        return compute(tensor(x), axis=axes(axis), keepdims=keepdims, initial=initial)
+        return compute(tensor(x), axis=as_axes(axis), keepdims=keepdims, initial=initial)
 
     return numpy_op(inputs=1)(describe(function, name, __name__, doc, example, shown))
 
@@ -96,7 +92,7 @@ def prod(x, axis=None, keepdims=False, dtype=None):
     >>> print(prod([[1, 2], [3, 4]], axis=1))
     [ 2 12]
     """
-    return jnp.prod(tensor(x), axis=axes(axis), keepdims=keepdims, dtype=optional_dtype(dtype))
+    return jnp.prod(tensor(x), axis=as_axes(axis), keepdims=keepdims, dtype=optional_dtype(dtype))
 
 
 @numpy_op(inputs=1)
@@ -106,7 +102,7 @@ def count_nonzero(x, axis=None):
     >>> print(count_nonzero([[0, 2], [3, 4]], axis=1))
     [1 2]
     """
-    return jnp.count_nonzero(operand(x), axis=axes(axis)).astype("int32")
+    return jnp.count_nonzero(operand(x), axis=as_axes(axis)).astype("int32")
 
 
 # ---------------------------------------------------------------- moments: half precision is summed
@@ -121,11 +117,15 @@ def _mean(x, axis, keepdims):
 def _var(x, axis, keepdims):
     dtype = result_type(x.dtype, "float32")
     out = jnp.var(x, axis=axis, keepdims=keepdims, dtype=dtype)
-    return out if jnp.issubdtype(x.dtype, jnp.complexfloating) else out.astype(_moment_dtype(x))
+    if jnp.issubdtype(x.dtype, jnp.complexfloating):
+        return out
+    return out.astype(_moment_dtype(x))
 
 
 def _moment_dtype(x):
-    return result_type(x.dtype, "float32") if is_integer(x.dtype) else x.dtype
+    if is_integer(x.dtype):
+        return result_type(x.dtype, "float32")
+    return x.dtype
 
 
 mean = _reduction(
@@ -157,9 +157,9 @@ def average(x, axis=None, weights=None):
     1.5
     """
     if weights is None:
-        return jnp.average(to_float(x), axis=axes(axis))
+        return jnp.average(to_float(x), axis=as_axes(axis))
     x, weights = to_floats(x, weights)
-    return jnp.average(x, axis=axes(axis), weights=weights)
+    return jnp.average(x, axis=as_axes(axis), weights=weights)
 
 
 # ---------------------------------------------------------------- without NaN
@@ -247,7 +247,8 @@ _QUANTILE = """{0} over axes{1}.
 
 Args:
     q: number or array of numbers between 0 and {2}; its axes come first in the result.
-    method: "linear", "lower", "higher", "midpoint" or "nearest": what to take between two elements."""
+    method: "linear", "lower", "higher", "midpoint" or "nearest": what to take between two
+        elements."""
 
 
 def _quantile(name, compute, noun, nan, upper, example, shown):
@@ -255,7 +256,7 @@ def _quantile(name, compute, noun, nan, upper, example, shown):
         return compute(
             to_float(x),
             jnp.asarray(q, "float32"),
-            axis=axes(axis),
+            axis=as_axes(axis),
             method=method,
             keepdims=keepdims,
         )
@@ -330,18 +331,18 @@ def trapezoid(y, x=None, dx=1.0, axis=-1):
     >>> print(trapezoid([1.0, 2.0, 3.0]))
     4.0
     """
-    return jnp.trapezoid(tensor(y), None if x is None else tensor(x), dx=tensor(dx), axis=axis)
+    if x is not None:
+        x = tensor(x)
+    return jnp.trapezoid(tensor(y), x, dx=tensor(dx), axis=axis)
 
 
 # ---------------------------------------------------------------- counts and correlation
 
 
 def _bincount_spec(x, weights=None, minlength=0, sparse=False):
-    dtype = (
-        result_type(*(v.dtype for v in (x, weights) if v is not None))
-        if weights is not None
-        else "int32"
-    )
+    dtype = "int32"
+    if weights is not None:
+        dtype = result_type(x.dtype, weights.dtype)
     return KerasTensor((*x.shape[:-1], None), dtype)
 
 
@@ -364,19 +365,17 @@ def bincount(x, weights=None, minlength=0, sparse=False):
     x = tensor(x)
     if x.ndim != 2:
         return jnp.bincount(x, weights=weights, minlength=minlength)
-    rows = range(x.shape[0])
-    length = int(jnp.maximum(jnp.max(x) + 1, minlength)) if x.size else minlength
-    return jnp.stack(
-        [
-            jnp.bincount(
-                x[i],
-                None if weights is None else tensor(weights)[i],
-                minlength=minlength,
-                length=length,
-            )
-            for i in rows
-        ]
-    )
+    length = minlength
+    if x.size:
+        length = int(jnp.maximum(jnp.max(x) + 1, minlength))
+
+    def counts(i):
+        row_weights = None
+        if weights is not None:
+            row_weights = tensor(weights)[i]
+        return jnp.bincount(x[i], row_weights, minlength=minlength, length=length)
+
+    return jnp.stack([counts(i) for i in range(x.shape[0])])
 
 
 @numpy_op(inputs=1)
@@ -396,12 +395,18 @@ def histogram(x, bins: Any = 10, range=None):
         raise TypeError(f"`bins` must be an integer. Received: bins={bins}")
     if bins < 0:
         raise ValueError(f"`bins` must not be negative. Received: bins={bins}")
-    if range and (not isinstance(range, (tuple, list)) or len(range) < 2 or range[1] < range[0]):
-        raise ValueError(f"`range` must be a tuple (lowest, highest). Received: range={range}")
+    if range:
+        _check_range(range)
+        range = tuple(range)
     x = tensor(x)
     if x.ndim > 1:
         raise ValueError(f"histogram takes a vector; `ravel` x first. Received: x.shape={x.shape}")
-    return jnp.histogram(x, bins=bins, range=range and tuple(range))
+    return jnp.histogram(x, bins=bins, range=range)
+
+
+def _check_range(range):
+    if not isinstance(range, (tuple, list)) or len(range) < 2 or range[1] < range[0]:
+        raise ValueError(f"`range` must be a tuple (lowest, highest). Received: range={range}")
 
 
 @numpy_op()

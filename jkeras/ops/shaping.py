@@ -8,6 +8,7 @@ from jkeras.core.errors import check_choice
 from jkeras.core.graph import KerasTensor, infer
 from jkeras.core.registry import public
 from jkeras.ops.promotion import (
+    as_axes,
     both_names,
     broadcast_shapes,
     describe,
@@ -24,11 +25,12 @@ def _reshape_spec(x, newshape):
     if None in x.shape:
         return KerasTensor(tuple(None if d == -1 else d for d in newshape), x.dtype)
     rest = abs(int(np.prod(newshape)))  # without the size to be worked out, if there is one
-    if x.size != rest and (-1 not in newshape or rest == 0 or x.size % rest):
+    can_be_worked_out = -1 in newshape and rest > 0 and x.size % rest == 0
+    if x.size != rest and not can_be_worked_out:
         raise ValueError(
             f"Shape {x.shape} cannot be reshaped to {newshape}: the number of elements differs."
         )
-    return infer(lambda given: jnp.reshape(given, newshape), x)
+    return infer(lambda x: jnp.reshape(x, newshape), x)
 
 
 @numpy_op(inputs=1, class_name="Reshape", spec=_reshape_spec, public_names=False)
@@ -47,7 +49,9 @@ def reshape(x, newshape):
     [[1 2]
      [3 4]]
     """
-    newshape = (newshape,) if isinstance(newshape, (int, np.integer)) else tuple(newshape)
+    if isinstance(newshape, (int, np.integer)):
+        newshape = (newshape,)
+    newshape = tuple(newshape)
     sizes = [d for d in newshape if isinstance(d, (int, np.integer))]
     if None in newshape or sizes.count(-1) > 1 or any(d < -1 for d in sizes):
         raise ValueError(
@@ -115,7 +119,7 @@ def squeeze(x, axis=None):
     >>> squeeze(jnp.zeros((1, 2, 1)), axis=0).shape
     (2, 1)
     """
-    return jnp.squeeze(tensor(x), axis=tuple(axis) if isinstance(axis, list) else axis)
+    return jnp.squeeze(tensor(x), axis=as_axes(axis))
 
 
 def _broadcast_to_spec(x, shape):
@@ -160,7 +164,7 @@ def ndim(x):
 def _concatenate_spec(xs, axis=0):
     shapes = [shape_of(x) for x in xs]
     if not any(None in s for s in shapes):
-        return infer(lambda given: jnp.concatenate(given, axis=axis), list(xs))
+        return infer(lambda xs: jnp.concatenate(xs, axis=axis), list(xs))
     return _joined(xs, shapes, axis)
 
 
@@ -168,21 +172,28 @@ def _joined(xs, shapes, axis):
     """Arrays taken as of these shapes, joined. An unknown size stands beside a known one; the first
     array's count.
     """
-    first = list(shapes[0])
-    place = normalize_axis_index(axis, len(first))
+    joined = list(shapes[0])
+    place = normalize_axis_index(axis, len(joined))
     for shape in shapes:
-        if len(shape) != len(first) or any(
-            a != b and None not in (a, b)
-            for i, (a, b) in enumerate(zip(shape, first))
-            if i != place
-        ):
+        if not _agree(shape, joined, place):
             raise ValueError(
                 f"Arrays to concatenate must agree on all axes but axis {axis}. Received shapes: "
                 f"{shapes}"
             )
-    along = [s[place] for s in shapes]
-    first[place] = None if None in along else sum(along)
-    return KerasTensor(first, infer(jnp.concatenate, [sized(x, (1,)) for x in xs]).dtype)
+    sizes = [shape[place] for shape in shapes]
+    joined[place] = None
+    if None not in sizes:
+        joined[place] = sum(sizes)
+    return KerasTensor(joined, infer(jnp.concatenate, [sized(x, (1,)) for x in xs]).dtype)
+
+
+def _agree(shape, other, place):
+    """Whether two shapes can be the same but for the axis at a place."""
+    if len(shape) != len(other):
+        return False
+    pairs = list(zip(shape, other))
+    del pairs[place]
+    return all(a == b or None in (a, b) for a, b in pairs)
 
 
 @numpy_op(inputs=1, spec=_concatenate_spec)
@@ -198,7 +209,7 @@ def concatenate(xs, axis=0):
 def _stack_spec(x, axis=0):
     shapes = [shape_of(v) for v in x]
     if not any(None in s for s in shapes):
-        return infer(lambda given: jnp.stack(given, axis=axis), list(x))
+        return infer(lambda xs: jnp.stack(xs, axis=axis), list(x))
     place = normalize_axis_index(axis, len(shapes[0]) + 1)
     return _joined(x, [(*s[:place], 1, *s[place:]) for s in shapes], axis)
 
@@ -236,7 +247,9 @@ def _with_2_axes(shape):
 
 
 def _with_3_axes(shape):
-    return (1, *shape, 1) if len(shape) == 1 else (*shape, *(1,) * (3 - len(shape)))
+    if len(shape) == 1:
+        return (1, *shape, 1)
+    return (*shape, *(1,) * (3 - len(shape)))
 
 
 hstack = _stacking(
@@ -270,7 +283,7 @@ dstack = _stacking(
 
 def _append_spec(x1, x2, axis=None):
     if axis is None:
-        return infer(lambda given: jnp.append(*map(tensor, given)), (x1, x2))
+        return infer(lambda pair: jnp.append(*map(tensor, pair)), (x1, x2))
     return _concatenate_spec((x1, x2), axis)
 
 
@@ -288,16 +301,18 @@ def append(x1, x2, axis=None):
 
 
 def _split_spec(x, indices_or_sections, axis=0):
-    """A number of parts of an unknown size; sizes between given indices stay known."""
-    place, parts = normalize_axis_index(axis, x.ndim), indices_or_sections
-    size = x.shape[place]
-    if size is not None:
-        return infer(lambda given: jnp.split(given, parts, axis=axis), x)
-    if isinstance(parts, int):
-        sizes = [None] * parts
+    """A number of sections of an unknown size; sizes between given indices stay known."""
+    place = normalize_axis_index(axis, x.ndim)
+    if x.shape[place] is not None:
+        return infer(lambda x: jnp.split(x, indices_or_sections, axis=axis), x)
+    if isinstance(indices_or_sections, int):
+        sizes = [None] * indices_or_sections
     else:
-        sizes = [b - a for a, b in zip([0, *parts], parts)] + [None]
-    return [KerasTensor((*x.shape[:place], s, *x.shape[place + 1 :]), x.dtype) for s in sizes]
+        starts = [0, *indices_or_sections]
+        sizes = [end - start for start, end in zip(starts, indices_or_sections)] + [None]
+    before = x.shape[:place]
+    after = x.shape[place + 1 :]
+    return [KerasTensor((*before, size, *after), x.dtype) for size in sizes]
 
 
 @numpy_op(inputs=1, spec=_split_spec)
@@ -389,13 +404,19 @@ def tile(x, repeats):
 
 def _repeat_spec(x, repeats, axis=None):
     """One number of repeats for each element of an unknown size gives an unknown size."""
-    shape = [None if None in x.shape else x.size] if axis is None else list(x.shape)
-    if (
-        np.size(repeats) > 1
-        and shape[0 if axis is None else normalize_axis_index(axis, x.ndim)] is None
-    ):
+    if np.size(repeats) > 1 and not _knows_size(x, axis):
+        shape = x.shape
+        if axis is None:
+            shape = (None,)
         return KerasTensor(shape, x.dtype)
-    return infer(lambda given: repeat.__wrapped__(given, repeats, axis), x)
+    return infer(lambda x: repeat.__wrapped__(x, repeats, axis), x)
+
+
+def _knows_size(x, axis):
+    """Whether the size of an axis is known; for None that of the flat array."""
+    if axis is None:
+        return None not in x.shape
+    return x.shape[normalize_axis_index(axis, x.ndim)] is not None
 
 
 @numpy_op(inputs=1, spec=_repeat_spec)
@@ -408,9 +429,9 @@ def repeat(x, repeats, axis=None):
     >>> print(repeat([1, 2], [1, 3]))
     [1 2 2 2]
     """
-    return jnp.repeat(
-        tensor(x), np.asarray(repeats) if isinstance(repeats, (list, tuple)) else repeats, axis=axis
-    )
+    if isinstance(repeats, (list, tuple)):
+        repeats = np.asarray(repeats)
+    return jnp.repeat(tensor(x), repeats, axis=axis)
 
 
 PAD_MODES = (
@@ -458,7 +479,7 @@ def flip(x, axis=None):
     [[2 1]
      [4 3]]
     """
-    return jnp.flip(tensor(x), axis=tuple(axis) if isinstance(axis, list) else axis)
+    return jnp.flip(tensor(x), axis=as_axes(axis))
 
 
 @numpy_op()

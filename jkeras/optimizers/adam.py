@@ -1,37 +1,47 @@
 """Adam and its relatives: steps scaled by running moments of the gradient."""
 
+import typing
+
+from collections.abc import Sequence
+
+import jax
 import jax.numpy as jnp
 
+from jkeras.core import typed
 from jkeras.core.record import Any
-from jkeras.optimizers.base import Optimizer, optimizer
+from jkeras.optimizers.base import Optimizer
+from jkeras.optimizers.fields import optimizer
+from jkeras.optimizers.transform.leaves import Leaf, Path
+from jkeras.optimizers.transform.rule import Slots
 
 
-def power(base, t, like):
+def power(base: float, t: jax.Array, like: jax.Array) -> jax.Array:
     """`base ** t` in the dtype of an array."""
     return jnp.power(jnp.asarray(base, like.dtype), t.astype(like.dtype))
 
 
-def moments(g, s, beta_1, beta_2):
+def moments(g: jax.Array, s: Slots, beta_1: float, beta_2: float) -> tuple[jax.Array, jax.Array]:
     """The running means of the gradient and of its square."""
     m, v = s["momentum"], s["velocity"]
     return m + (g - m) * (1 - beta_1), v + (jnp.square(g) - v) * (1 - beta_2)
 
 
-def corrected(lr, beta_1, beta_2, t):
+def corrected(lr: jax.Array, beta_1: float, beta_2: float, t: jax.Array) -> jax.Array:
     """The learning rate that makes up for moments that began at zero."""
     return lr * jnp.sqrt(1 - power(beta_2, t, lr)) / (1 - power(beta_1, t, lr))
 
 
+@typed.fields
 class Moments(Optimizer):
     """Base of optimizers with running means of the gradient (decay `beta_1`) and of its square
     (`beta_2`).
     """
 
-    beta_1: Any = 0.9
-    beta_2: Any = 0.999
-    epsilon: Any = 1e-7
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-7
 
-    def slot_groups(self):
+    def slot_groups(self) -> tuple[tuple[str, ...], ...]:
         return (("momentum", "velocity"),)
 
 
@@ -54,15 +64,17 @@ class Adam(Moments):
     [0.5]
     """
 
-    learning_rate: Any = 0.001
-    amsgrad: Any = False
+    learning_rate: typed.Rate = 0.001
+    amsgrad: bool = False
 
-    def slot_groups(self):
+    def slot_groups(self) -> tuple[tuple[str, ...], ...]:
         return (
             (*super().slot_groups(), ("velocity_hat",)) if self.amsgrad else super().slot_groups()
         )
 
-    def rule(self, g, p, s, lr, t):
+    def rule(
+        self, g: jax.Array, p: jax.Array, s: Slots, lr: jax.Array, t: jax.Array
+    ) -> tuple[jax.Array, Slots]:
         m, v = moments(g, s, self.beta_1, self.beta_2)
         new = {"momentum": m, "velocity": v}
         if self.amsgrad:
@@ -83,8 +95,29 @@ class AdamW(Adam):
     0.004
     """
 
-    learning_rate: Any = 0.001
-    weight_decay: Any = 0.004
+    learning_rate: typed.Rate = 0.001
+    weight_decay: float | None = 0.004
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            learning_rate: float | dict | typed.Function = 0.001,
+            weight_decay: float | None = 0.004,
+            beta_1: float = 0.9,
+            beta_2: float = 0.999,
+            epsilon: float = 1e-07,
+            amsgrad: bool = False,
+            clipnorm: float | None = None,
+            clipvalue: float | None = None,
+            global_clipnorm: float | None = None,
+            use_ema: bool = False,
+            ema_momentum: float = 0.99,
+            ema_overwrite_frequency: int | None = None,
+            loss_scale_factor: float | None = None,
+            gradient_accumulation_steps: int | None = None,
+            name: str | None = None,
+        ) -> None: ...
 
     def check(self):
         if self.weight_decay is None:
@@ -104,26 +137,28 @@ class Nadam(Moments):
     0.8
     """
 
-    learning_rate: Any = 0.001
+    learning_rate: typed.Rate = 0.001
 
     scalar_names = ("u_product",)
 
-    def scalars(self, leaves):
+    def scalars(self, leaves: Sequence) -> Slots:
         return {"u_product": jnp.ones((), leaves[0].dtype if leaves else "float32")}
 
-    def advance(self, scalars, t):
+    def advance(self, scalars: Slots, t: jax.Array) -> Slots:
         u = scalars["u_product"]
         return {**scalars, "u_product": u * self._mu(t, u)}
 
-    def _mu(self, t, like):
+    def _mu(self, t: jax.Array, like: jax.Array) -> jax.Array:
         """The momentum of step t, which grows towards beta_1."""
         return jnp.asarray(self.beta_1, like.dtype) * (1.0 - 0.5 * power(0.96, t, like))
 
-    def _label(self, address):
+    def _label(self, address: Path) -> str | None:
         # Keras names it "variable"
         return None if address[0] == "scalars" else super()._label(address)
 
-    def rule(self, g, p, s, lr, t):
+    def rule(
+        self, g: jax.Array, p: jax.Array, s: Slots, lr: jax.Array, t: jax.Array
+    ) -> tuple[jax.Array, Slots]:
         m, v = moments(g, s, self.beta_1, self.beta_2)
         now, after, product = self._mu(t, p), self._mu(t + 1, p), s["u_product"].astype(p.dtype)
         m_hat = after * m / (1 - product * after) + (1 - now) * g / (1 - product)
@@ -141,12 +176,14 @@ class Adamax(Moments):
     0.8
     """
 
-    learning_rate: Any = 0.001
+    learning_rate: typed.Rate = 0.001
 
-    def slot_groups(self):
+    def slot_groups(self) -> tuple[tuple[str, ...], ...]:
         return (("momentum", "norm"),)
 
-    def rule(self, g, p, s, lr, t):
+    def rule(
+        self, g: jax.Array, p: jax.Array, s: Slots, lr: jax.Array, t: jax.Array
+    ) -> tuple[jax.Array, Slots]:
         m = s["momentum"] + (g - s["momentum"]) * (1 - self.beta_1)
         u = jnp.maximum(self.beta_2 * s["norm"], jnp.abs(g))
         return p - lr * m / ((1 - power(self.beta_1, t, p)) * (u + self.epsilon)), {
@@ -167,9 +204,11 @@ class Lamb(Moments):
     0.8
     """
 
-    learning_rate: Any = 0.001
+    learning_rate: typed.Rate = 0.001
 
-    def rule(self, g, p, s, lr, t):
+    def rule(
+        self, g: jax.Array, p: jax.Array, s: Slots, lr: jax.Array, t: jax.Array
+    ) -> tuple[jax.Array, Slots]:
         m, v = moments(g, s, self.beta_1, self.beta_2)
         root = jnp.sqrt(v / (1.0 - power(self.beta_2, t, p))) + self.epsilon
         update = m / (1.0 - power(self.beta_1, t, p)) / root
@@ -192,15 +231,17 @@ class ScheduleFreeAdamW(Moments):
     10
     """
 
-    learning_rate: Any = 0.0025
-    epsilon: Any = 1e-8
-    warmup_steps: Any = 0
+    learning_rate: typed.Rate = 0.0025
+    epsilon: float = 1e-8
+    warmup_steps: int = 0
     keeps_values = True
 
-    def slot(self, name, p, leaf):
+    def slot(self, name: str, p: Any, leaf: Leaf) -> jax.Array:
         return jnp.array(p) if name == "momentum" else super().slot(name, p, leaf)
 
-    def rule(self, g, p, s, lr, t):
+    def rule(
+        self, g: jax.Array, p: jax.Array, s: Slots, lr: jax.Array, t: jax.Array
+    ) -> tuple[jax.Array, Slots]:
         z, step = s["momentum"], t.astype(p.dtype)  # z: the fast iterate
         if self.warmup_steps > 0:
             lr = lr * jnp.minimum(step / self.warmup_steps, 1.0)

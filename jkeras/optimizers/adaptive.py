@@ -1,9 +1,14 @@
 """Optimizers whose rate for each element follows from its past gradients."""
 
+import jax
 import jax.numpy as jnp
 
+from jkeras.core import typed
 from jkeras.core.record import Any
-from jkeras.optimizers.base import Optimizer, optimizer
+from jkeras.optimizers.base import Optimizer
+from jkeras.optimizers.fields import optimizer
+from jkeras.optimizers.transform.leaves import Leaf
+from jkeras.optimizers.transform.rule import Slots
 
 
 @optimizer()
@@ -22,20 +27,22 @@ class RMSprop(Optimizer):
     0.8
     """
 
-    learning_rate: Any = 0.001
-    rho: Any = 0.9
-    momentum: Any = 0.0
-    epsilon: Any = 1e-7
-    centered: Any = False
+    learning_rate: typed.Rate = 0.001
+    rho: float = 0.9
+    momentum: float = 0.0
+    epsilon: float = 1e-7
+    centered: bool = False
 
-    def slot_groups(self):
+    def slot_groups(self) -> tuple[tuple[str, ...], ...]:
         return (
             ("velocity",),
             *([("momentum",)] if self.momentum > 0 else []),
             *([("average_gradient",)] if self.centered else []),
         )
 
-    def rule(self, g, p, s, lr, t):
+    def rule(
+        self, g: jax.Array, p: jax.Array, s: Slots, lr: jax.Array, t: jax.Array
+    ) -> tuple[jax.Array, Slots]:
         v = self.rho * s["velocity"] + (1 - self.rho) * jnp.square(g)
         new, spread = {"velocity": v}, v + self.epsilon
         if self.centered:
@@ -62,17 +69,19 @@ class Adagrad(Optimizer):
     1e-05
     """
 
-    learning_rate: Any = 0.001
-    initial_accumulator_value: Any = 0.1
-    epsilon: Any = 1e-7
+    learning_rate: typed.Rate = 0.001
+    initial_accumulator_value: float = 0.1
+    epsilon: float = 1e-7
 
-    def slot_groups(self):
+    def slot_groups(self) -> tuple[tuple[str, ...], ...]:
         return (("accumulator",),)
 
-    def slot(self, name, p, leaf):
+    def slot(self, name: str, p: Any, leaf: Leaf) -> jax.Array:
         return jnp.full(p.shape, self.initial_accumulator_value, p.dtype)
 
-    def rule(self, g, p, s, lr, t):
+    def rule(
+        self, g: jax.Array, p: jax.Array, s: Slots, lr: jax.Array, t: jax.Array
+    ) -> tuple[jax.Array, Slots]:
         a = s["accumulator"] + jnp.square(g)
         return p - lr * g / jnp.sqrt(a + self.epsilon), {"accumulator": a}
 
@@ -92,15 +101,17 @@ class Adadelta(Optimizer):
     0.95
     """
 
-    learning_rate: Any = 0.001
-    rho: Any = 0.95
-    epsilon: Any = 1e-7
+    learning_rate: typed.Rate = 0.001
+    rho: float = 0.95
+    epsilon: float = 1e-7
 
-    def slot_groups(self):
+    def slot_groups(self) -> tuple[tuple[str, ...], ...]:
         return (("accumulated_grad", "accumulated_delta_var"),)
 
-    def rule(self, g, p, s, lr, t):
-        def mean(old, x):
+    def rule(
+        self, g: jax.Array, p: jax.Array, s: Slots, lr: jax.Array, t: jax.Array
+    ) -> tuple[jax.Array, Slots]:
+        def mean(old: jax.Array, x: jax.Array) -> jax.Array:
             return self.rho * old + (1 - self.rho) * jnp.square(x)
 
         squares = mean(s["accumulated_grad"], g)
@@ -133,13 +144,13 @@ class Ftrl(Optimizer):
     0.1
     """
 
-    learning_rate: Any = 0.001
-    learning_rate_power: Any = -0.5
-    initial_accumulator_value: Any = 0.1
-    l1_regularization_strength: Any = 0.0
-    l2_regularization_strength: Any = 0.0
-    l2_shrinkage_regularization_strength: Any = 0.0
-    beta: Any = 0.0
+    learning_rate: typed.Rate = 0.001
+    learning_rate_power: float = -0.5
+    initial_accumulator_value: float = 0.1
+    l1_regularization_strength: float = 0.0
+    l2_regularization_strength: float = 0.0
+    l2_shrinkage_regularization_strength: float = 0.0
+    beta: float = 0.0
 
     def check(self):
         if self.learning_rate_power > 0.0:
@@ -159,15 +170,17 @@ class Ftrl(Optimizer):
                     f"{name}={getattr(self, name)}"
                 )
 
-    def slot_groups(self):
+    def slot_groups(self) -> tuple[tuple[str, ...], ...]:
         return (("accumulator", "linear"),)
 
-    def slot(self, name, p, leaf):
+    def slot(self, name: str, p: Any, leaf: Leaf) -> jax.Array:
         return jnp.full(
             p.shape, self.initial_accumulator_value if name == "accumulator" else 0.0, p.dtype
         )
 
-    def rule(self, g, p, s, lr, t):
+    def rule(
+        self, g: jax.Array, p: jax.Array, s: Slots, lr: jax.Array, t: jax.Array
+    ) -> tuple[jax.Array, Slots]:
         old, l1 = s["accumulator"], self.l1_regularization_strength
         new = old + jnp.square(g)
         root, old_root = (jnp.power(a, -self.learning_rate_power) for a in (new, old))

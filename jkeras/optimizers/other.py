@@ -1,12 +1,19 @@
 """Lion, Adafactor and Muon."""
 
 import re
+import typing
 
+import jax
 import jax.numpy as jnp
 
+from jkeras.core import typed
 from jkeras.core.record import Any
+from jkeras.core.variable import Variable
 from jkeras.optimizers.adam import corrected, moments
-from jkeras.optimizers.base import Optimizer, optimizer
+from jkeras.optimizers.base import Optimizer
+from jkeras.optimizers.fields import optimizer
+from jkeras.optimizers.transform.leaves import Leaf
+from jkeras.optimizers.transform.rule import Slots
 
 
 @optimizer()
@@ -21,9 +28,9 @@ class Lion(Optimizer):
     0.99
     """
 
-    learning_rate: Any = 0.001
-    beta_1: Any = 0.9
-    beta_2: Any = 0.99
+    learning_rate: typed.Rate = 0.001
+    beta_1: float = 0.9
+    beta_2: float = 0.99
 
     def check(self):
         if not 0 < self.beta_1 <= 1:
@@ -32,10 +39,12 @@ class Lion(Optimizer):
                 f"{self.beta_1}"
             )
 
-    def slot_groups(self):
+    def slot_groups(self) -> tuple[tuple[str, ...], ...]:
         return (("momentum",),)
 
-    def rule(self, g, p, s, lr, t):
+    def rule(
+        self, g: jax.Array, p: jax.Array, s: Slots, lr: jax.Array, t: jax.Array
+    ) -> tuple[jax.Array, Slots]:
         m = s["momentum"]
         beta_1 = jnp.asarray(self.beta_1, p.dtype)
         beta_2 = jnp.asarray(self.beta_2, p.dtype)
@@ -44,7 +53,7 @@ class Lion(Optimizer):
         }
 
 
-def rms(x):
+def rms(x: jax.Array) -> jax.Array:
     """The root mean square."""
     return jnp.sqrt(jnp.mean(jnp.square(x)))
 
@@ -68,27 +77,29 @@ class Adafactor(Optimizer):
     2.0
     """
 
-    learning_rate: Any = 0.001
-    beta_2_decay: Any = -0.8
-    epsilon_1: Any = 1e-30
-    epsilon_2: Any = 1e-3
-    clip_threshold: Any = 1.0
-    relative_step: Any = True
+    learning_rate: typed.Rate = 0.001
+    beta_2_decay: float = -0.8
+    epsilon_1: float = 1e-30
+    epsilon_2: float = 1e-3
+    clip_threshold: float = 1.0
+    relative_step: bool = True
 
-    def slot_groups(self):
+    def slot_groups(self) -> tuple[tuple[str, ...], ...]:
         return (("r", "c", "velocity"),)
 
-    def slot(self, name, p, leaf):
+    def slot(self, name: str, p: Any, leaf: Leaf) -> jax.Array:
         if name == "velocity":
             return jnp.zeros(p.shape, p.dtype)
         if len(p.shape) < 2:
             return jnp.zeros((), "int32")  # not used; Keras keeps it, so files hold it
         return jnp.zeros(p.shape[:-1] if name == "r" else (*p.shape[:-2], p.shape[-1]), p.dtype)
 
-    def slot_label(self, name, variable):
+    def slot_label(self, name: str, variable: Variable) -> str:
         return variable.name if name in ("r", "c") else super().slot_label(name, variable)
 
-    def rule(self, g, p, s, lr, t):
+    def rule(
+        self, g: jax.Array, p: jax.Array, s: Slots, lr: jax.Array, t: jax.Array
+    ) -> tuple[jax.Array, Slots]:
         t, new = t.astype(p.dtype), {}
         if self.relative_step and not callable(self._learning_rate):
             lr = jnp.minimum(lr, 1 / jnp.sqrt(t))
@@ -137,48 +148,76 @@ class Muon(Optimizer):
     5
     """
 
-    learning_rate: Any = 0.001
-    adam_beta_1: Any = 0.9
-    adam_beta_2: Any = 0.999
-    adam_weight_decay: Any = 0.004
-    epsilon: Any = 1e-7
-    weight_decay: Any = 0.004
-    exclude_layers: Any = None
-    exclude_embeddings: Any = True
-    muon_a: Any = 3.4445
-    muon_b: Any = -4.7750
-    muon_c: Any = 2.0315
-    adam_lr_ratio: Any = 1
-    momentum: Any = 0.95
-    ns_steps: Any = 5
-    nesterov: Any = True
-    rms_rate: Any = 0.2
+    learning_rate: typed.Rate = 0.001
+    adam_beta_1: float = 0.9
+    adam_beta_2: float = 0.999
+    adam_weight_decay: float = 0.004
+    epsilon: float = 1e-7
+    weight_decay: float | None = 0.004
+    exclude_layers: list | tuple | None = None
+    exclude_embeddings: bool = True
+    muon_a: float = 3.4445
+    muon_b: float = -4.7750
+    muon_c: float = 2.0315
+    adam_lr_ratio: float = 1
+    momentum: float = 0.95
+    ns_steps: int = 5
+    nesterov: bool = True
+    rms_rate: float = 0.2
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            learning_rate: float | dict | typed.Function = 0.001,
+            adam_beta_1: float = 0.9,
+            adam_beta_2: float = 0.999,
+            adam_weight_decay: float = 0.004,
+            epsilon: float = 1e-07,
+            weight_decay: float | None = 0.004,
+            clipnorm: float | None = None,
+            clipvalue: float | None = None,
+            global_clipnorm: float | None = None,
+            use_ema: bool = False,
+            ema_momentum: float = 0.99,
+            ema_overwrite_frequency: int | None = None,
+            loss_scale_factor: float | None = None,
+            gradient_accumulation_steps: int | None = None,
+            name: str | None = None,
+            exclude_layers: list | tuple | None = None,
+            exclude_embeddings: bool = True,
+            muon_a: float = 3.4445,
+            muon_b: float = -4.775,
+            muon_c: float = 2.0315,
+            adam_lr_ratio: float = 1,
+            momentum: float = 0.95,
+            ns_steps: int = 5,
+            nesterov: bool = True,
+            rms_rate: float = 0.2,
+        ) -> None: ...
 
     def check(self):
         self.exclude_layers = self.exclude_layers or []
 
-    def slot_groups(self):
+    def slot_groups(self) -> tuple[tuple[str, ...], ...]:
         return (("momentum", "velocity"),)
 
-    def slot(self, name, p, leaf):
-        return (
-            None
-            if name == "velocity" and not self._by_adam(p, leaf)
-            else super().slot(name, p, leaf)
-        )
+    def slot(self, name: str, p: Any, leaf: Leaf) -> jax.Array:
+        if name == "velocity" and not self._by_adam(p, leaf):
+            return None
+        return super().slot(name, p, leaf)
 
-    def _by_adam(self, p, leaf):
-        return (
-            len(p.shape) != 2
-            or self.exclude_embeddings
-            and "embedding" in leaf.path.lower()
-            or any(re.search(pattern, leaf.path) for pattern in self.exclude_layers)
-        )
+    def _by_adam(self, p: Any, leaf: Leaf) -> bool:
+        excluded = any(re.search(pattern, leaf.path) for pattern in self.exclude_layers)
+        embedding = self.exclude_embeddings and "embedding" in leaf.path.lower()
+        return len(p.shape) != 2 or embedding or excluded
 
-    def decay_of(self, row):
-        return self.adam_weight_decay if "velocity" in row else self.weight_decay
+    def decay_of(self, p: Any, leaf: Leaf) -> float | None:
+        return self.adam_weight_decay if self._by_adam(p, leaf) else self.weight_decay
 
-    def rule(self, g, p, s, lr, t):
+    def rule(
+        self, g: jax.Array, p: jax.Array, s: Slots, lr: jax.Array, t: jax.Array
+    ) -> tuple[jax.Array, Slots]:
         if "velocity" in s:
             m, v = moments(g, s, self.adam_beta_1, self.adam_beta_2)
             rate = corrected(lr * self.adam_lr_ratio, self.adam_beta_1, self.adam_beta_2, t)
@@ -189,7 +228,7 @@ class Muon(Optimizer):
             lr * self.zeropower_via_newtonschulz5(direction, self.ns_steps)
         ), {"momentum": m}
 
-    def lr_adjust(self, x):
+    def lr_adjust(self, x: jax.Array) -> jax.Array:
         """An update scaled to a root mean square of `rms_rate`."""
         return (
             x
@@ -197,7 +236,7 @@ class Muon(Optimizer):
             else x * jnp.sqrt(jnp.asarray(max(x.shape), x.dtype)) * self.rms_rate
         )
 
-    def zeropower_via_newtonschulz5(self, x, steps):
+    def zeropower_via_newtonschulz5(self, x: jax.Array, steps: int) -> jax.Array:
         """About the orthogonal factor of a matrix: its singular values come near 1."""
         if x.ndim < 2:
             raise ValueError(f"Muon: expected a matrix. Received: shape={x.shape}")

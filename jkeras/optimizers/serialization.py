@@ -1,5 +1,7 @@
 """Optimizers from names, configs and optax transformations, and back."""
 
+from typing import Any
+
 from jkeras.core.errors import suggestion
 from jkeras.core.family import Family
 from jkeras.core.registry import deserialize as _deserialize
@@ -11,43 +13,42 @@ from jkeras.optimizers.optax_wrapper import OptaxOptimizer
 class OptimizerFamily(Family):
     """Names in any case; optax transformations are wrapped."""
 
-    def deserialize(self, config, custom_objects=None):
+    def deserialize(self, config: dict, custom_objects: dict | None = None) -> Any:
         known = self.aliases.get(config["class_name"].lower())
         if known is not None and (config.get("module") or "keras").startswith("keras"):
             return known.from_config(dict(config.get("config") or {}), custom_objects)
         return _deserialize(config, custom_objects)
 
-    def get(self, identifier):
+    def get(self, identifier: Any) -> Optimizer | None:
         if identifier is None or isinstance(identifier, Optimizer):
             return identifier
         if isinstance(identifier, str):
-            if identifier.lower() not in self.aliases and get_registered_object(identifier) is None:
-                raise ValueError(
-                    f"Could not interpret optimizer identifier: {identifier!r}. Known names: "
-                    f"{', '.join(sorted(self.aliases))}.{suggestion(identifier, self.aliases)}"
-                )
+            self._require_known(identifier)
             identifier = {"class_name": identifier, "config": {}}
-        if isinstance(identifier, dict):
-            found = self.deserialize(identifier)
-            if isinstance(found, Optimizer):
-                return found
-        if (
-            isinstance(identifier, tuple)
-            and hasattr(identifier, "init")
-            and hasattr(identifier, "update")
-        ):
+        made = self.deserialize(identifier) if isinstance(identifier, dict) else None
+        if isinstance(made, Optimizer):
+            return made
+        is_pair = hasattr(identifier, "init") and hasattr(identifier, "update")
+        if isinstance(identifier, tuple) and is_pair:
             return OptaxOptimizer(identifier)
         raise ValueError(
             f"Could not interpret optimizer identifier: {identifier}. Expected a name such as "
             "'adam', a config, an Optimizer or an optax transformation."
         )
 
+    def _require_known(self, name: str):
+        if name.lower() not in self.aliases and get_registered_object(name) is None:
+            raise ValueError(
+                f"Could not interpret optimizer identifier: {name!r}. Known names: "
+                f"{', '.join(sorted(self.aliases))}.{suggestion(name, self.aliases)}"
+            )
+
 
 _family = OptimizerFamily("optimizers", "optimizer", spellings=lambda name, thing: (name.lower(),))
 
 
 @public("keras.optimizers.get")
-def get(identifier):
+def get(identifier: Any) -> Optimizer | None:
     """The optimizer that a name, config or optax transformation stands for; None for None.
 
     >>> get("Adam").beta_1
@@ -57,7 +58,7 @@ def get(identifier):
 
 
 @public("keras.optimizers.serialize")
-def serialize(optimizer):
+def serialize(optimizer: Optimizer) -> dict:
     """The config of an optimizer, with its class.
 
     >>> from jkeras.optimizers import SGD
@@ -68,7 +69,7 @@ def serialize(optimizer):
 
 
 @public("keras.optimizers.deserialize")
-def deserialize(config, custom_objects=None):
+def deserialize(config: dict, custom_objects: dict | None = None) -> Optimizer:
     """The optimizer of a config.
 
     >>> deserialize({"class_name": "sgd", "config": {"momentum": 0.5}}).momentum

@@ -1,7 +1,11 @@
 """Stochastic gradient descent."""
 
-from jkeras.core.record import Any
-from jkeras.optimizers.base import Optimizer, optimizer
+import jax
+
+from jkeras.core import typed
+from jkeras.optimizers.base import Optimizer
+from jkeras.optimizers.fields import optimizer
+from jkeras.optimizers.transform.rule import Slots
 
 
 @optimizer()
@@ -19,9 +23,9 @@ class SGD(Optimizer):
     [0.5]
     """
 
-    learning_rate: Any = 0.01
-    momentum: Any = 0.0
-    nesterov: Any = False
+    learning_rate: typed.Rate = 0.01
+    momentum: float = 0.0
+    nesterov: bool = False
 
     def check(self):
         if not isinstance(self.momentum, float) or not 0 <= self.momentum <= 1:
@@ -30,10 +34,12 @@ class SGD(Optimizer):
                 f"momentum={self.momentum!r}"
             )
 
-    def slot_groups(self):
+    def slot_groups(self) -> tuple[tuple[str, ...], ...]:
         return (("momentum",),) if self.momentum else ()
 
-    def rule(self, g, p, s, lr, t):
+    def rule(
+        self, g: jax.Array, p: jax.Array, s: Slots, lr: jax.Array, t: jax.Array
+    ) -> tuple[jax.Array, Slots]:
         if not self.momentum:
             return p - g * lr, {}
         m = s["momentum"] * self.momentum - g * lr

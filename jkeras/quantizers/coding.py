@@ -47,40 +47,54 @@ class Coding(typing.NamedTuple):
         return self.whole and self.block is None
 
     def encode(self, matrix, quantizer=None):
-        """The parts of a matrix, by name; `quantizer` instead of dividing by the largest
+        """The arrays that keep a matrix, by name; `quantizer` instead of dividing by the largest
         magnitude.
         """
         if self.block is None:
-            quantizer = quantizer or AbsMaxQuantizer(
-                self.axis, (-127, 127) if self.bits == 8 else (-8, 7)
-            )
-            integers, scale = quantizer(matrix)
-            parts = {"scale": jnp.squeeze(scale, self.axis)}
+            integers, others = self._encode_whole(matrix, quantizer)
         else:
-            upright = matrix.T if self.axis == -1 else matrix  # blocks lie along axis 0
-            found = abs_max_quantize_grouped_with_zero_point(upright, self.block, to_numpy=True)
-            integers, scale, zero = (v.T if self.axis == -1 else v for v in found)
-            places = jnp.floor_divide(
-                jnp.arange(matrix.shape[self.axis], dtype="float32"), self.block
-            )
-            parts = {"scale": scale, "zero": zero, "g_idx": places}
-        return {
-            "integers": integers if self.bits == 8 else pack_int4(integers, self.pack_axis)[0],
-            **parts,
-        }
+            integers, others = self._encode_blocks(matrix)
+        if self.bits == 4:
+            integers, _, _ = pack_int4(integers, self.pack_axis)
+        return {"integers": integers, **others}
 
-    def integers(self, parts):
+    def _encode_whole(self, matrix, quantizer):
+        """(integers, {"scale": …}), one scale for all numbers along the axis."""
+        value_range = (-127, 127) if self.bits == 8 else (-8, 7)
+        quantizer = quantizer or AbsMaxQuantizer(self.axis, value_range)
+        integers, scale = quantizer(matrix)
+        return integers, {"scale": jnp.squeeze(scale, self.axis)}
+
+    def _encode_blocks(self, matrix):
+        """(integers, {"scale": …, "zero": …, "g_idx": …}), a scale and a zero for each block."""
+        upright = self._transposed(matrix)
+        arrays = abs_max_quantize_grouped_with_zero_point(upright, self.block, to_numpy=True)
+        integers, scale, zero = map(self._transposed, arrays)
+        places = jnp.arange(matrix.shape[self.axis], dtype="float32")
+        blocks = jnp.floor_divide(places, self.block)
+        return integers, {"scale": scale, "zero": zero, "g_idx": blocks}
+
+    def _transposed(self, matrix):
+        """The matrix with its blocks along axis 0, and back."""
+        if self.axis == -1:
+            return matrix.T
+        return matrix
+
+    def integers(self, arrays):
         """The integers, one in each element."""
-        value = parts["integers"]
-        return value if self.bits == 8 else unpack_int4(value, self.length, self.pack_axis)
+        integers = arrays["integers"]
+        if self.bits == 8:
+            return integers
+        return unpack_int4(integers, self.length, self.pack_axis)
 
-    def decode(self, parts, dtype):
+    def decode(self, arrays, dtype):
         """The matrix again, in a float type; also rows of it, in front of any batch axes."""
-        integers = self.integers(parts)
+        integers = self.integers(arrays)
         if self.block is None:
-            return integers.astype(dtype) / jnp.expand_dims(parts["scale"], self.axis)
-        groups = parts["g_idx"].astype("int32")
-        scale, zero = (jnp.take(parts[k], groups, axis=self.axis) for k in ("scale", "zero"))
+            return integers.astype(dtype) / jnp.expand_dims(arrays["scale"], self.axis)
+        groups = arrays["g_idx"].astype("int32")
+        scale = jnp.take(arrays["scale"], groups, axis=self.axis)
+        zero = jnp.take(arrays["zero"], groups, axis=self.axis)
         return ((integers - zero.astype(scale.dtype)) * scale).astype(dtype)
 
 
@@ -90,7 +104,8 @@ class Coding(typing.NamedTuple):
 def integer_product(contract, x, kernel):
     """`contract(x, kernel)`, added up in 32 bits where both are integers."""
     both = jnp.issubdtype(x.dtype, jnp.integer) and jnp.issubdtype(kernel.dtype, jnp.integer)
-    return contract(x, kernel, preferred_element_type="int32" if both else None)
+    accumulator = "int32" if both else None
+    return contract(x, kernel, preferred_element_type=accumulator)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1))
@@ -101,13 +116,17 @@ def straight_through(rounded, smooth, x, weights):
     return rounded(x, weights)
 
 
-straight_through.defvjp(
-    lambda rounded, smooth, x, weights: (rounded(x, weights), (x, weights)),
-    lambda rounded, smooth, kept, upstream: (
-        *jax.vjp(lambda x: smooth(x, kept[1]), kept[0])[1](upstream),
-        None,
-    ),
-)
+def _straight_forward(rounded, smooth, x, weights):
+    return rounded(x, weights), (x, weights)
+
+
+def _straight_backward(rounded, smooth, kept, upstream):
+    x, weights = kept
+    _, pull_back = jax.vjp(lambda x: smooth(x, weights), x)
+    return *pull_back(upstream), None
+
+
+straight_through.defvjp(_straight_forward, _straight_backward)
 
 
 # ---------------------------------------------------------------- products of 8-bit floats
@@ -115,10 +134,9 @@ straight_through.defvjp(
 
 def _next(x, scale, history, dtype):
     """The scale and the history of the next step."""
-    return (
-        compute_float8_scale(jnp.max(history), scale, float(jnp.finfo(dtype).max)),
-        compute_float8_amax_history(x, history),
-    )
+    largest = float(jnp.finfo(dtype).max)
+    next_scale = compute_float8_scale(jnp.max(history), scale, largest)
+    return next_scale, compute_float8_amax_history(x, history)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
@@ -132,19 +150,18 @@ def round_to_float8(training, x, scale, history):
     return quantize_and_dequantize(x, scale, "float8_e4m3fn", x.dtype)
 
 
+def _round_forward(training, x, scale, history):
+    return round_to_float8(training, x, scale, history), (x, scale, history)
+
+
 def _round_backward(training, kept, upstream):
     x, scale, history = kept
-    after = (
-        _next(x, scale, history, "float8_e4m3fn")
-        if training
-        else (jnp.zeros_like(scale), jnp.zeros_like(history))
-    )
-    return upstream, *after
+    if not training:
+        return upstream, jnp.zeros_like(scale), jnp.zeros_like(history)
+    return upstream, *_next(x, scale, history, "float8_e4m3fn")
 
 
-round_to_float8.defvjp(
-    lambda training, *given: (round_to_float8(training, *given), given), _round_backward
-)
+round_to_float8.defvjp(_round_forward, _round_backward)
 
 
 @jax.custom_vjp
@@ -158,25 +175,24 @@ def round_gradient_to_float8(y, scale, history):
     return y
 
 
+def _gradient_forward(y, scale, history):
+    return y, (scale, history)
+
+
 def _gradient_backward(kept, upstream):
     scale, history = kept
-    return (
-        quantize_and_dequantize(upstream, scale, "float8_e5m2", upstream.dtype),
-        *_next(upstream, scale, history, "float8_e5m2"),
-    )
+    rounded = quantize_and_dequantize(upstream, scale, "float8_e5m2", upstream.dtype)
+    return rounded, *_next(upstream, scale, history, "float8_e5m2")
 
 
-round_gradient_to_float8.defvjp(lambda y, scale, history: (y, (scale, history)), _gradient_backward)
+round_gradient_to_float8.defvjp(_gradient_forward, _gradient_backward)
 
 
 def float8_product(contract, x, kernel, w, training):
     """`contract(x, kernel)` of both rounded to float8; `w` has their scales and histories by
     name.
     """
-    x, kernel = (
-        round_to_float8(training, value, w[f"{name}_scale"], w[f"{name}_amax_history"])
-        for name, value in (("inputs", x), ("kernel", kernel))
-    )
-    return round_gradient_to_float8(
-        contract(x, kernel), w["outputs_grad_scale"], w["outputs_grad_amax_history"]
-    )
+    x = round_to_float8(training, x, w["inputs_scale"], w["inputs_amax_history"])
+    kernel = round_to_float8(training, kernel, w["kernel_scale"], w["kernel_amax_history"])
+    y = contract(x, kernel)
+    return round_gradient_to_float8(y, w["outputs_grad_scale"], w["outputs_grad_amax_history"])

@@ -19,7 +19,8 @@ class QuantizationConfig(Record):
     """
 
     def __init__(self, weight_quantizer=None, activation_quantizer=None):
-        self.weight_quantizer, self.activation_quantizer = weight_quantizer, activation_quantizer
+        self.weight_quantizer = weight_quantizer
+        self.activation_quantizer = activation_quantizer
 
     @property
     def mode(self):
@@ -39,33 +40,37 @@ class QuantizationConfig(Record):
     @classmethod
     def from_config(cls, config):
         """The configuration of a config."""
-        return cls(
-            **{k: deserialize(v) if k.endswith("quantizer") else v for k, v in config.items()}
-        )
+        arguments = dict(config)
+        for name, value in config.items():
+            if name.endswith("quantizer"):
+                arguments[name] = deserialize(value)
+        return cls(**arguments)
 
     @staticmethod
     def weight_quantizer_or_default(config, default):
         """The weight quantizer of a configuration, or `default`."""
-        return (
-            default
-            if config is None or config.weight_quantizer is None
-            else config.weight_quantizer
-        )
+        if config is None or config.weight_quantizer is None:
+            return default
+        return config.weight_quantizer
 
     @staticmethod
     def activation_quantizer_or_default(config, default):
         """The activation quantizer of a configuration; `default` without one."""
-        return default if config is None else config.activation_quantizer
+        if config is None:
+            return default
+        return config.activation_quantizer
 
 
 def _check_weights(config, value_range=None):
     quantizer = config.weight_quantizer
-    if quantizer is not None and (
-        quantizer.output_dtype != "int8"
-        or value_range is not None
-        and (tuple(quantizer.value_range) != value_range)
-    ):
-        wanted = "output_dtype='int8'" + (f" and value_range={value_range}" if value_range else "")
+    if quantizer is None:
+        return
+    wanted = "output_dtype='int8'"
+    fits = quantizer.output_dtype == "int8"
+    if value_range is not None:
+        wanted = f"{wanted} and value_range={value_range}"
+        fits = fits and tuple(quantizer.value_range) == value_range
+    if not fits:
         raise ValueError(
             f"{type(config).__name__} requires a weight_quantizer with {wanted}. Received: "
             f"{quantizer!r}"
@@ -84,10 +89,9 @@ class Int8QuantizationConfig(QuantizationConfig):
     mode = "int8"
 
     def __init__(self, weight_quantizer=None, activation_quantizer="default"):
-        super().__init__(
-            weight_quantizer,
-            AbsMaxQuantizer() if activation_quantizer == "default" else activation_quantizer,
-        )
+        if activation_quantizer == "default":
+            activation_quantizer = AbsMaxQuantizer()
+        super().__init__(weight_quantizer, activation_quantizer)
         _check_weights(self)
 
 
@@ -105,19 +109,18 @@ class Int4QuantizationConfig(QuantizationConfig):
     mode = "int4"
 
     def __init__(self, weight_quantizer=None, activation_quantizer="default", block_size=128):
-        super().__init__(
-            weight_quantizer, None if activation_quantizer == "default" else activation_quantizer
-        )
-        if block_size not in (None, -1) and block_size <= 0:
+        if activation_quantizer == "default":
+            activation_quantizer = None
+        super().__init__(weight_quantizer, activation_quantizer)
+        in_blocks = block_size not in (None, -1)
+        if in_blocks and block_size <= 0:
             raise ValueError(
                 "block_size must be None, -1, or a positive integer. Received: "
                 f"block_size={block_size}"
             )
         self.block_size = block_size
-        if (
-            block_size not in (None, -1)
-            and (self.weight_quantizer or self.activation_quantizer) is not None
-        ):
+        quantizer = self.weight_quantizer or self.activation_quantizer
+        if in_blocks and quantizer is not None:
             raise ValueError(
                 "Quantizers of one's own go with block_size=None or -1 only. Received: "
                 f"block_size={block_size}"
@@ -198,10 +201,8 @@ class CalibratedConfig(QuantizationConfig):
 
     def get_config(self):
         """The constructor's arguments, without the data."""
-        return {
-            f.name: None if f.name in ("dataset", "tokenizer") else getattr(self, f.name)
-            for f in self._fields
-        }
+        config = {f.name: getattr(self, f.name) for f in self._fields}
+        return {**config, "dataset": None, "tokenizer": None}
 
     @classmethod
     def from_config(cls, config):
@@ -274,6 +275,13 @@ class AWQConfig(CalibratedConfig):
             )
 
 
+WITHOUT_DATA = {
+    "int8": Int8QuantizationConfig,
+    "int4": Int4QuantizationConfig,
+    "float8": Float8QuantizationConfig,
+}
+
+
 def resolve(mode, config):
     """The configuration that `quantize(mode, config)` means.
 
@@ -284,22 +292,13 @@ def resolve(mode, config):
     >>> resolve("int4", None).block_size
     128
     """
-    mode, config = (config, None) if isinstance(config, str) else (mode, config)
+    if isinstance(config, str):
+        mode = config
+        config = None
     if mode is not None:
         check_choice("mode", mode, QUANTIZATION_MODES)
-    defaults = {
-        "int8": Int8QuantizationConfig,
-        "int4": Int4QuantizationConfig,
-        "float8": Float8QuantizationConfig,
-    }
-    if config is None and mode not in defaults:
-        raise ValueError(
-            "You must provide either `mode` or `config` to `quantize`."
-            if mode is None
-            else f"For {mode.upper()}, you must pass a `{mode.upper()}Config` object in the "
-            "`config` argument."
-        )
-    config = defaults[mode]() if config is None else config
+    if config is None:
+        config = _default_config(mode)
     if not isinstance(config, QuantizationConfig):
         raise ValueError(
             "Argument `config` must be an instance of `QuantizationConfig`. "
@@ -307,9 +306,20 @@ def resolve(mode, config):
         )
     if mode is not None and config.mode != mode:
         raise ValueError(f"Contradictory arguments: mode='{mode}' but config.mode='{config.mode}'")
-    if config.mode not in defaults:
+    if config.mode not in WITHOUT_DATA:
         raise NotImplementedError(
             f"{config.mode.upper()} calibrates weights on data, which jkeras does not do. Use "
             "mode 'int4' or 'int8', or quantize with Keras and keep the float model here."
         )
     return config
+
+
+def _default_config(mode):
+    if mode is None:
+        raise ValueError("You must provide either `mode` or `config` to `quantize`.")
+    if mode not in WITHOUT_DATA:
+        raise ValueError(
+            f"For {mode.upper()}, you must pass a `{mode.upper()}Config` object in the "
+            "`config` argument."
+        )
+    return WITHOUT_DATA[mode]()

@@ -10,6 +10,7 @@ from jax import lax
 from jkeras.core.graph import KerasTensor, op
 from jkeras.core.record import Record
 from jkeras.core.registry import public
+from jkeras.ops.promotion import as_axes
 
 EPSILON = 1e-7
 
@@ -53,8 +54,13 @@ class AbsMaxQuantizer(Quantizer):
 
     def __init__(self, axis=None, value_range=(-127, 127), epsilon=EPSILON, output_dtype="int8"):
         super().__init__(output_dtype)
-        self.axis = None if axis is None else (axis,) if isinstance(axis, int) else tuple(axis)
-        self.value_range, self.epsilon = tuple(value_range), epsilon
+        if isinstance(axis, int):
+            axis = (axis,)
+        elif axis is not None:
+            axis = tuple(axis)
+        self.axis = axis
+        self.value_range = tuple(value_range)
+        self.epsilon = epsilon
         if output_dtype == "int8" and not -128 <= value_range[0] <= value_range[1] <= 127:
             raise ValueError(
                 "Quantizer with output_dtype='int8' requires value_range to be within the interval "
@@ -62,14 +68,12 @@ class AbsMaxQuantizer(Quantizer):
             )
 
     def __call__(self, x, axis=None, to_numpy=False):
-        axis = self.axis if axis is None else axis
+        if axis is None:
+            axis = self.axis
+        if axis is None:
+            axis = -1
         return abs_max_quantize(
-            x,
-            -1 if axis is None else axis,
-            self.value_range,
-            self.output_dtype,
-            self.epsilon,
-            to_numpy,
+            x, axis, self.value_range, self.output_dtype, self.epsilon, to_numpy
         )
 
     def get_config(self):
@@ -79,15 +83,18 @@ class AbsMaxQuantizer(Quantizer):
             "epsilon": self.epsilon,
             "output_dtype": self.output_dtype,
         }
-        return config if self.axis is None else {**config, "axis": self.axis}
+        if self.axis is not None:
+            config["axis"] = self.axis
+        return config
 
 
 def _where(function, inputs, to_numpy):
     """`function(inputs)`, computed on the host's memory where `to_numpy` is set."""
     if not to_numpy or isinstance(inputs, jax.core.Tracer):
         return function(jnp.asarray(inputs))
+    on_host = np.asarray(inputs)
     with jax.default_device(jax.devices("cpu")[0]):
-        result = [np.asarray(v) for v in function(jnp.asarray(np.asarray(inputs)))]
+        result = [np.asarray(v) for v in function(jnp.asarray(on_host))]
     return tuple(map(jnp.asarray, result))
 
 
@@ -106,12 +113,11 @@ def abs_max_quantize(
     >>> q.tolist()
     [32, -127]
     """
-    axis = tuple(axis) if isinstance(axis, (list, tuple)) else axis
+    axis = as_axes(axis)
 
     def quantize(x):
-        scale = (value_range[1] / (jnp.max(jnp.abs(x), axis=axis, keepdims=True) + epsilon)).astype(
-            x.dtype
-        )
+        largest = jnp.max(jnp.abs(x), axis=axis, keepdims=True)
+        scale = (value_range[1] / (largest + epsilon)).astype(x.dtype)
         return jnp.clip(jnp.round(x * scale), *value_range).astype(dtype), scale
 
     return _where(quantize, inputs, to_numpy)
@@ -140,20 +146,21 @@ def abs_max_quantize_grouped_with_zero_point(
     low, high = value_range
 
     def quantize(x):
-        rows, columns = x.shape
-        blocks = -(-rows // block_size)
-        whole = jnp.pad(x, ((0, blocks * block_size - rows), (0, 0))).reshape(
-            blocks, block_size, columns
-        )
-        seen = whole if blocks > 1 or to_numpy else x[None]
-        smallest, largest = seen.min(1, keepdims=True), seen.max(1, keepdims=True)
+        height, width = x.shape
+        count = -(-height // block_size)
+        padded = jnp.pad(x, ((0, count * block_size - height), (0, 0)))
+        blocks = padded.reshape(count, block_size, width)
+        seen = blocks if count > 1 or to_numpy else x[None]
+        smallest = seen.min(1, keepdims=True)
+        largest = seen.max(1, keepdims=True)
         flat = (smallest == largest) & (not to_numpy)
         smallest = jnp.where(flat, smallest - 1, smallest)
         largest = jnp.where(flat, largest + 1, largest)
         scale = (largest - smallest + epsilon) / (high - low)
         zero = jnp.clip(jnp.round(-smallest / scale) + low, low, high)
-        q = jnp.clip(jnp.round(whole / scale) + zero, low, high).astype(dtype)
-        return q.reshape(-1, columns)[:rows], scale[:, 0].astype(x.dtype), zero[:, 0].astype("int8")
+        q = jnp.clip(jnp.round(blocks / scale) + zero, low, high).astype(dtype)
+        integers = q.reshape(-1, width)[:height]
+        return integers, scale[:, 0].astype(x.dtype), zero[:, 0].astype("int8")
 
     return _where(quantize, inputs, to_numpy)
 
@@ -164,8 +171,10 @@ def abs_max_quantize_grouped_with_zero_point(
 def _nudged(smallest, largest, bits, narrow):
     """(smallest, largest, scale, 1 / scale) moved so that 0 is one of the quantized values."""
     wide = jnp.promote_types(smallest.dtype, "float32")
-    smallest, largest = smallest.astype(wide), largest.astype(wide)
-    low, high = int(narrow), 2**bits - 1
+    smallest = smallest.astype(wide)
+    largest = largest.astype(wide)
+    low = int(narrow)
+    high = 2**bits - 1
     scale = (largest - smallest) / (high - low)
     zero = jnp.round(jnp.clip(low - smallest / scale, low, high))
     return (low - zero) * scale, (high - zero) * scale, scale, (high - low) / (largest - smallest)
@@ -186,13 +195,16 @@ def _fake_quant_forward(x, smallest, largest, bits, narrow, axis):
 def _fake_quant_backward(bits, narrow, axis, kept, upstream):
     x, smallest, largest = kept
     low, high, _, _ = _nudged(smallest, largest, bits, narrow)
-    others = None if axis is None else tuple(i for i in range(x.ndim) if i != axis)
+    others = None
+    if axis is not None:
+        others = tuple(i for i in range(x.ndim) if i != axis)
 
-    def of(mask, like):
-        return jnp.where(mask, upstream, 0).sum(others).reshape(like.shape).astype(like.dtype)
+    def sum_where(mask, bound):
+        total = jnp.where(mask, upstream, 0).sum(others)
+        return total.reshape(bound.shape).astype(bound.dtype)
 
     inside = jnp.where((x >= low) & (x <= high), upstream, 0).astype(x.dtype)
-    return inside, of(x <= low, smallest), of(x >= high, largest)
+    return inside, sum_where(x <= low, smallest), sum_where(x >= high, largest)
 
 
 _fake_quant.defvjp(_fake_quant_forward, _fake_quant_backward)
@@ -220,12 +232,16 @@ def fake_quant_with_min_max_vars(
     [0.0, 0.0, 1.0]
     """
     x = jnp.asarray(inputs)
-    bounds = [
-        jnp.asarray(v, None if hasattr(v, "dtype") else "float32") for v in (min_vals, max_vals)
-    ]
-    return _fake_quant(
-        x, *bounds, int(num_bits), bool(narrow_range), None if axis is None else axis % x.ndim
-    )
+    if axis is not None:
+        axis = axis % x.ndim
+    low, high = map(_bound, (min_vals, max_vals))
+    return _fake_quant(x, low, high, int(num_bits), bool(narrow_range), axis)
+
+
+def _bound(value):
+    if hasattr(value, "dtype"):
+        return jnp.asarray(value)
+    return jnp.asarray(value, "float32")
 
 
 # ---------------------------------------------------------------- 8-bit floats
@@ -239,7 +255,8 @@ def compute_float8_scale(amax, scale, dtype_max, margin=0):
     >>> float(compute_float8_scale(jnp.array(7.0), jnp.array(1.0), 448.0))
     0.015625
     """
-    amax, old = jnp.asarray(amax), 1 / jnp.asarray(scale)
+    amax = jnp.asarray(amax)
+    old = 1 / jnp.asarray(scale)
     new = dtype_max / amax / 2**margin
     return 1 / jnp.where((amax > 0) & jnp.isfinite(amax), new, old)
 
@@ -252,7 +269,8 @@ def compute_float8_amax_history(x, amax_history):
     [3.0, 2.0, 0.0]
     """
     history = jnp.asarray(amax_history)
-    return jnp.roll(history, -1).at[0].set(jnp.max(jnp.abs(x)).astype(history.dtype))
+    largest = jnp.max(jnp.abs(x)).astype(history.dtype)
+    return jnp.roll(history, -1).at[0].set(largest)
 
 
 @public("keras.quantizers.quantize_and_dequantize")
@@ -262,7 +280,8 @@ def quantize_and_dequantize(inputs, scale, quantized_dtype, compute_dtype):
     >>> quantize_and_dequantize(jnp.array([0.3]), 1.0, "float8_e4m3fn", "float32").tolist()
     [0.3125]
     """
-    scale, limit = jnp.asarray(scale, compute_dtype), float(jnp.finfo(quantized_dtype).max)
+    scale = jnp.asarray(scale, compute_dtype)
+    limit = float(jnp.finfo(quantized_dtype).max)
     x = jnp.clip(jnp.asarray(inputs) / scale, -limit, limit).astype(quantized_dtype)
     return x.astype(compute_dtype) * scale
 
@@ -317,7 +336,8 @@ def unpack_int4(packed, orig_len, axis=0, dtype="int8"):
     if str(packed.dtype) not in ("int8", "uint8"):
         raise TypeError(f"Expected int8 or uint8 tensor for unpacking, got {packed.dtype}")
     front = lax.bitcast_convert_type(jnp.moveaxis(packed, axis, 0), jnp.uint8)
-    both = jnp.stack([front & 0x0F, front >> 4], axis=1).reshape(-1, *front.shape[1:])[:orig_len]
-    both = both.astype(dtype)
-    both = (both ^ 8) - 8 if dtype == "int8" else both  # 8 … 15 stand for -8 … -1
-    return jnp.moveaxis(both, 0, axis)
+    pairs = jnp.stack([front & 0x0F, front >> 4], axis=1)
+    numbers = pairs.reshape(-1, *front.shape[1:])[:orig_len].astype(dtype)
+    if dtype == "int8":
+        numbers = (numbers ^ 8) - 8  # 8 … 15 stand for -8 … -1
+    return jnp.moveaxis(numbers, 0, axis)

@@ -26,7 +26,9 @@ def get(identifier, **kwargs):
         return identifier(**kwargs)
     if identifier is None or callable(identifier) or isinstance(identifier, QuantizationConfig):
         return identifier
-    return deserialize(identifier) if isinstance(identifier, dict) else _family.get(identifier)
+    if isinstance(identifier, dict):
+        return deserialize(identifier)
+    return _family.get(identifier)
 
 
 @public("keras.quantizers.serialize")

@@ -27,11 +27,8 @@ def truncated_normal(shape, mean: Any = 0.0, stddev: Any = 1.0, dtype=None, seed
     >>> bool(abs(truncated_normal((99,), seed=3)).max() <= 2)
     True
     """
-    return (
-        jax.random.truncated_normal(as_key(seed), -2.0, 2.0, shape, standardize_dtype(dtype))
-        * stddev
-        + mean
-    )
+    dtype = standardize_dtype(dtype)
+    return jax.random.truncated_normal(as_key(seed), -2.0, 2.0, shape, dtype) * stddev + mean
 
 
 @public("keras.random.uniform")
@@ -63,7 +60,9 @@ def randint(shape, minval, maxval, dtype="int32", seed=None):
     >>> randint((3,), 4, 5, seed=3)
     Array([4, 4, 4], dtype=int32)
     """
-    dtype = "int32" if dtype is None else standardize_dtype(dtype)
+    if dtype is None:
+        dtype = "int32"
+    dtype = standardize_dtype(dtype)
     if "int" not in dtype:
         raise ValueError(
             "`random.randint` needs an integer `dtype`; for floats use `random.uniform`. "
@@ -127,10 +126,9 @@ def categorical(logits, num_samples, dtype="int32", seed=None):
             "`logits` should have the shape (batch, classes). Received: "
             f"logits.shape={logits.shape}"
         )
-    drawn = jax.random.categorical(
-        as_key(seed), logits[..., None], axis=1, shape=(logits.shape[0], num_samples)
-    )
-    return drawn.astype(standardize_dtype(dtype))
+    shape = (logits.shape[0], num_samples)
+    classes = jax.random.categorical(as_key(seed), logits[..., None], axis=1, shape=shape)
+    return classes.astype(standardize_dtype(dtype))
 
 
 @public("keras.random.dropout")
@@ -150,13 +148,12 @@ def dropout(inputs, rate, noise_shape=None, seed=None):
         return inputs
     if rate == 1.0:
         return jnp.zeros_like(inputs)
-    shape = (
-        inputs.shape
-        if noise_shape is None
-        else [
-            inputs.shape[axis] if given is None else given for axis, given in enumerate(noise_shape)
-        ]
-    )
+    if noise_shape is None:
+        noise_shape = inputs.shape
+    shape = list(noise_shape)
+    for axis, size in enumerate(noise_shape):
+        if size is None:
+            shape[axis] = inputs.shape[axis]
     kept = jax.random.bernoulli(as_key(seed), 1.0 - rate, shape)
     return jnp.where(kept, inputs / (1.0 - rate), jnp.zeros_like(inputs))
 

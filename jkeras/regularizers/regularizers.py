@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.core.errors import check_choice
-from jkeras.core.record import Any, Kind, Record, record
+from jkeras.core.record import Kind, Record, record
 from jkeras.core.registry import public
 from jkeras.core.settings import epsilon
 
@@ -18,16 +18,21 @@ class Factor(Kind):
     """
 
     def __init__(self, name, default=None, single=False):
-        self.name, self.default, self.single = name, default, single
+        self.name = name
+        self.default = default
+        self.single = single
 
     def read(self, value):
-        value = self.default if value is None else value
+        if value is None:
+            value = self.default
         if not isinstance(value, (float, int)) or not math.isfinite(value) or value < 0:
             raise ValueError(
                 f"Invalid value for argument {self.name}: expected a non-negative float. "
                 f"Received: {self.name}={value!r}"
             )
-        return float(np.float32(value)) if self.single else float(value)
+        if self.single:
+            value = np.float32(value)
+        return float(value)
 
 
 @public("keras.regularizers.Regularizer", "keras.Regularizer")
@@ -118,7 +123,7 @@ class OrthogonalRegularizer(Regularizer):
     """
 
     factor: Factor("factor", single=True) = 0.01
-    mode: Any = "rows"
+    mode: str = "rows"
 
     def __post_init__(self):
         check_choice("mode", self.mode, ("rows", "columns"))
@@ -130,11 +135,9 @@ class OrthogonalRegularizer(Regularizer):
                 "OrthogonalRegularizer: expected a matrix (2 axes). Received an input of shape "
                 f"{x.shape}"
             )
-        rows = x if self.mode == "rows" else x.T
-        inverse_norm = jnp.minimum(
-            jax.lax.rsqrt(jnp.sum(jnp.square(rows), axis=1, keepdims=True)), 1 / epsilon()
-        )
-        rows = rows * inverse_norm
-        size = rows.shape[0]
-        cosines = rows @ rows.T * (1.0 - jnp.eye(size, dtype=x.dtype))  # (size, size)
+        vectors = x if self.mode == "rows" else x.T
+        square = jnp.sum(jnp.square(vectors), axis=1, keepdims=True)
+        vectors = vectors * jnp.minimum(jax.lax.rsqrt(square), 1 / epsilon())
+        size = vectors.shape[0]
+        cosines = vectors @ vectors.T * (1.0 - jnp.eye(size, dtype=x.dtype))  # (size, size)
         return self.factor * 0.5 * jnp.sum(jnp.abs(cosines)) / (size * (size - 1.0) / 2.0)

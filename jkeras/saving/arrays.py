@@ -9,7 +9,7 @@ import os
 import jax
 import numpy as np
 
-from jkeras.core.tree import flatten, unflatten
+from jkeras.kernel.tree import flatten, unflatten
 
 
 def write(folder, trees, texts):

@@ -330,7 +330,7 @@ def _sharding(leaf):
 
 def _leaves(state):
     """(path, array) pairs of what a store keeps of a state."""
-    from jkeras.core.tree import flatten
+    from jkeras.kernel.tree import flatten
 
     return flatten(_without_empty(_as_dict(state)))
 

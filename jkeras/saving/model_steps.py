@@ -4,7 +4,8 @@ import json
 
 import numpy as np
 
-from jkeras.core import registry, tree
+from jkeras.core import registry
+from jkeras.kernel import tree
 from jkeras.core.errors import SerializationError
 from jkeras.saving import arrays, assets, safe_json
 from jkeras.saving.step_store import StepStore

@@ -130,6 +130,7 @@ SKIPPED = (  # attributes of the kernel's own, and what `compile` made
     "_nodes",
     "_operations",
     "_outputs_struct",
+    "_before_build",
     "_own",
     "_trainable_variables",
     "_variables",

@@ -12,9 +12,9 @@ import numpy as np
 from jkeras import losses, metrics
 from jkeras.core import frame
 from jkeras.core.graph import flatten
-from jkeras.core.rows import beside, count, real_rows
+from jkeras.kernel.valid_rows import beside, count, real_rows
 from jkeras.core.settings import floatx, snake_case
-from jkeras.core.shares import shares
+from jkeras.kernel.microbatch import shares
 from jkeras.losses.base import LossFunctionWrapper
 from jkeras.losses.reduction import mask_beside
 

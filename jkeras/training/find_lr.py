@@ -184,7 +184,7 @@ def steepest(rates: np.ndarray, losses: np.ndarray) -> float | None:
     never fall.
 
     What counts is the fall over a fifth of the test: from one step to the next the losses of
-        batches differ too much.
+    batches differ too much.
 
     >>> steepest(np.array([1.0, 10, 100, 1000]), np.array([5.0, 4.5, 1.0, 9.0]))
     10.0

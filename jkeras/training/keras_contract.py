@@ -8,8 +8,9 @@ Models that override a step are run through here; the default steps below serve 
 
 import jax
 
-from jkeras.core import frame, tree
-from jkeras.core.rng import key_of_path
+from jkeras.core import frame
+from jkeras.kernel import tree
+from jkeras.kernel.keys import key_of_path
 
 
 def has_own_step(model, kind):
@@ -53,13 +54,13 @@ class Lists:
         slots = (
             [] if optimizer is None else optimizer.state_to_variables(opt_state, self.plan.order)
         )
-        pick = lambda variables: [values[id(v)] for v in variables]  # noqa: E731
+        pick = lambda variables: [values[v] for v in variables]  # noqa: E731
         return pick(self.trainable), pick(self.fixed), slots, pick(self.metrics)
 
     def join(self, state, trainable, fixed, metrics, slots=None, step=0):
         """The state with the lists' values in it."""
         values = {
-            id(v): x
+            v: x
             for variables, new in (
                 (self.trainable, trainable),
                 (self.fixed, fixed),
@@ -68,7 +69,7 @@ class Lists:
             for v, x in zip(variables, new)
         }
         trees = [
-            tree.unflatten((p, values.get(id(v), tree.get(old, p))) for p, v in named)
+            tree.unflatten((p, values.get(v, tree.get(old, p))) for p, v in named)
             for named, old in self.plan.groups(state)
         ]
         opt_state = state.opt_state
@@ -178,7 +179,7 @@ def loss_and_updates(model, trainable, fixed, metrics, x, y, sample_weight, trai
     with frame.Run(model, values, training=training) as run:
         y_pred = run.call(model, (x,), {})
         loss = compute_loss(model, x, y, y_pred, sample_weight, training)
-    kept = [run.values[id(v)] for v in model.non_trainable_variables]
+    kept = [run.values[v] for v in model.non_trainable_variables]
     return loss, (loss, y_pred, kept, metric_values(model, run))
 
 
@@ -198,18 +199,18 @@ def metric_updates(model, metrics, loss, x, y, y_pred, sample_weight):
 def metric_values(model, run):
     """The values of the metrics after a run."""
     variables = model.metrics_variables
-    if any(id(v) not in run.values for v in variables):
+    if any(v not in run.values for v in variables):
         raise ValueError(
             f"The metrics of model '{model.name}' were made only in this step, so the state that "
             f"it was given lacks their values: it has {len(variables)} `metrics_variables` now. "
             "Call `test_on_batch` once before the state is collected."
         )
-    return [run.values[id(v)] for v in variables]
+    return [run.values[v] for v in variables]
 
 
 def mapping(*pairs):
-    """`{id(variable): value}` of lists of variables and values."""
-    return {id(v): x for variables, values in pairs for v, x in zip(variables, values)}
+    """`{variable: value}` of lists of variables and values."""
+    return {v: x for variables, values in pairs for v, x in zip(variables, values)}
 
 
 def stateless_compute_loss(
@@ -227,6 +228,6 @@ def stateless_compute_loss(
         loss = compute_loss(model, x, y, y_pred, sample_weight, training)
     return loss, (
         list(trainable),
-        [run.values[id(v)] for v in model.non_trainable_variables],
-        [run.values[id(v)] for v in model.metrics_variables],
+        [run.values[v] for v in model.non_trainable_variables],
+        [run.values[v] for v in model.metrics_variables],
     )

@@ -7,7 +7,7 @@ import warnings
 import jax
 import jax.numpy as jnp
 
-from jkeras.core import tree
+from jkeras.kernel import tree
 from jkeras.core.errors import check_choice
 from jkeras.core.variable import Variable
 from jkeras.optimizers import LossScaleOptimizer

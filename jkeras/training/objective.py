@@ -13,7 +13,7 @@ from jkeras import optimizers
 from jkeras.core import registry
 from jkeras.core.policy import is_float
 from jkeras.core.settings import floatx
-from jkeras.core.shares import evenly
+from jkeras.kernel.microbatch import evenly
 from jkeras.training import keras_contract
 from jkeras.training.compiled import CompileLoss, CompileMetrics
 from jkeras.training.nonfinite import check_policy, counter

@@ -1,6 +1,6 @@
 """How many steps go into one dispatch: as many as fill a moment, by what one of them takes."""
 
-from jkeras.core.module import walk
+from jkeras.core.paths import walk
 from jkeras.ops.kernels import on_cpu
 from jkeras.training import keras_contract
 

@@ -3,9 +3,8 @@ have one shape.
 
 The forward pass up to the loss is read as a jaxpr (see `rows`): rows may come together only in
 places that leave out what is not real, which are the reductions of losses and the statistics of
-BatchNormalization. Metrics are given the
-rows as weights. What cannot be shown to keep padding out is not padded: such a step is compiled for
-    two shapes.
+BatchNormalization. Metrics are given the rows as weights. What cannot be shown to keep padding out
+is not padded: such a step is compiled for two shapes.
 """
 
 import jax

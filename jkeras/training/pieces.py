@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.core import frame
-from jkeras.core.rows import count
-from jkeras.core.shares import Shares
+from jkeras.kernel.valid_rows import count
+from jkeras.kernel.microbatch import Shares
 from jkeras.ops.kernels import inside_loop
 from jkeras.training.objective import Objective
 from jkeras.training.rows import size_of
@@ -43,7 +43,7 @@ class StepInPieces(TrainStep):
         params, opt_state = self.plan.update(grads, state)
         params = self._constrain(params)
         with frame.Run(
-            self.model, self.plan.values(params, state.frozen, kept, metrics), rows=rows
+            self.model, self.plan.values(params, state.frozen, kept, metrics), valid_rows=rows
         ) as run:
             if self.model._loss_tracker is not None:
                 self.model._loss_tracker.update_state(loss, sample_weight=count(size))

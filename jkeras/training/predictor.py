@@ -56,9 +56,7 @@ class Predictor:
     def __init__(self, model):
         self.model, variables = model, model.variables
         self.carried = set(map(id, variables))
-        self.variables = variables + [
-            v for _, v in named_weights(model) if id(v) not in self.carried
-        ]
+        self.variables = variables + [v for _, v in named_weights(model) if v not in self.carried]
         self.key = tuple(map(id, self.variables))
         forward = (
             self._of_predict_step
@@ -103,21 +101,21 @@ class Predictor:
         return y
 
     def _values(self, values):
-        return {id(v): a for v, a in zip(self.variables, values)}
+        return {v: a for v, a in zip(self.variables, values)}
 
     def _forward(self, values, x):
         with frame.Run(self.model, self._values(values), training=False) as run:
             y = run.call(self.model, (x,), {})
         return y, {
-            i: run.values[id(v)]
+            i: run.values[v]
             for i, (v, a) in enumerate(zip(self.variables, values))
-            if id(v) in self.carried and run.values[id(v)] is not a
+            if v in self.carried and run.values[v] is not a
         }
 
     def _of_predict_step(self, values, x):
         """The same by the user's `predict_step`, as Keras on JAX calls it."""
-        chosen = {id(v) for v in self.model.trainable_variables}
-        trainable = [a for v, a in zip(self.variables, values) if id(v) in chosen]
-        fixed = [a for v, a in zip(self.variables, values) if id(v) not in chosen]
+        chosen = {v for v in self.model.trainable_variables}
+        trainable = [a for v, a in zip(self.variables, values) if v in chosen]
+        fixed = [a for v, a in zip(self.variables, values) if v not in chosen]
         with frame.Run(self.model, self._values(values), training=False):
             return self.model.predict_step((trainable, fixed), (x,))[0], {}

@@ -12,7 +12,7 @@ import jax
 import numpy as np
 
 from jkeras.core.graph import flatten
-from jkeras.core.rows import NAME
+from jkeras.kernel.valid_rows import NAME
 
 SIZES = (11, 13)  # primes, so that a size that has to do with the batch shows
 ELEMENTWISE = frozenset(
@@ -54,15 +54,18 @@ def are_independent(function, *arguments, batch):
 
 
 def leaves_out_padding(function, *arguments, batch):
-    """Whether rows come together only where padding is left out (`core.rows.over_real_rows`).
+    """Whether rows come together only where padding is left out (`kernel.valid_rows.over_real_rows`).
 
     Args:
         function: `(*arguments, batch) -> outputs`, none of which has the batch in it.
 
-    >>> from jkeras.core.rows import over_real_rows
-    >>> total = lambda both: over_real_rows(lambda real, x: jax.numpy.where(real, x, 0).sum(), *both)
-    >>> leaves_out_padding(total, batch=(np.ones(4, bool), np.ones(4))), leaves_out_padding(np.sum, batch=np.ones(4))
-    (True, False)
+    >>> from jkeras.kernel.valid_rows import over_real_rows
+    >>> total = lambda real, x: jax.numpy.where(real, x, 0).sum()
+    >>> both = np.ones(4, bool), np.ones(4)
+    >>> leaves_out_padding(lambda batch: over_real_rows(total, *batch), batch=both)
+    True
+    >>> leaves_out_padding(np.sum, batch=np.ones(4))
+    False
     """
     return _axes_out(function, arguments, batch, None)
 
@@ -70,17 +73,30 @@ def leaves_out_padding(function, *arguments, batch):
 def _axes_out(function, arguments, batch, wanted):
     """Whether each output of a function has the batch along this axis."""
     try:
-        jaxprs = [_jaxpr(function, arguments, batch, size) for size in SIZES]
-        if _outline(jaxprs[0].jaxpr) != _outline(jaxprs[1].jaxpr):
-            return False
-        fixed = len(jax.tree_util.tree_leaves(arguments))
-        axes = [None] * fixed + [0] * (len(jaxprs[0].in_avals) - fixed)
-        found = _walk(jaxprs[0].jaxpr, axes)
-    except (Mixed, TypeError, ValueError):  # or made for one size of the batch
+        closed = [_jaxpr(function, arguments, batch, size) for size in SIZES]
+    except (TypeError, ValueError):  # made for one size of the batch
         return False
+    try:
+        return _are_along(wanted, closed, len(jax.tree_util.tree_leaves(arguments)))
+    except Exception:
+        # Rows meet, or this JAX writes its programs in a way that is not known here. Then rows are
+        # taken to meet, which is slower and right.
+        return False
+
+
+def _are_along(wanted, closed, fixed):
+    """Whether the outputs of a program, traced for two sizes, have the batch along this axis.
+
+    Args:
+        fixed: how many of the inputs do not have the batch.
+    """
+    small, large = closed
+    if _outline(small.jaxpr) != _outline(large.jaxpr):
+        return False
+    axes = [None] * fixed + [0] * (len(small.in_avals) - fixed)
     return all(
         axis == wanted and (axis is None or aval.shape[0] == SIZES[0])
-        for axis, aval in zip(found, jaxprs[0].out_avals)
+        for axis, aval in zip(_walk(small.jaxpr, axes), small.out_avals)
     )
 
 
@@ -136,10 +152,9 @@ def _is_marked(eqn):
 def _inner(params):
     for value in params.values():
         for part in value if isinstance(value, (tuple, list)) else (value,):
+            part = getattr(part, "jaxpr", part)  # of a closed one
             if hasattr(part, "eqns"):
                 yield part
-            elif hasattr(part, "jaxpr"):
-                yield part.jaxpr
 
 
 def _walk(jaxpr, axes):
@@ -345,18 +360,34 @@ def _call(eqn, axes):
 
 
 def _scan(eqn, axes):
-    params, inner = eqn.params, eqn.params["jaxpr"].jaxpr
-    consts, carried = params["num_consts"], params["num_consts"] + params["num_carry"]
-    _need(0 not in axes[carried:])  # a loop over the rows
+    """A scan runs over what has one axis more outside than inside. So its constants, what it
+    carries and what it runs over are told apart by ranks: the parameters that count them have
+    other names in each version of JAX.
+    """
+    inner = next(_inner(eqn.params))
+    _need(len(inner.invars) == len(axes) and len(inner.outvars) == len(eqn.outvars))
+    carries = len(eqn.outvars) - _count_longer(eqn.outvars, inner.outvars)
+    carried = len(axes) - _count_longer(eqn.invars, inner.invars)
+    consts = carried - carries
+    _need(consts >= 0 and 0 not in axes[carried:])  # not a loop over the rows
     steps = [None if axis is None else axis - 1 for axis in axes[carried:]]
     carry = axes[consts:carried]
     for _ in range(len(carry) + 1):
         found = _walk(inner, [*axes[:consts], *carry, *steps])
         after = [_joined(a, b) for a, b in zip(carry, found)]
         if after == carry:
-            return [*carry, *(None if axis is None else axis + 1 for axis in found[len(carry) :])]
+            return [*carry, *(None if axis is None else axis + 1 for axis in found[carries:])]
         carry = after
     raise Mixed
+
+
+def _count_longer(outer, inner):
+    """How many values at the end have one axis more outside a loop than inside; all before them
+    have as many.
+    """
+    more = [len(a.aval.shape) - len(b.aval.shape) for a, b in zip(outer, inner)]
+    _need(more == sorted(more) and set(more) <= {0, 1})
+    return sum(more)
 
 
 def _joined(before, after):

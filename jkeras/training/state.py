@@ -9,9 +9,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jkeras.core import tree, weight
-from jkeras.core.module import walk
-from jkeras.core.rng import SeedGenerator, key_from_seed, key_of_path
+from jkeras.kernel import tree, spec
+from jkeras.core.paths import walk
+from jkeras.core.rng import SeedGenerator, key_from_seed
+from jkeras.kernel.keys import key_of_path
 from jkeras.core.settings import default_seed
 from jkeras.core.structure import constant_initializer, named_weights
 from jkeras.training import keras_contract, nonfinite, placement
@@ -60,17 +61,15 @@ class Plan:
         self.model = model
         named = list(named_weights(model))
         self.trainable = model.trainable_variables  # in Keras's order, the optimizer's
-        chosen = {id(v) for v in self.trainable}
-        self.params = [(p, v) for p, v in named if id(v) in chosen]
-        carried = {id(v) for v in model.variables} | {
-            id(v) for m in model.metrics for v in m.variables
-        }
-        moves = lambda v: not v.learnable and id(v) in carried  # noqa: E731
+        chosen = {v for v in self.trainable}
+        self.params = [(p, v) for p, v in named if v in chosen]
+        carried = {v for v in model.variables} | {v for m in model.metrics for v in m.variables}
+        moves = lambda v: not v.learnable and v in carried  # noqa: E731
         self.state = [(p, v) for p, v in named if moves(v)]
         # what a stateful RNN remembers is given to every step and not carried on, as in Keras on
         # JAX
-        self.frozen = [(p, v) for p, v in named if id(v) not in chosen and not moves(v)]
-        inside = {id(v) for _, v in named}
+        self.frozen = [(p, v) for p, v in named if v not in chosen and not moves(v)]
+        inside = {v for _, v in named}
         self._places = self._initial = None
         self.metrics, counts = [], collections.Counter()
         for metric in getattr(model, "_flat_metrics", lambda: [])():
@@ -80,11 +79,11 @@ class Plan:
                 if counts[metric.name] == 1
                 else f"{metric.name}_{counts[metric.name] - 1}"
             )
-            self.metrics += [((name, v.name), v) for v in metric.variables if id(v) not in inside]
+            self.metrics += [((name, v.name), v) for v in metric.variables if v not in inside]
         if getattr(model, "nonfinite", None) is not None:
             self.metrics.append((nonfinite.COUNT, model._nonfinite_steps))
         self.generators = [(p, m) for p, m in walk(model) if isinstance(m, SeedGenerator)]
-        self._line_up_optimizer(dict((id(v), p) for p, v in named))
+        self._line_up_optimizer(dict((v, p) for p, v in named))
         self.key = (
             tuple(self.order),
             tuple(p for p, _ in self.params),
@@ -103,13 +102,13 @@ class Plan:
             known = optimizer._trainable_variables
             # then it was built by hand as well
             by_hand = keras_contract.overrides(self.model, "train_step")
-            if not by_hand and not {id(v) for v in self.trainable} <= {id(v) for v in known}:
+            if not by_hand and not {v for v in self.trainable} <= {v for v in known}:
                 optimizer.rebuild(self.trainable)  # layers were unfrozen since it was built
                 known = self.trainable
-        self.optimized = [v for v in known if id(v) in paths]
-        self.order = [paths[id(v)] for v in self.optimized]
-        now = {id(v) for v in self.trainable}
-        self.resting = [(paths[id(v)], v) for v in self.optimized if id(v) not in now]
+        self.optimized = [v for v in known if v in paths]
+        self.order = [paths[v] for v in self.optimized]
+        now = {v for v in self.trainable}
+        self.resting = [(paths[v], v) for v in self.optimized if v not in now]
         self.variable_tree = tree.unflatten(zip(self.order, self.optimized))
 
     @property
@@ -140,18 +139,18 @@ class Plan:
         )
 
     def values(self, params, frozen, state, metrics):
-        """`{id(variable): array}` for a run."""
+        """`{variable: array}` for a run."""
         groups = (
             (self.params, params),
             (self.frozen, frozen),
             (self.state, state),
             (self.metrics, metrics),
         )
-        return {id(v): tree.get(values, path) for named, values in groups for path, v in named}
+        return {v: tree.get(values, path) for named, values in groups for path, v in named}
 
     def read(self, named, run):
         """The tree of what a run made of some variables."""
-        return tree.unflatten((path, run.values[id(v)]) for path, v in named)
+        return tree.unflatten((path, run.values[v]) for path, v in named)
 
     # ------------------------------------------------------------ variables <-> state
 
@@ -263,12 +262,12 @@ class Plan:
     def reset_metrics(self, state):
         """The state with all metrics as if they had seen nothing, those inside layers too."""
         state = state._replace(metrics=self.initial_metrics())
-        inner = {id(v) for m in self.model._layer_metrics() for v in m.variables}
+        inner = {v for m in self.model._layer_metrics() for v in m.variables}
         if not inner:
             return state
         return state._replace(
             state=tree.unflatten(
-                (p, first_value(v) if id(v) in inner else tree.get(state.state, p))
+                (p, first_value(v) if v in inner else tree.get(state.state, p))
                 for p, v in self.state
             )
         )
@@ -324,7 +323,7 @@ def init_train_state(model, key=None, batch=None):
         initializers = [v._initializer or constant_initializer(v) for v in variables]
         shapes = [v.shape for v in variables]
         dtypes = [v.dtype for v in variables]
-        return tree.unflatten(zip(paths, weight.create(initializers, shapes, dtypes, paths, key)))
+        return tree.unflatten(zip(paths, spec.create(initializers, shapes, dtypes, paths, key)))
 
     params = fresh(plan.params)
     opt_state = () if model.optimizer is None else plan.initial_opt_state(params)

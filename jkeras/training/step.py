@@ -7,10 +7,11 @@ import inspect
 import jax
 import jax.numpy as jnp
 
-from jkeras.core import frame, tree
+from jkeras.core import frame
+from jkeras.kernel import tree
 from jkeras.core.call import masks_of
 from jkeras.core.graph import flatten
-from jkeras.core.rows import beside, count
+from jkeras.kernel.valid_rows import beside, count
 from jkeras.core.structure import all_built
 from jkeras.training import keras_contract
 from jkeras.training.nonfinite import guarded
@@ -112,7 +113,9 @@ class TrainStep:
         """The loss to differentiate, and what the forward pass left behind."""
         plan, model = self.plan, self.model
         values = plan.values(state.params, state.frozen, state.state, state.metrics)
-        with frame.Run(model, values, rng=rng, training=training, rows=rows, shares=shares) as run:
+        with frame.Run(
+            model, values, rng=rng, training=training, valid_rows=rows, microbatch=shares
+        ) as run:
             y_pred = run.call(model, (x,), {})
             masks = masks_of(y_pred, run.mask_of)
             loss = compute_loss(model, x, y, y_pred, sample_weight, training)
@@ -151,7 +154,7 @@ def update_metrics(model, values, loss, x, y, y_pred, sample_weight, masks=None,
     """(logs, run): the metrics after this batch. In training only the loss sees masks, as in Keras
     on JAX.
     """
-    with frame.Run(model, values, rows=rows) as run:
+    with frame.Run(model, values, valid_rows=rows) as run:
         for value, mask in zip(flatten(y_pred), flatten(masks)) if masks is not None else ():
             if mask is not None:
                 run.set_mask(value, mask if rows is None else mask & beside(rows, mask))

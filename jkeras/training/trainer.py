@@ -11,7 +11,8 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.callbacks import BackupAndRestore, CallbackList
-from jkeras.core import frame, tree
+from jkeras.core import frame
+from jkeras.kernel import tree
 from jkeras.core.errors import NotCompiledError
 from jkeras.core.graph import flatten
 from jkeras.core.rng import key_from_seed

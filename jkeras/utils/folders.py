@@ -21,11 +21,12 @@ THREADS = 8
 class Folder:
     """The files of a folder with their labels, and the data sets made from them.
 
-    Args: those that all functions of this file share. labels: "inferred" (by the names of
-        subfolders), None, or a label for each file. label_mode: "int" int32, "binary" float32
-        (batch, 1), "categorical" one-hot float32, or None. class_names: names of the subfolders, in
-        the order of the labels. subset: "training", "validation" or "both", of a
-        `validation_split`.
+    Args: those that all functions of this file share.
+        labels: "inferred" (by the names of subfolders), None, or a label for each file.
+        label_mode: "int" int32, "binary" float32 (batch, 1), "categorical" one-hot float32, or
+            None.
+        class_names: names of the subfolders, in the order of the labels.
+        subset: "training", "validation" or "both", of a `validation_split`.
     """
 
     def __init__(

@@ -16,9 +16,9 @@ from jkeras.models import Model, clone_model
 class ModelEstimator(BaseEstimator):
     """Base of the estimators.
 
-    Args: those that all share. model: a compiled `Model`, which is cloned before it is fitted, or a
-        function `(X, y, **model_kwargs)` that
-            returns one.
+    Args: those that all share.
+        model: a compiled `Model`, which is cloned before it is fitted, or a function
+            `(X, y, **model_kwargs)` that returns one.
         warm_start: go on with the weights of the last `fit`; a given model is not cloned.
         model_kwargs: for the function.
         fit_kwargs: for `model.fit`; those given to `fit` here come first.

@@ -29,7 +29,8 @@ model = jkeras.Sequential([jkeras.Input((3,)), jkeras.layers.Dense(1)])
 model.compile("adam", "mse", metrics=["mae"])
 
 def fit(*callbacks):
-    return model.fit(x, y, batch_size=8, epochs=2, verbose=0, validation_data=(x, y), callbacks=list(callbacks)).history
+    options = dict(batch_size=8, epochs=2, verbose=0, validation_data=(x, y))
+    return model.fit(x, y, callbacks=list(callbacks), **options).history
 """
 
 # W&B asks TensorFlow for its Keras; nothing else of TensorFlow is used but two classes.
@@ -37,16 +38,24 @@ WANDB = (
     ALIASES
     + """
 tensorflow = types.ModuleType("tensorflow")
-tensorflow.keras, tensorflow.Variable, tensorflow.Tensor = keras, type("Variable", (), {}), type("Tensor", (), {})
-sys.modules |= {"tensorflow": tensorflow, "tensorflow.keras": keras, "tensorflow.keras.callbacks": jkeras.callbacks}
+tensorflow.keras = keras
+tensorflow.Variable = type("Variable", (), {})
+tensorflow.Tensor = type("Tensor", (), {})
+sys.modules["tensorflow"] = tensorflow
+sys.modules["tensorflow.keras"] = keras
+sys.modules["tensorflow.keras.callbacks"] = jkeras.callbacks
 import wandb
 from wandb.integration.keras import WandbMetricsLogger, WandbModelCheckpoint
 
 run = wandb.init(project="p", settings=wandb.Settings(silent=True))
-history = fit(WandbMetricsLogger(), WandbMetricsLogger(log_freq="batch"), WandbModelCheckpoint("m-{epoch}.keras"),
-              WandbModelCheckpoint("m-{epoch}-{batch}.weights.h5", save_weights_only=True, save_freq=3))
-seen = {name: run.summary[name] for name in ("epoch/loss", "epoch/val_mae", "epoch/epoch", "epoch/learning_rate",
-                                             "batch/batch_step")}
+history = fit(
+    WandbMetricsLogger(),
+    WandbMetricsLogger(log_freq="batch"),
+    WandbModelCheckpoint("m-{epoch}.keras"),
+    WandbModelCheckpoint("m-{epoch}-{batch}.weights.h5", save_weights_only=True, save_freq=3),
+)
+names = "epoch/loss epoch/val_mae epoch/epoch epoch/learning_rate batch/batch_step"
+seen = {name: run.summary[name] for name in names.split()}
 run.finish()
 print(json.dumps([seen, history, sorted(name for name in os.listdir() if name.startswith("m-"))]))
 """

@@ -6,6 +6,7 @@ import typing
 import flax.linen
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 import jkeras
 from tests.parity.case import Part
@@ -33,6 +34,40 @@ class Row(typing.NamedTuple):
     expected: dict = {}  # check -> reason why it fails
     pixels: bool = False  # inputs in [0, 255)
     texts: tuple = ()  # inputs are texts among these; they stay on the host, so no jit and vmap
+    other: list | None = None  # a second input; None: `inputs` with another size on every axis
+
+
+def is_shape(value):
+    """Whether a value in `Row.inputs` is a shape, rather than a list or dict of shapes."""
+    return isinstance(value, tuple) and all(isinstance(d, int) for d in value)
+
+
+def second_shapes(row):
+    """Shapes that the row's layer takes as well: sizes that are equal stay equal."""
+    if row.other is not None:
+        return row.other
+
+    def grown(shape):
+        channels = shape[-1:] if row.pixels else ()  # images have three or one
+        sizes = shape[1 : len(shape) - len(channels)]
+        return (shape[0] + 1, *(size + 2 for size in sizes), *channels)
+
+    return jax.tree_util.tree_map(grown, row.inputs, is_leaf=is_shape)
+
+
+def arrays(row, shapes):
+    """Inputs of these shapes, as the row's layer takes them."""
+    rng = np.random.default_rng(0)
+
+    def array(shape):
+        if row.texts:
+            return rng.choice(row.texts, shape)
+        if row.ints:
+            return rng.integers(0, row.ints, shape, "int32")
+        values = rng.random(shape) * 255 if row.pixels else rng.normal(size=shape)
+        return values.astype("float32")
+
+    return jax.tree_util.tree_map(array, list(shapes), is_leaf=is_shape)
 
 
 def double(x):
@@ -78,11 +113,19 @@ def _dimensions(names, kwargs, sizes=(5, 4, 3), channels=2):
 
 VECTOR, SEQUENCE, IMAGE = [(2, 4)], [(2, 4, 3)], [(2, 5, 4, 3)]
 TWO = [[(2, 4, 3), (2, 4, 3)]]
-KEY_BIAS = "adding a constant to all scores of a query changes no softmax, so the key's bias has no gradient"
+KEY_BIAS = (
+    "adding a constant to all scores of a query changes no softmax, "
+    "so the key's bias has no gradient"
+)
 
 ROWS = [
     Row("Dense", dict(units=3, activation="tanh"), VECTOR),
-    Row("EinsumDense", dict(equation="abc,cd->abd", output_shape=(4, 5), bias_axes="d"), SEQUENCE),
+    Row(
+        "EinsumDense",
+        dict(equation="abc,cd->abd", output_shape=(4, 5), bias_axes="d"),
+        SEQUENCE,
+        other=[(3, 4, 6)],
+    ),
     Row("Embedding", dict(input_dim=7, output_dim=3), VECTOR, ints=7),
     Row("ReversibleEmbedding", dict(input_dim=7, output_dim=3, tie_weights=True), VECTOR, ints=7),
     Row("Identity", {}, VECTOR),
@@ -90,7 +133,12 @@ ROWS = [
     Row("JaxLayer", dict(call_fn=affine, init_fn=affine_params), VECTOR),
     Row("FlaxLayer", dict(module=Affine()), VECTOR),
     Row("Masking", {}, SEQUENCE),
-    Row("Normalization", dict(mean=(0.0, 1.0, 2.0), variance=(1.0, 2.0, 0.5)), SEQUENCE),
+    Row(
+        "Normalization",
+        dict(mean=(0.0, 1.0, 2.0), variance=(1.0, 2.0, 0.5)),
+        SEQUENCE,
+        other=[(3, 6, 3)],
+    ),
     Row("Rescaling", dict(scale=0.5, offset=1.0), VECTOR),
     Row("Activation", dict(activation="gelu"), VECTOR),
     *(Row(name, {}, SEQUENCE) for name in ("ELU", "LeakyReLU", "PReLU", "ReLU", "Softmax")),
@@ -107,7 +155,7 @@ ROWS = [
     ),
     Row("Dot", dict(axes=2), TWO),
     Row("BatchNormalization", {}, SEQUENCE, changes=True),
-    Row("GroupNormalization", dict(groups=3), SEQUENCE),
+    Row("GroupNormalization", dict(groups=3), SEQUENCE, other=[(3, 6, 9)]),
     Row("LayerNormalization", {}, SEQUENCE),
     Row("RMSNormalization", {}, SEQUENCE),
     Row("UnitNormalization", {}, SEQUENCE),
@@ -144,13 +192,19 @@ ROWS = [
     Row("RepeatVector", dict(n=3), VECTOR),
     Row("Reshape", dict(target_shape=(-1, 2)), SEQUENCE),
     *(Row(name, dict(units=3), SEQUENCE) for name in ("GRU", "LSTM", "SimpleRNN")),
-    Row("GRUCell", dict(units=3), [(2, 4), (2, 3)]),
-    Row("SimpleRNNCell", dict(units=3), [(2, 4), (2, 3)]),
-    Row("LSTMCell", dict(units=3), [(2, 4), [(2, 3), (2, 3)]]),
+    Row("GRUCell", dict(units=3), [(2, 4), (2, 3)], other=[(3, 6), (3, 3)]),
+    Row("SimpleRNNCell", dict(units=3), [(2, 4), (2, 3)], other=[(3, 6), (3, 3)]),
+    Row(
+        "LSTMCell",
+        dict(units=3),
+        [(2, 4), [(2, 3), (2, 3)]],
+        other=[(3, 6), [(3, 3), (3, 3)]],
+    ),
     Row(
         "StackedRNNCells",
         dict(cells=[Part("LSTMCell", dict(units=3)), Part("GRUCell", dict(units=2))]),
         [(2, 4), [[(2, 3), (2, 3)], [(2, 2)]]],
+        other=[(3, 6), [[(3, 3), (3, 3)], [(3, 2)]]],
     ),
     Row(
         "RNN",
@@ -164,7 +218,7 @@ ROWS = [
     Row("CategoryEncoding", dict(num_tokens=7), VECTOR, ints=7),
     Row("Discretization", dict(bin_boundaries=[-0.5, 0.5]), VECTOR),
     Row("Hashing", dict(num_bins=5), VECTOR, ints=50),
-    Row("HashedCrossing", dict(num_bins=5), [[(2, 1), (2, 1)]], ints=50),
+    Row("HashedCrossing", dict(num_bins=5), [[(2, 1), (2, 1)]], ints=50, other=[[(3, 1), (3, 1)]]),
     Row("IntegerLookup", dict(vocabulary=[3, 1, 4]), VECTOR, ints=6),
     Row("StringLookup", dict(vocabulary=["a", "b"]), VECTOR, texts=("a", "b", "c")),
     Row(
@@ -245,6 +299,7 @@ ROWS = [
         "MaxNumBoundingBoxes",
         dict(max_number=2, bounding_box_format="xyxy"),
         [dict(images=(2, 5, 4, 3), bounding_boxes=dict(boxes=(2, 3, 4), labels=(2, 3)))],
+        other=[dict(images=(3, 7, 6, 3), bounding_boxes=dict(boxes=(3, 5, 4), labels=(3, 5)))],
         pixels=True,
         expected={"bfloat16": "as in Keras, boxes and labels keep their type"},
     ),
@@ -253,7 +308,12 @@ ROWS = [
     Row("RandomZoom", dict(height_factor=0.2), IMAGE, pixels=True),
     Row("Solarization", dict(threshold_factor=0.5), IMAGE, pixels=True),
     Row("Bidirectional", dict(layer=Part("GRU", dict(units=2, return_sequences=True))), SEQUENCE),
-    Row("Stack", dict(layer=Part("Dense", dict(units=3, activation="tanh")), count=4), SEQUENCE),
+    Row(
+        "Stack",
+        dict(layer=Part("Dense", dict(units=3, activation="tanh")), count=4),
+        SEQUENCE,
+        other=[(3, 6, 3)],
+    ),
     Row("TimeDistributed", dict(layer=Part("Dense", dict(units=3))), SEQUENCE),
 ]
 

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import jkeras
-from jkeras.core.module import walk
-from tests.common.table import ROWS, Affine, affine, affine_params, double, layer_classes
+from jkeras.core.paths import walk
+from tests.common.table import ROWS, Affine, affine, affine_params, arrays, double, layer_classes
 from tests.parity.both import agree, is_float, make, plain, weighted_sum
 
 KEY = jax.random.key(3)
@@ -46,18 +46,7 @@ class Bench:
 
     def __init__(self, row):
         self.row = row
-        rng = np.random.default_rng(0)
-
-        def array(shape):
-            if row.texts:
-                return rng.choice(row.texts, shape)
-            if row.ints:
-                return rng.integers(0, row.ints, shape, "int32")
-            return (rng.random(shape) * 255 if row.pixels else rng.normal(size=shape)).astype(
-                "float32"
-            )
-
-        self.inputs = jax.tree_util.tree_map(array, list(row.inputs), is_leaf=is_shape)
+        self.inputs = arrays(row, row.inputs)
         self.layer = self.make()
         self.params, self.state = self.layer.init(jax.random.key(1), *self.inputs)
 
@@ -161,7 +150,7 @@ def test_init(bench):
 def test_eager_is_jit_is_vmap(bench):
     y, _, mapped, _ = bench.compiled
     layer = bench.make()
-    layer.init(0, *bench.inputs)
+    layer(*bench.inputs, **INFERENCE)
     if bench.params:
         layer.params = bench.params
     layer.state = {k: v for k, v in bench.state.items() if k != "losses"}

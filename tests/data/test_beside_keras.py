@@ -67,14 +67,14 @@ def models():
     return new_models()
 
 
-def of_both(models, make, **kwargs):
+def of_both(models, make, make_theirs=None, **kwargs):
     """(history, weights, messages) of jkeras and of Keras."""
     results = []
-    for model in models:
+    for model, data in zip(models, (make, make_theirs or make)):
         model.set_weights(START)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            history = model.fit(**make(), shuffle=False, verbose=0, **kwargs).history
+            history = model.fit(**data(), shuffle=False, verbose=0, **kwargs).history
         ran_out = sum("ran out of data" in str(w.message) for w in caught)
         results.append((history, model.get_weights(), ran_out))
     return results
@@ -105,8 +105,15 @@ def test_steps_per_epoch(kind, steps, epochs, models, tmp_path):
     data ends first.
     """
     size = {"batch_size": BATCH} if kind == "numpy" else {}
+    # in Keras threads that are stopped within the data leave behind as many batches as they got to
+    without_threads = kind.removesuffix(", threads")
     results = of_both(
-        models, lambda: KINDS[kind]((X, Y), tmp_path), steps_per_epoch=steps, epochs=epochs, **size
+        models,
+        lambda: KINDS[kind]((X, Y), tmp_path),
+        lambda: KINDS[without_threads]((X, Y), tmp_path),
+        steps_per_epoch=steps,
+        epochs=epochs,
+        **size,
     )
     assert_same(results)
     assert (results[0][2] > 0) == (results[1][2] > 0)

@@ -116,7 +116,8 @@ HOSTILE = {
     "no bytes": array_of("f8", [1.0]),
     "a huge shape": array_of("f8", b"\0" * 8, shape=(2**62, 2**62)),
     "not a code": array_of(5, b"\0"),
-    "an array without a state": b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\nI0\nS'b'\ntR.",
+    "an array without a state": b"cnumpy.core.multiarray\n_reconstruct\n"
+    b"(cnumpy\nndarray\nI0\nS'b'\ntR.",
     "a class that is none called": b"cnumpy\nndarray\n)R.",
     "a state for a class": b"cnumpy\ndtype\n}S'plain'\nI1\nsb.",
     "attributes of a class": (b"cnumpy\ndtype\n(N}S'plain'\nI1\nstb."),

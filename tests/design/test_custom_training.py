@@ -417,9 +417,9 @@ class PureGAN(Model):
 
     def pure_train_step(self, state, batch):
         real, z = batch[:2]
-        cross = lambda label, logits: jnp.mean(jax.nn.softplus(logits) - label * logits)  # noqa: E731
-        judge = lambda p, x: self.critic.apply(p, {}, x)[0]  # noqa: E731
-        make = lambda p: self.generator.apply(p, {}, z)[0]  # noqa: E731
+        cross = lambda label, logits: jnp.mean(jax.nn.softplus(logits) - label * logits)
+        judge = lambda p, x: self.critic.apply(p, {}, x)[0]
+        make = lambda p: self.generator.apply(p, {}, z)[0]
         critic, generator = state.params["critic"], state.params["generator"]
         d_loss, grads = jax.value_and_grad(
             lambda p: cross(1, judge(p, real)) + cross(0, judge(p, make(generator)))

@@ -119,6 +119,7 @@ def test_layers_appended_and_removed_later():
     model, x = ListModel(depth=1), normal(2, 3)
     model.blocks.append(layers.Dense(3))
     model.heads["c"] = layers.Dense(4)
+    model(x)
     params, state = model.init(jax.random.key(0), x)
     assert set(params) == {"blocks_0", "blocks_1", "heads_a", "heads_b", "heads_c"}
     out, _ = model.apply(params, state, x)

@@ -10,7 +10,7 @@ import pytest
 import jkeras
 from jkeras import Input, Model, Sequential, layers
 from jkeras.core.errors import RandomKeyError
-from jkeras.core.rng import key_of_path
+from jkeras.kernel.keys import key_of_path
 from jkeras.training import init_train_state, make_train_step
 from tests.design.tools import real_keras
 

@@ -118,7 +118,8 @@ import numpy as np
 import jkeras
 
 with jkeras.distribution.FSDP().scope():
-    model = jkeras.Sequential([jkeras.Input((16,)), jkeras.layers.Dense(64, "relu"), jkeras.layers.Dense(8)])
+    layers = [jkeras.layers.Dense(64, "relu"), jkeras.layers.Dense(8)]
+    model = jkeras.Sequential([jkeras.Input((16,)), *layers])
     model.export("archive")
     assert len(model.layers[0].kernel.value.devices()) == 8
     np.save("y.npy", model.predict(np.ones((3, 16), "float32")))

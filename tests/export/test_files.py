@@ -22,9 +22,11 @@ TEXT = (pathlib.Path(jkeras.__file__).parents[1] / "docs" / "export.md").read_te
 ALONE = """
 import sys
 
+BLOCKED = "jkeras", "optax", "keras", "flax", "orbax", "h5py", "rich", "tensorstore"
+
 class Blocker:
     def find_spec(self, name, path=None, target=None):
-        if name.split(".")[0] in ("jkeras", "optax", "keras", "flax", "orbax", "h5py", "rich", "tensorstore"):
+        if name.split(".")[0] in BLOCKED:
             raise ImportError(f"{name} is not installed here")
 
 sys.meta_path.insert(0, Blocker())

@@ -117,7 +117,8 @@ ROWS = {
         "faults/test_callbacks.py::test_the_model_holds_the_last_finished_step",
         "faults/test_callbacks.py::test_in_evaluate",
         "faults/test_callbacks.py::test_in_predict",
-        "design/test_custom_training.py::test_after_an_exception_the_model_holds_the_last_completed_step",
+        "design/test_custom_training.py"
+        "::test_after_an_exception_the_model_holds_the_last_completed_step",
     ],
     "two processes, one checkpoint folder": [
         "faults/test_checkpoints.py::test_two_processes_and_one_folder"

@@ -239,7 +239,7 @@ class Saving:
     """A process that saves two models by turns, until it is killed.
 
     It is forked from this one: so it lives after milliseconds, and it needs nothing of JAX but the
-        arrays.
+    arrays.
     """
 
     def __init__(self, format, folder):

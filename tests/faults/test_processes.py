@@ -121,7 +121,8 @@ class Parents(jkeras.utils.PyDataset):
         return np.full((2, 4), os.getppid(), "float32"), np.zeros((2, 1), "float32")
 
 if __name__ == "__main__":
-    model = jkeras.Sequential([jkeras.Input((4,)), jkeras.layers.Dense(1, kernel_initializer="ones")])
+    dense = jkeras.layers.Dense(1, kernel_initializer="ones")
+    model = jkeras.Sequential([jkeras.Input((4,)), dense])
     model.compile("sgd", "mse")
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")

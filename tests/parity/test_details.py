@@ -304,7 +304,8 @@ SYMBOL = dict(shape=(None, 3), dtype="int32")
 SYMBOLIC = {  # KerasTensor -> what is compared
     "round": lambda t: [round(t).shape, round(t, 1).dtype],
     "text": lambda t: repr(t).split(", name")[0],
-    "equality is identity": lambda t: [t == t, t in [t + 1, t], t == (t + 1), t == None, t == "a"],  # noqa: E711
+    "equality is identity": lambda t: [t == t, t in [t + 1, t], t == (t + 1), t == "a"],
+    "equality with None": lambda t: t == None,  # noqa: E711
     "integer": int,
     "number": float,
     "iteration": iter,

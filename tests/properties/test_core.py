@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import jkeras
 from jkeras import layers
-from jkeras.core import tree
+from jkeras.kernel import tree
 from tests.properties.tools import KEY, SEEDS, property_of
 
 # ---------------------------------------------------------------- trees

@@ -1,7 +1,7 @@
 """Padding a sequence, in front, behind or between, never changes what a mask lets through.
 
 Sequences of 4 steps are spread over 7 with nonsense between: two shapes, so that each layer is
-    compiled twice.
+compiled twice.
 """
 
 import functools

@@ -1,8 +1,9 @@
 """Good files, changed at random as bad disks, cut transfers and bad people change them; what
 loaders make of them.
 
-    python -m tests.saving.mutations FORMAT FIRST COUNT   # prints what went wrong; fails if a load
-    takes too long
+    python -m tests.saving.mutations FORMAT FIRST COUNT
+
+prints what went wrong, and fails if a load takes too long.
 """
 
 import faulthandler

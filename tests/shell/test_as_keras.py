@@ -35,14 +35,17 @@ PROGRAMS = {
         from keras.layers import Dense
         from keras import *
 
-        assert ops is jkeras.ops and knp is jkeras.ops.numpy and keras.layers is layers is jkeras.layers
+        assert ops is jkeras.ops and knp is jkeras.ops.numpy
+        assert keras.layers is layers is jkeras.layers
         assert saving is jkeras.saving and tree is jkeras.tree and Sequential is jkeras.Sequential
         assert keras.optimizers.schedules is jkeras.optimizers.schedules
         assert distribution.initialize is jkeras.distribution.initialize
-        assert isinstance(Dense(2), keras.Layer) and isinstance(jkeras.layers.Dense(2), keras.layers.Layer)
+        assert isinstance(Dense(2), keras.Layer)
+        assert isinstance(jkeras.layers.Dense(2), keras.layers.Layer)
         assert set(dir(keras)) >= set(jkeras.__all__) and not hasattr(keras, "core")
         assert pickle.loads(pickle.dumps(keras.layers.Dense)) is Dense
-        assert pickle.loads(pickle.dumps(keras.losses.mean_squared_error)) is jkeras.losses.mean_squared_error
+        again = pickle.loads(pickle.dumps(keras.losses.mean_squared_error))
+        assert again is jkeras.losses.mean_squared_error
         assert jkeras.layers.__name__ == "jkeras.layers" == jkeras.layers.__spec__.name
         """,
     "every public module": """
@@ -50,29 +53,40 @@ PROGRAMS = {
 
         def look(name, here):
             for child in getattr(here, "__all__", ()):
-                if isinstance(getattr(here, child), types.ModuleType):
-                    assert importlib.import_module(f"{name}.{child}") is getattr(here, child), f"{name}.{child}"
-                    look(f"{name}.{child}", getattr(here, child))
+                module, path = getattr(here, child), f"{name}.{child}"
+                if isinstance(module, types.ModuleType):
+                    assert importlib.import_module(path) is module, path
+                    look(path, module)
 
         look("keras", jkeras)
         """,
     "versions and backend": """
         import importlib.metadata, importlib.util
         import keras
-        assert keras.__version__ == keras.version() == importlib.metadata.version("keras") == "3.15.1"
+        assert keras.__version__ == keras.version() == "3.15.1"
+        assert importlib.metadata.version("keras") == "3.15.1"
         assert keras.backend.backend() == keras.config.backend() == "jax"
         assert importlib.util.find_spec("keras").name == "keras"
         assert importlib.metadata.version("jax") != "3.15.1"
         """,
     "what Keras does not have is an ImportError": """
         import keras
-        for line in ("import keras.nothing", "import keras.core", "import keras.layers.dense", "import keras.saving.x",
-                     "from keras import nothing", "import keras.src.core", "import keras.src.layers.core.dense",
-                     "from keras.src.layers.core.dense import Dense"):
+        lines = [
+            "import keras.nothing",
+            "import keras.core",
+            "import keras.layers.dense",
+            "import keras.saving.x",
+            "from keras import nothing",
+            "import keras.src.core",
+            "import keras.src.layers.core.dense",
+            "from keras.src.layers.core.dense import Dense",
+        ]
+        for line in lines:
             try:
                 exec(line)
             except ImportError as error:
-                assert ("install_as_keras(private={" in str(error)) == ("keras.src" in line), (line, error)
+                private = "install_as_keras(private={" in str(error)
+                assert private == ("keras.src" in line), (line, error)
             else:
                 raise AssertionError(line)
         try:
@@ -100,7 +114,8 @@ PROGRAMS = {
         import keras.src.callbacks
         from keras.src.callbacks import History
         from keras.src.utils import naming
-        assert History is keras.src.callbacks.History is jkeras.callbacks.History and naming.auto_name is len
+        assert History is keras.src.callbacks.History is jkeras.callbacks.History
+        assert naming.auto_name is len
         try:
             import keras.src.layers.core
         except ImportError as error:

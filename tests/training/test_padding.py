@@ -104,6 +104,18 @@ CASES = {
         ),
         by_step,
     ),
+    "steps": (
+        lambda: classifier(
+            layers.Reshape((3, 2)),
+            layers.GRU(4, return_sequences=True),
+            layers.Bidirectional(layers.LSTM(3)),
+        ),
+        vectors,
+    ),
+    "stack": (
+        lambda: classifier(layers.Stack(layers.Dense(6, "tanh"), 2)),
+        vectors,
+    ),
     "two outputs": (two_outputs, two),
     "metrics": (
         lambda: classifier(
@@ -176,7 +188,9 @@ def traces(model):
     return {key[0]: f.traces for key, f in model._functions.items() if hasattr(f, "traces")}
 
 
-@pytest.mark.parametrize("name", ["batch norm", "masked", "two outputs", "metrics", "function"])
+@pytest.mark.parametrize(
+    "name", ["batch norm", "masked", "steps", "stack", "two outputs", "metrics", "function"]
+)
 def test_a_fit_is_one_trace(name):
     build, make = CASES[name]
     model, data = build(), make(2 * SIZE + 5)

@@ -2,6 +2,7 @@
 needs.
 """
 
+import contextlib
 import itertools
 
 import jax
@@ -16,6 +17,16 @@ from jkeras.training import init_train_state, make_train_step
 from tests.design.tools import assert_same_weights, both, normal, some_slow, weights_of
 
 HALF = ("float16", "bfloat16")
+
+
+@contextlib.contextmanager
+def wide_types():
+    """Inside, JAX has types of 64 bits; `jax.enable_x64` is a context manager since 0.8 alone."""
+    jax.config.update("jax_enable_x64", True)
+    try:
+        yield
+    finally:
+        jax.config.update("jax_enable_x64", False)
 
 
 @pytest.fixture
@@ -181,7 +192,7 @@ def test_float64_from_end_to_end(policy):
         return model
 
     try:
-        with jax.enable_x64(True):
+        with wide_types():
             mine, theirs = both(build)
             x, y = normal(24, 6).astype("float64"), normal(24, 1).astype("float64")
             histories = [

@@ -2,6 +2,7 @@
 
 import math
 
+import jax
 import jax.numpy as jnp
 
 from jkeras.core.record import Any, Record, record
@@ -14,13 +15,13 @@ class LearningRateSchedule(Record):
     and `get_config`.
 
     >>> class Warmup(LearningRateSchedule):
-    ...     def __call__(self, step):
+    ...     def __call__(self, step: Any) -> jax.Array:
     ...         return jnp.minimum(step / 10, 1.0)
     >>> print(Warmup()(5))
     0.5
     """
 
-    def __call__(self, step):
+    def __call__(self, step: Any) -> jax.Array:
         raise NotImplementedError(f"{type(self).__name__} must implement `__call__(self, step)`.")
 
     def get_config(self):
@@ -45,7 +46,7 @@ class Decay(LearningRateSchedule):
                 f"{name}={getattr(self, name)}"
             )
 
-    def _start(self, step):
+    def _start(self, step: Any) -> tuple[jax.Array, jax.Array]:
         """The initial rate and the step, both of its dtype."""
         initial = jnp.asarray(
             self.initial_learning_rate,
@@ -67,7 +68,7 @@ class ExponentialDecay(Decay):
     staircase: Any = False
     name: Any = "ExponentialDecay"
 
-    def __call__(self, step):
+    def __call__(self, step: Any) -> jax.Array:
         initial, step = self._start(step)
         done = step / jnp.asarray(self.decay_steps, initial.dtype)
         return initial * jnp.power(
@@ -88,7 +89,7 @@ class InverseTimeDecay(Decay):
     staircase: Any = False
     name: Any = "InverseTimeDecay"
 
-    def __call__(self, step):
+    def __call__(self, step: Any) -> jax.Array:
         initial, step = self._start(step)
         done = step / jnp.asarray(self.decay_steps, initial.dtype)
         return initial / (
@@ -115,7 +116,7 @@ class PolynomialDecay(Decay):
     cycle: Any = False
     name: Any = "PolynomialDecay"
 
-    def __call__(self, step):
+    def __call__(self, step: Any) -> jax.Array:
         initial, step = self._start(step)
         end, power, steps = (
             jnp.asarray(v, initial.dtype)
@@ -150,7 +151,7 @@ class PiecewiseConstantDecay(LearningRateSchedule):
                 f"values={self.values} of length {len(self.values)}"
             )
 
-    def __call__(self, step):
+    def __call__(self, step: Any) -> jax.Array:
         step = jnp.asarray(step)
         bounds = jnp.asarray(self.boundaries).astype(step.dtype)
         passed = jnp.sum(step[..., None] > bounds, axis=-1)
@@ -178,11 +179,11 @@ class CosineDecay(Decay):
     warmup_target: Any = None
     warmup_steps: Any = 0
 
-    def _cosine(self, rate, step, steps):
+    def _cosine(self, rate: Any, step: Any, steps: Any) -> jax.Array:
         wave = 0.5 * (1.0 + jnp.cos(jnp.asarray(math.pi, rate.dtype) * (step / steps)))
         return rate * ((1 - self.alpha) * wave + self.alpha)
 
-    def __call__(self, step):
+    def __call__(self, step: Any) -> jax.Array:
         initial, step = self._start(step)
         steps = jnp.asarray(self.decay_steps, initial.dtype)
         if self.warmup_target is None:
@@ -220,7 +221,7 @@ class CosineDecayRestarts(Decay):
     alpha: Any = 0.0
     name: Any = "SGDRDecay"
 
-    def __call__(self, step):
+    def __call__(self, step: Any) -> jax.Array:
         initial, step = self._start(step)
         t_mul, m_mul, alpha = (
             jnp.asarray(v, initial.dtype) for v in (self.t_mul, self.m_mul, self.alpha)

@@ -2,6 +2,7 @@
 
 from jkeras.core.family import Family
 from jkeras.core.registry import public
+from jkeras.optimizers.schedules.decays import LearningRateSchedule
 
 _family = Family(
     "optimizers.schedules", "learning rate schedule", spellings=lambda name, thing: (name,)
@@ -9,7 +10,7 @@ _family = Family(
 
 
 @public("keras.optimizers.schedules.serialize")
-def serialize(learning_rate_schedule):
+def serialize(learning_rate_schedule: LearningRateSchedule) -> dict:
     """The config of a schedule, with its class.
 
     >>> from jkeras.optimizers.schedules import CosineDecay
@@ -20,7 +21,7 @@ def serialize(learning_rate_schedule):
 
 
 @public("keras.optimizers.schedules.deserialize")
-def deserialize(config, custom_objects=None):
+def deserialize(config: dict, custom_objects: dict | None = None) -> LearningRateSchedule:
     """The schedule of a config.
 
     >>> from jkeras.optimizers.schedules import CosineDecay

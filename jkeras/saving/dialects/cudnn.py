@@ -5,7 +5,7 @@ There each gate's kernels are transposed, and inputs and states have biases of t
 
 import numpy as np
 
-from jkeras.core.module import walk
+from jkeras.core.paths import walk
 
 
 def cudnn_biases(layer):

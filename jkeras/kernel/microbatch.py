@@ -2,7 +2,7 @@
 
 import jax.numpy as jnp
 
-from jkeras.core.frame import current
+from jkeras.kernel.scope import current_flow
 
 
 class Shares:
@@ -37,8 +37,8 @@ class Shares:
 
 def shares():
     """The `Shares` of the piece that is being computed, or None."""
-    run = current()
-    return None if run is None else run.shares
+    flow = current_flow()
+    return None if flow is None else flow.microbatch
 
 
 def evenly(value):

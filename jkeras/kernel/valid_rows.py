@@ -8,7 +8,7 @@ statistics) leave out the rest.
 import jax
 import jax.numpy as jnp
 
-from jkeras.core.frame import current
+from jkeras.kernel.scope import current_flow
 
 NAME = "over_real_rows"  # by which a reading of the jaxpr knows these places
 
@@ -21,8 +21,8 @@ def real_rows():
     """Which rows of the batch are real in the run that is going on, booleans (batch,); None: all of
     them.
     """
-    run = current()
-    return None if run is None else run.rows
+    flow = current_flow()
+    return None if flow is None else flow.valid_rows
 
 
 def over_real_rows(function, rows, *arrays):

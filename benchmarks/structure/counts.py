@@ -1,0 +1,98 @@
+"""The table: what is counted, how, how much it was, and how much it is to be."""
+
+import typing
+
+from benchmarks.structure import places, source
+from benchmarks.structure.checkout import Checkout
+
+
+class Count(typing.NamedTuple):
+    """A row. A value of None is "there is no such thing", a target of None "only shown"."""
+
+    name: str
+    measure: typing.Callable[[Checkout], float | None]
+    before: float | None
+    target: float | None = None
+    at_least: bool = False  # the target is the smallest number that holds, not the largest
+
+    def holds(self, value) -> bool | None:
+        """Whether a value reaches the target; None where there is nothing to judge."""
+        if self.target is None or value is None:
+            return None
+        return value >= self.target if self.at_least else value <= self.target
+
+
+CALLS = [
+    Count("own calls of Dense.apply", lambda c: c.dense_apply.calls, 99, 20),
+    Count("files they are in", lambda c: c.dense_apply.files, 18),
+    Count("own calls of dense(x)", lambda c: c.dense_object.calls, 97),
+    Count("files they are in", lambda c: c.dense_object.files, 15),
+    Count("own calls of Sequential.apply, three layers", lambda c: c.three_apply.calls, 382, 100),
+    Count("files they are in", lambda c: c.three_apply.files, 23),
+    Count("own calls of model(x), three layers", lambda c: c.three_object.calls, 376),
+    Count("files they are in", lambda c: c.three_object.files, 21),
+    Count("frames from fit to the loss", lambda c: len(c.way.frames), 18, 12),
+    Count("frames from fit to the compiled loss", lambda c: c.way.to_call, 25),
+    Count("returns from a pass to the runner", Checkout.returns_to_the_runner, 2, 0),
+]
+TIES = [
+    Count("files that import the ambient run", lambda c: len(c.users_of_the_run), 30, 12),
+    Count("id(variable)", lambda c: source.ids_of_variables(c.sources), 95, 35),
+    Count("the same behind an attribute", lambda c: source.ids_of_held_variables(c.sources), 9),
+    Count("id(...), all", lambda c: len(source.calls_of_id(c.sources)), 186),
+    Count("another object's ._private", lambda c: source.uses_of_private(c.sources), 209, 100),
+    Count(".__dict__", lambda c: source.uses_of_dict(c.sources), 165, 50),
+    Count("import circles", lambda c: len(c.circles), 5, 1),
+    Count("modules in them", lambda c: sum(map(len, c.circles)), 21),
+]
+FUNCTIONS = [
+    Count("complexity of the state layout", lambda c: c.complexity(places.STATE_LAYOUT), 26, 9),
+    Count(
+        "complexity of the optimizer's step", lambda c: c.complexity(places.OPTIMIZER_STEP), 21, 9
+    ),
+    Count("complexity of the worst function", lambda c: c.functions[0].complexity, 28, 15),
+    Count("functions of complexity > 15", lambda c: len(c.above(15)), 29, 0),
+    Count("functions of complexity > 10", lambda c: len(c.above(10)), 135),
+    Count("the same, per 1,000 lines", lambda c: c.per_thousand(len(c.above(10))), 5.0),
+]
+PARTS = [
+    Count(
+        "code lines of the kernel", lambda c: source.number_of_lines(c.kernel) or None, None, 800
+    ),
+    Count("packages it imports but jax and numpy", Checkout.number_of_foreign, None, 0),
+    Count("code of values in core/, %", Checkout.share_of_values, 7.0),
+    Count("code lines of the layer base", lambda c: c.lines(places.LAYER_BASE), 898),
+    Count("characters of the layer base", lambda c: c.characters(places.LAYER_BASE), 37_753),
+    Count("code lines of the optimizer base", lambda c: c.lines(places.OPTIMIZER_BASE), 581),
+    Count(
+        "characters of the optimizer base", lambda c: c.characters(places.OPTIMIZER_BASE), 28_086
+    ),
+    Count(
+        "characters of both bases",
+        lambda c: c.characters(places.LAYER_BASE, places.OPTIMIZER_BASE),
+        65_839,
+        38_800,
+    ),
+]
+WRITING = [
+    Count("code lines", lambda c: source.number_of_lines(c.sources), 27_265),
+    Count("characters per code line", Checkout.characters_per_line, 45.4),
+    Count("lines over 100 columns", lambda c: source.long_lines(c.sources), 3968, 0),
+    Count("conditional expressions", lambda c: source.conditional_expressions(c.sources), 1375),
+    Count("the same, per 1,000 lines", Checkout.conditional_expressions, 50.4, 14.9),
+    Count("and mixed with or", lambda c: source.mixed_conditions(c.sources), 104, 0),
+    Count("arguments", lambda c: source.arguments(c.sources)["total"], 7324),
+    Count("annotated, %", lambda c: source.annotated_percent(c.sources), 1.1),
+    *(
+        Count(f"annotated in {folder}/, %", lambda c, folder=folder: c.annotated(folder), before)
+        for folder, before in zip(places.TYPED, (None, 0.9, 0.0, 1.2, 0.0))
+    ),
+    Count("annotated in these five, %", lambda c: c.annotated(*places.TYPED), 0.6, 60, True),
+]
+TABLE = {
+    "Calls": CALLS,
+    "Ties": TIES,
+    "Functions": FUNCTIONS,
+    "Kernel and bases": PARTS,
+    "Writing": WRITING,
+}

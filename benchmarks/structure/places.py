@@ -1,0 +1,30 @@
+"""Where things lie below `jkeras/`: what has to change when files move.
+
+A list may name the places before and after a move. Those that are not there count nothing, but one
+of a list has to be there.
+"""
+
+AMBIENT_RUN = ["core/frame.py"]
+KERNEL = "kernel"
+# What `core` is, or has become.
+CORE = ["core", KERNEL, "names", "graph", "shell"]
+# The code of values, before there is a kernel: keys, samples, masks of rows, trees by path, specs.
+VALUES = [
+    KERNEL,
+    "core/draws.py",
+    "core/rng.py",
+    "core/rows.py",
+    "core/shares.py",
+    "core/tree.py",
+    "core/weight.py",
+]
+# What the class `Layer` consists of: itself, the pure interface, its weights, children and calls.
+LAYER_BASE = ["core/layer.py", "core/pure.py", "core/view.py", "core/module.py", "core/call.py"]
+# What the class `Optimizer` consists of.
+OPTIMIZER_BASE = ["optimizers/base.py", "optimizers/transform.py", "optimizers/lifting.py"]
+TYPED = [KERNEL, "training", "optimizers", "losses", "metrics"]
+# What dispatches the steps of `fit`; a pass over the data must not come back to it.
+RUNNER = "training/loop.py"
+# Functions by name, in turn under whatever names they have had.
+STATE_LAYOUT = ["Plan.__init__", "StateLayout.__init__"]
+OPTIMIZER_STEP = ["Transform._step"]

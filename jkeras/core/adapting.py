@@ -1,0 +1,176 @@
+"""Layers that are written on variables, as in Keras, in a forward pass on values by path.
+
+Such a layer runs on its variables, whose values are those of the pass. The object itself is taken
+where it is built for the inputs at hand; otherwise a copy of it, so that neither `init` nor `apply`
+builds the object.
+"""
+
+import types
+
+import jax
+
+from jkeras.core import frame
+from jkeras.core.errors import explain
+from jkeras.core.module import FLEETING, Module, Parts, TrackedDict, TrackedList
+from jkeras.core.paths import walk
+from jkeras.core.settings import uncounted
+from jkeras.core.structure import all_built, constant_initializer, named_weights
+from jkeras.kernel.apply import on_shapes
+from jkeras.kernel.spec import Weight
+
+
+def run_adapted(layer, scope, args, kwargs, bare):
+    """Runs a layer on its variables, with the values that a scope has for them."""
+    flow = scope.flow
+    module = layer
+    if not is_built_for(layer, args, kwargs):
+        module = unbuilt_copy(layer)
+        if flow.declared is None:
+            build_on_shapes(module, args, kwargs)
+    flow.adopt(module, scope.path)
+    if flow.declared is None:
+        check_values(layer, module, flow)
+    with uncounted():
+        outputs = module.run_on(frame.VariableScope(flow, module), args, kwargs, bare)
+    if flow.declared is not None:
+        declare(module, scope)
+    return outputs
+
+
+def runs_apart(layer, scope):
+    """Whether the parts of a layer can be run one by one: false at a root below which a layer that
+    runs on its variables shares some with others.
+    """
+    shared = scope.flow.shared
+    if scope.path or not shared:
+        return True
+    outsiders = [path for path, part in walk(layer) if path and not part.is_native()]
+    return not any(path[: len(outer)] == outer for path in shared for outer in outsiders)
+
+
+def declare(module, scope):
+    """Says which weights a built module has, at their canonical paths."""
+    flow = scope.flow
+    flow.adopt(module, scope.path)
+    for _, variable in named_weights(module):
+        path = flow.variable_paths[variable]
+        flow.declared.setdefault(path[:-1], {}).setdefault(path[-1], weight_of(variable))
+
+
+def weight_of(variable):
+    """The spec of a weight that a variable is."""
+    return Weight(
+        tuple(variable.shape),
+        variable._initializer or constant_initializer(variable),
+        variable.own_dtype,
+        variable.learnable,
+        variable.regularizer,
+        variable.constraint,
+        variable.autocast,
+    )
+
+
+def check_values(layer, module, flow):
+    """Raises where the values given to `apply` are not those of a layer."""
+    fix = "pass what `init` returned for this layer"
+    for path, variable in named_weights(module):
+        value = flow.value_at(flow.variable_paths[variable])
+        if value is None:
+            tree_name = "params" if variable.learnable else "state"
+            wanted = f"an array at {'/'.join(path)!r} in {tree_name}"
+            raise ValueError(explain(layer._where, wanted, "none", fix))
+        shape = jax.numpy.shape(value)
+        if shape != tuple(variable.shape):
+            wanted = f"shape {tuple(variable.shape)} at {'/'.join(path)!r}"
+            raise ValueError(explain(layer._where, wanted, f"shape {shape}", fix))
+
+
+# ---------------------------------------------------------------- built for what
+
+
+def is_built_for(layer, args, kwargs):
+    """Whether a layer has its weights, made for inputs of these shapes."""
+    if not layer.built or not all_built(layer):
+        return False
+    shapes = layer._build_shapes
+    if not shapes:
+        return True
+    call = layer._bind(args, kwargs)
+    given = {f"{name}_shape": shape for name, shape in call.shapes().items()}
+    common = shapes.keys() & given.keys()
+    if not common:  # `build` has names of its own for them
+        built_for, wanted = list(shapes.values()), list(given.values())
+    else:
+        built_for = [shapes[name] for name in sorted(common)]
+        wanted = [given[name] for name in sorted(common)]
+    first_axis = 0 if getattr(layer, "stateful", False) else 1
+    return all(_fits(*pair, first_axis) for pair in zip(built_for, wanted))
+
+
+def _fits(built_for, shape, first_axis):
+    """Whether a shape is one that a layer was built for; the batch does not matter."""
+    if isinstance(built_for, dict) and isinstance(shape, dict):
+        both = built_for.keys() & shape.keys()
+        return all(_fits(built_for[key], shape[key], first_axis) for key in both)
+    if not isinstance(built_for, (list, tuple)) or not isinstance(shape, (list, tuple)):
+        return built_for is None or built_for == shape
+    if any(isinstance(size, (list, tuple, dict)) for size in (*built_for, *shape)):
+        return all(_fits(a, b, first_axis) for a, b in zip(built_for, shape))
+    if len(built_for) != len(shape):
+        return False
+    return all(a in (None, b) for a, b in zip(built_for[first_axis:], shape[first_axis:]))
+
+
+def build_on_shapes(module, args, kwargs):
+    """Builds a module for inputs of which only the shapes count."""
+
+    def run_once(args, kwargs):
+        with frame.Run(module, abstract=True) as run:
+            run.call(module, args, kwargs)
+
+    with uncounted():
+        on_shapes(run_once, tuple(args), dict(kwargs))
+
+
+# ---------------------------------------------------------------- copies
+
+
+def unbuilt_copy(layer):
+    """A copy of a layer as it was before it was built: each module and container below it copied,
+    everything else shared. Graphs stay as they are, with the layers in them.
+    """
+    graphs = [part for _, part in walk(layer) if "_nodes" in part.__dict__]
+    pinned = {id(part): part for graph in graphs for _, part in walk(graph)}
+    return _copied(layer, pinned)
+
+
+def _copied(value, memo):
+    if isinstance(value, Module):
+        return memo[id(value)] if id(value) in memo else _copied_module(value, memo)
+    if isinstance(value, types.MethodType) and id(value.__self__) in memo:
+        return types.MethodType(value.__func__, memo[id(value.__self__)])
+    if type(value) in (list, TrackedList):
+        return [_copied(item, memo) for item in value]
+    if type(value) is tuple:
+        return tuple(_copied(item, memo) for item in value)
+    if type(value) in (dict, TrackedDict):
+        return {key: _copied(item, memo) for key, item in value.items()}
+    return value
+
+
+def _copied_module(module, memo):
+    twin = memo[id(module)] = object.__new__(type(module))
+    before = module.__dict__.get("_before_build", module.__dict__)
+    for name, value in before.items():
+        if name in FLEETING:
+            continue
+        if name in ("_own", "_children"):
+            twin.__dict__[name] = Parts({k: _copied(part, memo) for k, part in value.items()})
+            continue
+        copied = _copied(value, memo)
+        if type(value) is TrackedList:
+            copied = TrackedList(copied, twin, name)
+        elif type(value) is TrackedDict:
+            copied = TrackedDict(copied, twin, name)
+        twin.__dict__[name] = copied
+    return twin

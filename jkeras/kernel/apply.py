@@ -1,0 +1,83 @@
+"""`init` and `apply`: functions of a layer's hyper-parameters, its values and its inputs.
+
+A layer is whatever has `begin_flow(**options) -> Flow` and
+`run_on(scope, args, kwargs)`. Nothing is
+written on it, and nothing is read of it but its hyper-parameters.
+"""
+
+import typing
+
+import jax
+import jax.numpy as jnp
+
+from jkeras.kernel import spec, tree
+from jkeras.kernel.scope import Scope
+
+
+class Structure(typing.NamedTuple):
+    """Which weights a layer has for an input, and which losses a call on it adds.
+
+    Attributes:
+        weights: `{path: Weight}`.
+        losses: `jax.ShapeDtypeStruct`s.
+    """
+
+    weights: dict[tuple[str, ...], spec.Weight]
+    losses: list[jax.ShapeDtypeStruct]
+
+
+def structure(layer, args: tuple, kwargs: dict | None = None) -> Structure:
+    """The structure of a layer for inputs given as arrays or `jax.ShapeDtypeStruct`."""
+    declared: dict = {}
+
+    def run_once(args, kwargs):
+        with layer.begin_flow(params={}, state={}, declared=declared) as flow:
+            layer.run_on(Scope(flow), args, kwargs)
+        return [value for _, value in flow.losses]
+
+    losses = on_shapes(run_once, tuple(args), kwargs or {})
+    weights = {
+        (*path, name): weight for path, specs in declared.items() for name, weight in specs.items()
+    }
+    return Structure(weights, losses)
+
+
+def init(layer, key: jax.Array, args: tuple, kwargs: dict | None = None) -> tuple[dict, dict]:
+    """New values for an input, from a key alone: `(params, state)`."""
+    weights, losses = structure(layer, args, kwargs)
+    specs = weights.values()
+    initializers = [weight.initializer for weight in specs]
+    shapes = [weight.shape for weight in specs]
+    dtypes = [weight.dtype for weight in specs]
+    values = spec.create(initializers, shapes, dtypes, tuple(weights), key)
+    places = list(zip(weights.items(), values))
+    params = tree.unflatten((path, value) for (path, w), value in places if w.trainable)
+    state = tree.unflatten((path, value) for (path, w), value in places if not w.trainable)
+    if losses:
+        state["losses"] = {str(i): jnp.zeros(s.shape, s.dtype) for i, s in enumerate(losses)}
+    return params, state
+
+
+def apply(layer, params: dict, state: dict, args: tuple, kwargs: dict, **options):
+    """The forward pass on given values: `(outputs, new state)`."""
+    with layer.begin_flow(params=params, state=state, **options) as flow:
+        outputs = layer.run_on(Scope(flow), args, kwargs)
+    return outputs, flow.new_state()
+
+
+def on_shapes(function, *structures):
+    """eval_shape where leaves that are no arrays stay as they are."""
+    leaves, treedef = jax.tree_util.tree_flatten(structures, is_leaf=lambda v: v is None)
+    flows = [hasattr(leaf, "shape") and hasattr(leaf, "dtype") for leaf in leaves]
+    specs = [
+        jax.ShapeDtypeStruct(leaf.shape, jax.dtypes.canonicalize_dtype(leaf.dtype))
+        for leaf, is_array in zip(leaves, flows)
+        if is_array
+    ]
+
+    def run(arrays):
+        remaining = iter(arrays)
+        filled = [next(remaining) if f else leaf for leaf, f in zip(leaves, flows)]
+        return function(*jax.tree_util.tree_unflatten(treedef, filled))
+
+    return jax.eval_shape(run, specs)

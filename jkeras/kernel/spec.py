@@ -1,0 +1,82 @@
+"""Weights as data: a spec says what an array is before it exists; arrays are made from specs and
+one key.
+"""
+
+import functools
+import typing
+from collections.abc import Callable, Sequence
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jkeras.kernel.keys import key_of_path
+
+
+class Weight(typing.NamedTuple):
+    """What one weight is. `shape` never depends on the batch size."""
+
+    shape: tuple[int, ...]
+    initializer: typing.Any
+    dtype: typing.Any = None  # None: the layer's variable dtype
+    trainable: bool = True
+    regularizer: typing.Any = None
+    constraint: typing.Any = None
+    autocast: bool = True  # cast to the compute dtype when the layer runs
+
+
+class Spec(typing.NamedTuple):
+    """Shape and dtype of an input; None in the shape is a size not known yet."""
+
+    shape: tuple[int | None, ...]
+    dtype: typing.Any = "float32"
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return len(self.shape)
+
+
+def sample(initializer: Callable, key: jax.Array, shape: tuple[int, ...], dtype) -> jax.Array:
+    """One array from an initializer under a given key; one that knows no keys is called as it is."""
+    from_key = getattr(initializer, "sample", None)
+    if from_key is None:
+        value = initializer(shape, dtype=dtype)
+    else:
+        value = from_key(key, shape, dtype)
+    return jnp.asarray(value, dtype=dtype)
+
+
+def create(
+    initializers: Sequence[Callable],
+    shapes: Sequence[tuple[int, ...]],
+    dtypes: Sequence,
+    paths: Sequence[tuple[str, ...]],
+    key: jax.Array,
+) -> list[jax.Array]:
+    """The arrays of many weights in one compiled call, each from the key of its path."""
+    description = (tuple(initializers), tuple(shapes), tuple(dtypes), tuple(paths))
+    try:
+        compiled = _compiled(*description)
+    except TypeError:  # an initializer that cannot be hashed
+        compiled = jax.jit(functools.partial(_make, *description))
+    return compiled(key)
+
+
+@functools.lru_cache(maxsize=256)
+def _compiled(*description) -> Callable:
+    return jax.jit(functools.partial(_make, *description))
+
+
+def _make(initializers, shapes, dtypes, paths, key):
+    keys = [key_of_path(key, "/".join(path)) for path in paths]
+    return [sample(*each) for each in zip(initializers, keys, shapes, dtypes)]
+
+
+def size_of(shape: tuple[int, ...]) -> int:
+    """The number of elements of a shape.
+
+    >>> size_of((2, 3)), size_of(())
+    (6, 1)
+    """
+    return int(np.prod(shape, dtype=np.int64))

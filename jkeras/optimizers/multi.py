@@ -1,0 +1,236 @@
+"""One optimizer for each part of a model."""
+
+import collections.abc
+import re
+import typing
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+import jax
+
+from jkeras.core.record import Any, Kind, Record, record
+from jkeras.core.registry import CustomObjectScope, deserialize, serialize
+from jkeras.core.variable import Variable
+from jkeras.optimizers.base import Optimizer
+from jkeras.optimizers.fields import optimizer
+from jkeras.optimizers.loss_scale import LossScaleOptimizer, refuse_common
+from jkeras.optimizers.transform.leaves import Leaf, Path, describe, over
+from jkeras.optimizers.transform.pair import State, Transform, Tree, stepping
+
+
+@record("keras.optimizers")
+class OptimizerMap(Record, collections.abc.MutableMapping):
+    """Which optimizer updates which variable: by regular expressions that match the whole path.
+
+    Args:
+        default_optimizer: for variables that nothing matches.
+        optimizer_map: dict from patterns to optimizers.
+    Raises:
+        TypeError: for other types. ValueError: for a pattern set twice, or a path that several
+            patterns match.
+
+    >>> from jkeras.optimizers import SGD
+    >>> OptimizerMap(SGD(name="slow"), {".*bias": SGD(name="fast")})["dense/bias"].name
+    'fast'
+    """
+
+    default_optimizer: Any
+    optimizer_map: Any = None
+
+    def __post_init__(self):
+        if not isinstance(self.default_optimizer, Optimizer):
+            raise TypeError(
+                f"default_optimizer must be an Optimizer. Received: {self.default_optimizer!r}"
+            )
+        if not isinstance(self.optimizer_map, (dict, type(None))):
+            raise TypeError(f"optimizer_map must be a dictionary. Received: {self.optimizer_map!r}")
+        self.optimizer_map = self.optimizer_map or {}
+
+    def __getitem__(self, key: str) -> Optimizer:
+        if key in self.optimizer_map:
+            return self.optimizer_map[key]
+        matching = [pattern for pattern in self.optimizer_map if re.fullmatch(pattern, key)]
+        if len(matching) > 1:
+            raise ValueError(
+                f"Multiple optimizers assigned to variable {key}: the patterns {matching} match."
+            )
+        return self.optimizer_map[matching[0]] if matching else self.default_optimizer
+
+    def __setitem__(self, key: str, value: Optimizer):
+        if not isinstance(key, str) or key in self.optimizer_map:
+            raise ValueError(
+                f"Expected a new pattern, a string. Received: {key!r}; known: "
+                f"{list(self.optimizer_map)}"
+            )
+        if not isinstance(value, Optimizer) or isinstance(value, NEVER_INSIDE):
+            raise ValueError(
+                "Expected an Optimizer that is no LossScaleOptimizer or MultiOptimizer. "
+                f"Received: {value!r}"
+            )
+        self.optimizer_map[key] = value
+
+    def __delitem__(self, key: str):
+        del self.optimizer_map[key]
+
+    def __len__(self) -> int:
+        return len(self.optimizer_map)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.optimizer_map)
+
+    def __call__(self, variable: Any) -> Optimizer:
+        return self[variable.path]
+
+    @classmethod
+    def from_config(cls, config: dict, custom_objects: dict | None = None) -> "OptimizerMap":
+        """The map of a config."""
+        with CustomObjectScope(custom_objects):
+            return cls(
+                deserialize(config["default_optimizer"]), deserialize(config["optimizer_map"])
+            )
+
+
+class MapKind(Kind):
+    """A map of optimizers, read from its config."""
+
+    def read(self, value: Any) -> Any:
+        return deserialize(value) if isinstance(value, dict) and "class_name" in value else value
+
+    def write(self, value: Any) -> Any:
+        return serialize(value)
+
+
+@optimizer(only="optimizer_map, loss_scale_factor, name", base_init=refuse_common)
+class MultiOptimizer(Optimizer):
+    """Several optimizers, each for some of the variables.
+
+    Args:
+        optimizer_map: an `OptimizerMap`, or a callable from a variable (with `name` and `path`) to
+            its optimizer.
+        loss_scale_factor: given to all of them.
+
+    >>> from jkeras.optimizers import SGD, Adam
+    >>> multi = MultiOptimizer(OptimizerMap(Adam(), {".*bias": SGD()}))
+    >>> [type(o).__name__ for o in multi.optimizers]
+    ['SGD', 'Adam']
+    """
+
+    optimizer_map: MapKind()
+
+    if typing.TYPE_CHECKING:
+
+        def __init__(
+            self,
+            optimizer_map: typing.Any,
+            loss_scale_factor: float | None = None,
+            name: str | None = None,
+        ) -> None: ...
+
+    def check(self):
+        values = getattr(self.optimizer_map, "values", tuple)()
+        default = getattr(self.optimizer_map, "default_optimizer", None)
+        self.optimizers = []
+        for inner in (*values, *([] if default is None else [default])):
+            self._join(inner)
+
+    def _join(self, inner: Any) -> int:
+        """The index of an inner optimizer, which is added where it is new."""
+        if not isinstance(inner, Optimizer) or isinstance(inner, NEVER_INSIDE):
+            raise ValueError(
+                "MultiOptimizer: expected an Optimizer for each variable, no LossScaleOptimizer or "
+                f"MultiOptimizer. Received: {inner!r}"
+            )
+        for i, known in enumerate(self.optimizers):
+            if inner is known:
+                return i
+        inner.loss_scale_factor = self.loss_scale_factor
+        self.optimizers.append(inner)
+        return len(self.optimizers) - 1
+
+    def _split(self, params: Tree, variables: Tree) -> tuple[set[int], Callable[[Tree, int], Tree]]:
+        """The indices of the optimizers that have a part, and a function that gives an optimizer's
+        part of a tree.
+        """
+
+        def owner_of(_: Any, leaf: Leaf) -> int:
+            return self._join(self.optimizer_map(leaf if leaf.variable is None else leaf.variable))
+
+        owners = over(owner_of, params, describe(params, variables))
+
+        def part(tree: Tree, index: int) -> Tree:
+            if tree is None:
+                return None
+            return over(lambda owner, x: x if owner == index else None, owners, tree)
+
+        return set(jax.tree.leaves(owners)), part
+
+    def _chain(self, link: Transform) -> Transform:
+        plain = super()._chain(link)
+
+        def init(params: Tree, variables: Tree = None) -> State:
+            _, part = self._split(params, variables)
+            inner = {
+                str(i): o.init(part(params, i), part(variables, i))
+                for i, o in enumerate(self.optimizers)
+            }
+            return {**plain.init(params, variables), "inner": inner}
+
+        def step(grads: Tree, state: State, params: Tree, variables: Tree = None, **extra: Any):
+            present, part = self._split(params, variables)
+            new, inner = params, dict(state["inner"])
+            for i in sorted(present):
+                mine = part(params, i), part(variables, i)
+                moved, inner[str(i)] = self.optimizers[i].step(part(grads, i), inner[str(i)], *mine)
+                new = over(lambda p, m: p if m is None else m, new, moved)
+            return new, {**state, "inner": inner, "iterations": state["iterations"] + 1}
+
+        return stepping(init, step)
+
+    def addresses(self, state: State, order: Sequence[Path]) -> Iterator[Path]:
+        yield from super().addresses(state, order)
+        for i, o in enumerate(self.optimizers):
+            for address in o.addresses(state["inner"][str(i)], order):
+                yield ("inner", str(i), *address)
+
+    def build(self, variables: Iterable[Variable]):
+        """Creates the variables of all optimizers."""
+        if self.built:
+            return
+        variables = list(variables)
+        present, part = self._split(variables, variables)
+        for i in sorted(present):
+            self.optimizers[i].build([v for v in part(variables, i) if v is not None])
+        super().build(variables)
+
+    @property
+    def variables(self) -> list[Variable]:
+        """Its own variables, then those of each optimizer."""
+        return [*self._variables, *(v for o in self.optimizers for v in o.variables)]
+
+    @property
+    def learning_rate(self) -> Any:
+        """There is none; each of `optimizers` has its own."""
+        raise AttributeError(
+            "A MultiOptimizer has no learning rate. Use that of each of `multi.optimizers`."
+        )
+
+    @learning_rate.setter
+    def learning_rate(self, value: Any):
+        raise AttributeError(
+            "A MultiOptimizer has no learning rate. Set that of each of `multi.optimizers`."
+        )
+
+    def finalize(self, state: State, params: Tree) -> Tree:
+        return params
+
+    def finalize_variable_values(self, var_list: Iterable[Variable]):
+        for o in self.optimizers:
+            o.finalize_variable_values([v for v in var_list if v in o._index])
+
+    def constants(self) -> tuple:
+        return (*super().constants(), *(o.constants() for o in self.optimizers))
+
+    def get_config(self) -> dict[str, Any]:
+        return self.field_config()
+
+
+NEVER_INSIDE = (LossScaleOptimizer, MultiOptimizer)

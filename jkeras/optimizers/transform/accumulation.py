@@ -1,0 +1,56 @@
+"""One step for the mean gradient of several calls."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from jkeras.optimizers.transform.leaves import over, zeros_like
+from jkeras.optimizers.transform.pair import State, Transform, Tree, stepping
+
+
+def accumulate(inner: Transform, steps: int) -> Transform:
+    """Adds gradients up; every so many calls `inner` moves along their mean.
+
+    The sums are the state's "accumulators". `inner` is told the number of its own steps.
+
+    Raises:
+        ValueError: for less than two steps.
+
+    >>> from jkeras.optimizers.transform import from_optax, scheduled
+    >>> import optax
+    >>> sgd = scheduled(accumulate(from_optax(optax.sgd(1.0)), 2), 1.0)
+    >>> params, state = jnp.zeros(1), sgd.init(jnp.zeros(1))
+    >>> for gradient in (1.0, 2.0):
+    ...     params, state = sgd.step(jnp.full(1, gradient), state, params)
+    ...     print(params)
+    [0.]
+    [-1.5]
+    """
+    if steps < 2:
+        raise ValueError(
+            f"`gradient_accumulation_steps` must be an integer >= 2. Received: {steps}"
+        )
+
+    def init(params: Tree, variables: Tree = None) -> State:
+        return {**inner.init(params, variables), "accumulators": zeros_like(params)}
+
+    def step(grads: Tree, state: State, params: Tree, *, count: jax.Array, **extra: Any):
+        sums = over(_add, state["accumulators"], grads)
+
+        def move():
+            mean = over(lambda a, g: None if g is None else a / steps, sums, grads)
+            rest = over(lambda a, g: a if g is None else jnp.zeros_like(a), sums, grads)
+            new, after = inner.step(mean, state, params, count=count // steps, **extra)
+            return new, {**after, "accumulators": rest}
+
+        def wait():
+            return params, {**state, "accumulators": sums}
+
+        return jax.lax.cond((count + 1) % steps == 0, move, wait)
+
+    return stepping(init, step)
+
+
+def _add(total: jax.Array, g: jax.Array | None) -> jax.Array:
+    return total if g is None else (g + total).astype(total.dtype)

@@ -1,0 +1,31 @@
+"""Values that no gradient moves: the layer computes the new ones itself."""
+
+from typing import Any
+
+from jkeras.optimizers.transform.leaves import describe, over
+from jkeras.optimizers.transform.pair import State, Transform, Tree, stepping
+
+
+def overwrite(inner: Transform) -> Transform:
+    """Leaves whose variable has `overwrite_with_gradient` become their "gradient".
+
+    So the scales of float8 come in. `inner` sees no gradient of them.
+
+    >>> from types import SimpleNamespace
+    >>> still = stepping(lambda *_: {}, lambda grads, state, params, **_: (params, state))
+    >>> scale = SimpleNamespace(name="scale", path="scale", overwrite_with_gradient=True)
+    >>> overwrite(still).step({"s": 2.0}, {}, {"s": 1.0}, variables={"s": scale})[0]
+    {'s': 2.0}
+    """
+
+    def step(grads: Tree, state: State, params: Tree, variables: Tree = None, **extra: Any):
+        leaves = describe(params, variables)
+        moving = over(lambda _, g, leaf: None if leaf.overwritten else g, params, grads, leaves)
+        new, state = inner.step(moving, state, params, variables=variables, **extra)
+
+        def settle(p: Any, g: Any, leaf: Any) -> Any:
+            return g if leaf.overwritten and g is not None else p
+
+        return over(settle, new, grads, leaves), state
+
+    return stepping(inner.init, step)

@@ -1,0 +1,173 @@
+"""The counts of `benchmarks.structure` count what they say, and are taken of this checkout."""
+
+import ast
+import json
+import math
+
+import pytest
+
+from benchmarks.structure import __main__ as structure
+from benchmarks.structure import places, runs, source
+from benchmarks.structure.checkout import Checkout
+from benchmarks.structure.counts import TABLE, Count
+
+LAYER = '''"""Layers."""
+
+from tiny.core import run  # the run
+
+
+class Layer:
+    """A layer."""
+
+    def call(self, x: int, *args):
+        return run.of(x)
+'''
+FILES = {
+    "__init__.py": "from tiny.core import layer\n",
+    "core/__init__.py": "",
+    "core/layer.py": LAYER,
+    "core/run.py": "def of(x):\n    from . import layer\n\n    return layer.Layer()._call(x)\n",
+    "core/far.py": "import typing\n\nif typing.TYPE_CHECKING:\n    from tiny.core import run\n",
+}
+
+
+@pytest.fixture
+def tiny(tmp_path):
+    """The sources of a package of five files."""
+    for path, text in FILES.items():
+        (tmp_path / "tiny" / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "tiny" / path).write_text(text)
+    return source.read(tmp_path / "tiny")
+
+
+def sources_of(tmp_path, text):
+    (tmp_path / "one.py").write_text(text)
+    return source.read(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def checkout():
+    return Checkout(structure.ROOT)
+
+
+@pytest.fixture(scope="module")
+def report(checkout):
+    return structure.measured(checkout)
+
+
+def test_every_count_of_this_checkout_is_a_number(report):
+    assert report["counts"].keys() == TABLE.keys()
+    for row in [row for rows in report["counts"].values() for row in rows]:
+        if row["now"] is not None:
+            assert math.isfinite(row["now"]) and row["now"] >= 0, row
+    assert json.loads(json.dumps(report)) == report
+
+
+def test_the_text_has_a_line_for_each_count(report):
+    lines = structure.as_text(report).splitlines()
+    for row in [row for rows in report["counts"].values() for row in rows]:
+        assert sum(line.strip().startswith(row["name"]) for line in lines) >= 1
+    assert lines[0].startswith("jkeras at ")
+
+
+def test_the_way_to_the_loss_begins_with_fit(report):
+    way = report["behind"]["Frames from fit to the loss"]
+    assert way[0] == "training/trainer.py fit" and len(way) > 2
+
+
+def test_listed_places_are_there(checkout):
+    for paths in (places.AMBIENT_RUN, places.LAYER_BASE, places.OPTIMIZER_BASE, places.CORE):
+        assert checkout.files(paths)
+    with pytest.raises(LookupError, match="no such.py"):
+        checkout.files(["such.py"])
+
+
+@pytest.mark.parametrize(
+    "value, at_least, expected",
+    [(3, False, True), (4, False, False), (3, True, True), (2, True, False), (None, False, None)],
+)
+def test_targets_are_limits(value, at_least, expected):
+    assert Count("", None, 0, 3, at_least).holds(value) is expected
+    assert Count("", None, 0).holds(value) is None
+
+
+def test_returns_to_a_file_are_counted():
+    way = ["a.py f", "b.py g", "b.py h", "a.py k", "c.py l", "b.py m"]
+    assert [runs.returns_to(way, file) for file in ("a.py", "b.py", "c.py", "d.py")] == [1, 1, 0, 0]
+
+
+def test_own_calls_are_those_of_jkeras_alone():
+    assert runs.own_calls(lambda: ast.literal_eval("1")) == (0, 0)
+    assert runs.own_calls(lambda: runs.jkeras.activations.linear(1)) == (1, 1)
+
+
+# ---------------------------------------------------------------- sources
+
+
+def test_code_is_what_is_left_without_comments_and_docstrings(tiny):
+    layer = source.under(tiny, "core/layer.py")
+    assert layer[0].code == [
+        "from tiny.core import run",
+        "class Layer:",
+        "def call(self, x: int, *args):",
+        "return run.of(x)",
+    ]
+    assert source.number_of_characters(layer) == sum(map(len, layer[0].code))
+
+
+def test_imports_inside_functions_make_circles_and_those_for_types_do_not(tiny):
+    assert source.circles(tiny) == [["tiny.core.layer", "tiny.core.run"]]
+    assert source.importers(tiny, "tiny.core.run") == ["tiny.core.layer"]
+
+
+def test_foreign_packages(tmp_path):
+    sources = sources_of(
+        tmp_path, "import numpy.linalg\nimport typing\nfrom jkeras.core import rng\n"
+    )
+    assert source.foreign_packages(sources, ["numpy"]) == ["jkeras.core.rng"]
+
+
+def test_the_private_names_of_others(tmp_path):
+    text = "import os\nos._exit, self._x, cls._x, super()._x, x.__len__, x._y, self.x._y, x[0]._y\n"
+    assert source.uses_of_private(sources_of(tmp_path, text)) == 3
+
+
+def test_identities_of_variables(tmp_path):
+    sources = sources_of(
+        tmp_path, 'id(v), id(variable), id(node), id(cell._own["w"]), id(g.state)\n'
+    )
+    assert len(source.calls_of_id(sources)) == 5
+    assert source.ids_of_variables(sources) == source.ids_of_held_variables(sources) == 2
+
+
+@pytest.mark.parametrize(
+    "body, expected",
+    [
+        ("return 1", 1),
+        ("return 1 if x else 2", 2),
+        ("return x and y or z and x", 4),
+        ("return [a for a in x if a if y]", 4),
+        ("return lambda: 1 if x else 2", 2),
+        ("for a in x:\n  if a: pass\n  elif y: pass\n  else: pass", 4),
+        ("while x:\n  try: pass\n  except KeyError: pass\n  finally: pass", 3),
+        ("def inner():\n  if x: pass", 1),
+    ],
+)
+def test_complexity(body, expected):
+    text = "def f(x, y, z):\n" + "\n".join(f" {line}" for line in body.split("\n"))
+    assert source.complexity(ast.parse(text).body[0]) == expected
+
+
+def test_functions_are_named_with_the_classes_around_them(tmp_path):
+    sources = sources_of(
+        tmp_path, "class A:\n  def f(self):\n    def g(): return 1 if self else 2\n"
+    )
+    assert [str(f) for f in source.functions(sources)] == ["A.f.g (one.py) 2", "A.f (one.py) 1"]
+
+
+def test_mixed_conditions_and_annotations(tmp_path):
+    text = "def f(self, a: int, b, *c: int, d=1 if x or y and z else (x or y)): pass\n"
+    sources = sources_of(tmp_path, text)
+    assert source.mixed_conditions(sources) == source.conditional_expressions(sources) == 1
+    assert source.annotated_percent(sources) == pytest.approx(100 / 3)
+    assert source.annotated_percent([]) is None
