@@ -154,18 +154,19 @@ def _copied(value, memo):
     if type(value) is tuple:
         return tuple(_copied(item, memo) for item in value)
     if type(value) in (dict, TrackedDict):
-        return {key: _copied(item, memo) for key, item in value.items()}
+        return {key: _copied(item, memo) for key, item in dict(value).items()}
     return value
 
 
 def _copied_module(module, memo):
     twin = memo[id(module)] = object.__new__(type(module))
-    before = module.__dict__.get("_before_build", module.__dict__)
+    # copied at once: another thread may be building it
+    before = dict(module.__dict__.get("_before_build", module.__dict__))
     for name, value in before.items():
         if name in FLEETING:
             continue
         if name in ("_own", "_children"):
-            twin.__dict__[name] = Parts({k: _copied(part, memo) for k, part in value.items()})
+            twin.__dict__[name] = Parts({k: _copied(part, memo) for k, part in dict(value).items()})
             continue
         copied = _copied(value, memo)
         if type(value) is TrackedList:

@@ -13,7 +13,7 @@ def walk(module, path=(), seen=None):
     if id(module) not in seen:
         seen.add(id(module))
         yield path, module
-        for key, child in module._children.items():
+        for key, child in tuple(module._children.items()):
             yield from walk(child, (*path, key), seen)
 
 
@@ -21,7 +21,7 @@ def named_variables(module, select=None):
     """(path, Variable) of all variables below a module, each once; `select(variable)` chooses."""
     seen = set()
     for path, part in walk(module):
-        for key, variable in part._own.items():
+        for key, variable in tuple(part._own.items()):
             if variable not in seen and (select is None or select(variable)):
                 seen.add(variable)
                 yield (*path, key), variable
