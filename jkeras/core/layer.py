@@ -95,7 +95,7 @@ class Sub:
         """The slice of a child given as an object."""
         if isinstance(self._scope, Scope):
             return self._scope.child(self._names[id(child)])
-        return frame.VariableScope(self._scope.flow, child)
+        return self._scope.child(child)
 
     @functools.cached_property
     def _names(self):
@@ -482,6 +482,7 @@ class Layer(PureInterface, WeightView, Module, record.Record):
             if flow.declared is not None:
                 scope.declare(self._declaration(call))
         else:
+            scope = scope.enter(self, args, kwargs)
             self._check_input(call)
             if not self.built:
                 flow.build(self, call)

@@ -66,16 +66,28 @@ class Inference(frame.Run):
         )
 
     def call(self, layer, args, kwargs, bare=False):
-        if getattr(layer, "runs_on_host", False) and any(
-            isinstance(v, jax.core.Tracer) for v in jax.tree_util.tree_leaves((args, kwargs))
-        ):
-            raise ExportError(host_layer(layer))
-        return super().call(layer, args, kwargs, bare)
+        return layer.run_on(DeviceScope(self, layer), args, kwargs, bare)
 
     def _layer(self):
         if not self.stack:
             return "The function"
         return self.stack[-1][0]._where
+
+
+class DeviceScope(frame.VariableScope):
+    """A layer's slice of an inference; layers that run on the host are refused."""
+
+    __slots__ = ()
+
+    def enter(self, layer, args, kwargs):
+        arguments = jax.tree_util.tree_leaves((args, kwargs))
+        is_traced = any(isinstance(value, jax.core.Tracer) for value in arguments)
+        if is_traced and getattr(layer, "runs_on_host", False):
+            raise ExportError(host_layer(layer))
+        return self
+
+    def child(self, layer, name=None):
+        return DeviceScope(self.flow, layer)
 
 
 def host_layer(layer):

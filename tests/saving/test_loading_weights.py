@@ -4,6 +4,7 @@ half loaded.
 
 import warnings
 
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -99,3 +100,18 @@ def test_a_model_that_is_not_there(tmp_path, name):
         keras.saving.load_model(tmp_path / name)
     with pytest.raises(theirs.type, match=name):
         jkeras.saving.load_model(tmp_path / name)
+
+
+def test_an_array_that_is_listed_and_not_there(folder, tmp_path):
+    """The layer's name and what is wrong are said; with `skip_mismatch` the others are loaded."""
+    path = tmp_path / "s.h5"
+    path.write_bytes((folder / "s.h5").read_bytes())
+    with h5py.File(path, "a") as file:
+        group = file["model_weights/a"]
+        del group[group.attrs["weight_names"][0]]
+    model = net(jkeras)
+    with pytest.raises(ValueError, match="layer 'a', in the file 'a': .* is missing"):
+        model.load_weights(path)
+    with pytest.warns(UserWarning, match="layer 'a'"):
+        model.load_weights(path, skip_mismatch=True)
+    assert not model.get_weights()[0].any() and model.get_layer("c").get_weights()[0].any()
