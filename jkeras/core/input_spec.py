@@ -53,7 +53,7 @@ class InputSpec:
             return False
         if self.max_ndim is not None and ndim > self.max_ndim:
             return False
-        for axis, size in self.axes.items():
+        for axis, size in self.axes.items():  # noqa: SIM110 - a generator costs a call
             if shape[axis] != size:
                 return False
         return True

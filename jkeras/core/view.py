@@ -249,8 +249,8 @@ class WeightView:
 
         if not self.built:
             raise NotBuiltError(
-                f"{self._where} has no weights yet to set: it is not built. Call it on an input, or "
-                "`layer.build(input_shape)`."
+                f"{self._where} has no weights yet to set: it is not built. Call it on an input, "
+                "or `layer.build(input_shape)`."
             )
         mine = dict((p, v) for p, v in named_weights(self) if v.learnable is learnable)
         given = dict(p for p in tree.flatten(values) if p[0][:1] != ("losses",))

@@ -38,7 +38,7 @@ class Spec(typing.NamedTuple):
 
 
 def sample(initializer: Callable, key: jax.Array, shape: tuple[int, ...], dtype) -> jax.Array:
-    """One array from an initializer under a given key; one that knows no keys is called as it is."""
+    """One array from an initializer under a given key; without keys it is called as it is."""
     from_key = getattr(initializer, "sample", None)
     if from_key is None:
         value = initializer(shape, dtype=dtype)

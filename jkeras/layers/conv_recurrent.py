@@ -25,7 +25,10 @@ from jkeras.layers.recurrent_cells import (
     gates,
 )
 
-WINDOW = "filters kernel_size strides padding data_format dilation_rate activation recurrent_activation use_bias"
+WINDOW = (
+    "filters kernel_size strides padding data_format dilation_rate activation recurrent_activation "
+    "use_bias"
+)
 ARGUMENTS = (
     f"{WINDOW} {INITIALIZERS} unit_forget_bias {REGULARIZERS} activity_regularizer {CONSTRAINTS} "
     f"{RATES} seed return_sequences return_state go_backwards stateful unroll zero_output_for_mask"

@@ -18,7 +18,10 @@ from jkeras.quantizers.coding import Coding
 from jkeras.quantizers.configs import QuantizationConfig
 from jkeras.quantizers.quantizers import AbsMaxQuantizer
 
-TABLE = "input_dim, output_dim, {}embeddings_initializer, embeddings_regularizer, embeddings_constraint, mask_zero, "
+TABLE = (
+    "input_dim, output_dim, {}embeddings_initializer, embeddings_regularizer, "
+    "embeddings_constraint, mask_zero, "
+)
 REST = "weights, lora_rank, lora_alpha, quantization_config"
 
 

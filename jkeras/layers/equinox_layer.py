@@ -50,7 +50,8 @@ class EquinoxLayer(JaxLayer):
         seed: of the keys.
 
     >>> import equinox
-    >>> EquinoxLayer(equinox.nn.Linear(4, 3, key=jax.random.key(0)))(np.ones((2, 4), "float32")).shape
+    >>> linear = equinox.nn.Linear(4, 3, key=jax.random.key(0))
+    >>> EquinoxLayer(linear)(np.ones((2, 4), "float32")).shape
     (2, 3)
     """
 

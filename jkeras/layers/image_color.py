@@ -223,7 +223,8 @@ class RandomPosterization(ColorLayer):
         seed: integer.
 
     >>> import numpy as np
-    >>> print(RandomPosterization((1, 1))(np.array([[[[100.0, 200.0, 255.0]]]]), training=True).ravel())
+    >>> images = np.array([[[[100.0, 200.0, 255.0]]]])
+    >>> print(RandomPosterization((1, 1))(images, training=True).ravel())
     [  0. 128. 128.]
     """
 
@@ -253,7 +254,8 @@ class RandomGrayscale(ImageLayer):
         seed: integer.
 
     >>> import numpy as np
-    >>> print(RandomGrayscale(1.0)(np.array([[[[100.0, 0.0, 0.0]]]]), training=True).ravel().round(1))
+    >>> images = np.array([[[[100.0, 0.0, 0.0]]]])
+    >>> print(RandomGrayscale(1.0)(images, training=True).ravel().round(1))
     [29.9 29.9 29.9]
     """
 
@@ -383,7 +385,8 @@ class RandomColorJitter(ImageLayer):
         seed: integer.
 
     >>> import numpy as np
-    >>> RandomColorJitter(brightness_factor=0.2, hue_factor=0.1, seed=3)(np.ones((2, 4, 4, 3)), training=True).shape
+    >>> layer = RandomColorJitter(brightness_factor=0.2, hue_factor=0.1, seed=3)
+    >>> layer(np.ones((2, 4, 4, 3)), training=True).shape
     (2, 4, 4, 3)
     """
 

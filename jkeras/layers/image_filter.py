@@ -255,7 +255,8 @@ class ContrastLimitedAdaptiveHistogramEqualization(ImageLayer):
         tile_grid_size: the number of tiles, (down, across).
 
     >>> import numpy as np
-    >>> ContrastLimitedAdaptiveHistogramEqualization(tile_grid_size=(2, 2))(np.ones((1, 8, 8, 3))).shape
+    >>> layer = ContrastLimitedAdaptiveHistogramEqualization(tile_grid_size=(2, 2))
+    >>> layer(np.ones((1, 8, 8, 3))).shape
     (1, 8, 8, 3)
     """
 

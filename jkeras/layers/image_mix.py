@@ -40,7 +40,8 @@ class MixUp(ImageLayer):
     arXiv:1710.09412
 
     >>> import numpy as np
-    >>> MixUp(seed=3)({"images": np.ones((2, 4, 4, 3)), "labels": np.eye(2)}, training=True)["labels"].shape
+    >>> batch = {"images": np.ones((2, 4, 4, 3)), "labels": np.eye(2)}
+    >>> MixUp(seed=3)(batch, training=True)["labels"].shape
     (2, 2)
     """
 
@@ -87,7 +88,8 @@ class CutMix(ImageLayer):
     arXiv:1905.04899
 
     >>> import numpy as np
-    >>> CutMix(seed=3)({"images": np.ones((2, 4, 4, 3)), "labels": np.eye(2)}, training=True)["labels"].shape
+    >>> batch = {"images": np.ones((2, 4, 4, 3)), "labels": np.eye(2)}
+    >>> CutMix(seed=3)(batch, training=True)["labels"].shape
     (2, 2)
     """
 

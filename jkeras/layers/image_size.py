@@ -214,7 +214,8 @@ class MaxNumBoundingBoxes(ImageLayer):
     >>> import numpy as np
     >>> boxes = {"boxes": np.ones((1, 2, 4)), "labels": np.array([[3, 4]])}
     >>> layer = MaxNumBoundingBoxes(3, bounding_box_format="xyxy")
-    >>> print(layer({"images": np.ones((1, 4, 4, 3)), "bounding_boxes": boxes})["bounding_boxes"]["labels"])
+    >>> batch = {"images": np.ones((1, 4, 4, 3)), "bounding_boxes": boxes}
+    >>> print(layer(batch)["bounding_boxes"]["labels"])
     [[ 3  4 -1]]
     """
 

@@ -423,7 +423,8 @@ class GroupedQueryAttention(HeadedAttention):
         ValueError: the groups do not divide the heads.
 
     >>> import numpy as np
-    >>> GroupedQueryAttention(3, num_query_heads=4, num_key_value_heads=2)(np.ones((1, 4, 6)), np.ones((1, 5, 6))).shape
+    >>> layer = GroupedQueryAttention(3, num_query_heads=4, num_key_value_heads=2)
+    >>> layer(np.ones((1, 4, 6)), np.ones((1, 5, 6))).shape
     (1, 4, 6)
     """
 

@@ -119,7 +119,8 @@ class BatchNormalization(StatefulLayer, ScaleAndShift):
 
     >>> import numpy as np
     >>> layer = BatchNormalization(momentum=0.5)
-    >>> print(np.round(layer(np.array([[1.0], [3.0]]), training=True), 2).tolist(), layer.moving_mean.numpy())
+    >>> y = layer(np.array([[1.0], [3.0]]), training=True)
+    >>> print(np.round(y, 2).tolist(), layer.moving_mean.numpy())
     [[-1.0], [1.0]] [1.]
     """
 

@@ -235,7 +235,8 @@ class GlobalAveragePooling1D(GlobalAverage):
     steps where it is False.
 
     >>> import numpy as np
-    >>> GlobalAveragePooling1D()(np.arange(3.0).reshape(1, 3, 1), mask=np.array([[True, True, False]]))
+    >>> mask = np.array([[True, True, False]])
+    >>> GlobalAveragePooling1D()(np.arange(3.0).reshape(1, 3, 1), mask=mask)
     Array([[0.5]], dtype=float32)
     """
 

@@ -161,7 +161,8 @@ class MelSpectrogram(DataLayer):
         ValueError: `fft_length` below `sequence_length`.
 
     >>> import numpy as np
-    >>> MelSpectrogram(fft_length=64, sequence_stride=32, num_mel_bins=8)(np.ones((2, 320), "float32")).shape
+    >>> layer = MelSpectrogram(fft_length=64, sequence_stride=32, num_mel_bins=8)
+    >>> layer(np.ones((2, 320), "float32")).shape
     (2, 8, 11)
     """
 

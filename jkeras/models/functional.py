@@ -58,8 +58,8 @@ class Functional(Composite, Model):
         for name in names:
             if names.count(name) > 1:
                 raise ValueError(
-                    f'The name "{name}" is used {names.count(name)} times in the model. All operation '
-                    "names should be unique. Pass another `name=` to one of these layers."
+                    f'The name "{name}" is used {names.count(name)} times in the model. All '
+                    "operation names should be unique. Pass another `name=` to one of these layers."
                 )
         self.__dict__.update(
             _inputs_struct=inputs,

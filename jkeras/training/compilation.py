@@ -22,7 +22,8 @@ class Compiled:
 
     >>> import numpy as np
     >>> double = Compiled(lambda x: 2 * x)
-    >>> _ = double(np.ones(3, "float32")), double(np.ones(4, "float32")), double(np.zeros(4, "float32"))
+    >>> for x in (np.ones(3, "float32"), np.ones(4, "float32"), np.zeros(4, "float32")):
+    ...     _ = double(x)
     >>> double.traces, double.what_changed()
     (2, 'x from float32[3] to float32[4]')
     """

@@ -54,7 +54,8 @@ def are_independent(function, *arguments, batch):
 
 
 def leaves_out_padding(function, *arguments, batch):
-    """Whether rows come together only where padding is left out (`kernel.valid_rows.over_real_rows`).
+    """Whether rows come together only where padding is left out, by
+    `kernel.valid_rows.over_real_rows`.
 
     Args:
         function: `(*arguments, batch) -> outputs`, none of which has the batch in it.
