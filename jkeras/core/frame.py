@@ -254,36 +254,13 @@ class VariableScope:
         """The scope to go on in."""
         return self
 
-    def prepare(self, call):
-        """Builds a layer that is met for the first time."""
-        layer = self.layer
-        if not layer.built:
-            self.flow.build(layer, call)
-            layer._check_input(call)  # now the layer knows more of its input
-
-    def input_spec(self):
-        """What the layer asks of its input, as it is now."""
-        return self.layer.input_spec
-
-    def weights(self, call):
-        """The layer's own weights by name, in the type that it computes in."""
-        return {name: self.layer._read(self.flow, v) for name, v in self.layer._own.items()}
-
     def update(self, changed):
         """Sets new values of own weights, in the dtype that they have."""
         for name, value in changed.items():
             variable = self.layer._own[name]
             self.flow.write(variable, value.astype(variable.own_dtype))
 
-    def next_key(self):
-        """The next random key of the layer."""
-        return self.layer.seed_generator.next()
-
-    def children(self, call):
-        """The children by name."""
-        return self.layer._children
-
-    def child(self, layer, name=None):
+    def child(self, layer):
         """The slice of a child."""
         return VariableScope(self.flow, layer)
 

@@ -86,7 +86,7 @@ class DeviceScope(frame.VariableScope):
             raise ExportError(host_layer(layer))
         return self
 
-    def child(self, layer, name=None):
+    def child(self, layer):
         return DeviceScope(self.flow, layer)
 
 
