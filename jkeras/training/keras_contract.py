@@ -41,7 +41,7 @@ class Lists:
         rng = jax.random.fold_in(state.rng, state.step)
         for path, generator in self.plan.generators:
             key = key_of_path(rng, "/".join(path))
-            values[id(generator.state)] = (
+            values[generator.state] = (
                 jax.random.key_data(key)
                 if jax.dtypes.issubdtype(key.dtype, jax.dtypes.prng_key)
                 else key
