@@ -1,9 +1,9 @@
-"""Runs: one execution of a layer tree, eager, traced or abstract, and the only ambient state of the
-library.
+"""Runs: one execution of a layer tree, eager, traced or abstract, as Keras-style code sees it.
 
-A run knows the value of every variable while a root layer is executed. Built-in layers are handed
-their weights by it. Keras-style code, which reads `self.kernel` and calls child layers as
-functions, finds the run through a `ContextVar`, so each thread has its own.
+A run knows the value of every variable while a root layer is executed. Code that reads
+`self.kernel` and calls child layers as functions finds the run through a `ContextVar`, so each
+thread has its own. Built-in layers are handed their weights by path (`kernel.scope`) and do not
+ask.
 """
 
 import collections

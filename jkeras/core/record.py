@@ -151,7 +151,7 @@ def make_init(cls, fields, base_init, keyword_only):
 
 
 class Record:
-    """Base of all records: config, comparison and repr from the fields."""
+    """Base of all records: config and repr from the fields. How they compare: `core.equality`."""
 
     _fields = ()
     # the generated constructor; a subclass with its own constructor is no record itself
