@@ -117,6 +117,20 @@ def test_imports_go_downwards():
     assert not wrong, "\n" + "\n".join(wrong)
 
 
+def test_the_kernel_imports_jax_numpy_and_itself():
+    known = {"jax", "numpy", *sys.stdlib_module_names}
+    for path in (ROOT / "kernel").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            modules = []
+            if isinstance(node, ast.Import):
+                modules = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom):
+                modules = [node.module]
+            for module in modules:
+                mine = f"{module}.".startswith("jkeras.kernel.")
+                assert mine or module.split(".")[0] in known, f"{path}:{node.lineno}: {module}"
+
+
 def test_every_package_has_its_place():
     found = {package_of(path) for path in ROOT.rglob("*.py")} - TOP
     assert found <= set(RANK), found - set(RANK)
