@@ -10,6 +10,7 @@ import types
 import jax
 
 from jkeras.core import frame
+from jkeras.core.building import attributes
 from jkeras.core.errors import explain
 from jkeras.core.module import FLEETING, Module, Parts, TrackedDict, TrackedList
 from jkeras.core.paths import walk
@@ -160,8 +161,9 @@ def _copied(value, memo):
 
 def _copied_module(module, memo):
     twin = memo[id(module)] = object.__new__(type(module))
-    # copied at once: another thread may be building it
-    before = dict(module.__dict__.get("_before_build", module.__dict__))
+    before = attributes(module)
+    # another thread may have begun to build it: then what was there before holds
+    before = dict(module.__dict__.get("_before_build", before))
     for name, value in before.items():
         if name in FLEETING:
             continue

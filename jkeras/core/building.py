@@ -41,15 +41,20 @@ class build_scope:
 
 def snapshot(layer):
     """A layer's attributes as they are, for a copy that is not built."""
-    before = {}
-    for name, value in layer.__dict__.items():
+    return attributes(layer) | {"built": False}
+
+
+def attributes(module):
+    """A module's attributes at one moment, with containers of their own."""
+    copies = {}
+    for name, value in dict(module.__dict__).items():
         if isinstance(value, (TrackedList, TrackedDict)):
-            before[name] = type(value)(value, layer, name)
+            copies[name] = type(value)(value, module, name)
         elif isinstance(value, (list, dict)):
-            before[name] = copy.copy(value)
+            copies[name] = copy.copy(value)
         else:
-            before[name] = value
-    return before | {"built": False}
+            copies[name] = value
+    return copies
 
 
 def is_abstract():

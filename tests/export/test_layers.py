@@ -25,6 +25,7 @@ def test_any_batch(row, tmp_path):
         with pytest.raises(ExportError, match=rf"\({row.layer}\).*on the host"):
             archive.add_endpoint("serve", bench.layer, signature)
         return
+    bench.layer(*bench.inputs)
     archive.add_endpoint("serve", bench.layer, signature)
     archive.write_out(tmp_path / "layer", verbose=False)
     serve = jkeras.export.load(tmp_path / "layer")
