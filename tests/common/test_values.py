@@ -461,22 +461,6 @@ def test_apply_beside_fit(trained):
     in_threads(work, 3)
 
 
-@pytest.mark.parametrize("make", [stack, Perceptron], ids=["Sequential", "subclassed"])
-def test_apply_beside_building(make):
-    """While another thread builds the model, by calling it."""
-    for _ in range(20):
-        subject = Trained(make, (8, 3))
-
-        def work(thread, subject=subject):
-            if thread:
-                for _ in range(4):
-                    subject.check()
-            else:
-                subject.model(subject.x)
-
-        in_threads(work, 4)
-
-
 def test_init_leaves_a_trained_model(trained):
     trained.fit()
     before = [np.array(w) for w in trained.model.get_weights()]
