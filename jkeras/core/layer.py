@@ -333,7 +333,6 @@ class Layer(PureInterface, WeightView, Module, record.Record):
         return {}
 
     def _make_weights(self, specs):
-        self.__dict__.setdefault("_spec_before_build", self.input_spec)
         for name, spec in self.weight_specs(*specs).items():
             if any(d is None for d in spec.shape):
                 raise ValueError(
@@ -523,7 +522,7 @@ class Layer(PureInterface, WeightView, Module, record.Record):
             return NotImplemented
         if isinstance(self.__dict__.get("activation"), Module):
             return NotImplemented
-        input_spec = self.__dict__.get("_spec_before_build", self.input_spec)
+        input_spec = self.__dict__.get("_before_build", self.__dict__)["input_spec"]
         if input_spec is not None and not input_spec.accepts(x.shape):
             return NotImplemented
         values = scope.weights()
@@ -553,7 +552,7 @@ class Layer(PureInterface, WeightView, Module, record.Record):
     @property
     def _declared_input_spec(self):
         """What the layer asks of its input whatever it was built for."""
-        return self.__dict__.get("_spec_before_build", self.input_spec)
+        return self.__dict__.get("_before_build", self.__dict__)["input_spec"]
 
     def _declaration(self, call):
         """The layer's own weights for the inputs of a call, ready to be made: `{name: Weight}`."""
