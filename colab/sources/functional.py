@@ -219,7 +219,9 @@ model.compile(
     jkeras.losses.BinaryCrossentropy(from_logits=True),
     metrics=[jkeras.metrics.BinaryAccuracy(threshold=0.0)],
 )
-train_state = jkeras.training.init_train_state(model, jax.random.key(0))
+train_state = jkeras.training.init_train_state(
+    model, jax.random.key(0), moons(jax.random.key(0), 64)
+)
 pure_step = jkeras.training.make_train_step(model)
 keys = jax.random.split(jax.random.key(1), STEPS)
 train_state, logs = jax.jit(

@@ -73,17 +73,24 @@ def weight_of(variable):
 
 def check_values(layer, module, flow):
     """Raises where the values given to `apply` are not those of a layer."""
+    for _, variable in named_weights(module):
+        path = flow.variable_paths[variable]
+        value = flow.value_at(path)
+        if value is None or jax.numpy.shape(value) != tuple(variable.shape):
+            raise wrong_value(layer, path, value, weight_of(variable))
+
+
+def wrong_value(layer, path, value, weight):
+    """The error for a value given to `apply` at a path that is not what the layer has there."""
+    place = "/".join(path)
+    if value is None:
+        tree_name = "params" if weight.trainable else "state"
+        wanted, received = f"an array at {place!r} in {tree_name}", "none"
+    else:
+        wanted = f"shape {tuple(weight.shape)} at {place!r}"
+        received = f"shape {jax.numpy.shape(value)}"
     fix = "pass what `init` returned for this layer"
-    for path, variable in named_weights(module):
-        value = flow.value_at(flow.variable_paths[variable])
-        if value is None:
-            tree_name = "params" if variable.learnable else "state"
-            wanted = f"an array at {'/'.join(path)!r} in {tree_name}"
-            raise ValueError(explain(layer._where, wanted, "none", fix))
-        shape = jax.numpy.shape(value)
-        if shape != tuple(variable.shape):
-            wanted = f"shape {tuple(variable.shape)} at {'/'.join(path)!r}"
-            raise ValueError(explain(layer._where, wanted, f"shape {shape}", fix))
+    return ValueError(explain(layer._where, wanted, received, fix))
 
 
 # ---------------------------------------------------------------- built for what

@@ -16,7 +16,7 @@ from jkeras.core.building import as_specs, as_tensors, as_tuples, build_scope, c
 from jkeras.core.call import Call, forward_of, is_array, masks_of, target_of
 from jkeras.core.errors import explain, suggestion
 from jkeras.core.family import families
-from jkeras.core.adapting import run_adapted, runs_apart, weight_of
+from jkeras.core.adapting import run_adapted, runs_apart, weight_of, wrong_value
 from jkeras.core.module import Module
 from jkeras.core.paths import walk
 from jkeras.core.pure import Pair, PureInterface
@@ -526,7 +526,7 @@ class Layer(PureInterface, WeightView, Module, record.Record):
         if input_spec is not None and not input_spec.accepts(x.shape):
             return NotImplemented
         values = scope.weights()
-        self._check_values(values, self.weight_specs(Spec(x.shape, dtype)))
+        self._check_values(scope, values, self.weight_specs(Spec(x.shape, dtype)))
         training = flow.training
         if training is None:
             training = self.call_context.get("training")
@@ -606,7 +606,7 @@ class Layer(PureInterface, WeightView, Module, record.Record):
         values = scope.weights()
         specs = self._specs_of(call)
         if flow.declared is None:
-            self._check_values(values, specs)
+            self._check_values(scope, values, specs)
         dtype = flow.cast_type()
         if dtype is not None:
             for name, value in values.items():
@@ -617,19 +617,12 @@ class Layer(PureInterface, WeightView, Module, record.Record):
                 values[name] = self._own[name].whole(values[name])
         return values
 
-    def _check_values(self, values, specs):
+    def _check_values(self, scope, values, specs):
         """Raises where the values given to `apply` are not those of the layer."""
-        fix = "pass what `init` returned for this layer"
         for name, weight in specs.items():
-            if name not in values:
-                tree_name = "params" if weight.trainable else "state"
-                wanted = f"an array at {name!r} in {tree_name}"
-                raise ValueError(explain(self._where, wanted, "none", fix))
-            value = values[name]
-            shape = value.shape if hasattr(value, "shape") else jax.numpy.shape(value)
-            if shape != tuple(weight.shape):
-                wanted = f"shape {tuple(weight.shape)} at {name!r}"
-                raise ValueError(explain(self._where, wanted, f"shape {shape}", fix))
+            value = values.get(name)
+            if value is None or jax.numpy.shape(value) != tuple(weight.shape):
+                raise wrong_value(self, (*scope.path, name), value, weight)
 
     def _read(self, run, variable):
         value = run.read(variable)
