@@ -32,7 +32,7 @@ def run_adapted(layer, scope, args, kwargs, bare):
     if flow.declared is None:
         check_values(layer, module, flow)
     with uncounted():
-        outputs = module.run_on(frame.VariableScope(flow, module), args, kwargs, bare)
+        outputs = module.run_on(frame.ObjectScope(flow, module), args, kwargs, bare)
     if flow.declared is not None:
         declare(module, scope)
     return outputs

@@ -124,6 +124,7 @@ class DTypePolicy:
         operator.attrgetter("_variable_dtype"), doc="The type in which weights are kept."
     )
     quantization_mode = None  # of a quantized policy: how
+    varies = False  # whether `of` gives layers different ones
 
     def of(self, layer):
         """The policy of a layer that was given this one: itself, but for a `DTypePolicyMap`."""

@@ -343,8 +343,9 @@ class Model(Trainer, Layer):
             "metrics_variables": self.metrics_variables,
         }
 
-    def _check_input(self, call, built=True):
-        super()._check_input(call, built)
+    def check_input(self, call, input_spec):
+        """Raises for an input that the model cannot take."""
+        super().check_input(call, input_spec)
         if call.first is None and not call.tensors:
             raise ValueError(
                 explain(
