@@ -7,8 +7,8 @@ import inspect
 import jax
 
 from jkeras.core.settings import settings
-from jkeras.training import placement
 from jkeras.core.signals import Signals
+from jkeras.training import placement
 
 
 class Compiled:

@@ -12,9 +12,9 @@ import numpy as np
 from jkeras import losses, metrics
 from jkeras.core import frame
 from jkeras.core.graph import flatten
-from jkeras.kernel.valid_rows import beside, count, real_rows
 from jkeras.core.settings import floatx, snake_case
 from jkeras.kernel.microbatch import shares
+from jkeras.kernel.valid_rows import count_valid_rows, current_valid_rows, expand_like
 from jkeras.losses.base import LossFunctionWrapper
 from jkeras.losses.reduction import mask_beside
 
@@ -341,7 +341,7 @@ class CompileLoss:
         """
         piece = shares()
         if piece is None:
-            metric.update_state(value, sample_weight=count(size))
+            metric.update_state(value, sample_weight=count_valid_rows(size))
         elif piece.rows is not None:
             metric.update_state(value * piece.pieces, sample_weight=piece.rows / piece.pieces)
 
@@ -496,7 +496,7 @@ class CompileMetrics(metrics.Metric):
         weights = self._outputs.pick(sample_weight, "sample_weight", missing_is_none=True)
         weights = weights * self._outputs.count if len(weights) == 1 else weights
         for metric, i, truth, prediction, weighted in self.compared(y_true, y_pred):
-            weight = _of_real_rows(metric, weights[i] if weighted else None, truth, prediction)
+            weight = _of_valid_rows(metric, weights[i] if weighted else None, truth, prediction)
             kwargs = {"sample_weight": weight} if weighted or weight is not None else {}
             metric.update_state(truth, prediction, **kwargs)
 
@@ -541,14 +541,18 @@ class CompileMetrics(metrics.Metric):
         return results
 
 
-def _of_real_rows(metric, weight, y_true, y_pred):
+def _of_valid_rows(metric, weight, y_true, y_pred):
     """The weights of a metric's update, 0 for rows that are padding; a mask that it takes leaves
     these out already.
     """
-    rows = real_rows()
-    if rows is None or weight is None and metric.takes_mask and mask_beside(y_pred) is not None:
+    valid_rows = current_valid_rows()
+    if valid_rows is None:
         return weight
-    return metric.weight_of_rows(rows, y_true) if weight is None else weight * beside(rows, weight)
+    if weight is not None:
+        return weight * expand_like(valid_rows, weight)
+    if metric.takes_mask and mask_beside(y_pred) is not None:
+        return None
+    return metric.weight_of_rows(valid_rows, y_true)
 
 
 def _make_variables(found, y_true, y_pred):

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from jkeras.training import data, placement
-from jkeras.training.rows import size_of
+from jkeras.training.batch_independence import size_of
 from jkeras.training.state import Plan, init_train_state
 from jkeras.training.step import make_train_step
 

@@ -13,13 +13,13 @@ import jax.numpy as jnp
 
 from jkeras.ops.kernels import outside_loops
 from jkeras.training import keras_contract, placement
+from jkeras.training.batch_independence import size_of
 from jkeras.training.compilation import compiled
 from jkeras.training.data import ArraySource
 from jkeras.training.pace import Pace, fixed_steps
 from jkeras.training.padding import may_pad
 from jkeras.training.passes import FromHost, OnDevice
 from jkeras.training.results import metric_logs
-from jkeras.training.rows import size_of
 from jkeras.training.step import make_eval_step, make_train_step
 
 
@@ -148,15 +148,19 @@ class Runner:
     # ------------------------------------------------------------ compiled functions
 
     def single(self, live):
-        """`(state, batch, rows) -> (state, logs)`: one step on one batch; `rows` are None where all
-        are real.
+        """`(state, batch, valid_rows) -> (state, logs)`: one step on one batch; `valid_rows`
+        is None where all are valid.
         """
 
         def make():
             step = outside_loops(self._make_step())
-            return lambda state, batch, rows: (
-                step(state, batch) if rows is None else step(state, batch, rows)
-            )
+
+            def one(state, batch, valid_rows):
+                if valid_rows is None:
+                    return step(state, batch)
+                return step(state, batch, valid_rows)
+
+            return one
 
         return self._compiled("one", make, live)
 

@@ -7,9 +7,9 @@ import warnings
 import jax
 import jax.numpy as jnp
 
-from jkeras.kernel import tree
 from jkeras.core.errors import check_choice
 from jkeras.core.variable import Variable
+from jkeras.kernel import tree
 from jkeras.optimizers import LossScaleOptimizer
 
 POLICIES = (None, "raise", "stop", "skip")

@@ -1,10 +1,10 @@
 """Whether a step may be given a batch filled up with rows that do not count, so that all batches
 have one shape.
 
-The forward pass up to the loss is read as a jaxpr (see `rows`): rows may come together only in
-places that leave out what is not real, which are the reductions of losses and the statistics of
-BatchNormalization. Metrics are given the rows as weights. What cannot be shown to keep padding out
-is not padded: such a step is compiled for two shapes.
+The forward pass up to the loss is read as a jaxpr (see `batch_independence`): rows may come
+together only in places that leave out what is not valid, which are the reductions of losses and the
+statistics of BatchNormalization. Metrics are given the valid rows as weights. What cannot be shown
+to keep padding out is not padded: such a step is compiled for two shapes.
 """
 
 import jax
@@ -12,13 +12,13 @@ import numpy as np
 
 from jkeras.core.registry import public_name
 from jkeras.metrics.reduction import MeanMetricWrapper
-from jkeras.training import keras_contract, rows
+from jkeras.training import batch_independence, keras_contract
 from jkeras.training.objective import Objective
 from jkeras.training.step import Planned, TrainStep
 
 
 def may_pad(model, kind, state, batch):
-    """Whether rows that are not real change nothing in a step of `kind` "train" or "test".
+    """Whether rows that are not valid change nothing in a step of `kind` "train" or "test".
 
     Args:
         batch: (x, y, sample_weight), arrays or shapes, as the step will be given it.
@@ -33,15 +33,15 @@ def may_pad(model, kind, state, batch):
         return False
     step.plan = step.planned.plan
 
-    def forward(state, batch, real=None):
+    def forward(state, batch, valid_rows=None):
         rng = jax.random.fold_in(state.rng, state.step)
-        loss, (_, y_pred, _, kept, _) = step.loss(state, *batch, rng, kind == "train", real)
+        loss, (_, y_pred, _, kept, _) = step.loss(state, *batch, rng, kind == "train", valid_rows)
         return (loss, kept), y_pred
 
     state = jax.tree_util.tree_map(lambda v: jax.ShapeDtypeStruct(np.shape(v), v.dtype), state)
-    real = np.ones(rows.size_of(batch[0]), bool)
-    if not rows.leaves_out_padding(
-        lambda state, both: forward(state, *both)[0], state, batch=(batch, real)
+    valid_rows = np.ones(batch_independence.size_of(batch[0]), bool)
+    if not batch_independence.leaves_out_padding(
+        lambda state, both: forward(state, *both)[0], state, batch=(batch, valid_rows)
     ):
         return False
     if model._compile_metrics is None:
@@ -72,5 +72,7 @@ def _weighs(metric, y_true, y_pred):
         type(metric) is MeanMetricWrapper or public_name(type(metric))
     ):
         kwargs = metric.fn_kwargs()
-        return rows.are_independent(lambda both: metric.fn(*both, **kwargs), batch=(y_true, y_pred))
+        return batch_independence.are_independent(
+            lambda both: metric.fn(*both, **kwargs), batch=(y_true, y_pred)
+        )
     return public_name(type(metric)) is not None and hasattr(metric, "weight_of_rows")

@@ -5,9 +5,9 @@ another.
 import numpy as np
 
 from jkeras.training import placement
+from jkeras.training.batch_independence import padded, size_of
 from jkeras.training.data import take
 from jkeras.training.prefetch import Prefetched
-from jkeras.training.rows import padded, size_of
 
 
 class OnDevice:
@@ -85,7 +85,7 @@ class FromHost:
         return count, logs
 
     def _filled(self, batch):
-        """A batch at its full size and which of its rows are real, on the devices as far as that
+        """A batch at its full size and which of its rows are valid, on the devices as far as that
         can be done ahead.
         """
         if self.size is None:

@@ -6,11 +6,11 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.core import frame
-from jkeras.kernel.valid_rows import count
 from jkeras.kernel.microbatch import Shares
+from jkeras.kernel.valid_rows import count_valid_rows
 from jkeras.ops.kernels import inside_loop
+from jkeras.training.batch_independence import size_of
 from jkeras.training.objective import Objective
-from jkeras.training.rows import size_of
 from jkeras.training.step import TrainStep, unpack, update_metrics
 
 
@@ -46,7 +46,7 @@ class StepInPieces(TrainStep):
             self.model, self.plan.values(params, state.frozen, kept, metrics), valid_rows=rows
         ) as run:
             if self.model._loss_tracker is not None:
-                self.model._loss_tracker.update_state(loss, sample_weight=count(size))
+                self.model._loss_tracker.update_state(loss, sample_weight=count_valid_rows(size))
                 logs |= {"loss": self.model._loss_tracker.result()} if "loss" in logs else {}
         return state._replace(
             step=state.step + 1,
@@ -73,7 +73,7 @@ class StepInPieces(TrainStep):
                     y,
                     sample_weight,
                     key,
-                    rows=rows,
+                    valid_rows=rows,
                     shares=self._shares(totals, real),
                 )
                 return self._part(scaled), (self._part(loss), *rest)
@@ -81,7 +81,7 @@ class StepInPieces(TrainStep):
             more, (loss, y_pred, _, kept, metrics) = jax.grad(loss_of, has_aux=True)(state.params)
             values = self.plan.values(state.params, state.frozen, kept, metrics)
             logs, run = update_metrics(
-                self.model, values, None, x, y, y_pred, sample_weight, rows=rows
+                self.model, values, None, x, y, y_pred, sample_weight, valid_rows=rows
             )
             grads = jax.tree_util.tree_map(jnp.add, grads, more)
             read = self.plan.read
@@ -109,7 +109,7 @@ class StepInPieces(TrainStep):
         def one(_, piece):
             (x, y, sample_weight, rows), key = piece
             shares = self._shares()
-            self.loss(state, x, y, sample_weight, key, rows=rows, shares=shares)
+            self.loss(state, x, y, sample_weight, key, valid_rows=rows, shares=shares)
             return None, [] if shares is None else shares.found
 
         _, found = jax.lax.scan(inside_loop(one), None, (cut, keys))

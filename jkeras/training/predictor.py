@@ -10,7 +10,7 @@ from jkeras.core.module import Parts
 from jkeras.core.settings import settings
 from jkeras.core.structure import named_weights
 from jkeras.core.variable import values_of
-from jkeras.training import keras_contract, placement, rows
+from jkeras.training import batch_independence, keras_contract, placement
 from jkeras.training.compilation import compiled
 
 
@@ -68,15 +68,15 @@ class Predictor:
     def __call__(self, x, size=None):
         """The outputs for a batch that lies on the host.
 
-        It is run with `size` rows, or those of its `rows.bucket`, if more rows change nothing for
-        those that are there.
+        It is run with `size` rows, or those of its `batch_independence.bucket`, if more rows change
+        nothing for those that are there.
         """
-        count = rows.size_of(x)
-        size = size or rows.bucket(count)
+        count = batch_independence.size_of(x)
+        size = size or batch_independence.bucket(count)
         if size <= count or placement.in_parts() or not self._keeps_rows_apart(x):
             return self._run(x)
         try:
-            y = self._run(rows.padded(x, size))
+            y = self._run(batch_independence.padded(x, size))
         except (TypeError, ValueError):
             return self._run(x)  # so that the message has the shape that was given
         return jax.tree_util.tree_map(lambda v: placement.to_host(v)[:count], y)
@@ -88,7 +88,7 @@ class Predictor:
             self.model,
             "rows",
             self.key,
-            lambda: rows.are_independent(
+            lambda: batch_independence.are_independent(
                 self.function.function, values_of(self.variables), batch=x
             ),
             jit=False,

@@ -9,12 +9,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jkeras.kernel import tree, spec
 from jkeras.core.paths import walk
 from jkeras.core.rng import SeedGenerator, key_from_seed
-from jkeras.kernel.keys import key_of_path
 from jkeras.core.settings import default_seed
 from jkeras.core.structure import constant_initializer, named_weights
+from jkeras.kernel import spec, tree
+from jkeras.kernel.keys import key_of_path
 from jkeras.training import keras_contract, nonfinite, placement
 
 

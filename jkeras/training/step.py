@@ -8,14 +8,14 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.core import frame
-from jkeras.kernel import tree
 from jkeras.core.call import masks_of
 from jkeras.core.graph import flatten
-from jkeras.kernel.valid_rows import beside, count
 from jkeras.core.structure import all_built
+from jkeras.kernel import tree
+from jkeras.kernel.valid_rows import count_valid_rows, expand_like
 from jkeras.training import keras_contract
+from jkeras.training.batch_independence import size_of
 from jkeras.training.nonfinite import guarded
-from jkeras.training.rows import size_of
 from jkeras.training.state import Plan
 
 
@@ -42,7 +42,7 @@ def make_train_step(model):
     Returns:
         `step(state, batch, rows=None) -> (state, logs)`: `batch` is `(x, y)` or `(x, y,
         sample_weight)`; `logs` a dict of device scalars with "loss" and each metric, which are
-        means since the metrics were reset. `rows`: which rows of the batch are real, booleans,
+        means since the metrics were reset. `rows`: which rows of the batch are valid, booleans,
         where some are padding; not for a `train_step` of your own.
 
     >>> import jkeras, jax, jax.numpy as jnp
@@ -97,24 +97,28 @@ class TrainStep:
         rng = jax.random.fold_in(state.rng, state.step)
 
         def loss_of(params):
-            return self.loss(state._replace(params=params), x, y, sample_weight, rng, rows=rows)
+            return self.loss(
+                state._replace(params=params), x, y, sample_weight, rng, valid_rows=rows
+            )
 
         grads, (loss, y_pred, _, kept, metrics) = jax.grad(loss_of, has_aux=True)(state.params)
         params, opt_state = self.plan.update(grads, state)
         params = self._constrain(params)
         values = self.plan.values(params, state.frozen, kept, metrics)
-        logs, run = update_metrics(self.model, values, loss, x, y, y_pred, sample_weight, rows=rows)
+        logs, run = update_metrics(
+            self.model, values, loss, x, y, y_pred, sample_weight, valid_rows=rows
+        )
         metrics, kept = self.plan.read(self.plan.metrics, run), self.plan.read(self.plan.state, run)
         return state._replace(
             step=state.step + 1, params=params, state=kept, opt_state=opt_state, metrics=metrics
         ), logs
 
-    def loss(self, state, x, y, sample_weight, rng, training=True, rows=None, shares=None):
+    def loss(self, state, x, y, sample_weight, rng, training=True, valid_rows=None, shares=None):
         """The loss to differentiate, and what the forward pass left behind."""
         plan, model = self.plan, self.model
         values = plan.values(state.params, state.frozen, state.state, state.metrics)
         with frame.Run(
-            model, values, rng=rng, training=training, valid_rows=rows, microbatch=shares
+            model, values, rng=rng, training=training, valid_rows=valid_rows, microbatch=shares
         ) as run:
             y_pred = run.call(model, (x,), {})
             masks = masks_of(y_pred, run.mask_of)
@@ -150,16 +154,18 @@ def compute_loss(model, x, y, y_pred, sample_weight, training):
     return jnp.zeros(()) if loss is None else loss
 
 
-def update_metrics(model, values, loss, x, y, y_pred, sample_weight, masks=None, rows=None):
+def update_metrics(model, values, loss, x, y, y_pred, sample_weight, masks=None, valid_rows=None):
     """(logs, run): the metrics after this batch. In training only the loss sees masks, as in Keras
     on JAX.
     """
-    with frame.Run(model, values, valid_rows=rows) as run:
+    with frame.Run(model, values, valid_rows=valid_rows) as run:
         for value, mask in zip(flatten(y_pred), flatten(masks)) if masks is not None else ():
             if mask is not None:
-                run.set_mask(value, mask if rows is None else mask & beside(rows, mask))
+                run.set_mask(
+                    value, mask if valid_rows is None else mask & expand_like(valid_rows, mask)
+                )
         if model._loss_tracker is not None and loss is not None:
-            model._loss_tracker.update_state(loss, sample_weight=count(size_of(x)))
+            model._loss_tracker.update_state(loss, sample_weight=count_valid_rows(size_of(x)))
         logs = model.compute_metrics(x, y, y_pred, sample_weight)
     return flat_logs(logs), run
 

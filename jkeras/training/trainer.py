@@ -12,17 +12,17 @@ import jax.numpy as jnp
 
 from jkeras.callbacks import BackupAndRestore, CallbackList
 from jkeras.core import frame
-from jkeras.kernel import tree
 from jkeras.core.errors import NotCompiledError
 from jkeras.core.graph import flatten
 from jkeras.core.rng import key_from_seed
 from jkeras.core.settings import is_interactive_logging_enabled, settings
 from jkeras.core.signals import Signals, whole
 from jkeras.core.structure import all_built
+from jkeras.kernel import tree
 from jkeras.ops.kernels import outside_loops
 from jkeras.training import data, placement
-from jkeras.training.compiled import CompileMetrics
 from jkeras.training.compilation import compiled
+from jkeras.training.compiled import CompileMetrics
 from jkeras.training.fitting import Fitting
 from jkeras.training.loop import Runner
 from jkeras.training.nonfinite import look_at_batch
