@@ -33,7 +33,7 @@ class Flow:
         key: from which every random key follows by its path; None: there is no key.
         training: whether this is a training step.
         valid_rows: which rows of the batch are valid, booleans (batch,), where some are padding.
-        microbatch: the share of a microbatch in the loss of the whole batch.
+        microbatch: the `Microbatch` that is computed, where a batch is taken in several.
         shared: canonical paths of what is reached by several: `{path: canonical path}`.
 
     Attributes:

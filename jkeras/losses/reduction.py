@@ -11,7 +11,7 @@ import jax.numpy as jnp
 from jkeras.core.errors import ShapeError, check_choice, explain
 from jkeras.core.frame import current
 from jkeras.core.graph import op
-from jkeras.kernel.microbatch import Shares, evenly, shares
+from jkeras.kernel.microbatch import Microbatch, current_microbatch, per_microbatch
 from jkeras.kernel.valid_rows import expand_like, over_valid_rows, current_valid_rows
 from jkeras.losses.typing import Tensor
 
@@ -169,7 +169,7 @@ def reduce_weighted_values(
     if reduction in (None, "none"):
         return _reduced(values, sample_weight, mask, reduction)
     valid_rows = current_valid_rows()
-    microbatch = shares()
+    microbatch = current_microbatch()
     if microbatch is not None:
         return _reduced_microbatch(microbatch, values, sample_weight, mask, valid_rows, reduction)
     if valid_rows is None:
@@ -200,7 +200,7 @@ def _reduced_rows(
 
 
 def _reduced_microbatch(
-    microbatch: Shares,
+    microbatch: Microbatch,
     values: jax.Array,
     weight: jax.Array | None,
     mask: jax.Array | None,
@@ -209,7 +209,7 @@ def _reduced_microbatch(
 ) -> jax.Array:
     """The part that a microbatch has in the loss of the whole batch."""
     if values.shape in ((), (0,)):
-        return evenly(values)
+        return per_microbatch(values)
     mask = _mask_of_rows(valid_rows, mask)
     weight = apply_mask(weight, mask, values.dtype, "sum")
     weighted, weight = _weighted(values, weight)

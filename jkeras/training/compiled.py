@@ -13,7 +13,7 @@ from jkeras import losses, metrics
 from jkeras.core import frame
 from jkeras.core.graph import flatten
 from jkeras.core.settings import floatx, snake_case
-from jkeras.kernel.microbatch import shares
+from jkeras.kernel.microbatch import current_microbatch
 from jkeras.kernel.valid_rows import count_valid_rows, current_valid_rows, expand_like
 from jkeras.losses.base import LossFunctionWrapper
 from jkeras.losses.reduction import mask_beside
@@ -336,14 +336,13 @@ class CompileLoss:
 
     @staticmethod
     def _update_mean(metric, value, size):
-        """Counts a loss in; that of a piece of a batch so that all pieces make what the batch
-        would.
-        """
-        piece = shares()
-        if piece is None:
+        """Counts a loss in; that of a microbatch so that all of them make what the batch would."""
+        microbatch = current_microbatch()
+        if microbatch is None:
             metric.update_state(value, sample_weight=count_valid_rows(size))
-        elif piece.rows is not None:
-            metric.update_state(value * piece.pieces, sample_weight=piece.rows / piece.pieces)
+        elif microbatch.batch_size is not None:
+            count = microbatch.count
+            metric.update_state(value * count, sample_weight=microbatch.batch_size / count)
 
 
 def _as_list(value):

@@ -13,7 +13,7 @@ from jkeras import optimizers
 from jkeras.core import registry
 from jkeras.core.policy import is_float
 from jkeras.core.settings import floatx
-from jkeras.kernel.microbatch import evenly
+from jkeras.kernel.microbatch import per_microbatch
 from jkeras.training import keras_contract
 from jkeras.training.compiled import CompileLoss, CompileMetrics
 from jkeras.training.nonfinite import check_policy, counter
@@ -66,10 +66,10 @@ class Objective:
                 it is.
             jit_compile: False is the same as `run_eagerly`.
             auto_scale_loss: scale the loss where the model computes in float16.
-            microbatches: in how many pieces, one after the other, a training step takes its batch:
-                the gradient is that of the whole batch, with its weights and masks, in the memory
-                of a piece. Batch statistics are those of a piece. Not written to files, which Keras
-                could not read.
+            microbatches: in how many microbatches, one after the other, a training step takes its
+                batch: the gradient is that of the whole batch, with its weights and masks, in the
+                memory of a microbatch. Batch statistics are those of a microbatch. Not written to
+                files, which Keras could not read.
             nonfinite: what to do at a step that would bring NaN or infinity into the model: "raise"
                 an error, "stop" the training, or "skip" the step and go on; in each case the model
                 stays what it was before the step, optimizer and metrics too. None: go on with them.
@@ -213,7 +213,9 @@ class Objective:
         total = [] if self._compile_loss is None else [self._compile_loss(y, y_pred, sample_weight)]
         for loss in self.losses:
             loss = jnp.asarray(loss)
-            total.append(evenly(jnp.sum(loss if is_float(loss.dtype) else loss.astype(floatx()))))
+            if not is_float(loss.dtype):
+                loss = loss.astype(floatx())
+            total.append(per_microbatch(jnp.sum(loss)))
         total = [v for v in total if v is not None]
         return sum(total[1:], total[0]) if total else jnp.zeros(())
 

@@ -63,9 +63,11 @@ def _unguarded(model):
         return own
     if keras_contract.overrides(model, "train_step"):
         return keras_contract.train_step(model, Planned(model))
-    from jkeras.training.pieces import StepInPieces
+    from jkeras.training.microbatches import MicrobatchStep
 
-    return (TrainStep if model.microbatches == 1 else StepInPieces)(Planned(model))
+    if model.microbatches == 1:
+        return TrainStep(Planned(model))
+    return MicrobatchStep(Planned(model))
 
 
 class Planned:
@@ -113,12 +115,14 @@ class TrainStep:
             step=state.step + 1, params=params, state=kept, opt_state=opt_state, metrics=metrics
         ), logs
 
-    def loss(self, state, x, y, sample_weight, rng, training=True, valid_rows=None, shares=None):
+    def loss(
+        self, state, x, y, sample_weight, rng, training=True, valid_rows=None, microbatch=None
+    ):
         """The loss to differentiate, and what the forward pass left behind."""
         plan, model = self.plan, self.model
         values = plan.values(state.params, state.frozen, state.state, state.metrics)
         with frame.Run(
-            model, values, rng=rng, training=training, valid_rows=valid_rows, microbatch=shares
+            model, values, rng=rng, training=training, valid_rows=valid_rows, microbatch=microbatch
         ) as run:
             y_pred = run.call(model, (x,), {})
             masks = masks_of(y_pred, run.mask_of)
