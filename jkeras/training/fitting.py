@@ -34,12 +34,12 @@ class Fitting:
         self.validation = validation
         self.callbacks = callbacks
         self.epochs, self.steps, self.validation_steps = epochs, steps, validation_steps
-        self.validation_freq, self.plan = validation_freq, model._plan()
-        self.runner = Runner(model, self.plan, "train", callbacks.looks_at_batches("train"))
+        self.validation_freq, self.layout = validation_freq, model._state_layout()
+        self.runner = Runner(model, self.layout, "train", callbacks.looks_at_batches("train"))
         self.tester = (
             None
             if validation is None
-            else Runner(model, self.plan, "test", callbacks.looks_at_batches("test"))
+            else Runner(model, self.layout, "test", callbacks.looks_at_batches("test"))
         )
 
     def run(self, initial_epoch, seed, checkpoint, resume):
@@ -48,7 +48,7 @@ class Fitting:
         """
         with (
             Signals(terminate=checkpoint is not None) as self.signals,
-            lent_to(self.plan) as self.live,
+            lent_to(self.layout) as self.live,
         ):
             self.signals.busy = lambda: self.live.busy
             self.resume = Resume(
@@ -94,7 +94,7 @@ class Fitting:
     def _one_epoch(self, position):
         """The results of an epoch, those of its validation among them."""
         if not position.step:
-            self.live.replace(self.plan.reset_metrics)
+            self.live.replace(self.layout.reset_metrics)
         self.callbacks.on_epoch_begin(position.epoch)
         position = self._steps(position)
         logs = position.logs

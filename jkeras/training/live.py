@@ -19,8 +19,8 @@ class Live:
     in somebody's hands is ever consumed.
     """
 
-    def __init__(self, plan):
-        self.plan, self.lock = plan, threading.RLock()
+    def __init__(self, layout):
+        self.layout, self.lock = layout, threading.RLock()
         self.busy = self.seen = False
         # other threads may look at variables while they are lent one after the other
         with self.lock:
@@ -31,13 +31,13 @@ class Live:
         his.
         """
         # first of all: whatever happens now, it can be pulled
-        self.state = self.plan.gather(copies=False)
+        self.state = self.layout.gather(copies=False)
         self._lend()  # from here on nobody can get hold of another one
-        self.state = owned(self.state, keep=self.plan.model._has_own_opt_state)
+        self.state = owned(self.state, keep=self.layout.model._has_own_opt_state)
 
     def _lend(self):
         self.marker = Lent(self.pull, self.lock)
-        for variable in self.plan.variables():
+        for variable in self.layout.variables():
             variable._value = self.marker
 
     def pull(self):
@@ -49,14 +49,14 @@ class Live:
                 return
             if self.busy:
                 with jax.ensure_compile_time_eval():
-                    self.plan.scatter(copied(self.state))
+                    self.layout.scatter(copied(self.state))
                 self.seen = True
             else:
                 self.pull_rest()
 
     def take(self):
         """The state to go on from; what variables were set to in between counts."""
-        if self.state is None or any(v._value is not self.marker for v in self.plan.variables()):
+        if self.state is None or any(v._value is not self.marker for v in self.layout.variables()):
             self.pull_rest()
             self._take_over()
         return self.state
@@ -68,9 +68,9 @@ class Live:
         with self.lock:
             if self.state is not None:
                 assigned = [
-                    (v, v._value) for v in self.plan.variables() if v._value is not self.marker
+                    (v, v._value) for v in self.layout.variables() if v._value is not self.marker
                 ]
-                self.plan.scatter(self.state)
+                self.layout.scatter(self.state)
                 for variable, value in assigned:
                     variable._value = value
                 self.state = None
@@ -128,9 +128,9 @@ def owned(state, keep=False):
 
 
 @contextlib.contextmanager
-def lent_to(plan):
+def lent_to(layout):
     """A `Live` for the length of a block; the arrays come back whatever happens."""
-    live = Live(plan)
+    live = Live(layout)
     try:
         yield live
     finally:

@@ -31,13 +31,13 @@ class Runner:
         every_batch: whether somebody wants to know of every single batch.
     """
 
-    def __init__(self, model, plan, kind, every_batch):
-        self.model, self.plan, self.kind = model, plan, kind
+    def __init__(self, model, layout, kind, every_batch):
+        self.model, self.layout, self.kind = model, layout, kind
         self._met, self._smaller, self._told = set(), False, False
         steps = fixed_steps(model, kind, every_batch)
         self.in_a_loop = steps != 1  # several steps are one dispatch
         self.pace = (
-            Pace(steps) if steps else compiled(model, f"{kind}_pace", plan.key, Pace, jit=False)
+            Pace(steps) if steps else compiled(model, f"{kind}_pace", layout.key, Pace, jit=False)
         )
         self._pads = self.full_size = None
         self._functions = {}  # found once, since finding them costs as much as a small step
@@ -109,7 +109,7 @@ class Runner:
             self._pads = not rows_stay and compiled(
                 self.model,
                 f"{self.kind}_pads",
-                (self.plan.key, str(first)),
+                (self.layout.key, str(first)),
                 lambda: may_pad(self.model, self.kind, live.peek(), first),
                 jit=False,
             )
@@ -177,7 +177,7 @@ class Runner:
         if form not in self._functions:
             donate = (0,) if self.kind == "train" else ()
             self._functions[form] = compiled(
-                self.model, f"{self.kind}_{form}", self.plan.key, make, donate, live.peek()
+                self.model, f"{self.kind}_{form}", self.layout.key, make, donate, live.peek()
             )
         return self._functions[form]
 
@@ -185,7 +185,7 @@ class Runner:
         return (make_train_step if self.kind == "train" else make_eval_step)(self.model)
 
     def _make_many(self):
-        step, plan, model = self._make_step(), self.plan, self.model
+        step, layout, model = self._make_step(), self.layout, self.model
 
         def one(state, data, order, i):
             """The step number i of the pass."""
@@ -201,7 +201,7 @@ class Runner:
             state = jax.lax.fori_loop(
                 first, first + count, lambda i, state: one(state, data, order, i)[0], state
             )
-            return state, metric_logs(model, plan, state)
+            return state, metric_logs(model, layout, state)
 
         def many_own(state, data, order, first, count):
             """The logs are those of the last step, which may be no metrics."""

@@ -25,20 +25,20 @@ class MicrobatchStep(TrainStep):
     """
 
     def __call__(self, state, batch, rows=None):
-        self.plan = self.planned.of(batch)
+        self.layout = self.lazy_layout.of(batch)
         size = size_of(unpack(batch)[0])
         if size % self.model.microbatches:
             return super().__call__(state, batch, rows)
         grads, loss, kept, metrics, logs = self._summed(state, batch, rows, size)
-        params, opt_state = self.plan.update(grads, state)
+        params, opt_state = self.layout.update(grads, state)
         params = self._constrain(params)
-        values = self.plan.values(params, state.frozen, kept, metrics)
+        values = self.layout.values(params, state.frozen, kept, metrics)
         with frame.Run(self.model, values, valid_rows=rows) as run:
             loss_tracker = self.model._loss_tracker
             if loss_tracker is not None:
                 loss_tracker.update_state(loss, sample_weight=count_valid_rows(size))
                 logs |= {"loss": loss_tracker.result()} if "loss" in logs else {}
-        metrics = self.plan.read(self.plan.metrics, run)
+        metrics = self.layout.read(self.layout.metrics, run)
         return state._replace(
             step=state.step + 1, params=params, state=kept, opt_state=opt_state, metrics=metrics
         ), logs
@@ -64,7 +64,7 @@ class MicrobatchStep(TrainStep):
         microbatches = self._split(state, batch, rows, size)
         totals = self._denominators(state, microbatches)
         batch_size = size if rows is None else jnp.sum(rows)
-        plan = self.plan
+        layout = self.layout
 
         def one(carry, microbatch):
             (x, y, sample_weight, valid_rows), key = microbatch
@@ -84,12 +84,12 @@ class MicrobatchStep(TrainStep):
                 return self._part(scaled), (self._part(loss), *rest)
 
             more, (loss, y_pred, _, kept, metrics) = jax.grad(loss_of, has_aux=True)(state.params)
-            values = plan.values(state.params, state.frozen, kept, metrics)
+            values = layout.values(state.params, state.frozen, kept, metrics)
             logs, run = update_metrics(
                 self.model, values, None, x, y, y_pred, sample_weight, valid_rows=valid_rows
             )
             grads = jax.tree_util.tree_map(jnp.add, grads, more)
-            kept, metrics = plan.read(plan.state, run), plan.read(plan.metrics, run)
+            kept, metrics = layout.read(layout.state, run), layout.read(layout.metrics, run)
             return (grads, total + loss, kept, metrics), logs
 
         no_grads = jax.tree_util.tree_map(jnp.zeros_like, state.params)

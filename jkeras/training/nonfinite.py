@@ -55,10 +55,10 @@ def guarded(step, model):
 
 def _logs(model, state, logs, fine):
     """The logs of a step; those of the metrics as they are where it was left out."""
+    from jkeras.training.layout import StateLayout
     from jkeras.training.results import metric_logs
-    from jkeras.training.state import Plan
 
-    kept = metric_logs(model, Plan(model), state)
+    kept = metric_logs(model, StateLayout(model), state)
     return {
         name: jnp.where(fine, value, kept[name]) if name in kept else value
         for name, value in logs.items()

@@ -30,7 +30,7 @@ class Objective:
     _compile_arguments = _opt_state = _train_key = None
     _has_own_opt_state = run_eagerly = False
     jit_compile = True
-    _step, steps_per_execution, microbatches, _last_plan = 0, 1, 1, None
+    _step, steps_per_execution, microbatches, _last_layout = 0, 1, 1, None
     nonfinite = _nonfinite_steps = None
 
     # ------------------------------------------------------------ compile

@@ -13,8 +13,9 @@ import numpy as np
 from jkeras.core.registry import public_name
 from jkeras.metrics.reduction import MeanMetricWrapper
 from jkeras.training import batch_independence, keras_contract
+from jkeras.training.layout import LazyLayout
 from jkeras.training.objective import Objective
-from jkeras.training.step import Planned, TrainStep
+from jkeras.training.step import TrainStep
 
 
 def may_pad(model, kind, state, batch):
@@ -23,15 +24,15 @@ def may_pad(model, kind, state, batch):
     Args:
         batch: (x, y, sample_weight), arrays or shapes, as the step will be given it.
     """
-    step = TrainStep(Planned(model))
+    step = TrainStep(LazyLayout(model))
     if (
         not model.jit_compile
         or _has_own_step(model, kind)
         or model._layer_metrics()
-        or step.planned.plan is None
+        or step.lazy_layout.layout is None
     ):
         return False
-    step.plan = step.planned.plan
+    step.layout = step.lazy_layout.layout
 
     def forward(state, batch, valid_rows=None):
         rng = jax.random.fold_in(state.rng, state.step)
