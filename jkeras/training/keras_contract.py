@@ -22,9 +22,9 @@ def has_own_step(model, kind):
 
 def overrides(model, name):
     """Whether the model's class has a step of its own."""
-    from jkeras.training.objective import Objective
+    from jkeras.training.compilable import Compilable
 
-    return getattr(type(model), name) is not getattr(Objective, name)
+    return getattr(type(model), name) is not getattr(Compilable, name)
 
 
 class Lists:

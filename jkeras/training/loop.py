@@ -24,7 +24,7 @@ from jkeras.training.step import make_eval_step, make_train_step
 
 
 class Runner:
-    """Runs one epoch after another of training or evaluation steps on a `Live` state.
+    """Runs one epoch after another of training or evaluation steps on the state of a `StateOwner`.
 
     Args:
         kind: "train" or "test".
@@ -64,7 +64,7 @@ class Runner:
         """Lets the first pass begin at a `position`."""
         self._begin = position
 
-    def epoch(self, live, source, seed, epoch, limit, before, done=0, left=lambda: None):
+    def epoch(self, owner, source, seed, epoch, limit, before, done=0, left=lambda: None):
         """Yields (number of the last step, logs on the device) after each dispatch; calls
         `before(step)` ahead of it.
 
@@ -81,14 +81,14 @@ class Runner:
             if begin is None or not done and (whole or begin[1] == source.num_batches):
                 begin = epoch, 0
             self._begun = begin[0]
-            self._pass = self._new_pass(live, source, seed, *begin)
+            self._pass = self._new_pass(owner, source, seed, *begin)
         while (limit is None or done < limit) and self._pass.more():
             before(done)
             begin, compiling = time.perf_counter(), self.model.compile_seconds
             most = min(
                 self.pace.steps, left() or self.pace.steps, (limit or done + self.pace.steps) - done
             )
-            count, logs = self._pass.advance(live, most)
+            count, logs = self._pass.advance(owner, most)
             self.taken += count
             if not self.pace.settled:
                 jax.block_until_ready(logs)
@@ -99,7 +99,7 @@ class Runner:
         if limit is None or done < limit:
             self.restart()  # the data came to its end
 
-    def _new_pass(self, live, source, seed, epoch, at=0):
+    def _new_pass(self, owner, source, seed, epoch, at=0):
         rows_stay = (
             isinstance(source, ArraySource)
             and source.size % min(source.batch_size, source.size) == 0
@@ -110,7 +110,7 @@ class Runner:
                 self.model,
                 f"{self.kind}_pads",
                 (self.layout.key, str(first)),
-                lambda: may_pad(self.model, self.kind, live.peek(), first),
+                lambda: may_pad(self.model, self.kind, owner.peek(), first),
                 jit=False,
             )
             self.full_size = size_of(first[0]) if self._pads else None
@@ -120,12 +120,12 @@ class Runner:
         make = OnDevice if on_device and self.model.jit_compile else FromHost
         return make(self, source, seed, epoch, self._pads, at)
 
-    def dispatch(self, live, function, *arguments):
+    def dispatch(self, owner, function, *arguments):
         """The logs of a compiled function of the state, which takes a step or more; a new trace is
         noticed.
         """
         traces, begin = function.traces, time.perf_counter()
-        logs = live.advance(function, *arguments)
+        logs = owner.advance(function, *arguments)
         if function.traces > traces:
             self.model.compile_seconds += time.perf_counter() - begin
             if function in self._met:
@@ -147,7 +147,7 @@ class Runner:
 
     # ------------------------------------------------------------ compiled functions
 
-    def single(self, live):
+    def single(self, owner):
         """`(state, batch, valid_rows) -> (state, logs)`: one step on one batch; `valid_rows`
         is None where all are valid.
         """
@@ -162,22 +162,22 @@ class Runner:
 
             return one
 
-        return self._compiled("one", make, live)
+        return self._compiled("one", make, owner)
 
-    def many(self, live):
+    def many(self, owner):
         """`(state, data, order, first, count) -> (state, logs)`: `count` steps on data that lies on
         the device.
 
         `order` has a row for each step, the numbers of the rows in its batch; numbers past the end
         are padding.
         """
-        return self._compiled("many" if self.in_a_loop else "straight", self._make_many, live)
+        return self._compiled("many" if self.in_a_loop else "straight", self._make_many, owner)
 
-    def _compiled(self, form, make, live):
+    def _compiled(self, form, make, owner):
         if form not in self._functions:
             donate = (0,) if self.kind == "train" else ()
             self._functions[form] = compiled(
-                self.model, f"{self.kind}_{form}", self.layout.key, make, donate, live.peek()
+                self.model, f"{self.kind}_{form}", self.layout.key, make, donate, owner.peek()
             )
         return self._functions[form]
 
@@ -218,14 +218,14 @@ class Runner:
             return lambda state, data, order, first, _: straight(state, data, order, first)
         return many_own if keras_contract.has_own_step(model, self.kind) else many
 
-    def compile(self, live, source):
-        """Compiles what an epoch on a source runs, by running it; `live` is to be thrown away."""
-        rest = self._new_pass(live, source, 0, 0)
+    def compile(self, owner, source):
+        """Compiles what an epoch on a source runs, by running it; `owner` is to be thrown away."""
+        rest = self._new_pass(owner, source, 0, 0)
         if isinstance(rest, OnDevice):
             rest.at = max(rest.whole - 1, 0)
         while rest.more():
-            rest.advance(live, 1)
+            rest.advance(owner, 1)
             if not isinstance(rest, OnDevice):
                 break
         rest.close()
-        jax.block_until_ready(live.peek())
+        jax.block_until_ready(owner.peek())

@@ -10,7 +10,7 @@ from jkeras.kernel.microbatch import Microbatch
 from jkeras.kernel.valid_rows import count_valid_rows
 from jkeras.ops.kernels import inside_loop
 from jkeras.training.batch_independence import size_of
-from jkeras.training.objective import Objective
+from jkeras.training.compilable import Compilable
 from jkeras.training.step import TrainStep, unpack, update_metrics
 
 
@@ -113,7 +113,7 @@ class MicrobatchStep(TrainStep):
 
     @property
     def _is_exact(self):
-        return type(self.model).compute_loss is Objective.compute_loss
+        return type(self.model).compute_loss is Compilable.compute_loss
 
     def _microbatch(self, totals=None, batch_size=None):
         if not self._is_exact:

@@ -108,11 +108,11 @@ class Watch:
     says.
 
     Args:
-        live: of the training.
+        owner: of the training.
     """
 
-    def __init__(self, model, live):
-        self.model, self.live = model, live
+    def __init__(self, model, owner):
+        self.model, self.owner = model, owner
 
     def look(self, epoch, done):
         """Ends the training where the policy is to.
@@ -142,4 +142,4 @@ class Watch:
             )
 
     def _count(self):
-        return int(tree.get(self.live.peek().metrics, COUNT))
+        return int(tree.get(self.owner.peek().metrics, COUNT))

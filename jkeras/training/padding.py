@@ -13,8 +13,8 @@ import numpy as np
 from jkeras.core.registry import public_name
 from jkeras.metrics.reduction import MeanMetricWrapper
 from jkeras.training import batch_independence, keras_contract
+from jkeras.training.compilable import Compilable
 from jkeras.training.layout import LazyLayout
-from jkeras.training.objective import Objective
 from jkeras.training.step import TrainStep
 
 
@@ -56,7 +56,7 @@ def may_pad(model, kind, state, batch):
 
 def _has_own_step(model, kind):
     own = any(
-        getattr(type(model), name) is not getattr(Objective, name)
+        getattr(type(model), name) is not getattr(Compilable, name)
         for name in ("compute_loss", "compute_metrics")
     )
     return own or keras_contract.has_own_step(model, kind)

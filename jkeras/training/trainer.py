@@ -21,20 +21,20 @@ from jkeras.core.structure import all_built
 from jkeras.kernel import tree
 from jkeras.ops.kernels import outside_loops
 from jkeras.training import data, placement
+from jkeras.training.compilable import Compilable
 from jkeras.training.compilation import compiled
 from jkeras.training.compiled import CompileMetrics
 from jkeras.training.fitting import Fitting
 from jkeras.training.layout import StateLayout
 from jkeras.training.loop import Runner
 from jkeras.training.nonfinite import look_at_batch
-from jkeras.training.objective import Objective
 from jkeras.training.predictor import predict_at_once, predictor_of
 from jkeras.training.results import as_numbers, concatenate
 from jkeras.training.state import copied, new_key
 from jkeras.training.step import make_train_step
 
 
-class Trainer(Objective):
+class Trainer(Compilable):
     """What makes a layer a model: it can be compiled and fitted."""
 
     # ------------------------------------------------------------ what training needs
@@ -318,20 +318,20 @@ class Trainer(Objective):
                 )
             layout = self._state_layout()
             runner = Runner(self, layout, "test", callbacks.looks_at_batches("test"))
-            live = _Snapshot(layout)
+            owner = _Snapshot(layout)
             with Signals() as signals:
-                logs = self._evaluate(runner, live, source, steps, callbacks, signals)
-                live.store()
+                logs = self._evaluate(runner, owner, source, steps, callbacks, signals)
+                owner.store()
         return logs if return_dict else self._in_order(logs)
 
-    def _evaluate(self, runner, live, source, steps, callbacks, signals):
+    def _evaluate(self, runner, owner, source, steps, callbacks, signals):
         callbacks.on_test_begin()
-        live.replace(runner.layout.reset_metrics)
+        owner.replace(runner.layout.reset_metrics)
         self.stop_evaluating = False
         logs, last = {}, -1
         try:
             for last, logs in runner.epoch(
-                live, source, 0, 0, steps, callbacks.on_test_batch_begin
+                owner, source, 0, 0, steps, callbacks.on_test_batch_begin
             ):
                 signals.check()
                 callbacks.on_test_batch_end(last, logs)
@@ -448,9 +448,9 @@ class Trainer(Objective):
                     jax.block_until_ready(predictor_of(self)(source.peek()[0]))
                 else:
                     layout = self._state_layout()
-                    live = _Snapshot(layout, copies=True)
-                    live.replace(layout.reset_metrics)
-                    Runner(self, layout, kind, every_batch=False).compile(live, source)
+                    owner = _Snapshot(layout, copies=True)
+                    owner.replace(layout.reset_metrics)
+                    Runner(self, layout, kind, every_batch=False).compile(owner, source)
                 seconds[kind] = time.perf_counter() - begin
         return seconds
 
@@ -489,12 +489,12 @@ class Trainer(Objective):
         self._assert_compiled("test_on_batch")
         batch = self._single_batch(x, y, sample_weight, None)
         layout = self._state_layout()
-        live = _Snapshot(layout)
-        live.replace(layout.reset_metrics)
-        logs = live.advance(
-            Runner(self, layout, "test", True).single(live), placement.place(batch), None
+        owner = _Snapshot(layout)
+        owner.replace(layout.reset_metrics)
+        logs = owner.advance(
+            Runner(self, layout, "test", True).single(owner), placement.place(batch), None
         )
-        live.store()
+        owner.store()
         return self._batch_logs(logs, return_dict)
 
     def _single_batch(self, x, y, sample_weight, class_weight):
@@ -533,8 +533,8 @@ class Trainer(Objective):
 
 
 class _Snapshot:
-    """The `Live` of an evaluation outside `fit`: the model keeps its arrays; metrics and state are
-    written back.
+    """The `StateOwner` of an evaluation outside `fit`: the model keeps its arrays; metrics and state
+    are written back.
 
     Args:
         copies: whether steps may consume the arrays.

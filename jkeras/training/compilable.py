@@ -19,7 +19,7 @@ from jkeras.training.compiled import CompileLoss, CompileMetrics
 from jkeras.training.nonfinite import check_policy, counter
 
 
-class Objective:
+class Compilable:
     """The part of a model that `compile` makes. `Trainer` adds the loops."""
 
     optimizer = loss = None
@@ -119,7 +119,7 @@ class Objective:
             _functions={},
             _predictor=None,
             _opt_state=None,
-            _has_own_opt_state=type(self).init_opt_state is not Objective.init_opt_state,
+            _has_own_opt_state=type(self).init_opt_state is not Compilable.init_opt_state,
             run_eagerly=run_eagerly,
             steps_per_execution=steps_per_execution,
             jit_compile=jit_compile,
@@ -146,8 +146,8 @@ class Objective:
         """Compiles with the arguments of `get_compile_config()`."""
         cls = type(self)
         if (
-            cls.compile is not Objective.compile
-            and cls.get_compile_config is Objective.get_compile_config
+            cls.compile is not Compilable.compile
+            and cls.get_compile_config is Compilable.get_compile_config
         ):
             warnings.warn(
                 "`compile()` was not called as part of model loading because the model's "
@@ -186,7 +186,7 @@ class Objective:
     def _layer_metrics(self):
         own = [m for m in self._children.values() if isinstance(m, metrics_module.Metric)]
         for layer in self._flatten_layers(include_self=False):
-            if not isinstance(layer, Objective):
+            if not isinstance(layer, Compilable):
                 own += [m for m in layer._children.values() if isinstance(m, metrics_module.Metric)]
         return own
 
