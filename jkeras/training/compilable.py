@@ -15,7 +15,8 @@ from jkeras.core.policy import is_float
 from jkeras.core.settings import floatx
 from jkeras.kernel.microbatch import per_microbatch
 from jkeras.training import keras_contract
-from jkeras.training.compiled import CompileLoss, CompileMetrics
+from jkeras.training.compile_loss import CompileLoss
+from jkeras.training.compile_metrics import CompileMetrics
 from jkeras.training.nonfinite import check_policy, counter
 
 

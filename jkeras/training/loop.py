@@ -14,11 +14,11 @@ import jax.numpy as jnp
 from jkeras.ops.kernels import outside_loops
 from jkeras.training import keras_contract, placement
 from jkeras.training.batch_independence import size_of
-from jkeras.training.compilation import compiled
 from jkeras.training.data import ArraySource
 from jkeras.training.pace import Pace, fixed_steps
 from jkeras.training.padding import may_pad
 from jkeras.training.passes import FromHost, OnDevice
+from jkeras.training.program import cached, program_of
 from jkeras.training.results import metric_logs
 from jkeras.training.step import make_eval_step, make_train_step
 
@@ -36,9 +36,7 @@ class Runner:
         self._met, self._smaller, self._told = set(), False, False
         steps = fixed_steps(model, kind, every_batch)
         self.in_a_loop = steps != 1  # several steps are one dispatch
-        self.pace = (
-            Pace(steps) if steps else compiled(model, f"{kind}_pace", layout.key, Pace, jit=False)
-        )
+        self.pace = Pace(steps) if steps else cached(model, f"{kind}_pace", layout.key, Pace)
         self._pads = self.full_size = None
         self._functions = {}  # found once, since finding them costs as much as a small step
         self._pass, self._begun, self._begin = None, 0, None
@@ -106,12 +104,11 @@ class Runner:
         )
         if self._pads is None:
             first = source.shapes()
-            self._pads = not rows_stay and compiled(
+            self._pads = not rows_stay and cached(
                 self.model,
                 f"{self.kind}_pads",
                 (self.layout.key, str(first)),
                 lambda: may_pad(self.model, self.kind, owner.peek(), first),
-                jit=False,
             )
             self.full_size = size_of(first[0]) if self._pads else None
         on_device = (
@@ -176,7 +173,7 @@ class Runner:
     def _compiled(self, form, make, owner):
         if form not in self._functions:
             donate = (0,) if self.kind == "train" else ()
-            self._functions[form] = compiled(
+            self._functions[form] = program_of(
                 self.model, f"{self.kind}_{form}", self.layout.key, make, donate, owner.peek()
             )
         return self._functions[form]

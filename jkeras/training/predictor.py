@@ -11,7 +11,7 @@ from jkeras.core.settings import settings
 from jkeras.core.structure import named_weights
 from jkeras.core.variable import values_of
 from jkeras.training import batch_independence, keras_contract, placement
-from jkeras.training.compilation import compiled
+from jkeras.training.program import cached, program_of
 
 
 def predictor_of(model):
@@ -63,7 +63,7 @@ class Predictor:
             if keras_contract.overrides(model, "predict_step")
             else self._forward
         )
-        self.function = compiled(model, "predict", self.key, lambda: forward)
+        self.function = program_of(model, "predict", self.key, lambda: forward)
 
     def __call__(self, x, size=None):
         """The outputs for a batch that lies on the host.
@@ -84,14 +84,13 @@ class Predictor:
     def _keeps_rows_apart(self, x):
         if not self.model.jit_compile:
             return False
-        return compiled(
+        return cached(
             self.model,
             "rows",
             self.key,
             lambda: batch_independence.are_independent(
                 self.function.function, values_of(self.variables), batch=x
             ),
-            jit=False,
         )
 
     def _run(self, x):

@@ -22,13 +22,13 @@ from jkeras.kernel import tree
 from jkeras.ops.kernels import outside_loops
 from jkeras.training import data, placement
 from jkeras.training.compilable import Compilable
-from jkeras.training.compilation import compiled
-from jkeras.training.compiled import CompileMetrics
+from jkeras.training.compile_metrics import CompileMetrics
 from jkeras.training.fitting import Fitting
 from jkeras.training.layout import StateLayout
 from jkeras.training.loop import Runner
 from jkeras.training.nonfinite import look_at_batch
 from jkeras.training.predictor import predict_at_once, predictor_of
+from jkeras.training.program import program_of
 from jkeras.training.results import as_numbers, concatenate
 from jkeras.training.state import copied, new_key
 from jkeras.training.step import make_train_step
@@ -462,7 +462,7 @@ class Trainer(Compilable):
         batch = self._single_batch(x, y, sample_weight, class_weight)
         layout = self._state_layout()
         state = placement.replicate(layout.reset_metrics(layout.gather(copies=False)))
-        step = compiled(
+        step = program_of(
             self,
             "train_on_batch",
             layout.key,
@@ -533,8 +533,8 @@ class Trainer(Compilable):
 
 
 class _Snapshot:
-    """The `StateOwner` of an evaluation outside `fit`: the model keeps its arrays; metrics and state
-    are written back.
+    """The `StateOwner` of an evaluation outside `fit`: the model keeps its arrays; metrics and
+    state are written back.
 
     Args:
         copies: whether steps may consume the arrays.
