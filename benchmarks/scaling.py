@@ -29,7 +29,7 @@ import jax
 import jkeras
 from jkeras import distribution, layers
 from jkeras.training import placement
-from jkeras.training.state import Plan
+from jkeras.training.layout import StateLayout
 
 SIZES = {
     "f32": 4,
@@ -137,7 +137,7 @@ def main():
             net = model()
             net.compile("adam", jkeras.losses.SparseCategoricalCrossentropy(from_logits=True))
             net._build_for_training()
-            state = Plan(net).abstract()
+            state = StateLayout(net).abstract()
             shape = (options.batch, options.length)
             tokens = jax.ShapeDtypeStruct(shape, "int32", sharding=placement.layout_of(shape))
             out = jax.tree_util.tree_map(

@@ -151,7 +151,7 @@ class Module:
 
 UNTRACKED = ("_own", "_children", "_before_build")
 # compiled functions and the like, made again when needed
-FLEETING = ("_functions", "_last_plan", "_host_split", "_predictor")
+FLEETING = ("_functions", "_last_layout", "_host_split", "_predictor")
 
 
 def _parts(key, value, seen):

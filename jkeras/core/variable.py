@@ -37,7 +37,7 @@ def gathered(value, layout):
     return jax.lax.with_sharding_constraint(value, whole)
 
 
-class Lent:
+class Borrowed:
     """Stands in a variable for an array that a running `fit` owns; `pull` puts the arrays back into
     the variables.
     """
@@ -51,12 +51,12 @@ def values_of(variables):
     trains them.
     """
     while True:
-        lock = next((v._value.lock for v in variables if isinstance(v._value, Lent)), None)
+        lock = next((v._value.lock for v in variables if isinstance(v._value, Borrowed)), None)
         if lock is not None:
             with lock:
                 return [v.own_value() for v in variables]
         values = [v._value for v in variables]
-        if not any(isinstance(value, Lent) for value in values):
+        if not any(isinstance(value, Borrowed) for value in values):
             return [
                 v.own_value() if value is None else value for v, value in zip(variables, values)
             ]
@@ -247,7 +247,8 @@ class Variable:
                     )
                 )
         value = self._value
-        while isinstance(value, Lent):  # again where another thread's training lent it in between
+        # again where another thread's training borrowed it in between
+        while isinstance(value, Borrowed):
             value.pull()
             value = self._value
         return value
@@ -310,7 +311,7 @@ class Variable:
     def __deepcopy__(self, memo):
         copy = object.__new__(type(self))
         memo[id(self)] = copy
-        if isinstance(self._value, Lent):
+        if isinstance(self._value, Borrowed):
             self.own_value()
         copy.__dict__.update(self.__dict__)
         return copy

@@ -1,47 +1,67 @@
-"""A batch computed in pieces: the share of each piece in the loss of the whole batch."""
+"""A batch computed in microbatches: what each of them adds to the loss of the whole batch."""
 
+from collections.abc import Sequence
+
+import jax
 import jax.numpy as jnp
 
 from jkeras.kernel.scope import current_flow
 
 
-class Shares:
-    """Of one piece: numerators of means are divided by the denominators of the whole batch.
+class Microbatch:
+    """Of one microbatch: numerators of means are divided by the denominators of the whole batch.
 
-    These are found first, by running all pieces with `totals=None`: masks and weights decide on
-        them, not parameters.
+    These are computed first, by running all microbatches with `totals=None`: masks and weights
+    decide on them, not parameters.
 
     Args:
-        pieces: how many there are.
+        count: how many microbatches the batch has.
         totals: the denominators of the whole batch, in the order in which they are asked for.
-        rows: number of real rows of the whole batch.
+        batch_size: number of valid rows of the whole batch.
 
-    >>> counting = Shares(2)
+    Attributes:
+        denominators: those of this microbatch, in the same order.
+
+    >>> counting = Microbatch(2)
     >>> _ = counting.mean(6.0, 3)
-    >>> [float(v) for v in counting.found], float(Shares(2, totals=[4.0]).mean(6.0, 3))
-    ([3.0], 1.5)
+    >>> [float(v) for v in counting.denominators]
+    [3.0]
+    >>> float(Microbatch(2, totals=[4.0]).mean(6.0, 3))
+    1.5
     """
 
-    def __init__(self, pieces, totals=None, rows=None):
-        self.pieces, self.totals, self.rows, self.found = pieces, totals, rows, []
+    def __init__(
+        self,
+        count: int,
+        totals: Sequence[jax.Array | float] | None = None,
+        batch_size: jax.Array | int | None = None,
+    ) -> None:
+        self.count = count
+        self.totals = totals
+        self.batch_size = batch_size
+        self.denominators: list[jax.Array] = []
 
-    def mean(self, numerator, denominator):
-        """This piece's part of a mean."""
-        self.found.append(jnp.asarray(denominator, "float32"))
+    def mean(
+        self, numerator: jax.Array | float, denominator: jax.Array | float
+    ) -> jax.Array | float:
+        """What this microbatch adds to a mean."""
+        self.denominators.append(jnp.asarray(denominator, "float32"))
         if self.totals is None:
             return numerator
         numerator = jnp.asarray(numerator)
-        total = jnp.asarray(self.totals[len(self.found) - 1], numerator.dtype)
+        total = jnp.asarray(self.totals[len(self.denominators) - 1], numerator.dtype)
         return jnp.where(total == 0, 0, numerator / jnp.where(total == 0, 1, total))
 
 
-def shares():
-    """The `Shares` of the piece that is being computed, or None."""
+def current_microbatch() -> Microbatch | None:
+    """The microbatch that is being computed, or None."""
     flow = current_flow()
     return None if flow is None else flow.microbatch
 
 
-def evenly(value):
-    """A piece's part of something that each piece has as a whole, such as a penalty on weights."""
-    piece = shares()
-    return value if piece is None else value / piece.pieces
+def per_microbatch(value: jax.Array) -> jax.Array:
+    """The part of a microbatch in what each of them has as a whole, such as a penalty on
+    weights.
+    """
+    microbatch = current_microbatch()
+    return value if microbatch is None else value / microbatch.count

@@ -34,8 +34,8 @@ class Flow:
         params, state: nested dicts of arrays by path, as `init` gives them.
         key: from which every random key follows by its path; None: there is no key.
         training: whether this is a training step.
-        valid_rows: which rows of the batch are real, booleans (batch,), where some are padding.
-        microbatch: the share of a microbatch in the loss of the whole batch.
+        valid_rows: which rows of the batch are valid, booleans (batch,), where some are padding.
+        microbatch: the `Microbatch` that is computed, where a batch is taken in several.
         shared: canonical paths of what is reached by several: `{path: canonical path}`.
 
     Attributes:

@@ -15,7 +15,7 @@ from jkeras.core.errors import AxisError, explain
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Layer, StatefulLayer, layer
 from jkeras.core.record import Constraint, Initializer, Regularizer
-from jkeras.kernel.valid_rows import beside, over_real_rows
+from jkeras.kernel.valid_rows import expand_like, over_valid_rows
 from jkeras.core.settings import settings
 from jkeras.core.typed import Sizes, fields
 from jkeras.initializers import Ones, TruncatedNormal
@@ -223,23 +223,23 @@ class BatchNormalization(StatefulLayer, ScaleAndShift):
         )
         return y.astype(self.compute_dtype), changed
 
-    def _moments(self, x, mask, rows):
-        """Mean and variance of the features, over the unmasked places of the real rows."""
+    def _moments(self, x, mask, valid_rows):
+        """Mean and variance of the features, over the unmasked places of the valid rows."""
         axes = tuple(a for a in range(x.ndim) if a != self.axis % x.ndim)
-        if mask is None and rows is None:
+        if mask is None and valid_rows is None:
             return moments(x, axes)
-        if rows is None:
+        if valid_rows is None:
             return masked_moments(x, mask[..., None].astype(bool), axes, settings.epsilon)
         if mask is None:
-            return over_real_rows(lambda rows, x: masked_moments(x, beside(rows, x), axes), rows, x)
-        return over_real_rows(
-            lambda rows, x, mask: masked_moments(
-                x, (mask.astype(bool) & beside(rows, mask))[..., None], axes, settings.epsilon
-            ),
-            rows,
-            x,
-            mask,
-        )
+            return over_valid_rows(
+                lambda valid, x: masked_moments(x, expand_like(valid, x), axes), valid_rows, x
+            )
+
+        def moments_of_valid(valid, x, mask):
+            mask = mask.astype(bool) & expand_like(valid, mask)
+            return masked_moments(x, mask[..., None], axes, settings.epsilon)
+
+        return over_valid_rows(moments_of_valid, valid_rows, x, mask)
 
     def _renormalized(self, w, mean, variance):
         """(gamma, beta) that also correct the batch's statistics towards the moving ones, and the

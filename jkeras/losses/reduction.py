@@ -11,8 +11,8 @@ import jax.numpy as jnp
 from jkeras.core.errors import ShapeError, check_choice, explain
 from jkeras.core.frame import current
 from jkeras.core.graph import op
-from jkeras.kernel.microbatch import Shares, evenly, shares
-from jkeras.kernel.valid_rows import beside, over_real_rows, real_rows
+from jkeras.kernel.microbatch import Microbatch, current_microbatch, per_microbatch
+from jkeras.kernel.valid_rows import expand_like, over_valid_rows, current_valid_rows
 from jkeras.losses.typing import Tensor
 
 REDUCTIONS = ("sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none", None)
@@ -168,8 +168,8 @@ def reduce_weighted_values(
         sample_weight = jnp.asarray(sample_weight, dtype)
     if reduction in (None, "none"):
         return _reduced(values, sample_weight, mask, reduction)
-    valid_rows = real_rows()
-    microbatch = shares()
+    valid_rows = current_valid_rows()
+    microbatch = current_microbatch()
     if microbatch is not None:
         return _reduced_microbatch(microbatch, values, sample_weight, mask, valid_rows, reduction)
     if valid_rows is None:
@@ -194,13 +194,13 @@ def _reduced_rows(
     def reduced(
         valid_rows: jax.Array, values: jax.Array, mask: jax.Array, weight: jax.Array | None = None
     ) -> jax.Array:
-        return _reduced(values, weight, mask & beside(valid_rows, mask), reduction)
+        return _reduced(values, weight, mask & expand_like(valid_rows, mask), reduction)
 
-    return over_real_rows(reduced, valid_rows, *arrays)
+    return over_valid_rows(reduced, valid_rows, *arrays)
 
 
 def _reduced_microbatch(
-    microbatch: Shares,
+    microbatch: Microbatch,
     values: jax.Array,
     weight: jax.Array | None,
     mask: jax.Array | None,
@@ -209,7 +209,7 @@ def _reduced_microbatch(
 ) -> jax.Array:
     """The part that a microbatch has in the loss of the whole batch."""
     if values.shape in ((), (0,)):
-        return evenly(values)
+        return per_microbatch(values)
     mask = _mask_of_rows(valid_rows, mask)
     weight = apply_mask(weight, mask, values.dtype, "sum")
     weighted, weight = _weighted(values, weight)
@@ -229,7 +229,7 @@ def _mask_of_rows(valid_rows: jax.Array | None, mask: jax.Array | None) -> jax.A
         return mask
     if mask is None:
         return valid_rows
-    return jnp.asarray(mask, bool) & beside(valid_rows, mask)
+    return jnp.asarray(mask, bool) & expand_like(valid_rows, mask)
 
 
 def _weighted(values: jax.Array, weight: jax.Array | None) -> tuple[jax.Array, jax.Array | None]:

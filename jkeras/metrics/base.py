@@ -391,7 +391,7 @@ class Accumulator(Metric):
     """
 
     def weight_of_rows(self, valid_rows: jax.Array, y_true: jax.Array) -> jax.Array | None:
-        """Weights for a batch without weights some of whose rows are not real; None if there are
+        """Weights for a batch without weights some of whose rows are not valid; None if there are
         none to say so.
         """
         return valid_rows.astype("int32")

@@ -11,7 +11,7 @@ import numpy as np
 
 from jkeras.core.errors import ShapeError
 from jkeras.core.record import Any, record
-from jkeras.kernel.valid_rows import beside
+from jkeras.kernel.valid_rows import expand_like
 from jkeras.core.settings import epsilon, floatx
 from jkeras.losses.reduction import divide_no_nan, squeeze_or_expand_to_same_rank
 from jkeras.losses.typing import Tensor
@@ -176,7 +176,7 @@ def weight_of_rows(valid_rows: jax.Array, y_true: jax.Array) -> jax.Array:
     labels = y_true
     if labels.ndim > 1:
         labels = labels[..., 0]
-    return jnp.broadcast_to(beside(valid_rows, labels), labels.shape).astype("int32")
+    return jnp.broadcast_to(expand_like(valid_rows, labels), labels.shape).astype("int32")
 
 
 class ConfusionMetric(Accumulator):

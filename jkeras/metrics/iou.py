@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jkeras.core import typed
 from jkeras.core.errors import ShapeError
 from jkeras.core.record import Any, record
-from jkeras.kernel.valid_rows import beside
+from jkeras.kernel.valid_rows import expand_like
 from jkeras.core.settings import epsilon
 from jkeras.losses.typing import Tensor
 from jkeras.metrics.base import Accumulator, State, StateSpec
@@ -94,7 +94,7 @@ class IoU(Accumulator):
         """One weight for each label."""
         if not self.sparse_y_true:
             y_true = jnp.argmax(y_true, axis=self.axis)
-        return jnp.broadcast_to(beside(valid_rows, y_true), y_true.shape).astype("int32")
+        return jnp.broadcast_to(expand_like(valid_rows, y_true), y_true.shape).astype("int32")
 
     def measure(
         self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None

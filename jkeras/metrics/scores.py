@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from jkeras.core.errors import check_choice
 from jkeras.core.record import record
-from jkeras.kernel.valid_rows import count
+from jkeras.kernel.valid_rows import count_valid_rows
 from jkeras.core.settings import epsilon
 from jkeras.losses.reduction import pair
 from jkeras.losses.typing import Tensor
@@ -244,7 +244,7 @@ class R2Score(Accumulator):
             weight = weight[:, None]
         weight = jnp.broadcast_to(weight, y_true.shape)
         return {
-            "num_samples": count(y_true.shape[0]) * y_true.shape[1],
+            "num_samples": count_valid_rows(y_true.shape[0]) * y_true.shape[1],
             "sum": jnp.sum(y_true * weight, axis=0),
             "squared_sum": jnp.sum(y_true * y_true * weight, axis=0),
             "count": jnp.sum(weight, axis=0),

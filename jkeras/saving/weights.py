@@ -123,7 +123,7 @@ SKIPPED = (  # attributes of the kernel's own, and what `compile` made
     "_inbound_nodes",
     "_index",
     "_inputs_struct",
-    "_last_plan",
+    "_last_layout",
     "_layers",
     "_loss_tracker",
     "_losses",

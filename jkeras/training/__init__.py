@@ -2,7 +2,8 @@
 
 from jkeras.core.exports import exported
 from jkeras.training.find_lr import find_lr
-from jkeras.training.state import TrainState, init_train_state
+from jkeras.training.initial_state import init_train_state
+from jkeras.training.state import TrainState
 from jkeras.training.step import make_eval_step, make_predict_step, make_train_step
 
 __all__ = exported(globals())

@@ -10,8 +10,9 @@ import jax
 import numpy as np
 
 from jkeras.training import data, placement
-from jkeras.training.rows import size_of
-from jkeras.training.state import Plan, init_train_state
+from jkeras.training.batch_independence import size_of
+from jkeras.training.initial_state import init_train_state
+from jkeras.training.layout import StateLayout
 from jkeras.training.step import make_train_step
 
 SMOOTHING = 0.9  # of the moving average of the losses
@@ -116,7 +117,7 @@ def find_lr(
 
 def _make_step(model, state):
     """`step(state, rate, batch) -> (state, loss of this batch)`."""
-    plan = Plan(model)
+    layout = StateLayout(model)
     step = make_train_step(model)
     optimizer = model.optimizer
     inner = getattr(optimizer, "inner_optimizer", optimizer)
@@ -134,7 +135,7 @@ def _make_step(model, state):
 
     def step_at(state, rate, batch):
         opt_state = optimizer.with_learning_rate(state.opt_state, rate)
-        state = plan.reset_metrics(state._replace(opt_state=opt_state))
+        state = layout.reset_metrics(state._replace(opt_state=opt_state))
         state, logs = step(state, batch)
         return state, logs["loss"]
 

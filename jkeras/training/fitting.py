@@ -9,9 +9,9 @@ import jax
 
 from jkeras.core.settings import default_seed
 from jkeras.core.signals import Signals, Terminated
-from jkeras.training.live import lent_to
 from jkeras.training.loop import Runner
 from jkeras.training.nonfinite import Watch
+from jkeras.training.ownership import state_owner
 from jkeras.training.results import as_numbers
 from jkeras.training.resume import Position, Resume
 
@@ -34,12 +34,12 @@ class Fitting:
         self.validation = validation
         self.callbacks = callbacks
         self.epochs, self.steps, self.validation_steps = epochs, steps, validation_steps
-        self.validation_freq, self.plan = validation_freq, model._plan()
-        self.runner = Runner(model, self.plan, "train", callbacks.looks_at_batches("train"))
+        self.validation_freq, self.layout = validation_freq, model._state_layout()
+        self.runner = Runner(model, self.layout, "train", callbacks.looks_at_batches("train"))
         self.tester = (
             None
             if validation is None
-            else Runner(model, self.plan, "test", callbacks.looks_at_batches("test"))
+            else Runner(model, self.layout, "test", callbacks.looks_at_batches("test"))
         )
 
     def run(self, initial_epoch, seed, checkpoint, resume):
@@ -48,16 +48,16 @@ class Fitting:
         """
         with (
             Signals(terminate=checkpoint is not None) as self.signals,
-            lent_to(self.plan) as self.live,
+            state_owner(self.layout) as self.owner,
         ):
-            self.signals.busy = lambda: self.live.busy
+            self.signals.busy = lambda: self.owner.busy
             self.resume = Resume(
                 checkpoint,
                 resume,
                 self.runner,
                 self.source,
                 self.validation,
-                self.live,
+                self.owner,
                 self.callbacks,
                 default_seed() if seed is None else seed,
             )
@@ -94,18 +94,18 @@ class Fitting:
     def _one_epoch(self, position):
         """The results of an epoch, those of its validation among them."""
         if not position.step:
-            self.live.replace(self.plan.reset_metrics)
+            self.owner.replace(self.layout.reset_metrics)
         self.callbacks.on_epoch_begin(position.epoch)
         position = self._steps(position)
         logs = position.logs
         if self.validation is None or not _validates(position.epoch, self.validation_freq):
             return logs
-        self._reached = position, self.live.peek()
+        self._reached = position, self.owner.peek()
         logs = logs | {
             f"val_{k}": v
             for k, v in self.model._evaluate(
                 self.tester,
-                self.live,
+                self.owner,
                 self.validation,
                 self.validation_steps,
                 self.callbacks,
@@ -119,14 +119,14 @@ class Fitting:
         """Takes the steps of an epoch that are left; the position at its end."""
         epoch, done, logs, ended = position
         self._reached = position, None
-        watch = Watch(self.model, self.live)
+        watch = Watch(self.model, self.owner)
         # as Keras, which looks after each step
         limit = 1 if self.model.stop_training else self.steps
         dispatches = (
             ()
             if ended
             else self.runner.epoch(
-                self.live,
+                self.owner,
                 self.source,
                 self.resume.seed,
                 epoch,

@@ -22,24 +22,24 @@ def has_own_step(model, kind):
 
 def overrides(model, name):
     """Whether the model's class has a step of its own."""
-    from jkeras.training.objective import Objective
+    from jkeras.training.compilable import Compilable
 
-    return getattr(type(model), name) is not getattr(Objective, name)
+    return getattr(type(model), name) is not getattr(Compilable, name)
 
 
 class Lists:
     """A `TrainState` as Keras's flat lists, and back."""
 
-    def __init__(self, model, plan):
-        self.model, self.plan = model, plan
+    def __init__(self, model, layout):
+        self.model, self.layout = model, layout
         self.trainable, self.fixed = model.trainable_variables, model.non_trainable_variables
         self.metrics = model.metrics_variables
 
     def values(self, state):
         """All variables' values; seed generators start from the step's key."""
-        values = self.plan.values(state.params, state.frozen, state.state, state.metrics)
+        values = self.layout.values(state.params, state.frozen, state.state, state.metrics)
         rng = jax.random.fold_in(state.rng, state.step)
-        for path, generator in self.plan.generators:
+        for path, generator in self.layout.generators:
             key = key_of_path(rng, "/".join(path))
             values[generator.state] = (
                 jax.random.key_data(key)
@@ -52,7 +52,7 @@ class Lists:
         """(trainable, non-trainable, optimizer, metrics) lists."""
         optimizer = self.model.optimizer
         slots = (
-            [] if optimizer is None else optimizer.state_to_variables(opt_state, self.plan.order)
+            [] if optimizer is None else optimizer.state_to_variables(opt_state, self.layout.order)
         )
         pick = lambda variables: [values[v] for v in variables]  # noqa: E731
         return pick(self.trainable), pick(self.fixed), slots, pick(self.metrics)
@@ -70,16 +70,16 @@ class Lists:
         }
         trees = [
             tree.unflatten((p, values.get(v, tree.get(old, p))) for p, v in named)
-            for named, old in self.plan.groups(state)
+            for named, old in self.layout.groups(state)
         ]
         opt_state = state.opt_state
         if slots is not None:
             shapes = tree.unflatten(
                 (p, jax.ShapeDtypeStruct(v.shape, v.dtype))
-                for p, v in zip(self.plan.order, self.plan.optimized)
+                for p, v in zip(self.layout.order, self.layout.optimized)
             )
             opt_state = self.model.optimizer.variables_to_state(
-                slots, shapes, self.plan.order, self.plan.variable_tree
+                slots, shapes, self.layout.order, self.layout.variable_tree
             )
         params, frozen, kept, metrics = trees
         return state._replace(
@@ -92,11 +92,11 @@ class Lists:
         )
 
 
-def train_step(model, planned):
+def train_step(model, lazy_layout):
     """The pure step of a model that overrides `train_step`."""
 
     def step(state, batch):
-        lists = Lists(model, planned.of(batch))
+        lists = Lists(model, lazy_layout.of(batch))
         values = lists.values(state)
         with frame.Run(model, dict(values), training=True):
             logs, (trainable, fixed, slots, metrics) = model.train_step(
@@ -107,11 +107,11 @@ def train_step(model, planned):
     return step
 
 
-def test_step(model, planned):
+def test_step(model, lazy_layout):
     """The pure step of a model that overrides `test_step`."""
 
     def step(state, batch):
-        lists = Lists(model, planned.of(batch))
+        lists = Lists(model, lazy_layout.of(batch))
         values = lists.values(state)
         trainable, fixed, _, metrics = lists.split(values, state.opt_state)
         with frame.Run(model, dict(values), training=False):

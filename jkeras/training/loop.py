@@ -13,32 +13,30 @@ import jax.numpy as jnp
 
 from jkeras.ops.kernels import outside_loops
 from jkeras.training import keras_contract, placement
-from jkeras.training.compilation import compiled
+from jkeras.training.batch_independence import size_of
 from jkeras.training.data import ArraySource
 from jkeras.training.pace import Pace, fixed_steps
 from jkeras.training.padding import may_pad
 from jkeras.training.passes import FromHost, OnDevice
+from jkeras.training.program import cached, program_of
 from jkeras.training.results import metric_logs
-from jkeras.training.rows import size_of
 from jkeras.training.step import make_eval_step, make_train_step
 
 
 class Runner:
-    """Runs one epoch after another of training or evaluation steps on a `Live` state.
+    """Runs one epoch after another of training or evaluation steps on the state of a `StateOwner`.
 
     Args:
         kind: "train" or "test".
         every_batch: whether somebody wants to know of every single batch.
     """
 
-    def __init__(self, model, plan, kind, every_batch):
-        self.model, self.plan, self.kind = model, plan, kind
+    def __init__(self, model, layout, kind, every_batch):
+        self.model, self.layout, self.kind = model, layout, kind
         self._met, self._smaller, self._told = set(), False, False
         steps = fixed_steps(model, kind, every_batch)
         self.in_a_loop = steps != 1  # several steps are one dispatch
-        self.pace = (
-            Pace(steps) if steps else compiled(model, f"{kind}_pace", plan.key, Pace, jit=False)
-        )
+        self.pace = Pace(steps) if steps else cached(model, f"{kind}_pace", layout.key, Pace)
         self._pads = self.full_size = None
         self._functions = {}  # found once, since finding them costs as much as a small step
         self._pass, self._begun, self._begin = None, 0, None
@@ -64,7 +62,7 @@ class Runner:
         """Lets the first pass begin at a `position`."""
         self._begin = position
 
-    def epoch(self, live, source, seed, epoch, limit, before, done=0, left=lambda: None):
+    def epoch(self, owner, source, seed, epoch, limit, before, done=0, left=lambda: None):
         """Yields (number of the last step, logs on the device) after each dispatch; calls
         `before(step)` ahead of it.
 
@@ -81,14 +79,14 @@ class Runner:
             if begin is None or not done and (whole or begin[1] == source.num_batches):
                 begin = epoch, 0
             self._begun = begin[0]
-            self._pass = self._new_pass(live, source, seed, *begin)
+            self._pass = self._new_pass(owner, source, seed, *begin)
         while (limit is None or done < limit) and self._pass.more():
             before(done)
             begin, compiling = time.perf_counter(), self.model.compile_seconds
             most = min(
                 self.pace.steps, left() or self.pace.steps, (limit or done + self.pace.steps) - done
             )
-            count, logs = self._pass.advance(live, most)
+            count, logs = self._pass.advance(owner, most)
             self.taken += count
             if not self.pace.settled:
                 jax.block_until_ready(logs)
@@ -99,19 +97,18 @@ class Runner:
         if limit is None or done < limit:
             self.restart()  # the data came to its end
 
-    def _new_pass(self, live, source, seed, epoch, at=0):
+    def _new_pass(self, owner, source, seed, epoch, at=0):
         rows_stay = (
             isinstance(source, ArraySource)
             and source.size % min(source.batch_size, source.size) == 0
         )
         if self._pads is None:
             first = source.shapes()
-            self._pads = not rows_stay and compiled(
+            self._pads = not rows_stay and cached(
                 self.model,
                 f"{self.kind}_pads",
-                (self.plan.key, str(first)),
-                lambda: may_pad(self.model, self.kind, live.peek(), first),
-                jit=False,
+                (self.layout.key, str(first)),
+                lambda: may_pad(self.model, self.kind, owner.peek(), first),
             )
             self.full_size = size_of(first[0]) if self._pads else None
         on_device = (
@@ -120,12 +117,12 @@ class Runner:
         make = OnDevice if on_device and self.model.jit_compile else FromHost
         return make(self, source, seed, epoch, self._pads, at)
 
-    def dispatch(self, live, function, *arguments):
+    def dispatch(self, owner, function, *arguments):
         """The logs of a compiled function of the state, which takes a step or more; a new trace is
         noticed.
         """
         traces, begin = function.traces, time.perf_counter()
-        logs = live.advance(function, *arguments)
+        logs = owner.advance(function, *arguments)
         if function.traces > traces:
             self.model.compile_seconds += time.perf_counter() - begin
             if function in self._met:
@@ -147,33 +144,37 @@ class Runner:
 
     # ------------------------------------------------------------ compiled functions
 
-    def single(self, live):
-        """`(state, batch, rows) -> (state, logs)`: one step on one batch; `rows` are None where all
-        are real.
+    def single(self, owner):
+        """`(state, batch, valid_rows) -> (state, logs)`: one step on one batch; `valid_rows`
+        is None where all are valid.
         """
 
         def make():
             step = outside_loops(self._make_step())
-            return lambda state, batch, rows: (
-                step(state, batch) if rows is None else step(state, batch, rows)
-            )
 
-        return self._compiled("one", make, live)
+            def one(state, batch, valid_rows):
+                if valid_rows is None:
+                    return step(state, batch)
+                return step(state, batch, valid_rows)
 
-    def many(self, live):
+            return one
+
+        return self._compiled("one", make, owner)
+
+    def many(self, owner):
         """`(state, data, order, first, count) -> (state, logs)`: `count` steps on data that lies on
         the device.
 
         `order` has a row for each step, the numbers of the rows in its batch; numbers past the end
         are padding.
         """
-        return self._compiled("many" if self.in_a_loop else "straight", self._make_many, live)
+        return self._compiled("many" if self.in_a_loop else "straight", self._make_many, owner)
 
-    def _compiled(self, form, make, live):
+    def _compiled(self, form, make, owner):
         if form not in self._functions:
             donate = (0,) if self.kind == "train" else ()
-            self._functions[form] = compiled(
-                self.model, f"{self.kind}_{form}", self.plan.key, make, donate, live.peek()
+            self._functions[form] = program_of(
+                self.model, f"{self.kind}_{form}", self.layout.key, make, donate, owner.peek()
             )
         return self._functions[form]
 
@@ -181,7 +182,7 @@ class Runner:
         return (make_train_step if self.kind == "train" else make_eval_step)(self.model)
 
     def _make_many(self):
-        step, plan, model = self._make_step(), self.plan, self.model
+        step, layout, model = self._make_step(), self.layout, self.model
 
         def one(state, data, order, i):
             """The step number i of the pass."""
@@ -197,7 +198,7 @@ class Runner:
             state = jax.lax.fori_loop(
                 first, first + count, lambda i, state: one(state, data, order, i)[0], state
             )
-            return state, metric_logs(model, plan, state)
+            return state, metric_logs(model, layout, state)
 
         def many_own(state, data, order, first, count):
             """The logs are those of the last step, which may be no metrics."""
@@ -214,14 +215,14 @@ class Runner:
             return lambda state, data, order, first, _: straight(state, data, order, first)
         return many_own if keras_contract.has_own_step(model, self.kind) else many
 
-    def compile(self, live, source):
-        """Compiles what an epoch on a source runs, by running it; `live` is to be thrown away."""
-        rest = self._new_pass(live, source, 0, 0)
+    def compile(self, owner, source):
+        """Compiles what an epoch on a source runs, by running it; `owner` is to be thrown away."""
+        rest = self._new_pass(owner, source, 0, 0)
         if isinstance(rest, OnDevice):
             rest.at = max(rest.whole - 1, 0)
         while rest.more():
-            rest.advance(live, 1)
+            rest.advance(owner, 1)
             if not isinstance(rest, OnDevice):
                 break
         rest.close()
-        jax.block_until_ready(live.peek())
+        jax.block_until_ready(owner.peek())

@@ -7,9 +7,9 @@ import warnings
 import jax
 import jax.numpy as jnp
 
-from jkeras.kernel import tree
 from jkeras.core.errors import check_choice
 from jkeras.core.variable import Variable
+from jkeras.kernel import tree
 from jkeras.optimizers import LossScaleOptimizer
 
 POLICIES = (None, "raise", "stop", "skip")
@@ -55,10 +55,10 @@ def guarded(step, model):
 
 def _logs(model, state, logs, fine):
     """The logs of a step; those of the metrics as they are where it was left out."""
+    from jkeras.training.layout import StateLayout
     from jkeras.training.results import metric_logs
-    from jkeras.training.state import Plan
 
-    kept = metric_logs(model, Plan(model), state)
+    kept = metric_logs(model, StateLayout(model), state)
     return {
         name: jnp.where(fine, value, kept[name]) if name in kept else value
         for name, value in logs.items()
@@ -108,11 +108,11 @@ class Watch:
     says.
 
     Args:
-        live: of the training.
+        owner: of the training.
     """
 
-    def __init__(self, model, live):
-        self.model, self.live = model, live
+    def __init__(self, model, owner):
+        self.model, self.owner = model, owner
 
     def look(self, epoch, done):
         """Ends the training where the policy is to.
@@ -142,4 +142,4 @@ class Watch:
             )
 
     def _count(self):
-        return int(tree.get(self.live.peek().metrics, COUNT))
+        return int(tree.get(self.owner.peek().metrics, COUNT))

@@ -1,10 +1,10 @@
 """Whether a step may be given a batch filled up with rows that do not count, so that all batches
 have one shape.
 
-The forward pass up to the loss is read as a jaxpr (see `rows`): rows may come together only in
-places that leave out what is not real, which are the reductions of losses and the statistics of
-BatchNormalization. Metrics are given the rows as weights. What cannot be shown to keep padding out
-is not padded: such a step is compiled for two shapes.
+The forward pass up to the loss is read as a jaxpr (see `batch_independence`): rows may come
+together only in places that leave out what is not valid, which are the reductions of losses and the
+statistics of BatchNormalization. Metrics are given the valid rows as weights. What cannot be shown
+to keep padding out is not padded: such a step is compiled for two shapes.
 """
 
 import jax
@@ -12,36 +12,37 @@ import numpy as np
 
 from jkeras.core.registry import public_name
 from jkeras.metrics.reduction import MeanMetricWrapper
-from jkeras.training import keras_contract, rows
-from jkeras.training.objective import Objective
-from jkeras.training.step import Planned, TrainStep
+from jkeras.training import batch_independence, keras_contract
+from jkeras.training.compilable import Compilable
+from jkeras.training.layout import LazyLayout
+from jkeras.training.step import TrainStep
 
 
 def may_pad(model, kind, state, batch):
-    """Whether rows that are not real change nothing in a step of `kind` "train" or "test".
+    """Whether rows that are not valid change nothing in a step of `kind` "train" or "test".
 
     Args:
         batch: (x, y, sample_weight), arrays or shapes, as the step will be given it.
     """
-    step = TrainStep(Planned(model))
+    step = TrainStep(LazyLayout(model))
     if (
         not model.jit_compile
         or _has_own_step(model, kind)
         or model._layer_metrics()
-        or step.planned.plan is None
+        or step.lazy_layout.layout is None
     ):
         return False
-    step.plan = step.planned.plan
+    step.layout = step.lazy_layout.layout
 
-    def forward(state, batch, real=None):
+    def forward(state, batch, valid_rows=None):
         rng = jax.random.fold_in(state.rng, state.step)
-        loss, (_, y_pred, _, kept, _) = step.loss(state, *batch, rng, kind == "train", real)
+        loss, (_, y_pred, _, kept, _) = step.loss(state, *batch, rng, kind == "train", valid_rows)
         return (loss, kept), y_pred
 
     state = jax.tree_util.tree_map(lambda v: jax.ShapeDtypeStruct(np.shape(v), v.dtype), state)
-    real = np.ones(rows.size_of(batch[0]), bool)
-    if not rows.leaves_out_padding(
-        lambda state, both: forward(state, *both)[0], state, batch=(batch, real)
+    valid_rows = np.ones(batch_independence.size_of(batch[0]), bool)
+    if not batch_independence.leaves_out_padding(
+        lambda state, both: forward(state, *both)[0], state, batch=(batch, valid_rows)
     ):
         return False
     if model._compile_metrics is None:
@@ -55,7 +56,7 @@ def may_pad(model, kind, state, batch):
 
 def _has_own_step(model, kind):
     own = any(
-        getattr(type(model), name) is not getattr(Objective, name)
+        getattr(type(model), name) is not getattr(Compilable, name)
         for name in ("compute_loss", "compute_metrics")
     )
     return own or keras_contract.has_own_step(model, kind)
@@ -72,5 +73,7 @@ def _weighs(metric, y_true, y_pred):
         type(metric) is MeanMetricWrapper or public_name(type(metric))
     ):
         kwargs = metric.fn_kwargs()
-        return rows.are_independent(lambda both: metric.fn(*both, **kwargs), batch=(y_true, y_pred))
+        return batch_independence.are_independent(
+            lambda both: metric.fn(*both, **kwargs), batch=(y_true, y_pred)
+        )
     return public_name(type(metric)) is not None and hasattr(metric, "weight_of_rows")

@@ -5,9 +5,9 @@ another.
 import numpy as np
 
 from jkeras.training import placement
+from jkeras.training.batch_independence import padded, size_of
 from jkeras.training.data import take
 from jkeras.training.prefetch import Prefetched
-from jkeras.training.rows import padded, size_of
 
 
 class OnDevice:
@@ -31,13 +31,13 @@ class OnDevice:
         """Whether there is another batch."""
         return self.at < self.whole + bool(len(self.rest))
 
-    def advance(self, live, most):
+    def advance(self, owner, most):
         """(number of steps taken, at most so many, their logs)."""
         if self.at < self.whole:
             count = min(most, self.whole - self.at)
             logs = self.runner.dispatch(
-                live,
-                self.runner.many(live),
+                owner,
+                self.runner.many(owner),
                 self.source.on_device(),
                 self.order,
                 np.int32(self.at),
@@ -45,7 +45,7 @@ class OnDevice:
             )
         else:
             count, batch = 1, placement.place(take(self.source.data, self.rest))
-            logs = self.runner.dispatch(live, self.runner.single(live), batch, None)
+            logs = self.runner.dispatch(owner, self.runner.single(owner), batch, None)
         self.at += count
         return count, logs
 
@@ -74,18 +74,18 @@ class FromHost:
             self.next = next(self.batches, None)
         return self.next is not None
 
-    def advance(self, live, most):
+    def advance(self, owner, most):
         """(number of steps taken, at most so many, the logs of the last)."""
         count = 0
         while count < most and self.more():
             batch, self.next = self.next, None
-            logs = self.runner.dispatch(live, self.runner.single(live), *batch)
+            logs = self.runner.dispatch(owner, self.runner.single(owner), *batch)
             count += 1
         self.at += count
         return count, logs
 
     def _filled(self, batch):
-        """A batch at its full size and which of its rows are real, on the devices as far as that
+        """A batch at its full size and which of its rows are valid, on the devices as far as that
         can be done ahead.
         """
         if self.size is None:

@@ -10,8 +10,8 @@ from jkeras.core.module import Parts
 from jkeras.core.settings import settings
 from jkeras.core.structure import named_weights
 from jkeras.core.variable import values_of
-from jkeras.training import keras_contract, placement, rows
-from jkeras.training.compilation import compiled
+from jkeras.training import batch_independence, keras_contract, placement
+from jkeras.training.program import cached, program_of
 
 
 def predictor_of(model):
@@ -63,20 +63,20 @@ class Predictor:
             if keras_contract.overrides(model, "predict_step")
             else self._forward
         )
-        self.function = compiled(model, "predict", self.key, lambda: forward)
+        self.function = program_of(model, "predict", self.key, lambda: forward)
 
     def __call__(self, x, size=None):
         """The outputs for a batch that lies on the host.
 
-        It is run with `size` rows, or those of its `rows.bucket`, if more rows change nothing for
-        those that are there.
+        It is run with `size` rows, or those of its `batch_independence.bucket`, if more rows change
+        nothing for those that are there.
         """
-        count = rows.size_of(x)
-        size = size or rows.bucket(count)
+        count = batch_independence.size_of(x)
+        size = size or batch_independence.bucket(count)
         if size <= count or placement.in_parts() or not self._keeps_rows_apart(x):
             return self._run(x)
         try:
-            y = self._run(rows.padded(x, size))
+            y = self._run(batch_independence.padded(x, size))
         except (TypeError, ValueError):
             return self._run(x)  # so that the message has the shape that was given
         return jax.tree_util.tree_map(lambda v: placement.to_host(v)[:count], y)
@@ -84,14 +84,13 @@ class Predictor:
     def _keeps_rows_apart(self, x):
         if not self.model.jit_compile:
             return False
-        return compiled(
+        return cached(
             self.model,
             "rows",
             self.key,
-            lambda: rows.are_independent(
+            lambda: batch_independence.are_independent(
                 self.function.function, values_of(self.variables), batch=x
             ),
-            jit=False,
         )
 
     def _run(self, x):

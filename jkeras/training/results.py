@@ -8,9 +8,9 @@ from jkeras.training import placement
 from jkeras.training.step import flat_logs
 
 
-def metric_logs(model, plan, state):
+def metric_logs(model, layout, state):
     """The logs that a state's metrics give."""
-    values = plan.values(state.params, state.frozen, state.state, state.metrics)
+    values = layout.values(state.params, state.frozen, state.state, state.metrics)
     with frame.Run(model, values):
         return flat_logs(model.get_metrics_result())
 

@@ -40,10 +40,10 @@ class Resume:
         ValueError: another `resume`.
     """
 
-    def __init__(self, checkpoint, resume, runner, source, validation, live, callbacks, seed):
+    def __init__(self, checkpoint, resume, runner, source, validation, owner, callbacks, seed):
         if resume not in (True, False, "skip"):
             raise ValueError(f"`resume` must be True, False or 'skip'. Received: resume={resume!r}")
-        self.runner, self.source, self.validation, self.live = runner, source, validation, live
+        self.runner, self.source, self.validation, self.owner = runner, source, validation, owner
         self.callbacks, self.seed = callbacks, seed
         self.resume, self.own = resume, not isinstance(checkpoint, Checkpointer)
         self.checkpointer = (
@@ -69,10 +69,10 @@ class Resume:
                 f"{self.checkpointer.steps()}, and `resume=False` was given. Remove them, choose "
                 "another folder, or go on from them with `resume=True`."
             )
-        state, extra = self.checkpointer.restore(self.live.peek())
+        state, extra = self.checkpointer.restore(self.owner.peek())
         position = Position(*extra["position"])
         self._find(position, extra)
-        self.live.replace(lambda old: placement.match_sharding(state, old))
+        self.owner.replace(lambda old: placement.match_sharding(state, old))
         self.callbacks.set_state(extra["callbacks"])
         self.seed, self.found = extra["seed"], True
         return position
@@ -143,7 +143,7 @@ class Resume:
 
     def save(self, position, state=None, metrics=None):
         """Saves now: a state, by default the one that the training has."""
-        state = self.live.peek() if state is None else state
+        state = self.owner.peek() if state is None else state
         logs = {
             name: value.tolist() if isinstance(value, np.ndarray) else value
             for name, value in as_numbers(position.logs).items()

@@ -8,15 +8,14 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.core import frame
-from jkeras.kernel import tree
 from jkeras.core.call import masks_of
 from jkeras.core.graph import flatten
-from jkeras.kernel.valid_rows import beside, count
-from jkeras.core.structure import all_built
+from jkeras.kernel import tree
+from jkeras.kernel.valid_rows import count_valid_rows, expand_like
 from jkeras.training import keras_contract
+from jkeras.training.batch_independence import size_of
+from jkeras.training.layout import LazyLayout, StateLayout
 from jkeras.training.nonfinite import guarded
-from jkeras.training.rows import size_of
-from jkeras.training.state import Plan
 
 
 def unpack(batch):
@@ -42,7 +41,7 @@ def make_train_step(model):
     Returns:
         `step(state, batch, rows=None) -> (state, logs)`: `batch` is `(x, y)` or `(x, y,
         sample_weight)`; `logs` a dict of device scalars with "loss" and each metric, which are
-        means since the metrics were reset. `rows`: which rows of the batch are real, booleans,
+        means since the metrics were reset. `rows`: which rows of the batch are valid, booleans,
         where some are padding; not for a `train_step` of your own.
 
     >>> import jkeras, jax, jax.numpy as jnp
@@ -62,59 +61,53 @@ def _unguarded(model):
     if own is not None:
         return own
     if keras_contract.overrides(model, "train_step"):
-        return keras_contract.train_step(model, Planned(model))
-    from jkeras.training.pieces import StepInPieces
+        return keras_contract.train_step(model, LazyLayout(model))
+    from jkeras.training.microbatches import MicrobatchStep
 
-    return (TrainStep if model.microbatches == 1 else StepInPieces)(Planned(model))
-
-
-class Planned:
-    """The `Plan` of a model: made at once where its shapes are known, else with the first batch."""
-
-    def __init__(self, model):
-        self.model, self.plan = model, None
-        if model.built and all_built(model):
-            model._build_for_training()
-            self.plan = Plan(model)
-
-    def of(self, batch):
-        """The plan, for a batch of this form."""
-        if self.plan is None:
-            self.model._build_for_training(batch)
-            self.plan = Plan(self.model)
-        return self.plan
+    if model.microbatches == 1:
+        return TrainStep(LazyLayout(model))
+    return MicrobatchStep(LazyLayout(model))
 
 
 class TrainStep:
     """One step: gradients of `compute_loss`, the optimizer's update, constraints, metrics."""
 
-    def __init__(self, planned):
-        self.planned, self.model = planned, planned.model
+    def __init__(self, lazy_layout):
+        self.lazy_layout, self.model = lazy_layout, lazy_layout.model
 
     def __call__(self, state, batch, rows=None):
-        self.plan = self.planned.of(batch)
+        self.layout = self.lazy_layout.of(batch)
         x, y, sample_weight = unpack(batch)
         rng = jax.random.fold_in(state.rng, state.step)
 
         def loss_of(params):
-            return self.loss(state._replace(params=params), x, y, sample_weight, rng, rows=rows)
+            return self.loss(
+                state._replace(params=params), x, y, sample_weight, rng, valid_rows=rows
+            )
 
         grads, (loss, y_pred, _, kept, metrics) = jax.grad(loss_of, has_aux=True)(state.params)
-        params, opt_state = self.plan.update(grads, state)
+        params, opt_state = self.layout.update(grads, state)
         params = self._constrain(params)
-        values = self.plan.values(params, state.frozen, kept, metrics)
-        logs, run = update_metrics(self.model, values, loss, x, y, y_pred, sample_weight, rows=rows)
-        metrics, kept = self.plan.read(self.plan.metrics, run), self.plan.read(self.plan.state, run)
+        values = self.layout.values(params, state.frozen, kept, metrics)
+        logs, run = update_metrics(
+            self.model, values, loss, x, y, y_pred, sample_weight, valid_rows=rows
+        )
+        metrics, kept = (
+            self.layout.read(self.layout.metrics, run),
+            self.layout.read(self.layout.state, run),
+        )
         return state._replace(
             step=state.step + 1, params=params, state=kept, opt_state=opt_state, metrics=metrics
         ), logs
 
-    def loss(self, state, x, y, sample_weight, rng, training=True, rows=None, shares=None):
+    def loss(
+        self, state, x, y, sample_weight, rng, training=True, valid_rows=None, microbatch=None
+    ):
         """The loss to differentiate, and what the forward pass left behind."""
-        plan, model = self.plan, self.model
-        values = plan.values(state.params, state.frozen, state.state, state.metrics)
+        layout, model = self.layout, self.model
+        values = layout.values(state.params, state.frozen, state.state, state.metrics)
         with frame.Run(
-            model, values, rng=rng, training=training, valid_rows=rows, microbatch=shares
+            model, values, rng=rng, training=training, valid_rows=valid_rows, microbatch=microbatch
         ) as run:
             y_pred = run.call(model, (x,), {})
             masks = masks_of(y_pred, run.mask_of)
@@ -124,12 +117,12 @@ class TrainStep:
             loss,
             y_pred,
             masks,
-            plan.read(plan.state, run),
-            plan.read(plan.metrics, run),
+            layout.read(layout.state, run),
+            layout.read(layout.metrics, run),
         )
 
     def _constrain(self, params):
-        constraints = [(p, v.constraint) for p, v in self.plan.params if v.constraint is not None]
+        constraints = [(p, v.constraint) for p, v in self.layout.params if v.constraint is not None]
         if not constraints:
             return params
         leaves = dict(tree.flatten(params))
@@ -150,16 +143,18 @@ def compute_loss(model, x, y, y_pred, sample_weight, training):
     return jnp.zeros(()) if loss is None else loss
 
 
-def update_metrics(model, values, loss, x, y, y_pred, sample_weight, masks=None, rows=None):
+def update_metrics(model, values, loss, x, y, y_pred, sample_weight, masks=None, valid_rows=None):
     """(logs, run): the metrics after this batch. In training only the loss sees masks, as in Keras
     on JAX.
     """
-    with frame.Run(model, values, valid_rows=rows) as run:
+    with frame.Run(model, values, valid_rows=valid_rows) as run:
         for value, mask in zip(flatten(y_pred), flatten(masks)) if masks is not None else ():
             if mask is not None:
-                run.set_mask(value, mask if rows is None else mask & beside(rows, mask))
+                run.set_mask(
+                    value, mask if valid_rows is None else mask & expand_like(valid_rows, mask)
+                )
         if model._loss_tracker is not None and loss is not None:
-            model._loss_tracker.update_state(loss, sample_weight=count(size_of(x)))
+            model._loss_tracker.update_state(loss, sample_weight=count_valid_rows(size_of(x)))
         logs = model.compute_metrics(x, y, y_pred, sample_weight)
     return flat_logs(logs), run
 
@@ -188,20 +183,20 @@ def make_eval_step(model):
     """
     _require(model)
     if keras_contract.overrides(model, "test_step"):
-        return keras_contract.test_step(model, Planned(model))
-    step = TrainStep(Planned(model))
+        return keras_contract.test_step(model, LazyLayout(model))
+    step = TrainStep(LazyLayout(model))
 
     def eval_step(state, batch, rows=None):
-        step.plan = plan = step.planned.of(batch)
+        step.layout = layout = step.lazy_layout.of(batch)
         x, y, sample_weight = unpack(batch)
         rng = jax.random.fold_in(state.rng, state.step)
         _, (loss, y_pred, masks, kept, metrics) = step.loss(
             state, x, y, sample_weight, rng, False, rows
         )
-        values = plan.values(state.params, state.frozen, kept, metrics)
+        values = layout.values(state.params, state.frozen, kept, metrics)
         logs, run = update_metrics(model, values, loss, x, y, y_pred, sample_weight, masks, rows)
         return state._replace(
-            state=plan.read(plan.state, run), metrics=plan.read(plan.metrics, run)
+            state=layout.read(layout.state, run), metrics=layout.read(layout.metrics, run)
         ), logs
 
     return eval_step
@@ -216,10 +211,10 @@ def make_predict_step(model):
     >>> make_predict_step(model)(jkeras.training.init_train_state(model), jnp.ones((4, 3))).shape
     (4, 1)
     """
-    plan = Plan(model)
+    layout = StateLayout(model)
 
     def predict_step(state, x):
-        values = plan.values(state.params, state.frozen, state.state, state.metrics)
+        values = layout.values(state.params, state.frozen, state.state, state.metrics)
         with frame.Run(
             model, values, rng=jax.random.fold_in(state.rng, state.step), training=False
         ) as run:

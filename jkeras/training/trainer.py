@@ -12,28 +12,29 @@ import jax.numpy as jnp
 
 from jkeras.callbacks import BackupAndRestore, CallbackList
 from jkeras.core import frame
-from jkeras.kernel import tree
 from jkeras.core.errors import NotCompiledError
 from jkeras.core.graph import flatten
 from jkeras.core.rng import key_from_seed
 from jkeras.core.settings import is_interactive_logging_enabled, settings
 from jkeras.core.signals import Signals, whole
 from jkeras.core.structure import all_built
+from jkeras.kernel import tree
 from jkeras.ops.kernels import outside_loops
 from jkeras.training import data, placement
-from jkeras.training.compiled import CompileMetrics
-from jkeras.training.compilation import compiled
+from jkeras.training.compilable import Compilable
+from jkeras.training.compile_metrics import CompileMetrics
 from jkeras.training.fitting import Fitting
+from jkeras.training.layout import StateLayout
 from jkeras.training.loop import Runner
 from jkeras.training.nonfinite import look_at_batch
-from jkeras.training.objective import Objective
 from jkeras.training.predictor import predict_at_once, predictor_of
+from jkeras.training.program import program_of
 from jkeras.training.results import as_numbers, concatenate
-from jkeras.training.state import Plan, copied, new_key
+from jkeras.training.state import copied, new_key
 from jkeras.training.step import make_train_step
 
 
-class Trainer(Objective):
+class Trainer(Compilable):
     """What makes a layer a model: it can be compiled and fitted."""
 
     # ------------------------------------------------------------ what training needs
@@ -271,7 +272,7 @@ class Trainer(Objective):
             callbacks.end_after(error)
             raise
         if epochs > 0 and self.optimizer is not None and not self._has_own_opt_state:
-            self.optimizer.finalize_variable_values(fitting.plan.trainable)
+            self.optimizer.finalize_variable_values(fitting.layout.trainable)
         callbacks.on_train_end(logs)
         return self.history
 
@@ -315,22 +316,22 @@ class Trainer(Objective):
                     steps=steps or source.num_batches,
                     model=self,
                 )
-            plan = self._plan()
-            runner = Runner(self, plan, "test", callbacks.looks_at_batches("test"))
-            live = _Snapshot(plan)
+            layout = self._state_layout()
+            runner = Runner(self, layout, "test", callbacks.looks_at_batches("test"))
+            owner = _Snapshot(layout)
             with Signals() as signals:
-                logs = self._evaluate(runner, live, source, steps, callbacks, signals)
-                live.store()
+                logs = self._evaluate(runner, owner, source, steps, callbacks, signals)
+                owner.store()
         return logs if return_dict else self._in_order(logs)
 
-    def _evaluate(self, runner, live, source, steps, callbacks, signals):
+    def _evaluate(self, runner, owner, source, steps, callbacks, signals):
         callbacks.on_test_begin()
-        live.replace(runner.plan.reset_metrics)
+        owner.replace(runner.layout.reset_metrics)
         self.stop_evaluating = False
         logs, last = {}, -1
         try:
             for last, logs in runner.epoch(
-                live, source, 0, 0, steps, callbacks.on_test_batch_begin
+                owner, source, 0, 0, steps, callbacks.on_test_batch_begin
             ):
                 signals.check()
                 callbacks.on_test_batch_end(last, logs)
@@ -446,10 +447,10 @@ class Trainer(Objective):
                 if kind == "predict":
                     jax.block_until_ready(predictor_of(self)(source.peek()[0]))
                 else:
-                    plan = self._plan()
-                    live = _Snapshot(plan, copies=True)
-                    live.replace(plan.reset_metrics)
-                    Runner(self, plan, kind, every_batch=False).compile(live, source)
+                    layout = self._state_layout()
+                    owner = _Snapshot(layout, copies=True)
+                    owner.replace(layout.reset_metrics)
+                    Runner(self, layout, kind, every_batch=False).compile(owner, source)
                 seconds[kind] = time.perf_counter() - begin
         return seconds
 
@@ -459,41 +460,41 @@ class Trainer(Objective):
         """One training step on one batch; returns its loss and metrics."""
         self._assert_compiled("train_on_batch")
         batch = self._single_batch(x, y, sample_weight, class_weight)
-        plan = self._plan()
-        state = placement.replicate(plan.reset_metrics(plan.gather(copies=False)))
-        step = compiled(
+        layout = self._state_layout()
+        state = placement.replicate(layout.reset_metrics(layout.gather(copies=False)))
+        step = program_of(
             self,
             "train_on_batch",
-            plan.key,
+            layout.key,
             lambda: outside_loops(make_train_step(self)),
             state=state,
         )
         state, logs = step(state, placement.place(batch))
-        plan.scatter(state)
+        layout.scatter(state)
         look_at_batch(self, state)
         return self._batch_logs(logs, return_dict)
 
     @whole
-    def _plan(self):
-        signature = Plan.signature(self)
-        if self._last_plan is None or self._last_plan[0] != signature:
-            plan = Plan(self)
+    def _state_layout(self):
+        signature = StateLayout.signature(self)
+        if self._last_layout is None or self._last_layout[0] != signature:
+            layout = StateLayout(self)
             if self.optimizer is not None and not self._has_own_opt_state:
-                self.optimizer.build(plan.optimized)
-            self.__dict__["_last_plan"] = Plan.signature(self), plan
-        return self._last_plan[1]
+                self.optimizer.build(layout.optimized)
+            self.__dict__["_last_layout"] = StateLayout.signature(self), layout
+        return self._last_layout[1]
 
     def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
         """Loss and metrics of one batch."""
         self._assert_compiled("test_on_batch")
         batch = self._single_batch(x, y, sample_weight, None)
-        plan = self._plan()
-        live = _Snapshot(plan)
-        live.replace(plan.reset_metrics)
-        logs = live.advance(
-            Runner(self, plan, "test", True).single(live), placement.place(batch), None
+        layout = self._state_layout()
+        owner = _Snapshot(layout)
+        owner.replace(layout.reset_metrics)
+        logs = owner.advance(
+            Runner(self, layout, "test", True).single(owner), placement.place(batch), None
         )
-        live.store()
+        owner.store()
         return self._batch_logs(logs, return_dict)
 
     def _single_batch(self, x, y, sample_weight, class_weight):
@@ -527,20 +528,20 @@ class Trainer(Objective):
     def load_train_state(self, state):
         """Puts the arrays of a `TrainState` under the Keras view of this model."""
         self._build_for_training() if self.built else None
-        plan = Plan(self)
-        plan.scatter(copied(state))
+        layout = StateLayout(self)
+        layout.scatter(copied(state))
 
 
 class _Snapshot:
-    """The `Live` of an evaluation outside `fit`: the model keeps its arrays; metrics and state are
-    written back.
+    """The `StateOwner` of an evaluation outside `fit`: the model keeps its arrays; metrics and
+    state are written back.
 
     Args:
         copies: whether steps may consume the arrays.
     """
 
-    def __init__(self, plan, copies=False):
-        self.plan, self.state = plan, plan.gather(copies)
+    def __init__(self, layout, copies=False):
+        self.layout, self.state = layout, layout.gather(copies)
 
     def replace(self, change):
         """Replaces the state by `change(state)`."""
@@ -558,8 +559,8 @@ class _Snapshot:
     def store(self):
         """Writes metrics and state back into the variables."""
         for named, values in (
-            (self.plan.metrics, self.state.metrics),
-            (self.plan.state, self.state.state),
+            (self.layout.metrics, self.state.metrics),
+            (self.layout.state, self.state.state),
         ):
             for path, variable in named:
                 frame.own_write(variable, tree.get(values, path))

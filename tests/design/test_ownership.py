@@ -24,10 +24,10 @@ def model():
 
 def copies(net, monkeypatch):
     """The shapes of the arrays that a fit copies."""
-    from jkeras.training import live
+    from jkeras.training import ownership
 
     made = []
-    monkeypatch.setattr(live, "copied", lambda x: (made.append(x.shape), x + 0)[1])
+    monkeypatch.setattr(ownership, "copied", lambda x: (made.append(x.shape), x + 0)[1])
     net.fit(X, Y, verbose=0)
     monkeypatch.undo()
     # the number of the step and the key are the model's

@@ -13,7 +13,7 @@ import jkeras
 from jkeras import layers
 from jkeras.core import draws, frame, traces
 from jkeras.ops import kernels_conv
-from jkeras.training import rows
+from jkeras.training import batch_independence
 
 X = np.random.default_rng(0).normal(size=(11, 6)).astype("float32")
 
@@ -56,9 +56,9 @@ def no_attributes(jaxpr):
 @pytest.mark.parametrize(
     "change",
     [
-        lambda patch: patch.setitem(rows.RULES, "scan", no_parameters),
-        lambda patch: patch.setattr(rows, "_outline", no_attributes),
-        lambda patch: patch.setattr(rows, "ELEMENTWISE", frozenset()),
+        lambda patch: patch.setitem(batch_independence.RULES, "scan", no_parameters),
+        lambda patch: patch.setattr(batch_independence, "_outline", no_attributes),
+        lambda patch: patch.setattr(batch_independence, "ELEMENTWISE", frozenset()),
     ],
     ids=["parameters", "jaxprs", "operations"],
 )
@@ -66,7 +66,7 @@ def test_programs_that_cannot_be_read(change, monkeypatch):
     wanted = trained(recurrent)
     change(monkeypatch)
     assert_same(trained(recurrent), wanted)
-    assert not rows.are_independent(
+    assert not batch_independence.are_independent(
         lambda x: jax.lax.scan(lambda c, v: (c + v, c), x[:, 0], x.T)[0], batch=X
     )
 

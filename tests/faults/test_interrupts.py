@@ -15,7 +15,7 @@ from jkeras.core.signals import Signals
 from jkeras.saving import Checkpointer
 from jkeras.saving.hdf5 import reading
 from jkeras.saving.hdf5_writing import writing
-from jkeras.training.compilation import Compiled
+from jkeras.training.program import Program
 from tests.faults import programs
 from tests.faults.tools import BATCH, STEPS, X, Y, assert_usable, plain, result, run, start
 
@@ -167,7 +167,7 @@ def test_pressed_again_while_a_step_is_under_way(monkeypatch, times):
     """Its arrays are consumed by then: the second one waits until the new ones are there, a third
     one does not.
     """
-    call = Compiled.__call__
+    call = Program.__call__
 
     def pressed(self, *arguments):
         found = call(self, *arguments)
@@ -177,7 +177,7 @@ def test_pressed_again_while_a_step_is_under_way(monkeypatch, times):
 
     model = plain()
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(Compiled, "__call__", pressed)
+        patch.setattr(Program, "__call__", pressed)
         model.fit(
             X,
             Y,

@@ -11,7 +11,7 @@ import jax
 import pytest
 
 from jkeras.ops.kernels import traced_for
-from jkeras.training.objective import Objective
+from jkeras.training.compilable import Compilable
 from tests.test_examples import EXAMPLES, load
 
 SHORT = {"epochs": 1, "few_epochs": 1, "members": 2, "tasks": 2}  # and 2 of what is called steps
@@ -80,7 +80,7 @@ def in_short(main):
 
 def lower(name, folder, monkeypatch):
     """Runs an example in short; (functions that were lowered, models that were compiled)."""
-    lowering, models, compile_model = Lowering(), [], Objective.compile
+    lowering, models, compile_model = Lowering(), [], Compilable.compile
 
     def remembered(self, *arguments, **more):
         models.append(self)
@@ -88,7 +88,7 @@ def lower(name, folder, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(jax, "jit", lowering)
-        patch.setattr(Objective, "compile", remembered)
+        patch.setattr(Compilable, "compile", remembered)
         module = load(name)
         if name in PARTS:
             PARTS[name](module, folder)

@@ -1,5 +1,5 @@
-"""A batch taken in pieces: the gradient, losses and metrics of the whole batch, with weights, masks
-and padding.
+"""A batch taken in microbatches: the gradient, losses and metrics of the whole batch, with weights,
+masks and padding.
 """
 
 import jax
@@ -12,17 +12,17 @@ from jkeras import layers, losses
 from jkeras.training import init_train_state, make_train_step
 from tests.training.test_padding import CASES, OwnLoss, two, two_outputs
 
-PIECES = 4
-# are those of a piece
+COUNT = 4
+# are those of a microbatch
 STATISTICS = ("batch norm", "renorm", "masked batch norm", "convolutions", "two outputs")
 HERE = {name: case for name, case in CASES.items() if name not in STATISTICS} | {
     "outputs": (lambda: two_outputs(batch_norm=False), two)
 }
 
 
-def stepped(model, data, pieces, rows=None):
+def stepped(model, data, count, rows=None):
     """State and logs after two steps."""
-    model.compile(**model._compile_arguments, microbatches=pieces)
+    model.compile(**model._compile_arguments, microbatches=count)
     state = init_train_state(model, jax.random.key(0), data)
     step = jax.jit(make_train_step(model))
     for _ in range(2):
@@ -32,29 +32,29 @@ def stepped(model, data, pieces, rows=None):
 
 @pytest.mark.parametrize("padding", [False, True])
 @pytest.mark.parametrize("name", HERE)
-def test_pieces_make_the_whole(name, padding):
+def test_microbatches_make_the_whole(name, padding):
     build, make = HERE[name]
     if padding and name in ("attention", "regularized", "reduction mean"):
         pytest.skip("the same reductions as in other cases")
     jkeras.utils.set_random_seed(0)
     model, data = build(), make(8)
     rows = np.array([True, True, False, True, True, False, True, True]) if padding else None
-    found = [stepped(model, data, pieces, rows) for pieces in (1, PIECES)]
+    found = [stepped(model, data, count, rows) for count in (1, COUNT)]
     jax.tree_util.tree_map(
         lambda a, b: np.testing.assert_allclose(a, b, rtol=2e-4, atol=2e-6), *found
     )
 
 
-def test_a_fit_in_pieces_with_a_ragged_end():
+def test_a_fit_in_microbatches_with_a_ragged_end():
     x, y = np.random.default_rng(0).normal(size=(21, 6)).astype("float32"), np.arange(21) % 3
     histories = []
-    for pieces in (1, 4):
+    for count in (1, 4):
         jkeras.utils.set_random_seed(3)
         model = jkeras.Sequential(
             [jkeras.Input((6,)), layers.Dense(4, "tanh"), layers.Dense(3, "softmax")]
         )
         model.compile(
-            "adam", "sparse_categorical_crossentropy", metrics=["accuracy"], microbatches=pieces
+            "adam", "sparse_categorical_crossentropy", metrics=["accuracy"], microbatches=count
         )
         histories.append(model.fit(x, y, batch_size=8, epochs=3, verbose=0).history)
     for name in histories[0]:
@@ -69,7 +69,7 @@ def test_penalties_count_once_and_odd_batches_are_taken_whole():
     data = np.ones((7, 6), "float32"), np.ones((7, 3), "float32")
     for rows in (slice(6), slice(7)):
         part = data[0][rows], data[1][rows]
-        found = [stepped(model, part, pieces) for pieces in (1, 3)]
+        found = [stepped(model, part, count) for count in (1, 3)]
         jax.tree_util.tree_map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5), *found)
 
 
@@ -77,16 +77,16 @@ def test_a_loss_of_ones_own_is_averaged():
     model = OwnLoss([jkeras.Input((6,)), layers.Dense(3)])
     model.compile("sgd")
     data = np.ones((8, 6), "float32"), np.arange(8.0, dtype="float32")
-    found = [stepped(model, data, pieces) for pieces in (1, 4)]
+    found = [stepped(model, data, count) for count in (1, 4)]
     jax.tree_util.tree_map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5), *found)
 
 
 def test_it_takes_the_memory_of_a_piece():
-    def temporary(pieces):
+    def temporary(count):
         model = jkeras.Sequential(
             [jkeras.Input((64,)), *[layers.Dense(64, "tanh") for _ in range(4)], layers.Dense(1)]
         )
-        model.compile("sgd", losses.MeanSquaredError(), microbatches=pieces)
+        model.compile("sgd", losses.MeanSquaredError(), microbatches=count)
         state, data = init_train_state(model), (jnp.ones((4096, 64)), jnp.ones((4096, 1)))
         return (
             jax.jit(make_train_step(model))

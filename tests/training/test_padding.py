@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import jkeras
 from jkeras import layers, losses, metrics
 from jkeras.training import init_train_state, make_eval_step, make_train_step
-from jkeras.training.rows import padded
+from jkeras.training.batch_independence import padded
 
 RNG = np.random.default_rng(0)
 SIZE = 8
@@ -170,7 +170,7 @@ CASES = {
 
 @pytest.mark.parametrize("kind", ["train", "test"])
 @pytest.mark.parametrize("name", CASES)
-def test_a_padded_step_is_the_step_of_the_real_rows(name, kind):
+def test_a_padded_step_is_the_step_of_the_valid_rows(name, kind):
     build, make = CASES[name]
     jkeras.utils.set_random_seed(0)
     model, data = build(), make(5)

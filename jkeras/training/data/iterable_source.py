@@ -13,7 +13,6 @@ from jkeras.training.data.arrays import as_batch
 from jkeras.training.data.source import Batch, Source
 from jkeras.training.workers import forks_allowed, noted
 
-
 # torch has workers of its own, which it watches in the main thread
 THREADED = ("tensorflow", "grain", "datasets")
 

@@ -1,4 +1,4 @@
-"""Compiled functions of a model: kept as long as its structure stays the same, and what they were
+"""Compiled programs of a model: kept as long as its structure stays the same, and what they were
 traced for.
 """
 
@@ -7,11 +7,11 @@ import inspect
 import jax
 
 from jkeras.core.settings import settings
-from jkeras.training import placement
 from jkeras.core.signals import Signals
+from jkeras.training import placement
 
 
-class Compiled:
+class Program:
     """A jitted function that remembers the shapes and dtypes it was traced for. Ctrl-C does not
     break into a trace.
 
@@ -21,7 +21,7 @@ class Compiled:
         jit: False runs the function as it is.
 
     >>> import numpy as np
-    >>> double = Compiled(lambda x: 2 * x)
+    >>> double = Program(lambda x: 2 * x)
     >>> for x in (np.ones(3, "float32"), np.ones(4, "float32"), np.zeros(4, "float32")):
     ...     _ = double(x)
     >>> double.traces, double.what_changed()
@@ -103,22 +103,27 @@ class _Kind:
     __format__ = lambda self, spec: str(self)  # noqa: E731
 
 
-def compiled(model, kind, key, make, donate=(), state=None, jit=True):
+def cached(model, kind, key, make):
+    """What `make` gives, kept with the model for as long as its structure stays the same."""
+    functions = model.__dict__.setdefault("_functions", {})
+    key = kind, key, settings.distribution
+    if key not in functions:
+        functions[key] = make()
+    return functions[key]
+
+
+def program_of(model, kind, key, make, donate=(), state=None):
     """The compiled function of a kind, kept with the model for as long as its structure stays the
     same.
 
     Args:
-        jit: False keeps what `make` gives as it is.
         state: of a function `(state, ...) -> (state, logs)`: what it will be given; its arrays stay
             where they are.
     """
-    functions = model.__dict__.setdefault("_functions", {})
-    key = kind, key, settings.distribution
-    if key not in functions:
-        out = placement.shardings(state)
-        functions[key] = (
-            make()
-            if not jit
-            else Compiled(make(), donate, None if out is None else (out, None), model.jit_compile)
-        )
-    return functions[key]
+
+    def make_program():
+        shardings = placement.shardings(state)
+        out_shardings = None if shardings is None else (shardings, None)
+        return Program(make(), donate, out_shardings, model.jit_compile)
+
+    return cached(model, kind, key, make_program)

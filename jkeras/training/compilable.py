@@ -13,13 +13,14 @@ from jkeras import optimizers
 from jkeras.core import registry
 from jkeras.core.policy import is_float
 from jkeras.core.settings import floatx
-from jkeras.kernel.microbatch import evenly
+from jkeras.kernel.microbatch import per_microbatch
 from jkeras.training import keras_contract
-from jkeras.training.compiled import CompileLoss, CompileMetrics
+from jkeras.training.compile_loss import CompileLoss
+from jkeras.training.compile_metrics import CompileMetrics
 from jkeras.training.nonfinite import check_policy, counter
 
 
-class Objective:
+class Compilable:
     """The part of a model that `compile` makes. `Trainer` adds the loops."""
 
     optimizer = loss = None
@@ -30,7 +31,7 @@ class Objective:
     _compile_arguments = _opt_state = _train_key = None
     _has_own_opt_state = run_eagerly = False
     jit_compile = True
-    _step, steps_per_execution, microbatches, _last_plan = 0, 1, 1, None
+    _step, steps_per_execution, microbatches, _last_layout = 0, 1, 1, None
     nonfinite = _nonfinite_steps = None
 
     # ------------------------------------------------------------ compile
@@ -66,10 +67,10 @@ class Objective:
                 it is.
             jit_compile: False is the same as `run_eagerly`.
             auto_scale_loss: scale the loss where the model computes in float16.
-            microbatches: in how many pieces, one after the other, a training step takes its batch:
-                the gradient is that of the whole batch, with its weights and masks, in the memory
-                of a piece. Batch statistics are those of a piece. Not written to files, which Keras
-                could not read.
+            microbatches: in how many microbatches, one after the other, a training step takes its
+                batch: the gradient is that of the whole batch, with its weights and masks, in the
+                memory of a microbatch. Batch statistics are those of a microbatch. Not written to
+                files, which Keras could not read.
             nonfinite: what to do at a step that would bring NaN or infinity into the model: "raise"
                 an error, "stop" the training, or "skip" the step and go on; in each case the model
                 stays what it was before the step, optimizer and metrics too. None: go on with them.
@@ -119,7 +120,7 @@ class Objective:
             _functions={},
             _predictor=None,
             _opt_state=None,
-            _has_own_opt_state=type(self).init_opt_state is not Objective.init_opt_state,
+            _has_own_opt_state=type(self).init_opt_state is not Compilable.init_opt_state,
             run_eagerly=run_eagerly,
             steps_per_execution=steps_per_execution,
             jit_compile=jit_compile,
@@ -146,8 +147,8 @@ class Objective:
         """Compiles with the arguments of `get_compile_config()`."""
         cls = type(self)
         if (
-            cls.compile is not Objective.compile
-            and cls.get_compile_config is Objective.get_compile_config
+            cls.compile is not Compilable.compile
+            and cls.get_compile_config is Compilable.get_compile_config
         ):
             warnings.warn(
                 "`compile()` was not called as part of model loading because the model's "
@@ -186,7 +187,7 @@ class Objective:
     def _layer_metrics(self):
         own = [m for m in self._children.values() if isinstance(m, metrics_module.Metric)]
         for layer in self._flatten_layers(include_self=False):
-            if not isinstance(layer, Objective):
+            if not isinstance(layer, Compilable):
                 own += [m for m in layer._children.values() if isinstance(m, metrics_module.Metric)]
         return own
 
@@ -213,7 +214,9 @@ class Objective:
         total = [] if self._compile_loss is None else [self._compile_loss(y, y_pred, sample_weight)]
         for loss in self.losses:
             loss = jnp.asarray(loss)
-            total.append(evenly(jnp.sum(loss if is_float(loss.dtype) else loss.astype(floatx()))))
+            if not is_float(loss.dtype):
+                loss = loss.astype(floatx())
+            total.append(per_microbatch(jnp.sum(loss)))
         total = [v for v in total if v is not None]
         return sum(total[1:], total[0]) if total else jnp.zeros(())
 

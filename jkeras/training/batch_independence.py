@@ -55,15 +55,15 @@ def are_independent(function, *arguments, batch):
 
 def leaves_out_padding(function, *arguments, batch):
     """Whether rows come together only where padding is left out, by
-    `kernel.valid_rows.over_real_rows`.
+    `kernel.valid_rows.over_valid_rows`.
 
     Args:
         function: `(*arguments, batch) -> outputs`, none of which has the batch in it.
 
-    >>> from jkeras.kernel.valid_rows import over_real_rows
-    >>> total = lambda real, x: jax.numpy.where(real, x, 0).sum()
+    >>> from jkeras.kernel.valid_rows import over_valid_rows
+    >>> total = lambda valid, x: jax.numpy.where(valid, x, 0).sum()
     >>> both = np.ones(4, bool), np.ones(4)
-    >>> leaves_out_padding(lambda batch: over_real_rows(total, *batch), batch=both)
+    >>> leaves_out_padding(lambda batch: over_valid_rows(total, *batch), batch=both)
     True
     >>> leaves_out_padding(np.sum, batch=np.ones(4))
     False
@@ -146,7 +146,7 @@ def _outline(jaxpr):
 
 
 def _is_marked(eqn):
-    """Whether an operation is `over_real_rows`, which knows which rows are real."""
+    """Whether an operation is `over_valid_rows`, which knows which rows are valid."""
     return eqn.params.get("name") == NAME
 
 

@@ -6,12 +6,12 @@ import threading
 
 import jax
 
-from jkeras.core.variable import Lent
+from jkeras.core.variable import Borrowed
 from jkeras.training import placement
 from jkeras.training.state import copied
 
 
-class Live:
+class StateOwner:
     """Owns the `TrainState` of a model while it is trained.
 
     The variables hold a marker instead of arrays. Whoever looks at one pulls the whole state back
@@ -19,10 +19,10 @@ class Live:
     in somebody's hands is ever consumed.
     """
 
-    def __init__(self, plan):
-        self.plan, self.lock = plan, threading.RLock()
+    def __init__(self, layout):
+        self.layout, self.lock = layout, threading.RLock()
         self.busy = self.seen = False
-        # other threads may look at variables while they are lent one after the other
+        # other threads may look at variables while they are borrowed one after the other
         with self.lock:
             self._take_over()
 
@@ -31,14 +31,14 @@ class Live:
         his.
         """
         # first of all: whatever happens now, it can be pulled
-        self.state = self.plan.gather(copies=False)
-        self._lend()  # from here on nobody can get hold of another one
-        self.state = owned(self.state, keep=self.plan.model._has_own_opt_state)
+        self.state = self.layout.gather(copies=False)
+        self._borrow()  # from here on nobody can get hold of another one
+        self.state = owned(self.state, keep=self.layout.model._has_own_opt_state)
 
-    def _lend(self):
-        self.marker = Lent(self.pull, self.lock)
-        for variable in self.plan.variables():
-            variable._value = self.marker
+    def _borrow(self):
+        self.borrowed = Borrowed(self.pull, self.lock)
+        for variable in self.layout.variables():
+            variable._value = self.borrowed
 
     def pull(self):
         """Puts the state's arrays into the variables; while a step is traced, copies, since the
@@ -49,14 +49,16 @@ class Live:
                 return
             if self.busy:
                 with jax.ensure_compile_time_eval():
-                    self.plan.scatter(copied(self.state))
+                    self.layout.scatter(copied(self.state))
                 self.seen = True
             else:
                 self.pull_rest()
 
     def take(self):
         """The state to go on from; what variables were set to in between counts."""
-        if self.state is None or any(v._value is not self.marker for v in self.plan.variables()):
+        if self.state is None or any(
+            v._value is not self.borrowed for v in self.layout.variables()
+        ):
             self.pull_rest()
             self._take_over()
         return self.state
@@ -68,9 +70,9 @@ class Live:
         with self.lock:
             if self.state is not None:
                 assigned = [
-                    (v, v._value) for v in self.plan.variables() if v._value is not self.marker
+                    (v, v._value) for v in self.layout.variables() if v._value is not self.borrowed
                 ]
-                self.plan.scatter(self.state)
+                self.layout.scatter(self.state)
                 for variable, value in assigned:
                     variable._value = value
                 self.state = None
@@ -87,7 +89,7 @@ class Live:
             finally:
                 self.busy = False
             if self.seen:  # somebody looked at a variable while the step was traced
-                self._lend()
+                self._borrow()
         return logs
 
     def replace(self, change):
@@ -128,10 +130,10 @@ def owned(state, keep=False):
 
 
 @contextlib.contextmanager
-def lent_to(plan):
-    """A `Live` for the length of a block; the arrays come back whatever happens."""
-    live = Live(plan)
+def state_owner(layout):
+    """A `StateOwner` for the length of a block; the arrays come back whatever happens."""
+    owner = StateOwner(layout)
     try:
-        yield live
+        yield owner
     finally:
-        live.close()
+        owner.close()

@@ -1,0 +1,56 @@
+"""The `TrainState` that a training begins with."""
+
+import jax.numpy as jnp
+
+from jkeras.core.structure import constant_initializer
+from jkeras.kernel import spec, tree
+from jkeras.kernel.keys import key_of_path
+from jkeras.training.layout import StateLayout
+from jkeras.training.state import TrainState, as_raw_key
+
+
+def init_train_state(model, key=None, batch=None):
+    """A `TrainState` for a compiled model.
+
+    Args:
+        model: compiled, and built (called once, or given an input shape) unless `batch` is given.
+        key: fresh weights and a fresh random stream from this key; None: the values that the model
+            holds.
+        batch: `(x, y)` or `(x, y, sample_weight)` to learn shapes from, as arrays or
+            `jax.ShapeDtypeStruct`; needed where labels have another shape than the outputs suggest.
+
+    Returns:
+        A pytree; `jax.vmap` over keys makes a stack of them.
+
+    >>> import jkeras, jax
+    >>> model = jkeras.Sequential([jkeras.Input((3,)), jkeras.layers.Dense(1)])
+    >>> model.compile("sgd", "mse")
+    >>> int(init_train_state(model, jax.random.key(0)).step)
+    0
+    """
+    model._build_for_training(batch)
+    layout = StateLayout(model)
+    if key is None:
+        return layout.gather()
+    key = as_raw_key(key)
+
+    def fresh(named):
+        if not named:
+            return {}
+        paths, variables = zip(*named)
+        initializers = [v._initializer or constant_initializer(v) for v in variables]
+        shapes = [v.shape for v in variables]
+        dtypes = [v.dtype for v in variables]
+        return tree.unflatten(zip(paths, spec.create(initializers, shapes, dtypes, paths, key)))
+
+    params = fresh(layout.params)
+    opt_state = () if model.optimizer is None else layout.initial_opt_state(params)
+    return TrainState(
+        jnp.zeros((), "int32"),
+        params,
+        fresh(layout.frozen),
+        fresh(layout.state),
+        opt_state,
+        layout.initial_metrics(),
+        key_of_path(key, "train"),
+    )

@@ -1,0 +1,263 @@
+"""Which variable of a model is which leaf of its `TrainState`."""
+
+import collections
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jkeras.core.paths import walk
+from jkeras.core.rng import SeedGenerator
+from jkeras.core.structure import all_built, named_weights
+from jkeras.kernel import tree
+from jkeras.training import keras_contract, nonfinite, placement
+from jkeras.training.state import TrainState, copied
+
+
+class StateLayout:
+    """Which variable of a model is which leaf of its `TrainState`. Made anew when `trainable` flags
+    changed.
+    """
+
+    def __init__(self, model):
+        self.model = model
+        named = list(named_weights(model))
+        self.trainable = model.trainable_variables  # in Keras's order, the optimizer's
+        chosen = {v for v in self.trainable}
+        self.params = [(p, v) for p, v in named if v in chosen]
+        carried = {v for v in model.variables} | {v for m in model.metrics for v in m.variables}
+        moves = lambda v: not v.learnable and v in carried  # noqa: E731
+        self.state = [(p, v) for p, v in named if moves(v)]
+        # what a stateful RNN remembers is given to every step and not carried on, as in Keras on
+        # JAX
+        self.frozen = [(p, v) for p, v in named if v not in chosen and not moves(v)]
+        inside = {v for _, v in named}
+        self._places = self._initial = None
+        self.metrics, counts = [], collections.Counter()
+        for metric in getattr(model, "_flat_metrics", lambda: [])():
+            counts[metric.name] += 1
+            name = (
+                metric.name
+                if counts[metric.name] == 1
+                else f"{metric.name}_{counts[metric.name] - 1}"
+            )
+            self.metrics += [((name, v.name), v) for v in metric.variables if v not in inside]
+        if getattr(model, "nonfinite", None) is not None:
+            self.metrics.append((nonfinite.COUNT, model._nonfinite_steps))
+        self.generators = [(p, m) for p, m in walk(model) if isinstance(m, SeedGenerator)]
+        self._line_up_optimizer(dict((v, p) for p, v in named))
+        self.key = (
+            tuple(self.order),
+            tuple(p for p, _ in self.params),
+            tuple(p for p, _ in self.frozen),
+            tuple(p for p, _ in self.state),
+            tuple(p for p, _ in self.metrics),
+        )
+
+    def _line_up_optimizer(self, paths):
+        """`order`: the paths of the optimizer's variables; `resting`: those of them that are frozen
+        now.
+        """
+        optimizer = self.optimizer
+        known = self.trainable
+        if optimizer is not None and not self.model._has_own_opt_state and optimizer.built:
+            known = optimizer.built_for
+            # then it was built by hand as well
+            by_hand = keras_contract.overrides(self.model, "train_step")
+            if not by_hand and not {v for v in self.trainable} <= {v for v in known}:
+                optimizer.rebuild(self.trainable)  # layers were unfrozen since it was built
+                known = self.trainable
+        self.optimized = [v for v in known if v in paths]
+        self.order = [paths[v] for v in self.optimized]
+        now = {v for v in self.trainable}
+        self.resting = [(paths[v], v) for v in self.optimized if v not in now]
+        self.variable_tree = tree.unflatten(zip(self.order, self.optimized))
+
+    @property
+    def optimizer(self):
+        """The compiled optimizer."""
+        return self.model.optimizer
+
+    @staticmethod
+    def signature(model):
+        """What a layout depends on: the same signature, the same layout."""
+        optimizer = model.optimizer
+        return (
+            tuple((id(v), v.trainable) for _, v in named_weights(model)),
+            model._trainable,
+            id(optimizer),
+            id(model._nonfinite_steps),
+            getattr(optimizer, "built", False),
+            tuple(map(id, model._flat_metrics())),
+        )
+
+    def groups(self, state):
+        """((path, variable) pairs, tree) for each part of a state that holds variables."""
+        return (
+            (self.params, state.params),
+            (self.frozen, state.frozen),
+            (self.state, state.state),
+            (self.metrics, state.metrics),
+        )
+
+    def values(self, params, frozen, state, metrics):
+        """`{variable: array}` for a run."""
+        groups = (
+            (self.params, params),
+            (self.frozen, frozen),
+            (self.state, state),
+            (self.metrics, metrics),
+        )
+        return {v: tree.get(values, path) for named, values in groups for path, v in named}
+
+    def read(self, named, run):
+        """The tree of what a run made of some variables."""
+        return tree.unflatten((path, run.values[v]) for path, v in named)
+
+    # ------------------------------------------------------------ variables <-> state
+
+    def gather(self, copies=True):
+        """The state that the model's variables hold now; as copies, which a step may consume."""
+        state = placement.replicate(self._collect(lambda v: v.own_value()))
+        return copied(state) if copies else state
+
+    def abstract(self):
+        """The state as shapes, with how they lie over devices: for compiling without making any
+        array.
+        """
+        return self._collect(lambda v: jax.ShapeDtypeStruct(v.shape, v.dtype, sharding=v.sharding))
+
+    def _collect(self, read):
+        mine = lambda named: tree.unflatten((p, read(v)) for p, v in named)  # noqa: E731
+        return TrainState(
+            jnp.asarray(self.model._step, "int32"),
+            mine(self.params),
+            mine(self.frozen),
+            mine(self.state),
+            self._collect_optimizer(read),
+            mine(self.metrics),
+            self.model._key(),
+        )
+
+    def _collect_optimizer(self, read):
+        model = self.model
+        if self.optimizer is None:
+            return ()
+        if model._has_own_opt_state:
+            if model._opt_state is None:
+                model.__dict__["_opt_state"] = model.init_opt_state(
+                    tree.unflatten((p, v.own_value()) for p, v in self.params)
+                )
+            return model._opt_state
+        optimizer = self.optimizer
+        optimizer.build(self.optimized)
+        variables = optimizer.variables
+        # which variable stands where in the state: found by placing numbers instead of values
+        if self._places is None:
+            shapes = tree.unflatten(
+                (p, jax.ShapeDtypeStruct(v.shape, v.dtype))
+                for p, v in zip(self.order, self.optimized)
+            )
+            self._places = optimizer.variables_to_state(
+                range(len(variables)), shapes, self.order, self.variable_tree
+            )
+        return jax.tree_util.tree_map(lambda i: read(variables[i]), self._places)
+
+    def scatter(self, state):
+        """Puts a state's arrays into the variables."""
+        for named, values in self.groups(state):
+            for path, variable in named:
+                variable._value = tree.get(values, path)
+        self.model.__dict__.update(_step=state.step, _train_key=state.rng)
+        if self.optimizer is not None:
+            if self.model._has_own_opt_state:
+                self.model.__dict__["_opt_state"] = state.opt_state
+            else:
+                self.optimizer.build(self.optimized)
+                values = self.optimizer.state_to_variables(state.opt_state, self.order)
+                for variable, value in zip(self.optimizer.variables, values, strict=True):
+                    variable._value = value
+
+    def variables(self):
+        """All variables whose arrays a state owns."""
+        mine = [
+            v for named in (self.params, self.frozen, self.state, self.metrics) for _, v in named
+        ]
+        if self.optimizer is not None and not self.model._has_own_opt_state:
+            mine += self.optimizer.variables
+        return mine
+
+    def initial_opt_state(self, params):
+        """The optimizer's state before the first step."""
+        if self.model._has_own_opt_state:
+            return self.model.init_opt_state(params)
+        resting = tree.unflatten((p, v.own_value()) for p, v in self.resting)
+        return self.optimizer.init(tree.merge(params, resting), self.variable_tree)
+
+    def update(self, grads, state):
+        """(new params, new optimizer state) for gradients of a state's params; frozen arrays that
+        the optimizer knows stay as they are.
+        """
+        if not self.params:
+            return state.params, state.opt_state
+        if not self.resting:
+            return self.optimizer.step(grads, state.opt_state, state.params, self.variable_tree)
+        still = tree.unflatten((p, tree.get(state.frozen, p)) for p, _ in self.resting)
+        none = tree.unflatten((p, None) for p, _ in self.resting)
+        params, opt_state = self.optimizer.step(
+            tree.merge(grads, none),
+            state.opt_state,
+            tree.merge(state.params, still),
+            self.variable_tree,
+        )
+        return tree.unflatten((p, tree.get(params, p)) for p, _ in self.params), opt_state
+
+    def initial_metrics(self):
+        """The totals of metrics that have seen nothing."""
+        if self._initial is None:
+            with jax.ensure_compile_time_eval():
+                self._initial = tree.unflatten(
+                    (p, np.asarray(first_value(v))) for p, v in self.metrics
+                )
+        return self._initial
+
+    def reset_metrics(self, state):
+        """The state with all metrics as if they had seen nothing, those inside layers too."""
+        state = state._replace(metrics=self.initial_metrics())
+        inner = {v for m in self.model._layer_metrics() for v in m.variables}
+        if not inner:
+            return state
+        return state._replace(
+            state=tree.unflatten(
+                (p, first_value(v) if v in inner else tree.get(state.state, p))
+                for p, v in self.state
+            )
+        )
+
+
+def first_value(variable):
+    """What a metric's variable holds before any update."""
+    if variable._initializer is not None:
+        return jnp.asarray(
+            variable._initializer(variable.shape, dtype=variable.dtype), variable.dtype
+        )
+    return jnp.zeros(variable.shape, variable.dtype)
+
+
+class LazyLayout:
+    """The `StateLayout` of a model: made at once where its shapes are known, else with the first
+    batch.
+    """
+
+    def __init__(self, model):
+        self.model, self.layout = model, None
+        if model.built and all_built(model):
+            model._build_for_training()
+            self.layout = StateLayout(model)
+
+    def of(self, batch):
+        """The layout, for a batch of this form."""
+        if self.layout is None:
+            self.model._build_for_training(batch)
+            self.layout = StateLayout(self.model)
+        return self.layout

@@ -1,0 +1,124 @@
+"""A training step that takes its batch in microbatches, one after the other: the same gradient in
+less memory.
+"""
+
+import jax
+import jax.numpy as jnp
+
+from jkeras.core import frame
+from jkeras.kernel.microbatch import Microbatch
+from jkeras.kernel.valid_rows import count_valid_rows
+from jkeras.ops.kernels import inside_loop
+from jkeras.training.batch_independence import size_of
+from jkeras.training.compilable import Compilable
+from jkeras.training.step import TrainStep, unpack, update_metrics
+
+
+class MicrobatchStep(TrainStep):
+    """The step of a model with `microbatches`: their gradients are summed, then there is one
+    update.
+
+    The sum is the gradient of the whole batch: what losses divide by, which depends on masks and
+    weights, is computed for all microbatches before. A `compute_loss` of the user's own, and losses
+    that are no values by row, are averaged over the microbatches. A batch that cannot be cut evenly
+    is taken as a whole.
+    """
+
+    def __call__(self, state, batch, rows=None):
+        self.layout = self.lazy_layout.of(batch)
+        size = size_of(unpack(batch)[0])
+        if size % self.model.microbatches:
+            return super().__call__(state, batch, rows)
+        grads, loss, kept, metrics, logs = self._summed(state, batch, rows, size)
+        params, opt_state = self.layout.update(grads, state)
+        params = self._constrain(params)
+        values = self.layout.values(params, state.frozen, kept, metrics)
+        with frame.Run(self.model, values, valid_rows=rows) as run:
+            loss_tracker = self.model._loss_tracker
+            if loss_tracker is not None:
+                loss_tracker.update_state(loss, sample_weight=count_valid_rows(size))
+                logs |= {"loss": loss_tracker.result()} if "loss" in logs else {}
+        metrics = self.layout.read(self.layout.metrics, run)
+        return state._replace(
+            step=state.step + 1, params=params, state=kept, opt_state=opt_state, metrics=metrics
+        ), logs
+
+    def _split(self, state, batch, rows, size):
+        """(batch and valid rows, keys) of all microbatches, which are the first axis.
+
+        Every microbatch takes rows from all over the batch, so that a batch cut over devices stays
+        so.
+        """
+        count = self.model.microbatches
+
+        def split(v):
+            # (batch, …) -> (microbatches, batch / microbatches, …)
+            return jnp.swapaxes(v.reshape(size // count, count, *v.shape[1:]), 0, 1)
+
+        microbatches = jax.tree_util.tree_map(split, (*unpack(batch), rows))
+        key = jax.random.wrap_key_data(jax.random.fold_in(state.rng, state.step))
+        return microbatches, jax.random.key_data(jax.random.split(key, count))
+
+    def _summed(self, state, batch, rows, size):
+        """(gradients, loss, state, metrics, logs) of all microbatches."""
+        microbatches = self._split(state, batch, rows, size)
+        totals = self._denominators(state, microbatches)
+        batch_size = size if rows is None else jnp.sum(rows)
+        layout = self.layout
+
+        def one(carry, microbatch):
+            (x, y, sample_weight, valid_rows), key = microbatch
+            grads, total, kept, metrics = carry
+            current = state._replace(state=kept, metrics=metrics)
+
+            def loss_of(params):
+                scaled, (loss, *rest) = self.loss(
+                    current._replace(params=params),
+                    x,
+                    y,
+                    sample_weight,
+                    key,
+                    valid_rows=valid_rows,
+                    microbatch=self._microbatch(totals, batch_size),
+                )
+                return self._part(scaled), (self._part(loss), *rest)
+
+            more, (loss, y_pred, _, kept, metrics) = jax.grad(loss_of, has_aux=True)(state.params)
+            values = layout.values(state.params, state.frozen, kept, metrics)
+            logs, run = update_metrics(
+                self.model, values, None, x, y, y_pred, sample_weight, valid_rows=valid_rows
+            )
+            grads = jax.tree_util.tree_map(jnp.add, grads, more)
+            kept, metrics = layout.read(layout.state, run), layout.read(layout.metrics, run)
+            return (grads, total + loss, kept, metrics), logs
+
+        no_grads = jax.tree_util.tree_map(jnp.zeros_like, state.params)
+        start = no_grads, jnp.zeros(()), state.state, state.metrics
+        (grads, loss, kept, metrics), logs = jax.lax.scan(inside_loop(one), start, microbatches)
+        return grads, loss, kept, metrics, jax.tree_util.tree_map(lambda v: v[-1], logs)
+
+    def _denominators(self, state, microbatches):
+        """What losses divide by, for the whole batch. Only masks and weights are computed for
+        it.
+        """
+
+        def one(_, microbatch):
+            (x, y, sample_weight, valid_rows), key = microbatch
+            counting = self._microbatch()
+            self.loss(state, x, y, sample_weight, key, valid_rows=valid_rows, microbatch=counting)
+            return None, [] if counting is None else counting.denominators
+
+        _, denominators = jax.lax.scan(inside_loop(one), None, microbatches)
+        return [jnp.sum(v) for v in denominators]
+
+    @property
+    def _is_exact(self):
+        return type(self.model).compute_loss is Compilable.compute_loss
+
+    def _microbatch(self, totals=None, batch_size=None):
+        if not self._is_exact:
+            return None
+        return Microbatch(self.model.microbatches, totals, batch_size)
+
+    def _part(self, loss):
+        return loss if self._is_exact else loss / self.model.microbatches
