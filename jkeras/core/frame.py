@@ -38,6 +38,7 @@ class Run(Flow):
         rng: a key from which every draw follows by its path; None: seed generators count.
         abstract: nothing is computed, layers that are not built are built on the way.
         declared: a dict that is filled with what weights there are.
+        is_built: whether the root is built for the inputs, as in a training; see `Flow`.
         valid_rows, microbatch: see `Flow`.
     """
 
@@ -53,6 +54,7 @@ class Run(Flow):
         params=None,
         state=None,
         declared=None,
+        is_built=False,
     ):
         shared = None
         if params is not None and root._children:
@@ -69,6 +71,7 @@ class Run(Flow):
         self.root = root
         self.values = values
         self.declared = declared
+        self.is_built = is_built
         self.abstract = abstract or declared is not None
         # the root is run as Keras's `stateless_call` does: nothing is cast, no activity penalty
         self.bare = False
@@ -155,6 +158,14 @@ class Run(Flow):
         if self.root is not None:
             self.adopt(self.root, ())
 
+    def place(self, variable, path):
+        """Lets a variable that is not of the root have a path in its trees."""
+        self.variable_paths[variable] = path
+
+    def forward(self, *args, **kwargs):
+        """The outputs of the root."""
+        return self.root.run_on(Scope(self), args, kwargs)
+
     def adopt(self, module, prefix):
         """Lets a module that stands for another one have its place, and all below it theirs."""
         if self._variable_paths is None:
@@ -189,7 +200,15 @@ class Run(Flow):
 
     def _counts(self, generator):
         """Whether the run carries the count of a seed generator, as Keras's contract has it."""
-        return self.values is not None and generator.state in self.values
+        return self.holds(generator.state)
+
+    def next_key(self, path, layer=None):
+        """The next random key of a path: from the seed generator of the layer where the run has no
+        key but carries the count.
+        """
+        if layer is not None and self.rng is None and self._counts(layer.seed_generator):
+            return layer.seed_generator.next()
+        return super().next_key(path)
 
     def no_key(self, path):
         """The error for random numbers in a run without a key."""

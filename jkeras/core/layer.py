@@ -470,9 +470,12 @@ class Layer(PureInterface, WeightView, Module, record.Record):
         """The layer's own weights by name, in the type that it computes in."""
         flow = scope.flow
         values = scope.weights()
-        specs = self._own if scope.is_of_objects else self._specs_of(call)
-        if not scope.is_of_objects and flow.declared is None:
-            self.check_values(scope, values, specs)
+        if scope.is_of_objects or flow.is_built:
+            specs = self._own
+        else:
+            specs = self._specs_of(call)
+            if flow.declared is None:
+                self.check_values(scope, values, specs)
         dtype = flow.cast_type()
         if dtype is not None:
             for name, value in values.items():
@@ -688,7 +691,8 @@ class Composite(Layer):
     def cursor(self, scope, call=None):
         """The children, each on its slice of a scope; those that depend on the inputs too."""
         children = self._children
-        if not scope.is_of_objects and type(self).children is not Composite.children:
+        is_built = scope.is_of_objects or scope.flow.is_built
+        if not is_built and type(self).children is not Composite.children:
             specs = list(call.specs().values())
             if self.__dict__.get("_children_are_for") != _ranks(specs):
                 with uncounted():

@@ -33,9 +33,9 @@ def _is_plain_input(layer, state, scope, x):
         return False
     if x.dtype.name != policy.compute_dtype or hasattr(x, "_keras_mask"):
         return False
-    if scope.is_of_objects:
-        if not state["built"]:
-            return False
+    if scope.is_of_objects and not state["built"]:
+        return False
+    if scope.is_of_objects or scope.flow.is_built:
         input_spec = layer.input_spec
     else:
         input_spec = state.get("_before_build", state)["input_spec"]
@@ -45,9 +45,9 @@ def _is_plain_input(layer, state, scope, x):
 def run_plainly(layer, scope, x):
     """`Layer.run_on` for the plainest of calls."""
     values = scope.weights()
-    if not scope.is_of_objects:
-        layer.check_values(scope, values, layer.weight_specs(Spec(x.shape, x.dtype.name)))
     flow = scope.flow
+    if not scope.is_of_objects and not flow.is_built:
+        layer.check_values(scope, values, layer.weight_specs(Spec(x.shape, x.dtype.name)))
     outer = flow.training
     training = outer
     if training is None:

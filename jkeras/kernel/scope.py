@@ -41,6 +41,8 @@ class Flow:
     Attributes:
         declared: while a structure is found, `{layer path: {name: Weight}}`; otherwise None.
         abstract: whether only shapes count, as while a structure is found.
+        is_built: whether it is of layers that are built for the inputs: what they ask of these
+            since then counts, and their own weights say what they are.
         updates: new values by layer path and name.
         losses: (layer, value) pairs in the order in which they were added.
         masks: `{id(array): (array, mask)}`, since arrays are no keys.
@@ -69,6 +71,7 @@ class Flow:
         self.shared = shared or {}
         self.declared: dict[Path, dict[str, Weight]] | None = None
         self.abstract = False
+        self.is_built = False
         self.updates: dict[Path, dict[str, jax.Array]] = {}
         self.losses: list = []
         self.masks: dict = {}
@@ -129,21 +132,30 @@ class Flow:
 
     def new_state(self) -> dict:
         """The state after the pass: what layers changed in it, and the losses they added."""
-        state = dict(self.state)
+        state = self.changed_state()
         state.pop("losses", None)
+        if self.losses:
+            state["losses"] = {str(i): value for i, (_, value) in enumerate(self.losses)}
+        return state
+
+    def changed_state(self) -> dict:
+        """The state with what layers changed in it."""
+        state = dict(self.state)
         for layer_path, changed in self.updates.items():
             kept = _at(self.params, layer_path) or {}
             changed = {name: value for name, value in changed.items() if name not in kept}
             if changed:
                 state = _with_values(state, layer_path, changed)
-        if self.losses:
-            state["losses"] = {str(i): value for i, (_, value) in enumerate(self.losses)}
         return state
 
     # ------------------------------------------------------------ what travels beside arrays
 
-    def next_key(self, path: str) -> jax.Array:
-        """The next random key of a path."""
+    def next_key(self, path: str, layer: typing.Any = None) -> jax.Array:
+        """The next random key of a path.
+
+        Args:
+            layer: whose key it is.
+        """
         if self.abstract:
             return jnp.zeros((2,), "uint32")
         if self.rng is None:
@@ -190,7 +202,8 @@ class Scope:
         Args:
             call: the layer's inputs, of which its weights depend on the shapes.
         """
-        layer.check_input(call, layer.declared_input_spec)
+        input_spec = layer.input_spec if self.flow.is_built else layer.declared_input_spec
+        layer.check_input(call, input_spec)
         if self.flow.declared is not None:
             self.flow.declared.setdefault(self.path, layer.declaration(call))
 
@@ -237,7 +250,7 @@ class Scope:
     def next_key(self, layer: typing.Any) -> jax.Array:
         """The next random key of the layer, by the path of its seed generator."""
         path = self.flow.canonical((*self.path, layer.seed_generator_name()))
-        return self.flow.next_key("/".join(path))
+        return self.flow.next_key("/".join(path), layer)
 
     # ------------------------------------------------------------ a pass of its own
 

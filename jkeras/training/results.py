@@ -3,15 +3,13 @@
 import jax
 import numpy as np
 
-from jkeras.core import frame
 from jkeras.training import placement
 from jkeras.training.step import flat_logs
 
 
 def metric_logs(model, layout, state):
     """The logs that a state's metrics give."""
-    values = layout.values(state.params, state.frozen, state.state, state.metrics)
-    with frame.Run(model, values):
+    with layout.run(state):
         return flat_logs(model.get_metrics_result())
 
 

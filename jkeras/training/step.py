@@ -3,11 +3,11 @@ shard them.
 """
 
 import inspect
+import typing
 
 import jax
 import jax.numpy as jnp
 
-from jkeras.core import frame
 from jkeras.core.call import masks_of
 from jkeras.core.graph import flatten
 from jkeras.kernel import tree
@@ -69,57 +69,65 @@ def _unguarded(model):
     return MicrobatchStep(LazyLayout(model))
 
 
+class Forward(typing.NamedTuple):
+    """What a forward pass of a step leaves behind.
+
+    Attributes:
+        loss: before it is scaled.
+        masks: of the outputs.
+        state, metrics: as in `TrainState`.
+    """
+
+    loss: jax.Array
+    y_pred: typing.Any
+    masks: typing.Any
+    state: dict
+    metrics: dict
+
+
 class TrainStep:
     """One step: gradients of `compute_loss`, the optimizer's update, constraints, metrics."""
 
     def __init__(self, lazy_layout):
-        self.lazy_layout, self.model = lazy_layout, lazy_layout.model
+        self.lazy_layout = lazy_layout
+        self.model = lazy_layout.model
 
     def __call__(self, state, batch, rows=None):
         self.layout = self.lazy_layout.of(batch)
-        x, y, sample_weight = unpack(batch)
+        batch = unpack(batch)
         rng = jax.random.fold_in(state.rng, state.step)
-
-        def loss_of(params):
-            return self.loss(
-                state._replace(params=params), x, y, sample_weight, rng, valid_rows=rows
-            )
-
-        grads, (loss, y_pred, _, kept, metrics) = jax.grad(loss_of, has_aux=True)(state.params)
+        gradient = jax.grad(self.loss, has_aux=True)
+        grads, forward = gradient(state.params, state, batch, rng, valid_rows=rows)
         params, opt_state = self.layout.update(grads, state)
-        params = self._constrain(params)
-        values = self.layout.values(params, state.frozen, kept, metrics)
-        logs, run = update_metrics(
-            self.model, values, loss, x, y, y_pred, sample_weight, valid_rows=rows
+        state = state._replace(
+            step=state.step + 1,
+            params=self._constrain(params),
+            state=forward.state,
+            opt_state=opt_state,
+            metrics=forward.metrics,
         )
-        metrics, kept = (
-            self.layout.read(self.layout.metrics, run),
-            self.layout.read(self.layout.state, run),
-        )
-        return state._replace(
-            step=state.step + 1, params=params, state=kept, opt_state=opt_state, metrics=metrics
-        ), logs
+        run = self.layout.run(state, valid_rows=rows)
+        logs = update_metrics(run, forward.loss, batch, forward.y_pred)
+        return self.layout.updated(state, run), logs
 
-    def loss(
-        self, state, x, y, sample_weight, rng, training=True, valid_rows=None, microbatch=None
-    ):
-        """The loss to differentiate, and what the forward pass left behind."""
-        layout, model = self.layout, self.model
-        values = layout.values(state.params, state.frozen, state.state, state.metrics)
-        with frame.Run(
-            model, values, rng=rng, training=training, valid_rows=valid_rows, microbatch=microbatch
-        ) as run:
-            y_pred = run.call(model, (x,), {})
-            masks = masks_of(y_pred, run.mask_of)
-            loss = compute_loss(model, x, y, y_pred, sample_weight, training)
-            scaled = loss if not training else model.optimizer.scale_loss(loss, state.opt_state)
-        return scaled, (
-            loss,
-            y_pred,
-            masks,
-            layout.read(layout.state, run),
-            layout.read(layout.metrics, run),
+    def loss(self, params, state, batch, rng, training=True, valid_rows=None, microbatch=None):
+        """The loss to differentiate, and what the forward pass left behind (`Forward`)."""
+        model = self.model
+        x, y, sample_weight = batch
+        run = self.layout.run(
+            state._replace(params=params),
+            rng=rng,
+            training=training,
+            valid_rows=valid_rows,
+            microbatch=microbatch,
         )
+        with run:
+            y_pred = run.forward(x)
+            masks = masks_of(y_pred, run.mask_of)
+            loss = scaled = compute_loss(model, x, y, y_pred, sample_weight, training)
+            if training:
+                scaled = model.optimizer.scale_loss(loss, state.opt_state)
+        return scaled, Forward(loss, y_pred, masks, *self.layout.after(run))
 
     def _constrain(self, params):
         constraints = [(p, v.constraint) for p, v in self.layout.params if v.constraint is not None]
@@ -143,20 +151,32 @@ def compute_loss(model, x, y, y_pred, sample_weight, training):
     return jnp.zeros(()) if loss is None else loss
 
 
-def update_metrics(model, values, loss, x, y, y_pred, sample_weight, masks=None, valid_rows=None):
-    """(logs, run): the metrics after this batch. In training only the loss sees masks, as in Keras
-    on JAX.
+def update_metrics(run, loss, batch, y_pred, masks=None):
+    """The logs after a batch, whose metrics are updated in a run.
+
+    Args:
+        loss: for the loss tracker; None: it is left as it is.
+        masks: of the outputs; in training only the loss sees masks, as in Keras on JAX.
     """
-    with frame.Run(model, values, valid_rows=valid_rows) as run:
-        for value, mask in zip(flatten(y_pred), flatten(masks)) if masks is not None else ():
-            if mask is not None:
-                run.set_mask(
-                    value, mask if valid_rows is None else mask & expand_like(valid_rows, mask)
-                )
+    model = run.root
+    x, y, sample_weight = batch
+    with run:
+        if masks is not None:
+            _set_masks(run, y_pred, masks)
         if model._loss_tracker is not None and loss is not None:
             model._loss_tracker.update_state(loss, sample_weight=count_valid_rows(size_of(x)))
         logs = model.compute_metrics(x, y, y_pred, sample_weight)
-    return flat_logs(logs), run
+    return flat_logs(logs)
+
+
+def _set_masks(run, y_pred, masks):
+    """Lets masks travel beside outputs, without the rows that are not valid."""
+    for value, mask in zip(flatten(y_pred), flatten(masks)):
+        if mask is None:
+            continue
+        if run.valid_rows is not None:
+            mask = mask & expand_like(run.valid_rows, mask)
+        run.set_mask(value, mask)
 
 
 def flat_logs(logs):
@@ -188,16 +208,13 @@ def make_eval_step(model):
 
     def eval_step(state, batch, rows=None):
         step.layout = layout = step.lazy_layout.of(batch)
-        x, y, sample_weight = unpack(batch)
+        batch = unpack(batch)
         rng = jax.random.fold_in(state.rng, state.step)
-        _, (loss, y_pred, masks, kept, metrics) = step.loss(
-            state, x, y, sample_weight, rng, False, rows
-        )
-        values = layout.values(state.params, state.frozen, kept, metrics)
-        logs, run = update_metrics(model, values, loss, x, y, y_pred, sample_weight, masks, rows)
-        return state._replace(
-            state=layout.read(layout.state, run), metrics=layout.read(layout.metrics, run)
-        ), logs
+        _, forward = step.loss(state.params, state, batch, rng, training=False, valid_rows=rows)
+        state = state._replace(state=forward.state, metrics=forward.metrics)
+        run = layout.run(state, valid_rows=rows)
+        logs = update_metrics(run, forward.loss, batch, forward.y_pred, forward.masks)
+        return layout.updated(state, run), logs
 
     return eval_step
 
@@ -214,11 +231,9 @@ def make_predict_step(model):
     layout = StateLayout(model)
 
     def predict_step(state, x):
-        values = layout.values(state.params, state.frozen, state.state, state.metrics)
-        with frame.Run(
-            model, values, rng=jax.random.fold_in(state.rng, state.step), training=False
-        ) as run:
-            return run.call(model, (x,), {})
+        rng = jax.random.fold_in(state.rng, state.step)
+        with layout.run(state, rng=rng, training=False) as run:
+            return run.forward(x)
 
     return predict_step
 
