@@ -4,7 +4,7 @@ import jax
 
 from jkeras import StatelessScope
 from jkeras.core import frame
-from jkeras.core.registry import is_strange as in_safe_mode
+from jkeras.core.registry import is_untrusted as in_safe_mode
 from jkeras.core.rng import global_generator as global_seed_generator
 from jkeras.distribution import distribute_tensor, distribution
 from jkeras.losses.base import LossFunctionWrapper

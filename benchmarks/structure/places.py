@@ -12,6 +12,7 @@ CORE = ["core", KERNEL, "names", "graph", "shell"]
 VALUES = [
     KERNEL,
     "core/draws.py",
+    "core/sampling.py",
     "core/rng.py",
     "core/rows.py",
     "core/shares.py",

@@ -35,7 +35,7 @@ class Run(Flow):
     Args:
         values: `{variable: array}`.
         params, state: nested dicts of arrays by the paths below the root.
-        rng: a key from which every draw follows by its path; None: seed generators count.
+        rng: a key from which every sample follows by its path; None: seed generators count.
         abstract: nothing is computed, layers that are not built are built on the way.
         declared: a dict that is filled with what weights there are.
         is_built: whether the root is built for the inputs, as in a training; see `Flow`.
@@ -189,7 +189,7 @@ class Run(Flow):
 
     # ------------------------------------------------------------ random keys
 
-    def draw(self, generator):
+    def sample_key(self, generator):
         """The next key of a seed generator from the run's own key; None where the generator counts
         for itself.
         """
@@ -373,10 +373,10 @@ def write(variable, value):
     return own_write(variable, value) if run is None else run.write(variable, value)
 
 
-def draw(generator):
+def sample_key(generator):
     """A seed generator's next key, where the run decides it."""
     run = current_flow()
-    return None if run is None else run.draw(generator)
+    return None if run is None else run.sample_key(generator)
 
 
 def autocast_dtype():

@@ -183,25 +183,25 @@ def loading(safe_mode=True):
     """Inside this block a config is read; with `safe_mode=False`, here or further out, one that is
     trusted.
     """
-    token = _loading.set("trusted" if not safe_mode or _loading.get() == "trusted" else "strange")
+    token = _loading.set("trusted" if not safe_mode or _loading.get() == "trusted" else "untrusted")
     try:
         yield
     finally:
         _loading.reset(token)
 
 
-def is_strange():
+def is_untrusted():
     """Whether what is being made comes from a config that may be anybody's."""
-    return _loading.get() == "strange" and not is_in_process()
+    return _loading.get() == "untrusted" and not is_in_process()
 
 
-def refuse_from_strangers(what, way_out):
+def refuse_untrusted(what, way_out):
     """Raises where a config that may be anybody's asks for something that reaches beyond it.
 
     Raises:
         SerializationError: says what it was, and the way out.
     """
-    if is_strange():
+    if is_untrusted():
         raise SerializationError(
             f"It asks for {what}, which is not done for a file that may be anybody's. {way_out} "
             "If you trust it as you trust a program, load it with `safe_mode=False`."

@@ -84,7 +84,7 @@ class SeedGenerator(Module):
         """The next key. Where `ordered` is False the state jumps, as it does for functions called
         without a seed.
         """
-        key = frame.draw(self)
+        key = frame.sample_key(self)
         if key is not None:
             return key
         state = self.state.value

@@ -40,9 +40,9 @@ class Mapped(frame.Run):
             self.kept.append(variable)
         super().write(variable, value)
 
-    def draw(self, generator):
+    def sample_key(self, generator):
         """The key of the run around; None, the generator's own count, where there is none."""
-        return None if self.outer is None else self.outer.draw(generator)
+        return None if self.outer is None else self.outer.sample_key(generator)
 
     def build(self, layer, call):
         """Builds a layer met for the first time: its new variables have values of their own."""

@@ -12,7 +12,8 @@ def graph_keys(layers):
     """{key: layer} for the layers of a graph.
 
     The key is the name, but where that is the automatic one ("dense_17") it is the class and a
-    number counted in this graph alone: keys and random draws do not depend on what was made before.
+    number counted in this graph alone: keys and random samples do not depend on what was made
+    before.
     """
     keys, counts = {}, collections.Counter()
     for layer in layers:

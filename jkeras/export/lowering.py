@@ -55,7 +55,7 @@ class Inference(frame.Run):
             )
         )
 
-    def draw(self, generator):
+    def sample_key(self, generator):
         raise ExportError(
             explain(
                 self._layer(),

@@ -2,7 +2,7 @@
 
 import json
 
-from jkeras.core import draws
+from jkeras.core import sampling
 from jkeras.core.policy import standardize_dtype
 from jkeras.core.record import Kind, Record
 from jkeras.core.registry import deserialize, public, serialize
@@ -109,9 +109,9 @@ class RandomInitializer(Initializer):
 
 def normal(key, shape, mean, stddev, dtype):
     """Normal values."""
-    return draws.normal(key, shape, dtype) * stddev + mean
+    return sampling.normal(key, shape, dtype) * stddev + mean
 
 
 def truncated_normal(key, shape, mean, stddev, dtype):
     """Normal values within two standard deviations of the mean."""
-    return draws.truncated_normal(key, shape, -2.0, 2.0, dtype) * stddev + mean
+    return sampling.truncated_normal(key, shape, -2.0, 2.0, dtype) * stddev + mean

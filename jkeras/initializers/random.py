@@ -6,7 +6,7 @@ import typing
 import jax
 import jax.numpy as jnp
 
-from jkeras.core import draws
+from jkeras.core import sampling
 from jkeras.core.errors import check_choice
 from jkeras.core.policy import standardize_dtype
 from jkeras.core.record import Any, record
@@ -75,7 +75,7 @@ class RandomUniform(RandomInitializer):
         ) -> None: ...
 
     def sample(self, key, shape, dtype=None):
-        return draws.uniform(key, shape, self.minval, self.maxval, standardize_dtype(dtype))
+        return sampling.uniform(key, shape, self.minval, self.maxval, standardize_dtype(dtype))
 
 
 def compute_fans(shape, input_axes=None, output_axes=None):
@@ -158,7 +158,7 @@ class VarianceScaling(RandomInitializer):
         dtype = standardize_dtype(dtype)
         if self.distribution == "uniform":
             limit = math.sqrt(3.0 * variance)
-            return draws.uniform(key, shape, -limit, limit, dtype)
+            return sampling.uniform(key, shape, -limit, limit, dtype)
         if self.distribution == "untruncated_normal":
             return normal(key, shape, 0.0, math.sqrt(variance), dtype)
         # the standard deviation of a normal distribution cut off at two

@@ -1,4 +1,4 @@
-"""Random keys that follow from a key and a path, so that no draw depends on what ran before."""
+"""Random keys that follow from a key and a path, so that no sample depends on what ran before."""
 
 import zlib
 

@@ -21,7 +21,7 @@ KERNEL = (
 )
 
 
-class Sliding(Layer):
+class BaseConvolution(Layer):
     """Base of all convolutions: weights that meet the input at every place, then a bias and an
     activation.
     """
@@ -136,7 +136,7 @@ class Sliding(Layer):
 # ---------------------------------------------------------------- convolution
 
 
-class Convolution(Sliding, LoraLayer):
+class Convolution(BaseConvolution, LoraLayer):
     """Base of Conv1D, Conv2D and Conv3D."""
 
     filters: int
@@ -282,7 +282,7 @@ class Conv3D(Convolution):
 # ---------------------------------------------------------------- transposed convolution
 
 
-class TransposedConvolution(Sliding):
+class TransposedConvolution(BaseConvolution):
     """Base of Conv1DTranspose, Conv2DTranspose and Conv3DTranspose."""
 
     filters: int
@@ -425,7 +425,7 @@ class Conv3DTranspose(TransposedConvolution):
 # ---------------------------------------------------------------- channel by channel
 
 
-class ChannelByChannel(Sliding):
+class ChannelByChannel(BaseConvolution):
     """Base of the layers that convolve each channel on its own."""
 
     depth_multiplier: int = 1

@@ -1,7 +1,7 @@
 """What layers of images share: one image or a batch, dicts of images with labels, boxes and masks,
 ranges of factors.
 
-A layer writes `draw`, which makes random numbers from keys, and some of `change_images`,
+A layer writes `sample`, which makes random numbers from keys, and some of `change_images`,
 `change_labels`, `change_boxes` and `change_masks`, which apply them. All work on batches and are
 pure.
 """
@@ -150,7 +150,7 @@ class ImageLayer(DataLayer):
 
     # ------------------------------------------------------------ what a layer writes
 
-    def draw(self, images, key):
+    def sample(self, images, key):
         """The random numbers for a batch of images, as a dict.
 
         Args:
@@ -158,19 +158,19 @@ class ImageLayer(DataLayer):
         """
         return None
 
-    def change_images(self, images, drawn):
+    def change_images(self, images, samples):
         """The changed images."""
         return images
 
-    def change_labels(self, labels, drawn):
+    def change_labels(self, labels, samples):
         """The labels of the changed images."""
         return labels
 
-    def change_boxes(self, bounding_boxes, drawn):
+    def change_boxes(self, bounding_boxes, samples):
         """The boxes in the changed images."""
         return bounding_boxes
 
-    def change_masks(self, masks, drawn):
+    def change_masks(self, masks, samples):
         """The masks of the changed images."""
         return masks
 
@@ -186,7 +186,7 @@ class ImageLayer(DataLayer):
         if not self._changes(training):
             return None
         images = data["images"] if isinstance(data, dict) else data
-        return self.draw(
+        return self.sample(
             jnp.asarray(images),
             keys_from(getattr(self, "generator", None) if seed is None else seed),
         )
@@ -259,11 +259,11 @@ class ImageLayer(DataLayer):
     def _run(self, data, ctx):
         """Draws, and changes all parts of a batch."""
         images = data["images"] if isinstance(data, dict) else data
-        drawn = self.draw(images, lambda: ctx.key) if self._changes(ctx.training) else None
+        samples = self.sample(images, lambda: ctx.key) if self._changes(ctx.training) else None
         if not isinstance(data, dict):
-            return self.transform_images(images, drawn, ctx.training)
+            return self.transform_images(images, samples, ctx.training)
         return {
-            k: getattr(self, f"transform_{k}")(v, drawn, ctx.training) if k in PARTS else v
+            k: getattr(self, f"transform_{k}")(v, samples, ctx.training) if k in PARTS else v
             for k, v in data.items()
         }
 
@@ -286,37 +286,38 @@ def keys_from(seed):
 class MovingLayer(ImageLayer):
     """Base of layers that move pixels: boxes move along, masks are moved with the nearest values.
 
-    A layer writes `move(images, drawn, interpolation)` and `move_boxes(boxes, drawn)`, which takes
-    and gives "xyxy". `draw` puts "size", the (height, width) of the input, into what it gives.
+    A layer writes `move(images, samples, interpolation)` and `move_boxes(boxes, samples)`, which
+    takes and gives "xyxy". `sample` puts "size", the (height, width) of the input, into what it
+    gives.
     """
 
     interpolation = "bilinear"
 
-    def move(self, images, drawn, interpolation):
+    def move(self, images, samples, interpolation):
         """The moved images or masks, in the dtype they come in."""
         raise NotImplementedError
 
-    def move_boxes(self, boxes, drawn):
+    def move_boxes(self, boxes, samples):
         """The moved boxes (batch, boxes, 4)."""
         raise NotImplementedError
 
-    def output_size(self, drawn):
+    def output_size(self, samples):
         """(height, width) of the result."""
-        return drawn["size"]
+        return samples["size"]
 
-    def change_images(self, images, drawn):
-        return self.move(images, drawn, self.interpolation)
+    def change_images(self, images, samples):
+        return self.move(images, samples, self.interpolation)
 
-    def change_masks(self, masks, drawn):
-        return self.move(masks, drawn, "nearest")
+    def change_masks(self, masks, samples):
+        return self.move(masks, samples, "nearest")
 
-    def change_boxes(self, bounding_boxes, drawn):
-        height, width = self.output_size(drawn)
+    def change_boxes(self, bounding_boxes, samples):
+        height, width = self.output_size(samples)
         boxes = convert_format(
-            bounding_boxes["boxes"], self.bounding_box_format, "xyxy", *drawn["size"]
+            bounding_boxes["boxes"], self.bounding_box_format, "xyxy", *samples["size"]
         )
         moved = clip_to_image_size(
-            {**bounding_boxes, "boxes": self.move_boxes(boxes, drawn)}, height, width
+            {**bounding_boxes, "boxes": self.move_boxes(boxes, samples)}, height, width
         )
         return convert_format(moved, "xyxy", self.bounding_box_format, height, width)
 

@@ -37,11 +37,11 @@ class ColorLayer(ImageLayer):
     _rests = True
     _ranges = {"factor": (-1, 1)}
 
-    def draw(self, images, key):
+    def sample(self, images, key):
         return {"factor": random.uniform((images.shape[0],), *self.factor, seed=key())}
 
-    def change_images(self, images, drawn):
-        changed = self.recolor(images, per_image(drawn["factor"]).astype(images.dtype))
+    def change_images(self, images, samples):
+        changed = self.recolor(images, per_image(samples["factor"]).astype(images.dtype))
         return jnp.clip(changed, *self.value_range)
 
     def recolor(self, images, factor):
@@ -113,7 +113,7 @@ class RandomContrast(ColorLayer):
             **base: typing.Unpack[typed.LayerArguments],
         ) -> None: ...
 
-    def draw(self, images, key):
+    def sample(self, images, key):
         lower, upper = self.factor
         return {
             "factor": random.uniform(
@@ -154,7 +154,7 @@ class RandomHue(_HSV):
 
     _ranges = {"factor": (0, 1)}
 
-    def draw(self, images, key):
+    def sample(self, images, key):
         shape = (images.shape[0],)
         sign = jnp.where(random.uniform(shape, seed=key()) > 0.5, -1.0, 1.0)
         return {"factor": sign * random.uniform(shape, *self.factor, seed=key()) * 0.5}
@@ -183,14 +183,14 @@ class RandomSaturation(_HSV):
 
     _plane = 1
 
-    def draw(self, images, key):
-        factor = super().draw(images, key)["factor"]
+    def sample(self, images, key):
+        factor = super().sample(images, key)["factor"]
         return {"factor": factor / (1 - factor + epsilon())}
 
-    def change_images(self, images, drawn):
+    def change_images(self, images, samples):
         return self.change_plane(
             images,
-            per_image(drawn["factor"]).astype(images.dtype),
+            per_image(samples["factor"]).astype(images.dtype),
             lambda saturation, f: jnp.clip(saturation * f, *self.value_range),
         )
 
@@ -230,7 +230,7 @@ class RandomPosterization(ColorLayer):
 
     _ranges = {"factor": (1, 8)}
 
-    def draw(self, images, key):
+    def sample(self, images, key):
         shape, (low, high) = (images.shape[0],), self.factor
         bits = (
             random.randint(shape, low, high, "uint8", key())
@@ -239,8 +239,8 @@ class RandomPosterization(ColorLayer):
         )
         return {"shift": 8 - bits}
 
-    def change_images(self, images, drawn):
-        shift = per_image(drawn["shift"])
+    def change_images(self, images, samples):
+        shift = per_image(samples["shift"])
         bits = rescale(images, self.value_range, (0, 255)).astype("uint8") >> shift << shift
         return rescale(bits.astype(self.compute_dtype), (0, 255), self.value_range)
 
@@ -274,12 +274,12 @@ class RandomGrayscale(ImageLayer):
             )
         bounds(float(self.factor), 0, 1, "factor", self._where)
 
-    def draw(self, images, key):
+    def sample(self, images, key):
         return {"apply": random.uniform((images.shape[0],), seed=key()) < self.factor}
 
-    def change_images(self, images, drawn):
+    def change_images(self, images, samples):
         return jnp.where(
-            per_image(drawn["apply"]), rgb_to_grayscale(images, self.data_format), images
+            per_image(samples["apply"]), rgb_to_grayscale(images, self.data_format), images
         )
 
     def get_config(self):
@@ -320,11 +320,11 @@ class RandomInvert(ColorLayer):
             **base: typing.Unpack[typed.LayerArguments],
         ) -> None: ...
 
-    def draw(self, images, key):
+    def sample(self, images, key):
         return {"apply": chosen(images, self.factor, key)}
 
-    def change_images(self, images, drawn):
-        return jnp.where(per_image(drawn["apply"]), self.value_range[1] - images, images)
+    def change_images(self, images, samples):
+        return jnp.where(per_image(samples["apply"]), self.value_range[1] - images, images)
 
 
 @layer("keras.layers", arguments="addition_factor, threshold_factor, value_range, seed")
@@ -352,7 +352,7 @@ class Solarization(ImageLayer):
         for name in ("addition_factor", "threshold_factor"):
             setattr(self, name, bounds(getattr(self, name), 0, 1, name, self._where, strict=True))
 
-    def draw(self, images, key):
+    def sample(self, images, key):
         return {
             name: random.uniform(
                 (images.shape[0],), low, high * 255, seed=key(), dtype=self.compute_dtype
@@ -363,10 +363,10 @@ class Solarization(ImageLayer):
             )
         }
 
-    def change_images(self, images, drawn):
-        lighter = rescale(images, self.value_range, (0, 255)) + per_image(drawn["additions"])
+    def change_images(self, images, samples):
+        lighter = rescale(images, self.value_range, (0, 255)) + per_image(samples["additions"])
         lighter = jnp.clip(lighter, 0, 255)
-        changed = jnp.where(lighter < per_image(drawn["thresholds"]), lighter, 255 - lighter)
+        changed = jnp.where(lighter < per_image(samples["thresholds"]), lighter, 255 - lighter)
         return rescale(changed, (0, 255), self.value_range)
 
 
@@ -427,10 +427,10 @@ class RandomColorJitter(ImageLayer):
         )
         return [step for step in steps if step is not None]
 
-    def draw(self, images, key):
-        return [step.draw(images, key) for step in self._steps()]
+    def sample(self, images, key):
+        return [step.sample(images, key) for step in self._steps()]
 
-    def change_images(self, images, drawn):
-        for step, own in zip(self._steps(), drawn):
+    def change_images(self, images, samples):
+        for step, own in zip(self._steps(), samples):
             images = step.change_images(images, own)
         return images

@@ -76,17 +76,17 @@ class RandomGaussianBlur(ImageLayer):
             )
         self.kernel_size = size
 
-    def draw(self, images, key):
+    def sample(self, images, key):
         apply = chosen(images, self.factor, key)
         sigma = random.uniform((2,), *self.sigma, seed=key(), dtype=self.compute_dtype)
         return {"apply": apply, "sigma": sigma + 1e-6}
 
-    def change_images(self, images, drawn):
-        blurred = gaussian_blur(images, self.kernel_size, drawn["sigma"], self.data_format)
-        return jnp.clip(jnp.where(per_image(drawn["apply"]), blurred, images), *self.value_range)
+    def change_images(self, images, samples):
+        blurred = gaussian_blur(images, self.kernel_size, samples["sigma"], self.data_format)
+        return jnp.clip(jnp.where(per_image(samples["apply"]), blurred, images), *self.value_range)
 
 
-def draw_interval(size, share, key, dtype):
+def sample_interval(size, share, key, dtype):
     """(start, end) of an interval of `share * size` somewhere in [0, size), for each share
     (batch,).
     """
@@ -95,7 +95,7 @@ def draw_interval(size, share, key, dtype):
     return start, start + length
 
 
-def draw_rectangle(images, axes, shares, key, dtype):
+def sample_rectangle(images, axes, shares, key, dtype):
     """(mask of the pixels inside, area as a share of the image) for random rectangles.
 
     Args:
@@ -103,7 +103,7 @@ def draw_rectangle(images, axes, shares, key, dtype):
     """
     height, width = images.shape[axes.height], images.shape[axes.width]
     (x0, x1), (y0, y1) = (
-        draw_interval(n, share, key, dtype) for n, share in zip((width, height), shares)
+        sample_interval(n, share, key, dtype) for n, share in zip((width, height), shares)
     )
     inside = []
     for axis, low, high in ((axes.height, y0, y1), (axes.width, x0, x1)):
@@ -155,10 +155,10 @@ class RandomErasing(ImageLayer):
                 )
             )
 
-    def draw(self, images, key):
+    def sample(self, images, key):
         dtype = self.compute_dtype
         sides = jnp.sqrt(random.uniform((images.shape[0], 2), *self.scale, seed=key(), dtype=dtype))
-        mask, _ = draw_rectangle(images, self.axes, sides.T, key, dtype)
+        mask, _ = sample_rectangle(images, self.axes, sides.T, key, dtype)
         mask = mask & per_image(chosen(images, self.factor, key))
         return {
             "mask": mask,
@@ -175,8 +175,8 @@ class RandomErasing(ImageLayer):
             else value
         )
 
-    def change_images(self, images, drawn):
-        return jnp.where(drawn["mask"], drawn["filling"], images)
+    def change_images(self, images, samples):
+        return jnp.where(samples["mask"], samples["filling"], images)
 
 
 # ---------------------------------------------------------------- distributions of values
@@ -197,7 +197,7 @@ class AutoContrast(ImageLayer):
     value_range: tuple | list = (0, 255)
     _always = True
 
-    def change_images(self, images, drawn):
+    def change_images(self, images, samples):
         wide = rescale(images, self.value_range, (0, 255))
         low, high = (f(wide, self.axes[:2], keepdims=True) for f in (jnp.min, jnp.max))
         scale = 255 / jnp.where(high > low, high - low, 1)
@@ -226,7 +226,7 @@ class Equalization(ImageLayer):
     data_format: str | None = None
     _rests = True
 
-    def change_images(self, images, drawn):
+    def change_images(self, images, samples):
         channels = jnp.moveaxis(rescale(images, self.value_range, (0, 255)), self.axes.channels, 0)
         equalized = jnp.moveaxis(jax.vmap(self._equalize)(channels), 0, self.axes.channels)
         return rescale(equalized.astype(images.dtype), (0, 255), self.value_range)
@@ -267,7 +267,7 @@ class ContrastLimitedAdaptiveHistogramEqualization(ImageLayer):
     _always = True
     _gives_float = False
 
-    def change_images(self, images, drawn):
+    def change_images(self, images, samples):
         planes = jnp.moveaxis(
             rescale(images.astype("float32"), self.value_range, (0, 255)), self.axes.channels, 1
         )

@@ -43,24 +43,24 @@ class RandomFlip(ImageLayer):
             "mode", self.mode, ("horizontal", "vertical", "horizontal_and_vertical"), self._where
         )
 
-    def draw(self, images, key):
+    def sample(self, images, key):
         flips = random.uniform((images.shape[0], 1, 1, 1), seed=key()) <= 0.5
         return {"flips": flips, "size": self.size_of(images)}
 
-    def change_images(self, images, drawn):
+    def change_images(self, images, samples):
         flipped = images
         if "horizontal" in self.mode:
             flipped = jnp.flip(flipped, self.axes.width)
         if "vertical" in self.mode:
             flipped = jnp.flip(flipped, self.axes.height)
-        return jnp.where(drawn["flips"], flipped, images)
+        return jnp.where(samples["flips"], flipped, images)
 
-    def change_masks(self, masks, drawn):
-        return self.change_images(masks, drawn)
+    def change_masks(self, masks, samples):
+        return self.change_images(masks, samples)
 
-    def change_boxes(self, bounding_boxes, drawn):
+    def change_boxes(self, bounding_boxes, samples):
         relative = convert_format(
-            bounding_boxes, self.bounding_box_format, "rel_xyxy", *drawn["size"]
+            bounding_boxes, self.bounding_box_format, "rel_xyxy", *samples["size"]
         )
         x1, y1, x2, y2 = jnp.split(relative["boxes"], 4, -1)
         if "horizontal" in self.mode:
@@ -68,33 +68,33 @@ class RandomFlip(ImageLayer):
         if "vertical" in self.mode:
             y1, y2 = 1 - y2, 1 - y1
         flipped = jnp.where(
-            drawn["flips"][..., 0], jnp.concatenate([x1, y1, x2, y2], -1), relative["boxes"]
+            samples["flips"][..., 0], jnp.concatenate([x1, y1, x2, y2], -1), relative["boxes"]
         )
         clipped = clip_to_image_size({**relative, "boxes": flipped}, bounding_box_format="rel_xyxy")
-        return convert_format(clipped, "rel_xyxy", self.bounding_box_format, *drawn["size"])
+        return convert_format(clipped, "rel_xyxy", self.bounding_box_format, *samples["size"])
 
 
 class _Warp(MovingLayer):
-    """Base of layers that read images at other places, given by `drawn["matrix"]` (batch, 8); see
+    """Base of layers that read images at other places, given by `samples["matrix"]` (batch, 8); see
     `ops.image_warp`.
     """
 
     fill_mode = "constant"  # where it is no field
     _choices = {"fill_mode": FILL_MODES, "interpolation": INTERPOLATIONS}
 
-    def move(self, images, drawn, interpolation):
+    def move(self, images, samples, interpolation):
         return warp(
             images,
-            drawn["matrix"],
+            samples["matrix"],
             interpolation,
             self.fill_mode,
             self.fill_value,
             self.data_format,
         )
 
-    def move_boxes(self, boxes, drawn):
+    def move_boxes(self, boxes, samples):
         matrix = jnp.concatenate(
-            [drawn["matrix"], jnp.ones_like(drawn["matrix"][:, :1])], -1
+            [samples["matrix"], jnp.ones_like(samples["matrix"][:, :1])], -1
         ).reshape(-1, 3, 3)
         # images are read through the matrix, boxes go the other way
         inverse = jnp.linalg.inv(matrix)[:, None, None]
@@ -141,7 +141,7 @@ class RandomRotation(_Warp):
     data_format: str | None = None
     _ranges = {"factor": (-1, 1)}
 
-    def draw(self, images, key):
+    def sample(self, images, key):
         height, width = self.size_of(images)
         degrees = random.uniform((images.shape[0],), *(f * 360.0 for f in self.factor), seed=key())
         cos, sin = jnp.cos(degrees * (math.pi / 180)), jnp.sin(degrees * (math.pi / 180))
@@ -185,7 +185,7 @@ class RandomTranslation(_Warp):
                 lower, upper = bounds(factor, -1.0, 1.0, f"{name}_factor", self._where, strict=True)
                 self.__dict__.update({f"{name}_lower": lower, f"{name}_upper": upper})
 
-    def draw(self, images, key):
+    def sample(self, images, key):
         shape, (height, width) = (images.shape[0],), self.size_of(images)
         down = height * random.uniform(shape, self.height_lower, self.height_upper, seed=key())
         right = width * random.uniform(shape, self.width_lower, self.width_upper, seed=key())
@@ -223,7 +223,7 @@ class RandomZoom(RandomTranslation):
                 )
             )
 
-    def draw(self, images, key):
+    def sample(self, images, key):
         shape, (height, width) = (images.shape[0],), self.size_of(images)
         down = across = random.uniform(
             shape, 1.0 + self.height_lower, 1.0 + self.height_upper, seed=key()
@@ -272,7 +272,7 @@ class RandomShear(_Warp):
             lower, upper = bounds(value, low, 1, name, self._where, strict=True)
             setattr(self, name, (lower, upper) if low else (-upper, upper))
 
-    def draw(self, images, key):
+    def sample(self, images, key):
         shape = (images.shape[0],)
         sign = jnp.where(
             random.uniform(shape, seed=key(), dtype=self.compute_dtype) > 0.5, -1.0, 1.0
@@ -312,7 +312,7 @@ class RandomPerspective(_Warp):
         if not 0 <= self.scale <= 1:
             raise ValueError(explain(self._where, "`scale` between 0 and 1", f"scale={self.scale}"))
 
-    def draw(self, images, key):
+    def sample(self, images, key):
         height, width = self.size_of(images)
         apply = chosen(images, self.factor, key)
         shifts = random.uniform(
@@ -363,33 +363,33 @@ class RandomElasticTransform(ImageLayer):
     _ranges = {"factor": (0, 1), "scale": (0, 1)}
     _choices = {"fill_mode": (*FILL_MODES, "mirror"), "interpolation": INTERPOLATIONS}
 
-    def draw(self, images, key):
+    def sample(self, images, key):
         apply = chosen(images, self.factor, key)
         strength = random.uniform((), *self.scale, seed=key(), dtype=self.compute_dtype)
         return {"apply": apply, "strength": strength, "key": key()}
 
-    def _distort(self, images, drawn, interpolation):
+    def _distort(self, images, samples, interpolation):
         height, width = self.size_of(images)
         distorted = distort(
             images,
-            drawn["key"],
-            0.1 * max(height, width) * drawn["strength"],
-            0.05 * min(height, width) * drawn["strength"] + 1e-6,
+            samples["key"],
+            0.1 * max(height, width) * samples["strength"],
+            0.05 * min(height, width) * samples["strength"] + 1e-6,
             kernel_size_for(0.05 * min(height, width) * self.scale[1]),
             interpolation,
             self.fill_mode,
             self.fill_value,
             self.data_format,
         )
-        return jnp.where(per_image(drawn["apply"]), distorted, images)
+        return jnp.where(per_image(samples["apply"]), distorted, images)
 
-    def change_images(self, images, drawn):
-        return jnp.clip(self._distort(images, drawn, self.interpolation), *self.value_range)
+    def change_images(self, images, samples):
+        return jnp.clip(self._distort(images, samples, self.interpolation), *self.value_range)
 
-    def change_masks(self, masks, drawn):
-        return self._distort(masks, drawn, "nearest")
+    def change_masks(self, masks, samples):
+        return self._distort(masks, samples, "nearest")
 
-    def change_boxes(self, bounding_boxes, drawn):
+    def change_boxes(self, bounding_boxes, samples):
         raise NotImplementedError(
             explain(
                 self._where,

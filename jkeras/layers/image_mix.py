@@ -16,14 +16,14 @@ from jkeras.layers.image_color import (
     RandomPosterization,
     Solarization,
 )
-from jkeras.layers.image_filter import AutoContrast, Equalization, RandomSharpness, draw_rectangle
+from jkeras.layers.image_filter import AutoContrast, Equalization, RandomSharpness, sample_rectangle
 from jkeras.layers.image_geometry import RandomRotation, RandomShear, RandomTranslation
 
 
-def mix(values, drawn):
+def mix(values, samples):
     """Each entry of a batch mixed with its partner: `weight * own + (1 - weight) * partner`."""
-    weight = jnp.reshape(drawn["weight"], (-1,) + (1,) * (values.ndim - 1))
-    return weight * values + (1 - weight) * values[drawn["order"]]
+    weight = jnp.reshape(samples["weight"], (-1,) + (1,) * (values.ndim - 1))
+    return weight * values + (1 - weight) * values[samples["order"]]
 
 
 @layer("keras.layers", arguments="alpha, data_format, seed")
@@ -50,25 +50,25 @@ class MixUp(ImageLayer):
     seed: Any = None
     _rests = True
 
-    def draw(self, images, key):
+    def sample(self, images, key):
         order = random.shuffle(jnp.arange(images.shape[0]), seed=key())
         return {
             "order": order,
             "weight": random.beta((images.shape[0],), self.alpha, self.alpha, seed=key()),
         }
 
-    def change_images(self, images, drawn):
-        return mix(images, {**drawn, "weight": drawn["weight"].astype(images.dtype)})
+    def change_images(self, images, samples):
+        return mix(images, {**samples, "weight": samples["weight"].astype(images.dtype)})
 
-    def change_labels(self, labels, drawn):
-        return mix(labels, drawn)
+    def change_labels(self, labels, samples):
+        return mix(labels, samples)
 
-    def change_masks(self, masks, drawn):
-        return mix(masks, drawn)
+    def change_masks(self, masks, samples):
+        return mix(masks, samples)
 
-    def change_boxes(self, bounding_boxes, drawn):
+    def change_boxes(self, bounding_boxes, samples):
         return {
-            k: jnp.concatenate([bounding_boxes[k], bounding_boxes[k][drawn["order"]]], 1)
+            k: jnp.concatenate([bounding_boxes[k], bounding_boxes[k][samples["order"]]], 1)
             for k in ("boxes", "labels")
         }
 
@@ -98,25 +98,25 @@ class CutMix(ImageLayer):
     data_format: str | None = None
     _ranges = {"factor": (0, 1)}
 
-    def draw(self, images, key):
+    def sample(self, images, key):
         alpha = random.uniform((), *self.factor, seed=key(), dtype=self.compute_dtype) + 1e-6
         weight = random.beta((images.shape[0],), alpha, alpha, dtype=self.compute_dtype, seed=key())
-        mask, area = draw_rectangle(
+        mask, area = sample_rectangle(
             images, self.axes, [jnp.sqrt(1 - weight)] * 2, key, self.compute_dtype
         )
         order = random.shuffle(jnp.arange(images.shape[0]), seed=key())
         return {"order": order, "mask": mask, "weight": 1 - area}
 
-    def change_images(self, images, drawn):
-        return jnp.where(drawn["mask"], images[drawn["order"]], images)
+    def change_images(self, images, samples):
+        return jnp.where(samples["mask"], images[samples["order"]], images)
 
-    def change_masks(self, masks, drawn):
-        return self.change_images(masks, drawn)
+    def change_masks(self, masks, samples):
+        return self.change_images(masks, samples)
 
-    def change_labels(self, labels, drawn):
-        return mix(labels, drawn)
+    def change_labels(self, labels, samples):
+        return mix(labels, samples)
 
-    def change_boxes(self, bounding_boxes, drawn):
+    def change_boxes(self, bounding_boxes, samples):
         raise NotImplementedError(
             explain(
                 self._where,
@@ -230,32 +230,32 @@ class RandAugment(_Chained):
             )
         )
 
-    def draw(self, images, key):
+    def sample(self, images, key):
         chosen = random.randint((self.num_ops,), 0, len(self._NAMES), seed=key())
         return {
             "chosen": chosen,
-            "numbers": {name: getattr(self, name).draw(images, key) for name in self._NAMES},
+            "numbers": {name: getattr(self, name).sample(images, key) for name in self._NAMES},
         }
 
-    def _chain(self, part, values, drawn):
+    def _chain(self, part, values, samples):
         for i in range(self.num_ops):
             values = self._apply(
-                drawn["chosen"][i],
+                samples["chosen"][i],
                 self._NAMES,
-                lambda name, _: drawn["numbers"][name],
+                lambda name, _: samples["numbers"][name],
                 part,
                 values,
             )
         return values
 
-    def change_images(self, images, drawn):
-        return self._chain("images", images, drawn)
+    def change_images(self, images, samples):
+        return self._chain("images", images, samples)
 
-    def change_boxes(self, bounding_boxes, drawn):
-        return self._chain("boxes", bounding_boxes, drawn)
+    def change_boxes(self, bounding_boxes, samples):
+        return self._chain("boxes", bounding_boxes, samples)
 
-    def change_masks(self, masks, drawn):
-        return self._chain("masks", masks, drawn)
+    def change_masks(self, masks, samples):
+        return self._chain("masks", masks, samples)
 
 
 @layer("keras.layers")
@@ -304,7 +304,7 @@ class AugMix(_Chained):
             )
         )
 
-    def draw(self, images, key):
+    def sample(self, images, key):
         weights = random.gamma((self.num_chains,), self.alpha, seed=key())
         own = random.beta((), self.alpha, self.alpha, seed=key())
         shape = (self.num_chains, self.chain_depth)
@@ -320,13 +320,13 @@ class AugMix(_Chained):
     def _names(self):
         return (*self.GEOMETRIC, *self.VALUES, *(self.COLOR if self.all_ops else ()))
 
-    def _mixed(self, part, values, drawn):
+    def _mixed(self, part, values, samples):
         def link(x, step):
             index, key = step
             return self._apply(
                 index,
                 self._names(),
-                lambda name, v: getattr(self, name).draw(v, keys_from(key)),
+                lambda name, v: getattr(self, name).sample(v, keys_from(key)),
                 part,
                 x,
             ), None
@@ -340,13 +340,13 @@ class AugMix(_Chained):
         total, _ = jax.lax.scan(
             chain,
             jnp.zeros(values.shape, dtype),
-            (drawn["weights"], (drawn["chosen"], drawn["keys"])),
+            (samples["weights"], (samples["chosen"], samples["keys"])),
         )
-        own = drawn["own"].astype(dtype)
+        own = samples["own"].astype(dtype)
         return own * values + (1 - own) * total
 
-    def change_images(self, images, drawn):
-        return jnp.clip(self._mixed("images", images, drawn), *self.value_range)
+    def change_images(self, images, samples):
+        return jnp.clip(self._mixed("images", images, samples), *self.value_range)
 
-    def change_masks(self, masks, drawn):
-        return self._mixed("masks", masks, drawn)
+    def change_masks(self, masks, samples):
+        return self._mixed("masks", masks, samples)

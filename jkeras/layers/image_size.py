@@ -22,10 +22,10 @@ class _Sized(MovingLayer):
 
     _always = True
 
-    def draw(self, images, key):
+    def sample(self, images, key):
         return {"size": self.size_of(images)}
 
-    def output_size(self, drawn):
+    def output_size(self, samples):
         return self.height, self.width
 
     def resize(self, images, **options):
@@ -65,7 +65,7 @@ class Resizing(_Sized):
     data_format: str | None = None
     _gives_float = False
 
-    def move(self, images, drawn, interpolation):
+    def move(self, images, samples, interpolation):
         return self.resize(
             images,
             interpolation=interpolation,
@@ -76,8 +76,8 @@ class Resizing(_Sized):
             fill_value=self.fill_value,
         )
 
-    def move_boxes(self, boxes, drawn):
-        height, width = drawn["size"]
+    def move_boxes(self, boxes, samples):
+        height, width = samples["size"]
         down, across = self.height / height, self.width / width
         top = left = 0
         if self.pad_to_aspect_ratio:
@@ -107,15 +107,15 @@ class CenterCrop(_Sized):
     width: int
     data_format: str | None = None
 
-    def move(self, images, drawn, interpolation):
+    def move(self, images, samples, interpolation):
         height, width = self.size_of(images)
         if height < self.height or width < self.width:
             return self.resize(images, interpolation=interpolation, crop_to_aspect_ratio=True)
         top, left = (height - self.height) // 2, (width - self.width) // 2
         return take_window(images, top, left, self.height, self.width, self.axes)
 
-    def move_boxes(self, boxes, drawn):
-        height, width = drawn["size"]
+    def move_boxes(self, boxes, samples):
+        height, width = samples["size"]
         window = ((height - self.height) // 2, (width - self.width) // 2, self.height, self.width)
         if height < self.height or width < self.width:
             window = aspect_window(height, width, self.height, self.width)
@@ -148,7 +148,7 @@ class RandomCrop(_Sized):
         super().__post_init__()
         self.seed = recorded
 
-    def draw(self, images, key):
+    def sample(self, images, key):
         height, width = self.size_of(images)
         if height > self.height and width > self.width:
             spare = float(height - self.height + 1), float(width - self.width + 1)
@@ -165,31 +165,31 @@ class RandomCrop(_Sized):
             else jnp.asarray(images)
         )
 
-    def move(self, images, drawn, interpolation):
+    def move(self, images, samples, interpolation):
         height, width = self.size_of(images)
         if height > self.height and width > self.width:
             starts, shape = [0] * images.ndim, list(images.shape)
-            starts[self.axes.height], starts[self.axes.width] = drawn["top"], drawn["left"]
+            starts[self.axes.height], starts[self.axes.width] = samples["top"], samples["left"]
             shape[self.axes.height], shape[self.axes.width] = self.height, self.width
             return lax.dynamic_slice(images, starts, shape)
         window = take_window(
-            images, drawn["top"], drawn["left"], self.height, self.width, self.axes
+            images, samples["top"], samples["left"], self.height, self.width, self.axes
         )
         return self.resize(window, interpolation=interpolation)
 
-    def move_boxes(self, boxes, drawn):
-        height, width = drawn["size"]
+    def move_boxes(self, boxes, samples):
+        height, width = samples["size"]
         rows, columns = self.height, self.width
         if height <= self.height or width <= self.width:
             rows, columns = (
                 min(n, size - start)
                 for n, size, start in (
-                    (rows, height, drawn["top"]),
-                    (columns, width, drawn["left"]),
+                    (rows, height, samples["top"]),
+                    (columns, width, samples["left"]),
                 )
             )
         scale = jnp.array([self.width / columns, self.height / rows] * 2, boxes.dtype)
-        return crop(boxes, drawn["top"], drawn["left"], rows, columns) * scale
+        return crop(boxes, samples["top"], samples["left"], rows, columns) * scale
 
     def compute_output_spec(self, data, **kwargs):
         def sized(tensor):
@@ -228,7 +228,7 @@ class MaxNumBoundingBoxes(ImageLayer):
         super().__post_init__()
         self.max_number, self.fill_value = int(self.max_number), int(self.fill_value)
 
-    def change_boxes(self, bounding_boxes, drawn):
+    def change_boxes(self, bounding_boxes, samples):
         def exactly(x):
             x = x[:, : self.max_number]
             margins = [(0, 0), (0, self.max_number - x.shape[1])] + [(0, 0)] * (x.ndim - 2)

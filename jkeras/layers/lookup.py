@@ -11,7 +11,7 @@ from jkeras.core import graph, typed
 from jkeras.core.errors import explain
 from jkeras.core.layer import layer
 from jkeras.core.record import Any, Kind
-from jkeras.core.registry import refuse_from_strangers
+from jkeras.core.registry import refuse_untrusted
 from jkeras.core.settings import floatx
 from jkeras.core.typed import fields
 from jkeras.layers.encoding import as_salt, hashed
@@ -195,7 +195,7 @@ class IndexLookup(HostLayer):
             )
         from_file = isinstance(vocabulary, (str, os.PathLike))
         if from_file:
-            refuse_from_strangers(
+            refuse_untrusted(
                 f"the file {os.fspath(vocabulary)!r} of this machine, as the vocabulary of "
                 f"{self._where}",
                 "Save the model with the tokens in it.",

@@ -262,15 +262,15 @@ class Optimizer(StateVariables, Record):
     def update_step(self, gradient: Any, variable: Variable, learning_rate: Any):
         """Updates one variable and its slots; what a subclass of yours writes."""
         i, held = self._index[variable], self._at.items()
-        slots = {a[1]: v for a, v in held if a[0] == "slots" and a[2] == i}
+        variables = {a[1]: v for a, v in held if a[0] == "slots" and a[2] == i}
         scalars = {a[1]: v.value for a, v in held if a[0] == "scalars"}
-        row = {name: v.value for name, v in slots.items()}
+        slots = {name: v.value for name, v in variables.items()}
         t = jnp.asarray(self.iterations) + 1
         g, rate = jnp.asarray(gradient), jnp.asarray(learning_rate)
-        new, row = move_leaf(self, g, variable.value, row, scalars, rate, t)
+        new, slots = move_leaf(self, g, variable.value, slots, scalars, rate, t)
         variable.assign(new)
-        for name, value in row.items():
-            slots[name].assign(value)
+        for name, value in slots.items():
+            variables[name].assign(value)
 
     def apply_gradients(self, grads_and_vars: Iterable[tuple[Any, Variable]]) -> Variable:
         """Updates variables from pairs (gradient, variable). Returns the number of iterations."""

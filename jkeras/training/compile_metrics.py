@@ -1,5 +1,8 @@
 """The metrics that `compile` was given, resolved for the outputs of the model."""
 
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
 import jax
 
 from jkeras import metrics
@@ -7,6 +10,7 @@ from jkeras.core import frame
 from jkeras.kernel.valid_rows import current_valid_rows, expand_like
 from jkeras.losses.reduction import mask_beside
 from jkeras.training.outputs import Outputs, kind_of_labels, object_name
+from jkeras.training.types import Structure
 
 ACCURACY = {
     "binary": "BinaryAccuracy",
@@ -15,29 +19,56 @@ ACCURACY = {
 }
 
 
-def resolve_metric(identifier, y_true, y_pred):
+def resolve_metric(identifier: Any, y_true: jax.Array, y_pred: jax.Array) -> metrics.Metric:
     """The metric of an identifier; "accuracy" by the shapes of labels and predictions."""
     if identifier is None:
         raise ValueError("Expected metric, received `None`")
     if isinstance(identifier, str) and identifier.lower() in ("accuracy", "acc"):
-        found = getattr(metrics, ACCURACY[kind_of_labels(y_true, y_pred)])()
+        metric = getattr(metrics, ACCURACY[kind_of_labels(y_true, y_pred)])()
     else:
-        found = metrics.get(identifier)
-    name = identifier if isinstance(identifier, str) else object_name(found)
-    if not isinstance(found, metrics.Metric):
-        found = metrics.MeanMetricWrapper(found)
-    found.name = name
-    return found
+        metric = metrics.get(identifier)
+    name = identifier if isinstance(identifier, str) else object_name(metric)
+    if not isinstance(metric, metrics.Metric):
+        metric = metrics.MeanMetricWrapper(metric)
+    metric.name = name
+    return metric
 
 
-def _as_list(value):
-    return list(value) if isinstance(value, (list, tuple)) else [value]
+class Group(NamedTuple):
+    """The metrics of one output.
+
+    Attributes:
+        output: the number of the output.
+        prefix: of their names in logs, or None.
+        weighted: whether they take sample weights into account.
+    """
+
+    output: int
+    prefix: str | None
+    metrics: list[metrics.Metric]
+    weighted: bool
+
+
+class Compared(NamedTuple):
+    """A metric, and what it compares."""
+
+    metric: metrics.Metric
+    output: int
+    y_true: jax.Array | None
+    y_pred: jax.Array
+    weighted: bool
 
 
 class CompileMetrics(metrics.Metric):
     """The metrics given to `compile`, as one metric whose result is a dict."""
 
-    def __init__(self, user_metrics, weighted_metrics, name="compile_metrics", output_names=None):
+    def __init__(
+        self,
+        user_metrics: Structure,
+        weighted_metrics: Structure,
+        name: str = "compile_metrics",
+        output_names: Sequence[str] | None = None,
+    ) -> None:
         super().__init__(name=name)
         for argument, value in (("metrics", user_metrics), ("weighted_metrics", weighted_metrics)):
             if value and not isinstance(value, (list, tuple, dict)):
@@ -49,110 +80,110 @@ class CompileMetrics(metrics.Metric):
             _given=(user_metrics, weighted_metrics),
             output_names=output_names,
             built=False,
-            # _groups: (output number, prefix or None, [metrics], weighted)
             _groups=[],
         )
 
     @property
-    def metrics(self):
+    def metrics(self) -> list[metrics.Metric]:
         """All metrics in one list."""
-        return [m for *_, found, _ in self._groups for m in found]
+        return [metric for group in self._groups for metric in group.metrics]
 
     def _named(self):
         return [(f"{i}/{key}", v) for i, m in enumerate(self.metrics) for key, v in m._named()]
 
-    def build(self, y_true, y_pred):
+    # ------------------------------------------------------------ building
+
+    def build(self, y_true: Structure, y_pred: Structure) -> None:
         """Resolves names and shapes once the outputs are known."""
         outputs = Outputs(y_pred, self.output_names)
         predictions = outputs.pick(y_pred, "y_pred")
-        labels = outputs.pick(y_true, "y", missing_is_none=True)
-        labels = labels + [None] * (outputs.count - len(labels))
+        labels = outputs.pick_labels(y_true)
         groups = []
-        for weighted, given in enumerate(self._given):
-            per_output = self._per_output(given, outputs, ("metrics", "weighted_metrics")[weighted])
-            for i, wanted in enumerate(per_output):
-                if wanted:
-                    found = [resolve_metric(m, labels[i], predictions[i]) for m in wanted]
-                    _make_variables(found, labels[i], predictions[i])
-                    groups.append(
-                        (i, outputs.names[i] if outputs.count > 1 else None, found, bool(weighted))
-                    )
+        for argument, given in zip(("metrics", "weighted_metrics"), self._given):
+            for i, identifiers in enumerate(_per_output(given, outputs, argument)):
+                if identifiers:
+                    resolved = [resolve_metric(m, labels[i], predictions[i]) for m in identifiers]
+                    _make_variables(resolved, labels[i], predictions[i])
+                    prefix = outputs.names[i] if outputs.count > 1 else None
+                    groups.append(Group(i, prefix, resolved, argument == "weighted_metrics"))
         self.__dict__.update(_groups=groups, _outputs=outputs, built=True)
 
-    @staticmethod
-    def _per_output(given, outputs, argument):
-        if not given:
-            return [None] * outputs.count
-        if outputs.count == 1:
-            flat = [
-                m
-                for value in (given.values() if isinstance(given, dict) else given)
-                for m in _as_list(value)
-            ]
-            return [flat]
-        if isinstance(given, dict) and set(given) <= set(outputs.names):
-            return [_as_list(given[n]) if given.get(n) is not None else None for n in outputs.names]
-        if isinstance(given, (list, tuple)) and len(given) == outputs.count:
-            return [_as_list(m) if m is not None else None for m in given]
-        raise ValueError(
-            f"Invalid `{argument}`. `{argument}` should contain metrics objects and either be a "
-            f"dict or a list matching the outputs of the model {outputs.names}. Received: "
-            f"{argument}={given}"
-        )
+    # ------------------------------------------------------------ updates and results
 
-    def update_state(self, y_true, y_pred, sample_weight=None):
+    def update_state(
+        self, y_true: Structure, y_pred: Structure, sample_weight: Structure = None
+    ) -> None:
         """Updates every metric; the weighted ones with the sample weights."""
         if not self.built:
             self.build(y_true, y_pred)
-        weights = self._outputs.pick(sample_weight, "sample_weight", missing_is_none=True)
-        weights = weights * self._outputs.count if len(weights) == 1 else weights
+        weights = self._outputs.pick_weights(sample_weight)
         for metric, i, truth, prediction, weighted in self.compared(y_true, y_pred):
-            weight = _of_valid_rows(metric, weights[i] if weighted else None, truth, prediction)
-            kwargs = {"sample_weight": weight} if weighted or weight is not None else {}
-            metric.update_state(truth, prediction, **kwargs)
+            weight = weights[i] if weighted else None
+            weight = _of_valid_rows(metric, weight, truth, prediction)
+            if weighted or weight is not None:
+                metric.update_state(truth, prediction, sample_weight=weight)
+            else:
+                metric.update_state(truth, prediction)
 
-    def compared(self, y_true, y_pred):
-        """(metric, number of the output, its labels, its predictions, whether weighted) of each
-        metric.
-        """
-        labels = self._outputs.pick(y_true, "y", missing_is_none=True)
-        labels = labels + [None] * self._outputs.count
+    def compared(self, y_true: Structure, y_pred: Structure) -> list[Compared]:
+        """Each metric with the labels and predictions of its output."""
+        labels = self._outputs.pick_labels(y_true)
         predictions = self._outputs.pick(y_pred, "y_pred")
         return [
-            (metric, i, labels[i], predictions[i], weighted)
-            for i, _, found, weighted in self._groups
-            for metric in found
+            Compared(metric, i, labels[i], predictions[i], weighted)
+            for i, _, group, weighted in self._groups
+            for metric in group
         ]
 
-    def reset_state(self):
+    def reset_state(self) -> None:
         """Forgets everything."""
         for metric in self.metrics:
             metric.reset_state()
 
-    def result(self):
+    def result(self) -> dict[str, Any]:
         """{name: value}; a name that comes again gets a number, a weighted one the prefix
         "weighted_".
         """
         if not self.built:
             raise ValueError("Cannot get result() since the metric has not yet been built.")
-        results, seen = {}, {}
-        for _, prefix, found, weighted in self._groups:
-            for metric in found:
+        results: dict[str, Any] = {}
+        counts: dict[str, int] = {}
+        for _, prefix, group, weighted in self._groups:
+            for metric in group:
                 name = f"{prefix}_{metric.name}" if prefix else metric.name
-                if name in seen and weighted:
-                    name = (
-                        f"{prefix}_weighted_{metric.name}" if prefix else f"weighted_{metric.name}"
-                    )
-                if name in seen:
-                    seen[name] += 1
-                    name = f"{name}_{seen[name] - 1}"
-                else:
-                    seen[name] = 1
-                results[name] = metric.result()
+                if name in counts and weighted:
+                    name = "_".join(filter(None, (prefix, "weighted", metric.name)))
+                count = counts.get(name, 0)
+                counts[name] = count + 1
+                results[f"{name}_{count}" if count else name] = metric.result()
         return results
 
 
-def _of_valid_rows(metric, weight, y_true, y_pred):
+def _as_list(value: Any) -> list:
+    return list(value) if isinstance(value, (list, tuple)) else [value]
+
+
+def _per_output(given: Structure, outputs: Outputs, argument: str) -> list[list | None]:
+    """The identifiers of the metrics of each output, or None."""
+    if not given:
+        return [None] * outputs.count
+    if outputs.count == 1:
+        values = given.values() if isinstance(given, dict) else given
+        return [[metric for value in values for metric in _as_list(value)]]
+    if isinstance(given, dict) and set(given) <= set(outputs.names):
+        given = [given.get(name) for name in outputs.names]
+    if isinstance(given, (list, tuple)) and len(given) == outputs.count:
+        return [None if metric is None else _as_list(metric) for metric in given]
+    raise ValueError(
+        f"Invalid `{argument}`. `{argument}` should contain metrics objects and either be a "
+        f"dict or a list matching the outputs of the model {outputs.names}. Received: "
+        f"{argument}={given}"
+    )
+
+
+def _of_valid_rows(
+    metric: metrics.Metric, weight: jax.Array | None, y_true: jax.Array, y_pred: jax.Array
+) -> jax.Array | None:
     """The weights of a metric's update, 0 for rows that are padding; a mask that it takes leaves
     these out already.
     """
@@ -166,8 +197,10 @@ def _of_valid_rows(metric, weight, y_true, y_pred):
     return metric.weight_of_rows(valid_rows, y_true)
 
 
-def _make_variables(found, y_true, y_pred):
+def _make_variables(
+    metrics_of_output: list[metrics.Metric], y_true: jax.Array | None, y_pred: jax.Array
+) -> None:
     """Makes the variables that follow from the shapes of labels and predictions."""
     if y_true is not None and frame.current() is None:
-        for metric in found:
+        for metric in metrics_of_output:
             jax.eval_shape(lambda t, p, metric=metric: metric.init(t, p), y_true, y_pred)

@@ -1,8 +1,8 @@
 """The loop: a source's batches, several steps in one dispatch, no waiting for the device.
 
-`Runner.epoch` is one epoch, in order. The data comes in a pass: `OnDevice`, where it lies on the
-device and steps take rows by number, or `FromHost`, which hands over one batch after another; both
-are in `passes.py`.
+`Runner.epoch` is one epoch, in order. The data comes from a feed: `DeviceFeed`, where it lies on
+the device and steps take rows by number, or `HostFeed`, which hands over one batch after another;
+both are in `feeds.py`.
 """
 
 import time
@@ -15,9 +15,9 @@ from jkeras.ops.kernels import outside_loops
 from jkeras.training import keras_contract, placement
 from jkeras.training.batch_independence import size_of
 from jkeras.training.data import ArraySource
+from jkeras.training.feeds import DeviceFeed, HostFeed
 from jkeras.training.pace import Pace, fixed_steps
 from jkeras.training.padding import may_pad
-from jkeras.training.passes import FromHost, OnDevice
 from jkeras.training.program import cached, program_of
 from jkeras.training.results import metric_logs
 from jkeras.training.step import make_eval_step, make_train_step
@@ -39,16 +39,16 @@ class Runner:
         self.pace = Pace(steps) if steps else cached(model, f"{kind}_pace", layout.key, Pace)
         self._pads = self.full_size = None
         self._functions = {}  # found once, since finding them costs as much as a small step
-        self._pass, self._begun, self._begin = None, 0, None
+        self._feed, self._begun, self._begin = None, 0, None
         self.taken = 0  # batches, over all epochs
 
     # ------------------------------------------------------------ one epoch
 
     def restart(self):
         """Lets the next epoch begin at the first batch, and stops what makes batches."""
-        if self._pass is not None:
-            self._pass.close()
-        self._pass = None
+        if self._feed is not None:
+            self._feed.close()
+        self._feed = None
 
     close = restart
 
@@ -56,7 +56,7 @@ class Runner:
         """(epoch in which the pass over the data began, batches of it that were taken), or None
         between passes.
         """
-        return None if self._pass is None else (self._begun, self._pass.at)
+        return None if self._feed is None else (self._begun, self._feed.at)
 
     def go_to(self, position):
         """Lets the first pass begin at a `position`."""
@@ -73,20 +73,20 @@ class Runner:
             left: the number of steps until somebody wants to look at the state.
         """
         whole = limit in (None, source.num_batches)
-        if self._pass is None or not done and (whole or self._pass.at == source.num_batches):
+        if self._feed is None or not done and (whole or self._feed.at == source.num_batches):
             self.restart()
             begin, self._begin = self._begin, None
             if begin is None or not done and (whole or begin[1] == source.num_batches):
                 begin = epoch, 0
             self._begun = begin[0]
-            self._pass = self._new_pass(owner, source, seed, *begin)
-        while (limit is None or done < limit) and self._pass.more():
+            self._feed = self._new_feed(owner, source, seed, *begin)
+        while (limit is None or done < limit) and self._feed.more():
             before(done)
             begin, compiling = time.perf_counter(), self.model.compile_seconds
             most = min(
                 self.pace.steps, left() or self.pace.steps, (limit or done + self.pace.steps) - done
             )
-            count, logs = self._pass.advance(owner, most)
+            count, logs = self._feed.advance(owner, most)
             self.taken += count
             if not self.pace.settled:
                 jax.block_until_ready(logs)
@@ -97,7 +97,7 @@ class Runner:
         if limit is None or done < limit:
             self.restart()  # the data came to its end
 
-    def _new_pass(self, owner, source, seed, epoch, at=0):
+    def _new_feed(self, owner, source, seed, epoch, at=0):
         rows_stay = (
             isinstance(source, ArraySource)
             and source.size % min(source.batch_size, source.size) == 0
@@ -114,7 +114,7 @@ class Runner:
         on_device = (
             isinstance(source, ArraySource) and source.fits_on_device and jax.process_count() == 1
         )
-        make = OnDevice if on_device and self.model.jit_compile else FromHost
+        make = DeviceFeed if on_device and self.model.jit_compile else HostFeed
         return make(self, source, seed, epoch, self._pads, at)
 
     def dispatch(self, owner, function, *arguments):
@@ -185,7 +185,7 @@ class Runner:
         step, layout, model = self._make_step(), self.layout, self.model
 
         def one(state, data, order, i):
-            """The step number i of the pass."""
+            """The step number i of the feed."""
             size = jax.tree_util.tree_leaves(data)[0].shape[0]
             batch = placement.constrain(
                 jax.tree_util.tree_map(lambda v: v[jnp.minimum(order[i], size - 1)], data)
@@ -217,12 +217,12 @@ class Runner:
 
     def compile(self, owner, source):
         """Compiles what an epoch on a source runs, by running it; `owner` is to be thrown away."""
-        rest = self._new_pass(owner, source, 0, 0)
-        if isinstance(rest, OnDevice):
+        rest = self._new_feed(owner, source, 0, 0)
+        if isinstance(rest, DeviceFeed):
             rest.at = max(rest.whole - 1, 0)
         while rest.more():
             rest.advance(owner, 1)
-            if not isinstance(rest, OnDevice):
+            if not isinstance(rest, DeviceFeed):
                 break
         rest.close()
         jax.block_until_ready(owner.peek())

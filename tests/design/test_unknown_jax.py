@@ -11,7 +11,7 @@ import pytest
 
 import jkeras
 from jkeras import layers
-from jkeras.core import draws, frame, traces
+from jkeras.core import frame, sampling, traces
 from jkeras.ops import kernels_conv
 from jkeras.training import batch_independence
 
@@ -111,7 +111,7 @@ def test_loops_that_are_not_transposed(monkeypatch):
 
 def test_bits_that_are_not_had_one_by_one(monkeypatch):
     key, shape = jax.random.key(3), (5, 7)
-    wanted = draws.truncated_normal(key, shape, -2.0, 2.0, jnp.float32)
-    monkeypatch.setattr(draws, "_threefry", lambda: None)
-    drawn = draws.truncated_normal(key, shape, -2.0, 2.0, jnp.float32)
-    np.testing.assert_allclose(drawn, wanted, rtol=1e-6)
+    wanted = sampling.truncated_normal(key, shape, -2.0, 2.0, jnp.float32)
+    monkeypatch.setattr(sampling, "_threefry", lambda: None)
+    samples = sampling.truncated_normal(key, shape, -2.0, 2.0, jnp.float32)
+    np.testing.assert_allclose(samples, wanted, rtol=1e-6)

@@ -96,11 +96,11 @@ def follow(rule: Rule) -> Transform:
         columns = {name: treedef.flatten_up_to(tree) for name, tree in state["slots"].items()}
         new = []
         for i, (p, g) in enumerate(zip(leaves, treedef.flatten_up_to(grads))):
-            row = {n: column[i] for n, column in columns.items() if column[i] is not None}
+            slots = {n: column[i] for n, column in columns.items() if column[i] is not None}
             if g is not None:
-                p, row = move(g, p, row, scalars, learning_rate, t)
+                p, slots = move(g, p, slots, scalars, learning_rate, t)
             new.append(p)
-            for n, slot in row.items():
+            for n, slot in slots.items():
                 columns[n][i] = slot
         state = {**state, "slots": {n: treedef.unflatten(c) for n, c in columns.items()}}
         if scalars:
@@ -123,11 +123,11 @@ def move_leaf(
     rule: Rule,
     g: jax.Array,
     p: jax.Array,
-    row: Slots,
+    slots: Slots,
     scalars: Slots,
     lr: jax.Array,
     t: jax.Array,
 ) -> tuple[jax.Array, Slots]:
     """One parameter's step and its new slots, in the dtypes that they have."""
-    new, slots = rule.rule(g.astype(p.dtype), p, {**row, **scalars}, lr.astype(p.dtype), t)
-    return new.astype(p.dtype), {n: slots.get(n, s).astype(s.dtype) for n, s in row.items()}
+    new, changed = rule.rule(g.astype(p.dtype), p, {**slots, **scalars}, lr.astype(p.dtype), t)
+    return new.astype(p.dtype), {n: changed.get(n, s).astype(s.dtype) for n, s in slots.items()}

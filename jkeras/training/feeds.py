@@ -1,5 +1,5 @@
-"""Passes over the data of an epoch: rows of what lies on the device, or one batch of the host after
-another.
+"""Where the batches of an epoch come from: rows of what lies on the device, or one batch of the
+host after another.
 """
 
 import numpy as np
@@ -10,8 +10,8 @@ from jkeras.training.data import take
 from jkeras.training.prefetch import Prefetched
 
 
-class OnDevice:
-    """A pass over arrays that lie on the device, in an order of rows that is put there once.
+class DeviceFeed:
+    """Feeds from arrays that lie on the device, in an order of rows that is put there once.
 
     Attributes:
         at: number of the next step.
@@ -53,8 +53,8 @@ class OnDevice:
         """Nothing to release."""
 
 
-class FromHost:
-    """A pass over a source that gives one batch after another; smaller ones are padded where that
+class HostFeed:
+    """Feeds from a source that gives one batch after another; smaller ones are padded where that
     is allowed.
 
     A thread makes batches ahead where the source says that it may.

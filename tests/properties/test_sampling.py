@@ -5,18 +5,18 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from jkeras.core import draws
+from jkeras.core import sampling
 from tests.properties.tools import SEEDS, property_of
 
 SHAPES = st.lists(st.integers(1, 40), min_size=0, max_size=3).map(tuple)
 PAIRS = {
     "uniform": (
-        lambda key, shape: draws.uniform(key, shape, -0.3, 0.7, "float32"),
+        lambda key, shape: sampling.uniform(key, shape, -0.3, 0.7, "float32"),
         lambda key, shape: jax.random.uniform(key, shape, "float32", -0.3, 0.7),
     ),
-    "normal": (lambda key, shape: draws.normal(key, shape, "float32"), jax.random.normal),
+    "normal": (lambda key, shape: sampling.normal(key, shape, "float32"), jax.random.normal),
     "truncated": (
-        lambda key, shape: draws.truncated_normal(key, shape, -2.0, 2.0, "float32"),
+        lambda key, shape: sampling.truncated_normal(key, shape, -2.0, 2.0, "float32"),
         lambda key, shape: jax.random.truncated_normal(key, -2.0, 2.0, shape),
     ),
 }
@@ -34,7 +34,7 @@ def test_the_bits_of_jax_random(kind, seed, shape, raw):
 
 @pytest.mark.parametrize("kind", PAIRS)
 def test_more_elements_than_a_program_makes(kind, monkeypatch):
-    monkeypatch.setattr(draws, "SIZES", (2**7, 2**9))
+    monkeypatch.setattr(sampling, "SIZES", (2**7, 2**9))
     mine, theirs = PAIRS[kind]
     for shape in ((129,), (30, 100)):
         np.testing.assert_array_equal(
@@ -45,13 +45,14 @@ def test_more_elements_than_a_program_makes(kind, monkeypatch):
 def test_traced_keys_other_types_and_other_generators_are_left_to_jax():
     key = jax.random.key(0)
     np.testing.assert_array_equal(
-        jax.jit(lambda key: draws.normal(key, (3,), "float32"))(key), jax.random.normal(key, (3,))
+        jax.jit(lambda key: sampling.normal(key, (3,), "float32"))(key),
+        jax.random.normal(key, (3,)),
     )
-    assert draws.uniform(key, (3,), 0, 1, "bfloat16").dtype == "bfloat16"
-    assert draws.normal(key, (0, 3), "float32").shape == (0, 3)
+    assert sampling.uniform(key, (3,), 0, 1, "bfloat16").dtype == "bfloat16"
+    assert sampling.normal(key, (0, 3), "float32").shape == (0, 3)
     other = jax.random.key(0, impl="rbg")
     np.testing.assert_array_equal(
-        draws.normal(other, (3,), "float32"), jax.random.normal(other, (3,))
+        sampling.normal(other, (3,), "float32"), jax.random.normal(other, (3,))
     )
 
 

@@ -19,20 +19,20 @@ LARGEST = 2**24  # elements up to which it pays
 
 def uniform(key, shape, low, high, dtype):
     """`jax.random.uniform`: in [low, high)."""
-    return _draw("uniform", key, shape, dtype, low, high)
+    return _sample("uniform", key, shape, dtype, low, high)
 
 
 def normal(key, shape, dtype):
     """`jax.random.normal`."""
-    return _draw("normal", key, shape, dtype)
+    return _sample("normal", key, shape, dtype)
 
 
 def truncated_normal(key, shape, low, high, dtype):
     """`jax.random.truncated_normal`."""
-    return _draw("truncated_normal", key, shape, dtype, low, high)
+    return _sample("truncated_normal", key, shape, dtype, low, high)
 
 
-def _draw(kind, key, shape, dtype, low=0.0, high=1.0):
+def _sample(kind, key, shape, dtype, low=0.0, high=1.0):
     size = math.prod(map(int, shape))
     if not _is_plain(key) or jnp.dtype(dtype) != jnp.float32 or not 0 < size <= LARGEST:
         limits = {"uniform": dict(minval=low, maxval=high), "normal": {}}.get(
@@ -66,7 +66,7 @@ def _is_plain(key):
 @functools.cache
 def _threefry():
     """JAX's own operation that makes bits of numbers; None where this JAX does not have it there,
-    and all draws are those of `jax.random`.
+    and all samples are those of `jax.random`.
     """
     try:
         from jax.extend.random import threefry2x32_p

@@ -1,0 +1,15 @@
+"""The types of what a training hands on."""
+
+import typing
+from collections.abc import Mapping
+
+import jax
+
+from jkeras.core.variable import Variable
+
+Path: typing.TypeAlias = tuple[str, ...]
+Tree: typing.TypeAlias = dict[str, typing.Any]  # a nested dict of arrays by path
+Structure: typing.TypeAlias = typing.Any  # an array, or nested lists, tuples and dicts of arrays
+Logs: typing.TypeAlias = Mapping[str, typing.Any]  # arrays or numbers by name
+NamedVariables: typing.TypeAlias = list[tuple[Path, Variable]]
+Values: typing.TypeAlias = dict[Variable, jax.Array]
