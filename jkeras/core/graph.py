@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.core.errors import GraphCallError
-from jkeras.core.policy import standardize_dtype
+from jkeras.core.dtypes import standardize_dtype
 from jkeras.core.registry import TensorReference, Thing, _named, public, serialize
 from jkeras.core.settings import auto_name
 

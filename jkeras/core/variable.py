@@ -11,7 +11,7 @@ from jkeras.core import frame
 from jkeras.core.errors import check_choice, explain
 from jkeras.core.family import families
 from jkeras.core.graph import OPERATORS, _ops, standardize_shape
-from jkeras.core.policy import is_float, standardize_dtype
+from jkeras.core.dtypes import is_float, standardize_dtype
 from jkeras.core.registry import public
 from jkeras.core.settings import auto_name, settings
 

@@ -5,6 +5,7 @@ no outputs.
 import numpy as np
 
 from jkeras.core import frame, policy
+from jkeras.core.dtypes import is_float
 from jkeras.kernel import tree
 from jkeras.core.errors import NotBuiltError
 from jkeras.core.paths import walk
@@ -64,7 +65,7 @@ class WeightView:
 
     @property
     def _input_type(self):
-        return self.compute_dtype if policy.is_float(self.compute_dtype) else "float32"
+        return self.compute_dtype if is_float(self.compute_dtype) else "float32"
 
     @property
     def quantization_mode(self):

@@ -3,7 +3,7 @@
 import json
 
 from jkeras.core import draws
-from jkeras.core.policy import standardize_dtype
+from jkeras.core.dtypes import standardize_dtype
 from jkeras.core.record import Kind, Record
 from jkeras.core.registry import deserialize, public, serialize
 from jkeras.core.rng import SeedGenerator, as_key

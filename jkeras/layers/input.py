@@ -3,7 +3,7 @@
 from jkeras.core import graph
 from jkeras.core.graph import KerasTensor, Node
 from jkeras.core.layer import Layer
-from jkeras.core.policy import standardize_dtype
+from jkeras.core.dtypes import standardize_dtype
 from jkeras.core.registry import public
 
 

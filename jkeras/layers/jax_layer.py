@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jkeras.core import policy, typed
+from jkeras.core import dtypes, typed
 from jkeras.core.errors import explain
 from jkeras.core.layer import StatefulLayer, layer
 from jkeras.core.record import OF_BASE, Any
@@ -164,12 +164,12 @@ class JaxLayer(StatefulLayer):
         for structure, trainable in zip(self._structures, (True, False)):
             for name, value in zip(structure.names, structure.leaves):
                 if name is not None:
-                    dtype = getattr(value, "dtype", None) or policy.standardize_dtype(type(value))
+                    dtype = getattr(value, "dtype", None) or dtypes.standardize_dtype(type(value))
                     specs[name] = Weight(
                         np.shape(value),
                         Leaf(value, make, index),
                         trainable=trainable,
-                        dtype=None if policy.is_float(str(dtype)) else str(dtype),
+                        dtype=None if dtypes.is_float(str(dtype)) else str(dtype),
                     )
                 index += 1
         return specs

@@ -9,7 +9,7 @@ from jkeras.core.errors import check_choice, explain
 from jkeras.core.graph import KerasTensor
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Layer, layer
-from jkeras.core.policy import is_float
+from jkeras.core.dtypes import is_float
 from jkeras.core.settings import standardize_data_format
 from jkeras.core.typed import Sizes, fields
 from jkeras.layers.base import sizes
