@@ -110,11 +110,10 @@ class _NumberedPolicy(QuantizedDTypePolicy):
                 f"{numbers[0]} from '{mode}'."
             )
         super().__init__(kind, source_name)
-        self.__dict__.update(
-            zip(names, numbers),
-            mode=kind,
-            _name=f"{'/'.join([kind, *map(str, numbers)])}_from_{self._source_name}",
-        )
+        for name, number in zip(names, numbers):
+            setattr(self, name, number)
+        self.mode = kind
+        self._name = f"{'/'.join([kind, *map(str, numbers)])}_from_{self._source_name}"
 
 
 @of_modes("int4/")
