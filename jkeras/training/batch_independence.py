@@ -95,10 +95,9 @@ def _are_along(wanted, closed, fixed):
     if _outline(small.jaxpr) != _outline(large.jaxpr):
         return False
     axes = [None] * fixed + [0] * (len(small.in_avals) - fixed)
-    return all(
-        axis == wanted and (axis is None or aval.shape[0] == SIZES[0])
-        for axis, aval in zip(_walk(small.jaxpr, axes), small.out_avals)
-    )
+    if any(axis != wanted for axis in _walk(small.jaxpr, axes)):
+        return False
+    return wanted is None or all(aval.shape[0] == SIZES[0] for aval in small.out_avals)
 
 
 def size_of(x):

@@ -7,7 +7,6 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from jkeras import losses as losses_module
 from jkeras import metrics as metrics_module
 from jkeras import optimizers
 from jkeras.core import registry
@@ -77,21 +76,12 @@ class Compilable:
                 Not written to files.
         """
         optimizer = optimizers.get(optimizer)
-        if auto_scale_loss and self.dtype_policy.name == "mixed_float16" and optimizer is not None:
-            if not isinstance(optimizer, optimizers.LossScaleOptimizer):
-                optimizer = optimizers.LossScaleOptimizer(optimizer, name="loss_scale_optimizer")
-        if not isinstance(steps_per_execution, int) or steps_per_execution < 1:
-            raise ValueError(
-                "`steps_per_execution` must be a positive integer. "
-                f"Received: steps_per_execution={steps_per_execution}"
-            )
-        if not isinstance(microbatches, int) or microbatches < 1:
-            raise ValueError(
-                f"`microbatches` must be a positive integer. Received: microbatches={microbatches}"
-            )
+        if auto_scale_loss and self.dtype_policy.name == "mixed_float16":
+            optimizer = _with_loss_scale(optimizer)
+        _check_positive("steps_per_execution", steps_per_execution)
+        _check_positive("microbatches", microbatches)
         check_policy(nonfinite)
-        names = getattr(self, "output_names", None)
-        jit_compile = not run_eagerly and (jit_compile == "auto" or bool(jit_compile))
+        jit_compile = bool(jit_compile) and not run_eagerly
         arguments = dict(
             optimizer=optimizer,
             loss=loss,
@@ -102,12 +92,9 @@ class Compilable:
             steps_per_execution=steps_per_execution,
             jit_compile=jit_compile,
         )
-        compile_loss, compile_metrics = self._compile_loss, self._compile_metrics
-        # as in Keras, compiling again without one keeps the one before, and so for metrics
-        if loss is not None:
-            compile_loss = CompileLoss(loss, loss_weights, names)
-        if metrics is not None or weighted_metrics is not None:
-            compile_metrics = CompileMetrics(metrics, weighted_metrics, output_names=names)
+        compile_loss, compile_metrics = self._containers(
+            loss, loss_weights, metrics, weighted_metrics
+        )
         self.__dict__.update(
             optimizer=optimizer,
             loss=loss,
@@ -129,6 +116,18 @@ class Compilable:
             _nonfinite_steps=nonfinite and counter(),
         )
 
+    def _containers(self, loss, loss_weights, metrics, weighted_metrics):
+        """The containers of losses and metrics. As in Keras, compiling again without a loss keeps
+        the one before, and so for metrics.
+        """
+        names = getattr(self, "output_names", None)
+        compile_loss, compile_metrics = self._compile_loss, self._compile_metrics
+        if loss is not None:
+            compile_loss = CompileLoss(loss, loss_weights, names)
+        if metrics is not None or weighted_metrics is not None:
+            compile_metrics = CompileMetrics(metrics, weighted_metrics, output_names=names)
+        return compile_loss, compile_metrics
+
     def init_opt_state(self, params):
         """The optimizer's state for a tree of trainable arrays. A model with several optimizers
         overrides it and `pure_train_step`.
@@ -146,10 +145,8 @@ class Compilable:
     def compile_from_config(self, config):
         """Compiles with the arguments of `get_compile_config()`."""
         cls = type(self)
-        if (
-            cls.compile is not Compilable.compile
-            and cls.get_compile_config is Compilable.get_compile_config
-        ):
+        has_own_compile = cls.compile is not Compilable.compile
+        if has_own_compile and cls.get_compile_config is Compilable.get_compile_config:
             warnings.warn(
                 "`compile()` was not called as part of model loading because the model's "
                 "`compile()` method is custom. Override `get_compile_config()` and "
@@ -159,15 +156,13 @@ class Compilable:
             return
         config = dict(config)
         optimizer = config.pop("optimizer", None)
-        loss, metrics = _named(losses_module, config.pop("loss", None)), config.pop("metrics", None)
-        weighted = config.pop("weighted_metrics", None)
-        self.compile(
-            optimizer=registry.deserialize(optimizer) if isinstance(optimizer, dict) else optimizer,
-            loss=loss,
-            metrics=_named(metrics_module, metrics),
-            weighted_metrics=_named(metrics_module, weighted),
-            **config,
-        )
+        if isinstance(optimizer, dict):
+            optimizer = registry.deserialize(optimizer)
+        arguments = {
+            name: _objects(config.pop(name, None))
+            for name in ("loss", "metrics", "weighted_metrics")
+        }
+        self.compile(optimizer=optimizer, **arguments, **config)
         if self.built and self.optimizer is not None:
             self.optimizer.build(self.trainable_variables)
 
@@ -178,11 +173,15 @@ class Compilable:
         """The loss tracker, the compiled metrics, those of single outputs, then the metrics that
         layers own.
         """
-        found = []
+        compiled = []
         if self.compiled:
-            found = [m for m in (self._loss_tracker, self._compile_metrics) if m is not None]
-            found += self._compile_loss.metrics if self._compile_loss is not None else []
-        return found + self._layer_metrics()
+            compiled = [m for m in (self._loss_tracker, self._compile_metrics) if m is not None]
+            compiled += self._output_loss_trackers()
+        return compiled + self._layer_metrics()
+
+    def _output_loss_trackers(self):
+        """The means of the losses of single outputs, where there are several."""
+        return [] if self._compile_loss is None else self._compile_loss.metrics
 
     def _layer_metrics(self):
         own = [m for m in self._children.values() if isinstance(m, metrics_module.Metric)]
@@ -193,9 +192,12 @@ class Compilable:
 
     def _flat_metrics(self):
         """The single metrics that `compile` made."""
-        found = [self._loss_tracker] if self._loss_tracker is not None else []
-        found += self._compile_metrics.metrics if self._compile_metrics is not None else []
-        return found + (self._compile_loss.metrics if self._compile_loss is not None else [])
+        single = []
+        if self._loss_tracker is not None:
+            single.append(self._loss_tracker)
+        if self._compile_metrics is not None:
+            single += self._compile_metrics.metrics
+        return single + self._output_loss_trackers()
 
     @property
     def metrics_names(self):
@@ -211,7 +213,9 @@ class Compilable:
         """The total loss of a batch: the compiled loss and what layers added. Override it for a
         loss of your own.
         """
-        total = [] if self._compile_loss is None else [self._compile_loss(y, y_pred, sample_weight)]
+        total = []
+        if self._compile_loss is not None:
+            total.append(self._compile_loss(y, y_pred, sample_weight))
         for loss in self.losses:
             loss = jnp.asarray(loss)
             if not is_float(loss.dtype):
@@ -272,7 +276,7 @@ class Compilable:
         optimizer_variables=None,
     ):
         """Loss and new values on flat lists, for `jax.grad` in a `train_step` of yours."""
-        loss, aux = keras_contract.loss_and_updates(
+        return keras_contract.loss_and_updates(
             self,
             trainable_variables,
             non_trainable_variables,
@@ -282,7 +286,6 @@ class Compilable:
             sample_weight,
             training,
         )
-        return loss, aux
 
     def train_step(self, state, data):
         """One training step in Keras's contract for JAX: flat lists in, `(logs, state)` out."""
@@ -299,10 +302,24 @@ class Compilable:
         return self.stateless_call(trainable, fixed, x, training=False)
 
 
-def _named(module, config):
+def _with_loss_scale(optimizer):
+    """The optimizer in one that scales the loss, unless it does so itself."""
+    if optimizer is None or isinstance(optimizer, optimizers.LossScaleOptimizer):
+        return optimizer
+    return optimizers.LossScaleOptimizer(optimizer, name="loss_scale_optimizer")
+
+
+def _check_positive(name, value):
+    if not isinstance(value, int) or value < 1:
+        raise ValueError(f"`{name}` must be a positive integer. Received: {name}={value}")
+
+
+def _objects(config):
     """Losses or metrics of a compile config: names stay names, configs become objects."""
-    if isinstance(config, dict) and "class_name" not in config:
-        return {k: _named(module, v) for k, v in config.items()}
     if isinstance(config, (list, tuple)):
-        return [_named(module, v) for v in config]
-    return registry.deserialize(config) if isinstance(config, dict) else config
+        return [_objects(entry) for entry in config]
+    if not isinstance(config, dict):
+        return config
+    if "class_name" in config:
+        return registry.deserialize(config)
+    return {name: _objects(entry) for name, entry in config.items()}

@@ -163,17 +163,23 @@ def _as_list(value: Any) -> list:
     return list(value) if isinstance(value, (list, tuple)) else [value]
 
 
+def _flat(given: list | tuple | dict) -> list:
+    """The identifiers for a single output, in one list."""
+    values = given.values() if isinstance(given, dict) else given
+    return [metric for value in values for metric in _as_list(value)]
+
+
 def _per_output(given: Structure, outputs: Outputs, argument: str) -> list[list | None]:
     """The identifiers of the metrics of each output, or None."""
     if not given:
         return [None] * outputs.count
     if outputs.count == 1:
-        values = given.values() if isinstance(given, dict) else given
-        return [[metric for value in values for metric in _as_list(value)]]
+        return [_flat(given)]
+    several = given
     if isinstance(given, dict) and set(given) <= set(outputs.names):
-        given = [given.get(name) for name in outputs.names]
-    if isinstance(given, (list, tuple)) and len(given) == outputs.count:
-        return [None if metric is None else _as_list(metric) for metric in given]
+        several = [given.get(name) for name in outputs.names]
+    if isinstance(several, (list, tuple)) and len(several) == outputs.count:
+        return [None if metric is None else _as_list(metric) for metric in several]
     raise ValueError(
         f"Invalid `{argument}`. `{argument}` should contain metrics objects and either be a "
         f"dict or a list matching the outputs of the model {outputs.names}. Received: "

@@ -46,20 +46,23 @@ class StateLayout:
         """`order`: the paths of the optimizer's variables; `resting`: those of them that are frozen
         now.
         """
-        optimizer = self.optimizer
-        known = self.trainable
-        if optimizer is not None and not self.model._has_own_opt_state and optimizer.built:
-            known = optimizer.built_for
-            # then it was built by hand as well
-            by_hand = keras_contract.overrides(self.model, "train_step")
-            if not by_hand and not {v for v in self.trainable} <= {v for v in known}:
-                optimizer.rebuild(self.trainable)  # layers were unfrozen since it was built
-                known = self.trainable
-        self.optimized = [v for v in known if v in paths]
+        trainable = set(self.trainable)
+        self.optimized = [v for v in self._known_to_optimizer(trainable) if v in paths]
         self.order = [paths[v] for v in self.optimized]
-        now = {v for v in self.trainable}
-        self.resting = [(paths[v], v) for v in self.optimized if v not in now]
+        self.resting = [(paths[v], v) for v in self.optimized if v not in trainable]
         self.variable_tree = tree.unflatten(zip(self.order, self.optimized))
+
+    def _known_to_optimizer(self, trainable):
+        """The variables that the optimizer has a state for, once it is built."""
+        optimizer = self.optimizer
+        if optimizer is None or self.model._has_own_opt_state or not optimizer.built:
+            return self.trainable
+        # then it was built by hand as well
+        by_hand = keras_contract.overrides(self.model, "train_step")
+        if by_hand or trainable <= set(optimizer.built_for):
+            return optimizer.built_for
+        optimizer.rebuild(self.trainable)  # layers were unfrozen since it was built
+        return self.trainable
 
     @property
     def optimizer(self):
@@ -169,14 +172,15 @@ class StateLayout:
             for path, variable in named:
                 variable._value = tree.get(values, path)
         self.model.__dict__.update(_step=state.step, _train_key=state.rng)
-        if self.optimizer is not None:
-            if self.model._has_own_opt_state:
-                self.model.__dict__["_opt_state"] = state.opt_state
-            else:
-                self.optimizer.build(self.optimized)
-                values = self.optimizer.state_to_variables(state.opt_state, self.order)
-                for variable, value in zip(self.optimizer.variables, values, strict=True):
-                    variable._value = value
+        if self.optimizer is None:
+            return
+        if self.model._has_own_opt_state:
+            self.model.__dict__["_opt_state"] = state.opt_state
+            return
+        self.optimizer.build(self.optimized)
+        values = self.optimizer.state_to_variables(state.opt_state, self.order)
+        for variable, value in zip(self.optimizer.variables, values, strict=True):
+            variable._value = value
 
     def variables(self):
         """All variables whose arrays a state owns."""

@@ -25,7 +25,9 @@ class Pace:
     """
 
     def __init__(self, steps=None):
-        self.steps, self.settled, self._times = steps or 1, steps is not None, []
+        self.steps = steps or 1
+        self.settled = steps is not None
+        self._times = []
 
     def took(self, seconds):
         """Takes note of the time of one step, once it was compiled; decides by the shortest of a
@@ -49,5 +51,7 @@ def fixed_steps(model, kind, every_batch):
         return model.steps_per_execution
     if not model.jit_compile or every_batch or keras_contract.has_own_step(model, kind):
         return 1
+    if len(model.weights) > MOST_WEIGHTS:
+        return 1
     convolves = any("Conv" in type(part).__name__ for _, part in walk(model))
-    return 1 if on_cpu() and convolves or len(model.weights) > MOST_WEIGHTS else None
+    return 1 if on_cpu() and convolves else None

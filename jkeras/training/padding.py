@@ -25,14 +25,11 @@ def may_pad(model, kind, state, batch):
         batch: (x, y, sample_weight), arrays or shapes, as the step will be given it.
     """
     step = TrainStep(LazyLayout(model))
-    if (
-        not model.jit_compile
-        or _has_own_step(model, kind)
-        or model._layer_metrics()
-        or step.lazy_layout.layout is None
-    ):
-        return False
     step.layout = step.lazy_layout.layout
+    if step.layout is None or not model.jit_compile:
+        return False
+    if _has_own_step(model, kind) or model._layer_metrics():
+        return False
 
     def forward(state, batch, valid_rows=None):
         rng = jax.random.fold_in(state.rng, state.step)
@@ -70,11 +67,11 @@ def _weighs(metric, y_true, y_pred):
     Args:
         y_true, y_pred: arrays or shapes that it compares.
     """
-    if isinstance(metric, MeanMetricWrapper) and (
-        type(metric) is MeanMetricWrapper or public_name(type(metric))
-    ):
+    cls = type(metric)
+    is_known = cls is MeanMetricWrapper or public_name(cls)
+    if isinstance(metric, MeanMetricWrapper) and is_known:
         kwargs = metric.fn_kwargs()
         return batch_independence.are_independent(
             lambda both: metric.fn(*both, **kwargs), batch=(y_true, y_pred)
         )
-    return public_name(type(metric)) is not None and hasattr(metric, "weight_of_rows")
+    return public_name(cls) is not None and hasattr(metric, "weight_of_rows")

@@ -30,25 +30,22 @@ def predict_at_once(model, x, batch_size):
 
     It does where numpy's array is what the function takes, one batch, and nobody watches.
     """
-    if (
-        type(x) is not np.ndarray
-        or x.dtype.kind not in "fiub"
-        or x.dtype.itemsize > 4
-        or not model.built
-        or not x.ndim
-    ):
-        return None
-    if not 0 < len(x) <= (batch_size or 32):
+    if not model.built or not _is_one_batch(x, batch_size or 32):
         return None
     known = model.__dict__.get("_predictor")
     if known is None or known[0] != (Parts.changes, settings.distribution):
         return None
     y = known[1](x)
-    return (
-        placement.to_host(y)
-        if isinstance(y, jax.Array)
-        else jax.tree_util.tree_map(placement.to_host, y)
-    )
+    if isinstance(y, jax.Array):
+        return placement.to_host(y)
+    return jax.tree_util.tree_map(placement.to_host, y)
+
+
+def _is_one_batch(x, size):
+    """Whether an array is numpy's, of a dtype that JAX takes as it is, and at most so many rows."""
+    if type(x) is not np.ndarray or not x.ndim:
+        return False
+    return x.dtype.kind in "fiub" and x.dtype.itemsize <= 4 and 0 < len(x) <= size
 
 
 class Predictor:
@@ -63,11 +60,9 @@ class Predictor:
         own = set(model.variables)
         self.carried = [i for i, v in enumerate(self.variables) if v in own and not v.learnable]
         self.key = tuple(map(id, self.variables))
-        forward = (
-            self._of_predict_step
-            if keras_contract.overrides(model, "predict_step")
-            else self._forward
-        )
+        forward = self._forward
+        if keras_contract.overrides(model, "predict_step"):
+            forward = self._of_predict_step
         self.function = program_of(model, "predict", self.key, lambda: forward)
 
     def __call__(self, x, size=None):
@@ -120,7 +115,7 @@ class Predictor:
 
     def _of_predict_step(self, values, x):
         """The same by the user's `predict_step`, as Keras on JAX calls it."""
-        chosen = {v for v in self.model.trainable_variables}
+        chosen = set(self.model.trainable_variables)
         trainable = [a for v, a in zip(self.variables, values) if v in chosen]
         fixed = [a for v, a in zip(self.variables, values) if v not in chosen]
         with frame.Run(self.model, dict(zip(self.variables, values)), training=False):

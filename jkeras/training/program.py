@@ -32,11 +32,9 @@ class Program:
         self.function = function
         self.names = list(inspect.signature(function).parameters)
         self.signatures = []
-        self.run = (
-            jax.jit(self._traced, donate_argnums=donate, out_shardings=out_shardings)
-            if jit
-            else function
-        )
+        self.run = function
+        if jit:
+            self.run = jax.jit(self._traced, donate_argnums=donate, out_shardings=out_shardings)
 
     def __call__(self, *arguments):
         return self.run(*arguments)
@@ -68,21 +66,19 @@ class Program:
             for name in {**before, **now}
             if before.get(name) != now.get(name)
         ]
+        if not changed:
+            return "the sharding, or a setting of JAX"
         more = f", and {len(changed) - 3} more" if len(changed) > 3 else ""
-        return ", ".join(changed[:3]) + more if changed else "the sharding, or a setting of JAX"
+        return ", ".join(changed[:3]) + more
 
     def only_fewer_rows(self):
         """Whether the last trace differs from the one before by a smaller first axis of some
         arguments alone.
         """
         before, now = self.signatures[-2:]
-        return before.keys() == now.keys() and all(
-            a == b
-            or a.dtype == b.dtype
-            and a.shape[1:] == b.shape[1:]
-            and b.shape[:1] < a.shape[:1]
-            for a, b in ((before[name], now[name]) for name in now)
-        )
+        if before.keys() != now.keys():
+            return False
+        return all(now[name].is_same_or_shorter(before[name]) for name in now)
 
 
 class _Kind:
@@ -97,8 +93,17 @@ class _Kind:
     def __eq__(self, other):
         return isinstance(other, _Kind) and str(self) == str(other)
 
+    def is_same_or_shorter(self, other):
+        """Whether it is another kind at most by a smaller first axis."""
+        if self == other:
+            return True
+        if self.dtype != other.dtype or self.shape[1:] != other.shape[1:]:
+            return False
+        return self.shape[:1] < other.shape[:1]
+
     def __str__(self):
-        return f"{self.dtype}[{','.join(map(str, self.shape))}]" + (" (weak)" if self.weak else "")
+        weak = " (weak)" if self.weak else ""
+        return f"{self.dtype}[{','.join(map(str, self.shape))}]{weak}"
 
     __format__ = lambda self, spec: str(self)  # noqa: E731
 

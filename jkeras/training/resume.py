@@ -43,12 +43,17 @@ class Resume:
     def __init__(self, checkpoint, resume, runner, source, validation, owner, callbacks, seed):
         if resume not in (True, False, "skip"):
             raise ValueError(f"`resume` must be True, False or 'skip'. Received: resume={resume!r}")
-        self.runner, self.source, self.validation, self.owner = runner, source, validation, owner
-        self.callbacks, self.seed = callbacks, seed
-        self.resume, self.own = resume, not isinstance(checkpoint, Checkpointer)
-        self.checkpointer = (
-            Checkpointer(checkpoint) if checkpoint is not None and self.own else checkpoint
-        )
+        self.runner = runner
+        self.source = source
+        self.validation = validation
+        self.owner = owner
+        self.callbacks = callbacks
+        self.seed = seed
+        self.resume = resume
+        self.own = not isinstance(checkpoint, Checkpointer)
+        self.checkpointer = checkpoint
+        if checkpoint is not None and self.own:
+            self.checkpointer = Checkpointer(checkpoint)
         self.found = False  # whether it goes on from a checkpoint
         self._steps = 0  # since the last save
         self._validated = 0  # batches that validation data which gives them once has given
@@ -138,16 +143,16 @@ class Resume:
 
     def after_epoch(self, epoch, last, logs):
         """Saves after an epoch, where that is asked for, or it was the last one."""
-        if self.checkpointer is not None and (last or self.checkpointer.every == "epoch"):
+        if self.checkpointer is None:
+            return
+        if last or self.checkpointer.every == "epoch":
             self.save(Position(epoch + 1), metrics=logs)
 
     def save(self, position, state=None, metrics=None):
         """Saves now: a state, by default the one that the training has."""
         state = self.owner.peek() if state is None else state
-        logs = {
-            name: value.tolist() if isinstance(value, np.ndarray) else value
-            for name, value in as_numbers(position.logs).items()
-        }
+        logs = as_numbers(position.logs)
+        logs |= {n: value.tolist() for n, value in logs.items() if isinstance(value, np.ndarray)}
         extra = {
             "position": position._replace(logs=logs),
             "seed": self.seed,
@@ -168,7 +173,10 @@ class Resume:
         if self.checkpointer is None:
             return
         try:
-            (self.checkpointer.close if self.own else self.checkpointer.wait)()
+            if self.own:
+                self.checkpointer.close()
+            else:
+                self.checkpointer.wait()
         except RuntimeError as failure:
             if error is None:
                 raise

@@ -142,11 +142,8 @@ class TrainStep:
 def compute_loss(model, x, y, y_pred, sample_weight, training):
     """The model's `compute_loss`, also one written before it had the `training` argument."""
     parameters = inspect.signature(model.compute_loss).parameters
-    more = (
-        {"training": training}
-        if "training" in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-        else {}
-    )
+    takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
+    more = {"training": training} if takes_any or "training" in parameters else {}
     loss = model.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, **more)
     return jnp.zeros(()) if loss is None else loss
 
@@ -184,8 +181,9 @@ def flat_logs(logs):
     apart.
     """
     flat = {}
-    for key in sorted(logs):
-        flat |= logs[key] if isinstance(logs[key], dict) else {key: logs[key]}
+    for name in sorted(logs):
+        value = logs[name]
+        flat |= value if isinstance(value, dict) else {name: value}
     return flat
 
 
@@ -242,7 +240,8 @@ def _require(model, optimizer=False):
     """Raises unless the model is compiled."""
     from jkeras.core.errors import NotCompiledError
 
-    if not model.compiled or optimizer and model.optimizer is None:
+    lacks_optimizer = optimizer and model.optimizer is None
+    if not model.compiled or lacks_optimizer:
         raise NotCompiledError(
             f"Model '{model.name}' must be compiled before training or evaluation: call "
             "`model.compile(optimizer=…, loss=…)`."

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 
 from jkeras.callbacks import BackupAndRestore, CallbackList
 from jkeras.core import frame
+from jkeras.core.building import as_specs
 from jkeras.core.errors import NotCompiledError
 from jkeras.core.graph import flatten
 from jkeras.core.rng import key_from_seed
@@ -57,43 +58,43 @@ class Trainer(Compilable):
         """
         from jkeras.training.step import unpack
 
-        ready = self.built and all_built(self)
-        waiting = [
-            c for c in (self._compile_loss, self._compile_metrics) if c is not None and not c.built
-        ]
-        if ready and not waiting:
+        waiting = self._unbuilt_containers()
+        if self.built and all_built(self) and not waiting:
             return
-        x, y, _ = (
-            unpack(data.shapes_of(batch))
-            if batch is not None
-            else (self._input_shapes(), None, None)
-        )
+        if batch is None:
+            x, y = self._input_shapes(), None
+        else:
+            x, y, _ = unpack(data.shapes_of(batch))
         y_pred = self._predicted_shapes(x)
+        if y is None and batch is not None:
+            return  # the step explains that labels are missing
         for container in waiting:
-            if y is None and batch is not None:
-                continue  # the step explains that labels are missing
             container.build(_guess_labels(self, y_pred) if y is None else y, y_pred)
 
-    def _input_shapes(self):
-        if not self.built or getattr(self, "inputs", None) is None:
-            shapes = (self._build_shapes or {}).get("input_shape") or next(
-                iter((self._build_shapes or {}).values()), None
-            )
-            if shapes is None:
-                raise ValueError(
-                    f"Model '{self.name}' is not built, so its shapes are not known: call it on "
-                    "data once, or pass `batch=(x, y)`."
-                )
-            from jkeras.core.building import as_specs
+    def _unbuilt_containers(self):
+        containers = self._compile_loss, self._compile_metrics
+        return [c for c in containers if c is not None and not c.built]
 
-            specs = as_specs(shapes, self._input_type)
-        else:
-            specs = self.input
+    def _input_shapes(self):
+        specs = self._input_specs()
         return jax.tree_util.tree_map(
             lambda s: jax.ShapeDtypeStruct([1 if d is None else d for d in s.shape], s.dtype),
             specs,
             is_leaf=lambda s: hasattr(s, "dtype"),
         )
+
+    def _input_specs(self):
+        """The symbolic inputs of a built graph, else specs of the shapes it was built with."""
+        if self.built and getattr(self, "inputs", None) is not None:
+            return self.input
+        known = self._build_shapes or {}
+        shapes = known.get("input_shape") or next(iter(known.values()), None)
+        if shapes is None:
+            raise ValueError(
+                f"Model '{self.name}' is not built, so its shapes are not known: call it on "
+                "data once, or pass `batch=(x, y)`."
+            )
+        return as_specs(shapes, self._input_type)
 
     def _predicted_shapes(self, x):
         """The shapes of the outputs for shapes of inputs; builds layers on the way."""
@@ -111,6 +112,21 @@ class Trainer(Compilable):
             return data.shapes_of(
                 self(jax.tree_util.tree_map(lambda v: jnp.zeros(v.shape, v.dtype), x))
             )
+
+    def _callback_list(self, callbacks, verbose, epochs, steps, **options):
+        """The callbacks as the list that calls them, with a progress bar unless it is silent."""
+        verbose = _verbosity(verbose)
+        if isinstance(callbacks, CallbackList):
+            return callbacks
+        return CallbackList(
+            callbacks,
+            add_progbar=verbose != 0,
+            verbose=verbose,
+            epochs=epochs,
+            steps=steps,
+            model=self,
+            **options,
+        )
 
     # ------------------------------------------------------------ fit
 
@@ -174,30 +190,20 @@ class Trainer(Compilable):
         if seed is not None:
             self.__dict__["_train_key"] = key_from_seed(seed)
         with contextlib.ExitStack() as opened:
-            source = opened.enter_context(
-                contextlib.closing(
-                    data.make_source(
-                        x,
-                        y,
-                        sample_weight,
-                        batch_size,
-                        shuffle,
-                        class_weight,
-                        steps=steps_per_epoch,
-                    )
-                )
+            source = data.make_source(
+                x, y, sample_weight, batch_size, shuffle, class_weight, steps=steps_per_epoch
             )
+            opened.enter_context(contextlib.closing(source))
             validation = None
             if validation_data is not None:
-                validation = opened.enter_context(
-                    contextlib.closing(
-                        _validation_source(
-                            validation_data, validation_batch_size or batch_size, validation_steps
-                        )
-                    )
+                validation = _validation_source(
+                    validation_data, validation_batch_size or batch_size, validation_steps
                 )
+                opened.enter_context(contextlib.closing(validation))
             self._build_for_training(source.shapes())
-            source, validation = self._checked(source), validation and self._checked(validation)
+            source = self._checked(source)
+            if validation is not None:
+                validation = self._checked(validation)
             return self._fit_on(
                 source,
                 validation,
@@ -229,33 +235,16 @@ class Trainer(Compilable):
         seed,
     ):
         """`fit` on sources."""
-        self.stop_training, self.compile_seconds = False, 0.0
-        steps_per_epoch, validation_steps = _capped(steps_per_epoch), _capped(validation_steps)
+        self.stop_training = False
+        self.compile_seconds = 0.0
+        steps_per_epoch = _capped(steps_per_epoch)
+        validation_steps = _capped(validation_steps)
         steps = steps_per_epoch or source.num_batches
-        verbose = _verbosity(verbose)
-        if not isinstance(callbacks, CallbackList):
-            callbacks = CallbackList(
-                callbacks,
-                add_history=True,
-                add_progbar=verbose != 0,
-                verbose=verbose,
-                epochs=epochs,
-                steps=steps,
-                model=self,
-                rows=_rows(source, steps),
-            )
+        callbacks = self._callback_list(
+            callbacks, verbose, epochs, steps, add_history=True, rows=_rows(source, steps)
+        )
         if checkpoint is None:
-            checkpoint = next(
-                filter(
-                    None,
-                    (
-                        c.checkpointer()
-                        for c in callbacks.callbacks
-                        if isinstance(c, BackupAndRestore)
-                    ),
-                ),
-                None,
-            )
+            checkpoint = _backup_of(callbacks)
         fitting = Fitting(
             self,
             source,
@@ -305,17 +294,9 @@ class Trainer(Compilable):
             data.make_source(x, y, sample_weight, batch_size, steps=steps)
         ) as source:
             self._build_for_training(source.shapes())
-            source, steps = self._checked(source), _capped(steps)
-            verbose = _verbosity(verbose)
-            if not isinstance(callbacks, CallbackList):
-                callbacks = CallbackList(
-                    callbacks,
-                    add_progbar=verbose != 0,
-                    verbose=verbose,
-                    epochs=1,
-                    steps=steps or source.num_batches,
-                    model=self,
-                )
+            source = self._checked(source)
+            steps = _capped(steps)
+            callbacks = self._callback_list(callbacks, verbose, 1, steps or source.num_batches)
             layout = self._state_layout()
             runner = Runner(self, layout, "test", callbacks.looks_at_batches("test"))
             owner = _Snapshot(layout)
@@ -349,11 +330,8 @@ class Trainer(Compilable):
         """Logs as a list: in the order of the metrics, then the rest; a single value alone."""
         names = []
         for metric in self.metrics:
-            names += (
-                [m.name for m in metric.metrics]
-                if isinstance(metric, CompileMetrics)
-                else [metric.name]
-            )
+            several = metric.metrics if isinstance(metric, CompileMetrics) else [metric]
+            names += [m.name for m in several]
         values = [logs[n] for n in names if n in logs]
         values += [logs[k] for k in sorted(logs) if k not in names]
         return values[0] if len(values) == 1 else values
@@ -368,47 +346,40 @@ class Trainer(Compilable):
             batch_size: rows of a batch, 32 by default.
             steps: number of batches, for sources without an end.
         """
-        if (
-            verbose == 0
-            and callbacks is None
-            and steps is None
-            and (outputs := predict_at_once(self, x, batch_size)) is not None
-        ):
-            return outputs
+        if verbose == 0 and callbacks is None and steps is None:
+            outputs = predict_at_once(self, x, batch_size)
+            if outputs is not None:
+                return outputs
         source = data.make_source(x, batch_size=batch_size, steps=steps)
         self._build_for_prediction(source.peek())
         steps = _capped(steps)
-        verbose = _verbosity(verbose)
-        if not isinstance(callbacks, CallbackList):
-            callbacks = CallbackList(
-                callbacks,
-                add_progbar=verbose != 0,
-                verbose=verbose,
-                epochs=1,
-                steps=steps or source.num_batches,
-                model=self,
-            )
-        predict, outputs = predictor_of(self), []
+        callbacks = self._callback_list(callbacks, verbose, 1, steps or source.num_batches)
         callbacks.on_predict_begin()
         with contextlib.closing(source):
-            size = (
-                source.batch_size
-                if isinstance(source, data.ArraySource) and source.num_batches > 1
-                else None
-            )
-            batches, step = itertools.islice(source.batches(), steps), 0
-            self.stop_predicting = False
-            while not self.stop_predicting and (
-                several := list(itertools.islice(batches, self.steps_per_execution))
-            ):
-                callbacks.on_predict_batch_begin(step)
-                outputs.append(concatenate([predict(batch, size) for batch, *_ in several]))
-                step += len(several)
-                callbacks.on_predict_batch_end(step - 1, {"outputs": outputs[-1]})
+            outputs = self._predict(source, steps, callbacks)
         callbacks.on_predict_end()
         if not outputs:
             raise ValueError("The data gave no batch to predict.")
         return concatenate(outputs)
+
+    def _predict(self, source, steps, callbacks):
+        """The outputs of several batches each."""
+        predict = predictor_of(self)
+        is_cut = isinstance(source, data.ArraySource) and source.num_batches > 1
+        size = source.batch_size if is_cut else None
+        batches = itertools.islice(source.batches(), steps)
+        outputs: list = []
+        step = 0
+        self.stop_predicting = False
+        while not self.stop_predicting:
+            several = list(itertools.islice(batches, self.steps_per_execution))
+            if not several:
+                break
+            callbacks.on_predict_batch_begin(step)
+            outputs.append(concatenate([predict(batch, size) for batch, *_ in several]))
+            step += len(several)
+            callbacks.on_predict_batch_end(step - 1, {"outputs": outputs[-1]})
+        return outputs
 
     def predict_on_batch(self, x):
         """The outputs for one batch."""
@@ -505,7 +476,8 @@ class Trainer(Compilable):
                 "`evaluate` or `predict`."
             )
         source = data.OneBatch(x, y, sample_weight)
-        source = source if class_weight is None else data.weighted(source, class_weight)
+        if class_weight is not None:
+            source = data.weighted(source, class_weight)
         self._build_for_training(source.data)
         return self._checked(source).data
 
@@ -513,11 +485,11 @@ class Trainer(Compilable):
         """The source, its labels checked against the losses where these are what training
         minimizes.
         """
-        own = any(
+        has_own = hasattr(self, "pure_train_step") or any(
             getattr(type(self), name) is not getattr(Trainer, name)
             for name in ("compute_loss", "train_step", "test_step")
         )
-        if self._compile_loss is None or own or hasattr(self, "pure_train_step"):
+        if self._compile_loss is None or has_own:
             return source
         return data.checked(source, self._compile_loss.check_values)
 
@@ -527,9 +499,9 @@ class Trainer(Compilable):
 
     def load_train_state(self, state):
         """Puts the arrays of a `TrainState` under the Keras view of this model."""
-        self._build_for_training() if self.built else None
-        layout = StateLayout(self)
-        layout.scatter(copied(state))
+        if self.built:
+            self._build_for_training()
+        StateLayout(self).scatter(copied(state))
 
 
 class _Snapshot:
@@ -570,8 +542,8 @@ def _capped(steps):
     """The number of steps of an epoch, 0 being all; below the session's limit for trial runs where
     one is set.
     """
-    limit, steps = settings.max_steps_per_epoch, steps or None
-    return steps if limit is None or steps is not None and steps <= limit else limit
+    limits = [n for n in (settings.max_steps_per_epoch, steps or None) if n is not None]
+    return min(limits, default=None)
 
 
 def _validation_source(validation_data, batch_size, steps):
@@ -586,6 +558,13 @@ def _rows(source, steps):
     return getattr(source, "size", None) if steps == source.num_batches else None
 
 
+def _backup_of(callbacks):
+    """Where the first `BackupAndRestore` that has one keeps checkpoints, or None."""
+    backups = [c for c in callbacks.callbacks if isinstance(c, BackupAndRestore)]
+    checkpointers = (backup.checkpointer() for backup in backups)
+    return next(filter(None, checkpointers), None)
+
+
 def _verbosity(verbose):
     if verbose == "auto":
         return 1 if is_interactive_logging_enabled() else 2
@@ -597,13 +576,14 @@ def _guess_labels(model, y_pred):
     the others.
     """
     loss = model._compile_loss.loss if model._compile_loss is not None else None
-    many = flatten(loss) if isinstance(loss, (list, tuple, dict)) else None
+    several = flatten(loss) if isinstance(loss, (list, tuple, dict)) else []
 
     def guess(i, prediction):
-        one = many[i] if many is not None and i < len(many) else loss
+        one = several[i] if i < len(several) else loss
         name = str(getattr(one, "name", getattr(one, "__name__", one)))
-        sparse = "sparse" in name or "Sparse" in name
-        return jax.ShapeDtypeStruct(prediction.shape[:-1], "int32") if sparse else prediction
+        if "sparse" in name.lower():
+            return jax.ShapeDtypeStruct(prediction.shape[:-1], "int32")
+        return prediction
 
     leaves, treedef = jax.tree_util.tree_flatten(y_pred)
     return jax.tree_util.tree_unflatten(treedef, [guess(i, p) for i, p in enumerate(leaves)])
