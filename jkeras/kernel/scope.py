@@ -130,22 +130,18 @@ class Flow:
         for path, value in values.items():
             self.updates.setdefault(path[:-1], {})[path[-1]] = value
 
-    def new_state(self) -> dict:
+    def new_state(self, with_losses: bool = True) -> dict:
         """The state after the pass: what layers changed in it, and the losses they added."""
-        state = self.changed_state()
-        state.pop("losses", None)
-        if self.losses:
-            state["losses"] = {str(i): value for i, (_, value) in enumerate(self.losses)}
-        return state
-
-    def changed_state(self) -> dict:
-        """The state with what layers changed in it."""
         state = dict(self.state)
+        if with_losses:
+            state.pop("losses", None)
         for layer_path, changed in self.updates.items():
             kept = _at(self.params, layer_path) or {}
             changed = {name: value for name, value in changed.items() if name not in kept}
             if changed:
                 state = _with_values(state, layer_path, changed)
+        if with_losses and self.losses:
+            state["losses"] = {str(i): value for i, (_, value) in enumerate(self.losses)}
         return state
 
     # ------------------------------------------------------------ what travels beside arrays

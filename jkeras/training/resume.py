@@ -6,6 +6,7 @@ import typing
 
 import numpy as np
 
+from jkeras.core.settings import default_seed
 from jkeras.saving.checkpointer import Checkpointer
 from jkeras.training import placement
 from jkeras.training.results import as_numbers
@@ -27,28 +28,61 @@ class Position(typing.NamedTuple):
     ended: bool = False
 
 
+class FitOptions(typing.NamedTuple):
+    """How long a training goes on, and where it is kept.
+
+    Attributes:
+        initial_epoch, epochs: numbers of the first and the last epoch.
+        steps, validation_steps: at most so many of an epoch; None: all.
+        validation_freq, seed, checkpoint, resume: as of `fit`.
+    """
+
+    initial_epoch: int
+    epochs: int
+    steps: int | None
+    validation_steps: int | None
+    validation_freq: int | list[int]
+    seed: int | None
+    checkpoint: typing.Any
+    resume: bool | str
+
+
+class Participants(typing.NamedTuple):
+    """Who takes part in a training: what a checkpoint asks and tells.
+
+    Attributes:
+        runner: of the epochs.
+        source, validation: of batches; the second may be None.
+        owner: of the state.
+        callbacks: those of `fit`.
+    """
+
+    runner: typing.Any
+    source: typing.Any
+    validation: typing.Any
+    owner: typing.Any
+    callbacks: typing.Any
+
+
 class Resume:
     """Saves a running `fit` into a folder, and lets it start from what it finds there.
 
     Args:
-        checkpoint: a folder or `Checkpointer`; None switches it off.
-        resume: True: go on from the newest checkpoint; "skip": also with data whose position cannot
-            be restored, which is passed over; False: the folder must be empty.
-        seed: of the shuffling, where the folder has none.
+        options: their `checkpoint` is a folder or `Checkpointer`; None switches it off. Their
+            `resume` is True: go on from the newest checkpoint; "skip": also with data whose
+            position cannot be restored, which is passed over; False: the folder must be empty.
+            Their `seed` is that of the shuffling, where the folder has none.
 
     Raises:
         ValueError: another `resume`.
     """
 
-    def __init__(self, checkpoint, resume, runner, source, validation, owner, callbacks, seed):
+    def __init__(self, participants: Participants, options: FitOptions):
+        resume, checkpoint = options.resume, options.checkpoint
         if resume not in (True, False, "skip"):
             raise ValueError(f"`resume` must be True, False or 'skip'. Received: resume={resume!r}")
-        self.runner = runner
-        self.source = source
-        self.validation = validation
-        self.owner = owner
-        self.callbacks = callbacks
-        self.seed = seed
+        self.runner, self.source, self.validation, self.owner, self.callbacks = participants
+        self.seed = default_seed() if options.seed is None else options.seed
         self.resume = resume
         self.own = not isinstance(checkpoint, Checkpointer)
         self.checkpointer = checkpoint
