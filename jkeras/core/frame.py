@@ -260,6 +260,10 @@ class VariableScope:
             variable = self.layer._own[name]
             self.flow.write(variable, value.astype(variable.own_dtype))
 
+    def weights(self):
+        """The layer's own weights by name, as they are now."""
+        return {name: self.flow.read(variable) for name, variable in self.layer._own.items()}
+
     def child(self, layer):
         """The slice of a child."""
         return VariableScope(self.flow, layer)

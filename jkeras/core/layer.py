@@ -57,6 +57,15 @@ class Ctx:
         """The next random key."""
         return next_key(self._scope, self._layer)
 
+    def skip_keys(self, count, x):
+        """Lets a generator that counts, as Keras's do, come as far as if so many keys were drawn.
+
+        Args:
+            x: an array of the call; where it is traced, a generator that is read directly stays.
+        """
+        if not isinstance(self._scope, Scope):
+            self._layer.seed_generator.skip(count, x)
+
 
 def next_key(scope, layer):
     """The next random key of a layer: by its path, or from its seed generator."""
@@ -90,6 +99,52 @@ class Sub:
     def run(self, child, *args, **kwargs):
         """Runs a child given as an object."""
         return child.run_on(self.scope_of(child), args, kwargs)
+
+    def run_method(self, child, name, *args, training):
+        """Runs a method of a child that is given what its `forward` is: its weights, its own
+        children, a context.
+        """
+        scope, call = self.scope_of(child), None
+        if isinstance(scope, Scope):
+            call = child._bind(args, {}, cast=False)
+            if scope.flow.declared is not None:
+                scope.declare(child._declaration(call))
+        w = child._own_values(scope, call)
+        if isinstance(child, Composite):
+            args = (Sub(scope, child, child._children_for(scope, call)), *args)
+        return getattr(child, name)(w, *args, ctx=Ctx(scope, child, training, None))
+
+    def kept(self, name, specs):
+        """The values that the layer keeps from call to call in a module of this name; none where
+        it was built without one.
+
+        Args:
+            specs: a function that says what they are, `{name: Weight}`.
+        """
+        scope = self._scope_named(name)
+        if not isinstance(scope, Scope):
+            return {} if scope.layer is None else scope.weights()
+        weights = {key: self._layer._resolved(weight) for key, weight in specs().items()}
+        if scope.flow.declared is not None:
+            scope.declare(weights)
+        else:
+            self._layer._check_values(scope, scope.weights(), weights)
+        return scope.weights()
+
+    def keep(self, name, values):
+        """Sets what the layer keeps in a module of this name, where the pass carries it: that of
+        Keras's `stateless_call` does not.
+        """
+        scope = self._scope_named(name)
+        if not isinstance(scope, Scope) and not scope.flow.is_eager:
+            own = scope.layer._own
+            values = {key: v for key, v in values.items() if scope.flow.holds(own[key])}
+        scope.update(values)
+
+    def _scope_named(self, name):
+        if isinstance(self._scope, Scope):
+            return self._scope.child(name)
+        return self._scope.child(getattr(self._layer, name))
 
     def scope_of(self, child):
         """The slice of a child given as an object."""
