@@ -201,7 +201,7 @@ class Scope:
         input_spec = layer.input_spec if self.flow.is_built else layer.declared_input_spec
         layer.check_input(call, input_spec)
         if self.flow.declared is not None:
-            self.flow.declared.setdefault(self.path, layer.declaration(call))
+            self.declare(layer.declaration(call))
 
     def leave(self) -> None:
         """Ends it."""
@@ -242,6 +242,10 @@ class Scope:
         if flow.declared is None:
             cast = {n: v.astype(flow.value_at((*self.path, n)).dtype) for n, v in changed.items()}
             flow.updates.setdefault(self.path, {}).update(cast)
+
+    def declare(self, specs: dict[str, Weight]) -> None:
+        """Says which weights the layer has, where a structure is found."""
+        self.flow.declared.setdefault(self.path, specs)
 
     def next_key(self, layer: typing.Any) -> jax.Array:
         """The next random key of the layer, by the path of its seed generator."""
