@@ -11,6 +11,7 @@ import jax
 
 from jkeras.core import frame
 from jkeras.core.building import attributes
+from jkeras.core.by_variable import ByVariable
 from jkeras.core.errors import explain
 from jkeras.core.module import FLEETING, Module, Parts, TrackedDict, TrackedList
 from jkeras.core.paths import walk
@@ -48,7 +49,9 @@ def loop_body(layer, training):
     run = frame.current()
     generators = [part for _, part in walk(layer) if isinstance(part, SeedGenerator)]
     key = generators[0].next() if training and generators else None
-    values = None if run.abstract else {v: run.read(v) for _, v in named_weights(layer)}
+    values = None
+    if not run.abstract:
+        values = ByVariable((v, run.read(v)) for _, v in named_weights(layer))
     inner = frame.Run(layer, values, training=training, abstract=run.abstract)
 
     def body(t, *args):
@@ -75,7 +78,7 @@ def declare(module, scope):
     flow = scope.flow
     flow.adopt(module, scope.path)
     for _, variable in named_weights(module):
-        path = flow.variable_paths[variable]
+        path = flow.places.find(variable)
         flow.declared.setdefault(path[:-1], {}).setdefault(path[-1], weight_of(variable))
 
 
@@ -95,7 +98,7 @@ def weight_of(variable):
 def check_values(layer, module, flow):
     """Raises where the values given to `apply` are not those of a layer."""
     for _, variable in named_weights(module):
-        path = flow.variable_paths[variable]
+        path = flow.places.find(variable)
         value = flow.value_at(path)
         if value is None or jax.numpy.shape(value) != tuple(variable.shape):
             raise wrong_value(layer, path, value, weight_of(variable))

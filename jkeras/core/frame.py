@@ -11,6 +11,7 @@ import contextvars
 import jax
 import jax.numpy as jnp
 
+from jkeras.core.by_variable import ByVariable
 from jkeras.core.errors import NotBuiltError, RandomKeyError, StateWriteError
 from jkeras.core.paths import named_variables, shared_paths, walk
 from jkeras.core.traces import marker
@@ -33,7 +34,7 @@ class Run(Flow):
     the variable itself.
 
     Args:
-        values: `{variable: array}`.
+        values: arrays by variable, a `ByVariable`.
         params, state: nested dicts of arrays by the paths below the root.
         rng: a key from which every sample follows by its path; None: seed generators count.
         abstract: nothing is computed, layers that are not built are built on the way.
@@ -75,7 +76,7 @@ class Run(Flow):
         self.abstract = abstract or declared is not None
         # the root is run as Keras's `stateless_call` does: nothing is cast, no activity penalty
         self.bare = False
-        self._variable_paths = None
+        self._places = None
         self._module_paths = None
         eager = values is None and params is None and not self.abstract
         self._where = None if eager else marker()()
@@ -83,7 +84,8 @@ class Run(Flow):
     def fork(self):
         """A run of its own inside this one."""
         inner = super().fork()
-        inner.values = None if self.values is None else dict(self.values)
+        if self.values is not None:
+            inner.values = ByVariable(self.values)
         inner._where = _trace()
         return inner
 
@@ -96,23 +98,27 @@ class Run(Flow):
 
     def read(self, variable):
         """The variable's value in this run."""
-        if self.values is not None and variable in self.values:
-            return self.values[variable]
-        if self.params is not None and variable in self.variable_paths:
-            value = self.value_at(self.variable_paths[variable])
-            if value is not None:
-                return value
+        value = self.value_of(variable)
+        if value is not None:
+            return value
         if self.abstract:
             return jnp.zeros(variable.shape, variable.own_dtype)
         return variable.own_value()
 
+    def value_of(self, variable):
+        """The value that the run itself has for a variable; None where it has none."""
+        value = None
+        if self.values is not None:
+            value = self.values.find(variable)
+        if value is None and self.params is not None:
+            path = self.places.find(variable)
+            if path is not None:
+                value = self.value_at(path)
+        return value
+
     def holds(self, variable):
         """Whether the run has a value of its own for a variable."""
-        if self.values is not None and variable in self.values:
-            return True
-        if self.params is None or variable not in self.variable_paths:
-            return False
-        return self.value_at(self.variable_paths[variable]) is not None
+        return self.value_of(variable) is not None
 
     def write(self, variable, value):
         """Sets the variable's value in this run."""
@@ -140,27 +146,27 @@ class Run(Flow):
 
     def assign(self, variable, value):
         """Sets the value of a variable that the run holds."""
-        if self.values is not None and variable in self.values:
-            self.values[variable] = value
+        if self.values is not None and self.values.has(variable):
+            self.values.set(variable, value)
         else:
-            self.put({self.variable_paths[variable]: value})
+            self.put({self.places.find(variable): value})
 
     @property
-    def variable_paths(self):
+    def places(self):
         """The canonical path below the root of each variable."""
-        if self._variable_paths is None:
+        if self._places is None:
             self._find_paths()
-        return self._variable_paths
+        return self._places
 
     def _find_paths(self):
-        self._variable_paths = {}
+        self._places = ByVariable()
         self._module_paths = {}
         if self.root is not None:
             self.adopt(self.root, ())
 
     def place(self, variable, path):
         """Lets a variable that is not of the root have a path in its trees."""
-        self.variable_paths[variable] = path
+        self.places.set(variable, path)
 
     def forward(self, *args, **kwargs):
         """The outputs of the root."""
@@ -168,12 +174,12 @@ class Run(Flow):
 
     def adopt(self, module, prefix):
         """Lets a module that stands for another one have its place, and all below it theirs."""
-        if self._variable_paths is None:
+        if self._places is None:
             self._find_paths()
         for path, part in walk(module, prefix):
             self._module_paths[id(part)] = self.canonical(path)
         for path, variable in named_variables(module):
-            self._variable_paths[variable] = self.canonical((*prefix, *path))
+            self._places.set(variable, self.canonical((*prefix, *path)))
 
     def add_loss(self, layer, value):
         """Takes a loss that a layer adds."""
@@ -308,18 +314,18 @@ class ObjectScope(Scope):
         gradient may reach, and the others.
         """
         held = [v for _, v in named_variables(self.layer) if self.flow.holds(v)]
-        params = {v: self.flow.read(v) for v in held if v.learnable}
-        return params, {v: self.flow.read(v) for v in held if not v.learnable}
+        params = [(v, self.flow.read(v)) for v in held if v.learnable]
+        return params, [(v, self.flow.read(v)) for v in held if not v.learnable]
 
     def on(self, values):
-        """The same slice in a run of its own, on other values: `{variable: array}`."""
+        """The same slice in a run of its own, on other values: (variable, array) pairs."""
         inner = self.flow.fork()
-        inner.values = {**(inner.values or {}), **values}
+        inner.values = (inner.values or ByVariable()).updated(ByVariable(values))
         return ObjectScope(inner, self.layer)
 
     def take(self, values):
-        """Sets values: `{variable: array}`."""
-        for variable, value in values.items():
+        """Sets values: (variable, array) pairs."""
+        for variable, value in values:
             self.flow.assign(variable, value)
 
 

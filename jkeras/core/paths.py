@@ -19,11 +19,16 @@ def walk(module, path=(), seen=None):
 
 def named_variables(module, select=None):
     """(path, Variable) of all variables below a module, each once; `select(variable)` chooses."""
+    return variables_of(walk(module), select)
+
+
+def variables_of(places, select=None):
+    """The same of some (path, module) pairs."""
     seen = set()
-    for path, part in walk(module):
+    for path, part in places:
         for key, variable in tuple(part._own.items()):
-            if variable not in seen and (select is None or select(variable)):
-                seen.add(variable)
+            if id(variable) not in seen and (select is None or select(variable)):
+                seen.add(id(variable))
                 yield (*path, key), variable
 
 

@@ -133,12 +133,13 @@ def execute(scope, layer, call):
     if wish.mode == "activations":
         return _with_activation(scope, layer, call)
     params, state = scope.values_below()
-    values = [list(params.values()), list(state.values())]
-    body = _Body(scope, layer, call, list(params), list(state))
+    values = [[value for _, value in params], [value for _, value in state]]
+    owners = [[owner for owner, _ in params], [owner for owner, _ in state]]
+    body = _Body(scope, layer, call, *owners)
     if wish.mode == "larger_than" and _elements_of(body, values) <= wish.output_size_threshold:
         return layer.execute(scope, call)
     outputs, new_state, losses, masks = jax.checkpoint(body, policy=wish.policy)(*values)
-    scope.take(dict(zip(state, new_state)))
+    scope.take(list(zip(body.state, new_state)))
     flow.losses.extend(zip(body.owners, losses))
     flow.counts = body.counts
     for output, mask in zip(jax.tree_util.tree_leaves(outputs), masks):
@@ -168,16 +169,15 @@ class _Body:
         self.state = state
 
     def __call__(self, params, state):
-        values = dict(zip(self.params, params)) | dict(zip(self.state, state))
-        inner = self.scope.on(values)
+        inner = self.scope.on([*zip(self.params, params), *zip(self.state, state)])
         with inner.flow as flow:
             outputs = self.layer.execute(inner, self.call)
         self.counts = flow.counts
         self.owners = [owner for owner, _ in flow.losses]
         losses = [value for _, value in flow.losses]
         masks = [flow.mask_of(v) for v in jax.tree_util.tree_leaves(outputs)]
-        new_state = inner.values_below()[1]
-        return outputs, [new_state[key] for key in self.state], losses, masks
+        new_state = [value for _, value in inner.values_below()[1]]
+        return outputs, new_state, losses, masks
 
 
 def _with_activation(scope, layer, call):

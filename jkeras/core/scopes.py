@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.core import frame
+from jkeras.core.by_variable import ByVariable
 from jkeras.core.registry import public
 from jkeras.core.variable import Variable
 
@@ -17,7 +18,6 @@ class Mapped(frame.Run):
 
     def __init__(self, values):
         super().__init__(values=values)
-        self.kept = []  # the variables that were assigned, so that their ids stay theirs
 
     def __enter__(self):
         self.outer, self._where = frame.current(), frame._trace()
@@ -29,15 +29,14 @@ class Mapped(frame.Run):
 
     def read(self, variable):
         """The mapped value, else that of the run around, else the variable's own."""
-        if variable in self.values or self.outer is None:
+        if self.values.has(variable) or self.outer is None:
             return super().read(variable)
         return self.outer.read(variable)
 
     def write(self, variable, value):
         """Puts the value into the mapping."""
-        if variable not in self.values:
-            self.values[variable] = self.read(variable)
-            self.kept.append(variable)
+        if not self.values.has(variable):
+            self.values.set(variable, self.read(variable))
         super().write(variable, value)
 
     def sample_key(self, generator):
@@ -71,7 +70,7 @@ class StatelessScope:
 
     def __init__(self, state_mapping=None, collect_losses=False, initialize_variables=True):
         self.collect_losses, self.initialize_variables = collect_losses, initialize_variables
-        values, self._variables = {}, []
+        values = ByVariable()
         for variable, value in state_mapping or ():
             if not isinstance(variable, Variable):
                 raise ValueError(
@@ -86,8 +85,7 @@ class StatelessScope:
                     f"The value given for variable '{variable.path}' in `state_mapping` must have "
                     f"its shape {tuple(variable.shape)}. Received: shape {value.shape}"
                 )
-            values[variable] = value.astype(variable.own_dtype)
-            self._variables.append(variable)
+            values.set(variable, value.astype(variable.own_dtype))
         self._run = Mapped(values)
 
     def __enter__(self):
@@ -100,7 +98,7 @@ class StatelessScope:
     @property
     def state_mapping(self):
         """`{id(variable): value}` of all variables given or assigned, as in Keras."""
-        return {id(variable): value for variable, value in self._run.values.items()}
+        return {id(variable): value for variable, value in self._run.values}
 
     @property
     def losses(self):
@@ -113,13 +111,11 @@ class StatelessScope:
 
     def add_update(self, update):
         """Takes a `(variable, value)` pair as the variable's new value."""
-        variable, value = update
-        self._variables.append(variable)
-        self._run.values[variable] = value
+        self._run.values.set(*update)
 
     def get_current_value(self, variable):
         """The value of a variable in the block; None if it was neither given nor assigned."""
-        return self._run.values.get(variable)
+        return self._run.values.find(variable)
 
 
 @public("keras.SymbolicScope")

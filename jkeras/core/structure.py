@@ -3,7 +3,7 @@
 import collections
 import re
 
-from jkeras.core.paths import walk
+from jkeras.core.paths import variables_of, walk
 from jkeras.core.rng import SeedGenerator
 from jkeras.core.settings import snake_case
 
@@ -35,13 +35,8 @@ def named_weights(layer):
     """(path, Variable) of all weights and metric variables; the states of seed generators are not
     among them.
     """
-    seen = set()
-    for path, part in walk(layer):
-        if not isinstance(part, SeedGenerator):
-            for key, variable in part._own.items():
-                if variable not in seen:
-                    seen.add(variable)
-                    yield (*path, key), variable
+    places = walk(layer)
+    return variables_of(place for place in places if not isinstance(place[1], SeedGenerator))
 
 
 def constant_initializer(variable):

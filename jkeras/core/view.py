@@ -5,6 +5,7 @@ no outputs.
 import numpy as np
 
 from jkeras.core import frame, policy
+from jkeras.core.by_variable import ByVariable, unique
 from jkeras.core.dtypes import is_float
 from jkeras.kernel import tree
 from jkeras.core.errors import NotBuiltError
@@ -132,32 +133,26 @@ class WeightView:
     # ------------------------------------------------------------ weights and variables
 
     def _collect(self, with_seeds):
-        found, seen = [], set()
-
-        def add(variables):
-            for variable in variables:
-                if variable not in seen:
-                    seen.add(variable)
-                    found.append(variable)
-
-        def visit(layer, visited):
-            if id(layer) in visited:
-                return
-            visited.add(id(layer))
-            own = layer._own.values()
-            add(v for v in own if v.learnable)
-            add(v for v in own if not v.learnable)
-            children = list(layer._children.values())
+        variables = []
+        for layer in self._views():
+            own = list(layer._own.values())
+            variables += [v for v in own if v.learnable]
+            variables += [v for v in own if not v.learnable]
             if with_seeds:
-                for child in children:
+                for child in layer._children.values():
                     if isinstance(child, SeedGenerator):
-                        add(child._own.values())
-            for child in children:
-                if isinstance(child, WeightView):
-                    visit(child, visited)
+                        variables += child._own.values()
+        return unique(variables)
 
-        visit(self, set())
-        return found
+    def _views(self, seen=None):
+        """The layer and all layers below it, reached through layers alone."""
+        seen = set() if seen is None else seen
+        if id(self) not in seen:
+            seen.add(id(self))
+            yield self
+            for child in list(self._children.values()):
+                if isinstance(child, WeightView):
+                    yield from child._views(seen)
 
     @property
     def variables(self):
@@ -320,7 +315,7 @@ class WeightView:
             (self.trainable_variables, trainable_variables, "trainable_variables"),
             (self.non_trainable_variables, non_trainable_variables, "non_trainable_variables"),
         )
-        values = {}
+        values = ByVariable()
         for variables, given, name in groups:
             given = list(given)
             if len(variables) != len(given):
@@ -336,12 +331,12 @@ class WeightView:
                         f"stateless_call of {self._where}: the value for '{v.path}' in `{name}` "
                         f"must have its shape {tuple(v.shape)}. Received: shape {np.shape(x)}."
                     )
-            values |= {v: x for v, x in zip(variables, given)}
+                values.set(v, x)
         with frame.Run(self, values) as run:
             run.bare = True
             outputs = run.call(self, args, kwargs)
             losses = self.losses if return_losses else None
-        updated = [run.values[v] for v in groups[1][0]]
+        updated = run.values.of(groups[1][0])
         return (outputs, updated, losses) if return_losses else (outputs, updated)
 
     # ------------------------------------------------------------ the graph around a layer

@@ -18,6 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import export
 
+from jkeras.core.by_variable import ByVariable, unique
 from jkeras.core.errors import SerializationError
 from jkeras.core.variable import values_of
 from jkeras.saving import npz, safe_json
@@ -72,13 +73,13 @@ def write(path, programs, tracked, collections):
     """
     groups = [program.variables for program in programs.values()]
     groups += [tracked, *collections.values()]
-    variables = list(dict.fromkeys(itertools.chain(*groups)))
+    variables = unique(itertools.chain(*groups))
     values = values_of(variables)
-    numbers = {variable: i for i, variable in enumerate(variables)}
+    numbers = ByVariable(zip(variables, itertools.count()))
     endpoints = {
         name: {
             "program": f"programs/{i}",
-            "weights": [numbers[variable] for variable in program.variables],
+            "weights": numbers.of(program.variables),
         }
         for i, (name, program) in enumerate(programs.items())
     }
@@ -89,9 +90,7 @@ def write(path, programs, tracked, collections):
         "weights": [
             {"name": v.path, "dtype": value.dtype.name} for v, value in zip(variables, values)
         ],
-        "collections": {
-            name: [numbers[variable] for variable in group] for name, group in collections.items()
-        },
+        "collections": {name: numbers.of(group) for name, group in collections.items()},
     }
     with zipfile.ZipFile(path, "w", allowZip64=True) as archive:
         archive.writestr(zipfile.ZipInfo(CONTENTS, WHEN), json.dumps(contents))

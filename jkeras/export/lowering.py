@@ -10,6 +10,7 @@ import jax
 from jax import export, lax
 
 from jkeras.core import frame
+from jkeras.core.by_variable import ByVariable, unique
 from jkeras.core.errors import ExportError, explain
 from jkeras.core.settings import settings
 from jkeras.ops.kernels import is_known, traced_for
@@ -34,15 +35,15 @@ class Inference(frame.Run):
     cannot do.
 
     Args:
-        values: {variable: array}; variables that are not there have their own values.
+        values: (variable, array) pairs; variables that are not there have their own values.
     """
 
     def __init__(self, values=()):
-        super().__init__(values=dict(values), training=False)
-        self.used = {}  # variables, in order
+        super().__init__(values=ByVariable(values), training=False)
+        self.used = []  # variables, in order
 
     def read(self, variable):
-        self.used[variable] = None
+        self.used.append(variable)
         return super().read(variable)
 
     def write(self, variable, value):
@@ -128,16 +129,16 @@ def lower(function, arguments, platforms, where):
 
 def _variables_of(function, arguments):
     """The variables that a function reads."""
-    used = {}
+    used = []
 
     def run(*args):
         with Inference() as inference:
             y = function(*args)
-        used.update(inference.used)
+        used.extend(inference.used)
         return y
 
     jax.eval_shape(run, *arguments)
-    return list(used)
+    return unique(used)
 
 
 def _for_platforms(function, platforms):

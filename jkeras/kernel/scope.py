@@ -254,9 +254,9 @@ class Scope:
 
     # ------------------------------------------------------------ a pass of its own
 
-    def values_below(self) -> tuple[dict, dict]:
-        """The values of the weights of the layer and of all below it now, by path: those that a
-        gradient may reach, and the others.
+    def values_below(self) -> tuple[list, list]:
+        """The values of the weights of the layer and of all below it now, (path, array) pairs:
+        those that a gradient may reach, and the others.
         """
         params = self._values(self.params)
         state = self._values(self.state)
@@ -265,17 +265,17 @@ class Scope:
     def _values(self, tree):
         paths = [(*self.path, *path) for path, _ in flatten(tree)]
         paths = [path for path in paths if path[0] != "losses"]
-        return {path: self.flow.value_at(path) for path in paths}
+        return [(path, self.flow.value_at(path)) for path in paths]
 
-    def on(self, values: dict) -> "Scope":
-        """The same slice in a pass of its own, on other values: `{path: array}`."""
+    def on(self, values: list) -> "Scope":
+        """The same slice in a pass of its own, on other values: (path, array) pairs."""
         inner = self.flow.fork()
-        inner.put(values)
+        inner.put(dict(values))
         return Scope(inner, self.path, self.params, self.state)
 
-    def take(self, values: dict) -> None:
-        """Sets values by path: `{path: array}`."""
-        self.flow.put(values)
+    def take(self, values: list) -> None:
+        """Sets values: (path, array) pairs."""
+        self.flow.put(dict(values))
 
 
 def _at(tree, path):

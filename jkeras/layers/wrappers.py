@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.core import frame, graph, registry
+from jkeras.core.by_variable import ByVariable
 from jkeras.core.call import target_of
 from jkeras.core.errors import check_choice
 from jkeras.core.layer import Composite, Layer, StatefulLayer, layer
@@ -97,7 +98,9 @@ class TimeDistributed(Wrapper):
 
     def _at_once(self, run, inputs, mask, training):
         """The layer on all steps by one `vmap` over the time axis, in a run of its own."""
-        values = None if run.abstract else {v: run.read(v) for _, v in named_variables(self.layer)}
+        values = None
+        if not run.abstract:
+            values = ByVariable((v, run.read(v)) for _, v in named_variables(self.layer))
         owners = []
 
         def one_step(x, mask):

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.core import frame, policy, typed
+from jkeras.core.by_variable import ByVariable
 from jkeras.core.errors import explain
 from jkeras.core.family import families
 from jkeras.core.graph import standardize_shape
@@ -160,10 +161,8 @@ class Metric(Module, Record):
         """
         if args or kwargs:
             self._build_for(args, kwargs)
-        values = {v: jnp.zeros(v.shape, v.dtype) for _, v in self._named()}
-        with frame.Run(self, values=values) as run:
-            self.reset_state()
-        return {key: run.values[v] for key, v in self._named()}
+        zeros = {key: jnp.zeros(v.shape, v.dtype) for key, v in self._named()}
+        return _run_on(self, zeros, lambda run: self.reset_state())[1]
 
     # ------------------------------------------------------------ variables
 
@@ -344,9 +343,11 @@ class Metric(Module, Record):
 def _run_on(self, state: State, method: Callable):
     """`method(run)` with the metric's variables at a state; then the state."""
     named = self._named()
-    with frame.Run(self, values={v: state[key] for key, v in named}) as run:
+    values = ByVariable((variable, state[key]) for key, variable in named)
+    with frame.Run(self, values=values) as run:
         out = method(run)
-    return out, {key: run.values[v] for key, v in named}
+    keys = [key for key, _ in named]
+    return out, dict(zip(keys, values.of(variable for _, variable in named)))
 
 
 def _lifted_update(self, state: State, *args: Any, mask: Any = None, **kwargs: Any):

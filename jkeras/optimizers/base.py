@@ -15,6 +15,7 @@ from jkeras.core import typed
 from jkeras.core.record import Any, Record
 from jkeras.core.registry import CustomObjectScope, deserialize, serialize
 from jkeras.core.settings import auto_name, floatx
+from jkeras.core.by_variable import ByVariable
 from jkeras.core.variable import Variable
 from jkeras.optimizers import transform
 from jkeras.optimizers.fields import optimizer
@@ -95,7 +96,7 @@ class Optimizer(StateVariables, Record):
                 f"Argument `name` should be a string without '/'. Received: name={self.name!r}"
             )
         self.built, self._variables, self._trainable_variables = False, [], []
-        self._at, self._index, self._compiled = {}, {}, None
+        self._at, self._index, self._compiled = {}, ByVariable(), None
         self._iterations = self._own(np.int32(0), "iteration")
         if not callable(rate):
             rate = self._held_rate(rate)
@@ -277,7 +278,7 @@ class Optimizer(StateVariables, Record):
 
     def update_step(self, gradient: Any, variable: Variable, learning_rate: Any):
         """Updates one variable and its slots; what a subclass of yours writes."""
-        i, held = self._index[variable], self._at.items()
+        i, held = self._index.find(variable), self._at.items()
         variables = {a[1]: v for a, v in held if a[0] == "slots" and a[2] == i}
         scalars = {a[1]: v.value for a, v in held if a[0] == "scalars"}
         slots = {name: v.value for name, v in variables.items()}
@@ -331,12 +332,11 @@ class Optimizer(StateVariables, Record):
         variables = list(variables)
         if not self.built:
             self.build(variables)
-        for v in variables:
-            if v not in self._index:
-                raise ValueError(
-                    f"Unknown variable: {v}. {self.name} can only be called for the variables it "
-                    "was built with; make a new optimizer for other variables."
-                )
+        for variable in self._index.without(variables):
+            raise ValueError(
+                f"Unknown variable: {variable}. {self.name} can only be called for the variables "
+                "it was built with; make a new optimizer for other variables."
+            )
         return variables
 
     def _compiled_step(self) -> Callable:
@@ -393,7 +393,7 @@ class Optimizer(StateVariables, Record):
         if not self.use_ema:
             return
         for v in var_list:
-            v.assign(self._at["ema", self._index[v]].value)
+            v.assign(self._at["ema", self._index.find(v)].value)
 
     # ------------------------------------------------------------ configs and files
 

@@ -26,7 +26,8 @@ class Layout(Rule):
             return regular
         names = self.added_variables()
         # what a subclass added may stand between them
-        return (("scalars", names[v]) if v in names else next(regular) for v in self._variables)
+        found = map(names.find, self._variables)
+        return (next(regular) if name is None else ("scalars", name) for name in found)
 
     def _regular_addresses(self, state: State, order: Sequence[Path]) -> Iterator[Path]:
         """Those of what all optimizers have."""

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.core import frame
+from jkeras.core.by_variable import ByVariable
 from jkeras.core.variable import Variable
 from jkeras.optimizers.transform.leaves import describe, paths
 from jkeras.optimizers.transform.pair import State, Transform, Tree, stepping
@@ -32,8 +33,8 @@ def lifted_update_step(optimizer: "Optimizer") -> Transform:
         variables: Tree = None,
         **extra: Any,
     ):
-        def update(gradients: dict):
-            for variable, g in gradients.items():
+        def update(gradients: ByVariable):
+            for variable, g in gradients:
                 optimizer.update_step(g, variable, learning_rate)
 
         state = {**state, "scalars": optimizer.advance(state["scalars"], count + 1)}
@@ -46,9 +47,9 @@ def lifted_apply(optimizer: "Optimizer", whole: Transform) -> Transform:
     """The transform that runs a subclass's own `apply`, which may call on the whole chain."""
 
     def step(grads: Tree, state: State, params: Tree, variables: Tree = None, **extra: Any):
-        def apply(gradients: dict):
+        def apply(gradients: ByVariable):
             known = optimizer.built_for
-            optimizer.apply([gradients.get(v) for v in known], known)
+            optimizer.apply([gradients.find(v) for v in known], known)
 
         return _run(optimizer, apply, grads, state, params, variables)
 
@@ -57,7 +58,7 @@ def lifted_apply(optimizer: "Optimizer", whole: Transform) -> Transform:
 
 def _run(
     optimizer: "Optimizer",
-    body: Callable[[dict], None],
+    body: Callable[[ByVariable], None],
     grads: Tree,
     state: State,
     params: Tree,
@@ -66,26 +67,18 @@ def _run(
     """What `body` makes of variables that have the values of params and state.
 
     Args:
-        body: takes `{variable: gradient}`, without those that have none.
+        body: takes the gradients by variable, without those that have none.
     """
     leaves, treedef = jax.tree.flatten(params)
     targets = _targets(optimizer, treedef.flatten_up_to(describe(params, variables)))
-    where = dict(zip(targets, paths(params)))
-    order = [where[v] for v in optimizer.built_for]
-    values = dict(zip(optimizer.variables, optimizer.state_to_variables(state, order)))
-    values |= zip(targets, leaves)
-    gradients = dict(zip(targets, treedef.flatten_up_to(grads)))
-    present = {v: g for v, g in gradients.items() if g is not None}
-    values = _values_after(lambda: body(present), values)
-    new = treedef.unflatten([values[v] for v in targets])
-    return new, optimizer.filled(state, [values[v] for v in optimizer.variables], order)
-
-
-def _values_after(body: Callable[[], None], values: dict[Variable, Any]) -> dict[Variable, Any]:
-    """The values of variables after `body`, which begins with the given ones."""
-    with frame.Run(values=dict(values)) as run:
-        body()
-    return {v: run.values[v] for v in values}
+    order = ByVariable(zip(targets, paths(params))).of(optimizer.built_for)
+    slots = zip(optimizer.variables, optimizer.state_to_variables(state, order))
+    values = ByVariable([*slots, *zip(targets, leaves)])
+    gradients = zip(targets, treedef.flatten_up_to(grads))
+    with frame.Run(values=values):
+        body(ByVariable((v, g) for v, g in gradients if g is not None))
+    new = treedef.unflatten(values.of(targets))
+    return new, optimizer.filled(state, values.of(optimizer.variables), order)
 
 
 def _targets(optimizer: "Optimizer", leaves: list) -> list[Variable]:
@@ -113,7 +106,7 @@ def _with_own_variables(optimizer: "Optimizer", inner: Transform) -> Callable[..
         if not optimizer.built:
             optimizer.for_stand_ins = variables is None
             optimizer.build(jax.tree.leaves(variables) or _stand_ins(params))
-        own = {name: jnp.asarray(v.value) for v, name in optimizer.added_variables().items()}
+        own = {name: jnp.asarray(v.value) for v, name in optimizer.added_variables()}
         return {**state, "scalars": {**state.get("scalars", {}), **own}}
 
     return init

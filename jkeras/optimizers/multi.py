@@ -231,7 +231,7 @@ class MultiOptimizer(Optimizer):
 
     def finalize_variable_values(self, var_list: Iterable[Variable]):
         for o in self.optimizers:
-            o.finalize_variable_values([v for v in var_list if v in o._index])
+            o.finalize_variable_values(o.among_its_own(var_list))
 
     def constants(self) -> tuple:
         return (*super().constants(), *(o.constants() for o in self.optimizers))

@@ -3,6 +3,7 @@ number.
 """
 
 import functools
+import itertools
 import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jkeras.core.by_variable import ByVariable
 from jkeras.core.graph import standardize_shape
 from jkeras.core.variable import Variable
 from jkeras.initializers import get as get_initializer
@@ -50,11 +52,11 @@ class StateVariables(Layout):
         self._track(variable)
         return variable
 
-    def added_variables(self) -> dict[Variable, str]:
+    def added_variables(self) -> ByVariable:
         """The variables that a subclass added itself, with their names in the state."""
-        known = set(self._at.values())
-        added = (v for v in self._variables if v not in known)
-        return {v: ADDED.format(i) for i, v in enumerate(added)}
+        known = ByVariable((variable, True) for variable in self._at.values())
+        added = known.without(self._variables)
+        return ByVariable((v, ADDED.format(i)) for i, v in enumerate(added))
 
     @property
     def built_for(self) -> list[Variable]:
@@ -77,7 +79,7 @@ class StateVariables(Layout):
         if self.built:
             return
         self._trainable_variables = list(variables)
-        self._index = {v: i for i, v in enumerate(self._trainable_variables)}
+        self._index = ByVariable(zip(self._trainable_variables, itertools.count()))
         state = self._first_state()
         self._at = {("iterations",): self._iterations}
         if isinstance(self._learning_rate, Variable):
@@ -133,22 +135,26 @@ class StateVariables(Layout):
     def _order(self) -> list[Path]:
         return [(i,) for i in range(len(self._trainable_variables))]
 
+    def among_its_own(self, variables: Iterable[Variable]) -> list[Variable]:
+        """Those of some variables that it was built for."""
+        return self._index.among(variables)
+
     def _get_variable_index(self, variable: Variable) -> int:
-        return self._index[variable]
+        return self._index.find(variable)
 
     def rebuild(self, variables: Iterable[Variable]):
         """Builds for other trainable variables; what is known of those it was built for stays."""
-        old = {
-            (address[:-1], self._parameter_of(address)): variable
-            for address, variable in self._at.items()
-            if address[0] in PER_PARAMETER
-        }
-        dropped = set(old.values())
-        self._variables = [v for v in self._variables if v not in dropped]
+        old = {address: v for address, v in self._at.items() if address[0] in PER_PARAMETER}
+        numbers = self._index
+        dropped = ByVariable((variable, True) for variable in old.values())
+        self._variables = dropped.without(self._variables)
         self.built, self._at = False, {}
         self.build(variables)
         for address, variable in self._at.items():
-            known = old.get((address[:-1], self._parameter_of(address)))
+            if address[0] not in PER_PARAMETER:
+                continue
+            number = numbers.find(self._parameter_of(address))
+            known = old.get((*address[:-1], number))
             if known is not None:
                 variable.assign(known.value)
 

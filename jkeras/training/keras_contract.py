@@ -9,6 +9,7 @@ Models that override a step are run through here; the default steps below serve 
 import jax
 
 from jkeras.core import frame
+from jkeras.core.by_variable import ByVariable
 from jkeras.kernel import tree
 from jkeras.kernel.keys import key_of_path
 
@@ -37,45 +38,35 @@ class Lists:
 
     def values(self, state):
         """All variables' values; seed generators start from the step's key."""
-        values = {
-            variable: tree.get(group, path)
+        values = ByVariable(
+            (variable, tree.get(group, path))
             for named, group in self.layout.groups(state)
             for path, variable in named
-        }
+        )
         rng = jax.random.fold_in(state.rng, state.step)
         for path, generator in self.layout.generators:
             key = key_of_path(rng, "/".join(path))
-            values[generator.state] = (
-                jax.random.key_data(key)
-                if jax.dtypes.issubdtype(key.dtype, jax.dtypes.prng_key)
-                else key
-            )
+            if jax.dtypes.issubdtype(key.dtype, jax.dtypes.prng_key):
+                key = jax.random.key_data(key)
+            values.set(generator.state, key)
         return values
 
     def split(self, values, opt_state):
         """(trainable, non-trainable, optimizer, metrics) lists."""
         optimizer = self.model.optimizer
-        slots = (
-            [] if optimizer is None else optimizer.state_to_variables(opt_state, self.layout.order)
-        )
-        pick = lambda variables: [values[v] for v in variables]  # noqa: E731
-        return pick(self.trainable), pick(self.fixed), slots, pick(self.metrics)
+        slots = []
+        if optimizer is not None:
+            slots = optimizer.state_to_variables(opt_state, self.layout.order)
+        trainable, fixed = values.of(self.trainable), values.of(self.fixed)
+        return trainable, fixed, slots, values.of(self.metrics)
 
     def join(self, state, trainable, fixed, metrics, slots=None, step=0):
         """The state with the lists' values in it."""
-        values = {
-            v: x
-            for variables, new in (
-                (self.trainable, trainable),
-                (self.fixed, fixed),
-                (self.metrics, metrics),
-            )
-            for v, x in zip(variables, new)
-        }
-        trees = [
-            tree.unflatten((p, values.get(v, tree.get(old, p))) for p, v in named)
-            for named, old in self.layout.groups(state)
-        ]
+        values = mapping((self.trainable, trainable), (self.fixed, fixed), (self.metrics, metrics))
+        trees = []
+        for named, old in self.layout.groups(state):
+            new = ((path, values.find(variable)) for path, variable in named)
+            trees.append(tree.unflatten((p, tree.get(old, p) if x is None else x) for p, x in new))
         opt_state = state.opt_state
         if slots is not None:
             shapes = tree.unflatten(
@@ -102,7 +93,7 @@ def train_step(model, lazy_layout):
     def step(state, batch):
         lists = Lists(model, lazy_layout.of(batch))
         values = lists.values(state)
-        with frame.Run(model, dict(values), training=True):
+        with frame.Run(model, ByVariable(values), training=True):
             logs, (trainable, fixed, slots, metrics) = model.train_step(
                 lists.split(values, state.opt_state), _shortest(batch)
             )
@@ -118,7 +109,7 @@ def test_step(model, lazy_layout):
         lists = Lists(model, lazy_layout.of(batch))
         values = lists.values(state)
         trainable, fixed, _, metrics = lists.split(values, state.opt_state)
-        with frame.Run(model, dict(values), training=False):
+        with frame.Run(model, ByVariable(values), training=False):
             logs, (trainable, fixed, metrics) = model.test_step(
                 (trainable, fixed, metrics), _shortest(batch)
             )
@@ -183,7 +174,7 @@ def loss_and_updates(model, trainable, fixed, metrics, x, y, sample_weight, trai
     with frame.Run(model, values, training=training) as run:
         y_pred = run.call(model, (x,), {})
         loss = compute_loss(model, x, y, y_pred, sample_weight, training)
-    kept = [run.values[v] for v in model.non_trainable_variables]
+    kept = run.values.of(model.non_trainable_variables)
     return loss, (loss, y_pred, kept, metric_values(model, run))
 
 
@@ -192,10 +183,9 @@ def metric_updates(model, metrics, loss, x, y, y_pred, sample_weight):
     from jkeras.training.step import update_metrics
 
     outer = frame.current()
-    values = {
-        **(outer.values if outer is not None and outer.values else {}),
-        **mapping((model.metrics_variables, metrics)),
-    }
+    values = mapping((model.metrics_variables, metrics))
+    if outer is not None and outer.values:
+        values = outer.values.updated(values)
     run = frame.Run(model, values)
     logs = update_metrics(run, loss, (x, y, sample_weight), y_pred)
     return logs, metric_values(model, run)
@@ -204,18 +194,18 @@ def metric_updates(model, metrics, loss, x, y, y_pred, sample_weight):
 def metric_values(model, run):
     """The values of the metrics after a run."""
     variables = model.metrics_variables
-    if any(v not in run.values for v in variables):
+    if run.values.without(variables):
         raise ValueError(
             f"The metrics of model '{model.name}' were made only in this step, so the state that "
             f"it was given lacks their values: it has {len(variables)} `metrics_variables` now. "
             "Call `test_on_batch` once before the state is collected."
         )
-    return [run.values[v] for v in variables]
+    return run.values.of(variables)
 
 
 def mapping(*pairs):
-    """`{variable: value}` of lists of variables and values."""
-    return {v: x for variables, values in pairs for v, x in zip(variables, values)}
+    """Values by variable, of lists of variables and values."""
+    return ByVariable(entry for variables, values in pairs for entry in zip(variables, values))
 
 
 def stateless_compute_loss(
@@ -233,6 +223,6 @@ def stateless_compute_loss(
         loss = compute_loss(model, x, y, y_pred, sample_weight, training)
     return loss, (
         list(trainable),
-        [run.values[v] for v in model.non_trainable_variables],
-        [run.values[v] for v in model.metrics_variables],
+        run.values.of(model.non_trainable_variables),
+        run.values.of(model.metrics_variables),
     )

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.core import frame
+from jkeras.core.by_variable import ByVariable
 from jkeras.core.paths import walk
 from jkeras.core.rng import SeedGenerator
 from jkeras.core.structure import all_built, named_weights
@@ -37,7 +38,7 @@ class StateLayout:
         self.metrics = _metric_variables(model, weights)
         self.generators = [(p, m) for p, m in walk(model) if isinstance(m, SeedGenerator)]
         self._places = self._initial = None
-        self._line_up_optimizer({variable: path for path, variable in weights})
+        self._line_up_optimizer(ByVariable((variable, path) for path, variable in weights))
         groups = (self.params, self.frozen, self.state, self.metrics)
         paths = [tuple(path for path, _ in group) for group in groups]
         self.key = (tuple(self.order), *paths)
@@ -46,23 +47,27 @@ class StateLayout:
         """`order`: the paths of the optimizer's variables; `resting`: those of them that are frozen
         now.
         """
-        trainable = set(self.trainable)
-        self.optimized = [v for v in self._known_to_optimizer(trainable) if v in paths]
-        self.order = [paths[v] for v in self.optimized]
-        self.resting = [(paths[v], v) for v in self.optimized if v not in trainable]
-        self.variable_tree = tree.unflatten(zip(self.order, self.optimized))
+        self.optimized = paths.among(self._known_to_optimizer())
+        self.order = paths.of(self.optimized)
+        moving = {path for path, _ in self.params}
+        pairs = list(zip(self.order, self.optimized))
+        self.resting = [(path, variable) for path, variable in pairs if path not in moving]
+        self.variable_tree = tree.unflatten(pairs)
 
-    def _known_to_optimizer(self, trainable):
-        """The variables that the optimizer has a state for, once it is built."""
+    def _known_to_optimizer(self):
+        """The variables that the optimizer is built for; it is built again where layers were
+        unfrozen since.
+        """
         optimizer = self.optimizer
         if optimizer is None or self.model._has_own_opt_state or not optimizer.built:
             return self.trainable
+        known = optimizer.built_for
         # then it was built by hand as well
         by_hand = keras_contract.overrides(self.model, "train_step")
-        if by_hand or trainable <= set(optimizer.built_for):
-            return optimizer.built_for
-        optimizer.rebuild(self.trainable)  # layers were unfrozen since it was built
-        return self.trainable
+        if not by_hand and ByVariable((v, True) for v in known).without(self.trainable):
+            optimizer.rebuild(self.trainable)
+            return self.trainable
+        return known
 
     @property
     def optimizer(self):
@@ -228,30 +233,27 @@ class StateLayout:
     def reset_metrics(self, state):
         """The state with all metrics as if they had seen nothing, those inside layers too."""
         state = state._replace(metrics=self.initial_metrics())
-        inner = {v for m in self.model._layer_metrics() for v in m.variables}
+        inner = {id(v) for metric in self.model._layer_metrics() for v in metric.variables}
         if not inner:
             return state
-        return state._replace(
-            state=tree.unflatten(
-                (p, first_value(v) if v in inner else tree.get(state.state, p))
-                for p, v in self.state
-            )
-        )
+        kept = dict(tree.flatten(state.state))
+        kept |= {path: first_value(v) for path, v in self.state if id(v) in inner}
+        return state._replace(state=tree.unflatten(kept.items()))
 
 
 def _grouped(model, weights, trainable):
     """(path, variable) pairs of the weights that gradients reach, of those that stay as they are,
     and of those that the forward pass updates.
     """
-    chosen = set(trainable)
-    carried = set(model.variables)
+    chosen = set(map(id, trainable))
+    carried = set(map(id, model.variables))
     for metric in model.metrics:
-        carried.update(metric.variables)
+        carried.update(map(id, metric.variables))
     params, frozen, state = [], [], []
     for path, variable in weights:
-        if variable in chosen:
+        if id(variable) in chosen:
             params.append((path, variable))
-        elif variable in carried and not variable.learnable:
+        elif id(variable) in carried and not variable.learnable:
             state.append((path, variable))
         else:
             # what a stateful RNN remembers is given to every step and not carried on, as in Keras
@@ -264,7 +266,7 @@ def _metric_variables(model, weights):
     """(path, variable) pairs of what the metrics of `compile` count in, but for those that are
     parts of the model.
     """
-    inside = {variable for _, variable in weights}
+    inside = ByVariable((variable, path) for path, variable in weights)
     named = []
     counts = collections.Counter()
     for metric in model._flat_metrics():
@@ -272,7 +274,7 @@ def _metric_variables(model, weights):
         if counts[name]:
             name = f"{name}_{counts[name]}"
         counts[metric.name] += 1
-        named += [((name, v.name), v) for v in metric.variables if v not in inside]
+        named += [((name, v.name), v) for v in inside.without(metric.variables)]
     if model.nonfinite is not None:
         named.append((nonfinite.COUNT, model._nonfinite_steps))
     return named

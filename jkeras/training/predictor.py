@@ -6,6 +6,7 @@ import jax
 import numpy as np
 
 from jkeras.core import frame
+from jkeras.core.by_variable import ByVariable
 from jkeras.core.module import Parts
 from jkeras.core.settings import settings
 from jkeras.kernel import tree
@@ -57,8 +58,8 @@ class Predictor:
         self.paths = [path for path, _ in named]
         self.variables = [variable for _, variable in named]
         # what a stateful RNN remembers is not among a model's variables, and is not carried on
-        own = set(model.variables)
-        self.carried = [i for i, v in enumerate(self.variables) if v in own and not v.learnable]
+        own = set(map(id, model.variables))
+        self.carried = [i for i, v in enumerate(self.variables) if id(v) in own and not v.learnable]
         self.key = tuple(map(id, self.variables))
         forward = self._forward
         if keras_contract.overrides(model, "predict_step"):
@@ -115,8 +116,12 @@ class Predictor:
 
     def _of_predict_step(self, values, x):
         """The same by the user's `predict_step`, as Keras on JAX calls it."""
-        chosen = set(self.model.trainable_variables)
-        trainable = [a for v, a in zip(self.variables, values) if v in chosen]
-        fixed = [a for v, a in zip(self.variables, values) if v not in chosen]
-        with frame.Run(self.model, dict(zip(self.variables, values)), training=False):
+        values = ByVariable(zip(self.variables, values))
+        own = self.model.trainable_variables
+        chosen = ByVariable((variable, True) for variable in own)
+        trainable, fixed = (
+            values.of(chosen.among(self.variables)),
+            values.of(chosen.without(self.variables)),
+        )
+        with frame.Run(self.model, values, training=False):
             return self.model.predict_step((trainable, fixed), (x,))[0], {}
