@@ -268,6 +268,10 @@ class VariableScope:
         """The slice of a child."""
         return VariableScope(self.flow, layer)
 
+    def within(self, flow):
+        """The same slice of another run."""
+        return type(self)(flow, self.layer)
+
 
 # ---------------------------------------------------------------- what travels beside probabilities
 

@@ -16,9 +16,9 @@ from jkeras.core.building import as_specs, as_tensors, as_tuples, build_scope, c
 from jkeras.core.call import Call, forward_of, is_array, masks_of, target_of
 from jkeras.core.errors import explain, suggestion
 from jkeras.core.family import families
-from jkeras.core.adapting import run_adapted, runs_apart, weight_of, wrong_value
+from jkeras.core.adapting import built_for, run_adapted, runs_apart, weight_of, wrong_value
 from jkeras.core.module import Module
-from jkeras.core.paths import walk
+from jkeras.core.paths import named_variables, walk
 from jkeras.core.pure import Pair, PureInterface
 from jkeras.core.settings import auto_name, settings, uncounted
 from jkeras.core.symbolic import symbolic_call
@@ -99,6 +99,38 @@ class Sub:
     def run(self, child, *args, **kwargs):
         """Runs a child given as an object."""
         return child.run_on(self.scope_of(child), args, kwargs)
+
+    def run_bare(self, child, *args, **kwargs):
+        """Runs a child as Keras's `layer.call` does: in the dtype of this layer, without the
+        child's activity penalty.
+        """
+        return child.run_on(self.scope_of(child), args, kwargs, bare=True)
+
+    def run_on_slices(self, child, x, kwargs, axis, training):
+        """Runs a child bare on all slices of arrays along an axis at once, by `jax.vmap`. What it
+        writes or draws there is not seen outside; the losses of the slices are summed.
+        """
+        flow, owners = self._scope.flow, []
+        values = {variable: flow.read(variable) for _, variable in named_variables(child)}
+
+        def run_slice(x, kwargs):
+            inner = flow.fork(values)
+            inner.training = training
+            inner.rng = None
+            with inner:
+                y = child.run_on(self.scope_of(child).within(inner), (x,), kwargs, bare=True)
+            owners[:] = [owner for owner, _ in inner.losses]
+            return y, [value for _, value in inner.losses]
+
+        outputs, losses = jax.vmap(run_slice, in_axes=axis, out_axes=(axis, 0))(x, kwargs)
+        flow.losses.extend((owner, value.sum()) for owner, value in zip(owners, losses))
+        return outputs
+
+    def built(self, child, *args):
+        """A child as a layer that has its variables, to look at: itself, or a copy of it that is
+        built for these inputs.
+        """
+        return built_for(child, args, {}) if isinstance(self._scope, Scope) else child
 
     def run_method(self, child, name, *args, training):
         """Runs a method of a child that is given what its `forward` is: its weights, its own

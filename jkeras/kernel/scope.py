@@ -162,6 +162,10 @@ class Scope:
             return Scope(flow, canonical, params or {}, state or {})
         return Scope(flow, path, self.params.get(name) or {}, self.state.get(name) or {})
 
+    def within(self, flow: Flow) -> "Scope":
+        """The same slice of another pass on the same values."""
+        return Scope(flow, self.path, self.params, self.state)
+
     def weights(self) -> dict[str, jax.Array]:
         """The layer's own weights by name, as they are now."""
         flow = self.flow
