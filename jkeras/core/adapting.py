@@ -25,11 +25,12 @@ from jkeras.kernel.spec import Weight
 def run_adapted(layer, scope, args, kwargs, bare):
     """Runs a layer on its variables, with the values that a scope has for them."""
     flow = scope.flow
-    module = layer
-    if not (flow.is_built or is_built_for(layer, args, kwargs)):
-        module = unbuilt_copy(layer)
-        if flow.declared is None:
-            build_on_shapes(module, args, kwargs)
+    if flow.is_built:
+        module = layer
+    elif flow.declared is None:
+        module = built_for(layer, args, kwargs)
+    else:
+        module = layer if is_built_for(layer, args, kwargs) else unbuilt_copy(layer)
     flow.adopt(module, scope.path)
     if flow.declared is None and not flow.is_built:
         check_values(layer, module, flow)
@@ -118,6 +119,15 @@ def wrong_value(layer, path, value, weight):
 
 
 # ---------------------------------------------------------------- built for what
+
+
+def built_for(layer, args, kwargs):
+    """A layer that has its weights, or a copy of it that was built for these inputs."""
+    if is_built_for(layer, args, kwargs):
+        return layer
+    module = unbuilt_copy(layer)
+    build_on_shapes(module, args, kwargs)
+    return module
 
 
 def is_built_for(layer, args, kwargs):

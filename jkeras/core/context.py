@@ -5,6 +5,7 @@ import typing
 
 import jax
 
+from jkeras.core.adapting import built_for
 from jkeras.core.call import masks_of
 
 
@@ -65,6 +66,40 @@ class Children:
     def run(self, child, *args, **kwargs):
         """Runs a child given as an object."""
         return child.run_on(self.scope_of(child), args, kwargs)
+
+    def run_bare(self, child, *args, **kwargs):
+        """Runs a child as Keras's `layer.call` does: in the dtype of this layer, without the
+        child's activity penalty.
+        """
+        return child.run_on(self.scope_of(child), args, kwargs, bare=True)
+
+    def run_on_slices(self, child, x, kwargs, axis, training):
+        """Runs a child bare on all slices of arrays along an axis at once, by `jax.vmap`. What it
+        writes or samples there is not seen outside; the losses of the slices are summed.
+        """
+        scope = self.scope_of(child)
+        owners = []
+
+        def run_slice(x, kwargs):
+            inner = scope.alone()
+            inner.flow.training = training
+            inner.flow.rng = None
+            with inner.flow as flow:
+                y = child.run_on(inner, (x,), kwargs, bare=True)
+            owners[:] = [owner for owner, _ in flow.losses]
+            return y, [value for _, value in flow.losses]
+
+        outputs, losses = jax.vmap(run_slice, in_axes=axis, out_axes=(axis, 0))(x, kwargs)
+        scope.flow.losses.extend((owner, value.sum()) for owner, value in zip(owners, losses))
+        return outputs
+
+    def built(self, child, *args):
+        """A child as a layer that has its variables, to look at: itself, or a copy of it that is
+        built for these inputs.
+        """
+        if self._scope.is_of_objects or self._scope.flow.is_built:
+            return child
+        return built_for(child, args, {})
 
     def run_method(self, child, name, *args, training):
         """Runs a method of a child that is given what its `forward` is: its weights, its own

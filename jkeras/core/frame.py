@@ -321,7 +321,11 @@ class ObjectScope(Scope):
         """The same slice in a run of its own, on other values: (variable, array) pairs."""
         inner = self.flow.fork()
         inner.values = (inner.values or ByVariable()).updated(ByVariable(values))
-        return ObjectScope(inner, self.layer)
+        return type(self)(inner, self.layer)
+
+    def alone(self):
+        """The same slice in a run of its own, whose changes are not seen outside."""
+        return self.on([(v, self.flow.read(v)) for _, v in named_variables(self.layer)])
 
     def take(self, values):
         """Sets values: (variable, array) pairs."""

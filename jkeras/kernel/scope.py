@@ -273,6 +273,10 @@ class Scope:
         inner.put(dict(values))
         return Scope(inner, self.path, self.params, self.state)
 
+    def alone(self) -> "Scope":
+        """The same slice in a pass of its own, whose changes are not seen outside."""
+        return Scope(self.flow.fork(), self.path, self.params, self.state)
+
     def take(self, values: list) -> None:
         """Sets values: (path, array) pairs."""
         self.flow.put(dict(values))

@@ -5,12 +5,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jkeras.core import frame, graph, registry
-from jkeras.core.by_variable import ByVariable
+from jkeras.core import graph, registry
 from jkeras.core.call import target_of
 from jkeras.core.errors import check_choice
 from jkeras.core.layer import Composite, Layer, StatefulLayer, layer
-from jkeras.core.paths import named_variables, walk
+from jkeras.core.paths import walk
 from jkeras.core.rng import SeedGenerator
 from jkeras.layers.base import Value
 from jkeras.layers.recurrent_step import StateShapes
@@ -51,6 +50,9 @@ class Wrapper(Composite):
             self.layer.build(input_shape)
 
 
+Wrapper._native_builds = (Layer.build, Wrapper.build)
+
+
 @layer("keras.layers")
 class TimeDistributed(Wrapper):
     """Applies one layer to every step of the second axis: (batch, time, ...) -> (batch, time, ...).
@@ -86,38 +88,26 @@ class TimeDistributed(Wrapper):
                 f"{tuple(inputs.shape[:2])}, the input's batch size and number of steps. "
                 f"Received: shape {tuple(mask.shape)}"
             )
-        run = frame.current()
-        if run.abstract or not _goes_step_by_step(self.layer, ctx.training):
-            return self._at_once(run, inputs, mask, ctx.training)
-        masks = [None] * inputs.shape[1] if mask is None else jnp.swapaxes(mask, 0, 1)
+        masks = mask_argument(self.layer, mask)
+
+        def is_stepwise():
+            return _goes_step_by_step(sub.built(self.layer, inputs[:, 0]), ctx.training)
+
+        if ctx.abstract or not is_stepwise():
+            return sub.run_on_slices(self.layer, inputs, masks, axis=1, training=ctx.training)
         outputs = [
-            run.call(self.layer, (inputs[:, i],), mask_argument(self.layer, masks[i]), bare=True)
+            sub.run_bare(self.layer, inputs[:, i], **{name: m[:, i] for name, m in masks.items()})
             for i in range(inputs.shape[1])
         ]
         return jax.tree_util.tree_map(lambda *steps: jnp.stack(steps, axis=1), *outputs)
 
-    def _at_once(self, run, inputs, mask, training):
-        """The layer on all steps by one `vmap` over the time axis, in a run of its own."""
-        values = None
-        if not run.abstract:
-            values = ByVariable((v, run.read(v)) for _, v in named_variables(self.layer))
-        owners = []
 
-        def one_step(x, mask):
-            with frame.Run(self.layer, values, training=training, abstract=run.abstract) as inner:
-                inner.stack = list(run.stack)
-                y = inner.call(self.layer, (x,), mask_argument(self.layer, mask), bare=True)
-            owners[:] = [owner for owner, _ in inner.losses]
-            return y, [value for _, value in inner.losses]
-
-        outputs, losses = jax.vmap(one_step, in_axes=1, out_axes=(1, 0))(inputs, mask)
-        run.losses += [(owner, value.sum()) for owner, value in zip(owners, losses)]
-        return outputs
+TimeDistributed._native_builds = (Layer.build, TimeDistributed.build)
 
 
 def _goes_step_by_step(child, training):
-    """Whether a step changes what the next one sees: state that is written, or keys that are
-    counted.
+    """Whether a step of a built layer changes what the next one sees: state that is written, or
+    keys that are counted.
     """
     for _, part in walk(child):
         if isinstance(part, SeedGenerator):
@@ -278,6 +268,9 @@ class Bidirectional(StateShapes, Composite):
             "layer": registry.serialize(self.forward_layer),
             "backward_layer": registry.serialize(self.backward_layer),
         }
+
+
+Bidirectional._native_builds = (Layer.build, Bidirectional.build)
 
 
 def _as_list(outputs, several):
