@@ -3,17 +3,26 @@ them.
 """
 
 import contextlib
+import os
 import warnings
+from typing import TYPE_CHECKING
 
 import jax
 
+from jkeras.callbacks import CallbackList
 from jkeras.core.settings import default_seed
 from jkeras.core.signals import Signals, Terminated
+from jkeras.saving.checkpointer import Checkpointer
+from jkeras.training.data.source import Source
 from jkeras.training.loop import Runner
 from jkeras.training.nonfinite import Watch
 from jkeras.training.ownership import state_owner
 from jkeras.training.results import as_numbers
 from jkeras.training.resume import Position, Resume
+from jkeras.training.types import Logs
+
+if TYPE_CHECKING:
+    from jkeras.training.trainer import Trainer
 
 
 class Fitting:
@@ -27,8 +36,16 @@ class Fitting:
     """
 
     def __init__(
-        self, model, source, validation, callbacks, epochs, steps, validation_steps, validation_freq
-    ):
+        self,
+        model: "Trainer",
+        source: Source,
+        validation: Source | None,
+        callbacks: CallbackList,
+        epochs: int,
+        steps: int | None,
+        validation_steps: int | None,
+        validation_freq: int | list[int],
+    ) -> None:
         self.model = model
         self.source = source
         self.validation = validation
@@ -42,7 +59,13 @@ class Fitting:
             else Runner(model, self.layout, "test", callbacks.looks_at_batches("test"))
         )
 
-    def run(self, initial_epoch, seed, checkpoint, resume):
+    def run(
+        self,
+        initial_epoch: int,
+        seed: int | None,
+        checkpoint: str | os.PathLike | Checkpointer | None,
+        resume: bool | str,
+    ) -> Logs:
         """The results of the last epoch. The model holds its last finished step, whatever
         happens.
         """
@@ -71,7 +94,7 @@ class Fitting:
                         self.resume.save(*self._reached)
                     raise
 
-    def _epochs(self, position):
+    def _epochs(self, position: Position) -> Logs:
         """The results of the last epoch. `_reached` is what to save when the training is to end:
         (position, state), None for the state of the moment.
         """
@@ -91,7 +114,7 @@ class Fitting:
                 break
         return logs
 
-    def _one_epoch(self, position):
+    def _one_epoch(self, position: Position) -> Logs:
         """The results of an epoch, those of its validation among them."""
         if not position.step:
             self.owner.replace(self.layout.reset_metrics)
@@ -115,7 +138,7 @@ class Fitting:
         self.resume.after_validation()
         return dict(sorted(logs.items()))
 
-    def _steps(self, position):
+    def _steps(self, position: Position) -> Position:
         """Takes the steps of an epoch that are left; the position at its end."""
         epoch, done, logs, ended = position
         self._reached = position, None
@@ -150,7 +173,7 @@ class Fitting:
         watch.end_epoch(epoch, done)
         return Position(epoch, done, as_numbers(logs), True)
 
-    def _check_length(self, done, expected):
+    def _check_length(self, done: int, expected: int | None) -> None:
         """Sees whether the data gave as much as was expected."""
         if not done:
             raise ValueError(
@@ -166,7 +189,7 @@ class Fitting:
             )
 
 
-def _validates(epoch, frequency):
+def _validates(epoch: int, frequency: int | list[int]) -> bool:
     if isinstance(frequency, int):
         return (epoch + 1) % frequency == 0
     if isinstance(frequency, list):

@@ -1,17 +1,26 @@
 """Which variable of a model is which leaf of its `TrainState`."""
 
 import collections
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from jkeras.core import frame
 from jkeras.core.paths import walk
 from jkeras.core.rng import SeedGenerator
 from jkeras.core.structure import all_built, named_weights
+from jkeras.core.variable import Variable
 from jkeras.kernel import tree
 from jkeras.training import keras_contract, nonfinite, placement
+from jkeras.training.data.source import Batch
 from jkeras.training.state import TrainState, copied
+from jkeras.training.types import NamedVariables, Path, Tree, Values
+
+if TYPE_CHECKING:
+    from jkeras.training.trainer import Trainer
 
 
 class StateLayout:
@@ -19,7 +28,7 @@ class StateLayout:
     changed.
     """
 
-    def __init__(self, model):
+    def __init__(self, model: "Trainer") -> None:
         self.model = model
         named = list(named_weights(model))
         self.trainable = model.trainable_variables  # in Keras's order, the optimizer's
@@ -54,7 +63,7 @@ class StateLayout:
             tuple(p for p, _ in self.metrics),
         )
 
-    def _line_up_optimizer(self, paths):
+    def _line_up_optimizer(self, paths: dict[Variable, Path]) -> None:
         """`order`: the paths of the optimizer's variables; `resting`: those of them that are frozen
         now.
         """
@@ -64,7 +73,7 @@ class StateLayout:
         self.resting = [(paths[v], v) for v in self.optimized if v not in trainable]
         self.variable_tree = tree.unflatten(zip(self.order, self.optimized))
 
-    def _known_to_optimizer(self, trainable):
+    def _known_to_optimizer(self, trainable: set[Variable]) -> list[Variable]:
         """The variables that the optimizer has a state for, once it is built."""
         optimizer = self.optimizer
         if optimizer is None or self.model._has_own_opt_state or not optimizer.built:
@@ -77,12 +86,12 @@ class StateLayout:
         return self.trainable
 
     @property
-    def optimizer(self):
+    def optimizer(self) -> Any:
         """The compiled optimizer."""
         return self.model.optimizer
 
     @staticmethod
-    def signature(model):
+    def signature(model: "Trainer") -> tuple:
         """What a layout depends on: the same signature, the same layout."""
         optimizer = model.optimizer
         return (
@@ -94,7 +103,7 @@ class StateLayout:
             tuple(map(id, model._flat_metrics())),
         )
 
-    def groups(self, state):
+    def groups(self, state: TrainState) -> tuple[tuple[NamedVariables, Tree], ...]:
         """((path, variable) pairs, tree) for each part of a state that holds variables."""
         return (
             (self.params, state.params),
@@ -103,7 +112,7 @@ class StateLayout:
             (self.metrics, state.metrics),
         )
 
-    def values(self, params, frozen, state, metrics):
+    def values(self, params: Tree, frozen: Tree, state: Tree, metrics: Tree) -> Values:
         """`{variable: array}` for a run."""
         groups = (
             (self.params, params),
@@ -113,24 +122,24 @@ class StateLayout:
         )
         return {v: tree.get(values, path) for named, values in groups for path, v in named}
 
-    def read(self, named, run):
+    def read(self, named: NamedVariables, run: frame.Run) -> Tree:
         """The tree of what a run made of some variables."""
         return tree.unflatten((path, run.values[v]) for path, v in named)
 
     # ------------------------------------------------------------ variables <-> state
 
-    def gather(self, copies=True):
+    def gather(self, copies: bool = True) -> TrainState:
         """The state that the model's variables hold now; as copies, which a step may consume."""
         state = placement.replicate(self._collect(lambda v: v.own_value()))
         return copied(state) if copies else state
 
-    def abstract(self):
+    def abstract(self) -> TrainState:
         """The state as shapes, with how they lie over devices: for compiling without making any
         array.
         """
         return self._collect(lambda v: jax.ShapeDtypeStruct(v.shape, v.dtype, sharding=v.sharding))
 
-    def _collect(self, read):
+    def _collect(self, read: Callable[[Variable], Any]) -> TrainState:
         mine = lambda named: tree.unflatten((p, read(v)) for p, v in named)  # noqa: E731
         return TrainState(
             jnp.asarray(self.model._step, "int32"),
@@ -142,7 +151,7 @@ class StateLayout:
             self.model._key(),
         )
 
-    def _collect_optimizer(self, read):
+    def _collect_optimizer(self, read: Callable[[Variable], Any]) -> Any:
         model = self.model
         if self.optimizer is None:
             return ()
@@ -166,7 +175,7 @@ class StateLayout:
             )
         return jax.tree_util.tree_map(lambda i: read(variables[i]), self._places)
 
-    def scatter(self, state):
+    def scatter(self, state: TrainState) -> None:
         """Puts a state's arrays into the variables."""
         for named, values in self.groups(state):
             for path, variable in named:
@@ -182,7 +191,7 @@ class StateLayout:
         for variable, value in zip(self.optimizer.variables, values, strict=True):
             variable._value = value
 
-    def variables(self):
+    def variables(self) -> list[Variable]:
         """All variables whose arrays a state owns."""
         mine = [
             v for named in (self.params, self.frozen, self.state, self.metrics) for _, v in named
@@ -191,14 +200,14 @@ class StateLayout:
             mine += self.optimizer.variables
         return mine
 
-    def initial_opt_state(self, params):
+    def initial_opt_state(self, params: Tree) -> Any:
         """The optimizer's state before the first step."""
         if self.model._has_own_opt_state:
             return self.model.init_opt_state(params)
         resting = tree.unflatten((p, v.own_value()) for p, v in self.resting)
         return self.optimizer.init(tree.merge(params, resting), self.variable_tree)
 
-    def update(self, grads, state):
+    def update(self, grads: Tree, state: TrainState) -> tuple[Tree, Any]:
         """(new params, new optimizer state) for gradients of a state's params; frozen arrays that
         the optimizer knows stay as they are.
         """
@@ -216,7 +225,7 @@ class StateLayout:
         )
         return tree.unflatten((p, tree.get(params, p)) for p, _ in self.params), opt_state
 
-    def initial_metrics(self):
+    def initial_metrics(self) -> Tree:
         """The totals of metrics that have seen nothing."""
         if self._initial is None:
             with jax.ensure_compile_time_eval():
@@ -225,7 +234,7 @@ class StateLayout:
                 )
         return self._initial
 
-    def reset_metrics(self, state):
+    def reset_metrics(self, state: TrainState) -> TrainState:
         """The state with all metrics as if they had seen nothing, those inside layers too."""
         state = state._replace(metrics=self.initial_metrics())
         inner = {v for m in self.model._layer_metrics() for v in m.variables}
@@ -239,7 +248,7 @@ class StateLayout:
         )
 
 
-def first_value(variable):
+def first_value(variable: Variable) -> jax.Array:
     """What a metric's variable holds before any update."""
     if variable._initializer is not None:
         return jnp.asarray(
@@ -253,13 +262,13 @@ class LazyLayout:
     batch.
     """
 
-    def __init__(self, model):
+    def __init__(self, model: "Trainer") -> None:
         self.model, self.layout = model, None
         if model.built and all_built(model):
             model._build_for_training()
             self.layout = StateLayout(model)
 
-    def of(self, batch):
+    def of(self, batch: Batch) -> StateLayout:
         """The layout, for a batch of this form."""
         if self.layout is None:
             self.model._build_for_training(batch)

@@ -7,6 +7,8 @@ both are in `feeds.py`.
 
 import time
 import warnings
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
@@ -15,12 +17,20 @@ from jkeras.ops.kernels import outside_loops
 from jkeras.training import keras_contract, placement
 from jkeras.training.batch_independence import size_of
 from jkeras.training.data import ArraySource
+from jkeras.training.data.source import Batch, Source
 from jkeras.training.feeds import DeviceFeed, HostFeed
 from jkeras.training.pace import Pace, fixed_steps
 from jkeras.training.padding import may_pad
-from jkeras.training.program import cached, program_of
+from jkeras.training.program import Program, cached, program_of
 from jkeras.training.results import metric_logs
+from jkeras.training.state import TrainState
 from jkeras.training.step import make_eval_step, make_train_step
+from jkeras.training.types import Logs
+
+if TYPE_CHECKING:
+    from jkeras.training.layout import StateLayout
+    from jkeras.training.ownership import StateOwner
+    from jkeras.training.trainer import Trainer
 
 
 class Runner:
@@ -31,7 +41,9 @@ class Runner:
         every_batch: whether somebody wants to know of every single batch.
     """
 
-    def __init__(self, model, layout, kind, every_batch):
+    def __init__(
+        self, model: "Trainer", layout: "StateLayout", kind: str, every_batch: bool
+    ) -> None:
         self.model, self.layout, self.kind = model, layout, kind
         self._met, self._smaller, self._told = set(), False, False
         steps = fixed_steps(model, kind, every_batch)
@@ -44,7 +56,7 @@ class Runner:
 
     # ------------------------------------------------------------ one epoch
 
-    def restart(self):
+    def restart(self) -> None:
         """Lets the next epoch begin at the first batch, and stops what makes batches."""
         if self._feed is not None:
             self._feed.close()
@@ -52,17 +64,27 @@ class Runner:
 
     close = restart
 
-    def position(self):
+    def position(self) -> tuple[int, int] | None:
         """(epoch in which the pass over the data began, batches of it that were taken), or None
         between passes.
         """
         return None if self._feed is None else (self._begun, self._feed.at)
 
-    def go_to(self, position):
+    def go_to(self, position: tuple[int, int]) -> None:
         """Lets the first pass begin at a `position`."""
         self._begin = position
 
-    def epoch(self, owner, source, seed, epoch, limit, before, done=0, left=lambda: None):
+    def epoch(
+        self,
+        owner: "StateOwner",
+        source: Source,
+        seed: int,
+        epoch: int,
+        limit: int | None,
+        before: Callable[[int], None],
+        done: int = 0,
+        left: Callable[[], int | None] = lambda: None,
+    ) -> Iterator[tuple[int, Logs]]:
         """Yields (number of the last step, logs on the device) after each dispatch; calls
         `before(step)` ahead of it.
 
@@ -97,7 +119,9 @@ class Runner:
         if limit is None or done < limit:
             self.restart()  # the data came to its end
 
-    def _new_feed(self, owner, source, seed, epoch, at=0):
+    def _new_feed(
+        self, owner: "StateOwner", source: Source, seed: int, epoch: int, at: int = 0
+    ) -> DeviceFeed | HostFeed:
         rows_stay = (
             isinstance(source, ArraySource)
             and source.size % min(source.batch_size, source.size) == 0
@@ -117,7 +141,7 @@ class Runner:
         make = DeviceFeed if on_device and self.model.jit_compile else HostFeed
         return make(self, source, seed, epoch, self._pads, at)
 
-    def dispatch(self, owner, function, *arguments):
+    def dispatch(self, owner: "StateOwner", function: Program, *arguments) -> Logs:
         """The logs of a compiled function of the state, which takes a step or more; a new trace is
         noticed.
         """
@@ -130,7 +154,7 @@ class Runner:
         self._met.add(function)
         return logs
 
-    def _explain(self, function):
+    def _explain(self, function: Program) -> None:
         """Warns, once, of a step that is compiled once more; a smaller last batch is no news."""
         if self._told or function.only_fewer_rows() and not self._smaller:
             self._smaller = True
@@ -144,15 +168,17 @@ class Runner:
 
     # ------------------------------------------------------------ compiled functions
 
-    def single(self, owner):
+    def single(self, owner: "StateOwner") -> Program:
         """`(state, batch, valid_rows) -> (state, logs)`: one step on one batch; `valid_rows`
         is None where all are valid.
         """
 
-        def make():
+        def make() -> Callable:
             step = outside_loops(self._make_step())
 
-            def one(state, batch, valid_rows):
+            def one(
+                state: TrainState, batch: Batch, valid_rows: jax.Array | None
+            ) -> tuple[TrainState, Logs]:
                 if valid_rows is None:
                     return step(state, batch)
                 return step(state, batch, valid_rows)
@@ -161,7 +187,7 @@ class Runner:
 
         return self._compiled("one", make, owner)
 
-    def many(self, owner):
+    def many(self, owner: "StateOwner") -> Program:
         """`(state, data, order, first, count) -> (state, logs)`: `count` steps on data that lies on
         the device.
 
@@ -170,7 +196,7 @@ class Runner:
         """
         return self._compiled("many" if self.in_a_loop else "straight", self._make_many, owner)
 
-    def _compiled(self, form, make, owner):
+    def _compiled(self, form: str, make: Callable[[], Callable], owner: "StateOwner") -> Program:
         if form not in self._functions:
             donate = (0,) if self.kind == "train" else ()
             self._functions[form] = program_of(
@@ -178,13 +204,15 @@ class Runner:
             )
         return self._functions[form]
 
-    def _make_step(self):
+    def _make_step(self) -> Callable:
         return (make_train_step if self.kind == "train" else make_eval_step)(self.model)
 
-    def _make_many(self):
+    def _make_many(self) -> Callable:
         step, layout, model = self._make_step(), self.layout, self.model
 
-        def one(state, data, order, i):
+        def one(
+            state: TrainState, data: Batch, order: jax.Array, i: jax.Array
+        ) -> tuple[TrainState, Logs]:
             """The step number i of the feed."""
             size = jax.tree_util.tree_leaves(data)[0].shape[0]
             batch = placement.constrain(
@@ -194,13 +222,17 @@ class Runner:
                 return step(state, batch)
             return step(state, batch, placement.constrain(order[i] < size))
 
-        def many(state, data, order, first, count):
+        def many(
+            state: TrainState, data: Batch, order: jax.Array, first: jax.Array, count: jax.Array
+        ) -> tuple[TrainState, Logs]:
             state = jax.lax.fori_loop(
                 first, first + count, lambda i, state: one(state, data, order, i)[0], state
             )
             return state, metric_logs(model, layout, state)
 
-        def many_own(state, data, order, first, count):
+        def many_own(
+            state: TrainState, data: Batch, order: jax.Array, first: jax.Array, count: jax.Array
+        ) -> tuple[TrainState, Logs]:
             """The logs are those of the last step, which may be no metrics."""
             logs = jax.tree_util.tree_map(
                 lambda v: jnp.zeros(v.shape, v.dtype),
@@ -215,7 +247,7 @@ class Runner:
             return lambda state, data, order, first, _: straight(state, data, order, first)
         return many_own if keras_contract.has_own_step(model, self.kind) else many
 
-    def compile(self, owner, source):
+    def compile(self, owner: "StateOwner", source: Source) -> None:
         """Compiles what an epoch on a source runs, by running it; `owner` is to be thrown away."""
         rest = self._new_feed(owner, source, 0, 0)
         if isinstance(rest, DeviceFeed):

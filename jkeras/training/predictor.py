@@ -2,6 +2,8 @@
 batch.
 """
 
+from typing import TYPE_CHECKING
+
 import jax
 import numpy as np
 
@@ -12,9 +14,13 @@ from jkeras.core.structure import named_weights
 from jkeras.core.variable import values_of
 from jkeras.training import batch_independence, keras_contract, placement
 from jkeras.training.program import cached, program_of
+from jkeras.training.types import Structure, Values
+
+if TYPE_CHECKING:
+    from jkeras.training.trainer import Trainer
 
 
-def predictor_of(model):
+def predictor_of(model: "Trainer") -> "Predictor":
     """The `Predictor` of a built model; the last one where no module changed its parts since."""
     now = Parts.changes, settings.distribution
     known = model.__dict__.get("_predictor")
@@ -23,7 +29,7 @@ def predictor_of(model):
     return known[1]
 
 
-def predict_at_once(model, x, batch_size):
+def predict_at_once(model: "Trainer", x: Structure, batch_size: int | None) -> Structure:
     """The outputs for an array of few rows, straight from the compiled function; None where that
     does not do.
 
@@ -40,7 +46,7 @@ def predict_at_once(model, x, batch_size):
     return jax.tree_util.tree_map(placement.to_host, y)
 
 
-def _is_one_batch(x, size):
+def _is_one_batch(x: Structure, size: int) -> bool:
     """Whether an array is numpy's, of a dtype that JAX takes as it is, and at most so many rows."""
     if type(x) is not np.ndarray or not x.ndim:
         return False
@@ -50,7 +56,7 @@ def _is_one_batch(x, size):
 class Predictor:
     """`x -> y` of a built model; state that the forward pass changes is kept in the model."""
 
-    def __init__(self, model):
+    def __init__(self, model: "Trainer") -> None:
         self.model, variables = model, model.variables
         self.carried = set(map(id, variables))
         self.variables = variables + [v for _, v in named_weights(model) if v not in self.carried]
@@ -60,7 +66,7 @@ class Predictor:
             forward = self._of_predict_step
         self.function = program_of(model, "predict", self.key, lambda: forward)
 
-    def __call__(self, x, size=None):
+    def __call__(self, x: Structure, size: int | None = None) -> Structure:
         """The outputs for a batch that lies on the host.
 
         It is run with `size` rows, or those of its `batch_independence.bucket`, if more rows change
@@ -76,7 +82,7 @@ class Predictor:
             return self._run(x)  # so that the message has the shape that was given
         return jax.tree_util.tree_map(lambda v: placement.to_host(v)[:count], y)
 
-    def _keeps_rows_apart(self, x):
+    def _keeps_rows_apart(self, x: Structure) -> bool:
         if not self.model.jit_compile:
             return False
         return cached(
@@ -88,16 +94,18 @@ class Predictor:
             ),
         )
 
-    def _run(self, x):
+    def _run(self, x: Structure) -> Structure:
         y, new = self.function(values_of(self.variables), placement.place(x))
         for i, value in new.items():
             frame.own_write(self.variables[i], value)
         return y
 
-    def _values(self, values):
+    def _values(self, values: list[jax.Array]) -> Values:
         return {v: a for v, a in zip(self.variables, values)}
 
-    def _forward(self, values, x):
+    def _forward(
+        self, values: list[jax.Array], x: Structure
+    ) -> tuple[Structure, dict[int, jax.Array]]:
         with frame.Run(self.model, self._values(values), training=False) as run:
             y = run.call(self.model, (x,), {})
         changed = {}
@@ -107,7 +115,9 @@ class Predictor:
                 changed[i] = new
         return y, changed
 
-    def _of_predict_step(self, values, x):
+    def _of_predict_step(
+        self, values: list[jax.Array], x: Structure
+    ) -> tuple[Structure, dict[int, jax.Array]]:
         """The same by the user's `predict_step`, as Keras on JAX calls it."""
         chosen = set(self.model.trainable_variables)
         trainable = [a for v, a in zip(self.variables, values) if v in chosen]

@@ -3,6 +3,8 @@ shard them.
 """
 
 import inspect
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -11,14 +13,21 @@ from jkeras.core import frame
 from jkeras.core.call import masks_of
 from jkeras.core.graph import flatten
 from jkeras.kernel import tree
+from jkeras.kernel.microbatch import Microbatch
 from jkeras.kernel.valid_rows import count_valid_rows, expand_like
 from jkeras.training import keras_contract
 from jkeras.training.batch_independence import size_of
+from jkeras.training.data.source import Batch
 from jkeras.training.layout import LazyLayout, StateLayout
 from jkeras.training.nonfinite import guarded
+from jkeras.training.state import TrainState
+from jkeras.training.types import Logs, Structure, Tree, Values
+
+if TYPE_CHECKING:
+    from jkeras.training.trainer import Trainer
 
 
-def unpack(batch):
+def unpack(batch: Any) -> Batch:
     """(x, y, sample_weight) of a batch given as x, (x,), (x, y) or (x, y, sample_weight)."""
     if isinstance(batch, list):
         batch = tuple(batch)
@@ -32,7 +41,7 @@ def unpack(batch):
     return (*batch, None, None)[:3]
 
 
-def make_train_step(model):
+def make_train_step(model: "Trainer") -> Callable[..., tuple[TrainState, Logs]]:
     """The training step of a compiled model, as a pure function.
 
     The model's `trainable` flags are read now. Overridden `compute_loss`, `compute_metrics` and
@@ -56,7 +65,7 @@ def make_train_step(model):
     return guarded(_unguarded(model), model)
 
 
-def _unguarded(model):
+def _unguarded(model: "Trainer") -> Callable[..., tuple[TrainState, Logs]]:
     own = getattr(model, "pure_train_step", None)
     if own is not None:
         return own
@@ -72,15 +81,17 @@ def _unguarded(model):
 class TrainStep:
     """One step: gradients of `compute_loss`, the optimizer's update, constraints, metrics."""
 
-    def __init__(self, lazy_layout):
+    def __init__(self, lazy_layout: "LazyLayout") -> None:
         self.lazy_layout, self.model = lazy_layout, lazy_layout.model
 
-    def __call__(self, state, batch, rows=None):
+    def __call__(
+        self, state: TrainState, batch: Batch, rows: jax.Array | None = None
+    ) -> tuple[TrainState, Logs]:
         self.layout = self.lazy_layout.of(batch)
         x, y, sample_weight = unpack(batch)
         rng = jax.random.fold_in(state.rng, state.step)
 
-        def loss_of(params):
+        def loss_of(params: Tree) -> tuple[jax.Array, tuple]:
             return self.loss(
                 state._replace(params=params), x, y, sample_weight, rng, valid_rows=rows
             )
@@ -101,8 +112,16 @@ class TrainStep:
         ), logs
 
     def loss(
-        self, state, x, y, sample_weight, rng, training=True, valid_rows=None, microbatch=None
-    ):
+        self,
+        state: TrainState,
+        x: Structure,
+        y: Structure,
+        sample_weight: Structure,
+        rng: jax.Array,
+        training: bool = True,
+        valid_rows: jax.Array | None = None,
+        microbatch: Microbatch | None = None,
+    ) -> tuple[jax.Array, tuple]:
         """The loss to differentiate, and what the forward pass left behind."""
         layout, model = self.layout, self.model
         values = layout.values(state.params, state.frozen, state.state, state.metrics)
@@ -121,7 +140,7 @@ class TrainStep:
             layout.read(layout.metrics, run),
         )
 
-    def _constrain(self, params):
+    def _constrain(self, params: Tree) -> Tree:
         constraints = [(p, v.constraint) for p, v in self.layout.params if v.constraint is not None]
         if not constraints:
             return params
@@ -131,7 +150,14 @@ class TrainStep:
         return tree.unflatten(leaves.items())
 
 
-def compute_loss(model, x, y, y_pred, sample_weight, training):
+def compute_loss(
+    model: "Trainer",
+    x: Structure,
+    y: Structure,
+    y_pred: Structure,
+    sample_weight: Structure,
+    training: bool,
+) -> jax.Array:
     """The model's `compute_loss`, also one written before it had the `training` argument."""
     parameters = inspect.signature(model.compute_loss).parameters
     takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
@@ -140,7 +166,17 @@ def compute_loss(model, x, y, y_pred, sample_weight, training):
     return jnp.zeros(()) if loss is None else loss
 
 
-def update_metrics(model, values, loss, x, y, y_pred, sample_weight, masks=None, valid_rows=None):
+def update_metrics(
+    model: "Trainer",
+    values: Values,
+    loss: jax.Array | None,
+    x: Structure,
+    y: Structure,
+    y_pred: Structure,
+    sample_weight: Structure,
+    masks: Structure = None,
+    valid_rows: jax.Array | None = None,
+) -> tuple[Logs, frame.Run]:
     """(logs, run): the metrics after this batch. In training only the loss sees masks, as in Keras
     on JAX.
     """
@@ -156,7 +192,7 @@ def update_metrics(model, values, loss, x, y, y_pred, sample_weight, masks=None,
     return flat_logs(logs), run
 
 
-def flat_logs(logs):
+def flat_logs(logs: Logs) -> dict[str, Any]:
     """Logs as one flat dict in the order of the names; a metric whose result is a dict is taken
     apart.
     """
@@ -167,7 +203,7 @@ def flat_logs(logs):
     return flat
 
 
-def make_eval_step(model):
+def make_eval_step(model: "Trainer") -> Callable[..., tuple[TrainState, Logs]]:
     """The evaluation step of a compiled model: `step(state, batch, rows=None) -> (state, logs)`,
     which changes metrics only. `rows` as of `make_train_step`.
 
@@ -184,7 +220,9 @@ def make_eval_step(model):
         return keras_contract.test_step(model, LazyLayout(model))
     step = TrainStep(LazyLayout(model))
 
-    def eval_step(state, batch, rows=None):
+    def eval_step(
+        state: TrainState, batch: Batch, rows: jax.Array | None = None
+    ) -> tuple[TrainState, Logs]:
         step.layout = layout = step.lazy_layout.of(batch)
         x, y, sample_weight = unpack(batch)
         rng = jax.random.fold_in(state.rng, state.step)
@@ -200,7 +238,7 @@ def make_eval_step(model):
     return eval_step
 
 
-def make_predict_step(model):
+def make_predict_step(model: "Trainer") -> Callable[[TrainState, Structure], Structure]:
     """The forward pass of a model in inference: `step(state, x) -> y`.
 
     >>> import jkeras, jax, jax.numpy as jnp
@@ -211,7 +249,7 @@ def make_predict_step(model):
     """
     layout = StateLayout(model)
 
-    def predict_step(state, x):
+    def predict_step(state: TrainState, x: Structure) -> Structure:
         values = layout.values(state.params, state.frozen, state.state, state.metrics)
         with frame.Run(
             model, values, rng=jax.random.fold_in(state.rng, state.step), training=False
@@ -221,7 +259,7 @@ def make_predict_step(model):
     return predict_step
 
 
-def _require(model, optimizer=False):
+def _require(model: "Trainer", optimizer: bool = False) -> None:
     """Raises unless the model is compiled."""
     from jkeras.core.errors import NotCompiledError
 
