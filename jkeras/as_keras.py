@@ -93,7 +93,9 @@ class KerasFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
     def find_distributions(self, context):
         """The distribution "keras", as `importlib.metadata` asks for it."""
-        return [KerasDistribution()] if context.name == "keras" else []
+        if context.name == "keras":
+            return [KerasDistribution()]
+        return []
 
 
 def fill(module):

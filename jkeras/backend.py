@@ -13,8 +13,8 @@ from jkeras.core.settings import (
     set_floatx,
     set_image_data_format,
 )
-from jkeras.core.policy import is_float as is_float_dtype
-from jkeras.core.policy import standardize_dtype
+from jkeras.core.dtypes import is_float as is_float_dtype
+from jkeras.core.dtypes import standardize_dtype
 from jkeras.ops.promotion import result_type
 
 

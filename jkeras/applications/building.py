@@ -72,7 +72,9 @@ def channel_axis(last=3):
     """The axis of the channels in images of the session's data format; `last`: how it is written if
     it is the last.
     """
-    return 1 if settings.image_data_format() == "channels_first" else last
+    if settings.image_data_format() == "channels_first":
+        return 1
+    return last
 
 
 def only_channels_last(family):

@@ -3,7 +3,8 @@
 from jkeras.core.exports import exported
 from jkeras.callbacks.averages import SwapEMAWeights
 from jkeras.callbacks.backup import BackupAndRestore
-from jkeras.callbacks.base import Callback, CallbackList
+from jkeras.callbacks.base import Callback
+from jkeras.callbacks.callback_list import CallbackList
 from jkeras.callbacks.checkpoint import ModelCheckpoint
 from jkeras.callbacks.functions import LambdaCallback
 from jkeras.callbacks.history import History

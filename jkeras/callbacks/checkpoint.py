@@ -95,7 +95,10 @@ class SavingCallback(MonitorCallback):
             return True
         value = self.found(logs)
         if value is None or np.ndim(value) > 0:
-            consequence = "saving it nevertheless" if self.saves_without_value else "skipping it"
+            if self.saves_without_value:
+                consequence = "saving it nevertheless"
+            else:
+                consequence = "skipping it"
             warnings.warn(
                 f"Can save best model only with {self.monitor} available, as a single number: "
                 f"{consequence}.",

@@ -24,15 +24,15 @@ def run_adapted(layer, scope, args, kwargs, bare):
     """Runs a layer on its variables, with the values that a scope has for them."""
     flow = scope.flow
     module = layer
-    if not is_built_for(layer, args, kwargs):
+    if not (flow.is_built or is_built_for(layer, args, kwargs)):
         module = unbuilt_copy(layer)
         if flow.declared is None:
             build_on_shapes(module, args, kwargs)
     flow.adopt(module, scope.path)
-    if flow.declared is None:
+    if flow.declared is None and not flow.is_built:
         check_values(layer, module, flow)
     with uncounted():
-        outputs = module.run_on(frame.VariableScope(flow, module), args, kwargs, bare)
+        outputs = module.run_on(frame.ObjectScope(flow, module), args, kwargs, bare)
     if flow.declared is not None:
         declare(module, scope)
     return outputs

@@ -21,11 +21,11 @@ class build_scope:
 
     def __enter__(self):
         layer = self.layer
-        self.outer = layer.__dict__.get("_in_build", False)
+        self.outer = getattr(layer, "_in_build", False)
         if not self.outer:
-            if "_before_build" not in layer.__dict__:
-                layer.__dict__["_before_build"] = snapshot(layer)
-            layer.__dict__.update(_in_build=True, _scope=frame.scope_path())
+            if not hasattr(layer, "_before_build"):
+                layer.set_untracked(_before_build=snapshot(layer))
+            layer.set_untracked(_in_build=True, _scope=frame.scope_path())
             self.scope = frame.building(layer)
             self.scope.__enter__()
         return self
@@ -33,10 +33,10 @@ class build_scope:
     def __exit__(self, kind, *exc):
         if not self.outer:
             self.scope.__exit__(kind, *exc)
-            self.layer.__dict__["_in_build"] = False
+            self.layer.set_untracked(_in_build=False)
             if kind is None:
                 shapes = known(self.shapes) if is_abstract() else self.shapes
-                self.layer.__dict__.update(built=True, _build_shapes=dict(zip(self.names, shapes)))
+                self.layer.set_untracked(built=True, _build_shapes=dict(zip(self.names, shapes)))
 
 
 def snapshot(layer):
@@ -47,7 +47,7 @@ def snapshot(layer):
 def attributes(module):
     """A module's attributes at one moment, with containers of their own."""
     copies = {}
-    for name, value in dict(module.__dict__).items():
+    for name, value in dict(vars(module)).items():
         if isinstance(value, (TrackedList, TrackedDict)):
             copies[name] = type(value)(value, module, name)
         elif isinstance(value, (list, dict)):

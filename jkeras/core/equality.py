@@ -77,9 +77,9 @@ def _record_key(record, seen):
 def _module_key(module, seen):
     if isinstance(module, SeedGenerator):
         return (SeedGenerator, module._given_seed)
-    if "_nodes" in module.__dict__:
+    if hasattr(module, "_nodes"):
         return (type(module), _graph_key(module, seen))
-    attributes = module.__dict__.get("_before_build", module.__dict__)
+    attributes = getattr(module, "_before_build", None) or vars(module)
     # a field may have been given another value since
     fields = {f.name: getattr(module, f.name) for f in getattr(module, "_fields", ())}
     attributes = {k: v for k, v in attributes.items() if k not in SHELL} | fields

@@ -6,9 +6,7 @@ thread has its own. Built-in layers are handed their weights by path (`kernel.sc
 ask.
 """
 
-import collections
 import contextvars
-import copy
 
 import jax
 import jax.numpy as jnp
@@ -17,7 +15,7 @@ from jkeras.core.errors import NotBuiltError, RandomKeyError, StateWriteError
 from jkeras.core.paths import named_variables, shared_paths, walk
 from jkeras.core.traces import marker
 from jkeras.core.traces import trace_state as _trace
-from jkeras.kernel.scope import Flow, current_flow
+from jkeras.kernel.scope import Flow, Scope, current_flow
 
 _scope = contextvars.ContextVar("jkeras_scope", default=())
 
@@ -40,6 +38,7 @@ class Run(Flow):
         rng: a key from which every sample follows by its path; None: seed generators count.
         abstract: nothing is computed, layers that are not built are built on the way.
         declared: a dict that is filled with what weights there are.
+        is_built: whether the root is built for the inputs, as in a training; see `Flow`.
         valid_rows, microbatch: see `Flow`.
     """
 
@@ -55,6 +54,7 @@ class Run(Flow):
         params=None,
         state=None,
         declared=None,
+        is_built=False,
     ):
         shared = None
         if params is not None and root._children:
@@ -71,6 +71,7 @@ class Run(Flow):
         self.root = root
         self.values = values
         self.declared = declared
+        self.is_built = is_built
         self.abstract = abstract or declared is not None
         # the root is run as Keras's `stateless_call` does: nothing is cast, no activity penalty
         self.bare = False
@@ -79,17 +80,10 @@ class Run(Flow):
         eager = values is None and params is None and not self.abstract
         self._where = None if eager else marker()()
 
-    def fork(self, values):
-        """A run of its own inside this one, on other values of some variables: its losses, masks
-        and counts of keys are its own.
-        """
-        inner = copy.copy(self)
-        inner.values = {**(self.values or {}), **values}
-        inner.losses = []
-        inner.masks = dict(self.masks)
-        inner.counts = collections.Counter(self.counts)
-        inner.updates = {path: dict(changed) for path, changed in self.updates.items()}
-        inner.stack = list(self.stack)
+    def fork(self):
+        """A run of its own inside this one."""
+        inner = super().fork()
+        inner.values = None if self.values is None else dict(self.values)
         inner._where = _trace()
         return inner
 
@@ -134,7 +128,7 @@ class Run(Flow):
                     "out. Carry the value through the loop: use `y, state = layer.apply(params, "
                     "state, x)` inside it, with `state` in the carry."
                 )
-            self.put(variable, value)
+            self.assign(variable, value)
         elif isinstance(value, jax.core.Tracer):
             raise StateWriteError(
                 f"Variable '{variable.path}' was assigned while {_describe(self.root)} is traced, "
@@ -144,13 +138,12 @@ class Run(Flow):
         else:
             own_write(variable, value)
 
-    def put(self, variable, value):
+    def assign(self, variable, value):
         """Sets the value of a variable that the run holds."""
         if self.values is not None and variable in self.values:
             self.values[variable] = value
         else:
-            path = self.variable_paths[variable]
-            self.updates.setdefault(path[:-1], {})[path[-1]] = value
+            self.put({self.variable_paths[variable]: value})
 
     @property
     def variable_paths(self):
@@ -164,6 +157,14 @@ class Run(Flow):
         self._module_paths = {}
         if self.root is not None:
             self.adopt(self.root, ())
+
+    def place(self, variable, path):
+        """Lets a variable that is not of the root have a path in its trees."""
+        self.variable_paths[variable] = path
+
+    def forward(self, *args, **kwargs):
+        """The outputs of the root."""
+        return self.root.run_on(Scope(self), args, kwargs)
 
     def adopt(self, module, prefix):
         """Lets a module that stands for another one have its place, and all below it theirs."""
@@ -192,17 +193,22 @@ class Run(Flow):
         """The next key of a seed generator from the run's own key; None where the generator counts
         for itself.
         """
-        if self.abstract:
-            return jnp.zeros((2,), "uint32")
-        if self.rng is not None:
-            return self.key_at(self.path_of(generator))
-        if not self.is_eager and not self._counts(generator):
-            raise self.no_key(self.path_of(generator))
-        return None
+        counts = self.is_eager or self._counts(generator)
+        if counts and self.rng is None:
+            return None
+        return self.next_key(self.path_of(generator))
 
     def _counts(self, generator):
         """Whether the run carries the count of a seed generator, as Keras's contract has it."""
-        return self.values is not None and generator.state in self.values
+        return self.holds(generator.state)
+
+    def next_key(self, path, layer=None):
+        """The next random key of a path: from the seed generator of the layer where the run has no
+        key but carries the count.
+        """
+        if layer is not None and self.rng is None and self._counts(layer.seed_generator):
+            return layer.seed_generator.next()
+        return super().next_key(path)
 
     def no_key(self, path):
         """The error for random numbers in a run without a key."""
@@ -222,7 +228,7 @@ class Run(Flow):
 
     def call(self, layer, args, kwargs, bare=False):
         """Runs one layer on its variables, as they are in this run."""
-        return layer.run_on(VariableScope(self, layer), args, kwargs, bare)
+        return layer.run_on(ObjectScope(self, layer), args, kwargs, bare)
 
     def build(self, layer, call):
         """Builds a layer met for the first time."""
@@ -236,23 +242,56 @@ class Run(Flow):
                 "and call `init` (or the model once) on an input that reaches it."
             )
 
+    def push(self, layer, dtype):
+        """Begins a layer that casts its weights to a dtype, or does not (None)."""
+        self.stack.append((layer, dtype))
+        self.casting += dtype is not None
+
+    def pop(self):
+        """Ends the innermost layer."""
+        _, dtype = self.stack.pop()
+        self.casting -= dtype is not None
+
+    def begins_bare(self):
+        """Whether the layer that begins is a root that is run as `stateless_call` runs it."""
+        return self.bare and not self.stack
+
     def cast_type(self):
         """The dtype that variables are cast to where they are read now, or None."""
         return self.stack[-1][1] if self.stack else None
 
 
-class VariableScope:
-    """A layer's slice of a run whose values are those of variables; see `Scope`."""
+class ObjectScope(Scope):
+    """A layer's slice of a run in which the objects have the values: its weights are those of its
+    variables, its children are objects, what is not built is built on the way.
+    """
 
-    __slots__ = ("flow", "layer")
+    __slots__ = ("_building", "layer")
+    is_of_objects = True
 
     def __init__(self, run, layer):
         self.flow = run
         self.layer = layer
 
-    def enter(self, layer, args, kwargs):
-        """The scope to go on in."""
-        return self
+    def enter(self, layer, call):
+        """Begins a layer's part of the run: it is built where it is not."""
+        layer.check_input(call, layer.input_spec)
+        if not layer.built:
+            self.flow.build(layer, call)
+            layer.check_input(call, layer.input_spec)  # now the layer knows more of its input
+        self._building = _scope.set((*_scope.get(), layer))
+
+    def leave(self):
+        """Ends it."""
+        _scope.reset(self._building)
+
+    def child(self, name):
+        """The slice of the child of this name."""
+        return ObjectScope(self.flow, self.layer._children[name])
+
+    def weights(self):
+        """The layer's own weights by name, as they are now."""
+        return {name: self.flow.read(variable) for name, variable in self.layer._own.items()}
 
     def update(self, changed):
         """Sets new values of own weights, in the dtype that they have."""
@@ -260,9 +299,28 @@ class VariableScope:
             variable = self.layer._own[name]
             self.flow.write(variable, value.astype(variable.own_dtype))
 
-    def child(self, layer):
-        """The slice of a child."""
-        return VariableScope(self.flow, layer)
+    def next_key(self, layer):
+        """The next key of the layer's seed generator."""
+        return layer.seed_generator.next()
+
+    def values_below(self):
+        """The values that the run has for variables of the layer and of all below it: those that a
+        gradient may reach, and the others.
+        """
+        held = [v for _, v in named_variables(self.layer) if self.flow.holds(v)]
+        params = {v: self.flow.read(v) for v in held if v.learnable}
+        return params, {v: self.flow.read(v) for v in held if not v.learnable}
+
+    def on(self, values):
+        """The same slice in a run of its own, on other values: `{variable: array}`."""
+        inner = self.flow.fork()
+        inner.values = {**(inner.values or {}), **values}
+        return ObjectScope(inner, self.layer)
+
+    def take(self, values):
+        """Sets values: `{variable: array}`."""
+        for variable, value in values.items():
+            self.flow.assign(variable, value)
 
 
 # ---------------------------------------------------------------- what travels beside probabilities

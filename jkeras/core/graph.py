@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.core.errors import GraphCallError
-from jkeras.core.policy import standardize_dtype
+from jkeras.core.dtypes import standardize_dtype
 from jkeras.core.registry import TensorReference, Thing, _named, public, serialize
 from jkeras.core.settings import auto_name
 
@@ -350,7 +350,7 @@ class Node:
         self.operation, self.args, self.kwargs, self.outputs = operation, args, kwargs, outputs
         self.input_tensors = [v for v in flatten((args, kwargs)) if isinstance(v, KerasTensor)]
         self.output_tensors = [v for v in flatten(outputs) if isinstance(v, KerasTensor)]
-        nodes = operation.__dict__.setdefault("_inbound_nodes", [])
+        nodes = vars(operation).setdefault("_inbound_nodes", [])
         for index, tensor in enumerate(self.output_tensors):
             tensor._keras_history = (operation, len(nodes), index)
         nodes.append(self)

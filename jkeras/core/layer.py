@@ -13,101 +13,20 @@ import jax
 
 from jkeras.core import frame, graph, policy, record, registry, remat, typed
 from jkeras.core.building import as_specs, as_tensors, as_tuples, build_scope, call_build, scoped
-from jkeras.core.call import Call, forward_of, is_array, masks_of, target_of
+from jkeras.core.call import Call, forward_of, is_array, target_of
+from jkeras.core.context import Children, Context
 from jkeras.core.errors import explain, suggestion
 from jkeras.core.family import families
 from jkeras.core.adapting import run_adapted, runs_apart, weight_of, wrong_value
 from jkeras.core.module import Module
 from jkeras.core.paths import walk
+from jkeras.core.plain import is_plain_call, run_plainly
 from jkeras.core.pure import Pair, PureInterface
 from jkeras.core.settings import auto_name, settings, uncounted
 from jkeras.core.symbolic import symbolic_call
 from jkeras.core.variable import Variable
 from jkeras.core.view import WeightView
-from jkeras.kernel.scope import Scope
-from jkeras.kernel.spec import Spec, Weight
-
-
-class Ctx:
-    """What a forward pass may look at besides its weights and inputs.
-
-    Attributes:
-        training: whether this is a training step.
-        frozen: whether the layer's `trainable` is False.
-        mask: the mask of the inputs, or None.
-        valid_rows: which rows of the batch are real, where some are padding, else None; for
-            `kernel.valid_rows.over_valid_rows`.
-        key: a random key of this call; another one each time it is read.
-        abstract: whether only shapes count.
-    """
-
-    __slots__ = ("_layer", "_scope", "abstract", "frozen", "mask", "training", "valid_rows")
-
-    def __init__(self, scope, layer, training, mask):
-        self._scope = scope
-        self._layer = layer
-        self.training = bool(training)
-        self.frozen = not layer.__dict__["_trainable"]
-        self.mask = mask
-        self.valid_rows = scope.flow.valid_rows
-        self.abstract = scope.flow.abstract
-
-    @property
-    def key(self):
-        """The next random key."""
-        return next_key(self._scope, self._layer)
-
-
-def next_key(scope, layer):
-    """The next random key of a layer: by its path, or from its seed generator."""
-    if not isinstance(scope, Scope):
-        return layer.seed_generator.next()
-    flow = scope.flow
-    if flow.abstract:
-        return jax.numpy.zeros((2,), "uint32")
-    path = (*scope.path, layer.seed_generator_name())
-    path = "/".join(flow.canonical(path))
-    if flow.rng is None:
-        raise flow.no_key(path)
-    return flow.key_at(path)
-
-
-class Sub:
-    """A composite's children: `sub.query(x)` runs the child `query` on its slice of params, state
-    and key.
-    """
-
-    def __init__(self, scope, layer, children):
-        self._scope = scope
-        self._layer = layer
-        self._children = children
-
-    def __getattr__(self, name):
-        child = self._children.get(name)
-        child = getattr(self._layer, name) if child is None else child
-        return lambda *args, **kwargs: self.run(child, *args, **kwargs)
-
-    def run(self, child, *args, **kwargs):
-        """Runs a child given as an object."""
-        return child.run_on(self.scope_of(child), args, kwargs)
-
-    def scope_of(self, child):
-        """The slice of a child given as an object."""
-        if isinstance(self._scope, Scope):
-            return self._scope.child(self._names[id(child)])
-        return self._scope.child(child)
-
-    @functools.cached_property
-    def _names(self):
-        return {id(child): name for name, child in self._children.items()}
-
-    def mask_of(self, value):
-        """The mask that a child left beside its output."""
-        return masks_of(value, self._scope.flow.mask_of)
-
-    def set_mask(self, value, mask):
-        """Lets a mask travel beside a value that a child will be given."""
-        self._scope.flow.set_mask(value, mask)
+from jkeras.kernel.spec import Weight
 
 
 @typed.keyword_fields
@@ -145,6 +64,8 @@ class Layer(PureInterface, WeightView, Module, record.Record):
     # for symbolic inputs of any dtype, as Keras's layers do
     announces_compute_dtype: typing.ClassVar = False
     _computes_in_float: typing.ClassVar = True
+    has_children: typing.ClassVar = False  # whether `forward` is given a cursor over them
+    is_stateful: typing.ClassVar = False  # whether `forward` returns what it changed, too
     _native: typing.ClassVar = True
     _is_changed = False  # whether weights were put into another form than `weight_specs` says
     flow_type: typing.ClassVar = frame.Run  # of the forward passes that begin at the layer
@@ -183,7 +104,7 @@ class Layer(PureInterface, WeightView, Module, record.Record):
             _dtype_policy=policy.get(dtype),
             _state_kept=False,
             input_spec=None,
-            _remat=remat.scope(),
+            remat_scope=remat.scope(),
         )
         self.activity_regularizer = families["regularizers"].get(activity_regularizer)
         self._legacy_shape(kwargs)
@@ -278,7 +199,8 @@ class Layer(PureInterface, WeightView, Module, record.Record):
         )
         if context["training"] is None:
             context["training"] = run.training
-        ctx = Ctx(frame.VariableScope(run, self), self, context["training"], context["mask"])
+        scope = frame.ObjectScope(run, self)
+        ctx = Context(scope, self, context["training"], context["mask"])
         return self._forward(ctx, None, args[: own.own], kwargs)
 
     @classmethod
@@ -448,9 +370,8 @@ class Layer(PureInterface, WeightView, Module, record.Record):
             return cast_with_mask(x, self.compute_dtype)
         return x
 
-    def _check_input(self, call, built=True):
-        """Raises for an input that `input_spec` forbids, as it is or as it was before building."""
-        input_spec = self.input_spec if built else self._declared_input_spec
+    def check_input(self, call, input_spec):
+        """Raises for an input that an `input_spec` forbids."""
         if input_spec is not None and call.arguments:
             from jkeras.core.input_spec import check
 
@@ -462,99 +383,45 @@ class Layer(PureInterface, WeightView, Module, record.Record):
         """Runs the layer on its slice of a forward pass: inputs cast, masks passed on.
 
         Args:
-            scope: where its weights are: a `Scope` of values by path, or a `VariableScope`.
+            scope: where its weights are: by path, or those of objects.
             bare: runs it as Keras's `layer.call` does: in the dtype of the layer around, without
                 activity penalty.
         """
-        flow = scope.flow
-        by_path = isinstance(scope, Scope)
-        if by_path and not kwargs and len(args) == 1 and is_plain_class(type(self)):
-            outputs = self._run_plainly(scope, flow, args[0])
-            if outputs is not NotImplemented:
-                return outputs
-        if by_path and not (self.is_native() and runs_apart(self, scope)):
+        if is_plain_class(type(self)) and is_plain_call(self, scope, args, kwargs):
+            return run_plainly(self, scope, args[0])
+        if not (scope.is_of_objects or (self.is_native() and runs_apart(self, scope))):
             return run_adapted(self, scope, args, kwargs, bare)
-        bare = bare or flow.bare and not flow.stack
+        flow = scope.flow
+        bare = bare or flow.begins_bare()
         call = self._bind(args, kwargs, cast=not bare)
-        if by_path:
-            self._check_input(call, built=False)
-            if flow.declared is not None:
-                scope.declare(self._declaration(call))
-        else:
-            scope = scope.enter(self, args, kwargs)
-            self._check_input(call)
-            if not self.built:
-                flow.build(self, call)
-                self._check_input(call)  # now the layer knows more of its input
-        outer, flow.training = flow.training, call.training(flow.training)
-        call.populate(flow, flow.training)
-        dtype = flow.cast_type() if bare else self._cast_type(flow)
-        flow.stack.append((self, dtype))
-        flow.casting += dtype is not None
+        scope.enter(self, call)
+        outer = flow.training
         try:
-            if by_path:
+            flow.training = call.training(outer)
+            call.populate(flow, flow.training)
+            flow.push(self, flow.cast_type() if bare else self._cast_type(flow))
+            try:
                 outputs = self._compute(scope, call)
-            else:
-                with frame.building(self):
-                    outputs = self._compute(scope, call)
-            if self.activity_regularizer is not None and not bare:
-                self._activity_losses(flow, outputs)
+                if self.activity_regularizer is not None and not bare:
+                    self._activity_losses(flow, outputs)
+            finally:
+                flow.pop()
         finally:
-            flow.stack.pop()
-            flow.casting -= dtype is not None
+            scope.leave()
             flow.training = outer
         self._pass_masks(flow, call, outputs)
         return outputs
 
-    def _run_plainly(self, scope, flow, x):
-        """`run_on` for the plainest of calls, without binding arguments: one array of the type that
-        the layer computes in, no mask, nothing cast. NotImplemented for any other.
-        """
-        policy = self._dtype_policy.of(self)
-        dtype = policy.compute_dtype
-        beside = flow.masks or flow.bare or flow.casting or flow.declared is not None
-        special = (
-            self._remat or self.activity_regularizer or settings.distribution or self._is_changed
-        )
-        if beside or special or dtype != policy.variable_dtype or policy.quantization_mode:
-            return NotImplemented
-        if not isinstance(x, jax.Array) or x.dtype.name != dtype or hasattr(x, "_keras_mask"):
-            return NotImplemented
-        if isinstance(self.__dict__.get("activation"), Module):
-            return NotImplemented
-        input_spec = self.__dict__.get("_before_build", self.__dict__)["input_spec"]
-        if input_spec is not None and not input_spec.accepts(x.shape):
-            return NotImplemented
-        values = scope.weights()
-        self._check_values(scope, values, self.weight_specs(Spec(x.shape, dtype)))
-        training = flow.training
-        if training is None:
-            training = self.call_context.get("training")
-        flow.stack.append((self, None))
-        try:
-            outputs = self.forward(values, x, ctx=Ctx(scope, self, training, None))
-        finally:
-            flow.stack.pop()
-        if isinstance(self, StatefulLayer):
-            outputs, changed = outputs
-            scope.update(changed)
-        return outputs
-
     def is_native(self):
         """Whether the layer runs on values by path, without variables and without ambient state."""
-        activation = self.__dict__.get("activation")
-        return (
-            is_native_class(type(self))
-            and self._remat is None
-            and not isinstance(activation, Module)
-        )
+        return is_native_class(type(self)) and not isinstance(vars(self).get("activation"), Module)
 
     @property
-    def _declared_input_spec(self):
+    def declared_input_spec(self):
         """What the layer asks of its input whatever it was built for."""
         return self.__dict__.get("_before_build", self.__dict__)["input_spec"]
 
-    def _declaration(self, call):
+    def declaration(self, call):
         """The layer's own weights for the inputs of a call, ready to be made: `{name: Weight}`."""
         specs = {name: self._resolved(w) for name, w in self._specs_of(call).items()}
         for name, variable in self._own.items():  # what was added to the object by hand
@@ -577,8 +444,8 @@ class Layer(PureInterface, WeightView, Module, record.Record):
         )
 
     def _compute(self, scope, call):
-        if self._remat is None:
-            y = self._execute(scope, call)
+        if self.remat_scope is None:
+            y = self.execute(scope, call)
         else:
             y = remat.execute(scope, self, call)
         return y if settings.distribution is None else self._laid_out(y)
@@ -588,48 +455,45 @@ class Layer(PureInterface, WeightView, Module, record.Record):
         layout = settings.distribution.get_tensor_layout(f"{self.path}/output")
         return y if layout is None else jax.lax.with_sharding_constraint(y, layout.backend_layout)
 
-    def _execute(self, scope, call):
+    def execute(self, scope, call):
+        """The outputs of a call whose arguments are bound and cast."""
         if self.is_lifted():
             return self.call(*call.args, **call.kwargs)
         args, kwargs = call.forward_arguments()
-        ctx = Ctx(scope, self, call.now_training, call.mask)
+        ctx = Context(scope, self, call.now_training, call.mask)
         return self._forward(ctx, call, args, kwargs)
 
     def _forward(self, ctx, call, args, kwargs):
-        return self.forward(self._own_values(ctx._scope, call), *args, ctx=ctx, **kwargs)
+        return self.forward(self._own_values(ctx.scope, call), *args, ctx=ctx, **kwargs)
 
     def _own_values(self, scope, call):
         """The layer's own weights by name, in the type that it computes in."""
         flow = scope.flow
-        if not isinstance(scope, Scope):
-            return {name: self._read(flow, variable) for name, variable in self._own.items()}
         values = scope.weights()
-        specs = self._specs_of(call)
-        if flow.declared is None:
-            self._check_values(scope, values, specs)
+        if scope.is_of_objects or flow.is_built:
+            specs = self._own
+        else:
+            specs = self._specs_of(call)
+            if flow.declared is None:
+                self.check_values(scope, values, specs)
         dtype = flow.cast_type()
         if dtype is not None:
             for name, value in values.items():
-                if policy.is_float(value.dtype) and (name not in specs or specs[name].autocast):
+                autocast = name not in specs or specs[name].autocast
+                if autocast and policy.is_float(value.dtype):
                     values[name] = value.astype(dtype)
-        if settings.distribution is not None and self.uses_weights_whole:
-            for name in values.keys() & self._own.keys():
-                values[name] = self._own[name].whole(values[name])
+        if self.uses_weights_whole:
+            for name, variable in self._own.items():
+                if variable.layout is not None and name in values:
+                    values[name] = variable.whole(values[name])
         return values
 
-    def _check_values(self, scope, values, specs):
+    def check_values(self, scope, values, specs):
         """Raises where the values given to `apply` are not those of the layer."""
         for name, weight in specs.items():
             value = values.get(name)
             if value is None or jax.numpy.shape(value) != tuple(weight.shape):
                 raise wrong_value(self, (*scope.path, name), value, weight)
-
-    def _read(self, run, variable):
-        value = run.read(variable)
-        dtype = run.stack[-1][1] if variable.autocast else None
-        if dtype and policy.is_float(value.dtype) and value.dtype != dtype:
-            value = value.astype(dtype)
-        return variable.whole(value) if self.uses_weights_whole else value
 
     def _cast_type(self, flow):
         """The dtype that the weights are cast to, or None."""
@@ -796,9 +660,11 @@ class StatefulLayer(Layer):
     what changed only.
     """
 
+    is_stateful = True
+
     def _forward(self, ctx, call, args, kwargs):
         outputs, changed = super()._forward(ctx, call, args, kwargs)
-        ctx._scope.update(changed)
+        ctx.scope.update(changed)
         return outputs
 
 
@@ -810,6 +676,8 @@ class Composite(Layer):
     known.
     """
 
+    has_children = True
+
     def children(self, *inputs):
         """Children that depend on the inputs (`Spec`s): `{attribute name: layer}`."""
         return {}
@@ -820,20 +688,20 @@ class Composite(Layer):
         for name, child in self.children(*specs).items():
             setattr(self, name, child)
 
-    def _children_for(self, scope, call):
-        """The children by name, those that depend on the inputs too."""
-        if not isinstance(scope, Scope) or type(self).children is Composite.children:
-            return self._children
-        specs = list(call.specs().values())
-        if self.__dict__.get("_children_are_for") == _ranks(specs):
-            return self._children
-        with uncounted():
-            return {**self._children, **self.children(*specs)}
+    def cursor(self, scope, call=None):
+        """The children, each on its slice of a scope; those that depend on the inputs too."""
+        children = self._children
+        is_built = scope.is_of_objects or scope.flow.is_built
+        if not is_built and type(self).children is not Composite.children:
+            specs = list(call.specs().values())
+            if self.__dict__.get("_children_are_for") != _ranks(specs):
+                with uncounted():
+                    children = {**children, **self.children(*specs)}
+        return Children(scope, self, children)
 
     def _forward(self, ctx, call, args, kwargs):
-        scope = ctx._scope
-        sub = Sub(scope, self, self._children_for(scope, call))
-        return self.forward(self._own_values(scope, call), sub, *args, ctx=ctx, **kwargs)
+        w = self._own_values(ctx.scope, call)
+        return self.forward(w, self.cursor(ctx.scope, call), *args, ctx=ctx, **kwargs)
 
 
 def _ranks(specs):
@@ -843,13 +711,20 @@ def _ranks(specs):
 
 @functools.cache
 def is_plain_class(cls):
-    """Whether calls of a class may be run without binding arguments: one input, no mask made."""
-    own = {"_bind", "_convert", "_pass_masks", "compute_mask", "_specs_of", "is_native"}
-    changed = {name for name in own if getattr(cls, name) is not getattr(Layer, name)}
-    if not is_native_class(cls) or not cls._computes_in_float or changed - {"is_native"}:
+    """Whether calls of a class may be plain: `forward` of one input, no mask made, and nothing of
+    the way in which layers are called changed.
+    """
+    own = ("_bind", "_pass_masks", "compute_mask", "_specs_of")
+    if any(getattr(cls, name) is not getattr(Layer, name) for name in own):
         return False
-    ways = (Layer._forward, StatefulLayer._forward)
-    return cls._forward in ways and target_of(cls).own == 1
+    if cls.has_children:  # a model keeps an input of its own type as it is, too
+        if cls.children is not Composite.children:
+            return False
+    elif cls._convert is not Layer._convert:
+        return False
+    if cls._forward not in (Layer._forward, StatefulLayer._forward, Composite._forward):
+        return False
+    return is_native_class(cls) and cls._computes_in_float and target_of(cls).own == 1
 
 
 @functools.cache
@@ -883,4 +758,4 @@ def layer(
 
 
 registry.public("keras.layers.Layer", "keras.Layer")(Layer)
-__all__ = ["Composite", "Ctx", "Layer", "Pair", "StatefulLayer", "Sub", "layer"]
+__all__ = ["Children", "Composite", "Context", "Layer", "Pair", "StatefulLayer", "layer"]

@@ -68,18 +68,22 @@ class Module:
         pass
 
     def __setattr__(self, name, value):
-        if "_own" not in self.__dict__:
+        if "_own" not in vars(self):
             raise RuntimeError(
                 f"Call `super().__init__()` in the constructor of {type(self).__name__} before "
                 f"setting the attribute `{name}`."
             )
-        if name in self.__dict__ or isinstance(value, (Module, Variable, list, tuple, dict)):
+        if name in vars(self) or isinstance(value, (Module, Variable, list, tuple, dict)):
             value = self._track(name, value)
         object.__setattr__(self, name, value)
 
     def __delattr__(self, name):
         self._forget(name, ())
         object.__delattr__(self, name)
+
+    def set_untracked(self, **values):
+        """Sets attributes as they are: their lists and dicts are not looked into nor observed."""
+        vars(self).update(values)
 
     def _track(self, name, value):
         """Registers the modules and variables in an attribute's value; lists and dicts come back
@@ -116,7 +120,7 @@ class Module:
 
     def _forget(self, name, keep):
         """Drops what the attribute's old value held and `keep` does not."""
-        for _, part in _parts(name, self.__dict__.get(name), set()):
+        for _, part in _parts(name, vars(self).get(name), set()):
             mine = self._children if isinstance(part, Module) else self._own
             if id(part) not in keep and not self._held_elsewhere(name, part):
                 for key in [k for k, v in mine.items() if v is part]:
@@ -125,7 +129,7 @@ class Module:
     def _held_elsewhere(self, name, part):
         return any(
             part is other
-            for key, value in self.__dict__.items()
+            for key, value in vars(self).items()
             if key not in (name, *UNTRACKED)
             for _, other in _parts(key, value, set())
         )
@@ -133,20 +137,20 @@ class Module:
     def __deepcopy__(self, memo):
         twin = type(self).__new__(type(self))
         memo[id(self)] = twin
-        for key, value in self.__dict__.items():
+        for key, value in vars(self).items():
             if key not in FLEETING:
-                twin.__dict__[key] = [] if key == "_inbound_nodes" else copy.deepcopy(value, memo)
-        for key, value in list(twin.__dict__.items()):
+                vars(twin)[key] = [] if key == "_inbound_nodes" else copy.deepcopy(value, memo)
+        for key, value in list(vars(twin).items()):
             if type(value) in (list, dict) and not key.startswith("_"):
                 # observed by the copy, not by the original
                 object.__setattr__(twin, key, twin._track(key, value))
         return twin
 
     def __getstate__(self):
-        return {k: v for k, v in self.__dict__.items() if k not in FLEETING}
+        return {k: v for k, v in vars(self).items() if k not in FLEETING}
 
     def __setstate__(self, state):
-        self.__dict__.update(state)
+        vars(self).update(state)
 
 
 UNTRACKED = ("_own", "_children", "_before_build")
@@ -183,10 +187,10 @@ def _observed(base, methods):
             before = base(self)
             result = plain(self, *args, **kwargs)
             owner, name = self._owner, self._name
-            if owner.__dict__.get(name) is self:
-                owner.__dict__[name] = before
+            if vars(owner).get(name) is self:
+                vars(owner)[name] = before
                 owner._forget(name, {id(part) for _, part in _parts(name, base(self), set())})
-                owner.__dict__[name] = self
+                vars(owner)[name] = self
                 owner._adopt(_parts(name, self, set()))
             return result
 

@@ -5,74 +5,25 @@ import operator
 import jax.numpy as jnp
 import numpy as np
 
-from jkeras.core.errors import DtypeError, suggestion
-from jkeras.core.registry import public
+from jkeras.core.dtypes import ALLOWED_DTYPES, is_float, standardize_dtype
+from jkeras.core.errors import suggestion
+from jkeras.core.graph import KerasTensor, is_tensor
+from jkeras.core.registry import Thing, deserialize, public
 from jkeras.core.settings import settings
 
-ALLOWED_DTYPES = (
-    "bool",
-    "uint8",
-    "uint16",
-    "uint32",
-    "uint64",
-    "int8",
-    "int16",
-    "int32",
-    "int64",
-    "float16",
-    "bfloat16",
-    "float32",
-    "float64",
-    "complex64",
-    "complex128",
-    "int4",
-    "uint4",
-    "float8_e4m3fn",
-    "float8_e5m2",
-)
 MIXED = ("mixed_float16", "mixed_bfloat16")
 QUANTIZATION_MODES = ("int8", "float8", "int4", "gptq", "awq")
-PYTHON_DTYPES = {bool: "bool", int: "int32", float: "float32", complex: "complex64", str: "string"}
+QUANTIZED = {}  # the class of a policy by its mode; the classes of `quantized_policy` enter it
 
 
-def standardize_dtype(dtype):
-    """The name of a dtype given as a name, a numpy or JAX dtype, or a Python type; floatx for None.
+def of_modes(*modes):
+    """Decorator: the policies whose names begin with one of the modes are of this class."""
 
-    >>> standardize_dtype(None), standardize_dtype(int), standardize_dtype(np.float16)
-    ('float32', 'int32', 'float16')
-    """
-    if dtype is None:
-        return settings.floatx
-    if isinstance(dtype, str):
-        name = {"float": "float32", "int": "int32"}.get(dtype, dtype)
-    elif dtype in PYTHON_DTYPES:
-        name = PYTHON_DTYPES[dtype]
-        name = settings.floatx if name == "float32" else name
-    else:
-        name = getattr(dtype, "name", None) or _numpy_name(dtype)
-    if name not in ALLOWED_DTYPES and name != "string":
-        raise DtypeError(f"Invalid dtype: {dtype}.{suggestion(name, ALLOWED_DTYPES)}")
-    return name
+    def enter(cls: Thing) -> Thing:
+        QUANTIZED.update(dict.fromkeys(modes, cls))
+        return cls
 
-
-def _numpy_name(dtype):
-    try:
-        return np.dtype(dtype).name
-    except TypeError:
-        if str(dtype).startswith("torch."):
-            return str(dtype).removeprefix("torch.")
-        raise DtypeError(f"Invalid dtype: {dtype}") from None
-
-
-def is_float(dtype):
-    """Whether a dtype is a float type (half precision and float8 too).
-
-    >>> is_float("bfloat16"), is_float("int32")
-    (True, False)
-    """
-    return dtype is not None and jnp.issubdtype(
-        np.dtype(dtype) if not isinstance(dtype, str) else jnp.dtype(dtype), jnp.floating
-    )
+    return enter
 
 
 @public(
@@ -124,6 +75,7 @@ class DTypePolicy:
         operator.attrgetter("_variable_dtype"), doc="The type in which weights are kept."
     )
     quantization_mode = None  # of a quantized policy: how
+    varies = False  # whether `of` gives layers different ones
 
     def of(self, layer):
         """The policy of a layer that was given this one: itself, but for a `DTypePolicyMap`."""
@@ -135,8 +87,6 @@ class DTypePolicy:
 
     def convert_input(self, x, autocast, dtype):
         """An input as an array; a float one in `dtype` where `autocast` is on."""
-        from jkeras.core.graph import KerasTensor, is_tensor
-
         if isinstance(x, KerasTensor):
             if autocast and is_float(x.dtype) and x.dtype != dtype:
                 return KerasTensor(x.shape, dtype, name=x.name)
@@ -205,19 +155,15 @@ def get(identifier):
     >>> get("mixed_float16").compute_dtype
     'float16'
     """
-    from jkeras.core import registry
-
     if identifier is None:
         return dtype_policy()
     if isinstance(identifier, DTypePolicy):
         return identifier
     if isinstance(identifier, dict):
-        return registry.deserialize(identifier)
+        return deserialize(identifier)
     if isinstance(identifier, str):
         if identifier.startswith(QUANTIZATION_MODES) and identifier not in ALLOWED_DTYPES:
-            from jkeras.core.quantized_policy import of_name
-
-            return of_name(identifier)
+            return quantized(identifier)
         return DTypePolicy(identifier)
     try:
         return DTypePolicy(standardize_dtype(identifier))
@@ -226,3 +172,21 @@ def get(identifier):
             "Cannot interpret `dtype` argument. Expected a string or an instance of DTypePolicy. "
             f"Received: dtype={identifier}"
         ) from None
+
+
+def quantized(name):
+    """The quantized policy of a name: "int8_from_float32", "int4/128_from_mixed_bfloat16".
+
+    >>> quantized("int4/-1_from_float32").block_size
+    -1
+    """
+    mode, separator, source = name.partition("_from_")
+    if not separator:
+        raise ValueError(
+            "Cannot convert `policy` into a valid pair (`mode`, `source_name`): expected a name "
+            f"such as 'int8_from_float32'. Received: policy={name}"
+        )
+    kind, slash, _ = mode.partition("/")
+    if kind == "int4":
+        kind += slash  # "int4/128" carries the size of a block, "int4" has one scale for all
+    return QUANTIZED.get(kind, QUANTIZED["int8"])(mode, source)

@@ -5,10 +5,11 @@ import re
 
 from jkeras.core import policy, registry
 from jkeras.core.errors import check_choice
-from jkeras.core.policy import QUANTIZATION_MODES, DTypePolicy
+from jkeras.core.policy import QUANTIZATION_MODES, DTypePolicy, of_modes
 from jkeras.core.registry import public
 
 
+@of_modes("int8", "int4")
 @public("keras.dtype_policies.QuantizedDTypePolicy")
 class QuantizedDTypePolicy(DTypePolicy):
     """Weights in few bits; everything else as in the policy `source_name`.
@@ -48,6 +49,7 @@ class QuantizedDTypePolicy(DTypePolicy):
         return f'<{type(self).__name__} "{self.name}">'
 
 
+@of_modes("float8")
 @public("keras.dtype_policies.QuantizedFloat8DTypePolicy")
 class QuantizedFloat8DTypePolicy(QuantizedDTypePolicy):
     """Products of 8-bit floats.
@@ -108,13 +110,13 @@ class _NumberedPolicy(QuantizedDTypePolicy):
                 f"{numbers[0]} from '{mode}'."
             )
         super().__init__(kind, source_name)
-        self.__dict__.update(
-            zip(names, numbers),
-            mode=kind,
-            _name=f"{'/'.join([kind, *map(str, numbers)])}_from_{self._source_name}",
-        )
+        for name, number in zip(names, numbers):
+            setattr(self, name, number)
+        self.mode = kind
+        self._name = f"{'/'.join([kind, *map(str, numbers)])}_from_{self._source_name}"
 
 
+@of_modes("int4/")
 @public("keras.dtype_policies.Int4DTypePolicy")
 class Int4DTypePolicy(_NumberedPolicy):
     """Weights of 4 bits, with a scale for each block of them.
@@ -129,6 +131,7 @@ class Int4DTypePolicy(_NumberedPolicy):
     _form = ("int4", "block_size")
 
 
+@of_modes("gptq")
 @public("keras.dtype_policies.GPTQDTypePolicy")
 class GPTQDTypePolicy(_NumberedPolicy):
     """Weights of few bits by GPTQ. The policy can be read and written; layers that follow it are
@@ -144,6 +147,7 @@ class GPTQDTypePolicy(_NumberedPolicy):
     _form, _bits = ("gptq", "weight_bits", "group_size"), (2, 3, 4, 8)
 
 
+@of_modes("awq")
 @public("keras.dtype_policies.AWQDTypePolicy")
 class AWQDTypePolicy(_NumberedPolicy):
     """Weights of 4 bits by AWQ. The policy can be read and written; layers that follow it are not
@@ -157,34 +161,6 @@ class AWQDTypePolicy(_NumberedPolicy):
     """
 
     _form, _bits = ("awq", "weight_bits", "group_size"), (4,)
-
-
-CLASSES = {
-    "int8": QuantizedDTypePolicy,
-    "int4": QuantizedDTypePolicy,
-    "float8": QuantizedFloat8DTypePolicy,
-    "gptq": GPTQDTypePolicy,
-    "awq": AWQDTypePolicy,
-    "int4/": Int4DTypePolicy,
-}
-
-
-def of_name(name):
-    """The quantized policy of a name: "int8_from_float32", "int4/128_from_mixed_bfloat16".
-
-    >>> of_name("int4/-1_from_float32").block_size
-    -1
-    """
-    mode, separator, source = name.partition("_from_")
-    if not separator:
-        raise ValueError(
-            "Cannot convert `policy` into a valid pair (`mode`, `source_name`): expected a name "
-            f"such as 'int8_from_float32'. Received: policy={name}"
-        )
-    kind = mode.split("/")[0]
-    return CLASSES.get("int4/" if mode.startswith("int4/") else kind, QuantizedDTypePolicy)(
-        mode, source
-    )
 
 
 @public("keras.dtype_policies.DTypePolicyMap")
@@ -202,6 +178,8 @@ class DTypePolicyMap(DTypePolicy, collections.abc.MutableMapping):
     >>> policies["encoder/dense"].name, policies["decoder"].name
     ('bfloat16', 'float32')
     """
+
+    varies = True
 
     def __init__(self, default_policy=None, policy_map=None):
         if isinstance(default_policy, DTypePolicyMap):

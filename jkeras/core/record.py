@@ -70,6 +70,11 @@ else:
 BASE_ARGUMENTS = ("name", "dtype", "trainable")
 
 
+def defines(cls, name):
+    """Whether a class itself, rather than a base of it, has an attribute."""
+    return name in vars(cls)
+
+
 class Field(typing.NamedTuple):
     """One argument of a record's constructor."""
 
@@ -87,12 +92,9 @@ def collect_fields(cls, arguments=None):
     """
     found = {}
     for base in reversed(cls.__mro__):
-        for name, kind in base.__dict__.get("__annotations__", {}).items():
-            if (
-                not name.startswith("_")
-                and kind is not typing.ClassVar
-                and (typing.get_origin(kind) is not typing.ClassVar)
-            ):
+        for name, kind in inspect.get_annotations(base).items():
+            is_field = typing.ClassVar not in (kind, typing.get_origin(kind))
+            if is_field and not name.startswith("_"):
                 found[name] = kind if isinstance(kind, Kind) else PLAIN_KIND
     if arguments is not None:
         found = {

@@ -8,9 +8,8 @@ import functools
 import jax
 import numpy as np
 
-from jkeras.core import frame, graph
+from jkeras.core import graph
 from jkeras.core.errors import suggestion
-from jkeras.core.paths import named_variables
 from jkeras.core.registry import public
 
 POLICIES = (
@@ -127,24 +126,19 @@ def execute(scope, layer, call):
     saved.
     """
     flow = scope.flow
-    wish = layer._remat
+    wish = layer.remat_scope
     listed = wish.mode != "list_of_layers" or layer.name in wish.layer_names
     if flow.is_eager or flow.abstract or not listed:
-        return layer._execute(scope, call)
+        return layer.execute(scope, call)
     if wish.mode == "activations":
         return _with_activation(scope, layer, call)
-    variables = [v for _, v in named_variables(layer) if flow.holds(v)]
-    values = [flow.read(v) for v in variables]
-    body = _Body(flow, layer, call, variables)
-    if wish.mode == "larger_than":
-        outputs = jax.eval_shape(body, values)[0]
-        elements = sum(np.prod(v.shape) for v in jax.tree_util.tree_leaves(outputs))
-        if elements <= wish.output_size_threshold:
-            return layer._execute(scope, call)
-    outputs, new_values, losses, masks = jax.checkpoint(body, policy=wish.policy)(values)
-    for variable, value, before in zip(variables, new_values, values):
-        if not variable.learnable and value is not before:
-            flow.put(variable, value)
+    params, state = scope.values_below()
+    values = [list(params.values()), list(state.values())]
+    body = _Body(scope, layer, call, list(params), list(state))
+    if wish.mode == "larger_than" and _elements_of(body, values) <= wish.output_size_threshold:
+        return layer.execute(scope, call)
+    outputs, new_state, losses, masks = jax.checkpoint(body, policy=wish.policy)(*values)
+    scope.take(dict(zip(state, new_state)))
     flow.losses.extend(zip(body.owners, losses))
     flow.counts = body.counts
     for output, mask in zip(jax.tree_util.tree_leaves(outputs), masks):
@@ -153,40 +147,51 @@ def execute(scope, layer, call):
     return outputs
 
 
+def _elements_of(body, values):
+    """The number of elements of what a layer puts out."""
+    outputs = jax.eval_shape(body, *values)[0]
+    return sum(np.prod(v.shape) for v in jax.tree_util.tree_leaves(outputs))
+
+
 class _Body:
-    """A layer's call as a pure function of the values of its variables: state, losses and masks
-    come out.
+    """A layer's call as a pure function of its weights: state, losses and masks come out.
+
+    Args:
+        params, state: of what the arrays are the values.
     """
 
-    def __init__(self, flow, layer, call, variables):
-        self.flow = flow
+    def __init__(self, scope, layer, call, params, state):
+        self.scope = scope
         self.layer = layer
         self.call = call
-        self.variables = variables
+        self.params = params
+        self.state = state
 
-    def __call__(self, values):
-        inner = self.flow.fork(dict(zip(self.variables, values)))
-        with inner:
-            outputs = self.layer._execute(frame.VariableScope(inner, self.layer), self.call)
-        self.counts = inner.counts
-        self.owners = [owner for owner, _ in inner.losses]
-        losses = [value for _, value in inner.losses]
-        masks = [inner.mask_of(v) for v in jax.tree_util.tree_leaves(outputs)]
-        return outputs, [inner.values[v] for v in self.variables], losses, masks
+    def __call__(self, params, state):
+        values = dict(zip(self.params, params)) | dict(zip(self.state, state))
+        inner = self.scope.on(values)
+        with inner.flow as flow:
+            outputs = self.layer.execute(inner, self.call)
+        self.counts = flow.counts
+        self.owners = [owner for owner, _ in flow.losses]
+        losses = [value for _, value in flow.losses]
+        masks = [flow.mask_of(v) for v in jax.tree_util.tree_leaves(outputs)]
+        new_state = inner.values_below()[1]
+        return outputs, [new_state[key] for key in self.state], losses, masks
 
 
 def _with_activation(scope, layer, call):
     """Runs a layer with another activation: a twin that shares all else with it."""
-    activation = layer.__dict__.get("activation")
+    activation = getattr(layer, "activation", None)
     if activation is None:
-        return layer._execute(scope, call)
+        return layer.execute(scope, call)
     twin = object.__new__(type(layer))
-    twin.__dict__.update(layer.__dict__)
-    twin.__dict__["activation"] = remat(activation, policy=layer._remat.policy)
+    again = remat(activation, policy=layer.remat_scope.policy)
+    vars(twin).update(vars(layer), activation=again)
     stack = scope.flow.stack
     entry = stack[-1]
     stack[-1] = (twin, entry[1])
     try:
-        return twin._execute(frame.VariableScope(scope.flow, twin), call)
+        return twin.execute(scope, call)
     finally:
         stack[-1] = entry

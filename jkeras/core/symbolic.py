@@ -10,7 +10,8 @@ from jkeras.core.structure import all_built
 class SymbolicRun:
     """What `Call.populate` asks for, on KerasTensors."""
 
-    abstract, values = True, None
+    abstract = True
+    is_eager = False
 
     @staticmethod
     def mask_of(tensor):
@@ -24,10 +25,10 @@ class SymbolicRun:
 def symbolic_call(layer, args, kwargs):
     """Calls a layer on KerasTensors: builds it, infers the outputs, adds a node."""
     call = layer._bind(args, kwargs)
-    layer._check_input(call)
+    layer.check_input(call, layer.input_spec)
     if not layer.built:
         layer._build_for(call)
-        layer._check_input(call)
+        layer.check_input(call, layer.input_spec)
     outer = frame.current()
     training = call.training(None if outer is None else outer.training)
     call.populate(SymbolicRun, training)

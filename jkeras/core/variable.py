@@ -2,6 +2,8 @@
 variable does.
 """
 
+import operator
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,7 +13,7 @@ from jkeras.core import frame
 from jkeras.core.errors import check_choice, explain
 from jkeras.core.family import families
 from jkeras.core.graph import OPERATORS, _ops, standardize_shape
-from jkeras.core.policy import is_float, standardize_dtype
+from jkeras.core.dtypes import is_float, standardize_dtype
 from jkeras.core.registry import public
 from jkeras.core.settings import auto_name, settings
 
@@ -64,6 +66,7 @@ def values_of(variables):
 
 def _hook(name, doc):
     """A property that takes a function of the variable's value, or None."""
+    held = f"_{name}"
 
     def change(self, value):
         if value is not None and not callable(value):
@@ -71,9 +74,9 @@ def _hook(name, doc):
                 f"Invalid value for attribute `{name}` of variable '{self.path}'. Expected a "
                 f"callable, such as those of `jkeras.{name}s`, or None. Received: {name}={value!r}"
             )
-        self.__dict__[name] = value
+        setattr(self, held, value)
 
-    return property(lambda self: self.__dict__[name], change, doc=doc)
+    return property(operator.attrgetter(held), change, doc=doc)
 
 
 @public("keras.Variable")
@@ -313,17 +316,17 @@ class Variable:
         memo[id(self)] = copy
         if isinstance(self._value, Borrowed):
             self.own_value()
-        copy.__dict__.update(self.__dict__)
+        vars(copy).update(vars(self))
         return copy
 
     def __getstate__(self):
         return {
-            **self.__dict__,
+            **vars(self),
             "_value": None if self._value is None else np.asarray(self.own_value()),
         }
 
     def __setstate__(self, state):
-        self.__dict__.update(state)
+        vars(self).update(state)
         if self._value is not None:
             self._value = jnp.asarray(self._value)
 

@@ -5,6 +5,7 @@ no outputs.
 import numpy as np
 
 from jkeras.core import frame, policy
+from jkeras.core.dtypes import is_float
 from jkeras.kernel import tree
 from jkeras.core.errors import NotBuiltError
 from jkeras.core.paths import walk
@@ -34,7 +35,7 @@ class WeightView:
     @dtype_policy.setter
     def dtype_policy(self, value):
         new = policy.get(value)
-        self.__dict__["_dtype_policy"] = self._dtype_policy.changed(self.path, new)
+        self._dtype_policy = self._dtype_policy.changed(self.path, new)
         if new.quantization_mode is not None and self.built and not self._is_quantized:
             self.quantize(new.quantization_mode)
 
@@ -64,7 +65,7 @@ class WeightView:
 
     @property
     def _input_type(self):
-        return self.compute_dtype if policy.is_float(self.compute_dtype) else "float32"
+        return self.compute_dtype if is_float(self.compute_dtype) else "float32"
 
     @property
     def quantization_mode(self):
@@ -97,7 +98,7 @@ class WeightView:
     def trainable(self, value):
         value = bool(value)
         for layer in self._flatten_layers():
-            layer.__dict__["_trainable"] = value
+            layer.set_untracked(_trainable=value)
             for variable in layer._own.values():
                 if variable.learnable:
                     variable.trainable = value
@@ -219,7 +220,7 @@ class WeightView:
                 )
         for variable, value in zip(mine, weights):
             variable.assign(value)
-        self.__dict__["_state_kept"] = True
+        self._state_kept = True
 
     def count_params(self):
         """The number of scalars in the weights."""
@@ -263,7 +264,7 @@ class WeightView:
             )
         for path, variable in mine.items():
             variable.assign(given[path])
-        self.__dict__["_state_kept"] = True
+        self._state_kept = True
 
     @property
     def params(self):

@@ -146,5 +146,7 @@ def text_of(structure):
         return "{" + ", ".join(f"{k}: {text_of(v)}" for k, v in structure.items()) + "}"
     if isinstance(structure, (list, tuple)):
         inner = ", ".join(map(text_of, structure))
-        return f"[{inner}]" if isinstance(structure, list) else f"({inner})"
+        if isinstance(structure, list):
+            return f"[{inner}]"
+        return f"({inner})"
     return f"{structure.dtype}[{','.join(map(str, structure.shape))}]"

@@ -74,20 +74,20 @@ class Inference(frame.Run):
         return self.stack[-1][0]._where
 
 
-class DeviceScope(frame.VariableScope):
+class DeviceScope(frame.ObjectScope):
     """A layer's slice of an inference; layers that run on the host are refused."""
 
     __slots__ = ()
 
-    def enter(self, layer, args, kwargs):
-        arguments = jax.tree_util.tree_leaves((args, kwargs))
+    def enter(self, layer, call):
+        arguments = jax.tree_util.tree_leaves(call.arguments)
         is_traced = any(isinstance(value, jax.core.Tracer) for value in arguments)
         if is_traced and getattr(layer, "runs_on_host", False):
             raise ExportError(host_layer(layer))
-        return self
+        super().enter(layer, call)
 
-    def child(self, layer):
-        return DeviceScope(self.flow, layer)
+    def child(self, name):
+        return DeviceScope(self.flow, self.layer._children[name])
 
 
 def host_layer(layer):

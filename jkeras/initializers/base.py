@@ -3,8 +3,8 @@
 import json
 
 from jkeras.core import sampling
-from jkeras.core.policy import standardize_dtype
-from jkeras.core.record import Kind, Record
+from jkeras.core.dtypes import standardize_dtype
+from jkeras.core.record import Kind, Record, defines
 from jkeras.core.registry import deserialize, public, serialize
 from jkeras.core.rng import SeedGenerator, as_key
 from jkeras.core.settings import default_seed
@@ -27,7 +27,7 @@ class Initializer(Record):
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
-        if "__call__" in cls.__dict__ and "sample" not in cls.__dict__:
+        if defines(cls, "__call__") and not defines(cls, "sample"):
             cls.sample = _sample_by_call
 
     def __call__(self, shape, dtype=None):
@@ -49,7 +49,7 @@ class Initializer(Record):
         """
         cls = type(self)
         has_record_init = cls._record_init is not None and cls.__init__ is cls._record_init
-        if has_record_init or not self.__dict__:
+        if has_record_init or not vars(self):
             return cls, json.dumps(self.field_config(), sort_keys=True, default=repr)
         return cls, id(self)
 

@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 
 from jkeras.core.errors import check_choice
-from jkeras.core.policy import standardize_dtype
+from jkeras.core.dtypes import standardize_dtype
 from jkeras.core.record import Kind, record
 from jkeras.core.registry import deserialize
 from jkeras.initializers.base import Initializer

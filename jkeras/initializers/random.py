@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from jkeras.core import sampling
 from jkeras.core.errors import check_choice
-from jkeras.core.policy import standardize_dtype
+from jkeras.core.dtypes import standardize_dtype
 from jkeras.core.record import Any, record
 from jkeras.initializers.base import RandomInitializer, normal, truncated_normal
 

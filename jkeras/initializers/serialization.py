@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.core.family import Family
-from jkeras.core.policy import standardize_dtype
+from jkeras.core.dtypes import standardize_dtype
 from jkeras.core.registry import public
 from jkeras.initializers.fixed import Ones, Zeros
 from jkeras.initializers.random import RandomNormal, RandomUniform

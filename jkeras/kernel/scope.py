@@ -2,6 +2,7 @@
 
 import collections
 import contextvars
+import copy
 import typing
 
 import jax
@@ -9,6 +10,7 @@ import jax.numpy as jnp
 
 from jkeras.kernel.keys import key_of_path
 from jkeras.kernel.spec import Weight
+from jkeras.kernel.tree import flatten
 
 Path = tuple[str, ...]
 
@@ -38,6 +40,9 @@ class Flow:
 
     Attributes:
         declared: while a structure is found, `{layer path: {name: Weight}}`; otherwise None.
+        abstract: whether only shapes count, as while a structure is found.
+        is_built: whether it is of layers that are built for the inputs: what they ask of these
+            since then counts, and their own weights say what they are.
         updates: new values by layer path and name.
         losses: (layer, value) pairs in the order in which they were added.
         masks: `{id(array): (array, mask)}`, since arrays are no keys.
@@ -65,6 +70,8 @@ class Flow:
         self.microbatch = microbatch
         self.shared = shared or {}
         self.declared: dict[Path, dict[str, Weight]] | None = None
+        self.abstract = False
+        self.is_built = False
         self.updates: dict[Path, dict[str, jax.Array]] = {}
         self.losses: list = []
         self.masks: dict = {}
@@ -79,6 +86,18 @@ class Flow:
 
     def __exit__(self, *exc):
         _current.reset(self._token)
+
+    def fork(self) -> "Flow":
+        """A pass of its own inside this one: its losses, masks, changes and counts of keys are its
+        own.
+        """
+        inner = copy.copy(self)
+        inner.losses = []
+        inner.masks = dict(self.masks)
+        inner.counts = collections.Counter(self.counts)
+        inner.updates = {path: dict(changed) for path, changed in self.updates.items()}
+        inner.stack = list(self.stack)
+        return inner
 
     # ------------------------------------------------------------ values by path
 
@@ -106,25 +125,47 @@ class Flow:
                 return value
         return None
 
+    def put(self, values: dict[Path, jax.Array]) -> None:
+        """Sets values by path."""
+        for path, value in values.items():
+            self.updates.setdefault(path[:-1], {})[path[-1]] = value
+
     def new_state(self) -> dict:
         """The state after the pass: what layers changed in it, and the losses they added."""
-        state = dict(self.state)
+        state = self.changed_state()
         state.pop("losses", None)
+        if self.losses:
+            state["losses"] = {str(i): value for i, (_, value) in enumerate(self.losses)}
+        return state
+
+    def changed_state(self) -> dict:
+        """The state with what layers changed in it."""
+        state = dict(self.state)
         for layer_path, changed in self.updates.items():
             kept = _at(self.params, layer_path) or {}
             changed = {name: value for name, value in changed.items() if name not in kept}
             if changed:
                 state = _with_values(state, layer_path, changed)
-        if self.losses:
-            state["losses"] = {str(i): value for i, (_, value) in enumerate(self.losses)}
         return state
 
     # ------------------------------------------------------------ what travels beside arrays
 
-    def key_at(self, path: str) -> jax.Array:
-        """The next key of a path."""
+    def next_key(self, path: str, layer: typing.Any = None) -> jax.Array:
+        """The next random key of a path.
+
+        Args:
+            layer: whose key it is.
+        """
+        if self.abstract:
+            return jnp.zeros((2,), "uint32")
+        if self.rng is None:
+            raise self.no_key(path)
         self.counts[path] += 1
         return key_of_path(self.rng, path, self.counts[path] - 1)
+
+    def no_key(self, path: str) -> Exception:
+        """The error for random numbers in a pass without a key."""
+        return ValueError(f"'{path}' samples random numbers, and there is no key.")
 
     def mask_of(self, array: typing.Any) -> typing.Any:
         """The mask that travels beside an array, or None."""
@@ -139,18 +180,35 @@ class Flow:
 class Scope:
     """One layer's slice of a forward pass: its own weights, its children, its keys.
 
+    Values are found by path; nothing is read of the layer and nothing is written to it.
+
     >>> scope = Scope(Flow({"dense": {"kernel": 1.0}}, {}))
     >>> scope.child("dense").weights()
     {'kernel': 1.0}
     """
 
-    __slots__ = ("flow", "path", "params", "state")
+    __slots__ = ("flow", "params", "path", "state")
+    is_of_objects = False  # whether the values are those of the objects themselves
 
     def __init__(self, flow: Flow, path: Path = (), params=None, state=None):
         self.flow = flow
         self.path = path
         self.params = flow.params if params is None else params
         self.state = flow.state if state is None else state
+
+    def enter(self, layer: typing.Any, call: typing.Any) -> None:
+        """Begins a layer's part of the pass: where a structure is found, its weights are declared.
+
+        Args:
+            call: the layer's inputs, of which its weights depend on the shapes.
+        """
+        input_spec = layer.input_spec if self.flow.is_built else layer.declared_input_spec
+        layer.check_input(call, input_spec)
+        if self.flow.declared is not None:
+            self.flow.declared.setdefault(self.path, layer.declaration(call))
+
+    def leave(self) -> None:
+        """Ends it."""
 
     def child(self, name: str) -> "Scope":
         """The slice of the child of this name."""
@@ -189,9 +247,35 @@ class Scope:
             cast = {n: v.astype(flow.value_at((*self.path, n)).dtype) for n, v in changed.items()}
             flow.updates.setdefault(self.path, {}).update(cast)
 
-    def declare(self, specs: dict[str, Weight]) -> None:
-        """Says which weights the layer has, where a structure is found."""
-        self.flow.declared.setdefault(self.path, specs)
+    def next_key(self, layer: typing.Any) -> jax.Array:
+        """The next random key of the layer, by the path of its seed generator."""
+        path = self.flow.canonical((*self.path, layer.seed_generator_name()))
+        return self.flow.next_key("/".join(path), layer)
+
+    # ------------------------------------------------------------ a pass of its own
+
+    def values_below(self) -> tuple[dict, dict]:
+        """The values of the weights of the layer and of all below it now, by path: those that a
+        gradient may reach, and the others.
+        """
+        params = self._values(self.params)
+        state = self._values(self.state)
+        return params, state
+
+    def _values(self, tree):
+        paths = [(*self.path, *path) for path, _ in flatten(tree)]
+        paths = [path for path in paths if path[0] != "losses"]
+        return {path: self.flow.value_at(path) for path in paths}
+
+    def on(self, values: dict) -> "Scope":
+        """The same slice in a pass of its own, on other values: `{path: array}`."""
+        inner = self.flow.fork()
+        inner.put(values)
+        return Scope(inner, self.path, self.params, self.state)
+
+    def take(self, values: dict) -> None:
+        """Sets values by path: `{path: array}`."""
+        self.flow.put(values)
 
 
 def _at(tree, path):

@@ -95,11 +95,12 @@ class LeakyReLU(ReadyLayer):
             warnings.warn(
                 "Argument `alpha` is deprecated. Use `negative_slope` instead.", stacklevel=4
             )
-        self.__dict__["_alpha"] = alpha
+        self._alpha = alpha
 
     def __post_init__(self):
         super().__post_init__()
-        self.negative_slope = self.negative_slope if self._alpha is None else self._alpha
+        if self._alpha is not None:
+            self.negative_slope = self._alpha
         _not_negative(self, "negative_slope")
 
     def forward(self, w, inputs, ctx):
@@ -145,9 +146,10 @@ class PReLU(Layer):
 
     def __post_init__(self):
         axes = self.shared_axes
-        self.shared_axes = (
-            axes if axes is None else list(axes) if isinstance(axes, (list, tuple)) else [axes]
-        )
+        if isinstance(axes, (list, tuple)):
+            self.shared_axes = list(axes)
+        elif axes is not None:
+            self.shared_axes = [axes]
 
     def weight_specs(self, inputs):
         shape, shared = list(inputs.shape[1:]), self.shared_axes or []
@@ -184,7 +186,9 @@ class Softmax(ReadyLayer):
     call_context = {"mask": None}
 
     def forward(self, w, inputs, ctx):
-        axis = tuple(self.axis) if isinstance(self.axis, (list, tuple)) else self.axis
+        axis = self.axis
+        if isinstance(axis, (list, tuple)):
+            axis = tuple(axis)
         shares = functools.partial(in_float32, lambda x: jax.nn.softmax(x, axis=axis))
         if ctx.mask is None:
             y = shares(inputs)
@@ -207,4 +211,6 @@ class Softmax(ReadyLayer):
                     f"a mask of shape {mask.shape}",
                 )
             )
-        return mask if mask.dtype == bool else mask > 0.5
+        if mask.dtype == bool:
+            return mask
+        return mask > 0.5

@@ -46,7 +46,8 @@ class SequenceAttention(Layer):
 
     def _check_lists(self, inputs, mask=None):
         for name, given in {"inputs": inputs, "mask": mask}.items():
-            if given is not None and (not isinstance(given, list) or not 2 <= len(given) <= 3):
+            fits = isinstance(given, list) and 2 <= len(given) <= 3
+            if given is not None and not fits:
                 raise ValueError(
                     explain(
                         self._where,
@@ -60,25 +61,31 @@ class SequenceAttention(Layer):
         query, value, key = (*inputs, inputs[1])[:3]
         query_mask, value_mask = (ctx.mask or (None, None))[:2]
         scores = self.scores(w, query, key)
-        mask = None if value_mask is None else value_mask.astype(bool)
-        mask = mask[:, None] if mask is not None and mask.ndim == 2 else mask  # (batch, 1, source)
+        mask = None
+        if value_mask is not None:
+            mask = value_mask.astype(bool)
+            if mask.ndim == 2:
+                mask = mask[:, None]  # (batch, 1, source)
         if use_causal_mask:
             mask = both(mask, causal_mask(*scores.shape[-2:]))
         if mask is not None:
-            scores = jnp.where(
-                mask, scores, scores - (65504.0 if scores.dtype == "float16" else 1e9)
-            )
+            most = 65504.0 if scores.dtype == "float16" else 1e9
+            scores = jnp.where(mask, scores, scores - most)
         weights = in_float32(jax.nn.softmax, scores)
         if ctx.training and self.dropout > 0:
             weights = dropout(weights, self.dropout, seed=ctx.key)
         y = jnp.matmul(weights, value)
         if query_mask is not None:
             y = jnp.where(query_mask.astype(bool)[..., None], y, 0)
-        return (y, weights) if return_attention_scores else y
+        if return_attention_scores:
+            return y, weights
+        return y
 
     def compute_mask(self, inputs, mask=None):
         self._check_lists(inputs, mask)
-        return None if mask is None or mask[0] is None else ops.convert_to_tensor(mask[0])
+        if mask is None or mask[0] is None:
+            return None
+        return ops.convert_to_tensor(mask[0])
 
 
 @layer("keras.layers", arguments="use_scale, score_mode, dropout, seed")
@@ -136,9 +143,12 @@ class Attention(SequenceAttention):
     def scores(self, w, query, key):
         if self.score_mode == "dot":
             scores = jnp.matmul(query, jnp.swapaxes(key, -2, -1))
-            return scores * w["scale"] if self.use_scale else scores
+            if self.use_scale:
+                return scores * w["scale"]
+            return scores
         pairs = query[..., :, None, :] + key[..., None, :, :]  # (batch, target, source, depth)
-        pairs = w["scale"] * pairs if self.use_scale else pairs
+        if self.use_scale:
+            pairs = w["scale"] * pairs
         return w["concat_score_weight"] * jnp.sum(jnp.tanh(pairs), axis=-1)
 
 
@@ -162,13 +172,13 @@ class AdditiveAttention(SequenceAttention):
     def weight_specs(self, inputs):
         self._check_lists(inputs)
         depth = inputs[0].shape[-1]
-        return (
-            {"scale": self.weight("scale", (depth,), initializer=GlorotUniform())}
-            if self.use_scale
-            else {}
-        )
+        if self.use_scale:
+            return {"scale": self.weight("scale", (depth,), initializer=GlorotUniform())}
+        return {}
 
     def scores(self, w, query, key):
         # (batch, target, source, depth)
         terms = jnp.tanh(query[..., :, None, :] + key[..., None, :, :])
-        return jnp.sum(w["scale"] * terms if self.use_scale else terms, axis=-1)
+        if self.use_scale:
+            terms = w["scale"] * terms
+        return jnp.sum(terms, axis=-1)

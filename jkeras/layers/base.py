@@ -10,11 +10,9 @@ class Value(Kind):
     """A field that a config may hold as the config of an object: an array, a function."""
 
     def read(self, value):
-        return (
-            registry.deserialize(value)
-            if isinstance(value, dict) and "class_name" in value
-            else value
-        )
+        if isinstance(value, dict) and "class_name" in value:
+            return registry.deserialize(value)
+        return value
 
 
 class ReadyLayer(Layer):
@@ -50,15 +48,16 @@ def sizes(value, n, name, where, zero=False):
     >>> sizes(2, 3, "size", "UpSampling3D")
     (2, 2, 2)
     """
-    given = (value,) * n if isinstance(value, int) else value
+    kind, lowest = "positive", 1
+    if zero:
+        kind, lowest = "non-negative", 0
     try:
-        given = tuple(given)
-        ok = len(given) == n and all(int(v) >= (0 if zero else 1) for v in given)
+        items = (value,) * n if isinstance(value, int) else tuple(value)
+        ok = len(items) == n and all(int(v) >= lowest for v in items)
     except (TypeError, ValueError):
         ok = False
     if not ok:
-        kind = "non-negative" if zero else "positive"
         raise ValueError(
             explain(where, f"`{name}` to be one {kind} integer or {n} of them", f"{name}={value!r}")
         )
-    return given
+    return items

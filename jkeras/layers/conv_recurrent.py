@@ -93,11 +93,15 @@ class ConvLSTMCell(ConvFields, Cell):
 
     @property
     def _axis(self):
-        return 1 if self.data_format == "channels_first" else -1
+        if self.data_format == "channels_first":
+            return 1
+        return -1
 
     @property
     def _bias_initializer(self):
-        return ForgetBias(self.bias_initializer) if self.unit_forget_bias else self.bias_initializer
+        if self.unit_forget_bias:
+            return ForgetBias(self.bias_initializer)
+        return self.bias_initializer
 
     def _input_size(self, x):
         if None in x.shape[1:]:

@@ -49,7 +49,9 @@ class BaseConvolution(Layer):
         where = self._where
         for name in ("kernel_size", "strides", "dilation_rate"):
             setattr(self, name, sizes(getattr(self, name), self.rank, name, where))
-        padding = self.padding.lower() if isinstance(self.padding, str) else self.padding
+        padding = self.padding
+        if isinstance(padding, str):
+            padding = padding.lower()
         check_choice("padding", padding, self._paddings, where)
         for name in self._counts:
             value = getattr(self, name)
@@ -71,7 +73,9 @@ class BaseConvolution(Layer):
 
     @property
     def _channel_axis(self):
-        return -1 if self.data_format == "channels_last" else 1
+        if self.data_format == "channels_last":
+            return -1
+        return 1
 
     def _channels(self, x):
         """The number of channels of the input, checked."""
@@ -84,7 +88,10 @@ class BaseConvolution(Layer):
                     f"shape {x.shape}",
                 )
             )
-        space = x.shape[1:-1] if self.data_format == "channels_last" else x.shape[2:]
+        if self.data_format == "channels_last":
+            space = x.shape[1:-1]
+        else:
+            space = x.shape[2:]
         for size, k, dilation in zip(space, self.kernel_size, self.dilation_rate):
             if (
                 self._shrinks
@@ -108,7 +115,9 @@ class BaseConvolution(Layer):
         return {"input_spec": InputSpec(min_ndim=self.rank + 2, axes=axes)}
 
     def _with_bias(self, specs, size):
-        return {**specs, "bias": self.weight("bias", (size,))} if self.use_bias else specs
+        if self.use_bias:
+            return {**specs, "bias": self.weight("bias", (size,))}
+        return specs
 
     def _options(self):
         """What the functions of `ops` take."""
@@ -127,9 +136,9 @@ class BaseConvolution(Layer):
         y = self._slide(w, x)
         if self.use_bias:
             bias = w["bias"]
-            y = y + (
-                bias if self.data_format == "channels_last" else bias.reshape(-1, *[1] * self.rank)
-            )
+            if self.data_format != "channels_last":
+                bias = bias.reshape(-1, *[1] * self.rank)
+            y = y + bias
         return self.activation(y)
 
 
@@ -206,10 +215,10 @@ class Convolution(BaseConvolution, LoraLayer):
         options = self._options()
         if self.padding == "causal":
             ahead = (self.dilation_rate[0] * (self.kernel_size[0] - 1), 0)
-            inputs = jnp.pad(
-                inputs,
-                [(0, 0), ahead, (0, 0)] if self._channel_axis == -1 else [(0, 0), (0, 0), ahead],
-            )
+            widths = [(0, 0), ahead, (0, 0)]
+            if self._channel_axis == 1:
+                widths = [(0, 0), (0, 0), ahead]
+            inputs = jnp.pad(inputs, widths)
             options["padding"] = "valid"
         return ops.conv(inputs, kernel, **options)
 

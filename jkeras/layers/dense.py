@@ -72,4 +72,6 @@ class Dense(LoraLayer):
 
     def forward(self, w, x, ctx):
         y = self.product(x, w, ctx)  # x @ kernel
-        return self.activation(y + w["bias"] if self.use_bias else y)
+        if self.use_bias:
+            y = y + w["bias"]
+        return self.activation(y)

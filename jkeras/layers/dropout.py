@@ -19,6 +19,10 @@ from jkeras.layers.base import ReadyLayer
 from jkeras.regularizers import L1L2
 
 
+def _is_positive(size):
+    return isinstance(size, int) and size > 0
+
+
 class _Noise(ReadyLayer):
     """Base of layers that disturb their input in training and pass it on unchanged otherwise."""
 
@@ -38,11 +42,9 @@ class _Noise(ReadyLayer):
             self.seed_generator = SeedGenerator(self.seed)
 
     def forward(self, w, inputs, ctx):
-        return (
-            self.disturb(inputs, ctx.key)
-            if ctx.training and getattr(self, self._amount) > 0
-            else inputs
-        )
+        if ctx.training and getattr(self, self._amount) > 0:
+            return self.disturb(inputs, ctx.key)
+        return inputs
 
     def compute_output_spec(self, inputs, **kwargs):
         """The input's shape: nothing to trace, a `noise_shape` for one batch size need not fit
@@ -81,7 +83,7 @@ class Dropout(_Noise):
         if shape is None:
             return
         valid = isinstance(shape, (tuple, list)) and all(
-            d is None or isinstance(d, int) and d > 0 for d in shape
+            d is None or _is_positive(d) for d in shape
         )
         if not valid:
             raise ValueError(
@@ -117,11 +119,9 @@ class _SpatialDropout(Dropout):
 
     def mask_shape(self, shape):
         ones = (1,) * (self._ndim - 2)
-        return (
-            (*shape[:2], *ones)
-            if self.data_format == "channels_first"
-            else (shape[0], *ones, shape[-1])
-        )
+        if self.data_format == "channels_first":
+            return (*shape[:2], *ones)
+        return (shape[0], *ones, shape[-1])
 
     def get_config(self):
         return {**self.field_config(), "name": self.name, "dtype": self.dtype}
@@ -269,8 +269,10 @@ class AlphaDropout(_Noise):
     seed: Any = None
 
     def disturb(self, inputs, key):
-        given = inputs.shape if self.noise_shape is None else self.noise_shape
-        shape = tuple(n if d is None else d for d, n in zip(given, inputs.shape))
+        noise_shape = self.noise_shape
+        if noise_shape is None:
+            noise_shape = inputs.shape
+        shape = tuple(n if d is None else d for d, n in zip(noise_shape, inputs.shape))
         lowest = -ALPHA * SCALE
         kept = random.uniform(shape, seed=key) >= self.rate
         a = ((1 - self.rate) * (1 + self.rate * lowest**2)) ** -0.5

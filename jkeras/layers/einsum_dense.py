@@ -56,7 +56,9 @@ class EinsumDense(LoraLayer):
     def __post_init__(self):
         super().__post_init__()
         shape = self.output_shape
-        self.output_shape = (shape,) if isinstance(shape, int) else tuple(shape)
+        if isinstance(shape, int):
+            shape = (shape,)
+        self.output_shape = tuple(shape)
 
     def weight_specs(self, x):
         kernel, bias = einsum_weight_shapes(
@@ -91,23 +93,21 @@ class EinsumDense(LoraLayer):
         Keras's shapes.
         """
         out = super().compute_output_spec(x, **kwargs)
-        open_axes = {
-            i
-            for i, d in enumerate(
-                self.output_shape, 1 if "..." not in self.equation else len(x.shape)
-            )
-            if d is None
-        }
-        return KerasTensor(
-            [None if i in open_axes else d for i, d in enumerate(out.shape)], out.dtype
-        )
+        first = 1
+        if "..." in self.equation:
+            first = len(x.shape)
+        open_axes = {i for i, d in enumerate(self.output_shape, first) if d is None}
+        shape = [None if i in open_axes else d for i, d in enumerate(out.shape)]
+        return KerasTensor(shape, out.dtype)
 
     def contract(self, x, kernel, preferred_element_type=None):
         return einsum_with_kernel(self.equation, x, kernel, preferred_element_type)
 
     def forward(self, w, x, ctx):
         y = self.product(x, w, ctx)
-        return self.activation(y + w["bias"] if self.bias_axes is not None else y)
+        if self.bias_axes is not None:
+            y = y + w["bias"]
+        return self.activation(y)
 
     # ------------------------------------------------------------ in few bits
 
@@ -126,11 +126,9 @@ class EinsumDense(LoraLayer):
         columns = math.prod(
             d for i, d in enumerate(self._float_shapes["kernel"]) if i not in summed
         )
-        return {
-            "kernel": Coding(8, summed, -1, None)
-            if bits == 8
-            else Coding(4, 0, -1, columns, block, whole=False)
-        }
+        if bits == 8:
+            return {"kernel": Coding(8, summed, -1, None)}
+        return {"kernel": Coding(4, 0, -1, columns, block, whole=False)}
 
     def encode(self, name, value, quantizer=None):
         """The arrays that stand for the kernel; a scale of 8 bits has the axes of the output."""
@@ -183,6 +181,15 @@ def relabel(x, source, target):
     return jnp.expand_dims(kept, [i for i, c in enumerate(target) if c not in source])
 
 
+def _named_sizes(letters, shape):
+    """(letter, size) of the axes of a shape, without those that "0" stands for."""
+    left, elided, right = letters.partition("0")
+    pairs = list(zip(left, shape))
+    if elided:
+        pairs += zip(reversed(right), reversed(shape))
+    return pairs
+
+
 def einsum_weight_shapes(equation, bias_axes, input_shape, output_shape, where):
     """Shapes of the kernel and the bias (None without one) that an einsum equation asks for.
 
@@ -203,27 +210,22 @@ def einsum_weight_shapes(equation, bias_axes, input_shape, output_shape, where):
     inputs, kernel, outputs = match.groups()
     output_shape = (input_shape[0], *output_shape)
     sizes = {}
-    for letters, shape in ((inputs, input_shape), (outputs, output_shape)):
-        left, _, right = letters.partition("0")
-        pairs = list(zip(left, shape)) + (
-            list(zip(reversed(right), reversed(shape))) if "0" in letters else []
-        )
-        for letter, size in pairs:
-            if (
-                letters is outputs
-                and letter in sizes
-                and size is not None
-                and sizes[letter] not in (size, None)
-            ):
-                raise ValueError(
-                    explain(
-                        where,
-                        f"size {sizes[letter]} of axis '{letter}' in the output",
-                        f"{size}",
-                        "make input shape and `output_shape` agree",
-                    )
+    for letter, size in _named_sizes(inputs, input_shape):
+        if sizes.get(letter) is None:
+            sizes[letter] = size
+    for letter, size in _named_sizes(outputs, output_shape):
+        known = sizes.get(letter)
+        if known is None:
+            sizes[letter] = size
+        elif size not in (known, None):
+            raise ValueError(
+                explain(
+                    where,
+                    f"size {known} of axis '{letter}' in the output",
+                    f"{size}",
+                    "make input shape and `output_shape` agree",
                 )
-            sizes[letter] = size if sizes.get(letter) is None else sizes[letter]
+            )
     for letter in kernel:
         if letter not in sizes:
             raise ValueError(
@@ -233,7 +235,9 @@ def einsum_weight_shapes(equation, bias_axes, input_shape, output_shape, where):
                     f"'{letter}' in neither",
                 )
             )
-    elided = len(input_shape) - len(inputs.replace("0", "")) if outputs.endswith("0") else 0
+    elided = 0
+    if outputs.endswith("0"):
+        elided = len(input_shape) - len(inputs.replace("0", ""))
     return tuple(sizes[c] for c in kernel), _bias_shape(bias_axes, outputs, sizes, elided, where)
 
 

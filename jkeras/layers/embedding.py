@@ -49,9 +49,9 @@ class _Table(LoraLayer):
         super()._base_init(**kwargs)
         if input_length is not None:
             warnings.warn("Argument `input_length` is deprecated. Just remove it.", stacklevel=4)
-        self.__dict__["_first_table"] = (
-            weights[0] if isinstance(weights, list) and len(weights) == 1 else weights
-        )
+        if isinstance(weights, list) and len(weights) == 1:
+            weights = weights[0]
+        self.set_untracked(_first_table=weights)
 
     def __post_init__(self):
         super().__post_init__()
@@ -77,8 +77,12 @@ class _Table(LoraLayer):
             self.build()
 
     def weight_specs(self, inputs=None):
-        table = self._first_table
-        first = None if table is None else lambda shape, dtype=None: jnp.asarray(table, dtype=dtype)
+        table, first = self._first_table, None
+        if table is not None:
+
+            def first(shape, dtype=None):
+                return jnp.asarray(table, dtype=dtype)
+
         return {
             "embeddings": self.weight(
                 "embeddings", (self.input_dim, self.output_dim), initializer=first
@@ -87,7 +91,8 @@ class _Table(LoraLayer):
 
     def look_up(self, w, ids):
         """The rows of the table for `ids`."""
-        ids = ids if ids.dtype in ("int32", "int64") else ids.astype("int32")
+        if ids.dtype not in ("int32", "int64"):
+            ids = ids.astype("int32")
         if not self._is_quantized:
             return jnp.take(self.adapted(w), ids, axis=0).astype(self.compute_dtype)
         parts = {
@@ -105,7 +110,9 @@ class _Table(LoraLayer):
 
     def mask_of_ids(self, ids):
         """Where an id is not the padding 0; None without `mask_zero`."""
-        return ops.not_equal(ids, 0) if self.mask_zero else None
+        if self.mask_zero:
+            return ops.not_equal(ids, 0)
+        return None
 
 
 @layer(
@@ -220,20 +227,19 @@ class ReversibleEmbedding(_Table):
         if not reverse:
             return self.look_up(w, inputs)
         logits = self._score(w, inputs)
-        return (
-            logits
-            if self.logit_soft_cap is None
-            else jnp.tanh(logits / self.logit_soft_cap) * self.logit_soft_cap
-        )
+        if self.logit_soft_cap is None:
+            return logits
+        return jnp.tanh(logits / self.logit_soft_cap) * self.logit_soft_cap
 
     def _score(self, w, vectors):
         if self._is_quantized:
-            name = "embeddings" if self.tie_weights else "reverse_embeddings"
-            return self.quantized_product(
-                vectors, w, _times_rows if self.tie_weights else jnp.matmul, name
-            )
-        # (output_dim, input_dim)
-        kernel = self.adapted(w).T if self.tie_weights else w["reverse_embeddings"]
+            if self.tie_weights:
+                return self.quantized_product(vectors, w, _times_rows, "embeddings")
+            return self.quantized_product(vectors, w, jnp.matmul, "reverse_embeddings")
+        if self.tie_weights:
+            kernel = self.adapted(w).T  # (output_dim, input_dim)
+        else:
+            kernel = w["reverse_embeddings"]
         if self.reverse_dtype is not None:
             vectors, kernel = vectors.astype(self.reverse_dtype), kernel.astype(self.reverse_dtype)
         return vectors @ kernel
@@ -243,7 +249,9 @@ class ReversibleEmbedding(_Table):
     @property
     def quantized_weights(self):
         """The names of the weights that integers stand for."""
-        return ("embeddings",) if self.tie_weights else ("embeddings", "reverse_embeddings")
+        if self.tie_weights:
+            return ("embeddings",)
+        return ("embeddings", "reverse_embeddings")
 
     def codings(self, bits, block):
         """The table of the way back has its scales along the other axis."""
@@ -254,7 +262,9 @@ class ReversibleEmbedding(_Table):
 
     def _part_dtype(self, key, part):
         # Keras keeps these as floats
-        return None if key == "reverse_embeddings_zero" else part.dtype
+        if key == "reverse_embeddings_zero":
+            return None
+        return part.dtype
 
     @property
     def activation_quantizer(self):

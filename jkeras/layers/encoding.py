@@ -1,5 +1,6 @@
 """Numbers as categories: CategoryEncoding, Discretization, Hashing, HashedCrossing."""
 
+import functools
 import typing
 
 import jax
@@ -120,7 +121,9 @@ class Discretization(DataLayer):
                 explain(self._where, "`num_bins` of 0 or more", f"num_bins={self.num_bins}")
             )
         # values, and how many each is for
-        self.summary = None if self.bin_boundaries else np.zeros((2, 0), "float32")
+        self.summary = None
+        if not self.bin_boundaries:
+            self.summary = np.zeros((2, 0), "float32")
 
     def forward(self, w, inputs, ctx):
         if self.bin_boundaries is None:
@@ -129,15 +132,22 @@ class Discretization(DataLayer):
                     self._where, "bins", "none yet", "pass `bin_boundaries` or call `adapt(data)`"
                 )
             )
-        dtype = "int32" if self.output_mode == "int" else self.compute_dtype
         bins = jnp.digitize(jnp.asarray(inputs), jnp.asarray(self.bin_boundaries, "float32"))
-        return encoded(bins, self.output_mode, len(self.bin_boundaries) + 1, dtype)
+        return encoded(bins, self.output_mode, len(self.bin_boundaries) + 1, self._output_dtype)
+
+    @property
+    def _output_dtype(self):
+        if self.output_mode == "int":
+            return "int32"
+        return self.compute_dtype
 
     def compute_output_spec(self, inputs):
-        depth = self.num_bins if self.bin_boundaries is None else len(self.bin_boundaries) + 1
+        if self.bin_boundaries is None:
+            depth = self.num_bins
+        else:
+            depth = len(self.bin_boundaries) + 1
         return graph.KerasTensor(
-            encoded_shape(inputs.shape, self.output_mode, depth),
-            "int32" if self.output_mode == "int" else self.compute_dtype,
+            encoded_shape(inputs.shape, self.output_mode, depth), self._output_dtype
         )
 
     def get_config(self):
@@ -168,8 +178,11 @@ class Discretization(DataLayer):
                 )
             )
         self.reset_state()
-        for batch in [data] if hasattr(data, "shape") else _first(data, steps):
-            self.update_state(batch)
+        if hasattr(data, "shape"):
+            self.update_state(data)
+        else:
+            for batch in _first(data, steps):
+                self.update_state(batch)
         self.finalize_state()
 
     def update_state(self, data):
@@ -203,7 +216,9 @@ def _first(batches, count):
     for i, batch in enumerate(batches):
         if i == count:
             return
-        yield batch[0] if isinstance(batch, tuple) else batch
+        if isinstance(batch, tuple):
+            batch = batch[0]
+        yield batch
 
 
 def _compressed(summary, epsilon):
@@ -244,10 +259,13 @@ def hashed(values, bins, salt=None, encoding="utf-8"):
     """
     array = np.asarray(values)
     if array.dtype.kind in "fb":  # TensorFlow writes truth values in small letters
-        array = (
-            array.astype("int64") if array.dtype.kind == "f" else np.where(array, "true", "false")
-        )
-    function = farmhash64 if salt is None else lambda text: siphash64(text, salt)
+        if array.dtype.kind == "f":
+            array = array.astype("int64")
+        else:
+            array = np.where(array, "true", "false")
+    function = farmhash64
+    if salt is not None:
+        function = functools.partial(siphash64, key=salt)
     unique, places = np.unique(texts(array, encoding), return_inverse=True)
     found = np.array([function(text.encode(encoding)) % bins for text in unique], "int64")
     return found[places].reshape(array.shape)
@@ -263,7 +281,7 @@ class HashLayer(HostLayer):
 
     def _base_init(self, dtype=None, **kwargs):
         super()._base_init(dtype=dtype, **kwargs)
-        self.__dict__["_own_dtype"] = dtype is not None
+        self._own_dtype = dtype is not None
 
     def __post_init__(self):
         super().__post_init__()
@@ -330,11 +348,10 @@ class Hashing(HashLayer):
         array = np.asarray(inputs)
         if self.mask_value is None or self.num_bins == 1:
             return hashed(array, self.num_bins, self.salt)
-        masked = (
-            texts(array) == str(self.mask_value)
-            if array.dtype.kind in "OSU"
-            else array == self.mask_value
-        )
+        if array.dtype.kind in "OSU":
+            masked = texts(array) == str(self.mask_value)
+        else:
+            masked = array == self.mask_value
         return np.where(masked, 0, hashed(array, self.num_bins - 1, self.salt) + 1)
 
     def compute_output_spec(self, inputs):
@@ -369,9 +386,11 @@ class HashedCrossing(HashLayer):
     def _bin(self, row):
         result = CROSS_KEY
         for value in row:
-            result = fingerprint_cat(
-                result, value % 2**64 if isinstance(value, int) else farmhash64(value.encode())
-            )
+            if isinstance(value, int):
+                number = value % 2**64
+            else:
+                number = farmhash64(value.encode())
+            result = fingerprint_cat(result, number)
         return result % self.num_bins
 
     def _columns(self, inputs):
@@ -379,12 +398,7 @@ class HashedCrossing(HashLayer):
             raise ValueError(explain(self._where, "a list of two or more features", f"{inputs!r}"))
         columns = [np.asarray(v) for v in inputs]
         shapes = [c.shape for c in columns]
-        if (
-            len(set(shapes)) > 1
-            or columns[0].ndim > 2
-            or columns[0].ndim == 2
-            and shapes[0][1] != 1
-        ):
+        if len(set(shapes)) > 1 or not _is_column(shapes[0]):
             raise ValueError(
                 explain(
                     self._where, "features of one shape: (), (batch,) or (batch, 1)", f"{shapes}"
@@ -398,7 +412,7 @@ class HashedCrossing(HashLayer):
                     f"dtypes {[str(c.dtype) for c in columns]}",
                 )
             )
-        return [c if c.dtype.kind in "iu" else texts(c) for c in columns]
+        return [_whole_or_texts(c) for c in columns]
 
     def compute_output_spec(self, inputs):
         return graph.KerasTensor(
@@ -407,3 +421,15 @@ class HashedCrossing(HashLayer):
 
     def get_config(self):
         return {**self.field_config(), "name": self.name, "dtype": self.variable_dtype}
+
+
+def _is_column(shape):
+    """Whether a feature has a value for each sample: (), (batch,) or (batch, 1)."""
+    return len(shape) < 2 or shape[1:] == (1,)
+
+
+def _whole_or_texts(column):
+    """Whole numbers as they are, everything else as texts."""
+    if column.dtype.kind in "iu":
+        return column
+    return texts(column)

@@ -9,7 +9,7 @@ import numpy as np
 from jkeras.core import typed
 from jkeras.core.errors import explain
 from jkeras.core.layer import layer
-from jkeras.core.policy import is_float
+from jkeras.core.dtypes import is_float
 from jkeras.core.record import Any
 from jkeras.layers.jax_layer import JaxLayer
 
@@ -74,10 +74,8 @@ class EquinoxLayer(JaxLayer):
 
     def __post_init__(self):
         floats, rest = parted(self.module)
-        self.__dict__.update(_given_arrays=(floats, None), _rest=rest)
-        self.__dict__["_takes_key"] = (
-            "key" in inspect.signature(type(self.module).__call__).parameters
-        )
+        self.set_untracked(_given_arrays=(floats, None), _rest=rest)
+        self._takes_key = "key" in inspect.signature(type(self.module).__call__).parameters
         self.call_fn = self._run
         super().__post_init__()
 
@@ -86,7 +84,9 @@ class EquinoxLayer(JaxLayer):
 
         module = equinox.nn.inference_mode(joined(params, self._rest), value=not training)
         if not (training and self._takes_key):
-            return jax.vmap(module)(inputs) if self.mapped else module(inputs)
+            if self.mapped:
+                return jax.vmap(module)(inputs)
+            return module(inputs)
         if not self.mapped:
             return module(inputs, key=rng)
         keys = jax.random.split(rng, jax.tree_util.tree_leaves(inputs)[0].shape[0])

@@ -57,12 +57,16 @@ class HostLayer(DataLayer):
 
 def on_host(x):
     """Arrays of JAX as numpy arrays; everything else as it is."""
-    return np.asarray(x) if isinstance(x, jax.Array) else x
+    if isinstance(x, jax.Array):
+        return np.asarray(x)
+    return x
 
 
 def on_device(x):
     """Numbers as arrays of JAX; texts as they are."""
-    return x if isinstance(x, np.ndarray) and x.dtype.kind in "OSU" else jnp.asarray(x)
+    if isinstance(x, np.ndarray) and x.dtype.kind in "OSU":
+        return x
+    return jnp.asarray(x)
 
 
 def texts(inputs, encoding="utf-8"):
@@ -71,7 +75,9 @@ def texts(inputs, encoding="utf-8"):
     >>> texts([b"a", "b"]).tolist(), texts(np.array([["x"]])).shape
     (['a', 'b'], (1, 1))
     """
-    array = inputs if isinstance(inputs, np.ndarray) else np.array(inputs, dtype=object)
+    array = inputs
+    if not isinstance(inputs, np.ndarray):
+        array = np.array(inputs, dtype=object)
     flat = [v.decode(encoding) if isinstance(v, bytes) else str(v) for v in array.ravel().tolist()]
     out = np.empty(len(flat), object)
     out[:] = flat
@@ -115,9 +121,11 @@ def encoded(indices, output_mode, depth, dtype, weights=None):
         if indices.ndim > 1 and indices.shape[-1] == 1:
             indices = indices[..., 0]
         return one_hot(indices, depth, dtype=dtype)
-    rows = one_hot(indices, depth, dtype=dtype if weights is None else weights.dtype)
-    rows = rows if weights is None else rows * weights[..., None]
-    return rows.sum(1 if indices.ndim > 1 else 0)
+    if weights is None:
+        rows = one_hot(indices, depth, dtype=dtype)
+    else:
+        rows = one_hot(indices, depth, dtype=weights.dtype) * weights[..., None]
+    return rows.sum(min(1, indices.ndim - 1))
 
 
 def encoded_shape(shape, output_mode, depth):
@@ -130,5 +138,9 @@ def encoded_shape(shape, output_mode, depth):
     if output_mode == "int":
         return shape
     if output_mode == "one_hot":
-        return (*(shape[:-1] if len(shape) > 1 and shape[-1] == 1 else shape or (1,)), depth)
-    return (*shape[:1], *shape[2:], depth) if len(shape) > 1 else (depth,)
+        if len(shape) > 1 and shape[-1] == 1:
+            shape = shape[:-1]
+        return (*(shape or (1,)), depth)
+    if len(shape) > 1:
+        return (*shape[:1], *shape[2:], depth)
+    return (depth,)

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 from jkeras import random
 from jkeras.core.errors import check_choice, explain
 from jkeras.core.graph import is_symbolic
-from jkeras.core.policy import is_float
+from jkeras.core.dtypes import is_float
 from jkeras.core.rng import SeedGenerator, as_key
 from jkeras.core.settings import standardize_data_format
 from jkeras.layers.base import DataLayer
@@ -33,14 +33,9 @@ def bounds(value, low, high, name, where, strict=False):
     >>> bounds(0.2, -1, 1, "factor", "RandomZoom"), bounds((0.3, 0.1), 0, 1, "factor", "RandomHue")
     ((-0.2, 0.2), (0.1, 0.3))
     """
-    pair = value if isinstance(value, (tuple, list)) else (value, value)
-    valid = (
-        len(pair) == 2
-        and all(isinstance(v, (int, float)) for v in pair)
-        and pair[0] <= high
-        and pair[1] >= low
-    )
-    if not valid or (strict or pair is not value) and not low <= min(pair) <= max(pair) <= high:
+    is_pair = isinstance(value, (tuple, list))
+    pair = value if is_pair else (value, value)
+    if not _fits(pair, low, high, wholly=strict or not is_pair):
         raise ValueError(
             explain(
                 where,
@@ -48,7 +43,18 @@ def bounds(value, low, high, name, where, strict=False):
                 f"{name}={value!r}",
             )
         )
-    return tuple(sorted(pair)) if pair is value else (max(low, -abs(value)), abs(value))
+    if is_pair:
+        return tuple(sorted(pair))
+    return (max(low, -abs(value)), abs(value))
+
+
+def _fits(pair, low, high, wholly):
+    """Whether two numbers reach into [low, high]; `wholly`: lie in it."""
+    if len(pair) != 2 or not all(isinstance(v, (int, float)) for v in pair):
+        return False
+    if wholly:
+        return low <= min(pair) <= max(pair) <= high
+    return pair[0] <= high and pair[1] >= low
 
 
 def densify(bounding_boxes):
@@ -70,15 +76,7 @@ def densify(bounding_boxes):
     if is_symbolic(boxes):
         return bounding_boxes
     if isinstance(boxes, list) and isinstance(labels, list):
-        if len(boxes) != len(labels):
-            raise ValueError(
-                "`boxes` and `labels` must have the same length. Received: "
-                f"{len(boxes)} and {len(labels)}"
-            )
-        if len({len(v) for v in labels if isinstance(v, list)}) > 1:
-            most = max(map(len, labels))
-            boxes = [[*b, *[[0.0] * 4] * (most - len(b))] for b in boxes]
-            labels = [[*v, *[-1] * (most - len(v))] for v in labels]
+        boxes, labels = _filled(boxes, labels)
     boxes, labels = jnp.asarray(boxes, "float32"), jnp.asarray(labels)
     if boxes.ndim not in (2, 3) or boxes.ndim - labels.ndim not in (0, 1):
         raise ValueError(
@@ -86,6 +84,28 @@ def densify(bounding_boxes):
             f"Received: boxes.shape={boxes.shape}, labels.shape={labels.shape}"
         )
     return {**bounding_boxes, "boxes": boxes, "labels": labels}
+
+
+def _filled(boxes, labels):
+    """Lists of boxes and labels, each image with as many as the one with most."""
+    if len(boxes) != len(labels):
+        raise ValueError(
+            "`boxes` and `labels` must have the same length. Received: "
+            f"{len(boxes)} and {len(labels)}"
+        )
+    if len({len(v) for v in labels if isinstance(v, list)}) <= 1:
+        return boxes, labels
+    most = max(map(len, labels))
+    boxes = [[*b, *[[0.0] * 4] * (most - len(b))] for b in boxes]
+    labels = [[*v, *[-1] * (most - len(v))] for v in labels]
+    return boxes, labels
+
+
+def images_of(data):
+    """The images of a dict, or what is given, as images."""
+    if isinstance(data, dict):
+        return data["images"]
+    return data
 
 
 class ImageLayer(DataLayer):
@@ -111,10 +131,10 @@ class ImageLayer(DataLayer):
 
     def _base_init(self, data_format=None, bounding_box_format=None, **kwargs):
         super()._base_init(**kwargs)
-        self.__dict__.update(data_format=data_format, bounding_box_format=bounding_box_format)
+        self.data_format, self.bounding_box_format = data_format, bounding_box_format
 
     def __post_init__(self):
-        self.__dict__["data_format"] = standardize_data_format(self.data_format)
+        self.data_format = standardize_data_format(self.data_format)
         if hasattr(self, "value_range"):
             value = self.value_range
             if not isinstance(value, (tuple, list)) or len(value) != 2:
@@ -185,11 +205,9 @@ class ImageLayer(DataLayer):
         """
         if not self._changes(training):
             return None
-        images = data["images"] if isinstance(data, dict) else data
-        return self.sample(
-            jnp.asarray(images),
-            keys_from(getattr(self, "generator", None) if seed is None else seed),
-        )
+        if seed is None:
+            seed = getattr(self, "generator", None)
+        return self.sample(jnp.asarray(images_of(data)), keys_from(seed))
 
     def _changes(self, training):
         return self._always or bool(training)
@@ -205,29 +223,27 @@ class ImageLayer(DataLayer):
 
     def _cast(self, images, gives_float):
         images = jnp.asarray(images)
-        return (
-            images.astype(self.compute_dtype) if gives_float or is_float(images.dtype) else images
-        )
+        if gives_float or is_float(images.dtype):
+            return images.astype(self.compute_dtype)
+        return images
 
     def transform_labels(self, labels, transformation=None, training=True):
         """The labels that belong to the changed images."""
-        return self.change_labels(labels, transformation) if self._changes(training) else labels
+        if self._changes(training):
+            return self.change_labels(labels, transformation)
+        return labels
 
     def transform_bounding_boxes(self, bounding_boxes, transformation=None, training=True):
         """The boxes that belong to the changed images."""
-        return (
-            self.change_boxes(bounding_boxes, transformation)
-            if self._changes(training)
-            else bounding_boxes
-        )
+        if self._changes(training):
+            return self.change_boxes(bounding_boxes, transformation)
+        return bounding_boxes
 
     def transform_segmentation_masks(self, segmentation_masks, transformation=None, training=True):
         """The masks that belong to the changed images."""
-        return (
-            self.change_masks(segmentation_masks, transformation)
-            if self._changes(training)
-            else segmentation_masks
-        )
+        if self._changes(training):
+            return self.change_masks(segmentation_masks, transformation)
+        return segmentation_masks
 
     # ------------------------------------------------------------ calling
 
@@ -246,26 +262,32 @@ class ImageLayer(DataLayer):
         return super().__call__(data, *args, **kwargs)
 
     def forward(self, w, data, ctx):
-        images = data["images"] if isinstance(data, dict) else data
+        images = images_of(data)
         check_rank(images)
         if images.ndim == 4:
             return self._run(data, ctx)
-        one = {k: data[k] for k in PARTS if k in data} if isinstance(data, dict) else data
-        one = jax.tree_util.tree_map(
-            lambda v: v[0], self._run(jax.tree_util.tree_map(lambda v: v[None], one), ctx)
-        )
-        return {**data, **one} if isinstance(data, dict) else one
+        if not isinstance(data, dict):
+            return self._run_one(data, ctx)
+        return {**data, **self._run_one({k: data[k] for k in PARTS if k in data}, ctx)}
+
+    def _run_one(self, data, ctx):
+        """`_run` on one image and what belongs to it, as on a batch of one."""
+        batch = jax.tree_util.tree_map(lambda v: v[None], data)
+        return jax.tree_util.tree_map(lambda v: v[0], self._run(batch, ctx))
 
     def _run(self, data, ctx):
         """Draws, and changes all parts of a batch."""
-        images = data["images"] if isinstance(data, dict) else data
-        samples = self.sample(images, lambda: ctx.key) if self._changes(ctx.training) else None
+        images, samples = images_of(data), None
+        if self._changes(ctx.training):
+            samples = self.sample(images, lambda: ctx.key)
         if not isinstance(data, dict):
             return self.transform_images(images, samples, ctx.training)
-        return {
-            k: getattr(self, f"transform_{k}")(v, samples, ctx.training) if k in PARTS else v
-            for k, v in data.items()
+        changed = {
+            k: getattr(self, f"transform_{k}")(data[k], samples, ctx.training)
+            for k in data
+            if k in PARTS
         }
+        return {**data, **changed}
 
 
 def keys_from(seed):

@@ -232,11 +232,10 @@ class RandomPosterization(ColorLayer):
 
     def sample(self, images, key):
         shape, (low, high) = (images.shape[0],), self.factor
-        bits = (
-            random.randint(shape, low, high, "uint8", key())
-            if low != high
-            else jnp.full(shape, low, "uint8")
-        )
+        if low != high:
+            bits = random.randint(shape, low, high, "uint8", key())
+        else:
+            bits = jnp.full(shape, low, "uint8")
         return {"shift": 8 - bits}
 
     def change_images(self, images, samples):
@@ -403,20 +402,16 @@ class RandomColorJitter(ImageLayer):
         super().__post_init__()
         for kind in (RandomBrightness, RandomContrast, RandomSaturation, RandomHue):
             what = kind.__name__.removeprefix("Random").lower()
-            factor = getattr(self, f"{what}_factor")
-            setattr(
-                self,
-                f"random_{what}",
-                None
-                if factor is None
-                else kind(
+            step, factor = None, getattr(self, f"{what}_factor")
+            if factor is not None:
+                step = kind(
                     factor,
                     self.value_range,
                     seed=self.seed,
                     data_format=self.data_format,
                     dtype=self.dtype_policy,
-                ),
-            )
+                )
+            setattr(self, f"random_{what}", step)
 
     def _steps(self):
         steps = (

@@ -65,7 +65,8 @@ class RandomGaussianBlur(ImageLayer):
     def __post_init__(self):
         super().__post_init__()
         size = self.kernel_size
-        size = tuple(size) if isinstance(size, (tuple, list)) else (size, size)
+        if not isinstance(size, (tuple, list)):
+            size = (size, size)
         if len(size) != 2 or not all(isinstance(n, (int, float)) and n % 2 == 1 for n in size):
             raise ValueError(
                 explain(
@@ -74,7 +75,7 @@ class RandomGaussianBlur(ImageLayer):
                     f"kernel_size={self.kernel_size!r}",
                 )
             )
-        self.kernel_size = size
+        self.kernel_size = tuple(size)
 
     def sample(self, images, key):
         apply = chosen(images, self.factor, key)
@@ -141,12 +142,8 @@ class RandomErasing(ImageLayer):
     def __post_init__(self):
         super().__post_init__()
         value = self.fill_value
-        if not (
-            value is None
-            or isinstance(value, (int, float))
-            or isinstance(value, (tuple, list))
-            and len(value) == 3
-        ):
+        is_color = isinstance(value, (tuple, list)) and len(value) == 3
+        if not is_color and not isinstance(value, (int, float, type(None))):
             raise ValueError(
                 explain(
                     self._where,
@@ -169,11 +166,9 @@ class RandomErasing(ImageLayer):
         if self.fill_value is None:
             return random.normal(shape, dtype=self.compute_dtype, seed=key()) * self.value_range[1]
         value = jnp.asarray(self.fill_value, self.compute_dtype)
-        return (
-            value.reshape(-1, 1, 1)
-            if value.ndim and self.data_format == "channels_first"
-            else value
-        )
+        if value.ndim and self.data_format == "channels_first":
+            return value.reshape(-1, 1, 1)
+        return value
 
     def change_images(self, images, samples):
         return jnp.where(samples["mask"], samples["filling"], images)

@@ -183,7 +183,8 @@ class RandomTranslation(_Warp):
             factor = getattr(self, f"{name}_factor")
             if factor is not None or name not in self._optional:
                 lower, upper = bounds(factor, -1.0, 1.0, f"{name}_factor", self._where, strict=True)
-                self.__dict__.update({f"{name}_lower": lower, f"{name}_upper": upper})
+                setattr(self, f"{name}_lower", lower)
+                setattr(self, f"{name}_upper", upper)
 
     def sample(self, images, key):
         shape, (height, width) = (images.shape[0],), self.size_of(images)
@@ -268,9 +269,12 @@ class RandomShear(_Warp):
         super().__post_init__()
         for name in ("x_factor", "y_factor"):
             value = getattr(self, name)
-            low = -1 if isinstance(value, (tuple, list)) else 0  # a config holds (-f, f)
-            lower, upper = bounds(value, low, 1, name, self._where, strict=True)
-            setattr(self, name, (lower, upper) if low else (-upper, upper))
+            if isinstance(value, (tuple, list)):  # a config holds (-f, f)
+                lower, upper = bounds(value, -1, 1, name, self._where, strict=True)
+            else:
+                _, upper = bounds(value, 0, 1, name, self._where, strict=True)
+                lower = -upper
+            setattr(self, name, (lower, upper))
 
     def sample(self, images, key):
         shape = (images.shape[0],)

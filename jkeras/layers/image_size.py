@@ -144,7 +144,10 @@ class RandomCrop(_Sized):
 
     def __post_init__(self):
         # Keras draws this one, then one to use
-        recorded = DrawnSeed(default_seed()) if self.seed is None else self.seed
+        if self.seed is None:
+            recorded = DrawnSeed(default_seed())
+        else:
+            recorded = self.seed
         super().__post_init__()
         self.seed = recorded
 
@@ -159,11 +162,9 @@ class RandomCrop(_Sized):
 
     def transform_images(self, images, transformation=None, training=True):
         """The window of the images; outside of training they stay as they are, in their dtype."""
-        return (
-            super().transform_images(images, transformation, training)
-            if training
-            else jnp.asarray(images)
-        )
+        if training:
+            return super().transform_images(images, transformation, training)
+        return jnp.asarray(images)
 
     def move(self, images, samples, interpolation):
         height, width = self.size_of(images)

@@ -3,7 +3,7 @@
 from jkeras.core import graph
 from jkeras.core.graph import KerasTensor, Node
 from jkeras.core.layer import Layer
-from jkeras.core.policy import standardize_dtype
+from jkeras.core.dtypes import standardize_dtype
 from jkeras.core.registry import public
 
 
@@ -60,20 +60,13 @@ class InputLayer(Layer):
             raise ValueError("You must pass a `shape` argument.")
         if shape is not None:
             batch_shape = (batch_size, *graph.standardize_shape(shape))
-        self.__dict__["batch_shape"] = graph.standardize_shape(batch_shape)
-        self.__dict__.update(
-            _input_dtype=standardize_dtype(dtype),
-            sparse=bool(sparse),
-            ragged=bool(ragged),
-            optional=bool(optional),
-            built=True,
-        )
-        output = (
-            input_tensor
-            if input_tensor is not None
-            else KerasTensor(self.batch_shape, self._input_dtype, name=name)
-        )
-        Node(self, (), {}, output)
+        self.batch_shape = graph.standardize_shape(batch_shape)
+        self._input_dtype = standardize_dtype(dtype)
+        self.sparse, self.ragged, self.optional = bool(sparse), bool(ragged), bool(optional)
+        self.built = True
+        if input_tensor is None:
+            input_tensor = KerasTensor(self.batch_shape, self._input_dtype, name=name)
+        Node(self, (), {}, input_tensor)
 
     dtype = property(lambda self: self._input_dtype, doc="The dtype of the input.")
 

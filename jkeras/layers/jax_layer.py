@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jkeras.core import policy, typed
+from jkeras.core import dtypes, typed
 from jkeras.core.errors import explain
 from jkeras.core.layer import StatefulLayer, layer
 from jkeras.core.record import OF_BASE, Any
@@ -32,11 +32,9 @@ class Leaf:
 
     def sample(self, key, shape, dtype=None):
         """The array under a given key."""
-        return (
-            self(shape, dtype)
-            if self.make is None
-            else jnp.asarray(jax.tree_util.tree_leaves(self.make(key))[self.index], dtype)
-        )
+        if self.make is None:
+            return self(shape, dtype)
+        return jnp.asarray(jax.tree_util.tree_leaves(self.make(key))[self.index], dtype)
 
 
 class Structure:
@@ -125,12 +123,12 @@ class JaxLayer(StatefulLayer):
 
     def _base_init(self, params=None, state=None, **kwargs):
         super()._base_init(**kwargs)
-        self.__dict__.update(_given_arrays=(params, state), _structures=None)
+        self.set_untracked(_given_arrays=(params, state), _structures=None)
 
     def __post_init__(self):
-        self.__dict__["_call_names"] = self._names(self.call_fn, "call_fn", CALL_ARGUMENTS)
+        self.set_untracked(_call_names=self._names(self.call_fn, "call_fn", CALL_ARGUMENTS))
         if self.init_fn is not None:
-            self.__dict__["_init_names"] = self._names(self.init_fn, "init_fn", INIT_ARGUMENTS)
+            self.set_untracked(_init_names=self._names(self.init_fn, "init_fn", INIT_ARGUMENTS))
         given = any(v is not None for v in self._given_arrays)
         if self.init_fn is None and not given and {"params", "state"} & set(self._call_names):
             raise ValueError(
@@ -160,16 +158,16 @@ class JaxLayer(StatefulLayer):
             make = functools.partial(self._made, inputs[0])
             trees = make(as_key(None))
         names, specs, index = set(), {}, 0
-        self.__dict__["_structures"] = [Structure(tree, names) for tree in trees]
+        self.set_untracked(_structures=[Structure(tree, names) for tree in trees])
         for structure, trainable in zip(self._structures, (True, False)):
             for name, value in zip(structure.names, structure.leaves):
                 if name is not None:
-                    dtype = getattr(value, "dtype", None) or policy.standardize_dtype(type(value))
+                    dtype = getattr(value, "dtype", None) or dtypes.standardize_dtype(type(value))
                     specs[name] = Weight(
                         np.shape(value),
                         Leaf(value, make, index),
                         trainable=trainable,
-                        dtype=None if policy.is_float(str(dtype)) else str(dtype),
+                        dtype=None if dtypes.is_float(str(dtype)) else str(dtype),
                     )
                 index += 1
         return specs
@@ -183,7 +181,9 @@ class JaxLayer(StatefulLayer):
         )
         given = {"rng": self._init_keys(key), "inputs": ones, "training": True}
         made = self.init_fn(**{name: given[name] for name in self._init_names})
-        return made if "state" in self._call_names else (made, None)
+        if "state" in self._call_names:
+            return made
+        return (made, None)
 
     def _init_keys(self, key):
         return key
@@ -198,8 +198,10 @@ class JaxLayer(StatefulLayer):
             "state": state,
             "inputs": inputs,
             "training": ctx.training,
-            "rng": self._call_keys(ctx) if "rng" in self._call_names else None,
+            "rng": None,
         }
+        if "rng" in self._call_names:
+            values["rng"] = self._call_keys(ctx)
         out = self.call_fn(**{name: values[name] for name in self._call_names})
         if "state" not in self._call_names:
             return out, {}
@@ -261,11 +263,11 @@ class FlaxLayer(JaxLayer):
         ) -> None: ...
 
     def _base_init(self, variables=None, seed=None, native_serialization_platforms=None, **kwargs):
-        params, state = (None, None) if variables is None else self._parted(variables)
+        params = state = None
+        if variables is not None:
+            params, state = self._parted(variables)
         super()._base_init(params=params, state=state, **kwargs)
-        self.__dict__.update(
-            seed=seed, native_serialization_platforms=native_serialization_platforms
-        )
+        self.set_untracked(seed=seed, native_serialization_platforms=native_serialization_platforms)
 
     @staticmethod
     def _parted(variables):
@@ -317,7 +319,9 @@ class FlaxLayer(JaxLayer):
         return {"params": first, "dropout": second}
 
     def _call_keys(self, ctx):
-        return {"dropout": ctx.key} if ctx.training else {}
+        if ctx.training:
+            return {"dropout": ctx.key}
+        return {}
 
     def get_config(self):
         bound = getattr(self.method, "__self__", None) is self.module
@@ -334,5 +338,8 @@ class FlaxLayer(JaxLayer):
     @classmethod
     def from_config(cls, config):
         module, method = deserialize(config["module"]), config["method"]
-        method = getattr(module, method) if isinstance(method, str) else deserialize(method)
+        if isinstance(method, str):
+            method = getattr(module, method)
+        else:
+            method = deserialize(method)
         return cls(**{**config, "module": module, "method": method})

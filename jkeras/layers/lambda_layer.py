@@ -67,7 +67,9 @@ class Lambda(Layer):
         return self.function(inputs, **self.arguments, **wanted)
 
     def compute_mask(self, inputs, mask=None):
-        return self.mask(inputs, mask) if callable(self.mask) else self.mask
+        if callable(self.mask):
+            return self.mask(inputs, mask)
+        return self.mask
 
     def compute_output_spec(self, inputs, **kwargs):
         if self.output_shape is None:

@@ -25,9 +25,11 @@ class Listed(Kind):
     """A field whose arrays are written to configs as lists."""
 
     def write(self, value):
-        return (
-            value.tolist() if hasattr(value, "tolist") else value if value is None else list(value)
-        )
+        if value is None:
+            return None
+        if hasattr(value, "tolist"):
+            return value.tolist()
+        return list(value)
 
 
 @fields
@@ -74,7 +76,7 @@ class IndexLookup(HostLayer):
     ):
         # a lookup has no weights and computes in whole numbers: the two change nothing
         super()._base_init(**kwargs)
-        self.__dict__.update(
+        self.set_untracked(
             _frozen_size=vocabulary_size,
             _given=has_input_vocabulary,
             _tokens=np.array([]),
@@ -92,8 +94,10 @@ class IndexLookup(HostLayer):
         self._check_arguments()
         self.salt = as_salt(self.salt, self._where)
         vocabulary, weights = self.vocabulary, self.idf_weights
-        has = vocabulary is not None if self._given is None else self._given
-        self.__dict__["_has_input_vocabulary"] = has
+        has = self._given
+        if has is None:
+            has = vocabulary is not None
+        self._has_input_vocabulary = has
         if self.output_mode == "tf_idf" and has and weights is None:
             raise ValueError(
                 explain(
@@ -149,6 +153,7 @@ class IndexLookup(HostLayer):
                 raise ValueError(explain(self._where, expected, received))
 
     _of_numbers = property(lambda self: self.vocabulary_dtype != "string")
+    _numpy_dtype = property(lambda self: {"string": object}.get(self.vocabulary_dtype, "int64"))
     _first_oov = property(
         lambda self: int(self.mask_token is not None and self.output_mode == "int")
     )
@@ -156,7 +161,13 @@ class IndexLookup(HostLayer):
 
     def _as_tokens(self, data):
         """Data as an array of tokens."""
-        return np.asarray(data).astype("int64") if self._of_numbers else texts(data, self.encoding)
+        if self._of_numbers:
+            return np.asarray(data).astype("int64")
+        return texts(data, self.encoding)
+
+    def _special_tokens(self):
+        """The tokens in front of those of the vocabulary."""
+        return [self.mask_token] * self._first_oov + [self.oov_token] * self.num_oov_indices
 
     # ------------------------------------------------------------ the vocabulary
 
@@ -166,8 +177,10 @@ class IndexLookup(HostLayer):
         Args:
             include_special_tokens: with the mask token and those for unknown tokens.
         """
-        special = [self.mask_token] * self._first_oov + [self.oov_token] * self.num_oov_indices
-        return (special if include_special_tokens else []) + self._tokens.tolist()
+        tokens = self._tokens.tolist()
+        if include_special_tokens:
+            return self._special_tokens() + tokens
+        return tokens
 
     def vocabulary_size(self):
         """The number of tokens, those for masks and unknown tokens included."""
@@ -200,16 +213,21 @@ class IndexLookup(HostLayer):
                 f"{self._where}",
                 "Save the model with the tokens in it.",
             )
-        given = self._as_tokens(self._read(vocabulary) if from_file else vocabulary)
+            vocabulary = self._read(vocabulary)
+        given = self._as_tokens(vocabulary)
         if given.size == 0:
             raise ValueError(
                 explain(self._where, "a vocabulary of at least one token", "an empty one")
             )
-        special = [self.mask_token] * self._first_oov + [self.oov_token] * self.num_oov_indices
+        special = self._special_tokens()
         # in a file each line is a token
         has_special = not from_file and given[: len(special)].tolist() == special
-        tokens = given[len(special) :] if has_special else given
-        self._check_tokens(tokens, None if from_file else special)
+        start = len(special) * has_special
+        tokens = given[start:]
+        self._check_unrepeated(tokens)
+        if not from_file:
+            self._check_special(tokens, special)
+        self._check_size(tokens)
         self._set_tokens(tokens)
         if self.output_mode == "tf_idf":
             weights = np.asarray(idf_weights, floatx())
@@ -221,10 +239,10 @@ class IndexLookup(HostLayer):
                         f"shape {weights.shape}",
                     )
                 )
-            self._set_weights(
-                weights[len(special) :] if has_special else weights,
-                weights[: len(special)] if has_special else np.mean(weights),
-            )
+            front = weights[:start]
+            if not has_special:
+                front = np.mean(weights)
+            self._set_weights(weights[start:], front)
 
     def _read(self, path):
         if self.output_mode == "tf_idf" or not os.path.isfile(path):
@@ -237,9 +255,11 @@ class IndexLookup(HostLayer):
             )
         with open(path, encoding=getattr(self, "encoding", "utf-8")) as file:
             lines = file.read().split("\n")  # `splitlines` would split at other signs, too
-        return lines[:-1] if lines[-1] == "" else lines
+        if lines[-1] == "":
+            lines.pop()
+        return lines
 
-    def _check_tokens(self, tokens, special):
+    def _check_unrepeated(self, tokens):
         repeated = [
             token for token, count in collections.Counter(tokens.tolist()).items() if count > 1
         ]
@@ -249,11 +269,13 @@ class IndexLookup(HostLayer):
                     self._where, "a vocabulary of tokens that differ", f"several times: {repeated}"
                 )
             )
+
+    def _check_special(self, tokens, special):
         for name, token, matters in (
             ("mask_token", self.mask_token, True),
             ("oov_token", self.oov_token, self.invert),
         ):
-            if special is not None and matters and token is not None and token in tokens.tolist():
+            if matters and token is not None and token in tokens.tolist():
                 raise ValueError(
                     explain(
                         self._where,
@@ -262,6 +284,8 @@ class IndexLookup(HostLayer):
                         f"{name}={token!r} at another place",
                     )
                 )
+
+    def _check_size(self, tokens):
         size = len(tokens) + self._first_token
         if self.max_tokens is not None and size > self.max_tokens:
             raise ValueError(
@@ -277,18 +301,18 @@ class IndexLookup(HostLayer):
                 f"{self._frozen_size} to {size}, since the rows would get another length. Use "
                 "`pad_to_max_tokens=True`."
             )
-        self.__dict__.update(
+        self.set_untracked(
             _tokens=tokens,
             _frozen_size=size,
             _table={token: i for i, token in enumerate(tokens.tolist(), self._first_token)},
         )
 
     def _set_weights(self, weights, front):
-        back = self.max_tokens - self._first_token - len(weights) if self.pad_to_max_tokens else 0
         front = np.broadcast_to(front, (self._first_token,))
-        self.__dict__["_weights"] = np.concatenate([front, weights, np.zeros(back)]).astype(
-            floatx()
-        )
+        back = []
+        if self.pad_to_max_tokens:
+            back = np.zeros(self.max_tokens - self._first_token - len(weights))
+        self._weights = np.concatenate([front, weights, back]).astype(floatx())
 
     # ------------------------------------------------------------ learning it
 
@@ -312,27 +336,28 @@ class IndexLookup(HostLayer):
                 f"Cannot adapt layer '{self.name}' after setting a static vocabulary via "
                 "`vocabulary` argument or `set_vocabulary()` method."
             )
-        rows = data if isinstance(data, Ragged) else np.atleast_1d(self._as_tokens(data))
-        rows = (
-            [row.ravel().tolist() for row in rows]
-            if getattr(rows, "ndim", 2) > 1
-            else [rows.tolist()]
-        )
+        rows = data
+        if not isinstance(data, Ragged):
+            rows = np.atleast_1d(self._as_tokens(data))
+            if rows.ndim == 1:
+                rows = rows[None]
         for row in rows:
-            self._counts.update(row)
-            self._documents.update(set(row))
-        self.__dict__["_document_count"] += len(rows)
+            tokens = row.ravel().tolist()
+            self._counts.update(tokens)
+            self._documents.update(set(tokens))
+        self._document_count += len(rows)
 
     def finalize_state(self):
         """Makes the vocabulary from what was counted."""
         for token in (self.mask_token, self.oov_token):
             self._counts.pop(token, None)
         if self._has_input_vocabulary or not self._counts:
-            self.__dict__["_frozen_size"] = self.vocabulary_size()
+            self._frozen_size = self.vocabulary_size()
             return
         ordered = sorted(self._counts, key=lambda token: (self._counts[token], token), reverse=True)
-        ordered = ordered[: self.max_tokens - self._first_token] if self.max_tokens else ordered
-        self._set_tokens(np.array(ordered, "int64" if self._of_numbers else object))
+        if self.max_tokens:
+            ordered = ordered[: self.max_tokens - self._first_token]
+        self._set_tokens(np.array(ordered, self._numpy_dtype))
         if self.output_mode == "tf_idf":
             documents = np.array([self._documents[token] for token in ordered])
             weights = np.log(1 + self._document_count / (1 + documents)).astype(floatx())
@@ -341,7 +366,7 @@ class IndexLookup(HostLayer):
 
     def reset_state(self):
         """Forgets what was counted."""
-        self.__dict__.update(
+        self.set_untracked(
             _counts=collections.Counter(), _documents=collections.Counter(), _document_count=0
         )
 
@@ -361,8 +386,14 @@ class IndexLookup(HostLayer):
             )
         return encoded(indices, "count", depth, floatx()) * self._weights
 
+    def _size_of_rows(self):
+        """The length of rows, None where the vocabulary is not known."""
+        if self.pad_to_max_tokens:
+            return self.max_tokens
+        return self._frozen_size
+
     def _depth(self):
-        depth = self.max_tokens if self.pad_to_max_tokens else self._frozen_size
+        depth = self._size_of_rows()
         if depth is None:
             raise RuntimeError(
                 f"When using `output_mode={self.output_mode}` and `pad_to_max_tokens=False`, you "
@@ -376,7 +407,9 @@ class IndexLookup(HostLayer):
             return self._tokens_of(np.asarray(inputs))
         tokens = self._as_tokens(inputs)
         flat = tokens.ravel().tolist()
-        unknown = self._first_oov if self.num_oov_indices == 1 else -1
+        unknown = -1
+        if self.num_oov_indices == 1:
+            unknown = self._first_oov
         found = np.array([self._table.get(token, unknown) for token in flat], "int32").reshape(
             tokens.shape
         )
@@ -386,7 +419,10 @@ class IndexLookup(HostLayer):
             places = np.zeros_like(places)
         if self.mask_token is not None:
             masked = tokens == self.mask_token
-            found[masked], places = (0 if self.output_mode == "int" else DROPPED), places & ~masked
+            found[masked] = 0
+            if self.output_mode != "int":
+                found[masked] = DROPPED
+            places &= ~masked
         if places.any():
             raise ValueError(
                 f"{self._where}: when `num_oov_indices=0` all inputs should be in vocabulary, "
@@ -401,9 +437,7 @@ class IndexLookup(HostLayer):
         return hashed(tokens, self.num_oov_indices, self.salt)
 
     def _tokens_of(self, indices):
-        known = np.full(
-            self.vocabulary_size() + 1, self.oov_token, "int64" if self._of_numbers else object
-        )
+        known = np.full(self.vocabulary_size() + 1, self.oov_token, self._numpy_dtype)
         known[self._first_token : -1] = self._tokens
         if self._first_oov:
             known[0] = self.mask_token
@@ -413,14 +447,14 @@ class IndexLookup(HostLayer):
     def compute_output_spec(self, inputs):
         shape = tuple(inputs.shape)
         if self.output_mode == "int":
-            return graph.KerasTensor(shape, self.vocabulary_dtype if self.invert else "int64")
-        depth = self.max_tokens if self.pad_to_max_tokens else self._frozen_size
-        kept = (
-            shape
-            if self.output_mode == "one_hot" and not (len(shape) > 1 and shape[-1] == 1)
-            else shape[:-1]
-        )
-        return graph.KerasTensor((*kept, depth), floatx())
+            dtype = "int64"
+            if self.invert:
+                dtype = self.vocabulary_dtype
+            return graph.KerasTensor(shape, dtype)
+        is_column = len(shape) > 1 and shape[-1] == 1
+        if is_column or self.output_mode != "one_hot":
+            shape = shape[:-1]
+        return graph.KerasTensor((*shape, self._size_of_rows()), floatx())
 
     # ------------------------------------------------------------ files
 
@@ -436,7 +470,7 @@ class IndexLookup(HostLayer):
     def load_own_variables(self, store):
         """Reads the weights of "tf_idf"."""
         if self.output_mode == "tf_idf":
-            self.__dict__["_weights"] = np.asarray(store["idf_weights"])
+            self._weights = np.asarray(store["idf_weights"])
 
     def save_assets(self, dir_path):
         """Writes the vocabulary that was learnt to "vocabulary.txt"."""
@@ -453,8 +487,11 @@ class IndexLookup(HostLayer):
         while lines and lines[-1] == "":
             lines.pop()
         weights = self._weights
-        weights = None if weights is None else weights[: len(lines)]
-        self.set_vocabulary([int(line) for line in lines] if self._of_numbers else lines, weights)
+        if weights is not None:
+            weights = weights[: len(lines)]
+        if self._of_numbers:
+            lines = [int(line) for line in lines]
+        self.set_vocabulary(lines, weights)
 
 
 class Ragged(list):
@@ -464,13 +501,19 @@ class Ragged(list):
 def batches_of(data, steps=None):
     """The batches of an iterable, or an array or list as one batch of single tokens or texts."""
     if isinstance(data, (list, tuple)) or hasattr(data, "__array__"):
-        array = data if hasattr(data, "ndim") else np.array(data, dtype=object)
-        yield array[:, None] if array.ndim == 1 else array
+        array = data
+        if not hasattr(data, "ndim"):
+            array = np.array(data, dtype=object)
+        if array.ndim == 1:
+            array = array[:, None]
+        yield array
         return
     for i, batch in enumerate(data):
         if i == steps:
             return
-        yield batch[0] if isinstance(batch, tuple) else batch
+        if isinstance(batch, tuple):
+            batch = batch[0]
+        yield batch
 
 
 @layer(
@@ -519,7 +562,7 @@ class StringLookup(IndexLookup):
 
     def _base_init(self, oov_method="floormod", **kwargs):
         super()._base_init(**kwargs)
-        self.__dict__["oov_method"] = oov_method  # changes nothing for texts, but configs have it
+        self.oov_method = oov_method  # changes nothing for texts, but configs have it
 
     def get_config(self):
         return {**super().get_config(), "oov_method": self.oov_method}

@@ -27,11 +27,9 @@ class LoraLayer(QuantizedLayer):
     def get_config(self):
         """The constructor's arguments as plain data; the scale only beside a rank."""
         config = super().get_config()
-        return (
-            config
-            if self.lora_rank
-            else {k: v for k, v in config.items() if k not in ("lora_rank", "lora_alpha")}
-        )
+        if self.lora_rank:
+            return config
+        return {k: v for k, v in config.items() if k not in ("lora_rank", "lora_alpha")}
 
     def is_native(self):
         """Whether the layer runs on values by path."""
@@ -47,7 +45,8 @@ class LoraLayer(QuantizedLayer):
     def _make_weights(self, specs):
         super()._make_weights(specs)
         if self.lora_rank:
-            self.lora_alpha = self.lora_alpha if self._keeps_alpha else self.lora_rank
+            if not self._keeps_alpha:
+                self.lora_alpha = self.lora_rank
             self._add_lora("he_uniform", "zeros")
 
     def enable_lora(self, rank, lora_alpha=None, a_initializer="he_uniform", b_initializer="zeros"):
@@ -68,12 +67,16 @@ class LoraLayer(QuantizedLayer):
             raise ValueError(
                 f"{self._where}: lora is already enabled. This can be done once only for a layer."
             )
-        self.lora_rank, self.lora_alpha = rank, rank if lora_alpha is None else lora_alpha
+        self.lora_rank, self.lora_alpha = rank, lora_alpha
+        if lora_alpha is None:
+            self.lora_alpha = rank
         self._add_lora(a_initializer, b_initializer)
 
     def _add_lora(self, a_initializer, b_initializer):
         name, weight = self._adapted, self._own[self._adapted]
-        shape = self._float_shapes[name] if name in self._codings else tuple(weight.shape)
+        shape = tuple(weight.shape)
+        if name in self._codings:
+            shape = self._float_shapes[name]
         if getattr(self, f"{name}_constraint", None) is not None:
             raise ValueError(
                 explain(
@@ -105,7 +108,8 @@ class LoraLayer(QuantizedLayer):
         return weight + self._delta(w)
 
     def _delta(self, w, a=None):
-        a = w[f"lora_{self._adapted}_a"] if a is None else a
+        if a is None:
+            a = w[f"lora_{self._adapted}_a"]
         return (self.lora_alpha / self.lora_rank) * (a @ w[f"lora_{self._adapted}_b"])
 
     def contract(self, x, kernel, preferred_element_type=None):
@@ -115,8 +119,9 @@ class LoraLayer(QuantizedLayer):
     def product(self, x, w, ctx):
         """`contract(x, kernel)` with the adapted kernel, be it in floats or in few bits."""
         if f"{self._adapted}_scale" not in w and "inputs_scale" not in w:
-            kernel = self.adapted(w) if self.lora_rank else w[self._adapted]
-            return self.contract(x, kernel)
+            if self.lora_rank:
+                return self.contract(x, self.adapted(w))
+            return self.contract(x, w[self._adapted])
         y = self.quantized_product(x, w, self.contract, training=ctx.training)
         if not self.lora_enabled:
             return y

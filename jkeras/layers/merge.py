@@ -26,7 +26,9 @@ class Merge(Layer):
     announces_compute_dtype = True
 
     def __call__(self, inputs, *more, **kwargs):
-        return super().__call__([inputs, *more] if more else inputs, **kwargs)
+        if more:
+            inputs = [inputs, *more]
+        return super().__call__(inputs, **kwargs)
 
     def weight_specs(self, inputs=()):
         if isinstance(inputs, Spec) or not inputs:
@@ -55,7 +57,9 @@ class Merge(Layer):
 
     def forward(self, w, inputs, ctx):
         rank = max(x.ndim for x in inputs)
-        masks = [None] * len(inputs) if ctx.mask is None else ctx.mask
+        masks = ctx.mask
+        if masks is None:
+            masks = [None] * len(inputs)
         masks = [m if x.ndim == rank else None for x, m in zip(inputs, masks)]
         inputs = [jnp.expand_dims(x, range(1, 1 + rank - x.ndim)) for x in inputs]
         return self.merge(inputs, masks)
@@ -66,7 +70,9 @@ class Merge(Layer):
 
     def compute_output_spec(self, inputs, **kwargs):
         """The merged shape by rule: a size that one input leaves open may be known of another."""
-        shapes = [tuple(x.shape) for x in inputs] if isinstance(inputs, (list, tuple)) else []
+        shapes = []
+        if isinstance(inputs, (list, tuple)):
+            shapes = [tuple(x.shape) for x in inputs]
         if not shapes or not all(shapes):
             return super().compute_output_spec(inputs, **kwargs)
         self.check(shapes)
@@ -77,8 +83,7 @@ class Merge(Layer):
         rank = max(map(len, shapes)) - 1
         batch = {s[0] for s in shapes} - {None}
         aligned = zip(*((1,) * (rank - len(s[1:])) + s[1:] for s in shapes))
-        sizes = (None if None in axis else next((n for n in axis if n != 1), 1) for axis in aligned)
-        return (batch.pop() if batch else None, *sizes)
+        return (next(iter(batch), None), *map(_broadcast_size, aligned))
 
     def compute_mask(self, inputs, mask=None):
         masks = self._checked_masks(inputs, mask)
@@ -99,9 +104,18 @@ class Merge(Layer):
         return mask
 
 
+def _broadcast_size(sizes):
+    """The size of an axis for those of several inputs that broadcast to each other."""
+    if None in sizes:
+        return None
+    return next((n for n in sizes if n != 1), 1)
+
+
 def _wide(mask, x):
     """The mask of (batch, time) for all entries of x."""
-    return None if mask is None else jnp.broadcast_to(mask[..., None], x.shape)
+    if mask is None:
+        return None
+    return jnp.broadcast_to(mask[..., None], x.shape)
 
 
 def _extremum(function, inputs, masks):
@@ -111,9 +125,11 @@ def _extremum(function, inputs, masks):
         if result is None:
             result, known = x, mask
             continue
-        x = x if mask is None else jnp.where(mask, x, result)
-        result = result if known is None else jnp.where(known, result, x)
-        known = None if mask is None or known is None else known | mask
+        if mask is not None:
+            x = jnp.where(mask, x, result)
+        if known is not None:
+            result = jnp.where(known, result, x)
+            known = None if mask is None else known | mask
         result = function(result, x)
     return result
 
@@ -162,18 +178,19 @@ class Multiply(Merge):
 
     def merge(self, inputs, masks):
         masks = list(map(_wide, masks, inputs))
-        product = functools.reduce(
-            jnp.multiply,
-            (
-                x if m is None else jnp.where(m, x, jnp.ones((), x.dtype))
-                for x, m in zip(inputs, masks)
-            ),
-        )
+        product = functools.reduce(jnp.multiply, map(_or_one, inputs, masks))
         if any(m is None for m in masks):
             return product
         return jnp.where(
             functools.reduce(jnp.logical_or, masks), product, jnp.zeros((), product.dtype)
         )
+
+
+def _or_one(x, mask):
+    """x, with 1 where the mask says no."""
+    if mask is None:
+        return x
+    return jnp.where(mask, x, jnp.ones((), x.dtype))
 
 
 @layer("keras.layers")
@@ -240,7 +257,9 @@ class Concatenate(Merge):
 
     def merged_shape(self, shapes):
         sizes, along = list(shapes[0]), [s[self.axis] for s in shapes]
-        sizes[self.axis] = None if None in along else sum(along)
+        sizes[self.axis] = None
+        if None not in along:
+            sizes[self.axis] = sum(along)
         return tuple(sizes)
 
     def forward(self, w, inputs, ctx):
@@ -286,17 +305,21 @@ class Dot(Merge):
             raise TypeError(
                 explain(self._where, "`axes` to be an integer or a list of two", f"axes={axes!r}")
             )
-        if not isinstance(axes, int) and (
-            len(axes) != 2 or not all(isinstance(a, int) for a in axes)
-        ):
+        is_two = isinstance(axes, int) or len(axes) == 2
+        if not is_two or not all(isinstance(a, int) for a in self._pair_of_axes()):
             raise ValueError(
                 explain(self._where, "`axes` to be an integer or a list of two", f"axes={axes!r}")
             )
 
+    def _pair_of_axes(self):
+        """The axis of each input, as it is given."""
+        if isinstance(self.axes, int):
+            return self.axes, self.axes
+        return self.axes
+
     def _axes_for(self, *shapes):
         """The axes counted from the front, for shapes of these inputs."""
-        axes = (self.axes, self.axes) if isinstance(self.axes, int) else self.axes
-        axes = [a % len(s) if a < 0 else a for a, s in zip(axes, shapes)]
+        axes = [a % len(s) if a < 0 else a for a, s in zip(self._pair_of_axes(), shapes)]
         if 0 in axes or any(a >= len(s) for a, s in zip(axes, shapes)):
             raise AxisError(
                 explain(
@@ -318,7 +341,9 @@ class Dot(Merge):
         first, second = self._axes_for(*shapes)
         sizes = [n for i, n in enumerate(shapes[0]) if i != first]
         sizes += [n for i, n in enumerate(shapes[1]) if i not in (0, second)]
-        return (*sizes, 1) if len(sizes) == 1 else tuple(sizes)
+        if len(sizes) == 1:
+            return (*sizes, 1)
+        return tuple(sizes)
 
     def forward(self, w, inputs, ctx):
         x, y = inputs
@@ -329,7 +354,9 @@ class Dot(Merge):
         result = jax.lax.dot_general(
             x.astype(dtype), y.astype(dtype), (((first,), (second,)), ((0,), (0,)))
         )
-        return result[:, None] if result.ndim == 1 else result
+        if result.ndim == 1:
+            return result[:, None]
+        return result
 
     def compute_mask(self, inputs, mask=None):
         return None

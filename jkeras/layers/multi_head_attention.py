@@ -68,7 +68,8 @@ class HeadedAttention(Composite):
     # ------------------------------------------------------------ children
 
     def children(self, query, value, key=None):
-        key = value if key is None else key
+        if key is None:
+            key = value
         if value.shape[1:-1] != key.shape[1:-1]:
             raise ValueError(
                 explain(
@@ -148,7 +149,9 @@ class HeadedAttention(Composite):
         def dense(name, x):
             return getattr(sub, self._dense_names[name])(x)
 
-        gate = dense("gate", query) if self.use_gate else None
+        gate = None
+        if self.use_gate:
+            gate = dense("gate", query)
         # (batch, …, heads, size)
         query, key, value = dense("query", query), dense("key", key), dense("value", value)
         shape, sources = query.shape, tuple(key.shape[a] for a in axes)
@@ -166,26 +169,31 @@ class HeadedAttention(Composite):
                 query, key, value, mask=mask, scale=self._scale, is_causal=use_causal_mask
             )
         else:
-            mask = (
-                both(mask, causal_mask(query.shape[-2], key.shape[-2])) if use_causal_mask else mask
-            )
-            y, weights = self._attend_openly(sub, query, key, value, mask)
+            y, weights = self._attend_openly(sub, query, key, value, mask, use_causal_mask)
             weights = weights.reshape(*weights.shape[:-2], *targets, *sources)
         y = heads_last(y, axes, shape)
-        y = dense("output", y if gate is None else y * gate)
-        return (y, weights) if return_attention_scores else y
+        if gate is not None:
+            y = y * gate
+        y = dense("output", y)
+        if return_attention_scores:
+            return y, weights
+        return y
 
-    def _attend_openly(self, sub, query, key, value, mask):
+    def _attend_openly(self, sub, query, key, value, mask, use_causal_mask):
         """(output, weights), by way of the weights in the compute dtype, some of them dropped in
         training.
         """
+        if use_causal_mask:
+            mask = both(mask, causal_mask(query.shape[-2], key.shape[-2]))
         repeats = query.shape[-3] // key.shape[-3]
-        key, value = (jnp.repeat(x, repeats, axis=-3) if repeats > 1 else x for x in (key, value))
+        if repeats > 1:
+            key, value = (jnp.repeat(x, repeats, axis=-3) for x in (key, value))
         scores = jnp.matmul(
             query * jnp.asarray(self._scale, query.dtype), jnp.swapaxes(key, -1, -2)
         )
-        weights = sub._softmax(scores, mask=mask)
-        kept = sub._dropout_layer(weights) if self.dropout > 0.0 else weights
+        kept = weights = sub._softmax(scores, mask=mask)
+        if self.dropout > 0.0:
+            kept = sub._dropout_layer(weights)
         return jnp.matmul(kept, value), weights
 
     @property
@@ -198,26 +206,34 @@ class HeadedAttention(Composite):
 
 def check_size(where, name, value, optional=False):
     """Raises ValueError unless a value is a positive integer, or None where that is allowed."""
-    if not (optional and value is None) and (not isinstance(value, int) or value <= 0):
-        raise ValueError(
-            f"{where}: expected a positive integer{' or None' if optional else ''} as `{name}`. "
-            f"Received: {name}={value}"
-        )
+    expected = "a positive integer"
+    if optional:
+        expected += " or None"
+        if value is None:
+            return
+    if not isinstance(value, int) or value <= 0:
+        raise ValueError(f"{where}: expected {expected} as `{name}`. Received: {name}={value}")
 
 
 def another(initializer):
     """A copy of an initializer that draws its own values where it was given no seed."""
-    return initializer.clone() if hasattr(initializer, "clone") else initializer
+    if hasattr(initializer, "clone"):
+        return initializer.clone()
+    return initializer
 
 
 def padding_mask(query_mask, value_mask, key_mask, attention_mask):
     """One mask (batch, target, source) of what may be seen, from those of the inputs; None for
     none.
     """
-    masks = [None if attention_mask is None else attention_mask.astype(bool)]
-    for mask, axis in ((query_mask, -1), (value_mask, -2), (key_mask, -2)):
-        masks.append(None if mask is None else jnp.expand_dims(mask.astype(bool), axis))
-    return functools.reduce(both, masks)
+    masks = [
+        jnp.expand_dims(mask.astype(bool), axis)
+        for mask, axis in ((query_mask, -1), (value_mask, -2), (key_mask, -2))
+        if mask is not None
+    ]
+    if attention_mask is not None:
+        masks.insert(0, attention_mask.astype(bool))
+    return functools.reduce(both, masks, None)
 
 
 def heads_first(x, axes):
@@ -348,7 +364,9 @@ class MultiHeadAttention(HeadedAttention):
                 f"{self._where}: expected an int, list or tuple as `{name}`. Received: "
                 f"{name}={value!r}"
             )
-        return (value,) if isinstance(value, int) else tuple(value)
+        if isinstance(value, int):
+            return (value,)
+        return tuple(value)
 
     def get_config(self):
         return super().get_config() | {"activity_regularizer": serialize(self._penalty)}
@@ -363,7 +381,10 @@ class MultiHeadAttention(HeadedAttention):
         return self.output_shape or query.shape[-1:]
 
     def _attended_axes(self, rank):
-        axes = range(1, rank - 1) if self.attention_axes is None else self.attention_axes
+        if self.attention_axes is None:
+            axes = range(1, rank - 1)
+        else:
+            axes = self.attention_axes
         if any(not -rank <= axis < rank for axis in axes):
             raise AxisError(
                 explain(
@@ -390,7 +411,8 @@ class MultiHeadAttention(HeadedAttention):
         use_causal_mask=False,
         ctx,
     ):
-        key = value if key is None else key
+        if key is None:
+            key = value
         mask = padding_mask(ctx.mask, value_mask, key_mask, attention_mask)
         for x in (query, value, key):
             # as in Keras: whatever shares these inputs and runs later sees no mask
@@ -461,13 +483,9 @@ class GroupedQueryAttention(HeadedAttention):
         use_causal_mask=False,
         ctx,
     ):
+        if key is None:
+            key = value
         mask = padding_mask(query_mask, value_mask, key_mask, attention_mask)
         return self._run_heads(
-            sub,
-            query,
-            value,
-            value if key is None else key,
-            mask,
-            use_causal_mask,
-            return_attention_scores,
+            sub, query, value, key, mask, use_causal_mask, return_attention_scores
         )

@@ -78,14 +78,18 @@ def axis_list(axis):
     >>> axis_list(-1), axis_list((2, 1))
     ([-1], [1, 2])
     """
-    return sorted(axis) if isinstance(axis, (list, tuple)) else [axis]
+    if isinstance(axis, (list, tuple)):
+        return sorted(axis)
+    return [axis]
 
 
 def int_or_list(where, axis):
     """An axis, or several as a list; TypeError for anything else."""
     if not isinstance(axis, (int, list, tuple)):
         raise TypeError(explain(where, "an int or a list of ints as `axis`", f"axis={axis!r}"))
-    return axis if isinstance(axis, int) else list(axis)
+    if isinstance(axis, int):
+        return axis
+    return list(axis)
 
 
 @layer(
@@ -249,12 +253,14 @@ class BatchNormalization(StatefulLayer, ScaleAndShift):
         goal = jnp.maximum(w["renorm_stddev"], self.epsilon**0.5)  # else huge early in training
         limit, d_limit = self.renorm_clipping, self.renorm_clipping.get("dmax")
         r = jnp.clip(stddev / goal, limit.get("rmin"), limit.get("rmax"))
-        d = jnp.clip(
-            (mean - w["renorm_mean"]) / goal, None if d_limit is None else -d_limit, d_limit
-        )
-        r, d = lax.stop_gradient((r, d))
-        gamma, beta = (r, d) if "gamma" not in w else (r * w["gamma"], d * w["gamma"])
-        beta = beta + w["beta"] if "beta" in w else beta
+        d = (mean - w["renorm_mean"]) / goal
+        if d_limit is not None:
+            d = jnp.clip(d, -d_limit, d_limit)
+        gamma, beta = lax.stop_gradient((r, d))
+        if "gamma" in w:
+            gamma, beta = gamma * w["gamma"], beta * w["gamma"]
+        if "beta" in w:
+            beta = beta + w["beta"]
 
         moving_stddev = toward(stddev, w["moving_stddev"], self.momentum)
         return (
@@ -296,11 +302,9 @@ def check_clipping(where, limits):
     """Raises ValueError for limits of batch renormalization that make no sense."""
     rmax, rmin, dmax = (limits.get(name) for name in ("rmax", "rmin", "dmax"))
     unknown = set(limits) - {"rmax", "rmin", "dmax"}
-    if (
-        unknown
-        or (rmax is not None and rmin is not None and rmax < rmin)
-        or (dmax is not None and dmax < 0)
-    ):
+    crossed = None not in (rmax, rmin) and rmax < rmin
+    negative = dmax is not None and dmax < 0
+    if unknown or crossed or negative:
         raise ValueError(
             explain(
                 where,
@@ -402,7 +406,7 @@ class GroupNormalization(ScaleAndShift):
         ) -> None: ...
 
     def __post_init__(self):
-        if not isinstance(self.groups, int) or (self.groups <= 0 and self.groups != -1):
+        if not isinstance(self.groups, int) or self.groups < -1 or self.groups == 0:
             raise ValueError(
                 f"{self._where}: expected a positive integer, or -1 for instance normalization, as "
                 f"`groups`. Received: groups={self.groups}"
@@ -428,7 +432,9 @@ class GroupNormalization(ScaleAndShift):
         return self._scale_and_shift((channels,))
 
     def _number_of_groups(self, channels):
-        return channels if self.groups == -1 else self.groups
+        if self.groups == -1:
+            return channels
+        return self.groups
 
     def attributes_when_built(self, x):
         channels = x.shape[self.axis]
@@ -524,7 +530,9 @@ class UnitNormalization(ReadyLayer):
         self.axis = int_or_list(self._where, self.axis)
 
     def forward(self, w, x, ctx):
-        axis = self.axis if isinstance(self.axis, int) else tuple(self.axis)
+        axis = self.axis
+        if not isinstance(axis, int):
+            axis = tuple(axis)
         return normalize(x, axis=axis, order=2, epsilon=1e-12)
 
 

@@ -27,16 +27,21 @@ class Pooling(ReadyLayer):
 
     def __post_init__(self):
         super().__post_init__()
-        self.strides = self.pool_size if self.strides is None else self.strides
+        if self.strides is None:
+            self.strides = self.pool_size
         for name in ("pool_size", "strides"):
             setattr(self, name, sizes(getattr(self, name), self.rank, name, self._where))
-        self.padding = self.padding.lower() if isinstance(self.padding, str) else self.padding
+        if isinstance(self.padding, str):
+            self.padding = self.padding.lower()
         check_choice("padding", self.padding, ("valid", "same"), self._where)
         self.data_format = standardize_data_format(self.data_format)
         self.input_spec = InputSpec(ndim=self.rank + 2)
 
     def forward(self, w, x, ctx):
-        space = x.shape[1:-1] if self.data_format == "channels_last" else x.shape[2:]
+        if self.data_format == "channels_last":
+            space = x.shape[1:-1]
+        else:
+            space = x.shape[2:]
         small = any(is_known((n,)) and n < size for n, size in zip(space, self.pool_size))
         if self.padding == "valid" and small:
             raise ValueError(
@@ -314,7 +319,9 @@ class AdaptivePooling(Layer):
                     f"output_size={size!r}",
                 )
             )
-        self.output_size = (size,) * self.rank if isinstance(size, int) else tuple(size)
+        if isinstance(size, int):
+            size = (size,) * self.rank
+        self.output_size = tuple(size)
         self.data_format = standardize_data_format(self.data_format)
 
     def forward(self, w, x, ctx):

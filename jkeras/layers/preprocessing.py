@@ -84,13 +84,17 @@ class Normalization(DataLayer):
 
     def _base_init(self, mean=None, variance=None, **kwargs):
         super()._base_init(**kwargs)
-        self.__dict__.update(
+        self.set_untracked(
             input_mean=mean, input_variance=variance, _kept=None, _statistics_shape=None
         )
 
     def __post_init__(self):
         axis = self.axis
-        self.axis = () if axis is None else (axis,) if isinstance(axis, int) else tuple(axis)
+        if axis is None:
+            axis = ()
+        elif isinstance(axis, int):
+            axis = (axis,)
+        self.axis = tuple(axis)
         mean, variance = self.input_mean, self.input_variance
         if (mean is None) != (variance is None):
             raise ValueError(
@@ -100,9 +104,8 @@ class Normalization(DataLayer):
                     f"mean={mean} and variance={variance}",
                 )
             )
-        if mean is not None and (
-            np.shape(mean) != np.shape(variance) or np.ndim(mean) > len(self.axis)
-        ):
+        misfit = np.shape(mean) != np.shape(variance) or np.ndim(mean) > len(self.axis)
+        if mean is not None and misfit:
             raise ValueError(
                 explain(
                     self._where,
@@ -147,7 +150,9 @@ class Normalization(DataLayer):
         places = self._places(inputs.shape)
         mean, variance = self._aligned(w.get("mean"), w.get("variance"), places)
         deviation = jnp.maximum(jnp.sqrt(variance), epsilon())
-        return inputs * deviation + mean if self.invert else (inputs - mean) / deviation
+        if self.invert:
+            return inputs * deviation + mean
+        return (inputs - mean) / deviation
 
     def _aligned(self, mean, variance, places):
         """Learnt or given statistics in the compute dtype, with the input's axes: size 1 where they
@@ -201,9 +206,10 @@ class Normalization(DataLayer):
                     "leave them out to learn them with `adapt`",
                 )
             )
-        batches = (
-            [data] if isinstance(data, (np.ndarray, jax.Array)) else _batches(data, self._where)
-        )
+        if isinstance(data, (np.ndarray, jax.Array)):
+            batches = [data]
+        else:
+            batches = _batches(data, self._where)
         mean = variance = total = None
         for batch in batches:
             self._prepare(np.shape(batch))
@@ -228,7 +234,7 @@ class Normalization(DataLayer):
         for name, value in (("mean", mean), ("variance", variance)):
             self._own[name].assign(np.asarray(value, "float32"))
             self._own[name]._initializer = None  # `init` starts from what was learnt
-        self.__dict__["_state_kept"] = True
+        self._state_kept = True
 
     def _prepare(self, shape):
         if not self.built:
@@ -254,7 +260,8 @@ def _batches(data, where):
             explain(where, "an array or an iterable of batches", f"{type(data).__name__}")
         )
     for batch in data:
-        batch = batch[0] if isinstance(batch, tuple) else batch
+        if isinstance(batch, tuple):
+            batch = batch[0]
         if not hasattr(batch, "shape"):
             raise TypeError(
                 explain(

@@ -251,13 +251,10 @@ class QuantizedLayer(Layer):
             {key: w[key] for key in self._keys(name).values() if key in w},
         )
 
-    def _read(self, run, variable):
-        value = super()._read(run, variable)
-        if (
-            variable.name == "bias"
-            and self.quantization_mode == "float8"
-            and value.dtype == "float32"
-        ):
+    def _own_values(self, scope, call):
+        values = super()._own_values(scope, call)
+        bias = values.get("bias")
+        if bias is not None and self.quantization_mode == "float8" and bias.dtype == "float32":
             # as the hardware's fused product and sum has it
-            return value.astype("bfloat16").astype("float32")
-        return value
+            values["bias"] = bias.astype("bfloat16").astype("float32")
+        return values

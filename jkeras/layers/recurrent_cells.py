@@ -184,7 +184,7 @@ class Cell(CellFields, Layer):
     def bind(self, x, states, training):
         """See `recurrent_step.bind`."""
         run = frame.current()
-        w = {name: self._read(run, variable) for name, variable in self._own.items()}
+        w = self._own_values(frame.ObjectScope(run, self), None)
         x_masks = h_masks = None
         if training:
             x_masks, h_masks = self._masks(x, jax.tree_util.tree_leaves(states)[0])

@@ -9,7 +9,7 @@ from jkeras.core.errors import check_choice, explain
 from jkeras.core.graph import KerasTensor
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Layer, layer
-from jkeras.core.policy import is_float
+from jkeras.core.dtypes import is_float
 from jkeras.core.settings import standardize_data_format
 from jkeras.core.typed import Sizes, fields
 from jkeras.layers.base import sizes
@@ -57,10 +57,7 @@ class Reshape(Layer):
 
     def __post_init__(self):
         self.target_shape = shape = tuple(self.target_shape)
-        if (
-            any(d is not None and (not hasattr(d, "__index__") or d < -1) for d in shape)
-            or sum(d in (-1, None) for d in shape) > 1
-        ):
+        if not all(map(_is_size, shape)) or sum(d in (-1, None) for d in shape) > 1:
             raise ValueError(
                 explain(
                     self._where,
@@ -77,7 +74,10 @@ class Reshape(Layer):
         """The target shape for an input shape without the batch axis."""
         size = math.prod(shape)
         known = math.prod(d for d in self.target_shape if d not in (-1, None))
-        fits = known and size % known == 0 if {-1, None} & {*self.target_shape} else size == known
+        if {-1, None} & {*self.target_shape}:
+            fits = known and size % known == 0
+        else:
+            fits = size == known
         if not fits:
             raise ValueError(
                 explain(
@@ -90,13 +90,16 @@ class Reshape(Layer):
 
     def compute_output_spec(self, inputs, **kwargs):
         # where a size is not known, -1 is not known either: nothing to trace
-        shape = inputs.shape[1:]
-        sizes = self.target_shape if None in shape else self._resolved(shape)
+        shape, sizes = inputs.shape[1:], self.target_shape
+        if None not in shape:
+            sizes = self._resolved(shape)
         target = tuple(
             None if d is None or size == -1 else size for d, size in zip(self.target_shape, sizes)
         )
-        cast = self.autocast and is_float(inputs.dtype)
-        return KerasTensor((inputs.shape[0], *target), self.compute_dtype if cast else inputs.dtype)
+        dtype = inputs.dtype
+        if self.autocast and is_float(dtype):
+            dtype = self.compute_dtype
+        return KerasTensor((inputs.shape[0], *target), dtype)
 
 
 @layer("keras.layers")
@@ -124,6 +127,13 @@ class Permute(Layer):
 
     def forward(self, w, inputs, ctx):
         return jnp.transpose(inputs, (0, *self.dims))
+
+
+def _is_size(value):
+    """Whether a value is a whole size, or -1 or None for one that is left open."""
+    if value is None:
+        return True
+    return hasattr(value, "__index__") and value >= -1
 
 
 def _positive_integer(layer, name):
@@ -178,12 +188,9 @@ class _Spatial(Layer):
         """The field `name` as (before, after) for each spatial axis, from one integer or one item
         for each axis.
         """
-        value = getattr(self, name)
-        items = (
-            sizes(value, self._rank, name, self._where, zero=True)
-            if isinstance(value, int)
-            else value
-        )
+        items = value = getattr(self, name)
+        if isinstance(value, int):
+            items = sizes(value, self._rank, name, self._where, zero=True)
         if not hasattr(items, "__len__") or len(items) != self._rank:
             raise ValueError(
                 explain(

@@ -121,7 +121,10 @@ class STFTSpectrogram(Layer):
 
     def _transformed(self, inputs, kernel):
         """Each channel convolved with a kernel: (batch, channels, frames, bins)."""
-        signal = inputs if self.data_format == "channels_first" else inputs.swapaxes(1, 2)
+        if self.data_format == "channels_first":
+            signal = inputs
+        else:
+            signal = inputs.swapaxes(1, 2)
         batch, channels, time = signal.shape
         out = ops.conv(
             signal.reshape(-1, time, 1),
@@ -136,7 +139,9 @@ class STFTSpectrogram(Layer):
         """(batch, channels, frames, bins) in the order asked for."""
         first = self.data_format == "channels_first"
         if self.expand_dims:
-            return x if first else x.transpose(0, 2, 3, 1)
+            if first:
+                return x
+            return x.transpose(0, 2, 3, 1)
         batch, channels, frames, bins = x.shape
         if first:
             return x.swapaxes(2, 3).reshape(batch, channels * bins, frames)
@@ -193,7 +198,10 @@ class MelSpectrogram(DataLayer):
             )
 
     def forward(self, w, inputs, ctx):
-        wide = self.compute_dtype if self.compute_dtype in ("float32", "float64") else "float32"
+        if self.compute_dtype in ("float32", "float64"):
+            wide = self.compute_dtype
+        else:
+            wide = "float32"
         real, imag = ops.stft(
             jnp.asarray(inputs, wide),
             self.sequence_length,

@@ -138,8 +138,9 @@ class Stack(StatefulLayer):
             )
             for learnt in (True, False)
         )
-        takes_mask = ctx.mask is not None and "mask" in target_of(type(self.layer)).context
-        mask = {"mask": ctx.mask} if takes_mask else {}
+        mask = {}
+        if ctx.mask is not None and "mask" in target_of(type(self.layer)).context:
+            mask = {"mask": ctx.mask}
 
         def block(x, slices):
             params, state, key = slices
@@ -149,9 +150,12 @@ class Stack(StatefulLayer):
             losses = sum(jax.tree_util.tree_leaves(state.pop("losses", {})), jnp.zeros(()))
             return y, (state, losses)
 
-        keys = jax.random.split(ctx.key, self.count) if ctx.training else None
+        keys = policy = None
+        if ctx.training:
+            keys = jax.random.split(ctx.key, self.count)
         if self.remat:
-            policy = None if isinstance(self.remat, bool) else policy_of(self.remat)
+            if not isinstance(self.remat, bool):
+                policy = policy_of(self.remat)
             block = jax.checkpoint(block, policy=policy)
         y, (state, losses) = jax.lax.scan(inside_loop(block), inputs, (params, state, keys))
         self.add_loss(losses.sum())

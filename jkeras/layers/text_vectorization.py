@@ -68,14 +68,16 @@ class TextVectorization(HostLayer):
 
     def _base_init(self, vocabulary_size=None, has_input_vocabulary=None, **kwargs):
         super()._base_init(**kwargs)
-        self.__dict__["_of_lookup"] = {
+        arguments = {
             "vocabulary_size": vocabulary_size,
             "has_input_vocabulary": has_input_vocabulary,
         }
+        self.set_untracked(_of_lookup=arguments)
 
     def __post_init__(self):
         super().__post_init__()
-        self.ngrams = tuple(self.ngrams) if isinstance(self.ngrams, list) else self.ngrams
+        if isinstance(self.ngrams, list):
+            self.ngrams = tuple(self.ngrams)
         self.output_mode = {"binary": "multi_hot", "tf-idf": "tf_idf"}.get(
             self.output_mode, self.output_mode
         )
@@ -92,26 +94,22 @@ class TextVectorization(HostLayer):
             **self._of_lookup,
         )
         self.vocabulary = self._lookup_layer.vocabulary
-        self.__dict__["_has_input_vocabulary"] = self._lookup_layer._has_input_vocabulary
+        self._has_input_vocabulary = self._lookup_layer._has_input_vocabulary
 
     def _check_arguments(self):
         ngrams, length = self.ngrams, self.output_sequence_length
+        is_cut = isinstance(length, int) and self.output_mode == "int"
         for name, known in (("standardize", TABLES), ("split", SPLITS)):
             if not callable(getattr(self, name)):
                 check_choice(name, getattr(self, name), (*known, None), self._where)
         for wrong, expected, received in (
             (
-                not (
-                    ngrams is None
-                    or isinstance(ngrams, int)
-                    or isinstance(ngrams, tuple)
-                    and all(isinstance(n, int) for n in ngrams)
-                ),
+                not _are_sizes(ngrams),
                 "`ngrams` to be None, an integer or a tuple of them",
                 f"ngrams={ngrams!r}",
             ),
             (
-                not (length is None or isinstance(length, int) and self.output_mode == "int"),
+                not (length is None or is_cut),
                 "`output_sequence_length` to be None, or an integer with `output_mode='int'`",
                 f"output_sequence_length={length!r} and output_mode={self.output_mode!r}",
             ),
@@ -142,43 +140,47 @@ class TextVectorization(HostLayer):
                         )
                     )
                 array = array[..., 0]
-            split = (
-                self.split(np.atleast_1d(array).astype(str))
-                if callable(self.split)
-                else map(SPLITS[self.split], np.atleast_1d(array))
-            )
+            if callable(self.split):
+                split = self.split(np.atleast_1d(array).astype(str))
+            else:
+                split = map(SPLITS[self.split], np.atleast_1d(array))
             array = Ragged(texts(list(row)) for row in split)
-        return array if self.ngrams is None else self._joined(array)
+        if self.ngrams is None:
+            return array
+        return self._joined(array)
 
     def _joined(self, rows):
         """The n-grams of each row of words; of texts that are not split along their only axis."""
-        sizes = range(1, self.ngrams + 1) if isinstance(self.ngrams, int) else self.ngrams
+        sizes = self.ngrams
+        if isinstance(sizes, int):
+            sizes = range(1, sizes + 1)
 
         def joined(row):
             return texts([" ".join(row[i : i + n]) for n in sizes for i in range(len(row) - n + 1)])
 
-        return (
-            Ragged(map(joined, rows))
-            if isinstance(rows, Ragged) or rows.ndim > 1
-            else joined(np.atleast_1d(rows))
-        )
+        if isinstance(rows, Ragged) or rows.ndim > 1:
+            return Ragged(map(joined, rows))
+        return joined(np.atleast_1d(rows))
 
     def indices(self, inputs):
         lookup, words, length = self._lookup_layer, self.words(inputs), self.output_sequence_length
         if not isinstance(words, Ragged):
             found = lookup.indices(words)
         else:
-            sizes, in_int = np.array([len(row) for row in words], int), self.output_mode == "int"
-            found = np.full(
-                (len(words), int(sizes.max(initial=int(not in_int)))), 0 if in_int else -1, "int32"
-            )
+            sizes = np.array([len(row) for row in words], int)
+            shortest, filling = 1, -1
+            if self.output_mode == "int":
+                shortest, filling = 0, 0
+            found = np.full((len(words), int(sizes.max(initial=shortest))), filling, "int32")
             found[np.arange(found.shape[1]) < sizes[:, None]] = lookup.indices(
                 np.concatenate([texts([]), *words])
             )
         if length is not None:
             cut = found[..., :length]
             found = np.pad(cut, [(0, 0)] * (cut.ndim - 1) + [(0, length - cut.shape[-1])])
-        return found[0] if np.ndim(inputs) == 0 and isinstance(words, Ragged) else found
+        if np.ndim(inputs) == 0 and isinstance(words, Ragged):
+            return found[0]
+        return found
 
     def rows(self, indices):
         return self._lookup_layer.rows(indices)
@@ -187,13 +189,10 @@ class TextVectorization(HostLayer):
         if self.output_mode == "int":
             return graph.KerasTensor((inputs.shape[0], self.output_sequence_length), "int64")
         shape = tuple(inputs.shape)
-        shape = (
-            (*shape[:1], None)
-            if self.split is not None
-            else shape
-            if len(shape) > 1
-            else (*shape, 1)
-        )
+        if self.split is not None:
+            shape = (*shape[:1], None)
+        elif len(shape) < 2:
+            shape = (*shape, 1)
         return graph.KerasTensor(
             self._lookup_layer.compute_output_spec(graph.KerasTensor(shape)).shape, floatx()
         )
@@ -255,3 +254,10 @@ class TextVectorization(HostLayer):
     def load_assets(self, dir_path):
         """Reads "vocabulary.txt"."""
         self._lookup_layer.load_assets(dir_path)
+
+
+def _are_sizes(ngrams):
+    """Whether `ngrams` is None, one integer or several."""
+    if isinstance(ngrams, tuple):
+        return all(isinstance(n, int) for n in ngrams)
+    return ngrams is None or isinstance(ngrams, int)

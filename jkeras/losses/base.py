@@ -107,23 +107,29 @@ def _is_list_of_numbers(structure: Any) -> bool:
     return not any(hasattr(leaf, "shape") for leaf in jax.tree_util.tree_leaves(structure))
 
 
+def hold_kwargs(self: "OfFunction", **kwargs: Any) -> None:
+    """Keeps the arguments of `fn` that are no fields, as they are."""
+    vars(self)["_fn_kwargs"] = kwargs
+
+
 class OfFunction:
     """Mixin of losses and metrics that wrap a function `fn(y_true, y_pred, **kwargs)`: its further
     arguments.
     """
 
+    _fn_kwargs = None  # those that are no fields
+
     def fn_kwargs(self) -> dict[str, Any]:
         """The arguments of `fn` beside the arrays: of a built-in loss or metric, its own fields."""
-        kwargs = self.__dict__.get("_fn_kwargs")
-        if kwargs is not None:
-            return kwargs
+        if self._fn_kwargs is not None:
+            return self._fn_kwargs
         names = [f.name for f in self._fields if f.name not in ("name", "reduction", "dtype")]
         return {name: getattr(self, name) for name in names}
 
     def get_config(self) -> dict[str, Any]:
         """The constructor's arguments as plain data."""
         config = super().get_config()
-        if "_fn_kwargs" in self.__dict__:
+        if self._fn_kwargs is not None:
             config = {**config, **serialize(self._fn_kwargs)}
         return config
 
@@ -139,7 +145,7 @@ class OfFunction:
 @record(
     "keras.src.losses.losses",
     arguments="fn, reduction, name, dtype",
-    base_init=lambda self, **kwargs: self.__dict__.update(_fn_kwargs=kwargs),
+    base_init=hold_kwargs,
 )
 class LossFunctionWrapper(OfFunction, Loss):
     """The loss of a function `fn(y_true, y_pred, **kwargs)` to values per sample.

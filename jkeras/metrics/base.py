@@ -20,7 +20,7 @@ from jkeras.core.errors import explain
 from jkeras.core.family import families
 from jkeras.core.graph import standardize_shape
 from jkeras.core.module import Module
-from jkeras.core.record import Any, Record, record
+from jkeras.core.record import Any, Record, defines, record
 from jkeras.core.registry import public_name
 from jkeras.core.settings import auto_name, epsilon, floatx
 from jkeras.core.variable import Variable
@@ -69,6 +69,8 @@ class Metric(Module, Record):
     name: typed.Converted[str | None, str] = None
     dtype: Any = None
     default_dtype = None
+    _traced = False  # whether a class in Keras's style has made the variables that follow from it
+    _compiled = None  # the compiled pure functions; none in it where they cannot be compiled
     _core_takes_mask = False
     _direction = None  # "up" or "down": where better values lie
     _core_update = _core_result = None  # the pure functions of the class that wrote them last
@@ -83,9 +85,9 @@ class Metric(Module, Record):
             ("update", "update_state", "_core_update", _lifted_update),
             ("result_of", "result", "_core_result", _lifted_result),
         ):
-            if pure in cls.__dict__:
-                setattr(cls, core, cls.__dict__[pure])
-            elif method in cls.__dict__:
+            if defines(cls, pure):
+                setattr(cls, core, vars(cls)[pure])
+            elif defines(cls, method):
                 setattr(cls, pure, lifted)
 
     def __post_init__(self) -> None:
@@ -94,11 +96,11 @@ class Metric(Module, Record):
         self._make_variables()
 
     def __setattr__(self, name: str, value: Any) -> None:
-        self.__dict__.pop("_compiled", None)
+        vars(self).pop("_compiled", None)
         super().__setattr__(name, value)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {k: v for k, v in self.__dict__.items() if k != "_compiled"}
+        return {k: v for k, v in vars(self).items() if k != "_compiled"}
 
     # ------------------------------------------------------------ what a metric writes
 
@@ -221,10 +223,10 @@ class Metric(Module, Record):
         """
         if not self._is_lifted():
             self._make_variables(*args, **kwargs)
-        elif "_traced" not in self.__dict__:
+        elif not self._traced:
             with frame.Run(self, abstract=True):
                 jax.eval_shape(lambda a, k: (self.update_state(*a, **k), None)[1], args, kwargs)
-            self.__dict__["_traced"] = True
+            self._traced = True
 
     def _is_lifted(self) -> bool:
         """Whether the class is written with `update_state`, as in Keras."""
@@ -246,7 +248,7 @@ class Metric(Module, Record):
         return [variable for _, variable in self._named()]
 
     def _check_super_called(self) -> None:
-        if "name" not in self.__dict__:
+        if self.name is None:
             raise RuntimeError(
                 f"Call `super().__init__()` first in the constructor of {type(self).__name__}."
             )
@@ -318,14 +320,16 @@ class Metric(Module, Record):
         """The pure function of Keras's method; compiled where it is a built-in metric with built-in
         functions.
         """
-        if "_compiled" not in self.__dict__:
-            compiled = None
+        if self._compiled is None:
+            compiled = {}
             if public_name(type(self)) and self._can_compile():
                 compiled = _compile(_Snapshot(self))
-            self.__dict__["_compiled"] = compiled
-        if self._compiled is not None:
+            self.set_untracked(_compiled=compiled)
+        if self._compiled:
             return self._compiled[which]
-        return self._core_update if which == "update" else self._core_result
+        if which == "update":
+            return self._core_update
+        return self._core_result
 
     def _can_compile(self) -> bool:
         return True
@@ -449,12 +453,12 @@ class _Snapshot:
     def __init__(self, metric: Metric):
         own = ("name", "_own", "_children", "_compiled")
         kept = {
-            k: v for k, v in metric.__dict__.items() if k not in own and not isinstance(v, Variable)
+            k: v for k, v in vars(metric).items() if k not in own and not isinstance(v, Variable)
         }
         arguments = [(k, _frozen(kept[k])) for k in sorted(kept)]
         self.key = (type(metric), floatx(), epsilon(), *arguments)
         self.metric = object.__new__(type(metric))
-        self.metric.__dict__.update(kept, name=metric.name, _own={}, _children={})
+        self.metric.set_untracked(**kept, name=metric.name, _own={}, _children={})
 
     def __hash__(self) -> int:
         return hash(self.key)

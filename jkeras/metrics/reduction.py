@@ -11,7 +11,7 @@ from jkeras.core import typed
 from jkeras.core.family import families
 from jkeras.core.record import record
 from jkeras.core.registry import public_name
-from jkeras.losses.base import OfFunction
+from jkeras.losses.base import OfFunction, hold_kwargs
 from jkeras.losses.reduction import apply_mask, divide_no_nan, squeeze_or_expand_to_same_rank
 from jkeras.losses.typing import Tensor
 from jkeras.metrics.base import Accumulator, State, StateSpec
@@ -110,7 +110,7 @@ class Mean(Accumulator):
 @record(
     "keras.metrics",
     arguments="fn, name, dtype",
-    base_init=lambda self, **kwargs: self.__dict__.update(_fn_kwargs=kwargs),
+    base_init=hold_kwargs,
 )
 class MeanMetricWrapper(OfFunction, Mean):
     """The mean of a function `fn(y_true, y_pred, **kwargs)` to values per sample.
@@ -165,4 +165,4 @@ class MeanMetricWrapper(OfFunction, Mean):
 
     def _can_compile(self) -> bool:
         # a function of yours may not be pure
-        return "fn" not in self.__dict__ or public_name(self.fn) is not None
+        return "fn" not in vars(self) or public_name(self.fn) is not None

@@ -1,7 +1,7 @@
 """`clone_model`: the same architecture with new weights."""
 
 from jkeras.core import registry
-from jkeras.core.graph import KerasTensor, Operation, flatten
+from jkeras.core.graph import KerasTensor, Operation, flatten, map_tensors
 from jkeras.core.layer import Layer
 from jkeras.layers.input import Input, InputLayer
 from jkeras.models.functional import Functional, rebuild
@@ -46,11 +46,10 @@ def clone_model(
 
 def _cloned(model, input_tensors, clone_function, call_function, clone):
     if isinstance(model, (Sequential, Functional)):
-        copy = (
-            _clone_sequential(model, input_tensors, clone)
-            if isinstance(model, Sequential)
-            else _clone_functional(model, input_tensors, clone, call_function)
-        )
+        if isinstance(model, Sequential):
+            copy = _clone_sequential(model, input_tensors, clone)
+        else:
+            copy = _clone_functional(model, input_tensors, clone, call_function)
         if model.compiled:
             copy.compile_from_config(model.get_compile_config())
         return copy
@@ -85,7 +84,7 @@ def _clone_sequential(model, input_tensors, clone):
     elif first and isinstance(first[0], InputLayer):
         layers = [InputLayer.from_config(first[0].get_config()), *layers]
     copy = Sequential(layers, name=model.name)
-    copy.__dict__["_trainable"] = model.trainable
+    copy.set_untracked(_trainable=model.trainable)
     return copy
 
 
@@ -100,22 +99,17 @@ def _as_input(tensor):
 
 
 def _clone_functional(model, input_tensors, clone, call_function):
-    given = (
-        [None] * len(model.inputs)
-        if input_tensors is None
-        else map(_as_input, flatten(input_tensors))
-    )
-    known, copies = {}, {}
-    for tensor, other in zip(model.inputs, given, strict=True):
-        known[id(tensor)] = (
-            other
-            if other is not None
-            else Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=tensor.name)
-        )
+    if input_tensors is None:
+        inputs = [
+            Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=tensor.name)
+            for tensor in model.inputs
+        ]
+    else:
+        inputs = map(_as_input, flatten(input_tensors))
+    copies = {}
+    known = {id(tensor): own for tensor, own in zip(model.inputs, inputs, strict=True)}
 
     def fill(structure):
-        from jkeras.core.graph import map_tensors
-
         return map_tensors(lambda t: known[id(t)], structure)
 
     for node in model._nodes:
@@ -123,20 +117,23 @@ def _clone_functional(model, input_tensors, clone, call_function):
             continue
         operation = node.operation
         if operation not in copies:
-            copies[operation] = (
-                clone(operation)
-                if isinstance(operation, Layer)
-                else Operation(operation.op, operation.name, operation.config)
-            )
+            copies[operation] = _copy_of(operation, clone)
         args, kwargs, copy = fill(node.args), fill(node.kwargs), copies[operation]
-        out = (
-            copy(*args, **kwargs)
-            if call_function is None or not isinstance(operation, Layer)
-            else call_function(copy, *args, **kwargs)
-        )
+        if call_function is None or not isinstance(operation, Layer):
+            out = copy(*args, **kwargs)
+        else:
+            out = call_function(copy, *args, **kwargs)
         known.update(zip(map(id, node.output_tensors), flatten(out)))
-    cls = type(model) if type(model).__init__ is Functional.__init__ else Functional
+    cls = Functional
+    if type(model).__init__ is Functional.__init__:
+        cls = type(model)
     return cls(fill(model._inputs_struct), fill(model._outputs_struct), name=model.name)
+
+
+def _copy_of(operation, clone):
+    if isinstance(operation, Layer):
+        return clone(operation)
+    return Operation(operation.op, operation.name, operation.config)
 
 
 __all__ = ["clone_model", "rebuild"]

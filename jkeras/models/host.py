@@ -17,10 +17,14 @@ def has_texts(x):
     if not isinstance(x, (str, list, tuple, dict)) and not hasattr(x, "__array__"):
         return False  # a generator or data set
     leaves = jax.tree_util.tree_leaves(x)
-    return any(
-        isinstance(v.flat[0] if isinstance(v, np.ndarray) and v.size else v, (str, bytes))
-        for v in leaves
-    )
+    return any(map(_is_text, leaves))
+
+
+def _is_text(x):
+    """Whether x, or the first element of an array, is a text."""
+    if isinstance(x, np.ndarray) and x.size:
+        x = x.flat[0]
+    return isinstance(x, (str, bytes))
 
 
 def split(model):
@@ -31,15 +35,18 @@ def split(model):
     or gives texts.
     """
     key = tuple(map(id, model.layers))
-    known, found = model.__dict__.get("_host_split", (None, None))
-    if known != key:
-        functional = model.__dict__.get("_functional") or model
-        if hasattr(functional, "_nodes"):
-            found = _split_graph(functional)
-        else:
-            found = _split_list(model) if hasattr(model, "_all_layers") else None
-        model.__dict__["_host_split"] = key, found
-    return found
+    known, parts = getattr(model, "_host_split", (None, None))
+    if known == key:
+        return parts
+    functional = getattr(model, "_functional", None) or model
+    if hasattr(functional, "_nodes"):
+        parts = _split_graph(functional)
+    elif hasattr(model, "_all_layers"):
+        parts = _split_list(model)
+    else:
+        parts = None
+    model.set_untracked(_host_split=(key, parts))
+    return parts
 
 
 def _split_graph(model):
@@ -50,15 +57,14 @@ def _split_graph(model):
     hosted, first, others = set(), [], []
     for node in model._nodes:
         tensors = node.input_tensors
-        on_host = (
-            any(t.dtype == "string" for t in tensors)
-            or getattr(node.operation, "runs_on_host", False)
-            and all(id(t) in hosted for t in tensors)
-        )
-        if tensors and on_host:
+        if not tensors:
+            continue
+        takes_hosted = all(id(t) in hosted for t in tensors)
+        on_host = takes_hosted and getattr(node.operation, "runs_on_host", False)
+        if on_host or any(t.dtype == "string" for t in tensors):
             first.append(node)
             hosted |= {id(t) for t in node.output_tensors}
-        elif tensors:
+        else:
             others.append(node)
     needed = [t for node in others for t in node.input_tensors] + outputs
     known = hosted | {id(t) for t in inputs}
@@ -67,7 +73,10 @@ def _split_graph(model):
         return None
 
     def prepare(x):
-        values = model._standardize_inputs(x) if not has_texts(x) else _in_order(model, inputs, x)
+        if has_texts(x):
+            values = _in_order(model, inputs, x)
+        else:
+            values = model._standardize_inputs(x)
         return graph.run(
             first, inputs, cut, values, lambda operation, args, kwargs: operation(*args, **kwargs)
         )
@@ -100,4 +109,6 @@ def _split_list(model):
             x = layer(x)
         return x
 
-    return (prepare, Sequential(layers[count:])) if 0 < count < len(layers) else None
+    if 0 < count < len(layers):
+        return (prepare, Sequential(layers[count:]))
+    return None

@@ -1,11 +1,11 @@
 """Model: a layer that can be compiled, fitted, saved; graphs and subclasses are both models."""
 
 import json
+import operator
 import re
 import warnings
 from typing import TYPE_CHECKING, Any, Self
 
-import numpy as np
 
 from jkeras.core import graph, registry
 from jkeras.kernel import tree
@@ -16,6 +16,11 @@ from jkeras.models import host
 from jkeras.quantizers.configs import resolve
 from jkeras.saving import dialects
 from jkeras.training.trainer import Trainer
+
+VALUE_FORMATS = {  # how `get_state_tree` reads a variable
+    "backend_tensor": operator.attrgetter("value"),
+    "numpy_array": operator.methodcaller("numpy"),
+}
 
 
 @registry.public("keras.Model", "keras.models.Model")
@@ -80,7 +85,9 @@ class Model(Trainer, Layer):
         return super().__call__(*args, **kwargs)
 
     def predict(self, x, batch_size=None, verbose: Any = "auto", steps=None, callbacks=None):
-        parts = host.split(self) if host.has_texts(x) else None
+        parts = None
+        if host.has_texts(x):
+            parts = host.split(self)
         if parts is None:
             return super().predict(x, batch_size, verbose, steps, callbacks)
         prepare, rest = parts
@@ -180,30 +187,16 @@ class Model(Trainer, Layer):
                 quantized already.
             NotImplementedError: GPTQ and AWQ.
         """
-        if (
-            filters is not None
-            and not callable(filters)
-            and not isinstance(filters, (str, list, tuple))
-        ):
-            raise ValueError(
-                "The `filters` argument must be a regex string, a list of regex strings, or a "
-                f"callable. Received: {type(filters)}"
-            )
+        is_wanted = _layer_filter(filters)
         config = resolve(mode, config)
-        patterns = [filters] if isinstance(filters, str) else filters
         for layer in self._flatten_layers():
-            wanted = filters is None or (
-                filters(layer)
-                if callable(filters)
-                else any(re.search(pattern, layer.name) for pattern in patterns)
-            )
-            if wanted and len(layer._flatten_layers()) == 1:
+            if is_wanted(layer) and len(layer._flatten_layers()) == 1:
                 try:
                     layer.quantize(config=config, type_check=type_check)
                 except NotImplementedError as error:
                     warnings.warn(str(error), stacklevel=2)
         for compiled in ("_functions", "_predictor"):  # for the old weights
-            self.__dict__.pop(compiled, None)
+            vars(self).pop(compiled, None)
 
     def get_quantization_layer_structure(self, mode=None):
         """Which layers calibrating modes take together, for a model to define; None."""
@@ -214,7 +207,7 @@ class Model(Trainer, Layer):
     def get_config(self):
         """The constructor's arguments as plain data."""
         config = Layer.get_config(self)
-        if type(self).get_config is Model.get_config and "_given" in self.__dict__:
+        if type(self).get_config is Model.get_config and hasattr(self, "_given"):
             from jkeras.core.record import automatic_config
 
             config |= automatic_config(self)
@@ -306,12 +299,12 @@ class Model(Trainer, Layer):
         Raises:
             ValueError: another format, or two variables of the same path.
         """
-        if value_format not in ("backend_tensor", "numpy_array"):
+        if value_format not in VALUE_FORMATS:
             raise ValueError(
                 "Invalid `value_format` argument. Expected 'numpy_array' or 'backend_tensor'. "
                 f"Received: value_format={value_format}"
             )
-        read = np.asarray if value_format == "numpy_array" else lambda value: value
+        read = VALUE_FORMATS[value_format]
         found = {}
         for group, variables in self._state_groups().items():
             paths = [v.path for v in variables]
@@ -321,7 +314,7 @@ class Model(Trainer, Layer):
                     f"These variable paths stand for more than one variable: {twice}. "
                     "`get_state_tree()` needs unique ones: give the layers different names."
                 )
-            found[group] = tree.unflatten((v.path.split("/"), read(v.value)) for v in variables)
+            found[group] = tree.unflatten((v.path.split("/"), read(v)) for v in variables)
         return found
 
     def set_state_tree(self, state_tree):
@@ -343,8 +336,9 @@ class Model(Trainer, Layer):
             "metrics_variables": self.metrics_variables,
         }
 
-    def _check_input(self, call, built=True):
-        super()._check_input(call, built)
+    def check_input(self, call, input_spec):
+        """Raises for an input that the model cannot take."""
+        super().check_input(call, input_spec)
         if call.first is None and not call.tensors:
             raise ValueError(
                 explain(
@@ -378,6 +372,22 @@ def _graph_class(cls, functional):
     return _graph_classes[cls]
 
 
+def _layer_filter(filters):
+    """A function that says whether a layer is among those that `filters` names."""
+    if callable(filters):
+        return filters
+    if filters is None:
+        return lambda layer: True
+    if isinstance(filters, str):
+        filters = [filters]
+    if not isinstance(filters, (list, tuple)):
+        raise ValueError(
+            "The `filters` argument must be a regex string, a list of regex strings, or a "
+            f"callable. Received: {type(filters)}"
+        )
+    return lambda layer: any(re.search(pattern, layer.name) for pattern in filters)
+
+
 @registry.public("keras.models.model_from_json")
 def model_from_json(json_string, custom_objects=None):
     """The model of a JSON text that `to_json` made, here or in any Keras from 2.3 on, with new
@@ -389,6 +399,6 @@ def model_from_json(json_string, custom_objects=None):
     """
     config = json.loads(json_string)
     old = isinstance(config, dict) and "module" not in config
-    return registry.deserialize(
-        dialects.modern(config) if old else config, custom_objects=custom_objects
-    )
+    if old:
+        config = dialects.modern(config)
+    return registry.deserialize(config, custom_objects=custom_objects)

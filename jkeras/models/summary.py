@@ -6,6 +6,7 @@ import shutil
 import jax
 
 from jkeras.callbacks.progress import screen
+from jkeras.core.building import is_shape
 from jkeras.core.graph import Operation, node_of
 from jkeras.core.layer import Layer
 from jkeras.core.settings import is_interactive_logging_enabled
@@ -46,44 +47,55 @@ def format_shape(layer):
     """The shape of a layer's output as text: of its last call in a graph, else what follows from
     its own inputs.
     """
-    nodes, built_for = layer.__dict__.get("_inbound_nodes"), layer.__dict__.get("_build_shapes")
+    nodes = getattr(layer, "_inbound_nodes", None)
+    built_for = getattr(layer, "_build_shapes", None)
     by_user = (
         not isinstance(layer, Operation)
         and layer.is_lifted()
         and (type(layer).compute_output_shape is Layer.compute_output_shape)
     )
-    if not nodes and (not built_for or by_user):
-        return "?"
     if nodes:
         shapes = [t.shape for t in nodes[-1].output_tensors]
+    elif not built_for or by_user:
+        return "?"
     else:
         try:
-            shapes = (
-                layer.output_shape
-                if hasattr(layer, "output_shape")
-                else layer.compute_output_shape(**built_for)
-            )
+            shapes = _shapes_when_built_for(layer, built_for)
         except NotImplementedError:
             return "?"
-    is_shape = lambda s: isinstance(s, tuple) and all(n is None or isinstance(n, int) for n in s)  # noqa: E731
     texts = jax.tree_util.tree_map(
-        lambda s: f"({', '.join(map(str, s))})", shapes, is_leaf=is_shape
+        lambda s: f"({', '.join(map(str, s))})", shapes, is_leaf=_is_shape
     )
     flat = jax.tree_util.tree_leaves(texts)
-    return flat[0] if len(flat) == 1 else str(texts).replace("'", "")
+    if len(flat) == 1:
+        return flat[0]
+    return str(texts).replace("'", "")
+
+
+def _is_shape(value):
+    return isinstance(value, tuple) and is_shape(value)
+
+
+def _shapes_when_built_for(layer, shapes):
+    if hasattr(layer, "output_shape"):
+        return layer.output_shape
+    return layer.compute_output_shape(**shapes)
 
 
 def _connections(layer, relevant):
     """ "conv[0][0]" for each input of a layer in a graph."""
-    return (
-        ", ".join(
-            f"{t._keras_history[0].name}[{t._keras_history[1]}][{t._keras_history[2]}]"
-            for node in layer._inbound_nodes
-            if id(node) in relevant
-            for t in node.input_tensors
-        )
-        or "-"
-    )
+    tensors = [
+        tensor
+        for node in layer._inbound_nodes
+        if id(node) in relevant
+        for tensor in node.input_tensors
+    ]
+    return ", ".join(map(_origin, tensors)) or "-"
+
+
+def _origin(tensor):
+    operation, node, position = tensor._keras_history
+    return f"{operation.name}[{node}][{position}]"
 
 
 def _is_path(nodes):
@@ -109,7 +121,11 @@ def print_summary(
     """Prints the table; `Model.summary` describes the arguments."""
     nodes = getattr(model, "_nodes", ())
     connected = bool(nodes) and not _is_path(nodes)
-    default, ends, titles = GRAPH if connected else PATH
+    default, ends, titles = PATH
+    relevant = None
+    if connected:
+        default, ends, titles = GRAPH
+        relevant = {id(n) for n in nodes}
     ends = list(positions or ends)
     if show_trainable:
         default = default + 12
@@ -118,21 +134,31 @@ def print_summary(
     width = line_length or min(default, shutil.get_terminal_size().columns - 4)
     widths = _widths(ends, width)[: len(titles)]
     layers = _in_range(getattr(model, "operations", model.layers), layer_range)
-    relevant = {id(n) for n in nodes} if connected else None
     rows = list(_rows(layers, expand_nested, show_trainable, relevant))
     justify = [JUSTIFY.get(title, "left") for title in titles]
-    captured = print_fn is not None or not is_interactive_logging_enabled()
-    shown_on = screen()
-    bold = str if captured else shown_on.bold
-    table = table_of(titles, rows, widths, width, justify, bold)
-    lines = [bold(f'Model: "{model.name}"'), *table, *totals(model, bold)]
-    text = "".join(f"{line}\n" for line in lines)
+    _show(
+        lambda bold: [
+            bold(f'Model: "{model.name}"'),
+            *table_of(titles, rows, widths, width, justify, bold),
+            *totals(model, bold),
+        ],
+        print_fn,
+    )
+
+
+def _show(lines_of, print_fn):
+    """Prints the lines of a function that is given one which makes a text stand out."""
     if print_fn is not None:
-        print_fn(text)
-    elif captured:
-        print(text, end="")
+        print_fn(_joined(lines_of(str)))
+    elif not is_interactive_logging_enabled():
+        print(_joined(lines_of(str)), end="")
     else:
-        shown_on.table(text)
+        shown_on = screen()
+        shown_on.table(_joined(lines_of(shown_on.bold)))
+
+
+def _joined(lines):
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _widths(ends, width):
@@ -151,24 +177,41 @@ def _rows(layers, expand_nested, show_trainable, relevant, depth=0):
     """The cells of each layer or op; `relevant`: the graph's nodes, None without a column of
     connections.
     """
+    prefix = ""
+    if depth:
+        prefix = f"{'   ' * depth}└ "
     for layer in layers:
-        is_op = isinstance(layer, Operation)
-        prefix = f"{'   ' * depth}└ " if depth else ""
-        params = "0" if is_op else f"{layer.count_params():,}" if layer.built else "0 (unbuilt)"
-        row = [
-            f"{prefix}{layer.name} ({layer.op.class_name if is_op else type(layer).__name__})",
-            format_shape(layer),
-            params,
-        ]
+        name = f"{prefix}{layer.name} ({_class_name(layer)})"
+        row = [name, format_shape(layer), _number_of_weights(layer)]
         if relevant is not None:
             row.append(_connections(layer, relevant))
         if show_trainable:
-            row.append("-" if is_op or not layer.weights else "Y" if layer.trainable else "N")
+            row.append(_trainable_mark(layer))
         yield row
         if expand_nested:
             yield from _rows(
                 getattr(layer, "layers", ()), expand_nested, show_trainable, relevant, depth + 1
             )
+
+
+def _class_name(layer):
+    if isinstance(layer, Operation):
+        return layer.op.class_name
+    return type(layer).__name__
+
+
+def _number_of_weights(layer):
+    if isinstance(layer, Operation):
+        return "0"
+    if not layer.built:
+        return "0 (unbuilt)"
+    return f"{layer.count_params():,}"
+
+
+def _trainable_mark(layer):
+    if isinstance(layer, Operation) or not layer.weights:
+        return "-"
+    return "Y" if layer.trainable else "N"
 
 
 def _in_range(layers, layer_range):
@@ -196,12 +239,9 @@ def _in_range(layers, layer_range):
 def totals(model, bold=str):
     """The lines below the table; `bold` makes a text stand out."""
     trainable, fixed = model.trainable_weights, model.non_trainable_weights
-    optimizer = model.optimizer
-    slots = (
-        list(optimizer.variables)
-        if optimizer is not None and getattr(optimizer, "built", False)
-        else []
-    )
+    slots = []
+    if getattr(model.optimizer, "built", False):
+        slots = list(model.optimizer.variables)
     groups = {"Total": [*trainable, *fixed, *slots], "Trainable": trainable, "Non-trainable": fixed}
     if slots:
         groups["Optimizer"] = slots

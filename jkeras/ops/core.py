@@ -9,7 +9,7 @@ from numpy.lib.array_utils import normalize_axis_index
 from jkeras.core import graph
 from jkeras.core.errors import check_choice
 from jkeras.core.graph import KerasTensor, op
-from jkeras.core.policy import is_float, standardize_dtype
+from jkeras.core.dtypes import is_float, standardize_dtype
 from jkeras.core.registry import public
 from jkeras.ops.kernels import inside_loop
 

@@ -5,7 +5,7 @@ import math
 import jax.numpy as jnp
 
 from jkeras.core.graph import KerasTensor, infer
-from jkeras.core.policy import standardize_dtype
+from jkeras.core.dtypes import standardize_dtype
 from jkeras.core.registry import public
 from jkeras.ops.promotion import (
     both_names,

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 
 from jkeras.core.errors import ShapeError
 from jkeras.core.graph import KerasTensor, is_symbolic, op
-from jkeras.core.policy import is_float
+from jkeras.core.dtypes import is_float
 from jkeras.core.registry import public
 from jkeras.core.settings import standardize_data_format
 from jkeras.ops.image_common import axes_of, check_rank, image_op

@@ -9,7 +9,7 @@ from jax import lax
 
 from jkeras.core.errors import ShapeError, check_choice
 from jkeras.core.graph import KerasTensor
-from jkeras.core.policy import is_float
+from jkeras.core.dtypes import is_float
 from jkeras.core.settings import standardize_data_format
 from jkeras.ops.core import saturate_cast
 from jkeras.ops.image_common import axes_of, check_rank, image_op

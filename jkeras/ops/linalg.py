@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import jax.scipy as jsp
 
 from jkeras.core.errors import check_choice
-from jkeras.core.policy import is_float
+from jkeras.core.dtypes import is_float
 from jkeras.core.settings import settings
 from jkeras.ops.naming import linalg_op
 from jkeras.ops.promotion import as_axes

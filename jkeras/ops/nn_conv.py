@@ -61,7 +61,9 @@ def channel_axis(data_format):
     >>> channel_axis("channels_last")
     -1
     """
-    return -1 if data_format == "channels_last" else 1
+    if data_format == "channels_last":
+        return -1
+    return 1
 
 
 def count_channels(x, data_format):

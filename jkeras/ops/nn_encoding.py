@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from jkeras.core.graph import KerasTensor, infer, op
-from jkeras.core.policy import standardize_dtype
+from jkeras.core.dtypes import standardize_dtype
 from jkeras.core.registry import public
 from jkeras.ops.naming import nn_op, public_names
 

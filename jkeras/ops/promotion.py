@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.core.graph import KerasTensor, infer, op
-from jkeras.core.policy import standardize_dtype
+from jkeras.core.dtypes import standardize_dtype
 from jkeras.core.registry import Thing, public
 from jkeras.core.settings import settings
 

@@ -68,9 +68,9 @@ class Adam(Moments):
     amsgrad: bool = False
 
     def slot_groups(self) -> tuple[tuple[str, ...], ...]:
-        return (
-            (*super().slot_groups(), ("velocity_hat",)) if self.amsgrad else super().slot_groups()
-        )
+        if self.amsgrad:
+            return (*super().slot_groups(), ("velocity_hat",))
+        return super().slot_groups()
 
     def rule(
         self, g: jax.Array, p: jax.Array, s: Slots, lr: jax.Array, t: jax.Array
@@ -154,7 +154,9 @@ class Nadam(Moments):
 
     def _label(self, address: Path) -> str | None:
         # Keras names it "variable"
-        return None if address[0] == "scalars" else super()._label(address)
+        if address[0] == "scalars":
+            return None
+        return super()._label(address)
 
     def rule(
         self, g: jax.Array, p: jax.Array, s: Slots, lr: jax.Array, t: jax.Array
@@ -237,7 +239,9 @@ class ScheduleFreeAdamW(Moments):
     keeps_values = True
 
     def slot(self, name: str, p: Any, leaf: Leaf) -> jax.Array:
-        return jnp.array(p) if name == "momentum" else super().slot(name, p, leaf)
+        if name == "momentum":
+            return jnp.array(p)
+        return super().slot(name, p, leaf)
 
     def rule(
         self, g: jax.Array, p: jax.Array, s: Slots, lr: jax.Array, t: jax.Array

@@ -34,11 +34,12 @@ class RMSprop(Optimizer):
     centered: bool = False
 
     def slot_groups(self) -> tuple[tuple[str, ...], ...]:
-        return (
-            ("velocity",),
-            *([("momentum",)] if self.momentum > 0 else []),
-            *([("average_gradient",)] if self.centered else []),
-        )
+        groups = [("velocity",)]
+        if self.momentum > 0:
+            groups.append(("momentum",))
+        if self.centered:
+            groups.append(("average_gradient",))
+        return tuple(groups)
 
     def rule(
         self, g: jax.Array, p: jax.Array, s: Slots, lr: jax.Array, t: jax.Array
@@ -174,9 +175,9 @@ class Ftrl(Optimizer):
         return (("accumulator", "linear"),)
 
     def slot(self, name: str, p: Any, leaf: Leaf) -> jax.Array:
-        return jnp.full(
-            p.shape, self.initial_accumulator_value if name == "accumulator" else 0.0, p.dtype
-        )
+        if name == "accumulator":
+            return jnp.full(p.shape, self.initial_accumulator_value, p.dtype)
+        return jnp.zeros(p.shape, p.dtype)
 
     def rule(
         self, g: jax.Array, p: jax.Array, s: Slots, lr: jax.Array, t: jax.Array

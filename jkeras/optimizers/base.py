@@ -83,19 +83,23 @@ class Optimizer(StateVariables, Record):
     gradient_accumulation_steps: int | None = None
     name: typed.Converted[str | None, str] = None
 
+    _learning_rate = None  # until the constructor is given one
     _exempt = (frozenset(), None)  # from weight decay: variables, a pattern of names
 
     def __post_init__(self):
-        rate = self.__dict__.pop("_learning_rate")
-        if self.name is not None and (not isinstance(self.name, str) or "/" in self.name):
+        rate = self._learning_rate
+        if self.name is None:
+            self.name = auto_name(type(self).__name__)
+        elif not isinstance(self.name, str) or "/" in self.name:
             raise ValueError(
                 f"Argument `name` should be a string without '/'. Received: name={self.name!r}"
             )
-        self.name = auto_name(type(self).__name__) if self.name is None else self.name
         self.built, self._variables, self._trainable_variables = False, [], []
         self._at, self._index, self._compiled = {}, {}, None
         self._iterations = self._own(np.int32(0), "iteration")
-        self._learning_rate = rate if callable(rate) else self._held_rate(rate)
+        if not callable(rate):
+            rate = self._held_rate(rate)
+        self._learning_rate = rate
         self._chain(transform.follow(self))  # each link checks its own arguments
         self.check()
 
@@ -119,13 +123,16 @@ class Optimizer(StateVariables, Record):
         A chain of links, made from the hyper-parameters as they are now.
         """
         chain = self._chain(self._core)
-        return lifted_apply(self, chain) if self._overrides("apply") else chain
+        if self._overrides("apply"):
+            return lifted_apply(self, chain)
+        return chain
 
     @property
     def _core(self) -> Transform:
         """The innermost link: what moves the parameters."""
-        lifted = self._overrides("update_step")
-        return lifted_update_step(self) if lifted else transform.follow(self)
+        if self._overrides("update_step"):
+            return lifted_update_step(self)
+        return transform.follow(self)
 
     def _overrides(self, name: str) -> bool:
         """Whether a method is a subclass's own."""
@@ -182,13 +189,17 @@ class Optimizer(StateVariables, Record):
 
     def finalize(self, state: State, params: Tree) -> Tree:
         """The parameters to keep after training: with `use_ema` their moving averages."""
-        return state["ema"] if self.use_ema else params
+        if self.use_ema:
+            return state["ema"]
+        return params
 
     def scale_loss(self, loss: Any, state: State | None = None) -> Any:
         """The loss to differentiate. `state`: of the pure interface, where the scale is part of
         it.
         """
-        return loss if self.loss_scale_factor is None else loss * self.loss_scale_factor
+        if self.loss_scale_factor is None:
+            return loss
+        return loss * self.loss_scale_factor
 
     def decay_of(self, p: Any, leaf: Leaf) -> float | None:
         """The weight decay of a parameter."""
@@ -205,7 +216,8 @@ class Optimizer(StateVariables, Record):
             var_list: variables.
             var_names: regular expressions, searched for in names such as "bias".
         """
-        self._exempt = frozenset(var_list or ()), "|".join(var_names) if var_names else None
+        pattern = "|".join(var_names or ()) or None
+        self._exempt = frozenset(var_list or ()), pattern
 
     def _excluded(self, leaf: Leaf) -> bool:
         exempt, pattern = self._exempt
@@ -217,7 +229,9 @@ class Optimizer(StateVariables, Record):
     def iterations(self) -> Variable | jax.Array:
         """The number of updates so far."""
         steps = self.gradient_accumulation_steps
-        return self._iterations.value // steps if steps else self._iterations
+        if steps:
+            return self._iterations.value // steps
+        return self._iterations
 
     @property
     def learning_rate(self) -> Any:
@@ -225,13 +239,15 @@ class Optimizer(StateVariables, Record):
         rate = self._learning_rate
         if isinstance(rate, LearningRateSchedule):
             return rate(self._iterations.value)
-        return rate() if callable(rate) else rate
+        if callable(rate):
+            return rate()
+        return rate
 
     @learning_rate.setter
     def learning_rate(self, value: Any):
-        rate = self.__dict__.get("_learning_rate")
-        if rate is None:  # in the constructor
-            self.__dict__["_learning_rate"] = value
+        rate = self._learning_rate
+        if rate is None:  # in the constructor, which checks it later
+            object.__setattr__(self, "_learning_rate", value)
         elif callable(value):
             self._at.pop(("learning_rate",), None)
             self._variables = [v for v in self._variables if v is not rate]
@@ -336,7 +352,9 @@ class Optimizer(StateVariables, Record):
         """What a compiled step depends on besides arrays."""
         others = ("learning_rate", "inner_optimizer", "optimizer_map")
         fields = [repr(getattr(self, f.name)) for f in self._fields if f.name not in others]
-        rate = None if isinstance(self._learning_rate, Variable) else self._learning_rate
+        rate = self._learning_rate
+        if isinstance(rate, Variable):
+            rate = None
         return fields, rate, self._exempt, [v.constraint for v in self._trainable_variables]
 
     def _flat_step(
@@ -366,12 +384,15 @@ class Optimizer(StateVariables, Record):
                 f"{len(trainable_variables)}."
             )
         lists = list(grads), list(optimizer_variables), list(trainable_variables)
-        # a subclass's own `apply` sees to the constraints
-        return self._flat_step(*lists, self.transform if self._overrides("apply") else None)
+        if self._overrides("apply"):  # which sees to the constraints
+            return self._flat_step(*lists, self.transform)
+        return self._flat_step(*lists)
 
     def finalize_variable_values(self, var_list: Iterable[Variable]):
         """With `use_ema`, gives variables their moving averages; at the end of training."""
-        for v in var_list if self.use_ema else ():
+        if not self.use_ema:
+            return
+        for v in var_list:
             v.assign(self._at["ema", self._index[v]].value)
 
     # ------------------------------------------------------------ configs and files
@@ -381,7 +402,10 @@ class Optimizer(StateVariables, Record):
         rate = self._learning_rate
         fields = [f for f in self._fields if f.name != "learning_rate"]
         config = {f.name: f.kind.write(getattr(self, f.name)) for f in fields}
-        written = float(rate) if isinstance(rate, Variable) else serialize(rate)
+        if isinstance(rate, Variable):
+            written = float(rate)
+        else:
+            written = serialize(rate)
         return {**config, "learning_rate": written}
 
     @classmethod
@@ -394,7 +418,7 @@ class Optimizer(StateVariables, Record):
             return cls(**config)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_compiled": None}
+        return {**vars(self), "_compiled": None}
 
 
 def _warn_of_missing(gradients: dict[Variable, Any]):

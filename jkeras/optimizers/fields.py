@@ -72,4 +72,6 @@ def optimizer(
 def _without_property(field: Any) -> Any:
     """A field is required where what stands in the class is a property, not a default."""
     required = isinstance(field.default, property)
-    return field._replace(default=inspect.Parameter.empty) if required else field
+    if required:
+        return field._replace(default=inspect.Parameter.empty)
+    return field

@@ -22,9 +22,9 @@ class Layout(Rule):
             order: paths of the parameters (tuples of keys), in Keras's order.
         """
         regular = self._regular_addresses(state, order)
-        names = self.added_variables() if ADDED.format(0) in state.get("scalars", ()) else None
-        if names is None:
+        if ADDED.format(0) not in state.get("scalars", ()):
             return regular
+        names = self.added_variables()
         # what a subclass added may stand between them
         return (("scalars", names[v]) if v in names else next(regular) for v in self._variables)
 

@@ -18,7 +18,7 @@ from jkeras.optimizers.transform.pair import State, Transform, Tree, chain, step
 
 def refuse_common(self: Optimizer, dynamic: bool = True, **common: Any):
     """Takes common arguments only where they have their default value, as older files hold them."""
-    self.__dict__["_learning_rate"] = 0.0
+    self._learning_rate = 0.0
     if not dynamic:
         raise ValueError(
             f"{type(self).__name__} does not support `dynamic=False`. Set `loss_scale_factor` on "
@@ -45,7 +45,9 @@ def dynamic_scale(inner: Transform, initial_scale: float, growth_steps: int) -> 
         counter, scale = state["scalars"]["step_counter"], state["scalars"]["dynamic_scale"]
 
         def unscale(_: Any, g: jax.Array | None, leaf: Any) -> jax.Array | None:
-            return g if g is None or leaf.overwritten else g / scale
+            if g is None or leaf.overwritten:
+                return g
+            return g / scale
 
         def good():
             unscaled = over(unscale, params, grads, describe(params, variables))
@@ -165,8 +167,10 @@ class LossScaleOptimizer(Optimizer):
         """The loss times the scale: that of `state`, else of the variables."""
         if state is not None:
             return loss * state["scalars"]["dynamic_scale"]
-        held = self._at.get(("scalars", "dynamic_scale"))
-        return loss * (self.initial_scale if held is None else held.value)
+        scale = self._at.get(("scalars", "dynamic_scale"))
+        if scale is None:
+            return loss * self.initial_scale
+        return loss * scale.value
 
     def constants(self) -> tuple:
         return (*super().constants(), self.inner_optimizer.constants())

@@ -53,7 +53,9 @@ class OptimizerMap(Record, collections.abc.MutableMapping):
             raise ValueError(
                 f"Multiple optimizers assigned to variable {key}: the patterns {matching} match."
             )
-        return self.optimizer_map[matching[0]] if matching else self.default_optimizer
+        if matching:
+            return self.optimizer_map[matching[0]]
+        return self.default_optimizer
 
     def __setitem__(self, key: str, value: Optimizer):
         if not isinstance(key, str) or key in self.optimizer_map:
@@ -93,7 +95,9 @@ class MapKind(Kind):
     """A map of optimizers, read from its config."""
 
     def read(self, value: Any) -> Any:
-        return deserialize(value) if isinstance(value, dict) and "class_name" in value else value
+        if isinstance(value, dict) and "class_name" in value:
+            return deserialize(value)
+        return value
 
     def write(self, value: Any) -> Any:
         return serialize(value)
@@ -126,11 +130,12 @@ class MultiOptimizer(Optimizer):
         ) -> None: ...
 
     def check(self):
-        values = getattr(self.optimizer_map, "values", tuple)()
         default = getattr(self.optimizer_map, "default_optimizer", None)
         self.optimizers = []
-        for inner in (*values, *([] if default is None else [default])):
+        for inner in getattr(self.optimizer_map, "values", tuple)():
             self._join(inner)
+        if default is not None:
+            self._join(default)
 
     def _join(self, inner: Any) -> int:
         """The index of an inner optimizer, which is added where it is new."""
@@ -152,7 +157,9 @@ class MultiOptimizer(Optimizer):
         """
 
         def owner_of(_: Any, leaf: Leaf) -> int:
-            return self._join(self.optimizer_map(leaf if leaf.variable is None else leaf.variable))
+            if leaf.variable is None:
+                return self._join(self.optimizer_map(leaf))
+            return self._join(self.optimizer_map(leaf.variable))
 
         owners = over(owner_of, params, describe(params, variables))
 

@@ -20,7 +20,7 @@ RATE = ("hyperparams", "learning_rate")  # how the path of an injected rate ends
 
 def no_rate(self: Optimizer, **unknown: Any):
     """The rate is the transformation's own affair."""
-    self.__dict__["_learning_rate"] = lambda: jnp.nan
+    self._learning_rate = lambda: jnp.nan
     if unknown:
         raise ValueError(
             f"OptaxOptimizer: Argument(s) not recognized: {unknown}. Build them into the "
@@ -88,7 +88,9 @@ class OptaxOptimizer(Optimizer):
         address = self._rate_address(state)
 
         def replaced(path: tuple, x: jax.Array) -> jax.Array:
-            return jnp.asarray(learning_rate, x.dtype) if keys_of(path) == address else x
+            if keys_of(path) == address:
+                return jnp.asarray(learning_rate, x.dtype)
+            return x
 
         return jax.tree_util.tree_map_with_path(replaced, state)
 

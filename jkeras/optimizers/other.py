@@ -92,10 +92,14 @@ class Adafactor(Optimizer):
             return jnp.zeros(p.shape, p.dtype)
         if len(p.shape) < 2:
             return jnp.zeros((), "int32")  # not used; Keras keeps it, so files hold it
-        return jnp.zeros(p.shape[:-1] if name == "r" else (*p.shape[:-2], p.shape[-1]), p.dtype)
+        if name == "r":
+            return jnp.zeros(p.shape[:-1], p.dtype)
+        return jnp.zeros((*p.shape[:-2], p.shape[-1]), p.dtype)
 
     def slot_label(self, name: str, variable: Variable) -> str:
-        return variable.name if name in ("r", "c") else super().slot_label(name, variable)
+        if name in ("r", "c"):
+            return variable.name
+        return super().slot_label(name, variable)
 
     def rule(
         self, g: jax.Array, p: jax.Array, s: Slots, lr: jax.Array, t: jax.Array
@@ -213,7 +217,9 @@ class Muon(Optimizer):
         return len(p.shape) != 2 or embedding or excluded
 
     def decay_of(self, p: Any, leaf: Leaf) -> float | None:
-        return self.adam_weight_decay if self._by_adam(p, leaf) else self.weight_decay
+        if self._by_adam(p, leaf):
+            return self.adam_weight_decay
+        return self.weight_decay
 
     def rule(
         self, g: jax.Array, p: jax.Array, s: Slots, lr: jax.Array, t: jax.Array
@@ -223,25 +229,25 @@ class Muon(Optimizer):
             rate = corrected(lr * self.adam_lr_ratio, self.adam_beta_1, self.adam_beta_2, t)
             return p - m * rate / (jnp.sqrt(v) + self.epsilon), {"momentum": m, "velocity": v}
         m = s["momentum"] + g + s["momentum"] * (self.momentum - 1)
-        direction = g + self.momentum * m if self.nesterov else m
-        return p - self.lr_adjust(
-            lr * self.zeropower_via_newtonschulz5(direction, self.ns_steps)
-        ), {"momentum": m}
+        direction = m
+        if self.nesterov:
+            direction = g + self.momentum * m
+        orthogonal = self.zeropower_via_newtonschulz5(direction, self.ns_steps)
+        return p - self.lr_adjust(lr * orthogonal), {"momentum": m}
 
     def lr_adjust(self, x: jax.Array) -> jax.Array:
         """An update scaled to a root mean square of `rms_rate`."""
-        return (
-            x
-            if self.rms_rate is None
-            else x * jnp.sqrt(jnp.asarray(max(x.shape), x.dtype)) * self.rms_rate
-        )
+        if self.rms_rate is None:
+            return x
+        return x * jnp.sqrt(jnp.asarray(max(x.shape), x.dtype)) * self.rms_rate
 
     def zeropower_via_newtonschulz5(self, x: jax.Array, steps: int) -> jax.Array:
         """About the orthogonal factor of a matrix: its singular values come near 1."""
         if x.ndim < 2:
             raise ValueError(f"Muon: expected a matrix. Received: shape={x.shape}")
         tall = x.shape[-2] > x.shape[-1]
-        x = x.mT if tall else x
+        if tall:
+            x = x.mT
         x = x / (jnp.linalg.norm(x, axis=(-2, -1), keepdims=True) + 1e-7)
         for _ in range(steps):
             gram = x @ x.mT

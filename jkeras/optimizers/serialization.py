@@ -25,7 +25,10 @@ class OptimizerFamily(Family):
         if isinstance(identifier, str):
             self._require_known(identifier)
             identifier = {"class_name": identifier, "config": {}}
-        made = self.deserialize(identifier) if isinstance(identifier, dict) else None
+        if isinstance(identifier, dict):
+            made = self.deserialize(identifier)
+        else:
+            made = None
         if isinstance(made, Optimizer):
             return made
         is_pair = hasattr(identifier, "init") and hasattr(identifier, "update")

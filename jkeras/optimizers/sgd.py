@@ -35,7 +35,9 @@ class SGD(Optimizer):
             )
 
     def slot_groups(self) -> tuple[tuple[str, ...], ...]:
-        return (("momentum",),) if self.momentum else ()
+        if self.momentum:
+            return (("momentum",),)
+        return ()
 
     def rule(
         self, g: jax.Array, p: jax.Array, s: Slots, lr: jax.Array, t: jax.Array
@@ -43,4 +45,6 @@ class SGD(Optimizer):
         if not self.momentum:
             return p - g * lr, {}
         m = s["momentum"] * self.momentum - g * lr
-        return (p + m * self.momentum - g * lr if self.nesterov else p + m), {"momentum": m}
+        if self.nesterov:
+            return p + m * self.momentum - g * lr, {"momentum": m}
+        return p + m, {"momentum": m}

@@ -25,13 +25,14 @@ PER_PARAMETER = {"ema": "average", "accumulators": "gradient_accumulator", "slot
 class StateVariables(Layout):
     """What holds the arrays of a state in variables."""
 
+    _variables = None  # until the constructor has run
     keeps_values = False  # whether first values of slots depend on the parameters' values
     # whether `init` built it for parameters without variables, in the order of the tree
     for_stand_ins = False
 
     def __setattr__(self, name: str, value: Any):
         if isinstance(value, Variable):
-            if "_variables" not in self.__dict__:
+            if self._variables is None:
                 raise RuntimeError(
                     f"Call `super().__init__()` in the constructor of {type(self).__name__} before "
                     f"setting the variable `{name}`."
@@ -115,7 +116,9 @@ class StateVariables(Layout):
 
     def _parameter_of(self, address: Path) -> Variable | None:
         """The trainable variable that an address is of, if of one."""
-        return self._trainable_variables[address[-1]] if address[0] in PER_PARAMETER else None
+        if address[0] in PER_PARAMETER:
+            return self._trainable_variables[address[-1]]
+        return None
 
     def _label(self, address: Path) -> str | None:
         """The name of the variable of an address."""
@@ -187,8 +190,9 @@ class StateVariables(Layout):
         names.
         """
         names = [name] if isinstance(name, str) else list(name)
-        several = isinstance(initializer, (list, tuple))
-        initializers = list(initializer) if several else [initializer] * len(names)
+        initializers = initializer
+        if not isinstance(initializer, (list, tuple)):
+            initializers = [initializer] * len(names)
         if len(initializers) != len(names):
             raise ValueError(
                 f"Expected as many initializers as names. Received: name={name}, "
@@ -198,7 +202,9 @@ class StateVariables(Layout):
         for variable in trainable_variables:
             for column, *label in zip(columns, names, initializers):
                 column.append(self.add_variable_from_reference(variable, *label))
-        return columns[0] if isinstance(name, str) else columns
+        if isinstance(name, str):
+            return columns[0]
+        return columns
 
     def assign(self, variable: Variable, value: Any):
         """`variable.assign(value)`."""

@@ -5,7 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jkeras.core.policy import is_float, standardize_dtype
+from jkeras.core.dtypes import is_float, standardize_dtype
 from jkeras.core.registry import public
 from jkeras.core.rng import as_key
 

@@ -148,7 +148,9 @@ class Checkpointer(StepStore):
         if self.keep_best is None:
             return None
         value = metrics.get(self.keep_best)
-        return None if value is None else float(value)
+        if value is None:
+            return None
+        return float(value)
 
     def _clean(self, step, texts):
         value = texts[EXTRA]["value"]

@@ -216,7 +216,9 @@ class OneFile:
     @property
     def layers(self):
         """The step of paths to a model's layers."""
-        return OLD_LAYERS if OLD_LAYERS in self.file else "layers"
+        if OLD_LAYERS in self.file:
+            return OLD_LAYERS
+        return "layers"
 
     def make(self, path, name):
         """A dict-like store for the variables of the object at a path."""

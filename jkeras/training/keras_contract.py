@@ -47,7 +47,11 @@ class Lists:
 
     def values(self, state: TrainState) -> Values:
         """All variables' values; seed generators start from the step's key."""
-        values = self.layout.values(state.params, state.frozen, state.state, state.metrics)
+        values = {
+            variable: tree.get(group, path)
+            for named, group in self.layout.groups(state)
+            for path, variable in named
+        }
         rng = jax.random.fold_in(state.rng, state.step)
         for path, generator in self.layout.generators:
             key = key_of_path(rng, "/".join(path))
@@ -231,7 +235,8 @@ def metric_updates(
         **(outer.values if outer is not None and outer.values else {}),
         **mapping((model.metrics_variables, metrics)),
     }
-    logs, run = update_metrics(model, values, loss, x, y, y_pred, sample_weight)
+    run = frame.Run(model, values)
+    logs = update_metrics(run, loss, (x, y, sample_weight), y_pred)
     return logs, metric_values(model, run)
 
 

@@ -17,51 +17,38 @@ from jkeras.kernel import tree
 from jkeras.training import keras_contract, nonfinite, placement
 from jkeras.training.data.source import Batch
 from jkeras.training.state import TrainState, copied
-from jkeras.training.types import NamedVariables, Path, Tree, Values
+from jkeras.training.types import NamedVariables, Path, Tree
 
 if TYPE_CHECKING:
     from jkeras.training.trainer import Trainer
 
 
+METRICS = "/metrics"  # where they are beside a model's state: no layer has a slash in its name
+
+
 class StateLayout:
     """Which variable of a model is which leaf of its `TrainState`. Made anew when `trainable` flags
     changed.
+
+    Attributes:
+        params, frozen, state, metrics: (path, variable) pairs of the parts of a state.
+        trainable: the variables that gradients reach, in Keras's order, the optimizer's.
+        generators: (path, seed generator) pairs.
+        key: equal for layouts that compiled functions may share.
     """
 
     def __init__(self, model: "Trainer") -> None:
         self.model = model
-        named = list(named_weights(model))
-        self.trainable = model.trainable_variables  # in Keras's order, the optimizer's
-        chosen = {v for v in self.trainable}
-        self.params = [(p, v) for p, v in named if v in chosen]
-        carried = {v for v in model.variables} | {v for m in model.metrics for v in m.variables}
-        moves = lambda v: not v.learnable and v in carried  # noqa: E731
-        self.state = [(p, v) for p, v in named if moves(v)]
-        # what a stateful RNN remembers is given to every step and not carried on, as in Keras on
-        # JAX
-        self.frozen = [(p, v) for p, v in named if v not in chosen and not moves(v)]
-        inside = {v for _, v in named}
-        self._places = self._initial = None
-        self.metrics, counts = [], collections.Counter()
-        for metric in getattr(model, "_flat_metrics", lambda: [])():
-            counts[metric.name] += 1
-            name = (
-                metric.name
-                if counts[metric.name] == 1
-                else f"{metric.name}_{counts[metric.name] - 1}"
-            )
-            self.metrics += [((name, v.name), v) for v in metric.variables if v not in inside]
-        if getattr(model, "nonfinite", None) is not None:
-            self.metrics.append((nonfinite.COUNT, model._nonfinite_steps))
+        weights = list(named_weights(model))
+        self.trainable = model.trainable_variables
+        self.params, self.frozen, self.state = _grouped(model, weights, self.trainable)
+        self.metrics = _metric_variables(model, weights)
         self.generators = [(p, m) for p, m in walk(model) if isinstance(m, SeedGenerator)]
-        self._line_up_optimizer(dict((v, p) for p, v in named))
-        self.key = (
-            tuple(self.order),
-            tuple(p for p, _ in self.params),
-            tuple(p for p, _ in self.frozen),
-            tuple(p for p, _ in self.state),
-            tuple(p for p, _ in self.metrics),
-        )
+        self._places = self._initial = None
+        self._line_up_optimizer({variable: path for path, variable in weights})
+        groups = (self.params, self.frozen, self.state, self.metrics)
+        paths = [tuple(path for path, _ in group) for group in groups]
+        self.key = (tuple(self.order), *paths)
 
     def _line_up_optimizer(self, paths: dict[Variable, Path]) -> None:
         """`order`: the paths of the optimizer's variables; `resting`: those of them that are frozen
@@ -112,19 +99,31 @@ class StateLayout:
             (self.metrics, state.metrics),
         )
 
-    def values(self, params: Tree, frozen: Tree, state: Tree, metrics: Tree) -> Values:
-        """`{variable: array}` for a run."""
-        groups = (
-            (self.params, params),
-            (self.frozen, frozen),
-            (self.state, state),
-            (self.metrics, metrics),
-        )
-        return {v: tree.get(values, path) for named, values in groups for path, v in named}
+    # ------------------------------------------------------------ runs on a state
 
-    def read(self, named: NamedVariables, run: frame.Run) -> Tree:
-        """The tree of what a run made of some variables."""
-        return tree.unflatten((path, run.values[v]) for path, v in named)
+    def run(self, state: TrainState, **options: Any) -> frame.Run:
+        """A run of the model on the values of a state."""
+        run = frame.Run(
+            self.model,
+            params=tree.merge(state.params, state.frozen),
+            state={**state.state, METRICS: state.metrics},
+            is_built=True,
+            **options,
+        )
+        for path, variable in self.metrics:
+            run.place(variable, (METRICS, *path))
+        return run
+
+    def after(self, run: frame.Run) -> tuple[Tree, Tree]:
+        """(state, metrics): what a run left behind."""
+        state = run.changed_state()
+        metrics = state.pop(METRICS)
+        return state, metrics
+
+    def updated(self, state: TrainState, run: frame.Run) -> TrainState:
+        """A state with what a run changed in it."""
+        kept, metrics = self.after(run)
+        return state._replace(state=kept, metrics=metrics)
 
     # ------------------------------------------------------------ variables <-> state
 
@@ -246,6 +245,47 @@ class StateLayout:
                 for p, v in self.state
             )
         )
+
+
+def _grouped(
+    model: "Trainer", weights: NamedVariables, trainable: list[Variable]
+) -> tuple[NamedVariables, NamedVariables, NamedVariables]:
+    """(path, variable) pairs of the weights that gradients reach, of those that stay as they are,
+    and of those that the forward pass updates.
+    """
+    chosen = set(trainable)
+    carried = set(model.variables)
+    for metric in model.metrics:
+        carried.update(metric.variables)
+    params, frozen, state = [], [], []
+    for path, variable in weights:
+        if variable in chosen:
+            params.append((path, variable))
+        elif variable in carried and not variable.learnable:
+            state.append((path, variable))
+        else:
+            # what a stateful RNN remembers is given to every step and not carried on, as in Keras
+            # on JAX
+            frozen.append((path, variable))
+    return params, frozen, state
+
+
+def _metric_variables(model: "Trainer", weights: NamedVariables) -> NamedVariables:
+    """(path, variable) pairs of what the metrics of `compile` count in, but for those that are
+    parts of the model.
+    """
+    inside = {variable for _, variable in weights}
+    named = []
+    counts = collections.Counter()
+    for metric in model._flat_metrics():
+        name = metric.name
+        if counts[name]:
+            name = f"{name}_{counts[name]}"
+        counts[metric.name] += 1
+        named += [((name, v.name), v) for v in metric.variables if v not in inside]
+    if model.nonfinite is not None:
+        named.append((nonfinite.COUNT, model._nonfinite_steps))
+    return named
 
 
 def first_value(variable: Variable) -> jax.Array:

@@ -5,7 +5,6 @@ less memory.
 import jax
 import jax.numpy as jnp
 
-from jkeras.core import frame
 from jkeras.kernel.microbatch import Microbatch
 from jkeras.kernel.valid_rows import count_valid_rows
 from jkeras.ops.kernels import inside_loop
@@ -13,7 +12,7 @@ from jkeras.training.batch_independence import size_of
 from jkeras.training.compilable import Compilable
 from jkeras.training.data.source import Batch
 from jkeras.training.state import TrainState
-from jkeras.training.step import TrainStep, unpack, update_metrics
+from jkeras.training.step import Forward, TrainStep, unpack, update_metrics
 from jkeras.training.types import Logs, Tree
 
 
@@ -36,17 +35,19 @@ class MicrobatchStep(TrainStep):
             return super().__call__(state, batch, rows)
         grads, loss, kept, metrics, logs = self._summed(state, batch, rows, size)
         params, opt_state = self.layout.update(grads, state)
-        params = self._constrain(params)
-        values = self.layout.values(params, state.frozen, kept, metrics)
-        with frame.Run(self.model, values, valid_rows=rows) as run:
+        state = state._replace(
+            step=state.step + 1,
+            params=self._constrain(params),
+            state=kept,
+            opt_state=opt_state,
+            metrics=metrics,
+        )
+        with self.layout.run(state, valid_rows=rows) as run:
             loss_tracker = self.model._loss_tracker
             if loss_tracker is not None:
                 loss_tracker.update_state(loss, sample_weight=count_valid_rows(size))
                 logs |= {"loss": loss_tracker.result()} if "loss" in logs else {}
-        metrics = self.layout.read(self.layout.metrics, run)
-        return state._replace(
-            step=state.step + 1, params=params, state=kept, opt_state=opt_state, metrics=metrics
-        ), logs
+        return self.layout.updated(state, run), logs
 
     def _split(
         self, state: TrainState, batch: Batch, rows: jax.Array | None, size: int
@@ -73,31 +74,30 @@ class MicrobatchStep(TrainStep):
         batch_size = size if rows is None else jnp.sum(rows)
         layout = self.layout
 
+        def loss_of(
+            params: Tree,
+            current: TrainState,
+            batch: Batch,
+            key: jax.Array,
+            valid_rows: jax.Array | None,
+        ) -> tuple[jax.Array, Forward]:
+            microbatch = self._microbatch(totals, batch_size)
+            scaled, forward = self.loss(
+                params, current, batch, key, valid_rows=valid_rows, microbatch=microbatch
+            )
+            return self._part(scaled), forward
+
         def one(carry: tuple, microbatch: tuple) -> tuple:
-            (x, y, sample_weight, valid_rows), key = microbatch
+            (*batch, valid_rows), key = microbatch
             grads, total, kept, metrics = carry
             current = state._replace(state=kept, metrics=metrics)
-
-            def loss_of(params: Tree) -> tuple[jax.Array, tuple]:
-                scaled, (loss, *rest) = self.loss(
-                    current._replace(params=params),
-                    x,
-                    y,
-                    sample_weight,
-                    key,
-                    valid_rows=valid_rows,
-                    microbatch=self._microbatch(totals, batch_size),
-                )
-                return self._part(scaled), (self._part(loss), *rest)
-
-            more, (loss, y_pred, _, kept, metrics) = jax.grad(loss_of, has_aux=True)(state.params)
-            values = layout.values(state.params, state.frozen, kept, metrics)
-            logs, run = update_metrics(
-                self.model, values, None, x, y, y_pred, sample_weight, valid_rows=valid_rows
-            )
+            gradient = jax.grad(loss_of, has_aux=True)
+            more, forward = gradient(state.params, current, batch, key, valid_rows)
+            current = state._replace(state=forward.state, metrics=forward.metrics)
+            run = layout.run(current, valid_rows=valid_rows)
+            logs = update_metrics(run, None, batch, forward.y_pred)
             grads = jax.tree_util.tree_map(jnp.add, grads, more)
-            kept, metrics = layout.read(layout.state, run), layout.read(layout.metrics, run)
-            return (grads, total + loss, kept, metrics), logs
+            return (grads, total + self._part(forward.loss), *layout.after(run)), logs
 
         no_grads = jax.tree_util.tree_map(jnp.zeros_like, state.params)
         start = no_grads, jnp.zeros(()), state.state, state.metrics
@@ -110,9 +110,9 @@ class MicrobatchStep(TrainStep):
         """
 
         def one(_: None, microbatch: tuple) -> tuple:
-            (x, y, sample_weight, valid_rows), key = microbatch
+            (*batch, valid_rows), key = microbatch
             counting = self._microbatch()
-            self.loss(state, x, y, sample_weight, key, valid_rows=valid_rows, microbatch=counting)
+            self.loss(state.params, state, batch, key, valid_rows=valid_rows, microbatch=counting)
             return None, [] if counting is None else counting.denominators
 
         _, denominators = jax.lax.scan(inside_loop(one), None, microbatches)

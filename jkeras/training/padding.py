@@ -42,8 +42,9 @@ def may_pad(model: "Trainer", kind: str, state: TrainState, batch: Batch) -> boo
 
     def forward(state: TrainState, batch: Batch, valid_rows: jax.Array | None = None) -> tuple:
         rng = jax.random.fold_in(state.rng, state.step)
-        loss, (_, y_pred, _, kept, _) = step.loss(state, *batch, rng, kind == "train", valid_rows)
-        return (loss, kept), y_pred
+        training = kind == "train"
+        loss, passed = step.loss(state.params, state, batch, rng, training, valid_rows)
+        return (loss, passed.state), passed.y_pred
 
     state = jax.tree_util.tree_map(lambda v: jax.ShapeDtypeStruct(np.shape(v), v.dtype), state)
     valid_rows = np.ones(batch_independence.size_of(batch[0]), bool)

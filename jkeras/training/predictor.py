@@ -9,12 +9,13 @@ import numpy as np
 
 from jkeras.core import frame
 from jkeras.core.module import Parts
+from jkeras.core.paths import named_variables
 from jkeras.core.settings import settings
-from jkeras.core.structure import named_weights
 from jkeras.core.variable import values_of
+from jkeras.kernel import tree
 from jkeras.training import batch_independence, keras_contract, placement
 from jkeras.training.program import cached, program_of
-from jkeras.training.types import Structure, Values
+from jkeras.training.types import Structure
 
 if TYPE_CHECKING:
     from jkeras.training.trainer import Trainer
@@ -57,9 +58,13 @@ class Predictor:
     """`x -> y` of a built model; state that the forward pass changes is kept in the model."""
 
     def __init__(self, model: "Trainer") -> None:
-        self.model, variables = model, model.variables
-        self.carried = set(map(id, variables))
-        self.variables = variables + [v for _, v in named_weights(model) if v not in self.carried]
+        self.model = model
+        named = list(named_variables(model))
+        self.paths = [path for path, _ in named]
+        self.variables = [variable for _, variable in named]
+        # what a stateful RNN remembers is not among a model's variables, and is not carried on
+        own = set(model.variables)
+        self.carried = [i for i, v in enumerate(self.variables) if v in own and not v.learnable]
         self.key = tuple(map(id, self.variables))
         forward = self._forward
         if keras_contract.overrides(model, "predict_step"):
@@ -100,20 +105,21 @@ class Predictor:
             frame.own_write(self.variables[i], value)
         return y
 
-    def _values(self, values: list[jax.Array]) -> Values:
-        return {v: a for v, a in zip(self.variables, values)}
-
     def _forward(
         self, values: list[jax.Array], x: Structure
     ) -> tuple[Structure, dict[int, jax.Array]]:
-        with frame.Run(self.model, self._values(values), training=False) as run:
-            y = run.call(self.model, (x,), {})
-        changed = {}
-        for i, (variable, value) in enumerate(zip(self.variables, values)):
-            new = run.values[variable]
-            if variable in self.carried and new is not value:
-                changed[i] = new
-        return y, changed
+        named = list(zip(self.paths, self.variables, values))
+        run = frame.Run(
+            self.model,
+            params=tree.unflatten((path, a) for path, v, a in named if v.learnable),
+            state=tree.unflatten((path, a) for path, v, a in named if not v.learnable),
+            training=False,
+            is_built=True,
+        )
+        with run:
+            y = run.forward(x)
+        changed = {i: run.value_at(self.paths[i]) for i in self.carried}
+        return y, {i: value for i, value in changed.items() if value is not values[i]}
 
     def _of_predict_step(
         self, values: list[jax.Array], x: Structure
@@ -122,5 +128,5 @@ class Predictor:
         chosen = set(self.model.trainable_variables)
         trainable = [a for v, a in zip(self.variables, values) if v in chosen]
         fixed = [a for v, a in zip(self.variables, values) if v not in chosen]
-        with frame.Run(self.model, self._values(values), training=False):
+        with frame.Run(self.model, dict(zip(self.variables, values)), training=False):
             return self.model.predict_step((trainable, fixed), (x,))[0], {}

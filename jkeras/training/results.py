@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any
 import jax
 import numpy as np
 
-from jkeras.core import frame
 from jkeras.training import placement
 from jkeras.training.state import TrainState
 from jkeras.training.step import flat_logs
@@ -18,8 +17,7 @@ if TYPE_CHECKING:
 
 def metric_logs(model: "Trainer", layout: "StateLayout", state: TrainState) -> Logs:
     """The logs that a state's metrics give."""
-    values = layout.values(state.params, state.frozen, state.state, state.metrics)
-    with frame.Run(model, values):
+    with layout.run(state):
         return flat_logs(model.get_metrics_result())
 
 

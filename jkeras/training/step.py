@@ -3,8 +3,8 @@ shard them.
 """
 
 import inspect
+import typing
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -21,13 +21,13 @@ from jkeras.training.data.source import Batch
 from jkeras.training.layout import LazyLayout, StateLayout
 from jkeras.training.nonfinite import guarded
 from jkeras.training.state import TrainState
-from jkeras.training.types import Logs, Structure, Tree, Values
+from jkeras.training.types import Logs, Structure, Tree
 
-if TYPE_CHECKING:
+if typing.TYPE_CHECKING:
     from jkeras.training.trainer import Trainer
 
 
-def unpack(batch: Any) -> Batch:
+def unpack(batch: typing.Any) -> Batch:
     """(x, y, sample_weight) of a batch given as x, (x,), (x, y) or (x, y, sample_weight)."""
     if isinstance(batch, list):
         batch = tuple(batch)
@@ -78,67 +78,76 @@ def _unguarded(model: "Trainer") -> Callable[..., tuple[TrainState, Logs]]:
     return MicrobatchStep(LazyLayout(model))
 
 
+class Forward(typing.NamedTuple):
+    """What a forward pass of a step leaves behind.
+
+    Attributes:
+        loss: before it is scaled.
+        masks: of the outputs.
+        state, metrics: as in `TrainState`.
+    """
+
+    loss: jax.Array
+    y_pred: Structure
+    masks: Structure
+    state: Tree
+    metrics: Tree
+
+
 class TrainStep:
     """One step: gradients of `compute_loss`, the optimizer's update, constraints, metrics."""
 
     def __init__(self, lazy_layout: "LazyLayout") -> None:
-        self.lazy_layout, self.model = lazy_layout, lazy_layout.model
+        self.lazy_layout = lazy_layout
+        self.model = lazy_layout.model
 
     def __call__(
         self, state: TrainState, batch: Batch, rows: jax.Array | None = None
     ) -> tuple[TrainState, Logs]:
         self.layout = self.lazy_layout.of(batch)
-        x, y, sample_weight = unpack(batch)
+        batch = unpack(batch)
         rng = jax.random.fold_in(state.rng, state.step)
-
-        def loss_of(params: Tree) -> tuple[jax.Array, tuple]:
-            return self.loss(
-                state._replace(params=params), x, y, sample_weight, rng, valid_rows=rows
-            )
-
-        grads, (loss, y_pred, _, kept, metrics) = jax.grad(loss_of, has_aux=True)(state.params)
+        gradient = jax.grad(self.loss, has_aux=True)
+        grads, forward = gradient(state.params, state, batch, rng, valid_rows=rows)
         params, opt_state = self.layout.update(grads, state)
-        params = self._constrain(params)
-        values = self.layout.values(params, state.frozen, kept, metrics)
-        logs, run = update_metrics(
-            self.model, values, loss, x, y, y_pred, sample_weight, valid_rows=rows
+        state = state._replace(
+            step=state.step + 1,
+            params=self._constrain(params),
+            state=forward.state,
+            opt_state=opt_state,
+            metrics=forward.metrics,
         )
-        metrics, kept = (
-            self.layout.read(self.layout.metrics, run),
-            self.layout.read(self.layout.state, run),
-        )
-        return state._replace(
-            step=state.step + 1, params=params, state=kept, opt_state=opt_state, metrics=metrics
-        ), logs
+        run = self.layout.run(state, valid_rows=rows)
+        logs = update_metrics(run, forward.loss, batch, forward.y_pred)
+        return self.layout.updated(state, run), logs
 
     def loss(
         self,
+        params: Tree,
         state: TrainState,
-        x: Structure,
-        y: Structure,
-        sample_weight: Structure,
+        batch: Batch,
         rng: jax.Array,
         training: bool = True,
         valid_rows: jax.Array | None = None,
         microbatch: Microbatch | None = None,
-    ) -> tuple[jax.Array, tuple]:
-        """The loss to differentiate, and what the forward pass left behind."""
-        layout, model = self.layout, self.model
-        values = layout.values(state.params, state.frozen, state.state, state.metrics)
-        with frame.Run(
-            model, values, rng=rng, training=training, valid_rows=valid_rows, microbatch=microbatch
-        ) as run:
-            y_pred = run.call(model, (x,), {})
-            masks = masks_of(y_pred, run.mask_of)
-            loss = compute_loss(model, x, y, y_pred, sample_weight, training)
-            scaled = loss if not training else model.optimizer.scale_loss(loss, state.opt_state)
-        return scaled, (
-            loss,
-            y_pred,
-            masks,
-            layout.read(layout.state, run),
-            layout.read(layout.metrics, run),
+    ) -> tuple[jax.Array, Forward]:
+        """The loss to differentiate, and what the forward pass left behind (`Forward`)."""
+        model = self.model
+        x, y, sample_weight = batch
+        run = self.layout.run(
+            state._replace(params=params),
+            rng=rng,
+            training=training,
+            valid_rows=valid_rows,
+            microbatch=microbatch,
         )
+        with run:
+            y_pred = run.forward(x)
+            masks = masks_of(y_pred, run.mask_of)
+            loss = scaled = compute_loss(model, x, y, y_pred, sample_weight, training)
+            if training:
+                scaled = model.optimizer.scale_loss(loss, state.opt_state)
+        return scaled, Forward(loss, y_pred, masks, *self.layout.after(run))
 
     def _constrain(self, params: Tree) -> Tree:
         constraints = [(p, v.constraint) for p, v in self.layout.params if v.constraint is not None]
@@ -167,32 +176,36 @@ def compute_loss(
 
 
 def update_metrics(
-    model: "Trainer",
-    values: Values,
-    loss: jax.Array | None,
-    x: Structure,
-    y: Structure,
-    y_pred: Structure,
-    sample_weight: Structure,
-    masks: Structure = None,
-    valid_rows: jax.Array | None = None,
-) -> tuple[Logs, frame.Run]:
-    """(logs, run): the metrics after this batch. In training only the loss sees masks, as in Keras
-    on JAX.
+    run: frame.Run, loss: jax.Array | None, batch: Batch, y_pred: Structure, masks: Structure = None
+) -> dict[str, typing.Any]:
+    """The logs after a batch, whose metrics are updated in a run.
+
+    Args:
+        loss: for the loss tracker; None: it is left as it is.
+        masks: of the outputs; in training only the loss sees masks, as in Keras on JAX.
     """
-    with frame.Run(model, values, valid_rows=valid_rows) as run:
-        for value, mask in zip(flatten(y_pred), flatten(masks)) if masks is not None else ():
-            if mask is not None:
-                run.set_mask(
-                    value, mask if valid_rows is None else mask & expand_like(valid_rows, mask)
-                )
+    model = run.root
+    x, y, sample_weight = batch
+    with run:
+        if masks is not None:
+            _set_masks(run, y_pred, masks)
         if model._loss_tracker is not None and loss is not None:
             model._loss_tracker.update_state(loss, sample_weight=count_valid_rows(size_of(x)))
         logs = model.compute_metrics(x, y, y_pred, sample_weight)
-    return flat_logs(logs), run
+    return flat_logs(logs)
 
 
-def flat_logs(logs: Logs) -> dict[str, Any]:
+def _set_masks(run: frame.Run, y_pred: Structure, masks: Structure) -> None:
+    """Lets masks travel beside outputs, without the rows that are not valid."""
+    for value, mask in zip(flatten(y_pred), flatten(masks)):
+        if mask is None:
+            continue
+        if run.valid_rows is not None:
+            mask = mask & expand_like(run.valid_rows, mask)
+        run.set_mask(value, mask)
+
+
+def flat_logs(logs: Logs) -> dict[str, typing.Any]:
     """Logs as one flat dict in the order of the names; a metric whose result is a dict is taken
     apart.
     """
@@ -224,16 +237,13 @@ def make_eval_step(model: "Trainer") -> Callable[..., tuple[TrainState, Logs]]:
         state: TrainState, batch: Batch, rows: jax.Array | None = None
     ) -> tuple[TrainState, Logs]:
         step.layout = layout = step.lazy_layout.of(batch)
-        x, y, sample_weight = unpack(batch)
+        batch = unpack(batch)
         rng = jax.random.fold_in(state.rng, state.step)
-        _, (loss, y_pred, masks, kept, metrics) = step.loss(
-            state, x, y, sample_weight, rng, False, rows
-        )
-        values = layout.values(state.params, state.frozen, kept, metrics)
-        logs, run = update_metrics(model, values, loss, x, y, y_pred, sample_weight, masks, rows)
-        return state._replace(
-            state=layout.read(layout.state, run), metrics=layout.read(layout.metrics, run)
-        ), logs
+        _, forward = step.loss(state.params, state, batch, rng, training=False, valid_rows=rows)
+        state = state._replace(state=forward.state, metrics=forward.metrics)
+        run = layout.run(state, valid_rows=rows)
+        logs = update_metrics(run, forward.loss, batch, forward.y_pred, forward.masks)
+        return layout.updated(state, run), logs
 
     return eval_step
 
@@ -250,11 +260,9 @@ def make_predict_step(model: "Trainer") -> Callable[[TrainState, Structure], Str
     layout = StateLayout(model)
 
     def predict_step(state: TrainState, x: Structure) -> Structure:
-        values = layout.values(state.params, state.frozen, state.state, state.metrics)
-        with frame.Run(
-            model, values, rng=jax.random.fold_in(state.rng, state.step), training=False
-        ) as run:
-            return run.call(model, (x,), {})
+        rng = jax.random.fold_in(state.rng, state.step)
+        with layout.run(state, rng=rng, training=False) as run:
+            return run.forward(x)
 
     return predict_step
 

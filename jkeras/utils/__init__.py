@@ -4,7 +4,7 @@ devices.
 
 from jkeras.core.exports import exported
 from jkeras.core.graph import is_symbolic as is_keras_tensor
-from jkeras.core.policy import standardize_dtype
+from jkeras.core.dtypes import standardize_dtype
 from jkeras.core.registry import (
     CustomObjectScope,
     get_custom_objects,

@@ -96,7 +96,10 @@ def pad_sequences(
         maxlen = max(map(len, sequences))
     shape = next((np.asarray(row).shape[1:] for row in sequences if len(row)), ())
     padded = np.full((len(sequences), maxlen, *shape), value, dtype=dtype)
-    cut = slice(-maxlen, None) if truncating == "pre" else slice(maxlen)
+    if truncating == "pre":
+        cut = slice(-maxlen, None)
+    else:
+        cut = slice(maxlen)
     for i, row in enumerate(sequences):
         if not len(row):
             continue

@@ -452,7 +452,9 @@ def _concatenated(encoded):
 
 
 def _without_batch_of_one(value):
-    return value[0] if value.shape[0] == 1 else value
+    if value.shape[0] == 1:
+        return value[0]
+    return value
 
 
 def _column(value):

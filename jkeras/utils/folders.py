@@ -272,7 +272,10 @@ def image_dataset_from_directory(
         A `Dataset` with the attributes `class_names` and `file_paths`; two for `subset="both"`.
     """
     check_format(format)
-    size = (image_size, image_size) if isinstance(image_size, int) else image_size
+    if isinstance(image_size, int):
+        size = (image_size, image_size)
+    else:
+        size = image_size
     interpolation = interpolation.lower()
     data_format = standardize_data_format(data_format)
     check_choice("color_mode", color_mode, CHANNELS)

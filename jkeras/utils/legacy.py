@@ -55,7 +55,9 @@ def deserialize_keras_object(
         return identifier
     if isinstance(identifier, str):
         thing = _find(identifier, module_objects, custom_objects, printable_module_name)
-        return thing() if inspect.isclass(thing) else thing
+        if inspect.isclass(thing):
+            return thing()
+        return thing
     if not isinstance(identifier, dict) or not {"class_name", "config"} <= identifier.keys():
         raise ValueError(
             f"Expected the config of an {printable_module_name}, a dict with 'class_name' and "

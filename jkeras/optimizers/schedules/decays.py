@@ -39,7 +39,9 @@ class Decay(LearningRateSchedule):
     decay_steps: Any
 
     def __post_init__(self):
-        name = "decay_steps" if "decay_steps" in self.__dict__ else "first_decay_steps"
+        name = "decay_steps"
+        if not hasattr(self, name):
+            name = "first_decay_steps"
         if getattr(self, name) <= 0:
             raise ValueError(
                 f"{type(self).__name__}: `{name}` must be > 0. Received: "
@@ -71,9 +73,9 @@ class ExponentialDecay(Decay):
     def __call__(self, step: Any) -> jax.Array:
         initial, step = self._start(step)
         done = step / jnp.asarray(self.decay_steps, initial.dtype)
-        return initial * jnp.power(
-            jnp.asarray(self.decay_rate, initial.dtype), jnp.floor(done) if self.staircase else done
-        )
+        if self.staircase:
+            done = jnp.floor(done)
+        return initial * jnp.power(jnp.asarray(self.decay_rate, initial.dtype), done)
 
 
 @record("keras.optimizers.schedules")
@@ -92,11 +94,9 @@ class InverseTimeDecay(Decay):
     def __call__(self, step: Any) -> jax.Array:
         initial, step = self._start(step)
         done = step / jnp.asarray(self.decay_steps, initial.dtype)
-        return initial / (
-            1
-            + jnp.asarray(self.decay_rate, initial.dtype)
-            * (jnp.floor(done) if self.staircase else done)
-        )
+        if self.staircase:
+            done = jnp.floor(done)
+        return initial / (1 + jnp.asarray(self.decay_rate, initial.dtype) * done)
 
 
 @record("keras.optimizers.schedules")

@@ -40,7 +40,7 @@ def accumulate(inner: Transform, steps: int) -> Transform:
 
         def move():
             mean = over(lambda a, g: None if g is None else a / steps, sums, grads)
-            rest = over(lambda a, g: a if g is None else jnp.zeros_like(a), sums, grads)
+            rest = over(_without_summed, sums, grads)
             new, after = inner.step(mean, state, params, count=count // steps, **extra)
             return new, {**after, "accumulators": rest}
 
@@ -53,4 +53,13 @@ def accumulate(inner: Transform, steps: int) -> Transform:
 
 
 def _add(total: jax.Array, g: jax.Array | None) -> jax.Array:
-    return total if g is None else (g + total).astype(total.dtype)
+    if g is None:
+        return total
+    return (g + total).astype(total.dtype)
+
+
+def _without_summed(total: jax.Array, g: jax.Array | None) -> jax.Array:
+    """What is left of a sum when its mean has been used."""
+    if g is None:
+        return total
+    return jnp.zeros_like(total)

@@ -36,7 +36,8 @@ def average(
     """
     if not 0 <= momentum <= 1:
         raise ValueError(f"`ema_momentum` must be in [0, 1]. Received: ema_momentum={momentum}")
-    if overwrite_every and (not isinstance(overwrite_every, int) or overwrite_every < 1):
+    is_count = isinstance(overwrite_every, int) and overwrite_every >= 1
+    if overwrite_every and not is_count:
         raise ValueError(
             "`ema_overwrite_frequency` must be an integer >= 1 or None. "
             f"Received: ema_overwrite_frequency={overwrite_every}"

@@ -19,7 +19,9 @@ def constrain(inner: Transform) -> Transform:
 
         def project(p: jax.Array, g: jax.Array | None, leaf: Leaf) -> jax.Array:
             constraint = getattr(leaf.variable, "constraint", None)
-            return p if g is None or constraint is None else constraint(p).astype(p.dtype)
+            if g is None or constraint is None:
+                return p
+            return constraint(p).astype(p.dtype)
 
         return over(project, new, grads, describe(params, variables)), state
 

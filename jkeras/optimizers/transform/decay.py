@@ -28,7 +28,11 @@ def decay_weights(
     >>> print(new["kernel"], new["bias"])
     [0.95] [1.]
     """
-    share_of = rate if callable(rate) else lambda p, leaf: rate
+
+    def share_of(p: jax.Array, leaf: Leaf) -> float | None:
+        if callable(rate):
+            return rate(p, leaf)
+        return rate
 
     def step(
         grads: Tree,
@@ -40,7 +44,9 @@ def decay_weights(
         **extra: Any,
     ):
         def shrink(p: jax.Array, g: jax.Array | None, leaf: Leaf) -> jax.Array:
-            share = None if g is None or exclude(leaf) else share_of(p, leaf)
+            if g is None or exclude(leaf):
+                return p
+            share = share_of(p, leaf)
             if share is None:
                 return p
             return p - p * jnp.asarray(share, p.dtype) * learning_rate.astype(p.dtype)

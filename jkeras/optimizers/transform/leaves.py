@@ -76,6 +76,8 @@ def paths(tree: Tree) -> list[Path]:
 def at(tree: Tree, path: Path) -> Any:
     """What stands at a path in dicts, lists and named tuples."""
     for key in path:
-        by_name = isinstance(key, str) and not isinstance(tree, dict)
-        tree = getattr(tree, key) if by_name else tree[key]
+        if isinstance(key, str) and not isinstance(tree, dict):
+            tree = getattr(tree, key)
+        else:
+            tree = tree[key]
     return tree

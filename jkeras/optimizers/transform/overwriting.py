@@ -24,7 +24,9 @@ def overwrite(inner: Transform) -> Transform:
         new, state = inner.step(moving, state, params, variables=variables, **extra)
 
         def settle(p: Any, g: Any, leaf: Any) -> Any:
-            return g if leaf.overwritten and g is not None else p
+            if leaf.overwritten and g is not None:
+                return g
+            return p
 
         return over(settle, new, grads, leaves), state
 

@@ -77,7 +77,9 @@ def follow(rule: Rule) -> Transform:
         leaves = describe(params, variables)
         state = {"slots": {name: _first_slots(rule, name, params, leaves) for name in names}}
         scalars = rule.scalars(jax.tree.leaves(params))
-        return {**state, "scalars": scalars} if scalars else state
+        if scalars:
+            return {**state, "scalars": scalars}
+        return state
 
     def step(
         grads: Tree,
@@ -114,7 +116,9 @@ def _first_slots(rule: Rule, name: str, params: Tree, leaves: Tree) -> Tree:
     """The first values of one slot of all parameters."""
 
     def first(p: Any, leaf: Leaf) -> jax.Array | None:
-        return None if leaf.overwritten else rule.slot(name, p, leaf)
+        if leaf.overwritten:
+            return None
+        return rule.slot(name, p, leaf)
 
     return over(first, params, leaves)
 

@@ -5,7 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jkeras.core.policy import standardize_dtype
+from jkeras.core.dtypes import standardize_dtype
 from jkeras.optimizers.schedules import LearningRateSchedule
 from jkeras.optimizers.transform.pair import State, Transform, Tree, stepping
 
@@ -14,7 +14,9 @@ def rate_of(learning_rate: Any, state: State) -> jax.Array:
     """The learning rate of the call that comes after a state."""
     if isinstance(learning_rate, LearningRateSchedule):
         return jnp.asarray(learning_rate(state["iterations"]))
-    return jnp.asarray(learning_rate()) if callable(learning_rate) else state["learning_rate"]
+    if callable(learning_rate):
+        return jnp.asarray(learning_rate())
+    return state["learning_rate"]
 
 
 def scheduled(inner: Transform, learning_rate: Any, owner: str = "transform") -> Transform:

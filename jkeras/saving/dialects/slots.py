@@ -91,7 +91,10 @@ def _addresses(optimizer):
 
 def _is_same(slot, address):
     """Whether a name there is that of an address here."""
-    here = address[1] if address[0] in ("slots", "scalars") else address[0]
+    if address[0] in ("slots", "scalars"):
+        here = address[1]
+    else:
+        here = address[0]
     return slot == here or SCALARS.get(slot) == here or here in SAME.get(slot, ())
 
 

@@ -1,0 +1,236 @@
+"""CallbackList: tells several callbacks of the course of a training."""
+
+import collections
+
+from jkeras.callbacks.base import HOOKS, Callback
+from jkeras.callbacks.history import History
+from jkeras.callbacks.logs import Logs
+from jkeras.callbacks.progress import ProgbarLogger
+from jkeras.core.registry import public
+
+
+@public("keras.callbacks.CallbackList")
+class CallbackList(Callback):
+    """Several callbacks as one.
+
+    Args:
+        callbacks: a callback or a list of them.
+        add_history: add a `History` and set `model.history`.
+        add_progbar: add a `ProgbarLogger`.
+        model: the model they are told about.
+        rows: of an epoch, where they are known: the `ProgbarLogger` shows rows per second.
+        params: "epochs", "steps", "verbose".
+
+    Raises:
+        ValueError: something that is no callback.
+
+    >>> CallbackList([Callback()], add_history=True).callbacks[1].history
+    {}
+    """
+
+    def __init__(
+        self,
+        callbacks=None,
+        add_history=False,
+        add_progbar=False,
+        model=None,
+        *,
+        rows=None,
+        **params,
+    ):
+        super().__init__()
+        self.callbacks = _as_list(callbacks)
+        if add_history and not self._of(History):
+            self.callbacks.append(History())
+        if add_progbar and not self._of(ProgbarLogger):
+            self.callbacks.append(ProgbarLogger())
+        for bar in self._of(ProgbarLogger):
+            bar.rows = rows
+        self._sort()
+        self.set_params(params)
+        if model is not None:
+            self.set_model(model)
+            for history in self._of(History):
+                vars(model)["history"] = history
+
+    def _of(self, kind):
+        """The callbacks of a kind."""
+        return [callback for callback in self.callbacks if isinstance(callback, kind)]
+
+    def append(self, callback):
+        """Adds a callback."""
+        self.callbacks.append(callback)
+        self._sort()
+        callback.set_params(self.params)
+        if self.model is not None:
+            callback.set_model(self.model)
+
+    def set_params(self, params):
+        """Hands the parameters on."""
+        super().set_params(params)
+        for callback in self.callbacks:
+            callback.set_params(params)
+
+    def set_model(self, model):
+        """Hands the model on."""
+        super().set_model(model)
+        for callback in self.callbacks:
+            callback.set_model(model)
+
+    def _sort(self):
+        """Who looks at batches of which kind; the others are not told of them."""
+        self._looking = {}
+        for kind, hooks in HOOKS.items():
+            self._looking[kind] = [
+                callback
+                for callback in self.callbacks
+                if any(_overrides(callback, hook) for hook in hooks)
+            ]
+
+    def looks_at_batches(self, kind):
+        """Whether a callback wants to be told of every batch of training ("train") or evaluation
+        ("test").
+        """
+        return any(_looks_at_batches(callback, kind) for callback in self._looking[kind])
+
+    def end_after(self, error):
+        """Tells the callbacks of the end of a training that an error ended; what they raise becomes
+        a note of it.
+        """
+        self._tell_of_end({}, error)
+
+    def on_train_end(self, logs=None):
+        """Tells the callbacks, all of them; what the first one raises comes out then."""
+        if logs is None:
+            logs = {}
+        error = self._tell_of_end(logs)
+        if error is not None:
+            raise error
+
+    def _tell_of_end(self, logs, error=None):
+        """The error, or the first that a callback raises; further ones become notes of it."""
+        for callback in self.callbacks:
+            try:
+                callback.on_train_end(logs)
+            except Exception as another:
+                if error is None:
+                    error = another
+                else:
+                    error.add_note(
+                        f"{type(callback).__name__}.on_train_end: {type(another).__name__}: "
+                        f"{another}"
+                    )
+        return error
+
+    def get_state(self):
+        """What a checkpoint must remember, by the names of the callbacks' classes."""
+        return {
+            name: callback.get_state()
+            for name, callback in self._by_name()
+            if hasattr(callback, "get_state")
+        }
+
+    def set_state(self, states):
+        """Takes back what `get_state` gave, also where other callbacks stand beside it now."""
+        for name, callback in self._by_name():
+            if states.get(name):
+                callback.set_state(states[name])
+
+    def _by_name(self):
+        counts = collections.Counter()
+        for callback in self.callbacks:
+            name = type(callback).__name__
+            counts[name] += 1
+            yield f"{name}_{counts[name]}", callback
+
+
+def _as_list(callbacks):
+    """One callback or several as a new list.
+
+    Raises:
+        ValueError: something that is no callback.
+    """
+    if callbacks is None:
+        return []
+    if not isinstance(callbacks, (list, tuple)):
+        callbacks = [callbacks]
+    for callback in callbacks:
+        if not hasattr(callback, "on_epoch_end"):
+            raise ValueError(
+                "All elements of `callbacks` must be instances of Callback. Received: "
+                f"{callback!r} (of type {type(callback).__name__})"
+            )
+    return list(callbacks)
+
+
+def _looks_at_batches(callback, kind):
+    if isinstance(callback, CallbackList):
+        return callback.looks_at_batches(kind)
+    return getattr(callback, "every_batch", True)
+
+
+def _overrides(callback, hook):
+    """Whether a callback has a method of its own; those that Keras's `Callback` comes with are
+    marked.
+    """
+    method = getattr(callback, hook)
+    function = getattr(method, "__func__", method)
+    return function is not getattr(Callback, hook) and not hasattr(method, "_is_default")
+
+
+def _of_batches(kind, name):
+    """A method that tells those that look at batches of a kind; results are fetched when one of
+    them reads them.
+    """
+
+    def hook(self, batch, logs=None):
+        if not self._looking[kind]:
+            return
+        logs = Logs(logs) if logs else {}
+        for callback in self._looking[kind]:
+            getattr(callback, name)(batch, logs=logs)
+
+    return hook
+
+
+def _of_epochs(name):
+    """A method with a number that tells every callback."""
+
+    def hook(self, number, logs=None):
+        if logs is None:
+            logs = {}
+        for callback in self.callbacks:
+            getattr(callback, name)(number, logs)
+
+    return hook
+
+
+def _of_all(name):
+    """A method that tells every callback."""
+
+    def hook(self, logs=None):
+        if logs is None:
+            logs = {}
+        for callback in self.callbacks:
+            getattr(callback, name)(logs)
+
+    return hook
+
+
+def _define():
+    """Gives `CallbackList` its hooks."""
+    hooks = {name: _of_batches(kind, name) for kind, names in HOOKS.items() for name in names}
+    hooks |= {name: _of_epochs(name) for name in ("on_epoch_begin", "on_epoch_end")}
+    hooks |= {
+        f"on_{kind}_{end}": _of_all(f"on_{kind}_{end}")
+        for kind in HOOKS
+        for end in ("begin", "end")
+    }
+    del hooks["on_train_end"]  # it has its own
+    for name, hook in hooks.items():
+        hook.__name__ = name
+        hook.__doc__ = "Tells the callbacks."
+        setattr(CallbackList, name, hook)
+
+
+_define()

@@ -1,0 +1,108 @@
+"""What a graph is given, as values in the order and form of its own inputs."""
+
+import jax
+
+from jkeras.core import graph
+from jkeras.core.building import is_abstract
+from jkeras.core.errors import explain
+from jkeras.core.graph import KerasTensor
+
+
+def fitted(struct, tensors, names, inputs, where, any_size=False) -> list:
+    """The values in the order of the graph's inputs, with the rank and dtype, and unless `any_size`
+    the sizes, that these have.
+
+    Args:
+        struct: the structure of the graph's inputs.
+        tensors, names: of the inputs, flat.
+        inputs: what was given.
+        where: who is given it, for errors.
+
+    Raises:
+        ValueError: values that are missing or of another shape.
+    """
+    values = _in_order(struct, names, inputs, where)
+    if len(values) != len(tensors):
+        advice = "pass one array for each input"
+        wanted = f"{len(tensors)} input(s) {names}"
+        raise ValueError(explain(where, wanted, f"{len(values)}", advice))
+    return [_fitted(v, t, where, any_size) for v, t in zip(values, tensors)]
+
+
+def _in_order(struct, names, inputs, where):
+    """The values of a structure, flat, in the order of the graph's inputs."""
+    if isinstance(inputs, dict):
+        if isinstance(struct, dict):
+            return _of_dict(struct, inputs, where)
+        return _by_name(names, inputs, where)
+    if isinstance(struct, dict) and list(struct) != sorted(struct):
+        wanted = f"a dict of the inputs {list(struct)}"
+        advice = "pass the inputs by their names: their order is not that of the alphabet"
+        raise ValueError(explain(where, wanted, f"a {type(inputs).__name__}", advice))
+    return graph.flatten(inputs)
+
+
+def _of_dict(struct, inputs, where):
+    missing = [key for key in struct if key not in inputs]
+    if missing:
+        advice = f"pass {missing} too"
+        raise ValueError(explain(where, f"inputs {list(struct)}", f"inputs {list(inputs)}", advice))
+    values = [inputs[key] for key in sorted(struct)]
+    if any(isinstance(v, (dict, list, tuple)) for v in values):
+        return graph.flatten({key: inputs[key] for key in struct})
+    return values
+
+
+def _by_name(names, inputs, where):
+    unknown = [name for name in names if name not in inputs]
+    if unknown:
+        received = f"a dict of {list(inputs)}"
+        raise ValueError(explain(where, f"inputs {names}", received, f"pass {unknown} too"))
+    return [inputs[name] for name in names]
+
+
+def _fitted(value, tensor, where, any_size):
+    """One value with the rank and dtype of its input; an axis of length 1 at the end may come or
+    go.
+    """
+    if value is None:
+        if getattr(tensor._keras_history[0], "optional", False):
+            return None
+        raise ValueError(explain(where, f"an array for input '{input_name(tensor)}'", "None"))
+    wanted, shape = tensor.shape, _without_or_with_last_axis(tuple(value.shape), tensor.shape)
+    # a fixed batch size is only a hint
+    has_sizes = any_size or all(map(_may_be, shape[1:], wanted[1:]))
+    if len(shape) != len(wanted) or not has_sizes:
+        where = f"Input '{input_name(tensor)}' of {where}"
+        advice = "reshape the data, or change the shape given to `Input`"
+        raise ValueError(explain(where, f"shape {wanted}", f"shape {tuple(value.shape)}", advice))
+    if isinstance(value, KerasTensor):
+        return KerasTensor(shape, tensor.dtype, name=value.name)
+    if value.shape != shape:
+        value = value.reshape(shape)
+    dtype = jax.dtypes.canonicalize_dtype(tensor.dtype)
+    return value if value.dtype == dtype else value.astype(dtype)
+
+
+def _without_or_with_last_axis(shape, wanted):
+    if len(shape) == len(wanted) + 1 and shape[-1] == 1:
+        return shape[:-1]
+    if len(shape) == len(wanted) - 1 and wanted and wanted[-1] == 1:
+        return (*shape, 1)
+    return shape
+
+
+def _may_be(size, wanted):
+    """Whether a size fits that of an input: also one that is not known, or in a run on shapes
+    stands for it.
+    """
+    if size is None or wanted in (None, size):
+        return True
+    return size in graph.UNKNOWN and is_abstract()
+
+
+def input_name(tensor):
+    """The name under which data for an input may be passed: that of its layer."""
+    if hasattr(tensor, "_keras_history"):
+        return tensor._keras_history[0].name
+    return tensor.name

@@ -1,0 +1,116 @@
+"""The compiled programs of a loop: one step on a batch, or many on data that lies on the device."""
+
+import jax
+import jax.numpy as jnp
+
+from jkeras.ops.kernels import outside_loops
+from jkeras.training import keras_contract, placement
+from jkeras.training.program import Program, program_of
+from jkeras.training.results import metric_logs
+from jkeras.training.step import make_eval_step, make_train_step
+
+
+class Programs:
+    """The programs of a model's steps of a kind, by form.
+
+    Args:
+        kind: "train" or "test".
+        in_a_loop: whether "many" runs several steps, in a loop, rather than one.
+    """
+
+    def __init__(self, model, layout, kind: str, in_a_loop: bool):
+        self.model = model
+        self.layout = layout
+        self.kind = kind
+        self.in_a_loop = in_a_loop
+        self._known = {}  # finding one costs as much as a small step
+
+    def get(self, form: str, owner) -> Program:
+        """The program of a form.
+
+        "one": `(state, batch, valid_rows) -> (state, logs)`, one step on one batch; `valid_rows`
+        is None where all are valid. "many": `(state, data, order, first, count) -> (state, logs)`,
+        `count` steps on data that lies on the device; `order` has a row for each step, the numbers
+        of the rows in its batch, numbers past the end being padding.
+
+        Args:
+            owner: of a state like the one that it will be given.
+        """
+        if form not in self._known:
+            make, name = self._single, form
+            if form == "many":
+                make, name = self._many()
+            donate = (0,) if self.kind == "train" else ()
+            self._known[form] = program_of(
+                self.model, f"{self.kind}_{name}", self.layout.key, make, donate, owner.peek()
+            )
+        return self._known[form]
+
+    def _step(self):
+        make = make_train_step if self.kind == "train" else make_eval_step
+        return make(self.model)
+
+    def _single(self):
+        step = outside_loops(self._step())
+
+        def one(state, batch, valid_rows):
+            if valid_rows is None:
+                return step(state, batch)
+            return step(state, batch, valid_rows)
+
+        return one
+
+    def _many(self):
+        """(what makes the function, its name)."""
+        if not self.in_a_loop:
+            return self._straight, "straight"
+        if keras_contract.has_own_step(self.model, self.kind):
+            return self._loop_with_logs, "many"
+        return self._loop, "many"
+
+    def _straight(self):
+        step = outside_loops(self._step())
+
+        def straight(state, data, order, first, count):
+            return step(state, *_batch_of(data, order, first))
+
+        return straight
+
+    def _loop(self):
+        step = self._step()
+        model, layout = self.model, self.layout
+
+        def many(state, data, order, first, count):
+            def body(i, state):
+                return step(state, *_batch_of(data, order, i))[0]
+
+            state = jax.lax.fori_loop(first, first + count, body, state)
+            return state, metric_logs(model, layout, state)
+
+        return many
+
+    def _loop_with_logs(self):
+        """The same where the logs are those of the last step, which may be no metrics."""
+        step = self._step()
+
+        def many(state, data, order, first, count):
+            def body(i, state_and_logs):
+                return step(state_and_logs[0], *_batch_of(data, order, i))
+
+            _, logs = jax.eval_shape(body, first, (state, None))
+            logs = jax.tree_util.tree_map(lambda v: jnp.zeros(v.shape, v.dtype), logs)
+            return jax.lax.fori_loop(first, first + count, body, (state, logs))
+
+        return many
+
+
+def _batch_of(data, order, i):
+    """The arguments of the step number i of a feed: its batch, and which rows are valid where some
+    are padding.
+    """
+    size = jax.tree_util.tree_leaves(data)[0].shape[0]
+    rows = jnp.minimum(order[i], size - 1)
+    batch = placement.constrain(jax.tree_util.tree_map(lambda v: v[rows], data))
+    if order.size <= size:
+        return (batch,)
+    return batch, placement.constrain(order[i] < size)
