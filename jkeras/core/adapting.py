@@ -14,6 +14,7 @@ from jkeras.core.building import attributes
 from jkeras.core.errors import explain
 from jkeras.core.module import FLEETING, Module, Parts, TrackedDict, TrackedList
 from jkeras.core.paths import walk
+from jkeras.core.rng import SeedGenerator
 from jkeras.core.settings import uncounted
 from jkeras.core.structure import all_built, constant_initializer, named_weights
 from jkeras.kernel.apply import on_shapes
@@ -36,6 +37,26 @@ def run_adapted(layer, scope, args, kwargs, bare):
     if flow.declared is not None:
         declare(module, scope)
     return outputs
+
+
+def loop_body(layer, training):
+    """A layer as a function for loops, `(t, *args) -> outputs`, in a run of its own, which knows
+    the values that its weights have now.
+
+    Layers in it that draw random numbers get another key for each t. A write to its state raises.
+    """
+    run = frame.current()
+    generators = [part for _, part in walk(layer) if isinstance(part, SeedGenerator)]
+    key = generators[0].next() if training and generators else None
+    values = None if run.abstract else {v: run.read(v) for _, v in named_weights(layer)}
+    inner = frame.Run(layer, values, training=training, abstract=run.abstract)
+
+    def body(t, *args):
+        inner.rng = None if key is None else jax.random.fold_in(key, t)
+        with inner:
+            return inner.call(layer, args, {})
+
+    return body
 
 
 def runs_apart(layer, scope):

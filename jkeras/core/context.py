@@ -37,6 +37,14 @@ class Context:
         """The next random key."""
         return self.scope.next_key(self.layer)
 
+    def skip_keys(self, count: int, x: jax.Array) -> None:
+        """Lets a generator that counts, as Keras's do, come as far as if so many keys were sampled.
+
+        Args:
+            x: an array of the call; where it is traced, a generator that is read directly stays.
+        """
+        self.layer.seed_generator.skip(count, x)
+
 
 class Children:
     """A composite's children: `sub.query(x)` runs the child `query` on its slice of params, state
@@ -57,6 +65,51 @@ class Children:
     def run(self, child, *args, **kwargs):
         """Runs a child given as an object."""
         return child.run_on(self.scope_of(child), args, kwargs)
+
+    def run_method(self, child, name, *args, training):
+        """Runs a method of a child that is given what its `forward` is: its weights, its own
+        children, a context.
+        """
+        scope = self.scope_of(child)
+        call = None
+        if not scope.is_of_objects:
+            call = child._bind(args, {}, cast=False)
+            if scope.flow.declared is not None:
+                scope.declare(child.declaration(call))
+        w = child._own_values(scope, call)
+        if child.has_children:
+            args = (child.cursor(scope, call), *args)
+        return getattr(child, name)(w, *args, ctx=Context(scope, child, training, None))
+
+    def kept(self, name, specs):
+        """The values that the layer keeps from call to call in a module of this name; none where
+        it was built without one.
+
+        Args:
+            specs: a function that says what they are, `{name: Weight}`.
+        """
+        is_of_objects = self._scope.is_of_objects
+        if is_of_objects and name not in self._children:
+            return {}
+        scope = self._scope.child(name)
+        if is_of_objects or scope.flow.is_built:
+            return scope.weights()
+        weights = {key: self._layer.resolved(weight) for key, weight in specs().items()}
+        if scope.flow.declared is not None:
+            scope.declare(weights)
+        else:
+            self._layer.check_values(scope, scope.weights(), weights)
+        return scope.weights()
+
+    def keep(self, name, values):
+        """Sets what the layer keeps in a module of this name, where the pass carries it: that of
+        Keras's `stateless_call` does not.
+        """
+        scope = self._scope.child(name)
+        if scope.is_of_objects and not scope.flow.is_eager:
+            own = scope.layer._own
+            values = {key: v for key, v in values.items() if scope.flow.holds(own[key])}
+        scope.update(values)
 
     def scope_of(self, child):
         """The slice of a child given as an object."""

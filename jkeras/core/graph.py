@@ -480,7 +480,9 @@ def op(module, *names, inputs=None, class_name=None, spec=None, keywords=()):
 
         @functools.wraps(function)
         def wrapper(*args, **kwargs):
-            if any_symbolic(*args) or kwargs and any_symbolic(*kwargs.values()):
+            if _are_plain(args) and _are_plain(kwargs.values()):
+                return function(*args, **kwargs)
+            if any_symbolic(*args, *kwargs.values()):
                 return description.record(args, kwargs)
             return function(*map(_unwrap, args), **{k: _unwrap(v) for k, v in kwargs.items()})
 
@@ -488,6 +490,17 @@ def op(module, *names, inputs=None, class_name=None, spec=None, keywords=()):
         return public(*names)(wrapper) if names else wrapper
 
     return decorate
+
+
+PLAIN = (jax.Array, np.ndarray, np.generic, bool, int, float, complex, str, type(None))
+
+
+def _are_plain(values):
+    """Whether values are at a glance neither symbolic nor variables, nor structures of these."""
+    for value in values:  # noqa: SIM110 - a generator costs a call for each
+        if not isinstance(value, PLAIN):
+            return False
+    return True
 
 
 def _unwrap(x):

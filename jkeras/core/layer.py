@@ -423,7 +423,7 @@ class Layer(PureInterface, WeightView, Module, record.Record):
 
     def declaration(self, call):
         """The layer's own weights for the inputs of a call, ready to be made: `{name: Weight}`."""
-        specs = {name: self._resolved(w) for name, w in self._specs_of(call).items()}
+        specs = {name: self.resolved(w) for name, w in self._specs_of(call).items()}
         for name, variable in self._own.items():  # what was added to the object by hand
             if name not in specs:
                 specs[name] = weight_of(variable)
@@ -432,7 +432,7 @@ class Layer(PureInterface, WeightView, Module, record.Record):
     def _specs_of(self, call):
         return self.weight_specs(*call.specs().values())
 
-    def _resolved(self, weight):
+    def resolved(self, weight):
         """A weight spec with its initializer and dtype as objects."""
         initializer = weight.initializer
         if isinstance(initializer, str):

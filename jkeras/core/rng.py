@@ -93,6 +93,15 @@ class SeedGenerator(Module):
         )
         return state
 
+    def skip(self, count, x):
+        """Steps on as if so many keys had been drawn, where the generator counts for itself."""
+        run = frame.current()
+        if run.rng is not None:
+            return
+        counts = not isinstance(x, jax.core.Tracer) if run.is_eager else run.holds(self.state)
+        if counts:
+            self.state.assign(self.state.value + jnp.array([0, count], "uint32"))
+
     def get_config(self):
         """The constructor's arguments."""
         return {"name": self.name, "seed": self._given_seed}

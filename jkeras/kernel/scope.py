@@ -130,22 +130,18 @@ class Flow:
         for path, value in values.items():
             self.updates.setdefault(path[:-1], {})[path[-1]] = value
 
-    def new_state(self) -> dict:
+    def new_state(self, with_losses: bool = True) -> dict:
         """The state after the pass: what layers changed in it, and the losses they added."""
-        state = self.changed_state()
-        state.pop("losses", None)
-        if self.losses:
-            state["losses"] = {str(i): value for i, (_, value) in enumerate(self.losses)}
-        return state
-
-    def changed_state(self) -> dict:
-        """The state with what layers changed in it."""
         state = dict(self.state)
+        if with_losses:
+            state.pop("losses", None)
         for layer_path, changed in self.updates.items():
             kept = _at(self.params, layer_path) or {}
             changed = {name: value for name, value in changed.items() if name not in kept}
             if changed:
                 state = _with_values(state, layer_path, changed)
+        if with_losses and self.losses:
+            state["losses"] = {str(i): value for i, (_, value) in enumerate(self.losses)}
         return state
 
     # ------------------------------------------------------------ what travels beside arrays
@@ -205,7 +201,7 @@ class Scope:
         input_spec = layer.input_spec if self.flow.is_built else layer.declared_input_spec
         layer.check_input(call, input_spec)
         if self.flow.declared is not None:
-            self.flow.declared.setdefault(self.path, layer.declaration(call))
+            self.declare(layer.declaration(call))
 
     def leave(self) -> None:
         """Ends it."""
@@ -246,6 +242,10 @@ class Scope:
         if flow.declared is None:
             cast = {n: v.astype(flow.value_at((*self.path, n)).dtype) for n, v in changed.items()}
             flow.updates.setdefault(self.path, {}).update(cast)
+
+    def declare(self, specs: dict[str, Weight]) -> None:
+        """Says which weights the layer has, where a structure is found."""
+        self.flow.declared.setdefault(self.path, specs)
 
     def next_key(self, layer: typing.Any) -> jax.Array:
         """The next random key of the layer, by the path of its seed generator."""

@@ -123,14 +123,16 @@ class ConvLSTMCell(ConvFields, Cell):
 
     def get_initial_state(self, batch_size=None):
         """Zeros for h and c."""
-        kernel = (*self.kernel_size, self._image_shape[-1 if self._axis == -1 else 0], self.filters)
-        shape = jax.eval_shape(
-            self._slide,
-            *(
-                jax.ShapeDtypeStruct(s, self.compute_dtype)
-                for s in ((batch_size, *self._image_shape), kernel)
-            ),
-        ).shape
+        return self._zeros((batch_size, *self._image_shape))
+
+    def states_for(self, x):
+        """The initial states for the input of one step, whose images have a size."""
+        return self._zeros(x.shape)
+
+    def _zeros(self, input_shape):
+        kernel = (*self.kernel_size, input_shape[self._axis], self.filters)
+        inputs = [jax.ShapeDtypeStruct(s, self.compute_dtype) for s in (input_shape, kernel)]
+        shape = jax.eval_shape(self._slide, *inputs).shape
         return [jnp.zeros(shape, self.compute_dtype)] * 2
 
     def _slide(self, x, kernel):

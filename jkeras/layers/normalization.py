@@ -63,13 +63,11 @@ def sizes_along(where, axes, shape):
     >>> sizes_along("a layer", [1, -1], (2, 3, 4))
     (3, 4)
     """
-    if any(not -len(shape) <= axis < len(shape) for axis in axes):
-        raise AxisError(
-            explain(
-                where, f"axes within an input of {len(shape)} axes", f"axis={axes}, shape={shape}"
-            )
-        )
-    return tuple(shape[axis] for axis in axes)
+    for axis in axes:
+        if not -len(shape) <= axis < len(shape):
+            wanted = f"axes within an input of {len(shape)} axes"
+            raise AxisError(explain(where, wanted, f"axis={axes}, shape={shape}"))
+    return tuple(map(shape.__getitem__, axes))
 
 
 def axis_list(axis):

@@ -7,15 +7,16 @@ import typing
 import jax
 import jax.numpy as jnp
 
-from jkeras.core import frame, graph, typed
+from jkeras.core import graph, typed
 from jkeras.core.building import is_abstract
 from jkeras.core.errors import explain
 from jkeras.core.input_spec import InputSpec
-from jkeras.core.layer import Composite, layer
+from jkeras.core.layer import Composite, Layer, layer
 from jkeras.core.module import Module
 from jkeras.core.record import Regularizer
 from jkeras.core.typed import fields
 from jkeras.core.variable import Variable
+from jkeras.kernel.spec import Weight
 from jkeras.layers.base import Value
 from jkeras.layers.recurrent_cells import (
     CONSTRAINTS,
@@ -32,10 +33,12 @@ from jkeras.layers.recurrent_cells import (
 )
 from jkeras.layers.recurrent_step import (
     StateShapes,
+    as_list,
     bind,
     build_cell,
     check_cell,
     initial_states,
+    is_native_cell,
     is_nested,
 )
 from jkeras.ops.recurrent import scan
@@ -58,6 +61,12 @@ class Memory(Module):
     def states(self):
         """The variables, in the structure of the cell's states."""
         return jax.tree_util.tree_unflatten(self.structure, list(self.rnn_state))
+
+
+def named_states(states):
+    """States by the names that a `Memory` has for them."""
+    leaves = jax.tree_util.tree_leaves(states)
+    return {f"rnn_state_{i}": value for i, value in enumerate(leaves)}
 
 
 @layer("keras.layers")
@@ -124,10 +133,16 @@ class RNN(StateShapes, Composite):
                 )
             self.memory = Memory(self.get_initial_state(batch), self.variable_dtype)
 
+    def is_native(self):
+        """Whether the layer runs on values by path: its cell does, and makes the initial states."""
+        own_states = type(self).get_initial_state is RNN.get_initial_state
+        return own_states and super().is_native() and is_native_cell(self.cell)
+
     def forward(self, w, sub, sequences, initial_state=None, *, ctx):
-        run = frame.current()
-        states = self._first_states(run, sequences.shape[0], initial_state)
-        step = bind(self.cell, sequences[:, 0], states, ctx.training)
+        x = sequences[:, 0]  # of one step
+        kept = self._kept(sub, x)
+        states = self._first_states(x, kept, initial_state, ctx)
+        step = bind(self.cell, sub, x, states, ctx.training)
         mask = ctx.mask[0] if is_nested(ctx.mask) else ctx.mask
         outputs, states = scan(
             step.advance,
@@ -137,34 +152,41 @@ class RNN(StateShapes, Composite):
             hoist=step.hoist,
             mask=None if mask is None else jnp.swapaxes(mask, 0, 1),
             go_backwards=self.go_backwards,
-            unroll=self.unroll and not run.abstract,
+            unroll=self.unroll and not ctx.abstract,
             zero_output_for_mask=self.zero_output_for_mask,
         )
         y = jnp.swapaxes(outputs, 0, 1) if self.return_sequences else outputs[-1]
         y, states = jax.tree_util.tree_map(lambda v: v.astype(self.compute_dtype), (y, states))
-        if self.memory is not None:
-            self._remember(run, states)
+        if kept:
+            sub.keep("memory", named_states(states))
         return (y, *states) if self.return_state else y
 
-    def _first_states(self, run, batch, initial_state):
+    def _initial_states(self, x):
+        """The states to begin with, as a list, for the input of one step."""
+        return self.cell.states_for(x) if self.is_native() else self.get_initial_state(x.shape[0])
+
+    def _kept(self, sub, x):
+        """The states that are kept between calls, by name; none where the layer keeps none."""
+        if not self.stateful and self.memory is None:
+            return {}
+
+        def specs():
+            states = named_states(self._initial_states(x))
+            dtype = self.variable_dtype
+            return {k: Weight(v.shape, "zeros", dtype, trainable=False) for k, v in states.items()}
+
+        return sub.kept("memory", specs)
+
+    def _first_states(self, x, kept, initial_state, ctx):
         """The states to begin with, as a list, in the cell's dtype."""
         states = initial_state
-        if states is None and self.memory is not None and not run.abstract:
-            states = jax.tree_util.tree_map(run.read, self.memory.states)
-            kept = jax.tree_util.tree_leaves(states)[0].shape[0]
-            if kept != batch:
-                raise ValueError(
-                    f"{self._where}: a stateful layer expects the batch size of its states, "
-                    f"{kept}. Received: a batch of {batch}. Drop the last, smaller batch, or pad "
-                    "it."
-                )
+        if states is None and kept and not ctx.abstract:
+            states = self._states_of(kept, x)
         elif states is None:
-            states = self.get_initial_state(batch)
-        dtype = getattr(self.cell, "compute_dtype", self.compute_dtype)
-        states = list(states) if is_nested(states) else [states]
-        if initial_state is not None and (
-            len(states) != len(self.state_size) or any(s is None for s in states)
-        ):
+            states = self._initial_states(x)
+        states = list(as_list(states))
+        incomplete = len(states) != len(self.state_size) or any(s is None for s in states)
+        if initial_state is not None and incomplete:
             raise ValueError(
                 explain(
                     self._where,
@@ -173,13 +195,24 @@ class RNN(StateShapes, Composite):
                     f"{len(states)}: {initial_state}",
                 )
             )
+        dtype = getattr(self.cell, "compute_dtype", self.compute_dtype)
         return jax.tree_util.tree_map(lambda v: jnp.asarray(v, dtype), states)
 
-    def _remember(self, run, states):
-        for variable, value in zip(self.memory.rnn_state, jax.tree_util.tree_leaves(states)):
-            # Keras's `stateless_call` leaves them out
-            if run.is_eager or run.holds(variable):
-                run.write(variable, value.astype(variable.dtype))
+    def _states_of(self, kept, x):
+        """The kept states as the cell has them."""
+        leaves = [kept[f"rnn_state_{i}"] for i in range(len(kept))]
+        size = leaves[0].shape[0]
+        if size != x.shape[0]:
+            raise ValueError(
+                f"{self._where}: a stateful layer expects the batch size of its states, "
+                f"{size}. Received: a batch of {x.shape[0]}. Drop the last, smaller batch, or pad "
+                "it."
+            )
+        if self.memory is None:
+            structure = jax.tree_util.tree_structure(self._initial_states(x))
+        else:
+            structure = self.memory.structure
+        return jax.tree_util.tree_unflatten(structure, leaves)
 
     def compute_mask(self, inputs, previous_mask):
         mask = previous_mask[0] if is_nested(previous_mask) else previous_mask
@@ -201,6 +234,9 @@ class RNN(StateShapes, Composite):
             variable.assign(jnp.zeros(variable.shape, variable.dtype))
 
     reset_states = reset_state
+
+
+RNN._native_builds = (Layer.build, RNN.build)
 
 
 @fields

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from jkeras import random
-from jkeras.core import frame, typed
+from jkeras.core import typed
 from jkeras.core.family import families
 from jkeras.core.layer import Composite, Layer, layer
 from jkeras.core.record import Activation, Any, Constraint, FamilyKind, Regularizer
@@ -18,10 +18,12 @@ from jkeras.kernel.spec import sample
 from jkeras.layers.base import Value
 from jkeras.layers.recurrent_step import (
     Step,
+    as_list,
     bind,
     build_cell,
     check_cell,
     initial_states,
+    is_native_cell,
     is_nested,
     output_size,
 )
@@ -131,8 +133,18 @@ class Cell(CellFields, Layer):
 
     def get_initial_state(self, batch_size=None):
         """Zeros for each state."""
-        sizes = self.state_size if is_nested(self.state_size) else [self.state_size]
+        sizes = as_list(self.state_size)
         return [jnp.zeros((batch_size, size), self.compute_dtype) for size in sizes]
+
+    def states_for(self, x):
+        """The initial states for the input of one step."""
+        return self.get_initial_state(batch_size=x.shape[0])
+
+    def is_native(self):
+        """Whether the cell runs on values by path."""
+        return super().is_native() and not any(
+            isinstance(c, Layer) for c in self._children.values()
+        )
 
     def weight_specs(self, x, *states):
         recurrent = self.weight(
@@ -176,23 +188,22 @@ class Cell(CellFields, Layer):
 
     def forward(self, w, inputs, states, *, ctx):
         nested = is_nested(states)
-        states = tuple(states) if nested else (states,)
-        x_masks, h_masks = self._masks(inputs, states[0]) if ctx.training else (None, None)
+        states = tuple(as_list(states))
+        x_masks, h_masks = self._masks(inputs, states[0], ctx) if ctx.training else (None, None)
         y, states = self.advance(w, self.project(w, inputs, x_masks), states, h_masks)
         return y, (list(states) if nested else states[0])
 
-    def bind(self, x, states, training):
+    def bind(self, w, x, states, *, ctx):
         """See `recurrent_step.bind`."""
-        run = frame.current()
-        w = self._own_values(frame.ObjectScope(run, self), None)
         x_masks = h_masks = None
-        if training:
-            x_masks, h_masks = self._masks(x, jax.tree_util.tree_leaves(states)[0])
-        else:
-            self._count_unused_draws(run, x)
+        if ctx.training:
+            x_masks, h_masks = self._masks(x, jax.tree_util.tree_leaves(states)[0], ctx)
+        else:  # Keras draws the masks all the same
+            rates = (self.dropout, self.recurrent_dropout)
+            ctx.skip_keys(self._mask_count * sum(rate > 0.0 for rate in rates), x)
 
         def advance(z, states, t):
-            return self.advance(w, z, tuple(states) if is_nested(states) else (states,), h_masks)
+            return self.advance(w, z, tuple(as_list(states)), h_masks)
 
         return Step(lambda x: self.project(w, self._convert(x), x_masks), advance, self._hoist)
 
@@ -203,27 +214,19 @@ class Cell(CellFields, Layer):
     def _mask_count(self):
         return self._gate_count if self.implementation == 1 else 1
 
-    def _masks(self, x, h):
-        return tuple(
-            None
-            if rate == 0.0
-            else tuple(
-                random.dropout(jnp.ones_like(v), rate, seed=self.seed_generator)
-                for _ in range(self._mask_count)
-            )
-            for v, rate in ((x, self.dropout), (h, self.recurrent_dropout))
+    def _masks(self, x, h, ctx):
+        """The masks of the input and of the state, each a tuple or None."""
+        return self._masks_like(x, self.dropout, ctx), self._masks_like(
+            h, self.recurrent_dropout, ctx
         )
 
-    def _count_unused_draws(self, run, x):
-        """Keras draws the masks outside of training too; where its generator counts, it must come
-        as far.
-        """
-        variable, rates = self.seed_generator.state, (self.dropout, self.recurrent_dropout)
-        counts = not isinstance(x, jax.core.Tracer) if run.is_eager else run.holds(variable)
-        counted = run.rng is None and counts
-        if counted and any(rates):
-            draws = self._mask_count * sum(rate > 0.0 for rate in rates)
-            variable.assign(variable.value + jnp.array([0, draws], "uint32"))
+    def _masks_like(self, x, rate, ctx):
+        if rate == 0.0:
+            return None
+        if rate == 1.0:
+            return (jnp.zeros_like(x),) * self._mask_count
+        ones = jnp.ones_like(x)
+        return tuple(random.dropout(ones, rate, seed=ctx.key) for _ in range(self._mask_count))
 
     def reset_dropout_mask(self):
         """Does nothing: dropout masks belong to one call."""
@@ -485,6 +488,14 @@ class StackedRNNCells(Composite):
         """The initial states of the cells."""
         return [initial_states(cell, batch_size) for cell in self.cells]
 
+    def states_for(self, x):
+        """The initial states for the input of one step."""
+        return [cell.states_for(x) for cell, x in self._with_inputs(x)]
+
+    def is_native(self):
+        """Whether the cells run on values by path."""
+        return super().is_native() and all(is_native_cell(cell) for cell in self.cells)
+
     def build(self, input_shape):
         """Builds each cell for the output of the one below it."""
         for cell in self.cells:
@@ -492,18 +503,23 @@ class StackedRNNCells(Composite):
             input_shape = (input_shape[0], output_size(cell))
 
     def forward(self, w, sub, inputs, states, *, ctx):
-        step = self.bind(inputs, states, ctx.training)
-        y, states = step.advance(
-            inputs if step.project is None else step.project(inputs), states, 0
-        )
+        step = self.bind(w, sub, inputs, states, ctx=ctx)
+        z = inputs if step.project is None else step.project(inputs)
+        y, states = step.advance(z, states, 0)
         return y, (states[0] if len(states) == 1 else states)
 
-    def bind(self, x, states, training):
-        """See `recurrent_step.bind`."""
-        steps = []
-        for cell, state in zip(self.cells, states):
-            steps.append(bind(cell, x, state, training))
+    def _with_inputs(self, x):
+        """(cell, what its input in one step is like) for each cell."""
+        for cell in self.cells:
+            yield cell, x
             x = jnp.ones((x.shape[0], output_size(cell)), x.dtype)
+
+    def bind(self, w, sub, x, states, *, ctx):
+        """See `recurrent_step.bind`."""
+        steps = [
+            bind(cell, sub, x, state, ctx.training)
+            for (cell, x), state in zip(self._with_inputs(x), states)
+        ]
 
         def advance(z, states, t):
             new = []
@@ -511,8 +527,11 @@ class StackedRNNCells(Composite):
                 if i > 0 and step.project is not None:
                     z = step.project(z)
                 z, after = step.advance(z, state, t)
-                after = list(after) if is_nested(after) else [after]
+                after = list(as_list(after))
                 new.append(after if is_nested(state) else after[0])
             return z, new
 
         return Step(steps[0].project, advance, steps[0].hoist)
+
+
+StackedRNNCells._native_builds = (Layer.build, StackedRNNCells.build)

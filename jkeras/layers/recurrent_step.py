@@ -1,8 +1,8 @@
 """A recurrent cell's step as a pure function.
 
 A loop needs a step that neither reads variables nor draws keys. `bind(cell, ...)` gives it for
-every cell: for those of this library, for layers of the user's, and for any object with `call` and
-`state_size`.
+every cell: for those of this library, which have a method `bind`, for layers of the user's, and for
+any object with `call` and `state_size`.
 """
 
 import typing
@@ -10,11 +10,10 @@ import typing
 import jax
 import jax.numpy as jnp
 
-from jkeras.core import frame
+from jkeras.core.adapting import loop_body
 from jkeras.core.layer import Layer
-from jkeras.core.structure import all_built, named_weights
-from jkeras.core.paths import walk
-from jkeras.core.rng import SeedGenerator
+from jkeras.core.structure import all_built
+from jkeras.kernel.apply import on_shapes
 
 
 class Step(typing.NamedTuple):
@@ -31,51 +30,47 @@ class Step(typing.NamedTuple):
     hoist: bool | None = None
 
 
-def bind(cell, x, states, training):
+def bind(cell, sub, x, states, training):
     """The step of any cell. Weights are read and keys are drawn now, so that a loop may run the
     step.
 
     Args:
         cell: a cell of this library, a layer of the user's with `call(inputs, states)`, or any such
             object.
+        sub: the children among which the cell is.
         x: input of one step (batch, ...); only its shape and dtype count.
     """
     if not isinstance(cell, Layer):
         call = cell if callable(cell) else cell.call
-        return Step(None, lambda x, states, t: call(x, states if is_nested(states) else [states]))
+        return Step(None, lambda x, states, t: call(x, as_list(states)))
     if _gives_its_step(type(cell)):
-        return cell.bind(x, states, training)
-    return _bind_layer(cell, training)
+        return sub.run_method(cell, "bind", x, states, training=training)
+    body = loop_body(cell, training)
+    return Step(None, lambda x, states, t: body(t, x, as_list(states)))
+
+
+def is_native_cell(cell):
+    """Whether a cell runs on values by path, its initial states too."""
+    if not isinstance(cell, Layer) or not cell.is_native():
+        return False
+    own_states = _is_latest(type(cell), "states_for", ("get_initial_state",))
+    return own_states and _gives_its_step(type(cell))
 
 
 def _gives_its_step(cls):
-    """Whether a class has a `bind` that fits: no subclass further down has another forward pass."""
+    return _is_latest(cls, "bind", ("forward", "call"))
+
+
+def _is_latest(cls, method, others):
+    """Whether a class has a method, and no class further down has one of the others, which it would
+    have to fit.
+    """
     for base in cls.__mro__:
-        if "bind" in base.__dict__:
+        if method in base.__dict__:
             return True
-        if "forward" in base.__dict__ or "call" in base.__dict__:
+        if any(other in base.__dict__ for other in others):
             return False
     return False
-
-
-def _bind_layer(cell, training):
-    """The step of a cell written as a layer: it runs in a run of its own, which knows the weights'
-    values.
-
-    Layers in it that draw random numbers get another key in each step. A write to its state raises.
-    """
-    run = frame.current()
-    generators = [part for _, part in walk(cell) if isinstance(part, SeedGenerator)]
-    key = generators[0].next() if training and generators else None
-    values = None if run.abstract else {v: run.read(v) for _, v in named_weights(cell)}
-    inner = frame.Run(cell, values, training=training, abstract=run.abstract)
-
-    def advance(x, states, t):
-        inner.rng = None if key is None else jax.random.fold_in(key, t)
-        with inner:
-            return inner.call(cell, (x, states if is_nested(states) else [states]), {})
-
-    return Step(None, advance)
 
 
 def build_cell(cell, shape):
@@ -89,7 +84,7 @@ def build_cell(cell, shape):
     if not all_built(cell):
         batch = shape[0] or 1
         x = jax.ShapeDtypeStruct((batch, *shape[1:]), cell._input_type)
-        cell._trace_structure((x, initial_states(cell, batch)), {})
+        on_shapes(lambda *args: cell._run_abstract(args, {}), x, initial_states(cell, batch))
 
 
 def initial_states(cell, batch_size):
@@ -97,7 +92,7 @@ def initial_states(cell, batch_size):
     make = getattr(cell, "get_initial_state", None)
     if make is not None:
         states = make(batch_size=batch_size)
-        return list(states) if is_nested(states) else [states]
+        return list(as_list(states))
     dtype, sizes = getattr(cell, "compute_dtype", "float32"), cell.state_size
     return [jnp.zeros((batch_size, n), dtype) for n in (sizes if is_nested(sizes) else [sizes])]
 
@@ -112,6 +107,11 @@ def output_size(cell):
 def is_nested(states):
     """Whether states are a list of arrays and not one array."""
     return isinstance(states, (list, tuple))
+
+
+def as_list(states):
+    """States in a list or tuple, also if they are one array."""
+    return states if is_nested(states) else [states]
 
 
 def check_cell(cell, where):

@@ -1,16 +1,13 @@
 """Functional: a model that is a graph from inputs to outputs."""
 
-import jax
-
 from jkeras.core import graph, registry
-from jkeras.core.building import is_abstract
 from jkeras.core.call import target_of
-from jkeras.core.errors import explain
 from jkeras.core.graph import KerasTensor, TensorReference
 from jkeras.core.layer import Composite, Layer
 from jkeras.core.structure import graph_keys
 from jkeras.core.symbolic import spec_of
 from jkeras.layers.input import Input, InputLayer
+from jkeras.models.graph_inputs import fitted, input_name
 from jkeras.models.model import Model
 from jkeras.saving.dialects import modern_graph
 
@@ -125,86 +122,11 @@ class Functional(Composite, Model):
         return kwargs
 
     def _standardize_inputs(self, inputs, where=None, any_size=False):
-        """The values in the order of the graph's inputs, with the rank and dtype, and unless
-        `any_size` the sizes, that these have.
-        """
-        where = where or self._where
-        struct, flat_inputs = self._inputs_struct, graph.flatten(self._inputs_struct)
-        if isinstance(inputs, dict) and isinstance(struct, dict):
-            missing = [k for k in struct if k not in inputs]
-            if missing:
-                raise ValueError(
-                    explain(
-                        where,
-                        f"inputs {list(struct)}",
-                        f"inputs {list(inputs)}",
-                        f"pass {missing} too",
-                    )
-                )
-            values = [inputs[k] for k in sorted(struct)]
-            if any(isinstance(v, (dict, list, tuple)) for v in values):
-                values = graph.flatten({k: inputs[k] for k in struct})
-        elif isinstance(inputs, dict):
-            names = self.input_names
-            unknown = [n for n in names if n not in inputs]
-            if unknown:
-                raise ValueError(
-                    explain(
-                        where, f"inputs {names}", f"a dict of {list(inputs)}", f"pass {unknown} too"
-                    )
-                )
-            values = [inputs[n] for n in names]
-        elif isinstance(struct, dict) and list(struct) != sorted(struct):
-            raise ValueError(
-                explain(
-                    where,
-                    f"a dict of the inputs {list(struct)}",
-                    f"a {type(inputs).__name__}",
-                    "pass the inputs by their names: their order is not that of the alphabet",
-                )
-            )
-        else:
-            values = graph.flatten(inputs)
-        if len(values) != len(flat_inputs):
-            raise ValueError(
-                explain(
-                    where,
-                    f"{len(flat_inputs)} input(s) {self.input_names}",
-                    f"{len(values)}",
-                    "pass one array for each input",
-                )
-            )
-        return [self._fit(v, t, where, any_size) for v, t in zip(values, flat_inputs)]
-
-    def _fit(self, value, tensor, where, any_size):
-        """One value with the rank and dtype of its input; an axis of length 1 at the end may come
-        or go.
-        """
-        if value is None:
-            if getattr(tensor._keras_history[0], "optional", False):
-                return None
-            raise ValueError(explain(where, f"an array for input '{_input_name(tensor)}'", "None"))
-        want, shape = tensor.shape, tuple(value.shape)
-        if len(shape) == len(want) + 1 and shape[-1] == 1:
-            shape = shape[:-1]
-        elif len(shape) == len(want) - 1 and want and want[-1] == 1:
-            shape = (*shape, 1)
-        # a fixed batch size is only a hint
-        sizes = any_size or all(map(_may_be, shape[1:], want[1:]))
-        if len(shape) != len(want) or not sizes:
-            raise ValueError(
-                explain(
-                    f"Input '{_input_name(tensor)}' of {where}",
-                    f"shape {want}",
-                    f"shape {tuple(value.shape)}",
-                    "reshape the data, or change the shape given to `Input`",
-                )
-            )
-        if isinstance(value, KerasTensor):
-            return KerasTensor(shape, tensor.dtype, name=value.name)
-        dtype = jax.dtypes.canonicalize_dtype(tensor.dtype)
-        value = value if value.shape == shape else value.reshape(shape)
-        return value if value.dtype == dtype else value.astype(dtype)
+        """The values in the order of the graph's inputs; see `graph_inputs.fitted`."""
+        struct = self._inputs_struct
+        tensors = graph.flatten(struct)
+        names = [input_name(tensor) for tensor in tensors]
+        return fitted(struct, tensors, names, inputs, where or self._where, any_size)
 
     # ------------------------------------------------------------ looking
 
@@ -251,7 +173,7 @@ class Functional(Composite, Model):
     @property
     def input_names(self):
         """The names of the inputs."""
-        return [_input_name(t) for t in self.inputs]
+        return [input_name(t) for t in self.inputs]
 
     @property
     def output_names(self):
@@ -326,18 +248,6 @@ def _is_plain(cls):
         or list(inspect.signature(cls.__init__).parameters)[1:3] == ["inputs", "outputs"]
         or cls.__init__ is Model.__init__
     )
-
-
-def _may_be(size, wanted):
-    """Whether a size fits that of an input: also one that is not known, or in a run on shapes
-    stands for it.
-    """
-    return wanted in (None, size) or size is None or size in graph.UNKNOWN and is_abstract()
-
-
-def _input_name(tensor):
-    """The name under which data for an input may be passed: that of its layer."""
-    return tensor._keras_history[0].name if hasattr(tensor, "_keras_history") else tensor.name
 
 
 def _is_input(tensor):

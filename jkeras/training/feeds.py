@@ -1,8 +1,9 @@
 """Where the batches of an epoch come from: rows of what lies on the device, or one batch of the
-host after another.
+host after another. A feed says what is to be dispatched; `loop.Runner` does it.
 """
 
-from typing import TYPE_CHECKING
+import typing
+from collections.abc import Iterator
 
 import jax
 import numpy as np
@@ -12,28 +13,47 @@ from jkeras.training.batch_independence import padded, size_of
 from jkeras.training.data import ArraySource, take
 from jkeras.training.data.source import Batch, Source
 from jkeras.training.prefetch import Prefetched
-from jkeras.training.types import Logs
 
-if TYPE_CHECKING:
-    from jkeras.training.loop import Runner
-    from jkeras.training.ownership import StateOwner
+
+class Work(typing.NamedTuple):
+    """What one dispatch is to do.
+
+    Attributes:
+        form: of the program that does it, "one" step on a batch or "many" on rows of the data that
+            lies on the device; see `loop.Programs`.
+        arguments: of the program, behind the state.
+        steps: how many they are.
+    """
+
+    form: str
+    arguments: tuple
+    steps: int
 
 
 class DeviceFeed:
     """Feeds from arrays that lie on the device, in an order of rows that is put there once.
 
+    Args:
+        seed, epoch: of the order.
+        at: number of the step to begin with.
+        padded_size: rows of a batch that may be padded; None: none may.
+
     Attributes:
         at: number of the next step.
-        whole: number of steps that `Runner.many` takes; a smaller batch behind them, if it may not
-            be padded, is not among them.
+        whole: number of steps of full size; a smaller batch behind them, if it may not be padded,
+            is not among them.
     """
 
     def __init__(
-        self, runner: "Runner", source: ArraySource, seed: int, epoch: int, pads: bool, at: int
+        self, source: ArraySource, seed: int, epoch: int, at: int, padded_size: int | None
     ) -> None:
-        self.runner, self.source, self.at = runner, source, at
-        rows, size = source.order(seed, epoch), min(source.batch_size, source.size)
-        self.whole = -(-len(rows) // size) if pads else len(rows) // size
+        self.source = source
+        self.at = at
+        rows = source.order(seed, epoch)
+        size = min(source.batch_size, source.size)
+        self.whole = len(rows) // size
+        if padded_size is not None:
+            self.whole = -(-len(rows) // size)
         self.rest = rows[self.whole * size :]
         rows = np.concatenate([rows, np.arange(len(rows), self.whole * size, dtype=rows.dtype)])
         self.order = placement.everywhere(rows[: self.whole * size].reshape(self.whole, size))
@@ -42,23 +62,16 @@ class DeviceFeed:
         """Whether there is another batch."""
         return self.at < self.whole + bool(len(self.rest))
 
-    def advance(self, owner: "StateOwner", most: int) -> tuple[int, Logs]:
-        """(number of steps taken, at most so many, their logs)."""
+    def take(self, most: int) -> Iterator[Work]:
+        """One dispatch of the next steps, at most so many."""
         if self.at < self.whole:
-            count = min(most, self.whole - self.at)
-            logs = self.runner.dispatch(
-                owner,
-                self.runner.many(owner),
-                self.source.on_device(),
-                self.order,
-                np.int32(self.at),
-                np.int32(count),
-            )
+            steps = min(most, self.whole - self.at)
+            first = np.int32(self.at)
+            yield Work("many", (self.source.on_device(), self.order, first, np.int32(steps)), steps)
         else:
-            count, batch = 1, placement.place(take(self.source.data, self.rest))
-            logs = self.runner.dispatch(owner, self.runner.single(owner), batch, None)
-        self.at += count
-        return count, logs
+            steps = 1
+            yield Work("one", (placement.place(take(self.source.data, self.rest)), None), steps)
+        self.at += steps
 
     def close(self) -> None:
         """Nothing to release."""
@@ -68,18 +81,26 @@ class HostFeed:
     """Feeds from a source that gives one batch after another; smaller ones are padded where that
     is allowed.
 
-    A thread makes batches ahead where the source says that it may.
+    Args:
+        seed, epoch: of the source's order.
+        at: number of the batch to begin with.
+        padded_size: rows that smaller batches are padded to; None: they are not.
+        ahead: whether a thread may make batches ahead.
     """
 
     def __init__(
-        self, runner: "Runner", source: Source, seed: int, epoch: int, pads: bool, at: int
+        self, source: Source, seed: int, epoch: int, at: int, padded_size: int | None, ahead: bool
     ) -> None:
-        self.runner, self.at, self.next = runner, at, None
-        self.size = runner.full_size if pads else None
+        self.at = at
+        self.next = None
+        self.size = padded_size
         batches = source.batches(seed, epoch, at)
-        ahead = source.from_any_thread and runner.model.jit_compile
-        self.batches = Prefetched(batches, self._filled) if ahead else map(self._filled, batches)
-        self._stop = self.batches.close if ahead else batches.close
+        if ahead and source.from_any_thread:
+            self.batches = Prefetched(batches, self._filled)
+            self._stop = self.batches.close
+        else:
+            self.batches = map(self._filled, batches)
+            self._stop = batches.close
 
     def more(self) -> bool:
         """Whether there is another batch, which is taken from the source and kept."""
@@ -87,15 +108,14 @@ class HostFeed:
             self.next = next(self.batches, None)
         return self.next is not None
 
-    def advance(self, owner: "StateOwner", most: int) -> tuple[int, Logs]:
-        """(number of steps taken, at most so many, the logs of the last)."""
-        count = 0
-        while count < most and self.more():
+    def take(self, most: int) -> Iterator[Work]:
+        """Dispatches of the next steps, at most so many: one for each batch."""
+        for _ in range(most):
+            if not self.more():
+                return
             batch, self.next = self.next, None
-            logs = self.runner.dispatch(owner, self.runner.single(owner), *batch)
-            count += 1
-        self.at += count
-        return count, logs
+            yield Work("one", batch, 1)
+            self.at += 1
 
     def _filled(self, batch: Batch) -> tuple[Batch, jax.Array | None]:
         """A batch at its full size and which of its rows are valid, on the devices as far as that
@@ -104,8 +124,9 @@ class HostFeed:
         if self.size is None:
             return placement.prefetch((batch, None))
         rows = size_of(batch[0])
-        full = batch if rows >= self.size else padded(batch, self.size)
-        return placement.prefetch((full, np.arange(max(rows, self.size)) < rows))
+        if rows < self.size:
+            batch = padded(batch, self.size)
+        return placement.prefetch((batch, np.arange(max(rows, self.size)) < rows))
 
     def close(self) -> None:
         """Stops what makes batches."""

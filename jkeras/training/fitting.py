@@ -3,23 +3,20 @@ them.
 """
 
 import contextlib
-import os
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import jax
 
 from jkeras.callbacks import CallbackList
-from jkeras.core.settings import default_seed
 from jkeras.core.signals import Signals, Terminated
-from jkeras.saving.checkpointer import Checkpointer
 from jkeras.training.data.source import Source
-from jkeras.training.loop import Runner
+from jkeras.training.evaluating import Evaluating
+from jkeras.training.loop import Runner, Span
 from jkeras.training.nonfinite import Watch
 from jkeras.training.ownership import state_owner
 from jkeras.training.results import as_numbers
-from jkeras.training.resume import Position, Resume
-from jkeras.training.types import Logs
+from jkeras.training.resume import FitOptions, Participants, Position, Resume
 
 if TYPE_CHECKING:
     from jkeras.training.trainer import Trainer
@@ -30,9 +27,6 @@ class Fitting:
 
     Args:
         source, validation: of batches; the second may be None.
-        epochs: number of the last epoch.
-        steps, validation_steps: at most so many of an epoch.
-        validation_freq: as of `fit`.
     """
 
     def __init__(
@@ -41,137 +35,124 @@ class Fitting:
         source: Source,
         validation: Source | None,
         callbacks: CallbackList,
-        epochs: int,
-        steps: int | None,
-        validation_steps: int | None,
-        validation_freq: int | list[int],
+        options: FitOptions,
     ) -> None:
         self.model = model
         self.source = source
-        self.validation = validation
         self.callbacks = callbacks
-        self.epochs, self.steps, self.validation_steps = epochs, steps, validation_steps
-        self.validation_freq, self.layout = validation_freq, model._state_layout()
+        self.options = options
+        self.layout = model._state_layout()
         self.runner = Runner(model, self.layout, "train", callbacks.looks_at_batches("train"))
-        self.tester = (
-            None
-            if validation is None
-            else Runner(model, self.layout, "test", callbacks.looks_at_batches("test"))
-        )
-
-    def run(
-        self,
-        initial_epoch: int,
-        seed: int | None,
-        checkpoint: str | os.PathLike | Checkpointer | None,
-        resume: bool | str,
-    ) -> Logs:
-        """The results of the last epoch. The model holds its last finished step, whatever
-        happens.
-        """
-        with (
-            Signals(terminate=checkpoint is not None) as self.signals,
-            state_owner(self.layout) as self.owner,
-        ):
-            self.signals.busy = lambda: self.owner.busy
-            self.resume = Resume(
-                checkpoint,
-                resume,
-                self.runner,
-                self.source,
-                self.validation,
-                self.owner,
-                self.callbacks,
-                default_seed() if seed is None else seed,
+        self.validation = None
+        if validation is not None:
+            self.validation = Evaluating(
+                model, self.layout, validation, options.validation_steps, callbacks
             )
-            with self.resume, contextlib.closing(self.runner):
-                position = self.resume.start(initial_epoch)
-                self._reached = position, None
-                try:
-                    return self._epochs(position)
-                except Terminated:
-                    if jax.process_count() == 1:  # several would have to agree on a step first
-                        self.resume.save(*self._reached)
-                    raise
 
-    def _epochs(self, position: Position) -> Logs:
+    def run(self) -> None:
+        """Trains. The model holds its last finished step, whatever happens."""
+        options = self.options
+        terminates = options.checkpoint is not None
+        try:
+            with (
+                Signals(terminate=terminates) as self.signals,
+                state_owner(self.layout) as self.owner,
+            ):
+                self.signals.busy = lambda: self.owner.busy
+                self.resume = Resume(self._participants(), options)
+                with self.resume, contextlib.closing(self.runner):
+                    logs = self._epochs()
+        except BaseException as error:
+            self.callbacks.end_after(error)
+            raise
+        optimizer = self.model.optimizer
+        if options.epochs > 0 and optimizer is not None and not self.model._has_own_opt_state:
+            optimizer.finalize_variable_values(self.layout.trainable)
+        self.callbacks.on_train_end(logs)
+
+    def _participants(self) -> Participants:
+        validation = None if self.validation is None else self.validation.source
+        return Participants(self.runner, self.source, validation, self.owner, self.callbacks)
+
+    # ------------------------------------------------------------ epochs
+
+    def _epochs(self) -> dict[str, Any]:
         """The results of the last epoch. `_reached` is what to save when the training is to end:
         (position, state), None for the state of the moment.
         """
+        position = self.resume.start(self.options.initial_epoch)
+        self._reached = position, None
         logs = {}
-        self.callbacks.on_train_begin()
-        self.signals.check()
-        if self.resume.found and self.model.stop_training:
-            return logs
-        for epoch in range(position.epoch, self.epochs):
-            logs = self._one_epoch(position if epoch == position.epoch else Position(epoch))
-            self.callbacks.on_epoch_end(epoch, logs)
-            stopped = self.model.stop_training
-            self.resume.after_epoch(epoch, stopped or epoch == self.epochs - 1, logs)
-            self._reached = Position(epoch + 1), None
+        try:
+            self.callbacks.on_train_begin()
             self.signals.check()
-            if stopped:
-                break
+            ends_here = self.resume.found and self.model.stop_training
+            while not ends_here and position.epoch < self.options.epochs:
+                self._begin_epoch(position)
+                position = self._steps(position)
+                logs = self._with_validation(position)
+                ends_here = self._end_epoch(position.epoch, logs)
+                position = Position(position.epoch + 1)
+        except Terminated:
+            if jax.process_count() == 1:  # several would have to agree on a step first
+                self.resume.save(*self._reached)
+            raise
         return logs
 
-    def _one_epoch(self, position: Position) -> Logs:
-        """The results of an epoch, those of its validation among them."""
+    def _begin_epoch(self, position: Position) -> None:
         if not position.step:
             self.owner.replace(self.layout.reset_metrics)
         self.callbacks.on_epoch_begin(position.epoch)
-        position = self._steps(position)
+
+    def _end_epoch(self, epoch: int, logs: dict[str, Any]) -> bool:
+        """Whether the training ends with this epoch."""
+        self.callbacks.on_epoch_end(epoch, logs)
+        is_stopped = self.model.stop_training
+        self.resume.after_epoch(epoch, is_stopped or epoch == self.options.epochs - 1, logs)
+        self._reached = Position(epoch + 1), None
+        self.signals.check()
+        return is_stopped
+
+    def _with_validation(self, position: Position) -> dict[str, Any]:
+        """The results of an epoch, those of its validation among them."""
         logs = position.logs
-        if self.validation is None or not _validates(position.epoch, self.validation_freq):
+        if self.validation is None or not _validates(position.epoch, self.options.validation_freq):
             return logs
         self._reached = position, self.owner.peek()
-        logs = logs | {
-            f"val_{k}": v
-            for k, v in self.model._evaluate(
-                self.tester,
-                self.owner,
-                self.validation,
-                self.validation_steps,
-                self.callbacks,
-                self.signals,
-            ).items()
-        }
+        results = self.validation.run(self.owner, self.signals)
         self.resume.after_validation()
+        logs = logs | {f"val_{name}": value for name, value in results.items()}
         return dict(sorted(logs.items()))
+
+    # ------------------------------------------------------------ steps
 
     def _steps(self, position: Position) -> Position:
         """Takes the steps of an epoch that are left; the position at its end."""
-        epoch, done, logs, ended = position
         self._reached = position, None
+        epoch, done, logs, is_ended = position
         watch = Watch(self.model, self.owner)
-        # as Keras, which looks after each step
-        limit = 1 if self.model.stop_training else self.steps
-        dispatches = (
-            ()
-            if ended
-            else self.runner.epoch(
-                self.owner,
-                self.source,
-                self.resume.seed,
-                epoch,
-                limit,
-                self.callbacks.on_train_batch_begin,
-                done,
-                self.resume.left,
-            )
-        )
-        for last, logs in dispatches:
-            count, done = last + 1 - done, last + 1
-            self._reached = Position(epoch, done, logs), None
-            watch.look(epoch, done)
-            self.callbacks.on_train_batch_end(last, logs)
-            self.resume.after_steps(count, self._reached[0])
-            self.signals.check()
-            if self.model.stop_training:
-                break
-        else:
-            self._check_length(done, limit or self.source.num_batches)
+        if not is_ended:
+            # as Keras, which looks after each step
+            limit = 1 if self.model.stop_training else self.options.steps
+            span = Span(epoch, limit, self.resume.seed, done)
+            before = self.callbacks.on_train_batch_begin
+            dispatches = self.runner.epoch(self.owner, self.source, span, before, self.resume.left)
+            for last, logs in dispatches:
+                steps, done = last + 1 - done, last + 1
+                self._after_dispatch(watch, Position(epoch, done, logs), steps)
+                if self.model.stop_training:
+                    break
+            else:
+                self._check_length(done, limit or self.source.num_batches)
         watch.end_epoch(epoch, done)
         return Position(epoch, done, as_numbers(logs), True)
+
+    def _after_dispatch(self, watch: Watch, position: Position, steps: int) -> None:
+        self._reached = position, None
+        watch.look(position.epoch, position.step)
+        self.callbacks.on_train_batch_end(position.step - 1, position.logs)
+        self.resume.after_steps(steps, position)
+        self.signals.check()
 
     def _check_length(self, done: int, expected: int | None) -> None:
         """Sees whether the data gave as much as was expected."""
@@ -185,7 +166,7 @@ class Fitting:
                 f"Your input ran out of data after {done} of {expected} steps; the epoch ends "
                 "here. Make sure that your dataset or generator can generate at least "
                 "`steps_per_epoch * epochs` batches.",
-                stacklevel=8,
+                stacklevel=6,
             )
 
 

@@ -116,7 +116,7 @@ class StateLayout:
 
     def after(self, run: frame.Run) -> tuple[Tree, Tree]:
         """(state, metrics): what a run left behind."""
-        state = run.changed_state()
+        state = run.new_state(with_losses=False)
         metrics = state.pop(METRICS)
         return state, metrics
 

@@ -2,35 +2,46 @@
 
 `Runner.epoch` is one epoch, in order. The data comes from a feed: `DeviceFeed`, where it lies on
 the device and steps take rows by number, or `HostFeed`, which hands over one batch after another;
-both are in `feeds.py`.
+both are in `feeds.py`. What the dispatches run is in `programs.py`.
 """
 
 import time
+import typing
 import warnings
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
 
 import jax
-import jax.numpy as jnp
 
-from jkeras.ops.kernels import outside_loops
-from jkeras.training import keras_contract, placement
 from jkeras.training.batch_independence import size_of
 from jkeras.training.data import ArraySource
-from jkeras.training.data.source import Batch, Source
-from jkeras.training.feeds import DeviceFeed, HostFeed
+from jkeras.training.data.source import Source
+from jkeras.training.feeds import DeviceFeed, HostFeed, Work
 from jkeras.training.pace import Pace, fixed_steps
 from jkeras.training.padding import may_pad
-from jkeras.training.program import Program, cached, program_of
-from jkeras.training.results import metric_logs
-from jkeras.training.state import TrainState
-from jkeras.training.step import make_eval_step, make_train_step
+from jkeras.training.program import Program, cached
+from jkeras.training.programs import Programs
 from jkeras.training.types import Logs
 
-if TYPE_CHECKING:
+if typing.TYPE_CHECKING:
     from jkeras.training.layout import StateLayout
-    from jkeras.training.ownership import StateOwner
+    from jkeras.training.ownership import AnyOwner
     from jkeras.training.trainer import Trainer
+
+
+class Span(typing.NamedTuple):
+    """The steps of an epoch that are to be taken.
+
+    Attributes:
+        epoch: its number.
+        limit: at most so many steps; None: all.
+        seed: of the order of the data.
+        done: number of steps that were taken before.
+    """
+
+    epoch: int = 0
+    limit: int | None = None
+    seed: int = 0
+    done: int = 0
 
 
 class Runner:
@@ -44,17 +55,24 @@ class Runner:
     def __init__(
         self, model: "Trainer", layout: "StateLayout", kind: str, every_batch: bool
     ) -> None:
-        self.model, self.layout, self.kind = model, layout, kind
-        self._met, self._smaller, self._told = set(), False, False
+        self.model = model
+        self.layout = layout
+        self.kind = kind
         steps = fixed_steps(model, kind, every_batch)
-        self.in_a_loop = steps != 1  # several steps are one dispatch
-        self.pace = Pace(steps) if steps else cached(model, f"{kind}_pace", layout.key, Pace)
-        self._pads = self.full_size = None
-        self._functions = {}  # found once, since finding them costs as much as a small step
-        self._feed, self._begun, self._begin = None, 0, None
+        self.programs = Programs(model, layout, kind, in_a_loop=steps != 1)
+        if steps:
+            self.pace = Pace(steps)
+        else:
+            self.pace = cached(model, f"{kind}_pace", layout.key, Pace)
         self.taken = 0  # batches, over all epochs
+        self._retraces = Retraces(model, kind)
+        self._feed = None
+        self._epoch_of_feed = 0
+        self._start = None
+        self._padded_size = None
+        self._knows_padding = False
 
-    # ------------------------------------------------------------ one epoch
+    # ------------------------------------------------------------ where it is
 
     def restart(self) -> None:
         """Lets the next epoch begin at the first batch, and stops what makes batches."""
@@ -65,196 +83,145 @@ class Runner:
     close = restart
 
     def position(self) -> tuple[int, int] | None:
-        """(epoch in which the pass over the data began, batches of it that were taken), or None
-        between passes.
-        """
-        return None if self._feed is None else (self._begun, self._feed.at)
+        """(epoch in which the feed began, batches of it that were taken), or None between feeds."""
+        return None if self._feed is None else (self._epoch_of_feed, self._feed.at)
 
-    def go_to(self, position: tuple[int, int]) -> None:
-        """Lets the first pass begin at a `position`."""
-        self._begin = position
+    def go_to(self, position: tuple[int, int] | None) -> None:
+        """Lets the first feed begin at a `position`."""
+        self._start = position
+
+    # ------------------------------------------------------------ one epoch
 
     def epoch(
         self,
-        owner: "StateOwner",
+        owner: "AnyOwner",
         source: Source,
-        seed: int,
-        epoch: int,
-        limit: int | None,
+        span: Span,
         before: Callable[[int], None],
-        done: int = 0,
         left: Callable[[], int | None] = lambda: None,
-    ) -> Iterator[tuple[int, Logs]]:
+    ) -> Iterator[tuple[int, dict]]:
         """Yields (number of the last step, logs on the device) after each dispatch; calls
         `before(step)` ahead of it.
 
-        With a `limit` below the source's length the next epoch goes on where this one stopped.
+        With a limit below the source's length the next epoch goes on where this one stopped.
 
         Args:
-            done: number of steps of this epoch that were done before.
             left: the number of steps until somebody wants to look at the state.
         """
-        whole = limit in (None, source.num_batches)
-        if self._feed is None or not done and (whole or self._feed.at == source.num_batches):
-            self.restart()
-            begin, self._begin = self._begin, None
-            if begin is None or not done and (whole or begin[1] == source.num_batches):
-                begin = epoch, 0
-            self._begun = begin[0]
-            self._feed = self._new_feed(owner, source, seed, *begin)
+        limit, done = span.limit, span.done
+        self._open_feed(owner, source, span)
         while (limit is None or done < limit) and self._feed.more():
             before(done)
-            begin, compiling = time.perf_counter(), self.model.compile_seconds
-            most = min(
-                self.pace.steps, left() or self.pace.steps, (limit or done + self.pace.steps) - done
-            )
-            count, logs = self._feed.advance(owner, most)
-            self.taken += count
+            most = min(self.pace.steps, left() or self.pace.steps)
+            if limit is not None:
+                most = min(most, limit - done)
+            begin = time.perf_counter()
+            compiling = self.model.compile_seconds
+            steps = 0
+            for work in self._feed.take(most):
+                logs = self._dispatch(owner, work)
+                steps += work.steps
+            self.taken += steps
             if not self.pace.settled:
                 jax.block_until_ready(logs)
                 if self.model.compile_seconds == compiling:
-                    self.pace.took((time.perf_counter() - begin) / count)
-            done += count
+                    self.pace.took((time.perf_counter() - begin) / steps)
+            done += steps
             yield done - 1, logs
         if limit is None or done < limit:
             self.restart()  # the data came to its end
 
-    def _new_feed(
-        self, owner: "StateOwner", source: Source, seed: int, epoch: int, at: int = 0
-    ) -> DeviceFeed | HostFeed:
-        rows_stay = (
-            isinstance(source, ArraySource)
-            and source.size % min(source.batch_size, source.size) == 0
-        )
-        if self._pads is None:
-            first = source.shapes()
-            self._pads = not rows_stay and cached(
-                self.model,
-                f"{self.kind}_pads",
-                (self.layout.key, str(first)),
-                lambda: may_pad(self.model, self.kind, owner.peek(), first),
-            )
-            self.full_size = size_of(first[0]) if self._pads else None
-        on_device = (
-            isinstance(source, ArraySource) and source.fits_on_device and jax.process_count() == 1
-        )
-        make = DeviceFeed if on_device and self.model.jit_compile else HostFeed
-        return make(self, source, seed, epoch, self._pads, at)
-
-    def dispatch(self, owner: "StateOwner", function: Program, *arguments) -> Logs:
-        """The logs of a compiled function of the state, which takes a step or more; a new trace is
-        noticed.
-        """
-        traces, begin = function.traces, time.perf_counter()
-        logs = owner.advance(function, *arguments)
-        if function.traces > traces:
+    def _dispatch(self, owner: "AnyOwner", work: Work) -> Logs:
+        """The logs of a dispatch; a new trace is noticed."""
+        program = self.programs.get(work.form, owner)
+        traces = program.traces
+        begin = time.perf_counter()
+        logs = owner.advance(program.run, *work.arguments)
+        if program.traces > traces:
             self.model.compile_seconds += time.perf_counter() - begin
-            if function in self._met:
-                self._explain(function)
-        self._met.add(function)
+        self._retraces.look(program, program.traces > traces)
         return logs
 
-    def _explain(self, function: Program) -> None:
-        """Warns, once, of a step that is compiled once more; a smaller last batch is no news."""
-        if self._told or function.only_fewer_rows() and not self._smaller:
-            self._smaller = True
+    # ------------------------------------------------------------ feeds
+
+    def _open_feed(self, owner: "AnyOwner", source: Source, span: Span) -> None:
+        """Sees that there is a feed: the one of the epoch before goes on where an epoch is only a
+        part of the data.
+        """
+
+        def at_an_end(batches_taken: int) -> bool:
+            whole = span.limit in (None, source.num_batches)
+            return not span.done and (whole or batches_taken == source.num_batches)
+
+        if self._feed is not None and not at_an_end(self._feed.at):
             return
-        self._told = True
-        warnings.warn(
-            f"Model '{self.model.name}': its {self.kind} step is compiled once more, which takes "
-            f"time, because of {function.what_changed()}. Give all batches one shape, or few.",
-            stacklevel=2,
+        self.restart()
+        start, self._start = self._start, None
+        if start is None or at_an_end(start[1]):
+            start = span.epoch, 0
+        self._epoch_of_feed, at = start
+        self._feed = self._new_feed(owner, source, span.seed, self._epoch_of_feed, at)
+
+    def _new_feed(
+        self, owner: "AnyOwner", source: Source, seed: int, epoch: int, at: int
+    ) -> DeviceFeed | HostFeed:
+        if not self._knows_padding:
+            self._padded_size = self._size_to_pad_to(owner, source)
+            self._knows_padding = True
+        if self.model.jit_compile and jax.process_count() == 1:
+            if isinstance(source, ArraySource) and source.fits_on_device:
+                return DeviceFeed(source, seed, epoch, at, self._padded_size)
+        return HostFeed(source, seed, epoch, at, self._padded_size, self.model.jit_compile)
+
+    def _size_to_pad_to(self, owner: "AnyOwner", source: Source) -> int | None:
+        """The rows that smaller batches are padded to; None: there are none, or they may not be."""
+        if isinstance(source, ArraySource):
+            if source.size % min(source.batch_size, source.size) == 0:
+                return None
+        shapes = source.shapes()
+        key = self.layout.key, str(shapes)
+        is_allowed = cached(
+            self.model,
+            f"{self.kind}_pads",
+            key,
+            lambda: may_pad(self.model, self.kind, owner.peek(), shapes),
         )
+        return size_of(shapes[0]) if is_allowed else None
 
-    # ------------------------------------------------------------ compiled functions
-
-    def single(self, owner: "StateOwner") -> Program:
-        """`(state, batch, valid_rows) -> (state, logs)`: one step on one batch; `valid_rows`
-        is None where all are valid.
-        """
-
-        def make() -> Callable:
-            step = outside_loops(self._make_step())
-
-            def one(
-                state: TrainState, batch: Batch, valid_rows: jax.Array | None
-            ) -> tuple[TrainState, Logs]:
-                if valid_rows is None:
-                    return step(state, batch)
-                return step(state, batch, valid_rows)
-
-            return one
-
-        return self._compiled("one", make, owner)
-
-    def many(self, owner: "StateOwner") -> Program:
-        """`(state, data, order, first, count) -> (state, logs)`: `count` steps on data that lies on
-        the device.
-
-        `order` has a row for each step, the numbers of the rows in its batch; numbers past the end
-        are padding.
-        """
-        return self._compiled("many" if self.in_a_loop else "straight", self._make_many, owner)
-
-    def _compiled(self, form: str, make: Callable[[], Callable], owner: "StateOwner") -> Program:
-        if form not in self._functions:
-            donate = (0,) if self.kind == "train" else ()
-            self._functions[form] = program_of(
-                self.model, f"{self.kind}_{form}", self.layout.key, make, donate, owner.peek()
-            )
-        return self._functions[form]
-
-    def _make_step(self) -> Callable:
-        return (make_train_step if self.kind == "train" else make_eval_step)(self.model)
-
-    def _make_many(self) -> Callable:
-        step, layout, model = self._make_step(), self.layout, self.model
-
-        def one(
-            state: TrainState, data: Batch, order: jax.Array, i: jax.Array
-        ) -> tuple[TrainState, Logs]:
-            """The step number i of the feed."""
-            size = jax.tree_util.tree_leaves(data)[0].shape[0]
-            batch = placement.constrain(
-                jax.tree_util.tree_map(lambda v: v[jnp.minimum(order[i], size - 1)], data)
-            )
-            if order.size <= size:
-                return step(state, batch)
-            return step(state, batch, placement.constrain(order[i] < size))
-
-        def many(
-            state: TrainState, data: Batch, order: jax.Array, first: jax.Array, count: jax.Array
-        ) -> tuple[TrainState, Logs]:
-            state = jax.lax.fori_loop(
-                first, first + count, lambda i, state: one(state, data, order, i)[0], state
-            )
-            return state, metric_logs(model, layout, state)
-
-        def many_own(
-            state: TrainState, data: Batch, order: jax.Array, first: jax.Array, count: jax.Array
-        ) -> tuple[TrainState, Logs]:
-            """The logs are those of the last step, which may be no metrics."""
-            logs = jax.tree_util.tree_map(
-                lambda v: jnp.zeros(v.shape, v.dtype),
-                jax.eval_shape(lambda: one(state, data, order, first)[1]),
-            )
-            return jax.lax.fori_loop(
-                first, first + count, lambda i, both: one(both[0], data, order, i), (state, logs)
-            )
-
-        if not self.in_a_loop:
-            straight = outside_loops(one)
-            return lambda state, data, order, first, _: straight(state, data, order, first)
-        return many_own if keras_contract.has_own_step(model, self.kind) else many
-
-    def compile(self, owner: "StateOwner", source: Source) -> None:
+    def compile(self, owner: "AnyOwner", source: Source) -> None:
         """Compiles what an epoch on a source runs, by running it; `owner` is to be thrown away."""
-        rest = self._new_feed(owner, source, 0, 0)
-        if isinstance(rest, DeviceFeed):
-            rest.at = max(rest.whole - 1, 0)
-        while rest.more():
-            rest.advance(owner, 1)
-            if not isinstance(rest, DeviceFeed):
-                break
-        rest.close()
+        feed = self._new_feed(owner, source, 0, 0, 0)
+        batches = 1
+        if isinstance(feed, DeviceFeed):
+            feed.at = max(feed.whole - 1, 0)
+            batches = 2
+        for _ in range(batches):
+            for work in feed.take(1) if feed.more() else ():
+                self._dispatch(owner, work)
+        feed.close()
         jax.block_until_ready(owner.peek())
+
+
+class Retraces:
+    """Notices programs that are traced once more, and warns of it once."""
+
+    def __init__(self, model: "Trainer", kind: str) -> None:
+        self.model = model
+        self.kind = kind
+        self._met = set()
+        self._is_told = False
+        self._was_smaller = False
+
+    def look(self, program: Program, is_new: bool) -> None:
+        """Takes note of a dispatch; a smaller last batch is no news."""
+        if is_new and program in self._met:
+            if not self._is_told and (self._was_smaller or not program.only_fewer_rows()):
+                self._is_told = True
+                warnings.warn(
+                    f"Model '{self.model.name}': its {self.kind} step is compiled once more, which "
+                    f"takes time, because of {program.what_changed()}. Give all batches one shape, "
+                    "or few.",
+                    stacklevel=4,
+                )
+            self._was_smaller = True
+        self._met.add(program)

@@ -140,7 +140,7 @@ class Watch:
         )
         if self.model.nonfinite == "raise":
             raise FloatingPointError(about)
-        warnings.warn(about, stacklevel=8)
+        warnings.warn(about, stacklevel=7)
         self.model.stop_training = True
 
     def end_epoch(self, epoch: int, done: int) -> None:
@@ -149,7 +149,7 @@ class Watch:
             warnings.warn(
                 f"Model '{self.model.name}': {count} of {done} steps of epoch {epoch + 1} would "
                 "have brought in NaN or infinity, and were left out.",
-                stacklevel=8,
+                stacklevel=6,
             )
 
     def _count(self) -> int:

@@ -4,7 +4,7 @@ import contextlib
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Protocol
 
 import jax
 
@@ -13,6 +13,19 @@ from jkeras.training import placement
 from jkeras.training.layout import StateLayout
 from jkeras.training.state import TrainState, copied
 from jkeras.training.types import Logs
+
+
+class AnyOwner(Protocol):
+    """Where the state is that steps are taken on."""
+
+    def peek(self) -> TrainState:
+        """The state as it is, for reading; it must not be consumed."""
+
+    def replace(self, change: Callable[[TrainState], TrainState]) -> None:
+        """Replaces the state by `change(state)`."""
+
+    def advance(self, function: Callable[..., tuple[TrainState, Logs]], *args: Any) -> Logs:
+        """`state, logs = function(state, *args)`, and the new state takes the old one's place."""
 
 
 class StateOwner:

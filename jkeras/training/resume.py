@@ -5,11 +5,11 @@ when one is made.
 import os
 import types
 import typing
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from jkeras.callbacks import CallbackList
+from jkeras.core.settings import default_seed
 from jkeras.saving.checkpointer import Checkpointer
 from jkeras.training import placement
 from jkeras.training.data.source import Source
@@ -17,7 +17,7 @@ from jkeras.training.results import as_numbers
 from jkeras.training.state import TrainState
 from jkeras.training.types import Logs
 
-if TYPE_CHECKING:
+if typing.TYPE_CHECKING:
     from jkeras.training.loop import Runner
     from jkeras.training.ownership import StateOwner
 
@@ -34,42 +34,65 @@ class Position(typing.NamedTuple):
 
     epoch: int
     step: int = 0
-    logs: typing.Any = {}
+    logs: Logs = {}
     ended: bool = False
+
+
+class FitOptions(typing.NamedTuple):
+    """How long a training goes on, and where it is kept.
+
+    Attributes:
+        initial_epoch, epochs: numbers of the first and the last epoch.
+        steps, validation_steps: at most so many of an epoch; None: all.
+        validation_freq, seed, checkpoint, resume: as of `fit`.
+    """
+
+    initial_epoch: int
+    epochs: int
+    steps: int | None
+    validation_steps: int | None
+    validation_freq: int | list[int]
+    seed: int | None
+    checkpoint: str | os.PathLike | Checkpointer | None
+    resume: bool | str
+
+
+class Participants(typing.NamedTuple):
+    """Who takes part in a training: what a checkpoint asks and tells.
+
+    Attributes:
+        runner: of the epochs.
+        source, validation: of batches; the second may be None.
+        owner: of the state.
+        callbacks: those of `fit`.
+    """
+
+    runner: "Runner"
+    source: Source
+    validation: Source | None
+    owner: "StateOwner"
+    callbacks: CallbackList
 
 
 class Resume:
     """Saves a running `fit` into a folder, and lets it start from what it finds there.
 
     Args:
-        checkpoint: a folder or `Checkpointer`; None switches it off.
-        resume: True: go on from the newest checkpoint; "skip": also with data whose position cannot
-            be restored, which is passed over; False: the folder must be empty.
-        seed: of the shuffling, where the folder has none.
+        options: their `checkpoint` is a folder or `Checkpointer`; None switches it off. Their
+            `resume` is True: go on from the newest checkpoint; "skip": also with data whose
+            position cannot be restored, which is passed over; False: the folder must be empty.
+            Their `seed` is that of the shuffling, where the folder has none.
 
     Raises:
         ValueError: another `resume`.
     """
 
-    def __init__(
-        self,
-        checkpoint: str | os.PathLike | Checkpointer | None,
-        resume: bool | str,
-        runner: "Runner",
-        source: Source,
-        validation: Source | None,
-        owner: "StateOwner",
-        callbacks: CallbackList,
-        seed: int,
-    ) -> None:
+    def __init__(self, participants: Participants, options: FitOptions) -> None:
+        resume, checkpoint = options.resume, options.checkpoint
         if resume not in (True, False, "skip"):
             raise ValueError(f"`resume` must be True, False or 'skip'. Received: resume={resume!r}")
-        self.runner = runner
-        self.source = source
-        self.validation = validation
-        self.owner = owner
-        self.callbacks = callbacks
-        self.seed = seed
+        self.runner, self.source, self.validation, self.owner, self.callbacks = participants
+        self.seed = default_seed() if options.seed is None else options.seed
         self.resume = resume
         self.own = not isinstance(checkpoint, Checkpointer)
         self.checkpointer = checkpoint

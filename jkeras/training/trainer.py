@@ -28,14 +28,16 @@ from jkeras.training import data, placement
 from jkeras.training.compilable import Compilable
 from jkeras.training.compile_metrics import CompileMetrics
 from jkeras.training.data.source import Batch, Source
+from jkeras.training.evaluating import Evaluating
 from jkeras.training.fitting import Fitting
 from jkeras.training.layout import StateLayout
 from jkeras.training.loop import Runner
 from jkeras.training.nonfinite import look_at_batch
-from jkeras.training.ownership import StateOwner
 from jkeras.training.predictor import predict_at_once, predictor_of
 from jkeras.training.program import program_of
+from jkeras.training.programs import Programs
 from jkeras.training.results import as_numbers, concatenate
+from jkeras.training.resume import FitOptions
 from jkeras.training.state import TrainState, copied, new_key
 from jkeras.training.step import make_train_step
 from jkeras.training.types import Logs, Structure
@@ -202,6 +204,9 @@ class Trainer(Compilable):
             )
         if seed is not None:
             self.__dict__["_train_key"] = key_from_seed(seed)
+        self.stop_training = False
+        self.compile_seconds = 0.0
+        steps = _capped(steps_per_epoch)
         with contextlib.ExitStack() as opened:
             source = data.make_source(
                 x, y, sample_weight, batch_size, shuffle, class_weight, steps=steps_per_epoch
@@ -217,66 +222,33 @@ class Trainer(Compilable):
             source = self._checked(source)
             if validation is not None:
                 validation = self._checked(validation)
-            return self._fit_on(
-                source,
-                validation,
-                verbose,
-                callbacks,
-                initial_epoch,
-                epochs,
-                steps_per_epoch,
-                validation_steps,
-                validation_freq,
-                checkpoint,
-                resume,
-                seed,
+            callbacks = self._fit_callbacks(callbacks, source, verbose, epochs, steps)
+            if checkpoint is None:
+                checkpoint = _backup_of(callbacks)
+            options = FitOptions(
+                initial_epoch=initial_epoch,
+                epochs=epochs,
+                steps=steps,
+                validation_steps=_capped(validation_steps),
+                validation_freq=validation_freq,
+                seed=seed,
+                checkpoint=checkpoint,
+                resume=resume,
             )
-
-    def _fit_on(
-        self,
-        source: Source,
-        validation: Source | None,
-        verbose: int | str,
-        callbacks: Callback | Sequence[Callback] | CallbackList | None,
-        initial_epoch: int,
-        epochs: int,
-        steps_per_epoch: int | None,
-        validation_steps: int | None,
-        validation_freq: int | list[int],
-        checkpoint: str | os.PathLike | Checkpointer | None,
-        resume: bool | str,
-        seed: int | None,
-    ) -> History:
-        """`fit` on sources."""
-        self.stop_training = False
-        self.compile_seconds = 0.0
-        steps_per_epoch = _capped(steps_per_epoch)
-        validation_steps = _capped(validation_steps)
-        steps = steps_per_epoch or source.num_batches
-        callbacks = self._callback_list(
-            callbacks, verbose, epochs, steps, add_history=True, rows=_rows(source, steps)
-        )
-        if checkpoint is None:
-            checkpoint = _backup_of(callbacks)
-        fitting = Fitting(
-            self,
-            source,
-            validation,
-            callbacks,
-            epochs,
-            steps_per_epoch,
-            validation_steps,
-            validation_freq,
-        )
-        try:
-            logs = fitting.run(initial_epoch, seed, checkpoint, resume)
-        except BaseException as error:  # the model holds its last finished step
-            callbacks.end_after(error)
-            raise
-        if epochs > 0 and self.optimizer is not None and not self._has_own_opt_state:
-            self.optimizer.finalize_variable_values(fitting.layout.trainable)
-        callbacks.on_train_end(logs)
+            Fitting(self, source, validation, callbacks, options).run()
         return self.history
+
+    def _fit_callbacks(
+        self,
+        callbacks: Callback | Sequence[Callback] | CallbackList | None,
+        source: Source,
+        verbose: int | str,
+        epochs: int,
+        steps: int | None,
+    ) -> CallbackList:
+        steps = steps or source.num_batches
+        rows = _rows(source, steps)
+        return self._callback_list(callbacks, verbose, epochs, steps, add_history=True, rows=rows)
 
     # ------------------------------------------------------------ evaluate
 
@@ -311,41 +283,12 @@ class Trainer(Compilable):
             steps = _capped(steps)
             callbacks = self._callback_list(callbacks, verbose, 1, steps or source.num_batches)
             layout = self._state_layout()
-            runner = Runner(self, layout, "test", callbacks.looks_at_batches("test"))
             owner = _Snapshot(layout)
+            evaluating = Evaluating(self, layout, source, steps, callbacks)
             with Signals() as signals:
-                logs = self._evaluate(runner, owner, source, steps, callbacks, signals)
+                logs = evaluating.run(owner, signals)
                 owner.store()
         return logs if return_dict else self._in_order(logs)
-
-    def _evaluate(
-        self,
-        runner: Runner,
-        owner: "StateOwner | _Snapshot",
-        source: Source,
-        steps: int | None,
-        callbacks: CallbackList,
-        signals: Signals,
-    ) -> dict[str, Any]:
-        callbacks.on_test_begin()
-        owner.replace(runner.layout.reset_metrics)
-        self.stop_evaluating = False
-        logs, last = {}, -1
-        try:
-            for last, logs in runner.epoch(
-                owner, source, 0, 0, steps, callbacks.on_test_batch_begin
-            ):
-                signals.check()
-                callbacks.on_test_batch_end(last, logs)
-                if self.stop_evaluating:
-                    break
-        finally:
-            runner.restart()
-        if last < 0:
-            raise ValueError("The data gave no batch to evaluate.")
-        logs = as_numbers(logs)
-        callbacks.on_test_end(logs)
-        return logs
 
     def _in_order(self, logs: Logs) -> Any:
         """Logs as a list: in the order of the metrics, then the rest; a single value alone."""
@@ -510,9 +453,8 @@ class Trainer(Compilable):
         layout = self._state_layout()
         owner = _Snapshot(layout)
         owner.replace(layout.reset_metrics)
-        logs = owner.advance(
-            Runner(self, layout, "test", True).single(owner), placement.place(batch), None
-        )
+        program = Programs(self, layout, "test", in_a_loop=False).get("one", owner)
+        logs = owner.advance(program, placement.place(batch), None)
         owner.store()
         return self._batch_logs(logs, return_dict)
 
