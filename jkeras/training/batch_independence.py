@@ -170,13 +170,12 @@ def _walk(jaxpr: "Jaxpr", axes: Axes) -> Axes:
     known.update((v, None) for v in jaxpr.constvars)
     read = lambda v: None if hasattr(v, "val") else known[v]  # noqa: E731
     for eqn in jaxpr.eqns:
-        given = [read(v) for v in eqn.invars]
-        found = [None] * len(eqn.outvars)
-        if any(axis is not None for axis in given):
-            found = (
-                _together(eqn, given) if _is_marked(eqn) else _rule(eqn.primitive.name)(eqn, given)
-            )
-        known.update(zip(eqn.outvars, found))
+        axes_in = [read(v) for v in eqn.invars]
+        axes_out = [None] * len(eqn.outvars)
+        if any(axis is not None for axis in axes_in):
+            rule = _together if _is_marked(eqn) else _rule(eqn.primitive.name)
+            axes_out = rule(eqn, axes_in)
+        known.update(zip(eqn.outvars, axes_out))
     return [read(v) for v in jaxpr.outvars]
 
 
@@ -201,9 +200,9 @@ def _need(condition: bool) -> None:
 
 def _one(axes: Axes) -> int:
     """The one axis that several values have the batch along."""
-    found = {axis for axis in axes if axis is not None}
-    _need(len(found) == 1)
-    return found.pop()
+    distinct = {axis for axis in axes if axis is not None}
+    _need(len(distinct) == 1)
+    return distinct.pop()
 
 
 # ---------------------------------------------------------------- a rule for each kind of operation
@@ -380,10 +379,10 @@ def _scan(eqn: "JaxprEqn", axes: Axes) -> Axes:
     steps = [None if axis is None else axis - 1 for axis in axes[carried:]]
     carry = axes[consts:carried]
     for _ in range(len(carry) + 1):
-        found = _walk(inner, [*axes[:consts], *carry, *steps])
-        after = [_joined(a, b) for a, b in zip(carry, found)]
+        axes_out = _walk(inner, [*axes[:consts], *carry, *steps])
+        after = [_joined(a, b) for a, b in zip(carry, axes_out)]
         if after == carry:
-            return [*carry, *(None if axis is None else axis + 1 for axis in found[carries:])]
+            return [*carry, *(None if axis is None else axis + 1 for axis in axes_out[carries:])]
         carry = after
     raise Mixed
 

@@ -55,19 +55,17 @@ class Lists:
         rng = jax.random.fold_in(state.rng, state.step)
         for path, generator in self.layout.generators:
             key = key_of_path(rng, "/".join(path))
-            values[generator.state] = (
-                jax.random.key_data(key)
-                if jax.dtypes.issubdtype(key.dtype, jax.dtypes.prng_key)
-                else key
-            )
+            if jax.dtypes.issubdtype(key.dtype, jax.dtypes.prng_key):
+                key = jax.random.key_data(key)
+            values[generator.state] = key
         return values
 
     def split(self, values: Values, opt_state: Any) -> tuple[list[jax.Array], ...]:
         """(trainable, non-trainable, optimizer, metrics) lists."""
         optimizer = self.model.optimizer
-        slots = (
-            [] if optimizer is None else optimizer.state_to_variables(opt_state, self.layout.order)
-        )
+        slots = []
+        if optimizer is not None:
+            slots = optimizer.state_to_variables(opt_state, self.layout.order)
         pick = lambda variables: [values[v] for v in variables]  # noqa: E731
         return pick(self.trainable), pick(self.fixed), slots, pick(self.metrics)
 

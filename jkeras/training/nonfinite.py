@@ -77,21 +77,19 @@ def _logs(model: "Trainer", state: TrainState, logs: Logs, fine: jax.Array) -> L
 
 
 def _watched(state: TrainState, scaled: bool) -> tuple:
-    return (
-        (state.params, state.state)
-        if scaled
-        else (state.params, state.state, state.opt_state, state.metrics)
-    )
+    if scaled:
+        return state.params, state.state
+    return state.params, state.state, state.opt_state, state.metrics
 
 
 def _brought_in(old: Structure, new: Structure) -> jax.Array:
     """Whether a number is not finite now that was before."""
-    found = [
+    brought_in = [
         jnp.any(jnp.isfinite(a) & ~jnp.isfinite(b))
         for a, b in zip(*map(jax.tree_util.tree_leaves, (old, new)))
         if jnp.issubdtype(jnp.asarray(b).dtype, jnp.inexact)
     ]
-    return jnp.any(jnp.stack(found)) if found else jnp.zeros((), bool)
+    return jnp.any(jnp.stack(brought_in)) if brought_in else jnp.zeros((), bool)
 
 
 def look_at_batch(model: "Trainer", state: TrainState) -> None:
