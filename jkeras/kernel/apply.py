@@ -6,6 +6,7 @@ written on it, and nothing is read of it but its hyper-parameters.
 """
 
 import typing
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
@@ -26,11 +27,11 @@ class Structure(typing.NamedTuple):
     losses: list[jax.ShapeDtypeStruct]
 
 
-def structure(layer, args: tuple, kwargs: dict | None = None) -> Structure:
+def structure(layer: typing.Any, args: tuple, kwargs: dict | None = None) -> Structure:
     """The structure of a layer for inputs given as arrays or `jax.ShapeDtypeStruct`."""
     declared: dict = {}
 
-    def run_once(args, kwargs):
+    def run_once(args: tuple, kwargs: dict) -> list[jax.Array]:
         with layer.flow_type(layer, params={}, state={}, declared=declared) as flow:
             layer.run_on(Scope(flow), args, kwargs)
         return [value for _, value in flow.losses]
@@ -42,7 +43,9 @@ def structure(layer, args: tuple, kwargs: dict | None = None) -> Structure:
     return Structure(weights, losses)
 
 
-def init(layer, key: jax.Array, args: tuple, kwargs: dict | None = None) -> tuple[dict, dict]:
+def init(
+    layer: typing.Any, key: jax.Array, args: tuple, kwargs: dict | None = None
+) -> tuple[dict, dict]:
     """New values for an input, from a key alone: `(params, state)`."""
     weights, losses = structure(layer, args, kwargs)
     specs = weights.values()
@@ -58,7 +61,9 @@ def init(layer, key: jax.Array, args: tuple, kwargs: dict | None = None) -> tupl
     return params, state
 
 
-def apply(layer, params: dict, state: dict, args: tuple, kwargs: dict, **options):
+def apply(
+    layer: typing.Any, params: dict, state: dict, args: tuple, kwargs: dict, **options
+) -> tuple[typing.Any, dict]:
     """The forward pass on given values: `(outputs, new state)`."""
     flow = layer.flow_type(layer, params=params, state=state, **options)
     token = begin(flow)
@@ -69,7 +74,7 @@ def apply(layer, params: dict, state: dict, args: tuple, kwargs: dict, **options
     return outputs, flow.new_state()
 
 
-def on_shapes(function, *structures):
+def on_shapes(function: Callable, *structures: typing.Any) -> typing.Any:
     """eval_shape where leaves that are no arrays stay as they are."""
     leaves, treedef = jax.tree_util.tree_flatten(structures, is_leaf=lambda v: v is None)
     flows = [hasattr(leaf, "shape") and hasattr(leaf, "dtype") for leaf in leaves]
@@ -79,7 +84,7 @@ def on_shapes(function, *structures):
         if is_array
     ]
 
-    def run(arrays):
+    def run(arrays: list[jax.Array]) -> typing.Any:
         remaining = iter(arrays)
         filled = [next(remaining) if f else leaf for leaf, f in zip(leaves, flows)]
         return function(*jax.tree_util.tree_unflatten(treedef, filled))

@@ -37,7 +37,9 @@ class Spec(typing.NamedTuple):
         return len(self.shape)
 
 
-def sample(initializer: Callable, key: jax.Array, shape: tuple[int, ...], dtype) -> jax.Array:
+def sample(
+    initializer: Callable, key: jax.Array, shape: tuple[int, ...], dtype: typing.Any
+) -> jax.Array:
     """One array from an initializer under a given key; without keys it is called as it is."""
     from_key = getattr(initializer, "sample", None)
     if from_key is None:
@@ -68,7 +70,13 @@ def _compiled(*description) -> Callable:
     return jax.jit(functools.partial(_make, *description))
 
 
-def _make(initializers, shapes, dtypes, paths, key):
+def _make(
+    initializers: Sequence[Callable],
+    shapes: Sequence[tuple[int, ...]],
+    dtypes: Sequence,
+    paths: Sequence[tuple[str, ...]],
+    key: jax.Array,
+) -> list[jax.Array]:
     keys = [key_of_path(key, "/".join(path)) for path in paths]
     return [sample(*each) for each in zip(initializers, keys, shapes, dtypes)]
 

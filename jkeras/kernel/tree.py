@@ -1,9 +1,15 @@
 """Trees of plain dicts: paths, partition, merge."""
 
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeAlias
+
 import jax
 
+Path: TypeAlias = tuple[str, ...]
+Tree: TypeAlias = dict[str, Any]  # a nested dict
 
-def flatten(tree, prefix=()):
+
+def flatten(tree: Tree, prefix: Path = ()) -> Iterator[tuple[Path, Any]]:
     """(path, leaf) pairs of a nested dict, in its own order (JAX would sort the keys).
 
     >>> list(flatten({"b": {"x": 1}, "a": 2}))
@@ -16,13 +22,13 @@ def flatten(tree, prefix=()):
             yield (*prefix, key), value
 
 
-def unflatten(pairs):
+def unflatten(pairs: Iterable[tuple[Path, Any]]) -> Tree:
     """The nested dict of (path, leaf) pairs.
 
     >>> unflatten([(("b", "x"), 1), (("a",), 2)])
     {'b': {'x': 1}, 'a': 2}
     """
-    tree = {}
+    tree: Tree = {}
     for path, leaf in pairs:
         here = tree
         for key in path[:-1]:
@@ -31,7 +37,7 @@ def unflatten(pairs):
     return tree
 
 
-def get(tree, path, default=None):
+def get(tree: Any, path: Path, default: Any = None) -> Any:
     """The leaf or subtree at a path."""
     for key in path:
         if not isinstance(tree, dict) or key not in tree:
@@ -40,7 +46,7 @@ def get(tree, path, default=None):
     return tree
 
 
-def merge(*trees):
+def merge(*trees: Tree) -> Tree:
     """One nested dict with the leaves of all; later ones win.
 
     >>> merge({"a": {"x": 1}}, {"a": {"y": 2}})
@@ -49,7 +55,7 @@ def merge(*trees):
     return unflatten(pair for tree in trees for pair in flatten(tree))
 
 
-def partition(tree, predicate):
+def partition(tree: Tree, predicate: Callable[[Path], bool]) -> tuple[Tree, Tree]:
     """Two nested dicts: the leaves whose path satisfies the predicate, and the others.
 
     >>> partition({"a": 1, "b": {"c": 2}}, lambda path: path[0] == "a")
@@ -57,17 +63,18 @@ def partition(tree, predicate):
     """
     chosen, rest = [], []
     for path, leaf in flatten(tree):
-        (chosen if predicate(path) else rest).append((path, leaf))
+        side = chosen if predicate(path) else rest
+        side.append((path, leaf))
     return unflatten(chosen), unflatten(rest)
 
 
-def leaves(structure, is_leaf=None):
+def leaves(structure: Any, is_leaf: Callable[[Any], bool] | None = None) -> list:
     """The leaves of any nested structure (lists, tuples, dicts in sorted key order), None left
     out.
     """
     return jax.tree_util.tree_leaves(structure, is_leaf=is_leaf)
 
 
-def map(function, *structures, is_leaf=None):  # noqa: A001 - `tree.map` is what one looks for
+def map(function: Callable, *structures: Any, is_leaf: Callable[[Any], bool] | None = None) -> Any:  # noqa: A001 - `tree.map` is what one looks for
     """The structure with `function` applied to its leaves."""
     return jax.tree_util.tree_map(function, *structures, is_leaf=is_leaf)

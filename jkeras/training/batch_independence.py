@@ -7,13 +7,20 @@ makes the answer no.
 """
 
 import math
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import jax
 import numpy as np
 
 from jkeras.core.graph import flatten
 from jkeras.kernel.valid_rows import NAME
+from jkeras.training.types import Structure
 
+if TYPE_CHECKING:
+    from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn
+
+Axes: TypeAlias = list[int | None]  # of each value, along which the batch lies; None: it has none
 SIZES = (11, 13)  # primes, so that a size that has to do with the batch shows
 ELEMENTWISE = frozenset(
     """
@@ -39,7 +46,7 @@ class Mixed(Exception):
     """Rows of the batch come together."""
 
 
-def are_independent(function, *arguments, batch):
+def are_independent(function: Callable, *arguments: Any, batch: Structure) -> bool:
     """Whether each row of the outputs follows from the same row of a batch alone.
 
     Args:
@@ -53,7 +60,7 @@ def are_independent(function, *arguments, batch):
     return _axes_out(function, arguments, batch, 0)
 
 
-def leaves_out_padding(function, *arguments, batch):
+def leaves_out_padding(function: Callable, *arguments: Any, batch: Structure) -> bool:
     """Whether rows come together only where padding is left out, by
     `kernel.valid_rows.over_valid_rows`.
 
@@ -71,7 +78,7 @@ def leaves_out_padding(function, *arguments, batch):
     return _axes_out(function, arguments, batch, None)
 
 
-def _axes_out(function, arguments, batch, wanted):
+def _axes_out(function: Callable, arguments: tuple, batch: Structure, wanted: int | None) -> bool:
     """Whether each output of a function has the batch along this axis."""
     try:
         closed = [_jaxpr(function, arguments, batch, size) for size in SIZES]
@@ -85,7 +92,7 @@ def _axes_out(function, arguments, batch, wanted):
         return False
 
 
-def _are_along(wanted, closed, fixed):
+def _are_along(wanted: int | None, closed: list["ClosedJaxpr"], fixed: int) -> bool:
     """Whether the outputs of a program, traced for two sizes, have the batch along this axis.
 
     Args:
@@ -100,19 +107,19 @@ def _are_along(wanted, closed, fixed):
     return wanted is None or all(aval.shape[0] == SIZES[0] for aval in small.out_avals)
 
 
-def size_of(x):
+def size_of(x: Structure) -> int:
     """The number of rows of a batch."""
     return next(v for v in flatten(x) if v is not None).shape[0]
 
 
-def padded(batch, size):
+def padded(batch: Structure, size: int) -> Structure:
     """A batch on the host with its last row repeated up to so many rows."""
     return jax.tree_util.tree_map(
         lambda v: np.concatenate([v, np.repeat(v[-1:], size - v.shape[0], 0)]), batch
     )
 
 
-def bucket(rows):
+def bucket(rows: int) -> int:
     """The size that a batch is padded to: 1, or the next power of two from 4 on; what compiles for
     4 serves for 2.
 
@@ -122,7 +129,7 @@ def bucket(rows):
     return 1 if rows == 1 else max(4, 2 ** (rows - 1).bit_length())
 
 
-def _jaxpr(function, arguments, batch, size):
+def _jaxpr(function: Callable, arguments: tuple, batch: Structure, size: int) -> "ClosedJaxpr":
     shapes = jax.tree_util.tree_map(
         lambda v: jax.ShapeDtypeStruct(
             (size, *np.shape(v)[1:]), jax.dtypes.canonicalize_dtype(v.dtype)
@@ -132,7 +139,7 @@ def _jaxpr(function, arguments, batch, size):
     return jax.make_jaxpr(function)(*arguments, shapes)
 
 
-def _outline(jaxpr):
+def _outline(jaxpr: "Jaxpr") -> list[tuple]:
     """What a jaxpr does, without its sizes: its operations and the numbers in it."""
     return [
         (
@@ -144,12 +151,12 @@ def _outline(jaxpr):
     ]
 
 
-def _is_marked(eqn):
+def _is_marked(eqn: "JaxprEqn") -> bool:
     """Whether an operation is `over_valid_rows`, which knows which rows are valid."""
     return eqn.params.get("name") == NAME
 
 
-def _inner(params):
+def _inner(params: dict[str, Any]) -> Iterator["Jaxpr"]:
     for value in params.values():
         for part in value if isinstance(value, (tuple, list)) else (value,):
             part = getattr(part, "jaxpr", part)  # of a closed one
@@ -157,23 +164,22 @@ def _inner(params):
                 yield part
 
 
-def _walk(jaxpr, axes):
+def _walk(jaxpr: "Jaxpr", axes: Axes) -> Axes:
     """The axes of the batch of a jaxpr's outputs, None without it, from those of its inputs."""
     known = dict(zip(jaxpr.invars, axes))
     known.update((v, None) for v in jaxpr.constvars)
     read = lambda v: None if hasattr(v, "val") else known[v]  # noqa: E731
     for eqn in jaxpr.eqns:
-        given = [read(v) for v in eqn.invars]
-        found = [None] * len(eqn.outvars)
-        if any(axis is not None for axis in given):
-            found = (
-                _together(eqn, given) if _is_marked(eqn) else _rule(eqn.primitive.name)(eqn, given)
-            )
-        known.update(zip(eqn.outvars, found))
+        axes_in = [read(v) for v in eqn.invars]
+        axes_out = [None] * len(eqn.outvars)
+        if any(axis is not None for axis in axes_in):
+            rule = _together if _is_marked(eqn) else _rule(eqn.primitive.name)
+            axes_out = rule(eqn, axes_in)
+        known.update(zip(eqn.outvars, axes_out))
     return [read(v) for v in jaxpr.outvars]
 
 
-def _rule(name):
+def _rule(name: str) -> Callable[["JaxprEqn", Axes], Axes]:
     if name in ELEMENTWISE:
         return _elementwise
     if name in REDUCTIONS:
@@ -187,44 +193,44 @@ def _rule(name):
     return RULES[name]
 
 
-def _need(condition):
+def _need(condition: bool) -> None:
     if not condition:
         raise Mixed
 
 
-def _one(axes):
+def _one(axes: Axes) -> int:
     """The one axis that several values have the batch along."""
-    found = {axis for axis in axes if axis is not None}
-    _need(len(found) == 1)
-    return found.pop()
+    distinct = {axis for axis in axes if axis is not None}
+    _need(len(distinct) == 1)
+    return distinct.pop()
 
 
 # ---------------------------------------------------------------- a rule for each kind of operation
 
 
-def _together(eqn, axes):
+def _together(eqn: "JaxprEqn", axes: Axes) -> Axes:
     _need(set(axes) <= {0, None})
     return [None] * len(eqn.outvars)
 
 
-def _elementwise(eqn, axes):
+def _elementwise(eqn: "JaxprEqn", axes: Axes) -> Axes:
     axis, rank = _one(axes), len(eqn.outvars[0].aval.shape)
     _need(all(a is None or len(v.aval.shape) == rank for v, a in zip(eqn.invars, axes)))
     return [axis] * len(eqn.outvars)
 
 
-def _reduction(eqn, axes):
+def _reduction(eqn: "JaxprEqn", axes: Axes) -> Axes:
     axis, gone = _one(axes), eqn.params["axes"]
     _need(axis not in gone)
     return [axis - sum(g < axis for g in gone)] * len(eqn.outvars)
 
 
-def _along(eqn, axes):
+def _along(eqn: "JaxprEqn", axes: Axes) -> Axes:
     _need(eqn.params["axis"] != axes[0])
     return axes
 
 
-def _window(eqn, axes):
+def _window(eqn: "JaxprEqn", axes: Axes) -> Axes:
     axis, params = axes[0], eqn.params
     _need(
         axis is not None
@@ -234,13 +240,13 @@ def _window(eqn, axes):
     return [axis] * len(eqn.outvars)
 
 
-def _broadcast(eqn, axes):
+def _broadcast(eqn: "JaxprEqn", axes: Axes) -> Axes:
     place = eqn.params["broadcast_dimensions"][axes[0]]
     _need(eqn.invars[0].aval.shape[axes[0]] == eqn.outvars[0].aval.shape[place])
     return [place]
 
 
-def _reshape(eqn, axes):
+def _reshape(eqn: "JaxprEqn", axes: Axes) -> Axes:
     """The batch stays where as much stands before it; it may be joined with axes behind it only
     where they are one.
     """
@@ -254,44 +260,44 @@ def _reshape(eqn, axes):
     return [places[0]]
 
 
-def _transpose(eqn, axes):
+def _transpose(eqn: "JaxprEqn", axes: Axes) -> Axes:
     return [eqn.params["permutation"].index(axes[0])]
 
 
-def _squeeze(eqn, axes):
+def _squeeze(eqn: "JaxprEqn", axes: Axes) -> Axes:
     gone = eqn.params["dimensions"]
     _need(axes[0] not in gone)
     return [axes[0] - sum(g < axes[0] for g in gone)]
 
 
-def _reverse(eqn, axes):
+def _reverse(eqn: "JaxprEqn", axes: Axes) -> Axes:
     _need(axes[0] not in eqn.params["dimensions"])
     return axes
 
 
-def _sort(eqn, axes):
+def _sort(eqn: "JaxprEqn", axes: Axes) -> Axes:
     axis = _one(axes)
     _need(eqn.params["dimension"] != axis)
     return [axis] * len(eqn.outvars)
 
 
-def _top_k(eqn, axes):
+def _top_k(eqn: "JaxprEqn", axes: Axes) -> Axes:
     _need(eqn.params.get("axis", -1) % len(eqn.invars[0].aval.shape) != axes[0])
     return [axes[0]] * 2
 
 
-def _concatenate(eqn, axes):
+def _concatenate(eqn: "JaxprEqn", axes: Axes) -> Axes:
     axis = _one(axes)
     _need(eqn.params["dimension"] != axis)
     return [axis]
 
 
-def _split(eqn, axes):
+def _split(eqn: "JaxprEqn", axes: Axes) -> Axes:
     _need(eqn.params["axis"] != axes[0])
     return [axes[0]] * len(eqn.outvars)
 
 
-def _pad(eqn, axes):
+def _pad(eqn: "JaxprEqn", axes: Axes) -> Axes:
     _need(
         axes[0] is not None
         and axes[1] is None
@@ -300,17 +306,17 @@ def _pad(eqn, axes):
     return [axes[0]]
 
 
-def _slice(eqn, axes):
+def _slice(eqn: "JaxprEqn", axes: Axes) -> Axes:
     _need(eqn.outvars[0].aval.shape[axes[0]] == eqn.invars[0].aval.shape[axes[0]])
     return [axes[0]]
 
 
-def _dynamic_slice(eqn, axes):
+def _dynamic_slice(eqn: "JaxprEqn", axes: Axes) -> Axes:
     _need(axes[0] is not None and all(axis is None for axis in axes[1:]))
     return _slice(eqn, axes)
 
 
-def _dot(eqn, axes):
+def _dot(eqn: "JaxprEqn", axes: Axes) -> Axes:
     (contracted, batched), (left, right) = eqn.params["dimension_numbers"], axes
     _need(all(axis not in part for axis, part in zip(axes, contracted)))
     in_batch = [axis in part for axis, part in zip(axes, batched)]
@@ -326,13 +332,13 @@ def _dot(eqn, axes):
     return [len(batched[0]) + side * len(free[0]) + free[side].index(axes[side])]
 
 
-def _convolution(eqn, axes):
+def _convolution(eqn: "JaxprEqn", axes: Axes) -> Axes:
     dims = eqn.params["dimension_numbers"]
     _need(axes[1] is None and axes[0] == dims.lhs_spec[0] and eqn.params["batch_group_count"] == 1)
     return [dims.out_spec[0]]
 
 
-def _gather(eqn, axes):
+def _gather(eqn: "JaxprEqn", axes: Axes) -> Axes:
     """Rows of a table by indices of the batch, or the same places of each row."""
     operand, indices = axes
     dims, rank = eqn.params["dimension_numbers"], len(eqn.outvars[0].aval.shape)
@@ -353,13 +359,13 @@ def _gather(eqn, axes):
     return [dims.offset_dims[kept.index(operand)]]
 
 
-def _call(eqn, axes):
+def _call(eqn: "JaxprEqn", axes: Axes) -> Axes:
     inner = next(_inner(eqn.params))
     _need(len(inner.invars) == len(axes))
     return _walk(inner, axes)
 
 
-def _scan(eqn, axes):
+def _scan(eqn: "JaxprEqn", axes: Axes) -> Axes:
     """A scan runs over what has one axis more outside than inside. So its constants, what it
     carries and what it runs over are told apart by ranks: the parameters that count them have
     other names in each version of JAX.
@@ -373,15 +379,15 @@ def _scan(eqn, axes):
     steps = [None if axis is None else axis - 1 for axis in axes[carried:]]
     carry = axes[consts:carried]
     for _ in range(len(carry) + 1):
-        found = _walk(inner, [*axes[:consts], *carry, *steps])
-        after = [_joined(a, b) for a, b in zip(carry, found)]
+        axes_out = _walk(inner, [*axes[:consts], *carry, *steps])
+        after = [_joined(a, b) for a, b in zip(carry, axes_out)]
         if after == carry:
-            return [*carry, *(None if axis is None else axis + 1 for axis in found[carries:])]
+            return [*carry, *(None if axis is None else axis + 1 for axis in axes_out[carries:])]
         carry = after
     raise Mixed
 
 
-def _count_longer(outer, inner):
+def _count_longer(outer: list, inner: list) -> int:
     """How many values at the end have one axis more outside a loop than inside; all before them
     have as many.
     """
@@ -390,7 +396,7 @@ def _count_longer(outer, inner):
     return sum(more)
 
 
-def _joined(before, after):
+def _joined(before: int | None, after: int | None) -> int | None:
     _need(before is None or after is None or before == after)
     return after if before is None else before
 

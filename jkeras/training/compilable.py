@@ -5,6 +5,7 @@ of one's own.
 import warnings
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 
 from jkeras import metrics as metrics_module
@@ -13,10 +14,12 @@ from jkeras.core import registry
 from jkeras.core.policy import is_float
 from jkeras.core.settings import floatx
 from jkeras.kernel.microbatch import per_microbatch
+from jkeras.metrics import Metric
 from jkeras.training import keras_contract
 from jkeras.training.compile_loss import CompileLoss
 from jkeras.training.compile_metrics import CompileMetrics
 from jkeras.training.nonfinite import check_policy, counter
+from jkeras.training.types import Structure, Tree
 
 
 class Compilable:
@@ -38,18 +41,18 @@ class Compilable:
     def compile(
         self,
         optimizer: Any = "rmsprop",
-        loss=None,
-        loss_weights=None,
-        metrics=None,
-        weighted_metrics=None,
-        run_eagerly=False,
+        loss: Structure = None,
+        loss_weights: Structure = None,
+        metrics: Structure = None,
+        weighted_metrics: Structure = None,
+        run_eagerly: bool = False,
         steps_per_execution: Any = 1,
         jit_compile: Any = "auto",
-        auto_scale_loss=True,
+        auto_scale_loss: bool = True,
         *,
-        microbatches=1,
-        nonfinite=None,
-    ):
+        microbatches: int = 1,
+        nonfinite: str | None = None,
+    ) -> None:
         """Sets what training minimizes, with what, and what it reports.
 
         Args:
@@ -116,7 +119,13 @@ class Compilable:
             _nonfinite_steps=nonfinite and counter(),
         )
 
-    def _containers(self, loss, loss_weights, metrics, weighted_metrics):
+    def _containers(
+        self,
+        loss: Structure,
+        loss_weights: Structure,
+        metrics: Structure,
+        weighted_metrics: Structure,
+    ) -> tuple[CompileLoss | None, CompileMetrics | None]:
         """The containers of losses and metrics. As in Keras, compiling again without a loss keeps
         the one before, and so for metrics.
         """
@@ -128,13 +137,13 @@ class Compilable:
             compile_metrics = CompileMetrics(metrics, weighted_metrics, output_names=names)
         return compile_loss, compile_metrics
 
-    def init_opt_state(self, params):
+    def init_opt_state(self, params: Tree) -> Any:
         """The optimizer's state for a tree of trainable arrays. A model with several optimizers
         overrides it and `pure_train_step`.
         """
         return self.optimizer.init(params)
 
-    def get_compile_config(self):
+    def get_compile_config(self) -> dict[str, Any]:
         """The arguments of `compile`, as plain data; {} where there are none or they cannot be
         written.
         """
@@ -142,7 +151,7 @@ class Compilable:
             return {}
         return {k: registry.serialize(v) for k, v in self._compile_arguments.items()}
 
-    def compile_from_config(self, config):
+    def compile_from_config(self, config: dict[str, Any]) -> None:
         """Compiles with the arguments of `get_compile_config()`."""
         cls = type(self)
         has_own_compile = cls.compile is not Compilable.compile
@@ -169,7 +178,7 @@ class Compilable:
     # ------------------------------------------------------------ losses and metrics
 
     @property
-    def metrics(self):
+    def metrics(self) -> list[Metric]:
         """The loss tracker, the compiled metrics, those of single outputs, then the metrics that
         layers own.
         """
@@ -179,18 +188,18 @@ class Compilable:
             compiled += self._output_loss_trackers()
         return compiled + self._layer_metrics()
 
-    def _output_loss_trackers(self):
+    def _output_loss_trackers(self) -> list[Metric]:
         """The means of the losses of single outputs, where there are several."""
         return [] if self._compile_loss is None else self._compile_loss.metrics
 
-    def _layer_metrics(self):
+    def _layer_metrics(self) -> list[Metric]:
         own = [m for m in self._children.values() if isinstance(m, metrics_module.Metric)]
         for layer in self._flatten_layers(include_self=False):
             if not isinstance(layer, Compilable):
                 own += [m for m in layer._children.values() if isinstance(m, metrics_module.Metric)]
         return own
 
-    def _flat_metrics(self):
+    def _flat_metrics(self) -> list[Metric]:
         """The single metrics that `compile` made."""
         single = []
         if self._loss_tracker is not None:
@@ -200,16 +209,23 @@ class Compilable:
         return single + self._output_loss_trackers()
 
     @property
-    def metrics_names(self):
+    def metrics_names(self) -> list[str]:
         """The names of `metrics`."""
         return [m.name for m in self.metrics]
 
-    def reset_metrics(self):
+    def reset_metrics(self) -> None:
         """Lets all metrics forget what they have seen."""
         for metric in self.metrics:
             metric.reset_state()
 
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+    def compute_loss(
+        self,
+        x: Structure = None,
+        y: Structure = None,
+        y_pred: Structure = None,
+        sample_weight: Structure = None,
+        training: bool = True,
+    ) -> Any:
         """The total loss of a batch: the compiled loss and what layers added. Override it for a
         loss of your own.
         """
@@ -224,7 +240,9 @@ class Compilable:
         total = [v for v in total if v is not None]
         return sum(total[1:], total[0]) if total else jnp.zeros(())
 
-    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+    def compute_metrics(
+        self, x: Structure, y: Structure, y_pred: Structure, sample_weight: Structure = None
+    ) -> dict[str, Any]:
         """Updates the compiled metrics and returns all results. Override it for metrics of your
         own.
         """
@@ -232,7 +250,7 @@ class Compilable:
             self._compile_metrics.update_state(y, y_pred, sample_weight)
         return self.get_metrics_result()
 
-    def get_metrics_result(self):
+    def get_metrics_result(self) -> dict[str, Any]:
         """{name: value} of all metrics."""
         results = {}
         for metric in self.metrics:
@@ -242,15 +260,15 @@ class Compilable:
 
     def stateless_compute_loss(
         self,
-        trainable_variables,
-        non_trainable_variables,
-        metrics_variables,
-        x=None,
-        y=None,
-        y_pred=None,
-        sample_weight=None,
-        training=True,
-    ):
+        trainable_variables: list,
+        non_trainable_variables: list,
+        metrics_variables: list,
+        x: Structure = None,
+        y: Structure = None,
+        y_pred: Structure = None,
+        sample_weight: Structure = None,
+        training: bool = True,
+    ) -> tuple[jax.Array, tuple[list, list, list]]:
         """`compute_loss` on flat lists: `(loss, (trainable, non-trainable, metrics values))`."""
         return keras_contract.stateless_compute_loss(
             self,
@@ -266,15 +284,15 @@ class Compilable:
 
     def compute_loss_and_updates(
         self,
-        trainable_variables,
-        non_trainable_variables,
-        metrics_variables,
-        x,
-        y,
-        sample_weight,
-        training=False,
-        optimizer_variables=None,
-    ):
+        trainable_variables: list,
+        non_trainable_variables: list,
+        metrics_variables: list,
+        x: Structure,
+        y: Structure,
+        sample_weight: Structure,
+        training: bool = False,
+        optimizer_variables: list | None = None,
+    ) -> tuple[jax.Array, tuple]:
         """Loss and new values on flat lists, for `jax.grad` in a `train_step` of yours."""
         return keras_contract.loss_and_updates(
             self,
@@ -287,34 +305,34 @@ class Compilable:
             training,
         )
 
-    def train_step(self, state, data):
+    def train_step(self, state: tuple[list, ...], data: Structure) -> tuple[dict[str, Any], tuple]:
         """One training step in Keras's contract for JAX: flat lists in, `(logs, state)` out."""
         return keras_contract.default_train_step(self, state, data)
 
-    def test_step(self, state, data):
+    def test_step(self, state: tuple[list, ...], data: Structure) -> tuple[dict[str, Any], tuple]:
         """One evaluation step in Keras's contract for JAX."""
         return keras_contract.default_test_step(self, state, data)
 
-    def predict_step(self, state, data):
+    def predict_step(self, state: tuple[list, ...], data: Structure) -> tuple[Structure, list]:
         """One prediction in Keras's contract for JAX: `(outputs, non-trainable values)`."""
         trainable, fixed = state
         x = data[0] if isinstance(data, tuple) else data
         return self.stateless_call(trainable, fixed, x, training=False)
 
 
-def _with_loss_scale(optimizer):
+def _with_loss_scale(optimizer: optimizers.Optimizer | None) -> optimizers.Optimizer | None:
     """The optimizer in one that scales the loss, unless it does so itself."""
     if optimizer is None or isinstance(optimizer, optimizers.LossScaleOptimizer):
         return optimizer
     return optimizers.LossScaleOptimizer(optimizer, name="loss_scale_optimizer")
 
 
-def _check_positive(name, value):
+def _check_positive(name: str, value: int) -> None:
     if not isinstance(value, int) or value < 1:
         raise ValueError(f"`{name}` must be a positive integer. Received: {name}={value}")
 
 
-def _objects(config):
+def _objects(config: Structure) -> Structure:
     """Losses or metrics of a compile config: names stay names, configs become objects."""
     if isinstance(config, (list, tuple)):
         return [_objects(entry) for entry in config]

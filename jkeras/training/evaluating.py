@@ -1,7 +1,17 @@
 """One evaluation: the batches of a source, and who is told of them."""
 
+from typing import TYPE_CHECKING
+
+from jkeras.callbacks import CallbackList
+from jkeras.core.signals import Signals
+from jkeras.training.data.source import Source
 from jkeras.training.loop import Runner, Span
 from jkeras.training.results import as_numbers
+
+if TYPE_CHECKING:
+    from jkeras.training.layout import StateLayout
+    from jkeras.training.ownership import AnyOwner
+    from jkeras.training.trainer import Trainer
 
 
 class Evaluating:
@@ -11,7 +21,14 @@ class Evaluating:
         steps: at most so many batches; None: all.
     """
 
-    def __init__(self, model, layout, source, steps: int | None, callbacks):
+    def __init__(
+        self,
+        model: "Trainer",
+        layout: "StateLayout",
+        source: Source,
+        steps: int | None,
+        callbacks: CallbackList,
+    ) -> None:
         self.model = model
         self.layout = layout
         self.source = source
@@ -19,7 +36,7 @@ class Evaluating:
         self.callbacks = callbacks
         self.runner = Runner(model, layout, "test", callbacks.looks_at_batches("test"))
 
-    def run(self, owner, signals) -> dict:
+    def run(self, owner: "AnyOwner", signals: Signals) -> dict:
         """The results.
 
         Args:

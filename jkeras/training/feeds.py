@@ -5,11 +5,13 @@ host after another. A feed says what is to be dispatched; `loop.Runner` does it.
 import typing
 from collections.abc import Iterator
 
+import jax
 import numpy as np
 
 from jkeras.training import placement
 from jkeras.training.batch_independence import padded, size_of
-from jkeras.training.data import take
+from jkeras.training.data import ArraySource, take
+from jkeras.training.data.source import Batch, Source
 from jkeras.training.prefetch import Prefetched
 
 
@@ -42,7 +44,9 @@ class DeviceFeed:
             is not among them.
     """
 
-    def __init__(self, source, seed: int, epoch: int, at: int, padded_size: int | None):
+    def __init__(
+        self, source: ArraySource, seed: int, epoch: int, at: int, padded_size: int | None
+    ) -> None:
         self.source = source
         self.at = at
         rows = source.order(seed, epoch)
@@ -85,8 +89,8 @@ class HostFeed:
     """
 
     def __init__(
-        self, source, seed: int, epoch: int, at: int, padded_size: int | None, ahead: bool
-    ):
+        self, source: Source, seed: int, epoch: int, at: int, padded_size: int | None, ahead: bool
+    ) -> None:
         self.at = at
         self.next = None
         self.size = padded_size
@@ -113,7 +117,7 @@ class HostFeed:
             yield Work("one", batch, 1)
             self.at += 1
 
-    def _filled(self, batch):
+    def _filled(self, batch: Batch) -> tuple[Batch, jax.Array | None]:
         """A batch at its full size and which of its rows are valid, on the devices as far as that
         can be done ahead.
         """

@@ -11,8 +11,10 @@ import numpy as np
 
 from jkeras.training import data, placement
 from jkeras.training.batch_independence import size_of
+from jkeras.training.data.source import Batch
 from jkeras.training.initial_state import init_train_state
 from jkeras.training.layout import StateLayout
+from jkeras.training.state import TrainState
 from jkeras.training.step import make_train_step
 
 SMOOTHING = 0.9  # of the moving average of the losses
@@ -115,7 +117,7 @@ def find_lr(
     return RangeTest(rates, losses, smoothed, steepest(rates, smoothed))
 
 
-def _make_step(model, state):
+def _make_step(model: typing.Any, state: TrainState) -> collections.abc.Callable:
     """`step(state, rate, batch) -> (state, loss of this batch)`."""
     layout = StateLayout(model)
     step = make_train_step(model)
@@ -133,7 +135,7 @@ def _make_step(model, state):
             f"`find_lr` cannot set the learning rate of {optimizer.name}: {error}"
         ) from error
 
-    def step_at(state, rate, batch):
+    def step_at(state: TrainState, rate: jax.Array, batch: Batch) -> tuple[TrainState, jax.Array]:
         opt_state = optimizer.with_learning_rate(state.opt_state, rate)
         state = layout.reset_metrics(state._replace(opt_state=opt_state))
         state, logs = step(state, batch)
@@ -144,7 +146,7 @@ def _make_step(model, state):
     return step_at
 
 
-def _batches(source, rows):
+def _batches(source: data.source.Source, rows: int) -> collections.abc.Iterator[Batch]:
     """Batches of one size, one epoch after another, as long as the source has any."""
     for epoch in itertools.count():
         is_exhausted = True
@@ -156,7 +158,12 @@ def _batches(source, rows):
             return
 
 
-def _losses(step, state, rates, batches):
+def _losses(
+    step: collections.abc.Callable,
+    state: TrainState,
+    rates: np.ndarray,
+    batches: collections.abc.Iterator[Batch],
+) -> np.ndarray:
     """The losses, up to the first that is no number or far above the lowest."""
     losses = []
     lowest = math.inf

@@ -4,16 +4,22 @@ them.
 
 import contextlib
 import warnings
+from typing import TYPE_CHECKING, Any
 
 import jax
 
+from jkeras.callbacks import CallbackList
 from jkeras.core.signals import Signals, Terminated
+from jkeras.training.data.source import Source
 from jkeras.training.evaluating import Evaluating
 from jkeras.training.loop import Runner, Span
 from jkeras.training.nonfinite import Watch
 from jkeras.training.ownership import state_owner
 from jkeras.training.results import as_numbers
 from jkeras.training.resume import FitOptions, Participants, Position, Resume
+
+if TYPE_CHECKING:
+    from jkeras.training.trainer import Trainer
 
 
 class Fitting:
@@ -23,7 +29,14 @@ class Fitting:
         source, validation: of batches; the second may be None.
     """
 
-    def __init__(self, model, source, validation, callbacks, options: FitOptions):
+    def __init__(
+        self,
+        model: "Trainer",
+        source: Source,
+        validation: Source | None,
+        callbacks: CallbackList,
+        options: FitOptions,
+    ) -> None:
         self.model = model
         self.source = source
         self.callbacks = callbacks
@@ -57,13 +70,13 @@ class Fitting:
             optimizer.finalize_variable_values(self.layout.trainable)
         self.callbacks.on_train_end(logs)
 
-    def _participants(self):
+    def _participants(self) -> Participants:
         validation = None if self.validation is None else self.validation.source
         return Participants(self.runner, self.source, validation, self.owner, self.callbacks)
 
     # ------------------------------------------------------------ epochs
 
-    def _epochs(self):
+    def _epochs(self) -> dict[str, Any]:
         """The results of the last epoch. `_reached` is what to save when the training is to end:
         (position, state), None for the state of the moment.
         """
@@ -86,12 +99,12 @@ class Fitting:
             raise
         return logs
 
-    def _begin_epoch(self, position):
+    def _begin_epoch(self, position: Position) -> None:
         if not position.step:
             self.owner.replace(self.layout.reset_metrics)
         self.callbacks.on_epoch_begin(position.epoch)
 
-    def _end_epoch(self, epoch, logs):
+    def _end_epoch(self, epoch: int, logs: dict[str, Any]) -> bool:
         """Whether the training ends with this epoch."""
         self.callbacks.on_epoch_end(epoch, logs)
         is_stopped = self.model.stop_training
@@ -100,7 +113,7 @@ class Fitting:
         self.signals.check()
         return is_stopped
 
-    def _with_validation(self, position):
+    def _with_validation(self, position: Position) -> dict[str, Any]:
         """The results of an epoch, those of its validation among them."""
         logs = position.logs
         if self.validation is None or not _validates(position.epoch, self.options.validation_freq):
@@ -113,7 +126,7 @@ class Fitting:
 
     # ------------------------------------------------------------ steps
 
-    def _steps(self, position):
+    def _steps(self, position: Position) -> Position:
         """Takes the steps of an epoch that are left; the position at its end."""
         self._reached = position, None
         epoch, done, logs, is_ended = position
@@ -134,14 +147,14 @@ class Fitting:
         watch.end_epoch(epoch, done)
         return Position(epoch, done, as_numbers(logs), True)
 
-    def _after_dispatch(self, watch, position, steps):
+    def _after_dispatch(self, watch: Watch, position: Position, steps: int) -> None:
         self._reached = position, None
         watch.look(position.epoch, position.step)
         self.callbacks.on_train_batch_end(position.step - 1, position.logs)
         self.resume.after_steps(steps, position)
         self.signals.check()
 
-    def _check_length(self, done, expected):
+    def _check_length(self, done: int, expected: int | None) -> None:
         """Sees whether the data gave as much as was expected."""
         if not done:
             raise ValueError(
@@ -157,7 +170,7 @@ class Fitting:
             )
 
 
-def _validates(epoch, frequency):
+def _validates(epoch: int, frequency: int | list[int]) -> bool:
     if isinstance(frequency, int):
         return (epoch + 1) % frequency == 0
     if isinstance(frequency, list):

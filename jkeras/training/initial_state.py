@@ -1,15 +1,25 @@
 """The `TrainState` that a training begins with."""
 
+from typing import TYPE_CHECKING
+
+import jax
 import jax.numpy as jnp
 
 from jkeras.core.structure import constant_initializer
 from jkeras.kernel import spec, tree
 from jkeras.kernel.keys import key_of_path
+from jkeras.training.data.source import Batch
 from jkeras.training.layout import StateLayout
 from jkeras.training.state import TrainState, as_raw_key
+from jkeras.training.types import NamedVariables, Tree
+
+if TYPE_CHECKING:
+    from jkeras.training.trainer import Trainer
 
 
-def init_train_state(model, key=None, batch=None):
+def init_train_state(
+    model: "Trainer", key: jax.Array | int | None = None, batch: Batch | None = None
+) -> TrainState:
     """A `TrainState` for a compiled model.
 
     Args:
@@ -34,7 +44,7 @@ def init_train_state(model, key=None, batch=None):
         return layout.gather()
     key = as_raw_key(key)
 
-    def fresh(named):
+    def fresh(named: NamedVariables) -> Tree:
         if not named:
             return {}
         paths, variables = zip(*named)

@@ -6,22 +6,32 @@ Models that override a step are run through here; the default steps below serve 
 `super()`.
 """
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
 import jax
 
 from jkeras.core import frame
 from jkeras.core.by_variable import ByVariable
 from jkeras.kernel import tree
 from jkeras.kernel.keys import key_of_path
+from jkeras.training.data.source import Batch
+from jkeras.training.state import TrainState
+from jkeras.training.types import Logs, Structure, Values
+
+if TYPE_CHECKING:
+    from jkeras.training.layout import LazyLayout, StateLayout
+    from jkeras.training.trainer import Trainer
 
 
-def has_own_step(model, kind):
+def has_own_step(model: "Trainer", kind: str) -> bool:
     """Whether a model's step of a kind, "train" or "test", is the user's own, whose logs may be
     any.
     """
     return overrides(model, f"{kind}_step") or hasattr(model, "pure_train_step")
 
 
-def overrides(model, name):
+def overrides(model: "Trainer", name: str) -> bool:
     """Whether the model's class has a step of its own."""
     from jkeras.training.compilable import Compilable
 
@@ -31,12 +41,12 @@ def overrides(model, name):
 class Lists:
     """A `TrainState` as Keras's flat lists, and back."""
 
-    def __init__(self, model, layout):
+    def __init__(self, model: "Trainer", layout: "StateLayout") -> None:
         self.model, self.layout = model, layout
         self.trainable, self.fixed = model.trainable_variables, model.non_trainable_variables
         self.metrics = model.metrics_variables
 
-    def values(self, state):
+    def values(self, state: TrainState) -> Values:
         """All variables' values; seed generators start from the step's key."""
         values = ByVariable(
             (variable, tree.get(group, path))
@@ -51,7 +61,7 @@ class Lists:
             values.set(generator.state, key)
         return values
 
-    def split(self, values, opt_state):
+    def split(self, values: Values, opt_state: Any) -> tuple[list[jax.Array], ...]:
         """(trainable, non-trainable, optimizer, metrics) lists."""
         optimizer = self.model.optimizer
         slots = []
@@ -60,7 +70,15 @@ class Lists:
         trainable, fixed = values.of(self.trainable), values.of(self.fixed)
         return trainable, fixed, slots, values.of(self.metrics)
 
-    def join(self, state, trainable, fixed, metrics, slots=None, step=0):
+    def join(
+        self,
+        state: TrainState,
+        trainable: list[jax.Array],
+        fixed: list[jax.Array],
+        metrics: list[jax.Array],
+        slots: list[jax.Array] | None = None,
+        step: int = 0,
+    ) -> "TrainState":
         """The state with the lists' values in it."""
         values = mapping((self.trainable, trainable), (self.fixed, fixed), (self.metrics, metrics))
         trees = []
@@ -87,10 +105,10 @@ class Lists:
         )
 
 
-def train_step(model, lazy_layout):
+def train_step(model: "Trainer", lazy_layout: "LazyLayout") -> Callable:
     """The pure step of a model that overrides `train_step`."""
 
-    def step(state, batch):
+    def step(state: TrainState, batch: Batch) -> tuple["TrainState", Logs]:
         lists = Lists(model, lazy_layout.of(batch))
         values = lists.values(state)
         with frame.Run(model, ByVariable(values), training=True):
@@ -102,10 +120,10 @@ def train_step(model, lazy_layout):
     return step
 
 
-def test_step(model, lazy_layout):
+def test_step(model: "Trainer", lazy_layout: "LazyLayout") -> Callable:
     """The pure step of a model that overrides `test_step`."""
 
-    def step(state, batch):
+    def step(state: TrainState, batch: Batch) -> tuple["TrainState", Logs]:
         lists = Lists(model, lazy_layout.of(batch))
         values = lists.values(state)
         trainable, fixed, _, metrics = lists.split(values, state.opt_state)
@@ -118,7 +136,7 @@ def test_step(model, lazy_layout):
     return step
 
 
-def _shortest(batch):
+def _shortest(batch: Batch) -> tuple:
     """A batch as the user's step expects it: `(x, y)` where there are no weights, `(x,)` where
     there are no labels.
     """
@@ -131,14 +149,16 @@ def _shortest(batch):
 # ---------------------------------------------------------------- the default steps, on lists
 
 
-def default_train_step(model, state, data):
+def default_train_step(
+    model: "Trainer", state: tuple[list, ...], data: Structure
+) -> tuple[Logs, tuple]:
     """What `super().train_step(state, data)` does."""
     from jkeras.training.step import unpack
 
     trainable, fixed, slots, metrics = state
     x, y, sample_weight = unpack(data)
 
-    def loss_of(trainable):
+    def loss_of(trainable: list[jax.Array]) -> tuple[jax.Array, tuple]:
         return loss_and_updates(
             model, trainable, fixed, metrics, x, y, sample_weight, training=True
         )
@@ -149,7 +169,9 @@ def default_train_step(model, state, data):
     return logs, (trainable, fixed, slots, metrics)
 
 
-def default_test_step(model, state, data):
+def default_test_step(
+    model: "Trainer", state: tuple[list, ...], data: Structure
+) -> tuple[Logs, tuple]:
     """What `super().test_step(state, data)` does."""
     from jkeras.training.step import unpack
 
@@ -162,7 +184,16 @@ def default_test_step(model, state, data):
     return logs, (trainable, fixed, metrics)
 
 
-def loss_and_updates(model, trainable, fixed, metrics, x, y, sample_weight, training=False):
+def loss_and_updates(
+    model: "Trainer",
+    trainable: list[jax.Array],
+    fixed: list[jax.Array],
+    metrics: list[jax.Array],
+    x: Structure,
+    y: Structure,
+    sample_weight: Structure,
+    training: bool = False,
+) -> tuple[jax.Array, tuple]:
     """The loss on flat lists: `(loss, (loss, y_pred, non-trainable values, metric values))`."""
     from jkeras.training.step import compute_loss
 
@@ -178,7 +209,15 @@ def loss_and_updates(model, trainable, fixed, metrics, x, y, sample_weight, trai
     return loss, (loss, y_pred, kept, metric_values(model, run))
 
 
-def metric_updates(model, metrics, loss, x, y, y_pred, sample_weight):
+def metric_updates(
+    model: "Trainer",
+    metrics: list[jax.Array],
+    loss: jax.Array,
+    x: Structure,
+    y: Structure,
+    y_pred: Structure,
+    sample_weight: Structure,
+) -> tuple[Logs, list[jax.Array]]:
     """(logs, metric values) after a batch."""
     from jkeras.training.step import update_metrics
 
@@ -191,7 +230,7 @@ def metric_updates(model, metrics, loss, x, y, y_pred, sample_weight):
     return logs, metric_values(model, run)
 
 
-def metric_values(model, run):
+def metric_values(model: "Trainer", run: frame.Run) -> list[jax.Array]:
     """The values of the metrics after a run."""
     variables = model.metrics_variables
     if run.values.without(variables):
@@ -203,14 +242,22 @@ def metric_values(model, run):
     return run.values.of(variables)
 
 
-def mapping(*pairs):
+def mapping(*pairs) -> Values:
     """Values by variable, of lists of variables and values."""
     return ByVariable(entry for variables, values in pairs for entry in zip(variables, values))
 
 
 def stateless_compute_loss(
-    model, trainable, fixed, metrics, x=None, y=None, y_pred=None, sample_weight=None, training=True
-):
+    model: "Trainer",
+    trainable: list[jax.Array],
+    fixed: list[jax.Array],
+    metrics: list[jax.Array],
+    x: Structure = None,
+    y: Structure = None,
+    y_pred: Structure = None,
+    sample_weight: Structure = None,
+    training: bool = True,
+) -> tuple[jax.Array, tuple[list, list, list]]:
     """`compute_loss` on flat lists: `(loss, (trainable, non-trainable, metrics))`."""
     from jkeras.training.step import compute_loss
 

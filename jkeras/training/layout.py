@@ -1,6 +1,8 @@
 """Which variable of a model is which leaf of its `TrainState`."""
 
 import collections
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -11,9 +13,15 @@ from jkeras.core.by_variable import ByVariable
 from jkeras.core.paths import walk
 from jkeras.core.rng import SeedGenerator
 from jkeras.core.structure import all_built, named_weights
+from jkeras.core.variable import Variable
 from jkeras.kernel import tree
 from jkeras.training import keras_contract, nonfinite, placement
+from jkeras.training.data.source import Batch
 from jkeras.training.state import TrainState, copied
+from jkeras.training.types import NamedVariables, Tree
+
+if TYPE_CHECKING:
+    from jkeras.training.trainer import Trainer
 
 
 METRICS = "/metrics"  # where they are beside a model's state: no layer has a slash in its name
@@ -30,7 +38,7 @@ class StateLayout:
         key: equal for layouts that compiled functions may share.
     """
 
-    def __init__(self, model):
+    def __init__(self, model: "Trainer") -> None:
         self.model = model
         weights = list(named_weights(model))
         self.trainable = model.trainable_variables
@@ -43,7 +51,7 @@ class StateLayout:
         paths = [tuple(path for path, _ in group) for group in groups]
         self.key = (tuple(self.order), *paths)
 
-    def _line_up_optimizer(self, paths):
+    def _line_up_optimizer(self, paths: ByVariable) -> None:
         """`order`: the paths of the optimizer's variables; `resting`: those of them that are frozen
         now.
         """
@@ -54,7 +62,7 @@ class StateLayout:
         self.resting = [(path, variable) for path, variable in pairs if path not in moving]
         self.variable_tree = tree.unflatten(pairs)
 
-    def _known_to_optimizer(self):
+    def _known_to_optimizer(self) -> list[Variable]:
         """The variables that the optimizer is built for; it is built again where layers were
         unfrozen since.
         """
@@ -70,12 +78,12 @@ class StateLayout:
         return known
 
     @property
-    def optimizer(self):
+    def optimizer(self) -> Any:
         """The compiled optimizer."""
         return self.model.optimizer
 
     @staticmethod
-    def signature(model):
+    def signature(model: "Trainer") -> tuple:
         """What a layout depends on: the same signature, the same layout."""
         optimizer = model.optimizer
         return (
@@ -87,7 +95,7 @@ class StateLayout:
             tuple(map(id, model._flat_metrics())),
         )
 
-    def groups(self, state):
+    def groups(self, state: TrainState) -> tuple[tuple[NamedVariables, Tree], ...]:
         """((path, variable) pairs, tree) for each part of a state that holds variables."""
         return (
             (self.params, state.params),
@@ -98,7 +106,7 @@ class StateLayout:
 
     # ------------------------------------------------------------ runs on a state
 
-    def run(self, state, **options):
+    def run(self, state: TrainState, **options: Any) -> frame.Run:
         """A run of the model on the values of a state."""
         run = frame.Run(
             self.model,
@@ -111,31 +119,31 @@ class StateLayout:
             run.place(variable, (METRICS, *path))
         return run
 
-    def after(self, run):
+    def after(self, run: frame.Run) -> tuple[Tree, Tree]:
         """(state, metrics): what a run left behind."""
         state = run.new_state(with_losses=False)
         metrics = state.pop(METRICS)
         return state, metrics
 
-    def updated(self, state, run):
+    def updated(self, state: TrainState, run: frame.Run) -> TrainState:
         """A state with what a run changed in it."""
         kept, metrics = self.after(run)
         return state._replace(state=kept, metrics=metrics)
 
     # ------------------------------------------------------------ variables <-> state
 
-    def gather(self, copies=True):
+    def gather(self, copies: bool = True) -> TrainState:
         """The state that the model's variables hold now; as copies, which a step may consume."""
         state = placement.replicate(self._collect(lambda v: v.own_value()))
         return copied(state) if copies else state
 
-    def abstract(self):
+    def abstract(self) -> TrainState:
         """The state as shapes, with how they lie over devices: for compiling without making any
         array.
         """
         return self._collect(lambda v: jax.ShapeDtypeStruct(v.shape, v.dtype, sharding=v.sharding))
 
-    def _collect(self, read):
+    def _collect(self, read: Callable[[Variable], Any]) -> TrainState:
         mine = lambda named: tree.unflatten((p, read(v)) for p, v in named)  # noqa: E731
         return TrainState(
             jnp.asarray(self.model._step, "int32"),
@@ -147,7 +155,7 @@ class StateLayout:
             self.model._key(),
         )
 
-    def _collect_optimizer(self, read):
+    def _collect_optimizer(self, read: Callable[[Variable], Any]) -> Any:
         model = self.model
         if self.optimizer is None:
             return ()
@@ -171,7 +179,7 @@ class StateLayout:
             )
         return jax.tree_util.tree_map(lambda i: read(variables[i]), self._places)
 
-    def scatter(self, state):
+    def scatter(self, state: TrainState) -> None:
         """Puts a state's arrays into the variables."""
         for named, values in self.groups(state):
             for path, variable in named:
@@ -187,7 +195,7 @@ class StateLayout:
         for variable, value in zip(self.optimizer.variables, values, strict=True):
             variable._value = value
 
-    def variables(self):
+    def variables(self) -> list[Variable]:
         """All variables whose arrays a state owns."""
         mine = [
             v for named in (self.params, self.frozen, self.state, self.metrics) for _, v in named
@@ -196,14 +204,14 @@ class StateLayout:
             mine += self.optimizer.variables
         return mine
 
-    def initial_opt_state(self, params):
+    def initial_opt_state(self, params: Tree) -> Any:
         """The optimizer's state before the first step."""
         if self.model._has_own_opt_state:
             return self.model.init_opt_state(params)
         resting = tree.unflatten((p, v.own_value()) for p, v in self.resting)
         return self.optimizer.init(tree.merge(params, resting), self.variable_tree)
 
-    def update(self, grads, state):
+    def update(self, grads: Tree, state: TrainState) -> tuple[Tree, Any]:
         """(new params, new optimizer state) for gradients of a state's params; frozen arrays that
         the optimizer knows stay as they are.
         """
@@ -221,7 +229,7 @@ class StateLayout:
         )
         return tree.unflatten((p, tree.get(params, p)) for p, _ in self.params), opt_state
 
-    def initial_metrics(self):
+    def initial_metrics(self) -> Tree:
         """The totals of metrics that have seen nothing."""
         if self._initial is None:
             with jax.ensure_compile_time_eval():
@@ -230,7 +238,7 @@ class StateLayout:
                 )
         return self._initial
 
-    def reset_metrics(self, state):
+    def reset_metrics(self, state: TrainState) -> TrainState:
         """The state with all metrics as if they had seen nothing, those inside layers too."""
         state = state._replace(metrics=self.initial_metrics())
         inner = {id(v) for metric in self.model._layer_metrics() for v in metric.variables}
@@ -241,7 +249,9 @@ class StateLayout:
         return state._replace(state=tree.unflatten(kept.items()))
 
 
-def _grouped(model, weights, trainable):
+def _grouped(
+    model: "Trainer", weights: NamedVariables, trainable: list[Variable]
+) -> tuple[NamedVariables, NamedVariables, NamedVariables]:
     """(path, variable) pairs of the weights that gradients reach, of those that stay as they are,
     and of those that the forward pass updates.
     """
@@ -262,7 +272,7 @@ def _grouped(model, weights, trainable):
     return params, frozen, state
 
 
-def _metric_variables(model, weights):
+def _metric_variables(model: "Trainer", weights: NamedVariables) -> NamedVariables:
     """(path, variable) pairs of what the metrics of `compile` count in, but for those that are
     parts of the model.
     """
@@ -280,7 +290,7 @@ def _metric_variables(model, weights):
     return named
 
 
-def first_value(variable):
+def first_value(variable: Variable) -> jax.Array:
     """What a metric's variable holds before any update."""
     if variable._initializer is not None:
         return jnp.asarray(
@@ -294,13 +304,13 @@ class LazyLayout:
     batch.
     """
 
-    def __init__(self, model):
+    def __init__(self, model: "Trainer") -> None:
         self.model, self.layout = model, None
         if model.built and all_built(model):
             model._build_for_training()
             self.layout = StateLayout(model)
 
-    def of(self, batch):
+    def of(self, batch: Batch) -> StateLayout:
         """The layout, for a batch of this form."""
         if self.layout is None:
             self.model._build_for_training(batch)

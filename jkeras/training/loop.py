@@ -14,11 +14,18 @@ import jax
 
 from jkeras.training.batch_independence import size_of
 from jkeras.training.data import ArraySource
-from jkeras.training.feeds import DeviceFeed, HostFeed
+from jkeras.training.data.source import Source
+from jkeras.training.feeds import DeviceFeed, HostFeed, Work
 from jkeras.training.pace import Pace, fixed_steps
 from jkeras.training.padding import may_pad
-from jkeras.training.program import cached
+from jkeras.training.program import Program, cached
 from jkeras.training.programs import Programs
+from jkeras.training.types import Logs
+
+if typing.TYPE_CHECKING:
+    from jkeras.training.layout import StateLayout
+    from jkeras.training.ownership import AnyOwner
+    from jkeras.training.trainer import Trainer
 
 
 class Span(typing.NamedTuple):
@@ -45,7 +52,9 @@ class Runner:
         every_batch: whether somebody wants to know of every single batch.
     """
 
-    def __init__(self, model, layout, kind: str, every_batch: bool):
+    def __init__(
+        self, model: "Trainer", layout: "StateLayout", kind: str, every_batch: bool
+    ) -> None:
         self.model = model
         self.layout = layout
         self.kind = kind
@@ -85,8 +94,8 @@ class Runner:
 
     def epoch(
         self,
-        owner,
-        source,
+        owner: "AnyOwner",
+        source: Source,
         span: Span,
         before: Callable[[int], None],
         left: Callable[[], int | None] = lambda: None,
@@ -122,7 +131,7 @@ class Runner:
         if limit is None or done < limit:
             self.restart()  # the data came to its end
 
-    def _dispatch(self, owner, work):
+    def _dispatch(self, owner: "AnyOwner", work: Work) -> Logs:
         """The logs of a dispatch; a new trace is noticed."""
         program = self.programs.get(work.form, owner)
         traces = program.traces
@@ -135,12 +144,12 @@ class Runner:
 
     # ------------------------------------------------------------ feeds
 
-    def _open_feed(self, owner, source, span):
+    def _open_feed(self, owner: "AnyOwner", source: Source, span: Span) -> None:
         """Sees that there is a feed: the one of the epoch before goes on where an epoch is only a
         part of the data.
         """
 
-        def at_an_end(batches_taken):
+        def at_an_end(batches_taken: int) -> bool:
             whole = span.limit in (None, source.num_batches)
             return not span.done and (whole or batches_taken == source.num_batches)
 
@@ -153,7 +162,9 @@ class Runner:
         self._epoch_of_feed, at = start
         self._feed = self._new_feed(owner, source, span.seed, self._epoch_of_feed, at)
 
-    def _new_feed(self, owner, source, seed, epoch, at):
+    def _new_feed(
+        self, owner: "AnyOwner", source: Source, seed: int, epoch: int, at: int
+    ) -> DeviceFeed | HostFeed:
         if not self._knows_padding:
             self._padded_size = self._size_to_pad_to(owner, source)
             self._knows_padding = True
@@ -162,7 +173,7 @@ class Runner:
                 return DeviceFeed(source, seed, epoch, at, self._padded_size)
         return HostFeed(source, seed, epoch, at, self._padded_size, self.model.jit_compile)
 
-    def _size_to_pad_to(self, owner, source):
+    def _size_to_pad_to(self, owner: "AnyOwner", source: Source) -> int | None:
         """The rows that smaller batches are padded to; None: there are none, or they may not be."""
         if isinstance(source, ArraySource):
             if source.size % min(source.batch_size, source.size) == 0:
@@ -177,7 +188,7 @@ class Runner:
         )
         return size_of(shapes[0]) if is_allowed else None
 
-    def compile(self, owner, source) -> None:
+    def compile(self, owner: "AnyOwner", source: Source) -> None:
         """Compiles what an epoch on a source runs, by running it; `owner` is to be thrown away."""
         feed = self._new_feed(owner, source, 0, 0, 0)
         batches = 1
@@ -194,14 +205,14 @@ class Runner:
 class Retraces:
     """Notices programs that are traced once more, and warns of it once."""
 
-    def __init__(self, model, kind: str):
+    def __init__(self, model: "Trainer", kind: str) -> None:
         self.model = model
         self.kind = kind
         self._met = set()
         self._is_told = False
         self._was_smaller = False
 
-    def look(self, program, is_new: bool) -> None:
+    def look(self, program: Program, is_new: bool) -> None:
         """Takes note of a dispatch; a smaller last batch is no news."""
         if is_new and program in self._met:
             if not self._is_told and (self._was_smaller or not program.only_fewer_rows()):

@@ -10,7 +10,10 @@ from jkeras.kernel.valid_rows import count_valid_rows
 from jkeras.ops.kernels import inside_loop
 from jkeras.training.batch_independence import size_of
 from jkeras.training.compilable import Compilable
-from jkeras.training.step import TrainStep, unpack, update_metrics
+from jkeras.training.data.source import Batch
+from jkeras.training.state import TrainState
+from jkeras.training.step import Forward, TrainStep, unpack, update_metrics
+from jkeras.training.types import Logs, Tree
 
 
 class MicrobatchStep(TrainStep):
@@ -23,7 +26,9 @@ class MicrobatchStep(TrainStep):
     is taken as a whole.
     """
 
-    def __call__(self, state, batch, rows=None):
+    def __call__(
+        self, state: TrainState, batch: Batch, rows: jax.Array | None = None
+    ) -> tuple[TrainState, Logs]:
         self.layout = self.lazy_layout.of(batch)
         size = size_of(unpack(batch)[0])
         if size % self.model.microbatches:
@@ -44,7 +49,9 @@ class MicrobatchStep(TrainStep):
                 logs |= {"loss": loss_tracker.result()} if "loss" in logs else {}
         return self.layout.updated(state, run), logs
 
-    def _split(self, state, batch, rows, size):
+    def _split(
+        self, state: TrainState, batch: Batch, rows: jax.Array | None, size: int
+    ) -> tuple[tuple, jax.Array]:
         """(batch and valid rows, keys) of all microbatches, which are the first axis.
 
         Every microbatch takes rows from all over the batch, so that a batch cut over devices stays
@@ -52,7 +59,7 @@ class MicrobatchStep(TrainStep):
         """
         count = self.model.microbatches
 
-        def split(v):
+        def split(v: jax.Array) -> jax.Array:
             # (batch, …) -> (microbatches, batch / microbatches, …)
             return jnp.swapaxes(v.reshape(size // count, count, *v.shape[1:]), 0, 1)
 
@@ -60,21 +67,27 @@ class MicrobatchStep(TrainStep):
         key = jax.random.wrap_key_data(jax.random.fold_in(state.rng, state.step))
         return microbatches, jax.random.key_data(jax.random.split(key, count))
 
-    def _summed(self, state, batch, rows, size):
+    def _summed(self, state: TrainState, batch: Batch, rows: jax.Array | None, size: int) -> tuple:
         """(gradients, loss, state, metrics, logs) of all microbatches."""
         microbatches = self._split(state, batch, rows, size)
         totals = self._denominators(state, microbatches)
         batch_size = size if rows is None else jnp.sum(rows)
         layout = self.layout
 
-        def loss_of(params, current, batch, key, valid_rows):
+        def loss_of(
+            params: Tree,
+            current: TrainState,
+            batch: Batch,
+            key: jax.Array,
+            valid_rows: jax.Array | None,
+        ) -> tuple[jax.Array, Forward]:
             microbatch = self._microbatch(totals, batch_size)
             scaled, forward = self.loss(
                 params, current, batch, key, valid_rows=valid_rows, microbatch=microbatch
             )
             return self._part(scaled), forward
 
-        def one(carry, microbatch):
+        def one(carry: tuple, microbatch: tuple) -> tuple:
             (*batch, valid_rows), key = microbatch
             grads, total, kept, metrics = carry
             current = state._replace(state=kept, metrics=metrics)
@@ -91,12 +104,12 @@ class MicrobatchStep(TrainStep):
         (grads, loss, kept, metrics), logs = jax.lax.scan(inside_loop(one), start, microbatches)
         return grads, loss, kept, metrics, jax.tree_util.tree_map(lambda v: v[-1], logs)
 
-    def _denominators(self, state, microbatches):
+    def _denominators(self, state: TrainState, microbatches: tuple) -> list[jax.Array]:
         """What losses divide by, for the whole batch. Only masks and weights are computed for
         it.
         """
 
-        def one(_, microbatch):
+        def one(_: None, microbatch: tuple) -> tuple:
             (*batch, valid_rows), key = microbatch
             counting = self._microbatch()
             self.loss(state.params, state, batch, key, valid_rows=valid_rows, microbatch=counting)
@@ -106,13 +119,15 @@ class MicrobatchStep(TrainStep):
         return [jnp.sum(v) for v in denominators]
 
     @property
-    def _is_exact(self):
+    def _is_exact(self) -> bool:
         return type(self.model).compute_loss is Compilable.compute_loss
 
-    def _microbatch(self, totals=None, batch_size=None):
+    def _microbatch(
+        self, totals: list[jax.Array] | None = None, batch_size: jax.Array | int | None = None
+    ) -> Microbatch | None:
         if not self._is_exact:
             return None
         return Microbatch(self.model.microbatches, totals, batch_size)
 
-    def _part(self, loss):
+    def _part(self, loss: jax.Array) -> jax.Array:
         return loss if self._is_exact else loss / self.model.microbatches

@@ -3,6 +3,8 @@ is told.
 """
 
 import warnings
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import jax
 import jax.numpy as jnp
@@ -11,22 +13,29 @@ from jkeras.core.errors import check_choice
 from jkeras.core.variable import Variable
 from jkeras.kernel import tree
 from jkeras.optimizers import LossScaleOptimizer
+from jkeras.training.data.source import Batch
+from jkeras.training.state import TrainState
+from jkeras.training.types import Logs, Structure
+
+if TYPE_CHECKING:
+    from jkeras.training.ownership import StateOwner
+    from jkeras.training.trainer import Trainer
 
 POLICIES = (None, "raise", "stop", "skip")
 COUNT = ("nonfinite", "steps")  # where among the metrics the number of such steps is
 
 
-def check_policy(value):
+def check_policy(value: str | None) -> None:
     """Raises ValueError for what is no policy."""
     check_choice("nonfinite", value, POLICIES)
 
 
-def counter():
+def counter() -> Variable:
     """The variable that counts such steps."""
     return Variable(jnp.zeros((), "int32"), trainable=False, name="nonfinite_steps", autocast=False)
 
 
-def guarded(step, model):
+def guarded(step: Callable, model: "Trainer") -> Callable:
     """A training step that leaves the state as it is where the step would bring NaN or infinity
     into it.
 
@@ -39,7 +48,9 @@ def guarded(step, model):
     # it leaves out updates itself, and learns from them
     scaled = isinstance(model.optimizer, LossScaleOptimizer)
 
-    def guarded_step(state, batch, rows=None):
+    def guarded_step(
+        state: TrainState, batch: Batch, rows: jax.Array | None = None
+    ) -> tuple[TrainState, Logs]:
         new, logs = step(state, batch) if rows is None else step(state, batch, rows)
         before = tree.get(state.metrics, COUNT)
         fine = ~_brought_in(_watched(state, scaled), _watched(new, scaled))
@@ -53,7 +64,7 @@ def guarded(step, model):
     return guarded_step
 
 
-def _logs(model, state, logs, fine):
+def _logs(model: "Trainer", state: TrainState, logs: Logs, fine: jax.Array) -> Logs:
     """The logs of a step; those of the metrics as they are where it was left out."""
     from jkeras.training.layout import StateLayout
     from jkeras.training.results import metric_logs
@@ -65,25 +76,23 @@ def _logs(model, state, logs, fine):
     }
 
 
-def _watched(state, scaled):
-    return (
-        (state.params, state.state)
-        if scaled
-        else (state.params, state.state, state.opt_state, state.metrics)
-    )
+def _watched(state: TrainState, scaled: bool) -> tuple:
+    if scaled:
+        return state.params, state.state
+    return state.params, state.state, state.opt_state, state.metrics
 
 
-def _brought_in(old, new):
+def _brought_in(old: Structure, new: Structure) -> jax.Array:
     """Whether a number is not finite now that was before."""
-    found = [
+    brought_in = [
         jnp.any(jnp.isfinite(a) & ~jnp.isfinite(b))
         for a, b in zip(*map(jax.tree_util.tree_leaves, (old, new)))
         if jnp.issubdtype(jnp.asarray(b).dtype, jnp.inexact)
     ]
-    return jnp.any(jnp.stack(found)) if found else jnp.zeros((), bool)
+    return jnp.any(jnp.stack(brought_in)) if brought_in else jnp.zeros((), bool)
 
 
-def look_at_batch(model, state):
+def look_at_batch(model: "Trainer", state: TrainState) -> None:
     """Says that a single step was left out.
 
     Args:
@@ -111,10 +120,10 @@ class Watch:
         owner: of the training.
     """
 
-    def __init__(self, model, owner):
+    def __init__(self, model: "Trainer", owner: "StateOwner") -> None:
         self.model, self.owner = model, owner
 
-    def look(self, epoch, done):
+    def look(self, epoch: int, done: int) -> None:
         """Ends the training where the policy is to.
 
         Raises:
@@ -132,7 +141,7 @@ class Watch:
         warnings.warn(about, stacklevel=7)
         self.model.stop_training = True
 
-    def end_epoch(self, epoch, done):
+    def end_epoch(self, epoch: int, done: int) -> None:
         """Says how many steps were left out."""
         if self.model.nonfinite == "skip" and (count := self._count()):
             warnings.warn(
@@ -141,5 +150,5 @@ class Watch:
                 stacklevel=6,
             )
 
-    def _count(self):
+    def _count(self) -> int:
         return int(tree.get(self.owner.peek().metrics, COUNT))

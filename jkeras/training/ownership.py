@@ -3,12 +3,29 @@
 import contextlib
 import sys
 import threading
+from collections.abc import Callable, Iterator
+from typing import Any, Protocol
 
 import jax
 
 from jkeras.core.variable import Borrowed
 from jkeras.training import placement
-from jkeras.training.state import copied
+from jkeras.training.layout import StateLayout
+from jkeras.training.state import TrainState, copied
+from jkeras.training.types import Logs
+
+
+class AnyOwner(Protocol):
+    """Where the state is that steps are taken on."""
+
+    def peek(self) -> TrainState:
+        """The state as it is, for reading; it must not be consumed."""
+
+    def replace(self, change: Callable[[TrainState], TrainState]) -> None:
+        """Replaces the state by `change(state)`."""
+
+    def advance(self, function: Callable[..., tuple[TrainState, Logs]], *args: Any) -> Logs:
+        """`state, logs = function(state, *args)`, and the new state takes the old one's place."""
 
 
 class StateOwner:
@@ -19,14 +36,14 @@ class StateOwner:
     in somebody's hands is ever consumed.
     """
 
-    def __init__(self, layout):
+    def __init__(self, layout: "StateLayout") -> None:
         self.layout, self.lock = layout, threading.RLock()
         self.busy = self.seen = False
         # other threads may look at variables while they are borrowed one after the other
         with self.lock:
             self._take_over()
 
-    def _take_over(self):
+    def _take_over(self) -> None:
         """Makes the arrays of the variables the state's; those that somebody else holds stay
         his.
         """
@@ -35,12 +52,12 @@ class StateOwner:
         self._borrow()  # from here on nobody can get hold of another one
         self.state = owned(self.state, keep=self.layout.model._has_own_opt_state)
 
-    def _borrow(self):
+    def _borrow(self) -> None:
         self.borrowed = Borrowed(self.pull, self.lock)
         for variable in self.layout.variables():
             variable._value = self.borrowed
 
-    def pull(self):
+    def pull(self) -> None:
         """Puts the state's arrays into the variables; while a step is traced, copies, since the
         step consumes them.
         """
@@ -54,7 +71,7 @@ class StateOwner:
             else:
                 self.pull_rest()
 
-    def take(self):
+    def take(self) -> TrainState:
         """The state to go on from; what variables were set to in between counts."""
         if self.state is None or any(
             v._value is not self.borrowed for v in self.layout.variables()
@@ -63,7 +80,7 @@ class StateOwner:
             self._take_over()
         return self.state
 
-    def pull_rest(self):
+    def pull_rest(self) -> None:
         """Puts the state's arrays into the variables, but for those that were assigned since the
         last step.
         """
@@ -77,7 +94,7 @@ class StateOwner:
                     variable._value = value
                 self.state = None
 
-    def advance(self, function, *args):
+    def advance(self, function: Callable[..., tuple[TrainState, Logs]], *args: Any) -> Logs:
         """`state, logs = function(state, *args)`, and the new state takes the old one's place at
         once.
         """
@@ -92,22 +109,22 @@ class StateOwner:
                 self._borrow()
         return logs
 
-    def replace(self, change):
+    def replace(self, change: Callable[[TrainState], TrainState]) -> None:
         """Replaces the state by `change(state)`."""
         with self.lock:
             self.state = placement.replicate(change(self.take()))
 
-    def peek(self):
+    def peek(self) -> TrainState:
         """The state as it is, for reading; it must not be consumed."""
         with self.lock:
             return self.take()
 
-    def close(self):
+    def close(self) -> None:
         """Gives the arrays back to the variables."""
         self.pull_rest()
 
 
-def owned(state, keep=False):
+def owned(state: TrainState, keep: bool = False) -> TrainState:
     """The state in arrays that a step may consume: its own ones, and copies of those that others
     refer to.
 
@@ -130,7 +147,7 @@ def owned(state, keep=False):
 
 
 @contextlib.contextmanager
-def state_owner(layout):
+def state_owner(layout: "StateLayout") -> Iterator[StateOwner]:
     """A `StateOwner` for the length of a block; the arrays come back whatever happens."""
     owner = StateOwner(layout)
     try:

@@ -1,8 +1,13 @@
 """How many steps go into one dispatch: as many as fill a moment, by what one of them takes."""
 
+from typing import TYPE_CHECKING
+
 from jkeras.core.paths import walk
 from jkeras.ops.kernels import on_cpu
 from jkeras.training import keras_contract
+
+if TYPE_CHECKING:
+    from jkeras.training.trainer import Trainer
 
 # seconds of one dispatch: its cost is lost in them, and a bar or Ctrl-C need not wait
 MOMENT = 0.05
@@ -24,12 +29,12 @@ class Pace:
     (50, True)
     """
 
-    def __init__(self, steps=None):
+    def __init__(self, steps: int | None = None) -> None:
         self.steps = steps or 1
         self.settled = steps is not None
         self._times = []
 
-    def took(self, seconds):
+    def took(self, seconds: float) -> None:
         """Takes note of the time of one step, once it was compiled; decides by the shortest of a
         few.
         """
@@ -39,7 +44,7 @@ class Pace:
             self.settled = True
 
 
-def fixed_steps(model, kind, every_batch):
+def fixed_steps(model: "Trainer", kind: str, every_batch: bool) -> int | None:
     """The number of steps of a dispatch where there is nothing to measure, else None.
 
     It is the user's `steps_per_execution` above 1; and 1 where callbacks look at every batch, where

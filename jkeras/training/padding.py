@@ -7,18 +7,27 @@ statistics of BatchNormalization. Metrics are given the valid rows as weights. W
 to keep padding out is not padded: such a step is compiled for two shapes.
 """
 
+from typing import TYPE_CHECKING
+
 import jax
 import numpy as np
 
 from jkeras.core.registry import public_name
+from jkeras.metrics import Metric
 from jkeras.metrics.reduction import MeanMetricWrapper
 from jkeras.training import batch_independence, keras_contract
 from jkeras.training.compilable import Compilable
+from jkeras.training.data.source import Batch
 from jkeras.training.layout import LazyLayout
+from jkeras.training.state import TrainState
 from jkeras.training.step import TrainStep
+from jkeras.training.types import Structure
+
+if TYPE_CHECKING:
+    from jkeras.training.trainer import Trainer
 
 
-def may_pad(model, kind, state, batch):
+def may_pad(model: "Trainer", kind: str, state: TrainState, batch: Batch) -> bool:
     """Whether rows that are not valid change nothing in a step of `kind` "train" or "test".
 
     Args:
@@ -31,7 +40,7 @@ def may_pad(model, kind, state, batch):
     if _has_own_step(model, kind) or model._layer_metrics():
         return False
 
-    def forward(state, batch, valid_rows=None):
+    def forward(state: TrainState, batch: Batch, valid_rows: jax.Array | None = None) -> tuple:
         rng = jax.random.fold_in(state.rng, state.step)
         training = kind == "train"
         loss, passed = step.loss(state.params, state, batch, rng, training, valid_rows)
@@ -52,7 +61,7 @@ def may_pad(model, kind, state, batch):
     )
 
 
-def _has_own_step(model, kind):
+def _has_own_step(model: "Trainer", kind: str) -> bool:
     own = any(
         getattr(type(model), name) is not getattr(Compilable, name)
         for name in ("compute_loss", "compute_metrics")
@@ -60,7 +69,7 @@ def _has_own_step(model, kind):
     return own or keras_contract.has_own_step(model, kind)
 
 
-def _weighs(metric, y_true, y_pred):
+def _weighs(metric: Metric, y_true: Structure, y_pred: Structure) -> bool:
     """Whether a metric counts a row of weight 0 as if it were not there: built-in ones, and means
     of functions by row.
 

@@ -13,13 +13,13 @@ from jkeras.ops.kernels import on_cpu
 Tree = typing.TypeVar("Tree")  # a pytree of arrays
 
 
-def _replicated():
+def _replicated() -> jax.sharding.Sharding:
     """The sharding with a whole copy on each device."""
     mesh = settings.distribution.device_mesh.backend_mesh
     return jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec())
 
 
-def _is_placed(value):
+def _is_placed(value: typing.Any) -> bool:
     mesh = settings.distribution.device_mesh.backend_mesh
     sharding = getattr(value, "sharding", None)
     return isinstance(sharding, jax.sharding.NamedSharding) and sharding.mesh == mesh
@@ -51,7 +51,7 @@ def match_sharding(state: Tree, other: Tree) -> Tree:
     return jax.tree_util.tree_map(_matched, state, other)
 
 
-def _matched(value, other):
+def _matched(value: jax.Array, other: typing.Any) -> jax.Array:
     if len(getattr(other, "devices", set)()) > 1:
         return jax.device_put(value, other.sharding)
     return value
@@ -99,7 +99,7 @@ def prefetch(batch: Tree) -> Tree:
     return jax.device_put(batch)
 
 
-def _place_whole(value):
+def _place_whole(value: typing.Any) -> jax.Array:
     sharding = layout_of(np.shape(value))
     if jax.process_count() == 1:
         return jax.device_put(value, sharding)
@@ -107,7 +107,7 @@ def _place_whole(value):
     return jax.make_array_from_callback(value.shape, sharding, lambda index: value[index])
 
 
-def _place_part(value):
+def _place_part(value: typing.Any) -> jax.Array:
     value = np.asarray(value)
     shape = whole_shape(value.shape, settings.distribution.num_model_replicas, jax.process_count())
     return jax.make_array_from_process_local_data(layout_of(shape), value, shape)

@@ -2,21 +2,27 @@
 batch.
 """
 
+from typing import TYPE_CHECKING
+
 import jax
 import numpy as np
 
 from jkeras.core import frame
 from jkeras.core.by_variable import ByVariable
 from jkeras.core.module import Parts
-from jkeras.core.settings import settings
-from jkeras.kernel import tree
 from jkeras.core.paths import named_variables
+from jkeras.core.settings import settings
 from jkeras.core.variable import values_of
+from jkeras.kernel import tree
 from jkeras.training import batch_independence, keras_contract, placement
 from jkeras.training.program import cached, program_of
+from jkeras.training.types import Structure
+
+if TYPE_CHECKING:
+    from jkeras.training.trainer import Trainer
 
 
-def predictor_of(model):
+def predictor_of(model: "Trainer") -> "Predictor":
     """The `Predictor` of a built model; the last one where no module changed its parts since."""
     now = Parts.changes, settings.distribution
     known = model.__dict__.get("_predictor")
@@ -25,7 +31,7 @@ def predictor_of(model):
     return known[1]
 
 
-def predict_at_once(model, x, batch_size):
+def predict_at_once(model: "Trainer", x: Structure, batch_size: int | None) -> Structure:
     """The outputs for an array of few rows, straight from the compiled function; None where that
     does not do.
 
@@ -42,7 +48,7 @@ def predict_at_once(model, x, batch_size):
     return jax.tree_util.tree_map(placement.to_host, y)
 
 
-def _is_one_batch(x, size):
+def _is_one_batch(x: Structure, size: int) -> bool:
     """Whether an array is numpy's, of a dtype that JAX takes as it is, and at most so many rows."""
     if type(x) is not np.ndarray or not x.ndim:
         return False
@@ -52,7 +58,7 @@ def _is_one_batch(x, size):
 class Predictor:
     """`x -> y` of a built model; state that the forward pass changes is kept in the model."""
 
-    def __init__(self, model):
+    def __init__(self, model: "Trainer") -> None:
         self.model = model
         named = list(named_variables(model))
         self.paths = [path for path, _ in named]
@@ -66,7 +72,7 @@ class Predictor:
             forward = self._of_predict_step
         self.function = program_of(model, "predict", self.key, lambda: forward)
 
-    def __call__(self, x, size=None):
+    def __call__(self, x: Structure, size: int | None = None) -> Structure:
         """The outputs for a batch that lies on the host.
 
         It is run with `size` rows, or those of its `batch_independence.bucket`, if more rows change
@@ -82,7 +88,7 @@ class Predictor:
             return self._run(x)  # so that the message has the shape that was given
         return jax.tree_util.tree_map(lambda v: placement.to_host(v)[:count], y)
 
-    def _keeps_rows_apart(self, x):
+    def _keeps_rows_apart(self, x: Structure) -> bool:
         if not self.model.jit_compile:
             return False
         return cached(
@@ -94,13 +100,15 @@ class Predictor:
             ),
         )
 
-    def _run(self, x):
+    def _run(self, x: Structure) -> Structure:
         y, new = self.function(values_of(self.variables), placement.place(x))
         for i, value in new.items():
             frame.own_write(self.variables[i], value)
         return y
 
-    def _forward(self, values, x):
+    def _forward(
+        self, values: list[jax.Array], x: Structure
+    ) -> tuple[Structure, dict[int, jax.Array]]:
         named = list(zip(self.paths, self.variables, values))
         run = frame.Run(
             self.model,
@@ -114,7 +122,9 @@ class Predictor:
         changed = {i: run.value_at(self.paths[i]) for i in self.carried}
         return y, {i: value for i, value in changed.items() if value is not values[i]}
 
-    def _of_predict_step(self, values, x):
+    def _of_predict_step(
+        self, values: list[jax.Array], x: Structure
+    ) -> tuple[Structure, dict[int, jax.Array]]:
         """The same by the user's `predict_step`, as Keras on JAX calls it."""
         values = ByVariable(zip(self.variables, values))
         own = self.model.trainable_variables

@@ -41,7 +41,7 @@ class Prefetched:
         )
         self.thread.start()
 
-    def _work(self):
+    def _work(self) -> None:
         try:
             for item in self.iterator:
                 self._put((self.prepare(item), None))
@@ -56,7 +56,7 @@ class Prefetched:
             if hasattr(self.iterator, "close"):
                 self.iterator.close()
 
-    def _put(self, entry):
+    def _put(self, entry: tuple[typing.Any, BaseException | None]) -> None:
         while not self.stopped.is_set():
             try:
                 return self.ready.put(entry, timeout=0.1)

@@ -3,12 +3,18 @@ traced for.
 """
 
 import inspect
+from collections.abc import Callable, Hashable
+from typing import TYPE_CHECKING, Any
 
 import jax
 
 from jkeras.core.settings import settings
 from jkeras.core.signals import Signals
 from jkeras.training import placement
+from jkeras.training.state import TrainState
+
+if TYPE_CHECKING:
+    from jkeras.training.trainer import Trainer
 
 
 class Program:
@@ -28,7 +34,13 @@ class Program:
     (2, 'x from float32[3] to float32[4]')
     """
 
-    def __init__(self, function, donate=(), out_shardings=None, jit=True):
+    def __init__(
+        self,
+        function: Callable,
+        donate: tuple[int, ...] = (),
+        out_shardings: Any = None,
+        jit: bool = True,
+    ) -> None:
         self.function = function
         self.names = list(inspect.signature(function).parameters)
         self.signatures = []
@@ -36,16 +48,16 @@ class Program:
         if jit:
             self.run = jax.jit(self._traced, donate_argnums=donate, out_shardings=out_shardings)
 
-    def __call__(self, *arguments):
+    def __call__(self, *arguments: Any) -> Any:
         return self.run(*arguments)
 
-    def _traced(self, *arguments):
+    def _traced(self, *arguments: Any) -> Any:
         leaves = jax.tree_util.tree_leaves_with_path(arguments)
         self.signatures.append({self._name(path): _Kind(v) for path, v in leaves})
         with Signals():
             return self.function(*arguments)
 
-    def _name(self, path):
+    def _name(self, path: tuple) -> str:
         first, *rest = path
         name = self.names[first.idx]
         if name == "batch":
@@ -54,11 +66,11 @@ class Program:
         return "/".join([name, *(jax.tree_util.keystr((part,), simple=True) for part in rest)])
 
     @property
-    def traces(self):
+    def traces(self) -> int:
         """How often the function was traced."""
         return len(self.signatures)
 
-    def what_changed(self):
+    def what_changed(self) -> str:
         """The arguments that made the last trace necessary, in words."""
         before, now = self.signatures[-2:]
         changed = [
@@ -71,7 +83,7 @@ class Program:
         more = f", and {len(changed) - 3} more" if len(changed) > 3 else ""
         return ", ".join(changed[:3]) + more
 
-    def only_fewer_rows(self):
+    def only_fewer_rows(self) -> bool:
         """Whether the last trace differs from the one before by a smaller first axis of some
         arguments alone.
         """
@@ -84,16 +96,16 @@ class Program:
 class _Kind:
     """Shape, dtype and weakness of the type of an array."""
 
-    def __init__(self, value):
+    def __init__(self, value: Any) -> None:
         aval = jax.typeof(value)
         self.shape = tuple(aval.shape)
         self.dtype = aval.dtype
         self.weak = getattr(aval, "weak_type", False)
 
-    def __eq__(self, other):
+    def __eq__(self, other: object) -> bool:
         return isinstance(other, _Kind) and str(self) == str(other)
 
-    def is_same_or_shorter(self, other):
+    def is_same_or_shorter(self, other: "_Kind") -> bool:
         """Whether it is another kind at most by a smaller first axis."""
         if self == other:
             return True
@@ -101,14 +113,14 @@ class _Kind:
             return False
         return self.shape[:1] < other.shape[:1]
 
-    def __str__(self):
+    def __str__(self) -> str:
         weak = " (weak)" if self.weak else ""
         return f"{self.dtype}[{','.join(map(str, self.shape))}]{weak}"
 
     __format__ = lambda self, spec: str(self)  # noqa: E731
 
 
-def cached(model, kind, key, make):
+def cached(model: "Trainer", kind: str, key: Hashable, make: Callable[[], Any]) -> Any:
     """What `make` gives, kept with the model for as long as its structure stays the same."""
     functions = model.__dict__.setdefault("_functions", {})
     key = kind, key, settings.distribution
@@ -117,7 +129,14 @@ def cached(model, kind, key, make):
     return functions[key]
 
 
-def program_of(model, kind, key, make, donate=(), state=None):
+def program_of(
+    model: "Trainer",
+    kind: str,
+    key: Hashable,
+    make: Callable[[], Callable],
+    donate: tuple[int, ...] = (),
+    state: TrainState | None = None,
+) -> Program:
     """The compiled function of a kind, kept with the model for as long as its structure stays the
     same.
 
@@ -126,7 +145,7 @@ def program_of(model, kind, key, make, donate=(), state=None):
             where they are.
     """
 
-    def make_program():
+    def make_program() -> Program:
         shardings = placement.shardings(state)
         out_shardings = None if shardings is None else (shardings, None)
         return Program(make(), donate, out_shardings, model.jit_compile)

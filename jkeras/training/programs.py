@@ -1,13 +1,24 @@
 """The compiled programs of a loop: one step on a batch, or many on data that lies on the device."""
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 import jax
 import jax.numpy as jnp
 
 from jkeras.ops.kernels import outside_loops
 from jkeras.training import keras_contract, placement
+from jkeras.training.data.source import Batch
 from jkeras.training.program import Program, program_of
 from jkeras.training.results import metric_logs
+from jkeras.training.state import TrainState
 from jkeras.training.step import make_eval_step, make_train_step
+from jkeras.training.types import Logs
+
+if TYPE_CHECKING:
+    from jkeras.training.layout import StateLayout
+    from jkeras.training.ownership import AnyOwner
+    from jkeras.training.trainer import Trainer
 
 
 class Programs:
@@ -18,14 +29,14 @@ class Programs:
         in_a_loop: whether "many" runs several steps, in a loop, rather than one.
     """
 
-    def __init__(self, model, layout, kind: str, in_a_loop: bool):
+    def __init__(self, model: "Trainer", layout: "StateLayout", kind: str, in_a_loop: bool) -> None:
         self.model = model
         self.layout = layout
         self.kind = kind
         self.in_a_loop = in_a_loop
         self._known = {}  # finding one costs as much as a small step
 
-    def get(self, form: str, owner) -> Program:
+    def get(self, form: str, owner: "AnyOwner") -> Program:
         """The program of a form.
 
         "one": `(state, batch, valid_rows) -> (state, logs)`, one step on one batch; `valid_rows`
@@ -46,21 +57,23 @@ class Programs:
             )
         return self._known[form]
 
-    def _step(self):
+    def _step(self) -> Callable:
         make = make_train_step if self.kind == "train" else make_eval_step
         return make(self.model)
 
-    def _single(self):
+    def _single(self) -> Callable:
         step = outside_loops(self._step())
 
-        def one(state, batch, valid_rows):
+        def one(
+            state: TrainState, batch: Batch, valid_rows: jax.Array | None
+        ) -> tuple[TrainState, Logs]:
             if valid_rows is None:
                 return step(state, batch)
             return step(state, batch, valid_rows)
 
         return one
 
-    def _many(self):
+    def _many(self) -> tuple[Callable[[], Callable], str]:
         """(what makes the function, its name)."""
         if not self.in_a_loop:
             return self._straight, "straight"
@@ -68,20 +81,24 @@ class Programs:
             return self._loop_with_logs, "many"
         return self._loop, "many"
 
-    def _straight(self):
+    def _straight(self) -> Callable:
         step = outside_loops(self._step())
 
-        def straight(state, data, order, first, count):
+        def straight(
+            state: TrainState, data: Batch, order: jax.Array, first: jax.Array, count: jax.Array
+        ) -> tuple[TrainState, Logs]:
             return step(state, *_batch_of(data, order, first))
 
         return straight
 
-    def _loop(self):
+    def _loop(self) -> Callable:
         step = self._step()
         model, layout = self.model, self.layout
 
-        def many(state, data, order, first, count):
-            def body(i, state):
+        def many(
+            state: TrainState, data: Batch, order: jax.Array, first: jax.Array, count: jax.Array
+        ) -> tuple[TrainState, Logs]:
+            def body(i: jax.Array, state: TrainState) -> TrainState:
                 return step(state, *_batch_of(data, order, i))[0]
 
             state = jax.lax.fori_loop(first, first + count, body, state)
@@ -89,12 +106,16 @@ class Programs:
 
         return many
 
-    def _loop_with_logs(self):
+    def _loop_with_logs(self) -> Callable:
         """The same where the logs are those of the last step, which may be no metrics."""
         step = self._step()
 
-        def many(state, data, order, first, count):
-            def body(i, state_and_logs):
+        def many(
+            state: TrainState, data: Batch, order: jax.Array, first: jax.Array, count: jax.Array
+        ) -> tuple[TrainState, Logs]:
+            def body(
+                i: jax.Array, state_and_logs: tuple[TrainState, Logs | None]
+            ) -> tuple[TrainState, Logs]:
                 return step(state_and_logs[0], *_batch_of(data, order, i))
 
             _, logs = jax.eval_shape(body, first, (state, None))
@@ -104,7 +125,7 @@ class Programs:
         return many
 
 
-def _batch_of(data, order, i):
+def _batch_of(data: Batch, order: jax.Array, i: jax.Array) -> tuple:
     """The arguments of the step number i of a feed: its batch, and which rows are valid where some
     are padding.
     """

@@ -2,14 +2,24 @@
 when one is made.
 """
 
+import os
+import types
 import typing
 
 import numpy as np
 
+from jkeras.callbacks import CallbackList
 from jkeras.core.settings import default_seed
 from jkeras.saving.checkpointer import Checkpointer
 from jkeras.training import placement
+from jkeras.training.data.source import Source
 from jkeras.training.results import as_numbers
+from jkeras.training.state import TrainState
+from jkeras.training.types import Logs
+
+if typing.TYPE_CHECKING:
+    from jkeras.training.loop import Runner
+    from jkeras.training.ownership import StateOwner
 
 
 class Position(typing.NamedTuple):
@@ -24,7 +34,7 @@ class Position(typing.NamedTuple):
 
     epoch: int
     step: int = 0
-    logs: typing.Any = {}
+    logs: Logs = {}
     ended: bool = False
 
 
@@ -43,7 +53,7 @@ class FitOptions(typing.NamedTuple):
     validation_steps: int | None
     validation_freq: int | list[int]
     seed: int | None
-    checkpoint: typing.Any
+    checkpoint: str | os.PathLike | Checkpointer | None
     resume: bool | str
 
 
@@ -57,11 +67,11 @@ class Participants(typing.NamedTuple):
         callbacks: those of `fit`.
     """
 
-    runner: typing.Any
-    source: typing.Any
-    validation: typing.Any
-    owner: typing.Any
-    callbacks: typing.Any
+    runner: "Runner"
+    source: Source
+    validation: Source | None
+    owner: "StateOwner"
+    callbacks: CallbackList
 
 
 class Resume:
@@ -77,7 +87,7 @@ class Resume:
         ValueError: another `resume`.
     """
 
-    def __init__(self, participants: Participants, options: FitOptions):
+    def __init__(self, participants: Participants, options: FitOptions) -> None:
         resume, checkpoint = options.resume, options.checkpoint
         if resume not in (True, False, "skip"):
             raise ValueError(f"`resume` must be True, False or 'skip'. Received: resume={resume!r}")
@@ -92,7 +102,7 @@ class Resume:
         self._steps = 0  # since the last save
         self._validated = 0  # batches that validation data which gives them once has given
 
-    def start(self, initial_epoch):
+    def start(self, initial_epoch: int) -> Position:
         """The position to begin at: that of the newest checkpoint, or the first epoch, of which one
         is made.
         """
@@ -116,7 +126,7 @@ class Resume:
         self.seed, self.found = extra["seed"], True
         return position
 
-    def _find(self, position, extra):
+    def _find(self, position: Position, extra: dict[str, typing.Any]) -> None:
         """Lets the data go on where it was.
 
         Raises:
@@ -139,7 +149,7 @@ class Resume:
             self._validated = extra.get("validated", 0)
             self._pass_over(self.validation, self._validated, "validation data")
 
-    def _pass_over(self, source, taken, what):
+    def _pass_over(self, source: Source, taken: int, what: str) -> None:
         """Takes batches from a source that gives them once, if there were some and that was asked
         for.
         """
@@ -153,13 +163,13 @@ class Resume:
         if taken:
             source.skip(taken)
 
-    def left(self):
+    def left(self) -> int | None:
         """The number of steps until the next checkpoint; None: it is not made for steps."""
         if self.checkpointer is None or self.checkpointer.every == "epoch":
             return None
         return self.checkpointer.every - self._steps
 
-    def after_steps(self, count, position):
+    def after_steps(self, count: int, position: Position) -> None:
         """Takes note of steps; saves where enough have gone by."""
         self._steps += count
         if self.checkpointer is None:
@@ -168,21 +178,23 @@ class Resume:
         if self.left() is not None and self.left() <= 0:
             self.save(position)
 
-    def after_validation(self):
+    def after_validation(self) -> None:
         """Takes note of what was taken from data that gives its batches once; one that is cut off
         begins again.
         """
         if not self.validation.resumable:
             self._validated = self.validation.taken
 
-    def after_epoch(self, epoch, last, logs):
+    def after_epoch(self, epoch: int, last: bool, logs: Logs) -> None:
         """Saves after an epoch, where that is asked for, or it was the last one."""
         if self.checkpointer is None:
             return
         if last or self.checkpointer.every == "epoch":
             self.save(Position(epoch + 1), metrics=logs)
 
-    def save(self, position, state=None, metrics=None):
+    def save(
+        self, position: Position, state: TrainState | None = None, metrics: Logs | None = None
+    ) -> None:
         """Saves now: a state, by default the one that the training has."""
         state = self.owner.peek() if state is None else state
         logs = as_numbers(position.logs)
@@ -199,10 +211,15 @@ class Resume:
         self.checkpointer.save(state, extra, metrics=metrics)
         self._steps = 0
 
-    def __enter__(self):
+    def __enter__(self) -> "Resume":
         return self
 
-    def __exit__(self, kind, error, trace):
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: types.TracebackType | None,
+    ) -> None:
         """Waits for the last save; if it failed, an error that is under way says so too."""
         if self.checkpointer is None:
             return

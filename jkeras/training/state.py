@@ -6,6 +6,9 @@ import jax
 
 from jkeras.core.rng import key_from_seed
 from jkeras.core.settings import default_seed
+from jkeras.training.types import Tree
+
+Arrays = typing.TypeVar("Arrays")  # a pytree of arrays
 
 
 class TrainState(typing.NamedTuple):
@@ -28,21 +31,21 @@ class TrainState(typing.NamedTuple):
     (3, 1)
     """
 
-    step: typing.Any
-    params: typing.Any
-    frozen: typing.Any
-    state: typing.Any
+    step: jax.Array
+    params: Tree
+    frozen: Tree
+    state: Tree
     opt_state: typing.Any
-    metrics: typing.Any
-    rng: typing.Any
+    metrics: Tree
+    rng: jax.Array
 
 
-def copied(state):
+def copied(state: Arrays) -> Arrays:
     """A state in arrays of its own; unlike `jnp.copy` this compiles nothing."""
     return jax.device_put(state, may_alias=False)
 
 
-def as_raw_key(key):
+def as_raw_key(key: jax.Array | int) -> jax.Array:
     """A key as two uint32, from an integer or any kind of JAX key."""
     if isinstance(key, int):
         return key_from_seed(key)
@@ -51,6 +54,6 @@ def as_raw_key(key):
     return key
 
 
-def new_key():
+def new_key() -> jax.Array:
     """A raw key for a training that was given none, from the session's seed."""
     return key_from_seed(default_seed())

@@ -4,21 +4,30 @@ shard them.
 
 import inspect
 import typing
+from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
 
+from jkeras.core import frame
 from jkeras.core.call import masks_of
 from jkeras.core.graph import flatten
 from jkeras.kernel import tree
+from jkeras.kernel.microbatch import Microbatch
 from jkeras.kernel.valid_rows import count_valid_rows, expand_like
 from jkeras.training import keras_contract
 from jkeras.training.batch_independence import size_of
+from jkeras.training.data.source import Batch
 from jkeras.training.layout import LazyLayout, StateLayout
 from jkeras.training.nonfinite import guarded
+from jkeras.training.state import TrainState
+from jkeras.training.types import Logs, Structure, Tree
+
+if typing.TYPE_CHECKING:
+    from jkeras.training.trainer import Trainer
 
 
-def unpack(batch):
+def unpack(batch: typing.Any) -> Batch:
     """(x, y, sample_weight) of a batch given as x, (x,), (x, y) or (x, y, sample_weight)."""
     if isinstance(batch, list):
         batch = tuple(batch)
@@ -32,7 +41,7 @@ def unpack(batch):
     return (*batch, None, None)[:3]
 
 
-def make_train_step(model):
+def make_train_step(model: "Trainer") -> Callable[..., tuple[TrainState, Logs]]:
     """The training step of a compiled model, as a pure function.
 
     The model's `trainable` flags are read now. Overridden `compute_loss`, `compute_metrics` and
@@ -56,7 +65,7 @@ def make_train_step(model):
     return guarded(_unguarded(model), model)
 
 
-def _unguarded(model):
+def _unguarded(model: "Trainer") -> Callable[..., tuple[TrainState, Logs]]:
     own = getattr(model, "pure_train_step", None)
     if own is not None:
         return own
@@ -79,20 +88,22 @@ class Forward(typing.NamedTuple):
     """
 
     loss: jax.Array
-    y_pred: typing.Any
-    masks: typing.Any
-    state: dict
-    metrics: dict
+    y_pred: Structure
+    masks: Structure
+    state: Tree
+    metrics: Tree
 
 
 class TrainStep:
     """One step: gradients of `compute_loss`, the optimizer's update, constraints, metrics."""
 
-    def __init__(self, lazy_layout):
+    def __init__(self, lazy_layout: "LazyLayout") -> None:
         self.lazy_layout = lazy_layout
         self.model = lazy_layout.model
 
-    def __call__(self, state, batch, rows=None):
+    def __call__(
+        self, state: TrainState, batch: Batch, rows: jax.Array | None = None
+    ) -> tuple[TrainState, Logs]:
         self.layout = self.lazy_layout.of(batch)
         batch = unpack(batch)
         rng = jax.random.fold_in(state.rng, state.step)
@@ -110,7 +121,16 @@ class TrainStep:
         logs = update_metrics(run, forward.loss, batch, forward.y_pred)
         return self.layout.updated(state, run), logs
 
-    def loss(self, params, state, batch, rng, training=True, valid_rows=None, microbatch=None):
+    def loss(
+        self,
+        params: Tree,
+        state: TrainState,
+        batch: Batch,
+        rng: jax.Array,
+        training: bool = True,
+        valid_rows: jax.Array | None = None,
+        microbatch: Microbatch | None = None,
+    ) -> tuple[jax.Array, Forward]:
         """The loss to differentiate, and what the forward pass left behind (`Forward`)."""
         model = self.model
         x, y, sample_weight = batch
@@ -129,7 +149,7 @@ class TrainStep:
                 scaled = model.optimizer.scale_loss(loss, state.opt_state)
         return scaled, Forward(loss, y_pred, masks, *self.layout.after(run))
 
-    def _constrain(self, params):
+    def _constrain(self, params: Tree) -> Tree:
         constraints = [(p, v.constraint) for p, v in self.layout.params if v.constraint is not None]
         if not constraints:
             return params
@@ -139,7 +159,14 @@ class TrainStep:
         return tree.unflatten(leaves.items())
 
 
-def compute_loss(model, x, y, y_pred, sample_weight, training):
+def compute_loss(
+    model: "Trainer",
+    x: Structure,
+    y: Structure,
+    y_pred: Structure,
+    sample_weight: Structure,
+    training: bool,
+) -> jax.Array:
     """The model's `compute_loss`, also one written before it had the `training` argument."""
     parameters = inspect.signature(model.compute_loss).parameters
     takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
@@ -148,7 +175,9 @@ def compute_loss(model, x, y, y_pred, sample_weight, training):
     return jnp.zeros(()) if loss is None else loss
 
 
-def update_metrics(run, loss, batch, y_pred, masks=None):
+def update_metrics(
+    run: frame.Run, loss: jax.Array | None, batch: Batch, y_pred: Structure, masks: Structure = None
+) -> dict[str, typing.Any]:
     """The logs after a batch, whose metrics are updated in a run.
 
     Args:
@@ -166,7 +195,7 @@ def update_metrics(run, loss, batch, y_pred, masks=None):
     return flat_logs(logs)
 
 
-def _set_masks(run, y_pred, masks):
+def _set_masks(run: frame.Run, y_pred: Structure, masks: Structure) -> None:
     """Lets masks travel beside outputs, without the rows that are not valid."""
     for value, mask in zip(flatten(y_pred), flatten(masks)):
         if mask is None:
@@ -176,7 +205,7 @@ def _set_masks(run, y_pred, masks):
         run.set_mask(value, mask)
 
 
-def flat_logs(logs):
+def flat_logs(logs: Logs) -> dict[str, typing.Any]:
     """Logs as one flat dict in the order of the names; a metric whose result is a dict is taken
     apart.
     """
@@ -187,7 +216,7 @@ def flat_logs(logs):
     return flat
 
 
-def make_eval_step(model):
+def make_eval_step(model: "Trainer") -> Callable[..., tuple[TrainState, Logs]]:
     """The evaluation step of a compiled model: `step(state, batch, rows=None) -> (state, logs)`,
     which changes metrics only. `rows` as of `make_train_step`.
 
@@ -204,7 +233,9 @@ def make_eval_step(model):
         return keras_contract.test_step(model, LazyLayout(model))
     step = TrainStep(LazyLayout(model))
 
-    def eval_step(state, batch, rows=None):
+    def eval_step(
+        state: TrainState, batch: Batch, rows: jax.Array | None = None
+    ) -> tuple[TrainState, Logs]:
         step.layout = layout = step.lazy_layout.of(batch)
         batch = unpack(batch)
         rng = jax.random.fold_in(state.rng, state.step)
@@ -217,7 +248,7 @@ def make_eval_step(model):
     return eval_step
 
 
-def make_predict_step(model):
+def make_predict_step(model: "Trainer") -> Callable[[TrainState, Structure], Structure]:
     """The forward pass of a model in inference: `step(state, x) -> y`.
 
     >>> import jkeras, jax, jax.numpy as jnp
@@ -228,7 +259,7 @@ def make_predict_step(model):
     """
     layout = StateLayout(model)
 
-    def predict_step(state, x):
+    def predict_step(state: TrainState, x: Structure) -> Structure:
         rng = jax.random.fold_in(state.rng, state.step)
         with layout.run(state, rng=rng, training=False) as run:
             return run.forward(x)
@@ -236,7 +267,7 @@ def make_predict_step(model):
     return predict_step
 
 
-def _require(model, optimizer=False):
+def _require(model: "Trainer", optimizer: bool = False) -> None:
     """Raises unless the model is compiled."""
     from jkeras.core.errors import NotCompiledError
 

@@ -4,13 +4,15 @@ computes.
 
 import contextlib
 import itertools
+import os
 import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from jkeras.callbacks import BackupAndRestore, CallbackList
+from jkeras.callbacks import BackupAndRestore, Callback, CallbackList, History
 from jkeras.core import frame
 from jkeras.core.building import as_specs
 from jkeras.core.errors import NotCompiledError
@@ -21,9 +23,11 @@ from jkeras.core.signals import Signals, whole
 from jkeras.core.structure import all_built
 from jkeras.kernel import tree
 from jkeras.ops.kernels import outside_loops
+from jkeras.saving.checkpointer import Checkpointer
 from jkeras.training import data, placement
 from jkeras.training.compilable import Compilable
 from jkeras.training.compile_metrics import CompileMetrics
+from jkeras.training.data.source import Batch, Source
 from jkeras.training.evaluating import Evaluating
 from jkeras.training.fitting import Fitting
 from jkeras.training.layout import StateLayout
@@ -34,8 +38,9 @@ from jkeras.training.program import program_of
 from jkeras.training.programs import Programs
 from jkeras.training.results import as_numbers, concatenate
 from jkeras.training.resume import FitOptions
-from jkeras.training.state import copied, new_key
+from jkeras.training.state import TrainState, copied, new_key
 from jkeras.training.step import make_train_step
+from jkeras.training.types import Logs, Structure
 
 
 class Trainer(Compilable):
@@ -43,19 +48,19 @@ class Trainer(Compilable):
 
     # ------------------------------------------------------------ what training needs
 
-    def _key(self):
+    def _key(self) -> jax.Array:
         if self._train_key is None:
             self.__dict__["_train_key"] = new_key()
         return self._train_key
 
-    def _assert_compiled(self, method):
+    def _assert_compiled(self, method: str) -> None:
         if not self.compiled:
             raise NotCompiledError(
                 f"You must call `compile()` before calling `{method}()` on model '{self.name}'."
             )
 
     @whole
-    def _build_for_training(self, batch=None):
+    def _build_for_training(self, batch: Batch | None = None) -> None:
         """Builds layers, losses and metrics for a batch `(x, y, sample_weight)`; afterwards shapes
         are known.
         """
@@ -74,11 +79,11 @@ class Trainer(Compilable):
         for container in waiting:
             container.build(_guess_labels(self, y_pred) if y is None else y, y_pred)
 
-    def _unbuilt_containers(self):
+    def _unbuilt_containers(self) -> list:
         containers = self._compile_loss, self._compile_metrics
         return [c for c in containers if c is not None and not c.built]
 
-    def _input_shapes(self):
+    def _input_shapes(self) -> Structure:
         specs = self._input_specs()
         return jax.tree_util.tree_map(
             lambda s: jax.ShapeDtypeStruct([1 if d is None else d for d in s.shape], s.dtype),
@@ -86,7 +91,7 @@ class Trainer(Compilable):
             is_leaf=lambda s: hasattr(s, "dtype"),
         )
 
-    def _input_specs(self):
+    def _input_specs(self) -> Structure:
         """The symbolic inputs of a built graph, else specs of the shapes it was built with."""
         if self.built and getattr(self, "inputs", None) is not None:
             return self.input
@@ -99,10 +104,10 @@ class Trainer(Compilable):
             )
         return as_specs(shapes, self._input_type)
 
-    def _predicted_shapes(self, x):
+    def _predicted_shapes(self, x: Structure) -> Structure:
         """The shapes of the outputs for shapes of inputs; builds layers on the way."""
 
-        def forward(x):
+        def forward(x: Structure) -> Structure:
             with frame.Run(self, abstract=True, training=False) as run:
                 return run.call(self, (x,), {})
 
@@ -116,7 +121,14 @@ class Trainer(Compilable):
                 self(jax.tree_util.tree_map(lambda v: jnp.zeros(v.shape, v.dtype), x))
             )
 
-    def _callback_list(self, callbacks, verbose, epochs, steps, **options):
+    def _callback_list(
+        self,
+        callbacks: Callback | Sequence[Callback] | CallbackList | None,
+        verbose: int | str,
+        epochs: int,
+        steps: int | None,
+        **options,
+    ) -> CallbackList:
         """The callbacks as the list that calls them, with a progress bar unless it is silent."""
         verbose = _verbosity(verbose)
         if isinstance(callbacks, CallbackList):
@@ -135,27 +147,27 @@ class Trainer(Compilable):
 
     def fit(
         self,
-        x=None,
-        y=None,
-        batch_size=None,
-        epochs=1,
+        x: Structure = None,
+        y: Structure = None,
+        batch_size: int | None = None,
+        epochs: int = 1,
         verbose: Any = "auto",
-        callbacks=None,
-        validation_split=0.0,
-        validation_data=None,
-        shuffle=True,
-        class_weight=None,
-        sample_weight=None,
-        initial_epoch=0,
-        steps_per_epoch=None,
-        validation_steps=None,
-        validation_batch_size=None,
+        callbacks: Callback | Sequence[Callback] | CallbackList | None = None,
+        validation_split: float = 0.0,
+        validation_data: Any = None,
+        shuffle: bool | str = True,
+        class_weight: dict[int, float] | None = None,
+        sample_weight: Structure = None,
+        initial_epoch: int = 0,
+        steps_per_epoch: int | None = None,
+        validation_steps: int | None = None,
+        validation_batch_size: int | None = None,
         validation_freq: Any = 1,
         *,
-        seed=None,
-        checkpoint=None,
-        resume=True,
-    ):
+        seed: int | None = None,
+        checkpoint: str | os.PathLike | Checkpointer | None = None,
+        resume: bool | str = True,
+    ) -> History:
         """Trains the model.
 
         Args:
@@ -226,7 +238,14 @@ class Trainer(Compilable):
             Fitting(self, source, validation, callbacks, options).run()
         return self.history
 
-    def _fit_callbacks(self, callbacks, source, verbose, epochs, steps):
+    def _fit_callbacks(
+        self,
+        callbacks: Callback | Sequence[Callback] | CallbackList | None,
+        source: Source,
+        verbose: int | str,
+        epochs: int,
+        steps: int | None,
+    ) -> CallbackList:
         steps = steps or source.num_batches
         rows = _rows(source, steps)
         return self._callback_list(callbacks, verbose, epochs, steps, add_history=True, rows=rows)
@@ -235,16 +254,16 @@ class Trainer(Compilable):
 
     def evaluate(
         self,
-        x=None,
-        y=None,
-        batch_size=None,
+        x: Structure = None,
+        y: Structure = None,
+        batch_size: int | None = None,
         verbose: Any = "auto",
-        sample_weight=None,
-        steps=None,
-        callbacks=None,
-        return_dict=False,
+        sample_weight: Structure = None,
+        steps: int | None = None,
+        callbacks: Callback | Sequence[Callback] | CallbackList | None = None,
+        return_dict: bool = False,
         **kwargs,
-    ):
+    ) -> Any:
         """The loss and metrics on data.
 
         Args:
@@ -271,7 +290,7 @@ class Trainer(Compilable):
                 owner.store()
         return logs if return_dict else self._in_order(logs)
 
-    def _in_order(self, logs):
+    def _in_order(self, logs: Logs) -> Any:
         """Logs as a list: in the order of the metrics, then the rest; a single value alone."""
         names = []
         for metric in self.metrics:
@@ -283,7 +302,14 @@ class Trainer(Compilable):
 
     # ------------------------------------------------------------ predict
 
-    def predict(self, x, batch_size=None, verbose: Any = "auto", steps=None, callbacks=None):
+    def predict(
+        self,
+        x: Structure,
+        batch_size: int | None = None,
+        verbose: Any = "auto",
+        steps: int | None = None,
+        callbacks: Callback | Sequence[Callback] | CallbackList | None = None,
+    ) -> Structure:
         """The outputs for data, as numpy arrays.
 
         Args:
@@ -307,7 +333,9 @@ class Trainer(Compilable):
             raise ValueError("The data gave no batch to predict.")
         return concatenate(outputs)
 
-    def _predict(self, source, steps, callbacks):
+    def _predict(
+        self, source: Source, steps: int | None, callbacks: CallbackList
+    ) -> list[Structure]:
         """The outputs of several batches each."""
         predict = predictor_of(self)
         is_cut = isinstance(source, data.ArraySource) and source.num_batches > 1
@@ -326,21 +354,26 @@ class Trainer(Compilable):
             callbacks.on_predict_batch_end(step - 1, {"outputs": outputs[-1]})
         return outputs
 
-    def predict_on_batch(self, x):
+    def predict_on_batch(self, x: Structure) -> Structure:
         """The outputs for one batch."""
         x = data.as_arrays(x)
         self._build_for_prediction((x,))
         return jax.tree_util.tree_map(placement.to_host, predictor_of(self)(x))
 
-    def _build_for_prediction(self, batch):
+    def _build_for_prediction(self, batch: tuple) -> None:
         if not self.built or not all_built(self):
             self._predicted_shapes(data.shapes_of(batch)[0])
 
     # ------------------------------------------------------------ compiling ahead
 
     def precompile(
-        self, x, y=None, sample_weight=None, batch_size=None, kinds=("train", "test", "predict")
-    ):
+        self,
+        x: Structure,
+        y: Structure = None,
+        sample_weight: Structure = None,
+        batch_size: int | None = None,
+        kinds: Sequence[str] = ("train", "test", "predict"),
+    ) -> dict[str, float]:
         """Compiles ahead what `fit`, `evaluate` and `predict` run on data like this; changes
         nothing in the model.
 
@@ -372,7 +405,14 @@ class Trainer(Compilable):
 
     # ------------------------------------------------------------ one batch
 
-    def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, return_dict=False):
+    def train_on_batch(
+        self,
+        x: Structure,
+        y: Structure = None,
+        sample_weight: Structure = None,
+        class_weight: dict[int, float] | None = None,
+        return_dict: bool = False,
+    ) -> Any:
         """One training step on one batch; returns its loss and metrics."""
         self._assert_compiled("train_on_batch")
         batch = self._single_batch(x, y, sample_weight, class_weight)
@@ -391,7 +431,7 @@ class Trainer(Compilable):
         return self._batch_logs(logs, return_dict)
 
     @whole
-    def _state_layout(self):
+    def _state_layout(self) -> StateLayout:
         signature = StateLayout.signature(self)
         if self._last_layout is None or self._last_layout[0] != signature:
             layout = StateLayout(self)
@@ -400,7 +440,13 @@ class Trainer(Compilable):
             self.__dict__["_last_layout"] = StateLayout.signature(self), layout
         return self._last_layout[1]
 
-    def test_on_batch(self, x, y=None, sample_weight=None, return_dict=False):
+    def test_on_batch(
+        self,
+        x: Structure,
+        y: Structure = None,
+        sample_weight: Structure = None,
+        return_dict: bool = False,
+    ) -> Any:
         """Loss and metrics of one batch."""
         self._assert_compiled("test_on_batch")
         batch = self._single_batch(x, y, sample_weight, None)
@@ -412,7 +458,13 @@ class Trainer(Compilable):
         owner.store()
         return self._batch_logs(logs, return_dict)
 
-    def _single_batch(self, x, y, sample_weight, class_weight):
+    def _single_batch(
+        self,
+        x: Structure,
+        y: Structure,
+        sample_weight: Structure,
+        class_weight: dict[int, float] | None,
+    ) -> Batch:
         if not data.is_array_like(x):
             raise TypeError(
                 f"The `*_on_batch` methods of model '{self.name}' take the arrays of one batch. "
@@ -425,7 +477,7 @@ class Trainer(Compilable):
         self._build_for_training(source.data)
         return self._checked(source).data
 
-    def _checked(self, source):
+    def _checked(self, source: Source) -> Source:
         """The source, its labels checked against the losses where these are what training
         minimizes.
         """
@@ -437,11 +489,11 @@ class Trainer(Compilable):
             return source
         return data.checked(source, self._compile_loss.check_values)
 
-    def _batch_logs(self, logs, return_dict):
+    def _batch_logs(self, logs: Logs, return_dict: bool) -> Any:
         logs = as_numbers(logs)
         return logs if return_dict else self._in_order(logs)
 
-    def load_train_state(self, state):
+    def load_train_state(self, state: TrainState) -> None:
         """Puts the arrays of a `TrainState` under the Keras view of this model."""
         if self.built:
             self._build_for_training()
@@ -456,23 +508,23 @@ class _Snapshot:
         copies: whether steps may consume the arrays.
     """
 
-    def __init__(self, layout, copies=False):
+    def __init__(self, layout: StateLayout, copies: bool = False) -> None:
         self.layout, self.state = layout, layout.gather(copies)
 
-    def replace(self, change):
+    def replace(self, change: Callable[[TrainState], TrainState]) -> None:
         """Replaces the state by `change(state)`."""
         self.state = placement.replicate(change(self.state))
 
-    def peek(self):
+    def peek(self) -> TrainState:
         """The state."""
         return self.state
 
-    def advance(self, function, *args):
+    def advance(self, function: Callable[..., tuple[TrainState, Logs]], *args: Any) -> Logs:
         """`state, logs = function(state, *args)`."""
         self.state, logs = function(self.state, *args)
         return logs
 
-    def store(self):
+    def store(self) -> None:
         """Writes metrics and state back into the variables."""
         for named, values in (
             (self.layout.metrics, self.state.metrics),
@@ -482,7 +534,7 @@ class _Snapshot:
                 frame.own_write(variable, tree.get(values, path))
 
 
-def _capped(steps):
+def _capped(steps: int | None) -> int | None:
     """The number of steps of an epoch, 0 being all; below the session's limit for trial runs where
     one is set.
     """
@@ -490,39 +542,39 @@ def _capped(steps):
     return min(limits, default=None)
 
 
-def _validation_source(validation_data, batch_size, steps):
+def _validation_source(validation_data: Any, batch_size: int | None, steps: int | None) -> Source:
     if isinstance(validation_data, (tuple, list)) and 1 <= len(validation_data) <= 3:
         x, y, sample_weight = (*validation_data, None, None)[:3]
         return data.make_source(x, y, sample_weight, batch_size, steps=steps)
     return data.make_source(validation_data, batch_size=batch_size, replays=True, steps=steps)
 
 
-def _rows(source, steps):
+def _rows(source: Source, steps: int | None) -> int | None:
     """The number of rows of an epoch, where it is known."""
     return getattr(source, "size", None) if steps == source.num_batches else None
 
 
-def _backup_of(callbacks):
+def _backup_of(callbacks: CallbackList) -> Checkpointer | None:
     """Where the first `BackupAndRestore` that has one keeps checkpoints, or None."""
     backups = [c for c in callbacks.callbacks if isinstance(c, BackupAndRestore)]
     checkpointers = (backup.checkpointer() for backup in backups)
     return next(filter(None, checkpointers), None)
 
 
-def _verbosity(verbose):
+def _verbosity(verbose: int | str) -> int:
     if verbose == "auto":
         return 1 if is_interactive_logging_enabled() else 2
     return int(verbose)
 
 
-def _guess_labels(model, y_pred):
+def _guess_labels(model: "Trainer", y_pred: Structure) -> Structure:
     """Shapes of labels that suit the losses: whole numbers for sparse ones, the outputs' shapes for
     the others.
     """
     loss = model._compile_loss.loss if model._compile_loss is not None else None
     several = flatten(loss) if isinstance(loss, (list, tuple, dict)) else []
 
-    def guess(i, prediction):
+    def guess(i: int, prediction: jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
         one = several[i] if i < len(several) else loss
         name = str(getattr(one, "name", getattr(one, "__name__", one)))
         if "sparse" in name.lower():

@@ -3,8 +3,8 @@
 import typing
 from collections.abc import Mapping
 
-import jax
 
+from jkeras.core.by_variable import ByVariable
 from jkeras.core.variable import Variable
 
 Path: typing.TypeAlias = tuple[str, ...]
@@ -12,4 +12,4 @@ Tree: typing.TypeAlias = dict[str, typing.Any]  # a nested dict of arrays by pat
 Structure: typing.TypeAlias = typing.Any  # an array, or nested lists, tuples and dicts of arrays
 Logs: typing.TypeAlias = Mapping[str, typing.Any]  # arrays or numbers by name
 NamedVariables: typing.TypeAlias = list[tuple[Path, Variable]]
-Values: typing.TypeAlias = dict[Variable, jax.Array]
+Values: typing.TypeAlias = ByVariable

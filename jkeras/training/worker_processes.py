@@ -55,7 +55,7 @@ class Processes:
         file = self._file
         return lambda number: pool.submit(_call, file, number)
 
-    def _fork(self, get, reason):
+    def _fork(self, get: collections.abc.Callable, reason: str) -> collections.abc.Callable:
         if "fork" not in multiprocessing.get_all_start_methods():
             raise ValueError(
                 f"{get.__name__} cannot be sent to a worker process: {reason}. Use threads "
@@ -73,7 +73,7 @@ class Processes:
         )
         self._forked = True
 
-        def submit(number):
+        def submit(number: int) -> concurrent.futures.Future:
             with warnings.catch_warnings():
                 # said above
                 warnings.filterwarnings("ignore", r"os\.fork\(\) was called", RuntimeWarning)
@@ -81,7 +81,7 @@ class Processes:
 
         return submit
 
-    def _forget(self):
+    def _forget(self) -> None:
         if self._file is not None:
             os.unlink(self._file)
         self._file = self._digest = None
@@ -95,7 +95,7 @@ class Processes:
         self._forget()
 
 
-def _packed(get):
+def _packed(get: collections.abc.Callable) -> tuple[bytes | None, str | None]:
     """(bytes, None) of a function that other processes can have; (None, why not) of others."""
     try:
         content = pickle.dumps(get)
@@ -106,14 +106,14 @@ def _packed(get):
     return content, None
 
 
-def _can_be_imported(main):
+def _can_be_imported(main: typing.Any) -> bool:
     """Whether the main module lies in a file, from which other processes have it too."""
     if getattr(main, "__spec__", None) is not None:
         return True
     return os.path.isfile(getattr(main, "__file__", None) or "")
 
 
-def _written(content):
+def _written(content: bytes) -> str:
     """The path of a new temporary file with the content."""
     handle, path = tempfile.mkstemp(prefix="jkeras-worker-")
     with open(handle, "wb") as file:
@@ -139,7 +139,7 @@ class _Kept:
     file = get = None
 
 
-def _begin():
+def _begin() -> None:
     """JAX stays away from the accelerator; Ctrl-C is for the parent; without it there is nothing to
     do.
     """
@@ -148,18 +148,18 @@ def _begin():
     jax.config.update("jax_platforms", "cpu")
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
-    def leave():
+    def leave() -> None:
         multiprocessing.parent_process().join()
         os._exit(1)
 
     threading.Thread(target=leave, daemon=True).start()
 
 
-def _keep(get):
+def _keep(get: collections.abc.Callable) -> None:
     _Kept.get = get
 
 
-def _call(file, number):
+def _call(file: str | None, number: int) -> typing.Any:
     try:
         if file != _Kept.file:
             with open(file, "rb") as content:
@@ -170,7 +170,7 @@ def _call(file, number):
         raise _portable(error) from error.__cause__
 
 
-def _portable(error):
+def _portable(error: Exception) -> Exception:
     """An error that can be sent to another process: itself, or where that fails a RuntimeError with
     its text.
     """

@@ -6,6 +6,7 @@ import collections
 import collections.abc
 import concurrent.futures
 import contextlib
+import types
 import typing
 import warnings
 
@@ -22,10 +23,15 @@ class noted:
         self.number = number
         self.name = name
 
-    def __enter__(self):
+    def __enter__(self) -> None:
         """Nothing to do."""
 
-    def __exit__(self, kind, error, trace):
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: types.TracebackType | None,
+    ) -> None:
         if isinstance(error, Exception):
             error.add_note(f"This happened in batch {self.number} of {self.name}.")
 
@@ -82,13 +88,13 @@ def forks_allowed() -> collections.abc.Iterator[None]:
         yield
 
 
-def _result(number, future, name):
+def _result(number: int, future: concurrent.futures.Future, name: str) -> typing.Any:
     with _deaths_explained(number, name):
         return future.result()
 
 
 @contextlib.contextmanager
-def _deaths_explained(number, name):
+def _deaths_explained(number: int, name: str) -> collections.abc.Iterator[None]:
     """Turns the pool's error for a process that is gone into one that says what to do."""
     try:
         yield

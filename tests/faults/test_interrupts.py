@@ -15,7 +15,7 @@ from jkeras.core.signals import Signals
 from jkeras.saving import Checkpointer
 from jkeras.saving.hdf5 import reading
 from jkeras.saving.hdf5_writing import writing
-from jkeras.training.program import Program
+from jkeras.training.ownership import StateOwner
 from tests.faults import programs
 from tests.faults.tools import BATCH, STEPS, X, Y, assert_usable, plain, result, run, start
 
@@ -167,17 +167,20 @@ def test_pressed_again_while_a_step_is_under_way(monkeypatch, times):
     """Its arrays are consumed by then: the second one waits until the new ones are there, a third
     one does not.
     """
-    call = Program.__call__
+    advance = StateOwner.advance
 
-    def pressed(self, *arguments):
-        found = call(self, *arguments)
-        for _ in range(times):
-            signal.raise_signal(signal.SIGINT)
-        return found
+    def pressed(self, program, *arguments):
+        def run(*arguments):
+            state_and_logs = program(*arguments)
+            for _ in range(times):
+                signal.raise_signal(signal.SIGINT)
+            return state_and_logs
+
+        return advance(self, run, *arguments)
 
     model = plain()
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(Program, "__call__", pressed)
+        patch.setattr(StateOwner, "advance", pressed)
         model.fit(
             X,
             Y,
