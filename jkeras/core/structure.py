@@ -3,7 +3,7 @@
 import collections
 import re
 
-from jkeras.core.paths import walk
+from jkeras.core.paths import own_variables, walk
 from jkeras.core.rng import SeedGenerator
 from jkeras.core.settings import snake_case
 
@@ -37,7 +37,7 @@ def named_weights(layer):
     seen = set()
     for path, part in walk(layer):
         if not isinstance(part, SeedGenerator):
-            for key, variable in part._own.items():
+            for key, variable in own_variables(part).items():
                 if variable not in seen:
                     seen.add(variable)
                     yield (*path, key), variable

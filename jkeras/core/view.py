@@ -8,9 +8,14 @@ from jkeras.core import frame, policy
 from jkeras.core.dtypes import is_float
 from jkeras.kernel import tree
 from jkeras.core.errors import NotBuiltError
-from jkeras.core.paths import walk
+from jkeras.core.paths import own_variables, walk
 from jkeras.core.rng import SeedGenerator
 from jkeras.core.variable import values_of
+
+
+def place_of(layer):
+    """What messages call a layer: "Layer 'net/dense' (Dense)"."""
+    return layer._where
 
 
 class WeightView:
@@ -99,7 +104,7 @@ class WeightView:
         value = bool(value)
         for layer in self._flatten_layers():
             layer.set_untracked(_trainable=value)
-            for variable in layer._own.values():
+            for variable in own_variables(layer).values():
                 if variable.learnable:
                     variable.trainable = value
 
@@ -144,14 +149,14 @@ class WeightView:
             if id(layer) in visited:
                 return
             visited.add(id(layer))
-            own = layer._own.values()
+            own = own_variables(layer).values()
             add(v for v in own if v.learnable)
             add(v for v in own if not v.learnable)
             children = list(layer._children.values())
             if with_seeds:
                 for child in children:
                     if isinstance(child, SeedGenerator):
-                        add(child._own.values())
+                        add(own_variables(child).values())
             for child in children:
                 if isinstance(child, WeightView):
                     visit(child, visited)
