@@ -1,5 +1,6 @@
 """What every architecture has around its body: the images, the classifier, the weights."""
 
+import dataclasses
 import functools
 import importlib.resources
 import json
@@ -52,7 +53,8 @@ def architecture(function) -> typing.Callable[..., Functional]:
     return function
 
 
-class Arguments(typing.NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Arguments:
     """The arguments that all architectures have."""
 
     include_top: bool

@@ -2,6 +2,7 @@
 images.
 """
 
+import dataclasses
 import math
 import string
 import typing
@@ -23,7 +24,8 @@ from jkeras.initializers import VarianceScaling
 __all__ = [*(f"EfficientNetB{i}" for i in range(8)), "decode_predictions", "preprocess_input"]
 
 
-class Stage(typing.NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Stage:
     """Blocks of one kind: how many, kernel, channels, how many times they are wider inside, stride
     of the first.
     """
@@ -124,7 +126,9 @@ def _efficientnet(wider, deeper, size, dropout, file, arguments):
         x = layers.Rescaling([1.0 / math.sqrt(deviation) for deviation in DEVIATIONS])(x)
     x = stem(x, widened(32), FIRST)
     stages = [
-        stage._replace(blocks=math.ceil(deeper * stage.blocks), width=widened(stage.width))
+        dataclasses.replace(
+            stage, blocks=math.ceil(deeper * stage.blocks), width=widened(stage.width)
+        )
         for stage in STAGES
     ]
     for block in blocks(stages, widened(32), sum(stage.blocks for stage in stages)):
@@ -171,7 +175,7 @@ def blocks(stages, width, total):
         for j in range(stage.blocks):
             prefix = f"block{i}{string.ascii_lowercase[j]}_"
             yield Block(prefix, stage, width, DROP * number / total)
-            stage = stage._replace(stride=1)
+            stage = dataclasses.replace(stage, stride=1)
             width = stage.width
             number += 1
 

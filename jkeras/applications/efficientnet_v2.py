@@ -2,6 +2,7 @@
 images are large.
 """
 
+import dataclasses
 import math
 
 from jkeras import layers
@@ -149,7 +150,9 @@ def _efficientnet(table, wider, deeper, size, include_preprocessing, file, argum
     x = stem(x, widened(width), SECOND)
     total = sum(stage.blocks for stage in stages)  # before they are deepened
     stages = [
-        stage._replace(blocks=math.ceil(deeper * stage.blocks), width=widened(stage.width))
+        dataclasses.replace(
+            stage, blocks=math.ceil(deeper * stage.blocks), width=widened(stage.width)
+        )
         for stage in stages
     ]
     for block in blocks(stages, widened(width), total):

@@ -1,5 +1,6 @@
 """MobileNet: convolutions of each channel by itself, followed by ones that mix the channels."""
 
+import dataclasses
 import warnings
 
 from jkeras import layers
@@ -96,7 +97,9 @@ def _mobilenet(alpha, depth_multiplier, dropout, arguments):
 
     file = f"mobilenet_{ALPHAS.get(alpha)}_{side}_tf"
     files = [f"{file}.h5", f"{file}_no_top.h5"]
-    arguments = arguments._replace(name=arguments.name or f"mobilenet_{alpha:0.2f}_{side}")
+    arguments = dataclasses.replace(
+        arguments, name=arguments.name or f"mobilenet_{alpha:0.2f}_{side}"
+    )
     return end(arguments, images, x, top, (None, None), files)
 
 

@@ -1,5 +1,6 @@
 """MobileNetV2: blocks that widen their input, and are narrow where they are added to it."""
 
+import dataclasses
 from jkeras import layers
 from jkeras.applications.building import (
     Arguments,
@@ -90,7 +91,9 @@ def _mobilenet(alpha, arguments):
 
     file = f"mobilenet_v2_weights_tf_dim_ordering_tf_kernels_{float(alpha)}_{side}"
     files = [f"{file}.h5", f"{file}_no_top.h5"]
-    arguments = arguments._replace(name=arguments.name or f"mobilenetv2_{alpha:0.2f}_{side}")
+    arguments = dataclasses.replace(
+        arguments, name=arguments.name or f"mobilenetv2_{alpha:0.2f}_{side}"
+    )
     return end(arguments, images, x, top, (None, None), files)
 
 

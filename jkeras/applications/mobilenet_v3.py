@@ -1,6 +1,6 @@
 """MobileNetV3: MobileNetV2's blocks with a weight for each channel, put together by a search."""
 
-import typing
+import dataclasses
 
 from jkeras import layers
 from jkeras.applications.building import (
@@ -20,7 +20,8 @@ from jkeras.core.registry import public
 __all__ = ["decode_predictions", "preprocess_input"]
 
 
-class Block(typing.NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Block:
     """One block: how many times its input is widened, the channels it ends with, and how it
     convolves.
     """
@@ -129,11 +130,13 @@ def _mobilenet(
     x = _normalized(x, "conv_bn", not minimalistic)
     for number, block in enumerate(blocks):
         if minimalistic:
-            block = block._replace(kernel=3, weighs=False, swish=False)
+            block = dataclasses.replace(block, kernel=3, weighs=False, swish=False)
         prefix = "expanded_conv_"
         if number:
             prefix += f"{number}_"
-        x = _block(x, block._replace(width=divisible(block.width * alpha)), prefix, number > 0)
+        x = _block(
+            x, dataclasses.replace(block, width=divisible(block.width * alpha)), prefix, number > 0
+        )
     x = layers.Conv2D(
         divisible(x.shape[channel_axis()] * 6), 1, padding="same", use_bias=False, name="conv_1"
     )(x)
@@ -159,8 +162,8 @@ def _begin(arguments, alpha, minimalistic):
     """The images, which may be of any size: the classifier is one more convolution."""
     check_tensor(arguments)
     if arguments.input_shape is None and arguments.input_tensor is not None:
-        arguments = arguments._replace(
-            input_shape=tuple(getattr(arguments.input_tensor, "shape", ())[1:])
+        arguments = dataclasses.replace(
+            arguments, input_shape=tuple(getattr(arguments.input_tensor, "shape", ())[1:])
         )
     shape = asked_shape(arguments, 224, 32, fixed=False)
     check_alpha(arguments, alpha, (1.0,) if minimalistic else (0.75, 1.0))

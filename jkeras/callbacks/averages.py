@@ -2,6 +2,7 @@
 
 from jkeras.callbacks.base import Callback
 from jkeras.core.registry import public
+from jkeras.optimizers.variables import addressed_variables
 
 
 @public("keras.callbacks.SwapEMAWeights")
@@ -38,7 +39,7 @@ class SwapEMAWeights(Callback):
                 f"Received: optimizer={self.model.optimizer!r}"
             )
         return [
-            (v, optimizer._at["ema", i])
+            (v, addressed_variables(optimizer)["ema", i])
             for optimizer in averaging
             for i, v in enumerate(optimizer.built_for)
         ]

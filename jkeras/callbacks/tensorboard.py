@@ -132,9 +132,7 @@ class TensorBoard(Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         """Writes the results of an epoch; now and then the weights."""
-        logs = dict((logs or {}).items())
-        train = {f"epoch_{k}": v for k, v in logs.items() if not k.startswith("val_")}
-        validation = {f"epoch_{k[4:]}": v for k, v in logs.items() if k.startswith("val_")}
+        train, validation = _by_run((logs or {}).items())
         # the rate may be hidden in an optax transformation
         with contextlib.suppress(AttributeError):
             train |= {f"epoch_{k}": v for k, v in named_rates(self.model.optimizer).items()}
@@ -178,6 +176,17 @@ class TensorBoard(Callback):
         self._trace.stop()
         self._train.flush()
         self._validation.flush()
+
+
+def _by_run(results):
+    """({name: value} of training, the same of validation)."""
+    train, validation = {}, {}
+    for name, value in results:
+        if name.startswith("val_"):
+            validation[f"epoch_{name[4:]}"] = value
+        else:
+            train[f"epoch_{name}"] = value
+    return train, validation
 
 
 def _batches(profile_batch):

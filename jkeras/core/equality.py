@@ -10,6 +10,7 @@ import re
 import jax
 import numpy as np
 
+from jkeras.core.graph import graph_of
 from jkeras.core.module import Module
 from jkeras.core.record import Record
 from jkeras.core.rng import SeedGenerator
@@ -77,7 +78,7 @@ def _record_key(record, seen):
 def _module_key(module, seen):
     if isinstance(module, SeedGenerator):
         return (SeedGenerator, module._given_seed)
-    if hasattr(module, "_nodes"):
+    if graph_of(module) is not None:
         return (type(module), _graph_key(module, seen))
     attributes = getattr(module, "_before_build", None) or vars(module)
     # a field may have been given another value since
@@ -112,8 +113,8 @@ def _graph_key(model, seen):
             return ("dict", tuple((k, described(v)) for k, v in value.items()))
         return _key(value, seen)
 
-    nodes = []
-    for node in model._nodes:
+    nodes, graph = [], graph_of(model)
+    for node in graph.nodes:
         operation = node.operation
         config = getattr(operation, "config", None)
         if not isinstance(operation, Module) and config is not None:
@@ -121,5 +122,5 @@ def _graph_key(model, seen):
         else:
             key = _key(operation, seen)
         nodes.append((key, described(node.args), described(node.kwargs), described(node.outputs)))
-    ends = described(model._inputs_struct), described(model._outputs_struct)
+    ends = described(graph.inputs), described(graph.outputs)
     return (model.trainable, tuple(nodes), ends)

@@ -8,6 +8,7 @@ of the unknown ones.
 import collections
 import functools
 import inspect
+import typing
 
 import jax
 import jax.numpy as jnp
@@ -368,9 +369,19 @@ class Node:
         ]
 
 
+def history_of(tensor):
+    """(operation, number of its call, number of the output): where a tensor comes from."""
+    return tensor._keras_history
+
+
+def operation_of(tensor):
+    """The layer or op that made a tensor."""
+    return history_of(tensor)[0]
+
+
 def node_of(tensor):
     """The node that made a tensor."""
-    operation, index, _ = tensor._keras_history
+    operation, index, _ = history_of(tensor)
     return operation._inbound_nodes[index]
 
 
@@ -513,6 +524,21 @@ def _unwrap(x):
 
 
 # ---------------------------------------------------------------- a graph, sorted and run
+
+
+class Graph(typing.NamedTuple):
+    """What a functional model runs: its nodes, sorted, and the structures of its ends."""
+
+    nodes: list
+    inputs: typing.Any
+    outputs: typing.Any
+
+
+def graph_of(model):
+    """The graph of a functional model; None for any other model or layer."""
+    if not hasattr(model, "_nodes"):
+        return None
+    return Graph(model._nodes, model._inputs_struct, model._outputs_struct)
 
 
 def sort(inputs, outputs):

@@ -17,6 +17,11 @@ def walk(module, path=(), seen=None):
             yield from walk(child, (*path, key), seen)
 
 
+def own_variables(module):
+    """{key: Variable} of a module itself, without those of modules in it."""
+    return module._own
+
+
 def named_variables(module, select=None):
     """(path, Variable) of all variables below a module, each once; `select(variable)` chooses."""
     return variables_of(walk(module), select)

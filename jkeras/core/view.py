@@ -9,9 +9,14 @@ from jkeras.core.by_variable import ByVariable, unique
 from jkeras.core.dtypes import is_float
 from jkeras.kernel import tree
 from jkeras.core.errors import NotBuiltError
-from jkeras.core.paths import walk
+from jkeras.core.paths import own_variables, walk
 from jkeras.core.rng import SeedGenerator
 from jkeras.core.variable import values_of
+
+
+def place_of(layer):
+    """What messages call a layer: "Layer 'net/dense' (Dense)"."""
+    return layer._where
 
 
 class WeightView:
@@ -100,7 +105,7 @@ class WeightView:
         value = bool(value)
         for layer in self._flatten_layers():
             layer.set_untracked(_trainable=value)
-            for variable in layer._own.values():
+            for variable in own_variables(layer).values():
                 if variable.learnable:
                     variable.trainable = value
 
@@ -135,13 +140,13 @@ class WeightView:
     def _collect(self, with_seeds):
         variables = []
         for layer in self._views():
-            own = list(layer._own.values())
+            own = list(own_variables(layer).values())
             variables += [v for v in own if v.learnable]
             variables += [v for v in own if not v.learnable]
             if with_seeds:
                 for child in layer._children.values():
                     if isinstance(child, SeedGenerator):
-                        variables += child._own.values()
+                        variables += own_variables(child).values()
         return unique(variables)
 
     def _views(self, seen=None):

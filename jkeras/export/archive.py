@@ -9,6 +9,7 @@ from jkeras.core.layer import Layer
 from jkeras.core.paths import walk
 from jkeras.core.registry import public
 from jkeras.core.variable import Variable
+from jkeras.core.view import place_of
 from jkeras.export import artifact
 from jkeras.export.loading import Endpoint
 from jkeras.export.lowering import PLATFORMS, host_layer, lower
@@ -211,7 +212,7 @@ def _variables_of(resource):
     if not resource.built:
         raise ValueError(
             explain(
-                resource._where,
+                place_of(resource),
                 "a layer that is built",
                 "one without weights yet",
                 "call it on data once, before it is exported",

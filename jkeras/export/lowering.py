@@ -13,6 +13,7 @@ from jkeras.core import frame
 from jkeras.core.by_variable import ByVariable, unique
 from jkeras.core.errors import ExportError, explain
 from jkeras.core.settings import settings
+from jkeras.core.view import place_of
 from jkeras.ops.kernels import is_known, traced_for
 
 PLATFORMS = ("cpu", "cuda", "rocm", "tpu")
@@ -72,7 +73,7 @@ class Inference(frame.Run):
     def _layer(self):
         if not self.stack:
             return "The function"
-        return self.stack[-1][0]._where
+        return place_of(self.stack[-1][0])
 
 
 class DeviceScope(frame.ObjectScope):
@@ -94,7 +95,7 @@ class DeviceScope(frame.ObjectScope):
 def host_layer(layer):
     """The message for a layer that looks at its inputs in Python."""
     return explain(
-        layer._where,
+        place_of(layer),
         "layers that run on the device",
         "one that looks at texts or tables on the host",
         "export the layers behind it, `Model(layer.output, model.output)`, and call this one "

@@ -5,6 +5,7 @@ import warnings
 import jax
 
 from jkeras.core.errors import explain
+from jkeras.core.view import place_of
 from jkeras.export.archive import check_texts
 from jkeras.export.lowering import Inference, explained, on_one_device
 from jkeras.export.signature import names_of, signature_of, standardized
@@ -36,7 +37,7 @@ def write(model, filepath, input_signature=None, opset_version=OPSET):
     if signature is None:
         signature = signature_of(model)
     check_texts(model, signature)
-    arguments = standardized(signature, model._where)
+    arguments = standardized(signature, place_of(model))
     leaves, treedef = jax.tree_util.tree_flatten(arguments)
 
     def run(*values):
@@ -47,7 +48,7 @@ def write(model, filepath, input_signature=None, opset_version=OPSET):
         return tuple(jax.tree_util.tree_leaves(run(*values)))
 
     with (
-        explained(arguments, model._where),
+        explained(arguments, place_of(model)),
         on_one_device(),
         traced_for("onnx"),
         warnings.catch_warnings(),
@@ -67,7 +68,7 @@ def write(model, filepath, input_signature=None, opset_version=OPSET):
         except NotImplementedError as error:
             raise ValueError(
                 explain(
-                    model._where,
+                    place_of(model),
                     "operations that jax2onnx converts",
                     str(error),
                     'export to "stablehlo"',

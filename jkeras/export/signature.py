@@ -12,6 +12,7 @@ from jkeras.core.building import as_specs
 from jkeras.core.errors import ExportError, explain
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.dtypes import standardize_dtype
+from jkeras.core.view import place_of
 from jkeras.kernel.spec import Spec
 
 BATCH = "b"  # the symbol of all first axes whose size is not known
@@ -24,9 +25,9 @@ def signature_of(model):
     Raises:
         ValueError: the model is not built.
     """
-    graph_model = vars(model).get("_functional") or model
-    if hasattr(graph_model, "_inputs_struct"):
-        struct = graph_model._inputs_struct
+    model_graph = graph.graph_of(getattr(model, "_functional", None) or model)
+    if model_graph is not None:
+        struct = model_graph.inputs
         if isinstance(struct, list) and len(struct) == 1:
             return struct
         return [struct]
@@ -36,7 +37,7 @@ def signature_of(model):
     if not shapes:
         raise ValueError(
             explain(
-                model._where,
+                place_of(model),
                 "a model that knows its inputs",
                 "one that is not built",
                 "call it on data once, or give the `input_signature`",
@@ -102,7 +103,7 @@ def names_of(signature):
 
 def _name_of(leaf):
     if hasattr(leaf, "_keras_history"):
-        return leaf._keras_history[0].name
+        return graph.operation_of(leaf).name
     return getattr(leaf, "name", None)
 
 

@@ -61,11 +61,7 @@ class SequenceAttention(Layer):
         query, value, key = (*inputs, inputs[1])[:3]
         query_mask, value_mask = (ctx.mask or (None, None))[:2]
         scores = self.scores(w, query, key)
-        mask = None
-        if value_mask is not None:
-            mask = value_mask.astype(bool)
-            if mask.ndim == 2:
-                mask = mask[:, None]  # (batch, 1, source)
+        mask = _as_source_mask(value_mask)
         if use_causal_mask:
             mask = both(mask, causal_mask(*scores.shape[-2:]))
         if mask is not None:
@@ -86,6 +82,16 @@ class SequenceAttention(Layer):
         if mask is None or mask[0] is None:
             return None
         return ops.convert_to_tensor(mask[0])
+
+
+def _as_source_mask(mask):
+    """The mask of the values as one of scores, (batch, 1, source); None for none."""
+    if mask is None:
+        return None
+    mask = mask.astype(bool)
+    if mask.ndim == 2:
+        return mask[:, None]
+    return mask
 
 
 @layer("keras.layers", arguments="use_scale, score_mode, dropout, seed")

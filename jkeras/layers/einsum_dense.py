@@ -209,6 +209,24 @@ def einsum_weight_shapes(equation, bias_axes, input_shape, output_shape, where):
         )
     inputs, kernel, outputs = match.groups()
     output_shape = (input_shape[0], *output_shape)
+    sizes = _letter_sizes(inputs, input_shape, outputs, output_shape, where)
+    for letter in kernel:
+        if letter not in sizes:
+            raise ValueError(
+                explain(
+                    where,
+                    f"every axis of the kernel '{kernel}' in the input or the output",
+                    f"'{letter}' in neither",
+                )
+            )
+    elided = 0
+    if outputs.endswith("0"):
+        elided = len(input_shape) - len(inputs.replace("0", ""))
+    return tuple(sizes[c] for c in kernel), _bias_shape(bias_axes, outputs, sizes, elided, where)
+
+
+def _letter_sizes(inputs, input_shape, outputs, output_shape, where):
+    """The sizes of the letters of input and output, None where none is known."""
     sizes = {}
     for letter, size in _named_sizes(inputs, input_shape):
         if sizes.get(letter) is None:
@@ -226,19 +244,7 @@ def einsum_weight_shapes(equation, bias_axes, input_shape, output_shape, where):
                     "make input shape and `output_shape` agree",
                 )
             )
-    for letter in kernel:
-        if letter not in sizes:
-            raise ValueError(
-                explain(
-                    where,
-                    f"every axis of the kernel '{kernel}' in the input or the output",
-                    f"'{letter}' in neither",
-                )
-            )
-    elided = 0
-    if outputs.endswith("0"):
-        elided = len(input_shape) - len(inputs.replace("0", ""))
-    return tuple(sizes[c] for c in kernel), _bias_shape(bias_axes, outputs, sizes, elided, where)
+    return sizes
 
 
 def _bias_shape(bias_axes, outputs, sizes, elided, where):

@@ -398,7 +398,7 @@ class HashedCrossing(HashLayer):
             raise ValueError(explain(self._where, "a list of two or more features", f"{inputs!r}"))
         columns = [np.asarray(v) for v in inputs]
         shapes = [c.shape for c in columns]
-        if len(set(shapes)) > 1 or not _is_column(shapes[0]):
+        if not _is_column(shapes[0]) or len(set(shapes)) > 1:
             raise ValueError(
                 explain(
                     self._where, "features of one shape: (), (batch,) or (batch, 1)", f"{shapes}"
@@ -412,7 +412,7 @@ class HashedCrossing(HashLayer):
                     f"dtypes {[str(c.dtype) for c in columns]}",
                 )
             )
-        return [_whole_or_texts(c) for c in columns]
+        return list(map(_whole_or_texts, columns))
 
     def compute_output_spec(self, inputs):
         return graph.KerasTensor(

@@ -8,6 +8,7 @@ import numpy as np
 
 from jkeras.core import graph
 from jkeras.core.errors import check_choice, explain
+from jkeras.core.view import place_of
 from jkeras.layers.base import DataLayer
 from jkeras.ops import multi_hot, one_hot
 
@@ -88,11 +89,11 @@ def check_output_mode(layer, modes=OUTPUT_MODES):
     """Raises ValueError for an output mode that a layer does not have, or a sparse one that cannot
     be.
     """
-    check_choice("output_mode", layer.output_mode, modes, layer._where)
+    check_choice("output_mode", layer.output_mode, modes, place_of(layer))
     if layer.sparse:
         raise ValueError(
             explain(
-                layer._where,
+                place_of(layer),
                 "sparse=False",
                 "sparse=True",
                 "use the dense output; JAX has no sparse tensors that layers could go on with",

@@ -47,20 +47,7 @@ class InputLayer(Layer):
                     f"Argument `input_tensor` must be a KerasTensor. Received: {input_tensor}"
                 )
             batch_shape, dtype = input_tensor.shape, input_tensor.dtype
-        if shape is not None and batch_shape is not None:
-            raise ValueError(
-                "You cannot pass both `shape` and `batch_shape` at the same time. "
-                f"Received: shape={shape}, batch_shape={batch_shape}"
-            )
-        if batch_size is not None and batch_shape is not None:
-            raise ValueError(
-                "You cannot pass both `batch_size` and `batch_shape` at the same time."
-            )
-        if shape is None and batch_shape is None:
-            raise ValueError("You must pass a `shape` argument.")
-        if shape is not None:
-            batch_shape = (batch_size, *graph.standardize_shape(shape))
-        self.batch_shape = graph.standardize_shape(batch_shape)
+        self.batch_shape = _batch_shape(shape, batch_size, batch_shape)
         self._input_dtype = standardize_dtype(dtype)
         self.sparse, self.ragged, self.optional = bool(sparse), bool(ragged), bool(optional)
         self.built = True
@@ -96,6 +83,22 @@ class InputLayer(Layer):
     def get_build_config(self):
         """None: nothing to build."""
         return None
+
+
+def _batch_shape(shape, batch_size, batch_shape):
+    """The shape with the batch axis, from one without or with it."""
+    if shape is not None and batch_shape is not None:
+        raise ValueError(
+            "You cannot pass both `shape` and `batch_shape` at the same time. "
+            f"Received: shape={shape}, batch_shape={batch_shape}"
+        )
+    if batch_size is not None and batch_shape is not None:
+        raise ValueError("You cannot pass both `batch_size` and `batch_shape` at the same time.")
+    if shape is None and batch_shape is None:
+        raise ValueError("You must pass a `shape` argument.")
+    if shape is not None:
+        batch_shape = (batch_size, *graph.standardize_shape(shape))
+    return graph.standardize_shape(batch_shape)
 
 
 @public("keras.layers.Input", "keras.Input")

@@ -135,15 +135,7 @@ class HeadedAttention(Composite):
         """The output, and the weights where they are asked for, under a mask of what each query may
         see.
         """
-        if self._flash_attention and return_attention_scores:
-            raise ValueError(
-                explain(
-                    self._where,
-                    "no `return_attention_scores` where flash attention is demanded",
-                    "return_attention_scores=True",
-                    "leave `flash_attention` out",
-                )
-            )
+        self._check_scores(return_attention_scores)
         axes = self._attended_axes(query.ndim)
 
         def dense(name, x):
@@ -161,10 +153,9 @@ class HeadedAttention(Composite):
         query, key, value = (heads_first(x, axes) for x in (query, key, value))
         if mask is not None:
             mask = spread(mask, query.ndim, targets, sources)
-        if self.sliding_window is not None:
-            mask = both(mask, window_mask(query.shape[-2], key.shape[-2], self.sliding_window))
+        mask = both(mask, self._window(query.shape[-2], key.shape[-2]))
+        weights = None
         if fused:
-            weights = None
             y = attention(
                 query, key, value, mask=mask, scale=self._scale, is_causal=use_causal_mask
             )
@@ -178,6 +169,24 @@ class HeadedAttention(Composite):
         if return_attention_scores:
             return y, weights
         return y
+
+    def _check_scores(self, return_attention_scores):
+        """Raises ValueError where weights are asked for that flash attention does not have."""
+        if self._flash_attention and return_attention_scores:
+            raise ValueError(
+                explain(
+                    self._where,
+                    "no `return_attention_scores` where flash attention is demanded",
+                    "return_attention_scores=True",
+                    "leave `flash_attention` out",
+                )
+            )
+
+    def _window(self, targets, sources):
+        """The mask of the window that slides along, None without one."""
+        if self.sliding_window is None:
+            return None
+        return window_mask(targets, sources, self.sliding_window)
 
     def _attend_openly(self, sub, query, key, value, mask, use_causal_mask):
         """(output, weights), by way of the weights in the compute dtype, some of them dropped in

@@ -222,11 +222,12 @@ class R2Score(Accumulator):
         """The number of samples, then sums for each output."""
         specs = {"num_samples": StateSpec()}
         if y_pred is not None:
-            each = StateSpec((_number_of_outputs(y_true, y_pred),))
+            shape = (_number_of_outputs(y_true, y_pred),)
+            each = StateSpec(shape)
             specs |= {
                 "squared_sum": each,
                 "sum": each,
-                "residual": each._replace(attribute="total_mse"),
+                "residual": StateSpec(shape, attribute="total_mse"),
                 "count": each,
             }
         return specs

@@ -1,7 +1,7 @@
 """`clone_model`: the same architecture with new weights."""
 
 from jkeras.core import registry
-from jkeras.core.graph import KerasTensor, Operation, flatten, map_tensors
+from jkeras.core.graph import KerasTensor, Operation, flatten, graph_of, map_tensors, operation_of
 from jkeras.core.layer import Layer
 from jkeras.layers.input import Input, InputLayer
 from jkeras.models.functional import Functional, rebuild
@@ -80,7 +80,7 @@ def _clone_sequential(model, input_tensors, clone):
     first = model._all_layers[:1]
     if input_tensors is not None:
         (tensor,) = flatten(input_tensors)
-        layers = [_as_input(tensor)._keras_history[0], *layers]
+        layers = [operation_of(_as_input(tensor)), *layers]
     elif first and isinstance(first[0], InputLayer):
         layers = [InputLayer.from_config(first[0].get_config()), *layers]
     copy = Sequential(layers, name=model.name)
@@ -98,21 +98,25 @@ def _as_input(tensor):
     )
 
 
+def _inputs_of_clone(model, input_tensors):
+    """The inputs of a clone: those that are given, or new ones."""
+    if input_tensors is not None:
+        return map(_as_input, flatten(input_tensors))
+    return [
+        Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=tensor.name)
+        for tensor in model.inputs
+    ]
+
+
 def _clone_functional(model, input_tensors, clone, call_function):
-    if input_tensors is None:
-        inputs = [
-            Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=tensor.name)
-            for tensor in model.inputs
-        ]
-    else:
-        inputs = map(_as_input, flatten(input_tensors))
-    copies = {}
+    inputs = _inputs_of_clone(model, input_tensors)
+    copies, graph = {}, graph_of(model)
     known = {id(tensor): own for tensor, own in zip(model.inputs, inputs, strict=True)}
 
     def fill(structure):
         return map_tensors(lambda t: known[id(t)], structure)
 
-    for node in model._nodes:
+    for node in graph.nodes:
         if all(id(t) in known for t in node.output_tensors):
             continue
         operation = node.operation
@@ -127,7 +131,7 @@ def _clone_functional(model, input_tensors, clone, call_function):
     cls = Functional
     if type(model).__init__ is Functional.__init__:
         cls = type(model)
-    return cls(fill(model._inputs_struct), fill(model._outputs_struct), name=model.name)
+    return cls(fill(graph.inputs), fill(graph.outputs), name=model.name)
 
 
 def _copy_of(operation, clone):

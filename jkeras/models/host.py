@@ -39,7 +39,7 @@ def split(model):
     if known == key:
         return parts
     functional = getattr(model, "_functional", None) or model
-    if hasattr(functional, "_nodes"):
+    if graph.graph_of(functional) is not None:
         parts = _split_graph(functional)
     elif hasattr(model, "_all_layers"):
         parts = _split_list(model)
@@ -52,23 +52,11 @@ def split(model):
 def _split_graph(model):
     from jkeras.models.functional import Functional
 
-    inputs, outputs = graph.flatten(model._inputs_struct), graph.flatten(model._outputs_struct)
-    # the outputs of the host's nodes; these nodes; all others
-    hosted, first, others = set(), [], []
-    for node in model._nodes:
-        tensors = node.input_tensors
-        if not tensors:
-            continue
-        takes_hosted = all(id(t) in hosted for t in tensors)
-        on_host = takes_hosted and getattr(node.operation, "runs_on_host", False)
-        if on_host or any(t.dtype == "string" for t in tensors):
-            first.append(node)
-            hosted |= {id(t) for t in node.output_tensors}
-        else:
-            others.append(node)
+    nodes, *ends = graph.graph_of(model)
+    inputs, outputs = map(graph.flatten, ends)
+    first, others = _by_place(nodes)
     needed = [t for node in others for t in node.input_tensors] + outputs
-    known = hosted | {id(t) for t in inputs}
-    cut = list({id(t): t for t in needed if id(t) in known}.values())
+    cut = _cut(first, needed, inputs)
     if not first or any(t.dtype == "string" for t in cut):
         return None
 
@@ -81,13 +69,36 @@ def _split_graph(model):
             first, inputs, cut, values, lambda operation, args, kwargs: operation(*args, **kwargs)
         )
 
-    return prepare, Functional(cut, model._outputs_struct)
+    return prepare, Functional(cut, ends[1])
+
+
+def _cut(first, needed, inputs):
+    """The tensors that the rest needs of the inputs and of the nodes that run first, each once."""
+    known = {id(t) for t in inputs} | {id(t) for node in first for t in node.output_tensors}
+    return list({id(t): t for t in needed if id(t) in known}.values())
+
+
+def _by_place(nodes):
+    """(nodes that run on the host, all others but inputs)."""
+    hosted, first, others = set(), [], []
+    for node in nodes:
+        tensors = node.input_tensors
+        if not tensors:
+            continue
+        takes_hosted = all(id(t) in hosted for t in tensors)
+        on_host = takes_hosted and getattr(node.operation, "runs_on_host", False)
+        if on_host or any(t.dtype == "string" for t in tensors):
+            first.append(node)
+            hosted |= {id(t) for t in node.output_tensors}
+        else:
+            others.append(node)
+    return first, others
 
 
 def _in_order(model, inputs, x):
     """The values of the graph's inputs, texts as they are."""
     if isinstance(x, dict):
-        values = [x[t._keras_history[0].name] for t in inputs]
+        values = [x[graph.operation_of(t).name] for t in inputs]
     else:
         several = isinstance(x, (list, tuple)) and not isinstance(x[0], (str, bytes))
         values = list(x) if several else [x]

@@ -349,9 +349,11 @@ class Model(Trainer, Layer):
 
 def _is_graph(args, kwargs):
     """Whether constructor arguments describe a graph."""
-    if len(args) >= 2 and graph.any_symbolic(args[0]) or len(args) == 1 and "outputs" in kwargs:
-        return True
-    return "inputs" in kwargs and "outputs" in kwargs
+    if len(args) >= 2:
+        return graph.any_symbolic(args[0]) or {"inputs", "outputs"} <= kwargs.keys()
+    if len(args) == 1:
+        return "outputs" in kwargs
+    return {"inputs", "outputs"} <= kwargs.keys()
 
 
 _graph_classes = {}

@@ -7,7 +7,7 @@ import jax
 
 from jkeras.callbacks.progress import screen
 from jkeras.core.building import is_shape
-from jkeras.core.graph import Operation, node_of
+from jkeras.core.graph import Operation, graph_of, history_of, node_of
 from jkeras.core.layer import Layer
 from jkeras.core.settings import is_interactive_logging_enabled
 from jkeras.kernel.spec import size_of
@@ -94,7 +94,7 @@ def _connections(layer, relevant):
 
 
 def _origin(tensor):
-    operation, node, position = tensor._keras_history
+    operation, node, position = history_of(tensor)
     return f"{operation.name}[{node}][{position}]"
 
 
@@ -119,13 +119,13 @@ def print_summary(
     layer_range=None,
 ):
     """Prints the table; `Model.summary` describes the arguments."""
-    nodes = getattr(model, "_nodes", ())
-    connected = bool(nodes) and not _is_path(nodes)
+    graph = graph_of(model)
+    connected = graph is not None and not _is_path(graph.nodes)
     default, ends, titles = PATH
     relevant = None
     if connected:
         default, ends, titles = GRAPH
-        relevant = {id(n) for n in nodes}
+        relevant = {id(n) for n in graph.nodes}
     ends = list(positions or ends)
     if show_trainable:
         default = default + 12
@@ -214,6 +214,11 @@ def _trainable_mark(layer):
     return "Y" if layer.trainable else "N"
 
 
+def _places(layers, pattern):
+    """The numbers of the layers whose names begin so."""
+    return [i for i, layer in enumerate(layers) if re.match(pattern, layer.name)]
+
+
 def _in_range(layers, layer_range):
     if layer_range is None:
         return layers
@@ -222,10 +227,7 @@ def _in_range(layers, layer_range):
             "layer_range must contain two strings, the first and the last name. Received: "
             f"{layer_range}"
         )
-    first, last = (
-        [i for i, layer in enumerate(layers) if re.match(pattern, layer.name)]
-        for pattern in layer_range
-    )
+    first, last = (_places(layers, pattern) for pattern in layer_range)
     if not first or not last:
         raise ValueError(
             "Passed layer_names do not match the layer names in the model. Received: "

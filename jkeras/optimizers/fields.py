@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from jkeras.core.errors import suggestion
-from jkeras.core.record import collect_fields, make_init
+from jkeras.core.record import Field, collect_fields, make_init
 from jkeras.core.registry import public
 from jkeras.core.typed import Class
 
@@ -69,9 +69,8 @@ def optimizer(
     return decorate
 
 
-def _without_property(field: Any) -> Any:
+def _without_property(field: Field) -> Field:
     """A field is required where what stands in the class is a property, not a default."""
-    required = isinstance(field.default, property)
-    if required:
-        return field._replace(default=inspect.Parameter.empty)
+    if isinstance(field.default, property):
+        return Field(field.name, field.kind, inspect.Parameter.empty)
     return field

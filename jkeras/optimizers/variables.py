@@ -24,6 +24,11 @@ from jkeras.optimizers.transform.rule import follow
 PER_PARAMETER = {"ema": "average", "accumulators": "gradient_accumulator", "slots": None}
 
 
+def addressed_variables(optimizer: "StateVariables") -> dict[Path, Variable]:
+    """The variables of an optimizer by their places in its state."""
+    return optimizer._at
+
+
 class StateVariables(Layout):
     """What holds the arrays of a state in variables."""
 

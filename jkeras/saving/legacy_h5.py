@@ -13,6 +13,7 @@ import jax
 
 from jkeras.core import registry
 from jkeras.core.errors import SerializationError
+from jkeras.core.paths import own_variables
 from jkeras.saving import dialects, hdf5, safe_json
 from jkeras.saving.checksums import Checksums
 from jkeras.saving.weights import refuse_or_warn
@@ -45,7 +46,7 @@ def write_weights(model, group, version, sums):
     group.attrs["backend"] = "jax"
     for layer in model.layers:
         _write_list(group.create_group(layer.name), _in_order(layer), sums)
-    _write_list(group.create_group(TOP), list(model._own.values()), sums)
+    _write_list(group.create_group(TOP), list(own_variables(model).values()), sums)
 
 
 def _in_order(layer):
@@ -245,7 +246,7 @@ def _weight_names(group, raw):
 
 def _top_values(model, group, raw, sums):
     """(variable, array) pairs for the weights that the model has itself."""
-    own = list(model._own.values())
+    own = list(own_variables(model).values())
     if group is None or not own:
         return []
     names = hdf5.names(group, "weight_names", raw) or []

@@ -10,6 +10,7 @@ import numpy as np
 from jkeras.core.errors import SerializationError
 from jkeras.core.layer import Layer
 from jkeras.core.module import Module
+from jkeras.core.paths import own_variables
 from jkeras.core.rng import SeedGenerator
 from jkeras.core.settings import snake_case
 from jkeras.core.variable import Variable
@@ -288,7 +289,7 @@ def _load_all(things, sums, before):
     for path, thing, groups in things:
         place = path or "the model"
         if not groups:
-            if isinstance(thing, Layer) and thing._own:
+            if isinstance(thing, Layer) and own_variables(thing):
                 problems.append(f"{place}: nothing in the file")
             continue
         mine = [(variable, variable._value) for variable in _variables_of(thing)]
@@ -340,7 +341,7 @@ def _put_back(before):
 
 def _variables_of(thing):
     if isinstance(thing, Layer):
-        return list(thing._own.values())
+        return list(own_variables(thing).values())
     return list(getattr(thing, "variables", ()))
 
 

@@ -101,19 +101,24 @@ def pad_sequences(
     else:
         cut = slice(maxlen)
     for i, row in enumerate(sequences):
-        if not len(row):
-            continue
-        kept = np.asarray(row[cut], dtype=dtype)
-        if kept.shape[1:] != shape:
-            raise ValueError(
-                f"The sequence at position {i} has items of shape {kept.shape[1:]}, those before "
-                f"it of shape {shape}."
-            )
-        start = 0
-        if padding == "pre":
-            start = maxlen - len(kept)
-        padded[i, start : start + len(kept)] = kept
+        if len(row):
+            kept = np.asarray(row[cut], dtype=dtype)
+            _put_row(padded, i, kept, at_end=padding == "pre")
     return padded
+
+
+def _put_row(padded, i, row, at_end):
+    """Writes a row over the padding, at one end of its place."""
+    shape = padded.shape[2:]
+    if row.shape[1:] != shape:
+        raise ValueError(
+            f"The sequence at position {i} has items of shape {row.shape[1:]}, those before "
+            f"it of shape {shape}."
+        )
+    start = 0
+    if at_end:
+        start = padded.shape[1] - len(row)
+    padded[i, start : start + len(row)] = row
 
 
 def _check_sequences(sequences):

@@ -381,16 +381,20 @@ def _check_size(name, size, total):
         )
 
 
+def _as_number(size, total):
+    """A fraction of the samples as their number; numbers and None as they are."""
+    if isinstance(size, float):
+        return round(size * total)
+    return size
+
+
 def _split_sizes(left, right, total):
     """(left, right) as numbers of samples."""
     _check_size("left_size", left, total)
     _check_size("right_size", right, total)
     if isinstance(left, float) and isinstance(right, float) and left + right > 1:
         raise ValueError(f"`left_size` and `right_size` add up to more than 1: {left} + {right}.")
-    if isinstance(left, float):
-        left = round(left * total)
-    if isinstance(right, float):
-        right = round(right * total)
+    left, right = _as_number(left, total), _as_number(right, total)
     if left is None:
         left = total - right
     if right is None:

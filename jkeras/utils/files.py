@@ -73,21 +73,27 @@ def get_file(
             return True
         return file_digest(path, hash_algorithm, file_hash) == str(file_hash).lower()
 
-    is_there = target.exists() and not force_download
-    if is_there and not is_right(target):
-        warnings.warn(
-            f"{target} does not have the hash {file_hash}: it is incomplete, or another "
-            "version. It is downloaded anew.",
-            stacklevel=2,
-        )
-        is_there = False
-    if not is_there:
+    if force_download or not _is_complete(target, is_right, file_hash):
         download(origin, target, is_right)
     if unpacked is None:
         return str(target)
     if not unpack(target, unpacked, "tar" if untar else archive_format):
         warnings.warn(f"{target} is not an archive of the format {archive_format!r}.", stacklevel=2)
     return str(unpacked)
+
+
+def _is_complete(target, is_right, file_hash):
+    """Whether a file is there; warns where it has another hash than it should."""
+    if not target.exists():
+        return False
+    if is_right(target):
+        return True
+    warnings.warn(
+        f"{target} does not have the hash {file_hash}: it is incomplete, or another "
+        "version. It is downloaded anew.",
+        stacklevel=3,
+    )
+    return False
 
 
 def _file_name(fname, origin):

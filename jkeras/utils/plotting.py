@@ -10,7 +10,7 @@ import subprocess
 import typing
 
 from jkeras import tree
-from jkeras.core.graph import is_symbolic
+from jkeras.core.graph import graph_of, is_symbolic, operation_of
 from jkeras.core.registry import public
 
 HEADER = "#202124"
@@ -309,7 +309,7 @@ class _Graph(typing.NamedTuple):
 
 
 def _is_graph(layer):
-    return hasattr(layer, "_all_layers") or hasattr(layer, "_nodes")
+    return hasattr(layer, "_all_layers") or graph_of(layer) is not None
 
 
 def _graph(model):
@@ -317,17 +317,18 @@ def _graph(model):
     if hasattr(model, "_all_layers"):  # Sequential
         layers = model.layers
         return _Graph(layers, list(zip(layers, layers[1:])), layers[:1], layers[-1:])
-    if not hasattr(model, "_nodes"):
+    graph = graph_of(model)
+    if graph is None:
         return _Graph([model], [], [model], [model])
     keys = {_key(operation) for operation in model.operations}
     steps = [
         (parent.operation, node.operation)
-        for node in model._nodes
+        for node in graph.nodes
         for parent in node.parent_nodes
         if {_key(node.operation), _key(parent.operation)} <= keys
     ]
-    inputs = [tensor._keras_history[0] for tensor in model.inputs]
-    outputs = [tensor._keras_history[0] for tensor in model.outputs]
+    inputs = list(map(operation_of, model.inputs))
+    outputs = list(map(operation_of, model.outputs))
     return _Graph(model.operations, steps, inputs, outputs)
 
 
@@ -351,10 +352,12 @@ def _collect(model, group, options, boxes, edges):
     for a, b in graph.steps:
         for edge in itertools.product(ends[_key(a)], starts[_key(b)]):
             edges[edge] = None
-    return (
-        [key for layer in graph.inputs for key in starts[_key(layer)]],
-        [key for layer in graph.outputs for key in ends[_key(layer)]],
-    )
+    return _keys_of(graph.inputs, starts), _keys_of(graph.outputs, ends)
+
+
+def _keys_of(layers, boxes):
+    """The keys of the boxes that stand for layers."""
+    return [key for layer in layers for key in boxes[_key(layer)]]
 
 
 def _box(layer, key, group, options):

@@ -57,6 +57,14 @@ class Progbar:
         self._drawn = 0
         self._first_step = None
 
+    def _take_in(self, values, steps, finalize):
+        """Counts the values of some steps in; those of the last step are shown as they are."""
+        for name, value in values:
+            if finalize or self._is_shown_as_is(name):
+                self._sums[name] = [value, 1]
+            else:
+                self._average(name, value, steps)
+
     def update(self, current, values=None, finalize=None):
         """Moves the bar to a step.
 
@@ -66,12 +74,7 @@ class Progbar:
         """
         if finalize is None:
             finalize = self.target is not None and current >= self.target
-        steps = max(current - self._seen, 1)
-        for name, value in values or []:
-            if finalize or self._is_shown_as_is(name):
-                self._sums[name] = [value, 1]
-            else:
-                self._average(name, value, steps)
+        self._take_in(values or [], max(current - self._seen, 1), finalize)
         self._seen = current
         now = time.time()
         per_step = self._duration(current, now)

@@ -71,10 +71,7 @@ def plot_image_gallery(
     check_batch(images)
     if path is not None and show:
         raise ValueError("Give either `path` or `show=True`, not both.")
-    labels = {"Label": y_true, "Pred": y_pred}
-    labels = {word: values for word, values in labels.items() if values is not None}
-    if labels and label_map is None:
-        raise ValueError("`y_true` and `y_pred` need a `label_map` from labels to names.")
+    labels = _labels(y_true, y_pred, label_map)
     images = _channels_last(images, standardize_data_format(data_format))
     low, high = value_range
     pixels = _as_pixels(images, low, high)
@@ -91,12 +88,13 @@ def plot_image_gallery(
     )
     if legend_handles is not None:
         figure.legend(handles=legend_handles, loc="lower center")
-    for i, axis in enumerate(axes.ravel()):
+    for axis in axes.ravel():
         axis.margins(x=0, y=0)
         axis.axis("off")
-        if i < len(pixels):
-            axis.imshow(pixels[i], cmap="gray" if pixels.shape[-1] == 1 else None)
-            axis.set_title(_title(i, labels, label_map), fontsize=8)
+    colors = "gray" if pixels.shape[-1] == 1 else None
+    for i, (axis, image) in enumerate(zip(axes.ravel(), pixels)):
+        axis.imshow(image, cmap=colors)
+        axis.set_title(_title(i, labels, label_map), fontsize=8)
     if path is not None:
         figure.savefig(path, pad_inches=0, bbox_inches="tight", transparent=transparent, dpi=dpi)
     elif show or show is None:
@@ -119,6 +117,15 @@ def _grid(count, rows, cols):
     if not cols:
         cols = math.ceil(count / rows)
     return rows, cols
+
+
+def _labels(y_true, y_pred, label_map):
+    """The labels that are given, by the words that stand before them."""
+    labels = {"Label": y_true, "Pred": y_pred}
+    labels = {word: values for word, values in labels.items() if values is not None}
+    if labels and label_map is None:
+        raise ValueError("`y_true` and `y_pred` need a `label_map` from labels to names.")
+    return labels
 
 
 def _title(i, labels, label_map):

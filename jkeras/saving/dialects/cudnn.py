@@ -5,14 +5,14 @@ There each gate's kernels are transposed, and inputs and states have biases of t
 
 import numpy as np
 
-from jkeras.core.paths import walk
+from jkeras.core.paths import own_variables, walk
 
 
 def cudnn_biases(layer):
     """{variable: shape that it has in CuDNN's form} for the biases of LSTM and GRU layers in a
     layer.
     """
-    return {cell._own["bias"]: (2 * gates * cell.units,) for cell, gates in _cells(layer)}
+    return {own_variables(cell)["bias"]: (2 * gates * cell.units,) for cell, gates in _cells(layer)}
 
 
 def from_cudnn(layer, values):
@@ -26,9 +26,9 @@ def from_cudnn(layer, values):
     """
     values = dict(values)
     for cell, gates in _cells(layer):
-        kernel = cell._own["kernel"]
-        recurrent = cell._own["recurrent_kernel"]
-        bias = cell._own["bias"]
+        kernel = own_variables(cell)["kernel"]
+        recurrent = own_variables(cell)["recurrent_kernel"]
+        bias = own_variables(cell)["bias"]
         if bias not in values or values[bias].shape != (2 * gates * cell.units,):
             continue
         values[kernel] = _each_gate(
@@ -48,7 +48,7 @@ def _cells(layer):
     """(cell, number of gates) of the LSTM and GRU cells in a layer that CuDNN has too."""
     for _, module in walk(layer):
         gates = _gates(module)
-        if gates is not None and "bias" in module._own:
+        if gates is not None and "bias" in own_variables(module):
             yield module, gates
 
 

@@ -6,6 +6,8 @@ import re
 
 import numpy as np
 
+from jkeras.optimizers.variables import addressed_variables
+
 SAME = {  # names of slots there: names here, of which an optimizer has one
     "moment": ("momentum",),
     "m": ("momentum",),
@@ -83,10 +85,10 @@ def _slots(names):
 
 def _addresses(optimizer):
     """(address, variable) of all variables of an optimizer, and of one that it wraps."""
-    yield from optimizer._at.items()
+    yield from addressed_variables(optimizer).items()
     inner = getattr(optimizer, "inner_optimizer", None)
     if inner is not None:
-        yield from inner._at.items()
+        yield from addressed_variables(inner).items()
 
 
 def _is_same(slot, address):
@@ -129,7 +131,7 @@ def assign(optimizer, pairs, read):
     values = [read(place, tuple(variable.shape)) for variable, place in pairs]
     for (variable, _), value in zip(pairs, values):
         variable.assign(value)
-    product = optimizer._at.get(("scalars", "u_product"))
+    product = addressed_variables(optimizer).get(("scalars", "u_product"))
     assigned = {variable for variable, _ in pairs}
     # it follows from the steps
     if product is not None and product not in assigned:
