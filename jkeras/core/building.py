@@ -6,8 +6,9 @@ import inspect
 
 import jax
 
-from jkeras.core import frame, graph
+from jkeras.core import graph, naming
 from jkeras.core.module import TrackedDict, TrackedList
+from jkeras.kernel.scope import current_flow
 from jkeras.kernel.spec import Spec
 
 
@@ -25,8 +26,8 @@ class build_scope:
         if not self.outer:
             if not hasattr(layer, "_before_build"):
                 layer.set_untracked(_before_build=snapshot(layer))
-            layer.set_untracked(_in_build=True, _scope=frame.scope_path())
-            self.scope = frame.building(layer)
+            layer.set_untracked(_in_build=True, _scope=naming.path_around())
+            self.scope = naming.inside(layer)
             self.scope.__enter__()
         return self
 
@@ -59,8 +60,8 @@ def attributes(module):
 
 def is_abstract():
     """Whether layers are met in a run on shapes alone."""
-    run = frame.current()
-    return run is not None and run.abstract
+    flow = current_flow()
+    return flow is not None and flow.abstract
 
 
 def known(shapes):

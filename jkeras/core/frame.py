@@ -6,19 +6,16 @@ thread has its own. Built-in layers are handed their weights by path (`kernel.sc
 ask.
 """
 
-import contextvars
-
 import jax
 import jax.numpy as jnp
 
+from jkeras.core import naming
 from jkeras.core.by_variable import ByVariable
 from jkeras.core.errors import NotBuiltError, RandomKeyError, StateWriteError
 from jkeras.core.paths import named_variables, shared_paths, walk
 from jkeras.core.traces import marker
 from jkeras.core.traces import trace_state as _trace
 from jkeras.kernel.scope import Flow, Scope, current_flow
-
-_scope = contextvars.ContextVar("jkeras_scope", default=())
 
 
 def current():
@@ -272,7 +269,7 @@ class ObjectScope(Scope):
     variables, its children are objects, what is not built is built on the way.
     """
 
-    __slots__ = ("_building", "layer")
+    __slots__ = ("_around", "layer")
     is_of_objects = True
 
     def __init__(self, run, layer):
@@ -285,11 +282,11 @@ class ObjectScope(Scope):
         if not layer.built:
             self.flow.build(layer, call)
             layer.check_input(call, layer.input_spec)  # now the layer knows more of its input
-        self._building = _scope.set((*_scope.get(), layer))
+        self._around = naming.enter(layer)
 
     def leave(self):
         """Ends it."""
-        _scope.reset(self._building)
+        naming.leave(self._around)
 
     def child(self, name):
         """The slice of the child of this name."""
@@ -333,25 +330,6 @@ class ObjectScope(Scope):
             self.flow.assign(variable, value)
 
 
-# ---------------------------------------------------------------- what travels beside probabilities
-
-
-def note_logits(probabilities, logits, axis):
-    """Lets a loss of this run know of what probabilities are the softmax."""
-    run = current_flow()
-    if run is not None and isinstance(axis, int):
-        run.logits[id(probabilities)] = probabilities, logits, axis % logits.ndim
-
-
-def logits_beside(probabilities, axis):
-    """The logits whose softmax along an axis these probabilities are, if the run knows; else
-    None.
-    """
-    run = current_flow()
-    found = None if run is None else run.logits.get(id(probabilities))
-    return found[1] if found is not None and found[2] == axis % probabilities.ndim else None
-
-
 def _describe(layer):
     return f"{type(layer).__name__} '{getattr(layer, 'name', '')}'"
 
@@ -393,24 +371,3 @@ def autocast_dtype():
     """The dtype that variables are cast to where they are read now, or None."""
     run = current_flow()
     return None if run is None else run.cast_type()
-
-
-class building:
-    """Inside this block `layer` is being built or called: new variables and layers take its
-    path.
-    """
-
-    def __init__(self, layer):
-        self.layer = layer
-
-    def __enter__(self):
-        self.token = _scope.set((*_scope.get(), self.layer))
-
-    def __exit__(self, *exc):
-        _scope.reset(self.token)
-
-
-def scope_path():
-    """The path of the innermost layer that is being built or called: "net/hidden"."""
-    stack = _scope.get()
-    return stack[-1].path if stack else ""

@@ -11,7 +11,7 @@ import warnings
 
 import jax
 
-from jkeras.core import frame, graph, policy, record, registry, remat, typed
+from jkeras.core import frame, graph, naming, policy, record, registry, remat, typed
 from jkeras.core.building import as_specs, as_tensors, as_tuples, build_scope, call_build, scoped
 from jkeras.core.call import Call, forward_of, is_array, target_of
 from jkeras.core.context import Children, Context
@@ -235,11 +235,12 @@ class Layer(PureInterface, WeightView, Module, record.Record):
         if specs and whole and (self.is_lifted() or isinstance(self, Composite)) and self._children:
             self.__dict__["built"] = True
             graph.infer(
-                lambda inputs: self._run_abstract(inputs, {}), tuple(as_tensors(s) for s in specs)
+                lambda inputs: self.run_abstract(inputs, {}), tuple(as_tensors(s) for s in specs)
             )
 
-    def _run_abstract(self, args, kwargs):
-        with frame.Run(self, abstract=True) as run:
+    def run_abstract(self, args, kwargs, training=None):
+        """The outputs for arguments of which only the shapes count; builds layers on the way."""
+        with frame.Run(self, abstract=True, training=training) as run:
             return run.call(self, tuple(args), kwargs)
 
     def _build_for(self, call):
@@ -334,7 +335,7 @@ class Layer(PureInterface, WeightView, Module, record.Record):
 
             args = tuple(completed(self.input_spec, value) for value in args[:1]) + args[1:]
         outputs = graph.infer(
-            lambda given: self._run_abstract(given[0], dict(given[1])), (tuple(args), kwargs)
+            lambda given: self.run_abstract(given[0], dict(given[1])), (tuple(args), kwargs)
         )
         if not self.announces_compute_dtype:
             return outputs
@@ -580,7 +581,7 @@ class Layer(PureInterface, WeightView, Module, record.Record):
             constraint=families["constraints"].get(constraint),
             overwrite=overwrite_with_gradient,
         )
-        if not frame.scope_path():
+        if not naming.path_around():
             variable.scope = self.path
         self._own[self._free_key(variable.name)] = variable
         self._on_adopt(variable)

@@ -4,11 +4,12 @@ import abc
 
 import jax
 
-from jkeras.core import frame, graph, record
+from jkeras.core import graph, record
 from jkeras.core.errors import explain
 from jkeras.core.layer import Layer
 from jkeras.core.registry import public
 from jkeras.core.remat import remat
+from jkeras.core.scopes import SymbolicScope
 from jkeras.core.settings import auto_name
 
 
@@ -59,7 +60,7 @@ class Operation(metaclass=abc.ABCMeta):  # noqa: B024 - for `register` below
 
     def compute_output_spec(self, *args, **kwargs):
         """The outputs for KerasTensors, as KerasTensors: `call` on shapes alone."""
-        with frame.Run(abstract=True):
+        with SymbolicScope():
             return graph.infer(lambda given: self.call(*given[0], **given[1]), (args, kwargs))
 
     def rematerialized_call(self, fn, *args, **kwargs):

@@ -5,7 +5,7 @@ on a device.
 import jax
 import jax.numpy as jnp
 
-from jkeras.core import frame
+from jkeras.core import frame, naming
 from jkeras.core.by_variable import ByVariable
 from jkeras.core.registry import public
 from jkeras.core.variable import Variable
@@ -173,16 +173,16 @@ class name_scope:  # noqa: N801 - Keras's name
         self.override_parent = kwargs.get("override_parent")
 
     def __enter__(self):
-        parent = frame._scope.get()[-1] if frame._scope.get() else None
+        parent = naming.innermost()
         again = (
             self.deduplicate
             and self.caller is not None
             and isinstance(parent, name_scope)
             and (parent.caller is self.caller and parent.name == self.name)
         )
-        around = frame.scope_path() if self.override_parent is None else self.override_parent
+        around = naming.path_around() if self.override_parent is None else self.override_parent
         self.path = parent.path if again else f"{around}/{self.name}".lstrip("/")
-        self._building = frame.building(self)
+        self._building = naming.inside(self)
         self._building.__enter__()
         return self
 

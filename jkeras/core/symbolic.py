@@ -2,9 +2,10 @@
 the graph.
 """
 
-from jkeras.core import frame, graph
+from jkeras.core import graph
 from jkeras.core.building import map_shapes, shape_arguments
 from jkeras.core.structure import all_built
+from jkeras.kernel.scope import current_flow
 
 
 class SymbolicRun:
@@ -29,7 +30,7 @@ def symbolic_call(layer, args, kwargs):
     if not layer.built:
         layer._build_for(call)
         layer.check_input(call, layer.input_spec)
-    outer = frame.current()
+    outer = current_flow()
     training = call.training(None if outer is None else outer.training)
     call.populate(SymbolicRun, training)
     outputs = announced(layer, call)

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 
-from jkeras.core import frame
+from jkeras.core import frame, naming
 from jkeras.core.errors import check_choice, explain
 from jkeras.core.family import families
 from jkeras.core.graph import OPERATORS, _ops, standardize_shape
@@ -122,7 +122,7 @@ class Variable:
             )
         check_choice("aggregation", aggregation, AGGREGATIONS)
         check_choice("synchronization", synchronization, SYNCHRONIZATIONS)
-        self.name, self.scope, self.layout = name, frame.scope_path(), layout
+        self.name, self.scope, self.layout = name, naming.path_around(), layout
         self.trainable, self.autocast = trainable, bool(autocast)
         self.aggregation, self.synchronization = aggregation or "none", synchronization or "none"
         # whether it lives in `params`; `trainable` may be switched off later
@@ -255,6 +255,10 @@ class Variable:
             value.pull()
             value = self._value
         return value
+
+    def store(self, value):
+        """Sets the value that the variable itself holds, whatever run is going on."""
+        frame.own_write(self, value)
 
     def assign(self, value):
         """Sets the value; its shape must stay. Returns the new value."""

@@ -8,6 +8,7 @@ from jkeras.core import frame, policy
 from jkeras.core.by_variable import ByVariable, unique
 from jkeras.core.dtypes import is_float
 from jkeras.kernel import tree
+from jkeras.kernel.scope import current_flow
 from jkeras.core.errors import NotBuiltError
 from jkeras.core.paths import own_variables, walk
 from jkeras.core.rng import SeedGenerator
@@ -196,7 +197,7 @@ class WeightView:
         mine = self.weights
         return [
             np.asarray(v)
-            for v in (values_of(mine) if frame.current() is None else [v.value for v in mine])
+            for v in (values_of(mine) if current_flow() is None else [v.value for v in mine])
         ]
 
     def set_weights(self, weights):
@@ -291,7 +292,7 @@ class WeightView:
     @property
     def losses(self):
         """What the last call added, and the penalties of the trainable weights."""
-        run, mine = frame.current(), self._flatten_layers()
+        run, mine = current_flow(), self._flatten_layers()
         found = []
         for layer in mine:
             found += (

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jkeras import activations
 from jkeras.core import graph, record
 from jkeras.core.errors import explain
-from jkeras.core.frame import note_logits
+from jkeras.kernel.beside import note_logits
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Layer, layer
 from jkeras.layers.base import ReadyLayer

@@ -84,7 +84,7 @@ def build_cell(cell, shape):
     if not all_built(cell):
         batch = shape[0] or 1
         x = jax.ShapeDtypeStruct((batch, *shape[1:]), cell._input_type)
-        on_shapes(lambda *args: cell._run_abstract(args, {}), x, initial_states(cell, batch))
+        on_shapes(lambda *args: cell.run_abstract(args, {}), x, initial_states(cell, batch))
 
 
 def initial_states(cell, batch_size):

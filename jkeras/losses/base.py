@@ -11,8 +11,8 @@ from jkeras.core import policy, typed
 from jkeras.core.record import Any, Record, record
 from jkeras.core.registry import deserialize, serialize
 from jkeras.core.settings import auto_name, floatx
+from jkeras.kernel.beside import mask_beside
 from jkeras.losses.reduction import (
-    mask_beside,
     reduce_weighted_values,
     squeeze_or_expand_to_same_rank,
     standardize_reduction,

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 from jkeras.core import typed
 from jkeras.core.errors import ShapeError
-from jkeras.core.frame import logits_beside
+from jkeras.kernel.beside import logits_beside
 from jkeras.core.record import record
 from jkeras.core.settings import epsilon
 from jkeras.losses.base import LossFunctionWrapper

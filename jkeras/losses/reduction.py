@@ -3,13 +3,11 @@ one number.
 """
 
 from collections.abc import Callable
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from jkeras.core.errors import ShapeError, check_choice, explain
-from jkeras.core.frame import current
 from jkeras.core.graph import op
 from jkeras.kernel.microbatch import Microbatch, current_microbatch, per_microbatch
 from jkeras.kernel.valid_rows import expand_like, over_valid_rows, current_valid_rows
@@ -31,16 +29,6 @@ def standardize_reduction(reduction: str | None) -> str | None:
     """The reduction, checked."""
     check_choice("reduction", reduction, REDUCTIONS)
     return reduction
-
-
-def mask_beside(x: Any) -> jax.Array | None:
-    """The mask that travels beside an array, known to the run that is going on or set on the array;
-    else None.
-    """
-    run = current()
-    if run is None:
-        return getattr(x, "_keras_mask", None)
-    return run.mask_of(x)
 
 
 def squeeze_or_expand_to_same_rank(

@@ -25,7 +25,7 @@ from jkeras.core.record import Any, Record, defines, record
 from jkeras.core.registry import public_name
 from jkeras.core.settings import auto_name, epsilon, floatx
 from jkeras.core.variable import Variable
-from jkeras.losses.reduction import mask_beside
+from jkeras.kernel.beside import mask_beside
 
 State = Mapping[str, jax.Array]  # the variables of a metric, by name
 

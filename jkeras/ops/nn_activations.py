@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from jkeras.core.frame import note_logits
+from jkeras.kernel.beside import note_logits
 from jkeras.ops.naming import nn_op
 from jkeras.ops.promotion import in_float32
 

@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 import jax
 
 from jkeras import metrics
-from jkeras.core import frame
+from jkeras.kernel.scope import current_flow
 from jkeras.kernel.valid_rows import current_valid_rows, expand_like
-from jkeras.losses.reduction import mask_beside
+from jkeras.kernel.beside import mask_beside
 from jkeras.training.outputs import Outputs, kind_of_labels, object_name
 from jkeras.training.types import Structure
 
@@ -207,6 +207,6 @@ def _make_variables(
     metrics_of_output: list[metrics.Metric], y_true: jax.Array | None, y_pred: jax.Array
 ) -> None:
     """Makes the variables that follow from the shapes of labels and predictions."""
-    if y_true is not None and frame.current() is None:
+    if y_true is not None and current_flow() is None:
         for metric in metrics_of_output:
             jax.eval_shape(lambda t, p, metric=metric: metric.init(t, p), y_true, y_pred)

@@ -13,6 +13,7 @@ import jax
 
 from jkeras.core import frame
 from jkeras.core.by_variable import ByVariable
+from jkeras.core.variable import Variable
 from jkeras.kernel import tree
 from jkeras.kernel.keys import key_of_path
 from jkeras.training.data.source import Batch
@@ -134,6 +135,18 @@ def test_step(model: "Trainer", lazy_layout: "LazyLayout") -> Callable:
         return lists.join(state, trainable, fixed, metrics), logs
 
     return step
+
+
+def predict_step(
+    model: "Trainer", variables: list[Variable], values: list[jax.Array], x: Structure
+) -> Structure:
+    """The outputs that a model's own `predict_step` gives for values of its variables."""
+    chosen = ByVariable((variable, True) for variable in model.trainable_variables)
+    values = ByVariable(zip(variables, values))
+    trainable = values.of(chosen.among(variables))
+    fixed = values.of(chosen.without(variables))
+    with frame.Run(model, values, training=False):
+        return model.predict_step((trainable, fixed), (x,))[0]
 
 
 def _shortest(batch: Batch) -> tuple:

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 import jax
 import numpy as np
 
-from jkeras.core import frame
-from jkeras.core.by_variable import ByVariable
 from jkeras.core.module import Parts
 from jkeras.core.paths import named_variables
 from jkeras.core.settings import settings
 from jkeras.core.variable import values_of
+from jkeras.kernel import apply as kernel
 from jkeras.kernel import tree
 from jkeras.training import batch_independence, keras_contract, placement
 from jkeras.training.program import cached, program_of
@@ -103,35 +102,21 @@ class Predictor:
     def _run(self, x: Structure) -> Structure:
         y, new = self.function(values_of(self.variables), placement.place(x))
         for i, value in new.items():
-            frame.own_write(self.variables[i], value)
+            self.variables[i].store(value)
         return y
 
     def _forward(
         self, values: list[jax.Array], x: Structure
     ) -> tuple[Structure, dict[int, jax.Array]]:
         named = list(zip(self.paths, self.variables, values))
-        run = frame.Run(
-            self.model,
-            params=tree.unflatten((path, a) for path, v, a in named if v.learnable),
-            state=tree.unflatten((path, a) for path, v, a in named if not v.learnable),
-            training=False,
-            is_built=True,
-        )
-        with run:
-            y = run.forward(x)
-        changed = {i: run.value_at(self.paths[i]) for i in self.carried}
+        params = tree.unflatten((path, a) for path, v, a in named if v.learnable)
+        state = tree.unflatten((path, a) for path, v, a in named if not v.learnable)
+        y, state = kernel.apply(self.model, params, state, (x,), {}, training=False, is_built=True)
+        changed = {i: tree.get(state, self.paths[i]) for i in self.carried}
         return y, {i: value for i, value in changed.items() if value is not values[i]}
 
     def _of_predict_step(
         self, values: list[jax.Array], x: Structure
     ) -> tuple[Structure, dict[int, jax.Array]]:
         """The same by the user's `predict_step`, as Keras on JAX calls it."""
-        values = ByVariable(zip(self.variables, values))
-        own = self.model.trainable_variables
-        chosen = ByVariable((variable, True) for variable in own)
-        trainable, fixed = (
-            values.of(chosen.among(self.variables)),
-            values.of(chosen.without(self.variables)),
-        )
-        with frame.Run(self.model, values, training=False):
-            return self.model.predict_step((trainable, fixed), (x,))[0], {}
+        return keras_contract.predict_step(self.model, self.variables, values, x), {}

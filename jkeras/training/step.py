@@ -9,7 +9,7 @@ from collections.abc import Callable
 import jax
 import jax.numpy as jnp
 
-from jkeras.core import frame
+from jkeras.kernel.scope import Flow
 from jkeras.core.call import masks_of
 from jkeras.core.graph import flatten
 from jkeras.kernel import tree
@@ -176,7 +176,7 @@ def compute_loss(
 
 
 def update_metrics(
-    run: frame.Run, loss: jax.Array | None, batch: Batch, y_pred: Structure, masks: Structure = None
+    run: Flow, loss: jax.Array | None, batch: Batch, y_pred: Structure, masks: Structure = None
 ) -> dict[str, typing.Any]:
     """The logs after a batch, whose metrics are updated in a run.
 
@@ -195,7 +195,7 @@ def update_metrics(
     return flat_logs(logs)
 
 
-def _set_masks(run: frame.Run, y_pred: Structure, masks: Structure) -> None:
+def _set_masks(run: Flow, y_pred: Structure, masks: Structure) -> None:
     """Lets masks travel beside outputs, without the rows that are not valid."""
     for value, mask in zip(flatten(y_pred), flatten(masks)):
         if mask is None:

@@ -13,7 +13,6 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.callbacks import BackupAndRestore, Callback, CallbackList, History
-from jkeras.core import frame
 from jkeras.core.building import as_specs
 from jkeras.core.errors import NotCompiledError
 from jkeras.core.graph import flatten
@@ -107,12 +106,8 @@ class Trainer(Compilable):
     def _predicted_shapes(self, x: Structure) -> Structure:
         """The shapes of the outputs for shapes of inputs; builds layers on the way."""
 
-        def forward(x: Structure) -> Structure:
-            with frame.Run(self, abstract=True, training=False) as run:
-                return run.call(self, (x,), {})
-
         try:
-            return jax.eval_shape(forward, x)
+            return jax.eval_shape(lambda x: self.run_abstract((x,), {}, training=False), x)
         except (jax.errors.ConcretizationTypeError, jax.errors.TracerArrayConversionError):
             if self.jit_compile:
                 raise
@@ -531,7 +526,7 @@ class _Snapshot:
             (self.layout.state, self.state.state),
         ):
             for path, variable in named:
-                frame.own_write(variable, tree.get(values, path))
+                variable.store(tree.get(values, path))
 
 
 def _capped(steps: int | None) -> int | None:

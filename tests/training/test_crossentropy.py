@@ -9,6 +9,8 @@ import pytest
 import jkeras
 
 from jkeras.core import frame
+from jkeras.core.by_variable import ByVariable
+from jkeras.kernel.beside import logits_beside
 from jkeras.core.settings import epsilon
 from jkeras.losses import crossentropy
 from jkeras.ops import kernels
@@ -63,7 +65,7 @@ def beside(loss, logits, y):
     """
 
     def known(logits):
-        with frame.Run(values={}):
+        with frame.Run(values=ByVariable()):
             return jnp.sum(loss(y, jkeras.ops.softmax(logits)))
 
     return jax.value_and_grad(known)(logits), jax.value_and_grad(
@@ -90,7 +92,7 @@ def test_the_loss_finds_the_logits(end, monkeypatch):
     found = []
 
     def noted(probabilities, axis):
-        found.append(frame.logits_beside(probabilities, axis))
+        found.append(logits_beside(probabilities, axis))
         return found[-1]
 
     monkeypatch.setattr(crossentropy, "logits_beside", noted)

@@ -1,0 +1,35 @@
+"""What travels beside arrays in a forward pass: masks, and the logits of probabilities."""
+
+import typing
+
+import jax
+
+from jkeras.kernel.scope import current_flow
+
+
+def mask_beside(array: typing.Any) -> jax.Array | None:
+    """The mask that travels beside an array, known to the pass that is going on or set on the
+    array; else None.
+    """
+    flow = current_flow()
+    if flow is None:
+        return getattr(array, "_keras_mask", None)
+    return flow.mask_of(array)
+
+
+def note_logits(probabilities: jax.Array, logits: jax.Array, axis: typing.Any) -> None:
+    """Lets a loss of this pass know of what probabilities are the softmax."""
+    flow = current_flow()
+    if flow is not None and isinstance(axis, int):
+        flow.logits[id(probabilities)] = probabilities, logits, axis % logits.ndim
+
+
+def logits_beside(probabilities: jax.Array, axis: int) -> jax.Array | None:
+    """The logits whose softmax along an axis these probabilities are, if the pass knows; else
+    None.
+    """
+    flow = current_flow()
+    entry = None if flow is None else flow.logits.get(id(probabilities))
+    if entry is None or entry[2] != axis % probabilities.ndim:
+        return None
+    return entry[1]
