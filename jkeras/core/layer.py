@@ -57,6 +57,10 @@ class Ctx:
         """The next random key."""
         return next_key(self._scope, self._layer)
 
+    def update(self, changed):
+        """Sets new values of own weights now, for children that share them and run afterwards."""
+        self._scope.update(changed)
+
     def skip_keys(self, count, x):
         """Lets a generator that counts, as Keras's do, come as far as if so many keys were drawn.
 
@@ -125,6 +129,11 @@ class Sub:
         outputs, losses = jax.vmap(run_slice, in_axes=axis, out_axes=(axis, 0))(x, kwargs)
         flow.losses.extend((owner, value.sum()) for owner, value in zip(owners, losses))
         return outputs
+
+    def share(self, child, name, own):
+        """Lets a child's weight be that of the layer itself of another name."""
+        if isinstance(self._scope, Scope):
+            self.scope_of(child).share(name, (*self._scope.path, own))
 
     def built(self, child, *args):
         """A child as a layer that has its variables, to look at: itself, or a copy of it that is
@@ -936,7 +945,8 @@ def is_plain_class(cls):
     if not is_native_class(cls) or not cls._computes_in_float or changed - {"is_native"}:
         return False
     ways = (Layer._forward, StatefulLayer._forward)
-    return cls._forward in ways and target_of(cls).own == 1
+    alone = not issubclass(cls, Composite)
+    return alone and cls._forward in ways and target_of(cls).own == 1
 
 
 @functools.cache

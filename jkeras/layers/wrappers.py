@@ -89,7 +89,9 @@ class TimeDistributed(Wrapper):
                 f"Received: shape {tuple(mask.shape)}"
             )
         masks = mask_argument(self.layer, mask)
-        if ctx.abstract or not _goes_step_by_step(sub.built(self.layer, inputs[:, 0]), ctx.training):
+        if ctx.abstract or not _goes_step_by_step(
+            sub.built(self.layer, inputs[:, 0]), ctx.training
+        ):
             return sub.run_on_slices(self.layer, inputs, masks, axis=1, training=ctx.training)
         outputs = [
             sub.run_bare(self.layer, inputs[:, i], **{name: m[:, i] for name, m in masks.items()})
