@@ -38,6 +38,10 @@ class Context:
         """The next random key."""
         return self.scope.next_key(self.layer)
 
+    def update(self, changed: dict[str, jax.Array]) -> None:
+        """Sets new values of own weights now, for children that share them and run afterwards."""
+        self.scope.update(changed)
+
     def skip_keys(self, count: int, x: jax.Array) -> None:
         """Lets a generator that counts, as Keras's do, come as far as if so many keys were sampled.
 
@@ -92,6 +96,11 @@ class Children:
         outputs, losses = jax.vmap(run_slice, in_axes=axis, out_axes=(axis, 0))(x, kwargs)
         scope.flow.losses.extend((owner, value.sum()) for owner, value in zip(owners, losses))
         return outputs
+
+    def share(self, child, name, own):
+        """Lets a child's weight be that of the layer itself of another name."""
+        if not self._scope.is_of_objects:
+            self.scope_of(child).share(name, (*self._scope.path, own))
 
     def built(self, child, *args):
         """A child as a layer that has its variables, to look at: itself, or a copy of it that is

@@ -219,10 +219,10 @@ class Scope:
     def weights(self) -> dict[str, jax.Array]:
         """The layer's own weights by name, as they are now."""
         flow = self.flow
+        own = {}
         if flow.declared is not None:
             specs = flow.declared.get(self.path, {})
-            return {name: jnp.zeros(spec.shape, spec.dtype) for name, spec in specs.items()}
-        own = {}
+            own = {name: jnp.zeros(spec.shape, spec.dtype) for name, spec in specs.items()}
         for tree in (self.params, self.state):
             for name, value in tree.items():
                 if not isinstance(value, dict):
@@ -239,12 +239,26 @@ class Scope:
     def update(self, changed: dict[str, jax.Array]) -> None:
         """Sets new values of own weights, in the dtype that they have."""
         flow = self.flow
-        if flow.declared is None:
-            cast = {n: v.astype(flow.value_at((*self.path, n)).dtype) for n, v in changed.items()}
-            flow.updates.setdefault(self.path, {}).update(cast)
+        if flow.declared is not None:
+            return
+        for name, value in changed.items():
+            *owner, key = flow.canonical((*self.path, name))
+            dtype = flow.value_at((*owner, key)).dtype
+            flow.updates.setdefault(tuple(owner), {})[key] = value.astype(dtype)
+
+    def share(self, name: str, path: Path) -> None:
+        """Lets the weight of this name be the one at another path."""
+        own = (*self.path, name)
+        if self.flow.canonical(own) == own:
+            self.flow.shared[own] = path
 
     def declare(self, specs: dict[str, Weight]) -> None:
-        """Says which weights the layer has, where a structure is found."""
+        """Says which weights the layer has, where a structure is found; those that are shared are
+        declared where they belong.
+        """
+        if self.flow.shared:
+            paths = {name: (*self.path, name) for name in specs}
+            specs = {n: specs[n] for n, path in paths.items() if self.flow.canonical(path) == path}
         self.flow.declared.setdefault(self.path, specs)
 
     def next_key(self, layer: typing.Any) -> jax.Array:

@@ -13,8 +13,9 @@ from jax import lax
 from jkeras.core import typed
 from jkeras.core.errors import AxisError, explain
 from jkeras.core.input_spec import InputSpec
-from jkeras.core.layer import Layer, StatefulLayer, layer
+from jkeras.core.layer import Composite, Layer, StatefulLayer, layer
 from jkeras.core.record import Constraint, Initializer, Regularizer
+from jkeras.kernel.spec import Weight
 from jkeras.kernel.valid_rows import expand_like, over_valid_rows
 from jkeras.core.settings import settings
 from jkeras.core.typed import Sizes, fields
@@ -570,16 +571,10 @@ class SpectralNormalization(StatefulLayer, Wrapper):
         """Builds the layer inside, then the vector that the power iterations go on from."""
         super().build(input_shape)
         self.input_spec = InputSpec(min_ndim=1, axes={-1: input_shape[-1]})
-        kernel = getattr(self.layer, "kernel", None)
-        kernel = getattr(self.layer, "embeddings", None) if kernel is None else kernel
-        if kernel is None:
-            raise ValueError(
-                explain(
-                    self._where,
-                    "a layer with a weight `kernel` or `embeddings`",
-                    type(self.layer).__name__,
-                )
-            )
+        names = [
+            name for name in ("kernel", "embeddings") if getattr(self.layer, name, None) is not None
+        ]
+        kernel = getattr(self.layer, self._normalized_name(names))
         self.kernel = kernel
         self.vector_u = self.add_weight(
             (1, kernel.shape[-1]),
@@ -589,9 +584,37 @@ class SpectralNormalization(StatefulLayer, Wrapper):
             name="vector_u",
         )
 
+    def is_native(self):
+        """Whether the layer runs on values by path: around a layer with a plain kernel."""
+        plain = self.layer.quantization_mode is None and not isinstance(self.layer, Composite)
+        return plain and super().is_native() and self.layer.is_native()
+
+    def weight_specs(self, inputs):
+        specs = self.layer.weight_specs(inputs)
+        kernel = self.layer.resolved(specs[self._normalized_name(specs)])
+        # a key decides its first values; the seed is there so that none is drawn
+        first = TruncatedNormal(stddev=0.02, seed=0)
+        vector = Weight((1, kernel.shape[-1]), first, kernel.dtype, trainable=False)
+        return {"kernel": kernel, "vector_u": vector}
+
+    def _normalized_name(self, names):
+        """Which weight of the layer inside is normalized, of those it has."""
+        for name in ("kernel", "embeddings"):
+            if name in names:
+                return name
+        raise ValueError(
+            explain(
+                self._where,
+                "a layer with a weight `kernel` or `embeddings`",
+                type(self.layer).__name__,
+            )
+        )
+
     def normalized_weights(self):
         """(vector, kernel) after the power iterations of one call."""
-        kernel, u = self.kernel.value, self.vector_u.value
+        return self._iterated(self.vector_u.value, self.kernel.value)
+
+    def _iterated(self, u, kernel):
         matrix = kernel.reshape(-1, kernel.shape[-1])
         for _ in range(self.power_iterations):
             v = normalize(u @ matrix.T, axis=None)
@@ -600,13 +623,19 @@ class SpectralNormalization(StatefulLayer, Wrapper):
         return u, kernel / (v @ matrix @ u.T)[0, 0]
 
     def forward(self, w, sub, inputs, *, ctx):
+        if self.is_native():
+            names = self.layer.weight_specs(inputs)
+            sub.share(self.layer, self._normalized_name(names), "kernel")
         changed = {}
         if ctx.training:
             u, kernel = lax.cond(
-                jnp.all(self.kernel.value == 0),
-                lambda: (self.vector_u.value, self.kernel.value),
-                self.normalized_weights,
+                jnp.all(w["kernel"] == 0),
+                lambda: (w["vector_u"], w["kernel"]),
+                lambda: self._iterated(w["vector_u"], w["kernel"]),
             )
-            self.kernel.assign(kernel)  # before the layer inside reads it
+            ctx.update({"kernel": kernel})  # before the layer inside reads it
             changed = {"vector_u": u}
         return sub.layer(inputs).astype(inputs.dtype), changed
+
+
+SpectralNormalization._native_builds = (Layer.build, SpectralNormalization.build)
