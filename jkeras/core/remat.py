@@ -177,12 +177,12 @@ class _Body:
 
 def _with_activation(scope, layer, call):
     """Runs a layer with another activation: a twin that shares all else with it."""
-    activation = layer.__dict__.get("activation")
+    attributes = vars(layer)
+    activation = attributes.get("activation")
     if activation is None:
         return layer._execute(scope, call)
     twin = object.__new__(type(layer))
-    twin.__dict__.update(layer.__dict__)
-    twin.__dict__["activation"] = remat(activation, policy=layer._remat.policy)
+    vars(twin).update(attributes, activation=remat(activation, policy=layer._remat.policy))
     stack = scope.flow.stack
     entry = stack[-1]
     stack[-1] = (twin, entry[1])
