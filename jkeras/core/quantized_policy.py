@@ -274,10 +274,9 @@ class DTypePolicyMap(DTypePolicy, collections.abc.MutableMapping):
         )
 
     def __eq__(self, other):
-        return type(self) is type(other) and (self._default, self._policies) == (
-            other._default,
-            other._policies,
-        )
+        if type(self) is not type(other) or self._default != other.default_policy:
+            return False
+        return self._policies == dict(other)
 
     __hash__ = object.__hash__
 

@@ -146,8 +146,8 @@ class HeadedAttention(Composite):
             gate = dense("gate", query)
         # (batch, …, heads, size)
         query, key, value = dense("query", query), dense("key", key), dense("value", value)
-        shape, sources = query.shape, tuple(key.shape[a] for a in axes)
-        targets = tuple(shape[a] for a in axes)
+        shape = query.shape
+        targets, sources = _sizes(query, axes), _sizes(key, axes)
         fused = not (self.dropout > 0.0 or return_attention_scores or query.ndim != 4)
         # (batch, …, heads, time, size)
         query, key, value = (heads_first(x, axes) for x in (query, key, value))
@@ -243,6 +243,10 @@ def padding_mask(query_mask, value_mask, key_mask, attention_mask):
     if attention_mask is not None:
         masks.insert(0, attention_mask.astype(bool))
     return functools.reduce(both, masks, None)
+
+
+def _sizes(x, axes):
+    return tuple(x.shape[axis] for axis in axes)
 
 
 def heads_first(x, axes):
