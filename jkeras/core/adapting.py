@@ -105,6 +105,14 @@ def check_values(layer, module, flow):
             raise wrong_value(layer, path, value, weight_of(variable))
 
 
+def check_own_values(layer, scope, values, specs):
+    """The same for the layer's own weights, values and specs by name."""
+    for name, weight in specs.items():
+        value = values.get(name)
+        if value is None or jax.numpy.shape(value) != tuple(weight.shape):
+            raise wrong_value(layer, (*scope.path, name), value, weight)
+
+
 def wrong_value(layer, path, value, weight):
     """The error for a value given to `apply` at a path that is not what the layer has there."""
     place = "/".join(path)

@@ -5,7 +5,7 @@ import typing
 
 import jax
 
-from jkeras.core.adapting import built_for
+from jkeras.core.adapting import built_for, check_own_values
 from jkeras.core.call import masks_of
 
 
@@ -142,7 +142,7 @@ class Children:
         if scope.flow.declared is not None:
             scope.declare(weights)
         else:
-            self._layer.check_values(scope, scope.weights(), weights)
+            check_own_values(self._layer, scope, scope.weights(), weights)
         return scope.weights()
 
     def keep(self, name, values):

@@ -7,30 +7,31 @@ and on symbolic tensors, counting, configs and files follow from these.
 import functools
 import inspect
 import typing
-import warnings
 
 import jax
 
-from jkeras.core import frame, graph, naming, policy, record, registry, remat, typed
-from jkeras.core.building import as_specs, as_tensors, as_tuples, build_scope, call_build, scoped
-from jkeras.core.call import Call, forward_of, is_array, target_of
+from jkeras.core import frame, graph, making, masking, policy, record, registry, remat, running
+from jkeras.core import symbolic, typed
+from jkeras.core.adapting import weight_of
+from jkeras.core.building import as_specs, as_tensors, build_scope, call_build, scoped
+from jkeras.core.call import Call, forward_of, target_of
 from jkeras.core.context import Children, Context
+from jkeras.core.eager import call_eagerly
 from jkeras.core.errors import explain, suggestion
 from jkeras.core.family import families
-from jkeras.core.adapting import run_adapted, runs_apart, weight_of, wrong_value
+from jkeras.core.input_spec import check
+from jkeras.core.layer_config import LayerConfig
+from jkeras.core.legacy_shape import take_first_shape
 from jkeras.core.module import Module
-from jkeras.core.paths import walk
-from jkeras.core.plain import is_plain_call, run_plainly
 from jkeras.core.pure import Pair, PureInterface
-from jkeras.core.settings import auto_name, settings, uncounted
-from jkeras.core.symbolic import symbolic_call
+from jkeras.core.settings import auto_name, uncounted
 from jkeras.core.variable import Variable
 from jkeras.core.view import WeightView
 from jkeras.kernel.spec import Weight
 
 
 @typed.keyword_fields
-class Layer(PureInterface, WeightView, Module, record.Record):
+class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
     """A layer: hyper-parameters, the weights they need for an input, and a pure forward pass.
 
     Built-in layers define `weight_specs(self, x)` and `forward(self, w, x, ctx)`. Layers of yours
@@ -56,7 +57,6 @@ class Layer(PureInterface, WeightView, Module, record.Record):
     supports_masking: typing.ClassVar = False
     allow_non_tensor_positional_args: typing.ClassVar = False
     casts_inputs: typing.ClassVar = True  # False: a model, whose layers cast for themselves
-    writes_activity_regularizer: typing.ClassVar = False  # to the config even when it is None
     # whether a class of the user's has a `compute_output_shape` of its own
     says_output_shape: typing.ClassVar = False
     # False: they are handed on in parts, to a loop over them
@@ -107,7 +107,9 @@ class Layer(PureInterface, WeightView, Module, record.Record):
             remat_scope=remat.scope(),
         )
         self.activity_regularizer = families["regularizers"].get(activity_regularizer)
-        self._legacy_shape(kwargs)
+        first_shape = take_first_shape(kwargs)
+        if first_shape is not None:
+            self.set_untracked(_first_shape=first_shape)
         if kwargs:
             known = [*inspect.signature(type(self).__init__).parameters, *record.BASE_ARGUMENTS]
             raise ValueError(
@@ -129,25 +131,6 @@ class Layer(PureInterface, WeightView, Module, record.Record):
         _of_batch: int | None = typed.keyword(default=None, alias="batch_size")
 
         def __init__(self, *args: typing.Any, **kwargs: typing.Any) -> None: ...
-
-    def _legacy_shape(self, kwargs):
-        """`input_dim`, `input_shape` and `batch_input_shape`, which people still type on a first
-        layer.
-        """
-        given = None
-        if kwargs.get("input_dim") is not None:
-            given = (None, kwargs["input_dim"])
-        if kwargs.get("input_shape") is not None:
-            shape = kwargs["input_shape"]
-            given = (None, *((shape,) if isinstance(shape, int) else shape))
-        if kwargs.get("batch_input_shape") is not None:
-            given = tuple(kwargs["batch_input_shape"])
-        if given is not None and kwargs.get("batch_size") is not None:
-            given = (kwargs["batch_size"], *given[1:])
-        for name in ("input_dim", "input_shape", "batch_input_shape", "batch_size"):
-            kwargs.pop(name, None)
-        if given is not None:
-            self.__dict__["_first_shape"] = given
 
     def _base_init(self, **kwargs):
         """What the constructor of a record hands its other keyword arguments to."""
@@ -201,7 +184,7 @@ class Layer(PureInterface, WeightView, Module, record.Record):
             context["training"] = run.training
         scope = frame.ObjectScope(run, self)
         ctx = Context(scope, self, context["training"], context["mask"])
-        return self._forward(ctx, None, args[: own.own], kwargs)
+        return running.run_forward(self, ctx, None, args[: own.own], kwargs)
 
     @classmethod
     def is_lifted(cls):
@@ -251,37 +234,16 @@ class Layer(PureInterface, WeightView, Module, record.Record):
         with build_scope(self, tuple(shapes.values()), [f"{name}_shape" for name in shapes]):
             self._make_weights(list(call.specs().values()))
 
+    _make_weights = making.make_weights
+
+    def own(self, name, variable):
+        """Makes a variable a weight of the layer, under a name that is free."""
+        self._own[self._free_key(name)] = variable
+        self._on_adopt(variable)
+
     def attributes_when_built(self, *inputs):
         """What Keras shows on a layer that was built for these inputs (`Spec`s), by attribute."""
         return {}
-
-    def _make_weights(self, specs):
-        for name, spec in self.weight_specs(*specs).items():
-            if any(d is None for d in spec.shape):
-                raise ValueError(
-                    explain(
-                        self._where,
-                        "an input whose size is known on the axes its weights depend on",
-                        f"input {specs}",
-                        f"give the size that '{name}' needs: `Input(shape=…)`",
-                    )
-                )
-            variable = Variable(
-                spec.initializer,
-                shape=graph.standardize_shape(spec.shape),
-                dtype=spec.dtype or self.variable_dtype,
-                trainable=spec.trainable,
-                autocast=spec.autocast,
-                name=name,
-                regularizer=spec.regularizer,
-                constraint=spec.constraint,
-            )
-            self._own[self._free_key(name)] = variable
-            self._on_adopt(variable)
-            if not hasattr(type(self), name):
-                object.__setattr__(self, name, variable)
-        for name, value in self.attributes_when_built(*specs).items():
-            setattr(self, name, value)
 
     # ------------------------------------------------------------ calling
 
@@ -292,31 +254,11 @@ class Layer(PureInterface, WeightView, Module, record.Record):
                 "first statement in the `__init__()` method. Go add it!"
             )
         if graph.any_symbolic(args, kwargs):
-            return symbolic_call(self, args, kwargs)
+            return symbolic.symbolic_call(self, args, kwargs)
         run = frame.current()
         if run is not None:
             return run.call(self, args, kwargs)
-        return self._call_eagerly(args, kwargs)
-
-    def _call_eagerly(self, args, kwargs):
-        with frame.Run(self) as run:
-            outputs = run.call(self, args, kwargs)
-        for _, part in walk(self):
-            part.__dict__.get("_losses", []).clear()
-        for layer, value in run.losses:
-            # under a jit of the user's nothing may stay behind
-            if not isinstance(value, jax.core.Tracer):
-                layer._losses.append(value)
-        for value in jax.tree_util.tree_leaves(outputs):
-            mask = run.masks.get(id(value))
-            if (
-                mask is not None
-                and isinstance(value, jax.Array)
-                and not isinstance(value, jax.core.Tracer)
-            ):
-                value._keras_mask = mask[1]  # for the next layer called by hand, as Keras does
-        self.__dict__["_state_kept"] = True
-        return outputs
+        return call_eagerly(self, args, kwargs)
 
     def rematerialized_call(self, layer_call, *args, **kwargs):
         """`layer_call` as a function whose inner values are computed again for its gradient instead
@@ -328,30 +270,8 @@ class Layer(PureInterface, WeightView, Module, record.Record):
         """The outputs' shapes and dtypes, as KerasTensors without history."""
         return self.compute_output_spec(*args, **kwargs)
 
-    def compute_output_spec(self, *args, **kwargs):
-        """The outputs' shapes and dtypes for KerasTensors, as KerasTensors."""
-        if self.input_spec is not None:
-            from jkeras.core.input_spec import completed
-
-            args = tuple(completed(self.input_spec, value) for value in args[:1]) + args[1:]
-        outputs = graph.infer(
-            lambda given: self.run_abstract(given[0], dict(given[1])), (tuple(args), kwargs)
-        )
-        if not self.announces_compute_dtype:
-            return outputs
-        return graph.map_tensors(
-            lambda t: graph.KerasTensor(t.shape, self.compute_dtype, name=t.name), outputs
-        )
-
-    def compute_output_shape(self, *shapes, **named):
-        """The output's shape for input shapes, None for sizes not known."""
-        tensors = [as_tensors(as_specs(s, self._input_type)) for s in shapes]
-        more = {
-            k.removesuffix("_shape"): as_tensors(as_specs(s, self._input_type))
-            for k, s in named.items()
-        }
-        out = self.compute_output_spec(*tensors, **more)
-        return jax.tree_util.tree_map(lambda t: t.shape, out, is_leaf=graph.is_symbolic)
+    compute_output_spec = symbolic.compute_output_spec
+    compute_output_shape = symbolic.compute_output_shape
 
     def _bind(self, args, kwargs, cast=True):
         return Call(self, args, kwargs, cast)
@@ -359,59 +279,22 @@ class Layer(PureInterface, WeightView, Module, record.Record):
     def _convert(self, x):
         """An input as an array, floats in the layer's compute dtype."""
         x = graph.as_tensor(x)
-        if (
-            isinstance(x, (jax.Array, graph.KerasTensor))
-            and self.autocast
-            and self._computes_in_float
-            and (policy.is_float(x.dtype))
-            and str(x.dtype) != self.compute_dtype
-        ):
-            if isinstance(x, graph.KerasTensor):
-                return x
-            return cast_with_mask(x, self.compute_dtype)
-        return x
+        if not self.autocast or not self._computes_in_float or not isinstance(x, jax.Array):
+            return x
+        if not policy.is_float(x.dtype) or str(x.dtype) == self.compute_dtype:
+            return x
+        return masking.cast_with_mask(x, self.compute_dtype)
 
     def check_input(self, call, input_spec):
         """Raises for an input that an `input_spec` forbids."""
         if input_spec is not None and call.arguments:
-            from jkeras.core.input_spec import check
-
             check(input_spec, call.first, self._where)
 
     # ------------------------------------------------------------ running
 
-    def run_on(self, scope, args, kwargs, bare=False):
-        """Runs the layer on its slice of a forward pass: inputs cast, masks passed on.
-
-        Args:
-            scope: where its weights are: by path, or those of objects.
-            bare: runs it as Keras's `layer.call` does: in the dtype of the layer around, without
-                activity penalty.
-        """
-        if is_plain_class(type(self)) and is_plain_call(self, scope, args, kwargs):
-            return run_plainly(self, scope, args[0])
-        if not (scope.is_of_objects or (self.is_native() and runs_apart(self, scope))):
-            return run_adapted(self, scope, args, kwargs, bare)
-        flow = scope.flow
-        bare = bare or flow.begins_bare()
-        call = self._bind(args, kwargs, cast=not bare)
-        scope.enter(self, call)
-        outer = flow.training
-        try:
-            flow.training = call.training(outer)
-            call.populate(flow, flow.training)
-            flow.push(self, flow.cast_type() if bare else self._cast_type(flow))
-            try:
-                outputs = self._compute(scope, call)
-                if self.activity_regularizer is not None and not bare:
-                    self._activity_losses(flow, outputs)
-            finally:
-                flow.pop()
-        finally:
-            scope.leave()
-            flow.training = outer
-        self._pass_masks(flow, call, outputs)
-        return outputs
+    run_on = running.run_on
+    _own_values = running.own_values
+    _pass_masks = masking.pass_masks
 
     def is_native(self):
         """Whether the layer runs on values by path, without variables and without ambient state."""
@@ -444,73 +327,6 @@ class Layer(PureInterface, WeightView, Module, record.Record):
             dtype=policy.standardize_dtype(weight.dtype or self.variable_dtype),
         )
 
-    def _compute(self, scope, call):
-        if self.remat_scope is None:
-            y = self.execute(scope, call)
-        else:
-            y = remat.execute(scope, self, call)
-        return y if settings.distribution is None else self._laid_out(y)
-
-    def _laid_out(self, y):
-        """The outputs as the session's distribution wants them."""
-        layout = settings.distribution.get_tensor_layout(f"{self.path}/output")
-        return y if layout is None else jax.lax.with_sharding_constraint(y, layout.backend_layout)
-
-    def execute(self, scope, call):
-        """The outputs of a call whose arguments are bound and cast."""
-        if self.is_lifted():
-            return self.call(*call.args, **call.kwargs)
-        args, kwargs = call.forward_arguments()
-        ctx = Context(scope, self, call.now_training, call.mask)
-        return self._forward(ctx, call, args, kwargs)
-
-    def _forward(self, ctx, call, args, kwargs):
-        return self.forward(self._own_values(ctx.scope, call), *args, ctx=ctx, **kwargs)
-
-    def _own_values(self, scope, call):
-        """The layer's own weights by name, in the type that it computes in."""
-        flow = scope.flow
-        values = scope.weights()
-        if scope.is_of_objects or flow.is_built:
-            specs = self._own
-        else:
-            specs = self._specs_of(call)
-            if flow.declared is None:
-                self.check_values(scope, values, specs)
-        dtype = flow.cast_type()
-        if dtype is not None:
-            for name, value in values.items():
-                autocast = name not in specs or specs[name].autocast
-                if autocast and policy.is_float(value.dtype):
-                    values[name] = value.astype(dtype)
-        if self.uses_weights_whole:
-            for name, variable in self._own.items():
-                if variable.layout is not None and name in values:
-                    values[name] = variable.whole(values[name])
-        return values
-
-    def check_values(self, scope, values, specs):
-        """Raises where the values given to `apply` are not those of the layer."""
-        for name, weight in specs.items():
-            value = values.get(name)
-            if value is None or jax.numpy.shape(value) != tuple(weight.shape):
-                raise wrong_value(self, (*scope.path, name), value, weight)
-
-    def _cast_type(self, flow):
-        """The dtype that the weights are cast to, or None."""
-        if not self.autocast or not self._computes_in_float:
-            return None
-        mixed = self.compute_dtype != self.variable_dtype
-        if mixed or any(dtype for _, dtype in flow.stack):
-            return self.compute_dtype
-        return None
-
-    def _activity_losses(self, flow, outputs):
-        for output in jax.tree_util.tree_leaves(outputs):
-            loss = self.activity_regularizer(output)
-            per_sample = output.ndim and output.shape[0]
-            flow.add_loss(self, loss / output.shape[0] if per_sample else loss)
-
     def seed_generator_name(self):
         """The name by which the layer's seed generator is its child."""
         generator = self.seed_generator
@@ -520,74 +336,9 @@ class Layer(PureInterface, WeightView, Module, record.Record):
         """The mask of the output, given the input and its mask."""
         return previous_mask
 
-    def _pass_masks(self, run, call, outputs):
-        if not self.supports_masking:
-            masked = any(mask is not None for mask in graph.flatten(call.mask))
-            if masked and run.is_eager:
-                warnings.warn(
-                    f"Layer '{self.name}' (of type {type(self).__name__}) was passed an input "
-                    "with a mask attached to it. However, this layer does not support masking "
-                    "and will therefore destroy the mask information. Downstream layers will not "
-                    "see the mask.",
-                    stacklevel=5,
-                )
-            return
-        flat = [v for v in graph.flatten(outputs) if v is not None]
-        if not flat or all(run.mask_of(v) is not None for v in flat):
-            return
-        masks = self.compute_mask(call.first, call.mask)
-        if masks is None:
-            return
-        masks = [masks] if is_array(masks) else list(graph.flatten(masks))
-        for value, mask in zip(flat, masks):
-            if mask is not None and run.mask_of(value) is None:
-                run.set_mask(value, mask)
-
     # ------------------------------------------------------------ what Keras-style subclasses use
 
-    def add_weight(
-        self,
-        shape=None,
-        initializer=None,
-        dtype=None,
-        trainable=True,
-        autocast=True,
-        regularizer=None,
-        constraint=None,
-        aggregation="none",
-        layout=None,
-        overwrite_with_gradient=False,
-        name=None,
-    ):
-        """Makes a weight of this layer, inside `build` or the constructor, and returns it as a
-        `Variable`.
-        """
-        dtype = policy.standardize_dtype(dtype) if dtype is not None else self.variable_dtype
-        initializers, regularizers = families["initializers"], families["regularizers"]
-        if initializer is None:
-            initializer = "glorot_uniform" if policy.is_float(dtype) else "zeros"
-        variable = Variable(
-            initializers.get(initializer),
-            shape=()
-            if shape is None
-            else graph.standardize_shape((shape,) if isinstance(shape, int) else shape),
-            dtype=dtype,
-            trainable=trainable,
-            autocast=autocast,
-            aggregation=aggregation,
-            layout=layout,
-            name=name,
-            regularizer=regularizers.get(regularizer),
-            constraint=families["constraints"].get(constraint),
-            overwrite=overwrite_with_gradient,
-        )
-        if not naming.path_around():
-            variable.scope = self.path
-        self._own[self._free_key(variable.name)] = variable
-        self._on_adopt(variable)
-        return variable
-
-    add_variable = add_weight
+    add_weight = add_variable = making.add_weight
 
     def add_loss(self, loss):
         """Adds scalar losses that were computed inside `call`; training minimizes them too."""
@@ -604,52 +355,6 @@ class Layer(PureInterface, WeightView, Module, record.Record):
             else:
                 run.add_loss(self, jax.numpy.asarray(value))
 
-    # ------------------------------------------------------------ config
-
-    def get_config(self):
-        """The constructor's arguments as plain data."""
-        config = {
-            "name": self.name,
-            "trainable": self.trainable,
-            "dtype": registry.serialize(self.dtype_policy),
-        }
-        if self.activity_regularizer is not None or self.writes_activity_regularizer:
-            config["activity_regularizer"] = registry.serialize(self.activity_regularizer)
-        config |= self.field_config()
-        if "_given" in self.__dict__ and type(self).get_config is Layer.get_config:
-            config |= record.automatic_config(self)
-        return config
-
-    @classmethod
-    def from_config(cls, config):
-        """A new layer from its config."""
-        config = dict(config)
-        if isinstance(config.get("dtype"), dict):
-            config["dtype"] = registry.deserialize(config["dtype"])
-        try:
-            return cls(**config)
-        except TypeError as error:
-            raise TypeError(
-                f"Error when deserializing class '{cls.__name__}' using "
-                f"config={registry.shown(config)}.\n\nException encountered: {error}"
-            ) from error
-
-    def get_build_config(self):
-        """The shapes the layer was built for."""
-        shapes = self._build_shapes
-        if not shapes:
-            return None
-        if len(shapes) == 1:
-            return {"input_shape": next(iter(shapes.values()))}
-        return {"shapes_dict": dict(shapes)}
-
-    def build_from_config(self, config):
-        """Builds for the shapes of `get_build_config()`."""
-        if config.get("input_shape") is not None:
-            self.build(as_tuples(config["input_shape"]))
-        elif config.get("shapes_dict"):
-            self.build(**{k: as_tuples(v) for k, v in config["shapes_dict"].items()})
-
     def __repr__(self):
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
 
@@ -662,11 +367,6 @@ class StatefulLayer(Layer):
     """
 
     is_stateful = True
-
-    def _forward(self, ctx, call, args, kwargs):
-        outputs, changed = super()._forward(ctx, call, args, kwargs)
-        ctx.scope.update(changed)
-        return outputs
 
 
 class Composite(Layer):
@@ -700,10 +400,6 @@ class Composite(Layer):
                     children = {**children, **self.children(*specs)}
         return Children(scope, self, children)
 
-    def _forward(self, ctx, call, args, kwargs):
-        w = self._own_values(ctx.scope, call)
-        return self.forward(w, self.cursor(ctx.scope, call), *args, ctx=ctx, **kwargs)
-
 
 def _ranks(specs):
     """What children depend on: the number of axes and the size of the last one of each input."""
@@ -723,8 +419,6 @@ def is_plain_class(cls):
             return False
     elif cls._convert is not Layer._convert:
         return False
-    if cls._forward not in (Layer._forward, StatefulLayer._forward, Composite._forward):
-        return False
     return is_native_class(cls) and cls._computes_in_float and target_of(cls).own == 1
 
 
@@ -735,17 +429,8 @@ def is_native_class(cls):
 
 
 Layer.build = scoped(Layer.build)
+Layer._is_plain = staticmethod(is_plain_class)
 Layer._native_builds = (Layer.build,)
-
-
-def cast_with_mask(x, dtype):
-    mask = getattr(x, "_keras_mask", None)
-    run = frame.current()
-    mask = run.mask_of(x) if run is not None else mask
-    y = x.astype(dtype)
-    if mask is not None and run is not None:
-        run.set_mask(y, mask)
-    return y
 
 
 @typing.dataclass_transform(eq_default=False)

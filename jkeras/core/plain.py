@@ -4,6 +4,7 @@ nothing cast. It is run without binding arguments.
 
 import jax
 
+from jkeras.core.adapting import check_own_values
 from jkeras.core.context import Context
 from jkeras.core.module import Module
 from jkeras.core.settings import settings
@@ -47,7 +48,8 @@ def run_plainly(layer, scope, x):
     values = scope.weights()
     flow = scope.flow
     if not scope.is_of_objects and not flow.is_built:
-        layer.check_values(scope, values, layer.weight_specs(Spec(x.shape, x.dtype.name)))
+        specs = layer.weight_specs(Spec(x.shape, x.dtype.name))
+        check_own_values(layer, scope, values, specs)
     outer = flow.training
     training = outer
     if training is None:

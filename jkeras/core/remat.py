@@ -121,23 +121,26 @@ def remat(f, *, policy=None):
     return again
 
 
-def execute(scope, layer, call):
+def execute(scope, layer, call, run):
     """Runs a layer that was made in a `RematScope`. Only a traced run keeps anything that could be
     saved.
+
+    Args:
+        run: what runs it, `running.execute`.
     """
     flow = scope.flow
     wish = layer.remat_scope
     listed = wish.mode != "list_of_layers" or layer.name in wish.layer_names
     if flow.is_eager or flow.abstract or not listed:
-        return layer.execute(scope, call)
+        return run(layer, scope, call)
     if wish.mode == "activations":
-        return _with_activation(scope, layer, call)
+        return _with_activation(scope, layer, call, run)
     params, state = scope.values_below()
     values = [[value for _, value in params], [value for _, value in state]]
     owners = [[owner for owner, _ in params], [owner for owner, _ in state]]
-    body = _Body(scope, layer, call, *owners)
+    body = _Body(scope, layer, call, run, *owners)
     if wish.mode == "larger_than" and _elements_of(body, values) <= wish.output_size_threshold:
-        return layer.execute(scope, call)
+        return run(layer, scope, call)
     outputs, new_state, losses, masks = jax.checkpoint(body, policy=wish.policy)(*values)
     scope.take(list(zip(body.state, new_state)))
     flow.losses.extend(zip(body.owners, losses))
@@ -161,17 +164,18 @@ class _Body:
         params, state: of what the arrays are the values.
     """
 
-    def __init__(self, scope, layer, call, params, state):
+    def __init__(self, scope, layer, call, run, params, state):
         self.scope = scope
         self.layer = layer
         self.call = call
+        self.run = run
         self.params = params
         self.state = state
 
     def __call__(self, params, state):
         inner = self.scope.on([*zip(self.params, params), *zip(self.state, state)])
         with inner.flow as flow:
-            outputs = self.layer.execute(inner, self.call)
+            outputs = self.run(self.layer, inner, self.call)
         self.counts = flow.counts
         self.owners = [owner for owner, _ in flow.losses]
         losses = [value for _, value in flow.losses]
@@ -180,11 +184,11 @@ class _Body:
         return outputs, new_state, losses, masks
 
 
-def _with_activation(scope, layer, call):
+def _with_activation(scope, layer, call, run):
     """Runs a layer with another activation: a twin that shares all else with it."""
     activation = getattr(layer, "activation", None)
     if activation is None:
-        return layer.execute(scope, call)
+        return run(layer, scope, call)
     twin = object.__new__(type(layer))
     again = remat(activation, policy=layer.remat_scope.policy)
     vars(twin).update(vars(layer), activation=again)
@@ -192,6 +196,6 @@ def _with_activation(scope, layer, call):
     entry = stack[-1]
     stack[-1] = (twin, entry[1])
     try:
-        return twin.execute(scope, call)
+        return run(twin, scope, call)
     finally:
         stack[-1] = entry

@@ -2,8 +2,11 @@
 the graph.
 """
 
+import jax
+
 from jkeras.core import graph
-from jkeras.core.building import map_shapes, shape_arguments
+from jkeras.core.building import as_specs, as_tensors, map_shapes, shape_arguments
+from jkeras.core.input_spec import completed
 from jkeras.core.structure import all_built
 from jkeras.kernel.scope import current_flow
 
@@ -51,6 +54,31 @@ def announced(layer, call):
     args, kwargs = shape_arguments(type(layer).compute_output_shape, call.shapes())
     shapes = layer.compute_output_shape(*args, **kwargs)
     return map_shapes(lambda shape: graph.KerasTensor(shape, layer.compute_dtype), shapes)
+
+
+def compute_output_spec(self, *args, **kwargs):
+    """The outputs' shapes and dtypes for KerasTensors, as KerasTensors."""
+    if self.input_spec is not None:
+        args = tuple(completed(self.input_spec, value) for value in args[:1]) + args[1:]
+    outputs = graph.infer(
+        lambda given: self.run_abstract(given[0], dict(given[1])), (tuple(args), kwargs)
+    )
+    if not self.announces_compute_dtype:
+        return outputs
+    return graph.map_tensors(
+        lambda t: graph.KerasTensor(t.shape, self.compute_dtype, name=t.name), outputs
+    )
+
+
+def compute_output_shape(self, *shapes, **named):
+    """The output's shape for input shapes, None for sizes not known."""
+
+    def tensors(shape):
+        return as_tensors(as_specs(shape, self._input_type))
+
+    more = {name.removesuffix("_shape"): tensors(shape) for name, shape in named.items()}
+    outputs = self.compute_output_spec(*map(tensors, shapes), **more)
+    return jax.tree_util.tree_map(lambda t: t.shape, outputs, is_leaf=graph.is_symbolic)
 
 
 def spec_of(operation, args, kwargs, training=None):

@@ -1,0 +1,54 @@
+"""A layer as plain data: its arguments, and the shapes it was built for."""
+
+from jkeras.core import record, registry
+from jkeras.core.building import as_tuples
+
+
+class LayerConfig:
+    """Configs of layers, in Keras's form."""
+
+    writes_activity_regularizer = False  # also when it is None
+
+    def get_config(self):
+        """The constructor's arguments as plain data."""
+        config = {
+            "name": self.name,
+            "trainable": self.trainable,
+            "dtype": registry.serialize(self.dtype_policy),
+        }
+        if self.activity_regularizer is not None or self.writes_activity_regularizer:
+            config["activity_regularizer"] = registry.serialize(self.activity_regularizer)
+        config |= self.field_config()
+        if "_given" in vars(self) and type(self).get_config is LayerConfig.get_config:
+            config |= record.automatic_config(self)
+        return config
+
+    @classmethod
+    def from_config(cls, config):
+        """A new layer from its config."""
+        config = dict(config)
+        if isinstance(config.get("dtype"), dict):
+            config["dtype"] = registry.deserialize(config["dtype"])
+        try:
+            return cls(**config)
+        except TypeError as error:
+            raise TypeError(
+                f"Error when deserializing class '{cls.__name__}' using "
+                f"config={registry.shown(config)}.\n\nException encountered: {error}"
+            ) from error
+
+    def get_build_config(self):
+        """The shapes the layer was built for."""
+        shapes = self._build_shapes
+        if not shapes:
+            return None
+        if len(shapes) == 1:
+            return {"input_shape": next(iter(shapes.values()))}
+        return {"shapes_dict": dict(shapes)}
+
+    def build_from_config(self, config):
+        """Builds for the shapes of `get_build_config()`."""
+        if config.get("input_shape") is not None:
+            self.build(as_tuples(config["input_shape"]))
+        elif config.get("shapes_dict"):
+            self.build(**{k: as_tuples(v) for k, v in config["shapes_dict"].items()})

@@ -1,0 +1,73 @@
+"""Variables of a layer: from its weight specs when it is built, or one by one as in Keras."""
+
+from jkeras.core import graph, naming, policy
+from jkeras.core.errors import explain
+from jkeras.core.family import families
+from jkeras.core.variable import Variable
+
+
+def make_weights(layer, specs):
+    """Makes the variables that a layer has for inputs (`Spec`s), and shows what Keras shows."""
+    for name, weight in layer.weight_specs(*specs).items():
+        if any(size is None for size in weight.shape):
+            wanted = "an input whose size is known on the axes its weights depend on"
+            advice = f"give the size that '{name}' needs: `Input(shape=…)`"
+            raise ValueError(explain(layer._where, wanted, f"input {specs}", advice))
+        variable = Variable(
+            weight.initializer,
+            shape=graph.standardize_shape(weight.shape),
+            dtype=weight.dtype or layer.variable_dtype,
+            trainable=weight.trainable,
+            autocast=weight.autocast,
+            name=name,
+            regularizer=weight.regularizer,
+            constraint=weight.constraint,
+        )
+        layer.own(name, variable)
+        if not hasattr(type(layer), name):
+            object.__setattr__(layer, name, variable)
+    for name, value in layer.attributes_when_built(*specs).items():
+        setattr(layer, name, value)
+
+
+def add_weight(
+    self,
+    shape=None,
+    initializer=None,
+    dtype=None,
+    trainable=True,
+    autocast=True,
+    regularizer=None,
+    constraint=None,
+    aggregation="none",
+    layout=None,
+    overwrite_with_gradient=False,
+    name=None,
+):
+    """Makes a weight of this layer, inside `build` or the constructor, and returns it as a
+    `Variable`.
+    """
+    dtype = self.variable_dtype if dtype is None else policy.standardize_dtype(dtype)
+    if initializer is None:
+        initializer = "glorot_uniform" if policy.is_float(dtype) else "zeros"
+    if shape is None:
+        shape = ()
+    elif isinstance(shape, int):
+        shape = (shape,)
+    variable = Variable(
+        families["initializers"].get(initializer),
+        shape=graph.standardize_shape(shape) if shape else (),
+        dtype=dtype,
+        trainable=trainable,
+        autocast=autocast,
+        aggregation=aggregation,
+        layout=layout,
+        name=name,
+        regularizer=families["regularizers"].get(regularizer),
+        constraint=families["constraints"].get(constraint),
+        overwrite=overwrite_with_gradient,
+    )
+    if not naming.path_around():
+        variable.scope = self.path
+    self.own(variable.name, variable)
+    return variable

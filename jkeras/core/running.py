@@ -1,0 +1,121 @@
+"""How a layer runs on its slice of a forward pass: inputs cast, weights read, masks passed on."""
+
+import jax
+
+from jkeras.core import policy, remat
+from jkeras.core.adapting import check_own_values, run_adapted, runs_apart
+from jkeras.core.context import Context
+from jkeras.core.plain import is_plain_call, run_plainly
+from jkeras.core.settings import settings
+
+
+def run_on(layer, scope, args, kwargs, bare=False):
+    """The outputs of a layer.
+
+    Args:
+        scope: where its weights are: by path, or those of objects.
+        bare: runs it as Keras's `layer.call` does: in the dtype of the layer around, without
+            activity penalty.
+    """
+    if layer._is_plain(type(layer)) and is_plain_call(layer, scope, args, kwargs):
+        return run_plainly(layer, scope, args[0])
+    if not (scope.is_of_objects or (layer.is_native() and runs_apart(layer, scope))):
+        return run_adapted(layer, scope, args, kwargs, bare)
+    flow = scope.flow
+    bare = bare or flow.begins_bare()
+    call = layer._bind(args, kwargs, cast=not bare)
+    scope.enter(layer, call)
+    outer = flow.training
+    try:
+        flow.training = call.training(outer)
+        call.populate(flow, flow.training)
+        flow.push(layer, flow.cast_type() if bare else cast_type(layer, flow))
+        try:
+            outputs = _computed(layer, scope, call)
+            if layer.activity_regularizer is not None and not bare:
+                _add_activity_losses(layer, flow, outputs)
+        finally:
+            flow.pop()
+    finally:
+        scope.leave()
+        flow.training = outer
+    layer._pass_masks(flow, call, outputs)
+    return outputs
+
+
+def _computed(layer, scope, call):
+    if layer.remat_scope is None:
+        y = execute(layer, scope, call)
+    else:
+        y = remat.execute(scope, layer, call, execute)
+    if settings.distribution is None:
+        return y
+    # as the session's distribution wants it
+    layout = settings.distribution.get_tensor_layout(f"{layer.path}/output")
+    return y if layout is None else jax.lax.with_sharding_constraint(y, layout.backend_layout)
+
+
+def execute(layer, scope, call):
+    """The outputs of a call whose arguments are bound and cast."""
+    if layer.is_lifted():
+        return layer.call(*call.args, **call.kwargs)
+    args, kwargs = call.forward_arguments()
+    ctx = Context(scope, layer, call.now_training, call.mask)
+    return run_forward(layer, ctx, call, args, kwargs)
+
+
+def run_forward(layer, ctx, call, args, kwargs):
+    """`forward` on the layer's own weights; what it changed of them is set.
+
+    Args:
+        call: None where the scope is one of objects.
+    """
+    scope = ctx.scope
+    if layer.has_children:
+        args = (layer.cursor(scope, call), *args)
+    outputs = layer.forward(layer._own_values(scope, call), *args, ctx=ctx, **kwargs)
+    if layer.is_stateful:
+        outputs, changed = outputs
+        scope.update(changed)
+    return outputs
+
+
+def own_values(layer, scope, call):
+    """The layer's own weights by name, in the type that it computes in."""
+    flow = scope.flow
+    values = scope.weights()
+    if scope.is_of_objects or flow.is_built:
+        specs = layer._own
+    else:
+        specs = layer._specs_of(call)
+        if flow.declared is None:
+            check_own_values(layer, scope, values, specs)
+    dtype = flow.cast_type()
+    if dtype is not None:
+        for name, value in values.items():
+            is_cast = name not in specs or specs[name].autocast
+            if is_cast and policy.is_float(value.dtype):
+                values[name] = value.astype(dtype)
+    if layer.uses_weights_whole:
+        for name, variable in layer._own.items():
+            if variable.layout is not None and name in values:
+                values[name] = variable.whole(values[name])
+    return values
+
+
+def cast_type(layer, flow):
+    """The dtype that a layer's weights are cast to, or None."""
+    if not layer.autocast or not layer._computes_in_float:
+        return None
+    mixed = layer.compute_dtype != layer.variable_dtype
+    if mixed or any(dtype for _, dtype in flow.stack):
+        return layer.compute_dtype
+    return None
+
+
+def _add_activity_losses(layer, flow, outputs):
+    for output in jax.tree_util.tree_leaves(outputs):
+        loss = layer.activity_regularizer(output)
+        if output.ndim and output.shape[0]:
+            loss = loss / output.shape[0]
+        flow.add_loss(layer, loss)
