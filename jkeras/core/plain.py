@@ -17,30 +17,22 @@ def is_plain_call(layer, scope, args, kwargs) -> bool:
     state = vars(layer)
     beside = (kwargs, flow.masks, flow.bare, flow.casting, flow.abstract, settings.distribution)
     special = (layer._is_changed, state["remat_scope"], state["activity_regularizer"])
-    if any(beside) or any(special) or len(args) != 1:
+    if len(args) != 1 or any(beside) or any(special) or not isinstance(args[0], jax.Array):
         return False
-    if isinstance(state.get("activation"), Module) or not isinstance(args[0], jax.Array):
+    x = args[0]
+    is_of_objects = scope.is_of_objects
+    unlike = (
+        x.dtype.name != state["_dtype_policy"].plain_dtype,
+        hasattr(x, "_keras_mask"),
+        isinstance(state.get("activation"), Module),
+        layer.has_children and (is_of_objects or flow.shared),
+        is_of_objects and not state["built"],
+    )
+    if any(unlike):
         return False
-    if layer.has_children and (scope.is_of_objects or flow.shared):
-        return False
-    return _is_plain_input(layer, state, scope, args[0])
-
-
-def _is_plain_input(layer, state, scope, x):
-    policy = state["_dtype_policy"]
-    if policy.varies:
-        policy = policy.of(layer)
-    if policy.quantization_mode or policy.compute_dtype != policy.variable_dtype:
-        return False
-    if x.dtype.name != policy.compute_dtype or hasattr(x, "_keras_mask"):
-        return False
-    if scope.is_of_objects and not state["built"]:
-        return False
-    if scope.is_of_objects or scope.flow.is_built:
-        input_spec = layer.input_spec
-    else:
-        input_spec = state.get("_before_build", state)["input_spec"]
-    return input_spec is None or input_spec.accepts(x.shape)
+    if not is_of_objects and not flow.is_built:
+        state = state.get("_before_build", state)
+    return state["input_spec"] is None or state["input_spec"].accepts(x.shape)
 
 
 def run_plainly(layer, scope, x):

@@ -179,8 +179,6 @@ class DTypePolicyMap(DTypePolicy, collections.abc.MutableMapping):
     ('bfloat16', 'float32')
     """
 
-    varies = True
-
     def __init__(self, default_policy=None, policy_map=None):
         if isinstance(default_policy, DTypePolicyMap):
             raise ValueError("`default_policy` cannot be a `DTypePolicyMap`.")
