@@ -659,7 +659,11 @@ class Layer(PureInterface, WeightView, Module, record.Record):
         return specs
 
     def _specs_of(self, call):
-        return self.weight_specs(*call.specs().values())
+        return self._stored_specs(self.weight_specs(*call.specs().values()))
+
+    def _stored_specs(self, specs):
+        """The weights in the form in which they are kept, from what `weight_specs` says."""
+        return specs
 
     def _resolved(self, weight):
         """A weight spec with its initializer and dtype as objects."""

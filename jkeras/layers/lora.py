@@ -1,11 +1,14 @@
 """Low-rank adaptation of a layer's main weight."""
 
 import operator
+from types import MappingProxyType
 
 import numpy as np
 
 from jkeras.core.errors import explain
 from jkeras.core.family import families
+from jkeras.initializers import HeUniform, Zeros
+from jkeras.kernel.spec import Weight
 from jkeras.layers.quantized import QuantizedLayer
 
 
@@ -19,6 +22,8 @@ class LoraLayer(QuantizedLayer):
 
     # Keras's Dense and Embedding forget the constructor's `lora_alpha` when they are built
     _keeps_alpha = True
+    # a key decides the first values; the seed is there so that none is drawn
+    _lora_initializers = MappingProxyType({"a": HeUniform(seed=0), "b": Zeros()})
 
     def __post_init__(self):
         if self.lora_alpha is None:
@@ -33,10 +38,6 @@ class LoraLayer(QuantizedLayer):
             else {k: v for k, v in config.items() if k not in ("lora_rank", "lora_alpha")}
         )
 
-    def is_native(self):
-        """Whether the layer runs on values by path."""
-        return super().is_native() and not self.lora_rank
-
     _is_changed = property(operator.attrgetter("lora_rank"))
 
     @property
@@ -49,6 +50,33 @@ class LoraLayer(QuantizedLayer):
         if self.lora_rank:
             self.lora_alpha = self.lora_alpha if self._keeps_alpha else self.lora_rank
             self._add_lora("he_uniform", "zeros")
+
+    def _stored_specs(self, specs):
+        stored = super()._stored_specs(specs)
+        if not self.lora_rank:
+            return stored
+        return stored | self._lora_specs(specs[self._adapted].shape)
+
+    def _lora_specs(self, shape):
+        """The specs of the two small matrices, for a weight of this shape."""
+        name = self._adapted
+        if getattr(self, f"{name}_constraint", None) is not None:
+            raise ValueError(
+                explain(
+                    self._where,
+                    f"no `{name}_constraint` together with lora",
+                    "both",
+                    "remove the constraint: it would not see the adapted weight",
+                )
+            )
+        sizes = {"a": (*shape[:-1], self.lora_rank), "b": (self.lora_rank, shape[-1])}
+        penalty = getattr(self, f"{name}_regularizer")
+        return {
+            f"lora_{name}_{matrix}": Weight(
+                size, self._lora_initializers[matrix], "float32", True, penalty
+            )
+            for matrix, size in sizes.items()
+        }
 
     def enable_lora(self, rank, lora_alpha=None, a_initializer="he_uniform", b_initializer="zeros"):
         """Freezes the weight of a built layer and adds the two small matrices that are trained
@@ -74,28 +102,27 @@ class LoraLayer(QuantizedLayer):
     def _add_lora(self, a_initializer, b_initializer):
         name, weight = self._adapted, self._own[self._adapted]
         shape = self._float_shapes[name] if name in self._codings else tuple(weight.shape)
-        if getattr(self, f"{name}_constraint", None) is not None:
-            raise ValueError(
-                explain(
-                    self._where,
-                    f"no `{name}_constraint` together with lora",
-                    "both",
-                    "remove the constraint: it would not see the adapted weight",
-                )
+        specs = self._lora_specs(shape)
+        initializers = {
+            "a": families["initializers"].get(a_initializer),
+            "b": families["initializers"].get(b_initializer),
+        }
+        self.__dict__["_lora_initializers"] = initializers
+        for key, initializer in zip(specs, initializers.values()):
+            self._put(
+                key,
+                specs[key].shape,
+                initializer,
+                dtype=specs[key].dtype,
+                regularizer=specs[key].regularizer,
             )
-        for part, size, initializer in (
-            ("a", (*shape[:-1], self.lora_rank), a_initializer),
-            ("b", (self.lora_rank, shape[-1]), b_initializer),
-        ):
-            matrix = self.add_weight(
-                size,
-                families["initializers"].get(initializer),
-                dtype="float32",
-                regularizer=getattr(self, f"{name}_regularizer"),
-                name=f"lora_{name}_{part}",
-            )
-            setattr(self, matrix.name, matrix)
         weight.trainable = False
+
+    @property
+    def _lora_scale(self):
+        """By what the product of the two matrices is multiplied."""
+        counts = self._keeps_alpha or self.lora_enabled
+        return (self.lora_alpha if counts else self.lora_rank) / self.lora_rank
 
     def adapted(self, w):
         """The adapted weight, from the layer's weights by name."""
@@ -106,7 +133,7 @@ class LoraLayer(QuantizedLayer):
 
     def _delta(self, w, a=None):
         a = w[f"lora_{self._adapted}_a"] if a is None else a
-        return (self.lora_alpha / self.lora_rank) * (a @ w[f"lora_{self._adapted}_b"])
+        return self._lora_scale * (a @ w[f"lora_{self._adapted}_b"])
 
     def contract(self, x, kernel, preferred_element_type=None):
         """The product that the layer is made of."""
@@ -118,7 +145,7 @@ class LoraLayer(QuantizedLayer):
             kernel = self.adapted(w) if self.lora_rank else w[self._adapted]
             return self.contract(x, kernel)
         y = self.quantized_product(x, w, self.contract, training=ctx.training)
-        if not self.lora_enabled:
+        if f"lora_{self._adapted}_a" not in w:
             return y
         if self.quantization_mode == "float8":
             raise NotImplementedError(
