@@ -61,6 +61,10 @@ class Ctx:
         """Sets new values of own weights now, for children that share them and run afterwards."""
         self._scope.update(changed)
 
+    def note_logits(self, probabilities, logits, axis):
+        """Lets a loss of this pass know of what probabilities are the softmax."""
+        frame.note_logits(probabilities, logits, axis)
+
     def skip_keys(self, count, x):
         """Lets a generator that counts, as Keras's do, come as far as if so many keys were drawn.
 
@@ -659,9 +663,10 @@ class Layer(PureInterface, WeightView, Module, record.Record):
         return specs
 
     def _specs_of(self, call):
-        return self._stored_specs(self.weight_specs(*call.specs().values()))
+        inputs = call.specs().values()
+        return self._stored_specs(self.weight_specs(*inputs), *inputs)
 
-    def _stored_specs(self, specs):
+    def _stored_specs(self, specs, *inputs):
         """The weights in the form in which they are kept, from what `weight_specs` says."""
         return specs
 

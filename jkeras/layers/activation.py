@@ -9,7 +9,6 @@ import jax.numpy as jnp
 from jkeras import activations
 from jkeras.core import graph, record
 from jkeras.core.errors import explain
-from jkeras.core.frame import note_logits
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Layer, layer
 from jkeras.layers.base import ReadyLayer
@@ -188,7 +187,7 @@ class Softmax(ReadyLayer):
         shares = functools.partial(in_float32, lambda x: jax.nn.softmax(x, axis=axis))
         if ctx.mask is None:
             y = shares(inputs)
-            note_logits(y, inputs, axis)
+            ctx.note_logits(y, inputs, axis)
             return y
         mask = self._checked(ctx.mask, inputs)
         lowest = -3e4 if inputs.dtype == "float16" else -1e9

@@ -88,14 +88,14 @@ class _Table(LoraLayer):
     def look_up(self, w, ids):
         """The rows of the table for `ids`."""
         ids = ids if ids.dtype in ("int32", "int64") else ids.astype("int32")
-        if not self._is_quantized:
+        if "embeddings_scale" not in w:
             return jnp.take(self.adapted(w), ids, axis=0).astype(self.compute_dtype)
         parts = {
             k: v if k == "g_idx" else jnp.take(v, ids, axis=0)
             for k, v in self.parts("embeddings", w).items()
         }
         rows = self._codings["embeddings"].decode(parts, self.compute_dtype)
-        if self.lora_enabled:
+        if "lora_embeddings_a" in w:
             rows += self._delta(w, jnp.take(w["lora_embeddings_a"], ids, axis=0))
         return rows.astype(self.compute_dtype)
 
@@ -227,7 +227,7 @@ class ReversibleEmbedding(_Table):
         )
 
     def _score(self, w, vectors):
-        if self._is_quantized:
+        if "embeddings_scale" in w:
             name = "embeddings" if self.tie_weights else "reverse_embeddings"
             return self.quantized_product(
                 vectors, w, _times_rows if self.tie_weights else jnp.matmul, name

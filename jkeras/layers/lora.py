@@ -51,8 +51,8 @@ class LoraLayer(QuantizedLayer):
             self.lora_alpha = self.lora_alpha if self._keeps_alpha else self.lora_rank
             self._add_lora("he_uniform", "zeros")
 
-    def _stored_specs(self, specs):
-        stored = super()._stored_specs(specs)
+    def _stored_specs(self, specs, *inputs):
+        stored = super()._stored_specs(specs, *inputs)
         if not self.lora_rank:
             return stored
         return stored | self._lora_specs(specs[self._adapted].shape)
