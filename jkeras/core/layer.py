@@ -314,7 +314,12 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
         return specs
 
     def _specs_of(self, call):
-        return self.weight_specs(*call.specs().values())
+        inputs = call.specs().values()
+        return self._stored_specs(self.weight_specs(*inputs), *inputs)
+
+    def _stored_specs(self, specs, *inputs):
+        """The weights in the form in which they are kept, from what `weight_specs` says."""
+        return specs
 
     def resolved(self, weight):
         """A weight spec with its initializer and dtype as objects."""

@@ -93,14 +93,14 @@ class _Table(LoraLayer):
         """The rows of the table for `ids`."""
         if ids.dtype not in ("int32", "int64"):
             ids = ids.astype("int32")
-        if not self._is_quantized:
+        if "embeddings_scale" not in w:
             return jnp.take(self.adapted(w), ids, axis=0).astype(self.compute_dtype)
         parts = {
             k: v if k == "g_idx" else jnp.take(v, ids, axis=0)
             for k, v in self.parts("embeddings", w).items()
         }
         rows = self._codings["embeddings"].decode(parts, self.compute_dtype)
-        if self.lora_enabled:
+        if "lora_embeddings_a" in w:
             rows += self._delta(w, jnp.take(w["lora_embeddings_a"], ids, axis=0))
         return rows.astype(self.compute_dtype)
 
@@ -232,7 +232,7 @@ class ReversibleEmbedding(_Table):
         return jnp.tanh(logits / self.logit_soft_cap) * self.logit_soft_cap
 
     def _score(self, w, vectors):
-        if self._is_quantized:
+        if "embeddings_scale" in w:
             if self.tie_weights:
                 return self.quantized_product(vectors, w, _times_rows, "embeddings")
             return self.quantized_product(vectors, w, jnp.matmul, "reverse_embeddings")

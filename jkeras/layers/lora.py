@@ -1,11 +1,14 @@
 """Low-rank adaptation of a layer's main weight."""
 
 import operator
+from types import MappingProxyType
 
 import numpy as np
 
 from jkeras.core.errors import explain
 from jkeras.core.family import families
+from jkeras.initializers import HeUniform, Zeros
+from jkeras.kernel.spec import Weight
 from jkeras.layers.quantized import QuantizedLayer
 
 
@@ -19,6 +22,8 @@ class LoraLayer(QuantizedLayer):
 
     # Keras's Dense and Embedding forget the constructor's `lora_alpha` when they are built
     _keeps_alpha = True
+    # a key decides the first values; the seed is there so that none is drawn
+    _lora_initializers = MappingProxyType({"a": HeUniform(seed=0), "b": Zeros()})
 
     def __post_init__(self):
         if self.lora_alpha is None:
@@ -30,10 +35,6 @@ class LoraLayer(QuantizedLayer):
         if self.lora_rank:
             return config
         return {k: v for k, v in config.items() if k not in ("lora_rank", "lora_alpha")}
-
-    def is_native(self):
-        """Whether the layer runs on values by path."""
-        return super().is_native() and not self.lora_rank
 
     _is_changed = property(operator.attrgetter("lora_rank"))
 
@@ -48,6 +49,33 @@ class LoraLayer(QuantizedLayer):
             if not self._keeps_alpha:
                 self.lora_alpha = self.lora_rank
             self._add_lora("he_uniform", "zeros")
+
+    def _stored_specs(self, specs, *inputs):
+        stored = super()._stored_specs(specs, *inputs)
+        if not self.lora_rank:
+            return stored
+        return stored | self._lora_specs(specs[self._adapted].shape)
+
+    def _lora_specs(self, shape):
+        """The specs of the two small matrices, for a weight of this shape."""
+        name = self._adapted
+        if getattr(self, f"{name}_constraint", None) is not None:
+            raise ValueError(
+                explain(
+                    self._where,
+                    f"no `{name}_constraint` together with lora",
+                    "both",
+                    "remove the constraint: it would not see the adapted weight",
+                )
+            )
+        sizes = {"a": (*shape[:-1], self.lora_rank), "b": (self.lora_rank, shape[-1])}
+        penalty = getattr(self, f"{name}_regularizer")
+        return {
+            f"lora_{name}_{matrix}": Weight(
+                size, self._lora_initializers[matrix], "float32", True, penalty
+            )
+            for matrix, size in sizes.items()
+        }
 
     def enable_lora(self, rank, lora_alpha=None, a_initializer="he_uniform", b_initializer="zeros"):
         """Freezes the weight of a built layer and adds the two small matrices that are trained
@@ -77,28 +105,27 @@ class LoraLayer(QuantizedLayer):
         shape = tuple(weight.shape)
         if name in self._codings:
             shape = self._float_shapes[name]
-        if getattr(self, f"{name}_constraint", None) is not None:
-            raise ValueError(
-                explain(
-                    self._where,
-                    f"no `{name}_constraint` together with lora",
-                    "both",
-                    "remove the constraint: it would not see the adapted weight",
-                )
+        specs = self._lora_specs(shape)
+        initializers = {
+            "a": families["initializers"].get(a_initializer),
+            "b": families["initializers"].get(b_initializer),
+        }
+        self.set_untracked(_lora_initializers=initializers)
+        for key, initializer in zip(specs, initializers.values()):
+            self._put(
+                key,
+                specs[key].shape,
+                initializer,
+                dtype=specs[key].dtype,
+                regularizer=specs[key].regularizer,
             )
-        for part, size, initializer in (
-            ("a", (*shape[:-1], self.lora_rank), a_initializer),
-            ("b", (self.lora_rank, shape[-1]), b_initializer),
-        ):
-            matrix = self.add_weight(
-                size,
-                families["initializers"].get(initializer),
-                dtype="float32",
-                regularizer=getattr(self, f"{name}_regularizer"),
-                name=f"lora_{name}_{part}",
-            )
-            setattr(self, matrix.name, matrix)
         weight.trainable = False
+
+    @property
+    def _lora_scale(self):
+        """By what the product of the two matrices is multiplied."""
+        counts = self._keeps_alpha or self.lora_enabled
+        return (self.lora_alpha if counts else self.lora_rank) / self.lora_rank
 
     def adapted(self, w):
         """The adapted weight, from the layer's weights by name."""
@@ -110,7 +137,7 @@ class LoraLayer(QuantizedLayer):
     def _delta(self, w, a=None):
         if a is None:
             a = w[f"lora_{self._adapted}_a"]
-        return (self.lora_alpha / self.lora_rank) * (a @ w[f"lora_{self._adapted}_b"])
+        return self._lora_scale * (a @ w[f"lora_{self._adapted}_b"])
 
     def contract(self, x, kernel, preferred_element_type=None):
         """The product that the layer is made of."""
@@ -123,7 +150,7 @@ class LoraLayer(QuantizedLayer):
                 return self.contract(x, self.adapted(w))
             return self.contract(x, w[self._adapted])
         y = self.quantized_product(x, w, self.contract, training=ctx.training)
-        if not self.lora_enabled:
+        if f"lora_{self._adapted}_a" not in w:
             return y
         if self.quantization_mode == "float8":
             raise NotImplementedError(

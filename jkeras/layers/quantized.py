@@ -9,9 +9,12 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.core import registry
+from jkeras.core.adapting import weight_of
 from jkeras.core.errors import check_choice, explain
 from jkeras.core.layer import Layer
 from jkeras.core.record import Kind
+from jkeras.kernel.scope import Scope
+from jkeras.kernel.spec import Weight
 from jkeras.quantizers.coding import Coding, float8_product, integer_product, straight_through
 from jkeras.quantizers.configs import Int4QuantizationConfig, QuantizationConfig, resolve
 from jkeras.quantizers.quantizers import AbsMaxQuantizer
@@ -44,10 +47,6 @@ class QuantizedLayer(Layer):
     def codings(self, bits, block):
         """How the weights are kept: `{name: Coding}`."""
         return {"kernel": Coding(bits, 0, -1, self._float_shapes["kernel"][-1], block)}
-
-    def is_native(self):
-        """Whether the layer runs on values by path."""
-        return super().is_native() and self.quantization_mode is None
 
     @property
     def _is_quantized(self):
@@ -146,40 +145,55 @@ class QuantizedLayer(Layer):
     def _make_quantized(self, mode):
         """Puts variables for a mode in the place of the float ones; values come later."""
         if mode == "float8":
-            length = getattr(self._own_policy, "amax_history_length", 1024)
-            for step in STEPS:
-                for name, shape, first in (
-                    ("scale", (), "ones"),
-                    ("amax_history", (length,), "zeros"),
-                ):
-                    self._put(
-                        f"{step}_{name}",
-                        shape,
-                        first,
-                        dtype="float32",
-                        autocast=False,
-                        overwrite_with_gradient=True,
-                    )
+            for name, spec in self._float8_specs().items():
+                self._put_spec(name, spec, overwrite_with_gradient=True)
             return
-        names = self.quantized_weights
-        self.__dict__["_float_shapes"] = {name: tuple(self._own[name].shape) for name in names}
-        self.__dict__["_codings"] = self.codings(
-            8 if mode == "int8" else 4, self._block() if mode == "int4" else None
-        )
-        for name in names:
-            like = jax.ShapeDtypeStruct(self._float_shapes[name], self.variable_dtype)
+        shapes = {name: tuple(self._own[name].shape) for name in self.quantized_weights}
+        self._set_form(mode, shapes)
+        specs = self._integer_specs(shapes)
+        for name in shapes:
             delattr(self, name)
-            found = jax.eval_shape(functools.partial(self.encode, name), like)
+        for name, spec in specs.items():
+            self._put_spec(name, spec)
+
+    def _set_form(self, mode, shapes):
+        """Sets how weights of these shapes are kept."""
+        bits, block = (8, None) if mode == "int8" else (4, self._block())
+        self.__dict__["_float_shapes"] = shapes
+        self.__dict__["_codings"] = self.codings(bits, block)
+
+    def _float8_specs(self):
+        """The specs of a scale and a history of largest magnitudes for each step of a product."""
+        length = getattr(self._own_policy, "amax_history_length", 1024)
+        specs = {}
+        for step in STEPS:
+            specs[f"{step}_scale"] = Weight((), "ones", "float32", autocast=False)
+            specs[f"{step}_amax_history"] = Weight((length,), "zeros", "float32", autocast=False)
+        return specs
+
+    def _integer_specs(self, shapes):
+        """The specs of the arrays that stand for float weights of these shapes."""
+        specs = {}
+        for name, shape in shapes.items():
+            like = jax.ShapeDtypeStruct(shape, self.variable_dtype)
+            arrays = jax.eval_shape(functools.partial(self.encode, name), like)
             for part, key in self._keys(name).items():
-                if key in found and key not in self._own:  # `g_idx` is shared
+                if key in arrays and key not in specs:  # `g_idx` is shared
                     first = {"scale": "ones", "g_idx": self._places}.get(part, "zeros")
-                    self._put(
-                        key,
-                        found[key].shape,
-                        first,
-                        dtype=self._part_dtype(key, found[key]),
-                        trainable=False,
-                    )
+                    dtype = self._part_dtype(key, arrays[key])
+                    specs[key] = Weight(arrays[key].shape, first, dtype, trainable=False)
+        return specs
+
+    def _put_spec(self, name, spec, **options):
+        self._put(
+            name,
+            spec.shape,
+            spec.initializer,
+            dtype=spec.dtype,
+            trainable=spec.trainable,
+            autocast=spec.autocast,
+            **options,
+        )
 
     def _put(self, name, shape, initializer, **options):
         setattr(self, name, self.add_weight(shape, initializer, name=name, **options))
@@ -189,6 +203,51 @@ class QuantizedLayer(Layer):
 
     def _places(self, shape, dtype=None):
         return jnp.floor_divide(jnp.arange(shape[0], dtype=dtype), self._block())
+
+    # ------------------------------------------------------------ on values by path
+
+    def _stored_specs(self, specs, *inputs):
+        mode = self.quantization_mode
+        if mode is None:
+            return specs
+        self._check_mode(mode)
+        if mode == "float8":
+            return self._float8_specs() | specs
+        shapes = {name: specs[name].shape for name in self.quantized_weights}
+        others = {name: spec for name, spec in specs.items() if name not in shapes}
+        return others | self._as_built(specs, *inputs)._integer_specs(shapes)
+
+    def _as_built(self, specs, *inputs):
+        """The layer with the attributes that it has when it is built for these inputs."""
+        twin = object.__new__(type(self))
+        twin.__dict__.update(self.__dict__)
+        twin.__dict__.update(self.attributes_when_built(*inputs))
+        shapes = {name: tuple(specs[name].shape) for name in self.quantized_weights}
+        twin._set_form(self.quantization_mode, shapes)
+        return twin
+
+    def _execute(self, scope, call):
+        layer = self
+        if isinstance(scope, Scope) and self.quantization_mode in ("int8", "int4"):
+            inputs = call.specs().values()
+            layer = self._as_built(self.weight_specs(*inputs), *inputs)
+        return Layer._execute(layer, scope, call)
+
+    def _declaration(self, call):
+        specs = super()._declaration(call)
+        for name, variable in self._own.items():
+            # `quantize` gave it its value
+            is_value = variable._initializer is None and self.quantization_mode is not None
+            if is_value and tuple(variable.shape) == tuple(specs[name].shape):
+                specs[name] = weight_of(variable)
+        return specs
+
+    def _own_values(self, scope, call):
+        w = super()._own_values(scope, call)
+        if self.quantization_mode == "float8" and "bias" in w and w["bias"].dtype == "float32":
+            # as the hardware's fused product and sum has it
+            w["bias"] = w["bias"].astype("bfloat16").astype("float32")
+        return w
 
     # ------------------------------------------------------------ between the two forms
 
@@ -250,11 +309,3 @@ class QuantizedLayer(Layer):
             x,
             {key: w[key] for key in self._keys(name).values() if key in w},
         )
-
-    def _own_values(self, scope, call):
-        values = super()._own_values(scope, call)
-        bias = values.get("bias")
-        if bias is not None and self.quantization_mode == "float8" and bias.dtype == "float32":
-            # as the hardware's fused product and sum has it
-            values["bias"] = bias.astype("bfloat16").astype("float32")
-        return values
