@@ -56,13 +56,18 @@ def _key(thing, seen):
         return (type(thing).__name__, tuple(_key(item, seen) for item in thing))
     if isinstance(thing, dict):
         return ("dict", tuple((_key(k, seen), _key(v, seen)) for k, v in thing.items()))
+    if isinstance(thing, functools.partial):
+        return ("partial", thing.func, _key(thing.args, seen), _key(thing.keywords, seen))
+    return _leaf_key(thing)
+
+
+def _leaf_key(thing):
+    """The key of what holds nothing that would have to be looked into."""
     if isinstance(thing, np.ndarray):
         content = tuple(thing.ravel().tolist()) if thing.dtype.hasobject else thing.tobytes()
         return ("array", thing.dtype.str, thing.shape, content)
     if isinstance(thing, (Variable, jax.Array)):
         return Identity(thing)
-    if isinstance(thing, functools.partial):
-        return ("partial", thing.func, _key(thing.args, seen), _key(thing.keywords, seen))
     if getattr(type(thing), "stands_for_none", False):
         return ("default",)
     if type(thing).__eq__ is object.__eq__ or type(thing).__hash__ is None:

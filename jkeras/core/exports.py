@@ -18,12 +18,12 @@ def exported(namespace, *modules):
     >>> exported({"Dense": int, "_family": {}, "types": types, "schedules": types}, "schedules")
     ['Dense', 'schedules']
     """
-    names = sorted(
-        name
-        for name, value in namespace.items()
-        if value is not exported
-        and not name.startswith("_")
-        and (name in modules or not isinstance(value, types.ModuleType))
-    )
+
+    def is_public(name, value):
+        if value is exported or name.startswith("_"):
+            return False
+        return name in modules or not isinstance(value, types.ModuleType)
+
+    names = sorted(name for name, value in namespace.items() if is_public(name, value))
     namespace["__dir__"] = lambda: [*names, *(name for name in namespace if name.startswith("__"))]
     return names

@@ -115,13 +115,11 @@ class KerasTensor:
 
     # of two symbols it says whether they are one, as lists of tensors need it
     def __eq__(self, other):
-        return (
-            _ops("equal")(self, other)
-            if hasattr(other, "__array__")
-            and not isinstance(other, KerasTensor)
-            or isinstance(other, (int, float))
-            else self is other
-        )
+        if isinstance(other, KerasTensor):
+            return self is other
+        if hasattr(other, "__array__") or isinstance(other, (int, float)):
+            return _ops("equal")(self, other)
+        return self is other
 
     def __repr__(self):
         return (
@@ -179,14 +177,19 @@ def standardize_shape(shape):
         raise ValueError("Undefined shapes are not supported.")
     if isinstance(shape, int):
         raise ValueError(f"Cannot convert '{shape}' to a shape: write ({shape},).")
-    for d in shape:
-        if d is not None and not hasattr(d, "__index__"):
+    standard = []
+    for size in shape:
+        if size is None:
+            standard.append(None)
+        elif hasattr(size, "__index__"):
+            standard.append(int(size))
+        else:
             raise ValueError(
                 f"Cannot convert '{shape}' to a shape: expected integers and None. Received: "
-                f"{d!r} (of type {type(d).__name__})."
+                f"{size!r} (of type {type(size).__name__})."
             )
-    shape = tuple(None if d is None else int(d) for d in shape)
-    if any(d is not None and d < 0 for d in shape):
+    shape = tuple(standard)
+    if any(size is not None and size < 0 for size in shape):
         raise ValueError(
             f"Cannot convert '{shape}' to a shape. Negative dimensions are not allowed."
         )
@@ -212,12 +215,9 @@ def any_symbolic(*structures):
     for x in structures:
         if isinstance(x, KerasTensor):
             return True
-        if (
-            isinstance(x, (list, tuple))
-            and any_symbolic(*x)
-            or isinstance(x, dict)
-            and any_symbolic(*x.values())
-        ):
+        if isinstance(x, (list, tuple)) and any_symbolic(*x):
+            return True
+        if isinstance(x, dict) and any_symbolic(*x.values()):
             return True
     return False
 

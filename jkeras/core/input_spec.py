@@ -97,10 +97,7 @@ def completed(input_spec, value):
 def check(input_spec, inputs, where):
     """Raises ValueError where `inputs` does not fit `input_spec`."""
     specs = jax.tree_util.tree_leaves(input_spec, is_leaf=lambda v: isinstance(v, InputSpec))
-    if isinstance(input_spec, dict) and isinstance(inputs, dict):
-        values = [inputs.get(k) for k in sorted(input_spec)]
-    else:
-        values = list(inputs.values()) if isinstance(inputs, dict) else graph.flatten(inputs)
+    values = _flat_inputs(input_spec, inputs)
     if len(values) != len(specs):
         raise ValueError(
             f"{where} expects {len(specs)} input(s), but it received {len(values)} input tensors. "
@@ -108,8 +105,20 @@ def check(input_spec, inputs, where):
             "for each input."
         )
     for index, (value, spec) in enumerate(zip(values, specs)):
-        if spec is not None and not (value is None and spec.optional):
-            _check_one(spec, value, index, where)
+        if spec is None:
+            continue
+        if value is None and spec.optional:
+            continue
+        _check_one(spec, value, index, where)
+
+
+def _flat_inputs(input_spec, inputs):
+    """The inputs as a list; those of a dict in the order of the specs where these have names."""
+    if not isinstance(inputs, dict):
+        return graph.flatten(inputs)
+    if isinstance(input_spec, dict):
+        return [inputs.get(name) for name in sorted(input_spec)]
+    return list(inputs.values())
 
 
 def _check_one(spec, value, index, where):
@@ -119,35 +128,58 @@ def _check_one(spec, value, index, where):
             f"{type(value).__name__}) as input {index}. Convert it with `numpy.asarray`."
         )
     shape = tuple(value.shape)
-
-    def fail(expected):
-        return ValueError(
+    expected = _unmet_ndim(spec, shape) or _unmet_axis(spec, shape)
+    if expected is None and spec.shape is not None:
+        wanted, shape = _squeezed(spec, shape)
+        if not _is_compatible(wanted, shape):
+            expected = f"shape={spec.shape}"
+    if expected is not None:
+        raise ValueError(
             f"Input {index} of {where} is incompatible with the layer: expected {expected}, found "
             f"shape={shape}. Check the shape of the data, or the `Input(shape=…)` of the model."
         )
-
-    if spec.ndim is not None and not spec.allow_last_axis_squeeze and len(shape) != spec.ndim:
-        raise fail(f"ndim={spec.ndim}" + (f" (shape={spec.shape})" if spec.shape else ""))
-    if spec.max_ndim is not None and len(shape) > spec.max_ndim:
-        raise fail(f"max_ndim={spec.max_ndim}")
-    if spec.min_ndim is not None and len(shape) < spec.min_ndim:
-        raise fail(f"min_ndim={spec.min_ndim}")
-    for axis, size in spec.axes.items():
-        if size is not None and shape[axis] not in (size, None):
-            raise fail(f"axis {axis} of input shape to have value {size}")
-    if spec.shape is not None:
-        want = spec.shape
-        if spec.allow_last_axis_squeeze:
-            if shape and shape[-1] == 1 and len(shape) == len(want) + 1:
-                shape = shape[:-1]
-            elif want and want[-1] == 1 and len(want) == len(shape) + 1:
-                want = want[:-1]
-        if len(want) != len(shape) or any(
-            w not in (s, None) and s is not None for w, s in zip(want, shape)
-        ):
-            raise fail(f"shape={spec.shape}")
     if spec.dtype is not None and str(value.dtype) != spec.dtype:
         raise ValueError(
             f"Input {index} of {where} is incompatible with the layer: expected "
             f"dtype={spec.dtype}, found dtype={value.dtype}. Cast the input."
         )
+
+
+def _unmet_ndim(spec, shape):
+    """What a spec asks of the number of axes and a shape does not have; None: nothing."""
+    ndim = len(shape)
+    has_fixed_ndim = spec.ndim is not None and not spec.allow_last_axis_squeeze
+    if has_fixed_ndim and ndim != spec.ndim:
+        return f"ndim={spec.ndim}" + (f" (shape={spec.shape})" if spec.shape else "")
+    if spec.max_ndim is not None and ndim > spec.max_ndim:
+        return f"max_ndim={spec.max_ndim}"
+    if spec.min_ndim is not None and ndim < spec.min_ndim:
+        return f"min_ndim={spec.min_ndim}"
+    return None
+
+
+def _unmet_axis(spec, shape):
+    """What a spec asks of single axes and a shape does not have; None: nothing."""
+    for axis, size in spec.axes.items():
+        if size is not None and shape[axis] not in (size, None):
+            return f"axis {axis} of input shape to have value {size}"
+    return None
+
+
+def _squeezed(spec, shape):
+    """(wanted shape, shape), without a last axis of size 1 that one has and the other lacks."""
+    wanted = spec.shape
+    if not spec.allow_last_axis_squeeze:
+        return wanted, shape
+    if len(shape) == len(wanted) + 1 and shape[-1] == 1:
+        return wanted, shape[:-1]
+    if len(wanted) == len(shape) + 1 and wanted[-1] == 1:
+        return wanted[:-1], shape
+    return wanted, shape
+
+
+def _is_compatible(wanted, shape):
+    """Whether two shapes are equal where both are known."""
+    if len(wanted) != len(shape):
+        return False
+    return all(size is None or want in (size, None) for want, size in zip(wanted, shape))

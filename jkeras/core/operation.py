@@ -34,11 +34,8 @@ class Operation(metaclass=abc.ABCMeta):  # noqa: B024 - for `register` below
         return self
 
     def __init__(self, name=None):
-        if name is not None and (not isinstance(name, str) or "/" in name):
-            raise ValueError(
-                "Argument `name` must be a string and cannot contain character `/`. "
-                f"Received: name={name}"
-            )
+        if name is not None:
+            _check_name(name)
         self.name = name or auto_name(type(self).__name__)
         self._inbound_nodes = []
         self.trainable = False
@@ -104,6 +101,14 @@ class Operation(metaclass=abc.ABCMeta):  # noqa: B024 - for `register` below
 
     def __repr__(self):
         return f"<{type(self).__name__} name={self.name}>"
+
+
+def _check_name(name):
+    if not isinstance(name, str) or "/" in name:
+        raise ValueError(
+            "Argument `name` must be a string and cannot contain character `/`. "
+            f"Received: name={name}"
+        )
 
 
 Operation.register(Layer)

@@ -32,7 +32,9 @@ def variables_of(places, select=None):
     seen = set()
     for path, part in places:
         for key, variable in tuple(part._own.items()):
-            if id(variable) not in seen and (select is None or select(variable)):
+            if id(variable) in seen:
+                continue
+            if select is None or select(variable):
                 seen.add(id(variable))
                 yield (*path, key), variable
 

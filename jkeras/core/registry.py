@@ -41,6 +41,8 @@ FUNCTION_PACKAGES = (
 )
 # whose functions a config may name; others read files, say
 PURE_PACKAGES = (*FUNCTION_PACKAGES, "ops")
+# where modules of the versions of Keras begin
+KERAS_MODULES = ("keras", "keras_core", "tf_keras", "builtins")
 NUMBERS = "fiub"  # kinds of dtypes that a config may name
 # what a decorator gives back has, for type checkers, the type that it was given
 Thing = typing.TypeVar("Thing")
@@ -255,22 +257,18 @@ def serialize(obj):
     """
     if isinstance(obj, PLAIN):
         return obj
+    if type(obj) in (list, tuple):
+        return type(obj)(map(serialize, obj))
     if isinstance(obj, (list, tuple)):
-        return (
-            type(obj)(map(serialize, obj))
-            if type(obj) in (list, tuple)
-            else [serialize(v) for v in obj]
-        )
+        return [serialize(item) for item in obj]
     if isinstance(obj, dict):
         return {k: serialize(v) for k, v in obj.items()}
     special = _serialize_special(obj)
     if special is not None:
         return special
-    if isinstance(obj, types.FunctionType):
+    if _is_written_by_name(obj):
         return _serialize_function(obj)
     if not hasattr(obj, "get_config"):
-        if isinstance(obj, (type, types.BuiltinFunctionType)) or hasattr(obj, "__name__"):
-            return _serialize_function(obj)
         raise TypeError(
             f"Cannot serialize object {obj} of type {type(obj)}. "
             "To be serializable, a class must implement the `get_config()` method."
@@ -278,7 +276,17 @@ def serialize(obj):
     return _serialize_object(obj)
 
 
+def _is_written_by_name(obj):
+    """Whether an object is a function, or a class or function without a config."""
+    if isinstance(obj, types.FunctionType):
+        return True
+    if hasattr(obj, "get_config"):
+        return False
+    return isinstance(obj, (type, types.BuiltinFunctionType)) or hasattr(obj, "__name__")
+
+
 def _serialize_special(obj):
+    """A value that has a form of its own in configs, in that form; None: it has none."""
     if isinstance(obj, bytes):
         return {"class_name": "__bytes__", "config": {"value": obj.decode("utf-8")}}
     if isinstance(obj, slice):
@@ -298,8 +306,15 @@ def _serialize_special(obj):
                 "keras_history": [operation.name, node, index],
             },
         }
-    if isinstance(obj, (np.generic, np.dtype)):
-        return obj.item() if isinstance(obj, np.generic) else obj.name
+    return _serialize_array(obj)
+
+
+def _serialize_array(obj):
+    """An array, a number or a dtype of numpy or JAX as plain data; None: it is none of these."""
+    if isinstance(obj, np.dtype):
+        return obj.name
+    if isinstance(obj, np.generic):
+        return obj.item()
     if isinstance(obj, np.ndarray):
         if obj.ndim == 0:
             return obj.item()
@@ -424,14 +439,21 @@ def _deserialize_of_family(config, custom_objects, family):
 
 
 def _deserialize(config, custom_objects):
-    if isinstance(config, PLAIN) or is_in_process() and callable(config):
+    if isinstance(config, PLAIN):
+        return config
+    if is_in_process() and callable(config):
         return config
     if isinstance(config, (list, tuple)):
         return [_deserialize_inner(v, custom_objects) for v in config]
     if not isinstance(config, dict):
         raise TypeError(f"Could not parse config: {config}")
-    if "class_name" not in config or "config" not in config:
-        return {k: _deserialize_inner(v, custom_objects) for k, v in config.items()}
+    if "class_name" in config and "config" in config:
+        return _deserialize_named(config, custom_objects)
+    return {k: _deserialize_inner(v, custom_objects) for k, v in config.items()}
+
+
+def _deserialize_named(config, custom_objects):
+    """What a config with a class name describes: a value, a function or an object."""
     class_name = config["class_name"]
     inner = config["config"] if config["config"] is not None else {}
     if not isinstance(class_name, str):
@@ -480,11 +502,15 @@ def _deserialize_special(class_name, inner, custom_objects):
 
 def _number_dtype(name):
     dtype = np.dtype(jax.numpy.dtype(name)) if isinstance(name, str) else None
-    if dtype is None or dtype.kind not in NUMBERS and dtype != jax.numpy.bfloat16:
+    if dtype is None or not _holds_numbers(dtype):
         raise SerializationError(
             f"An array in a config must hold numbers. Received: dtype={name!r}"
         )
     return dtype
+
+
+def _holds_numbers(dtype):
+    return dtype.kind in NUMBERS or dtype == jax.numpy.bfloat16
 
 
 # ---------------------------------------------------------------- lambdas, which are code
@@ -560,15 +586,7 @@ def _deserialize_object(class_name, inner, config, custom_objects):
             f"`from_config()` method. Its config: {shown(config)}"
         )
     with CustomObjectScope(custom_objects):
-        try:
-            instance = cls.from_config(inner)
-        except SerializationError:
-            raise
-        except TypeError as error:
-            raise TypeError(
-                f"{cls} could not be made from its config {shown(inner)}: {error}. An object "
-                "inside the config must be deserialized in the class's `from_config()`."
-            ) from error
+        instance = _instance(cls, inner)
         if config.get("build_config") and not instance.built:
             instance.build_from_config(config["build_config"])
         if config.get("compile_config"):
@@ -576,6 +594,19 @@ def _deserialize_object(class_name, inner, config, custom_objects):
     if seen is not None and shared_id[1] is not None:
         seen[shared_id] = instance
     return instance
+
+
+def _instance(cls, inner):
+    """The object of a class for a config."""
+    try:
+        return cls.from_config(inner)
+    except SerializationError:
+        raise
+    except TypeError as error:
+        raise TypeError(
+            f"{cls} could not be made from its config {shown(inner)}: {error}. An object "
+            "inside the config must be deserialized in the class's `from_config()`."
+        ) from error
 
 
 def shown(config):
@@ -597,25 +628,47 @@ def find(name, config, custom_objects=None):
         custom = get_registered_object(key, custom_objects, _process.get()) if key else None
         if custom is not None:
             return custom
-    if module == "builtins":  # how Keras writes its own functions: the module has to be guessed
-        for package in FUNCTION_PACKAGES:
-            if f"keras.{package}.{name}" in _named:
-                return _named[f"keras.{package}.{name}"]
-    if module is not None and _may_be_named(_named.get(f"{module}.{name}")):
-        return _named[f"{module}.{name}"]
-    if module is None or module.split(".")[0] in ("keras", "keras_core", "tf_keras", "builtins"):
-        candidates = list(filter(_may_be_named, dict.fromkeys(_short.get(name, ()))))
-        # "keras.src.layers.core.dense" -> the one whose module shares most parts
-        if len(candidates) > 1 and module:
-            parts = set(module.split("."))
-            candidates.sort(key=lambda c: -len(parts & set((public_name(c) or "").split("."))))
-        if candidates:
-            return candidates[0]
-    raise UnknownNameError(
-        f"Could not locate class or function '{name}' of module {module!r}. If it is yours, "
-        "register it with `@jkeras.saving.register_keras_serializable()` or pass "
-        f"`custom_objects={{{name!r}: …}}`. Config: {shown(config)}.{suggestion(name, _short)}"
-    )
+    # how Keras writes its own functions: the module has to be guessed
+    known = _pure_function(name) if module == "builtins" else None
+    if known is None:
+        known = _named_in_module(name, module)
+    if known is None:
+        known = _named_in_other_version(name, module)
+    if known is None:
+        raise UnknownNameError(
+            f"Could not locate class or function '{name}' of module {module!r}. If it is yours, "
+            "register it with `@jkeras.saving.register_keras_serializable()` or pass "
+            f"`custom_objects={{{name!r}: …}}`. Config: {shown(config)}.{suggestion(name, _short)}"
+        )
+    return known
+
+
+def _pure_function(name):
+    """The public function of a name, whichever of `FUNCTION_PACKAGES` it is in; None: in none."""
+    for package in FUNCTION_PACKAGES:
+        if f"keras.{package}.{name}" in _named:
+            return _named[f"keras.{package}.{name}"]
+    return None
+
+
+def _named_in_module(name, module):
+    """What has this public name, where a config may name it; else None."""
+    if module is None:
+        return None
+    thing = _named.get(f"{module}.{name}")
+    return thing if _may_be_named(thing) else None
+
+
+def _named_in_other_version(name, module):
+    """What has this short name, where the module is one of some version of Keras; else None."""
+    if module is not None and module.split(".")[0] not in KERAS_MODULES:
+        return None
+    candidates = list(filter(_may_be_named, dict.fromkeys(_short.get(name, ()))))
+    # "keras.src.layers.core.dense" -> the one whose module shares most parts
+    if len(candidates) > 1 and module:
+        parts = set(module.split("."))
+        candidates.sort(key=lambda c: -len(parts & set((public_name(c) or "").split("."))))
+    return candidates[0] if candidates else None
 
 
 def _may_be_named(thing):

@@ -39,7 +39,9 @@ class Signals:
         if threading.current_thread() is threading.main_thread():
             for kind in self.kinds:
                 before = signal.getsignal(kind)
-                if callable(before) or kind == signal.SIGTERM and before == signal.SIG_DFL:
+                # SIGTERM is held back also where Python does not handle it
+                would_terminate = kind == signal.SIGTERM and before == signal.SIG_DFL
+                if callable(before) or would_terminate:
                     self._before[kind] = before
                     signal.signal(kind, self._note)
         return self
@@ -62,8 +64,10 @@ class Signals:
         return outer if isinstance(outer, Signals) else None
 
     def _is_pending(self, number):
+        if number in self.pending:
+            return True
         outer = self._outer(number)
-        return number in self.pending or outer is not None and outer._is_pending(number)
+        return outer is not None and outer._is_pending(number)
 
     def check(self):
         """Raises what was held back: `Terminated`, or KeyboardInterrupt."""

@@ -75,6 +75,8 @@ def leaves(structure: Any, is_leaf: Callable[[Any], bool] | None = None) -> list
     return jax.tree_util.tree_leaves(structure, is_leaf=is_leaf)
 
 
-def map(function: Callable, *structures: Any, is_leaf: Callable[[Any], bool] | None = None) -> Any:  # noqa: A001 - `tree.map` is what one looks for
+def map(  # noqa: A001 - `tree.map` is what one looks for
+    function: Callable, *structures: Any, is_leaf: Callable[[Any], bool] | None = None
+) -> Any:
     """The structure with `function` applied to its leaves."""
     return jax.tree_util.tree_map(function, *structures, is_leaf=is_leaf)

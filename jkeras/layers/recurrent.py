@@ -126,7 +126,8 @@ class RNN(StateShapes, Composite):
         batch = sequences_shape[0]
         build_cell(self.cell, (batch, *sequences_shape[2:]))
         if self.stateful:
-            if batch is None or is_abstract() and batch in graph.UNKNOWN:
+            is_stand_in = is_abstract() and batch in graph.UNKNOWN
+            if batch is None or is_stand_in:
                 raise ValueError(
                     f"{self._where}: stateful=True needs a batch size that is known. Received: "
                     f"sequences of shape {tuple(sequences_shape)}. Give `Input(batch_shape=...)`."

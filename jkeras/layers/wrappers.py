@@ -82,7 +82,8 @@ class TimeDistributed(Wrapper):
 
     def forward(self, w, sub, inputs, *, ctx):
         mask = ctx.mask
-        if mask is not None and (mask.ndim < 2 or mask.shape[:2] != inputs.shape[:2]):
+        # a mask with fewer axes has a shorter shape
+        if mask is not None and mask.shape[:2] != inputs.shape[:2]:
             raise ValueError(
                 f"{self._where}: expected a mask whose shape begins with "
                 f"{tuple(inputs.shape[:2])}, the input's batch size and number of steps. "
@@ -111,11 +112,12 @@ def _goes_step_by_step(child, training):
     """
     for _, part in walk(child):
         if isinstance(part, SeedGenerator):
-            if training:
-                return True
-        elif any(not v.learnable for v in part._own.values()) and (
-            training or not isinstance(part, StatefulLayer)
-        ):
+            changes = training
+        elif any(not v.learnable for v in part._own.values()):
+            changes = training or not isinstance(part, StatefulLayer)
+        else:
+            changes = False
+        if changes:
             return True
     return False
 

@@ -19,6 +19,7 @@ from jkeras.training import keras_contract
 from jkeras.training.compile_loss import CompileLoss
 from jkeras.training.compile_metrics import CompileMetrics
 from jkeras.training.nonfinite import check_policy, counter
+from jkeras.training.overrides import default, overrides
 from jkeras.training.types import Structure, Tree
 
 
@@ -110,7 +111,7 @@ class Compilable:
             _functions={},
             _predictor=None,
             _opt_state=None,
-            _has_own_opt_state=type(self).init_opt_state is not Compilable.init_opt_state,
+            _has_own_opt_state=overrides(self, "init_opt_state"),
             run_eagerly=run_eagerly,
             steps_per_execution=steps_per_execution,
             jit_compile=jit_compile,
@@ -137,6 +138,7 @@ class Compilable:
             compile_metrics = CompileMetrics(metrics, weighted_metrics, output_names=names)
         return compile_loss, compile_metrics
 
+    @default
     def init_opt_state(self, params: Tree) -> Any:
         """The optimizer's state for a tree of trainable arrays. A model with several optimizers
         overrides it and `pure_train_step`.
@@ -218,6 +220,7 @@ class Compilable:
         for metric in self.metrics:
             metric.reset_state()
 
+    @default
     def compute_loss(
         self,
         x: Structure = None,
@@ -240,6 +243,7 @@ class Compilable:
         total = [v for v in total if v is not None]
         return sum(total[1:], total[0]) if total else jnp.zeros(())
 
+    @default
     def compute_metrics(
         self, x: Structure, y: Structure, y_pred: Structure, sample_weight: Structure = None
     ) -> dict[str, Any]:
@@ -305,14 +309,17 @@ class Compilable:
             training,
         )
 
+    @default
     def train_step(self, state: tuple[list, ...], data: Structure) -> tuple[dict[str, Any], tuple]:
         """One training step in Keras's contract for JAX: flat lists in, `(logs, state)` out."""
         return keras_contract.default_train_step(self, state, data)
 
+    @default
     def test_step(self, state: tuple[list, ...], data: Structure) -> tuple[dict[str, Any], tuple]:
         """One evaluation step in Keras's contract for JAX."""
         return keras_contract.default_test_step(self, state, data)
 
+    @default
     def predict_step(self, state: tuple[list, ...], data: Structure) -> tuple[Structure, list]:
         """One prediction in Keras's contract for JAX: `(outputs, non-trainable values)`."""
         trainable, fixed = state

@@ -16,27 +16,14 @@ from jkeras.core.by_variable import ByVariable
 from jkeras.core.variable import Variable
 from jkeras.kernel import tree
 from jkeras.kernel.keys import key_of_path
-from jkeras.training.data.source import Batch
+from jkeras.training.data.source import Batch, unpack
+from jkeras.training.loss_and_logs import compute_loss, update_metrics
 from jkeras.training.state import TrainState
 from jkeras.training.types import Logs, Structure, Values
 
 if TYPE_CHECKING:
     from jkeras.training.layout import LazyLayout, StateLayout
     from jkeras.training.trainer import Trainer
-
-
-def has_own_step(model: "Trainer", kind: str) -> bool:
-    """Whether a model's step of a kind, "train" or "test", is the user's own, whose logs may be
-    any.
-    """
-    return overrides(model, f"{kind}_step") or hasattr(model, "pure_train_step")
-
-
-def overrides(model: "Trainer", name: str) -> bool:
-    """Whether the model's class has a step of its own."""
-    from jkeras.training.compilable import Compilable
-
-    return getattr(type(model), name) is not getattr(Compilable, name)
 
 
 class Lists:
@@ -166,8 +153,6 @@ def default_train_step(
     model: "Trainer", state: tuple[list, ...], data: Structure
 ) -> tuple[Logs, tuple]:
     """What `super().train_step(state, data)` does."""
-    from jkeras.training.step import unpack
-
     trainable, fixed, slots, metrics = state
     x, y, sample_weight = unpack(data)
 
@@ -186,8 +171,6 @@ def default_test_step(
     model: "Trainer", state: tuple[list, ...], data: Structure
 ) -> tuple[Logs, tuple]:
     """What `super().test_step(state, data)` does."""
-    from jkeras.training.step import unpack
-
     trainable, fixed, metrics = state
     x, y, sample_weight = unpack(data)
     _, (loss, y_pred, fixed, metrics) = loss_and_updates(
@@ -208,8 +191,6 @@ def loss_and_updates(
     training: bool = False,
 ) -> tuple[jax.Array, tuple]:
     """The loss on flat lists: `(loss, (loss, y_pred, non-trainable values, metric values))`."""
-    from jkeras.training.step import compute_loss
-
     values = mapping(
         (model.trainable_variables, trainable),
         (model.non_trainable_variables, fixed),
@@ -232,8 +213,6 @@ def metric_updates(
     sample_weight: Structure,
 ) -> tuple[Logs, list[jax.Array]]:
     """(logs, metric values) after a batch."""
-    from jkeras.training.step import update_metrics
-
     outer = frame.current()
     values = mapping((model.metrics_variables, metrics))
     if outer is not None and outer.values:
@@ -272,8 +251,6 @@ def stateless_compute_loss(
     training: bool = True,
 ) -> tuple[jax.Array, tuple[list, list, list]]:
     """`compute_loss` on flat lists: `(loss, (trainable, non-trainable, metrics))`."""
-    from jkeras.training.step import compute_loss
-
     values = mapping(
         (model.trainable_variables, trainable),
         (model.non_trainable_variables, fixed),

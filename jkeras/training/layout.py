@@ -15,8 +15,9 @@ from jkeras.core.rng import SeedGenerator
 from jkeras.core.structure import all_built, named_weights
 from jkeras.core.variable import Variable
 from jkeras.kernel import tree
-from jkeras.training import keras_contract, nonfinite, placement
+from jkeras.training import nonfinite, placement
 from jkeras.training.data.source import Batch
+from jkeras.training.overrides import overrides
 from jkeras.training.state import TrainState, copied
 from jkeras.training.types import NamedVariables, Tree
 
@@ -71,7 +72,7 @@ class StateLayout:
             return self.trainable
         known = optimizer.built_for
         # then it was built by hand as well
-        by_hand = keras_contract.overrides(self.model, "train_step")
+        by_hand = overrides(self.model, "train_step")
         if not by_hand and ByVariable((v, True) for v in known).without(self.trainable):
             optimizer.rebuild(self.trainable)
             return self.trainable

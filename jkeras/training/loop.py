@@ -5,6 +5,7 @@ the device and steps take rows by number, or `HostFeed`, which hands over one ba
 both are in `feeds.py`. What the dispatches run is in `programs.py`.
 """
 
+import math
 import time
 import typing
 import warnings
@@ -108,28 +109,36 @@ class Runner:
         Args:
             left: the number of steps until somebody wants to look at the state.
         """
-        limit, done = span.limit, span.done
+        done = span.done
+        limit = math.inf if span.limit is None else span.limit
         self._open_feed(owner, source, span)
-        while (limit is None or done < limit) and self._feed.more():
+        while done < limit and self._feed.more():
             before(done)
-            most = min(self.pace.steps, left() or self.pace.steps)
-            if limit is not None:
-                most = min(most, limit - done)
-            begin = time.perf_counter()
-            compiling = self.model.compile_seconds
+            most = min(self.pace.steps, left() or self.pace.steps, limit - done)
+            start = time.perf_counter(), self.model.compile_seconds
             steps = 0
             for work in self._feed.take(most):
                 logs = self._dispatch(owner, work)
                 steps += work.steps
             self.taken += steps
-            if not self.pace.settled:
-                jax.block_until_ready(logs)
-                if self.model.compile_seconds == compiling:
-                    self.pace.took((time.perf_counter() - begin) / steps)
+            self._measure(steps, start, logs)
             done += steps
             yield done - 1, logs
-        if limit is None or done < limit:
+        if done < limit:
             self.restart()  # the data came to its end
+
+    def _measure(self, steps: int, start: tuple[float, float], logs: Logs) -> None:
+        """Tells the pace how long a dispatch took, unless it was compiled.
+
+        Args:
+            start: when it began, and what compiling had taken until then, in seconds.
+        """
+        if self.pace.settled:
+            return
+        jax.block_until_ready(logs)
+        begin, compile_seconds = start
+        if self.model.compile_seconds == compile_seconds:
+            self.pace.took((time.perf_counter() - begin) / steps)
 
     def _dispatch(self, owner: "AnyOwner", work: Work) -> Logs:
         """The logs of a dispatch; a new trace is noticed."""
@@ -150,8 +159,10 @@ class Runner:
         """
 
         def at_an_end(batches_taken: int) -> bool:
+            if span.done:
+                return False
             whole = span.limit in (None, source.num_batches)
-            return not span.done and (whole or batches_taken == source.num_batches)
+            return whole or batches_taken == source.num_batches
 
         if self._feed is not None and not at_an_end(self._feed.at):
             return
@@ -215,7 +226,8 @@ class Retraces:
     def look(self, program: Program, is_new: bool) -> None:
         """Takes note of a dispatch; a smaller last batch is no news."""
         if is_new and program in self._met:
-            if not self._is_told and (self._was_smaller or not program.only_fewer_rows()):
+            is_news = self._was_smaller or not program.only_fewer_rows()
+            if is_news and not self._is_told:
                 self._is_told = True
                 warnings.warn(
                     f"Model '{self.model.name}': its {self.kind} step is compiled once more, which "

@@ -9,10 +9,11 @@ from jkeras.kernel.microbatch import Microbatch
 from jkeras.kernel.valid_rows import count_valid_rows
 from jkeras.ops.kernels import inside_loop
 from jkeras.training.batch_independence import size_of
-from jkeras.training.compilable import Compilable
-from jkeras.training.data.source import Batch
+from jkeras.training.data.source import Batch, unpack
+from jkeras.training.loss_and_logs import update_metrics
+from jkeras.training.overrides import overrides
 from jkeras.training.state import TrainState
-from jkeras.training.step import Forward, TrainStep, unpack, update_metrics
+from jkeras.training.train_step import Forward, TrainStep
 from jkeras.training.types import Logs, Tree
 
 
@@ -120,7 +121,7 @@ class MicrobatchStep(TrainStep):
 
     @property
     def _is_exact(self) -> bool:
-        return type(self.model).compute_loss is Compilable.compute_loss
+        return not overrides(self.model, "compute_loss")
 
     def _microbatch(
         self, totals: list[jax.Array] | None = None, batch_size: jax.Array | int | None = None

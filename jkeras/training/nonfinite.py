@@ -35,13 +35,16 @@ def counter() -> Variable:
     return Variable(jnp.zeros((), "int32"), trainable=False, name="nonfinite_steps", autocast=False)
 
 
-def guarded(step: Callable, model: "Trainer") -> Callable:
+def guarded(step: Callable, model: "Trainer", logs_of: Callable[[TrainState], Logs]) -> Callable:
     """A training step that leaves the state as it is where the step would bring NaN or infinity
     into it.
 
     Loss, gradients and the optimizer's numbers all end up in the state: it is enough to look there.
     Where the policy is to end the training, the steps after the first such one do nothing either,
     as several may be in one dispatch.
+
+    Args:
+        logs_of: gives the logs of the metrics in a state.
     """
     if model.nonfinite is None:
         return step
@@ -59,17 +62,13 @@ def guarded(step: Callable, model: "Trainer") -> Callable:
         merged = jax.tree_util.tree_map(lambda a, b: jnp.where(fine, b, a), state, new)
         metrics = tree.merge(merged.metrics, tree.unflatten([(COUNT, before + ~fine)]))
         merged = merged._replace(step=new.step, metrics=metrics)
-        return merged, _logs(model, merged, logs, fine)
+        return merged, _logs_where(fine, logs, logs_of(merged))
 
     return guarded_step
 
 
-def _logs(model: "Trainer", state: TrainState, logs: Logs, fine: jax.Array) -> Logs:
-    """The logs of a step; those of the metrics as they are where it was left out."""
-    from jkeras.training.layout import StateLayout
-    from jkeras.training.results import metric_logs
-
-    kept = metric_logs(model, StateLayout(model), state)
+def _logs_where(fine: jax.Array, logs: Logs, kept: Logs) -> Logs:
+    """The logs of a step; those of the metrics as they are kept where it was left out."""
     return {
         name: jnp.where(fine, value, kept[name]) if name in kept else value
         for name, value in logs.items()

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from jkeras.core.paths import walk
 from jkeras.ops.kernels import on_cpu
-from jkeras.training import keras_contract
+from jkeras.training.overrides import has_own_step
 
 if TYPE_CHECKING:
     from jkeras.training.trainer import Trainer
@@ -54,7 +54,7 @@ def fixed_steps(model: "Trainer", kind: str, every_batch: bool) -> int | None:
     """
     if model.steps_per_execution > 1:
         return model.steps_per_execution
-    if not model.jit_compile or every_batch or keras_contract.has_own_step(model, kind):
+    if not model.jit_compile or every_batch or has_own_step(model, kind):
         return 1
     if len(model.weights) > MOST_WEIGHTS:
         return 1

@@ -15,12 +15,12 @@ import numpy as np
 from jkeras.core.registry import public_name
 from jkeras.metrics import Metric
 from jkeras.metrics.reduction import MeanMetricWrapper
-from jkeras.training import batch_independence, keras_contract
-from jkeras.training.compilable import Compilable
+from jkeras.training import batch_independence
 from jkeras.training.data.source import Batch
 from jkeras.training.layout import LazyLayout
+from jkeras.training.overrides import has_own_step, overrides
 from jkeras.training.state import TrainState
-from jkeras.training.step import TrainStep
+from jkeras.training.train_step import TrainStep
 from jkeras.training.types import Structure
 
 if TYPE_CHECKING:
@@ -62,11 +62,8 @@ def may_pad(model: "Trainer", kind: str, state: TrainState, batch: Batch) -> boo
 
 
 def _has_own_step(model: "Trainer", kind: str) -> bool:
-    own = any(
-        getattr(type(model), name) is not getattr(Compilable, name)
-        for name in ("compute_loss", "compute_metrics")
-    )
-    return own or keras_contract.has_own_step(model, kind)
+    own = any(overrides(model, name) for name in ("compute_loss", "compute_metrics"))
+    return own or has_own_step(model, kind)
 
 
 def _weighs(metric: Metric, y_true: Structure, y_pred: Structure) -> bool:

@@ -14,6 +14,7 @@ from jkeras.core.variable import values_of
 from jkeras.kernel import apply as kernel
 from jkeras.kernel import tree
 from jkeras.training import batch_independence, keras_contract, placement
+from jkeras.training.overrides import overrides
 from jkeras.training.program import cached, program_of
 from jkeras.training.types import Structure
 
@@ -67,7 +68,7 @@ class Predictor:
         self.carried = [i for i, v in enumerate(self.variables) if id(v) in own and not v.learnable]
         self.key = tuple(map(id, self.variables))
         forward = self._forward
-        if keras_contract.overrides(model, "predict_step"):
+        if overrides(model, "predict_step"):
             forward = self._of_predict_step
         self.function = program_of(model, "predict", self.key, lambda: forward)
 

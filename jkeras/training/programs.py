@@ -7,8 +7,9 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.ops.kernels import outside_loops
-from jkeras.training import keras_contract, placement
+from jkeras.training import placement
 from jkeras.training.data.source import Batch
+from jkeras.training.overrides import has_own_step
 from jkeras.training.program import Program, program_of
 from jkeras.training.results import metric_logs
 from jkeras.training.state import TrainState
@@ -77,7 +78,7 @@ class Programs:
         """(what makes the function, its name)."""
         if not self.in_a_loop:
             return self._straight, "straight"
-        if keras_contract.has_own_step(self.model, self.kind):
+        if has_own_step(self.model, self.kind):
             return self._loop_with_logs, "many"
         return self._loop, "many"
 

@@ -6,8 +6,8 @@ import jax
 import numpy as np
 
 from jkeras.training import placement
+from jkeras.training.loss_and_logs import flat_logs
 from jkeras.training.state import TrainState
-from jkeras.training.step import flat_logs
 from jkeras.training.types import Logs, Structure
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ from jkeras.saving.checkpointer import Checkpointer
 from jkeras.training import data, placement
 from jkeras.training.compilable import Compilable
 from jkeras.training.compile_metrics import CompileMetrics
-from jkeras.training.data.source import Batch, Source
+from jkeras.training.data.source import Batch, Source, unpack
 from jkeras.training.evaluating import Evaluating
 from jkeras.training.fitting import Fitting
 from jkeras.training.layout import StateLayout
@@ -63,8 +63,6 @@ class Trainer(Compilable):
         """Builds layers, losses and metrics for a batch `(x, y, sample_weight)`; afterwards shapes
         are known.
         """
-        from jkeras.training.step import unpack
-
         waiting = self._unbuilt_containers()
         if self.built and all_built(self) and not waiting:
             return

@@ -10,7 +10,7 @@ import numpy as np
 
 from jkeras.core.graph import alike
 from jkeras.core.settings import floatx
-from jkeras.training.data.source import Batch
+from jkeras.training.data.source import Batch, unpack
 
 TEXTS = "Turn text into numbers before, with `StringLookup` or `TextVectorization`."
 
@@ -132,7 +132,5 @@ def take(structure: typing.Any, rows: slice | np.ndarray) -> typing.Any:
 
 def as_batch(batch: typing.Any) -> Batch:
     """(x, y, sample_weight) as arrays."""
-    from jkeras.training.step import unpack
-
     x, y, sample_weight = unpack(batch)
     return as_arrays(x, "x"), as_arrays(y, "y"), as_arrays(sample_weight, "sample_weight")

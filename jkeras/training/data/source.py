@@ -8,6 +8,20 @@ import jax
 Batch: typing.TypeAlias = tuple[typing.Any, typing.Any, typing.Any]  # structures of arrays, or None
 
 
+def unpack(batch: typing.Any) -> Batch:
+    """(x, y, sample_weight) of a batch given as x, (x,), (x, y) or (x, y, sample_weight)."""
+    if isinstance(batch, list):
+        batch = tuple(batch)
+    if not isinstance(batch, tuple):
+        return batch, None, None
+    if not 1 <= len(batch) <= 3:
+        raise ValueError(
+            "Data is expected to be in format `x`, `(x,)`, `(x, y)`, or `(x, y, sample_weight)`, "
+            f"found a tuple of length {len(batch)}."
+        )
+    return (*batch, None, None)[:3]
+
+
 def shapes_of(batch: Batch) -> Batch:
     """A batch as shapes."""
     return jax.tree_util.tree_map(
