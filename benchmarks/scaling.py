@@ -136,7 +136,7 @@ def main():
             jkeras.utils.clear_session()
             net = model()
             net.compile("adam", jkeras.losses.SparseCategoricalCrossentropy(from_logits=True))
-            net._build_for_training()
+            net.build_for_training()
             state = StateLayout(net).abstract()
             shape = (options.batch, options.length)
             tokens = jax.ShapeDtypeStruct(shape, "int32", sharding=placement.layout_of(shape))

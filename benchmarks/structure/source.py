@@ -158,7 +158,7 @@ VARIABLE_HOLDERS = {
     "_iterations",
     "_learning_rate",
     "_trainable_variables",
-    "_nonfinite_steps",
+    "nonfinite_steps",
 }
 
 

@@ -70,7 +70,7 @@ class MonitorCallback(Callback):
         return higher
 
     def _metrics(self):
-        return getattr(self.model, "_flat_metrics", lambda: [])()
+        return getattr(self.model, "compiled_metrics", lambda: [])()
 
     def _explain(self):
         raise ValueError(

@@ -12,7 +12,7 @@ import jax
 from jkeras.core import frame
 from jkeras.core.building import attributes
 from jkeras.core.by_variable import ByVariable
-from jkeras.core.errors import explain
+from jkeras.core.errors import explain, place_of
 from jkeras.core.module import FLEETING, Module, Parts, TrackedDict, TrackedList
 from jkeras.core.paths import walk
 from jkeras.core.rng import SeedGenerator
@@ -87,7 +87,7 @@ def weight_of(variable):
     """The spec of a weight that a variable is."""
     return Weight(
         tuple(variable.shape),
-        variable._initializer or constant_initializer(variable),
+        variable.initializer or constant_initializer(variable),
         variable.own_dtype,
         variable.learnable,
         variable.regularizer,
@@ -123,7 +123,7 @@ def wrong_value(layer, path, value, weight):
         wanted = f"shape {tuple(weight.shape)} at {place!r}"
         received = f"shape {jax.numpy.shape(value)}"
     fix = "pass what `init` returned for this layer"
-    return ValueError(explain(layer._where, wanted, received, fix))
+    return ValueError(explain(place_of(layer), wanted, received, fix))
 
 
 # ---------------------------------------------------------------- built for what
@@ -145,7 +145,7 @@ def is_built_for(layer, args, kwargs):
     shapes = layer._build_shapes
     if not shapes:
         return True
-    call = layer._bind(args, kwargs)
+    call = layer.bind_call(args, kwargs)
     given = {f"{name}_shape": shape for name, shape in call.shapes().items()}
     common = shapes.keys() & given.keys()
     if not common:  # `build` has names of its own for them

@@ -8,7 +8,7 @@ import inspect
 import jax
 
 from jkeras.core import graph
-from jkeras.core.errors import explain
+from jkeras.core.errors import explain, place_of
 from jkeras.kernel.spec import Spec
 
 KERNEL = ("self", "w", "sub", "ctx")  # what the kernel hands to `forward`; the rest is the caller's
@@ -106,7 +106,10 @@ class Call:
         except TypeError as error:
             raise TypeError(
                 explain(
-                    layer._where, f"arguments {self.target.signature}", str(error), "check the call"
+                    place_of(layer),
+                    f"arguments {self.target.signature}",
+                    str(error),
+                    "check the call",
                 )
             ) from None
         self.positional = tuple(args)
@@ -127,7 +130,7 @@ class Call:
             for leaf in graph.flatten(value):
                 if leaf is not None and not is_array(leaf):
                     raise ValueError(
-                        f"{self.layer._where}: only input tensors may be passed as positional "
+                        f"{place_of(self.layer)}: only input tensors may be passed as positional "
                         f"arguments. Pass this one as a keyword argument: {leaf!r} (of type "
                         f"{type(leaf).__name__})"
                     )

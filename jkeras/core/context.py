@@ -117,10 +117,10 @@ class Children:
         scope = self.scope_of(child)
         call = None
         if not scope.is_of_objects:
-            call = child._bind(args, {}, cast=False)
+            call = child.bind_call(args, {}, cast=False)
             if scope.flow.declared is not None:
                 scope.declare(child.declaration(call))
-        w = child._own_values(scope, call)
+        w = child.own_values(scope, call)
         if child.has_children:
             args = (child.cursor(scope, call), *args)
         return getattr(child, name)(w, *args, ctx=Context(scope, child, training, None))

@@ -112,3 +112,8 @@ def check_choice(argument, value, known, where=None, error=ValueError):
             f"{f'{where}: e' if where else 'E'}xpected `{argument}` to be one of {known}, received "
             f"{argument}={value!r}.{suggestion(value, known)}"
         )
+
+
+def place_of(layer) -> str:
+    """What messages call a layer: "Layer 'net/dense' (Dense)"."""
+    return layer._where

@@ -14,7 +14,7 @@ from jkeras.core.by_variable import ByVariable
 from jkeras.core.errors import NotBuiltError, RandomKeyError, StateWriteError
 from jkeras.core.paths import named_variables, shared_paths, walk
 from jkeras.core.traces import marker
-from jkeras.core.traces import trace_state as _trace
+from jkeras.core.traces import trace_state
 from jkeras.kernel.scope import Flow, Scope, current_flow
 
 
@@ -76,14 +76,14 @@ class Run(Flow):
         self._places = None
         self._module_paths = None
         eager = values is None and params is None and not self.abstract
-        self._where = None if eager else marker()()
+        self.level = None if eager else marker()()
 
     def fork(self):
         """A run of its own inside this one."""
         inner = super().fork()
         if self.values is not None:
             inner.values = ByVariable(self.values)
-        inner._where = _trace()
+        inner.level = trace_state()
         return inner
 
     @property
@@ -124,7 +124,7 @@ class Run(Flow):
         if self.is_eager:
             own_write(variable, value)
         elif self.holds(variable):
-            if _trace() != self._where:
+            if trace_state() != self.level:
                 raise StateWriteError(
                     f"Variable '{variable.path}' was assigned inside an inner jax transformation "
                     "(scan, cond, grad, vmap or checkpoint), from where the new value cannot come "
@@ -180,7 +180,7 @@ class Run(Flow):
 
     def add_loss(self, layer, value):
         """Takes a loss that a layer adds."""
-        inner = isinstance(value, jax.core.Tracer) if self.is_eager else _trace() != self._where
+        inner = isinstance(value, jax.core.Tracer) if self.is_eager else trace_state() != self.level
         if inner:
             raise StateWriteError(
                 f"{_describe(layer)} called `add_loss` inside an inner jax transformation (scan, "
@@ -236,7 +236,7 @@ class Run(Flow):
     def build(self, layer, call):
         """Builds a layer met for the first time."""
         with jax.ensure_compile_time_eval():
-            layer._build_for(call)
+            layer.build_for(call)
         if not self.is_eager and not self.abstract and layer.weights:
             layer.built = False
             raise NotBuiltError(
@@ -343,7 +343,7 @@ def own_write(variable, value):
             "with the state in the carry: `y, state = layer.apply(params, state, x)`; of a "
             "metric `state = metric.update(state, y_true, y_pred)`."
         )
-    variable._value = variable.placed(value)
+    variable.held = variable.placed(value)
 
 
 # ---------------------------------------------------------------- what variables and generators ask

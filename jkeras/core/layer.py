@@ -63,13 +63,13 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
     uses_weights_whole: typing.ClassVar = True
     # for symbolic inputs of any dtype, as Keras's layers do
     announces_compute_dtype: typing.ClassVar = False
-    _computes_in_float: typing.ClassVar = True
+    computes_in_float: typing.ClassVar = True
     has_children: typing.ClassVar = False  # whether `forward` is given a cursor over them
     is_stateful: typing.ClassVar = False  # whether `forward` returns what it changed, too
     _native: typing.ClassVar = True
     _is_changed = False  # whether weights were put into another form than `weight_specs` says
     flow_type: typing.ClassVar = frame.Run  # of the forward passes that begin at the layer
-    _native_builds: typing.ClassVar = ()  # the methods `build` that change nothing for values
+    native_builds: typing.ClassVar = ()  # the methods `build` that change nothing for values
 
     def __init__(
         self,
@@ -226,7 +226,7 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
         with frame.Run(self, abstract=True, training=training) as run:
             return run.call(self, tuple(args), kwargs)
 
-    def _build_for(self, call):
+    def build_for(self, call):
         """Builds for the arguments of a call."""
         shapes = call.shapes()
         if type(self).build is not Layer.build:
@@ -273,13 +273,13 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
     compute_output_spec = symbolic.compute_output_spec
     compute_output_shape = symbolic.compute_output_shape
 
-    def _bind(self, args, kwargs, cast=True):
+    def bind_call(self, args, kwargs, cast=True):
         return Call(self, args, kwargs, cast)
 
     def _convert(self, x):
         """An input as an array, floats in the layer's compute dtype."""
         x = graph.as_tensor(x)
-        if not self.autocast or not self._computes_in_float or not isinstance(x, jax.Array):
+        if not self.autocast or not self.computes_in_float or not isinstance(x, jax.Array):
             return x
         if not policy.is_float(x.dtype) or str(x.dtype) == self.compute_dtype:
             return x
@@ -293,8 +293,8 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
     # ------------------------------------------------------------ running
 
     run_on = running.run_on
-    _own_values = running.own_values
-    _pass_masks = masking.pass_masks
+    own_values = running.own_values
+    pass_masks = masking.pass_masks
 
     def is_native(self):
         """Whether the layer runs on values by path, without variables and without ambient state."""
@@ -307,13 +307,13 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
 
     def declaration(self, call):
         """The layer's own weights for the inputs of a call, ready to be made: `{name: Weight}`."""
-        specs = {name: self.resolved(w) for name, w in self._specs_of(call).items()}
+        specs = {name: self.resolved(w) for name, w in self.specs_for(call).items()}
         for name, variable in self._own.items():  # what was added to the object by hand
             if name not in specs:
                 specs[name] = weight_of(variable)
         return specs
 
-    def _specs_of(self, call):
+    def specs_for(self, call):
         inputs = call.specs().values()
         return self._stored_specs(self.weight_specs(*inputs), *inputs)
 
@@ -326,7 +326,7 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
         initializer = weight.initializer
         if isinstance(initializer, str):
             initializer = families["initializers"].get(initializer)
-        return weight._replace(
+        return weight.replace(
             shape=graph.standardize_shape(weight.shape),
             initializer=initializer,
             dtype=policy.standardize_dtype(weight.dtype or self.variable_dtype),
@@ -416,7 +416,7 @@ def is_plain_class(cls):
     """Whether calls of a class may be plain: `forward` of one input, no mask made, and nothing of
     the way in which layers are called changed.
     """
-    own = ("_bind", "_pass_masks", "compute_mask", "_specs_of")
+    own = ("bind_call", "pass_masks", "compute_mask", "specs_for")
     if any(getattr(cls, name) is not getattr(Layer, name) for name in own):
         return False
     if cls.has_children:  # a model keeps an input of its own type as it is, too
@@ -424,18 +424,18 @@ def is_plain_class(cls):
             return False
     elif cls._convert is not Layer._convert:
         return False
-    return is_native_class(cls) and cls._computes_in_float and target_of(cls).own == 1
+    return is_native_class(cls) and cls.computes_in_float and target_of(cls).own == 1
 
 
 @functools.cache
 def is_native_class(cls):
     """Whether layers of a class run on values by path; the others are run on their variables."""
-    return cls._native and not cls.is_lifted() and cls.build in cls._native_builds
+    return cls._native and not cls.is_lifted() and cls.build in cls.native_builds
 
 
 Layer.build = scoped(Layer.build)
-Layer._is_plain = staticmethod(is_plain_class)
-Layer._native_builds = (Layer.build,)
+Layer.is_plain = staticmethod(is_plain_class)
+Layer.native_builds = (Layer.build,)
 
 
 @typing.dataclass_transform(eq_default=False)

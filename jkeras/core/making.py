@@ -1,7 +1,7 @@
 """Variables of a layer: from its weight specs when it is built, or one by one as in Keras."""
 
 from jkeras.core import graph, naming, policy
-from jkeras.core.errors import explain
+from jkeras.core.errors import explain, place_of
 from jkeras.core.family import families
 from jkeras.core.variable import Variable
 
@@ -12,7 +12,7 @@ def make_weights(layer, specs):
         if any(size is None for size in weight.shape):
             wanted = "an input whose size is known on the axes its weights depend on"
             advice = f"give the size that '{name}' needs: `Input(shape=…)`"
-            raise ValueError(explain(layer._where, wanted, f"input {specs}", advice))
+            raise ValueError(explain(place_of(layer), wanted, f"input {specs}", advice))
         variable = Variable(
             weight.initializer,
             shape=graph.standardize_shape(weight.shape),

@@ -17,13 +17,13 @@ def run_on(layer, scope, args, kwargs, bare=False):
         bare: runs it as Keras's `layer.call` does: in the dtype of the layer around, without
             activity penalty.
     """
-    if layer._is_plain(type(layer)) and is_plain_call(layer, scope, args, kwargs):
+    if layer.is_plain(type(layer)) and is_plain_call(layer, scope, args, kwargs):
         return run_plainly(layer, scope, args[0])
     if not (scope.is_of_objects or (layer.is_native() and runs_apart(layer, scope))):
         return run_adapted(layer, scope, args, kwargs, bare)
     flow = scope.flow
     bare = bare or flow.begins_bare()
-    call = layer._bind(args, kwargs, cast=not bare)
+    call = layer.bind_call(args, kwargs, cast=not bare)
     scope.enter(layer, call)
     outer = flow.training
     try:
@@ -39,7 +39,7 @@ def run_on(layer, scope, args, kwargs, bare=False):
     finally:
         scope.leave()
         flow.training = outer
-    layer._pass_masks(flow, call, outputs)
+    layer.pass_masks(flow, call, outputs)
     return outputs
 
 
@@ -73,7 +73,7 @@ def run_forward(layer, ctx, call, args, kwargs):
     scope = ctx.scope
     if layer.has_children:
         args = (layer.cursor(scope, call), *args)
-    outputs = layer.forward(layer._own_values(scope, call), *args, ctx=ctx, **kwargs)
+    outputs = layer.forward(layer.own_values(scope, call), *args, ctx=ctx, **kwargs)
     if layer.is_stateful:
         outputs, changed = outputs
         scope.update(changed)
@@ -87,7 +87,7 @@ def own_values(layer, scope, call):
     if scope.is_of_objects or flow.is_built:
         specs = layer._own
     else:
-        specs = layer._specs_of(call)
+        specs = layer.specs_for(call)
         if flow.declared is None:
             check_own_values(layer, scope, values, specs)
     dtype = flow.cast_type()
@@ -105,7 +105,7 @@ def own_values(layer, scope, call):
 
 def cast_type(layer, flow):
     """The dtype that a layer's weights are cast to, or None."""
-    if not layer.autocast or not layer._computes_in_float:
+    if not layer.autocast or not layer.computes_in_float:
         return None
     mixed = layer.compute_dtype != layer.variable_dtype
     if mixed or any(dtype for _, dtype in flow.stack):

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jkeras.core import frame, naming
 from jkeras.core.by_variable import ByVariable
 from jkeras.core.registry import public
+from jkeras.core.traces import trace_state
 from jkeras.core.variable import Variable
 
 
@@ -20,7 +21,7 @@ class Mapped(frame.Run):
         super().__init__(values=values)
 
     def __enter__(self):
-        self.outer, self._where = frame.current(), frame._trace()
+        self.outer, self.level = frame.current(), trace_state()
         if self.outer is not None:
             self.stack = list(self.outer.stack)
             self.masks = self.outer.masks
@@ -46,7 +47,7 @@ class Mapped(frame.Run):
     def build(self, layer, call):
         """Builds a layer met for the first time: its new variables have values of their own."""
         with jax.ensure_compile_time_eval():
-            layer._build_for(call)
+            layer.build_for(call)
 
 
 @public("keras.StatelessScope")

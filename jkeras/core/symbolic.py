@@ -28,17 +28,17 @@ class SymbolicRun:
 
 def symbolic_call(layer, args, kwargs):
     """Calls a layer on KerasTensors: builds it, infers the outputs, adds a node."""
-    call = layer._bind(args, kwargs)
+    call = layer.bind_call(args, kwargs)
     layer.check_input(call, layer.input_spec)
     if not layer.built:
-        layer._build_for(call)
+        layer.build_for(call)
         layer.check_input(call, layer.input_spec)
     outer = current_flow()
     training = call.training(None if outer is None else outer.training)
     call.populate(SymbolicRun, training)
     outputs = announced(layer, call)
     graph.Node(layer, args, node_kwargs(layer, call, args, kwargs), outputs)
-    layer._pass_masks(SymbolicRun, call, outputs)
+    layer.pass_masks(SymbolicRun, call, outputs)
     return outputs
 
 
@@ -87,7 +87,7 @@ def spec_of(operation, args, kwargs, training=None):
         if graph.any_symbolic(args, kwargs):
             return operation.compute_output_spec(*args, **kwargs)
         return operation(*args, **kwargs)
-    call = operation._bind(args, kwargs)
+    call = operation.bind_call(args, kwargs)
     call.populate(SymbolicRun, call.training(training))
     return announced(operation, call)
 

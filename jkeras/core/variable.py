@@ -53,11 +53,11 @@ def values_of(variables):
     trains them.
     """
     while True:
-        lock = next((v._value.lock for v in variables if isinstance(v._value, Borrowed)), None)
+        lock = next((v.held.lock for v in variables if isinstance(v.held, Borrowed)), None)
         if lock is not None:
             with lock:
                 return [v.own_value() for v in variables]
-        values = [v._value for v in variables]
+        values = [v.held for v in variables]
         if not any(isinstance(value, Borrowed) for value in values):
             return [
                 v.own_value() if value is None else value for v, value in zip(variables, values)
@@ -193,6 +193,19 @@ class Variable:
         self._overwrite_with_gradient = value
 
     # ------------------------------------------------------------ the value
+
+    initializer = property(
+        operator.attrgetter("_initializer"), doc="What makes the first value; None: it was given."
+    )
+
+    @property
+    def held(self):
+        """What the variable itself holds: an array, None before the first look, or `Borrowed`."""
+        return self._value
+
+    @held.setter
+    def held(self, value):
+        self._value = value
 
     @property
     def path(self):

@@ -15,11 +15,6 @@ from jkeras.core.rng import SeedGenerator
 from jkeras.core.variable import values_of
 
 
-def place_of(layer):
-    """What messages call a layer: "Layer 'net/dense' (Dense)"."""
-    return layer._where
-
-
 class WeightView:
     """What Keras users look at on a layer besides calling it."""
 

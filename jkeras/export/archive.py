@@ -9,7 +9,7 @@ from jkeras.core.layer import Layer
 from jkeras.core.paths import walk
 from jkeras.core.registry import public
 from jkeras.core.variable import Variable
-from jkeras.core.view import place_of
+from jkeras.core.errors import place_of
 from jkeras.export import artifact
 from jkeras.export.loading import Endpoint
 from jkeras.export.lowering import PLATFORMS, host_layer, lower

@@ -13,7 +13,7 @@ from jkeras.core import frame
 from jkeras.core.by_variable import ByVariable, unique
 from jkeras.core.errors import ExportError, explain
 from jkeras.core.settings import settings
-from jkeras.core.view import place_of
+from jkeras.core.errors import place_of
 from jkeras.ops.kernels import is_known, traced_for
 
 PLATFORMS = ("cpu", "cuda", "rocm", "tpu")

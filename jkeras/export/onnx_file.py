@@ -5,7 +5,7 @@ import warnings
 import jax
 
 from jkeras.core.errors import explain
-from jkeras.core.view import place_of
+from jkeras.core.errors import place_of
 from jkeras.export.archive import check_texts
 from jkeras.export.lowering import Inference, explained, on_one_device
 from jkeras.export.signature import names_of, signature_of, standardized

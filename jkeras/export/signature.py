@@ -12,7 +12,7 @@ from jkeras.core.building import as_specs
 from jkeras.core.errors import ExportError, explain
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.dtypes import standardize_dtype
-from jkeras.core.view import place_of
+from jkeras.core.errors import place_of
 from jkeras.kernel.spec import Spec
 
 BATCH = "b"  # the symbol of all first axes whose size is not known

@@ -24,6 +24,10 @@ class Weight(typing.NamedTuple):
     constraint: typing.Any = None
     autocast: bool = True  # cast to the compute dtype when the layer runs
 
+    def replace(self, **changes: typing.Any) -> "Weight":
+        """The same spec with other values of some of its fields."""
+        return self._replace(**changes)
+
 
 class Spec(typing.NamedTuple):
     """Shape and dtype of an input; None in the shape is a size not known yet."""

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from jkeras import activations
 from jkeras.core import graph, record
-from jkeras.core.errors import explain
+from jkeras.core.errors import explain, place_of
 from jkeras.kernel.beside import note_logits
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Layer, layer
@@ -46,7 +46,9 @@ def _not_negative(layer, *names, none=False):
         if value is None or value < 0:
             raise ValueError(
                 explain(
-                    layer._where, f"`{name}` to be a number that is not negative", f"{name}={value}"
+                    place_of(layer),
+                    f"`{name}` to be a number that is not negative",
+                    f"{name}={value}",
                 )
             )
 

@@ -276,7 +276,7 @@ class ReversibleEmbedding(_Table):
     def compute_mask(self, inputs, mask=None):
         return None  # it depends on the direction: see below
 
-    def _pass_masks(self, run, call, outputs):
+    def pass_masks(self, run, call, outputs):
         forth = self.mask_zero and not call.arguments.get("reverse")
         if forth and not graph.is_symbolic(outputs):
             run.set_mask(outputs, self.mask_of_ids(call.first))

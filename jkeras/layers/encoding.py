@@ -36,7 +36,7 @@ class CategoryEncoding(DataLayer):
     num_tokens: int | None = None
     output_mode: str = "multi_hot"
     sparse: bool = False
-    _computes_in_float = False
+    computes_in_float = False
 
     def __post_init__(self):
         if self.output_mode == "binary":
@@ -104,7 +104,7 @@ class Discretization(DataLayer):
     output_mode: str = "int"
     sparse: bool = False
     # the dtype is that of the output; the inputs meet the boundaries as they are
-    _computes_in_float = False
+    computes_in_float = False
 
     def __post_init__(self):
         check_output_mode(self)

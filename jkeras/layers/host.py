@@ -8,7 +8,7 @@ import numpy as np
 
 from jkeras.core import graph
 from jkeras.core.errors import check_choice, explain
-from jkeras.core.view import place_of
+from jkeras.core.errors import place_of
 from jkeras.layers.base import DataLayer
 from jkeras.ops import multi_hot, one_hot
 
@@ -24,7 +24,7 @@ class HostLayer(DataLayer):
     """
 
     runs_on_host = True
-    _computes_in_float = False
+    computes_in_float = False
 
     def __post_init__(self):
         self.built = True

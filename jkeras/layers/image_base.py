@@ -122,7 +122,7 @@ class ImageLayer(DataLayer):
     """
 
     call_context = {"training": True}
-    _computes_in_float = False  # images are cast here, labels and boxes are not
+    computes_in_float = False  # images are cast here, labels and boxes are not
     _always = False  # whether images are changed outside of training, too
     _gives_float = True  # whether integer images become floats
     _rests = False  # whether integer images stay as they are where they are not changed

@@ -638,4 +638,4 @@ class SpectralNormalization(StatefulLayer, Wrapper):
         return sub.layer(inputs).astype(inputs.dtype), changed
 
 
-SpectralNormalization._native_builds = (Layer.build, SpectralNormalization.build)
+SpectralNormalization.native_builds = (Layer.build, SpectralNormalization.build)

@@ -21,7 +21,7 @@ class Pipeline(Composite):
     layers: list | tuple
     allow_non_tensor_positional_args = True
     call_context = {"training": True, "mask": None}
-    _computes_in_float = False
+    computes_in_float = False
 
     def forward(self, w, sub, inputs, ctx):
         for step in self.layers:

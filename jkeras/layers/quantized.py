@@ -237,13 +237,13 @@ class QuantizedLayer(Layer):
         specs = super()._declaration(call)
         for name, variable in self._own.items():
             # `quantize` gave it its value
-            is_value = variable._initializer is None and self.quantization_mode is not None
+            is_value = variable.initializer is None and self.quantization_mode is not None
             if is_value and tuple(variable.shape) == tuple(specs[name].shape):
                 specs[name] = weight_of(variable)
         return specs
 
-    def _own_values(self, scope, call):
-        w = super()._own_values(scope, call)
+    def own_values(self, scope, call):
+        w = super().own_values(scope, call)
         if self.quantization_mode == "float8" and "bias" in w and w["bias"].dtype == "float32":
             # as the hardware's fused product and sum has it
             w["bias"] = w["bias"].astype("bfloat16").astype("float32")

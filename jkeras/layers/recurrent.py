@@ -237,7 +237,7 @@ class RNN(StateShapes, Composite):
     reset_states = reset_state
 
 
-RNN._native_builds = (Layer.build, RNN.build)
+RNN.native_builds = (Layer.build, RNN.build)
 
 
 @fields

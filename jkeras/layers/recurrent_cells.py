@@ -154,7 +154,7 @@ class Cell(CellFields, Layer):
         )
         specs = {
             "kernel": self.weight("kernel", self._kernel_shape(self._input_size(x))),
-            "recurrent_kernel": recurrent._replace(
+            "recurrent_kernel": recurrent.replace(
                 regularizer=self.recurrent_regularizer, constraint=self.recurrent_constraint
             ),
         }
@@ -534,4 +534,4 @@ class StackedRNNCells(Composite):
         return Step(steps[0].project, advance, steps[0].hoist)
 
 
-StackedRNNCells._native_builds = (Layer.build, StackedRNNCells.build)
+StackedRNNCells.native_builds = (Layer.build, StackedRNNCells.build)

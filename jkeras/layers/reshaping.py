@@ -5,7 +5,7 @@ import math
 import jax
 import jax.numpy as jnp
 
-from jkeras.core.errors import check_choice, explain
+from jkeras.core.errors import check_choice, explain, place_of
 from jkeras.core.graph import KerasTensor
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Layer, layer
@@ -139,10 +139,10 @@ def _is_size(value):
 def _positive_integer(layer, name):
     value = getattr(layer, name)
     if not isinstance(value, int) or isinstance(value, bool):
-        raise TypeError(explain(layer._where, f"an integer for `{name}`", f"{name}={value!r}"))
+        raise TypeError(explain(place_of(layer), f"an integer for `{name}`", f"{name}={value!r}"))
     if value <= 0:
         raise ValueError(
-            explain(layer._where, f"a positive integer for `{name}`", f"{name}={value}")
+            explain(place_of(layer), f"a positive integer for `{name}`", f"{name}={value}")
         )
 
 

@@ -123,7 +123,7 @@ class Stack(StatefulLayer):
 
     def _of_all(self, weight):
         """The spec of the array that holds a weight of all blocks."""
-        return weight._replace(
+        return weight.replace(
             shape=(self.count, *weight.shape),
             initializer=EachOf(weight.initializer),
             regularizer=weight.regularizer and SumOfEach(weight.regularizer),

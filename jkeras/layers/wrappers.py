@@ -50,7 +50,7 @@ class Wrapper(Composite):
             self.layer.build(input_shape)
 
 
-Wrapper._native_builds = (Layer.build, Wrapper.build)
+Wrapper.native_builds = (Layer.build, Wrapper.build)
 
 
 @layer("keras.layers")
@@ -103,7 +103,7 @@ class TimeDistributed(Wrapper):
         return jax.tree_util.tree_map(lambda *steps: jnp.stack(steps, axis=1), *outputs)
 
 
-TimeDistributed._native_builds = (Layer.build, TimeDistributed.build)
+TimeDistributed.native_builds = (Layer.build, TimeDistributed.build)
 
 
 def _goes_step_by_step(child, training):
@@ -272,7 +272,7 @@ class Bidirectional(StateShapes, Composite):
         }
 
 
-Bidirectional._native_builds = (Layer.build, Bidirectional.build)
+Bidirectional.native_builds = (Layer.build, Bidirectional.build)
 
 
 def _as_list(outputs, several):

@@ -160,7 +160,7 @@ class Metric(Module, Record):
                 metric whose variables follow from the shapes of its input needs them.
         """
         if args or kwargs:
-            self._build_for(args, kwargs)
+            self.build_for(args, kwargs)
         zeros = {key: jnp.zeros(v.shape, v.dtype) for key, v in self._named()}
         return _run_on(self, zeros, lambda run: self.reset_state())[1]
 
@@ -216,7 +216,7 @@ class Metric(Module, Record):
                 variable = self.add_variable(spec.shape, jnp.zeros, spec.dtype, name=name)
                 setattr(self, spec.attribute or name, variable)
 
-    def _build_for(self, args: Any, kwargs: Any) -> None:
+    def build_for(self, args: Any, kwargs: Any) -> None:
         """Makes the variables that follow from the input, by an abstract update for a class in
         Keras's style.
         """

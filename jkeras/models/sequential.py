@@ -150,7 +150,7 @@ class Sequential(Composite, Model):
             x = layer(x)
         self.__dict__["_functional"] = Functional(inputs, x)
 
-    def _build_for(self, call):
+    def build_for(self, call):
         shapes = list(call.shapes().values())
         shape = shapes[0] if shapes else None
         if isinstance(shape, tuple):
@@ -264,7 +264,7 @@ class Sequential(Composite, Model):
 
 
 # building only makes the graph, which the forward pass on values can do without
-Sequential._native_builds = (Layer.build, Sequential.build)
+Sequential.native_builds = (Layer.build, Sequential.build)
 
 
 def _without_stand_ins(shape):

@@ -292,7 +292,7 @@ def _load_all(things, sums, before):
             if isinstance(thing, Layer) and own_variables(thing):
                 problems.append(f"{place}: nothing in the file")
             continue
-        mine = [(variable, variable._value) for variable in _variables_of(thing)]
+        mine = [(variable, variable.held) for variable in _variables_of(thing)]
         before += mine
         try:
             _load_own(thing, Slots(groups, _shapes(thing), sums))
@@ -336,7 +336,7 @@ def listed(problems, most=20):
 
 def _put_back(before):
     for variable, value in before:
-        variable._value = value
+        variable.held = value
 
 
 def _variables_of(thing):

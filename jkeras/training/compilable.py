@@ -32,10 +32,10 @@ class Compilable:
     compile_seconds = 0.0  # what tracing and compiling took in the last `fit` or `evaluate`
     _compile_loss = _compile_metrics = _loss_tracker = None
     _compile_arguments = _opt_state = _train_key = None
-    _has_own_opt_state = run_eagerly = False
+    has_own_opt_state = run_eagerly = False
     jit_compile = True
     _step, steps_per_execution, microbatches, _last_layout = 0, 1, 1, None
-    nonfinite = _nonfinite_steps = None
+    nonfinite = nonfinite_steps = None
 
     # ------------------------------------------------------------ compile
 
@@ -111,13 +111,13 @@ class Compilable:
             _functions={},
             _predictor=None,
             _opt_state=None,
-            _has_own_opt_state=overrides(self, "init_opt_state"),
+            has_own_opt_state=overrides(self, "init_opt_state"),
             run_eagerly=run_eagerly,
             steps_per_execution=steps_per_execution,
             jit_compile=jit_compile,
             microbatches=microbatches,
             nonfinite=nonfinite,
-            _nonfinite_steps=nonfinite and counter(),
+            nonfinite_steps=nonfinite and counter(),
         )
 
     def _containers(
@@ -188,20 +188,20 @@ class Compilable:
         if self.compiled:
             compiled = [m for m in (self._loss_tracker, self._compile_metrics) if m is not None]
             compiled += self._output_loss_trackers()
-        return compiled + self._layer_metrics()
+        return compiled + self.metrics_of_layers()
 
     def _output_loss_trackers(self) -> list[Metric]:
         """The means of the losses of single outputs, where there are several."""
         return [] if self._compile_loss is None else self._compile_loss.metrics
 
-    def _layer_metrics(self) -> list[Metric]:
+    def metrics_of_layers(self) -> list[Metric]:
         own = [m for m in self._children.values() if isinstance(m, metrics_module.Metric)]
         for layer in self._flatten_layers(include_self=False):
             if not isinstance(layer, Compilable):
                 own += [m for m in layer._children.values() if isinstance(m, metrics_module.Metric)]
         return own
 
-    def _flat_metrics(self) -> list[Metric]:
+    def compiled_metrics(self) -> list[Metric]:
         """The single metrics that `compile` made."""
         single = []
         if self._loss_tracker is not None:

@@ -123,7 +123,7 @@ def _make_step(model: typing.Any, state: TrainState) -> collections.abc.Callable
     step = make_train_step(model)
     optimizer = model.optimizer
     inner = getattr(optimizer, "inner_optimizer", optimizer)
-    if model._has_own_opt_state or hasattr(inner, "optimizers"):
+    if model.has_own_opt_state or hasattr(inner, "optimizers"):
         raise ValueError(
             f"`find_lr` cannot set the learning rate of '{model.name}', which has several. "
             "Compile a copy of the model with one optimizer."
@@ -137,7 +137,7 @@ def _make_step(model: typing.Any, state: TrainState) -> collections.abc.Callable
 
     def step_at(state: TrainState, rate: jax.Array, batch: Batch) -> tuple[TrainState, jax.Array]:
         opt_state = optimizer.with_learning_rate(state.opt_state, rate)
-        state = layout.reset_metrics(state._replace(opt_state=opt_state))
+        state = layout.reset_metrics(state.replace(opt_state=opt_state))
         state, logs = step(state, batch)
         return state, logs["loss"]
 

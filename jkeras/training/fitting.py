@@ -41,7 +41,7 @@ class Fitting:
         self.source = source
         self.callbacks = callbacks
         self.options = options
-        self.layout = model._state_layout()
+        self.layout = model.state_layout()
         self.runner = Runner(model, self.layout, "train", callbacks.looks_at_batches("train"))
         self.validation = None
         if validation is not None:
@@ -66,7 +66,7 @@ class Fitting:
             self.callbacks.end_after(error)
             raise
         optimizer = self.model.optimizer
-        if options.epochs > 0 and optimizer is not None and not self.model._has_own_opt_state:
+        if options.epochs > 0 and optimizer is not None and not self.model.has_own_opt_state:
             optimizer.finalize_variable_values(self.layout.trainable)
         self.callbacks.on_train_end(logs)
 

@@ -38,7 +38,7 @@ def init_train_state(
     >>> int(init_train_state(model, jax.random.key(0)).step)
     0
     """
-    model._build_for_training(batch)
+    model.build_for_training(batch)
     layout = StateLayout(model)
     if key is None:
         return layout.gather()
@@ -48,7 +48,7 @@ def init_train_state(
         if not named:
             return {}
         paths, variables = zip(*named)
-        initializers = [v._initializer or constant_initializer(v) for v in variables]
+        initializers = [v.initializer or constant_initializer(v) for v in variables]
         shapes = [v.shape for v in variables]
         dtypes = [v.dtype for v in variables]
         return tree.unflatten(zip(paths, spec.create(initializers, shapes, dtypes, paths, key)))

@@ -83,7 +83,7 @@ class Lists:
                 slots, shapes, self.layout.order, self.layout.variable_tree
             )
         params, frozen, kept, metrics = trees
-        return state._replace(
+        return state.replace(
             step=state.step + step,
             params=params,
             frozen=frozen,

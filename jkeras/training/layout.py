@@ -68,7 +68,7 @@ class StateLayout:
         unfrozen since.
         """
         optimizer = self.optimizer
-        if optimizer is None or self.model._has_own_opt_state or not optimizer.built:
+        if optimizer is None or self.model.has_own_opt_state or not optimizer.built:
             return self.trainable
         known = optimizer.built_for
         # then it was built by hand as well
@@ -91,9 +91,9 @@ class StateLayout:
             tuple((id(v), v.trainable) for _, v in named_weights(model)),
             model._trainable,
             id(optimizer),
-            id(model._nonfinite_steps),
+            id(model.nonfinite_steps),
             getattr(optimizer, "built", False),
-            tuple(map(id, model._flat_metrics())),
+            tuple(map(id, model.compiled_metrics())),
         )
 
     def groups(self, state: TrainState) -> tuple[tuple[NamedVariables, Tree], ...]:
@@ -129,7 +129,7 @@ class StateLayout:
     def updated(self, state: TrainState, run: frame.Run) -> TrainState:
         """A state with what a run changed in it."""
         kept, metrics = self.after(run)
-        return state._replace(state=kept, metrics=metrics)
+        return state.replace(state=kept, metrics=metrics)
 
     # ------------------------------------------------------------ variables <-> state
 
@@ -160,7 +160,7 @@ class StateLayout:
         model = self.model
         if self.optimizer is None:
             return ()
-        if model._has_own_opt_state:
+        if model.has_own_opt_state:
             if model._opt_state is None:
                 model.__dict__["_opt_state"] = model.init_opt_state(
                     tree.unflatten((p, v.own_value()) for p, v in self.params)
@@ -184,30 +184,30 @@ class StateLayout:
         """Puts a state's arrays into the variables."""
         for named, values in self.groups(state):
             for path, variable in named:
-                variable._value = tree.get(values, path)
+                variable.held = tree.get(values, path)
         self.model.__dict__.update(_step=state.step, _train_key=state.rng)
         if self.optimizer is None:
             return
-        if self.model._has_own_opt_state:
+        if self.model.has_own_opt_state:
             self.model.__dict__["_opt_state"] = state.opt_state
             return
         self.optimizer.build(self.optimized)
         values = self.optimizer.state_to_variables(state.opt_state, self.order)
         for variable, value in zip(self.optimizer.variables, values, strict=True):
-            variable._value = value
+            variable.held = value
 
     def variables(self) -> list[Variable]:
         """All variables whose arrays a state owns."""
         mine = [
             v for named in (self.params, self.frozen, self.state, self.metrics) for _, v in named
         ]
-        if self.optimizer is not None and not self.model._has_own_opt_state:
+        if self.optimizer is not None and not self.model.has_own_opt_state:
             mine += self.optimizer.variables
         return mine
 
     def initial_opt_state(self, params: Tree) -> Any:
         """The optimizer's state before the first step."""
-        if self.model._has_own_opt_state:
+        if self.model.has_own_opt_state:
             return self.model.init_opt_state(params)
         resting = tree.unflatten((p, v.own_value()) for p, v in self.resting)
         return self.optimizer.init(tree.merge(params, resting), self.variable_tree)
@@ -241,13 +241,13 @@ class StateLayout:
 
     def reset_metrics(self, state: TrainState) -> TrainState:
         """The state with all metrics as if they had seen nothing, those inside layers too."""
-        state = state._replace(metrics=self.initial_metrics())
-        inner = {id(v) for metric in self.model._layer_metrics() for v in metric.variables}
+        state = state.replace(metrics=self.initial_metrics())
+        inner = {id(v) for metric in self.model.metrics_of_layers() for v in metric.variables}
         if not inner:
             return state
         kept = dict(tree.flatten(state.state))
         kept |= {path: first_value(v) for path, v in self.state if id(v) in inner}
-        return state._replace(state=tree.unflatten(kept.items()))
+        return state.replace(state=tree.unflatten(kept.items()))
 
 
 def _grouped(
@@ -280,22 +280,22 @@ def _metric_variables(model: "Trainer", weights: NamedVariables) -> NamedVariabl
     inside = ByVariable((variable, path) for path, variable in weights)
     named = []
     counts = collections.Counter()
-    for metric in model._flat_metrics():
+    for metric in model.compiled_metrics():
         name = metric.name
         if counts[name]:
             name = f"{name}_{counts[name]}"
         counts[metric.name] += 1
         named += [((name, v.name), v) for v in inside.without(metric.variables)]
     if model.nonfinite is not None:
-        named.append((nonfinite.COUNT, model._nonfinite_steps))
+        named.append((nonfinite.COUNT, model.nonfinite_steps))
     return named
 
 
 def first_value(variable: Variable) -> jax.Array:
     """What a metric's variable holds before any update."""
-    if variable._initializer is not None:
+    if variable.initializer is not None:
         return jnp.asarray(
-            variable._initializer(variable.shape, dtype=variable.dtype), variable.dtype
+            variable.initializer(variable.shape, dtype=variable.dtype), variable.dtype
         )
     return jnp.zeros(variable.shape, variable.dtype)
 
@@ -308,12 +308,12 @@ class LazyLayout:
     def __init__(self, model: "Trainer") -> None:
         self.model, self.layout = model, None
         if model.built and all_built(model):
-            model._build_for_training()
+            model.build_for_training()
             self.layout = StateLayout(model)
 
     def of(self, batch: Batch) -> StateLayout:
         """The layout, for a batch of this form."""
         if self.layout is None:
-            self.model._build_for_training(batch)
+            self.model.build_for_training(batch)
             self.layout = StateLayout(self.model)
         return self.layout

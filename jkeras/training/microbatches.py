@@ -36,7 +36,7 @@ class MicrobatchStep(TrainStep):
             return super().__call__(state, batch, rows)
         grads, loss, kept, metrics, logs = self._summed(state, batch, rows, size)
         params, opt_state = self.layout.update(grads, state)
-        state = state._replace(
+        state = state.replace(
             step=state.step + 1,
             params=self._constrain(params),
             state=kept,
@@ -91,10 +91,10 @@ class MicrobatchStep(TrainStep):
         def one(carry: tuple, microbatch: tuple) -> tuple:
             (*batch, valid_rows), key = microbatch
             grads, total, kept, metrics = carry
-            current = state._replace(state=kept, metrics=metrics)
+            current = state.replace(state=kept, metrics=metrics)
             gradient = jax.grad(loss_of, has_aux=True)
             more, forward = gradient(state.params, current, batch, key, valid_rows)
-            current = state._replace(state=forward.state, metrics=forward.metrics)
+            current = state.replace(state=forward.state, metrics=forward.metrics)
             run = layout.run(current, valid_rows=valid_rows)
             logs = update_metrics(run, None, batch, forward.y_pred)
             grads = jax.tree_util.tree_map(jnp.add, grads, more)

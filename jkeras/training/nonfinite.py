@@ -61,7 +61,7 @@ def guarded(step: Callable, model: "Trainer", logs_of: Callable[[TrainState], Lo
             fine &= before == 0
         merged = jax.tree_util.tree_map(lambda a, b: jnp.where(fine, b, a), state, new)
         metrics = tree.merge(merged.metrics, tree.unflatten([(COUNT, before + ~fine)]))
-        merged = merged._replace(step=new.step, metrics=metrics)
+        merged = merged.replace(step=new.step, metrics=metrics)
         return merged, _logs_where(fine, logs, logs_of(merged))
 
     return guarded_step

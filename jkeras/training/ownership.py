@@ -50,12 +50,12 @@ class StateOwner:
         # first of all: whatever happens now, it can be pulled
         self.state = self.layout.gather(copies=False)
         self._borrow()  # from here on nobody can get hold of another one
-        self.state = owned(self.state, keep=self.layout.model._has_own_opt_state)
+        self.state = owned(self.state, keep=self.layout.model.has_own_opt_state)
 
     def _borrow(self) -> None:
         self.borrowed = Borrowed(self.pull, self.lock)
         for variable in self.layout.variables():
-            variable._value = self.borrowed
+            variable.held = self.borrowed
 
     def pull(self) -> None:
         """Puts the state's arrays into the variables; while a step is traced, copies, since the
@@ -73,9 +73,7 @@ class StateOwner:
 
     def take(self) -> TrainState:
         """The state to go on from; what variables were set to in between counts."""
-        if self.state is None or any(
-            v._value is not self.borrowed for v in self.layout.variables()
-        ):
+        if self.state is None or any(v.held is not self.borrowed for v in self.layout.variables()):
             self.pull_rest()
             self._take_over()
         return self.state
@@ -87,11 +85,11 @@ class StateOwner:
         with self.lock:
             if self.state is not None:
                 assigned = [
-                    (v, v._value) for v in self.layout.variables() if v._value is not self.borrowed
+                    (v, v.held) for v in self.layout.variables() if v.held is not self.borrowed
                 ]
                 self.layout.scatter(self.state)
                 for variable, value in assigned:
-                    variable._value = value
+                    variable.held = value
                 self.state = None
 
     def advance(self, function: Callable[..., tuple[TrainState, Logs]], *args: Any) -> Logs:
@@ -143,7 +141,7 @@ def owned(state: TrainState, keep: bool = False) -> TrainState:
         if isinstance(leaves[i], jax.Array) and sys.getrefcount(leaves[i]) > count:
             leaves[i] = copied(leaves[i])
     state = treedef.unflatten(leaves)
-    return state._replace(opt_state=copied(state.opt_state)) if keep else state
+    return state.replace(opt_state=copied(state.opt_state)) if keep else state
 
 
 @contextlib.contextmanager

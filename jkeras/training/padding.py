@@ -37,7 +37,7 @@ def may_pad(model: "Trainer", kind: str, state: TrainState, batch: Batch) -> boo
     step.layout = step.lazy_layout.layout
     if step.layout is None or not model.jit_compile:
         return False
-    if _has_own_step(model, kind) or model._layer_metrics():
+    if _has_own_step(model, kind) or model.metrics_of_layers():
         return False
 
     def forward(state: TrainState, batch: Batch, valid_rows: jax.Array | None = None) -> tuple:

@@ -39,6 +39,10 @@ class TrainState(typing.NamedTuple):
     metrics: Tree
     rng: jax.Array
 
+    def replace(self, **changes: typing.Any) -> "TrainState":
+        """The same state with other values of some of its parts."""
+        return self._replace(**changes)
+
 
 def copied(state: Arrays) -> Arrays:
     """A state in arrays of its own; unlike `jnp.copy` this compiles nothing."""

@@ -87,7 +87,7 @@ def make_eval_step(model: "Trainer") -> Callable[..., tuple[TrainState, Logs]]:
         batch = unpack(batch)
         rng = jax.random.fold_in(state.rng, state.step)
         _, forward = step.loss(state.params, state, batch, rng, training=False, valid_rows=rows)
-        state = state._replace(state=forward.state, metrics=forward.metrics)
+        state = state.replace(state=forward.state, metrics=forward.metrics)
         run = layout.run(state, valid_rows=rows)
         logs = update_metrics(run, forward.loss, batch, forward.y_pred, forward.masks)
         return layout.updated(state, run), logs

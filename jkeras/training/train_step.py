@@ -46,7 +46,7 @@ class TrainStep:
         gradient = jax.grad(self.loss, has_aux=True)
         grads, forward = gradient(state.params, state, batch, rng, valid_rows=rows)
         params, opt_state = self.layout.update(grads, state)
-        state = state._replace(
+        state = state.replace(
             step=state.step + 1,
             params=self._constrain(params),
             state=forward.state,
@@ -71,7 +71,7 @@ class TrainStep:
         model = self.model
         x, y, sample_weight = batch
         run = self.layout.run(
-            state._replace(params=params),
+            state.replace(params=params),
             rng=rng,
             training=training,
             valid_rows=valid_rows,

@@ -59,7 +59,7 @@ class Trainer(Compilable):
             )
 
     @whole
-    def _build_for_training(self, batch: Batch | None = None) -> None:
+    def build_for_training(self, batch: Batch | None = None) -> None:
         """Builds layers, losses and metrics for a batch `(x, y, sample_weight)`; afterwards shapes
         are known.
         """
@@ -211,7 +211,7 @@ class Trainer(Compilable):
                     validation_data, validation_batch_size or batch_size, validation_steps
                 )
                 opened.enter_context(contextlib.closing(validation))
-            self._build_for_training(source.shapes())
+            self.build_for_training(source.shapes())
             source = self._checked(source)
             if validation is not None:
                 validation = self._checked(validation)
@@ -271,11 +271,11 @@ class Trainer(Compilable):
         with contextlib.closing(
             data.make_source(x, y, sample_weight, batch_size, steps=steps)
         ) as source:
-            self._build_for_training(source.shapes())
+            self.build_for_training(source.shapes())
             source = self._checked(source)
             steps = _capped(steps)
             callbacks = self._callback_list(callbacks, verbose, 1, steps or source.num_batches)
-            layout = self._state_layout()
+            layout = self.state_layout()
             owner = _Snapshot(layout)
             evaluating = Evaluating(self, layout, source, steps, callbacks)
             with Signals() as signals:
@@ -383,13 +383,13 @@ class Trainer(Compilable):
         self._assert_compiled("precompile")
         seconds = {}
         with contextlib.closing(data.make_source(x, y, sample_weight, batch_size)) as source:
-            self._build_for_training(source.peek())
+            self.build_for_training(source.peek())
             for kind in kinds:
                 begin = time.perf_counter()
                 if kind == "predict":
                     jax.block_until_ready(predictor_of(self)(source.peek()[0]))
                 else:
-                    layout = self._state_layout()
+                    layout = self.state_layout()
                     owner = _Snapshot(layout, copies=True)
                     owner.replace(layout.reset_metrics)
                     Runner(self, layout, kind, every_batch=False).compile(owner, source)
@@ -409,7 +409,7 @@ class Trainer(Compilable):
         """One training step on one batch; returns its loss and metrics."""
         self._assert_compiled("train_on_batch")
         batch = self._single_batch(x, y, sample_weight, class_weight)
-        layout = self._state_layout()
+        layout = self.state_layout()
         state = placement.replicate(layout.reset_metrics(layout.gather(copies=False)))
         step = program_of(
             self,
@@ -424,11 +424,11 @@ class Trainer(Compilable):
         return self._batch_logs(logs, return_dict)
 
     @whole
-    def _state_layout(self) -> StateLayout:
+    def state_layout(self) -> StateLayout:
         signature = StateLayout.signature(self)
         if self._last_layout is None or self._last_layout[0] != signature:
             layout = StateLayout(self)
-            if self.optimizer is not None and not self._has_own_opt_state:
+            if self.optimizer is not None and not self.has_own_opt_state:
                 self.optimizer.build(layout.optimized)
             self.__dict__["_last_layout"] = StateLayout.signature(self), layout
         return self._last_layout[1]
@@ -443,7 +443,7 @@ class Trainer(Compilable):
         """Loss and metrics of one batch."""
         self._assert_compiled("test_on_batch")
         batch = self._single_batch(x, y, sample_weight, None)
-        layout = self._state_layout()
+        layout = self.state_layout()
         owner = _Snapshot(layout)
         owner.replace(layout.reset_metrics)
         program = Programs(self, layout, "test", in_a_loop=False).get("one", owner)
@@ -467,7 +467,7 @@ class Trainer(Compilable):
         source = data.OneBatch(x, y, sample_weight)
         if class_weight is not None:
             source = data.weighted(source, class_weight)
-        self._build_for_training(source.data)
+        self.build_for_training(source.data)
         return self._checked(source).data
 
     def _checked(self, source: Source) -> Source:
@@ -489,7 +489,7 @@ class Trainer(Compilable):
     def load_train_state(self, state: TrainState) -> None:
         """Puts the arrays of a `TrainState` under the Keras view of this model."""
         if self.built:
-            self._build_for_training()
+            self.build_for_training()
         StateLayout(self).scatter(copied(state))
 
 

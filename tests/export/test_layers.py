@@ -35,7 +35,7 @@ def test_any_batch(row, tmp_path):
         )
         expected = (
             bench.layer(*inputs, training=False)
-            if "training" in bench.layer._bind(inputs, {}).target.context
+            if "training" in bench.layer.bind_call(inputs, {}).target.context
             else bench.layer(*inputs)
         )
         for y, value in zip(

@@ -71,7 +71,7 @@ def test_data_that_raises(make, fails):
     if fails:
         other.fit(Again(fails), verbose=0)
     else:
-        other._state_layout()
+        other.state_layout()
     for name in ("a", "b"):
         for mine, wanted in zip(
             model.get_layer(name).get_weights(), other.get_layer(name).get_weights(), strict=True

@@ -90,7 +90,7 @@ def compiled(way, step=False):
     watch = Watch()
     model, loss, metric = network(watch, step)
     model.compile("adam", loss, metrics=[metric, "mae"], **way)
-    model._build_for_training(data())  # which learns shapes from abstract values
+    model.build_for_training(data())  # which learns shapes from abstract values
     watch.seen.clear()
     return model, watch
 
