@@ -71,6 +71,29 @@ class QuantizedLayer(Layer):
         """
         config = resolve(mode, config)
         mode = config.mode
+        self._check_quantizable(mode, type_check)
+        self.quantization_config = config
+        weights = {}
+        if mode != "float8":
+            weights = {name: self._own[name].value for name in self.quantized_weights}
+        self._make_quantized(mode)
+        for name, value in weights.items():
+            for key, part in self.encode(name, value, config.weight_quantizer).items():
+                self._own[key].assign(part)
+                self._own[key]._initializer = None  # `init` finds this value again
+        self.__dict__["_state_kept"] = True
+        if self._own_policy.quantization_mode is None:
+            self.dtype_policy = f"{self._full_mode(mode)}_from_{self._own_policy.name}"
+
+    def _full_mode(self, mode):
+        """A mode with the size of its blocks, as policies are named."""
+        if mode != "int4":
+            return mode
+        block = self._block()
+        return f"int4/{-1 if block is None else block}"
+
+    def _check_quantizable(self, mode, type_check):
+        """Raises where the layer as it is cannot be quantized; see `quantize`."""
         if not self.built:
             raise ValueError(
                 explain(
@@ -100,22 +123,6 @@ class QuantizedLayer(Layer):
                 "may be inherited: pass `type_check=False` to quantize it all the same."
             )
         self._check_mode(mode)
-        self.quantization_config = config
-        weights = (
-            {name: self._own[name].value for name in self.quantized_weights}
-            if mode != "float8"
-            else {}
-        )
-        self._make_quantized(mode)
-        for name, value in weights.items():
-            for key, part in self.encode(name, value, config.weight_quantizer).items():
-                self._own[key].assign(part)
-                self._own[key]._initializer = None  # `init` finds this value again
-        self.__dict__["_state_kept"] = True
-        if self._own_policy.quantization_mode is None:
-            block = self._block()
-            full = f"int4/{-1 if block is None else block}" if mode == "int4" else mode
-            self.dtype_policy = f"{full}_from_{self._own_policy.name}"
 
     def _check_mode(self, mode):
         check_choice(
@@ -146,20 +153,7 @@ class QuantizedLayer(Layer):
     def _make_quantized(self, mode):
         """Puts variables for a mode in the place of the float ones; values come later."""
         if mode == "float8":
-            length = getattr(self._own_policy, "amax_history_length", 1024)
-            for step in STEPS:
-                for name, shape, first in (
-                    ("scale", (), "ones"),
-                    ("amax_history", (length,), "zeros"),
-                ):
-                    self._put(
-                        f"{step}_{name}",
-                        shape,
-                        first,
-                        dtype="float32",
-                        autocast=False,
-                        overwrite_with_gradient=True,
-                    )
+            self._make_float8()
             return
         names = self.quantized_weights
         self.__dict__["_float_shapes"] = {name: tuple(self._own[name].shape) for name in names}
@@ -167,19 +161,26 @@ class QuantizedLayer(Layer):
             8 if mode == "int8" else 4, self._block() if mode == "int4" else None
         )
         for name in names:
-            like = jax.ShapeDtypeStruct(self._float_shapes[name], self.variable_dtype)
-            delattr(self, name)
-            found = jax.eval_shape(functools.partial(self.encode, name), like)
-            for part, key in self._keys(name).items():
-                if key in found and key not in self._own:  # `g_idx` is shared
-                    first = {"scale": "ones", "g_idx": self._places}.get(part, "zeros")
-                    self._put(
-                        key,
-                        found[key].shape,
-                        first,
-                        dtype=self._part_dtype(key, found[key]),
-                        trainable=False,
-                    )
+            self._make_parts(name)
+
+    def _make_float8(self):
+        """Adds scales and histories of largest magnitudes."""
+        length = getattr(self._own_policy, "amax_history_length", 1024)
+        options = {"dtype": "float32", "autocast": False, "overwrite_with_gradient": True}
+        for step in STEPS:
+            self._put(f"{step}_scale", (), "ones", **options)
+            self._put(f"{step}_amax_history", (length,), "zeros", **options)
+
+    def _make_parts(self, name):
+        """Puts the variables that stand for a weight in its place."""
+        like = jax.ShapeDtypeStruct(self._float_shapes[name], self.variable_dtype)
+        delattr(self, name)
+        shapes = jax.eval_shape(functools.partial(self.encode, name), like)
+        for part, key in self._keys(name).items():
+            if key in shapes and key not in self._own:  # `g_idx` is shared
+                initializer = {"scale": "ones", "g_idx": self._places}.get(part, "zeros")
+                shape, dtype = shapes[key].shape, self._part_dtype(key, shapes[key])
+                self._put(key, shape, initializer, dtype=dtype, trainable=False)
 
     def _put(self, name, shape, initializer, **options):
         setattr(self, name, self.add_weight(shape, initializer, name=name, **options))
