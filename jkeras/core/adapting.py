@@ -164,11 +164,21 @@ def _fits(built_for, shape, first_axis):
         return all(_fits(built_for[key], shape[key], first_axis) for key in both)
     if not isinstance(built_for, (list, tuple)) or not isinstance(shape, (list, tuple)):
         return built_for is None or built_for == shape
-    if any(isinstance(size, (list, tuple, dict)) for size in (*built_for, *shape)):
+    if _is_nested(built_for) or _is_nested(shape):
         return all(_fits(a, b, first_axis) for a, b in zip(built_for, shape))
+    return _fit_from(first_axis, built_for, shape)
+
+
+def _fit_from(axis, built_for, shape):
+    """Whether the sizes of two shapes from an axis on are equal where the first has them."""
     if len(built_for) != len(shape):
         return False
-    return all(a in (None, b) for a, b in zip(built_for[first_axis:], shape[first_axis:]))
+    return all(wanted in (None, size) for wanted, size in zip(built_for[axis:], shape[axis:]))
+
+
+def _is_nested(shapes):
+    """Whether a sequence holds shapes, rather than being one."""
+    return any(isinstance(size, (list, tuple, dict)) for size in shapes)
 
 
 def build_on_shapes(module, args, kwargs):
@@ -196,13 +206,13 @@ def unbuilt_copy(layer):
 
 def _copied(value, memo):
     if isinstance(value, Module):
-        return memo[id(value)] if id(value) in memo else _copied_module(value, memo)
+        known = memo.get(id(value))
+        return _copied_module(value, memo) if known is None else known
     if isinstance(value, types.MethodType) and id(value.__self__) in memo:
         return types.MethodType(value.__func__, memo[id(value.__self__)])
-    if type(value) in (list, TrackedList):
-        return [_copied(item, memo) for item in value]
-    if type(value) is tuple:
-        return tuple(_copied(item, memo) for item in value)
+    if type(value) in (list, TrackedList, tuple):
+        items = [_copied(item, memo) for item in value]
+        return tuple(items) if type(value) is tuple else items
     if type(value) in (dict, TrackedDict):
         return {key: _copied(item, memo) for key, item in dict(value).items()}
     return value
@@ -214,15 +224,15 @@ def _copied_module(module, memo):
     # another thread may have begun to build it: then what was there before holds
     before = dict(module.__dict__.get("_before_build", before))
     for name, value in before.items():
-        if name in FLEETING:
-            continue
-        if name in ("_own", "_children"):
-            twin.__dict__[name] = Parts({k: _copied(part, memo) for k, part in dict(value).items()})
-            continue
-        copied = _copied(value, memo)
-        if type(value) is TrackedList:
-            copied = TrackedList(copied, twin, name)
-        elif type(value) is TrackedDict:
-            copied = TrackedDict(copied, twin, name)
-        twin.__dict__[name] = copied
+        if name not in FLEETING:
+            twin.__dict__[name] = _copied_attribute(twin, name, value, memo)
     return twin
+
+
+def _copied_attribute(twin, name, value, memo):
+    if name in ("_own", "_children"):
+        return Parts({key: _copied(part, memo) for key, part in dict(value).items()})
+    copied = _copied(value, memo)
+    if type(value) in (TrackedList, TrackedDict):
+        return type(value)(copied, twin, name)
+    return copied

@@ -100,19 +100,22 @@ def shape_arguments(method, shapes):
     """(args, kwargs): the shapes of a call's arguments, `{name: shape}`, as a method of the user's
     asks for them.
     """
-    parameters = [
-        p
-        for p in list(inspect.signature(method).parameters.values())[1:]
-        if p.kind is not p.VAR_KEYWORD
-    ]
+    _, *parameters = inspect.signature(method).parameters.values()
+    parameters = [p for p in parameters if p.kind is not p.VAR_KEYWORD]
     if any(p.kind is p.VAR_POSITIONAL for p in parameters) or len(parameters) == 1:
         return (next(iter(shapes.values()), None),), {}
-    given = {
-        p.name: shapes[p.name.removesuffix("_shape")]
-        for p in parameters
-        if p.name.endswith("_shape") and p.name.removesuffix("_shape") in shapes
-    }
-    return ((), given) if given or not parameters else (tuple(shapes.values()), {})
+    if not parameters:
+        return (), {}
+    by_name = _by_argument(shapes, {p.name for p in parameters})
+    if by_name:
+        return (), by_name
+    return tuple(shapes.values()), {}
+
+
+def _by_argument(shapes, names):
+    """The shapes that arguments of these names stand for: "value_shape" for that of "value"."""
+    shapes = {f"{name}_shape": shape for name, shape in shapes.items()}
+    return {name: shape for name, shape in shapes.items() if name in names}
 
 
 def is_shape(value):

@@ -12,6 +12,7 @@ from jkeras.core.errors import explain, place_of
 from jkeras.kernel.spec import Spec
 
 KERNEL = ("self", "w", "sub", "ctx")  # what the kernel hands to `forward`; the rest is the caller's
+CONTEXT = ("training", "mask")  # what a layer is told of the call besides its inputs
 
 
 class Target:
@@ -19,38 +20,47 @@ class Target:
 
     def __init__(self, cls, lifted):
         self.lifted, self.own = lifted, None
-        function = cls.call if self.lifted else cls.forward
-        parameters = list(inspect.signature(function).parameters.values())
-        if self.lifted:
-            parameters = parameters[takes_self(cls) :]
-            self.context = {
-                p.name: None if p.default is p.empty else p.default
-                for p in parameters
-                if p.name in ("training", "mask")
-            }
-            self.open = any(p.kind is p.VAR_KEYWORD for p in parameters)
-        else:
-            self.context, self.open = dict(cls.call_context), False
-            parameters = self._with_context([p for p in parameters if p.name not in KERNEL])
+        parameters = self._of_call(cls) if lifted else self._of_forward(cls)
         self.signature = inspect.Signature(parameters)
         self.names = [p.name for p in parameters]
         self.star = next((p.name for p in parameters if p.kind is p.VAR_POSITIONAL), None)
+        # what may be given all the same, and is not looked at
+        self.ignored = ()
+        if not self.open:
+            self.ignored = tuple(name for name in CONTEXT if name not in self.names)
 
-    def _with_context(self, parameters):
+    def _of_call(self, cls):
+        """The parameters of the user's `call`."""
+        parameters = list(inspect.signature(cls.call).parameters.values())[takes_self(cls) :]
+        self.context = {
+            p.name: None if p.default is p.empty else p.default
+            for p in parameters
+            if p.name in CONTEXT
+        }
+        self.open = any(p.kind is p.VAR_KEYWORD for p in parameters)
+        return parameters
+
+    def _of_forward(self, cls):
         """The parameters of `forward` as those of Keras's `call`: `training` and `mask` behind the
         positional ones.
         """
-        places = [p for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
+        self.context, self.open = dict(cls.call_context), False
+        parameters = inspect.signature(cls.forward).parameters.values()
+        places, named = [], []
+        for parameter in parameters:
+            if parameter.name not in KERNEL:
+                has_place = parameter.kind is parameter.POSITIONAL_OR_KEYWORD
+                side = places if has_place else named
+                side.append(parameter)
         if places and places[0].name == "x":
             places[0] = places[0].replace(name="inputs")
-        named = [p for p in parameters if p.kind is not p.POSITIONAL_OR_KEYWORD]
-        star = any(p.kind is p.VAR_POSITIONAL for p in named)
-        self.own = None if star else len(places)
-        kind = inspect.Parameter.KEYWORD_ONLY if star else inspect.Parameter.POSITIONAL_OR_KEYWORD
-        context = [
-            inspect.Parameter(name, kind, default=value) for name, value in self.context.items()
-        ]
-        return [*places, *named, *context] if star else [*places, *context, *named]
+        if any(p.kind is p.VAR_POSITIONAL for p in named):
+            return [*places, *named, *self._of_context(inspect.Parameter.KEYWORD_ONLY)]
+        self.own = len(places)
+        return [*places, *self._of_context(inspect.Parameter.POSITIONAL_OR_KEYWORD), *named]
+
+    def _of_context(self, kind):
+        return [inspect.Parameter(name, kind, default=v) for name, v in self.context.items()]
 
 
 def takes_self(cls):
@@ -98,8 +108,8 @@ class Call:
         }
         self.user_training = kwargs.get("training")
         self.extra = {}  # `training` and `mask` given to a layer that does not look at them
-        for name in ("training", "mask"):
-            if name in kwargs and name not in self.target.names and not self.target.open:
+        for name in self.target.ignored:
+            if name in kwargs:
                 self.extra[name] = kwargs.pop(name)
         try:
             bound = self.target.signature.bind(*args, **kwargs)
@@ -117,9 +127,7 @@ class Call:
         self.arguments = bound.arguments
         self.args, self.kwargs = bound.args, bound.kwargs
         self.tensors = {
-            k: v
-            for k, v in self.arguments.items()
-            if k not in ("mask", "training") and is_nested_arrays(v)
+            k: v for k, v in self.arguments.items() if k not in CONTEXT and is_nested_arrays(v)
         }
         self._check_positional(args)
 
@@ -156,17 +164,19 @@ class Call:
             if "mask" in self.target.context:
                 self._set("mask", self.mask)
         elif len(self.tensors) > 1:
-            for name, value in self.tensors.items():
-                if (
-                    f"{name}_mask" in self.target.names
-                    and self.arguments.get(f"{name}_mask") is None
-                ):
-                    self._set(f"{name}_mask", masks_of(value, mask_of))
-            if self.mask is None:
-                self.mask = masks_of(self.first, mask_of)
+            self._populate_masks(mask_of)
         self.now_training = training
         if "training" in self.target.context and training is not None:
             self._set("training", training)
+
+    def _populate_masks(self, mask_of):
+        """Fills in the masks of several inputs, in arguments such as `value_mask`."""
+        for name, value in self.tensors.items():
+            mask_name = f"{name}_mask"
+            if mask_name in self.target.names and self.arguments.get(mask_name) is None:
+                self._set(mask_name, masks_of(value, mask_of))
+        if self.mask is None:
+            self.mask = masks_of(self.first, mask_of)
 
     def _set(self, name, value):
         self.arguments[name] = value

@@ -91,14 +91,7 @@ class _NumberedPolicy(QuantizedDTypePolicy):
 
     def __init__(self, mode, source_name=None):
         kind, *names = self._form
-        parts = mode.split("/")
-        wanted = f"'{'/'.join([kind, *(f'<{n}>' for n in names)])}'"
-        numbers = [int(p) for p in parts[1:] if re.fullmatch(r"-?\d+", p)]
-        if parts[0] != kind or not len(numbers) == len(parts) - 1 == len(names):
-            raise ValueError(
-                f"Invalid mode for {type(self).__name__}. Expected format {wanted} with integers, "
-                f"but got '{mode}'."
-            )
+        numbers = self._numbers(mode)
         if numbers[-1] < -1 or numbers[-1] == 0:
             raise ValueError(
                 f"Invalid {names[-1]} in mode. Supported values are -1 (one group) or a positive "
@@ -114,6 +107,23 @@ class _NumberedPolicy(QuantizedDTypePolicy):
             setattr(self, name, number)
         self.mode = kind
         self._name = f"{'/'.join([kind, *map(str, numbers)])}_from_{self._source_name}"
+
+    def _numbers(self, mode):
+        """The numbers that a mode carries.
+
+        Raises:
+            ValueError: it is not of the form of this class.
+        """
+        kind, *names = self._form
+        parts = mode.split("/")
+        numbers = [int(p) for p in parts[1:] if re.fullmatch(r"-?\d+", p)]
+        if parts[0] != kind or not len(numbers) == len(parts) - 1 == len(names):
+            wanted = f"'{'/'.join([kind, *(f'<{n}>' for n in names)])}'"
+            raise ValueError(
+                f"Invalid mode for {type(self).__name__}. Expected format {wanted} with integers, "
+                f"but got '{mode}'."
+            )
+        return numbers
 
 
 @of_modes("int4/")

@@ -90,22 +90,29 @@ def collect_fields(cls, arguments=None):
     """The fields of a class: annotated names of its bases, then its own, or in the order of
     `arguments`.
     """
-    found = {}
+    kinds = _annotated_kinds(cls)
+    names = kinds if arguments is None else arguments.replace(",", " ").split()
+    return tuple(_field(cls, name, kinds) for name in names)
+
+
+def _annotated_kinds(cls):
+    """{name: Kind} of the annotated names of the bases of a class, then its own."""
+    kinds = {}
     for base in reversed(cls.__mro__):
         for name, kind in inspect.get_annotations(base).items():
             is_field = typing.ClassVar not in (kind, typing.get_origin(kind))
             if is_field and not name.startswith("_"):
-                found[name] = kind if isinstance(kind, Kind) else PLAIN_KIND
-    if arguments is not None:
-        found = {
-            name: OF_BASE if name in BASE_ARGUMENTS and name not in found else found[name]
-            for name in arguments.replace(",", " ").split()
-        }
-    defaults = {
-        name: None if kind is OF_BASE else getattr(cls, name, inspect.Parameter.empty)
-        for name, kind in found.items()
-    }
-    return tuple(Field(name, kind, defaults[name]) for name, kind in found.items())
+                kinds[name] = kind if isinstance(kind, Kind) else PLAIN_KIND
+    return kinds
+
+
+def _field(cls, name, kinds):
+    if name in BASE_ARGUMENTS and name not in kinds:
+        return Field(name, OF_BASE, None)
+    kind = kinds[name]
+    if kind is OF_BASE:
+        return Field(name, kind, None)
+    return Field(name, kind, getattr(cls, name, inspect.Parameter.empty))
 
 
 def signature_of(fields, base_init, keyword_only=()):

@@ -135,20 +135,19 @@ def execute(scope, layer, call, run):
         return run(layer, scope, call)
     if wish.mode == "activations":
         return _with_activation(scope, layer, call, run)
-    params, state = scope.values_below()
-    values = [[value for _, value in params], [value for _, value in state]]
-    owners = [[owner for owner, _ in params], [owner for owner, _ in state]]
-    body = _Body(scope, layer, call, run, *owners)
+    (params, param_values), (state, state_values) = map(_unzipped, scope.values_below())
+    body = _Body(scope, layer, call, run, params, state)
+    values = param_values, state_values
     if wish.mode == "larger_than" and _elements_of(body, values) <= wish.output_size_threshold:
         return run(layer, scope, call)
-    outputs, new_state, losses, masks = jax.checkpoint(body, policy=wish.policy)(*values)
-    scope.take(list(zip(body.state, new_state)))
-    flow.losses.extend(zip(body.owners, losses))
-    flow.counts = body.counts
-    for output, mask in zip(jax.tree_util.tree_leaves(outputs), masks):
-        if mask is not None:
-            flow.set_mask(output, mask)
+    outputs, *rest = jax.checkpoint(body, policy=wish.policy)(*values)
+    body.hand_on(outputs, *rest)
     return outputs
+
+
+def _unzipped(pairs):
+    """(owners, values) of (owner, value) pairs."""
+    return [owner for owner, _ in pairs], [value for _, value in pairs]
 
 
 def _elements_of(body, values):
@@ -177,11 +176,20 @@ class _Body:
         with inner.flow as flow:
             outputs = self.run(self.layer, inner, self.call)
         self.counts = flow.counts
-        self.owners = [owner for owner, _ in flow.losses]
-        losses = [value for _, value in flow.losses]
+        self.owners, losses = _unzipped(flow.losses)
         masks = [flow.mask_of(v) for v in jax.tree_util.tree_leaves(outputs)]
-        new_state = [value for _, value in inner.values_below()[1]]
+        _, new_state = _unzipped(inner.values_below()[1])
         return outputs, new_state, losses, masks
+
+    def hand_on(self, outputs, new_state, losses, masks):
+        """Lets the pass around know what the call left behind."""
+        flow = self.scope.flow
+        self.scope.take(list(zip(self.state, new_state)))
+        flow.losses.extend(zip(self.owners, losses))
+        flow.counts = self.counts
+        for output, mask in zip(jax.tree_util.tree_leaves(outputs), masks):
+            if mask is not None:
+                flow.set_mask(output, mask)
 
 
 def _with_activation(scope, layer, call, run):

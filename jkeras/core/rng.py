@@ -22,9 +22,14 @@ def as_key(seed):
     if isinstance(seed, SeedGenerator):
         return seed.next()
     if isinstance(seed, (int, np.integer)):
-        return jnp.array([int(seed) % 2**32, 0], "uint32")
+        return key_from_seed(seed)
     if hasattr(seed, "dtype") and jax.dtypes.issubdtype(seed.dtype, jax.dtypes.prng_key):
         return seed
+    return _key_from_array(seed)
+
+
+def _key_from_array(seed):
+    """The key that an array is, or that a scalar stands for."""
     try:
         seed = jnp.asarray(seed)
     except TypeError:

@@ -92,17 +92,18 @@ def spec_of(operation, args, kwargs, training=None):
     return announced(operation, call)
 
 
+def _is_plainest(layer, args, kwargs):
+    """Whether a call is one of one tensor that is not cast."""
+    if kwargs or len(args) != 1:
+        return False
+    return isinstance(args[0], graph.KerasTensor) and args[0].dtype == layer.compute_dtype
+
+
 def node_kwargs(layer, call, args, kwargs):
     """What a node remembers: what the caller gave; in the plainest calls also what was filled in,
     as Keras does.
     """
-    plain = (
-        len(args) == 1
-        and not kwargs
-        and isinstance(args[0], graph.KerasTensor)
-        and (args[0].dtype == layer.compute_dtype)
-    )
-    if not plain and layer.casts_inputs:
+    if layer.casts_inputs and not _is_plainest(layer, args, kwargs):
         return kwargs
     filled = dict(kwargs)
     if "training" in call.target.context and call.now_training is not None:

@@ -52,16 +52,20 @@ def values_of(variables):
     """The arrays that variables hold themselves, all of the same moment, also while another thread
     trains them.
     """
-    while True:
-        lock = next((v.held.lock for v in variables if isinstance(v.held, Borrowed)), None)
-        if lock is not None:
-            with lock:
-                return [v.own_value() for v in variables]
-        values = [v.held for v in variables]
-        if not any(isinstance(value, Borrowed) for value in values):
-            return [
-                v.own_value() if value is None else value for v, value in zip(variables, values)
-            ]
+    values = [v.held for v in variables]
+    lock = next((value.lock for value in values if isinstance(value, Borrowed)), None)
+    if lock is None:
+        return [v.own_value() if value is None else value for v, value in zip(variables, values)]
+    with lock:
+        return [v.own_value() for v in variables]
+
+
+def _check_name(name):
+    if not isinstance(name, str) or "/" in name:
+        raise ValueError(
+            "Argument `name` must be a string and cannot contain character `/`. "
+            f"Received: name={name} (of type {type(name)})"
+        )
 
 
 def _hook(name, doc):
@@ -115,11 +119,7 @@ class Variable:
         overwrite=None,
     ):
         name = name or auto_name(type(self).__name__)
-        if not isinstance(name, str) or "/" in name:
-            raise ValueError(
-                "Argument `name` must be a string and cannot contain character `/`. "
-                f"Received: name={name} (of type {type(name)})"
-            )
+        _check_name(name)
         check_choice("aggregation", aggregation, AGGREGATIONS)
         check_choice("synchronization", synchronization, SYNCHRONIZATIONS)
         self.name, self.scope, self.layout = name, naming.path_around(), layout
@@ -134,24 +134,27 @@ class Variable:
         if isinstance(initializer, str):
             initializer = families["initializers"].get(initializer)
         if callable(initializer) and not hasattr(initializer, "__array__"):
-            if shape is None:
-                raise ValueError(
-                    "When creating a Variable from an initializer, the `shape` argument should be "
-                    f"specified. Received: initializer={initializer} and shape={shape}"
-                )
-            self._initializer, self.own_dtype = initializer, standardize_dtype(dtype)
-            self.shape = standardize_shape(shape)
-            if None in self.shape:
-                raise ValueError(
-                    f"Variable '{self.path}' needs a shape without None. Received: "
-                    f"shape={self.shape}"
-                )
+            self._begin_with(initializer, shape, dtype)
         else:
             self._hold(initializer, dtype)
         if settings.distribution is not None:
             self.layout = settings.distribution.get_variable_layout(self)
         if self._value is not None:
             self._value = self.placed(self._value)
+
+    def _begin_with(self, initializer, shape, dtype):
+        """Makes it the variable of an initializer, which is run when the value is looked at."""
+        if shape is None:
+            raise ValueError(
+                "When creating a Variable from an initializer, the `shape` argument should be "
+                f"specified. Received: initializer={initializer} and shape={shape}"
+            )
+        self._initializer, self.own_dtype = initializer, standardize_dtype(dtype)
+        self.shape = standardize_shape(shape)
+        if None in self.shape:
+            raise ValueError(
+                f"Variable '{self.path}' needs a shape without None. Received: shape={self.shape}"
+            )
 
     def _hold(self, value, dtype):
         value = value.value if isinstance(value, Variable) else value

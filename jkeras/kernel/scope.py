@@ -229,12 +229,16 @@ class Scope:
                     own[name] = value
         if flow.updates:
             own.update(flow.updates.get(self.path, ()))
-        for path in flow.shared:
-            if path[:-1] == self.path and path[-1] not in own:
-                value = flow.value_at(path)
-                if value is not None:
-                    own[path[-1]] = value
+        if flow.shared:
+            for name, value in self._shared_weights().items():
+                own.setdefault(name, value)
         return own
+
+    def _shared_weights(self):
+        """Those of the own weights whose canonical paths are elsewhere."""
+        paths = [path for path in self.flow.shared if path[:-1] == self.path]
+        values = {path[-1]: self.flow.value_at(path) for path in paths}
+        return {name: value for name, value in values.items() if value is not None}
 
     def update(self, changed: dict[str, jax.Array]) -> None:
         """Sets new values of own weights, in the dtype that they have."""

@@ -148,26 +148,19 @@ class HeadedAttention(Composite):
         query, key, value = dense("query", query), dense("key", key), dense("value", value)
         shape = query.shape
         targets, sources = _sizes(query, axes), _sizes(key, axes)
-        fused = not (self.dropout > 0.0 or return_attention_scores or query.ndim != 4)
+        attend = self._way_to_attend(query.ndim, return_attention_scores)
         # (batch, …, heads, time, size)
         query, key, value = (heads_first(x, axes) for x in (query, key, value))
         if mask is not None:
             mask = spread(mask, query.ndim, targets, sources)
         mask = both(mask, self._window(query.shape[-2], key.shape[-2]))
-        weights = None
-        if fused:
-            y = attention(
-                query, key, value, mask=mask, scale=self._scale, is_causal=use_causal_mask
-            )
-        else:
-            y, weights = self._attend_openly(sub, query, key, value, mask, use_causal_mask)
-            weights = weights.reshape(*weights.shape[:-2], *targets, *sources)
+        y, weights = attend(sub, query, key, value, mask, use_causal_mask)
         y = heads_last(y, axes, shape)
         if gate is not None:
             y = y * gate
         y = dense("output", y)
         if return_attention_scores:
-            return y, weights
+            return y, weights.reshape(*weights.shape[:-2], *targets, *sources)
         return y
 
     def _check_scores(self, return_attention_scores):
@@ -187,6 +180,21 @@ class HeadedAttention(Composite):
         if self.sliding_window is None:
             return None
         return window_mask(targets, sources, self.sliding_window)
+
+    def _way_to_attend(self, rank, return_attention_scores):
+        """The method that attends: without weights, where nothing asks for them.
+
+        Args:
+            rank: the number of axes of the projected query.
+        """
+        if self.dropout > 0.0 or return_attention_scores or rank != 4:
+            return self._attend_openly
+        return self._attend_fused
+
+    def _attend_fused(self, sub, query, key, value, mask, use_causal_mask):
+        """(output, None): the weights are not there as a whole."""
+        y = attention(query, key, value, mask=mask, scale=self._scale, is_causal=use_causal_mask)
+        return y, None
 
     def _attend_openly(self, sub, query, key, value, mask, use_causal_mask):
         """(output, weights), by way of the weights in the compute dtype, some of them dropped in

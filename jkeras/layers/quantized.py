@@ -70,6 +70,29 @@ class QuantizedLayer(Layer):
         """
         config = resolve(mode, config)
         mode = config.mode
+        self._check_quantizable(mode, type_check)
+        self.quantization_config = config
+        weights = {}
+        if mode != "float8":
+            weights = {name: self._own[name].value for name in self.quantized_weights}
+        self._make_quantized(mode)
+        for name, value in weights.items():
+            for key, part in self.encode(name, value, config.weight_quantizer).items():
+                self._own[key].assign(part)
+                self._own[key]._initializer = None  # `init` finds this value again
+        self.__dict__["_state_kept"] = True
+        if self._own_policy.quantization_mode is None:
+            self.dtype_policy = f"{self._full_mode(mode)}_from_{self._own_policy.name}"
+
+    def _full_mode(self, mode):
+        """A mode with the size of its blocks, as policies are named."""
+        if mode != "int4":
+            return mode
+        block = self._block()
+        return f"int4/{-1 if block is None else block}"
+
+    def _check_quantizable(self, mode, type_check):
+        """Raises where the layer as it is cannot be quantized; see `quantize`."""
         if not self.built:
             raise ValueError(
                 explain(
@@ -99,22 +122,6 @@ class QuantizedLayer(Layer):
                 "may be inherited: pass `type_check=False` to quantize it all the same."
             )
         self._check_mode(mode)
-        self.quantization_config = config
-        weights = (
-            {name: self._own[name].value for name in self.quantized_weights}
-            if mode != "float8"
-            else {}
-        )
-        self._make_quantized(mode)
-        for name, value in weights.items():
-            for key, part in self.encode(name, value, config.weight_quantizer).items():
-                self._own[key].assign(part)
-                self._own[key]._initializer = None  # `init` finds this value again
-        self.__dict__["_state_kept"] = True
-        if self._own_policy.quantization_mode is None:
-            block = self._block()
-            full = f"int4/{-1 if block is None else block}" if mode == "int4" else mode
-            self.dtype_policy = f"{full}_from_{self._own_policy.name}"
 
     def _check_mode(self, mode):
         check_choice(

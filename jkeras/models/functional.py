@@ -38,26 +38,15 @@ class Functional(Composite, Model):
 
     def _set_graph(self, inputs, outputs):
         flat_inputs, flat_outputs = graph.flatten(inputs), graph.flatten(outputs)
-        for role, tensors in (("inputs", flat_inputs), ("outputs", flat_outputs)):
-            for tensor in tensors:
-                if not isinstance(tensor, KerasTensor):
-                    raise ValueError(
-                        f"All `{role}` values must be KerasTensors. Received: {role}={tensor!r} "
-                        f"of type {type(tensor).__name__}. Start the graph with `Input(shape=…)`."
-                    )
+        _check_tensors("inputs", flat_inputs)
+        _check_tensors("outputs", flat_outputs)
         if len({id(t) for t in flat_inputs}) != len(flat_inputs):
             raise ValueError("Your model has the same tensor more than once among its inputs.")
         if not all(_is_input(t) for t in flat_inputs):
             inputs, outputs = _begun_at(inputs, outputs)
             flat_inputs, flat_outputs = graph.flatten(inputs), graph.flatten(outputs)
         nodes, operations = graph.sort(flat_inputs, flat_outputs)
-        names = [o.name for o in operations]
-        for name in names:
-            if names.count(name) > 1:
-                raise ValueError(
-                    f'The name "{name}" is used {names.count(name)} times in the model. All '
-                    "operation names should be unique. Pass another `name=` to one of these layers."
-                )
+        _check_names([operation.name for operation in operations])
         self.__dict__.update(
             _inputs_struct=inputs,
             _outputs_struct=outputs,
@@ -236,6 +225,24 @@ class Functional(Composite, Model):
         return {"input_shape": None}
 
 
+def _check_tensors(role, tensors):
+    for tensor in tensors:
+        if not isinstance(tensor, KerasTensor):
+            raise ValueError(
+                f"All `{role}` values must be KerasTensors. Received: {role}={tensor!r} "
+                f"of type {type(tensor).__name__}. Start the graph with `Input(shape=…)`."
+            )
+
+
+def _check_names(names):
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(
+                f'The name "{name}" is used {names.count(name)} times in the model. All '
+                "operation names should be unique. Pass another `name=` to one of these layers."
+            )
+
+
 def _is_plain(cls):
     """Whether a model can be described as a graph: its class has no constructor of its own that
     another one needs.
@@ -340,25 +347,16 @@ def rebuild(config, make=registry.deserialize):
     Args:
         make: gives the layer or op of one entry; another one clones layers instead.
     """
-    operations, waiting = {}, {}
+    operations, offsets, waiting = {}, {}, {}
     for entry in config["layers"]:
         operation = make({k: v for k, v in entry.items() if k not in ("name", "inbound_nodes")})
-        operations[entry["name"]] = operation
-        offset = (
-            len(operation._inbound_nodes)
-            if not isinstance(operation, InputLayer) and hasattr(operation, "_inbound_nodes")
-            else 0
-        )
-        waiting[entry["name"]] = (offset, list(entry["inbound_nodes"]))
-    offsets = {name: offset for name, (offset, _) in waiting.items()}
-    while any(nodes for _, nodes in waiting.values()):
-        progress = False
-        for name, (_, nodes) in waiting.items():
-            while nodes and _ready(nodes[0], operations, offsets):
-                _call_node(operations[name], nodes.pop(0), operations, offsets)
-                progress = True
-        if not progress:
-            left = [name for name, (_, nodes) in waiting.items() if nodes]
+        name = entry["name"]
+        operations[name] = operation
+        offsets[name] = _earlier_calls(operation)
+        waiting[name] = list(entry["inbound_nodes"])
+    while any(waiting.values()):
+        if not _call_ready_nodes(waiting, operations, offsets):
+            left = [name for name, nodes in waiting.items() if nodes]
             raise registry.SerializationError(
                 f"The config of model '{config.get('name')}' has calls of {left} whose "
                 "inputs are made by no layer in it."
@@ -377,6 +375,25 @@ def rebuild(config, make=registry.deserialize):
         _tensors_at(config["output_layers"], find),
         operations,
     )
+
+
+def _earlier_calls(operation):
+    """How many calls of an operation are not of its graph; an input's own node is."""
+    if isinstance(operation, InputLayer):
+        return 0
+    return len(getattr(operation, "_inbound_nodes", ()))
+
+
+def _call_ready_nodes(waiting, operations, offsets):
+    """Calls the operations whose inputs are made, and takes their nodes out of `waiting`; says
+    whether there were any.
+    """
+    progress = False
+    for name, nodes in waiting.items():
+        while nodes and _ready(nodes[0], operations, offsets):
+            _call_node(operations[name], nodes.pop(0), operations, offsets)
+            progress = True
+    return progress
 
 
 def _tensor(place, operations, offsets):

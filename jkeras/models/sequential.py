@@ -58,29 +58,14 @@ class Sequential(Composite, Model):
         """What `add` was given, as a layer that may stand at the end; before the first one its
         input is put.
         """
-        if not isinstance(layer, Layer):
-            if hasattr(layer, "_keras_history"):
-                layer = layer._keras_history[0]
-            elif callable(layer) and not isinstance(layer, type):
-                from jkeras.layers import Lambda
-
-                layer = Lambda(layer)
-            else:
-                raise ValueError(
-                    "Only instances of `jkeras.Layer` can be added to a Sequential model. "
-                    f"Received: {layer} (of type {type(layer)})"
-                )
+        layer = _as_layer(layer)
         if not self._is_layer_name_unique(layer):
             raise ValueError(
                 "All layers added to a Sequential model should have unique names. Name "
                 f"'{layer.name}' is already the name of a layer in this model. Update the `name` "
                 "argument to pass a unique name."
             )
-        if (
-            isinstance(layer, InputLayer)
-            and self._all_layers
-            and isinstance(self._all_layers[0], InputLayer)
-        ):
+        if isinstance(layer, InputLayer) and self._begins_with_input():
             raise ValueError(
                 f"Sequential model '{self.name}' has already been configured to use input shape "
                 f"{self._all_layers[0].batch_shape}. You cannot add a different Input layer to it."
@@ -91,6 +76,9 @@ class Sequential(Composite, Model):
                 Input(batch_shape=shape, dtype=_first_dtype(layer))._keras_history[0]
             )
         return layer
+
+    def _begins_with_input(self):
+        return bool(self._all_layers) and isinstance(self._all_layers[0], InputLayer)
 
     def pop(self, rebuild=True):
         """Removes the last layer and returns it."""
@@ -220,10 +208,9 @@ class Sequential(Composite, Model):
     @property
     def input_dtype(self):
         """The dtype of the first layer's input."""
-        layers = self._all_layers
-        return (
-            layers[0].dtype if layers and isinstance(layers[0], InputLayer) else super().input_dtype
-        )
+        if self._begins_with_input():
+            return self._all_layers[0].dtype
+        return super().input_dtype
 
     # ------------------------------------------------------------ config
 
@@ -265,6 +252,22 @@ class Sequential(Composite, Model):
 
 # building only makes the graph, which the forward pass on values can do without
 Sequential.native_builds = (Layer.build, Sequential.build)
+
+
+def _as_layer(item):
+    """What a model was given in the place of a layer, as one."""
+    if isinstance(item, Layer):
+        return item
+    if hasattr(item, "_keras_history"):
+        return item._keras_history[0]
+    if callable(item) and not isinstance(item, type):
+        from jkeras.layers import Lambda
+
+        return Lambda(item)
+    raise ValueError(
+        "Only instances of `jkeras.Layer` can be added to a Sequential model. "
+        f"Received: {item} (of type {type(item)})"
+    )
 
 
 def _without_stand_ins(shape):

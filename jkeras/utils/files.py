@@ -58,9 +58,7 @@ def get_file(
     """
     if origin is None:
         raise ValueError("`origin` is missing: the address of the file.")
-    if md5_hash is not None and file_hash is None:
-        file_hash = md5_hash
-        hash_algorithm = "md5"
+    file_hash, hash_algorithm = _wanted_hash(file_hash, md5_hash, hash_algorithm)
     name = _file_name(fname, origin)
     folder = _folder(cache_dir, cache_subdir)
     target = folder / name
@@ -80,6 +78,13 @@ def get_file(
     if not unpack(target, unpacked, "tar" if untar else archive_format):
         warnings.warn(f"{target} is not an archive of the format {archive_format!r}.", stacklevel=2)
     return str(unpacked)
+
+
+def _wanted_hash(file_hash, md5_hash, algorithm):
+    """(hash, algorithm) of what was given; `md5_hash` is the older argument."""
+    if file_hash is None and md5_hash is not None:
+        return md5_hash, "md5"
+    return file_hash, algorithm
 
 
 def _is_complete(target, is_right, file_hash):
