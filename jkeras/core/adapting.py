@@ -63,6 +63,11 @@ def loop_body(layer, training):
     return body
 
 
+def needs_objects(layer, scope):
+    """Whether a layer has to be run on its variables, in a pass on values by path."""
+    return not layer.is_native() or not runs_apart(layer, scope)
+
+
 def runs_apart(layer, scope):
     """Whether the parts of a layer can be run one by one: false at a root below which a layer that
     runs on its variables shares some with others.

@@ -117,3 +117,14 @@ def check_choice(argument, value, known, where=None, error=ValueError):
 def place_of(layer) -> str:
     """What messages call a layer: "Layer 'net/dense' (Dense)"."""
     return layer._where
+
+
+def check_name(name) -> None:
+    """Raises for a name that a layer or operation cannot have; None is one that is made."""
+    if name is None:
+        return
+    if not isinstance(name, str) or "/" in name:
+        raise ValueError(
+            "Argument `name` must be a string and cannot contain character `/`. "
+            f"Received: name={name}"
+        )

@@ -17,7 +17,7 @@ from jkeras.core.building import as_specs, as_tensors, build_scope, call_build, 
 from jkeras.core.call import Call, forward_of, target_of
 from jkeras.core.context import Children, Context
 from jkeras.core.eager import call_eagerly
-from jkeras.core.errors import explain, suggestion
+from jkeras.core.errors import check_name, explain, suggestion
 from jkeras.core.family import families
 from jkeras.core.input_spec import check
 from jkeras.core.layer_config import LayerConfig
@@ -82,11 +82,7 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
         **kwargs,
     ):
         Module.__init__(self)
-        if name is not None and (not isinstance(name, str) or "/" in name):
-            raise ValueError(
-                "Argument `name` must be a string and cannot contain character `/`. "
-                f"Received: name={name}"
-            )
+        check_name(name)
         if not isinstance(trainable, bool):
             raise ValueError(
                 f"Expected `trainable` to be a boolean. Received: trainable={trainable} "
@@ -209,17 +205,22 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
 
     def build(self, *shapes, **named):
         """Makes the layer's weights for input shapes: tuples with None for sizes not known."""
-        whole = type(self).build is Layer.build  # else a subclass goes on building after this
-        if not whole and type(self).weight_specs is Layer.weight_specs:
+        is_whole = type(self).build is Layer.build  # else a subclass goes on building after this
+        if not is_whole and type(self).weight_specs is Layer.weight_specs:
             return  # its `super().build(…)`, with whatever it calls a shape
-        given = [s for s in (*shapes, *named.values()) if s is not None]
-        specs = [as_specs(s, self._input_type) for s in given]
+        known = [shape for shape in (*shapes, *named.values()) if shape is not None]
+        specs = [as_specs(shape, self._input_type) for shape in known]
         self._make_weights(specs)
-        if specs and whole and (self.is_lifted() or isinstance(self, Composite)) and self._children:
-            self.__dict__["built"] = True
-            graph.infer(
-                lambda inputs: self.run_abstract(inputs, {}), tuple(as_tensors(s) for s in specs)
-            )
+        if is_whole and specs:
+            self._build_children(specs)
+
+    def _build_children(self, specs):
+        """Builds the children too, by a pass on shapes alone."""
+        runs_children = self.has_children or self.is_lifted()
+        if self._children and runs_children:
+            self.set_untracked(built=True)
+            inputs = tuple(map(as_tensors, specs))
+            graph.infer(lambda inputs: self.run_abstract(inputs, {}), inputs)
 
     def run_abstract(self, args, kwargs, training=None):
         """The outputs for arguments of which only the shapes count; builds layers on the way."""

@@ -5,7 +5,7 @@ import abc
 import jax
 
 from jkeras.core import graph, record
-from jkeras.core.errors import explain
+from jkeras.core.errors import check_name, explain
 from jkeras.core.layer import Layer
 from jkeras.core.registry import public
 from jkeras.core.remat import remat
@@ -35,7 +35,7 @@ class Operation(metaclass=abc.ABCMeta):  # noqa: B024 - for `register` below
 
     def __init__(self, name=None):
         if name is not None:
-            _check_name(name)
+            check_name(name)
         self.name = name or auto_name(type(self).__name__)
         self._inbound_nodes = []
         self.trainable = False
@@ -101,14 +101,6 @@ class Operation(metaclass=abc.ABCMeta):  # noqa: B024 - for `register` below
 
     def __repr__(self):
         return f"<{type(self).__name__} name={self.name}>"
-
-
-def _check_name(name):
-    if not isinstance(name, str) or "/" in name:
-        raise ValueError(
-            "Argument `name` must be a string and cannot contain character `/`. "
-            f"Received: name={name}"
-        )
 
 
 Operation.register(Layer)

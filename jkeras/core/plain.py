@@ -20,17 +20,17 @@ def is_plain_call(layer, scope, args, kwargs) -> bool:
     if len(args) != 1 or any(beside) or any(special) or not isinstance(args[0], jax.Array):
         return False
     x = args[0]
-    is_of_objects = scope.is_of_objects
+    is_apart = not scope.is_of_objects and not flow.shared
     unlike = (
         x.dtype.name != state["_dtype_policy"].plain_dtype,
         hasattr(x, "_keras_mask"),
         isinstance(state.get("activation"), Module),
-        layer.has_children and (is_of_objects or flow.shared),
-        is_of_objects and not state["built"],
+        layer.has_children and not is_apart,
+        scope.is_of_objects and not state["built"],
     )
     if any(unlike):
         return False
-    if not is_of_objects and not flow.is_built:
+    if not scope.is_of_objects and not flow.is_built:
         state = state.get("_before_build", state)
     return state["input_spec"] is None or state["input_spec"].accepts(x.shape)
 

@@ -3,7 +3,7 @@
 import jax
 
 from jkeras.core import policy, remat
-from jkeras.core.adapting import check_own_values, run_adapted, runs_apart
+from jkeras.core.adapting import check_own_values, needs_objects, run_adapted
 from jkeras.core.context import Context
 from jkeras.core.plain import is_plain_call, run_plainly
 from jkeras.core.settings import settings
@@ -19,7 +19,7 @@ def run_on(layer, scope, args, kwargs, bare=False):
     """
     if layer.is_plain(type(layer)) and is_plain_call(layer, scope, args, kwargs):
         return run_plainly(layer, scope, args[0])
-    if not (scope.is_of_objects or (layer.is_native() and runs_apart(layer, scope))):
+    if not scope.is_of_objects and needs_objects(layer, scope):
         return run_adapted(layer, scope, args, kwargs, bare)
     flow = scope.flow
     bare = bare or flow.begins_bare()
@@ -82,25 +82,28 @@ def run_forward(layer, ctx, call, args, kwargs):
 
 def own_values(layer, scope, call):
     """The layer's own weights by name, in the type that it computes in."""
-    flow = scope.flow
     values = scope.weights()
-    if scope.is_of_objects or flow.is_built:
-        specs = layer._own
-    else:
+    specs = layer._own
+    if not scope.is_of_objects and not scope.flow.is_built:
         specs = layer.specs_for(call)
-        if flow.declared is None:
+        if scope.flow.declared is None:
             check_own_values(layer, scope, values, specs)
-    dtype = flow.cast_type()
+    dtype = scope.flow.cast_type()
     if dtype is not None:
-        for name, value in values.items():
-            is_cast = name not in specs or specs[name].autocast
-            if is_cast and policy.is_float(value.dtype):
-                values[name] = value.astype(dtype)
+        _cast(values, specs, dtype)
     if layer.uses_weights_whole:
         for name, variable in layer._own.items():
             if variable.layout is not None and name in values:
                 values[name] = variable.whole(values[name])
     return values
+
+
+def _cast(values, specs, dtype):
+    """Casts what is to be cast among weights by name."""
+    for name, value in values.items():
+        is_cast = name not in specs or specs[name].autocast
+        if is_cast and policy.is_float(value.dtype):
+            values[name] = value.astype(dtype)
 
 
 def cast_type(layer, flow):

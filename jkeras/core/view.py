@@ -4,15 +4,15 @@ no outputs.
 
 import numpy as np
 
-from jkeras.core import frame, policy
-from jkeras.core.by_variable import ByVariable, unique
+from jkeras.core import policy, stateless
+from jkeras.core.by_variable import unique
 from jkeras.core.dtypes import is_float
-from jkeras.kernel import tree
 from jkeras.kernel.scope import current_flow
 from jkeras.core.errors import NotBuiltError
 from jkeras.core.paths import own_variables, walk
 from jkeras.core.rng import SeedGenerator
 from jkeras.core.variable import values_of
+from jkeras.core.weight_trees import set_tree_of_weights, tree_of_weights
 
 
 class WeightView:
@@ -229,58 +229,25 @@ class WeightView:
 
     # ------------------------------------------------------------ params and state as trees
 
-    def _tree(self, learnable):
-        from jkeras.core.structure import named_weights
-
-        if not self.built:
-            raise NotBuiltError(
-                f"{self._where} has no weights yet: it is not built. Call it on an input, or "
-                "`layer.build(input_shape)`."
-            )
-        return tree.unflatten(
-            (p, v.value) for p, v in named_weights(self) if v.learnable is learnable
-        )
-
-    def _set_tree(self, values, learnable):
-        from jkeras.core.structure import named_weights
-
-        if not self.built:
-            raise NotBuiltError(
-                f"{self._where} has no weights yet to set: it is not built. Call it on an input, "
-                "or `layer.build(input_shape)`."
-            )
-        mine = dict((p, v) for p, v in named_weights(self) if v.learnable is learnable)
-        given = dict(p for p in tree.flatten(values) if p[0][:1] != ("losses",))
-        missing, extra = [p for p in mine if p not in given], [p for p in given if p not in mine]
-        if missing or extra:
-            name = "params" if learnable else "state"
-            raise ValueError(
-                f"{self._where}: the tree given as `{name}` does not fit. Missing: "
-                f"{['/'.join(p) for p in missing]}; unexpected: {['/'.join(p) for p in extra]}."
-            )
-        for path, variable in mine.items():
-            variable.assign(given[path])
-        self._state_kept = True
-
     @property
     def params(self):
         """The arrays that a gradient may reach, as a nested dict. Assigning one distributes it."""
-        return self._tree(True)
+        return tree_of_weights(self, learnable=True)
 
     @params.setter
     def params(self, values):
-        self._set_tree(values, True)
+        set_tree_of_weights(self, values, learnable=True)
 
     @property
     def state(self):
         """The arrays that the forward pass itself updates, as a nested dict. Assigning one
         distributes it.
         """
-        return self._tree(False)
+        return tree_of_weights(self, learnable=False)
 
     @state.setter
     def state(self, values):
-        self._set_tree(values, False)
+        set_tree_of_weights(self, values, learnable=False)
 
     # ------------------------------------------------------------ losses
 
@@ -299,46 +266,7 @@ class WeightView:
 
     # ------------------------------------------------------------ Keras's pure contract
 
-    def stateless_call(
-        self, trainable_variables, non_trainable_variables, *args, return_losses=False, **kwargs
-    ):
-        """The forward pass on flat lists of values, as Keras has it.
-
-        Returns:
-            (outputs, new non-trainable values), and the losses where `return_losses` is set.
-        """
-        if not self.built:
-            raise NotBuiltError(
-                f"To call stateless_call, {type(self).__name__} must be built (i.e. its variables "
-                "must have been already created). You can build it by calling it on some data."
-            )
-        groups = (
-            (self.trainable_variables, trainable_variables, "trainable_variables"),
-            (self.non_trainable_variables, non_trainable_variables, "non_trainable_variables"),
-        )
-        values = ByVariable()
-        for variables, given, name in groups:
-            given = list(given)
-            if len(variables) != len(given):
-                raise ValueError(
-                    f"Argument `{name}` must be a list of tensors corresponding 1:1 to "
-                    f"{type(self).__name__}().{name}. Received list with length {len(given)}, but "
-                    f"expected {len(variables)} variables."
-                )
-            given = [getattr(x, "value", x) for x in given]
-            for v, x in zip(variables, given):
-                if np.shape(x) != tuple(v.shape):
-                    raise ValueError(
-                        f"stateless_call of {self._where}: the value for '{v.path}' in `{name}` "
-                        f"must have its shape {tuple(v.shape)}. Received: shape {np.shape(x)}."
-                    )
-                values.set(v, x)
-        with frame.Run(self, values) as run:
-            run.bare = True
-            outputs = run.call(self, args, kwargs)
-            losses = self.losses if return_losses else None
-        updated = run.values.of(groups[1][0])
-        return (outputs, updated, losses) if return_losses else (outputs, updated)
+    stateless_call = stateless.stateless_call
 
     # ------------------------------------------------------------ the graph around a layer
 
