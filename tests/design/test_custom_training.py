@@ -1,5 +1,7 @@
 """Layers and models with losses, metrics, steps and optimizers of their own."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -237,6 +239,22 @@ def test_train_step_that_calls_super():
     np.testing.assert_allclose(history["loss"][0], loss(first, x, y), rtol=1e-5)
     np.testing.assert_allclose(history["more"], 10 * np.array(history["loss"]), rtol=1e-5)
     assert_trees_close(model.layers[1].params, sgd_by_hand(loss, first, [(x, y)] * 2, 0.1))
+
+
+def test_a_train_step_that_is_the_wrapped_default_counts_as_the_users_own():
+    default = Model.train_step
+
+    class Wrapped(Model):
+        @functools.wraps(default)
+        def train_step(self, state, data):
+            logs, state = default(self, state, data)
+            return {**logs, "wrapped": 1.0}, state
+
+    inputs = Input((3,))
+    model = Wrapped(inputs, layers.Dense(1)(inputs))
+    model.compile("sgd", "mse")
+    logs = model.train_on_batch(normal(4, 3), normal(4, 1), return_dict=True)
+    assert logs["wrapped"] == 1.0
 
 
 def test_compute_loss_and_compute_metrics_of_a_users_own():
