@@ -1,8 +1,10 @@
-"""A layer called by hand on arrays: what stays behind on the objects, as in Keras."""
+"""A layer called by hand, and its `call`, as in Keras: what stays behind on the objects."""
 
 import jax
 
-from jkeras.core import frame
+from jkeras.core import frame, running
+from jkeras.core.call import forward_of
+from jkeras.core.context import Context
 from jkeras.core.paths import walk
 
 
@@ -26,3 +28,22 @@ def call_eagerly(layer, args, kwargs):
 def _stays(value):
     """Whether a value may stay behind: under a jit of the user's nothing may."""
     return not isinstance(value, jax.core.Tracer)
+
+
+def call(self, *args, training=None, mask=None, **kwargs):
+    """Keras's name of the forward pass. On a built-in layer, inside `call` of a subclass: its
+    `forward`.
+    """
+    run = frame.current()
+    if run is None or not run.stack or run.stack[-1][0] is not self:
+        if training is not None:
+            kwargs["training"] = training
+        return self(*args, **kwargs)
+    target = forward_of(type(self))
+    context = {"training": training, "mask": mask}
+    if target.own:
+        context |= zip(target.context, args[target.own :])
+    if context["training"] is None:
+        context["training"] = run.training
+    ctx = Context(frame.ObjectScope(run, self), self, context["training"], context["mask"])
+    return running.run_forward(self, ctx, None, args[: target.own], kwargs)

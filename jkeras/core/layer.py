@@ -10,13 +10,23 @@ import typing
 
 import jax
 
-from jkeras.core import frame, graph, making, masking, policy, record, registry, remat, running
+from jkeras.core import (
+    eager,
+    frame,
+    graph,
+    making,
+    masking,
+    policy,
+    record,
+    registry,
+    remat,
+    running,
+)
 from jkeras.core import symbolic, typed
 from jkeras.core.adapting import weight_of
 from jkeras.core.building import as_specs, as_tensors, build_scope, call_build, scoped
-from jkeras.core.call import Call, forward_of, target_of
+from jkeras.core.call import Call, target_of
 from jkeras.core.context import Children, Context
-from jkeras.core.eager import call_eagerly
 from jkeras.core.errors import check_name, explain, suggestion
 from jkeras.core.family import families
 from jkeras.core.input_spec import check
@@ -165,22 +175,7 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
             "as in Keras."
         )
 
-    def call(self, *args, training=None, mask=None, **kwargs):
-        """Keras's name of the forward pass. On a built-in layer, inside `call` of a subclass: its
-        `forward`.
-        """
-        run = frame.current()
-        if run is None or not run.stack or run.stack[-1][0] is not self:
-            return self(*args, **kwargs, **({} if training is None else {"training": training}))
-        own = forward_of(type(self))
-        context = {"training": training, "mask": mask} | dict(
-            zip(own.context, args[own.own :] if own.own else ())
-        )
-        if context["training"] is None:
-            context["training"] = run.training
-        scope = frame.ObjectScope(run, self)
-        ctx = Context(scope, self, context["training"], context["mask"])
-        return running.run_forward(self, ctx, None, args[: own.own], kwargs)
+    call = eager.call
 
     @classmethod
     def is_lifted(cls):
@@ -259,7 +254,7 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
         run = frame.current()
         if run is not None:
             return run.call(self, args, kwargs)
-        return call_eagerly(self, args, kwargs)
+        return eager.call_eagerly(self, args, kwargs)
 
     def rematerialized_call(self, layer_call, *args, **kwargs):
         """`layer_call` as a function whose inner values are computed again for its gradient instead

@@ -2,16 +2,11 @@
 no outputs.
 """
 
-import numpy as np
-
-from jkeras.core import policy, stateless
+from jkeras.core import policy, stateless, stored_weights, weight_lists
 from jkeras.core.by_variable import unique
 from jkeras.core.dtypes import is_float
-from jkeras.kernel.scope import current_flow
-from jkeras.core.errors import NotBuiltError
 from jkeras.core.paths import own_variables, walk
 from jkeras.core.rng import SeedGenerator
-from jkeras.core.variable import values_of
 from jkeras.core.weight_trees import set_tree_of_weights, tree_of_weights
 
 
@@ -187,45 +182,9 @@ class WeightView:
         """The weights that gradients do not reach."""
         return [v for v in self.weights if not (v.trainable and self.trainable)]
 
-    def get_weights(self):
-        """The values of `weights`, as numpy arrays."""
-        mine = self.weights
-        return [
-            np.asarray(v)
-            for v in (values_of(mine) if current_flow() is None else [v.value for v in mine])
-        ]
-
-    def set_weights(self, weights):
-        """Sets the values of `weights`, from arrays in the same order.
-
-        Raises:
-            ValueError: another number of arrays, or another shape; then nothing is changed.
-        """
-        mine = self.weights
-        if len(mine) != len(weights):
-            raise ValueError(
-                f"You called `set_weights(weights)` on layer '{self.name}' with a weight list of "
-                f"length {len(weights)}, but the layer was expecting {len(mine)} weights."
-            )
-        for variable, value in zip(mine, weights):
-            if tuple(variable.shape) != tuple(np.shape(value)):
-                raise ValueError(
-                    f"Layer {self.name} weight shape {tuple(variable.shape)} is not compatible "
-                    f"with provided weight shape {tuple(np.shape(value))} (weight "
-                    f"'{variable.path}')."
-                )
-        for variable, value in zip(mine, weights):
-            variable.assign(value)
-        self._state_kept = True
-
-    def count_params(self):
-        """The number of scalars in the weights."""
-        if not self.built:
-            raise NotBuiltError(
-                f"You tried to call `count_params` on layer '{self.name}', but the layer isn't "
-                "built. Build it with `layer.build(input_shape)` or by calling it on an input."
-            )
-        return sum(v.size for v in self.weights)
+    get_weights = weight_lists.get_weights
+    set_weights = weight_lists.set_weights
+    count_params = weight_lists.count_params
 
     # ------------------------------------------------------------ params and state as trees
 
@@ -254,15 +213,7 @@ class WeightView:
     @property
     def losses(self):
         """What the last call added, and the penalties of the trainable weights."""
-        run, mine = current_flow(), self._flatten_layers()
-        found = []
-        for layer in mine:
-            found += (
-                layer._losses if run is None else [v for owner, v in run.losses if owner is layer]
-            )
-        return found + [
-            v.regularizer(v.value) for v in self.trainable_weights if v.regularizer is not None
-        ]
+        return weight_lists.added_losses(self) + weight_lists.penalties(self)
 
     # ------------------------------------------------------------ Keras's pure contract
 
@@ -293,30 +244,9 @@ class WeightView:
 
     # ------------------------------------------------------------ own weights in files
 
-    def _stored(self):
-        """{key: variable} of the layer's own weights, in the order in which files have them."""
-        mine = self._own
-        return {k: v for k, v in mine.items() if v.learnable} | {
-            k: v for k, v in mine.items() if not v.learnable
-        }
-
-    def save_own_variables(self, store):
-        """Puts the layer's own weights into a dict-like store, numbered."""
-        for i, variable in enumerate(self._stored().values()):
-            store[str(i)] = np.asarray(variable.value)
-
-    def load_own_variables(self, store):
-        """Takes the layer's own weights from a store that `save_own_variables` filled."""
-        mine = self._stored()
-        if len(store.keys()) != len(mine):
-            raise ValueError(
-                f"{self._where} expected {len(mine)} variables, but received {len(store.keys())} "
-                f"variables during loading. Expected: {', '.join(mine)}."
-            )
-        take = getattr(store, "take", store.__getitem__)  # a file's arrays are nobody else's
-        for i, variable in enumerate(mine.values()):
-            variable.assign(take(str(i)))
-        self._after_loading(mine)
+    _stored = stored_weights.in_file_order
+    save_own_variables = stored_weights.save_own_variables
+    load_own_variables = stored_weights.load_own_variables
 
     def _after_loading(self, stored):
         """What is left to do when the stored weights have been read."""
