@@ -89,6 +89,9 @@ class Checkout:
     def characters(self, *lists) -> int:
         return sum(source.number_of_characters(self.files(paths)) for paths in lists)
 
+    def characters_of_base_classes(self) -> int:
+        return source.characters_of_classes(self.sources, places.BASE_CLASSES)
+
     def characters_without_types(self) -> int:
         """Of both bases."""
         bases = [*self.files(places.LAYER_BASE), *self.files(places.OPTIMIZER_BASE)]

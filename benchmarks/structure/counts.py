@@ -71,11 +71,11 @@ PARTS = [
         "characters of the optimizer base", lambda c: c.characters(places.OPTIMIZER_BASE), 28_086
     ),
     Count(
-        "characters of both bases",
+        "characters of both, files and links",
         lambda c: c.characters(places.LAYER_BASE, places.OPTIMIZER_BASE),
         65_839,
-        38_800,
     ),
+    Count("characters of the base classes", Checkout.characters_of_base_classes, 46_329, 27_800),
     Count("without the annotations of functions", Checkout.characters_without_types, 65_906),
 ]
 WRITING = [

@@ -28,10 +28,21 @@ LAYER_BASE = [
     "core/paths.py",
     "core/call.py",
     "core/adapting.py",
+    "core/layer_config.py",
+    "core/running.py",
+    "core/making.py",
+    "core/masking.py",
+    "core/eager.py",
+    "core/weight_trees.py",
+    "core/stateless.py",
+    "core/legacy_shape.py",
+    "core/context.py",
+    "core/plain.py",
 ]
 # What the class `Optimizer` consists of.
 OPTIMIZER_BASE = [
     "optimizers/base.py",
+    "optimizers/applying.py",
     "optimizers/transform.py",
     "optimizers/transform",
     "optimizers/lifting.py",
@@ -39,6 +50,19 @@ OPTIMIZER_BASE = [
     "optimizers/layout.py",
     "optimizers/fields.py",
 ]
+# The classes that `Layer` and `Optimizer` are and inherit from, but for `Record`.
+BASE_CLASSES = {
+    "Layer",
+    "PureInterface",
+    "LayerConfig",
+    "WeightView",
+    "Module",
+    "Optimizer",
+    "Transform",
+    "StateVariables",
+    "Layout",
+    "Rule",
+}
 TYPED = [KERNEL, "training", "optimizers", "losses", "metrics"]
 # What dispatches the steps of `fit`; a pass over the data must not come back to it.
 RUNNER = "training/loop.py"

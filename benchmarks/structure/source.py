@@ -102,6 +102,17 @@ def number_of_characters(sources) -> int:
     return sum(len(line) for one in sources for line in one.code)
 
 
+def characters_of_classes(sources, names) -> int:
+    """Those of the bodies of classes, wherever they stand."""
+    total = 0
+    for one in sources:
+        for node in one.tree.body:
+            if isinstance(node, ast.ClassDef) and node.name in names:
+                text = "\n".join(one.lines[node.lineno - 1 : node.end_lineno])
+                total += sum(map(len, code_lines(text, docstring_lines(ast.walk(ast.parse(text))))))
+    return total
+
+
 class Unannotated(ast.NodeTransformer):
     """Takes docstrings, and the annotations of arguments and results, out of a tree."""
 

@@ -4,8 +4,7 @@ computes nothing itself.
 
 import dataclasses
 import re
-import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 
 import jax
 import jax.numpy as jnp
@@ -17,14 +16,12 @@ from jkeras.core.registry import CustomObjectScope, deserialize, serialize
 from jkeras.core.settings import auto_name, floatx
 from jkeras.core.by_variable import ByVariable
 from jkeras.core.variable import Variable
-from jkeras.optimizers import transform
+from jkeras.optimizers import applying, transform
 from jkeras.optimizers.fields import optimizer
 from jkeras.optimizers.lifting import lifted_apply, lifted_update_step
 from jkeras.optimizers.schedules import LearningRateSchedule
-from jkeras.optimizers.transform.constraining import constrain
 from jkeras.optimizers.transform.leaves import Leaf
 from jkeras.optimizers.transform.pair import State, Transform, Tree
-from jkeras.optimizers.transform.rule import move_leaf
 from jkeras.optimizers.transform.schedule import rate_of
 from jkeras.optimizers.variables import StateVariables
 
@@ -276,117 +273,12 @@ class Optimizer(StateVariables, Record):
 
     # ------------------------------------------------------------ steps on variables
 
-    def update_step(self, gradient: Any, variable: Variable, learning_rate: Any):
-        """Updates one variable and its slots; what a subclass of yours writes."""
-        i, held = self._index.find(variable), self._at.items()
-        variables = {a[1]: v for a, v in held if a[0] == "slots" and a[2] == i}
-        scalars = {a[1]: v.value for a, v in held if a[0] == "scalars"}
-        slots = {name: v.value for name, v in variables.items()}
-        t = jnp.asarray(self.iterations) + 1
-        g, rate = jnp.asarray(gradient), jnp.asarray(learning_rate)
-        new, slots = move_leaf(self, g, variable.value, slots, scalars, rate, t)
-        variable.assign(new)
-        for name, value in slots.items():
-            variables[name].assign(value)
-
-    def apply_gradients(self, grads_and_vars: Iterable[tuple[Any, Variable]]) -> Variable:
-        """Updates variables from pairs (gradient, variable). Returns the number of iterations."""
-        pairs = list(grads_and_vars)
-        if not pairs:
-            raise ValueError("Expected pairs (gradient, variable), received none.")
-        grads, variables = zip(*pairs)
-        self.apply(list(grads), list(variables))
-        return self._iterations
-
-    def apply(self, grads: Sequence, trainable_variables: Iterable[Variable] | None = None):
-        """Updates variables from a list of gradients.
-
-        Args:
-            trainable_variables: list; by default those the optimizer was built for.
-        Raises:
-            ValueError: not built, another number of gradients, or variables it was not built for.
-        """
-        grads = [jnp.asarray(g) if isinstance(g, (list, tuple)) else g for g in grads]
-        if not grads:
-            return
-        known = self._match(len(grads), trainable_variables)
-        gradients = dict(zip(known, grads))
-        _warn_of_missing(gradients)
-        full = dict.fromkeys(self._trainable_variables) | gradients
-        trained, own = self._trainable_variables, self.variables
-        values = [v.value for v in own], [v.value for v in trained]
-        new = self._compiled_step()(list(full.values()), *values)
-        for variable, value in zip(trained + own, new[0] + new[1]):
-            variable.assign(value)
-
-    def _match(self, count: int, variables: Iterable[Variable] | None) -> list[Variable]:
-        """The variables of the gradients, checked; builds where that is still to do."""
-        if variables is None:
-            self._require_built("apply(grads)")
-            if count != len(self._trainable_variables):
-                raise ValueError(
-                    f"{self.name}: expected {len(self._trainable_variables)} gradients, one for "
-                    f"each variable it was built for. Received {count}."
-                )
-            return self._trainable_variables
-        variables = list(variables)
-        if not self.built:
-            self.build(variables)
-        for variable in self._index.without(variables):
-            raise ValueError(
-                f"Unknown variable: {variable}. {self.name} can only be called for the variables "
-                "it was built with; make a new optimizer for other variables."
-            )
-        return variables
-
-    def _compiled_step(self) -> Callable:
-        """The step on flat lists, compiled; made anew when a hyper-parameter was changed."""
-        if self._overrides("update_step"):
-            return self._flat_step
-        constants = self.constants()
-        if self._compiled is None or self._compiled[0] != constants:
-            self._compiled = constants, jax.jit(self._flat_step)
-        return self._compiled[1]
-
-    def constants(self) -> tuple:
-        """What a compiled step depends on besides arrays."""
-        others = ("learning_rate", "inner_optimizer", "optimizer_map")
-        fields = [repr(getattr(self, f.name)) for f in self._fields if f.name not in others]
-        rate = self._learning_rate
-        if isinstance(rate, Variable):
-            rate = None
-        return fields, rate, self._exempt, [v.constraint for v in self._trainable_variables]
-
-    def _flat_step(
-        self, grads: list, optimizer_variables: list, values: list, whole: Transform | None = None
-    ):
-        """One step on flat lists, with the constraints: (new values, new optimizer values)."""
-        order, variables = self._order(), self._trainable_variables
-        state = self.variables_to_state(optimizer_variables, values, order, variables)
-        whole = whole or constrain(self._chain(self._core))
-        new, state = whole.step(grads, state, values, variables=variables)
-        return new, self.state_to_variables(state, order)
-
-    def stateless_apply(
-        self, optimizer_variables: Sequence, grads: Sequence, trainable_variables: Sequence
-    ) -> tuple[list, list]:
-        """The pure form on flat lists: (new trainable values, new optimizer values).
-
-        Raises ValueError when not built, or for lists of another length than `optimizer.variables`
-        and the list the optimizer was built with.
-        """
-        self._require_built("stateless_apply")
-        want = len(self.variables), len(self._trainable_variables)
-        if (len(optimizer_variables), len(trainable_variables)) != want:
-            raise ValueError(
-                f"{self.name}: expected lists of {want[0]} `optimizer_variables` and {want[1]} "
-                f"`trainable_variables`. Received {len(optimizer_variables)} and "
-                f"{len(trainable_variables)}."
-            )
-        lists = list(grads), list(optimizer_variables), list(trainable_variables)
-        if self._overrides("apply"):  # which sees to the constraints
-            return self._flat_step(*lists, self.transform)
-        return self._flat_step(*lists)
+    update_step = applying.update_step
+    apply_gradients = applying.apply_gradients
+    apply = applying.apply
+    stateless_apply = applying.stateless_apply
+    constants = applying.constants
+    flat_step = applying.flat_step
 
     def finalize_variable_values(self, var_list: Iterable[Variable]):
         """With `use_ema`, gives variables their moving averages; at the end of training."""
@@ -419,13 +311,3 @@ class Optimizer(StateVariables, Record):
 
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "_compiled": None}
-
-
-def _warn_of_missing(gradients: dict[Variable, Any]):
-    missing = [v.path for v, g in gradients.items() if g is None]
-    if 0 < len(missing) < len(gradients):
-        warnings.warn(
-            f"Gradients do not exist for variables {missing} when minimizing the loss. If "
-            "using `model.compile()`, did you forget to provide a `loss` argument?",
-            stacklevel=3,
-        )
