@@ -1,3 +1,3 @@
-"""The kernel: layers as pure pairs, graphs, runs, variables, records. It knows nothing of Keras's
-catalogue.
+"""Layers over the kernel of values: records, the layer contract, variables, graphs, the ambient
+run. It knows nothing of Keras's catalogue.
 """

@@ -1,4 +1,4 @@
-"""Values by variable: the one place where a variable is a key."""
+"""Values by variable: a dict whose keys are variables, known by their identity."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any

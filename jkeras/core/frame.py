@@ -1,9 +1,10 @@
 """Runs: one execution of a layer tree, eager, traced or abstract, as Keras-style code sees it.
 
-A run knows the value of every variable while a root layer is executed. Code that reads
-`self.kernel` and calls child layers as functions finds the run through a `ContextVar`, so each
-thread has its own. Built-in layers are handed their weights by path (`kernel.scope`) and do not
-ask.
+A `Run` is a forward pass (`kernel.scope.Flow`) that also knows the value of every variable while a
+root layer is executed. Code that reads `self.kernel` and calls child layers as functions finds it
+through the kernel's `ContextVar`, so each thread has its own. Built-in layers are handed their
+weights and do not ask: by path from a `Scope`, or, where the objects themselves have the arrays,
+from an `ObjectScope`, which answers what a `Scope` answers.
 """
 
 import jax

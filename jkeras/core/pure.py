@@ -1,5 +1,5 @@
 """The pure interface of a layer: `init` makes values from a key, `apply` runs the layer on given
-ones.
+ones. Both are those of the kernel (`kernel.apply`), as methods; neither writes on the layer.
 """
 
 import typing
@@ -75,8 +75,8 @@ class PureInterface:
         Args:
             params, state: as `init` gave them.
             training: whether this is a training step.
-            rng: key for layers that draw random numbers in training; they derive theirs from it by
-                path.
+            rng: key for layers that sample random numbers in training; they derive theirs from it
+                by path.
             mask: mask of the first input.
         Raises:
             ValueError: a value is missing in `params` or `state`, or has another shape than the

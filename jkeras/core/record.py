@@ -7,8 +7,10 @@ name.
         axis: Any = 0
 
 Fields are the annotated names of the class and its bases, in order (`arguments` gives another
-order). A field without a default is required. An annotation that is a `Kind` converts the value on
-its way in and out of configs.
+order), but for names that begin with an underscore and `ClassVar`s. A field without a default is
+required. An annotation that is a `Kind` converts the value on its way in and out of configs:
+`Initializer` makes an object of "zeros", and a config of that object. `__post_init__` checks and
+derives. What a record is as a value, `core.equality` says.
 """
 
 import inspect

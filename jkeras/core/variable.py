@@ -1,5 +1,5 @@
-"""Variables: named views of one array. Inside a traced call the frame holds the value, outside the
-variable does.
+"""Variables: named views of one array. While a layer runs on values that it was given, the run has
+the value; otherwise the variable holds it.
 """
 
 import operator

@@ -1,8 +1,7 @@
 """`init` and `apply`: functions of a layer's hyper-parameters, its values and its inputs.
 
-A layer is whatever has a class of passes, `flow_type(layer, **options)`, and
-`run_on(scope, args, kwargs)`. Nothing is
-written on it, and nothing is read of it but its hyper-parameters.
+A layer is whatever has a class of passes, `flow_type(layer, **options)`, and a method
+`run_on(scope, args, kwargs)`, which asks the scope for its weights and writes nothing on itself.
 """
 
 import typing

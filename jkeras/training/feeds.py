@@ -20,7 +20,7 @@ class Work(typing.NamedTuple):
 
     Attributes:
         form: of the program that does it, "one" step on a batch or "many" on rows of the data that
-            lies on the device; see `loop.Programs`.
+            lies on the device; see `programs.Programs`.
         arguments: of the program, behind the state.
         steps: how many they are.
     """
