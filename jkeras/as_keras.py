@@ -100,14 +100,14 @@ class KerasFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
 def fill(module):
     """Gives the module `keras` the public names of jkeras, and the version of Keras."""
-    whole = sys.modules["jkeras"]
-    public = {name: getattr(whole, name) for name in whole.__all__}
+    package = sys.modules["jkeras"]
+    public = {name: getattr(package, name) for name in package.__all__}
     vars(module).update(
         public,
         version=lambda: KERAS_VERSION,
         __version__=KERAS_VERSION,
         __all__=list(public),
-        __doc__=whole.__doc__,
+        __doc__=package.__doc__,
         __getattr__=further,
     )
 

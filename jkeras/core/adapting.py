@@ -48,7 +48,7 @@ def loop_body(layer, training):
     Layers in it that draw random numbers get another key for each t. A write to its state raises.
     """
     run = frame.current()
-    generators = [part for _, part in walk(layer) if isinstance(part, SeedGenerator)]
+    generators = [module for _, module in walk(layer) if isinstance(module, SeedGenerator)]
     key = generators[0].next() if training and generators else None
     values = None
     if not run.abstract:
@@ -75,7 +75,7 @@ def runs_apart(layer, scope):
     shared = scope.flow.shared
     if scope.path or not shared:
         return True
-    outsiders = [path for path, part in walk(layer) if path and not part.is_native()]
+    outsiders = [path for path, module in walk(layer) if path and not module.is_native()]
     return not any(path[: len(outer)] == outer for path in shared for outer in outsiders)
 
 
@@ -151,13 +151,13 @@ def is_built_for(layer, args, kwargs):
     if not shapes:
         return True
     call = layer.bind_call(args, kwargs)
-    given = {f"{name}_shape": shape for name, shape in call.shapes().items()}
-    common = shapes.keys() & given.keys()
+    call_shapes = {f"{name}_shape": shape for name, shape in call.shapes().items()}
+    common = shapes.keys() & call_shapes.keys()
     if not common:  # `build` has names of its own for them
-        built_for, wanted = list(shapes.values()), list(given.values())
+        built_for, wanted = list(shapes.values()), list(call_shapes.values())
     else:
         built_for = [shapes[name] for name in sorted(common)]
-        wanted = [given[name] for name in sorted(common)]
+        wanted = [call_shapes[name] for name in sorted(common)]
     first_axis = 0 if getattr(layer, "stateful", False) else 1
     return all(_fits(*pair, first_axis) for pair in zip(built_for, wanted))
 
@@ -204,8 +204,8 @@ def unbuilt_copy(layer):
     """A copy of a layer as it was before it was built: each module and container below it copied,
     everything else shared. Graphs stay as they are, with the layers in them.
     """
-    graphs = [part for _, part in walk(layer) if "_nodes" in part.__dict__]
-    pinned = {id(part): part for graph in graphs for _, part in walk(graph)}
+    graphs = [module for _, module in walk(layer) if "_nodes" in module.__dict__]
+    pinned = {id(module): module for graph in graphs for _, module in walk(graph)}
     return _copied(layer, pinned)
 
 
@@ -236,7 +236,7 @@ def _copied_module(module, memo):
 
 def _copied_attribute(twin, name, value, memo):
     if name in ("_own", "_children"):
-        return Parts({key: _copied(part, memo) for key, part in dict(value).items()})
+        return Parts({key: _copied(member, memo) for key, member in dict(value).items()})
     copied = _copied(value, memo)
     if type(value) in (TrackedList, TrackedDict):
         return type(value)(copied, twin, name)

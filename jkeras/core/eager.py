@@ -12,8 +12,8 @@ def call_eagerly(layer, args, kwargs):
     """The outputs of a layer on its own arrays; its losses and masks stay for the next call."""
     with frame.Run(layer) as run:
         outputs = run.call(layer, args, kwargs)
-    for _, part in walk(layer):
-        vars(part).get("_losses", []).clear()
+    for _, module in walk(layer):
+        vars(module).get("_losses", []).clear()
     for owner, value in run.losses:
         if _stays(value):
             owner._losses.append(value)

@@ -75,12 +75,12 @@ def explain(where, expected, received, fix=None):
     return f"{text} To fix it: {fix}." if fix else text
 
 
-def suggestion(given, known):
+def suggestion(value, known):
     """Ends a message with " Did you mean 'relu'?" where a known name is close to what was given,
     else with nothing.
 
     Args:
-        given: what came in place of a name, or a dict or list of such.
+        value: what came in place of a name, or a dict or list of such.
         known: the names there are; those that are no strings do not count.
 
     >>> suggestion("rellu", ["relu", "elu", "tanh"])
@@ -88,12 +88,12 @@ def suggestion(given, known):
     >>> suggestion("gaussian", ["relu", "elu", "tanh"]), suggestion(3, ["relu"])
     ('', '')
     """
-    if isinstance(given, (dict, list)):
-        return next(filter(None, (suggestion(name, known) for name in given)), "")
-    if not isinstance(given, str):
+    if isinstance(value, (dict, list)):
+        return next(filter(None, (suggestion(name, known) for name in value)), "")
+    if not isinstance(value, str):
         return ""
     lowered = {name.lower(): name for name in known if isinstance(name, str)}
-    close = difflib.get_close_matches(given.lower(), lowered, n=1)
+    close = difflib.get_close_matches(value.lower(), lowered, n=1)
     return f" Did you mean {lowered[close[0]]!r}?" if close else ""
 
 

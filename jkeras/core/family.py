@@ -41,10 +41,10 @@ class Family:
     @functools.cached_property
     def aliases(self):
         """Dict from every accepted string to a class or function."""
-        found = registry.members(f"keras.{self.name}").items()
+        members = registry.members(f"keras.{self.name}").items()
         return {
             alias: thing
-            for name, thing in found
+            for name, thing in members
             if name not in ("get", "serialize", "deserialize")
             for alias in self.spellings(name, thing)
         } | self.short
@@ -68,20 +68,20 @@ class Family:
                 else target
             )
         if isinstance(config, str):
-            found = self._by_name(config, custom_objects)
-            return found() if inspect.isclass(found) else found
+            member = self._by_name(config, custom_objects)
+            return member() if inspect.isclass(member) else member
         return registry.deserialize(config, custom_objects)
 
     def _by_name(self, name, custom_objects=None):
-        found = registry.get_registered_object(name, custom_objects)
-        found = self.aliases.get(name) if found is None else found
-        if found is None:
+        member = registry.get_registered_object(name, custom_objects)
+        member = self.aliases.get(name) if member is None else member
+        if member is None:
             known = sorted(map(str, self.aliases))
             raise ValueError(
                 f"Could not interpret {self.noun} identifier: {name}. Known names: "
                 f"{', '.join(known)}.{suggestion(name, known)}"
             )
-        return found
+        return member
 
     def get(self, identifier):
         """The object that an identifier stands for: None, a name, a config, a class, or the object
@@ -90,15 +90,15 @@ class Family:
         if identifier is None:
             return self.none
         if isinstance(identifier, dict):
-            found = self.deserialize(identifier)
+            member = self.deserialize(identifier)
         elif isinstance(identifier, str):
-            found = self._by_name(identifier)
+            member = self._by_name(identifier)
         else:
-            found = identifier
-        if inspect.isclass(found):
-            found = found()
-        if callable(found):
-            return found
+            member = identifier
+        if inspect.isclass(member):
+            member = member()
+        if callable(member):
+            return member
         raise ValueError(f"Could not interpret {self.noun} identifier: {identifier}")
 
     def serialize(self, obj):

@@ -174,8 +174,8 @@ class Run(Flow):
         """Lets a module that stands for another one have its place, and all below it theirs."""
         if self._places is None:
             self._find_paths()
-        for path, part in walk(module, prefix):
-            self._module_paths[id(part)] = self.canonical(path)
+        for path, submodule in walk(module, prefix):
+            self._module_paths[id(submodule)] = self.canonical(path)
         for path, variable in named_variables(module):
             self._places.set(variable, self.canonical((*prefix, *path)))
 

@@ -303,31 +303,31 @@ def _infer(function, leaves, treedef):
             for i in places
         ]
 
-        def run(arrays):
-            given = list(leaves)
+        def on_arrays(arrays):
+            filled = list(leaves)
             for place, array in zip(places, arrays):
-                given[place] = array
-            return function(jax.tree_util.tree_unflatten(treedef, given))
+                filled[place] = array
+            return function(jax.tree_util.tree_unflatten(treedef, filled))
 
-        return _shapes(run, specs)
+        return _shapes(on_arrays, specs)
 
-    first = abstract(UNKNOWN[0])
-    second = abstract(UNKNOWN[1]) if unknown else first
+    results = abstract(UNKNOWN[0])
+    other_results = abstract(UNKNOWN[1]) if unknown else results
 
     def combine(a, b):
         if not isinstance(a, jax.ShapeDtypeStruct):
             return a
         return KerasTensor(tuple(m if m == n else None for m, n in zip(a.shape, b.shape)), a.dtype)
 
-    return jax.tree_util.tree_map(combine, first, second, is_leaf=lambda v: v is None)
+    return jax.tree_util.tree_map(combine, results, other_results, is_leaf=lambda v: v is None)
 
 
-def _shapes(run, specs):
+def _shapes(function, specs):
     """eval_shape for functions whose result may also hold None, numbers and the like."""
     kept = []
 
     def arrays_only(arrays):
-        leaves, treedef = jax.tree_util.tree_flatten(run(arrays), is_leaf=lambda v: v is None)
+        leaves, treedef = jax.tree_util.tree_flatten(function(arrays), is_leaf=lambda v: v is None)
         kept[:] = [
             treedef,
             [None if is_tensor(v) or isinstance(v, np.ndarray) else (v,) for v in leaves],
@@ -409,7 +409,8 @@ class Operation:
             if self.op.spec is not None:
                 return self.op.spec(*args, **kwargs, **self.config)
             return infer(
-                lambda given: self.op.function(*given[0], **given[1], **self.config), (args, kwargs)
+                lambda arguments: self.op.function(*arguments[0], **arguments[1], **self.config),
+                (args, kwargs),
             )
         except (TypeError, ValueError, LookupError, ArithmeticError) as error:
             tensors = ", ".join(
@@ -434,7 +435,7 @@ class Op:
         self.function, self.module, self._inputs = function, module, inputs
         self.spec, self.keywords = spec, keywords
         self.class_name = class_name or "".join(
-            part.capitalize() for part in function.__name__.split("_")
+            word.capitalize() for word in function.__name__.split("_")
         )
         _named[f"{module}.{self.class_name}"] = self
 
@@ -461,14 +462,16 @@ class Op:
         bound = self.signature.bind(*args, **kwargs)
         bound.apply_defaults()
         names = list(self.signature.parameters)
-        given = dict(bound.arguments)
+        arguments = dict(bound.arguments)
         if self.signature.parameters[names[0]].kind is inspect.Parameter.VAR_POSITIONAL:
-            return Operation(self, config={k: given[k] for k in names[1:]})(*given[names[0]])
-        call = [given.pop(n) for n in names[: self.inputs]]
+            return Operation(self, config={k: arguments[k] for k in names[1:]})(
+                *arguments[names[0]]
+            )
+        call = [arguments.pop(n) for n in names[: self.inputs]]
         while call[-1] is None and self.signature.parameters[names[len(call) - 1]].default is None:
             call.pop()
-        named = {n: given.pop(n) for n in self.keywords}
-        return Operation(self, config=given)(*call, **named)
+        named = {n: arguments.pop(n) for n in self.keywords}
+        return Operation(self, config=arguments)(*call, **named)
 
 
 def op(module, *names, inputs=None, class_name=None, spec=None, keywords=()):

@@ -9,13 +9,13 @@ def take_first_shape(kwargs: dict) -> tuple | None:
     shape = kwargs.pop("input_shape", None)
     batch_shape = kwargs.pop("batch_input_shape", None)
     batch_size = kwargs.pop("batch_size", None)
-    first = None
+    first_shape = None
     if size is not None:
-        first = (None, size)
+        first_shape = (None, size)
     if shape is not None:
-        first = (None, *((shape,) if isinstance(shape, int) else shape))
+        first_shape = (None, *((shape,) if isinstance(shape, int) else shape))
     if batch_shape is not None:
-        first = tuple(batch_shape)
-    if first is not None and batch_size is not None:
-        first = (batch_size, *first[1:])
-    return first
+        first_shape = tuple(batch_shape)
+    if first_shape is not None and batch_size is not None:
+        first_shape = (batch_size, *first_shape[1:])
+    return first_shape

@@ -91,25 +91,25 @@ class Module:
         """
         if name.startswith("_tracked_free") or name in UNTRACKED:
             return value
-        found = list(_parts(name, value, set()))
-        self._forget(name, {id(part) for _, part in found})
-        self._adopt(found)
+        members = list(_parts(name, value, set()))
+        self._forget(name, {id(member) for _, member in members})
+        self._adopt(members)
         if type(value) in (list, dict) and not isinstance(value, (TrackedList, TrackedDict)):
             return (TrackedList if type(value) is list else TrackedDict)(value, self, name)
         return value
 
-    def _adopt(self, found):
-        for key, part in found:
-            mine = self._children if isinstance(part, Module) else self._own
-            if not any(part is other for other in mine.values()):
-                mine[self._free_key(key)] = part
-                self._on_adopt(part)
+    def _adopt(self, members):
+        for key, member in members:
+            owned = self._children if isinstance(member, Module) else self._own
+            if not any(member is other for other in owned.values()):
+                owned[self._free_key(key)] = member
+                self._on_adopt(member)
 
     def is_native(self):
         """Whether the module runs on values by path, without variables and ambient state."""
         return True
 
-    def _on_adopt(self, part):
+    def _on_adopt(self, member):
         """Called when a variable or module becomes part of this one."""
 
     def _free_key(self, key):
@@ -120,15 +120,15 @@ class Module:
 
     def _forget(self, name, keep):
         """Drops what the attribute's old value held and `keep` does not."""
-        for _, part in _parts(name, vars(self).get(name), set()):
-            mine = self._children if isinstance(part, Module) else self._own
-            if id(part) not in keep and not self._held_elsewhere(name, part):
-                for key in [k for k, v in mine.items() if v is part]:
-                    del mine[key]
+        for _, member in _parts(name, vars(self).get(name), set()):
+            owned = self._children if isinstance(member, Module) else self._own
+            if id(member) not in keep and not self._held_elsewhere(name, member):
+                for key in [k for k, v in owned.items() if v is member]:
+                    del owned[key]
 
-    def _held_elsewhere(self, name, part):
+    def _held_elsewhere(self, name, member):
         return any(
-            part is other
+            member is other
             for key, value in vars(self).items()
             if key not in (name, *UNTRACKED)
             for _, other in _parts(key, value, set())
@@ -189,7 +189,7 @@ def _observed(base, methods):
             owner, name = self._owner, self._name
             if vars(owner).get(name) is self:
                 vars(owner)[name] = before
-                owner._forget(name, {id(part) for _, part in _parts(name, base(self), set())})
+                owner._forget(name, {id(member) for _, member in _parts(name, base(self), set())})
                 vars(owner)[name] = self
                 owner._adopt(_parts(name, self, set()))
             return result

@@ -58,7 +58,9 @@ class Operation(metaclass=abc.ABCMeta):  # noqa: B024 - for `register` below
     def compute_output_spec(self, *args, **kwargs):
         """The outputs for KerasTensors, as KerasTensors: `call` on shapes alone."""
         with SymbolicScope():
-            return graph.infer(lambda given: self.call(*given[0], **given[1]), (args, kwargs))
+            return graph.infer(
+                lambda arguments: self.call(*arguments[0], **arguments[1]), (args, kwargs)
+            )
 
     def rematerialized_call(self, fn, *args, **kwargs):
         """`fn` (such as `call`), computed again for its gradient instead of being kept in

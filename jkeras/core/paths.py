@@ -30,8 +30,8 @@ def named_variables(module, select=None):
 def variables_of(places, select=None):
     """The same of some (path, module) pairs."""
     seen = set()
-    for path, part in places:
-        for key, variable in tuple(part._own.items()):
+    for path, module in places:
+        for key, variable in tuple(module._own.items()):
             if id(variable) in seen:
                 continue
             if select is None or select(variable):
@@ -51,15 +51,15 @@ def shared_paths(module):
     shared, places = {}, {}
     waiting = [((), module)]
     while waiting:
-        path, part = waiting.pop()
-        canonical = places.setdefault(id(part), path)
+        path, owner = waiting.pop()
+        canonical = places.setdefault(id(owner), path)
         if canonical != path:
             shared[path] = canonical
             continue
-        for name, own in part._own.items():
+        for name, own in owner._own.items():
             canonical = places.setdefault(id(own), (*path, name))
             if canonical != (*path, name):
                 shared[(*path, name)] = canonical
-        for name, child in reversed(part._children.items()):
+        for name, child in reversed(owner._children.items()):
             waiting.append(((*path, name), child))
     return shared

@@ -145,16 +145,20 @@ def make_init(cls, fields, base_init, keyword_only):
             bound = signature.bind(self, *args, **kwargs)
         except TypeError as error:
             raise TypeError(f"{cls.__name__}(): {error}. Its arguments: {signature}") from None
-        given = bound.arguments
+        arguments = bound.arguments
         if base_init is not None:
             base_init(
                 self,
-                **{f.name: given[f.name] for f in fields if f.kind is OF_BASE and f.name in given},
-                **given.get("kwargs", {}),
+                **{
+                    f.name: arguments[f.name]
+                    for f in fields
+                    if f.kind is OF_BASE and f.name in arguments
+                },
+                **arguments.get("kwargs", {}),
             )
         for field in fields:
             if field.kind is not OF_BASE:
-                setattr(self, field.name, field.kind.read(given.get(field.name, field.default)))
+                setattr(self, field.name, field.kind.read(arguments.get(field.name, field.default)))
         self.__post_init__()
 
     __init__.__signature__, __init__.__qualname__ = signature, f"{cls.__qualname__}.__init__"

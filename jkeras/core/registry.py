@@ -394,9 +394,9 @@ def _serialize_object(obj):
         _process.get()[cls.__name__] = cls
     seen = _shared.get()
     if seen is not None:
-        first = seen.setdefault(id(obj), (out, obj))[0]
-        if first is not out:
-            first["shared_object_id"] = out["shared_object_id"] = id(obj)
+        original = seen.setdefault(id(obj), (out, obj))[0]
+        if original is not out:
+            original["shared_object_id"] = out["shared_object_id"] = id(obj)
     return out
 
 
@@ -620,7 +620,7 @@ def find(name, config, custom_objects=None):
     registered.
     """
     registered, module = config.get("registered_name"), config.get("module")
-    if not all(isinstance(part, str | None) for part in (registered, module, name)):
+    if not all(isinstance(text, str | None) for text in (registered, module, name)):
         raise SerializationError(
             f"A class or function is named by texts. Received: {name!r} of module {module!r}"
         )

@@ -60,30 +60,30 @@ class RematScope:
 
 def scope():
     """The scope in which code runs now, None where there is none."""
-    found = _scope.get()
+    active = _scope.get()
     return (
         None
-        if found is None or found.mode is None
+        if active is None or active.mode is None
         else RematScope(
-            found.mode, found.output_size_threshold, found.layer_names, policy=found.policy
+            active.mode, active.output_size_threshold, active.layer_names, policy=active.policy
         )
     )
 
 
-def policy_of(given):
+def policy_of(policy):
     """A checkpoint policy of JAX: given as itself, by its name, or None.
 
     Raises:
         ValueError: no such name, or the name of what must be called to make a policy.
     """
-    if given is None or callable(given):
-        return given
-    if given not in POLICIES:
+    if policy is None or callable(policy):
+        return policy
+    if policy not in POLICIES:
         raise ValueError(
             "`policy` must be a function of `jax.checkpoint_policies`, or a name among "
-            f"{POLICIES}. Received: policy={given!r}.{suggestion(given, POLICIES)}"
+            f"{POLICIES}. Received: policy={policy!r}.{suggestion(policy, POLICIES)}"
         )
-    return getattr(jax.checkpoint_policies, given)
+    return getattr(jax.checkpoint_policies, policy)
 
 
 @public("keras.remat")
@@ -110,10 +110,10 @@ def remat(f, *, policy=None):
         places = [i for i, leaf in enumerate(leaves) if isinstance(leaf, (jax.Array, np.ndarray))]
 
         def on_arrays(arrays):
-            given = list(leaves)
+            filled = list(leaves)
             for place, array in zip(places, arrays):
-                given[place] = array
-            args, kwargs = jax.tree_util.tree_unflatten(treedef, given)
+                filled[place] = array
+            args, kwargs = jax.tree_util.tree_unflatten(treedef, filled)
             return f(*args, **kwargs)
 
         return jax.checkpoint(on_arrays, policy=policy)([leaves[i] for i in places])
@@ -121,27 +121,30 @@ def remat(f, *, policy=None):
     return again
 
 
-def execute(scope, layer, call, run):
+def execute(scope, layer, call, runner):
     """Runs a layer that was made in a `RematScope`. Only a traced run keeps anything that could be
     saved.
 
     Args:
-        run: what runs it, `running.execute`.
+        runner: what runs it, `running.execute`.
     """
     flow = scope.flow
-    wish = layer.remat_scope
-    listed = wish.mode != "list_of_layers" or layer.name in wish.layer_names
+    remat_scope = layer.remat_scope
+    listed = remat_scope.mode != "list_of_layers" or layer.name in remat_scope.layer_names
     if flow.is_eager or flow.abstract or not listed:
-        return run(layer, scope, call)
-    if wish.mode == "activations":
-        return _with_activation(scope, layer, call, run)
+        return runner(layer, scope, call)
+    if remat_scope.mode == "activations":
+        return _with_activation(scope, layer, call, runner)
     (params, param_values), (state, state_values) = map(_unzipped, scope.values_below())
-    body = _Body(scope, layer, call, run, params, state)
+    body = _Body(scope, layer, call, runner, params, state)
     values = param_values, state_values
-    if wish.mode == "larger_than" and _elements_of(body, values) <= wish.output_size_threshold:
-        return run(layer, scope, call)
-    outputs, *rest = jax.checkpoint(body, policy=wish.policy)(*values)
-    body.hand_on(outputs, *rest)
+    if (
+        remat_scope.mode == "larger_than"
+        and _elements_of(body, values) <= remat_scope.output_size_threshold
+    ):
+        return runner(layer, scope, call)
+    outputs, *effects = jax.checkpoint(body, policy=remat_scope.policy)(*values)
+    body.hand_on(outputs, *effects)
     return outputs
 
 
@@ -163,18 +166,18 @@ class _Body:
         params, state: of what the arrays are the values.
     """
 
-    def __init__(self, scope, layer, call, run, params, state):
+    def __init__(self, scope, layer, call, runner, params, state):
         self.scope = scope
         self.layer = layer
         self.call = call
-        self.run = run
+        self.runner = runner
         self.params = params
         self.state = state
 
     def __call__(self, params, state):
         inner = self.scope.on([*zip(self.params, params), *zip(self.state, state)])
         with inner.flow as flow:
-            outputs = self.run(self.layer, inner, self.call)
+            outputs = self.runner(self.layer, inner, self.call)
         self.counts = flow.counts
         self.owners, losses = _unzipped(flow.losses)
         masks = [flow.mask_of(v) for v in jax.tree_util.tree_leaves(outputs)]
@@ -192,11 +195,11 @@ class _Body:
                 flow.set_mask(output, mask)
 
 
-def _with_activation(scope, layer, call, run):
+def _with_activation(scope, layer, call, runner):
     """Runs a layer with another activation: a twin that shares all else with it."""
     activation = getattr(layer, "activation", None)
     if activation is None:
-        return run(layer, scope, call)
+        return runner(layer, scope, call)
     twin = object.__new__(type(layer))
     again = remat(activation, policy=layer.remat_scope.policy)
     vars(twin).update(vars(layer), activation=again)
@@ -204,6 +207,6 @@ def _with_activation(scope, layer, call, run):
     entry = stack[-1]
     stack[-1] = (twin, entry[1])
     try:
-        return run(twin, scope, call)
+        return runner(twin, scope, call)
     finally:
         stack[-1] = entry

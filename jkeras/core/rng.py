@@ -37,10 +37,10 @@ def _key_from_array(seed):
             "Argument `seed` must be either an integer, an instance of `SeedGenerator`, or a JAX "
             f"key. Received: seed={seed!r} (of type {type(seed)})"
         ) from None
-    whole = jnp.issubdtype(seed.dtype, jnp.integer)
-    if seed.shape == () and whole:
+    is_integer = jnp.issubdtype(seed.dtype, jnp.integer)
+    if seed.shape == () and is_integer:
         return jnp.array([0, 0], "uint32").at[0].set(seed.astype("uint32"))
-    if seed.shape != (2,) or not whole:
+    if seed.shape != (2,) or not is_integer:
         raise ValueError(
             "Argument `seed` must be either an integer, an instance of `SeedGenerator`, or a JAX "
             f"key. Received: seed={seed} (of type {type(seed)})"

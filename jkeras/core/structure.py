@@ -18,17 +18,17 @@ def graph_keys(layers):
     keys, counts = {}, collections.Counter()
     for layer in layers:
         base = snake_case(type(layer).__name__)
-        key = first = base if re.fullmatch(rf"{re.escape(base)}(_\d+)?", layer.name) else layer.name
+        key = stem = base if re.fullmatch(rf"{re.escape(base)}(_\d+)?", layer.name) else layer.name
         while key in keys:
-            counts[first] += 1
-            key = f"{first}_{counts[first]}"
+            counts[stem] += 1
+            key = f"{stem}_{counts[stem]}"
         keys[key] = layer
     return keys
 
 
 def all_built(layer):
     """Whether a layer and all below it have their weights."""
-    return all(part.built for _, part in walk(layer) if hasattr(part, "built"))
+    return all(module.built for _, module in walk(layer) if hasattr(module, "built"))
 
 
 def named_weights(layer):

@@ -61,7 +61,7 @@ def compute_output_spec(self, *args, **kwargs):
     if self.input_spec is not None:
         args = tuple(completed(self.input_spec, value) for value in args[:1]) + args[1:]
     outputs = graph.infer(
-        lambda given: self.run_abstract(given[0], dict(given[1])), (tuple(args), kwargs)
+        lambda arguments: self.run_abstract(arguments[0], dict(arguments[1])), (tuple(args), kwargs)
     )
     if not self.announces_compute_dtype:
         return outputs

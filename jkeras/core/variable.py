@@ -35,8 +35,8 @@ def gathered(value, layout):
     kept = [None if axis == distribution.batch_dim_name else axis for axis in sharding.spec]
     if kept == list(sharding.spec) or not isinstance(value, jax.core.Tracer):
         return value
-    whole = NamedSharding(sharding.mesh, PartitionSpec(*kept))
-    return jax.lax.with_sharding_constraint(value, whole)
+    combined = NamedSharding(sharding.mesh, PartitionSpec(*kept))
+    return jax.lax.with_sharding_constraint(value, combined)
 
 
 class Borrowed:

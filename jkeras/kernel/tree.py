@@ -61,11 +61,11 @@ def partition(tree: Tree, predicate: Callable[[Path], bool]) -> tuple[Tree, Tree
     >>> partition({"a": 1, "b": {"c": 2}}, lambda path: path[0] == "a")
     ({'a': 1}, {'b': {'c': 2}})
     """
-    chosen, rest = [], []
+    chosen, others = [], []
     for path, leaf in flatten(tree):
-        side = chosen if predicate(path) else rest
+        side = chosen if predicate(path) else others
         side.append((path, leaf))
-    return unflatten(chosen), unflatten(rest)
+    return unflatten(chosen), unflatten(others)
 
 
 def leaves(structure: Any, is_leaf: Callable[[Any], bool] | None = None) -> list:

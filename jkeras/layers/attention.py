@@ -45,14 +45,14 @@ class SequenceAttention(Layer):
         )
 
     def _check_lists(self, inputs, mask=None):
-        for name, given in {"inputs": inputs, "mask": mask}.items():
-            fits = isinstance(given, list) and 2 <= len(given) <= 3
-            if given is not None and not fits:
+        for name, argument in {"inputs": inputs, "mask": mask}.items():
+            fits = isinstance(argument, list) and 2 <= len(argument) <= 3
+            if argument is not None and not fits:
                 raise ValueError(
                     explain(
                         self._where,
                         f"`{name}` as a list [query, value] or [query, value, key]",
-                        f"{type(given).__name__} {given}",
+                        f"{type(argument).__name__} {argument}",
                     )
                 )
 

@@ -93,10 +93,10 @@ class EinsumDense(LoraLayer):
         Keras's shapes.
         """
         out = super().compute_output_spec(x, **kwargs)
-        first = 1
+        first_axis = 1
         if "..." in self.equation:
-            first = len(x.shape)
-        open_axes = {i for i, d in enumerate(self.output_shape, first) if d is None}
+            first_axis = len(x.shape)
+        open_axes = {i for i, d in enumerate(self.output_shape, first_axis) if d is None}
         shape = [None if i in open_axes else d for i, d in enumerate(out.shape)]
         return KerasTensor(shape, out.dtype)
 
@@ -134,10 +134,10 @@ class EinsumDense(LoraLayer):
         """The arrays that stand for the kernel; a scale of 8 bits has the axes of the output."""
         if self._codings[name].bits == 4:
             return super().encode(name, value.reshape(-1, self._codings[name].length))
-        found = super().encode(name, value, quantizer)
+        encoded = super().encode(name, value, quantizer)
         return {
-            **found,
-            "kernel_scale": relabel(found["kernel_scale"], self._summed()[1], self._axes[2]),
+            **encoded,
+            "kernel_scale": relabel(encoded["kernel_scale"], self._summed()[1], self._axes[2]),
         }
 
     def decode(self, name, w):
@@ -261,5 +261,5 @@ def _bias_shape(bias_axes, outputs, sizes, elided, where):
             raise ValueError(
                 explain(where, f"bias axes among those of the output '{letters}'", repr(bias_axes))
             )
-    first = min(letters.index(letter) for letter in bias_axes)
-    return tuple(sizes[c] if c in bias_axes else 1 for c in letters[first:]) + (1,) * elided
+    first_axis = min(letters.index(letter) for letter in bias_axes)
+    return tuple(sizes[c] if c in bias_axes else 1 for c in letters[first_axis:]) + (1,) * elided

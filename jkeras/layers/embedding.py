@@ -77,15 +77,15 @@ class _Table(LoraLayer):
             self.build()
 
     def weight_specs(self, inputs=None):
-        table, first = self._first_table, None
+        table, initializer = self._first_table, None
         if table is not None:
 
-            def first(shape, dtype=None):
+            def initializer(shape, dtype=None):
                 return jnp.asarray(table, dtype=dtype)
 
         return {
             "embeddings": self.weight(
-                "embeddings", (self.input_dim, self.output_dim), initializer=first
+                "embeddings", (self.input_dim, self.output_dim), initializer=initializer
             )
         }
 
@@ -260,11 +260,11 @@ class ReversibleEmbedding(_Table):
             "reverse_embeddings": Coding(bits, 0, 0, self.output_dim, block),
         }
 
-    def _part_dtype(self, key, part):
+    def _part_dtype(self, key, array):
         # Keras keeps these as floats
         if key == "reverse_embeddings_zero":
             return None
-        return part.dtype
+        return array.dtype
 
     @property
     def activation_quantizer(self):

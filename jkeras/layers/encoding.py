@@ -267,8 +267,8 @@ def hashed(values, bins, salt=None, encoding="utf-8"):
     if salt is not None:
         function = functools.partial(siphash64, key=salt)
     unique, places = np.unique(texts(array, encoding), return_inverse=True)
-    found = np.array([function(text.encode(encoding)) % bins for text in unique], "int64")
-    return found[places].reshape(array.shape)
+    indices = np.array([function(text.encode(encoding)) % bins for text in unique], "int64")
+    return indices[places].reshape(array.shape)
 
 
 @fields

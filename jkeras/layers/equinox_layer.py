@@ -15,8 +15,8 @@ from jkeras.layers.jax_layer import JaxLayer
 
 
 def parted(module):
-    """(floats, rest): a module twice, with None in place of what the other has; floats are what is
-    trained.
+    """(floats, static): a module twice, with None in place of what the other has; floats are what
+    is trained.
     """
 
     def is_trained(leaf):
@@ -28,10 +28,10 @@ def parted(module):
     )
 
 
-def joined(floats, rest):
+def joined(floats, static):
     """The module of `parted`."""
     return jax.tree_util.tree_map(
-        lambda a, b: b if a is None else a, floats, rest, is_leaf=lambda leaf: leaf is None
+        lambda a, b: b if a is None else a, floats, static, is_leaf=lambda leaf: leaf is None
     )
 
 
@@ -73,8 +73,8 @@ class EquinoxLayer(JaxLayer):
         ) -> None: ...
 
     def __post_init__(self):
-        floats, rest = parted(self.module)
-        self.set_untracked(_given_arrays=(floats, None), _rest=rest)
+        floats, static = parted(self.module)
+        self.set_untracked(_given_arrays=(floats, None), _static=static)
         self._takes_key = "key" in inspect.signature(type(self.module).__call__).parameters
         self.call_fn = self._run
         super().__post_init__()
@@ -82,7 +82,7 @@ class EquinoxLayer(JaxLayer):
     def _run(self, params, rng, inputs, training):
         import equinox
 
-        module = equinox.nn.inference_mode(joined(params, self._rest), value=not training)
+        module = equinox.nn.inference_mode(joined(params, self._static), value=not training)
         if not (training and self._takes_key):
             if self.mapped:
                 return jax.vmap(module)(inputs)

@@ -45,15 +45,15 @@ class HostLayer(DataLayer):
         if not any(isinstance(leaf, jax.core.Tracer) for leaf in leaves):
             return self.rows(on_device(self.indices(jax.tree_util.tree_map(on_host, inputs))))
         place = jax.ShapeDtypeStruct(leaves[0].shape, "int32")
-        found = jax.pure_callback(
-            lambda given: np.asarray(
-                self.indices(jax.tree_util.tree_map(np.asarray, given)), "int32"
+        indices = jax.pure_callback(
+            lambda values: np.asarray(
+                self.indices(jax.tree_util.tree_map(np.asarray, values)), "int32"
             ),
             place,
             jax.tree_util.tree_map(jnp.asarray, inputs),
             vmap_method="sequential",
         )
-        return self.rows(found)
+        return self.rows(indices)
 
 
 def on_host(x):

@@ -231,8 +231,8 @@ class Equalization(ImageLayer):
         bins = jnp.clip((values.astype("float32") * top / 255).astype("int32"), 0, top)
         counts = jnp.zeros(self.bins, "int32").at[bins.ravel()].add(1)
         below = jnp.cumsum(counts)
-        first = below[jnp.argmax(below > 0)]
-        table = jnp.round((below - first) * 255 / jnp.maximum(below[-1] - first, 1))
+        lowest = below[jnp.argmax(below > 0)]
+        table = jnp.round((below - lowest) * 255 / jnp.maximum(below[-1] - lowest, 1))
         equalized = table[jnp.clip(values / 255.0 * top, 0, top).astype("int32")]
         return jnp.where(jnp.count_nonzero(counts) <= 1, values, equalized)
 
@@ -304,5 +304,5 @@ class ContrastLimitedAdaptiveHistogramEqualization(ImageLayer):
             kept = jnp.minimum(counts, self.clip_limit * values.size / 256)
             counts = kept + jnp.sum(counts - kept) / 256
         below = jnp.cumsum(counts)
-        rest = values.size - below[0]
-        return jnp.clip((below - below[0]) * 255 / jnp.where(rest == 0, 1, rest), 0, 255)
+        above = values.size - below[0]
+        return jnp.clip((below - below[0]) * 255 / jnp.where(above == 0, 1, above), 0, 255)

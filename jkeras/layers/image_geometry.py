@@ -214,8 +214,8 @@ class RandomZoom(RandomTranslation):
 
     def __post_init__(self):
         super().__post_init__()
-        given = np.hstack([f for f in (self.height_factor, self.width_factor) if f is not None])
-        if given.min() <= -1:  # the number 1, which stands for (-1, 1), is fine, as in Keras
+        factors = np.hstack([f for f in (self.height_factor, self.width_factor) if f is not None])
+        if factors.min() <= -1:  # the number 1, which stands for (-1, 1), is fine, as in Keras
             raise ValueError(
                 explain(
                     self._where,

@@ -175,7 +175,7 @@ class _Chained(ImageLayer):
                 ),
             )
 
-    def _apply(self, index, names, numbers_of, part, values):
+    def _apply(self, index, names, numbers_of, kind, values):
         """The layer `names[index]` on one part of the input ("images", "boxes" or "masks"); beyond
         the last: nothing.
 
@@ -184,7 +184,7 @@ class _Chained(ImageLayer):
         """
 
         def branch(name):
-            return lambda v: getattr(getattr(self, name), f"change_{part}")(v, numbers_of(name, v))
+            return lambda v: getattr(getattr(self, name), f"change_{kind}")(v, numbers_of(name, v))
 
         return jax.lax.switch(index, [*map(branch, names), lambda v: v], values)
 
@@ -237,13 +237,13 @@ class RandAugment(_Chained):
             "numbers": {name: getattr(self, name).sample(images, key) for name in self._NAMES},
         }
 
-    def _chain(self, part, values, samples):
+    def _chain(self, kind, values, samples):
         for i in range(self.num_ops):
             values = self._apply(
                 samples["chosen"][i],
                 self._NAMES,
                 lambda name, _: samples["numbers"][name],
-                part,
+                kind,
                 values,
             )
         return values
@@ -320,14 +320,14 @@ class AugMix(_Chained):
     def _names(self):
         return (*self.GEOMETRIC, *self.VALUES, *(self.COLOR if self.all_ops else ()))
 
-    def _mixed(self, part, values, samples):
+    def _mixed(self, kind, values, samples):
         def link(x, step):
             index, key = step
             return self._apply(
                 index,
                 self._names(),
                 lambda name, v: getattr(self, name).sample(v, keys_from(key)),
-                part,
+                kind,
                 x,
             ), None
 

@@ -129,14 +129,14 @@ class JaxLayer(StatefulLayer):
         self.set_untracked(_call_names=self._names(self.call_fn, "call_fn", CALL_ARGUMENTS))
         if self.init_fn is not None:
             self.set_untracked(_init_names=self._names(self.init_fn, "init_fn", INIT_ARGUMENTS))
-        given = any(v is not None for v in self._given_arrays)
-        if self.init_fn is None and not given and {"params", "state"} & set(self._call_names):
+        has_arrays = any(v is not None for v in self._given_arrays)
+        if self.init_fn is None and not has_arrays and {"params", "state"} & set(self._call_names):
             raise ValueError(
                 explain(self._where, "`init_fn`, or `params` and `state`", "none of them")
             )
         if "rng" in self._call_names:
             self.seed_generator = SeedGenerator(self.seed)
-        if given:
+        if has_arrays:
             self.build()
 
     def _names(self, function, role, allowed):
@@ -179,8 +179,8 @@ class JaxLayer(StatefulLayer):
             inputs,
             is_leaf=lambda s: hasattr(s, "dtype"),
         )
-        given = {"rng": self._init_keys(key), "inputs": ones, "training": True}
-        made = self.init_fn(**{name: given[name] for name in self._init_names})
+        arguments = {"rng": self._init_keys(key), "inputs": ones, "training": True}
+        made = self.init_fn(**{name: arguments[name] for name in self._init_names})
         if "state" in self._call_names:
             return made
         return (made, None)
@@ -315,8 +315,8 @@ class FlaxLayer(JaxLayer):
         return self._make(rng, inputs, training=training)
 
     def _init_keys(self, key):
-        first, second = jax.random.split(key)
-        return {"params": first, "dropout": second}
+        params_key, dropout_key = jax.random.split(key)
+        return {"params": params_key, "dropout": dropout_key}
 
     def _call_keys(self, ctx):
         if ctx.training:

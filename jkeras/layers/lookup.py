@@ -214,16 +214,16 @@ class IndexLookup(HostLayer):
                 "Save the model with the tokens in it.",
             )
             vocabulary = self._read(vocabulary)
-        given = self._as_tokens(vocabulary)
-        if given.size == 0:
+        entries = self._as_tokens(vocabulary)
+        if entries.size == 0:
             raise ValueError(
                 explain(self._where, "a vocabulary of at least one token", "an empty one")
             )
         special = self._special_tokens()
         # in a file each line is a token
-        has_special = not from_file and given[: len(special)].tolist() == special
+        has_special = not from_file and entries[: len(special)].tolist() == special
         start = len(special) * has_special
-        tokens = given[start:]
+        tokens = entries[start:]
         self._check_unrepeated(tokens)
         if not from_file:
             self._check_special(tokens, special)
@@ -231,11 +231,11 @@ class IndexLookup(HostLayer):
         self._set_tokens(tokens)
         if self.output_mode == "tf_idf":
             weights = np.asarray(idf_weights, floatx())
-            if weights.shape != given.shape:
+            if weights.shape != entries.shape:
                 raise ValueError(
                     explain(
                         self._where,
-                        f"`idf_weights` of shape {given.shape}, that of the vocabulary",
+                        f"`idf_weights` of shape {entries.shape}, that of the vocabulary",
                         f"shape {weights.shape}",
                     )
                 )
@@ -410,18 +410,18 @@ class IndexLookup(HostLayer):
         unknown = -1
         if self.num_oov_indices == 1:
             unknown = self._first_oov
-        found = np.array([self._table.get(token, unknown) for token in flat], "int32").reshape(
+        indices = np.array([self._table.get(token, unknown) for token in flat], "int32").reshape(
             tokens.shape
         )
-        places = found == -1
+        places = indices == -1
         if self.num_oov_indices > 1 and places.any():
-            found[places] = self._buckets(tokens[places]) + self._first_oov
+            indices[places] = self._buckets(tokens[places]) + self._first_oov
             places = np.zeros_like(places)
         if self.mask_token is not None:
             masked = tokens == self.mask_token
-            found[masked] = 0
+            indices[masked] = 0
             if self.output_mode != "int":
-                found[masked] = DROPPED
+                indices[masked] = DROPPED
             places &= ~masked
         if places.any():
             raise ValueError(
@@ -429,7 +429,7 @@ class IndexLookup(HostLayer):
                 f"found OOV values {tokens[places].tolist()}, consider setting "
                 "`num_oov_indices=1`."
             )
-        return found
+        return indices
 
     def _buckets(self, tokens):
         if self._of_numbers and self.oov_method == "floormod":

@@ -162,8 +162,13 @@ class LoraLayer(QuantizedLayer):
     # alone
 
     def _stored(self):
-        mine = {k: v for k, v in self._own.items() if not k.startswith(f"lora_{self._adapted}_")}
-        return {k: mine[k] for k in sorted(mine, key=lambda k: (k != self._adapted, k != "bias"))}
+        variables = {
+            k: v for k, v in self._own.items() if not k.startswith(f"lora_{self._adapted}_")
+        }
+        return {
+            k: variables[k]
+            for k in sorted(variables, key=lambda k: (k != self._adapted, k != "bias"))
+        }
 
     def save_own_variables(self, store):
         """Puts the layer's own weights into a dict-like store, numbered; the adapted weight as the

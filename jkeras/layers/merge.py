@@ -162,8 +162,8 @@ class Subtract(Merge):
             raise self._misfit("exactly 2 inputs", shapes)
 
     def merge(self, inputs, masks):
-        first, second = inputs
-        return first - second
+        x, y = inputs
+        return x - y
 
 
 @layer("keras.layers")
@@ -333,26 +333,26 @@ class Dot(Merge):
     def check(self, shapes):
         if len(shapes) != 2:
             raise self._misfit("exactly 2 inputs", shapes)
-        first, second = self._axes_for(*shapes)
-        if shapes[0][first] != shapes[1][second]:
-            raise self._misfit(f"the same size on axes {first} and {second}", shapes)
+        first_axis, second_axis = self._axes_for(*shapes)
+        if shapes[0][first_axis] != shapes[1][second_axis]:
+            raise self._misfit(f"the same size on axes {first_axis} and {second_axis}", shapes)
 
     def merged_shape(self, shapes):
-        first, second = self._axes_for(*shapes)
-        sizes = [n for i, n in enumerate(shapes[0]) if i != first]
-        sizes += [n for i, n in enumerate(shapes[1]) if i not in (0, second)]
+        first_axis, second_axis = self._axes_for(*shapes)
+        sizes = [n for i, n in enumerate(shapes[0]) if i != first_axis]
+        sizes += [n for i, n in enumerate(shapes[1]) if i not in (0, second_axis)]
         if len(sizes) == 1:
             return (*sizes, 1)
         return tuple(sizes)
 
     def forward(self, w, inputs, ctx):
         x, y = inputs
-        first, second = self._axes_for(x.shape, y.shape)
+        first_axis, second_axis = self._axes_for(x.shape, y.shape)
         if self.normalize:
-            x, y = ops.normalize(x, axis=first), ops.normalize(y, axis=second)
+            x, y = ops.normalize(x, axis=first_axis), ops.normalize(y, axis=second_axis)
         dtype = jnp.result_type(x, y)
         result = jax.lax.dot_general(
-            x.astype(dtype), y.astype(dtype), (((first,), (second,)), ((0,), (0,)))
+            x.astype(dtype), y.astype(dtype), (((first_axis,), (second_axis,)), ((0,), (0,)))
         )
         if result.ndim == 1:
             return result[:, None]

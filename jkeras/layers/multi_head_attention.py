@@ -80,15 +80,15 @@ class HeadedAttention(Composite):
             )
         (heads, groups), (key_size, value_size) = self._head_counts, self._head_sizes
         names = self._dense_names
-        found = {
+        projections = {
             names["query"]: self._projection("query", query.ndim - 1, 1, (heads, key_size)),
             names["key"]: self._projection("key", key.ndim - 1, 1, (groups, key_size)),
         }
         if self.use_gate:
-            found[names["gate"]] = self._projection(
+            projections[names["gate"]] = self._projection(
                 "gate", query.ndim - 1, 1, (heads, value_size), "sigmoid"
             )
-        return found | {
+        return projections | {
             names["value"]: self._projection("value", value.ndim - 1, 1, (groups, value_size)),
             "_softmax": Softmax(dtype=self.dtype_policy),
             "_dropout_layer": Dropout(self.dropout, seed=self.seed, dtype=self.dtype_policy),

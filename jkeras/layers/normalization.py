@@ -593,8 +593,8 @@ class SpectralNormalization(StatefulLayer, Wrapper):
         specs = self.layer.weight_specs(inputs)
         kernel = self.layer.resolved(specs[self._normalized_name(specs)])
         # a key decides its first values; the seed is there so that none is drawn
-        first = TruncatedNormal(stddev=0.02, seed=0)
-        vector = Weight((1, kernel.shape[-1]), first, kernel.dtype, trainable=False)
+        initializer = TruncatedNormal(stddev=0.02, seed=0)
+        vector = Weight((1, kernel.shape[-1]), initializer, kernel.dtype, trainable=False)
         return {"kernel": kernel, "vector_u": vector}
 
     def _normalized_name(self, names):

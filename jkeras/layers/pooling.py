@@ -176,8 +176,10 @@ class GlobalPooling(ReadyLayer):
         self.input_spec = InputSpec(ndim=self.rank + 2)
 
     def forward(self, w, x, ctx):
-        first = 1 if self.data_format == "channels_last" else 2
-        return self._reduce(x, axis=tuple(range(first, first + self.rank)), keepdims=self.keepdims)
+        first_axis = 1 if self.data_format == "channels_last" else 2
+        return self._reduce(
+            x, axis=tuple(range(first_axis, first_axis + self.rank)), keepdims=self.keepdims
+        )
 
 
 class GlobalMax(GlobalPooling):

@@ -186,8 +186,8 @@ class Normalization(DataLayer):
         return tuple(self._aligned(own.get("mean"), own.get("variance"), places))[which]
 
     def get_config(self):
-        given = {"mean": self.input_mean, "variance": self.input_variance}
-        return {**super().get_config(), **{k: np.array(v).tolist() for k, v in given.items()}}
+        statistics = {"mean": self.input_mean, "variance": self.input_variance}
+        return {**super().get_config(), **{k: np.array(v).tolist() for k, v in statistics.items()}}
 
     # ------------------------------------------------------------ learning the statistics
 

@@ -77,8 +77,8 @@ class QuantizedLayer(Layer):
             weights = {name: self._own[name].value for name in self.quantized_weights}
         self._make_quantized(mode)
         for name, value in weights.items():
-            for key, part in self.encode(name, value, config.weight_quantizer).items():
-                self._own[key].assign(part)
+            for key, array in self.encode(name, value, config.weight_quantizer).items():
+                self._own[key].assign(array)
                 self._own[key]._initializer = None  # `init` finds this value again
         self.__dict__["_state_kept"] = True
         if self._own_policy.quantization_mode is None:
@@ -184,11 +184,11 @@ class QuantizedLayer(Layer):
         for name, shape in shapes.items():
             like = jax.ShapeDtypeStruct(shape, self.variable_dtype)
             arrays = jax.eval_shape(functools.partial(self.encode, name), like)
-            for part, key in self._keys(name).items():
+            for role, key in self._keys(name).items():
                 if key in arrays and key not in specs:  # `g_idx` is shared
-                    first = {"scale": "ones", "g_idx": self._places}.get(part, "zeros")
+                    initializer = {"scale": "ones", "g_idx": self._places}.get(role, "zeros")
                     dtype = self._part_dtype(key, arrays[key])
-                    specs[key] = Weight(arrays[key].shape, first, dtype, trainable=False)
+                    specs[key] = Weight(arrays[key].shape, initializer, dtype, trainable=False)
         return specs
 
     def _put_spec(self, name, spec, **options):
@@ -205,8 +205,8 @@ class QuantizedLayer(Layer):
     def _put(self, name, shape, initializer, **options):
         setattr(self, name, self.add_weight(shape, initializer, name=name, **options))
 
-    def _part_dtype(self, key, part):
-        return part.dtype
+    def _part_dtype(self, key, array):
+        return array.dtype
 
     def _places(self, shape, dtype=None):
         return jnp.floor_divide(jnp.arange(shape[0], dtype=dtype), self._block())
@@ -261,7 +261,7 @@ class QuantizedLayer(Layer):
     def encode(self, name, value, quantizer=None):
         """The arrays that stand for a float weight, by the names of their variables."""
         parts, keys = self._codings[name].encode(value, quantizer), self._keys(name)
-        return {keys[part]: array for part, array in parts.items()}
+        return {keys[role]: array for role, array in parts.items()}
 
     def decode(self, name, w):
         """The float weight that the layer's arrays stand for."""
@@ -269,7 +269,7 @@ class QuantizedLayer(Layer):
 
     def parts(self, name, w):
         """What stands for a weight, by the names that its `Coding` has for it."""
-        return {part: w[key] for part, key in self._keys(name).items() if key in w}
+        return {role: w[key] for role, key in self._keys(name).items() if key in w}
 
     @staticmethod
     def _keys(name):

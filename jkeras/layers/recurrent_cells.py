@@ -97,8 +97,9 @@ def gates(x, kernel, masks, product=jnp.matmul, axis=-1):
     """
     if masks is None or len(masks) == 1:
         return product(x if masks is None else x * masks[0], kernel)
-    parts = jnp.split(kernel, len(masks), axis=-1)
-    return jnp.concatenate([product(x * mask, part) for mask, part in zip(masks, parts)], axis=axis)
+    gate_kernels = jnp.split(kernel, len(masks), axis=-1)
+    products = [product(x * mask, block) for mask, block in zip(masks, gate_kernels)]
+    return jnp.concatenate(products, axis=axis)
 
 
 class Cell(CellFields, Layer):
@@ -449,9 +450,9 @@ class ForgetBias:
         return self._joined(lambda i, n: jnp.asarray(self.others((n,), dtype=dtype)), shape, dtype)
 
     @staticmethod
-    def _joined(part, shape, dtype):
+    def _joined(make, shape, dtype):
         units = shape[0] // 4
-        return jnp.concatenate([part(0, units), jnp.ones((units,), dtype), part(1, 2 * units)])
+        return jnp.concatenate([make(0, units), jnp.ones((units,), dtype), make(1, 2 * units)])
 
 
 @layer("keras.layers")

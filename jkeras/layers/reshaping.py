@@ -181,8 +181,8 @@ class _Spatial(Layer):
 
     @property
     def _axes(self):
-        first = 2 if self.data_format == "channels_first" else 1
-        return range(first, first + self._rank)
+        first_axis = 2 if self.data_format == "channels_first" else 1
+        return range(first_axis, first_axis + self._rank)
 
     def _pairs(self, name):
         """The field `name` as (before, after) for each spatial axis, from one integer or one item

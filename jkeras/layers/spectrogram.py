@@ -137,13 +137,13 @@ class STFTSpectrogram(Layer):
 
     def _arranged(self, x):
         """(batch, channels, frames, bins) in the order asked for."""
-        first = self.data_format == "channels_first"
+        channels_first = self.data_format == "channels_first"
         if self.expand_dims:
-            if first:
+            if channels_first:
                 return x
             return x.transpose(0, 2, 3, 1)
         batch, channels, frames, bins = x.shape
-        if first:
+        if channels_first:
             return x.swapaxes(2, 3).reshape(batch, channels * bins, frames)
         return x.swapaxes(1, 2).reshape(batch, frames, channels * bins)
 

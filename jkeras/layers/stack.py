@@ -26,12 +26,12 @@ class EachOf:
     def __init__(self, one):
         self.one = one
 
-    def __call__(self, first, dtype=None):
-        if isinstance(first, tuple):  # as an initializer, of a shape
+    def __call__(self, value, dtype=None):
+        if isinstance(value, tuple):  # as an initializer, of a shape
             return jnp.stack(
-                [jnp.asarray(self.one(first[1:], dtype=dtype)) for _ in range(first[0])]
+                [jnp.asarray(self.one(value[1:], dtype=dtype)) for _ in range(value[0])]
             )
-        return jax.vmap(self.one)(first)
+        return jax.vmap(self.one)(value)
 
     def sample(self, key, shape, dtype=None):
         """The first values under a given key, another one for each block."""
@@ -102,15 +102,15 @@ class Stack(StatefulLayer):
 
     def _check_block(self, x):
         """Raises ValueError where a block's output has another shape or dtype than its input."""
-        given = self._block_input(x)
+        block_input = self._block_input(x)
 
         def output(x):
             params, state = self.layer.init(jax.random.key(0), x)
             return self.layer.apply(params, state, x, training=False)[0]
 
-        y = jax.eval_shape(output, given)
-        same_shape = getattr(y, "shape", None) == given.shape
-        if same_shape and y.dtype == given.dtype:
+        y = jax.eval_shape(output, block_input)
+        same_shape = getattr(y, "shape", None) == block_input.shape
+        if same_shape and y.dtype == block_input.dtype:
             return
         advice = "put layers that change the shape before or behind the stack"
         if same_shape:
@@ -118,7 +118,7 @@ class Stack(StatefulLayer):
                 "compute in one dtype all through the block: `layers.add` casts to it, `+` takes "
                 "the wider one"
             )
-        expected = f"blocks that give what they take, {given.dtype}{list(given.shape)}"
+        expected = f"blocks that give what they take, {block_input.dtype}{list(block_input.shape)}"
         raise ValueError(explain(self._where, expected, f"{y}", advice))
 
     def _of_all(self, weight):

@@ -165,22 +165,22 @@ class TextVectorization(HostLayer):
     def indices(self, inputs):
         lookup, words, length = self._lookup_layer, self.words(inputs), self.output_sequence_length
         if not isinstance(words, Ragged):
-            found = lookup.indices(words)
+            indices = lookup.indices(words)
         else:
             sizes = np.array([len(row) for row in words], int)
             shortest, filling = 1, -1
             if self.output_mode == "int":
                 shortest, filling = 0, 0
-            found = np.full((len(words), int(sizes.max(initial=shortest))), filling, "int32")
-            found[np.arange(found.shape[1]) < sizes[:, None]] = lookup.indices(
+            indices = np.full((len(words), int(sizes.max(initial=shortest))), filling, "int32")
+            indices[np.arange(indices.shape[1]) < sizes[:, None]] = lookup.indices(
                 np.concatenate([texts([]), *words])
             )
         if length is not None:
-            cut = found[..., :length]
-            found = np.pad(cut, [(0, 0)] * (cut.ndim - 1) + [(0, length - cut.shape[-1])])
+            cut = indices[..., :length]
+            indices = np.pad(cut, [(0, 0)] * (cut.ndim - 1) + [(0, length - cut.shape[-1])])
         if np.ndim(inputs) == 0 and isinstance(words, Ragged):
-            return found[0]
-        return found
+            return indices[0]
+        return indices
 
     def rows(self, indices):
         return self._lookup_layer.rows(indices)

@@ -110,11 +110,11 @@ def _goes_step_by_step(child, training):
     """Whether a step of a built layer changes what the next one sees: state that is written, or
     keys that are counted.
     """
-    for _, part in walk(child):
-        if isinstance(part, SeedGenerator):
+    for _, module in walk(child):
+        if isinstance(module, SeedGenerator):
             changes = training
-        elif any(not v.learnable for v in part._own.values()):
-            changes = training or not isinstance(part, StatefulLayer)
+        elif any(not v.learnable for v in module._own.values()):
+            changes = training or not isinstance(module, StatefulLayer)
         else:
             changes = False
         if changes:
@@ -233,10 +233,10 @@ class Bidirectional(StateShapes, Composite):
         outputs = super().compute_output_spec(sequences, *args, **kwargs)
         if self.merge_mode != "concat":
             return outputs
-        first, *states = _as_list(outputs, self.return_state)
+        output, *states = _as_list(outputs, self.return_state)
         forward = _as_list(self.forward_layer.compute_output_spec(sequences), self.return_state)[0]
-        first = graph.KerasTensor((*first.shape[:-1], 2 * forward.shape[-1]), first.dtype)
-        return (first, *states) if self.return_state else first
+        output = graph.KerasTensor((*output.shape[:-1], 2 * forward.shape[-1]), output.dtype)
+        return (output, *states) if self.return_state else output
 
     def compute_mask(self, inputs, previous_mask):
         mask = previous_mask[0] if isinstance(previous_mask, (list, tuple)) else previous_mask
@@ -284,9 +284,9 @@ def _twin(layer, prefix, **changes):
     registered for it.
     """
     own = {
-        type(part).__name__: type(part)
-        for _, part in walk(layer)
-        if registry.public_name(type(part)) is None
+        type(module).__name__: type(module)
+        for _, module in walk(layer)
+        if registry.public_name(type(module)) is None
     }
     name = prefix + layer.name.removeprefix(prefix)
     with registry.CustomObjectScope(own):

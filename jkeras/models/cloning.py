@@ -77,12 +77,12 @@ def _cloner(clone_function, recursive):
 
 def _clone_sequential(model, input_tensors, clone):
     layers = [clone(layer) for layer in model.layers]
-    first = model._all_layers[:1]
+    first_layers = model._all_layers[:1]
     if input_tensors is not None:
         (tensor,) = flatten(input_tensors)
         layers = [operation_of(_as_input(tensor)), *layers]
-    elif first and isinstance(first[0], InputLayer):
-        layers = [InputLayer.from_config(first[0].get_config()), *layers]
+    elif first_layers and isinstance(first_layers[0], InputLayer):
+        layers = [InputLayer.from_config(first_layers[0].get_config()), *layers]
     copy = Sequential(layers, name=model.name)
     copy.set_untracked(_trainable=model.trainable)
     return copy

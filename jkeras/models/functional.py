@@ -90,7 +90,7 @@ class Functional(Composite, Model):
             )
         flat = self._standardize_inputs(inputs)
         own = graph.flatten(self._inputs_struct)
-        if all(given is None or given.shape == tensor.shape for given, tensor in zip(flat, own)):
+        if all(value is None or value.shape == tensor.shape for value, tensor in zip(flat, own)):
             return graph.map_tensors(lambda t: KerasTensor(t.shape, t.dtype), self._outputs_struct)
 
         def call(operation, args, kwargs):
@@ -199,11 +199,11 @@ class Functional(Composite, Model):
 
     def _node_numbers(self):
         """{id(node): its number among the nodes of its operation in this graph}."""
-        mine = {id(n) for n in self._nodes}
+        own_ids = {id(n) for n in self._nodes}
         return {
             id(n): i
             for o in self._operations
-            for i, n in enumerate(n for n in o._inbound_nodes if id(n) in mine)
+            for i, n in enumerate(n for n in o._inbound_nodes if id(n) in own_ids)
         }
 
     @classmethod
@@ -265,16 +265,16 @@ def _begun_at(inputs, outputs):
     """(inputs, outputs) of a copy of the graph between the two that begins with `Input`s, with the
     same layers.
     """
-    given = graph.flatten(inputs)
+    tensors = graph.flatten(inputs)
     known = {
         id(t): t
         if _is_input(t)
         else Input(batch_shape=t.shape, dtype=t.dtype, name=f"{t.name}CLONE")
-        for t in given
+        for t in tensors
     }
     fill = lambda structure: graph.map_tensors(lambda t: known[id(t)], structure)  # noqa: E731
-    starts = {id(graph.node_of(t)) for t in given}
-    for node in graph.sort(given, graph.flatten(outputs))[0]:
+    starts = {id(graph.node_of(t)) for t in tensors}
+    for node in graph.sort(tensors, graph.flatten(outputs))[0]:
         if id(node) not in starts:
             copies = graph.map_tensors(
                 lambda t: KerasTensor(t.shape, t.dtype, name=t.name), node.outputs
@@ -420,8 +420,8 @@ def _tensors_at(places, find):
         return find(places)
     if isinstance(places, dict):
         return {k: _tensors_at(v, find) for k, v in places.items()}
-    found = [_tensors_at(p, find) for p in places]
-    return found[0] if len(found) == 1 and is_place(places[0]) else found
+    tensors = [_tensors_at(p, find) for p in places]
+    return tensors[0] if len(tensors) == 1 and is_place(places[0]) else tensors
 
 
 def _references(value):

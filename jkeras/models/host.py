@@ -54,10 +54,10 @@ def _split_graph(model):
 
     nodes, *ends = graph.graph_of(model)
     inputs, outputs = map(graph.flatten, ends)
-    first, others = _by_place(nodes)
+    host_nodes, others = _by_place(nodes)
     needed = [t for node in others for t in node.input_tensors] + outputs
-    cut = _cut(first, needed, inputs)
-    if not first or any(t.dtype == "string" for t in cut):
+    cut = _cut(host_nodes, needed, inputs)
+    if not host_nodes or any(t.dtype == "string" for t in cut):
         return None
 
     def prepare(x):
@@ -66,21 +66,25 @@ def _split_graph(model):
         else:
             values = model._standardize_inputs(x)
         return graph.run(
-            first, inputs, cut, values, lambda operation, args, kwargs: operation(*args, **kwargs)
+            host_nodes,
+            inputs,
+            cut,
+            values,
+            lambda operation, args, kwargs: operation(*args, **kwargs),
         )
 
     return prepare, Functional(cut, ends[1])
 
 
-def _cut(first, needed, inputs):
+def _cut(host_nodes, needed, inputs):
     """The tensors that the rest needs of the inputs and of the nodes that run first, each once."""
-    known = {id(t) for t in inputs} | {id(t) for node in first for t in node.output_tensors}
+    known = {id(t) for t in inputs} | {id(t) for node in host_nodes for t in node.output_tensors}
     return list({id(t): t for t in needed if id(t) in known}.values())
 
 
 def _by_place(nodes):
     """(nodes that run on the host, all others but inputs)."""
-    hosted, first, others = set(), [], []
+    hosted, host_nodes, others = set(), [], []
     for node in nodes:
         tensors = node.input_tensors
         if not tensors:
@@ -88,11 +92,11 @@ def _by_place(nodes):
         takes_hosted = all(id(t) in hosted for t in tensors)
         on_host = takes_hosted and getattr(node.operation, "runs_on_host", False)
         if on_host or any(t.dtype == "string" for t in tensors):
-            first.append(node)
+            host_nodes.append(node)
             hosted |= {id(t) for t in node.output_tensors}
         else:
             others.append(node)
-    return first, others
+    return host_nodes, others
 
 
 def _in_order(model, inputs, x):

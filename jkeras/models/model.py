@@ -80,8 +80,8 @@ class Model(Trainer, Layer):
 
     def __call__(self, *args, **kwargs):
         if args and host.has_texts(args[0]) and (parts := host.split(self)) is not None:
-            prepare, rest = parts
-            return rest(prepare(args[0]), *args[1:], **kwargs)
+            prepare, device_model = parts
+            return device_model(prepare(args[0]), *args[1:], **kwargs)
         return super().__call__(*args, **kwargs)
 
     def predict(self, x, batch_size=None, verbose: Any = "auto", steps=None, callbacks=None):
@@ -90,8 +90,8 @@ class Model(Trainer, Layer):
             parts = host.split(self)
         if parts is None:
             return super().predict(x, batch_size, verbose, steps, callbacks)
-        prepare, rest = parts
-        return rest.predict(prepare(x), batch_size, verbose, steps, callbacks)
+        prepare, device_model = parts
+        return device_model.predict(prepare(x), batch_size, verbose, steps, callbacks)
 
     @classmethod
     def is_lifted(cls):
@@ -305,7 +305,7 @@ class Model(Trainer, Layer):
                 f"Received: value_format={value_format}"
             )
         read = VALUE_FORMATS[value_format]
-        found = {}
+        state_tree = {}
         for group, variables in self._state_groups().items():
             paths = [v.path for v in variables]
             twice = sorted({path for path in paths if paths.count(path) > 1})
@@ -314,8 +314,8 @@ class Model(Trainer, Layer):
                     f"These variable paths stand for more than one variable: {twice}. "
                     "`get_state_tree()` needs unique ones: give the layers different names."
                 )
-            found[group] = tree.unflatten((v.path.split("/"), read(v)) for v in variables)
-        return found
+            state_tree[group] = tree.unflatten((v.path.split("/"), read(v)) for v in variables)
+        return state_tree
 
     def set_state_tree(self, state_tree):
         """Sets the values of variables from a tree of `get_state_tree()`, or a part of one."""
@@ -323,10 +323,10 @@ class Model(Trainer, Layer):
         for group, values in state_tree.items():
             if group not in groups:
                 raise ValueError(f"Unknown variable name: {group}. Expected one of {list(groups)}.")
-            given = {"/".join(path): value for path, value in tree.flatten(values)}
+            values_by_path = {"/".join(path): value for path, value in tree.flatten(values)}
             for variable in groups[group]:
-                if variable.path in given:
-                    variable.assign(given[variable.path])
+                if variable.path in values_by_path:
+                    variable.assign(values_by_path[variable.path])
 
     def _state_groups(self):
         return {

@@ -227,15 +227,15 @@ def _in_range(layers, layer_range):
             "layer_range must contain two strings, the first and the last name. Received: "
             f"{layer_range}"
         )
-    first, last = (_places(layers, pattern) for pattern in layer_range)
-    if not first or not last:
+    starts, ends = (_places(layers, pattern) for pattern in layer_range)
+    if not starts or not ends:
         raise ValueError(
             "Passed layer_names do not match the layer names in the model. Received: "
             f"{layer_range}; layers: {[layer.name for layer in layers]}"
         )
-    if min(first) > max(last):
-        first, last = last, first
-    return layers[min(first) : max(last) + 1]
+    if min(starts) > max(ends):
+        starts, ends = ends, starts
+    return layers[min(starts) : max(ends) + 1]
 
 
 def totals(model, bold=str):

@@ -49,12 +49,12 @@ def _without_ellipsis(keys, x, key):
     if Ellipsis not in keys:
         keys = (*keys, Ellipsis)
     place = keys.index(Ellipsis)
-    rest = x.ndim - sum(k is not None and k is not Ellipsis for k in keys)
-    if rest < 0 or keys.count(Ellipsis) > 1:
+    missing_axes = x.ndim - sum(k is not None and k is not Ellipsis for k in keys)
+    if missing_axes < 0 or keys.count(Ellipsis) > 1:
         raise ValueError(
             f"An array of shape {x.shape} cannot be indexed by {key}: too many indices."
         )
-    return (*keys[:place], *[slice(None)] * rest, *keys[place + 1 :])
+    return (*keys[:place], *[slice(None)] * missing_axes, *keys[place + 1 :])
 
 
 def _length(key, size):

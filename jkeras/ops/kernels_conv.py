@@ -162,10 +162,10 @@ def _map_images(function, images):
 
 def _taps(x, size, strides, padding, dilation):
     """(place in the kernel, what it meets of x), for x of shape (batch, *space, channels)."""
-    whole = [(k - 1) * d + 1 for k, d in zip(size, dilation)]
-    pads = lax.padtype_to_pads(x.shape[1:-1], whole, strides, padding)
+    extents = [(k - 1) * d + 1 for k, d in zip(size, dilation)]
+    pads = lax.padtype_to_pads(x.shape[1:-1], extents, strides, padding)
     x = jnp.pad(x, ((0, 0), *pads, (0, 0)))
-    spans = [(n - k) // s * s + 1 for n, k, s in zip(x.shape[1:-1], whole, strides)]
+    spans = [(n - k) // s * s + 1 for n, k, s in zip(x.shape[1:-1], extents, strides)]
     for place in np.ndindex(*size):
         starts = [i * d for i, d in zip(place, dilation)]
         ends = [start + span for start, span in zip(starts, spans)]
@@ -201,8 +201,8 @@ def _fits(space, size, padding, dilation):
     """Whether a kernel meets the space somewhere, as far as is known."""
     if not is_known(space):
         return False
-    whole = [(k - 1) * d + 1 for k, d in zip(size, dilation)]
-    return padding == "SAME" or all(n >= k for n, k in zip(space, whole))
+    extents = [(k - 1) * d + 1 for k, d in zip(size, dilation)]
+    return padding == "SAME" or all(n >= k for n, k in zip(space, extents))
 
 
 def depthwise_plain(x, kernel, strides, padding, dilation, dims):

@@ -57,9 +57,9 @@ def _segments_spec(data, segment_ids, num_segments=None, sorted=False):
     """A length that only one of the two knows is that of the other."""
     if num_segments is None:
         return KerasTensor((None, *shape_of(data)[1:]), data.dtype)
-    length, *rest = shape_of(data)
+    length, *trailing = shape_of(data)
     ids_length, *more = shape_of(segment_ids)
-    data = sized(data, (known_size(length, ids_length), *rest))
+    data = sized(data, (known_size(length, ids_length), *trailing))
     segment_ids = sized(segment_ids, (known_size(ids_length, length), *more))
 
     def sums(arrays):

@@ -9,7 +9,9 @@ from jkeras.ops.naming import nn_op
 
 
 def _fits(shape, full):
-    return len(shape) == len(full) and all(size in (1, whole) for size, whole in zip(shape, full))
+    return len(shape) == len(full) and all(
+        size in (1, full_size) for size, full_size in zip(shape, full)
+    )
 
 
 def _to_heads(name, x, dtype, full):

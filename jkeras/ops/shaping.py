@@ -24,9 +24,9 @@ from jkeras.ops.promotion import (
 def _reshape_spec(x, newshape):
     if None in x.shape:
         return KerasTensor(tuple(None if d == -1 else d for d in newshape), x.dtype)
-    rest = abs(int(np.prod(newshape)))  # without the size to be worked out, if there is one
-    can_be_worked_out = -1 in newshape and rest > 0 and x.size % rest == 0
-    if x.size != rest and not can_be_worked_out:
+    known_elements = abs(int(np.prod(newshape)))  # without a size to be worked out
+    can_be_worked_out = -1 in newshape and known_elements > 0 and x.size % known_elements == 0
+    if x.size != known_elements and not can_be_worked_out:
         raise ValueError(
             f"Shape {x.shape} cannot be reshaped to {newshape}: the number of elements differs."
         )

@@ -33,13 +33,13 @@ def product_sum(content, start=0):
     >>> product_sum(content) == product_sum(np.arange(2 * BLOCK + 3, dtype="uint8"))
     False
     """
-    whole = content.size // BLOCK * BLOCK
-    blocks = content[:whole].view(np.uint64).reshape(-1, BLOCK // ROW, ROW // 8)
+    block_bytes = content.size // BLOCK * BLOCK
+    blocks = content[:block_bytes].view(np.uint64).reshape(-1, BLOCK // ROW, ROW // 8)
     for i in range(0, len(blocks), TOGETHER):
         group = blocks[i : i + TOGETHER]
         sums = [np.add.reduce(group, axis) for axis in (1, 2)]
         start = zlib.crc32(np.concatenate(sums, axis=1), start)
-    return zlib.crc32(content[whole:], start)
+    return zlib.crc32(content[block_bytes:], start)
 
 
 def checksum(name, value):

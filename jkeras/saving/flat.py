@@ -73,20 +73,20 @@ def assign(model, stored, key_map=None, skip_mismatch=False):
     Raises:
         SerializationError: the names and shapes are not those of the model; nothing is changed.
     """
-    mine = collect(model, key_map)
-    shapes = {name: tuple(variable.shape) for name, variable in mine.items()}
+    variables = collect(model, key_map)
+    shapes = {name: tuple(variable.shape) for name, variable in variables.items()}
     refuse_or_warn(
         model,
         _mismatches(shapes, stored),
         skip_mismatch,
         ". Rename with `key_map`, or pass `skip_mismatch=True` to load what fits.",
     )
-    fitting = [n for n in mine if n in stored and stored[n].shape == shapes[n]]
+    fitting = [n for n in variables if n in stored and stored[n].shape == shapes[n]]
     with Checksums() as sums:
         values = {name: stored[name].read(sums) for name in fitting}
         sums.finish()
     for name, value in values.items():
-        mine[name].assign(jax.device_put(value))
+        variables[name].assign(jax.device_put(value))
 
 
 def _mismatches(shapes, stored):

@@ -213,8 +213,8 @@ def read_weights(model, group, raw, skip_mismatch=False, by_name=False):
 def _pairs(model, saved, by_name):
     """(layer, name in the file) of those that belong together."""
     if by_name:
-        mine = {layer.name: layer for layer in model.layers}
-        return [(mine[name], name) for name in saved if name in mine]
+        named_layers = {layer.name: layer for layer in model.layers}
+        return [(named_layers[name], name) for name in saved if name in named_layers]
     layers = [layer for layer in model.layers if layer.weights]
     if len(layers) != len(saved):
         raise SerializationError(

@@ -292,14 +292,14 @@ def _load_all(things, sums, before):
             if isinstance(thing, Layer) and own_variables(thing):
                 problems.append(f"{place}: nothing in the file")
             continue
-        mine = [(variable, variable.held) for variable in _variables_of(thing)]
-        before += mine
+        originals = [(variable, variable.held) for variable in _variables_of(thing)]
+        before += originals
         try:
             _load_own(thing, Slots(groups, _shapes(thing), sums))
         except (ValueError, KeyError) as error:
             name = getattr(thing, "name", "")
             problems.append(f"{place} ({type(thing).__name__} '{name}'): {error}")
-            _put_back(mine)
+            _put_back(originals)
     return problems
 
 

@@ -158,10 +158,10 @@ def _is_marked(eqn: "JaxprEqn") -> bool:
 
 def _inner(params: dict[str, Any]) -> Iterator["Jaxpr"]:
     for value in params.values():
-        for part in value if isinstance(value, (tuple, list)) else (value,):
-            part = getattr(part, "jaxpr", part)  # of a closed one
-            if hasattr(part, "eqns"):
-                yield part
+        for candidate in value if isinstance(value, (tuple, list)) else (value,):
+            candidate = getattr(candidate, "jaxpr", candidate)  # of a closed one
+            if hasattr(candidate, "eqns"):
+                yield candidate
 
 
 def _walk(jaxpr: "Jaxpr", axes: Axes) -> Axes:
@@ -318,8 +318,8 @@ def _dynamic_slice(eqn: "JaxprEqn", axes: Axes) -> Axes:
 
 def _dot(eqn: "JaxprEqn", axes: Axes) -> Axes:
     (contracted, batched), (left, right) = eqn.params["dimension_numbers"], axes
-    _need(all(axis not in part for axis, part in zip(axes, contracted)))
-    in_batch = [axis in part for axis, part in zip(axes, batched)]
+    _need(all(axis not in dims for axis, dims in zip(axes, contracted)))
+    in_batch = [axis in dims for axis, dims in zip(axes, batched)]
     if any(in_batch):
         _need(all(in_batch) and batched[0].index(left) == batched[1].index(right))
         return [batched[0].index(left)]

@@ -99,8 +99,8 @@ class CompileMetrics(metrics.Metric):
         predictions = outputs.pick(y_pred, "y_pred")
         labels = outputs.pick_labels(y_true)
         groups = []
-        for argument, given in zip(("metrics", "weighted_metrics"), self._given):
-            for i, identifiers in enumerate(_per_output(given, outputs, argument)):
+        for argument, structure in zip(("metrics", "weighted_metrics"), self._given):
+            for i, identifiers in enumerate(_per_output(structure, outputs, argument)):
                 if identifiers:
                     resolved = [resolve_metric(m, labels[i], predictions[i]) for m in identifiers]
                     _make_variables(resolved, labels[i], predictions[i])
@@ -163,27 +163,27 @@ def _as_list(value: Any) -> list:
     return list(value) if isinstance(value, (list, tuple)) else [value]
 
 
-def _flat(given: list | tuple | dict) -> list:
+def _flat(structure: list | tuple | dict) -> list:
     """The identifiers for a single output, in one list."""
-    values = given.values() if isinstance(given, dict) else given
+    values = structure.values() if isinstance(structure, dict) else structure
     return [metric for value in values for metric in _as_list(value)]
 
 
-def _per_output(given: Structure, outputs: Outputs, argument: str) -> list[list | None]:
+def _per_output(structure: Structure, outputs: Outputs, argument: str) -> list[list | None]:
     """The identifiers of the metrics of each output, or None."""
-    if not given:
+    if not structure:
         return [None] * outputs.count
     if outputs.count == 1:
-        return [_flat(given)]
-    several = given
-    if isinstance(given, dict) and set(given) <= set(outputs.names):
-        several = [given.get(name) for name in outputs.names]
+        return [_flat(structure)]
+    several = structure
+    if isinstance(structure, dict) and set(structure) <= set(outputs.names):
+        several = [structure.get(name) for name in outputs.names]
     if isinstance(several, (list, tuple)) and len(several) == outputs.count:
         return [None if metric is None else _as_list(metric) for metric in several]
     raise ValueError(
         f"Invalid `{argument}`. `{argument}` should contain metrics objects and either be a "
         f"dict or a list matching the outputs of the model {outputs.names}. Received: "
-        f"{argument}={given}"
+        f"{argument}={structure}"
     )
 
 

@@ -66,8 +66,8 @@ class DeviceFeed:
         """One dispatch of the next steps, at most so many."""
         if self.at < self.whole:
             steps = min(most, self.whole - self.at)
-            first = np.int32(self.at)
-            yield Work("many", (self.source.on_device(), self.order, first, np.int32(steps)), steps)
+            start = np.int32(self.at)
+            yield Work("many", (self.source.on_device(), self.order, start, np.int32(steps)), steps)
         else:
             steps = 1
             yield Work("one", (placement.place(take(self.source.data, self.rest)), None), steps)

@@ -145,14 +145,14 @@ class StateLayout:
         return self._collect(lambda v: jax.ShapeDtypeStruct(v.shape, v.dtype, sharding=v.sharding))
 
     def _collect(self, read: Callable[[Variable], Any]) -> TrainState:
-        mine = lambda named: tree.unflatten((p, read(v)) for p, v in named)  # noqa: E731
+        tree_of = lambda named: tree.unflatten((p, read(v)) for p, v in named)  # noqa: E731
         return TrainState(
             jnp.asarray(self.model._step, "int32"),
-            mine(self.params),
-            mine(self.frozen),
-            mine(self.state),
+            tree_of(self.params),
+            tree_of(self.frozen),
+            tree_of(self.state),
             self._collect_optimizer(read),
-            mine(self.metrics),
+            tree_of(self.metrics),
             self.model._key(),
         )
 
@@ -198,12 +198,12 @@ class StateLayout:
 
     def variables(self) -> list[Variable]:
         """All variables whose arrays a state owns."""
-        mine = [
+        variables = [
             v for named in (self.params, self.frozen, self.state, self.metrics) for _, v in named
         ]
         if self.optimizer is not None and not self.model.has_own_opt_state:
-            mine += self.optimizer.variables
-        return mine
+            variables += self.optimizer.variables
+        return variables
 
     def initial_opt_state(self, params: Tree) -> Any:
         """The optimizer's state before the first step."""

@@ -161,8 +161,8 @@ class Runner:
         def at_an_end(batches_taken: int) -> bool:
             if span.done:
                 return False
-            whole = span.limit in (None, source.num_batches)
-            return whole or batches_taken == source.num_batches
+            is_whole = span.limit in (None, source.num_batches)
+            return is_whole or batches_taken == source.num_batches
 
         if self._feed is not None and not at_an_end(self._feed.at):
             return

@@ -58,5 +58,5 @@ def fixed_steps(model: "Trainer", kind: str, every_batch: bool) -> int | None:
         return 1
     if len(model.weights) > MOST_WEIGHTS:
         return 1
-    convolves = any("Conv" in type(part).__name__ for _, part in walk(model))
+    convolves = any("Conv" in type(module).__name__ for _, module in walk(model))
     return 1 if on_cpu() and convolves else None

@@ -58,12 +58,12 @@ class Program:
             return self.function(*arguments)
 
     def _name(self, path: tuple) -> str:
-        first, *rest = path
-        name = self.names[first.idx]
+        argument, *keys = path
+        name = self.names[argument.idx]
         if name == "batch":
-            place, *rest = rest
+            place, *keys = keys
             name = ("x", "y", "sample_weight")[place.idx]
-        return "/".join([name, *(jax.tree_util.keystr((part,), simple=True) for part in rest)])
+        return "/".join([name, *(jax.tree_util.keystr((key,), simple=True) for key in keys)])
 
     @property
     def traces(self) -> int:

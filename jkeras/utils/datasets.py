@@ -294,13 +294,13 @@ def split_dataset(
     """
     if right_size is None and left_size is None:
         raise ValueError("`left_size` or `right_size` must be given.")
-    whole = _as_dataset(dataset)
-    order = list(whole.order)
+    source = _as_dataset(dataset)
+    order = list(source.order)
     if shuffle:
         random.Random(seed).shuffle(order)
     left, right = _split_sizes(left_size, right_size, len(order))
     orders = (order[:left], order[len(order) - right :])
-    return tuple(whole.derived(order=samples, shuffle=False) for samples in orders)
+    return tuple(source.derived(order=samples, shuffle=False) for samples in orders)
 
 
 def _as_dataset(dataset):

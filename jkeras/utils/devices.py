@@ -39,9 +39,9 @@ def report_devices():
 
 def described(devices):
     """Devices in words: how many of which kind, and how much memory each has, where it says so."""
-    first = devices[0]
-    memory = (first.memory_stats() or {}).get("bytes_limit")
-    text = f"{len(devices)} x {first.device_kind}"
+    device = devices[0]
+    memory = (device.memory_stats() or {}).get("bytes_limit")
+    text = f"{len(devices)} x {device.device_kind}"
     if memory:
         return f"{text}, {memory / 2**30:.0f} GiB each"
     return text

@@ -321,12 +321,12 @@ def _fitted(img, size, interpolation, crop, pad):
         img = img[top : top + height, left : left + width]
     if not pad:
         return images.resize_on_host(img, size, interpolation)
-    whole = np.float32((height, width))
-    wanted = np.float32(size)
+    original_size = np.float32((height, width))
+    target_size = np.float32(size)
     # float32 and its roundings decide about pixels here, as in TensorFlow
-    scaled = whole / (whole / wanted).max()
+    scaled = original_size / (original_size / target_size).max()
     inner = images.resize_on_host(img, np.maximum(scaled.astype(int), 1), interpolation)
-    top, left = np.maximum((wanted - scaled) // 2, 0).astype(int)
+    top, left = np.maximum((target_size - scaled) // 2, 0).astype(int)
     padded = np.zeros((*size, img.shape[2]), "float32")
     padded[top : top + inner.shape[0], left : left + inner.shape[1]] = inner
     return padded
@@ -479,9 +479,9 @@ def _read_wave(path, sampling_rate):
     if width == 1:  # without sign, around 128
         sound = np.frombuffer(data, "uint8").astype("float32") - 128
     else:
-        whole = np.frombuffer(data, "uint8").reshape(-1, width)  # little endian
-        padded = np.zeros((len(whole), 4), "uint8")
-        padded[:, 4 - width :] = whole
+        sample_bytes = np.frombuffer(data, "uint8").reshape(-1, width)  # little endian
+        padded = np.zeros((len(sample_bytes), 4), "uint8")
+        padded[:, 4 - width :] = sample_bytes
         sound = padded.view("<i4")[:, 0].astype("float64") / 2 ** (32 - 8 * width)
     sound = (sound / 2 ** (8 * width - 1)).astype("float32").reshape(-1, channels)
     if sampling_rate in (None, rate):

@@ -185,10 +185,10 @@ def _places(rows, sizes, across):
             places[key] = (near, far)
             near += sizes[key][across] + GAP
         far += depth + GAP
-    whole = (max(lengths, default=0) + 2 * MARGIN, far - GAP + MARGIN)
+    total_size = (max(lengths, default=0) + 2 * MARGIN, far - GAP + MARGIN)
     if not across:
-        return places, whole
-    return {key: place[::-1] for key, place in places.items()}, whole[::-1]
+        return places, total_size
+    return {key: place[::-1] for key, place in places.items()}, total_size[::-1]
 
 
 def _arrow(start, start_size, end, end_size, across):

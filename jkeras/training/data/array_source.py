@@ -91,9 +91,9 @@ class ArraySource(Source):
             return rows
         rng = np.random.default_rng((seed, epoch))
         if self.shuffle == "batch":
-            whole = self.size // self.batch_size * self.batch_size
-            batches = rng.permutation(rows[:whole].reshape(-1, self.batch_size)).ravel()
-            return np.concatenate([batches, rows[whole:]])
+            num_batched = self.size // self.batch_size * self.batch_size
+            batches = rng.permutation(rows[:num_batched].reshape(-1, self.batch_size)).ravel()
+            return np.concatenate([batches, rows[num_batched:]])
         return rng.permutation(rows)
 
     @property
