@@ -113,9 +113,7 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
             remat_scope=remat.scope(),
         )
         self.activity_regularizer = families["regularizers"].get(activity_regularizer)
-        first_shape = take_first_shape(kwargs)
-        if first_shape is not None:
-            self.set_untracked(_first_shape=first_shape)
+        take_first_shape(self, kwargs)
         if kwargs:
             known = [*inspect.signature(type(self).__init__).parameters, *record.BASE_ARGUMENTS]
             raise ValueError(
@@ -275,11 +273,8 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
     def _convert(self, x):
         """An input as an array, floats in the layer's compute dtype."""
         x = graph.as_tensor(x)
-        if not self.autocast or not self.computes_in_float or not isinstance(x, jax.Array):
-            return x
-        if not policy.is_float(x.dtype) or str(x.dtype) == self.compute_dtype:
-            return x
-        return masking.cast_with_mask(x, self.compute_dtype)
+        is_cast = self.autocast and self.computes_in_float
+        return masking.cast_with_mask(x, self.compute_dtype) if is_cast else x
 
     def check_input(self, call, input_spec):
         """Raises for an input that an `input_spec` forbids."""

@@ -1,9 +1,9 @@
 """`input_dim`, `input_shape` and `batch_input_shape`, which people still type on a first layer."""
 
 
-def take_first_shape(kwargs: dict) -> tuple | None:
-    """The shape of the first input that a layer's arguments say, with the batch axis; None where
-    they say none. The arguments that say it are taken out.
+def take_first_shape(layer, kwargs: dict) -> None:
+    """Takes out the arguments that say the shape of a layer's first input; it is kept, with the
+    batch axis, for the model that the layer begins.
     """
     size = kwargs.pop("input_dim", None)
     shape = kwargs.pop("input_shape", None)
@@ -18,4 +18,5 @@ def take_first_shape(kwargs: dict) -> tuple | None:
         first_shape = tuple(batch_shape)
     if first_shape is not None and batch_size is not None:
         first_shape = (batch_size, *first_shape[1:])
-    return first_shape
+    if first_shape is not None:
+        layer.set_untracked(_first_shape=first_shape)

@@ -2,8 +2,11 @@
 
 import warnings
 
+import jax
+
 from jkeras.core import graph
 from jkeras.core.call import is_array
+from jkeras.core.dtypes import is_float
 from jkeras.kernel.beside import mask_beside
 from jkeras.kernel.scope import current_flow
 
@@ -36,7 +39,9 @@ def _set_masks(layer, run, call, outputs):
 
 
 def cast_with_mask(x, dtype):
-    """An array in another dtype, its mask beside it."""
+    """A float array in another dtype, its mask beside it; anything else as it is."""
+    if not isinstance(x, jax.Array) or not is_float(x.dtype) or str(x.dtype) == dtype:
+        return x
     mask = mask_beside(x)
     y = x.astype(dtype)
     flow = current_flow()
