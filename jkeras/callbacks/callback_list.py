@@ -97,17 +97,17 @@ class CallbackList(Callback):
         """Tells the callbacks of the end of a training that an error ended; what they raise becomes
         a note of it.
         """
-        self._tell_of_end({}, error)
+        self._notify_end({}, error)
 
     def on_train_end(self, logs=None):
         """Tells the callbacks, all of them; what the first one raises comes out then."""
         if logs is None:
             logs = {}
-        error = self._tell_of_end(logs)
+        error = self._notify_end(logs)
         if error is not None:
             raise error
 
-    def _tell_of_end(self, logs, error=None):
+    def _notify_end(self, logs, error=None):
         """The error, or the first that a callback raises; further ones become notes of it."""
         for callback in self.callbacks:
             try:

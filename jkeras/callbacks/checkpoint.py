@@ -84,14 +84,14 @@ class SavingCallback(MonitorCallback):
     def _should_save_on_batch(self, batch):
         return self.save_freq != "epoch" and self._every.due(batch)
 
-    def _say(self, text):
+    def _log_message(self, text):
         if self.verbose > 0:
             print(text)
 
     def _wanted(self, epoch, logs, path):
         """Whether to save now, by the watched value."""
         if not self.save_best_only:
-            self._say(f"\nEpoch {epoch + 1}: saving model to {path}")
+            self._log_message(f"\nEpoch {epoch + 1}: saving model to {path}")
             return True
         value = self.found(logs)
         if value is None or np.ndim(value) > 0:
@@ -109,9 +109,9 @@ class SavingCallback(MonitorCallback):
         if self.best is not None:
             best = f"{self.best:.5f}"
         if not self.is_better(value, self.best):
-            self._say(f"\nEpoch {epoch + 1}: {self.monitor} did not improve from {best}")
+            self._log_message(f"\nEpoch {epoch + 1}: {self.monitor} did not improve from {best}")
             return False
-        self._say(
+        self._log_message(
             f"\nEpoch {epoch + 1}: {self.monitor} improved from {best} to {value:.5f}, saving "
             f"model to {path}"
         )
@@ -182,7 +182,7 @@ class ModelCheckpoint(SavingCallback):
             self.model.save_weights(path, overwrite=True)
         else:
             self.model.save(path, overwrite=True)
-        self._say(f"\nEpoch {epoch + 1}: finished saving model to {path}")
+        self._log_message(f"\nEpoch {epoch + 1}: finished saving model to {path}")
 
     def _get_file_path(self, epoch, batch, logs):
         logs = logs or {}

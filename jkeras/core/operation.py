@@ -133,7 +133,7 @@ class Function(Operation):
                     "`inputs` and `outputs` of a Function must be KerasTensors or structures of "
                     f"them. Received: {tensor!r}"
                 )
-        _give_history(self.inputs)
+        _set_history(self.inputs)
         self._nodes, self._operations = graph.sort(self.inputs, self.outputs)
 
     inputs = property(
@@ -194,7 +194,7 @@ class _Start:
         self.name, self._inbound_nodes = name, []
 
 
-def _give_history(tensors):
+def _set_history(tensors):
     for tensor in tensors:
         if not hasattr(tensor, "_keras_history"):
             graph.Node(_Start(tensor.name), (), {}, tensor)

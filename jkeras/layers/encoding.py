@@ -412,7 +412,7 @@ class HashedCrossing(HashLayer):
                     f"dtypes {[str(c.dtype) for c in columns]}",
                 )
             )
-        return list(map(_whole_or_texts, columns))
+        return list(map(_integers_or_texts, columns))
 
     def compute_output_spec(self, inputs):
         return graph.KerasTensor(
@@ -428,7 +428,7 @@ def _is_column(shape):
     return len(shape) < 2 or shape[1:] == (1,)
 
 
-def _whole_or_texts(column):
+def _integers_or_texts(column):
     """Whole numbers as they are, everything else as texts."""
     if column.dtype.kind in "iu":
         return column

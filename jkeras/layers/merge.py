@@ -178,7 +178,7 @@ class Multiply(Merge):
 
     def merge(self, inputs, masks):
         masks = list(map(_wide, masks, inputs))
-        product = functools.reduce(jnp.multiply, map(_or_one, inputs, masks))
+        product = functools.reduce(jnp.multiply, map(_masked_to_ones, inputs, masks))
         if any(m is None for m in masks):
             return product
         return jnp.where(
@@ -186,7 +186,7 @@ class Multiply(Merge):
         )
 
 
-def _or_one(x, mask):
+def _masked_to_ones(x, mask):
     """x, with 1 where the mask says no."""
     if mask is None:
         return x

@@ -148,7 +148,7 @@ class HeadedAttention(Composite):
         query, key, value = dense("query", query), dense("key", key), dense("value", value)
         shape = query.shape
         targets, sources = _sizes(query, axes), _sizes(key, axes)
-        attend = self._way_to_attend(query.ndim, return_attention_scores)
+        attend = self._attention_function(query.ndim, return_attention_scores)
         # (batch, …, heads, time, size)
         query, key, value = (heads_first(x, axes) for x in (query, key, value))
         if mask is not None:
@@ -181,14 +181,14 @@ class HeadedAttention(Composite):
             return None
         return window_mask(targets, sources, self.sliding_window)
 
-    def _way_to_attend(self, rank, return_attention_scores):
+    def _attention_function(self, rank, return_attention_scores):
         """The method that attends: without weights, where nothing asks for them.
 
         Args:
             rank: the number of axes of the projected query.
         """
         if self.dropout > 0.0 or return_attention_scores or rank != 4:
-            return self._attend_openly
+            return self._attend_explicitly
         return self._attend_fused
 
     def _attend_fused(self, sub, query, key, value, mask, use_causal_mask):
@@ -196,7 +196,7 @@ class HeadedAttention(Composite):
         y = attention(query, key, value, mask=mask, scale=self._scale, is_causal=use_causal_mask)
         return y, None
 
-    def _attend_openly(self, sub, query, key, value, mask, use_causal_mask):
+    def _attend_explicitly(self, sub, query, key, value, mask, use_causal_mask):
         """(output, weights), by way of the weights in the compute dtype, some of them dropped in
         training.
         """

@@ -169,16 +169,16 @@ class Normalization(DataLayer):
         return jnp.broadcast_to(value.reshape(shape), statistics_shape).astype(self.compute_dtype)
 
     mean = property(
-        lambda self: self._now(0),
+        lambda self: self._statistic(0),
         doc="The mean, with the input's axes; None before the layer is built.",
     )
-    variance = property(lambda self: self._now(1), doc="The variance, likewise.")
+    variance = property(lambda self: self._statistic(1), doc="The variance, likewise.")
     adapt_mean = property(lambda self: self._own.get("mean"), doc="The learnt mean, a variable.")
     adapt_variance = property(
         lambda self: self._own.get("variance"), doc="The learnt variance, a variable."
     )
 
-    def _now(self, which):
+    def _statistic(self, which):
         if not self.built:
             return None
         own = {k: v.value for k, v in self._own.items()}

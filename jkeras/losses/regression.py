@@ -69,11 +69,11 @@ def mean_squared_logarithmic_error(y_true: Tensor, y_pred: Tensor) -> jax.Array:
     >>> print(mean_squared_logarithmic_error([[0.0, 3.0]], [[0.0, 3.0]]))
     [0.]
     """
-    y_true, y_pred = map(_log_of_one_more, pair(y_true, y_pred))
+    y_true, y_pred = map(_clipped_log1p, pair(y_true, y_pred))
     return jnp.mean(jnp.square(y_pred - y_true), axis=-1)
 
 
-def _log_of_one_more(y: jax.Array) -> jax.Array:
+def _clipped_log1p(y: jax.Array) -> jax.Array:
     y = jnp.maximum(y, jnp.asarray(epsilon()))
     return jnp.log(y + 1)
 

@@ -193,7 +193,7 @@ def _rule(name: str) -> Callable[["JaxprEqn", Axes], Axes]:
     return RULES[name]
 
 
-def _need(condition: bool) -> None:
+def _ensure(condition: bool) -> None:
     if not condition:
         raise Mixed
 
@@ -201,7 +201,7 @@ def _need(condition: bool) -> None:
 def _one(axes: Axes) -> int:
     """The one axis that several values have the batch along."""
     distinct = {axis for axis in axes if axis is not None}
-    _need(len(distinct) == 1)
+    _ensure(len(distinct) == 1)
     return distinct.pop()
 
 
@@ -209,40 +209,40 @@ def _one(axes: Axes) -> int:
 
 
 def _together(eqn: "JaxprEqn", axes: Axes) -> Axes:
-    _need(set(axes) <= {0, None})
+    _ensure(set(axes) <= {0, None})
     return [None] * len(eqn.outvars)
 
 
 def _elementwise(eqn: "JaxprEqn", axes: Axes) -> Axes:
     axis, rank = _one(axes), len(eqn.outvars[0].aval.shape)
-    _need(all(a is None or len(v.aval.shape) == rank for v, a in zip(eqn.invars, axes)))
+    _ensure(all(a is None or len(v.aval.shape) == rank for v, a in zip(eqn.invars, axes)))
     return [axis] * len(eqn.outvars)
 
 
 def _reduction(eqn: "JaxprEqn", axes: Axes) -> Axes:
     axis, gone = _one(axes), eqn.params["axes"]
-    _need(axis not in gone)
+    _ensure(axis not in gone)
     return [axis - sum(g < axis for g in gone)] * len(eqn.outvars)
 
 
 def _along(eqn: "JaxprEqn", axes: Axes) -> Axes:
-    _need(eqn.params["axis"] != axes[0])
+    _ensure(eqn.params["axis"] != axes[0])
     return axes
 
 
 def _window(eqn: "JaxprEqn", axes: Axes) -> Axes:
     axis, params = axes[0], eqn.params
-    _need(
+    _ensure(
         axis is not None
         and params["window_dimensions"][axis] == params["window_strides"][axis] == 1
     )
-    _need(tuple(params["padding"][axis]) == (0, 0))
+    _ensure(tuple(params["padding"][axis]) == (0, 0))
     return [axis] * len(eqn.outvars)
 
 
 def _broadcast(eqn: "JaxprEqn", axes: Axes) -> Axes:
     place = eqn.params["broadcast_dimensions"][axes[0]]
-    _need(eqn.invars[0].aval.shape[axes[0]] == eqn.outvars[0].aval.shape[place])
+    _ensure(eqn.invars[0].aval.shape[axes[0]] == eqn.outvars[0].aval.shape[place])
     return [place]
 
 
@@ -256,7 +256,7 @@ def _reshape(eqn: "JaxprEqn", axes: Axes) -> Axes:
         for i, size in enumerate(new)
         if math.prod(new[:i]) == math.prod(old[:axis]) and size == old[axis]
     ]
-    _need(places and eqn.params.get("dimensions") is None)
+    _ensure(places and eqn.params.get("dimensions") is None)
     return [places[0]]
 
 
@@ -266,39 +266,39 @@ def _transpose(eqn: "JaxprEqn", axes: Axes) -> Axes:
 
 def _squeeze(eqn: "JaxprEqn", axes: Axes) -> Axes:
     gone = eqn.params["dimensions"]
-    _need(axes[0] not in gone)
+    _ensure(axes[0] not in gone)
     return [axes[0] - sum(g < axes[0] for g in gone)]
 
 
 def _reverse(eqn: "JaxprEqn", axes: Axes) -> Axes:
-    _need(axes[0] not in eqn.params["dimensions"])
+    _ensure(axes[0] not in eqn.params["dimensions"])
     return axes
 
 
 def _sort(eqn: "JaxprEqn", axes: Axes) -> Axes:
     axis = _one(axes)
-    _need(eqn.params["dimension"] != axis)
+    _ensure(eqn.params["dimension"] != axis)
     return [axis] * len(eqn.outvars)
 
 
 def _top_k(eqn: "JaxprEqn", axes: Axes) -> Axes:
-    _need(eqn.params.get("axis", -1) % len(eqn.invars[0].aval.shape) != axes[0])
+    _ensure(eqn.params.get("axis", -1) % len(eqn.invars[0].aval.shape) != axes[0])
     return [axes[0]] * 2
 
 
 def _concatenate(eqn: "JaxprEqn", axes: Axes) -> Axes:
     axis = _one(axes)
-    _need(eqn.params["dimension"] != axis)
+    _ensure(eqn.params["dimension"] != axis)
     return [axis]
 
 
 def _split(eqn: "JaxprEqn", axes: Axes) -> Axes:
-    _need(eqn.params["axis"] != axes[0])
+    _ensure(eqn.params["axis"] != axes[0])
     return [axes[0]] * len(eqn.outvars)
 
 
 def _pad(eqn: "JaxprEqn", axes: Axes) -> Axes:
-    _need(
+    _ensure(
         axes[0] is not None
         and axes[1] is None
         and tuple(eqn.params["padding_config"][axes[0]]) == (0, 0, 0)
@@ -307,23 +307,23 @@ def _pad(eqn: "JaxprEqn", axes: Axes) -> Axes:
 
 
 def _slice(eqn: "JaxprEqn", axes: Axes) -> Axes:
-    _need(eqn.outvars[0].aval.shape[axes[0]] == eqn.invars[0].aval.shape[axes[0]])
+    _ensure(eqn.outvars[0].aval.shape[axes[0]] == eqn.invars[0].aval.shape[axes[0]])
     return [axes[0]]
 
 
 def _dynamic_slice(eqn: "JaxprEqn", axes: Axes) -> Axes:
-    _need(axes[0] is not None and all(axis is None for axis in axes[1:]))
+    _ensure(axes[0] is not None and all(axis is None for axis in axes[1:]))
     return _slice(eqn, axes)
 
 
 def _dot(eqn: "JaxprEqn", axes: Axes) -> Axes:
     (contracted, batched), (left, right) = eqn.params["dimension_numbers"], axes
-    _need(all(axis not in dims for axis, dims in zip(axes, contracted)))
+    _ensure(all(axis not in dims for axis, dims in zip(axes, contracted)))
     in_batch = [axis in dims for axis, dims in zip(axes, batched)]
     if any(in_batch):
-        _need(all(in_batch) and batched[0].index(left) == batched[1].index(right))
+        _ensure(all(in_batch) and batched[0].index(left) == batched[1].index(right))
         return [batched[0].index(left)]
-    _need(left is None or right is None)
+    _ensure(left is None or right is None)
     side = 0 if right is None else 1
     free = [
         [i for i in range(len(v.aval.shape)) if i not in (*c, *b)]
@@ -334,7 +334,9 @@ def _dot(eqn: "JaxprEqn", axes: Axes) -> Axes:
 
 def _convolution(eqn: "JaxprEqn", axes: Axes) -> Axes:
     dims = eqn.params["dimension_numbers"]
-    _need(axes[1] is None and axes[0] == dims.lhs_spec[0] and eqn.params["batch_group_count"] == 1)
+    _ensure(
+        axes[1] is None and axes[0] == dims.lhs_spec[0] and eqn.params["batch_group_count"] == 1
+    )
     return [dims.out_spec[0]]
 
 
@@ -347,10 +349,10 @@ def _gather(eqn: "JaxprEqn", axes: Axes) -> Axes:
         return [outer[indices]]
     if operand in dims.operand_batching_dims:
         place = dims.start_indices_batching_dims[dims.operand_batching_dims.index(operand)]
-        _need(indices in (None, place))
+        _ensure(indices in (None, place))
         return [outer[place]]
-    _need(indices is None and operand not in (*dims.collapsed_slice_dims, *dims.start_index_map))
-    _need(eqn.params["slice_sizes"][operand] == eqn.invars[0].aval.shape[operand])
+    _ensure(indices is None and operand not in (*dims.collapsed_slice_dims, *dims.start_index_map))
+    _ensure(eqn.params["slice_sizes"][operand] == eqn.invars[0].aval.shape[operand])
     kept = [
         i
         for i in range(len(eqn.invars[0].aval.shape))
@@ -361,7 +363,7 @@ def _gather(eqn: "JaxprEqn", axes: Axes) -> Axes:
 
 def _call(eqn: "JaxprEqn", axes: Axes) -> Axes:
     inner = next(_inner(eqn.params))
-    _need(len(inner.invars) == len(axes))
+    _ensure(len(inner.invars) == len(axes))
     return _walk(inner, axes)
 
 
@@ -371,11 +373,11 @@ def _scan(eqn: "JaxprEqn", axes: Axes) -> Axes:
     other names in each version of JAX.
     """
     inner = next(_inner(eqn.params))
-    _need(len(inner.invars) == len(axes) and len(inner.outvars) == len(eqn.outvars))
+    _ensure(len(inner.invars) == len(axes) and len(inner.outvars) == len(eqn.outvars))
     carries = len(eqn.outvars) - _count_longer(eqn.outvars, inner.outvars)
     carried = len(axes) - _count_longer(eqn.invars, inner.invars)
     consts = carried - carries
-    _need(consts >= 0 and 0 not in axes[carried:])  # not a loop over the rows
+    _ensure(consts >= 0 and 0 not in axes[carried:])  # not a loop over the rows
     steps = [None if axis is None else axis - 1 for axis in axes[carried:]]
     carry = axes[consts:carried]
     for _ in range(len(carry) + 1):
@@ -392,12 +394,12 @@ def _count_longer(outer: list, inner: list) -> int:
     have as many.
     """
     more = [len(a.aval.shape) - len(b.aval.shape) for a, b in zip(outer, inner)]
-    _need(more == sorted(more) and set(more) <= {0, 1})
+    _ensure(more == sorted(more) and set(more) <= {0, 1})
     return sum(more)
 
 
 def _joined(before: int | None, after: int | None) -> int | None:
-    _need(before is None or after is None or before == after)
+    _ensure(before is None or after is None or before == after)
     return after if before is None else before
 
 

@@ -56,7 +56,7 @@ def guarded(step: Callable, model: "Trainer", logs_of: Callable[[TrainState], Lo
     ) -> tuple[TrainState, Logs]:
         new, logs = step(state, batch) if rows is None else step(state, batch, rows)
         before = tree.get(state.metrics, COUNT)
-        fine = ~_brought_in(_watched(state, scaled), _watched(new, scaled))
+        fine = ~_introduces_nonfinite(_watched(state, scaled), _watched(new, scaled))
         if model.nonfinite != "skip":
             fine &= before == 0
         merged = jax.tree_util.tree_map(lambda a, b: jnp.where(fine, b, a), state, new)
@@ -81,7 +81,7 @@ def _watched(state: TrainState, scaled: bool) -> tuple:
     return state.params, state.state, state.opt_state, state.metrics
 
 
-def _brought_in(old: Structure, new: Structure) -> jax.Array:
+def _introduces_nonfinite(old: Structure, new: Structure) -> jax.Array:
     """Whether a number is not finite now that was before."""
     brought_in = [
         jnp.any(jnp.isfinite(a) & ~jnp.isfinite(b))

@@ -47,7 +47,7 @@ def download(origin, target, is_right):
         print(f"Downloading data from {origin}")
     with replacing(target) as temporary:
         try:
-            _bring(origin, temporary)
+            _download(origin, temporary)
         except _Failed as error:
             raise OSError(
                 f"{origin} cannot be downloaded: {error}. Nothing was kept. Try again later, or "
@@ -61,7 +61,7 @@ def download(origin, target, is_right):
             )
 
 
-def _bring(origin, path):
+def _download(origin, path):
     transfer = _Transfer(origin, path)
     for pause in (*PAUSES, None):
         try:

@@ -80,7 +80,7 @@ class ArraySource(Source):
                 "Data cardinality is ambiguous: make sure all arrays contain the same number of "
                 f"samples. Received: {shapes}."
             )
-        _refuse_nothing(leaves)
+        _refuse_empty(leaves)
         return sizes.pop()
 
     def order(self, seed: int, epoch: int) -> np.ndarray:
@@ -138,7 +138,7 @@ class OneBatch(ArraySource):
 
     @staticmethod
     def _rows(leaves):
-        _refuse_nothing(leaves)
+        _refuse_empty(leaves)
         return 1
 
 
@@ -152,7 +152,7 @@ def _leaves(data):
     ]
 
 
-def _refuse_nothing(leaves):
+def _refuse_empty(leaves):
     if all(leaf.shape[:1] == (0,) for _, leaf in leaves):
         raise ValueError(
             "The data is empty: expected at least one sample, received "

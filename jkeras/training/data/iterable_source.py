@@ -120,11 +120,11 @@ class IteratorSource(Source):
         self.name = type(iterator).__name__
         self.first = []  # raw batches that were looked at
         self.taken = 0
-        self._look()
+        self._peek()
         if not self.first:
             raise ValueError("The data is empty: the iterator gave no batch.")
 
-    def _look(self):
+    def _peek(self):
         """Takes the first two batches that are left."""
         for number in range(2):
             with noted(number, self.name):
@@ -147,7 +147,7 @@ class IteratorSource(Source):
         if not self.replays:
             self.first = self.first[count:]
         if not self.first:
-            self._look()
+            self._peek()
 
     def _rest(self):
         for batch in self.iterator:
