@@ -38,11 +38,16 @@ LAYER_BASE = [
     "core/legacy_shape.py",
     "core/context.py",
     "core/plain.py",
+    "core/weight_lists.py",
+    "core/stored_weights.py",
 ]
 # What the class `Optimizer` consists of.
 OPTIMIZER_BASE = [
     "optimizers/base.py",
     "optimizers/applying.py",
+    "optimizers/building.py",
+    "optimizers/adding.py",
+    "optimizers/stored_variables.py",
     "optimizers/transform.py",
     "optimizers/transform",
     "optimizers/lifting.py",
