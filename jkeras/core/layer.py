@@ -299,7 +299,7 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
     def declaration(self, call):
         """The layer's own weights for the inputs of a call, ready to be made: `{name: Weight}`."""
         specs = {name: self.resolved(w) for name, w in self.specs_for(call).items()}
-        for name, variable in self._own.items():  # what was added to the object by hand
+        for name, variable in tuple(self._own.items()):  # what was added to the object by hand
             if name not in specs:
                 specs[name] = weight_of(variable)
         return specs
@@ -381,13 +381,13 @@ class Composite(Layer):
 
     def _make_weights(self, specs):
         super()._make_weights(specs)
-        self.__dict__["_children_are_for"] = _ranks(specs)
         for name, child in self.children(*specs).items():
             setattr(self, name, child)
+        self.set_untracked(_children_are_for=_ranks(specs))  # now that all are there
 
     def cursor(self, scope, call=None):
         """The children, each on its slice of a scope; those that depend on the inputs too."""
-        children = self._children
+        children = dict(self._children)  # another thread may build it now
         is_built = scope.is_of_objects or scope.flow.is_built
         if not is_built and type(self).children is not Composite.children:
             specs = list(call.specs().values())

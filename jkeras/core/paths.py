@@ -56,10 +56,10 @@ def shared_paths(module):
         if canonical != path:
             shared[path] = canonical
             continue
-        for name, own in owner._own.items():
+        for name, own in tuple(owner._own.items()):  # another thread may build it now
             canonical = places.setdefault(id(own), (*path, name))
             if canonical != (*path, name):
                 shared[(*path, name)] = canonical
-        for name, child in reversed(owner._children.items()):
+        for name, child in reversed(tuple(owner._children.items())):
             waiting.append(((*path, name), child))
     return shared

@@ -92,7 +92,7 @@ def own_values(layer, scope, call):
     if dtype is not None:
         _cast(values, specs, dtype)
     if layer.uses_weights_whole:
-        for name, variable in layer._own.items():
+        for name, variable in tuple(layer._own.items()):  # another thread may build it now
             if variable.layout is not None and name in values:
                 values[name] = variable.whole(values[name])
     return values

@@ -1,5 +1,6 @@
 """One model in several threads: predicting beside each other, and while it is trained."""
 
+import sys
 import threading
 
 import jax
@@ -160,3 +161,53 @@ def test_two_models_train_in_two_threads():
     for mine, twin in zip(found, twins):
         for a, b in zip(mine, trained(twin, False)):
             np.testing.assert_array_equal(a, b)
+
+
+# ---------------------------------------------------------------- pure beside the first call
+
+
+class Net(jkeras.Model):
+    """A model in Keras's style, built by its first call."""
+
+    def __init__(self):
+        super().__init__()
+        self.hidden = layers.Dense(4)
+        self.out = layers.Dense(2)
+
+    def call(self, x):
+        return self.out(self.hidden(x))
+
+
+def attention():
+    return layers.MultiHeadAttention(2, 3), 2
+
+
+def stack_of_layers():
+    return jkeras.Sequential([layers.Dense(4), layers.BatchNormalization(), layers.Dense(2)]), 1
+
+
+def net():
+    return Net(), 1
+
+
+@pytest.mark.parametrize("make", [attention, stack_of_layers, net], ids=lambda f: f.__name__)
+def test_init_and_apply_while_another_thread_builds_the_object(make):
+    x = jnp.ones((2, 3, 5))
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)  # threads change places all the time
+    try:
+        for _ in range(8):
+            layer, count = make()
+            outputs = []
+
+            def work(i, layer=layer, inputs=(x,) * count, outputs=outputs):
+                if i == 0:
+                    layer(*inputs)
+                    return
+                params, state = layer.init(jax.random.key(0), *inputs)
+                outputs.append(np.asarray(layer.apply(params, state, *inputs)[0]))
+
+            in_threads(4, work)
+            assert all((output == outputs[0]).all() for output in outputs)
+    finally:
+        sys.setswitchinterval(interval)
