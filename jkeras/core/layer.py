@@ -387,14 +387,15 @@ class Composite(Layer):
 
     def cursor(self, scope, call=None):
         """The children, each on its slice of a scope; those that depend on the inputs too."""
-        children = dict(self._children)  # another thread may build it now
         is_built = scope.is_of_objects or scope.flow.is_built
+        others = {}
         if not is_built and type(self).children is not Composite.children:
             specs = list(call.specs().values())
-            if self.__dict__.get("_children_are_for") != _ranks(specs):
+            if vars(self).get("_children_are_for") != _ranks(specs):
                 with uncounted():
-                    children = {**children, **self.children(*specs)}
-        return Children(scope, self, children)
+                    others = self.children(*specs)
+        # looked at last, since another thread may build the layer now
+        return Children(scope, self, {**self._children, **others})
 
 
 def _ranks(specs):
