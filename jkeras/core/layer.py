@@ -283,7 +283,7 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
 
     # ------------------------------------------------------------ running
 
-    run_on = running.run_on
+    run_on, as_run = running.run_on, running.itself
     own_values = running.own_values
     pass_masks = masking.pass_masks
 

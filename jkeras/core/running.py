@@ -61,7 +61,12 @@ def execute(layer, scope, call):
         return layer.call(*call.args, **call.kwargs)
     args, kwargs = call.forward_arguments()
     ctx = Context(scope, layer, call.now_training, call.mask)
-    return run_forward(layer, ctx, call, args, kwargs)
+    return run_forward(layer.as_run(scope, call), ctx, call, args, kwargs)
+
+
+def itself(layer, scope, call):
+    """The layer that runs a call: itself, but for layers whose weights are in another form."""
+    return layer
 
 
 def run_forward(layer, ctx, call, args, kwargs):

@@ -13,7 +13,6 @@ from jkeras.core.adapting import weight_of
 from jkeras.core.errors import check_choice, explain
 from jkeras.core.layer import Layer
 from jkeras.core.record import Kind
-from jkeras.kernel.scope import Scope
 from jkeras.kernel.spec import Weight
 from jkeras.quantizers.coding import Coding, float8_product, integer_product, straight_through
 from jkeras.quantizers.configs import Int4QuantizationConfig, QuantizationConfig, resolve
@@ -233,15 +232,21 @@ class QuantizedLayer(Layer):
         twin._set_form(self.quantization_mode, shapes)
         return twin
 
-    def _execute(self, scope, call):
-        layer = self
-        if isinstance(scope, Scope) and self.quantization_mode in ("int8", "int4"):
-            inputs = call.specs().values()
-            layer = self._as_built(self.weight_specs(*inputs), *inputs)
-        return Layer._execute(layer, scope, call)
+    def as_run(self, scope, call):
+        """The layer that runs a call: with the attributes that follow from the inputs, where it is
+        not built for them.
+        """
+        is_built = scope.is_of_objects or scope.flow.is_built
+        if is_built or self.quantization_mode not in ("int8", "int4"):
+            return self
+        inputs = call.specs().values()
+        return self._as_built(self.weight_specs(*inputs), *inputs)
 
-    def _declaration(self, call):
-        specs = super()._declaration(call)
+    def declaration(self, call):
+        """The layer's own weights for the inputs of a call, those that `quantize` gave values with
+        these.
+        """
+        specs = super().declaration(call)
         for name, variable in self._own.items():
             # `quantize` gave it its value
             is_value = variable.initializer is None and self.quantization_mode is not None

@@ -96,7 +96,7 @@ def test_a_trace_is_told_here():
 
     @jax.jit
     def function(x):
-        inside.append(frame._trace())
+        inside.append(frame.trace_state())
         return x
 
     function(1.0)

@@ -7,7 +7,7 @@ import pytest
 
 import jkeras
 from jkeras import layers
-from jkeras.core import adapting, layer as layer_module
+from jkeras.core import adapting, running
 
 X = np.random.default_rng(0).normal(size=(4, 3, 5)).astype("float32")
 KEY = jax.random.key(0)
@@ -55,7 +55,7 @@ def adapted(monkeypatch):
         classes.append(type(layer))
         return adapting.run_adapted(layer, *args)
 
-    monkeypatch.setattr(layer_module, "run_adapted", run_adapted)
+    monkeypatch.setattr(running, "run_adapted", run_adapted)
     return classes
 
 
