@@ -34,14 +34,6 @@ class ByVariable:
         """The values of some variables, which must be here."""
         return [self._entries[id(variable)][1] for variable in variables]
 
-    def without(self, variables: Iterable[Any]) -> list:
-        """Those of some variables that have no value here."""
-        return [variable for variable in variables if id(variable) not in self._entries]
-
-    def among(self, variables: Iterable[Any]) -> list:
-        """Those of some variables that have a value here."""
-        return [variable for variable in variables if id(variable) in self._entries]
-
     def updated(self, other: "ByVariable") -> "ByVariable":
         """The values of both; those of the other win."""
         return ByVariable([*self, *other])
@@ -51,6 +43,30 @@ class ByVariable:
 
     def __len__(self) -> int:
         return len(self._entries)
+
+
+def among(variables: Iterable[Any], others: Any) -> list:
+    """Those of some variables that are among others: a list of variables, or a `ByVariable`.
+
+    >>> import jkeras
+    >>> first, second = jkeras.Variable(1.0), jkeras.Variable(1.0)
+    >>> len(among([first, second], [second])), among([first], [second])
+    (1, [])
+    """
+    there = _identities(others)
+    return [variable for variable in variables if id(variable) in there]
+
+
+def without(variables: Iterable[Any], others: Any) -> list:
+    """Those of some variables that are not among others."""
+    there = _identities(others)
+    return [variable for variable in variables if id(variable) not in there]
+
+
+def _identities(variables):
+    if isinstance(variables, ByVariable):
+        return {id(variable) for variable, _ in variables}
+    return set(map(id, variables))
 
 
 def unique(variables: Iterable[Any]) -> list:

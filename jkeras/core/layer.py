@@ -268,6 +268,7 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
     compute_output_shape = symbolic.compute_output_shape
 
     def bind_call(self, args, kwargs, cast=True):
+        """The arguments of a call, bound to names."""
         return Call(self, args, kwargs, cast)
 
     def _convert(self, x):
@@ -305,6 +306,7 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
         return specs
 
     def specs_for(self, call):
+        """The layer's own weights for the inputs of a call, as they are kept: `{name: Weight}`."""
         inputs = call.specs().values()
         return self._stored_specs(self.weight_specs(*inputs), *inputs)
 

@@ -61,16 +61,28 @@ def init(
 
 
 def apply(
-    layer: typing.Any, params: dict, state: dict, args: tuple, kwargs: dict, **options
+    layer: typing.Any,
+    params: dict,
+    state: dict,
+    args: tuple,
+    kwargs: dict,
+    *,
+    with_losses: bool = True,
+    **options,
 ) -> tuple[typing.Any, dict]:
-    """The forward pass on given values: `(outputs, new state)`."""
+    """The forward pass on given values: `(outputs, new state)`.
+
+    Args:
+        with_losses: whether the losses that layers add stand in the new state.
+        options: of the flow.
+    """
     flow = layer.flow_type(layer, params=params, state=state, **options)
     token = begin(flow)
     try:
         outputs = layer.run_on(Scope(flow), args, kwargs)
     finally:
         end(token)
-    return outputs, flow.new_state()
+    return outputs, flow.new_state(with_losses)
 
 
 def on_shapes(function: Callable, *structures: typing.Any) -> typing.Any:

@@ -8,6 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from jkeras.core.by_variable import without
 from jkeras.core.variable import Variable
 from jkeras.optimizers.transform.constraining import constrain
 from jkeras.optimizers.transform.pair import Transform
@@ -78,7 +79,7 @@ def _matched(self: "Optimizer", count: int, variables: Iterable[Variable] | None
     variables = list(variables)
     if not self.built:
         self.build(variables)
-    for variable in self._index.without(variables):
+    for variable in without(variables, self._index):
         raise ValueError(
             f"Unknown variable: {variable}. {self.name} can only be called for the variables "
             "it was built with; make a new optimizer for other variables."

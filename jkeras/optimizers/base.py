@@ -219,7 +219,9 @@ class Optimizer(StateVariables, Record):
 
     def _excluded(self, leaf: Leaf) -> bool:
         exempt, pattern = self._exempt
-        return leaf.variable in exempt or bool(pattern and re.search(pattern, leaf.name))
+        if leaf.variable in exempt:
+            return True
+        return pattern is not None and re.search(pattern, leaf.name) is not None
 
     # ------------------------------------------------------------ steps done, learning rate
 

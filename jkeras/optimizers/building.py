@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from jkeras.core.by_variable import ByVariable
+from jkeras.core.by_variable import ByVariable, without
 from jkeras.core.variable import Variable
 from jkeras.optimizers.transform.leaves import Leaf, Path, at
 from jkeras.optimizers.transform.pair import State
@@ -76,8 +76,7 @@ def rebuild(self: "StateVariables", variables: Iterable[Variable]):
     """Builds for other trainable variables; what is known of those it was built for stays."""
     old = {address: v for address, v in self._at.items() if address[0] in PER_PARAMETER}
     numbers = self._index
-    dropped = ByVariable((variable, True) for variable in old.values())
-    self._variables = dropped.without(self._variables)
+    self._variables = without(self._variables, old.values())
     self.built, self._at = False, {}
     self.build(variables)
     for address, variable in self._at.items():

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 
-from jkeras.core.by_variable import ByVariable
+from jkeras.core.by_variable import ByVariable, among, without
 from jkeras.core.variable import Variable
 from jkeras.optimizers import adding, building, stored_variables
 from jkeras.optimizers.building import PER_PARAMETER
@@ -49,8 +49,7 @@ class StateVariables(Layout):
 
     def added_variables(self) -> ByVariable:
         """The variables that a subclass added itself, with their names in the state."""
-        known = ByVariable((variable, True) for variable in self._at.values())
-        added = known.without(self._variables)
+        added = without(self._variables, self._at.values())
         return ByVariable((v, ADDED.format(i)) for i, v in enumerate(added))
 
     @property
@@ -91,7 +90,7 @@ class StateVariables(Layout):
 
     def among_its_own(self, variables: Iterable[Variable]) -> list[Variable]:
         """Those of some variables that it was built for."""
-        return self._index.among(variables)
+        return among(variables, self._index)
 
     def _get_variable_index(self, variable: Variable) -> int:
         return self._index.find(variable)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import jax
 
 from jkeras.core import frame
-from jkeras.core.by_variable import ByVariable
+from jkeras.core.by_variable import ByVariable, among, without
 from jkeras.core.variable import Variable
 from jkeras.kernel import tree
 from jkeras.kernel.keys import key_of_path
@@ -128,10 +128,10 @@ def predict_step(
     model: "Trainer", variables: list[Variable], values: list[jax.Array], x: Structure
 ) -> Structure:
     """The outputs that a model's own `predict_step` gives for values of its variables."""
-    chosen = ByVariable((variable, True) for variable in model.trainable_variables)
+    chosen = model.trainable_variables
     values = ByVariable(zip(variables, values))
-    trainable = values.of(chosen.among(variables))
-    fixed = values.of(chosen.without(variables))
+    trainable = values.of(among(variables, chosen))
+    fixed = values.of(without(variables, chosen))
     with frame.Run(model, values, training=False):
         return model.predict_step((trainable, fixed), (x,))[0]
 
@@ -225,7 +225,7 @@ def metric_updates(
 def metric_values(model: "Trainer", run: frame.Run) -> list[jax.Array]:
     """The values of the metrics after a run."""
     variables = model.metrics_variables
-    if run.values.without(variables):
+    if without(variables, run.values):
         raise ValueError(
             f"The metrics of model '{model.name}' were made only in this step, so the state that "
             f"it was given lacks their values: it has {len(variables)} `metrics_variables` now. "

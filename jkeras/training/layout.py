@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.core import frame
-from jkeras.core.by_variable import ByVariable
+from jkeras.core.by_variable import ByVariable, among, without
 from jkeras.core.paths import walk
 from jkeras.core.rng import SeedGenerator
 from jkeras.core.structure import all_built, named_weights
@@ -56,7 +56,7 @@ class StateLayout:
         """`order`: the paths of the optimizer's variables; `resting`: those of them that are frozen
         now.
         """
-        self.optimized = paths.among(self._known_to_optimizer())
+        self.optimized = among(self._known_to_optimizer(), paths)
         self.order = paths.of(self.optimized)
         moving = {path for path, _ in self.params}
         pairs = list(zip(self.order, self.optimized))
@@ -73,7 +73,7 @@ class StateLayout:
         known = optimizer.built_for
         # then it was built by hand as well
         by_hand = overrides(self.model, "train_step")
-        if not by_hand and ByVariable((v, True) for v in known).without(self.trainable):
+        if not by_hand and without(self.trainable, known):
             optimizer.rebuild(self.trainable)
             return self.trainable
         return known
@@ -277,7 +277,7 @@ def _metric_variables(model: "Trainer", weights: NamedVariables) -> NamedVariabl
     """(path, variable) pairs of what the metrics of `compile` count in, but for those that are
     parts of the model.
     """
-    inside = ByVariable((variable, path) for path, variable in weights)
+    inside = [variable for _, variable in weights]
     named = []
     counts = collections.Counter()
     for metric in model.compiled_metrics():
@@ -285,7 +285,7 @@ def _metric_variables(model: "Trainer", weights: NamedVariables) -> NamedVariabl
         if counts[name]:
             name = f"{name}_{counts[name]}"
         counts[metric.name] += 1
-        named += [((name, v.name), v) for v in inside.without(metric.variables)]
+        named += [((name, v.name), v) for v in without(metric.variables, inside)]
     if model.nonfinite is not None:
         named.append((nonfinite.COUNT, model.nonfinite_steps))
     return named

@@ -96,3 +96,14 @@ def test_more_rows_than_a_batch_are_cut():
         assert model.predict(x, verbose=0, batch_size=8).shape == (90, 4)
     with pytest.raises(ValueError, match="empty"):
         model.predict(X[:0], verbose=0)
+
+
+def test_a_layer_called_losses_keeps_its_state():
+    """The name stands in the pure state of a model for what layers add to the loss."""
+    model = jkeras.Sequential([jkeras.Input((4,)), layers.BatchNormalization(name="losses")])
+    mean, variance = np.arange(4, dtype="float32"), np.full(4, 4.0, "float32")
+    model.set_weights([np.ones(4), np.zeros(4), mean, variance])
+    for _ in range(2):
+        y = model.predict(X, verbose=0)
+        np.testing.assert_allclose(y, (X - mean) / np.sqrt(variance + 1e-3), rtol=1e-5)
+    np.testing.assert_array_equal(model.get_weights()[2], mean)
