@@ -3,6 +3,7 @@
 from jkeras.core.errors import NotBuiltError, place_of
 from jkeras.core.structure import named_weights
 from jkeras.kernel import tree
+from jkeras.kernel.losses import is_loss
 
 
 def tree_of_weights(layer, learnable: bool) -> dict:
@@ -22,7 +23,7 @@ def set_tree_of_weights(layer, values: dict, learnable: bool) -> None:
         ValueError: a tree with other paths; then nothing is changed.
     """
     weights = _weights(layer, learnable, " to set")
-    arrays = {path: value for path, value in tree.flatten(values) if path[0] != "losses"}
+    arrays = {path: value for path, value in tree.flatten(values) if not is_loss(path)}
     missing = ["/".join(path) for path in weights if path not in arrays]
     unexpected = ["/".join(path) for path in arrays if path not in weights]
     if missing or unexpected:

@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.kernel import spec, tree
+from jkeras.kernel.losses import join
 from jkeras.kernel.scope import Scope, begin, end
 
 
@@ -46,7 +47,7 @@ def init(
     layer: typing.Any, key: jax.Array, args: tuple, kwargs: dict | None = None
 ) -> tuple[dict, dict]:
     """New values for an input, from a key alone: `(params, state)`."""
-    weights, losses = structure(layer, args, kwargs)
+    weights, added = structure(layer, args, kwargs)
     specs = weights.values()
     initializers = [weight.initializer for weight in specs]
     shapes = [weight.shape for weight in specs]
@@ -55,8 +56,8 @@ def init(
     places = list(zip(weights.items(), values))
     params = tree.unflatten((path, value) for (path, w), value in places if w.trainable)
     state = tree.unflatten((path, value) for (path, w), value in places if not w.trainable)
-    if losses:
-        state["losses"] = {str(i): jnp.zeros(s.shape, s.dtype) for i, s in enumerate(losses)}
+    if added:
+        state = join(state, [jnp.zeros(loss.shape, loss.dtype) for loss in added])
     return params, state
 
 
@@ -66,23 +67,16 @@ def apply(
     state: dict,
     args: tuple,
     kwargs: dict,
-    *,
-    with_losses: bool = True,
     **options,
 ) -> tuple[typing.Any, dict]:
-    """The forward pass on given values: `(outputs, new state)`.
-
-    Args:
-        with_losses: whether the losses that layers add stand in the new state.
-        options: of the flow.
-    """
+    """The forward pass on given values: `(outputs, new state)`."""
     flow = layer.flow_type(layer, params=params, state=state, **options)
     token = begin(flow)
     try:
         outputs = layer.run_on(Scope(flow), args, kwargs)
     finally:
         end(token)
-    return outputs, flow.new_state(with_losses)
+    return outputs, flow.new_state()
 
 
 def on_shapes(function: Callable, *structures: typing.Any) -> typing.Any:

@@ -8,6 +8,7 @@ import typing
 import jax
 import jax.numpy as jnp
 
+from jkeras.kernel import losses
 from jkeras.kernel.keys import key_of_path
 from jkeras.kernel.spec import Weight
 from jkeras.kernel.tree import flatten
@@ -130,18 +131,18 @@ class Flow:
         for path, value in values.items():
             self.updates.setdefault(path[:-1], {})[path[-1]] = value
 
-    def new_state(self, with_losses: bool = True) -> dict:
+    def new_state(self) -> dict:
         """The state after the pass: what layers changed in it, and the losses they added."""
         state = dict(self.state)
-        if with_losses:
-            state.pop("losses", None)
+        if losses.NAME in state:
+            state, _ = losses.split(state)
         for layer_path, changed in self.updates.items():
             kept = _at(self.params, layer_path) or {}
             changed = {name: value for name, value in changed.items() if name not in kept}
             if changed:
                 state = _with_values(state, layer_path, changed)
-        if with_losses and self.losses:
-            state["losses"] = {str(i): value for i, (_, value) in enumerate(self.losses)}
+        if self.losses:
+            state = losses.join(state, [value for _, value in self.losses])
         return state
 
     # ------------------------------------------------------------ what travels beside arrays
@@ -282,8 +283,7 @@ class Scope:
 
     def _values(self, tree):
         paths = [(*self.path, *path) for path, _ in flatten(tree)]
-        paths = [path for path in paths if path[0] != "losses"]
-        return [(path, self.flow.value_at(path)) for path in paths]
+        return [(path, self.flow.value_at(path)) for path in paths if not losses.is_loss(path)]
 
     def on(self, values: list) -> "Scope":
         """The same slice in a pass of its own, on other values: (path, array) pairs."""

@@ -13,6 +13,7 @@ from jkeras.core.rng import SeedGenerator
 from jkeras.core.settings import settings
 from jkeras.core.variable import gathered
 from jkeras.kernel.apply import structure
+from jkeras.kernel.losses import split
 from jkeras.kernel.spec import sample
 from jkeras.layers.base import Value
 from jkeras.ops.kernels import inside_loop
@@ -147,8 +148,8 @@ class Stack(StatefulLayer):
             if settings.distribution is not None:
                 params, state = self._gathered(params), self._gathered(state)
             y, state = self.layer.apply(params, state, x, training=ctx.training, rng=key, **mask)
-            losses = sum(jax.tree_util.tree_leaves(state.pop("losses", {})), jnp.zeros(()))
-            return y, (state, losses)
+            state, losses = split(state)
+            return y, (state, sum(losses, jnp.zeros(())))
 
         keys = policy = None
         if ctx.training:

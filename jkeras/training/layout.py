@@ -14,7 +14,7 @@ from jkeras.core.paths import walk
 from jkeras.core.rng import SeedGenerator
 from jkeras.core.structure import all_built, named_weights
 from jkeras.core.variable import Variable
-from jkeras.kernel import tree
+from jkeras.kernel import losses, tree
 from jkeras.training import nonfinite, placement
 from jkeras.training.data.source import Batch
 from jkeras.training.overrides import overrides
@@ -122,7 +122,7 @@ class StateLayout:
 
     def after(self, run: frame.Run) -> tuple[Tree, Tree]:
         """(state, metrics): what a run left behind."""
-        state = run.new_state(with_losses=False)
+        state, _ = losses.split(run.new_state())
         metrics = state.pop(METRICS)
         return state, metrics
 

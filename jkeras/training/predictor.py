@@ -112,9 +112,7 @@ class Predictor:
         named = list(zip(self.paths, self.variables, values))
         params = tree.unflatten((path, a) for path, v, a in named if v.learnable)
         state = tree.unflatten((path, a) for path, v, a in named if not v.learnable)
-        # without losses, whose place in the state may be that of a layer of this name
-        options = {"with_losses": False, "training": False, "is_built": True}
-        y, state = kernel.apply(self.model, params, state, (x,), {}, **options)
+        y, state = kernel.apply(self.model, params, state, (x,), {}, training=False, is_built=True)
         changed = {i: tree.get(state, self.paths[i]) for i in self.carried}
         return y, {i: value for i, value in changed.items() if value is not values[i]}
 

@@ -604,3 +604,20 @@ def test_history_of_compiled_loops_equals_single_steps():
     assert_same_history(a, b, rtol=1e-5)
     for v, w in zip(models[0].get_weights(), models[1].get_weights()):
         np.testing.assert_allclose(v, w, rtol=1e-4, atol=1e-6)
+
+
+def test_a_layer_called_losses_beside_the_losses_that_are_added():
+    """Both stand under this name in the state: weights by their names, losses by numbers."""
+    models, x = [], jnp.arange(12.0).reshape(3, 4)
+    for name in ("losses", "norm"):
+        penalized = layers.Activation("linear", activity_regularizer="l2", name="last")
+        models.append(Sequential([layers.BatchNormalization(name=name), penalized]))
+    (y, state), (other_y, other_state) = [
+        model.apply(*model.init(jax.random.key(0), x), x, training=True) for model in models
+    ]
+    np.testing.assert_array_equal(y, other_y)
+    added = other_state.pop("losses")
+    assert state["losses"].keys() == added.keys() | other_state["norm"].keys()
+    np.testing.assert_allclose(added["0"], 0.01 * np.sum(np.square(y)) / 3, rtol=1e-6)
+    for key, value in {**added, **other_state["norm"]}.items():
+        np.testing.assert_array_equal(state["losses"][key], value)
