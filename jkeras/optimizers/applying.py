@@ -10,6 +10,7 @@ import jax.numpy as jnp
 
 from jkeras.core.by_variable import without
 from jkeras.core.variable import Variable
+from jkeras.optimizers.building import arranged, in_order
 from jkeras.optimizers.transform.constraining import constrain
 from jkeras.optimizers.transform.pair import Transform
 from jkeras.optimizers.transform.rule import move_leaf
@@ -115,11 +116,20 @@ def flat_step(
     whole: Transform | None = None,
 ):
     """One step on flat lists, with the constraints: (new values, new optimizer values)."""
-    order, variables = self._order(), self._trainable_variables
-    state = self.variables_to_state(optimizer_variables, values, order, variables)
+    order, variables = self._order(), arranged(self, self._trainable_variables)
+    params = arranged(self, values)
+    state = self.variables_to_state(optimizer_variables, params, order, variables)
     whole = whole or constrain(self._chain(self._core))
-    new, state = whole.step(grads, state, values, variables=variables)
-    return new, self.state_to_variables(state, order)
+    new, state = whole.step(arranged(self, grads), state, params, variables=variables)
+    return in_order(self, new), self.state_to_variables(state, order)
+
+
+def finalize_variable_values(self: "Optimizer", var_list: Iterable[Variable]):
+    """With `use_ema`, gives variables their moving averages; at the end of training."""
+    if not self.use_ema:
+        return
+    for v in var_list:
+        v.assign(self._at["ema", self._index.find(v)].value)
 
 
 def stateless_apply(

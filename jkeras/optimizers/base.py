@@ -170,7 +170,7 @@ class Optimizer(StateVariables, Record):
         """
         return self.transform.init(params, variables)
 
-    def step(self, grads: Tree, state: State, params: Tree, variables: Tree = None):
+    def step(self, grads: Tree, state: State, params: Tree, variables: Tree = None, **extra: Any):
         """One step: (new params, new state). Everything but the constraints of variables.
 
         Args:
@@ -178,8 +178,9 @@ class Optimizer(StateVariables, Record):
             variables: as for `init`; decides what is excluded from weight decay. A subclass of
                 yours with its own `update_step` or `apply` needs it where the optimizer was built
                 for a model's variables.
+            extra: what an optax transformation inside wants besides, such as `value=`.
         """
-        return self.transform.step(grads, state, params, variables=variables)
+        return self.transform.step(grads, state, params, variables=variables, **extra)
 
     def update(self, grads: Tree, state: State, params: Tree = None, **extra: Any):
         """optax's interface: (updates, new state), where new params = params + updates."""
@@ -281,13 +282,7 @@ class Optimizer(StateVariables, Record):
     stateless_apply = applying.stateless_apply
     constants = applying.constants
     flat_step = applying.flat_step
-
-    def finalize_variable_values(self, var_list: Iterable[Variable]):
-        """With `use_ema`, gives variables their moving averages; at the end of training."""
-        if not self.use_ema:
-            return
-        for v in var_list:
-            v.assign(self._at["ema", self._index.find(v)].value)
+    finalize_variable_values = applying.finalize_variable_values
 
     # ------------------------------------------------------------ configs and files
 

@@ -11,8 +11,9 @@ import jax.numpy as jnp
 
 from jkeras.core.by_variable import ByVariable, without
 from jkeras.core.variable import Variable
+from jkeras.kernel import tree
 from jkeras.optimizers.transform.leaves import Leaf, Path, at
-from jkeras.optimizers.transform.pair import State
+from jkeras.optimizers.transform.pair import State, Tree
 from jkeras.optimizers.transform.rule import follow
 
 # names in Keras of what the state keeps for each parameter; slots have their own
@@ -42,11 +43,23 @@ def build(self: "StateVariables", variables: Iterable[Variable]):
 
 def _first_state(self: "StateVariables") -> State:
     """The state before the first step, as shapes where these say enough."""
-    known, plain = self._trainable_variables, self._chain(follow(self))
+    known, plain = arranged(self, self._trainable_variables), self._chain(follow(self))
     if self.keeps_values:
-        return plain.init([v.value for v in known], known)
-    specs = [jax.ShapeDtypeStruct(tuple(v.shape), v.dtype) for v in known]
+        return plain.init(jax.tree.map(lambda v: v.value, known), known)
+    specs = jax.tree.map(lambda v: jax.ShapeDtypeStruct(tuple(v.shape), v.dtype), known)
     return jax.eval_shape(lambda p: plain.init(p, known), specs)
+
+
+def arranged(self: "StateVariables", values: Iterable[Any]) -> Tree:
+    """What belongs to the trainable variables, in their order, as the tree that the optimizer knows
+    them by.
+    """
+    return tree.unflatten(zip(self._order(), values))
+
+
+def in_order(self: "StateVariables", values: Tree) -> list:
+    """The inverse of `arranged`."""
+    return [tree.get(values, path) for path in self._order()]
 
 
 def _held(self: "StateVariables", address: Path, value: Any) -> Variable:

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from jkeras.core.record import FamilyKind
 from jkeras.core.variable import Variable
 from jkeras.optimizers.base import Optimizer
+from jkeras.optimizers.by_path import ByPath, build_by_path
 from jkeras.optimizers.fields import COMMON, optimizer
 from jkeras.optimizers.transform.leaves import Path, describe, over
 from jkeras.optimizers.transform.pair import State, Transform, Tree, chain, stepping
@@ -43,6 +44,7 @@ def dynamic_scale(inner: Transform, initial_scale: float, growth_steps: int) -> 
 
     def step(grads: Tree, state: State, params: Tree, variables: Tree = None, **extra: Any):
         counter, scale = state["scalars"]["step_counter"], state["scalars"]["dynamic_scale"]
+        told = {**extra, "variables": variables}
 
         def unscale(_: Any, g: jax.Array | None, leaf: Any) -> jax.Array | None:
             if g is None or leaf.overwritten:
@@ -51,7 +53,7 @@ def dynamic_scale(inner: Transform, initial_scale: float, growth_steps: int) -> 
 
         def good():
             unscaled = over(unscale, params, grads, describe(params, variables))
-            new, after = inner.step(unscaled, state["inner"], params, variables=variables)
+            new, after = inner.step(unscaled, state["inner"], params, **told)
             grow = counter == growth_steps - 1
             return new, after, jnp.where(grow, 0, counter + 1), jnp.where(grow, scale * 2.0, scale)
 
@@ -77,7 +79,7 @@ def first_scale(initial_scale: float) -> dict[str, jax.Array]:
     only="inner_optimizer, initial_scale, dynamic_growth_steps, name",
     base_init=refuse_common,
 )
-class LossScaleOptimizer(Optimizer):
+class LossScaleOptimizer(ByPath, Optimizer):
     """Scales the loss so that float16 gradients do not vanish, and adjusts the scale.
 
     A step whose gradients are not all finite is skipped and halves the scale; after
@@ -128,8 +130,8 @@ class LossScaleOptimizer(Optimizer):
     def build(self, variables: Iterable[Variable]):
         """Creates the variables, those of the inner optimizer too."""
         variables = list(variables)
-        self.inner_optimizer.build(variables)
         super().build(variables)
+        build_by_path(self.inner_optimizer, variables, self.parameter_paths)
 
     @property
     def variables(self) -> list[Variable]:

@@ -11,6 +11,7 @@ from jkeras.core.record import Any, Kind, Record, record
 from jkeras.core.registry import CustomObjectScope, deserialize, serialize
 from jkeras.core.variable import Variable
 from jkeras.optimizers.base import Optimizer
+from jkeras.optimizers.by_path import ByPath, build_by_path
 from jkeras.optimizers.fields import optimizer
 from jkeras.optimizers.loss_scale import LossScaleOptimizer, refuse_common
 from jkeras.optimizers.transform.leaves import Leaf, Path, describe, over
@@ -104,7 +105,7 @@ class MapKind(Kind):
 
 
 @optimizer(only="optimizer_map, loss_scale_factor, name", base_init=refuse_common)
-class MultiOptimizer(Optimizer):
+class MultiOptimizer(ByPath, Optimizer):
     """Several optimizers, each for some of the variables.
 
     Args:
@@ -186,8 +187,11 @@ class MultiOptimizer(Optimizer):
             new, inner = params, dict(state["inner"])
             for i in sorted(present):
                 mine = part(params, i), part(variables, i)
-                moved, inner[str(i)] = self.optimizers[i].step(part(grads, i), inner[str(i)], *mine)
-                new = over(lambda p, m: p if m is None else m, new, moved)
+                told = _told_for_part(extra, params)
+                moved, inner[str(i)] = self.optimizers[i].step(
+                    part(grads, i), inner[str(i)], *mine, **told
+                )
+                new = _with_part(new, moved)
             return new, {**state, "inner": inner, "iterations": state["iterations"] + 1}
 
         return stepping(init, step)
@@ -204,9 +208,11 @@ class MultiOptimizer(Optimizer):
             return
         variables = list(variables)
         present, part = self._split(variables, variables)
-        for i in sorted(present):
-            self.optimizers[i].build([v for v in part(variables, i) if v is not None])
         super().build(variables)
+        for i in sorted(present):
+            own = zip(part(variables, i), self.parameter_paths)
+            pairs = [(v, path) for v, path in own if v is not None]
+            build_by_path(self.optimizers[i], *zip(*pairs))
 
     @property
     def variables(self) -> list[Variable]:
@@ -238,6 +244,19 @@ class MultiOptimizer(Optimizer):
 
     def get_config(self) -> dict[str, Any]:
         return self.field_config()
+
+
+def _with_part(params: Tree, part: Tree) -> Tree:
+    """Parameters with those of a part, which has None for the others."""
+    return over(lambda p, own: p if own is None else own, params, part)
+
+
+def _told_for_part(extra: dict[str, Any], params: Tree) -> dict[str, Any]:
+    """What an inner optimizer is told: the loss as a function of its part of the parameters."""
+    value_fn = extra.get("value_fn")
+    if value_fn is None:
+        return extra
+    return {**extra, "value_fn": lambda part: value_fn(_with_part(params, part))}
 
 
 NEVER_INSIDE = (LossScaleOptimizer, MultiOptimizer)

@@ -2,18 +2,24 @@
 
 import typing
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import jax
 import jax.numpy as jnp
 
+from jkeras.core.by_variable import without
 from jkeras.core.record import Any
+from jkeras.core.registry import is_in_process
 from jkeras.core.variable import Variable
 from jkeras.optimizers.base import Optimizer
+from jkeras.optimizers.building import arranged
+from jkeras.optimizers.by_path import ByPath
 from jkeras.optimizers.fields import optimizer
+from jkeras.optimizers.optax_rate import scheduled_rate
 from jkeras.optimizers.transform import from_optax, scheduled
 from jkeras.optimizers.transform.leaves import Path, at, keys_of, paths
-from jkeras.optimizers.transform.pair import State, Transform
+from jkeras.optimizers.transform.optax_link import SLOW
+from jkeras.optimizers.transform.pair import State, Transform, Tree
 
 RATE = ("hyperparams", "learning_rate")  # how the path of an injected rate ends
 
@@ -29,15 +35,20 @@ def no_rate(self: Optimizer, **unknown: Any):
 
 
 @optimizer(only="transformation, name", base_init=no_rate)
-class OptaxOptimizer(Optimizer):
+class OptaxOptimizer(ByPath, Optimizer):
     """An optax transformation with the interface of this library; `compile(optimizer=…)` makes it
     by itself.
 
+    The transformation sees the parameters as nested dicts by their paths in the model, so masks and
+    the labels of `optax.multi_transform` go by names. In `fit` it is told `value=`, `grad=` and
+    `value_fn=`, which line searches and `reduce_on_plateau` want. With `optax.lookahead` the slow
+    parameters replace the fast ones when training ends.
+
     `learning_rate` can be read and set where the transformation was made with
-    `optax.inject_hyperparams`.
+    `optax.inject_hyperparams`, and read where it follows one schedule.
 
     Args:
-        transformation: an `optax.GradientTransformation`.
+        transformation: an `optax.GradientTransformation`, or an `optax.MultiSteps`.
 
     >>> import optax
     >>> tx, params = OptaxOptimizer(optax.sgd(0.5)), {"w": jnp.array([1.0])}
@@ -48,6 +59,7 @@ class OptaxOptimizer(Optimizer):
 
     transformation: Any
     keeps_values = True
+    takes_loss = True  # `step` is told the loss, as a value and as a function
 
     if typing.TYPE_CHECKING:
 
@@ -58,31 +70,73 @@ class OptaxOptimizer(Optimizer):
         ) -> None: ...
 
     def _chain(self, link: Transform) -> Transform:
-        return scheduled(from_optax(self.transformation), self._learning_rate, self.name)
+        return scheduled(from_optax(self._pair), self._learning_rate, self.name)
+
+    @property
+    def _pair(self) -> typing.Any:
+        """The transformation as a pair of functions."""
+        as_pair = getattr(self.transformation, "gradient_transformation", None)  # of MultiSteps
+        if as_pair is None:
+            return self.transformation
+        return as_pair()
 
     def addresses(self, state: State, order: Sequence[Path]) -> Iterator[Path]:
         """Paths of all arrays; those of a tree like the parameters in the order of the parameters,
         as JAX's own depends on whether they are a list or a dict.
         """
         places, groups, entries = {path: i for i, path in enumerate(order)}, {}, []
-        for path in paths({"iterations": 0, "optax": state["optax"]}):
+        first = [("iterations",)]
+        rest = [path for path in paths(state) if path != first[0]]
+        for path in first + rest:
             cut = next((k for k in range(1, len(path)) if path[k:] in places), len(path))
             group = groups.setdefault(path[:cut], len(groups))
             entries.append((group, places.get(path[cut:], 0), path))
         yield from (path for *_, path in sorted(entries, key=lambda entry: entry[:2]))
+
+    def finalize(self, state: State, params: Tree) -> Tree:
+        """The parameters to keep after training: of a lookahead the slow ones."""
+        return state.get(SLOW, params)
+
+    def finalize_variable_values(self, var_list: Iterable[Variable]):
+        """Gives variables the slow parameters of a lookahead."""
+        for v in var_list:
+            slow = self._at.get((SLOW, *self._order()[self._index.find(v)]))
+            if slow is not None:
+                v.assign(slow.value)
+
+    def rebuild(self, variables: Iterable[Variable]):
+        """Builds for other trainable variables; arrays that stand where they stood keep their
+        values.
+        """
+        old = {address: v for address, v in self._at.items() if address != ("iterations",)}
+        self._variables = without(self._variables, old.values())
+        self.built, self._at = False, {}
+        self.build(variables)
+        for address, variable in self._at.items():
+            known = old.get(address)
+            if known is not None and tuple(known.shape) == tuple(variable.shape):
+                variable.assign(known.value)
+
+    # ------------------------------------------------------------ the learning rate
 
     def _rate_address(self, state: State) -> Path:
         """Where an injected learning rate stands in the state."""
         for address in self.addresses(state, ()):
             if address[-2:] == RATE:
                 return address
-        raise AttributeError(
+        raise self._no_rate()
+
+    def _no_rate(self) -> AttributeError:
+        return AttributeError(
             f"{self.name}: its learning rate is hidden in the optax transformation. Make it with "
             "`optax.inject_hyperparams(optax.adam)(learning_rate=…)`."
         )
 
     def learning_rate_of(self, state: State) -> jax.Array:
-        return at(state, self._rate_address(state))
+        rate = scheduled_rate(self._pair, state["optax"])
+        if rate is None:
+            return at(state, self._rate_address(state))
+        return rate
 
     def with_learning_rate(self, state: State, learning_rate: Any) -> State:
         address = self._rate_address(state)
@@ -98,25 +152,57 @@ class OptaxOptimizer(Optimizer):
         for address, variable in self._at.items():
             if address[-2:] == RATE:
                 return variable
-        raise AttributeError(
-            f"{self.name}: no learning rate to see. It shows once the optimizer is built, if it "
-            "was made with `optax.inject_hyperparams(optax.adam)(learning_rate=…)`."
-        )
+        raise self._no_rate()
 
     @property
-    def learning_rate(self) -> Variable:
-        """The injected learning rate, a variable."""
-        return self._rate_variable()
+    def learning_rate(self) -> Any:
+        """The injected learning rate, a variable, or the value of the one schedule."""
+        try:
+            return self._rate_variable()
+        except AttributeError:
+            rate = self._scheduled_rate()
+            if rate is None:
+                raise
+            return rate
 
     @learning_rate.setter
     def learning_rate(self, value: Any):
         self._rate_variable().assign(value)
 
+    def _scheduled_rate(self) -> Any:
+        if not self.built:
+            return None
+        values = [v.value for v in self.variables]
+        known = self._trainable_variables
+        params = arranged(self, [v.value for v in known])
+        state = self.variables_to_state(values, params, self._order(), arranged(self, known))
+        return scheduled_rate(self._pair, state["optax"])
+
     def constants(self) -> tuple:
         return (self.transformation,)
 
-    def get_config(self) -> dict:
-        raise NotImplementedError(
-            "An optax transformation is code and cannot be saved. Give it again when loading: "
-            "`load_model(path, compile=False)`, then `compile(optimizer=…)`."
-        )
+    # ------------------------------------------------------------ configs
+
+    def get_config(self) -> dict[str, Any]:
+        """Its name. The transformation is code: it stays in this process and goes to no file."""
+        if is_in_process():
+            return {"name": self.name, "transformation": [*self._pair]}
+        return {"name": self.name}
+
+    @classmethod
+    def from_config(cls, config: dict, custom_objects: dict | None = None) -> "OptaxOptimizer":
+        """A copy in the same process; from a file there is none.
+
+        Raises:
+            NotImplementedError: for the config of a file.
+        """
+        if not is_in_process():
+            raise NotImplementedError(
+                "An optax transformation is code and is in no file. Give it again: "
+                "`load_model(path, optimizer=optax.adamw(…))`, or `load_model(path, "
+                "compile=False)`."
+            )
+        import optax
+
+        pair = optax.GradientTransformationExtraArgs(*config["transformation"])
+        return cls(pair, name=config["name"])

@@ -31,8 +31,7 @@ class OptimizerFamily(Family):
             made = None
         if isinstance(made, Optimizer):
             return made
-        is_pair = hasattr(identifier, "init") and hasattr(identifier, "update")
-        if isinstance(identifier, tuple) and is_pair:
+        if _is_optax(identifier):
             return OptaxOptimizer(identifier)
         raise ValueError(
             f"Could not interpret optimizer identifier: {identifier}. Expected a name such as "
@@ -45,6 +44,13 @@ class OptimizerFamily(Family):
                 f"Could not interpret optimizer identifier: {name!r}. Known names: "
                 f"{', '.join(sorted(self.aliases))}.{suggestion(name, self.aliases)}"
             )
+
+
+def _is_optax(thing: Any) -> bool:
+    """Whether it is a transformation of optax, or its `MultiSteps`."""
+    if hasattr(thing, "gradient_transformation"):
+        return True
+    return isinstance(thing, tuple) and hasattr(thing, "init") and hasattr(thing, "update")
 
 
 _family = OptimizerFamily("optimizers", "optimizer", spellings=lambda name, thing: (name.lower(),))

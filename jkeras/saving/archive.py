@@ -15,6 +15,7 @@ from jkeras.saving import assets, dialects, hdf5, safe_json, weights
 from jkeras.saving.hdf5_writing import writing
 from jkeras.saving.paths import below
 from jkeras.saving.safe_zip import SafeZip, written_in_place
+from jkeras.training.optimizer_of import with_optimizer
 
 KERAS_VERSION = "3.15.1"  # whose format this is
 METADATA = "metadata.json"
@@ -70,25 +71,27 @@ def _odd_numbers(value, path):
             yield from _odd_numbers(inner, below(path, str(key)))
 
 
-def read(file, custom_objects=None, compile=True, safe_mode=True):
+def read(file, custom_objects=None, compile=True, safe_mode=True, optimizer=None):
     """The model of an archive.
 
     Args:
         file: open for reading bytes.
+        optimizer: to compile with instead of the file's own.
 
     Raises:
         SerializationError: it is damaged, or breaks a rule.
     """
     with Archive(file) as archive:
-        return _read(archive, custom_objects, compile, safe_mode)
+        return _read(archive, custom_objects, compile, safe_mode, optimizer)
 
 
-def _read(archive, custom_objects, compile, safe_mode):
+def _read(archive, custom_objects, compile, safe_mode, optimizer):
     config = dialects.modern(archive.config(finite=safe_mode))
     compiled = config.pop("compile_config", None)
     if dialects.is_old(archive.metadata.get("keras_version")):
         dialects.warn_of_other_numbers(config, custom_objects)
         compiled = compiled and dialects.modern_training(compiled, config)
+    compiled = with_optimizer(compiled, optimizer)
     if compile and compiled:
         config["compile_config"] = compiled
     with registry.loading(safe_mode):

@@ -17,6 +17,7 @@ from jkeras.core.paths import own_variables
 from jkeras.saving import dialects, hdf5, safe_json
 from jkeras.saving.checksums import Checksums
 from jkeras.saving.weights import refuse_or_warn
+from jkeras.training.optimizer_of import build_optimizer, with_optimizer
 
 ATTRIBUTE_LIMIT = 64512  # bytes that HDF5 lets one attribute have
 TOP = "top_level_model_weights"  # the group of the weights that a model has itself
@@ -116,11 +117,12 @@ def _short(value):
 # ---------------------------------------------------------------- reading
 
 
-def read(file, raw, custom_objects=None, compile=True, safe_mode=True):
+def read(file, raw, custom_objects=None, compile=True, safe_mode=True, optimizer=None):
     """The model of an open HDF5 file.
 
     Args:
         raw: the same file, open for reading bytes.
+        optimizer: to compile with instead of the file's own.
 
     Raises:
         SerializationError: the file has no architecture in it, or an unknown class.
@@ -146,11 +148,12 @@ def read(file, raw, custom_objects=None, compile=True, safe_mode=True):
             training = hdf5.text(file, "training_config", raw)
         if training is not None:
             training = safe_json.loads(training, "its `training_config`", finite=safe_mode)
+            compiled = with_optimizer(dialects.modern_training(training, config), optimizer)
             with registry.CustomObjectScope(custom_objects):
-                model.compile_from_config(dialects.modern_training(training, config))
+                model.compile_from_config(compiled)
             saved = hdf5.descend(file, "optimizer_weights")
-            if saved is not None:
-                model.optimizer.build(model.trainable_variables)
+            if saved is not None and model.optimizer is not None:
+                build_optimizer(model)
                 _restore_optimizer(model, saved, old, raw)
     return model
 

@@ -10,6 +10,7 @@ from jkeras.core.errors import SerializationError
 from jkeras.saving import arrays, assets, safe_json
 from jkeras.saving.step_store import StepStore
 from jkeras.saving.steps import Misfit
+from jkeras.training.optimizer_of import build_optimizer, with_optimizer
 
 PYTREE = "pytree"
 ORDER = "order"
@@ -82,7 +83,7 @@ class ModelSteps(StepStore):
             ValueError: the checkpoint of another model.
         """
         if model.optimizer is not None and not model.optimizer.built:
-            model.optimizer.build(model.trainable_variables)
+            build_optimizer(model)
         return self._get(step, lambda number: self._restore(model, number))
 
     def _restore(self, model, step):
@@ -138,13 +139,13 @@ class ModelSteps(StepStore):
             f"'{model.name}': {why}."
         )
 
-    def load_model(self, custom_objects=None, compile=True, safe_mode=True):
+    def load_model(self, custom_objects=None, compile=True, safe_mode=True, optimizer=None):
         """The model of the newest checkpoint that is whole."""
         return self._steps.read_newest(
-            lambda step: self._load(step, custom_objects, compile, safe_mode), "model"
+            lambda step: self._load(step, custom_objects, compile, safe_mode, optimizer), "model"
         )
 
-    def _load(self, step, custom_objects, compile, safe_mode):
+    def _load(self, step, custom_objects, compile, safe_mode, optimizer):
         folder = self._steps.place(step)
         if not arrays.has(folder, CONFIG):
             raise SerializationError(
@@ -155,8 +156,9 @@ class ModelSteps(StepStore):
         if not isinstance(described, dict) or not isinstance(described.get("config"), str):
             raise SerializationError("its architecture is damaged")
         config = safe_json.loads(described["config"], "its config", finite=safe_mode)
-        if not compile:
-            config.pop("compile_config", None)
+        compiled = with_optimizer(config.pop("compile_config", None), optimizer)
+        if compile and compiled:
+            config["compile_config"] = compiled
         with registry.loading(safe_mode):
             with registry.sharing():
                 model = registry.deserialize(config, custom_objects, safe_mode)

@@ -10,6 +10,7 @@ from jkeras.saving.files import check_target, replacing
 from jkeras.saving.hdf5_writing import writing
 from jkeras.saving.model_steps import ModelSteps
 from jkeras.saving.reading import explained, opened
+from jkeras.training.optimizer_of import warn_of_code
 
 ENDINGS = (".keras", ".h5", ".hdf5")
 
@@ -49,6 +50,7 @@ def save_model(model, filepath, overwrite=True, zipped=None, **kwargs):
             "not written."
         )
     check_target(path, overwrite)
+    warn_of_code(model.optimizer)
     if not model.built:
         warnings.warn(
             f"Model '{model.name}' has not yet been built: the file will have its config, and no "
@@ -73,7 +75,7 @@ def check_built(model):
 
 
 @public("keras.saving.load_model", "keras.models.load_model")
-def load_model(filepath, custom_objects=None, compile=True, safe_mode=True):
+def load_model(filepath, custom_objects=None, compile=True, safe_mode=True, *, optimizer=None):
     """Loads a model from a `.keras` or whole-model `.h5` file, written here or by any Keras from
     2.3 on.
 
@@ -85,6 +87,8 @@ def load_model(filepath, custom_objects=None, compile=True, safe_mode=True):
         safe_mode: False lets the file bring code (Python lambdas) and files of this machine
             (vocabularies named by path) into the process: for files that you trust as you trust a
             program.
+        optimizer: what to compile with instead of the file's own, whose state it takes over where
+            it has the same arrays: for optax transformations, which are in no file.
 
     Raises:
         ValueError: no such `.keras` file. FileNotFoundError: no such `.h5` file; both as in Keras.
@@ -104,7 +108,7 @@ def load_model(filepath, custom_objects=None, compile=True, safe_mode=True):
     path = os.fspath(filepath)
     if os.path.isdir(path) and not path.endswith(ENDINGS):
         with explained(path):
-            return ModelSteps(path).load_model(custom_objects, compile, safe_mode)
+            return ModelSteps(path).load_model(custom_objects, compile, safe_mode, optimizer)
     if not path.endswith(ENDINGS) or path.endswith(".weights.h5"):
         raise ValueError(
             f"File format not supported: filepath={path}. Whole models are loaded from `.keras` "
@@ -118,6 +122,6 @@ def load_model(filepath, custom_objects=None, compile=True, safe_mode=True):
     with explained(path), opened(path) as file:
         # which Keras 2 wrote under this name too
         if path.endswith(".keras") and not hdf5.is_hdf5(file):
-            return archive.read(file, custom_objects, compile, safe_mode)
+            return archive.read(file, custom_objects, compile, safe_mode, optimizer)
         with hdf5.reading(file) as content:
-            return legacy_h5.read(content, file, custom_objects, compile, safe_mode)
+            return legacy_h5.read(content, file, custom_objects, compile, safe_mode, optimizer)

@@ -19,6 +19,7 @@ from jkeras.training import keras_contract
 from jkeras.training.compile_loss import CompileLoss
 from jkeras.training.compile_metrics import CompileMetrics
 from jkeras.training.nonfinite import check_policy, counter
+from jkeras.training.optimizer_of import build_optimizer, is_missing, warn_of_missing
 from jkeras.training.overrides import default, overrides
 from jkeras.training.types import Structure, Tree
 
@@ -167,6 +168,9 @@ class Compilable:
             return
         config = dict(config)
         optimizer = config.pop("optimizer", None)
+        if is_missing(optimizer):
+            warn_of_missing(self.name)
+            return
         if isinstance(optimizer, dict):
             optimizer = registry.deserialize(optimizer)
         arguments = {
@@ -175,7 +179,7 @@ class Compilable:
         }
         self.compile(optimizer=optimizer, **arguments, **config)
         if self.built and self.optimizer is not None:
-            self.optimizer.build(self.trainable_variables)
+            build_optimizer(self)
 
     # ------------------------------------------------------------ losses and metrics
 

@@ -15,6 +15,7 @@ from jkeras.core.rng import SeedGenerator
 from jkeras.core.structure import all_built, named_weights
 from jkeras.core.variable import Variable
 from jkeras.kernel import losses, tree
+from jkeras.optimizers.by_path import build_by_path, rebuild_by_path, takes_loss
 from jkeras.training import nonfinite, placement
 from jkeras.training.data.source import Batch
 from jkeras.training.overrides import overrides
@@ -56,14 +57,14 @@ class StateLayout:
         """`order`: the paths of the optimizer's variables; `resting`: those of them that are frozen
         now.
         """
-        self.optimized = among(self._known_to_optimizer(), paths)
+        self.optimized = among(self._known_to_optimizer(paths), paths)
         self.order = paths.of(self.optimized)
         moving = {path for path, _ in self.params}
         pairs = list(zip(self.order, self.optimized))
         self.resting = [(path, variable) for path, variable in pairs if path not in moving]
         self.variable_tree = tree.unflatten(pairs)
 
-    def _known_to_optimizer(self) -> list[Variable]:
+    def _known_to_optimizer(self, paths: ByVariable) -> list[Variable]:
         """The variables that the optimizer is built for; it is built again where layers were
         unfrozen since.
         """
@@ -74,7 +75,7 @@ class StateLayout:
         # then it was built by hand as well
         by_hand = overrides(self.model, "train_step")
         if not by_hand and without(self.trainable, known):
-            optimizer.rebuild(self.trainable)
+            rebuild_by_path(optimizer, self.trainable, paths.of(self.trainable))
             return self.trainable
         return known
 
@@ -167,7 +168,7 @@ class StateLayout:
                 )
             return model._opt_state
         optimizer = self.optimizer
-        optimizer.build(self.optimized)
+        self.build_optimizer()
         variables = optimizer.variables
         # which variable stands where in the state: found by placing numbers instead of values
         if self._places is None:
@@ -191,7 +192,7 @@ class StateLayout:
         if self.model.has_own_opt_state:
             self.model.__dict__["_opt_state"] = state.opt_state
             return
-        self.optimizer.build(self.optimized)
+        self.build_optimizer()
         values = self.optimizer.state_to_variables(state.opt_state, self.order)
         for variable, value in zip(self.optimizer.variables, values, strict=True):
             variable.held = value
@@ -205,6 +206,10 @@ class StateLayout:
             variables += self.optimizer.variables
         return variables
 
+    def build_optimizer(self) -> None:
+        """Builds the optimizer for the variables that it trains."""
+        build_by_path(self.optimizer, self.optimized, self.order)
+
     def initial_opt_state(self, params: Tree) -> Any:
         """The optimizer's state before the first step."""
         if self.model.has_own_opt_state:
@@ -212,23 +217,36 @@ class StateLayout:
         resting = tree.unflatten((p, v.own_value()) for p, v in self.resting)
         return self.optimizer.init(tree.merge(params, resting), self.variable_tree)
 
-    def update(self, grads: Tree, state: TrainState) -> tuple[Tree, Any]:
+    def update(
+        self, grads: Tree, state: TrainState, loss: jax.Array, loss_of: Callable[[Tree], jax.Array]
+    ) -> tuple[Tree, Any]:
         """(new params, new optimizer state) for gradients of a state's params; frozen arrays that
         the optimizer knows stay as they are.
+
+        Args:
+            loss: the value whose gradients these are.
+            loss_of: the same loss of other params, for a line search.
         """
         if not self.params:
             return state.params, state.opt_state
-        if not self.resting:
-            return self.optimizer.step(grads, state.opt_state, state.params, self.variable_tree)
-        still = tree.unflatten((p, tree.get(state.frozen, p)) for p, _ in self.resting)
-        none = tree.unflatten((p, None) for p, _ in self.resting)
-        params, opt_state = self.optimizer.step(
-            tree.merge(grads, none),
-            state.opt_state,
-            tree.merge(state.params, still),
-            self.variable_tree,
+        params = state.params
+        if self.resting:
+            still = tree.unflatten((p, tree.get(state.frozen, p)) for p, _ in self.resting)
+            grads = tree.merge(grads, tree.unflatten((p, None) for p, _ in self.resting))
+            params = tree.merge(params, still)
+        told = {}
+        if takes_loss(self.optimizer):
+            told = {"value": loss, "value_fn": lambda params: loss_of(self._moving(params))}
+        new, opt_state = self.optimizer.step(
+            grads, state.opt_state, params, self.variable_tree, **told
         )
-        return tree.unflatten((p, tree.get(params, p)) for p, _ in self.params), opt_state
+        return self._moving(new), opt_state
+
+    def _moving(self, params: Tree) -> Tree:
+        """Without those that are frozen now."""
+        if not self.resting:
+            return params
+        return tree.unflatten((p, tree.get(params, p)) for p, _ in self.params)
 
     def initial_metrics(self) -> Tree:
         """The totals of metrics that have seen nothing."""

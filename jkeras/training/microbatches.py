@@ -35,7 +35,10 @@ class MicrobatchStep(TrainStep):
         if size % self.model.microbatches:
             return super().__call__(state, batch, rows)
         grads, loss, kept, metrics, logs = self._summed(state, batch, rows, size)
-        params, opt_state = self.layout.update(grads, state)
+        rng = jax.random.fold_in(state.rng, state.step)
+        # of the whole batch at once: only a line search asks for it
+        loss_of = self._loss_of(state, unpack(batch), rng, rows)
+        params, opt_state = self.layout.update(grads, state, loss, loss_of)
         state = state.replace(
             step=state.step + 1,
             params=self._constrain(params),

@@ -1,6 +1,7 @@
 """One step of training: gradients, update, metrics."""
 
 import typing
+from collections.abc import Callable
 
 import jax
 
@@ -45,7 +46,8 @@ class TrainStep:
         rng = jax.random.fold_in(state.rng, state.step)
         gradient = jax.grad(self.loss, has_aux=True)
         grads, forward = gradient(state.params, state, batch, rng, valid_rows=rows)
-        params, opt_state = self.layout.update(grads, state)
+        loss_of = self._loss_of(state, batch, rng, rows)
+        params, opt_state = self.layout.update(grads, state, forward.loss, loss_of)
         state = state.replace(
             step=state.step + 1,
             params=self._constrain(params),
@@ -56,6 +58,12 @@ class TrainStep:
         run = self.layout.run(state, valid_rows=rows)
         logs = update_metrics(run, forward.loss, batch, forward.y_pred)
         return self.layout.updated(state, run), logs
+
+    def _loss_of(
+        self, state: TrainState, batch: Batch, rng: jax.Array, rows: jax.Array | None
+    ) -> Callable[[Tree], jax.Array]:
+        """The loss of a batch as a function of the params, for a line search."""
+        return lambda params: self.loss(params, state, batch, rng, valid_rows=rows)[1].loss
 
     def loss(
         self,

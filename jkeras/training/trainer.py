@@ -429,7 +429,7 @@ class Trainer(Compilable):
         if self._last_layout is None or self._last_layout[0] != signature:
             layout = StateLayout(self)
             if self.optimizer is not None and not self.has_own_opt_state:
-                self.optimizer.build(layout.optimized)
+                layout.build_optimizer()
             self.__dict__["_last_layout"] = StateLayout.signature(self), layout
         return self._last_layout[1]
 

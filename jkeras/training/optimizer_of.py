@@ -1,0 +1,62 @@
+"""The optimizer of a model: built for its variables, and what a file says of one made of code."""
+
+import typing
+import warnings
+from typing import Any
+
+from jkeras import optimizers
+from jkeras.core.by_variable import ByVariable
+from jkeras.core.registry import is_in_process
+from jkeras.core.structure import named_weights
+from jkeras.optimizers.by_path import build_by_path
+
+if typing.TYPE_CHECKING:
+    from jkeras.training.trainer import Trainer
+
+
+def build_optimizer(model: "Trainer") -> None:
+    """Builds a model's optimizer for its trainable variables, by their paths in the model."""
+    variables = model.trainable_variables
+    paths = ByVariable((variable, path) for path, variable in named_weights(model))
+    build_by_path(model.optimizer, variables, paths.of(variables))
+
+
+def with_optimizer(compiled: dict[str, Any] | None, optimizer: Any) -> dict[str, Any] | None:
+    """The compile config of a file with an optimizer that the user gives; None: the file's own."""
+    if optimizer is None:
+        return compiled
+    return {**(compiled or {}), "optimizer": optimizers.get(optimizer)}
+
+
+def is_missing(config: Any) -> bool:
+    """Whether the config of a file says that the optimizer is an optax transformation, which is in
+    no file.
+    """
+    if not isinstance(config, dict) or is_in_process():
+        return False
+    if config.get("class_name") == optimizers.OptaxOptimizer.__name__:
+        return True
+    inner = config.get("config")
+    return isinstance(inner, dict) and is_missing(inner.get("inner_optimizer"))
+
+
+def warn_of_missing(name: str) -> None:
+    """Says how to go on with a model whose optimizer is not in its file."""
+    warnings.warn(
+        f"Model '{name}' was compiled with an optax transformation, which is code and not in the "
+        "file: it is loaded without `compile`. To go on training where it stopped, give the "
+        "transformation again: `load_model(path, optimizer=optax.adamw(…))`.",
+        stacklevel=2,
+    )
+
+
+def warn_of_code(optimizer: Any) -> None:
+    """Says what a file that is about to be written lacks, where the optimizer is code."""
+    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
+    if not isinstance(optimizer, optimizers.OptaxOptimizer):
+        return
+    warnings.warn(
+        "The optimizer is an optax transformation, which is code: the file has its state, not the "
+        "transformation. Load it with `load_model(path, optimizer=optax.adamw(…))`.",
+        stacklevel=3,
+    )
