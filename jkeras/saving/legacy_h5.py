@@ -17,7 +17,7 @@ from jkeras.core.paths import own_variables
 from jkeras.saving import dialects, hdf5, safe_json
 from jkeras.saving.checksums import Checksums
 from jkeras.saving.weights import refuse_or_warn
-from jkeras.training.optimizer_of import build_optimizer, with_optimizer
+from jkeras.saving.optimizer_of import build_optimizer, with_optimizer
 
 ATTRIBUTE_LIMIT = 64512  # bytes that HDF5 lets one attribute have
 TOP = "top_level_model_weights"  # the group of the weights that a model has itself

@@ -10,7 +10,7 @@ from jkeras.core.errors import SerializationError
 from jkeras.saving import arrays, assets, safe_json
 from jkeras.saving.step_store import StepStore
 from jkeras.saving.steps import Misfit
-from jkeras.training.optimizer_of import build_optimizer, with_optimizer
+from jkeras.saving.optimizer_of import build_optimizer, with_optimizer
 
 PYTREE = "pytree"
 ORDER = "order"

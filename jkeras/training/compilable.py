@@ -19,7 +19,7 @@ from jkeras.training import keras_contract
 from jkeras.training.compile_loss import CompileLoss
 from jkeras.training.compile_metrics import CompileMetrics
 from jkeras.training.nonfinite import check_policy, counter
-from jkeras.training.optimizer_of import build_optimizer, is_missing, warn_of_missing
+from jkeras.saving.optimizer_of import build_optimizer, is_missing, warn_of_missing
 from jkeras.training.overrides import default, overrides
 from jkeras.training.types import Structure, Tree
 

@@ -1,6 +1,5 @@
 """The optimizer of a model: built for its variables, and what a file says of one made of code."""
 
-import typing
 import warnings
 from typing import Any
 
@@ -10,11 +9,8 @@ from jkeras.core.registry import is_in_process
 from jkeras.core.structure import named_weights
 from jkeras.optimizers.by_path import build_by_path
 
-if typing.TYPE_CHECKING:
-    from jkeras.training.trainer import Trainer
 
-
-def build_optimizer(model: "Trainer") -> None:
+def build_optimizer(model: Any) -> None:
     """Builds a model's optimizer for its trainable variables, by their paths in the model."""
     variables = model.trainable_variables
     paths = ByVariable((variable, path) for path, variable in named_weights(model))
