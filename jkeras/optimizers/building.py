@@ -3,7 +3,7 @@
 import typing
 import functools
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import jax
@@ -85,17 +85,35 @@ def _first(
     return jnp.zeros(shape, dtype)
 
 
-def rebuild(self: "StateVariables", variables: Iterable[Variable]):
-    """Builds for other trainable variables; what is known of those it was built for stays."""
-    old = {address: v for address, v in self._at.items() if address[0] in PER_PARAMETER}
-    numbers = self._index
-    self._variables = without(self._variables, old.values())
-    self.built, self._at = False, {}
+def rebuild(self: "StateVariables", variables: Iterable[Variable], paths: Any = None):
+    """Builds for other trainable variables, or for other paths of theirs; what is known of those
+    that stay is kept.
+    """
+    old, added = dict(_places(self)), {v.name: v for v, _ in self.added_variables()}
+    own = [v for v in (self._iterations, self._learning_rate) if isinstance(v, Variable)]
+    self._variables = without(self._variables, without(old.values(), own))
+    self.built, self._at, self.parameter_paths = False, {}, paths
     self.build(variables)
+    for place, variable in _places(self):
+        _take_over(variable, old.get(place))
+    for variable in without([v for v, _ in self.added_variables()], added.values()):
+        before = added.get(variable.name)
+        _take_over(variable, before)
+        self._variables = without(self._variables, [before])
+
+
+def _take_over(variable: Variable, before: Variable | None):
+    """Gives a new variable the value of the one that stood for the same."""
+    if before is None or before is variable:
+        return
+    if tuple(before.shape) == tuple(variable.shape):
+        variable.assign(before.value)
+
+
+def _places(self: "StateVariables") -> Iterator[tuple[tuple[Path, Variable | None], Variable]]:
+    """((what, of which parameter), variable) for each variable of the state."""
+    parameters = dict(zip(self._order(), self._trainable_variables))
     for address, variable in self._at.items():
-        if address[0] not in PER_PARAMETER:
-            continue
-        number = numbers.find(self._parameter_of(address))
-        known = old.get((*address[:-1], number))
-        if known is not None:
-            variable.assign(known.value)
+        cuts = (k for k in range(1, len(address)) if address[k:] in parameters)
+        cut = next(cuts, len(address))
+        yield (address[:cut], parameters.get(address[cut:])), variable

@@ -7,6 +7,8 @@ with the tree that it is stepped with.
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from jkeras.core.by_variable import ByVariable, without
+from jkeras.core.structure import named_weights
 from jkeras.core.variable import Variable
 from jkeras.optimizers.transform.leaves import Path
 
@@ -23,56 +25,50 @@ class ByPath:
     def build(self, variables: Iterable[Variable]):
         """Creates the variables; parameters are known by their names if by nothing else."""
         variables = list(variables)
+        self.know(variables)
+        super().build(variables)
+
+    def know(self, variables: Sequence[Variable]):
+        """Takes the names of the variables for their paths where it knows none."""
         if self.parameter_paths is None:
             self.parameter_paths = paths_of_names(variables)
-        super().build(variables)
 
     def _order(self) -> list[Path]:
         return self.parameter_paths
 
 
-def build_by_path(optimizer: Any, variables: Iterable[Variable], paths: Iterable[Path]):
+def build_of_model(model: Any):
+    """Builds a model's optimizer for its trainable variables, by their paths in the model."""
+    variables = model.trainable_variables
+    paths = ByVariable((variable, path) for path, variable in named_weights(model))
+    build_by_path(model.optimizer, variables, paths.of(variables))
+
+
+def build_by_path(optimizer: Any, variables: Sequence[Variable], paths: Sequence[Path]):
     """Builds an optimizer for variables that have these paths in their model.
 
-    One that was built by hand, for other paths of the same variables, is built again and keeps its
-    values.
+    One that was built for fewer variables, or by hand for other paths, is built again; what it
+    knows stays.
     """
-    variables, paths = list(variables), list(paths)
-    if not isinstance(optimizer, ByPath):
-        optimizer.build(variables)
-        return
-    if optimizer.built and optimizer.parameter_paths != paths:
-        _build_again(optimizer, variables, paths)
-        return
-    optimizer.parameter_paths = paths
-    optimizer.build(variables)
-
-
-def rebuild_by_path(optimizer: Any, variables: Iterable[Variable], paths: Iterable[Path]):
-    """Builds an optimizer for other variables of its model; what it knows of those that stay is
-    kept.
-    """
+    is_other = optimizer.built and bool(without(variables, optimizer.built_for))
     if isinstance(optimizer, ByPath):
-        optimizer.parameter_paths = list(paths)
-    optimizer.rebuild(variables)
+        paths = list(paths)
+        is_other |= optimizer.built and optimizer.parameter_paths != paths
+        if not optimizer.built:
+            optimizer.parameter_paths = paths
+    if is_other:
+        optimizer.rebuild(variables, paths)
+    else:
+        optimizer.build(variables)
 
 
 def takes_loss(optimizer: Any) -> bool:
     """Whether its `step` is told the loss: an optax transformation inside may want it."""
-    inner = [getattr(optimizer, "inner_optimizer", None), *getattr(optimizer, "optimizers", ())]
-    return getattr(optimizer, "takes_loss", False) or any(o and takes_loss(o) for o in inner)
-
-
-def _build_again(optimizer: Any, variables: Sequence[Variable], paths: Sequence[Path]):
-    """For other paths; what is known of the same number of arrays of the same shapes stays."""
-    values = [v.value for v in optimizer.variables]
-    optimizer.parameter_paths = paths
-    optimizer.rebuild(variables)
-    new = optimizer.variables
-    if [v.shape for v in values] != [tuple(v.shape) for v in new]:
-        return
-    for variable, value in zip(new, values):
-        variable.assign(value)
+    inner = getattr(optimizer, "inner_optimizer", None)
+    several = getattr(optimizer, "optimizers", ())
+    if inner is not None:
+        several = (inner,)
+    return getattr(optimizer, "takes_loss", False) or any(map(takes_loss, several))
 
 
 def paths_of_names(variables: Sequence[Variable]) -> list[Path]:

@@ -130,8 +130,9 @@ class LossScaleOptimizer(ByPath, Optimizer):
     def build(self, variables: Iterable[Variable]):
         """Creates the variables, those of the inner optimizer too."""
         variables = list(variables)
-        super().build(variables)
+        self.know(variables)
         build_by_path(self.inner_optimizer, variables, self.parameter_paths)
+        super().build(variables)
 
     @property
     def variables(self) -> list[Variable]:

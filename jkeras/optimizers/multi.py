@@ -208,11 +208,12 @@ class MultiOptimizer(ByPath, Optimizer):
             return
         variables = list(variables)
         present, part = self._split(variables, variables)
-        super().build(variables)
+        self.know(variables)
         for i in sorted(present):
             own = zip(part(variables, i), self.parameter_paths)
             pairs = [(v, path) for v, path in own if v is not None]
             build_by_path(self.optimizers[i], *zip(*pairs))
+        super().build(variables)
 
     @property
     def variables(self) -> list[Variable]:

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Sequence
 import jax
 import jax.numpy as jnp
 
-from jkeras.core.by_variable import without
 from jkeras.core.record import Any
 from jkeras.core.registry import is_in_process
 from jkeras.core.variable import Variable
@@ -103,19 +102,6 @@ class OptaxOptimizer(ByPath, Optimizer):
             slow = self._at.get((SLOW, *self._order()[self._index.find(v)]))
             if slow is not None:
                 v.assign(slow.value)
-
-    def rebuild(self, variables: Iterable[Variable]):
-        """Builds for other trainable variables; arrays that stand where they stood keep their
-        values.
-        """
-        old = {address: v for address, v in self._at.items() if address != ("iterations",)}
-        self._variables = without(self._variables, old.values())
-        self.built, self._at = False, {}
-        self.build(variables)
-        for address, variable in self._at.items():
-            known = old.get(address)
-            if known is not None and tuple(known.shape) == tuple(variable.shape):
-                variable.assign(known.value)
 
     # ------------------------------------------------------------ the learning rate
 

@@ -15,7 +15,7 @@ from jkeras.saving import assets, dialects, hdf5, safe_json, weights
 from jkeras.saving.hdf5_writing import writing
 from jkeras.saving.paths import below
 from jkeras.saving.safe_zip import SafeZip, written_in_place
-from jkeras.saving.optimizer_of import with_optimizer
+from jkeras.saving.optimizers_of_code import with_optimizer
 
 KERAS_VERSION = "3.15.1"  # whose format this is
 METADATA = "metadata.json"

@@ -14,10 +14,11 @@ import jax
 from jkeras.core import registry
 from jkeras.core.errors import SerializationError
 from jkeras.core.paths import own_variables
+from jkeras.optimizers.by_path import build_of_model
 from jkeras.saving import dialects, hdf5, safe_json
 from jkeras.saving.checksums import Checksums
 from jkeras.saving.weights import refuse_or_warn
-from jkeras.saving.optimizer_of import build_optimizer, with_optimizer
+from jkeras.saving.optimizers_of_code import with_optimizer
 
 ATTRIBUTE_LIMIT = 64512  # bytes that HDF5 lets one attribute have
 TOP = "top_level_model_weights"  # the group of the weights that a model has itself
@@ -153,7 +154,7 @@ def read(file, raw, custom_objects=None, compile=True, safe_mode=True, optimizer
                 model.compile_from_config(compiled)
             saved = hdf5.descend(file, "optimizer_weights")
             if saved is not None and model.optimizer is not None:
-                build_optimizer(model)
+                build_of_model(model)
                 _restore_optimizer(model, saved, old, raw)
     return model
 

@@ -7,10 +7,11 @@ import numpy as np
 from jkeras.core import registry
 from jkeras.kernel import tree
 from jkeras.core.errors import SerializationError
+from jkeras.optimizers.by_path import build_of_model
 from jkeras.saving import arrays, assets, safe_json
 from jkeras.saving.step_store import StepStore
 from jkeras.saving.steps import Misfit
-from jkeras.saving.optimizer_of import build_optimizer, with_optimizer
+from jkeras.saving.optimizers_of_code import with_optimizer
 
 PYTREE = "pytree"
 ORDER = "order"
@@ -83,7 +84,7 @@ class ModelSteps(StepStore):
             ValueError: the checkpoint of another model.
         """
         if model.optimizer is not None and not model.optimizer.built:
-            build_optimizer(model)
+            build_of_model(model)
         return self._get(step, lambda number: self._restore(model, number))
 
     def _restore(self, model, step):

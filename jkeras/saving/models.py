@@ -10,7 +10,7 @@ from jkeras.saving.files import check_target, replacing
 from jkeras.saving.hdf5_writing import writing
 from jkeras.saving.model_steps import ModelSteps
 from jkeras.saving.reading import explained, opened
-from jkeras.saving.optimizer_of import warn_of_code
+from jkeras.saving.optimizers_of_code import warn_of_code
 
 ENDINGS = (".keras", ".h5", ".hdf5")
 

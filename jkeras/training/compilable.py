@@ -15,11 +15,12 @@ from jkeras.core.policy import is_float
 from jkeras.core.settings import floatx
 from jkeras.kernel.microbatch import per_microbatch
 from jkeras.metrics import Metric
+from jkeras.optimizers.by_path import build_of_model
+from jkeras.saving.optimizers_of_code import is_missing, warn_of_missing
 from jkeras.training import keras_contract
 from jkeras.training.compile_loss import CompileLoss
 from jkeras.training.compile_metrics import CompileMetrics
 from jkeras.training.nonfinite import check_policy, counter
-from jkeras.saving.optimizer_of import build_optimizer, is_missing, warn_of_missing
 from jkeras.training.overrides import default, overrides
 from jkeras.training.types import Structure, Tree
 
@@ -179,7 +180,7 @@ class Compilable:
         }
         self.compile(optimizer=optimizer, **arguments, **config)
         if self.built and self.optimizer is not None:
-            build_optimizer(self)
+            build_of_model(self)
 
     # ------------------------------------------------------------ losses and metrics
 

@@ -15,7 +15,7 @@ from jkeras.core.rng import SeedGenerator
 from jkeras.core.structure import all_built, named_weights
 from jkeras.core.variable import Variable
 from jkeras.kernel import losses, tree
-from jkeras.optimizers.by_path import build_by_path, rebuild_by_path, takes_loss
+from jkeras.optimizers.by_path import build_by_path, takes_loss
 from jkeras.training import nonfinite, placement
 from jkeras.training.data.source import Batch
 from jkeras.training.overrides import overrides
@@ -75,7 +75,7 @@ class StateLayout:
         # then it was built by hand as well
         by_hand = overrides(self.model, "train_step")
         if not by_hand and without(self.trainable, known):
-            rebuild_by_path(optimizer, self.trainable, paths.of(self.trainable))
+            build_by_path(optimizer, self.trainable, paths.of(self.trainable))
             return self.trainable
         return known
 

@@ -1,20 +1,10 @@
-"""The optimizer of a model: built for its variables, and what a file says of one made of code."""
+"""What files know of an optimizer that is code."""
 
 import warnings
 from typing import Any
 
 from jkeras import optimizers
-from jkeras.core.by_variable import ByVariable
-from jkeras.core.registry import is_in_process
-from jkeras.core.structure import named_weights
-from jkeras.optimizers.by_path import build_by_path
-
-
-def build_optimizer(model: Any) -> None:
-    """Builds a model's optimizer for its trainable variables, by their paths in the model."""
-    variables = model.trainable_variables
-    paths = ByVariable((variable, path) for path, variable in named_weights(model))
-    build_by_path(model.optimizer, variables, paths.of(variables))
+from jkeras.core import registry
 
 
 def with_optimizer(compiled: dict[str, Any] | None, optimizer: Any) -> dict[str, Any] | None:
@@ -25,15 +15,14 @@ def with_optimizer(compiled: dict[str, Any] | None, optimizer: Any) -> dict[str,
 
 
 def is_missing(config: Any) -> bool:
-    """Whether the config of a file says that the optimizer is an optax transformation, which is in
-    no file.
+    """Whether the config of a file says that the optimizer, or one inside it, is an optax
+    transformation, which is in no file.
     """
-    if not isinstance(config, dict) or is_in_process():
+    if not isinstance(config, dict) or registry.is_in_process():
         return False
     if config.get("class_name") == optimizers.OptaxOptimizer.__name__:
         return True
-    inner = config.get("config")
-    return isinstance(inner, dict) and is_missing(inner.get("inner_optimizer"))
+    return any(map(is_missing, config.values()))
 
 
 def warn_of_missing(name: str) -> None:
@@ -48,8 +37,7 @@ def warn_of_missing(name: str) -> None:
 
 def warn_of_code(optimizer: Any) -> None:
     """Says what a file that is about to be written lacks, where the optimizer is code."""
-    optimizer = getattr(optimizer, "inner_optimizer", optimizer)
-    if not isinstance(optimizer, optimizers.OptaxOptimizer):
+    if not is_missing(registry.serialize(optimizer)):
         return
     warnings.warn(
         "The optimizer is an optax transformation, which is code: the file has its state, not the "
