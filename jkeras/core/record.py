@@ -13,6 +13,7 @@ required. An annotation that is a `Kind` converts the value on its way in and ou
 derives. What a record is as a value, `core.equality` says.
 """
 
+import functools
 import inspect
 import typing
 
@@ -101,10 +102,18 @@ def _annotated_kinds(cls):
     """{name: Kind} of the annotated names of the bases of a class, then its own."""
     kinds = {}
     for base in reversed(cls.__mro__):
-        for name, kind in inspect.get_annotations(base).items():
-            is_field = typing.ClassVar not in (kind, typing.get_origin(kind))
-            if is_field and not name.startswith("_"):
-                kinds[name] = kind if isinstance(kind, Kind) else PLAIN_KIND
+        kinds.update(_own_kinds(base))
+    return kinds
+
+
+@functools.lru_cache(maxsize=1024)  # at import, most bases are asked for a hundred times
+def _own_kinds(cls):
+    """{name: Kind} of the names that a class annotates itself."""
+    kinds = {}
+    for name, kind in inspect.get_annotations(cls).items():
+        is_field = typing.ClassVar not in (kind, typing.get_origin(kind))
+        if is_field and not name.startswith("_"):
+            kinds[name] = kind if isinstance(kind, Kind) else PLAIN_KIND
     return kinds
 
 
