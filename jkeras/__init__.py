@@ -2,18 +2,17 @@
 values you hold.
 """
 
+import typing
+
 from jkeras import (
     activations,
-    applications,
     backend,
     callbacks,
     config,
     constraints,
-    datasets,
     distillation,
     distribution,
     dtype_policies,
-    export,
     initializers,
     layers,
     losses,
@@ -22,7 +21,6 @@ from jkeras import (
     models,
     ops,
     optimizers,
-    preprocessing,
     quantizers,
     random,
     regularizers,
@@ -30,7 +28,6 @@ from jkeras import (
     training,
     tree,
     utils,
-    visualization,
     wrappers,
 )
 from jkeras.as_keras import install_as_keras
@@ -52,6 +49,9 @@ from jkeras.optimizers import Optimizer
 from jkeras.quantizers import Quantizer
 from jkeras.regularizers import Regularizer
 
+if typing.TYPE_CHECKING:
+    from jkeras import applications, datasets, export, preprocessing, visualization
+
 __version__ = "0.1.0"
 
 
@@ -64,5 +64,8 @@ def version():
     return __version__
 
 
-# these two are for jkeras itself
-__all__ = exported(globals(), *(globals().keys() - {"as_keras", "core"}))
+__all__ = exported(
+    globals(),
+    *(globals().keys() - {"as_keras", "core", "typing"}),  # these are for jkeras itself
+    on_first_use=("applications", "datasets", "export", "preprocessing", "visualization"),
+)

@@ -1,9 +1,7 @@
 """RemoteMonitor: the results of each epoch, sent to a server."""
 
-import http.client
 import json
 import urllib.parse
-import urllib.request
 import warnings
 
 import numpy as np
@@ -49,7 +47,13 @@ class RemoteMonitor(Callback):
             if isinstance(value, (np.ndarray, np.generic)):
                 value = value.item()
             values[name] = value
-        body = json.dumps(values)
+        self._send(json.dumps(values))
+
+    def _send(self, body):
+        """Posts the text of one epoch; warns where that fails."""
+        import http.client  # both take time to import, and only this function needs them
+        import urllib.request
+
         kind = "application/json"
         if not self.send_as_json:
             body = urllib.parse.urlencode({self.field: body})

@@ -2,7 +2,6 @@
 
 import jax
 import jax.numpy as jnp
-from jax.scipy.ndimage import map_coordinates as read_at
 
 from jkeras.core.errors import ShapeError, check_choice
 from jkeras.core.graph import KerasTensor
@@ -42,6 +41,13 @@ def map_coordinates(inputs, coordinates, order, fill_mode="constant", fill_value
     check_choice("fill_mode", fill_mode, FILL_MODES)
     check_choice("order", order, (0, 1))
     return read_at(inputs, coordinates, order, fill_mode, fill_value)
+
+
+def read_at(inputs, coordinates, order, fill_mode, fill_value):
+    """`map_coordinates` of arrays, without checks."""
+    from jax.scipy import ndimage  # on first use: `import jax` leaves it out too
+
+    return ndimage.map_coordinates(inputs, coordinates, order, fill_mode, fill_value)
 
 
 def sample(images, places, interpolation, fill_mode, fill_value, data_format):

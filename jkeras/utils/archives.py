@@ -6,7 +6,6 @@ import lzma
 import os
 import pathlib
 import stat
-import tarfile
 import tempfile
 import typing
 import warnings
@@ -20,14 +19,8 @@ CHUNK = 1 << 16
 RATIO = 100
 FREE = 2**26
 MOST_MEMBERS = 1_000_000
-DAMAGED = (  # what the readers of archives raise
-    tarfile.TarError,
-    zipfile.BadZipFile,
-    zlib.error,
-    lzma.LZMAError,
-    EOFError,
-    RuntimeError,
-)
+# what the readers of archives raise, and `tarfile.TarError`
+DAMAGED = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, RuntimeError)
 
 
 @public("jkeras.utils.extract_archive")
@@ -62,6 +55,8 @@ def extract_archive(file_path, path=".", archive_format="auto"):
 
 def unpack(file_path, path, archive_format="auto"):
     """As `extract_archive`, but returns whether the file was an archive of one of the formats."""
+    import tarfile  # on first use, as it takes time
+
     for name in _formats(archive_format):
         if name not in ("tar", "zip"):
             raise NotImplementedError(f"Archive format {name!r} is not known: use 'tar' or 'zip'.")
@@ -74,7 +69,7 @@ def unpack(file_path, path, archive_format="auto"):
                 with zipfile.ZipFile(file_path) as archive:
                     _unpack_all(file_path, path, _zip_members(archive))
                 return True
-        except DAMAGED as error:
+        except (tarfile.TarError, *DAMAGED) as error:
             raise ValueError(
                 f"The archive {file_path} is damaged: {error}. Nothing of it was unpacked."
             ) from error

@@ -1,5 +1,6 @@
 """get_file: files from the web, checked, kept in a folder, and unpacked."""
 
+import functools
 import hashlib
 import os
 import pathlib
@@ -8,8 +9,6 @@ import urllib.parse
 import warnings
 
 from jkeras.core.registry import public
-from jkeras.utils.archives import unpack
-from jkeras.utils.download import CHUNK, download
 
 
 def home():
@@ -56,6 +55,10 @@ def get_file(
         OSError: the address cannot be read; the message says where to put a file that you got in
             another way.
     """
+    # on first use: what reads archives and the web takes time to import
+    from jkeras.utils.archives import unpack
+    from jkeras.utils.download import download
+
     if origin is None:
         raise ValueError("`origin` is missing: the address of the file.")
     file_hash, hash_algorithm = _wanted_hash(file_hash, md5_hash, hash_algorithm)
@@ -147,8 +150,6 @@ def file_digest(path, algorithm="auto", like=""):
         raise ValueError(
             f"`hash_algorithm` must be 'auto', 'sha256' or 'md5'. Received: {algorithm!r}"
         )
-    digest = hashlib.new(algorithm, usedforsecurity=False)
     with open(path, "rb") as file:
-        while block := file.read(CHUNK):
-            digest.update(block)
-    return digest.hexdigest()
+        new = functools.partial(hashlib.new, algorithm, usedforsecurity=False)
+        return hashlib.file_digest(file, new).hexdigest()

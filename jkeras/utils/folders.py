@@ -3,7 +3,6 @@
 import concurrent.futures
 import os
 from typing import Any
-import wave
 
 import numpy as np
 
@@ -471,6 +470,8 @@ def _length(sound, length):
 
 def _read_wave(path, sampling_rate):
     """A WAV file of whole numbers as float32 (time, channels)."""
+    import wave  # on first use, as it takes time
+
     with wave.open(path) as file:
         width = file.getsampwidth()
         channels = file.getnchannels()

@@ -9,7 +9,6 @@ import numpy as np
 
 from jkeras.training.data.arrays import as_batch
 from jkeras.training.data.source import Batch, Source
-from jkeras.training.worker_processes import Processes
 from jkeras.training.workers import made_ahead, made_by_threads, noted
 
 
@@ -65,6 +64,8 @@ class BatchSource(Source):
         if not processes:
             return made_by_threads(get, numbers, workers, depth, get.__name__)
         if self._processes is None:
+            from jkeras.training.worker_processes import Processes  # imports `multiprocessing`
+
             self._processes = Processes(workers)
         return made_ahead(self._processes.on(get), numbers, depth, get.__name__)
 
