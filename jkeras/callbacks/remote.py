@@ -1,7 +1,6 @@
 """RemoteMonitor: the results of each epoch, sent to a server."""
 
 import json
-import urllib.parse
 import warnings
 
 import numpy as np
