@@ -67,5 +67,11 @@ def version():
 __all__ = exported(
     globals(),
     *(globals().keys() - {"as_keras", "core", "typing"}),  # these are for jkeras itself
-    on_first_use=("applications", "datasets", "export", "preprocessing", "visualization"),
+    on_first_use={
+        "applications": "jkeras.applications",
+        "datasets": "jkeras.datasets",
+        "export": "jkeras.export",
+        "preprocessing": "jkeras.preprocessing",
+        "visualization": "jkeras.visualization",
+    },
 )

@@ -9,7 +9,6 @@ import jax
 
 from jkeras.callbacks.checkpoint import SavingCallback
 from jkeras.core.registry import public
-from jkeras.saving.model_steps import ModelSteps
 
 
 @public("keras.callbacks.OrbaxCheckpoint")
@@ -71,6 +70,8 @@ class OrbaxCheckpoint(SavingCallback):
     def checkpointer(self):
         """The folder's checkpoints, opened when they are first needed."""
         if self._steps is None:
+            from jkeras.saving.model_steps import ModelSteps
+
             self._steps = ModelSteps(self.directory, self.max_to_keep, self.save_on_background)
         return self._steps
 

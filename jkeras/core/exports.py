@@ -4,7 +4,7 @@ import importlib
 import types
 
 
-def exported(namespace, *modules, on_first_use=()):
+def exported(namespace, *modules, on_first_use=types.MappingProxyType({})):
     """The public names among a module's globals: all but those with a leading underscore and
     modules.
 
@@ -15,8 +15,9 @@ def exported(namespace, *modules, on_first_use=()):
     Args:
         namespace: dict of names and values.
         modules: names of the submodules that are public too.
-        on_first_use: names of public submodules that are imported when a program first asks for
-            them (PEP 562), since they take time and few programs need them.
+        on_first_use: {name: module} of what is imported when a program first asks for it (PEP 562),
+            since it takes time and few programs need it: a name of the module, or the module itself
+            where its name ends so.
 
     >>> exported({"Dense": int, "_family": {}, "types": types, "schedules": types}, "schedules")
     ['Dense', 'schedules']
@@ -30,16 +31,20 @@ def exported(namespace, *modules, on_first_use=()):
     names = sorted([*(k for k, v in namespace.items() if is_public(k, v)), *on_first_use])
     namespace["__dir__"] = lambda: [*names, *(name for name in namespace if name.startswith("__"))]
     if on_first_use:
-        namespace["__getattr__"] = _importing(namespace["__name__"], on_first_use)
+        namespace["__getattr__"] = _importing(namespace, on_first_use)
     return names
 
 
-def _importing(package, names):
-    """The `__getattr__` of a package that imports the modules of these names."""
+def _importing(namespace, sources):
+    """The `__getattr__` of a package: imports a name of `sources` and puts it into its globals."""
 
     def __getattr__(name):
-        if name not in names:
-            raise AttributeError(f"module {package!r} has no attribute {name!r}")
-        return importlib.import_module(f"{package}.{name}")
+        if name not in sources:
+            raise AttributeError(f"module {namespace['__name__']!r} has no attribute {name!r}")
+        value = importlib.import_module(sources[name])
+        if not sources[name].endswith(f".{name}"):
+            value = getattr(value, name)
+        namespace[name] = value
+        return value
 
     return __getattr__

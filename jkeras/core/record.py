@@ -174,6 +174,47 @@ def make_init(cls, fields, base_init, keyword_only):
     return __init__
 
 
+class Form(typing.NamedTuple):
+    """What `record` was told of a class."""
+
+    cls: type
+    arguments: str | None
+    keyword_only: str
+    base_init: typing.Callable | None
+
+
+@functools.cache
+def fields_of(form: Form) -> tuple[Field, ...]:
+    """The fields of a record, without those that are the base's."""
+    fields = collect_fields(form.cls, form.arguments)
+    return tuple(field for field in fields if field.kind is not OF_BASE)
+
+
+@functools.cache
+def constructor_of(form: Form) -> typing.Callable:
+    """The constructor of a record."""
+    fields = collect_fields(form.cls, form.arguments)
+    return make_init(form.cls, fields, form.base_init, form.keyword_only.replace(",", " ").split())
+
+
+class FirstUse:
+    """A class attribute that is made when it is first looked at. There are hundreds of records, of
+    which a program uses a few: `import jkeras` need not wait for the others.
+    """
+
+    __slots__ = ("_form", "_make")
+
+    def __init__(self, make: typing.Callable[[Form], typing.Any], form: Form) -> None:
+        self._make = make
+        self._form = form
+
+    def __get__(self, instance, owner):
+        value = self._make(self._form)
+        if hasattr(value, "__get__"):
+            return value.__get__(instance, owner)
+        return value
+
+
 class Record:
     """Base of all records: config and repr from the fields. How they compare: `core.equality`."""
 
@@ -240,12 +281,10 @@ def record(
     """
 
     def decorate(cls):
-        fields = collect_fields(cls, arguments)
-        cls._fields = tuple(f for f in fields if f.kind is not OF_BASE)
-        init = base_init or getattr(cls, "_base_init", None)
-        cls.__init__ = cls._record_init = make_init(
-            cls, fields, init, keyword_only.replace(",", " ").split()
-        )
+        form = Form(cls, arguments, keyword_only, base_init or getattr(cls, "_base_init", None))
+        cls._fields = FirstUse(fields_of, form)
+        cls.__init__ = FirstUse(constructor_of, form)
+        cls._record_init = FirstUse(constructor_of, form)
         return public(f"{module}.{name or cls.__name__}", *aliases)(cls)
 
     return decorate

@@ -1,10 +1,17 @@
 """Models: Sequential, functional, subclassed; cloning and JSON."""
 
+from typing import TYPE_CHECKING
+
 from jkeras.core.exports import exported
 from jkeras.models.cloning import clone_model
 from jkeras.models.functional import Functional
 from jkeras.models.model import Model, model_from_json
 from jkeras.models.sequential import Sequential
-from jkeras.saving import load_model, save_model
 
-__all__ = exported(globals())
+if TYPE_CHECKING:
+    from jkeras.saving.models import load_model, save_model
+
+__all__ = exported(
+    globals(),
+    on_first_use={"load_model": "jkeras.saving.models", "save_model": "jkeras.saving.models"},
+)

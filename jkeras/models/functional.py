@@ -9,7 +9,6 @@ from jkeras.core.symbolic import spec_of
 from jkeras.layers.input import Input, InputLayer
 from jkeras.models.graph_inputs import fitted, input_name
 from jkeras.models.model import Model
-from jkeras.saving.dialects import modern_graph
 
 
 class Functional(Composite, Model):
@@ -209,6 +208,8 @@ class Functional(Composite, Model):
     @classmethod
     def from_config(cls, config, custom_objects=None):
         """The model of a config."""
+        from jkeras.saving.dialects import modern_graph  # only what is read from files needs it
+
         with registry.CustomObjectScope(custom_objects):
             inputs, outputs, _ = rebuild(modern_graph(config))
             if cls in (Functional, Model):

@@ -14,7 +14,6 @@ from jkeras.core.building import as_tuples
 from jkeras.core.layer import Layer
 from jkeras.models import host
 from jkeras.quantizers.configs import resolve
-from jkeras.saving import dialects
 from jkeras.training.trainer import Trainer
 
 VALUE_FORMATS = {  # how `get_state_tree` reads a variable
@@ -402,5 +401,7 @@ def model_from_json(json_string, custom_objects=None):
     config = json.loads(json_string)
     old = isinstance(config, dict) and "module" not in config
     if old:
-        config = dialects.modern(config)
+        from jkeras.saving.dialects import modern  # only old files need it
+
+        config = modern(config)
     return registry.deserialize(config, custom_objects=custom_objects)

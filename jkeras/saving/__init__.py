@@ -1,5 +1,7 @@
 """Saving and loading: configs, custom objects, checkpoints, model files."""
 
+from typing import TYPE_CHECKING
+
 from jkeras.core.exports import exported
 from jkeras.core.registry import (
     CustomObjectScope,
@@ -10,11 +12,23 @@ from jkeras.core.registry import (
 )
 from jkeras.core.registry import deserialize as deserialize_keras_object
 from jkeras.core.registry import serialize as serialize_keras_object
-from jkeras.saving.checkpointer import Checkpointer
-from jkeras.saving.file_editor import KerasFileEditor
-from jkeras.saving.models import load_model, save_model
-from jkeras.saving.weight_files import load_weights, save_weights
+
+if TYPE_CHECKING:
+    from jkeras.saving.checkpointer import Checkpointer
+    from jkeras.saving.file_editor import KerasFileEditor
+    from jkeras.saving.models import load_model, save_model
+    from jkeras.saving.weight_files import load_weights, save_weights
 
 custom_object_scope = CustomObjectScope
 
-__all__ = exported(globals())
+__all__ = exported(
+    globals(),
+    on_first_use={
+        "Checkpointer": "jkeras.saving.checkpointer",
+        "KerasFileEditor": "jkeras.saving.file_editor",
+        "load_model": "jkeras.saving.models",
+        "load_weights": "jkeras.saving.weight_files",
+        "save_model": "jkeras.saving.models",
+        "save_weights": "jkeras.saving.weight_files",
+    },
+)

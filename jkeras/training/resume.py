@@ -10,7 +10,6 @@ import numpy as np
 
 from jkeras.callbacks import CallbackList
 from jkeras.core.settings import default_seed
-from jkeras.saving.checkpointer import Checkpointer
 from jkeras.training import placement
 from jkeras.training.data.source import Source
 from jkeras.training.results import as_numbers
@@ -18,6 +17,7 @@ from jkeras.training.state import TrainState
 from jkeras.training.types import Logs
 
 if typing.TYPE_CHECKING:
+    from jkeras.saving.checkpointer import Checkpointer
     from jkeras.training.loop import Runner
     from jkeras.training.ownership import StateOwner
 
@@ -53,7 +53,7 @@ class FitOptions(typing.NamedTuple):
     validation_steps: int | None
     validation_freq: int | list[int]
     seed: int | None
-    checkpoint: str | os.PathLike | Checkpointer | None
+    checkpoint: "str | os.PathLike | Checkpointer | None"
     resume: bool | str
 
 
@@ -88,6 +88,8 @@ class Resume:
     """
 
     def __init__(self, participants: Participants, options: FitOptions) -> None:
+        from jkeras.saving.checkpointer import Checkpointer  # only a fit needs it
+
         resume, checkpoint = options.resume, options.checkpoint
         if resume not in (True, False, "skip"):
             raise ValueError(f"`resume` must be True, False or 'skip'. Received: resume={resume!r}")

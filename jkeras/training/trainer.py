@@ -7,7 +7,7 @@ import itertools
 import os
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -22,7 +22,6 @@ from jkeras.core.signals import Signals, whole
 from jkeras.core.structure import all_built
 from jkeras.kernel import tree
 from jkeras.ops.kernels import outside_loops
-from jkeras.saving.checkpointer import Checkpointer
 from jkeras.training import data, placement
 from jkeras.training.compilable import Compilable
 from jkeras.training.compile_metrics import CompileMetrics
@@ -40,6 +39,9 @@ from jkeras.training.resume import FitOptions
 from jkeras.training.state import TrainState, copied, new_key
 from jkeras.training.step import make_train_step
 from jkeras.training.types import Logs, Structure
+
+if TYPE_CHECKING:
+    from jkeras.saving.checkpointer import Checkpointer
 
 
 class Trainer(Compilable):
@@ -158,7 +160,7 @@ class Trainer(Compilable):
         validation_freq: Any = 1,
         *,
         seed: int | None = None,
-        checkpoint: str | os.PathLike | Checkpointer | None = None,
+        checkpoint: "str | os.PathLike | Checkpointer | None" = None,
         resume: bool | str = True,
     ) -> History:
         """Trains the model.
@@ -547,7 +549,7 @@ def _rows(source: Source, steps: int | None) -> int | None:
     return getattr(source, "size", None) if steps == source.num_batches else None
 
 
-def _backup_of(callbacks: CallbackList) -> Checkpointer | None:
+def _backup_of(callbacks: CallbackList) -> "Checkpointer | None":
     """Where the first `BackupAndRestore` that has one keeps checkpoints, or None."""
     backups = [c for c in callbacks.callbacks if isinstance(c, BackupAndRestore)]
     checkpointers = (backup.checkpointer() for backup in backups)
