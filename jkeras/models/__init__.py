@@ -1,6 +1,6 @@
 """Models: Sequential, functional, subclassed; cloning and JSON."""
 
-from typing import TYPE_CHECKING
+import typing
 
 from jkeras.core.exports import exported
 from jkeras.models.cloning import clone_model
@@ -8,7 +8,7 @@ from jkeras.models.functional import Functional
 from jkeras.models.model import Model, model_from_json
 from jkeras.models.sequential import Sequential
 
-if TYPE_CHECKING:
+if typing.TYPE_CHECKING:
     from jkeras.saving.models import load_model, save_model
 
 __all__ = exported(

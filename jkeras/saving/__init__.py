@@ -1,6 +1,6 @@
 """Saving and loading: configs, custom objects, checkpoints, model files."""
 
-from typing import TYPE_CHECKING
+import typing
 
 from jkeras.core.exports import exported
 from jkeras.core.registry import (
@@ -13,7 +13,7 @@ from jkeras.core.registry import (
 from jkeras.core.registry import deserialize as deserialize_keras_object
 from jkeras.core.registry import serialize as serialize_keras_object
 
-if TYPE_CHECKING:
+if typing.TYPE_CHECKING:
     from jkeras.saving.checkpointer import Checkpointer
     from jkeras.saving.file_editor import KerasFileEditor
     from jkeras.saving.models import load_model, save_model

@@ -2,6 +2,8 @@
 devices.
 """
 
+import typing
+
 from jkeras.core.exports import exported
 from jkeras.core.graph import is_symbolic as is_keras_tensor
 from jkeras.core.dtypes import standardize_dtype
@@ -21,7 +23,6 @@ from jkeras.core.settings import (
 )
 from jkeras.saving import custom_object_scope, deserialize_keras_object, serialize_keras_object
 from jkeras.utils import bounding_boxes, legacy
-from jkeras.utils.archives import extract_archive
 from jkeras.utils.arrays import normalize, pad_sequences, to_categorical
 from jkeras.utils.batches import (
     PyDataset,
@@ -29,19 +30,43 @@ from jkeras.utils.batches import (
     pack_x_y_sample_weight,
     unpack_x_y_sample_weight,
 )
-from jkeras.utils.config import Config
-from jkeras.utils.devices import report_devices
-from jkeras.utils.datasets import split_dataset, timeseries_dataset_from_array
 from jkeras.utils.feature_space import FeatureSpace
-from jkeras.utils.files import get_file
-from jkeras.utils.folders import (
-    audio_dataset_from_directory,
-    image_dataset_from_directory,
-    text_dataset_from_directory,
-)
-from jkeras.utils.images import array_to_img, img_to_array, load_img, save_img
-from jkeras.utils.plotting import model_to_dot, plot_model
 from jkeras.utils.progbar import Progbar
 from jkeras.utils.tensors import get_source_inputs
 
-__all__ = exported(globals(), "bounding_boxes", "legacy")
+if typing.TYPE_CHECKING:
+    from jkeras.utils.archives import extract_archive
+    from jkeras.utils.config import Config
+    from jkeras.utils.devices import report_devices
+    from jkeras.utils.datasets import split_dataset, timeseries_dataset_from_array
+    from jkeras.utils.files import get_file
+    from jkeras.utils.folders import (
+        audio_dataset_from_directory,
+        image_dataset_from_directory,
+        text_dataset_from_directory,
+    )
+    from jkeras.utils.images import array_to_img, img_to_array, load_img, save_img
+    from jkeras.utils.plotting import model_to_dot, plot_model
+
+__all__ = exported(
+    globals(),
+    "bounding_boxes",
+    "legacy",
+    on_first_use={
+        "Config": "jkeras.utils.config",
+        "array_to_img": "jkeras.utils.images",
+        "audio_dataset_from_directory": "jkeras.utils.folders",
+        "extract_archive": "jkeras.utils.archives",
+        "get_file": "jkeras.utils.files",
+        "image_dataset_from_directory": "jkeras.utils.folders",
+        "img_to_array": "jkeras.utils.images",
+        "load_img": "jkeras.utils.images",
+        "model_to_dot": "jkeras.utils.plotting",
+        "plot_model": "jkeras.utils.plotting",
+        "report_devices": "jkeras.utils.devices",
+        "save_img": "jkeras.utils.images",
+        "split_dataset": "jkeras.utils.datasets",
+        "text_dataset_from_directory": "jkeras.utils.folders",
+        "timeseries_dataset_from_array": "jkeras.utils.datasets",
+    },
+)
