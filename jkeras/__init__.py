@@ -10,7 +10,6 @@ from jkeras import (
     callbacks,
     config,
     constraints,
-    distillation,
     distribution,
     dtype_policies,
     initializers,
@@ -50,7 +49,7 @@ from jkeras.quantizers import Quantizer
 from jkeras.regularizers import Regularizer
 
 if typing.TYPE_CHECKING:
-    from jkeras import applications, datasets, export, preprocessing, visualization
+    from jkeras import applications, datasets, distillation, export, preprocessing, visualization
 
 __version__ = "0.1.0"
 
@@ -70,6 +69,7 @@ __all__ = exported(
     on_first_use={
         "applications": "jkeras.applications",
         "datasets": "jkeras.datasets",
+        "distillation": "jkeras.distillation",
         "export": "jkeras.export",
         "preprocessing": "jkeras.preprocessing",
         "visualization": "jkeras.visualization",

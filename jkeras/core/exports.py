@@ -3,6 +3,8 @@
 import importlib
 import types
 
+from jkeras.core.registry import register_later
+
 
 def exported(namespace, *modules, on_first_use=types.MappingProxyType({})):
     """The public names among a module's globals: all but those with a leading underscore and
@@ -17,7 +19,7 @@ def exported(namespace, *modules, on_first_use=types.MappingProxyType({})):
         modules: names of the submodules that are public too.
         on_first_use: {name: module} of what is imported when a program first asks for it (PEP 562),
             since it takes time and few programs need it: a name of the module, or the module itself
-            where its name ends so.
+            where its name ends so. Their public names are known to `registry.find` all the same.
 
     >>> exported({"Dense": int, "_family": {}, "types": types, "schedules": types}, "schedules")
     ['Dense', 'schedules']
@@ -31,6 +33,7 @@ def exported(namespace, *modules, on_first_use=types.MappingProxyType({})):
     names = sorted([*(k for k, v in namespace.items() if is_public(k, v)), *on_first_use])
     namespace["__dir__"] = lambda: [*names, *(name for name in namespace if name.startswith("__"))]
     if on_first_use:
+        register_later(on_first_use.values())
         namespace["__getattr__"] = _importing(namespace, on_first_use)
     return names
 

@@ -1,14 +1,15 @@
 """Public names, custom objects, and objects <-> plain JSON.
 
 The table of names is closed: a config can only name what the library exports or what the caller
-registered or passed in this process. Nothing is imported, evaluated or looked up on a module by
-name.
+registered or passed in this process. No name of a config is imported, evaluated or looked up on a
+module.
 """
 
 import base64
 import builtins
 import contextlib
 import contextvars
+import importlib
 import inspect
 import marshal
 import types
@@ -23,6 +24,7 @@ from jkeras.core.errors import SerializationError, UnknownNameError, suggestion
 _named = {}  # "keras.layers.Dense" -> class or function; several names may lead to one object
 _canonical = {}  # object -> its first name
 _short = {}  # "Dense" -> [objects]: for module paths of other Keras versions
+_later = set()  # modules of ours that are not imported yet, whose public names are not known yet
 _custom, _custom_names = {}, {}  # registered by the user: name -> object and back
 _scopes = contextvars.ContextVar("custom_objects", default=({},))
 # of a config being read: whether it is to be trusted
@@ -67,6 +69,17 @@ def public(*names):
         return thing
 
     return register
+
+
+def register_later(modules):
+    """Says which modules have public names that are registered when they are imported."""
+    _later.update(modules)
+
+
+def load_the_rest():
+    """Imports the modules of `register_later`, so that all public names are known."""
+    while _later:
+        importlib.import_module(_later.pop())
 
 
 def public_name(thing):
@@ -633,7 +646,8 @@ def find(name, config, custom_objects=None):
     if known is None:
         known = _named_in_module(name, module)
     if known is None:
-        known = _named_in_other_version(name, module)
+        load_the_rest()
+        known = _named_in_module(name, module) or _named_in_other_version(name, module)
     if known is None:
         raise UnknownNameError(
             f"Could not locate class or function '{name}' of module {module!r}. If it is yours, "

@@ -1,11 +1,12 @@
 """`keras.layers`: layers, grouped in one file for each family."""
 
+import typing
+
 from jkeras.core.exports import exported
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Layer
 from jkeras.layers.activation import ELU, Activation, LeakyReLU, PReLU, ReLU, Softmax
 from jkeras.layers.attention import AdditiveAttention, Attention
-from jkeras.layers.conv_recurrent import ConvLSTM1D, ConvLSTM2D, ConvLSTM3D
 from jkeras.layers.convolution import (
     Conv1D,
     Conv1DTranspose,
@@ -30,46 +31,10 @@ from jkeras.layers.dropout import (
     SpatialDropout2D,
     SpatialDropout3D,
 )
-from jkeras.layers.equinox_layer import EquinoxLayer
 from jkeras.layers.embedding import Embedding, ReversibleEmbedding
-from jkeras.layers.encoding import CategoryEncoding, Discretization, HashedCrossing, Hashing
-from jkeras.layers.foreign import TFSMLayer, TorchModuleWrapper
 from jkeras.layers.identity import Identity
-from jkeras.layers.image_color import (
-    RandomBrightness,
-    RandomColorDegeneration,
-    RandomColorJitter,
-    RandomContrast,
-    RandomGrayscale,
-    RandomHue,
-    RandomInvert,
-    RandomPosterization,
-    RandomSaturation,
-    Solarization,
-)
-from jkeras.layers.image_filter import (
-    AutoContrast,
-    ContrastLimitedAdaptiveHistogramEqualization,
-    Equalization,
-    RandomErasing,
-    RandomGaussianBlur,
-    RandomSharpness,
-)
-from jkeras.layers.image_geometry import (
-    RandomElasticTransform,
-    RandomFlip,
-    RandomPerspective,
-    RandomRotation,
-    RandomShear,
-    RandomTranslation,
-    RandomZoom,
-)
-from jkeras.layers.image_mix import AugMix, CutMix, MixUp, RandAugment
-from jkeras.layers.image_size import CenterCrop, MaxNumBoundingBoxes, RandomCrop, Resizing
 from jkeras.layers.input import Input, InputLayer
-from jkeras.layers.jax_layer import FlaxLayer, JaxLayer
 from jkeras.layers.lambda_layer import Lambda
-from jkeras.layers.lookup import IntegerLookup, StringLookup
 from jkeras.layers.masking import Masking
 from jkeras.layers.merge import (
     Add,
@@ -99,7 +64,6 @@ from jkeras.layers.normalization import (
     SpectralNormalization,
     UnitNormalization,
 )
-from jkeras.layers.pipeline import Pipeline
 from jkeras.layers.pooling import (
     AdaptiveAveragePooling1D,
     AdaptiveAveragePooling2D,
@@ -139,10 +103,50 @@ from jkeras.layers.reshaping import (
     ZeroPadding3D,
 )
 from jkeras.layers.stack import Stack
-from jkeras.layers.spectrogram import MelSpectrogram, STFTSpectrogram
-from jkeras.layers.text_vectorization import TextVectorization
 from jkeras.layers.serialization import deserialize, serialize
 from jkeras.layers.wrappers import Bidirectional, TimeDistributed, Wrapper
+
+if typing.TYPE_CHECKING:
+    from jkeras.layers.conv_recurrent import ConvLSTM1D, ConvLSTM2D, ConvLSTM3D
+    from jkeras.layers.encoding import CategoryEncoding, Discretization, HashedCrossing, Hashing
+    from jkeras.layers.equinox_layer import EquinoxLayer
+    from jkeras.layers.foreign import TFSMLayer, TorchModuleWrapper
+    from jkeras.layers.image_color import (
+        RandomBrightness,
+        RandomColorDegeneration,
+        RandomColorJitter,
+        RandomContrast,
+        RandomGrayscale,
+        RandomHue,
+        RandomInvert,
+        RandomPosterization,
+        RandomSaturation,
+        Solarization,
+    )
+    from jkeras.layers.image_filter import (
+        AutoContrast,
+        ContrastLimitedAdaptiveHistogramEqualization,
+        Equalization,
+        RandomErasing,
+        RandomGaussianBlur,
+        RandomSharpness,
+    )
+    from jkeras.layers.image_geometry import (
+        RandomElasticTransform,
+        RandomFlip,
+        RandomPerspective,
+        RandomRotation,
+        RandomShear,
+        RandomTranslation,
+        RandomZoom,
+    )
+    from jkeras.layers.image_mix import AugMix, CutMix, MixUp, RandAugment
+    from jkeras.layers.image_size import CenterCrop, MaxNumBoundingBoxes, RandomCrop, Resizing
+    from jkeras.layers.jax_layer import FlaxLayer, JaxLayer
+    from jkeras.layers.lookup import IntegerLookup, StringLookup
+    from jkeras.layers.pipeline import Pipeline
+    from jkeras.layers.spectrogram import MelSpectrogram, STFTSpectrogram
+    from jkeras.layers.text_vectorization import TextVectorization
 
 Convolution1D, Convolution2D, Convolution3D = Conv1D, Conv2D, Conv3D
 Convolution1DTranspose = Conv1DTranspose
@@ -158,4 +162,57 @@ GlobalAvgPool1D = GlobalAveragePooling1D
 GlobalAvgPool2D = GlobalAveragePooling2D
 GlobalAvgPool3D = GlobalAveragePooling3D
 
-__all__ = exported(globals())
+__all__ = exported(
+    globals(),
+    on_first_use={
+        "AugMix": "jkeras.layers.image_mix",
+        "AutoContrast": "jkeras.layers.image_filter",
+        "CategoryEncoding": "jkeras.layers.encoding",
+        "CenterCrop": "jkeras.layers.image_size",
+        "ContrastLimitedAdaptiveHistogramEqualization": "jkeras.layers.image_filter",
+        "ConvLSTM1D": "jkeras.layers.conv_recurrent",
+        "ConvLSTM2D": "jkeras.layers.conv_recurrent",
+        "ConvLSTM3D": "jkeras.layers.conv_recurrent",
+        "CutMix": "jkeras.layers.image_mix",
+        "Discretization": "jkeras.layers.encoding",
+        "Equalization": "jkeras.layers.image_filter",
+        "EquinoxLayer": "jkeras.layers.equinox_layer",
+        "FlaxLayer": "jkeras.layers.jax_layer",
+        "HashedCrossing": "jkeras.layers.encoding",
+        "Hashing": "jkeras.layers.encoding",
+        "IntegerLookup": "jkeras.layers.lookup",
+        "JaxLayer": "jkeras.layers.jax_layer",
+        "MaxNumBoundingBoxes": "jkeras.layers.image_size",
+        "MelSpectrogram": "jkeras.layers.spectrogram",
+        "MixUp": "jkeras.layers.image_mix",
+        "Pipeline": "jkeras.layers.pipeline",
+        "RandAugment": "jkeras.layers.image_mix",
+        "RandomBrightness": "jkeras.layers.image_color",
+        "RandomColorDegeneration": "jkeras.layers.image_color",
+        "RandomColorJitter": "jkeras.layers.image_color",
+        "RandomContrast": "jkeras.layers.image_color",
+        "RandomCrop": "jkeras.layers.image_size",
+        "RandomElasticTransform": "jkeras.layers.image_geometry",
+        "RandomErasing": "jkeras.layers.image_filter",
+        "RandomFlip": "jkeras.layers.image_geometry",
+        "RandomGaussianBlur": "jkeras.layers.image_filter",
+        "RandomGrayscale": "jkeras.layers.image_color",
+        "RandomHue": "jkeras.layers.image_color",
+        "RandomInvert": "jkeras.layers.image_color",
+        "RandomPerspective": "jkeras.layers.image_geometry",
+        "RandomPosterization": "jkeras.layers.image_color",
+        "RandomRotation": "jkeras.layers.image_geometry",
+        "RandomSaturation": "jkeras.layers.image_color",
+        "RandomSharpness": "jkeras.layers.image_filter",
+        "RandomShear": "jkeras.layers.image_geometry",
+        "RandomTranslation": "jkeras.layers.image_geometry",
+        "RandomZoom": "jkeras.layers.image_geometry",
+        "Resizing": "jkeras.layers.image_size",
+        "STFTSpectrogram": "jkeras.layers.spectrogram",
+        "Solarization": "jkeras.layers.image_color",
+        "StringLookup": "jkeras.layers.lookup",
+        "TFSMLayer": "jkeras.layers.foreign",
+        "TextVectorization": "jkeras.layers.text_vectorization",
+        "TorchModuleWrapper": "jkeras.layers.foreign",
+    },
+)

@@ -30,11 +30,11 @@ from jkeras.utils.batches import (
     pack_x_y_sample_weight,
     unpack_x_y_sample_weight,
 )
-from jkeras.utils.feature_space import FeatureSpace
 from jkeras.utils.progbar import Progbar
 from jkeras.utils.tensors import get_source_inputs
 
 if typing.TYPE_CHECKING:
+    from jkeras.utils.feature_space import FeatureSpace
     from jkeras.utils.archives import extract_archive
     from jkeras.utils.config import Config
     from jkeras.utils.devices import report_devices
@@ -53,6 +53,7 @@ __all__ = exported(
     "bounding_boxes",
     "legacy",
     on_first_use={
+        "FeatureSpace": "jkeras.utils.feature_space",
         "Config": "jkeras.utils.config",
         "array_to_img": "jkeras.utils.images",
         "audio_dataset_from_directory": "jkeras.utils.folders",
