@@ -2,6 +2,7 @@
 clean sessions.
 """
 
+import gc
 import os
 import pathlib
 import signal
@@ -51,6 +52,7 @@ def _has(flags):
 if "XLA_FLAGS" not in os.environ:  # the workers have what is set here
     os.environ["XLA_FLAGS"] = " ".join(known(QUICK))
 
+import jax
 import keras
 import pytest
 
@@ -70,6 +72,26 @@ def pytest_configure(config):
         "ignore:Explicitly requested dtype int64 requested in ShapeDtypeStruct:UserWarning",
     ):
         config.addinivalue_line("filterwarnings", line)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Gives a worker whole files, so that what a file compiles is compiled once and can then be
+    forgotten.
+    """
+    from xdist.scheduler import LoadFileScheduling
+
+    return LoadFileScheduling(config, log) if config.getoption("dist") == "load" else None
+
+
+@pytest.fixture(autouse=True, scope="module")
+def forgotten_programs():
+    """JAX keeps each program that it has compiled, those of 400 files in 5 GB: those of one file
+    are forgotten before the next, and read from the disk where it has the same.
+    """
+    yield
+    jax.clear_caches()
+    gc.collect()
 
 
 @pytest.fixture(autouse=True)

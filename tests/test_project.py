@@ -11,6 +11,7 @@ import sys
 import pytest
 
 import jkeras
+from jkeras.core import registry
 
 ROOT = pathlib.Path(jkeras.__file__).parent
 
@@ -146,6 +147,7 @@ def test_import_loads_no_heavy_module():
 
 def public_objects():
     """(name, object) of all classes and functions in the `__all__` of jkeras's packages."""
+    registry.load_the_rest()
     seen = {}
     modules = [m for name, m in sorted(sys.modules.items()) if name.split(".")[0] == "jkeras"]
     for module in [m for m in modules if hasattr(m, "__path__") or m.__name__.count(".") == 1]:

@@ -78,8 +78,9 @@ def register_later(modules):
 
 def load_the_rest():
     """Imports the modules of `register_later`, so that all public names are known."""
-    while _later:
-        importlib.import_module(_later.pop())
+    for module in tuple(_later):
+        importlib.import_module(module)  # waits where another thread is importing it
+        _later.discard(module)
 
 
 def public_name(thing):
