@@ -642,10 +642,7 @@ def find(name, config, custom_objects=None):
         custom = get_registered_object(key, custom_objects, _process.get()) if key else None
         if custom is not None:
             return custom
-    # how Keras writes its own functions: the module has to be guessed
-    known = _pure_function(name) if module == "builtins" else None
-    if known is None:
-        known = _named_in_module(name, module)
+    known = _public_thing(name, module)
     if known is None:
         load_the_rest()
         known = _named_in_module(name, module) or _named_in_other_version(name, module)
@@ -656,6 +653,13 @@ def find(name, config, custom_objects=None):
             f"`custom_objects={{{name!r}: …}}`. Config: {shown(config)}.{suggestion(name, _short)}"
         )
     return known
+
+
+def _public_thing(name, module):
+    """What has this public name, or may be meant by it; None: nothing that is imported yet."""
+    if module == "builtins":  # how Keras writes its own functions: the module has to be guessed
+        return _pure_function(name)
+    return _named_in_module(name, module)
 
 
 def _pure_function(name):
