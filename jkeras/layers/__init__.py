@@ -107,6 +107,7 @@ from jkeras.layers.serialization import deserialize, serialize
 from jkeras.layers.wrappers import Bidirectional, TimeDistributed, Wrapper
 
 if typing.TYPE_CHECKING:
+    from jkeras.layers.ternary_dense import TernaryDense
     from jkeras.layers.conv_recurrent import ConvLSTM1D, ConvLSTM2D, ConvLSTM3D
     from jkeras.layers.encoding import CategoryEncoding, Discretization, HashedCrossing, Hashing
     from jkeras.layers.equinox_layer import EquinoxLayer
@@ -165,6 +166,7 @@ GlobalAvgPool3D = GlobalAveragePooling3D
 __all__ = exported(
     globals(),
     on_first_use={
+        "TernaryDense": "jkeras.layers.ternary_dense",
         "AugMix": "jkeras.layers.image_mix",
         "AutoContrast": "jkeras.layers.image_filter",
         "CategoryEncoding": "jkeras.layers.encoding",
