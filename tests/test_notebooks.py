@@ -14,7 +14,6 @@ from nbclient import NotebookClient
 
 ROOT = pathlib.Path(__file__).parent.parent
 COLAB = ROOT / "colab"
-slow = pytest.mark.slow
 
 # name: what the cell of parameters says instead, how many pictures there are, what must be printed
 SHORT = {
@@ -101,9 +100,8 @@ def shortened(notebook, parameters):
     return notebook
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=() if name == "quickstart" else slow) for name in SHORT]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("name", SHORT)
 def test_notebook(name, kernels, tmp_path):
     parameters, pictures, wanted = SHORT[name]
     notebook = shortened(nbformat.read(COLAB / f"{name}.ipynb", as_version=4), parameters)
