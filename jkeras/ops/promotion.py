@@ -153,6 +153,15 @@ def both_names(name):
     return f"keras.ops.{name}", f"keras.ops.numpy.{name}"
 
 
+def sparse_form(name):
+    """What an op does with sparse arrays, by its function's name; None: none of the ops that take
+    them.
+    """
+    from jkeras.ops import sparse_forms  # takes long to import
+
+    return sparse_forms.FORMS.get(name.removeprefix("_"))
+
+
 def numpy_op(inputs=None, class_name=None, spec=None, keywords=(), public_names=True):
     """Decorator: an op of `keras.ops` and `keras.ops.numpy`; see `jkeras.core.graph.op`."""
 
@@ -161,7 +170,13 @@ def numpy_op(inputs=None, class_name=None, spec=None, keywords=(), public_names=
         if public_names:
             names = both_names(function.__name__)
         return op(
-            MODULE, *names, inputs=inputs, class_name=class_name, spec=spec, keywords=keywords
+            MODULE,
+            *names,
+            inputs=inputs,
+            class_name=class_name,
+            spec=spec,
+            keywords=keywords,
+            find_sparse=sparse_form,
         )(function)
 
     return decorate
