@@ -125,8 +125,9 @@ class KerasTensor:
 
     def __array__(self, dtype=None, copy=None):
         raise ValueError(
-            "A KerasTensor is symbolic: it is a placeholder for a shape and a dtype and has no "
-            "value. numpy functions cannot be used on it; use `jkeras.ops` in a functional model."
+            "A KerasTensor is symbolic: it is a placeholder for a shape and a dtype and doesn't "
+            "have any actual numerical value. numpy functions cannot be used on it; use "
+            "`jkeras.ops` in a functional model."
         )
 
     @property
@@ -227,8 +228,8 @@ def standardize_shape(shape):
             standard.append(int(size))
         else:
             raise ValueError(
-                f"Cannot convert '{shape}' to a shape: expected integers and None. Received: "
-                f"{size!r} (of type {type(size).__name__})."
+                f"Cannot convert '{shape}' to a shape. Found invalid dimension '{size}' of type "
+                f"{type(size).__name__}: expected integers and None."
             )
     shape = tuple(standard)
     if any(size is not None and size < 0 for size in shape):
@@ -668,8 +669,8 @@ def sort(inputs, outputs):
         running.add(id(node))
         if id(tensor) not in entry and not node.input_tensors:
             raise ValueError(
-                f"`inputs` not connected to `outputs`: tensor {tensor} of layer "
-                f"'{node.operation.name}' is needed but not among the inputs "
+                f"Output {[t.name for t in outputs]} is not connected to `inputs`: tensor "
+                f"{tensor} of layer '{node.operation.name}' is needed but not among the inputs "
                 f"{[t.name for t in inputs]}."
             )
         path.append((node, iter(() if id(tensor) in entry else node.input_tensors)))

@@ -255,6 +255,29 @@ def broadcasting(function):
     return spec
 
 
+def promoting(*more):
+    """The spec of an op that broadcasts its arguments to their common dtype, and that of `more`.
+
+    Nothing is traced: as in Keras, whether the op is for such dtypes is looked at when there are
+    values.
+    """
+
+    def spec(*args):
+        shape = broadcast_shapes(*map(shape_of, args))
+        return KerasTensor(shape, result_type(*map(_dtype_of, args), *more))
+
+    return spec
+
+
+def _dtype_of(x):
+    """The dtype of an array, KerasTensor or list; the type of a Python number."""
+    if hasattr(x, "dtype"):
+        return x.dtype
+    if type(x) in (int, float):
+        return type(x)
+    return tensor(x).dtype
+
+
 def _as_scalar(x):
     """A stand-in for x without axes; None stays."""
     if x is None:
