@@ -9,6 +9,7 @@ import jax
 
 from jkeras.core import graph
 from jkeras.core.errors import explain, place_of
+from jkeras.core.sparse import is_sparse
 from jkeras.kernel.spec import Spec
 
 KERNEL = ("self", "w", "sub", "ctx")  # what the kernel hands to `forward`; the rest is the caller's
@@ -82,7 +83,7 @@ def forward_of(cls):
 
 def is_array(x):
     """Whether x is a value that flows: an array or a symbolic tensor."""
-    return isinstance(x, (jax.Array, graph.KerasTensor, jax.ShapeDtypeStruct))
+    return isinstance(x, (jax.Array, graph.KerasTensor, jax.ShapeDtypeStruct)) or is_sparse(x)
 
 
 def is_nested_arrays(value):
@@ -101,10 +102,9 @@ class Call:
     def __init__(self, layer, args, kwargs, cast=True):
         self.layer, self.target = layer, target_of(type(layer))
         convert = layer._convert if cast else graph.as_tensor
-        args = jax.tree_util.tree_map(convert, tuple(args), is_leaf=lambda v: v is None)
+        args = jax.tree_util.tree_map(convert, tuple(args), is_leaf=graph.is_leaf)
         kwargs = {
-            k: jax.tree_util.tree_map(convert, v, is_leaf=lambda v: v is None)
-            for k, v in kwargs.items()
+            k: jax.tree_util.tree_map(convert, v, is_leaf=graph.is_leaf) for k, v in kwargs.items()
         }
         self.user_training = kwargs.get("training")
         self.extra = {}  # `training` and `mask` given to a layer that does not look at them
@@ -236,7 +236,7 @@ class Call:
 def map_arrays(function, structure):
     """A structure with `function` applied to its arrays; None stays."""
     return jax.tree_util.tree_map(
-        lambda v: function(v) if is_array(v) else v, structure, is_leaf=lambda v: v is None
+        lambda v: function(v) if is_array(v) else v, structure, is_leaf=graph.is_leaf
     )
 
 
@@ -247,5 +247,5 @@ def masks_of(structure, mask_of):
     masks = [mask_of(v) if is_array(v) else None for v in graph.flatten(structure)]
     if all(m is None for m in masks):
         return None
-    treedef = jax.tree_util.tree_structure(structure, is_leaf=lambda v: v is None)
+    treedef = jax.tree_util.tree_structure(structure, is_leaf=graph.is_leaf)
     return jax.tree_util.tree_unflatten(treedef, masks)

@@ -18,6 +18,7 @@ from jkeras.core.errors import GraphCallError
 from jkeras.core.dtypes import standardize_dtype
 from jkeras.core.registry import TensorReference, Thing, _named, public, serialize
 from jkeras.core.settings import auto_name
+from jkeras.core.sparse import any_sparse, is_sparse, sparse_stand_in
 
 # in place of an unknown size, with many divisors: what differs between the two is unknown
 UNKNOWN = (528, 624)
@@ -50,13 +51,54 @@ class KerasTensor:
             raise TypeError(f"KerasTensor got unexpected keyword arguments: {', '.join(kwargs)}")
         self._shape = standardize_shape(shape)
         self._dtype = standardize_dtype(dtype)
-        self.sparse, self.ragged, self.record_history = bool(sparse), bool(ragged), record_history
+        if sparse and ragged:
+            raise ValueError("KerasTensor cannot have `sparse=True` and `ragged=True` at once.")
+        self._sparse, self._ragged, self.record_history = bool(sparse), bool(ragged), record_history
         self.name = name or auto_name("keras_tensor")
         self._keras_mask = None
 
-    shape = property(lambda self: self._shape, doc="The shape, None where not known.")
-    dtype = property(lambda self: self._dtype, doc="The dtype's name.")
     ndim = property(lambda self: len(self._shape), doc="The number of axes.")
+
+    @property
+    def shape(self):
+        """The shape, None where not known."""
+        return self._shape
+
+    @shape.setter
+    def shape(self, value):
+        raise self._immutable("shape")
+
+    @property
+    def dtype(self):
+        """The dtype's name."""
+        return self._dtype
+
+    @dtype.setter
+    def dtype(self, value):
+        raise self._immutable("dtype")
+
+    @property
+    def sparse(self):
+        """Whether the values will be sparse arrays."""
+        return self._sparse
+
+    @sparse.setter
+    def sparse(self, value):
+        raise self._immutable("sparse")
+
+    @property
+    def ragged(self):
+        """Whether rows may differ in length."""
+        return self._ragged
+
+    @ragged.setter
+    def ragged(self, value):
+        raise self._immutable("ragged")
+
+    def _immutable(self, name):
+        return AttributeError(
+            f"The `{name}` attribute of KerasTensor is immutable. Make another KerasTensor."
+        )
 
     @property
     def size(self):
@@ -83,8 +125,9 @@ class KerasTensor:
 
     def __array__(self, dtype=None, copy=None):
         raise ValueError(
-            "A KerasTensor is symbolic: it is a placeholder for a shape and a dtype and has no "
-            "value. numpy functions cannot be used on it; use `jkeras.ops` in a functional model."
+            "A KerasTensor is symbolic: it is a placeholder for a shape and a dtype and doesn't "
+            "have any actual numerical value. numpy functions cannot be used on it; use "
+            "`jkeras.ops` in a functional model."
         )
 
     @property
@@ -185,8 +228,8 @@ def standardize_shape(shape):
             standard.append(int(size))
         else:
             raise ValueError(
-                f"Cannot convert '{shape}' to a shape: expected integers and None. Received: "
-                f"{size!r} (of type {type(size).__name__})."
+                f"Cannot convert '{shape}' to a shape. Found invalid dimension '{size}' of type "
+                f"{type(size).__name__}: expected integers and None."
             )
     shape = tuple(standard)
     if any(size is not None and size < 0 for size in shape):
@@ -223,8 +266,15 @@ def any_symbolic(*structures):
 
 
 def flatten(structure):
-    """All leaves of a structure, None and everything else included, in Keras's order."""
-    return jax.tree_util.tree_leaves(structure, is_leaf=lambda v: v is None)
+    """All leaves of a structure, None, sparse arrays and everything else included, in Keras's
+    order.
+    """
+    return jax.tree_util.tree_leaves(structure, is_leaf=is_leaf)
+
+
+def is_leaf(x):
+    """Whether x is no structure although JAX takes it for one: None, a sparse array."""
+    return x is None or is_sparse(x)
 
 
 def alike(sequence, items):
@@ -258,7 +308,7 @@ def infer(function, structure):
     Unknown sizes stay unknown if the function takes them so, else they are those of the arrays
     beside them.
     """
-    leaves, treedef = jax.tree_util.tree_flatten(structure, is_leaf=lambda v: v is None)
+    leaves, treedef = jax.tree_util.tree_flatten(structure, is_leaf=is_leaf)
     try:
         return _infer(function, leaves, treedef)
     except (TypeError, ValueError):
@@ -279,9 +329,8 @@ def _completed(leaves):
         if not isinstance(leaf, KerasTensor):
             return leaf
         last = len(leaf.shape) - 1
-        return KerasTensor(
-            [known.get(i - last) if d is None else d for i, d in enumerate(leaf.shape)], leaf.dtype
-        )
+        shape = [known.get(i - last) if d is None else d for i, d in enumerate(leaf.shape)]
+        return KerasTensor(shape, leaf.dtype, sparse=leaf.sparse)
 
     completed = [complete(leaf) for leaf in leaves]
     changed = any(
@@ -306,7 +355,7 @@ def _infer(function, leaves, treedef):
         def on_arrays(arrays):
             filled = list(leaves)
             for place, array in zip(places, arrays):
-                filled[place] = array
+                filled[place] = sparse_stand_in(array) if leaves[place].sparse else array
             return function(jax.tree_util.tree_unflatten(treedef, filled))
 
         return _shapes(on_arrays, specs)
@@ -317,28 +366,40 @@ def _infer(function, leaves, treedef):
     def combine(a, b):
         if not isinstance(a, jax.ShapeDtypeStruct):
             return a
-        return KerasTensor(tuple(m if m == n else None for m, n in zip(a.shape, b.shape)), a.dtype)
+        shape = tuple(m if m == n else None for m, n in zip(a.shape, b.shape))
+        return KerasTensor(shape, a.dtype, sparse=isinstance(a, _SparseSpec))
 
     return jax.tree_util.tree_map(combine, results, other_results, is_leaf=lambda v: v is None)
 
 
+class _SparseSpec(jax.ShapeDtypeStruct):
+    """Shape and dtype of a sparse array."""
+
+
 def _shapes(function, specs):
-    """eval_shape for functions whose result may also hold None, numbers and the like."""
+    """eval_shape for functions whose result may also hold None, numbers, sparse arrays and the
+    like.
+    """
     kept = []
 
     def arrays_only(arrays):
-        leaves, treedef = jax.tree_util.tree_flatten(function(arrays), is_leaf=lambda v: v is None)
-        kept[:] = [
-            treedef,
-            [None if is_tensor(v) or isinstance(v, np.ndarray) else (v,) for v in leaves],
-        ]
-        return [v for v in leaves if is_tensor(v) or isinstance(v, np.ndarray)]
+        leaves, treedef = jax.tree_util.tree_flatten(function(arrays), is_leaf=is_leaf)
+        kept[:] = treedef, [() if _is_dense(v) else (_sparse_spec(v),) for v in leaves]
+        return [v for v in leaves if _is_dense(v)]
 
     shapes = iter(jax.eval_shape(arrays_only, specs))
     treedef, fixed = kept
-    return jax.tree_util.tree_unflatten(
-        treedef, [next(shapes) if v is None else v[0] for v in fixed]
-    )
+    return jax.tree_util.tree_unflatten(treedef, [v[0] if v else next(shapes) for v in fixed])
+
+
+def _is_dense(x):
+    return is_tensor(x) or isinstance(x, np.ndarray)
+
+
+def _sparse_spec(x):
+    if is_sparse(x):
+        return _SparseSpec(x.shape, x.dtype)
+    return x
 
 
 # ---------------------------------------------------------------- nodes
@@ -398,13 +459,25 @@ class Operation:
 
     def __call__(self, *args, **kwargs):
         if not any_symbolic(args, kwargs):
-            return self.op.function(*args, **kwargs, **self.config)
+            return self.op.run(args, {**kwargs, **self.config})
         outputs = self.compute_output_spec(*args, **kwargs)
         Node(self, args, kwargs, outputs)
         return outputs
 
     def compute_output_spec(self, *args, **kwargs):
         """The outputs as KerasTensors without history."""
+        tensors = [v for v in flatten((args, kwargs)) if hasattr(v, "shape")]
+        flags = [is_sparse(v) or getattr(v, "sparse", False) for v in tensors]
+        if not any(flags):
+            return self._dense_spec(args, kwargs)
+        args, kwargs = map_tensors(lambda t: KerasTensor(t.shape, t.dtype), (args, kwargs))
+        outputs = self._dense_spec(args, kwargs)
+        form = self.op.sparse_form
+        if form is None or not form.is_kept(flags, self.config):
+            return outputs
+        return map_tensors(lambda t: KerasTensor(t.shape, t.dtype, sparse=True), outputs)
+
+    def _dense_spec(self, args, kwargs):
         try:
             if self.op.spec is not None:
                 return self.op.spec(*args, **kwargs, **self.config)
@@ -431,9 +504,11 @@ class Op:
     Serves as the "class" of its nodes when a config is read.
     """
 
-    def __init__(self, function, module, inputs, class_name, spec=None, keywords=()):
+    def __init__(
+        self, function, module, inputs, class_name, spec=None, keywords=(), find_sparse=None
+    ):
         self.function, self.module, self._inputs = function, module, inputs
-        self.spec, self.keywords = spec, keywords
+        self.spec, self.keywords, self._find_sparse = spec, keywords, find_sparse
         self.class_name = class_name or "".join(
             word.capitalize() for word in function.__name__.split("_")
         )
@@ -449,6 +524,21 @@ class Op:
         """How many leading arguments are tensors."""
         required = sum(p.default is p.empty for p in self.signature.parameters.values())
         return max(1, required) if self._inputs is None else self._inputs
+
+    @functools.cached_property
+    def sparse_form(self):
+        """What the op does with sparse arrays, a `SparseForm`; None: what its function does."""
+        if self._find_sparse is None:
+            return None
+        return self._find_sparse(self.function.__name__)
+
+    def run(self, args, kwargs):
+        """The function of arrays, sparse ones too."""
+        if any_sparse(args) or any_sparse(kwargs.values()):
+            form = self.sparse_form
+            if form is not None:
+                return form.compute(*args, **kwargs)
+        return self.function(*args, **kwargs)
 
     def from_config(self, config):
         """The node that a config describes."""
@@ -474,7 +564,7 @@ class Op:
         return Operation(self, config=arguments)(*call, **named)
 
 
-def op(module, *names, inputs=None, class_name=None, spec=None, keywords=()):
+def op(module, *names, inputs=None, class_name=None, spec=None, keywords=(), find_sparse=None):
     """Decorator: a function of arrays that also works on KerasTensors and Variables.
 
     Args:
@@ -487,10 +577,12 @@ def op(module, *names, inputs=None, class_name=None, spec=None, keywords=()):
             known ones.
         keywords: further arguments that Keras gives to the call by name, and so keeps out of the
             config.
+        find_sparse: from the function's name to the `SparseForm` of the op, or None; asked when
+            the first sparse array comes.
     """
 
     def decorate(function: Thing) -> Thing:
-        description = Op(function, module, inputs, class_name, spec, keywords)
+        description = Op(function, module, inputs, class_name, spec, keywords, find_sparse)
 
         @functools.wraps(function)
         def wrapper(*args, **kwargs):
@@ -498,7 +590,9 @@ def op(module, *names, inputs=None, class_name=None, spec=None, keywords=()):
                 return function(*args, **kwargs)
             if any_symbolic(*args, *kwargs.values()):
                 return description.record(args, kwargs)
-            return function(*map(_unwrap, args), **{k: _unwrap(v) for k, v in kwargs.items()})
+            return description.run(
+                [_unwrap(v) for v in args], {k: _unwrap(v) for k, v in kwargs.items()}
+            )
 
         wrapper.op = description
         return public(*names)(wrapper) if names else wrapper
@@ -575,8 +669,8 @@ def sort(inputs, outputs):
         running.add(id(node))
         if id(tensor) not in entry and not node.input_tensors:
             raise ValueError(
-                f"`inputs` not connected to `outputs`: tensor {tensor} of layer "
-                f"'{node.operation.name}' is needed but not among the inputs "
+                f"Output {[t.name for t in outputs]} is not connected to `inputs`: tensor "
+                f"{tensor} of layer '{node.operation.name}' is needed but not among the inputs "
                 f"{[t.name for t in inputs]}."
             )
         path.append((node, iter(() if id(tensor) in entry else node.input_tensors)))

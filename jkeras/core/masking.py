@@ -7,6 +7,7 @@ import jax
 from jkeras.core import graph
 from jkeras.core.call import is_array
 from jkeras.core.dtypes import is_float
+from jkeras.core.sparse import is_sparse
 from jkeras.kernel.beside import mask_beside
 from jkeras.kernel.scope import current_flow
 
@@ -40,7 +41,9 @@ def _set_masks(layer, run, call, outputs):
 
 def cast_with_mask(x, dtype):
     """A float array in another dtype, its mask beside it; anything else as it is."""
-    if not isinstance(x, jax.Array) or not is_float(x.dtype) or str(x.dtype) == dtype:
+    if not isinstance(x, jax.Array) and not is_sparse(x):
+        return x
+    if not is_float(x.dtype) or str(x.dtype) == dtype:
         return x
     mask = mask_beside(x)
     y = x.astype(dtype)

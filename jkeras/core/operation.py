@@ -133,6 +133,9 @@ class Function(Operation):
                     "`inputs` and `outputs` of a Function must be KerasTensors or structures of "
                     f"them. Received: {tensor!r}"
                 )
+        for name, tensors in (("inputs", self.inputs), ("outputs", self.outputs)):
+            if not tensors:
+                raise ValueError(f"`{name}` argument cannot be empty. Received: {name}={tensors}")
         _set_history(self.inputs)
         self._nodes, self._operations = graph.sort(self.inputs, self.outputs)
 
@@ -143,25 +146,31 @@ class Function(Operation):
         lambda self: graph.flatten(self._outputs_struct), doc="The output tensors, as a flat list."
     )
     operations = property(
-        lambda self: [o for o in self._operations if not isinstance(o, _Start)],
-        doc="The operations, deepest first.",
+        lambda self: [o for o in self._operations if o in self._inner()],
+        doc="The operations, deepest first; those that made the inputs are none of them.",
     )
+
+    def _inner(self):
+        """The operations that run, and those of the inputs that are `Input`s."""
+        entry = set(self.inputs)
+        return {
+            node.operation
+            for node in self._nodes
+            if not isinstance(node.operation, _Start)
+            if node.is_input or not entry.issuperset(node.output_tensors)
+        }
 
     def call(self, inputs):
         """The outputs for arrays in the structure of `inputs`."""
         values = [graph.as_tensor(v) for v in graph.flatten(inputs)]
         shapes = [tuple(v.shape) for v in values]
-        if len(values) != len(self.inputs) or any(
-            len(s) != t.ndim or any(n not in (None, m) for n, m in zip(t.shape, s))
-            for s, t in zip(shapes, self.inputs)
-        ):
-            raise ValueError(
-                explain(
-                    f"Function '{self.name}'",
-                    f"inputs of shapes {[t.shape for t in self.inputs]}",
-                    f"shapes {shapes}",
-                )
-            )
+        expected = f"inputs of shapes {[t.shape for t in self.inputs]}"
+        if len(values) != len(self.inputs):
+            where = f"Function '{self.name}' was called with an invalid input structure"
+            raise ValueError(explain(where, expected, f"shapes {shapes}"))
+        if not all(_is_of_shape(s, t) for s, t in zip(shapes, self.inputs)):
+            where = f"Function '{self.name}' was given incompatible inputs"
+            raise ValueError(explain(where, expected, f"shapes {shapes}"))
         return graph.run(
             self._nodes,
             self.inputs,
@@ -192,6 +201,13 @@ class _Start:
 
     def __init__(self, name):
         self.name, self._inbound_nodes = name, []
+
+
+def _is_of_shape(shape, tensor):
+    """Whether a symbolic tensor stands for arrays of a shape."""
+    if len(shape) != tensor.ndim:
+        return False
+    return all(known in (None, size) for known, size in zip(tensor.shape, shape))
 
 
 def _set_history(tensors):

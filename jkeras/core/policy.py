@@ -91,7 +91,7 @@ class DTypePolicy:
         """An input as an array; a float one in `dtype` where `autocast` is on."""
         if isinstance(x, KerasTensor):
             if autocast and is_float(x.dtype) and x.dtype != dtype:
-                return KerasTensor(x.shape, dtype, name=x.name)
+                return KerasTensor(x.shape, dtype, sparse=x.sparse, name=x.name)
             return x
         if is_tensor(x) or isinstance(x, (np.ndarray, np.generic)):
             x = jnp.asarray(x)

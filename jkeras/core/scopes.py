@@ -75,16 +75,17 @@ class StatelessScope:
         for variable, value in state_mapping or ():
             if not isinstance(variable, Variable):
                 raise ValueError(
-                    "The keys of `state_mapping` must be Variables: expected (variable, value) "
-                    f"pairs. Received the key: {variable!r}"
+                    "In `state_mapping`, pairs (variable, value), all keys in argument `mapping` "
+                    f"must be Variable instances. Received the key: {variable!r}"
                 )
             value = jnp.asarray(
                 getattr(value, "value", value) if isinstance(value, Variable) else value
             )
             if value.shape != tuple(variable.shape):
                 raise ValueError(
-                    f"The value given for variable '{variable.path}' in `state_mapping` must have "
-                    f"its shape {tuple(variable.shape)}. Received: shape {value.shape}"
+                    "In `state_mapping`, all values in argument `mapping` must be tensors with the "
+                    f"shape of their variable: '{variable.path}' has shape "
+                    f"{tuple(variable.shape)}. Received: shape {value.shape}"
                 )
             values.set(variable, value.astype(variable.own_dtype))
         self._run = Mapped(values)

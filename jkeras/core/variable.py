@@ -363,8 +363,8 @@ class Variable:
 
     def __bool__(self):
         raise TypeError(
-            f"Variable '{self.path}' cannot be used as a boolean. Compare its `value`, or use "
-            "`jkeras.ops.where` and `jkeras.ops.cond`."
+            "A Keras Variable cannot be used as a boolean. Compare its `value`, or use "
+            f"`jkeras.ops.where` and `jkeras.ops.cond`. Received: variable '{self.path}'"
         )
 
     def __int__(self):

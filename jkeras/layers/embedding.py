@@ -10,6 +10,7 @@ from jkeras import ops
 from jkeras.core import graph, typed
 from jkeras.core.errors import explain
 from jkeras.core.layer import layer
+from jkeras.core.sparse import dense
 from jkeras.core.record import HIDDEN, OF_BASE, Any, Constraint, Initializer, Regularizer
 from jkeras.core.typed import fields
 from jkeras.layers.lora import LoraLayer
@@ -90,7 +91,8 @@ class _Table(LoraLayer):
         }
 
     def look_up(self, w, ids):
-        """The rows of the table for `ids`."""
+        """The rows of the table for `ids`; an id that a sparse array leaves out is 0."""
+        ids = dense(ids)
         if ids.dtype not in ("int32", "int64"):
             ids = ids.astype("int32")
         if "embeddings_scale" not in w:
@@ -111,7 +113,7 @@ class _Table(LoraLayer):
     def mask_of_ids(self, ids):
         """Where an id is not the padding 0; None without `mask_zero`."""
         if self.mask_zero:
-            return ops.not_equal(ids, 0)
+            return ops.not_equal(dense(ids), 0)
         return None
 
 

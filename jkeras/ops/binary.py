@@ -9,6 +9,7 @@ from jkeras.ops.promotion import (
     describe,
     numpy_op,
     operand,
+    promoting,
     shape_of,
     tensor,
     to_floats,
@@ -19,14 +20,14 @@ def _operands(x1, x2):
     return operand(x1), operand(x2)
 
 
-def _binary(name, compute, doc, example, shown, convert=_operands):
+def _binary(name, compute, doc, example, shown, convert=_operands, spec=None):
     """An op of x1 and x2."""
 
     def function(x1, x2):
         return compute(*convert(x1, x2))
 
     function = describe(function, name, __name__, doc, example, shown)
-    return numpy_op(spec=broadcasting(function))(function)
+    return numpy_op(spec=spec or broadcasting(function))(function)
 
 
 def _bitwise(name, compute, doc, example, shown):
@@ -36,7 +37,7 @@ def _bitwise(name, compute, doc, example, shown):
         return compute(operand(x), operand(y))
 
     function = describe(function, name, __name__, doc, example, shown)
-    return numpy_op(spec=broadcasting(function))(function)
+    return numpy_op(spec=promoting())(function)
 
 
 # ---------------------------------------------------------------- arithmetic
@@ -74,8 +75,22 @@ fmin = _binary(
     "[1.0, float('nan')], 3.0",
     "[1. 3.]",
 )
-gcd = _binary("gcd", jnp.gcd, "Greatest common divisor of integers.", "[12, 18], 8", "[4 2]")
-lcm = _binary("lcm", jnp.lcm, "Least common multiple of integers.", "[4, 6], 10", "[20 30]")
+gcd = _binary(
+    "gcd",
+    jnp.gcd,
+    "Greatest common divisor of integers.",
+    "[12, 18], 8",
+    "[4 2]",
+    spec=promoting(),
+)
+lcm = _binary(
+    "lcm",
+    jnp.lcm,
+    "Least common multiple of integers.",
+    "[4, 6], 10",
+    "[20 30]",
+    spec=promoting(),
+)
 hypot = _binary("hypot", jnp.hypot, "sqrt(x1^2 + x2^2), without overflow.", "[3.0], [4.0]", "[5.]")
 heaviside = _binary(
     "heaviside",
@@ -193,7 +208,14 @@ def _ldexp(x1, x2):
     return jnp.ldexp(x1, x2)
 
 
-ldexp = _binary("ldexp", _ldexp, "x1 * 2^x2 for integers x2.", "[1.0, 3.0], [2, 1]", "[4. 6.]")
+ldexp = _binary(
+    "ldexp",
+    _ldexp,
+    "x1 * 2^x2 for integers x2.",
+    "[1.0, 3.0], [2, 1]",
+    "[4. 6.]",
+    spec=promoting(float),
+)
 
 
 def _close_spec(x1, x2, rtol=1e-5, atol=1e-8, equal_nan=False):

@@ -11,16 +11,23 @@ from jkeras.core.errors import check_choice
 from jkeras.core.graph import KerasTensor, op
 from jkeras.core.dtypes import is_float, standardize_dtype
 from jkeras.core.registry import public
+from jkeras.core.sparse import SparseForm, dense, is_sparse
 from jkeras.ops.kernels import inside_loop
 
 MODULE = "keras.src.ops.core"
 
 
-def core_op(inputs=None, spec=None):
+def core_op(inputs=None, spec=None, find_sparse=None):
     """`op` for a function of this file, which is public under its own name."""
 
     def decorate(function):
-        return op(MODULE, f"keras.ops.{function.__name__}", inputs=inputs, spec=spec)(function)
+        return op(
+            MODULE,
+            f"keras.ops.{function.__name__}",
+            inputs=inputs,
+            spec=spec,
+            find_sparse=find_sparse,
+        )(function)
 
     return decorate
 
@@ -28,7 +35,16 @@ def core_op(inputs=None, spec=None):
 # ---------------------------------------------------------------- conversion
 
 
-@core_op()
+def _converting(name):
+    """What the conversions below do with sparse arrays: they stay so."""
+    if name == "cast":
+        return SparseForm(cast.op.function, lambda flags, config: True)
+    return SparseForm(
+        convert_to_tensor.op.function, lambda flags, config: config["sparse"] is not False
+    )
+
+
+@core_op(find_sparse=_converting)
 def convert_to_tensor(x, dtype=None, sparse=None, ragged=None):
     """x (a number, nested list, numpy array, Variable …) as a JAX array.
 
@@ -45,16 +61,18 @@ def convert_to_tensor(x, dtype=None, sparse=None, ragged=None):
         raise ValueError("`ragged=True` is not supported: JAX has no ragged arrays.")
     if dtype is not None:
         dtype = standardize_dtype(dtype)
-    is_sparse = hasattr(x, "todense")
-    if is_sparse and sparse is False:
-        x = x.todense()
-    elif is_sparse and dtype is None:
-        return x
-    elif is_sparse:
-        return x.astype(dtype)
+    if is_sparse(x) and sparse is not False:
+        return _sparse_cast(x, dtype)
+    x = dense(x)
     if isinstance(x, jax.Array) and dtype is not None:
         return x.astype(dtype)
     return jnp.asarray(x, dtype)  # not by int32, which int64 may exceed
+
+
+def _sparse_cast(x, dtype):
+    if dtype is None:
+        return x
+    return x.astype(dtype)
 
 
 @public("keras.ops.convert_to_numpy")
@@ -64,12 +82,10 @@ def convert_to_numpy(x):
     >>> convert_to_numpy([1, 2])
     array([1, 2])
     """
-    if hasattr(x, "todense"):
-        x = x.todense()
-    return np.array(x)
+    return np.array(dense(x))
 
 
-@core_op(inputs=1)
+@core_op(inputs=1, find_sparse=_converting)
 def cast(x, dtype):
     """x in another dtype.
 
@@ -144,7 +160,7 @@ def is_tensor(x):
     >>> is_tensor(jnp.ones(2)), is_tensor([1.0])
     (True, False)
     """
-    return graph.is_tensor(x) or hasattr(x, "todense")
+    return graph.is_tensor(x) or is_sparse(x)
 
 
 @core_op()
@@ -160,7 +176,12 @@ def stop_gradient(variable):
 # ---------------------------------------------------------------- scattering and slicing
 
 
-@core_op(inputs=2)
+def _scatter_spec(indices, values, shape):
+    """The dtype of the indices is looked at when there are values."""
+    return KerasTensor(shape, values.dtype)
+
+
+@core_op(inputs=2, spec=_scatter_spec)
 def scatter(indices, values, shape):
     """Zeros of a shape with values added at indices.
 
@@ -210,10 +231,31 @@ def scatter_update(inputs, indices, updates, reduction=None):
 
 
 def _slice_spec(inputs, start_indices, shape):
-    """The sizes are the shape's, whatever the indices."""
-    if graph.is_symbolic(start_indices) and -1 not in shape and len(shape) == len(inputs.shape):
-        return KerasTensor(shape, standardize_dtype(inputs.dtype))
-    return graph.infer(lambda x: slice.__wrapped__(x, start_indices, shape), inputs)
+    """The sizes are the shape's, whatever the indices; -1 is known where size and index are."""
+    _check_slice(inputs, start_indices, shape)
+    sizes = []
+    for axis, (own, size) in enumerate(zip(inputs.shape, shape)):
+        if size != -1:
+            sizes.append(size)
+        elif own is None or graph.is_symbolic(start_indices):
+            sizes.append(None)
+        else:
+            sizes.append(own - int(start_indices[axis]))
+    return KerasTensor(sizes, standardize_dtype(inputs.dtype))
+
+
+def _check_slice(inputs, start_indices, shape):
+    ndim = len(inputs.shape)
+    if len(shape) != ndim:
+        raise ValueError(
+            "The number of dimensions in `inputs` must match the number of dimensions in `shape`. "
+            f"Received: inputs.shape={inputs.shape}, shape={shape}"
+        )
+    if hasattr(start_indices, "__len__") and len(start_indices) != ndim:
+        raise ValueError(
+            "The number of dimensions in `start_indices` must match the number of dimensions in "
+            f"`inputs`. Received: start_indices={start_indices}, inputs.shape={inputs.shape}"
+        )
 
 
 @core_op(inputs=2, spec=_slice_spec)
@@ -256,7 +298,8 @@ def _unstack_spec(x, num=None, axis=0):
         count = num
     if count is None:
         raise ValueError(
-            f"Cannot infer `num` from shape {x.shape}: axis {axis} has no known size. Pass `num`."
+            f"Cannot infer argument `num` from shape {x.shape}: axis {axis} has no known size. "
+            "Pass `num`."
         )
     shape = (*x.shape[:place], *x.shape[place + 1 :])
     return [KerasTensor(shape, x.dtype) for _ in range(count)]
@@ -322,6 +365,10 @@ def scan(f, init, xs=None, length=None, reverse=False, unroll=1):
     (6, [0, 0, 1, 3])
     """
     _check_unroll(unroll)
+    if not callable(f):
+        raise TypeError(f"`f` should be a callable. Received: f={f}")
+    if xs is None and length is None:
+        raise ValueError("There are no `xs` to scan over and no `length`: give one of them.")
     return lax.scan(inside_loop(f), init, xs, length=length, reverse=reverse, unroll=unroll)
 
 
@@ -330,7 +377,7 @@ def _check_unroll(unroll):
         return
     if not isinstance(unroll, int) or unroll < 1:
         raise ValueError(
-            f"`unroll` must be a positive integer or a boolean. Received: unroll={unroll}"
+            f"`unroll` must be an positive integer or boolean. Received: unroll={unroll}"
         )
 
 
@@ -348,7 +395,16 @@ def associative_scan(f, elems, reverse=False, axis=0):
     return lax.associative_scan(f, elems, reverse, axis)
 
 
-@core_op()
+def _while_loop_spec(cond, body, loop_vars, maximum_iterations=None):
+    """A loop keeps shapes and dtypes, so nothing is run."""
+    return _alike(loop_vars)
+
+
+def _alike(structure):
+    return graph.map_tensors(lambda v: KerasTensor(v.shape, v.dtype), structure)
+
+
+@core_op(spec=_while_loop_spec)
 def while_loop(cond, body, loop_vars, maximum_iterations=None):
     """Repeats `loop_vars = body(*loop_vars)` as long as `cond(*loop_vars)`.
 
@@ -385,7 +441,11 @@ def _while_loop(cond, body, loop_vars, maximum_iterations):
     return values
 
 
-@core_op()
+def _fori_loop_spec(lower, upper, body_fun, init_val):
+    return _alike(init_val)
+
+
+@core_op(spec=_fori_loop_spec)
 def fori_loop(lower, upper, body_fun, init_val):
     """Repeats `value = body_fun(i, value)` for i from lower to upper - 1.
 
@@ -406,7 +466,12 @@ def cond(pred, true_fn, false_fn):
     return lax.cond(pred, true_fn, false_fn)
 
 
-@op(MODULE, inputs=3, class_name="Switch")
+def _switch_spec(index, branches, operands):
+    """The branches give the same shapes; the index is looked at when it has a value."""
+    return graph.infer(lambda operands: branches[0](*operands), operands)
+
+
+@op(MODULE, inputs=3, class_name="Switch", spec=_switch_spec)
 def _switch(index, branches, operands):
     return lax.switch(index, branches, *operands)
 

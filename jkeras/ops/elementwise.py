@@ -4,6 +4,7 @@ import functools
 
 import jax.numpy as jnp
 
+from jkeras.core.graph import KerasTensor
 from jkeras.core.settings import settings
 from jkeras.ops.promotion import describe, is_integer, numpy_op, optional_dtype, tensor, to_float
 
@@ -245,7 +246,12 @@ def round(x, decimals=0):
     return jnp.round(x, decimals)
 
 
-@numpy_op(inputs=1)
+def _clip_spec(x, x_min, x_max):
+    """The bounds may be arrays: the result is x's, whatever they are."""
+    return KerasTensor(x.shape, "int32" if x.dtype == "bool" else x.dtype)
+
+
+@numpy_op(inputs=1, spec=_clip_spec)
 def clip(x, x_min, x_max):
     """Each element moved into [x_min, x_max]; booleans become int32.
 

@@ -3,10 +3,19 @@
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
+from numpy.lib.array_utils import normalize_axis_index
 
 from jkeras.core.graph import KerasTensor, infer
 from jkeras.core.registry import public
-from jkeras.ops.promotion import both_names, broadcasting, numpy_op, operand, tensor
+from jkeras.ops.promotion import (
+    both_names,
+    broadcasting,
+    numpy_op,
+    operand,
+    shape_of,
+    tensor,
+)
 
 # ---------------------------------------------------------------- by index
 
@@ -79,7 +88,16 @@ def get_item(x, key):
     return tensor(x)[key]
 
 
-@numpy_op(inputs=2)
+def _take_spec(x, indices, axis=None):
+    """Whether the indices are integers is looked at when there are values."""
+    places = shape_of(indices)
+    if axis is None:
+        return KerasTensor(places, x.dtype)
+    axis = normalize_axis_index(axis, len(shape_of(x)))
+    return KerasTensor((*shape_of(x)[:axis], *places, *shape_of(x)[axis + 1 :]), x.dtype)
+
+
+@numpy_op(inputs=2, spec=_take_spec)
 def take(x, indices, axis=None):
     """The elements at indices along an axis; None: of the flat array. An index beyond the end gives
     NaN.
@@ -258,7 +276,24 @@ def argpartition(x, kth, axis=-1):
     return jnp.argpartition(x, kth, axis=axis)
 
 
-@numpy_op(inputs=2, class_name="SearchSorted")
+def _searchsorted_spec(sorted_sequence, values, side="left"):
+    """int64 where the places may be more than int32 counts, or where their number is unknown."""
+    _check_vector(sorted_sequence)
+    (length,) = sorted_sequence.shape
+    is_short = length is not None and length <= np.iinfo("int32").max
+    return KerasTensor(shape_of(values), "int32" if is_short else "int64")
+
+
+def _check_vector(sorted_sequence):
+    shape = shape_of(sorted_sequence)
+    if len(shape) != 1:
+        raise ValueError(
+            "`searchsorted` only supports 1-D sorted sequences; use `vectorized_map` for more "
+            f"axes. Received: sorted_sequence.shape={shape}"
+        )
+
+
+@numpy_op(inputs=2, class_name="SearchSorted", spec=_searchsorted_spec)
 def searchsorted(sorted_sequence, values, side="left"):
     """Where values would have to stand in a rising vector.
 
@@ -269,11 +304,7 @@ def searchsorted(sorted_sequence, values, side="left"):
     [1 2]
     """
     sorted_sequence = tensor(sorted_sequence)
-    if sorted_sequence.ndim != 1:
-        raise ValueError(
-            "`searchsorted` takes a vector as its sorted sequence; use `vectorized_map` for more "
-            f"axes. Received: sorted_sequence.shape={sorted_sequence.shape}"
-        )
+    _check_vector(sorted_sequence)
     return jnp.searchsorted(sorted_sequence, tensor(values), side=side)
 
 

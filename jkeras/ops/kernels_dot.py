@@ -12,7 +12,9 @@ import jax
 import jax.numpy as jnp
 from jax.custom_derivatives import SymbolicZero
 
+from jkeras.core.sparse import is_sparse
 from jkeras.ops.kernels import on_cpu
+from jkeras.ops.products import matmul
 
 
 def contract_last(x, kernel, preferred_element_type=None):
@@ -21,6 +23,8 @@ def contract_last(x, kernel, preferred_element_type=None):
     >>> contract_last(jnp.ones((2, 3, 4)), jnp.ones((4, 5))).shape
     (2, 3, 5)
     """
+    if is_sparse(x):
+        return matmul(x, kernel)
     full = (
         x.dtype == kernel.dtype
         and x.dtype in (jnp.float32, jnp.float64)

@@ -6,9 +6,10 @@ import jax.scipy as jsp
 
 from jkeras.core.errors import check_choice
 from jkeras.core.dtypes import is_float
+from jkeras.core.graph import KerasTensor
 from jkeras.core.settings import settings
 from jkeras.ops.naming import linalg_op
-from jkeras.ops.promotion import as_axes
+from jkeras.ops.promotion import as_axes, shape_of
 
 
 def matrix(x, square=False):
@@ -18,33 +19,47 @@ def matrix(x, square=False):
         ValueError: fewer than two axes, or not square where it has to be.
     """
     x = jnp.asarray(x)
-    if x.ndim < 2:
-        raise ValueError(
-            f"Expected an input with at least two axes. Received an input of shape {x.shape}"
-        )
-    if square and x.shape[-1] != x.shape[-2]:
-        raise ValueError(f"Expected a square matrix. Received an input of shape {x.shape}")
+    _check_matrix(x.shape, square)
     return x
+
+
+def _check_matrix(shape, square):
+    if len(shape) < 2:
+        raise ValueError(
+            f"Expected an input with at least two axes. Received an input of shape {shape}"
+        )
+    if square and None not in shape[-2:] and shape[-1] != shape[-2]:
+        raise ValueError(f"Expected a square matrix. Received an input of shape {shape}")
 
 
 def equations(a, b):
     """Both sides of a x = b as arrays, checked; b is a vector or a matrix."""
     a = matrix(a, square=True)
     b = jnp.asarray(b)
-    if not _fit(a, b):
-        raise ValueError(
-            f"The shapes of `a` and `b` do not fit. Received: a.shape={a.shape}, b.shape={b.shape}"
-        )
+    _check_fit(a.shape, b.shape)
     return a, b
 
 
-def _fit(a, b):
-    """Whether b has as many equations as a, as far as their numbers of axes tell where they are."""
-    if a.ndim == b.ndim:
-        return b.shape[-2] == a.shape[-1]
-    if a.ndim == b.ndim - 1:
-        return b.shape[-1] == a.shape[-1]
-    return b.ndim > 0
+def _check_fit(a, b):
+    """Raises where shape b has not as many equations as a, as far as their numbers of axes tell
+    where they are.
+    """
+    if len(b) in (len(a), len(a) + 1):
+        equations = b[-2] if len(a) == len(b) else b[-1]
+        fit = None in (equations, a[-1]) or equations == a[-1]
+    else:
+        fit = len(b) > 0
+    if not fit:
+        raise ValueError(
+            f"The shapes of `a` and `b` do not fit. Received: a.shape={a}, b.shape={b}"
+        )
+
+
+def _solution_spec(a, b, lower=False):
+    """The solution is as the right-hand side: unknown sizes are not made to meet."""
+    _check_matrix(shape_of(a), square=True)
+    _check_fit(shape_of(a), shape_of(b))
+    return KerasTensor(shape_of(b), b.dtype)
 
 
 @linalg_op()
@@ -188,7 +203,7 @@ def qr(x, mode="reduced"):
     return tuple(jnp.linalg.qr(x, mode=mode))
 
 
-@linalg_op()
+@linalg_op(spec=_solution_spec)
 def solve(a, b):
     """x with a x = b.
 
@@ -198,7 +213,7 @@ def solve(a, b):
     return jnp.linalg.solve(*equations(a, b))
 
 
-@linalg_op()
+@linalg_op(spec=_solution_spec)
 def solve_triangular(a, b, lower=False):
     """x with a x = b, where only the upper (or lower) triangle of a counts.
 

@@ -4,8 +4,10 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.core.errors import ShapeError
+from jkeras.core.graph import KerasTensor
 from jkeras.ops.attention import attention
 from jkeras.ops.naming import nn_op
+from jkeras.ops.promotion import result_type
 
 
 def _fits(shape, full):
@@ -35,7 +37,14 @@ def _to_heads(name, x, dtype, full):
     return x
 
 
-@nn_op(inputs=6)
+def _attention_spec(query, key, value, bias=None, mask=None, scale=None, **options):
+    """Sizes of query and key meet when there are values."""
+    _check_axes(query, key, value)
+    dtype = result_type(query.dtype, key.dtype, value.dtype)
+    return KerasTensor((*query.shape[:3], value.shape[3]), dtype)
+
+
+@nn_op(inputs=6, spec=_attention_spec)
 def dot_product_attention(
     query,
     key,
@@ -87,12 +96,16 @@ def dot_product_attention(
     return jnp.swapaxes(y, 1, 2)
 
 
-def _check_shapes(query, key, value):
-    if not query.ndim == key.ndim == value.ndim == 4:
+def _check_axes(query, key, value):
+    if not len(query.shape) == len(key.shape) == len(value.shape) == 4:
         raise ValueError(
             "`dot_product_attention` takes inputs with four axes. Received: "
             f"query.shape={query.shape}, key.shape={key.shape}, value.shape={value.shape}"
         )
+
+
+def _check_shapes(query, key, value):
+    _check_axes(query, key, value)
     heads = query.shape[2]
     groups = key.shape[2]
     if query.shape[::3] != key.shape[::3] or key.shape[:3] != value.shape[:3] or heads % groups:

@@ -3,6 +3,7 @@
 import jax
 import jax.numpy as jnp
 from jax import lax
+from numpy.lib.array_utils import normalize_axis_index
 
 from jkeras.core.graph import KerasTensor, infer, op
 from jkeras.core.dtypes import standardize_dtype
@@ -10,10 +11,31 @@ from jkeras.core.registry import public
 from jkeras.ops.naming import nn_op, public_names
 
 
-def _sparse(x, entries):
+def _sparse_one_hot(x, num_classes, axis, dtype):
+    """One entry for each integer, in order; 0 for an integer out of range."""
     from jax.experimental.sparse import BCOO  # takes long to import
 
-    return BCOO.fromdense(x, nse=entries)
+    axis = normalize_axis_index(axis, x.ndim + 1)
+    is_known = (x >= 0) & (x < num_classes)
+    places = list(jnp.indices(x.shape, dtype="int32"))
+    places.insert(axis, jnp.where(is_known, x, 0))
+    indices = jnp.stack(list(map(jnp.ravel, places)), axis=-1)  # (entry, axis)
+    shape = (*x.shape[:axis], num_classes, *x.shape[axis:])
+    return BCOO(
+        (jnp.ravel(is_known).astype(dtype), indices),
+        shape=shape,
+        indices_sorted=axis == x.ndim,
+        unique_indices=True,
+    )
+
+
+def _sparse_multi_hot(x, num_classes, axis, dtype):
+    """`_sparse_one_hot` summed over the integers of a row, then 1 for what is not 0."""
+    from jkeras.ops.sparse_forms import with_values, without_duplicates
+
+    hot = _sparse_one_hot(x, num_classes, axis, "int32")
+    total = without_duplicates(hot.sum(axis=1 if x.ndim > 1 else 0))
+    return with_values(total, (total.data > 0).astype(dtype))
 
 
 def _encoded(function):
@@ -43,20 +65,19 @@ def one_hot(x, num_classes, axis=-1, dtype=None, sparse=False):
            [1., 0., 0.]], dtype=float32)
     """
     x = jnp.asarray(x, "int32" if sparse else None)
-    result = jax.nn.one_hot(x, num_classes, axis=axis, dtype=standardize_dtype(dtype))
+    dtype = standardize_dtype(dtype)
     if sparse:
-        return _sparse(result, x.size)
-    return result
+        return _sparse_one_hot(x, num_classes, axis, dtype)
+    return jax.nn.one_hot(x, num_classes, axis=axis, dtype=dtype)
 
 
 @op("keras.src.ops.nn", inputs=1, class_name="MultiHot", spec=_encoded(lambda: _multi_hot))
 def _multi_hot(inputs, num_classes=None, axis=-1, dtype=None, sparse=False):
-    inputs = jnp.asarray(inputs)
-    result = one_hot(inputs.astype("int32"), num_classes, axis=axis, dtype=dtype)
-    result = jnp.max(result, axis=1 if inputs.ndim > 1 else 0)
+    inputs = jnp.asarray(inputs).astype("int32")
     if sparse:
-        return _sparse(result, inputs.size)
-    return result
+        return _sparse_multi_hot(inputs, num_classes, axis, standardize_dtype(dtype))
+    result = one_hot(inputs, num_classes, axis=axis, dtype=dtype)
+    return jnp.max(result, axis=1 if inputs.ndim > 1 else 0)
 
 
 @public(*public_names("nn", "multi_hot"))

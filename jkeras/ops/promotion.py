@@ -153,6 +153,15 @@ def both_names(name):
     return f"keras.ops.{name}", f"keras.ops.numpy.{name}"
 
 
+def sparse_form(name):
+    """What an op does with sparse arrays, by its function's name; None: none of the ops that take
+    them.
+    """
+    from jkeras.ops import sparse_forms  # takes long to import
+
+    return sparse_forms.FORMS.get(name.removeprefix("_"))
+
+
 def numpy_op(inputs=None, class_name=None, spec=None, keywords=(), public_names=True):
     """Decorator: an op of `keras.ops` and `keras.ops.numpy`; see `jkeras.core.graph.op`."""
 
@@ -161,7 +170,13 @@ def numpy_op(inputs=None, class_name=None, spec=None, keywords=(), public_names=
         if public_names:
             names = both_names(function.__name__)
         return op(
-            MODULE, *names, inputs=inputs, class_name=class_name, spec=spec, keywords=keywords
+            MODULE,
+            *names,
+            inputs=inputs,
+            class_name=class_name,
+            spec=spec,
+            keywords=keywords,
+            find_sparse=sparse_form,
         )(function)
 
     return decorate
@@ -238,6 +253,29 @@ def broadcasting(function):
         return KerasTensor(shape, infer(lambda args: function(*args, **config), scalars).dtype)
 
     return spec
+
+
+def promoting(*more):
+    """The spec of an op that broadcasts its arguments to their common dtype, and that of `more`.
+
+    Nothing is traced: as in Keras, whether the op is for such dtypes is looked at when there are
+    values.
+    """
+
+    def spec(*args):
+        shape = broadcast_shapes(*map(shape_of, args))
+        return KerasTensor(shape, result_type(*map(_dtype_of, args), *more))
+
+    return spec
+
+
+def _dtype_of(x):
+    """The dtype of an array, KerasTensor or list; the type of a Python number."""
+    if hasattr(x, "dtype"):
+        return x.dtype
+    if type(x) in (int, float):
+        return type(x)
+    return tensor(x).dtype
 
 
 def _as_scalar(x):

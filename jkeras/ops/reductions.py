@@ -343,7 +343,7 @@ def _bincount_spec(x, weights=None, minlength=0, sparse=False):
     dtype = "int32"
     if weights is not None:
         dtype = result_type(x.dtype, weights.dtype)
-    return KerasTensor((*x.shape[:-1], None), dtype)
+    return KerasTensor((*x.shape[:-1], None), dtype, sparse=sparse)
 
 
 @numpy_op(inputs=1, spec=_bincount_spec)
@@ -355,14 +355,16 @@ def bincount(x, weights=None, minlength=0, sparse=False):
 
     Args:
         weights: array of x's shape: what each occurrence counts.
-        sparse: not supported.
+        sparse: return a JAX BCOO array.
 
     >>> print(bincount([1, 1, 3]))
     [0 2 0 1]
     """
-    if sparse:
-        raise ValueError("bincount gives dense arrays only. Received: sparse=True")
     x = tensor(x)
+    if sparse:
+        from jkeras.ops.sparse_forms import sparse_counts  # takes long to import
+
+        return sparse_counts(x, weights, minlength)
     if x.ndim != 2:
         return jnp.bincount(x, weights=weights, minlength=minlength)
     length = minlength

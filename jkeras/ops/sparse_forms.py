@@ -1,0 +1,312 @@
+"""The ops' forms for sparse arrays of JAX (`BCOO`), by the ops' names.
+
+A result is sparse where zeros stay zeros; where they do not, as for `exp`, it is dense. `indices`
+of a BCOO may be sorted, and may name a place more than once: their values are then added.
+"""
+
+import math
+
+import jax
+import jax.numpy as jnp
+from jax.experimental import sparse as jax_sparse
+from jax.experimental.sparse import BCOO
+
+from jkeras.core.sparse import SparseForm, dense, is_sparse
+from jkeras.ops import elementwise, indexing, nn_encoding, shaping
+from jkeras.ops.promotion import is_integer, result_type, tensor
+
+# ---------------------------------------------------------------- places and values
+
+
+def with_values(x, values):
+    """x with other values at its places."""
+    return BCOO(
+        (values, x.indices),
+        shape=x.shape,
+        indices_sorted=x.indices_sorted,
+        unique_indices=x.unique_indices,
+    )
+
+
+def without_duplicates(x):
+    """x with each place named once. In a trace, where their number is not known, places beyond the
+    array fill up.
+    """
+    if x.unique_indices:
+        return x
+    entries = None
+    if isinstance(x.indices, jax.core.Tracer):
+        entries = x.nse
+    return jax_sparse.bcoo_sum_duplicates(x, nse=entries)
+
+
+def have_same_places(x1, x2):
+    """Whether two arrays share their indices, the same object: no values are looked at."""
+    return x1.indices is x2.indices
+
+
+def side_by_side(x1, x2):
+    """At the places of either: (a sparse array that has them, values of x1, values of x2)."""
+    x1, x2 = _without_batch(x1), _without_batch(x2)
+    dtype = result_type(x1.dtype, x2.dtype)
+    first, second = x1.data.astype(dtype), x2.data.astype(dtype)
+    pairs = jnp.concatenate(
+        [
+            jnp.stack([first, jnp.zeros_like(first)], axis=-1),
+            jnp.stack([jnp.zeros_like(second), second], axis=-1),
+        ]
+    )
+    indices = jnp.concatenate([x1.indices, x2.indices])
+    both = without_duplicates(BCOO((pairs, indices), shape=(*x1.shape, 2)))
+    first, second = both.data[..., 0], both.data[..., 1]
+    places = BCOO((first, both.indices), shape=x1.shape, indices_sorted=True, unique_indices=True)
+    return places, first, second
+
+
+def _without_batch(x):
+    return jax_sparse.bcoo_update_layout(x, n_batch=0, on_inefficient=None)
+
+
+# ---------------------------------------------------------------- one array
+
+
+def on_values(function, adds_up=False):
+    """The form of an elementwise function that is 0 at 0.
+
+    Args:
+        adds_up: whether f(a + b) is f(a) + f(b), so that a place may be named more than once.
+    """
+
+    def compute(x, *args, **kwargs):
+        if not adds_up:
+            x = without_duplicates(x)
+        return with_values(x, function(x.data, *args, **kwargs))
+
+    return SparseForm(compute, is_first_kept)
+
+
+def on_dense(function):
+    """The form of a function that is not 0 at 0, or that JAX has for dense arrays only."""
+
+    def compute(*args, **kwargs):
+        return function(*map(dense, args), **{k: dense(v) for k, v in kwargs.items()})
+
+    return SparseForm(compute, is_never_kept)
+
+
+def is_first_kept(flags, config):
+    """The result is as the first tensor is."""
+    return flags[0]
+
+
+def is_never_kept(flags, config):
+    """The result is dense."""
+    return False
+
+
+def are_all_kept(flags, config):
+    """The result is sparse where all tensors are; numbers have no flag."""
+    return all(flags)
+
+
+def is_any_kept(flags, config):
+    """The result is sparse where one tensor is."""
+    return any(flags)
+
+
+def _axes(axis, ndim):
+    """An `axis` argument as a sorted list of numbers from 0."""
+    if axis is None:
+        return list(range(ndim))
+    if isinstance(axis, int):
+        axis = (axis,)
+    return sorted(normalized(a, ndim) for a in axis)
+
+
+def normalized(axis, ndim):
+    """An axis counted from the front.
+
+    Raises:
+        ValueError: there is no such axis.
+    """
+    if not -ndim <= axis < ndim:
+        raise ValueError(f"axis {axis} is out of bounds for an array of {ndim} axes")
+    return axis % ndim
+
+
+def _sum(x, axis=None, keepdims=False):
+    axes = _axes(axis, len(x.shape))
+    total = jax_sparse.bcoo_reduce_sum(x, axes=axes)
+    if not keepdims:
+        return total
+    shape = [1 if i in axes else d for i, d in enumerate(x.shape)]
+    return _with_axes(total, shape, axes)
+
+
+def _with_axes(x, shape, axes):
+    """x with further axes of length 1, which gives it the shape."""
+    others = [i for i in range(len(shape)) if i not in axes]
+    return jax_sparse.bcoo_broadcast_in_dim(x, shape=tuple(shape), broadcast_dimensions=others)
+
+
+def _mean(x, axis=None, keepdims=False):
+    if is_integer(x.dtype):
+        x = x.astype(result_type(x.dtype, "float32"))
+    count = math.prod(x.shape[i] for i in _axes(axis, len(x.shape)))
+    total = _sum(x, axis, keepdims)
+    return with_values(total, total.data / count)
+
+
+def _expand_dims(x, axis):
+    if isinstance(axis, int):
+        axis = (axis,)
+    axes = _axes(axis, len(x.shape) + len(axis))
+    sizes = iter(x.shape)
+    shape = [1 if i in axes else next(sizes) for i in range(len(x.shape) + len(axes))]
+    return _with_axes(x, shape, axes)
+
+
+def _squeeze(x, axis=None):
+    axes = [i for i, d in enumerate(x.shape) if d == 1]
+    if axis is not None:
+        axes = _axes(axis, len(x.shape))
+    return jax_sparse.bcoo_squeeze(x, dimensions=axes)
+
+
+def _reshape(x, newshape):
+    known = math.prod(d for d in newshape if d != -1)
+    sizes = [math.prod(x.shape) // known if d == -1 else d for d in newshape]
+    return jax_sparse.bcoo_reshape(x, new_sizes=tuple(sizes))
+
+
+def _transpose(x, axes=None):
+    if axes is None:
+        axes = range(len(x.shape))[::-1]
+    return jax_sparse.bcoo_transpose(x, permutation=tuple(axes))
+
+
+def _bincount(x, weights=None, minlength=0, sparse=False):
+    if is_sparse(weights) and not bool(jnp.all(x.indices == weights.indices)):
+        raise ValueError("`x` and `weights` must name the same places: their indices differ.")
+    if weights is not None and not is_sparse(weights):
+        raise ValueError("`x` and `weights` must both be sparse, or neither of them.")
+    if weights is not None:
+        weights = weights.data
+    return sparse_counts(x.data, weights, minlength)
+
+
+def sparse_counts(x, weights=None, minlength=0):
+    """How often each number occurs in a vector or in each row of a matrix, as a sparse array."""
+    length = max(int(jnp.max(x)) + 1, minlength)
+    places = nn_encoding.one_hot(x, length, sparse=True, dtype="int32")
+    if weights is not None:
+        places = with_values(places, jnp.ravel(tensor(weights)))
+    return jax_sparse.bcoo_reduce_sum(places, axes=(x.ndim - 1,))
+
+
+# ---------------------------------------------------------------- two arrays
+
+
+def _union(function):
+    """The form of f with f(0, 0) = 0: sparse only where both arrays are."""
+
+    def compute(x1, x2):
+        if not is_sparse(x1) or not is_sparse(x2):
+            return function(dense(x1), dense(x2))
+        if have_same_places(x1, x2) and x1.unique_indices and x2.unique_indices:
+            return with_values(x1, function(x1.data, x2.data))
+        places, first, second = side_by_side(x1, x2)
+        return with_values(places, function(first, second))
+
+    return SparseForm(compute, _is_union_kept)
+
+
+def _is_union_kept(flags, config):
+    return len(flags) == 2 and all(flags)
+
+
+def _multiply(x1, x2):
+    if is_sparse(x1) and is_sparse(x2):
+        if have_same_places(x1, x2) and x1.unique_indices:
+            return with_values(x1, jnp.multiply(x1.data, x2.data))
+        return jax_sparse.bcoo_multiply_sparse(x1, x2)
+    if is_sparse(x1):
+        return with_values(x1, jax_sparse.bcoo_multiply_dense(x1, tensor(x2)))
+    return with_values(x2, jax_sparse.bcoo_multiply_dense(x2, tensor(x1)))
+
+
+def _divide(x1, x2):
+    if is_sparse(x2):
+        return jnp.divide(dense(x1), dense(x2))
+    if not jnp.shape(x2):
+        return with_values(x1, jnp.divide(x1.data, x2))
+    divisor = jnp.broadcast_to(tensor(x2), x1.shape)
+    x1 = without_duplicates(_without_batch(x1))
+    if not isinstance(divisor, jax.core.Tracer):
+        x1 = _with_undefined(x1, divisor)
+    there = jax_sparse.bcoo_extract(x1, divisor)
+    return with_values(x1, jnp.divide(x1.data, there.data))
+
+
+def _with_undefined(x, divisor):
+    """x with zeros of its own where 0 / divisor is no 0."""
+    undefined = (divisor == 0) | jnp.isnan(divisor)
+    zeros = BCOO.fromdense(undefined, n_dense=x.n_dense, index_dtype=x.indices.dtype)
+    zeros = with_values(zeros, jnp.zeros_like(zeros.data, x.dtype))
+    places, values, _ = side_by_side(x, zeros)
+    return with_values(places, values)
+
+
+def _is_dividend_kept(flags, config):
+    return flags[0] and not any(flags[1:])
+
+
+def _matmul(x1, x2):
+    x1, x2 = (_in_matrices(x) if is_sparse(x) else tensor(x) for x in (x1, x2))
+    return jax_sparse.sparsify(jnp.matmul)(x1, x2)
+
+
+def _in_matrices(x):
+    """x with the axes of its batch as BCOO's batch axes, of which matrices are multiplied."""
+    return jax_sparse.bcoo_update_layout(x, n_batch=len(x.shape) - 2, on_inefficient=None)
+
+
+def _concatenate(xs, axis=0):
+    if all(map(is_sparse, xs)):
+        return jax_sparse.bcoo_concatenate(xs, dimension=normalized(axis, len(xs[0].shape)))
+    return shaping.concatenate(list(map(dense, xs)), axis=axis)
+
+
+# ---------------------------------------------------------------- by name
+
+_OF_VALUES = (
+    "absolute arcsin arcsinh arctan arctanh ceil expm1 floor isinf isnan log1p sign signbit sin "
+    "sinh sqrt square tan tanh round"
+)
+_OF_SUMMANDS = "conjugate copy imag negative real"
+_OF_ZEROS = "arccos arccosh cos cosh exp exp2 isfinite log log10 log2 reciprocal"
+
+FORMS = {
+    **{name: on_values(getattr(elementwise, name)) for name in _OF_VALUES.split()},
+    **{name: on_values(getattr(elementwise, name), True) for name in _OF_SUMMANDS.split()},
+    **{name: on_dense(getattr(elementwise, name)) for name in _OF_ZEROS.split()},
+    "digitize": on_values(indexing.digitize),
+    "take": on_dense(indexing.take),
+    "take_along_axis": on_dense(indexing.take_along_axis),
+    "sum": SparseForm(_sum, is_first_kept),
+    "mean": SparseForm(_mean, is_first_kept),
+    "expand_dims": SparseForm(_expand_dims, is_first_kept),
+    "squeeze": SparseForm(_squeeze, is_first_kept),
+    "reshape": SparseForm(_reshape, is_first_kept),
+    "transpose": SparseForm(_transpose, is_first_kept),
+    "bincount": SparseForm(_bincount, is_first_kept),
+    "add": _union(jnp.add),
+    "subtract": _union(jnp.subtract),
+    "maximum": _union(jnp.maximum),
+    "minimum": _union(jnp.minimum),
+    "multiply": SparseForm(_multiply, is_any_kept),
+    "divide": SparseForm(_divide, _is_dividend_kept),
+    "true_divide": SparseForm(_divide, _is_dividend_kept),
+    "matmul": SparseForm(_matmul, are_all_kept),
+    "concatenate": SparseForm(_concatenate, are_all_kept),
+}

@@ -1,0 +1,127 @@
+"""Symbolic calls whose shapes and dtypes follow from rules, as in Keras: values are looked at when
+there are some.
+"""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from jkeras import Function, Input, KerasTensor, ops
+
+FLOAT, INT = (None, 2), "int32"
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["bitwise_and", "bitwise_or", "bitwise_xor", "bitwise_left_shift", "right_shift", "gcd", "lcm"],
+)
+def test_integers_are_asked_for_when_there_are_values(name):
+    function = getattr(ops, name)
+    assert function(KerasTensor((None, 3)), KerasTensor((2, 1))).shape == (2, 3)
+    for dtypes, expected in {
+        ("int8", "int16"): "int16",
+        ("uint8", "int8"): "int16",
+        ("bool", "int32"): "int32",
+    }.items():
+        x, y = (KerasTensor((3,), dtype) for dtype in dtypes)
+        assert function(x, y).dtype == expected
+    assert function(KerasTensor((3,), "int8"), 2).dtype == "int8"
+    with pytest.raises((TypeError, ValueError)):
+        function(jnp.ones(2), jnp.ones(2))
+
+
+def test_ldexp():
+    assert ops.ldexp(KerasTensor((2,)), KerasTensor((2,))).dtype == "float32"
+    assert ops.ldexp(KerasTensor((2,), "bfloat16"), KerasTensor((2,), "int8")).dtype == "bfloat16"
+
+
+def test_clip_by_arrays():
+    x = KerasTensor((None, 3))
+    assert ops.clip(x, np.zeros(3), 1.0).shape == (None, 3)
+    assert ops.clip(KerasTensor((3,), "int32"), jnp.zeros(3), 1.0).dtype == "int32"
+    assert ops.clip(KerasTensor((3,), "bool"), 0, 1).dtype == "int32"
+
+
+@pytest.mark.parametrize("length, dtype", [(5, "int32"), (None, "int64")])
+def test_searchsorted(length, dtype):
+    places = ops.searchsorted(KerasTensor((length,)), KerasTensor((None, 2)))
+    assert (places.shape, places.dtype) == ((None, 2), dtype)
+    with pytest.raises(ValueError, match="only supports 1-D sorted sequences"):
+        ops.searchsorted(KerasTensor((2, 2)), KerasTensor((2,)))
+
+
+def test_take_by_floats():
+    x = KerasTensor((None, 4, 5), "bfloat16")
+    taken = ops.take(x, KerasTensor((2, None)), axis=1)
+    assert (taken.shape, taken.dtype) == ((None, 2, None, 5), "bfloat16")
+    assert ops.take(x, [0, 1]).shape == (2,)
+    with pytest.raises(ValueError):
+        ops.take(x, [0], axis=3)
+
+
+def test_attention_of_sizes_that_meet_later():
+    query, key = KerasTensor((None, None, 8, 16)), KerasTensor((None, None, 6, 16), "bfloat16")
+    result = ops.dot_product_attention(query, key, key)
+    assert (result.shape, result.dtype) == ((None, None, 8, 16), "float32")
+
+
+@pytest.mark.parametrize("name", ["solve", "solve_triangular"])
+def test_equations(name):
+    function = getattr(ops, name)
+    assert function(KerasTensor((None, 3, 3)), KerasTensor((None, 3))).shape == (None, 3)
+    assert function(KerasTensor((None, None)), KerasTensor((3, None))).shape == (3, None)
+    with pytest.raises(ValueError, match="square"):
+        function(KerasTensor((2, 3)), KerasTensor((3,)))
+
+
+def test_scatter_and_slice():
+    assert ops.scatter(KerasTensor((5, 2)), KerasTensor((5,)), (2, 3)).shape == (2, 3)
+    x = KerasTensor((None, 3))
+    assert ops.slice(x, (1, 1), (-1, -1)).shape == (None, 2)
+    assert ops.slice(x, KerasTensor((2,), INT), (2, -1)).shape == (2, None)
+    with pytest.raises(ValueError, match="dimensions in `inputs` must match.* in `shape`"):
+        ops.slice(x, (1, 1), (2, 2, 2))
+    with pytest.raises(ValueError, match="dimensions in `start_indices` must match.* `inputs`"):
+        ops.slice(x, (1, 1, 1), (2, 2))
+
+
+def test_loops_run_nothing():
+    x = KerasTensor(FLOAT)
+    assert ops.while_loop(lambda v: v < 10, lambda v: [v + 1], x).shape == FLOAT
+    assert [v.shape for v in ops.while_loop(lambda a, b: a < b, None, (x, x))] == [FLOAT, FLOAT]
+    assert ops.fori_loop(0, 10, lambda i, v: v + i, x).shape == FLOAT
+
+
+def test_loops_that_return_lists_and_arrays_of_numpy():
+    def body(i, x):
+        return [i + 1, np.ones(2, "float32")]
+
+    i, x = ops.while_loop(lambda i, x: i < 3, body, (0, np.zeros(2, "float32")))
+    assert (int(i), x.tolist()) == (3, [1.0, 1.0])
+    ones = ops.fori_loop(0, 2, lambda i, x: np.ones(2, "float32"), np.zeros(2, "float32"))
+    assert ones.tolist() == [1.0, 1.0]
+
+
+def test_switch_by_a_float():
+    result = ops.switch(KerasTensor(()), [lambda x: (x[:, 0], x)], KerasTensor(FLOAT))
+    assert [v.shape for v in result] == [(None,), FLOAT]
+
+
+def test_function_over_intermediate_tensors():
+    x = Input((3,))
+    y = x * 2
+    z = y + 1
+    function = Function(y, z)
+    assert [type(o.op).__name__ for o in function.operations] == ["Op"]
+    assert function.operations[0].op.class_name == "Add"
+    assert function(np.ones((2, 3))).tolist() == [[2.0] * 3] * 2
+    with pytest.raises(ValueError, match="invalid input structure"):
+        function([np.ones((2, 3))] * 2)
+    with pytest.raises(ValueError, match="incompatible inputs"):
+        function(np.ones((2, 4)))
+    with pytest.raises(ValueError, match="`outputs` argument cannot be empty"):
+        Function(y, [])
+    with pytest.raises(ValueError, match="`inputs` argument cannot be empty"):
+        Function([], z)
+    with pytest.raises(ValueError, match="Output .* is not connected to `inputs`"):
+        Function(Input((3,)), z)
