@@ -63,7 +63,8 @@ def mypy(folder, caches):
         text=True,
     )
     assert done.returncode in (0, 1), done.stdout + done.stderr
-    found = map(json.loads, done.stdout.splitlines())
+    lines = done.stdout.splitlines()
+    found = [json.loads(line) for line in lines if line.startswith("{")]
     return [(each["line"] - 1, each["message"]) for each in found if each["severity"] == "error"]
 
 
