@@ -1,15 +1,15 @@
-"""What a type checker says of constructors: it takes what they take and refuses what they refuse.
+"""What type checkers say of constructors and functions: they take what these take and refuse what
+these refuse.
 
-The checker is pyright, from this environment, or installed for the test.
+The checkers are mypy and pyright, which come with the extra `test`.
 """
 
-import importlib.util
 import inspect
 import json
+import os
 import pathlib
 import subprocess
 import sys
-import venv
 
 import pytest
 
@@ -19,6 +19,7 @@ from jkeras.core.record import BASE_ARGUMENTS, Record
 from jkeras.optimizers.fields import COMMON
 
 ROOT = pathlib.Path(__file__).parent.parent
+PROGRAM = ROOT / "tests" / "typed_program.py"
 PACKAGES = (
     "layers",
     "losses",
@@ -34,37 +35,53 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def pyright(tmp_path_factory):
-    """The command that runs pyright."""
-    if importlib.util.find_spec("pyright"):
-        return [sys.executable, "-m", "pyright"]
-    place = tmp_path_factory.mktemp("pyright")
-    venv.create(place, with_pip=True)
-    python = place / "bin" / "python"
+def caches(tmp_path_factory):
+    """Where mypy keeps what it read, for the next program."""
+    return tmp_path_factory.mktemp("mypy")
+
+
+def pyright(folder, caches):
+    """[(number of a line, message)]: what pyright says of `folder/program.py`."""
+    # beside the sources, so that they are what is checked
+    settings = dict(extraPaths=[str(ROOT)], include=["program.py"])
+    (folder / "pyrightconfig.json").write_text(json.dumps(settings))
+    command = [sys.executable, "-m", "pyright", "--pythonpath", sys.executable, "--outputjson"]
+    done = subprocess.run([*command, "-p", folder], capture_output=True, text=True)
+    found = json.loads(done.stdout)["generalDiagnostics"]
+    errors = [each for each in found if each["severity"] in ("error", "information")]
+    return [(each["range"]["start"]["line"], each["message"]) for each in errors]
+
+
+def mypy(folder, caches):
+    """[(number of a line, message)]: what mypy says of `folder/program.py`."""
+    command = [sys.executable, "-m", "mypy", "--follow-imports=silent", "--output=json"]
     done = subprocess.run(
-        [python, "-m", "pip", "install", "-q", "pyright[nodejs]"], capture_output=True, text=True
+        [*command, "--cache-dir", caches, "program.py"],
+        cwd=folder,
+        env={**os.environ, "MYPYPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
     )
-    if done.returncode:
-        pytest.skip(f"pip reaches no index: {done.stderr[-300:]}")
-    return [python, "-m", "pyright"]
+    assert done.returncode in (0, 1), done.stdout + done.stderr
+    lines = done.stdout.splitlines()
+    found = [json.loads(line) for line in lines if line.startswith("{")]
+    return [(each["line"] - 1, each["message"]) for each in found if each["severity"] == "error"]
 
 
 @pytest.fixture(scope="module")
-def said(pyright, tmp_path_factory):
-    """A function from a program's lines to `{line: what pyright says of it}`."""
+def said(caches, tmp_path_factory):
+    """A function from a checker and a program's lines to `{line: what it says of it}`."""
 
-    def check(lines):
-        # beside the sources, so that they are what is checked
+    def check(checker, lines):
+        pytest.importorskip(checker.__name__)
         folder = tmp_path_factory.mktemp("program")
         (folder / "program.py").write_text("\n".join(lines) + "\n")
-        settings = dict(extraPaths=[str(ROOT)], include=["program.py"])
-        (folder / "pyrightconfig.json").write_text(json.dumps(settings))
-        command = [*pyright, "--pythonpath", sys.executable, "--outputjson"]
-        done = subprocess.run([*command, "-p", folder], capture_output=True, text=True)
-        found = json.loads(done.stdout)["generalDiagnostics"]
-        return {lines[d["range"]["start"]["line"]]: d["message"] for d in found}
+        return {lines[number]: message for number, message in checker(folder, caches)}
 
     return check
+
+
+both = pytest.mark.parametrize("checker", [mypy, pyright])
 
 
 def records():
@@ -126,7 +143,7 @@ def test_each_constructor_is_known(said):
     """Every public record: its arguments, in their order, and which are required."""
     classes = list(records())
     lines = [f"reveal_type(jkeras.{package}.{cls.__name__}.__init__)" for package, cls in classes]
-    texts = said(["import jkeras", *lines])
+    texts = said(pyright, ["import jkeras", *lines])
     wrong = {}
     for (package, cls), line in zip(classes, lines):
         if difference(package, cls, texts[line]):
@@ -156,6 +173,15 @@ jkeras.metrics.Mean(nam="loss")
 jkeras.metrics.Precision(top_k="all")
 jkeras.initializers.RandomNormal(stdev=0.1)
 jkeras.regularizers.L2(0.1, 0.2)
+layers.Dens(3)
+jkeras.ops.relu()
+jkeras.ops.rleu([1.0])
+jkeras.ops.nn.softmax([1.0], axes=-1)
+jkeras.ops.reshape([1, 2])
+jkeras.ops.numpy.mean([1.0], 0, True, 3)
+jkeras.ops.linalg.inv()
+jkeras.utils.to_categorical([1], classes=3)
+jkeras.random.normal(shap=(2, 3))
 """
 
 RIGHT = """\
@@ -195,6 +221,13 @@ jkeras.metrics.Precision([0.5], 3, name="p", dtype="float32")
 jkeras.metrics.MeanSquaredError().name.upper()
 jkeras.initializers.RandomNormal(0.0, 0.1, seed=1)
 jkeras.constraints.MaxNorm(2, axis=[0, 1])
+jkeras.ops.relu([-1.0])
+jkeras.ops.nn.softmax([1.0, 2.0], axis=-1)
+jkeras.ops.numpy.mean([1.0], keepdims=True)
+jkeras.ops.max(jkeras.ops.reshape([1, 2], (2, 1))) + 1
+jkeras.ops.linalg.inv([[1.0]])
+jkeras.random.normal((2, 3), seed=1)
+jkeras.Input((3,)).shape
 """
 
 CLASSES = """\
@@ -209,8 +242,13 @@ class Plain(layers.Layer):
         return x
 
 
+class Typed(layers.Layer):
+    def call(self, x: jax.Array, factor: float = 2.0) -> jax.Array:
+        return x * factor
+
+
 class Net(jkeras.Model):
-    def __init__(self, units, **kwargs):
+    def __init__(self, units: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.dense = Scaled(units, 2.0, name="d")
         self.plain = Plain(name="p", dtype="float32")
@@ -225,16 +263,47 @@ Net(3, name="net").dense.units.bit_length()
 jkeras.Model(jkeras.Input((3,)), jkeras.Input((3,)), name="m").inputs[0].shape
 Level(2.0, reduction="sum")
 """
-IMPORTS = ["import jax", "import jkeras", "from jkeras import layers"]
+IMPORTS = ["from typing import Any", "import jax", "import jkeras", "from jkeras import layers"]
 
 
-def test_what_is_wrong_is_flagged(said):
+@both
+def test_what_is_wrong_is_flagged(said, checker):
     lines = WRONG.splitlines()
-    messages = said([*IMPORTS, *lines])
+    messages = said(checker, [*IMPORTS, *lines])
     assert [line for line in lines if line not in messages] == []
 
 
-def test_what_is_right_is_accepted(said):
-    messages = said([*IMPORTS, *RIGHT.splitlines(), *CLASSES.splitlines()])
-    messages.pop("{layers.Dense(3): 1}", None)  # a warning: the value is not used
+@both
+def test_what_is_right_is_accepted(said, checker):
+    messages = said(checker, [*IMPORTS, *RIGHT.splitlines(), *CLASSES.splitlines()])
     assert messages == {}
+
+
+@both
+def test_a_whole_program_is_accepted(said, checker):
+    assert said(checker, PROGRAM.read_text().splitlines()) == {}
+
+
+STRICT = """\
+import jax
+from jkeras import Input, Sequential, layers, ops
+from jkeras.layers import Dense
+from jkeras.models import load_model
+
+model = Sequential([Input((4,)), Dense(3), layers.Dense(2)])
+model.compile("adam", "mse")
+model.save("m.keras")
+print(load_model("m.keras").predict(ops.ones((2, 4))))
+
+
+class Twice(layers.Layer):
+    def call(self, x: jax.Array) -> jax.Array:
+        return x * 2
+"""
+
+
+def test_public_names_are_exported_for_a_strict_checker(tmp_path):
+    pytest.importorskip("mypy")
+    (tmp_path / "mypy.ini").write_text("[mypy]\nstrict = True\n")
+    (tmp_path / "program.py").write_text(STRICT)
+    assert mypy(tmp_path, tmp_path / "cache") == []

@@ -3,7 +3,7 @@
 import re
 import textwrap
 
-SECTION = re.compile(r"(Args|Attributes|Call arguments|Raises|Returns|Yields):$")
+SECTION = re.compile(r"(Args|More arguments|Attributes|Call arguments|Raises|Returns|Yields):$")
 FREE = {"Returns", "Yields"}  # what stands there names nothing
 ENTRY = re.compile(r"([*\w]+(?:, [*\w]+)*): ")
 CODE = re.compile(r"(``.+?``|`[^`]+`)", re.S)

@@ -6,7 +6,6 @@ files that lie outside of docs/. `jkeras.layers.Dense` between backticks becomes
 stands.
 """
 
-import ast
 import pathlib
 import posixpath
 import re
@@ -20,12 +19,20 @@ ROOT = HERE.parent.parent
 sys.path[:0] = [str(HERE), str(ROOT)]
 
 import jkeras
-from docstrings import prose
+import programs
 from reference import Reference
 
 OUTSIDE = {"CONTRIBUTING.md": "contributing.md", "benchmarks/RESULTS.md": "benchmarks.md"}
 FENCE = re.compile(r"(^```.*?^```$)", re.M | re.S)
 NAME = re.compile(r"(?<!\[)(`(jkeras(?:\.\w+)+)`)|\[(`\w+`)\]\[(jkeras[\w.]+)\]")
+
+LINKS = {
+    "Keras": "https://keras.io",
+    "JAX": "https://docs.jax.dev",
+    "optax": "https://optax.readthedocs.io",
+    "orbax": "https://orbax.readthedocs.io",
+}
+REPOSITORY = re.search(r'^REPOSITORY = "(.*)"', (ROOT / "colab" / "make.py").read_text(), re.M)[1]
 
 made = {}  # what `on_config` finds out, for the events after it
 
@@ -36,10 +43,12 @@ def on_config(config):
         made["reference"] = Reference(jkeras)
     except ValueError as error:
         raise PluginError(str(error)) from error
-    made["examples"] = {
-        f"examples/{path.stem}.md": example(path)
-        for path in sorted((ROOT / "examples").glob("*.py"))
-    }
+    made["examples"] = programs.pages(ROOT / "examples")
+    config.copyright = f"jkeras {jkeras.__version__} · " + " · ".join(
+        f'<a href="{address}">{name}</a>' for name, address in LINKS.items()
+    )
+    if "__OWNER__" not in REPOSITORY:
+        config.repo_url = f"https://github.com/{REPOSITORY}"
     for section in config.nav:
         if isinstance(section, dict) and "Examples" in section:
             section["Examples"] = list(made["examples"])
@@ -57,16 +66,6 @@ def below(folder, nav):
         if isinstance(nav, dict)
         else f"{folder}/{nav}"
     )
-
-
-def example(path):
-    """A program as a page: its docstring as text, the program below it."""
-    text = path.read_text()
-    doc = ast.get_docstring(ast.parse(text))
-    first, _, rest = doc.partition("\n\n")
-    heading = path.stem.replace("_", " ").capitalize()
-    program = f'```python title="examples/{path.name}"\n{text}```\n'
-    return f"# {heading}\n\n{prose(first)}\n\n{rest}\n\n{program}"
 
 
 def on_files(files, config):

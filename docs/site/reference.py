@@ -11,10 +11,40 @@ import textwrap
 import types
 from typing import NamedTuple
 
+from jkeras.core.layer import Layer
+from jkeras.core.shown import is_internal
+
+from arguments import inherited
 from docstrings import markdown, prose, summary
 
 WIDE = 88  # a longer signature takes several lines
-MANY = 100  # a module of more names has a page for each of its files
+MANY = 100  # a module of more names has a page for each of its files, or for each of these groups
+GROUPS = {
+    "jkeras.layers": {
+        "Core": "dense einsum_dense embedding identity input lambda_layer masking stack base",
+        "Activation": "activation",
+        "Convolution": "convolution",
+        "Pooling": "pooling",
+        "Recurrent": "recurrent recurrent_cells conv_recurrent",
+        "Attention": "attention multi_head_attention",
+        "Normalization": "normalization",
+        "Regularization": "dropout",
+        "Reshaping": "reshaping",
+        "Merging": "merge",
+        "Wrappers": "wrappers pipeline",
+        "Preprocessing": "encoding lookup text_vectorization spectrogram preprocessing",
+        "Image augmentation": "image_base image_color image_filter image_geometry image_mix "
+        "image_size",
+        "Modules of other libraries": "jax_layer equinox_layer foreign",
+    }
+}
+FUNCTIONS = """As functions of values, [`init`][jkeras.Layer.init] and
+[`apply`][jkeras.Layer.apply]:
+
+```python
+params, state = {name}.init(rng, {inputs})
+outputs, state = {name}.apply(params, state, {inputs}, training=False, rng=None)
+```"""
 
 
 class Entry(NamedTuple):
@@ -128,6 +158,7 @@ def members(thing, public):
         value = value.__func__ if isinstance(value, (classmethod, staticmethod)) else value
         if (
             not name.startswith("_")
+            and not is_internal(thing, name)
             and (inspect.isfunction(value) or isinstance(value, property))
             and value.__doc__
         ):
@@ -144,12 +175,33 @@ def explain(entry, public):
     others = [f"<code>{name}</code>" for name in entry.names if name != entry.name]
     lines += [f"Also {', '.join(others)}.\n{{ .also }}"] if others else []
     lines.append(markdown(documentation(thing)))
+    if inspect.isclass(thing):
+        lines += more_of(thing)
     for name, value in members(thing, public) if inspect.isclass(thing) else ():
         lines.append(f"### `{name}` {{ #{entry.name}.{name} data-toc-label='{name}' }}")
         if not isinstance(value, property):
             lines.append(f"```python\n{signature(f'{entry.short}.{name}', value)}\n```")
         lines.append(markdown(documentation(value)))
     return "\n\n".join(lines)
+
+
+def more_of(cls):
+    """What a class does not say itself: arguments that others explain, the functions of a layer."""
+    more = inherited(cls)
+    entries = "\n".join(f"    {name}: {text}" for name, text in more.items())
+    lines = [markdown(f"More arguments:\n{entries}")] if more else []
+    if issubclass(cls, Layer) and cls is not Layer:
+        lines.append(FUNCTIONS.format(name="layer", inputs="inputs"))
+    return lines
+
+
+def group_of(thing, module):
+    """The group of a module's names to which a thing belongs: of its file, or the file itself."""
+    file = thing.__module__.rpartition(".")[2]
+    for group, files in GROUPS.get(module, {}).items():
+        if file in files.split():
+            return group
+    return file.replace("_", " ").capitalize()
 
 
 class Reference:
@@ -185,21 +237,31 @@ class Reference:
             return
         self._write(f"{name}/index.md", heading(name, module) + self._names(module), [])
         inner = [f"{name}/index.md"]
-        mine.sort(key=lambda e: e.thing.__module__)
-        for file, group in itertools.groupby(mine, lambda e: e.thing.__module__):
-            family = file.rpartition(".")[2]
-            path = f"{name}/{family}.md"
-            self._write(
-                path, heading(family.replace("_", " ").capitalize(), sys.modules[file]), list(group)
-            )
-            inner.append({family.replace("_", " "): path})
+        order = list(GROUPS.get(name, ()))
+        groups = {}
+        for entry in mine:
+            groups.setdefault(group_of(entry.thing, name), []).append(entry)
+        for title in sorted(groups, key=lambda t: order.index(t) if t in order else len(order)):
+            path = f"{name}/{title.lower().replace(' ', '_')}.md"
+            self._write(path, self._begin(title, groups[title]), groups[title])
+            inner.append({title: path})
         self.nav.append({name: inner})
+
+    @staticmethod
+    def _begin(title, group):
+        """The title of a page; of one for a single file also what that file says of itself."""
+        files = {entry.thing.__module__ for entry in group}
+        return heading(title, sys.modules[files.pop()]) if len(files) == 1 else [f"# {title}"]
 
     def _write(self, path, begin, group):
         self.texts[path] = (
             "\n\n".join([*begin, *(explain(entry, self.classes) for entry in group)]) + "\n"
         )
         self.places.update({entry.name: (path, entry.name) for entry in group})
+        for entry in group:
+            for member in ("init", "apply") if entry.thing is Layer else ():
+                name = f"{entry.name}.{member}"
+                self.places[name] = path, name
 
     def _names(self, module):
         """A table of all names of a module, those too that are explained elsewhere."""

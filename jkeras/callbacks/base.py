@@ -1,5 +1,6 @@
 """Callbacks: what is told of the course of a training."""
 
+from jkeras.core import shown
 from jkeras.core.registry import public
 
 HOOKS = {
@@ -25,6 +26,7 @@ class Callback:
     """
 
     every_batch = True
+    _internal, __dir__ = shown.CALLBACK, shown.public_dir
     _restored = False  # by `set_state`, since the last training began
 
     def __init__(self):

@@ -11,6 +11,7 @@ class InputSpec:
     """What an input must look like.
 
     Args:
+        optional: whether None may be passed.
         dtype, shape, ndim, max_ndim, min_ndim: what is given must hold; None in `shape` is any
             size.
         axes: dict from an axis to its size.

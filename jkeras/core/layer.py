@@ -21,6 +21,7 @@ from jkeras.core import (
     registry,
     remat,
     running,
+    shown,
 )
 from jkeras.core import symbolic, typed
 from jkeras.core.adapting import weight_of
@@ -77,6 +78,7 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
     has_children: typing.ClassVar = False  # whether `forward` is given a cursor over them
     is_stateful: typing.ClassVar = False  # whether `forward` returns what it changed, too
     _native: typing.ClassVar = True
+    _internal: typing.ClassVar = shown.LAYER
     _is_changed = False  # whether weights were put into another form than `weight_specs` says
     flow_type: typing.ClassVar = frame.Run  # of the forward passes that begin at the layer
     native_builds: typing.ClassVar = ()  # the methods `build` that change nothing for values
@@ -136,11 +138,14 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
 
         def __init__(self, *args: typing.Any, **kwargs: typing.Any) -> None: ...
 
+        # a subclass's own, which may have any arguments
+        def call(self, *args: typing.Any, **kwargs: typing.Any) -> typing.Any: ...
+
     def _base_init(self, **kwargs):
         """What the constructor of a record hands its other keyword arguments to."""
         Layer.__init__(self, **kwargs)
 
-    def __init_subclass__(cls, **kwargs):
+    def __init_subclass__(cls, **kwargs) -> None:
         super().__init_subclass__(**kwargs)
         if "build" in cls.__dict__:
             cls.build = scoped(cls.__dict__["build"])
@@ -173,7 +178,8 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
             "as in Keras."
         )
 
-    call = eager.call
+    if not typing.TYPE_CHECKING:
+        call = eager.call
 
     @classmethod
     def is_lifted(cls):

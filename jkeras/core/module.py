@@ -9,6 +9,7 @@ import copy
 
 import jax
 
+from jkeras.core import shown
 from jkeras.core.variable import Variable
 
 
@@ -57,6 +58,8 @@ for _name in (
 
 class Module:
     """Tracks the variables and modules set as attributes, also those in lists, tuples and dicts."""
+
+    _internal, __dir__ = shown.MODULE, shown.public_dir
 
     def __new__(cls, *args, **kwargs):
         self = super().__new__(cls)

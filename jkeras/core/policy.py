@@ -5,6 +5,7 @@ import operator
 import jax.numpy as jnp
 import numpy as np
 
+from jkeras.core import shown
 from jkeras.core.dtypes import ALLOWED_DTYPES, is_float, standardize_dtype
 from jkeras.core.errors import suggestion
 from jkeras.core.graph import KerasTensor, is_tensor
@@ -43,7 +44,9 @@ class DTypePolicy:
     'bfloat16'
     """
 
-    def __init__(self, name=None, *, source_name=None):
+    _internal, __dir__ = shown.POLICY, shown.public_dir
+
+    def __init__(self, name=None, *, source_name=None) -> None:
         name = settings.floatx if name is None else name
         if not isinstance(name, str):
             raise TypeError(

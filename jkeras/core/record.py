@@ -17,7 +17,7 @@ import functools
 import inspect
 import typing
 
-from jkeras.core import typed
+from jkeras.core import shown, typed
 from jkeras.core.family import families
 from jkeras.core.registry import public, serialize
 
@@ -219,6 +219,7 @@ class Record:
     """Base of all records: config and repr from the fields. How they compare: `core.equality`."""
 
     _fields = ()
+    _internal, __dir__ = shown.RECORD, shown.public_dir
     # the generated constructor; a subclass with its own constructor is no record itself
     _record_init = None
 

@@ -67,7 +67,7 @@ class SeedGenerator(Module):
     'seed_generator_state'
     """
 
-    def __init__(self, seed=None, name=None, **kwargs):
+    def __init__(self, seed=None, name=None, **kwargs) -> None:
         super().__init__()
         if kwargs:
             raise ValueError(f"Unrecognized keyword arguments: {kwargs}")

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax.sharding import NamedSharding, PartitionSpec
 
-from jkeras.core import frame, naming
+from jkeras.core import frame, naming, shown
 from jkeras.core.errors import check_choice, explain
 from jkeras.core.family import families
 from jkeras.core.graph import OPERATORS, _ops, standardize_shape
@@ -101,6 +101,8 @@ class Variable:
     >>> print(v * 2)
     [4. 6.]
     """
+
+    _internal, __dir__ = shown.VARIABLE, shown.public_dir
 
     def __init__(
         self,

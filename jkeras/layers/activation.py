@@ -57,6 +57,11 @@ def _not_negative(layer, *names, none=False):
 class ReLU(ReadyLayer):
     """x above a threshold, `negative_slope * (x - threshold)` below it, at most `max_value`.
 
+    Args:
+        max_value: the largest output; None: no limit.
+        negative_slope: slope below the threshold.
+        threshold: below it the input counts as negative.
+
     >>> import numpy as np
     >>> print(ReLU(max_value=4.0, negative_slope=0.5)(np.array([-2.0, 3.0, 9.0])))
     [-1.  3.  4.]
@@ -83,6 +88,9 @@ class ReLU(ReadyLayer):
 @layer("keras.layers")
 class LeakyReLU(ReadyLayer):
     """x where positive, `negative_slope * x` elsewhere.
+
+    Args:
+        negative_slope: slope of the negative part, not below 0.
 
     >>> import numpy as np
     >>> print(LeakyReLU(negative_slope=0.5)(np.array([-2.0, 3.0])))
@@ -112,6 +120,9 @@ class LeakyReLU(ReadyLayer):
 @layer("keras.layers")
 class ELU(ReadyLayer):
     """x where positive, `alpha * (exp(x) - 1)` elsewhere (Clevert et al. 2016, arXiv:1511.07289).
+
+    Args:
+        alpha: minus the value that very negative inputs get.
 
     >>> import numpy as np
     >>> print(ELU()(np.array([0.0, 3.0])))

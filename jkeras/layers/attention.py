@@ -100,6 +100,7 @@ class Attention(SequenceAttention):
     arXiv:1508.04025).
 
     Args:
+        seed: of the dropout.
         use_scale: multiply the scores (in mode "concat" the sum of query and key) by a learned
             scalar.
         score_mode: "dot", or "concat": a learned scalar times the sum of tanh(query + key) over the
@@ -165,6 +166,7 @@ class AdditiveAttention(SequenceAttention):
     Bahdanau, Cho and Bengio 2015, arXiv:1409.0473. Called like `Attention`.
 
     Args:
+        seed: of the dropout.
         use_scale: whether the sum over the depth has learned factors.
         dropout: the fraction of weights that is dropped in training.
 

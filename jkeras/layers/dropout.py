@@ -284,6 +284,10 @@ class ActivityRegularization(ReadyLayer):
     """Its input, unchanged, with the penalty `l1 * sum(|x|) + l2 * sum(x ** 2)`, by batch size,
     added to the loss.
 
+    Args:
+        l1: weight of the sum of absolute values.
+        l2: weight of the sum of squares.
+
     >>> import numpy as np
     >>> layer = ActivityRegularization(l1=0.5)
     >>> _ = layer(np.ones((2, 3)))

@@ -25,6 +25,8 @@ class EinsumDense(LoraLayer):
     kernel) + bias)`.
 
     Args:
+        gptq_unpacked_column_size: of a kernel that GPTQ packed, the number of its columns before;
+            files have it.
         equation: such as "abc,cd->abd"; its first operand is the input, "..." stands for batch
             axes.
         output_shape: shape of the output without the batch axis; None where it follows from the

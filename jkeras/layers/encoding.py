@@ -24,6 +24,7 @@ class CategoryEncoding(DataLayer):
     """Whole numbers below `num_tokens` as rows of zeros and ones, or of counts.
 
     Args:
+        num_tokens: size of a row; the numbers are below it.
         output_mode: "one_hot": a row for each number, (..., 1) -> (..., num_tokens) or (...) ->
             (..., num_tokens); "multi_hot", "count": a row for each sample, (batch, n) -> (batch,
             num_tokens).
@@ -367,6 +368,7 @@ class HashedCrossing(HashLayer):
     Takes a list of arrays of texts or whole numbers of the shape (), (batch,) or (batch, 1).
 
     Args:
+        num_bins: the number of bins.
         output_mode: "int" or "one_hot".
         sparse: only False.
 

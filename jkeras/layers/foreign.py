@@ -8,6 +8,9 @@ from jkeras.core.registry import public
 class TorchModuleWrapper(Layer):
     """A module of PyTorch as a layer: not possible under JAX.
 
+    Args:
+        module: the module of PyTorch.
+        output_shape: of the module, without the batch axis.
     Raises:
         NotImplementedError: always.
 
@@ -29,6 +32,10 @@ class TorchModuleWrapper(Layer):
 class TFSMLayer(Layer):
     """A SavedModel of TensorFlow as a layer: not possible under JAX.
 
+    Args:
+        filepath: the folder of the SavedModel.
+        call_endpoint, call_training_endpoint: which of its functions would run outside of training,
+            and in it.
     Raises:
         NotImplementedError: always.
 

@@ -44,6 +44,7 @@ class Resizing(_Sized):
     """Images of the size `height` times `width`, in their dtype.
 
     Args:
+        fill_mode: how padding is filled: only "constant", with `fill_value`.
         interpolation: "nearest", "bilinear", "bicubic", "lanczos3" or "lanczos5".
         crop_to_aspect_ratio, pad_to_aspect_ratio: whether to crop, or pad with `fill_value`,
             instead of distorting.
@@ -211,6 +212,10 @@ class RandomCrop(_Sized):
 class MaxNumBoundingBoxes(ImageLayer):
     """The first `max_number` boxes and labels of each image, filled up with `fill_value` where
     there are fewer.
+
+    Args:
+        max_number: how many boxes each image has then.
+        fill_value: what the boxes and labels that are filled up have.
 
     >>> import numpy as np
     >>> boxes = {"boxes": np.ones((1, 2, 4)), "labels": np.array([[3, 4]])}

@@ -12,6 +12,7 @@ class InputLayer(Layer):
     """The entry point of a model: holds the symbolic input and passes values through unchanged.
 
     Args:
+        sparse, ragged: whether values are sparse or ragged arrays.
         shape: tuple without the batch axis; None for sizes not known.
         batch_size: size of the batch axis, if fixed.
         batch_shape: the whole shape, instead of the two above.

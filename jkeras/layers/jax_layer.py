@@ -82,6 +82,7 @@ class JaxLayer(StatefulLayer):
     the outputs, or `(outputs, new_state)` if it takes `state`.
 
     Args:
+        call_fn: the function, see above.
         init_fn: takes `rng`, `inputs` (placeholders) and perhaps `training`; returns `params`, or
             `(params, state)` if `call_fn` takes `state`.
         params, state: pytrees, instead of `init_fn`.

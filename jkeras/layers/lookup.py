@@ -40,7 +40,7 @@ class IndexLookup(HostLayer):
     then `num_oov_indices` for tokens that are not in the vocabulary, then the tokens of the
     vocabulary.
 
-    Args: those that the lookup layers share.
+    Args:
         max_tokens: size of the vocabulary, the numbers above included.
         num_oov_indices: with 0, an unknown token is an error; with more than 1 unknown tokens are
             hashed.

@@ -236,6 +236,9 @@ class Minimum(Merge):
 class Concatenate(Merge):
     """The inputs one after the other along an axis; their other sizes are equal.
 
+    Args:
+        axis: the axis along which they are put; its size is the sum of theirs.
+
     >>> import numpy as np
     >>> Concatenate()([np.ones((2, 3)), np.ones((2, 4))]).shape
     (2, 7)

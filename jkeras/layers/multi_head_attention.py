@@ -302,6 +302,9 @@ class MultiHeadAttention(HeadedAttention):
     with `use_gate`: arXiv:2505.06708.
 
     Args:
+        num_heads: the number of heads.
+        value_dim: size of a head of the value, by default `key_dim`.
+        dropout: the share of attention weights that is dropped in training.
         key_dim: size of a head of query and key; `value_dim` that of the value, by default the
             same.
         output_shape: size or sizes of the output's last axes, by default the query's last.
@@ -459,6 +462,9 @@ class GroupedQueryAttention(HeadedAttention):
     `MultiHeadAttention`; a given `query_mask` counts here.
 
     Args:
+        num_key_value_heads: the number of heads of key and value.
+        dropout, seed: the share of attention weights that is dropped in training; from which
+            integer this follows.
         head_dim: size of a head.
         num_query_heads: a multiple of `num_key_value_heads`, which is the number of groups.
         sliding_window, flash_attention, use_gate: as in `MultiHeadAttention`.

@@ -109,6 +109,7 @@ class BatchNormalization(StatefulLayer, ScaleAndShift):
     Ioffe and Szegedy 2015, arXiv:1502.03167; with `renorm`: Ioffe 2017, arXiv:1702.03275.
 
     Args:
+        momentum: share of the old value in the moving mean and variance.
         axis: the features' axis.
         renorm: correct the batch's statistics towards the moving ones in training.
         renorm_clipping: dict of "rmin", "rmax" and "dmax", limits of the correction; what is

@@ -150,6 +150,9 @@ def _positive_integer(layer, name):
 class RepeatVector(Layer):
     """A vector as the same vector at `n` steps: (batch, features) -> (batch, n, features).
 
+    Args:
+        n: the number of steps.
+
     >>> import numpy as np
     >>> RepeatVector(3)(np.ones((2, 5))).shape
     (2, 3, 5)
@@ -392,6 +395,9 @@ class _UpSampling(_Spatial):
 @layer("keras.layers", arguments="size")
 class UpSampling1D(_UpSampling):
     """Each step `size` times: (batch, time, features) -> (batch, size * time, features).
+
+    Args:
+        size: how often each step stands in the output.
 
     >>> import numpy as np
     >>> UpSampling1D(3)(np.ones((2, 4, 5))).shape

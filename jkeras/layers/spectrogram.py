@@ -154,6 +154,8 @@ class MelSpectrogram(DataLayer):
     num_mel_bins, frames).
 
     Args:
+        top_db: how far below the loudest value, in decibels, the lowest may be.
+        ref_power: the power that counts as 0 decibels.
         fft_length, sequence_stride, sequence_length, window: of the short-time Fourier transform.
         sampling_rate: of the signal, in Hz.
         num_mel_bins: number of bands.

@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jkeras.core import frame, policy, typed
+from jkeras.core import frame, policy, shown, typed
 from jkeras.core.by_variable import ByVariable
 from jkeras.core.errors import explain
 from jkeras.core.family import families
@@ -70,6 +70,7 @@ class Metric(Module, Record):
     name: typed.Converted[str | None, str] = None
     dtype: Any = None
     default_dtype = None
+    _internal = shown.METRIC
     _traced = False  # whether a class in Keras's style has made the variables that follow from it
     _compiled = None  # the compiled pure functions; none in it where they cannot be compiled
     _core_takes_mask = False

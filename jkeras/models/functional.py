@@ -29,7 +29,7 @@ class Functional(Composite, Model):
     casts_inputs = False
     _config_module = "keras.src.models.functional"
 
-    def __init__(self, inputs=None, outputs=None, name=None, trainable=True, **kwargs):
+    def __init__(self, inputs=None, outputs=None, name=None, trainable=True, **kwargs) -> None:
         Model.__init__(self, name=name, **kwargs)
         self._set_graph(inputs, outputs)
         if trainable is not True:

@@ -58,7 +58,7 @@ class Model(Trainer, Layer):
             return Layer.__new__(Functional)
         return Layer.__new__(cls, *args, **kwargs)
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args, **kwargs) -> None:
         from jkeras.models.functional import Functional
 
         if _is_graph(args, kwargs) and not isinstance(self, Functional):
@@ -103,7 +103,7 @@ class Model(Trainer, Layer):
         """The layers directly below."""
         return self._flatten_layers(include_self=False, recursive=False)
 
-    def get_layer(self, name=None, index=None):
+    def get_layer(self, name=None, index=None) -> Any:
         """A layer by its name or its number.
 
         Raises:
@@ -148,7 +148,7 @@ class Model(Trainer, Layer):
         expand_nested=False,
         show_trainable=False,
         layer_range=None,
-    ):
+    ) -> None:
         """Prints a table of the layers: shapes, parameter counts, and totals.
 
         Args:
@@ -249,13 +249,13 @@ class Model(Trainer, Layer):
         """
         return json.dumps(registry.serialize(self), **kwargs)
 
-    def save(self, filepath, overwrite=True, zipped=None, **kwargs):
+    def save(self, filepath, overwrite=True, zipped=None, **kwargs) -> None:
         """Saves architecture, weights, optimizer and compile arguments to one file."""
         from jkeras.saving import save_model
 
         return save_model(self, filepath, overwrite=overwrite, zipped=zipped, **kwargs)
 
-    def save_weights(self, filepath, overwrite=True, **kwargs):
+    def save_weights(self, filepath, overwrite=True, **kwargs) -> None:
         """Saves the weights to a `.weights.h5` file."""
         from jkeras.saving import save_weights
 

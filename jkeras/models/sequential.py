@@ -32,7 +32,7 @@ class Sequential(Composite, Model):
 
     call_context = {"training": None, "mask": None}
 
-    def __init__(self, layers=None, trainable=True, name=None, **kwargs):
+    def __init__(self, layers=None, trainable=True, name=None, **kwargs) -> None:
         Model.__init__(self, name=name, trainable=trainable, **kwargs)
         self.__dict__.update(_all_layers=[], _functional=None)
         for item in layers or ():
@@ -42,7 +42,7 @@ class Sequential(Composite, Model):
 
     # ------------------------------------------------------------ the list
 
-    def add(self, layer, rebuild=True):
+    def add(self, layer, rebuild=True) -> None:
         """Adds a layer at the end."""
         layer, grown = self._checked_layer(layer), None
         if rebuild and self._functional is not None:  # one more step on the path that is there

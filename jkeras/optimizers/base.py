@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from jkeras.core import typed
+from jkeras.core import shown, typed
 from jkeras.core.record import Any, Record
 from jkeras.core.registry import CustomObjectScope, deserialize, serialize
 from jkeras.core.settings import auto_name, floatx
@@ -81,6 +81,7 @@ class Optimizer(StateVariables, Record):
     gradient_accumulation_steps: int | None = None
     name: typed.Converted[str | None, str] = None
 
+    _internal = shown.OPTIMIZER
     _learning_rate = None  # until the constructor is given one
     _exempt = (frozenset(), None)  # from weight decay: variables, a pattern of names
 

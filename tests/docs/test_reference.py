@@ -18,9 +18,8 @@ def site():
     """The modules of docs/site that need no MkDocs."""
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(SITE))
-        yield types.SimpleNamespace(
-            **{name: importlib.import_module(name) for name in ("docstrings", "reference")}
-        )
+        names = ("arguments", "docstrings", "programs", "reference")
+        yield types.SimpleNamespace(**{name: importlib.import_module(name) for name in names})
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +37,7 @@ def package(**things):
     return module
 
 
-@pytest.mark.parametrize("name", ["docstrings", "reference"])
+@pytest.mark.parametrize("name", ["arguments", "docstrings", "reference"])
 def test_examples(site, name):
     done = doctest.testmod(getattr(site, name))
     assert done.attempted and not done.failed
@@ -70,11 +69,41 @@ def test_aliases_are_explained_once(made):
 
 
 def test_a_layer_shows_the_arguments_of_its_fields_and_its_own_methods(made):
-    dense = made.texts["jkeras.layers/dense.md"]
+    dense = made.texts["jkeras.layers/core.md"]
     assert "jkeras.layers.Dense(\n    units, activation=None, use_bias=True" in dense
     assert "### `enable_lora`" in dense
     assert "### `get_weights`" not in dense  # which every layer has
     assert "### `get_weights`" in made.texts["jkeras.md"].partition("## `Layer`")[2]
+
+
+def test_every_argument_of_every_layer_is_explained(site):
+    missing = {}
+    for name in jkeras.layers.__all__:
+        cls = getattr(jkeras.layers, name)
+        if inspect.isclass(cls):
+            texts = site.arguments.described(cls)
+            silent = [argument for argument, text in texts.items() if not text]
+            if silent:
+                missing[name] = silent
+    assert missing == {}
+
+
+def test_what_layers_share_is_said_where_it_is_needed(made):
+    lstm = made.texts["jkeras.layers/recurrent.md"].partition("## `LSTM`")[2].partition("\n## ")[0]
+    for argument in ("units", "return_sequences", "recurrent_initializer", "dropout"):
+        assert f"* `{argument}`: " in lstm, argument
+    assert "layer.apply(params, state, inputs" in lstm
+
+
+def test_layers_are_in_the_groups_that_users_think_in(made):
+    pages = {path.rpartition("/")[2] for path in made.texts if path.startswith("jkeras.layers/")}
+    assert {"core.md", "convolution.md", "pooling.md", "recurrent.md", "attention.md"} <= pages
+    assert not [page for page in pages if page.startswith(("image_c", "dense", "recurrent_cells"))]
+
+
+def test_internal_names_are_not_explained(made):
+    text = made.texts["jkeras.md"].partition("## `Layer`")[2]
+    assert "### `init`" in text and "### `run_on`" not in text
 
 
 def test_pages_and_navigation_agree(made):
@@ -139,3 +168,11 @@ def test_docstrings(site):
         "```pycon\n>>> f(\n...     1)\n2\n```",
         "Last.",
     ]
+
+
+def test_every_example_has_a_title_and_what_it_reaches(site):
+    folder = SITE.parents[1] / "examples"
+    pages = site.programs.pages(folder)
+    assert len(pages) == len(list(folder.glob("*.py"))) == len(site.programs.TITLES)
+    assert pages["examples/vae.md"].startswith("# Variational autoencoder\n")
+    assert "24.2 nats for an unseen image" in pages["examples/vae.md"]

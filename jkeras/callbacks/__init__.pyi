@@ -1,0 +1,20 @@
+# Written by `python -m tests.make_stubs`.
+from typing import Any
+from jkeras.callbacks.averages import SwapEMAWeights as SwapEMAWeights
+from jkeras.callbacks.backup import BackupAndRestore as BackupAndRestore
+from jkeras.callbacks.base import Callback as Callback
+from jkeras.callbacks.callback_list import CallbackList as CallbackList
+from jkeras.callbacks.checkpoint import ModelCheckpoint as ModelCheckpoint
+from jkeras.callbacks.functions import LambdaCallback as LambdaCallback
+from jkeras.callbacks.history import History as History
+from jkeras.callbacks.live_plot import LivePlot as LivePlot
+from jkeras.callbacks.logging import CSVLogger as CSVLogger
+from jkeras.callbacks.orbax_checkpoint import OrbaxCheckpoint as OrbaxCheckpoint
+from jkeras.callbacks.profiler import ProfilerTrace as ProfilerTrace
+from jkeras.callbacks.progress import ProgbarLogger as ProgbarLogger
+from jkeras.callbacks.remote import RemoteMonitor as RemoteMonitor
+from jkeras.callbacks.schedule import LearningRateScheduler as LearningRateScheduler
+from jkeras.callbacks.schedule import ReduceLROnPlateau as ReduceLROnPlateau
+from jkeras.callbacks.stopping import EarlyStopping as EarlyStopping
+from jkeras.callbacks.stopping import TerminateOnNaN as TerminateOnNaN
+from jkeras.callbacks.tensorboard import TensorBoard as TensorBoard

@@ -1,0 +1,88 @@
+"""What `dir` of an object shows, and so tab completion and the reference: what its users may use,
+and not what the files of jkeras ask of each other.
+
+Each family has its internal names here, in one set. A name of these that is an argument of the
+class, or that a class of the user's defines, is shown all the same. `tests/shell/test_dir.py`
+compares what is shown with Keras.
+"""
+
+RUNNING = """
+    allow_non_tensor_positional_args announces_compute_dtype as_run bind_call build_for
+    call_context casts_inputs check_input computes_in_float cursor declaration
+    declared_input_spec field_config flow_type has_children is_lifted is_native is_plain
+    is_stateful native_builds own own_values pass_masks remat_scope resolved run_abstract run_on
+    runs_on_host says_output_shape seed_generator_name set_untracked specs_for uses_weights_whole
+    writes_activity_regularizer
+"""
+MODELS = """
+    build_for_training compiled_metrics has_own_opt_state init_opt_state metrics_of_layers
+    state_layout
+"""
+KERNELS = """
+    activation_quantizer adapted codings contract decode encode parts product quantization_modes
+    quantized_product quantized_weights round_inputs
+"""
+FAMILIES = """
+    COLOR GEOMETRIC VALUES adapt_mean adapt_variance advance axes bind change_boxes change_images
+    change_labels change_masks change_plane check convert_weight disturb indices look_up
+    mask_of_ids mask_shape memory merge merged_shape move move_boxes project rank recolor resize
+    rows sample scores size_of states_for use_cudnn words
+"""
+LAYER = frozenset((RUNNING + MODELS + KERNELS + FAMILIES).split())
+OPTIMIZER = frozenset(
+    """
+    added_variables addresses advance among_its_own built_for check constants decay_of
+    field_config filled flat_step for_stand_ins keeps_values know learning_rate_of
+    parameter_paths rebuild rule scalar_names scalars slot slot_groups slot_label
+    state_to_variables takes_loss variables_to_state with_learning_rate
+    """.split()
+)
+METRIC = frozenset(
+    """
+    build_for default_dtype field_config fn_kwargs is_native set_untracked takes_mask values
+    weight_of_rows
+    """.split()
+)
+CALLBACK = frozenset(
+    """
+    HIGHER LOWER current end_after found higher_is_better is_better looks_at_batches
+    saves_without_value was_restored
+    """.split()
+)
+VARIABLE = frozenset(
+    """
+    autocast held initializer layout learnable own_dtype own_value placed scope store whole
+    """.split()
+)
+MODULE = frozenset(["is_native", "set_untracked"])
+RECORD = frozenset(["call_with_mask", "field_config", "fn_kwargs", "sample"])
+POLICY = frozenset(["changed", "of", "plain_dtype"])
+
+HELD = ("remat_scope",)  # attributes of the objects that no class has
+
+
+def is_internal(cls, name):
+    """Whether a name is one that only the files of jkeras use.
+
+    >>> import jkeras
+    >>> is_internal(jkeras.layers.Dense, "run_on"), is_internal(jkeras.layers.Dense, "apply")
+    (True, False)
+    """
+    if name not in getattr(cls, "_internal", ()):
+        return False
+    if any(field.name == name for field in getattr(cls, "_fields", ())):
+        return False
+    definer = next((base for base in cls.__mro__ if name in vars(base)), None)
+    if definer is None:
+        return name in HELD or is_of_jkeras(cls)
+    return is_of_jkeras(definer)
+
+
+def is_of_jkeras(cls):
+    """Whether a class is written in jkeras."""
+    return cls.__module__.partition(".")[0] == "jkeras"
+
+
+def public_dir(self):
+    """What `dir` of an object gives, without internal names."""
+    return [name for name in object.__dir__(self) if not is_internal(type(self), name)]

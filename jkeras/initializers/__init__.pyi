@@ -1,0 +1,42 @@
+# Written by `python -m tests.make_stubs`.
+from typing import Any
+from jkeras.initializers.base import Initializer as Initializer
+from jkeras.initializers.fixed import Constant as Constant
+from jkeras.initializers.fixed import Constant as constant
+from jkeras.initializers.fixed import Identity as Identity
+from jkeras.initializers.fixed import Identity as IdentityInitializer
+from jkeras.initializers.fixed import Identity as identity
+from jkeras.initializers.fixed import Ones as Ones
+from jkeras.initializers.fixed import Ones as ones
+from jkeras.initializers.fixed import STFT as STFT
+from jkeras.initializers.fixed import STFT as STFTInitializer
+from jkeras.initializers.fixed import STFT as stft
+from jkeras.initializers.fixed import Zeros as Zeros
+from jkeras.initializers.fixed import Zeros as zeros
+from jkeras.initializers.random import GlorotNormal as GlorotNormal
+from jkeras.initializers.random import GlorotNormal as glorot_normal
+from jkeras.initializers.random import GlorotUniform as GlorotUniform
+from jkeras.initializers.random import GlorotUniform as glorot_uniform
+from jkeras.initializers.random import HeNormal as HeNormal
+from jkeras.initializers.random import HeNormal as he_normal
+from jkeras.initializers.random import HeUniform as HeUniform
+from jkeras.initializers.random import HeUniform as he_uniform
+from jkeras.initializers.random import LecunNormal as LecunNormal
+from jkeras.initializers.random import LecunNormal as lecun_normal
+from jkeras.initializers.random import LecunUniform as LecunUniform
+from jkeras.initializers.random import LecunUniform as lecun_uniform
+from jkeras.initializers.random import Orthogonal as Orthogonal
+from jkeras.initializers.random import Orthogonal as OrthogonalInitializer
+from jkeras.initializers.random import Orthogonal as orthogonal
+from jkeras.initializers.random import RandomNormal as RandomNormal
+from jkeras.initializers.random import RandomNormal as random_normal
+from jkeras.initializers.random import RandomUniform as RandomUniform
+from jkeras.initializers.random import RandomUniform as random_uniform
+from jkeras.initializers.random import TruncatedNormal as TruncatedNormal
+from jkeras.initializers.random import TruncatedNormal as truncated_normal
+from jkeras.initializers.random import VarianceScaling as VarianceScaling
+from jkeras.initializers.random import VarianceScaling as variance_scaling
+
+def deserialize(config: Any, custom_objects: Any = None) -> Any: ...
+def get(identifier: Any) -> Any: ...
+def serialize(initializer: Any) -> Any: ...

@@ -1,0 +1,26 @@
+# Written by `python -m tests.make_stubs`.
+from typing import Any
+from jkeras.optimizers import schedules as schedules
+from jkeras.optimizers import transform as transform
+from jkeras.optimizers.adam import Adam as Adam
+from jkeras.optimizers.adam import AdamW as AdamW
+from jkeras.optimizers.adam import Adamax as Adamax
+from jkeras.optimizers.adam import Lamb as Lamb
+from jkeras.optimizers.adam import Nadam as Nadam
+from jkeras.optimizers.adam import ScheduleFreeAdamW as ScheduleFreeAdamW
+from jkeras.optimizers.adaptive import Adadelta as Adadelta
+from jkeras.optimizers.adaptive import Adagrad as Adagrad
+from jkeras.optimizers.adaptive import Ftrl as Ftrl
+from jkeras.optimizers.adaptive import RMSprop as RMSprop
+from jkeras.optimizers.base import Optimizer as Optimizer
+from jkeras.optimizers.loss_scale import LossScaleOptimizer as LossScaleOptimizer
+from jkeras.optimizers.multi import MultiOptimizer as MultiOptimizer
+from jkeras.optimizers.multi import OptimizerMap as OptimizerMap
+from jkeras.optimizers.optax_wrapper import OptaxOptimizer as OptaxOptimizer
+from jkeras.optimizers.other import Adafactor as Adafactor
+from jkeras.optimizers.other import Lion as Lion
+from jkeras.optimizers.other import Muon as Muon
+from jkeras.optimizers.serialization import deserialize as deserialize
+from jkeras.optimizers.serialization import get as get
+from jkeras.optimizers.serialization import serialize as serialize
+from jkeras.optimizers.sgd import SGD as SGD

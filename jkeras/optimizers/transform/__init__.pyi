@@ -1,0 +1,19 @@
+# Written by `python -m tests.make_stubs`.
+from typing import Any
+from jkeras.optimizers.transform.accumulation import accumulate as accumulate
+from jkeras.optimizers.transform.averaging import average as average
+from jkeras.optimizers.transform.clipping import clip_by_global_norm as clip_by_global_norm
+from jkeras.optimizers.transform.clipping import clip_by_norm as clip_by_norm
+from jkeras.optimizers.transform.clipping import clip_by_value as clip_by_value
+from jkeras.optimizers.transform.decay import decay_weights as decay_weights
+from jkeras.optimizers.transform.leaves import Leaf as Leaf
+from jkeras.optimizers.transform.loss_scale import unscale as unscale
+from jkeras.optimizers.transform.optax_link import from_optax as from_optax
+from jkeras.optimizers.transform.overwriting import overwrite as overwrite
+from jkeras.optimizers.transform.pair import Transform as Transform
+from jkeras.optimizers.transform.pair import chain as chain
+from jkeras.optimizers.transform.pair import stateless as stateless
+from jkeras.optimizers.transform.pair import stepping as stepping
+from jkeras.optimizers.transform.rule import Rule as Rule
+from jkeras.optimizers.transform.rule import follow as follow
+from jkeras.optimizers.transform.schedule import scheduled as scheduled

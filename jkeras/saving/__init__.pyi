@@ -1,0 +1,55 @@
+# Written by `python -m tests.make_stubs`.
+from typing import Any
+from jkeras.core.registry import CustomObjectScope as CustomObjectScope
+from jkeras.core.registry import CustomObjectScope as custom_object_scope
+from jkeras.saving.checkpointer import Checkpointer as Checkpointer
+from jkeras.saving.file_editor import KerasFileEditor as KerasFileEditor
+
+def deserialize_keras_object(
+    config: Any,
+    custom_objects: Any = None,
+    safe_mode: Any = True,
+    **kwargs: Any,
+) -> Any: ...
+def get_custom_objects() -> Any: ...
+def get_registered_name(obj: Any) -> Any: ...
+def get_registered_object(
+    name: Any,
+    custom_objects: Any = None,
+    module_objects: Any = None,
+) -> Any: ...
+def load_model(
+    filepath: Any,
+    custom_objects: Any = None,
+    compile: Any = True,
+    safe_mode: Any = True,
+    *,
+    optimizer: Any = None,
+) -> Any: ...
+def load_weights(
+    model: Any,
+    filepath: Any,
+    skip_mismatch: Any = False,
+    *,
+    by_name: Any = False,
+    key_map: Any = None,
+    **kwargs: Any,
+) -> Any: ...
+def register_keras_serializable(package: Any = 'Custom', name: Any = None) -> Any: ...
+def save_model(
+    model: Any,
+    filepath: Any,
+    overwrite: Any = True,
+    zipped: Any = None,
+    **kwargs: Any,
+) -> Any: ...
+def save_weights(
+    model: Any,
+    filepath: Any,
+    overwrite: Any = True,
+    max_shard_size: Any = None,
+    *,
+    key_map: Any = None,
+    **kwargs: Any,
+) -> Any: ...
+def serialize_keras_object(obj: Any) -> Any: ...

@@ -1,0 +1,8 @@
+# Written by `python -m tests.make_stubs`.
+from typing import Any
+from jkeras.training.find_lr import find_lr as find_lr
+from jkeras.training.initial_state import init_train_state as init_train_state
+from jkeras.training.state import TrainState as TrainState
+from jkeras.training.step import make_eval_step as make_eval_step
+from jkeras.training.step import make_predict_step as make_predict_step
+from jkeras.training.step import make_train_step as make_train_step
