@@ -2,8 +2,6 @@
 values you hold.
 """
 
-import typing
-
 from jkeras import (
     activations,
     backend,
@@ -47,9 +45,6 @@ from jkeras.models import Functional, Model, Sequential
 from jkeras.optimizers import Optimizer
 from jkeras.quantizers import Quantizer
 from jkeras.regularizers import Regularizer
-
-if typing.TYPE_CHECKING:
-    from jkeras import applications, datasets, distillation, export, preprocessing, visualization
 
 __version__ = "0.1.0"
 

@@ -1,7 +1,5 @@
 """`keras.layers`: layers, grouped in one file for each family."""
 
-import typing
-
 from jkeras.core.exports import exported
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Layer
@@ -105,49 +103,6 @@ from jkeras.layers.reshaping import (
 from jkeras.layers.stack import Stack
 from jkeras.layers.serialization import deserialize, serialize
 from jkeras.layers.wrappers import Bidirectional, TimeDistributed, Wrapper
-
-if typing.TYPE_CHECKING:
-    from jkeras.layers.ternary_dense import TernaryDense
-    from jkeras.layers.conv_recurrent import ConvLSTM1D, ConvLSTM2D, ConvLSTM3D
-    from jkeras.layers.encoding import CategoryEncoding, Discretization, HashedCrossing, Hashing
-    from jkeras.layers.equinox_layer import EquinoxLayer
-    from jkeras.layers.foreign import TFSMLayer, TorchModuleWrapper
-    from jkeras.layers.image_color import (
-        RandomBrightness,
-        RandomColorDegeneration,
-        RandomColorJitter,
-        RandomContrast,
-        RandomGrayscale,
-        RandomHue,
-        RandomInvert,
-        RandomPosterization,
-        RandomSaturation,
-        Solarization,
-    )
-    from jkeras.layers.image_filter import (
-        AutoContrast,
-        ContrastLimitedAdaptiveHistogramEqualization,
-        Equalization,
-        RandomErasing,
-        RandomGaussianBlur,
-        RandomSharpness,
-    )
-    from jkeras.layers.image_geometry import (
-        RandomElasticTransform,
-        RandomFlip,
-        RandomPerspective,
-        RandomRotation,
-        RandomShear,
-        RandomTranslation,
-        RandomZoom,
-    )
-    from jkeras.layers.image_mix import AugMix, CutMix, MixUp, RandAugment
-    from jkeras.layers.image_size import CenterCrop, MaxNumBoundingBoxes, RandomCrop, Resizing
-    from jkeras.layers.jax_layer import FlaxLayer, JaxLayer
-    from jkeras.layers.lookup import IntegerLookup, StringLookup
-    from jkeras.layers.pipeline import Pipeline
-    from jkeras.layers.spectrogram import MelSpectrogram, STFTSpectrogram
-    from jkeras.layers.text_vectorization import TextVectorization
 
 Convolution1D, Convolution2D, Convolution3D = Conv1D, Conv2D, Conv3D
 Convolution1DTranspose = Conv1DTranspose

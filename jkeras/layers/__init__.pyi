@@ -162,6 +162,7 @@ from jkeras.layers.reshaping import ZeroPadding3D as ZeroPadding3D
 from jkeras.layers.spectrogram import MelSpectrogram as MelSpectrogram
 from jkeras.layers.spectrogram import STFTSpectrogram as STFTSpectrogram
 from jkeras.layers.stack import Stack as Stack
+from jkeras.layers.ternary_dense import TernaryDense as TernaryDense
 from jkeras.layers.text_vectorization import TextVectorization as TextVectorization
 from jkeras.layers.wrappers import Bidirectional as Bidirectional
 from jkeras.layers.wrappers import TimeDistributed as TimeDistributed

@@ -1,15 +1,10 @@
 """Models: Sequential, functional, subclassed; cloning and JSON."""
 
-import typing
-
 from jkeras.core.exports import exported
 from jkeras.models.cloning import clone_model
 from jkeras.models.functional import Functional
 from jkeras.models.model import Model, model_from_json
 from jkeras.models.sequential import Sequential
-
-if typing.TYPE_CHECKING:
-    from jkeras.saving.models import load_model, save_model
 
 __all__ = exported(
     globals(),

@@ -78,6 +78,14 @@ def perspective_transform(
     fill_value: float = 0,
     data_format: Any = None,
 ) -> Any: ...
+def reconstruct_patches(
+    patches: Any,
+    size: Any,
+    output_size: Any = None,
+    strides: Any = None,
+    padding: Any = 'valid',
+    data_format: Any = None,
+) -> Any: ...
 def resize(
     images: Any,
     size: Any,

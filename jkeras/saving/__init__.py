@@ -1,7 +1,5 @@
 """Saving and loading: configs, custom objects, checkpoints, model files."""
 
-import typing
-
 from jkeras.core.exports import exported
 from jkeras.core.registry import (
     CustomObjectScope,
@@ -12,12 +10,6 @@ from jkeras.core.registry import (
 )
 from jkeras.core.registry import deserialize as deserialize_keras_object
 from jkeras.core.registry import serialize as serialize_keras_object
-
-if typing.TYPE_CHECKING:
-    from jkeras.saving.checkpointer import Checkpointer
-    from jkeras.saving.file_editor import KerasFileEditor
-    from jkeras.saving.models import load_model, save_model
-    from jkeras.saving.weight_files import load_weights, save_weights
 
 custom_object_scope = CustomObjectScope
 

@@ -2,8 +2,6 @@
 devices.
 """
 
-import typing
-
 from jkeras.core.exports import exported
 from jkeras.core.graph import is_symbolic as is_keras_tensor
 from jkeras.core.dtypes import standardize_dtype
@@ -32,21 +30,6 @@ from jkeras.utils.batches import (
 )
 from jkeras.utils.progbar import Progbar
 from jkeras.utils.tensors import get_source_inputs
-
-if typing.TYPE_CHECKING:
-    from jkeras.utils.feature_space import FeatureSpace
-    from jkeras.utils.archives import extract_archive
-    from jkeras.utils.config import Config
-    from jkeras.utils.devices import report_devices
-    from jkeras.utils.datasets import split_dataset, timeseries_dataset_from_array
-    from jkeras.utils.files import get_file
-    from jkeras.utils.folders import (
-        audio_dataset_from_directory,
-        image_dataset_from_directory,
-        text_dataset_from_directory,
-    )
-    from jkeras.utils.images import array_to_img, img_to_array, load_img, save_img
-    from jkeras.utils.plotting import model_to_dot, plot_model
 
 __all__ = exported(
     globals(),
