@@ -10,7 +10,7 @@ from jkeras.core.record import (
     Initializer,
     Regularizer,
 )
-from jkeras.layers.lora import LoraLayer
+from jkeras.layers.lora import AdaptedWeight, LoraLayer
 from jkeras.layers.quantized import Quantization
 from jkeras.ops.kernels_dot import contract_last
 
@@ -48,6 +48,7 @@ class Dense(LoraLayer):
     quantization_config: Quantization = None
     supports_masking = True
     _keeps_alpha = False
+    kernel = AdaptedWeight()
     announces_compute_dtype = True
 
     def __post_init__(self):
