@@ -7,6 +7,8 @@ import inspect
 import jax
 
 from jkeras.core import graph, naming
+from jkeras.core.call import target_of
+from jkeras.core.errors import place_of
 from jkeras.core.module import TrackedDict, TrackedList
 from jkeras.kernel.scope import current_flow
 from jkeras.kernel.spec import Spec
@@ -90,16 +92,19 @@ def scoped(build):
 
 def call_build(layer, shapes):
     """Calls a user's `build` with the shapes it asks for."""
-    args, kwargs = shape_arguments(
-        getattr(type(layer).build, "__wrapped__", type(layer).build), shapes
-    )
+    args, kwargs = shape_arguments(layer, "build", shapes)
     return layer.build(*args, **kwargs)
 
 
-def shape_arguments(method, shapes):
+def shape_arguments(layer, name, shapes):
     """(args, kwargs): the shapes of a call's arguments, `{name: shape}`, as a method of the user's
-    asks for them.
+    of this name asks for them.
+
+    Raises:
+        ValueError: the method has arguments that stand for none of the call's.
     """
+    method = getattr(type(layer), name)
+    method = getattr(method, "__wrapped__", method)
     _, *parameters = inspect.signature(method).parameters.values()
     parameters = [p for p in parameters if p.kind is not p.VAR_KEYWORD]
     if any(p.kind is p.VAR_POSITIONAL for p in parameters) or len(parameters) == 1:
@@ -107,9 +112,30 @@ def shape_arguments(method, shapes):
     if not parameters:
         return (), {}
     by_name = _by_argument(shapes, {p.name for p in parameters})
-    if by_name:
-        return (), by_name
-    return tuple(shapes.values()), {}
+    if not by_name:
+        return tuple(shapes.values()), {}
+    known = target_of(type(layer)).names
+    for parameter in parameters:
+        if parameter.name not in by_name and parameter.default is parameter.empty:
+            _check_shape_argument(layer, name, parameter.name, known)
+    return (), by_name
+
+
+def _check_shape_argument(layer, method, argument, known):
+    """Raises where an argument of `build` or `compute_output_shape` is not the shape of one of
+    `call`'s.
+    """
+    of = argument.removesuffix("_shape")
+    if of != argument and of in known:
+        return
+    reason = f"`{argument}`, but `call()` does not have argument `{of}`"
+    if of == argument:
+        reason = f"`{argument}`, which does not end in `_shape`"
+    raise ValueError(
+        f"{place_of(layer)}: each argument of a `{method}()` method with several of them is the "
+        f"shape of an argument of `call()`, with `_shape` behind its name, as in `{method}(self, "
+        f"a_shape, b_shape)` for `call(self, a, b)`. Received `{method}()` argument {reason}."
+    )
 
 
 def _by_argument(shapes, names):

@@ -30,6 +30,13 @@ class Target:
         if not self.open:
             self.ignored = tuple(name for name in CONTEXT if name not in self.names)
 
+    def place_of(self, name):
+        """Which positional argument has this name; None where none has."""
+        by_place = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        if self.signature.parameters[name].kind not in by_place:
+            return None
+        return self.names.index(name)
+
     def _of_call(self, cls):
         """The parameters of the user's `call`."""
         parameters = list(inspect.signature(cls.call).parameters.values())[takes_self(cls) :]
@@ -122,7 +129,7 @@ class Call:
                     "check the call",
                 )
             ) from None
-        self.positional = tuple(args)
+        self.positional, self.named = tuple(args), kwargs
         bound.apply_defaults()
         self.arguments = bound.arguments
         self.args, self.kwargs = bound.args, bound.kwargs
@@ -138,7 +145,7 @@ class Call:
             for leaf in graph.flatten(value):
                 if leaf is not None and not is_array(leaf):
                     raise ValueError(
-                        f"{place_of(self.layer)}: only input tensors may be passed as positional "
+                        f"{place_of(self.layer)}: Only input tensors may be passed as positional "
                         f"arguments. Pass this one as a keyword argument: {leaf!r} (of type "
                         f"{type(leaf).__name__})"
                     )
@@ -162,12 +169,20 @@ class Call:
             (only,) = self.tensors.values()
             self.mask = masks_of(only, mask_of)
             if "mask" in self.target.context:
-                self._set("mask", self.mask)
+                self._set("mask", self._mask_as_told(only, mask_of))
         elif len(self.tensors) > 1:
             self._populate_masks(mask_of)
         self.now_training = training
         if "training" in self.target.context and training is not None:
             self._set("training", training)
+
+    def _mask_as_told(self, inputs, mask_of):
+        """What `mask` is: of several inputs a user's `call` is given a structure of None where no
+        input has one, as in Keras.
+        """
+        if self.mask is None and self.target.lifted and not is_array(inputs):
+            return map_arrays(lambda _: None, inputs)
+        return self.mask
 
     def _populate_masks(self, mask_of):
         """Fills in the masks of several inputs, in arguments such as `value_mask`."""
@@ -182,6 +197,15 @@ class Call:
         self.arguments[name] = value
         bound = inspect.BoundArguments(self.target.signature, self.arguments)
         self.args, self.kwargs = bound.args, bound.kwargs
+        place = self.target.place_of(name)
+        if place is not None and place < len(self.positional):
+            self.positional = (*self.positional[:place], value, *self.positional[place + 1 :])
+        else:
+            self.named = {**self.named, name: value}
+
+    def call_arguments(self):
+        """(args, kwargs) for a user's `call`: as they were given, what was filled in by name."""
+        return self.positional, self.named
 
     def as_called(self):
         """(args, kwargs) with what was filled in, as one could call the layer with them."""

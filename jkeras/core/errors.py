@@ -104,13 +104,13 @@ def check_choice(argument, value, known, where=None, error=ValueError):
     >>> check_choice("padding", "same", ("valid", "same"))
     >>> check_choice("padding", "smae", ("valid", "same"))  # doctest: +ELLIPSIS
     Traceback (most recent call last):
-    ValueError: Expected `padding` to be one of ('valid', 'same'), received ...
+    ValueError: Invalid value for argument `padding`. Expected one of ('valid', 'same'), ...
     """
     known = tuple(known)
     if value not in known:
         raise error(
-            f"{f'{where}: e' if where else 'E'}xpected `{argument}` to be one of {known}, received "
-            f"{argument}={value!r}.{suggestion(value, known)}"
+            f"{f'{where}: ' if where else ''}Invalid value for argument `{argument}`. Expected one "
+            f"of {known}, received {argument}={value!r}.{suggestion(value, known)}"
         )
 
 

@@ -315,7 +315,7 @@ def infer(function, structure):
         completed = _completed(leaves)
         if completed is None:
             raise
-        return _infer(function, completed, treedef)
+    return _infer(function, completed, treedef)
 
 
 def _completed(leaves):

@@ -11,6 +11,7 @@ import typing
 import jax
 
 from jkeras.core import (
+    calling,
     eager,
     frame,
     graph,
@@ -247,18 +248,7 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
 
     # ------------------------------------------------------------ calling
 
-    def __call__(self, *args, **kwargs) -> typing.Any:
-        if "_scope" not in self.__dict__:
-            raise RuntimeError(
-                f"In layer {type(self).__name__}, you forgot to call `super().__init__()` as the "
-                "first statement in the `__init__()` method. Go add it!"
-            )
-        if graph.any_symbolic(args, kwargs):
-            return symbolic.symbolic_call(self, args, kwargs)
-        run = frame.current()
-        if run is not None:
-            return run.call(self, args, kwargs)
-        return eager.call_eagerly(self, args, kwargs)
+    __call__ = calling.call_layer
 
     def rematerialized_call(self, layer_call, *args, **kwargs):
         """`layer_call` as a function whose inner values are computed again for its gradient instead

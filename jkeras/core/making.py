@@ -1,5 +1,7 @@
 """Variables of a layer: from its weight specs when it is built, or one by one as in Keras."""
 
+import inspect
+
 from jkeras.core import graph, naming, policy
 from jkeras.core.errors import explain, place_of
 from jkeras.core.family import families
@@ -24,10 +26,27 @@ def make_weights(layer, specs):
             constraint=weight.constraint,
         )
         layer.own(name, variable)
-        if not hasattr(type(layer), name):
-            object.__setattr__(layer, name, variable)
+        _show(layer, name, variable)
+    _show_absent(layer)
     for name, value in layer.attributes_when_built(*specs).items():
         setattr(layer, name, value)
+
+
+def _show(layer, name, variable):
+    """Makes a weight an attribute, unless the class has another one of this name."""
+    of_class = getattr(type(layer), name, None)
+    if of_class is None or inspect.isdatadescriptor(of_class):
+        vars(layer)[name] = variable
+
+
+def _show_absent(layer):
+    """Shows None where a layer has an initializer for a weight that its arguments leave out."""
+    if not layer._own:
+        return
+    for field in layer._fields:
+        name = field.name.removesuffix("_initializer")
+        if name != field.name and not hasattr(layer, name):
+            object.__setattr__(layer, name, None)
 
 
 def add_weight(
@@ -50,6 +69,11 @@ def add_weight(
     dtype = self.variable_dtype if dtype is None else policy.standardize_dtype(dtype)
     if initializer is None:
         initializer = "glorot_uniform" if policy.is_float(dtype) else "zeros"
+    if isinstance(shape, str):
+        raise ValueError(
+            f"{place_of(self)}: `name` must be passed as a keyword argument to `add_weight`. "
+            f"Received: add_weight({shape!r}, …). Write add_weight(shape=…, name={shape!r})."
+        )
     if shape is None:
         shape = ()
     elif isinstance(shape, int):

@@ -8,6 +8,7 @@ from jkeras.core.adapting import check_own_values
 from jkeras.core.context import Context
 from jkeras.core.module import Module
 from jkeras.core.settings import settings
+from jkeras.core.tracebacks import is_built_in, name_call
 from jkeras.kernel.spec import Spec
 
 
@@ -53,6 +54,10 @@ def run_plainly(layer, scope, x):
         if layer.has_children:
             return layer.forward(values, layer.cursor(scope), x, ctx=ctx)
         outputs = layer.forward(values, x, ctx=ctx)
+    except Exception as error:
+        if not is_built_in(layer):
+            name_call(error, layer, {"inputs": x})
+        raise
     finally:
         flow.stack.pop()
         flow.training = outer

@@ -17,6 +17,21 @@ QUANTIZATION_MODES = ("int8", "float8", "int4", "gptq", "awq", "ternary")
 QUANTIZED = {}  # the class of a policy by its mode; the classes of `quantized_policy` enter it
 
 
+def check_mode(mode, known=QUANTIZATION_MODES, error=ValueError):
+    """Raises for a mode of quantization that there is not.
+
+    >>> check_mode("int8")
+    >>> check_mode("int7")  # doctest: +ELLIPSIS
+    Traceback (most recent call last):
+    ValueError: Invalid quantization mode. Expected one of ('int8', ...
+    """
+    if mode not in known:
+        raise error(
+            f"Invalid quantization mode. Expected one of {known}. Received: mode={mode!r}."
+            f"{suggestion(mode, known)}"
+        )
+
+
 def of_modes(*modes):
     """Decorator: the policies whose names begin with one of the modes are of this class."""
 
@@ -47,12 +62,7 @@ class DTypePolicy:
     _internal, __dir__ = shown.POLICY, shown.public_dir
 
     def __init__(self, name=None, *, source_name=None) -> None:
-        name = settings.floatx if name is None else name
-        if not isinstance(name, str):
-            raise TypeError(
-                f"'name' must be a string, such as 'mixed_float16'. Received: name={name} "
-                f"(of type {type(name)})"
-            )
+        name = dtype_policy().name if name is None else name
         self._name, self._source_name = name, source_name
         self._compute_dtype, self._variable_dtype = self._parse(name)
         if self._compute_dtype == self._variable_dtype:
@@ -60,6 +70,11 @@ class DTypePolicy:
 
     @staticmethod
     def _parse(name):
+        if not isinstance(name, str):
+            raise TypeError(
+                f"'name' must be a string, such as 'mixed_float16'. Received: name={name} "
+                f"(of type {type(name)})"
+            )
         if name in MIXED:
             return name.removeprefix("mixed_"), "float32"
         try:
@@ -111,10 +126,10 @@ class DTypePolicy:
         return cls(**config)
 
     def __eq__(self, other):
-        return type(self) is type(other) and self.name == other.name
+        return _kind(self) is _kind(other) and self.name == other.name
 
     def __hash__(self):
-        return hash((type(self), self.name))
+        return hash((_kind(self), self.name))
 
     def __repr__(self):
         return f'<DTypePolicy "{self.name}">'
@@ -127,6 +142,11 @@ class FloatDTypePolicy(DTypePolicy):
     >>> FloatDTypePolicy("mixed_bfloat16").compute_dtype
     'bfloat16'
     """
+
+
+def _kind(policy):
+    """The class of a policy; the same one for the older name of `DTypePolicy`."""
+    return DTypePolicy if type(policy) is FloatDTypePolicy else type(policy)
 
 
 def dtype_policy():
@@ -146,12 +166,15 @@ def set_dtype_policy(policy):
     'float32'
     >>> set_dtype_policy("float32")
     """
-    if policy is None:
+    try:
+        if policy is None:
+            raise ValueError("None names no policy")
+        settings.dtype_policy = get(policy)
+    except ValueError as error:
         raise ValueError(
-            "`policy` must be the name of a policy, such as 'mixed_float16', or a `DTypePolicy`. "
-            "Received: policy=None"
-        )
-    settings.dtype_policy = get(policy) if not isinstance(policy, DTypePolicy) else policy
+            "Invalid `policy` argument. Expected the name of a policy, such as 'mixed_float16', or "
+            f"a `DTypePolicy`. Received: policy={policy} (of type {type(policy)})"
+        ) from error
 
 
 def get(identifier):

@@ -4,8 +4,7 @@ import collections.abc
 import re
 
 from jkeras.core import policy, registry
-from jkeras.core.errors import check_choice
-from jkeras.core.policy import QUANTIZATION_MODES, DTypePolicy, of_modes
+from jkeras.core.policy import DTypePolicy, of_modes
 from jkeras.core.registry import public
 
 
@@ -28,7 +27,7 @@ class QuantizedDTypePolicy(DTypePolicy):
     def __init__(self, mode, source_name=None):
         source_name = policy.dtype_policy().name if source_name is None else source_name
         self._compute_dtype, self._variable_dtype = self._parse(source_name)
-        check_choice("mode", mode, QUANTIZATION_MODES)
+        policy.check_mode(mode)
         if (mode, self._compute_dtype) == ("int8", "float16"):
             raise ValueError(
                 f"Quantization mode='{mode}' doesn't work well with compute_dtype='float16'. Take "
@@ -99,8 +98,9 @@ class _NumberedPolicy(QuantizedDTypePolicy):
             )
         if len(numbers) == 2 and numbers[0] not in self._bits:
             raise ValueError(
-                f"Invalid weight_bits in mode. Supported values are {self._bits}, but got "
-                f"{numbers[0]} from '{mode}'."
+                f"Invalid weight_bits in mode. {kind.upper()} only supports "
+                f"{', '.join(map(str, self._bits))}-bit weights, but got {numbers[0]} from "
+                f"'{mode}'."
             )
         super().__init__(kind, source_name)
         for name, number in zip(names, numbers):

@@ -6,6 +6,7 @@ from jkeras.core import policy, remat
 from jkeras.core.adapting import check_own_values, needs_objects, run_adapted
 from jkeras.core.context import Context
 from jkeras.core.plain import is_plain_call, run_plainly
+from jkeras.core.tracebacks import is_built_in, name_call
 from jkeras.core.settings import settings
 
 
@@ -57,11 +58,17 @@ def _computed(layer, scope, call):
 
 def execute(layer, scope, call):
     """The outputs of a call whose arguments are bound and cast."""
-    if layer.is_lifted():
-        return layer.call(*call.args, **call.kwargs)
-    args, kwargs = call.forward_arguments()
-    ctx = Context(scope, layer, call.now_training, call.mask)
-    return run_forward(layer.as_run(scope, call), ctx, call, args, kwargs)
+    try:
+        if layer.is_lifted():
+            args, kwargs = call.call_arguments()
+            return layer.call(*args, **kwargs)
+        args, kwargs = call.forward_arguments()
+        ctx = Context(scope, layer, call.now_training, call.mask)
+        return run_forward(layer.as_run(scope, call), ctx, call, args, kwargs)
+    except Exception as error:
+        if not is_built_in(layer):
+            name_call(error, layer, call.arguments, scope.flow.abstract)
+        raise
 
 
 def itself(layer, scope, call):

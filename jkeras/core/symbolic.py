@@ -51,7 +51,7 @@ def announced(layer, call):
         return layer.compute_output_spec(*args, **kwargs)
     if not all_built(layer):
         layer.compute_output_spec(*args, **kwargs)
-    args, kwargs = shape_arguments(type(layer).compute_output_shape, call.shapes())
+    args, kwargs = shape_arguments(layer, "compute_output_shape", call.shapes())
     shapes = layer.compute_output_shape(*args, **kwargs)
     return map_shapes(lambda shape: graph.KerasTensor(shape, layer.compute_dtype), shapes)
 
@@ -74,8 +74,10 @@ def compute_output_shape(self, *shapes, **named):
     """The output's shape for input shapes, None for sizes not known."""
 
     def tensors(shape):
-        return as_tensors(as_specs(shape, self._input_type))
+        return None if shape is None else as_tensors(as_specs(shape, self._input_type))
 
+    if not shapes and "input_shape" in named:  # Keras's name of the first one
+        shapes = (named.pop("input_shape"),)
     more = {name.removesuffix("_shape"): tensors(shape) for name, shape in named.items()}
     outputs = self.compute_output_spec(*map(tensors, shapes), **more)
     return jax.tree_util.tree_map(lambda t: t.shape, outputs, is_leaf=graph.is_symbolic)

@@ -7,12 +7,16 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.core import sampling
-from jkeras.core.errors import check_choice
+from jkeras.core.errors import suggestion
 from jkeras.core.dtypes import standardize_dtype
 from jkeras.core.record import Any, record
 from jkeras.initializers.base import RandomInitializer, normal, truncated_normal
 
 FANS = "seed, input_axes, output_axes"
+VARIANCE_SCALING = {
+    "mode": ("fan_in", "fan_out", "fan_avg"),
+    "distribution": ("uniform", "normal", "truncated_normal", "untruncated_normal"),
+}
 
 
 @record("keras.initializers", "keras.initializers.random_normal", arguments="mean, stddev, seed")
@@ -139,15 +143,16 @@ class VarianceScaling(RandomInitializer):
     def __post_init__(self):
         if self.scale <= 0.0:
             raise ValueError(
-                f"Argument `scale` must be a positive float. Received: scale={self.scale}"
+                f"Argument `scale` must be positive float. Received: scale={self.scale}"
             )
-        check_choice("mode", self.mode, ("fan_in", "fan_out", "fan_avg"))
         self.distribution = self.distribution.lower()
-        check_choice(
-            "distribution",
-            self.distribution,
-            ("uniform", "normal", "truncated_normal", "untruncated_normal"),
-        )
+        for argument, known in VARIANCE_SCALING.items():
+            value = getattr(self, argument)
+            if value not in known:
+                raise ValueError(
+                    f"Invalid `{argument}` argument: expected one of {known}, received "
+                    f"{argument}={value!r}.{suggestion(value, known)}"
+                )
         if self.distribution == "normal":
             self.distribution = "truncated_normal"
 

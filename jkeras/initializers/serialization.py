@@ -21,8 +21,8 @@ class InitializerFamily(Family):
         def initialize_fn(shape, dtype=None):
             if tuple(shape) != tuple(identifier.shape):
                 raise ValueError(
-                    f"An array of shape {identifier.shape} was given as the initial value. "
-                    f"Expected that `shape`, received: shape={tuple(shape)}"
+                    f"Expected `shape` to be {tuple(identifier.shape)}, that of the array given as "
+                    f"the initial value. Received: shape={tuple(shape)}"
                 )
             return jnp.asarray(identifier).astype(standardize_dtype(dtype))
 

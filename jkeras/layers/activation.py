@@ -8,7 +8,7 @@ import jax.numpy as jnp
 
 from jkeras import activations
 from jkeras.core import graph, record
-from jkeras.core.errors import explain, place_of
+from jkeras.core.errors import place_of
 from jkeras.kernel.beside import note_logits
 from jkeras.core.input_spec import InputSpec
 from jkeras.core.layer import Layer, layer
@@ -44,12 +44,10 @@ def _not_negative(layer, *names, none=False):
         if value is None and none:
             continue
         if value is None or value < 0:
+            forbidden = "a negative value" if none else "None or a negative value"
             raise ValueError(
-                explain(
-                    place_of(layer),
-                    f"`{name}` to be a number that is not negative",
-                    f"{name}={value}",
-                )
+                f"{place_of(layer)}: {name} of a {type(layer).__name__} layer cannot be "
+                f"{forbidden}. Received: {name}={value}"
             )
 
 
@@ -218,11 +216,9 @@ class Softmax(ReadyLayer):
         )
         if not fits:
             raise ValueError(
-                explain(
-                    self._where,
-                    f"a mask that broadcasts to the input's shape {inputs.shape}",
-                    f"a mask of shape {mask.shape}",
-                )
+                f"{self._where}: The mask must be broadcastable to the input's shape "
+                f"{inputs.shape} and must not have more dimensions. Received a mask of shape "
+                f"{mask.shape}"
             )
         if mask.dtype == bool:
             return mask

@@ -7,7 +7,6 @@ import jax.numpy as jnp
 
 from jkeras import ops
 from jkeras.core import typed
-from jkeras.core.errors import check_choice, explain
 from jkeras.core.layer import Layer, layer
 from jkeras.core.record import Any
 from jkeras.core.rng import SeedGenerator
@@ -49,11 +48,9 @@ class SequenceAttention(Layer):
             fits = isinstance(argument, list) and 2 <= len(argument) <= 3
             if argument is not None and not fits:
                 raise ValueError(
-                    explain(
-                        self._where,
-                        f"`{name}` as a list [query, value] or [query, value, key]",
-                        f"{type(argument).__name__} {argument}",
-                    )
+                    f"{self._where} must be called on a list of inputs, and the layer mask must be "
+                    "a list too, both of length 2 or 3: [query, value] or [query, value, key]. "
+                    f"Received: {name}={argument}"
                 )
 
     def forward(self, w, inputs, *, return_attention_scores=False, use_causal_mask=False, ctx):
@@ -136,7 +133,11 @@ class Attention(SequenceAttention):
 
     def __post_init__(self):
         super().__post_init__()
-        check_choice("score_mode", self.score_mode, ("dot", "concat"), self._where)
+        if self.score_mode not in ("dot", "concat"):
+            raise ValueError(
+                f"{self._where}: Invalid value for argument score_mode. Expected one of "
+                f"{{'dot', 'concat'}}. Received: score_mode={self.score_mode}"
+            )
 
     def weight_specs(self, inputs):
         self._check_lists(inputs)

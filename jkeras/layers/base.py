@@ -1,7 +1,6 @@
 """What several families of layers share."""
 
 from jkeras.core import registry
-from jkeras.core.errors import explain
 from jkeras.core.layer import Layer
 from jkeras.core.record import Kind
 
@@ -48,16 +47,21 @@ def sizes(value, n, name, where, zero=False):
     >>> sizes(2, 3, "size", "UpSampling3D")
     (2, 2, 2)
     """
-    kind, lowest = "positive", 1
+    kind, lowest, sign = "positive", 1, "> 0"
     if zero:
-        kind, lowest = "non-negative", 0
+        kind, lowest, sign = "non-negative", 0, ">= 0"
     try:
         items = (value,) * n if isinstance(value, int) else tuple(value)
-        ok = len(items) == n and all(int(v) >= lowest for v in items)
+        ok = len(items) == n
+        low = {v for v in items if int(v) < lowest}
     except (TypeError, ValueError):
-        ok = False
-    if not ok:
+        ok, low = False, ()
+    if low or not ok:
+        among = ""
+        if low:
+            among = f", including values {low} that do not satisfy `value {sign}`"
         raise ValueError(
-            explain(where, f"`{name}` to be one {kind} integer or {n} of them", f"{name}={value!r}")
+            f"{where}: The `{name}` argument must be a tuple of {n} integers. Received "
+            f"{name}={value!r}{among}. To fix it: give one {kind} integer or {n} of them."
         )
     return items

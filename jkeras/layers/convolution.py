@@ -13,7 +13,7 @@ from jkeras.core.record import HIDDEN, Activation, Constraint, Initializer, Regu
 from jkeras.core.settings import standardize_data_format
 from jkeras.core.typed import Sizes
 from jkeras.layers.base import sizes
-from jkeras.layers.lora import LoraLayer
+from jkeras.layers.lora import AdaptedWeight, LoraLayer
 
 KERNEL = (
     "kernel_initializer bias_initializer kernel_regularizer bias_regularizer activity_regularizer "
@@ -57,15 +57,13 @@ class BaseConvolution(Layer):
             value = getattr(self, name)
             if value is not None and value <= 0:
                 raise ValueError(
-                    explain(where, f"a positive integer for `{name}`", f"{name}={value}")
+                    f"{where}: Invalid value for argument `{name}`. Expected a strictly positive "
+                    f"value. Received {name}={value}."
                 )
         if self._stride_or_dilation and max(self.strides) > 1 and max(self.dilation_rate) > 1:
             raise ValueError(
-                explain(
-                    where,
-                    "either `strides` or `dilation_rate` to be 1",
-                    f"strides={self.strides} and dilation_rate={self.dilation_rate}",
-                )
+                f"{where}: `strides > 1` not supported in conjunction with `dilation_rate > 1`. "
+                f"Received: strides={self.strides} and dilation_rate={self.dilation_rate}"
             )
         self.padding = self.padding.lower()
         self.data_format = standardize_data_format(self.data_format)
@@ -100,13 +98,10 @@ class BaseConvolution(Layer):
                 and size < (k - 1) * dilation + 1
             ):
                 raise ValueError(
-                    explain(
-                        self._where,
-                        f"an input that a kernel of size {self.kernel_size} with dilation "
-                        f"{self.dilation_rate} fits into",
-                        f"shape {x.shape}: the output would be empty",
-                        "use a smaller kernel or padding='same'",
-                    )
+                    f"{self._where}: Computed output size would be zero or negative. Received an "
+                    f"input of shape {x.shape}, into which a kernel of size {self.kernel_size} "
+                    f"with dilation {self.dilation_rate} does not fit. To fix it: use a smaller "
+                    "kernel or padding='same'."
                 )
         return x.shape[self._channel_axis]
 
@@ -155,6 +150,7 @@ class Convolution(BaseConvolution, LoraLayer):
     kernel_constraint: Constraint = None
     lora_rank: HIDDEN = None
     lora_alpha: HIDDEN = None
+    kernel = AdaptedWeight()
     _counts = ("filters", "groups")
 
     if typing.TYPE_CHECKING:

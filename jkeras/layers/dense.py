@@ -10,7 +10,7 @@ from jkeras.core.record import (
     Initializer,
     Regularizer,
 )
-from jkeras.layers.lora import LoraLayer
+from jkeras.layers.lora import AdaptedWeight, LoraLayer
 from jkeras.layers.quantized import Quantization
 from jkeras.ops.kernels_dot import contract_last
 
@@ -49,6 +49,7 @@ class Dense(LoraLayer):
     supports_masking = True
     _keeps_alpha = False
     quantization_modes = ("int8", "int4", "float8", "ternary")
+    kernel = AdaptedWeight()
     announces_compute_dtype = True
 
     def __post_init__(self):

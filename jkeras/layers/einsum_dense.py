@@ -13,7 +13,7 @@ from jkeras.core.layer import layer
 from jkeras.core.record import HIDDEN, Activation, Constraint, Initializer, Regularizer
 from jkeras.core.typed import Sizes
 from jkeras.initializers import VarianceScaling
-from jkeras.layers.lora import LoraLayer
+from jkeras.layers.lora import AdaptedWeight, LoraLayer
 from jkeras.layers.quantized import Quantization
 from jkeras.ops.kernels_dot import einsum_with_kernel
 from jkeras.quantizers.coding import Coding
@@ -52,6 +52,7 @@ class EinsumDense(LoraLayer):
     lora_alpha: HIDDEN = None
     gptq_unpacked_column_size: HIDDEN = None
     quantization_config: Quantization = None
+    kernel = AdaptedWeight()
     writes_activity_regularizer = True
     announces_compute_dtype = True
 

@@ -13,7 +13,7 @@ from jkeras.core.layer import layer
 from jkeras.core.sparse import dense
 from jkeras.core.record import HIDDEN, OF_BASE, Any, Constraint, Initializer, Regularizer
 from jkeras.core.typed import fields
-from jkeras.layers.lora import LoraLayer
+from jkeras.layers.lora import AdaptedWeight, LoraLayer
 from jkeras.layers.quantized import Quantization
 from jkeras.quantizers.coding import Coding
 from jkeras.quantizers.configs import QuantizationConfig
@@ -42,6 +42,7 @@ class _Table(LoraLayer):
     quantization_config: Quantization = None
     activity_regularizer: Regularizer = None
     _adapted = "embeddings"
+    embeddings = AdaptedWeight()
     _keeps_alpha = False
     announces_compute_dtype = True
     quantization_modes = ("int8", "int4")

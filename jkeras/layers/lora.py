@@ -5,11 +5,40 @@ from types import MappingProxyType
 
 import numpy as np
 
-from jkeras.core.errors import explain
+from jkeras.core.errors import place_of
 from jkeras.core.family import families
 from jkeras.initializers import HeUniform, Zeros
 from jkeras.kernel.spec import Weight
 from jkeras.layers.quantized import QuantizedLayer
+
+
+class AdaptedWeight:
+    """An attribute that shows a layer's main weight as it is used: the variable, or once the layer
+    is adapted the sum, as an array in the compute dtype.
+    """
+
+    def __set_name__(self, owner, name):
+        self.name = name
+
+    def __get__(self, layer, owner=None):
+        if layer is None:
+            return self
+        try:
+            variable = vars(layer)[self.name]
+        except KeyError:
+            raise AttributeError(
+                f"{place_of(layer)} has no attribute {self.name!r} before it is built."
+            ) from None
+        if not layer.lora_enabled or layer._is_quantized:
+            return variable
+        w = {name: own.value for name, own in layer._own.items()}
+        return layer.adapted(w).astype(layer.compute_dtype)
+
+    def __set__(self, layer, value):
+        vars(layer)[self.name] = value
+
+    def __delete__(self, layer):
+        del vars(layer)[self.name]
 
 
 class LoraLayer(QuantizedLayer):
@@ -58,16 +87,8 @@ class LoraLayer(QuantizedLayer):
 
     def _lora_specs(self, shape):
         """The specs of the two small matrices, for a weight of this shape."""
+        self._check_constraint()
         name = self._adapted
-        if getattr(self, f"{name}_constraint", None) is not None:
-            raise ValueError(
-                explain(
-                    self._where,
-                    f"no `{name}_constraint` together with lora",
-                    "both",
-                    "remove the constraint: it would not see the adapted weight",
-                )
-            )
         sizes = {"a": (*shape[:-1], self.lora_rank), "b": (self.lora_rank, shape[-1])}
         penalty = getattr(self, f"{name}_regularizer")
         return {
@@ -77,6 +98,15 @@ class LoraLayer(QuantizedLayer):
             for matrix, size in sizes.items()
         }
 
+    def _check_constraint(self):
+        """Raises where the weight that is adapted has a constraint."""
+        name = self._adapted
+        if getattr(self, f"{name}_constraint", None) is not None:
+            raise ValueError(
+                f"{self._where}: Lora is incompatible with {name} constraints, which would not see "
+                f"the adapted weight. To fix it: remove `{name}_constraint`."
+            )
+
     def enable_lora(self, rank, lora_alpha=None, a_initializer="he_uniform", b_initializer="zeros"):
         """Freezes the weight of a built layer and adds the two small matrices that are trained
         instead.
@@ -85,11 +115,11 @@ class LoraLayer(QuantizedLayer):
             rank: the small size of both.
             lora_alpha: scale of their product, which is divided by the rank; by default the rank.
         """
+        self._check_constraint()
         if not self.built:
             raise ValueError(
-                explain(
-                    self._where, "a built layer", "one without weights", "call it on an input first"
-                )
+                f"{self._where}: Cannot enable lora on a layer that isn't yet built. To fix it: "
+                "call it on an input first."
             )
         if self.lora_enabled:
             raise ValueError(

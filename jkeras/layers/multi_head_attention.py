@@ -57,12 +57,9 @@ class HeadedAttention(Composite):
         self.flash_attention = None
         if self._flash_attention and self.dropout > 0.0:
             raise ValueError(
-                explain(
-                    self._where,
-                    "no dropout where flash attention is demanded",
-                    f"dropout={self.dropout}",
-                    "set dropout=0.0 or leave `flash_attention` out",
-                )
+                f"{self._where}: Dropout is not supported when flash attention is enabled. "
+                f"Received: dropout={self.dropout}. To fix it: set dropout=0.0 or leave "
+                "`flash_attention` out."
             )
 
     # ------------------------------------------------------------ children
@@ -72,11 +69,8 @@ class HeadedAttention(Composite):
             key = value
         if value.shape[1:-1] != key.shape[1:-1]:
             raise ValueError(
-                explain(
-                    self._where,
-                    "value and key of the same shape but for the last axis",
-                    f"value shape {value.shape} and key shape {key.shape}",
-                )
+                f"{self._where}: All dimensions of value and key, except the last one, must be "
+                f"equal. Received: value shape {value.shape} and key shape {key.shape}"
             )
         (heads, groups), (key_size, value_size) = self._head_counts, self._head_sizes
         names = self._dense_names
@@ -167,12 +161,8 @@ class HeadedAttention(Composite):
         """Raises ValueError where weights are asked for that flash attention does not have."""
         if self._flash_attention and return_attention_scores:
             raise ValueError(
-                explain(
-                    self._where,
-                    "no `return_attention_scores` where flash attention is demanded",
-                    "return_attention_scores=True",
-                    "leave `flash_attention` out",
-                )
+                f"{self._where}: Returning attention scores is not supported when flash attention "
+                "is enabled. Please disable flash attention to access attention scores."
             )
 
     def _window(self, targets, sources):
@@ -229,7 +219,9 @@ def check_size(where, name, value, optional=False):
         if value is None:
             return
     if not isinstance(value, int) or value <= 0:
-        raise ValueError(f"{where}: expected {expected} as `{name}`. Received: {name}={value}")
+        raise ValueError(
+            f"{where}: expected {expected} for argument `{name}`. Received: {name}={value}"
+        )
 
 
 def another(initializer):
@@ -385,7 +377,7 @@ class MultiHeadAttention(HeadedAttention):
         value = getattr(self, name)
         if not isinstance(value, (int, list, tuple)):
             raise ValueError(
-                f"{self._where}: expected an int, list or tuple as `{name}`. Received: "
+                f"{self._where}: Invalid `{name}`: expected an int, list or tuple. Received: "
                 f"{name}={value!r}"
             )
         if isinstance(value, int):

@@ -10,7 +10,8 @@ import jax.numpy as jnp
 
 from jkeras.core import registry
 from jkeras.core.adapting import weight_of
-from jkeras.core.errors import check_choice, explain
+from jkeras.core.errors import explain
+from jkeras.core.policy import check_mode
 from jkeras.core.layer import Layer
 from jkeras.core.record import Kind
 from jkeras.kernel.spec import Weight
@@ -101,16 +102,12 @@ class QuantizedLayer(Layer):
         """Raises where the layer as it is cannot be quantized; see `quantize`."""
         if not self.built:
             raise ValueError(
-                explain(
-                    self._where,
-                    "a built layer to quantize",
-                    "one without weights",
-                    "call it on an input first",
-                )
+                f"{self._where}: Cannot quantize a layer that isn't yet built. To fix it: call it "
+                "on an input first."
             )
         if self._is_quantized:
             raise ValueError(
-                f"{self._where} is already quantized, with dtype_policy='{self._own_policy.name}'. "
+                f"{self._where} is already quantized with dtype_policy='{self._own_policy.name}'. "
                 f"Received: mode={mode}"
             )
         if (mode, self.compute_dtype) == ("int8", "float16"):
@@ -130,9 +127,7 @@ class QuantizedLayer(Layer):
         self._check_mode(mode)
 
     def _check_mode(self, mode):
-        check_choice(
-            "quantization_mode", mode, self.quantization_modes, self._where, NotImplementedError
-        )
+        check_mode(mode, self.quantization_modes, NotImplementedError)
 
     def _make_weights(self, specs):
         mode = self.quantization_mode
@@ -305,6 +300,11 @@ class QuantizedLayer(Layer):
         """What rounds the inputs of products; None: they stay as they are."""
         default = AbsMaxQuantizer() if self.quantization_mode == "int8" else None
         return QuantizationConfig.activation_quantizer_or_default(self.quantization_config, default)
+
+    @property
+    def inputs_quantizer(self):
+        """Keras's name of `activation_quantizer`."""
+        return self.activation_quantizer
 
     def round_inputs(self, x, quantizer):
         """(rounded inputs, their scale as a product's output has it)."""

@@ -7,7 +7,7 @@ import typing
 import jax
 import jax.numpy as jnp
 
-from jkeras.core import graph, typed
+from jkeras.core import graph, registry, typed
 from jkeras.core.building import is_abstract
 from jkeras.core.errors import explain
 from jkeras.core.input_spec import InputSpec
@@ -133,6 +133,13 @@ class RNN(StateShapes, Composite):
                     f"sequences of shape {tuple(sequences_shape)}. Give `Input(batch_shape=...)`."
                 )
             self.memory = Memory(self.get_initial_state(batch), self.variable_dtype)
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        """A new layer from its config; a subclass's constructor is given the cell as an object."""
+        if isinstance(config.get("cell"), dict):
+            config = {**config, "cell": registry.deserialize(config["cell"], custom_objects)}
+        return super().from_config(config)
 
     def is_native(self):
         """Whether the layer runs on values by path: its cell does, and makes the initial states."""

@@ -487,7 +487,7 @@ class StackedRNNCells(Composite):
 
     def get_initial_state(self, batch_size=None):
         """The initial states of the cells."""
-        return [initial_states(cell, batch_size) for cell in self.cells]
+        return [_as_cell_has_them(cell, initial_states(cell, batch_size)) for cell in self.cells]
 
     def states_for(self, x):
         """The initial states for the input of one step."""
@@ -533,6 +533,12 @@ class StackedRNNCells(Composite):
             return z, new
 
         return Step(steps[0].project, advance, steps[0].hoist)
+
+
+def _as_cell_has_them(cell, states):
+    """A list of states, or the one array where a cell without `get_initial_state` has one state."""
+    is_single = isinstance(cell.state_size, int) and not hasattr(cell, "get_initial_state")
+    return states[0] if is_single else states
 
 
 StackedRNNCells.native_builds = (Layer.build, StackedRNNCells.build)

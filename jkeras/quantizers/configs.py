@@ -1,7 +1,6 @@
 """How `model.quantize` is told what to do."""
 
-from jkeras.core.errors import check_choice
-from jkeras.core.policy import QUANTIZATION_MODES
+from jkeras.core.policy import check_mode
 from jkeras.core.record import Any, Record, record
 from jkeras.core.registry import deserialize, public, serialize
 from jkeras.quantizers.quantizers import AbsMaxQuantizer
@@ -198,21 +197,27 @@ class CalibratedConfig(QuantizationConfig):
         for wrong, expected, received in (
             (
                 self.weight_bits not in self.allowed_bits,
-                f"weight_bits among {self.allowed_bits}",
-                f"{self.weight_bits}",
+                f"Unsupported weight_bits. Supported values are {self.allowed_bits}.",
+                f"weight_bits={self.weight_bits}",
             ),
-            (self.num_samples <= 0, "a positive num_samples", f"{self.num_samples}"),
-            (self.sequence_length <= 0, "a positive sequence_length", f"{self.sequence_length}"),
+            (
+                self.num_samples <= 0,
+                "num_samples must be a positive integer.",
+                f"num_samples={self.num_samples}",
+            ),
+            (
+                self.sequence_length <= 0,
+                "sequence_length must be a positive integer.",
+                f"sequence_length={self.sequence_length}",
+            ),
             (
                 self.group_size < -1 or self.group_size == 0,
-                "a group_size of -1 or a positive one",
-                f"{self.group_size}",
+                "Invalid group_size. Supported values are -1 (a whole channel) or a positive one.",
+                f"group_size={self.group_size}",
             ),
         ):
             if wrong:
-                raise ValueError(
-                    f"{type(self).__name__}: expected {expected}. Received: {received}"
-                )
+                raise ValueError(f"{type(self).__name__}: {expected} Received: {received}")
 
     def dtype_policy_string(self):
         """The name of the policy: mode, bits, group size."""
@@ -259,8 +264,8 @@ class GPTQConfig(CalibratedConfig):
         super().__post_init__()
         if not 0 <= self.hessian_damping <= 1:
             raise ValueError(
-                "GPTQConfig: expected hessian_damping between 0 and 1. Received: "
-                f"{self.hessian_damping}"
+                "GPTQConfig: hessian_damping must be between 0 and 1. Received: "
+                f"hessian_damping={self.hessian_damping}"
             )
 
 
@@ -316,7 +321,7 @@ def resolve(mode, config):
         mode = config
         config = None
     if mode is not None:
-        check_choice("mode", mode, QUANTIZATION_MODES)
+        check_mode(mode)
     if config is None:
         config = _default_config(mode)
     if not isinstance(config, QuantizationConfig):

@@ -20,6 +20,7 @@ from jkeras.core.rng import key_from_seed
 from jkeras.core.settings import is_interactive_logging_enabled, settings
 from jkeras.core.signals import Signals, whole
 from jkeras.core.structure import all_built
+from jkeras.core.tracebacks import OwnFramesLeftOut, without_own_frames
 from jkeras.kernel import tree
 from jkeras.ops.kernels import outside_loops
 from jkeras.training import data, placement
@@ -203,6 +204,7 @@ class Trainer(Compilable):
         self.compile_seconds = 0.0
         steps = _capped(steps_per_epoch)
         with contextlib.ExitStack() as opened:
+            opened.enter_context(OwnFramesLeftOut())
             source = data.make_source(
                 x, y, sample_weight, batch_size, shuffle, class_weight, steps=steps_per_epoch
             )
@@ -247,6 +249,7 @@ class Trainer(Compilable):
 
     # ------------------------------------------------------------ evaluate
 
+    @without_own_frames
     def evaluate(
         self,
         x: Structure = None,
@@ -297,6 +300,7 @@ class Trainer(Compilable):
 
     # ------------------------------------------------------------ predict
 
+    @without_own_frames
     def predict(
         self,
         x: Structure,
@@ -349,6 +353,7 @@ class Trainer(Compilable):
             callbacks.on_predict_batch_end(step - 1, {"outputs": outputs[-1]})
         return outputs
 
+    @without_own_frames
     def predict_on_batch(self, x: Structure) -> Structure:
         """The outputs for one batch."""
         x = data.as_arrays(x)
@@ -400,6 +405,7 @@ class Trainer(Compilable):
 
     # ------------------------------------------------------------ one batch
 
+    @without_own_frames
     def train_on_batch(
         self,
         x: Structure,
@@ -435,6 +441,7 @@ class Trainer(Compilable):
             self.__dict__["_last_layout"] = StateLayout.signature(self), layout
         return self._last_layout[1]
 
+    @without_own_frames
     def test_on_batch(
         self,
         x: Structure,

@@ -287,7 +287,7 @@ def test_formats_of_other_libraries(format, tmp_path):
 def test_arguments(tmp_path, capsys):
     model = trained("mlp")
     with pytest.raises(
-        ValueError, match=r"`format` to be one of \('stablehlo', 'onnx'\), received format='hlo'"
+        ValueError, match=r"`format`. Expected one of \('stablehlo', 'onnx'\), received format="
     ):
         model.export(tmp_path / "model", format="hlo")
     with pytest.raises(ValueError, match=r"arguments \['jax2tf_kwargs'\], which mean nothing"):

@@ -409,5 +409,5 @@ def test_all_that_fits(saved):
     np.testing.assert_array_equal(
         found.params["encoder"]["kernel"], old.get_layer("encoder").get_weights()[0]
     )
-    with pytest.raises(ValueError, match="`missing` to be one of"):
+    with pytest.raises(ValueError, match="argument `missing`. Expected one of"):
         Checkpointer(folder).restore(like, missing="ignore")

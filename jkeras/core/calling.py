@@ -1,0 +1,26 @@
+"""`layer(x)`: on symbolic tensors, inside a run that is going on, or by hand."""
+
+import typing
+
+from jkeras.core import eager, graph, symbolic
+from jkeras.core.tracebacks import leave_out_own_frames
+from jkeras.kernel.scope import current_flow
+
+
+def call_layer(self, *args: typing.Any, **kwargs: typing.Any) -> typing.Any:
+    """The outputs of a layer; an error is shown without the frames of jkeras."""
+    if "_scope" not in vars(self):
+        raise RuntimeError(
+            f"In layer {type(self).__name__}, you forgot to call `super().__init__()` as the first "
+            "statement in the `__init__()` method. Go add it!"
+        )
+    try:
+        if graph.any_symbolic(args, kwargs):
+            return symbolic.symbolic_call(self, args, kwargs)
+        run = current_flow()
+        if run is not None:
+            return run.call(self, args, kwargs)
+        return eager.call_eagerly(self, args, kwargs)
+    except Exception as error:
+        leave_out_own_frames(error)
+        raise

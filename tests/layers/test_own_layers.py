@@ -1,0 +1,202 @@
+"""Layers of users' own: what their methods are given, beside Keras, and what their errors say."""
+
+import functools
+import os
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+import jkeras
+
+LIBRARIES = pytest.mark.parametrize("library", [jkeras, keras], ids=["jkeras", "keras"])
+X = np.arange(6, dtype="float32").reshape(2, 3)
+
+
+# ---------------------------------------------------------------- what `call` is given
+
+
+@LIBRARIES
+def test_the_mask_of_several_inputs_has_their_structure(library):
+    masks = []
+
+    class Masked(library.layers.Layer):
+        def call(self, inputs, mask=None):
+            masks.append(mask)
+            return inputs[0]
+
+    Masked()([X, X])
+    Masked()(X)
+    assert masks[-2:] == [[None, None], None]
+
+
+@LIBRARIES
+def test_a_layer_may_wrap_its_own_call(library):
+    """What was filled in comes by name, since the wrapper has one positional argument."""
+    given = []
+
+    def checked(call):
+        @functools.wraps(call)
+        def wrapper(inputs, **kwargs):
+            given.append(sorted(kwargs))
+            return call(inputs, **kwargs)
+
+        return wrapper
+
+    class Wrapped(library.layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.call = checked(self.call)
+
+        def call(self, inputs, mask=None, training=None):
+            return inputs * 2
+
+    y = Wrapped()(X, training=True)
+    np.testing.assert_allclose(np.asarray(y), X * 2)
+    assert given[-1] == ["mask", "training"]
+
+
+@LIBRARIES
+def test_training_given_by_place(library):
+    class Placed(library.layers.Layer):
+        def call(self, inputs, scale=None, training=None):
+            return inputs * (2 if training else 1)
+
+    layer = Placed()
+    np.testing.assert_allclose(np.asarray(layer(X, None, training=True)), X * 2)
+
+
+# ---------------------------------------------------------------- what `build` is given
+
+
+@LIBRARIES
+@pytest.mark.parametrize(
+    "argument, message",
+    [
+        ("bar", "argument `bar`, which does not end in `_shape`"),
+        ("baz_shape", r"`baz_shape`, but `call\(\)` does not have argument `baz`"),
+    ],
+)
+def test_an_argument_of_build_that_stands_for_none_of_call(library, argument, message):
+    names = {"Base": library.layers.Layer}
+    exec(
+        f"class Own(Base):\n def build(self, foo_shape, {argument}):\n  self.built = True\n"
+        " def call(self, foo, bar):\n  return foo + bar",
+        names,
+    )
+    with pytest.raises(ValueError, match=message):
+        names["Own"]()(X, X)
+
+
+@LIBRARIES
+def test_the_name_of_a_weight_by_place(library):
+    with pytest.raises(ValueError, match="name.*keyword argument"):
+        library.layers.Layer().add_weight("kernel", initializer="zeros")
+
+
+# ---------------------------------------------------------------- errors
+
+PROGRAM = """
+import sys
+
+import numpy as np
+
+import jkeras
+
+
+class Mine(jkeras.layers.Layer):
+    def call(self, x, scale=2):
+        return self.product(x) * scale
+
+    def product(self, x):
+        return x @ np.ones((7, 2), "float32")
+
+
+def fit():
+    model = jkeras.Sequential([jkeras.layers.Dense(3), Mine(name="own"), jkeras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    model.fit(np.ones((4, 3)), np.ones((4, 1)), verbose=0)
+
+
+def by_hand():
+    Mine(name="own")(np.ones((4, 3), "float32"))
+
+
+def functional():
+    Mine(name="own")(jkeras.Input((3,)))
+
+
+globals()[sys.argv[1]]()
+"""
+
+
+@pytest.mark.parametrize(
+    "way, shape", [("by_hand", "(4, 3)"), ("functional", "(None, 3)"), ("fit", "(None, 3)")]
+)
+def test_the_traceback_of_an_error_in_call(way, shape, tmp_path):
+    program = tmp_path / "program.py"
+    program.write_text(PROGRAM)
+    done = subprocess.run(
+        [sys.executable, program, way],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": os.path.dirname(os.path.dirname(jkeras.__file__))},
+    )
+    text = done.stderr
+    trace, _, message = text.partition("Exception encountered when calling ")
+    assert message.startswith("Mine.call() of layer 'own'.")
+    assert f"x=Array(shape={shape}, dtype=float32)" in message
+    assert "scale=2" in message
+    files = [line for line in trace.splitlines() if line.strip().startswith("File ")]
+    assert all("program.py" in line for line in files), trace
+    assert "in product" in files[-1]
+    assert len(trace.splitlines()) <= 16, trace
+
+
+def test_frames_stay_where_they_are_asked_for():
+    class Wrong(jkeras.layers.Layer):
+        def call(self, x):
+            raise ValueError("no")
+
+    def frames():
+        with pytest.raises(ValueError, match="no") as caught:
+            Wrong()(X)
+        return [str(entry.path) for entry in caught.traceback]
+
+    assert all(path.endswith("test_own_layers.py") for path in frames())
+    jkeras.config.disable_traceback_filtering()
+    try:
+        assert any("running.py" in path for path in frames())
+    finally:
+        jkeras.config.enable_traceback_filtering()
+
+
+def test_an_error_keeps_its_type_and_what_it_holds():
+    class Missing(jkeras.layers.Layer):
+        def call(self, x):
+            return {}["key"]
+
+    with pytest.raises(KeyError) as caught:
+        Missing(name="own")(X)
+    assert caught.value.args == ("key",)
+    assert "layer 'own'" in caught.value.__notes__[0]
+
+
+def test_the_innermost_layer_is_named_once():
+    class Inner(jkeras.layers.Layer):
+        def call(self, x):
+            raise ValueError("no")
+
+    class Outer(jkeras.layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.inner = Inner(name="in")
+
+        def call(self, x):
+            return self.inner(x)
+
+    with pytest.raises(ValueError, match="Inner.call") as caught:
+        Outer()(X)
+    assert str(caught.value).count("Exception encountered") == 1
