@@ -2,7 +2,7 @@
 
 import jax
 
-from jkeras.core import frame, running
+from jkeras.core import frame, running, tensorflow_graph
 from jkeras.core.call import forward_of
 from jkeras.core.context import Context
 from jkeras.core.paths import walk
@@ -10,6 +10,8 @@ from jkeras.core.paths import walk
 
 def call_eagerly(layer, args, kwargs):
     """The outputs of a layer on its own arrays; its losses and masks stay for the next call."""
+    if tensorflow_graph.holds_tensors_of_graph(args, kwargs):
+        return tensorflow_graph.call_layer(layer, args, kwargs)
     with frame.Run(layer) as run:
         outputs = run.call(layer, args, kwargs)
     for _, module in walk(layer):

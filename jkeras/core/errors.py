@@ -75,6 +75,18 @@ def explain(where, expected, received, fix=None):
     return f"{text} To fix it: {fix}." if fix else text
 
 
+def violated(where, rule, received, fix=None):
+    """A message that names a rule in the words that people know, and search for.
+
+    >>> violated("Layer 'hashing'", "`num_bins` cannot be `None`", "num_bins=None")
+    "Layer 'hashing': `num_bins` cannot be `None`. Received: num_bins=None."
+    """
+    text = f"{where}: {rule}. Received: {received}."
+    if fix is None:
+        return text
+    return f"{text} To fix it: {fix}."
+
+
 def suggestion(value, known):
     """Ends a message with " Did you mean 'relu'?" where a known name is close to what was given,
     else with nothing.

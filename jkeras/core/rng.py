@@ -2,6 +2,8 @@
 counts.
 """
 
+import threading
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -11,6 +13,8 @@ from jkeras.core.module import Module
 from jkeras.core.registry import public
 from jkeras.core.settings import auto_name, default_seed, settings
 from jkeras.core.variable import Variable
+
+STEPPING = threading.Lock()  # pipelines of data call layers from many threads at once
 
 
 def as_key(seed):
@@ -92,10 +96,11 @@ class SeedGenerator(Module):
         key = frame.sample_key(self)
         if key is not None:
             return key
-        state = self.state.value
-        self.state.assign(
-            state + jnp.array([0, 1], "uint32") if ordered else (state + 1) * 5387 % 933199
-        )
+        with STEPPING:
+            state = self.state.value
+            self.state.assign(
+                state + jnp.array([0, 1], "uint32") if ordered else (state + 1) * 5387 % 933199
+            )
         return state
 
     def skip(self, count, x):

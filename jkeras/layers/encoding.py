@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.core import graph, typed
-from jkeras.core.errors import explain
+from jkeras.core.errors import explain, violated
 from jkeras.core.layer import layer
 from jkeras.core.record import Any
 from jkeras.core.typed import fields
@@ -28,7 +28,7 @@ class CategoryEncoding(DataLayer):
         output_mode: "one_hot": a row for each number, (..., 1) -> (..., num_tokens) or (...) ->
             (..., num_tokens); "multi_hot", "count": a row for each sample, (batch, n) -> (batch,
             num_tokens).
-        sparse: only False.
+        sparse: whether rows come as JAX's BCOO arrays.
 
     >>> CategoryEncoding(4)(np.array([[0, 1], [3, 3]])).tolist()
     [[1.0, 1.0, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0]]
@@ -42,24 +42,25 @@ class CategoryEncoding(DataLayer):
     def __post_init__(self):
         if self.output_mode == "binary":
             self.output_mode = "multi_hot"
-        check_output_mode(self, ("count", "one_hot", "multi_hot"))
-        if self.num_tokens is None or self.num_tokens < 1:
-            raise ValueError(
-                explain(
-                    self._where,
-                    "`num_tokens` of 1 or more",
-                    f"num_tokens={self.num_tokens}",
-                    "use IntegerLookup if it is not known beforehand",
-                )
-            )
+        check_output_mode(
+            self, ("count", "one_hot", "multi_hot"), "Unknown arg for output_mode", sparse=True
+        )
+        unknown = "use IntegerLookup if it is not known beforehand"
+        for wrong, rule in (
+            (self.num_tokens is None, "num_tokens must be set to use this layer"),
+            (self.num_tokens is not None and self.num_tokens < 1, "`num_tokens` must be >= 1"),
+        ):
+            if wrong:
+                received = f"num_tokens={self.num_tokens}"
+                raise ValueError(violated(self._where, rule, received, unknown))
 
     def forward(self, w, inputs, count_weights=None, *, ctx=None):
         if count_weights is not None:
             if self.output_mode != "count":
                 raise ValueError(
-                    explain(
+                    violated(
                         self._where,
-                        "`count_weights` with `output_mode='count'` only",
+                        "`count_weights` is not used when `output_mode` is not 'count'",
                         f"output_mode={self.output_mode!r}",
                     )
                 )
@@ -73,6 +74,14 @@ class CategoryEncoding(DataLayer):
             self.num_tokens,
             self.compute_dtype,
             count_weights,
+            sparse=self.sparse,
+        )
+
+    def compute_output_spec(self, inputs, count_weights=None, **kwargs):
+        return graph.KerasTensor(
+            encoded_shape(inputs.shape, self.output_mode, self.num_tokens),
+            self.compute_dtype,
+            sparse=self.sparse,
         )
 
     def get_config(self):
@@ -93,7 +102,7 @@ class Discretization(DataLayer):
         num_bins: of bins with about the same number of values each, learnt by `adapt`.
         epsilon: the error in the ranks that `adapt` may make.
         output_mode: "int", "one_hot", "multi_hot" or "count"; see `CategoryEncoding`.
-        sparse: only False.
+        sparse: whether rows come as JAX's BCOO arrays.
 
     >>> Discretization([0.0, 1.0])(np.array([-1.0, 0.0, 3.0])).tolist()
     [0, 1, 2]
@@ -108,14 +117,20 @@ class Discretization(DataLayer):
     computes_in_float = False
 
     def __post_init__(self):
-        check_output_mode(self)
-        if (self.num_bins is None) == (self.bin_boundaries is None):
+        check_output_mode(self, sparse=True)
+        received = f"num_bins={self.num_bins} and bin_boundaries={self.bin_boundaries}"
+        if self.num_bins is not None and self.bin_boundaries is not None:
             raise ValueError(
-                explain(
+                violated(
                     self._where,
-                    "one of `num_bins` and `bin_boundaries`",
-                    f"num_bins={self.num_bins} and bin_boundaries={self.bin_boundaries}",
+                    "Both `num_bins` and `bin_boundaries` are set, which say the same",
+                    received,
+                    "leave out `num_bins`",
                 )
+            )
+        if self.num_bins is None and self.bin_boundaries is None:
+            raise ValueError(
+                explain(self._where, "one of `num_bins` and `bin_boundaries`", received)
             )
         if self.num_bins is not None and self.num_bins < 0:
             raise ValueError(
@@ -129,26 +144,36 @@ class Discretization(DataLayer):
     def forward(self, w, inputs, ctx):
         if self.bin_boundaries is None:
             raise ValueError(
-                explain(
-                    self._where, "bins", "none yet", "pass `bin_boundaries` or call `adapt(data)`"
-                )
+                f"{self._where}: there are no bins yet. You need to pass `bin_boundaries` or to "
+                "call `adapt(data)` before the layer is called."
             )
         bins = jnp.digitize(jnp.asarray(inputs), jnp.asarray(self.bin_boundaries, "float32"))
-        return encoded(bins, self.output_mode, len(self.bin_boundaries) + 1, self._output_dtype)
+        return encoded(bins, self.output_mode, self._depth, self.output_dtype, sparse=self.sparse)
 
     @property
-    def _output_dtype(self):
+    def output_dtype(self):
+        """The dtype of what comes out."""
         if self.output_mode == "int":
             return "int32"
         return self.compute_dtype
 
-    def compute_output_spec(self, inputs):
+    @property
+    def _depth(self):
+        """The length of a row."""
         if self.bin_boundaries is None:
-            depth = self.num_bins
-        else:
-            depth = len(self.bin_boundaries) + 1
+            return self.num_bins
+        return len(self.bin_boundaries) + 1
+
+    def compute_output_shape(self, input_shape):
+        if len(input_shape) == 0 and self.output_mode != "int":
+            return (self._depth,)  # what Keras says, although a row comes with a batch axis
+        return super().compute_output_shape(input_shape)
+
+    def compute_output_spec(self, inputs):
         return graph.KerasTensor(
-            encoded_shape(inputs.shape, self.output_mode, depth), self._output_dtype
+            encoded_shape(inputs.shape, self.output_mode, self._depth),
+            self.output_dtype,
+            sparse=self.sparse,
         )
 
     def get_config(self):
@@ -288,7 +313,12 @@ class HashLayer(HostLayer):
         super().__post_init__()
         if self.num_bins is None or self.num_bins <= 0:
             raise ValueError(
-                explain(self._where, "`num_bins` of 1 or more", f"num_bins={self.num_bins}")
+                violated(
+                    self._where,
+                    f"The `num_bins` for `{type(self).__name__}` cannot be `None` or non-positive "
+                    "values",
+                    f"num_bins={self.num_bins}",
+                )
             )
         if not self._own_dtype and self.output_mode == "int":
             self.dtype_policy = "int64"
@@ -334,12 +364,15 @@ class Hashing(HashLayer):
 
     def __post_init__(self):
         super().__post_init__()
-        check_output_mode(self)
+        check_output_mode(
+            self, rule="Invalid value for argument `output_mode`. Expected one of the known ones"
+        )
         if self.output_mode == "int" and self.compute_dtype not in ("int32", "int64"):
             raise ValueError(
-                explain(
+                violated(
                     self._where,
-                    "`dtype` 'int32' or 'int64' for `output_mode='int'`",
+                    'When `output_mode="int"`, `dtype` should be an integer type, "int32" or '
+                    '"int64"',
                     f"dtype={self.compute_dtype!r}",
                 )
             )
@@ -396,24 +429,29 @@ class HashedCrossing(HashLayer):
         return result % self.num_bins
 
     def _columns(self, inputs):
-        if not isinstance(inputs, (list, tuple)) or len(inputs) < 2:
-            raise ValueError(explain(self._where, "a list of two or more features", f"{inputs!r}"))
+        if not isinstance(inputs, (list, tuple)):
+            raise ValueError(
+                violated(self._where, "it should be called on a list or tuple of features", inputs)
+            )
         columns = [np.asarray(v) for v in inputs]
         shapes = [c.shape for c in columns]
-        if not _is_column(shapes[0]) or len(set(shapes)) > 1:
-            raise ValueError(
-                explain(
-                    self._where, "features of one shape: (), (batch,) or (batch, 1)", f"{shapes}"
-                )
-            )
-        if any(c.dtype.kind not in "iuOSU" for c in columns):
-            raise ValueError(
-                explain(
-                    self._where,
-                    "features of texts or whole numbers",
-                    f"dtypes {[str(c.dtype) for c in columns]}",
-                )
-            )
+        dtypes = [str(c.dtype) for c in columns]
+        for wrong, rule, received in (
+            (len(columns) < 2, "it should be called on at least two inputs", len(columns)),
+            (
+                not all(map(_is_column, shapes)),
+                "inputs should have shape `()`, `(batch,)` or `(batch, 1)`",
+                shapes,
+            ),
+            (len(set(shapes)) > 1, "inputs should have equal shape", shapes),
+            (
+                any(c.dtype.kind not in "iuOSU" for c in columns),
+                "inputs should have an integer or string dtype",
+                dtypes,
+            ),
+        ):
+            if wrong:
+                raise ValueError(violated(self._where, rule, received))
         return list(map(_integers_or_texts, columns))
 
     def compute_output_spec(self, inputs):

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.core import graph
-from jkeras.core.errors import check_choice, explain
+from jkeras.core.errors import check_choice, explain, violated
 from jkeras.core.errors import place_of
 from jkeras.layers.base import DataLayer
 from jkeras.ops import multi_hot, one_hot
@@ -85,12 +85,32 @@ def texts(inputs, encoding="utf-8"):
     return out.reshape(array.shape)
 
 
-def check_output_mode(layer, modes=OUTPUT_MODES):
+def check_output_mode(layer, modes=OUTPUT_MODES, rule=None, sparse=False):
     """Raises ValueError for an output mode that a layer does not have, or a sparse one that cannot
     be.
+
+    Args:
+        rule: words for a mode that the layer does not have.
+        sparse: whether the layer can give sparse rows.
     """
-    check_choice("output_mode", layer.output_mode, modes, place_of(layer))
-    if layer.sparse:
+    mode = layer.output_mode
+    if rule is not None and mode not in modes:
+        raise ValueError(
+            violated(
+                place_of(layer), f"{rule}: {mode}", f"output_mode={mode!r}", f"use one of {modes}"
+            )
+        )
+    check_choice("output_mode", mode, modes, place_of(layer))
+    if layer.sparse and mode == "int":
+        raise ValueError(
+            violated(
+                place_of(layer),
+                "`sparse` may only be true if `output_mode` is `'one_hot'`, `'multi_hot'` or "
+                "`'count'`",
+                "sparse=True and output_mode='int'",
+            )
+        )
+    if layer.sparse and not sparse:
         raise ValueError(
             explain(
                 place_of(layer),
@@ -101,7 +121,7 @@ def check_output_mode(layer, modes=OUTPUT_MODES):
         )
 
 
-def encoded(indices, output_mode, depth, dtype, weights=None):
+def encoded(indices, output_mode, depth, dtype, weights=None, sparse=False):
     """Numbers below `depth` as they are ("int"), each as a row ("one_hot"), or each sample as a
     row.
 
@@ -109,6 +129,7 @@ def encoded(indices, output_mode, depth, dtype, weights=None):
         output_mode: "multi_hot" marks which numbers are in a sample, "count" says how often. The
             axis of a sample is axis 1, for one axis this one.
         weights: what each number counts, instead of 1.
+        sparse: give rows as an array of JAX's BCOO.
 
     >>> encoded(jnp.array([[0, 2, 2]]), "count", 3, "float32").tolist()
     [[1.0, 0.0, 2.0]]
@@ -116,6 +137,15 @@ def encoded(indices, output_mode, depth, dtype, weights=None):
     if output_mode == "int":
         return indices.astype(dtype)
     indices = jnp.atleast_1d(indices)
+    rows = _encoded_rows(indices, output_mode, depth, dtype, weights)
+    if not sparse:
+        return rows
+    from jax.experimental.sparse import BCOO  # takes long to import
+
+    return BCOO.fromdense(rows, nse=indices.size)
+
+
+def _encoded_rows(indices, output_mode, depth, dtype, weights):
     if output_mode == "multi_hot":
         return multi_hot(indices, depth, dtype=dtype)
     if output_mode == "one_hot":

@@ -10,11 +10,12 @@ import jax
 import jax.numpy as jnp
 
 from jkeras import random
-from jkeras.core.errors import check_choice, explain
+from jkeras.core.errors import check_choice, explain, violated
 from jkeras.core.graph import is_symbolic
 from jkeras.core.dtypes import is_float
 from jkeras.core.rng import SeedGenerator, as_key
 from jkeras.core.settings import standardize_data_format
+from jkeras.core.tensorflow_graph import holds_tensors_of_graph
 from jkeras.layers.base import DataLayer
 from jkeras.ops.boxes import clip_to_image_size, convert_format
 from jkeras.ops.image_common import axes_of, check_rank
@@ -37,9 +38,10 @@ def bounds(value, low, high, name, where, strict=False):
     pair = value if is_pair else (value, value)
     if not _fits(pair, low, high, wholly=strict or not is_pair):
         raise ValueError(
-            explain(
+            violated(
                 where,
-                f"`{name}` to be a number, or two numbers, from {low} to {high}",
+                f"The `{name}` argument should be a number, or a list of two numbers, in the range "
+                f"[{low}, {high}]",
                 f"{name}={value!r}",
             )
         )
@@ -73,7 +75,11 @@ def densify(bounding_boxes):
             f"{type(bounding_boxes).__name__} {bounding_boxes}"
         )
     boxes, labels = bounding_boxes["boxes"], bounding_boxes["labels"]
-    if is_symbolic(boxes):
+    if hasattr(boxes, "to_tensor"):  # ragged, of TensorFlow
+        boxes = boxes.to_tensor(shape=[None] * (boxes.shape.rank - 1) + [4])
+        labels = labels.to_tensor(default_value=-1)
+        bounding_boxes = {**bounding_boxes, "boxes": boxes, "labels": labels}
+    if is_symbolic(boxes) or holds_tensors_of_graph(boxes):
         return bounding_boxes
     if isinstance(boxes, list) and isinstance(labels, list):
         boxes, labels = _filled(boxes, labels)
@@ -139,8 +145,10 @@ class ImageLayer(DataLayer):
             value = self.value_range
             if not isinstance(value, (tuple, list)) or len(value) != 2:
                 raise ValueError(
-                    explain(
-                        self._where, "`value_range` to be two numbers", f"value_range={value!r}"
+                    violated(
+                        self._where,
+                        "The `value_range` argument should be a list of two numbers",
+                        f"value_range={value!r}",
                     )
                 )
             self.value_range = tuple(sorted(value))

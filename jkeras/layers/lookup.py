@@ -8,7 +8,7 @@ import os
 import numpy as np
 
 from jkeras.core import graph, typed
-from jkeras.core.errors import explain
+from jkeras.core.errors import explain, violated
 from jkeras.core.layer import layer
 from jkeras.core.record import Any, Kind
 from jkeras.core.registry import refuse_untrusted
@@ -112,45 +112,45 @@ class IndexLookup(HostLayer):
             self.set_vocabulary(vocabulary, weights)
 
     def _check_arguments(self):
-        for wrong, expected, received in (
+        for wrong, rule, received in (
             (
                 self.max_tokens is not None and self.max_tokens <= 1,
-                "`max_tokens` above 1",
+                "If set, `max_tokens` must be greater than 1",
                 f"max_tokens={self.max_tokens}",
             ),
             (
                 self.pad_to_max_tokens and self.max_tokens is None,
-                "`max_tokens` with `pad_to_max_tokens`",
+                "If pad_to_max_tokens is True, must set `max_tokens`",
                 "max_tokens=None",
             ),
             (
                 self.num_oov_indices < 0,
-                "`num_oov_indices` of 0 or more",
+                "`num_oov_indices` must be greater than or equal to 0",
                 f"num_oov_indices={self.num_oov_indices}",
             ),
             (
                 self.oov_method not in ("floormod", "farmhash"),
-                "`oov_method` 'floormod' or 'farmhash'",
+                "`oov_method` must be 'floormod' or 'farmhash'",
                 f"oov_method={self.oov_method!r}",
             ),
             (
                 self.invert and self.output_mode != "int",
-                "`output_mode='int'` with `invert`",
+                "`output_mode` must be `'int'` when `invert` is true",
                 f"output_mode={self.output_mode!r}",
             ),
             (
                 self.idf_weights is not None and self.output_mode != "tf_idf",
-                "`idf_weights` with `output_mode='tf_idf'` only",
+                "`idf_weights` should only be set if `output_mode` is `'tf_idf'`",
                 f"output_mode={self.output_mode!r}",
             ),
             (
                 self.salt is not None and self._of_numbers and self.oov_method != "farmhash",
-                "`salt` with `oov_method='farmhash'` only",
+                "`salt` should only be set if `oov_method` is 'farmhash'",
                 f"oov_method={self.oov_method!r}",
             ),
         ):
             if wrong:
-                raise ValueError(explain(self._where, expected, received))
+                raise ValueError(violated(self._where, rule, received))
 
     _of_numbers = property(lambda self: self.vocabulary_dtype != "string")
     _numpy_dtype = property(lambda self: {"string": object}.get(self.vocabulary_dtype, "int64"))
@@ -245,7 +245,12 @@ class IndexLookup(HostLayer):
             self._set_weights(weights[start:], front)
 
     def _read(self, path):
-        if self.output_mode == "tf_idf" or not os.path.isfile(path):
+        if not os.path.isfile(path):
+            raise ValueError(
+                f"{self._where}: Vocabulary file {os.fspath(path)} does not exist. It is a text "
+                "file with one token in each line."
+            )
+        if self.output_mode == "tf_idf":
             raise ValueError(
                 explain(
                     self._where,
@@ -265,22 +270,25 @@ class IndexLookup(HostLayer):
         ]
         if repeated:
             raise ValueError(
-                explain(
-                    self._where, "a vocabulary of tokens that differ", f"several times: {repeated}"
+                violated(
+                    self._where,
+                    "The passed vocabulary has at least one repeated term",
+                    f"several times: {repeated}",
                 )
             )
 
     def _check_special(self, tokens, special):
-        for name, token, matters in (
-            ("mask_token", self.mask_token, True),
-            ("oov_token", self.oov_token, self.invert),
+        for name, kind, token, matters in (
+            ("mask_token", "mask", self.mask_token, True),
+            ("oov_token", "OOV", self.oov_token, self.invert),
         ):
             if matters and token is not None and token in tokens.tolist():
                 raise ValueError(
-                    explain(
+                    violated(
                         self._where,
-                        "special tokens at the start of the vocabulary, in the order "
-                        f"{special}, or left out",
+                        f"Found reserved {kind} token at unexpected location in `vocabulary`. "
+                        f"Special tokens stand at its start, in the order {special}, or are left "
+                        "out",
                         f"{name}={token!r} at another place",
                     )
                 )

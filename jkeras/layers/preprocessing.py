@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.core import typed
-from jkeras.core.errors import explain
+from jkeras.core.errors import explain, violated
 from jkeras.core.layer import layer
 from jkeras.core.record import OF_BASE
 from jkeras.core.settings import epsilon, image_data_format
@@ -98,9 +98,9 @@ class Normalization(DataLayer):
         mean, variance = self.input_mean, self.input_variance
         if (mean is None) != (variance is None):
             raise ValueError(
-                explain(
+                violated(
                     self._where,
-                    "both `mean` and `variance`, or none of them",
+                    "both `mean` and `variance` must be set, or none of them",
                     f"mean={mean} and variance={variance}",
                 )
             )
@@ -136,12 +136,20 @@ class Normalization(DataLayer):
         ndim = len(shape)
         if any(not -ndim <= a < ndim for a in self.axis):
             raise ValueError(
-                explain(self._where, f"axes in [{-ndim}, {ndim})", f"axis={self.axis}")
+                violated(
+                    self._where,
+                    f"All `axis` values must be in the range [{-ndim}, {ndim})",
+                    f"axis={self.axis}",
+                )
             )
         kept = sorted(a % ndim for a in self.axis)
         if any(shape[a] is None for a in kept):
             raise ValueError(
-                explain(self._where, f"known sizes on axes {kept}", f"input shape {shape}")
+                violated(
+                    self._where,
+                    "All `axis` values to be kept must have a known size",
+                    f"axes {kept} of the input shape {shape}",
+                )
             )
         return tuple(kept), tuple(n if a in kept else 1 for a, n in enumerate(shape))
 
@@ -227,8 +235,11 @@ class Normalization(DataLayer):
             mean = mean + share * shift
         if mean is None:
             raise ValueError(
-                explain(
-                    self._where, "at least one batch", "none", "pass an array or a list of batches"
+                violated(
+                    self._where,
+                    "`adapt` needs at least one batch",
+                    "an empty iterable",
+                    "pass an array or a list of batches",
                 )
             )
         for name, value in (("mean", mean), ("variance", variance)):
@@ -243,9 +254,10 @@ class Normalization(DataLayer):
             shape[a] != self._statistics_shape[a] for a in self._kept
         ):
             raise ValueError(
-                explain(
+                violated(
                     self._where,
-                    f"data with sizes {self._statistics_shape} on axes {self._kept}",
+                    f"data has an incompatible shape: its sizes on axes {self._kept} are not those "
+                    f"of {self._statistics_shape}",
                     f"shape {tuple(shape)}",
                 )
             )
@@ -266,7 +278,7 @@ def _batches(data, where):
             raise TypeError(
                 explain(
                     where,
-                    "batches that are arrays",
+                    "batches that are arrays, with a `.shape`",
                     f"{type(batch).__name__}",
                     "convert the data with `numpy.asarray`",
                 )

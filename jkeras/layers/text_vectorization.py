@@ -6,7 +6,7 @@ import string
 import numpy as np
 
 from jkeras.core import graph
-from jkeras.core.errors import check_choice, explain
+from jkeras.core.errors import check_choice, explain, violated
 from jkeras.core.layer import layer
 from jkeras.core.settings import floatx
 from jkeras.core.typed import Sizes
@@ -98,10 +98,17 @@ class TextVectorization(HostLayer):
 
     def _check_arguments(self):
         ngrams, length = self.ngrams, self.output_sequence_length
-        is_cut = isinstance(length, int) and self.output_mode == "int"
         for name, known in (("standardize", TABLES), ("split", SPLITS)):
             if not callable(getattr(self, name)):
                 check_choice(name, getattr(self, name), (*known, None), self._where)
+        if length is not None and self.output_mode != "int":
+            raise ValueError(
+                violated(
+                    self._where,
+                    "`output_sequence_length` must not be set if `output_mode` is not 'int'",
+                    f"output_sequence_length={length!r} and output_mode={self.output_mode!r}",
+                )
+            )
         for wrong, expected, received in (
             (
                 not _are_sizes(ngrams),
@@ -109,9 +116,9 @@ class TextVectorization(HostLayer):
                 f"ngrams={ngrams!r}",
             ),
             (
-                not (length is None or is_cut),
-                "`output_sequence_length` to be None, or an integer with `output_mode='int'`",
-                f"output_sequence_length={length!r} and output_mode={self.output_mode!r}",
+                not isinstance(length, (int, type(None))),
+                "`output_sequence_length` to be None or an integer",
+                f"output_sequence_length={length!r}",
             ),
             (self.ragged, "ragged=False", "ragged=True"),
         ):
@@ -141,7 +148,7 @@ class TextVectorization(HostLayer):
                     )
                 array = array[..., 0]
             if callable(self.split):
-                split = self.split(np.atleast_1d(array).astype(str))
+                split = _rows_of(self.split(np.atleast_1d(array).astype(str)))
             else:
                 split = map(SPLITS[self.split], np.atleast_1d(array))
             array = Ragged(texts(list(row)) for row in split)
@@ -187,7 +194,7 @@ class TextVectorization(HostLayer):
 
     def compute_output_spec(self, inputs):
         if self.output_mode == "int":
-            return graph.KerasTensor((inputs.shape[0], self.output_sequence_length), "int64")
+            return graph.KerasTensor((*inputs.shape[:1], self.output_sequence_length), "int64")
         shape = tuple(inputs.shape)
         if self.split is not None:
             shape = (*shape[:1], None)
@@ -254,6 +261,15 @@ class TextVectorization(HostLayer):
     def load_assets(self, dir_path):
         """Reads "vocabulary.txt"."""
         self._lookup_layer.load_assets(dir_path)
+
+
+def _rows_of(split):
+    """The lists of words that a function of the user's gave, perhaps as a tensor of TensorFlow."""
+    if hasattr(split, "to_list"):  # ragged
+        return split.to_list()
+    if hasattr(split, "numpy"):
+        return split.numpy()
+    return split
 
 
 def _are_sizes(ngrams):

@@ -99,7 +99,7 @@ def _check_image_size(source, target, height, width):
         return
     if _is_relative(source) or _is_relative(target):
         raise ValueError(
-            "Relative formats need the image's `height` and `width`. Received: "
+            "Relative formats must receive `height` and `width`, those of the image. Received: "
             f"source={source!r}, target={target!r}, height={height}, width={width}"
         )
 

@@ -29,7 +29,8 @@ def check_rank(images, name="images"):
     """Raises ValueError unless `images` is one image or a batch of them."""
     if len(images.shape) not in (3, 4):
         raise ValueError(
-            f"`{name}` must be one image (3 axes) or a batch of images (4 axes). Received: "
+            f"Expected the input image to be rank 3 or 4, that is `{name}` to be one image or a "
+            "batch of images. Received: "
             f"{name}.shape={tuple(images.shape)}"
         )
 

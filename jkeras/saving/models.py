@@ -50,7 +50,7 @@ def save_model(model, filepath, overwrite=True, zipped=None, **kwargs):
             "not written."
         )
     check_target(path, overwrite)
-    warn_of_code(model.optimizer)
+    warn_of_code(getattr(model, "optimizer", None))  # a FeatureSpace has none
     if not model.built:
         warnings.warn(
             f"Model '{model.name}' has not yet been built: the file will have its config, and no "

@@ -1,11 +1,13 @@
 """FeatureSpace: tables of floats, whole numbers and texts as vectors."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
 from jkeras import layers, tree
-from jkeras.core.errors import check_choice, explain
-from jkeras.core.graph import any_symbolic, is_symbolic
+from jkeras.core import tensorflow_graph
+from jkeras.core.errors import check_choice, explain, violated
+from jkeras.core.graph import KerasTensor, any_symbolic, is_symbolic
 from jkeras.core.layer import Layer, layer
 from jkeras.core.record import Any, Record, record
 from jkeras.core.registry import public, serialize
@@ -108,9 +110,16 @@ class FeatureSpace(Layer):
         super().__init__(name=name)
         if not features:
             raise ValueError(
-                explain(self._where, "`features` with at least one feature", f"{features}")
+                violated(self._where, "`features` cannot be None or empty", f"features={features}")
             )
-        check_choice("output_mode", output_mode, ("concat", "dict"))
+        if output_mode not in ("concat", "dict"):
+            raise ValueError(
+                violated(
+                    self._where,
+                    "Invalid value for argument `output_mode`: it is 'concat' or 'dict'",
+                    f"output_mode={output_mode!r}",
+                )
+            )
         self.crossing_dim = crossing_dim
         self.hashing_dim = hashing_dim
         self.num_discretization_bins = num_discretization_bins
@@ -162,14 +171,13 @@ class FeatureSpace(Layer):
         if isinstance(value, Cross):
             return value
         unknown = [name for name in value if name not in self.features]
-        if unknown or not self.crossing_dim:
-            raise ValueError(
-                explain(
-                    self._where,
-                    "`crosses` of names in `features`, and a `crossing_dim`",
-                    f"crosses={value}, crossing_dim={self.crossing_dim}",
-                )
-            )
+        for wrong, rule in (
+            (unknown, f"names in `crosses` should be present in `features`, not so {unknown}"),
+            (not self.crossing_dim, "`crosses` of names need a default `crossing_dim`"),
+        ):
+            if wrong:
+                received = f"crosses={value}, crossing_dim={self.crossing_dim}"
+                raise ValueError(violated(self._where, rule, received))
         return Cross(value, self.crossing_dim)
 
     # ------------------------------------------------------------ kinds of features
@@ -319,11 +327,25 @@ class FeatureSpace(Layer):
             )
         if any_symbolic(data):
             return self._encoded(data)
+        if tensorflow_graph.holds_tensors_of_graph(data):
+            return tensorflow_graph.call_in_graph(self, self._announced, (data,), {})
         columns = {name: _column(value) for name, value in data.items()}
         out = self._encoded({name: column for name, (column, _) in columns.items()})
         if any(single for _, single in columns.values()):
             out = tree.map_structure(_without_batch_of_one, out)
         return out
+
+    def _announced(self, data):
+        """What comes out for a dict of KerasTensors of columns, or of single values."""
+        shapes = {name: tuple(value.shape) for name, value in data.items()}
+        columns = {
+            name: KerasTensor(_column_shape(shapes[name]), value.dtype)
+            for name, value in data.items()
+        }
+        out = self._encoded(columns)
+        if all(shapes.values()):
+            return out
+        return tree.map_structure(lambda t: KerasTensor(t.shape[1:], t.dtype), out)
 
     def _encoded(self, columns):
         if not self._is_adapted:
@@ -364,7 +386,8 @@ class FeatureSpace(Layer):
         """How many different numbers a feature or cross has."""
         encoder = self.preprocessors.get(name) or self.crossers.get(name)
         if isinstance(encoder, layers.Discretization):
-            return len(encoder.bin_boundaries) + 1
+            # of equal values fewer bins are learnt; the width is the one asked for, as in Keras
+            return encoder.num_bins or len(encoder.bin_boundaries) + 1
         for attribute in ("vocabulary_size", "num_tokens", "num_bins"):
             if hasattr(encoder, attribute):
                 size = getattr(encoder, attribute)
@@ -457,9 +480,18 @@ def _without_batch_of_one(value):
     return value
 
 
+def _column_shape(shape):
+    """The shape of `_column` for values of a shape."""
+    if len(shape) == 0:
+        return (1, 1)
+    if len(shape) == 1:
+        return (*shape, 1)
+    return shape
+
+
 def _column(value):
     """(a column of shape (batch, 1) or more, whether it was a single value)."""
-    if not hasattr(value, "dtype"):
+    if not isinstance(value, (jax.Array, np.ndarray)):
         value = np.asarray(value)
     if value.ndim == 0:
         return value.reshape(1, 1), True

@@ -1,0 +1,157 @@
+"""Layers inside `tf.data`, where TensorFlow is installed."""
+
+import numpy as np
+import pytest
+
+from jkeras import Sequential, layers
+from jkeras.utils import FeatureSpace
+
+tf = pytest.importorskip("tensorflow")
+
+IMAGES = np.random.default_rng(0).uniform(size=(4, 6, 5, 3)).astype("float32")
+
+
+def mapped(values, function, batch=None):
+    data = tf.data.Dataset.from_tensor_slices(values)
+    if batch is not None:
+        data = data.batch(batch)
+    return data.map(function)
+
+
+def only(data):
+    (value,) = data.as_numpy_iterator()
+    return value
+
+
+def test_the_values_are_those_of_a_call_on_arrays():
+    layer = layers.Rescaling(2.0, offset=1.0)
+    data = mapped(IMAGES, layer, batch=4)
+    np.testing.assert_array_equal(only(data), layer(IMAGES))
+    assert data.element_spec == tf.TensorSpec((None, 6, 5, 3), "float32")
+
+
+def test_what_stands_beside_the_layer_in_a_function_stays():
+    layer = layers.CenterCrop(2, 3)
+    data = mapped((IMAGES, np.arange(4)), lambda x, y: (layer(x, training=True), y), batch=2)
+    assert data.element_spec[0].shape.as_list() == [None, 2, 3, 3]
+    assert [y.tolist() for _, y in data.as_numpy_iterator()] == [[0, 1], [2, 3]]
+
+
+def test_each_element_has_random_numbers_of_its_own():
+    layer = layers.RandomBrightness(0.5, value_range=(0, 1), seed=3)
+    same = np.full((6, 4, 4, 3), 0.5, "float32")
+    data = mapped(same, lambda x: layer(x, training=True))
+    first = [x[0, 0, 0] for x in data.as_numpy_iterator()]
+    second = [x[0, 0, 0] for x in data.as_numpy_iterator()]
+    assert len(set(first + second)) == 12
+
+
+def test_random_numbers_are_drawn_once_each_by_parallel_calls():
+    layer = layers.RandomBrightness(0.5, value_range=(0, 1), seed=3)
+    data = tf.data.Dataset.from_tensor_slices(np.full((24, 2, 2, 3), 0.5, "float32"))
+    data = data.map(lambda x: layer(x, training=True), num_parallel_calls=8)
+    assert len({float(x[0, 0, 0]) for x in data.as_numpy_iterator()}) == 24
+
+
+def test_the_first_draws_are_those_of_calls_by_hand():
+    in_graph, by_hand = (layers.RandomFlip(seed=5) for _ in range(2))
+    data = mapped(IMAGES, lambda x: in_graph(x, training=True))
+    for found, image in zip(data.as_numpy_iterator(), IMAGES):
+        np.testing.assert_array_equal(found, by_hand(image, training=True))
+
+
+@pytest.mark.parametrize(
+    ("layer", "values", "dtype"),
+    [
+        (layers.StringLookup(vocabulary=["a", "b"]), ["b", "?"], "int64"),
+        (layers.StringLookup(vocabulary=["a"], output_mode="one_hot"), ["a", "?"], "float32"),
+        (layers.IntegerLookup(vocabulary=[7, 9]), [9, 1], "int64"),
+        (layers.Hashing(3), ["A", "E"], "int64"),
+        (layers.TextVectorization(vocabulary=["x", "y"]), ["x y x", "y"], "int64"),
+        (layers.CategoryEncoding(3), [[0, 1], [2, 2]], "float32"),
+        (layers.Discretization([0.0, 1.0]), [-1.0, 5.0], "int32"),
+    ],
+    ids=lambda value: getattr(value, "name", None),
+)
+def test_texts_and_categories(layer, values, dtype):
+    data = mapped(values, layer, batch=2)
+    np.testing.assert_array_equal(only(data), layer(np.array(values)))
+    assert data.element_spec.dtype == dtype
+
+
+def test_numbers_become_texts():
+    layer = layers.StringLookup(vocabulary=["a", "é"], invert=True)
+    data = mapped([2, 1], layer, batch=2)
+    assert data.element_spec == tf.TensorSpec((None,), "string")
+    assert [text.decode() for text in only(data)] == ["é", "a"]
+
+
+def test_several_features_are_crossed():
+    layer = layers.HashedCrossing(5)
+    texts, numbers = np.array(["A", "B"]), np.array([101, 101])
+    data = mapped((texts, numbers), lambda *features: layer(features), batch=2)
+    assert only(data).tolist() == layer((texts, numbers)).tolist()
+
+
+def test_a_dict_of_images_and_ragged_boxes():
+    layer = layers.RandomFlip("horizontal", bounding_box_format="xyxy", seed=1)
+    boxes = tf.ragged.constant([[[0, 0, 2, 2]], [[0, 0, 1, 1], [1, 1, 3, 3]]], ragged_rank=1)
+    element = {
+        "images": IMAGES[:2],
+        "bounding_boxes": {
+            "boxes": tf.cast(boxes, "float32"),
+            "labels": tf.ragged.constant([[1], [2, 3]]),
+        },
+    }
+    data = tf.data.Dataset.from_tensors(element).map(lambda x: layer(x, training=True))
+    assert data.element_spec["images"].shape == (2, 6, 5, 3)
+    found = only(data)["bounding_boxes"]
+    assert found["boxes"].shape == (2, 2, 4)
+    assert found["labels"].tolist() == [[1, -1], [2, 3]]
+
+
+def test_unknown_sizes_become_known():
+    layer = layers.Resizing(3, 2)
+    data = tf.data.Dataset.from_generator(
+        lambda: iter(IMAGES), output_signature=tf.TensorSpec((None, None, 3), "float32")
+    ).map(layer)
+    assert data.element_spec.shape == (3, 2, 3)
+    assert next(data.as_numpy_iterator()).shape == (3, 2, 3)
+
+
+def test_a_tensor_of_unknown_rank_is_explained():
+    data = tf.data.Dataset.from_generator(
+        lambda: iter(IMAGES), output_signature=tf.TensorSpec(None, "float32")
+    )
+    with pytest.raises(ValueError, match="set_shape"):
+        data.map(layers.Rescaling(2.0))
+
+
+@pytest.mark.parametrize("composite", [Sequential, layers.Pipeline])
+def test_layers_one_after_the_other(composite):
+    steps = composite([layers.CenterCrop(2, 2), layers.Rescaling(0.5)])
+    data = mapped(IMAGES, lambda x: steps(x, training=True), batch=4)
+    assert data.element_spec.shape.as_list() == [None, 2, 2, 3]
+    np.testing.assert_array_equal(only(data), steps(IMAGES))
+
+
+def test_learnt_statistics():
+    layer = layers.Normalization()
+    layer.adapt(IMAGES)
+    np.testing.assert_array_equal(only(mapped(IMAGES, layer, batch=4)), layer(IMAGES))
+
+
+def test_tensors_outside_of_a_graph():
+    assert layers.StringLookup(vocabulary=["a"])(tf.constant(["a", "?"])).tolist() == [1, 0]
+    np.testing.assert_array_equal(layers.Rescaling(2.0)(tf.constant(IMAGES)), IMAGES * 2)
+
+
+def test_a_feature_space_before_and_after_batching():
+    values = {"number": [1.0, 2.0, 3.0], "text": ["a", "b", "a"]}
+    space = FeatureSpace({"number": "float_normalized", "text": "string_categorical"})
+    space.adapt(tf.data.Dataset.from_tensor_slices(values))
+    wanted = np.asarray(space(values))
+    single = mapped(values, space)
+    assert single.element_spec.shape == wanted.shape[1:]
+    np.testing.assert_allclose(np.stack(list(single.as_numpy_iterator())), wanted, rtol=1e-6)
+    np.testing.assert_allclose(only(mapped(values, space, batch=3)), wanted, rtol=1e-6)
