@@ -36,6 +36,7 @@ from jkeras.utils.tensors import get_source_inputs
 if typing.TYPE_CHECKING:
     from jkeras.utils.feature_space import FeatureSpace
     from jkeras.utils.archives import extract_archive
+    from jkeras.utils.buckets import bucket_by_length
     from jkeras.utils.config import Config
     from jkeras.utils.devices import report_devices
     from jkeras.utils.datasets import split_dataset, timeseries_dataset_from_array
@@ -57,6 +58,7 @@ __all__ = exported(
         "Config": "jkeras.utils.config",
         "array_to_img": "jkeras.utils.images",
         "audio_dataset_from_directory": "jkeras.utils.folders",
+        "bucket_by_length": "jkeras.utils.buckets",
         "extract_archive": "jkeras.utils.archives",
         "get_file": "jkeras.utils.files",
         "image_dataset_from_directory": "jkeras.utils.folders",
