@@ -36,7 +36,8 @@ class BackupAndRestore(Callback):
         super().__init__()
         if not backup_dir:
             raise ValueError(
-                f"`backup_dir` must name a folder. Received: backup_dir={backup_dir!r}"
+                f"Empty `backup_dir` argument passed: it must name a folder. Received: "
+                f"backup_dir={backup_dir!r}"
             )
         check_save_freq(save_freq)
         self.backup_dir = os.fspath(backup_dir)

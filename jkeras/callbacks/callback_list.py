@@ -6,6 +6,7 @@ from jkeras.callbacks.base import HOOKS, Callback
 from jkeras.callbacks.history import History
 from jkeras.callbacks.logs import Logs
 from jkeras.callbacks.progress import ProgbarLogger
+from jkeras.core.errors import InvalidLossError
 from jkeras.core.registry import public
 
 
@@ -95,9 +96,10 @@ class CallbackList(Callback):
 
     def end_after(self, error):
         """Tells the callbacks of the end of a training that an error ended; what they raise becomes
-        a note of it.
+        a note of it. Of an `InvalidLossError` they are not told: a backup has to stay.
         """
-        self._notify_end({}, error)
+        if not isinstance(error, InvalidLossError):
+            self._notify_end({}, error)
 
     def on_train_end(self, logs=None):
         """Tells the callbacks, all of them; what the first one raises comes out then."""

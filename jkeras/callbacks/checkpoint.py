@@ -44,7 +44,7 @@ def check_save_freq(save_freq):
     if save_freq != "epoch" and not isinstance(save_freq, int):
         raise ValueError(
             f"Unrecognized save_freq: {save_freq}. Expected save_freq are 'epoch' or integer "
-            f"values.{suggestion(save_freq, ['epoch'])}"
+            f"values.{suggestion(save_freq, ['epoch'])} Invalid value for argument `save_freq`."
         )
 
 

@@ -34,6 +34,28 @@ class History(Callback):
             self.history.setdefault(name, []).append(value)
         vars(self.model)["history"] = self
 
+    def plot(self, names=None):
+        """Draws the results over the epochs, training and validation of a name in one picture;
+        needs matplotlib.
+
+        Args:
+            names: which results to draw, without "val_"; None: all.
+
+        Returns:
+            The matplotlib figure; `matplotlib.pyplot.show()` shows it outside notebooks.
+        Raises:
+            ImportError: matplotlib is not installed.
+        """
+        from jkeras.callbacks.curves import by_epoch, new_figure
+
+        try:
+            from matplotlib import pyplot
+        except ImportError as error:
+            raise ImportError(
+                "`history.plot()` needs matplotlib. Install it with `pip install matplotlib`."
+            ) from error
+        return new_figure(pyplot.figure, by_epoch(self.history), names)
+
     def get_state(self):
         """Both lists."""
         return {

@@ -5,12 +5,9 @@ import time
 import warnings
 
 from jkeras.callbacks.base import Callback
+from jkeras.callbacks.curves import new_figure
 from jkeras.callbacks.progress import in_notebook
 from jkeras.core.registry import public
-
-WIDTH = 4.5  # inches of one picture
-HEIGHT = 3.2
-ACROSS = 3  # pictures side by side
 
 
 @public("jkeras.callbacks.LivePlot")
@@ -86,18 +83,4 @@ class LivePlot(Callback):
         # without pyplot: the user's own figures stay as they are
         from matplotlib.figure import Figure
 
-        names = list(dict.fromkeys(name.removeprefix("val_") for name in self.curves))
-        if self.names is not None:
-            names = [name for name in names if name in self.names]
-        across = min(len(names), ACROSS)
-        down = -(-len(names) // ACROSS)
-        figure = Figure((WIDTH * max(across, 1), HEIGHT * max(down, 1)), layout="constrained")
-        for i, name in enumerate(names, 1):
-            axes = figure.add_subplot(down, across, i)
-            for key, label in ((name, "training"), (f"val_{name}", "validation")):
-                if key in self.curves:
-                    axes.plot(*zip(*self.curves[key].items()), marker=".", label=label)
-            axes.set(title=name, xlabel="epoch")
-            axes.xaxis.get_major_locator().set_params(integer=True)
-            axes.legend()
-        return figure
+        return new_figure(Figure, self.curves, self.names)

@@ -69,6 +69,13 @@ class MonitorCallback(Callback):
             self._explain()
         return higher
 
+    @property
+    def monitor_op(self):
+        """`ops.greater` or `ops.less`: what a better value is to the best one."""
+        from jkeras import ops
+
+        return ops.greater if self.higher_is_better else ops.less
+
     def _metrics(self):
         return getattr(self.model, "compiled_metrics", lambda: [])()
 

@@ -66,6 +66,11 @@ class OrbaxCheckpoint(SavingCallback):
         super().set_model(model)
         self._updates_before = int(getattr(model.optimizer, "iterations", 0)) - self._every.total
 
+    def on_train_begin(self, logs=None):
+        """Makes the folder, as orbax's own manager does."""
+        super().on_train_begin(logs)
+        os.makedirs(self.directory, exist_ok=True)
+
     @property
     def checkpointer(self):
         """The folder's checkpoints, opened when they are first needed."""

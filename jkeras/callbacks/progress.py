@@ -7,7 +7,9 @@ import sys
 import time
 
 from jkeras.callbacks.base import Callback
+from jkeras.callbacks.device import unused_accelerator
 from jkeras.core.registry import public
+from jkeras.core.settings import settings
 
 INTERVAL = 0.1  # seconds between two looks at the device
 PLAIN = str.maketrans("━─┃│┏┳┓┡╇┩├┼┤└┴┘", "=.||" + 12 * "+")
@@ -50,6 +52,18 @@ class ProgbarLogger(Callback):
     def on_train_begin(self, logs=None):
         """One screen for the whole training: in a notebook all epochs share one display."""
         self.screen = screen()
+        if self.verbose and not settings.has_told_device:
+            settings.has_told_device = True
+            self._tell_device()
+
+    def _tell_device(self):
+        """Says that the training runs on the CPU, where another device could be expected."""
+        reason = unused_accelerator()
+        if reason is not None:
+            self.screen.write(
+                f"Device: CPU, although {reason}: JAX found no other device. `jax.devices()` lists "
+                "what it finds; `JAX_PLATFORMS=cpu` chooses the CPU without this line.\n"
+            )
 
     def on_epoch_begin(self, epoch, logs=None):
         """Starts the line of an epoch."""

@@ -66,4 +66,6 @@ class RemoteMonitor(Callback):
             )
             urllib.request.urlopen(request, timeout=10).close()
         except (OSError, ValueError, http.client.HTTPException) as error:
-            warnings.warn(f"RemoteMonitor could not reach {address}: {error}", stacklevel=2)
+            warnings.warn(
+                f"Could not reach RemoteMonitor root server at {address}: {error}", stacklevel=2
+            )

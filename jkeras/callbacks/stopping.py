@@ -4,6 +4,7 @@ import numpy as np
 
 from jkeras.callbacks.base import Callback
 from jkeras.callbacks.monitor import MonitorCallback
+from jkeras.core.errors import InvalidLossError
 from jkeras.core.registry import public
 
 
@@ -124,7 +125,8 @@ class TerminateOnNaN(Callback):
     """Stops when the loss of a batch is NaN or infinite.
 
     Args:
-        raise_error: raise RuntimeError instead of stopping quietly.
+        raise_error: raise RuntimeError instead of stopping quietly. The callbacks are then not told
+            of an end of the training, so that a backup stays.
 
     >>> TerminateOnNaN().raise_error
     False
@@ -140,7 +142,7 @@ class TerminateOnNaN(Callback):
         if loss is not None and not np.isfinite(loss):
             text = f"Batch {batch}: Invalid loss, terminating training"
             if self.raise_error:
-                raise RuntimeError(
+                raise InvalidLossError(
                     f"NaN or Inf loss encountered at batch {batch}. Loss value: {loss}"
                 )
             print(text)

@@ -13,6 +13,10 @@ class NotCompiledError(ValueError):
     """Training was asked for before `compile`."""
 
 
+class InvalidLossError(RuntimeError):
+    """A loss is NaN or infinite, and the training is to end as if it were cut off."""
+
+
 class StateWriteError(RuntimeError):
     """A variable was written where the write would be lost or would leak a tracer."""
 

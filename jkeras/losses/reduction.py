@@ -27,7 +27,7 @@ def comparison(*names: str) -> Callable:
 
 def standardize_reduction(reduction: str | None) -> str | None:
     """The reduction, checked."""
-    check_choice("reduction", reduction, REDUCTIONS)
+    check_choice("reduction", reduction, REDUCTIONS, "Invalid value for argument `reduction`")
     return reduction
 
 

@@ -40,10 +40,11 @@ def _hits(labels: jax.Array, y_pred: jax.Array) -> jax.Array:
     """1 where the highest score is at the label: labels (batch, …) or (batch, …, 1), scores (batch,
     …, classes).
     """
-    shape = labels.shape
-    if labels.ndim == y_pred.ndim and shape[-1] == 1:
-        labels = labels[..., 0]
-    return (labels == jnp.argmax(y_pred, axis=-1)).astype(floatx()).reshape(shape)
+    is_column = labels.ndim == y_pred.ndim and labels.shape[-1] == 1
+    if not is_column:
+        return (labels == jnp.argmax(y_pred, axis=-1)).astype(floatx())
+    hits = (labels[..., 0] == jnp.argmax(y_pred, axis=-1)).astype(floatx())
+    return hits.reshape(labels.shape)
 
 
 @comparison("keras.metrics.categorical_accuracy")

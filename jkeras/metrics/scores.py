@@ -65,10 +65,14 @@ class FBetaScore(Accumulator):
 
     def __post_init__(self) -> None:
         check_choice("average", self.average, (None, "micro", "macro", "weighted"))
-        if not isinstance(self.beta, float) or self.beta <= 0:
+        if not isinstance(self.beta, float):
             raise ValueError(
-                f"Argument `beta` must be a Python float > 0. Received: beta={self.beta} of type "
-                f"{type(self.beta)}"
+                "Invalid `beta` argument value. It should be a Python float. Received: "
+                f"beta={self.beta} of type '{type(self.beta)}'"
+            )
+        if self.beta <= 0:
+            raise ValueError(
+                f"Invalid `beta` argument value. It should be > 0. Received: beta={self.beta}"
             )
         if self.threshold is not None and not _is_threshold(self.threshold):
             raise ValueError(

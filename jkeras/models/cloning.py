@@ -1,5 +1,6 @@
 """`clone_model`: the same architecture with new weights."""
 
+from jkeras import tree
 from jkeras.core import registry
 from jkeras.core.graph import KerasTensor, Operation, flatten, graph_of, map_tensors, operation_of
 from jkeras.core.layer import Layer
@@ -19,7 +20,8 @@ def clone_model(
         clone_function: `layer -> layer`, used for every layer but inputs; by default from its
             config.
         call_function: `(layer, *args, **kwargs) -> output`, used instead of calling the new layer.
-        recursive: apply `clone_function` inside nested models too.
+        recursive: apply `clone_function` inside nested models too, and `call_function` inside
+            nested Functional models.
 
     >>> from jkeras import Sequential, layers, Input
     >>> a = Sequential([Input((2,)), layers.Dense(3)])
@@ -39,7 +41,7 @@ def clone_model(
                 "`input_tensors` must be KerasTensors in the structure of the inputs of model "
                 f"'{model.name}'. Received: {tensor!r}"
             )
-    clone = _cloner(clone_function, recursive)
+    clone = _cloner(clone_function, call_function, recursive)
     with registry.in_process():
         return _cloned(model, input_tensors, clone_function, call_function, clone)
 
@@ -62,11 +64,13 @@ def _cloned(model, input_tensors, clone_function, call_function, clone):
     return type(model).from_config(model.get_config())
 
 
-def _cloner(clone_function, recursive):
+def _cloner(clone_function, call_function, recursive):
     """One layer's copy."""
 
     def clone(layer):
-        if recursive and isinstance(layer, (Sequential, Functional)):
+        if recursive and isinstance(layer, Functional):
+            return clone_model(layer, None, clone_function, call_function, recursive=True)
+        if recursive and isinstance(layer, Sequential):
             return clone_model(layer, clone_function=clone_function, recursive=True)
         if clone_function is not None:
             return clone_function(layer)
@@ -101,6 +105,13 @@ def _as_input(tensor):
 def _inputs_of_clone(model, input_tensors):
     """The inputs of a clone: those that are given, or new ones."""
     if input_tensors is not None:
+        try:
+            tree.assert_same_structure(input_tensors, model.input)
+        except ValueError as error:
+            raise ValueError(
+                "`input_tensors` must have the same structure as model.input of the model "
+                f"'{model.name}': {error}"
+            ) from error
         return map(_as_input, flatten(input_tensors))
     return [
         Input(batch_shape=tensor.shape, dtype=tensor.dtype, name=tensor.name)

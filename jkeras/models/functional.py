@@ -8,6 +8,7 @@ from jkeras.core.structure import graph_keys
 from jkeras.core.symbolic import spec_of
 from jkeras.layers.input import Input, InputLayer
 from jkeras.models.graph_inputs import fitted, input_name
+from jkeras.models.host import Prepared, run_rest
 from jkeras.models.model import Model
 
 
@@ -62,20 +63,27 @@ class Functional(Composite, Model):
         return graph.as_tensor(x)
 
     def forward(self, w, sub, inputs, *, ctx):
-        flat = self._standardize_inputs(inputs)
-        if ctx.mask is not None:
-            for value, mask in zip(flat, graph.flatten(ctx.mask)):
-                if mask is not None:
-                    sub.set_mask(value, mask)
-
         def call(operation, args, kwargs):
             if isinstance(operation, Layer):
                 return sub.run(operation, *args, **self._with_context(operation, kwargs))
             return operation(*args, **kwargs)
 
-        return graph.run(
-            self._nodes, graph.flatten(self._inputs_struct), self._outputs_struct, flat, call
-        )
+        if isinstance(inputs, Prepared):
+            return run_rest(self, inputs, call)
+        flat = self._standardize_inputs(inputs)
+        if ctx.mask is not None:
+            for value, mask in zip(flat, graph.flatten(ctx.mask)):
+                if mask is not None:
+                    sub.set_mask(value, mask)
+        return self.run_graph(flat, call)
+
+    def run_graph(self, flat, call):
+        """The outputs for values in the order of the graph's inputs.
+
+        Args:
+            call: runs an operation on `(args, kwargs)`.
+        """
+        return graph.run(self._nodes, self.inputs, self._outputs_struct, flat, call)
 
     def compute_output_spec(self, inputs, training=None, mask=None):
         """The outputs' shapes and dtypes for KerasTensors: those of the graph, or found layer by

@@ -73,9 +73,12 @@ def _fitted(value, tensor, where, any_size):
     # a fixed batch size is only a hint
     has_sizes = any_size or all(map(_may_be, shape[1:], wanted[1:]))
     if len(shape) != len(wanted) or not has_sizes:
-        where = f"Input '{input_name(tensor)}' of {where}"
-        advice = "reshape the data, or change the shape given to `Input`"
-        raise ValueError(explain(where, f"shape {wanted}", f"shape {tuple(value.shape)}", advice))
+        raise ValueError(
+            f"Input '{input_name(tensor)}' of {where} is incompatible with the layer: expected "
+            f"shape={wanted}, found shape={tuple(value.shape)}; received shape "
+            f"{tuple(value.shape)}. To fix it: reshape the data, or change the shape given to "
+            "`Input`."
+        )
     if isinstance(value, KerasTensor):
         return KerasTensor(shape, tensor.dtype, name=value.name)
     if value.shape != shape:
@@ -99,6 +102,21 @@ def _may_be(size, wanted):
     if size is None or wanted in (None, size):
         return True
     return size in graph.UNKNOWN and is_abstract()
+
+
+def columns_by_name(table, names):
+    """The columns of a table, such as a DataFrame of pandas or polars, that are named as several
+    inputs are, as a dict; anything else as it is.
+
+    >>> columns_by_name([1, 2], ["a", "b"])
+    [1, 2]
+    """
+    if names is None or len(names) < 2:
+        return table
+    columns = getattr(table, "columns", None)
+    if columns is None or not set(names) <= set(columns):
+        return table
+    return {name: table[name].to_numpy() for name in names}
 
 
 def input_name(tensor):

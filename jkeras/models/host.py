@@ -2,10 +2,48 @@
 rest.
 """
 
+import typing
+
 import jax
 import numpy as np
 
 from jkeras.core import graph
+
+
+class Prepared(typing.NamedTuple):
+    """What the layers that run on the host made of the inputs of a model: the rest begins there.
+
+    Attributes:
+        values: one array, or a list of them.
+    """
+
+    values: typing.Any
+
+
+def prepared(model, x):
+    """Inputs of a model, `Prepared` where there are texts among them."""
+    parts = None
+    if has_texts(x):
+        parts = split(model)
+    if parts is None:
+        return x
+    prepare, _ = parts
+    return Prepared(prepare(x))
+
+
+def run_rest(model, x, call):
+    """The outputs of a model for `Prepared` inputs.
+
+    Args:
+        call: runs an operation, as of `graph.run`.
+    """
+    _, rest = split(model)
+    if graph.graph_of(rest) is not None:
+        return rest.run_graph(graph.flatten(x.values), call)
+    outputs = x.values
+    for layer in rest.layers:
+        outputs = call(layer, (outputs,), {})
+    return outputs
 
 
 def has_texts(x):

@@ -13,6 +13,7 @@ from jkeras.core.errors import explain, suggestion
 from jkeras.core.building import as_tuples
 from jkeras.core.layer import Layer
 from jkeras.models import host
+from jkeras.models.graph_inputs import columns_by_name
 from jkeras.quantizers.configs import resolve
 from jkeras.quantizers.report import QuantizationReport
 from jkeras.training.trainer import Trainer
@@ -84,7 +85,13 @@ class Model(Trainer, Layer):
             return device_model(prepare(args[0]), *args[1:], **kwargs)
         return super().__call__(*args, **kwargs)
 
+    def _prepared(self, x):
+        x = columns_by_name(x, getattr(self, "input_names", None))
+        return host.prepared(self, x)
+
     def predict(self, x, batch_size=None, verbose: Any = "auto", steps=None, callbacks=None):
+        if hasattr(x, "columns"):
+            x = columns_by_name(x, getattr(self, "input_names", None))
         parts = None
         if host.has_texts(x):
             parts = host.split(self)

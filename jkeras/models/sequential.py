@@ -8,6 +8,7 @@ from jkeras.core.structure import graph_keys
 from jkeras.core.symbolic import spec_of
 from jkeras.layers.input import Input, InputLayer
 from jkeras.models.functional import Functional
+from jkeras.models.host import Prepared, run_rest
 from jkeras.models.model import Model
 
 
@@ -139,6 +140,9 @@ class Sequential(Composite, Model):
         self.__dict__["_functional"] = Functional(inputs, x)
 
     def build_for(self, call):
+        if isinstance(call.first, Prepared):
+            self.__dict__["built"] = True  # its layers are built as they run
+            return
         shapes = list(call.shapes().values())
         shape = shapes[0] if shapes else None
         if isinstance(shape, tuple):
@@ -153,6 +157,8 @@ class Sequential(Composite, Model):
         return graph.as_tensor(x)
 
     def forward(self, w, sub, inputs, *, ctx):
+        if isinstance(inputs, Prepared):
+            return run_rest(self, inputs, lambda layer, args, kwargs: sub.run(layer, *args))
         # what sizes may differ from those it was built for is up to the layers
         if self._functional is not None:
             (inputs,) = self._functional._standardize_inputs(inputs, self._where, any_size=True)

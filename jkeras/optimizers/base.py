@@ -258,8 +258,8 @@ class Optimizer(StateVariables, Record):
             rate.assign(value)
         else:
             raise TypeError(
-                f"{self.name} was made with a schedule as its `learning_rate`, so the rate is not "
-                "settable. Make the optimizer with a float `learning_rate` instead."
+                "This optimizer was created with a `LearningRateSchedule` as its `learning_rate`, "
+                f"so the rate of {self.name} is not settable. Make it with a float `learning_rate`."
             )
 
     def learning_rate_of(self, state: State) -> jax.Array:

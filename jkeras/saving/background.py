@@ -1,6 +1,9 @@
 """Writing beside a training: one thing at a time, whose failure is raised by the next call."""
 
+import concurrent.futures.thread  # noqa: F401  which has its executors shut down from here on
+import contextlib
 import threading
+import weakref
 
 
 class Background:
@@ -20,6 +23,7 @@ class Background:
         self.what = what
         self._thread = None
         self._error = None
+        _end_before_executors(self)
 
     def start(self, function, *args):
         """Starts a function, once the one before it has ended.
@@ -44,10 +48,14 @@ class Background:
         Raises:
             RuntimeError: it failed; the cause is with it.
         """
+        self.join()
+        self._thread = None
+        self.check()
+
+    def join(self):
+        """Waits for the end, however it comes."""
         if self._thread is not None:
             self._thread.join()
-            self._thread = None
-        self.check()
 
     def check(self):
         """Raises RuntimeError if the last function has failed by now."""
@@ -57,3 +65,24 @@ class Background:
                 f"{self.what} could not be written: {type(error).__name__}: {error}. What was "
                 "written before is there as it was."
             ) from error
+
+
+def _end_before_executors(background):
+    """Lets a process that ends wait for what is being written while executors, which orbax writes
+    with, still take work.
+
+    Python shuts executors down before it waits for threads. A save that meets that fails, and parts
+    of orbax wait minutes for what will not come. Python has no public hook that is early enough.
+    """
+    register = getattr(threading, "_register_atexit", None)
+    if register is None:
+        return
+    known = weakref.ref(background)
+
+    def join():
+        alive = known()
+        if alive is not None:
+            alive.join()
+
+    with contextlib.suppress(RuntimeError):  # the process is ending already
+        register(join)

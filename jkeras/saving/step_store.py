@@ -34,10 +34,12 @@ class StepStore:
     def lock(self):
         """Makes this the one that writes to the folder, until `close`; the first save does so too.
 
+        Returns:
+            Whether it was not so before.
         Raises:
-            RuntimeError: another process does.
+            RuntimeError: another one does.
         """
-        self._steps.lock()
+        return self._steps.lock()
 
     def _put(self, step, trees, texts):
         """Writes a step, of copies of the arrays where that goes on in the background."""

@@ -14,6 +14,7 @@ import secrets
 import shutil
 import stat
 import warnings
+import weakref
 import zlib
 
 import jax
@@ -40,7 +41,7 @@ class StepFolder:
     def __init__(self, path, own=None):
         self.own = own
         self.path = os.path.abspath(os.path.expanduser(os.fspath(path)))
-        self._lock = None  # handle of the lock file
+        self._lock = None  # what closes the lock file, which others wait for
 
     def place(self, step):
         """The path of a step; where a newer one was about to take its place, the old one's."""
@@ -75,31 +76,34 @@ class StepFolder:
     # ------------------------------------------------------------ writing
 
     def lock(self):
-        """Makes this the one that writes here, until `unlock` or the end of the process.
+        """Makes this the one that writes here, until `unlock`, or until it is no longer used.
 
+        Returns:
+            Whether it was not so before.
         Raises:
             RuntimeError: another one does.
         """
         if self._lock is not None or jax.process_index() > 0:
-            return
+            return False
         make_folder(self.path)
-        handle = os.open(os.path.join(self.path, LOCK), os.O_RDWR | os.O_CREAT, 0o666)
-        if not _locked(handle):
+        handle, is_own = _open_locked(os.path.join(self.path, LOCK))
+        if not is_own:
             other = os.pread(handle, 100, 0).decode("ascii", "replace") or "another process"
             os.close(handle)
-            raise RuntimeError(
-                f"{self.path} is being written by {other}: two trainings cannot keep their "
-                "checkpoints in one folder. Wait for it, or choose another folder."
-            )
-        self._lock = handle
+            raise RuntimeError(f"{self.path} is being written by {_in_words(other)}")
+        self._lock = weakref.finalize(self, os.close, handle)
         with contextlib.suppress(OSError):  # a disk that is full
             os.ftruncate(handle, 0)
-            os.pwrite(handle, f"process {os.getpid()}".encode(), 0)
+            os.pwrite(handle, _name_of_process().encode(), 0)
+        return True
 
     def unlock(self):
         """Lets others write here."""
         if self._lock is not None:
-            os.close(self._lock)
+            # first of all, while nobody else can have it
+            with contextlib.suppress(OSError):
+                os.remove(os.path.join(self.path, LOCK))
+            self._lock()
             self._lock = None
 
     @contextlib.contextmanager
@@ -307,6 +311,25 @@ def _difference(folder, present, listed):
     return None
 
 
+def _open_locked(path):
+    """(handle of a lock file, whether it is locked by it)."""
+    while True:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        if not _locked(handle):
+            return handle, False
+        if _lies_at(handle, path):
+            return handle, True
+        os.close(handle)  # of the one before, who has just removed it
+
+
+def _lies_at(handle, path):
+    """Whether an open file is the one that a path leads to."""
+    try:
+        return os.path.samestat(os.fstat(handle), os.stat(path))
+    except FileNotFoundError:
+        return False
+
+
 def _locked(handle):
     """Locks an open file; False where another one has. File systems that know no locks lock
     nothing.
@@ -320,6 +343,24 @@ def _locked(handle):
     except (ImportError, OSError):
         return True
     return True
+
+
+def _name_of_process():
+    """What a lock file says of who holds it."""
+    return f"process {os.getpid()}"
+
+
+def _in_words(holder):
+    """The one that holds a lock, and what to do about it."""
+    if holder == _name_of_process():
+        return (
+            f"{holder}, which is this one: by another `Checkpointer` for the same folder. Use that "
+            "one, or `close()` it."
+        )
+    return (
+        f"{holder}: two trainings cannot keep their checkpoints in one folder. Wait for it, or "
+        "choose another folder."
+    )
 
 
 def _meet(where):

@@ -164,6 +164,7 @@ class Runner:
             is_whole = span.limit in (None, source.num_batches)
             return is_whole or batches_taken == source.num_batches
 
+        self._retraces.shapes = getattr(source, "num_shapes", 1)
         if self._feed is not None and not at_an_end(self._feed.at):
             return
         self.restart()
@@ -214,9 +215,15 @@ class Runner:
 
 
 class Retraces:
-    """Notices programs that are traced once more, and warns of it once."""
+    """Notices programs that are traced once more, and warns of it once.
+
+    Attributes:
+        shapes: how many shapes of batches the data is known to have.
+    """
 
     def __init__(self, model: "Trainer", kind: str) -> None:
+        self.shapes = 1
+        self._again = 0
         self.model = model
         self.kind = kind
         self._met = set()
@@ -226,7 +233,9 @@ class Retraces:
     def look(self, program: Program, is_new: bool) -> None:
         """Takes note of a dispatch; a smaller last batch is no news."""
         if is_new and program in self._met:
-            is_news = self._was_smaller or not program.only_fewer_rows()
+            self._again += 1
+            is_known = self._again < self.shapes
+            is_news = not is_known and (self._was_smaller or not program.only_fewer_rows())
             if is_news and not self._is_told:
                 self._is_told = True
                 warnings.warn(

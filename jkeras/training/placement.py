@@ -164,3 +164,11 @@ def to_host(value: typing.Any) -> np.ndarray:
 
         value = multihost_utils.process_allgather(value, tiled=True)
     return np.asarray(value)
+
+
+def own_array(value: typing.Any) -> np.ndarray:
+    """An array as a numpy array to write into: a copy of what JAX, or anybody else, holds too."""
+    array = to_host(value)
+    flags = array.flags
+    is_own = flags.owndata and flags.writeable
+    return array if is_own else array.copy()

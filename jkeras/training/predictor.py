@@ -44,8 +44,8 @@ def predict_at_once(model: "Trainer", x: Structure, batch_size: int | None) -> S
         return None
     y = known[1](x)
     if isinstance(y, jax.Array):
-        return placement.to_host(y)
-    return jax.tree_util.tree_map(placement.to_host, y)
+        return placement.own_array(y)
+    return jax.tree_util.tree_map(placement.own_array, y)
 
 
 def _is_one_batch(x: Structure, size: int) -> bool:

@@ -96,10 +96,10 @@ class Resume:
         self.runner, self.source, self.validation, self.owner, self.callbacks = participants
         self.seed = default_seed() if options.seed is None else options.seed
         self.resume = resume
-        self.own = not isinstance(checkpoint, Checkpointer)
         self.checkpointer = checkpoint
-        if checkpoint is not None and self.own:
+        if checkpoint is not None and not isinstance(checkpoint, Checkpointer):
             self.checkpointer = Checkpointer(checkpoint)
+        self._has_locked = False  # then the folder is let go at the end
         self.found = False  # whether it goes on from a checkpoint
         self._steps = 0  # since the last save
         self._validated = 0  # batches that validation data which gives them once has given
@@ -110,7 +110,7 @@ class Resume:
         """
         if self.checkpointer is None:
             return Position(initial_epoch)
-        self.checkpointer.lock()
+        self._has_locked = self.checkpointer.lock()
         if not self.checkpointer.steps():
             self.save(Position(initial_epoch))
             return Position(initial_epoch)
@@ -226,7 +226,7 @@ class Resume:
         if self.checkpointer is None:
             return
         try:
-            if self.own:
+            if self._has_locked:
                 self.checkpointer.close()
             else:
                 self.checkpointer.wait()

@@ -152,7 +152,7 @@ class Trainer(Compilable):
         validation_split: float = 0.0,
         validation_data: Any = None,
         shuffle: bool | str = True,
-        class_weight: dict[int, float] | None = None,
+        class_weight: Any = None,
         sample_weight: Structure = None,
         initial_epoch: int = 0,
         steps_per_epoch: int | None = None,
@@ -174,12 +174,14 @@ class Trainer(Compilable):
             verbose: 0 silent, 1 progress bar, 2 one line for each epoch, "auto".
             validation_split: fraction of the rows, taken from the end, to validate on.
             validation_data: `(x, y)`, `(x, y, sample_weight)` or a source of batches.
-            class_weight: {class: weight}.
+            class_weight: {class: weight}; for several outputs a list of these, or a dict by the
+                names of the outputs.
             sample_weight: weight of each row.
             initial_epoch: number of the first epoch.
             steps_per_epoch: batches of an epoch, for sources without an end.
             validation_freq: validate every so many epochs, or the list of epochs after which to.
-            seed: an integer from which shuffling and dropout follow; by default the session's, see
+            seed: an integer from which shuffling and dropout follow: the same seed, the same
+                weights and optimizer's state give the same losses. By default the session's, see
                 `jkeras.utils.set_random_seed`.
             checkpoint: a folder, or a `jkeras.saving.Checkpointer`: the training is saved there
                 after each epoch, or as often as the checkpointer says, and when SIGTERM asks it to
@@ -194,24 +196,25 @@ class Trainer(Compilable):
         """
         self._assert_compiled("fit")
         epochs = min(epochs, settings.max_epochs or epochs)
+        x = self._prepared(x)
         if validation_split and validation_data is None:
             (x, y, sample_weight), validation_data = data.split_validation(
                 (x, y, sample_weight), validation_split
             )
-        if seed is not None:
-            self.__dict__["_train_key"] = key_from_seed(seed)
         self.stop_training = False
         self.compile_seconds = 0.0
         steps = _capped(steps_per_epoch)
         with contextlib.ExitStack() as opened:
             opened.enter_context(OwnFramesLeftOut())
             source = data.make_source(
-                x, y, sample_weight, batch_size, shuffle, class_weight, steps=steps_per_epoch
+                x, y, sample_weight, batch_size, shuffle, steps=steps_per_epoch
             )
             opened.enter_context(contextlib.closing(source))
+            if class_weight is not None:
+                source = data.weighted(source, class_weight, self._names_of_outputs())
             validation = None
             if validation_data is not None:
-                validation = _validation_source(
+                validation = self._validation_source(
                     validation_data, validation_batch_size or batch_size, validation_steps
                 )
                 opened.enter_context(contextlib.closing(validation))
@@ -222,6 +225,8 @@ class Trainer(Compilable):
             callbacks = self._fit_callbacks(callbacks, source, verbose, epochs, steps)
             if checkpoint is None:
                 checkpoint = _backup_of(callbacks)
+            if seed is not None:
+                self._begin_stream(seed, initial_epoch, steps or source.num_batches)
             options = FitOptions(
                 initial_epoch=initial_epoch,
                 epochs=epochs,
@@ -234,6 +239,34 @@ class Trainer(Compilable):
             )
             Fitting(self, source, validation, callbacks, options).run()
         return self.history
+
+    def _validation_source(
+        self, validation_data: Any, batch_size: int | None, steps: int | None
+    ) -> Source:
+        if isinstance(validation_data, (tuple, list)) and 1 <= len(validation_data) <= 3:
+            x, y, sample_weight = (*validation_data, None, None)[:3]
+            return data.make_source(self._prepared(x), y, sample_weight, batch_size, steps=steps)
+        return data.make_source(validation_data, batch_size=batch_size, replays=True, steps=steps)
+
+    def _prepared(self, x: Structure) -> Structure:
+        """Data for the inputs as what a compiled step can take; here, as it is."""
+        return x
+
+    def _names_of_outputs(self) -> list[str] | None:
+        return getattr(self, "output_names", None)
+
+    def _begin_stream(self, seed: int, initial_epoch: int, steps: int | None) -> None:
+        """Lets the random numbers of a training follow from a seed and the numbers of its epochs
+        alone, whatever was trained before.
+
+        Args:
+            steps: of an epoch; None: not known, then an epoch that is not the first goes on.
+        """
+        self.__dict__["_train_key"] = key_from_seed(seed)
+        if initial_epoch == 0:
+            self.__dict__["_step"] = 0
+        elif steps is not None:
+            self.__dict__["_step"] = initial_epoch * steps
 
     def _fit_callbacks(
         self,
@@ -273,6 +306,7 @@ class Trainer(Compilable):
         if kwargs:
             raise ValueError(f"Arguments not recognized: {kwargs}")
         self.compile_seconds = 0.0
+        x = self._prepared(x)
         with contextlib.closing(
             data.make_source(x, y, sample_weight, batch_size, steps=steps)
         ) as source:
@@ -309,7 +343,7 @@ class Trainer(Compilable):
         steps: int | None = None,
         callbacks: Callback | Sequence[Callback] | CallbackList | None = None,
     ) -> Structure:
-        """The outputs for data, as numpy arrays.
+        """The outputs for data, as numpy arrays of the caller's own.
 
         Args:
             x: as for `fit`.
@@ -330,7 +364,7 @@ class Trainer(Compilable):
         callbacks.on_predict_end()
         if not outputs:
             raise ValueError("The data gave no batch to predict.")
-        return concatenate(outputs)
+        return jax.tree_util.tree_map(placement.own_array, concatenate(outputs))
 
     def _predict(
         self, source: Source, steps: int | None, callbacks: CallbackList
@@ -358,7 +392,7 @@ class Trainer(Compilable):
         """The outputs for one batch."""
         x = data.as_arrays(x)
         self._build_for_prediction((x,))
-        return jax.tree_util.tree_map(placement.to_host, predictor_of(self)(x))
+        return jax.tree_util.tree_map(placement.own_array, predictor_of(self)(x))
 
     def _build_for_prediction(self, batch: tuple) -> None:
         if not self.built or not all_built(self):
@@ -411,7 +445,7 @@ class Trainer(Compilable):
         x: Structure,
         y: Structure = None,
         sample_weight: Structure = None,
-        class_weight: dict[int, float] | None = None,
+        class_weight: Any = None,
         return_dict: bool = False,
     ) -> Any:
         """One training step on one batch; returns its loss and metrics."""
@@ -465,8 +499,9 @@ class Trainer(Compilable):
         x: Structure,
         y: Structure,
         sample_weight: Structure,
-        class_weight: dict[int, float] | None,
+        class_weight: Any,
     ) -> Batch:
+        x = self._prepared(x)
         if not data.is_array_like(x):
             raise TypeError(
                 f"The `*_on_batch` methods of model '{self.name}' take the arrays of one batch. "
@@ -475,7 +510,7 @@ class Trainer(Compilable):
             )
         source = data.OneBatch(x, y, sample_weight)
         if class_weight is not None:
-            source = data.weighted(source, class_weight)
+            source = data.weighted(source, class_weight, self._names_of_outputs())
         self.build_for_training(source.data)
         return self._checked(source).data
 
@@ -542,13 +577,6 @@ def _capped(steps: int | None) -> int | None:
     """
     limits = [n for n in (settings.max_steps_per_epoch, steps or None) if n is not None]
     return min(limits, default=None)
-
-
-def _validation_source(validation_data: Any, batch_size: int | None, steps: int | None) -> Source:
-    if isinstance(validation_data, (tuple, list)) and 1 <= len(validation_data) <= 3:
-        x, y, sample_weight = (*validation_data, None, None)[:3]
-        return data.make_source(x, y, sample_weight, batch_size, steps=steps)
-    return data.make_source(validation_data, batch_size=batch_size, replays=True, steps=steps)
 
 
 def _rows(source: Source, steps: int | None) -> int | None:

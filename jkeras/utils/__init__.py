@@ -40,6 +40,7 @@ __all__ = exported(
         "Config": "jkeras.utils.config",
         "array_to_img": "jkeras.utils.images",
         "audio_dataset_from_directory": "jkeras.utils.folders",
+        "bucket_by_length": "jkeras.utils.buckets",
         "extract_archive": "jkeras.utils.archives",
         "get_file": "jkeras.utils.files",
         "image_dataset_from_directory": "jkeras.utils.folders",

@@ -278,6 +278,46 @@ def test_two_processes_and_one_folder(tmp_path):
     checkpointer.close()
 
 
+def test_one_process_and_one_folder(tmp_path):
+    """As in a notebook, whose cells make a `Checkpointer` each; one that holds the folder is
+    named.
+    """
+    model = plain()
+    for epochs, checkpoint in enumerate((Checkpointer(tmp_path), Checkpointer(tmp_path), tmp_path)):
+        model.fit(X, Y, verbose=0, epochs=epochs + 1, checkpoint=checkpoint)
+        model.fit(X, Y, verbose=0, epochs=epochs + 1, checkpoint=checkpoint)
+    assert Checkpointer(tmp_path).restore(init_train_state(model))[1]["position"][0] == 3
+    holds = Checkpointer(tmp_path)
+    holds.save({"a": np.zeros(2)}, step=100)
+    with pytest.raises(RuntimeError, match="which is this one: by another `Checkpointer`"):
+        Checkpointer(tmp_path).save({"a": np.zeros(2)}, step=101)
+    holds.wait()
+    del holds
+    Checkpointer(tmp_path).save({"a": np.zeros(2)}, step=101)
+
+
+SAVE_AND_END = """
+import sys
+import numpy as np
+import jkeras
+
+checkpointer = jkeras.saving.Checkpointer(sys.argv[1])
+checkpointer.save({"a": np.ones((500, 500))}, step=1)
+"""
+
+
+def test_a_save_at_the_end_of_the_process(tmp_path):
+    """The process waits for it, and it does not meet executors that are shut down."""
+    subprocess.run(
+        [sys.executable, "-c", SAVE_AND_END, str(tmp_path)],
+        cwd=ROOT,
+        check=True,
+        timeout=100,
+        env={**os.environ, "JAX_PLATFORMS": "cpu", "PYTHONPATH": str(ROOT)},
+    )
+    assert Checkpointer(tmp_path).latest_step() == 1
+
+
 # ---------------------------------------------------------------- what is kept
 
 

@@ -49,3 +49,30 @@ def test_a_file_of_lambdas_is_code_and_needs_trust(tmp_path):
         jkeras.saving.load_model(path, {"Shift": Shift, "squared": squared})
     read = jkeras.saving.load_model(path, {"Shift": Shift, "squared": squared}, safe_mode=False)
     np.testing.assert_array_equal(read.predict(X, verbose=0), model.predict(X, verbose=0))
+
+
+def test_call_function_inside_nested_models():
+    """As in Keras, with `recursive=True`."""
+    x = jkeras.Input((4,))
+    inner = jkeras.Model(x, layers.Dense(2)(layers.Dense(3)(x)))
+    x = jkeras.Input((4,))
+    outer = jkeras.Model(x, layers.Dense(2)(inner(x)))
+
+    def call(layer, *args, **kwargs):
+        outputs = layer(*args, **kwargs)
+        if isinstance(layer, layers.Dense):
+            outputs = layers.Dropout(0.5)(outputs)
+        return outputs
+
+    copy = jkeras.models.clone_model(outer, call_function=call, recursive=True)
+    kinds = [type(layer).__name__ for layer in copy.layers[1].layers]
+    assert kinds == ["InputLayer", "Dense", "Dropout", "Dense", "Dropout"]
+
+
+def test_input_tensors_of_another_structure():
+    x, y = jkeras.Input((3,)), jkeras.Input((3,))
+    model = jkeras.Model({"x": x, "y": y}, layers.Dense(2)(x + y))
+    with pytest.raises(ValueError, match="must have the same structure as model.input"):
+        jkeras.models.clone_model(model, input_tensors=(x, y))
+    copy = jkeras.models.clone_model(model, input_tensors={"x": x, "y": y})
+    assert set(copy.input) == {"x", "y"}

@@ -107,3 +107,31 @@ def test_a_layer_called_losses_keeps_its_state():
         y = model.predict(X, verbose=0)
         np.testing.assert_allclose(y, (X - mean) / np.sqrt(variance + 1e-3), rtol=1e-5)
     np.testing.assert_array_equal(model.get_weights()[2], mean)
+
+
+CALLS = {
+    "predict": lambda model, x: model.predict(x, verbose=0),
+    "again": lambda model, x: (model.predict(x, verbose=0), model.predict(x, verbose=0))[1],
+    "several batches": lambda model, x: model.predict(x, batch_size=2, verbose=0),
+    "on_batch": lambda model, x: model.predict_on_batch(x),
+}
+
+
+@pytest.mark.parametrize("call", CALLS)
+def test_outputs_may_be_written_into(call):
+    """As the targets of Q-learning are."""
+    model = sequential()
+    target = CALLS[call](model, X)
+    expected = target.copy()
+    target[0][1] = 7.0
+    expected[0, 1] = 7.0
+    np.testing.assert_array_equal(target, expected)
+    assert CALLS[call](model, X)[0, 1] != 7.0
+
+
+def test_outputs_are_not_the_data():
+    x = X.copy()
+    model = jkeras.Sequential([jkeras.Input((4,)), layers.Identity()])
+    for y in (model.predict(x, verbose=0), model.predict_on_batch(x)):
+        y[...] = 0
+    np.testing.assert_array_equal(x, X)

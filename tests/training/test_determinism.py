@@ -114,3 +114,24 @@ def test_training_in_two_calls_as_in_one():
     parts.fit(x, y, batch_size=8, epochs=4, initial_epoch=2, verbose=0, seed=8)
     for a, b in zip(whole.get_weights(), parts.get_weights()):
         np.testing.assert_array_equal(a, b)
+
+
+def test_same_seed_same_start_same_losses():
+    """Also where the model was trained before: dropout follows from the seed and the epoch."""
+    x = np.random.default_rng(0).normal(size=(24, 4)).astype("float32")
+    model = jkeras.Sequential(
+        [jkeras.Input((4,)), jkeras.layers.Dropout(0.5), jkeras.layers.Dense(1)]
+    )
+    model.compile("sgd", "mse")
+    start = model.get_weights()
+
+    def losses(**arguments):
+        model.set_weights(start)
+        fitted = model.fit(x, x[:, :1], batch_size=8, verbose=0, **arguments)
+        return fitted.history["loss"]
+
+    first = losses(seed=1, epochs=2)
+    assert losses(seed=1, epochs=2) == first
+    assert losses(seed=2, epochs=2) != first
+    later = losses(seed=1, initial_epoch=1, epochs=2)
+    assert losses(seed=1, initial_epoch=1, epochs=2) == later

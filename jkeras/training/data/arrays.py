@@ -68,7 +68,7 @@ def _of_library(value):
         return value.todense()
     if hasattr(value, "to_numpy"):  # pandas, whose rows are reached by `iloc`, and others
         array = value.to_numpy()
-        if value.ndim == 1 and hasattr(value, "iloc"):
+        if array.ndim == 1 and hasattr(value, "iloc"):
             return array[:, None]
         return array
     return _of_tensorflow(value)

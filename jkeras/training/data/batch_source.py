@@ -22,6 +22,7 @@ class BatchSource(Source):
     def __init__(self, dataset: typing.Any, shuffle: bool = False) -> None:
         self.dataset = dataset
         self.shuffle = shuffle
+        self.num_shapes = getattr(dataset, "num_shapes", 1)  # of its batches
         self._running = None  # the iterator over the batches of an epoch
         self._processes = None
         if hasattr(dataset, "num_batches"):

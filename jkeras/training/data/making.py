@@ -11,7 +11,6 @@ from jkeras.training.data.array_source import ArraySource
 from jkeras.training.data.arrays import as_arrays, is_rows
 from jkeras.training.data.batch_source import BatchSource
 from jkeras.training.data.iterable_source import IterableSource, IteratorSource, is_iterator
-from jkeras.training.data.mapped import weighted
 from jkeras.training.data.source import Batch, Source
 from jkeras.training.data.stored import array_or_stored, cut, is_stored
 
@@ -39,7 +38,6 @@ def make_source(
     sample_weight: typing.Any = None,
     batch_size: int | None = None,
     shuffle: bool | str = False,
-    class_weight: dict | None = None,
     replays: bool = False,
     steps: int | None = None,
 ) -> Source:
@@ -68,9 +66,7 @@ def make_source(
         source = ArraySource(x, y, sample_weight, batch_size, shuffle, steps)
     else:
         source = _one_after_another(x, replays)
-    if class_weight is None:
-        return source
-    return weighted(source, class_weight)
+    return source
 
 
 def _one_after_another(x, replays):

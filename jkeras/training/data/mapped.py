@@ -3,6 +3,7 @@ labels.
 """
 
 import collections.abc
+import typing
 
 from jkeras.training.data.array_source import ArraySource
 from jkeras.training.data.source import Batch, Source
@@ -27,6 +28,7 @@ class Mapped(Source):
         self.function = function
         self.num_batches = source.num_batches
         self._shapes = shapes
+        self.num_shapes = getattr(source, "num_shapes", 1)
 
     @property
     def resumable(self) -> bool:
@@ -82,11 +84,13 @@ def checked(source: Source, check: collections.abc.Callable) -> Source:
     return Mapped(source, look, source.shapes())
 
 
-def weighted(source: Source, class_weight: dict) -> Source:
+def weighted(
+    source: Source, class_weight: typing.Any, output_names: list[str] | None = None
+) -> Source:
     """A source whose samples have the weights of their classes: arrays once, else each batch."""
 
     def weigh(batch):
-        return *batch[:2], class_weights(*batch[1:], class_weight)
+        return *batch[:2], class_weights(*batch[1:], class_weight, output_names)
 
     if not isinstance(source, ArraySource) or has_stored(source.data[1:]):
         return Mapped(source, weigh)

@@ -31,16 +31,75 @@ def check_weights(y: typing.Any, sample_weight: typing.Any) -> None:
         )
 
 
-def class_weights(y: typing.Any, sample_weight: typing.Any, class_weight: dict) -> np.ndarray:
+def class_weights(
+    y: typing.Any,
+    sample_weight: typing.Any,
+    class_weight: typing.Any,
+    output_names: list[str] | None = None,
+) -> typing.Any:
     """The weight of each sample's class; labels are whole numbers or one-hot.
 
+    Args:
+        class_weight: {class: weight}; for several outputs a list of these, or a dict by the names
+            of the outputs, where those that are None or left out have weights of 1.
+        output_names: of labels that are a list.
+
     Raises:
-        ValueError: with sample weights, or several outputs.
+        ValueError: with sample weights, or several outputs and one `class_weight`.
+
+    >>> class_weights(np.array([0, 1]), None, {1: 3.0}).tolist()
+    [1.0, 3.0]
+    >>> y = {"a": np.array([0, 1]), "b": np.array([1, 1])}
+    >>> {k: w.tolist() for k, w in class_weights(y, None, {"b": {1: 3.0}}).items()}
+    {'a': [1.0, 1.0], 'b': [3.0, 3.0]}
     """
     if sample_weight is not None:
         raise ValueError("You cannot `class_weight` and `sample_weight` at the same time.")
-    if y is None or isinstance(y, (dict, list, tuple)):
-        raise ValueError("`class_weight` is only supported for models with a single output.")
+    is_single = isinstance(class_weight, dict) and not any(
+        isinstance(v, dict) for v in class_weight.values()
+    )
+    if is_single and not isinstance(y, (dict, list, tuple, type(None))):
+        return _weights_of_classes(y, class_weight)
+    if is_single or y is None:
+        raise ValueError(
+            "One `class_weight` is only supported for models with a single output, which has "
+            "labels. For several outputs give one for each: {output name: {class: weight}}, or a "
+            f"list. Received: class_weight={class_weight}"
+        )
+    if isinstance(y, dict):
+        chosen = _by_key(class_weight, list(y))
+        return {key: _weights_of_classes(y[key], chosen[key]) for key in y}
+    several = list(y) if isinstance(y, (list, tuple)) else [y]
+    chosen = _by_key(class_weight, output_names or list(range(len(several))))
+    if len(chosen) != len(several):
+        raise ValueError(
+            f"`class_weight` has one entry per output, {len(chosen)}, and there are labels for "
+            f"{len(several)}. Received: class_weight={class_weight}"
+        )
+    weights = list(map(_weights_of_classes, several, chosen.values()))
+    return weights if isinstance(y, (list, tuple)) else weights[0]
+
+
+def _by_key(class_weight, keys):
+    """{key: {class: weight}} of all outputs, in order."""
+    if not isinstance(class_weight, dict):
+        if len(class_weight) != len(keys):
+            raise ValueError(
+                f"`class_weight` is a list of {len(class_weight)}, and there are the outputs "
+                f"{keys}. Received: class_weight={class_weight}"
+            )
+        class_weight = dict(zip(keys, class_weight))
+    unknown = [key for key in class_weight if key not in keys]
+    if unknown:
+        raise ValueError(
+            f"`class_weight` has the keys {list(class_weight)}; the outputs are {keys}. Unknown: "
+            f"{unknown}."
+        )
+    return {key: class_weight.get(key) or {} for key in keys}
+
+
+def _weights_of_classes(y, class_weight):
+    """The weight of each sample by its label."""
     y = np.asarray(y)
     if y.ndim > 1 and y.shape[-1] == 1:
         y = y[..., 0]

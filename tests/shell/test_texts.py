@@ -1,0 +1,87 @@
+"""`fit` and `evaluate` of models that begin with texts: as on what their layers make of them."""
+
+import numpy as np
+import pytest
+
+import jkeras
+from jkeras import layers
+
+TEXTS = ["the cat sat", "a dog ran", "the dog sat", "cats run fast", "a cat ran", "dogs sat"]
+LABELS = np.array([[0.0], [1.0], [1.0], [0.0], [0.0], [1.0]], "float32")
+KINDS = {
+    "a list": TEXTS,
+    "an array": np.array(TEXTS),
+    "objects": np.array(TEXTS, dtype=object),
+    "a column": np.array(TEXTS)[:, None],
+}
+
+
+def vectorizer():
+    layer = layers.TextVectorization(output_sequence_length=4)
+    layer.adapt(TEXTS)
+    return layer
+
+
+def tail():
+    jkeras.utils.set_random_seed(0)
+    return [
+        layers.Embedding(20, 3, name="embedding"),
+        layers.GlobalAveragePooling1D(),
+        layers.Dense(1, name="dense"),
+    ]
+
+
+def sequential(begin):
+    return jkeras.Sequential([begin, vectorizer(), *tail()])
+
+
+def functional(begin):
+    outputs = vectorizer()(begin)
+    for layer in tail():
+        outputs = layer(outputs)
+    return jkeras.Model(begin, outputs)
+
+
+MAKERS = {
+    "sequential": lambda: sequential(jkeras.Input((1,), dtype="string")),
+    "functional": lambda: functional(jkeras.Input((1,), dtype="string")),
+    "not built": lambda: jkeras.Sequential([vectorizer(), *tail()]),
+}
+FIT = dict(batch_size=4, epochs=2, verbose=0, seed=1)
+
+
+def on_tokens():
+    tokens = vectorizer()(np.array(TEXTS))
+    model = jkeras.Sequential([jkeras.Input((4,), dtype="int32"), *tail()])
+    model.compile("adam", "mse", metrics=["mae"])
+    return model, tokens
+
+
+@pytest.mark.parametrize("make", MAKERS)
+@pytest.mark.parametrize("kind", KINDS)
+def test_fit_on_texts(make, kind):
+    reference, tokens = on_tokens()
+    expected = reference.fit(
+        tokens, LABELS, validation_data=(tokens[:3], LABELS[:3]), **FIT
+    ).history
+    model = MAKERS[make]()
+    model.compile("adam", "mse", metrics=["mae"])
+    x = KINDS[kind]
+    history = model.fit(x, LABELS, validation_data=(x[:3], LABELS[:3]), **FIT).history
+    assert history.keys() == expected.keys()
+    for name, values in history.items():
+        np.testing.assert_allclose(values, expected[name], rtol=1e-5)
+    np.testing.assert_allclose(
+        model.evaluate(x, LABELS, verbose=0), reference.evaluate(tokens, LABELS, verbose=0), 1e-5
+    )
+    np.testing.assert_allclose(
+        model.predict(x, verbose=0), reference.predict(tokens, verbose=0), 1e-5
+    )
+    model.train_on_batch(x, LABELS)
+
+
+def test_validation_split_of_texts():
+    model = MAKERS["sequential"]()
+    model.compile("adam", "mse")
+    history = model.fit(np.array(TEXTS), LABELS, validation_split=0.5, **FIT).history
+    assert sorted(history) == ["loss", "val_loss"]
