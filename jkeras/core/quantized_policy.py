@@ -9,13 +9,13 @@ from jkeras.core.policy import QUANTIZATION_MODES, DTypePolicy, of_modes
 from jkeras.core.registry import public
 
 
-@of_modes("int8", "int4")
+@of_modes("int8", "int4", "ternary")
 @public("keras.dtype_policies.QuantizedDTypePolicy")
 class QuantizedDTypePolicy(DTypePolicy):
     """Weights in few bits; everything else as in the policy `source_name`.
 
     Args:
-        mode: "int8", "int4", "float8", "gptq" or "awq".
+        mode: "int8", "int4", "float8", "gptq", "awq" or "ternary".
         source_name: name of a policy; by default the one that new layers get.
 
     Raises:

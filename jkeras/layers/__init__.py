@@ -140,6 +140,7 @@ from jkeras.layers.reshaping import (
 )
 from jkeras.layers.stack import Stack
 from jkeras.layers.spectrogram import MelSpectrogram, STFTSpectrogram
+from jkeras.layers.ternary_dense import TernaryDense
 from jkeras.layers.text_vectorization import TextVectorization
 from jkeras.layers.serialization import deserialize, serialize
 from jkeras.layers.wrappers import Bidirectional, TimeDistributed, Wrapper

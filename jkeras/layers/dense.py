@@ -48,6 +48,7 @@ class Dense(LoraLayer):
     quantization_config: Quantization = None
     supports_masking = True
     _keeps_alpha = False
+    quantization_modes = ("int8", "int4", "float8", "ternary")
     announces_compute_dtype = True
 
     def __post_init__(self):

@@ -14,7 +14,13 @@ from jkeras.core.errors import check_choice, explain
 from jkeras.core.layer import Layer
 from jkeras.core.record import Kind
 from jkeras.kernel.spec import Weight
-from jkeras.quantizers.coding import Coding, float8_product, integer_product, straight_through
+from jkeras.quantizers.coding import (
+    Coding,
+    Trits,
+    float8_product,
+    integer_product,
+    straight_through,
+)
 from jkeras.quantizers.configs import Int4QuantizationConfig, QuantizationConfig, resolve
 from jkeras.quantizers.quantizers import AbsMaxQuantizer
 
@@ -42,6 +48,7 @@ class QuantizedLayer(Layer):
     _adapted = "kernel"  # name of the main weight
     _codings = MappingProxyType({})  # of the weights that integers stand for now
     quantization_modes = ("int8", "int4", "float8")
+    ternary_threshold = None  # from which magnitude on mode "ternary" has a sign; None: by the mean
 
     def codings(self, bits, block):
         """How the weights are kept: `{name: Coding}`."""
@@ -164,9 +171,13 @@ class QuantizedLayer(Layer):
 
     def _set_form(self, mode, shapes):
         """Sets how weights of these shapes are kept."""
-        bits, block = (8, None) if mode == "int8" else (4, self._block())
         self.__dict__["_float_shapes"] = shapes
-        self.__dict__["_codings"] = self.codings(bits, block)
+        if mode == "ternary":
+            codings = {"kernel": Trits(shapes["kernel"][-1], self.ternary_threshold)}
+        else:
+            bits, block = (8, None) if mode == "int8" else (4, self._block())
+            codings = self.codings(bits, block)
+        self.__dict__["_codings"] = codings
 
     def _float8_specs(self):
         """The specs of a scale and a history of largest magnitudes for each step of a product."""
@@ -185,7 +196,9 @@ class QuantizedLayer(Layer):
             arrays = jax.eval_shape(functools.partial(self.encode, name), like)
             for role, key in self._keys(name).items():
                 if key in arrays and key not in specs:  # `g_idx` is shared
-                    initializer = {"scale": "ones", "g_idx": self._places}.get(role, "zeros")
+                    roles = {"scale": "ones", "g_idx": self._places}
+                    roles |= self._codings[name].initializers
+                    initializer = roles.get(role, "zeros")
                     dtype = self._part_dtype(key, arrays[key])
                     specs[key] = Weight(arrays[key].shape, initializer, dtype, trainable=False)
         return specs
@@ -237,7 +250,7 @@ class QuantizedLayer(Layer):
         not built for them.
         """
         is_built = scope.is_of_objects or scope.flow.is_built
-        if is_built or self.quantization_mode not in ("int8", "int4"):
+        if is_built or self.quantization_mode in (None, "float8"):
             return self
         inputs = call.specs().values()
         return self._as_built(self.weight_specs(*inputs), *inputs)

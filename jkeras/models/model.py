@@ -14,6 +14,7 @@ from jkeras.core.building import as_tuples
 from jkeras.core.layer import Layer
 from jkeras.models import host
 from jkeras.quantizers.configs import resolve
+from jkeras.quantizers.report import QuantizationReport
 from jkeras.saving import dialects
 from jkeras.training.trainer import Trainer
 
@@ -176,11 +177,15 @@ class Model(Trainer, Layer):
         """Quantizes the layers below that can be, and warns of those that cannot.
 
         Args:
-            mode: "int8", "int4" or "float8".
+            mode: "int8", "int4", "float8" or "ternary".
             config: a `jkeras.quantizers.QuantizationConfig`; decides the mode where none is given.
             filters: which layers: a regular expression found in their names, a list of such, or a
                 function of a layer.
             type_check: leave subclasses of the built-in layers as they are.
+
+        Returns:
+            A `jkeras.quantizers.QuantizationReport`: which layers were quantized, and why not the
+            others.
 
         Raises:
             ValueError: mode, config or filters are not what they should be; a layer is not built or
@@ -189,14 +194,23 @@ class Model(Trainer, Layer):
         """
         is_wanted = _layer_filter(filters)
         config = resolve(mode, config)
+        report = QuantizationReport(config.mode)
         for layer in self._flatten_layers():
-            if is_wanted(layer) and len(layer._flatten_layers()) == 1:
-                try:
-                    layer.quantize(config=config, type_check=type_check)
-                except NotImplementedError as error:
-                    warnings.warn(str(error), stacklevel=2)
+            if len(layer._flatten_layers()) > 1:
+                continue
+            if not is_wanted(layer):
+                report.add_skipped(layer.path, report.SKIP_FILTERED)
+                continue
+            try:
+                layer.quantize(config=config, type_check=type_check)
+            except NotImplementedError as error:
+                warnings.warn(str(error), stacklevel=2)
+                report.add_skipped(layer.path, report.SKIP_NO_SUPPORT)
+            else:
+                report.add_quantized(layer.path, config.mode, layer.dtype_policy.name)
         for compiled in ("_functions", "_predictor"):  # for the old weights
             vars(self).pop(compiled, None)
+        return report
 
     def get_quantization_layer_structure(self, mode=None):
         """Which layers calibrating modes take together, for a model to define; None."""

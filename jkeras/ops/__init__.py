@@ -38,6 +38,7 @@ from jkeras.ops.math import (
     extract_sequences,
     fft,
     fft2,
+    gammainc,
     ifft2,
     in_top_k,
     irfft,

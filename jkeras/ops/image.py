@@ -3,6 +3,7 @@
 from jkeras.core.exports import exported
 from jkeras.ops.image_color import hsv_to_rgb, rgb_to_grayscale, rgb_to_hsv
 from jkeras.ops.image_filter import gaussian_blur, sobel_edges, ssim
+from jkeras.ops.image_patches import reconstruct_patches
 from jkeras.ops.image_size import (
     crop_images,
     extract_patches,

@@ -93,6 +93,25 @@ def det(x):
 
 
 @linalg_op()
+def matrix_power(x, n):
+    """A square matrix multiplied n times with itself; its inverse for a negative n.
+
+    Args:
+        n: an int.
+
+    Raises:
+        TypeError: n is no int.
+        ValueError: x is no square matrix.
+
+    >>> matrix_power(2.0 * jnp.eye(1), 3)
+    Array([[8.]], dtype=float32)
+    """
+    if not isinstance(n, int):
+        raise TypeError(f"n must be an integer. Received: n={n} of type {type(n)}")
+    return jnp.linalg.matrix_power(matrix(x, square=True), n)
+
+
+@linalg_op()
 def eig(x):
     """(eigenvalues, eigenvectors in columns) of a square matrix, complex; only on the CPU.
 
@@ -258,6 +277,7 @@ __all__ = [
     "jvp",
     "lstsq",
     "lu_factor",
+    "matrix_power",
     "matrix_rank",
     "norm",
     "pinv",

@@ -237,6 +237,17 @@ def erfinv(x):
     return jax.scipy.special.erfinv(jnp.asarray(x))
 
 
+@math_op(inputs=2)
+def gammainc(x1, x2):
+    """The regularized lower incomplete gamma function: the integral of t^(x1 - 1) exp(-t) from 0 to
+    x2, by gamma(x1).
+
+    >>> float(gammainc(1.0, 0.0))
+    0.0
+    """
+    return jax.scipy.special.gammainc(jnp.asarray(x1), jnp.asarray(x2))
+
+
 @math_op()
 def logdet(x):
     """log(|det(x)|) of square matrices.

@@ -216,6 +216,7 @@ from jkeras.ops.shaping import (  # noqa: A004
     fliplr,
     flipud,
     hsplit,
+    column_stack,
     hstack,
     moveaxis,
     ndim,

@@ -281,6 +281,21 @@ dstack = _stacking(
 )
 
 
+def _as_columns(shape):
+    return (*shape, *(1,) * (2 - len(shape)))
+
+
+column_stack = _stacking(
+    "column_stack",
+    jnp.column_stack,
+    1,
+    _as_columns,
+    "Arrays joined along their second axis, vectors as columns.",
+    "[[1, 2], [3, 4]]",
+    "[[1 3]\n [2 4]]",
+)
+
+
 def _append_spec(x1, x2, axis=None):
     if axis is None:
         return infer(lambda pair: jnp.append(*map(tensor, pair)), (x1, x2))

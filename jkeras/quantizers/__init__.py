@@ -8,6 +8,13 @@ from jkeras.quantizers.configs import (
     Int4QuantizationConfig,
     Int8QuantizationConfig,
     QuantizationConfig,
+    TernaryQuantizationConfig,
+)
+from jkeras.quantizers.packing import (
+    pack_int2,
+    pack_ternary,
+    unpack_int2,
+    unpack_ternary,
 )
 from jkeras.quantizers.quantizers import (
     AbsMaxQuantizer,
@@ -21,6 +28,7 @@ from jkeras.quantizers.quantizers import (
     quantize_and_dequantize,
     unpack_int4,
 )
+from jkeras.quantizers.report import QuantizationReport
 from jkeras.quantizers.serialization import deserialize, get, serialize
 
 __all__ = exported(globals())

@@ -2,10 +2,13 @@
 
 import functools
 import typing
+from types import MappingProxyType
 
 import jax
 import jax.numpy as jnp
 
+from jkeras.initializers import Constant
+from jkeras.quantizers.packing import POWERS, pack_ternary, unpack_ternary
 from jkeras.quantizers.quantizers import (
     AbsMaxQuantizer,
     abs_max_quantize_grouped_with_zero_point,
@@ -40,6 +43,7 @@ class Coding(typing.NamedTuple):
     length: int
     block: typing.Any = None
     whole: bool = True
+    initializers = MappingProxyType({})
 
     @property
     def outer(self):
@@ -96,6 +100,56 @@ class Coding(typing.NamedTuple):
         scale = jnp.take(arrays["scale"], groups, axis=self.axis)
         zero = jnp.take(arrays["zero"], groups, axis=self.axis)
         return ((integers - zero.astype(scale.dtype)) * scale).astype(dtype)
+
+
+def ternary(matrix, threshold=None):
+    """(-1, 0 or 1 for each number, their scale): the sign where the magnitude is over a threshold.
+
+    Args:
+        threshold: None: half of the mean magnitude, which then is the scale too; with a given one
+            the scale is 1.
+
+    >>> codes, scale = ternary(jnp.array([2.0, -0.5, -3.5]))
+    >>> codes.tolist(), float(scale)
+    ([1.0, 0.0, -1.0], 2.0)
+    """
+    magnitude = jnp.abs(matrix).astype("float32")
+    scale = jnp.mean(magnitude)
+    least = threshold
+    if threshold is None:
+        least = 0.5 * scale
+    else:
+        scale = jnp.ones_like(scale)
+    return jnp.where(magnitude > least, jnp.sign(matrix), 0), scale
+
+
+class Trits(typing.NamedTuple):
+    """How a matrix of -1, 0 and 1 is kept: five in a byte along the last axis, and one scale.
+
+    Attributes:
+        length: size of the matrix's last axis.
+        threshold: see `ternary`.
+    """
+
+    length: int
+    threshold: typing.Any = None
+    # as `Coding` has them: one scale for everything is multiplied, not divided by
+    outer = False
+    initializers = MappingProxyType({"integers": Constant(sum(POWERS))})  # the byte of five zeros
+
+    def encode(self, matrix, quantizer=None):
+        """The arrays that keep a matrix, by name."""
+        codes, scale = ternary(matrix, self.threshold)
+        packed, _, _ = pack_ternary(codes, -1)
+        return {"integers": packed, "scale": scale}
+
+    def integers(self, arrays):
+        """The trits, one in each element."""
+        return unpack_ternary(arrays["integers"], self.length, -1)
+
+    def decode(self, arrays, dtype):
+        """The matrix again, in a float type."""
+        return self.integers(arrays).astype(dtype) * arrays["scale"].astype(dtype)
 
 
 # ---------------------------------------------------------------- products

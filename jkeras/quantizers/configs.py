@@ -155,6 +155,25 @@ class Float8QuantizationConfig(QuantizationConfig):
         return {}
 
 
+@public("keras.quantizers.TernaryQuantizationConfig")
+class TernaryQuantizationConfig(QuantizationConfig):
+    """Weights among -1, 0 and 1 with one scale, five of them in a byte (Ma et al. 2024,
+    arXiv:2402.17764). Of Keras's development branch.
+
+    >>> TernaryQuantizationConfig().mode
+    'ternary'
+    """
+
+    mode = "ternary"
+
+    def __init__(self):
+        super().__init__(None, None)
+
+    def get_config(self):
+        """Nothing."""
+        return {}
+
+
 class CalibratedConfig(QuantizationConfig):
     """Base of configurations that need data.
 
@@ -279,6 +298,7 @@ WITHOUT_DATA = {
     "int8": Int8QuantizationConfig,
     "int4": Int4QuantizationConfig,
     "float8": Float8QuantizationConfig,
+    "ternary": TernaryQuantizationConfig,
 }
 
 

@@ -120,6 +120,7 @@ KEY_BIAS = (
 
 ROWS = [
     Row("Dense", dict(units=3, activation="tanh"), VECTOR),
+    Row("TernaryDense", dict(units=3, activation="tanh"), VECTOR),
     Row(
         "EinsumDense",
         dict(equation="abc,cd->abd", output_shape=(4, 5), bias_axes="d"),

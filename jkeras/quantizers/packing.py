@@ -1,0 +1,119 @@
+"""Several small integers in one byte: four of 2 bits, or five of {-1, 0, 1}."""
+
+import jax.numpy as jnp
+from jax import lax
+
+from jkeras.core.registry import public
+
+TRITS = 5  # 3 ** 5 = 243 fits a byte
+POWERS = (1, 3, 9, 27, 81)
+
+
+def _fields(arr, axis, count):
+    """([the first numbers of all bytes, the second ones, …], length): the axis is in front."""
+    front = jnp.moveaxis(arr, axis, 0)
+    length = front.shape[0]
+    front = jnp.pad(front, [(0, -length % count)] + [(0, 0)] * (front.ndim - 1))
+    return [front[place::count] for place in range(count)], length
+
+
+def _joined(fields, length, axis):
+    """What `_fields` took apart."""
+    numbers = jnp.stack(fields, axis=1)  # (bytes, numbers in a byte, ...)
+    numbers = numbers.reshape(-1, *numbers.shape[2:])[:length]
+    return jnp.moveaxis(numbers, 0, axis)
+
+
+def _check_bytes(dtype):
+    if dtype not in ("int8", "uint8"):
+        raise ValueError(f"Expected dtype to be 'int8' or 'uint8', but got '{dtype}'.")
+
+
+@public("keras.quantizers.pack_int2")
+def pack_int2(arr, axis=0, dtype="int8"):
+    """(packed, its shape, length of the axis): four neighbours along an axis in one byte, the first
+    in the lowest bits.
+
+    Args:
+        arr: int8 in [-2, 1], or uint8 in [0, 3].
+
+    Raises:
+        ValueError: another `dtype`. TypeError: `arr` has not this dtype.
+
+    >>> packed, shape, length = pack_int2(jnp.array([1, -1, 0, -2, 1], "int8"))
+    >>> packed.tolist(), shape, length
+    ([-115, 1], (2,), 5)
+    """
+    _check_bytes(dtype)
+    arr = jnp.asarray(arr)
+    if str(arr.dtype) != dtype:
+        raise TypeError(f"Expected {dtype} tensor for packing, got {arr.dtype}.")
+    fields, length = _fields(arr.astype("uint8") & 0b11, axis, 4)
+    packed = fields[0] | fields[1] << 2 | fields[2] << 4 | fields[3] << 6
+    packed = lax.bitcast_convert_type(packed, jnp.dtype(dtype))
+    packed = jnp.moveaxis(packed, 0, axis)
+    return packed, tuple(packed.shape), length
+
+
+@public("keras.quantizers.unpack_int2")
+def unpack_int2(packed, orig_len, axis=0, dtype="int8"):
+    """What `pack_int2` packed.
+
+    Args:
+        orig_len: length of the axis.
+
+    >>> unpack_int2(jnp.array([-115, 1], "int8"), 5).tolist()
+    [1, -1, 0, -2, 1]
+    """
+    _check_bytes(dtype)
+    packed = jnp.asarray(packed)
+    if str(packed.dtype) not in ("int8", "uint8"):
+        raise TypeError(f"Expected int8 or uint8 tensor for unpacking, got {packed.dtype}")
+    front = lax.bitcast_convert_type(jnp.moveaxis(packed, axis, 0), jnp.uint8)
+    fields = [(front >> shift & 0b11).astype(dtype) for shift in (0, 2, 4, 6)]
+    if dtype == "int8":
+        fields = [(numbers ^ 2) - 2 for numbers in fields]  # 2 and 3 stand for -2 and -1
+    return _joined(fields, orig_len, axis)
+
+
+@public("keras.quantizers.pack_ternary")
+def pack_ternary(arr, axis=0):
+    """(packed, its shape, length of the axis): five neighbours among -1, 0 and 1 in one uint8, as
+    digits of base 3, the first with the lowest value.
+
+    Args:
+        arr: numbers of any type; they are rounded and clipped to [-1, 1].
+
+    >>> packed, shape, length = pack_ternary(jnp.array([1, -1, 0, 1, 1, -1]))
+    >>> packed.tolist(), shape, length
+    ([227, 120], (2,), 6)
+    """
+    numbers = jnp.clip(jnp.round(jnp.asarray(arr)), -1, 1).astype("int32")
+    fields, length = _fields(numbers, axis, TRITS)
+    packed = sum((digit + 1) * power for digit, power in zip(fields, POWERS)).astype("uint8")
+    packed = jnp.moveaxis(packed, 0, axis)
+    return packed, tuple(packed.shape), length
+
+
+@public("keras.quantizers.unpack_ternary")
+def unpack_ternary(packed, orig_len, axis=0):
+    """What `pack_ternary` packed, as int8.
+
+    Args:
+        orig_len: length of the axis.
+
+    Raises:
+        TypeError: `packed` does not consist of bytes.
+
+    >>> unpack_ternary(jnp.array([227, 120], "uint8"), 6).tolist()
+    [1, -1, 0, 1, 1, -1]
+    """
+    packed = jnp.asarray(packed)
+    if str(packed.dtype) not in ("int8", "uint8"):
+        raise TypeError(
+            "`unpack_ternary` expects a `uint8` or `int8` tensor that `pack_ternary` made. "
+            f"Received dtype: {packed.dtype}"
+        )
+    front = lax.bitcast_convert_type(jnp.moveaxis(packed, axis, 0), jnp.uint8).astype("int32")
+    fields = [(front // power % 3 - 1).astype("int8") for power in POWERS]
+    return _joined(fields, orig_len, axis)

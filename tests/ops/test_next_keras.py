@@ -1,0 +1,70 @@
+"""Ops that Keras's development branch has: against numpy and closed forms."""
+
+import numpy as np
+import pytest
+
+import jkeras
+from jkeras import ops
+
+
+def test_column_stack_is_numpys():
+    vector, matrix = np.arange(3.0), np.arange(6.0).reshape(3, 2)
+    for xs in ([vector, vector], [vector, matrix], [matrix, vector, matrix]):
+        np.testing.assert_array_equal(ops.column_stack(xs), np.column_stack(xs))
+    assert ops.numpy.column_stack is ops.column_stack
+
+
+def test_column_stack_of_symbolic_tensors():
+    x = jkeras.Input((2,), batch_size=None)
+    assert ops.column_stack([x, x]).shape == (None, 4)
+
+
+def test_gammainc_of_one_and_two_are_closed_forms():
+    x = np.array([0.0, 0.5, 2.0], "float32")
+    np.testing.assert_allclose(ops.gammainc(1.0, x), 1 - np.exp(-x), rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(ops.gammainc(2.0, x), 1 - (1 + x) * np.exp(-x), rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("n", [-2, 0, 1, 5])
+def test_matrix_power_is_numpys(n):
+    x = np.array([[[2.0, 1.0], [0.5, 1.0]], [[1.0, 0.0], [3.0, 2.0]]], "float32")
+    np.testing.assert_allclose(ops.matrix_power(x, n), np.linalg.matrix_power(x, n), rtol=1e-4)
+    assert ops.linalg.matrix_power is ops.matrix_power
+
+
+def test_matrix_power_refuses_what_is_no_int_or_square():
+    with pytest.raises(TypeError, match="n must be an integer"):
+        ops.matrix_power(np.eye(2), 0.5)
+    with pytest.raises(ValueError, match="square"):
+        ops.matrix_power(np.ones((2, 3)), 2)
+
+
+@pytest.mark.parametrize("data_format", ["channels_last", "channels_first"])
+@pytest.mark.parametrize(
+    ("space", "size", "padding"),
+    [((4, 6), (2, 3), "valid"), ((5, 7), (2, 3), "same"), ((4, 4, 6), (2, 2, 3), "valid")],
+)
+def test_reconstructed_patches_are_the_images(space, size, padding, data_format):
+    shape = (2, *space, 3) if data_format == "channels_last" else (2, 3, *space)
+    images = np.random.default_rng(0).normal(size=shape).astype("float32")
+    options = {"padding": padding, "data_format": data_format}
+    patches = ops.image.extract_patches(images, size, **options)
+    again = ops.image.reconstruct_patches(patches, size, output_size=space, **options)
+    np.testing.assert_array_equal(again, images)
+    one = ops.image.reconstruct_patches(patches[0], size, output_size=space, **options)
+    np.testing.assert_array_equal(one, images[0])
+
+
+def test_what_patches_do_not_say_is_asked_for():
+    patches = np.ones((1, 2, 2, 4))
+    assert ops.image.reconstruct_patches(patches, 2).shape == (1, 4, 4, 1)
+    symbolic = jkeras.Input((2, 2, 4))
+    assert ops.image.reconstruct_patches(symbolic, 2).shape == (None, 4, 4, 1)
+    with pytest.raises(ValueError, match="output_size"):
+        ops.image.reconstruct_patches(patches, 2, padding="same")
+    with pytest.raises(ValueError, match="output_size"):
+        ops.image.reconstruct_patches(patches, 2, output_size=(3, 4))
+    with pytest.raises(NotImplementedError, match="overlap"):
+        ops.image.reconstruct_patches(patches, 2, strides=1)
+    with pytest.raises(ValueError, match="not divisible"):
+        ops.image.reconstruct_patches(patches, 3)
