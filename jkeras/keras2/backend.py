@@ -159,7 +159,7 @@ def _random(sample, shape, range_, dtype, seed):
             tuple(int(n) if hasattr(n, "dtype") else n for n in shape), *range_, dtype=dtype
         )
     raise NotImplementedError(
-        "The shape of random numbers depends on a symbolic tensor. Make them in a layer or a Lambda."
+        "The shape of random numbers depends on a symbolic tensor. Make them in a Lambda."
     )
 
 

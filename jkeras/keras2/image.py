@@ -73,8 +73,8 @@ class Iterator(jkeras.utils.Sequence):
 class ImageDataGenerator:
     """Makes batches of images, each changed at random.
 
-    Args: as in Keras 2: whether means and deviations are removed, ZCA whitening, ranges of rotation,
-        shift, brightness, shear, zoom and channel shift, flips, `rescale`, a function
+    Args: as in Keras 2: whether means and deviations are removed, ZCA whitening, ranges of
+        rotation, shift, brightness, shear, zoom and channel shift, flips, `rescale`, a function
         `preprocessing_function`, and the part `validation_split` that `subset="validation"` gives.
 
     >>> x, y = next(ImageDataGenerator(rescale=0.5).flow(np.ones((4, 8, 8, 1)), np.arange(4)))

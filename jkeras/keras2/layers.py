@@ -56,8 +56,8 @@ def _remember(layer, shape, weights):
 
 
 class OldLayer(jkeras.layers.Layer):
-    """Base of a program's own layers: the arguments of `add_weight` as Keras 2 has them, losses with
-    the inputs that they depend on.
+    """Base of a program's own layers: the arguments of `add_weight` as Keras 2 has them, losses
+    with the inputs that they depend on.
     """
 
     def __init__(self, *args, **kwargs):

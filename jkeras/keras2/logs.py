@@ -39,7 +39,10 @@ class OldLogs(dict):
 
     def get(self, name, default=None):
         """The value under a name or its other name."""
-        return self[name] if name in self else default
+        try:
+            return self[name]
+        except KeyError:
+            return default
 
 
 def with_both_names(logs):

@@ -42,6 +42,10 @@ class Notes:
             ]
         )
 
+    def clear(self):
+        """Forgets what was noted."""
+        self._pairs.clear()
+
     def warn(self):
         """Gives the one warning, if there is anything to say, and forgets what was noted."""
         text = self.text()

@@ -37,8 +37,8 @@ DTYPES = (
     "float16 float32 float64 bfloat16 int8 int16 int32 int64 uint8 uint16 uint32 bool string"
 ).split()
 MISSING = (
-    "jkeras's stand-in for TensorFlow has no {name!r}: it has what programs for tf.keras use around "
-    "a model. Gradients are jax.grad; for anything else of TensorFlow import jkeras as Keras 3 and "
+    "jkeras's stand-in for TensorFlow has no {name!r}: it has what programs for tf.keras use "
+    "around a model. Gradients are jax.grad; for anything else of TensorFlow import jkeras as Keras 3 and "
     "TensorFlow itself."
 )
 

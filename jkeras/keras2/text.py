@@ -22,7 +22,8 @@ def text_to_word_sequence(text, filters=FILTERS, lower=True, split=" "):
 
 
 def hashing_trick(text, n, hash_function=None, filters=FILTERS, lower=True, split=" "):
-    """Numbers from 1 to n - 1 for the words of a text, by a hash: Python's own, "md5" or a function.
+    """Numbers from 1 to n - 1 for the words of a text, by a hash: Python's own, "md5" or a
+    function.
 
     >>> hashing_trick("a b a", 10, "md5")
     [3, 9, 3]
