@@ -7,9 +7,10 @@ from jkeras.keras2 import tables
 
 # functions of the old backend that `keras.ops` has under the same name and arguments
 SAME_OPS = (
-    "abs all any arange cast cos cumprod cumsum equal exp expand_dims floor greater greater_equal "
+    "abs all any arange argmax argmin cast cos cumprod cumsum equal exp expand_dims floor greater "
+    "greater_equal "
     "less less_equal log logsumexp max maximum mean min minimum not_equal ones_like prod relu "
-    "repeat reshape round shape sigmoid sign sin softplus softsign sqrt square squeeze stack std "
+    "reshape round shape sigmoid sign sin softplus softsign sqrt square squeeze stack std "
     "stop_gradient sum tanh tile transpose var zeros_like one_hot"
 ).split()
 OTHER_OPS = {
@@ -37,13 +38,33 @@ BY_HAND = {
     "ctc_batch_cost": "keras.losses.CTC or keras.ops.ctc_loss",
     "placeholder": "keras.Input",
 }
-EXPRESSIONS = {"int_shape": "{0}.shape", "get_value": "keras.ops.convert_to_numpy({0})"}
+MOVED = {
+    "batch_input_shape": "put keras.Input(batch_shape=...) in front",
+    "input_length": "leave it out, or put keras.Input((length,)) in front",
+    "weights": "give an initializer Constant(array), or set_weights after building",
+}
+METHODS_BY_HAND = {
+    "predict_classes": "model.predict(x).argmax(axis=-1)",
+    "reset_states": "layer.reset_states() of each stateful layer",
+    "add_loss": "a tensor of the graph is not taken: call self.add_loss in a layer",
+    "to_yaml": "model.to_json()",
+}
+# expressions that begin so name a class or function of Keras by its last part
+OF_CLASSES = ("keras.layers.", "layers.", "keras.initializers.", "initializers.", "keras.losses.")
+EXPRESSIONS = {
+    "int_shape": "{0}.shape",
+    "ndim": "len({0}.shape)",
+    "get_value": "keras.ops.convert_to_numpy({0})",
+    "eval": "keras.ops.convert_to_numpy({0})",
+    "flatten": "keras.ops.reshape({0}, (-1,))",
+}
 
 
 def modernize(source):
     """(the program for Keras 3, remarks on lines that need a hand).
 
-    >>> text, remarks = modernize("from keras.layers.core import Dense\\nDense(output_dim=3)  # out\\n")
+    >>> old = "from keras.layers.core import Dense\\nDense(output_dim=3)  # out\\n"
+    >>> text, remarks = modernize(old)
     >>> print(text, end="")
     from keras.layers import Dense
     Dense(units=3)  # out
@@ -123,7 +144,7 @@ class Rewriter(ast.NodeVisitor):
         module = new_module(node.module or "")
         if module is None:
             return
-        kept, backend = [], []
+        kept, backend, first = [], [], []
         for alias in node.names:
             name = alias.asname or alias.name
             if module == "keras" and alias.name == "backend":
@@ -133,16 +154,21 @@ class Rewriter(ast.NodeVisitor):
             used = f"{new} as {alias.asname}" if alias.asname else new
             if alias.name == "np_utils":
                 self.names[name] = "utils"
-                used = f"utils as {name}"
-            if module == "keras.backend" and alias.name not in KEPT_IN_BACKEND:
+                first.append(f"from keras import utils as {name}")
+            if module == "keras.backend" and alias.name in (*SAME_OPS, *OTHER_OPS):
                 backend.append(f"{OTHER_OPS.get(alias.name, alias.name)} as {name}")
+                continue
+            if module == "keras.backend" and alias.name not in KEPT_IN_BACKEND:
+                hint = BY_HAND.get(alias.name, "write it with keras.ops")
+                self.remark(node, f"backend.{alias.name}: {hint}")
+            if alias.name == "np_utils":
                 continue
             kept.append(used)
         if module == "keras.preprocessing.text":
             self.remark(node, "Keras 3 has layers.TextVectorization in the place of Tokenizer")
         if module == "keras.preprocessing.image" and "ImageDataGenerator" in str(kept):
             self.remark(node, "Keras 3 has image_dataset_from_directory and random layers")
-        statements = []
+        statements = first
         if kept:
             statements.append(f"from {module} import {_listed(kept, node)}")
         if backend:
@@ -183,7 +209,7 @@ class Rewriter(ast.NodeVisitor):
             outer = new_module(whole)
             self.needs_import = True
             self.replace(node, outer or whole.removeprefix("tf."))
-        elif node.attr in tables.RENAMED and whole.startswith(("keras.", "layers.")):
+        elif node.attr in tables.RENAMED and whole.startswith(OF_CLASSES):
             begin, end = self.span(node)
             size = len(node.attr.encode())
             self.edits.append((end - size, end, tables.RENAMED[node.attr]))
@@ -228,6 +254,8 @@ class Rewriter(ast.NodeVisitor):
             return
         if method in LAST_AXIS and self.is_backend(node.func.value):
             self.with_last_axis(node)
+        if name == "merge":
+            self.remark(node, "merge(mode=): layers.add, multiply, concatenate, ...")
         if name in tables.ARGUMENTS:
             self.arguments(node, tables.ARGUMENTS[name], name)
         if name in tables.KERNEL_SIDES:
@@ -255,8 +283,11 @@ class Rewriter(ast.NodeVisitor):
         inner = Rewriter(self.text(node.args[0]))
         inner.backends, inner.names = self.backends, self.names
         inner.visit(ast.parse(self.text(node.args[0])))
+        needed = inner.needs_import or pattern.startswith("keras")
+        inner.needs_import = False
         self.replace(node, pattern.format(inner.result()))
-        self.needs_import = self.needs_import or pattern.startswith("keras")
+        self.remarks += [r.replace("line 1:", f"line {node.lineno}:") for r in inner.remarks]
+        self.needs_import = self.needs_import or needed
         return True
 
     def with_last_axis(self, node):
@@ -273,6 +304,8 @@ class Rewriter(ast.NodeVisitor):
             if keyword.arg == "decay" and "lr" in renamed:
                 self.remark(keyword.value, f"{name}(decay=): give a schedule, InverseTimeDecay")
                 self.take_out(node, keyword)
+            elif keyword.arg in MOVED:
+                self.remark(keyword.value, f"{name}({keyword.arg}=): {MOVED[keyword.arg]}")
             elif keyword.arg in renamed and renamed[keyword.arg] is None:
                 self.take_out(node, keyword)
             elif keyword.arg in renamed:
@@ -336,8 +369,8 @@ class Rewriter(ast.NodeVisitor):
         renamed = dict.fromkeys(tables.GONE) | tables.METHOD_ARGUMENTS.get(method, {})
         is_fit = method in ("fit", "evaluate", "predict")
         if not is_fit and method not in tables.METHOD_ARGUMENTS and method not in tables.METHODS:
-            if method == "predict_classes":
-                self.remark(node, "predict_classes: model.predict(x).argmax(axis=-1)")
+            if method in METHODS_BY_HAND:
+                self.remark(node, f"{method}: {METHODS_BY_HAND[method]}")
             return
         for keyword in node.keywords:
             if keyword.arg not in renamed:

@@ -34,13 +34,14 @@ class Keras2Module(types.ModuleType):
         name: full name, "keras.layers".
         today: the module of today, or None.
         old: dict of what Keras 2 has otherwise.
-        look: function of (name, value) called when a program asks for a name of `old`.
+        look: function of (module, name) called when a program asks for a name of `old`.
+        call: what a call of the module does; `keras.layers.merge` is a function too.
     """
 
-    def __init__(self, name, today, old, look):
+    def __init__(self, name, today, old, look, call=None):
         super().__init__(name, getattr(today, "__doc__", None))
         self.__path__ = []
-        self._today, self._old, self._look = today, old, look
+        self._today, self._old, self._look, self._call = today, old, look, call
         public = [key for key in old if not key.startswith("_")]
         self.__all__ = sorted({*public, *getattr(today, "__all__", ())})
 
@@ -54,6 +55,11 @@ class Keras2Module(types.ModuleType):
         if hasattr(self._today, name):
             return getattr(self._today, name)
         raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
+
+    def __call__(self, *args, **kwargs):
+        if self._call is None:
+            raise TypeError(f"module {self.__name__!r} is not callable")
+        return self._call(*args, **kwargs)
 
     def __dir__(self):
         return self.__all__
@@ -82,9 +88,9 @@ class _Builder:
         }
         self._make()
 
-    def _module(self, name, today=None, old=()):
+    def _module(self, name, today=None, old=(), call=None):
         full = f"keras.{name}".rstrip(".")
-        module = Keras2Module(full, today, dict(old), self._looked_at)
+        module = Keras2Module(full, today, dict(old), self._looked_at, call)
         self.modules[full] = module
         parent, _, last = full.rpartition(".")
         if parent in self.modules:
@@ -146,7 +152,8 @@ class _Builder:
             return
         more = {"Model": self.models["Model"]} if old.startswith("engine") else {}
         known = vars(source)["_old"]
-        self._module(old, vars(source)["_today"], {**known, **more})
+        call = known["merge"] if old == "layers.merge" else None
+        self._module(old, vars(source)["_today"], {**known, **more}, call)
 
     def _root(self):
         return {

@@ -210,16 +210,5 @@ MODULES = {
     "optimizers.legacy": "optimizers",
     "optimizers.experimental": "optimizers",
     "initializations": "initializers",
-    **{
-        f"applications.{module}": "applications"
-        for module in (
-            "inception_resnet_v2",
-            "inception_v3",
-            "nasnet",
-            "resnet50",
-            "vgg16",
-            "vgg19",
-        )
-    },
     "callbacks.callbacks": "callbacks",
 }

@@ -38,8 +38,8 @@ DTYPES = (
 ).split()
 MISSING = (
     "jkeras's stand-in for TensorFlow has no {name!r}: it has what programs for tf.keras use "
-    "around a model. Gradients are jax.grad; for anything else of TensorFlow import jkeras as Keras 3 and "
-    "TensorFlow itself."
+    "around a model. Gradients are jax.grad; for anything else of TensorFlow import "
+    "jkeras as Keras 3 and TensorFlow itself."
 )
 
 
