@@ -567,6 +567,9 @@ def bias_add(x, bias, data_format=None):
 class Session:
     """Stands for a session: values are there at once."""
 
+    def __init__(self, *args, **kwargs):
+        """Takes any setting, and needs none."""
+
     def run(self, fetches, feed_dict=None):
         """The values of arrays and variables."""
         if isinstance(fetches, (list, tuple)):

@@ -61,9 +61,8 @@ def _entries(outputs, given):
         if id(tensor) in stop or id(tensor) in seen:
             continue
         seen.add(id(tensor))
-        node = getattr(getattr(tensor, "_keras_history", None), "operation", None)
         parents = _parents(tensor)
-        if node is None or not parents:
+        if not parents:
             found.append(tensor)
         waiting.extend(parents)
     return found

@@ -108,7 +108,8 @@ class ImageDataGenerator:
         dtype=None,
         **kwargs,
     ):
-        self.featurewise_center, self.samplewise_center = featurewise_center, samplewise_center
+        self.featurewise_center = featurewise_center or zca_whitening
+        self.samplewise_center = samplewise_center
         self.featurewise_std_normalization = featurewise_std_normalization
         self.samplewise_std_normalization = samplewise_std_normalization
         self.zca_whitening, self.zca_epsilon = zca_whitening, zca_epsilon
@@ -194,7 +195,7 @@ class ImageDataGenerator:
         x = np.asarray(x, self.dtype)
         axes = (0, 1, 2) if self.data_format == "channels_last" else (0, 2, 3)
         keep = x.mean(axes, keepdims=True)[0]
-        if self.featurewise_center or self.zca_whitening:
+        if self.featurewise_center:
             self.mean = keep
             x = x - keep
         if self.featurewise_std_normalization:

@@ -80,7 +80,19 @@ class Keras2Methods:
     def predict(self, *args, **kwargs):
         """The outputs for data."""
         kwargs.setdefault("verbose", 0)  # Keras 2 shows nothing unless it is asked to
+        if self._has_states():
+            return self._predict_in_turn(*args, **kwargs)
         return super().predict(*args, **self._translated("predict", kwargs))
+
+    def _has_states(self):
+        """Whether a layer goes on from batch to batch."""
+        return any(getattr(layer, "stateful", False) for layer in self._flatten_layers())
+
+    def _predict_in_turn(self, x, batch_size=None, **options):
+        """The outputs batch by batch, each beginning with the states that the last one left."""
+        size = batch_size or 32
+        batches = [x[begin : begin + size] for begin in range(0, len(x), size)]
+        return np.concatenate([np.array(self(np.asarray(batch))) for batch in batches])
 
     def predict_generator(self, generator, steps=None, **kwargs):
         """The outputs for batches that a generator yields."""
@@ -153,7 +165,7 @@ class Keras2Methods:
             self.notes.add(f"model.save({path!r})", f"model.save({target!r})")
         save = super().save  # looked up while the model is of this class
         with of_today(self):
-            save(target, overwrite=overwrite, include_optimizer=include_optimizer)
+            save(target, overwrite=overwrite)
 
     def save_weights(self, filepath, overwrite=True, **kwargs):
         """Writes the weights under the name that Keras 3 wants for them."""

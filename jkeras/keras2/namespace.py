@@ -199,9 +199,10 @@ class _Builder:
         return {**old, "Callback": callbacks.old_callback_base(self.notes)}
 
     def _renamed(self, today):
+        pairs = {**tables.SHORT, **tables.RENAMED}
         return {
             old: getattr(today, new)
-            for old, new in tables.RENAMED.items()
+            for old, new in pairs.items()
             if hasattr(today, new) and not hasattr(today, old)
         }
 

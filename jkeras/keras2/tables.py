@@ -22,6 +22,21 @@ RENAMED = {
     "cosine_proximity": "cosine_similarity",
 }
 
+# short names of losses and metrics, as strings still good
+SHORT = {
+    "mse": "mean_squared_error",
+    "MSE": "mean_squared_error",
+    "mae": "mean_absolute_error",
+    "MAE": "mean_absolute_error",
+    "mape": "mean_absolute_percentage_error",
+    "MAPE": "mean_absolute_percentage_error",
+    "msle": "mean_squared_logarithmic_error",
+    "MSLE": "mean_squared_logarithmic_error",
+    "kld": "kl_divergence",
+    "KLD": "kl_divergence",
+    "cosine": "cosine_similarity",
+}
+
 # values of arguments that name an initializer
 INITIALIZERS = {
     "normal": "random_normal",

@@ -26,7 +26,7 @@ def hashing_trick(text, n, hash_function=None, filters=FILTERS, lower=True, spli
     function.
 
     >>> hashing_trick("a b a", 10, "md5")
-    [3, 9, 3]
+    [2, 5, 2]
     """
     if hash_function is None:
         hash_function = hash
