@@ -29,9 +29,19 @@ def main(arguments=None):
         help="what stands in for a private module of Keras, as in "
         "keras.src.callbacks=jkeras.callbacks",
     )
+    program.add_argument(
+        "--keras2",
+        action="store_true",
+        help="the program is written for Keras 2 or tf.keras; a warning says what was translated",
+    )
     program.add_argument("program", help="path of a script, or with -m the name of a module")
     program.add_argument("arguments", nargs=argparse.REMAINDER, help="arguments of the program")
     program.set_defaults(command=_run_program)
+    old = commands.add_parser(
+        "modernize", help="print a program written for Keras 2 or tf.keras as one for Keras 3"
+    )
+    old.add_argument("program", help="path of a script")
+    old.set_defaults(command=_modernize)
     examples = commands.add_parser(
         "examples", help="list the examples, or run one: `examples digits`"
     )
@@ -44,17 +54,27 @@ def main(arguments=None):
 
 def _run_program(options):
     private = dict(pair.split("=", 1) for pair in options.private)
-    run_program(options.program, options.arguments, options.module, private)
+    run_program(options.program, options.arguments, options.module, private, options.keras2)
+
+
+def _modernize(options):
+    from jkeras.keras2.modernize import modernize
+
+    text, remarks = modernize(pathlib.Path(options.program).read_text())
+    print(text, end="")
+    for remark in remarks:
+        print(remark, file=sys.stderr)
 
 
 def _run_example(options):
     run_example(options.name, options.arguments)
 
 
-def run_program(program, arguments, is_module=False, private=()):
+def run_program(program, arguments, is_module=False, private=(), keras2=False):
     """Runs a script or module as `python` would, with jkeras in the place of Keras."""
     jkeras.install_as_keras(
-        {name: importlib.import_module(stand_in) for name, stand_in in dict(private).items()}
+        {name: importlib.import_module(stand_in) for name, stand_in in dict(private).items()},
+        keras2=keras2,
     )
     sys.argv = [program, *arguments]
     if is_module:

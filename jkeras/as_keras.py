@@ -119,7 +119,7 @@ def further(name):
     raise AttributeError(f"module 'keras' has no attribute {name!r}")
 
 
-def install_as_keras(private=None):
+def install_as_keras(private=None, keras2=False):
     """Makes `import keras` give jkeras from now on in this process, so that a library written for
     Keras 3 runs on it.
 
@@ -133,6 +133,9 @@ def install_as_keras(private=None):
         private: dict from the name of another module under `keras.src` that some library imports,
             though it is private, to what stands in for it: a module, or anything that has the
             attributes asked for.
+        keras2: play Keras 2 instead, for programs that Keras 3 refuses: old names, arguments and
+            modules, the functions of the old backend, and `tensorflow.keras` on a stand-in for
+            TensorFlow. One warning at the end says what was translated.
     Raises:
         ImportError: Keras itself has been imported already: half of the process would hold its
             classes.
@@ -145,19 +148,44 @@ def install_as_keras(private=None):
     """
     finder = next((f for f in sys.meta_path if isinstance(f, KerasFinder)), None)
     if finder is None:
-        keras = sys.modules.get("keras")
-        if keras is not None:
-            raise ImportError(
-                explain(
-                    "install_as_keras",
-                    "to run before the first import of keras",
-                    f"a process that has loaded it from {getattr(keras, '__file__', None)}",
-                    "make it the first lines of the program, or run it with `python -m jkeras run`",
-                )
-            )
+        _check_not_loaded("keras")
+    if keras2:
+        _install_keras2(private)
+        return
+    if finder is None:
         finder = KerasFinder()
         sys.meta_path.insert(0, finder)
     finder.private.update(private or {})
     for name in private or ():
         # so that `keras.src.utils` is there for who only says `import keras`
         importlib.import_module(name)
+
+
+def _install_keras2(private):
+    """`import keras` and `import tensorflow` give Keras 2 as jkeras plays it."""
+    if private:
+        raise ValueError(
+            explain(
+                "install_as_keras", "no `private` modules of Keras 3 together with keras2", private
+            )
+        )
+    from jkeras.keras2.install import install
+
+    _check_not_loaded("tensorflow")
+    install()
+
+
+def _check_not_loaded(name):
+    """Raises where a library of that name has been imported already, and is not jkeras's."""
+    module = sys.modules.get(name)
+    is_ours = type(getattr(getattr(module, "__spec__", None), "loader", None)).__module__
+    if module is None or is_ours.startswith("jkeras."):
+        return
+    raise ImportError(
+        explain(
+            "install_as_keras",
+            f"to run before the first import of {name}",
+            f"a process that has loaded it from {getattr(module, '__file__', None)}",
+            "make it the first lines of the program, or run it with `python -m jkeras run`",
+        )
+    )

@@ -27,6 +27,19 @@ def audio_dataset_from_directory(
     follow_links: Any = False,
     verbose: Any = True,
 ) -> Any: ...
+def bucket_by_length(
+    x: Any,
+    y: Any = None,
+    sample_weight: Any = None,
+    *,
+    batch_size: Any = 32,
+    lengths: Any = None,
+    value: Any = 0,
+    mask: Any = False,
+    per_step: Any = False,
+    shuffle: Any = False,
+    seed: Any = None,
+) -> Any: ...
 def clear_session(free_memory: Any = True) -> Any: ...
 def deserialize_keras_object(
     config: Any,

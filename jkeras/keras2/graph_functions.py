@@ -1,0 +1,126 @@
+"""`K.function`, `K.gradients`, `K.placeholder`: pieces of graphs as functions, and their
+gradients.
+"""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import jkeras
+from jkeras.core import graph
+
+
+class LearningPhase(int):
+    """Stands for "is this training" among the inputs of a `K.function`; 0 elsewhere."""
+
+
+class Gradient(jkeras.Operation):
+    """The gradients of a graph's sum for some of its tensors; called on these tensors and on what
+    else the graph depends on.
+    """
+
+    def __init__(self, function, count):
+        super().__init__()
+        self.function, self.count = function, count
+
+    def call(self, *inputs):
+        wanted, others = inputs[: self.count], inputs[self.count :]
+
+        def total(wanted):
+            outputs = self.function([*wanted, *others])
+            return sum(jnp.sum(value) for value in jax.tree_util.tree_leaves(outputs))
+
+        return list(jax.grad(total)(list(wanted)))
+
+    def compute_output_spec(self, *inputs):
+        return [jkeras.KerasTensor(x.shape, x.dtype) for x in inputs[: self.count]]
+
+
+def gradients(loss, variables):
+    """The gradients of a tensor of a graph for other tensors of this graph.
+
+    >>> x = jkeras.Input((2,))
+    >>> [g] = gradients(x * x, [x])
+    >>> function([x], [g])([np.array([[1.0, 3.0]])])[0].tolist()
+    [[2.0, 6.0]]
+    """
+    if not isinstance(variables, (list, tuple)):
+        variables = [variables]
+    losses = loss if isinstance(loss, (list, tuple)) else [loss]
+    others = _entries(losses, variables)
+    function = jkeras.Function([*variables, *others], list(losses))
+    return Gradient(function, len(variables))(*variables, *others)
+
+
+def _entries(outputs, given):
+    """The tensors without a past on which outputs depend, apart from those given."""
+    stop, found, seen = set(map(id, given)), [], set()
+    waiting = list(outputs)
+    while waiting:
+        tensor = waiting.pop()
+        if id(tensor) in stop or id(tensor) in seen:
+            continue
+        seen.add(id(tensor))
+        parents = _parents(tensor)
+        if not parents:
+            found.append(tensor)
+        waiting.extend(parents)
+    return found
+
+
+def _parents(tensor):
+    """The symbolic tensors from which one was made."""
+    history = getattr(tensor, "_keras_history", None)
+    if history is None:
+        return []
+    operation, node_index, _ = history
+    return list(operation._inbound_nodes[node_index].input_tensors)
+
+
+class CallableFunction:
+    """Arrays in, a list of numpy arrays out; variables take their updates after each call."""
+
+    def __init__(self, inputs, outputs, updates=()):
+        self.is_phase = [isinstance(x, LearningPhase) for x in inputs]
+        self.is_single = not isinstance(outputs, (list, tuple))
+        self.outputs = [outputs] if self.is_single else list(outputs)
+        self.updates = list(updates or ())
+        tensors = [x for x, phase in zip(inputs, self.is_phase) if not phase]
+        self.model = jkeras.Model(tensors, self._symbolic())
+
+    def _symbolic(self):
+        found = [x for x in self.outputs if graph.is_symbolic(x)]
+        return found + [new for _, new in self._pairs() if graph.is_symbolic(new)]
+
+    def _pairs(self):
+        return [pair for pair in self.updates if isinstance(pair, (tuple, list))]
+
+    def __call__(self, inputs):
+        training = any(bool(value) for value, phase in zip(inputs, self.is_phase) if phase)
+        values = [np.asarray(v) for v, phase in zip(inputs, self.is_phase) if not phase]
+        results = self.model(values if len(values) > 1 else values[0], training=training)
+        results = list(jax.tree_util.tree_leaves(results))
+        outputs = [
+            np.asarray(results.pop(0) if graph.is_symbolic(x) else jkeras.ops.convert_to_tensor(x))
+            for x in self.outputs
+        ]
+        for variable, new in self._pairs():
+            variable.assign(results.pop(0) if graph.is_symbolic(new) else new)
+        return outputs[0] if self.is_single else outputs
+
+
+def function(inputs, outputs, updates=None, **options):
+    """A piece of a graph as a function of arrays.
+
+    >>> x = jkeras.Input((2,))
+    >>> function([x], [x * 2])([np.ones((1, 2))])[0].tolist()
+    [[2.0, 2.0]]
+    """
+    return CallableFunction(inputs, outputs, updates)
+
+
+def placeholder(shape=None, ndim=None, dtype=None, sparse=False, name=None):
+    """A symbolic tensor that a graph begins with."""
+    if shape is None:
+        shape = (None,) * ndim
+    return jkeras.Input(batch_shape=tuple(shape), dtype=dtype, name=name)

@@ -1,0 +1,449 @@
+"""Rewrites a program for Keras 1 or 2 into one for Keras 3; comments and layout stay."""
+
+import ast
+import difflib
+
+from jkeras.keras2 import tables
+
+# functions of the old backend that `keras.ops` has under the same name and arguments
+SAME_OPS = (
+    "abs all any arange argmax argmin cast cos cumprod cumsum equal exp expand_dims floor greater "
+    "greater_equal "
+    "less less_equal log logsumexp max maximum mean min minimum not_equal ones_like prod relu "
+    "reshape round shape sigmoid sign sin softplus softsign sqrt square squeeze stack std "
+    "stop_gradient sum tanh tile transpose var zeros_like one_hot"
+).split()
+OTHER_OPS = {
+    "concatenate": "concatenate",
+    "pow": "power",
+    "clip": "clip",
+    "permute_dimensions": "transpose",
+    "dot": "matmul",
+    "repeat_elements": "repeat",
+    "reverse": "flip",
+}
+# what a rewriting by position alone does not keep: the default axis of these is -1 in Keras 2
+LAST_AXIS = ("concatenate", "argmax", "argmin", "expand_dims")
+KEPT_IN_BACKEND = (
+    "epsilon floatx set_floatx set_epsilon image_data_format set_image_data_format clear_session "
+    "get_uid backend is_keras_tensor is_float_dtype is_int_dtype result_type standardize_dtype"
+).split()
+RANDOM = {"random_normal": "normal", "random_uniform": "uniform"}
+BY_HAND = {
+    "gradients": "take jax.grad of a function",
+    "function": "call a keras.Model(inputs, outputs), or keras.Function",
+    "learning_phase": "give `training=` to the call",
+    "get_session": "remove: there are no sessions",
+    "set_session": "remove: there are no sessions",
+    "ctc_batch_cost": "keras.losses.CTC or keras.ops.ctc_loss",
+    "placeholder": "keras.Input",
+}
+MOVED = {
+    "batch_input_shape": "put keras.Input(batch_shape=...) in front",
+    "input_length": "leave it out, or put keras.Input((length,)) in front",
+    "weights": "give an initializer Constant(array), or set_weights after building",
+}
+METHODS_BY_HAND = {
+    "predict_classes": "model.predict(x).argmax(axis=-1)",
+    "reset_states": "layer.reset_states() of each stateful layer",
+    "add_loss": "a tensor of the graph is not taken: call self.add_loss in a layer",
+    "to_yaml": "model.to_json()",
+}
+# expressions that begin so name a class or function of Keras by its last part
+OF_CLASSES = ("keras.layers.", "layers.", "keras.initializers.", "initializers.", "keras.losses.")
+EXPRESSIONS = {
+    "int_shape": "{0}.shape",
+    "ndim": "len({0}.shape)",
+    "get_value": "keras.ops.convert_to_numpy({0})",
+    "eval": "keras.ops.convert_to_numpy({0})",
+    "flatten": "keras.ops.reshape({0}, (-1,))",
+}
+
+
+def modernize(source):
+    """(the program for Keras 3, remarks on lines that need a hand).
+
+    >>> old = "from keras.layers.core import Dense\\nDense(output_dim=3)  # out\\n"
+    >>> text, remarks = modernize(old)
+    >>> print(text, end="")
+    from keras.layers import Dense
+    Dense(units=3)  # out
+    """
+    rewriter = Rewriter(source)
+    rewriter.visit(ast.parse(source))
+    return rewriter.result(), rewriter.remarks
+
+
+def difference(source):
+    """What `modernize` changes, as a patch."""
+    new, _ = modernize(source)
+    lines = difflib.unified_diff(source.splitlines(True), new.splitlines(True), "old", "new")
+    return "".join(lines)
+
+
+class Rewriter(ast.NodeVisitor):
+    """Collects replacements of pieces of a program, by their places."""
+
+    def __init__(self, source):
+        self.lines = source.splitlines(keepends=True)
+        self.encoded = source.encode()
+        starts, at = [], 0
+        for line in self.lines:
+            starts.append(at)
+            at += len(line.encode())
+        self.starts = starts
+        self.edits = []  # (begin, end, text) in bytes
+        self.remarks = []
+        self.backends = set()  # names bound to the old backend
+        self.names = {}  # name in the program -> class of Keras
+        self.needs_import = False
+
+    # ------------------------------------------------------------ places and pieces
+
+    def place(self, line, column):
+        """The byte at which a line and column of a node are."""
+        return self.starts[line - 1] + column
+
+    def span(self, node):
+        """(begin, end) of a node in bytes."""
+        begin = self.place(node.lineno, node.col_offset)
+        return begin, self.place(node.end_lineno, node.end_col_offset)
+
+    def text(self, node):
+        """A node as the program has it."""
+        begin, end = self.span(node)
+        return self.encoded[begin:end].decode()
+
+    def replace(self, node, text):
+        """Puts a text in the place of a node."""
+        self.edits.append((*self.span(node), text))
+
+    def remark(self, node, text):
+        """Notes a line that needs a hand."""
+        self.remarks.append(f"line {node.lineno}: {text}")
+
+    def result(self):
+        """The program with all replacements; of two that overlap, the outer one counts."""
+        text, done = self.encoded, []
+        for begin, end, new in sorted(self.edits, key=lambda edit: (edit[0], -edit[1])):
+            if not done or begin >= done[-1][1]:
+                done.append((begin, end, new))
+        for begin, end, new in reversed(done):
+            text = text[:begin] + new.encode() + text[end:]
+        text = text.decode()
+        if self.needs_import and "import keras\n" not in text:
+            text = _with_import(text)
+        return text
+
+    # ------------------------------------------------------------ imports
+
+    def visit_ImportFrom(self, node):
+        if node.module == "tensorflow" and [a.name for a in node.names] == ["keras"]:
+            self.replace(node, "import keras")
+            return
+        module = new_module(node.module or "")
+        if module is None:
+            return
+        kept, backend, first = [], [], []
+        for alias in node.names:
+            name = alias.asname or alias.name
+            if module == "keras" and alias.name == "backend":
+                self.backends.add(name)
+            new = tables.RENAMED.get(alias.name, alias.name)
+            self.names[name] = new
+            used = f"{new} as {alias.asname}" if alias.asname else new
+            if alias.name == "np_utils":
+                self.names[name] = "utils"
+                first.append(f"from keras import utils as {name}")
+            if module == "keras.backend" and alias.name in (*SAME_OPS, *OTHER_OPS):
+                backend.append(f"{OTHER_OPS.get(alias.name, alias.name)} as {name}")
+                continue
+            if module == "keras.backend" and alias.name not in KEPT_IN_BACKEND:
+                hint = BY_HAND.get(alias.name, "write it with keras.ops")
+                self.remark(node, f"backend.{alias.name}: {hint}")
+            if alias.name == "np_utils":
+                continue
+            kept.append(used)
+        if module == "keras.preprocessing.text":
+            self.remark(node, "Keras 3 has layers.TextVectorization in the place of Tokenizer")
+        if module == "keras.preprocessing.image" and "ImageDataGenerator" in str(kept):
+            self.remark(node, "Keras 3 has image_dataset_from_directory and random layers")
+        statements = first
+        if kept:
+            statements.append(f"from {module} import {_listed(kept, node)}")
+        if backend:
+            statements.append(f"from keras.ops import {', '.join(backend)}")
+        indent = " " * node.col_offset
+        new_text = f"\n{indent}".join(statements)
+        if new_text.split() != self.text(node).split():
+            self.replace(node, new_text)
+
+    def visit_Import(self, node):
+        parts = []
+        for alias in node.names:
+            new = new_module(alias.name)
+            if new is None:
+                parts.append(self.text(alias))
+                continue
+            name = alias.asname
+            if new == "keras.backend" and name:
+                self.backends.add(name)
+            parts.append(f"{new} as {name}" if name else new)
+        text = f"import {', '.join(parts)}"
+        if text != self.text(node):
+            self.replace(node, text)
+
+    # ------------------------------------------------------------ names and attributes
+
+    def visit_Name(self, node):
+        new = self.names.get(node.id)
+        if new is not None and node.id in tables.RENAMED and tables.RENAMED[node.id] == new:
+            self.replace(node, new)
+
+    def visit_Attribute(self, node):
+        self.generic_visit(node)
+        whole = dotted(node)
+        if whole is None:
+            return
+        if whole.startswith("tf.keras.") or whole == "tf.keras":
+            outer = new_module(whole)
+            self.needs_import = True
+            self.replace(node, outer or whole.removeprefix("tf."))
+        elif node.attr in tables.RENAMED and whole.startswith(OF_CLASSES):
+            begin, end = self.span(node)
+            size = len(node.attr.encode())
+            self.edits.append((end - size, end, tables.RENAMED[node.attr]))
+        elif self.is_backend(node.value):
+            self.backend_name(node)
+        elif node.attr == "lr" and whole.endswith("optimizer.lr"):
+            _, end = self.span(node)
+            self.edits.append((end - 2, end, "learning_rate"))
+        elif whole.startswith("keras.") and new_module(whole) not in (None, whole):
+            self.replace(node, new_module(whole))
+
+    def is_backend(self, node):
+        """Whether an expression is the old backend."""
+        is_name = isinstance(node, ast.Name) and node.id in self.backends
+        return is_name or dotted(node) in ("keras.backend", "tf.keras.backend")
+
+    def backend_name(self, node):
+        """Rewrites `K.mean`."""
+        name = node.attr
+        if name in KEPT_IN_BACKEND:
+            return
+        if name in SAME_OPS or name in OTHER_OPS:
+            new = f"keras.ops.{OTHER_OPS.get(name, name)}"
+        elif name in RANDOM:
+            new = f"keras.random.{RANDOM[name]}"
+        elif name == "variable":
+            new = "keras.Variable"
+        else:
+            if name not in EXPRESSIONS:
+                hint = BY_HAND.get(name, "write it with keras.ops")
+                self.remark(node, f"backend.{name}: {hint}")
+            return
+        self.needs_import = True
+        self.replace(node, new)
+
+    # ------------------------------------------------------------ calls
+
+    def visit_Call(self, node):
+        name = self.class_of(node.func)
+        method = node.func.attr if isinstance(node.func, ast.Attribute) else None
+        if self.is_backend(getattr(node.func, "value", None)) and self.whole_call(node):
+            return
+        if method in LAST_AXIS and self.is_backend(node.func.value):
+            self.with_last_axis(node)
+        if name == "merge":
+            self.remark(node, "merge(mode=): layers.add, multiply, concatenate, ...")
+        if name in tables.ARGUMENTS:
+            self.arguments(node, tables.ARGUMENTS[name], name)
+        if name in tables.KERNEL_SIDES:
+            self.kernel_sides(node, tables.KERNEL_SIDES[name])
+        if method is not None:
+            self.method(node, method)
+        self.generic_visit(node)
+
+    def class_of(self, function):
+        """The class of Keras 3 that a call makes; None for anything else."""
+        if isinstance(function, ast.Name):
+            name = self.names.get(function.id)
+        else:
+            whole = dotted(function) or ""
+            head = whole.split(".")[0]
+            is_keras = head in ("keras", "tf", "layers", "optimizers", *self.names)
+            name = whole.rpartition(".")[2] if is_keras else None
+        return tables.RENAMED.get(name, name)
+
+    def whole_call(self, node):
+        """Rewrites a call whose form changes; returns whether it did."""
+        pattern = EXPRESSIONS.get(node.func.attr)
+        if pattern is None or len(node.args) != 1:
+            return False
+        inner = Rewriter(self.text(node.args[0]))
+        inner.backends, inner.names = self.backends, self.names
+        inner.visit(ast.parse(self.text(node.args[0])))
+        needed = inner.needs_import or pattern.startswith("keras")
+        inner.needs_import = False
+        self.replace(node, pattern.format(inner.result()))
+        self.remarks += [r.replace("line 1:", f"line {node.lineno}:") for r in inner.remarks]
+        self.needs_import = self.needs_import or needed
+        return True
+
+    def with_last_axis(self, node):
+        """Says the axis that Keras 2 took where none is given."""
+        given = len(node.args) > 1 or any(k.arg == "axis" for k in node.keywords)
+        if given or not node.args:
+            return
+        _, end = self.span(node.args[-1])
+        self.edits.append((end, end, ", axis=-1"))
+
+    def arguments(self, node, renamed, name):
+        """Renames arguments, takes out those that are gone, translates values."""
+        for keyword in node.keywords:
+            if keyword.arg == "decay" and "lr" in renamed:
+                self.remark(keyword.value, f"{name}(decay=): give a schedule, InverseTimeDecay")
+                self.take_out(node, keyword)
+            elif keyword.arg in MOVED:
+                self.remark(keyword.value, f"{name}({keyword.arg}=): {MOVED[keyword.arg]}")
+            elif keyword.arg in renamed and renamed[keyword.arg] is None:
+                self.take_out(node, keyword)
+            elif keyword.arg in renamed:
+                begin = self.place(keyword.lineno, keyword.col_offset)
+                new = renamed[keyword.arg]
+                self.edits.append((begin, begin + len(keyword.arg), new))
+                self.value(keyword.value, new)
+            elif keyword.arg is not None:
+                self.value(keyword.value, keyword.arg)
+        if name in ("ReduceLROnPlateau", "EarlyStopping", "ModelCheckpoint"):
+            self.monitor(node)
+
+    def monitor(self, node):
+        """`monitor="val_acc"`: the name under which Keras 3 logs it."""
+        for keyword in node.keywords:
+            value = getattr(keyword.value, "value", None)
+            if keyword.arg == "monitor" and value in ("acc", "val_acc"):
+                self.replace(keyword.value, repr(value.replace("acc", "accuracy")))
+
+    def value(self, node, argument):
+        """Translates the value of one argument."""
+        value = getattr(node, "value", None)
+        if not isinstance(value, str):
+            return
+        new = value
+        if argument.endswith("_initializer"):
+            new = tables.INITIALIZERS.get(value, value)
+        elif argument == "data_format":
+            new = tables.DATA_FORMATS.get(value, value)
+        if new != value:
+            self.replace(node, repr(new))
+
+    def take_out(self, node, keyword):
+        """Removes an argument and its comma."""
+        begin, end = self.span(keyword)
+        before = [item for item in (*node.args, *node.keywords) if self.span(item)[1] <= begin]
+        if before:
+            begin = max(self.span(item)[1] for item in before)
+        else:
+            after = [item for item in (*node.args, *node.keywords) if self.span(item)[0] >= end]
+            end = min((self.span(item)[0] for item in after), default=end)
+        self.edits.append((begin, end, ""))
+
+    def kernel_sides(self, node, sides):
+        """Joins the sides of a kernel into one tuple."""
+        count = len(sides)
+        numbers = node.args[1 : 1 + count]
+        are_numbers = all(isinstance(getattr(n, "value", None), int) for n in numbers)
+        keywords = [k for k in node.keywords if k.arg in sides]
+        if len(keywords) == count:
+            first, last = keywords[0], keywords[-1]
+            values = ", ".join(self.text(k.value) for k in keywords)
+            self.edits.append((self.span(first)[0], self.span(last)[1], f"kernel_size=({values})"))
+        elif len(numbers) == count and are_numbers:
+            begin, end = self.span(numbers[0])[0], self.span(numbers[-1])[1]
+            values = ", ".join(self.text(n) for n in numbers)
+            self.edits.append((begin, end, f"({values})"))
+
+    def method(self, node, method):
+        """Methods of models."""
+        renamed = dict.fromkeys(tables.GONE) | tables.METHOD_ARGUMENTS.get(method, {})
+        is_fit = method in ("fit", "evaluate", "predict")
+        if not is_fit and method not in tables.METHOD_ARGUMENTS and method not in tables.METHODS:
+            if method in METHODS_BY_HAND:
+                self.remark(node, f"{method}: {METHODS_BY_HAND[method]}")
+            return
+        for keyword in node.keywords:
+            if keyword.arg not in renamed:
+                continue
+            new = renamed[keyword.arg]
+            if keyword.arg in ("samples_per_epoch", "nb_val_samples", "val_samples"):
+                self.remark(keyword.value, f"{keyword.arg} counts rows, {new} counts batches")
+            if new is None:
+                self.take_out(node, keyword)
+            else:
+                begin = self.place(keyword.lineno, keyword.col_offset)
+                self.edits.append((begin, begin + len(keyword.arg), new))
+        if method in tables.METHODS:
+            _, end = self.span(node.func)
+            self.edits.append((end - len(method), end, tables.METHODS[method]))
+
+    def visit_Subscript(self, node):
+        self.generic_visit(node)
+        key = getattr(node.slice, "value", None)
+        if key in ("acc", "val_acc") and dotted(node.value) is not None:
+            self.replace(node.slice, repr(key.replace("acc", "accuracy")))
+
+    def visit_List(self, node):
+        self.generic_visit(node)
+        for item in node.elts:
+            if getattr(item, "value", None) == "acc":
+                self.replace(item, repr("accuracy"))
+
+
+def dotted(node):
+    """ "a.b.c" for such an expression; None for any other."""
+    if isinstance(node, ast.Name):
+        return node.id
+    if isinstance(node, ast.Attribute):
+        head = dotted(node.value)
+        return f"{head}.{node.attr}" if head else None
+    return None
+
+
+def new_module(name):
+    """Where the names of an old module are in Keras 3; None where it is not of Keras.
+
+    >>> new_module("tensorflow.keras.layers.merge"), new_module("numpy")
+    ('keras.layers', None)
+    """
+    for prefix in ("tensorflow.python.keras", "tensorflow.keras", "tf.keras", "keras"):
+        if name == prefix:
+            return "keras"
+        if name.startswith(f"{prefix}."):
+            rest = name.removeprefix(f"{prefix}.")
+            return f"keras.{tables.MODULES.get(rest, rest)}"
+    return None
+
+
+def _listed(names, node):
+    """Imported names, in parentheses where they were on several lines."""
+    unique = list(dict.fromkeys(names))
+    text = ", ".join(unique)
+    if node.end_lineno == node.lineno:
+        return text
+    indent = " " * (node.col_offset + 4)
+    return f"(\n{indent}" + f",\n{indent}".join(unique) + f",\n{' ' * node.col_offset})"
+
+
+def _with_import(text):
+    """The program with `import keras` in front of its first import."""
+    body = ast.parse(text).body
+    is_import = (ast.Import, ast.ImportFrom)
+    places = [
+        node.lineno
+        for node in body
+        if isinstance(node, is_import) and getattr(node, "module", "") != "__future__"
+    ]
+    lines = text.splitlines(keepends=True)
+    lines.insert(places[0] - 1 if places else 0, "import keras\n")
+    return "".join(lines)

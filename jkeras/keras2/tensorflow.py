@@ -1,0 +1,346 @@
+"""What programs written for `tf.keras` use of TensorFlow, by `jkeras.ops`."""
+
+import types
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import jkeras
+from jkeras import ops
+from jkeras.keras2 import backend
+
+# tf's name -> name of the op with the same arguments
+OPS = {
+    "abs": "abs", "add": "add", "subtract": "subtract", "multiply": "multiply",
+    "divide": "divide", "matmul": "matmul", "tensordot": "tensordot", "einsum": "einsum",
+    "exp": "exp", "square": "square", "sqrt": "sqrt", "sign": "sign", "sin": "sin",
+    "cos": "cos", "tanh": "tanh", "sigmoid": "sigmoid", "pow": "power", "round": "round",
+    "floor": "floor", "maximum": "maximum", "minimum": "minimum", "equal": "equal",
+    "not_equal": "not_equal", "greater": "greater", "greater_equal": "greater_equal",
+    "less": "less", "less_equal": "less_equal", "logical_and": "logical_and",
+    "logical_or": "logical_or", "logical_not": "logical_not", "where": "where",
+    "reshape": "reshape", "expand_dims": "expand_dims", "squeeze": "squeeze",
+    "zeros_like": "zeros_like", "ones_like": "ones_like", "shape": "shape",
+    "stop_gradient": "stop_gradient", "argmax": "argmax", "argmin": "argmin",
+    "repeat": "repeat", "tile": "tile", "range": "arange", "cumsum": "cumsum",
+    "broadcast_to": "broadcast_to", "clip_by_value": "clip", "sort": "sort",
+    "map_fn": "map", "split": "split", "unstack": "unstack",
+}  # fmt: skip
+MATH = ("abs add argmax ceil cos divide equal erf exp floor greater less log log1p logical_and "
+        "logical_not logical_or maximum minimum multiply round rsqrt sigmoid sign sin sqrt square "
+        "subtract tanh top_k cumsum").split()  # fmt: skip
+REDUCTIONS = ("mean", "sum", "max", "min", "prod", "any", "all", "logsumexp")
+NN = ("relu", "elu", "selu", "softmax", "log_softmax", "sigmoid", "tanh", "softplus", "silu",
+      "gelu", "leaky_relu", "relu6", "moments")  # fmt: skip
+DTYPES = (
+    "float16 float32 float64 bfloat16 int8 int16 int32 int64 uint8 uint16 uint32 bool string"
+).split()
+MISSING = (
+    "jkeras's stand-in for TensorFlow has no {name!r}: it has what programs for tf.keras use "
+    "around a model. Gradients are jax.grad; for anything else of TensorFlow import "
+    "jkeras as Keras 3 and TensorFlow itself."
+)
+
+
+class StandIn(types.ModuleType):
+    """A module that says what it lacks."""
+
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise AttributeError(MISSING.format(name=f"{self.__name__}.{name}"))
+
+
+def _constant(value, dtype=None, shape=None, name=None):
+    x = ops.convert_to_tensor(np.asarray(value), dtype=dtype)
+    if x.dtype == "float64" and dtype is None:
+        x = x.astype("float32")
+    return x if shape is None else ops.broadcast_to(x, tuple(shape))
+
+
+def _reduction(name):
+    op = getattr(ops, name)
+
+    def reduce(input_tensor, axis=None, keepdims=False, name=None):
+        return op(input_tensor, axis=axis, keepdims=keepdims)
+
+    return reduce
+
+
+def _transpose(a, perm=None, conjugate=False, name=None):
+    return ops.transpose(a, perm)
+
+
+def _concat(values, axis, name=None):
+    return ops.concatenate(list(values), axis=axis)
+
+
+def _stack(values, axis=0, name=None):
+    return ops.stack(list(values), axis=axis)
+
+
+def _cast(x, dtype, name=None):
+    return ops.cast(x, dtype)
+
+
+def _one_hot(indices, depth, *args, **kwargs):
+    return ops.one_hot(ops.cast(indices, "int32"), depth)
+
+
+def _gather(params, indices, axis=0, **kwargs):
+    return ops.take(params, ops.cast(indices, "int32"), axis=axis)
+
+
+def _zeros(shape, dtype="float32", name=None):
+    return ops.zeros(shape, dtype)
+
+
+def _ones(shape, dtype="float32", name=None):
+    return ops.ones(shape, dtype)
+
+
+def _function(func=None, **options):
+    """`@tf.function`: the function as it is."""
+    return func if func is not None else lambda function: function
+
+
+def _pad(tensor, paddings, mode="CONSTANT", constant_values=0, name=None):
+    options = {"constant_values": constant_values} if mode == "CONSTANT" else {}
+    return ops.pad(tensor, paddings, mode=mode.lower(), **options)
+
+
+def _variable(initial_value, trainable=True, dtype=None, name=None, **more):
+    return jkeras.Variable(initial_value, trainable=trainable, dtype=dtype, name=name)
+
+
+def _nothing(*args, **kwargs):
+    return None
+
+
+def _module(name, **members):
+    module = StandIn(name)
+    vars(module).update(members)
+    return module
+
+
+class Dataset:
+    """Elements one after the other, made anew in each pass.
+
+    >>> data = Dataset.from_tensor_slices(np.arange(5)).batch(2)
+    >>> [batch.tolist() for batch in data]
+    [[0, 1], [2, 3], [4]]
+    """
+
+    def __init__(self, make):
+        self._make = make
+
+    def __iter__(self):
+        return iter(self._make())
+
+    @classmethod
+    def from_tensor_slices(cls, tensors):
+        """The rows of arrays."""
+        tensors = jax.tree_util.tree_map(np.asarray, tensors, is_leaf=lambda x: isinstance(x, list))
+        length = len(jax.tree_util.tree_leaves(tensors)[0])
+        return cls(
+            lambda: (jax.tree_util.tree_map(lambda x, i=i: x[i], tensors) for i in range(length))
+        )
+
+    @classmethod
+    def from_generator(cls, generator, *args, **kwargs):
+        """What a generator yields."""
+        return cls(generator)
+
+    @classmethod
+    def zip(cls, datasets):
+        """Elements beside each other."""
+        return cls(lambda: zip(*datasets))
+
+    def map(self, function, **options):
+        """A function of each element."""
+
+        def make():
+            for element in self:
+                arguments = element if isinstance(element, tuple) else (element,)
+                yield jax.tree_util.tree_map(np.asarray, function(*arguments))
+
+        return Dataset(make)
+
+    def batch(self, batch_size, drop_remainder=False, **options):
+        """Elements stacked."""
+
+        def make():
+            rows = []
+            for element in self:
+                rows.append(element)
+                if len(rows) == batch_size:
+                    yield jax.tree_util.tree_map(lambda *xs: np.stack(xs), *rows)
+                    rows = []
+            if rows and not drop_remainder:
+                yield jax.tree_util.tree_map(lambda *xs: np.stack(xs), *rows)
+
+        return Dataset(make)
+
+    def shuffle(self, buffer_size, seed=None, **options):
+        """Another order in each pass."""
+        random = np.random.default_rng(seed)
+
+        def make():
+            elements = list(self)
+            return (elements[i] for i in random.permutation(len(elements)))
+
+        return Dataset(make)
+
+    def repeat(self, count=None):
+        """Pass after pass; None: without an end."""
+
+        def make():
+            passes = 0
+            while count is None or passes < count:
+                yield from self
+                passes += 1
+
+        return Dataset(make)
+
+    def take(self, count):
+        """The first elements."""
+        return Dataset(lambda: (x for x, _ in zip(self, range(count))))
+
+    def skip(self, count):
+        """All but the first elements."""
+        return Dataset(lambda: (x for i, x in enumerate(self) if i >= count))
+
+    def cache(self, *args):
+        """The elements."""
+        return self
+
+    prefetch = cache
+
+    def as_numpy_iterator(self):
+        """The elements."""
+        return iter(self)
+
+
+def make(keras):
+    """The modules of the stand-in by their names.
+
+    Args:
+        keras: what `tf.keras` is.
+    """
+    tf = _module("tensorflow", __version__="2.15.0", keras=keras, __path__=[])
+    members = {old: getattr(ops, new) for old, new in OPS.items()}
+    members |= {f"reduce_{name}": _reduction(name) for name in REDUCTIONS}
+    members |= {name: name for name in DTYPES}
+    members.update(
+        Variable=_variable, Tensor=jax.Array, TensorShape=tuple, cast=_cast, concat=_concat,
+        constant=_constant, convert_to_tensor=_constant, executing_eagerly=lambda: True,
+        function=_function, gather=_gather, identity=lambda x, name=None: x, ones=_ones,
+        one_hot=_one_hot, pad=_pad, stack=_stack, transpose=_transpose, zeros=_zeros,
+        is_tensor=ops.is_tensor, device=lambda name: backend.learning_phase_scope(0),
+        Session=backend.Session, ConfigProto=_Config, GPUOptions=_Config, set_random_seed=_seed,
+        name_scope=jkeras.name_scope, reset_default_graph=_nothing, print=print,
+        norm=lambda x, ord="euclidean", axis=None, keepdims=False: jnp.linalg.norm(
+            x, axis=axis, keepdims=keepdims
+        ),
+    )  # fmt: skip
+    vars(tf).update(members)
+    reductions = {f"reduce_{name}": _reduction(name) for name in REDUCTIONS}
+    tf.math = _module(
+        "tensorflow.math",
+        **{name: getattr(ops, name) for name in MATH},
+        **reductions,
+        pow=ops.power,
+    )
+    tf.nn = _module(
+        "tensorflow.nn",
+        **{name: getattr(ops, name) for name in NN},
+        l2_normalize=backend.l2_normalize,
+        sigmoid_cross_entropy_with_logits=lambda labels, logits: ops.binary_crossentropy(
+            labels, logits, from_logits=True
+        ),
+    )
+    tf.random = _module(
+        "tensorflow.random",
+        set_seed=_seed,
+        normal=lambda shape, mean=0.0, stddev=1.0, dtype="float32", seed=None: jkeras.random.normal(
+            tuple(shape), mean, stddev, dtype
+        ),
+        uniform=lambda shape, minval=0.0, maxval=1.0, dtype="float32", seed=None: (
+            jkeras.random.uniform(tuple(shape), minval, maxval, dtype)
+        ),
+        set_random_seed=_seed,
+    )
+    tf.data = _module("tensorflow.data", Dataset=Dataset, AUTOTUNE=-1)
+    tf.data.experimental = _module("tensorflow.data.experimental", AUTOTUNE=-1)
+    tf.config = _module(
+        "tensorflow.config",
+        list_physical_devices=_devices,
+        list_logical_devices=_devices,
+        set_visible_devices=_nothing,
+        run_functions_eagerly=_nothing,
+    )
+    tf.config.experimental = _module(
+        "tensorflow.config.experimental",
+        set_memory_growth=_nothing,
+        list_physical_devices=_devices,
+    )
+    tf.test = _module(
+        "tensorflow.test",
+        is_gpu_available=lambda *args, **kwargs: bool(_devices("GPU")),
+        gpu_device_name=lambda: "/device:GPU:0" if _devices("GPU") else "",
+    )
+    tf.image = _module(
+        "tensorflow.image",
+        resize=lambda images, size, method="bilinear", **more: ops.image.resize(
+            images, size, interpolation=method
+        ),
+        rgb_to_grayscale=ops.image.rgb_to_grayscale,
+    )
+    tf.linalg = _module("tensorflow.linalg", matmul=ops.matmul, norm=ops.norm, inv=ops.inv)
+    tf.errors, tf.summary = _module("tensorflow.errors"), _module("tensorflow.summary")
+    tf.get_logger = lambda: _module("logger", setLevel=_nothing)
+    tf.logging = _module("tensorflow.logging", set_verbosity=_nothing, ERROR=40, INFO=20)
+    tf.compat = _module("tensorflow.compat", __path__=[])
+    v1 = _v1(tf)
+    tf.compat.v1 = v1
+    modules = {"tensorflow": tf, "tensorflow.compat": tf.compat, "tensorflow.compat.v1": v1}
+    for name in ("math", "nn", "random", "data", "config", "test", "image", "linalg"):
+        modules[f"tensorflow.{name}"] = getattr(tf, name)
+    return modules
+
+
+def _v1(tf):
+    """`tensorflow.compat.v1`: the same, and switches without effect."""
+    public = {name: value for name, value in vars(tf).items() if not name.startswith("__")}
+    return _module(
+        "tensorflow.compat.v1",
+        **public,
+        disable_eager_execution=_nothing,
+        disable_v2_behavior=_nothing,
+        enable_eager_execution=_nothing,
+    )
+
+
+class _Config:
+    """Takes any setting of a session, and does nothing."""
+
+    def __init__(self, *args, **kwargs):
+        pass
+
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        setting = _Config()
+        setattr(self, name, setting)
+        return setting
+
+
+def _seed(seed):
+    jkeras.utils.set_random_seed(seed)
+
+
+def _devices(kind=None):
+    """The devices that JAX has, of a kind."""
+    wanted = {"GPU": "gpu", "TPU": "tpu", "CPU": "cpu", None: None}[kind]
+    return [device for device in jax.devices() if wanted in (None, device.platform)]
