@@ -169,10 +169,9 @@ def _install_keras2(private):
                 "install_as_keras", "no `private` modules of Keras 3 together with keras2", private
             )
         )
-    from jkeras.keras2.install import install
-
     _check_not_loaded("tensorflow")
-    install()
+    # by its name: it is a program on top of jkeras, of which nothing here knows more
+    importlib.import_module("jkeras.keras2.install").install()
 
 
 def _check_not_loaded(name):

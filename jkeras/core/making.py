@@ -10,7 +10,8 @@ from jkeras.core.variable import Variable
 
 def make_weights(layer, specs):
     """Makes the variables that a layer has for inputs (`Spec`s), and shows what Keras shows."""
-    for name, weight in layer.weight_specs(*specs).items():
+    weights = layer.weight_specs(*specs)
+    for name, weight in weights.items():
         if any(size is None for size in weight.shape):
             wanted = "an input whose size is known on the axes its weights depend on"
             advice = f"give the size that '{name}' needs: `Input(shape=…)`"
@@ -27,7 +28,8 @@ def make_weights(layer, specs):
         )
         layer.own(name, variable)
         _show(layer, name, variable)
-    _show_absent(layer)
+    if weights:
+        _show_absent(layer)
     for name, value in layer.attributes_when_built(*specs).items():
         setattr(layer, name, value)
 
@@ -41,9 +43,7 @@ def _show(layer, name, variable):
 
 def _show_absent(layer):
     """Shows None where a layer has an initializer for a weight that its arguments leave out."""
-    if not layer._own:
-        return
-    for field in layer._fields:
+    for field in type(layer)._fields:
         name = field.name.removesuffix("_initializer")
         if name != field.name and not hasattr(layer, name):
             object.__setattr__(layer, name, None)

@@ -12,6 +12,11 @@ from jkeras.core.traces import trace_state
 from jkeras.core.variable import Variable
 
 
+def is_training():
+    """Whether a forward pass in training is under way."""
+    return bool(getattr(frame.current(), "training", False))
+
+
 class Mapped(frame.Run):
     """A run on the values of a mapping: what is assigned goes into it, what is not in it is read
     from outside.

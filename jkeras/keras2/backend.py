@@ -8,7 +8,8 @@ import numpy as np
 
 import jkeras
 from jkeras import ops
-from jkeras.core import frame, graph
+from jkeras.core import graph
+from jkeras.core.scopes import is_training
 from jkeras.keras2.graph_functions import LearningPhase
 
 
@@ -453,9 +454,7 @@ def ctc_decode(y_pred, input_length, greedy=True, beam_width=100, top_paths=1):
 
 def learning_phase():
     """Stands for "is this training"."""
-    run = frame.current()
-    training = getattr(run, "training", None)
-    return LearningPhase(bool(training))
+    return LearningPhase(is_training())
 
 
 def set_learning_phase(value):

@@ -70,11 +70,9 @@ def _entries(outputs, given):
 
 def _parents(tensor):
     """The symbolic tensors from which one was made."""
-    history = getattr(tensor, "_keras_history", None)
-    if history is None:
+    if getattr(tensor, "_keras_history", None) is None:
         return []
-    operation, node_index, _ = history
-    return list(operation._inbound_nodes[node_index].input_tensors)
+    return list(graph.node_of(tensor).input_tensors)
 
 
 class CallableFunction:

@@ -30,7 +30,7 @@ class OldClass:
 
     def __subclasscheck__(self, subclass):
         if isinstance(subclass, OldClass):
-            subclass = subclass._cls
+            subclass = subclass.today
         return issubclass(subclass, self._cls)
 
     def __getattr__(self, name):

@@ -124,7 +124,8 @@ class Tokenizer:
             numbers = []
             for word in self._words(text):
                 number = self.word_index.get(word)
-                if number is None or (self.num_words and number >= self.num_words):
+                is_rare = bool(self.num_words) and (number or 0) >= self.num_words
+                if number is None or is_rare:
                     number = unknown
                 if number is not None:
                     numbers.append(number)

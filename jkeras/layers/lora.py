@@ -29,10 +29,7 @@ class AdaptedWeight:
             raise AttributeError(
                 f"{place_of(layer)} has no attribute {self.name!r} before it is built."
             ) from None
-        if not layer.lora_enabled or layer._is_quantized:
-            return variable
-        w = {name: own.value for name, own in layer._own.items()}
-        return layer.adapted(w).astype(layer.compute_dtype)
+        return layer.weight_in_use(variable)
 
     def __set__(self, layer, value):
         vars(layer)[self.name] = value
@@ -97,6 +94,13 @@ class LoraLayer(QuantizedLayer):
             )
             for matrix, size in sizes.items()
         }
+
+    def weight_in_use(self, variable):
+        """The main weight as it is multiplied: its variable, or the sum with the two matrices."""
+        if not self.lora_enabled or self._is_quantized:
+            return variable
+        w = {name: own.value for name, own in self._own.items()}
+        return self.adapted(w).astype(self.compute_dtype)
 
     def _check_constraint(self):
         """Raises where the weight that is adapted has a constraint."""

@@ -61,7 +61,8 @@ class TernaryDense(QuantizedLayer):
                 explain(self._where, "a positive integer for `units`", f"units={self.units}")
             )
         is_number = isinstance(self.threshold, (int, float))
-        if self.threshold is not None and (not is_number or self.threshold < 0):
+        fits = is_number and self.threshold >= 0
+        if self.threshold is not None and not fits:
             raise ValueError(
                 explain(
                     self._where,

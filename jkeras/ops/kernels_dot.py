@@ -23,7 +23,7 @@ def contract_last(x, kernel, preferred_element_type=None):
     >>> contract_last(jnp.ones((2, 3, 4)), jnp.ones((4, 5))).shape
     (2, 3, 5)
     """
-    if is_sparse(x):
+    if not isinstance(x, jax.Array) and is_sparse(x):
         return matmul(x, kernel)
     full = (
         x.dtype == kernel.dtype

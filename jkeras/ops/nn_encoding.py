@@ -31,7 +31,7 @@ def _sparse_one_hot(x, num_classes, axis, dtype):
 
 def _sparse_multi_hot(x, num_classes, axis, dtype):
     """`_sparse_one_hot` summed over the integers of a row, then 1 for what is not 0."""
-    from jkeras.ops.sparse_forms import with_values, without_duplicates
+    from jkeras.ops.sparse_values import with_values, without_duplicates
 
     hot = _sparse_one_hot(x, num_classes, axis, "int32")
     total = without_duplicates(hot.sum(axis=1 if x.ndim > 1 else 0))

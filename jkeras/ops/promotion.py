@@ -7,6 +7,7 @@ although the inputs are integers.
 """
 
 import functools
+import importlib
 
 import jax
 import jax.numpy as jnp
@@ -157,9 +158,9 @@ def sparse_form(name):
     """What an op does with sparse arrays, by its function's name; None: none of the ops that take
     them.
     """
-    from jkeras.ops import sparse_forms  # takes long to import
-
-    return sparse_forms.FORMS.get(name.removeprefix("_"))
+    # by its name: it takes long to import, and is made of ops itself
+    forms = importlib.import_module("jkeras.ops.sparse_forms")
+    return forms.FORMS.get(name.removeprefix("_"))
 
 
 def numpy_op(inputs=None, class_name=None, spec=None, keywords=(), public_names=True):

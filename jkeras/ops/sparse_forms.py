@@ -14,58 +14,13 @@ from jax.experimental.sparse import BCOO
 from jkeras.core.sparse import SparseForm, dense, is_sparse
 from jkeras.ops import elementwise, indexing, nn_encoding, shaping
 from jkeras.ops.promotion import is_integer, result_type, tensor
-
-# ---------------------------------------------------------------- places and values
-
-
-def with_values(x, values):
-    """x with other values at its places."""
-    return BCOO(
-        (values, x.indices),
-        shape=x.shape,
-        indices_sorted=x.indices_sorted,
-        unique_indices=x.unique_indices,
-    )
-
-
-def without_duplicates(x):
-    """x with each place named once. In a trace, where their number is not known, places beyond the
-    array fill up.
-    """
-    if x.unique_indices:
-        return x
-    entries = None
-    if isinstance(x.indices, jax.core.Tracer):
-        entries = x.nse
-    return jax_sparse.bcoo_sum_duplicates(x, nse=entries)
-
-
-def have_same_places(x1, x2):
-    """Whether two arrays share their indices, the same object: no values are looked at."""
-    return x1.indices is x2.indices
-
-
-def side_by_side(x1, x2):
-    """At the places of either: (a sparse array that has them, values of x1, values of x2)."""
-    x1, x2 = _without_batch(x1), _without_batch(x2)
-    dtype = result_type(x1.dtype, x2.dtype)
-    first, second = x1.data.astype(dtype), x2.data.astype(dtype)
-    pairs = jnp.concatenate(
-        [
-            jnp.stack([first, jnp.zeros_like(first)], axis=-1),
-            jnp.stack([jnp.zeros_like(second), second], axis=-1),
-        ]
-    )
-    indices = jnp.concatenate([x1.indices, x2.indices])
-    both = without_duplicates(BCOO((pairs, indices), shape=(*x1.shape, 2)))
-    first, second = both.data[..., 0], both.data[..., 1]
-    places = BCOO((first, both.indices), shape=x1.shape, indices_sorted=True, unique_indices=True)
-    return places, first, second
-
-
-def _without_batch(x):
-    return jax_sparse.bcoo_update_layout(x, n_batch=0, on_inefficient=None)
-
+from jkeras.ops.sparse_values import (
+    have_same_places,
+    side_by_side,
+    with_values,
+    without_batch,
+    without_duplicates,
+)
 
 # ---------------------------------------------------------------- one array
 
@@ -241,7 +196,7 @@ def _divide(x1, x2):
     if not jnp.shape(x2):
         return with_values(x1, jnp.divide(x1.data, x2))
     divisor = jnp.broadcast_to(tensor(x2), x1.shape)
-    x1 = without_duplicates(_without_batch(x1))
+    x1 = without_duplicates(without_batch(x1))
     if not isinstance(divisor, jax.core.Tracer):
         x1 = _with_undefined(x1, divisor)
     there = jax_sparse.bcoo_extract(x1, divisor)

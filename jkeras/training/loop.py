@@ -234,8 +234,8 @@ class Retraces:
         """Takes note of a dispatch; a smaller last batch is no news."""
         if is_new and program in self._met:
             self._again += 1
-            is_known = self._again < self.shapes
-            is_news = not is_known and (self._was_smaller or not program.only_fewer_rows())
+            is_last_batch = program.only_fewer_rows() and not self._was_smaller
+            is_news = self._again >= self.shapes and not is_last_batch
             if is_news and not self._is_told:
                 self._is_told = True
                 warnings.warn(

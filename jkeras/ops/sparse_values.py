@@ -1,0 +1,58 @@
+"""Places and values of sparse arrays of JAX (`BCOO`)."""
+
+import jax
+import jax.numpy as jnp
+from jax.experimental import sparse as jax_sparse
+from jax.experimental.sparse import BCOO
+
+from jkeras.ops.promotion import result_type
+
+
+def with_values(x, values):
+    """x with other values at its places."""
+    return BCOO(
+        (values, x.indices),
+        shape=x.shape,
+        indices_sorted=x.indices_sorted,
+        unique_indices=x.unique_indices,
+    )
+
+
+def without_duplicates(x):
+    """x with each place named once. In a trace, where their number is not known, places beyond the
+    array fill up.
+    """
+    if x.unique_indices:
+        return x
+    entries = None
+    if isinstance(x.indices, jax.core.Tracer):
+        entries = x.nse
+    return jax_sparse.bcoo_sum_duplicates(x, nse=entries)
+
+
+def have_same_places(x1, x2):
+    """Whether two arrays share their indices, the same object: no values are looked at."""
+    return x1.indices is x2.indices
+
+
+def side_by_side(x1, x2):
+    """At the places of either: (a sparse array that has them, values of x1, values of x2)."""
+    x1, x2 = without_batch(x1), without_batch(x2)
+    dtype = result_type(x1.dtype, x2.dtype)
+    first, second = x1.data.astype(dtype), x2.data.astype(dtype)
+    pairs = jnp.concatenate(
+        [
+            jnp.stack([first, jnp.zeros_like(first)], axis=-1),
+            jnp.stack([jnp.zeros_like(second), second], axis=-1),
+        ]
+    )
+    indices = jnp.concatenate([x1.indices, x2.indices])
+    both = without_duplicates(BCOO((pairs, indices), shape=(*x1.shape, 2)))
+    first, second = both.data[..., 0], both.data[..., 1]
+    places = BCOO((first, both.indices), shape=x1.shape, indices_sorted=True, unique_indices=True)
+    return places, first, second
+
+
+def without_batch(x):
+    """x with its places counted over all axes."""
+    return jax_sparse.bcoo_update_layout(x, n_batch=0, on_inefficient=None)
