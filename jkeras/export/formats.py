@@ -23,7 +23,7 @@ def export_model(model, filepath, format, verbose, input_signature, platforms, *
     if format in INSTEAD:
         raise NotImplementedError(f'`format="{format}"` {INSTEAD[format]}.')
     allowed = {"stablehlo": (), "onnx": ("opset_version",)}
-    check_choice("format", format, allowed, "Model.export")
+    check_choice("format", format, allowed, f"Model.export: Unrecognized format={format!r}")
     unknown = sorted(set(kwargs) - set(allowed[format]))
     if unknown:
         raise ValueError(

@@ -68,7 +68,8 @@ def _fitted(value, tensor, where, any_size):
     if value is None:
         if getattr(tensor._keras_history[0], "optional", False):
             return None
-        raise ValueError(explain(where, f"an array for input '{input_name(tensor)}'", "None"))
+        wanted = f"an array for input '{input_name(tensor)}', which is not optional"
+        raise ValueError(explain(where, wanted, "None"))
     wanted, shape = tensor.shape, _without_or_with_last_axis(tuple(value.shape), tensor.shape)
     # a fixed batch size is only a hint
     has_sizes = any_size or all(map(_may_be, shape[1:], wanted[1:]))

@@ -210,8 +210,7 @@ class Trainer(Compilable):
                 x, y, sample_weight, batch_size, shuffle, steps=steps_per_epoch
             )
             opened.enter_context(contextlib.closing(source))
-            if class_weight is not None:
-                source = data.weighted(source, class_weight, self._names_of_outputs())
+            source = self._weighted(source, class_weight)
             validation = None
             if validation_data is not None:
                 validation = self._validation_source(
@@ -252,8 +251,11 @@ class Trainer(Compilable):
         """Data for the inputs as what a compiled step can take; here, as it is."""
         return x
 
-    def _names_of_outputs(self) -> list[str] | None:
-        return getattr(self, "output_names", None)
+    def _weighted(self, source: Source, class_weight: Any) -> Source:
+        """A source with the weights of its classes, where there are any."""
+        if class_weight is None:
+            return source
+        return data.weighted(source, class_weight, getattr(self, "output_names", None))
 
     def _begin_stream(self, seed: int, initial_epoch: int, steps: int | None) -> None:
         """Lets the random numbers of a training follow from a seed and the numbers of its epochs
@@ -509,8 +511,7 @@ class Trainer(Compilable):
                 "`evaluate` or `predict`."
             )
         source = data.OneBatch(x, y, sample_weight)
-        if class_weight is not None:
-            source = data.weighted(source, class_weight, self._names_of_outputs())
+        source = self._weighted(source, class_weight)
         self.build_for_training(source.data)
         return self._checked(source).data
 

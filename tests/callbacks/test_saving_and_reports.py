@@ -338,5 +338,5 @@ def test_what_is_sent_is_keras_s(options, server):
     "root", ["http://127.0.0.1:9", "127.0.0.1:9", "file:///tmp", "http://[", "http://127.0.0.1:x"]
 )
 def test_an_address_that_does_not_answer(root):
-    with pytest.warns(UserWarning, match="could not reach"):
+    with pytest.warns(UserWarning, match="Could not reach RemoteMonitor root server"):
         send(jkeras, root, {})

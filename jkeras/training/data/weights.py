@@ -55,29 +55,39 @@ def class_weights(
     """
     if sample_weight is not None:
         raise ValueError("You cannot `class_weight` and `sample_weight` at the same time.")
-    is_single = isinstance(class_weight, dict) and not any(
-        isinstance(v, dict) for v in class_weight.values()
-    )
-    if is_single and not isinstance(y, (dict, list, tuple, type(None))):
+    is_structure = y is None or isinstance(y, (dict, list, tuple))
+    if _is_single(class_weight):
+        if is_structure:
+            raise ValueError(
+                "One `class_weight` is only supported for models with a single output. For several "
+                "outputs give one for each: {output name: {class: weight}}, or a list. Received: "
+                f"class_weight={class_weight}"
+            )
         return _weights_of_classes(y, class_weight)
-    if is_single or y is None:
-        raise ValueError(
-            "One `class_weight` is only supported for models with a single output, which has "
-            "labels. For several outputs give one for each: {output name: {class: weight}}, or a "
-            f"list. Received: class_weight={class_weight}"
-        )
     if isinstance(y, dict):
         chosen = _by_key(class_weight, list(y))
         return {key: _weights_of_classes(y[key], chosen[key]) for key in y}
-    several = list(y) if isinstance(y, (list, tuple)) else [y]
-    chosen = _by_key(class_weight, output_names or list(range(len(several))))
-    if len(chosen) != len(several):
+    weights = _of_list(y if is_structure else [y], class_weight, output_names)
+    return weights if is_structure else weights[0]
+
+
+def _is_single(class_weight):
+    """Whether it is {class: weight}, rather than one such dict for each output."""
+    if not isinstance(class_weight, dict):
+        return False
+    return not any(isinstance(value, dict) for value in class_weight.values())
+
+
+def _of_list(y, class_weight, output_names):
+    """The weights for each of several labels in the order of the outputs."""
+    labels = list(y or ())
+    chosen = _by_key(class_weight, output_names or list(range(len(labels))))
+    if len(chosen) != len(labels):
         raise ValueError(
             f"`class_weight` has one entry per output, {len(chosen)}, and there are labels for "
-            f"{len(several)}. Received: class_weight={class_weight}"
+            f"{len(labels)}. Received: class_weight={class_weight}"
         )
-    weights = list(map(_weights_of_classes, several, chosen.values()))
-    return weights if isinstance(y, (list, tuple)) else weights[0]
+    return list(map(_weights_of_classes, labels, chosen.values()))
 
 
 def _by_key(class_weight, keys):
