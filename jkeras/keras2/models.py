@@ -5,6 +5,7 @@ import itertools
 import os
 import pathlib
 
+import jax
 import numpy as np
 
 import jkeras
@@ -26,11 +27,21 @@ class Keras2Methods:
             options.pop(gone, None)
         if isinstance(metrics, str):
             metrics = [metrics]
-        super().compile(optimizer, loss=loss, metrics=metrics, **options)
+        super().compile(optimizer, loss=loss, metrics=self._for_each_output(metrics), **options)
         with_lr(self.optimizer)
         named = metrics if isinstance(metrics, (list, tuple)) else ()
         names = [m if isinstance(m, str) else getattr(m, "__name__", "metric") for m in named]
         self.set_untracked(_keras2_names=["loss", *names])
+
+    def _for_each_output(self, metrics):
+        """Metrics for each of several outputs, where one list is given for all of them."""
+        count = len(getattr(self, "outputs", None) or ())
+        is_flat = isinstance(metrics, (list, tuple)) and not any(
+            isinstance(item, (list, tuple, dict)) for item in metrics
+        )
+        if count < 2 or not metrics or not is_flat or len(metrics) == count:
+            return metrics
+        return [list(metrics) for _ in range(count)]
 
     @property
     def metrics_names(self):
@@ -82,7 +93,8 @@ class Keras2Methods:
         kwargs.setdefault("verbose", 0)  # Keras 2 shows nothing unless it is asked to
         if self._has_states():
             return self._predict_in_turn(*args, **kwargs)
-        return super().predict(*args, **self._translated("predict", kwargs))
+        outputs = super().predict(*args, **self._translated("predict", kwargs))
+        return jax.tree_util.tree_map(np.array, outputs)  # programs write into them
 
     def _has_states(self):
         """Whether a layer goes on from batch to batch."""

@@ -107,7 +107,7 @@ class _Builder:
             self.notes.add(f"keras.backend.{name}", new)
 
     def _make(self):
-        self._module("", jkeras, self._root())
+        self._module("", jkeras, self._root()).__version__ = VERSION
         old_layers = self._layers()
         self._module("layers", jkeras.layers, old_layers)
         self._module("models", jkeras.models, self.models)
@@ -159,7 +159,6 @@ class _Builder:
         return {
             **{key: self.models[key] for key in ("Sequential", "Model")},
             "Input": layers.old_input(self.notes),
-            "__version__": VERSION,
         }
 
     def _layers(self):
