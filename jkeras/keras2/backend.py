@@ -9,6 +9,7 @@ import numpy as np
 import jkeras
 from jkeras import ops
 from jkeras.core import graph
+from jkeras.core.errors import RandomKeyError
 from jkeras.core.scopes import is_training
 from jkeras.keras2.graph_functions import LearningPhase
 
@@ -156,9 +157,11 @@ def _random(sample, shape, range_, dtype, seed):
     symbolic = [n for n in shape if graph.is_symbolic(n)]
     dtype = dtype or jkeras.config.floatx()
     if not symbolic:
-        return sample(
-            tuple(int(n) if hasattr(n, "dtype") else n for n in shape), *range_, dtype=dtype
-        )
+        sizes = tuple(int(n) if hasattr(n, "dtype") else n for n in shape)
+        try:
+            return sample(sizes, *range_, dtype=dtype)
+        except RandomKeyError:  # `predict` gives no key: one draw, which the program keeps
+            return sample(sizes, *range_, dtype=dtype, seed=int(np.random.randint(2**31)))
     raise NotImplementedError(
         "The shape of random numbers depends on a symbolic tensor. Make them in a Lambda."
     )
