@@ -21,7 +21,8 @@ WIDE = 88  # a longer signature takes several lines
 MANY = 100  # a module of more names has a page for each of its files, or for each of these groups
 GROUPS = {
     "jkeras.layers": {
-        "Core": "dense einsum_dense embedding identity input lambda_layer masking stack base",
+        "Core": "dense einsum_dense ternary_dense embedding identity input lambda_layer masking "
+        "stack base",
         "Activation": "activation",
         "Convolution": "convolution",
         "Pooling": "pooling",

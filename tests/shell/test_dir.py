@@ -20,7 +20,7 @@ MODELS = (
 OWN = {
     "layers": LAYERS + " adapt_config seed_generator output_size state_size states lora_enabled "
     "implementation init_fn native_serialization_platforms interpolation fill_mode data_format "
-    "noise_shape",
+    "noise_shape quantization_config ternary_threshold",
     "models": LAYERS + " " + MODELS,
     "optimizers": "finalize init step transform update",
     "metrics": "class_id init measure merge result_of state_specs top_k update",
