@@ -29,6 +29,16 @@ KEPT_IN_BACKEND = (
     "get_uid backend is_keras_tensor is_float_dtype is_int_dtype result_type standardize_dtype"
 ).split()
 RANDOM = {"random_normal": "normal", "random_uniform": "uniform"}
+WORTH_A_REMARK = {  # module -> (what of it, what is said)
+    "keras.preprocessing.text": (
+        "",
+        "Keras 3 has layers.TextVectorization in the place of Tokenizer",
+    ),
+    "keras.preprocessing.image": (
+        "ImageDataGenerator",
+        "Keras 3 has image_dataset_from_directory and random layers",
+    ),
+}
 BY_HAND = {
     "gradients": "take jax.grad of a function",
     "function": "call a keras.Model(inputs, outputs), or keras.Function",
@@ -144,39 +154,41 @@ class Rewriter(ast.NodeVisitor):
         module = new_module(node.module or "")
         if module is None:
             return
-        kept, backend, first = [], [], []
+        names = {"utils": [], module: [], "keras.ops": []}
         for alias in node.names:
-            name = alias.asname or alias.name
-            if module == "keras" and alias.name == "backend":
-                self.backends.add(name)
-            new = tables.RENAMED.get(alias.name, alias.name)
-            self.names[name] = new
-            used = f"{new} as {alias.asname}" if alias.asname else new
-            if alias.name == "np_utils":
-                self.names[name] = "utils"
-                first.append(f"from keras import utils as {name}")
-            if module == "keras.backend" and alias.name in (*SAME_OPS, *OTHER_OPS):
-                backend.append(f"{OTHER_OPS.get(alias.name, alias.name)} as {name}")
-                continue
-            if module == "keras.backend" and alias.name not in KEPT_IN_BACKEND:
-                hint = BY_HAND.get(alias.name, "write it with keras.ops")
-                self.remark(node, f"backend.{alias.name}: {hint}")
-            if alias.name == "np_utils":
-                continue
-            kept.append(used)
-        if module == "keras.preprocessing.text":
-            self.remark(node, "Keras 3 has layers.TextVectorization in the place of Tokenizer")
-        if module == "keras.preprocessing.image" and "ImageDataGenerator" in str(kept):
-            self.remark(node, "Keras 3 has image_dataset_from_directory and random layers")
-        statements = first
-        if kept:
-            statements.append(f"from {module} import {_listed(kept, node)}")
-        if backend:
-            statements.append(f"from keras.ops import {', '.join(backend)}")
-        indent = " " * node.col_offset
-        new_text = f"\n{indent}".join(statements)
+            self._take_name(node, module, alias, names)
+        if module in WORTH_A_REMARK:
+            wanted, remark = WORTH_A_REMARK[module]
+            if any(wanted in name for name in names[module]):
+                self.remark(node, remark)
+        statements = [f"from keras import {name}" for name in names.pop("utils")]
+        for source, taken in names.items():
+            if taken:
+                statements.append(f"from {source} import {_listed(taken, node)}")
+        new_text = f"\n{' ' * node.col_offset}".join(statements)
         if new_text.split() != self.text(node).split():
             self.replace(node, new_text)
+
+    def _take_name(self, node, module, alias, names):
+        """Puts one name of a `from` import into the list of the module that has it in Keras 3."""
+        name = alias.asname or alias.name
+        if module == "keras" and alias.name == "backend":
+            self.backends.add(name)
+        new = tables.RENAMED.get(alias.name, alias.name)
+        self.names[name] = new
+        if alias.name == "np_utils":
+            self.names[name] = "utils"
+            names["utils"].append(f"utils as {name}")
+            return
+        if module == "keras.backend" and alias.name in (*SAME_OPS, *OTHER_OPS):
+            names["keras.ops"].append(f"{OTHER_OPS.get(alias.name, alias.name)} as {name}")
+            return
+        if module == "keras.backend" and alias.name not in KEPT_IN_BACKEND:
+            hint = BY_HAND.get(alias.name, "write it with keras.ops")
+            self.remark(node, f"backend.{alias.name}: {hint}")
+        if alias.asname:
+            new = f"{new} as {alias.asname}"
+        names[module].append(new)
 
     def visit_Import(self, node):
         parts = []

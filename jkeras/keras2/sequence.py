@@ -34,25 +34,36 @@ def skipgrams(
     ([[1, 2], [2, 1]], [1, 1])
     """
     random = np.random.default_rng(seed)
-    pairs = []
-    for place, word in enumerate(sequence):
-        is_dropped = sampling_table is not None and sampling_table[word] < random.random()
-        if not word or is_dropped:
-            continue
-        window = range(max(0, place - window_size), min(len(sequence), place + window_size + 1))
-        pairs += [[word, sequence[i]] for i in window if i != place and sequence[i]]
-    labels = [1] * len(pairs)
-    drawn = int(len(labels) * negative_samples)
-    words = random.permutation([pair[0] for pair in pairs]) if pairs else []
-    for i in range(drawn):
-        pairs.append([int(words[i % len(words)]), int(random.integers(1, vocabulary_size))])
-        labels.append(0)
+    places = [place for place, word in enumerate(sequence) if word]
+    if sampling_table is not None:
+        places = [i for i in places if sampling_table[sequence[i]] >= random.random()]
+    near = _near_pairs(sequence, places, window_size)
+    far = _random_pairs(near, int(len(near) * negative_samples), vocabulary_size, random)
+    pairs, labels = near + far, [1] * len(near) + [0] * len(far)
     if categorical:
         labels = [[1 - label, label] for label in labels]
     if shuffle:
         order = random.permutation(len(pairs))
         pairs, labels = [pairs[i] for i in order], [labels[i] for i in order]
     return pairs, labels
+
+
+def _near_pairs(sequence, places, window_size):
+    """[word, another one of its window] for words at some places; 0 is no word."""
+    pairs = []
+    for place in places:
+        window = range(max(0, place - window_size), min(len(sequence), place + window_size + 1))
+        pairs += [[sequence[place], sequence[i]] for i in window if i != place and sequence[i]]
+    return pairs
+
+
+def _random_pairs(near, count, vocabulary_size, random):
+    """Pairs of the first words of `near`, in another order, and any words."""
+    if not near:
+        return []
+    words = random.permutation([first for first, _ in near])
+    others = random.integers(1, vocabulary_size, count)
+    return [[int(words[i % len(words)]), int(other)] for i, other in enumerate(others)]
 
 
 class TimeseriesGenerator(jkeras.utils.Sequence):
