@@ -2,8 +2,6 @@
 clean sessions.
 """
 
-import ctypes
-import gc
 import os
 import pathlib
 import signal
@@ -21,9 +19,6 @@ CACHE = pathlib.Path(
 os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
 CACHE.mkdir(parents=True, exist_ok=True)
-
-STATM = pathlib.Path("/proc/self/statm")
-FULL = 1.2 * 2**30  # bytes
 
 # Compiling is most of what the tests do, and takes less than half the time without what makes the
 # result fast. The doctests and the recorded cases in .ci/run are compiled as users' programs are.
@@ -56,11 +51,11 @@ def _has(flags):
 if "XLA_FLAGS" not in os.environ:  # the workers have what is set here
     os.environ["XLA_FLAGS"] = " ".join(known(QUICK))
 
-import jax
 import keras
 import pytest
 
 import jkeras
+from tests.bounded_memory import bounded_memory  # noqa: F401
 
 
 def pytest_configure(config):
@@ -86,28 +81,6 @@ def pytest_xdist_make_scheduler(config, log):
     from xdist.scheduler import LoadFileScheduling
 
     return LoadFileScheduling(config, log) if config.getoption("dist") == "load" else None
-
-
-def resident_bytes():
-    """The memory of this process; 0 where the system does not say."""
-    try:
-        return int(STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    except OSError:
-        return 0
-
-
-@pytest.fixture(autouse=True)
-def bounded_memory():
-    """JAX keeps each program that it has compiled, those of all tests in 5 GB. They are forgotten
-    when they are many, and read from the disk where they are wanted again.
-    """
-    yield
-    if resident_bytes() > FULL:
-        jax.clear_caches()
-        gc.collect()
-        give_back = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc keeps what is freed
-        if give_back is not None:
-            give_back(0)
 
 
 @pytest.fixture(autouse=True)

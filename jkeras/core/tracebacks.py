@@ -87,11 +87,11 @@ def name_call(error: Exception, layer, arguments: dict, is_abstract: bool = Fals
     >>> error = ValueError("no")
     >>> name_call(error, jkeras.layers.Dense(2, name="head"), {"x": jax.numpy.ones((2, 3))})
     >>> print(error)
-    Exception encountered when calling Dense.call() of layer 'head'.
+    Exception encountered when calling Dense.forward() of layer 'head'.
     <BLANKLINE>
     no
     <BLANKLINE>
-    Arguments received by Dense.call():
+    Arguments received by Dense.forward():
       • x=Array(shape=(2, 3), dtype=float32)
     """
     if not is_traceback_filtering_enabled() or _is_named(error):

@@ -1,0 +1,34 @@
+"""Keeps a process of tests below 2 GB; for the doctests `pytest -p tests.bounded_memory`."""
+
+import ctypes
+import gc
+import os
+import pathlib
+
+import jax
+import pytest
+
+STATM = pathlib.Path("/proc/self/statm")
+FULL = 1.2 * 2**30  # bytes
+
+
+def resident_bytes():
+    """The memory of this process; 0 where the system does not say."""
+    try:
+        return int(STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except OSError:
+        return 0
+
+
+@pytest.fixture(autouse=True)
+def bounded_memory():
+    """JAX keeps each program that it has compiled, those of all tests in 5 GB. They are forgotten
+    when they are many, and read from the disk where they are wanted again.
+    """
+    yield
+    if resident_bytes() > FULL:
+        jax.clear_caches()
+        gc.collect()
+        give_back = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc keeps what is freed
+        if give_back is not None:
+            give_back(0)
