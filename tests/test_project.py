@@ -44,7 +44,7 @@ ORDER = [
     },
     {"as_keras"},
 ]
-TOP = {"__init__", "__main__"}  # they import from all
+TOP = {"__init__", "__main__", "keras2"}  # they import from all
 RANK = {package: rank for rank, packages in enumerate(ORDER) for package in packages}
 HEAVY = [
     "orbax",

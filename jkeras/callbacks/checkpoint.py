@@ -43,8 +43,8 @@ def check_save_freq(save_freq):
     """Raises ValueError for what is neither "epoch" nor a number of batches."""
     if save_freq != "epoch" and not isinstance(save_freq, int):
         raise ValueError(
-            f"Unrecognized save_freq: {save_freq}. Expected save_freq are 'epoch' or integer "
-            f"values.{suggestion(save_freq, ['epoch'])} Invalid value for argument `save_freq`."
+            f"Unrecognized save_freq: {save_freq}. Invalid value for argument `save_freq`. "
+            f"Expected save_freq are 'epoch' or integer values.{suggestion(save_freq, ['epoch'])}"
         )
 
 

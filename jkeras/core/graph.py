@@ -535,10 +535,18 @@ class Op:
     def run(self, args, kwargs):
         """The function of arrays, sparse ones too."""
         if any_sparse(args) or any_sparse(kwargs.values()):
-            form = self.sparse_form
-            if form is not None:
-                return form.compute(*args, **kwargs)
+            return self._run_sparse(args, kwargs)
         return self.function(*args, **kwargs)
+
+    def _run_sparse(self, args, kwargs):
+        if self._find_sparse is None:  # the function knows sparse arrays itself
+            return self.function(*args, **kwargs)
+        if self.sparse_form is None:
+            raise TypeError(
+                f"`{self.function.__name__}` is not defined for sparse arrays. Give it a dense "
+                "one: `x.todense()`."
+            )
+        return self.sparse_form.compute(*args, **kwargs)
 
     def from_config(self, config):
         """The node that a config describes."""

@@ -174,6 +174,7 @@ def set_dtype_policy(policy):
         raise ValueError(
             "Invalid `policy` argument. Expected the name of a policy, such as 'mixed_float16', or "
             f"a `DTypePolicy`. Received: policy={policy} (of type {type(policy)})"
+            f"{suggestion(policy, (*MIXED, *ALLOWED_DTYPES))}"
         ) from error
 
 

@@ -7,8 +7,9 @@ compares what is shown with Keras.
 """
 
 RUNNING = """
-    allow_non_tensor_positional_args announces_compute_dtype as_run bind_call build_for
-    call_context casts_inputs check_input computes_in_float cursor declaration
+    allow_non_tensor_positional_args autograph_info__ announces_compute_dtype
+    as_run bind_call build_for call_context casts_inputs check_input computes_in_float cursor
+    declaration
     declared_input_spec field_config flow_type has_children is_lifted is_native is_plain
     is_stateful native_builds own own_values pass_masks remat_scope resolved run_abstract run_on
     runs_on_host says_output_shape seed_generator_name set_untracked specs_for uses_weights_whole
@@ -16,7 +17,7 @@ RUNNING = """
     writes_activity_regularizer
 """
 MODELS = """
-    build_for_training compiled_metrics has_own_opt_state init_opt_state metrics_of_layers
+    run_graph build_for_training compiled_metrics has_own_opt_state init_opt_state metrics_of_layers
     state_layout
 """
 KERNELS = """

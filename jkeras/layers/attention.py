@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 from jkeras import ops
 from jkeras.core import typed
+from jkeras.core.errors import suggestion
 from jkeras.core.layer import Layer, layer
 from jkeras.core.record import Any
 from jkeras.core.rng import SeedGenerator
@@ -136,7 +137,8 @@ class Attention(SequenceAttention):
         if self.score_mode not in ("dot", "concat"):
             raise ValueError(
                 f"{self._where}: Invalid value for argument score_mode. Expected one of "
-                f"{{'dot', 'concat'}}. Received: score_mode={self.score_mode}"
+                f"{{'dot', 'concat'}}. Received: score_mode={self.score_mode}."
+                f"{suggestion(self.score_mode, ('dot', 'concat'))}"
             )
 
     def weight_specs(self, inputs):

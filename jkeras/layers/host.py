@@ -7,8 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.core import graph
-from jkeras.core.errors import check_choice, explain, violated
-from jkeras.core.errors import place_of
+from jkeras.core.errors import check_choice, explain, place_of, suggestion, violated
 from jkeras.layers.base import DataLayer
 from jkeras.ops import multi_hot, one_hot
 
@@ -99,6 +98,7 @@ def check_output_mode(layer, modes=OUTPUT_MODES, rule=None, sparse=False):
             violated(
                 place_of(layer), f"{rule}: {mode}", f"output_mode={mode!r}", f"use one of {modes}"
             )
+            + suggestion(mode, modes)
         )
     check_choice("output_mode", mode, modes, place_of(layer))
     if layer.sparse and mode == "int":

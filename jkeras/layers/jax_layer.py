@@ -140,21 +140,6 @@ class JaxLayer(StatefulLayer):
         if has_arrays:
             self.build()
 
-    @property
-    def params(self):
-        """The pytree of what is trained, with variables in the place of arrays."""
-        return self._as_shown(0)
-
-    @property
-    def state(self):
-        """The pytree of what a call changes, with variables in the place of arrays."""
-        return self._as_shown(1)
-
-    def _as_shown(self, index):
-        if self._structures is None:
-            return self._given_arrays[index]
-        return self._structures[index].fill(self._own)
-
     def _names(self, function, role, allowed):
         names = list(inspect.signature(function).parameters)
         wrong = [name for name in names if name not in allowed]

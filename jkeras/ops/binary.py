@@ -1,5 +1,7 @@
 """Elementwise functions of two arrays, which are broadcast and brought to a common dtype."""
 
+import functools
+
 import jax.numpy as jnp
 
 from jkeras.core.graph import KerasTensor
@@ -16,6 +18,9 @@ from jkeras.ops.promotion import (
 )
 
 
+PROMOTING = promoting()
+
+
 def _operands(x1, x2):
     return operand(x1), operand(x2)
 
@@ -30,14 +35,14 @@ def _binary(name, compute, doc, example, shown, convert=_operands, spec=None):
     return numpy_op(spec=spec or broadcasting(function))(function)
 
 
-def _bitwise(name, compute, doc, example, shown):
+def _bitwise(name, compute, doc, example, shown, spec=PROMOTING):
     """An op of two integers, which Keras names x and y."""
 
     def function(x, y):
         return compute(operand(x), operand(y))
 
     function = describe(function, name, __name__, doc, example, shown)
-    return numpy_op(spec=promoting())(function)
+    return numpy_op(spec=spec)(function)
 
 
 # ---------------------------------------------------------------- arithmetic
@@ -81,7 +86,7 @@ gcd = _binary(
     "Greatest common divisor of integers.",
     "[12, 18], 8",
     "[4 2]",
-    spec=promoting(),
+    spec=PROMOTING,
 )
 lcm = _binary(
     "lcm",
@@ -89,7 +94,7 @@ lcm = _binary(
     "Least common multiple of integers.",
     "[4, 6], 10",
     "[20 30]",
-    spec=promoting(),
+    spec=PROMOTING,
 )
 hypot = _binary("hypot", jnp.hypot, "sqrt(x1^2 + x2^2), without overflow.", "[3.0], [4.0]", "[5.]")
 heaviside = _binary(
@@ -175,12 +180,13 @@ _RIGHT = "The bits of x moved right by y places; the sign stays."
 bitwise_and = _bitwise("bitwise_and", jnp.bitwise_and, _AND, "[6, 5], 4", "[4 4]")
 bitwise_or = _bitwise("bitwise_or", jnp.bitwise_or, _OR, "[6, 5], 1", "[7 5]")
 bitwise_xor = _bitwise("bitwise_xor", jnp.bitwise_xor, _XOR, "[6, 5], 4", "[2 1]")
-bitwise_left_shift = _bitwise("bitwise_left_shift", jnp.left_shift, _LEFT, "[1, 3], 2", "[ 4 12]")
-bitwise_right_shift = _bitwise(
+_shift = functools.partial(_bitwise, spec=promoting(int))  # of booleans too it is an integer
+bitwise_left_shift = _shift("bitwise_left_shift", jnp.left_shift, _LEFT, "[1, 3], 2", "[ 4 12]")
+bitwise_right_shift = _shift(
     "bitwise_right_shift", jnp.right_shift, _RIGHT, "[8, -8], 2", "[ 2 -2]"
 )
-left_shift = _bitwise("left_shift", jnp.left_shift, _LEFT, "[1, 3], 2", "[ 4 12]")
-right_shift = _bitwise("right_shift", jnp.right_shift, _RIGHT, "[8, -8], 2", "[ 2 -2]")
+left_shift = _shift("left_shift", jnp.left_shift, _LEFT, "[1, 3], 2", "[ 4 12]")
+right_shift = _shift("right_shift", jnp.right_shift, _RIGHT, "[8, -8], 2", "[ 2 -2]")
 
 
 # ---------------------------------------------------------------- with something of their own

@@ -208,12 +208,14 @@ def test_run_a_script(program):
 
 def test_run_a_module(program, monkeypatch, capsys):
     """In this process, up to the point where Keras would be replaced."""
-    monkeypatch.setattr(jkeras, "install_as_keras", lambda private: print("installed", private))
+    monkeypatch.setattr(
+        jkeras, "install_as_keras", lambda private, keras2: print("installed", private, keras2)
+    )
     monkeypatch.setattr(sys, "argv", list(sys.argv))
     monkeypatch.setattr(sys, "path", [str(program.parent), *sys.path])
     (program.parent / "other.py").write_text("import sys\nprint(__name__, sys.argv[1:])\n")
     commands.main(["run", "-m", "other", "-x"])
-    assert capsys.readouterr().out.split("\n")[:2] == ["installed {}", "__main__ ['-x']"]
+    assert capsys.readouterr().out.split("\n")[:2] == ["installed {} False", "__main__ ['-x']"]
 
 
 def test_examples_are_listed_and_found(capsys):

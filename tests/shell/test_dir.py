@@ -19,6 +19,7 @@ MODELS = (
 )
 OWN = {
     "layers": LAYERS + " adapt_config seed_generator output_size state_size states lora_enabled "
+    "inputs_quantizer "
     "implementation init_fn native_serialization_platforms interpolation fill_mode data_format "
     "noise_shape quantization_config ternary_threshold",
     "models": LAYERS + " " + MODELS,
@@ -28,7 +29,7 @@ OWN = {
     "initializers": "",
     "regularizers": "",
     "constraints": "",
-    "callbacks": "checkpointer every_batch figure get_state restore set_state",
+    "callbacks": "checkpointer every_batch figure get_state plot restore set_state",
 }
 
 
