@@ -15,6 +15,7 @@ class Case(typing.NamedTuple):
     training: bool | None = None
     dtype: str = "float32"  # of the layer: a dtype or the name of a policy
     ints: int | None = None  # integer inputs in [0, ints)
+    gradient: bool = True  # False: a value lies at the end of a clip, and its last digit decides
 
 
 class Part(typing.NamedTuple):

@@ -34,7 +34,8 @@ CASES = [
     Case("CenterCrop", dict(height=3, width=2), inputs=IMAGES),
     Case("CenterCrop", dict(height=8, width=3), inputs=IMAGES),
     Case("RandomCrop", dict(height=3, width=2, seed=3), inputs=IMAGES, training=False),
-    Case("AutoContrast", dict(value_range=(-1, 1)), inputs=IMAGES),
+    # the largest pixel is brought to 255, where the clip ends
+    Case("AutoContrast", dict(value_range=(-1, 1)), inputs=IMAGES, gradient=False),
     Case(
         "ContrastLimitedAdaptiveHistogramEqualization",
         dict(tile_grid_size=(2, 2), value_range=(-1, 1)),

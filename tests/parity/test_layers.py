@@ -156,7 +156,8 @@ def test_layer(case):
         "own state after the call",
         **values,
     )
-    agree(my_gradients, gradients, "gradients", **slopes)
+    if case.gradient:
+        agree(my_gradients, gradients, "gradients", **slopes)
     agree(mine.layer.losses, _losses_after_call(theirs), "losses", **values)
 
 
