@@ -36,7 +36,7 @@ class BackupAndRestore(Callback):
         super().__init__()
         if not backup_dir:
             raise ValueError(
-                f"Empty `backup_dir` argument passed: it must name a folder. Received: "
+                "Empty `backup_dir` argument passed: it must name a folder. Received: "
                 f"backup_dir={backup_dir!r}"
             )
         check_save_freq(save_freq)

@@ -145,10 +145,12 @@ class Function(Operation):
     outputs = property(
         lambda self: graph.flatten(self._outputs_struct), doc="The output tensors, as a flat list."
     )
-    operations = property(
-        lambda self: [o for o in self._operations if o in self._inner()],
-        doc="The operations, deepest first; those that made the inputs are none of them.",
-    )
+
+    @property
+    def operations(self):
+        """The operations, deepest first; those that made the inputs are none of them."""
+        inner = self._inner()
+        return [operation for operation in self._operations if operation in inner]
 
     def _inner(self):
         """The operations that run, and those of the inputs that are `Input`s."""
