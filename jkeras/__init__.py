@@ -62,11 +62,11 @@ __all__ = exported(
     globals(),
     *(globals().keys() - {"as_keras", "core"}),  # these are for jkeras itself
     on_first_use={
-        "applications": "jkeras.applications",
-        "datasets": "jkeras.datasets",
-        "distillation": "jkeras.distillation",
-        "export": "jkeras.export",
-        "preprocessing": "jkeras.preprocessing",
-        "visualization": "jkeras.visualization",
+        "jkeras.applications": "",
+        "jkeras.datasets": "",
+        "jkeras.distillation": "",
+        "jkeras.export": "",
+        "jkeras.preprocessing": "",
+        "jkeras.visualization": "",
     },
 )

@@ -5,9 +5,9 @@ clean sessions.
 import os
 import pathlib
 import signal
-import subprocess
-import sys
 import tempfile
+
+from tests.quick_xla import quick_flags
 
 os.environ["KERAS_BACKEND"] = "jax"
 os.environ["JAX_PLATFORMS"] = "cpu"
@@ -20,36 +20,10 @@ os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
 os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
 CACHE.mkdir(parents=True, exist_ok=True)
 
-# Compiling is most of what the tests do, and takes less than half the time without what makes the
-# result fast. The doctests and the recorded cases in .ci/run are compiled as users' programs are.
-QUICK = [
-    "--xla_backend_optimization_level=0",
-    "--xla_llvm_disable_expensive_passes=true",
-    "--xla_cpu_use_fusion_emitters=false",  # until JAX 0.10
-    "--xla_cpu_parallel_codegen_split_count=1",
-]
-
-
-def known(flags):
-    """Those of the flags that this version of XLA has."""
-    return flags if _has(flags) else [flag for flag in flags if _has([flag])]
-
-
-def _has(flags):
-    """Whether this version of XLA has these flags; it ends the process for one that it has not."""
-    return (
-        subprocess.run(
-            [sys.executable, "-c", "import jax; jax.devices()"],
-            env={**os.environ, "XLA_FLAGS": " ".join(flags)},
-            capture_output=True,
-            check=False,
-        ).returncode
-        == 0
-    )
-
-
+# Compiling is most of what the tests do. The doctests and the recorded functions in .ci/run are
+# compiled as users' programs are.
 if "XLA_FLAGS" not in os.environ:  # the workers have what is set here
-    os.environ["XLA_FLAGS"] = " ".join(known(QUICK))
+    os.environ["XLA_FLAGS"] = quick_flags()
 
 import keras
 import pytest

@@ -102,6 +102,7 @@ def test_the_quick_run_reports_every_work():
     assert "failed" not in done.stdout
 
 
+@pytest.mark.slow
 def test_peers_train_alike_and_compile_once():
     """On random labels the loss is near that of guessing, and falls when the rounds go on."""
     for one in runner.measure([WORKS["tiny"]], ["jkeras", "jitted", "scanned"], 3)["tiny"].values():

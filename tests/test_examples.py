@@ -32,6 +32,7 @@ def test_every_example_has_a_line_in_the_table():
     assert listed == {path.stem for path in EXAMPLES.glob("*.py")}
 
 
+@pytest.mark.slow
 def test_digits_quickstart(capsys):
     accuracy = load("digits_quickstart").main()
     assert accuracy >= 0.98
@@ -99,6 +100,7 @@ def test_transfer_learning():
     assert accuracies["fine-tuned"] > accuracies["from scratch"] + 0.02
 
 
+@pytest.mark.slow
 def test_text_classification():
     accuracies = load("text_classification").main(count=800, epochs=8)
     assert accuracies["convolutions"] > 0.9 > 0.65 > accuracies["word_counts"]
@@ -110,6 +112,7 @@ def test_lstm_time_series():
     assert errors["LSTM"] < 0.5 * errors["linear"] < errors["last value"]
 
 
+@pytest.mark.slow
 def test_vae(capsys):
     bounds = load("vae").main(epochs=15)
     assert bounds["VAE"] < bounds["mean image"] - 0.5
@@ -134,6 +137,7 @@ def test_unet_segmentation():
     assert found > 0.4 > nothing
 
 
+@pytest.mark.slow
 def test_siamese():
     found = load("siamese").main(epochs=4, count=2000)
     assert found["codes"] > found["pixels"] > 0.5
@@ -194,6 +198,7 @@ def test_ensemble():
     assert found["ensemble"][1] < found["best member"][1]
 
 
+@pytest.mark.slow
 def test_maml():
     found = load("maml").main(steps=600)
     assert found["MAML"][2] < 0.7 * found["all waves at once"][2]
@@ -219,6 +224,7 @@ def test_export_and_serve():
     assert accuracy > 0.9 and difference < 1e-5
 
 
+@pytest.mark.slow
 def test_flax_module():
     accuracy, difference = load("flax_module").main(epochs=3)
     assert accuracy > 0.93 and difference < 1e-5

@@ -17,9 +17,10 @@ def exported(namespace, *modules, on_first_use=types.MappingProxyType({})):
     Args:
         namespace: dict of names and values.
         modules: names of the submodules that are public too.
-        on_first_use: {name: module} of what is imported when a program first asks for it (PEP 562),
-            since it takes time and few programs need it: a name of the module, or the module itself
-            where its name ends so. Their public names are known to `registry.find` all the same.
+        on_first_use: {module: names} of what is imported when a program first asks for it (PEP
+            562), since it takes time and few programs need it. Names stand in one text, with spaces
+            between; "MaxPool1D=MaxPooling1D" is another name for one; none means the module itself.
+            Their public names are known to `registry.find` all the same.
 
     >>> exported({"Dense": int, "_family": {}, "types": types, "schedules": types}, "schedules")
     ['Dense', 'schedules']
@@ -30,12 +31,25 @@ def exported(namespace, *modules, on_first_use=types.MappingProxyType({})):
             return False
         return name in modules or not isinstance(value, types.ModuleType)
 
-    names = sorted([*(k for k, v in namespace.items() if is_public(k, v)), *on_first_use])
+    sources = _sources(on_first_use)
+    names = sorted([*(k for k, v in namespace.items() if is_public(k, v)), *sources])
     namespace["__dir__"] = lambda: [*names, *(name for name in namespace if name.startswith("__"))]
-    if on_first_use:
-        register_later(on_first_use.values())
-        namespace["__getattr__"] = _importing(namespace, on_first_use)
+    if sources:
+        register_later(on_first_use)
+        namespace["__getattr__"] = _importing(namespace, sources)
     return names
+
+
+def _sources(on_first_use):
+    """{name: (module, its name there or None for the module itself)}"""
+    sources = {}
+    for module, names in on_first_use.items():
+        if not names:
+            sources[module.rpartition(".")[2]] = module, None
+        for name in names.split():
+            name, _, other = name.partition("=")
+            sources[name] = module, other or name
+    return sources
 
 
 def _importing(namespace, sources):
@@ -44,9 +58,10 @@ def _importing(namespace, sources):
     def __getattr__(name):
         if name not in sources:
             raise AttributeError(f"module {namespace['__name__']!r} has no attribute {name!r}")
-        value = importlib.import_module(sources[name])
-        if not sources[name].endswith(f".{name}"):
-            value = getattr(value, name)
+        module, attribute = sources[name]
+        value = importlib.import_module(module)
+        if attribute is not None:
+            value = getattr(value, attribute)
         namespace[name] = value
         return value
 

@@ -76,11 +76,12 @@ def register_later(modules):
     _later.update(modules)
 
 
-def load_the_rest():
-    """Imports the modules of `register_later`, so that all public names are known."""
+def load_the_rest(package="jkeras"):
+    """Imports the modules of `register_later` in a package, so that its public names are known."""
     for module in tuple(_later):
-        importlib.import_module(module)  # waits where another thread is importing it
-        _later.discard(module)
+        if f"{module}.".startswith(f"{package}."):
+            importlib.import_module(module)  # waits where another thread is importing it
+            _later.discard(module)
 
 
 def public_name(thing):
@@ -93,6 +94,7 @@ def public_name(thing):
 
 def members(package):
     """The public things right in a package, by name: {"Dense": Dense, …} for "keras.layers"."""
+    load_the_rest(f"j{package}")
     return {
         name.rpartition(".")[2]: thing
         for name, thing in _named.items()

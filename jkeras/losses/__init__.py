@@ -47,6 +47,10 @@ from jkeras.losses.regression import (
     mean_squared_logarithmic_error,
 )
 from jkeras.losses.serialization import deserialize, get, serialize
-from jkeras.losses.structured import CTC, Circle, Dice, Tversky, circle, ctc, dice, tversky
 
-__all__ = exported(globals())
+__all__ = exported(
+    globals(),
+    on_first_use={
+        "jkeras.losses.structured": "CTC Circle Dice Tversky circle ctc dice tversky",
+    },
+)

@@ -34,23 +34,8 @@ from jkeras.metrics.accuracy import (
     sparse_top_k_categorical_accuracy,
     top_k_categorical_accuracy,
 )
-from jkeras.metrics.auc import AUC
 from jkeras.metrics.base import Accumulator, Metric, StateSpec
-from jkeras.metrics.confusion import (
-    FalseNegatives,
-    FalsePositives,
-    Precision,
-    PrecisionAtRecall,
-    Recall,
-    RecallAtPrecision,
-    SensitivityAtSpecificity,
-    SpecificityAtSensitivity,
-    TrueNegatives,
-    TruePositives,
-)
-from jkeras.metrics.iou import BinaryIoU, IoU, MeanIoU, OneHotIoU, OneHotMeanIoU
 from jkeras.metrics.reduction import Mean, MeanMetricWrapper, Sum
-from jkeras.metrics.scores import F1Score, FBetaScore, R2Score
 from jkeras.metrics.serialization import deserialize, get, serialize
 from jkeras.metrics.wrapped import (
     BinaryCrossentropy,
@@ -74,4 +59,15 @@ from jkeras.metrics.wrapped import (
     pearson_correlation,
 )
 
-__all__ = exported(globals())
+__all__ = exported(
+    globals(),
+    on_first_use={
+        "jkeras.metrics.auc": "AUC",
+        "jkeras.metrics.confusion": (
+            "FalseNegatives FalsePositives Precision PrecisionAtRecall Recall RecallAtPrecision "
+            "SensitivityAtSpecificity SpecificityAtSensitivity TrueNegatives TruePositives"
+        ),
+        "jkeras.metrics.iou": "BinaryIoU IoU MeanIoU OneHotIoU OneHotMeanIoU",
+        "jkeras.metrics.scores": "F1Score FBetaScore R2Score",
+    },
+)

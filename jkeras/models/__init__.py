@@ -8,5 +8,7 @@ from jkeras.models.sequential import Sequential
 
 __all__ = exported(
     globals(),
-    on_first_use={"load_model": "jkeras.saving.models", "save_model": "jkeras.saving.models"},
+    on_first_use={
+        "jkeras.saving.models": "load_model save_model",
+    },
 )

@@ -15,7 +15,6 @@ from jkeras.core.layer import Layer
 from jkeras.models import host
 from jkeras.models.graph_inputs import columns_by_name
 from jkeras.quantizers.configs import resolve
-from jkeras.quantizers.report import QuantizationReport
 from jkeras.training.trainer import Trainer
 
 VALUE_FORMATS = {  # how `get_state_tree` reads a variable
@@ -198,6 +197,8 @@ class Model(Trainer, Layer):
                 quantized already.
             NotImplementedError: GPTQ and AWQ.
         """
+        from jkeras.quantizers import QuantizationReport
+
         is_wanted = _layer_filter(filters)
         config = resolve(mode, config)
         report = QuantizationReport(config.mode)

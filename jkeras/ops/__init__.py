@@ -3,7 +3,7 @@ and lax.
 """
 
 from jkeras.core.exports import exported
-from jkeras.ops import image, linalg, nn, numpy
+from jkeras.ops import linalg, nn, numpy
 from jkeras.ops.core import (  # noqa: A004
     associative_scan,
     cast,
@@ -28,35 +28,22 @@ from jkeras.ops.core import (  # noqa: A004
     vectorized_map,
     while_loop,
 )
-from jkeras.ops.einops import rearrange
 from jkeras.ops.linalg import *
-from jkeras.ops.math import (
-    cdist,
-    erf,
-    erfc,
-    erfinv,
-    extract_sequences,
-    fft,
-    fft2,
-    gammainc,
-    ifft2,
-    in_top_k,
-    irfft,
-    istft,
-    logdet,
-    logsumexp,
-    rfft,
-    rsqrt,
-    segment_max,
-    segment_min,
-    segment_prod,
-    segment_sum,
-    stft,
-    top_k,
-    view_as_complex,
-    view_as_real,
-)
 from jkeras.ops.nn import *
 from jkeras.ops.numpy import *
 
-__all__ = exported(globals(), "image", "linalg", "nn", "numpy")
+__all__ = exported(
+    globals(),
+    "linalg",
+    "nn",
+    "numpy",
+    on_first_use={
+        "jkeras.ops.einops": "rearrange",
+        "jkeras.ops.image": "",
+        "jkeras.ops.math": (
+            "cdist erf erfc erfinv extract_sequences fft fft2 gammainc ifft2 in_top_k irfft "
+            "istft logdet logsumexp rfft rsqrt segment_max segment_min segment_prod "
+            "segment_sum stft top_k view_as_complex view_as_real"
+        ),
+    },
+)

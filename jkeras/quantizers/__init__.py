@@ -10,12 +10,6 @@ from jkeras.quantizers.configs import (
     QuantizationConfig,
     TernaryQuantizationConfig,
 )
-from jkeras.quantizers.packing import (
-    pack_int2,
-    pack_ternary,
-    unpack_int2,
-    unpack_ternary,
-)
 from jkeras.quantizers.quantizers import (
     AbsMaxQuantizer,
     Quantizer,
@@ -28,7 +22,12 @@ from jkeras.quantizers.quantizers import (
     quantize_and_dequantize,
     unpack_int4,
 )
-from jkeras.quantizers.report import QuantizationReport
 from jkeras.quantizers.serialization import deserialize, get, serialize
 
-__all__ = exported(globals())
+__all__ = exported(
+    globals(),
+    on_first_use={
+        "jkeras.quantizers.packing": "pack_int2 pack_ternary unpack_int2 unpack_ternary",
+        "jkeras.quantizers.report": "QuantizationReport",
+    },
+)

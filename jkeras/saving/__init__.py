@@ -16,11 +16,9 @@ custom_object_scope = CustomObjectScope
 __all__ = exported(
     globals(),
     on_first_use={
-        "Checkpointer": "jkeras.saving.checkpointer",
-        "KerasFileEditor": "jkeras.saving.file_editor",
-        "load_model": "jkeras.saving.models",
-        "load_weights": "jkeras.saving.weight_files",
-        "save_model": "jkeras.saving.models",
-        "save_weights": "jkeras.saving.weight_files",
+        "jkeras.saving.checkpointer": "Checkpointer",
+        "jkeras.saving.file_editor": "KerasFileEditor",
+        "jkeras.saving.models": "load_model save_model",
+        "jkeras.saving.weight_files": "load_weights save_weights",
     },
 )

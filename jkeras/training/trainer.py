@@ -1,5 +1,7 @@
 """The shell of training on a model: fit, evaluate, predict and the `*_on_batch` methods. It never
 computes.
+
+What runs a training is imported by the first one, since `import jkeras` may take little time.
 """
 
 import contextlib
@@ -12,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import jax
 import jax.numpy as jnp
 
-from jkeras.callbacks import BackupAndRestore, Callback, CallbackList, History
+from jkeras.callbacks import Callback, CallbackList, History
 from jkeras.core.building import as_specs
 from jkeras.core.errors import NotCompiledError
 from jkeras.core.graph import flatten
@@ -27,18 +29,12 @@ from jkeras.training import data, placement
 from jkeras.training.compilable import Compilable
 from jkeras.training.compile_metrics import CompileMetrics
 from jkeras.training.data.source import Batch, Source, unpack
-from jkeras.training.evaluating import Evaluating
-from jkeras.training.fitting import Fitting
 from jkeras.training.layout import StateLayout
-from jkeras.training.loop import Runner
 from jkeras.training.nonfinite import look_at_batch
 from jkeras.training.predictor import predict_at_once, predictor_of
 from jkeras.training.program import program_of
-from jkeras.training.programs import Programs
 from jkeras.training.results import as_numbers, concatenate
-from jkeras.training.resume import FitOptions
 from jkeras.training.state import TrainState, copied, new_key
-from jkeras.training.step import make_train_step
 from jkeras.training.types import Logs, Structure
 
 if TYPE_CHECKING:
@@ -194,6 +190,9 @@ class Trainer(Compilable):
         Returns:
             The `History` callback; `history.history` has one list for each name.
         """
+        from jkeras.training.fitting import Fitting
+        from jkeras.training.resume import FitOptions
+
         self._assert_compiled("fit")
         epochs = min(epochs, settings.max_epochs or epochs)
         x = self._prepared(x)
@@ -304,6 +303,8 @@ class Trainer(Compilable):
             steps: number of batches, for sources without an end.
             return_dict: return {name: value} instead of a list in the order of `metrics_names`.
         """
+        from jkeras.training.evaluating import Evaluating
+
         self._assert_compiled("evaluate")
         if kwargs:
             raise ValueError(f"Arguments not recognized: {kwargs}")
@@ -423,6 +424,8 @@ class Trainer(Compilable):
         Returns:
             {kind: seconds}, the time it took.
         """
+        from jkeras.training.loop import Runner
+
         self._assert_compiled("precompile")
         seconds = {}
         with contextlib.closing(data.make_source(x, y, sample_weight, batch_size)) as source:
@@ -451,6 +454,8 @@ class Trainer(Compilable):
         return_dict: bool = False,
     ) -> Any:
         """One training step on one batch; returns its loss and metrics."""
+        from jkeras.training.step import make_train_step
+
         self._assert_compiled("train_on_batch")
         batch = self._single_batch(x, y, sample_weight, class_weight)
         layout = self.state_layout()
@@ -486,6 +491,8 @@ class Trainer(Compilable):
         return_dict: bool = False,
     ) -> Any:
         """Loss and metrics of one batch."""
+        from jkeras.training.programs import Programs
+
         self._assert_compiled("test_on_batch")
         batch = self._single_batch(x, y, sample_weight, None)
         layout = self.state_layout()
@@ -587,6 +594,8 @@ def _rows(source: Source, steps: int | None) -> int | None:
 
 def _backup_of(callbacks: CallbackList) -> "Checkpointer | None":
     """Where the first `BackupAndRestore` that has one keeps checkpoints, or None."""
+    from jkeras.callbacks import BackupAndRestore
+
     backups = [c for c in callbacks.callbacks if isinstance(c, BackupAndRestore)]
     checkpointers = (backup.checkpointer() for backup in backups)
     return next(filter(None, checkpointers), None)

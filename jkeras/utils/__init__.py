@@ -20,7 +20,7 @@ from jkeras.core.settings import (
     set_random_seed,
 )
 from jkeras.saving import custom_object_scope, deserialize_keras_object, serialize_keras_object
-from jkeras.utils import bounding_boxes, legacy
+from jkeras.utils import legacy
 from jkeras.utils.arrays import normalize, pad_sequences, to_categorical
 from jkeras.utils.batches import (
     PyDataset,
@@ -33,25 +33,20 @@ from jkeras.utils.tensors import get_source_inputs
 
 __all__ = exported(
     globals(),
-    "bounding_boxes",
     "legacy",
     on_first_use={
-        "FeatureSpace": "jkeras.utils.feature_space",
-        "Config": "jkeras.utils.config",
-        "array_to_img": "jkeras.utils.images",
-        "audio_dataset_from_directory": "jkeras.utils.folders",
-        "bucket_by_length": "jkeras.utils.buckets",
-        "extract_archive": "jkeras.utils.archives",
-        "get_file": "jkeras.utils.files",
-        "image_dataset_from_directory": "jkeras.utils.folders",
-        "img_to_array": "jkeras.utils.images",
-        "load_img": "jkeras.utils.images",
-        "model_to_dot": "jkeras.utils.plotting",
-        "plot_model": "jkeras.utils.plotting",
-        "report_devices": "jkeras.utils.devices",
-        "save_img": "jkeras.utils.images",
-        "split_dataset": "jkeras.utils.datasets",
-        "text_dataset_from_directory": "jkeras.utils.folders",
-        "timeseries_dataset_from_array": "jkeras.utils.datasets",
+        "jkeras.utils.archives": "extract_archive",
+        "jkeras.utils.bounding_boxes": "",
+        "jkeras.utils.buckets": "bucket_by_length",
+        "jkeras.utils.config": "Config",
+        "jkeras.utils.datasets": "split_dataset timeseries_dataset_from_array",
+        "jkeras.utils.devices": "report_devices",
+        "jkeras.utils.feature_space": "FeatureSpace",
+        "jkeras.utils.files": "get_file",
+        "jkeras.utils.folders": (
+            "audio_dataset_from_directory image_dataset_from_directory text_dataset_from_directory"
+        ),
+        "jkeras.utils.images": "array_to_img img_to_array load_img save_img",
+        "jkeras.utils.plotting": "model_to_dot plot_model",
     },
 )

@@ -22,13 +22,6 @@ def normal(*shape, seed=0):
     return rng(seed).normal(size=shape).astype("float32")
 
 
-def some_slow(names, *fast):
-    """Names for `parametrize`; all but some are left to the slow tests, since one idea is behind
-    them.
-    """
-    return [name if name in fast else pytest.param(name, marks=pytest.mark.slow) for name in names]
-
-
 def real_keras():
     """The real Keras, or a skip where it is not installed."""
     pytest.importorskip("keras")

@@ -13,6 +13,7 @@ import jkeras
 from jkeras import layers
 from jkeras.core.errors import ExportError
 from tests.export.families import FAMILIES, assert_same, data_for, trained
+from tests.thinning import every
 
 
 def slow(*values):
@@ -24,7 +25,7 @@ def exported(model, folder, **kwargs):
     return jkeras.export.load(folder / "model")
 
 
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", every(2, FAMILIES))
 def test_numbers_are_those_of_predict(name, tmp_path):
     model = trained(name)
     serve = exported(model, tmp_path)

@@ -277,7 +277,7 @@ def test_random_ctrl_c():
     """At any time of `fit`, `evaluate`, `predict`, `save` and `compile`, also pressed twice: a step
     is finished.
     """
-    check_random(24, 0)
+    check_random(12, 0)
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ import pytest
 
 import jkeras
 from jkeras.saving import Checkpointer
-from tests.design.tools import some_slow
+from tests.thinning import some_slow
 from tests.faults.tools import BATCH, STEPS, X, Y, assert_same, everything, fill, rich
 
 EPOCHS, CUT = 3, 1  # how long a training is, and in which epoch it is cut

@@ -8,6 +8,7 @@ import pytest
 import jkeras
 from jkeras import layers
 from jkeras.core.structure import named_weights
+from tests.thinning import some_slow
 
 X = np.random.default_rng(0).normal(size=(6, 5, 4)).astype("float32")
 
@@ -67,7 +68,7 @@ def step(model):
     ]
 
 
-@pytest.mark.parametrize("remat", [False, True])
+@pytest.mark.parametrize("remat", some_slow([False, True], True))
 def test_as_separate_blocks(remat):
     """Outputs, losses and penalties, gradients, moving statistics, constraints: all as of separate
     blocks.

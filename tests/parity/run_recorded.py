@@ -1,9 +1,10 @@
 """Replays the recorded Keras cases of ../shared/parity and compares what fails with
 `not_built.txt`.
 
-    python tests/parity/run_recorded.py                       # everything python
-    tests/parity/run_recorded.py --only '^rnn/'        # cases by id python
-    tests/parity/run_recorded.py --failing failing.txt # also writes the ids that fail, one a line
+    python tests/parity/run_recorded.py                        # everything
+    python tests/parity/run_recorded.py --only '^rnn/'         # cases by id
+    python tests/parity/run_recorded.py --quick                # models without optimization
+    python tests/parity/run_recorded.py --failing failing.txt  # also writes the ids that fail
 
 Exit status 0: every case that fails is on the list, and every line of the list still has a case
 that fails. Each line of the list is a case id or a regular expression that the whole id must match.
@@ -23,16 +24,22 @@ import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
+sys.path.insert(0, str(ROOT))  # the interpreter put this folder there instead
+
+from tests.quick_xla import quick_flags
+
 RUNNERS = ("run_functions.py", "run_models.py")
 
 
-def replay(runner, out, only):
+def replay(runner, out, only, quick):
     """Runs one of the recorded sets; returns {case id: reason it fails, or None}."""
     command = [sys.executable, str(runner.resolve()), "--module", "jkeras", "--out", str(out)]
     command += ["--only", only] if only else []
     environment = dict(
         os.environ, JAX_PLATFORMS="cpu", PYTHONPATH=str(ROOT), PYTHONDONTWRITEBYTECODE="1"
     )
+    if quick and runner.name == "run_models.py":
+        environment["XLA_FLAGS"] = quick_flags()
     done = subprocess.run(
         command,
         env=environment,
@@ -110,6 +117,7 @@ def main():
     parser.add_argument(
         "--only", help="regular expression searched in the id; the list then need not shrink"
     )
+    parser.add_argument("--quick", action="store_true", help="compile models without optimization")
     parser.add_argument("--failing", type=pathlib.Path, help="write the ids of failing cases here")
     options = parser.parse_args()
     runners = [options.parity / name for name in RUNNERS]
@@ -118,7 +126,9 @@ def main():
         concurrent.futures.ThreadPoolExecutor(len(runners)) as pool,
     ):
         outs = [pathlib.Path(name) / f"{runner.stem}.json" for runner in runners]
-        parts = list(pool.map(replay, runners, outs, [options.only] * len(runners)))
+        parts = list(
+            pool.map(lambda *each: replay(*each, options.only, options.quick), runners, outs)
+        )
     found = {case: reason for part in parts for case, reason in part.items()}
     if options.failing:
         options.failing.write_text("".join(f"{case}\n" for case, reason in found.items() if reason))

@@ -32,10 +32,14 @@ FAMILIES = sorted(p.stem for p in pathlib.Path(__file__).parent.glob("cases_*.py
 
 
 def rows():
-    """All cases, each with an id that says what is tested."""
+    """All cases, each with an id that says what is tested; of each layer the first one is quick."""
+    seen = set()
     for family in FAMILIES:
         for i, case in enumerate(importlib.import_module(f"tests.parity.{family}").CASES):
-            yield pytest.param(case, id=f"{family.removeprefix('cases_')}-{i}-{case.layer}")
+            marks = [pytest.mark.slow] if case.layer in seen else []
+            seen.add(case.layer)
+            label = f"{family.removeprefix('cases_')}-{i}-{case.layer}"
+            yield pytest.param(case, id=label, marks=marks)
 
 
 def is_shape(value):
@@ -60,6 +64,23 @@ def arrays_of(case):
     return map_shapes(array, list(case.inputs))
 
 
+def symbol_of(library):
+    """Makes a symbolic tensor like an array."""
+    return lambda x: library.Input(batch_shape=x.shape, dtype=str(x.dtype))
+
+
+def masks_of(outputs):
+    """The mask of each output; that of attention scores may lack axes of size 1."""
+    outputs = jax.tree_util.tree_leaves(outputs)
+    masks = [getattr(y, "_keras_mask", None) for y in outputs]
+    return [
+        m
+        if m is None or m.shape[0] == y.shape[0]
+        else m.reshape((1,) * (y.ndim - m.ndim) + m.shape)
+        for m, y in zip(masks, outputs)
+    ]
+
+
 class Run:
     """One library's layer of a case, and all that is compared of it."""
 
@@ -75,20 +96,13 @@ class Run:
         with warnings.catch_warnings():
             if library is keras:
                 warnings.simplefilter("ignore")
-            outputs = jax.tree_util.tree_leaves(self.layer(*inputs, **self.kwargs))
-        # that of attention scores may lack axes of size 1
-        masks = [getattr(y, "_keras_mask", None) for y in outputs]
-        self.masks = [
-            m
-            if m is None
-            else m.reshape((1,) * (y.ndim - m.ndim) + m.shape)
-            if m.shape[0] != y.shape[0]
-            else m
-            for m, y in zip(masks, outputs)
-        ]
+            # builds it without compiling an operation
+            self.layer(*jax.tree_util.tree_map(symbol_of(library), inputs), **self.kwargs)
 
     def gradients(self):
-        """(outputs, state after, gradients by weights and float inputs), in one compiled call."""
+        """(outputs, their masks, state after, gradients by weights and float inputs), in one
+        compiled call.
+        """
         layer, leaves = self.layer, jax.tree_util.tree_leaves(self.inputs)
         treedef = jax.tree_util.tree_structure(self.inputs)
         fixed = [v.value for v in layer.non_trainable_variables]
@@ -99,7 +113,7 @@ class Run:
                 treedef, [next(floats) if is_float(x) else x for x in leaves]
             )
             outputs, state = layer.stateless_call(weights, fixed, *inputs, **self.kwargs)
-            return weighted_sum(outputs), (outputs, state)
+            return weighted_sum(outputs), (outputs, masks_of(outputs), state)
 
         weights = [v.value for v in layer.trainable_variables]
         floats = [jnp.asarray(x) for x in leaves if is_float(x)]
@@ -121,12 +135,6 @@ def test_layer(case):
     half = "16" in case.dtype or "16" in str(case.kwargs.get("dtype", ""))
     values, slopes = (BFLOAT16, BFLOAT16) if half else (TOLERANCE, GRADIENTS)
 
-    agree(
-        [m is None for m in mine.masks],
-        [m is None for m in theirs.masks],
-        "which outputs have masks",
-    )
-    agree(mine.masks, theirs.masks, "masks")
     assert table(mine.layer) == table(theirs.layer)
     assert [w.path for w in mine.layer.weights] == [w.path for w in theirs.layer.weights]
     agree(mine.layer.get_weights(), theirs.layer.get_weights(), "initial weights", **values)
@@ -143,11 +151,13 @@ def test_layer(case):
     for a, b in zip(mine.layer.non_trainable_variables, theirs.layer.non_trainable_variables):
         assert tuple(a.shape) == tuple(b.shape)
         a.assign(np.asarray(b.value))
-    outputs, state, gradients = theirs.gradients()
-    my_outputs, my_state, my_gradients = mine.gradients()
+    outputs, masks, state, gradients = theirs.gradients()
+    my_outputs, my_masks, my_state, my_gradients = mine.gradients()
     # in half precision a call also casts
     plain_call = theirs.layer(*inputs, **theirs.kwargs) if half else outputs
     agree(mine.layer(*inputs, **mine.kwargs), plain_call, "output", **values)
+    agree([m is None for m in my_masks], [m is None for m in masks], "which outputs have masks")
+    agree(my_masks, masks, "masks")
     agree(my_outputs, outputs, "compiled output", **values)
     agree(my_state, state, "state after the call", **values)
     agree(

@@ -11,6 +11,7 @@ import pytest
 from tests.parity import builders
 from tests.parity.both import LIBRARIES, agree, clear, fill
 from tests.parity.builders import inputs_of
+from tests.thinning import every
 
 TRAINED = dict(rtol=1e-4, atol=1e-5)
 ROWS = 26  # the last batch of 8 has two rows
@@ -436,7 +437,7 @@ def compiled(setting):
 
 
 @pytest.mark.parametrize(
-    "setting", [pytest.param(s, id=s.name.replace(" ", "-")) for s in SETTINGS]
+    "setting", every(3, [pytest.param(s, id=s.name.replace(" ", "-")) for s in SETTINGS])
 )
 @pytest.mark.filterwarnings("ignore:Your input ran out of data")
 def test_fit(setting):

@@ -8,14 +8,8 @@ import pytest
 
 import jkeras
 from jkeras import layers
-from tests.design.tools import (
-    assert_same_history,
-    assert_same_weights,
-    both,
-    normal,
-    some_slow,
-    weights_of,
-)
+from tests.design.tools import assert_same_history, assert_same_weights, both, normal, weights_of
+from tests.thinning import some_slow
 
 STEPS, SIZE = 3, 4
 ROWS = 4 * STEPS * SIZE  # four updates an epoch

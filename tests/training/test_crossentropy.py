@@ -14,6 +14,7 @@ from jkeras.kernel.beside import logits_beside
 from jkeras.core.settings import epsilon
 from jkeras.losses import crossentropy
 from jkeras.ops import kernels
+from tests.thinning import every
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(12, 5)).astype("float32")
@@ -44,7 +45,7 @@ LOSSES = {
 }
 
 
-@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("loss", every(2, LOSSES))
 @pytest.mark.parametrize("end", ENDS)
 def test_trained_as_by_keras(end, loss):
     make, y = LOSSES[loss]

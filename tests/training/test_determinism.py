@@ -11,7 +11,7 @@ import pytest
 
 import jkeras
 from jkeras.training.data import array_source
-from tests.design.tools import some_slow
+from tests.thinning import some_slow
 from tests.training.hashed import bits, network, trained
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent

@@ -10,7 +10,8 @@ import pytest
 
 import jkeras
 from jkeras import layers, losses, metrics, ops
-from tests.design.tools import assert_same_history, assert_same_weights, normal, some_slow
+from tests.design.tools import assert_same_history, assert_same_weights, normal
+from tests.thinning import some_slow
 
 ROWS, SIZE = 20, 8  # two whole batches and a smaller one
 WAYS = [dict(run_eagerly=True), pytest.param(dict(jit_compile=False), marks=pytest.mark.slow)]

@@ -13,7 +13,8 @@ import pytest
 import jkeras
 from jkeras import layers
 from jkeras.training.data import array_source
-from tests.design.tools import normal, some_slow
+from tests.design.tools import normal
+from tests.thinning import some_slow
 
 TIMES = 300
 X, Y = normal(20, 4), np.arange(20) % 3

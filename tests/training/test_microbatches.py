@@ -11,6 +11,7 @@ import jkeras
 from jkeras import layers, losses
 from jkeras.training import init_train_state, make_train_step
 from tests.training.test_padding import CASES, OwnLoss, two, two_outputs
+from tests.thinning import every
 
 COUNT = 4
 # are those of a microbatch
@@ -31,7 +32,7 @@ def stepped(model, data, count, rows=None):
 
 
 @pytest.mark.parametrize("padding", [False, True])
-@pytest.mark.parametrize("name", HERE)
+@pytest.mark.parametrize("name", every(2, HERE))
 def test_microbatches_make_the_whole(name, padding):
     build, make = HERE[name]
     if padding and name in ("attention", "regularized", "reduction mean"):

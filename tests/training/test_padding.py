@@ -16,6 +16,7 @@ import jkeras
 from jkeras import layers, losses, metrics
 from jkeras.training import init_train_state, make_eval_step, make_train_step
 from jkeras.training.batch_independence import padded
+from tests.thinning import every
 
 RNG = np.random.default_rng(0)
 SIZE = 8
@@ -168,7 +169,7 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("kind", ["train", "test"])
+@pytest.mark.parametrize("kind", every(2, ["train", "test"]))
 @pytest.mark.parametrize("name", CASES)
 def test_a_padded_step_is_the_step_of_the_valid_rows(name, kind):
     build, make = CASES[name]
@@ -344,7 +345,7 @@ ARGUMENTS = {
 }
 
 
-@pytest.mark.parametrize("cls", CLASSES, ids=lambda cls: cls.__name__)
+@pytest.mark.parametrize("cls", every(2, CLASSES), ids=lambda cls: cls.__name__)
 @given(data=st.data())
 @settings(max_examples=3, deadline=None)
 def test_a_weight_of_0_means_absence_to_every_metric(cls, data):

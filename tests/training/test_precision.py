@@ -14,7 +14,8 @@ import pytest
 import jkeras
 from jkeras import layers, ops
 from jkeras.training import init_train_state, make_train_step
-from tests.design.tools import assert_same_weights, both, normal, some_slow, weights_of
+from tests.design.tools import assert_same_weights, both, normal, weights_of
+from tests.thinning import some_slow
 
 HALF = ("float16", "bfloat16")
 

@@ -10,7 +10,8 @@ import pytest
 
 import jkeras
 from jkeras import layers
-from tests.design.tools import assert_trees_close, normal, some_slow
+from tests.design.tools import assert_trees_close, normal
+from tests.thinning import some_slow
 
 DEPTH, WIDTH, ROWS = 3, 16, 64
 

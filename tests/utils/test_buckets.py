@@ -37,19 +37,19 @@ def masked_model(shapes):
 
 
 def one_by_one(model):
-    return np.concatenate([model(row[None]) for row in X])
+    return np.concatenate([model(row[None]) for row in X[:10]])
 
 
 def test_results_are_those_of_the_sequences_alone():
     model = masked_model([])
-    data = jkeras.utils.bucket_by_length(X, Y, batch_size=4)
+    data = jkeras.utils.bucket_by_length(X[:10], Y[:10], batch_size=4)
     expected = one_by_one(model)
     found = np.empty_like(expected)
     found[data.order] = model.predict(data, verbose=0)
     np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
     loss, mae = model.evaluate(data, verbose=0)
-    np.testing.assert_allclose(loss, np.mean((expected - Y) ** 2), rtol=1e-5)
-    np.testing.assert_allclose(mae, np.mean(np.abs(expected - Y)), rtol=1e-5)
+    np.testing.assert_allclose(loss, np.mean((expected - Y[:10]) ** 2), rtol=1e-5)
+    np.testing.assert_allclose(mae, np.mean(np.abs(expected - Y[:10])), rtol=1e-5)
 
 
 def test_few_compilations_and_no_warning():
@@ -70,7 +70,7 @@ def test_a_mask_beside():
     model = jkeras.Model([x, mask], layers.GlobalAveragePooling1D()(embedded, mask=mask))
     data = jkeras.utils.bucket_by_length(X, batch_size=4, lengths=[8, 25], mask=True)
     found = model.predict(data, verbose=0)
-    for place, row in enumerate(data.order):
+    for place, row in enumerate(data.order[:8]):
         expected = model([X[row][None], np.ones((1, COUNTS[row]), bool)])
         np.testing.assert_allclose(found[place], expected[0], rtol=1e-5, atol=1e-6)
     named = jkeras.utils.bucket_by_length({"x": X}, lengths=[25], mask=True)

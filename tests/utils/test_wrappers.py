@@ -12,6 +12,7 @@ from sklearn.utils.estimator_checks import estimator_checks_generator
 import jkeras
 from jkeras import layers
 from jkeras.wrappers import SKLearnClassifier, SKLearnRegressor, SKLearnTransformer
+from tests.thinning import every
 
 RANDOM = "assumes that two fits give the same"
 FAIL = {
@@ -66,7 +67,7 @@ def cases():
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize(("estimator", "check"), list(cases()))
+@pytest.mark.parametrize(("estimator", "check"), every(4, cases()))
 def test_checks_of_scikit_learn(estimator, check):
     try:
         check(estimator)

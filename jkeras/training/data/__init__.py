@@ -1,7 +1,15 @@
 """Data for training: whatever `fit` is given, as a source of batches `(x, y, sample_weight)`."""
 
-from jkeras.training.data.array_source import ArraySource, OneBatch
-from jkeras.training.data.arrays import as_arrays, take
-from jkeras.training.data.making import is_array_like, make_source, split_validation
-from jkeras.training.data.mapped import checked, weighted
+from jkeras.core.exports import exported
 from jkeras.training.data.source import shapes_of
+
+# jkeras alone uses them: there is no `__all__`
+exported(
+    globals(),
+    on_first_use={
+        "jkeras.training.data.array_source": "ArraySource OneBatch",
+        "jkeras.training.data.arrays": "as_arrays take",
+        "jkeras.training.data.making": "is_array_like make_source split_validation",
+        "jkeras.training.data.mapped": "checked weighted",
+    },
+)

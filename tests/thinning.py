@@ -1,0 +1,30 @@
+"""A part of a long table in the quick suite, the rest with `-m slow`, since one idea is behind all
+of it.
+"""
+
+import pytest
+
+
+def some_slow(values, *quick):
+    """The values for `parametrize`, all but the quick ones marked slow."""
+    return [v if v in quick else pytest.param(v, marks=pytest.mark.slow) for v in values]
+
+
+def every(step, values):
+    """The values as `pytest.param`s, of which each `step`-th one, from the first on, is quick and
+    the others are marked slow.
+
+    Args:
+        step: how many values have one quick one among them.
+        values: the values of one parameter, or tuples of those of several; `pytest.param`s keep
+            what they have.
+    """
+    marked = []
+    for i, value in enumerate(values):
+        marks = [] if i % step == 0 else [pytest.mark.slow]
+        if isinstance(value, type(pytest.param())):
+            marked.append(pytest.param(*value.values, id=value.id, marks=[*value.marks, *marks]))
+        else:
+            given = value if isinstance(value, tuple) else (value,)
+            marked.append(pytest.param(*given, marks=marks))
+    return marked
