@@ -10,6 +10,8 @@ import sys
 import numpy as np
 import pytest
 
+from tests.thinning import tiers
+
 EXAMPLES = pathlib.Path(__file__).parent.parent / "examples"
 
 
@@ -39,8 +41,7 @@ def test_digits_quickstart(capsys):
     assert capsys.readouterr().out.splitlines()[-1] == f"test accuracy: {accuracy:.4f}"
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", tiers([1, 2, 3], slow=[1]))
 def test_digits_quickstart_with_other_seeds(seed):
     assert load("digits_quickstart").main(seed=seed) >= 0.98
 

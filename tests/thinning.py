@@ -1,5 +1,5 @@
-"""A part of a long table in the quick suite, the rest with `-m slow`, since one idea is behind all
-of it.
+"""A part of a long table in the quick suite, the rest with `-m slow` or `-m thorough`, since one
+idea is behind all of it.
 """
 
 import pytest
@@ -8,6 +8,12 @@ import pytest
 def some_slow(values, *quick):
     """The values for `parametrize`, all but the quick ones marked slow."""
     return [v if v in quick else pytest.param(v, marks=pytest.mark.slow) for v in values]
+
+
+def tiers(values, quick=(), slow=()):
+    """The values for `parametrize`, those that are neither quick nor slow marked thorough."""
+    mark = {**dict.fromkeys(slow, [pytest.mark.slow]), **dict.fromkeys(quick, [])}
+    return [pytest.param(v, marks=mark.get(v, [pytest.mark.thorough])) for v in values]
 
 
 def every(step, values):

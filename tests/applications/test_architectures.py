@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import jkeras
-from tests.thinning import some_slow
+from tests.thinning import some_slow, tiers
 
 # name, and what is special: (smallest side of images, further arguments)
 ARCHITECTURES = {
@@ -132,7 +132,15 @@ def same_structure(mine, other):
     ]
 
 
-@pytest.mark.parametrize("name", some_slow(ARCHITECTURES, "VGG16"))
+# the smallest of each family, and what is made in a way of its own
+SMALL = (
+    *("ResNet50", "ResNet50V2", "DenseNet121", "Xception", "InceptionV3", "InceptionResNetV2"),
+    *("MobileNet", "MobileNetV2", "MobileNetV3Large", "NASNetMobile", "EfficientNetB0"),
+    *("EfficientNetV2B0", "EfficientNetV2S bare", "ConvNeXtTiny", "ConvNeXtTiny bare"),
+)
+
+
+@pytest.mark.parametrize("name", tiers(ARCHITECTURES, ["VGG16"], SMALL))
 def test_the_same_output_from_the_same_weights(name):
     least, options = ARCHITECTURES[name]
     mine, other = pair(
@@ -166,7 +174,12 @@ ONLY_CHANNELS_LAST = ("DenseNet121", "NASNetMobile", "ConvNeXtTiny")
 
 
 @pytest.mark.parametrize(
-    "name", some_slow([*FAMILIES, *ONLY_CHANNELS_LAST, "NASNetLarge"], "MobileNetV3Small")
+    "name",
+    tiers(
+        [*FAMILIES, *ONLY_CHANNELS_LAST, "NASNetLarge"],
+        ["MobileNetV3Small"],
+        {*FAMILIES, *ONLY_CHANNELS_LAST} - {"NASNetMobile", "InceptionResNetV2"},
+    ),
 )
 @pytest.mark.filterwarnings("ignore:`input_shape` is undefined")
 def test_the_usual_arguments(name, asked):
@@ -197,8 +210,20 @@ SIBLINGS |= {
 }
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", SIBLINGS)
+@pytest.mark.parametrize(
+    "name",
+    tiers(
+        SIBLINGS,
+        slow=[
+            "VGG19",
+            "ResNet101",
+            "ResNet101V2",
+            "DenseNet169",
+            "EfficientNetB1",
+            "MobileNet 0.5",
+        ],
+    ),
+)
 @pytest.mark.filterwarnings("ignore:`input_shape` is undefined")
 def test_the_files_of_siblings(name, asked):
     for top in (True, False):

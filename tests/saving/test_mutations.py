@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from tests.saving import mutations
+from tests.thinning import tiers
 
 
 def run(folder, name, first, count):
@@ -38,7 +39,6 @@ def test_some_mutations(name, tmp_path):
     assert run(tmp_path, name, 0, 40) == ""
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", mutations.FORMATS)
+@pytest.mark.parametrize("name", tiers(mutations.FORMATS, slow=["x.keras", "x.weights.h5"]))
 def test_many_mutations(name, tmp_path):
     assert run(tmp_path, name, 40, 900) == ""
