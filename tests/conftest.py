@@ -29,7 +29,7 @@ import keras
 import pytest
 
 import jkeras
-from tests.bounded_memory import bounded_memory  # noqa: F401
+from tests.bounded_memory import bounded_memory, pytest_collection_finish  # noqa: F401
 
 
 def pytest_configure(config):

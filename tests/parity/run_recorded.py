@@ -28,13 +28,25 @@ sys.path.insert(0, str(ROOT))  # the interpreter put this folder there instead
 
 from tests.quick_xla import quick_flags
 
-RUNNERS = ("run_functions.py", "run_models.py")
+# Two run at a time, the longest first. The runner collects garbage before each case, which takes
+# the longer the more programs its process has compiled; so no process has many cases.
+RUNS = (
+    ("run_functions.py",),
+    ("run_models.py", "--kinds", "layer", "--only", "^[a-b]"),
+    ("run_models.py", "--kinds", "layer", "--only", "^c"),
+    ("run_models.py", "--kinds", "layer", "--only", "^[d-o]"),
+    ("run_models.py", "--kinds", "layer", "--only", "^p"),
+    ("run_models.py", "--kinds", "layer", "--only", "^[q-z]"),
+    ("run_models.py", "--kinds", "training", "--only", "^training/[a-l]"),
+    ("run_models.py", "--kinds", "training", "--only", "^training/[m-z]"),
+    ("run_models.py", "--kinds", "model,file"),
+)
 
 
-def replay(runner, out, only, quick):
+def replay(runner, more, out, quick):
     """Runs one of the recorded sets; returns {case id: reason it fails, or None}."""
     command = [sys.executable, str(runner.resolve()), "--module", "jkeras", "--out", str(out)]
-    command += ["--only", only] if only else []
+    command += more
     environment = dict(
         os.environ, JAX_PLATFORMS="cpu", PYTHONPATH=str(ROOT), PYTHONDONTWRITEBYTECODE="1"
     )
@@ -49,12 +61,13 @@ def replay(runner, out, only, quick):
         stderr=subprocess.STDOUT,
     )
     if not out.exists():
-        if only and "Traceback" not in done.stdout:
+        if "--only" in more and "Traceback" not in done.stdout:
             return {}
         raise SystemExit(
             f"{runner.name} broke off with status {done.returncode}:\n{done.stdout[-3000:]}"
         )
-    print(f"{runner.name}: {done.stdout.strip().splitlines()[-1]}", flush=True)
+    last = done.stdout.strip().splitlines()[-1]
+    print(f"{' '.join((runner.name, *more))}: {last}", flush=True)
     return verdicts(json.loads(out.read_text()))
 
 
@@ -120,15 +133,26 @@ def main():
     parser.add_argument("--quick", action="store_true", help="compile models without optimization")
     parser.add_argument("--failing", type=pathlib.Path, help="write the ids of failing cases here")
     options = parser.parse_args()
-    runners = [options.parity / name for name in RUNNERS]
+    runs = RUNS
+    if options.only:
+        runs = [
+            (runner, "--only", options.only) for runner in ("run_functions.py", "run_models.py")
+        ]
     with (
         tempfile.TemporaryDirectory() as name,
-        concurrent.futures.ThreadPoolExecutor(len(runners)) as pool,
+        concurrent.futures.ThreadPoolExecutor(2) as pool,
     ):
-        outs = [pathlib.Path(name) / f"{runner.stem}.json" for runner in runners]
-        parts = list(
-            pool.map(lambda *each: replay(*each, options.only, options.quick), runners, outs)
-        )
+        waiting = [
+            pool.submit(
+                replay,
+                options.parity / runner,
+                more,
+                pathlib.Path(name) / f"{i}.json",
+                options.quick,
+            )
+            for i, (runner, *more) in enumerate(runs)
+        ]
+        parts = [run.result() for run in waiting]
     found = {case: reason for part in parts for case, reason in part.items()}
     if options.failing:
         options.failing.write_text("".join(f"{case}\n" for case, reason in found.items() if reason))
