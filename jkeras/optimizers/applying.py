@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.core.by_variable import without
+from jkeras.core.sparse import dense
 from jkeras.core.variable import Variable
 from jkeras.optimizers.building import arranged, in_order
 from jkeras.optimizers.transform.constraining import constrain
@@ -49,11 +50,12 @@ def apply(
     """Updates variables from a list of gradients.
 
     Args:
+        grads: an array for each variable; a BCOO array of JAX stands for the dense one.
         trainable_variables: list; by default those the optimizer was built for.
     Raises:
         ValueError: not built, another number of gradients, or variables it was not built for.
     """
-    grads = [jnp.asarray(g) if isinstance(g, (list, tuple)) else g for g in grads]
+    grads = _arrays(grads)
     if not grads:
         return
     known = _matched(self, len(grads), trainable_variables)
@@ -148,10 +150,16 @@ def stateless_apply(
             f"`trainable_variables`. Received {len(optimizer_variables)} and "
             f"{len(trainable_variables)}."
         )
-    lists = list(grads), list(optimizer_variables), list(trainable_variables)
+    lists = _arrays(grads), _arrays(optimizer_variables), _arrays(trainable_variables)
     if self._overrides("apply"):  # which sees to the constraints
         return self.flat_step(*lists, self.transform)
     return self.flat_step(*lists)
+
+
+def _arrays(values: Iterable) -> list:
+    """What is given for arrays: variables, lists, and JAX's sparse rows, whose zeros count."""
+    values = [v.value if isinstance(v, Variable) else dense(v) for v in values]
+    return [jnp.asarray(v) if isinstance(v, (list, tuple)) else v for v in values]
 
 
 def _warn_of_missing(gradients: dict[Variable, Any]):

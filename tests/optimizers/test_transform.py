@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from jax.experimental.sparse import BCOO
 
 import jkeras
 from jkeras.optimizers import SGD, Adam, AdamW, LossScaleOptimizer, MultiOptimizer, OptimizerMap
@@ -215,3 +216,22 @@ def test_a_subclass_built_for_a_model_asks_for_its_variables():
     state = optimizer.init(PARAMS)
     with pytest.raises(ValueError, match="variables="):
         optimizer.step(GRADS, state, PARAMS)
+
+
+@pytest.mark.parametrize("name", ["SGD", "Adam", "Adagrad"])
+def test_sparse_rows_are_the_dense_gradient(name):
+    """Of a BCOO array, whose rows may come twice; variables stand for their values."""
+    dense = np.zeros((5, 2), "float32")
+    dense[[0, 3]] = [[1.0, -2.0], [4.0, 6.0]]
+    rows = jnp.array([[1.0, -2.0], [3.0, 2.0], [1.0, 4.0]])
+    sparse = BCOO((rows, jnp.array([[0], [3], [3]])), shape=(5, 2))
+    results = []
+    for gradient in (dense, sparse):
+        optimizer = getattr(jkeras.optimizers, name)(0.1)
+        variable = jkeras.Variable(np.ones((5, 2), "float32"))
+        optimizer.build([variable])
+        (value,), _ = optimizer.stateless_apply(optimizer.variables, [gradient], [variable])
+        optimizer.apply([gradient], [variable])
+        np.testing.assert_allclose(variable.numpy(), value, rtol=1e-6)
+        results.append(value)
+    np.testing.assert_array_equal(*results)
