@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import keras
 import numpy as np
 import optax
 import pytest
@@ -235,3 +236,23 @@ def test_sparse_rows_are_the_dense_gradient(name):
         np.testing.assert_allclose(variable.numpy(), value, rtol=1e-6)
         results.append(value)
     np.testing.assert_array_equal(*results)
+
+
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_a_step_that_only_overwrites(wrapped):
+    """As in Keras, the optimizer counts no step then."""
+    results = []
+    for library in (jkeras, keras):
+        optimizer = library.optimizers.SGD(0.5)
+        if wrapped:
+            optimizer = library.optimizers.LossScaleOptimizer(optimizer)
+        variable = library.Variable([1.0, 2.0])
+        variable.overwrite_with_gradient = True
+        optimizer.build([variable])
+        values, state = optimizer.stateless_apply(
+            [v.value for v in optimizer.variables], [jnp.array([6.0, 7.0])], [variable.value]
+        )
+        inner = optimizer.inner_optimizer if wrapped else optimizer
+        at = [v is inner.iterations for v in optimizer.variables].index(True)
+        results.append((np.asarray(values[0]).tolist(), int(state[at])))
+    assert results[0] == results[1]
