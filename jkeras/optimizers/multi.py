@@ -138,6 +138,12 @@ class MultiOptimizer(ByPath, Optimizer):
         if default is not None:
             self._join(default)
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        super().__setattr__(name, value)
+        if name == "loss_scale_factor":
+            for inner in getattr(self, "optimizers", ()):
+                inner.loss_scale_factor = value
+
     def _join(self, inner: Any) -> int:
         """The index of an inner optimizer, which is added where it is new."""
         if not isinstance(inner, Optimizer) or isinstance(inner, NEVER_INSIDE):

@@ -256,3 +256,17 @@ def test_a_step_that_only_overwrites(wrapped):
         at = [v is inner.iterations for v in optimizer.variables].index(True)
         results.append((np.asarray(values[0]).tolist(), int(state[at])))
     assert results[0] == results[1]
+
+
+def test_a_loss_scale_is_not_applied_twice():
+    """One around several optimizers takes theirs away."""
+    inner = SGD(0.1), SGD(0.1)
+    several = MultiOptimizer(OptimizerMap(inner[0], {".*bias": inner[1]}), loss_scale_factor=5.0)
+    assert [o.loss_scale_factor for o in inner] == [5.0, 5.0]
+    optimizer = LossScaleOptimizer(several, initial_scale=10.0)
+    assert [o.loss_scale_factor for o in (several, *inner)] == [None, None, None]
+    variables = [jkeras.Variable(jnp.full(2, 2.0), name=name) for name in ("kernel", "bias")]
+    optimizer.build(variables)
+    optimizer.apply([jnp.full(2, 10.0)] * 2, variables)
+    for variable in variables:
+        np.testing.assert_allclose(variable, [1.9, 1.9], rtol=1e-6)
