@@ -46,6 +46,16 @@ def test_names_come_from_their_modules(package):
             assert getattr(module, source.rpartition(".")[2]).__name__ == source
 
 
+@pytest.mark.parametrize("package", PACKAGES, ids=lambda path: path.name)
+def test_no_name_is_that_of_a_file(package):
+    """Python gives the package an attribute for each file that is imported, and never asks for the
+    name then.
+    """
+    files = {path.stem for path in package.iterdir()}
+    names = " ".join(names for source, names in table_of(package).items())
+    assert not files & {name.partition("=")[0] for name in names.split()}
+
+
 def test_there_are_packages_with_such_names():
     assert {"jkeras", "callbacks", "layers", "saving", "utils"} <= {path.name for path in PACKAGES}
 
