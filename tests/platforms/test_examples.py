@@ -13,6 +13,7 @@ import pytest
 from jkeras.ops.kernels import traced_for
 from jkeras.training.compilable import Compilable
 from tests.test_examples import EXAMPLES, load
+from tests.thinning import tiers
 
 SHORT = {"epochs": 1, "few_epochs": 1, "members": 2, "tasks": 2}  # and 2 of what is called steps
 PARTS = {  # what an example does in processes that it starts
@@ -113,8 +114,10 @@ def check(name, folder, monkeypatch):
     )
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", sorted(path.stem for path in EXAMPLES.glob("*.py")))
+NAMES = sorted(path.stem for path in EXAMPLES.glob("*.py"))
+
+
+@pytest.mark.parametrize("name", tiers(NAMES, slow=NAMES[::2]))
 def test_examples_lower(name, tmp_path, monkeypatch):
     if name not in DEVICES:
         return check(name, tmp_path, monkeypatch)
