@@ -52,8 +52,8 @@ def test_no_name_is_that_of_a_file(package):
     name then.
     """
     files = {path.stem for path in package.iterdir()}
-    names = " ".join(names for source, names in table_of(package).items())
-    assert not files & {name.partition("=")[0] for name in names.split()}
+    names = " ".join(table_of(package).values()).split()
+    assert not files & {name.partition("=")[0] for name in names}
 
 
 def test_there_are_packages_with_such_names():

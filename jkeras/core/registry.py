@@ -93,8 +93,11 @@ def public_name(thing):
 
 
 def members(package):
-    """The public things right in a package, by name: {"Dense": Dense, …} for "keras.layers"."""
-    load_the_rest(f"j{package}")
+    """The public things right in a package, by name: {"Dense": Dense, …} for "keras.layers".
+
+    What of them is not imported yet is imported.
+    """
+    load_the_rest(f"j{package}")  # the public names are those of Keras
     return {
         name.rpartition(".")[2]: thing
         for name, thing in _named.items()

@@ -14,6 +14,7 @@ import jkeras
 from jkeras.core.paths import walk
 from tests.common.table import ROWS, Affine, affine, affine_params, arrays, double, layer_classes
 from tests.parity.both import agree, is_float, make, plain, weighted_sum
+from tests.thinning import every
 
 KEY = jax.random.key(3)
 INFERENCE = dict(training=False)  # image layers augment unless told otherwise
@@ -225,12 +226,15 @@ def test_no_retrace(bench):
     assert bench.compiled[-1] == 1
 
 
-def test_no_tracer_stays(bench):
+@pytest.mark.parametrize(
+    "mode", every(2, [dict(training=True, rng=KEY), INFERENCE]), ids=["training", "inference"]
+)
+def test_no_tracer_stays(bench, mode):
     """Neither does JAX find a leaked tracer, nor is one in the layer."""
     layer = bench.make()
     params, state = layer.init(0, *bench.inputs)
     with jax.checking_leaks():
-        apply = functools.partial(layer.apply, training=True, rng=KEY)
+        apply = functools.partial(layer.apply, **mode)
         if bench.row.texts:
             jax.make_jaxpr(lambda p, s: apply(p, s, *bench.inputs))(params, state)
         else:

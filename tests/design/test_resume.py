@@ -20,7 +20,6 @@ from jkeras import Input, Sequential, layers
 from jkeras.saving import Checkpointer
 from jkeras.training import init_train_state
 from tests.design.tools import assert_trees_equal, normal
-from tests.thinning import some_slow
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -72,12 +71,7 @@ def test_killed_in_an_epoch_and_run_again(tmp_path, uninterrupted):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "moments",
-    some_slow(
-        [[(0, 0), (0, 3), (4, 2)], [(1, 3), (3, 0), (3, 1), (5, 3)]], [(0, 0), (0, 3), (4, 2)]
-    ),
-)
+@pytest.mark.parametrize("moments", [[(0, 0), (0, 3), (4, 2)], [(1, 3), (3, 0), (3, 1), (5, 3)]])
 def test_killed_several_times(tmp_path, uninterrupted, moments):
     output = tmp_path / "end.npz"
     for moment in moments:

@@ -18,7 +18,6 @@ from jkeras.saving.hdf5_writing import writing
 from jkeras.training.ownership import StateOwner
 from tests.faults import programs
 from tests.faults.tools import BATCH, STEPS, X, Y, assert_usable, plain, result, run, start
-from tests.thinning import tiers
 
 
 def both_handlers():
@@ -278,10 +277,11 @@ def test_random_ctrl_c():
     """At any time of `fit`, `evaluate`, `predict`, `save` and `compile`, also pressed twice: a step
     is finished.
     """
-    check_random(12, 0)
+    check_random(24, 0)
 
 
-@pytest.mark.parametrize("seed", tiers([1, 2], slow=[1]))
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [1, 2])
 def test_more_random_ctrl_c(seed):
     """With those above 200 single ones, and 40 pressed twice."""
     check_random(108, seed)
