@@ -178,7 +178,7 @@ class Model(Trainer, Layer):
 
     # ------------------------------------------------------------ weights in few bits
 
-    def quantize(self, mode=None, config=None, filters=None, *, type_check=True):
+    def quantize(self, mode=None, config=None, filters=None, *, type_check=True, **kwargs):
         """Quantizes the layers below that can be, and warns of those that cannot.
 
         Args:
@@ -193,12 +193,16 @@ class Model(Trainer, Layer):
             others.
 
         Raises:
-            ValueError: mode, config or filters are not what they should be; a layer is not built or
-                quantized already.
+            ValueError: mode, config or filters are not what they should be, or another argument is
+                given; a layer is not built or quantized already.
             NotImplementedError: GPTQ and AWQ.
         """
         from jkeras.quantizers import QuantizationReport
 
+        if kwargs:
+            raise ValueError(
+                f"Unrecognized keyword arguments passed to {type(self).__name__}: {kwargs}"
+            )
         is_wanted = _layer_filter(filters)
         config = resolve(mode, config)
         report = QuantizationReport(config.mode)

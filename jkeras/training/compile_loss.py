@@ -1,5 +1,6 @@
 """The losses that `compile` was given, resolved for the outputs of the model."""
 
+import contextlib
 import dataclasses
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
@@ -46,17 +47,21 @@ class WeightedLoss:
 
 
 class Entry(NamedTuple):
-    """The loss of one output.
+    """The loss of one output, or of several as a structure.
 
     Attributes:
-        output: the number of the output.
+        outputs: the number of the output; in a structure of outputs, their numbers.
         name: under which it appears in logs.
     """
 
-    output: int
+    outputs: Structure
     loss: losses.Loss
     weight: float | None
     name: str
+
+    def pick(self, flat: Sequence[Any]) -> Any:
+        """What this loss takes of a list with one value for each output."""
+        return jax.tree_util.tree_map(lambda i: flat[i], self.outputs)
 
 
 def with_weights(loss: Structure, weights: Iterator[float | None]) -> Structure:
@@ -67,18 +72,28 @@ def with_weights(loss: Structure, weights: Iterator[float | None]) -> Structure:
         weighted = {name: with_weights(loss[name], weights) for name in sorted(loss)}
         return {name: weighted[name] for name in loss}
     if isinstance(loss, (list, tuple)):
-        return [with_weights(one, weights) for one in loss]
+        return sequence_like(loss, [with_weights(one, weights) for one in loss])
     return WeightedLoss(loss, next(weights))
 
 
-def _entry_name(path: tuple[str | int, ...], name: str) -> str:
+def sequence_like(sequence: list | tuple, items: list) -> list | tuple:
+    """Items in a list, tuple or named tuple of the type of another."""
+    if hasattr(sequence, "_fields"):
+        return type(sequence)(*items)
+    return type(sequence)(items)
+
+
+def _entry_name(path: tuple[str | int, ...], names: Structure, loss: losses.Loss) -> str:
     """The name of a loss in logs: the path to its output, whose own name stands for a number at the
-    end.
+    end; of a loss of all outputs their names.
     """
+    if is_nested(names):
+        flat = list(names) if isinstance(names, dict) else flatten(names)
+        return "/".join(map(str, path)) or "_".join(map(str, flat))
     if not path:
-        return name
+        return names or loss.name
     if isinstance(path[-1], int):
-        path = (*path[:-1], name)
+        path = (*path[:-1], names or loss.name)
     return "/".join(map(str, path))
 
 
@@ -103,6 +118,7 @@ class CompileLoss:
         self.loss_weights = loss_weights
         self.output_names = output_names
         self.built = False
+        self._only_builds = False
         self.metrics: list[metrics.Mean] = []
 
     # ------------------------------------------------------------ building
@@ -110,15 +126,20 @@ class CompileLoss:
     def build(self, y_true: Structure, y_pred: Structure) -> None:
         """Resolves names and shapes once the outputs are known."""
         self.outputs = outputs = Outputs(y_pred, self.output_names)
-        resolved = list(self._walk(self._weighted_losses(), outputs.numbers(y_pred), ()))
-        self._active = {i for i, *_ in resolved}
+        numbers = outputs.numbers(y_pred)
+        given = self._weighted_losses()
+        if not is_nested(given):
+            given = jax.tree_util.tree_map(lambda _: given, numbers)
+        found = list(self._walk(given, numbers, ()))
+        self._active = {i for places, *_ in found for i in flatten(places)}
         predictions = outputs.pick(y_pred, "y_pred")
         labels = self._labels(y_true)
         self.entries: list[Entry] = []
-        for i, weighted, path in resolved:
-            loss = resolve_loss(weighted.loss, labels[i], predictions[i])
-            name = _entry_name(path, outputs.names[i] or loss.name)
-            self.entries.append(Entry(i, loss, weighted.weight, name))
+        for places, weighted, path in found:
+            entry = Entry(places, weighted.loss, weighted.weight, "")
+            loss = resolve_loss(entry.loss, entry.pick(labels), entry.pick(predictions))
+            name = _entry_name(path, entry.pick(outputs.names), loss)
+            self.entries.append(entry._replace(loss=loss, name=name))
         if len(self.entries) > 1:
             self.metrics = [metrics.Mean(name=f"{entry.name}_loss") for entry in self.entries]
         self._shapes = [tuple(p.shape) for p in predictions]
@@ -163,41 +184,30 @@ class CompileLoss:
 
     def _walk(
         self, losses: Structure, outputs: Structure, path: tuple[str | int, ...]
-    ) -> Iterator[tuple[int, WeightedLoss, tuple[str | int, ...]]]:
-        """(number of the output, weighted loss, path to the output) of each loss, in the order of
-        the losses.
+    ) -> Iterator[tuple[Structure, WeightedLoss, tuple[str | int, ...]]]:
+        """(numbers of the outputs, weighted loss, path to the outputs) of each loss, in the order
+        of the losses.
+
+        A list of as many losses as there are outputs has one for each. Any other sequence for what
+        is no sequence of its type has losses of the same outputs.
 
         Args:
             outputs: the numbers of the outputs, in their structure.
         """
-        if is_flat_list(losses):
-            if len(losses) == len(flatten(outputs)):
-                losses = jax.tree_util.tree_unflatten(jax.tree_util.tree_structure(outputs), losses)
-            elif not isinstance(outputs, (list, tuple)):
-                for one in losses:
-                    yield from self._walk(one, outputs, path)
-                return
-        if is_nested(outputs) and not is_nested(losses):
-            losses = self._for_all(losses, outputs, path)
+        if is_flat_list(losses) and len(losses) == len(flatten(outputs)):
+            losses = jax.tree_util.tree_unflatten(jax.tree_util.tree_structure(outputs), losses)
+        elif isinstance(losses, (list, tuple)) and not isinstance(outputs, type(losses)):
+            for one in losses:
+                yield from self._walk(one, outputs, path)
+            return
         if is_nested(losses):
             yield from self._walk_inside(losses, outputs, path)
         elif losses.loss is not None:
             yield outputs, losses, path
 
-    def _for_all(
-        self, loss: WeightedLoss, outputs: Structure, path: tuple[str | int, ...]
-    ) -> Structure:
-        """One loss for several outputs, in their structure."""
-        if path:
-            raise ValueError(
-                f"The one loss '{loss.loss}' stands for {len(flatten(outputs))} outputs at {path}. "
-                "Give each output its own."
-            )
-        return jax.tree_util.tree_map(lambda _: loss, outputs)
-
     def _walk_inside(
         self, losses: list | tuple | dict, outputs: Structure, path: tuple[str | int, ...]
-    ) -> Iterator[tuple[int, WeightedLoss, tuple[str | int, ...]]]:
+    ) -> Iterator[tuple[Structure, WeightedLoss, tuple[str | int, ...]]]:
         """`_walk` for what lies in a list, tuple or dict of losses."""
         if isinstance(losses, (list, tuple)) and len(losses) < len(outputs):
             raise ValueError(
@@ -206,6 +216,8 @@ class CompileLoss:
                 "without."
             )
         for key, one in losses.items() if isinstance(losses, dict) else enumerate(losses):
+            if not is_nested(one) and one.loss is None:
+                continue
             if not _has_output(outputs, key, type(losses)):
                 raise KeyError(
                     f"The path {(*path, key)} in the `loss` argument can't be found in the "
@@ -232,6 +244,15 @@ class CompileLoss:
             "output, in the outputs' order or as a dict by their names."
         )
 
+    @contextlib.contextmanager
+    def built_by_call(self) -> Iterator[None]:
+        """Inside this block a call builds, and updates nothing."""
+        self._only_builds = True
+        try:
+            yield
+        finally:
+            self._only_builds = False
+
     # ------------------------------------------------------------ calls
 
     def check_values(self, y_true: Structure, sample_weight: Structure = None) -> None:
@@ -248,7 +269,7 @@ class CompileLoss:
         labels = self._labels(y_true)
         weights = self.outputs.pick_weights(sample_weight)
         for i, loss, _, _ in checked:
-            if isinstance(labels[i], np.ndarray):
+            if isinstance(i, int) and isinstance(labels[i], np.ndarray):
                 check_range(labels[i], weights[i], loss, self._shapes[i], self.outputs.names[i])
 
     def __call__(
@@ -257,17 +278,25 @@ class CompileLoss:
         """The weighted sum of the losses; updates the means of the single ones."""
         if not self.built:
             self.build(y_true, y_pred)
+        if self._only_builds:
+            return None
         labels = self._labels(y_true)
         predictions = self.outputs.pick(y_pred, "y_pred")
         weights = self.outputs.pick_weights(sample_weight)
         dtype = jnp.promote_types(floatx(), "float32")
         total = []
-        for number, (i, loss, weight, _) in enumerate(self.entries):
-            check_labels(labels[i], predictions[i], loss, self.outputs.names[i])
-            value = jnp.asarray(loss(labels[i], predictions[i], weights[i]), dtype)
+        for number, entry in enumerate(self.entries):
+            y, predicted = entry.pick(labels), entry.pick(predictions)
+            sample_weights = entry.pick(weights)
+            if not is_nested(predicted):
+                check_labels(y, predicted, entry.loss, self.outputs.names[entry.outputs])
+            elif not is_nested(sample_weight):
+                sample_weights = sample_weight
+            value = jnp.asarray(entry.loss(y, predicted, sample_weights), dtype)
             if self.metrics:
-                self._update_mean(self.metrics[number], value, predictions[i].shape[0])
-            total.append(value if weight is None else value * weight)
+                size = flatten(predicted)[0].shape[0]
+                self._update_mean(self.metrics[number], value, size)
+            total.append(value if entry.weight is None else value * entry.weight)
         return sum(total) if total else None
 
     @staticmethod

@@ -239,6 +239,21 @@ def mapping(*pairs) -> Values:
     return ByVariable(entry for variables, values in pairs for entry in zip(variables, values))
 
 
+def build_losses_by_call(model: "Trainer", x: Structure, y: Structure, y_pred: Structure) -> None:
+    """Builds the compiled losses for what the model's own `compute_loss` gives them, which need not
+    be the labels and outputs as they are.
+
+    Args:
+        x, y, y_pred: shapes.
+    """
+
+    def call(x, y, y_pred):
+        with frame.Run(model, mapping(), training=True), model._compile_loss.built_by_call():
+            return compute_loss(model, x, y, y_pred, None, True)
+
+    jax.eval_shape(call, x, y, y_pred)
+
+
 def stateless_compute_loss(
     model: "Trainer",
     trainable: list[jax.Array],

@@ -25,12 +25,13 @@ from jkeras.core.structure import all_built
 from jkeras.core.tracebacks import OwnFramesLeftOut, without_own_frames
 from jkeras.kernel import tree
 from jkeras.ops.kernels import outside_loops
-from jkeras.training import data, placement
+from jkeras.training import data, keras_contract, placement
 from jkeras.training.compilable import Compilable
 from jkeras.training.compile_metrics import CompileMetrics
 from jkeras.training.data.source import Batch, Source, unpack
 from jkeras.training.layout import StateLayout
 from jkeras.training.nonfinite import look_at_batch
+from jkeras.training.overrides import overrides
 from jkeras.training.predictor import predict_at_once, predictor_of
 from jkeras.training.program import program_of
 from jkeras.training.results import as_numbers, concatenate
@@ -73,7 +74,13 @@ class Trainer(Compilable):
         if y is None and batch is not None:
             return  # the step explains that labels are missing
         for container in waiting:
-            container.build(_guess_labels(self, y_pred) if y is None else y, y_pred)
+            labels = _guess_labels(self, y_pred) if y is None else y
+            try:
+                container.build(labels, y_pred)
+            except ValueError:
+                if container is not self._compile_loss or not overrides(self, "compute_loss"):
+                    raise
+                keras_contract.build_losses_by_call(self, x, labels, y_pred)
 
     def _unbuilt_containers(self) -> list:
         containers = self._compile_loss, self._compile_metrics

@@ -22,7 +22,7 @@ def is_array_like(x: typing.Any) -> bool:
     (True, False)
     """
     if isinstance(x, dict):
-        return all(map(is_array_like, x.values()))
+        return all(v is None or is_array_like(v) for v in x.values())
     if isinstance(x, (list, tuple)):
         if len(x) == 0:
             return False
