@@ -1,13 +1,14 @@
 """Functional: a model that is a graph from inputs to outputs."""
 
 from jkeras.core import graph, registry
+from jkeras.core.building import is_abstract
 from jkeras.core.call import target_of
 from jkeras.core.graph import KerasTensor, TensorReference
 from jkeras.core.layer import Composite, Layer
 from jkeras.core.structure import graph_keys
 from jkeras.core.symbolic import spec_of
 from jkeras.layers.input import Input, InputLayer
-from jkeras.models.graph_inputs import fitted, input_name
+from jkeras.models.graph_inputs import fitted, input_name, warn_of_other_structure
 from jkeras.models.host import Prepared, run_rest
 from jkeras.models.model import Model
 
@@ -70,6 +71,8 @@ class Functional(Composite, Model):
 
         if isinstance(inputs, Prepared):
             return run_rest(self, inputs, call)
+        if not is_abstract():
+            warn_of_other_structure(self._inputs_struct, inputs, self._where)
         flat = self._standardize_inputs(inputs)
         if ctx.mask is not None:
             for value, mask in zip(flat, graph.flatten(ctx.mask)):
@@ -83,7 +86,10 @@ class Functional(Composite, Model):
         Args:
             call: runs an operation on `(args, kwargs)`.
         """
-        return graph.run(self._nodes, self.inputs, self._outputs_struct, flat, call)
+        outputs = graph.run(self._nodes, self.inputs, self._outputs_struct, flat, call)
+        if isinstance(outputs, (list, tuple)) and len(outputs) == 1:
+            return outputs[0]  # as in Keras, which keeps the list of one for KerasTensors
+        return outputs
 
     def compute_output_spec(self, inputs, training=None, mask=None):
         """The outputs' shapes and dtypes for KerasTensors: those of the graph, or found layer by
@@ -430,7 +436,9 @@ def _tensors_at(places, find):
     if isinstance(places, dict):
         return {k: _tensors_at(v, find) for k, v in places.items()}
     tensors = [_tensors_at(p, find) for p in places]
-    return tensors[0] if len(tensors) == 1 and is_place(places[0]) else tensors
+    if len(tensors) == 1 and is_place(places[0]):
+        return tensors[0]
+    return tuple(tensors) if isinstance(places, tuple) else tensors
 
 
 def _references(value):

@@ -1,5 +1,7 @@
 """What a graph is given, as values in the order and form of its own inputs."""
 
+import warnings
+
 import jax
 
 from jkeras.core import graph
@@ -27,6 +29,20 @@ def fitted(struct, tensors, names, inputs, where, any_size=False) -> list:
         wanted = f"{len(tensors)} input(s) {names}"
         raise ValueError(explain(where, wanted, f"{len(values)}", advice))
     return [_fitted(v, t, where, any_size) for v, t in zip(values, tensors)]
+
+
+def warn_of_other_structure(struct, inputs, where):
+    """Warns where a graph whose inputs have names is given something else: values without names, or
+    more of them, which are left out.
+    """
+    if not isinstance(struct, dict) or isinstance(inputs, dict) and set(inputs) <= set(struct):
+        return
+    received = f"the names {list(inputs)}" if isinstance(inputs, dict) else type(inputs).__name__
+    warnings.warn(
+        f"The structure of `inputs` doesn't match the expected structure of {where}: a dict of the "
+        f"names {list(struct)}. Received: {received}.",
+        stacklevel=2,
+    )
 
 
 def _in_order(struct, names, inputs, where):

@@ -1,5 +1,7 @@
 """Sequential: the graph with one path."""
 
+import inspect
+
 from jkeras.core import graph, registry
 from jkeras.core.building import as_tuples, build_scope, is_abstract, known
 from jkeras.core.layer import Composite, Layer
@@ -112,8 +114,13 @@ class Sequential(Composite, Model):
         self._build_on(input_shape)
 
     def _build_on(self, input_shape, dtype=None):
-        if not isinstance(input_shape, tuple) or not self._all_layers:
-            return  # several inputs, or nothing to build: runs layer by layer
+        if not isinstance(input_shape, tuple):
+            return  # several inputs: runs layer by layer
+        if not self._all_layers:
+            raise ValueError(
+                f"Sequential model '{self.name}' cannot be built because it has no layers. Call "
+                "`model.add(layer)`."
+            )
         candidates = _without_stand_ins(input_shape) if is_abstract() else [input_shape]
         before = list(self._all_layers)
         for shape in candidates:
@@ -135,8 +142,12 @@ class Sequential(Composite, Model):
             layers.insert(0, Input(batch_shape=input_shape, dtype=dtype)._keras_history[0])
             self._adopt_layers()
         x = inputs = layers[0].output
-        for layer in layers[1:]:
-            x = layer(x)
+        try:
+            for layer in layers[1:]:
+                _check_arguments(layer)
+                x = layer(x)
+        except NotImplementedError:
+            return  # a layer that does not say what it gives for a shape: runs layer by layer
         self.__dict__["_functional"] = Functional(inputs, x)
 
     def build_for(self, call):
@@ -148,7 +159,8 @@ class Sequential(Composite, Model):
         if isinstance(shape, tuple):
             shape = (None, *shape[1:])
         with build_scope(self, (shape,), ["input_shape"]):
-            self._build_on(shape, str(call.first.dtype) if shapes else None)
+            dtype = getattr(call.first, "dtype", None)
+            self._build_on(shape, dtype and str(dtype))
         self.__dict__["built"] = True
 
     # ------------------------------------------------------------ running
@@ -274,6 +286,22 @@ def _as_layer(item):
         "Only instances of `jkeras.Layer` can be added to a Sequential model. "
         f"Received: {item} (of type {type(item)})"
     )
+
+
+def _check_arguments(layer):
+    """Raises ValueError for a layer whose call needs more than the one value that it is given."""
+    if type(layer).call is Layer.call:  # written as a pure forward pass
+        return
+    parameters = inspect.signature(layer.call).parameters.values()
+    positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    required = [p.name for p in positional if p.default is p.empty]
+    takes_any = any(p.kind is p.VAR_POSITIONAL for p in parameters)
+    if len(required) > 1 or not positional and not takes_any:
+        raise ValueError(
+            "Layers added to a Sequential model can only have a single required positional "
+            f"argument, the input tensor. Layer {type(layer).__name__} has {required}: give the "
+            "others defaults, or use a functional model."
+        )
 
 
 def _without_stand_ins(shape):
