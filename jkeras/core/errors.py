@@ -35,6 +35,10 @@ class ExportError(ValueError):
     """
 
 
+class ConfigError(SerializationError, TypeError):
+    """A class does not take its config. Keras raises TypeError there."""
+
+
 class UnknownNameError(SerializationError, TypeError):
     """A config names a class or function that is not known."""
 

@@ -19,7 +19,7 @@ import warnings
 import jax
 import numpy as np
 
-from jkeras.core.errors import SerializationError, UnknownNameError, suggestion
+from jkeras.core.errors import ConfigError, SerializationError, UnknownNameError, suggestion
 
 _named = {}  # "keras.layers.Dense" -> class or function; several names may lead to one object
 _canonical = {}  # object -> its first name
@@ -600,7 +600,7 @@ def _deserialize_object(class_name, inner, config, custom_objects):
     if isinstance(cls, types.FunctionType):
         return cls
     if not hasattr(cls, "from_config"):
-        raise TypeError(
+        raise ConfigError(
             f"Unable to reconstruct an instance of '{class_name}' because the class is missing a "
             f"`from_config()` method. Its config: {shown(config)}"
         )
@@ -622,9 +622,10 @@ def _instance(cls, inner):
     except SerializationError:
         raise
     except TypeError as error:
-        raise TypeError(
-            f"{cls} could not be made from its config {shown(inner)}: {error}. An object "
-            "inside the config must be deserialized in the class's `from_config()`."
+        raise ConfigError(
+            f"{cls} could not be deserialized properly from its config {shown(inner)}: {error}. "
+            "Please ensure that objects inside it, such as layers, are explicitly deserialized in "
+            "the class's `from_config()`."
         ) from error
 
 
@@ -647,7 +648,7 @@ def find(name, config, custom_objects=None):
         custom = get_registered_object(key, custom_objects, _process.get()) if key else None
         if custom is not None:
             return custom
-    known = _public_thing(name, module)
+    known = _registered_in_a_package(name, module) or _public_thing(name, module)
     if known is None:
         load_the_rest()
         known = _named_in_module(name, module) or _named_in_other_version(name, module)
@@ -657,7 +658,21 @@ def find(name, config, custom_objects=None):
             "register it with `@jkeras.saving.register_keras_serializable()` or pass "
             f"`custom_objects={{{name!r}: …}}`. Config: {shown(config)}.{suggestion(name, _short)}"
         )
+    if registered and registered not in (name, config.get("class_name")):
+        raise SerializationError(
+            f"'{name}' resolved to a Keras built-in, which has no `registered_name`, and the "
+            f"config says {registered!r}: register your own class or function under that name."
+        )
     return known
+
+
+def _registered_in_a_package(name, module):
+    """A function of the user's that a file names without its package, as Keras 3.6 and older wrote
+    it; None if there is none, or jkeras has one of this name.
+    """
+    if module != "builtins" or _pure_function(name) is not None:
+        return None
+    return next((f for key, f in _custom.items() if key.endswith(f">{name}")), None)
 
 
 def _public_thing(name, module):

@@ -33,6 +33,7 @@ def load_weights(
     *,
     by_name: Any = False,
     key_map: Any = None,
+    objects_to_skip: Any = ...,
     **kwargs: Any,
 ) -> Any: ...
 def register_keras_serializable(package: Any = 'Custom', name: Any = None) -> Any: ...
@@ -50,6 +51,7 @@ def save_weights(
     max_shard_size: Any = None,
     *,
     key_map: Any = None,
+    objects_to_skip: Any = ...,
     **kwargs: Any,
 ) -> Any: ...
 def serialize_keras_object(obj: Any) -> Any: ...

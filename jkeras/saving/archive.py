@@ -109,10 +109,10 @@ def _read(archive, custom_objects, compile, safe_mode, optimizer):
     return model
 
 
-def read_weights(model, file, skip_mismatch=False):
+def read_weights(model, file, skip_mismatch=False, skipped=()):
     """Sets the weights of a model from those of an archive."""
     with Archive(file) as archive, archive.weights() as store:
-        weights.read(model, store, skip_mismatch)
+        weights.read(model, store, skip_mismatch, skipped)
 
 
 class Archive:

@@ -1,6 +1,9 @@
 """Whole models in files: `.keras` archives, and `.h5`, the older form."""
 
+import io
 import os
+import shutil
+import tempfile
 import warnings
 
 from jkeras.core.registry import public
@@ -23,6 +26,7 @@ def save_model(model, filepath, overwrite=True, zipped=None, **kwargs):
     Killed at any moment, or on a full disk, the file is the old one or the new one, whole.
 
     Args:
+        filepath: where to; or a file object open for writing bytes, which gets a `.keras` archive.
         overwrite: replace a file that is there.
 
     Raises:
@@ -42,6 +46,8 @@ def save_model(model, filepath, overwrite=True, zipped=None, **kwargs):
     """
     if kwargs:
         raise ValueError(f"The following argument(s) are not supported: {list(kwargs)}")
+    if hasattr(filepath, "write"):
+        return _save_to_object(model, filepath)
     path = os.fspath(filepath)
     if not path.endswith(ENDINGS) or path.endswith(".weights.h5") or zipped is False:
         raise ValueError(
@@ -50,19 +56,36 @@ def save_model(model, filepath, overwrite=True, zipped=None, **kwargs):
             "not written."
         )
     check_target(path, overwrite)
-    warn_of_code(getattr(model, "optimizer", None))  # a FeatureSpace has none
-    if not model.built:
-        warnings.warn(
-            f"Model '{model.name}' has not yet been built: the file will have its config, and no "
-            "weights. Call it on data once, or give it an `Input`, to save these too.",
-            stacklevel=2,
-        )
+    _warn_of_missing(model)
     with replacing(path) as temporary:
         if path.endswith(".keras"):
             return archive.write(model, temporary)
         with writing(temporary) as file, Checksums() as sums:
             legacy_h5.write(model, file, archive.KERAS_VERSION, sums)
             sums.finish()
+
+
+def _warn_of_missing(model):
+    """Warns of what the file will not have."""
+    warn_of_code(getattr(model, "optimizer", None))  # a FeatureSpace has none
+    if not model.built:
+        warnings.warn(
+            f"Model '{model.name}' has not yet been built: the file will have its config, and no "
+            "weights. Call it on data once, or give it an `Input`, to save these too.",
+            stacklevel=3,
+        )
+
+
+def _save_to_object(model, target):
+    """Writes an archive to a file object: by way of a file on disk, since HDF5 writes in any order
+    and a stream may take bytes in one order only.
+    """
+    _warn_of_missing(model)
+    with tempfile.TemporaryDirectory() as folder:
+        path = os.path.join(folder, "model.keras")
+        archive.write(model, path)
+        with open(path, "rb") as file:
+            shutil.copyfileobj(file, target)
 
 
 def check_built(model):
@@ -80,8 +103,8 @@ def load_model(filepath, custom_objects=None, compile=True, safe_mode=True, *, o
     2.3 on.
 
     Args:
-        filepath: the file; or the folder of an `OrbaxCheckpoint`, of which the newest checkpoint
-            that is whole counts.
+        filepath: the file; or a file object open for reading bytes, with a `.keras` archive; or the
+            folder of an `OrbaxCheckpoint`, of which the newest checkpoint that is whole counts.
         custom_objects: dict from names to classes and functions of yours.
         compile: compile as it was, and restore the optimizer.
         safe_mode: False lets the file bring code (Python lambdas) and files of this machine
@@ -105,6 +128,10 @@ def load_model(filepath, custom_objects=None, compile=True, safe_mode=True, *, o
     >>> again.predict([[1.0, 2.0]], verbose=0).tolist()
     [[3.0]]
     """
+    if hasattr(filepath, "read"):
+        with explained(getattr(filepath, "name", "The file object")):
+            content = io.BytesIO(filepath.read())
+            return archive.read(content, custom_objects, compile, safe_mode, optimizer)
     path = os.fspath(filepath)
     if os.path.isdir(path) and not path.endswith(ENDINGS):
         with explained(path):

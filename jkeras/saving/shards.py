@@ -18,7 +18,7 @@ GIGABYTE = 2**30
 ENDING = ".weights.json"
 
 
-def write(model, path, max_shard_size):
+def write(model, path, max_shard_size, skipped=()):
     """Writes the weights of a model.
 
     The list of files is replaced last: until then the old one, and the files that it names, are
@@ -35,7 +35,7 @@ def write(model, path, max_shard_size):
             f"`max_shard_size` must be a positive number of gigabytes. Received: {max_shard_size}"
         )
     with _Shards(path, max_shard_size * GIGABYTE) as files:
-        weights.write(model, files)
+        weights.write(model, files, skipped)
         files.finish()
 
 
@@ -182,11 +182,12 @@ def _is_plain(name):
     return os.path.basename(name) == name and "\\" not in name and "\0" not in name
 
 
-def read(model, file, path, skip_mismatch=False):
+def read(model, file, path, skip_mismatch=False, skipped=()):
     """Reads the weights of a model from an open list of files, and the files."""
     with contextlib.ExitStack() as stack:
         places = _weight_map(file.read(safe_json.LONGEST + 1))
-        weights.read(model, _Files(places, os.path.dirname(path), stack), skip_mismatch)
+        files = _Files(places, os.path.dirname(path), stack)
+        weights.read(model, files, skip_mismatch, skipped)
 
 
 class _Files:

@@ -18,7 +18,16 @@ FLAT = {".safetensors": safetensors, ".npz": npz}
 
 
 @public("keras.saving.save_weights")
-def save_weights(model, filepath, overwrite=True, max_shard_size=None, *, key_map=None, **kwargs):
+def save_weights(
+    model,
+    filepath,
+    overwrite=True,
+    max_shard_size=None,
+    *,
+    key_map=None,
+    objects_to_skip=(),
+    **kwargs,
+):
     """Saves the weights of a model to a file; its ending says in which form.
 
     Args:
@@ -29,6 +38,8 @@ def save_weights(model, filepath, overwrite=True, max_shard_size=None, *, key_ma
         max_shard_size: gigabytes (2**30 bytes) of one file: the weights are spread over files
             beside `filepath`, which says where each is.
         key_map: of arrays by name: dict, or function, from names here to names in the file.
+        objects_to_skip: layers (or metrics) that are left out of the HDF5 forms, with all that is
+            reached through them alone.
 
     Raises:
         ValueError: another ending, a weight larger than a shard, two weights of one name, or the
@@ -43,21 +54,38 @@ def save_weights(model, filepath, overwrite=True, max_shard_size=None, *, key_ma
     >>> model.get_weights()[0].tolist()
     [[1.0], [1.0]]
     """
+    _check_no_more(kwargs)
     path = os.fspath(filepath)
     ending = next((e for e in FLAT if path.endswith(e)), None)
+    _check_skips(objects_to_skip, ending, path)
     if ending is None:
         _check_hdf5_ending(path, max_shard_size)
     _check_key_map(key_map, ending, path)
     check_target(path, overwrite)
     check_built(model)
     if max_shard_size is not None and ending is None:
-        return shards.write(model, path, max_shard_size)
+        return shards.write(model, path, max_shard_size, objects_to_skip or ())
     with replacing(path) as temporary:
         if ending is not None:
             return FLAT[ending].write(flat.collect(model, key_map), temporary)
         with writing(temporary) as file, Checksums() as sums:
-            weights.write(model, weights.OneFile(file, sums))
+            weights.write(model, weights.OneFile(file, sums), objects_to_skip or ())
             sums.finish()
+
+
+def _check_no_more(kwargs):
+    """Raises ValueError where an argument is not known."""
+    if kwargs:
+        raise ValueError(f"Invalid keyword arguments: {kwargs}")
+
+
+def _check_skips(objects_to_skip, ending, path):
+    """Raises ValueError where a file has arrays by name alone."""
+    if objects_to_skip and ending in FLAT:
+        raise ValueError(
+            "`objects_to_skip` goes with '.weights.h5', '.weights.json' and '.keras' files. "
+            f"Received: filepath={path}"
+        )
 
 
 def _check_hdf5_ending(path, max_shard_size):
@@ -81,7 +109,16 @@ def _check_key_map(key_map, ending, path):
 
 
 @public("keras.saving.load_weights")
-def load_weights(model, filepath, skip_mismatch=False, *, by_name=False, key_map=None, **kwargs):
+def load_weights(
+    model,
+    filepath,
+    skip_mismatch=False,
+    *,
+    by_name=False,
+    key_map=None,
+    objects_to_skip=(),
+    **kwargs,
+):
     """Loads weights into a built model, from any file that has some.
 
     Args:
@@ -91,9 +128,11 @@ def load_weights(model, filepath, skip_mismatch=False, *, by_name=False, key_map
             raising.
         by_name: of an older `.h5` file, match layers by their names instead of their order.
         key_map: as of `save_weights`.
+        objects_to_skip: layers (or metrics) that keep their values, whatever the file has for them.
 
     Raises:
         FileNotFoundError: no such file.
+        ValueError: an argument that is not known, or that does not go with such a file.
         SerializationError (a ValueError): it is damaged, or does not fit; the message lists where.
         Nothing is changed.
 
@@ -108,8 +147,10 @@ def load_weights(model, filepath, skip_mismatch=False, *, by_name=False, key_map
     >>> model.get_weights()[0].tolist()
     [[1.0], [1.0]]
     """
+    _check_no_more(kwargs)
     path = os.fspath(filepath)
     check_built(model)
+    skipped = objects_to_skip or ()
     if os.path.isdir(path):
         return ModelSteps(path).restore(model)
     ending = _ending(path)
@@ -118,13 +159,14 @@ def load_weights(model, filepath, skip_mismatch=False, *, by_name=False, key_map
             f"`by_name=True` is there for older `.h5` files only. Received: filepath={path}"
         )
     _check_key_map(key_map, ending, path)
+    _check_skips(skipped, ending, path)
     with explained(path), opened(path) as file:
         if ending in FLAT:
             return flat.assign(model, FLAT[ending].read(file), key_map, skip_mismatch)
         if ending == ".keras" and not hdf5.is_hdf5(file):
-            return archive.read_weights(model, file, skip_mismatch)
+            return archive.read_weights(model, file, skip_mismatch, skipped)
         if ending == ".weights.json":
-            return shards.read(model, file, path, skip_mismatch)
+            return shards.read(model, file, path, skip_mismatch, skipped)
         with hdf5.reading(file) as content:
             group = _older_group(content, ending, file)
             if group is not None:
@@ -133,7 +175,7 @@ def load_weights(model, filepath, skip_mismatch=False, *, by_name=False, key_map
                 raise SerializationError(
                     f"{path} is no older `.h5` file, which `by_name=True` is there for."
                 )
-            weights.read(model, weights.OneFile(content, raw=file), skip_mismatch)
+            weights.read(model, weights.OneFile(content, raw=file), skip_mismatch, skipped)
 
 
 def _ending(path):

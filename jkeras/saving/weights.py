@@ -2,6 +2,9 @@
 `vars`, numbered.
 """
 
+import collections
+import contextlib
+import functools
 import warnings
 
 import jax
@@ -20,7 +23,7 @@ from jkeras.saving.checksums import Checksums
 from jkeras.saving.paths import below, values_of
 
 
-def parts(owner, layers="layers"):
+def parts(owner, layers="layers", skipped=(), holds=lambda path: True):
     """(path, object) of everything that has variables of its own in a model file: layers, metrics,
     the optimizer.
 
@@ -30,14 +33,40 @@ def parts(owner, layers="layers"):
     Args:
         layers: the step to a model's layers, which was `OLD_LAYERS` once; there a layer with
             weights counted twice.
+        skipped: objects that are left out, with all that is reached through them alone.
+        holds: function of a path, whether a file has anything there. An object comes again under
+            the other names it has, until one of them is in the file.
     """
-    yield from _visit(owner, "", set(), layers)
+    yield from _visit(owner, "", _Seen(skipped, holds), layers)
+
+
+class _Seen:
+    """What has been visited on a walk."""
+
+    MOST_VISITS = 8  # of one object, so that cycles end
+
+    def __init__(self, skipped, holds):
+        self.done = set(map(id, skipped))
+        self.holds = holds
+        self.visits = collections.Counter()
+        self.alive = []  # what has been visited: an id is that of one object as long as it is there
+
+    def enters(self, thing):
+        """Whether an object or container is to be visited (again)."""
+        self.alive.append(thing)
+        self.visits[id(thing)] += 1
+        return id(thing) not in self.done and self.visits[id(thing)] <= self.MOST_VISITS
+
+    def note(self, thing, path):
+        """An object is done with once it has been met at a path that counts."""
+        if self.holds(path):
+            self.done.add(id(thing))
 
 
 def _visit(thing, path, seen, layers):
-    if id(thing) in seen:
+    if not seen.enters(thing):
         return
-    seen.add(id(thing))
+    seen.note(thing, path)
     yield path, thing
     for name, value in _attributes(thing):
         step = layers if name == "layers" else name
@@ -52,6 +81,8 @@ def _visit_value(value, path, seen, layers):
 
 
 def _visit_items(container, path, seen, layers):
+    if not seen.enters(container):
+        return
     counts = {}
     twice = path.endswith(OLD_LAYERS)
     for item in values_of(container):
@@ -89,7 +120,8 @@ def _attributes(thing):
     the order, so that attributes before it have been seen under their own names and those after it
     have not: so it is in Keras's files.
     """
-    attributes = {n: v for n, v in vars(thing).items() if n not in SKIPPED}
+    attributes = {**_properties(thing), **vars(thing)}
+    attributes = {n: v for n, v in attributes.items() if n not in SKIPPED}
     if isinstance(thing, Layer) and hasattr(thing, "layers"):
         layers = getattr(thing, "_all_layers", None) or thing.layers
         if hasattr(thing, "_operations") or hasattr(thing, "_all_layers"):
@@ -98,6 +130,22 @@ def _attributes(thing):
             attributes["layers"] = layers
     for name in sorted(attributes, key=_private_last):
         yield name, attributes[name]
+
+
+def _properties(thing):
+    """{name: value} of properties and the like in classes of users: other names of layers, which
+    are theirs in Keras's files.
+    """
+    found = {}
+    for cls in type(thing).__mro__:
+        if cls.__module__.partition(".")[0] in ("jkeras", "builtins"):
+            continue
+        for name, value in vars(cls).items():
+            if name.startswith("__") or callable(value):
+                continue
+            with contextlib.suppress(Exception):  # a property may want what is not there yet
+                found.setdefault(name, getattr(thing, name))
+    return found
 
 
 def _private_last(name):
@@ -239,9 +287,9 @@ class Writer:
         self.put(key, value)
 
 
-def write(model, store):
+def write(model, store, skipped=()):
     """Writes the variables of a model, and of its optimizer where it has one, to a store."""
-    for path, thing in parts(model):
+    for path, thing in parts(model, skipped=skipped):
         name = getattr(thing, "name", None)
         if not isinstance(name, str):
             name = None
@@ -255,15 +303,20 @@ def write(model, store):
             slots[str(i)] = np.asarray(variable.value)
 
 
-def read(model, store, skip_mismatch=False):
+def read(model, store, skip_mismatch=False, skipped=()):
     """Reads the variables of a model from a store.
+
+    Args:
+        skipped: layers that keep their values.
 
     Raises:
         SerializationError: the file lacks a layer, or has other arrays for it; all such places are
             listed, and nothing is changed. With `skip_mismatch` these layers keep their values, and
             a warning lists them.
     """
-    things = [(path, thing, store.find(path)) for path, thing in parts(model, store.layers)]
+    find = functools.cache(store.find)
+    paths = parts(model, store.layers, skipped, holds=find)
+    things = [(path, thing, find(path)) for path, thing in paths]
     before = []  # (variable, its value until now)
     sums = Checksums()
     try:
@@ -286,10 +339,12 @@ def read(model, store, skip_mismatch=False):
 def _load_all(things, sums, before):
     """Loads what fits, and gives what does not, in words. What is replaced is added to `before`."""
     problems = []
+    there = {id(thing) for _, thing, groups in things if groups}
     for path, thing, groups in things:
         place = path or "the model"
         if not groups:
-            if isinstance(thing, Layer) and own_variables(thing):
+            if id(thing) not in there and isinstance(thing, Layer) and own_variables(thing):
+                there.add(id(thing))  # once, by its first name
                 problems.append(f"{place}: nothing in the file")
             continue
         originals = [(variable, variable.held) for variable in _variables_of(thing)]
