@@ -265,6 +265,15 @@ def any_symbolic(*structures):
     return False
 
 
+def one_or_list(values):
+    """The one value of a list; of several the list.
+
+    >>> one_or_list([1]), one_or_list([1, 2])
+    (1, [1, 2])
+    """
+    return values[0] if len(values) == 1 else list(values)
+
+
 def flatten(structure):
     """All leaves of a structure, None, sparse arrays and everything else included, in Keras's
     order.

@@ -70,13 +70,13 @@ class Operation(metaclass=abc.ABCMeta):  # noqa: B024 - for `register` below
 
     @property
     def input(self):
-        """The symbolic input of the first call."""
-        return _one(self._node().input_tensors)
+        """The symbolic input of the first call; a flat list of several."""
+        return graph.one_or_list(self._node().input_tensors)
 
     @property
     def output(self):
-        """The symbolic output of the first call."""
-        return self._node().outputs
+        """The symbolic output of the first call; a flat list of several."""
+        return graph.one_or_list(self._node().output_tensors)
 
     def _node(self):
         if not self._inbound_nodes:
@@ -86,9 +86,17 @@ class Operation(metaclass=abc.ABCMeta):  # noqa: B024 - for `register` below
         return self._inbound_nodes[0]
 
     def get_config(self):
-        """The name, and for a class without its own `get_config` the constructor's arguments."""
-        plain = type(self).get_config is Operation.get_config
-        return {"name": self.name, **(record.automatic_config(self) if plain else {})}
+        """The name, where the constructor takes one, and for a class without its own `get_config`
+        the constructor's arguments.
+
+        Raises:
+            NotImplementedError: the constructor takes any number of arguments by position, or one
+                is an object that has no config.
+        """
+        config = {"name": self.name} if record.takes(type(self).__init__, "name") else {}
+        if type(self).get_config is Operation.get_config:
+            config |= record.automatic_config(self)
+        return config
 
     @classmethod
     def from_config(cls, config):
@@ -220,7 +228,3 @@ def _set_history(tensors):
 
 def _is_shape(value):
     return isinstance(value, (tuple, list)) and all(d is None or isinstance(d, int) for d in value)
-
-
-def _one(values):
-    return values[0] if len(values) == 1 else values

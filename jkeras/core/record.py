@@ -294,9 +294,15 @@ def record(
 def automatic_config(obj):
     """The arguments of a class without its own `get_config`, given or by default, where they are
     plain data.
+
+    Raises:
+        NotImplementedError: the constructor takes any number of arguments by position, or one is
+            an object that has no config.
     """
     args, kwargs = obj._given
     signature = inspect.signature(type(obj).__init__)
+    if any(p.kind is p.VAR_POSITIONAL for p in signature.parameters.values()):
+        raise _no_config(obj, "the constructor takes `*args`, which a config has no names for")
     plain = {
         k: p.default
         for k, p in signature.parameters.items()
@@ -307,4 +313,25 @@ def automatic_config(obj):
     for name, parameter in signature.parameters.items():
         if parameter.kind is parameter.VAR_KEYWORD:
             bound |= bound.pop(name, {})
-    return {k: serialize(v) for k, v in bound.items() if k not in ("name", "trainable", "dtype")}
+    given = {k: v for k, v in bound.items() if k not in ("name", "trainable", "dtype")}
+    try:
+        return {k: serialize(v) for k, v in given.items()}
+    except TypeError as error:
+        raise _no_config(obj, str(error)) from error
+
+
+def _no_config(obj, why):
+    return NotImplementedError(
+        f"Object {getattr(obj, 'name', '')!r} of class {type(obj).__name__} has no config: {why}. "
+        "Override `get_config()` in the class in order to make it serializable."
+    )
+
+
+def takes(function, name):
+    """Whether a function has an argument of a name, or takes any by name.
+
+    >>> takes(lambda a, **more: None, "b"), takes(lambda a: None, "b")
+    (True, False)
+    """
+    parameters = inspect.signature(function).parameters
+    return name in parameters or any(p.kind is p.VAR_KEYWORD for p in parameters.values())

@@ -5,6 +5,7 @@ no outputs.
 from jkeras.core import policy, stateless, stored_weights, weight_lists
 from jkeras.core.by_variable import unique
 from jkeras.core.dtypes import is_float
+from jkeras.core.graph import one_or_list
 from jkeras.core.paths import own_variables, walk
 from jkeras.core.rng import SeedGenerator
 from jkeras.core.weight_trees import set_tree_of_weights, tree_of_weights
@@ -232,15 +233,13 @@ class WeightView:
 
     @property
     def input(self):
-        """The symbolic input of the layer's first call."""
-        node = self._tensors_of_calls("input")[0]
-        structure = node.args[0] if len(node.args) == 1 else node.args
-        return node.input_tensors[0] if len(node.input_tensors) == 1 else structure
+        """The symbolic input of the layer's first call; a flat list of several."""
+        return one_or_list(self._tensors_of_calls("input")[0].input_tensors)
 
     @property
     def output(self):
-        """The symbolic output of the layer's first call."""
-        return self._tensors_of_calls("output")[0].outputs
+        """The symbolic output of the layer's first call; a flat list of several."""
+        return one_or_list(self._tensors_of_calls("output")[0].output_tensors)
 
     # ------------------------------------------------------------ own weights in files
 

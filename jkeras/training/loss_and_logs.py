@@ -1,11 +1,11 @@
 """The loss and the logs of a batch, as the model's own methods give them."""
 
-import inspect
 import typing
 
 import jax
 import jax.numpy as jnp
 
+from jkeras.core.record import takes
 from jkeras.core.graph import flatten
 from jkeras.kernel.scope import Flow
 from jkeras.kernel.valid_rows import count_valid_rows, expand_like
@@ -26,9 +26,7 @@ def compute_loss(
     training: bool,
 ) -> jax.Array:
     """The model's `compute_loss`, also one written before it had the `training` argument."""
-    parameters = inspect.signature(model.compute_loss).parameters
-    takes_any = any(p.kind is p.VAR_KEYWORD for p in parameters.values())
-    more = {"training": training} if takes_any or "training" in parameters else {}
+    more = {"training": training} if takes(model.compute_loss, "training") else {}
     loss = model.compute_loss(x=x, y=y, y_pred=y_pred, sample_weight=sample_weight, **more)
     return jnp.zeros(()) if loss is None else loss
 

@@ -6,7 +6,8 @@ from jkeras.core.registry import public
 
 @public("keras.utils.get_source_inputs")
 def get_source_inputs(tensor):
-    """The `Input` tensors that a tensor of a graph depends on.
+    """The `Input` tensors, and other symbolic tensors that no operation made, that a tensor of a
+    graph depends on.
 
     >>> import jkeras
     >>> x = jkeras.Input((3,))
@@ -15,10 +16,15 @@ def get_source_inputs(tensor):
     """
     if not hasattr(tensor, "_keras_history"):
         return tensor
+    return list({id(source): source for source in _sources(tensor)}.values())
+
+
+def _sources(tensor):
+    if not hasattr(tensor, "_keras_history"):
+        yield tensor
+        return
     node = node_of(tensor)
     if node.is_input:
-        return list(node.output_tensors)
-    sources = {
-        id(source): source for parent in node.input_tensors for source in get_source_inputs(parent)
-    }
-    return list(sources.values())
+        yield from node.output_tensors
+    for parent in node.input_tensors:
+        yield from _sources(parent)

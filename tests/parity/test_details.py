@@ -354,6 +354,57 @@ def test_automatic_config():
     assert {k: v for k, v in configs[1].items() if k != "dtype"}.items() <= configs[0].items()
 
 
+def test_classes_without_an_automatic_config():
+    for library in LIBRARIES:
+        for base in (library.layers.Layer, library.Operation):
+
+            class AnyNumber(base):
+                def __init__(self, *factors):
+                    super().__init__()
+
+            class One(base):
+                def __init__(self, factor, name=None):
+                    super().__init__(name=name)
+
+            for made in (AnyNumber(1, 2), One(object())):
+                with pytest.raises(NotImplementedError, match="get_config"):
+                    made.get_config()
+
+        class Unnamed(library.Operation):
+            def __init__(self, factor=0.5):
+                super().__init__()
+
+        assert Unnamed().get_config() == {"factor": 0.5}
+
+
+def test_inputs_and_outputs_of_a_layer_are_flat():
+    for library in LIBRARIES:
+
+        class Both(library.layers.Layer):
+            def call(self, x, other=None):
+                return {"sum": x + other, "difference": (x - other, x)}
+
+        class Pair(library.Operation):
+            def call(self, x):
+                return x, x + 1
+
+        a, b = library.Input((3,)), library.Input((3,))
+        layer, op = Both(), Pair()
+        outputs = library.tree.flatten(layer(a, other=b))
+        assert [t is u for t, u in zip(layer.input, [a, b])] == [True, True]
+        assert type(layer.output) is list
+        assert {id(t) for t in layer.output} == {id(t) for t in outputs}
+        assert [id(t) for t in op(a)] == [id(t) for t in op.output]
+        assert type(op.output) is list and op.input is a
+
+
+def test_sources_of_tensors_that_no_layer_made():
+    for library in LIBRARIES:
+        x, y = library.KerasTensor((2,)), library.KerasTensor((2,))
+        found = library.utils.get_source_inputs(library.ops.square(x + y + x))
+        assert [t is u for t, u in zip(found, [x, y])] == [True, True]
+
+
 def test_numbers_of_a_batch():
     """`train_on_batch` and `test_on_batch` give Python numbers, alone or in a list."""
     for metrics in (None, ["mae"]):

@@ -109,25 +109,27 @@ def test_another_name_of_a_layer(writer, first, second, tmp_path):
     np.testing.assert_allclose(reader(x), model(x), rtol=1e-6)
 
 
+def with_private_layer(k):
+    class Net(k.Model):
+        def __init__(self):
+            super().__init__()
+            self._backbone = k.layers.Dense(2)
+
+        @property
+        def backbone(self):
+            return self._backbone
+
+        def call(self, x):
+            return self._backbone(x)
+
+    return Net()
+
+
 def test_a_public_name_of_a_private_layer_is_the_one_in_the_file(tmp_path):
     """Keras looks at properties too, and at private names last."""
-    models = []
-    for k in (keras, jkeras):
-
-        class Net(k.Model):
-            def __init__(self):
-                super().__init__()
-                self._backbone = k.layers.Dense(2)
-
-            @property
-            def backbone(self):
-                return self._backbone
-
-            def call(self, x):
-                return self._backbone(x)
-
-        models.append(Net())
-        models[-1](x)
+    models = [with_private_layer(k) for k in (keras, jkeras)]
+    for model in models:
+        model(x)
     for writer, reader in (models, models[::-1]):
         writer.save_weights(tmp_path / "m.weights.h5")
         reader.load_weights(tmp_path / "m.weights.h5")
