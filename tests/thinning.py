@@ -22,8 +22,8 @@ def every(step, values):
 
     Args:
         step: how many values have one quick one among them.
-        values: the values of one parameter, or tuples of those of several; `pytest.param`s keep
-            what they have.
+        values: the values of one parameter, which may be named tuples, or tuples of those of
+            several; `pytest.param`s keep what they have.
     """
     marked = []
     for i, value in enumerate(values):
@@ -31,6 +31,7 @@ def every(step, values):
         if isinstance(value, type(pytest.param())):
             marked.append(pytest.param(*value.values, id=value.id, marks=[*value.marks, *marks]))
         else:
-            given = value if isinstance(value, tuple) else (value,)
+            is_several = isinstance(value, tuple) and not hasattr(value, "_fields")
+            given = value if is_several else (value,)
             marked.append(pytest.param(*given, marks=marks))
     return marked

@@ -7,6 +7,7 @@ import pytest
 
 import jkeras
 from tests.callbacks.beside import X, Y, same, script, still
+from tests.thinning import every
 
 DOWN_AND_UP = [5.0, 4.0, 4.5, 4.4, 3.9, 4.0, 4.1, 4.2]
 
@@ -69,7 +70,7 @@ STOPPING = [
 ]
 
 
-@pytest.mark.parametrize("arguments", STOPPING, ids=str)
+@pytest.mark.parametrize("arguments", every(2, STOPPING), ids=str)
 def test_early_stopping(arguments, capsys):
     def run(k, folder):
         result = run_of(lambda k: k.callbacks.EarlyStopping(**arguments))(k, folder)
@@ -115,7 +116,7 @@ DIRECTIONS = [
 ]
 
 
-@pytest.mark.parametrize("name", DIRECTIONS)
+@pytest.mark.parametrize("name", every(2, DIRECTIONS))
 def test_direction(name):
     """What mode "auto" makes of names and metrics: of Keras, functions, means."""
 
@@ -165,7 +166,7 @@ PLATEAU = [
 ]
 
 
-@pytest.mark.parametrize("arguments", PLATEAU, ids=str)
+@pytest.mark.parametrize("arguments", every(2, PLATEAU), ids=str)
 def test_reduce_on_plateau(arguments, capsys):
     def run(k, folder):
         result = run_of(lambda k: k.callbacks.ReduceLROnPlateau(**arguments))(k, folder)
@@ -281,7 +282,7 @@ SAVING = [
 ]
 
 
-@pytest.mark.parametrize("name, arguments", SAVING, ids=str)
+@pytest.mark.parametrize("name, arguments", every(2, SAVING), ids=str)
 def test_model_checkpoint(name, arguments, capsys, tmp_path):
     def run(k, folder):
         folder.mkdir()

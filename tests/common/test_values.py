@@ -28,6 +28,7 @@ from jkeras.core.paths import walk
 from tests.common.models import MODELS, Perceptron, Projection, Scale, built, functional, stack
 from tests.common.table import ROWS, arrays, second_shapes
 from tests.parity.both import make, plain
+from tests.thinning import every
 
 KEY, DRAWS = jax.random.key(3), jax.random.key(4)
 # rows whose pair may compare by identity: what they are made from cannot be compared
@@ -359,7 +360,7 @@ def in_threads(work, count):
         raise errors[0]
 
 
-@pytest.fixture(scope="module", params=[*ROWS, *MODELS], ids=lambda row: str(row[0]))
+@pytest.fixture(scope="module", params=every(3, [*ROWS, *MODELS]), ids=lambda row: str(row[0]))
 def subject(request):
     return Subject(request.param)
 

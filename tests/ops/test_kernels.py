@@ -97,7 +97,7 @@ def test_the_first_maximum_gets_the_gradient(shape, window, strides, padding):
 
 @pytest.mark.parametrize(
     "shape, size, filters, strides, padding, dilation, first, in_loop",
-    every(2, [*[(*conv, True) for conv in CONVS], (*CONVS[-1], False)]),
+    every(4, [*[(*conv, True) for conv in CONVS], (*CONVS[-1], False)]),
 )
 def test_convolve(shape, size, filters, strides, padding, dilation, first, in_loop):
     numbers = dims(len(shape), first)
@@ -112,7 +112,7 @@ def test_convolve(shape, size, filters, strides, padding, dilation, first, in_lo
 
 
 @pytest.mark.parametrize(
-    "shape, size, multiplier, strides, padding, dilation, first", every(2, CONVS)
+    "shape, size, multiplier, strides, padding, dilation, first", every(4, CONVS)
 )
 def test_depthwise(shape, size, multiplier, strides, padding, dilation, first):
     numbers = dims(len(shape), first)

@@ -36,7 +36,7 @@ def batch(boxes=True):
 @pytest.mark.parametrize(
     "name, kwargs",
     every(
-        3,
+        6,
         [
             ("RandomFlip", SEED),
             ("RandomRotation", dict(factor=0.2, **SEED)),

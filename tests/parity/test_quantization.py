@@ -81,7 +81,7 @@ def equal_outputs(ours, theirs, x, tolerance=1e-5):
         )
 
 
-@pytest.mark.parametrize("name", ["Dense", "EinsumDense, heads in", "Embedding"])
+@pytest.mark.parametrize("name", every(3, ["Dense", "EinsumDense, heads in", "Embedding"]))
 def test_int4_of_weights_of_one_sign(name):
     """The zeros that fill up the one block count among its numbers."""
     layers = []
@@ -99,7 +99,7 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize("name, mode", every(4, CASES))
+@pytest.mark.parametrize("name, mode", every(8, CASES))
 def test_as_keras(name, mode):
     (ours, x), (theirs, _) = quantized(jkeras, name, mode), quantized(keras, name, mode)
     equal_weights(ours, theirs)
@@ -133,7 +133,7 @@ LORA = [
 ]
 
 
-@pytest.mark.parametrize("name, mode", every(3, LORA))
+@pytest.mark.parametrize("name, mode", every(6, LORA))
 def test_lora_on_quantized(name, mode):
     layers = []
     for K in (jkeras, keras):

@@ -437,7 +437,7 @@ def compiled(setting):
 
 
 @pytest.mark.parametrize(
-    "setting", every(3, [pytest.param(s, id=s.name.replace(" ", "-")) for s in SETTINGS])
+    "setting", every(6, [pytest.param(s, id=s.name.replace(" ", "-")) for s in SETTINGS])
 )
 @pytest.mark.filterwarnings("ignore:Your input ran out of data")
 def test_fit(setting):

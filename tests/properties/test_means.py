@@ -13,6 +13,7 @@ import jkeras
 from jkeras import layers
 from tests.parity.both import agree
 from tests.properties.tools import SEEDS, normal, property_of
+from tests.thinning import every
 
 ROWS, STEPS, BATCH = 6, 3, 4
 CLOSE = dict(rtol=2e-4, atol=2e-5)
@@ -71,7 +72,7 @@ def reduced(values, weight, mask, reduction):
     return total if reduction == "sum" else total / counted.sum()
 
 
-@pytest.mark.parametrize("name", FORMULAS)
+@pytest.mark.parametrize("name", every(2, FORMULAS))
 @property_of(
     8,
     seed=SEEDS,
@@ -91,7 +92,7 @@ def test_losses(name, seed, reduction, columns, masked):
     agree(loss, reduced(values, w, mask, reduction), dtypes=False, **CLOSE)
 
 
-@pytest.mark.parametrize("name", [name for name in FORMULAS if name != "Huber"])
+@pytest.mark.parametrize("name", every(2, [name for name in FORMULAS if name != "Huber"]))
 @property_of(6, seed=SEEDS, weighted=st.booleans())
 def test_mean_metrics(name, seed, weighted):
     """The mean over rows, in one update, in several, and in states that are merged."""
@@ -146,7 +147,7 @@ OTHERS = {
 }
 
 
-@pytest.mark.parametrize("name", OTHERS)
+@pytest.mark.parametrize("name", every(2, OTHERS))
 @property_of(5, seed=SEEDS, weighted=st.booleans())
 def test_other_metrics_gather(name, seed, weighted):
     rng = np.random.default_rng(seed)

@@ -16,6 +16,7 @@ import jkeras
 from jkeras import layers
 from tests.parity.both import agree
 from tests.properties.tools import KEY, SEEDS, insert, normal, property_of
+from tests.thinning import every
 
 BATCH, STEPS, LONG, SIZE = 2, 4, 7, 3
 CLOSE = dict(rtol=2e-4, atol=2e-5)
@@ -87,7 +88,9 @@ def recurrent(name, flow):
 
 @pytest.mark.parametrize(
     "name, flow",
-    [(name, flow) for i, name in enumerate(RECURRENT | BIDIRECTIONAL) for flow in {4, i % 4}],
+    every(
+        2, [(name, flow) for i, name in enumerate(RECURRENT | BIDIRECTIONAL) for flow in {4, i % 4}]
+    ),
 )
 @property_of(5, seed=SEEDS)
 def test_recurrent(name, flow, seed):
@@ -151,7 +154,7 @@ def attention(name):
 
 
 @pytest.mark.parametrize("causal", [False, True])
-@pytest.mark.parametrize("name", ATTENTION | HEADS)
+@pytest.mark.parametrize("name", every(2, ATTENTION | HEADS))
 @property_of(5, seed=SEEDS)
 def test_attention(name, causal, seed):
     """Among themselves: queries and values are padded at the same places, so that causal order
@@ -362,7 +365,7 @@ def positive(seed, *shape):
     return x / x.sum(-1, keepdims=True)
 
 
-@pytest.mark.parametrize("name", LOSSES)
+@pytest.mark.parametrize("name", every(2, LOSSES))
 @property_of(
     8,
     seed=SEEDS,
@@ -395,7 +398,7 @@ METRICS = [
 ]
 
 
-@pytest.mark.parametrize("name", METRICS)
+@pytest.mark.parametrize("name", every(2, METRICS))
 @property_of(5, seed=SEEDS, weighted=st.booleans())
 def test_metrics(name, seed, weighted):
     y, p, w = (positive(seed + i, BATCH, LONG, SIZE) for i in range(3))

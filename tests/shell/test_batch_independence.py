@@ -11,6 +11,7 @@ import jkeras
 from jkeras.training.batch_independence import are_independent
 from tests.common.table import ROWS
 from tests.common.test_layers import INFERENCE, Bench
+from tests.thinning import every
 
 X = np.random.default_rng(0).normal(size=(4, 5)).astype("float32")
 TABLE = X[:3]
@@ -101,7 +102,9 @@ USUAL = {
 }
 
 
-@pytest.mark.parametrize("row", [row for row in ROWS if not row.texts], ids=lambda row: row.layer)
+@pytest.mark.parametrize(
+    "row", every(3, [row for row in ROWS if not row.texts]), ids=lambda row: row.layer
+)
 def test_layers(row):
     """Where a layer is said to keep rows apart, added rows change nothing; it is said of what
     models are made of.

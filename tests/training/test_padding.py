@@ -170,7 +170,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("kind", every(2, ["train", "test"]))
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", every(2, CASES))
 def test_a_padded_step_is_the_step_of_the_valid_rows(name, kind):
     build, make = CASES[name]
     jkeras.utils.set_random_seed(0)
@@ -190,7 +190,8 @@ def traces(model):
 
 
 @pytest.mark.parametrize(
-    "name", ["batch norm", "masked", "steps", "stack", "two outputs", "metrics", "function"]
+    "name",
+    every(2, ["batch norm", "masked", "steps", "stack", "two outputs", "metrics", "function"]),
 )
 def test_a_fit_is_one_trace(name):
     build, make = CASES[name]
@@ -215,7 +216,7 @@ def test_batches_of_a_generator_are_padded_too():
     assert traces(model) == {"train_one": 1}
 
 
-@pytest.mark.parametrize("dataset", ["arrays", "generator"])
+@pytest.mark.parametrize("dataset", every(2, ["arrays", "generator"]))
 @pytest.mark.parametrize("form", ["batch_norm", "masked", "weighted"])
 def test_a_ragged_fit_equals_keras(form, dataset):
     def train(k):
@@ -310,7 +311,7 @@ TOGETHER = {
 }
 
 
-@pytest.mark.parametrize("name", TOGETHER)
+@pytest.mark.parametrize("name", every(2, TOGETHER))
 def test_rows_that_come_together_are_not_padded(name):
     model, (x, y) = TOGETHER[name](), vectors(SIZE + 5)
     state = init_train_state(model, jax.random.key(0), (x[:SIZE], y[:SIZE]))
@@ -345,7 +346,7 @@ ARGUMENTS = {
 }
 
 
-@pytest.mark.parametrize("cls", every(2, CLASSES), ids=lambda cls: cls.__name__)
+@pytest.mark.parametrize("cls", every(4, CLASSES), ids=lambda cls: cls.__name__)
 @given(data=st.data())
 @settings(max_examples=3, deadline=None)
 def test_a_weight_of_0_means_absence_to_every_metric(cls, data):
