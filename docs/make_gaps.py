@@ -25,8 +25,8 @@ RAISES = {
     "keras.quantizers.GPTQConfig": "`quantize` with this config raises, since it calibrates on "
     'data: "int8", "int4" and "float8" need none',
     "keras.quantizers.AWQConfig": "as `GPTQConfig`",
-    'keras.Model.export(format="tf_saved_model")': 'also "litert", "openvino" and "torch": they '
-    'need other libraries; use "stablehlo", the default, or "onnx"',
+    'keras.Model.export(format="torch")': 'also "openvino": use "onnx", which OpenVINO reads, or '
+    "save the weights as `.safetensors`, which PyTorch reads",
 }
 
 

@@ -4,27 +4,24 @@ import os
 
 from jkeras.core.errors import check_choice
 from jkeras.core.settings import is_interactive_logging_enabled
-from jkeras.export import onnx_file
+from jkeras.export import onnx_file, tensorflow_files
 from jkeras.export.archive import ExportArchive
 
 INSTEAD = {
-    "tf_saved_model": 'needs TensorFlow. Export to "stablehlo", which JAX runs on every platform; '
-    "`jax2tf` of JAX makes a SavedModel of a function of `model.apply`",
-    "litert": 'needs TensorFlow. Export to "onnx" for small devices, or to "stablehlo" where JAX '
-    "runs",
     "openvino": 'needs OpenVINO. Export to "onnx", which OpenVINO reads',
     "torch": 'needs PyTorch. Export to "onnx", or save the weights as `.safetensors`, which '
     "PyTorch reads",
 }
+# further arguments of each format; None: any, which the converter looks at
+ALLOWED = {"stablehlo": (), "onnx": ("opset_version",), "tf_saved_model": (), "litert": None}
 
 
 def export_model(model, filepath, format, verbose, input_signature, platforms, **kwargs):
     """Writes a model in a format; see `Model.export`."""
     if format in INSTEAD:
         raise NotImplementedError(f'`format="{format}"` {INSTEAD[format]}.')
-    allowed = {"stablehlo": (), "onnx": ("opset_version",)}
-    check_choice("format", format, allowed, f"Model.export: Unrecognized format={format!r}")
-    unknown = sorted(set(kwargs) - set(allowed[format]))
+    check_choice("format", format, ALLOWED, f"Model.export: Unrecognized format={format!r}")
+    unknown = sorted(set(kwargs) - set(kwargs if ALLOWED[format] is None else ALLOWED[format]))
     if unknown:
         raise ValueError(
             f"`export` got the arguments {unknown}, which mean nothing for the format "
@@ -32,11 +29,16 @@ def export_model(model, filepath, format, verbose, input_signature, platforms, *
         )
     if verbose is None:
         verbose = is_interactive_logging_enabled()
+    if format == "stablehlo":
+        archive = ExportArchive(platforms=platforms)
+        archive.track_and_add_endpoint("serve", model, input_signature)
+        archive.write_out(filepath, verbose=verbose)
+        return
     if format == "onnx":
         onnx_file.write(model, filepath, input_signature, **kwargs)
-        if verbose:
-            print(f"Exported to {os.fspath(filepath)}")
-        return
-    archive = ExportArchive(platforms=platforms)
-    archive.track_and_add_endpoint("serve", model, input_signature)
-    archive.write_out(filepath, verbose=verbose)
+    elif format == "litert":
+        tensorflow_files.write_litert(model, filepath, input_signature, **kwargs)
+    else:
+        tensorflow_files.write_saved_model(model, filepath, input_signature, platforms)
+    if verbose:
+        print(f"Exported to {os.fspath(filepath)}")

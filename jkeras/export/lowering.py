@@ -117,15 +117,21 @@ def lower(function, arguments, platforms, where):
     if isinstance(function, jax.stages.Wrapped):
         function = function.__wrapped__  # no trace of old weights
     with explained(arguments, where), on_one_device():
-        variables = _variables_of(function, arguments)
-
-        def run(weights, *args):
-            with Inference(zip(variables, weights)):
-                return function(*args)
-
+        run, variables = on_weights(function, arguments)
         weights = [jax.ShapeDtypeStruct(v.shape, v.own_dtype) for v in variables]
         lowered = export.export(jax.jit(_for_platforms(run, platforms)), platforms=platforms)
         return Program(lowered(weights, *arguments), variables)
+
+
+def on_weights(function, arguments):
+    """(the function with the list of weights as its first argument, the variables they are of)."""
+    variables = _variables_of(function, arguments)
+
+    def run(weights, *args):
+        with Inference(zip(variables, weights)):
+            return function(*args)
+
+    return run, variables
 
 
 def _variables_of(function, arguments):

@@ -134,8 +134,9 @@ class IoU(Accumulator):
         weight = jnp.asarray(sample_weight)
         if jnp.issubdtype(weight.dtype, jnp.floating) and jnp.issubdtype(self.dtype, jnp.integer):
             warnings.warn(
-                f"{type(self).__name__} counts in {self.dtype}, so float weights lose their "
-                "fractions. Pass integer weights, or `dtype='float32'` to the metric.",
+                f"Sample weights are float and {type(self).__name__} counts in {self.dtype}: "
+                "casting them loses their fractions. Pass integer weights, or `dtype='float32'` to "
+                "the metric.",
                 stacklevel=3,
             )
         weight = weight.astype(self.dtype)

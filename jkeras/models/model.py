@@ -296,20 +296,22 @@ class Model(Trainer, Layer):
 
         Args:
             filepath: of the file; what is there is replaced.
-            format: "stablehlo", or "onnx" through the converter jax2onnx. Keras's others need
-                TensorFlow or PyTorch.
+            format: "stablehlo"; "onnx" through the converter jax2onnx; "tf_saved_model" or "litert"
+                where TensorFlow is installed.
             verbose: print what was exported; by default where interactive logging is on.
             input_signature: list of the arguments, each a structure of `InputSpec`, `KerasTensor`,
                 `jax.ShapeDtypeStruct` or arrays; by default what the model was built for, any batch
                 size.
             platforms: where the program shall run, among "cpu", "cuda", "rocm" and "tpu"; the same
                 file for all.
-            kwargs: `opset_version` for "onnx".
+            kwargs: `opset_version` for "onnx"; for "litert" attributes of TensorFlow's converter,
+                such as `optimizations`.
 
         Raises:
             ValueError: another format, or a forward pass that no program can have: texts, layers
                 that run on the host, state that is written, random numbers at inference.
             NotImplementedError: a format of Keras's that is not written here.
+            ImportError: the format needs a library that is not installed.
         """
         from jkeras.export.formats import export_model
 

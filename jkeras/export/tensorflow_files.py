@@ -1,0 +1,166 @@
+"""SavedModel folders and LiteRT files, through `jax2tf` and TensorFlow, where that is installed."""
+
+import os
+import typing
+
+import jax
+import numpy as np
+
+from jkeras.core.errors import explain, place_of
+from jkeras.export.archive import check_texts
+from jkeras.export.lowering import explained, on_one_device, on_weights
+from jkeras.export.signature import names_of, signature_of, standardized
+from jkeras.ops.kernels import traced_for
+from jkeras.saving.files import check_target, replacing
+
+
+class _Converted(typing.NamedTuple):
+    """A forward pass as TensorFlow has it.
+
+    Attributes:
+        module: holds the weights as `tf.Variable`s.
+        structured: function of the arguments as the model takes them.
+        flat: function of arrays by position, in the order of `specs`; its outputs are a dict.
+        arguments: structures of `tf.TensorSpec`, one for each.
+        specs: all of these, flat.
+    """
+
+    module: typing.Any
+    structured: typing.Callable
+    flat: typing.Callable
+    arguments: tuple
+    specs: list
+
+
+def write_saved_model(model, filepath, input_signature=None, platforms=("cpu",)):
+    """Writes a folder that TensorFlow loads: `tf.saved_model.load(filepath).serve(x)`, and the
+    signature "serving_default", whose inputs have the names of the model's.
+
+    Raises:
+        ImportError: TensorFlow is not installed.
+    """
+    tf, jax2tf = _libraries("tf_saved_model")
+    converted = _convert(model, input_signature, platforms, tf, jax2tf)
+    module = converted.module
+    module.serve = tf.function(
+        converted.structured, input_signature=converted.arguments, autograph=False
+    )
+    flat = tf.function(converted.flat, input_signature=converted.specs, autograph=False)
+    tf.saved_model.save(module, os.fspath(filepath), signatures={"serving_default": flat})
+
+
+def write_litert(model, filepath, input_signature=None, **options):
+    """Writes a `.tflite` file. Sizes that are not known, that of the batch too, are 1 in it.
+
+    Args:
+        options: attributes of TensorFlow's converter, such as `optimizations`.
+
+    Raises:
+        ImportError: TensorFlow is not installed.
+        ValueError: another ending, an option that the converter does not have, or operations that
+            it does not know.
+    """
+    if not os.fspath(filepath).endswith(".tflite"):
+        raise ValueError(
+            "The LiteRT export requires the filepath to end with '.tflite'. "
+            f"Received: filepath={filepath}"
+        )
+    tf, jax2tf = _libraries("litert")
+    check_target(filepath, overwrite=True)
+    converted = _convert(model, input_signature, ("cpu",), tf, jax2tf, fixed=True)
+    flat = tf.function(converted.flat, input_signature=converted.specs, autograph=False)
+    converter = tf.lite.TFLiteConverter.from_concrete_functions(
+        [flat.get_concrete_function()], converted.module
+    )
+    for name, value in options.items():
+        if not hasattr(converter, name):
+            raise ValueError(f"`export` got {name}={value!r}, which LiteRT's converter has not.")
+        setattr(converter, name, value)
+    try:
+        content = converter.convert()
+    except Exception as error:
+        wanted = "operations that LiteRT's converter knows"
+        advice = 'export to "stablehlo" or "onnx"'
+        raise ValueError(explain(place_of(model), wanted, str(error)[:500], advice)) from error
+    with replacing(filepath) as temporary, open(temporary, "wb") as file:
+        file.write(content)
+
+
+def _libraries(format):
+    """(TensorFlow, jax2tf)."""
+    try:
+        import tensorflow
+        from jax.experimental import jax2tf
+    except ImportError as error:
+        raise ImportError(
+            f'`format="{format}"` needs TensorFlow: `pip install tensorflow`. Without it, export '
+            'to "stablehlo", which JAX runs on every platform, or to "onnx".'
+        ) from error
+    return tensorflow, jax2tf
+
+
+def _convert(model, input_signature, platforms, tf, jax2tf, fixed=False):
+    """The forward pass at inference, with the weights.
+
+    Args:
+        fixed: whether sizes that are not known are 1.
+    """
+    signature = signature_of(model) if input_signature is None else input_signature
+    check_texts(model, signature)
+    arguments = standardized(signature, place_of(model))
+    if fixed:
+        arguments = jax.tree_util.tree_map(_of_known_sizes, arguments)
+    with explained(arguments, place_of(model)), on_one_device(), traced_for("tf"):
+        run, variables = on_weights(model, arguments)
+        weights = [jax.ShapeDtypeStruct(v.shape, v.own_dtype) for v in variables]
+        outputs = jax.eval_shape(run, weights, *arguments)
+        program = jax2tf.convert(
+            run,
+            polymorphic_shapes=[None, *jax.tree_util.tree_map(_polymorphic, arguments)],
+            native_serialization_platforms=platforms,
+            with_gradient=False,
+        )
+        # traced here, where it is known for what
+        module = tf.Module()
+        module.weights = [
+            tf.Variable(np.asarray(v.value), trainable=False, name=v.path) for v in variables
+        ]
+    leaves, treedef = jax.tree_util.tree_flatten(arguments)
+    specs = [_tensor_spec(tf, *pair) for pair in zip(leaves, names_of(signature), strict=True)]
+
+    def structured(*args):
+        with on_one_device(), traced_for("tf"):
+            return program(module.weights, *args)
+
+    def flat(*values):
+        leaves = jax.tree_util.tree_leaves(structured(*treedef.unflatten(values)))
+        return dict(zip(_output_names(outputs), leaves, strict=True))
+
+    return _Converted(module, structured, flat, treedef.unflatten(specs), specs)
+
+
+def _of_known_sizes(struct):
+    shape = [size if isinstance(size, int) else 1 for size in struct.shape]
+    return jax.ShapeDtypeStruct(shape, struct.dtype)
+
+
+def _polymorphic(struct):
+    """A shape as jax2tf takes it: "(b, 3)"."""
+    return f"({', '.join(map(str, struct.shape))},)" if struct.shape else "()"
+
+
+def _tensor_spec(tf, struct, name):
+    shape = [size if isinstance(size, int) else None for size in struct.shape]
+    return tf.TensorSpec(shape, str(struct.dtype), name)
+
+
+def _output_names(outputs):
+    """The keys of a flat dict of outputs, or "output_0" and so on.
+
+    >>> _output_names({"a": 1.0, "b": 2.0}), _output_names([1.0, 2.0])
+    (['a', 'b'], ['output_0', 'output_1'])
+    """
+    count = len(jax.tree_util.tree_leaves(outputs))
+    if isinstance(outputs, dict) and len(outputs) == count:
+        return sorted(outputs)
+    return [f"output_{i}" for i in range(count)]
