@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from jkeras.core import frame
+from jkeras.core.errors import RandomKeyError, StateWriteError
 from jkeras.core.module import Module
 from jkeras.core.registry import public
 from jkeras.core.settings import auto_name, default_seed, settings
@@ -22,7 +23,7 @@ def as_key(seed):
     on.
     """
     if seed is None:
-        return global_generator().next(ordered=False)
+        return _unseeded_key()
     if isinstance(seed, SeedGenerator):
         return seed.next()
     if isinstance(seed, (int, np.integer)):
@@ -30,6 +31,18 @@ def as_key(seed):
     if hasattr(seed, "dtype") and jax.dtypes.issubdtype(seed.dtype, jax.dtypes.prng_key):
         return seed
     return _key_from_array(seed)
+
+
+def _unseeded_key():
+    """The next key of the global generator."""
+    try:
+        return global_generator().next(ordered=False)
+    except StateWriteError as error:
+        raise RandomKeyError(
+            "A random function without `seed` was called inside a jax transformation such as "
+            "jax.jit, which the global generator cannot count in. Pass an integer, a JAX key that "
+            "comes in as an argument, or, in a layer, a `SeedGenerator` that is its attribute."
+        ) from error
 
 
 def _key_from_array(seed):

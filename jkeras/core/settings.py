@@ -9,6 +9,7 @@ import functools
 import os
 import random
 import re
+import sys
 
 import jax
 import numpy as np
@@ -375,6 +376,9 @@ def set_random_seed(seed):
     np.random.seed(seed)
     settings.seed = seed
     settings.seed_generator = None
+    tensorflow = sys.modules.get("tensorflow")
+    if hasattr(tensorflow, "is_symbolic_tensor"):  # it is no stand-in; orders of `tf.data`
+        tensorflow.random.set_seed(seed)
 
 
 def get_random_seed():

@@ -294,4 +294,6 @@ def _twin(layer, prefix, **changes):
         twin = type(layer).from_config({**config["config"], "name": name, **changes})
         if config.get("build_config") and not twin.built:
             twin.build_from_config(config["build_config"])
+    if hasattr(layer, "use_cudnn"):  # which no config holds
+        twin.use_cudnn = layer.use_cudnn
     return twin

@@ -39,7 +39,7 @@ __all__ = exported(
         "jkeras.utils.bounding_boxes": "",
         "jkeras.utils.buckets": "bucket_by_length",
         "jkeras.utils.config": "Config",
-        "jkeras.utils.datasets": "split_dataset timeseries_dataset_from_array",
+        "jkeras.utils.datasets": "timeseries_dataset_from_array",
         "jkeras.utils.devices": "report_devices",
         "jkeras.utils.feature_space": "FeatureSpace",
         "jkeras.utils.files": "get_file",
@@ -48,5 +48,6 @@ __all__ = exported(
         ),
         "jkeras.utils.images": "array_to_img img_to_array load_img save_img",
         "jkeras.utils.plotting": "model_to_dot plot_model",
+        "jkeras.utils.splitting": "split_dataset",
     },
 )

@@ -1,15 +1,11 @@
-"""Data sets of samples that are put into batches when they are asked for; sliding windows;
-splitting.
-"""
-
-import random
-import warnings
+"""Data sets of samples that are put into batches when they are asked for; sliding windows."""
 
 import numpy as np
 
 from jkeras import tree
 from jkeras.core.registry import public
 from jkeras.utils.batches import PyDataset
+from jkeras.utils.tensorflow_data import as_tf_data, kind_of
 
 
 class Dataset(PyDataset):
@@ -42,9 +38,9 @@ class Dataset(PyDataset):
         self.order = np.asarray(order)
         self.batch_size = batch_size
         self.shuffle_samples = shuffle
-        self._seed = seed
+        self.seed = seed
         self._random = np.random.default_rng(seed)
-        self._attributes = attributes
+        self.attributes = attributes
         vars(self).update(attributes)
 
     def __len__(self):
@@ -85,8 +81,8 @@ class Dataset(PyDataset):
             "order": self.order,
             "batch_size": self.batch_size,
             "shuffle": self.shuffle_samples,
-            "seed": self._seed,
-            **self._attributes,
+            "seed": self.seed,
+            **self.attributes,
         }
         return Dataset(**arguments | changes)
 
@@ -140,7 +136,7 @@ class Dataset(PyDataset):
         is.
         """
         if seed is None:
-            seed = self._seed
+            seed = self.seed
         shuffled = self.derived(shuffle=True, seed=seed)
         shuffled.on_epoch_end()
         return shuffled
@@ -191,7 +187,7 @@ def timeseries_dataset_from_array(
     end_index=None,
     format="tf",
 ):
-    """Windows that slide over a series, as a `Dataset` of batches `windows` or `(windows,
+    """Windows that slide over a series, as a data set of batches `windows` or `(windows,
     targets)`.
 
     Args:
@@ -203,12 +199,15 @@ def timeseries_dataset_from_array(
         batch_size: None for single windows.
         shuffle, seed: the order of the windows.
         start_index, end_index: the part of the data that is used.
-        format: "tf" or "grain", for Keras's sake; the result is the same.
+        format: "tf" for a `tf.data.Dataset`, where TensorFlow is installed; "grain" for a
+            `Dataset`, which needs none, in the same order for each epoch.
 
     Raises:
         ValueError: an argument out of its range.
 
-    >>> windows = timeseries_dataset_from_array(np.arange(6), None, 3, sequence_stride=2)
+    >>> windows = timeseries_dataset_from_array(
+    ...     np.arange(6), None, 3, sequence_stride=2, format="grain"
+    ... )
     >>> windows[0].tolist()
     [[0, 1, 2], [2, 3, 4]]
     """
@@ -244,7 +243,21 @@ def timeseries_dataset_from_array(
             return windows
         return windows, targets[numbers]
 
-    return Dataset(gather, starts, batch_size, shuffle, seed)
+    sample = kind_of(np.broadcast_to(data[:1], (1, sequence_length, *data.shape[1:])))
+    if targets is not None:
+        sample = (sample, kind_of(targets))
+    return in_format(format, Dataset(gather, starts, batch_size, shuffle, seed), sample)
+
+
+def in_format(format, dataset, sample, is_ragged=False):
+    """A `Dataset` in one of Keras's formats.
+
+    Args:
+        sample, is_ragged: as `as_tf_data` takes them.
+    """
+    if format == "tf":
+        return as_tf_data(dataset, sample, is_ragged)
+    return dataset.derived(shuffle=False)  # grain has the same order each time
 
 
 def _check_range(name, value, low, size):
@@ -257,152 +270,6 @@ def _check_range(name, value, low, size):
 
 
 def check_format(value):
-    """Raises ValueError unless `value` is one of Keras's formats, which all give a `Dataset`
-    here.
-    """
+    """Raises ValueError unless `value` is one of Keras's formats."""
     if value not in ("tf", "grain"):
         raise ValueError(f'`format` must be "tf" or "grain". Received: format={value}')
-
-
-# ---------------------------------------------------------------- splitting
-
-
-@public("keras.utils.split_dataset")
-def split_dataset(
-    dataset, left_size=None, right_size=None, shuffle=False, seed=None, preferred_backend=None
-):
-    """Two data sets from one: (left, right).
-
-    Args:
-        dataset: arrays (one, or a list or tuple of several with the same length), or a data set of
-            samples or batches.
-        left_size, right_size: how many samples each gets, or which fraction; one of them follows
-            from the other.
-        shuffle, seed: mix the samples first.
-        preferred_backend: ignored.
-
-    Returns:
-        `Dataset`s: of single samples for arrays (`.batch(32)` makes batches), of batches for a data
-            set of batches.
-
-    Raises:
-        TypeError: another kind of data or size. ValueError: sizes that do not fit the data.
-
-    >>> left, right = split_dataset(np.arange(10), left_size=0.8)
-    >>> len(left), [int(x) for x in right]
-    (8, [8, 9])
-    """
-    if right_size is None and left_size is None:
-        raise ValueError("`left_size` or `right_size` must be given.")
-    source = _as_dataset(dataset)
-    order = list(source.order)
-    if shuffle:
-        random.Random(seed).shuffle(order)
-    left, right = _split_sizes(left_size, right_size, len(order))
-    orders = (order[:left], order[len(order) - right :])
-    return tuple(source.derived(order=samples, shuffle=False) for samples in orders)
-
-
-def _as_dataset(dataset):
-    if isinstance(dataset, Dataset):
-        return dataset
-    if isinstance(dataset, np.ndarray):
-        return _of_arrays(dataset)
-    if isinstance(dataset, (list, tuple, dict)) and len(dataset):
-        return _of_arrays(dataset)
-    is_iterable = hasattr(dataset, "__iter__") or hasattr(dataset, "__getitem__")
-    if not is_iterable or isinstance(dataset, (str, bytes)):
-        raise TypeError(
-            "`dataset` must be an array, a list or tuple of arrays, or a data set. Received: "
-            f"{dataset} (of type {type(dataset)})"
-        )
-    return _of_batches(dataset)
-
-
-def _of_arrays(data):
-    """The data set of single samples of an array, or of a structure of arrays."""
-    arrays = data
-    if not isinstance(data, np.ndarray):
-        arrays = tree.map_structure(np.asarray, data)
-    if isinstance(arrays, list):
-        arrays = tuple(arrays)
-    if not all(np.ndim(leaf) for leaf in tree.flatten(arrays)):
-        raise ValueError(
-            f"A {type(data).__name__} of arrays with one entry for each sample is expected. "
-            f"Received: {data!r}. One column of numbers is `np.asarray(...)`."
-        )
-    sizes = {len(leaf) for leaf in tree.flatten(arrays)}
-    if len(sizes) > 1:
-        raise ValueError(f"The arrays must have the same length. Received lengths {sorted(sizes)}.")
-    return Dataset(_rows_of(arrays), np.arange(sizes.pop()), None)
-
-
-def _of_batches(dataset):
-    """The data set of batches that holds all of another one."""
-    if hasattr(dataset, "num_batches"):
-        batches = [dataset[i] for i in range(len(dataset))]
-    else:
-        batches = list(dataset)
-    if not batches:
-        raise ValueError("Received an empty data set.")
-    if len(batches) > 100_000:
-        warnings.warn(
-            "`split_dataset` reads the whole data set into memory.", ResourceWarning, stacklevel=4
-        )
-    arrays = tree.map_structure(_concatenated, *batches)
-    batch_size = len(tree.flatten(batches[0])[0])
-    size = len(tree.flatten(arrays)[0])
-    return Dataset(_rows_of(arrays), np.arange(size), batch_size)
-
-
-def _concatenated(*leaves):
-    return np.concatenate([np.asarray(leaf) for leaf in leaves])
-
-
-def _rows_of(arrays):
-    """The function that gathers rows of all arrays."""
-    return lambda numbers: tree.map_structure(lambda v: v[numbers], arrays)
-
-
-def _check_size(name, size, total):
-    """Raises for what is neither None, nor a number or fraction of the samples."""
-    if size is None:
-        return
-    if type(size) not in (int, float):
-        raise TypeError(
-            f"`{name}` must be an int, a float or None. Received: {name}={size} (of type "
-            f"{type(size)})"
-        )
-    limit = 1 if isinstance(size, float) else total
-    if not 0 < size < limit:
-        raise ValueError(
-            f"`{name}` must be a fraction between 0 and 1 or an integer from 1 to {total - 1}. "
-            f"Received: {name}={size}"
-        )
-
-
-def _as_number(size, total):
-    """A fraction of the samples as their number; numbers and None as they are."""
-    if isinstance(size, float):
-        return round(size * total)
-    return size
-
-
-def _split_sizes(left, right, total):
-    """(left, right) as numbers of samples."""
-    _check_size("left_size", left, total)
-    _check_size("right_size", right, total)
-    if isinstance(left, float) and isinstance(right, float) and left + right > 1:
-        raise ValueError(f"`left_size` and `right_size` add up to more than 1: {left} + {right}.")
-    left, right = _as_number(left, total), _as_number(right, total)
-    if left is None:
-        left = total - right
-    if right is None:
-        right = total - left
-    if left + right > total:
-        raise ValueError(
-            f"`left_size` and `right_size` add up to {left + right}, but there are {total} samples."
-        )
-    if left == 0 or right == 0:
-        raise ValueError(f"With {total} samples one side would be empty: {left} and {right}.")
-    return left, right

@@ -4,6 +4,7 @@ nothing.
 
 import http.client
 import re
+import shutil
 import time
 import urllib.error
 import urllib.parse
@@ -33,7 +34,7 @@ def download(origin, target, is_right):
     """Writes what lies at an address to a file, which gets its name when it is complete and right.
 
     Args:
-        origin: http or https address.
+        origin: http or https address, or a file address of this machine.
         target: the file's path.
         is_right: function of a path: whether the file there is the one that is wanted.
 
@@ -41,13 +42,20 @@ def download(origin, target, is_right):
         ValueError: another kind of address, or a file that is not right.
         OSError: the file does not come.
     """
-    if not _is_web(origin):
-        raise ValueError(f"Only http and https addresses are downloaded. Received: {origin!r}")
+    local = _local_path(origin)
+    if local is None and not _is_web(origin):
+        raise ValueError(
+            "Only http and https addresses, and files of this machine (file:///...), are "
+            f"downloaded. Received: {origin!r}"
+        )
     if is_interactive_logging_enabled():
         print(f"Downloading data from {origin}")
     with replacing(target) as temporary:
         try:
-            _download(origin, temporary)
+            if local is None:
+                _download(origin, temporary)
+            else:
+                _copy(local, temporary)
         except _Failed as error:
             raise OSError(
                 f"{origin} cannot be downloaded: {error}. Nothing was kept. Try again later, or "
@@ -59,6 +67,13 @@ def download(origin, target, is_right):
                 "damaged, or not the one you expect; nothing was kept. The right one belongs "
                 f"here: {target}"
             )
+
+
+def _copy(source, path):
+    try:
+        shutil.copyfile(source, path)
+    except OSError as error:
+        raise _Failed(f"the file is not read ({error})") from error
 
 
 def _download(origin, path):
@@ -213,6 +228,14 @@ class _WebOnly(urllib.request.HTTPRedirectHandler):
 
 def _is_web(url):
     return urllib.parse.urlsplit(url).scheme in ("http", "https")
+
+
+def _local_path(url):
+    """The path of a file address of this machine, or None."""
+    parts = urllib.parse.urlsplit(url)
+    if parts.scheme != "file" or parts.netloc not in ("", "localhost"):
+        return None
+    return urllib.request.url2pathname(parts.path)
 
 
 def _size(headers):

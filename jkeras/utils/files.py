@@ -39,7 +39,7 @@ def get_file(
     Args:
         fname: the file's name here, by default that of `origin`. With `extract`, the name of the
             folder.
-        origin: http or https address.
+        origin: http or https address, or "file:///..." for a file of this machine, which is copied.
         untar: older name of `extract` for tar archives.
         file_hash, md5_hash: hexadecimal hash of the file. A file that is there with another one is
             downloaded anew.
@@ -51,7 +51,7 @@ def get_file(
         force_download: download even if it is there.
 
     Raises:
-        ValueError: no address, one that is not http(s), a path as `fname`, or a wrong hash.
+        ValueError: no address, one of another kind, a path as `fname`, or a wrong hash.
         OSError: the address cannot be read; the message says where to put a file that you got in
             another way.
     """

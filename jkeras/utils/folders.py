@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 
 from jkeras.core.errors import check_choice
+from jkeras.core.graph import KerasTensor
 from jkeras.core.registry import public
 from jkeras.core.settings import standardize_data_format
 from jkeras.utils import images
-from jkeras.utils.datasets import Dataset, check_format, stack
+from jkeras.utils.datasets import Dataset, check_format, in_format, stack
+from jkeras.utils.tensorflow_data import kind_of, tensorflow
 
 IMAGE_FORMATS = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
 CHANNELS = {"grayscale": 1, "rgb": 3, "rgba": 4}
@@ -123,17 +125,25 @@ class Folder:
                 if name.lower().endswith(self.formats):
                     yield os.path.join(root, name)
 
-    def datasets(self, load, collate=stack):
+    def datasets(self, load, sample, format="tf", collate=stack, is_ragged=False):
         """The data set, or [training, validation] for the subset "both".
 
         Args:
             load: path -> sample. collate: list of samples -> batch.
+            sample, format, is_ragged: as `in_format` takes them.
         """
+
+        def made(subset):
+            dataset, labels = self._dataset(subset, load, collate)
+            both = sample if labels is None else (sample, kind_of(labels))
+            return in_format(format, dataset, both, is_ragged)
+
         if self.subset == "both":
-            return [self._dataset(subset, load, collate) for subset in ("training", "validation")]
-        return self._dataset(self.subset, load, collate)
+            return [made(subset) for subset in ("training", "validation")]
+        return made(self.subset)
 
     def _dataset(self, subset, load, collate):
+        """(the `Dataset` of a subset, its labels)."""
         rows = slice(None)
         if subset is not None:
             rows = self._rows(subset)
@@ -155,7 +165,7 @@ class Folder:
             return batch, labels[numbers]
 
         keeps_order = self.subset == "both" and subset == "validation"
-        return Dataset(
+        dataset = Dataset(
             gather,
             np.arange(len(paths)),
             self.batch_size,
@@ -164,6 +174,7 @@ class Folder:
             class_names=self.class_names,
             file_paths=paths,
         )
+        return dataset, labels
 
     def _rows(self, subset):
         """Which files are for training, or for validation."""
@@ -253,7 +264,7 @@ def image_dataset_from_directory(
     format="tf",
     verbose=True,
 ):
-    """A `Dataset` of images (batch, height, width, channels), float32, and labels, from files in
+    """A data set of images (batch, height, width, channels), float32, and labels, from files in
     folders.
 
     Args:
@@ -265,10 +276,11 @@ def image_dataset_from_directory(
             or "mitchellcubic".
         crop_to_aspect_ratio, pad_to_aspect_ratio: do not distort, but cut in the middle or fill up
             with black.
-        format: "tf" or "grain", for Keras's sake; the result is the same.
+        format: "tf" for a `tf.data.Dataset`, where TensorFlow is installed; "grain" for a
+            `Dataset`, which needs none, in the same order for each epoch.
 
     Returns:
-        A `Dataset` with the attributes `class_names` and `file_paths`; two for `subset="both"`.
+        A data set with the attributes `class_names` and `file_paths`; two for `subset="both"`.
     """
     check_format(format)
     if isinstance(image_size, int):
@@ -309,7 +321,10 @@ def image_dataset_from_directory(
             return img.transpose(2, 0, 1)
         return img
 
-    return folder.datasets(load)
+    shape = (*size, CHANNELS[color_mode])
+    if data_format == "channels_first":
+        shape = (CHANNELS[color_mode], *size)
+    return folder.datasets(load, KerasTensor(shape, "float32"), format)
 
 
 def _fitted(img, size, interpolation, crop, pad):
@@ -352,15 +367,15 @@ def text_dataset_from_directory(
     format="tf",
     verbose=True,
 ):
-    """A `Dataset` of the contents of ".txt" files (arrays of str) and labels.
+    """A data set of the contents of ".txt" files (arrays of str, or tensors) and labels.
 
     Args:
         labels, label_mode, class_names, validation_split, subset: see `Folder`.
-        max_length: the first letters of each text only.
-        format: "tf" or "grain", for Keras's sake; the result is the same.
+        max_length: the first letters of each text only; of tensors, the first bytes.
+        format: see `image_dataset_from_directory`.
 
     Returns:
-        A `Dataset` with the attribute `class_names`; two for `subset="both"`. Turn the texts into
+        A data set with the attribute `class_names`; two for `subset="both"`. Turn the texts into
         numbers with `.map(lambda x, y: (vectorization(x), y))` before training.
     """
     check_format(format)
@@ -380,11 +395,15 @@ def text_dataset_from_directory(
         "text files",
     )
 
+    options = {"encoding": "utf-8", "errors": "replace"}
+    if format == "tf" and tensorflow() is not None:
+        options = {"mode": "rb"}  # tensors hold the bytes of the file as they are
+
     def load(path):
-        with open(path, encoding="utf-8", errors="replace") as file:
+        with open(path, **options) as file:
             return file.read(-1 if max_length is None else max_length)
 
-    return folder.datasets(load)
+    return folder.datasets(load, KerasTensor((), "string"), format)
 
 
 # ---------------------------------------------------------------- sounds
@@ -407,14 +426,15 @@ def audio_dataset_from_directory(
     follow_links=False,
     verbose=True,
 ):
-    """A `Dataset` of ".wav" files as float32 in [-1, 1), (batch, time, channels), and labels.
+    """A data set of ".wav" files as float32 in [-1, 1), (batch, time, channels), and labels: one of
+    `tf.data` where TensorFlow is installed, else a `Dataset`.
 
     Args:
         labels, label_mode, class_names, validation_split, subset: see `Folder`.
         sampling_rate: to which all are resampled, through scipy; by default they stay as they are.
         output_sequence_length: to which all are cut or filled up with zeros; by default the longest
             of the batch.
-        ragged: batches are arrays of objects, each sound in its own length.
+        ragged: batches are ragged tensors, or arrays of objects: each sound in its own length.
     """
     if ragged and output_sequence_length is not None:
         raise ValueError("`ragged` and `output_sequence_length` cannot both be set.")
@@ -444,7 +464,8 @@ def audio_dataset_from_directory(
         longest = max(map(len, sounds))
         return np.stack([_length(sound, longest) for sound in sounds])
 
-    return folder.datasets(load, collate)
+    sample = KerasTensor((output_sequence_length, None), "float32")
+    return folder.datasets(load, sample, collate=collate, is_ragged=ragged)
 
 
 def _check_rate(value):

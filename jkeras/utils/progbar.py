@@ -3,6 +3,8 @@
 import sys
 import time
 
+import numpy as np
+
 from jkeras.core.registry import public
 
 
@@ -60,6 +62,8 @@ class Progbar:
     def _take_in(self, values, steps, finalize):
         """Counts the values of some steps in; those of the last step are shown as they are."""
         for name, value in values:
+            if isinstance(value, (list, tuple)):
+                value = np.mean(value)
             if finalize or self._is_shown_as_is(name):
                 self._sums[name] = [value, 1]
             else:
@@ -69,7 +73,7 @@ class Progbar:
         """Moves the bar to a step.
 
         Args:
-            values: list of (name, value of this step).
+            values: list of (name, value of this step); of several numbers the mean is shown.
             finalize: whether this is the last step; by default when the target is reached.
         """
         if finalize is None:
@@ -143,7 +147,7 @@ class Progbar:
     def _values(self):
         text = ""
         for name, (total, weight) in self._sums.items():
-            mean = float(total) / max(weight, 1)
+            mean = float(np.mean(total)) / max(weight, 1)
             form = ".4f" if abs(mean) > 1e-3 else ".4e"
             text += f" - {name}: {mean:{form}}"
         return text

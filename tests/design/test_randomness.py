@@ -158,6 +158,15 @@ def test_training_without_a_key_is_explained():
     np.testing.assert_array_equal(model.apply({}, {}, ONES)[0], ONES)
 
 
+def test_random_numbers_without_a_seed_under_jit_are_explained():
+    """A ValueError, as in Keras."""
+    with pytest.raises(RandomKeyError, match="seed.*jax.jit"):
+        jax.jit(lambda: jkeras.random.normal((2,)))()
+    seeded = jax.jit(lambda key: jkeras.random.normal((2,), seed=key))
+    key = jax.random.key(1)
+    np.testing.assert_array_equal(seeded(key), jkeras.random.normal((2,), seed=key))
+
+
 def test_vmap_over_keys():
     drop = layers.Dropout(0.5)
     keys = jax.random.split(jax.random.key(0), 3)

@@ -145,6 +145,13 @@ def test_stacked_cells_with_one_state_each(library):
 
 
 @LIBRARIES
+@pytest.mark.parametrize("use_cudnn", [True, False, "auto"])
+def test_both_directions_keep_what_no_config_holds(library, use_cudnn):
+    both = library.layers.Bidirectional(library.layers.GRU(1, use_cudnn=use_cudnn))
+    assert both.forward_layer.use_cudnn == both.backward_layer.use_cudnn == use_cudnn
+
+
+@LIBRARIES
 def test_a_subclass_of_rnn_from_its_config(library):
     cell = one_state_cell(library)
 

@@ -174,3 +174,10 @@ def test_a_terminal_that_cannot_draw_lines(monkeypatch):
         f"2/2 {20 * '='} 0s 2s/step - loss: 0.5000",
         f"2/2 {20 * '='} 3s 2s/step - loss: 0.5000\n",
     ]
+
+
+def test_a_bar_shows_the_mean_of_several_numbers(capsys):
+    bar = jkeras.utils.Progbar(2, verbose=2)
+    bar.update(1, [("a", [0.0, 1.0]), ("b", np.array([1.0, 2.0])), ("c", 1.0)])
+    bar.add(1, [("a", [2.0, 4.0]), ("b", np.array([1.0, 2.0])), ("c", 2.0)])
+    assert capsys.readouterr().out.endswith(" - a: 3.0000 - b: 1.5000 - c: 2.0000\n")

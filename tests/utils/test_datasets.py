@@ -1,4 +1,4 @@
-"""Data sets of windows, halves and folders: what their batches hold."""
+"""Data sets of windows, halves and folders: what their batches hold, without TensorFlow."""
 
 import wave
 
@@ -7,7 +7,14 @@ import pytest
 
 import jkeras
 from jkeras import utils
+from jkeras.utils import folders, tensorflow_data
 from jkeras.utils.datasets import Dataset
+
+
+@pytest.fixture(autouse=True)
+def no_tensorflow(monkeypatch):
+    monkeypatch.setattr(tensorflow_data, "tensorflow", lambda: None)
+    monkeypatch.setattr(folders, "tensorflow", lambda: None)
 
 
 def test_windows_of_the_documented_example():
@@ -182,3 +189,12 @@ def test_images(tmp_path):
         0,
         0,
     ]
+
+
+def test_the_order_of_each_format():
+    options = dict(targets=None, sequence_length=2, batch_size=4, shuffle=True, seed=3)
+    for name, is_same in (("tf", False), ("grain", True)):
+        made = utils.timeseries_dataset_from_array(np.arange(20), format=name, **options)
+        first, second = (np.concatenate(list(made)).tolist() for _ in range(2))
+        assert (first == second) == is_same and sorted(first) == sorted(second)
+        assert first != sorted(first)

@@ -269,7 +269,7 @@ def test_a_disk_that_is_full(server, tmp_path, monkeypatch):
 
 
 def test_refused_addresses_and_names(server, tmp_path):
-    for origin in ("file:///etc/hostname", "ftp://x/y"):
+    for origin in ("file://elsewhere/etc/hostname", "ftp://x/y"):
         with pytest.raises(ValueError, match="http"):
             get_file(origin=origin, cache_dir=tmp_path)
     with pytest.raises(ValueError, match="folders"):
@@ -278,6 +278,26 @@ def test_refused_addresses_and_names(server, tmp_path):
         get_file("x")
     with pytest.raises(OSError, match="no address"):
         get_file(origin=f"{server.address}/a b.txt", cache_dir=tmp_path)
+
+
+def test_a_file_of_this_machine(tmp_path):
+    there = tmp_path / "some where.txt"
+    there.write_bytes(TEXT)
+    options = dict(origin=there.as_uri(), fname="a.txt", cache_dir=tmp_path)
+    with pytest.raises(ValueError, match="hash"):
+        get_file(**options, file_hash="0" * 64)
+    with open(get_file(**options, file_hash=SHA256), "rb") as file:
+        assert file.read() == TEXT
+    assert os.listdir(tmp_path / "datasets") == ["a.txt"] and there.exists()
+    with pytest.raises(OSError, match="No such file.*Nothing was kept"):
+        get_file(origin=(tmp_path / "missing").as_uri(), cache_dir=tmp_path)
+
+
+def test_an_archive_of_this_machine(tmp_path):
+    (tmp_path / "a.zip").write_bytes(_zip())
+    with pytest.warns(UserWarning, match="Not unpacked"):
+        folder = get_file(origin=(tmp_path / "a.zip").as_uri(), cache_dir=tmp_path, extract=True)
+    assert os.listdir(os.path.join(folder, "in")) == ["x.txt"]
 
 
 @pytest.mark.parametrize("address", ["ftp://127.0.0.1/x", "file:///etc/hostname"])
