@@ -9,7 +9,6 @@ import numpy as np
 import jkeras
 from jkeras import ops
 from jkeras.core import graph
-from jkeras.core.errors import RandomKeyError
 from jkeras.core.scopes import is_training
 from jkeras.keras2.graph_functions import LearningPhase
 
@@ -158,10 +157,7 @@ def _random(sample, shape, range_, dtype, seed):
     dtype = dtype or jkeras.config.floatx()
     if not symbolic:
         sizes = tuple(int(n) if hasattr(n, "dtype") else n for n in shape)
-        try:
-            return sample(sizes, *range_, dtype=dtype)
-        except RandomKeyError:  # `predict` gives no key: one draw, which the program keeps
-            return sample(sizes, *range_, dtype=dtype, seed=int(np.random.randint(2**31)))
+        return sample(sizes, *range_, dtype=dtype)
     raise NotImplementedError(
         "The shape of random numbers depends on a symbolic tensor. Make them in a Lambda."
     )

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 import jax
 import numpy as np
 
+from jkeras.core.errors import RandomKeyError
 from jkeras.core.module import Parts
 from jkeras.core.paths import named_variables
+from jkeras.core.rng import as_key
 from jkeras.core.settings import settings
 from jkeras.core.variable import values_of
 from jkeras.kernel import apply as kernel
@@ -67,13 +69,26 @@ class Predictor:
         own = set(map(id, model.variables))
         self.carried = [i for i, v in enumerate(self.variables) if id(v) in own and not v.learnable]
         self.key = tuple(map(id, self.variables))
+        self.samples = False  # whether a batch gets a key: for the few models that use it
         forward = self._forward
         if overrides(model, "predict_step"):
             forward = self._of_predict_step
         self.function = program_of(model, "predict", self.key, lambda: forward)
 
     def __call__(self, x: Structure, size: int | None = None) -> Structure:
-        """The outputs for a batch that lies on the host.
+        """The outputs for a batch that lies on the host."""
+        try:
+            return self._predict(x, size)
+        except RandomKeyError:
+            if self.samples or overrides(self.model, "predict_step"):
+                raise
+        # a layer without a generator of its own, such as a Lambda: from the session's, as in Keras
+        self.samples = True
+        self.function = program_of(self.model, "predict with keys", self.key, lambda: self._forward)
+        return self._predict(x, size)
+
+    def _predict(self, x: Structure, size: int | None) -> Structure:
+        """The outputs for a batch.
 
         It is run with `size` rows, or those of its `batch_independence.bucket`, if more rows change
         nothing for those that are there.
@@ -89,7 +104,7 @@ class Predictor:
         return jax.tree_util.tree_map(lambda v: placement.to_host(v)[:count], y)
 
     def _keeps_rows_apart(self, x: Structure) -> bool:
-        if not self.model.jit_compile:
+        if self.samples or not self.model.jit_compile:
             return False
         return cached(
             self.model,
@@ -101,18 +116,21 @@ class Predictor:
         )
 
     def _run(self, x: Structure) -> Structure:
-        y, new = self.function(values_of(self.variables), placement.place(x))
+        keys = (as_key(None),) if self.samples else ()
+        y, new = self.function(values_of(self.variables), placement.place(x), *keys)
         for i, value in new.items():
             self.variables[i].store(value)
         return y
 
     def _forward(
-        self, values: list[jax.Array], x: Structure
+        self, values: list[jax.Array], x: Structure, rng: jax.Array | None = None
     ) -> tuple[Structure, dict[int, jax.Array]]:
         named = list(zip(self.paths, self.variables, values))
         params = tree.unflatten((path, a) for path, v, a in named if v.learnable)
         state = tree.unflatten((path, a) for path, v, a in named if not v.learnable)
-        y, state = kernel.apply(self.model, params, state, (x,), {}, training=False, is_built=True)
+        y, state = kernel.apply(
+            self.model, params, state, (x,), {}, rng=rng, training=False, is_built=True
+        )
         changed = {i: tree.get(state, self.paths[i]) for i in self.carried}
         return y, {i: value for i, value in changed.items() if value is not values[i]}
 

@@ -135,3 +135,20 @@ def test_outputs_are_not_the_data():
     for y in (model.predict(x, verbose=0), model.predict_on_batch(x)):
         y[...] = 0
     np.testing.assert_array_equal(x, X)
+
+
+def test_random_numbers_of_the_session():
+    """A Lambda has no generator of its own: each batch gets other numbers of the session's, which
+    `set_random_seed` begins anew.
+    """
+    noisy = layers.Lambda(lambda x: x + jkeras.random.normal((4,)))
+    model = jkeras.Sequential([jkeras.Input((4,)), noisy])
+    runs = []
+    for _ in range(2):
+        jkeras.utils.set_random_seed(3)
+        runs.append([model.predict(X, verbose=0), model.predict_on_batch(X)])
+    (first, second), again = runs
+    assert np.abs(first - X).min() > 0 and np.abs(first - second).min() > 0
+    np.testing.assert_array_equal(first, again[0])
+    np.testing.assert_array_equal(second, again[1])
+    assert np.allclose((first - X)[0], (first - X)[1], atol=1e-6)
