@@ -2,6 +2,7 @@
 
 import concurrent.futures.thread  # noqa: F401  which has its executors shut down from here on
 import contextlib
+import sys
 import threading
 import weakref
 
@@ -81,8 +82,13 @@ def _end_before_executors(background):
 
     def join():
         alive = known()
-        if alive is not None:
-            alive.join()
+        if alive is None:
+            return
+        alive.join()
+        try:
+            alive.check()
+        except RuntimeError as error:  # no call comes that could raise it
+            print(f"jkeras: {error}", file=sys.stderr)
 
     with contextlib.suppress(RuntimeError):  # the process is ending already
         register(join)

@@ -191,6 +191,28 @@ def test_a_failure_is_raised_by_the_next_call(tmp_path, monkeypatch):
         assert restored(tmp_path / call) == 3
 
 
+LAST_SAVE_FAILS = """
+import sys
+import jax.numpy as jnp
+from jkeras.saving import Checkpointer, arrays
+
+def full(*args):
+    raise OSError(28, "No space left on device")
+
+arrays.write = full
+Checkpointer(sys.argv[1]).save({"w": jnp.ones(3)}, step=1)
+print("the end of the program", flush=True)
+"""
+
+
+def test_a_failure_of_the_last_save_is_said_at_the_exit_which_does_not_wait(tmp_path):
+    """Parts of orbax would wait minutes for what does not come."""
+    command = [sys.executable, "-c", LAST_SAVE_FAILS, str(tmp_path / "c")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0 and "the end of the program" in done.stdout
+    assert "could not be written" in done.stderr and "No space left" in done.stderr
+
+
 def test_a_failure_ends_a_training_at_the_next_step(tmp_path, monkeypatch):
     failing(monkeypatch)
     model, seen = plain(), []
