@@ -16,6 +16,7 @@ from jkeras.core.registry import deserialize, serialize
 from jkeras.core.rng import SeedGenerator, as_key
 from jkeras.kernel.spec import Weight
 from jkeras.layers.lambda_layer import _Function
+from jkeras.layers.nnx_module import NnxFunction, is_nnx
 
 CALL_ARGUMENTS = ("params", "state", "rng", "inputs", "training")
 INIT_ARGUMENTS = ("rng", "inputs", "training")
@@ -233,14 +234,19 @@ class JaxLayer(StatefulLayer):
 
 @layer("keras.layers", arguments="module, method, variables")
 class FlaxLayer(JaxLayer):
-    """A module of `flax.linen` as a layer. Its collection "params" is trained, all others are
-    state.
+    """A module of `flax.linen` or `flax.nnx` as a layer. The collection "params", or each
+    `nnx.Param`, is trained, all others are state.
 
     Args:
-        module: an instance of `flax.linen.Module`.
+        module: an instance of `flax.linen.Module`; or one of `flax.nnx.Module`, whose values the
+            layer begins with, and which stays as it is. Its modes `train()` and `eval()` follow
+            `training`.
         method: instead of `__call__`: a method of the module, or a function of the module. Takes
             `inputs` and perhaps `training`.
         variables: what `module.init` returned; by default the layer calls it.
+
+    Raises:
+        ValueError: `variables` for a module of nnx, which has its own.
 
     >>> FlaxLayer.__mro__[1].__name__
     'JaxLayer'
@@ -280,7 +286,14 @@ class FlaxLayer(JaxLayer):
         )
 
     def __post_init__(self):
-        if "training" in inspect.signature(self.method or self.module.__call__).parameters:
+        if is_nnx(self.module):
+            if self._given_arrays != (None, None):
+                wanted = "no `variables`, since a module of nnx has its own"
+                raise ValueError(explain(self._where, wanted, "some"))
+            function = NnxFunction(self.module, getattr(self.method, "__func__", self.method))
+            self.set_untracked(_given_arrays=(function.params, function.state))
+            self.call_fn, self.init_fn = function.__call__, None
+        elif "training" in inspect.signature(self.method or self.module.__call__).parameters:
             self.call_fn, self.init_fn = self._run_in_mode, self._make_in_mode
         else:
             self.call_fn, self.init_fn = self._plain_run, self._plain_make
@@ -320,6 +333,8 @@ class FlaxLayer(JaxLayer):
         return {"params": params_key, "dropout": dropout_key}
 
     def _call_keys(self, ctx):
+        if is_nnx(self.module):
+            return super()._call_keys(ctx)
         if ctx.training:
             return {"dropout": ctx.key}
         return {}

@@ -118,3 +118,58 @@ def test_equinox():
     assert losses[-1] < losses[0] and not np.allclose(before[0], layer.get_weights()[0])
     with pytest.raises(NotImplementedError, match="save_weights"):
         layer.get_config()
+
+
+# ---------------------------------------------------------------- modules of nnx
+
+
+def nnx_net():
+    nnx = pytest.importorskip("flax.nnx")
+
+    class Net(nnx.Module):
+        def __init__(self, rngs):
+            self.first = nnx.Linear(3, 8, rngs=rngs)
+            self.norm = nnx.BatchNorm(8, momentum=0.9, rngs=rngs)
+            self.dropout = nnx.Dropout(0.5, rngs=rngs)
+            self.last = nnx.Linear(8, 1, rngs=rngs)
+
+        def __call__(self, x):
+            return self.last(self.dropout(nnx.relu(self.norm(self.first(x)))))
+
+    return Net(nnx.Rngs(0))
+
+
+def test_nnx_as_its_module():
+    net, x = nnx_net(), np.random.default_rng(0).normal(size=(16, 3)).astype("float32")
+    layer = jkeras.layers.FlaxLayer(net)
+    assert [w.trainable for w in layer.weights] == [True] * 6 + [False] * 2
+    net.eval()
+    np.testing.assert_allclose(layer(x), net(x), rtol=1e-6)
+    one, other = layer(x, training=True), layer(x, training=True)
+    assert np.abs(one - other).max() > 0.01  # other numbers are dropped
+    net.train()
+    net(x), net(x)
+    mean = dict(zip((w.path.split("/")[-1] for w in layer.weights), layer.weights))["norm_mean"]
+    np.testing.assert_allclose(mean, net.norm.mean[...], rtol=1e-5)
+
+
+def test_nnx_is_trained_and_saved(tmp_path):
+    net, x = nnx_net(), np.random.default_rng(0).normal(size=(64, 3)).astype("float32")
+    before = np.array(net.first.kernel[...])
+    model = jkeras.Sequential([jkeras.Input((3,)), jkeras.layers.FlaxLayer(net)])
+    model.compile(jkeras.optimizers.Adam(0.01), "mse")
+    losses = model.fit(x, x.sum(1, keepdims=True), epochs=8, verbose=0).history["loss"]
+    assert losses[-1] < losses[0]
+    np.testing.assert_array_equal(net.first.kernel[...], before)  # the module is as it was
+    model.save_weights(tmp_path / "m.weights.h5")
+    again = jkeras.Sequential([jkeras.Input((3,)), jkeras.layers.FlaxLayer(nnx_net())])
+    again.load_weights(tmp_path / "m.weights.h5")
+    np.testing.assert_array_equal(again.predict(x, verbose=0), model.predict(x, verbose=0))
+
+
+def test_nnx_takes_a_method_and_no_variables():
+    net, x = nnx_net(), np.ones((2, 3), "float32")
+    layer = jkeras.layers.FlaxLayer(net, method=lambda module, inputs: module.first(inputs))
+    np.testing.assert_allclose(layer(x), net.first(x), rtol=1e-6)
+    with pytest.raises(ValueError, match="no `variables`"):
+        jkeras.layers.FlaxLayer(net, variables={"params": {}})
