@@ -58,6 +58,8 @@ def announced(layer, call):
 
 def compute_output_spec(self, *args, **kwargs):
     """The outputs' shapes and dtypes for KerasTensors, as KerasTensors."""
+    if not self.keeps_sparse and not self.is_lifted():
+        args, kwargs = graph.map_tensors(_as_dense, (args, kwargs))
     if self.input_spec is not None:
         args = tuple(completed(self.input_spec, value) for value in args[:1]) + args[1:]
     outputs = graph.infer(
@@ -66,8 +68,16 @@ def compute_output_spec(self, *args, **kwargs):
     if not self.announces_compute_dtype:
         return outputs
     return graph.map_tensors(
-        lambda t: graph.KerasTensor(t.shape, self.compute_dtype, name=t.name), outputs
+        lambda t: graph.KerasTensor(t.shape, self.compute_dtype, sparse=t.sparse, name=t.name),
+        outputs,
     )
+
+
+def _as_dense(tensor):
+    """A KerasTensor whose values will be dense."""
+    if not tensor.sparse:
+        return tensor
+    return graph.KerasTensor(tensor.shape, tensor.dtype, name=tensor.name)
 
 
 def compute_output_shape(self, *shapes, **named):

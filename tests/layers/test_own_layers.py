@@ -95,6 +95,18 @@ def test_an_argument_of_build_that_stands_for_none_of_call(library, argument, me
 def test_the_name_of_a_weight_by_place(library):
     with pytest.raises(ValueError, match="name.*keyword argument"):
         library.layers.Layer().add_weight("kernel", initializer="zeros")
+    with pytest.raises(ValueError, match="name.*keyword argument"):
+        library.layers.Layer().add_weight("kernel", shape=(2,))
+
+
+@LIBRARIES
+def test_arguments_of_a_weight_by_place(library):
+    weight = library.layers.Layer().add_weight((2,), "ones", "float16")
+    assert (tuple(weight.shape), str(weight.dtype)) == ((2,), "float16")
+    with pytest.raises(ValueError, match="`shape` was passed both positionally and"):
+        library.layers.Layer().add_weight((2,), shape=(2,))
+    with pytest.raises(TypeError, match="at most 3 positional arguments"):
+        library.layers.Layer().add_weight((2,), "ones", "float16", True)
 
 
 # ---------------------------------------------------------------- errors
