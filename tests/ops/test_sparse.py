@@ -232,6 +232,15 @@ def test_layers_that_merge(name, batch_axes):
     assert not layer([one, KerasTensor((None, 2, 3))]).sparse
 
 
+@pytest.mark.parametrize("name", ["Add", "Subtract", "Multiply", "Minimum", "Concatenate", "Dot"])
+def test_one_row_of_entries_for_all_samples(name):
+    layer = getattr(layers, name)(**({"axes": -1} if name == "Dot" else {}))
+    x = BCOO((jnp.array([[1.0, 2.0]]), jnp.array([[[0], [2]]])), shape=(2, 3))
+    y = BCOO((jnp.array([[4.0, 5.0]]), jnp.array([[[0], [1]]])), shape=(2, 3))
+    dense = [np.array([row, row], "float32") for row in ([1, 0, 2], [4, 5, 0])]
+    check(layer([x, y]), np.asarray(layer(dense)), stays=True)
+
+
 def test_a_dot_of_vectors():
     check(layers.Dot(-1)([sparse(X), sparse(Y)]), (X * Y).sum(1, keepdims=True), stays=True)
 
