@@ -92,7 +92,7 @@ def completed(input_spec, value):
         return value
     fixed = {axis % len(value.shape): size for axis, size in input_spec.axes.items()}
     shape = [fixed.get(i) if d is None else d for i, d in enumerate(value.shape)]
-    return graph.KerasTensor(shape, value.dtype, name=value.name)
+    return graph.KerasTensor(shape, value.dtype, sparse=value.sparse, name=value.name)
 
 
 def check(input_spec, inputs, where):

@@ -67,6 +67,8 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
     # of `training` and `mask`, those `forward` looks at, with Keras's defaults
     call_context: typing.ClassVar = {}
     supports_masking: typing.ClassVar = False
+    # whether of a sparse input the output is sparse; other built-in layers are traced on dense ones
+    keeps_sparse: typing.ClassVar = False
     allow_non_tensor_positional_args: typing.ClassVar = False
     casts_inputs: typing.ClassVar = True  # False: a model, whose layers cast for themselves
     # whether a class of the user's has a `compute_output_shape` of its own

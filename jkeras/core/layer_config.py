@@ -40,7 +40,7 @@ class LayerConfig:
     def get_build_config(self):
         """The shapes the layer was built for."""
         shapes = self._build_shapes
-        if not shapes:
+        if shapes is None:
             return None
         if len(shapes) == 1:
             return {"input_shape": next(iter(shapes.values()))}
@@ -50,5 +50,5 @@ class LayerConfig:
         """Builds for the shapes of `get_build_config()`."""
         if config.get("input_shape") is not None:
             self.build(as_tuples(config["input_shape"]))
-        elif config.get("shapes_dict"):
+        elif config.get("shapes_dict") is not None:
             self.build(**{k: as_tuples(v) for k, v in config["shapes_dict"].items()})

@@ -51,6 +51,7 @@ def _show_absent(layer):
 
 def add_weight(
     self,
+    *args,
     shape=None,
     initializer=None,
     dtype=None,
@@ -65,15 +66,15 @@ def add_weight(
 ):
     """Makes a weight of this layer, inside `build` or the constructor, and returns it as a
     `Variable`.
+
+    Args:
+        args: shape, initializer and dtype, where they are not given by name.
     """
+    by_name = {"shape": shape, "initializer": initializer, "dtype": dtype}
+    shape, initializer, dtype = _in_places(self, args, by_name).values()
     dtype = self.variable_dtype if dtype is None else policy.standardize_dtype(dtype)
     if initializer is None:
         initializer = "glorot_uniform" if policy.is_float(dtype) else "zeros"
-    if isinstance(shape, str):
-        raise ValueError(
-            f"{place_of(self)}: `name` must be passed as a keyword argument to `add_weight`. "
-            f"Received: add_weight({shape!r}, …). Write add_weight(shape=…, name={shape!r})."
-        )
     if shape is None:
         shape = ()
     elif isinstance(shape, int):
@@ -95,3 +96,29 @@ def add_weight(
         variable.scope = self.path
     self.own(variable.name, variable)
     return variable
+
+
+def _in_places(layer, args, by_name):
+    """The first arguments of `add_weight`, each given by its place or by name."""
+    if args and isinstance(args[0], str):
+        raise ValueError(
+            f"{place_of(layer)}: `name` must be passed as a keyword argument to `add_weight`. "
+            f"Received: add_weight({args[0]!r}, …). Write add_weight(shape=…, name={args[0]!r})."
+        )
+    if len(args) > len(by_name):
+        raise TypeError(
+            explain(
+                f"add_weight() of {place_of(layer)}",
+                f"at most {len(by_name)} positional arguments: {', '.join(by_name)}",
+                f"{len(args)}",
+                "give the others by name",
+            )
+        )
+    for name, value in zip(by_name, args):
+        if by_name[name] is not None:
+            raise ValueError(
+                f"add_weight() of {place_of(layer)}: `{name}` was passed both positionally and as "
+                "a keyword argument. Leave one of them out."
+            )
+        by_name[name] = value
+    return by_name

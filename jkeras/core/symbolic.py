@@ -50,7 +50,12 @@ def announced(layer, call):
     if not layer.says_output_shape:
         return layer.compute_output_spec(*args, **kwargs)
     if not all_built(layer):
-        layer.compute_output_spec(*args, **kwargs)
+        _inferred(layer, args, kwargs)
+    return _as_said(layer, call)
+
+
+def _as_said(layer, call):
+    """The outputs of a call as the class's `compute_output_shape` has them."""
     args, kwargs = shape_arguments(layer, "compute_output_shape", call.shapes())
     shapes = layer.compute_output_shape(*args, **kwargs)
     return map_shapes(lambda shape: graph.KerasTensor(shape, layer.compute_dtype), shapes)
@@ -58,6 +63,15 @@ def announced(layer, call):
 
 def compute_output_spec(self, *args, **kwargs):
     """The outputs' shapes and dtypes for KerasTensors, as KerasTensors."""
+    if self.says_output_shape:
+        return _as_said(self, self.bind_call(args, kwargs))
+    return _inferred(self, args, kwargs)
+
+
+def _inferred(self, args, kwargs):
+    """The outputs for KerasTensors, from a run on shapes alone, which builds layers on the way."""
+    if not self.keeps_sparse and not self.is_lifted():
+        args, kwargs = graph.map_tensors(_as_dense, (args, kwargs))
     if self.input_spec is not None:
         args = tuple(completed(self.input_spec, value) for value in args[:1]) + args[1:]
     outputs = graph.infer(
@@ -66,8 +80,16 @@ def compute_output_spec(self, *args, **kwargs):
     if not self.announces_compute_dtype:
         return outputs
     return graph.map_tensors(
-        lambda t: graph.KerasTensor(t.shape, self.compute_dtype, name=t.name), outputs
+        lambda t: graph.KerasTensor(t.shape, self.compute_dtype, sparse=t.sparse, name=t.name),
+        outputs,
     )
+
+
+def _as_dense(tensor):
+    """A KerasTensor whose values will be dense."""
+    if not tensor.sparse:
+        return tensor
+    return graph.KerasTensor(tensor.shape, tensor.dtype, name=tensor.name)
 
 
 def compute_output_shape(self, *shapes, **named):
@@ -79,7 +101,11 @@ def compute_output_shape(self, *shapes, **named):
     if not shapes and "input_shape" in named:  # Keras's name of the first one
         shapes = (named.pop("input_shape"),)
     more = {name.removesuffix("_shape"): tensors(shape) for name, shape in named.items()}
-    outputs = self.compute_output_spec(*map(tensors, shapes), **more)
+    inputs = tuple(map(tensors, shapes))
+    if self.says_output_shape:  # the subclass's own method asks for this one
+        outputs = _inferred(self, inputs, more)
+    else:
+        outputs = self.compute_output_spec(*inputs, **more)
     return jax.tree_util.tree_map(lambda t: t.shape, outputs, is_leaf=graph.is_symbolic)
 
 

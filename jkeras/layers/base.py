@@ -37,6 +37,13 @@ class DataLayer(Layer):
         return weight
 
 
+def activated(layer, y):
+    """y behind the layer's activation; None, which programs set to take the head's off, is none."""
+    if layer.activation is None:
+        return y
+    return layer.activation(y)
+
+
 def sizes(value, n, name, where, zero=False):
     """`n` integers from one integer or `n` of them.
 

@@ -12,7 +12,7 @@ from jkeras.core.layer import Layer, layer
 from jkeras.core.record import HIDDEN, Activation, Constraint, Initializer, Regularizer
 from jkeras.core.settings import standardize_data_format
 from jkeras.core.typed import Sizes
-from jkeras.layers.base import sizes
+from jkeras.layers.base import activated, sizes
 from jkeras.layers.lora import AdaptedWeight, LoraLayer
 
 KERNEL = (
@@ -134,7 +134,7 @@ class BaseConvolution(Layer):
             if self.data_format != "channels_last":
                 bias = bias.reshape(-1, *[1] * self.rank)
             y = y + bias
-        return self.activation(y)
+        return activated(self, y)
 
 
 # ---------------------------------------------------------------- convolution

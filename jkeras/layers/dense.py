@@ -10,6 +10,7 @@ from jkeras.core.record import (
     Initializer,
     Regularizer,
 )
+from jkeras.layers.base import activated
 from jkeras.layers.lora import AdaptedWeight, LoraLayer
 from jkeras.layers.quantized import Quantization
 from jkeras.ops.kernels_dot import contract_last
@@ -76,4 +77,4 @@ class Dense(LoraLayer):
         y = self.product(x, w, ctx)  # x @ kernel
         if self.use_bias:
             y = y + w["bias"]
-        return self.activation(y)
+        return activated(self, y)

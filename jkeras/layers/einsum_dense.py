@@ -13,6 +13,7 @@ from jkeras.core.layer import layer
 from jkeras.core.record import HIDDEN, Activation, Constraint, Initializer, Regularizer
 from jkeras.core.typed import Sizes
 from jkeras.initializers import VarianceScaling
+from jkeras.layers.base import activated
 from jkeras.layers.lora import AdaptedWeight, LoraLayer
 from jkeras.layers.quantized import Quantization
 from jkeras.ops.kernels_dot import einsum_with_kernel
@@ -110,7 +111,7 @@ class EinsumDense(LoraLayer):
         y = self.product(x, w, ctx)
         if self.bias_axes is not None:
             y = y + w["bias"]
-        return self.activation(y)
+        return activated(self, y)
 
     # ------------------------------------------------------------ in few bits
 

@@ -14,6 +14,7 @@ class Identity(ReadyLayer):
     """
 
     announces_compute_dtype = False
+    keeps_sparse = True
 
     def forward(self, w, inputs, ctx):
         return inputs

@@ -290,12 +290,19 @@ class ImageLayer(DataLayer):
             samples = self.sample(images, lambda: ctx.key)
         if not isinstance(data, dict):
             return self.transform_images(images, samples, ctx.training)
+        if "bounding_boxes" in data:
+            data = {**data, "bounding_boxes": _in_floats(data["bounding_boxes"])}
         changed = {
             k: getattr(self, f"transform_{k}")(data[k], samples, ctx.training)
             for k in data
             if k in PARTS
         }
         return {**data, **changed}
+
+
+def _in_floats(bounding_boxes):
+    """Boxes as `densify` gives them, also where they come out of a graph of TensorFlow."""
+    return {**bounding_boxes, "boxes": bounding_boxes["boxes"].astype("float32")}
 
 
 def keys_from(seed):

@@ -1,5 +1,7 @@
 """The entry of a graph: Input and InputLayer."""
 
+import warnings
+
 from jkeras.core import graph
 from jkeras.core.graph import KerasTensor, Node
 from jkeras.core.layer import Layer
@@ -12,7 +14,8 @@ class InputLayer(Layer):
     """The entry point of a model: holds the symbolic input and passes values through unchanged.
 
     Args:
-        sparse, ragged: whether values are sparse or ragged arrays.
+        sparse: whether values are sparse arrays.
+        ragged: only False; JAX has no ragged arrays.
         shape: tuple without the batch axis; None for sizes not known.
         batch_size: size of the batch axis, if fixed.
         batch_shape: the whole shape, instead of the two above.
@@ -38,6 +41,9 @@ class InputLayer(Layer):
         **kwargs,
     ):
         if "input_shape" in kwargs:
+            warnings.warn(
+                "Argument `input_shape` is deprecated. Use `shape` instead.", stacklevel=2
+            )
             shape = kwargs.pop("input_shape")
         if "batch_input_shape" in kwargs:
             batch_shape = kwargs.pop("batch_input_shape")
@@ -47,13 +53,20 @@ class InputLayer(Layer):
                 raise ValueError(
                     f"Argument `input_tensor` must be a KerasTensor. Received: {input_tensor}"
                 )
-            batch_shape, dtype = input_tensor.shape, input_tensor.dtype
-        self.batch_shape = _batch_shape(shape, batch_size, batch_shape)
+            _check_agrees(input_tensor, shape, batch_size, batch_shape, dtype, sparse)
+            dtype, sparse = input_tensor.dtype, input_tensor.sparse
+            self.batch_shape = input_tensor.shape
+        else:
+            self.batch_shape = _batch_shape(shape, batch_size, batch_shape)
+        if ragged:
+            raise ValueError("`ragged=True` is not supported: JAX has no ragged arrays.")
         self._input_dtype = standardize_dtype(dtype)
-        self.sparse, self.ragged, self.optional = bool(sparse), bool(ragged), bool(optional)
+        self.sparse, self.ragged, self.optional = bool(sparse), False, bool(optional)
         self.built = True
         if input_tensor is None:
-            input_tensor = KerasTensor(self.batch_shape, self._input_dtype, name=name)
+            input_tensor = KerasTensor(
+                self.batch_shape, self._input_dtype, sparse=self.sparse, name=name
+            )
         Node(self, (), {}, input_tensor)
 
     dtype = property(lambda self: self._input_dtype, doc="The dtype of the input.")
@@ -84,6 +97,27 @@ class InputLayer(Layer):
     def get_build_config(self):
         """None: nothing to build."""
         return None
+
+
+def _check_agrees(tensor, shape, batch_size, batch_shape, dtype, sparse):
+    """Raises ValueError where an argument says something else of an input's tensor than it does."""
+    said = {
+        "batch_size": (batch_size, tensor.shape[0] if tensor.ndim else None),
+        "shape": (_as_tuple(shape), tensor.shape[1:]),
+        "batch_shape": (_as_tuple(batch_shape), tensor.shape),
+        "dtype": (dtype, tensor.dtype),
+        "sparse": (sparse, tensor.sparse),
+    }
+    for name, (given, of_tensor) in said.items():
+        if given is not None and given != of_tensor:
+            raise ValueError(
+                "When providing the `input_tensor` argument, you cannot provide an incompatible "
+                f"`{name}` argument: expected {of_tensor}, received {name}={given}. Leave it out."
+            )
+
+
+def _as_tuple(shape):
+    return None if shape is None else graph.standardize_shape(shape)
 
 
 def _batch_shape(shape, batch_size, batch_shape):

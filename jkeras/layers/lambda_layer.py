@@ -4,7 +4,7 @@ import inspect
 
 import jax
 
-from jkeras.core import graph
+from jkeras.core import graph, registry
 from jkeras.core.errors import explain
 from jkeras.core.layer import Layer, layer
 from jkeras.core.record import Hidden
@@ -60,6 +60,22 @@ class Lambda(Layer):
         ):
             self.output_shape = tuple(self.output_shape)
         self.supports_masking = self.mask is not None
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None, safe_mode=None):
+        """A new layer from its config.
+
+        Args:
+            custom_objects: dict from names to functions of yours.
+            safe_mode: False lets the config bring code, that of a Python lambda; None: as the
+                loading says that is going on.
+
+        Raises:
+            ValueError: the config brings code, and nobody said that it is trusted.
+        """
+        is_safe = safe_mode is not False
+        with registry.loading(is_safe), registry.CustomObjectScope(custom_objects):
+            return super().from_config(config)
 
     def forward(self, w, inputs, ctx):
         context = {"mask": ctx.mask, "training": ctx.training}

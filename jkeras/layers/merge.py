@@ -11,6 +11,7 @@ from jkeras.core.errors import AxisError, explain
 from jkeras.core.layer import Layer, layer
 from jkeras.core.record import Any
 from jkeras.core.registry import public
+from jkeras.core.sparse import is_sparse
 from jkeras.core.typed import Sizes
 from jkeras.kernel.spec import Spec
 
@@ -61,7 +62,10 @@ class Merge(Layer):
         if masks is None:
             masks = [None] * len(inputs)
         masks = [m if x.ndim == rank else None for x, m in zip(inputs, masks)]
-        inputs = [jnp.expand_dims(x, range(1, 1 + rank - x.ndim)) for x in inputs]
+        inputs = [
+            ops.expand_dims(x, tuple(range(1, 1 + rank - x.ndim))) if x.ndim < rank else x
+            for x in inputs
+        ]
         return self.merge(inputs, masks)
 
     def merge(self, inputs, masks):
@@ -76,7 +80,8 @@ class Merge(Layer):
         if not shapes or not all(shapes):
             return super().compute_output_spec(inputs, **kwargs)
         self.check(shapes)
-        return graph.KerasTensor(self.merged_shape(shapes), self.compute_dtype)
+        is_kept = all(x.sparse for x in inputs)
+        return graph.KerasTensor(self.merged_shape(shapes), self.compute_dtype, sparse=is_kept)
 
     def merged_shape(self, shapes):
         """The output's shape for shapes with a batch axis that go together."""
@@ -144,7 +149,7 @@ class Add(Merge):
     """
 
     def merge(self, inputs, masks):
-        return functools.reduce(jnp.add, inputs)
+        return functools.reduce(ops.add, inputs)
 
 
 @layer("keras.layers")
@@ -162,8 +167,7 @@ class Subtract(Merge):
             raise self._misfit("exactly 2 inputs", shapes)
 
     def merge(self, inputs, masks):
-        x, y = inputs
-        return x - y
+        return ops.subtract(*inputs)
 
 
 @layer("keras.layers")
@@ -178,7 +182,7 @@ class Multiply(Merge):
 
     def merge(self, inputs, masks):
         masks = list(map(_wide, masks, inputs))
-        product = functools.reduce(jnp.multiply, map(_masked_to_ones, inputs, masks))
+        product = functools.reduce(ops.multiply, map(_masked_to_ones, inputs, masks))
         if any(m is None for m in masks):
             return product
         return jnp.where(
@@ -203,7 +207,7 @@ class Average(Merge):
     """
 
     def merge(self, inputs, masks):
-        return functools.reduce(jnp.add, inputs) / len(inputs)
+        return ops.divide(functools.reduce(ops.add, inputs), len(inputs))
 
 
 @layer("keras.layers")
@@ -216,7 +220,7 @@ class Maximum(Merge):
     """
 
     def merge(self, inputs, masks):
-        return _extremum(jnp.maximum, inputs, masks)
+        return _extremum(ops.maximum, inputs, masks)
 
 
 @layer("keras.layers")
@@ -229,7 +233,7 @@ class Minimum(Merge):
     """
 
     def merge(self, inputs, masks):
-        return _extremum(jnp.minimum, inputs, masks)
+        return _extremum(ops.minimum, inputs, masks)
 
 
 @layer("keras.layers")
@@ -266,7 +270,7 @@ class Concatenate(Merge):
         return tuple(sizes)
 
     def forward(self, w, inputs, ctx):
-        return jnp.concatenate(inputs, axis=self.axis)
+        return ops.concatenate(inputs, axis=self.axis)
 
     def compute_mask(self, inputs, mask=None):
         masks = self._checked_masks(inputs, mask)
@@ -353,6 +357,9 @@ class Dot(Merge):
         first_axis, second_axis = self._axes_for(x.shape, y.shape)
         if self.normalize:
             x, y = ops.normalize(x, axis=first_axis), ops.normalize(y, axis=second_axis)
+        if is_sparse(x) or is_sparse(y):
+            product = _sparse_product(x, y, first_axis, second_axis)
+            return ops.reshape(product, self.merged_shape([x.shape, y.shape]))
         dtype = jnp.result_type(x, y)
         result = jax.lax.dot_general(
             x.astype(dtype), y.astype(dtype), (((first_axis,), (second_axis,)), ((0,), (0,)))
@@ -363,6 +370,16 @@ class Dot(Merge):
 
     def compute_mask(self, inputs, mask=None):
         return None
+
+
+def _sparse_product(x, y, first_axis, second_axis):
+    """The product of each sample's matrices, which ops have for sparse arrays."""
+    rows = [i for i in range(1, x.ndim) if i != first_axis]
+    columns = [i for i in range(1, y.ndim) if i != second_axis]
+    batch, size = x.shape[0], x.shape[first_axis]
+    x = ops.reshape(ops.transpose(x, (0, *rows, first_axis)), (batch, -1, size))
+    y = ops.reshape(ops.transpose(y, (0, second_axis, *columns)), (batch, size, -1))
+    return ops.matmul(x, y)
 
 
 # ---------------------------------------------------------------- function forms

@@ -15,7 +15,7 @@ from jkeras.core.layer import Composite, Layer, layer
 from jkeras.core.record import Activation, Any, Constraint, FamilyKind, Regularizer
 from jkeras.core.rng import SeedGenerator
 from jkeras.kernel.spec import sample
-from jkeras.layers.base import Value
+from jkeras.layers.base import Value, activated
 from jkeras.layers.recurrent_step import (
     Step,
     as_list,
@@ -261,7 +261,7 @@ class SimpleRNNCell(Cell):
         return z + w["bias"] if self.use_bias else z
 
     def advance(self, w, z, states, masks):
-        h = self.activation(z + gates(states[0], w["recurrent_kernel"], masks))
+        h = activated(self, z + gates(states[0], w["recurrent_kernel"], masks))
         return h, (h,)
 
 

@@ -5,6 +5,7 @@ import math
 import jax
 import jax.numpy as jnp
 
+from jkeras import ops
 from jkeras.core.errors import check_choice, explain, place_of
 from jkeras.core.graph import KerasTensor
 from jkeras.core.input_spec import InputSpec
@@ -29,6 +30,7 @@ class Flatten(Layer):
     """
 
     data_format: str | None = None
+    keeps_sparse = True
 
     def __post_init__(self):
         self.data_format = standardize_data_format(self.data_format)
@@ -36,8 +38,8 @@ class Flatten(Layer):
 
     def forward(self, w, inputs, ctx):
         if self.data_format == "channels_first" and inputs.ndim > 1:
-            inputs = jnp.moveaxis(inputs, 1, -1)
-        return inputs.reshape(inputs.shape[0], math.prod(inputs.shape[1:]))
+            inputs = ops.transpose(inputs, (0, *range(2, inputs.ndim), 1))
+        return ops.reshape(inputs, (inputs.shape[0], math.prod(inputs.shape[1:])))
 
 
 @layer("keras.layers")
@@ -68,7 +70,7 @@ class Reshape(Layer):
         self.built = True
 
     def forward(self, w, inputs, ctx):
-        return inputs.reshape(inputs.shape[0], *self._resolved(inputs.shape[1:]))
+        return ops.reshape(inputs, (inputs.shape[0], *self._resolved(inputs.shape[1:])))
 
     def _resolved(self, shape):
         """The target shape for an input shape without the batch axis."""
@@ -99,7 +101,7 @@ class Reshape(Layer):
         dtype = inputs.dtype
         if self.autocast and is_float(dtype):
             dtype = self.compute_dtype
-        return KerasTensor((inputs.shape[0], *target), dtype)
+        return KerasTensor((inputs.shape[0], *target), dtype, sparse=inputs.sparse)
 
 
 @layer("keras.layers")
@@ -116,6 +118,7 @@ class Permute(Layer):
     """
 
     dims: tuple | list
+    keeps_sparse = True
 
     def __post_init__(self):
         self.dims = tuple(self.dims)
@@ -126,7 +129,7 @@ class Permute(Layer):
         self.input_spec = InputSpec(ndim=len(self.dims) + 1)
 
     def forward(self, w, inputs, ctx):
-        return jnp.transpose(inputs, (0, *self.dims))
+        return ops.transpose(inputs, (0, *self.dims))
 
 
 def _is_size(value):

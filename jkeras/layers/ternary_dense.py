@@ -12,6 +12,7 @@ from jkeras.core.record import (
     Initializer,
     Regularizer,
 )
+from jkeras.layers.base import activated
 from jkeras.layers.quantized import QuantizedLayer
 from jkeras.ops.kernels_dot import contract_last
 from jkeras.quantizers.coding import ternary
@@ -98,7 +99,7 @@ class TernaryDense(QuantizedLayer):
             y = self._product_of_signs(x, w["kernel"])
         if self.use_bias:
             y = y + w["bias"]
-        return self.activation(y)
+        return activated(self, y)
 
     def _product_of_signs(self, x, stored):
         """scale * x @ sign, with the gradient of the weights that the signs stand for."""

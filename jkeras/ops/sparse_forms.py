@@ -18,6 +18,7 @@ from jkeras.ops.sparse_values import (
     have_same_places,
     side_by_side,
     with_values,
+    with_whole_batch,
     without_batch,
     without_duplicates,
 )
@@ -131,7 +132,7 @@ def _squeeze(x, axis=None):
 def _reshape(x, newshape):
     known = math.prod(d for d in newshape if d != -1)
     sizes = [math.prod(x.shape) // known if d == -1 else d for d in newshape]
-    return jax_sparse.bcoo_reshape(x, new_sizes=tuple(sizes))
+    return jax_sparse.bcoo_reshape(with_whole_batch(x), new_sizes=tuple(sizes))
 
 
 def _transpose(x, axes=None):

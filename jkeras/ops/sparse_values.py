@@ -55,4 +55,18 @@ def side_by_side(x1, x2):
 
 def without_batch(x):
     """x with its places counted over all axes."""
-    return jax_sparse.bcoo_update_layout(x, n_batch=0, on_inefficient=None)
+    return jax_sparse.bcoo_update_layout(with_whole_batch(x), n_batch=0, on_inefficient=None)
+
+
+def with_whole_batch(x):
+    """x with entries of its own for each sample, where one row of them stands for all."""
+    batch = x.shape[: x.n_batch]
+    values, indices = (
+        jnp.broadcast_to(part, (*batch, *part.shape[x.n_batch :])) for part in (x.data, x.indices)
+    )
+    return BCOO(
+        (values, indices),
+        shape=x.shape,
+        indices_sorted=x.indices_sorted,
+        unique_indices=x.unique_indices,
+    )

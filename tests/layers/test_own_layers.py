@@ -95,6 +95,44 @@ def test_an_argument_of_build_that_stands_for_none_of_call(library, argument, me
 def test_the_name_of_a_weight_by_place(library):
     with pytest.raises(ValueError, match="name.*keyword argument"):
         library.layers.Layer().add_weight("kernel", initializer="zeros")
+    with pytest.raises(ValueError, match="name.*keyword argument"):
+        library.layers.Layer().add_weight("kernel", shape=(2,))
+
+
+@LIBRARIES
+def test_arguments_of_a_weight_by_place(library):
+    weight = library.layers.Layer().add_weight((2,), "ones", "float16")
+    assert (tuple(weight.shape), str(weight.dtype)) == ((2,), "float16")
+    with pytest.raises(ValueError, match="`shape` was passed both positionally and"):
+        library.layers.Layer().add_weight((2,), shape=(2,))
+    with pytest.raises(TypeError, match="at most 3 positional arguments"):
+        library.layers.Layer().add_weight((2,), "ones", "float16", True)
+
+
+# ---------------------------------------------------------------- what is announced
+
+
+@LIBRARIES
+def test_a_shape_that_the_class_says_is_not_looked_for(library):
+    class Own(library.layers.Layer):
+        def call(self, inputs):
+            raise AssertionError
+
+        def compute_output_shape(self, input_shape):
+            return (*input_shape[:-1], 7)
+
+    assert Own().compute_output_spec(library.KerasTensor((2, 3))).shape == (2, 7)
+
+
+def test_the_shape_that_a_class_says_may_begin_with_the_one_found():
+    class Own(jkeras.layers.Layer):
+        def call(self, inputs):
+            return inputs[:, :2]
+
+        def compute_output_shape(self, input_shape):
+            return super().compute_output_shape(input_shape)
+
+    assert Own()(jkeras.KerasTensor((None, 3))).shape == (None, 2)
 
 
 # ---------------------------------------------------------------- errors

@@ -110,6 +110,13 @@ def test_a_dict_of_images_and_ragged_boxes():
     assert found["labels"].tolist() == [[1, -1], [2, 3]]
 
 
+def test_boxes_of_integers_become_floats():
+    boxes = {"boxes": np.array([[[2, 1, 4, 3]]]), "labels": np.array([[1]])}
+    layer = layers.RandAugment(seed=42, bounding_box_format="xyxy")
+    data = mapped({"images": IMAGES[:1], "bounding_boxes": boxes}, layer)
+    assert only(data)["bounding_boxes"]["boxes"].dtype == "float32"
+
+
 def test_unknown_sizes_become_known():
     layer = layers.Resizing(3, 2)
     data = tf.data.Dataset.from_generator(

@@ -195,6 +195,71 @@ def test_embedding_layer():
     )
 
 
+CUBE = np.stack([X, Y])
+
+
+@pytest.mark.parametrize("batch_axes", [0, 1])
+@pytest.mark.parametrize(
+    "layer",
+    [
+        layers.Flatten(),
+        layers.Flatten("channels_first"),
+        layers.Reshape((3, -1)),
+        layers.Permute((2, 1)),
+        layers.Identity(),
+    ],
+)
+def test_layers_that_move_entries(layer, batch_axes):
+    x = BCOO.fromdense(jnp.asarray(CUBE), n_batch=batch_axes)
+    check(layer(x), np.asarray(layer(CUBE)), stays=True)
+    assert layer(KerasTensor((None, 2, 3), sparse=True)).sparse
+    assert not layer(KerasTensor((None, 2, 3))).sparse
+
+
+@pytest.mark.parametrize("batch_axes", [0, 1])
+@pytest.mark.parametrize(
+    "name", ["Add", "Subtract", "Multiply", "Average", "Maximum", "Minimum", "Concatenate", "Dot"]
+)
+def test_layers_that_merge(name, batch_axes):
+    layer = getattr(layers, name)(**({"axes": (1, 1)} if name == "Dot" else {}))
+    x, y = (BCOO.fromdense(jnp.asarray(v), n_batch=batch_axes) for v in (CUBE, CUBE[::-1]))
+    expected = np.asarray(layer([CUBE, CUBE[::-1]]))
+    check(layer([x, y]), expected, stays=True)
+    check(layer([x, y.todense()]), expected, stays=name == "Multiply")
+    check(layer([x.todense(), y]), expected, stays=name == "Multiply")
+    one = KerasTensor((None, 2, 3), sparse=True)
+    assert layer([one, one]).sparse
+    assert not layer([one, KerasTensor((None, 2, 3))]).sparse
+
+
+@pytest.mark.parametrize("name", ["Add", "Subtract", "Multiply", "Minimum", "Concatenate", "Dot"])
+def test_one_row_of_entries_for_all_samples(name):
+    layer = getattr(layers, name)(**({"axes": -1} if name == "Dot" else {}))
+    x = BCOO((jnp.array([[1.0, 2.0]]), jnp.array([[[0], [2]]])), shape=(2, 3))
+    y = BCOO((jnp.array([[4.0, 5.0]]), jnp.array([[[0], [1]]])), shape=(2, 3))
+    dense = [np.array([row, row], "float32") for row in ([1, 0, 2], [4, 5, 0])]
+    check(layer([x, y]), np.asarray(layer(dense)), stays=True)
+
+
+def test_a_dot_of_vectors():
+    check(layers.Dot(-1)([sparse(X), sparse(Y)]), (X * Y).sum(1, keepdims=True), stays=True)
+
+
+def test_layers_that_know_no_sparse_array_announce_a_dense_one():
+    inputs = layers.Input((4, 3), sparse=True)
+    assert not layers.Conv1D(2, 3)(inputs).sparse
+    assert not layers.LayerNormalization()(inputs).sparse
+
+
+def test_model_of_sparse_layers():
+    first, second = layers.Input((2, 3), sparse=True), layers.Input((2, 3), sparse=True)
+    flat = layers.Flatten()(layers.Concatenate(axis=1)([first, second]))
+    assert flat.sparse
+    model = Model([first, second], layers.Dense(2)(flat))
+    x = [BCOO.fromdense(jnp.asarray(CUBE))] * 2
+    check(model(x), np.asarray(model([CUBE, CUBE])), stays=False)
+
+
 def test_model_with_a_sparse_input():
     inputs = layers.Input((3,), sparse=True)
     model = Model(inputs, layers.Dense(2)(inputs))

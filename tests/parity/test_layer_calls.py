@@ -423,6 +423,78 @@ def test_a_build_config_has_the_names_that_build_gives_the_shapes(shapes):
     assert found[0] == found[1]
 
 
+@pytest.mark.parametrize("library", LIBRARIES, ids=lambda library: library.__name__)
+def test_a_layer_built_for_no_shape_is_built_again(library):
+    layer = library.layers.Embedding(4, 3)
+    layer.build()
+    assert layer.get_build_config() == {"shapes_dict": {}}
+    again = library.layers.Embedding(4, 3)
+    again.build_from_config(layer.get_build_config())
+    assert again.built
+
+
+@pytest.mark.parametrize("library", LIBRARIES, ids=lambda library: library.__name__)
+def test_an_input_says_what_its_tensor_says(library):
+    tensor = library.KerasTensor((2, 3), sparse=True)
+    agreeing = dict(shape=(3,), batch_size=2, dtype="float32", sparse=True)
+    layer = library.layers.InputLayer(input_tensor=tensor, **agreeing)
+    assert layer.batch_shape == (2, 3)
+    assert layer.sparse
+    others = dict(shape=(4,), batch_size=5, batch_shape=(2, 4), dtype="float16", sparse=False)
+    for name, value in others.items():
+        with pytest.raises(ValueError, match=f"an incompatible `{name}`"):
+            library.layers.InputLayer(input_tensor=tensor, **{name: value})
+
+
+@pytest.mark.parametrize("library", LIBRARIES, ids=lambda library: library.__name__)
+def test_kinds_of_inputs(library):
+    assert library.layers.Input((3,), sparse=True).sparse
+    with pytest.raises(ValueError, match="`ragged=True` is not supported"):
+        library.layers.Input((3,), ragged=True)
+    with pytest.warns(UserWarning, match="Argument `input_shape` is deprecated"):
+        layer = library.layers.InputLayer(input_shape=(3,))
+    assert layer.batch_shape == (None, 3)
+
+
+@pytest.mark.parametrize("library", LIBRARIES, ids=lambda library: library.__name__)
+def test_a_config_of_a_lambda_that_is_trusted(library):
+    lambdas = library.layers.Lambda(lambda x: x**2, output_shape=lambda shape: shape)
+    config = lambdas.get_config()
+    again = library.layers.Lambda.from_config(dict(config), safe_mode=False)
+    np.testing.assert_array_equal(again(np.full((2, 3), 2.0)), np.full((2, 3), 4.0))
+    for options in ({}, {"safe_mode": True}):
+        with pytest.raises(ValueError, match="safe_mode=False|unsafe"):
+            library.layers.Lambda.from_config(dict(config), **options)
+    named = library.layers.Lambda(_squares).get_config()
+    again = library.layers.Lambda.from_config(named, custom_objects={"_squares": _squares})
+    assert again(np.array([3.0])) == 9
+
+
+def _squares(x):
+    return x**2
+
+
+@pytest.mark.parametrize("library", LIBRARIES, ids=lambda library: library.__name__)
+@pytest.mark.parametrize(
+    "name, arguments, shape",
+    [
+        ("Dense", (2,), (3, 4)),
+        ("EinsumDense", ("ab,bc->ac", 2), (3, 4)),
+        ("Conv1D", (2, 3), (3, 4, 2)),
+        ("Conv1DTranspose", (2, 3), (3, 4, 2)),
+        ("DepthwiseConv1D", (3,), (3, 4, 2)),
+        ("SeparableConv1D", (2, 3), (3, 4, 2)),
+    ],
+)
+def test_an_activation_that_is_taken_off(library, name, arguments, shape):
+    layer = getattr(library.layers, name)(*arguments, activation="relu")
+    x = np.linspace(-1, 1, np.prod(shape), dtype="float32").reshape(shape)
+    rectified = np.asarray(layer(x))
+    layer.activation = None
+    assert layer(x).min() < 0
+    np.testing.assert_array_equal(np.maximum(layer(x), 0), rectified)
+
+
 def test_super_call_takes_training_and_mask_by_position():
     x = np.arange(24, dtype="float32").reshape(2, 3, 4) / 24
     mask = np.array([[True, True, False], [True, False, False]])
