@@ -118,6 +118,8 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
             input_spec=None,
             remat_scope=remat.scope(),
         )
+        for part in self._own.values():  # what a subclass has set before
+            self._on_adopt(part)
         self.activity_regularizer = families["regularizers"].get(activity_regularizer)
         take_first_shape(self, kwargs)
         if kwargs:

@@ -2,6 +2,7 @@
 
 from jkeras.core import record, registry
 from jkeras.core.building import as_tuples
+from jkeras.core.policy import DTypePolicy
 
 
 class LayerConfig:
@@ -28,7 +29,9 @@ class LayerConfig:
         """A new layer from its config."""
         config = dict(config)
         if isinstance(config.get("dtype"), dict):
-            config["dtype"] = registry.deserialize(config["dtype"])
+            policy = registry.deserialize(config["dtype"])
+            # a plain one by its name, since constructors of users may look for a text
+            config["dtype"] = policy.name if type(policy) is DTypePolicy else policy
         try:
             return cls(**config)
         except TypeError as error:

@@ -87,6 +87,8 @@ class WeightView:
 
     # ------------------------------------------------------------ trainable
 
+    _trainable = True  # also of a subclass that sets attributes before `super().__init__()`
+
     @property
     def trainable(self):
         """Whether gradients reach the layer's weights. Setting it sets all layers below."""

@@ -239,3 +239,37 @@ def test_the_innermost_layer_is_named_once():
     with pytest.raises(ValueError, match="Inner.call") as caught:
         Outer()(X)
     assert str(caught.value).count("Exception encountered") == 1
+
+
+@pytest.mark.parametrize("library", [keras, jkeras], ids=["keras", "jkeras"])
+def test_attributes_before_the_constructor_of_the_base(library):
+    class Early(library.layers.Layer):
+        def __init__(self, **kwargs):
+            self.factor = 2.0
+            self.w = library.Variable(np.ones(2, "float32"))
+            self.dense = library.layers.Dense(2)
+            super().__init__(**kwargs)
+
+        def call(self, x):
+            return self.dense(x) * self.w * self.factor
+
+    layer = Early()
+    layer(np.ones((1, 3), "float32"))
+    assert len(layer.trainable_weights) == 3 and layer.factor == 2.0
+    assert not Early(trainable=False).trainable_weights
+
+
+def test_the_dtype_in_a_config_comes_as_a_name():
+    """A constructor may look for a text; a quantized policy is more than its name."""
+    seen = []
+    for library in (keras, jkeras):
+
+        class Looks(library.layers.Dense):
+            def __init__(self, *args, **kwargs):
+                seen.append(kwargs["dtype"])
+                super().__init__(*args, **kwargs)
+
+        for dtype in ("bfloat16", "mixed_bfloat16", "int8_from_float32"):
+            Looks.from_config(library.layers.Dense(2, dtype=dtype).get_config())
+    assert seen[:2] == seen[3:5] == ["bfloat16", "mixed_bfloat16"]
+    assert seen[2].name == seen[5].name == "int8_from_float32"
