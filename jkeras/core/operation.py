@@ -90,8 +90,8 @@ class Operation(metaclass=abc.ABCMeta):  # noqa: B024 - for `register` below
         the constructor's arguments.
 
         Raises:
-            NotImplementedError: the constructor takes any number of arguments by position, or one
-                is an object that has no config.
+            NotImplementedError: there are arguments by position that have no names, or one is an
+                object that has no config.
         """
         config = {"name": self.name} if record.takes(type(self).__init__, "name") else {}
         if type(self).get_config is Operation.get_config:

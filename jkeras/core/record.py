@@ -296,13 +296,11 @@ def automatic_config(obj):
     plain data.
 
     Raises:
-        NotImplementedError: the constructor takes any number of arguments by position, or one is
-            an object that has no config.
+        NotImplementedError: there are arguments by position that have no names, or one is an object
+            that has no config.
     """
     args, kwargs = obj._given
     signature = inspect.signature(type(obj).__init__)
-    if any(p.kind is p.VAR_POSITIONAL for p in signature.parameters.values()):
-        raise _no_config(obj, "the constructor takes `*args`, which a config has no names for")
     plain = {
         k: p.default
         for k, p in signature.parameters.items()
@@ -313,6 +311,8 @@ def automatic_config(obj):
     for name, parameter in signature.parameters.items():
         if parameter.kind is parameter.VAR_KEYWORD:
             bound |= bound.pop(name, {})
+        elif parameter.kind is parameter.VAR_POSITIONAL and bound.pop(name, ()):
+            raise _no_config(obj, f"it was given `*{name}`, which a config has no names for")
     given = {k: v for k, v in bound.items() if k not in ("name", "trainable", "dtype")}
     try:
         return {k: serialize(v) for k, v in given.items()}

@@ -149,7 +149,8 @@ class Optimizer(StateVariables, Record):
             link = transform.average(link, self.ema_momentum, every, steps)
         if self.loss_scale_factor is not None:
             link = transform.chain(transform.unscale(self.loss_scale_factor), link)
-        return transform.scheduled(transform.overwrite(link), self._learning_rate, self.name)
+        link = transform.overwrite(link, steps)
+        return transform.scheduled(link, self._learning_rate, self.name)
 
     def _clipping(self) -> list[Transform]:
         """The link that clips gradients, if one does."""

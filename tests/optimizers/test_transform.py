@@ -270,3 +270,19 @@ def test_a_loss_scale_is_not_applied_twice():
     optimizer.apply([jnp.full(2, 10.0)] * 2, variables)
     for variable in variables:
         np.testing.assert_allclose(variable, [1.9, 1.9], rtol=1e-6)
+
+
+def test_accumulation_overwrites_in_its_last_step_alone():
+    """As in Keras, by the last of the "gradients"."""
+    values = []
+    for library in (keras, jkeras):
+        overwritten, moved = (library.Variable(np.ones(2, "float32")) for _ in range(2))
+        overwritten.overwrite_with_gradient = True
+        optimizer = library.optimizers.SGD(1.0, gradient_accumulation_steps=2)
+        seen = []
+        for number in (2.0, 4.0, 8.0):
+            gradient = library.ops.full((2,), number)
+            optimizer.apply_gradients([(gradient, overwritten), (gradient, moved)])
+            seen.append((np.array(overwritten)[0], np.array(moved)[0]))
+        values.append(seen)
+    assert values[1] == values[0] == [(1.0, 1.0), (4.0, -2.0), (4.0, -2.0)]

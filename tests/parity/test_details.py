@@ -369,6 +369,7 @@ def test_classes_without_an_automatic_config():
             for made in (AnyNumber(1, 2), One(object())):
                 with pytest.raises(NotImplementedError, match="get_config"):
                     made.get_config()
+            assert "factors" not in AnyNumber().get_config()
 
         class Unnamed(library.Operation):
             def __init__(self, factor=0.5):

@@ -2,14 +2,20 @@
 
 from typing import Any
 
+import jax.numpy as jnp
+
 from jkeras.optimizers.transform.leaves import describe, over
 from jkeras.optimizers.transform.pair import State, Transform, Tree, stepping
 
 
-def overwrite(inner: Transform) -> Transform:
+def overwrite(inner: Transform, every: int | None = None) -> Transform:
     """Leaves whose variable has `overwrite_with_gradient` become their "gradient".
 
     So the scales of float8 come in. `inner` sees no gradient of them.
+
+    Args:
+        every: of so many steps the last one overwrites, that in which `inner` moves along what it
+            has accumulated.
 
     >>> from types import SimpleNamespace
     >>> still = stepping(lambda *_: {}, lambda grads, state, params, **_: (params, state))
@@ -24,9 +30,11 @@ def overwrite(inner: Transform) -> Transform:
         new, state = inner.step(moving, state, params, variables=variables, **extra)
 
         def settle(p: Any, g: Any, leaf: Any) -> Any:
-            if leaf.overwritten and g is not None:
+            if not leaf.overwritten or g is None:
+                return p
+            if every is None:
                 return g
-            return p
+            return jnp.where((extra["count"] + 1) % every == 0, g, p)
 
         return over(settle, new, grads, leaves), state
 
