@@ -68,7 +68,8 @@ class QuantizedLayer(Layer):
 
         Args:
             mode: "int8", "int4" or "float8" (products of 8-bit floats on weights that stay as they
-                are).
+                are); in "gptq" and "awq" the layer computes with its floats until it is calibrated,
+                which `Model.quantize` does.
             config: a `jkeras.quantizers.QuantizationConfig` instead of the mode's own.
             type_check: refuse a subclass, which may compute something else from the weights.
 

@@ -8,6 +8,7 @@ import functools
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from jkeras.quantizers.groups import Grid, fitted, of_places, restored, rounded
 
@@ -30,7 +31,7 @@ def update(statistics, x):
     """
     hessian, before = statistics
     x = x.astype("float32")
-    products = x.T @ x
+    products = jnp.matmul(x.T, x, precision="highest")
     products = (products + products.T) / 2
     count = before + x.shape[0]
     return hessian * (before / count) + (2 / count) * products, count
@@ -78,41 +79,45 @@ def _solve_in_order(weights, inverse, grid):
     """
     inputs = weights.shape[1]
     size = grid.size(inputs)
-    numbers, scales, zeros = [], [], []
+    numbers, groups = [], []
     for start in range(0, inputs, BLOCK):
-        stop = min(start + BLOCK, inputs)
-        for first in range(len(scales) * size, stop, size):
-            scale, zero = fitted(weights[:, first : first + size], grid)
-            scales.append(scale)
-            zeros.append(zero)
-        scale, zero = (jnp.concatenate(parts, axis=1) for parts in (scales, zeros))
-        places = jnp.arange(start, stop) // size
-        found, errors = _solve_block(
-            weights[:, start:stop],
-            inverse[start:stop, start:stop],
-            of_places(scale, places),
-            of_places(zero, places),
-            grid.top,
-        )
+        width = min(BLOCK, inputs - start)
+        for first in range(len(groups) * size, start + width, size):
+            group = jax.lax.dynamic_slice_in_dim(weights, first, min(size, inputs - first), 1)
+            groups.append(fitted(group, grid))
+        first = start // size
+        scale, zero = _together(groups[first:])
+        places = np.arange(start, start + width) // size - first
+        steps = of_places(scale, places), of_places(zero, places)
+        found, weights = _solve_block(weights, inverse, start, *steps, grid.top)
         numbers.append(found)
-        later = weights[:, stop:] - errors @ inverse[start:stop, stop:]
-        weights = weights.at[:, stop:].set(later.astype(weights.dtype))
-    return jnp.concatenate(numbers, axis=1), scale, zero
+    return jnp.concatenate(numbers, axis=1), *_together(groups)
 
 
-@functools.partial(jax.jit, static_argnums=4)
-def _solve_block(weights, inverse, scale, zero, top):
-    """(numbers, errors over the diagonal of the inverse) of a block of inputs; `scale` and `zero`
-    are those of each weight.
+def _together(groups):
+    """The scales, and the zeros, of groups side by side."""
+    return [jnp.concatenate(parts, axis=1) for parts in zip(*groups)]
+
+
+@functools.partial(jax.jit, static_argnums=5)
+def _solve_block(weights, inverse, start, scale, zero, top):
+    """(numbers, weights with what later ones make up for) of the block of inputs from `start` on;
+    `scale` and `zero` are those of each of its weights.
     """
-    places = jnp.arange(weights.shape[1])
+    width = scale.shape[1]
+    rows = jax.lax.dynamic_slice_in_dim(inverse, start, width, 0)
+    places = jnp.arange(width)
 
-    def next_input(weights, step):
+    def next_input(block, step):
         place, row, scale, zero = step
-        number = rounded(weights[:, place], scale, zero, top)
-        error = (weights[:, place] - restored(number, scale, zero)) / row[place]
+        number = rounded(block[:, place], scale, zero, top)
+        error = (block[:, place] - restored(number, scale, zero)) / row[place]
         made_up_for = jnp.outer(error, jnp.where(places > place, row, 0))
-        return (weights - made_up_for).astype(weights.dtype), (number, error)
+        return (block - made_up_for).astype(block.dtype), (number, error)
 
-    _, (numbers, errors) = jax.lax.scan(next_input, weights, (places, inverse, scale.T, zero.T))
-    return numbers.T, errors.T
+    block = jax.lax.dynamic_slice_in_dim(weights, start, width, 1)
+    among = jax.lax.dynamic_slice_in_dim(rows, start, width, 1)
+    _, (numbers, errors) = jax.lax.scan(next_input, block, (places, among, scale.T, zero.T))
+    later = jnp.where(jnp.arange(weights.shape[1]) >= start + width, rows, 0)
+    made_up_for = jnp.matmul(errors.T, later, precision="highest")
+    return numbers.T, (weights - made_up_for).astype(weights.dtype)
