@@ -22,9 +22,6 @@ RAISES = {
     "program: wrap a version in JAX with `JaxLayer` or `FlaxLayer`",
     "keras.layers.TFSMLayer": "a SavedModel of TensorFlow cannot run inside a compiled JAX "
     "program: save the model as `.keras` instead",
-    "keras.quantizers.GPTQConfig": "`quantize` with this config raises, since it calibrates on "
-    'data: "int8", "int4" and "float8" need none',
-    "keras.quantizers.AWQConfig": "as `GPTQConfig`",
     'keras.Model.export(format="torch")': 'also "openvino": use "onnx", which OpenVINO reads, or '
     "save the weights as `.safetensors`, which PyTorch reads",
 }

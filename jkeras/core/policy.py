@@ -14,6 +14,7 @@ from jkeras.core.settings import settings
 
 MIXED = ("mixed_float16", "mixed_bfloat16")
 QUANTIZATION_MODES = ("int8", "float8", "int4", "gptq", "awq", "ternary")
+NEED_DATA = ("gptq", "awq")
 QUANTIZED = {}  # the class of a policy by its mode; the classes of `quantized_policy` enter it
 
 

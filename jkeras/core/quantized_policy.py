@@ -144,8 +144,7 @@ class Int4DTypePolicy(_NumberedPolicy):
 @of_modes("gptq")
 @public("keras.dtype_policies.GPTQDTypePolicy")
 class GPTQDTypePolicy(_NumberedPolicy):
-    """Weights of few bits by GPTQ. The policy can be read and written; layers that follow it are
-    not built.
+    """Weights of few bits by GPTQ.
 
     Args:
         mode: "gptq/4/128": bits, weights in a group.
@@ -160,8 +159,7 @@ class GPTQDTypePolicy(_NumberedPolicy):
 @of_modes("awq")
 @public("keras.dtype_policies.AWQDTypePolicy")
 class AWQDTypePolicy(_NumberedPolicy):
-    """Weights of 4 bits by AWQ. The policy can be read and written; layers that follow it are not
-    built.
+    """Weights of 4 bits by AWQ.
 
     Args:
         mode: "awq/4/128": bits, weights in a group.

@@ -22,7 +22,7 @@ MODELS = """
 """
 KERNELS = """
     activation_quantizer adapted codings contract decode encode parts product quantization_modes
-    quantized_product quantized_weights round_inputs
+    calibrate end_watch is_waiting quantized_product quantized_weights round_inputs watch
 """
 FAMILIES = """
     COLOR GEOMETRIC VALUES adapt_mean adapt_variance advance axes bind change_boxes change_images

@@ -33,6 +33,12 @@ class WeightView:
     @dtype_policy.setter
     def dtype_policy(self, value):
         new = policy.get(value)
+        if new.quantization_mode in policy.NEED_DATA and self.built and not self._is_quantized:
+            raise ValueError(
+                f"Implicitly enabling {new.quantization_mode.upper()} quantization by setting "
+                f"`dtype_policy` to {new.name!r} is not supported, since it needs data. Use "
+                f"`quantize({new.quantization_mode!r}, config=...)` of the model."
+            )
         self._dtype_policy = self._dtype_policy.changed(self.path, new)
         if new.quantization_mode is not None and self.built and not self._is_quantized:
             self.quantize(new.quantization_mode)

@@ -11,13 +11,14 @@ from jkeras.core.record import (
     Regularizer,
 )
 from jkeras.layers.base import activated
-from jkeras.layers.lora import AdaptedWeight, LoraLayer
+from jkeras.layers.calibrated import CalibratedLayer
+from jkeras.layers.lora import AdaptedWeight
 from jkeras.layers.quantized import Quantization
 from jkeras.ops.kernels_dot import contract_last
 
 
 @layer("keras.layers")
-class Dense(LoraLayer):
+class Dense(CalibratedLayer):
     """Affine map of the last axis, then an activation: (..., in) -> (..., units).
 
     Args:
@@ -49,7 +50,7 @@ class Dense(LoraLayer):
     quantization_config: Quantization = None
     supports_masking = True
     _keeps_alpha = False
-    quantization_modes = ("int8", "int4", "float8", "ternary")
+    quantization_modes = ("int8", "int4", "float8", "gptq", "awq", "ternary")
     kernel = AdaptedWeight()
     announces_compute_dtype = True
 

@@ -4,6 +4,7 @@ import copy
 import math
 import re
 import string
+from types import MappingProxyType
 
 import jax.numpy as jnp
 
@@ -14,14 +15,16 @@ from jkeras.core.record import HIDDEN, Activation, Constraint, Initializer, Regu
 from jkeras.core.typed import Sizes
 from jkeras.initializers import VarianceScaling
 from jkeras.layers.base import activated
-from jkeras.layers.lora import AdaptedWeight, LoraLayer
+from jkeras.layers.calibrated import CalibratedLayer
+from jkeras.layers.lora import AdaptedWeight
 from jkeras.layers.quantized import Quantization
 from jkeras.ops.kernels_dot import einsum_with_kernel
 from jkeras.quantizers.coding import Coding
+from jkeras.quantizers.groups import rows_and_columns
 
 
 @layer("keras.layers")
-class EinsumDense(LoraLayer):
+class EinsumDense(CalibratedLayer):
     """Affine map along the axes that an einsum equation names: `activation(einsum(equation, x,
     kernel) + bias)`.
 
@@ -54,6 +57,8 @@ class EinsumDense(LoraLayer):
     gptq_unpacked_column_size: HIDDEN = None
     quantization_config: Quantization = None
     kernel = AdaptedWeight()
+    quantization_modes = ("int8", "int4", "float8", "gptq", "awq")
+    _shown_names = MappingProxyType({"quantized_kernel": "kernel", "kernel_zero": "zero_point"})
     writes_activity_regularizer = True
     announces_compute_dtype = True
 
@@ -134,8 +139,15 @@ class EinsumDense(LoraLayer):
             return {"kernel": Coding(8, summed, -1, None)}
         return {"kernel": Coding(4, 0, -1, columns, block, whole=False)}
 
+    def _make_quantized(self, mode):
+        super()._make_quantized(mode)
+        if mode == "gptq":
+            _, self.gptq_unpacked_column_size = rows_and_columns(self._float_shapes["kernel"])
+
     def encode(self, name, value, quantizer=None):
         """The arrays that stand for the kernel; a scale of 8 bits has the axes of the output."""
+        if self._is_in_groups:
+            return super().encode(name, value, quantizer)
         if self._codings[name].bits == 4:
             return super().encode(name, value.reshape(-1, self._codings[name].length))
         encoded = super().encode(name, value, quantizer)
@@ -146,6 +158,8 @@ class EinsumDense(LoraLayer):
 
     def decode(self, name, w):
         """The float kernel that the layer's arrays stand for."""
+        if self._is_in_groups:
+            return super().decode(name, w)
         if self._codings[name].bits == 8:
             w = {**w, "kernel_scale": relabel(w["kernel_scale"], self._axes[2], self._summed()[1])}
         return super().decode(name, w).reshape(self._float_shapes[name])

@@ -23,12 +23,11 @@ class AdaptedWeight:
     def __get__(self, layer, owner=None):
         if layer is None:
             return self
-        try:
-            variable = vars(layer)[self.name]
-        except KeyError:
+        variable = vars(layer).get(self.name)
+        if variable is None and not layer._is_in_groups:
             raise AttributeError(
                 f"{place_of(layer)} has no attribute {self.name!r} before it is built."
-            ) from None
+            )
         return layer.weight_in_use(variable)
 
     def __set__(self, layer, value):
@@ -84,7 +83,7 @@ class LoraLayer(QuantizedLayer):
 
     def _lora_specs(self, shape):
         """The specs of the two small matrices, for a weight of this shape."""
-        self._check_constraint()
+        self._check_adaptable()
         name = self._adapted
         sizes = {"a": (*shape[:-1], self.lora_rank), "b": (self.lora_rank, shape[-1])}
         penalty = getattr(self, f"{name}_regularizer")
@@ -102,8 +101,8 @@ class LoraLayer(QuantizedLayer):
         w = {name: own.value for name, own in self._own.items()}
         return self.adapted(w).astype(self.compute_dtype)
 
-    def _check_constraint(self):
-        """Raises where the weight that is adapted has a constraint."""
+    def _check_adaptable(self):
+        """Raises where the weight cannot be adapted: it has a constraint."""
         name = self._adapted
         if getattr(self, f"{name}_constraint", None) is not None:
             raise ValueError(
@@ -119,7 +118,7 @@ class LoraLayer(QuantizedLayer):
             rank: the small size of both.
             lora_alpha: scale of their product, which is divided by the rank; by default the rank.
         """
-        self._check_constraint()
+        self._check_adaptable()
         if not self.built:
             raise ValueError(
                 f"{self._where}: Cannot enable lora on a layer that isn't yet built. To fix it: "

@@ -49,6 +49,7 @@ class QuantizedLayer(Layer):
     _adapted = "kernel"  # name of the main weight
     _codings = MappingProxyType({})  # of the weights that integers stand for now
     quantization_modes = ("int8", "int4", "float8")
+    _is_in_groups = False  # as GPTQ and AWQ leave a weight
     ternary_threshold = None  # from which magnitude on mode "ternary" has a sign; None: by the mean
 
     def codings(self, bits, block):
@@ -67,7 +68,8 @@ class QuantizedLayer(Layer):
 
         Args:
             mode: "int8", "int4" or "float8" (products of 8-bit floats on weights that stay as they
-                are).
+                are); in "gptq" and "awq" the layer computes with its floats until it is calibrated,
+                which `Model.quantize` does.
             config: a `jkeras.quantizers.QuantizationConfig` instead of the mode's own.
             type_check: refuse a subclass, which may compute something else from the weights.
 
@@ -78,10 +80,8 @@ class QuantizedLayer(Layer):
         config = resolve(mode, config)
         mode = config.mode
         self._check_quantizable(mode, type_check)
-        self.quantization_config = config
-        weights = {}
-        if mode != "float8":
-            weights = {name: self._own[name].value for name in self.quantized_weights}
+        self.quantization_config = config.without_data()
+        weights = {name: self._own[name].value for name in self._encoded_at_once(mode)}
         self._make_quantized(mode)
         for name, value in weights.items():
             for key, array in self.encode(name, value, config.weight_quantizer).items():
@@ -90,6 +90,10 @@ class QuantizedLayer(Layer):
         self.__dict__["_state_kept"] = True
         if self._own_policy.quantization_mode is None:
             self.dtype_policy = f"{self._full_mode(mode)}_from_{self._own_policy.name}"
+
+    def _encoded_at_once(self, mode):
+        """The names of the weights that get their integers in `quantize`."""
+        return () if mode == "float8" else self.quantized_weights
 
     def _full_mode(self, mode):
         """A mode with the size of its blocks, as policies are named."""
@@ -159,10 +163,14 @@ class QuantizedLayer(Layer):
         shapes = {name: tuple(self._own[name].shape) for name in self.quantized_weights}
         self._set_form(mode, shapes)
         specs = self._integer_specs(shapes)
-        for name in shapes:
-            delattr(self, name)
+        self._take_places(mode, shapes)
         for name, spec in specs.items():
             self._put_spec(name, spec)
+
+    def _take_places(self, mode, names):
+        """Removes the float weights in whose places integers come."""
+        for name in names:
+            delattr(self, name)
 
     def _set_form(self, mode, shapes):
         """Sets how weights of these shapes are kept."""
@@ -195,7 +203,9 @@ class QuantizedLayer(Layer):
                     roles |= self._codings[name].initializers
                     initializer = roles.get(role, "zeros")
                     dtype = self._part_dtype(key, arrays[key])
-                    specs[key] = Weight(arrays[key].shape, initializer, dtype, trainable=False)
+                    is_cast = role != "g_idx"  # numbers of groups do not bear rounding
+                    shape = arrays[key].shape
+                    specs[key] = Weight(shape, initializer, dtype, False, autocast=is_cast)
         return specs
 
     def _put_spec(self, name, spec, **options):
@@ -284,8 +294,7 @@ class QuantizedLayer(Layer):
         """What stands for a weight, by the names that its `Coding` has for it."""
         return {role: w[key] for role, key in self._keys(name).items() if key in w}
 
-    @staticmethod
-    def _keys(name):
+    def _keys(self, name):
         return {
             "integers": name,
             "scale": f"{name}_scale",

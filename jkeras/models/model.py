@@ -14,7 +14,9 @@ from jkeras.core.building import as_tuples
 from jkeras.core.layer import Layer
 from jkeras.models import host
 from jkeras.models.graph_inputs import columns_by_name
+from jkeras.quantizers.calibration import METHODS, Calibration
 from jkeras.quantizers.configs import resolve
+from jkeras.quantizers.report import QuantizationReport
 from jkeras.training.trainer import Trainer
 
 VALUE_FORMATS = {  # how `get_state_tree` reads a variable
@@ -182,8 +184,11 @@ class Model(Trainer, Layer):
         """Quantizes the layers below that can be, and warns of those that cannot.
 
         Args:
-            mode: "int8", "int4", "float8" or "ternary".
+            mode: "int8", "int4", "float8", "ternary", "gptq" or "awq".
             config: a `jkeras.quantizers.QuantizationConfig`; decides the mode where none is given.
+                A `GPTQConfig` or `AWQConfig` is needed for "gptq" and "awq". Its data goes through
+                the blocks that it, or else `get_quantization_layer_structure`, names, and the
+                `Dense` and `EinsumDense` layers in these are quantized one block after the other.
             filters: which layers: a regular expression found in their names, a list of such, or a
                 function of a layer.
             type_check: leave subclasses of the built-in layers as they are.
@@ -194,23 +199,42 @@ class Model(Trainer, Layer):
 
         Raises:
             ValueError: mode, config or filters are not what they should be, or another argument is
-                given; a layer is not built or quantized already.
-            NotImplementedError: GPTQ and AWQ.
-        """
-        from jkeras.quantizers import QuantizationReport
+                given; a layer is not built or quantized already; "gptq" or "awq" without blocks,
+                data or tokenizer.
 
+        >>> from jkeras import Input, Sequential, layers, quantizers
+        >>> embed, block = layers.Embedding(9, 4), layers.Dense(4, name="block")
+        >>> model = Sequential([Input((3,)), embed, block, layers.Dense(2)])
+        >>> config = quantizers.GPTQConfig(
+        ...     dataset=[[1, 2, 3, 4], [5, 6, 7]],
+        ...     tokenizer=list,  # where the data set is of texts
+        ...     num_samples=2,
+        ...     sequence_length=3,
+        ...     group_size=2,
+        ...     quantization_layer_structure={
+        ...         "pre_block_layers": [embed],
+        ...         "sequential_blocks": [block],
+        ...     },
+        ... )
+        >>> model.quantize("gptq", config).quantized
+        [('sequential/block', 'gptq', 'gptq/4/2_from_float32')]
+        """
         if kwargs:
             raise ValueError(
                 f"Unrecognized keyword arguments passed to {type(self).__name__}: {kwargs}"
             )
         is_wanted = _layer_filter(filters)
         config = resolve(mode, config)
+        calibration = Calibration(self, config) if config.mode in METHODS else None
         report = QuantizationReport(config.mode)
         for layer in self._flatten_layers():
             if len(layer._flatten_layers()) > 1:
                 continue
             if not is_wanted(layer):
                 report.add_skipped(layer.path, report.SKIP_FILTERED)
+                continue
+            if calibration is not None and not calibration.reaches(layer):
+                report.add_skipped(layer.path, report.SKIP_OUTSIDE_STRUCTURE)
                 continue
             try:
                 layer.quantize(config=config, type_check=type_check)
@@ -219,12 +243,19 @@ class Model(Trainer, Layer):
                 report.add_skipped(layer.path, report.SKIP_NO_SUPPORT)
             else:
                 report.add_quantized(layer.path, config.mode, layer.dtype_policy.name)
+        if calibration is not None:
+            calibration.run()
         for compiled in ("_functions", "_predictor"):  # for the old weights
             vars(self).pop(compiled, None)
         return report
 
     def get_quantization_layer_structure(self, mode=None):
-        """Which layers calibrating modes take together, for a model to define; None."""
+        """Through which layers calibration data goes, for a model to define: `{"pre_block_layers":
+        [...], "sequential_blocks": [...]}`; None.
+
+        Args:
+            mode: "gptq" or "awq".
+        """
         return None
 
     # ------------------------------------------------------------ config and files

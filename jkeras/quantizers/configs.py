@@ -29,6 +29,10 @@ class QuantizationConfig(Record):
             "Int8QuantizationConfig."
         )
 
+    def without_data(self):
+        """The configuration as layers keep it."""
+        return self
+
     def get_config(self):
         """The constructor's arguments."""
         return {
@@ -223,6 +227,10 @@ class CalibratedConfig(QuantizationConfig):
         """The name of the policy: mode, bits, group size."""
         return f"{self.mode}/{self.weight_bits}/{self.group_size}"
 
+    def without_data(self):
+        """The configuration as layers keep it: neither data nor other layers."""
+        return type(self)(**{**self.get_config(), "quantization_layer_structure": None})
+
     def get_config(self):
         """The constructor's arguments, without the data."""
         config = {f.name: getattr(self, f.name) for f in self._fields}
@@ -312,7 +320,6 @@ def resolve(mode, config):
 
     Raises:
         ValueError: neither is given, the mode is unknown, or the two contradict each other.
-        NotImplementedError: GPTQ or AWQ.
 
     >>> resolve("int4", None).block_size
     128
@@ -331,10 +338,10 @@ def resolve(mode, config):
         )
     if mode is not None and config.mode != mode:
         raise ValueError(f"Contradictory arguments: mode='{mode}' but config.mode='{config.mode}'")
-    if config.mode not in WITHOUT_DATA:
-        raise NotImplementedError(
-            f"{config.mode.upper()} calibrates weights on data, which jkeras does not do. Use "
-            "mode 'int4' or 'int8', or quantize with Keras and keep the float model here."
+    if config.mode not in WITHOUT_DATA and not isinstance(config, CalibratedConfig):
+        raise ValueError(
+            f"Mode '{config.mode}' requires a valid `config` argument of type "
+            f"`{config.mode.upper()}Config`. Received: {type(config)}"
         )
     return config
 

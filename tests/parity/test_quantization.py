@@ -350,20 +350,6 @@ def test_wrong(name):
             call(K)
 
 
-def test_gaps_are_named():
-    layer, _ = made(jkeras, "Dense")
-    for config in (
-        jkeras.quantizers.GPTQConfig(None, None),
-        jkeras.quantizers.AWQConfig(None, None),
-    ):
-        with pytest.raises(NotImplementedError, match="calibrates"):
-            layer.quantize(config=config)
-        with pytest.raises(NotImplementedError, match="calibrates"):
-            jkeras.Sequential([layer]).quantize(config=config)
-    with pytest.raises(NotImplementedError, match="gptq"):
-        jkeras.layers.Dense(2, dtype="gptq/4/128_from_float32").build((None, 3))
-
-
 def test_subclasses_are_asked_for():
     layer = MyDense(2)
     layer.build((None, 3))

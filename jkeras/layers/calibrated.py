@@ -1,0 +1,201 @@
+"""Layers whose weights GPTQ and AWQ put into few bits, once they have seen inputs."""
+
+from types import MappingProxyType
+
+import jax
+
+from jkeras.core.errors import explain
+from jkeras.layers.lora import LoraLayer
+from jkeras.quantizers.calibration import METHODS
+from jkeras.quantizers.configs import CalibratedConfig
+from jkeras.quantizers.groups import Grid, Groups, rows_and_columns
+
+
+class CalibratedLayer(LoraLayer):
+    """Base of layers with a kernel that "gptq" and "awq" put on a grid, beside the other modes.
+
+    `quantize` makes the arrays that will stand for the kernel. Until `calibrate` gives them values,
+    products are of the float kernel, and what they are of may be watched.
+
+    Attributes:
+        is_gptq_calibrated, is_awq_calibrated: whether the arrays have values.
+    """
+
+    is_gptq_calibrated = is_awq_calibrated = False
+    _statistics = None  # of the inputs of products, while they are watched
+    _shown_names = MappingProxyType({"quantized_kernel": "kernel"})  # Keras's names of variables
+
+    @property
+    def _is_in_groups(self):
+        return isinstance(self._codings.get(self._adapted), Groups)
+
+    @property
+    def is_waiting(self):
+        """Whether the layer computes with its float kernel until it is calibrated."""
+        is_calibrated = self.is_gptq_calibrated or self.is_awq_calibrated
+        return self._is_in_groups and self._adapted in self._own and not is_calibrated
+
+    # ------------------------------------------------------------ calibration
+
+    def watch(self):
+        """Begins to keep statistics of the inputs of products."""
+        rows, _ = rows_and_columns(self._float_shapes[self._adapted])
+        self.set_untracked(_statistics=METHODS[self.quantization_mode].begin(rows))
+
+    def _see(self, x):
+        """Adds the inputs of a product to the statistics."""
+        rows, _ = rows_and_columns(self._float_shapes[self._adapted])
+        if isinstance(x, jax.core.Tracer) or x.size % rows:
+            raise ValueError(
+                explain(
+                    self._where,
+                    f"inputs for mode '{self.quantization_mode}' that are arrays, in rows of "
+                    f"{rows} numbers as its kernel has them",
+                    f"{x}" if isinstance(x, jax.core.Tracer) else f"shape {tuple(x.shape)}",
+                    "leave the layer out with `filters`, or run its block without loops of JAX "
+                    "and without remat",
+                )
+            )
+        update = METHODS[self.quantization_mode].update
+        self.set_untracked(_statistics=update(self._statistics, x.reshape(-1, rows)))
+
+    def end_watch(self):
+        """Ends `watch`; returns the statistics."""
+        return self.__dict__.pop("_statistics", None)
+
+    def calibrate(self, statistics, config):
+        """Puts the kernel into few bits and forgets its floats.
+
+        Args:
+            statistics: those that `watch` and calls of the layer gave.
+            config: the `GPTQConfig` or `AWQConfig`.
+        """
+        name, mode = self._adapted, config.mode
+        coding, kernel = self._codings[name], self._own[name].value
+        weights = kernel.reshape(rows_and_columns(coding.shape)).T
+        arrays = coding.packed(*METHODS[mode].solve(weights, statistics, config))
+        for role, array in arrays.items():
+            variable = self._own[self._keys(name)[role]]
+            variable.assign(array)
+            variable._initializer = None  # `init` finds this value again
+        self._forget_floats(mode)
+
+    def _forget_floats(self, mode):
+        delattr(self, self._adapted)
+        setattr(self, f"is_{mode}_calibrated", True)
+
+    # ------------------------------------------------------------ the arrays
+
+    def _check_quantizable(self, mode, type_check):
+        super()._check_quantizable(mode, type_check)
+        if mode in METHODS:
+            rows_and_columns(self._own[self._adapted].shape)
+            if self.lora_enabled:
+                self._refuse_lora(mode)
+
+    def _check_adaptable(self):
+        if self.quantization_mode in METHODS:
+            self._refuse_lora(self.quantization_mode)
+        super()._check_adaptable()
+
+    def _refuse_lora(self, mode):
+        raise NotImplementedError(
+            f"{self._where}: lora is not supported with mode '{mode}'. Quantize to 'int8' or "
+            "'int4'."
+        )
+
+    def _full_mode(self, mode):
+        if mode in METHODS:
+            return self.quantization_config.dtype_policy_string()
+        return super()._full_mode(mode)
+
+    def _encoded_at_once(self, mode):
+        return () if mode in METHODS else super()._encoded_at_once(mode)
+
+    def _make_weights(self, specs):
+        super()._make_weights(specs)
+        if self.quantization_mode in METHODS:
+            delattr(self, self._adapted)  # a file has the arrays
+
+    def _take_places(self, mode, names):
+        if mode not in METHODS:  # otherwise the floats are needed until the layer is calibrated
+            super()._take_places(mode, names)
+
+    def _set_form(self, mode, shapes):
+        if mode not in METHODS:
+            return super()._set_form(mode, shapes)
+        config = self.quantization_config
+        of = config if isinstance(config, CalibratedConfig) else self._own_policy
+        grid = Grid(of.weight_bits, group=of.group_size)
+        groups = {name: Groups(shape, grid, mode == "awq") for name, shape in shapes.items()}
+        self.set_untracked(_float_shapes=shapes, _codings=groups)
+
+    def _stored_specs(self, specs, *inputs):
+        stored = super()._stored_specs(specs, *inputs)
+        if self.is_waiting:
+            stored = {self._adapted: specs[self._adapted], **stored}
+        return stored
+
+    def _put(self, name, shape, initializer, **options):
+        super()._put(name, shape, initializer, **options)
+        if self._is_in_groups:
+            self._own[name].name = self._shown_names.get(name, name)
+
+    def _keys(self, name):
+        keys = super()._keys(name)
+        if self._is_in_groups:
+            factors = {"factors": "awq_scales", "g_idx": keys.pop("g_idx")}
+            keys = {**keys, "integers": f"quantized_{name}", **factors}
+        return keys
+
+    # ------------------------------------------------------------ use
+
+    def weight_in_use(self, variable):
+        """The kernel as it is multiplied; in few bits the numbers (outputs, inputs)."""
+        if not self._is_in_groups or self.is_waiting:
+            return super().weight_in_use(variable)
+        w = {key: own.value for key, own in self._own.items()}
+        return self._codings[self._adapted].integers(self.parts(self._adapted, w))
+
+    def product(self, x, w, ctx):
+        """The product with the kernel, be it in floats or in few bits."""
+        if not self._is_in_groups:
+            return super().product(x, w, ctx)
+        if not self.is_waiting:
+            return self.contract(x, self.decode(self._adapted, w))
+        if self._statistics is not None:
+            self._see(x)
+        return self.contract(x, w[self._adapted])
+
+    # ------------------------------------------------------------ files have the arrays alone
+
+    def _stored(self):
+        stored = super()._stored()
+        if self._is_in_groups:
+            stored.pop(self._adapted, None)
+        return stored
+
+    def save_own_variables(self, store):
+        """Puts the layer's own weights into a dict-like store, numbered.
+
+        Raises:
+            ValueError: the layer is not calibrated, so that its kernel would be lost.
+        """
+        if self.is_waiting:
+            raise ValueError(
+                explain(
+                    self._where,
+                    f"a layer that is calibrated: files of mode '{self.quantization_mode}' have "
+                    "no float kernel",
+                    "one that is not",
+                    "quantize its model, with data in the config",
+                )
+            )
+        super().save_own_variables(store)
+
+    def _after_loading(self, stored):
+        if self.is_waiting:
+            delattr(self, self._adapted)
+        if self._is_in_groups:
+            setattr(self, f"is_{self.quantization_mode}_calibrated", True)
+        super()._after_loading(stored)

@@ -1,0 +1,123 @@
+"""GPTQ (Frantar et al. 2022, arXiv:2210.17323): the weights of one input after the other are
+rounded, and those of later inputs make up for the error, as far as the inputs go together.
+
+Weights are (outputs, inputs). As in Keras the inverse of the whole Hessian is used at every step.
+"""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from jkeras.quantizers.groups import Grid, fitted, of_places, restored, rounded
+
+BLOCK = 128  # inputs whose errors reach the inputs behind them in one product
+
+
+def begin(inputs):
+    """The statistics of no inputs: (Hessian, how many rows it is the mean of)."""
+    return jnp.zeros((inputs, inputs), "float32"), jnp.zeros((), "float32")
+
+
+@jax.jit
+def update(statistics, x):
+    """The statistics with more inputs, x (rows, inputs); the Hessian of the squared error of a
+    product is `2 x.T @ x`, here over the number of rows.
+
+    >>> hessian, count = update(begin(2), jnp.array([[1.0, 2.0], [3.0, 0.0]]))
+    >>> hessian.tolist(), float(count)
+    ([[10.0, 2.0], [2.0, 4.0]], 2.0)
+    """
+    hessian, before = statistics
+    x = x.astype("float32")
+    products = jnp.matmul(x.T, x, precision="highest")
+    products = (products + products.T) / 2
+    count = before + x.shape[0]
+    return hessian * (before / count) + (2 / count) * products, count
+
+
+def solve(weights, statistics, config):
+    """(numbers, scale, zero, group of each input) for weights; see `groups.Groups.packed`.
+
+    Args:
+        config: a `GPTQConfig`.
+
+    Groups are told with fractions, as in Keras: their whole part counts.
+    """
+    inputs = weights.shape[1]
+    hessian = damped(statistics[0], config.hessian_damping)
+    inverse = jnp.linalg.inv(hessian)
+    order = jnp.arange(inputs)
+    if config.activation_order:
+        order = jnp.argsort(-jnp.diagonal(hessian))
+    grid = Grid(config.weight_bits, config.symmetric, config.per_channel, config.group_size)
+    numbers, scale, zero = _solve_in_order(weights[:, order], inverse[order][:, order], grid)
+    places = jnp.arange(inputs) / grid.size(inputs)
+    back = jnp.argsort(order)
+    return numbers[:, back], scale, zero, places[back]
+
+
+@jax.jit
+def damped(hessian, damping):
+    """A Hessian that can be inverted: 1 for inputs that never came, then a share of the mean of the
+    diagonal more.
+
+    >>> damped(jnp.diag(jnp.array([3.0, 0.0])), 0.5).tolist()
+    [[4.0, 0.0], [0.0, 2.0]]
+    """
+    diagonal = jnp.diagonal(hessian)
+    diagonal = jnp.where(diagonal == 0, 1.0, diagonal)
+    diagonal = diagonal + damping * jnp.mean(diagonal)
+    return jnp.fill_diagonal(hessian, diagonal, inplace=False)
+
+
+def _solve_in_order(weights, inverse, grid):
+    """(numbers, scale, zero), the inputs from the first to the last.
+
+    The scale of a group is that of its weights at the beginning of the block in which it begins.
+    """
+    inputs = weights.shape[1]
+    size = grid.size(inputs)
+    numbers, groups = [], []
+    for start in range(0, inputs, BLOCK):
+        width = min(BLOCK, inputs - start)
+        for first in range(len(groups) * size, start + width, size):
+            group = jax.lax.dynamic_slice_in_dim(weights, first, min(size, inputs - first), 1)
+            groups.append(fitted(group, grid))
+        first = start // size
+        scale, zero = _together(groups[first:])
+        places = np.arange(start, start + width) // size - first
+        steps = of_places(scale, places), of_places(zero, places)
+        found, weights = _solve_block(weights, inverse, start, *steps, grid.top)
+        numbers.append(found)
+    return jnp.concatenate(numbers, axis=1), *_together(groups)
+
+
+def _together(groups):
+    """The scales, and the zeros, of groups side by side."""
+    return [jnp.concatenate(parts, axis=1) for parts in zip(*groups)]
+
+
+@functools.partial(jax.jit, static_argnums=5)
+def _solve_block(weights, inverse, start, scale, zero, top):
+    """(numbers, weights with what later ones make up for) of the block of inputs from `start` on;
+    `scale` and `zero` are those of each of its weights.
+    """
+    width = scale.shape[1]
+    rows = jax.lax.dynamic_slice_in_dim(inverse, start, width, 0)
+    places = jnp.arange(width)
+
+    def next_input(block, step):
+        place, row, scale, zero = step
+        number = rounded(block[:, place], scale, zero, top)
+        error = (block[:, place] - restored(number, scale, zero)) / row[place]
+        made_up_for = jnp.outer(error, jnp.where(places > place, row, 0))
+        return (block - made_up_for).astype(block.dtype), (number, error)
+
+    block = jax.lax.dynamic_slice_in_dim(weights, start, width, 1)
+    among = jax.lax.dynamic_slice_in_dim(rows, start, width, 1)
+    _, (numbers, errors) = jax.lax.scan(next_input, block, (places, among, scale.T, zero.T))
+    later = jnp.where(jnp.arange(weights.shape[1]) >= start + width, rows, 0)
+    made_up_for = jnp.matmul(errors.T, later, precision="highest")
+    return numbers.T, (weights - made_up_for).astype(weights.dtype)
