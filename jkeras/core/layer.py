@@ -67,8 +67,6 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
     # of `training` and `mask`, those `forward` looks at, with Keras's defaults
     call_context: typing.ClassVar = {}
     supports_masking: typing.ClassVar = False
-    # whether of a sparse input the output is sparse; other built-in layers are traced on dense ones
-    keeps_sparse: typing.ClassVar = False
     allow_non_tensor_positional_args: typing.ClassVar = False
     casts_inputs: typing.ClassVar = True  # False: a model, whose layers cast for themselves
     # whether a class of the user's has a `compute_output_shape` of its own
@@ -118,8 +116,8 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
             input_spec=None,
             remat_scope=remat.scope(),
         )
-        for part in self._own.values():  # what a subclass has set before
-            self._on_adopt(part)
+        if not trainable:
+            self.trainable = False
         self.activity_regularizer = families["regularizers"].get(activity_regularizer)
         take_first_shape(self, kwargs)
         if kwargs:

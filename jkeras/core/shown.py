@@ -11,9 +11,9 @@ RUNNING = """
     as_run bind_call build_for call_context casts_inputs check_input computes_in_float cursor
     declaration
     declared_input_spec field_config flow_type has_children is_lifted is_native is_plain
-    is_stateful native_builds own own_values pass_masks remat_scope resolved run_abstract run_on
-    runs_on_host says_output_shape seed_generator_name set_untracked specs_for uses_weights_whole
-    weight_in_use
+    is_stateful keeps_sparse native_builds own own_values pass_masks remat_scope resolved
+    run_abstract run_on runs_on_host says_output_shape seed_generator_name set_untracked
+    specs_for uses_weights_whole weight_in_use
     writes_activity_regularizer
 """
 MODELS = """
@@ -22,7 +22,8 @@ MODELS = """
 """
 KERNELS = """
     activation_quantizer adapted codings contract decode encode parts product quantization_modes
-    calibrate end_watch is_waiting quantized_product quantized_weights round_inputs watch
+    calibrate end_watch is_in_groups is_waiting product_in_groups quantized_product
+    quantized_weights round_inputs watch
 """
 FAMILIES = """
     COLOR GEOMETRIC VALUES adapt_mean adapt_variance advance axes bind change_boxes change_images

@@ -246,6 +246,10 @@ class Variable:
         """The value as a compiled step uses it; see `gathered`."""
         return gathered(value, self.layout)
 
+    def forget_initializer(self):
+        """What the variable holds now is what it begins with from here on."""
+        self._initializer = None
+
     def _first_value(self):
         """The initializer's array; made where it will lie, so that no device ever has all of it."""
 

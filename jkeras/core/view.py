@@ -14,6 +14,8 @@ from jkeras.core.weight_trees import set_tree_of_weights, tree_of_weights
 class WeightView:
     """What Keras users look at on a layer besides calling it."""
 
+    keeps_sparse = False  # whether the output of a sparse input is sparse
+
     # ------------------------------------------------------------ names and dtypes
 
     @property
@@ -35,9 +37,8 @@ class WeightView:
         new = policy.get(value)
         if new.quantization_mode in policy.NEED_DATA and self.built and not self._is_quantized:
             raise ValueError(
-                f"Implicitly enabling {new.quantization_mode.upper()} quantization by setting "
-                f"`dtype_policy` to {new.name!r} is not supported, since it needs data. Use "
-                f"`quantize({new.quantization_mode!r}, config=...)` of the model."
+                f"Implicitly enabling {new.quantization_mode.upper()} quantization is not "
+                "supported: it needs data. Use `model.quantize`."
             )
         self._dtype_policy = self._dtype_policy.changed(self.path, new)
         if new.quantization_mode is not None and self.built and not self._is_quantized:
@@ -93,7 +94,7 @@ class WeightView:
 
     # ------------------------------------------------------------ trainable
 
-    _trainable = True  # also of a subclass that sets attributes before `super().__init__()`
+    _trainable = True  # before `__init__` too
 
     @property
     def trainable(self):
@@ -241,12 +242,12 @@ class WeightView:
 
     @property
     def input(self):
-        """The symbolic input of the layer's first call; a flat list of several."""
+        """The input of the first symbolic call, or a flat list."""
         return one_or_list(self._tensors_of_calls("input")[0].input_tensors)
 
     @property
     def output(self):
-        """The symbolic output of the layer's first call; a flat list of several."""
+        """The output of the first symbolic call, or a flat list."""
         return one_or_list(self._tensors_of_calls("output")[0].output_tensors)
 
     # ------------------------------------------------------------ own weights in files

@@ -26,14 +26,10 @@ class CalibratedLayer(LoraLayer):
     _shown_names = MappingProxyType({"quantized_kernel": "kernel"})  # Keras's names of variables
 
     @property
-    def _is_in_groups(self):
-        return isinstance(self._codings.get(self._adapted), Groups)
-
-    @property
     def is_waiting(self):
         """Whether the layer computes with its float kernel until it is calibrated."""
         is_calibrated = self.is_gptq_calibrated or self.is_awq_calibrated
-        return self._is_in_groups and self._adapted in self._own and not is_calibrated
+        return self.is_in_groups and self._adapted in self._own and not is_calibrated
 
     # ------------------------------------------------------------ calibration
 
@@ -77,7 +73,7 @@ class CalibratedLayer(LoraLayer):
         for role, array in arrays.items():
             variable = self._own[self._keys(name)[role]]
             variable.assign(array)
-            variable._initializer = None  # `init` finds this value again
+            variable.forget_initializer()  # `init` finds this value again
         self._forget_floats(mode)
 
     def _forget_floats(self, mode):
@@ -122,6 +118,7 @@ class CalibratedLayer(LoraLayer):
             super()._take_places(mode, names)
 
     def _set_form(self, mode, shapes):
+        self.set_untracked(is_in_groups=mode in METHODS)
         if mode not in METHODS:
             return super()._set_form(mode, shapes)
         config = self.quantization_config
@@ -138,12 +135,12 @@ class CalibratedLayer(LoraLayer):
 
     def _put(self, name, shape, initializer, **options):
         super()._put(name, shape, initializer, **options)
-        if self._is_in_groups:
+        if self.is_in_groups:
             self._own[name].name = self._shown_names.get(name, name)
 
     def _keys(self, name):
         keys = super()._keys(name)
-        if self._is_in_groups:
+        if self.is_in_groups:
             factors = {"factors": "awq_scales", "g_idx": keys.pop("g_idx")}
             keys = {**keys, "integers": f"quantized_{name}", **factors}
         return keys
@@ -152,15 +149,13 @@ class CalibratedLayer(LoraLayer):
 
     def weight_in_use(self, variable):
         """The kernel as it is multiplied; in few bits the numbers (outputs, inputs)."""
-        if not self._is_in_groups or self.is_waiting:
+        if not self.is_in_groups or self.is_waiting:
             return super().weight_in_use(variable)
         w = {key: own.value for key, own in self._own.items()}
         return self._codings[self._adapted].integers(self.parts(self._adapted, w))
 
-    def product(self, x, w, ctx):
-        """The product with the kernel, be it in floats or in few bits."""
-        if not self._is_in_groups:
-            return super().product(x, w, ctx)
+    def product_in_groups(self, x, w):
+        """The product with the kernel, which is watched until it is in few bits."""
         if not self.is_waiting:
             return self.contract(x, self.decode(self._adapted, w))
         if self._statistics is not None:
@@ -171,7 +166,7 @@ class CalibratedLayer(LoraLayer):
 
     def _stored(self):
         stored = super()._stored()
-        if self._is_in_groups:
+        if self.is_in_groups:
             stored.pop(self._adapted, None)
         return stored
 
@@ -196,6 +191,6 @@ class CalibratedLayer(LoraLayer):
     def _after_loading(self, stored):
         if self.is_waiting:
             delattr(self, self._adapted)
-        if self._is_in_groups:
+        if self.is_in_groups:
             setattr(self, f"is_{self.quantization_mode}_calibrated", True)
         super()._after_loading(stored)

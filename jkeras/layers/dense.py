@@ -10,7 +10,6 @@ from jkeras.core.record import (
     Initializer,
     Regularizer,
 )
-from jkeras.layers.base import activated
 from jkeras.layers.calibrated import CalibratedLayer
 from jkeras.layers.lora import AdaptedWeight
 from jkeras.layers.quantized import Quantization
@@ -78,4 +77,6 @@ class Dense(CalibratedLayer):
         y = self.product(x, w, ctx)  # x @ kernel
         if self.use_bias:
             y = y + w["bias"]
-        return activated(self, y)
+        if self.activation is None:  # as programs set it, to take that of a head off
+            return y
+        return self.activation(y)

@@ -146,7 +146,7 @@ class EinsumDense(CalibratedLayer):
 
     def encode(self, name, value, quantizer=None):
         """The arrays that stand for the kernel; a scale of 8 bits has the axes of the output."""
-        if self._is_in_groups:
+        if self.is_in_groups:
             return super().encode(name, value, quantizer)
         if self._codings[name].bits == 4:
             return super().encode(name, value.reshape(-1, self._codings[name].length))
@@ -158,7 +158,7 @@ class EinsumDense(CalibratedLayer):
 
     def decode(self, name, w):
         """The float kernel that the layer's arrays stand for."""
-        if self._is_in_groups:
+        if self.is_in_groups:
             return super().decode(name, w)
         if self._codings[name].bits == 8:
             w = {**w, "kernel_scale": relabel(w["kernel_scale"], self._axes[2], self._summed()[1])}

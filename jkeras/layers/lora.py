@@ -24,7 +24,7 @@ class AdaptedWeight:
         if layer is None:
             return self
         variable = vars(layer).get(self.name)
-        if variable is None and not layer._is_in_groups:
+        if variable is None and not layer.is_in_groups:
             raise AttributeError(
                 f"{place_of(layer)} has no attribute {self.name!r} before it is built."
             )
@@ -178,6 +178,8 @@ class LoraLayer(QuantizedLayer):
 
     def product(self, x, w, ctx):
         """`contract(x, kernel)` with the adapted kernel, be it in floats or in few bits."""
+        if self.is_in_groups:
+            return self.product_in_groups(x, w)
         if f"{self._adapted}_scale" not in w and "inputs_scale" not in w:
             if self.lora_rank:
                 return self.contract(x, self.adapted(w))

@@ -49,7 +49,7 @@ class QuantizedLayer(Layer):
     _adapted = "kernel"  # name of the main weight
     _codings = MappingProxyType({})  # of the weights that integers stand for now
     quantization_modes = ("int8", "int4", "float8")
-    _is_in_groups = False  # as GPTQ and AWQ leave a weight
+    is_in_groups = False  # as GPTQ and AWQ leave a weight
     ternary_threshold = None  # from which magnitude on mode "ternary" has a sign; None: by the mean
 
     def codings(self, bits, block):

@@ -35,9 +35,13 @@ def warn_of_other_structure(struct, inputs, where):
     """Warns where a graph whose inputs have names is given something else: values without names, or
     more of them, which are left out.
     """
-    if not isinstance(struct, dict) or isinstance(inputs, dict) and set(inputs) <= set(struct):
+    if not isinstance(struct, dict):
         return
-    received = f"the names {list(inputs)}" if isinstance(inputs, dict) else type(inputs).__name__
+    received = type(inputs).__name__
+    if isinstance(inputs, dict):
+        if set(inputs) <= set(struct):
+            return
+        received = f"the names {list(inputs)}"
     warnings.warn(
         f"The structure of `inputs` doesn't match the expected structure of {where}: a dict of the "
         f"names {list(struct)}. Received: {received}.",

@@ -295,8 +295,8 @@ def _check_arguments(layer):
     parameters = inspect.signature(layer.call).parameters.values()
     positional = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     required = [p.name for p in positional if p.default is p.empty]
-    takes_any = any(p.kind is p.VAR_POSITIONAL for p in parameters)
-    if len(required) > 1 or not positional and not takes_any:
+    takes_none = not any(p.kind is p.VAR_POSITIONAL or p in positional for p in parameters)
+    if len(required) > 1 or takes_none:
         raise ValueError(
             "Layers added to a Sequential model can only have a single required positional "
             f"argument, the input tensor. Layer {type(layer).__name__} has {required}: give the "

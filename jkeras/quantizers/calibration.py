@@ -7,6 +7,8 @@ import math
 import jax.numpy as jnp
 import numpy as np
 
+from jkeras.core.layer import Layer
+from jkeras.core.paths import walk
 from jkeras.quantizers import awq, gptq
 
 # each has `begin`, `update` and `solve`
@@ -32,7 +34,7 @@ class Calibration:
             structure = model.get_quantization_layer_structure(config.mode)
         self.layers_before, self.blocks = _layers_and_blocks(structure, config.mode)
         self.samples = samples_of(config)
-        self._inside = {id(part) for block in self.blocks for part in block._flatten_layers()}
+        self._inside = {id(part) for block in self.blocks for part in layers_of(block)}
 
     def reaches(self, layer):
         """Whether a layer is in one of the blocks."""
@@ -42,7 +44,7 @@ class Calibration:
         """Calibrates the layers of the blocks that wait for it."""
         inputs = list(map(self._first_inputs, self.samples))
         for i, block in enumerate(self.blocks):
-            waiting = [part for part in block._flatten_layers() if is_waiting(part)]
+            waiting = list(filter(is_waiting, layers_of(block)))
             if waiting:
                 self._calibrate(waiting, block, inputs)
             if i < len(self.blocks) - 1:
@@ -65,6 +67,11 @@ class Calibration:
             statistics = [layer.end_watch() for layer in layers]
         for layer, seen in zip(layers, statistics):
             layer.calibrate(seen, self.config)
+
+
+def layers_of(block):
+    """A block and all layers in it."""
+    return [part for _, part in walk(block) if isinstance(part, Layer)]
 
 
 def is_waiting(layer):

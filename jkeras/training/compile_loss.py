@@ -59,9 +59,10 @@ class Entry(NamedTuple):
     weight: float | None
     name: str
 
-    def pick(self, flat: Sequence[Any]) -> Any:
-        """What this loss takes of a list with one value for each output."""
-        return jax.tree_util.tree_map(lambda i: flat[i], self.outputs)
+
+def pick(flat: Sequence[Any], places: Structure) -> Any:
+    """The values of a list, in a structure of their numbers."""
+    return jax.tree_util.tree_map(lambda i: flat[i], places)
 
 
 def with_weights(loss: Structure, weights: Iterator[float | None]) -> Structure:
@@ -136,10 +137,10 @@ class CompileLoss:
         labels = self._labels(y_true)
         self.entries: list[Entry] = []
         for places, weighted, path in found:
-            entry = Entry(places, weighted.loss, weighted.weight, "")
-            loss = resolve_loss(entry.loss, entry.pick(labels), entry.pick(predictions))
-            name = _entry_name(path, entry.pick(outputs.names), loss)
-            self.entries.append(entry._replace(loss=loss, name=name))
+            y, predicted, names = (pick(v, places) for v in (labels, predictions, outputs.names))
+            loss = resolve_loss(weighted.loss, y, predicted)
+            name = _entry_name(path, names, loss)
+            self.entries.append(Entry(places, loss, weighted.weight, name))
         if len(self.entries) > 1:
             self.metrics = [metrics.Mean(name=f"{entry.name}_loss") for entry in self.entries]
         self._shapes = [tuple(p.shape) for p in predictions]
@@ -286,8 +287,8 @@ class CompileLoss:
         dtype = jnp.promote_types(floatx(), "float32")
         total = []
         for number, entry in enumerate(self.entries):
-            y, predicted = entry.pick(labels), entry.pick(predictions)
-            sample_weights = entry.pick(weights)
+            chosen = (pick(v, entry.outputs) for v in (labels, predictions, weights))
+            y, predicted, sample_weights = chosen
             if not is_nested(predicted):
                 check_labels(y, predicted, entry.loss, self.outputs.names[entry.outputs])
             elif not is_nested(sample_weight):

@@ -22,6 +22,7 @@ from jkeras.training.state import TrainState
 from jkeras.training.types import Logs, Structure, Values
 
 if TYPE_CHECKING:
+    from jkeras.training.compile_loss import CompileLoss
     from jkeras.training.layout import LazyLayout, StateLayout
     from jkeras.training.trainer import Trainer
 
@@ -239,16 +240,19 @@ def mapping(*pairs) -> Values:
     return ByVariable(entry for variables, values in pairs for entry in zip(variables, values))
 
 
-def build_losses_by_call(model: "Trainer", x: Structure, y: Structure, y_pred: Structure) -> None:
+def build_losses_by_call(
+    model: "Trainer", losses: "CompileLoss", x: Structure, y: Structure, y_pred: Structure
+) -> None:
     """Builds the compiled losses for what the model's own `compute_loss` gives them, which need not
     be the labels and outputs as they are.
 
     Args:
+        losses: the compiled ones.
         x, y, y_pred: shapes.
     """
 
     def call(x, y, y_pred):
-        with frame.Run(model, mapping(), training=True), model._compile_loss.built_by_call():
+        with frame.Run(model, mapping(), training=True), losses.built_by_call():
             return compute_loss(model, x, y, y_pred, None, True)
 
     jax.eval_shape(call, x, y, y_pred)

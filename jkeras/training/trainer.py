@@ -80,7 +80,7 @@ class Trainer(Compilable):
             except ValueError:
                 if container is not self._compile_loss or not overrides(self, "compute_loss"):
                     raise
-                keras_contract.build_losses_by_call(self, x, labels, y_pred)
+                keras_contract.build_losses_by_call(self, container, x, labels, y_pred)
 
     def _unbuilt_containers(self) -> list:
         containers = self._compile_loss, self._compile_metrics

@@ -63,8 +63,10 @@ def _backend_of(dataset, preferred):
     is_rows = isinstance(dataset, (np.ndarray, list, tuple, dict))
     if not (is_torch or is_rows or tensorflow_data.is_tf_data(dataset)):
         return None
-    if preferred == "torch" or (is_torch and preferred is None):
-        return "torch"
+    if preferred is None and is_torch:
+        preferred = "torch"
+    if preferred == "torch":
+        return preferred
     return "tensorflow" if tensorflow_data.tensorflow() else None
 
 
