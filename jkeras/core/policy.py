@@ -179,6 +179,17 @@ def set_dtype_policy(policy):
         ) from error
 
 
+def check_needs_no_data(policy):
+    """Raises ValueError for a policy of a built layer that only calibration on data leads to."""
+    if policy.quantization_mode in NEED_DATA:
+        mode = policy.quantization_mode
+        raise ValueError(
+            f"Implicitly enabling {mode.upper()} quantization by setting `dtype_policy` to "
+            f"{policy.name!r} is not supported, since it needs data. Use "
+            f"`model.quantize({mode!r}, config=...)`."
+        )
+
+
 def get(identifier):
     """The policy that a name, dtype, config or policy stands for; the default one for None.
 

@@ -35,13 +35,11 @@ class WeightView:
     @dtype_policy.setter
     def dtype_policy(self, value):
         new = policy.get(value)
-        if new.quantization_mode in policy.NEED_DATA and self.built and not self._is_quantized:
-            raise ValueError(
-                f"Implicitly enabling {new.quantization_mode.upper()} quantization is not "
-                "supported: it needs data. Use `model.quantize`."
-            )
+        quantizes = new.quantization_mode and self.built and not self._is_quantized
+        if quantizes:
+            policy.check_needs_no_data(new)
         self._dtype_policy = self._dtype_policy.changed(self.path, new)
-        if new.quantization_mode is not None and self.built and not self._is_quantized:
+        if quantizes:
             self.quantize(new.quantization_mode)
 
     @property
