@@ -134,17 +134,19 @@ def _attributes(thing):
 
 def _properties(thing):
     """{name: value} of properties and the like in classes of users: other names of layers, which
-    are theirs in Keras's files.
+    are theirs in Keras's files. Names that the base has, such as `metrics`, are none.
     """
-    found = {}
+    theirs, of_base = {}, set()
     for cls in type(thing).__mro__:
         if cls.__module__.partition(".")[0] in ("jkeras", "builtins"):
-            continue
-        for name, value in vars(cls).items():
-            if name.startswith("__") or callable(value):
-                continue
+            of_base.update(vars(cls))
+        else:
+            theirs.update(vars(cls))
+    found = {}
+    for name in theirs.keys() - of_base:
+        if not name.startswith("__") and not callable(theirs[name]):
             with contextlib.suppress(Exception):  # a property may want what is not there yet
-                found.setdefault(name, getattr(thing, name))
+                found[name] = getattr(thing, name)
     return found
 
 

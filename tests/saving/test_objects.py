@@ -2,6 +2,7 @@
 
 import io
 
+import h5py
 import keras
 import numpy as np
 import pytest
@@ -114,6 +115,11 @@ def with_private_layer(k):
         def __init__(self):
             super().__init__()
             self._backbone = k.layers.Dense(2)
+            self.tracker = k.metrics.Mean()
+
+        @property
+        def metrics(self):  # a name of the base: the metric is at `tracker`
+            return [self.tracker]
 
         @property
         def backbone(self):
@@ -134,6 +140,8 @@ def test_a_public_name_of_a_private_layer_is_the_one_in_the_file(tmp_path):
         writer.save_weights(tmp_path / "m.weights.h5")
         reader.load_weights(tmp_path / "m.weights.h5")
         np.testing.assert_array_equal(np.array(reader.weights[0]), np.array(writer.weights[0]))
+        with h5py.File(tmp_path / "m.weights.h5") as file:
+            assert "backbone" in file and not {"_backbone", "metrics"} & set(file)
 
 
 def test_a_list_that_holds_itself(tmp_path):
