@@ -54,7 +54,8 @@ CALLBACK = frozenset(
 )
 VARIABLE = frozenset(
     """
-    autocast held initializer layout learnable own_dtype own_value placed scope store whole
+    autocast forget_initializer held initializer layout learnable own_dtype own_value placed scope
+    store whole
     """.split()
 )
 MODULE = frozenset(["is_native", "set_untracked"])

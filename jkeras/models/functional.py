@@ -71,9 +71,9 @@ class Functional(Composite, Model):
 
         if isinstance(inputs, Prepared):
             return run_rest(self, inputs, call)
+        flat = self._standardize_inputs(inputs)
         if not is_abstract():
             warn_of_other_structure(self._inputs_struct, inputs, self._where)
-        flat = self._standardize_inputs(inputs)
         if ctx.mask is not None:
             for value, mask in zip(flat, graph.flatten(ctx.mask)):
                 if mask is not None:

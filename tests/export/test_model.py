@@ -279,7 +279,7 @@ def test_what_is_behind_the_texts(tmp_path):
     assert_same(serve(model.layers[0](x)), model.predict(x))
 
 
-@pytest.mark.parametrize("format", ["tf_saved_model", "litert", "openvino", "torch"])
+@pytest.mark.parametrize("format", ["openvino", "torch"])
 def test_formats_of_other_libraries(format, tmp_path):
     with pytest.raises(NotImplementedError, match=f'`format="{format}"` needs .*'):
         trained("mlp").export(tmp_path / "model", format=format)
@@ -287,9 +287,7 @@ def test_formats_of_other_libraries(format, tmp_path):
 
 def test_arguments(tmp_path, capsys):
     model = trained("mlp")
-    with pytest.raises(
-        ValueError, match=r"`format`. Expected one of \('stablehlo', 'onnx'\), received format="
-    ):
+    with pytest.raises(ValueError, match=r"`format`. Expected one of \('stablehlo', 'onnx', "):
         model.export(tmp_path / "model", format="hlo")
     with pytest.raises(ValueError, match=r"arguments \['jax2tf_kwargs'\], which mean nothing"):
         model.export(tmp_path / "model", jax2tf_kwargs={})

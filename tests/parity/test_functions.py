@@ -256,7 +256,7 @@ def batches(kind):
 
 
 @pytest.mark.parametrize(("name", "kwargs", "kind"), every(2, rows(METRICS)))
-@pytest.mark.filterwarnings("ignore:.*float weights:UserWarning")
+@pytest.mark.filterwarnings("ignore:Sample weights are float:UserWarning")
 def test_metric(name, kwargs, kind):
     seen = []
     for library in LIBRARIES:
