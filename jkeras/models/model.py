@@ -204,7 +204,7 @@ class Model(Trainer, Layer):
 
         >>> from jkeras import Input, Sequential, layers, quantizers
         >>> embed, block = layers.Embedding(9, 4), layers.Dense(4, name="block")
-        >>> model = Sequential([Input((3,)), embed, block, layers.Dense(2)])
+        >>> model = Sequential([Input((3,)), embed, block, layers.Dense(2)], name="net")
         >>> config = quantizers.GPTQConfig(
         ...     dataset=[[1, 2, 3, 4], [5, 6, 7]],
         ...     tokenizer=list,  # where the data set is of texts
@@ -217,7 +217,7 @@ class Model(Trainer, Layer):
         ...     },
         ... )
         >>> model.quantize("gptq", config).quantized
-        [('sequential/block', 'gptq', 'gptq/4/2_from_float32')]
+        [('net/block', 'gptq', 'gptq/4/2_from_float32')]
         """
         if kwargs:
             raise ValueError(
