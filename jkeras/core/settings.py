@@ -9,12 +9,12 @@ import functools
 import os
 import random
 import re
-import sys
 
 import jax
 import numpy as np
 
 from jkeras.core.errors import check_choice
+from jkeras.core.loaded import loaded_tensorflow
 
 FLOAT_TYPES = ("float16", "bfloat16", "float32", "float64")
 
@@ -376,8 +376,8 @@ def set_random_seed(seed):
     np.random.seed(seed)
     settings.seed = seed
     settings.seed_generator = None
-    tensorflow = sys.modules.get("tensorflow")
-    if hasattr(tensorflow, "is_symbolic_tensor"):  # it is no stand-in; orders of `tf.data`
+    tensorflow = loaded_tensorflow()
+    if tensorflow is not None:  # it has the orders of `tf.data`
         tensorflow.random.set_seed(seed)
 
 

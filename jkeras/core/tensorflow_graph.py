@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 from jkeras.core import graph, symbolic
+from jkeras.core.loaded import loaded_tensorflow
 
 
 def holds_tensors_of_graph(*structures):
@@ -18,9 +19,10 @@ def holds_tensors_of_graph(*structures):
     >>> holds_tensors_of_graph([1, {"a": jax.numpy.ones(2)}])
     False
     """
-    is_of_graph = getattr(sys.modules.get("tensorflow"), "is_symbolic_tensor", None)
-    if is_of_graph is None:
+    tensorflow = loaded_tensorflow()
+    if tensorflow is None:
         return False
+    is_of_graph = tensorflow.is_symbolic_tensor
     return any(is_of_graph(_values_of(leaf)) for leaf in graph.flatten(structures))
 
 

@@ -120,15 +120,14 @@ def _convert(model, input_signature, platforms, tf, jax2tf, fixed=False):
             native_serialization_platforms=platforms,
             with_gradient=False,
         )
-        # traced here, where it is known for what
-        module = tf.Module()
-        module.weights = [
-            tf.Variable(np.asarray(v.value), trainable=False, name=v.path) for v in variables
-        ]
+    module = tf.Module()
+    module.weights = [
+        tf.Variable(np.asarray(v.value), trainable=False, name=v.path) for v in variables
+    ]
     leaves, treedef = jax.tree_util.tree_flatten(arguments)
     specs = [_tensor_spec(tf, *pair) for pair in zip(leaves, names_of(signature), strict=True)]
 
-    def structured(*args):
+    def structured(*args):  # TensorFlow traces it later, outside the block above
         with on_one_device(), traced_for("tf"):
             return program(module.weights, *args)
 

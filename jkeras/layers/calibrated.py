@@ -5,8 +5,8 @@ from types import MappingProxyType
 import jax
 
 from jkeras.core.errors import explain
+from jkeras.core.policy import NEED_DATA
 from jkeras.layers.lora import LoraLayer
-from jkeras.quantizers.calibration import METHODS
 from jkeras.quantizers.configs import CalibratedConfig
 from jkeras.quantizers.groups import Grid, Groups, rows_and_columns
 
@@ -36,7 +36,7 @@ class CalibratedLayer(LoraLayer):
     def watch(self):
         """Begins to keep statistics of the inputs of products."""
         rows, _ = rows_and_columns(self._float_shapes[self._adapted])
-        self.set_untracked(_statistics=METHODS[self.quantization_mode].begin(rows))
+        self.set_untracked(_statistics=_method(self.quantization_mode).begin(rows))
 
     def _see(self, x):
         """Adds the inputs of a product to the statistics."""
@@ -52,7 +52,7 @@ class CalibratedLayer(LoraLayer):
                     "and without remat",
                 )
             )
-        update = METHODS[self.quantization_mode].update
+        update = _method(self.quantization_mode).update
         self.set_untracked(_statistics=update(self._statistics, x.reshape(-1, rows)))
 
     def end_watch(self):
@@ -69,7 +69,7 @@ class CalibratedLayer(LoraLayer):
         name, mode = self._adapted, config.mode
         coding, kernel = self._codings[name], self._own[name].value
         weights = kernel.reshape(rows_and_columns(coding.shape)).T
-        arrays = coding.packed(*METHODS[mode].solve(weights, statistics, config))
+        arrays = coding.packed(*_method(mode).solve(weights, statistics, config))
         for role, array in arrays.items():
             variable = self._own[self._keys(name)[role]]
             variable.assign(array)
@@ -84,13 +84,13 @@ class CalibratedLayer(LoraLayer):
 
     def _check_quantizable(self, mode, type_check):
         super()._check_quantizable(mode, type_check)
-        if mode in METHODS:
+        if mode in NEED_DATA:
             rows_and_columns(self._own[self._adapted].shape)
             if self.lora_enabled:
                 self._refuse_lora(mode)
 
     def _check_adaptable(self):
-        if self.quantization_mode in METHODS:
+        if self.quantization_mode in NEED_DATA:
             self._refuse_lora(self.quantization_mode)
         super()._check_adaptable()
 
@@ -101,25 +101,25 @@ class CalibratedLayer(LoraLayer):
         )
 
     def _full_mode(self, mode):
-        if mode in METHODS:
+        if mode in NEED_DATA:
             return self.quantization_config.dtype_policy_string()
         return super()._full_mode(mode)
 
     def _encoded_at_once(self, mode):
-        return () if mode in METHODS else super()._encoded_at_once(mode)
+        return () if mode in NEED_DATA else super()._encoded_at_once(mode)
 
     def _make_weights(self, specs):
         super()._make_weights(specs)
-        if self.quantization_mode in METHODS:
+        if self.quantization_mode in NEED_DATA:
             delattr(self, self._adapted)  # a file has the arrays
 
     def _take_places(self, mode, names):
-        if mode not in METHODS:  # otherwise the floats are needed until the layer is calibrated
+        if mode not in NEED_DATA:  # otherwise the floats are needed until the layer is calibrated
             super()._take_places(mode, names)
 
     def _set_form(self, mode, shapes):
-        self.set_untracked(is_in_groups=mode in METHODS)
-        if mode not in METHODS:
+        self.set_untracked(is_in_groups=mode in NEED_DATA)
+        if mode not in NEED_DATA:
             return super()._set_form(mode, shapes)
         config = self.quantization_config
         of = config if isinstance(config, CalibratedConfig) else self._own_policy
@@ -194,3 +194,10 @@ class CalibratedLayer(LoraLayer):
         if self.is_in_groups:
             setattr(self, f"is_{self.quantization_mode}_calibrated", True)
         super()._after_loading(stored)
+
+
+def _method(mode):
+    """The module of GPTQ or AWQ, which few programs need."""
+    from jkeras.quantizers.calibration import METHODS
+
+    return METHODS[mode]

@@ -190,9 +190,6 @@ class JaxLayer(StatefulLayer):
     def _init_keys(self, key):
         return key
 
-    def _call_keys(self, ctx):
-        return ctx.key if ctx.training else None
-
     def forward(self, w, inputs, ctx):
         params, state = (structure.fill(w) for structure in self._structures)
         values = {
@@ -202,8 +199,8 @@ class JaxLayer(StatefulLayer):
             "training": ctx.training,
             "rng": None,
         }
-        if "rng" in self._call_names:
-            values["rng"] = self._call_keys(ctx)
+        if "rng" in self._call_names and ctx.training:
+            values["rng"] = ctx.key
         out = self.call_fn(**{name: values[name] for name in self._call_names})
         if "state" not in self._call_names:
             return out, {}
@@ -305,7 +302,7 @@ class FlaxLayer(JaxLayer):
         return self.module.apply(
             {**params, **state},
             inputs,
-            rngs=rng,
+            rngs={} if rng is None else {"dropout": rng},
             method=self.method,
             mutable=DenyList(["params"]),
             **training,
@@ -331,13 +328,6 @@ class FlaxLayer(JaxLayer):
     def _init_keys(self, key):
         params_key, dropout_key = jax.random.split(key)
         return {"params": params_key, "dropout": dropout_key}
-
-    def _call_keys(self, ctx):
-        if is_nnx(self.module):
-            return super()._call_keys(ctx)
-        if ctx.training:
-            return {"dropout": ctx.key}
-        return {}
 
     def get_config(self):
         bound = getattr(self.method, "__self__", None) is self.module

@@ -300,7 +300,7 @@ def _begun_at(inputs, outputs):
 
 
 def _shapes_of(tensors):
-    return tensors[0].shape if len(tensors) == 1 else [t.shape for t in tensors]
+    return graph.one_or_list([t.shape for t in tensors])
 
 
 def _end(tensor, numbers):

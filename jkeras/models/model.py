@@ -12,9 +12,9 @@ from jkeras.kernel import tree
 from jkeras.core.errors import explain, suggestion
 from jkeras.core.building import as_tuples
 from jkeras.core.layer import Layer
+from jkeras.core.policy import NEED_DATA
 from jkeras.models import host
 from jkeras.models.graph_inputs import columns_by_name
-from jkeras.quantizers.calibration import METHODS, Calibration
 from jkeras.quantizers.configs import resolve
 from jkeras.quantizers.report import QuantizationReport
 from jkeras.training.trainer import Trainer
@@ -225,7 +225,11 @@ class Model(Trainer, Layer):
             )
         is_wanted = _layer_filter(filters)
         config = resolve(mode, config)
-        calibration = Calibration(self, config) if config.mode in METHODS else None
+        calibration = None
+        if config.mode in NEED_DATA:
+            from jkeras.quantizers.calibration import Calibration  # few programs need it
+
+            calibration = Calibration(self, config)
         report = QuantizationReport(config.mode)
         for layer in self._flatten_layers():
             if len(layer._flatten_layers()) > 1:

@@ -7,6 +7,7 @@ import numpy as np
 from jkeras import tree
 from jkeras.core import tensorflow_graph
 from jkeras.core.graph import KerasTensor
+from jkeras.core.loaded import loaded_tensorflow
 from jkeras.core.settings import get_random_seed
 
 
@@ -17,12 +18,11 @@ def tensorflow():
     """
     is_new = "tensorflow" not in sys.modules
     try:
-        import tensorflow as module
+        import tensorflow  # noqa: F401
     except ImportError:
         return None
-    if not hasattr(module, "is_symbolic_tensor"):  # the stand-in of `jkeras.keras2`
-        return None
-    if is_new:
+    module = loaded_tensorflow()
+    if is_new and module is not None:
         module.config.set_visible_devices([], "GPU")
         if get_random_seed() is not None:
             module.random.set_seed(get_random_seed())
@@ -35,10 +35,8 @@ def is_tf_data(value):
     >>> is_tf_data([1, 2])
     False
     """
-    module = sys.modules.get("tensorflow")
-    if not hasattr(module, "is_symbolic_tensor"):
-        return False
-    return isinstance(value, module.data.Dataset)
+    module = loaded_tensorflow()
+    return module is not None and isinstance(value, module.data.Dataset)
 
 
 def kind_of(array):

@@ -47,9 +47,18 @@ def accumulate(inner: Transform, steps: int) -> Transform:
         def wait():
             return params, {**state, "accumulators": sums}
 
-        return jax.lax.cond((count + 1) % steps == 0, move, wait)
+        return jax.lax.cond(is_last(count, steps), move, wait)
 
     return stepping(init, step)
+
+
+def is_last(count: jax.Array, steps: int) -> jax.Array:
+    """Whether the call after `count` others is the last of so many, which moves the parameters.
+
+    >>> [bool(is_last(count, 2)) for count in range(4)]
+    [False, True, False, True]
+    """
+    return (count + 1) % steps == 0
 
 
 def _add(total: jax.Array, g: jax.Array | None) -> jax.Array:

@@ -4,6 +4,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
+from jkeras.optimizers.transform.accumulation import is_last
 from jkeras.optimizers.transform.leaves import describe, over
 from jkeras.optimizers.transform.pair import State, Transform, Tree, stepping
 
@@ -34,7 +35,7 @@ def overwrite(inner: Transform, every: int | None = None) -> Transform:
                 return p
             if every is None:
                 return g
-            return jnp.where((extra["count"] + 1) % every == 0, g, p)
+            return jnp.where(is_last(extra["count"], every), g, p)
 
         return over(settle, new, grads, leaves), state
 
