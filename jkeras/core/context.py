@@ -161,7 +161,7 @@ class Children:
 
     @functools.cached_property
     def _names(self):
-        return {id(child): name for name, child in self._children.items()}
+        return {id(child): name for name, child in tuple(self._children.items())}
 
     def mask_of(self, value):
         """The mask that a child left beside its output."""

@@ -295,7 +295,7 @@ class ObjectScope(Scope):
 
     def weights(self):
         """The layer's own weights by name, as they are now."""
-        return {name: self.flow.read(variable) for name, variable in self.layer._own.items()}
+        return {name: self.flow.read(variable) for name, variable in tuple(self.layer._own.items())}
 
     def update(self, changed):
         """Sets new values of own weights, in the dtype that they have."""

@@ -327,7 +327,7 @@ class Layer(PureInterface, LayerConfig, WeightView, Module, record.Record):
     def seed_generator_name(self):
         """The name by which the layer's seed generator is its child."""
         generator = self.seed_generator
-        return next(name for name, child in self._children.items() if child is generator)
+        return next(name for name, child in tuple(self._children.items()) if child is generator)
 
     def compute_mask(self, inputs, previous_mask):
         """The mask of the output, given the input and its mask."""

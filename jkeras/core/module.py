@@ -31,6 +31,9 @@ class Parts(dict):
         super().__init__(*args, **kwargs)
         Parts.changes += 1
 
+    def __copy__(self):
+        return Parts(dict(self))  # in one step: another thread may add to it meanwhile
+
 
 def _counting(name):
     plain = getattr(dict, name)

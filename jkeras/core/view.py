@@ -112,7 +112,7 @@ class WeightView:
 
     @property
     def _layers(self):
-        return [child for child in self._children.values() if isinstance(child, WeightView)]
+        return [child for child in tuple(self._children.values()) if isinstance(child, WeightView)]
 
     def _flatten_layers(self, include_self=True, recursive=True):
         if not recursive:
@@ -143,7 +143,7 @@ class WeightView:
             variables += [v for v in own if v.learnable]
             variables += [v for v in own if not v.learnable]
             if with_seeds:
-                for child in layer._children.values():
+                for child in tuple(layer._children.values()):
                     if isinstance(child, SeedGenerator):
                         variables += own_variables(child).values()
         return unique(variables)
@@ -154,7 +154,7 @@ class WeightView:
         if id(self) not in seen:
             seen.add(id(self))
             yield self
-            for child in list(self._children.values()):
+            for child in tuple(self._children.values()):
                 if isinstance(child, WeightView):
                     yield from child._views(seen)
 

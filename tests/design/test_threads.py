@@ -1,5 +1,6 @@
 """One model in several threads: predicting beside each other, and while it is trained."""
 
+import copy
 import sys
 import threading
 
@@ -10,6 +11,7 @@ import pytest
 
 import jkeras
 from jkeras import Input, Sequential, layers
+from jkeras.core.module import Parts
 from tests.design.tools import dense, normal
 
 
@@ -209,5 +211,27 @@ def test_init_and_apply_while_another_thread_builds_the_object(make):
 
             in_threads(4, work)
             assert all((output == outputs[0]).all() for output in outputs)
+    finally:
+        sys.setswitchinterval(interval)
+
+
+def test_parts_are_copied_while_another_thread_adds_to_them():
+    parts, done = Parts({str(i): i for i in range(50)}), threading.Event()
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+
+    def work(i):
+        if i == 0:
+            try:
+                for _ in range(2000):
+                    assert copy.copy(parts).items() >= {("0", 0), ("49", 49)}
+            finally:
+                done.set()
+        while not done.is_set():
+            parts["more"] = 1
+            del parts["more"]
+
+    try:
+        in_threads(2, work)
     finally:
         sys.setswitchinterval(interval)
