@@ -4,7 +4,14 @@ import numpy as np
 
 from jkeras.keras2 import tables
 
-INPUTS = ("input_shape", "batch_input_shape", "input_dim", "input_length", "input_dtype")
+INPUTS = (
+    "input_shape",
+    "batch_input_shape",
+    "input_dim",
+    "input_length",
+    "input_dtype",
+    "batch_size",
+)
 
 
 def translate(name, args, kwargs, notes):
@@ -18,7 +25,8 @@ def translate(name, args, kwargs, notes):
     >>> translate("Conv2D", (32, 3, 3), {"border_mode": "same"}, Notes())
     ((32, (3, 3)), {'padding': 'same'})
     """
-    kwargs = dict(kwargs)
+    kwargs = {key: as_python(value) for key, value in kwargs.items()}
+    args = tuple(as_python(value) for value in args)
     args = _joined_kernel(name, args, kwargs, notes)
     for old, new in tables.ARGUMENTS.get(name, {}).items():
         if old not in kwargs or old == new:
@@ -30,6 +38,11 @@ def translate(name, args, kwargs, notes):
     for key, value in kwargs.items():
         kwargs[key] = _translated_value(name, key, value, notes)
     return args, kwargs
+
+
+def as_python(value):
+    """A number of numpy's as one of Python's, which is all that layers of Keras 3 take."""
+    return value.item() if isinstance(value, (np.integer, np.floating)) else value
 
 
 def _joined_kernel(name, args, kwargs, notes):
@@ -74,25 +87,25 @@ def take_input(name, kwargs):
     given = {
         key: kwargs.pop(key, None) for key in INPUTS if not (is_embedding and key == "input_dim")
     }
-    batch = given["batch_input_shape"]
     dtype = given["input_dtype"]
-    if batch is not None:
-        return tuple(batch), dtype
-    shape = given["input_shape"]
-    length = given["input_length"]
+    if given["batch_input_shape"] is not None:
+        return tuple(given["batch_input_shape"]), dtype
+    shape = _sample_shape(name, given)
+    return None if shape is None else ((given["batch_size"], *shape), dtype)
+
+
+def _sample_shape(name, given):
+    """The shape of one sample of a layer's input, from what its constructor was given."""
+    shape, length, dim = given["input_shape"], given["input_length"], given.get("input_dim")
     if shape is not None:
-        if isinstance(shape, (int, np.integer)):
-            shape = (shape,)
-        return (None, *shape), dtype
-    if is_embedding:
-        if isinstance(length, (tuple, list)):
-            return (None, *length), dtype
-        return (None, length), dtype
-    if given["input_dim"] is None:
+        return (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
+    if name == "Embedding":
+        return tuple(length) if isinstance(length, (tuple, list)) else (length,)
+    if dim is None:
         return None
     if length is not None or name in _SEQUENCES:
-        return (None, length, given["input_dim"]), dtype
-    return (None, given["input_dim"]), dtype
+        return (length, dim)
+    return (dim,)
 
 
 _SEQUENCES = ("LSTM", "GRU", "SimpleRNN", "Conv1D")

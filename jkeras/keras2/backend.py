@@ -123,8 +123,13 @@ def _shape_of(shape):
     return tuple(int(n) if isinstance(n, np.integer) else n for n in shape)
 
 
-def random_normal(shape, mean=0.0, stddev=1.0, dtype=None, seed=None):
-    """Normal numbers; a size of the shape may be one of `K.shape` in a graph."""
+def random_normal(shape, mean=0.0, stddev=1.0, dtype=None, seed=None, std=None):
+    """Normal numbers; a size of the shape may be one of `K.shape` in a graph.
+
+    Args:
+        std: what Keras 1 calls `stddev`.
+    """
+    stddev = stddev if std is None else std
     return _random(jkeras.random.normal, shape, (mean, stddev), dtype, seed)
 
 
@@ -133,8 +138,14 @@ random_normal_variable = lambda shape, mean, scale, **more: variable(  # noqa: E
 )
 
 
-def random_uniform(shape, minval=0.0, maxval=1.0, dtype=None, seed=None):
-    """Uniform numbers."""
+def random_uniform(shape, minval=0.0, maxval=1.0, dtype=None, seed=None, low=None, high=None):
+    """Uniform numbers.
+
+    Args:
+        low, high: what Keras 1 calls `minval` and `maxval`.
+    """
+    minval = minval if low is None else low
+    maxval = maxval if high is None else high
     return _random(jkeras.random.uniform, shape, (minval, maxval), dtype, seed)
 
 

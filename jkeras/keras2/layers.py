@@ -3,17 +3,8 @@
 import numpy as np
 
 import jkeras
-from jkeras.keras2 import arguments
+from jkeras.keras2 import arguments, closures
 from jkeras.keras2.old_class import OldClass
-
-MERGES = {
-    "sum": "add",
-    "mul": "multiply",
-    "ave": "average",
-    "max": "maximum",
-    "concat": "concatenate",
-    "dot": "dot",
-}
 
 
 def old_layer(cls, notes):
@@ -55,7 +46,19 @@ def _remember(layer, shape, weights):
         layer.set_untracked(_keras2_input=shape)
 
 
-class OldLayer(jkeras.layers.Layer):
+def old_lambda(notes):
+    """`Lambda`, whose function may use tensors of the graph around it."""
+
+    def make(cls, args, kwargs):
+        shape, weights, args, kwargs = _prepared("Lambda", args, kwargs, notes)
+        layer = closures.OldLambda(*args, **kwargs)
+        _remember(layer, shape, weights)
+        return layer
+
+    return OldClass(jkeras.layers.Lambda, make, lambda: closures.OldLambda)
+
+
+class OldLayer(closures.UsesGraph, jkeras.layers.Layer):
     """Base of a program's own layers: the arguments of `add_weight` as Keras 2 has them, losses
     with the inputs that they depend on.
     """
@@ -93,7 +96,11 @@ class OldLayer(jkeras.layers.Layer):
             losses = [jkeras.ops.mean(loss) for loss in losses]
         else:
             losses = jkeras.ops.mean(losses)
-        super().add_loss(losses)
+        for loss in losses if isinstance(losses, list) else [losses]:
+            if jkeras.backend.is_keras_tensor(loss):
+                self._graph_losses.append(loss)
+            else:
+                super().add_loss(loss)
 
     def add_update(self, updates, inputs=None):
         """Nothing: variables that were assigned have their new value."""
@@ -128,29 +135,6 @@ def old_input(notes):
         return jkeras.Input(tuple(shape), name=name, dtype=dtype)
 
     return Input
-
-
-def merge_function(notes):
-    """`merge(inputs, mode=)` of Keras 1."""
-
-    def merge(
-        inputs, mode="sum", concat_axis=-1, dot_axes=-1, output_shape=None, name=None, **more
-    ):
-        if callable(mode):
-            notes.add("merge(mode=function)", "Lambda(function)")
-            return jkeras.layers.Lambda(mode, output_shape=output_shape, name=name)(inputs)
-        if mode not in (*MERGES, "cos"):
-            raise ValueError(f"merge: expected `mode` among {list(MERGES)}, received {mode!r}")
-        options = {"name": name}
-        function = MERGES.get(mode, "dot")
-        if mode == "concat":
-            options["axis"] = concat_axis
-        if mode in ("dot", "cos"):
-            options.update(axes=dot_axes, normalize=mode == "cos")
-        notes.add(f"merge(mode={mode!r})", f"layers.{function}()")
-        return getattr(jkeras.layers, function)(inputs, **options)
-
-    return merge
 
 
 def time_distributed_dense(notes):

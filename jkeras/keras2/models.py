@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 import jkeras
-from jkeras.keras2 import tables
+from jkeras.keras2 import closures, tables
 from jkeras.keras2.callbacks import checkpoint_path
 from jkeras.keras2.logs import OldLogs
 from jkeras.keras2.optimizers import with_lr, without_lr
@@ -27,6 +27,7 @@ class Keras2Methods:
             options.pop(gone, None)
         if isinstance(metrics, str):
             metrics = [metrics]
+        loss = closures.with_tensors(self, loss)
         super().compile(optimizer, loss=loss, metrics=self._for_each_output(metrics), **options)
         with_lr(self.optimizer)
         named = metrics if isinstance(metrics, (list, tuple)) else ()
@@ -162,10 +163,8 @@ class Keras2Methods:
             return
         self.notes.add("model.add_loss(tensor)", "a layer that calls self.add_loss")
         outputs = self.outputs
-        first = LossOfGraph()([outputs[0], *symbolic])
-        inputs = self.inputs[0] if len(self.inputs) == 1 else self.inputs
-        outputs = first if len(outputs) == 1 else [first, *outputs[1:]]
-        Functional.__init__(self, inputs, outputs, name=self.name)
+        first = closures.LossOfGraph()([outputs[0], *symbolic])
+        closures.replace_outputs(self, [first, *outputs[1:]])
 
     # ------------------------------------------------------------ files
 
@@ -203,19 +202,6 @@ class Keras2Methods:
             return write(**kwargs)
 
 
-class LossOfGraph(jkeras.layers.Layer):
-    """Hands its first input on and adds the mean of the others to what is minimized."""
-
-    def call(self, inputs):
-        for loss in inputs[1:]:
-            self.add_loss(jkeras.ops.mean(loss))
-        return inputs[0]
-
-    def compute_output_shape(self, shapes):
-        """The shape of the first input."""
-        return shapes[0]
-
-
 class OldSequential(Keras2Methods, jkeras.Sequential):
     """Layers one after the other; the first may say what the input is, with its batch size."""
 
@@ -248,6 +234,21 @@ class OldModel(Keras2Methods, jkeras.Model):
         super().__init__(*args, **kwargs)
 
 
+def slice_arrays(arrays, start=None, stop=None):
+    """Some rows of an array, or of each array of a list.
+
+    Args:
+        start: first row, or the rows one by one.
+
+    >>> slice_arrays([np.arange(5), np.arange(5) * 2], 1, 3)
+    [array([1, 2]), array([2, 4])]
+    """
+    if isinstance(arrays, (list, tuple)):
+        return [None if a is None else slice_arrays(a, start, stop) for a in arrays]
+    rows = slice(start, stop) if start is None or np.ndim(start) == 0 else np.asarray(start)
+    return arrays[rows]
+
+
 def _first_rows(generator):
     """(the generator as it was, how many rows its first batch has)."""
     if hasattr(generator, "__getitem__"):
@@ -273,6 +274,8 @@ def of_today(model):
             new = jkeras.Sequential
         elif isinstance(part, Functional) and _is_plain_graph(cls):
             new = Functional
+        elif cls is closures.OldLambda:
+            new = jkeras.layers.Lambda
         else:
             continue
         was.append((part, cls))

@@ -29,6 +29,11 @@ KEPT_IN_BACKEND = (
     "get_uid backend is_keras_tensor is_float_dtype is_int_dtype result_type standardize_dtype"
 ).split()
 RANDOM = {"random_normal": "normal", "random_uniform": "uniform"}
+NAMES_BY_HAND = {
+    "Merge": "layers.add, multiply, concatenate, ... on the tensors of the branches",
+    "slice_X": "index the arrays",
+    "slice_arrays": "index the arrays",
+}
 WORTH_A_REMARK = {  # module -> (what of it, what is said)
     "keras.preprocessing.text": (
         "",
@@ -37,6 +42,10 @@ WORTH_A_REMARK = {  # module -> (what of it, what is said)
     "keras.preprocessing.image": (
         "ImageDataGenerator",
         "Keras 3 has image_dataset_from_directory and random layers",
+    ),
+    "keras.wrappers.scikit_learn": (
+        "",
+        "Keras 3 has wrappers.SKLearnClassifier and SKLearnRegressor, which take a function",
     ),
 }
 BY_HAND = {
@@ -176,6 +185,8 @@ class Rewriter(ast.NodeVisitor):
             self.backends.add(name)
         new = tables.RENAMED.get(alias.name, alias.name)
         self.names[name] = new
+        if module.startswith("keras") and alias.name in NAMES_BY_HAND:
+            self.remark(node, f"{alias.name}: {NAMES_BY_HAND[alias.name]}")
         if alias.name == "np_utils":
             self.names[name] = "utils"
             names["utils"].append(f"utils as {name}")

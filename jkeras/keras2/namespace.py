@@ -13,8 +13,10 @@ from jkeras.keras2 import (
     graph_functions,
     image,
     layers,
+    merging,
     models,
     optimizers,
+    scikit_learn,
     sequence,
     tables,
     text,
@@ -122,6 +124,8 @@ class _Builder:
         self._module("constraints", jkeras.constraints, _constraints())
         self._module("activations", jkeras.activations)
         self._preprocessing()
+        self._module("wrappers")
+        self._module("wrappers.scikit_learn", None, _members(scikit_learn))
         for name in ("datasets", "applications"):
             self._public(name, getattr(jkeras, name))
         for old, new in tables.MODULES.items():
@@ -150,10 +154,16 @@ class _Builder:
         source = self.modules[f"keras.{new}"]
         if f"keras.{old}" in self.modules:
             return
-        more = {"Model": self.models["Model"]} if old.startswith("engine") else {}
+        more = self._engine() if old.startswith("engine") else {}
         known = vars(source)["_old"]
         call = known["merge"] if old == "layers.merge" else None
         self._module(old, vars(source)["_today"], {**known, **more}, call)
+
+    def _engine(self):
+        """What modules of the engine have besides the names of today's module."""
+        graph = self.models["Model"]
+        slices = dict.fromkeys(("slice_X", "slice_arrays", "_slice_arrays"), models.slice_arrays)
+        return {"Model": graph, "Container": graph, **slices}
 
     def _root(self):
         return {
@@ -174,12 +184,15 @@ class _Builder:
             CuDNNGRU=layers.cudnn("GRU", self.notes),
             CuDNNLSTM=layers.cudnn("LSTM", self.notes),
             Input=layers.old_input(self.notes),
+            Lambda=layers.old_lambda(self.notes),
             Layer=layers.old_base_layer(self.notes),
             LocallyConnected1D=layers.old_layer(layers.LocallyConnected1D, self.notes),
             LocallyConnected2D=layers.old_layer(layers.LocallyConnected2D, self.notes),
             ThresholdedReLU=layers.old_layer(layers.ThresholdedReLU, self.notes),
             TimeDistributedDense=layers.time_distributed_dense(self.notes),
-            merge=layers.merge_function(self.notes),
+            Merge=merging.merge_class(self.notes),
+            get_source_inputs=jkeras.utils.get_source_inputs,
+            merge=merging.merge_function(self.notes),
         )
         return old
 

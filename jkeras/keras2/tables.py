@@ -14,6 +14,14 @@ RENAMED = {
     "Deconv2D": "Conv2DTranspose",
     "SeparableConvolution2D": "SeparableConv2D",
     "SeparableConv2d": "SeparableConv2D",
+    "Container": "Model",
+    # regularizers
+    "ActivityRegularizer": "L1L2",
+    "WeightRegularizer": "L1L2",
+    "activity_l1": "L1",
+    "activity_l1l2": "L1L2",
+    "activity_l2": "L2",
+    "l1l2": "L1L2",
     # initializers and losses
     "normal": "RandomNormal",
     "uniform": "RandomUniform",
@@ -146,6 +154,10 @@ ARGUMENTS = {
     "TensorBoard": {"write_grads": None, "batch_size": None, "embeddings_layer_names": None},
     "Model": {"input": "inputs", "output": "outputs"},
     "RandomNormal": {"std": "stddev"},
+    "random_normal": {"std": "stddev"},
+    "random_uniform": {"low": "minval", "high": "maxval"},
+    "KerasClassifier": {"nb_epoch": "epochs"},
+    "KerasRegressor": {"nb_epoch": "epochs"},
 }
 # positions that Keras 1 had beside those of today: class -> names of positional ints to be joined
 KERNEL_SIDES = {

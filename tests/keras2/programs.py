@@ -896,3 +896,144 @@ program(
     assert np.argmax(model.predict(state)[0]) in (0, 1)
 """,
 )
+program(
+    "variational autoencoder whose loss uses tensors of the graph",
+    """
+    from keras.layers import Input, Dense, Lambda
+    from keras.models import Model
+    from keras import backend as K, objectives
+    x = Input(batch_shape=(8, 6))
+    h = Dense(4, activation="relu")(x)
+    mean, log_var = Dense(2)(h), Dense(2)(h)
+    def sample(args):
+        m, v = args
+        return m + K.exp(v / 2) * K.random_normal(shape=(8, 2), mean=0., std=1.)
+    z = Lambda(sample, output_shape=(2,))([mean, log_var])
+    decoded = Dense(6, activation="sigmoid")(z)
+    def kl():
+        return -0.5 * K.sum(1 + log_var - K.square(mean) - K.exp(log_var), axis=-1)
+    def vae_loss(x, decoded):
+        return 6 * objectives.binary_crossentropy(x, decoded) + kl()
+    model = Model(x, decoded)
+    model.compile(optimizer="rmsprop", loss=vae_loss)
+    data = np.random.rand(16, 6)
+    h = model.fit(data, data, shuffle=True, nb_epoch=20, batch_size=8, validation_data=(data, data), verbose=0)
+    assert h.history["loss"][-1] < h.history["loss"][0]
+    m, v = (Model(x, t).predict(data, batch_size=8) for t in (mean, log_var))
+    kl_by_hand = np.mean(-0.5 * np.sum(1 + v - m**2 - np.exp(v), -1))
+    p = np.clip(model.predict(data, batch_size=8), 1e-7, 1 - 1e-7)
+    entropy = np.mean(-np.sum(data * np.log(p) + (1 - data) * np.log(1 - p), -1))
+    assert abs(model.evaluate(data, data, batch_size=8, verbose=0) - kl_by_hand - entropy) < 1.0
+""",
+)
+program(
+    "a layer and a Lambda that use tensors of the graph",
+    """
+    from keras.layers import Input, Dense, Lambda, Layer
+    from keras.models import Model
+    from keras import backend as K
+    x = Input(shape=(6,))
+    h = Dense(3)(x)
+    gate = Dense(3, activation="sigmoid")(x)
+    gated = Lambda(lambda t: t * gate)(h)
+    y = Dense(6)(gated)
+    class LossLayer(Layer):
+        def __init__(self, **kwargs):
+            self.is_placeholder = True
+            super(LossLayer, self).__init__(**kwargs)
+        def call(self, inputs):
+            x, y = inputs
+            self.add_loss(K.mean(K.square(x - y)) + 0 * K.sum(gate), inputs=inputs)
+            return x
+    model = Model(x, LossLayer()([x, y]))
+    model.compile(optimizer="sgd", loss=None)
+    data = np.random.rand(16, 6)
+    first, last = (model.fit(data, batch_size=16, epochs=n, verbose=0).history["loss"][-1] for n in (1, 30))
+    assert 0 < last < first
+    a, g, b = Model(x, [h, gate, gated]).predict(data)
+    np.testing.assert_allclose(a * g, b, rtol=1e-5)
+""",
+)
+program(
+    "numbers of numpy, batch sizes of first layers",
+    """
+    from keras.models import Sequential
+    from keras.layers import Dense, LSTM
+    y = np.random.randint(0, 3, 8)
+    model = Sequential()
+    model.add(LSTM(np.int64(5), input_shape=(4, 2), batch_size=4, return_sequences=False, stateful=True))
+    model.add(Dense(np.max(y) + 1, activation="softmax"))
+    model.compile(loss="sparse_categorical_crossentropy", optimizer="sgd")
+    model.fit(np.random.rand(8, 4, 2), y, batch_size=4, nb_epoch=1, shuffle=False, verbose=0)
+    assert model.input_shape == (4, 4, 2)
+    model.reset_states()
+""",
+)
+program(
+    "branches merged by Merge of Keras 1",
+    """
+    from keras.models import Sequential
+    from keras.layers.core import Dense, Merge, Permute, Activation
+    from keras.layers.embeddings import Embedding
+    from keras.regularizers import activity_l1, l1l2
+    left, right = Sequential(), Sequential()
+    left.add(Embedding(input_dim=10, output_dim=4, input_length=6))
+    right.add(Embedding(input_dim=10, output_dim=4, input_length=3))
+    match = Sequential()
+    match.add(Merge([left, right], mode="dot", dot_axes=[(2), (2)]))
+    encoder = Sequential()
+    encoder.add(Embedding(input_dim=10, output_dim=3, input_length=6))
+    response = Sequential()
+    response.add(Merge([match, encoder], mode="sum"))
+    response.add(Permute((2, 1)))
+    answer = Sequential()
+    answer.add(Merge([response, right], mode="concat", concat_axis=-1))
+    answer.add(Dense(5, activation="softmax", activity_regularizer=activity_l1(1e-4), W_regularizer=l1l2(l1=1e-4, l2=1e-4)))
+    answer.compile(optimizer="rmsprop", loss="categorical_crossentropy", metrics=["accuracy"])
+    story, query = np.random.randint(0, 10, (8, 6)), np.random.randint(0, 10, (8, 3))
+    y = np.eye(5)[np.random.randint(0, 5, (8, 3))]
+    h = answer.fit([story, query, story, query], y, batch_size=4, nb_epoch=2, verbose=0)
+    assert len(h.history["acc"]) == 2
+    assert answer.predict([story, query, story, query]).shape == (8, 3, 5)
+    assert len(answer.get_weights()) == 5
+""",
+)
+program(
+    "estimators of scikit-learn",
+    """
+    from keras.models import Sequential
+    from keras.layers import Dense
+    from keras.wrappers.scikit_learn import KerasClassifier, KerasRegressor
+    from keras.engine.training import slice_X
+    from sklearn.model_selection import GridSearchCV, StratifiedKFold, cross_val_score
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+    def make(units=4, loss="categorical_crossentropy"):
+        model = Sequential()
+        model.add(Dense(units, input_dim=3, init="uniform", activation="relu"))
+        model.add(Dense(2, activation="softmax"))
+        model.compile(loss=loss, optimizer="adam", metrics=["accuracy"])
+        return model
+    x = np.random.randn(24, 3)
+    y = np.where(x[:, 0] > 0, "yes", "no")
+    scores = cross_val_score(KerasClassifier(build_fn=make, nb_epoch=2, batch_size=8, verbose=0), x, y, cv=StratifiedKFold(n_splits=2))
+    assert scores.shape == (2,) and np.isfinite(scores).all()
+    search = GridSearchCV(KerasClassifier(make, batch_size=8, verbose=0), {"units": [2, 3], "epochs": [1]}, cv=2, n_jobs=1)
+    search.fit(x, y)
+    assert search.best_params_["units"] in (2, 3) and set(search.predict(x)) <= {"yes", "no"}
+    def line():
+        model = Sequential([Dense(1, input_dim=3)])
+        model.compile(loss="mean_squared_error", optimizer="sgd")
+        return model
+    pipe = make_pipeline(StandardScaler(), KerasRegressor(build_fn=line, epochs=2, verbose=0))
+    pipe.fit(x, x[:, 0])
+    assert pipe.predict(x).shape == (24,) and pipe.score(x, x[:, 0]) <= 0
+    assert KerasClassifier(make).fit(x, y, epochs=1, verbose=0).history["loss"]
+    assert [len(a) for a in slice_X([x, y], 4, 10)] == [6, 6] and len(slice_X(x, 20)) == 4
+    try:
+        KerasClassifier(make, unit=3)
+        raise AssertionError
+    except ValueError as error:
+        assert "not a legal parameter" in str(error)
+""",
+)
