@@ -2,6 +2,7 @@
 other arguments.
 """
 
+import functools
 import inspect
 import itertools
 import types
@@ -12,6 +13,7 @@ from jkeras.keras2 import (
     callbacks,
     graph_functions,
     image,
+    kernels,
     layers,
     merging,
     models,
@@ -88,6 +90,7 @@ class _Builder:
             "Model": _instead(jkeras.Model, graph),
             **models.old_loading(sequential, graph),
         }
+        self._as_old = lambda model: models.as_old(model, sequential, graph)
         self._make()
 
     def _module(self, name, today=None, old=(), call=None):
@@ -126,8 +129,8 @@ class _Builder:
         self._preprocessing()
         self._module("wrappers")
         self._module("wrappers.scikit_learn", None, _members(scikit_learn))
-        for name in ("datasets", "applications"):
-            self._public(name, getattr(jkeras, name))
+        self._public("datasets", jkeras.datasets)
+        self._public("applications", jkeras.applications, self._of_old_models)
         for old, new in tables.MODULES.items():
             self._old_module(old, new)
         tf_modules = stand_in.make(self.modules["keras"])
@@ -138,12 +141,25 @@ class _Builder:
         tf_modules["tensorflow.python"].__path__ = []
         self.modules.update(tf_modules)
 
-    def _public(self, name, today):
-        """The modules below a module of today, as they are."""
-        self._module(name, today)
+    def _public(self, name, today, old=lambda today: {}):
+        """A module of today and those below it, with what `old` says of each."""
+        self._module(name, today, old(today))
         for child in getattr(today, "__all__", ()):
             if isinstance(getattr(today, child), types.ModuleType):
-                self._public(f"{name}.{child}", getattr(today, child))
+                self._public(f"{name}.{child}", getattr(today, child), old)
+
+    def _of_old_models(self, today):
+        """The functions of a module that make models, whose models have the old methods."""
+
+        def old(function):
+            @functools.wraps(function)
+            def make(*args, **kwargs):
+                return self._as_old(function(*args, **kwargs))
+
+            return make
+
+        names = [name for name in getattr(today, "__all__", ()) if name[0].isupper()]
+        return {name: old(getattr(today, name)) for name in names}
 
     def _old_module(self, old, new):
         """A module that Keras 3 has not, with the names of the one that has them now."""
@@ -228,6 +244,8 @@ class _Builder:
             "plot": jkeras.utils.plot_model,
             "np_utils": jkeras.utils,
             "CustomObjectScope": jkeras.utils.CustomObjectScope,
+            "convert_kernel": kernels.convert_kernel,
+            "convert_all_kernels_in_model": kernels.convert_all_kernels_in_model,
         }
 
     def _preprocessing(self):

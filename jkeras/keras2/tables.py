@@ -231,6 +231,7 @@ MODULES = {
     **dict.fromkeys(("engine.training", "engine.sequential", "engine.network"), "models"),
     **dict.fromkeys(("utils.np_utils", "utils.vis_utils", "utils.data_utils"), "utils"),
     **dict.fromkeys(("utils.generic_utils", "utils.layer_utils", "utils.io_utils"), "utils"),
+    "utils.conv_utils": "utils",
     "utils.training_utils": "utils",
     "utils.visualize_util": "utils",
     "objectives": "losses",

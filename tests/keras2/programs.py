@@ -784,6 +784,12 @@ program(
         layer.trainable = False
     model.compile(optimizer=SGD(lr=0.0001, momentum=0.9), loss="categorical_crossentropy")
     assert len(model.trainable_weights) == 2 and VGG16
+    batches = (np.random.rand(2, 32, 32, 3) for _ in range(2))
+    assert base_model.predict_generator(batches, 2).shape[0] == 4
+    from keras.utils.layer_utils import convert_all_kernels_in_model
+    kernel = base_model.get_weights()[0]
+    convert_all_kernels_in_model(base_model)
+    np.testing.assert_array_equal(base_model.get_weights()[0], kernel[::-1, ::-1])
     assert preprocess_input(np.ones((1, 4, 4, 3))).shape == (1, 4, 4, 3)
 """,
 )
