@@ -131,7 +131,7 @@ class KerasClassifier(BaseWrapper):
             if name in results:
                 return results[name]
         raise ValueError(
-            "The model is not configured to compute accuracy. Pass `metrics=[\"accuracy\"]` to "
+            'The model is not configured to compute accuracy. Pass `metrics=["accuracy"]` to '
             "`model.compile()`."
         )
 
