@@ -10,6 +10,7 @@ import jkeras
 from jkeras import ops
 from jkeras.core import graph
 from jkeras.core.scopes import is_training
+from jkeras.keras2.closures import sampled
 from jkeras.keras2.graph_functions import LearningPhase
 
 
@@ -168,7 +169,7 @@ def _random(sample, shape, range_, dtype, seed):
     dtype = dtype or jkeras.config.floatx()
     if not symbolic:
         sizes = tuple(int(n) if hasattr(n, "dtype") else n for n in shape)
-        return sample(sizes, *range_, dtype=dtype)
+        return sampled(lambda: sample(sizes, *range_, dtype=dtype), sizes, dtype)
     raise NotImplementedError(
         "The shape of random numbers depends on a symbolic tensor. Make them in a Lambda."
     )
@@ -182,6 +183,54 @@ def dot(x, y):
     if len(y.shape) <= 2 or len(x.shape) < 2:
         return ops.dot(x, y)
     return ops.tensordot(x, y, axes=((len(x.shape) - 1,), (len(y.shape) - 2,)))
+
+
+def local_conv1d(inputs, kernel, kernel_size, strides, data_format=None):
+    """A convolution of (batch, steps, channels) with a kernel (steps, window, filters) for each
+    step.
+    """
+    return _local_conv(inputs, kernel, kernel_size, strides, kernel.shape[:1], data_format)
+
+
+def local_conv2d(inputs, kernel, kernel_size, strides, output_shape, data_format=None):
+    """A convolution of images with a kernel (places, window, filters) for each place."""
+    return _local_conv(inputs, kernel, kernel_size, strides, output_shape, data_format)
+
+
+def _local_conv(inputs, kernel, kernel_size, strides, space, data_format):
+    """The products of the windows of each place with its kernel; windows count channels last."""
+    if data_format == "channels_first":
+        inputs = ops.moveaxis(inputs, 1, -1)
+    outputs = []
+    for i, place in enumerate(np.ndindex(*space)):
+        begin = [at * step for at, step in zip(place, strides)]
+        window = (slice(None), *(slice(b, b + k) for b, k in zip(begin, kernel_size)))
+        rows = ops.reshape(inputs[window], (-1, kernel.shape[1]))
+        outputs.append(ops.matmul(rows, kernel[i]))
+    y = ops.reshape(ops.stack(outputs, axis=1), (-1, *space, kernel.shape[-1]))
+    return ops.moveaxis(y, -1, 1) if data_format == "channels_first" else y
+
+
+def cast_to_floatx(x):
+    """An array of numpy as floats of the type of `floatx`."""
+    return np.asarray(x, dtype=jkeras.config.floatx())
+
+
+def pattern_broadcast(x, pattern):
+    """x: only Theano has to be told along which axes an array is spread."""
+    return x
+
+
+def is_sparse(tensor):
+    """Whether a tensor is sparse."""
+    return graph.is_sparse(tensor) or bool(getattr(tensor, "sparse", False))
+
+
+@contextlib.contextmanager
+def name_scope(name):
+    """A part of the program under a name."""
+    with jkeras.name_scope(name):
+        yield
 
 
 def batch_dot(x, y, axes=None):

@@ -2,12 +2,17 @@
 tensor was part of one graph.
 """
 
+import contextvars
 import inspect
 import types
 
 import jkeras
 from jkeras.core import graph
 from jkeras.models import Functional
+
+
+# the input of the layer whose operations become nodes at the moment
+_entry = contextvars.ContextVar("entry", default=None)
 
 
 class UsesGraph:
@@ -34,12 +39,44 @@ class UsesGraph:
     def _inlined(self, args, kwargs):
         """What `call` makes of the symbolic tensors themselves, with the losses that it adds."""
         self.set_untracked(_graph_losses=[])
-        outputs = self._on_symbols(*args, **kwargs)
+        given = jkeras.tree.flatten((args, kwargs))
+        token = _entry.set(next(x for x in given if graph.is_symbolic(x)))
+        try:
+            outputs = self._on_symbols(*args, **kwargs)
+        finally:
+            _entry.reset(token)
         if not self._graph_losses:
             return outputs
         first, *others = jkeras.tree.flatten(outputs)
         first = LossOfGraph()([first, *self._graph_losses])
         return jkeras.tree.pack_sequence_as(outputs, [first, *others])
+
+
+class Sample(jkeras.Operation):
+    """Random numbers as a node of the graph: others in each call.
+
+    Args:
+        function: takes no arguments and returns the numbers.
+        shape, dtype: of the numbers.
+    """
+
+    def __init__(self, function, shape, dtype):
+        super().__init__()
+        self.function, self.shape, self.dtype = function, shape, dtype
+
+    def call(self, x):
+        return self.function()
+
+    def compute_output_spec(self, x):
+        return jkeras.KerasTensor(self.shape, self.dtype)
+
+
+def sampled(function, shape, dtype):
+    """The random numbers that a function returns; within a layer whose operations become nodes of
+    the graph, a node.
+    """
+    entry = _entry.get()
+    return function() if entry is None else Sample(function, shape, dtype)(entry)
 
 
 class OldLambda(UsesGraph, jkeras.layers.Lambda):

@@ -179,14 +179,7 @@ class ImageDataGenerator:
             _shift(self.height_shift_range, rows, random),
             _shift(self.width_shift_range, columns, random),
         ]
-        rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-        matrix = rotation @ np.array([[1, -np.sin(shear)], [0, np.cos(shear)]]) @ np.diag(zoom)
-        if np.allclose(matrix, np.eye(2)) and not np.any(shift):
-            return x
-        middle = (np.array([rows, columns]) - 1) / 2
-        grid = np.stack(np.meshgrid(np.arange(rows), np.arange(columns), indexing="ij"), -1)
-        places = (grid - middle + shift) @ matrix.T + middle  # where each pixel comes from
-        return _sampled(x, places, self.fill_mode, self.cval)
+        return moved(x, angle, shear, zoom, shift, self.fill_mode, self.cval)
 
     # ------------------------------------------------------------ many
 
@@ -335,6 +328,26 @@ class ImageDataGenerator:
         held_out = int(self.validation_split * len(places))
         parts = {"validation": places[:held_out], "training": places[held_out:], None: places}
         return parts[subset]
+
+
+def moved(x, angle, shear, zoom, shift, fill_mode, cval):
+    """An image (rows, columns, channels) turned, sheared, zoomed and shifted about its middle.
+
+    Args:
+        angle, shear: in radians.
+        zoom: factors of rows and columns.
+        shift: of rows and columns, in pixels.
+        fill_mode, cval: what stands where there was no image, as in `ImageDataGenerator`.
+    """
+    rows, columns = x.shape[:2]
+    rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    matrix = rotation @ np.array([[1, -np.sin(shear)], [0, np.cos(shear)]]) @ np.diag(zoom)
+    if np.allclose(matrix, np.eye(2)) and not np.any(shift):
+        return x
+    middle = (np.array([rows, columns]) - 1) / 2
+    grid = np.stack(np.meshgrid(np.arange(rows), np.arange(columns), indexing="ij"), -1)
+    places = (grid - middle + shift) @ matrix.T + middle  # where each pixel comes from
+    return _sampled(x, places, fill_mode, cval)
 
 
 def _labels(numbers, class_mode, count):

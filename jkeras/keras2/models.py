@@ -340,8 +340,22 @@ def old_loading(sequential, graph):
             copy = jkeras.models.clone_model(model, *args, **kwargs)
         return as_old(copy, sequential, graph)
 
+    def model_from_config(config, custom_objects=None):
+        """A model from the config of its class."""
+        model = jkeras.layers.deserialize(config, custom_objects=custom_objects)
+        return as_old(model, sequential, graph)
+
+    def model_from_yaml(yaml_string, custom_objects=None):
+        """Raises: texts of YAML may hold code."""
+        raise RuntimeError(
+            "model_from_yaml: YAML can run code when it is read. Write the model with "
+            "`model.to_json()` and read it with `model_from_json`."
+        )
+
     return {
         "load_model": load_model,
+        "model_from_config": model_from_config,
+        "model_from_yaml": model_from_yaml,
         "model_from_json": model_from_json,
         "clone_model": clone_model,
     }

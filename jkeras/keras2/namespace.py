@@ -12,12 +12,16 @@ from jkeras.keras2 import (
     backend,
     callbacks,
     graph_functions,
+    hdf5,
     image,
+    input_shapes,
     kernels,
     layers,
+    legacy_layers,
     merging,
     models,
     optimizers,
+    random_image,
     scikit_learn,
     sequence,
     tables,
@@ -131,8 +135,8 @@ class _Builder:
         self._module("wrappers.scikit_learn", None, _members(scikit_learn))
         self._public("datasets", jkeras.datasets)
         self._public("applications", jkeras.applications, self._of_old_models)
-        for old, new in tables.MODULES.items():
-            self._old_module(old, new)
+        for old in sorted(tables.MODULES, key=lambda name: name.count(".")):  # parents first
+            self._old_module(old, tables.MODULES[old])
         tf_modules = stand_in.make(self.modules["keras"])
         for name, module in list(self.modules.items()):
             tf_modules[f"tensorflow.{name}"] = module
@@ -159,7 +163,13 @@ class _Builder:
             return make
 
         names = [name for name in getattr(today, "__all__", ()) if name[0].isupper()]
-        return {name: old(getattr(today, name)) for name in names}
+        more = {}
+        if today is jkeras.applications.imagenet_utils:
+            more["_obtain_input_shape"] = input_shapes.obtain_input_shape
+        if today is jkeras.applications.mobilenet:
+            depthwise = layers.old_layer(jkeras.layers.DepthwiseConv2D, self.notes)
+            more.update(relu6=jkeras.ops.relu6, DepthwiseConv2D=depthwise)
+        return {name: old(getattr(today, name)) for name in names} | more
 
     def _old_module(self, old, new):
         """A module that Keras 3 has not, with the names of the one that has them now."""
@@ -206,7 +216,11 @@ class _Builder:
             LocallyConnected2D=layers.old_layer(layers.LocallyConnected2D, self.notes),
             ThresholdedReLU=layers.old_layer(layers.ThresholdedReLU, self.notes),
             TimeDistributedDense=layers.time_distributed_dense(self.notes),
+            Highway=legacy_layers.Highway,
+            MaxoutDense=legacy_layers.MaxoutDense,
             Merge=merging.merge_class(self.notes),
+            Recurrent=jkeras.layers.RNN,
+            _Merge=legacy_layers.MergeBase,
             get_source_inputs=jkeras.utils.get_source_inputs,
             merge=merging.merge_function(self.notes),
         )
@@ -244,6 +258,7 @@ class _Builder:
             "plot": jkeras.utils.plot_model,
             "np_utils": jkeras.utils,
             "CustomObjectScope": jkeras.utils.CustomObjectScope,
+            "HDF5Matrix": hdf5.HDF5Matrix,
             "convert_kernel": kernels.convert_kernel,
             "convert_all_kernels_in_model": kernels.convert_all_kernels_in_model,
         }
@@ -255,7 +270,8 @@ class _Builder:
             ("sequence", sequence, jkeras.preprocessing.sequence),
             ("text", text, None),
         ):
-            self._module(f"preprocessing.{name}", today, _members(old))
+            more = _members(random_image) if name == "image" else {}
+            self._module(f"preprocessing.{name}", today, _members(old) | more)
 
 
 def _instead(today, old):

@@ -283,6 +283,8 @@ def make(keras):
     tf.config.experimental = _module(
         "tensorflow.config.experimental",
         set_memory_growth=_nothing,
+        set_virtual_device_configuration=_nothing,
+        set_visible_devices=_nothing,
         list_physical_devices=_devices,
     )
     tf.test = _module(

@@ -1043,3 +1043,82 @@ program(
         assert "not a legal parameter" in str(error)
 """,
 )
+program(
+    "layers of Keras 1 that are gone, bases of one's own",
+    """
+    import keras
+    import keras.backend.tensorflow_backend as KTF
+    from keras.engine import Layer, InputSpec, Model, Input, merge, get_source_inputs
+    from keras.layers import Dense
+    from keras.layers.core import Highway, MaxoutDense
+    from keras.layers.merge import _Merge
+    from keras.models import Sequential, model_from_config
+    from keras.applications.imagenet_utils import _obtain_input_shape
+    from keras.applications.mobilenet import relu6, DepthwiseConv2D
+    from keras import backend as K
+    class Between(_Merge):
+        def _merge_function(self, inputs):
+            alpha = K.random_uniform((4, 1))
+            return alpha * inputs[0] + (1 - alpha) * inputs[1]
+    a, b = Input((3,)), Input((3,))
+    c = Between()([a, b])
+    assert get_source_inputs(c) == [a, b]
+    ones = np.ones((4, 3))
+    between = Model([a, b], c)
+    np.testing.assert_allclose(between.predict([ones, ones]), ones, rtol=1e-5)
+    first, second = (between.predict([ones, 0 * ones]) for _ in range(2))
+    assert not np.array_equal(first, second)  # other numbers in each call
+    assert (first == first[:, :1]).all() and len(set(first[:, 0])) == 4
+    model = Sequential()
+    model.add(Highway(activation="relu", input_dim=5, W_regularizer="l2"))
+    model.add(MaxoutDense(4, nb_feature=3))
+    x = np.random.randn(6, 5)
+    W, W_carry, b, b_carry, M, m = model.get_weights()
+    assert (b_carry == -2).all() and (M.shape, m.shape) == ((3, 5, 4), (3, 4))
+    gate = 1 / (1 + np.exp(-(x @ W_carry + b_carry)))
+    h = gate * np.maximum(x @ W + b, 0) + (1 - gate) * x
+    np.testing.assert_allclose(model.predict(x), np.max(np.einsum("bi,fio->bfo", h, M) + m, 1), rtol=1e-4, atol=1e-5)
+    model.compile("sgd", "mse")
+    model.fit(x, np.zeros((6, 4)), nb_epoch=1, verbose=0)
+    assert _obtain_input_shape((64, 64, 3), default_size=224, min_size=48, data_format="channels_last", require_flatten=False) == (64, 64, 3)
+    assert K.eval(relu6(K.variable([7.0, -1.0]))).tolist() == [6, 0] and DepthwiseConv2D and InputSpec and Layer and KTF
+    x, kernel = np.random.rand(2, 5, 3), np.random.rand(3, 9, 4)
+    y = K.eval(K.local_conv1d(K.variable(x), K.variable(kernel), (3,), (1,)))
+    np.testing.assert_allclose(y[:, 1], x[:, 1:4].reshape(2, 9) @ kernel[1], rtol=1e-5)
+    x, kernel = np.random.rand(2, 4, 5, 3), np.random.rand(2, 12, 4)
+    y = K.eval(K.local_conv2d(K.variable(x), K.variable(kernel), (2, 2), (2, 2), (2, 1)))
+    np.testing.assert_allclose(y[:, 1, 0], x[:, 2:4, :2].reshape(2, 12) @ kernel[1], rtol=1e-5)
+    with K.name_scope("part"):
+        assert K.cast_to_floatx(np.arange(3)).dtype == "float32" and not K.is_sparse(K.variable([1.0]))
+    assert merge and keras
+""",
+)
+program(
+    "rows of an HDF5 file, images changed one by one",
+    """
+    import h5py, tempfile, os
+    from keras.models import Sequential
+    from keras.layers import Dense
+    from keras.utils.io_utils import HDF5Matrix
+    from keras.preprocessing import image
+    path = os.path.join(tempfile.mkdtemp(), "data.h5")
+    x, y = np.random.rand(20, 4), np.random.rand(20, 1)
+    with h5py.File(path, "w") as file:
+        file["x"], file["y"] = x, y
+    some = HDF5Matrix(path, "x", start=2, end=18, normalizer=lambda rows: rows * 2)
+    assert len(some) == 16 and some.shape == (16, 4) and some.ndim == 2 and some.size == 64
+    np.testing.assert_array_equal(some[[3, 0, 3]], 2 * x[[5, 2, 5]])
+    np.testing.assert_array_equal(some[4:6], 2 * x[6:8])
+    np.testing.assert_array_equal(some[-1], 2 * x[17])
+    model = Sequential([Dense(1, input_shape=(4,))])
+    model.compile("sgd", "mse")
+    model.fit(some, HDF5Matrix(path, "y", 2, 18), batch_size=8, shuffle="batch", verbose=0)
+    assert model.predict(HDF5Matrix(path, "x")).shape == (20, 1)
+    picture = np.random.rand(3, 8, 10) * 255
+    for name, args in dict(random_rotation=(45,), random_shift=(0.2, 0.2), random_shear=(20,), random_zoom=((0.5, 1.5),), random_channel_shift=(30,), random_brightness=((0.5, 1.5),)).items():
+        assert getattr(image, name)(picture, *args).shape == picture.shape
+        assert not np.array_equal(getattr(image, name)(picture, *args), picture)
+    still = image.random_rotation(picture.transpose(1, 2, 0), 0, row_axis=0, col_axis=1, channel_axis=2)
+    np.testing.assert_array_equal(still, picture.transpose(1, 2, 0))
+""",
+)
