@@ -1,12 +1,14 @@
 """The programs of examples/ as pages: a title, what the program explains of itself, what it
-reaches, the program.
+reaches, a picture, the program, what it prints. Pictures and prints are kept by `record.py`.
 """
 
 import ast
+import pathlib
 import re
 
 from docstrings import prose
 
+KEPT = pathlib.Path(__file__).parent.parent / "assets" / "examples"
 TITLES = {
     "actor_critic": "Reinforcement learning: actor and critic",
     "custom_train_step": "A training step of one's own",
@@ -47,7 +49,9 @@ def pages(folder):
 
 
 def page(path, reached):
-    """A program as a page: its docstring as text, what it reaches, the program below."""
+    """A program as a page: its docstring as text, what it reaches, a picture, the program below,
+    and what it prints.
+    """
     text = path.read_text()
     tree = ast.parse(text)
     first, _, rest = ast.get_docstring(tree).partition("\n\n")
@@ -58,6 +62,15 @@ def page(path, reached):
         prose(first),
         rest,
         f"**What it reaches**: {prose(reached)}.",
+        picture(path.stem),
         f'```python title="examples/{path.name}"\n{program}\n```',
+        f"It prints:\n\n```text\n{(KEPT / path.stem).with_suffix('.txt').read_text()}```",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def picture(name):
+    """The picture of a program, or nothing."""
+    if not (KEPT / f"{name}.png").exists():
+        return ""
+    return f"![{TITLES[name]}](../assets/examples/{name}.png)"

@@ -355,7 +355,10 @@ def extract_sequences(x, sequence_length, sequence_stride):
             "`sequence_length` and `sequence_stride` must be positive. Received: "
             f"sequence_length={sequence_length}, sequence_stride={sequence_stride}"
         )
-    return _frames(jnp.asarray(x), sequence_length, sequence_stride)
+    x = jnp.asarray(x)
+    if x.ndim == 0:
+        raise ShapeError(f"`extract_sequences` takes an input of rank >= 1. Received: {x}")
+    return _frames(x, sequence_length, sequence_stride)
 
 
 def _window(window, length, fft_length, dtype):

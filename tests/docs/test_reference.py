@@ -15,7 +15,7 @@ SITE = pathlib.Path(jkeras.__file__).parents[1] / "docs" / "site"
 
 @pytest.fixture(scope="module")
 def site():
-    """The modules of docs/site that need no MkDocs."""
+    """The modules of docs/site that need no Zensical."""
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(SITE))
         names = ("arguments", "docstrings", "programs", "reference")
