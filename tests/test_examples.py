@@ -34,6 +34,13 @@ def test_every_example_has_a_line_in_the_table():
     assert listed == {path.stem for path in EXAMPLES.glob("*.py")}
 
 
+def test_what_every_example_prints_is_kept_for_its_page():
+    """`python docs/site/record.py NAME` keeps it."""
+    kept = EXAMPLES.parent / "docs" / "assets" / "examples"
+    missing = [p.stem for p in EXAMPLES.glob("*.py") if not (kept / f"{p.stem}.txt").exists()]
+    assert not missing
+
+
 @pytest.mark.slow
 def test_digits_quickstart(capsys):
     accuracy = load("digits_quickstart").main()

@@ -17,10 +17,13 @@ def _channel_axis(images, data_format, counts):
     check_rank(images)
     axis = axes_of(data_format).channels
     if images.shape[axis] not in (None, *counts):
-        raise ValueError(
-            f"Images must have {' or '.join(map(str, counts))} channels in the axis {axis}. "
-            f"Received: images.shape={tuple(images.shape)}"
-        )
+        found = f"Received: images.shape={tuple(images.shape)}"
+        if counts == (3,):
+            raise ValueError(
+                f"Input images must have 3 channels, but received images with {images.shape[axis]} "
+                f"channels. {found}"
+            )
+        raise ValueError(f"Invalid channel size: expected 3 (RGB) or 1 (Grayscale). {found}")
     return axis
 
 
@@ -53,7 +56,7 @@ def _color_axis(images, data_format):
     """The axis of the three channels of float images."""
     if not is_float(images.dtype):
         raise ValueError(
-            "Images must have a float dtype; divide integers by 255 first. Received: "
+            "Invalid images dtype: expected float dtype. Divide integers by 255 first. Received: "
             f"images.dtype={images.dtype}"
         )
     return _channel_axis(images, data_format, (3,))

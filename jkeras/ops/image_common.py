@@ -29,8 +29,8 @@ def check_rank(images, name="images"):
     """Raises ValueError unless `images` is one image or a batch of them."""
     if len(images.shape) not in (3, 4):
         raise ValueError(
-            f"Expected the input image to be rank 3 or 4, that is `{name}` to be one image or a "
-            "batch of images. Received: "
+            f"Invalid {name} rank: expected rank 3 (single image) or rank 4 (batch of images). "
+            "Received input with shape: "
             f"{name}.shape={tuple(images.shape)}"
         )
 

@@ -100,7 +100,7 @@ def resize(
     check_choice("fill_mode", fill_mode, ("constant",))
     if len(size) != 2 or min(size) <= 0:
         raise ValueError(
-            f"`size` must be two positive integers (height, width). Received: size={size}"
+            f"`size` must have positive height and width, and nothing else. Received: size={size}"
         )
     if pad_to_aspect_ratio and crop_to_aspect_ratio:
         raise ValueError(
@@ -166,13 +166,13 @@ def _edges(verb, sides, size, before, after, target):
     arguments = zip(sides, (before, after, target))
     received = ", ".join(f"{name}={value}" for name, value in arguments)
     if (before, after, target).count(None) != 1:
-        raise ValueError(f"Exactly two of {', '.join(sides)} must be given. Received: {received}")
+        raise ValueError(f"Must specify exactly two of {', '.join(sides)}. Received: {received}")
     sign = 1 if verb == "padding" else -1
     if size is None:
         if sign < 0 and target is None:
             raise ValueError(
-                f"`{sides[2]}` must be given where the size of the images is not known. Received: "
-                f"{received}"
+                f"When the {sides[2].removeprefix('target_')} of the images is unknown, "
+                f"`{sides[2]}` must be given. Received: {received}"
             )
         return before, after, target
     if target is None:
@@ -181,11 +181,12 @@ def _edges(verb, sides, size, before, after, target):
         before = sign * (target - size) - after
     else:
         after = sign * (target - size) - before
-    if min(before, after, target) < 0:
-        raise ShapeError(
-            f"{', '.join(sides)} must not be negative. Received: {received} for images of size "
-            f"{size}, which gives {before}, {after}, {target}"
-        )
+    for name, value in zip(sides, (before, after, target)):
+        if value < 0:
+            raise ShapeError(
+                f"{name} must be >= 0. Received: {received} for images of size {size}, which "
+                f"gives {name}={value}"
+            )
     return before, after, target
 
 
@@ -314,7 +315,7 @@ def extract_patches(
     """
     if not isinstance(size, (int, tuple, list)):
         raise TypeError(
-            f"`size` must be an int or a tuple. Received: size={size!r} (of type "
+            f"Expected an int or a tuple for `size`. Received: size={size!r} (of type "
             f"{type(size).__name__})"
         )
     if isinstance(size, int):

@@ -35,7 +35,7 @@ def map_coordinates(inputs, coordinates, order, fill_mode="constant", fill_value
     coordinates = jnp.asarray(coordinates)
     if coordinates.ndim < 2 or coordinates.shape[0] != inputs.ndim:
         raise ValueError(
-            "`coordinates` must have the shape (number of axes of `inputs`, ...). Received: "
+            "First dim of `coordinates` must be the same as the rank of `inputs`. Received: "
             f"inputs.shape={inputs.shape}, coordinates.shape={coordinates.shape}"
         )
     check_choice("fill_mode", fill_mode, FILL_MODES)
@@ -111,7 +111,8 @@ def _affine_spec(images, transform, **config):
 def _check_rank_of_maps(transform):
     if len(transform.shape) not in (1, 2):
         raise ValueError(
-            "`transform` must have the shape (8,) or (batch, 8). Received: "
+            "Invalid transform rank: expected rank 1 (single transform) or rank 2 (batch of "
+            "transforms), that is (8,) or (batch, 8). Received: "
             f"transform.shape={tuple(transform.shape)}"
         )
 
@@ -186,7 +187,8 @@ def _check_points(start, end):
         or start.shape != end.shape
     ):
         raise ValueError(
-            "`start_points` and `end_points` must both have the shape (4, 2) or (batch, 4, 2). "
+            "Invalid start_points shape: expected (4, 2) or (batch, 4, 2), and the same of "
+            "end_points. "
             f"Received: start_points.shape={tuple(start.shape)}, "
             f"end_points.shape={tuple(end.shape)}"
         )

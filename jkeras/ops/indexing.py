@@ -173,7 +173,8 @@ def _check_where(x1, x2):
     if (x1 is None) != (x2 is None):
         missing = "x1" if x1 is None else "x2"
         raise ValueError(
-            f"`where` takes both x1 and x2, or neither of them. Received: no {missing}"
+            "`x1` and `x2` either both should be `None` or both be given to `where`. Received: "
+            f"no {missing}"
         )
 
 

@@ -41,14 +41,17 @@ def math_op(inputs=None, class_name=None, spec=None):
 def _segments(reduce, data, segment_ids, num_segments, sorted):
     data = jnp.asarray(data)
     segment_ids = jnp.asarray(segment_ids)
-    if segment_ids.ndim != 1 or segment_ids.shape != data.shape[:1]:
+    shapes = f"Received: segment_ids.shape={segment_ids.shape}, data.shape={data.shape}"
+    if segment_ids.ndim != 1:
+        raise ShapeError(f"Argument `segment_ids` should be an 1-D vector, one id a row. {shapes}")
+    if segment_ids.shape != data.shape[:1]:
         raise ShapeError(
-            "Argument `segment_ids` must be a vector as long as the first axis of `data`. "
-            f"Received: segment_ids.shape={segment_ids.shape}, data.shape={data.shape}"
+            "Argument `segment_ids` and `data` should have same leading dimension. " + shapes
         )
     if num_segments is None:
         raise ValueError(
-            "Argument `num_segments` must be set: under JAX the size of the result has to be known."
+            "Argument `num_segments` must be set when using the JAX backend. The size of the "
+            "result has to be known."
         )
     return reduce(data, segment_ids, num_segments, indices_are_sorted=sorted)
 
@@ -261,7 +264,13 @@ def logdet(x):
 # ---------------------------------------------------------------- Fourier transforms
 
 
-def _complex(x):
+def _check_rank(x, rank):
+    """Raises a ShapeError unless an array has as many axes, or more."""
+    if x.ndim < rank:
+        raise ShapeError(f"Input should have rank >= {rank}. Received: an array of shape {x.shape}")
+
+
+def _complex(x, rank=1):
     """A pair (real, imaginary) as one complex array, checked."""
     if not isinstance(x, (tuple, list)) or len(x) != 2:
         raise ValueError(
@@ -270,9 +279,10 @@ def _complex(x):
     real, imaginary = map(jnp.asarray, x)
     if real.shape != imaginary.shape:
         raise ValueError(
-            "The real and the imaginary part should have the same shape. Received: "
+            "Both the real and imaginary parts should have the same shape. Received: "
             f"x[0].shape={real.shape}, x[1].shape={imaginary.shape}"
         )
+    _check_rank(real, rank)
     if not all(jnp.issubdtype(v.dtype, jnp.floating) for v in (real, imaginary)):
         raise ValueError(
             f"Both parts should be of a float type. Received: {real.dtype} and {imaginary.dtype}"
@@ -301,7 +311,7 @@ def fft2(x):
     >>> fft2((jnp.ones((1, 2)), jnp.zeros((1, 2))))[0]
     Array([[2., 0.]], dtype=float32)
     """
-    return _parts(jnp.fft.fft2(_complex(x)))
+    return _parts(jnp.fft.fft2(_complex(x, rank=2)))
 
 
 @math_op(class_name="IFFT2")
@@ -311,7 +321,7 @@ def ifft2(x):
     >>> ifft2((jnp.array([[2.0, 0.0]]), jnp.zeros((1, 2))))[0]
     Array([[1., 1.]], dtype=float32)
     """
-    return _parts(jnp.fft.ifft2(_complex(x)))
+    return _parts(jnp.fft.ifft2(_complex(x, rank=2)))
 
 
 @math_op(class_name="RFFT")
@@ -324,7 +334,9 @@ def rfft(x, fft_length=None):
     >>> rfft(jnp.ones(2))[0]
     Array([2., 0.], dtype=float32)
     """
-    return _parts(jnp.fft.rfft(jnp.asarray(x), n=fft_length))
+    x = jnp.asarray(x)
+    _check_rank(x, 1)
+    return _parts(jnp.fft.rfft(x, n=fft_length))
 
 
 @math_op(class_name="IRFFT")
@@ -356,8 +368,7 @@ def extract_sequences(x, sequence_length, sequence_stride):
             f"sequence_length={sequence_length}, sequence_stride={sequence_stride}"
         )
     x = jnp.asarray(x)
-    if x.ndim == 0:
-        raise ShapeError(f"`extract_sequences` takes an input of rank >= 1. Received: {x}")
+    _check_rank(x, 1)
     return _frames(x, sequence_length, sequence_stride)
 
 
@@ -370,14 +381,14 @@ def _window(window, length, fft_length, dtype):
     if isinstance(window, str):
         if window not in ("hann", "hamming"):
             raise ValueError(
-                "Expected `window` to be 'hann', 'hamming' or a tensor. Received: "
+                "If a string is passed to `window`, it is 'hann' or 'hamming'. Received: "
                 f"window={window!r}"
             )
         window = _named_window(window, length)
     window = jnp.asarray(window, dtype)
     if window.shape != (length,):
         raise ValueError(
-            f"The shape of `window` must be ({length},), the sequence_length. Received: "
+            f"The shape of `window` must be equal to [sequence_length], ({length},). Received: "
             f"{window.shape}"
         )
     left = (fft_length - length) // 2
@@ -417,10 +428,11 @@ def stft(x, sequence_length, sequence_stride, fft_length, window: Any = "hann", 
     _check_stride(sequence_stride)
     x = jnp.asarray(x)
     if x.dtype not in ("float32", "float64"):
-        raise TypeError(f"`stft` takes float32 or float64. Received: {x.dtype}")
+        raise TypeError(f"`stft` takes `float32` or `float64`. Received: {x.dtype}")
     if fft_length < sequence_length:
         raise ValueError(
-            f"`fft_length` must be at least `sequence_length`. Received: fft_length={fft_length}, "
+            "`fft_length` must equal or be larger than `sequence_length`. Received: "
+            f"fft_length={fft_length}, "
             f"sequence_length={sequence_length}"
         )
     window = _window(window, sequence_length, fft_length, x.dtype)
@@ -459,9 +471,7 @@ def istft(
     [1.0, 1.0, 1.0]
     """
     _check_stride(sequence_stride)
-    x = _complex(x)
-    if x.ndim < 2:
-        raise ValueError(f"Input `x` must have at least two axes. Received: shape {x.shape}")
+    x = _complex(x, rank=2)
     weights = _window(window, sequence_length, fft_length, jnp.real(x).dtype)
     frames = jnp.fft.irfft(x, n=fft_length)
     squares = jnp.broadcast_to(jnp.square(weights), frames.shape[-2:])
@@ -497,7 +507,8 @@ def view_as_complex(x):
     x = jnp.asarray(x)
     if x.ndim < 1 or x.shape[-1] != 2:
         raise ValueError(
-            f"The last axis must have size 2, real and imaginary. Received: x.shape={x.shape}"
+            "Last dimension of input must be size 2, real and imaginary. Received: "
+            f"x.shape={x.shape}"
         )
     return x[..., 0].astype("complex64") + 1j * x[..., 1].astype("complex64")
 

@@ -272,8 +272,8 @@ def softmax(x, axis: Any = -1):
     x = jnp.asarray(x)
     if isinstance(axis, int) and -x.ndim <= axis < x.ndim and x.shape[axis] == 1:
         warnings.warn(
-            f"softmax over axis {axis} of a tensor of shape {x.shape}: that axis has size 1, so "
-            "the result is always 1. Did you mean sigmoid?",
+            f"You are using a softmax over axis {axis} of a tensor of shape {x.shape}. This axis "
+            "has size 1, so the result is always 1. Did you mean to use a sigmoid instead?",
             stacklevel=3,
         )
     y = in_float32(lambda x: jax.nn.softmax(x, axis=axis), x)

@@ -76,7 +76,8 @@ def check_channels(inputs, expected, kernel, data_format):
     channels = count_channels(inputs, data_format)
     if channels != expected:
         raise ValueError(
-            f"The inputs have {channels} channels and the kernel takes {expected}. Received: "
+            f"The number of input channels must match the kernel: {channels} and {expected}. "
+            f"Received: "
             f"inputs.shape={inputs.shape}, kernel.shape={kernel.shape}, data_format={data_format!r}"
         )
 
@@ -151,7 +152,7 @@ def conv(
     taken = kernel.shape[-2]
     if channels % taken:
         raise ValueError(
-            f"The number of input channels must be divisible by the number that the kernel takes. "
+            "The number of input channels must match the kernel or be a multiple of what it takes. "
             f"Received: inputs.shape={inputs.shape}, kernel.shape={kernel.shape}"
         )
     arguments = _lax_arguments(inputs, strides, padding, data_format, dilation_rate)

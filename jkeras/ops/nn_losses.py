@@ -172,7 +172,7 @@ def ctc_decode(
     if strategy == "greedy":
         return _greedy_search(inputs, lengths, merge_repeated, mask_index)
     if strategy != "beam_search":
-        raise ValueError(f"Unknown strategy {strategy!r}. Expected 'greedy' or 'beam_search'.")
+        raise ValueError(f"Invalid strategy {strategy!r}. Expected 'greedy' or 'beam_search'.")
 
     def search(logits, length):
         return _beam_search(logits, length, beam_width, top_paths, mask_index)

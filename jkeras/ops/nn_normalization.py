@@ -137,8 +137,8 @@ def layer_normalization(x, gamma=None, beta=None, axis: Any = -1, epsilon=None, 
     rms_scaling = kwargs.pop("rms_scaling", False)
     if rms_scaling:
         warnings.warn(
-            "`rms_scaling=True` is deprecated: it divides by the standard deviation, not the "
-            "root mean square. Use `ops.rms_normalization`.",
+            "You passed `rms_scaling=True`, which is deprecated: it divides by the standard "
+            "deviation, not the root mean square. Use `ops.rms_normalization`.",
             stacklevel=2,
         )
     return _layer_normalization(x, gamma, beta, axis=axis, epsilon=epsilon, rms_scaling=rms_scaling)

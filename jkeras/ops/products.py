@@ -35,8 +35,14 @@ def _contraction(function, pairs):
         for i, j in pairs(len(left), len(right), **config):
             size = known_size(left[i], right[j])
             if right[j] not in (None, size):
+                both = i == j == -1
+                where = (
+                    "The last dimension of x1 and x2"
+                    if both
+                    else f"Axis {i} of x1 and axis {j} of x2"
+                )
                 raise ValueError(
-                    f"Axis {i} of x1 and axis {j} of x2 must have the same size. "
+                    f"{where} must have the same size. "
                     f"Received: x1.shape={shape_of(x1)}, x2.shape={shape_of(x2)}"
                 )
             left[i] = right[j] = size

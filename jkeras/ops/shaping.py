@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
-from jkeras.core.errors import check_choice
+from jkeras.core.errors import ShapeError, check_choice
 from jkeras.core.graph import KerasTensor, infer
 from jkeras.core.registry import public
 from jkeras.ops.promotion import (
@@ -55,7 +55,7 @@ def reshape(x, newshape):
     sizes = [d for d in newshape if isinstance(d, (int, np.integer))]
     if None in newshape or sizes.count(-1) > 1 or any(d < -1 for d in sizes):
         raise ValueError(
-            "`newshape` must hold sizes, of which at most one may be -1 (to be worked out). "
+            "`newshape` must hold non-negative integers, of which one may be -1 (worked out). "
             f"Received: newshape={newshape}"
         )
     return _reshape(x, newshape)
@@ -71,6 +71,14 @@ def ravel(x):
     return jnp.ravel(tensor(x))
 
 
+def _check_permutation(axes, ndim):
+    places = [axis + ndim if axis < 0 else axis for axis in axes]
+    if sorted(places) != list(range(ndim)):
+        raise ShapeError(
+            f"`axes` must be a valid permutation of the {ndim} axes. Received: axes={axes}"
+        )
+
+
 @numpy_op(inputs=1)
 def transpose(x, axes=None):
     """The axes in another order; None: reversed.
@@ -79,7 +87,10 @@ def transpose(x, axes=None):
     [[1 3]
      [2 4]]
     """
-    return jnp.transpose(tensor(x), axes=axes)
+    x = tensor(x)
+    if axes is not None:
+        _check_permutation(axes, x.ndim)
+    return jnp.transpose(x, axes=axes)
 
 
 @numpy_op(inputs=1)
@@ -89,7 +100,10 @@ def swapaxes(x, axis1, axis2):
     >>> swapaxes(jnp.zeros((2, 3, 4)), 0, 2).shape
     (4, 3, 2)
     """
-    return jnp.swapaxes(tensor(x), axis1, axis2)
+    x = tensor(x)
+    for axis in (axis1, axis2):
+        normalize_axis_index(axis, x.ndim)  # JAX's own message misleads
+    return jnp.swapaxes(x, axis1, axis2)
 
 
 @numpy_op(inputs=1)
@@ -482,7 +496,10 @@ def pad(x, pad_width, mode="constant", constant_values=None):
     if constant_values is None:
         return jnp.pad(tensor(x), pad_width, mode=mode)
     if mode != "constant":
-        raise ValueError(f"`constant_values` goes with mode 'constant' only. Received: mode={mode}")
+        raise ValueError(
+            "Argument `constant_values` can only be provided when `mode == 'constant'`. "
+            f"Received: mode={mode}"
+        )
     return jnp.pad(tensor(x), pad_width, mode=mode, constant_values=constant_values)
 
 
