@@ -33,18 +33,26 @@ def obtain_input_shape(
         raise ValueError(
             f"`input_shape` must be a tuple of three integers. Received: {input_shape}"
         )
-    if weights == "imagenet" and require_flatten and input_shape != shape(default_size):
-        raise ValueError(
-            f"With `include_top=True` and weights of ImageNet, `input_shape` should be "
-            f"{shape(default_size)}. Received: {input_shape}"
-        )
-    sides = input_shape[1:] if is_first else input_shape[:2]
+    _check_sides(input_shape[1:] if is_first else input_shape[:2], min_size)
+    if require_flatten:
+        _check_for_dense_layers(input_shape, shape(default_size), weights)
+    return input_shape
+
+
+def _check_sides(sides, min_size):
+    """Raises where a side is too small."""
     if any(side is not None and side < min_size for side in sides):
+        raise ValueError(f"Input size must be at least {min_size}x{min_size}. Received: {sides}")
+
+
+def _check_for_dense_layers(input_shape, default, weights):
+    """Raises where dense layers at the end could not be made for a shape, or not with weights."""
+    if weights == "imagenet" and input_shape != default:
         raise ValueError(
-            f"Input size must be at least {min_size}x{min_size}. Received: {input_shape}"
+            "With `include_top=True` and weights of ImageNet, `input_shape` should be "
+            f"{default}. Received: {input_shape}"
         )
-    if require_flatten and None in input_shape:
+    if None in input_shape:
         raise ValueError(
             f"With `include_top=True` all sizes must be known. Received: {input_shape}"
         )
-    return input_shape

@@ -166,6 +166,8 @@ class Rewriter(ast.NodeVisitor):
         names = {"utils": [], module: [], "keras.ops": []}
         for alias in node.names:
             self._take_name(node, module, alias, names)
+        for name in NAMES_BY_HAND.keys() & {alias.name for alias in node.names}:
+            self.remark(node, f"{name}: {NAMES_BY_HAND[name]}")
         if module in WORTH_A_REMARK:
             wanted, remark = WORTH_A_REMARK[module]
             if any(wanted in name for name in names[module]):
@@ -185,8 +187,6 @@ class Rewriter(ast.NodeVisitor):
             self.backends.add(name)
         new = tables.RENAMED.get(alias.name, alias.name)
         self.names[name] = new
-        if module.startswith("keras") and alias.name in NAMES_BY_HAND:
-            self.remark(node, f"{alias.name}: {NAMES_BY_HAND[alias.name]}")
         if alias.name == "np_utils":
             self.names[name] = "utils"
             names["utils"].append(f"utils as {name}")
