@@ -1,10 +1,13 @@
 """Functional: a model that is a graph from inputs to outputs."""
 
+import collections
+
 from jkeras.core import graph, registry
 from jkeras.core.building import is_abstract
 from jkeras.core.call import target_of
 from jkeras.core.graph import KerasTensor, TensorReference
 from jkeras.core.layer import Composite, Layer
+from jkeras.core.operation import Operation
 from jkeras.core.structure import graph_keys
 from jkeras.core.symbolic import spec_of
 from jkeras.layers.input import Input, InputLayer
@@ -366,16 +369,21 @@ def rebuild(config, make=registry.deserialize):
     for entry in config["layers"]:
         operation = make({k: v for k, v in entry.items() if k not in ("name", "inbound_nodes")})
         name = entry["name"]
+        if not isinstance(operation, (Layer, graph.Operation, Operation)):
+            raise registry.SerializationError(
+                f"The config of model '{config.get('name')}' has '{name}', a "
+                f"{type(operation).__name__}, where layers and operations stand."
+            )
         operations[name] = operation
         offsets[name] = _earlier_calls(operation)
-        waiting[name] = list(entry["inbound_nodes"])
-    while any(waiting.values()):
-        if not _call_ready_nodes(waiting, operations, offsets):
-            left = [name for name, nodes in waiting.items() if nodes]
-            raise registry.SerializationError(
-                f"The config of model '{config.get('name')}' has calls of {left} whose "
-                "inputs are made by no layer in it."
-            )
+        waiting[name] = collections.deque(map(_Call, entry["inbound_nodes"]))
+    _call_in_turn(waiting, operations, offsets)
+    left = [name for name, calls in waiting.items() if calls]
+    if left:
+        raise registry.SerializationError(
+            f"The config of model '{config.get('name')}' has calls of {registry.shown(left)} whose "
+            "inputs are made by no layer in it."
+        )
 
     def find(place):
         name, index, position = place[:3]
@@ -399,16 +407,46 @@ def _earlier_calls(operation):
     return len(getattr(operation, "_inbound_nodes", ()))
 
 
-def _call_ready_nodes(waiting, operations, offsets):
-    """Calls the operations whose inputs are made, and takes their nodes out of `waiting`; says
-    whether there were any.
+class _Call:
+    """A call of an operation, and where the inputs are that it still waits for."""
+
+    def __init__(self, node):
+        self.node = node
+        self.places = list(_references([node["args"], node["kwargs"]]))
+        if not self.places:
+            raise registry.SerializationError(
+                "A call in the model's graph has no tensor of this graph among its arguments: "
+                f"{registry.shown(node)}"
+            )
+
+    def awaited(self, operations, offsets):
+        """(name of an operation, number of its call) whose output is missing; None if all inputs
+        are there.
+        """
+        while self.places:
+            if _tensor(self.places[-1], operations, offsets) is None:
+                name, number, *_ = self.places[-1]
+                return name, number
+            self.places.pop()
+        return None
+
+
+def _call_in_turn(waiting, operations, offsets):
+    """Calls the operations, each as soon as its inputs are made, and takes the calls out of
+    `waiting`. Each operation is looked at again when the call that it waits for was made.
     """
-    progress = False
-    for name, nodes in waiting.items():
-        while nodes and _ready(nodes[0], operations, offsets):
-            _call_node(operations[name], nodes.pop(0), operations, offsets)
-            progress = True
-    return progress
+    turn, blocked = collections.deque(waiting), collections.defaultdict(list)
+    while turn:
+        name = turn.popleft()
+        calls = waiting[name]
+        while calls:
+            awaited = calls[0].awaited(operations, offsets)
+            if awaited is not None:
+                blocked[awaited].append(name)
+                break
+            _call_node(operations[name], calls.popleft().node, operations, offsets)
+            number = len(operations[name]._inbound_nodes) - offsets[name] - 1
+            turn.extend(blocked.pop((name, number), ()))
 
 
 def _tensor(place, operations, offsets):
@@ -451,13 +489,6 @@ def _references(value):
     elif isinstance(value, (list, tuple)):
         for v in value:
             yield from _references(v)
-
-
-def _ready(node, operations, offsets):
-    return all(
-        _tensor(place, operations, offsets) is not None
-        for place in _references([node["args"], node["kwargs"]])
-    )
 
 
 def _call_node(operation, node, operations, offsets):

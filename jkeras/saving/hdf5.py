@@ -13,6 +13,7 @@ import numpy as np
 
 from jkeras.core.errors import SerializationError
 from jkeras.core.signals import Signals
+from jkeras.saving.allowance import allowance_of
 from jkeras.saving.hdf5_texts import SIGNATURE, texts
 
 KINDS = "fiub"  # floats, integers, truth values
@@ -117,6 +118,8 @@ def read_array(data, shape=None, sums=None, raw=None):
             are elsewhere or missing.
     """
     _check(data, shape)
+    if raw is not None:
+        allowance_of(raw).take(data.id.get_storage_size())
     stored = data.dtype
     value = aligned(data.shape, stored.newbyteorder("="))
     if value.size and not (stored == value.dtype and _read_in_place(data, value, raw)):
@@ -278,7 +281,8 @@ def _numbered_texts(thing, attribute, raw):
         more = _texts(thing, f"{attribute}{i}", raw)
         if more is None:
             return values
-        values = [*(values or []), *more]
+        values = values or []
+        values += more
 
 
 def _texts(thing, name, raw):

@@ -10,6 +10,7 @@ import struct
 import typing
 
 from jkeras.core.errors import SerializationError
+from jkeras.saving.allowance import allowance_of
 
 SIGNATURE = b"\x89HDF\r\n\x1a\n"
 ATTRIBUTE = 0x0C  # kinds of messages
@@ -22,15 +23,29 @@ LONGEST = 2**26  # bytes of a text
 
 
 class Bytes:
-    """A file, of which parts are read.
+    """A file, of which parts are read; what was found in it stays.
 
     Args:
         file: seekable, open for reading bytes.
+
+    Attributes:
+        heaps: {address: {number: its text}}.
+        headers: {address of an object: its attributes' messages}.
     """
 
     def __init__(self, file):
         self.file = file
-        self.size = file.seek(0, 2)
+        self.allowance = allowance_of(file)
+        self.size = self.allowance.size
+        self.heaps, self.headers = {}, {}
+
+    @classmethod
+    def of(cls, file):
+        """Those of an open file, which are kept with it."""
+        found = getattr(file, "hdf5_bytes", None)
+        if found is None:
+            found = file.hdf5_bytes = cls(file)
+        return found
 
     def __call__(self, start, count):
         """So many bytes from there on.
@@ -42,6 +57,7 @@ class Bytes:
             raise SerializationError(
                 f"it points to the bytes {start} to {start + count}, and has {self.size}."
             )
+        self.allowance.take(count)
         self.file.seek(start)
         return self.file.read(count)
 
@@ -59,15 +75,26 @@ def texts(file, address, attribute):
     Raises:
         SerializationError: the file is damaged.
     """
-    read = Bytes(file)
-    if read(0, len(SIGNATURE)) != SIGNATURE:
-        raise SerializationError("it does not begin as an HDF5 file does.")
+    read = Bytes.of(file)
+    if address not in read.headers:
+        if read(0, len(SIGNATURE)) != SIGNATURE:
+            raise SerializationError("it does not begin as an HDF5 file does.")
+        read.headers[address] = _attributes(read, address)
+    message = read.headers[address].get(attribute.encode())
+    references = None if message is None else _references(message)
+    if references is None:
+        return None
+    return [_on_heap(read, *reference) for reference in references]
+
+
+def _attributes(read, address):
+    """{name: its parts} of the attributes in an object's header."""
+    found = {}
     for kind, message in _messages(read, address):
-        if kind == ATTRIBUTE:
-            references = _references(message, attribute.encode())
-            if references is not None:
-                return [_on_heap(read, *reference) for reference in references]
-    return None
+        attribute = _attribute(message) if kind == ATTRIBUTE else None
+        if attribute is not None:
+            found.setdefault(attribute.name, attribute)
+    return found
 
 
 class _Header(typing.NamedTuple):
@@ -163,19 +190,16 @@ def _padded(size):
     return -(-size // 8) * 8
 
 
-def _references(message, name):
-    """[(length, address, number)] of the texts of an attribute; None if it has another name, or no
-    such texts.
-    """
-    attribute = _attribute(message)
-    if attribute is None or attribute.name != name or not _has_texts(attribute):
+def _references(attribute):
+    """[(length, address, number)] of the texts of an attribute; None if it has no such texts."""
+    if not _has_texts(attribute):
         return None
     count = _length(attribute.space)
     if count is None:
         return None
     data = attribute.data
     if count > MOST_TEXTS or len(data) < 16 * count:
-        raise SerializationError(f"the attribute '{name.decode()}' is cut off.")
+        raise SerializationError(f"the attribute '{attribute.name.decode()}' is cut off.")
     return [struct.unpack_from("<IQI", data, 16 * i) for i in range(count)]
 
 
@@ -206,20 +230,28 @@ def _on_heap(read, length, address, number):
         return b""
     if length > LONGEST:
         raise SerializationError(f"it has a text of {length} bytes; at most {LONGEST} are read.")
+    if address not in read.heaps:
+        read.heaps[address] = _heap(read, address)
+    content = read.heaps[address].get(number)
+    if content is None:
+        raise SerializationError("a text of it is not on its heap.")
+    if length > len(content):
+        raise SerializationError(f"a text of it has {length} bytes, where {len(content)} are kept.")
+    read.allowance.take(length)
+    return content[:length]
+
+
+def _heap(read, address):
+    """{number: what is kept} of the heap at an address."""
     signature, size = struct.unpack("<4s4xQ", read(address, 16))
     if signature != b"GCOL":
         raise SerializationError("a text of it is not where it should be.")
-    heap = read(address, min(size, read.size - address))
-    at = 16
+    heap = memoryview(read(address, min(size, read.size - address)))
+    kept, at = {}, 16
     while at + 16 <= len(heap):
-        index, content = struct.unpack_from("<H6xQ", heap, at)
-        if index == 0:
+        number, length = struct.unpack_from("<H6xQ", heap, at)
+        if number == 0:
             break  # the rest is free
-        if index == number:
-            if length > min(content, len(heap) - at - 16):
-                raise SerializationError(
-                    f"a text of it has {length} bytes, where {content} are kept."
-                )
-            return heap[at + 16 : at + 16 + length]
-        at += 16 + _padded(content)
-    raise SerializationError("a text of it is not on its heap.")
+        kept.setdefault(number, heap[at + 16 : at + 16 + length].tobytes())
+        at += 16 + _padded(length)
+    return kept

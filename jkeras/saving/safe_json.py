@@ -1,9 +1,11 @@
 """JSON from strangers: no deeper than a model can be, no key twice, no number that is none."""
 
+import collections
 import json
 import math
 
 from jkeras.core.errors import SerializationError
+from jkeras.core.registry import shown
 from jkeras.saving.paths import values_of
 
 DEEPEST = 500  # levels; a model in a model takes four
@@ -57,8 +59,9 @@ def loads(text, what, finite=True):
 def _object(pairs):
     value = dict(pairs)
     if len(value) != len(pairs):
-        twice = next(key for i, (key, _) in enumerate(pairs) if key in dict(pairs[:i]))
-        raise ValueError(f"the key {twice!r} comes twice in one object.")
+        counts = collections.Counter(key for key, _ in pairs)
+        twice = next(key for key, count in counts.items() if count > 1)
+        raise ValueError(f"the key {shown(repr(twice))} comes twice in one object.")
     return value
 
 

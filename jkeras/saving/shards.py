@@ -171,7 +171,7 @@ def _weight_map(text):
             raise SerializationError(
                 f"for '{place}' it names {str(names)[:100]}: expected files in the same folder."
             )
-        files[place] = names
+        files[place] = list(dict.fromkeys(names))
     return files
 
 

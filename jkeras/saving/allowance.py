@@ -1,0 +1,50 @@
+"""How much is read of one file. Its parts may say that they lie in the same place, hundreds of
+times over; what is read then is bounded by the file's own size, and not by what it says.
+"""
+
+from jkeras.core.errors import SerializationError
+
+TIMES = 4  # an honest file is read once, and its headers and names once more
+FREE = 2**20  # bytes, whatever the size
+
+
+class Allowance:
+    """The bytes that may still be read of a file.
+
+    Args:
+        size: of the file, in bytes.
+
+    >>> Allowance(0).take(FREE + 1)
+    Traceback (most recent call last):
+        ...
+    jkeras.core.errors.SerializationError: it says that it holds more than its own 0 bytes: ...
+    """
+
+    def __init__(self, size):
+        self.size = size
+        self.left = TIMES * size + FREE
+
+    def take(self, count):
+        """Counts bytes that are about to be read.
+
+        Raises:
+            SerializationError: they are more than the file can hold.
+        """
+        self.left -= count
+        if self.left < 0:
+            raise SerializationError(
+                f"it says that it holds more than its own {self.size} bytes: parts of it lie in "
+                "the same place."
+            )
+
+
+def allowance_of(file):
+    """The allowance of an open file, which is kept with it.
+
+    Args:
+        file: seekable, open for reading bytes.
+    """
+    found = getattr(file, "allowance", None)
+    if found is None:
+        found = file.allowance = Allowance(file.seek(0, 2))
+    return found

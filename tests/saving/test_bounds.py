@@ -1,0 +1,242 @@
+"""Loading takes time and memory that the size of a file bounds, whatever the file says.
+
+What would take minutes is stopped after seconds of processor time: far more than a bounded reading
+takes on any machine.
+"""
+
+import contextlib
+import io
+import json
+import signal
+import struct
+
+import h5py
+import numpy as np
+import pytest
+
+import jkeras
+from jkeras.core.errors import SerializationError
+from jkeras.models import functional
+from jkeras.saving import hdf5, hdf5_texts, safe_json
+from jkeras.saving.allowance import FREE, TIMES
+
+SECONDS = 20
+
+
+@contextlib.contextmanager
+def bounded():
+    """Within it the process may use `SECONDS` of processor time."""
+
+    def stop(number, frame):
+        raise TimeoutError(f"more than {SECONDS} s of processor time")
+
+    before = signal.signal(signal.SIGPROF, stop)
+    signal.setitimer(signal.ITIMER_PROF, SECONDS)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
+
+
+# ---------------------------------------------------------------- JSON
+
+
+def test_one_key_twice_after_many():
+    keys = ",".join(f'"{i}":0' for i in range(200_000))
+    with bounded(), pytest.raises(SerializationError, match="comes twice"):
+        safe_json.loads(f'{{{keys},"199999":1}}', "it")
+
+
+def test_a_long_key_is_cut_in_the_message():
+    key = "k" * 100_000
+    with pytest.raises(SerializationError) as error:
+        safe_json.loads(f'{{"{key}":1,"{key}":2}}', "it")
+    assert len(str(error.value)) < 1000
+
+
+# ---------------------------------------------------------------- graphs
+
+
+def chain(count):
+    """The config of a model with so many layers one after the other."""
+    x = y = jkeras.Input((3,))
+    for _ in range(count):
+        y = jkeras.layers.Activation("tanh")(y)
+    return jkeras.Model(x, y).get_config()
+
+
+@pytest.mark.parametrize("turn", [list, reversed], ids=["in order", "backwards"])
+def test_each_input_of_a_graph_is_looked_for_twice_at_most(turn, monkeypatch):
+    config, looked_for = chain(100), []
+    config["layers"] = list(turn(config["layers"]))
+    find = functional._tensor
+    monkeypatch.setattr(functional, "_tensor", lambda *a: looked_for.append(1) or find(*a))
+    model = jkeras.Model.from_config(config)
+    assert len(model.layers) == 101 and len(looked_for) < 400
+    x = np.ones((1, 3), "float32")
+    expected = x
+    for _ in range(100):
+        expected = np.tanh(expected)
+    np.testing.assert_allclose(model.predict(x, verbose=0), expected, rtol=1e-4)
+
+
+def test_many_calls_that_wait_for_the_calls_of_one_layer(monkeypatch):
+    """Each is looked at when the call that it waits for was made, not at every call."""
+    x = jkeras.Input((3,))
+    shared, y, ends = jkeras.layers.Activation("tanh", name="shared"), x, []
+    for _ in range(40):
+        y = shared(y)
+    for _ in range(40):
+        ends.append(jkeras.layers.Activation("relu")(y))
+    config = jkeras.Model(x, ends).get_config()
+    config["layers"].sort(key=lambda entry: entry["name"] == "shared")
+    looked_for, find = [], functional._tensor
+    monkeypatch.setattr(functional, "_tensor", lambda *a: looked_for.append(1) or find(*a))
+    assert len(jkeras.Model.from_config(config).outputs) == 40
+    assert len(looked_for) < 6 * 80
+
+
+def entry(name, module, class_name, config, args):
+    """One entry of a graph's config."""
+    return {
+        "module": module,
+        "class_name": class_name,
+        "config": {"name": name, **config},
+        "registered_name": class_name,
+        "name": name,
+        "inbound_nodes": [{"args": args, "kwargs": {}}],
+    }
+
+
+ALONE = [
+    entry("ones", "keras.src.ops.numpy", "Ones", {"shape": [36000, 36000]}, []),
+    entry("full", "keras.src.ops.numpy", "Full", {"shape": [10**5, 10**5]}, [1.0]),
+    entry("arange", "keras.src.ops.numpy", "Arange", {}, [1.3e9]),
+    entry("eye", "keras.src.ops.numpy", "Eye", {}, [10**5]),
+    entry("dense", "keras.layers", "Dense", {"units": 10**5}, [[[0.0] * 8]]),
+    entry("relu", "keras.layers", "ReLU", {}, [[1.0, 2.0]]),
+]
+
+
+@pytest.mark.parametrize("call", ALONE, ids=lambda call: call["name"])
+def test_a_call_without_a_tensor_of_the_graph_is_not_run(call):
+    config = chain(1)
+    config["layers"].append(call)
+    with bounded(), pytest.raises(SerializationError):
+        jkeras.Model.from_config(config)
+
+
+@pytest.mark.parametrize(
+    "thing",
+    [jkeras.optimizers.Adam(), jkeras.regularizers.L2(), jkeras.losses.MeanSquaredError()],
+    ids=lambda thing: type(thing).__name__,
+)
+def test_entries_of_a_graph_are_layers_or_operations(thing):
+    config = chain(1)
+    other = jkeras.saving.serialize_keras_object(thing)
+    config["layers"].append({**other, "name": "other", "inbound_nodes": []})
+    with pytest.raises(SerializationError, match="where layers and operations stand"):
+        jkeras.Model.from_config(config)
+
+
+# ---------------------------------------------------------------- HDF5
+
+
+def object_with_texts(references, heaps, count):
+    """An HDF5 file with one object, whose attribute "names" has texts at these places.
+
+    Args:
+        references: function of the address behind the object to (length, address, number)s.
+        heaps: the bytes behind the object.
+        count: of the texts.
+    """
+    name, kind = b"names\0\0\0", struct.pack("<BBHI", 0x19, 1, 0, 16)
+    kind += struct.pack("<BBHIHH", 0x13, 0, 0, 1, 0, 8)[:8]
+    space = struct.pack("<BBBxxxxxQ", 1, 1, 0, count)
+    behind = 64 + 24 + 8 + 8 + len(kind) + 16 + 16 * count
+    data = b"".join(struct.pack("<IQI", *reference) for reference in references(behind))
+    message = struct.pack("<BxHHH", 1, 6, len(kind), len(space)) + name + kind + space + data
+    header = struct.pack("<BxHII4x", 1, 1, 1, len(message) + 8)
+    header += struct.pack("<HHBxxx", hdf5_texts.ATTRIBUTE, len(message), 0) + message
+    content = (hdf5_texts.SIGNATURE.ljust(64, b"\0") + header).ljust(behind, b"\0")
+    return io.BytesIO(content + heaps)
+
+
+def heap(texts):
+    """A heap with these texts, numbered from 1."""
+    kept = b"".join(
+        struct.pack("<HHxxxxQ", number, 1, len(text)) + text.ljust(-(-len(text) // 8) * 8, b"\0")
+        for number, text in enumerate(texts, 1)
+    )
+    return struct.pack("<4sBxxxQ", b"GCOL", 1, 16 + len(kept)) + kept
+
+
+def test_texts_on_a_heap_are_found():
+    kept = heap([b"one", b"three"])
+    file = object_with_texts(lambda at: [(5, at, 2), (3, at, 1)], kept, 2)
+    assert hdf5_texts.texts(file, 64, "names") == [b"three", b"one"]
+
+
+def test_many_texts_at_the_end_of_one_heap():
+    """Each used to be looked for from the heap's beginning."""
+    last = 60_000
+    kept = heap([b"x"] * last)
+    file = object_with_texts(lambda at: [(1, at, last)] * 3000, kept, 3000)
+    with bounded():
+        assert hdf5_texts.texts(file, 64, "names") == [b"x"] * 3000
+
+
+def test_heaps_that_lie_over_each_other():
+    """Each says that it goes on to the end of the file."""
+    endless = struct.pack("<4sBxxxQ", b"GCOL", 1, 2**40)
+    kept = (endless + heap([b"x"])[16:]) * 3000
+    kept = kept.ljust(2**22, b"\0")
+    file = object_with_texts(lambda at: [(1, at + 40 * i, 1) for i in range(3000)], kept, 3000)
+    with bounded(), pytest.raises(SerializationError, match="more than its own"):
+        hdf5_texts.texts(file, 64, "names")
+
+
+def dense_layers(count, units):
+    return jkeras.Sequential(
+        [jkeras.Input((units,)), *(jkeras.layers.Dense(units) for _ in range(count))]
+    )
+
+
+def test_one_array_under_many_names(tmp_path):
+    count, units = 80, 256
+    model = dense_layers(count, units)
+    path = tmp_path / "m.weights.h5"
+    model.save_weights(path)
+    assert path.stat().st_size * TIMES + FREE > count * 4 * units**2  # an honest one passes
+    model.load_weights(path)
+    with h5py.File(path, "r+") as file:
+        groups = [group for group in file["layers"].values() if len(group["vars"])]
+        first = groups[0]["vars"]["0"]
+        del first.attrs[hdf5.CHECKSUM]
+        for group in groups[1:]:
+            del group["vars"]["0"]
+            group["vars"]["0"] = first
+    with h5py.File(path) as old, h5py.File(tmp_path / "small.weights.h5", "w") as new:
+        for key in old:
+            old.copy(key, new)
+    small = tmp_path / "small.weights.h5"
+    assert small.stat().st_size < 4 * 4 * units**2
+    before = model.get_weights()
+    with pytest.raises(SerializationError, match="more than its own"):
+        model.load_weights(small)
+    for a, b in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_file_of_shards_named_many_times(tmp_path):
+    model = dense_layers(1, 2)
+    path = tmp_path / "m.weights.json"
+    model.save_weights(path, max_shard_size=1e-6)
+    content = json.loads(path.read_text())
+    for place, names in content["weight_map"].items():
+        names = [names] if isinstance(names, str) else names
+        content["weight_map"][place] = names * 200_000
+    path.write_text(json.dumps(content))
+    with bounded():
+        model.load_weights(path)
