@@ -4,6 +4,7 @@ import collections.abc
 import re
 
 from jkeras.core import policy, registry
+from jkeras.core.patterns import check_patterns, is_name
 from jkeras.core.policy import DTypePolicy, of_modes
 from jkeras.core.registry import public
 
@@ -225,7 +226,8 @@ class DTypePolicyMap(DTypePolicy, collections.abc.MutableMapping):
     def __getitem__(self, key):
         if key in self._policies:
             return self._policies[key]
-        fitting = [pattern for pattern in self._policies if re.fullmatch(pattern, key)]
+        patterns = [pattern for pattern in self._policies if not is_name(pattern)]
+        fitting = [pattern for pattern in patterns if re.fullmatch(pattern, key)]
         if len(fitting) > 1:
             raise ValueError(
                 f"Path '{key}' matches multiple dtype policy specification keys: {fitting}. "
@@ -272,6 +274,7 @@ class DTypePolicyMap(DTypePolicy, collections.abc.MutableMapping):
     @classmethod
     def from_config(cls, config, custom_objects=None):
         """The map of a config."""
+        check_patterns(config["policy_map"] or (), cls.__name__)
         return cls(
             registry.deserialize(config["default_policy"], custom_objects)
             if isinstance(config["default_policy"], dict)

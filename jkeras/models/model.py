@@ -461,7 +461,9 @@ def model_from_json(json_string, custom_objects=None):
     >>> model_from_json(Sequential([Input((2,)), layers.Dense(3)]).to_json()).output_shape
     (None, 3)
     """
-    config = json.loads(json_string)
+    from jkeras.saving import safe_json  # h5py's neighbours load on first use
+
+    config = safe_json.loads(json_string, "the JSON text", finite=False)
     old = isinstance(config, dict) and "module" not in config
     if old:
         from jkeras.saving.dialects import modern  # only old files need it

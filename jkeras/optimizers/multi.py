@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import jax
 
+from jkeras.core.patterns import check_patterns, is_name
 from jkeras.core.record import Any, Kind, Record, record
 from jkeras.core.registry import CustomObjectScope, deserialize, serialize
 from jkeras.core.variable import Variable
@@ -49,7 +50,8 @@ class OptimizerMap(Record, collections.abc.MutableMapping):
     def __getitem__(self, key: str) -> Optimizer:
         if key in self.optimizer_map:
             return self.optimizer_map[key]
-        matching = [pattern for pattern in self.optimizer_map if re.fullmatch(pattern, key)]
+        patterns = [pattern for pattern in self.optimizer_map if not is_name(pattern)]
+        matching = [pattern for pattern in patterns if re.fullmatch(pattern, key)]
         if len(matching) > 1:
             raise ValueError(
                 f"Multiple optimizers assigned to variable {key}: the patterns {matching} match."
@@ -86,6 +88,7 @@ class OptimizerMap(Record, collections.abc.MutableMapping):
     @classmethod
     def from_config(cls, config: dict, custom_objects: dict | None = None) -> "OptimizerMap":
         """The map of a config."""
+        check_patterns(config["optimizer_map"] or (), cls.__name__)
         with CustomObjectScope(custom_objects):
             return cls(
                 deserialize(config["default_optimizer"]), deserialize(config["optimizer_map"])

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 
 from jkeras.core import typed
+from jkeras.core.patterns import check_patterns
 from jkeras.core.record import Any
 from jkeras.core.variable import Variable
 from jkeras.optimizers.adam import corrected, moments
@@ -202,6 +203,12 @@ class Muon(Optimizer):
 
     def check(self):
         self.exclude_layers = self.exclude_layers or []
+
+    @classmethod
+    def from_config(cls, config: dict, custom_objects: dict | None = None) -> "Muon":
+        """A new optimizer from `get_config()`."""
+        check_patterns(config.get("exclude_layers") or (), cls.__name__)
+        return super().from_config(config, custom_objects)
 
     def slot_groups(self) -> tuple[tuple[str, ...], ...]:
         return (("momentum", "velocity"),)

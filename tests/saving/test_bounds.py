@@ -48,6 +48,14 @@ def test_one_key_twice_after_many():
         safe_json.loads(f'{{{keys},"199999":1}}', "it")
 
 
+@pytest.mark.parametrize(
+    "text", ["[" * 10_000 + "]" * 10_000, '{"a":1,"a":2}', "9" * 5000, "{"], ids=lambda t: t[:6]
+)
+def test_models_from_a_text_that_is_no_model(text):
+    with pytest.raises(SerializationError, match="the JSON text"):
+        jkeras.models.model_from_json(text)
+
+
 def test_a_long_key_is_cut_in_the_message():
     key = "k" * 100_000
     with pytest.raises(SerializationError) as error:
@@ -138,6 +146,59 @@ def test_entries_of_a_graph_are_layers_or_operations(thing):
     config["layers"].append({**other, "name": "other", "inbound_nodes": []})
     with pytest.raises(SerializationError, match="where layers and operations stand"):
         jkeras.Model.from_config(config)
+
+
+# ---------------------------------------------------------------- regular expressions
+
+ENDLESS = (
+    "(a+)+b",
+    "(a|aa)+b",
+    "(aa?)+b",
+    "(a|a)*b",
+    "a?" * 40 + "a" * 40,
+    ".*.*.*.*.*b",
+    r"(a*)\1*b",
+)
+
+
+def policies(pattern):
+    policy = jkeras.dtype_policies.DTypePolicyMap("float32", {pattern: "bfloat16"})
+    return jkeras.dtype_policies.serialize(policy)
+
+
+def muon(pattern):
+    return jkeras.optimizers.serialize(jkeras.optimizers.Muon(exclude_layers=[pattern]))
+
+
+def several_optimizers(pattern):
+    adam = jkeras.optimizers.Adam()
+    chosen = jkeras.optimizers.OptimizerMap(adam, {pattern: jkeras.optimizers.SGD()})
+    return jkeras.optimizers.serialize(jkeras.optimizers.MultiOptimizer(chosen))
+
+
+@pytest.mark.parametrize("write", [policies, muon, several_optimizers], ids=lambda f: f.__name__)
+@pytest.mark.parametrize("pattern", ENDLESS)
+def test_expressions_of_a_file_that_may_take_for_ever(write, pattern):
+    config = write(pattern)
+    with bounded(), pytest.raises(SerializationError, match="regular expression"):
+        jkeras.saving.deserialize_keras_object(config)
+
+
+@pytest.mark.parametrize("write", [policies, muon, several_optimizers], ids=lambda f: f.__name__)
+@pytest.mark.parametrize(
+    "pattern", ["dense", "encoder/.*", ".*attention.*kernel", r"(layers/)?dense(_\d+)?", "[ab]+|c"]
+)
+def test_expressions_of_a_file_that_people_write(write, pattern):
+    config = write(pattern)
+    made = jkeras.saving.deserialize_keras_object(config)
+    assert jkeras.saving.serialize_keras_object(made) == config
+
+
+def test_too_many_expressions():
+    config = policies("dense")
+    config["config"]["policy_map"] = {f"{i}.*": "bfloat16" for i in range(2000)}
+    with pytest.raises(SerializationError, match="2000 regular expressions"):
+        jkeras.saving.deserialize_keras_object(config)
 
 
 # ---------------------------------------------------------------- HDF5
