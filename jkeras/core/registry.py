@@ -20,6 +20,7 @@ import jax
 import numpy as np
 
 from jkeras.core.errors import ConfigError, SerializationError, UnknownNameError, suggestion
+from jkeras.core.limits import check_numbers
 
 _named = {}  # "keras.layers.Dense" -> class or function; several names may lead to one object
 _canonical = {}  # object -> its first name
@@ -604,6 +605,8 @@ def _deserialize_object(class_name, inner, config, custom_objects):
             f"Unable to reconstruct an instance of '{class_name}' because the class is missing a "
             f"`from_config()` method. Its config: {shown(config)}"
         )
+    if is_untrusted() and str(getattr(cls, "__module__", "jkeras")).startswith("jkeras."):
+        check_numbers(class_name, inner)
     with CustomObjectScope(custom_objects):
         instance = _instance(cls, inner)
         if config.get("build_config") and not instance.built:

@@ -7,6 +7,7 @@ from jkeras.core.building import is_abstract
 from jkeras.core.call import target_of
 from jkeras.core.graph import KerasTensor, TensorReference
 from jkeras.core.layer import Composite, Layer
+from jkeras.core.limits import check_numbers
 from jkeras.core.operation import Operation
 from jkeras.core.structure import graph_keys
 from jkeras.core.symbolic import spec_of
@@ -511,6 +512,9 @@ def _call_node(operation, node, operations, offsets):
                 for a in args[1:]
             ),
         ]
+    if isinstance(operation, graph.Operation):
+        given = dict(zip(operation.op.signature.parameters, args)) | kwargs
+        check_numbers(operation.op.class_name, given)
     operation(*args, **kwargs)
 
 

@@ -201,6 +201,74 @@ def test_too_many_expressions():
         jkeras.saving.deserialize_keras_object(config)
 
 
+# ---------------------------------------------------------------- numbers that become tables
+
+HUGE = 10**9
+SMALL = [
+    (jkeras.metrics.AUC(), "num_thresholds"),
+    (jkeras.metrics.AUC(multi_label=True, num_labels=2), "num_labels"),
+    (jkeras.metrics.PrecisionAtRecall(0.5), "num_thresholds"),
+    (jkeras.metrics.MeanIoU(2), "num_classes"),
+    (jkeras.layers.StringLookup(), "num_oov_indices"),
+    (jkeras.layers.TextVectorization(output_mode="count"), "max_tokens"),
+    (jkeras.layers.RandAugment(), "num_ops"),
+    (jkeras.layers.AugMix(), "chain_depth"),
+    (jkeras.layers.AugMix(), "num_chains"),
+    (jkeras.layers.MelSpectrogram(), "fft_length"),
+    (jkeras.layers.MelSpectrogram(), "num_mel_bins"),
+    (jkeras.layers.STFTSpectrogram(), "frame_length"),
+    (jkeras.optimizers.Muon(), "ns_steps"),
+]
+
+
+@pytest.mark.parametrize(
+    "thing, key", SMALL, ids=[f"{type(thing).__name__}-{key}" for thing, key in SMALL]
+)
+def test_a_number_that_becomes_a_table(thing, key):
+    config = jkeras.saving.serialize_keras_object(thing)
+    assert type(jkeras.saving.deserialize_keras_object(config)) is type(thing)
+    config["config"][key] = HUGE
+    with bounded(), pytest.raises(SerializationError, match=f"has {key}={HUGE}; at most"):
+        jkeras.saving.deserialize_keras_object(config)
+
+
+def test_two_numbers_that_are_multiplied():
+    config = jkeras.saving.serialize_keras_object(jkeras.metrics.AUC(multi_label=True))
+    config["config"] |= {"num_thresholds": 90_000, "num_labels": 90_000}
+    with bounded(), pytest.raises(SerializationError, match="num_thresholds times num_labels"):
+        jkeras.saving.deserialize_keras_object(config)
+
+
+@pytest.mark.parametrize("place", ["args", "kwargs"])
+@pytest.mark.parametrize(
+    "function, name, key",
+    [(jkeras.ops.unstack, "Unstack", "num"), (jkeras.ops.split, "Split", "indices_or_sections")],
+)
+def test_calls_with_millions_of_outputs(function, name, key, place):
+    x = jkeras.Input((8,))
+    outputs = function(x, 8, axis=1)
+    config = jkeras.Model(x, outputs[0]).get_config()
+    (call,) = [entry for entry in config["layers"] if entry["class_name"] == name]
+    config["layers"][0]["config"]["batch_shape"] = [None, 10**7]
+    (node,) = call["inbound_nodes"]
+    call["config"].pop(key, None)
+    node["args"], node["kwargs"] = node["args"][:1], {"axis": 1}
+    if place == "args":
+        node["args"].append(10**7)
+    else:
+        node["kwargs"][key] = 10**7
+    with bounded(), pytest.raises(SerializationError, match="at most"):
+        jkeras.Model.from_config(config)
+
+
+def test_numbers_of_ones_own_have_no_limit():
+    auc = jkeras.metrics.AUC(num_thresholds=200_000)
+    assert jkeras.metrics.AUC.from_config(auc.get_config()).num_thresholds == 200_000
+    config = jkeras.saving.serialize_keras_object(auc)
+    read = jkeras.saving.deserialize_keras_object(config, safe_mode=False)
+    assert read.num_thresholds == 200_000
+
+
 # ---------------------------------------------------------------- HDF5
 
 

@@ -1,0 +1,69 @@
+"""Numbers in configs from strangers that become lists, loops or tables while a file is read.
+
+A file of two kilobytes can say a thousand million. With these limits what follows from one of them
+takes some hundred megabytes at most; a model of one's own, built by code, has no limit.
+"""
+
+import math
+
+from jkeras.core.errors import SerializationError
+
+LIMITS = {
+    "bins": 2**16,
+    "chain_depth": 100,  # of AugMix: steps of a loop
+    "fft_length": 2**20,  # windows and banks of filters
+    "frame_length": 2**20,
+    "frame_step": 2**20,
+    "indices_or_sections": 2**16,  # of ops.split: outputs
+    "max_tokens": 10**7,  # tables of preprocessing layers
+    "ns_steps": 1000,  # of Muon: steps of a loop
+    "num": 2**16,  # of ops.unstack: outputs
+    "num_bins": 10**7,
+    "num_chains": 100,
+    "num_classes": 5000,  # of metrics that count pairs: a table of its square
+    "num_labels": 10**5,
+    "num_mel_bins": 2**14,
+    "num_oov_indices": 10**5,  # texts
+    "num_ops": 1000,  # of RandAugment: steps of a loop
+    "num_thresholds": 10**5,
+    "power_iterations": 1000,
+    "vocabulary_size": 10**7,
+}
+# numbers that are multiplied by one another: at most so many together
+TOGETHER = {
+    ("num_thresholds", "num_labels"): 10**7,
+    ("fft_length", "num_mel_bins"): 2**26,
+}
+
+
+def check_numbers(name, config):
+    """Raises a SerializationError for a number that would take memory or time without bounds.
+
+    Args:
+        name: of the class that the config is for.
+        config: dict of its arguments.
+
+    >>> check_numbers("AUC", {"num_thresholds": 200})
+    >>> check_numbers("AUC", {"num_thresholds": 10**9})
+    Traceback (most recent call last):
+        ...
+    jkeras.core.errors.SerializationError: AUC has num_thresholds=1000000000; at most 100000 ...
+    """
+    for key in LIMITS.keys() & config.keys():
+        if _is_over(config[key], LIMITS[key]):
+            raise _error(name, f"{key}={config[key]}", LIMITS[key])
+    for keys, most in TOGETHER.items():
+        numbers = [config[key] for key in keys if isinstance(config.get(key), int)]
+        if len(numbers) == len(keys) and math.prod(numbers) > most:
+            raise _error(name, " times ".join(keys), most)
+
+
+def _is_over(value, most):
+    return isinstance(value, (int, float)) and abs(value) > most
+
+
+def _error(name, what, most):
+    return SerializationError(
+        f"{name} has {what}; at most {most} is read from a file that may be anybody's. If you "
+        "trust it as you trust a program, load it with `safe_mode=False`."
+    )
