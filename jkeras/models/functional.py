@@ -17,6 +17,9 @@ from jkeras.models.host import Prepared, run_rest
 from jkeras.models.model import Model
 
 
+MOST_CALLS = 100_000  # of layers in a graph that is read, those in models in it included
+
+
 class Functional(Composite, Model):
     """A graph of layers and ops; `Model(inputs, outputs)` makes one.
 
@@ -57,6 +60,7 @@ class Functional(Composite, Model):
             _outputs_struct=outputs,
             _nodes=nodes,
             _operations=operations,
+            _calls_inside=sum(calls_of(node.operation) for node in nodes),
             built=True,
             _build_shapes={"input_shape": None},
         )
@@ -432,11 +436,20 @@ class _Call:
         return None
 
 
+def calls_of(operation):
+    """How many calls of layers and operations one call of a layer or operation leads to."""
+    if isinstance(operation, Functional):
+        return operation._calls_inside
+    children = vars(operation).get("_children", {}) if isinstance(operation, Layer) else {}
+    return 1 + sum(calls_of(child) for child in children.values())
+
+
 def _call_in_turn(waiting, operations, offsets):
     """Calls the operations, each as soon as its inputs are made, and takes the calls out of
     `waiting`. Each operation is looked at again when the call that it waits for was made.
     """
     turn, blocked = collections.deque(waiting), collections.defaultdict(list)
+    left = MOST_CALLS
     while turn:
         name = turn.popleft()
         calls = waiting[name]
@@ -445,6 +458,12 @@ def _call_in_turn(waiting, operations, offsets):
             if awaited is not None:
                 blocked[awaited].append(name)
                 break
+            left -= calls_of(operations[name])
+            if left < 0:
+                raise registry.SerializationError(
+                    f"Models in models lead to more than {MOST_CALLS} calls of layers: '{name}' "
+                    "is called too often. Build such a model by code, and load its weights."
+                )
             _call_node(operations[name], calls.popleft().node, operations, offsets)
             number = len(operations[name]._inbound_nodes) - offsets[name] - 1
             turn.extend(blocked.pop((name, number), ()))

@@ -105,6 +105,34 @@ def test_many_calls_that_wait_for_the_calls_of_one_layer(monkeypatch):
     assert len(looked_for) < 6 * 80
 
 
+def nested(depth, wrap=lambda model: model):
+    """The config of models in models, each of which calls the one in it twice."""
+    x = jkeras.Input((3,))
+    model = jkeras.Model(x, jkeras.layers.Activation("tanh")(x))
+    config = model.get_config()
+    for level in range(depth):
+        x = jkeras.Input((3,), name="x")
+        inner = wrap(jkeras.Model(x, jkeras.layers.Activation("tanh")(x), name="inner"))
+        outer = jkeras.Model(x, inner(inner(x)), name=f"level_{level}").get_config()
+        (place,) = [entry for entry in outer["layers"] if entry["name"] == inner.name]
+        target = place if inner.name == "inner" else place["config"]["layers"][-1]
+        target["config"] = config
+        config = outer
+    return config
+
+
+def in_sequence(model):
+    return jkeras.Sequential([jkeras.Input((3,)), model], name="sequence")
+
+
+@pytest.mark.parametrize("wrap", [lambda m: m, in_sequence], ids=["graph", "sequence"])
+def test_models_in_models_that_are_each_called_twice(wrap):
+    few = jkeras.Model.from_config(nested(3, wrap))
+    np.testing.assert_allclose(few.predict(np.zeros((1, 3)), verbose=0), 0)
+    with bounded(), pytest.raises(SerializationError, match="more than 100000 calls"):
+        jkeras.Model.from_config(nested(60, wrap))
+
+
 def entry(name, module, class_name, config, args):
     """One entry of a graph's config."""
     return {
