@@ -217,6 +217,6 @@ class _Files:
         if name not in self.files:
             path = os.path.join(self.folder, name)
             with explained(path):
-                raw = self.stack.enter_context(opened(path))
+                raw = self.stack.enter_context(opened(path, links=False))
                 self.files[name] = (self.stack.enter_context(hdf5.reading(raw)), raw)
         return self.files[name]

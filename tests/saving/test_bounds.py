@@ -9,6 +9,7 @@ import io
 import json
 import signal
 import struct
+import zipfile
 
 import h5py
 import numpy as np
@@ -397,3 +398,35 @@ def test_a_file_of_shards_named_many_times(tmp_path):
     path.write_text(json.dumps(content))
     with bounded():
         model.load_weights(path)
+
+
+def test_a_shard_that_is_a_link(tmp_path):
+    """It could be any file of the reader's."""
+    model = dense_layers(1, 2)
+    path, elsewhere = tmp_path / "m.weights.json", tmp_path / "elsewhere.h5"
+    model.save_weights(path, max_shard_size=1)
+    (shard,) = tmp_path.glob("*.weights.h5")
+    shard.rename(elsewhere)
+    shard.symlink_to(elsewhere)
+    with pytest.raises(SerializationError, match="is a symbolic link, which is not followed"):
+        model.load_weights(path)
+
+
+# ---------------------------------------------------------------- messages
+
+
+def test_what_a_file_says_is_cut_and_harmless_in_messages(tmp_path):
+    path = tmp_path / "m.keras"
+    jkeras.Sequential([jkeras.Input((2,)), jkeras.layers.Dense(2)]).save(path)
+    name = "\x1b[31m" + "x" * 100_000
+    with zipfile.ZipFile(path) as archive:
+        members = {member: archive.read(member) for member in archive.namelist()}
+    config = json.loads(members["config.json"])
+    config["config"]["layers"][1]["class_name"] = name
+    members["config.json"] = json.dumps(config)
+    with zipfile.ZipFile(path, "w") as archive:
+        for member, content in members.items():
+            archive.writestr(member, content)
+    with pytest.raises(SerializationError) as error:
+        jkeras.models.load_model(path)
+    assert len(str(error.value)) < 3000 and "\x1b" not in str(error.value)
